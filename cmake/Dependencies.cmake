@@ -1,0 +1,9 @@
+find_package(Threads REQUIRED)
+find_package(CURL 7.80 REQUIRED)      # 7.80: CURLOPT_PREREQFUNCTION, half of the guard against re-sent POSTs
+find_package(OpenSSL 3.0 REQUIRED)
+
+# RapidJSON's last release (1.1.0, 2016) does not compile with GCC 14 and later; Debian's package of
+# it does with GCC 12. Headers only, and an own target because distributions disagree on its name.
+find_path(RAPIDJSON_INCLUDE_DIR rapidjson/reader.h REQUIRED)
+add_library(RapidJSON::RapidJSON INTERFACE IMPORTED)
+target_include_directories(RapidJSON::RapidJSON SYSTEM INTERFACE ${RAPIDJSON_INCLUDE_DIR})

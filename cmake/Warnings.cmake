@@ -1,0 +1,8 @@
+set(SEEKROUTE_WARNINGS -Wall -Wextra -Wpedantic -Wconversion -Wshadow)
+if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+  # base/mutex.h carries the annotations; a wrong lock is a compile error.
+  list(APPEND SEEKROUTE_WARNINGS -Wthread-safety -Werror=thread-safety)
+endif()
+if(SEEKROUTE_WERROR)
+  list(APPEND SEEKROUTE_WARNINGS -Werror)
+endif()

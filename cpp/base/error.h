@@ -1,0 +1,107 @@
+// What can go wrong, and the one table that says what each failure means on the wire.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace seekroute {
+
+// Every failure the core can name. The order is free; the table in error.cc is checked against it.
+enum class ErrorCode : uint8_t {
+  // The client's bytes.
+  kInvalidJson,
+  kJsonTooDeep,
+  kDuplicateKey,
+  kInvalidValue,
+  kInvalidType,
+  kMissingRequiredParameter,
+  kUnknownParameter,
+  kInvalidUnicode,
+  kContextLengthExceeded,
+  kInvalidHost,
+  kInvalidRequest,
+  kRequestTooLarge,
+  kUnsupportedContentEncoding,
+  kUnsupportedMediaType,
+  kHeadersTooLarge,
+  kUriTooLong,
+  kMethodNotAllowed,
+  kNotFound,
+  kRequestTimeout,
+  // Who the client is and what it may do.
+  kMissingApiKey,
+  kInvalidApiKey,
+  kPermissionDenied,
+  kAppNotApproved,
+  kModelNotFound,
+  kInsufficientCredits,
+  kRateLimitExceeded,
+  kRequestTooLargeForLimit,
+  // Our own parts. Never 401, 402, 403, 404 or 429.
+  kStoreUnavailable,
+  kShuttingDown,
+  kOverloaded,
+  kNoUpstream,
+  kInternal,
+  // The upstream.
+  kUpstreamError,
+  kUpstreamTls,
+  kBadUpstreamResponse,
+  kUpstreamTruncated,
+  kUpstreamAuthError,
+  kUpstreamModelNotFound,
+  kUpstreamTimeout,
+  kUpstreamIdleTimeout,
+  kUpstreamRateLimited,
+  kUpstreamUnavailable,
+  kUpstreamInvalidRequest,
+  kUpstreamRequestTooLarge,
+  // The client went away before the answer was complete; recorded, never sent.
+  kClientClosed,
+};
+inline constexpr int kErrorCodeCount = static_cast<int>(ErrorCode::kClientClosed) + 1;
+
+// Whose fault a failure is; the first part of the `error_type` metrics label.
+enum class Fault : uint8_t { kCaller, kPolicy, kProvider, kGateway };
+
+// What the answer tells an SDK that would retry by itself (`x-should-retry`).
+enum class ClientRetry : uint8_t { kUnsaid, kYes, kNo };
+
+// One row of the table.
+struct ErrorTraits {
+  ErrorCode code;
+  std::string_view name;        // wire `error.code`, and the metrics label
+  int status;                   // HTTP status while headers can still be sent
+  std::string_view type;        // OpenAI's `error.type`
+  std::string_view error_type;  // OpenRouter's closed vocabulary, sent as metadata.error_type
+  Fault fault;
+  ClientRetry client_retry;
+  bool try_next;  // another candidate may be asked, while no content has reached the client
+};
+
+// Returns the row of `code`. Never fails. Thread-safe.
+const ErrorTraits& TraitsOf(ErrorCode code);
+
+// Returns the code whose wire name is `name`, or nothing.
+std::optional<ErrorCode> ErrorCodeNamed(std::string_view name);
+
+// A failure with the sentence the client reads. `message` says what was wrong, where, and what to
+// do; it never holds a secret, a prompt, or more than 64 bytes of input. Value type.
+struct Error {
+  ErrorCode code = ErrorCode::kInternal;
+  std::string message;
+  std::string param;           // path of the offending field, "messages[2].role"; may be empty
+  int64_t retry_after_ms = 0;  // > 0: sent as Retry-After and retry-after-ms
+  int upstream_status = 0;     // the provider's HTTP status, when it answered
+
+  std::string_view name() const { return TraitsOf(code).name; }
+  int status() const { return TraitsOf(code).status; }
+};
+
+inline Error MakeError(ErrorCode code, std::string message, std::string param = {}) {
+  return Error{code, std::move(message), std::move(param), 0, 0};
+}
+
+}  // namespace seekroute

@@ -1,0 +1,46 @@
+#include "base/error.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+
+namespace seekroute {
+namespace {
+
+TEST(ErrorTest, EveryCodeHasACompleteRow) {
+  for (int i = 0; i < kErrorCodeCount; ++i) {
+    const ErrorTraits& row = TraitsOf(static_cast<ErrorCode>(i));
+    EXPECT_FALSE(row.name.empty());
+    EXPECT_GE(row.status, 400);
+    EXPECT_LT(row.status, 600);
+    EXPECT_FALSE(row.type.empty());
+    EXPECT_FALSE(row.error_type.empty());
+  }
+}
+
+// A failure of our own parts must never look like the customer's fault.
+TEST(ErrorTest, GatewayFaultsAreNeverBlamedOnTheClient) {
+  for (int i = 0; i < kErrorCodeCount; ++i) {
+    const ErrorTraits& row = TraitsOf(static_cast<ErrorCode>(i));
+    if (row.fault == Fault::kGateway) {
+      EXPECT_GE(row.status, 500) << row.name;
+    }
+  }
+}
+
+TEST(ErrorTest, TheCallersOwnFaultsAreNeverTriedElsewhere) {
+  for (int i = 0; i < kErrorCodeCount; ++i) {
+    const ErrorTraits& row = TraitsOf(static_cast<ErrorCode>(i));
+    if (row.fault == Fault::kCaller || row.fault == Fault::kPolicy) {
+      EXPECT_FALSE(row.try_next) << row.name;
+    }
+  }
+}
+
+TEST(ErrorTest, FindsCodesByWireName) {
+  EXPECT_EQ(ErrorCodeNamed("model_not_found"), ErrorCode::kModelNotFound);
+  EXPECT_FALSE(ErrorCodeNamed("no_such_code").has_value());
+}
+
+}  // namespace
+}  // namespace seekroute

@@ -1,0 +1,86 @@
+// How the gateway sends one HTTP request to an upstream. It moves bytes and knows no JSON, no model
+// and no money. The simulator plays this interface with a script.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/error.h"
+#include "base/secret.h"
+#include "base/time.h"
+
+namespace seekroute {
+
+// Where a provider is and how it may be reached. Immutable; outlives every transfer to it.
+struct UpstreamSpec {
+  std::string base_url;         // "https://api.openai.com/v1", no trailing slash
+  Secret authorization;         // the value of the Authorization header; empty: none is sent
+  bool allow_http = false;      // plain http is refused unless the operator says so
+  bool allow_private = false;   // loopback, link-local, private and other special addresses
+  std::string ca_file;          // PEM; empty: the system's trust store
+  std::string proxy;            // empty: no proxy, whatever the environment says
+};
+
+// One POST. Owned by the transport until the transfer is done.
+struct TransportRequest {
+  const UpstreamSpec* upstream = nullptr;  // not owned
+  std::string path;                        // "/chat/completions", appended to base_url
+  std::vector<std::string> headers;        // "Name: value" lines besides those the transport sets
+  std::string body;
+  Duration connect_timeout = Duration::Seconds(5);
+};
+
+// The head of a response.
+struct TransportHead {
+  int status = 0;
+  std::string content_type;      // lower-cased media type without parameters
+  std::string content_encoding;  // lower-cased
+  int64_t retry_after_ms = -1;   // from retry-after-ms or Retry-After; -1 when absent
+};
+
+// How a transfer ended.
+struct TransportEnd {
+  bool complete = false;  // the whole response arrived
+  Error error;            // set when not complete
+  // False when it is certain that no byte of the request was sent (DNS, connect, TLS, a dead
+  // pooled connection caught before sending): asking again costs nothing.
+  bool dispatched = false;
+};
+
+enum class Flow : uint8_t { kContinue, kPause };
+
+// What the gateway hears of a transfer. Called on the engine thread, from inside Transport calls;
+// it may call Transport::Cancel and Resume, also for its own transfer. After OnEnd, or after
+// Cancel() returned, it is not called again and may be destroyed.
+class TransportObserver {
+ public:
+  virtual ~TransportObserver() = default;
+  virtual void OnHead(const TransportHead& head) = 0;
+  // kPause: the bytes of this call were taken; no more come until Resume().
+  virtual Flow OnBody(std::string_view bytes) = 0;
+  virtual void OnEnd(const TransportEnd& end) = 0;
+};
+
+using TransferId = uint64_t;
+
+// Engine thread only.
+class Transport {
+ public:
+  virtual ~Transport() = default;
+
+  // Starts a transfer; at most one POST is ever put on the wire for it. The observer is never
+  // called before Start() returns. Not owned: `observer` lives until OnEnd or Cancel.
+  virtual TransferId Start(TransportRequest request, TransportObserver* observer) = 0;
+
+  // Stops the transfer and closes its connection. The observer hears nothing more. Unknown ids are
+  // ignored: the transfer may just have ended.
+  virtual void Cancel(TransferId id) = 0;
+
+  // Lets a paused transfer go on. Unknown ids are ignored.
+  virtual void Resume(TransferId id) = 0;
+};
+
+}  // namespace seekroute

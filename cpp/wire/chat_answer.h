@@ -1,0 +1,51 @@
+// A chat completion that is not streamed: what the gateway reads of the upstream's, and the one it
+// gives the client.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "wire/json.h"
+#include "wire/usage.h"
+
+namespace seekroute {
+
+// What an answer is called on the way to the client.
+struct AnswerNames {
+  std::string id;
+  std::string object;  // "chat.completion", or the profile's word
+  std::string model;
+  int64_t created = 0;  // used only where the upstream sent none
+};
+
+// What the gateway reads of an upstream's answer. The ranges point into its body.
+struct ChatAnswer {
+  Usage usage;
+  bool usage_odd = false;           // a count was not a sane integer
+  size_t content_bytes = 0;         // of every choice's output, tool calls included
+  std::string finish_reason;        // of the first choice; empty for null or none
+  std::optional<ByteRange> id, object, model, created, usage_value;
+};
+
+// Fails with kBadUpstreamResponse when `body` is not a JSON object with a `choices` array (or is
+// deeper than kMaxJsonDepth), with kUpstreamError when it carries an `error`.
+Result<ChatAnswer> ParseChatAnswer(std::string_view body);
+
+// Returns `body` with id, object, model and usage replaced or added, and `created` added where
+// it was missing; not another byte differs. Invalid UTF-8 was refused by ParseChatAnswer.
+std::string RewriteChatAnswer(std::string_view body, const ChatAnswer& answer,
+                              const AnswerNames& names, const UsageReport& report);
+
+// Writes a whole chat completion with one choice a text, for answers that no chat upstream made.
+std::string WriteChatAnswer(const AnswerNames& names, const std::vector<std::string>& contents,
+                            const UsageReport& report);
+
+// The same as a stream: role chunk, content chunks, the final chunk with usage, [DONE].
+std::string WriteChatStream(const AnswerNames& names, const std::vector<std::string>& contents,
+                            const UsageReport& report, bool include_usage);
+
+}  // namespace seekroute

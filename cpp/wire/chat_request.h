@@ -1,0 +1,53 @@
+// One pass over a chat completion request: the few fields the gateway acts on, with their byte
+// ranges; everything else is checked for being JSON and reaches the upstream byte for byte.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "wire/json.h"
+#include "wire/profile.h"
+
+namespace seekroute {
+
+inline constexpr int64_t kMaxMessages = 4096;
+inline constexpr int64_t kMaxTools = 512;
+inline constexpr int64_t kMaxChoices = 8;  // `n`: each is a whole answer to pay for
+
+// What the gateway reads of a request. The ranges point into the body it was parsed from.
+struct ChatRequest {
+  std::string model;  // decoded
+  bool stream = false;
+  bool include_usage = false;  // the client asked stream_options.include_usage
+  int64_t choices = 1;         // `n`
+  int64_t message_count = 0;
+  int64_t tool_count = 0;
+  std::optional<int64_t> max_tokens;  // the smaller of max_tokens and max_completion_tokens
+  size_t text_bytes = 0;              // bytes of text in messages and tools, for estimates
+
+  ByteRange model_value;                    // the value of "model", quotes included
+  std::optional<ByteRange> stream_options;  // the object's value
+  std::optional<ByteRange> include_usage_value;  // the literal inside it
+  std::optional<ByteRange> last_user_content;    // value of the last user message's "content"
+};
+
+// Parses and checks `body` under the rules of reliability rows B1-B14: valid UTF-8 JSON, an object,
+// depth at most 128, no duplicate key in any object (param = its path), `model` a string,
+// `messages` a non-empty array of objects with known roles and content of a known type, known
+// fields of the right type and range (`profile` adds its own ranges), no routing-relevant foreign
+// names (api_base, base_url, api_key, custom_llm_provider, headers at top level).
+// Lone surrogates in content pass (they are forwarded as the escape they came as); in `model`,
+// `user` and key names they are refused. Error messages never quote more than 64 bytes of input.
+// Linear in the body; no recursion deeper than kMaxJsonDepth. Thread-safe.
+Result<ChatRequest> ParseChatRequest(std::string_view body, const Profile& profile);
+
+// Returns `body` with "model" set to `upstream_model` and, for a stream, with
+// stream_options.include_usage set to true; not another byte differs. `request` must come from
+// ParseChatRequest(body).
+std::string BuildUpstreamChat(std::string_view body, const ChatRequest& request,
+                              std::string_view upstream_model);
+
+}  // namespace seekroute

@@ -1,0 +1,79 @@
+// A streamed chat completion on its way through: upstream bytes in, client bytes out.
+// Sans I/O: every cutting of the input gives the same output.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "wire/chat_answer.h"
+#include "wire/sse_parser.h"
+#include "wire/usage.h"
+
+namespace seekroute {
+
+// Not thread-safe.
+//
+// Rules it keeps:
+//  - nothing is written before the first content (or finish reason), so that a failure until then
+//    can still be a real HTTP status and another candidate can be asked; role-only and empty
+//    chunks are held back and written first;
+//  - comments, event names, ids and empty data lines of the upstream are dropped;
+//  - every chunk gets names.id and names.model; a missing object or created is added;
+//  - usage is taken from any chunk (maximum per field) and removed from where it stood; the last
+//    chunk with a finish reason is held back so that Finish() can put the usage on it;
+//  - [DONE] ends the stream, whatever follows; it is the gateway that writes it, by Finish().
+class ChatStream {
+ public:
+  struct Options {
+    AnswerNames names;           // names.object is not used: chunks are chat.completion.chunk
+    bool include_usage = false;  // the client asked for the extra `choices: []` chunk
+    SseParser::Limits limits;
+  };
+  explicit ChatStream(Options options);
+  ~ChatStream();
+
+  enum class State : uint8_t {
+    kWaiting,  // no content yet: nothing was written
+    kContent,  // content has been written
+    kEnded,    // the upstream said [DONE]; Finish() is due
+    kFailed,
+  };
+
+  // Reads upstream bytes and appends what the client shall see to *out. Fails with kUpstreamError
+  // for an error event of the provider (message sanitised), with kBadUpstreamResponse for bytes
+  // that are no such stream. After a failure only WriteError() is useful.
+  Status Feed(std::string_view bytes, std::string* out);
+
+  // The upstream closed cleanly. Succeeds, and ends the stream, when [DONE] was seen, or when every
+  // choice seen has a finish reason (some providers omit [DONE]); else fails with
+  // kUpstreamTruncated.
+  Status EndOfInput();
+
+  // Appends the final chunk, the usage where it belongs, and [DONE]. Once, in state kEnded.
+  void Finish(const UsageReport& report, std::string* out);
+
+  State state() const { return state_; }
+  const Usage& usage() const { return usage_; }
+  bool usage_odd() const { return usage_odd_; }
+  size_t content_bytes() const { return content_bytes_; }  // output text delivered, for estimates
+  const std::string& finish_reason() const { return finish_reason_; }
+
+ private:
+  Status OnEvent(std::string_view data, std::string* out);
+
+  const Options options_;
+  SseParser parser_;
+  std::vector<SseEvent> events_;
+  std::vector<std::string> held_;  // complete client events waiting for the first content
+  std::string last_;               // the chunk held back for Finish()
+  Usage usage_;
+  bool usage_odd_ = false;
+  size_t content_bytes_ = 0;
+  std::string finish_reason_;
+  State state_ = State::kWaiting;
+};
+
+}  // namespace seekroute

@@ -1,0 +1,57 @@
+// Incremental parser of server-sent events (WHATWG HTML, "interpreting an event stream").
+// Does no I/O: bytes in, events out; any cutting of the input gives the same events.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+
+namespace seekroute {
+
+// One dispatched event. `data` has its lines joined by LF, and invalid UTF-8 replaced by U+FFFD.
+struct SseEvent {
+  std::string type;  // "message" when the stream named none
+  std::string data;
+  std::string last_event_id;
+};
+
+// Not thread-safe.
+class SseParser {
+ public:
+  struct Limits {
+    size_t max_line = 1 << 20;   // 1 MiB: providers send base64 images in one line
+    size_t max_event = 4 << 20;  // 4 MiB
+  };
+  SseParser() : SseParser(Limits{}) {}
+  explicit SseParser(Limits limits);
+
+  // Reads `bytes` and appends the events they complete to *events. Fails with
+  // kBadUpstreamResponse once a line or an event is over its limit; the parser is then done and
+  // every further call fails the same way. An event cut off by the end of input is never
+  // dispatched (so there is no Finish()).
+  Status Feed(std::string_view bytes, std::vector<SseEvent>* events);
+
+  // The last `retry:` value seen in milliseconds, or -1.
+  int64_t retry_ms() const { return retry_ms_; }
+
+ private:
+  Status EndLine(std::vector<SseEvent>* events);
+
+  const Limits limits_;
+  std::string line_;
+  std::string data_;
+  std::string type_;
+  std::string last_event_id_;
+  std::string pending_id_;
+  int64_t retry_ms_ = -1;
+  size_t bom_seen_ = 0;        // bytes of a leading byte order mark matched so far
+  bool at_start_ = true;
+  bool after_cr_ = false;
+  bool has_data_ = false;
+  bool failed_ = false;
+};
+
+}  // namespace seekroute
