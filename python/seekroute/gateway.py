@@ -113,7 +113,8 @@ class SyncExchange:
         self._core = core
         self._id = exchange
         # Bounded by the core: at most one window of bytes waits for this reader.
-        self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        self._events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
+        self._dropped = False
         self._body: deque[bytes] = deque()
         self._head: tuple[int, Headers] | None = None
         self.record: Record | None = None
@@ -122,8 +123,16 @@ class SyncExchange:
         """Takes one entry of a drained batch."""
         self._events.put(event)
 
+    def drop(self) -> None:
+        """Says that nothing more will come: the gateway was closed under a running request."""
+        self._events.put(None)
+
     def _receive(self) -> None:
-        _, head, body, record = self._events.get()
+        event = self._events.get()
+        if event is None:
+            self._dropped = True
+            raise ConnectionError("the gateway was closed")
+        _, head, body, record = event
         if head is not None:
             self._head = head
         if body:
@@ -138,9 +147,9 @@ class SyncExchange:
         return self._head
 
     def next(self) -> bytes | None:
-        """Waits for the next body bytes; None at the end."""
+        """Waits for the next body bytes; None at the end. ConnectionError: the gateway closed."""
         while not self._body:
-            if self.record is not None:
+            if self.record is not None or self._dropped:
                 return None
             self._receive()
         body = self._body.popleft()
@@ -269,3 +278,7 @@ class Gateway:
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join()
             self._thread = None
+        for running in list(self._live.values()):
+            if isinstance(running, SyncExchange):
+                running.drop()
+        self._live.clear()
