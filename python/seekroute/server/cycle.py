@@ -316,18 +316,14 @@ class Cycle:
         while self.protocol.write_paused and not self.disconnected:
             await self.protocol.writable()
 
-    def probe(self) -> bool:
+    def probe(self) -> None:
         """Sends bytes that mean nothing, so that a client that is gone answers with a reset.
 
-        Returns:
-            False where there are none that are safe to send.
+        Does nothing where no such bytes are safe to send.
         """
         if self.disconnected or self.complete or self.scope["http_version"] != "1.1":
-            return False
+            return
         if not self.started:
             self.protocol.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-            return True
-        if self._chunked and self._events and self.at_line_end:
+        elif self._chunked and self._events and self.at_line_end:
             self.protocol.write(b"2\r\n:\n\r\n")  # an SSE comment
-            return True
-        return False

@@ -1,8 +1,9 @@
-"""The HTTP/1.1 protocol that uvicorn runs: its httptools one with deadlines and bounds.
+"""The HTTP/1.1 protocol that uvicorn runs: httptools with deadlines and bounds.
 
 uvicorn's own protocol waits for ever for headers and bodies, buffers an endless header line, queues
-any number of pipelined requests and takes a half-closed connection for a lost one. This class keeps
-uvicorn's interface (constructor, `shutdown()`, the shared server state) and decides these itself.
+any number of pipelined requests and takes a half-closed connection for a lost one. This class has
+the interface uvicorn needs (constructor, `shutdown()`, the shared server state) and decides these
+itself.
 
 Three things that are easy to get wrong:
 
@@ -28,7 +29,6 @@ from typing import Any, ClassVar, Final
 
 import httptools
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
 from uvicorn.server import ServerState
 
@@ -69,7 +69,7 @@ class _State(enum.IntEnum):
     CLOSED = 6
 
 
-class HttpProtocol(HttpToolsProtocol):
+class HttpProtocol(asyncio.Protocol):
     """One client connection. Event loop thread only. Made by `protocol_class()`."""
 
     limits: ClassVar[Limits] = Limits()
@@ -82,7 +82,6 @@ class HttpProtocol(HttpToolsProtocol):
         app_state: dict[str, Any],
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
-        # The base class' constructor would make a second parser and state that is not used here.
         self.loop = _loop or asyncio.get_event_loop()
         self.application: Callable[..., Any] = config.loaded_app
         self.server_state = server_state
@@ -152,21 +151,16 @@ class HttpProtocol(HttpToolsProtocol):
     def eof_received(self) -> bool:
         if self._state != _State.ANSWERING:
             return False  # nothing complete to answer: let the transport close
-        self._discard = True
-        for cycle in (self._cycle, *self._waiting):
-            if cycle is not None:
-                cycle.keep_alive = cycle is not self._last_cycle() and cycle.keep_alive
+        self._end_input()
         self._probe(0)
         return True
 
     def shutdown(self) -> None:
         """Called by uvicorn when it stops: idle connections go, answers are finished."""
-        last = self._last_cycle()
-        if last is None:
+        if self.busy:
+            self._end_input()
+        elif self._state < _State.LINGER:
             self._close()
-        else:
-            last.keep_alive = False
-            self._discard = True
 
     def abort(self) -> None:
         """Ends the connection at once, with a reset."""
@@ -215,9 +209,8 @@ class HttpProtocol(HttpToolsProtocol):
             self._silent += len(step)
             self.parser.feed_data(step)
             if self._silent >= _CHUNKED_STEP:
-                raise_refused = Refused("invalid_request", "chunk extension or trailer too long")
-                self._refused = raise_refused
-                raise httptools.HttpParserError(raise_refused.message)
+                self._refused = Refused("invalid_request", "chunk extension or trailer too long")
+                raise httptools.HttpParserError("chunk")
             return len(step)
         # Before or in a head: the parser keeps an unfinished header line, so bound what it gets.
         budget = limits.max_target_bytes + limits.max_header_bytes + _REQUEST_LINE_SLACK
@@ -376,8 +369,6 @@ class HttpProtocol(HttpToolsProtocol):
         if not cycle.keep_alive:
             self._discard = True
         cycle.feed_end()
-        if cycle.complete:  # it was answered before its body was
-            self._next()
 
     # --- refusals ---------------------------------------------------------------------------------
 
@@ -423,7 +414,7 @@ class HttpProtocol(HttpToolsProtocol):
     def _linger(self) -> None:
         self._discard = True
         self._state = _State.LINGER
-        self._read_paused = self._read_paused and not self._resume()
+        self._resume()
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self._deadline = self.loop.time() + self.limits.linger_s
@@ -503,13 +494,13 @@ class HttpProtocol(HttpToolsProtocol):
 
     def resume_reading(self) -> None:
         """Reads again, unless requests are waiting for their turn."""
-        if self._read_paused and not self._waiting and self._state != _State.CLOSED:
-            self._read_paused = not self._resume()
+        if not self._waiting:
+            self._resume()
 
-    def _resume(self) -> bool:
-        if not self.transport.is_closing():
+    def _resume(self) -> None:
+        if self._read_paused and not self.transport.is_closing():
             self.transport.resume_reading()
-        return True
+        self._read_paused = False
 
     # --- time -------------------------------------------------------------------------------------
 
@@ -575,14 +566,9 @@ class HttpProtocol(HttpToolsProtocol):
             self._deadline = self._body_since + allowed
 
     def _probe(self, index: int) -> None:
-        cycle = self._cycle
-        if cycle is None or self._state == _State.CLOSED or not cycle.probe():
-            if cycle is not None and self._state != _State.CLOSED and not cycle.complete:
-                self._probe_later(index)
+        if self._cycle is None or self._state == _State.CLOSED:
             return
-        self._probe_later(index)
-
-    def _probe_later(self, index: int) -> None:
+        self._cycle.probe()
         if index + 1 < len(_PROBE_TIMES):
             delay = _PROBE_TIMES[index + 1] - _PROBE_TIMES[index]
             self.loop.call_later(delay, self._probe, index + 1)
