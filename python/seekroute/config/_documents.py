@@ -233,7 +233,7 @@ def interpolate(document: Document, environ: dict[str, str]) -> tuple[set[str], 
                 problems.append(Problem(path, message, hint, document.where(path)))
                 return ""
             # As in a shell and in compose files, `:-` also covers a variable set to nothing.
-            return found if found or default is None else default
+            return (found or "") if found or default is None else default
 
         return _REFERENCE.sub(value_of, text)
 

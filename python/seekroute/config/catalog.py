@@ -41,7 +41,7 @@ _UNIT_DECIMALS = 12
 
 
 def _decimal(value: object, places: int) -> str:
-    if isinstance(value, bool) or isinstance(value, float):
+    if isinstance(value, bool | float):
         raise ValueError('expected a decimal in quotes; write "0.15", as numbers lose digits')
     if isinstance(value, int):
         value = str(value)
@@ -221,7 +221,7 @@ class Source(Strict):
 
 class _CatalogFile(Strict):
     version: Literal[1]
-    sources: dict[str, Source] = {}
+    sources: dict[str, Source] = Field(default_factory=dict)
     providers: dict[Annotated[str, Field(pattern=PROVIDER_ID)], Provider]
     models: tuple[CatalogModel, ...]
 

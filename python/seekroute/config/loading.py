@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from seekroute.config._documents import Document, interpolate, join, read_document
 from seekroute.config._schema import did_you_mean, problems_of
 from seekroute.config.catalog import Catalog, Provider, packaged_catalog
-from seekroute.config.profiles import (
+from seekroute.config.profile import (
     PACKAGED_PROFILES,
     ProfileFile,
     load_profile,
@@ -34,8 +34,16 @@ _SHORT = {
     "LOG_FORMAT": "server.log_format",
 }
 # Variables with this prefix that are read elsewhere (clients, the control plane, tests).
-_ELSEWHERE = frozenset(
-    "CONFIG API_KEY BASE_URL ADMIN_KEY SECRET_KEY DATABASE_URL REDIS_URL PEPPER SHARED".split()
+_ELSEWHERE = (
+    "ADMIN_KEY",
+    "API_KEY",
+    "BASE_URL",
+    "CONFIG",
+    "DATABASE_URL",
+    "PEPPER",
+    "REDIS_URL",
+    "SECRET_KEY",
+    "SHARED",
 )
 
 
@@ -156,7 +164,7 @@ def _read_environment(
     names: dict[str, str] = {}
     problems: list[Problem] = []
     top = set(Settings.model_fields)
-    known = {name.upper() for name in top} | set(_SHORT) | _ELSEWHERE
+    known = {name.upper() for name in top} | set(_SHORT) | set(_ELSEWHERE)
     for variable in sorted(env):
         if not variable.upper().startswith(ENV_PREFIX):
             continue
@@ -196,11 +204,11 @@ def _cross_check(settings: Settings, env: Mapping[str, str], where: Any) -> list
             hint = did_you_mean(provider_id, packaged.providers) or "or is this a typing error?"
             message = "a provider that is not packaged needs a base_url"
             problems.append(Problem(at, message, hint, where(at)))
-        if known and provider.enabled and provider.base_url is None and provider.api_key is None:
-            if not any(env.get(name, "").strip() for name in known.env):
-                hint = f"set {' or '.join(known.env)}, or its api_key"
-                message = "enabled, but no key was found"
-                problems.append(Problem(f"{at}.enabled", message, hint, where(f"{at}.enabled")))
+        switched_on = provider.enabled and provider.base_url is None and provider.api_key is None
+        if known and switched_on and not any(env.get(name, "").strip() for name in known.env):
+            hint = f"set {' or '.join(known.env)}, or its api_key"
+            message = "enabled, but no key was found"
+            problems.append(Problem(f"{at}.enabled", message, hint, where(f"{at}.enabled")))
         if provider.ca_file and not Path(provider.ca_file).is_file():
             at = f"{at}.ca_file"
             problems.append(Problem(at, "no such file", "", where(at)))

@@ -16,7 +16,7 @@ from pydantic import (
 
 from seekroute.config._schema import Strict, check_base_url
 from seekroute.config.catalog import MOCK_PROVIDER, PROVIDER_ID, CatalogModel
-from seekroute.config.profiles import PACKAGED_PROFILES
+from seekroute.config.profile import PACKAGED_PROFILES
 
 __all__ = [
     "LimitSettings",
@@ -32,9 +32,18 @@ Origin = Literal["cli", "env", "file", "default"]
 
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}")
 # The transport sets these itself; a second copy would change what reaches the upstream.
-_OWN_HEADERS = frozenset(
-    "accept accept-encoding authorization connection content-length content-type expect host "
-    "te transfer-encoding upgrade".split()
+_OWN_HEADERS = (
+    "accept",
+    "accept-encoding",
+    "authorization",
+    "connection",
+    "content-length",
+    "content-type",
+    "expect",
+    "host",
+    "te",
+    "transfer-encoding",
+    "upgrade",
 )
 Milliseconds = Annotated[int, Field(ge=1, le=24 * 3600 * 1000)]
 
@@ -110,7 +119,7 @@ class ProviderSettings(Strict):
     """PEM file of certificate authorities; default: the system's."""
     proxy: SecretStr | None = None
     """Proxy URL; default: no proxy, whatever the environment says."""
-    headers: dict[str, SecretStr] = {}
+    headers: dict[str, SecretStr] = Field(default_factory=dict)
     """Headers sent with every request."""
 
     @field_validator("api_key")
@@ -173,7 +182,9 @@ class Settings(Strict):
     path of a file."""
     profiles: Annotated[tuple[str, ...], BeforeValidator(_listed)] = PACKAGED_PROFILES
     """Profiles that keys may use, by packaged name or path."""
-    providers: dict[Annotated[str, Field(pattern=PROVIDER_ID)], ProviderSettings] = {}
+    providers: dict[Annotated[str, Field(pattern=PROVIDER_ID)], ProviderSettings] = Field(
+        default_factory=dict
+    )
     """Changed and added providers, by id."""
     models: tuple[CatalogModel, ...] = ()
     """Added models; one with a packaged id replaces it."""

@@ -12,7 +12,7 @@ from seekroute.config.catalog import (
     CatalogModel,
     rates,
 )
-from seekroute.config.profiles import ProfileFile
+from seekroute.config.profile import ProfileFile
 from seekroute.config.settings import ProviderSettings, Settings
 
 __all__ = ["build_options", "build_snapshot", "mock_is_on", "usable_providers"]
@@ -75,7 +75,7 @@ def usable_providers(
             continue
         key = _key_of(provider_id, own, catalog, environ)
         keyless = own is not None and own.base_url is not None
-        if key or (keyless and (not provider.env or own is not None and own.enabled)):
+        if key or (keyless and (not provider.env or (own is not None and own.enabled))):
             result[provider_id] = key
     return result
 
@@ -181,7 +181,9 @@ def _default_model(
     if settings.default_model:
         chosen = catalog.resolve(settings.default_model)
         return chosen.id if chosen else ""
-    served = {m["id"]: m["candidates"] for m in models if m["candidates"] and m["output"] == "text"}
+    served: dict[str, list[dict[str, Any]]] = {
+        m["id"]: m["candidates"] for m in models if m["candidates"] and m["output"] == "text"
+    }
     real = {k for k, c in served.items() if any(x["provider"] != MOCK_PROVIDER for x in c)}
     for pool in (real, served):
         for model_id in (*DEFAULT_MODELS, *served):

@@ -27,23 +27,22 @@ __all__ = [
 PACKAGED_PROFILES = ("seekroute", "seekrouter", "solrouter", "router9", "routerone", "reseller")
 
 # The wire names of the core's error table.
-ERROR_NAMES = frozenset(
-    """
-    invalid_json json_too_deep duplicate_key invalid_value invalid_type missing_required_parameter
-    unknown_parameter invalid_unicode context_length_exceeded invalid_host invalid_request
-    request_too_large unsupported_content_encoding unsupported_media_type headers_too_large
-    uri_too_long method_not_allowed not_found request_timeout missing_api_key invalid_api_key
-    permission_denied app_not_approved model_not_found insufficient_credits rate_limit_exceeded
-    request_too_large_for_limit store_unavailable shutting_down overloaded no_upstream
-    internal_error upstream_error upstream_tls bad_upstream_response upstream_truncated
-    upstream_auth_error upstream_model_not_found upstream_timeout upstream_idle_timeout
-    upstream_rate_limited upstream_unavailable upstream_invalid_request client_closed
-    """.split()
-)
+_NAMES = """
+invalid_json json_too_deep duplicate_key invalid_value invalid_type missing_required_parameter
+unknown_parameter invalid_unicode context_length_exceeded invalid_host invalid_request
+request_too_large unsupported_content_encoding unsupported_media_type headers_too_large
+uri_too_long method_not_allowed not_found request_timeout missing_api_key invalid_api_key
+permission_denied app_not_approved model_not_found insufficient_credits rate_limit_exceeded
+request_too_large_for_limit store_unavailable shutting_down overloaded no_upstream
+internal_error upstream_error upstream_tls bad_upstream_response upstream_truncated
+upstream_auth_error upstream_model_not_found upstream_timeout upstream_idle_timeout
+upstream_rate_limited upstream_unavailable upstream_invalid_request client_closed
+"""
+ERROR_NAMES = frozenset(_NAMES.split())
 
 
 class ErrorWords(Strict):
-    """What one error is called; unset parts keep seekroute's own words. The status never changes."""
+    """What one error is called; unset parts keep seekroute's own words. The status stays."""
 
     type: Annotated[str, Field(min_length=1, max_length=64)] | None = None
     """`error.type`."""
@@ -118,7 +117,7 @@ class ProfileFile(Strict):
     """Ranges that requests are held to."""
     limits: KeyLimits = KeyLimits()
     """Default limits of a key."""
-    errors: dict[str, ErrorWords] = {}
+    errors: dict[str, ErrorWords] = Field(default_factory=dict)
     """Words by the error's own name."""
 
     def to_core(self) -> dict[str, Any]:
