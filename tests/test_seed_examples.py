@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 import seed_texts
 from node_clients import PATIENCE_S, run_node
 from seed_texts import Example
-from serving import RunningServer
-
 from seekroute.testing import Image, Status, Text
+from serving import RunningServer
 
 Gateways = Callable[[str], RunningServer]
 
