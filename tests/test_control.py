@@ -25,6 +25,7 @@ from hypothesis import strategies as st
 
 from seekroute.control import ControlError, ControlPlane, InstanceLock, looks_valid, make_key
 from seekroute.control.database import MIGRATIONS, Database
+from seekroute.control.directory import write_lock
 
 NOW = 1_800_000_000
 SR = {"profile": "seekroute", "prefix": "sk-sr-"}
@@ -659,6 +660,14 @@ def test_writers_in_threads_wait_for_each_other(control: ControlPlane) -> None:
         thread.join()
     assert errors == []
     assert len(control.list_keys()) == 30
+
+
+def test_a_writer_does_not_wait_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("seekroute.control.directory._WRITE_WAIT_SECONDS", 0.0)
+    with open_control(tmp_path) as control:
+        with write_lock(tmp_path), pytest.raises(ControlError, match="another process has been"):
+            control.create_org("acme")
+        control.create_org("acme")
 
 
 # --- the server's lock -------------------------------------------------------------------------
