@@ -193,7 +193,9 @@ class Load {
   }
 
  private:
+  // Nothing is printed when nothing was measured: a zero would read as a very good time.
   static void PrintTimes(const char* prefix, const Histogram& times) {
+    if (times.total() == 0) return;
     std::printf(",\"%sp50_us\":%.1f,\"%sp90_us\":%.1f,\"%sp99_us\":%.1f,\"%smax_us\":%.1f", prefix,
                 times.PercentileUs(0.5), prefix, times.PercentileUs(0.9), prefix,
                 times.PercentileUs(0.99), prefix, times.max_us());
