@@ -19,7 +19,14 @@ BENCH = Path(__file__).resolve().parent
 KEY = "sk-bench-0123456789abcdef"
 MODEL = "bench-model"
 PORTKEY_VERSION = "~1.15.2"
-PYTHON_PEERS = ("litellm[proxy]>=1.100,<2", "aiohttp>=3.10,<4", "uvloop>=0.19", "openai>=2,<3")
+# The peers do not require uvloop and httptools; with them uvicorn and aiohttp are at their best.
+PYTHON_PEERS = (
+    "litellm[proxy]>=1.100,<2",
+    "aiohttp>=3.10,<4",
+    "uvloop>=0.19",
+    "httptools>=0.6",
+    "openai>=2,<3",
+)
 _INSTALL_SECONDS = 900
 _START_SECONDS = 90
 
@@ -156,7 +163,10 @@ def _start_portkey(setting: Setting) -> Running:
     package = folder / "node_modules" / "@portkey-ai" / "gateway"
     if not (package / "package.json").exists():
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "package.json").write_text('{"private": true}\n')
+        # With newer versions of this dependency streamed answers fail ("TypeError: immutable",
+        # https://github.com/Portkey-AI/gateway/issues/1389).
+        pinned = {"private": True, "overrides": {"@hono/node-server": "1.13.7"}}
+        (folder / "package.json").write_text(json.dumps(pinned))
         _run(
             [npm, "install", "--no-fund", "--no-audit", f"@portkey-ai/gateway@{PORTKEY_VERSION}"],
             folder,

@@ -73,7 +73,7 @@ class ProcessTree:
         """Resident memory in KiB, summed over the tree (shared pages count in each process)."""
         return sum(_rss_kb(pid) for pid in self.pids())
 
-    def settle(self, timeout: float = 3.0) -> None:
+    def settle(self, timeout: float = 30.0) -> None:
         """Wait until the tree uses less than 5 % of a core, at most `timeout` seconds.
 
         A contender that was overloaded still works on abandoned requests; without this it
