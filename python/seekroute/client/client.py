@@ -67,7 +67,7 @@ class ChatStream:
         part = self._exchange.next()
         if part is None:
             self._done = True
-            raise APIConnectionError("the client was closed while the answer was being streamed")
+            raise APIConnectionError("the answer ended without its last event")
         # Events are whole JSON texts in UTF-8 cut at event ends by the core's own writer.
         self._text += part.decode()
 
@@ -159,8 +159,7 @@ class Completions:
             return ChatStream(exchange)
         data = json.loads(exchange.read())
         record = exchange.record
-        if record is None:
-            raise APIConnectionError("the client was closed before the answer was complete")
+        assert record is not None  # read() returns after the end
         return ChatCompletion(
             data,
             cost=_usd(record.cost_nano),
