@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from seekroute.config._schema import did_you_mean
-from seekroute.config.catalog import check_rows, packaged_catalog
+from seekroute.config.catalog import AUTO_NAMES, MOCK_PROVIDER, check_rows, packaged_catalog
 from seekroute.config.profile import PACKAGED_PROFILES, load_profile
 from seekroute.errors import ConfigError, Problem
 
@@ -45,7 +45,7 @@ def cross_check(
     problems += check_rows(rows, known, packaged.sources, where)
     default = data.get("default_model")
     if isinstance(default, str) and default:
-        names = set(packaged.names) | _names_in(rows)
+        names = (set(packaged.names) | _names_in(rows)) - set(AUTO_NAMES)
         if default not in names:
             hint = did_you_mean(default, names)
             add("default_model", "no model of this name in the catalog", hint)
@@ -57,7 +57,9 @@ def _check_provider(
 ) -> None:
     packaged = packaged_catalog().providers
     at, known, url = f"providers.{name}", packaged.get(name), own.get("base_url")
-    if known is None and url is None:
+    if name == MOCK_PROVIDER:
+        add(at, "this name is reserved", "use the setting mock")
+    elif known is None and url is None:
         message = "a provider that is not packaged needs a base_url"
         add(at, message, did_you_mean(name, packaged))
     plain = isinstance(url, str) and url.startswith("http://")

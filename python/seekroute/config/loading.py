@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from seekroute.config._crosscheck import cross_check
-from seekroute.config._documents import Document, interpolate, join, read_document
+from seekroute.config._documents import Document, interpolate, join, kind_of, read_document
 from seekroute.config._schema import did_you_mean, problems_of
 from seekroute.config.catalog import Catalog, Provider, packaged_catalog
 from seekroute.config.profile import (
@@ -82,6 +82,10 @@ def load_settings(
         for leaf, value in _leaves(values, ""):
             if value is None:  # a key left empty is a key not given
                 continue
+            blocked = _blocked(data, leaf)
+            if blocked:
+                message = f"expected a mapping, found {kind_of(_get(data, blocked))}"
+                problems.append(Problem(blocked, message, "", document.where(blocked)))
             _put(data, leaf, value)
             for old in [o for o in origins if o.startswith(leaf + ".")]:
                 del origins[old]
@@ -160,6 +164,22 @@ def _put(target: dict[str, Any], dotted: str, value: Any) -> None:
     target[last] = value
 
 
+def _get(data: Any, dotted: str) -> Any:
+    for part in dotted.split("."):
+        data = data.get(part) if isinstance(data, dict) else None
+    return data
+
+
+def _blocked(data: dict[str, Any], dotted: str) -> str:
+    """The parent of `dotted` that a weaker source set to something else than a mapping."""
+    parent = dotted.rpartition(".")[0]
+    while parent:
+        if not isinstance(_get(data, parent), dict | None):
+            return parent
+        parent = parent.rpartition(".")[0]
+    return ""
+
+
 def _read_environment(
     env: Mapping[str, str],
 ) -> tuple[dict[str, Any], dict[str, str], list[Problem]]:
@@ -170,8 +190,8 @@ def _read_environment(
     top = set(Settings.model_fields)
     known = {name.upper() for name in top} | set(_SHORT) | set(_ELSEWHERE)
     for variable in sorted(env):
-        if not variable.upper().startswith(ENV_PREFIX):
-            continue
+        if not variable.upper().startswith(ENV_PREFIX) or not env[variable]:
+            continue  # as in `${NAME:-default}`, set to nothing is not set
         rest = variable[len(ENV_PREFIX) :]
         dotted = _SHORT.get(rest.upper()) or ".".join(rest.lower().split("__"))
         first = dotted.partition(".")[0]

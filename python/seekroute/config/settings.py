@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, PrivateAttr, SecretStr, field_validator
 
 from seekroute.config._schema import PROVIDER_ID, Strict, check_base_url
-from seekroute.config.catalog import MOCK_PROVIDER, CatalogModel
+from seekroute.config.catalog import CatalogModel
 from seekroute.config.profile import PACKAGED_PROFILES
 
 __all__ = [
@@ -204,13 +204,6 @@ class Settings(Strict):
 
     _origins: dict[str, tuple[Origin, str]] = PrivateAttr(default_factory=dict)
     _folder: str = PrivateAttr(default="")
-
-    @field_validator("providers")
-    @classmethod
-    def _not_reserved(cls, value: dict[str, ProviderSettings]) -> dict[str, ProviderSettings]:
-        if MOCK_PROVIDER in value:
-            raise ValueError(f"{MOCK_PROVIDER} is reserved; use the setting mock")
-        return value
 
     def origin(self, path: str) -> Origin:
         """Which source decided the value at `path`.
