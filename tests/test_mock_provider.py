@@ -28,7 +28,6 @@ from seekroute.testing import (
 )
 
 ROOT = Path(__file__).resolve().parents[1]
-ROOT = Path(__file__).resolve().parents[1]
 HELLO: list[Any] = [{"role": "user", "content": "hello world"}]
 # No test below waits longer than this for anything, in seconds.
 TIMEOUT = 10
