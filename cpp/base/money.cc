@@ -15,7 +15,8 @@ std::string FormatScaled(uint64_t magnitude, int decimals, bool negative) {
   digits.insert(digits.size() - width, ".");
   while (digits.back() == '0') digits.pop_back();
   if (digits.back() == '.') digits.pop_back();
-  return negative ? "-" + digits : digits;
+  if (negative) digits.insert(0, 1, '-');
+  return digits;
 }
 
 Error NotDecimal(std::string_view why) {

@@ -10,18 +10,18 @@
 
 namespace seekroute {
 
-// One row a client request, written when it ends. No prompt, no key.
+// One row a client request that was admitted, written when it ends. No prompt, no key.
 struct ExchangeRow {
   std::string generation_id;
   std::string request_id;
-  std::string key_id;  // empty: in-process
+  std::string key_id;  // empty: in process
   std::string org_id;
   std::string requested_model;
   std::string model;     // the catalog's id; empty when none was resolved
   std::string provider;  // of the last attempt
   std::string error;     // wire name of the error; empty on success
   std::string finish_reason;
-  int status = 0;  // HTTP status, or what it would have been after the head was sent
+  int status = 0;  // HTTP status, or what it would have been had the head not been sent
   int attempts = 0;
   bool streamed = false;
   bool estimated = false;  // the provider gave no usable usage
@@ -33,7 +33,7 @@ struct ExchangeRow {
   UnixSeconds created;
   Duration total;
   Duration first_content;  // zero when there was none
-  Duration overhead;       // total without the time spent waiting for upstream or client
+  Duration overhead;       // total without the time spent waiting for the upstream
 };
 
 using StoreTicket = uint64_t;
@@ -45,15 +45,26 @@ class StoreObserver {
   virtual void OnStored(StoreTicket ticket, const Status& status) = 0;
 };
 
-// Engine thread only. Answers may come from inside the call or later.
+// Engine thread only. The answer may come from inside the call or later; exactly once a ticket,
+// unless Forget() was called.
 class Store {
  public:
   virtual ~Store() = default;
-  // Reserves the worst case of a request, before its first upstream byte.
-  virtual void Hold(StoreTicket ticket, const std::string& org_id, Money worst_case,
-                    StoreObserver* observer) = 0;
-  // Ends a request: terminal entry and row in one transaction, before its last byte to the client.
+
+  // Ends a request: its row is durable before its last byte goes to the client.
   virtual void Settle(StoreTicket ticket, const ExchangeRow& row, StoreObserver* observer) = 0;
+
+  // The observer of `ticket` is going away; the row is still written.
+  virtual void Forget(StoreTicket ticket) = 0;
+};
+
+// Keeps nothing and answers at once: the in-process client and a gateway without a ledger.
+class NullStore : public Store {
+ public:
+  void Settle(StoreTicket ticket, const ExchangeRow&, StoreObserver* observer) override {
+    observer->OnStored(ticket, Status());
+  }
+  void Forget(StoreTicket) override {}
 };
 
 }  // namespace seekroute

@@ -16,12 +16,12 @@ namespace seekroute {
 
 // Where a provider is and how it may be reached. Immutable; outlives every transfer to it.
 struct UpstreamSpec {
-  std::string base_url;         // "https://api.openai.com/v1", no trailing slash
-  Secret authorization;         // the value of the Authorization header; empty: none is sent
-  bool allow_http = false;      // plain http is refused unless the operator says so
-  bool allow_private = false;   // loopback, link-local, private and other special addresses
-  std::string ca_file;          // PEM; empty: the system's trust store
-  std::string proxy;            // empty: no proxy, whatever the environment says
+  std::string base_url;        // "https://api.openai.com/v1", no trailing slash
+  Secret authorization;        // the value of the Authorization header; empty: none is sent
+  bool allow_http = false;     // plain http is refused unless the operator says so
+  bool allow_private = false;  // loopback, link-local, private and other special addresses
+  std::string ca_file;         // PEM; empty: the system's trust store
+  std::string proxy;           // empty: no proxy, whatever the environment says
 };
 
 // One POST. Owned by the transport until the transfer is done.

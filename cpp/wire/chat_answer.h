@@ -25,9 +25,9 @@ struct AnswerNames {
 // What the gateway reads of an upstream's answer. The ranges point into its body.
 struct ChatAnswer {
   Usage usage;
-  bool usage_odd = false;           // a count was not a sane integer
-  size_t content_bytes = 0;         // of every choice's output, tool calls included
-  std::string finish_reason;        // of the first choice; empty for null or none
+  bool usage_odd = false;     // a count was not a sane integer
+  size_t content_bytes = 0;   // of every choice's output, tool calls included
+  std::string finish_reason;  // of the first choice; empty for null or none
   std::optional<ByteRange> id, object, model, created, usage_value;
 };
 

@@ -14,6 +14,8 @@
 
 namespace seekroute {
 
+struct ChatObject;
+
 // Not thread-safe.
 //
 // Rules it keeps:
@@ -63,16 +65,28 @@ class ChatStream {
 
  private:
   Status OnEvent(std::string_view data, std::string* out);
+  Status OnChunk(std::string_view data, const ChatObject& chat, std::string* out);
+  Status Hold(std::string event);
+  void Begin(std::string* out);
+  std::string Rewrite(std::string_view data, const ChatObject& chat) const;
+  Status Fail(Error error);
 
   const Options options_;
+  const std::string id_;  // names.id and names.model as JSON strings
+  const std::string model_;
   SseParser parser_;
   std::vector<SseEvent> events_;
   std::vector<std::string> held_;  // complete client events waiting for the first content
-  std::string last_;               // the chunk held back for Finish()
+  size_t held_bytes_ = 0;
+  std::string last_;  // the chunk held back for Finish(), without its framing
   Usage usage_;
   bool usage_odd_ = false;
   size_t content_bytes_ = 0;
   std::string finish_reason_;
+  int64_t created_;  // of the first chunk that had one, for chunks that have none
+  bool any_chunk_ = false;
+  uint64_t seen_ = 0;      // bit i: choice i was seen
+  uint64_t finished_ = 0;  // bit i: choice i has a finish reason
   State state_ = State::kWaiting;
 };
 

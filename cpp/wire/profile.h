@@ -13,9 +13,9 @@ namespace seekroute {
 
 // How the `model` of an answer is spelled.
 enum class AnswerModel : uint8_t {
-  kAsAsked,       // the client's own spelling; for `auto`, the id of the model used
-  kCanonical,     // "provider/model": the catalog's full id
-  kBare,          // the model used without its provider prefix
+  kAsAsked,    // the client's own spelling; for `auto`, the id of the model used
+  kCanonical,  // "provider/model": the catalog's full id
+  kBare,       // the model used without its provider prefix
 };
 
 // What one error code is called in this profile; unset parts keep the table's words.
@@ -28,13 +28,13 @@ struct ErrorWords {
 // Immutable once installed.
 struct Profile {
   std::string name = "seekroute";
-  std::string id_prefix = "gen-";               // of an answer's `id`
-  std::string object = "chat.completion";       // of an answer that is not streamed
+  std::string id_prefix = "gen-";          // of an answer's `id`
+  std::string object = "chat.completion";  // of an answer that is not streamed
   AnswerModel answer_model = AnswerModel::kCanonical;
-  bool usage_cost = true;                       // usage.cost in every answer
-  bool error_metadata = true;                   // error.metadata{error_type, request_id, ...}
-  bool error_param = true;                      // error.param, null where there is none
-  bool integer_code_on_api_v1 = false;          // error.code is the HTTP status under /api/v1
+  bool usage_cost = true;               // usage.cost in every answer
+  bool error_metadata = true;           // error.metadata{error_type, request_id, ...}
+  bool error_param = true;              // error.param, null where there is none
+  bool integer_code_on_api_v1 = false;  // error.code is the HTTP status under /api/v1
   std::array<ErrorWords, kErrorCodeCount> words;
 
   // Request checks. Unset: the provider decides.

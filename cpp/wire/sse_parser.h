@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -38,7 +39,10 @@ class SseParser {
   int64_t retry_ms() const { return retry_ms_; }
 
  private:
-  Status EndLine(std::vector<SseEvent>* events);
+  size_t SkipBom(std::string_view bytes);
+  bool EndLine(std::string_view line, std::vector<SseEvent>* events);  // false: over the limit
+  void Dispatch(std::vector<SseEvent>* events);
+  Status TooLong();
 
   const Limits limits_;
   std::string line_;
@@ -47,7 +51,7 @@ class SseParser {
   std::string last_event_id_;
   std::string pending_id_;
   int64_t retry_ms_ = -1;
-  size_t bom_seen_ = 0;        // bytes of a leading byte order mark matched so far
+  size_t bom_seen_ = 0;  // bytes of a leading byte order mark matched so far
   bool at_start_ = true;
   bool after_cr_ = false;
   bool has_data_ = false;

@@ -25,6 +25,9 @@ struct Usage {
   // True when prompt and completion are both known.
   bool complete() const { return prompt.has_value() && completion.has_value(); }
 
+  // True when no field is known.
+  bool IsEmpty() const;
+
   // Takes the maximum of each field: some providers repeat running totals in every chunk, some
   // split the fields over chunks. Never a sum.
   void MergeMax(const Usage& other);

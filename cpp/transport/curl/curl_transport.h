@@ -1,5 +1,5 @@
-// Transport over libcurl's multi interface: keep-alive pool, TLS, one epoll set. The only libcurl in
-// the house.
+// Transport over libcurl's multi interface: keep-alive pool, TLS, one epoll set. The only libcurl
+// in the house.
 #pragma once
 
 #include <memory>

@@ -1,0 +1,139 @@
+#include "bindings/convert.h"
+#include "bindings/pybind.h"
+#include "gateway/gateway.h"
+
+namespace py = pybind11;
+
+namespace seekroute {
+namespace {
+
+using OptionalBytes = std::optional<py::bytes>;
+
+std::optional<Secret> SecretFrom(const OptionalBytes& bytes) {
+  if (!bytes) return std::nullopt;
+  return Secret(std::string(*bytes));
+}
+
+std::string TextFrom(const OptionalBytes& bytes) { return bytes ? std::string(*bytes) : ""; }
+
+py::bytes BytesFrom(std::string_view text) { return {text.data(), text.size()}; }
+
+py::list HeadersFrom(const ResponseHead& head) {
+  py::list headers;
+  for (const auto& [name, value] : head.headers) {
+    headers.append(py::make_tuple(BytesFrom(name), BytesFrom(value)));
+  }
+  return headers;
+}
+
+ExchangeId Submit(Gateway& gateway, const py::bytes& body, const OptionalBytes& authorization,
+                  const OptionalBytes& request_id, bool api_v1, bool local) {
+  return gateway.Submit({.body = std::string(body),
+                         .authorization = SecretFrom(authorization),
+                         .request_id = TextFrom(request_id),
+                         .api_v1 = api_v1,
+                         .local = local});
+}
+
+py::list Drain(Gateway& gateway) {
+  py::list events;
+  for (Delivery& delivery : gateway.mailbox().Drain()) {
+    py::object head = py::none();
+    if (delivery.head) head = py::make_tuple(delivery.head->status, HeadersFrom(*delivery.head));
+    py::object end = py::none();
+    if (delivery.end) {
+      gateway.Forget(delivery.exchange);
+      end = py::cast(std::move(*delivery.end));
+    }
+    events.append(py::make_tuple(delivery.exchange, std::move(head), BytesFrom(delivery.body),
+                                 std::move(end)));
+  }
+  return events;
+}
+
+py::object FindKey(Gateway& gateway, const OptionalBytes& authorization) {
+  const auto key = gateway.keys().Find(SecretFrom(authorization), gateway.clock().WallTime());
+  if (!key) return py::str(std::string(key.error().name()));
+  const Status usable = KeyRing::CheckUsable(**key);
+  if (!usable.ok()) return py::str(std::string(usable.error().name()));
+  return py::make_tuple((*key)->key_id, (*key)->org_id, (*key)->profile);
+}
+
+py::tuple WriteError(Gateway& gateway, const std::string& code, std::string message,
+                     std::string param, const OptionalBytes& request_id,
+                     const OptionalBytes& authorization, bool api_v1) {
+  const auto known = ErrorCodeNamed(code);
+  if (!known) throw py::value_error("no such error code: " + code);
+  const ErrorAnswer answer =
+      gateway.WriteError(MakeError(*known, std::move(message), std::move(param)),
+                         TextFrom(request_id), SecretFrom(authorization), api_v1);
+  return py::make_tuple(answer.head.status, HeadersFrom(answer.head), BytesFrom(answer.body));
+}
+
+py::list Samples(const Gateway& gateway) {
+  py::list samples;
+  for (const Sample& sample : gateway.Samples()) {
+    py::tuple labels(sample.labels.size());
+    for (size_t i = 0; i < sample.labels.size(); ++i) {
+      labels[i] = py::make_tuple(sample.labels[i].first, sample.labels[i].second);
+    }
+    samples.append(py::make_tuple(sample.name, labels, sample.value));
+  }
+  return samples;
+}
+
+}  // namespace
+
+void BindGateway(py::module_& m) {
+  py::class_<Gateway>(m, "Gateway", py::is_final())
+      .def(py::init([](const py::dict& options) {
+             return std::make_unique<Gateway>(OptionsFrom(options));
+           }),
+           py::arg("options"))
+      .def(
+          "install",
+          [](Gateway& gateway, const py::dict& snapshot) {
+            const Status installed = gateway.Install(SnapshotFrom(snapshot));
+            if (!installed.ok()) Raise(installed.error());
+          },
+          py::arg("snapshot"))
+      .def(
+          "put_key",
+          [](Gateway& gateway, const py::bytes& mac, const py::dict& key) {
+            gateway.keys().Put(MacFrom(mac), KeyFrom(key));
+          },
+          py::arg("mac"), py::arg("key"))
+      .def(
+          "remove_key",
+          [](Gateway& gateway, const py::bytes& mac) { gateway.keys().Remove(MacFrom(mac)); },
+          py::arg("mac"))
+      .def("find_key", &FindKey, py::arg("authorization"))
+      .def("submit", &Submit, py::arg("body"), py::arg("authorization"), py::arg("request_id"),
+           py::arg("api_v1"), py::arg("local"))
+      .def("cancel", &Gateway::Cancel, py::arg("exchange"))
+      .def("ack", &Gateway::Taken, py::arg("exchange"), py::arg("size"))
+      .def("fileno", [](Gateway& gateway) { return gateway.mailbox().fd(); })
+      .def("drain", &Drain)
+      .def(
+          "wait",
+          [](Gateway& gateway, double timeout) {
+            // The GIL is dropped only here and in close(): the other calls do not wait.
+            const py::gil_scoped_release released;
+            return gateway.mailbox().Wait({static_cast<int64_t>(timeout * 1e9)});
+          },
+          py::arg("timeout"))
+      .def("begin_drain", &Gateway::BeginDrain)
+      .def("active", &Gateway::active)
+      .def("close", &Gateway::Close, py::call_guard<py::gil_scoped_release>())
+      .def("error", &WriteError, py::arg("code"), py::arg("message"), py::arg("param"),
+           py::arg("request_id"), py::arg("authorization"), py::arg("api_v1"))
+      .def(
+          "new_request_id",
+          [](Gateway& gateway, const OptionalBytes& offered) {
+            return BytesFrom(gateway.RequestId(TextFrom(offered)));
+          },
+          py::arg("offered"))
+      .def("samples", &Samples);
+}
+
+}  // namespace seekroute

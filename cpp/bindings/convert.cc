@@ -1,0 +1,180 @@
+#include "bindings/convert.h"
+
+#include <cstring>
+
+namespace py = pybind11;
+
+namespace seekroute {
+namespace {
+
+template <typename T>
+T Get(const py::dict& dict, const char* key) {
+  if (!dict.contains(key)) throw py::value_error(std::string("missing key: ") + key);
+  try {
+    return dict[key].cast<T>();
+  } catch (const py::cast_error&) {
+    throw py::value_error(std::string("wrong type for key: ") + key);
+  }
+}
+
+template <typename T>
+std::optional<T> GetOptional(const py::dict& dict, const char* key) {
+  if (!dict.contains(key) || dict[key].is_none()) return std::nullopt;
+  return Get<T>(dict, key);
+}
+
+Duration Milliseconds(const py::dict& dict, const char* key) {
+  return Duration::Milliseconds(Get<int64_t>(dict, key));
+}
+
+std::pair<std::optional<double>, std::optional<double>> Range(const py::dict& dict,
+                                                              const char* key) {
+  const auto range = GetOptional<std::pair<double, double>>(dict, key);
+  if (!range) return {};
+  return {range->first, range->second};
+}
+
+Profile ProfileFrom(const py::dict& dict) {
+  Profile profile;
+  profile.name = Get<std::string>(dict, "name");
+  profile.id_prefix = Get<std::string>(dict, "id_prefix");
+  profile.object = Get<std::string>(dict, "object");
+  const auto answer_model = Get<std::string>(dict, "answer_model");
+  if (answer_model == "as_asked") {
+    profile.answer_model = AnswerModel::kAsAsked;
+  } else if (answer_model == "canonical") {
+    profile.answer_model = AnswerModel::kCanonical;
+  } else if (answer_model == "bare") {
+    profile.answer_model = AnswerModel::kBare;
+  } else {
+    throw py::value_error("answer_model: expected as_asked, canonical or bare");
+  }
+  profile.usage_cost = Get<bool>(dict, "usage_cost");
+  profile.error_metadata = Get<bool>(dict, "error_metadata");
+  profile.error_param = Get<bool>(dict, "error_param");
+  profile.integer_code_on_api_v1 = Get<bool>(dict, "integer_code_on_api_v1");
+  for (const auto& [name, words] : Get<py::dict>(dict, "errors")) {
+    const auto code = ErrorCodeNamed(name.cast<std::string>());
+    if (!code) throw py::value_error("errors: no such error code: " + name.cast<std::string>());
+    const auto row = words.cast<py::dict>();
+    profile.words[static_cast<size_t>(*code)] = {GetOptional<std::string>(row, "type"),
+                                                 GetOptional<std::string>(row, "code"),
+                                                 GetOptional<std::string>(row, "message")};
+  }
+  std::tie(profile.temperature_min, profile.temperature_max) = Range(dict, "temperature");
+  std::tie(profile.top_p_min, profile.top_p_max) = Range(dict, "top_p");
+  profile.max_tokens_min = GetOptional<int64_t>(dict, "max_tokens_min");
+  return profile;
+}
+
+Provider ProviderFrom(const py::dict& dict) {
+  Provider provider;
+  provider.id = Get<std::string>(dict, "id");
+  provider.upstream.base_url = Get<std::string>(dict, "base_url");
+  provider.upstream.authorization = Secret(Get<std::string>(dict, "authorization"));
+  provider.upstream.allow_http = Get<bool>(dict, "allow_http");
+  provider.upstream.allow_private = Get<bool>(dict, "allow_private");
+  provider.upstream.ca_file = Get<std::string>(dict, "ca_file");
+  provider.upstream.proxy = Get<std::string>(dict, "proxy");
+  provider.headers = Get<std::vector<std::string>>(dict, "headers");
+  return provider;
+}
+
+Rate RateFrom(const py::dict& dict, const char* key) {
+  Result<Rate> rate = ParseRate(Get<std::string>(dict, key));
+  if (!rate) throw py::value_error(std::string("price.") + key + ": " + rate.error().message);
+  return *rate;
+}
+
+Model ModelFrom(const py::dict& dict, const StringMap<uint32_t>& providers) {
+  Model model;
+  model.id = Get<std::string>(dict, "id");
+  model.output = Get<std::string>(dict, "output") == "image" ? Output::kImage : Output::kText;
+  for (const auto& item : Get<std::vector<py::dict>>(dict, "candidates")) {
+    Endpoint endpoint;
+    const auto provider = providers.find(Get<std::string>(item, "provider"));
+    if (provider == providers.end()) {
+      throw py::value_error("model " + model.id + ": a candidate names an unknown provider");
+    }
+    endpoint.provider = provider->second;
+    endpoint.upstream_model = Get<std::string>(item, "upstream_model");
+    const auto price = Get<py::dict>(item, "price");
+    endpoint.price = {RateFrom(price, "input"), RateFrom(price, "cache_read"),
+                      RateFrom(price, "output"), RateFrom(price, "per_request"),
+                      RateFrom(price, "per_image")};
+    model.endpoints.push_back(std::move(endpoint));
+  }
+  return model;
+}
+
+}  // namespace
+
+void Raise(const Error& error) { throw py::value_error(error.message); }
+
+GatewayOptions OptionsFrom(const py::dict& dict) {
+  GatewayOptions options;
+  options.engine_threads = Get<int>(dict, "engine_threads");
+  options.pepper = Secret(std::string(Get<py::bytes>(dict, "pepper")));
+  options.require_key = Get<bool>(dict, "require_key");
+  options.max_active = Get<size_t>(dict, "max_active");
+  options.max_answer_bytes = Get<size_t>(dict, "max_answer_bytes");
+  options.window_bytes = Get<size_t>(dict, "window_bytes");
+  options.sse = {Get<size_t>(dict, "max_sse_line_bytes"), Get<size_t>(dict, "max_sse_event_bytes")};
+  options.connect_timeout = Milliseconds(dict, "connect_timeout_ms");
+  options.first_byte_timeout = Milliseconds(dict, "first_byte_timeout_ms");
+  options.first_content_timeout = Milliseconds(dict, "first_content_timeout_ms");
+  options.idle_timeout = Milliseconds(dict, "idle_timeout_ms");
+  options.total_timeout = Milliseconds(dict, "total_timeout_ms");
+  options.keep_alive = Milliseconds(dict, "keep_alive_comment_ms");
+  return options;
+}
+
+std::shared_ptr<const Snapshot> SnapshotFrom(const py::dict& dict) {
+  auto snapshot = std::make_shared<Snapshot>();
+  for (const auto& item : Get<std::vector<py::dict>>(dict, "profiles")) {
+    Profile profile = ProfileFrom(item);
+    snapshot->profiles.insert_or_assign(profile.name, std::move(profile));
+  }
+  snapshot->default_profile = Get<std::string>(dict, "default_profile");
+  StringMap<uint32_t> providers;
+  for (const auto& item : Get<std::vector<py::dict>>(dict, "providers")) {
+    Provider provider = ProviderFrom(item);
+    providers.emplace(provider.id, static_cast<uint32_t>(snapshot->providers.size()));
+    snapshot->providers.push_back(std::move(provider));
+  }
+  Catalog::Parts parts;
+  for (const auto& item : Get<std::vector<py::dict>>(dict, "models")) {
+    parts.models.push_back(ModelFrom(item, providers));
+  }
+  for (const auto& [name, id] : Get<py::dict>(dict, "names")) {
+    parts.names.emplace(name.cast<std::string>(), id.cast<std::string>());
+  }
+  parts.auto_names = Get<std::vector<std::string>>(dict, "auto_names");
+  parts.default_model = Get<std::string>(dict, "default_model");
+  Result<Catalog> catalog = Catalog::Make(std::move(parts));
+  if (!catalog) Raise(catalog.error());
+  snapshot->catalog = std::move(*catalog);
+  return snapshot;
+}
+
+ApiKey KeyFrom(const py::dict& dict) {
+  ApiKey key;
+  key.key_id = Get<std::string>(dict, "key_id");
+  key.org_id = Get<std::string>(dict, "org_id");
+  key.profile = Get<std::string>(dict, "profile");
+  key.disabled = Get<bool>(dict, "disabled");
+  key.app_pending = Get<bool>(dict, "app_pending");
+  if (const auto at = GetOptional<int64_t>(dict, "expires_at")) key.expires_at = UnixSeconds{*at};
+  key.models = GetOptional<std::vector<std::string>>(dict, "models");
+  return key;
+}
+
+Mac MacFrom(const py::bytes& bytes) {
+  const std::string_view view(bytes);
+  Mac mac{};
+  if (view.size() != mac.size()) throw py::value_error("a MAC has 32 bytes");
+  std::memcpy(mac.data(), view.data(), mac.size());
+  return mac;
+}
+
+}  // namespace seekroute

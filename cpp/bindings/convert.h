@@ -1,0 +1,22 @@
+// Python dicts, already validated by seekroute.config, into the core's values. What still does not
+// fit is a ValueError that names the key.
+#pragma once
+
+#include <memory>
+
+#include "bindings/pybind.h"
+#include "gateway/key_ring.h"
+#include "gateway/options.h"
+#include "gateway/snapshot.h"
+
+namespace seekroute {
+
+GatewayOptions OptionsFrom(const pybind11::dict& options);
+std::shared_ptr<const Snapshot> SnapshotFrom(const pybind11::dict& snapshot);
+ApiKey KeyFrom(const pybind11::dict& key);
+Mac MacFrom(const pybind11::bytes& bytes);
+
+// Raises ValueError with the error's message.
+[[noreturn]] void Raise(const Error& error);
+
+}  // namespace seekroute

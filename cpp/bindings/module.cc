@@ -1,0 +1,29 @@
+#include "bindings/pybind.h"
+
+#include "base/digest.h"
+#include "base/error.h"
+
+namespace py = pybind11;
+
+PYBIND11_MODULE(_core, m) {
+  m.attr("__version__") = SEEKROUTE_VERSION;
+  seekroute::BindRecord(m);
+  seekroute::BindGateway(m);
+
+  m.def(
+      "hmac_sha256",
+      [](const py::bytes& key, const py::bytes& message) {
+        const seekroute::Mac mac =
+            seekroute::HmacSha256(seekroute::Secret(std::string(key)), std::string_view(message));
+        return py::bytes(reinterpret_cast<const char*>(mac.data()), mac.size());
+      },
+      py::arg("key"), py::arg("message"));
+  m.def("profile_error_codes", [] {
+    py::list codes;
+    for (int i = 0; i < seekroute::kErrorCodeCount; ++i) {
+      const auto& row = seekroute::TraitsOf(static_cast<seekroute::ErrorCode>(i));
+      codes.append(py::make_tuple(row.name, row.status, row.type));
+    }
+    return codes;
+  });
+}

@@ -1,0 +1,12 @@
+// The only include of pybind11.
+#pragma once
+
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+namespace seekroute {
+
+void BindRecord(pybind11::module_& m);
+void BindGateway(pybind11::module_& m);
+
+}  // namespace seekroute

@@ -1,0 +1,45 @@
+#include "catalog/catalog.h"
+
+#include <utility>
+
+namespace seekroute {
+
+Result<Catalog> Catalog::Make(Parts parts) {
+  Catalog catalog;
+  catalog.models_ = std::move(parts.models);
+  StringMap<size_t> by_id;
+  for (size_t i = 0; i < catalog.models_.size(); ++i) {
+    if (!by_id.emplace(catalog.models_[i].id, i).second) {
+      return MakeError(ErrorCode::kInvalidValue,
+                       "model '" + catalog.models_[i].id + "' stands twice in the catalog");
+    }
+  }
+  for (const auto& [name, id] : parts.names) {
+    const auto found = by_id.find(id);
+    if (found == by_id.end()) {
+      return MakeError(ErrorCode::kInvalidValue,
+                       "name '" + name + "' leads to '" + id + "', which is not in the catalog");
+    }
+    catalog.names_.emplace(name, found->second);
+  }
+  for (std::string& name : parts.auto_names) catalog.auto_names_.emplace(std::move(name), true);
+  if (!parts.default_model.empty()) {
+    const auto found = by_id.find(parts.default_model);
+    if (found == by_id.end()) {
+      return MakeError(ErrorCode::kInvalidValue,
+                       "default model '" + parts.default_model + "' is not in the catalog");
+    }
+    catalog.default_model_ = found->second;
+  }
+  return catalog;
+}
+
+const Model* Catalog::Find(std::string_view name) const {
+  if (IsAuto(name)) {
+    return default_model_ == SIZE_MAX ? nullptr : &models_[default_model_];
+  }
+  const auto found = names_.find(name);
+  return found == names_.end() ? nullptr : &models_[found->second];
+}
+
+}  // namespace seekroute

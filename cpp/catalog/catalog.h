@@ -1,0 +1,67 @@
+// What can be asked for and who serves it at what price: immutable tables, exact names only.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "base/money.h"
+#include "base/result.h"
+
+namespace seekroute {
+
+// Hash that lets a string map be asked with a string_view without a copy.
+struct StringHash {
+  using is_transparent = void;
+  size_t operator()(std::string_view s) const { return std::hash<std::string_view>{}(s); }
+};
+template <typename T>
+using StringMap = std::unordered_map<std::string, T, StringHash, std::equal_to<>>;
+
+// One provider's offer of one model. Immutable.
+struct Endpoint {
+  uint32_t provider = 0;       // index into the snapshot's providers
+  std::string upstream_model;  // the provider's own name for it
+  Price price;
+};
+
+enum class Output : uint8_t { kText, kImage };
+
+// Immutable.
+struct Model {
+  std::string id;  // "author/slug"
+  Output output = Output::kText;
+  std::vector<Endpoint> endpoints;  // in order of preference; may be empty: known, not served
+};
+
+// Immutable once made; thread-safe.
+class Catalog {
+ public:
+  struct Parts {
+    std::vector<Model> models;
+    StringMap<std::string> names;  // every accepted spelling -> model id
+    std::vector<std::string> auto_names;
+    std::string default_model;  // what `auto` takes; empty: `auto` is not served
+  };
+
+  Catalog() = default;
+
+  // Fails with kInvalidValue when a name, or the default, leads to no model, or an id repeats.
+  static Result<Catalog> Make(Parts parts);
+
+  // The model asked for as `name` (exact spelling), or null. `auto` names give the default model.
+  // Owned by the catalog.
+  const Model* Find(std::string_view name) const;
+
+  bool IsAuto(std::string_view name) const { return auto_names_.contains(name); }
+
+ private:
+  std::vector<Model> models_;
+  StringMap<size_t> names_;
+  StringMap<bool> auto_names_;
+  size_t default_model_ = SIZE_MAX;
+};
+
+}  // namespace seekroute

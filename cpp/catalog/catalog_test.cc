@@ -1,0 +1,48 @@
+#include "catalog/catalog.h"
+
+#include <gtest/gtest.h>
+
+namespace seekroute {
+namespace {
+
+Catalog::Parts TwoModels() {
+  Catalog::Parts parts;
+  parts.models = {{"openai/gpt-4o", Output::kText, {}}, {"a/image", Output::kImage, {}}};
+  parts.names = {
+      {"openai/gpt-4o", "openai/gpt-4o"}, {"gpt-4o", "openai/gpt-4o"}, {"a/image", "a/image"}};
+  parts.auto_names = {"auto"};
+  parts.default_model = "openai/gpt-4o";
+  return parts;
+}
+
+TEST(CatalogTest, FindsEverySpellingAndNothingElse) {
+  Result<Catalog> catalog = Catalog::Make(TwoModels());
+  ASSERT_TRUE(catalog.has_value());
+  EXPECT_EQ(catalog->Find("gpt-4o"), catalog->Find("openai/gpt-4o"));
+  EXPECT_EQ(catalog->Find("a/image")->output, Output::kImage);
+  EXPECT_EQ(catalog->Find("GPT-4o"), nullptr);
+  EXPECT_EQ(catalog->Find(""), nullptr);
+}
+
+TEST(CatalogTest, AutoTakesTheDefaultModel) {
+  Result<Catalog> catalog = Catalog::Make(TwoModels());
+  EXPECT_EQ(catalog->Find("auto")->id, "openai/gpt-4o");
+  Catalog::Parts parts = TwoModels();
+  parts.default_model.clear();
+  EXPECT_EQ(Catalog::Make(std::move(parts))->Find("auto"), nullptr);
+}
+
+TEST(CatalogTest, RefusesDanglingNamesAndTwins) {
+  Catalog::Parts parts = TwoModels();
+  parts.names["x"] = "no/such";
+  EXPECT_FALSE(Catalog::Make(std::move(parts)).has_value());
+  parts = TwoModels();
+  parts.models.push_back(parts.models[0]);
+  EXPECT_FALSE(Catalog::Make(std::move(parts)).has_value());
+  parts = TwoModels();
+  parts.default_model = "no/such";
+  EXPECT_FALSE(Catalog::Make(std::move(parts)).has_value());
+}
+
+}  // namespace
+}  // namespace seekroute

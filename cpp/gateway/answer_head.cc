@@ -1,0 +1,64 @@
+#include "gateway/answer_head.h"
+
+#include <array>
+#include <cstdio>
+
+namespace seekroute {
+namespace {
+
+std::string Milliseconds(Duration d) {
+  std::array<char, 32> text{};
+  const int size = std::snprintf(text.data(), text.size(), "%.3f", d.ms());
+  return std::string(text.data(), static_cast<size_t>(size));
+}
+
+void AddExchangeHeaders(const ExchangeRow& row, ResponseHead* head) {
+  head->Add("x-request-id", row.request_id);
+  head->Add("x-generation-id", row.generation_id);
+  head->Add("x-seekroute-provider", row.provider);
+  head->Add("x-seekroute-model", row.model);
+  head->Add("x-seekroute-attempts", std::to_string(row.attempts));
+  head->Add("x-seekroute-overhead-ms", Milliseconds(row.overhead));
+}
+
+}  // namespace
+
+ResponseHead StreamHead(const ExchangeRow& row) {
+  ResponseHead head;
+  head.headers.reserve(9);
+  head.Add("content-type", "text/event-stream");
+  head.Add("cache-control", "no-cache");
+  head.Add("x-accel-buffering", "no");
+  AddExchangeHeaders(row, &head);
+  return head;
+}
+
+ResponseHead AnswerHead(const ExchangeRow& row, size_t body_size) {
+  ResponseHead head;
+  head.headers.reserve(9);
+  head.Add("content-type", "application/json");
+  head.Add("content-length", std::to_string(body_size));
+  AddExchangeHeaders(row, &head);
+  head.Add("x-seekroute-cost", FormatUsd(row.cost));
+  return head;
+}
+
+ResponseHead ErrorHead(const Error& error, std::string_view request_id, size_t body_size) {
+  ResponseHead head;
+  head.status = error.status();
+  head.Add("content-type", "application/json");
+  head.Add("content-length", std::to_string(body_size));
+  head.Add("x-request-id", request_id);
+  if (error.retry_after_ms > 0) {
+    head.Add("retry-after", std::to_string((error.retry_after_ms + 999) / 1000));
+    head.Add("retry-after-ms", std::to_string(error.retry_after_ms));
+  }
+  const ClientRetry retry = TraitsOf(error.code).client_retry;
+  if (retry != ClientRetry::kUnsaid) {
+    head.Add("x-should-retry", retry == ClientRetry::kYes ? "true" : "false");
+  }
+  if (head.status == 401) head.Add("www-authenticate", "Bearer");
+  return head;
+}
+
+}  // namespace seekroute

@@ -1,0 +1,25 @@
+// Status lines and headers of what the gateway answers: the only place that writes them.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/error.h"
+#include "base/time.h"
+#include "gateway/mailbox.h"
+#include "store/store.h"
+#include "wire/profile.h"
+
+namespace seekroute {
+
+// An answer's head that is known before its body: 200, text/event-stream.
+ResponseHead StreamHead(const ExchangeRow& row);
+
+// 200, application/json, with the cost.
+ResponseHead AnswerHead(const ExchangeRow& row, size_t body_size);
+
+// The error's status with what a client needs to act on it: Retry-After, retry-after-ms,
+// x-should-retry, WWW-Authenticate.
+ResponseHead ErrorHead(const Error& error, std::string_view request_id, size_t body_size);
+
+}  // namespace seekroute

@@ -1,0 +1,258 @@
+#include "gateway/attempt.h"
+
+#include <algorithm>
+
+#include "wire/error_body.h"
+#include "wire/image_request.h"
+
+namespace seekroute {
+namespace {
+
+// What a provider may still send after [DONE] before its connection is given up: a terminating
+// chunk is a few bytes.
+constexpr size_t kMaxLingeringBytes = 4096;
+
+bool IsIdentity(std::string_view encoding) { return encoding.empty() || encoding == "identity"; }
+
+}  // namespace
+
+Attempt::Attempt(Plan plan, const GatewayOptions& options, const Clock& clock, Transport* transport,
+                 AttemptOwner* owner)
+    : plan_(std::move(plan)),
+      options_(options),
+      clock_(clock),
+      transport_(transport),
+      owner_(owner) {
+  if (plan_.kind == Kind::kChatStream) stream_.emplace(plan_.stream);
+}
+
+Attempt::~Attempt() { StopTransfer(); }
+
+void Attempt::Send() {
+  TransportRequest request;
+  request.upstream = &plan_.provider->upstream;
+  request.path = plan_.kind == Kind::kImage ? "/images/generations" : "/chat/completions";
+  request.headers = plan_.provider->headers;
+  request.headers.emplace_back(plan_.kind == Kind::kChatStream ? "Accept: text/event-stream"
+                                                               : "Accept: application/json");
+  request.body = std::move(plan_.body);
+  request.connect_timeout = options_.connect_timeout;
+  sent_ = clock_.Now();
+  last_content_ = sent_;
+  transfer_ = transport_->Start(std::move(request), this);
+}
+
+void Attempt::Resume() {
+  if (!paused_) return;
+  paused_ = false;
+  last_content_ = clock_.Now();  // the silence while we paused is the client's, not the provider's
+  transport_->Resume(transfer_);
+}
+
+void Attempt::Abandon() {
+  phase_ = Phase::kOver;
+  StopTransfer();
+}
+
+TimePoint Attempt::NextDeadline() const {
+  switch (phase_) {
+    case Phase::kAwaitingHead:
+      return sent_ + options_.first_byte_timeout;
+    case Phase::kAwaitingContent:
+      return sent_ + options_.first_content_timeout;
+    case Phase::kContent:
+      return paused_ ? TimePoint::Never() : last_content_ + options_.idle_timeout;
+    case Phase::kLingering:
+      return linger_until_;
+    case Phase::kOver:
+      break;
+  }
+  return TimePoint::Never();
+}
+
+void Attempt::OnTimer(TimePoint now) {
+  if (now < NextDeadline()) return;
+  switch (phase_) {
+    case Phase::kAwaitingHead:
+      Fail(MakeError(ErrorCode::kUpstreamTimeout, "the provider did not answer in time"), true);
+      break;
+    case Phase::kAwaitingContent:
+      Fail(MakeError(ErrorCode::kUpstreamTimeout, "the provider sent no content in time"), true);
+      break;
+    case Phase::kContent:
+      Fail(MakeError(ErrorCode::kUpstreamIdleTimeout, "the provider stopped sending"), true);
+      break;
+    case Phase::kLingering:
+      StopTransfer();
+      owner_->OnTransferOver();
+      break;
+    case Phase::kOver:
+      break;
+  }
+}
+
+void Attempt::OnHead(const TransportHead& head) {
+  waited_ = clock_.Now() - sent_;
+  head_ = head;
+  phase_ = Phase::kAwaitingContent;
+  if (!IsIdentity(head_.content_encoding)) {
+    return Fail(MakeError(ErrorCode::kBadUpstreamResponse,
+                          "the provider sent a compressed answer that was not asked for"),
+                true);
+  }
+  // A 200 that is no event stream is held and read: it is usually an error in JSON.
+  collect_ = head_.status != 200 || plan_.kind != Kind::kChatStream ||
+             (!head_.content_type.empty() && head_.content_type != "text/event-stream");
+}
+
+Flow Attempt::OnBody(std::string_view bytes) {
+  if (phase_ == Phase::kOver) return Flow::kContinue;
+  if (phase_ == Phase::kLingering) {
+    lingering_bytes_ += bytes.size();
+    if (lingering_bytes_ > kMaxLingeringBytes) {
+      StopTransfer();
+      owner_->OnTransferOver();
+    }
+    return Flow::kContinue;
+  }
+  const TimePoint now = clock_.Now();
+  waited_ = now - sent_;
+  if (!collect_) return OnStreamBytes(bytes);
+
+  const bool refusal = head_.status < 200 || head_.status > 299 || plan_.kind == Kind::kChatStream;
+  const size_t limit = refusal ? options_.max_upstream_error_bytes : options_.max_answer_bytes;
+  if (body_.size() + bytes.size() > limit && !refusal) {
+    Fail(MakeError(ErrorCode::kBadUpstreamResponse, "the provider's answer is too large"), true);
+    return Flow::kContinue;
+  }
+  // Of an error, what exceeds the limit is of no use and is dropped.
+  body_.append(bytes.substr(0, limit - std::min(limit, body_.size())));
+  last_content_ = now;
+  return Flow::kContinue;
+}
+
+Flow Attempt::OnStreamBytes(std::string_view bytes) {
+  output_.clear();
+  const size_t content_before = stream_->content_bytes();
+  Status fed = stream_->Feed(bytes, &output_);
+  if (stream_->state() != ChatStream::State::kWaiting && !output_.empty()) {
+    const TimePoint now = clock_.Now();
+    if (phase_ == Phase::kAwaitingContent) {
+      phase_ = Phase::kContent;
+      last_content_ = now;
+    }
+    if (first_content_ == TimePoint::Never()) first_content_ = now;
+    if (stream_->content_bytes() != content_before) last_content_ = now;
+    paused_ = owner_->OnOutput(output_) == Flow::kPause;
+    if (phase_ == Phase::kOver) return Flow::kContinue;
+  }
+  if (!fed.ok()) {
+    Fail(std::move(fed.error()), true);
+    return Flow::kContinue;
+  }
+  if (stream_->state() == ChatStream::State::kEnded) {
+    Answered();
+    return Flow::kContinue;
+  }
+  return paused_ ? Flow::kPause : Flow::kContinue;
+}
+
+void Attempt::OnEnd(const TransportEnd& end) {
+  transfer_ = 0;
+  if (phase_ == Phase::kLingering || phase_ == Phase::kOver) {
+    phase_ = Phase::kOver;
+    owner_->OnTransferOver();
+    return;
+  }
+  waited_ = clock_.Now() - sent_;
+  if (!end.complete) {
+    // An error answer that was cut short still says what it says by its status.
+    if (head_.status >= 300) return Fail(UpstreamRefusal(), true);
+    return Fail(end.error, end.dispatched);
+  }
+  if (!collect_) {
+    Status ended = stream_->EndOfInput();
+    if (!ended.ok()) return Fail(std::move(ended.error()), true);
+    return Answered();
+  }
+  ReadWholeBody();
+}
+
+void Attempt::ReadWholeBody() {
+  if (head_.status < 200 || head_.status > 299) return Fail(UpstreamRefusal(), true);
+  if (plan_.kind == Kind::kImage) {
+    Result<std::vector<std::string>> images = ParseImageAnswer(body_);
+    if (!images) return Fail(std::move(images.error()), true);
+    images_ = std::move(*images);
+    return Answered();
+  }
+  Result<ChatAnswer> answer = ParseChatAnswer(body_);
+  if (!answer) return Fail(std::move(answer.error()), true);
+  if (plan_.kind == Kind::kChatStream) {
+    return Fail(MakeError(ErrorCode::kBadUpstreamResponse,
+                          "the provider did not stream although it was asked to"),
+                true);
+  }
+  answer_ = std::move(*answer);
+  Answered();
+}
+
+Error Attempt::UpstreamRefusal() const {
+  const ErrorCode code = CodeOfUpstreamStatus(head_.status);
+  std::string detail = UpstreamMessage(body_, {&plan_.provider->upstream.authorization});
+  if (!detail.empty()) detail.insert(0, ": ");
+  std::string message;
+  switch (code) {
+    case ErrorCode::kUpstreamInvalidRequest:
+    case ErrorCode::kUpstreamRequestTooLarge:
+      message = "the provider refused the request" + detail;
+      break;
+    case ErrorCode::kUpstreamAuthError:
+      // The provider's words about our credentials are the operator's business.
+      message = "the provider refused the gateway's credentials; the operator must look at them";
+      break;
+    case ErrorCode::kUpstreamModelNotFound:
+      message = "the provider does not serve this model at present";
+      break;
+    case ErrorCode::kUpstreamRateLimited:
+      message = "the provider's rate limit is reached" + detail;
+      break;
+    case ErrorCode::kUpstreamUnavailable:
+      message = "the provider is overloaded or down" + detail;
+      break;
+    case ErrorCode::kUpstreamTimeout:
+      message = "the provider timed out" + detail;
+      break;
+    default:
+      message = "the provider failed" + detail;
+      break;
+  }
+  Error error = MakeError(code, std::move(message));
+  error.upstream_status = head_.status;
+  if (code == ErrorCode::kUpstreamRateLimited || code == ErrorCode::kUpstreamUnavailable) {
+    error.retry_after_ms = std::max<int64_t>(head_.retry_after_ms, 0);
+  }
+  return error;
+}
+
+void Attempt::Fail(Error error, bool dispatched) {
+  if (phase_ == Phase::kLingering || phase_ == Phase::kOver) return;
+  phase_ = Phase::kOver;
+  StopTransfer();
+  owner_->OnFailed(std::move(error), dispatched);
+}
+
+void Attempt::Answered() {
+  phase_ = transfer_ == 0 ? Phase::kOver : Phase::kLingering;
+  linger_until_ = clock_.Now() + kLinger;
+  owner_->OnAnswered();
+}
+
+void Attempt::StopTransfer() {
+  if (transfer_ == 0) return;
+  transport_->Cancel(transfer_);
+  transfer_ = 0;
+  phase_ = Phase::kOver;
+}
+
+}  // namespace seekroute

@@ -1,0 +1,124 @@
+// One try at one upstream: its transfer, its deadlines, and the reading of its answer.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "gateway/options.h"
+#include "gateway/snapshot.h"
+#include "transport/transport.h"
+#include "wire/chat_answer.h"
+#include "wire/chat_stream.h"
+
+namespace seekroute {
+
+// What the exchange hears of its attempt. Exactly one of OnAnswered and OnFailed, once; nothing
+// after Abandon().
+class AttemptOwner {
+ public:
+  virtual ~AttemptOwner() = default;
+  // Bytes for the client of a stream whose content has begun.
+  virtual Flow OnOutput(std::string_view bytes) = 0;
+  virtual void OnAnswered() = 0;
+  // `dispatched`: the provider may have got the request.
+  virtual void OnFailed(Error error, bool dispatched) = 0;
+  // After OnAnswered: the connection has been given back, or up.
+  virtual void OnTransferOver() = 0;
+};
+
+// Engine thread only.
+class Attempt : public TransportObserver {
+ public:
+  enum class Kind : uint8_t { kChat, kChatStream, kImage };
+
+  // How long a provider may take to close a transfer after [DONE], for its connection to be reused.
+  static constexpr Duration kLinger = Duration::Seconds(1);
+
+  struct Plan {
+    Kind kind = Kind::kChat;
+    const Provider* provider = nullptr;  // owned by the exchange's snapshot
+    const Endpoint* endpoint = nullptr;  // likewise
+    std::string body;                    // what the upstream gets
+    ChatStream::Options stream;          // for kChatStream
+  };
+
+  // Nothing here is owned but the plan. Nothing is sent before Send().
+  Attempt(Plan plan, const GatewayOptions& options, const Clock& clock, Transport* transport,
+          AttemptOwner* owner);
+  ~Attempt() override;  // cancels the transfer if it still runs
+
+  void Send();
+  void Resume();
+
+  // Stops the transfer; the owner hears nothing more.
+  void Abandon();
+
+  // The next instant at which OnTimer() has something to do, never past it.
+  TimePoint NextDeadline() const;
+  void OnTimer(TimePoint now);
+
+  // The transfer is over, or nobody needs its end any more.
+  bool transfer_done() const { return transfer_ == 0; }
+
+  const Provider& provider() const { return *plan_.provider; }
+  const Endpoint& endpoint() const { return *plan_.endpoint; }
+  int upstream_status() const { return head_.status; }
+  Duration waited() const { return waited_; }  // for the upstream, until the last callback
+  TimePoint first_content() const { return first_content_; }
+  bool content_relayed() const { return first_content_ != TimePoint::Never(); }
+
+  // After OnAnswered(), by kind:
+  const ChatAnswer& answer() const { return answer_; }
+  const std::string& body() const { return body_; }
+  ChatStream& stream() { return *stream_; }
+  const std::vector<std::string>& images() const { return images_; }
+
+  void OnHead(const TransportHead& head) override;
+  Flow OnBody(std::string_view bytes) override;
+  void OnEnd(const TransportEnd& end) override;
+
+ private:
+  enum class Phase : uint8_t {
+    kAwaitingHead,
+    kAwaitingContent,
+    kContent,
+    kLingering,  // answered: the transfer may still close, for the connection to be reused
+    kOver,
+  };
+
+  Flow OnStreamBytes(std::string_view bytes);
+  void ReadWholeBody();
+  Error UpstreamRefusal() const;
+  void Fail(Error error, bool dispatched);
+  void Answered();
+  void StopTransfer();
+
+  Plan plan_;  // its body is moved into the transfer
+  const GatewayOptions& options_;
+  const Clock& clock_;
+  Transport* const transport_;
+  AttemptOwner* const owner_;
+
+  std::optional<ChatStream> stream_;
+  TransferId transfer_ = 0;
+  Phase phase_ = Phase::kAwaitingHead;
+  TransportHead head_;
+  bool collect_ = true;  // the body is held whole: not a stream, or a refusal
+  bool paused_ = false;
+  std::string body_;
+  std::string output_;
+  ChatAnswer answer_;
+  std::vector<std::string> images_;
+  TimePoint sent_;
+  TimePoint last_content_;
+  TimePoint first_content_ = TimePoint::Never();
+  TimePoint linger_until_ = TimePoint::Never();
+  size_t lingering_bytes_ = 0;
+  Duration waited_;
+};
+
+}  // namespace seekroute

@@ -1,0 +1,54 @@
+// The exchanges of one thread: hands them commands, fires their timers, buries them. Knows no
+// thread and no socket, so the simulator steps it by hand.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <queue>
+#include <unordered_map>
+#include <vector>
+
+#include "gateway/exchange.h"
+
+namespace seekroute {
+
+// Engine thread only.
+class Engine : private ExchangeHost {
+ public:
+  // `world.host` is the engine itself, whatever is passed.
+  explicit Engine(ExchangeWorld world);
+
+  void Submit(Submission submission);
+  void Cancel(ExchangeId id);
+  void Resume(ExchangeId id);
+
+  // Fires what is due and buries what is finished. To be called after every batch of commands and
+  // transport callbacks, and when NextTimer() comes.
+  void Advance();
+
+  // When Advance() is next due without anything else happening.
+  TimePoint NextTimer() const;
+
+  size_t size() const { return exchanges_.size(); }
+
+ private:
+  struct Timer {
+    TimePoint at;
+    ExchangeId exchange;
+    bool operator>(const Timer& other) const { return at > other.at; }
+  };
+
+  void OnFinished(ExchangeId id) override { finished_.push_back(id); }
+  void Arm(const Exchange& exchange, TimePoint now);
+  void Bury();
+
+  ExchangeWorld world_;
+  // No deadline that comes into being later is nearer than this, so one timer an exchange, never
+  // further away than this, meets every deadline without being moved at every chunk.
+  const Duration nearest_deadline_;
+  std::unordered_map<ExchangeId, std::unique_ptr<Exchange>> exchanges_;
+  std::priority_queue<Timer, std::vector<Timer>, std::greater<>> timers_;
+  std::vector<ExchangeId> finished_;  // to be looked at by Bury()
+};
+
+}  // namespace seekroute

@@ -1,0 +1,73 @@
+#include "gateway/engine_thread.h"
+
+#include <algorithm>
+
+namespace seekroute {
+namespace {
+
+// Longest sleep of an idle engine: a bound on how late a mistake in a timer could be noticed.
+constexpr Duration kLongestSleep = Duration::Seconds(10);
+
+}  // namespace
+
+EngineThread::EngineThread(const GatewayOptions& options, const Clock& clock, const KeyRing& keys,
+                           Mailbox* mailbox, Stats* stats)
+    : clock_(clock),
+      engine_({.options = &options,
+               .clock = &clock,
+               .rng = &rng_,
+               .keys = &keys,
+               .store = &store_,
+               .transport = &transport_,
+               .mailbox = mailbox,
+               .stats = stats,
+               .host = nullptr}),
+      thread_([this] { Run(); }) {}
+
+EngineThread::~EngineThread() { Stop(); }
+
+void EngineThread::Post(Command command) {
+  bool was_empty = false;
+  {
+    MutexLock lock(&mu_);
+    was_empty = commands_.empty();
+    commands_.push_back(std::move(command));
+  }
+  if (was_empty) transport_.Wake();
+}
+
+void EngineThread::Stop() {
+  if (stopping_.exchange(true)) return;
+  transport_.Wake();
+  thread_.join();
+}
+
+void EngineThread::Run() {
+  std::vector<Command> batch;
+  while (!stopping_.load()) {
+    {
+      MutexLock lock(&mu_);
+      batch.swap(commands_);
+    }
+    for (Command& command : batch) Execute(std::move(command));
+    batch.clear();
+    engine_.Advance();
+    const TimePoint next = engine_.NextTimer();
+    const TimePoint now = clock_.Now();
+    const Duration sleep =
+        next <= now ? Duration{} : std::min(Duration{next.ns - now.ns}, kLongestSleep);
+    transport_.Poll(sleep);
+  }
+}
+
+void EngineThread::Execute(Command command) {
+  if (auto* submission = std::get_if<Submission>(&command)) {
+    engine_.Submit(std::move(*submission));
+  } else if (auto* cancel = std::get_if<CancelCommand>(&command)) {
+    engine_.Cancel(cancel->id);
+  } else if (auto* resume = std::get_if<ResumeCommand>(&command)) {
+    engine_.Resume(resume->id);
+  }
+}
+
+}  // namespace seekroute

@@ -1,0 +1,60 @@
+// One engine in the real world: its thread, its libcurl transport, its queue of commands.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <thread>
+#include <variant>
+#include <vector>
+
+#include "base/mutex.h"
+#include "gateway/engine.h"
+#include "gateway/system.h"
+#include "transport/curl/curl_transport.h"
+
+namespace seekroute {
+
+// Thread-safe: every method may be called from any thread.
+class EngineThread {
+ public:
+  // Nothing is owned; everything outlives the thread. Starts it.
+  EngineThread(const GatewayOptions& options, const Clock& clock, const KeyRing& keys,
+               Mailbox* mailbox, Stats* stats);
+  ~EngineThread();  // Stop()
+  EngineThread(const EngineThread&) = delete;
+  EngineThread& operator=(const EngineThread&) = delete;
+
+  void Submit(Submission submission) { Post(std::move(submission)); }
+  void Cancel(ExchangeId id) { Post(CancelCommand{id}); }
+  void Resume(ExchangeId id) { Post(ResumeCommand{id}); }
+
+  // Ends the thread, dropping the exchanges that still run. Idempotent.
+  void Stop();
+
+ private:
+  struct CancelCommand {
+    ExchangeId id;
+  };
+  struct ResumeCommand {
+    ExchangeId id;
+  };
+  using Command = std::variant<Submission, CancelCommand, ResumeCommand>;
+
+  void Post(Command command);
+  void Run();
+  void Execute(Command command);
+
+  const Clock& clock_;
+  CurlTransport transport_;
+  SystemRng rng_;
+  NullStore store_;
+  Engine engine_;
+  std::atomic<bool> stopping_{false};
+
+  Mutex mu_;
+  std::vector<Command> commands_ SR_GUARDED_BY(mu_);  // bounded by the gateway's max_active
+
+  std::thread thread_;  // last: it uses all of the above
+};
+
+}  // namespace seekroute

@@ -1,0 +1,372 @@
+#include "gateway/exchange.h"
+
+#include <algorithm>
+#include <array>
+
+#include "billing/cost.h"
+#include "gateway/answer_head.h"
+#include "gateway/ids.h"
+#include "wire/image_request.h"
+
+namespace seekroute {
+namespace {
+
+// An SSE comment; one newline, because a blank line after it makes some SDKs dispatch an empty
+// event.
+constexpr std::string_view kKeepAlive = ": SEEKROUTE PROCESSING\n";
+
+std::string_view FaultName(Fault fault) {
+  switch (fault) {
+    case Fault::kCaller:
+      return "caller_";
+    case Fault::kPolicy:
+      return "policy_";
+    case Fault::kProvider:
+      return "provider_";
+    case Fault::kGateway:
+      break;
+  }
+  return "seekroute_";
+}
+
+}  // namespace
+
+Exchange::Exchange(Submission submission, const ExchangeWorld& world)
+    : in_(std::move(submission)),
+      world_(world),
+      deadline_(in_.submitted + world.options->total_timeout),
+      profile_(&in_.snapshot->ProfileNamed(in_.snapshot->default_profile)) {}
+
+Exchange::~Exchange() {
+  if (state_ == State::kSettling) world_.store->Forget(in_.id);
+}
+
+void Exchange::Start() {
+  row_.created = world_.clock->WallTime();
+  row_.request_id = IsAcceptableRequestId(in_.request_id) ? std::move(in_.request_id)
+                                                          : NewRequestId(row_.created, world_.rng);
+  Status admitted = Admit();
+  if (!admitted.ok()) {
+    error_ = std::move(admitted.error());
+    EndError(*error_);
+    return;
+  }
+  SendNext();
+}
+
+Status Exchange::Admit() {
+  if (!in_.local) {
+    Result<std::shared_ptr<const ApiKey>> key = world_.keys->Find(in_.authorization, row_.created);
+    if (key) {
+      row_.key_id = (*key)->key_id;
+      row_.org_id = (*key)->org_id;
+      profile_ = &in_.snapshot->ProfileNamed((*key)->profile);
+      Status usable = KeyRing::CheckUsable(**key);
+      if (!usable.ok()) return usable;
+    } else if (world_.options->require_key) {
+      return std::move(key.error());
+    }
+    in_.authorization.reset();
+    Status resolved = Resolve();
+    if (!resolved.ok()) return resolved;
+    if (key && !(*key)->MayUse(model_->id)) {
+      return MakeError(ErrorCode::kModelNotFound,
+                       "this API key may not use the model; GET /v1/models lists what it may",
+                       "model");
+    }
+  } else {
+    Status resolved = Resolve();
+    if (!resolved.ok()) return resolved;
+  }
+  if (model_->endpoints.empty()) {
+    return MakeError(ErrorCode::kNoUpstream,
+                     "no provider of '" + model_->id + "' is configured at this gateway", "model");
+  }
+  row_.generation_id = NewGenerationId(profile_->id_prefix, row_.created, world_.rng);
+  return {};
+}
+
+Status Exchange::Resolve() {
+  Result<ChatRequest> request = ParseChatRequest(in_.body, *profile_);
+  if (!request) return std::move(request.error());
+  request_ = std::move(*request);
+  row_.requested_model = request_.model;
+  row_.streamed = request_.stream;
+  model_ = in_.snapshot->catalog.Find(request_.model);
+  if (model_ == nullptr) {
+    const bool automatic = in_.snapshot->catalog.IsAuto(request_.model);
+    return MakeError(ErrorCode::kModelNotFound,
+                     automatic ? "'auto' is not served here: the operator has set no default model"
+                               : "there is no such model at this gateway; GET /v1/models lists the "
+                                 "models it serves",
+                     "model");
+  }
+  row_.model = model_->id;
+  return {};
+}
+
+void Exchange::SendNext() {
+  const Endpoint& endpoint = model_->endpoints[next_candidate_++];
+  const Provider& provider = in_.snapshot->providers[endpoint.provider];
+  row_.provider = provider.id;
+  ++row_.attempts;
+
+  Attempt::Plan plan;
+  plan.provider = &provider;
+  plan.endpoint = &endpoint;
+  if (model_->output == Output::kImage) {
+    plan.kind = Attempt::Kind::kImage;
+    Result<std::string> body = BuildImageCall(in_.body, request_, endpoint.upstream_model);
+    if (!body) {
+      row_.attempts = 0;
+      error_ = std::move(body.error());
+      EndError(*error_);
+      return;
+    }
+    plan.body = std::move(*body);
+  } else {
+    plan.kind = request_.stream ? Attempt::Kind::kChatStream : Attempt::Kind::kChat;
+    plan.body = BuildUpstreamChat(in_.body, request_, endpoint.upstream_model);
+    plan.stream = {
+        .names = Names(), .include_usage = request_.include_usage, .limits = world_.options->sse};
+  }
+  const bool last = next_candidate_ >= model_->endpoints.size() ||
+                    row_.attempts >= world_.options->retry.max_attempts;
+  if (last && model_->output == Output::kText) std::string().swap(in_.body);
+
+  state_ = State::kSending;
+  AttemptOwner* const owner = this;
+  attempt_ = std::make_unique<Attempt>(std::move(plan), *world_.options, *world_.clock,
+                                       world_.transport, owner);
+  attempt_->Send();
+}
+
+Flow Exchange::OnOutput(std::string_view bytes) {
+  if (!head_sent_) {
+    state_ = State::kRelaying;
+    row_.first_content = world_.clock->Now() - in_.submitted;
+    UpdateTimes();
+    head_sent_ = true;
+    row_.status = 200;
+    world_.mailbox->PutHead(in_.id, StreamHead(row_));
+  }
+  world_.mailbox->PutBody(in_.id, bytes);
+  last_sent_ = world_.clock->Now();
+  return in_.window->Add(bytes.size()) ? Flow::kPause : Flow::kContinue;
+}
+
+void Exchange::OnAnswered() {
+  world_.stats->CountAttempt(row_.provider, row_.model, attempt_->upstream_status(),
+                             attempt_->waited());
+  waited_ = waited_ + attempt_->waited();
+  FillUsage();
+  Settle(std::nullopt);
+}
+
+void Exchange::OnFailed(Error error, bool dispatched) {
+  world_.stats->CountAttempt(row_.provider, row_.model, attempt_->upstream_status(),
+                             attempt_->waited());
+  waited_ = waited_ + attempt_->waited();
+  const bool in_time = world_.clock->Now() < deadline_;
+  const FailedAttempt failed{error, row_.attempts, dispatched, head_sent_};
+  if (in_time && next_candidate_ < model_->endpoints.size() &&
+      world_.options->retry.MayTryNext(failed)) {
+    const Endpoint& next = model_->endpoints[next_candidate_];
+    world_.stats->CountFallback(row_.provider, in_.snapshot->providers[next.provider].id,
+                                error.name());
+    retired_.push_back(std::move(attempt_));
+    SendNext();
+    return;
+  }
+  Settle(std::move(error));
+}
+
+void Exchange::FillUsage() {
+  bool odd = false;
+  switch (model_->output) {
+    case Output::kImage:
+      usage_ = EstimateUsage(request_.text_bytes, request_.message_count, 0);
+      usage_.images = static_cast<int64_t>(attempt_->images().size());
+      row_.finish_reason = "stop";
+      return;
+    case Output::kText:
+      if (request_.stream) {
+        usage_ = attempt_->stream().usage();
+        odd = attempt_->stream().usage_odd();
+        row_.finish_reason = attempt_->stream().finish_reason();
+      } else {
+        usage_ = attempt_->answer().usage;
+        odd = attempt_->answer().usage_odd;
+        row_.finish_reason = attempt_->answer().finish_reason;
+      }
+  }
+  if (odd || !usage_.complete()) {
+    const size_t content =
+        request_.stream ? attempt_->stream().content_bytes() : attempt_->answer().content_bytes;
+    usage_ = EstimateUsage(request_.text_bytes, request_.message_count, content);
+    row_.estimated = true;
+  }
+  usage_.total = *usage_.prompt + *usage_.completion;
+}
+
+void Exchange::Settle(std::optional<Error> error) {
+  error_ = std::move(error);
+  state_ = State::kSettling;
+  UpdateTimes();
+  if (error_) {
+    row_.error = error_->name();
+    row_.status = error_->status();
+  } else {
+    row_.status = 200;
+    row_.prompt_tokens = usage_.prompt.value_or(0);
+    row_.completion_tokens = usage_.completion.value_or(0);
+    row_.cached_tokens = usage_.cached.value_or(0);
+    row_.reasoning_tokens = usage_.reasoning.value_or(0);
+    row_.cost =
+        IsFree(usage_, row_.finish_reason) ? Money{0} : CostOf(usage_, attempt_->endpoint().price);
+  }
+  world_.store->Settle(in_.id, row_, this);
+}
+
+void Exchange::OnStored(StoreTicket, const Status& status) {
+  if (state_ != State::kSettling) return;
+  // A store that failed does not take a finished answer from the client: the answer is there and
+  // the failure is the operator's, counted and alarmed on.
+  if (!status.ok()) {
+    ExchangeRow failed;
+    failed.status = status.error().status();
+    world_.stats->CountExchange(failed, "seekroute_" + std::string(status.error().name()));
+  }
+  if (client_gone_) {
+    Done();
+  } else if (error_) {
+    EndError(*error_);
+  } else {
+    EndAnswer();
+  }
+}
+
+void Exchange::EndAnswer() {
+  std::string out;
+  if (model_->output == Output::kImage) {
+    const std::vector<std::string>& images = attempt_->images();
+    out = request_.stream ? WriteChatStream(Names(), images, Report(), request_.include_usage)
+                          : WriteChatAnswer(Names(), images, Report());
+  } else if (request_.stream) {
+    attempt_->stream().Finish(Report(), &out);
+  } else {
+    out = RewriteChatAnswer(attempt_->body(), attempt_->answer(), Names(), Report());
+  }
+  if (!head_sent_) {
+    head_sent_ = true;
+    world_.mailbox->PutHead(in_.id,
+                            request_.stream ? StreamHead(row_) : AnswerHead(row_, out.size()));
+  }
+  world_.mailbox->PutBody(in_.id, out);
+  Done();
+}
+
+void Exchange::EndError(const Error& error) {
+  row_.error = error.name();
+  row_.status = error.status();
+  UpdateTimes();
+  if (head_sent_) {
+    world_.mailbox->PutBody(in_.id, WriteErrorEvent(error, *profile_, Place(), row_.generation_id,
+                                                    Names().model, row_.created.s));
+  } else {
+    head_sent_ = true;
+    const std::string body = WriteErrorBody(error, *profile_, Place());
+    world_.mailbox->PutHead(in_.id, ErrorHead(error, row_.request_id, body.size()));
+    world_.mailbox->PutBody(in_.id, body);
+  }
+  Done();
+}
+
+void Exchange::Done() {
+  state_ = State::kDone;
+  std::string error_type;
+  if (error_) {
+    const ErrorTraits& traits = TraitsOf(error_->code);
+    error_type = std::string(FaultName(traits.fault)) + std::string(traits.name);
+  }
+  world_.stats->CountExchange(row_, error_type);
+  world_.mailbox->PutEnd(in_.id, row_);
+  world_.host->OnFinished(in_.id);
+}
+
+void Exchange::Cancel() {
+  if (state_ == State::kDone || client_gone_) return;
+  client_gone_ = true;
+  if (state_ == State::kSettling) return;
+  if (attempt_) {
+    world_.stats->CountAttempt(row_.provider, row_.model, attempt_->upstream_status(),
+                               attempt_->waited());
+    waited_ = waited_ + attempt_->waited();
+    retired_.push_back(std::move(attempt_));
+    retired_.back()->Abandon();
+  }
+  Settle(MakeError(ErrorCode::kClientClosed, "the client closed the connection"));
+}
+
+void Exchange::Resume() {
+  if (attempt_) attempt_->Resume();
+}
+
+TimePoint Exchange::NextDeadline() const {
+  if (state_ == State::kSettling) return TimePoint::Never();
+  TimePoint next = attempt_ ? attempt_->NextDeadline() : TimePoint::Never();
+  if (state_ == State::kDone) return next;
+  next = std::min(next, deadline_);
+  if (state_ == State::kRelaying) next = std::min(next, last_sent_ + world_.options->keep_alive);
+  return next;
+}
+
+void Exchange::OnTimer(TimePoint now) {
+  if (state_ == State::kSettling) return;
+  if (state_ != State::kDone && now >= deadline_) {
+    if (attempt_) {
+      retired_.push_back(std::move(attempt_));
+      waited_ = waited_ + retired_.back()->waited();
+      retired_.back()->Abandon();
+    }
+    return Settle(
+        MakeError(ErrorCode::kUpstreamTimeout, "the request took longer than this gateway allows"));
+  }
+  if (attempt_) attempt_->OnTimer(now);
+  if (state_ == State::kRelaying && now >= last_sent_ + world_.options->keep_alive) {
+    last_sent_ = now;
+    world_.mailbox->PutBody(in_.id, kKeepAlive);
+    // Keep-alives are not counted against the window: one a quarter of a minute is a bound.
+  }
+}
+
+void Exchange::UpdateTimes() {
+  row_.total = world_.clock->Now() - in_.submitted;
+  const Duration waited = state_ == State::kRelaying || state_ == State::kSending
+                              ? waited_ + (attempt_ ? attempt_->waited() : Duration{})
+                              : waited_;
+  row_.overhead = std::max(row_.total - waited, Duration{});
+}
+
+AnswerNames Exchange::Names() const {
+  AnswerNames names{row_.generation_id, profile_->object, {}, row_.created.s};
+  const bool automatic = in_.snapshot->catalog.IsAuto(request_.model);
+  if (profile_->answer_model == AnswerModel::kAsAsked && !automatic) {
+    names.model = request_.model;
+  } else if (profile_->answer_model == AnswerModel::kBare) {
+    names.model = model_->id.substr(model_->id.find('/') + 1);
+  } else {
+    names.model = model_->id;
+  }
+  return names;
+}
+
+UsageReport Exchange::Report() const {
+  UsageReport report{usage_, std::nullopt};
+  if (profile_->usage_cost) report.cost = row_.cost;
+  return report;
+}
+
+ErrorPlace Exchange::Place() const { return {row_.request_id, in_.api_v1, row_.provider}; }
+
+}  // namespace seekroute

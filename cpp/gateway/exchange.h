@@ -1,0 +1,140 @@
+// One client request from admission to its end: a sequence of attempts, one answer, one row.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/rng.h"
+#include "gateway/attempt.h"
+#include "gateway/key_ring.h"
+#include "gateway/mailbox.h"
+#include "gateway/options.h"
+#include "gateway/snapshot.h"
+#include "gateway/stats.h"
+#include "store/store.h"
+#include "wire/chat_request.h"
+#include "wire/error_body.h"
+
+namespace seekroute {
+
+// A client's request as it was handed in.
+struct Submission {
+  ExchangeId id = 0;
+  std::string body;
+  std::optional<Secret> authorization;
+  std::string request_id;  // as offered by the client; may be empty or unacceptable
+  bool api_v1 = false;     // came by /api/v1
+  bool local = false;      // in process: no key is asked for
+  TimePoint submitted;
+  std::shared_ptr<const Snapshot> snapshot;
+  std::shared_ptr<FlowWindow> window;
+};
+
+// Who buries exchanges.
+class ExchangeHost {
+ public:
+  virtual ~ExchangeHost() = default;
+  // finished() may have become true. Called from inside the exchange: destroy it later.
+  virtual void OnFinished(ExchangeId id) = 0;
+};
+
+// The world an exchange lives in. Nothing is owned; everything outlives the exchange.
+struct ExchangeWorld {
+  const GatewayOptions* options;
+  const Clock* clock;
+  Rng* rng;
+  const KeyRing* keys;
+  Store* store;
+  Transport* transport;
+  Mailbox* mailbox;
+  Stats* stats;
+  ExchangeHost* host;
+};
+
+// The states, and what moves one to the next:
+//
+//   kAdmitting --refused--> kDone
+//       | Start()
+//   kSending ---next candidate---> kSending     only while no content has reached the client
+//       | first content            | failed, nothing left to ask
+//   kRelaying                      |
+//       | answered, or failed      |
+//   kSettling <--------------------+            the row is being stored
+//       | stored
+//   kDone                                       the client has its last byte
+//
+// Invariants: content is never repeated (no second attempt after the first byte of it); an admitted
+// exchange settles exactly one row, also when its client goes away; it ends within its total
+// deadline. Engine thread only.
+class Exchange : private AttemptOwner, private StoreObserver {
+ public:
+  Exchange(Submission submission, const ExchangeWorld& world);
+  ~Exchange() override;
+  Exchange(const Exchange&) = delete;
+  Exchange& operator=(const Exchange&) = delete;
+
+  // Admits the request and sends it, or refuses it. Once.
+  void Start();
+
+  // The client went away: the upstream is cancelled, the row still settled.
+  void Cancel();
+
+  // The client has taken what was waiting for it.
+  void Resume();
+
+  // The next instant at which OnTimer() has something to do.
+  TimePoint NextDeadline() const;
+  void OnTimer(TimePoint now);
+
+  // Nothing is left to do: the exchange may be destroyed (from outside its own callbacks).
+  bool finished() const { return state_ == State::kDone && attempt_over(); }
+  ExchangeId id() const { return in_.id; }
+
+ private:
+  enum class State : uint8_t { kAdmitting, kSending, kRelaying, kSettling, kDone };
+
+  Status Admit();
+  Status Resolve();
+  void SendNext();
+  void Settle(std::optional<Error> error);
+  void EndAnswer();
+  void EndError(const Error& error);
+  void Done();
+  void FillUsage();
+  void UpdateTimes();
+  AnswerNames Names() const;
+  UsageReport Report() const;
+  ErrorPlace Place() const;
+  bool attempt_over() const { return !attempt_ || attempt_->transfer_done(); }
+
+  Flow OnOutput(std::string_view bytes) override;
+  void OnAnswered() override;
+  void OnFailed(Error error, bool dispatched) override;
+  void OnTransferOver() override { world_.host->OnFinished(in_.id); }
+  void OnStored(StoreTicket ticket, const Status& status) override;
+
+  Submission in_;
+  const ExchangeWorld world_;
+  const TimePoint deadline_;
+
+  State state_ = State::kAdmitting;
+  const Profile* profile_;        // owned by in_.snapshot
+  const Model* model_ = nullptr;  // likewise
+  ChatRequest request_;
+  size_t next_candidate_ = 0;
+  std::unique_ptr<Attempt> attempt_;
+  std::vector<std::unique_ptr<Attempt>> retired_;  // failed ones: their callbacks may be running
+  ExchangeRow row_;
+  Usage usage_;
+  std::optional<Error> error_;
+  TimePoint last_sent_;
+  Duration waited_;  // for upstreams, over all attempts
+  bool head_sent_ = false;
+  bool client_gone_ = false;
+};
+
+}  // namespace seekroute

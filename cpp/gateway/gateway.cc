@@ -1,0 +1,157 @@
+#include "gateway/gateway.h"
+
+#include <algorithm>
+
+#include "gateway/answer_head.h"
+#include "gateway/ids.h"
+#include "wire/error_body.h"
+
+namespace seekroute {
+namespace {
+
+constexpr int64_t kRetryAfterMs = 1000;  // of refusals that pass by themselves
+
+}  // namespace
+
+Gateway::Gateway(GatewayOptions options)
+    : options_(std::move(options)), keys_(Secret(std::string(options_.pepper.Reveal()))) {
+  const int threads = std::max(1, options_.engine_threads);
+  for (int i = 0; i < threads; ++i) {
+    engines_.push_back(std::make_unique<EngineThread>(options_, clock_, keys_, &mailbox_, &stats_));
+  }
+}
+
+Gateway::~Gateway() { Close(); }
+
+Status Gateway::Install(std::shared_ptr<const Snapshot> snapshot) {
+  if (!snapshot->profiles.contains(snapshot->default_profile)) {
+    return MakeError(ErrorCode::kInvalidValue, "the default profile '" + snapshot->default_profile +
+                                                   "' is not among the profiles");
+  }
+  MutexLock lock(&mu_);
+  snapshot_ = std::move(snapshot);
+  return {};
+}
+
+std::shared_ptr<const Snapshot> Gateway::CurrentSnapshot() const {
+  MutexLock lock(&mu_);
+  return snapshot_;
+}
+
+ExchangeId Gateway::Submit(GatewayRequest request) {
+  const TimePoint now = clock_.Now();
+  Submission submission;
+  size_t engine = 0;
+  bool overloaded = false;
+  {
+    MutexLock lock(&mu_);
+    submission.id = ++last_id_;
+    engine = submission.id % engines_.size();
+    overloaded = live_.size() >= options_.max_active || !snapshot_;
+    submission.snapshot = snapshot_;
+    submission.window = std::make_shared<FlowWindow>(options_.window_bytes);
+    live_.emplace(submission.id, Live{engine, submission.window});
+  }
+  const ExchangeId id = submission.id;
+  if (draining_.load() || closed_.load()) {
+    Error error = MakeError(ErrorCode::kShuttingDown,
+                            "this gateway is shutting down: send the request again in a moment");
+    error.retry_after_ms = kRetryAfterMs;
+    Refuse(id, request, error);
+    return id;
+  }
+  if (overloaded) {
+    Error error =
+        MakeError(ErrorCode::kOverloaded,
+                  "this gateway serves as many requests as it may: send it again in a moment");
+    error.retry_after_ms = kRetryAfterMs;
+    Refuse(id, request, error);
+    return id;
+  }
+  submission.body = std::move(request.body);
+  submission.authorization = std::move(request.authorization);
+  submission.request_id = std::move(request.request_id);
+  submission.api_v1 = request.api_v1;
+  submission.local = request.local;
+  submission.submitted = now;
+  engines_[engine]->Submit(std::move(submission));
+  return id;
+}
+
+void Gateway::Refuse(ExchangeId id, const GatewayRequest& request, const Error& error) {
+  ErrorAnswer answer = WriteError(error, request.request_id, request.authorization, request.api_v1);
+  ExchangeRow row;
+  row.status = answer.head.status;
+  row.error = error.name();
+  row.created = clock_.WallTime();
+  stats_.CountExchange(row, "seekroute_" + row.error);
+  mailbox_.PutHead(id, std::move(answer.head));
+  mailbox_.PutBody(id, answer.body);
+  mailbox_.PutEnd(id, std::move(row));
+}
+
+void Gateway::Cancel(ExchangeId id) {
+  size_t engine = 0;
+  {
+    MutexLock lock(&mu_);
+    const auto found = live_.find(id);
+    if (found == live_.end()) return;
+    engine = found->second.engine;
+  }
+  engines_[engine]->Cancel(id);
+}
+
+void Gateway::Taken(ExchangeId id, size_t size) {
+  size_t engine = 0;
+  {
+    MutexLock lock(&mu_);
+    const auto found = live_.find(id);
+    if (found == live_.end() || !found->second.window->Take(size)) return;
+    engine = found->second.engine;
+  }
+  engines_[engine]->Resume(id);
+}
+
+void Gateway::Forget(ExchangeId id) {
+  MutexLock lock(&mu_);
+  live_.erase(id);
+}
+
+size_t Gateway::active() const {
+  MutexLock lock(&mu_);
+  return live_.size();
+}
+
+void Gateway::Close() {
+  if (closed_.exchange(true)) return;
+  for (const auto& engine : engines_) engine->Stop();
+}
+
+std::string Gateway::RequestId(std::string_view offered) {
+  if (IsAcceptableRequestId(offered)) return std::string(offered);
+  const UnixSeconds now = clock_.WallTime();
+  MutexLock lock(&mu_);
+  return NewRequestId(now, &rng_);
+}
+
+ErrorAnswer Gateway::WriteError(const Error& error, std::string_view offered_request_id,
+                                const std::optional<Secret>& authorization, bool api_v1) {
+  static const Profile kPlain;
+  const std::string request_id = RequestId(offered_request_id);
+  const std::shared_ptr<const Snapshot> snapshot = CurrentSnapshot();
+  const auto key = keys_.Find(authorization, clock_.WallTime());
+  const Profile& profile =
+      snapshot ? snapshot->ProfileNamed(key ? (*key)->profile : snapshot->default_profile) : kPlain;
+  ErrorAnswer answer;
+  answer.body = WriteErrorBody(error, profile, {request_id, api_v1, {}});
+  answer.head = ErrorHead(error, request_id, answer.body.size());
+  return answer;
+}
+
+std::vector<Sample> Gateway::Samples() const {
+  std::vector<Sample> samples = stats_.Samples();
+  samples.push_back({"seekroute_active_requests", {}, static_cast<double>(active())});
+  return samples;
+}
+
+}  // namespace seekroute

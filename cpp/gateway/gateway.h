@@ -1,0 +1,114 @@
+// The gateway: start here. Takes requests, gives answers through its mailbox.
+//
+//   Gateway gateway(options);
+//   gateway.Install(snapshot);
+//   gateway.keys().Put(mac, key);
+//   Result<ExchangeId> id = gateway.Submit(request);
+//   ... gateway.mailbox().Drain() -> the head, the body, the end of that exchange
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/mutex.h"
+#include "gateway/engine_thread.h"
+#include "gateway/key_ring.h"
+#include "gateway/mailbox.h"
+#include "gateway/options.h"
+#include "gateway/snapshot.h"
+#include "gateway/stats.h"
+#include "gateway/system.h"
+
+namespace seekroute {
+
+// A request as the server or the client hands it over.
+struct GatewayRequest {
+  std::string body;
+  std::optional<Secret> authorization;
+  std::string request_id;
+  bool api_v1 = false;
+  bool local = false;
+};
+
+// An error ready to be sent.
+struct ErrorAnswer {
+  ResponseHead head;
+  std::string body;
+};
+
+// Thread-safe.
+class Gateway {
+ public:
+  explicit Gateway(GatewayOptions options);  // starts the engine threads
+  ~Gateway();                                // Close()
+  Gateway(const Gateway&) = delete;
+  Gateway& operator=(const Gateway&) = delete;
+
+  // Makes `snapshot` what new requests are answered by; running ones keep theirs. Fails with
+  // kInvalidValue when its default profile is missing.
+  Status Install(std::shared_ptr<const Snapshot> snapshot);
+
+  // Starts an exchange. Its answer, also every refusal, comes by the mailbox under the returned id.
+  ExchangeId Submit(GatewayRequest request);
+
+  // The client of `id` went away. Unknown ids are ignored: the exchange may just have ended.
+  void Cancel(ExchangeId id);
+
+  // The client of `id` took `size` bytes of its stream.
+  void Taken(ExchangeId id, size_t size);
+
+  // To be called by whoever drained the end of `id` from the mailbox.
+  void Forget(ExchangeId id);
+
+  // From now on new requests are refused with kShuttingDown; running ones go on.
+  void BeginDrain() { draining_.store(true); }
+
+  // Exchanges whose end has not been drained yet.
+  size_t active() const;
+
+  // Ends the engine threads; running exchanges are dropped. Idempotent. After it Submit() answers
+  // nothing.
+  void Close();
+
+  // An error in the words of the profile of the key in `authorization`.
+  ErrorAnswer WriteError(const Error& error, std::string_view offered_request_id,
+                         const std::optional<Secret>& authorization, bool api_v1);
+
+  // `offered` when it may be echoed, else a new one.
+  std::string RequestId(std::string_view offered);
+
+  KeyRing& keys() { return keys_; }
+  Mailbox& mailbox() { return mailbox_; }
+  const Clock& clock() const { return clock_; }
+  std::vector<Sample> Samples() const;
+
+ private:
+  struct Live {
+    size_t engine;
+    std::shared_ptr<FlowWindow> window;
+  };
+  std::shared_ptr<const Snapshot> CurrentSnapshot() const;
+  void Refuse(ExchangeId id, const GatewayRequest& request, const Error& error);
+
+  const GatewayOptions options_;
+  const SystemClock clock_;
+  KeyRing keys_;
+  Mailbox mailbox_;
+  Stats stats_;
+  std::atomic<bool> draining_{false};
+  std::atomic<bool> closed_{false};
+
+  mutable Mutex mu_;
+  SystemRng rng_ SR_GUARDED_BY(mu_);
+  std::shared_ptr<const Snapshot> snapshot_ SR_GUARDED_BY(mu_);
+  std::unordered_map<ExchangeId, Live> live_ SR_GUARDED_BY(mu_);
+  ExchangeId last_id_ SR_GUARDED_BY(mu_) = 0;
+
+  std::vector<std::unique_ptr<EngineThread>> engines_;  // last: they use all of the above
+};
+
+}  // namespace seekroute

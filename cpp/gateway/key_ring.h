@@ -1,0 +1,64 @@
+// The API keys the gateway takes, indexed by MAC: the key itself is never stored.
+#pragma once
+
+#include <cstring>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/digest.h"
+#include "base/mutex.h"
+#include "base/result.h"
+#include "base/secret.h"
+#include "base/time.h"
+
+namespace seekroute {
+
+// What a key may do. Immutable once in the ring.
+struct ApiKey {
+  std::string key_id;
+  std::string org_id;
+  std::string profile;
+  bool disabled = false;     // by its owner or the operator: 403
+  bool app_pending = false;  // belongs to an app the operator has not approved: 403
+  std::optional<UnixSeconds> expires_at;
+  std::optional<std::vector<std::string>> models;  // ids or "author/*"; unset: every model
+
+  bool MayUse(std::string_view model_id) const;
+};
+
+// Thread-safe.
+class KeyRing {
+ public:
+  explicit KeyRing(Secret pepper) : pepper_(std::move(pepper)) {}
+
+  void Put(const Mac& mac, ApiKey key);
+  void Remove(const Mac& mac);
+
+  // The key behind an Authorization header. Fails with kMissingApiKey when there is no bearer
+  // token, and with the same kInvalidApiKey, after the same work, for a malformed, unknown, revoked
+  // or expired one. Whether a known key is disabled is CheckUsable()'s to say.
+  Result<std::shared_ptr<const ApiKey>> Find(const std::optional<Secret>& authorization,
+                                             UnixSeconds now) const;
+
+  // kPermissionDenied or kAppNotApproved when the key is known but not to be served.
+  static Status CheckUsable(const ApiKey& key);
+
+ private:
+  struct MacHash {
+    size_t operator()(const Mac& mac) const {
+      size_t h = 0;
+      std::memcpy(&h, mac.data(), sizeof h);  // a MAC is uniform already
+      return h;
+    }
+  };
+
+  const Secret pepper_;
+
+  mutable Mutex mu_;
+  std::unordered_map<Mac, std::shared_ptr<const ApiKey>, MacHash> keys_ SR_GUARDED_BY(mu_);
+};
+
+}  // namespace seekroute

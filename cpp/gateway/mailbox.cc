@@ -1,0 +1,78 @@
+#include "gateway/mailbox.h"
+
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+namespace seekroute {
+
+Mailbox::Mailbox() : fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+
+Mailbox::~Mailbox() { close(fd_); }
+
+void Mailbox::Signal() {
+  const uint64_t one = 1;
+  // Fails only when the counter is full, and then it is readable anyway.
+  [[maybe_unused]] const ssize_t written = write(fd_, &one, sizeof one);
+}
+
+Delivery& Mailbox::Slot(ExchangeId exchange) {
+  const auto [found, added] = index_.try_emplace(exchange, pending_.size());
+  if (added) {
+    pending_.emplace_back();
+    pending_.back().exchange = exchange;
+  }
+  return pending_[found->second];
+}
+
+void Mailbox::PutHead(ExchangeId exchange, ResponseHead head) {
+  auto owned = std::make_unique<ResponseHead>(std::move(head));
+  bool was_empty = false;
+  {
+    MutexLock lock(&mu_);
+    was_empty = pending_.empty();
+    Slot(exchange).head = std::move(owned);
+  }
+  if (was_empty) Signal();
+}
+
+void Mailbox::PutBody(ExchangeId exchange, std::string_view bytes) {
+  if (bytes.empty()) return;
+  bool was_empty = false;
+  {
+    MutexLock lock(&mu_);
+    was_empty = pending_.empty();
+    Slot(exchange).body.append(bytes);
+  }
+  if (was_empty) Signal();
+}
+
+void Mailbox::PutEnd(ExchangeId exchange, ExchangeRow row) {
+  auto owned = std::make_unique<ExchangeRow>(std::move(row));
+  bool was_empty = false;
+  {
+    MutexLock lock(&mu_);
+    was_empty = pending_.empty();
+    Slot(exchange).end = std::move(owned);
+  }
+  if (was_empty) Signal();
+}
+
+std::vector<Delivery> Mailbox::Drain() {
+  uint64_t count = 0;
+  // Read before the swap: what is put in between signals again, so no wake-up is lost.
+  [[maybe_unused]] const ssize_t got = read(fd_, &count, sizeof count);
+  std::vector<Delivery> taken;
+  MutexLock lock(&mu_);
+  taken.swap(pending_);
+  index_.clear();
+  return taken;
+}
+
+bool Mailbox::Wait(Duration timeout) {
+  pollfd entry{fd_, POLLIN, 0};
+  const int64_t ms = timeout.ns / 1'000'000;
+  return poll(&entry, 1, static_cast<int>(ms < 0 ? 0 : ms)) > 0;
+}
+
+}  // namespace seekroute

@@ -1,0 +1,103 @@
+// The only way out of the core: a bounded queue of what clients shall get, and a file descriptor
+// that becomes readable when it is no longer empty. One drain empties it under one lock.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "base/mutex.h"
+#include "base/time.h"
+#include "store/store.h"
+
+namespace seekroute {
+
+using ExchangeId = uint64_t;
+
+// Status line and headers of an answer. Names are lower-case.
+struct ResponseHead {
+  int status = 200;
+  std::vector<std::pair<std::string, std::string>> headers;
+
+  void Add(std::string_view name, std::string_view value) { headers.emplace_back(name, value); }
+};
+
+// What has gathered for one exchange since the last drain, in this order: the head, body bytes, the
+// end. Successive pieces of body are one string: a slow reader gets fewer, larger batches.
+struct Delivery {
+  ExchangeId exchange = 0;
+  std::unique_ptr<ResponseHead> head;  // at most once an exchange
+  std::string body;
+  std::unique_ptr<ExchangeRow> end;  // once, and nothing after it
+};
+
+// Thread-safe. Bounded by its writers: an exchange pauses its upstream when more than its window is
+// waiting here or at the client.
+class Mailbox {
+ public:
+  Mailbox();
+  ~Mailbox();
+  Mailbox(const Mailbox&) = delete;
+  Mailbox& operator=(const Mailbox&) = delete;
+
+  void PutHead(ExchangeId exchange, ResponseHead head);
+  void PutBody(ExchangeId exchange, std::string_view bytes);
+  void PutEnd(ExchangeId exchange, ExchangeRow row);
+
+  // Takes everything, oldest exchange first. Never blocks; empty when there is nothing.
+  std::vector<Delivery> Drain();
+
+  // Waits until something is there or `timeout` is over; true in the first case.
+  bool Wait(Duration timeout);
+
+  // Readable (poll, epoll) while something is there. Owned by the mailbox.
+  int fd() const { return fd_; }
+
+ private:
+  Delivery& Slot(ExchangeId exchange) SR_REQUIRES(mu_);
+  void Signal();
+
+  const int fd_;
+
+  Mutex mu_;
+  std::vector<Delivery> pending_ SR_GUARDED_BY(mu_);
+  std::unordered_map<ExchangeId, size_t> index_ SR_GUARDED_BY(mu_);  // into pending_
+};
+
+// How many bytes one client has been sent and has not taken. Shared by the engine thread, which
+// adds, and the client's side, which takes away. Thread-safe.
+class FlowWindow {
+ public:
+  explicit FlowWindow(size_t limit) : limit_(static_cast<int64_t>(limit)) {}
+
+  // After sending `size` bytes. True: over the limit, pause the upstream; exactly one later Take()
+  // will say that it must be resumed.
+  bool Add(size_t size) {
+    const int64_t now =
+        outstanding_.fetch_add(static_cast<int64_t>(size)) + static_cast<int64_t>(size);
+    if (now <= limit_) return false;
+    paused_.store(true);
+    // A Take() between the two lines has seen paused_ == false and will not resume: look again.
+    if (outstanding_.load() <= limit_ / 2 && paused_.exchange(false)) return false;
+    return true;
+  }
+
+  // After the client took `size` bytes. True: the caller must resume the upstream.
+  bool Take(size_t size) {
+    const int64_t left =
+        outstanding_.fetch_sub(static_cast<int64_t>(size)) - static_cast<int64_t>(size);
+    return left <= limit_ / 2 && paused_.load() && paused_.exchange(false);
+  }
+
+ private:
+  const int64_t limit_;
+  std::atomic<int64_t> outstanding_{0};
+  std::atomic<bool> paused_{false};
+};
+
+}  // namespace seekroute

@@ -1,0 +1,96 @@
+#include "gateway/mailbox.h"
+
+#include <gtest/gtest.h>
+
+#include <thread>
+
+namespace seekroute {
+namespace {
+
+TEST(MailboxTest, GathersWhatBelongsTogether) {
+  Mailbox mailbox;
+  EXPECT_TRUE(mailbox.Drain().empty());
+  mailbox.PutHead(1, {.status = 200, .headers = {}});
+  mailbox.PutBody(1, "ab");
+  mailbox.PutBody(2, "xy");
+  mailbox.PutBody(1, "cd");
+  mailbox.PutEnd(1, {});
+  std::vector<Delivery> got = mailbox.Drain();
+  ASSERT_EQ(got.size(), 2u);
+  EXPECT_EQ(got[0].exchange, 1u);
+  EXPECT_EQ(got[0].head->status, 200);
+  EXPECT_EQ(got[0].body, "abcd");
+  EXPECT_TRUE(got[0].end);
+  EXPECT_EQ(got[1].body, "xy");
+  EXPECT_FALSE(got[1].head);
+  EXPECT_TRUE(mailbox.Drain().empty());
+}
+
+TEST(MailboxTest, IsReadableWhileSomethingIsThere) {
+  Mailbox mailbox;
+  EXPECT_FALSE(mailbox.Wait(Duration{}));
+  mailbox.PutBody(1, "a");
+  mailbox.PutBody(1, "b");
+  EXPECT_TRUE(mailbox.Wait(Duration{}));
+  EXPECT_EQ(mailbox.Drain().size(), 1u);
+  EXPECT_FALSE(mailbox.Wait(Duration{}));
+}
+
+TEST(MailboxTest, NothingIsLostBetweenThreads) {
+  Mailbox mailbox;
+  constexpr int kPieces = 20'000;
+  std::thread writer([&] {
+    for (int i = 0; i < kPieces; ++i) mailbox.PutBody(static_cast<ExchangeId>(i % 7), "x");
+    mailbox.PutEnd(0, {});
+  });
+  size_t bytes = 0;
+  bool ended = false;
+  while (!ended && mailbox.Wait(Duration::Seconds(10))) {
+    for (const Delivery& d : mailbox.Drain()) {
+      bytes += d.body.size();
+      ended = ended || d.end != nullptr;
+    }
+  }
+  writer.join();
+  EXPECT_TRUE(ended);
+  EXPECT_EQ(bytes, static_cast<size_t>(kPieces));
+}
+
+TEST(FlowWindowTest, PausesOverTheLimitAndResumesOnce) {
+  FlowWindow window(100);
+  EXPECT_FALSE(window.Add(100));
+  EXPECT_TRUE(window.Add(1));
+  EXPECT_FALSE(window.Take(10));
+  EXPECT_TRUE(window.Take(60));
+  EXPECT_FALSE(window.Take(31));
+}
+
+// Whatever the interleaving: every pause is answered by exactly one resume.
+TEST(FlowWindowTest, NoPauseIsForgotten) {
+  FlowWindow window(64);
+  constexpr int kPieces = 200'000;
+  std::atomic<int> sent{0};
+  std::atomic<int> resumes{0};
+  std::thread taker([&] {
+    for (int taken = 0; taken < kPieces;) {
+      if (taken < sent.load()) {
+        if (window.Take(1)) resumes.fetch_add(1);
+        ++taken;
+      }
+    }
+  });
+  int pauses = 0;
+  for (int i = 0; i < kPieces; ++i) {
+    const bool pause = window.Add(1);
+    sent.fetch_add(1);
+    if (pause) {
+      ++pauses;
+      while (resumes.load() < pauses) std::this_thread::yield();
+    }
+  }
+  taker.join();
+  EXPECT_EQ(pauses, resumes.load());
+}
+
+}  // namespace
+}  // namespace seekroute

@@ -1,0 +1,55 @@
+#include "testing/simulation.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+namespace seekroute::testing {
+namespace {
+
+// SEEKROUTE_SEEDS=first:count plays others, for hunting or for replaying one.
+std::pair<uint64_t, uint64_t> Seeds() {
+  const char* const chosen = std::getenv("SEEKROUTE_SEEDS");
+  if (chosen == nullptr) return {1, 4000};
+  char* rest = nullptr;
+  const uint64_t first = std::strtoull(chosen, &rest, 10);
+  return {first, *rest == ':' ? std::strtoull(rest + 1, nullptr, 10) : 1};
+}
+
+TEST(SimulationTest, KeepsItsPromisesUnderEverySeed) {
+  const auto [first, count] = Seeds();
+  size_t answered = 0;
+  size_t failed = 0;
+  for (uint64_t seed = first; seed < first + count; ++seed) {
+    Simulation simulation(seed);
+    for (const std::string& promise : simulation.Run()) {
+      ADD_FAILURE() << "seed " << seed << ", " << promise;
+    }
+    answered += simulation.answered();
+    failed += simulation.failed();
+    if (::testing::Test::HasFailure()) break;
+  }
+  // Both kinds must be common, or the promises were kept by not being tried.
+  if (count >= 100) {
+    EXPECT_GT(answered, count * 2);
+    EXPECT_GT(failed, count * 2);
+  }
+}
+
+TEST(SimulationTest, OneSeedIsOneRun) {
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    Simulation first(seed);
+    Simulation again(seed);
+    first.Run();
+    again.Run();
+    EXPECT_EQ(first.fingerprint(), again.fingerprint()) << "seed " << seed;
+  }
+  Simulation one(1);
+  Simulation two(2);
+  one.Run();
+  two.Run();
+  EXPECT_NE(one.fingerprint(), two.fingerprint());
+}
+
+}  // namespace
+}  // namespace seekroute::testing

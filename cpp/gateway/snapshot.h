@@ -1,0 +1,34 @@
+// What requests are answered by: swapped whole on a change, so no request sees a mixture.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "catalog/catalog.h"
+#include "transport/transport.h"
+#include "wire/profile.h"
+
+namespace seekroute {
+
+struct Provider {
+  std::string id;
+  UpstreamSpec upstream;
+  std::vector<std::string> headers;  // extra "Name: value" lines of this provider
+};
+
+// Immutable; thread-safe. An exchange keeps the one it started with.
+struct Snapshot {
+  Catalog catalog;
+  std::vector<Provider> providers;  // Endpoint::provider indexes it
+  StringMap<Profile> profiles;
+  std::string default_profile;
+
+  // The profile called `name`, or the default one. Never fails on an installed snapshot.
+  const Profile& ProfileNamed(std::string_view name) const {
+    const auto found = profiles.find(name);
+    return found != profiles.end() ? found->second : profiles.find(default_profile)->second;
+  }
+};
+
+}  // namespace seekroute

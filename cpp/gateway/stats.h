@@ -1,0 +1,62 @@
+// Counters and histograms of a gateway, in Prometheus' terms.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/mutex.h"
+#include "base/time.h"
+#include "store/store.h"
+
+namespace seekroute {
+
+// One line of an exposition. Histograms are given as their _bucket (with label le), _sum and
+// _count.
+struct Sample {
+  std::string name;
+  std::vector<std::pair<std::string, std::string>> labels;
+  double value = 0;
+};
+
+// Thread-safe. Label values come from configuration and from the error table, never from clients,
+// so the number of series is bounded.
+class Stats {
+ public:
+  // A refused or ended exchange: status, error and times; tokens and cost where there are any.
+  void CountExchange(const ExchangeRow& row, std::string_view error_type);
+
+  // One attempt: the provider's HTTP status, 0 when it gave none.
+  void CountAttempt(std::string_view provider, std::string_view model, int status,
+                    Duration latency);
+
+  void CountFallback(std::string_view from, std::string_view to, std::string_view reason);
+
+  std::vector<Sample> Samples() const;
+
+ private:
+  using Labels = std::vector<std::pair<std::string, std::string>>;
+
+  // From 50 microseconds: the gateway's own overhead is of that size.
+  static constexpr std::array<double, 16> kBuckets = {
+      0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01,
+      0.05,    0.1,    0.25,    0.5,    1,     5,      30,    120};
+  struct Histogram {
+    std::array<uint64_t, kBuckets.size()> counts{};
+    uint64_t count = 0;
+    double sum = 0;
+  };
+
+  void Add(const char* name, Labels labels, uint64_t amount) SR_REQUIRES(mu_);
+  void Observe(const char* name, Labels labels, Duration value) SR_REQUIRES(mu_);
+
+  mutable Mutex mu_;
+  std::map<std::pair<std::string, Labels>, uint64_t> counters_ SR_GUARDED_BY(mu_);
+  std::map<std::pair<std::string, Labels>, Histogram> histograms_ SR_GUARDED_BY(mu_);
+};
+
+}  // namespace seekroute

@@ -1,0 +1,128 @@
+#include "wire/chat_answer.h"
+
+#include <utility>
+
+#include "wire/chat_object.h"
+#include "wire/chat_writer.h"
+#include "wire/provider_error.h"
+#include "wire/splice.h"
+
+namespace seekroute {
+namespace {
+
+std::optional<ByteRange> ValueOf(const std::optional<JsonMember>& member) {
+  if (!member) return std::nullopt;
+  return member->value;
+}
+
+}  // namespace
+
+Result<ChatAnswer> ParseChatAnswer(std::string_view body) {
+  Result<ChatObject> read = ReadChatObject(body, ChatShape::kMessage);
+  if (!read) {
+    // Error bodies of some providers are arrays.
+    if (std::optional<Error> error = FindProviderError(body)) return *std::move(error);
+    return std::move(read).error();
+  }
+  ChatObject& chat = *read;
+  if (chat.error || chat.says_error) return ReadProviderError(body);
+  if (!chat.has_choices) {
+    return MakeError(ErrorCode::kBadUpstreamResponse, "the provider's answer has no choices");
+  }
+  ChatAnswer answer;
+  answer.usage = chat.usage;
+  answer.usage_odd = chat.usage_odd;
+  answer.content_bytes = chat.content_bytes;
+  answer.finish_reason = std::move(chat.finish_reason);
+  answer.id = ValueOf(chat.id);
+  answer.object = ValueOf(chat.object);
+  answer.model = ValueOf(chat.model);
+  answer.created = ValueOf(chat.created);
+  for (const JsonMember& usage : chat.usages) {
+    if (usage.top_level) answer.usage_value = usage.value;
+  }
+  return answer;
+}
+
+std::string RewriteChatAnswer(std::string_view body, const ChatAnswer& answer,
+                              const AnswerNames& names, const UsageReport& report) {
+  std::string id, object, model;
+  AppendJsonString(names.id, &id);
+  AppendJsonString(names.object, &object);
+  AppendJsonString(names.model, &model);
+  const std::string usage = WriteUsage(report);
+  const std::string created = std::to_string(names.created);
+
+  Splice splice(body);
+  std::string added;  // right behind the opening brace; `choices` follows somewhere
+  const auto set = [&](std::string_view key, const std::optional<ByteRange>& value,
+                       std::string_view text) {
+    if (value) return splice.Replace(*value, text);
+    added += '"';
+    added += key;
+    added += "\":";
+    added += text;
+    added += ',';
+  };
+  set("id", answer.id, id);
+  set("object", answer.object, object);
+  if (!answer.created || answer.created->In(body) == "null") {
+    set("created", answer.created, created);
+  }
+  set("model", answer.model, model);
+  set("usage", answer.usage_value, usage);
+  const size_t inside = body.find('{') + 1;
+  splice.Replace({inside, inside}, added);
+
+  std::string out;
+  out.reserve(body.size() + added.size() + usage.size() + id.size() + model.size());
+  splice.AppendTo(&out);
+  return out;
+}
+
+std::string WriteChatAnswer(const AnswerNames& names, const std::vector<std::string>& contents,
+                            const UsageReport& report) {
+  std::string out = "{";
+  AppendChatHead(names, names.object, &out);
+  out += ",\"choices\":[";
+  for (size_t i = 0; i < contents.size(); ++i) {
+    if (i > 0) out += ',';
+    out += "{\"index\":" + std::to_string(i) + R"(,"message":{"role":"assistant","content":)";
+    AppendJsonString(contents[i], &out);
+    out += R"(},"finish_reason":"stop"})";
+  }
+  out += "],\"usage\":" + WriteUsage(report) + '}';
+  return out;
+}
+
+std::string WriteChatStream(const AnswerNames& names, const std::vector<std::string>& contents,
+                            const UsageReport& report, bool include_usage) {
+  std::string out;
+  const auto chunk = [&](size_t index, std::string_view delta, std::string_view finish_reason,
+                         std::string_view usage) {
+    out += "data: {";
+    AppendChatHead(names, kChunkObject, &out);
+    out += ",\"choices\":[{\"index\":" + std::to_string(index) + ",\"delta\":{";
+    out += delta;
+    out += "},\"finish_reason\":";
+    out += finish_reason;
+    out += "}]";
+    if (!usage.empty()) out += ",\"usage\":";
+    out += usage;
+    out += "}\n\n";
+  };
+  const std::string usage = WriteUsage(report);
+  for (size_t i = 0; i < contents.size(); ++i) {
+    chunk(i, R"("role":"assistant","content":"")", "null", {});
+    std::string delta = "\"content\":";
+    AppendJsonString(contents[i], &delta);
+    chunk(i, delta, "null", {});
+    const bool last = i + 1 == contents.size();
+    chunk(i, {}, "\"stop\"", last && !include_usage ? std::string_view(usage) : std::string_view());
+  }
+  if (include_usage || contents.empty()) AppendUsageChunk(names, usage, &out);
+  out += kDoneEvent;
+  return out;
+}
+
+}  // namespace seekroute

@@ -1,0 +1,200 @@
+#include "wire/chat_object.h"
+
+#include <charconv>
+#include <utility>
+
+#include "wire/json_scan.h"
+
+namespace seekroute {
+namespace {
+
+constexpr size_t kMaxFinishReason = 64;
+
+// Members of a message or delta that are output a client waits for.
+bool IsOutput(std::string_view key) {
+  return key == "content" || key == "reasoning" || key == "reasoning_content" ||
+         key == "reasoning_details" || key == "refusal" || key == "tool_calls" ||
+         key == "function_call" || key == "audio" || key == "images";
+}
+
+// Strings inside structured output that are text of the model. Base64 and ids are not.
+bool IsText(std::string_view key) {
+  return key == "text" || key == "arguments" || key == "name" || key == "summary" ||
+         key == "transcript" || key == "thinking" || key == "input" || key == "refusal";
+}
+
+class ChatSink : public JsonSink {
+ public:
+  ChatSink(std::string_view text, ChatShape shape)
+      : text_(text), inner_(shape == ChatShape::kDelta ? "delta" : "message") {}
+
+  ChatObject Take() { return std::move(chat_); }
+
+  Step OnOpen(const JsonPlace& place, JsonType type) override {
+    switch (place.depth()) {
+      case 0:
+        if (type != JsonType::kObject) return Stop("expected an object");
+        return Step::kEnter;
+      case 1:
+        in_choices_ = place.key() == "choices";
+        if (!in_choices_) return Step::kSkip;
+        if (type != JsonType::kArray) return Stop("expected choices to be an array");
+        if (std::exchange(chat_.has_choices, true)) return Stop("choices stand twice");
+        return Step::kEnter;
+      case 2:
+        if (type != JsonType::kObject) return Stop("expected choices of objects");
+        index_ = place.index(2);
+        finish_reason_.clear();
+        return Step::kEnter;
+      case 3:
+        in_output_ = place.key() == inner_ && type == JsonType::kObject;
+        return in_output_ ? Step::kEnter : Step::kSkip;
+      case 4:
+        return IsOutput(place.key()) ? Step::kEnter : Step::kSkip;
+      default:
+        return Step::kEnter;
+    }
+  }
+
+  bool OnScalar(const JsonPlace& place, const JsonValue& value) override {
+    switch (place.depth()) {
+      case 0:
+        return Bad("expected an object");
+      case 1:
+        if (place.key() != "choices") return OnTopMember(place, value);
+        return value.type == JsonType::kNull || Bad("expected choices to be an array");
+      case 2:
+        return Bad("expected choices of objects");
+      case 3:
+        return OnChoiceMember(place, value);
+      case 4:
+        if (value.type == JsonType::kString && !value.text.empty() && IsOutput(place.key())) {
+          chat_.has_content = true;
+          chat_.content_bytes += value.text.size();
+        }
+        return true;
+      default:
+        if (value.type == JsonType::kNull) return true;
+        chat_.has_content = true;
+        if (value.type == JsonType::kString && place.in_object() && IsText(place.key())) {
+          chat_.content_bytes += value.text.size();
+        }
+        return true;
+    }
+  }
+
+  bool OnClose(const JsonPlace& place, const JsonValue& value) override {
+    if (place.depth() == 1) return place.key() == "choices" || OnTopMember(place, value);
+    if (place.depth() == 2 && in_choices_) return EndChoice();
+    if (place.depth() == 3 && in_choices_ && place.key() == "usage") AddUsage(place, value);
+    return true;
+  }
+
+ private:
+  bool Bad(std::string_view why) {
+    return Fail(ErrorCode::kBadUpstreamResponse,
+                "the provider's answer is not a chat completion: " + std::string(why));
+  }
+  Step Stop(std::string_view why) {
+    Bad(why);
+    return Step::kStop;
+  }
+
+  bool OnTopMember(const JsonPlace& place, const JsonValue& value) {
+    const std::string_view key = place.key();
+    if (key == "usage") {
+      if (std::exchange(has_usage_, true)) return Bad("usage stands twice");
+      AddUsage(place, value);
+      return true;
+    }
+    std::optional<JsonMember>* member = nullptr;
+    if (key == "id") member = &chat_.id;
+    if (key == "object") member = &chat_.object;
+    if (key == "model") member = &chat_.model;
+    if (key == "created") member = &chat_.created;
+    if (key == "error" && value.type != JsonType::kNull) member = &chat_.error;
+    if (member == nullptr) return true;
+    if (member->has_value()) return Bad(std::string(key) + " stands twice");
+    *member = MemberAt(place, value);
+    const bool is_null = value.type == JsonType::kNull;
+    if (key == "created") chat_.created_null = is_null;
+    if (key == "object") {
+      chat_.object_null = is_null;
+      chat_.says_error = value.text == "error";
+    }
+    return true;
+  }
+
+  bool OnChoiceMember(const JsonPlace& place, const JsonValue& value) {
+    if (place.key() == "finish_reason" && value.type == JsonType::kString) {
+      finish_reason_ = value.text.substr(0, kMaxFinishReason);
+    } else if (place.key() == "index" && value.type == JsonType::kNumber) {
+      const char* const end = value.text.data() + value.text.size();
+      const auto [stop, error] = std::from_chars(value.text.data(), end, index_);
+      if (error != std::errc{} || stop != end) return Bad("expected an integer index");
+    }
+    return true;
+  }
+
+  bool EndChoice() {
+    ++chat_.choice_count;
+    if (index_ < 0 || index_ >= kMaxAnswerChoices) return Bad("a choice's index is out of range");
+    chat_.seen |= uint64_t{1} << index_;
+    if (finish_reason_.empty()) return true;
+    chat_.finished |= uint64_t{1} << index_;
+    if (chat_.finish_reason.empty()) chat_.finish_reason = std::move(finish_reason_);
+    return true;
+  }
+
+  void AddUsage(const JsonPlace& place, const JsonValue& value) {
+    // More usages than choices and one are not usage any more.
+    if (chat_.usages.size() > static_cast<size_t>(kMaxAnswerChoices)) return;
+    chat_.usages.push_back(MemberAt(place, value));
+    if (value.type == JsonType::kObject) {
+      chat_.usage.MergeMax(ParseUsage(value.range.In(text_), &chat_.usage_odd));
+    }
+  }
+
+  static JsonMember MemberAt(const JsonPlace& place, const JsonValue& value) {
+    return {{place.key_range().begin, value.range.end}, value.range, place.depth() == 1};
+  }
+
+  const std::string_view text_;
+  const std::string_view inner_;
+  ChatObject chat_;
+  bool in_choices_ = false;
+  bool in_output_ = false;
+  bool has_usage_ = false;
+  int64_t index_ = 0;
+  std::string finish_reason_;
+};
+
+bool IsSpace(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
+
+}  // namespace
+
+Result<ChatObject> ReadChatObject(std::string_view text, ChatShape shape) {
+  ChatSink sink(text, shape);
+  if (Status scanned = ScanJson(text, JsonKeys::kAny, &sink); !scanned) {
+    if (scanned.error().code == ErrorCode::kBadUpstreamResponse) return scanned.error();
+    return MakeError(ErrorCode::kBadUpstreamResponse,
+                     "the provider's answer is not a chat completion: " + scanned.error().message);
+  }
+  return sink.Take();
+}
+
+ByteRange RangeToRemove(std::string_view text, const JsonMember& member) {
+  ByteRange range = member.whole;
+  size_t after = range.end;
+  while (after < text.size() && IsSpace(text[after])) ++after;
+  if (after < text.size() && text[after] == ',') {
+    range.end = after + 1;
+    return range;
+  }
+  size_t before = range.begin;
+  while (before > 0 && IsSpace(text[before - 1])) --before;
+  if (before > 0 && text[before - 1] == ',') range.begin = before - 1;
+  return range;
+}
+
+}  // namespace seekroute

@@ -1,0 +1,402 @@
+#include "wire/chat_request.h"
+
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+#include "wire/json_scan.h"
+#include "wire/request_fields.h"
+#include "wire/splice.h"
+
+namespace seekroute {
+namespace {
+
+using enum ErrorCode;
+
+// No catalog has longer names; a bound keeps them out of logs and errors.
+constexpr size_t kMaxModelName = 256;
+
+enum class Role : uint8_t { kNone, kSystem, kUser, kAssistant, kTool };
+
+// `developer` is a system role, `function` an old tool role: what is checked is the same.
+std::optional<Role> RoleNamed(std::string_view name) {
+  if (name == "user") return Role::kUser;
+  if (name == "assistant") return Role::kAssistant;
+  if (name == "system" || name == "developer") return Role::kSystem;
+  if (name == "tool" || name == "function") return Role::kTool;
+  return std::nullopt;
+}
+
+class RequestSink : public JsonSink {
+ public:
+  explicit RequestSink(const Profile& profile) : profile_(profile) {}
+
+  Step OnOpen(const JsonPlace& place, JsonType type) override;
+  bool OnClose(const JsonPlace& place, const JsonValue& value) override;
+  bool OnScalar(const JsonPlace& place, const JsonValue& value) override;
+
+  // What can only be known once the whole body was read.
+  Status Check() const;
+  ChatRequest Take() { return std::move(request_); }
+
+ private:
+  Step OpenField(const JsonPlace& place, JsonType type);
+  Step OpenInMessages(const JsonPlace& place, JsonType type);
+  bool SetField(const JsonPlace& place, const JsonValue& value);
+  bool SetModel(const JsonPlace& place, const JsonValue& value);
+  bool SetInteger(const JsonPlace& place, const JsonValue& value);
+  bool SetNumber(const JsonPlace& place, const JsonValue& value);
+  bool SetInMessages(const JsonPlace& place, const JsonValue& value);
+  bool EndMessage(const JsonPlace& place);
+  bool WrongType(const JsonPlace& place, std::string_view expected, JsonType got) {
+    return Fail(kInvalidType,
+                "expected " + std::string(expected) + ", got " + std::string(NameOf(got)),
+                place.Path());
+  }
+  Step StopWrongType(const JsonPlace& place, std::string_view expected, JsonType got) {
+    WrongType(place, expected, got);
+    return Step::kStop;
+  }
+
+  const Profile& profile_;
+  ChatRequest request_;
+  FieldRule field_;  // the top-level member being read
+  bool has_model_ = false;
+  bool has_messages_ = false;
+  bool has_options_ = false;
+
+  // The message being read.
+  Role role_ = Role::kNone;
+  std::optional<ByteRange> content_;
+  bool content_null_ = false;
+  bool part_typed_ = false;  // the content part being read has its `type`
+};
+
+JsonSink::Step RequestSink::OnOpen(const JsonPlace& place, JsonType type) {
+  switch (place.depth()) {
+    case 0:
+      if (type == JsonType::kObject) return Step::kEnter;
+      Fail(kInvalidJson, "expected a JSON object, got an array");
+      return Step::kStop;
+    case 1:
+      return OpenField(place, type);
+    default:
+      break;
+  }
+  switch (field_.kind) {
+    case FieldKind::kMessages:
+      return OpenInMessages(place, type);
+    case FieldKind::kTools:
+      if (place.depth() == 2 && type != JsonType::kObject) {
+        return StopWrongType(place, "an object", type);
+      }
+      if (++request_.tool_count <= kMaxTools) return Step::kSkip;
+      Fail(kInvalidValue, "expected at most " + std::to_string(kMaxTools) + " tools",
+           std::string(place.key(1)));
+      return Step::kStop;
+    case FieldKind::kStreamOptions:
+      if (place.key() == "include_usage") return StopWrongType(place, "a boolean", type);
+      return Step::kSkip;
+    default:
+      return Step::kSkip;
+  }
+}
+
+JsonSink::Step RequestSink::OpenField(const JsonPlace& place, JsonType type) {
+  field_ = FieldNamed(place.key());
+  if (field_.kind == FieldKind::kForeign) {
+    Fail(kUnknownParameter, "this field would change the route and is not accepted", place.Path());
+    return Step::kStop;
+  }
+  if (!MayBe(field_.kind, type)) return StopWrongType(place, ExpectedBy(field_.kind), type);
+  switch (field_.kind) {
+    case FieldKind::kMessages:
+      has_messages_ = true;
+      return Step::kEnter;
+    case FieldKind::kTools:
+    case FieldKind::kStreamOptions:
+      return Step::kEnter;
+    default:
+      return Step::kSkip;
+  }
+}
+
+JsonSink::Step RequestSink::OpenInMessages(const JsonPlace& place, JsonType type) {
+  if (place.depth() == 2) {
+    if (type != JsonType::kObject) return StopWrongType(place, "a message object", type);
+    if (++request_.message_count > kMaxMessages) {
+      Fail(kInvalidValue, "expected at most " + std::to_string(kMaxMessages) + " messages",
+           "messages");
+      return Step::kStop;
+    }
+    role_ = Role::kNone;
+    content_.reset();
+    content_null_ = false;
+    return Step::kEnter;
+  }
+  const std::string_view member = place.key(3);
+  if (place.depth() == 3) {
+    if (member == "role") return StopWrongType(place, "a string", type);
+    if (member == "content" && type != JsonType::kArray) {
+      return StopWrongType(place, "a string or an array of content parts", type);
+    }
+    return Step::kEnter;
+  }
+  if (member != "content") return Step::kEnter;
+  if (place.depth() == 4) {
+    if (type != JsonType::kObject) return StopWrongType(place, "a content part object", type);
+    part_typed_ = false;
+  } else if (place.depth() == 5 && place.key() == "type") {
+    return StopWrongType(place, "a string", type);
+  }
+  return Step::kEnter;
+}
+
+bool RequestSink::OnScalar(const JsonPlace& place, const JsonValue& value) {
+  switch (place.depth()) {
+    case 0:
+      return Fail(kInvalidJson, "expected a JSON object, got " + std::string(NameOf(value.type)));
+    case 1:
+      return SetField(place, value);
+    default:
+      break;
+  }
+  switch (field_.kind) {
+    case FieldKind::kMessages:
+      return SetInMessages(place, value);
+    case FieldKind::kTools:
+      return WrongType(place, "an object", value.type);
+    case FieldKind::kStreamOptions: {
+      if (place.key() != "include_usage") return true;
+      const bool is_bool = value.type == JsonType::kTrue || value.type == JsonType::kFalse;
+      if (!is_bool && value.type != JsonType::kNull) {
+        return WrongType(place, "a boolean", value.type);
+      }
+      request_.include_usage = value.type == JsonType::kTrue;
+      request_.include_usage_value = value.range;
+      return true;
+    }
+    default:
+      return true;
+  }
+}
+
+bool RequestSink::SetField(const JsonPlace& place, const JsonValue& value) {
+  field_ = FieldNamed(place.key());
+  if (field_.kind == FieldKind::kForeign) {
+    return Fail(kUnknownParameter, "this field would change the route and is not accepted",
+                place.Path());
+  }
+  if (!MayBe(field_.kind, value.type)) {
+    return WrongType(place, ExpectedBy(field_.kind), value.type);
+  }
+  switch (field_.kind) {
+    case FieldKind::kModel:
+      return SetModel(place, value);
+    case FieldKind::kUser:
+      if (!value.lone_surrogate) return true;
+      return Fail(kInvalidUnicode, "expected text without lone surrogates", "user");
+    case FieldKind::kStream:
+      request_.stream = value.type == JsonType::kTrue;
+      return true;
+    case FieldKind::kStreamOptions:
+      request_.stream_options = value.range;
+      return true;
+    case FieldKind::kInteger:
+      return value.type == JsonType::kNull || SetInteger(place, value);
+    case FieldKind::kNumber:
+      return value.type == JsonType::kNull || SetNumber(place, value);
+    default:
+      return true;
+  }
+}
+
+bool RequestSink::SetModel(const JsonPlace& place, const JsonValue& value) {
+  if (value.lone_surrogate) {
+    return Fail(kInvalidUnicode, "expected text without lone surrogates", place.Path());
+  }
+  if (value.text.empty() || value.text.size() > kMaxModelName) {
+    return Fail(kInvalidValue,
+                "expected a model name of 1 to " + std::to_string(kMaxModelName) + " bytes, got " +
+                    std::to_string(value.text.size()),
+                place.Path());
+  }
+  has_model_ = true;
+  request_.model = value.text;
+  request_.model_value = value.range;
+  return true;
+}
+
+bool RequestSink::SetInteger(const JsonPlace& place, const JsonValue& value) {
+  if (value.text.find_first_of(".eE") != std::string_view::npos) {
+    return Fail(kInvalidType, "expected an integer, got a fraction or an exponent", place.Path());
+  }
+  int64_t number = 0;
+  const char* end = value.text.data() + value.text.size();
+  const bool fits = std::from_chars(value.text.data(), end, number).ec == std::errc{};
+  int64_t min = field_.min;
+  if (field_.use == FieldUse::kMaxTokens)
+    min = std::max(min, profile_.max_tokens_min.value_or(min));
+  if (!fits || number < min || number > field_.max) {
+    return Fail(kInvalidValue,
+                "expected an integer from " + std::to_string(min) + " to " +
+                    std::to_string(field_.max) + ", got " + std::string(value.text.substr(0, 32)),
+                place.Path());
+  }
+  if (field_.use == FieldUse::kChoices) request_.choices = number;
+  if (field_.use == FieldUse::kMaxTokens) {
+    request_.max_tokens = std::min(request_.max_tokens.value_or(number), number);
+  }
+  return true;
+}
+
+bool RequestSink::SetNumber(const JsonPlace& place, const JsonValue& value) {
+  std::optional<double> min, max;
+  if (field_.use == FieldUse::kTemperature) {
+    min = profile_.temperature_min;
+    max = profile_.temperature_max;
+  } else if (field_.use == FieldUse::kTopP) {
+    min = profile_.top_p_min;
+    max = profile_.top_p_max;
+  }
+  double number = 0;
+  // Out of range here can only be an underflow: the scan refused the rest. It stays 0.
+  std::from_chars(value.text.data(), value.text.data() + value.text.size(), number);
+  if ((!min || number >= *min) && (!max || number <= *max)) return true;
+  return Fail(
+      kInvalidValue,
+      "expected a number " + RangeText(min, max) + ", got " + std::string(value.text.substr(0, 32)),
+      place.Path());
+}
+
+bool RequestSink::SetInMessages(const JsonPlace& place, const JsonValue& value) {
+  const int depth = place.depth();
+  if (depth == 2) return WrongType(place, "a message object", value.type);
+  const std::string_view member = place.key(3);
+  const bool is_string = value.type == JsonType::kString;
+  if (depth == 3 && member == "role") {
+    if (!is_string) return WrongType(place, "a string", value.type);
+    const std::optional<Role> role = RoleNamed(value.text);
+    if (!role) {
+      return Fail(kInvalidValue,
+                  "expected one of system, developer, user, assistant, tool, function",
+                  place.Path());
+    }
+    role_ = *role;
+    return true;
+  }
+  if (depth == 3 && member == "content") {
+    if (value.type == JsonType::kNull) {
+      content_null_ = true;
+      return true;
+    }
+    if (!is_string) return WrongType(place, "a string or an array of content parts", value.type);
+    content_ = value.range;
+  }
+  if (depth > 3 && member == "content") {
+    if (depth == 4) return WrongType(place, "a content part object", value.type);
+    if (depth == 5 && place.key() == "type") {
+      if (!is_string) return WrongType(place, "a string", value.type);
+      part_typed_ = true;
+      return true;
+    }
+    // Of the parts only text is counted: images and files are not tokens by their bytes.
+    if (!place.in_object() || (place.key() != "text" && place.key() != "refusal")) return true;
+  }
+  if (is_string) request_.text_bytes += value.text.size();
+  return true;
+}
+
+bool RequestSink::OnClose(const JsonPlace& place, const JsonValue& value) {
+  if (place.depth() == 1) {
+    if (field_.kind == FieldKind::kStreamOptions) {
+      request_.stream_options = value.range;
+      has_options_ = true;  // null is as good as none
+    }
+    if (field_.kind == FieldKind::kTools) {
+      request_.text_bytes += value.range.end - value.range.begin;
+    }
+    return true;
+  }
+  if (place.depth() < 2 || field_.kind != FieldKind::kMessages) return true;
+  if (place.depth() == 2) return EndMessage(place);
+  if (place.key(3) != "content") return true;
+  if (place.depth() == 3) content_ = value.range;
+  if (place.depth() == 4 && !part_typed_) {
+    return Fail(kMissingRequiredParameter, "expected a content part with a type",
+                place.Path() + ".type");
+  }
+  return true;
+}
+
+bool RequestSink::EndMessage(const JsonPlace& place) {
+  if (role_ == Role::kNone) {
+    return Fail(kMissingRequiredParameter, "expected a message with a role",
+                place.Path() + ".role");
+  }
+  if (role_ == Role::kUser && content_) request_.last_user_content = content_;
+  // An assistant may have only called tools, refused, or spoken; providers judge that.
+  if (content_ || role_ == Role::kAssistant) return true;
+  if (content_null_) {
+    if (role_ == Role::kTool) return true;  // a tool that returned nothing; clients send this
+    return Fail(kInvalidType, "expected a string or an array of content parts, got null",
+                place.Path() + ".content");
+  }
+  return Fail(kMissingRequiredParameter, "expected a message with content",
+              place.Path() + ".content");
+}
+
+Status RequestSink::Check() const {
+  if (!has_model_) {
+    return MakeError(kMissingRequiredParameter, "expected the name of a model", "model");
+  }
+  if (!has_messages_) {
+    return MakeError(kMissingRequiredParameter, "expected a list of messages", "messages");
+  }
+  if (request_.message_count == 0) {
+    return MakeError(kInvalidValue, "expected at least one message", "messages");
+  }
+  if (has_options_ && !request_.stream) {
+    return MakeError(kInvalidValue, "expected stream_options only with stream set to true",
+                     "stream_options");
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<ChatRequest> ParseChatRequest(std::string_view body, const Profile& profile) {
+  RequestSink sink(profile);
+  if (Status scanned = ScanJson(body, JsonKeys::kUnique, &sink); !scanned) return scanned.error();
+  if (Status checked = sink.Check(); !checked) return checked.error();
+  return sink.Take();
+}
+
+std::string BuildUpstreamChat(std::string_view body, const ChatRequest& request,
+                              std::string_view upstream_model) {
+  std::string model;
+  AppendJsonString(upstream_model, &model);
+  Splice splice(body);
+  splice.Replace(request.model_value, model);
+  if (request.stream) {
+    const size_t model_end = request.model_value.end;
+    if (request.include_usage_value) {
+      splice.Replace(*request.include_usage_value, "true");
+    } else if (!request.stream_options) {
+      splice.Replace({model_end, model_end}, R"(,"stream_options":{"include_usage":true})");
+    } else if (body[request.stream_options->begin] != '{') {
+      splice.Replace(*request.stream_options, R"({"include_usage":true})");
+    } else {
+      const size_t inside = request.stream_options->begin + 1;
+      const size_t first = body.find_first_not_of(" \t\r\n", inside);
+      splice.Replace({inside, inside},
+                     body[first] == '}' ? R"("include_usage":true)" : R"("include_usage":true,)");
+    }
+  }
+  std::string out;
+  out.reserve(body.size() + model.size() + 64);
+  splice.AppendTo(&out);
+  return out;
+}
+
+}  // namespace seekroute

@@ -1,0 +1,219 @@
+#include "wire/chat_stream.h"
+
+#include <charconv>
+#include <utility>
+
+#include "wire/chat_object.h"
+#include "wire/chat_writer.h"
+#include "wire/provider_error.h"
+#include "wire/splice.h"
+
+namespace seekroute {
+namespace {
+
+using enum ErrorCode;
+
+// What may wait for the first content. A stream that says nothing for longer is no answer.
+constexpr size_t kMaxHeld = 64;
+constexpr size_t kMaxHeldBytes = size_t{1} << 20;
+
+std::string JsonString(std::string_view text) {
+  std::string out;
+  AppendJsonString(text, &out);
+  return out;
+}
+
+std::string_view Trim(std::string_view text) {
+  while (!text.empty() && static_cast<unsigned char>(text.front()) <= 0x20) text.remove_prefix(1);
+  while (!text.empty() && static_cast<unsigned char>(text.back()) <= 0x20) text.remove_suffix(1);
+  return text;
+}
+
+void AppendEvent(std::string_view json, std::string* out) {
+  *out += "data: ";
+  *out += json;
+  *out += "\n\n";
+}
+
+}  // namespace
+
+ChatStream::ChatStream(Options options)
+    : options_(std::move(options)),
+      id_(JsonString(options_.names.id)),
+      model_(JsonString(options_.names.model)),
+      parser_(options_.limits),
+      created_(options_.names.created) {}
+
+ChatStream::~ChatStream() = default;
+
+Status ChatStream::Feed(std::string_view bytes, std::string* out) {
+  if (state_ == State::kEnded) return {};
+  if (state_ == State::kFailed) {
+    return MakeError(kBadUpstreamResponse, "the provider's stream has failed already");
+  }
+  events_.clear();
+  const Status parsed = parser_.Feed(bytes, &events_);
+  // What was complete before a line that is too long still counts.
+  for (const SseEvent& event : events_) {
+    if (Status read = OnEvent(event.data, out); !read) return read;
+    if (state_ == State::kEnded) return {};
+  }
+  if (!parsed) return Fail(parsed.error());
+  return {};
+}
+
+Status ChatStream::OnEvent(std::string_view raw, std::string* out) {
+  const std::string_view data = Trim(raw);
+  // Pings, and comments of an upstream that some provider passed on as data.
+  if (data.empty() || data[0] == ':' || data == "\"\"") return {};
+  if (data == "[DONE]") {
+    if (!any_chunk_) {
+      return Fail(MakeError(kBadUpstreamResponse, "the provider's stream ended without an answer"));
+    }
+    state_ = State::kEnded;
+    return {};
+  }
+  const Result<ChatObject> chat = ReadChatObject(data, ChatShape::kDelta);
+  if (!chat) {
+    if (std::optional<Error> error = FindProviderError(data)) return Fail(*std::move(error));
+    return Fail(chat.error());
+  }
+  if (chat->error || chat->says_error) return Fail(ReadProviderError(data));
+  return OnChunk(data, *chat, out);
+}
+
+Status ChatStream::OnChunk(std::string_view data, const ChatObject& chat, std::string* out) {
+  usage_.MergeMax(chat.usage);
+  usage_odd_ = usage_odd_ || chat.usage_odd;
+  const bool has_usage = !chat.usage.IsEmpty() || chat.usage_odd;
+  if (!chat.has_choices && !has_usage) return {};  // a ping in JSON, or nothing we know
+  any_chunk_ = true;
+  if (chat.choice_count == 0 && (has_usage || !chat.has_choices)) return {};
+
+  if (chat.created && created_ == options_.names.created) {
+    const std::string_view text = chat.created->value.In(data);
+    std::from_chars(text.data(), text.data() + text.size(), created_);
+  }
+  seen_ |= chat.seen;
+  finished_ |= chat.finished;
+  content_bytes_ += chat.content_bytes;
+  if (finish_reason_.empty()) finish_reason_ = chat.finish_reason;
+
+  std::string chunk = Rewrite(data, chat);
+  if (!chat.has_content && chat.finished == 0 && state_ == State::kWaiting) {
+    return Hold(std::move(chunk));
+  }
+  Begin(out);
+  if (chat.finished == 0) {
+    AppendEvent(chunk, out);
+    return {};
+  }
+  // With several choices several chunks finish; the last of them is the one that waits.
+  if (!last_.empty()) AppendEvent(last_, out);
+  last_ = std::move(chunk);
+  return {};
+}
+
+// The first content is here: what was held back goes out before it.
+void ChatStream::Begin(std::string* out) {
+  if (state_ != State::kWaiting) return;
+  state_ = State::kContent;
+  for (const std::string& chunk : held_) AppendEvent(chunk, out);
+  held_ = {};
+}
+
+Status ChatStream::Hold(std::string chunk) {
+  // Models that think in silence send the same empty chunk again and again.
+  if (!held_.empty() && held_.back() == chunk) return {};
+  held_bytes_ += chunk.size();
+  if (held_.size() == kMaxHeld || held_bytes_ > kMaxHeldBytes) {
+    return Fail(MakeError(kBadUpstreamResponse, "the provider sent too much before any content"));
+  }
+  held_.push_back(std::move(chunk));
+  return {};
+}
+
+std::string ChatStream::Rewrite(std::string_view data, const ChatObject& chat) const {
+  Splice splice(data);
+  std::string added;  // behind the opening brace; `choices` follows somewhere
+  const auto add = [&added](std::string_view key, std::string_view value) {
+    added += '"';
+    added += key;
+    added += "\":";
+    added += value;
+    added += ',';
+  };
+  if (chat.id) {
+    splice.Replace(chat.id->value, id_);
+  } else {
+    add("id", id_);
+  }
+  const std::string created = std::to_string(created_);
+  if (!chat.object) add("object", "\"chat.completion.chunk\"");
+  if (chat.object_null) splice.Replace(chat.object->value, "\"chat.completion.chunk\"");
+  if (!chat.created) add("created", created);
+  if (chat.created_null) splice.Replace(chat.created->value, created);
+  if (chat.model) {
+    splice.Replace(chat.model->value, model_);
+  } else {
+    add("model", model_);
+  }
+  for (const JsonMember& usage : chat.usages) splice.Replace(RangeToRemove(data, usage), {});
+  const size_t inside = data.find('{') + 1;
+  splice.Replace({inside, inside}, added);
+
+  std::string chunk;
+  chunk.reserve(data.size() + added.size() + id_.size() + model_.size());
+  splice.AppendTo(&chunk);
+  // A provider may format its JSON over several lines; an event's data is one line here.
+  if (chunk.find('\n') != std::string::npos) {
+    for (char& c : chunk) {
+      if (c == '\n' || c == '\r') c = ' ';  // outside strings: there they are escaped
+    }
+  }
+  return chunk;
+}
+
+Status ChatStream::EndOfInput() {
+  if (state_ == State::kEnded) return {};
+  // Some providers close without [DONE]; every choice being finished says as much.
+  if (state_ != State::kFailed && seen_ != 0 && finished_ == seen_) {
+    state_ = State::kEnded;
+    return {};
+  }
+  return Fail(MakeError(kUpstreamTruncated, "the provider's stream ended before the answer did"));
+}
+
+void ChatStream::Finish(const UsageReport& report, std::string* out) {
+  const std::string usage = WriteUsage(report);
+  for (const std::string& chunk : held_) AppendEvent(chunk, out);
+  held_ = {};
+  AnswerNames names = options_.names;
+  names.created = created_;
+  if (options_.include_usage) {
+    if (!last_.empty()) AppendEvent(last_, out);
+    AppendUsageChunk(names, usage, out);
+  } else if (!last_.empty()) {
+    // Its own usage was taken out, so there is room for this one before the closing brace.
+    const size_t brace = last_.rfind('}');
+    last_.insert(brace, ",\"usage\":" + usage);
+    AppendEvent(last_, out);
+  } else {
+    *out += "data: {";
+    AppendChatHead(names, kChunkObject, out);
+    *out += R"(,"choices":[{"index":0,"delta":{},"finish_reason":null}],"usage":)";
+    *out += usage;
+    *out += "}\n\n";
+  }
+  last_.clear();
+  *out += kDoneEvent;
+}
+
+Status ChatStream::Fail(Error error) {
+  state_ = State::kFailed;
+  held_ = {};
+  last_ = {};
+  return error;
+}
+
+}  // namespace seekroute

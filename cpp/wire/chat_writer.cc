@@ -1,0 +1,24 @@
+#include "wire/chat_writer.h"
+
+#include "wire/json.h"
+
+namespace seekroute {
+
+void AppendChatHead(const AnswerNames& names, std::string_view object, std::string* out) {
+  *out += "\"id\":";
+  AppendJsonString(names.id, out);
+  *out += ",\"object\":";
+  AppendJsonString(object, out);
+  *out += ",\"created\":" + std::to_string(names.created) + ",\"model\":";
+  AppendJsonString(names.model, out);
+}
+
+void AppendUsageChunk(const AnswerNames& names, std::string_view usage, std::string* out) {
+  *out += "data: {";
+  AppendChatHead(names, kChunkObject, out);
+  *out += ",\"choices\":[],\"usage\":";
+  *out += usage;
+  *out += "}\n\n";
+}
+
+}  // namespace seekroute

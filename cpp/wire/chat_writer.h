@@ -1,0 +1,20 @@
+// Internal to wire/: the pieces of chat completions that the gateway writes itself.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "wire/chat_answer.h"
+
+namespace seekroute {
+
+inline constexpr std::string_view kChunkObject = "chat.completion.chunk";
+inline constexpr std::string_view kDoneEvent = "data: [DONE]\n\n";
+
+// "id":…,"object":…,"created":…,"model":… without braces.
+void AppendChatHead(const AnswerNames& names, std::string_view object, std::string* out);
+
+// The event with `choices: []` that stream_options.include_usage asks for.
+void AppendUsageChunk(const AnswerNames& names, std::string_view usage, std::string* out);
+
+}  // namespace seekroute

@@ -1,0 +1,100 @@
+#include "wire/error_body.h"
+
+#include "wire/chat_writer.h"
+#include "wire/json.h"
+
+namespace seekroute {
+namespace {
+
+void AppendMember(std::string_view name, std::string_view text, std::string* out) {
+  if (out->back() != '{') *out += ',';
+  *out += '"';
+  *out += name;
+  *out += "\":";
+  AppendJsonString(text, out);
+}
+
+// {"message","type","param","code","metadata"}
+void AppendErrorObject(const Error& error, const Profile& profile, const ErrorPlace& place,
+                       std::string* out) {
+  const ErrorTraits& traits = TraitsOf(error.code);
+  const ErrorWords& words = profile.WordsFor(error.code);
+  *out += '{';
+  AppendMember("message", words.message ? *words.message : error.message, out);
+  AppendMember("type", words.type ? std::string_view(*words.type) : traits.type, out);
+  if (profile.error_param) {
+    if (error.param.empty()) {
+      *out += ",\"param\":null";
+    } else {
+      AppendMember("param", error.param, out);
+    }
+  }
+  if (profile.integer_code_on_api_v1 && place.api_v1) {
+    *out += ",\"code\":" + std::to_string(traits.status);
+  } else {
+    AppendMember("code", words.code ? std::string_view(*words.code) : traits.name, out);
+  }
+  if (profile.error_metadata) {
+    *out += ",\"metadata\":{";
+    AppendMember("error_type", traits.error_type, out);
+    AppendMember("request_id", place.request_id, out);
+    if (!place.provider.empty()) AppendMember("provider_name", place.provider, out);
+    if (error.upstream_status > 0) {
+      *out += ",\"provider_code\":" + std::to_string(error.upstream_status);
+    }
+    *out += '}';
+  }
+  *out += '}';
+}
+
+}  // namespace
+
+std::string WriteErrorBody(const Error& error, const Profile& profile, const ErrorPlace& place) {
+  std::string out = "{\"error\":";
+  AppendErrorObject(error, profile, place, &out);
+  out += '}';
+  return out;
+}
+
+std::string WriteErrorEvent(const Error& error, const Profile& profile, const ErrorPlace& place,
+                            std::string_view id, std::string_view model, int64_t created) {
+  AnswerNames names;
+  names.id = id;
+  names.model = model;
+  names.created = created;
+  std::string out = "data: {";
+  AppendChatHead(names, kChunkObject, &out);
+  out += ",\"error\":";
+  AppendErrorObject(error, profile, place, &out);
+  out += R"(,"choices":[{"index":0,"delta":{"content":""},"finish_reason":"error"}]})";
+  out += "\n\n";
+  return out;
+}
+
+ErrorCode CodeOfUpstreamStatus(int status) {
+  switch (status) {
+    case 400:
+    case 422:
+      return ErrorCode::kUpstreamInvalidRequest;
+    case 413:
+      return ErrorCode::kUpstreamRequestTooLarge;
+    case 401:
+    case 402:
+    case 403:
+      return ErrorCode::kUpstreamAuthError;
+    case 404:
+      return ErrorCode::kUpstreamModelNotFound;
+    case 408:
+    case 504:
+      return ErrorCode::kUpstreamTimeout;
+    case 429:
+      return ErrorCode::kUpstreamRateLimited;
+    case 503:
+    case 529:
+      return ErrorCode::kUpstreamUnavailable;
+    default:
+      return ErrorCode::kUpstreamError;
+  }
+}
+
+}  // namespace seekroute

@@ -1,0 +1,56 @@
+// Internal to wire/: the fields of a chat request that are checked, as a table. What is not in it
+// passes as it is.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "wire/json_scan.h"
+
+namespace seekroute {
+
+// What a field may hold. null means "not given" for all but model and messages, as with OpenAI.
+enum class FieldKind : uint8_t {
+  kAny,
+  kModel,
+  kMessages,
+  kStream,
+  kStreamOptions,
+  kTools,
+  kUser,
+  kInteger,
+  kNumber,
+  kBoolean,
+  kString,
+  kObject,
+  kArray,
+  kStringOrArray,
+  kStringOrObject,
+  kForeign,  // would change the route: refused
+};
+
+// Fields that the gateway acts on or whose range the profile knows.
+enum class FieldUse : uint8_t { kNone, kChoices, kMaxTokens, kTemperature, kTopP };
+
+struct FieldRule {
+  std::string_view name;
+  FieldKind kind = FieldKind::kAny;
+  FieldUse use = FieldUse::kNone;
+  int64_t min = 0;  // of integers
+  int64_t max = 0;
+};
+
+// The rule for a top-level field; kAny for one that is not in the table.
+FieldRule FieldNamed(std::string_view name);
+
+bool MayBe(FieldKind kind, JsonType type);
+
+// "a string or an array": what MayBe() accepts, null left out.
+std::string_view ExpectedBy(FieldKind kind);
+
+// "from 0 to 2", "of at least 0", "of at most 2".
+std::string RangeText(std::optional<double> min, std::optional<double> max);
+
+}  // namespace seekroute

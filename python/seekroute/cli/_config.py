@@ -1,0 +1,79 @@
+"""`seekroute config`: what the configuration is, and whether it is right."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import typer
+
+from seekroute.cli._shared import JsonOption, print_json, print_rows, shared
+from seekroute.errors import ConfigError
+
+app = typer.Typer(no_args_is_help=True, help="Check and show the configuration.")
+
+
+@app.command()
+def check(ctx: typer.Context, as_json: JsonOption = False) -> None:
+    """Say everything that is wrong with the configuration; exit with 2 if anything is."""
+    problems = []
+    try:
+        shared(ctx).settings()
+    except ConfigError as error:
+        if not as_json:
+            raise
+        problems = [dataclasses.asdict(problem) for problem in error.problems]
+    if as_json:
+        print_json({"ok": not problems, "problems": problems})
+    else:
+        typer.echo("the configuration is right")
+    if problems:
+        raise typer.Exit(2)
+
+
+@app.command()
+def show(
+    ctx: typer.Context,
+    origin: Annotated[
+        bool, typer.Option("--origin", help="Show where each value comes from.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the settings in force. Secrets are masked."""
+    settings = shared(ctx).settings()
+    values = settings.model_dump(mode="json")
+    if origin:
+        rows = [
+            {
+                "setting": path,
+                "value": value,
+                "origin": settings.origin(path),
+                "where": settings.origin_detail(path),
+            }
+            for path, value in _leaves(values, "")
+        ]
+        print_rows(rows, ("setting", "value", "origin", "where"), as_json=as_json)
+    elif as_json:
+        print_json(values)
+    else:
+        import yaml
+
+        typer.echo(yaml.safe_dump(values, sort_keys=False, allow_unicode=True), nl=False)
+
+
+@app.command()
+def schema(_as_json: JsonOption = True) -> None:
+    """Print the JSON Schema of the configuration file, for editors."""
+    from seekroute.config import config_schema
+
+    print_json(config_schema())
+
+
+def _leaves(value: dict[str, Any], path: str) -> Iterator[tuple[str, Any]]:
+    for name, child in value.items():
+        at = f"{path}.{name}" if path else name
+        if isinstance(child, dict) and child:
+            yield from _leaves(child, at)
+        else:
+            yield at, child

@@ -1,0 +1,80 @@
+"""The root command: the options that all commands share, and how errors are shown.
+
+Commands import what they need when they run: `seekroute --help` loads neither the core nor
+SQLAlchemy.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from seekroute.cli import _apps, _config, _keys, _orgs, _run
+from seekroute.cli._shared import Shared
+from seekroute.errors import ConfigError, SeekrouteError
+
+
+class _Root(TyperGroup):
+    """Shows expected errors as one red line each, without a traceback."""
+
+    def invoke(self, ctx: Any) -> Any:  # Any: typer's releases differ in whose Context this is
+        try:
+            return super().invoke(ctx)
+        except SeekrouteError as error:
+            typer.secho(f"error: {error}", fg=typer.colors.RED, err=True)
+            raise typer.Exit(2 if isinstance(error, ConfigError) else 1) from error
+
+
+# A traceback with local variables would show keys.
+app = typer.Typer(
+    cls=_Root,
+    name="seekroute",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Self-hosted, OpenAI-compatible LLM gateway.",
+)
+app.add_typer(_orgs.app, name="orgs")
+app.add_typer(_apps.app, name="apps")
+app.add_typer(_keys.app, name="keys")
+app.add_typer(_config.app, name="config")
+app.command("serve")(_run.serve)
+app.command("mock")(_run.mock)
+app.command("ask")(_run.ask)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            found = version("seekroute")
+        except PackageNotFoundError:
+            found = "(not installed)"
+        typer.echo(f"seekroute {found}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    ctx: typer.Context,
+    data_dir: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="SEEKROUTE_DATA_DIR",
+            help="Where keys and records are kept.",
+            show_default="from the configuration",
+        ),
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(envvar="SEEKROUTE_CONFIG", help="The configuration file."),
+    ] = None,
+    _version_wanted: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    ctx.obj = Shared(data_dir=data_dir, config=config)

@@ -1,0 +1,128 @@
+"""`seekroute serve`, `mock` and `ask`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from typing import Annotated, Any
+
+import typer
+
+from seekroute.cli._shared import shared
+from seekroute.errors import SeekrouteError
+
+_MAX_INPUT = 20 * 1024 * 1024  # characters; the gateway takes no more bytes in a body
+
+
+def serve(
+    ctx: typer.Context,
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Port to listen on; 0: any free one.")
+    ] = None,
+    profile: Annotated[
+        str | None, typer.Option(help="Name of a profile, or a profile file.")
+    ] = None,
+    mock: Annotated[
+        str | None,
+        typer.Option(help="The bundled mock provider: on, off, or auto (on without any other)."),
+    ] = None,
+    log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
+    log_format: Annotated[str | None, typer.Option(help="pretty or json.")] = None,
+) -> None:
+    """Run the gateway until SIGTERM or Ctrl-C. Options left out come from the configuration."""
+    from seekroute.server import serve as run
+
+    options = shared(ctx)
+    raise typer.Exit(
+        run(
+            config=options.config,
+            data_dir=options.data_dir,
+            host=host,
+            port=port,
+            profile=profile,
+            mock=mock,
+            log_level=log_level,
+            log_format=log_format,
+        )
+    )
+
+
+def mock(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port to listen on; 0: any free one.")
+    ] = 8001,
+) -> None:
+    """Run the mock provider, an OpenAI-compatible upstream for tests."""
+    from seekroute.testing import MockProvider, run_mock
+
+    def started(provider: MockProvider) -> None:
+        typer.echo(f"listening on {provider.base_url}")
+
+    try:
+        run_mock(host, port, on_start=started)
+    except OSError as error:
+        raise SeekrouteError(f"cannot listen on {host}:{port}: {error.strerror}") from error
+
+
+def ask(
+    ctx: typer.Context,
+    prompt: Annotated[
+        str | None, typer.Argument(help="The question; text piped in is put after it.")
+    ] = None,
+    model: Annotated[str, typer.Option("--model", "-m", help="The model to ask.")] = "auto",
+    system: Annotated[
+        str | None, typer.Option("--system", "-s", help="The system message.")
+    ] = None,
+    stream: Annotated[
+        bool, typer.Option("--stream/--no-stream", help="Show the answer as it comes.")
+    ] = True,
+    mock: Annotated[
+        str | None, typer.Option(help="on: a mock provider answers; needs no provider key.")
+    ] = None,
+) -> None:
+    """Ask a model, without a server, and show its answer."""
+    question = "\n\n".join(part for part in (prompt, _piped()) if part)
+    if not question:
+        raise typer.BadParameter("give a question, or pipe one in", param_hint="PROMPT")
+    messages = [{"role": "user", "content": question}]
+    if system is not None:
+        messages.insert(0, {"role": "system", "content": system})
+
+    import seekroute
+
+    settings = {} if mock is None else {"mock": mock}
+    with seekroute.Client(config=shared(ctx).config, **settings) as client:
+        create = client.chat.completions.create
+        if stream:
+            _show(_deltas(create(model=model, messages=messages, stream=True)))
+        else:
+            answer = create(model=model, messages=messages, stream=False)
+            _show([answer.choices[0].message.content or ""])
+
+
+def _piped() -> str:
+    if sys.stdin.isatty():
+        return ""
+    text = sys.stdin.read(_MAX_INPUT + 1)
+    if len(text) > _MAX_INPUT:
+        raise typer.BadParameter(f"more than {_MAX_INPUT} characters were piped in")
+    return text.strip()
+
+
+def _deltas(chunks: Iterable[Any]) -> Iterator[str]:
+    for chunk in chunks:
+        if chunk.choices:
+            yield chunk.choices[0].delta.content or ""
+
+
+def _show(parts: Iterable[str]) -> None:
+    last = ""
+    for part in parts:
+        if part:
+            typer.echo(part, nl=False)
+            sys.stdout.flush()
+            last = part
+    if not last.endswith("\n"):
+        typer.echo()

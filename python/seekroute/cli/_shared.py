@@ -1,0 +1,124 @@
+"""What the commands share: the common options, opening the control plane, printing rows."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from seekroute.config import Settings
+    from seekroute.control import ControlPlane
+
+Fields = Mapping[str, Any]
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+_UNITS = {"m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400, "y": 365 * 86_400}
+_DURATION = re.compile(r"(\d{1,6})([mhdwy])")
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """The options before the command."""
+
+    data_dir: Path | None
+    config: Path | None
+
+    def settings(self) -> Settings:
+        """The configuration, with the command line on top. Raises ConfigError."""
+        from seekroute.config import load_settings
+
+        overrides = {} if self.data_dir is None else {"data_dir": str(self.data_dir)}
+        return load_settings(self.config, overrides=overrides)
+
+    def open_control(self) -> ControlPlane:
+        """The control plane of the data directory. Raises ControlError, ConfigError."""
+        from seekroute.control import ControlPlane
+
+        return ControlPlane(self.data_dir or Path(self.settings().data_dir))
+
+
+def shared(ctx: typer.Context) -> Shared:
+    """The options before the command."""
+    found = ctx.find_object(Shared)
+    assert found is not None  # the root callback made it
+    return found
+
+
+def moment(seconds: int | None) -> str | None:
+    """Unix seconds as ISO 8601 in UTC: `2027-01-31T00:00:00Z`."""
+    if seconds is None:
+        return None
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def parse_expiry(text: str) -> int:
+    """Unix seconds of `30d` from now (m, h, d, w, y), or of an ISO 8601 date or time.
+
+    A date means its first moment; a time without an offset is in UTC.
+    """
+    duration = _DURATION.fullmatch(text)
+    if duration:
+        return int(time.time()) + int(duration[1]) * _UNITS[duration[2]]
+    try:
+        found = datetime.fromisoformat(text)
+        return int((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp())
+    except (ValueError, OverflowError):
+        raise typer.BadParameter(
+            f"{text!r} is neither a duration like 12h, 30d or 1y nor a date like 2027-01-31"
+        ) from None
+
+
+def print_json(value: Any) -> None:
+    """Print a value as JSON, indented."""
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def print_rows(rows: Sequence[Fields], columns: Sequence[str], *, as_json: bool) -> None:
+    """Print rows: as JSON whole, else `columns`, as a table or, into a pipe, tab-separated."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    if as_json:
+        print_json(rows)
+        return
+    console = Console()
+    if not console.is_terminal:
+        for row in rows:
+            typer.echo("\t".join(_cell(row[column]) for column in columns))
+        return
+    if not rows:
+        typer.echo("none yet")
+        return
+    table = Table()
+    for column in columns:
+        table.add_column(column.replace("_", " "), overflow="fold")
+    for row in rows:
+        # Text, not str: names are shown literally, square brackets too.
+        table.add_row(*(Text(_cell(row[column])) for column in columns))
+    console.print(table)
+
+
+def print_row(row: Fields, *, as_json: bool) -> None:
+    """Print one row: as JSON, or a line for each field."""
+    if as_json:
+        print_json(row)
+        return
+    width = max(len(name) for name in row)
+    for name, value in row.items():
+        typer.echo(f"{name.replace('_', ' '):<{width}}  {_cell(value)}")
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -1,0 +1,256 @@
+"""Reads YAML, JSON and TOML files strictly: bounded, positions kept, no key given twice."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from seekroute.errors import ConfigError, Problem
+
+# Far above any real configuration; keeps a wrong path (a core dump, a database) from being parsed.
+MAX_FILE_BYTES = 4 * 1024 * 1024
+# Deep enough for every schema here; ends the walk over an alias that contains itself.
+MAX_DEPTH = 32
+
+Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+# `${NAME}`, `${NAME:-default}`; `$$` stands for one dollar sign.
+_REFERENCE = re.compile(r"\$(?:(\$)|\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^{}]*))?\}|(\{))")
+
+
+@dataclass(slots=True)
+class Document:
+    """A parsed file.
+
+    Args:
+        data: The top-level mapping.
+        name: The file's name as shown in problems.
+        positions: `line:column` of values by dotted path; YAML only.
+    """
+
+    data: dict[str, Any]
+    name: str = ""
+    positions: dict[str, str] = field(default_factory=dict)
+
+    def where(self, path: str) -> str:
+        """File and position of the value at `path`, or of its nearest known parent."""
+        while path:
+            if path in self.positions:
+                return f"{self.name}:{self.positions[path]}"
+            path = path.rpartition(".")[0]
+        return self.name
+
+
+def join(path: str, key: object) -> str:
+    """Returns `path.key`."""
+    return f"{path}.{key}" if path else str(key)
+
+
+def read_document(file: Path) -> Document:
+    """Reads one configuration file by its suffix: .json, .toml, else YAML.
+
+    Raises:
+        ConfigError: The file cannot be read, is not of its format, is larger than 4 MiB, holds a
+            key twice, or its top level is not a mapping.
+    """
+    name = str(file)
+    try:
+        with file.open("rb") as stream:
+            raw = stream.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise ConfigError([Problem("", f"cannot read the file: {reason}", where=name)]) from None
+    if len(raw) > MAX_FILE_BYTES:
+        message = f"expected at most {MAX_FILE_BYTES} bytes"
+        raise ConfigError([Problem("", message, where=name)])
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        message = f"expected UTF-8 text, found an invalid byte at offset {error.start}"
+        raise ConfigError([Problem("", message, where=name)]) from None
+    return parse_document(text, name=name, suffix=file.suffix.lower())
+
+
+def parse_document(text: str, *, name: str, suffix: str = ".yaml") -> Document:
+    """Parses `text`; see `read_document`."""
+    document = Document({}, name)
+    if suffix == ".json":
+        data = _parse_json(text, name)
+    elif suffix == ".toml":
+        data = _parse_toml(text, name)
+    else:
+        data = _parse_yaml(text, document)
+    if data is None:
+        data = {}
+    if not isinstance(data, dict):
+        hint = "start with a key, such as `server:`"
+        message = f"expected a mapping at the top level, found {kind_of(data)}"
+        raise ConfigError([Problem("", message, hint, name)])
+    document.data = data
+    return document
+
+
+def kind_of(value: object) -> str:
+    """The kind of a value in a file author's words, never the value itself."""
+    if value is None:
+        return "nothing"
+    kinds: tuple[tuple[type, str], ...] = (
+        (bool, "a boolean"),
+        (int, "an integer"),
+        (float, "a number"),
+        (str, "a string"),
+        (list, "a list"),
+        (dict, "a mapping"),
+    )
+    for kind, words in kinds:
+        if isinstance(value, kind):
+            return words
+    return f"a {type(value).__name__}"
+
+
+def _parse_json(text: str, name: str) -> Any:
+    doubles: list[str] = []
+
+    def build(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        result: dict[str, Any] = {}
+        for key, value in pairs:
+            if key in result:
+                doubles.append(key)
+            result[key] = value
+        return result
+
+    try:
+        data = json.loads(text, object_pairs_hook=build)
+    except json.JSONDecodeError as error:
+        place = f"{name}:{error.lineno}:{error.colno}"
+        raise ConfigError([Problem("", f"not JSON: {error.msg}", where=place)]) from None
+    except RecursionError:
+        raise ConfigError([Problem("", "nested too deeply", where=name)]) from None
+    if doubles:
+        raise ConfigError(
+            [Problem(key, "this key is given twice", "keep one of them", name) for key in doubles]
+        )
+    return data
+
+
+def _parse_toml(text: str, name: str) -> Any:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        # The text names the line and column; a key given twice is an error of TOML itself.
+        raise ConfigError([Problem("", f"not TOML: {error}", where=name)]) from None
+    except RecursionError:
+        raise ConfigError([Problem("", "nested too deeply", where=name)]) from None
+
+
+def _parse_yaml(text: str, document: Document) -> Any:
+    name = document.name
+    loader = Loader(text)
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        problems: list[Problem] = []
+        _scan_node(node, "", document, problems, 0)
+        if problems:
+            raise ConfigError(problems)
+        return loader.construct_document(node)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else name
+        message = f"not YAML: {error.problem or error.context or 'unreadable'}"
+        hint = "use spaces, not tabs, to indent" if "\\t" in message else ""
+        raise ConfigError([Problem("", message, hint, place)]) from None
+    except yaml.YAMLError as error:
+        reason = str(error).splitlines()[0]
+        raise ConfigError([Problem("", f"not YAML: {reason}", where=name)]) from None
+    except RecursionError:
+        raise ConfigError([Problem("", "nested too deeply", where=name)]) from None
+    finally:
+        loader.dispose()
+
+
+def _scan_node(
+    node: yaml.Node, path: str, document: Document, problems: list[Problem], depth: int
+) -> None:
+    """Records positions, and a problem for every repeated key."""
+    if depth > MAX_DEPTH:
+        place = f"{document.name}:{node.start_mark.line + 1}:{node.start_mark.column + 1}"
+        problems.append(Problem(path, f"nested deeper than {MAX_DEPTH} levels", where=place))
+        return
+    document.positions[path] = f"{node.start_mark.line + 1}:{node.start_mark.column + 1}"
+    if isinstance(node, yaml.SequenceNode):
+        for index, child in enumerate(node.value):
+            _scan_node(child, join(path, index), document, problems, depth + 1)
+        return
+    if not isinstance(node, yaml.MappingNode):
+        return
+    first: dict[str, int] = {}
+    for key_node, child in node.value:
+        key = key_node.value if isinstance(key_node, yaml.ScalarNode) else "?"
+        line = key_node.start_mark.line + 1
+        if key in first and key != "<<":
+            place = f"{document.name}:{line}:{key_node.start_mark.column + 1}"
+            message = f"this key is given twice, first in line {first[key]}"
+            problems.append(Problem(join(path, key), message, "keep one of them", place))
+        first.setdefault(key, line)
+        _scan_node(child, join(path, key), document, problems, depth + 1)
+        document.positions[join(path, key)] = f"{line}:{key_node.start_mark.column + 1}"
+
+
+def interpolate(document: Document, environ: dict[str, str]) -> tuple[set[str], list[Problem]]:
+    """Replaces `${NAME}` and `${NAME:-default}` in every string of `document`, in place.
+
+    Returns:
+        The paths whose values came from the environment (they may be secrets and are never
+        shown), and a problem for every variable that is unset and has no default.
+    """
+    touched: set[str] = set()
+    problems: list[Problem] = []
+
+    def replace(text: str, path: str) -> str:
+        def value_of(match: re.Match[str]) -> str:
+            dollar, name, default, broken = match.groups()
+            if dollar:
+                return "$"
+            if broken:
+                hint = "write ${NAME} or ${NAME:-default}; $$ stands for a dollar sign"
+                message = "unreadable reference to an environment variable"
+                problems.append(Problem(path, message, hint, document.where(path)))
+                return match.group(0)
+            touched.add(path)
+            found = environ.get(name)
+            if found is None and default is None:
+                hint = f"set it, or write ${{{name}:-default}}"
+                message = f"environment variable {name} is not set"
+                problems.append(Problem(path, message, hint, document.where(path)))
+                return ""
+            # As in a shell and in compose files, `:-` also covers a variable set to nothing.
+            return (found or "") if found or default is None else default
+
+        return _REFERENCE.sub(value_of, text)
+
+    def walk(value: Any, path: str, depth: int) -> Any:
+        if isinstance(value, str):
+            return replace(value, path) if "$" in value else value
+        if depth > MAX_DEPTH:
+            where = document.where(path)
+            problems.append(Problem(path, f"nested deeper than {MAX_DEPTH} levels", where=where))
+            return value
+        pairs: Iterable[tuple[Any, Any]]
+        if isinstance(value, dict):
+            pairs = value.items()
+            return {key: walk(child, join(path, key), depth + 1) for key, child in pairs}
+        if isinstance(value, list):
+            return [walk(child, join(path, i), depth + 1) for i, child in enumerate(value)]
+        return value
+
+    document.data = walk(document.data, "", 0)
+    return touched, problems

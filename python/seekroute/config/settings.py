@@ -1,0 +1,244 @@
+"""The settings of a gateway: what an operator may write, with its types, bounds and defaults."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BeforeValidator,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
+
+from seekroute.config._schema import Strict, check_base_url
+from seekroute.config.catalog import MOCK_PROVIDER, PROVIDER_ID, CatalogModel
+from seekroute.config.profile import PACKAGED_PROFILES
+
+__all__ = [
+    "LimitSettings",
+    "Origin",
+    "ProviderSettings",
+    "ServerSettings",
+    "Settings",
+    "TimeoutSettings",
+    "config_schema",
+]
+
+Origin = Literal["cli", "env", "file", "default"]
+
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}")
+# The transport sets these itself; a second copy would change what reaches the upstream.
+_OWN_HEADERS = (
+    "accept",
+    "accept-encoding",
+    "authorization",
+    "connection",
+    "content-length",
+    "content-type",
+    "expect",
+    "host",
+    "te",
+    "transfer-encoding",
+    "upgrade",
+)
+Milliseconds = Annotated[int, Field(ge=1, le=24 * 3600 * 1000)]
+
+
+class ServerSettings(Strict):
+    """The listening server."""
+
+    host: Annotated[str, Field(min_length=1, max_length=255)] = "127.0.0.1"
+    """Address to listen on."""
+    port: Annotated[int, Field(ge=0, le=65535)] = 8000
+    """TCP port; 0 lets the system choose one."""
+    log_level: Literal["debug", "info", "warning", "error", "critical"] = "info"
+    """Least severe log lines that are written."""
+    log_format: Literal["pretty", "json"] = "pretty"
+    """Log lines for people or for machines."""
+    drain_seconds: Annotated[float, Field(ge=0, le=3600)] = 30
+    """How long running answers may take to finish after SIGTERM."""
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _lower(cls, value: Any) -> Any:
+        return value.lower() if isinstance(value, str) else value
+
+
+class LimitSettings(Strict):
+    """Sizes and counts that nothing exceeds."""
+
+    max_body_bytes: Annotated[int, Field(ge=1024, le=1 << 30)] = 20 * 1024 * 1024
+    """Largest request body."""
+    max_active: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
+    """Requests at once in the whole gateway; more are refused with 503."""
+    max_sse_line_bytes: Annotated[int, Field(ge=1024, le=1 << 28)] = 1024 * 1024
+    """Longest line of an upstream's stream."""
+    max_sse_event_bytes: Annotated[int, Field(ge=1024, le=1 << 28)] = 4 * 1024 * 1024
+    """Largest event of an upstream's stream."""
+    max_answer_bytes: Annotated[int, Field(ge=1024, le=1 << 30)] = 32 * 1024 * 1024
+    """Largest upstream answer that is not streamed."""
+    window_bytes: Annotated[int, Field(ge=1024, le=1 << 26)] = 64 * 1024
+    """Bytes of an answer waiting for its client before the upstream is paused."""
+
+
+class TimeoutSettings(Strict):
+    """Deadlines of an upstream call, in milliseconds."""
+
+    connect_timeout_ms: Milliseconds = 5_000
+    """Until the connection stands, TLS included."""
+    first_byte_timeout_ms: Milliseconds = 60_000
+    """Until the response begins."""
+    first_content_timeout_ms: Milliseconds = 120_000
+    """Until a stream's first content."""
+    idle_timeout_ms: Milliseconds = 30_000
+    """Between two pieces of a stream."""
+    total_timeout_ms: Milliseconds = 600_000
+    """For the whole answer."""
+    keep_alive_comment_ms: Milliseconds = 15_000
+    """Silence after which a client's stream gets a comment line."""
+
+
+class ProviderSettings(Strict):
+    """Changes a packaged provider, or defines a new one that speaks OpenAI's protocol."""
+
+    base_url: str | None = None
+    """Where `/chat/completions` is appended; required for a provider that is not packaged."""
+    api_key: SecretStr | None = None
+    """Its key; default: the environment variables that the catalog names."""
+    enabled: bool | None = None
+    """False switches it off; default: on when it has a key."""
+    allow_http: bool = False
+    """Accepts plain http."""
+    allow_private: bool = False
+    """Accepts loopback, private and link-local addresses."""
+    ca_file: str = ""
+    """PEM file of certificate authorities; default: the system's."""
+    proxy: SecretStr | None = None
+    """Proxy URL; default: no proxy, whatever the environment says."""
+    headers: dict[str, SecretStr] = Field(default_factory=dict)
+    """Headers sent with every request."""
+
+    @field_validator("api_key")
+    @classmethod
+    def _key(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None:
+            return None
+        text = value.get_secret_value().strip()
+        if not text or not text.isascii() or any(ord(c) < 33 or ord(c) == 127 for c in text):
+            raise ValueError("expected a key: printable ASCII without spaces")
+        return SecretStr(text)
+
+    @field_validator("headers")
+    @classmethod
+    def _header_lines(cls, value: dict[str, SecretStr]) -> dict[str, SecretStr]:
+        for name, secret in value.items():
+            if not _HEADER_NAME.fullmatch(name):
+                raise ValueError("a header name must be letters, digits and dashes")
+            if name.lower() in _OWN_HEADERS:
+                raise ValueError(f"the header {name} is set by the gateway itself")
+            text = secret.get_secret_value()
+            if not text.isascii() or any(ord(c) < 32 or ord(c) == 127 for c in text):
+                raise ValueError(f"the value of {name} must be one line of printable ASCII")
+        return value
+
+    @model_validator(mode="after")
+    def _url(self) -> ProviderSettings:
+        if self.base_url is not None:
+            url = check_base_url(self.base_url, allow_http=self.allow_http)
+            object.__setattr__(self, "base_url", url)
+        return self
+
+
+def _switch(value: Any) -> Any:
+    """YAML 1.1 reads a bare `on` or `off` as a boolean."""
+    return {True: "on", False: "off"}.get(value, value) if isinstance(value, bool) else value
+
+
+def _listed(value: Any) -> Any:
+    """A comma-separated string, as environment variables hold it, as a list."""
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    return value
+
+
+class Settings(Strict):
+    """Everything an operator can set. Immutable; made by `load_settings`.
+
+    Example:
+        >>> Settings().server.port
+        8000
+    """
+
+    server: ServerSettings = ServerSettings()
+    """The listening server."""
+    data_dir: Annotated[str, Field(min_length=1)] = "seekroute-data"
+    """Folder of the databases and the key pepper."""
+    profile: Annotated[str, Field(min_length=1)] = "seekroute"
+    """Vocabulary spoken to clients without a key and given to new keys: a packaged name or the
+    path of a file."""
+    profiles: Annotated[tuple[str, ...], BeforeValidator(_listed)] = PACKAGED_PROFILES
+    """Profiles that keys may use, by packaged name or path."""
+    providers: dict[Annotated[str, Field(pattern=PROVIDER_ID)], ProviderSettings] = Field(
+        default_factory=dict
+    )
+    """Changed and added providers, by id."""
+    models: tuple[CatalogModel, ...] = ()
+    """Added models; one with a packaged id replaces it."""
+    default_model: str = ""
+    """What `auto` means; default: the first of a short list that a configured provider serves."""
+    mock: Annotated[Literal["auto", "on", "off"], BeforeValidator(_switch)] = "auto"
+    """The built-in mock provider for models nobody serves; auto: on while no provider has a
+    key."""
+    limits: LimitSettings = LimitSettings()
+    """Sizes and counts that nothing exceeds."""
+    timeouts: TimeoutSettings = TimeoutSettings()
+    """Deadlines of upstream calls."""
+    engine_threads: Annotated[int, Field(ge=1, le=64)] = 1
+    """Threads that move the bytes."""
+    require_key: bool = True
+    """Whether clients need an API key."""
+
+    _origins: dict[str, tuple[Origin, str]] = PrivateAttr(default_factory=dict)
+    _folder: str = PrivateAttr(default="")
+
+    @field_validator("providers")
+    @classmethod
+    def _not_reserved(cls, value: dict[str, ProviderSettings]) -> dict[str, ProviderSettings]:
+        if MOCK_PROVIDER in value:
+            raise ValueError(f"{MOCK_PROVIDER} is reserved; use the setting mock")
+        return value
+
+    def origin(self, path: str) -> Origin:
+        """Which source decided the value at `path`.
+
+        Args:
+            path: Keys joined by dots, for example `server.port`. For a mapping: the strongest
+                source of anything inside it.
+        """
+        return self._origin(path)[0]
+
+    def origin_detail(self, path: str) -> str:
+        """Where exactly: a file with its line, a variable's name, `command line`, or empty."""
+        return self._origin(path)[1]
+
+    def _origin(self, path: str) -> tuple[Origin, str]:
+        upward = path
+        while upward:
+            if upward in self._origins:
+                return self._origins[upward]
+            upward = upward.rpartition(".")[0]
+        rank: tuple[Origin, ...] = ("cli", "env", "file")
+        inside = [o for p, o in self._origins.items() if p.startswith(path + ".")]
+        return min(inside, key=lambda o: rank.index(o[0]), default=("default", ""))
+
+
+def config_schema() -> dict[str, Any]:
+    """The JSON Schema of a configuration file, for editors and other tools."""
+    schema = Settings.model_json_schema()
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    schema["title"] = "seekroute.yaml"
+    return schema

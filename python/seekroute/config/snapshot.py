@@ -1,0 +1,192 @@
+"""Turns settings, catalog and profiles into what the core takes: options and a snapshot."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from seekroute.config.catalog import (
+    AUTO_NAMES,
+    MOCK_PROVIDER,
+    Catalog,
+    CatalogModel,
+    rates,
+)
+from seekroute.config.profile import ProfileFile
+from seekroute.config.settings import ProviderSettings, Settings
+
+__all__ = ["build_options", "build_snapshot", "mock_is_on", "usable_providers"]
+
+# What `auto` means when nothing was chosen: capable and inexpensive, one of each big provider.
+DEFAULT_MODELS = (
+    "openai/gpt-5-mini",
+    "google/gemini-2.5-flash",
+    "anthropic/claude-haiku-4-5",
+    "deepseek/deepseek-chat",
+    "mistralai/mistral-small-2603",
+    "x-ai/grok-4.3",
+    "moonshotai/kimi-k2.5",
+    "openai/gpt-oss-120b",
+)
+
+
+def build_options(settings: Settings, pepper: bytes) -> dict[str, Any]:
+    """The options of a new core.
+
+    Args:
+        settings: From `load_settings`.
+        pepper: Secret that keys are hashed with.
+    """
+    return {
+        "engine_threads": settings.engine_threads,
+        "pepper": pepper,
+        "require_key": settings.require_key,
+        **settings.limits.model_dump(),
+        **settings.timeouts.model_dump(),
+    }
+
+
+def _key_of(
+    provider_id: str, own: ProviderSettings | None, catalog: Catalog, environ: Mapping[str, str]
+) -> str:
+    if own and own.api_key:
+        return own.api_key.get_secret_value()
+    for variable in catalog.providers[provider_id].env:
+        # A line break from a pasted key would end the header it is sent in.
+        key = environ.get(variable, "").strip()
+        if key and key.isascii() and all(32 < ord(c) < 127 for c in key):
+            return key
+    return ""
+
+
+def usable_providers(
+    settings: Settings, catalog: Catalog, environ: Mapping[str, str]
+) -> dict[str, str]:
+    """The providers that can be called, with their keys (empty: none is sent).
+
+    A provider with environment variables in the catalog needs a key in one of them or in the
+    settings, or `enabled: true` together with a base_url of its own. One that the operator
+    defined is usable as it stands. `enabled: false` switches any off.
+    """
+    result: dict[str, str] = {}
+    for provider_id, provider in catalog.providers.items():
+        own = settings.providers.get(provider_id)
+        if own and own.enabled is False:
+            continue
+        key = _key_of(provider_id, own, catalog, environ)
+        keyless = own is not None and own.base_url is not None
+        if key or (keyless and (not provider.env or (own is not None and own.enabled))):
+            result[provider_id] = key
+    return result
+
+
+def mock_is_on(settings: Settings, catalog: Catalog, environ: Mapping[str, str]) -> bool:
+    """Whether the caller has to start the mock provider and pass its URL to `build_snapshot`."""
+    if settings.mock == "auto":
+        return not usable_providers(settings, catalog, environ)
+    return settings.mock == "on"
+
+
+def build_snapshot(
+    settings: Settings,
+    catalog: Catalog,
+    profiles: Sequence[ProfileFile],
+    environ: Mapping[str, str],
+    *,
+    mock_base_url: str = "",
+) -> dict[str, Any]:
+    """What the core installs, whole.
+
+    Args:
+        settings: From `load_settings`.
+        catalog: From `catalog_of`.
+        profiles: From `profiles_of`; the first is the default.
+        environ: Where provider keys are looked up.
+        mock_base_url: Where the mock provider listens; needed when `mock_is_on`, ignored
+            otherwise.
+
+    Raises:
+        ValueError: The mock provider is on and its URL is missing.
+    """
+    usable = usable_providers(settings, catalog, environ)
+    mocked = mock_is_on(settings, catalog, environ)
+    if mocked and not mock_base_url:
+        raise ValueError("the mock provider is on: mock_base_url is required")
+    providers = [_provider(settings, catalog, name, key) for name, key in usable.items()]
+    if mocked:
+        providers.append(
+            {
+                "id": MOCK_PROVIDER,
+                "base_url": mock_base_url.rstrip("/"),
+                "authorization": "",
+                "allow_http": True,
+                "allow_private": True,
+                "ca_file": "",
+                "proxy": "",
+                "headers": [],
+            }
+        )
+    models = [_model(model, usable, mocked) for model in catalog.models]
+    return {
+        "profiles": [profile.to_core() for profile in profiles],
+        "default_profile": profiles[0].name,
+        "providers": providers,
+        "models": models,
+        "names": dict(catalog.names),
+        "auto_names": list(AUTO_NAMES),
+        "default_model": _default_model(settings, catalog, models),
+    }
+
+
+def _provider(settings: Settings, catalog: Catalog, name: str, key: str) -> dict[str, Any]:
+    own = settings.providers.get(name) or ProviderSettings()
+    proxy = own.proxy.get_secret_value() if own.proxy else ""
+    return {
+        "id": name,
+        "base_url": own.base_url or catalog.providers[name].base_url,
+        "authorization": f"Bearer {key}" if key else "",
+        "allow_http": own.allow_http,
+        "allow_private": own.allow_private,
+        "ca_file": own.ca_file,
+        "proxy": proxy,
+        "headers": [f"{k}: {v.get_secret_value()}" for k, v in own.headers.items()],
+    }
+
+
+def _model(model: CatalogModel, usable: Mapping[str, str], mocked: bool) -> dict[str, Any]:
+    candidates = [
+        {
+            "provider": endpoint.provider,
+            "upstream_model": endpoint.model,
+            "price": rates(endpoint.price),
+        }
+        for endpoint in model.endpoints
+        if endpoint.provider in usable
+    ]
+    if not candidates and mocked:
+        # The mock charges what the model's first real endpoint would.
+        price = rates(model.endpoints[0].price)
+        candidates.append({"provider": MOCK_PROVIDER, "upstream_model": model.id, "price": price})
+    return {
+        "id": model.id,
+        "output": "image" if model.is_image else "text",
+        "context": model.context,
+        "candidates": candidates,
+    }
+
+
+def _default_model(
+    settings: Settings, catalog: Catalog, models: Sequence[Mapping[str, Any]]
+) -> str:
+    if settings.default_model:
+        chosen = catalog.resolve(settings.default_model)
+        return chosen.id if chosen else ""
+    served: dict[str, list[dict[str, Any]]] = {
+        m["id"]: m["candidates"] for m in models if m["candidates"] and m["output"] == "text"
+    }
+    real = {k for k, c in served.items() if any(x["provider"] != MOCK_PROVIDER for x in c)}
+    for pool in (real, served):
+        for model_id in (*DEFAULT_MODELS, *served):
+            if model_id in pool:
+                return model_id
+    return ""

@@ -1,0 +1,172 @@
+"""control.db: its connections, its transactions and its schema's history."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from seekroute.control.directory import make_private, prepare_directory, write_lock
+from seekroute.control.errors import ControlError
+
+DATABASE_FILE = "control.db"
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+_BUSY_SECONDS = 5.0  # waits out a checkpoint; writers queue at write_lock()
+_POOL = 4  # connections; a fifth concurrent transaction waits for one
+_POOL_WAIT_SECONDS = 10.0
+
+
+class Database:
+    """An open control.db. Thread-safe.
+
+    Opening creates the directory (0700) and the database (0600) where they are missing and brings
+    the schema up to date; an existing database of an older schema is copied beside itself first.
+
+    Args:
+        data_dir: the data directory.
+        migrations: the folder of the schema's history.
+
+    Raises:
+        ControlError: the directory or file cannot be used, is not ours, or has a newer schema.
+    """
+
+    def __init__(self, data_dir: Path, *, migrations: Path = MIGRATIONS) -> None:
+        self._data_dir = prepare_directory(data_dir)
+        self.path = self._data_dir / DATABASE_FILE
+        with write_lock(self._data_dir):
+            make_private(self.path)
+            with _translated(self.path):
+                _migrate(self.path, migrations)
+        self._engine = _engine(self.path)
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A session over one unchanging view of the database."""
+        with _translated(self.path), Session(self._engine, expire_on_commit=False) as session:
+            yield session
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """A session in a transaction: committed at the end, undone on any exception."""
+        engine = self._engine.execution_options(write=True)
+        with (
+            write_lock(self._data_dir),
+            _translated(self.path),
+            Session(engine, expire_on_commit=False) as session,
+            session.begin(),
+        ):
+            yield session
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._engine.dispose()
+
+
+@contextmanager
+def _translated(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except UnicodeEncodeError as error:
+        raise ControlError("a name or id is not valid Unicode text") from error
+    except (SQLAlchemyError, sqlite3.Error) as error:
+        # SQLite's own words hold names of tables and columns, never values.
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        raise ControlError(f"the database {path} failed: {cause}") from error
+
+
+def _engine(path: Path, *, foreign_keys: bool = True) -> Engine:
+    engine = create_engine(
+        URL.create("sqlite+pysqlite", database=str(path)),
+        connect_args={"timeout": _BUSY_SECONDS},
+        hide_parameters=True,  # MACs and names stay out of error texts
+        pool_size=_POOL,
+        max_overflow=0,
+        pool_timeout=_POOL_WAIT_SECONDS,
+    )
+
+    @event.listens_for(engine, "connect")
+    def configure(connection: sqlite3.Connection, _record: Any) -> None:
+        connection.isolation_level = None  # the `begin` event below starts transactions
+        connection.execute(f"PRAGMA foreign_keys = {'ON' if foreign_keys else 'OFF'}")
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA trusted_schema = OFF")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        # A writer takes its lock at once: to upgrade a reader later can fail half way.
+        writes = connection.get_execution_options().get("write", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def _migrate(path: Path, migrations: Path) -> None:
+    """Bring the schema to the latest revision. Alembic is imported only when there is work."""
+    revisions = sorted(
+        file.name.partition("_")[0] for file in (migrations / "versions").glob("[0-9]*_*.py")
+    )
+    with closing(sqlite3.connect(path, timeout=_BUSY_SECONDS)) as connection:
+        current = _revision(connection, path)
+        if current == revisions[-1]:
+            return
+        if current is not None and current not in revisions:
+            raise ControlError(
+                f"{path} has schema {current}, this seekroute knows schemas up to "
+                f"{revisions[-1]}: start the newer seekroute that wrote it, or restore a backup"
+            )
+        if current is not None:
+            _back_up(connection, path, current)
+    _upgrade(path, migrations)
+
+
+def _revision(connection: sqlite3.Connection, path: Path) -> str | None:
+    """The schema's revision; None for an empty database."""
+    tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
+    if not tables:
+        return None
+    row = None
+    if "alembic_version" in tables:
+        row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    if row is None:
+        raise ControlError(f"{path} is not a control database of seekroute: move it away")
+    return str(row[0])
+
+
+def _back_up(connection: sqlite3.Connection, path: Path, revision: str) -> None:
+    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    target = path.with_name(f"{path.name}.schema-{revision}.{stamp}.backup")
+    draft = target.with_name(f"{target.name}.partial")
+    draft.unlink(missing_ok=True)
+    make_private(draft)
+    with closing(sqlite3.connect(draft)) as copy:
+        connection.backup(copy)
+    draft.rename(target)
+
+
+def _upgrade(path: Path, migrations: Path) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(migrations).replace("%", "%%"))
+    # Off during a migration: SQLite changes a table by making a new one, and dropping the old one
+    # would take the rows that refer to it along. The check below makes up for it.
+    engine = _engine(path, foreign_keys=False).execution_options(write=True)
+    try:
+        with engine.begin() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+            broken = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
+            if broken:
+                raise ControlError(f"the upgrade of {path} would break {len(broken)} references")
+    finally:
+        engine.dispose()

@@ -1,0 +1,285 @@
+"""Owns the C++ core and bridges its mailbox to asyncio and to plain threads.
+
+The core hands out everything through one mailbox with a file descriptor. Under asyncio the event
+loop watches the descriptor and one drain serves all exchanges (`Gateway.attach`); without an event
+loop a thread waits for it (`Gateway.start_thread`). One of the two at a time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+from collections import deque
+from typing import TYPE_CHECKING, Any, Protocol
+
+from seekroute import _core
+from seekroute.errors import APIConnectionError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from seekroute._core import Event, Headers, Record
+
+# How long the pump thread sleeps at most: a bound on how late it sees `close()`.
+_WAIT_SECONDS = 0.5
+
+
+class _Sink(Protocol):
+    def push(self, event: Event) -> None: ...
+
+
+class AsyncExchange:
+    """One running request, read from its event loop.
+
+    `await head()` gives status and headers; `await next()` gives body bytes until None.
+    """
+
+    __slots__ = ("_chunks", "_core", "_ended", "_head", "_id", "_waiter", "body", "record")
+
+    def __init__(self, core: _core.Gateway, exchange: int) -> None:
+        self._core = core
+        self._id = exchange
+        self._head: tuple[int, Headers] | None = None
+        self._chunks: deque[bytes] = deque()
+        self._ended = False
+        self._waiter: asyncio.Future[None] | None = None
+        self.body = b""
+        self.record: Record | None = None
+
+    @property
+    def finished_with_head(self) -> bool:
+        """Head, whole body (in `body`) and end came in one batch: nothing is left to wait for."""
+        return self._ended and self._head is not None and not self._chunks
+
+    def push(self, event: Event) -> None:
+        """Takes one entry of a drained batch."""
+        _, head, body, record = event
+        if head is not None:
+            self._head = head
+        if record is not None:
+            self.record = record
+            self._ended = True
+        if body:
+            if head is not None and self._ended:
+                self.body = body
+            else:
+                self._chunks.append(body)
+        waiter = self._waiter
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    async def _wait(self) -> None:
+        self._waiter = asyncio.get_running_loop().create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
+    async def head(self) -> tuple[int, Headers]:
+        """Waits for status and headers."""
+        while self._head is None:
+            await self._wait()
+        return self._head
+
+    async def next(self) -> bytes | None:
+        """Waits for the next body bytes; None at the end."""
+        if self.body:
+            body, self.body = self.body, b""
+            return body
+        while not self._chunks:
+            if self._ended:
+                return None
+            await self._wait()
+        if len(self._chunks) == 1:
+            return self._chunks.popleft()
+        joined = b"".join(self._chunks)
+        self._chunks.clear()
+        return joined
+
+    def ack(self, size: int) -> None:
+        """Says that the client took `size` bytes, so that the upstream may go on."""
+        self._core.ack(self._id, size)
+
+    def cancel(self) -> None:
+        """Says that the client went away. Idempotent."""
+        if not self._ended:
+            self._core.cancel(self._id)
+
+
+class SyncExchange:
+    """One running request, read from any thread; fed by the gateway's pump thread."""
+
+    def __init__(self, core: _core.Gateway, exchange: int) -> None:
+        self._core = core
+        self._id = exchange
+        # Bounded by the core: at most one window of bytes waits for this reader.
+        self._events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
+        self._dropped = False
+        self._body: deque[bytes] = deque()
+        self._head: tuple[int, Headers] | None = None
+        self.record: Record | None = None
+
+    def push(self, event: Event) -> None:
+        """Takes one entry of a drained batch."""
+        self._events.put(event)
+
+    def drop(self) -> None:
+        """Says that nothing more will come: the gateway was closed under a running request."""
+        self._events.put(None)
+
+    def _receive(self) -> None:
+        event = self._events.get()
+        if event is None:
+            self._dropped = True
+            raise APIConnectionError("the client was closed while a request was running")
+        _, head, body, record = event
+        if head is not None:
+            self._head = head
+        if body:
+            self._body.append(body)
+        if record is not None:
+            self.record = record
+
+    def head(self) -> tuple[int, Headers]:
+        """Waits for status and headers."""
+        while self._head is None:
+            self._receive()
+        return self._head
+
+    def next(self) -> bytes | None:
+        """Waits for the next body bytes; None at the end."""
+        while not self._body:
+            if self.record is not None or self._dropped:
+                return None
+            self._receive()
+        body = self._body.popleft()
+        if self.record is None:
+            self._core.ack(self._id, len(body))
+        return body
+
+    def read(self) -> bytes:
+        """Waits for the whole body."""
+        parts = []
+        while (part := self.next()) is not None:
+            parts.append(part)
+        return b"".join(parts)
+
+    def cancel(self) -> None:
+        """Stops the request; its upstream is cancelled. Idempotent."""
+        if self.record is None:
+            self._core.cancel(self._id)
+
+
+class Gateway:
+    """The core with its live exchanges.
+
+    `options` and `snapshot` are what `seekroute.config` builds; `keys` yields (mac, key) pairs.
+    Raises ValueError when the core refuses one of them.
+    """
+
+    def __init__(
+        self,
+        options: dict[str, Any],
+        snapshot: dict[str, Any],
+        *,
+        keys: Iterable[tuple[bytes, dict[str, Any]]] = (),
+    ) -> None:
+        self.core = _core.Gateway(options)
+        self.core.install(snapshot)
+        for mac, key in keys:
+            self.core.put_key(mac, key)
+        self._live: dict[int, _Sink] = {}
+        self._on_record: list[Callable[[Record], None]] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._submitting = threading.Lock()
+        self._closed = threading.Event()
+
+    # --- under asyncio ---------------------------------------------------------------------------
+
+    def attach(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Serves this gateway's exchanges on `loop`, which must be running in this thread."""
+        self._loop = loop
+        loop.add_reader(self.core.fileno(), self._dispatch)
+
+    def detach(self) -> None:
+        """Ends `attach()`. Idempotent."""
+        if self._loop is not None:
+            self._loop.remove_reader(self.core.fileno())
+            self._loop = None
+
+    def submit(
+        self,
+        body: bytes,
+        authorization: bytes | None,
+        request_id: bytes | None,
+        *,
+        api_v1: bool = False,
+        local: bool = False,
+    ) -> AsyncExchange:
+        """Starts an exchange on the attached loop. Refusals come as its answer too."""
+        core = self.core
+        exchange = core.submit(body, authorization, request_id, api_v1, local)
+        running = AsyncExchange(core, exchange)
+        self._live[exchange] = running
+        return running
+
+    # --- without an event loop -------------------------------------------------------------------
+
+    def start_thread(self) -> None:
+        """Serves this gateway's exchanges from a thread of its own, for `submit_sync()`."""
+        self._thread = threading.Thread(target=self._pump, name="seekroute-pump", daemon=True)
+        self._thread.start()
+
+    def _pump(self) -> None:
+        while not self._closed.is_set():
+            if self.core.wait(_WAIT_SECONDS):
+                self._dispatch()
+
+    def submit_sync(
+        self, body: bytes, *, request_id: bytes | None = None, local: bool = True
+    ) -> SyncExchange:
+        """Starts an exchange served by the pump thread."""
+        # The lock lets the pump see no event of an exchange that is not in the table yet.
+        with self._submitting:
+            exchange = self.core.submit(body, None, request_id, False, local)
+            running = SyncExchange(self.core, exchange)
+            self._live[exchange] = running
+        return running
+
+    # --- both ------------------------------------------------------------------------------------
+
+    def on_record(self, callback: Callable[[Record], None]) -> None:
+        """Calls `callback` with the record of every exchange that ends."""
+        self._on_record.append(callback)
+
+    def _dispatch(self) -> None:
+        if self._thread is not None:
+            with self._submitting:
+                events = self.core.drain()
+        else:
+            events = self.core.drain()
+        live = self._live
+        for event in events:
+            if event[3] is None:
+                running = live.get(event[0])
+            else:
+                running = live.pop(event[0], None)
+                for callback in self._on_record:
+                    callback(event[3])
+            if running is not None:
+                running.push(event)
+
+    def close(self) -> None:
+        """Ends the engine threads; what still runs is dropped. Idempotent."""
+        self._closed.set()
+        self.detach()
+        self.core.close()
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join()
+            self._thread = None
+        for running in list(self._live.values()):
+            if isinstance(running, SyncExchange):
+                running.drop()
+        self._live.clear()

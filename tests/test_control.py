@@ -1,0 +1,420 @@
+"""The control plane on real SQLite files."""
+
+from __future__ import annotations
+
+import doctest
+import hashlib
+import hmac
+import importlib
+import re
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from control_support import NOW, SR, add_key, open_control
+from seekroute.control import ControlError, ControlPlane, looks_valid, make_key
+from seekroute.control.directory import write_lock
+
+
+@pytest.fixture
+def control(tmp_path: Path) -> Iterator[ControlPlane]:
+    with open_control(tmp_path / "data") as plane:
+        yield plane
+
+
+def core_key_of(control: ControlPlane, key: str) -> dict[str, Any] | None:
+    mac = hmac.new(control.pepper, key.encode(), hashlib.sha256).digest()
+    return dict(control.core_keys()).get(mac)
+
+
+class Follower:
+    """What a running server does: all keys once, then the feed."""
+
+    def __init__(self, control: ControlPlane, *, limit: int = 1000) -> None:
+        self._control = control
+        self._limit = limit
+        self._cursor = control.change_cursor()
+        self.keys = dict(control.core_keys())
+
+    def poll(self) -> int:
+        changed = 0
+        while True:
+            batch = self._control.changes_since(self._cursor, limit=self._limit)
+            self._cursor = batch.cursor
+            changed += len(batch.changes)
+            for mac, key in batch.changes:
+                if key is None:
+                    self.keys.pop(mac, None)
+                else:
+                    self.keys[mac] = key
+            if not batch.more:
+                return changed
+
+
+# --- the shape of keys -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("prefix", ["sk-sr-", "sr-", "sr_", "sk-r9k-", "sk-"])
+def test_a_key_has_its_prefix_256_bits_and_a_checksum(prefix: str) -> None:
+    key = make_key(prefix)
+    assert re.fullmatch(re.escape(prefix) + "[0-9A-Za-z]{43}[0-9A-Za-z]{6}", key)
+    assert looks_valid(key)
+    assert make_key(prefix) != key
+
+
+@given(st.integers(0, 54), st.characters(codec="utf-8"))
+def test_one_wrong_character_is_noticed(position: int, char: str) -> None:
+    key = make_key("sk-sr-")
+    changed = key[:position] + char + key[position + 1 :]
+    assert looks_valid(changed) == (changed == key)
+
+
+@pytest.mark.parametrize("text", ["", "sk-sr-", "sk-sr-hello", "é" * 55, "0" * 49, "\0" * 60])
+def test_other_text_is_not_a_key(text: str) -> None:
+    assert not looks_valid(text)
+
+
+@pytest.mark.parametrize("prefix", ["", "-", "sk", "1-", "sk sr-", "sé-", "a" * 40 + "-", "sk-\n"])
+def test_a_bad_prefix_is_refused(prefix: str) -> None:
+    with pytest.raises(ControlError, match="key prefix"):
+        make_key(prefix)
+
+
+# --- organizations, apps, keys -----------------------------------------------------------------
+
+
+def test_ids_carry_128_random_bits(control: ControlPlane) -> None:
+    row, _ = add_key(control)
+    app = control.create_app("acme", name="bot")
+    assert re.fullmatch("key_[0-9a-f]{32}", row.id)
+    assert re.fullmatch("org_[0-9a-f]{32}", row.org_id)
+    assert re.fullmatch("app_[0-9a-f]{32}", app.id)
+
+
+def test_a_new_key_as_the_core_takes_it(control: ControlPlane) -> None:
+    row, key = add_key(
+        control, expires_at=NOW + 60, models=["deepseek/*", "openai/gpt-4o", "deepseek/*"]
+    )
+    assert core_key_of(control, key) == {
+        "key_id": row.id,
+        "org_id": control.get_org("acme").id,
+        "profile": "seekroute",
+        "disabled": False,
+        "expires_at": NOW + 60,
+        "models": ["deepseek/*", "openai/gpt-4o"],
+        "app_pending": False,
+    }
+    assert row.label == f"sk-sr-...{key[-4:]}"
+    assert row.created_at == NOW
+
+
+def test_disable_and_enable(control: ControlPlane) -> None:
+    row, key = add_key(control)
+    assert control.disable_key(row.id).disabled
+    assert core_key_of(control, key)["disabled"] is True  # type: ignore[index]
+    assert not control.enable_key(row.id).disabled
+    assert core_key_of(control, key)["disabled"] is False  # type: ignore[index]
+
+
+def test_suspending_an_organization_disables_its_keys_only(control: ControlPlane) -> None:
+    _, ours = add_key(control, "acme")
+    _, theirs = add_key(control, "other")
+    control.suspend_org("acme")
+    assert core_key_of(control, ours)["disabled"] is True  # type: ignore[index]
+    assert core_key_of(control, theirs)["disabled"] is False  # type: ignore[index]
+    control.resume_org("acme")
+    assert core_key_of(control, ours)["disabled"] is False  # type: ignore[index]
+
+
+def test_an_apps_key_waits_for_its_approval(control: ControlPlane) -> None:
+    control.create_org("acme")
+    app = control.create_app("acme", name="bot")
+    _, key = add_key(control, app="bot")
+    assert app.status == "pending"
+    assert core_key_of(control, key)["app_pending"] is True  # type: ignore[index]
+    control.approve_app("bot")
+    assert core_key_of(control, key)["app_pending"] is False  # type: ignore[index]
+    control.reject_app(app.id)
+    assert core_key_of(control, key)["app_pending"] is True  # type: ignore[index]
+
+
+def test_a_revoked_key_is_gone_for_good(control: ControlPlane) -> None:
+    row, key = add_key(control)
+    control.revoke_key(row.id)
+    assert control.revoke_key(row.id).revoked_at == NOW
+    assert core_key_of(control, key) is None
+    for change in (control.enable_key, control.disable_key, control.roll_key):
+        with pytest.raises(ControlError, match="is revoked, and that is final"):
+            change(row.id)
+    assert control.get_key(row.id).name == "ci"
+
+
+def test_a_rolled_key_keeps_its_id_and_ends_the_old_text(control: ControlPlane) -> None:
+    row, old = add_key(control, models=["deepseek/*"])
+    before = core_key_of(control, old)
+    again, new = control.roll_key(row.id)
+    assert again.id == row.id
+    assert again.last4 == new[-4:]
+    assert core_key_of(control, old) is None
+    assert core_key_of(control, new) == before
+
+
+def test_a_key_is_found_by_its_text(control: ControlPlane) -> None:
+    row, key = add_key(control)
+    assert control.get_key(key).id == row.id
+    stranger = make_key("sk-sr-")
+    for unknown in (stranger, stranger[:-1]):
+        with pytest.raises(ControlError) as caught:
+            control.get_key(unknown)
+        assert unknown not in str(caught.value)
+    with pytest.raises(ControlError) as caught:
+        control.get_org(stranger)
+    assert stranger not in str(caught.value)
+
+
+def test_names_are_stored_literally(control: ControlPlane) -> None:
+    names = ["'; DROP TABLE api_keys; --", "<script>alert(1)</script>", "%s%n {0}", "[red]x[/red]"]
+    for name in names:
+        control.create_org(name)
+        add_key(control, name, name=name)
+    assert [org.name for org in control.list_orgs()] == sorted(names)
+    assert {key.name for key in control.list_keys()} == set(names)
+
+
+@pytest.mark.parametrize("name", ["", "  ", "a\nb", "\x1b[31mred", "x" * 201, "\udcff", "a\u2028b"])
+def test_a_name_that_would_break_a_screen_is_refused(control: ControlPlane, name: str) -> None:
+    with pytest.raises(ControlError, match="name of the organization"):
+        control.create_org(name)
+
+
+def test_an_invalid_text_as_a_name_to_find_is_refused(control: ControlPlane) -> None:
+    with pytest.raises(ControlError, match="not valid Unicode"):
+        control.get_org("\udcff")
+
+
+def test_a_name_is_taken_once(control: ControlPlane) -> None:
+    control.create_org("acme")
+    control.create_app("acme", name="bot")
+    with pytest.raises(ControlError, match="already an organization named 'acme'"):
+        control.create_org(" acme ")
+    with pytest.raises(ControlError, match="already has an app named 'bot'"):
+        control.create_app("acme", name="bot")
+
+
+def test_an_app_name_of_two_organizations_needs_the_organization(control: ControlPlane) -> None:
+    for org in ("one", "two"):
+        control.create_org(org)
+        control.create_app(org, name="bot")
+    with pytest.raises(ControlError, match="more than an app"):
+        control.approve_app("bot")
+    approved = control.approve_app("bot", org="two")
+    assert [app.status for app in control.list_apps("one")] == ["pending"]
+    assert [app.id for app in control.list_apps("two")] == [approved.id]
+
+
+def test_an_app_of_another_organization_is_not_found(control: ControlPlane) -> None:
+    control.create_org("other")
+    app = control.create_app("other", name="bot")
+    with pytest.raises(ControlError, match="no app"):
+        add_key(control, app=app.id)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"expires_at": NOW}, "not in the future"),
+        ({"expires_at": 10**15}, "after the year 9999"),
+        ({"models": []}, "1 to 1000 models"),
+        ({"models": ["m"] + [f"m{i}" for i in range(1000)]}, "1 to 1000 models"),
+        ({"models": [""]}, "not a model id"),
+        ({"models": ["*"]}, "not a model id"),
+        ({"models": ["a b"]}, "not a model id"),
+        ({"models": ["deepseek/chat*"]}, "not a model id"),
+        ({"models": ["modèle"]}, "printable ASCII"),
+        ({"name": ""}, "name of the key"),
+        ({"profile": "\0"}, "name of the profile"),
+        ({"prefix": "sk"}, "key prefix"),
+        ({"app": "nowhere"}, "no app 'nowhere'"),
+    ],
+)
+def test_a_bad_key_is_refused_whole(
+    control: ControlPlane, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ControlError, match=message):
+        add_key(control, **options)
+    assert control.list_keys() == []
+    assert control.change_cursor() == 0
+
+
+def test_the_first_key_is_made_once(control: ControlPlane) -> None:
+    made = control.create_first_key(**SR)
+    assert made is not None
+    assert control.get_org("default").id == made[0].org_id
+    assert looks_valid(made[1])
+    control.revoke_key(made[0].id)
+    assert control.create_first_key(**SR) is None
+
+
+def test_key_info_has_openrouters_fields(control: ControlPlane) -> None:
+    row, key = add_key(control, expires_at=NOW + 86_400)
+    data = control.key_info(row.id)["data"]
+    assert data["label"] == f"sk-sr-...{key[-4:]}"
+    assert data["expires_at"] == "2027-01-16T08:00:00Z"
+    assert data["limit"] is None
+    assert data["usage_weekly"] == 0
+    assert data["rate_limit"] == {"requests": -1, "interval": "10s", "note": "deprecated"}
+
+
+# --- the change feed ---------------------------------------------------------------------------
+
+
+def test_another_process_changes_are_followed(tmp_path: Path) -> None:
+    with open_control(tmp_path) as server, open_control(tmp_path) as command:
+        row, _ = add_key(command)
+        follower = Follower(server)
+        assert list(follower.keys) == [row.mac]
+        assert follower.poll() == 0
+
+        command.disable_key(row.id)
+        follower.poll()
+        assert follower.keys[row.mac]["disabled"] is True
+
+        rolled, _ = command.roll_key(row.id)
+        follower.poll()
+        assert list(follower.keys) == [rolled.mac]
+
+        command.revoke_key(row.id)
+        follower.poll()
+        assert follower.keys == {}
+
+
+def test_a_change_of_an_organization_or_app_reaches_all_its_keys(control: ControlPlane) -> None:
+    control.create_org("acme")
+    control.create_app("acme", name="bot")
+    for _ in range(5):
+        add_key(control, app="bot")
+    add_key(control)
+    follower = Follower(control, limit=2)  # several batches
+    control.suspend_org("acme")
+    assert follower.poll() == 6
+    assert all(key["disabled"] for key in follower.keys.values())
+    control.approve_app("bot")
+    assert follower.poll() == 5
+    assert not any(key["app_pending"] for key in follower.keys.values())
+
+
+def test_a_repeated_change_is_no_change(control: ControlPlane) -> None:
+    row, _ = add_key(control)
+    control.disable_key(row.id)
+    cursor = control.change_cursor()
+    control.disable_key(row.id)
+    control.resume_org("acme")
+    assert control.change_cursor() == cursor
+
+
+def test_the_feed_does_not_grow_with_changes(control: ControlPlane) -> None:
+    row, _ = add_key(control)
+    for _ in range(5):
+        control.disable_key(row.id)
+        control.enable_key(row.id)
+    changes = control.changes_since(0).changes
+    assert [mac for mac, _ in changes] == [row.mac]
+
+
+actions = st.lists(
+    st.tuples(
+        st.sampled_from(
+            [
+                "create",
+                "disable",
+                "enable",
+                "revoke",
+                "roll",
+                "suspend",
+                "resume",
+                "approve",
+                "poll",
+            ]
+        ),
+        st.integers(0, 3),
+    ),
+    max_size=20,
+)
+
+
+@settings(deadline=None, max_examples=50)  # real files and syncs: the time of a step says nothing
+@given(actions)
+def test_a_follower_ends_where_a_new_reader_starts(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, int]]
+) -> None:
+    with open_control(tmp_path_factory.mktemp("data")) as control:
+        control.create_org("acme")
+        control.create_app("acme", name="bot")
+        follower = Follower(control, limit=3)
+        for action, which in steps:
+            keys = [key for key in control.list_keys() if not key.revoked]
+            if action == "create":
+                add_key(control, app="bot" if which else None)
+            elif action == "suspend":
+                control.suspend_org("acme")
+            elif action == "resume":
+                control.resume_org("acme")
+            elif action == "approve":
+                control.approve_app("bot")
+            elif action == "poll":
+                follower.poll()
+            elif keys:
+                getattr(control, f"{action}_key")(keys[which % len(keys)].id)
+        follower.poll()
+        assert follower.keys == dict(control.core_keys())
+
+
+def test_all_keys_are_read_page_by_page(
+    control: ControlPlane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("seekroute.control.service._PAGE", 2)
+    macs = {add_key(control)[0].mac for _ in range(4)}
+    read = [mac for mac, _ in control.core_keys()]
+    assert len(read) == 4
+    assert set(read) == macs
+
+
+def test_writers_in_threads_wait_for_each_other(control: ControlPlane) -> None:
+    control.create_org("acme")
+    errors: list[Exception] = []
+
+    def run() -> None:
+        try:
+            for _ in range(5):
+                control.create_key("acme", name="ci", **SR)
+        except Exception as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=run) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    assert len(control.list_keys()) == 30
+
+
+def test_a_writer_does_not_wait_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("seekroute.control.directory._WRITE_WAIT_SECONDS", 0.0)
+    with open_control(tmp_path) as control:
+        with write_lock(tmp_path), pytest.raises(ControlError, match="another process has been"):
+            control.create_org("acme")
+        control.create_org("acme")
+
+
+@pytest.mark.parametrize("module", ["__init__", "errors", "directory", "keys", "models", "service"])
+def test_the_examples_in_the_documentation_work(module: str) -> None:
+    name = "seekroute.control" + ("" if module == "__init__" else f".{module}")
+    result = doctest.testmod(importlib.import_module(name))
+    assert result.attempted > 0
+    assert result.failed == 0
