@@ -1,0 +1,155 @@
+"""One HTTP call, and how it is answered when the core does not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from seekroute.server.cycle import Cycle, Header
+
+if TYPE_CHECKING:
+    from seekroute.server.service import Service
+
+# Seconds after which a refused client may try again: a restart or a burst is over by then.
+_RETRY_AFTER_S: Final = 2
+_RETRYABLE: Final = frozenset({"shutting_down", "overloaded", "store_unavailable"})
+
+
+def retry_headers(code: str) -> list[Header]:
+    """When to try again, for the errors that pass by themselves."""
+    if code not in _RETRYABLE:
+        return []
+    return [
+        (b"retry-after", b"%d" % _RETRY_AFTER_S),
+        (b"retry-after-ms", b"%d" % (_RETRY_AFTER_S * 1000)),
+    ]
+
+
+class Refusal(Exception):
+    """Ends a call with an error of the core's table.
+
+    Args:
+        code: the error's wire name.
+        message: what was wrong, where, and what to do.
+        param: the field it is about.
+        close: whether the connection cannot be used any further.
+        headers: added to the answer; names in lower case.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        param: str = "",
+        close: bool = False,
+        headers: Sequence[Header] = (),
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.param = param
+        self.close = close
+        self.headers = headers
+
+
+class Call:
+    """One request with what its answer needs. Lives as long as the request."""
+
+    __slots__ = (
+        "authorization",
+        "authorizations",
+        "cycle",
+        "method",
+        "path",
+        "receive",
+        "request_id",
+        "route",
+        "scope",
+        "send",
+        "service",
+    )
+
+    def __init__(
+        self,
+        service: Service,
+        scope: MutableMapping[str, Any],
+        receive: Callable[[], Awaitable[MutableMapping[str, Any]]],
+        send: Callable[[MutableMapping[str, Any]], Awaitable[None]],
+        path: str,
+    ) -> None:
+        self.service = service
+        self.scope = scope
+        self.receive = receive
+        self.send = send
+        self.path = path
+        self.method: str = scope["method"]
+        self.route = "other"
+        self.authorization: bytes | None = None
+        self.authorizations = 0
+        self.request_id: bytes | None = None
+        for name, value in scope["headers"]:
+            if name == b"authorization":
+                self.authorization = value
+                self.authorizations += 1
+            elif name == b"x-request-id":
+                self.request_id = value
+        # The short way past ASGI's events, where nothing between wraps `send`.
+        cycle = (scope.get("extensions") or {}).get("seekroute")
+        direct = isinstance(cycle, Cycle) and getattr(send, "__self__", None) is cycle
+        self.cycle: Cycle | None = cycle if direct else None
+
+    @property
+    def api_v1(self) -> bool:
+        """Whether the call came by OpenRouter's path, where error codes may be numbers."""
+        return self.path.startswith("/api/")
+
+    def check_single_authorization(self) -> None:
+        """Refuses two Authorization headers: which of them counts would be anybody's guess.
+
+        Raises:
+            Refusal: with `invalid_api_key`.
+        """
+        if self.authorizations > 1:
+            self.authorization = None
+            raise Refusal("invalid_api_key", "send one Authorization header, not several")
+
+    async def refuse(self, refusal: Refusal) -> None:
+        """Answers with an error in the words of the caller's profile."""
+        status, headers, body = self.service.core.error(
+            refusal.code,
+            refusal.message,
+            refusal.param,
+            self.request_id,
+            self.authorization,
+            self.api_v1,
+        )
+        headers = [*headers, *refusal.headers, *retry_headers(refusal.code)]
+        if refusal.close:
+            headers.append((b"connection", b"close"))
+        await self.answer(status, headers, body)
+
+    async def json(self, value: Any, *, status: int = 200) -> None:
+        """Answers with a JSON document."""
+        body = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+        await self.plain(body, b"application/json", status=status)
+
+    async def plain(self, body: bytes, content_type: bytes, *, status: int = 200) -> None:
+        """Answers with a body of any type."""
+        request_id = self.service.core.new_request_id(self.request_id)
+        headers = [
+            (b"content-type", content_type),
+            (b"content-length", b"%d" % len(body)),
+            (b"x-request-id", request_id),
+        ]
+        await self.answer(status, headers, body)
+
+    async def answer(self, status: int, headers: list[Header], body: bytes) -> None:
+        """Sends an answer that the core does not count, and counts it."""
+        self.service.counts.add(self.route, self.method, status)
+        if self.cycle is not None:
+            self.cycle.answer(status, headers, body)
+            return
+        await self.send({"type": "http.response.start", "status": status, "headers": headers})
+        await self.send({"type": "http.response.body", "body": body})

@@ -1,0 +1,149 @@
+"""The ASGI application: routing, and the answers that do not come from the core."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from seekroute.server import answers, routes
+from seekroute.server.answers import Call, Refusal
+from seekroute.server.chat import chat_completions
+from seekroute.server.service import Service
+
+if TYPE_CHECKING:
+    from seekroute.config import Settings
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Handler = Callable[[Call], Awaitable[None]]
+
+_GET: Final = ("GET", "HEAD")
+_POST: Final = ("POST",)
+
+# Exact paths. The label of a route in the metrics is the last item.
+_ROUTES: Final[dict[str, tuple[tuple[str, ...], Handler, str]]] = {
+    "/livez": (_GET, routes.livez, "livez"),
+    "/readyz": (_GET, routes.readyz, "readyz"),
+    "/healthz": (_GET, routes.readyz, "healthz"),
+    "/health": (_GET, routes.readyz, "health"),
+    "/health/liveliness": (_GET, routes.livez, "health_liveliness"),
+    "/health/readiness": (_GET, routes.readyz, "health_readiness"),
+    "/metrics": (_GET, routes.metrics, "metrics"),
+    "/openapi.json": (_GET, routes.openapi, "openapi"),
+}
+for _base in ("/v1", "/api/v1"):
+    _ROUTES[f"{_base}/chat/completions"] = (_POST, chat_completions, "chat_completions")
+    _ROUTES[f"{_base}/models"] = (_GET, routes.models, "models")
+    _ROUTES[f"{_base}/key"] = (_GET, routes.key, "key")
+_MODEL_PREFIXES: Final = ("/v1/models/", "/api/v1/models/")
+_MODEL_ROUTE: Final = (_GET, routes.model, "model")
+
+
+class App:
+    """The gateway as an ASGI 3 application. Made by `create_app`.
+
+    Serves under any `root_path`, so that it can be mounted. Starts its service in the lifespan, or
+    with the first request where the outer application does not run lifespans of mounted ones.
+    """
+
+    def __init__(self, service: Service) -> None:
+        self.service: Final = service
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        kind = scope["type"]
+        if kind == "http":
+            if not self.service.started:
+                await self.service.start()
+            await self._http(scope, receive, send)
+        elif kind == "lifespan":
+            await self._lifespan(receive, send)
+        elif kind == "websocket":
+            await receive()
+            await send({"type": "websocket.close", "code": 1000})  # answers the handshake with 403
+        else:
+            raise ValueError(f"unknown ASGI scope type {kind!r}")
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path: str = scope["path"]
+        root: str = scope.get("root_path", "")
+        if root and path.startswith(root):
+            path = path[len(root) :]
+        call = Call(self.service, scope, receive, send, path)
+        try:
+            methods, handler, call.route = self._find(call, path)
+            if call.method not in methods:
+                allowed = ", ".join(methods)
+                raise Refusal(
+                    "method_not_allowed",
+                    f"{path} takes {allowed}",
+                    headers=((b"allow", allowed.encode("ascii")),),
+                )
+            await handler(call)
+        except Refusal as refusal:
+            await call.refuse(refusal)
+
+    def _find(self, call: Call, path: str) -> tuple[tuple[str, ...], Handler, str]:
+        if path.startswith(_MODEL_PREFIXES):
+            return _MODEL_ROUTE  # ids may have %2F for their slash
+        raw: bytes = call.scope.get("raw_path") or b""
+        found = _ROUTES.get(path)
+        # No normalisation: a path is one of the table, letter by letter, or it does not exist.
+        # That holds for encoded letters too, or a proxy's rules in front could be side-stepped.
+        if found is None or b"%" in raw:
+            raise Refusal(
+                "not_found", "there is nothing here: see /openapi.json for the paths that exist"
+            )
+        return found
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        try:
+            await self.service.start()
+        except Exception as error:
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            return
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self.service.stop()
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+def create_app(
+    settings: Settings | None = None,
+    *,
+    config: str | Path | None = None,
+    data_dir: str | Path | None = None,
+) -> App:
+    """Makes the gateway as an ASGI application, to run on its own or to mount into another one.
+
+    The data directory is locked and opened when the application starts, not here. Only one
+    process, and one application in it, can use a data directory at a time.
+
+    Args:
+        settings: what `seekroute.config.load_settings` returned; then nothing else is given.
+        config: path of a configuration file. Default: `seekroute.yaml` if there is one.
+        data_dir: where keys and databases live.
+
+    Raises:
+        ConfigError: the configuration is wrong; lists every problem.
+
+    Example:
+        from fastapi import FastAPI
+        import seekroute
+
+        app = FastAPI()
+        app.mount("/llm", seekroute.create_app(data_dir="seekroute-data"))
+    """
+    if settings is None:
+        from seekroute.config import load_settings
+
+        overrides = {} if data_dir is None else {"data_dir": str(data_dir)}
+        settings = load_settings(config, overrides=overrides)
+    elif config is not None or data_dir is not None:
+        raise TypeError("give either settings, or config and data_dir")
+    return App(Service(settings))
+
+
+__all__ = ["App", "answers", "create_app"]

@@ -1,0 +1,165 @@
+"""POST /v1/chat/completions: from the request's bytes to the core, and the answer back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, Final
+
+from seekroute.server.answers import Call, Refusal
+
+if TYPE_CHECKING:
+    from seekroute.gateway import AsyncExchange
+    from seekroute.server.cycle import Cycle
+
+# A body this large is read only for a caller with a key: a stranger cannot make us hold more.
+_STRANGER_BYTES: Final = 64 * 1024
+
+
+async def chat_completions(call: Call) -> None:
+    """Answers one chat completion, streamed or not.
+
+    Raises:
+        Refusal: what the HTTP side refuses; everything in the body is the core's to judge.
+    """
+    service = call.service
+    if service.draining:
+        raise Refusal("shutting_down", "the gateway is stopping; try again", close=True)
+    call.check_single_authorization()
+    declared = _check_headers(call, service.max_body_bytes)
+    if declared > _STRANGER_BYTES and not _has_key(call):
+        body = b""  # the core refuses the key before it looks at the body
+    else:
+        whole = await _read_body(call, service.max_body_bytes)
+        if whole is None:
+            return  # the client left in the middle of its request
+        body = whole
+    exchange = service.gateway.submit(body, call.authorization, call.request_id, api_v1=call.api_v1)
+    try:
+        if call.cycle is not None:
+            await _relay(call.cycle, exchange)
+        else:
+            await _relay_asgi(call, exchange)
+    except BaseException:
+        exchange.cancel()
+        raise
+
+
+def _check_headers(call: Call, max_body: int) -> int:
+    """Returns the declared size of the body, 0 if there is none."""
+    declared = 0
+    for name, value in call.scope["headers"]:
+        if name == b"content-type":
+            if value != b"application/json" and not _is_json(value):
+                raise Refusal(
+                    "unsupported_media_type",
+                    "the body must be sent as Content-Type: application/json",
+                )
+        elif name == b"content-length":
+            declared = int(value) if value.isdigit() and len(value) < 20 else 0
+        elif name == b"content-encoding" and value.lower() not in (b"", b"identity"):
+            raise Refusal(
+                "unsupported_content_encoding",
+                "compressed bodies are not taken; send the body without Content-Encoding",
+            )
+    if declared > max_body:
+        raise _too_large(max_body)
+    return declared
+
+
+def _is_json(content_type: bytes) -> bool:
+    media_type = content_type.partition(b";")[0].strip().lower()
+    return media_type in (b"application/json", b"")
+
+
+def _too_large(max_body: int) -> Refusal:
+    return Refusal("request_too_large", f"the body is larger than {max_body} bytes", close=True)
+
+
+def _has_key(call: Call) -> bool:
+    return not isinstance(call.service.find_key(call.authorization), str)
+
+
+async def _read_body(call: Call, max_body: int) -> bytes | None:
+    """Returns the whole body, b"" early for a stranger with a large one, None if it was cut."""
+    message = await call.receive()
+    if message["type"] != "http.request":
+        return None
+    body: bytes = message.get("body", b"")
+    if not message.get("more_body", False) and len(body) <= max_body:
+        return body
+    parts = [body]
+    size = len(body)
+    known = False
+    more = True
+    while more:
+        if size > max_body:
+            raise _too_large(max_body)
+        if size > _STRANGER_BYTES and not known:
+            if not _has_key(call):
+                return b""
+            known = True
+        message = await call.receive()
+        if message["type"] != "http.request":
+            return None
+        part: bytes = message.get("body", b"")
+        more = message.get("more_body", False)
+        parts.append(part)
+        size += len(part)
+    if size > max_body:
+        raise _too_large(max_body)
+    return b"".join(parts)
+
+
+async def _relay(cycle: Cycle, exchange: AsyncExchange) -> None:
+    """Relays the answer over our own protocol: no task, no ASGI event for each batch."""
+    if cycle.disconnected:
+        exchange.cancel()
+        return
+    cycle.on_disconnect = exchange.cancel
+    status, headers = await exchange.head()
+    if cycle.disconnected:
+        return
+    if exchange.finished_with_head:
+        cycle.answer(status, headers, exchange.body)
+        return
+    cycle.start(status, headers)
+    protocol = cycle.protocol
+    while (batch := await exchange.next()) is not None:
+        cycle.write(batch)
+        if protocol.write_paused:
+            await cycle.drain()
+        exchange.ack(len(batch))
+    cycle.finish()
+
+
+async def _relay_asgi(call: Call, exchange: AsyncExchange) -> None:
+    """Relays the answer through plain ASGI, under any server and any middleware."""
+    watch = asyncio.create_task(_cancel_when_gone(call, exchange))
+    try:
+        status, headers = await exchange.head()
+        await _within(
+            call, call.send({"type": "http.response.start", "status": status, "headers": headers})
+        )
+        while (batch := await exchange.next()) is not None:
+            await _within(
+                call,
+                call.send({"type": "http.response.body", "body": batch, "more_body": True}),
+            )
+            exchange.ack(len(batch))
+        await _within(call, call.send({"type": "http.response.body", "body": b""}))
+    except TimeoutError:
+        exchange.cancel()  # a client that takes nothing is as good as gone
+    finally:
+        watch.cancel()
+
+
+async def _within(call: Call, sending: Awaitable[None]) -> None:
+    async with asyncio.timeout(call.service.limits.write_s):
+        await sending
+
+
+async def _cancel_when_gone(call: Call, exchange: AsyncExchange) -> None:
+    while (await call.receive())["type"] != "http.disconnect":
+        pass
+    exchange.cancel()

@@ -1,0 +1,110 @@
+"""Prometheus metrics: the core's counters and a few of the HTTP side, in one exposition."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Final
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import Metric
+from prometheus_client.registry import Collector
+
+if TYPE_CHECKING:
+    from seekroute.server.service import Service
+
+Labels = tuple[tuple[str, str], ...]
+Sample = tuple[str, Labels, float]
+
+CONTENT_TYPE: Final = b"text/plain; version=0.0.4; charset=utf-8"
+
+_HELP: Final = {
+    "seekroute_active_requests": "Requests that have not ended.",
+    "seekroute_cache_read_tokens_total": "Prompt tokens read from a provider's cache.",
+    "seekroute_cost_usd_total": "Cost of the answers at the frozen prices, in USD.",
+    "seekroute_errors_total": "Errors by whose fault they were and what they were.",
+    "seekroute_fallbacks_total": "Requests that went on to another provider.",
+    "seekroute_http_connections": "Open client connections.",
+    "seekroute_http_request_duration_seconds": "Time from request to the end of its answer.",
+    "seekroute_http_requests_total": "HTTP requests by route, method and status.",
+    "seekroute_input_tokens_total": "Prompt tokens.",
+    "seekroute_log_lines_dropped_total": "Log lines dropped because the log was not read.",
+    "seekroute_output_tokens_total": "Completion tokens.",
+    "seekroute_overhead_seconds": "The gateway's own part of a request's time.",
+    "seekroute_provider_up": "1 while a provider is asked, 0 while it is left out.",
+    "seekroute_time_to_first_token_seconds": "Time from request to first content.",
+    "seekroute_upstream_latency_seconds": "Time from sending a request to a provider's answer.",
+    "seekroute_upstream_requests_total": "Requests to providers by the status they answered.",
+}
+_HISTOGRAM_PARTS: Final = ("_bucket", "_sum", "_count")
+# Labels of other methods than these would let clients make series at will.
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"})
+
+
+class HttpCounts:
+    """Counts the answers that the core does not know of. Event loop thread only."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[tuple[str, str, int]] = Counter()
+
+    def add(self, route: str, method: str, status: int) -> None:
+        """Counts one answer. `route` is a route's name, never a path."""
+        self._counts[route, method if method in _METHODS else "other", status] += 1
+
+    def samples(self) -> Iterator[Sample]:
+        """The counts as samples."""
+        for (route, method, status), count in self._counts.items():
+            labels = (("route", route), ("method", method), ("status", str(status)))
+            yield "seekroute_http_requests_total", labels, float(count)
+
+
+class _Collector(Collector):
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    def collect(self) -> Iterable[Metric]:
+        return families(self._service.samples())
+
+
+def families(samples: Iterable[Sample]) -> list[Metric]:
+    """Groups samples into metric families; equal series are added up.
+
+    Args:
+        samples: (name, labels, value); a histogram comes as its `_bucket` (label `le`, cumulative,
+            in rising order), `_sum` and `_count`.
+    """
+    summed: dict[tuple[str, Labels], float] = {}
+    for name, labels, value in samples:
+        summed[name, labels] = summed.get((name, labels), 0.0) + value
+    histograms = {name.removesuffix("_bucket") for name, _ in summed if name.endswith("_bucket")}
+    found: dict[str, Metric] = {}
+    for (name, labels), value in summed.items():
+        family, kind = _family_of(name, histograms)
+        metric = found.get(family)
+        if metric is None:
+            metric = found[family] = Metric(family, _HELP.get(family, family), kind)
+        metric.add_sample(name, dict(labels), value)
+    for metric in found.values():
+        if metric.type == "histogram":
+            metric.samples.sort(key=lambda sample: _series_key(sample.labels))
+    return [found[family] for family in sorted(found)]
+
+
+def _series_key(labels: dict[str, str]) -> tuple[tuple[str, str], ...]:
+    # Buckets of one series must be neighbours; the sort is stable, so their order stays.
+    return tuple(sorted(item for item in labels.items() if item[0] != "le"))
+
+
+def _family_of(name: str, histograms: set[str]) -> tuple[str, str]:
+    for part in _HISTOGRAM_PARTS:
+        base = name.removesuffix(part)
+        if base != name and base in histograms:
+            return base, "histogram"
+    return name, "counter" if name.endswith("_total") else "gauge"
+
+
+def exposition(service: Service) -> bytes:
+    """The text that `GET /metrics` answers."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Collector(service))
+    return generate_latest(registry)

@@ -1,0 +1,505 @@
+"""The HTTP/1.1 protocol that uvicorn runs: httptools with deadlines and bounds.
+
+uvicorn's own protocol waits for ever for headers and bodies, buffers an endless header line, queues
+any number of pipelined requests and takes a half-closed connection for a lost one. This class has
+the interface uvicorn needs (constructor, `shutdown()`, the shared server state) and decides these
+itself.
+
+Two things that are easy to get wrong:
+
+* After an early refusal the client may still be sending. Closing then would make its kernel answer
+  with a reset that can destroy the refusal before it is read, so the write side is closed and input
+  is discarded for `linger_s`.
+* A client that closes and one that only shuts its write side look the same: both send FIN. The
+  second is still to be served. Bytes without meaning are sent a few times: a client that is gone
+  answers with a reset, within a round trip.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+import re
+from collections import deque
+from collections.abc import Callable
+from typing import Any, ClassVar, Final
+
+import httptools
+from uvicorn.config import Config
+from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
+from uvicorn.server import ServerState
+
+from seekroute.server.connection import Connection
+from seekroute.server.cycle import STATUS_LINES, Cycle, Header, http_scope
+from seekroute.server.framing import (
+    FRAMING_HEADERS,
+    Refused,
+    check_framing,
+    check_target,
+    check_version,
+)
+from seekroute.server.limits import Limits
+
+# (code, message) -> status, headers, body of the error in the API's envelope.
+Refuser = Callable[[str, str], tuple[int, list[Header], bytes]]
+
+# Bytes of a chunked body given to the parser at once. One step without any sign of progress means
+# that a chunk extension or a trailer line is at least this long.
+_CHUNKED_STEP: Final = 2048
+
+# The request line's method and version, and blank lines before it.
+_REQUEST_LINE_SLACK: Final = 64
+
+_METHOD: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+(?: |\Z)")
+_MIB: Final = 1024 * 1024
+
+
+class _State(enum.IntEnum):
+    FRESH = 0  # connected, nothing received
+    HEAD = 1  # inside a request's head
+    BODY = 2  # inside a request's body
+    ANSWERING = 3  # the request is complete, the answer is not
+    IDLE = 4  # between requests
+    LINGER = 5  # answered for the last time; input is discarded
+    CLOSED = 6
+
+
+class HttpProtocol(Connection):
+    """One client connection. Event loop thread only. Made by `protocol_class()`."""
+
+    # Makes the answer to what does not reach the application; set by `protocol_class()`.
+    refuser: ClassVar[Refuser]
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(_loop or asyncio.get_event_loop())
+        self.application: Callable[..., Any] = config.loaded_app
+        self.server_state = server_state
+        self.connections: set[Any] = server_state.connections
+        self.tasks: set[Any] = server_state.tasks
+        self.root_path = config.root_path
+        self.app_state = app_state
+        self.parser: Any = httptools.HttpRequestParser(self)
+
+        self._state = _State.FRESH
+        self._deadline = 0.0
+
+        self._cycle: Cycle | None = None  # the one being answered
+        self._reading: Cycle | None = None  # the one whose body is being received
+        self._waiting: deque[Cycle] = deque()
+        self._discard = False  # what follows is not a request of ours any more
+
+        self._target = b""
+        self._headers: list[Header] = []
+        self._framing: list[Header] = []
+        self._head_size = 0  # of the fields seen
+        self._head_fed = 0  # bytes given to the parser while in the head
+        self._chunked = False
+        self._silent = 0  # bytes of a chunked body since the parser last made progress
+        self._body_size = 0
+        self._body_since = 0.0
+        self._trailer_size = 0
+        self._refused: Refused | None = None
+
+    # --- connection -------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self.server = get_local_addr(self.transport)
+        self.client = get_remote_addr(self.transport)
+        self.scheme = "https" if is_ssl(self.transport) else "http"
+        self.connections.add(self)
+        if len(self.connections) > self.limits.max_connections:
+            self._refuse_now(Refused("overloaded", "too many connections; try again later"))
+            return
+        self._deadline = self.loop.time() + self.limits.first_byte_s
+        self._arm(self._deadline)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._state = _State.CLOSED
+        self.connections.discard(self)
+        cycles = [self._cycle, *self._waiting]
+        self._waiting.clear()
+        for cycle in cycles:
+            if cycle is not None:
+                cycle.lost()
+        self.parser = None  # it holds a reference to this object
+
+    def eof_received(self) -> bool:
+        if self._state != _State.ANSWERING:
+            return False  # nothing complete to answer: let the transport close
+        self._end_input()
+        if self._cycle is not None:
+            self._cycle.probe()
+        return True
+
+    def shutdown(self) -> None:
+        """Called by uvicorn when it stops: idle connections go, answers are finished."""
+        if self.busy:
+            self._end_input()
+        elif self._state < _State.LINGER:
+            self._close()
+
+    def abort(self) -> None:
+        """Ends the connection at once; what is buffered is not sent."""
+        self._discard = True
+        super().abort()
+
+    @property
+    def busy(self) -> bool:
+        """Whether an answer is owed on this connection."""
+        return self._cycle is not None
+
+    def _last_cycle(self) -> Cycle | None:
+        return self._waiting[-1] if self._waiting else self._cycle
+
+    # --- reading ----------------------------------------------------------------------------------
+
+    def data_received(self, data: bytes) -> None:
+        if self._discard or self._state >= _State.LINGER:
+            return
+        position = 0
+        try:
+            while position < len(data) and not self._discard:
+                position += self._feed(data, position)
+        except httptools.HttpParserUpgrade:
+            # No protocol is spoken here but HTTP: the request is answered as an ordinary one, and
+            # what follows it is not read.
+            self._end_input()
+        except httptools.HttpParserInvalidMethodError:
+            if _METHOD.match(data.lstrip(b"\r\n")):
+                self._refuse(Refused("method_not_allowed", "unknown method", allow=b"GET, POST"))
+            else:
+                self._refuse(Refused("invalid_request", "this is not an HTTP/1.1 request"))
+        except httptools.HttpParserError:
+            refused, self._refused = self._refused, None
+            self._refuse(refused or Refused("invalid_request", "malformed HTTP request"))
+
+    def _feed(self, data: bytes, start: int) -> int:
+        """Gives the parser as much from `start` as may be given at once. Returns how much."""
+        limits = self.limits
+        view = memoryview(data)[start:]
+        if self._state == _State.BODY:
+            if not self._chunked:
+                self.parser.feed_data(view)
+                return len(view)
+            step = view[:_CHUNKED_STEP]
+            self._silent += len(step)
+            self.parser.feed_data(step)
+            if self._silent >= _CHUNKED_STEP:
+                self._refused = Refused("invalid_request", "chunk extension or trailer too long")
+                raise httptools.HttpParserError("chunk")
+            return len(step)
+        # Before or in a head: the parser keeps an unfinished header line, so bound what it gets.
+        budget = limits.max_target_bytes + limits.max_header_bytes + _REQUEST_LINE_SLACK
+        size = max(budget - self._head_fed, 1)
+        if len(view) > _CHUNKED_STEP:
+            # Stop after this head: a chunked body behind it goes in smaller steps.
+            end = data.find(b"\r\n\r\n", start)
+            if end >= 0:
+                size = min(size, end + 4 - start)
+        step = view[:size]
+        self._head_fed += len(step)
+        self.parser.feed_data(step)
+        if self._state == _State.HEAD:
+            if self._head_fed >= budget:
+                self._refused = Refused("headers_too_large", self._headers_message())
+                raise httptools.HttpParserError("head")
+            if self._target and self.parser.get_http_version() == "0.9":
+                self._refused = Refused("invalid_request", "HTTP/0.9 is not served", status=505)
+                raise httptools.HttpParserError("version")
+        return len(step)
+
+    def _headers_message(self) -> str:
+        limits = self.limits
+        return (
+            f"the headers are larger than {limits.max_header_bytes} bytes "
+            f"or more than {limits.max_header_fields} fields"
+        )
+
+    def _stop(self, refused: Refused) -> None:
+        # An exception inside a callback stops the parser, which wraps it; keep the reason.
+        self._refused = refused
+        raise refused
+
+    # --- parser callbacks -------------------------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        if self._discard:
+            self._stop(Refused("invalid_request", "data after the last request"))
+        self._target = b""
+        self._headers = []
+        self._framing = []
+        self._head_size = 0
+        self._state = _State.HEAD
+        self._deadline = self.loop.time() + self.limits.header_s
+        self._arm(self._deadline)
+
+    def on_url(self, url: bytes) -> None:
+        self._target += url
+        if len(self._target) > self.limits.max_target_bytes:
+            self._stop(
+                Refused(
+                    "uri_too_long",
+                    f"the request target is longer than {self.limits.max_target_bytes} bytes",
+                )
+            )
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        size = len(name) + len(value) + 4
+        if self._state == _State.BODY:
+            # Trailers are bounded and dropped: nothing sent after the checks may look checked.
+            self._silent = 0
+            self._trailer_size += size
+            if self._trailer_size > self.limits.max_trailer_bytes:
+                self._stop(Refused("invalid_request", "the trailers are too long"))
+            return
+        self._head_size += size
+        headers = self._headers
+        if (
+            self._head_size > self.limits.max_header_bytes
+            or len(headers) >= self.limits.max_header_fields
+        ):
+            self._stop(Refused("headers_too_large", self._headers_message()))
+        name = name.lower()
+        if name in FRAMING_HEADERS:
+            self._framing.append((name, value))
+        headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        try:
+            self._begin()
+        except Refused as refused:
+            self._refused = refused
+            raise
+
+    def _begin(self) -> None:
+        parser = self.parser
+        version = parser.get_http_version()
+        check_version(version)
+        method = parser.get_method()
+        if method == b"CONNECT":
+            raise Refused("method_not_allowed", "this is not a proxy", allow=b"GET, POST")
+        target = self._target
+        check_target(target)
+        length, needs_continue = check_framing(version, self._framing)
+        if len(self._waiting) >= self.limits.max_pipelined:
+            raise Refused("invalid_request", "too many pipelined requests")
+        scope = http_scope(
+            method=method,
+            target=target,
+            version=version,
+            headers=self._headers,
+            root_path=self.root_path,
+            state=self.app_state.copy(),
+            ends=(self.scheme, self.client, self.server),
+        )
+        cycle = Cycle(
+            self,
+            scope,
+            keep_alive=version == "1.1" and parser.should_keep_alive(),
+            needs_continue=needs_continue,
+            default_headers=self.server_state.default_headers,
+        )
+        scope["extensions"] = {"seekroute": cycle}
+        self._reading = cycle
+        self._chunked = length is None
+        self._silent = self._body_size = self._trailer_size = 0
+        self._state = _State.BODY
+        if length != 0:
+            self._body_since = self.loop.time()
+            self._deadline = self._body_since + self.limits.body_s
+            self._arm(self._deadline)
+        if self._cycle is None:
+            self._start(cycle)
+        else:
+            self._waiting.append(cycle)
+            self.pause_reading()
+
+    def _start(self, cycle: Cycle) -> None:
+        self._cycle = cycle
+        cycle.task = task = self.loop.create_task(cycle.run(self.application))
+        self.tasks.add(task)
+
+    def on_body(self, body: bytes) -> None:
+        self._silent = 0
+        self._body_size += len(body)
+        if self._reading is not None and not self._reading.complete:
+            self._reading.feed(body)
+
+    def on_chunk_header(self) -> None:
+        self._silent = 0
+
+    def on_chunk_complete(self) -> None:
+        self._silent = 0
+
+    def on_message_complete(self) -> None:
+        cycle, self._reading = self._reading, None
+        self._head_fed = 0
+        self._state = _State.ANSWERING
+        self._deadline = 0.0
+        if cycle is None:
+            return
+        if not cycle.keep_alive:
+            self._discard = True
+        cycle.feed_end()
+
+    # --- refusals ---------------------------------------------------------------------------------
+
+    def _end_input(self) -> None:
+        """Nothing more is read; the last request's answer closes the connection."""
+        self._discard = True
+        last = self._last_cycle()
+        if last is not None:
+            last.keep_alive = False
+
+    def error(self, code: str, message: str) -> tuple[int, list[Header], bytes]:
+        """Status, headers and body of an error."""
+        return type(self).refuser(code, message)
+
+    def _refuse(self, refused: Refused) -> None:
+        """Refuses the request being received."""
+        if self._discard:
+            return
+        reading, self._reading = self._reading, None
+        if reading is not None and reading is self._cycle:
+            # Its application is running. Take the answer out of its hands, unless it has begun.
+            if reading.started:
+                self.abort()
+                return
+            self._cycle = None
+            reading.lost()
+        elif self._cycle is not None:
+            # Earlier requests are answered first; then the connection closes without this answer.
+            if reading is not None and self._waiting and self._waiting[-1] is reading:
+                self._waiting.pop()
+            self._end_input()
+            return
+        self._refuse_now(refused)
+
+    def _refuse_now(self, refused: Refused) -> None:
+        status, headers, body = self.error(refused.code, refused.message)
+        out = [STATUS_LINES[refused.status or status]]
+        for name, value in (*self.server_state.default_headers, *headers):
+            if name.lower() != b"connection":
+                out += (name, b": ", value, b"\r\n")
+        if refused.allow:
+            out += (b"allow: ", refused.allow, b"\r\n")
+        out += (b"connection: close\r\n\r\n", body)
+        self.write(b"".join(out))
+        self._linger()
+
+    def _linger(self) -> None:
+        self._discard = True
+        self._state = _State.LINGER
+        super().resume_reading()
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self._deadline = self.loop.time() + self.limits.linger_s
+        self._arm(self._deadline)
+
+    def _close(self) -> None:
+        # What is buffered is still written; the timer ends it if the client takes nothing.
+        self._discard = True
+        self._state = _State.LINGER
+        self._deadline = self.loop.time() + self.limits.write_s
+        self._arm(self._deadline)
+        self.transport.close()
+
+    # --- answers ----------------------------------------------------------------------------------
+
+    def cycle_done(self, cycle: Cycle) -> None:
+        """The answer of `cycle` has been given to the transport."""
+        self.server_state.total_requests += 1
+        if self._state >= _State.LINGER or cycle is not self._cycle:
+            return
+        if not cycle.body_complete:
+            self._linger()
+        elif not cycle.keep_alive:
+            if cycle is self._reading or self._waiting or self._read_paused:
+                self._linger()
+            else:
+                self._close()
+        else:
+            self._next()
+
+    def _next(self) -> None:
+        self._cycle = None
+        if self._waiting:
+            self._start(self._waiting.popleft())
+            if not self._waiting:
+                self.resume_reading()
+            return
+        self.resume_reading()
+        if self._discard:
+            self._close()
+        elif self._state == _State.ANSWERING:
+            self._state = _State.IDLE
+            self._deadline = self.loop.time() + self.limits.keep_alive_s
+            self._arm(self._deadline)
+
+    def resume_reading(self) -> None:
+        """Reads again, unless requests are waiting for their turn."""
+        if not self._waiting:
+            super().resume_reading()
+
+    # --- time -------------------------------------------------------------------------------------
+
+    def _tick(self) -> None:
+        self._timer = None
+        if self._state == _State.CLOSED:
+            return
+        now = self.loop.time()
+        if not self._watch_writes(now):
+            self.abort()
+            return
+        if self._deadline and now >= self._deadline:
+            self._expired(now)
+            if self._timer is not None or self._state >= _State.LINGER:
+                return
+        # One tick a keep-alive period at least: cheaper than arming a timer for each request.
+        soon = now + self.limits.keep_alive_s
+        self._arm(min(self._deadline, soon) if self._deadline > now else soon)
+
+    def _expired(self, now: float) -> None:
+        if self._state in (_State.FRESH, _State.IDLE):
+            self._close()
+        elif self._state == _State.LINGER:
+            if self.transport.get_write_buffer_size():
+                # An answer is still on its way: the write deadline decides, see _tick.
+                self._deadline = now + self.limits.write_s
+                self._arm(self._deadline)
+                self.transport.close()
+            else:
+                self.transport.abort()
+        elif self._state == _State.HEAD:
+            self._refuse(Refused("request_timeout", "the headers did not arrive in time"))
+        elif self._state == _State.BODY:
+            allowed = self.limits.body_s + self._body_size / _MIB * self.limits.body_s_per_mib
+            if self._read_paused:
+                # It is us who do not read; the client is not to blame for that.
+                self._body_since = now
+            elif now >= self._body_since + allowed:
+                self._refuse(Refused("request_timeout", "the body did not arrive in time"))
+                return
+            self._deadline = self._body_since + allowed
+
+
+def protocol_class(limits: Limits, refuse: Refuser) -> type[HttpProtocol]:
+    """Makes the class to give to `uvicorn.Config(http=...)`.
+
+    Args:
+        limits: bounds and deadlines of its connections.
+        refuse: makes the answer for requests that do not reach the application.
+    """
+    return type(
+        "BoundHttpProtocol",
+        (HttpProtocol,),
+        {"limits": limits, "refuser": staticmethod(refuse)},
+    )

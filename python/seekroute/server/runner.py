@@ -1,0 +1,284 @@
+"""`seekroute serve`: the gateway as a process."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import json
+import logging
+import shlex
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Generator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import uvicorn
+
+from seekroute.errors import SeekrouteError
+from seekroute.server import logs
+from seekroute.server.app import App
+from seekroute.server.limits import Limits
+from seekroute.server.protocol import HttpProtocol, protocol_class
+from seekroute.server.service import Service
+
+if TYPE_CHECKING:
+    from seekroute.config import Settings
+
+# Exit codes of `serve`.
+STOPPED: Final = 0
+REFUSED: Final = 2  # wrong configuration, data directory in use, port in use
+
+_BACKLOG: Final = 2048
+# After the drain: for last bytes on their way to slow clients.
+_GRACE_S: Final = 2
+_DRAIN_POLL_S: Final = 0.02
+# Descriptors kept for databases, logs and the like; the rest is shared between clients and
+# upstreams, one of each per request.
+_RESERVED_FILES: Final = 100
+_WANTED_FILES: Final = 65_536
+
+
+def serve(
+    *,
+    config: str | Path | None = None,
+    data_dir: str | Path | None = None,
+    host: str | None = None,
+    port: int | None = None,
+    profile: str | None = None,
+    mock: str | None = None,
+    log_level: str | None = None,
+    log_format: str | None = None,
+) -> int:
+    """Runs the gateway until SIGTERM or SIGINT. Call it from the main thread.
+
+    What is None comes from the configuration: file, `SEEKROUTE_*` variables, defaults.
+
+    Args:
+        config: path of the configuration file.
+        data_dir: where keys and databases live; one process at a time.
+        host: address to listen on.
+        port: TCP port; 0 for any free one.
+        profile: the profile of new keys and of callers without one.
+        mock: "on", "off" or "auto" (on without any provider key).
+        log_level: "debug", "info", "warning" or "error".
+        log_format: "json" or "pretty".
+
+    Returns:
+        The process' exit code: 0 after a clean stop, 2 when the gateway could not start; the
+        reason is then on stderr.
+
+    Example:
+        raise SystemExit(seekroute.server.serve(port=8000))
+    """
+    from seekroute.config import load_settings
+
+    overrides: dict[str, Any] = {
+        "data_dir": None if data_dir is None else str(data_dir),
+        "server.host": host,
+        "server.port": port,
+        "server.log_level": log_level,
+        "server.log_format": log_format,
+        "profile": profile,
+        "mock": mock,
+    }
+    try:
+        settings = load_settings(config, overrides=overrides)
+        with contextlib.ExitStack() as stack:
+            listener = stack.enter_context(contextlib.closing(listen(settings)))
+            service = Service(settings, limits=replace(Limits(), max_connections=_file_budget()))
+            stack.callback(service.close)
+            service.open()
+            first_key = service.create_first_key()
+            _run(service, listener, first_key)
+    except (SeekrouteError, ListenError) as error:
+        sys.stderr.write(f"seekroute: {error}\n")
+        return REFUSED
+    return STOPPED
+
+
+class ListenError(Exception):
+    """The address cannot be listened on; the text says why and what to do."""
+
+
+def listen(settings: Settings) -> socket.socket:
+    """Opens the listening socket.
+
+    Raises:
+        ListenError: the port is taken, or the address is not ours.
+    """
+    host, port = settings.server.host, settings.server.port
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise ListenError(f"cannot listen on {host}: {error.strerror or error}") from error
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(_BACKLOG)
+        listener.setblocking(False)
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            raise ListenError(
+                f"port {port} on {host} is in use: stop the other program or choose another "
+                "port with --port"
+            ) from error
+        raise ListenError(f"cannot listen on {host}:{port}: {error.strerror}") from error
+    return listener
+
+
+class GatewayServer(uvicorn.Server):
+    """uvicorn's server with our way of stopping.
+
+    The first SIGTERM or SIGINT begins the drain: new requests get 503, running ones may finish.
+    The second ends the drain. Either way everything is closed in order and the process exits 0.
+    """
+
+    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+        super().__init__(config)
+        self._service = service
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """Handles the signals while serving; unlike uvicorn's, does not raise them again."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        wanted = (signal.SIGTERM, signal.SIGINT)
+        before = {number: signal.signal(number, self.handle_exit) for number in wanted}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def handle_exit(self, sig: int, frame: object) -> None:
+        """The first signal begins the drain, the second ends it."""
+        if self._service.draining:
+            self.force_exit = True
+        self._service.draining = True
+        self.should_exit = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Drains, then closes listeners and connections."""
+        service = self._service
+        service.begin_drain()
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + service.settings.server.drain_seconds
+        # The listeners stay open meanwhile: a 503 with Retry-After says more than a refusal.
+        while self.server_state.tasks and not self.force_exit and loop.time() < deadline:
+            await asyncio.sleep(_DRAIN_POLL_S)
+        if self.server_state.tasks:
+            for connection in list(self.server_state.connections):
+                if isinstance(connection, HttpProtocol) and connection.busy:
+                    connection.abort()
+        await super().shutdown(sockets)
+
+
+def make_server(service: Service) -> GatewayServer:
+    """Makes the server of an opened service: uvicorn with our protocol, without its logging."""
+    config = uvicorn.Config(
+        App(service),
+        http=protocol_class(service.limits, service.refuse),
+        ws="none",
+        loop="none",
+        interface="asgi3",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        date_header=True,
+        timeout_graceful_shutdown=_GRACE_S,
+    )
+    return GatewayServer(config, service)
+
+
+def run_loop(server: GatewayServer, listener: socket.socket) -> None:
+    """Serves until the server is told to stop, on uvloop where there is one."""
+    factory: Any = None
+    with contextlib.suppress(ImportError):
+        import uvloop
+
+        factory = uvloop.new_event_loop
+    with asyncio.Runner(loop_factory=factory) as runner:
+        runner.run(server.serve(sockets=[listener]))
+
+
+def _run(service: Service, listener: socket.socket, first_key: str | None) -> None:
+    settings = service.settings
+    writer = logs.LineWriter(sys.stderr.fileno())
+    service.log_writer = writer
+    log = logs.configure(writer, settings.server.log_format, settings.server.log_level)
+    level = getattr(logging, settings.server.log_level.upper())
+    request_log = logs.RequestLog(writer, settings.server.log_format, enabled=level <= logging.INFO)
+    service.gateway.on_record(request_log.record)
+    address = _url(listener)
+    try:
+        if first_key is not None:
+            sys.stdout.write(welcome(service, address, first_key))
+            sys.stdout.flush()
+        log.info(
+            "listening",
+            url=address,
+            profile=service.default_profile.name,
+            data_dir=str(Path(settings.data_dir).resolve()),
+            mock=bool(service.mock_url),
+        )
+        run_loop(make_server(service), listener)
+        request_log.flush()
+        log.info("stopped")
+    finally:
+        writer.close()
+
+
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    if host in ("0.0.0.0", "::"):
+        host = "127.0.0.1" if host == "0.0.0.0" else "::1"
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def welcome(service: Service, address: str, key: str) -> str:
+    """What the first start shows: the key, this once, and a request that answers."""
+    profile = service.default_profile
+    model: str = service.snapshot["default_model"]
+    if profile.model_ids == "bare":
+        slug = model.rpartition("/")[2]
+        model = slug if service.snapshot["names"].get(slug) == model else model
+    body = json.dumps({"model": model, "messages": [{"role": "user", "content": "Hello!"}]})
+    note = (
+        "No provider key was found: the built-in mock provider answers for every model.\n\n"
+        if service.mock_url
+        else ""
+    )
+    return (
+        f"\nYour API key, shown this once:\n\n  {key}\n\n{note}Try it:\n\n"
+        f"curl {address}{profile.base_path}/chat/completions \\\n"
+        f"  -H 'Authorization: Bearer {key}' \\\n"
+        "  -H 'Content-Type: application/json' \\\n"
+        f"  -d {shlex.quote(body)}\n\n"
+    )
+
+
+def _file_budget() -> int:
+    """Raises the limit of open files and returns how many connections it allows."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _WANTED_FILES if hard == resource.RLIM_INFINITY else min(hard, _WANTED_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY:
+        return Limits().max_connections
+    return max(1, min(Limits().max_connections, (soft - _RESERVED_FILES) // 2))

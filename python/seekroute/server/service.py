@@ -1,0 +1,245 @@
+"""What stands behind the application: the core, the keys, the catalog, the mock provider."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from seekroute.server.answers import retry_headers
+from seekroute.server.limits import Limits
+from seekroute.server.metrics import HttpCounts, Sample
+
+if TYPE_CHECKING:
+    from seekroute.config import ModelList, ProfileFile, Settings
+    from seekroute.control import ControlPlane
+    from seekroute.gateway import Gateway
+    from seekroute.server.cycle import Header
+    from seekroute.server.logs import LineWriter
+    from seekroute.testing import MockProvider
+
+_log: Final = logging.getLogger("seekroute.server")
+
+# How often key changes are looked for: a revoked key has to fail within a second.
+KEY_POLL_S: Final = 0.25
+# Without a successful look for this long, keys may be stale and the gateway is not ready.
+_KEYS_STALE_S: Final = 10.0
+# Labels of the metric for logs that could not be written.
+_DROPPED: Final = "seekroute_log_lines_dropped_total"
+
+
+class Service:
+    """Everything that lives as long as the gateway does.
+
+    `open()` and `close()` block and may be called from any thread; `start()` and `stop()` belong
+    to the event loop that serves. Not reusable after `close()`.
+
+    Args:
+        settings: what `seekroute.config.load_settings` returned.
+        limits: bounds of the HTTP side.
+        environ: where provider keys are looked up. Default: the process's environment.
+        mock: a running mock provider to use instead of starting one, where the settings want one.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        limits: Limits | None = None,
+        environ: Mapping[str, str] | None = None,
+        mock: MockProvider | None = None,
+    ) -> None:
+        self.settings: Final = settings
+        self.limits: Final = limits or Limits()
+        self.max_body_bytes: Final = settings.limits.max_body_bytes
+        self.counts: Final = HttpCounts()
+        self.draining = False
+        self.started = False
+        self.log_writer: LineWriter | None = None
+        self._mock = mock
+        self._environ = os.environ if environ is None else environ
+        self._starting: asyncio.Lock | None = None
+        self._resources: contextlib.ExitStack | None = None
+        self._key_models: dict[str, list[str] | None] = {}  # by key id
+        self._cursor = 0
+        self._keys_seen = 0.0
+
+    # --- life -------------------------------------------------------------------------------------
+
+    def open(self) -> None:
+        """Locks and opens the data directory and starts the core. Idempotent.
+
+        Raises:
+            ControlError: the data directory is in use by another process, or unusable.
+            ConfigError: a profile or the catalog is wrong.
+        """
+        if self._resources is not None:
+            return
+        from seekroute.config import (
+            ModelList,
+            build_options,
+            build_snapshot,
+            catalog_of,
+            mock_is_on,
+            profiles_of,
+        )
+        from seekroute.control import ControlPlane, InstanceLock
+        from seekroute.gateway import Gateway
+
+        settings = self.settings
+        data_dir = Path(settings.data_dir)
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(InstanceLock(data_dir))
+            self.control: ControlPlane = stack.enter_context(ControlPlane(data_dir))
+            catalog = catalog_of(settings)
+            profiles = profiles_of(settings)
+            self.profiles: dict[str, ProfileFile] = {each.name: each for each in profiles}
+            self.default_profile: ProfileFile = profiles[0]
+            self.mock_url = ""
+            if mock_is_on(settings, catalog, self._environ):
+                from seekroute.testing import MockProvider
+
+                # Nobody looks at the records of our own: keep few of them.
+                mock = self._mock or stack.enter_context(MockProvider(record_limit=16))
+                self.mock_url = mock.base_url
+            self.snapshot: dict[str, Any] = build_snapshot(
+                settings, catalog, profiles, self._environ, mock_base_url=self.mock_url
+            )
+            self.model_list: ModelList = ModelList(catalog, self.snapshot)
+            self._cursor = self.control.change_cursor()
+            self.gateway: Gateway = Gateway(
+                build_options(settings, self.control.pepper),
+                self.snapshot,
+                keys=self._all_keys(),
+            )
+            stack.callback(self.gateway.close)
+            self.core = self.gateway.core
+            self._keys_seen = time.monotonic()
+            stopping = threading.Event()
+            poller = threading.Thread(
+                target=self._follow_keys, args=(stopping,), name="seekroute-keys", daemon=True
+            )
+            poller.start()
+            stack.callback(poller.join)
+            stack.callback(stopping.set)
+            self._resources = stack.pop_all()
+
+    def close(self) -> None:
+        """Ends everything; running requests are dropped. Idempotent."""
+        self.started = False
+        if self._resources is not None:
+            self._resources.close()
+
+    async def start(self) -> None:
+        """Opens if need be, and serves on the running event loop. Idempotent."""
+        if self._starting is None:
+            self._starting = asyncio.Lock()
+        async with self._starting:
+            if self.started:
+                return
+            await asyncio.to_thread(self.open)
+            self.gateway.attach(asyncio.get_running_loop())
+            self.started = True
+
+    async def stop(self) -> None:
+        """Ends what `start()` began."""
+        if self.started:
+            self.begin_drain()
+            self.gateway.detach()
+            self.started = False
+            await asyncio.to_thread(self.close)
+
+    def begin_drain(self) -> None:
+        """From now on new requests are refused; running ones go on."""
+        self.draining = True
+        if self._resources is not None:
+            self.core.begin_drain()
+
+    # --- keys -------------------------------------------------------------------------------------
+
+    def create_first_key(self) -> str | None:
+        """Makes the organization `default` and a key in it, unless there has ever been a key.
+
+        Returns:
+            The key, which can never be had again; None where there was one already.
+        """
+        made = self.control.create_first_key(
+            profile=self.default_profile.name, prefix=self.default_profile.key_prefix
+        )
+        if made is None:
+            return None
+        self.sync_keys()
+        return made[1]
+
+    def find_key(self, authorization: bytes | None) -> tuple[str, str, str] | str:
+        """(key id, organization id, profile) of a usable key, or the wire name of the error.
+
+        Without a key where none is required: empty ids and the default profile.
+        """
+        if authorization is None and not self.settings.require_key:
+            return "", "", self.default_profile.name
+        return self.core.find_key(authorization)
+
+    def models_of_key(self, key_id: str) -> list[str] | None:
+        """The key's allow-list; None allows every model."""
+        return self._key_models.get(key_id)
+
+    def sync_keys(self) -> None:
+        """Takes over what has changed in the control plane since the last look."""
+        more = True
+        while more:
+            batch = self.control.changes_since(self._cursor)
+            for mac, key in batch.changes:
+                if key is None:
+                    self.core.remove_key(mac)
+                else:
+                    self._key_models[key["key_id"]] = key["models"]
+                    self.core.put_key(mac, key)
+            self._cursor = batch.cursor
+            more = batch.more
+        self._keys_seen = time.monotonic()
+
+    def _all_keys(self) -> Iterator[tuple[bytes, dict[str, Any]]]:
+        for mac, key in self.control.core_keys():
+            self._key_models[key["key_id"]] = key["models"]
+            yield mac, key
+
+    def _follow_keys(self, stopping: threading.Event) -> None:
+        failing = False
+        while not stopping.wait(KEY_POLL_S):
+            try:
+                self.sync_keys()
+            except Exception as error:  # the database may be back the next time
+                if not failing:
+                    _log.error("cannot read key changes: %s", error)
+                failing = True
+            else:
+                failing = False
+
+    # --- what operators look at -------------------------------------------------------------------
+
+    def checks(self) -> dict[str, bool]:
+        """The parts that have to work for the gateway to be ready."""
+        return {
+            "accepting": not self.draining,
+            "keys": time.monotonic() - self._keys_seen < _KEYS_STALE_S,
+            "models": any(model["candidates"] for model in self.snapshot["models"]),
+        }
+
+    def samples(self) -> Iterator[Sample]:
+        """All metrics of this process."""
+        yield from self.core.samples()
+        yield from self.counts.samples()
+        yield "seekroute_active_requests", (), float(self.core.active())
+        yield _DROPPED, (), float(self.log_writer.dropped if self.log_writer else 0)
+
+    def refuse(self, code: str, message: str) -> tuple[int, list[Header], bytes]:
+        """The answer to what is not a request: for `protocol.protocol_class`."""
+        status, headers, body = self.core.error(code, message, "", None, None, False)
+        return status, [*headers, *retry_headers(code)], body
