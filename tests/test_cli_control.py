@@ -32,6 +32,8 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
             monkeypatch.delenv(name)
     monkeypatch.setenv("COLUMNS", "250")
     monkeypatch.setenv("SEEKROUTE_DATA_DIR", str(tmp_path / "data"))
+    # Commands started below find the same package, whichever folder they start in.
+    monkeypatch.setenv("PYTHONPATH", str(Path(seekroute.__file__).parents[1]))
     monkeypatch.chdir(tmp_path)
 
 
@@ -226,15 +228,18 @@ def test_serve_hands_over_its_options(
         "profile": None,
         "mock": "on",
         "log_level": None,
+        "log_format": None,
     }
 
 
 class FakeClient:
     """Answers every question with what it was asked."""
 
+    made: dict[str, Any]
     asked: dict[str, Any]
 
-    def __init__(self) -> None:
+    def __init__(self, **options: Any) -> None:
+        FakeClient.made = options
         self.chat = types.SimpleNamespace(completions=self)
 
     def __enter__(self) -> FakeClient:
@@ -256,8 +261,10 @@ class FakeClient:
 @pytest.mark.parametrize("option", ["--stream", "--no-stream"])
 def test_ask_shows_the_answer(run: Run, monkeypatch: pytest.MonkeyPatch, option: str) -> None:
     monkeypatch.setattr(seekroute, "Client", FakeClient, raising=False)
-    result = run("ask", "Sum up:", "-m", "m", "-s", "Be brief.", option, stdin="a text\n")
+    words = ("Sum up:", "-m", "m", "-s", "Be brief.", "--mock", "on", option)
+    result = run("--config", "x.yaml", "ask", *words, stdin="a text\n")
     assert result.stdout == "Hello\n"
+    assert FakeClient.made == {"config": Path("x.yaml"), "mock": "on"}
     assert FakeClient.asked == {
         "model": "m",
         "messages": [

@@ -14,6 +14,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Protocol
 
 from seekroute import _core
+from seekroute.errors import APIConnectionError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -131,7 +132,7 @@ class SyncExchange:
         event = self._events.get()
         if event is None:
             self._dropped = True
-            raise ConnectionError("the gateway was closed")
+            raise APIConnectionError("the client was closed while a request was running")
         _, head, body, record = event
         if head is not None:
             self._head = head
@@ -147,7 +148,7 @@ class SyncExchange:
         return self._head
 
     def next(self) -> bytes | None:
-        """Waits for the next body bytes; None at the end. ConnectionError: the gateway closed."""
+        """Waits for the next body bytes; None at the end."""
         while not self._body:
             if self.record is not None or self._dropped:
                 return None

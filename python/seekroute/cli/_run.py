@@ -28,6 +28,7 @@ def serve(
         typer.Option(help="The bundled mock provider: on, off, or auto (on without any other)."),
     ] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
+    log_format: Annotated[str | None, typer.Option(help="pretty or json.")] = None,
 ) -> None:
     """Run the gateway until SIGTERM or Ctrl-C. Options left out come from the configuration."""
     from seekroute.server import serve as run
@@ -42,6 +43,7 @@ def serve(
             profile=profile,
             mock=mock,
             log_level=log_level,
+            log_format=log_format,
         )
     )
 
@@ -76,6 +78,9 @@ def ask(
     stream: Annotated[
         bool, typer.Option("--stream/--no-stream", help="Show the answer as it comes.")
     ] = True,
+    mock: Annotated[
+        str | None, typer.Option(help="on: a mock provider answers; needs no provider key.")
+    ] = None,
 ) -> None:
     """Ask a model, without a server, and show its answer."""
     question = "\n\n".join(part for part in (prompt, _piped()) if part)
@@ -87,9 +92,14 @@ def ask(
 
     import seekroute
 
-    with seekroute.Client() as client:
-        answer = client.chat.completions.create(model=model, messages=messages, stream=stream)
-        _show(_deltas(answer) if stream else [answer.choices[0].message.content or ""])
+    settings = {} if mock is None else {"mock": mock}
+    with seekroute.Client(config=shared(ctx).config, **settings) as client:
+        create = client.chat.completions.create
+        if stream:
+            _show(_deltas(create(model=model, messages=messages, stream=True)))
+        else:
+            answer = create(model=model, messages=messages, stream=False)
+            _show([answer.choices[0].message.content or ""])
 
 
 def _piped() -> str:

@@ -67,7 +67,7 @@ class ChatStream:
         part = self._exchange.next()
         if part is None:
             self._done = True
-            raise APIConnectionError("the client was closed while the answer was being streamed")
+            raise APIConnectionError("the answer ended without its last event")
         # Events are whole JSON texts in UTF-8 cut at event ends by the core's own writer.
         self._text += part.decode()
 
@@ -159,8 +159,7 @@ class Completions:
             return ChatStream(exchange)
         data = json.loads(exchange.read())
         record = exchange.record
-        if record is None:
-            raise APIConnectionError("the client was closed before the answer was complete")
+        assert record is not None  # read() returns after the end
         return ChatCompletion(
             data,
             cost=_usd(record.cost_nano),
@@ -196,14 +195,22 @@ class Client:
     """
 
     def __init__(self, *, config: str | Path | None = None, **settings: Any) -> None:
-        from seekroute.config import build_options, build_snapshot, load_settings
+        from seekroute.config import (
+            build_options,
+            build_snapshot,
+            catalog_of,
+            load_settings,
+            mock_is_on,
+            profiles_of,
+        )
 
         self._mock: MockProvider | None = None
         # A fake answer nobody asked for would be worse than none: the mock is on only on request.
         settings.setdefault("mock", "off")
-        loaded = load_settings(config, settings)
-        mock_base_url = None
-        if loaded.mock == "on":
+        loaded = load_settings(config, overrides=settings)
+        catalog = catalog_of(loaded)
+        mock_base_url = ""
+        if mock_is_on(loaded, catalog, os.environ):
             from seekroute.testing import MockProvider
 
             self._mock = MockProvider()
@@ -211,7 +218,9 @@ class Client:
             mock_base_url = self._mock.base_url
         # No key is ever checked in process; a pepper there must be all the same.
         options = build_options(loaded, os.urandom(32))
-        snapshot = build_snapshot(loaded, mock_base_url=mock_base_url)
+        snapshot = build_snapshot(
+            loaded, catalog, profiles_of(loaded), os.environ, mock_base_url=mock_base_url
+        )
         self._gateway = Gateway(options, snapshot)
         self._gateway.start_thread()
         self.chat = Chat(self._gateway)

@@ -12,8 +12,18 @@ if TYPE_CHECKING:
     from seekroute.server.service import Service
 
 # Seconds after which a refused client may try again: a restart or a burst is over by then.
-RETRY_AFTER_S: Final = 2
+_RETRY_AFTER_S: Final = 2
 _RETRYABLE: Final = frozenset({"shutting_down", "overloaded", "store_unavailable"})
+
+
+def retry_headers(code: str) -> list[Header]:
+    """When to try again, for the errors that pass by themselves."""
+    if code not in _RETRYABLE:
+        return []
+    return [
+        (b"retry-after", b"%d" % _RETRY_AFTER_S),
+        (b"retry-after-ms", b"%d" % (_RETRY_AFTER_S * 1000)),
+    ]
 
 
 class Refusal(Exception):
@@ -115,12 +125,7 @@ class Call:
             self.authorization,
             self.api_v1,
         )
-        headers = [*headers, *refusal.headers]
-        if refusal.code in _RETRYABLE:
-            headers += (
-                (b"retry-after", b"%d" % RETRY_AFTER_S),
-                (b"retry-after-ms", b"%d" % (RETRY_AFTER_S * 1000)),
-            )
+        headers = [*headers, *refusal.headers, *retry_headers(refusal.code)]
         if refusal.close:
             headers.append((b"connection", b"close"))
         await self.answer(status, headers, body)
@@ -128,9 +133,9 @@ class Call:
     async def json(self, value: Any, *, status: int = 200) -> None:
         """Answers with a JSON document."""
         body = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
-        await self.bytes(body, b"application/json", status=status)
+        await self.plain(body, b"application/json", status=status)
 
-    async def bytes(self, body: bytes, content_type: bytes, *, status: int = 200) -> None:
+    async def plain(self, body: bytes, content_type: bytes, *, status: int = 200) -> None:
         """Answers with a body of any type."""
         request_id = self.service.core.new_request_id(self.request_id)
         headers = [

@@ -28,14 +28,13 @@ async def chat_completions(call: Call) -> None:
     call.check_single_authorization()
     declared = _check_headers(call, service.max_body_bytes)
     if declared > _STRANGER_BYTES and not _has_key(call):
-        body: bytes | None = b""  # the core refuses the key before it looks at the body
+        body = b""  # the core refuses the key before it looks at the body
     else:
-        body = await _read_body(call, service.max_body_bytes)
-        if body is None:
+        whole = await _read_body(call, service.max_body_bytes)
+        if whole is None:
             return  # the client left in the middle of its request
-    exchange = service.gateway.submit(
-        body, call.authorization, call.request_id, api_v1=call.api_v1
-    )
+        body = whole
+    exchange = service.gateway.submit(body, call.authorization, call.request_id, api_v1=call.api_v1)
     try:
         if call.cycle is not None:
             await _relay(call.cycle, exchange)
@@ -74,9 +73,7 @@ def _is_json(content_type: bytes) -> bool:
 
 
 def _too_large(max_body: int) -> Refusal:
-    return Refusal(
-        "request_too_large", f"the body is larger than {max_body} bytes", close=True
-    )
+    return Refusal("request_too_large", f"the body is larger than {max_body} bytes", close=True)
 
 
 def _has_key(call: Call) -> bool:

@@ -6,6 +6,7 @@ import asyncio
 import http
 import logging
 import re
+import urllib.parse
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,6 +19,9 @@ _log: Final = logging.getLogger("seekroute.http")
 
 # Unread body bytes of one request above which the connection is not read any further.
 _HIGH_WATER: Final = 256 * 1024
+
+# When a half-closed client is asked whether it is still there, in seconds after its FIN.
+_PROBE_TIMES: Final = (0.0, 0.02, 0.05, 1.0, 5.0)
 
 # What must never reach the wire inside a header, whoever made it.
 _BAD_NAME: Final = re.compile(rb"[^!#$%&'*+.^_`|~0-9A-Za-z-]")
@@ -33,6 +37,39 @@ def _status_line(status: int) -> bytes:
 
 
 STATUS_LINES: Final = {status: _status_line(status) for status in range(100, 600)}
+
+
+def http_scope(
+    *,
+    method: bytes,
+    target: bytes,
+    version: str,
+    headers: list[Header],
+    root_path: str,
+    state: dict[str, Any],
+    ends: tuple[str, tuple[str, int] | None, tuple[str, int | None] | None],
+) -> dict[str, Any]:
+    """The ASGI scope of a request. `target` is in origin form; `ends`: scheme, client, server."""
+    raw_path, _, query = target.partition(b"?")
+    path = raw_path.decode("ascii")
+    if "%" in path:
+        path = urllib.parse.unquote(path)
+    scheme, client, server = ends
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.3"},
+        "http_version": version,
+        "server": server,
+        "client": client,
+        "scheme": scheme,
+        "method": method.decode("ascii"),
+        "root_path": root_path,
+        "path": root_path + path,
+        "raw_path": root_path.encode("ascii") + raw_path,
+        "query_string": query,
+        "headers": headers,
+        "state": state,
+    }
 
 
 class Cycle:
@@ -154,7 +191,7 @@ class Cycle:
         if self.started:
             self.protocol.abort()  # a cut connection is the only way left to say so
             return
-        status, headers, body = self.protocol.refuse(
+        status, headers, body = self.protocol.error(
             "internal_error", "the gateway failed to serve this request"
         )
         self.keep_alive = False
@@ -181,10 +218,7 @@ class Cycle:
         if self.disconnected or self.complete:
             return {"type": "http.disconnect"}
         parts = self._parts
-        if len(parts) == 1:
-            body = parts[0]
-        else:
-            body = b"".join(parts)
+        body = parts[0] if len(parts) == 1 else b"".join(parts)  # the first is the usual case
         self._parts = []
         self._size = 0
         return {"type": "http.request", "body": body, "more_body": not self.body_complete}
@@ -316,14 +350,20 @@ class Cycle:
         while self.protocol.write_paused and not self.disconnected:
             await self.protocol.writable()
 
-    def probe(self) -> None:
-        """Sends bytes that mean nothing, so that a client that is gone answers with a reset.
+    def probe(self, index: int = 0) -> None:
+        """Finds out whether a client that sent FIN is gone or has only closed its write side.
 
-        Does nothing where no such bytes are safe to send.
+        Sends bytes that mean nothing, where some are safe to send, now and a few times more: a
+        client that is gone answers with a reset.
         """
-        if self.disconnected or self.complete or self.scope["http_version"] != "1.1":
+        protocol = self.protocol
+        if self.disconnected or self.complete:
             return
-        if not self.started:
-            self.protocol.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        elif self._chunked and self._events and self.at_line_end:
-            self.protocol.write(b"2\r\n:\n\r\n")  # an SSE comment
+        if self.scope["http_version"] == "1.1":
+            if not self.started:
+                protocol.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            elif self._chunked and self._events and self.at_line_end:
+                protocol.write(b"2\r\n:\n\r\n")  # an SSE comment
+        if index + 1 < len(_PROBE_TIMES):
+            delay = _PROBE_TIMES[index + 1] - _PROBE_TIMES[index]
+            protocol.loop.call_later(delay, self.probe, index + 1)

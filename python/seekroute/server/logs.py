@@ -16,12 +16,9 @@ from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
 from json.encoder import encode_basestring_ascii as _quoted
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import Any, Final, Literal, Protocol
 
 import structlog
-
-if TYPE_CHECKING:
-    from seekroute._core import Record
 
 LogFormat = Literal["json", "pretty"]
 
@@ -32,6 +29,41 @@ _BATCH_S: Final = 0.05
 _MAX_BATCH: Final = 256
 # How long the end of the process waits for a reader of stderr.
 _CLOSE_S: Final = 1.0
+
+
+class Record(Protocol):
+    """What a line says of an ended request; the core's record has it."""
+
+    @property
+    def request_id(self) -> str: ...
+    @property
+    def key_id(self) -> str: ...
+    @property
+    def org_id(self) -> str: ...
+    @property
+    def model(self) -> str: ...
+    @property
+    def provider(self) -> str: ...
+    @property
+    def error(self) -> str: ...
+    @property
+    def status(self) -> int: ...
+    @property
+    def attempts(self) -> int: ...
+    @property
+    def streamed(self) -> bool: ...
+    @property
+    def prompt_tokens(self) -> int: ...
+    @property
+    def completion_tokens(self) -> int: ...
+    @property
+    def cost_nano(self) -> int: ...
+    @property
+    def total_ms(self) -> float: ...
+    @property
+    def first_content_ms(self) -> float: ...
+    @property
+    def overhead_ms(self) -> float: ...
 
 
 class LineWriter:

@@ -5,10 +5,8 @@ any number of pipelined requests and takes a half-closed connection for a lost o
 the interface uvicorn needs (constructor, `shutdown()`, the shared server state) and decides these
 itself.
 
-Three things that are easy to get wrong:
+Two things that are easy to get wrong:
 
-* One timer serves all deadlines of a connection. It is re-armed when it fires, not when a deadline
-  moves, so a request costs no timer operation.
 * After an early refusal the client may still be sending. Closing then would make its kernel answer
   with a reset that can destroy the refusal before it is read, so the write side is closed and input
   is discarded for `linger_s`.
@@ -22,7 +20,6 @@ from __future__ import annotations
 import asyncio
 import enum
 import re
-import urllib.parse
 from collections import deque
 from collections.abc import Callable
 from typing import Any, ClassVar, Final
@@ -32,7 +29,8 @@ from uvicorn.config import Config
 from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
 from uvicorn.server import ServerState
 
-from seekroute.server.cycle import STATUS_LINES, Cycle, Header
+from seekroute.server.connection import Connection
+from seekroute.server.cycle import STATUS_LINES, Cycle, Header, http_scope
 from seekroute.server.framing import (
     FRAMING_HEADERS,
     Refused,
@@ -52,9 +50,6 @@ _CHUNKED_STEP: Final = 2048
 # The request line's method and version, and blank lines before it.
 _REQUEST_LINE_SLACK: Final = 64
 
-# When a half-closed client is asked whether it is still there, seconds after its FIN.
-_PROBE_TIMES: Final = (0.0, 0.02, 0.05, 1.0, 5.0)
-
 _METHOD: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+(?: |\Z)")
 _MIB: Final = 1024 * 1024
 
@@ -69,11 +64,11 @@ class _State(enum.IntEnum):
     CLOSED = 6
 
 
-class HttpProtocol(asyncio.Protocol):
+class HttpProtocol(Connection):
     """One client connection. Event loop thread only. Made by `protocol_class()`."""
 
-    limits: ClassVar[Limits] = Limits()
-    refuse: ClassVar[Refuser]
+    # Makes the answer to what does not reach the application; set by `protocol_class()`.
+    refuser: ClassVar[Refuser]
 
     def __init__(
         self,
@@ -82,25 +77,17 @@ class HttpProtocol(asyncio.Protocol):
         app_state: dict[str, Any],
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
-        self.loop = _loop or asyncio.get_event_loop()
+        super().__init__(_loop or asyncio.get_event_loop())
         self.application: Callable[..., Any] = config.loaded_app
         self.server_state = server_state
-        self.connections = server_state.connections
+        self.connections: set[Any] = server_state.connections
         self.tasks: set[Any] = server_state.tasks
         self.root_path = config.root_path
         self.app_state = app_state
         self.parser: Any = httptools.HttpRequestParser(self)
 
-        self.write_paused = False
-        self._read_paused = False
-        self._writable: asyncio.Future[None] | None = None
-        self._sent = 0  # bytes given to the transport, ever
-        self._taken = 0  # bytes the kernel had taken when last looked at
-        self._taken_at = 0.0
-
         self._state = _State.FRESH
         self._deadline = 0.0
-        self._timer: asyncio.TimerHandle | None = None
 
         self._cycle: Cycle | None = None  # the one being answered
         self._reading: Cycle | None = None  # the one whose body is being received
@@ -122,25 +109,21 @@ class HttpProtocol(asyncio.Protocol):
     # --- connection -------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport: Any = transport
+        super().connection_made(transport)
         self.server = get_local_addr(self.transport)
         self.client = get_remote_addr(self.transport)
         self.scheme = "https" if is_ssl(self.transport) else "http"
         self.connections.add(self)
-        self._taken_at = now = self.loop.time()
         if len(self.connections) > self.limits.max_connections:
             self._refuse_now(Refused("overloaded", "too many connections; try again later"))
             return
-        self._deadline = now + self.limits.first_byte_s
+        self._deadline = self.loop.time() + self.limits.first_byte_s
         self._arm(self._deadline)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
         self._state = _State.CLOSED
         self.connections.discard(self)
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        self._set_writable()
         cycles = [self._cycle, *self._waiting]
         self._waiting.clear()
         for cycle in cycles:
@@ -152,7 +135,8 @@ class HttpProtocol(asyncio.Protocol):
         if self._state != _State.ANSWERING:
             return False  # nothing complete to answer: let the transport close
         self._end_input()
-        self._probe(0)
+        if self._cycle is not None:
+            self._cycle.probe()
         return True
 
     def shutdown(self) -> None:
@@ -163,10 +147,9 @@ class HttpProtocol(asyncio.Protocol):
             self._close()
 
     def abort(self) -> None:
-        """Ends the connection at once, with a reset."""
-        if self._state != _State.CLOSED:
-            self._discard = True
-            self.transport.abort()
+        """Ends the connection at once; what is buffered is not sent."""
+        self._discard = True
+        super().abort()
 
     @property
     def busy(self) -> bool:
@@ -181,10 +164,10 @@ class HttpProtocol(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._discard or self._state >= _State.LINGER:
             return
-        view = memoryview(data)
+        position = 0
         try:
-            while len(view) > 0 and not self._discard:
-                view = view[self._feed(view) :]
+            while position < len(data) and not self._discard:
+                position += self._feed(data, position)
         except httptools.HttpParserUpgrade:
             # No protocol is spoken here but HTTP: the request is answered as an ordinary one, and
             # what follows it is not read.
@@ -198,9 +181,10 @@ class HttpProtocol(asyncio.Protocol):
             refused, self._refused = self._refused, None
             self._refuse(refused or Refused("invalid_request", "malformed HTTP request"))
 
-    def _feed(self, view: memoryview) -> int:
-        """Gives the parser as much as may be given at once. Returns how much that was."""
+    def _feed(self, data: bytes, start: int) -> int:
+        """Gives the parser as much from `start` as may be given at once. Returns how much."""
         limits = self.limits
+        view = memoryview(data)[start:]
         if self._state == _State.BODY:
             if not self._chunked:
                 self.parser.feed_data(view)
@@ -214,7 +198,13 @@ class HttpProtocol(asyncio.Protocol):
             return len(step)
         # Before or in a head: the parser keeps an unfinished header line, so bound what it gets.
         budget = limits.max_target_bytes + limits.max_header_bytes + _REQUEST_LINE_SLACK
-        step = view[: max(budget - self._head_fed, 1)]
+        size = max(budget - self._head_fed, 1)
+        if len(view) > _CHUNKED_STEP:
+            # Stop after this head: a chunked body behind it goes in smaller steps.
+            end = data.find(b"\r\n\r\n", start)
+            if end >= 0:
+                size = min(size, end + 4 - start)
+        step = view[:size]
         self._head_fed += len(step)
         self.parser.feed_data(step)
         if self._state == _State.HEAD:
@@ -301,25 +291,15 @@ class HttpProtocol(asyncio.Protocol):
         length, needs_continue = check_framing(version, self._framing)
         if len(self._waiting) >= self.limits.max_pipelined:
             raise Refused("invalid_request", "too many pipelined requests")
-        raw_path, _, query = target.partition(b"?")
-        path = raw_path.decode("ascii")
-        if "%" in path:
-            path = urllib.parse.unquote(path)
-        scope: dict[str, Any] = {
-            "type": "http",
-            "asgi": {"version": "3.0", "spec_version": "2.3"},
-            "http_version": version,
-            "server": self.server,
-            "client": self.client,
-            "scheme": self.scheme,
-            "method": method.decode("ascii"),
-            "root_path": self.root_path,
-            "path": self.root_path + path,
-            "raw_path": self.root_path.encode("ascii") + raw_path,
-            "query_string": query,
-            "headers": self._headers,
-            "state": self.app_state.copy(),
-        }
+        scope = http_scope(
+            method=method,
+            target=target,
+            version=version,
+            headers=self._headers,
+            root_path=self.root_path,
+            state=self.app_state.copy(),
+            ends=(self.scheme, self.client, self.server),
+        )
         cycle = Cycle(
             self,
             scope,
@@ -379,6 +359,10 @@ class HttpProtocol(asyncio.Protocol):
         if last is not None:
             last.keep_alive = False
 
+    def error(self, code: str, message: str) -> tuple[int, list[Header], bytes]:
+        """Status, headers and body of an error."""
+        return type(self).refuser(code, message)
+
     def _refuse(self, refused: Refused) -> None:
         """Refuses the request being received."""
         if self._discard:
@@ -400,7 +384,7 @@ class HttpProtocol(asyncio.Protocol):
         self._refuse_now(refused)
 
     def _refuse_now(self, refused: Refused) -> None:
-        status, headers, body = self.refuse(refused.code, refused.message)
+        status, headers, body = self.error(refused.code, refused.message)
         out = [STATUS_LINES[refused.status or status]]
         for name, value in (*self.server_state.default_headers, *headers):
             if name.lower() != b"connection":
@@ -414,7 +398,7 @@ class HttpProtocol(asyncio.Protocol):
     def _linger(self) -> None:
         self._discard = True
         self._state = _State.LINGER
-        self._resume()
+        super().resume_reading()
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self._deadline = self.loop.time() + self.limits.linger_s
@@ -460,71 +444,12 @@ class HttpProtocol(asyncio.Protocol):
             self._deadline = self.loop.time() + self.limits.keep_alive_s
             self._arm(self._deadline)
 
-    def write(self, data: bytes) -> None:
-        """Gives bytes to the transport."""
-        if self._state != _State.CLOSED:
-            self._sent += len(data)
-            self.transport.write(data)
-
-    def pause_writing(self) -> None:
-        self.write_paused = True
-        self._watch_writes(self.loop.time())
-
-    def resume_writing(self) -> None:
-        self._set_writable()
-
-    def _set_writable(self) -> None:
-        self.write_paused = False
-        waiter, self._writable = self._writable, None
-        if waiter is not None and not waiter.done():
-            waiter.set_result(None)
-
-    async def writable(self) -> None:
-        """Returns when writing may go on, or the connection is lost."""
-        if self.write_paused:
-            if self._writable is None:
-                self._writable = self.loop.create_future()
-            await asyncio.shield(self._writable)
-
-    def pause_reading(self) -> None:
-        """Stops reading from the client; its kernel buffer fills and it has to wait."""
-        if not self._read_paused and self._state < _State.LINGER:
-            self._read_paused = True
-            self.transport.pause_reading()
-
     def resume_reading(self) -> None:
         """Reads again, unless requests are waiting for their turn."""
         if not self._waiting:
-            self._resume()
-
-    def _resume(self) -> None:
-        if self._read_paused and not self.transport.is_closing():
-            self.transport.resume_reading()
-        self._read_paused = False
+            super().resume_reading()
 
     # --- time -------------------------------------------------------------------------------------
-
-    def _arm(self, when: float) -> None:
-        """Makes sure that `_tick` runs at `when` or before."""
-        timer = self._timer
-        if timer is None:
-            self._timer = self.loop.call_at(when, self._tick)
-        elif timer.when() > when:
-            timer.cancel()
-            self._timer = self.loop.call_at(when, self._tick)
-
-    def _watch_writes(self, now: float) -> bool:
-        """Notes how much the client has taken. Returns False when it has taken too little."""
-        waiting = self.transport.get_write_buffer_size()
-        taken = self._sent - waiting
-        if waiting == 0 or taken != self._taken:
-            self._taken = taken
-            self._taken_at = now
-        elif now - self._taken_at >= self.limits.write_s:
-            return False
-        if waiting:
-            self._arm(self._taken_at + self.limits.write_s)
-        return True
 
     def _tick(self) -> None:
         self._timer = None
@@ -565,14 +490,6 @@ class HttpProtocol(asyncio.Protocol):
                 return
             self._deadline = self._body_since + allowed
 
-    def _probe(self, index: int) -> None:
-        if self._cycle is None or self._state == _State.CLOSED:
-            return
-        self._cycle.probe()
-        if index + 1 < len(_PROBE_TIMES):
-            delay = _PROBE_TIMES[index + 1] - _PROBE_TIMES[index]
-            self.loop.call_later(delay, self._probe, index + 1)
-
 
 def protocol_class(limits: Limits, refuse: Refuser) -> type[HttpProtocol]:
     """Makes the class to give to `uvicorn.Config(http=...)`.
@@ -584,5 +501,5 @@ def protocol_class(limits: Limits, refuse: Refuser) -> type[HttpProtocol]:
     return type(
         "BoundHttpProtocol",
         (HttpProtocol,),
-        {"limits": limits, "refuse": staticmethod(refuse)},
+        {"limits": limits, "refuser": staticmethod(refuse)},
     )

@@ -43,7 +43,7 @@ async def models(call: Call) -> None:
     service = call.service
     style = service.profiles.get(profile, service.default_profile).model_ids
     body = service.model_list.payload(style=style, allow=service.models_of_key(key_id))
-    await call.bytes(body, _JSON)
+    await call.plain(body, _JSON)
 
 
 async def model(call: Call) -> None:
@@ -59,7 +59,7 @@ async def model(call: Call) -> None:
             "there is no such model for this key: GET /v1/models lists those that exist",
             param="model",
         )
-    await call.bytes(body, _JSON)
+    await call.plain(body, _JSON)
 
 
 async def key(call: Call) -> None:
@@ -92,11 +92,11 @@ async def readyz(call: Call) -> None:
 
 async def metrics(call: Call) -> None:
     """GET /metrics: Prometheus' text format."""
-    await call.bytes(exposition.exposition(call.service), exposition.CONTENT_TYPE)
+    await call.plain(exposition.exposition(call.service), exposition.CONTENT_TYPE)
 
 
 async def openapi(call: Call) -> None:
     """GET /openapi.json: this API, as OpenAPI 3.1."""
     root = call.scope.get("root_path", "")
     document = {**description.document(), "servers": [{"url": root or "/"}]}
-    await call.bytes(json.dumps(document, separators=(",", ":")).encode(), _JSON)
+    await call.plain(json.dumps(document, separators=(",", ":")).encode(), _JSON)

@@ -219,9 +219,7 @@ def _run(service: Service, listener: socket.socket, first_key: str | None) -> No
     service.log_writer = writer
     log = logs.configure(writer, settings.server.log_format, settings.server.log_level)
     level = getattr(logging, settings.server.log_level.upper())
-    request_log = logs.RequestLog(
-        writer, settings.server.log_format, enabled=level <= logging.INFO
-    )
+    request_log = logs.RequestLog(writer, settings.server.log_format, enabled=level <= logging.INFO)
     service.gateway.on_record(request_log.record)
     address = _url(listener)
     try:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from seekroute.server.answers import retry_headers
 from seekroute.server.limits import Limits
 from seekroute.server.metrics import HttpCounts, Sample
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from seekroute.gateway import Gateway
     from seekroute.server.cycle import Header
     from seekroute.server.logs import LineWriter
+    from seekroute.testing import MockProvider
 
 _log: Final = logging.getLogger("seekroute.server")
 
@@ -42,6 +44,7 @@ class Service:
         settings: what `seekroute.config.load_settings` returned.
         limits: bounds of the HTTP side.
         environ: where provider keys are looked up. Default: the process's environment.
+        mock: a running mock provider to use instead of starting one, where the settings want one.
     """
 
     def __init__(
@@ -50,6 +53,7 @@ class Service:
         *,
         limits: Limits | None = None,
         environ: Mapping[str, str] | None = None,
+        mock: MockProvider | None = None,
     ) -> None:
         self.settings: Final = settings
         self.limits: Final = limits or Limits()
@@ -58,7 +62,7 @@ class Service:
         self.draining = False
         self.started = False
         self.log_writer: LineWriter | None = None
-        self.connections = 0
+        self._mock = mock
         self._environ = os.environ if environ is None else environ
         self._starting: asyncio.Lock | None = None
         self._resources: contextlib.ExitStack | None = None
@@ -101,8 +105,8 @@ class Service:
             if mock_is_on(settings, catalog, self._environ):
                 from seekroute.testing import MockProvider
 
-                # Nobody looks at its records here: keep few of them.
-                mock = stack.enter_context(MockProvider(record_limit=16))
+                # Nobody looks at the records of our own: keep few of them.
+                mock = self._mock or stack.enter_context(MockProvider(record_limit=16))
                 self.mock_url = mock.base_url
             self.snapshot: dict[str, Any] = build_snapshot(
                 settings, catalog, profiles, self._environ, mock_base_url=self.mock_url
@@ -115,7 +119,7 @@ class Service:
                 keys=self._all_keys(),
             )
             stack.callback(self.gateway.close)
-            self.core: Final = self.gateway.core
+            self.core = self.gateway.core
             self._keys_seen = time.monotonic()
             stopping = threading.Event()
             poller = threading.Thread(
@@ -237,4 +241,5 @@ class Service:
 
     def refuse(self, code: str, message: str) -> tuple[int, list[Header], bytes]:
         """The answer to what is not a request: for `protocol.protocol_class`."""
-        return self.core.error(code, message, "", None, None, False)
+        status, headers, body = self.core.error(code, message, "", None, None, False)
+        return status, [*headers, *retry_headers(code)], body

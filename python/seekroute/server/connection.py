@@ -1,0 +1,112 @@
+"""A TCP connection with flow control both ways, one timer, and a deadline for writes."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, ClassVar
+
+from seekroute.server.limits import Limits
+
+
+class Connection(asyncio.Protocol):
+    """The part of the HTTP protocol that knows nothing of HTTP. Event loop thread only.
+
+    One timer serves all deadlines. It is re-armed when it fires, not when a deadline moves, so a
+    request costs no timer operation. Subclasses give `_tick`, which it calls.
+    """
+
+    limits: ClassVar[Limits] = Limits()
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self.transport: Any = None
+        self.write_paused = False
+        self._read_paused = False
+        self._lost = False
+        self._writable: asyncio.Future[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._sent = 0  # bytes given to the transport, ever
+        self._taken = 0  # bytes the kernel had taken when last looked at
+        self._taken_at = 0.0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport
+        self._taken_at = self.loop.time()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._lost = True
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self.resume_writing()
+
+    def abort(self) -> None:
+        """Ends the connection at once; what is buffered is not sent."""
+        if not self._lost:
+            self.transport.abort()
+
+    # --- writing ----------------------------------------------------------------------------------
+
+    def write(self, data: bytes) -> None:
+        """Gives bytes to the transport."""
+        if not self._lost:
+            self._sent += len(data)
+            self.transport.write(data)
+
+    def pause_writing(self) -> None:
+        self.write_paused = True
+        self._watch_writes(self.loop.time())
+
+    def resume_writing(self) -> None:
+        self.write_paused = False
+        waiter, self._writable = self._writable, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    async def writable(self) -> None:
+        """Returns when writing may go on, or the connection is lost."""
+        if self.write_paused:
+            if self._writable is None:
+                self._writable = self.loop.create_future()
+            await asyncio.shield(self._writable)
+
+    def _watch_writes(self, now: float) -> bool:
+        """Notes how much the client has taken. Returns False when it took nothing for too long."""
+        waiting = self.transport.get_write_buffer_size()
+        taken = self._sent - waiting
+        if waiting == 0 or taken != self._taken:
+            self._taken = taken
+            self._taken_at = now
+        elif now - self._taken_at >= self.limits.write_s:
+            return False
+        if waiting:
+            self._arm(self._taken_at + self.limits.write_s)
+        return True
+
+    # --- reading ----------------------------------------------------------------------------------
+
+    def pause_reading(self) -> None:
+        """Stops reading from the client; its kernel buffer fills and it has to wait."""
+        if not self._read_paused and not self.transport.is_closing():
+            self._read_paused = True
+            self.transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Reads again."""
+        if self._read_paused and not self.transport.is_closing():
+            self.transport.resume_reading()
+        self._read_paused = False
+
+    # --- time -------------------------------------------------------------------------------------
+
+    def _arm(self, when: float) -> None:
+        """Makes sure that `_tick` runs at `when` or before."""
+        timer = self._timer
+        if timer is None:
+            self._timer = self.loop.call_at(when, self._tick)
+        elif timer.when() > when:
+            timer.cancel()
+            self._timer = self.loop.call_at(when, self._tick)
+
+    def _tick(self) -> None:
+        raise NotImplementedError

@@ -1,0 +1,22 @@
+"""What the tests of the control plane share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from seekroute.control import ControlPlane
+
+NOW = 1_800_000_000
+SR = {"profile": "seekroute", "prefix": "sk-sr-"}
+
+
+def open_control(directory: Path, **options: Any) -> ControlPlane:
+    options.setdefault("environ", {})
+    return ControlPlane(directory, clock=lambda: NOW + 0.9, **options)
+
+
+def add_key(control: ControlPlane, org: str = "acme", **options: Any) -> tuple[Any, str]:
+    if org not in {row.name for row in control.list_orgs()}:
+        control.create_org(org)
+    return control.create_key(org, **{"name": "ci", **SR, **options})

@@ -1,0 +1,171 @@
+"""The in-process client over the real core, against a real mock provider."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+import seekroute
+from seekroute.testing import Gate, MockProvider, Status, Text, Usage
+
+HELLO = [{"role": "user", "content": "Hello!"}]
+
+
+@pytest.fixture
+def mock() -> Iterator[MockProvider]:
+    with MockProvider() as provider:
+        yield provider
+
+
+@pytest.fixture
+def client(mock: MockProvider) -> Iterator[seekroute.Client]:
+    provider = {
+        "base_url": mock.base_url,
+        "api_key": "sk-upstream",
+        "allow_http": True,
+        "allow_private": True,
+    }
+    with seekroute.Client(providers={"openai": provider}) as running:
+        yield running
+
+
+def test_answers_with_exact_cost(client: seekroute.Client, mock: MockProvider) -> None:
+    mock.queue(Text("Paris.", usage=Usage(1000, 100)))
+    answer = client.chat.completions.create(model="openai/gpt-4o-mini", messages=HELLO)
+    assert answer.choices[0].message.content == answer.text == "Paris."
+    assert answer.choices[0].message.tool_calls is None
+    assert answer.provider == "openai"
+    # 0.15 and 0.60 USD a million
+    assert answer.cost == Decimal("0.00021")
+    assert answer.usage.cost == float(answer.cost)
+    assert mock.requests[0].headers["authorization"] == "Bearer sk-upstream"
+
+
+def test_streams_and_knows_the_cost_at_the_end(client: seekroute.Client) -> None:
+    stream = client.chat.completions.create(model="gpt-4o-mini", messages=HELLO, stream=True)
+    assert stream.cost is None
+    chunks = list(stream)
+    text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks)
+    assert text == "Hello! You said: Hello!"
+    assert [chunk.get("usage") is not None for chunk in chunks].count(True) == 1
+    assert chunks[-1].choices[0].finish_reason == "stop"
+    assert stream.cost is not None
+    assert stream.cost > 0
+
+
+@pytest.mark.parametrize(
+    ("fields", "kind", "param"),
+    [
+        ({"model": "no-such-model", "messages": HELLO}, seekroute.NotFoundError, "model"),
+        ({"model": "gpt-4o-mini", "messages": []}, seekroute.BadRequestError, "messages"),
+        (
+            {"model": "gpt-4o-mini", "messages": HELLO, "max_tokens": -1},
+            seekroute.BadRequestError,
+            "max_tokens",
+        ),
+    ],
+)
+def test_refuses_bad_requests(
+    client: seekroute.Client,
+    mock: MockProvider,
+    fields: dict[str, Any],
+    kind: type[seekroute.APIStatusError],
+    param: str,
+) -> None:
+    with pytest.raises(kind) as caught:
+        client.chat.completions.create(**fields)
+    assert caught.value.param == param
+    assert caught.value.request_id
+    assert not mock.requests
+
+
+def test_upstream_failures_become_errors(client: seekroute.Client, mock: MockProvider) -> None:
+    mock.queue(Status(429, headers={"Retry-After": "7"}))
+    with pytest.raises(seekroute.RateLimitError) as caught:
+        client.chat.completions.create(model="gpt-4o-mini", messages=HELLO)
+    assert caught.value.retry_after == 7
+    mock.queue(Status(500))
+    with pytest.raises(seekroute.UpstreamError):
+        client.chat.completions.create(model="gpt-4o-mini", messages=HELLO)
+
+
+def test_a_model_without_a_provider_says_so(client: seekroute.Client) -> None:
+    with pytest.raises(seekroute.UpstreamError, match="no provider of"):
+        client.chat.completions.create(model="deepseek/deepseek-chat", messages=HELLO)
+
+
+@pytest.mark.parametrize("how", ["close", "drop", "with"])
+def test_leaving_a_stream_cancels_the_upstream(
+    client: seekroute.Client, mock: MockProvider, how: str
+) -> None:
+    gate = Gate()
+    mock.queue(Text("a b c d", gate=gate))
+    gate.release(2)  # the role and one word
+    stream = client.chat.completions.create(model="gpt-4o-mini", messages=HELLO, stream=True)
+    next(stream)
+    if how == "close":
+        stream.close()
+    elif how == "with":
+        with stream:
+            pass
+    del stream
+    mock.wait_for_abort()
+
+
+def test_many_threads_share_a_client(client: seekroute.Client) -> None:
+    wrong: list[str] = []
+
+    def ask(name: str) -> None:
+        for i in range(10):
+            said = f"{name}-{i}"
+            answer = client.chat.completions.create(
+                model="gpt-4o-mini", messages=[{"role": "user", "content": said}]
+            )
+            if said not in answer.text:
+                wrong.append(answer.text)
+
+    threads = [threading.Thread(target=ask, args=(f"t{i}",)) for i in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+def test_closing_the_client_ends_a_running_stream(
+    client: seekroute.Client, mock: MockProvider
+) -> None:
+    gate = Gate()
+    mock.queue(Text("a b c d", gate=gate))
+    gate.release(2)
+    stream = client.chat.completions.create(model="gpt-4o-mini", messages=HELLO, stream=True)
+    next(stream)
+    client.close()
+    with pytest.raises(seekroute.APIConnectionError):
+        list(stream)
+
+
+def test_import_is_light_and_offline() -> None:
+    script = (
+        "import socket, sys\n"
+        "def no(*a, **k): raise AssertionError('network at import')\n"
+        "socket.socket.connect = no\n"
+        "import seekroute\n"
+        "heavy = {'pydantic', 'sqlalchemy', 'uvicorn', 'seekroute._core', 'yaml'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_public_names_are_exported_and_documented() -> None:
+    assert list(seekroute.__all__) == sorted(seekroute.__all__)
+    for name in seekroute.__all__:
+        assert getattr(seekroute, name).__doc__, name
+    with pytest.raises(AttributeError, match="no attribute"):
+        _ = seekroute.no_such_name
