@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import queue
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 
 from seekroute.testing import Raw
-from serving import Answer, RunningServer, chat_body, running_server
+from serving import PATIENCE, Answer, RunningServer, chat_body, running_server
 from shared import shared_folder
 
 CORPUS = shared_folder() / "corpora" / "upstream-faults" / "scenarios.json"
@@ -51,7 +52,11 @@ class Faulty:
     """A gateway with short deadlines, and how its exchanges ended."""
 
     server: RunningServer
-    records: list[Any] = field(default_factory=list)
+    records: queue.SimpleQueue[Any] = field(default_factory=queue.SimpleQueue)
+
+    def next_record(self) -> Any:
+        """The record of the exchange that ends next; it may follow the answer's last byte."""
+        return self.records.get(timeout=PATIENCE)
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +69,7 @@ def faulty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Faulty]:
     data_dir = tmp_path_factory.mktemp("faults")
     with running_server(data_dir, models=MODELS, timeouts=deadlines) as server:
         made = Faulty(server)
-        server.gateway.on_record(made.records.append)
+        server.gateway.on_record(made.records.put)
         yield made
 
 
@@ -90,19 +95,20 @@ def test_what_the_client_sees(faulty: Faulty, scenario: dict[str, Any], pace: st
         steps = byte_by_byte(steps)
     server = faulty.server
     server.mock.reset()
-    faulty.records.clear()
     server.mock.queue(Raw.from_steps(steps))
     answer = server.chat(model=MODEL, stream=scenario["stream"])
+
+    record = faulty.next_record()
+    # Whatever it was, the next request is served.
+    assert server.chat(model=MODEL).status == 200
+    assert faulty.next_record().status == 200
 
     check_nothing_leaked(answer)
     expect = scenario["expect"]
     check_client(answer, expect["client"])
-    [record] = faulty.records
     check_charge(answer, record, expect)
     assert record.attempts == 1
     assert server.mock.errors == []
-    # Whatever it was, the next request is served.
-    assert server.chat(model=MODEL).status == 200
 
 
 def check_nothing_leaked(answer: Answer) -> None:
@@ -191,4 +197,6 @@ def test_end_inside_a_stream_is_told(faulty: Faulty, ending: str, code: str) -> 
     head = ("head", 200, {"Content-Type": "text/event-stream"})
     faulty.server.mock.queue(Raw([head, ("send", event), (ending,)]))
     answer = faulty.server.request("POST", "/v1/chat/completions", chat_body(stream=True))
+    record = faulty.next_record()
     check_client(answer, f"error-event:{code},no [DONE]")
+    assert (record.error, record.cost_nano) == (code, 0)
