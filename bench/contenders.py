@@ -159,18 +159,7 @@ def _start_portkey(setting: Setting) -> Running:
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
         raise UnavailableError("node and npm are not installed")
-    folder = setting.work / "node"
-    package = folder / "node_modules" / "@portkey-ai" / "gateway"
-    if not (package / "package.json").exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        # With newer versions of this dependency streamed answers fail ("TypeError: immutable",
-        # https://github.com/Portkey-AI/gateway/issues/1389).
-        pinned = {"private": True, "overrides": {"@hono/node-server": "1.13.7"}}
-        (folder / "package.json").write_text(json.dumps(pinned))
-        _run(
-            [npm, "install", "--no-fund", "--no-audit", f"@portkey-ai/gateway@{PORTKEY_VERSION}"],
-            folder,
-        )
+    package = _portkey_package(setting.work / "node", npm)
     # It has no option for the address it listens on; a benchmark must not be open to the network.
     preload = setting.run / "loopback.cjs"
     preload.write_text("""const net = require("net");
@@ -182,6 +171,7 @@ net.Server.prototype.listen = function (options, ...rest) {
 """)
     port = free_port()
     command = [node, "--require", str(preload), str(package / "build" / "start-server.js")]
+    version = json.loads((package / "package.json").read_text())["version"]
     tree = _spawn(
         setting,
         "portkey",
@@ -192,7 +182,7 @@ net.Server.prototype.listen = function (options, ...rest) {
         "portkey",
         port,
         tree,
-        json.loads((package / "package.json").read_text())["version"],
+        version,
         headers=[
             "x-portkey-provider: openai",
             f"x-portkey-custom-host: http://127.0.0.1:{setting.upstream_port}/v1",
@@ -200,8 +190,31 @@ net.Server.prototype.listen = function (options, ...rest) {
     )
 
 
+def _portkey_package(folder: Path, npm: str) -> Path:
+    """The folder of the installed gateway; installed when it or its pins are missing."""
+    package = folder / "node_modules" / "@portkey-ai" / "gateway"
+    mark = folder / "bench-installed.json"
+    wanted = json.dumps(
+        {
+            "private": True,
+            "dependencies": {"@portkey-ai/gateway": PORTKEY_VERSION},
+            # With newer versions of this dependency streamed answers fail ("TypeError: immutable",
+            # https://github.com/Portkey-AI/gateway/issues/1389).
+            "overrides": {"@hono/node-server": "1.13.7"},
+        }
+    )
+    if not mark.exists() or mark.read_text() != wanted:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        (folder / "package.json").write_text(wanted)
+        _run([npm, "install", "--no-fund", "--no-audit"], folder)
+        mark.write_text(wanted)
+    return package
+
+
 def _start_litellm(setting: Setting) -> Running:
     python = peers_python(setting.work)
+    version = _package_version(python, "litellm")
     port = free_port()
     config = setting.run / "litellm.yaml"
     config.write_text(f"""model_list:
@@ -231,16 +244,17 @@ general_settings:
             "LITELLM_MODE": "PRODUCTION",
         },
     )
-    return Running("litellm", port, tree, _package_version(python, "litellm"))
+    return Running("litellm", port, tree, version)
 
 
 def _start_aiohttp(setting: Setting) -> Running:
     python = peers_python(setting.work)
+    version = _package_version(python, "aiohttp")
     port = free_port()
     upstream = f"http://127.0.0.1:{setting.upstream_port}"
     command = [str(python), str(BENCH / "aiohttp_proxy.py"), str(port), upstream, KEY]
     tree = _spawn(setting, "aiohttp", command)
-    return Running("aiohttp", port, tree, _package_version(python, "aiohttp"))
+    return Running("aiohttp", port, tree, version)
 
 
 def seekroute_config(setting: Setting) -> Path:
@@ -253,11 +267,12 @@ def seekroute_config(setting: Setting) -> Path:
     allow_private: true
     api_key: x
 models:
-  bench/{MODEL}:
+  - id: bench/{MODEL}
+    context: 1000000
     endpoints:
       - provider: bench
-        upstream_model: {MODEL}
-        price: {{input: "0.0000005", output: "0.0000015"}}
+        model: {MODEL}
+        price: {{input: "0.50", output: "1.50"}}
 """)
     return config
 
@@ -268,20 +283,19 @@ def _start_seekroute(setting: Setting) -> Running:
         raise UnavailableError(f"{program} is not there; is the package installed?")
     config = seekroute_config(setting)
     data = setting.run / "seekroute-data"
-    common = ["--config", str(config), "--data-dir", str(data)]
-    _run([str(program), "orgs", "create", "bench", *common])
-    made = _run([str(program), "keys", "create", "--org", "bench", "--json", *common])
+    command = [str(program), "--config", str(config), "--data-dir", str(data)]
+    _run([*command, "orgs", "create", "bench"])
+    made = _run([*command, "keys", "create", "--org", "bench", "--json"])
+    version = _run([str(program), "--version"]).split(maxsplit=1)[-1].strip()
     port = free_port()
-    tree = _spawn(
-        setting,
-        "seekroute",
-        [str(program), "serve", *common, "--host", "127.0.0.1", "--port", str(port)],
-    )
+    # No line for each request, like the others.
+    serve = ["serve", "--host", "127.0.0.1", "--port", str(port), "--log-level", "warning"]
+    tree = _spawn(setting, "seekroute", [*command, *serve])
     return Running(
         "seekroute",
         port,
         tree,
-        _package_version(Path(sys.executable), "seekroute"),
+        version,
         model=f"bench/{MODEL}",
         key=json.loads(made)["key"],
     )

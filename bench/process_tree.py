@@ -32,7 +32,8 @@ class ProcessTree:
         env: Variables added to the environment.
         output: Keep standard output as a pipe (`self.process.stdout`).
 
-    The kernel ends the program when the benchmark dies; `stop` ends it before.
+    Should the benchmark be killed, the kernel tells the program to end (SIGTERM, on which a program
+    with workers ends those too); else `stop` does.
     """
 
     def __init__(
@@ -48,7 +49,7 @@ class ProcessTree:
         self.log = log
         with log.open("ab") as stream:
             self.process = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "KILL", "taskset", "-c", str(core), *command],
+                ["setpriv", "--pdeathsig", "TERM", "taskset", "-c", str(core), *command],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE if output else stream,
                 stderr=stream,

@@ -322,8 +322,9 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 def main() -> int:
     """Run the benchmark; 0 when seekroute, if asked for, ran without an error."""
     options = parse()
-    # A plain SIGTERM would skip the clean-up.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    # Without handlers SIGTERM would skip the clean-up, and a shell's background job ignores SIGINT.
+    for sign in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(sign, lambda number, _frame: sys.exit(128 + number))
     work = Path(options.work)
     work.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="run-", dir=work, ignore_cleanup_errors=True) as run:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-import socket
 from collections.abc import Iterator
-from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -64,49 +62,6 @@ def events(response: Any) -> list[Any]:
     lines = [line[6:] for line in response.text.split("\n\n") if line.startswith("data: ")]
     assert lines.pop() == "[DONE]"
     return [json.loads(line) for line in lines]
-
-
-class Wire:
-    """A bare client socket."""
-
-    def __init__(self, mock: MockProvider) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", mock.port), timeout=TIMEOUT)
-
-    def __enter__(self) -> Wire:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.socket.close()
-
-    def post(self, body: bytes = b"{}", headers: str = "", version: str = "1.1") -> None:
-        head = f"POST /v1/chat/completions HTTP/{version}\r\nHost: x\r\n{headers}"
-        self.socket.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
-
-    def read_exactly(self, count: int) -> bytes:
-        data = b""
-        while len(data) < count and (part := self.socket.recv(min(count - len(data), 1 << 20))):
-            data += part
-        return data
-
-    def read_all(self) -> tuple[bytes, str]:
-        """Everything until the end, and how the connection ended: "fin" or "rst"."""
-        data = b""
-        try:
-            while part := self.socket.recv(1 << 20):
-                data += part
-        except ConnectionResetError:
-            return data, "rst"
-        return data, "fin"
-
-    def read_response(self) -> tuple[int, bytes]:
-        """One response with a Content-Length."""
-        head = b""
-        while not head.endswith(b"\r\n\r\n"):
-            byte = self.socket.recv(1)
-            assert byte, f"the connection ended inside a head: {head!r}"
-            head += byte
-        length = re.search(rb"content-length: (\d+)", head)
-        return int(head.split()[1]), self.read_exactly(int(length[1]) if length else 0)
 
 
 # --- replies
@@ -192,36 +147,6 @@ def test_stream_sends_what_it_is_given(mock: MockProvider) -> None:
         b"data: [DONE]\n\n"
     )
     assert post(mock).content == b"x"
-
-
-def test_endless_stream_ends_with_its_client(mock: MockProvider) -> None:
-    mock.queue(Stream(repeat({"choices": []})))
-    with Wire(mock) as wire:
-        wire.post()
-        assert len(wire.read_exactly(1 << 20)) == 1 << 20
-        assert post(mock).status_code == 200  # others are served meanwhile
-    mock.wait_for_abort()
-
-
-def test_paused_client_stops_an_endless_stream(mock: MockProvider) -> None:
-    sent = 0
-
-    def counted() -> Iterator[bytes]:
-        nonlocal sent
-        while True:
-            sent += 1
-            yield b"x" * 65536
-
-    mock.queue(Stream(counted()))
-    with Wire(mock) as wire:
-        wire.post()
-        wire.read_exactly(65536)
-        # The reply stands still once the system's socket buffers are full (some MiB); other
-        # requests give it thousands of turns in which it would go on otherwise.
-        for _ in range(50):
-            assert post(mock).status_code == 200
-        assert sent < 1000
-    mock.wait_for_abort()
 
 
 @pytest.mark.parametrize("asked", [True, False])
@@ -322,3 +247,11 @@ def test_fault_of_a_reply_gives_500_and_is_kept() -> None:
 def test_raw_refuses_unknown_steps(step: Any) -> None:
     with pytest.raises(ValueError, match="step 0"):
         Raw([step])
+
+
+def test_documented_examples_run() -> None:
+    text = (ROOT / "docs" / "mock-provider.md").read_text(encoding="utf-8")
+    examples = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    assert len(examples) >= 5
+    for example in examples:
+        exec(compile(example, "docs/mock-provider.md", "exec"), {"__name__": "example"})

@@ -27,6 +27,7 @@ struct UpstreamScript {
   enum class Ending : uint8_t { kClean, kBroken, kHang } ending = Ending::kClean;
   std::string content;      // the text a client that gets everything will have seen
   bool well_formed = true;  // the whole is an answer a client should get
+  bool prompt = true;       // and no pause in it is near any deadline
 };
 
 // A transfer as the upstream saw it.

@@ -6,6 +6,7 @@ namespace seekroute::testing {
 namespace {
 
 constexpr size_t kClients = 12;
+constexpr uint32_t kModels = 6;  // model i is served by i providers; more than the attempt cap
 constexpr size_t kWindow = 400;
 constexpr size_t kLargestPiece = 300;
 constexpr size_t kMostEvents = 200'000;  // of one run: more means a loop that feeds itself
@@ -88,12 +89,11 @@ std::shared_ptr<const Snapshot> Simulation::MakeSnapshot() {
   snapshot->profiles.emplace("seekroute", profile);
   snapshot->default_profile = "seekroute";
   Catalog::Parts parts;
-  for (uint32_t i = 0; i < 4; ++i) {
+  for (uint32_t i = 0; i < kModels; ++i) {
     Provider provider;
     provider.id = "p" + std::to_string(i);
     provider.upstream.base_url = "https://p" + std::to_string(i);
     snapshot->providers.push_back(std::move(provider));
-    // Model i is served by i providers: none, one, two, three.
     Model model{.id = "a/m" + std::to_string(i), .output = Output::kText, .endpoints = {}};
     for (uint32_t k = 0; k < i; ++k) {
       model.endpoints.push_back({k, "up" + std::to_string(k), Price{.input = Rate{3'000'000}}});
@@ -111,7 +111,7 @@ void Simulation::AddClients() {
     client.stream = rng_.OneIn(2);
     client.include_usage = client.stream && rng_.OneIn(2);
     client.dawdles = rng_.OneIn(3);
-    const uint64_t model = rng_.Below(4);
+    const uint64_t model = rng_.Below(kModels);
     client.body = R"({"model":"a/m)" + std::to_string(model) +
                   R"(","messages":[{"role":"user","content":"tag)" + std::to_string(id) + R"("}])";
     if (client.stream) client.body += R"(,"stream":true)";
@@ -150,7 +150,8 @@ void Simulation::SubmitClient(ExchangeId id) {
 }
 
 void Simulation::Cut(const std::string& bytes, UpstreamScript* script) {
-  const Duration longest = rng_.OneIn(10) ? Duration::Seconds(40) : Duration::Seconds(2);
+  script->prompt = !rng_.OneIn(10);
+  const Duration longest = script->prompt ? Duration::Seconds(2) : Duration::Seconds(40);
   for (size_t at = 0; at < bytes.size();) {
     const size_t size = 1 + rng_.Below(kLargestPiece);
     script->pieces.push_back({rng_.UpTo(longest), bytes.substr(at, size)});
@@ -236,7 +237,9 @@ UpstreamScript Simulation::Direct(const TransportRequest& request) {
   const bool type_matters = script.head.content_type == "text/html" &&
                             request.body.find("\"stream\":true") != std::string::npos;
   script.well_formed = script.well_formed && (fault > 5 || (fault == 5 && !type_matters));
-  script.head_delay = rng_.UpTo(rng_.OneIn(12) ? Duration::Seconds(90) : Duration::Seconds(3));
+  const bool late = rng_.OneIn(12);
+  script.head_delay = rng_.UpTo(late ? Duration::Seconds(90) : Duration::Seconds(3));
+  script.prompt = script.prompt && !late && script.ending == UpstreamScript::Ending::kClean;
   return script;
 }
 
@@ -357,7 +360,9 @@ void Simulation::CheckClient(ExchangeId id, const Client& client,
     expect(client.received.find(attempts.back()->script.content) != std::string::npos,
            "the answer is the upstream's");
   }
-  if (ok) expect(attempts.back()->script.well_formed, "only a well-formed answer is a success");
+  const UpstreamScript& last = attempts.back()->script;
+  if (ok) expect(last.well_formed, "only a well-formed answer is a success");
+  if (last.well_formed && last.prompt) expect(ok, "a well-formed, prompt answer is a success");
 }
 
 }  // namespace seekroute::testing

@@ -207,11 +207,9 @@ void CurlTransport::Impl::LimitIdleConnections() {
 // --- the loop ------------------------------------------------------------------------------------
 
 void CurlTransport::Impl::Poll(Duration timeout) {
-  bool busy = RunDeferred();
-  if (timer_ == Timer::kNow) {
-    busy = true;
-    RunTimer();
-  }
+  const bool busy = RunDeferred() || timer_ == Timer::kNow;
+  // First, also when there are requests to begin: a pooled connection that died meanwhile is
+  // retired in here, before one of them is sent on it.
   for (const SocketSet::Event& event : sockets_.Wait(busy ? 0 : WaitMs(timeout))) {
     if (!sockets_.Live(event.fd)) continue;  // an earlier event of this batch ended it
     Act(event.fd, (event.readable ? CURL_CSELECT_IN : 0) | (event.writable ? CURL_CSELECT_OUT : 0) |

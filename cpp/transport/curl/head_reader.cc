@@ -49,12 +49,26 @@ int64_t DecimalMs(std::string_view text, int64_t unit_ms) {
   return std::min(ms, kMaxRetryAfterMs);
 }
 
+// Of "HTTP/1.1 200 OK"; 0 when it is not such a line.
+int StatusOf(std::string_view line) {
+  constexpr size_t kVersion = sizeof "HTTP/1.1 " - 1;
+  if (!line.starts_with("HTTP/1.") || line.size() < kVersion + 3 || line[kVersion - 1] != ' ') {
+    return 0;
+  }
+  int status = 0;
+  for (const char c : line.substr(kVersion, 3)) {
+    if (!IsDigit(c)) return 0;
+    status = status * 10 + (c - '0');
+  }
+  return status;
+}
+
 }  // namespace
 
 void HeadReader::Reset() {
   bytes_ = 0;
   done_ = false;
-  BeginHead({});
+  Forget();
 }
 
 HeadReader::Step HeadReader::Add(std::string_view line) {
@@ -62,8 +76,10 @@ HeadReader::Step HeadReader::Add(std::string_view line) {
   if (bytes_ > max_bytes_) return Step::kTooLarge;
   if (done_) return Step::kMore;
   if (line.starts_with("HTTP/")) {
-    BeginHead(line);
-    return Step::kMore;
+    Forget();  // what an interim head said
+    head_.status = StatusOf(line);
+    const bool valid = head_.status >= 100 && head_.status <= 599 && head_.status != 101;
+    return valid ? Step::kMore : Step::kInvalid;
   }
   if (!Trimmed(line).empty()) {
     Field(line);
@@ -75,19 +91,11 @@ HeadReader::Step HeadReader::Add(std::string_view line) {
   return Step::kFinal;
 }
 
-void HeadReader::BeginHead(std::string_view status_line) {
+void HeadReader::Forget() {
   head_ = {};
   retry_after_ms_ = -1;
   retry_after_.clear();
   date_.clear();
-  const size_t space = status_line.find(' ');
-  if (space == std::string_view::npos) return;
-  int status = 0;
-  for (char c : Trimmed(status_line.substr(space)).substr(0, 3)) {
-    if (!IsDigit(c)) return;
-    status = status * 10 + (c - '0');
-  }
-  head_.status = status;
 }
 
 void HeadReader::Field(std::string_view line) {

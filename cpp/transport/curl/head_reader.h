@@ -17,6 +17,7 @@ class HeadReader {
     kMore,      // the head goes on, or it was an interim (1xx) one
     kFinal,     // head() is whole; said once
     kTooLarge,  // more than max_bytes in heads and trailers together
+    kInvalid,   // not a status line of HTTP/1, or a switch of protocols nobody asked for
   };
 
   explicit HeadReader(size_t max_bytes) : max_bytes_(max_bytes) {}
@@ -28,12 +29,11 @@ class HeadReader {
   Step Add(std::string_view line);
 
   bool done() const { return done_; }
-  // Of the last status line read, 0 before one.
-  int status() const { return head_.status; }
+  bool begun() const { return bytes_ > 0; }
   const TransportHead& head() const { return head_; }
 
  private:
-  void BeginHead(std::string_view status_line);
+  void Forget();
   void Field(std::string_view line);
   int64_t RetryAfterMs() const;
 

@@ -17,14 +17,17 @@ class SendOnce {
   // `body` is owned by the caller and outlives the transfer.
   void Reset(std::string_view body) {
     body_ = body;
+    size_ = body.size();
     begun_ = 0;
   }
 
   // Counts a request that libcurl is about to write; false for every one but the first.
   bool Begin() { return ++begun_ == 1; }
 
-  // False: it is certain that not one byte of the request was sent.
+  // False: libcurl was never let to write.
   bool begun() const { return begun_ > 0; }
+  // Whether libcurl took some of the body.
+  bool read() const { return body_.size() < size_; }
 
   // CURLOPT_READFUNCTION and CURLOPT_SEEKFUNCTION with a SendOnce as data. The seek always fails:
   // libcurl gives up (CURLE_SEND_FAIL_REWIND) where it would begin the body anew.
@@ -37,6 +40,7 @@ class SendOnce {
 
  private:
   std::string_view body_;  // what is not yet read; owned by the transfer
+  size_t size_ = 0;
   int begun_ = 0;
 };
 

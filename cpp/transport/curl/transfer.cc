@@ -25,8 +25,10 @@ constexpr long kKeepAliveIntervalSeconds = 15;
 constexpr const char* kOwnHeaders[] = {"Content-Type: application/json",
                                        "Accept-Encoding: identity", "Expect:"};
 
+// Also false when nothing follows: libcurl would take the path for the host.
 bool HasScheme(const std::string& url, std::string_view scheme) {
-  return strncasecmp(url.c_str(), scheme.data(), scheme.size()) == 0;
+  return url.size() > scheme.size() && url[scheme.size()] != '/' &&
+         strncasecmp(url.c_str(), scheme.data(), scheme.size()) == 0;
 }
 
 // A line break in a header or path would let its author write headers of his own.
@@ -137,6 +139,7 @@ void Transfer::Clear() {
   resuming = false;
   last_socket = CURL_SOCKET_BAD;
   head_too_large_ = false;
+  head_invalid_ = false;
   address_refused_ = false;
   no_descriptor_ = false;
 }
@@ -156,9 +159,13 @@ CURLcode Transfer::Resume() {
 
 TransferFacts Transfer::Facts() const {
   TransferFacts facts;
-  facts.begun = sending_.begun();
+  long written = 0;
+  curl_easy_getinfo(easy_, CURLINFO_REQUEST_SIZE, &written);
+  // A pooled connection found dead by the very first write took nothing.
+  facts.dispatched = sending_.begun() && (written > 0 || sending_.read() || head_.begun());
   facts.head_done = head_.done();
   facts.head_too_large = head_too_large_;
+  facts.head_invalid = head_invalid_;
   facts.address_refused = address_refused_;
   facts.no_descriptor = no_descriptor_;
   facts.curl_text = curl_text_;
@@ -277,6 +284,9 @@ size_t Transfer::OnHeader(char* line, size_t size, size_t count, void* self) {
       break;
     case HeadReader::Step::kTooLarge:
       transfer->head_too_large_ = true;
+      return 0;
+    case HeadReader::Step::kInvalid:
+      transfer->head_invalid_ = true;
       return 0;
     case HeadReader::Step::kFinal:
       transfer->observer_->OnHead(transfer->head_.head());

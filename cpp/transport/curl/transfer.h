@@ -81,6 +81,7 @@ class Transfer {
   std::string held_;                 // body that came while paused: one receive buffer at most
   bool paused_ = false;
   bool head_too_large_ = false;
+  bool head_invalid_ = false;
   bool address_refused_ = false;
   bool no_descriptor_ = false;
   char curl_text_[CURL_ERROR_SIZE] = {};

@@ -4,7 +4,7 @@ namespace seekroute {
 namespace {
 
 Error Lost(const TransferFacts& facts) {
-  if (!facts.begun) {
+  if (!facts.dispatched) {
     return MakeError(ErrorCode::kUpstreamError, "could not connect to the provider");
   }
   return MakeError(ErrorCode::kUpstreamTruncated,
@@ -13,16 +13,19 @@ Error Lost(const TransferFacts& facts) {
 }
 
 Error ErrorOf(CURLcode code, const TransferFacts& facts) {
-  if (facts.address_refused && !facts.begun) {
+  if (facts.address_refused && !facts.dispatched) {
     return MakeError(ErrorCode::kUpstreamError,
                      "the provider has a private or special address; if that is meant, mark the "
                      "provider `allow_private`");
   }
-  if (facts.no_descriptor && !facts.begun) {
+  if (facts.no_descriptor && !facts.dispatched) {
     return MakeError(ErrorCode::kOverloaded, "the gateway is out of file descriptors");
   }
   if (facts.head_too_large) {
     return MakeError(ErrorCode::kBadUpstreamResponse, "the provider's response head is too large");
+  }
+  if (facts.head_invalid) {
+    return MakeError(ErrorCode::kBadUpstreamResponse, "the provider's answer is not valid HTTP");
   }
   switch (code) {
     case CURLE_COULDNT_RESOLVE_HOST:
@@ -55,7 +58,7 @@ Error ErrorOf(CURLcode code, const TransferFacts& facts) {
     case CURLE_USE_SSL_FAILED:
       return MakeError(ErrorCode::kUpstreamTls, "TLS with the provider failed");
     case CURLE_UNSUPPORTED_PROTOCOL:
-      if (!facts.begun) {
+      if (!facts.dispatched) {
         return MakeError(ErrorCode::kUpstreamError, "the provider's base_url is not a usable URL");
       }
       [[fallthrough]];
@@ -64,7 +67,7 @@ Error ErrorOf(CURLcode code, const TransferFacts& facts) {
       return MakeError(ErrorCode::kBadUpstreamResponse, "the provider's answer is not valid HTTP");
     case CURLE_OUT_OF_MEMORY:
       // libcurl's name for a header line beyond its own 100 kB.
-      if (facts.begun && !facts.head_done) {
+      if (facts.dispatched && !facts.head_done) {
         return MakeError(ErrorCode::kBadUpstreamResponse,
                          "the provider's response head is too large");
       }
@@ -77,7 +80,7 @@ Error ErrorOf(CURLcode code, const TransferFacts& facts) {
       }
       return Lost(facts);
     case CURLE_OK:
-      if (facts.begun && !facts.head_done) return Lost(facts);
+      if (facts.dispatched && !facts.head_done) return Lost(facts);
       return {};
     default:
       return Lost(facts);
@@ -88,7 +91,7 @@ Error ErrorOf(CURLcode code, const TransferFacts& facts) {
 
 TransportEnd EndOf(CURLcode code, const TransferFacts& facts) {
   TransportEnd end;
-  end.dispatched = facts.begun;
+  end.dispatched = facts.dispatched;
   end.complete = code == CURLE_OK && facts.head_done;
   if (!end.complete) end.error = ErrorOf(code, facts);
   return end;

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Set
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -26,6 +26,17 @@ class Strict(BaseModel):
     )
 
 
+PROVIDER_ID = r"^[a-z0-9][a-z0-9_-]{0,62}$"
+MODEL_ID = r"^[a-z0-9][a-z0-9._-]{0,62}/[A-Za-z0-9][A-Za-z0-9._:@+-]{0,126}$"
+ALIAS = r"^[A-Za-z0-9][A-Za-z0-9._:@+/-]{0,190}$"
+_PATTERN_WORDS = {
+    PROVIDER_ID: "lower-case letters, digits, - and _",
+    MODEL_ID: "author/slug",
+    ALIAS: "a model name without spaces",
+}
+
+# Values under these keys are never shown, whatever they look like.
+_SECRET_KEYS = frozenset(["api_key", "headers", "proxy"])
 # Short plain words are worth quoting back; anything else may be a secret in the wrong place.
 _QUOTABLE = re.compile(r"[A-Za-z0-9_. /:-]{1,32}")
 _KEY_SHAPED = re.compile(r"(?i)(?:sk|sr|pk|rk|gsk|xai|hf|nvapi|pplx|csk|fw|aiza|bearer)[-_ ]|aiza")
@@ -80,7 +91,7 @@ def shown(value: object, *, secret: bool = False) -> str:
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """A hint naming the closest of `known`, or listing them when they are few."""
     choices = sorted(known)
-    close = difflib.get_close_matches(word, choices, n=1, cutoff=0.6)
+    close = difflib.get_close_matches(word, choices, n=1, cutoff=0.7)
     if close:
         return f"did you mean {close[0]}?"
     if 0 < len(choices) <= 12:
@@ -121,7 +132,7 @@ def problems_of(
     *,
     prefix: str = "",
     where: Callable[[str], str] = lambda path: "",
-    secrets: Mapping[str, object] | set[str] | frozenset[str] = frozenset(),
+    secrets: Set[str] = frozenset(),
 ) -> list[Problem]:
     """Turns a validation error into problems with path, expectation, what was found, and a hint.
 
@@ -148,11 +159,13 @@ def problems_of(
             expected = _TYPE_WORDS.get(kind)
             if kind in _BOUND_WORDS:
                 name, words = _BOUND_WORDS[kind]
-                expected = words.format(context.get(name))
+                limit = context.get(name)
+                expected = _PATTERN_WORDS.get(str(limit)) or words.format(limit)
             if kind == "value_error":
                 message, _, hint = str(context.get("error", item["msg"])).partition("; ")
             elif expected:
-                found = shown(value, secret=path in secrets)
+                hidden = path in secrets or not _SECRET_KEYS.isdisjoint(path.split("."))
+                found = shown(value, secret=hidden)
                 message = f"expected {expected}, found {found}"
             else:
                 message = item["msg"][:1].lower() + item["msg"][1:]

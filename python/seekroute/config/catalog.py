@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import importlib.resources
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -13,8 +13,16 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, ValidationError, field_validator
 
-from seekroute.config._documents import Document, parse_document
-from seekroute.config._schema import Strict, check_base_url, did_you_mean, problems_of
+from seekroute.config._documents import parse_document
+from seekroute.config._schema import (
+    ALIAS,
+    MODEL_ID,
+    PROVIDER_ID,
+    Strict,
+    check_base_url,
+    did_you_mean,
+    problems_of,
+)
 from seekroute.errors import ConfigError, Problem
 
 __all__ = [
@@ -28,15 +36,13 @@ __all__ = [
     "per_token",
 ]
 
-PROVIDER_ID = r"^[a-z0-9][a-z0-9_-]{0,62}$"
-MODEL_ID = r"^[a-z0-9][a-z0-9._-]{0,62}/[A-Za-z0-9][A-Za-z0-9._:@+-]{0,126}$"
-ALIAS = r"^[A-Za-z0-9][A-Za-z0-9._:@+/-]{0,190}$"
 AUTO_NAMES = ("auto", "seekroute/auto", "openrouter/auto")
 MOCK_PROVIDER = "mock"
 
 # The core counts prices in pico-USD per token: 12 decimals per unit, 6 per million.
 _DECIMAL = re.compile(r"(?:0|[1-9][0-9]{0,6})(?:\.([0-9]{1,12}))?")
 _MILLION_EXPONENT = 6
+_TEXT_PRICES = ("input", "output")
 _UNIT_DECIMALS = 12
 
 
@@ -161,7 +167,7 @@ class CatalogModel(Strict):
     """What the model can do."""
     aliases: tuple[Annotated[str, Field(pattern=ALIAS)], ...] = ()
     """Other accepted names, with or without author."""
-    endpoints: Annotated[tuple[Endpoint, ...], Field(min_length=1)]
+    endpoints: tuple[Endpoint, ...]
     """Who serves it, in order of preference."""
 
     @property
@@ -256,31 +262,25 @@ class Catalog:
         return self._by_id[model_id] if model_id else None
 
     def extended(
-        self,
-        providers: Mapping[str, Provider],
-        models: Sequence[CatalogModel],
-        *,
-        path: str = "models",
-        document: Document | None = None,
+        self, providers: Mapping[str, Provider], models: Sequence[CatalogModel]
     ) -> Catalog:
-        """This catalog with an operator's providers and models; theirs come first and replace
-        packaged ones of the same id.
+        """This catalog with an operator's providers and models; theirs come first, and an id or
+        alias of theirs replaces the packaged model or alias of that name.
 
         Raises:
             ConfigError: Unknown provider, id or alias given twice, price missing.
         """
         merged = {**self.providers, **providers}
-        problems = _check_models(models, merged, self.sources, path, document)
+        rows = [model.model_dump(exclude_none=True) for model in models]
+        problems = check_rows(rows, merged, self.sources)
         if problems:
             raise ConfigError(problems)
-        own_names = {m.id for m in models} | {a for m in models for a in m.aliases}
+        taken = {model.id for model in models} | {a for m in models for a in m.aliases}
         rest: list[CatalogModel] = []
-        replaced = {model.id for model in models}
         for model in self.models:
-            if model.id in replaced:
-                continue
-            aliases = tuple(alias for alias in model.aliases if alias not in own_names)
-            rest.append(model.model_copy(update={"aliases": aliases}))
+            if model.id not in taken:
+                aliases = tuple(alias for alias in model.aliases if alias not in taken)
+                rest.append(model.model_copy(update={"aliases": aliases}))
         return Catalog(merged, [*models, *rest], self.sources)
 
 
@@ -292,65 +292,100 @@ def _spellings(model: CatalogModel) -> list[str]:
 
 
 def _names_of(models: Sequence[CatalogModel]) -> dict[str, str]:
-    """Every accepted spelling -> id. Full ids win over aliases, aliases over bare slugs, and the
-    first in the list over later ones."""
+    """Every accepted spelling -> id. A full id means itself; of slugs and aliases that collide,
+    the first model in the list has its way."""
     names = {model.id: model.id for model in models}
     for model in models:
-        for alias in _spellings(model):
-            names.setdefault(alias, model.id)
-    for model in models:
-        names.setdefault(model.slug, model.id)
+        for spelling in (*_spellings(model), model.slug):
+            names.setdefault(spelling, model.id)
     return names
 
 
-def _check_models(
-    models: Sequence[CatalogModel],
-    providers: Mapping[str, Provider],
-    sources: Mapping[str, Source],
-    path: str,
-    document: Document | None,
+def check_rows(
+    rows: object,
+    providers: Collection[str],
+    sources: Collection[str],
+    where: Callable[[str], str] = lambda path: "",
 ) -> list[Problem]:
+    """What is wrong between the rows of a model list, and of each beyond its shape.
+
+    Works on the raw data, so that one malformed row does not hide what is wrong with the others.
+
+    Args:
+        rows: The value of `models` as it was read; parts of another shape are passed over, as
+            they are problems of their own.
+        providers: Ids of all providers.
+        sources: Names of all sources.
+        where: Gives file and line of a path.
+    """
     problems: list[Problem] = []
     ids: dict[str, int] = {}
     aliases: dict[str, str] = {}
 
     def add(at: str, message: str, hint: str = "") -> None:
-        problems.append(Problem(at, message, hint, document.where(at) if document else ""))
+        problems.append(Problem(at, message, hint, where(at)))
 
-    for index, model in enumerate(models):
-        if model.id in ids:
-            add(f"{path}.{index}.id", f"{model.id} is already the id of {path}.{ids[model.id]}")
-        ids.setdefault(model.id, index)
-    for index, model in enumerate(models):
-        here = f"{path}.{index}"
-        for number, alias in enumerate(model.aliases):
-            at = f"{here}.aliases.{number}"
+    entries = [(i, row) for i, row in enumerate(_list(rows)) if isinstance(row, dict)]
+    for index, row in entries:
+        model_id = row.get("id")
+        if not isinstance(model_id, str):
+            continue
+        if model_id in ids:
+            add(f"models.{index}.id", f"{model_id!r} is already the id of models.{ids[model_id]}")
+        if model_id in AUTO_NAMES:
+            add(f"models.{index}.id", f"{model_id!r} is reserved for automatic routing")
+        ids.setdefault(model_id, index)
+    for index, row in entries:
+        for number, alias in enumerate(_list(row.get("aliases"))):
+            if not isinstance(alias, str):
+                continue
+            at = f"models.{index}.aliases.{number}"
             if alias in ids:
-                add(at, f"{alias} is already the id of a model")
+                add(at, f"{alias!r} is already the id of models.{ids[alias]}")
             elif alias in AUTO_NAMES:
-                add(at, f"{alias} is reserved for automatic routing")
+                add(at, f"{alias!r} is reserved for automatic routing")
             elif alias in aliases:
-                add(at, f"{alias} is already an alias of {aliases[alias]}")
-            aliases.setdefault(alias, model.id)
-        if model.id in AUTO_NAMES:
-            add(f"{here}.id", f"{model.id} is reserved for automatic routing")
-        for number, endpoint in enumerate(model.endpoints):
-            at = f"{here}.endpoints.{number}"
-            if endpoint.provider not in providers:
-                hint = did_you_mean(endpoint.provider, providers)
-                add(f"{at}.provider", f"no provider named {endpoint.provider!r}", hint)
-            if endpoint.source and endpoint.source not in sources:
-                hint = did_you_mean(endpoint.source, sources)
-                add(f"{at}.source", f"no source named {endpoint.source!r}", hint)
-            needed = ("per_image",) if model.is_image else ("input", "output")
-            for name in needed:
-                if getattr(endpoint.price, name) is None:
-                    hint = 'write "0" when it is free'
-                    add(f"{at}.price.{name}", "this price is required", hint)
-            bounds = [tier.above for tier in endpoint.price.tiers]
-            if bounds != sorted(set(bounds)):
-                add(f"{at}.price.tiers", "expected tiers by rising threshold")
+                add(at, f"{alias!r} is already an alias of {aliases[alias]}")
+            aliases.setdefault(alias, f"models.{index}")
+        if row.get("endpoints") == []:
+            add(f"models.{index}.endpoints", "expected at least one endpoint")
+        output = _list(row.get("output"))
+        needed = ("per_image",) if "image" in output and "text" not in output else _TEXT_PRICES
+        for number, endpoint in enumerate(_list(row.get("endpoints"))):
+            if isinstance(endpoint, dict):
+                at = f"models.{index}.endpoints.{number}"
+                _check_endpoint(endpoint, at, needed, providers, sources, add)
     return problems
+
+
+def _check_endpoint(
+    endpoint: dict[str, Any],
+    at: str,
+    needed: Sequence[str],
+    providers: Collection[str],
+    sources: Collection[str],
+    add: Callable[[str, str, str], None],
+) -> None:
+    provider, source = endpoint.get("provider"), endpoint.get("source")
+    if isinstance(provider, str) and provider not in providers:
+        hint = did_you_mean(provider, providers)
+        add(f"{at}.provider", "no provider of this name", hint)
+    if isinstance(source, str) and source and source not in sources:
+        add(f"{at}.source", "no source of this name", did_you_mean(source, sources))
+    price = endpoint.get("price")
+    if not isinstance(price, dict):
+        return
+    for name in needed:
+        if price.get(name) is None:
+            add(f"{at}.price.{name}", "this price is required", 'write "0" when it is free')
+    bounds = [t.get("above") for t in _list(price.get("tiers")) if isinstance(t, dict)]
+    numbers = [bound for bound in bounds if isinstance(bound, int)]
+    if numbers != sorted(set(numbers)):
+        add(f"{at}.price.tiers", "expected tiers by rising threshold", "")
+
+
+def _list(value: object) -> Sequence[Any]:
+    return value if isinstance(value, list | tuple) else ()
 
 
 def load_catalog(source: Path | str, *, name: str = "catalog.yaml") -> Catalog:
@@ -367,17 +402,23 @@ def load_catalog(source: Path | str, *, name: str = "catalog.yaml") -> Catalog:
         name = str(source)
         source = source.read_text(encoding="utf-8")
     document = parse_document(source, name=name)
+    data = document.data
+    providers, sources = data.get("providers"), data.get("sources")
+    problems: list[Problem] = []
+    parsed: _CatalogFile | None = None
     try:
-        raw = _CatalogFile.model_validate(document.data)
+        parsed = _CatalogFile.model_validate(data)
     except ValidationError as error:
-        raise ConfigError(problems_of(error, _CatalogFile, where=document.where)) from None
-    problems = _check_models(raw.models, raw.providers, raw.sources, "models", document)
-    if MOCK_PROVIDER in raw.providers:
+        problems += problems_of(error, _CatalogFile, where=document.where)
+    known = providers if isinstance(providers, dict) else {}
+    listed = sources if isinstance(sources, dict) else {}
+    problems += check_rows(data.get("models"), known, listed, document.where)
+    if MOCK_PROVIDER in known:
         at = f"providers.{MOCK_PROVIDER}"
         problems.append(Problem(at, "this name is reserved", where=document.where(at)))
-    if problems:
+    if problems or parsed is None:
         raise ConfigError(problems)
-    return Catalog(raw.providers, raw.models, raw.sources)
+    return Catalog(parsed.providers, parsed.models, parsed.sources)
 
 
 @functools.cache

@@ -10,7 +10,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from seekroute.config._documents import Document, interpolate, join, read_document
+from seekroute.config._crosscheck import cross_check
+from seekroute.config._documents import Document, interpolate, join, kind_of, read_document
 from seekroute.config._schema import did_you_mean, problems_of
 from seekroute.config.catalog import Catalog, Provider, packaged_catalog
 from seekroute.config.profile import (
@@ -79,6 +80,12 @@ def load_settings(
 
     def place(values: dict[str, Any], kind: Origin, details: Mapping[str, str]) -> None:
         for leaf, value in _leaves(values, ""):
+            if value is None:  # a key left empty is a key not given
+                continue
+            blocked = _blocked(data, leaf)
+            if blocked:
+                message = f"expected a mapping, found {kind_of(_get(data, blocked))}"
+                problems.append(Problem(blocked, message, "", document.where(blocked)))
             _put(data, leaf, value)
             for old in [o for o in origins if o.startswith(leaf + ".")]:
                 del origins[old]
@@ -88,7 +95,6 @@ def load_settings(
     from_env, names, env_problems = _read_environment(env)
     problems += env_problems
     place(from_env, "env", names)
-    touched |= set(names)
     given: dict[str, Any] = {}
     for dotted, value in (overrides or {}).items():
         if value is not None:
@@ -104,19 +110,21 @@ def load_settings(
             probe = probe.rpartition(".")[0]
         return document.where(at)
 
+    folder = Path(document.name).parent if document.name else None
     broken = {problem.path for problem in problems}
+    settings: Settings | None = None
+    found: list[Problem] = []
     try:
         settings = Settings.model_validate(data)
     except ValidationError as error:
         found = problems_of(error, Settings, where=where, secrets=touched)
-        # An unset variable is one problem, not also whatever the gap fails to be.
-        problems += [problem for problem in found if problem.path not in broken]
-        raise ConfigError(problems) from None
-    settings._origins.update(origins)
-    settings._folder = str(Path(document.name).parent) if document.name else ""
-    problems += _cross_check(settings, env, where)
-    if problems:
+    found += cross_check(data, env, folder, where)
+    # A value that is already a problem is not reported again for what it therefore fails to be.
+    problems += [problem for problem in found if problem.path not in broken]
+    if problems or settings is None:
         raise ConfigError(problems)
+    settings._origins.update(origins)
+    settings._folder = str(folder) if folder else ""
     return settings
 
 
@@ -156,6 +164,22 @@ def _put(target: dict[str, Any], dotted: str, value: Any) -> None:
     target[last] = value
 
 
+def _get(data: Any, dotted: str) -> Any:
+    for part in dotted.split("."):
+        data = data.get(part) if isinstance(data, dict) else None
+    return data
+
+
+def _blocked(data: dict[str, Any], dotted: str) -> str:
+    """The parent of `dotted` that a weaker source set to something else than a mapping."""
+    parent = dotted.rpartition(".")[0]
+    while parent:
+        if not isinstance(_get(data, parent), dict | None):
+            return parent
+        parent = parent.rpartition(".")[0]
+    return ""
+
+
 def _read_environment(
     env: Mapping[str, str],
 ) -> tuple[dict[str, Any], dict[str, str], list[Problem]]:
@@ -166,8 +190,8 @@ def _read_environment(
     top = set(Settings.model_fields)
     known = {name.upper() for name in top} | set(_SHORT) | set(_ELSEWHERE)
     for variable in sorted(env):
-        if not variable.upper().startswith(ENV_PREFIX):
-            continue
+        if not variable.upper().startswith(ENV_PREFIX) or not env[variable]:
+            continue  # as in `${NAME:-default}`, set to nothing is not set
         rest = variable[len(ENV_PREFIX) :]
         dotted = _SHORT.get(rest.upper()) or ".".join(rest.lower().split("__"))
         first = dotted.partition(".")[0]
@@ -191,58 +215,6 @@ def _read_environment(
         if isinstance(value, dict):
             names.update({leaf: variable for leaf, _ in _leaves(value, dotted)})
     return values, names, problems
-
-
-def _cross_check(settings: Settings, env: Mapping[str, str], where: Any) -> list[Problem]:
-    """What only shows when settings, catalog and profiles are seen together."""
-    problems: list[Problem] = []
-    packaged = packaged_catalog()
-    for provider_id, provider in settings.providers.items():
-        at = f"providers.{provider_id}"
-        known = packaged.providers.get(provider_id)
-        if known is None and provider.base_url is None:
-            hint = did_you_mean(provider_id, packaged.providers) or "or is this a typing error?"
-            message = "a provider that is not packaged needs a base_url"
-            problems.append(Problem(at, message, hint, where(at)))
-        switched_on = provider.enabled and provider.base_url is None and provider.api_key is None
-        if known and switched_on and not any(env.get(name, "").strip() for name in known.env):
-            hint = f"set {' or '.join(known.env)}, or its api_key"
-            message = "enabled, but no key was found"
-            problems.append(Problem(f"{at}.enabled", message, hint, where(f"{at}.enabled")))
-        if provider.ca_file and not Path(provider.ca_file).is_file():
-            at = f"{at}.ca_file"
-            problems.append(Problem(at, "no such file", "", where(at)))
-    try:
-        catalog = catalog_of(settings)
-    except ConfigError as error:
-        problems += [Problem(p.path, p.message, p.hint, where(p.path)) for p in error.problems]
-        catalog = packaged
-    if settings.default_model and catalog.resolve(settings.default_model) is None:
-        hint = did_you_mean(settings.default_model, catalog.names)
-        at = "default_model"
-        problems.append(Problem(at, "no model of this name in the catalog", hint, where(at)))
-    problems += _check_profiles(settings, where)
-    return problems
-
-
-def _check_profiles(settings: Settings, where: Any) -> list[Problem]:
-    problems: list[Problem] = []
-    wanted = {"profile": settings.profile}
-    wanted |= {f"profiles.{index}": name for index, name in enumerate(settings.profiles)}
-    seen: dict[str, str] = {}
-    for at, name in wanted.items():
-        try:
-            profile = _load(settings, name)
-        except ConfigError as error:
-            for problem in error.problems:
-                inner = f"{at}: {problem.path}" if problem.path else at
-                place = problem.where or where(at)
-                problems.append(Problem(inner, problem.message, problem.hint, place))
-            continue
-        if seen.setdefault(profile.name, name) != name:
-            message = f"two files define the profile {profile.name}"
-            problems.append(Problem(at, message, "give one of them another name", where(at)))
-    return problems
 
 
 def _load(settings: Settings, name: str) -> ProfileFile:

@@ -5,17 +5,10 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BeforeValidator,
-    Field,
-    PrivateAttr,
-    SecretStr,
-    field_validator,
-    model_validator,
-)
+from pydantic import BeforeValidator, Field, PrivateAttr, SecretStr, field_validator
 
-from seekroute.config._schema import Strict, check_base_url
-from seekroute.config.catalog import MOCK_PROVIDER, PROVIDER_ID, CatalogModel
+from seekroute.config._schema import PROVIDER_ID, Strict, check_base_url
+from seekroute.config.catalog import CatalogModel
 from seekroute.config.profile import PACKAGED_PROFILES
 
 __all__ = [
@@ -31,6 +24,7 @@ __all__ = [
 Origin = Literal["cli", "env", "file", "default"]
 
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}")
+_PROXY = re.compile(r"(?:https?|socks5h?)://[!-~]+")
 # The transport sets these itself; a second copy would change what reaches the upstream.
 _OWN_HEADERS = (
     "accept",
@@ -132,6 +126,13 @@ class ProviderSettings(Strict):
             raise ValueError("expected a key: printable ASCII without spaces")
         return SecretStr(text)
 
+    @field_validator("proxy")
+    @classmethod
+    def _proxy_url(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not _PROXY.fullmatch(value.get_secret_value()):
+            raise ValueError("expected a proxy URL such as http://proxy.example.com:3128")
+        return value
+
     @field_validator("headers")
     @classmethod
     def _header_lines(cls, value: dict[str, SecretStr]) -> dict[str, SecretStr]:
@@ -145,12 +146,11 @@ class ProviderSettings(Strict):
                 raise ValueError(f"the value of {name} must be one line of printable ASCII")
         return value
 
-    @model_validator(mode="after")
-    def _url(self) -> ProviderSettings:
-        if self.base_url is not None:
-            url = check_base_url(self.base_url, allow_http=self.allow_http)
-            object.__setattr__(self, "base_url", url)
-        return self
+    @field_validator("base_url")
+    @classmethod
+    def _url(cls, value: str | None) -> str | None:
+        # That plain http was meant is checked where allow_http is known, in _crosscheck.
+        return None if value is None else check_base_url(value, allow_http=True)
 
 
 def _switch(value: Any) -> Any:
@@ -204,13 +204,6 @@ class Settings(Strict):
 
     _origins: dict[str, tuple[Origin, str]] = PrivateAttr(default_factory=dict)
     _folder: str = PrivateAttr(default="")
-
-    @field_validator("providers")
-    @classmethod
-    def _not_reserved(cls, value: dict[str, ProviderSettings]) -> dict[str, ProviderSettings]:
-        if MOCK_PROVIDER in value:
-            raise ValueError(f"{MOCK_PROVIDER} is reserved; use the setting mock")
-        return value
 
     def origin(self, path: str) -> Origin:
         """Which source decided the value at `path`.

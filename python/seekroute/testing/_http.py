@@ -11,11 +11,13 @@ import contextlib
 import socket
 import struct
 import sys
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from http import HTTPStatus
+from collections.abc import Awaitable, Callable, Mapping
+from enum import Enum
+from typing import Protocol
 
 from seekroute.testing._records import RecordedRequest, Recorder
 from seekroute.testing._shapes import dump, error_body
+from seekroute.testing._wire import BadRequestError, Headers, format_head, pairs, parse_head
 
 MAX_HEAD_BYTES = 64 * 1024
 MAX_BODY_BYTES = 64 * 1024 * 1024
@@ -26,18 +28,15 @@ MAX_CHUNK_LINE_BYTES = 4096
 MAX_UNPARSED_BYTES = 1024 * 1024
 # Time given to a client to read a refusal before its connection closes, in seconds.
 LINGER_SECONDS = 1.0
-# Accepted but not yet served connections, for tests that open thousands at once.
-BACKLOG = 4096
-
-Headers = Mapping[str, str] | Iterable[tuple[str, str]]
+# Looks at the send queue, mostly 1 ms apart: a client that does not read is not waited for longer.
+MAX_SETTLE_TURNS = 1000
 
 
-class BadRequestError(Exception):
-    """The bytes are not a request this server can answer."""
+class Queued(Enum):
+    """Bytes in a socket's send queue, by the Linux ioctl that counts them."""
 
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
+    UNACKNOWLEDGED = 0x5411  # SIOCOUTQ
+    UNSENT = 0x894B  # SIOCOUTQNSD
 
 
 class Exchange:
@@ -47,7 +46,7 @@ class Exchange:
     operations `head`, `send`, `fin`, `rst`, `hang`.
     """
 
-    def __init__(self, request: RecordedRequest, connection: _Connection) -> None:
+    def __init__(self, request: RecordedRequest, connection: Connection) -> None:
         self.request = request
         self.closed = False
         self._connection = connection
@@ -68,13 +67,13 @@ class Exchange:
 
     async def respond(self, status: int, headers: Headers, body: bytes) -> None:
         """Send a whole response with its Content-Length; the connection stays usable."""
-        lines = [*_pairs(headers), ("content-length", str(len(body)))]
+        lines = [*pairs(headers), ("content-length", str(len(body)))]
         await self.send(format_head(status, lines) + body)
         self._finish()
 
     async def start_stream(self, status: int, headers: Headers) -> None:
         """Send the head of a response whose body comes in chunks (chunked transfer coding)."""
-        lines = list(_pairs(headers))
+        lines = list(pairs(headers))
         self._chunked = self.request.http_version == "1.1"
         if self._chunked:
             lines.append(("transfer-encoding", "chunked"))
@@ -99,7 +98,7 @@ class Exchange:
 
     async def head(self, status: int, headers: Headers) -> None:
         """Send a head as given; without Content-Length the body ends when the connection does."""
-        lines = list(_pairs(headers))
+        lines = list(pairs(headers))
         if not any(name.lower() == "connection" for name, _ in lines):
             lines.append(("Connection", "close"))
         await self.send(format_head(status, lines))
@@ -109,6 +108,14 @@ class Exchange:
         self._started = True
         await self._connection.write(data)
 
+    async def send_segment(self, data: bytes) -> None:
+        """Send bytes as a TCP segment of their own (Linux; elsewhere the system may join two).
+
+        Without the wait, a full congestion window would join several to one segment.
+        """
+        await self.send(data)
+        await self._connection.settle(Queued.UNSENT)
+
     async def fin(self) -> None:
         """Close the connection in order (FIN), after everything that was sent."""
         self._finish()
@@ -117,7 +124,7 @@ class Exchange:
 
     async def rst(self) -> None:
         """Reset the connection (RST), after everything that was sent has reached the client."""
-        await self._connection.delivered()
+        await self._connection.settle(Queued.UNACKNOWLEDGED)
         self._finish()
         self.closed = True
         self._connection.reset()
@@ -139,10 +146,18 @@ class Exchange:
 Handler = Callable[[Exchange], Awaitable[None]]
 
 
-class _Connection(asyncio.Protocol):
+class Server(Protocol):
+    """What a connection needs of the server it belongs to."""
+
+    handler: Handler
+    recorder: Recorder
+    connections: set[Connection]
+
+
+class Connection(asyncio.Protocol):
     """One client connection: parses requests and runs the handler for each, in order."""
 
-    def __init__(self, server: HttpServer) -> None:
+    def __init__(self, server: Server) -> None:
         self._server = server
         self._buffer = bytearray()
         self._arrived = asyncio.Event()
@@ -205,19 +220,21 @@ class _Connection(asyncio.Protocol):
         if self._lost:
             raise ConnectionResetError("the client is gone")
 
-    async def delivered(self) -> None:
-        """Wait (bounded) until the client's side has acknowledged every byte."""
+    async def settle(self, what: Queued) -> None:
+        """Wait (bounded) until the system's send queue holds no byte that is `what`."""
         if sys.platform != "linux":
             return
         import fcntl
-        import termios
 
         sock = self._transport.get_extra_info("socket")
-        for _ in range(1000):  # 1 s at most: a client that does not read gets its reset anyway
-            queued = fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, b"\0\0\0\0")
+        for turn in range(MAX_SETTLE_TURNS):
+            if self._lost:
+                raise ConnectionResetError("the client is gone")
+            queued = fcntl.ioctl(sock.fileno(), what.value, b"\0\0\0\0")
             if struct.unpack("i", queued)[0] == 0:
                 return
-            await asyncio.sleep(0.001)
+            # The first turns cost no time: on the loopback the answer is mostly there at once.
+            await asyncio.sleep(0 if turn < 10 else 0.001)
 
     def completed(self, request: RecordedRequest) -> None:
         self._current = None
@@ -389,70 +406,3 @@ class _Connection(asyncio.Protocol):
         await self._arrived.wait()
         if self._lost and len(self._buffer) == before:
             raise EOFError
-
-
-class HttpServer:
-    """Listens on one address and hands every request to `handler`. Lives on one event loop."""
-
-    def __init__(self, handler: Handler, recorder: Recorder) -> None:
-        self.handler = handler
-        self.recorder = recorder
-        self.connections: set[_Connection] = set()
-        self._server: asyncio.Server | None = None
-
-    async def start(self, host: str, port: int) -> int:
-        """Listen; returns the port, which the system chose when `port` is 0."""
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(
-            lambda: _Connection(self), host, port, backlog=BACKLOG
-        )
-        return int(self._server.sockets[0].getsockname()[1])
-
-    async def stop(self) -> None:
-        """Stop listening and drop every connection, hanging ones included."""
-        if self._server is None:
-            return
-        self._server.close()
-        tasks = [connection.task for connection in self.connections]
-        for connection in list(self.connections):
-            connection.stop()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        for _ in range(100):  # each closes its socket in the loop's next turn
-            if not self.connections:
-                break
-            await asyncio.sleep(0)
-        await self._server.wait_closed()
-        self._server = None
-
-
-def parse_head(head: bytes) -> tuple[str, str, str, list[tuple[str, str]]]:
-    """Parse a request head: method, target, version ("1.1" or "1.0"), headers.
-
-    Raises:
-        BadRequestError: if it is not a request head.
-    """
-    first, *rest = head.decode("latin-1").lstrip("\r\n").split("\r\n")
-    parts = first.split(" ")
-    if len(parts) != 3 or parts[2] not in ("HTTP/1.1", "HTTP/1.0"):
-        raise BadRequestError(400, "the first line is not an HTTP/1.1 request")
-    headers = []
-    for line in rest:
-        name, colon, value = line.partition(":")
-        if not colon or not name or name != name.strip():
-            raise BadRequestError(400, "a header line has no name")
-        headers.append((name, value.strip()))
-    return parts[0], parts[1], parts[2][5:], headers
-
-
-def format_head(status: int, headers: Iterable[tuple[str, str]]) -> bytes:
-    """The bytes of a response head, header lines as given."""
-    try:
-        reason = HTTPStatus(status).phrase
-    except ValueError:
-        reason = "Unknown"
-    lines = [f"HTTP/1.1 {status} {reason}", *(f"{name}: {value}" for name, value in headers)]
-    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
-
-
-def _pairs(headers: Headers) -> Iterable[tuple[str, str]]:
-    return headers.items() if isinstance(headers, Mapping) else headers

@@ -14,10 +14,11 @@ from types import TracebackType
 from typing import Any
 
 from seekroute.testing._answers import Answer
-from seekroute.testing._http import Exchange, HttpServer
+from seekroute.testing._http import Exchange
 from seekroute.testing._images import TINY_PNG
 from seekroute.testing._records import MAX_RECORDS, RecordedRequest, Recorder
 from seekroute.testing._replies import JSON_TYPE, Delay, Raw, Reply, ReplyOrFactory
+from seekroute.testing._server import HttpServer
 from seekroute.testing._shapes import dump, error_body
 
 Predicate = Callable[[RecordedRequest], bool]

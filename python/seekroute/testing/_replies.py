@@ -349,8 +349,7 @@ class Raw:
                 await exchange.send(values[0])
             elif name == "bytes1":
                 for at in range(len(values[0])):
-                    await exchange.send(values[0][at : at + 1])
-                    await asyncio.sleep(0)
+                    await exchange.send_segment(values[0][at : at + 1])
             elif name == "sleep_ms":
                 await asyncio.sleep(values[0] / 1000)
             elif name == "gate":

@@ -1,0 +1,125 @@
+#include "transport/curl/head_reader.h"
+
+#include <gtest/gtest.h>
+
+#include <initializer_list>
+#include <string>
+
+namespace seekroute {
+namespace {
+
+using Step = HeadReader::Step;
+
+TransportHead Read(std::initializer_list<const char*> fields) {
+  HeadReader reader(4096);
+  EXPECT_EQ(reader.Add("HTTP/1.1 429 Too Many Requests\r\n"), Step::kMore);
+  for (const char* field : fields) {
+    EXPECT_EQ(reader.Add(std::string(field) + "\r\n"), Step::kMore);
+  }
+  EXPECT_EQ(reader.Add("\r\n"), Step::kFinal);
+  EXPECT_TRUE(reader.done());
+  return reader.head();
+}
+
+int64_t RetryAfter(std::initializer_list<const char*> fields) {
+  return Read(fields).retry_after_ms;
+}
+
+TEST(HeadReaderTest, NamesAndMediaTypesIgnoreCase) {
+  const TransportHead head = Read({"CONTENT-TYPE:  Text/Event-Stream ; charset=UTF-8",
+                                   "content-Encoding:GZip", "no colon here", "X-Other: y"});
+  EXPECT_EQ(head.status, 429);
+  EXPECT_EQ(head.content_type, "text/event-stream");
+  EXPECT_EQ(head.content_encoding, "gzip");
+}
+
+TEST(HeadReaderTest, AbsentFieldsAreEmpty) {
+  const TransportHead head = Read({});
+  EXPECT_EQ(head.content_type, "");
+  EXPECT_EQ(head.content_encoding, "");
+  EXPECT_EQ(head.retry_after_ms, -1);
+}
+
+TEST(HeadReaderTest, RetryAfterIsInSeconds) {
+  EXPECT_EQ(RetryAfter({"Retry-After: 20"}), 20000);
+  EXPECT_EQ(RetryAfter({"Retry-After: 0"}), 0);
+  EXPECT_EQ(RetryAfter({"retry-after: 1.5"}), 1500);
+  EXPECT_EQ(RetryAfter({"retry-after: 0.0005"}), 0);
+}
+
+TEST(HeadReaderTest, RetryAfterMsWins) {
+  EXPECT_EQ(RetryAfter({"retry-after-ms: 250", "Retry-After: 20"}), 250);
+  EXPECT_EQ(RetryAfter({"Retry-After: 20", "Retry-After-Ms: 250.9"}), 250);
+  EXPECT_EQ(RetryAfter({"retry-after-ms: soon", "Retry-After: 20"}), 20000);
+}
+
+TEST(HeadReaderTest, RetryAfterIsBounded) {
+  constexpr int64_t kDayMs = 86'400'000;
+  EXPECT_EQ(RetryAfter({"Retry-After: 99999999999999999999999999"}), kDayMs);
+  EXPECT_EQ(RetryAfter({"Retry-After: 86399.9999999999999999999"}), kDayMs - 1);
+  EXPECT_EQ(RetryAfter({"Date: Sun, 06 Nov 1994 08:49:37 GMT",
+                        "Retry-After: Tue, 06 Nov 2035 08:49:37 GMT"}),
+            kDayMs);
+}
+
+TEST(HeadReaderTest, RetryAfterDatesAreMeasuredFromTheDateOfTheResponse) {
+  const char* const date = "Date: Sun, 06 Nov 1994 08:49:37 GMT";
+  EXPECT_EQ(RetryAfter({date, "Retry-After: Sun, 06 Nov 1994 08:50:07 GMT"}), 30000);
+  EXPECT_EQ(RetryAfter({"Retry-After: Sun, 06 Nov 1994 08:50:07 GMT", date}), 30000);
+  EXPECT_EQ(RetryAfter({date, "Retry-After: Sun, 06 Nov 1994 08:49:00 GMT"}), 0);
+  EXPECT_EQ(RetryAfter({"Retry-After: Sun, 06 Nov 1994 08:50:07 GMT"}), -1);
+}
+
+TEST(HeadReaderTest, NonsenseIsNoRetryAfter) {
+  const char* const date = "Date: Sun, 06 Nov 1994 08:49:37 GMT";
+  for (const char* value : {"Retry-After:", "Retry-After: -5", "Retry-After: 5s",
+                            "Retry-After: 1.2.3", "Retry-After: tomorrow"}) {
+    EXPECT_EQ(RetryAfter({date, value}), -1) << value;
+  }
+}
+
+TEST(HeadReaderTest, InterimHeadsAndTrailersAreNotTheHead) {
+  HeadReader reader(4096);
+  EXPECT_EQ(reader.Add("HTTP/1.1 103 Early Hints\r\n"), Step::kMore);
+  EXPECT_EQ(reader.Add("Content-Type: text/plain\r\n"), Step::kMore);
+  EXPECT_EQ(reader.Add("\r\n"), Step::kMore);
+  EXPECT_EQ(reader.Add("HTTP/1.0 200\r\n"), Step::kMore);
+  EXPECT_EQ(reader.Add("\n"), Step::kFinal);
+  EXPECT_EQ(reader.Add("Content-Type: text/html\r\n"), Step::kMore);
+  EXPECT_EQ(reader.Add("\r\n"), Step::kMore);
+  EXPECT_EQ(reader.head().status, 200);
+  EXPECT_EQ(reader.head().content_type, "");
+}
+
+TEST(HeadReaderTest, LimitsHeadsAndTrailersTogether) {
+  HeadReader reader(40);
+  EXPECT_EQ(reader.Add("HTTP/1.1 200 OK\r\n"), Step::kMore);
+  EXPECT_EQ(reader.Add("\r\n"), Step::kFinal);
+  EXPECT_EQ(reader.Add("Trailer: 1234567890\r\n"), Step::kMore);
+  EXPECT_EQ(reader.Add("\r\n"), Step::kTooLarge);
+}
+
+TEST(HeadReaderTest, RefusesOtherStatusLines) {
+  for (const char* line :
+       {"HTTP/2 200\r\n", "HTTP/1.1\r\n", "HTTP/1.1 20\r\n", "HTTP/1.1 2x0\r\n", "HTTP/1.1 099\r\n",
+        "HTTP/1.1 600\r\n", "HTTP/1.1 101 Switch\r\n", "HTTP/1.12200 OK\r\n"}) {
+    HeadReader reader(4096);
+    EXPECT_EQ(reader.Add(line), Step::kInvalid) << line;
+  }
+}
+
+TEST(HeadReaderTest, ResetForgets) {
+  HeadReader reader(4096);
+  reader.Add("HTTP/1.1 200 OK\r\n");
+  reader.Add("Retry-After: 3\r\n");
+  reader.Add("\r\n");
+  reader.Reset();
+  EXPECT_FALSE(reader.done());
+  EXPECT_FALSE(reader.begun());
+  reader.Add("HTTP/1.1 200 OK\r\n");
+  EXPECT_EQ(reader.Add("\r\n"), Step::kFinal);
+  EXPECT_EQ(reader.head().retry_after_ms, -1);
+}
+
+}  // namespace
+}  // namespace seekroute

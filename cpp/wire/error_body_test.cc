@@ -1,0 +1,155 @@
+#include "wire/error_body.h"
+
+#include <gtest/gtest.h>
+
+#include "testing/corpora.h"
+#include "wire/json.h"
+
+namespace seekroute {
+namespace {
+
+Profile PlainProfile() {
+  Profile profile;
+  profile.error_metadata = false;
+  return profile;
+}
+
+TEST(ErrorBodyTest, WritesBothVocabulariesAtOnce) {
+  Error error = MakeError(ErrorCode::kUpstreamRateLimited, "try \"later\"", "");
+  error.upstream_status = 429;
+  EXPECT_EQ(WriteErrorBody(error, Profile(), {"req-1", false, "deepseek"}),
+            R"({"error":{"message":"try \"later\"","type":"rate_limit_error","param":null,)"
+            R"("code":"upstream_rate_limited","metadata":{"error_type":"rate_limit_exceeded",)"
+            R"("request_id":"req-1","provider_name":"deepseek","provider_code":429}}})");
+}
+
+TEST(ErrorBodyTest, TheProfileChoosesWordsAndFields) {
+  Profile profile = PlainProfile();
+  const Error error = MakeError(ErrorCode::kInsufficientCredits, "no credit", "model");
+  EXPECT_EQ(WriteErrorBody(error, profile, {"r", true, ""}),
+            R"({"error":{"message":"no credit","type":"billing_error","param":"model",)"
+            R"("code":"insufficient_credits"}})");
+  profile.error_param = false;
+  ErrorWords& words = profile.words[static_cast<size_t>(ErrorCode::kInsufficientCredits)];
+  words.type = "billing";
+  words.code = "insufficient_balance";
+  words.message = "top up";
+  EXPECT_EQ(
+      WriteErrorBody(error, profile, {"r", true, ""}),
+      R"({"error":{"message":"top up","type":"billing","code":"insufficient_balance"}})");
+}
+
+TEST(ErrorBodyTest, TheCodeIsAnIntegerOnlyUnderApiV1) {
+  Profile profile = PlainProfile();
+  profile.integer_code_on_api_v1 = true;
+  const Error error = MakeError(ErrorCode::kModelNotFound, "no such model", "");
+  EXPECT_NE(WriteErrorBody(error, profile, {"r", true, ""}).find("\"code\":404"),
+            std::string::npos);
+  EXPECT_NE(WriteErrorBody(error, profile, {"r", false, ""}).find("\"code\":\"model_not_found\""),
+            std::string::npos);
+}
+
+TEST(ErrorBodyTest, WritesAnEventThatChatClientsParse) {
+  EXPECT_EQ(WriteErrorEvent(MakeError(ErrorCode::kUpstreamTruncated, "cut"), PlainProfile(),
+                            {"r", false, ""}, "gen-1", "m", 5),
+            R"(data: {"id":"gen-1","object":"chat.completion.chunk","created":5,"model":"m",)"
+            R"("error":{"message":"cut","type":"upstream_error","param":null,)"
+            R"("code":"upstream_truncated"},"choices":[{"index":0,"delta":{"content":""},)"
+            R"("finish_reason":"error"}]})"
+            "\n\n");
+}
+
+TEST(ErrorBodyTest, FindsTheSentenceOfAProvider) {
+  const struct {
+    const char* body;
+    const char* message;
+  } cases[] = {
+      {R"({"error":{"message":"no quota","type":"x"}})", "no quota"},
+      {R"({"error":"broken"})", "broken"},
+      {R"({"message":"hello"})", "hello"},
+      {R"({"detail":"Not found"})", "Not found"},
+      {R"({"detail":[{"loc":["body"],"msg":"field required"}]})", "field required"},
+      {R"([{"error":{"code":400,"message":"bad","status":"X"}}])", "bad"},
+      {R"({"error":{"message":"two\nlines"}})", "two lines"},
+      {R"({"error":{"code":3}})", ""},
+      {R"({"error":null})", ""},
+      {"<html>502</html>", ""},
+      {"", ""},
+      {"{\"message\":\"a\xFF\"}", "a\uFFFD"},
+  };
+  for (const auto& c : cases) EXPECT_EQ(UpstreamMessage(c.body, {}), c.message) << c.body;
+}
+
+TEST(ErrorBodyTest, RedactsWhatIsNotProse) {
+  const struct {
+    const char* text;
+    const char* clean;
+  } cases[] = {
+      {"Incorrect API key provided: sk-abc123DEF. See docs.",
+       "Incorrect API key provided: [redacted] See docs."},
+      {"key=sk-or-v1-0123 (sk_live_9)", "key=[redacted] ([redacted])"},
+      {"api_key:sk-abcdef", "[redacted]"},
+      {"Authorization: Bearer abc.def", "Authorization: Bearer [redacted]"},
+      {"token 4f9a8b7c6d5e4f3a2b1c0d", "token [redacted]"},
+      {"see https://internal.example/x?a=b&c=(d) now", "see [redacted](d) now"},
+      {"connect to 10.1.2.3:8080 failed", "connect to [redacted] failed"},
+      {"peer 192.168.0.1, fe80::1 and ::1", "peer [redacted], [redacted] and [redacted]"},
+      {"db.internal:5432 refused", "[redacted] refused"},
+      {"localhost:8000", "[redacted]"},
+      {"the model claude-3-5-sonnet-20241022 does not exist",
+       "the model claude-3-5-sonnet-20241022 does not exist"},
+      {"max_tokens: 5000 > 4096, at 12:30:45. Ask the risk-free desk-help",
+       "max_tokens: 5000 > 4096, at 12:30:45. Ask the risk-free desk-help"},
+      {"  many \t\n spaces\x01\x7F ", "many spaces"},
+  };
+  for (const auto& c : cases) EXPECT_EQ(SanitizeUpstreamText(c.text, {}), c.clean);
+}
+
+TEST(ErrorBodyTest, RedactsTheGivenSecretsWhateverTheirShape) {
+  const Secret plain("hunter two"), empty("");
+  EXPECT_EQ(SanitizeUpstreamText("my hunter two, hunter two!", {&plain, &empty, nullptr}),
+            "my [redacted], [redacted]!");
+}
+
+TEST(ErrorBodyTest, CutsLongTextsBetweenCharacters) {
+  std::string text;
+  for (int i = 0; i < 400; ++i) text += "é ";
+  const std::string clean = SanitizeUpstreamText(text, {});
+  EXPECT_LE(clean.size(), 500u);
+  EXPECT_GT(clean.size(), 490u);
+  EXPECT_TRUE(IsValidUtf8(clean));
+}
+
+TEST(ErrorBodyTest, MapsTheStatusOfAnUpstream) {
+  const struct {
+    int status;
+    ErrorCode code;
+  } cases[] = {
+      {400, ErrorCode::kUpstreamInvalidRequest}, {422, ErrorCode::kUpstreamInvalidRequest},
+      {413, ErrorCode::kUpstreamRequestTooLarge}, {401, ErrorCode::kUpstreamAuthError},
+      {402, ErrorCode::kUpstreamAuthError},      {403, ErrorCode::kUpstreamAuthError},
+      {404, ErrorCode::kUpstreamModelNotFound},  {408, ErrorCode::kUpstreamTimeout},
+      {504, ErrorCode::kUpstreamTimeout},        {429, ErrorCode::kUpstreamRateLimited},
+      {503, ErrorCode::kUpstreamUnavailable},    {529, ErrorCode::kUpstreamUnavailable},
+      {500, ErrorCode::kUpstreamError},          {502, ErrorCode::kUpstreamError},
+      {301, ErrorCode::kUpstreamError},          {418, ErrorCode::kUpstreamError},
+  };
+  for (const auto& c : cases) EXPECT_EQ(CodeOfUpstreamStatus(c.status), c.code) << c.status;
+}
+
+TEST(ErrorBodyTest, SharedStatusScenariosLeakNoKey) {
+  const auto scenarios = testing::ReadUpstreamScenarios();
+  if (scenarios.empty()) GTEST_SKIP() << "no shared corpora; set SEEKROUTE_SHARED";
+  int checked = 0;
+  for (const testing::UpstreamScenario& scenario : scenarios) {
+    if (scenario.status < 400) continue;
+    ++checked;
+    EXPECT_EQ(UpstreamMessage(scenario.bytes, {}), "nope key [redacted]") << scenario.id;
+    const ErrorTraits& traits = TraitsOf(CodeOfUpstreamStatus(scenario.status));
+    EXPECT_EQ(scenario.client.substr(0, 3), std::to_string(traits.status)) << scenario.id;
+  }
+  EXPECT_GE(checked, 5);
+}
+
+}  // namespace
+}  // namespace seekroute

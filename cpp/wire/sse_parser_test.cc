@@ -1,0 +1,156 @@
+#include "wire/sse_parser.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "testing/corpora.h"
+
+namespace seekroute {
+
+bool operator==(const SseEvent& a, const SseEvent& b) {
+  return a.type == b.type && a.data == b.data && a.last_event_id == b.last_event_id;
+}
+
+void PrintTo(const SseEvent& event, std::ostream* out) {
+  *out << event.type << " | " << event.data.substr(0, 200) << " | " << event.last_event_id;
+}
+
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+std::vector<SseEvent> Parse(std::string_view bytes) {
+  SseParser parser;
+  std::vector<SseEvent> events;
+  EXPECT_TRUE(parser.Feed(bytes, &events));
+  return events;
+}
+
+// Every cutting of `bytes` gives `expected`.
+void ExpectEvents(std::string_view bytes, const std::vector<SseEvent>& expected, int rounds) {
+  std::optional<SseParser> parser;
+  std::vector<SseEvent> events;
+  std::string round;
+  testing::ForEachCutting(
+      bytes, rounds,
+      [&](std::string name) {
+        round = std::move(name);
+        // Room for the one-MiB line of the corpus with its field name.
+        parser.emplace(SseParser::Limits{2 << 20, 4 << 20});
+        events.clear();
+      },
+      [&](std::string_view piece) { ASSERT_TRUE(parser->Feed(piece, &events)) << round; },
+      [&] { ASSERT_EQ(events, expected) << round; });
+}
+
+TEST(SseParserTest, JoinsDataLinesAndKeepsTheLastId) {
+  EXPECT_THAT(Parse("id: 7\nevent: note\ndata: a\ndata:b\ndata\n\ndata: c\n\n"),
+              ElementsAre(SseEvent{"note", "a\nb\n", "7"}, SseEvent{"message", "c", "7"}));
+}
+
+TEST(SseParserTest, TakesEveryLineEnding) {
+  EXPECT_THAT(Parse("data: a\r\ndata: b\rdata: c\n\r\n"),
+              ElementsAre(SseEvent{"message", "a\nb\nc", ""}));
+}
+
+TEST(SseParserTest, SkipsCommentsUnknownFieldsAndEventsWithoutData) {
+  EXPECT_THAT(Parse(": ping\n\nevent: x\n\nfoo: bar\ndata: a\n\n"),
+              ElementsAre(SseEvent{"message", "a", ""}));
+}
+
+TEST(SseParserTest, DispatchesAnEmptyDataLine) {
+  EXPECT_THAT(Parse("data:\n\n"), ElementsAre(SseEvent{"message", "", ""}));
+}
+
+TEST(SseParserTest, StripsOneByteOrderMarkAndOnlyOne) {
+  EXPECT_THAT(Parse("\xEF\xBB\xBF"
+                    "data: a\n\n\xEF\xBB\xBF"
+                    "data: b\n\ndata: c\n\n"),
+              ElementsAre(SseEvent{"message", "a", ""}, SseEvent{"message", "c", ""}));
+}
+
+TEST(SseParserTest, HalfAByteOrderMarkBelongsToTheFirstLine) {
+  ExpectEvents("\xEF\xBB" "data: a\n\ndata: b\n\n", {{"message", "b", ""}}, 20);
+}
+
+TEST(SseParserTest, ReplacesInvalidUtf8) {
+  EXPECT_THAT(Parse("data: a\xFF\xE2\x82z\n\n"),
+              ElementsAre(SseEvent{"message", "a\uFFFD\uFFFDz", ""}));
+}
+
+TEST(SseParserTest, IgnoresAnIdWithNul) {
+  EXPECT_THAT(Parse(std::string_view("id: a\nid: b\0c\ndata: x\n\n", 23)),
+              ElementsAre(SseEvent{"message", "x", "a"}));
+}
+
+TEST(SseParserTest, ReadsRetryOnlyFromDigits) {
+  SseParser parser;
+  std::vector<SseEvent> events;
+  EXPECT_EQ(parser.retry_ms(), -1);
+  for (const char* bad : {"retry: 1x\n", "retry: -1\n", "retry:\n",
+                          "retry: 99999999999999999999\n"}) {
+    ASSERT_TRUE(parser.Feed(bad, &events));
+    EXPECT_EQ(parser.retry_ms(), -1) << bad;
+  }
+  ASSERT_TRUE(parser.Feed("retry: 1500\n", &events));
+  EXPECT_EQ(parser.retry_ms(), 1500);
+}
+
+TEST(SseParserTest, NeverDispatchesWhatTheEndCutOff) {
+  EXPECT_THAT(Parse("data: a\n"), IsEmpty());
+  EXPECT_THAT(Parse("data: a"), IsEmpty());
+}
+
+TEST(SseParserTest, RefusesALineOverItsLimitHoweverItIsCut) {
+  const std::string line(101, 'x');
+  for (size_t piece : {size_t{1}, size_t{50}, size_t{101}}) {
+    SseParser parser(SseParser::Limits{100, 1000});
+    std::vector<SseEvent> events;
+    Status status;
+    for (size_t at = 0; at < line.size() && status.ok(); at += piece) {
+      status = parser.Feed(std::string_view(line).substr(at, piece), &events);
+    }
+    ASSERT_FALSE(status.ok()) << piece;
+    EXPECT_EQ(status.error().code, ErrorCode::kBadUpstreamResponse);
+    EXPECT_FALSE(parser.Feed("\n\n", &events).ok()) << "the failure must last";
+  }
+}
+
+TEST(SseParserTest, AcceptsALineOfExactlyItsLimit) {
+  SseParser parser(SseParser::Limits{100, 1000});
+  std::vector<SseEvent> events;
+  ASSERT_TRUE(parser.Feed("data: " + std::string(94, 'x') + "\n\n", &events));
+  EXPECT_EQ(events.size(), 1u);
+}
+
+TEST(SseParserTest, RefusesAnEventOverItsLimit) {
+  SseParser parser(SseParser::Limits{100, 150});
+  std::vector<SseEvent> events;
+  const std::string line = "data: " + std::string(80, 'x') + "\n";
+  ASSERT_TRUE(parser.Feed(line, &events));
+  EXPECT_FALSE(parser.Feed(line, &events).ok());
+}
+
+TEST(SseParserTest, EveryCuttingGivesTheSameEvents) {
+  const std::string_view transcript =
+      "\xEF\xBB\xBF: hi\r\nid: 1\r\ndata: \xE2\x82\xAC uro\rdata:two\n\nevent: x\ndata: "
+      "\xFF\xC3(\n\n\r\ndata\r\r:end\n";
+  const std::vector<SseEvent> expected = {
+      {"message", "€ uro\ntwo", "1"}, {"x", "\uFFFD\uFFFD(", "1"}, {"message", "", "1"}};
+  ExpectEvents(transcript, expected, 200);
+}
+
+TEST(SseParserTest, PassesTheSharedVectorsAtEveryCutting) {
+  const std::vector<testing::SseVector> vectors = testing::ReadSseVectors();
+  if (vectors.empty()) GTEST_SKIP() << "no shared corpora; set SEEKROUTE_SHARED";
+  EXPECT_GE(vectors.size(), 80u);
+  for (const testing::SseVector& vector : vectors) {
+    SCOPED_TRACE(vector.name);
+    const int rounds = vector.input.size() > 100'000 ? 5 : 200;
+    ExpectEvents(vector.input, vector.expected, rounds);
+  }
+}
+
+}  // namespace
+}  // namespace seekroute

@@ -1,0 +1,190 @@
+"""What the core is handed: options, usable providers, candidates, the mock, the default model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from seekroute.config import (
+    Settings,
+    build_options,
+    build_snapshot,
+    catalog_of,
+    load_settings,
+    mock_is_on,
+    profiles_of,
+    usable_providers,
+)
+from seekroute.config.snapshot import DEFAULT_MODELS
+
+DOCS = Path(__file__).parent.parent / "docs" / "configuration.md"
+SECRET = "sk-live-THIS-IS-SECRET-0123456789"
+
+
+def snapshot(settings: Settings, **env: str) -> dict[str, Any]:
+    return build_snapshot(
+        settings,
+        catalog_of(settings),
+        profiles_of(settings),
+        env,
+        mock_base_url="http://[::1]:1/v1/",
+    )
+
+
+def candidates(snap: dict[str, Any], model_id: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = next(m for m in snap["models"] if m["id"] == model_id)[
+        "candidates"
+    ]
+    return found
+
+
+def test_options_have_the_cores_names_and_defaults() -> None:
+    assert build_options(Settings(), b"pepper") == {
+        "engine_threads": 1,
+        "pepper": b"pepper",
+        "require_key": True,
+        "max_body_bytes": 20971520,
+        "max_active": 10000,
+        "connect_timeout_ms": 5000,
+        "first_byte_timeout_ms": 60000,
+        "first_content_timeout_ms": 120000,
+        "idle_timeout_ms": 30000,
+        "total_timeout_ms": 600000,
+        "max_sse_line_bytes": 1048576,
+        "max_sse_event_bytes": 4194304,
+        "max_answer_bytes": 33554432,
+        "window_bytes": 65536,
+        "keep_alive_comment_ms": 15000,
+    }
+
+
+def test_a_key_in_the_environment_is_enough() -> None:
+    snap = snapshot(Settings(), OPENAI_API_KEY=f" {SECRET}\n", DEEPSEEK_API_KEY="")
+    assert snap["providers"] == [
+        {
+            "id": "openai",
+            "base_url": "https://api.openai.com/v1",
+            "authorization": f"Bearer {SECRET}",
+            "allow_http": False,
+            "allow_private": False,
+            "ca_file": "",
+            "proxy": "",
+            "headers": [],
+        }
+    ]
+    assert candidates(snap, "openai/gpt-4o-mini") == [
+        {
+            "provider": "openai",
+            "upstream_model": "gpt-4o-mini",
+            "price": {
+                "input": "0.00000015",
+                "cache_read": "0.000000075",
+                "output": "0.0000006",
+                "per_request": "0",
+                "per_image": "0",
+            },
+        }
+    ]
+    assert candidates(snap, "deepseek/deepseek-chat") == []
+    assert snap["default_model"] == "openai/gpt-5-mini"
+    assert snap["auto_names"] == ["auto", "seekroute/auto", "openrouter/auto"]
+    assert snap["default_profile"] == "seekroute"
+
+
+@pytest.mark.parametrize("variable", ["GEMINI_API_KEY", "GOOGLE_API_KEY"])
+def test_any_of_a_providers_variables_counts(variable: str) -> None:
+    assert [p["id"] for p in snapshot(Settings(), **{variable: "k"})["providers"]] == ["google"]
+
+
+@pytest.mark.parametrize("key", ["a\nb", "schlüssel", "a b"])
+def test_a_key_that_would_break_a_header_is_not_used(key: str) -> None:
+    assert usable_providers(Settings(), catalog_of(Settings()), {"OPENAI_API_KEY": key}) == {}
+
+
+def test_settings_change_and_add_providers(tmp_path: Path) -> None:
+    file = tmp_path / "c.yaml"
+    file.write_text(
+        """
+providers:
+  openai: {base_url: http://10.0.0.1/v1/, allow_http: true, allow_private: true, enabled: true,
+           headers: {X-Team: blue}, proxy: "http://proxy:3128"}
+  groq: {enabled: false}
+  local: {base_url: "https://llm.example.com/v1"}
+models:
+  - id: local/llama
+    context: 8192
+    endpoints: [{provider: local, model: llama3, price: {input: "0", output: 1}}]
+  - id: openai/gpt-4o
+    context: 5
+    aliases: [gpt-4o-mini]
+    endpoints: [{provider: local, model: own, price: {input: "0", output: "0"}}]
+default_model: llama
+"""
+    )
+    snap = snapshot(load_settings(file, environ={}), GROQ_API_KEY="k")
+    by_id = {provider["id"]: provider for provider in snap["providers"]}
+    assert set(by_id) == {"openai", "local"}
+    assert by_id["openai"]["base_url"] == "http://10.0.0.1/v1"
+    assert by_id["openai"]["authorization"] == ""
+    assert by_id["openai"]["headers"] == ["X-Team: blue"]
+    assert by_id["openai"]["proxy"] == "http://proxy:3128"
+    assert (by_id["openai"]["allow_http"], by_id["openai"]["allow_private"]) == (True, True)
+    assert snap["default_model"] == "local/llama"
+    assert candidates(snap, "local/llama")[0]["price"]["output"] == "0.000001"
+    assert [m["context"] for m in snap["models"] if m["id"] == "openai/gpt-4o"] == [5]
+    assert snap["names"]["gpt-4o-mini"] == "openai/gpt-4o"
+    assert snap["names"]["openai/gpt-4o-mini"] == "openai/gpt-4o-mini"
+
+
+def test_mock_stands_in_for_every_model_when_no_provider_has_a_key() -> None:
+    settings = Settings()
+    assert mock_is_on(settings, catalog_of(settings), {}) is True
+    snap = snapshot(settings)
+    (provider,) = snap["providers"]
+    assert (provider["id"], provider["base_url"]) == ("mock", "http://[::1]:1/v1")
+    assert (provider["allow_http"], provider["allow_private"]) == (True, True)
+    assert provider["authorization"] == ""
+    for model in snap["models"]:
+        assert [c["provider"] for c in model["candidates"]] == ["mock"]
+    assert candidates(snap, "openai/gpt-4o-mini")[0]["upstream_model"] == "openai/gpt-4o-mini"
+    assert candidates(snap, "openai/gpt-4o-mini")[0]["price"]["output"] == "0.0000006"
+    assert snap["default_model"] == DEFAULT_MODELS[0]
+
+
+def test_mock_next_to_real_providers() -> None:
+    settings = Settings(mock="on")
+    snap = snapshot(settings, DEEPSEEK_API_KEY="k")
+    assert candidates(snap, "openai/gpt-4o")[0]["provider"] == "mock"
+    assert [c["provider"] for c in candidates(snap, "deepseek/deepseek-chat")] == ["deepseek"]
+    assert snap["default_model"] == "deepseek/deepseek-chat"
+
+
+def test_mock_off_leaves_models_without_candidates() -> None:
+    snap = snapshot(Settings(mock="off"))
+    assert snap["providers"] == []
+    assert all(model["candidates"] == [] for model in snap["models"])
+    assert snap["default_model"] == ""
+
+
+def test_mock_is_off_once_a_provider_is_usable() -> None:
+    settings = Settings()
+    env = {"XAI_API_KEY": "k"}
+    assert mock_is_on(settings, catalog_of(settings), env) is False
+    assert build_snapshot(settings, catalog_of(settings), profiles_of(settings), env)["providers"]
+
+
+def test_mock_needs_its_url() -> None:
+    settings = Settings()
+    with pytest.raises(ValueError, match="mock_base_url"):
+        build_snapshot(settings, catalog_of(settings), profiles_of(settings), {})
+
+
+def test_the_documented_example_is_accepted(tmp_path: Path) -> None:
+    text = DOCS.read_text(encoding="utf-8")
+    example = text.partition("```yaml\n")[2].partition("```")[0]
+    file = tmp_path / "c.yaml"
+    file.write_text(example, encoding="utf-8")
+    settings = load_settings(file, environ={"TEAM_OPENAI_KEY": "k"})
+    assert snapshot(settings)["default_model"] == "local/llama"
