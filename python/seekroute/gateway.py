@@ -77,8 +77,10 @@ class AsyncExchange:
             self._waiter = None
 
     async def head(self) -> tuple[int, Headers]:
-        """Waits for status and headers."""
+        """Waits for status and headers; (499, []) when it was cancelled before it had any."""
         while self._head is None:
+            if self._ended:
+                return 499, []
             await self._wait()
         return self._head
 

@@ -138,6 +138,8 @@ async def _relay_asgi(call: Call, exchange: AsyncExchange) -> None:
     watch = asyncio.create_task(_cancel_when_gone(call, exchange))
     try:
         status, headers = await exchange.head()
+        if not headers:
+            return  # cancelled: nobody is left to be answered
         await _within(
             call, call.send({"type": "http.response.start", "status": status, "headers": headers})
         )

@@ -82,7 +82,8 @@ def families(samples: Iterable[Sample]) -> list[Metric]:
         family, kind = _family_of(name, histograms)
         metric = found.get(family)
         if metric is None:
-            metric = found[family] = Metric(family, _HELP.get(family, family), kind)
+            shown = _HELP.get(name if kind == "counter" else family, family)
+            metric = found[family] = Metric(family, shown, kind)
         metric.add_sample(name, dict(labels), value)
     for metric in found.values():
         if metric.type == "histogram":
@@ -100,7 +101,9 @@ def _family_of(name: str, histograms: set[str]) -> tuple[str, str]:
         base = name.removesuffix(part)
         if base != name and base in histograms:
             return base, "histogram"
-    return name, "counter" if name.endswith("_total") else "gauge"
+    # The exposition puts `_total` back.
+    base = name.removesuffix("_total")
+    return base, "counter" if base != name else "gauge"
 
 
 def exposition(service: Service) -> bytes:

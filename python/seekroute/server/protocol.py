@@ -217,11 +217,8 @@ class HttpProtocol(Connection):
         return len(step)
 
     def _headers_message(self) -> str:
-        limits = self.limits
-        return (
-            f"the headers are larger than {limits.max_header_bytes} bytes "
-            f"or more than {limits.max_header_fields} fields"
-        )
+        size, fields = self.limits.max_header_bytes, self.limits.max_header_fields
+        return f"the headers are larger than {size} bytes or more than {fields} fields"
 
     def _stop(self, refused: Refused) -> None:
         # An exception inside a callback stops the parser, which wraps it; keep the reason.
@@ -244,12 +241,8 @@ class HttpProtocol(Connection):
     def on_url(self, url: bytes) -> None:
         self._target += url
         if len(self._target) > self.limits.max_target_bytes:
-            self._stop(
-                Refused(
-                    "uri_too_long",
-                    f"the request target is longer than {self.limits.max_target_bytes} bytes",
-                )
-            )
+            longest = self.limits.max_target_bytes
+            self._stop(Refused("uri_too_long", f"the target is longer than {longest} bytes"))
 
     def on_header(self, name: bytes, value: bytes) -> None:
         size = len(name) + len(value) + 4

@@ -12,7 +12,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -142,9 +142,21 @@ class GatewayServer(uvicorn.Server):
     The second ends the drain. Either way everything is closed in order and the process exits 0.
     """
 
-    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        service: Service,
+        on_started: Callable[[], None] | None = None,
+    ) -> None:
         super().__init__(config)
         self._service = service
+        self._on_started = on_started
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Starts serving; signals are handled from here on."""
+        await super().startup(sockets)
+        if self.started and self._on_started is not None:
+            self._on_started()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
@@ -181,9 +193,11 @@ class GatewayServer(uvicorn.Server):
                 if isinstance(connection, HttpProtocol) and connection.busy:
                     connection.abort()
         await super().shutdown(sockets)
+        if self.force_exit:
+            await self.lifespan.shutdown()  # which uvicorn skips then
 
 
-def make_server(service: Service) -> GatewayServer:
+def make_server(service: Service, on_started: Callable[[], None] | None = None) -> GatewayServer:
     """Makes the server of an opened service: uvicorn with our protocol, without its logging."""
     config = uvicorn.Config(
         App(service),
@@ -199,7 +213,7 @@ def make_server(service: Service) -> GatewayServer:
         date_header=True,
         timeout_graceful_shutdown=_GRACE_S,
     )
-    return GatewayServer(config, service)
+    return GatewayServer(config, service, on_started)
 
 
 def run_loop(server: GatewayServer, listener: socket.socket) -> None:
@@ -221,8 +235,9 @@ def _run(service: Service, listener: socket.socket, first_key: str | None) -> No
     level = getattr(logging, settings.server.log_level.upper())
     request_log = logs.RequestLog(writer, settings.server.log_format, enabled=level <= logging.INFO)
     service.gateway.on_record(request_log.record)
-    address = _url(listener)
-    try:
+
+    def started() -> None:
+        address = _url(listener)
         if first_key is not None:
             sys.stdout.write(welcome(service, address, first_key))
             sys.stdout.flush()
@@ -233,7 +248,9 @@ def _run(service: Service, listener: socket.socket, first_key: str | None) -> No
             data_dir=str(Path(settings.data_dir).resolve()),
             mock=bool(service.mock_url),
         )
-        run_loop(make_server(service), listener)
+
+    try:
+        run_loop(make_server(service, started), listener)
         request_log.flush()
         log.info("stopped")
     finally:

@@ -1,0 +1,628 @@
+"""The server's routes and its life: models, key, health, metrics, drain, lock, logs, mounting."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import uvicorn
+from fastapi import FastAPI
+
+from seekroute.config import load_settings
+from seekroute.control import ControlError
+from seekroute.server import create_app
+from seekroute.server.limits import Limits
+from seekroute.server.service import Service
+from seekroute.testing import Gate, Raw, Text
+from serving import (
+    MODEL,
+    PATIENCE,
+    RunningServer,
+    chat_body,
+    parse_answers,
+    read_until,
+    read_until_closed,
+    running_server,
+)
+
+HEALTH = ["/livez", "/readyz", "/healthz", "/health", "/health/liveliness", "/health/readiness"]
+BOTH = ["/v1", "/api/v1"]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    with running_server(tmp_path_factory.mktemp("routes"), limits=Limits(linger_s=0.2)) as running:
+        yield running
+
+
+# --- finding the route ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/v1",
+        "/v1/",
+        "/v1/nothing",
+        "/v2/models",
+        "//v1/models",
+        "/v1//models",
+        "/v1/./models",
+        "/v1/x/../models",
+        "/v1/%2e%2e/v1/models",
+        "/v1/models/",
+        "/v1/mode%6cs",
+        "/v1/models%00",
+        "/V1/models",
+        "/v1/Models",
+        "/livez/",
+        "/docs",
+    ],
+)
+def test_unknown_paths_are_404_without_redirect(server: RunningServer, path: str) -> None:
+    with server.connect() as client:
+        client.sendall(
+            f"GET {path} HTTP/1.1\r\nHost: g\r\nConnection: close\r\n"
+            f"Authorization: Bearer {server.key}\r\n\r\n".encode()
+        )
+        (answer,) = parse_answers(read_until_closed(client))
+    assert answer.status == 404
+    assert answer.code in ("not_found", "model_not_found")
+    assert "location" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allow"),
+    [
+        ("GET", "/v1/chat/completions", "POST"),
+        ("DELETE", "/api/v1/chat/completions", "POST"),
+        ("POST", "/v1/models", "GET, HEAD"),
+        ("PUT", "/v1/models/openai/gpt-4o-mini", "GET, HEAD"),
+        ("TRACE", "/livez", "GET, HEAD"),
+        ("OPTIONS", "/v1/key", "GET, HEAD"),
+        ("PATCH", "/metrics", "GET, HEAD"),
+    ],
+)
+def test_other_methods_are_405(server: RunningServer, method: str, path: str, allow: str) -> None:
+    answer = server.request(method, path)
+    assert answer.status == 405
+    # Under OpenRouter's path the code is the status, as there.
+    assert answer.code == (405 if path.startswith("/api") else "method_not_allowed")
+    assert answer.headers["allow"] == allow
+
+
+def test_head_has_no_body(server: RunningServer) -> None:
+    answer = server.request("HEAD", "/livez")
+    assert (answer.status, answer.body) == (200, b"")
+    assert int(answer.headers["content-length"]) > 0
+
+
+def test_websocket_is_not_upgraded(server: RunningServer) -> None:
+    headers = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
+    answer = server.request("GET", "/v1/chat/completions", headers=headers)
+    assert answer.status == 405
+
+
+# --- keys -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", ["/v1/models", "/v1/models/x", "/v1/key", "/api/v1/key"])
+@pytest.mark.parametrize(
+    ("authorization", "code"),
+    [
+        (None, "missing_api_key"),
+        ("", "missing_api_key"),
+        ("Bearer", "missing_api_key"),
+        ("Basic dTpw", "missing_api_key"),
+        ("Bearer sk-sr-unknown", "invalid_api_key"),
+        ("Bearer " + "x" * 600, "invalid_api_key"),
+        ("Bearer sk-\xe9", "invalid_api_key"),
+    ],
+)
+def test_keys_are_required(
+    server: RunningServer, path: str, authorization: str | None, code: str
+) -> None:
+    headers = {} if authorization is None else {"Authorization": authorization}
+    answer = server.request("GET", path, headers=headers, with_key=False)
+    chat = server.request("POST", "/v1/chat/completions", chat_body(), headers, with_key=False)
+    assert answer.code == (401 if path.startswith("/api") else code)
+    assert chat.code == code
+    for each in (answer, chat):
+        assert each.status == 401
+        assert each.headers["www-authenticate"] == "Bearer"
+    assert answer.json()["error"]["message"] == chat.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("request_line", ["POST /v1/chat/completions", "GET /v1/models"])
+def test_two_authorization_headers(server: RunningServer, request_line: str) -> None:
+    line = f"Authorization: Bearer {server.key}\r\n"
+    with server.connect() as client:
+        client.sendall(
+            f"{request_line} HTTP/1.1\r\nHost: g\r\nContent-Length: 0\r\n"
+            f"Connection: close\r\n{line}{line}\r\n".encode()
+        )
+        (answer,) = parse_answers(read_until_closed(client))
+    assert (answer.status, answer.code) == (401, "invalid_api_key")
+    assert answer.headers["www-authenticate"] == "Bearer"
+
+
+def wait_for_status(server: RunningServer, key: str, status: int, limit: float) -> float:
+    """Asks until the key is answered with `status`; returns how long that took."""
+    begin = time.monotonic()
+    while True:
+        answer = server.chat_with(key)
+        taken = time.monotonic() - begin
+        if answer.status == status:
+            return taken
+        assert taken < limit, f"still {answer.status} after {taken:.1f} s"
+
+
+def test_key_changes_count_within_a_second(server: RunningServer) -> None:
+    control = server.service.control
+    row, key = control.create_key("default", name="new", profile="seekroute", prefix="sk-sr-")
+    wait_for_status(server, key, 200, 1.0)
+    control.disable_key(row.id)
+    wait_for_status(server, key, 403, 1.0)
+    control.enable_key(row.id)
+    wait_for_status(server, key, 200, 1.0)
+    control.revoke_key(row.id)
+    wait_for_status(server, key, 401, 1.0)
+
+
+def test_key_is_described(server: RunningServer) -> None:
+    for base in BOTH:
+        answer = server.request("GET", f"{base}/key")
+        assert answer.status == 200
+        data = answer.json()["data"]
+        assert data["label"].startswith("sk-sr-")
+        assert server.key not in answer.body.decode()
+        assert data["limit"] is None
+
+
+# --- models ---------------------------------------------------------------------------------------
+
+
+def test_models_have_the_fields_of_both_apis(server: RunningServer) -> None:
+    first, second = (server.request("GET", f"{base}/models") for base in BOTH)
+    assert first.status == 200
+    assert first.body == second.body
+    listed = first.json()
+    assert listed["object"] == "list"
+    by_id = {model["id"]: model for model in listed["data"]}
+    model = by_id[MODEL]
+    assert model["object"] == "model"
+    assert model["owned_by"] == "openai"
+    assert re.fullmatch(r"0\.\d+", model["pricing"]["prompt"])
+    assert model["context_length"] > 0
+
+
+@pytest.mark.parametrize("name", [MODEL, MODEL.replace("/", "%2F"), MODEL.partition("/")[2]])
+@pytest.mark.parametrize("base", BOTH)
+def test_one_model(server: RunningServer, base: str, name: str) -> None:
+    answer = server.request("GET", f"{base}/models/{name}")
+    assert (answer.status, answer.json()["id"]) == (200, MODEL)
+
+
+@pytest.mark.parametrize("name", ["nobody/nothing", "..%2F..%2Fetc", "x" * 300, "%00", "%ff"])
+def test_unknown_model(server: RunningServer, name: str) -> None:
+    answer = server.request("GET", f"/v1/models/{name}")
+    assert (answer.status, answer.code) == (404, "model_not_found")
+
+
+def test_models_are_those_of_the_key(server: RunningServer) -> None:
+    control = server.service.control
+    _, key = control.create_key(
+        "default", name="few", profile="seekroute", prefix="sk-sr-", models=["deepseek/*"]
+    )
+    server.service.sync_keys()
+    mine = {"Authorization": f"Bearer {key}"}
+    listed = server.request("GET", "/v1/models", headers=mine).json()["data"]
+    assert listed
+    assert all(model["id"].startswith("deepseek/") for model in listed)
+    assert server.request("GET", f"/v1/models/{MODEL}", headers=mine).status == 404
+    assert server.request("GET", "/v1/models/deepseek/deepseek-chat", headers=mine).status == 200
+
+
+def test_profile_spells_model_ids(server: RunningServer) -> None:
+    _, key = server.service.control.create_key(
+        "default", name="bare", profile="reseller", prefix="sk-"
+    )
+    server.service.sync_keys()
+    listed = server.request("GET", "/v1/models", headers={"Authorization": f"Bearer {key}"})
+    assert "deepseek-chat" in {model["id"] for model in listed.json()["data"]}
+
+
+def test_no_key_needed_where_the_operator_says_so(tmp_path: Path) -> None:
+    with running_server(tmp_path, require_key=False) as server:
+        assert server.request("GET", "/v1/models", with_key=False).status == 200
+        answer = server.request("POST", "/v1/chat/completions", chat_body(), with_key=False)
+        assert answer.status == 200
+        assert server.request("GET", "/v1/key", with_key=False).status == 401
+        wrong = {"Authorization": "Bearer sk-sr-wrong"}
+        assert server.request("GET", "/v1/models", headers=wrong).status == 401
+
+
+# --- chat -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("base", BOTH)
+def test_chat_under_both_paths(server: RunningServer, base: str) -> None:
+    headers = {"Content-Type": "application/json", "x-request-id": "my-id-1"}
+    answer = server.request("POST", f"{base}/chat/completions", chat_body(), headers)
+    assert answer.status == 200
+    assert answer.headers["x-request-id"] == "my-id-1"
+    assert answer.headers["x-generation-id"]
+    assert answer.json()["usage"]["total_tokens"] > 0
+
+
+def test_stream_is_sent_as_it_comes(server: RunningServer) -> None:
+    gate = Gate()
+    server.mock.queue(Text("one two three", chunks=["one ", "two ", "three"], gate=gate))
+    with server.connect() as client:
+        client.sendall(server.chat_bytes("Connection: close", stream=True))
+        gate.release(3)  # the role, one, two
+        first = read_until(client, b"two ")
+        assert b"three" not in first
+        gate.open()
+        (answer,) = parse_answers(first + read_until_closed(client))
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    assert answer.headers["cache-control"] == "no-cache"
+    assert answer.body.endswith(b"data: [DONE]\n\n")
+
+
+def test_connection_is_kept_alive_after_a_stream(server: RunningServer) -> None:
+    with server.connect() as client:
+        for _ in range(3):
+            client.sendall(server.chat_bytes(stream=True))
+            assert b"data: [DONE]\n\n" in read_until(client, b"\r\n0\r\n\r\n")
+
+
+# --- operation ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", HEALTH)
+def test_health_needs_no_key(server: RunningServer, path: str) -> None:
+    answer = server.request("GET", path, with_key=False)
+    assert (answer.status, answer.json()) == (200, {"status": "ok"})
+
+
+def test_verbose_readiness_names_its_checks(server: RunningServer) -> None:
+    answer = server.request("GET", "/readyz?verbose", with_key=False).json()
+    assert set(answer["checks"].values()) == {"ok"}
+
+
+def test_metrics(server: RunningServer) -> None:
+    from prometheus_client.parser import text_string_to_metric_families
+
+    assert server.chat().status == 200
+    assert server.chat(stream=True).status == 200
+    server.request("GET", "/v1/models")
+    server.request("GET", "/does-not-exist-4711")
+    answer = server.request("GET", "/metrics", with_key=False)
+    assert answer.headers["content-type"].startswith("text/plain")
+    text = answer.body.decode()
+    families = {family.name: family for family in text_string_to_metric_families(text)}
+    counted = {
+        (s.labels["route"], s.labels["method"], s.labels["status"]): s.value
+        for s in families["seekroute_http_requests"].samples
+    }
+    assert counted["chat_completions", "POST", "200"] >= 2
+    assert counted["models", "GET", "200"] >= 1
+    assert counted["other", "GET", "404"] >= 1
+    assert "4711" not in text
+    for name in ("overhead_seconds", "http_request_duration_seconds", "upstream_latency_seconds"):
+        family = families[f"seekroute_{name}"]
+        assert family.type == "histogram"
+        count = sum(s.value for s in family.samples if s.name.endswith("_count"))
+        infinite = sum(s.value for s in family.samples if s.labels.get("le") == "+Inf")
+        assert count == infinite > 0
+    for name in ("input_tokens", "output_tokens", "cost_usd", "upstream_requests"):
+        assert sum(s.value for s in families[f"seekroute_{name}"].samples) > 0
+    assert families["seekroute_active_requests"].type == "gauge"
+    assert server.key not in text
+
+
+def resolved(document: dict[str, Any], node: Any) -> Any:
+    while "$ref" in node:
+        found: Any = document
+        for part in node["$ref"].removeprefix("#/").split("/"):
+            found = found[part]
+        node = found
+    return node
+
+
+def test_openapi_describes_what_is_answered(server: RunningServer) -> None:
+    document = server.request("GET", "/openapi.json", with_key=False).json()
+    assert document["openapi"].startswith("3.1")
+    assert document["servers"] == [{"url": "/"}]
+    seen = set()
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            body = chat_body() if method == "post" else None
+            real = path.replace("{model}", MODEL)
+            for with_key in (True, False):
+                answer = server.request(method.upper(), real, body, with_key=with_key)
+                described = resolved(document, operation["responses"][str(answer.status)])
+                media_type = answer.headers["content-type"].partition(";")[0]
+                schema = described["content"][media_type]["schema"]
+                if media_type == "application/json":
+                    whole = {**schema, "components": document["components"]}
+                    jsonschema.validate(answer.json(), whole)
+                seen.add((path, answer.status))
+    assert ("/v1/chat/completions", 200) in seen
+    assert ("/api/v1/chat/completions", 401) in seen
+
+
+def test_openapi_names_every_status_of_the_error_table(server: RunningServer) -> None:
+    from seekroute._core import profile_error_codes
+
+    document = server.request("GET", "/openapi.json").json()
+    described = document["paths"]["/v1/chat/completions"]["post"]["responses"]
+    never_sent = {"499", "405"}  # the client is gone; another method is another operation
+    produced = {str(status) for _, status, _ in profile_error_codes()} - never_sent
+    assert produced <= set(described)
+
+
+# --- stopping -------------------------------------------------------------------------------------
+
+
+def test_drain_lets_streams_finish_and_refuses_new_work(tmp_path: Path) -> None:
+    gate = Gate()
+    with running_server(tmp_path) as server:
+        server.mock.queue(Text("before after", chunks=["before ", "after"], gate=gate))
+        with server.connect() as stream, server.connect() as idle:
+            stream.sendall(server.chat_bytes("Connection: close", stream=True))
+            gate.release(2)
+            begun = read_until(stream, b"before ")
+            idle.sendall(b"GET /livez HTTP/1.1\r\nHost: g\r\n\r\n")
+            read_until(idle, b'{"status":"ok"}')
+            server.stop()
+            idle.sendall(server.chat_bytes())
+            (refused,) = parse_answers(read_until_closed(idle))
+            assert (refused.status, refused.code) == (503, "shutting_down")
+            assert int(refused.headers["retry-after"]) > 0
+            assert refused.headers["connection"] == "close"
+            fresh = server.request("GET", "/readyz")
+            assert (fresh.status, fresh.json()["checks"]["accepting"]) == (503, "failed")
+            assert server.request("GET", "/livez").status == 200
+            gate.open()
+            (answer,) = parse_answers(begun + read_until_closed(stream))
+            assert answer.body.endswith(b"data: [DONE]\n\n")
+        server.thread.join(PATIENCE)
+        assert not server.thread.is_alive()
+
+
+def test_drain_ends_after_its_time(tmp_path: Path) -> None:
+    with running_server(tmp_path, server={"drain_seconds": 0.2}) as server:
+        server.mock.queue(Raw([("hang",)]))
+        with server.connect() as client:
+            client.sendall(server.chat_bytes())
+            server.mock.wait_for_requests(1)
+            server.stop()
+            assert read_until_closed(client) == b""
+        server.mock.wait_for_abort(1)
+        server.thread.join(PATIENCE)
+        assert not server.thread.is_alive()
+
+
+def test_nothing_is_left_of_clients_that_left(tmp_path: Path) -> None:
+    # The drain waits for every running request, longer than this test does.
+    with running_server(tmp_path, server={"drain_seconds": 600}) as server:
+        for stream in (False, True):
+            server.mock.queue(Raw([("hang",)]))
+            client = server.connect()
+            client.sendall(server.chat_bytes(stream=stream))
+            server.mock.wait_for_requests(1 + stream)
+            client.close()
+            server.mock.wait_for_abort(1 + stream)
+        server.stop()
+        server.thread.join(PATIENCE)
+        assert not server.thread.is_alive()
+
+
+def test_second_process_on_a_data_directory_is_refused(tmp_path: Path) -> None:
+    with running_server(tmp_path) as server:
+        second = Service(server.service.settings, environ={})
+        with pytest.raises(ControlError, match="in use by another"):
+            second.open()
+        assert server.chat().status == 200
+
+
+# --- the process ----------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def process(data_dir: Path, *, port: int = 0, stderr: Any = subprocess.PIPE) -> Iterator[Any]:
+    """`seekroute serve` as a process of its own, with the mock provider."""
+    code = (
+        "from seekroute.server import serve\n"
+        f"raise SystemExit(serve(data_dir={str(data_dir)!r}, port={port}, mock='on',"
+        " log_format='json'))"
+    )
+    environ = {name: os.environ[name] for name in os.environ if "KEY" not in name}
+    child = subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        stderr=stderr,
+        env=environ,
+        cwd=data_dir.parent,
+        text=True,
+    )
+    try:
+        yield child
+    finally:
+        child.kill()
+        child.communicate()
+
+
+def first_words(child: Any) -> tuple[str, int, str]:
+    """The key, the port and the curl command of a first start."""
+    shown = ""
+    while "  -d " not in shown:
+        line = child.stdout.readline()
+        assert line, shown + child.stderr.read()
+        shown += line
+    key = re.search(r"^  (sk-sr-\S+)$", shown, re.MULTILINE)
+    port = re.search(r"http://127\.0\.0\.1:(\d+)/", shown)
+    assert key
+    assert port
+    return key[1], int(port[1]), shown[shown.index("curl ") :]
+
+
+def test_first_start_prints_a_request_that_answers(tmp_path: Path) -> None:
+    with process(tmp_path / "data") as child:
+        key, _, curl = first_words(child)
+        ran = subprocess.run(["bash", "-c", curl], capture_output=True, timeout=PATIENCE)
+        assert json.loads(ran.stdout)["choices"][0]["message"]["content"]
+        child.send_signal(signal.SIGTERM)
+        out, log = child.communicate(timeout=PATIENCE)
+        assert child.returncode == 0
+        lines = [json.loads(line) for line in log.splitlines()]
+        assert {"ts", "level", "msg"} <= set.intersection(*(set(line) for line in lines))
+        (request,) = [line for line in lines if line["msg"] == "request"]
+        assert request["status"] == 200
+        assert re.fullmatch(r"\d+(\.\d+)?", request["cost_usd"])
+        assert request["key_id"].startswith("key_")
+        assert key not in log + out
+        assert "Hello!" not in log
+    with process(tmp_path / "data") as child:  # a later start shows no key
+        assert json.loads(child.stderr.readline())["msg"] == "listening"
+        child.send_signal(signal.SIGTERM)
+        out, _ = child.communicate(timeout=PATIENCE)
+        assert (child.returncode, out) == (0, "")
+
+
+def test_signals_drain_then_end_cleanly(tmp_path: Path) -> None:
+    with process(tmp_path / "data") as child:
+        key, port, _ = first_words(child)
+        with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as client:
+            body = chat_body(stream=True, messages=[{"role": "user", "content": "a " * 10}])
+            client.sendall(
+                b"POST /v1/chat/completions HTTP/1.1\r\nHost: g\r\nContent-Length: %d\r\n"
+                b"Authorization: Bearer %b\r\n\r\n%b" % (len(body), key.encode(), body)
+            )
+            read_until(client, b"data: ")
+            child.send_signal(signal.SIGTERM)
+            child.send_signal(signal.SIGINT)
+            _, log = child.communicate(timeout=PATIENCE)
+        assert child.returncode == 0
+        assert json.loads(log.splitlines()[-1])["msg"] == "stopped"
+
+
+def test_refusals_to_start(tmp_path: Path) -> None:
+    with process(tmp_path / "data") as first:
+        _, port, _ = first_words(first)
+        with process(tmp_path / "data") as second:
+            _, said = second.communicate(timeout=PATIENCE)
+            assert second.returncode == 2
+            assert "in use by another seekroute server" in said
+            assert str(first.pid) in said
+        with process(tmp_path / "other", port=port) as third:
+            _, said = third.communicate(timeout=PATIENCE)
+            assert third.returncode == 2
+            assert f"port {port} on 127.0.0.1 is in use" in said
+            assert "Traceback" not in said
+
+
+def test_log_that_nobody_reads_stops_nothing(tmp_path: Path) -> None:
+    reader, writer = os.pipe()
+    try:
+        with process(tmp_path / "data", stderr=writer) as child:
+            key, port, _ = first_words(child)
+            filler = "x" * 4096
+            # Far more log than a pipe holds: each id is echoed in its line.
+            with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as client:
+                for _ in range(400):
+                    client.sendall(
+                        f"POST /v1/chat/completions HTTP/1.1\r\nHost: g\r\nContent-Length: 2\r\n"
+                        f"x-request-id: {filler[:100]}\r\nAuthorization: Bearer {key}\r\n\r\n{{}}".encode()
+                    )
+                    read_until(client, b"}}")
+            child.send_signal(signal.SIGTERM)
+            assert child.wait(PATIENCE) == 0
+    finally:
+        os.close(reader)
+        os.close(writer)
+
+
+# --- under another server -------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def foreign_server(app: Any, *, http: str) -> Iterator[int]:
+    """uvicorn as an operator would run it, with its own protocols."""
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    listener.listen(64)
+    config = uvicorn.Config(app, http=http, log_config=None, timeout_graceful_shutdown=1)
+    outer = uvicorn.Server(config)
+    thread = threading.Thread(target=outer.run, kwargs={"sockets": [listener]})
+    thread.start()
+    try:
+        yield listener.getsockname()[1]
+    finally:
+        outer.should_exit = True
+        thread.join(PATIENCE)
+        listener.close()
+        assert not thread.is_alive()
+
+
+@pytest.fixture(params=["h11", "httptools"])
+def mounted(request: Any, tmp_path: Path) -> Iterator[RunningServer]:
+    """The application mounted in a FastAPI application, which starts it with the first request."""
+    from seekroute.testing import MockProvider
+
+    with MockProvider() as mock:
+        settings = load_settings(overrides={"mock": "on", "data_dir": str(tmp_path)}, environ={})
+        gateway = create_app(settings)
+        gateway.service._mock = mock
+        outer = FastAPI()
+        outer.mount("/llm", gateway)
+        with foreign_server(outer, http=request.param) as port:
+            probe = RunningServer(port, "", mock, gateway.service, None, None)  # type: ignore[arg-type]
+            assert probe.request("GET", "/llm/readyz").status == 200
+            key = gateway.service.create_first_key()
+            assert key is not None
+            probe.key = key
+            yield probe
+        gateway.service.close()
+
+
+def test_mounted(mounted: RunningServer) -> None:
+    assert mounted.request("GET", "/llm/v1/models").status == 200
+    assert mounted.request("GET", "/v1/models").status == 404
+    document = mounted.request("GET", "/llm/openapi.json").json()
+    assert document["servers"] == [{"url": "/llm"}]
+    answer = mounted.request("POST", "/llm/api/v1/chat/completions", chat_body())
+    assert answer.status == 200
+    stream = mounted.request("POST", "/llm/v1/chat/completions", chat_body(stream=True))
+    assert stream.body.endswith(b"data: [DONE]\n\n")
+    big = mounted.request("POST", "/llm/v1/chat/completions", b" " * 100_000, with_key=False)
+    assert big.status == 401
+
+
+def test_mounted_cancels_the_upstream(mounted: RunningServer) -> None:
+    mounted.mock.queue(Raw([("hang",)]))
+    body = chat_body(stream=True)
+    client = mounted.connect()
+    client.sendall(
+        b"POST /llm/v1/chat/completions HTTP/1.1\r\nHost: g\r\nContent-Length: %d\r\n"
+        b"Authorization: Bearer %b\r\n\r\n%b" % (len(body), mounted.key.encode(), body)
+    )
+    mounted.mock.wait_for_requests(1)
+    client.close()
+    mounted.mock.wait_for_abort(1)
