@@ -559,6 +559,25 @@ def test_asyncio(gateway: RunningServer) -> None:
     assert streamed == "Hello! You said: Hello!"
 
 
+def test_cancelled_task_cancels_the_upstream(gateway: RunningServer) -> None:
+    gateway.mock.queue(Raw([("hang",)]))
+
+    async def give_up() -> None:
+        async with openai.AsyncOpenAI(
+            base_url=gateway.base_url, api_key=gateway.key, max_retries=0
+        ) as client:
+            asking = asyncio.create_task(
+                client.chat.completions.create(model=MODEL, messages=HELLO)
+            )
+            await asyncio.to_thread(gateway.mock.wait_for_requests)
+            asking.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await asking
+
+    asyncio.run(give_up())
+    gateway.mock.wait_for_abort()
+
+
 def test_auto_names_the_model_it_used(client: openai.OpenAI, gateway: RunningServer) -> None:
     answer = client.chat.completions.create(model="auto", messages=HELLO)
     assert answer.model == gateway.service.snapshot["default_model"]

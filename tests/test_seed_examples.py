@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -16,6 +15,8 @@ import pytest
 import seed_texts
 from node_clients import PATIENCE_S, run_node
 from seed_texts import Example
+from seekroute.config import packaged_catalog
+from seekroute.server.runner import welcome
 from seekroute.testing import Image, Status, Text
 from serving import RunningServer
 
@@ -236,6 +237,8 @@ def test_catalog_lists_provider_and_model(gateways: Gateways, profile: str) -> N
     assert all(row["id"].count("/") == 1 for row in rows)
     assert {"deepseek/deepseek-chat", "openai/gpt-4o-mini"} <= {row["id"] for row in rows}
     assert all({"prompt", "completion"} <= set(row["pricing"]) for row in rows)
+    assert len(rows) >= 100
+    assert len(packaged_catalog().providers) >= 20
 
 
 @pytest.mark.parametrize("profile", ["router9", "routerone", "reseller"])
@@ -474,12 +477,15 @@ def test_finish_reasons_arrive(gateways: Gateways, reason: str) -> None:
     assert answer["choices"][0]["finish_reason"] == reason
 
 
-def test_curl_of_the_first_start_can_be_pasted(gateways: Gateways, tmp_path: Path) -> None:
-    from seekroute.server.runner import welcome
-
-    server = gateways("reseller")
-    text = welcome(server.service, f"http://127.0.0.1:{server.port}", server.key)
+@pytest.mark.parametrize("profile", PROFILES)
+def test_curl_of_the_first_start_can_be_pasted(
+    gateways: Gateways, tmp_path: Path, profile: str
+) -> None:
+    server = gateways(profile)
+    origin = f"http://127.0.0.1:{server.port}"
+    text = welcome(server.service, origin, server.key)
     command = text[text.index("curl ") :]
+    assert f" {origin}{BASE_PATHS[profile]}/chat/completions " in command
     done = subprocess.run(
         ["bash", "-c", command],
         cwd=tmp_path,
@@ -488,5 +494,7 @@ def test_curl_of_the_first_start_can_be_pasted(gateways: Gateways, tmp_path: Pat
         timeout=PATIENCE_S,
         check=True,
     )
-    assert shlex.split(command)[0] == "curl"
-    assert json.loads(done.stdout)["choices"][0]["message"]["content"]
+    answer = json.loads(done.stdout)
+    assert answer["choices"][0]["message"]["content"] == "Hello! You said: Hello!"
+    bare = profile in ("router9", "routerone", "reseller")
+    assert ("/" in answer["model"]) == (not bare)
