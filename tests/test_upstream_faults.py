@@ -38,13 +38,29 @@ MODELS = [
 ]
 
 
+def byte_by_byte(steps: list[list[Any]]) -> list[list[Any]]:
+    """The same script with one byte in each TCP segment."""
+    return [["bytes1", step[1]] if step[0] == "send" else step for step in steps]
+
+
+def size_of(steps: list[list[Any]]) -> int:
+    """About how many bytes a script sends."""
+    return sum(len(step[1]) * 3 // 4 for step in steps if step[0] == "send")
+
+
 def scenarios() -> list[Any]:
-    """The corpus as test parameters; one that skips where it is absent."""
+    """The corpus as test parameters, as it is and byte by byte; one that skips without it."""
     if not CORPUS.exists():
         skip = pytest.mark.skip(reason=f"{CORPUS} is absent: set SEEKROUTE_SHARED")
-        return [pytest.param({}, id="absent", marks=skip)]
-    found = json.loads(CORPUS.read_text())["scenarios"]
-    return [pytest.param(scenario, id=scenario["id"]) for scenario in found]
+        return [pytest.param({}, [], id="absent", marks=skip)]
+    found = []
+    for scenario in json.loads(CORPUS.read_text())["scenarios"]:
+        name, steps = scenario["id"], scenario["steps"]
+        found.append(pytest.param(scenario, steps, id=name))
+        paced = any(step[0] == "sleep_ms" for step in steps)
+        if 0 < size_of(steps) <= MAX_SINGLE_BYTES and not paced:
+            found.append(pytest.param(scenario, byte_by_byte(steps), id=f"{name}-by-bytes"))
+    return found
 
 
 @dataclass
@@ -73,26 +89,10 @@ def faulty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Faulty]:
         yield made
 
 
-def byte_by_byte(steps: list[list[Any]]) -> list[list[Any]]:
-    """The same script with one byte in each TCP segment."""
-    return [["bytes1", step[1]] if step[0] == "send" else step for step in steps]
-
-
-def size_of(steps: list[list[Any]]) -> int:
-    """About how many bytes a script sends."""
-    return sum(len(step[1]) * 3 // 4 for step in steps if step[0] == "send")
-
-
-@pytest.mark.parametrize("pace", ["whole", "bytes"])
-@pytest.mark.parametrize("scenario", scenarios())
-def test_what_the_client_sees(faulty: Faulty, scenario: dict[str, Any], pace: str) -> None:
-    steps = scenario["steps"]
-    if pace == "bytes":
-        if size_of(steps) > MAX_SINGLE_BYTES or not size_of(steps):
-            pytest.skip("too long, or nothing, to be sent byte by byte")
-        if any(step[0] == "sleep_ms" for step in steps):
-            pytest.skip("paced already")
-        steps = byte_by_byte(steps)
+@pytest.mark.parametrize(("scenario", "steps"), scenarios())
+def test_what_the_client_sees(
+    faulty: Faulty, scenario: dict[str, Any], steps: list[list[Any]]
+) -> None:
     server = faulty.server
     server.mock.reset()
     server.mock.queue(Raw.from_steps(steps))
