@@ -1,7 +1,9 @@
 // The real world's clock and randomness.
 #pragma once
 
-#include <random>
+#include <array>
+#include <cstddef>
+#include <cstdint>
 
 #include "base/rng.h"
 #include "base/time.h"
@@ -18,10 +20,11 @@ class SystemClock : public Clock {
 // Randomness of the operating system, fit for identifiers. Not thread-safe: one a thread.
 class SystemRng : public Rng {
  public:
-  uint64_t Next() override { return (static_cast<uint64_t>(device_()) << 32) | device_(); }
+  uint64_t Next() override;
 
  private:
-  std::random_device device_;
+  std::array<uint64_t, 32> pool_{};  // 256 bytes: the most that one call of the kernel gives
+  size_t left_ = 0;
 };
 
 }  // namespace seekroute
