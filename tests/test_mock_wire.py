@@ -35,10 +35,13 @@ TIMEOUT = 10
 
 
 @pytest.fixture
-def mock() -> Iterator[MockProvider]:
+def mock(caplog: pytest.LogCaptureFixture) -> Iterator[MockProvider]:
     with MockProvider() as provider:
         yield provider
         assert provider.errors == []
+    # asyncio logs what its tasks and transports lose.
+    records = caplog.get_records("call") + caplog.get_records("teardown")
+    assert [record.getMessage() for record in records if record.name == "asyncio"] == []
 
 
 def post(mock: MockProvider, **fields: Any) -> Any:

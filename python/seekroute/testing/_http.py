@@ -277,14 +277,21 @@ class Connection(asyncio.Protocol):
 
     async def _serve(self) -> None:
         try:
+            await self._serve_all()
+        except ConnectionError:
+            pass  # the client went away, which its record says
+        except Exception as error:
+            context = {"message": "the mock provider failed", "exception": error}
+            asyncio.get_running_loop().call_exception_handler(context)
+        finally:
+            self._transport.close()
+
+    async def _serve_all(self) -> None:
+        try:
             while await self._serve_one():
                 pass
         except BadRequestError as bad:
             await self._refuse(bad)
-        except ConnectionError:
-            pass  # the client went away, which its record says
-        finally:
-            self._transport.close()
 
     async def _serve_one(self) -> bool:
         """Answer one request; returns whether the connection may carry another."""
@@ -310,7 +317,7 @@ class Connection(asyncio.Protocol):
             ("content-length", str(len(body))),
             ("connection", "close"),
         ]
-        with contextlib.suppress(ConnectionError, TimeoutError):
+        with contextlib.suppress(ConnectionError, EOFError, TimeoutError):
             await self.write(format_head(bad.status, lines) + body)
             self._transport.write_eof()
             # Closing with unread input would reset the connection and lose the refusal.
