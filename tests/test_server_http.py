@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from seekroute.server.limits import Limits
 from seekroute.testing import Raw, Text
 from serving import (
