@@ -142,7 +142,8 @@ TEST(ChatStreamTest, TakesUsageFromWhereverItStandsAndRemovesIt) {
       R"("choices":[{"index":0,"delta":{"content":"a"},"finish_reason":null}])";
   for (const std::string& chunk :
        {head + choices + "," + usage + "}", head + usage + " , " + choices + "}",
-        head + choices + " , " + usage + " }"}) {
+        head + choices + " , " + usage + " }", "{" + usage + "," + choices + "}",
+        "{ " + usage + " ," + choices + "}"}) {
     ChatStream stream(Options());
     std::string out;
     ASSERT_TRUE(stream.Feed(Event(chunk), &out));
