@@ -52,8 +52,8 @@ std::string DecodeBase64(std::string_view text) {
 
 std::string SharedFolder() {
   const char* const named = std::getenv("SEEKROUTE_SHARED");  // NOLINT: tests have one thread here
-  const fs::path folder = named != nullptr ? fs::path(named)
-                                           : fs::path(SEEKROUTE_SOURCE_DIR).parent_path() / "shared";
+  const fs::path folder =
+      named != nullptr ? fs::path(named) : fs::path(SEEKROUTE_SOURCE_DIR).parent_path() / "shared";
   return fs::is_directory(folder / "corpora") ? folder.string() : std::string();
 }
 
@@ -72,8 +72,8 @@ std::vector<CorpusFile> ReadCorpus(std::string_view folder) {
 std::vector<SseVector> ReadSseVectors() {
   std::vector<SseVector> vectors;
   if (SharedFolder().empty()) return vectors;
-  for (const char* set : {"wpt-eventsource", "sse-contract-tests", "eventsource-parser",
-                          "sse-own"}) {
+  for (const char* set :
+       {"wpt-eventsource", "sse-contract-tests", "eventsource-parser", "sse-own"}) {
     const rapidjson::Document document = ReadJson(std::string(set) + "/vectors.json");
     for (const auto& item : document["vectors"].GetArray()) {
       SseVector vector;
@@ -99,15 +99,15 @@ std::vector<UpstreamScenario> ReadUpstreamScenarios() {
     scenario.stream = item["stream"].GetBool();
     scenario.client = String(item["expect"]["client"]);
     for (const auto& step : item["steps"].GetArray()) {
-      scenario.last_step = String(step[0]);
-      if (scenario.last_step == "head") {
+      const std::string kind = String(step[0]);
+      if (kind == "head") {
         scenario.has_head = true;
         scenario.status = step[1].GetInt();
         const auto& headers = step[2];
         if (headers.HasMember("Content-Encoding")) {
           scenario.content_encoding = String(headers["Content-Encoding"]);
         }
-      } else if (scenario.last_step == "send" || scenario.last_step == "bytes1") {
+      } else if (kind == "send" || kind == "bytes1") {
         scenario.bytes += DecodeBase64(String(step[1]));
       }
     }
