@@ -110,6 +110,11 @@ TEST(ErrorBodyTest, RedactsTheGivenSecretsWhateverTheirShape) {
             "my [redacted], [redacted]!");
 }
 
+TEST(ErrorBodyTest, RedactsACredentialWithoutItsScheme) {
+  const Secret header("Bearer opaque");
+  EXPECT_EQ(SanitizeUpstreamText("key opaque is wrong", {&header}), "key [redacted] is wrong");
+}
+
 TEST(ErrorBodyTest, CutsLongTextsBetweenCharacters) {
   std::string text;
   for (int i = 0; i < 400; ++i) text += "é ";
