@@ -25,6 +25,7 @@ from seekroute.config import load_settings
 from seekroute.control import ControlError
 from seekroute.server import create_app
 from seekroute.server.limits import Limits
+from seekroute.server.logs import LineWriter
 from seekroute.server.service import Service
 from seekroute.testing import Gate, Raw, Text
 from serving import (
@@ -543,20 +544,37 @@ def test_log_that_nobody_reads_stops_nothing(tmp_path: Path) -> None:
     try:
         with process(tmp_path / "data", stderr=writer) as child:
             key, port, _ = first_words(child)
-            filler = "x" * 4096
-            # Far more log than a pipe holds: each id is echoed in its line.
+            sent = (
+                "POST /v1/chat/completions HTTP/1.1\r\nHost: g\r\nContent-Length: 2\r\n"
+                f"x-request-id: {'x' * 100}\r\nAuthorization: Bearer {key}\r\n\r\n{{}}"
+            )
             with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as client:
-                for _ in range(400):
-                    client.sendall(
-                        f"POST /v1/chat/completions HTTP/1.1\r\nHost: g\r\nContent-Length: 2\r\n"
-                        f"x-request-id: {filler[:100]}\r\nAuthorization: Bearer {key}\r\n\r\n{{}}".encode()
-                    )
+                for _ in range(400):  # more lines than a pipe holds
+                    client.sendall(sent.encode())
                     read_until(client, b"}}")
             child.send_signal(signal.SIGTERM)
             assert child.wait(PATIENCE) == 0
     finally:
         os.close(reader)
         os.close(writer)
+
+
+def test_log_lines_that_find_no_room_are_counted() -> None:
+    reader, descriptor = os.pipe()
+    try:
+        writer = LineWriter(descriptor, max_queued=100_000)
+        for _ in range(100):
+            writer.write(b"x" * 9_999 + b"\n")
+        assert 80 <= writer.dropped <= 99  # the pipe took some, the queue ten
+        threading.Thread(target=writer.close).start()
+        kept = (100 - writer.dropped) * 10_000
+        received = 0
+        while received < kept:
+            received += len(os.read(reader, 65536))
+        assert received == kept
+    finally:
+        os.close(reader)
+        os.close(descriptor)
 
 
 # --- under another server -------------------------------------------------------------------------

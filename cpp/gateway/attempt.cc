@@ -147,7 +147,7 @@ Flow Attempt::OnStreamBytes(std::string_view bytes) {
     if (phase_ == Phase::kOver) return Flow::kContinue;
   }
   if (!fed.ok()) {
-    Fail(std::move(fed.error()), true);
+    Fail(WithoutSecrets(std::move(fed.error())), true);
     return Flow::kContinue;
   }
   if (stream_->state() == ChatStream::State::kEnded) {
@@ -182,12 +182,12 @@ void Attempt::ReadWholeBody() {
   if (head_.status < 200 || head_.status > 299) return Fail(UpstreamRefusal(), true);
   if (plan_.kind == Kind::kImage) {
     Result<std::vector<std::string>> images = ParseImageAnswer(body_);
-    if (!images) return Fail(std::move(images.error()), true);
+    if (!images) return Fail(WithoutSecrets(std::move(images.error())), true);
     images_ = std::move(*images);
     return Answered();
   }
   Result<ChatAnswer> answer = ParseChatAnswer(body_);
-  if (!answer) return Fail(std::move(answer.error()), true);
+  if (!answer) return Fail(WithoutSecrets(std::move(answer.error())), true);
   if (plan_.kind == Kind::kChatStream) {
     return Fail(MakeError(ErrorCode::kBadUpstreamResponse,
                           "the provider did not stream although it was asked to"),
@@ -195,6 +195,12 @@ void Attempt::ReadWholeBody() {
   }
   answer_ = std::move(*answer);
   Answered();
+}
+
+// An error found inside an answer quotes the provider, who may quote the key it was sent.
+Error Attempt::WithoutSecrets(Error error) const {
+  error.message = SanitizeUpstreamText(error.message, {&plan_.provider->upstream.authorization});
+  return error;
 }
 
 Error Attempt::UpstreamRefusal() const {

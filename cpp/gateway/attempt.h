@@ -93,6 +93,7 @@ class Attempt : public TransportObserver {
   Flow OnStreamBytes(std::string_view bytes);
   void ReadWholeBody();
   Error UpstreamRefusal() const;
+  Error WithoutSecrets(Error error) const;
   void Fail(Error error, bool dispatched);
   void Answered();
   void StopTransfer();

@@ -1,7 +1,9 @@
 // The real world's clock and randomness.
 #pragma once
 
-#include <random>
+#include <array>
+#include <cstddef>
+#include <cstdint>
 
 #include "base/rng.h"
 #include "base/time.h"
@@ -15,13 +17,16 @@ class SystemClock : public Clock {
   UnixSeconds WallTime() const override;
 };
 
-// Randomness of the operating system, fit for identifiers. Not thread-safe: one a thread.
+// The kernel's randomness, fit for identifiers, fetched a block at a time (one std::random_device
+// call costs tens of microseconds where the processor's generator is virtualised). Not thread-safe:
+// one a thread.
 class SystemRng : public Rng {
  public:
-  uint64_t Next() override { return (static_cast<uint64_t>(device_()) << 32) | device_(); }
+  uint64_t Next() override;
 
  private:
-  std::random_device device_;
+  std::array<uint64_t, 32> block_{};
+  size_t used_ = block_.size();
 };
 
 }  // namespace seekroute

@@ -119,17 +119,25 @@ bool MustGo(std::string_view word) {
          IsHostWithPort(word);
 }
 
+// The credential of an Authorization header's value: providers quote it without its scheme.
+std::string_view Credential(const Secret& secret) {
+  constexpr std::string_view kScheme = "Bearer ";
+  const std::string_view value = secret.Reveal();
+  return value.starts_with(kScheme) ? value.substr(kScheme.size()) : value;
+}
+
 std::string WithoutSecrets(std::string_view text, const std::vector<const Secret*>& secrets) {
   std::string out(text);
   for (const Secret* secret : secrets) {
-    if (secret == nullptr || secret->empty()) continue;
+    const std::string_view credential = secret == nullptr ? "" : Credential(*secret);
+    if (credential.empty()) continue;
     std::string without;
     size_t done = 0;
-    for (size_t at = out.find(secret->Reveal()); at != std::string::npos;
-         at = out.find(secret->Reveal(), done)) {
+    for (size_t at = out.find(credential); at != std::string::npos;
+         at = out.find(credential, done)) {
       without.append(out, done, at - done);
       without += kRedacted;
-      done = at + secret->Reveal().size();
+      done = at + credential.size();
     }
     without.append(out, done, std::string::npos);
     out = std::move(without);

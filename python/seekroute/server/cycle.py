@@ -184,6 +184,9 @@ class Cycle:
         finally:
             if self.task is not None:
                 protocol.tasks.discard(self.task)
+            # End the circles of references: a request must not wait for the garbage collector.
+            self.task = None
+            self.scope.pop("extensions", None)
 
     def _failed(self) -> None:
         if self.disconnected or self.complete:

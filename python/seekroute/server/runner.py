@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import gc
 import json
 import logging
 import shlex
@@ -41,6 +42,8 @@ _DRAIN_POLL_S: Final = 0.02
 # upstreams, one of each per request.
 _RESERVED_FILES: Final = 100
 _WANTED_FILES: Final = 65_536
+# Allocations between two looks of Python's cycle collector (its default: 700).
+_GC_THRESHOLD: Final = 50_000
 
 
 def serve(
@@ -237,6 +240,10 @@ def _run(service: Service, listener: socket.socket, first_key: str | None) -> No
     service.gateway.on_record(request_log.record)
 
     def started() -> None:
+        # What exists by now stays: the garbage collector need not walk it again and again.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(_GC_THRESHOLD)
         address = _url(listener)
         if first_key is not None:
             sys.stdout.write(welcome(service, address, first_key))
