@@ -1,9 +1,8 @@
 #include "gateway/system.h"
 
-#include <unistd.h>
+#include <sys/random.h>
 
 #include <chrono>
-#include <random>
 
 namespace seekroute {
 
@@ -20,15 +19,14 @@ UnixSeconds SystemClock::WallTime() const {
 }
 
 uint64_t SystemRng::Next() {
-  if (left_ == 0) {
-    // Not std::random_device for each word: behind it is RDSEED, some 20 microseconds a word.
-    if (getentropy(pool_.data(), sizeof pool_) != 0) {
-      std::random_device device;
-      for (uint64_t& word : pool_) word = (static_cast<uint64_t>(device()) << 32) | device();
+  if (used_ == block_.size()) {
+    // A read of at most 256 bytes is never short and never interrupted once the kernel is seeded
+    // (getrandom(2)); before that it waits, so a short one is simply asked for again.
+    while (getrandom(block_.data(), sizeof block_, 0) != static_cast<ssize_t>(sizeof block_)) {
     }
-    left_ = pool_.size();
+    used_ = 0;
   }
-  return pool_[--left_];
+  return block_[used_++];
 }
 
 }  // namespace seekroute

@@ -17,14 +17,16 @@ class SystemClock : public Clock {
   UnixSeconds WallTime() const override;
 };
 
-// Randomness of the operating system, fit for identifiers. Not thread-safe: one a thread.
+// The kernel's randomness, fit for identifiers, fetched a block at a time (one std::random_device
+// call costs tens of microseconds where the processor's generator is virtualised). Not thread-safe:
+// one a thread.
 class SystemRng : public Rng {
  public:
   uint64_t Next() override;
 
  private:
-  std::array<uint64_t, 32> pool_{};  // 256 bytes: the most that one call of the kernel gives
-  size_t left_ = 0;
+  std::array<uint64_t, 32> block_{};
+  size_t used_ = block_.size();
 };
 
 }  // namespace seekroute

@@ -34,7 +34,7 @@ RawServer::RawServer(Script script) : script_(std::move(script)) {
   sockaddr_in address = {};
   address.sin_family = AF_INET;
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  bind(listen_fd_, reinterpret_cast<sockaddr*>(&address), sizeof address);
+  (void)bind(listen_fd_, reinterpret_cast<sockaddr*>(&address), sizeof address);
   listen(listen_fd_, kBacklog);
   socklen_t size = sizeof address;
   getsockname(listen_fd_, reinterpret_cast<sockaddr*>(&address), &size);
@@ -56,9 +56,9 @@ std::string RawServer::Ok(const std::string& body) {
          std::to_string(body.size()) + "\r\n\r\n" + body;
 }
 
-void RawServer::GreetWith(Reply greeting) {
+void RawServer::GreetWith(const Reply& greeting) {
   const std::lock_guard lock(mu_);
-  greetings_.assign(1, std::move(greeting));
+  greetings_.assign(1, greeting);
 }
 
 void RawServer::Interrupt(Reply reply) {

@@ -40,7 +40,7 @@ class RawServer {
   RawServer& operator=(const RawServer&) = delete;
 
   // Every connection gets this instead of the script, before it has said a word.
-  void GreetWith(Reply greeting);
+  void GreetWith(const Reply& greeting);
 
   // Does this to every open connection now; returns when it is done.
   void Interrupt(Reply reply);

@@ -28,7 +28,7 @@ TlsServer::TlsServer(int max_version) : context_(SSL_CTX_new(TLS_server_method()
   sockaddr_in address = {};
   address.sin_family = AF_INET;
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  bind(listen_fd_, reinterpret_cast<sockaddr*>(&address), sizeof address);
+  (void)bind(listen_fd_, reinterpret_cast<sockaddr*>(&address), sizeof address);
   listen(listen_fd_, 16);
   socklen_t size = sizeof address;
   getsockname(listen_fd_, reinterpret_cast<sockaddr*>(&address), &size);

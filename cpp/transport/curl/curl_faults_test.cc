@@ -281,7 +281,7 @@ TEST_F(CurlTransportTest, AConnectTimeoutIsNotDispatched) {
   int fillers[3];
   for (int& filler : fillers) {
     filler = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    connect(filler, reinterpret_cast<sockaddr*>(&address), sizeof address);
+    (void)connect(filler, reinterpret_cast<sockaddr*>(&address), sizeof address);
   }
   const UpstreamSpec spec = SpecOf("http://127.0.0.1:" + std::to_string(ntohs(address.sin_port)));
   TransportRequest request = RequestTo(spec);

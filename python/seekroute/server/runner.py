@@ -42,6 +42,8 @@ _DRAIN_POLL_S: Final = 0.02
 # upstreams, one of each per request.
 _RESERVED_FILES: Final = 100
 _WANTED_FILES: Final = 65_536
+# Allocations between two looks of Python's cycle collector (its default: 700).
+_GC_THRESHOLD: Final = 50_000
 
 
 def serve(
@@ -252,6 +254,11 @@ def _run(service: Service, listener: socket.socket, first_key: str | None) -> No
             data_dir=str(Path(settings.data_dir).resolve()),
             mock=bool(service.mock_url),
         )
+        # Everything alive now stays for good: the collector need not look at it again. Requests
+        # leave no cycles behind, so it may also come by less often (it took a tenth of the time).
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(_GC_THRESHOLD)
 
     try:
         run_loop(make_server(service, started), listener)
