@@ -240,9 +240,6 @@ def _run(service: Service, listener: socket.socket, first_key: str | None) -> No
     service.gateway.on_record(request_log.record)
 
     def started() -> None:
-        # What exists by now stays: the garbage collector need not walk it again and again.
-        gc.collect()
-        gc.freeze()
         address = _url(listener)
         if first_key is not None:
             sys.stdout.write(welcome(service, address, first_key))
