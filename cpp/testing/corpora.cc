@@ -1,12 +1,13 @@
 #include "testing/corpora.h"
 
-#include <rapidjson/document.h>
-
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <utility>
+
+#include "wire/json_scan.h"
 
 namespace seekroute::testing {
 namespace {
@@ -18,15 +19,59 @@ std::string ReadFile(const fs::path& path) {
   return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
 }
 
-rapidjson::Document ReadJson(std::string_view name) {
-  rapidjson::Document document;
-  const std::string text = ReadFile(fs::path(SharedFolder()) / "corpora" / name);
-  document.Parse(text.data(), text.size());
-  return document;
-}
+// A JSON value as a tree. (RapidJSON's own is undefined behaviour to UBSan.)
+struct Json {
+  std::string key;   // in an object
+  std::string text;  // of a string or a number
+  std::vector<Json> items;
 
-std::string String(const rapidjson::Value& value) {
-  return {value.GetString(), value.GetStringLength()};
+  const Json& operator[](std::string_view name) const {
+    static const Json kNone;
+    const auto found = std::find_if(items.begin(), items.end(),
+                                    [&](const Json& item) { return item.key == name; });
+    return found == items.end() ? kNone : *found;
+  }
+};
+
+class TreeSink : public JsonSink {
+ public:
+  Step OnOpen(const JsonPlace& place, JsonType) override {
+    open_.push_back({KeyAt(place), {}, {}});
+    return Step::kEnter;
+  }
+  bool OnClose(const JsonPlace&, const JsonValue&) override {
+    Json done = std::move(open_.back());
+    open_.pop_back();
+    Add(std::move(done));
+    return true;
+  }
+  bool OnScalar(const JsonPlace& place, const JsonValue& value) override {
+    Add({KeyAt(place), value.type == JsonType::kTrue ? "true" : std::string(value.text), {}});
+    return true;
+  }
+
+  Json root;
+
+ private:
+  static std::string KeyAt(const JsonPlace& place) {
+    return place.in_object() ? std::string(place.key()) : std::string();
+  }
+  void Add(Json value) {
+    if (open_.empty()) {
+      root = std::move(value);
+    } else {
+      open_.back().items.push_back(std::move(value));
+    }
+  }
+
+  std::vector<Json> open_;
+};
+
+Json ReadJson(std::string_view name) {
+  TreeSink sink;
+  const Status read =
+      ScanJson(ReadFile(fs::path(SharedFolder()) / "corpora" / name), JsonKeys::kUnique, &sink);
+  return read ? std::move(sink.root) : Json();
 }
 
 std::string DecodeBase64(std::string_view text) {
@@ -52,8 +97,8 @@ std::string DecodeBase64(std::string_view text) {
 
 std::string SharedFolder() {
   const char* const named = std::getenv("SEEKROUTE_SHARED");  // NOLINT: tests have one thread here
-  const fs::path folder = named != nullptr ? fs::path(named)
-                                           : fs::path(SEEKROUTE_SOURCE_DIR).parent_path() / "shared";
+  const fs::path folder =
+      named != nullptr ? fs::path(named) : fs::path(SEEKROUTE_SOURCE_DIR).parent_path() / "shared";
   return fs::is_directory(folder / "corpora") ? folder.string() : std::string();
 }
 
@@ -72,16 +117,15 @@ std::vector<CorpusFile> ReadCorpus(std::string_view folder) {
 std::vector<SseVector> ReadSseVectors() {
   std::vector<SseVector> vectors;
   if (SharedFolder().empty()) return vectors;
-  for (const char* set : {"wpt-eventsource", "sse-contract-tests", "eventsource-parser",
-                          "sse-own"}) {
-    const rapidjson::Document document = ReadJson(std::string(set) + "/vectors.json");
-    for (const auto& item : document["vectors"].GetArray()) {
+  for (const char* set :
+       {"wpt-eventsource", "sse-contract-tests", "eventsource-parser", "sse-own"}) {
+    const Json document = ReadJson(std::string(set) + "/vectors.json");
+    for (const auto& item : document["vectors"].items) {
       SseVector vector;
-      vector.name = std::string(set) + ": " + String(item["name"]);
-      vector.input = DecodeBase64(String(item["input_b64"]));
-      for (const auto& event : item["expected"].GetArray()) {
-        vector.expected.push_back(
-            {String(event["type"]), String(event["data"]), String(event["id"])});
+      vector.name = std::string(set) + ": " + item["name"].text;
+      vector.input = DecodeBase64(item["input_b64"].text);
+      for (const auto& event : item["expected"].items) {
+        vector.expected.push_back({event["type"].text, event["data"].text, event["id"].text});
       }
       vectors.push_back(std::move(vector));
     }
@@ -92,23 +136,20 @@ std::vector<SseVector> ReadSseVectors() {
 std::vector<UpstreamScenario> ReadUpstreamScenarios() {
   std::vector<UpstreamScenario> scenarios;
   if (SharedFolder().empty()) return scenarios;
-  const rapidjson::Document document = ReadJson("upstream-faults/scenarios.json");
-  for (const auto& item : document["scenarios"].GetArray()) {
+  const Json document = ReadJson("upstream-faults/scenarios.json");
+  for (const auto& item : document["scenarios"].items) {
     UpstreamScenario scenario;
-    scenario.id = String(item["id"]);
-    scenario.stream = item["stream"].GetBool();
-    scenario.client = String(item["expect"]["client"]);
-    for (const auto& step : item["steps"].GetArray()) {
-      scenario.last_step = String(step[0]);
-      if (scenario.last_step == "head") {
+    scenario.id = item["id"].text;
+    scenario.stream = item["stream"].text == "true";
+    scenario.client = item["expect"]["client"].text;
+    for (const auto& step : item["steps"].items) {
+      const std::string kind = step.items[0].text;
+      if (kind == "head") {
         scenario.has_head = true;
-        scenario.status = step[1].GetInt();
-        const auto& headers = step[2];
-        if (headers.HasMember("Content-Encoding")) {
-          scenario.content_encoding = String(headers["Content-Encoding"]);
-        }
-      } else if (scenario.last_step == "send" || scenario.last_step == "bytes1") {
-        scenario.bytes += DecodeBase64(String(step[1]));
+        scenario.status = std::stoi(step.items[1].text);
+        scenario.content_encoding = step.items[2]["Content-Encoding"].text;
+      } else if (kind == "send" || kind == "bytes1") {
+        scenario.bytes += DecodeBase64(step.items[1].text);
       }
     }
     scenarios.push_back(std::move(scenario));

@@ -39,7 +39,6 @@ struct UpstreamScenario {
   int status = 0;
   std::string content_encoding;
   std::string bytes;  // all it sends, pauses left out
-  std::string last_step;
   std::string client;
 };
 std::vector<UpstreamScenario> ReadUpstreamScenarios();

@@ -9,6 +9,7 @@ namespace seekroute {
 namespace {
 
 constexpr size_t kMaxFinishReason = 64;
+constexpr size_t kMaxChoiceUsages = 8;  // as many as a request may ask for choices
 
 // Members of a message or delta that are output a client waits for.
 bool IsOutput(std::string_view key) {
@@ -147,9 +148,10 @@ class ChatSink : public JsonSink {
   }
 
   void AddUsage(const JsonPlace& place, const JsonValue& value) {
-    // More usages than choices and one are not usage any more.
-    if (chat_.usages.size() > static_cast<size_t>(kMaxAnswerChoices)) return;
-    chat_.usages.push_back(MemberAt(place, value));
+    // Each is cut out of the text later, and a Splice holds a bounded number of edits.
+    if (place.depth() == 1 || chat_.usages.size() < kMaxChoiceUsages) {
+      chat_.usages.push_back(MemberAt(place, value));
+    }
     if (value.type == JsonType::kObject) {
       chat_.usage.MergeMax(ParseUsage(value.range.In(text_), &chat_.usage_odd));
     }

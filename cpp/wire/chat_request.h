@@ -29,7 +29,7 @@ struct ChatRequest {
   size_t text_bytes = 0;              // bytes of text in messages and tools, for estimates
 
   ByteRange model_value;                         // the value of "model", quotes included
-  std::optional<ByteRange> stream_options;       // the object's value
+  std::optional<ByteRange> stream_options;       // its value: an object, or null
   std::optional<ByteRange> include_usage_value;  // the literal inside it
   std::optional<ByteRange> last_user_content;    // value of the last user message's "content"
 };

@@ -34,9 +34,8 @@ TEST(ErrorBodyTest, TheProfileChoosesWordsAndFields) {
   words.type = "billing";
   words.code = "insufficient_balance";
   words.message = "top up";
-  EXPECT_EQ(
-      WriteErrorBody(error, profile, {"r", true, ""}),
-      R"({"error":{"message":"top up","type":"billing","code":"insufficient_balance"}})");
+  EXPECT_EQ(WriteErrorBody(error, profile, {"r", true, ""}),
+            R"({"error":{"message":"top up","type":"billing","code":"insufficient_balance"}})");
 }
 
 TEST(ErrorBodyTest, TheCodeIsAnIntegerOnlyUnderApiV1) {
@@ -125,14 +124,14 @@ TEST(ErrorBodyTest, MapsTheStatusOfAnUpstream) {
     int status;
     ErrorCode code;
   } cases[] = {
-      {400, ErrorCode::kUpstreamInvalidRequest}, {422, ErrorCode::kUpstreamInvalidRequest},
+      {400, ErrorCode::kUpstreamInvalidRequest},  {422, ErrorCode::kUpstreamInvalidRequest},
       {413, ErrorCode::kUpstreamRequestTooLarge}, {401, ErrorCode::kUpstreamAuthError},
-      {402, ErrorCode::kUpstreamAuthError},      {403, ErrorCode::kUpstreamAuthError},
-      {404, ErrorCode::kUpstreamModelNotFound},  {408, ErrorCode::kUpstreamTimeout},
-      {504, ErrorCode::kUpstreamTimeout},        {429, ErrorCode::kUpstreamRateLimited},
-      {503, ErrorCode::kUpstreamUnavailable},    {529, ErrorCode::kUpstreamUnavailable},
-      {500, ErrorCode::kUpstreamError},          {502, ErrorCode::kUpstreamError},
-      {301, ErrorCode::kUpstreamError},          {418, ErrorCode::kUpstreamError},
+      {402, ErrorCode::kUpstreamAuthError},       {403, ErrorCode::kUpstreamAuthError},
+      {404, ErrorCode::kUpstreamModelNotFound},   {408, ErrorCode::kUpstreamTimeout},
+      {504, ErrorCode::kUpstreamTimeout},         {429, ErrorCode::kUpstreamRateLimited},
+      {503, ErrorCode::kUpstreamUnavailable},     {529, ErrorCode::kUpstreamUnavailable},
+      {500, ErrorCode::kUpstreamError},           {502, ErrorCode::kUpstreamError},
+      {301, ErrorCode::kUpstreamError},           {418, ErrorCode::kUpstreamError},
   };
   for (const auto& c : cases) EXPECT_EQ(CodeOfUpstreamStatus(c.status), c.code) << c.status;
 }

@@ -56,10 +56,11 @@ TEST(ImageRequestTest, ReadsUrlsAndBase64) {
 }
 
 TEST(ImageRequestTest, RefusesAnswersThatAreNotImages) {
-  for (const char* body : {"", "<html>", "[]", "{}", R"({"data":[]})", R"({"data":{}})",
-                           R"({"data":["x"]})", R"({"data":[{}]})", R"({"data":[{"url":3}]})",
-                           R"({"data":[{"url":"javascript:x"}]})", R"({"data":[{"url":"http://a b"}]})",
-                           R"({"data":[{"b64_json":"<>"}]})", R"([{"data":[]}])"}) {
+  for (const char* body :
+       {"", "<html>", "[]", "{}", R"({"data":[]})", R"({"data":{}})", R"({"data":["x"]})",
+        R"({"data":[{}]})", R"({"data":[{"url":3}]})", R"({"data":[{"url":"javascript:x"}]})",
+        R"({"data":[{"url":"http://a b"}]})", R"({"data":[{"b64_json":"<>"}]})",
+        R"([{"data":[]}])"}) {
     const auto images = ParseImageAnswer(body);
     ASSERT_FALSE(images.has_value()) << body;
     EXPECT_EQ(images.error().code, ErrorCode::kBadUpstreamResponse) << body;

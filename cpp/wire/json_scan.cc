@@ -18,6 +18,7 @@ constexpr size_t kPadding = 16;
 constexpr size_t kStackCopy = 2048;
 // Objects with more keys than this are checked for duplicates by sorting when they close.
 constexpr size_t kFewKeys = 12;
+constexpr std::string_view kReplacementEscape = "\\ufffd";
 
 // RapidJSON's in-situ stream over a NUL-padded copy, with a position.
 struct ScanStream {
@@ -359,7 +360,7 @@ Status ScanCopy(std::string_view text, char* copy, JsonKeys keys, JsonSink* sink
   bool lone_surrogates = false;
   ForEachLoneSurrogate(text, [&](size_t at) {
     // RapidJSON refuses these; an escape of the same length keeps every position.
-    std::memcpy(copy + at, "\\ufffd", 6);
+    kReplacementEscape.copy(copy + at, kReplacementEscape.size());
     lone_surrogates = true;
   });
 

@@ -25,11 +25,39 @@ TEST(JsonTest, AcceptsEveryKindOfValue) {
 }
 
 TEST(JsonTest, RefusesWhatIsNotJson) {
-  for (const char* text : {"", " ", "{", "[1,]", "{\"a\":1,}", "{'a':1}", "{a:1}", "[1] [2]", "nul",
-                           "NaN", "Infinity", "-Infinity", "1e400", "-1e400", "123456e308", "0x10",
-                           "+1", "01", "1.", ".5", "1e", "/**/1", "1//", "\"a\nb\"", "\"\x01\"",
-                           "\"\\x41\"", "\"abc", "\"\\u12G4\"", "\xEF\xBB\xBF{}", "\"\xFF\"",
-                           "\"\xC0\xAF\"", "\"\xED\xA0\x80\"", "\"\xF4\x90\x80\x80\"",
+  for (const char* text : {"",
+                           " ",
+                           "{",
+                           "[1,]",
+                           "{\"a\":1,}",
+                           "{'a':1}",
+                           "{a:1}",
+                           "[1] [2]",
+                           "nul",
+                           "NaN",
+                           "Infinity",
+                           "-Infinity",
+                           "1e400",
+                           "-1e400",
+                           "123456e308",
+                           "0x10",
+                           "+1",
+                           "01",
+                           "1.",
+                           ".5",
+                           "1e",
+                           "/**/1",
+                           "1//",
+                           "\"a\nb\"",
+                           "\"\x01\"",
+                           "\"\\x41\"",
+                           "\"abc",
+                           "\"\\u12G4\"",
+                           "\xEF\xBB\xBF{}",
+                           "\"\xFF\"",
+                           "\"\xC0\xAF\"",
+                           "\"\xED\xA0\x80\"",
+                           "\"\xF4\x90\x80\x80\"",
                            "\"\xE2\x82\""}) {
     EXPECT_EQ(CodeOf(text), ErrorCode::kInvalidJson) << text;
   }
@@ -125,7 +153,7 @@ class RecordingSink : public JsonSink {
   explicit RecordingSink(std::string_view text) : text_(text) {}
   Step OnOpen(const JsonPlace& place, JsonType) override {
     return place.depth() > 0 && place.in_object() && place.key() == "skip" ? Step::kSkip
-                                                                          : Step::kEnter;
+                                                                           : Step::kEnter;
   }
   bool OnClose(const JsonPlace& place, const JsonValue& value) override {
     return OnScalar(place, value);
@@ -162,8 +190,8 @@ TEST(JsonTest, TellsPlacesAndByteRanges) {
 TEST(JsonTest, KeepsRangesRightInLongTextsAtEveryAlignment) {
   for (size_t pad = 0; pad < 40; ++pad) {
     const std::string filler(3000 + pad, 'f');
-    const std::string text = "[\"" + filler + "\\t" + filler + "\",\"" + filler.substr(0, pad) +
-                             "\\\"" + "\",7]";
+    const std::string text =
+        "[\"" + filler + "\\t" + filler + "\",\"" + filler.substr(0, pad) + "\\\"" + "\",7]";
     RecordingSink sink(text);
     ASSERT_TRUE(ScanJson(text, JsonKeys::kUnique, &sink).ok());
     EXPECT_NE(sink.log.find("[0]=\"" + filler + "\\t" + filler + "\"|" + filler + "\t" + filler),

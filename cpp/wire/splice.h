@@ -20,9 +20,14 @@ class Splice {
   // a bug of the caller: no message has more than a handful of fields that change.
   void Replace(ByteRange range, std::string_view with) {
     if (count_ == kMaxEdits) return;
-    // Insertion sort; of two at one place the first stays first.
+    // Insertion sort. At one place an insertion comes before a replacement, and of two insertions
+    // the first stays first.
+    const auto after = [&range](const ByteRange& other) {
+      return other.begin > range.begin ||
+             (other.begin == range.begin && other.end > other.begin && range.end == range.begin);
+    };
     size_t at = count_++;
-    for (; at > 0 && edits_[at - 1].range.begin > range.begin; --at) edits_[at] = edits_[at - 1];
+    for (; at > 0 && after(edits_[at - 1].range); --at) edits_[at] = edits_[at - 1];
     edits_[at] = {range, with};
   }
 

@@ -71,7 +71,10 @@ TEST(SseParserTest, StripsOneByteOrderMarkAndOnlyOne) {
 }
 
 TEST(SseParserTest, HalfAByteOrderMarkBelongsToTheFirstLine) {
-  ExpectEvents("\xEF\xBB" "data: a\n\ndata: b\n\n", {{"message", "b", ""}}, 20);
+  ExpectEvents(
+      "\xEF\xBB"
+      "data: a\n\ndata: b\n\n",
+      {{"message", "b", ""}}, 20);
 }
 
 TEST(SseParserTest, ReplacesInvalidUtf8) {
@@ -88,8 +91,8 @@ TEST(SseParserTest, ReadsRetryOnlyFromDigits) {
   SseParser parser;
   std::vector<SseEvent> events;
   EXPECT_EQ(parser.retry_ms(), -1);
-  for (const char* bad : {"retry: 1x\n", "retry: -1\n", "retry:\n",
-                          "retry: 99999999999999999999\n"}) {
+  for (const char* bad :
+       {"retry: 1x\n", "retry: -1\n", "retry:\n", "retry: 99999999999999999999\n"}) {
     ASSERT_TRUE(parser.Feed(bad, &events));
     EXPECT_EQ(parser.retry_ms(), -1) << bad;
   }

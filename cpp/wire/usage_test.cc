@@ -27,12 +27,13 @@ TEST(UsageTest, ReadsOpenAisFields) {
 
 TEST(UsageTest, ReadsTheCacheFieldsOfDeepSeekAndMoonshot) {
   bool odd = false;
-  EXPECT_EQ(ParseUsage(R"({"prompt_cache_hit_tokens":64,"prompt_cache_miss_tokens":2})", &odd).cached,
-            64);
+  EXPECT_EQ(
+      ParseUsage(R"({"prompt_cache_hit_tokens":64,"prompt_cache_miss_tokens":2})", &odd).cached,
+      64);
   EXPECT_EQ(ParseUsage(R"({"cached_tokens":7})", &odd).cached, 7);
-  EXPECT_EQ(ParseUsage(R"({"cached_tokens":7,"prompt_tokens_details":{"cached_tokens":9}})", &odd)
-                .cached,
-            9);
+  EXPECT_EQ(
+      ParseUsage(R"({"cached_tokens":7,"prompt_tokens_details":{"cached_tokens":9}})", &odd).cached,
+      9);
   EXPECT_FALSE(odd);
 }
 
@@ -49,11 +50,11 @@ TEST(UsageTest, AbsentIsNotZeroAndZeroIsNotAbsent) {
 }
 
 TEST(UsageTest, OddCountsAreAbsentAndSaidToBeOdd) {
-  for (const char* value : {"\"100\"", "1.5", "-1", "1e3", "true", "{}", "[1]",
-                            "9007199254740993", "99999999999999999999999"}) {
+  for (const char* value : {"\"100\"", "1.5", "-1", "1e3", "true", "{}", "[1]", "9007199254740993",
+                            "99999999999999999999999"}) {
     bool odd = false;
-    const Usage usage = ParseUsage(
-        R"({"completion_tokens":5,"prompt_tokens":)" + std::string(value) + "}", &odd);
+    const Usage usage =
+        ParseUsage(R"({"completion_tokens":5,"prompt_tokens":)" + std::string(value) + "}", &odd);
     EXPECT_FALSE(usage.prompt.has_value()) << value;
     EXPECT_EQ(usage.completion, 5) << value;
     EXPECT_TRUE(odd) << value;

@@ -73,9 +73,9 @@ class ChatStream:
 
     @property
     def cost(self) -> Decimal | None:
-        """The exact price of the answer in USD, once the stream has ended; None before."""
+        """The exact price of the answer in USD, once the stream has been read; None before."""
         record = self._exchange.record
-        return None if record is None else _usd(record.cost_nano)
+        return _usd(record.cost_nano) if self._done and record is not None else None
 
     def close(self) -> None:
         """Cancels the request when it still runs. Idempotent."""

@@ -240,6 +240,10 @@ def _run(service: Service, listener: socket.socket, first_key: str | None) -> No
     service.gateway.on_record(request_log.record)
 
     def started() -> None:
+        # What exists by now stays: the garbage collector need not walk it again and again.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(_GC_THRESHOLD)
         address = _url(listener)
         if first_key is not None:
             sys.stdout.write(welcome(service, address, first_key))
@@ -251,11 +255,6 @@ def _run(service: Service, listener: socket.socket, first_key: str | None) -> No
             data_dir=str(Path(settings.data_dir).resolve()),
             mock=bool(service.mock_url),
         )
-        # Everything alive now stays for good: the collector need not look at it again. Requests
-        # leave no cycles behind, so it may also come by less often (it took a tenth of the time).
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(_GC_THRESHOLD)
 
     try:
         run_loop(make_server(service, started), listener)

@@ -1,0 +1,64 @@
+// A request that is accepted is valid JSON, and what is built for the upstream parses again: with
+// the new model, and with everything else as it was.
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <string>
+#include <string_view>
+
+#include "wire/chat_request.h"
+#include "wire/image_request.h"
+#include "wire/json.h"
+
+namespace {
+
+using seekroute::ByteRange;
+using seekroute::ChatRequest;
+
+constexpr std::string_view kModel = "up/\"model\"\n";
+
+void Check(bool holds) {
+  if (!holds) std::abort();
+}
+
+// `text` is made of what is left of `body` without `cut`, in order, and of inserted bytes.
+bool Contains(std::string_view text, std::string_view left, std::string_view right) {
+  return text.size() >= left.size() + right.size() && text.substr(0, left.size()) == left &&
+         text.substr(text.size() - right.size()) == right;
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  const std::string_view body(reinterpret_cast<const char*>(data), size);
+  const auto request = seekroute::ParseChatRequest(body, seekroute::Profile());
+  if (!request) {
+    Check(request.error().status() == 400 && request.error().param.size() <= 80);
+    Check(request.error().message.size() <= 160);
+    return 0;
+  }
+  Check(seekroute::CheckJson(body).ok());
+
+  const std::string upstream = seekroute::BuildUpstreamChat(body, *request, kModel);
+  Check(seekroute::CheckJson(upstream).ok());
+  const auto again = seekroute::ParseChatRequest(upstream, seekroute::Profile());
+  Check(again.has_value());
+  Check(again->model == kModel);
+  Check(again->stream == request->stream && again->choices == request->choices);
+  Check(again->max_tokens == request->max_tokens);
+  Check(again->message_count == request->message_count);
+  Check(again->tool_count == request->tool_count && again->text_bytes == request->text_bytes);
+  Check(again->last_user_content.has_value() == request->last_user_content.has_value());
+  if (request->last_user_content) {
+    Check(again->last_user_content->In(upstream) == request->last_user_content->In(body));
+  }
+  if (request->stream) {
+    Check(again->include_usage);
+  } else {
+    const ByteRange model = request->model_value;
+    Check(Contains(upstream, body.substr(0, model.begin), body.substr(model.end)));
+  }
+  const auto image = seekroute::BuildImageCall(body, *request, kModel);
+  if (image) Check(seekroute::CheckJson(*image).ok());
+  return 0;
+}

@@ -1,0 +1,96 @@
+// Whatever an upstream sends, whole or in pieces, the client gets the same bytes; every event of
+// them is valid JSON, and so is every answer that is rewritten.
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <string>
+#include <string_view>
+
+#include "wire/chat_answer.h"
+#include "wire/chat_stream.h"
+#include "wire/error_body.h"
+#include "wire/image_request.h"
+#include "wire/json.h"
+
+namespace {
+
+using seekroute::AnswerNames;
+using seekroute::ChatStream;
+using seekroute::Status;
+
+void Check(bool holds) {
+  if (!holds) std::abort();
+}
+
+const AnswerNames& Names() {
+  static const AnswerNames names{"gen-\"1\"", "chat.completion", "m/n", 7};
+  return names;
+}
+
+std::string Relay(std::string_view bytes, size_t step, bool include_usage) {
+  ChatStream::Options options;
+  options.names = Names();
+  options.include_usage = include_usage;
+  ChatStream stream(options);
+  std::string out;
+  Status status;
+  for (size_t at = 0; at < bytes.size() && status; at += step) {
+    status = stream.Feed(bytes.substr(at, step), &out);
+    Check(stream.state() != ChatStream::State::kWaiting || out.empty());
+  }
+  if (status) status = stream.EndOfInput();
+  if (status) {
+    stream.Finish({stream.usage(), {}}, &out);
+  } else {
+    out += '!';
+    out += status.error().name();
+  }
+  return out;
+}
+
+// A sequence of `data: <JSON>` events, with at most one [DONE], at its end.
+void CheckEvents(std::string_view out) {
+  while (!out.empty() && out[0] != '!') {
+    Check(out.substr(0, 6) == "data: ");
+    const size_t end = out.find("\n\n");
+    Check(end != std::string_view::npos);
+    const std::string_view json = out.substr(6, end - 6);
+    out.remove_prefix(end + 2);
+    if (json == "[DONE]") {
+      Check(out.empty());
+    } else {
+      // Duplicate keys of a provider pass through; anything else must be right.
+      const Status status = seekroute::CheckJson(json);
+      Check(status || status.error().code == seekroute::ErrorCode::kDuplicateKey ||
+            status.error().code == seekroute::ErrorCode::kInvalidUnicode);
+    }
+  }
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  const std::string_view bytes(reinterpret_cast<const char*>(data), size);
+  const bool include_usage = size % 2 == 1;
+  const std::string whole = Relay(bytes, size + 1, include_usage);
+  Check(Relay(bytes, 1, include_usage) == whole);
+  CheckEvents(whole);
+
+  const auto answer = seekroute::ParseChatAnswer(bytes);
+  if (answer) {
+    const std::string out =
+        seekroute::RewriteChatAnswer(bytes, *answer, Names(), {answer->usage, {}});
+    const Status status = seekroute::CheckJson(out);
+    Check(status || status.error().code == seekroute::ErrorCode::kDuplicateKey ||
+          status.error().code == seekroute::ErrorCode::kInvalidUnicode);
+    const auto again = seekroute::ParseChatAnswer(out);
+    Check(again.has_value() && again->id && again->model && again->usage_value && again->created);
+    Check(again->content_bytes == answer->content_bytes);
+  }
+  const auto images = seekroute::ParseImageAnswer(bytes);
+  if (images) Check(!images->empty());
+  const std::string message = seekroute::UpstreamMessage(bytes, {});
+  Check(message.size() <= 500 && seekroute::IsValidUtf8(message));
+  Check(message.find('\n') == std::string::npos);
+  return 0;
+}

@@ -1,0 +1,391 @@
+#include "wire/chat_stream.h"
+
+#include <gtest/gtest.h>
+
+#include <optional>
+
+#include "testing/corpora.h"
+
+namespace seekroute {
+namespace {
+
+using enum ErrorCode;
+using State = ChatStream::State;
+
+ChatStream::Options Options(bool include_usage = false) {
+  ChatStream::Options options;
+  options.names = {"gen-1", "", "m/n", 77};
+  options.include_usage = include_usage;
+  return options;
+}
+
+UsageReport Report() {
+  UsageReport report;
+  report.usage.prompt = 3;
+  report.usage.completion = 2;
+  return report;
+}
+
+const std::string kUsage = R"("usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5})";
+
+std::string Event(std::string_view json) { return "data: " + std::string(json) + "\n\n"; }
+
+// A chunk as an upstream sends it, with one choice.
+std::string Chunk(std::string_view delta, std::string_view finish = "null",
+                  std::string_view more = {}) {
+  return Event(R"({"id":"up","object":"chat.completion.chunk","created":5,"model":"x","choices":)"
+               R"([{"index":0,"delta":)" +
+               std::string(delta) + ",\"finish_reason\":" + std::string(finish) + "}]" +
+               std::string(more) + "}");
+}
+
+// The same as the client gets it.
+std::string Sent(std::string_view delta, std::string_view finish = "null",
+                 std::string_view more = {}) {
+  return Event(R"({"id":"gen-1","object":"chat.completion.chunk","created":5,"model":"m/n",)"
+               R"("choices":[{"index":0,"delta":)" +
+               std::string(delta) + ",\"finish_reason\":" + std::string(finish) + "}]" +
+               std::string(more) + "}");
+}
+
+const std::string kRole = R"({"role":"assistant","content":""})";
+const std::string kA = R"({"content":"a"})";
+const std::string kDone = "data: [DONE]\n\n";
+
+// How a stream went, as text: what was written, how it ended, and what was counted.
+std::string Relay(std::string_view bytes, bool include_usage = false) {
+  ChatStream stream(Options(include_usage));
+  std::string out;
+  Status status = stream.Feed(bytes, &out);
+  if (status) status = stream.EndOfInput();
+  if (!status) return out + "!" + std::string(status.error().name());
+  stream.Finish(Report(), &out);
+  return out;
+}
+
+TEST(ChatStreamTest, PutsTheUsageOnTheLastChunk) {
+  EXPECT_EQ(Relay(Chunk(kRole) + Chunk(kA) + Chunk("{}", "\"stop\"") + kDone),
+            Sent(kRole) + Sent(kA) + Sent("{}", "\"stop\"", "," + kUsage) + kDone);
+}
+
+TEST(ChatStreamTest, PutsTheUsageInItsOwnChunkWhenAsked) {
+  EXPECT_EQ(Relay(Chunk(kA) + Chunk("{}", "\"stop\"") + kDone, true),
+            Sent(kA) + Sent("{}", "\"stop\"") +
+                Event(R"({"id":"gen-1","object":"chat.completion.chunk","created":5,)"
+                      R"("model":"m/n","choices":[],)" +
+                      kUsage + "}") +
+                kDone);
+}
+
+TEST(ChatStreamTest, HoldsBackUntilContent) {
+  ChatStream stream(Options());
+  std::string out;
+  ASSERT_TRUE(stream.Feed(Chunk(kRole) + ": ping\n\n" + Chunk("{}"), &out));
+  EXPECT_EQ(out, "");
+  EXPECT_EQ(stream.state(), State::kWaiting);
+  ASSERT_TRUE(stream.Feed(Chunk(kA), &out));
+  EXPECT_EQ(out, Sent(kRole) + Sent("{}") + Sent(kA));
+  EXPECT_EQ(stream.state(), State::kContent);
+  EXPECT_EQ(stream.content_bytes(), 1u);
+}
+
+TEST(ChatStreamTest, EveryKindOfOutputIsContent) {
+  for (const char* delta :
+       {R"({"content":"x"})", R"({"content":[{"type":"text","text":"x"}]})", R"({"reasoning":"x"})",
+        R"({"reasoning_content":"x"})", R"({"reasoning_details":[{"type":"a","text":"x"}]})",
+        R"({"refusal":"x"})", R"({"tool_calls":[{"index":0,"function":{"arguments":""}}]})",
+        R"({"function_call":{"name":"f"}})", R"({"audio":{"id":"a"}})",
+        R"({"images":[{"image_url":{"url":"u"}}]})"}) {
+    ChatStream stream(Options());
+    std::string out;
+    ASSERT_TRUE(stream.Feed(Chunk(delta), &out));
+    EXPECT_EQ(out, Sent(delta));
+  }
+  for (const char* delta :
+       {"{}", "null", R"({"role":"assistant"})", R"({"content":""})", R"({"content":null})",
+        R"({"tool_calls":[]})", R"({"reasoning_details":[]})", R"({"audio":null})"}) {
+    ChatStream stream(Options());
+    std::string out;
+    ASSERT_TRUE(stream.Feed(Chunk(delta), &out));
+    EXPECT_EQ(out, "") << delta;
+  }
+}
+
+TEST(ChatStreamTest, RepeatedEmptyChunksAreHeldOnce) {
+  std::string bytes = Chunk(kRole);
+  for (int i = 0; i < 1000; ++i) bytes += Chunk(R"({"content":""})");
+  EXPECT_EQ(Relay(bytes + Chunk(kA, "\"stop\"") + kDone),
+            Sent(kRole) + Sent(R"({"content":""})") + Sent(kA, "\"stop\"", "," + kUsage) + kDone);
+}
+
+TEST(ChatStreamTest, BoundsWhatIsHeldBack) {
+  std::string bytes;
+  for (int i = 0; i < 64; ++i) bytes += Chunk("{\"x\":" + std::to_string(i) + "}");
+  ChatStream stream(Options());
+  std::string out;
+  ASSERT_TRUE(stream.Feed(bytes, &out));
+  const Status status = stream.Feed(Chunk("{\"x\":64}"), &out);
+  ASSERT_FALSE(status.ok());
+  EXPECT_EQ(status.error().code, kBadUpstreamResponse);
+  EXPECT_EQ(stream.state(), State::kFailed);
+  EXPECT_EQ(out, "");
+  const std::string big(600'000, 'x');
+  EXPECT_EQ(Relay(Chunk("{\"x\":\"" + big + "\"}") + Chunk("{\"y\":\"" + big + "\"}")),
+            "!bad_upstream_response");
+}
+
+TEST(ChatStreamTest, TakesUsageFromWhereverItStandsAndRemovesIt) {
+  const std::string usage = R"("usage":{"prompt_tokens":100,"completion_tokens":10})";
+  const std::string head =
+      R"({"id":"up","object":"chat.completion.chunk","created":5,"model":"x",)";
+  const std::string choices =
+      R"("choices":[{"index":0,"delta":{"content":"a"},"finish_reason":null}])";
+  for (const std::string& chunk :
+       {head + choices + "," + usage + "}", head + usage + " , " + choices + "}",
+        head + choices + " , " + usage + " }", "{" + usage + "," + choices + "}",
+        "{ " + usage + " ," + choices + "}"}) {
+    ChatStream stream(Options());
+    std::string out;
+    ASSERT_TRUE(stream.Feed(Event(chunk), &out));
+    EXPECT_EQ(out.find("usage"), std::string::npos) << out;
+    EXPECT_TRUE(CheckJson(std::string_view(out).substr(6)).ok()) << out;
+    EXPECT_EQ(stream.usage().prompt, 100);
+    EXPECT_EQ(stream.usage().completion, 10);
+  }
+  // Moonshot puts it into the choice.
+  ChatStream stream(Options());
+  std::string out;
+  ASSERT_TRUE(stream.Feed(
+      Event(head + R"("choices":[{"index":0,"delta":{"content":"a"},)" + usage + "}]}"), &out));
+  EXPECT_EQ(out.find("usage"), std::string::npos);
+  EXPECT_EQ(stream.usage().prompt, 100);
+}
+
+TEST(ChatStreamTest, CumulativeUsageIsNotSummed) {
+  const auto with = [](int n) {
+    return R"(,"usage":{"prompt_tokens":100,"completion_tokens":)" + std::to_string(n) + "}";
+  };
+  ChatStream stream(Options());
+  std::string out;
+  ASSERT_TRUE(stream.Feed(Chunk(kA, "null", with(1)) + Chunk(kA, "null", with(5)) +
+                              Chunk("{}", "\"stop\"", with(10)) + kDone,
+                          &out));
+  EXPECT_EQ(stream.usage().prompt, 100);
+  EXPECT_EQ(stream.usage().completion, 10);
+  stream.Finish(Report(), &out);
+  EXPECT_EQ(out, Sent(kA) + Sent(kA) + Sent("{}", "\"stop\"", "," + kUsage) + kDone);
+}
+
+TEST(ChatStreamTest, SwallowsPureUsageChunksButNotAnnotations) {
+  const std::string usage = Event(R"({"choices":[],"usage":{"prompt_tokens":1}})");
+  const std::string filter = R"("choices":[],"prompt_filter_results":[{"prompt_index":0}])";
+  EXPECT_EQ(Relay(Event("{" + filter + "}") + Chunk(kA, "\"stop\"") + usage + kDone),
+            Event(R"({"id":"gen-1","object":"chat.completion.chunk","created":77,"model":"m/n",)" +
+                  filter + "}") +
+                Sent(kA, "\"stop\"", "," + kUsage) + kDone);
+}
+
+TEST(ChatStreamTest, AddsWhatAChunkLacks) {
+  EXPECT_EQ(Relay(Event(R"({"object":null,"created":null,"choices":[{"delta":{"content":"a"},)"
+                        R"("finish_reason":"stop"}]})")),
+            Event(R"({"id":"gen-1","model":"m/n","object":"chat.completion.chunk","created":77,)"
+                  R"("choices":[{"delta":{"content":"a"},"finish_reason":"stop"}],)" +
+                  kUsage + "}") +
+                kDone);
+}
+
+TEST(ChatStreamTest, SkipsPingsAndCommentsPassedOnAsData) {
+  EXPECT_EQ(Relay("data: : OPENROUTER PROCESSING\n\nevent: ping\ndata: {\"type\":\"ping\"}\n\n"
+                  "data: \"\"\n\ndata:\n\n:x\nid: 3\nretry: 1\n" +
+                  Chunk(kA, "\"stop\"") + kDone),
+            Sent(kA, "\"stop\"", "," + kUsage) + kDone);
+}
+
+TEST(ChatStreamTest, NothingAfterDoneCounts) {
+  EXPECT_EQ(Relay(Chunk(kA, "\"stop\"") + kDone + Chunk(kA) + kDone + "data: {\"error\":1}\n\n"),
+            Sent(kA, "\"stop\"", "," + kUsage) + kDone);
+}
+
+TEST(ChatStreamTest, FormatsChunksOfSeveralLinesAsOne) {
+  EXPECT_EQ(Relay("data: {\"id\":1,\"object\":\"o\",\"created\":5,\"model\":1,\ndata: \"choices\":"
+                  "[{\"delta\":{\"content\":\"a\\n\"},\ndata: \"finish_reason\":\"stop\"}]}\n\n"),
+            Event("{\"id\":\"gen-1\",\"object\":\"o\",\"created\":5,\"model\":\"m/n\", \"choices\":"
+                  "[{\"delta\":{\"content\":\"a\\n\"}, \"finish_reason\":\"stop\"}]," +
+                  kUsage + "}") +
+                kDone);
+}
+
+TEST(ChatStreamTest, ACleanEndWithoutDoneNeedsEveryFinishReason) {
+  EXPECT_EQ(Relay(Chunk(kA) + Chunk("{}", "\"length\"")),
+            Sent(kA) + Sent("{}", "\"length\"", "," + kUsage) + kDone);
+  EXPECT_EQ(Relay(Chunk(kA)), Sent(kA) + "!upstream_truncated");
+  EXPECT_EQ(Relay(Chunk(kRole)), "!upstream_truncated");
+  EXPECT_EQ(Relay(""), "!upstream_truncated");
+  const std::string second = Event(
+      R"({"id":"up","object":"o","created":5,"model":"x","choices":[{"index":1,"delta":{"content":"b"}}]})");
+  const std::string out = Relay(second + Chunk(kA, "\"stop\""));
+  EXPECT_NE(out.find("!upstream_truncated"), std::string::npos);
+}
+
+TEST(ChatStreamTest, HoldsBackOnlyTheLastOfSeveralFinishes) {
+  const auto finish = [](int index) {
+    return R"({"id":"up","object":"o","created":5,"model":"x","choices":[{"index":)" +
+           std::to_string(index) + R"(,"delta":{},"finish_reason":"stop"}]})";
+  };
+  const auto sent = [](int index) {
+    return R"({"id":"gen-1","object":"o","created":5,"model":"m/n","choices":[{"index":)" +
+           std::to_string(index) + R"(,"delta":{},"finish_reason":"stop"}])";
+  };
+  EXPECT_EQ(Relay(Event(finish(0)) + Event(finish(1)) + kDone),
+            Event(sent(0) + "}") + Event(sent(1) + "," + kUsage + "}") + kDone);
+}
+
+TEST(ChatStreamTest, ZeroCompletionStillEndsWithUsageOnce) {
+  const std::string final_chunk =
+      Event(R"({"id":"gen-1","object":"chat.completion.chunk","created":5,"model":"m/n",)"
+            R"("choices":[{"index":0,"delta":{},"finish_reason":null}],)" +
+            kUsage + "}");
+  EXPECT_EQ(Relay(Chunk(kRole) + kDone), Sent(kRole) + final_chunk + kDone);
+  EXPECT_EQ(Relay(kDone), "!bad_upstream_response") << "no answer at all is not an empty one";
+}
+
+TEST(ChatStreamTest, TellsAProvidersErrorWithItsTextSanitised) {
+  const struct {
+    const char* event;
+    ErrorCode code;
+  } cases[] = {
+      {R"({"error":{"message":"bad key sk-abcdef"}})", kUpstreamError},
+      {R"({"error":"bad key sk-abcdef"})", kUpstreamError},
+      {R"({"error":{"message":"bad key sk-abcdef","code":502}})", kUpstreamError},
+      {R"({"error":{"message":"bad key sk-abcdef","code":429}})", kUpstreamRateLimited},
+      {R"({"choices":[],"error":{"message":"bad key sk-abcdef","code":503}})",
+       kUpstreamUnavailable},
+      {R"({"object":"error","message":"bad key sk-abcdef"})", kUpstreamError},
+  };
+  for (const auto& c : cases) {
+    ChatStream stream(Options());
+    std::string out;
+    const Status status = stream.Feed(Event(c.event), &out);
+    ASSERT_FALSE(status.ok()) << c.event;
+    EXPECT_EQ(status.error().name(), TraitsOf(c.code).name) << c.event;
+    EXPECT_EQ(status.error().message, "the provider answered with an error: bad key [redacted]");
+    EXPECT_EQ(stream.state(), State::kFailed);
+    EXPECT_FALSE(stream.Feed(Chunk(kA), &out).ok()) << "the failure must last";
+    EXPECT_FALSE(stream.EndOfInput().ok());
+    EXPECT_EQ(out, "");
+  }
+}
+
+TEST(ChatStreamTest, RefusesWhatIsNotAChunk) {
+  for (const char* data :
+       {"x", "[]", "3", "\"text\"", "{", R"({"choices":{}})", R"({"choices":[3]})",
+        R"({"choices":[{"index":64}]})", R"({"choices":[],"choices":[]})", "<html>"}) {
+    EXPECT_EQ(Relay(Event(data)), "!bad_upstream_response") << data;
+  }
+  ChatStream::Options small = Options();
+  small.limits = {100, 1000};
+  ChatStream stream(small);
+  std::string out;
+  const Status status = stream.Feed(std::string(101, 'x'), &out);
+  ASSERT_FALSE(status.ok());
+  EXPECT_EQ(status.error().code, kBadUpstreamResponse);
+}
+
+TEST(ChatStreamTest, CountsTheTextAndKeepsTheFinishReason) {
+  ChatStream stream(Options());
+  std::string out;
+  ASSERT_TRUE(stream.Feed(
+      Chunk(R"({"reasoning":"abc"})") + Chunk(R"({"content":"\u00e9"})") +
+          Chunk(
+              R"({"tool_calls":[{"index":0,"id":"call_1","function":{"name":"f","arguments":"{}"}}]})",
+              "\"tool_calls\"") +
+          kDone,
+      &out));
+  EXPECT_EQ(stream.content_bytes(), 3u + 2 + 1 + 2);
+  EXPECT_EQ(stream.finish_reason(), "tool_calls");
+  EXPECT_EQ(stream.state(), State::kEnded);
+}
+
+// The result of a stream at every cutting must be that of the whole.
+void ExpectSameAtEveryCutting(std::string_view bytes, int rounds) {
+  const std::string whole = Relay(bytes);
+  std::optional<ChatStream> stream;
+  std::string out, round;
+  Status status;
+  testing::ForEachCutting(
+      bytes, rounds,
+      [&](std::string name) {
+        round = std::move(name);
+        stream.emplace(Options());
+        out.clear();
+        status = {};
+      },
+      [&](std::string_view piece) {
+        if (status) status = stream->Feed(piece, &out);
+      },
+      [&] {
+        if (status) status = stream->EndOfInput();
+        if (status) stream->Finish(Report(), &out);
+        if (!status) out += "!" + std::string(status.error().name());
+        ASSERT_EQ(out, whole) << round;
+      });
+}
+
+TEST(ChatStreamTest, EveryCuttingGivesTheSameBytes) {
+  ExpectSameAtEveryCutting(
+      "\xEF\xBB\xBF: hi\r\n" + Chunk(kRole) + "event: ping\rdata: {}\r\r" +
+          Chunk(R"({"content":"€"})") +
+          Chunk("{}", "\"stop\"", R"(,"usage":{"prompt_tokens":1,"completion_tokens":2})") + kDone,
+      200);
+  ExpectSameAtEveryCutting(Chunk(kA) + "data: {\"error\":{\"message\":\"x\"}}\n\n" + Chunk(kA),
+                           200);
+  ExpectSameAtEveryCutting(Chunk(kA) + "data: {\"choi", 200);
+}
+
+TEST(ChatStreamTest, SharedScenarios) {
+  const auto scenarios = testing::ReadUpstreamScenarios();
+  if (scenarios.empty()) GTEST_SKIP() << "no shared corpora; set SEEKROUTE_SHARED";
+  int complete = 0, failed = 0;
+  for (const testing::UpstreamScenario& scenario : scenarios) {
+    // Statuses, encodings and broken HTTP are met before a byte comes here.
+    if (!scenario.stream || scenario.status != 200 || !scenario.content_encoding.empty()) continue;
+    SCOPED_TRACE(scenario.id + ": " + scenario.client);
+    ExpectSameAtEveryCutting(scenario.bytes, 10);
+    if (scenario.client.rfind("504", 0) == 0) {
+      // Nothing may be written: the timers decide, and a real status is still possible.
+      ChatStream stream(Options());
+      std::string out;
+      EXPECT_TRUE(stream.Feed(scenario.bytes, &out));
+      EXPECT_EQ(stream.state(), State::kWaiting);
+      EXPECT_EQ(out, "");
+      continue;
+    }
+    const std::string out = Relay(scenario.bytes);
+    const size_t mark = out.rfind('!');
+    if (scenario.client == "complete+[DONE]") {
+      ++complete;
+      EXPECT_EQ(out.substr(out.size() - kDone.size()), kDone);
+      EXPECT_EQ(out.find("\"usage\""), out.rfind("\"usage\"")) << "usage exactly once";
+      EXPECT_EQ(out.find("up-model"), std::string::npos);
+    } else {
+      ++failed;
+      ASSERT_NE(mark, std::string::npos);
+      EXPECT_EQ(out.find("[DONE]"), std::string::npos);
+      const std::string name = out.substr(mark + 1);
+      if (scenario.client.rfind("error-event:", 0) == 0) {
+        EXPECT_EQ(scenario.client, "error-event:" + name + ",no [DONE]");
+        EXPECT_GT(mark, 0u);
+      } else if (scenario.client.rfind("502/503", 0) == 0) {
+        EXPECT_EQ(out, "!upstream_unavailable");
+      } else {
+        EXPECT_EQ(scenario.client.substr(4, name.size()), name);
+        EXPECT_EQ(mark, 0u) << "nothing may be written before a failure with a status";
+      }
+    }
+  }
+  EXPECT_GE(complete, 10);
+  EXPECT_GE(failed, 5);
+}
+
+}  // namespace
+}  // namespace seekroute
