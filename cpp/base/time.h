@@ -35,12 +35,18 @@ struct UnixSeconds {
   friend constexpr auto operator<=>(UnixSeconds, UnixSeconds) = default;
 };
 
+// The same in milliseconds, for ids that sort by age.
+struct UnixMillis {
+  int64_t ms = 0;
+  constexpr UnixSeconds seconds() const { return {ms / 1000}; }
+};
+
 // The world's time. The gateway asks it; tests replace it. Implementations are thread-safe.
 class Clock {
  public:
   virtual ~Clock() = default;
   virtual TimePoint Now() const = 0;
-  virtual UnixSeconds WallTime() const = 0;
+  virtual UnixMillis WallTime() const = 0;
 };
 
 }  // namespace seekroute

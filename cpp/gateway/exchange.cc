@@ -42,9 +42,10 @@ Exchange::~Exchange() {
 }
 
 void Exchange::Start() {
-  row_.created = world_.clock->WallTime();
+  const UnixMillis now = world_.clock->WallTime();
+  row_.created = now.seconds();
   row_.request_id = IsAcceptableRequestId(in_.request_id) ? std::move(in_.request_id)
-                                                          : NewRequestId(row_.created, world_.rng);
+                                                          : NewRequestId(now, world_.rng);
   Status admitted = Admit();
   if (!admitted.ok()) {
     error_ = std::move(admitted.error());
@@ -82,7 +83,7 @@ Status Exchange::Admit() {
     return MakeError(ErrorCode::kNoUpstream,
                      "no provider of '" + model_->id + "' is configured at this gateway", "model");
   }
-  row_.generation_id = NewGenerationId(profile_->id_prefix, row_.created, world_.rng);
+  row_.generation_id = NewGenerationId(profile_->id_prefix, world_.clock->WallTime(), world_.rng);
   return {};
 }
 

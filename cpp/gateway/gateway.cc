@@ -83,7 +83,7 @@ void Gateway::Refuse(ExchangeId id, const GatewayRequest& request, const Error& 
   ExchangeRow row;
   row.status = answer.head.status;
   row.error = error.name();
-  row.created = clock_.WallTime();
+  row.created = clock_.WallTime().seconds();
   stats_.CountExchange(row, "seekroute_" + row.error);
   mailbox_.PutHead(id, std::move(answer.head));
   mailbox_.PutBody(id, answer.body);
@@ -129,7 +129,7 @@ void Gateway::Close() {
 
 std::string Gateway::RequestId(std::string_view offered) {
   if (IsAcceptableRequestId(offered)) return std::string(offered);
-  const UnixSeconds now = clock_.WallTime();
+  const UnixMillis now = clock_.WallTime();
   MutexLock lock(&mu_);
   return NewRequestId(now, &rng_);
 }
@@ -139,7 +139,7 @@ ErrorAnswer Gateway::WriteError(const Error& error, std::string_view offered_req
   static const Profile kPlain;
   const std::string request_id = RequestId(offered_request_id);
   const std::shared_ptr<const Snapshot> snapshot = CurrentSnapshot();
-  const auto key = keys_.Find(authorization, clock_.WallTime());
+  const auto key = keys_.Find(authorization, clock_.WallTime().seconds());
   const Profile& profile =
       snapshot ? snapshot->ProfileNamed(key ? (*key)->profile : snapshot->default_profile) : kPlain;
   ErrorAnswer answer;

@@ -11,9 +11,9 @@ constexpr std::string_view kBase32 = "0123456789abcdefghjkmnpqrstvwxyz";
 constexpr std::string_view kHex = "0123456789abcdef";
 
 // Both kinds of id: 48 bits of milliseconds, 80 of randomness.
-std::array<uint8_t, 16> TimeAndRandomness(UnixSeconds now, Rng* rng) {
+std::array<uint8_t, 16> TimeAndRandomness(UnixMillis now, Rng* rng) {
   std::array<uint8_t, 16> bytes{};
-  const uint64_t ms = static_cast<uint64_t>(now.s) * 1000;
+  const uint64_t ms = static_cast<uint64_t>(now.ms);
   for (size_t i = 0; i < 6; ++i) bytes[i] = static_cast<uint8_t>(ms >> (8 * (5 - i)));
   const uint64_t a = rng->Next();
   const uint64_t b = rng->Next();
@@ -24,7 +24,7 @@ std::array<uint8_t, 16> TimeAndRandomness(UnixSeconds now, Rng* rng) {
 
 }  // namespace
 
-std::string NewGenerationId(std::string_view prefix, UnixSeconds now, Rng* rng) {
+std::string NewGenerationId(std::string_view prefix, UnixMillis now, Rng* rng) {
   const std::array<uint8_t, 16> bytes = TimeAndRandomness(now, rng);
   std::string id(prefix);
   uint32_t bits = 0;
@@ -40,7 +40,7 @@ std::string NewGenerationId(std::string_view prefix, UnixSeconds now, Rng* rng) 
   return id;
 }
 
-std::string NewRequestId(UnixSeconds now, Rng* rng) {
+std::string NewRequestId(UnixMillis now, Rng* rng) {
   std::array<uint8_t, 16> bytes = TimeAndRandomness(now, rng);
   bytes[6] = static_cast<uint8_t>(0x70 | (bytes[6] & 0x0f));  // version 7
   bytes[8] = static_cast<uint8_t>(0x80 | (bytes[8] & 0x3f));  // RFC 9562 variant

@@ -9,11 +9,11 @@
 
 namespace seekroute {
 
-// prefix + 26 characters of Crockford base 32: a second count, then randomness, so ids sort by age.
-std::string NewGenerationId(std::string_view prefix, UnixSeconds now, Rng* rng);
+// prefix + 26 characters of Crockford base 32: milliseconds, then randomness, so ids sort by age.
+std::string NewGenerationId(std::string_view prefix, UnixMillis now, Rng* rng);
 
 // A UUID version 7.
-std::string NewRequestId(UnixSeconds now, Rng* rng);
+std::string NewRequestId(UnixMillis now, Rng* rng);
 
 // True when a client's own x-request-id may be echoed: 1 to 128 of [A-Za-z0-9._:-].
 bool IsAcceptableRequestId(std::string_view offered);

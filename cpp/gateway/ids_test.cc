@@ -18,15 +18,15 @@ class CountingRng : public Rng {
 TEST(IdsTest, GenerationIdsAreDistinctAndSortByAge) {
   CountingRng rng;
   std::set<std::string> seen;
-  for (int i = 0; i < 1000; ++i) seen.insert(NewGenerationId("gen-", {1'700'000'000}, &rng));
+  for (int i = 0; i < 1000; ++i) seen.insert(NewGenerationId("gen-", {1'700'000'000'000}, &rng));
   EXPECT_EQ(seen.size(), 1000u);
   EXPECT_EQ(seen.begin()->size(), 4u + 26u);
-  EXPECT_LT(*seen.rbegin(), NewGenerationId("gen-", {1'700'000'001}, &rng));
+  EXPECT_LT(*seen.rbegin(), NewGenerationId("gen-", {1'700'000'000'001}, &rng));
 }
 
 TEST(IdsTest, RequestIdsAreUuid7) {
   CountingRng rng;
-  const std::string id = NewRequestId({1'700'000'000}, &rng);
+  const std::string id = NewRequestId({1'700'000'000'000}, &rng);
   ASSERT_EQ(id.size(), 36u);
   EXPECT_EQ(id[14], '7');
   EXPECT_NE(std::string("89ab").find(id[19]), std::string::npos);

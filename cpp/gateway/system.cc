@@ -12,8 +12,8 @@ TimePoint SystemClock::Now() const {
               .count()};
 }
 
-UnixSeconds SystemClock::WallTime() const {
-  return {std::chrono::duration_cast<std::chrono::seconds>(
+UnixMillis SystemClock::WallTime() const {
+  return {std::chrono::duration_cast<std::chrono::milliseconds>(
               std::chrono::system_clock::now().time_since_epoch())
               .count()};
 }

@@ -14,7 +14,7 @@ namespace seekroute {
 class SystemClock : public Clock {
  public:
   TimePoint Now() const override;
-  UnixSeconds WallTime() const override;
+  UnixMillis WallTime() const override;
 };
 
 // The kernel's randomness, fit for identifiers, fetched a block at a time (one std::random_device

@@ -39,7 +39,7 @@ class SeededRng : public Rng {
 class VirtualClock : public Clock {
  public:
   TimePoint Now() const override { return now_; }
-  UnixSeconds WallTime() const override { return {1'800'000'000 + now_.ns / 1'000'000'000}; }
+  UnixMillis WallTime() const override { return {1'800'000'000'000 + now_.ns / 1'000'000}; }
   void MoveTo(TimePoint t) { now_ = t; }
 
  private:

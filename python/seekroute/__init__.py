@@ -62,9 +62,9 @@ _HOMES["create_app"] = "server"
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
-        from seekroute import _core
+        from importlib.metadata import version
 
-        return _core.__version__
+        return version("seekroute")
     if name not in __all__:
         raise AttributeError(f"module 'seekroute' has no attribute {name!r}")
     home = importlib.import_module(f"seekroute.{_HOMES.get(name, 'errors')}")

@@ -1,10 +1,10 @@
 """The C++ core. Private: use `seekroute.Client` or `seekroute.create_app`."""
 
-from typing import Any, Final, final
+from typing import Any, Final, TypeAlias, final
 
 __version__: Final[str]
 
-Headers = list[tuple[bytes, bytes]]
+Headers: TypeAlias = list[tuple[bytes, bytes]]
 
 @final
 class Record:
@@ -56,7 +56,7 @@ class Record:
     def overhead_ms(self) -> float: ...
 
 # One batch entry: exchange id, (status, headers) once, body bytes, the record once at the end.
-Event = tuple[int, tuple[int, Headers] | None, bytes, Record | None]
+Event: TypeAlias = tuple[int, tuple[int, Headers] | None, bytes, Record | None]
 
 @final
 class Gateway:

@@ -146,6 +146,8 @@ class SyncExchange:
     def head(self) -> tuple[int, Headers]:
         """Waits for status and headers."""
         while self._head is None:
+            if self.record is not None:  # cancelled by another thread before there was an answer
+                raise APIConnectionError("the request was cancelled")
             self._receive()
         return self._head
 

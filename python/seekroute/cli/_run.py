@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -16,6 +17,8 @@ _MAX_INPUT = 20 * 1024 * 1024  # characters; the gateway takes no more bytes in 
 
 def serve(
     ctx: typer.Context,
+    data_dir: Annotated[Path | None, typer.Option(help="Where keys and records are kept.")] = None,
+    config: Annotated[Path | None, typer.Option(help="The configuration file.")] = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[
         int | None, typer.Option(min=0, max=65535, help="Port to listen on; 0: any free one.")
@@ -36,8 +39,8 @@ def serve(
     options = shared(ctx)
     raise typer.Exit(
         run(
-            config=options.config,
-            data_dir=options.data_dir,
+            config=config or options.config,
+            data_dir=data_dir or options.data_dir,
             host=host,
             port=port,
             profile=profile,

@@ -23,10 +23,26 @@ class Result(Mapping[str, Any]):
     __slots__ = ("_data",)
 
     OPTIONAL: ClassVar[frozenset[str]] = frozenset(
-        "audio cache_write_tokens cached_tokens completion_tokens_details content cost "
-        "cost_details finish_reason function_call logprobs name prompt_tokens_details reasoning "
-        "reasoning_content reasoning_tokens refusal role service_tier system_fingerprint "
-        "tool_calls usage".split()
+        {
+            "audio",
+            "cached_tokens",
+            "completion_tokens_details",
+            "content",
+            "cost",
+            "finish_reason",
+            "function_call",
+            "logprobs",
+            "prompt_tokens_details",
+            "reasoning",
+            "reasoning_content",
+            "reasoning_tokens",
+            "refusal",
+            "role",
+            "service_tier",
+            "system_fingerprint",
+            "tool_calls",
+            "usage",
+        }
     )
 
     def __init__(self, data: dict[str, Any]) -> None:

@@ -1,0 +1,62 @@
+"""The tree against its own rules, and the package against its parts."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import importlib.metadata
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import seekroute
+from seekroute import _core
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def test_layers() -> None:
+    subprocess.run([sys.executable, ROOT / "script/check_layers.py"], check=True)
+
+
+def test_layers_are_really_checked(tmp_path: Path) -> None:
+    tree = tmp_path / "seekroute"
+    for folder in ("cpp/base", "cpp/store", "python/seekroute/server", "script"):
+        (tree / folder).mkdir(parents=True)
+    checker = tree / "script/check_layers.py"
+    checker.write_text((ROOT / "script/check_layers.py").read_text())
+    (tree / "cpp/base/x.h").write_text('#include "gateway/gateway.h"\n')
+    (tree / "cpp/store/y.cc").write_text('#include "wire/json.h"\n#include <curl/curl.h>\n')
+    (tree / "python/seekroute/server/z.py").write_text(
+        "from seekroute import _core\nfrom seekroute.client import Client\n"
+    )
+    done = subprocess.run(
+        [sys.executable, checker], check=False, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 5
+
+
+def test_the_core_has_the_package_s_version() -> None:
+    assert _core.__version__ == importlib.metadata.version("seekroute") == seekroute.__version__
+
+
+def test_every_package_imports() -> None:
+    for module in pkgutil.walk_packages(seekroute.__path__, "seekroute."):
+        if not module.name.endswith("__main__") and ".migrations." not in module.name:
+            importlib.import_module(module.name)
+
+
+@pytest.mark.parametrize(
+    "name", ["seekroute.client.results", "seekroute.config.loading", "seekroute.errors"]
+)
+def test_examples_in_docstrings_run(name: str) -> None:
+    tried = doctest.testmod(
+        importlib.import_module(name),
+        extraglobs={"load_settings": importlib.import_module("seekroute.config").load_settings},
+    )
+    assert tried.attempted > 0
+    assert tried.failed == 0

@@ -1,0 +1,68 @@
+"""Every file under examples/ runs."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from serving import running_server
+
+EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+
+
+def run(script: str, cwd: Path, **environment: str) -> str:
+    done = subprocess.run(
+        [sys.executable, EXAMPLES / script],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=cwd,
+        env={**os.environ, **environment},
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_in_process(tmp_path: Path) -> None:
+    shown = run("in_process.py", tmp_path, OPENAI_API_KEY="")
+    assert "You said: What is the capital of France?" in shown
+    assert "served by mock" in shown
+    assert shown.count(" USD") == 2
+
+
+def test_openai_sdk(tmp_path: Path) -> None:
+    with running_server(tmp_path / "data") as server:
+        shown = run(
+            "openai_sdk.py",
+            tmp_path,
+            SEEKROUTE_BASE_URL=server.base_url,
+            SEEKROUTE_API_KEY=server.key,
+        )
+    assert "Say hello." in shown
+
+
+def test_mounted_in_fastapi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEEKROUTE_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    import mount_in_fastapi
+    from starlette.testclient import TestClient
+
+    with TestClient(mount_in_fastapi.app) as client:
+        assert client.get("/").json() == {"chat": "/llm/v1/chat/completions"}
+        assert client.get("/llm/livez").status_code == 200
+        refused = client.post("/llm/v1/chat/completions", json={})
+        assert refused.status_code == 401
+        assert refused.json()["error"]["code"] == "missing_api_key"
+
+
+def test_none_is_forgotten() -> None:
+    assert {path.name for path in EXAMPLES.glob("*.py")} == {
+        "in_process.py",
+        "mount_in_fastapi.py",
+        "openai_sdk.py",
+    }
