@@ -413,6 +413,7 @@ def test_records_are_bounded() -> None:
 
 
 def test_stop_is_prompt_with_hanging_connections() -> None:
+    before = set(threading.enumerate())
     with MockProvider() as mock, contextlib.ExitStack() as stack:
         mock.default = Raw([("head", 200, {}), ("hang",)])
         wires = [stack.enter_context(Wire(mock)) for _ in range(20)]
@@ -428,7 +429,8 @@ def test_stop_is_prompt_with_hanging_connections() -> None:
         assert not any(request.aborted.is_set() for request in requests_seen)
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(("127.0.0.1", mock.port), timeout=TIMEOUT)
-    assert not [one for one in threading.enumerate() if one.name == "seekroute-mock"]
+    new = set(threading.enumerate()) - before
+    assert not [one for one in new if one.name == "seekroute-mock"]
 
 
 def test_stops_while_a_stream_is_blocked_or_held() -> None:

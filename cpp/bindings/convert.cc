@@ -90,6 +90,7 @@ Model ModelFrom(const py::dict& dict, const StringMap<uint32_t>& providers) {
   Model model;
   model.id = Get<std::string>(dict, "id");
   model.output = Get<std::string>(dict, "output") == "image" ? Output::kImage : Output::kText;
+  model.context = Get<int64_t>(dict, "context");
   for (const auto& item : Get<std::vector<py::dict>>(dict, "candidates")) {
     Endpoint endpoint;
     const auto provider = providers.find(Get<std::string>(item, "provider"));

@@ -33,6 +33,7 @@ enum class Output : uint8_t { kText, kImage };
 struct Model {
   std::string id;  // "author/slug"
   Output output = Output::kText;
+  int64_t context = 0;              // tokens; 0: unknown
   std::vector<Endpoint> endpoints;  // in order of preference; may be empty: known, not served
 };
 

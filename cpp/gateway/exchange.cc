@@ -201,6 +201,11 @@ void Exchange::FillUsage() {
         row_.finish_reason = attempt_->answer().finish_reason;
       }
   }
+  // More than the model can hold is no count, whatever it was meant to be.
+  if (model_->context > 0) {
+    odd = odd || usage_.prompt.value_or(0) > model_->context ||
+          usage_.completion.value_or(0) > model_->context * request_.choices;
+  }
   if (odd || !usage_.complete()) {
     const size_t content =
         request_.stream ? attempt_->stream().content_bytes() : attempt_->answer().content_bytes;

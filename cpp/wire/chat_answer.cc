@@ -89,7 +89,7 @@ std::string WriteChatAnswer(const AnswerNames& names, const std::vector<std::str
     if (i > 0) out += ',';
     out += "{\"index\":" + std::to_string(i) + R"(,"message":{"role":"assistant","content":)";
     AppendJsonString(contents[i], &out);
-    out += R"(},"finish_reason":"stop"})";
+    out += R"(,"refusal":null},"logprobs":null,"finish_reason":"stop"})";
   }
   out += "],\"usage\":" + WriteUsage(report) + '}';
   return out;

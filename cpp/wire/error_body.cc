@@ -20,7 +20,12 @@ void AppendErrorObject(const Error& error, const Profile& profile, const ErrorPl
   const ErrorTraits& traits = TraitsOf(error.code);
   const ErrorWords& words = profile.WordsFor(error.code);
   *out += '{';
-  AppendMember("message", words.message ? *words.message : error.message, out);
+  std::string message = words.message ? *words.message : error.message;
+  // Where the profile has no `param`, the sentence says which field it is about.
+  if (!profile.error_param && !words.message && !error.param.empty()) {
+    message.insert(0, error.param + ": ");
+  }
+  AppendMember("message", message, out);
   AppendMember("type", words.type ? std::string_view(*words.type) : traits.type, out);
   if (profile.error_param) {
     if (error.param.empty()) {
