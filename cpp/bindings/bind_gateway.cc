@@ -110,6 +110,7 @@ void BindGateway(py::module_& m) {
       .def("find_key", &FindKey, py::arg("authorization"))
       .def("submit", &Submit, py::arg("body"), py::arg("authorization"), py::arg("request_id"),
            py::arg("api_v1"), py::arg("local"))
+      .def("flush", &Gateway::Flush)
       .def("cancel", &Gateway::Cancel, py::arg("exchange"))
       .def("ack", &Gateway::Taken, py::arg("exchange"), py::arg("size"))
       .def("fileno", [](Gateway& gateway) { return gateway.mailbox().fd(); })

@@ -1,5 +1,7 @@
 #include "gateway/engine_thread.h"
 
+#include <pthread.h>
+
 #include <algorithm>
 
 namespace seekroute {
@@ -13,6 +15,7 @@ constexpr Duration kLongestSleep = Duration::Seconds(10);
 EngineThread::EngineThread(const GatewayOptions& options, const Clock& clock, const KeyRing& keys,
                            Mailbox* mailbox, Stats* stats)
     : clock_(clock),
+      mailbox_(mailbox),
       engine_({.options = &options,
                .clock = &clock,
                .rng = &rng_,
@@ -27,13 +30,17 @@ EngineThread::EngineThread(const GatewayOptions& options, const Clock& clock, co
 EngineThread::~EngineThread() { Stop(); }
 
 void EngineThread::Post(Command command) {
-  bool was_empty = false;
+  MutexLock lock(&mu_);
+  commands_.push_back(std::move(command));
+}
+
+void EngineThread::Flush() {
   {
     MutexLock lock(&mu_);
-    was_empty = commands_.empty();
-    commands_.push_back(std::move(command));
+    if (commands_.empty() || woken_) return;
+    woken_ = true;
   }
-  if (was_empty) transport_.Wake();
+  transport_.Wake();
 }
 
 void EngineThread::Stop() {
@@ -43,15 +50,18 @@ void EngineThread::Stop() {
 }
 
 void EngineThread::Run() {
+  pthread_setname_np(pthread_self(), "sr-engine");  // for whoever looks with top or perf
   std::vector<Command> batch;
   while (!stopping_.load()) {
     {
       MutexLock lock(&mu_);
       batch.swap(commands_);
+      woken_ = false;
     }
     for (Command& command : batch) Execute(std::move(command));
     batch.clear();
     engine_.Advance();
+    mailbox_->Announce();
     const TimePoint next = engine_.NextTimer();
     const TimePoint now = clock_.Now();
     const Duration sleep =

@@ -24,9 +24,12 @@ class EngineThread {
   EngineThread(const EngineThread&) = delete;
   EngineThread& operator=(const EngineThread&) = delete;
 
+  // Queued until Flush(), or until the thread wakes for another reason.
   void Submit(Submission submission) { Post(std::move(submission)); }
-  void Cancel(ExchangeId id) { Post(CancelCommand{id}); }
-  void Resume(ExchangeId id) { Post(ResumeCommand{id}); }
+  void Flush();
+
+  void Cancel(ExchangeId id) { Post(CancelCommand{id}), Flush(); }
+  void Resume(ExchangeId id) { Post(ResumeCommand{id}), Flush(); }
 
   // Ends the thread, dropping the exchanges that still run. Idempotent.
   void Stop();
@@ -45,6 +48,7 @@ class EngineThread {
   void Execute(Command command);
 
   const Clock& clock_;
+  Mailbox* const mailbox_;
   CurlTransport transport_;
   SystemRng rng_;
   NullStore store_;
@@ -53,6 +57,7 @@ class EngineThread {
 
   Mutex mu_;
   std::vector<Command> commands_ SR_GUARDED_BY(mu_);  // bounded by the gateway's max_active
+  bool woken_ SR_GUARDED_BY(mu_) = false;             // for what is in commands_
 
   std::thread thread_;  // last: it uses all of the above
 };

@@ -296,7 +296,7 @@ void Exchange::Done() {
     error_type = std::string(FaultName(traits.fault)) + std::string(traits.name);
   }
   world_.stats->CountExchange(row_, error_type);
-  world_.mailbox->PutEnd(in_.id, row_);
+  world_.mailbox->PutEnd(in_.id, std::move(row_));
   world_.host->OnFinished(in_.id);
 }
 

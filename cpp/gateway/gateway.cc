@@ -88,6 +88,7 @@ void Gateway::Refuse(ExchangeId id, const GatewayRequest& request, const Error& 
   mailbox_.PutHead(id, std::move(answer.head));
   mailbox_.PutBody(id, answer.body);
   mailbox_.PutEnd(id, std::move(row));
+  mailbox_.Announce();
 }
 
 void Gateway::Cancel(ExchangeId id) {
@@ -110,6 +111,10 @@ void Gateway::Taken(ExchangeId id, size_t size) {
     engine = found->second.engine;
   }
   engines_[engine]->Resume(id);
+}
+
+void Gateway::Flush() {
+  for (const auto& engine : engines_) engine->Flush();
 }
 
 void Gateway::Forget(ExchangeId id) {

@@ -3,7 +3,8 @@
 //   Gateway gateway(options);
 //   gateway.Install(snapshot);
 //   gateway.keys().Put(mac, key);
-//   Result<ExchangeId> id = gateway.Submit(request);
+//   ExchangeId id = gateway.Submit(request);
+//   gateway.Flush();
 //   ... gateway.mailbox().Drain() -> the head, the body, the end of that exchange
 #pragma once
 
@@ -52,8 +53,13 @@ class Gateway {
   // kInvalidValue when its default profile is missing.
   Status Install(std::shared_ptr<const Snapshot> snapshot);
 
-  // Starts an exchange. Its answer, also every refusal, comes by the mailbox under the returned id.
+  // Queues an exchange, to be started by the next Flush() at the latest. Its answer, also every
+  // refusal, comes by the mailbox under the returned id.
   ExchangeId Submit(GatewayRequest request);
+
+  // Wakes the engines that have something queued. One wake-up for a batch of Submits: on a busy
+  // machine it costs more than the rest of a request.
+  void Flush();
 
   // The client of `id` went away. Unknown ids are ignored: the exchange may just have ended.
   void Cancel(ExchangeId id);

@@ -10,7 +10,10 @@ Mailbox::Mailbox() : fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
 
 Mailbox::~Mailbox() { close(fd_); }
 
-void Mailbox::Signal() {
+void Mailbox::Announce() {
+  MutexLock lock(&mu_);
+  if (pending_.empty() || announced_) return;
+  announced_ = true;
   const uint64_t one = 1;
   // Fails only when the counter is full, and then it is readable anyway.
   [[maybe_unused]] const ssize_t written = write(fd_, &one, sizeof one);
@@ -27,43 +30,30 @@ Delivery& Mailbox::Slot(ExchangeId exchange) {
 
 void Mailbox::PutHead(ExchangeId exchange, ResponseHead head) {
   auto owned = std::make_unique<ResponseHead>(std::move(head));
-  bool was_empty = false;
-  {
-    MutexLock lock(&mu_);
-    was_empty = pending_.empty();
-    Slot(exchange).head = std::move(owned);
-  }
-  if (was_empty) Signal();
+  MutexLock lock(&mu_);
+  Slot(exchange).head = std::move(owned);
 }
 
 void Mailbox::PutBody(ExchangeId exchange, std::string_view bytes) {
   if (bytes.empty()) return;
-  bool was_empty = false;
-  {
-    MutexLock lock(&mu_);
-    was_empty = pending_.empty();
-    Slot(exchange).body.append(bytes);
-  }
-  if (was_empty) Signal();
+  MutexLock lock(&mu_);
+  Slot(exchange).body.append(bytes);
 }
 
 void Mailbox::PutEnd(ExchangeId exchange, ExchangeRow row) {
   auto owned = std::make_unique<ExchangeRow>(std::move(row));
-  bool was_empty = false;
-  {
-    MutexLock lock(&mu_);
-    was_empty = pending_.empty();
-    Slot(exchange).end = std::move(owned);
-  }
-  if (was_empty) Signal();
+  MutexLock lock(&mu_);
+  Slot(exchange).end = std::move(owned);
 }
 
 std::vector<Delivery> Mailbox::Drain() {
-  uint64_t count = 0;
-  // Read before the swap: what is put in between signals again, so no wake-up is lost.
-  [[maybe_unused]] const ssize_t got = read(fd_, &count, sizeof count);
   std::vector<Delivery> taken;
   MutexLock lock(&mu_);
+  if (announced_) {
+    uint64_t count = 0;
+    [[maybe_unused]] const ssize_t got = read(fd_, &count, sizeof count);
+    announced_ = false;
+  }
   taken.swap(pending_);
   index_.clear();
   return taken;

@@ -1,5 +1,5 @@
 // The only way out of the core: a bounded queue of what clients shall get, and a file descriptor
-// that becomes readable when it is no longer empty. One drain empties it under one lock.
+// that becomes readable when there is something in it. One drain empties it under one lock.
 #pragma once
 
 #include <atomic>
@@ -49,23 +49,27 @@ class Mailbox {
   void PutBody(ExchangeId exchange, std::string_view bytes);
   void PutEnd(ExchangeId exchange, ExchangeRow row);
 
-  // Takes everything, oldest exchange first. Never blocks; empty when there is nothing.
+  // Makes fd() readable when something is there. To be called after a batch of Puts and not after
+  // each: a wake-up costs more than the rest of a request.
+  void Announce();
+
+  // Takes everything, announced or not, oldest exchange first. Never blocks; may be empty.
   std::vector<Delivery> Drain();
 
-  // Waits until something is there or `timeout` is over; true in the first case.
+  // Waits until something is announced or `timeout` is over; true in the first case.
   bool Wait(Duration timeout);
 
-  // Readable (poll, epoll) while something is there. Owned by the mailbox.
+  // Readable (poll, epoll) from an Announce() to the next Drain(). Owned by the mailbox.
   int fd() const { return fd_; }
 
  private:
   Delivery& Slot(ExchangeId exchange) SR_REQUIRES(mu_);
-  void Signal();
 
   const int fd_;
 
   Mutex mu_;
   std::vector<Delivery> pending_ SR_GUARDED_BY(mu_);
+  bool announced_ SR_GUARDED_BY(mu_) = false;
   std::unordered_map<ExchangeId, size_t> index_ SR_GUARDED_BY(mu_);  // into pending_
 };
 

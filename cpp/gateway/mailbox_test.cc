@@ -26,13 +26,21 @@ TEST(MailboxTest, GathersWhatBelongsTogether) {
   EXPECT_TRUE(mailbox.Drain().empty());
 }
 
-TEST(MailboxTest, IsReadableWhileSomethingIsThere) {
+TEST(MailboxTest, IsReadableFromAnAnnouncementToTheNextDrain) {
   Mailbox mailbox;
+  mailbox.Announce();  // of nothing
   EXPECT_FALSE(mailbox.Wait(Duration{}));
   mailbox.PutBody(1, "a");
   mailbox.PutBody(1, "b");
+  EXPECT_FALSE(mailbox.Wait(Duration{}));
+  mailbox.Announce();
+  mailbox.Announce();
   EXPECT_TRUE(mailbox.Wait(Duration{}));
   EXPECT_EQ(mailbox.Drain().size(), 1u);
+  EXPECT_FALSE(mailbox.Wait(Duration{}));
+  mailbox.PutBody(1, "c");
+  EXPECT_EQ(mailbox.Drain().size(), 1u);  // taken along before its announcement
+  mailbox.Announce();
   EXPECT_FALSE(mailbox.Wait(Duration{}));
 }
 
@@ -40,8 +48,12 @@ TEST(MailboxTest, NothingIsLostBetweenThreads) {
   Mailbox mailbox;
   constexpr int kPieces = 20'000;
   std::thread writer([&] {
-    for (int i = 0; i < kPieces; ++i) mailbox.PutBody(static_cast<ExchangeId>(i % 7), "x");
+    for (int i = 0; i < kPieces; ++i) {
+      mailbox.PutBody(static_cast<ExchangeId>(i % 7), "x");
+      mailbox.Announce();
+    }
     mailbox.PutEnd(0, {});
+    mailbox.Announce();
   });
   size_t bytes = 0;
   bool ended = false;

@@ -105,8 +105,9 @@ TEST(ChatAnswerTest, WritesAWholeCompletion) {
   const std::string body = WriteChatAnswer(Names(), {"https://x/\"1\"", "two"}, Report());
   EXPECT_EQ(body, R"({"id":"gen-1","object":"chat.completion","created":77,)"
                   R"("model":"deepseek/chat","choices":[{"index":0,"message":{"role":"assistant",)"
-                  R"("content":"https://x/\"1\""},"finish_reason":"stop"},{"index":1,"message":)"
-                  R"({"role":"assistant","content":"two"},"finish_reason":"stop"}],"usage":)" +
+                  R"("content":"https://x/\"1\"","refusal":null},"logprobs":null,"finish_reason":)"
+                  R"("stop"},{"index":1,"message":{"role":"assistant","content":"two",)"
+                  R"("refusal":null},"logprobs":null,"finish_reason":"stop"}],"usage":)" +
                       std::string(kUsage) + "}");
   EXPECT_TRUE(CheckJson(body).ok());
 }

@@ -35,10 +35,11 @@ class AsyncExchange:
     `await head()` gives status and headers; `await next()` gives body bytes until None.
     """
 
-    __slots__ = ("_chunks", "_core", "_ended", "_head", "_id", "_waiter", "body", "record")
+    __slots__ = ("_chunks", "_core", "_ended", "_head", "_id", "_loop", "_waiter", "body", "record")
 
-    def __init__(self, core: _core.Gateway, exchange: int) -> None:
+    def __init__(self, core: _core.Gateway, loop: asyncio.AbstractEventLoop, exchange: int) -> None:
         self._core = core
+        self._loop = loop
         self._id = exchange
         self._head: tuple[int, Headers] | None = None
         self._chunks: deque[bytes] = deque()
@@ -70,7 +71,7 @@ class AsyncExchange:
             waiter.set_result(None)
 
     async def _wait(self) -> None:
-        self._waiter = asyncio.get_running_loop().create_future()
+        self._waiter = self._loop.create_future()
         try:
             await self._waiter
         finally:
@@ -196,6 +197,7 @@ class Gateway:
         self._live: dict[int, _Sink] = {}
         self._on_record: list[Callable[[Record], None]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._flushing = False
         self._thread: threading.Thread | None = None
         self._submitting = threading.Lock()
         self._closed = threading.Event()
@@ -223,11 +225,21 @@ class Gateway:
         local: bool = False,
     ) -> AsyncExchange:
         """Starts an exchange on the attached loop. Refusals come as its answer too."""
-        core = self.core
+        core, loop = self.core, self._loop
+        if loop is None:
+            raise RuntimeError("attach() the gateway to an event loop before submitting")
         exchange = core.submit(body, authorization, request_id, api_v1, local)
-        running = AsyncExchange(core, exchange)
+        running = AsyncExchange(core, loop, exchange)
         self._live[exchange] = running
+        if not self._flushing:
+            # One wake-up of the engine for all requests of this turn of the loop.
+            self._flushing = True
+            loop.call_soon(self._flush)
         return running
+
+    def _flush(self) -> None:
+        self._flushing = False
+        self.core.flush()
 
     # --- without an event loop -------------------------------------------------------------------
 
@@ -250,6 +262,7 @@ class Gateway:
             exchange = self.core.submit(body, None, request_id, False, local)
             running = SyncExchange(self.core, exchange)
             self._live[exchange] = running
+        self.core.flush()
         return running
 
     # --- both ------------------------------------------------------------------------------------
