@@ -52,7 +52,8 @@ py::list Drain(Gateway& gateway) {
 }
 
 py::object FindKey(Gateway& gateway, const OptionalBytes& authorization) {
-  const auto key = gateway.keys().Find(SecretFrom(authorization), gateway.clock().WallTime().seconds());
+  const auto key =
+      gateway.keys().Find(SecretFrom(authorization), gateway.clock().WallTime().seconds());
   if (!key) return py::str(std::string(key.error().name()));
   const Status usable = KeyRing::CheckUsable(**key);
   if (!usable.ok()) return py::str(std::string(usable.error().name()));
