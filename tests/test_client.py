@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
 import threading
@@ -12,7 +14,15 @@ from typing import Any
 import pytest
 
 import seekroute
-from seekroute.testing import Gate, MockProvider, Status, Text, Usage
+from seekroute.config import (
+    build_options,
+    build_snapshot,
+    catalog_of,
+    load_settings,
+    profiles_of,
+)
+from seekroute.gateway import Gateway
+from seekroute.testing import Gate, MockProvider, Raw, Status, Text, Usage
 
 HELLO = [{"role": "user", "content": "Hello!"}]
 
@@ -149,6 +159,31 @@ def test_closing_the_client_ends_a_running_stream(
     client.close()
     with pytest.raises(seekroute.APIConnectionError):
         list(stream)
+
+
+def test_without_any_provider_it_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in list(os.environ):
+        if variable.endswith("_KEY"):
+            monkeypatch.delenv(variable)
+    with pytest.raises(seekroute.ConfigError, match="OPENAI_API_KEY"):
+        seekroute.Client()
+
+
+def test_cancelling_before_an_answer_ends_the_wait(mock: MockProvider) -> None:
+    provider = {"base_url": mock.base_url, "allow_http": True, "allow_private": True}
+    settings = load_settings(overrides={"providers": {"openai": {**provider, "api_key": "x"}}})
+    catalog = catalog_of(settings)
+    snapshot = build_snapshot(settings, catalog, profiles_of(settings), {})
+    gateway = Gateway(build_options(settings, bytes(32)), snapshot)
+    gateway.start_thread()
+    mock.queue(Raw([("hang",)]))
+    body = {"model": "gpt-4o-mini", "messages": HELLO}
+    exchange = gateway.submit_sync(json.dumps(body).encode())
+    mock.wait_for_requests(1)
+    exchange.cancel()
+    with pytest.raises(seekroute.APIConnectionError, match="cancelled"):
+        exchange.head()
+    gateway.close()
 
 
 def test_import_is_light_and_offline() -> None:

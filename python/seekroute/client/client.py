@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from seekroute.client.results import ChatCompletion, Result
-from seekroute.errors import APIConnectionError, error_for_status
+from seekroute.errors import APIConnectionError, ConfigError, Problem, error_for_status
 from seekroute.gateway import Gateway, SyncExchange
 
 if TYPE_CHECKING:
@@ -202,6 +202,7 @@ class Client:
             load_settings,
             mock_is_on,
             profiles_of,
+            usable_providers,
         )
 
         self._mock: MockProvider | None = None
@@ -216,6 +217,9 @@ class Client:
             self._mock = MockProvider()
             self._mock.start()
             mock_base_url = self._mock.base_url
+        elif not usable_providers(loaded, catalog, os.environ):
+            hint = "set OPENAI_API_KEY, DEEPSEEK_API_KEY, ...; or mock: on to try it without one"
+            raise ConfigError([Problem("providers", "no provider has a key", hint)])
         # No key is ever checked in process; a pepper there must be all the same.
         options = build_options(loaded, os.urandom(32))
         snapshot = build_snapshot(
