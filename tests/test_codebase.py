@@ -44,6 +44,12 @@ def test_the_core_has_the_package_s_version() -> None:
     assert _core.__version__ == importlib.metadata.version("seekroute") == seekroute.__version__
 
 
+def test_every_error_is_documented() -> None:
+    page = (ROOT / "docs/http-api.md").read_text()
+    missing = [name for name, _, _ in _core.profile_error_codes() if f"`{name}`" not in page]
+    assert not missing
+
+
 def test_every_package_imports() -> None:
     for module in pkgutil.walk_packages(seekroute.__path__, "seekroute."):
         if not module.name.endswith("__main__") and ".migrations." not in module.name:
