@@ -156,18 +156,29 @@ Flow Exchange::OnOutput(std::string_view bytes) {
   return in_.window->Add(bytes.size()) ? Flow::kPause : Flow::kContinue;
 }
 
-void Exchange::OnAnswered() {
+// Books the attempt that has just ended, however it did.
+void Exchange::CountAttempt() {
   world_.stats->CountAttempt(row_.provider, row_.model, attempt_->upstream_status(),
                              attempt_->waited());
   waited_ = waited_ + attempt_->waited();
+}
+
+// Ends the attempt that runs. It is kept: its callback may be the caller's caller.
+void Exchange::AbandonAttempt() {
+  if (!attempt_) return;
+  CountAttempt();
+  attempt_->Abandon();
+  retired_.push_back(std::move(attempt_));
+}
+
+void Exchange::OnAnswered() {
+  CountAttempt();
   FillUsage();
   Settle(std::nullopt);
 }
 
 void Exchange::OnFailed(Error error, bool dispatched) {
-  world_.stats->CountAttempt(row_.provider, row_.model, attempt_->upstream_status(),
-                             attempt_->waited());
-  waited_ = waited_ + attempt_->waited();
+  CountAttempt();
   const bool in_time = world_.clock->Now() < deadline_;
   const FailedAttempt failed{error, row_.attempts, dispatched, head_sent_};
   if (in_time && next_candidate_ < model_->endpoints.size() &&
@@ -238,11 +249,7 @@ void Exchange::OnStored(StoreTicket, const Status& status) {
   if (state_ != State::kSettling) return;
   // A store that failed does not take a finished answer from the client: the answer is there and
   // the failure is the operator's, counted and alarmed on.
-  if (!status.ok()) {
-    ExchangeRow failed;
-    failed.status = status.error().status();
-    world_.stats->CountExchange(failed, "seekroute_" + std::string(status.error().name()));
-  }
+  if (!status.ok()) world_.stats->CountError("seekroute_" + std::string(status.error().name()));
   if (client_gone_) {
     Done();
   } else if (error_) {
@@ -304,13 +311,7 @@ void Exchange::Cancel() {
   if (state_ == State::kDone || client_gone_) return;
   client_gone_ = true;
   if (state_ == State::kSettling) return;
-  if (attempt_) {
-    world_.stats->CountAttempt(row_.provider, row_.model, attempt_->upstream_status(),
-                               attempt_->waited());
-    waited_ = waited_ + attempt_->waited();
-    retired_.push_back(std::move(attempt_));
-    retired_.back()->Abandon();
-  }
+  AbandonAttempt();
   Settle(MakeError(ErrorCode::kClientClosed, "the client closed the connection"));
 }
 
@@ -330,11 +331,7 @@ TimePoint Exchange::NextDeadline() const {
 void Exchange::OnTimer(TimePoint now) {
   if (state_ == State::kSettling) return;
   if (state_ != State::kDone && now >= deadline_) {
-    if (attempt_) {
-      retired_.push_back(std::move(attempt_));
-      waited_ = waited_ + retired_.back()->waited();
-      retired_.back()->Abandon();
-    }
+    AbandonAttempt();
     return Settle(
         MakeError(ErrorCode::kUpstreamTimeout, "the request took longer than this gateway allows"));
   }

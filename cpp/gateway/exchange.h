@@ -100,6 +100,8 @@ class Exchange : private AttemptOwner, private StoreObserver {
   Status Admit();
   Status Resolve();
   void SendNext();
+  void CountAttempt();
+  void AbandonAttempt();
   void Settle(std::optional<Error> error);
   void EndAnswer();
   void EndError(const Error& error);

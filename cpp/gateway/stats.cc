@@ -1,5 +1,6 @@
 #include "gateway/stats.h"
 
+#include <algorithm>
 #include <cstdio>
 
 namespace seekroute {
@@ -16,12 +17,31 @@ std::string Bound(double value) {
 
 }  // namespace
 
-void Stats::Add(const char* name, Labels labels, uint64_t amount) {
-  counters_[{name, std::move(labels)}] += amount;
+template <typename Series>
+Series& Stats::Find(std::unordered_map<std::string, Series>& all, std::string_view name,
+                    LabelViews labels) {
+  key_ = name;
+  for (const auto& [label, value] : labels) {
+    // NUL stands in no label's value: they come from configuration and tables.
+    key_ += '\0';
+    key_ += label;
+    key_ += '\0';
+    key_ += value;
+  }
+  const auto [found, added] = all.try_emplace(key_);
+  if (added) {
+    found->second.name = name;
+    for (const auto& [label, value] : labels) found->second.labels.emplace_back(label, value);
+  }
+  return found->second;
 }
 
-void Stats::Observe(const char* name, Labels labels, Duration value) {
-  Histogram& histogram = histograms_[{name, std::move(labels)}];
+void Stats::Add(std::string_view name, LabelViews labels, uint64_t amount) {
+  Find(counters_, name, labels).value += amount;
+}
+
+void Stats::Observe(std::string_view name, LabelViews labels, Duration value) {
+  Histogram& histogram = Find(histograms_, name, labels);
   const double seconds = static_cast<double>(value.ns) / 1e9;
   for (size_t i = 0; i < kBuckets.size(); ++i) {
     if (seconds <= kBuckets[i]) {
@@ -34,67 +54,74 @@ void Stats::Observe(const char* name, Labels labels, Duration value) {
 }
 
 void Stats::CountExchange(const ExchangeRow& row, std::string_view error_type) {
+  constexpr std::string_view kRoute = "chat_completions";
+  const std::string status = std::to_string(row.status);
   MutexLock lock(&mu_);
-  Add("seekroute_http_requests_total",
-      {{"route", "chat_completions"}, {"method", "POST"}, {"status", std::to_string(row.status)}},
+  Add("seekroute_http_requests_total", {{"route", kRoute}, {"method", "POST"}, {"status", status}},
       1);
-  Observe("seekroute_http_request_duration_seconds", {{"route", "chat_completions"}}, row.total);
-  if (!error_type.empty()) {
-    Add("seekroute_errors_total", {{"error_type", std::string(error_type)}}, 1);
-  }
+  Observe("seekroute_http_request_duration_seconds", {{"route", kRoute}}, row.total);
+  if (!error_type.empty()) Add("seekroute_errors_total", {{"error_type", error_type}}, 1);
   if (row.attempts == 0) return;
   Observe("seekroute_overhead_seconds", {}, row.overhead);
-  const Labels served = {{"provider", row.provider}, {"model", row.model}};
+  const LabelViews served = {{"provider", row.provider}, {"model", row.model}};
   if (row.first_content.ns > 0) {
     Observe("seekroute_time_to_first_token_seconds", served, row.first_content);
   }
   Add("seekroute_input_tokens_total", served, static_cast<uint64_t>(row.prompt_tokens));
   Add("seekroute_output_tokens_total", served, static_cast<uint64_t>(row.completion_tokens));
   Add("seekroute_cache_read_tokens_total", served, static_cast<uint64_t>(row.cached_tokens));
-  Add(kCost.data(), served, static_cast<uint64_t>(row.cost.nano));
+  Add(kCost, served, static_cast<uint64_t>(row.cost.nano));
 }
 
 void Stats::CountAttempt(std::string_view provider, std::string_view model, int status,
                          Duration latency) {
+  const std::string text = std::to_string(status);
   MutexLock lock(&mu_);
   Add("seekroute_upstream_requests_total",
-      {{"provider", std::string(provider)},
-       {"model", std::string(model)},
-       {"status", std::to_string(status)}},
-      1);
-  Observe("seekroute_upstream_latency_seconds", {{"provider", std::string(provider)}}, latency);
+      {{"provider", provider}, {"model", model}, {"status", text}}, 1);
+  Observe("seekroute_upstream_latency_seconds", {{"provider", provider}}, latency);
+}
+
+void Stats::CountError(std::string_view error_type) {
+  MutexLock lock(&mu_);
+  Add("seekroute_errors_total", {{"error_type", error_type}}, 1);
 }
 
 void Stats::CountFallback(std::string_view from, std::string_view to, std::string_view reason) {
   MutexLock lock(&mu_);
-  Add("seekroute_fallbacks_total",
-      {{"from", std::string(from)}, {"to", std::string(to)}, {"reason", std::string(reason)}}, 1);
+  Add("seekroute_fallbacks_total", {{"from", from}, {"to", to}, {"reason", reason}}, 1);
 }
 
 std::vector<Sample> Stats::Samples() const {
   std::vector<Sample> samples;
-  MutexLock lock(&mu_);
-  for (const auto& [series, value] : counters_) {
-    const double scale = series.first == kCost ? 1e-9 : 1;
-    samples.push_back({series.first, series.second, static_cast<double>(value) * scale});
-  }
-  for (const auto& [series, histogram] : histograms_) {
-    uint64_t running = 0;
-    const auto bucket = [&, &labels = series.second, &name = series.first](std::string bound) {
-      Labels with_bound = labels;
-      with_bound.emplace_back("le", std::move(bound));
-      samples.push_back({name + "_bucket", std::move(with_bound), static_cast<double>(running)});
-    };
-    for (size_t i = 0; i < kBuckets.size(); ++i) {
-      running += histogram.counts[i];
-      bucket(Bound(kBuckets[i]));
+  {
+    MutexLock lock(&mu_);
+    for (const auto& [key, counter] : counters_) {
+      const double scale = counter.name == kCost ? 1e-9 : 1;
+      samples.push_back({counter.name, counter.labels, static_cast<double>(counter.value) * scale});
     }
-    running = histogram.count;
-    bucket("+Inf");
-    samples.push_back({series.first + "_sum", series.second, histogram.sum});
-    samples.push_back(
-        {series.first + "_count", series.second, static_cast<double>(histogram.count)});
+    for (const auto& [key, histogram] : histograms_) {
+      uint64_t running = 0;
+      const auto bucket = [&](std::string bound) {
+        Labels with_bound = histogram.labels;
+        with_bound.emplace_back("le", std::move(bound));
+        samples.push_back(
+            {histogram.name + "_bucket", std::move(with_bound), static_cast<double>(running)});
+      };
+      for (size_t i = 0; i < kBuckets.size(); ++i) {
+        running += histogram.counts[i];
+        bucket(Bound(kBuckets[i]));
+      }
+      running = histogram.count;
+      bucket("+Inf");
+      samples.push_back({histogram.name + "_sum", histogram.labels, histogram.sum});
+      samples.push_back(
+          {histogram.name + "_count", histogram.labels, static_cast<double>(histogram.count)});
+    }
   }
+  // Families together; within a histogram's series the buckets keep their order.
+  std::stable_sort(samples.begin(), samples.end(),
+                   [](const Sample& a, const Sample& b) { return a.name < b.name; });
   return samples;
 }
 

@@ -3,9 +3,10 @@
 
 #include <array>
 #include <cstdint>
-#include <map>
+#include <initializer_list>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -34,29 +35,46 @@ class Stats {
   void CountAttempt(std::string_view provider, std::string_view model, int status,
                     Duration latency);
 
+  // A failure that is no client's answer: the store's, say.
+  void CountError(std::string_view error_type);
+
   void CountFallback(std::string_view from, std::string_view to, std::string_view reason);
 
   std::vector<Sample> Samples() const;
 
  private:
   using Labels = std::vector<std::pair<std::string, std::string>>;
+  using LabelViews = std::initializer_list<std::pair<std::string_view, std::string_view>>;
 
   // From 50 microseconds: the gateway's own overhead is of that size.
   static constexpr std::array<double, 16> kBuckets = {
       0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01,
       0.05,    0.1,    0.25,    0.5,    1,     5,      30,    120};
+  struct Counter {
+    std::string name;
+    Labels labels;
+    uint64_t value = 0;
+  };
   struct Histogram {
+    std::string name;
+    Labels labels;
     std::array<uint64_t, kBuckets.size()> counts{};
     uint64_t count = 0;
     double sum = 0;
   };
 
-  void Add(const char* name, Labels labels, uint64_t amount) SR_REQUIRES(mu_);
-  void Observe(const char* name, Labels labels, Duration value) SR_REQUIRES(mu_);
+  // The series of that name and those labels, made at its first use. After that a request costs
+  // no allocation: the key is put together in key_.
+  template <typename Series>
+  Series& Find(std::unordered_map<std::string, Series>& all, std::string_view name,
+               LabelViews labels) SR_REQUIRES(mu_);
+  void Add(std::string_view name, LabelViews labels, uint64_t amount) SR_REQUIRES(mu_);
+  void Observe(std::string_view name, LabelViews labels, Duration value) SR_REQUIRES(mu_);
 
   mutable Mutex mu_;
-  std::map<std::pair<std::string, Labels>, uint64_t> counters_ SR_GUARDED_BY(mu_);
-  std::map<std::pair<std::string, Labels>, Histogram> histograms_ SR_GUARDED_BY(mu_);
+  std::string key_ SR_GUARDED_BY(mu_);
+  std::unordered_map<std::string, Counter> counters_ SR_GUARDED_BY(mu_);
+  std::unordered_map<std::string, Histogram> histograms_ SR_GUARDED_BY(mu_);
 };
 
 }  // namespace seekroute
