@@ -299,3 +299,16 @@ def test_mounted_cancels_the_upstream(mounted: RunningServer) -> None:
     mounted.mock.wait_for_requests(1)
     client.close()
     mounted.mock.wait_for_abort(1)
+
+
+def test_a_small_window_is_always_resumed(tmp_path: Path) -> None:
+    # Far more than the window, in chunks that do not divide it, to a client that reads on.
+    words = " ".join(f"word{i}" for i in range(2000))
+    with running_server(tmp_path / "data", limits_={"window_bytes": 1024}) as server:
+        server.mock.queue(Text(words))
+        answer = server.chat(stream=True)
+    assert answer.status == 200
+    events = answer.body.decode().split("\n\n")
+    chunks = [json.loads(event[6:]) for event in events if event.startswith("data: {")]
+    told = "".join(chunk["choices"][0]["delta"].get("content") or "" for chunk in chunks)
+    assert told == words

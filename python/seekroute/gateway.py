@@ -35,16 +35,34 @@ class AsyncExchange:
     `await head()` gives status and headers; `await next()` gives body bytes until None.
     """
 
-    __slots__ = ("_chunks", "_core", "_ended", "_head", "_id", "_loop", "_waiter", "body", "record")
+    __slots__ = (
+        "_ack_bytes",
+        "_chunks",
+        "_core",
+        "_ended",
+        "_head",
+        "_id",
+        "_loop",
+        "_taken",
+        "_waiter",
+        "_write",
+        "body",
+        "record",
+    )
 
-    def __init__(self, core: _core.Gateway, loop: asyncio.AbstractEventLoop, exchange: int) -> None:
+    def __init__(
+        self, core: _core.Gateway, loop: asyncio.AbstractEventLoop, exchange: int, ack_bytes: int
+    ) -> None:
         self._core = core
         self._loop = loop
+        self._ack_bytes = ack_bytes
         self._id = exchange
         self._head: tuple[int, Headers] | None = None
         self._chunks: deque[bytes] = deque()
         self._ended = False
         self._waiter: asyncio.Future[None] | None = None
+        self._write: Callable[[bytes], bool] | None = None
+        self._taken = 0
         self.body = b""
         self.record: Record | None = None
 
@@ -62,7 +80,15 @@ class AsyncExchange:
             self.record = record
             self._ended = True
         if body:
-            if head is not None and self._ended:
+            if self._write is not None:
+                if self._write(body):
+                    self._took(len(body))
+                    if not self._ended:
+                        return  # the usual case of a stream: nobody needs to be woken
+                else:
+                    self._write = None
+                    self._taken += len(body)
+            elif head is not None and self._ended:
                 self.body = body
             else:
                 self._chunks.append(body)
@@ -99,6 +125,37 @@ class AsyncExchange:
         joined = b"".join(self._chunks)
         self._chunks.clear()
         return joined
+
+    async def forward(self, write: Callable[[bytes], bool]) -> bool:
+        """Gives body bytes to `write` as they come, without waking the caller for each.
+
+        `write` returns whether it can take more. Returns True at the end of the body, and False
+        when `write` cannot: wait for the client, then call `forward` again.
+        """
+        self._took(0)  # what made the last call return has been taken by now
+        while self._chunks:
+            chunk = self._chunks.popleft()
+            if not write(chunk):
+                self._taken += len(chunk)
+                return False
+            self._took(len(chunk))
+        if self._ended:
+            return True
+        self._write = write
+        try:
+            await self._wait()
+            return self._write is not None
+        finally:
+            self._write = None
+
+    def _took(self, size: int) -> None:
+        # The core is told in larger pieces than chunks come in: each telling takes a lock. What is
+        # not told stays under a quarter of the window, so a paused upstream is always resumed (at
+        # half of it).
+        self._taken += size
+        if self._taken >= self._ack_bytes or not size:
+            self._core.ack(self._id, self._taken)
+            self._taken = 0
 
     def ack(self, size: int) -> None:
         """Says that the client took `size` bytes, so that the upstream may go on."""
@@ -195,6 +252,7 @@ class Gateway:
         for mac, key in keys:
             self.core.put_key(mac, key)
         self._live: dict[int, _Sink] = {}
+        self._ack_bytes = options["window_bytes"] // 4
         self._on_record: list[Callable[[Record], None]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._flushing = False
@@ -229,7 +287,7 @@ class Gateway:
         if loop is None:
             raise RuntimeError("attach() the gateway to an event loop before submitting")
         exchange = core.submit(body, authorization, request_id, api_v1, local)
-        running = AsyncExchange(core, loop, exchange)
+        running = AsyncExchange(core, loop, exchange, self._ack_bytes)
         self._live[exchange] = running
         if not self._flushing:
             # One wake-up of the engine for all requests of this turn of the loop.

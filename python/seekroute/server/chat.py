@@ -125,11 +125,13 @@ async def _relay(cycle: Cycle, exchange: AsyncExchange) -> None:
         return
     cycle.start(status, headers)
     protocol = cycle.protocol
-    while (batch := await exchange.next()) is not None:
+
+    def write(batch: bytes) -> bool:
         cycle.write(batch)
-        if protocol.write_paused:
-            await cycle.drain()
-        exchange.ack(len(batch))
+        return not protocol.write_paused
+
+    while not await exchange.forward(write):
+        await cycle.drain()
     cycle.finish()
 
 
