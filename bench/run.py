@@ -141,7 +141,7 @@ class Bench:
         if served < result.get("answers", 0):
             result["fault"] = "answers that did not come from the upstream"
         elif served > begun:
-            result["fault"] = f"{served - begun} requests reached the upstream twice"
+            result["fault"] = f"the upstream saw {served - begun} requests more than were counted"
         return result
 
     def _load(self, scenario: Scenario, contender: Running, seconds: int) -> dict[str, Any]:
