@@ -100,7 +100,8 @@ std::vector<Sample> Stats::Samples() const {
       const double scale = counter.name == kCost ? 1e-9 : 1;
       samples.push_back({counter.name, counter.labels, static_cast<double>(counter.value) * scale});
     }
-    for (const auto& [key, histogram] : histograms_) {
+    for (const auto& entry : histograms_) {
+      const Histogram& histogram = entry.second;
       uint64_t running = 0;
       const auto bucket = [&](std::string bound) {
         Labels with_bound = histogram.labels;
