@@ -27,12 +27,16 @@ py::list HeadersFrom(const ResponseHead& head) {
 }
 
 ExchangeId Submit(Gateway& gateway, const py::bytes& body, const OptionalBytes& authorization,
-                  const OptionalBytes& request_id, bool api_v1, bool local) {
+                  const OptionalBytes& request_id, bool api_v1, bool local, int explain) {
+  if (explain < 0 || explain > static_cast<int>(Explain::kOpenRouter)) {
+    throw py::value_error("explain is 0 (no), 1 (seekroute) or 2 (openrouter_metadata)");
+  }
   return gateway.Submit({.body = std::string(body),
                          .authorization = SecretFrom(authorization),
                          .request_id = TextFrom(request_id),
                          .api_v1 = api_v1,
-                         .local = local});
+                         .local = local,
+                         .explain = static_cast<Explain>(explain)});
 }
 
 py::list Drain(Gateway& gateway) {
@@ -110,7 +114,7 @@ void BindGateway(py::module_& m) {
           py::arg("mac"))
       .def("find_key", &FindKey, py::arg("authorization"))
       .def("submit", &Submit, py::arg("body"), py::arg("authorization"), py::arg("request_id"),
-           py::arg("api_v1"), py::arg("local"))
+           py::arg("api_v1"), py::arg("local"), py::arg("explain"))
       .def("flush", &Gateway::Flush)
       .def("cancel", &Gateway::Cancel, py::arg("exchange"))
       .def("ack", &Gateway::Taken, py::arg("exchange"), py::arg("size"))

@@ -20,6 +20,15 @@ void BindRecord(py::module_& m) {
       .def_readonly("finish_reason", &Row::finish_reason)
       .def_readonly("status", &Row::status)
       .def_readonly("attempts", &Row::attempts)
+      .def_property_readonly("tried",
+                             [](const Row& row) {
+                               py::list tried;
+                               for (const AttemptRow& each : row.tried) {
+                                 tried.append(py::make_tuple(each.provider, each.status, each.error,
+                                                             each.waited.ms()));
+                               }
+                               return tried;
+                             })
       .def_readonly("streamed", &Row::streamed)
       .def_readonly("estimated", &Row::estimated)
       .def_readonly("prompt_tokens", &Row::prompt_tokens)

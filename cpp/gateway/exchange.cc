@@ -46,63 +46,34 @@ void Exchange::Start() {
   row_.created = now.seconds();
   row_.request_id = IsAcceptableRequestId(in_.request_id) ? std::move(in_.request_id)
                                                           : NewRequestId(now, world_.rng);
-  Status admitted = Admit();
-  if (!admitted.ok()) {
-    error_ = std::move(admitted.error());
+  Status taken = Take();
+  if (!taken.ok()) {
+    error_ = std::move(taken.error());
     EndError(*error_);
     return;
   }
   SendNext();
 }
 
-Status Exchange::Admit() {
-  if (!in_.local) {
-    Result<std::shared_ptr<const ApiKey>> key = world_.keys->Find(in_.authorization, row_.created);
-    if (key) {
-      row_.key_id = (*key)->key_id;
-      row_.org_id = (*key)->org_id;
-      profile_ = &in_.snapshot->ProfileNamed((*key)->profile);
-      Status usable = KeyRing::CheckUsable(**key);
-      if (!usable.ok()) return usable;
-    } else if (world_.options->require_key) {
-      return std::move(key.error());
-    }
-    in_.authorization.reset();
-    Status resolved = Resolve();
-    if (!resolved.ok()) return resolved;
-    if (key && !(*key)->MayUse(model_->id)) {
-      return MakeError(ErrorCode::kModelNotFound,
-                       "this API key may not use the model; GET /v1/models lists what it may",
-                       "model");
-    }
-  } else {
-    Status resolved = Resolve();
-    if (!resolved.ok()) return resolved;
+// Takes the request in, and what the row tells of it.
+Status Exchange::Take() {
+  const AdmissionRules rules{world_.keys, world_.options->require_key, in_.local, row_.created};
+  Admission admission;
+  Status admitted = Admit(in_.body, in_.authorization, *in_.snapshot, rules, &admission);
+  in_.authorization.reset();
+  profile_ = admission.profile;
+  model_ = admission.model;
+  automatic_ = admission.automatic;
+  request_ = std::move(admission.request);
+  if (admission.key) {
+    row_.key_id = admission.key->key_id;
+    row_.org_id = admission.key->org_id;
   }
-  if (model_->endpoints.empty()) {
-    return MakeError(ErrorCode::kNoUpstream,
-                     "no provider of '" + model_->id + "' is configured at this gateway", "model");
-  }
-  row_.generation_id = NewGenerationId(profile_->id_prefix, world_.clock->WallTime(), world_.rng);
-  return {};
-}
-
-Status Exchange::Resolve() {
-  Result<ChatRequest> request = ParseChatRequest(in_.body, *profile_);
-  if (!request) return std::move(request.error());
-  request_ = std::move(*request);
   row_.requested_model = request_.model;
   row_.streamed = request_.stream;
-  model_ = in_.snapshot->catalog.Find(request_.model);
-  if (model_ == nullptr) {
-    const bool automatic = in_.snapshot->catalog.IsAuto(request_.model);
-    return MakeError(ErrorCode::kModelNotFound,
-                     automatic ? "'auto' is not served here: the operator has set no default model"
-                               : "there is no such model at this gateway; GET /v1/models lists the "
-                                 "models it serves",
-                     "model");
-  }
-  row_.model = model_->id;
+  if (model_ != nullptr) row_.model = model_->id;
+  if (!admitted.ok()) return admitted;
+  row_.generation_id = NewGenerationId(profile_->id_prefix, world_.clock->WallTime(), world_.rng);
   return {};
 }
 
@@ -156,8 +127,11 @@ Flow Exchange::OnOutput(std::string_view bytes) {
   return in_.window->Add(bytes.size()) ? Flow::kPause : Flow::kContinue;
 }
 
-// Books the attempt that has just ended, however it did.
-void Exchange::CountAttempt() {
+// Books the attempt that has just ended, however it did. `error`: why it failed; empty: it
+// answered.
+void Exchange::CountAttempt(std::string_view error) {
+  row_.tried.push_back(
+      {row_.provider, attempt_->upstream_status(), std::string(error), attempt_->waited()});
   world_.stats->CountAttempt(row_.provider, row_.model, attempt_->upstream_status(),
                              attempt_->waited());
   waited_ = waited_ + attempt_->waited();
@@ -166,19 +140,19 @@ void Exchange::CountAttempt() {
 // Ends the attempt that runs. It is kept: its callback may be the caller's caller.
 void Exchange::AbandonAttempt() {
   if (!attempt_) return;
-  CountAttempt();
+  CountAttempt("abandoned");
   attempt_->Abandon();
   retired_.push_back(std::move(attempt_));
 }
 
 void Exchange::OnAnswered() {
-  CountAttempt();
+  CountAttempt({});
   FillUsage();
   Settle(std::nullopt);
 }
 
 void Exchange::OnFailed(Error error, bool dispatched) {
-  CountAttempt();
+  CountAttempt(error.name());
   const bool in_time = world_.clock->Now() < deadline_;
   const FailedAttempt failed{error, row_.attempts, dispatched, head_sent_};
   if (in_time && next_candidate_ < model_->endpoints.size() &&
@@ -283,12 +257,14 @@ void Exchange::EndError(const Error& error) {
   row_.error = error.name();
   row_.status = error.status();
   UpdateTimes();
+  const std::string routing = Routing();
+  const ErrorPlace place{row_.request_id, in_.api_v1, row_.provider, routing};
   if (head_sent_) {
-    world_.mailbox->PutBody(in_.id, WriteErrorEvent(error, *profile_, Place(), row_.generation_id,
+    world_.mailbox->PutBody(in_.id, WriteErrorEvent(error, *profile_, place, row_.generation_id,
                                                     Names().model, row_.created.s));
   } else {
     head_sent_ = true;
-    const std::string body = WriteErrorBody(error, *profile_, Place());
+    const std::string body = WriteErrorBody(error, *profile_, place);
     world_.mailbox->PutHead(in_.id, ErrorHead(error, row_.request_id, body.size()));
     world_.mailbox->PutBody(in_.id, body);
   }
@@ -353,8 +329,7 @@ void Exchange::UpdateTimes() {
 
 AnswerNames Exchange::Names() const {
   AnswerNames names{row_.generation_id, profile_->object, {}, row_.created.s};
-  const bool automatic = in_.snapshot->catalog.IsAuto(request_.model);
-  if (profile_->answer_model == AnswerModel::kAsAsked && !automatic) {
+  if (profile_->answer_model == AnswerModel::kAsAsked && !automatic_) {
     names.model = request_.model;
   } else if (profile_->answer_model == AnswerModel::kBare) {
     names.model = model_->id.substr(model_->id.find('/') + 1);
@@ -365,11 +340,16 @@ AnswerNames Exchange::Names() const {
 }
 
 UsageReport Exchange::Report() const {
-  UsageReport report{usage_, std::nullopt};
+  UsageReport report;
+  report.usage = usage_;
   if (profile_->usage_cost) report.cost = row_.cost;
+  report.routing = Routing();
   return report;
 }
 
-ErrorPlace Exchange::Place() const { return {row_.request_id, in_.api_v1, row_.provider}; }
+std::string Exchange::Routing() const {
+  if (in_.explain == Explain::kNo || model_ == nullptr) return {};
+  return WriteRouting(in_.explain, row_, *model_, *in_.snapshot, automatic_);
+}
 
 }  // namespace seekroute

@@ -9,10 +9,12 @@
 #include <vector>
 
 #include "base/rng.h"
+#include "gateway/admission.h"
 #include "gateway/attempt.h"
 #include "gateway/key_ring.h"
 #include "gateway/mailbox.h"
 #include "gateway/options.h"
+#include "gateway/routing_report.h"
 #include "gateway/snapshot.h"
 #include "gateway/stats.h"
 #include "store/store.h"
@@ -29,6 +31,7 @@ struct Submission {
   std::string request_id;  // as offered by the client; may be empty or unacceptable
   bool api_v1 = false;     // came by /api/v1
   bool local = false;      // in process: no key is asked for
+  Explain explain = Explain::kNo;
   TimePoint submitted;
   std::shared_ptr<const Snapshot> snapshot;
   std::shared_ptr<FlowWindow> window;
@@ -97,10 +100,9 @@ class Exchange : private AttemptOwner, private StoreObserver {
  private:
   enum class State : uint8_t { kAdmitting, kSending, kRelaying, kSettling, kDone };
 
-  Status Admit();
-  Status Resolve();
+  Status Take();
   void SendNext();
-  void CountAttempt();
+  void CountAttempt(std::string_view error);
   void AbandonAttempt();
   void Settle(std::optional<Error> error);
   void EndAnswer();
@@ -110,7 +112,7 @@ class Exchange : private AttemptOwner, private StoreObserver {
   void UpdateTimes();
   AnswerNames Names() const;
   UsageReport Report() const;
-  ErrorPlace Place() const;
+  std::string Routing() const;
   bool attempt_over() const { return !attempt_ || attempt_->transfer_done(); }
 
   Flow OnOutput(std::string_view bytes) override;
@@ -126,6 +128,7 @@ class Exchange : private AttemptOwner, private StoreObserver {
   State state_ = State::kAdmitting;
   const Profile* profile_;        // owned by in_.snapshot
   const Model* model_ = nullptr;  // likewise
+  bool automatic_ = false;        // `auto` was asked for
   ChatRequest request_;
   size_t next_candidate_ = 0;
   std::unique_ptr<Attempt> attempt_;

@@ -73,6 +73,7 @@ ExchangeId Gateway::Submit(GatewayRequest request) {
   submission.request_id = std::move(request.request_id);
   submission.api_v1 = request.api_v1;
   submission.local = request.local;
+  submission.explain = request.explain;
   submission.submitted = now;
   engines_[engine]->Submit(std::move(submission));
   return id;
@@ -148,7 +149,7 @@ ErrorAnswer Gateway::WriteError(const Error& error, std::string_view offered_req
   const Profile& profile =
       snapshot ? snapshot->ProfileNamed(key ? (*key)->profile : snapshot->default_profile) : kPlain;
   ErrorAnswer answer;
-  answer.body = WriteErrorBody(error, profile, {request_id, api_v1, {}});
+  answer.body = WriteErrorBody(error, profile, {request_id, api_v1, {}, {}});
   answer.head = ErrorHead(error, request_id, answer.body.size());
   return answer;
 }

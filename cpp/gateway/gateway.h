@@ -33,6 +33,7 @@ struct GatewayRequest {
   std::string request_id;
   bool api_v1 = false;
   bool local = false;
+  Explain explain = Explain::kNo;
 };
 
 // An error ready to be sent.

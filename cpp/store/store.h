@@ -3,12 +3,21 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "base/money.h"
 #include "base/result.h"
 #include "base/time.h"
 
 namespace seekroute {
+
+// One try at one upstream.
+struct AttemptRow {
+  std::string provider;
+  int status = 0;     // the upstream's; 0: none came
+  std::string error;  // wire name; empty: it answered
+  Duration waited;    // for the upstream
+};
 
 // One row a client request that was admitted, written when it ends. No prompt, no key.
 struct ExchangeRow {
@@ -23,6 +32,7 @@ struct ExchangeRow {
   std::string finish_reason;
   int status = 0;  // HTTP status, or what it would have been had the head not been sent
   int attempts = 0;
+  std::vector<AttemptRow> tried;  // one an attempt, in order; RetryPolicy::max_attempts at most
   bool streamed = false;
   bool estimated = false;  // the provider gave no usable usage
   int64_t prompt_tokens = 0;

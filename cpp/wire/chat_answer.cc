@@ -71,6 +71,7 @@ std::string RewriteChatAnswer(std::string_view body, const ChatAnswer& answer,
   }
   set("model", answer.model, model);
   set("usage", answer.usage_value, usage);
+  if (!report.routing.empty()) added += report.routing + ',';
   const size_t inside = body.find('{') + 1;
   splice.Replace({inside, inside}, added);
 
@@ -91,7 +92,7 @@ std::string WriteChatAnswer(const AnswerNames& names, const std::vector<std::str
     AppendJsonString(contents[i], &out);
     out += R"(,"refusal":null},"logprobs":null,"finish_reason":"stop"})";
   }
-  out += "],\"usage\":" + WriteUsage(report) + '}';
+  out += "]," + UsageMembers(report) + '}';
   return out;
 }
 
@@ -99,7 +100,7 @@ std::string WriteChatStream(const AnswerNames& names, const std::vector<std::str
                             const UsageReport& report, bool include_usage) {
   std::string out;
   const auto chunk = [&](size_t index, std::string_view delta, std::string_view finish_reason,
-                         std::string_view usage) {
+                         std::string_view members) {
     out += "data: {";
     AppendChatHead(names, kChunkObject, &out);
     out += ",\"choices\":[{\"index\":" + std::to_string(index) + ",\"delta\":{";
@@ -107,20 +108,21 @@ std::string WriteChatStream(const AnswerNames& names, const std::vector<std::str
     out += "},\"finish_reason\":";
     out += finish_reason;
     out += "}]";
-    if (!usage.empty()) out += ",\"usage\":";
-    out += usage;
+    if (!members.empty()) out += ',';
+    out += members;
     out += "}\n\n";
   };
-  const std::string usage = WriteUsage(report);
+  const std::string members = UsageMembers(report);
   for (size_t i = 0; i < contents.size(); ++i) {
     chunk(i, R"("role":"assistant","content":"")", "null", {});
     std::string delta = "\"content\":";
     AppendJsonString(contents[i], &delta);
     chunk(i, delta, "null", {});
     const bool last = i + 1 == contents.size();
-    chunk(i, {}, "\"stop\"", last && !include_usage ? std::string_view(usage) : std::string_view());
+    chunk(i, {}, "\"stop\"",
+          last && !include_usage ? std::string_view(members) : std::string_view());
   }
-  if (include_usage || contents.empty()) AppendUsageChunk(names, usage, &out);
+  if (include_usage || contents.empty()) AppendUsageChunk(names, members, &out);
   out += kDoneEvent;
   return out;
 }

@@ -185,24 +185,24 @@ Status ChatStream::EndOfInput() {
 }
 
 void ChatStream::Finish(const UsageReport& report, std::string* out) {
-  const std::string usage = WriteUsage(report);
+  const std::string members = UsageMembers(report);
   for (const std::string& chunk : held_) AppendEvent(chunk, out);
   held_ = {};
   AnswerNames names = options_.names;
   names.created = created_;
   if (options_.include_usage) {
     if (!last_.empty()) AppendEvent(last_, out);
-    AppendUsageChunk(names, usage, out);
+    AppendUsageChunk(names, members, out);
   } else if (!last_.empty()) {
     // Its own usage was taken out, so there is room for this one before the closing brace.
     const size_t brace = last_.rfind('}');
-    last_.insert(brace, ",\"usage\":" + usage);
+    last_.insert(brace, ',' + members);
     AppendEvent(last_, out);
   } else {
     *out += "data: {";
     AppendChatHead(names, kChunkObject, out);
-    *out += R"(,"choices":[{"index":0,"delta":{},"finish_reason":null}],"usage":)";
-    *out += usage;
+    *out += R"(,"choices":[{"index":0,"delta":{},"finish_reason":null}],)";
+    *out += members;
     *out += "}\n\n";
   }
   last_.clear();

@@ -13,11 +13,17 @@ void AppendChatHead(const AnswerNames& names, std::string_view object, std::stri
   AppendJsonString(names.model, out);
 }
 
-void AppendUsageChunk(const AnswerNames& names, std::string_view usage, std::string* out) {
+std::string UsageMembers(const UsageReport& report) {
+  std::string members = "\"usage\":" + WriteUsage(report);
+  if (!report.routing.empty()) members += ',' + report.routing;
+  return members;
+}
+
+void AppendUsageChunk(const AnswerNames& names, std::string_view members, std::string* out) {
   *out += "data: {";
   AppendChatHead(names, kChunkObject, out);
-  *out += ",\"choices\":[],\"usage\":";
-  *out += usage;
+  *out += ",\"choices\":[],";
+  *out += members;
   *out += "}\n\n";
 }
 

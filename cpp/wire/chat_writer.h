@@ -14,7 +14,11 @@ inline constexpr std::string_view kDoneEvent = "data: [DONE]\n\n";
 // "id":…,"object":…,"created":…,"model":… without braces.
 void AppendChatHead(const AnswerNames& names, std::string_view object, std::string* out);
 
-// The event with `choices: []` that stream_options.include_usage asks for.
-void AppendUsageChunk(const AnswerNames& names, std::string_view usage, std::string* out);
+// "usage":{...}, and the report's routing behind it, without braces.
+std::string UsageMembers(const UsageReport& report);
+
+// The event with `choices: []` that stream_options.include_usage asks for. `members`: as
+// UsageMembers() gives them.
+void AppendUsageChunk(const AnswerNames& names, std::string_view members, std::string* out);
 
 }  // namespace seekroute

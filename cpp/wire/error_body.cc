@@ -57,6 +57,8 @@ void AppendErrorObject(const Error& error, const Profile& profile, const ErrorPl
 std::string WriteErrorBody(const Error& error, const Profile& profile, const ErrorPlace& place) {
   std::string out = "{\"error\":";
   AppendErrorObject(error, profile, place, &out);
+  if (!place.routing.empty()) out += ',';
+  out += place.routing;
   out += '}';
   return out;
 }
@@ -71,6 +73,8 @@ std::string WriteErrorEvent(const Error& error, const Profile& profile, const Er
   AppendChatHead(names, kChunkObject, &out);
   out += ",\"error\":";
   AppendErrorObject(error, profile, place, &out);
+  if (!place.routing.empty()) out += ',';
+  out += place.routing;
   out += R"(,"choices":[{"index":0,"delta":{"content":""},"finish_reason":"error"}]})";
   out += "\n\n";
   return out;

@@ -17,6 +17,7 @@ struct ErrorPlace {
   std::string_view request_id;
   bool api_v1 = false;        // under /api/v1
   std::string_view provider;  // named in metadata.provider_name; may be empty
+  std::string_view routing;   // a whole JSON member put behind "error"; may be empty
 };
 
 // {"error":{"message","type","param","code","metadata":{...}}} in the profile's words and fields.

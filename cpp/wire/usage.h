@@ -42,10 +42,11 @@ Usage ParseUsage(std::string_view json, bool* odd);
 struct UsageReport {
   Usage usage;                // complete() when reported
   std::optional<Money> cost;  // sent as usage.cost when the profile shows costs
+  std::string routing;        // a whole JSON member that is put behind "usage"; may be empty
 };
 
 // Writes OpenAI's usage object: prompt_tokens, completion_tokens, total_tokens, the *_details
-// objects where a detail is known, and `cost` where given.
+// objects where a detail is known, and `cost` where given. Without `routing`.
 std::string WriteUsage(const UsageReport& report);
 
 }  // namespace seekroute

@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 
     from seekroute._core import Event, Headers, Record
 
+# Whether an answer tells how it was routed: in a member "seekroute" or "openrouter_metadata".
+EXPLAIN_NO = 0
+EXPLAIN_SEEKROUTE = 1
+EXPLAIN_OPENROUTER = 2
+
 # How long the pump thread sleeps at most: a bound on how late it sees `close()`.
 _WAIT_SECONDS = 0.5
 
@@ -281,12 +286,13 @@ class Gateway:
         *,
         api_v1: bool = False,
         local: bool = False,
+        explain: int = EXPLAIN_NO,
     ) -> AsyncExchange:
         """Starts an exchange on the attached loop. Refusals come as its answer too."""
         core, loop = self.core, self._loop
         if loop is None:
             raise RuntimeError("attach() the gateway to an event loop before submitting")
-        exchange = core.submit(body, authorization, request_id, api_v1, local)
+        exchange = core.submit(body, authorization, request_id, api_v1, local, explain)
         running = AsyncExchange(core, loop, exchange, self._ack_bytes)
         self._live[exchange] = running
         if not self._flushing:
@@ -312,12 +318,17 @@ class Gateway:
                 self._dispatch()
 
     def submit_sync(
-        self, body: bytes, *, request_id: bytes | None = None, local: bool = True
+        self,
+        body: bytes,
+        *,
+        request_id: bytes | None = None,
+        local: bool = True,
+        explain: int = EXPLAIN_NO,
     ) -> SyncExchange:
         """Starts an exchange served by the pump thread."""
         # The lock lets the pump see no event of an exchange that is not in the table yet.
         with self._submitting:
-            exchange = self.core.submit(body, None, request_id, False, local)
+            exchange = self.core.submit(body, None, request_id, False, local, explain)
             running = SyncExchange(self.core, exchange)
             self._live[exchange] = running
         self.core.flush()

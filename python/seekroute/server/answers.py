@@ -61,6 +61,7 @@ class Call:
         "authorization",
         "authorizations",
         "cycle",
+        "explain",
         "method",
         "path",
         "receive",
@@ -89,6 +90,7 @@ class Call:
         self.authorization: bytes | None = None
         self.authorizations = 0
         self.request_id: bytes | None = None
+        self.explain = 0  # EXPLAIN_NO of the gateway
         for name, value in scope["headers"]:
             if name == b"authorization":
                 self.authorization = value

@@ -6,11 +6,14 @@ import asyncio
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Final
 
+from seekroute.gateway import EXPLAIN_NO, EXPLAIN_OPENROUTER, EXPLAIN_SEEKROUTE
 from seekroute.server.answers import Call, Refusal
 
 if TYPE_CHECKING:
     from seekroute.gateway import AsyncExchange
     from seekroute.server.cycle import Cycle
+
+_YES: Final = (b"1", b"true", b"enabled")
 
 # A body this large is read only for a caller with a key: a stranger cannot make us hold more.
 _STRANGER_BYTES: Final = 64 * 1024
@@ -34,7 +37,9 @@ async def chat_completions(call: Call) -> None:
         if whole is None:
             return  # the client left in the middle of its request
         body = whole
-    exchange = service.gateway.submit(body, call.authorization, call.request_id, api_v1=call.api_v1)
+    exchange = service.gateway.submit(
+        body, call.authorization, call.request_id, api_v1=call.api_v1, explain=call.explain
+    )
     try:
         if call.cycle is not None:
             await _relay(call.cycle, exchange)
@@ -46,7 +51,7 @@ async def chat_completions(call: Call) -> None:
 
 
 def _check_headers(call: Call, max_body: int) -> int:
-    """Returns the declared size of the body, 0 if there is none."""
+    """Looks at each header once. Returns the declared size of the body, 0 if there is none."""
     declared = 0
     for name, value in call.scope["headers"]:
         if name == b"content-type":
@@ -57,6 +62,10 @@ def _check_headers(call: Call, max_body: int) -> int:
                 )
         elif name == b"content-length":
             declared = int(value) if value.isdigit() and len(value) < 20 else 0
+        elif name == b"x-seekroute-explain":
+            call.explain = EXPLAIN_SEEKROUTE if value.lower() in _YES else EXPLAIN_NO
+        elif name == b"x-openrouter-metadata" and value.lower() in _YES:
+            call.explain = EXPLAIN_OPENROUTER
         elif name == b"content-encoding" and value.lower() not in (b"", b"identity"):
             raise Refusal(
                 "unsupported_content_encoding",

@@ -1,0 +1,40 @@
+// Whether a request may be served and by which model: what is checked before anything is sent.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string_view>
+
+#include "base/result.h"
+#include "base/secret.h"
+#include "base/time.h"
+#include "catalog/catalog.h"
+#include "gateway/key_ring.h"
+#include "gateway/snapshot.h"
+#include "wire/chat_request.h"
+
+namespace seekroute {
+
+// What is known of a request. `profile` and `model` are owned by the snapshot.
+struct Admission {
+  const Profile* profile = nullptr;   // never null after Admit()
+  std::shared_ptr<const ApiKey> key;  // null: in process, or no key is required
+  ChatRequest request;                // its ranges point into the body
+  const Model* model = nullptr;       // null: refused before it was known
+  bool automatic = false;             // `auto` was asked for
+};
+
+struct AdmissionRules {
+  const KeyRing* keys;  // not owned
+  bool require_key;
+  bool local;  // in process: no key is asked for
+  UnixSeconds now;
+};
+
+// Checks the key, then the body, then whether the key may use the model and somebody serves it.
+// Fills *out as far as it came, also when it refuses: the refusal is written in the profile of the
+// key. Nothing is sent or stored.
+Status Admit(std::string_view body, const std::optional<Secret>& authorization,
+             const Snapshot& snapshot, const AdmissionRules& rules, Admission* out);
+
+}  // namespace seekroute

@@ -1,0 +1,66 @@
+#include "gateway/routing_report.h"
+
+#include "wire/json.h"
+
+namespace seekroute {
+namespace {
+
+void AppendMember(std::string_view name, std::string_view value, std::string* out) {
+  if (out->back() != '{') *out += ',';
+  *out += '"';
+  *out += name;
+  *out += "\":";
+  AppendJsonString(value, out);
+}
+
+// "gpt-5-mini by openai, after groq (429)".
+std::string Summary(const ExchangeRow& row) {
+  std::string text = row.model + " by " + row.provider;
+  for (size_t i = 0; i + 1 < row.tried.size(); ++i) {
+    text += i == 0 ? ", after " : ", ";
+    text += row.tried[i].provider;
+    text += row.tried[i].status == 0 ? std::string(" (no answer)")
+                                     : " (" + std::to_string(row.tried[i].status) + ')';
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string_view StrategyOf(std::string_view requested, const Model& model, bool automatic) {
+  if (automatic) return "auto";
+  return requested == model.id ? "direct" : "alias";
+}
+
+std::string WriteRouting(Explain how, const ExchangeRow& row, const Model& model,
+                         const Snapshot& snapshot, bool automatic) {
+  std::string out = how == Explain::kOpenRouter ? "\"openrouter_metadata\":{" : "\"seekroute\":{";
+  AppendMember("requested", row.requested_model, &out);
+  AppendMember("strategy", StrategyOf(row.requested_model, model, automatic), &out);
+  out += ",\"region\":null";
+  AppendMember("summary", Summary(row), &out);
+  out += ",\"attempt\":" + std::to_string(row.attempts) + ",\"is_byok\":false,\"endpoints\":{";
+  out += "\"total\":" + std::to_string(model.endpoints.size()) + ",\"available\":[";
+  for (size_t i = 0; i < model.endpoints.size(); ++i) {
+    const std::string& provider = snapshot.providers[model.endpoints[i].provider].id;
+    out += i == 0 ? "{" : ",{";
+    AppendMember("provider", provider, &out);
+    AppendMember("model", model.endpoints[i].upstream_model, &out);
+    // An attempt is one candidate in order, so the last one tried is the one that was selected.
+    const bool selected = static_cast<size_t>(row.attempts) == i + 1;
+    out += selected ? ",\"selected\":true}" : ",\"selected\":false}";
+  }
+  out += "]},\"attempts\":[";
+  for (size_t i = 0; i < row.tried.size(); ++i) {
+    const AttemptRow& attempt = row.tried[i];
+    out += i == 0 ? "{" : ",{";
+    AppendMember("provider", attempt.provider, &out);
+    AppendMember("model", row.model, &out);
+    out += ",\"status\":" + std::to_string(attempt.status);
+    if (!attempt.error.empty()) AppendMember("error", attempt.error, &out);
+    out += '}';
+  }
+  return out + "]}";
+}
+
+}  // namespace seekroute

@@ -1,0 +1,28 @@
+// How a request was routed, told to the client that asked for it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "catalog/catalog.h"
+#include "gateway/snapshot.h"
+#include "store/store.h"
+
+namespace seekroute {
+
+enum class Explain : uint8_t {
+  kNo,
+  kSeekroute,   // `X-Seekroute-Explain: 1`: a top-level member "seekroute"
+  kOpenRouter,  // `X-OpenRouter-Metadata: enabled`: the same as "openrouter_metadata"
+};
+
+// How the model was found: "auto", "direct" (its id) or "alias".
+std::string_view StrategyOf(std::string_view requested, const Model& model, bool automatic);
+
+// The whole JSON member: `"seekroute":{...}` with OpenRouter's keys (requested, strategy, attempt,
+// endpoints, attempts, ...). Names no upstream but by its provider id; quotes no error text.
+std::string WriteRouting(Explain how, const ExchangeRow& row, const Model& model,
+                         const Snapshot& snapshot, bool automatic);
+
+}  // namespace seekroute

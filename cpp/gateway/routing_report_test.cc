@@ -1,0 +1,61 @@
+#include "gateway/routing_report.h"
+
+#include <gtest/gtest.h>
+
+namespace seekroute {
+namespace {
+
+Snapshot TwoProviders() {
+  Snapshot snapshot;
+  snapshot.providers.resize(2);
+  snapshot.providers[0].id = "groq";
+  snapshot.providers[1].id = "openai";
+  return snapshot;
+}
+
+Model TwoEndpoints() {
+  Model model;
+  model.id = "openai/gpt-oss-120b";
+  model.endpoints.resize(2);
+  model.endpoints[0].upstream_model = "gpt-oss";
+  model.endpoints[1].provider = 1;
+  model.endpoints[1].upstream_model = "gpt-oss-120b";
+  return model;
+}
+
+TEST(RoutingReport, NamesCandidatesAttemptsAndWhatWasSelected) {
+  ExchangeRow row;
+  row.requested_model = "gpt-oss-120b";
+  row.model = "openai/gpt-oss-120b";
+  row.provider = "openai";
+  row.attempts = 2;
+  row.tried = {{"groq", 429, "upstream_rate_limited", {}}, {"openai", 200, "", {}}};
+  EXPECT_EQ(
+      WriteRouting(Explain::kSeekroute, row, TwoEndpoints(), TwoProviders(), false),
+      R"("seekroute":{"requested":"gpt-oss-120b","strategy":"alias","region":null,)"
+      R"("summary":"openai/gpt-oss-120b by openai, after groq (429)","attempt":2,"is_byok":false,)"
+      R"("endpoints":{"total":2,"available":[)"
+      R"({"provider":"groq","model":"gpt-oss","selected":false},)"
+      R"({"provider":"openai","model":"gpt-oss-120b","selected":true}]},)"
+      R"("attempts":[{"provider":"groq","model":"openai/gpt-oss-120b","status":429,)"
+      R"("error":"upstream_rate_limited"},)"
+      R"({"provider":"openai","model":"openai/gpt-oss-120b","status":200}]})");
+}
+
+TEST(RoutingReport, IsCalledAsOpenRouterCallsItWhereThatIsAsked) {
+  const std::string report =
+      WriteRouting(Explain::kOpenRouter, {}, TwoEndpoints(), TwoProviders(), true);
+  EXPECT_EQ(report.rfind(R"("openrouter_metadata":{)", 0), 0U);
+  EXPECT_NE(report.find(R"("strategy":"auto")"), std::string::npos);
+  EXPECT_NE(report.find(R"("attempts":[])"), std::string::npos);
+}
+
+TEST(RoutingReport, StrategySaysHowTheModelWasFound) {
+  const Model model = TwoEndpoints();
+  EXPECT_EQ(StrategyOf("auto", model, true), "auto");
+  EXPECT_EQ(StrategyOf("openai/gpt-oss-120b", model, false), "direct");
+  EXPECT_EQ(StrategyOf("gpt-oss-120b", model, false), "alias");
+}
+
+}  // namespace
+}  // namespace seekroute
