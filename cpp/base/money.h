@@ -23,15 +23,6 @@ struct Rate {
   friend constexpr auto operator<=>(Rate, Rate) = default;
 };
 
-// The frozen price of one endpoint, as a request is charged by it. Value type.
-struct Price {
-  Rate input;        // per prompt token that was not read from a cache
-  Rate cache_read;   // per prompt token read from the provider's cache
-  Rate output;       // per completion token, reasoning included
-  Rate per_request;  // once per answered request
-  Rate per_image;    // per generated image
-};
-
 // Exact decimal USD without exponent or trailing zeros: 14800 nano -> "0.0000148", 0 -> "0".
 std::string FormatUsd(Money amount);
 

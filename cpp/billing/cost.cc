@@ -1,34 +1,161 @@
 #include "billing/cost.h"
 
 #include <algorithm>
+#include <array>
 #include <limits>
+#include <optional>
 
 namespace seekroute {
 namespace {
 
+using enum PriceClass;
+
 __extension__ using Wide = unsigned __int128;
 
 constexpr uint64_t kPicoPerNano = 1000;
+constexpr uint64_t kBpsOfOne = 10'000;
+constexpr int64_t kMaxUnits = int64_t{1} << 53;
+constexpr Wide kMost = ~Wide{0};
 constexpr int64_t kBytesPerToken = 4;
 constexpr int64_t kTokensPerMessage = 4;  // role and separators of the usual chat templates
 
-Wide Product(int64_t units, Rate rate) {
-  return units <= 0 ? Wide{0} : static_cast<Wide>(units) * rate.pico;
+constexpr std::array kPromptClasses = {kInput,      kCacheRead,      kCacheWrite, kCacheWrite1h,
+                                       kAudioInput, kAudioCacheRead, kImageInput};
+constexpr std::array kCompletionClasses = {kOutput, kReasoning, kAudioOutput, kImageOutput,
+                                           kPerImage};
+
+Wide SaturatingAdd(Wide a, Wide b) {
+  Wide sum = 0;
+  return __builtin_add_overflow(a, b, &sum) ? kMost : sum;
+}
+
+Wide SaturatingProduct(Wide a, Wide b) {
+  Wide product = 0;
+  return __builtin_mul_overflow(a, b, &product) ? kMost : product;
+}
+
+// In pico-USD.
+template <size_t n>
+Wide SumOf(const std::array<PriceClass, n>& classes, const ByPriceClass<int64_t>& units,
+           const Rates& rates) {
+  Wide sum = 0;
+  for (const PriceClass c : classes) {
+    sum = SaturatingAdd(sum, SaturatingProduct(static_cast<uint64_t>(units[c]), rates[c].pico));
+  }
+  return sum;
+}
+
+// `amount` / `unit`, rounded up.
+Money RoundUp(Wide amount, uint64_t unit) {
+  constexpr auto kMostNano = static_cast<uint64_t>(std::numeric_limits<int64_t>::max());
+  const Wide nano = amount / unit + (amount % unit != 0 ? 1 : 0);
+  return {static_cast<int64_t>(std::min<Wide>(nano, kMostNano))};
+}
+
+// Takes counts out of a whole: what does not fit is odd and left out.
+class Splitter {
+ public:
+  Splitter(const std::optional<int64_t>& whole, bool* odd) : odd_(odd), left_(kMaxUnits) {
+    left_ = Take(whole);
+  }
+
+  // As much of `count` as is left, out of it.
+  int64_t Take(const std::optional<int64_t>& count) {
+    const int64_t taken = Part(count, left_);
+    left_ -= taken;
+    return taken;
+  }
+
+  // As much of `count` as is in `whole`.
+  int64_t Part(const std::optional<int64_t>& count, int64_t whole) {
+    const int64_t asked = count.value_or(0);
+    const int64_t part = std::clamp<int64_t>(asked, 0, whole);
+    if (part != asked) *odd_ = true;
+    return part;
+  }
+
+  int64_t left() const { return left_; }
+
+ private:
+  bool* const odd_;
+  int64_t left_;
+};
+
+// Moves up to `most` from one count to another; returns how many.
+int64_t Move(int64_t most, int64_t* from, int64_t* to) {
+  const int64_t moved = std::min(most, *from);
+  *from -= moved;
+  *to += moved;
+  return moved;
+}
+
+void SplitPrompt(const Usage& usage, Breakdown* use) {
+  ByPriceClass<int64_t>& units = use->units;
+  Splitter text(usage.prompt, &use->odd);
+  use->prompt = text.left();
+  Splitter modes = text;  // the other way of cutting the same prompt: by kind of content
+  const int64_t cached = text.Take(usage.cached);
+  const int64_t written = text.Take(usage.cache_write);
+  int64_t audio = modes.Take(usage.audio_prompt);
+  int64_t image = modes.Take(usage.image_prompt);
+  int64_t cached_audio = text.Part(usage.audio_cached, std::min(cached, audio));
+  audio -= cached_audio;
+
+  // More audio and images than prompt outside of the cache: the rest of them must be inside.
+  int64_t inside = std::max<int64_t>(audio + image - text.left(), 0);
+  if (!usage.audio_cached) inside -= Move(std::min(inside, cached), &audio, &cached_audio);
+  int64_t as_text = 0;
+  inside -= Move(inside, &image, &as_text);
+  Move(inside, &audio, &as_text);
+
+  units[kCacheRead] = cached - cached_audio;
+  units[kAudioCacheRead] = cached_audio;
+  units[kCacheWrite1h] = text.Part(usage.cache_write_1h, written);
+  units[kCacheWrite] = written - units[kCacheWrite1h];
+  units[kAudioInput] = audio;
+  units[kImageInput] = image;
+  units[kInput] = text.left() - audio - image;
+}
+
+void SplitCompletion(const Usage& usage, Breakdown* use) {
+  Splitter text(usage.completion, &use->odd);
+  use->completion = text.left();
+  use->units[kReasoning] = text.Take(usage.reasoning);
+  use->units[kAudioOutput] = text.Take(usage.audio_completion);
+  use->units[kImageOutput] = text.Take(usage.image_completion);
+  use->units[kOutput] = text.left();
 }
 
 }  // namespace
 
-Money CostOf(const Usage& usage, const Price& price) {
-  const int64_t prompt = usage.prompt.value_or(0);
-  const int64_t cached =
-      std::clamp<int64_t>(usage.cached.value_or(0), 0, std::max<int64_t>(prompt, 0));
-  const Wide pico = Product(prompt - cached, price.input) + Product(cached, price.cache_read) +
-                    Product(usage.completion.value_or(0), price.output) +
-                    Product(usage.images.value_or(0), price.per_image) +
-                    Product(1, price.per_request);
-  const Wide nano = (pico + kPicoPerNano - 1) / kPicoPerNano;
-  constexpr auto kMost = std::numeric_limits<int64_t>::max();
-  return nano > static_cast<Wide>(kMost) ? Money{kMost} : Money{static_cast<int64_t>(nano)};
+Breakdown Classify(const Usage& usage) {
+  Breakdown use;
+  SplitPrompt(usage, &use);
+  SplitCompletion(usage, &use);
+  use.units[kPerImage] = Splitter(usage.images, &use.odd).left();
+  use.units[kPerRequest] = 1;
+  return use;
+}
+
+Charge CostOf(const Usage& usage, const PriceTable& price, UnixSeconds now,
+              std::string_view service_tier) {
+  Charge charge;
+  charge.use = Classify(usage);
+  charge.variant = price.IndexAt(now, service_tier);
+  const PriceVariant& variant = price.variant(charge.variant);
+  const PriceTier* const tier = variant.TierFor(charge.use.prompt);
+  const Rates& rates = tier != nullptr ? tier->rates : variant.rates;
+  if (tier != nullptr) charge.tier_above = tier->above;
+
+  const Wide prompt = SumOf(kPromptClasses, charge.use.units, rates);
+  const Wide completion = SumOf(kCompletionClasses, charge.use.units, rates);
+  const Wide all = SaturatingAdd(SaturatingAdd(prompt, completion), rates[kPerRequest].pico);
+  const auto factor = static_cast<uint64_t>(static_cast<int64_t>(kBpsOfOne) + price.markup_bps());
+  charge.total = RoundUp(SaturatingProduct(all, factor), kPicoPerNano * kBpsOfOne);
+  charge.upstream = RoundUp(all, kPicoPerNano);
+  charge.upstream_prompt = RoundUp(prompt, kPicoPerNano);
+  charge.upstream_completion = RoundUp(completion, kPicoPerNano);
+  return charge;
 }
 
 bool IsFree(const Usage& usage, std::string_view finish_reason) {

@@ -1,4 +1,4 @@
-// What an answer costs: integer arithmetic, one rounding.
+// What an answer costs: disjoint classes of use, integer arithmetic, one rounding a figure.
 #pragma once
 
 #include <cstddef>
@@ -6,14 +6,46 @@
 #include <string_view>
 
 #include "base/money.h"
+#include "base/price.h"
+#include "base/time.h"
 #include "wire/usage.h"
 
 namespace seekroute {
 
-// price(usage) = sum of (units x rate) in 128 bits, rounded up once to the next nano-USD. Cached
-// prompt tokens cost `cache_read` and are not charged again as input; more cached than prompt
-// tokens, or an absent count, counts as what is known. Saturates at the largest Money.
-Money CostOf(const Usage& usage, const Price& price);
+// Use, split so that nothing is in two classes. The classes of the prompt add up to `prompt`, those
+// of the completion to `completion`.
+struct Breakdown {
+  ByPriceClass<int64_t> units;
+  int64_t prompt = 0;
+  int64_t completion = 0;
+  bool odd = false;  // the counts contradict one another; what does not fit was left out
+};
+
+// Splits `usage`, most specific first. An absent count is zero. A part that is larger than what it
+// is a part of is odd, and cut to it: nothing is counted twice and nothing beyond the whole. Where
+// it is not told how many audio or image tokens were cached, as few as the counts allow are; cached
+// or written image tokens, and written audio, count as cached or written text.
+Breakdown Classify(const Usage& usage);
+
+// The price of one answer.
+struct Charge {
+  Money total;     // with the operator's markup
+  Money upstream;  // what the provider charges
+  // Of `upstream`: the classes of the prompt, and of the completion with its images. Each is
+  // rounded on its own, and the fee per request is in neither.
+  Money upstream_prompt;
+  Money upstream_completion;
+  size_t variant = 0;      // index of the variant it was priced by
+  int64_t tier_above = 0;  // threshold of its tier; 0: base rates
+  Breakdown use;
+};
+
+// Sum of (units x rate) over the classes, x (10000 + markup) / 10000 for `total`, in 128 bits; each
+// figure is rounded once, up to the next nano-USD, and saturates at the largest Money. The variant
+// is the table's first that holds at `now` for the service tier that the answer names; the tier is
+// chosen by all tokens of the prompt. Pure; allocates nothing.
+Charge CostOf(const Usage& usage, const PriceTable& price, UnixSeconds now,
+              std::string_view service_tier);
 
 // Zero-completion rule: an answer with no output at all and no finish reason, or one that ended
 // in the provider's own error, is not charged.

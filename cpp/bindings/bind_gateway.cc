@@ -69,9 +69,24 @@ py::tuple WriteError(Gateway& gateway, const std::string& code, std::string mess
                      const OptionalBytes& authorization, bool api_v1) {
   const auto known = ErrorCodeNamed(code);
   if (!known) throw py::value_error("no such error code: " + code);
-  const ErrorAnswer answer =
+  const ReadyAnswer answer =
       gateway.WriteError(MakeError(*known, std::move(message), std::move(param)),
                          TextFrom(request_id), SecretFrom(authorization), api_v1);
+  return py::make_tuple(answer.head.status, HeadersFrom(answer.head), BytesFrom(answer.body));
+}
+
+py::tuple Quote(Gateway& gateway, const py::bytes& body, const OptionalBytes& authorization,
+                const OptionalBytes& request_id, bool api_v1, bool local) {
+  const GatewayRequest request{.body = std::string(body),
+                               .authorization = SecretFrom(authorization),
+                               .request_id = TextFrom(request_id),
+                               .api_v1 = api_v1,
+                               .local = local};
+  ReadyAnswer answer;
+  {
+    const py::gil_scoped_release released;  // a long prompt takes milliseconds
+    answer = gateway.Quote(request);
+  }
   return py::make_tuple(answer.head.status, HeadersFrom(answer.head), BytesFrom(answer.body));
 }
 
@@ -115,6 +130,8 @@ void BindGateway(py::module_& m) {
       .def("find_key", &FindKey, py::arg("authorization"))
       .def("submit", &Submit, py::arg("body"), py::arg("authorization"), py::arg("request_id"),
            py::arg("api_v1"), py::arg("local"), py::arg("explain"))
+      .def("quote", &Quote, py::arg("body"), py::arg("authorization"), py::arg("request_id"),
+           py::arg("api_v1"), py::arg("local"))
       .def("flush", &Gateway::Flush)
       .def("cancel", &Gateway::Cancel, py::arg("exchange"))
       .def("ack", &Gateway::Taken, py::arg("exchange"), py::arg("size"))

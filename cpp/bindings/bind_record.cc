@@ -35,7 +35,13 @@ void BindRecord(py::module_& m) {
       .def_readonly("completion_tokens", &Row::completion_tokens)
       .def_readonly("cached_tokens", &Row::cached_tokens)
       .def_readonly("reasoning_tokens", &Row::reasoning_tokens)
+      .def_readonly("cache_write_tokens", &Row::cache_write_tokens)
+      .def_readonly("usage_odd", &Row::usage_odd)
+      .def_readonly("service_tier", &Row::service_tier)
+      .def_readonly("price_revision", &Row::price_revision)
       .def_property_readonly("cost_nano", [](const Row& row) { return row.cost.nano; })
+      .def_property_readonly("upstream_cost_nano",
+                             [](const Row& row) { return row.upstream_cost.nano; })
       .def_property_readonly("created", [](const Row& row) { return row.created.s; })
       .def_property_readonly("total_ms", [](const Row& row) { return row.total.ms(); })
       .def_property_readonly("first_content_ms",

@@ -50,6 +50,7 @@ Profile ProfileFrom(const py::dict& dict) {
     throw py::value_error("answer_model: expected as_asked, canonical or bare");
   }
   profile.usage_cost = Get<bool>(dict, "usage_cost");
+  profile.usage_cost_details = Get<bool>(dict, "usage_cost_details");
   profile.error_metadata = Get<bool>(dict, "error_metadata");
   profile.error_param = Get<bool>(dict, "error_param");
   profile.integer_code_on_api_v1 = Get<bool>(dict, "integer_code_on_api_v1");
@@ -80,17 +81,16 @@ Provider ProviderFrom(const py::dict& dict) {
   return provider;
 }
 
-Rate RateFrom(const py::dict& dict, const char* key) {
-  Result<Rate> rate = ParseRate(Get<std::string>(dict, key));
-  if (!rate) throw py::value_error(std::string("price.") + key + ": " + rate.error().message);
-  return *rate;
-}
-
 Model ModelFrom(const py::dict& dict, const StringMap<uint32_t>& providers) {
   Model model;
   model.id = Get<std::string>(dict, "id");
   model.output = Get<std::string>(dict, "output") == "image" ? Output::kImage : Output::kText;
   model.context = Get<int64_t>(dict, "context");
+  model.max_output = Get<int64_t>(dict, "max_output");
+  for (const auto& item : Get<std::vector<py::dict>>(dict, "excluded")) {
+    model.excluded.push_back(
+        {Get<std::string>(item, "provider"), Get<std::string>(item, "reason")});
+  }
   for (const auto& item : Get<std::vector<py::dict>>(dict, "candidates")) {
     Endpoint endpoint;
     const auto provider = providers.find(Get<std::string>(item, "provider"));
@@ -99,10 +99,10 @@ Model ModelFrom(const py::dict& dict, const StringMap<uint32_t>& providers) {
     }
     endpoint.provider = provider->second;
     endpoint.upstream_model = Get<std::string>(item, "upstream_model");
-    const auto price = Get<py::dict>(item, "price");
-    endpoint.price = {RateFrom(price, "input"), RateFrom(price, "cache_read"),
-                      RateFrom(price, "output"), RateFrom(price, "per_request"),
-                      RateFrom(price, "per_image")};
+    const std::string place =
+        "models." + model.id + ".candidates." + std::to_string(model.endpoints.size()) + ".price";
+    if (!item.contains("price")) throw py::value_error(place + ": missing; it cannot be sold");
+    endpoint.price = PriceTableFrom(item["price"], place);
     model.endpoints.push_back(std::move(endpoint));
   }
   return model;

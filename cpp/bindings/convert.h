@@ -3,7 +3,9 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
+#include "base/price.h"
 #include "bindings/pybind.h"
 #include "gateway/key_ring.h"
 #include "gateway/options.h"
@@ -13,6 +15,10 @@ namespace seekroute {
 
 GatewayOptions OptionsFrom(const pybind11::dict& options);
 std::shared_ptr<const Snapshot> SnapshotFrom(const pybind11::dict& snapshot);
+// `place` is the path that errors begin with. A rate that is unknown is an error like one that is
+// missing: a misspelled price is no price.
+std::shared_ptr<const PriceTable> PriceTableFrom(const pybind11::handle& table,
+                                                 const std::string& place);
 ApiKey KeyFrom(const pybind11::dict& key);
 Mac MacFrom(const pybind11::bytes& bytes);
 

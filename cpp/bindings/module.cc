@@ -8,6 +8,7 @@ namespace py = pybind11;
 PYBIND11_MODULE(_core, m) {
   m.attr("__version__") = SEEKROUTE_VERSION;
   seekroute::BindRecord(m);
+  seekroute::BindPrice(m);
   seekroute::BindGateway(m);
 
   m.def(

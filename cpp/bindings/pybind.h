@@ -7,6 +7,7 @@
 namespace seekroute {
 
 void BindRecord(pybind11::module_& m);
+void BindPrice(pybind11::module_& m);
 void BindGateway(pybind11::module_& m);
 
 }  // namespace seekroute

@@ -13,6 +13,13 @@ Result<Catalog> Catalog::Make(Parts parts) {
       return MakeError(ErrorCode::kInvalidValue,
                        "model '" + catalog.models_[i].id + "' stands twice in the catalog");
     }
+    for (const Endpoint& endpoint : catalog.models_[i].endpoints) {
+      if (endpoint.price == nullptr) {
+        return MakeError(ErrorCode::kInvalidValue, "model '" + catalog.models_[i].id +
+                                                       "', endpoint '" + endpoint.upstream_model +
+                                                       "' has no price; it cannot be sold");
+      }
+    }
   }
   for (const auto& [name, id] : parts.names) {
     const auto found = by_id.find(id);

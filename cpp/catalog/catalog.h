@@ -2,12 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
 
-#include "base/money.h"
+#include "base/price.h"
 #include "base/result.h"
 
 namespace seekroute {
@@ -22,9 +23,15 @@ using StringMap = std::unordered_map<std::string, T, StringHash, std::equal_to<>
 
 // One provider's offer of one model. Immutable.
 struct Endpoint {
-  uint32_t provider = 0;       // index into the snapshot's providers
-  std::string upstream_model;  // the provider's own name for it
-  Price price;
+  uint32_t provider = 0;                    // index into the snapshot's providers
+  std::string upstream_model;               // the provider's own name for it
+  std::shared_ptr<const PriceTable> price;  // never null in a Catalog
+};
+
+// A provider that offers the model and is not asked. Immutable.
+struct Exclusion {
+  std::string provider;
+  std::string reason;  // one word for clients: "no_key", "disabled"
 };
 
 enum class Output : uint8_t { kText, kImage };
@@ -34,7 +41,9 @@ struct Model {
   std::string id;  // "author/slug"
   Output output = Output::kText;
   int64_t context = 0;              // tokens; 0: unknown
+  int64_t max_output = 0;           // tokens of one answer; 0: unknown
   std::vector<Endpoint> endpoints;  // in order of preference; may be empty: known, not served
+  std::vector<Exclusion> excluded;
 };
 
 // Immutable once made; thread-safe.
@@ -49,7 +58,8 @@ class Catalog {
 
   Catalog() = default;
 
-  // Fails with kInvalidValue when a name, or the default, leads to no model, or an id repeats.
+  // Fails with kInvalidValue when a name, or the default, leads to no model, an id repeats, or an
+  // endpoint has no price: what cannot be charged is not sold.
   static Result<Catalog> Make(Parts parts);
 
   // The model asked for as `name` (exact spelling), or null. `auto` names give the default model.

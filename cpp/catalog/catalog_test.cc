@@ -32,6 +32,17 @@ TEST(CatalogTest, AutoTakesTheDefaultModel) {
   EXPECT_EQ(Catalog::Make(std::move(parts))->Find("auto"), nullptr);
 }
 
+TEST(CatalogTest, RefusesAnEndpointWithoutAPrice) {
+  Catalog::Parts parts = TwoModels();
+  parts.models[1].endpoints.push_back({0, "up", PriceTable::Flat(Rates{})});
+  EXPECT_TRUE(Catalog::Make(parts).has_value());
+  parts.models[1].endpoints.push_back({0, "other", nullptr});
+  const Result<Catalog> refused = Catalog::Make(std::move(parts));
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_NE(refused.error().message.find("'a/image', endpoint 'other' has no price"),
+            std::string::npos);
+}
+
 TEST(CatalogTest, RefusesDanglingNamesAndTwins) {
   Catalog::Parts parts = TwoModels();
   parts.names["x"] = "no/such";

@@ -43,6 +43,14 @@ ResponseHead AnswerHead(const ExchangeRow& row, size_t body_size) {
   return head;
 }
 
+ResponseHead QuoteHead(std::string_view request_id, size_t body_size) {
+  ResponseHead head;
+  head.Add("content-type", "application/json");
+  head.Add("content-length", std::to_string(body_size));
+  head.Add("x-request-id", request_id);
+  return head;
+}
+
 ResponseHead ErrorHead(const Error& error, std::string_view request_id, size_t body_size) {
   ResponseHead head;
   head.status = error.status();

@@ -18,6 +18,9 @@ ResponseHead StreamHead(const ExchangeRow& row);
 // 200, application/json, with the cost.
 ResponseHead AnswerHead(const ExchangeRow& row, size_t body_size);
 
+// 200, application/json, for an answer that no exchange gives.
+ResponseHead QuoteHead(std::string_view request_id, size_t body_size);
+
 // The error's status with what a client needs to act on it: Retry-After, retry-after-ms,
 // x-should-retry, WWW-Authenticate.
 ResponseHead ErrorHead(const Error& error, std::string_view request_id, size_t body_size);

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 
-#include "billing/cost.h"
 #include "gateway/answer_head.h"
 #include "gateway/ids.h"
 #include "wire/image_request.h"
@@ -81,6 +80,7 @@ void Exchange::SendNext() {
   const Endpoint& endpoint = model_->endpoints[next_candidate_++];
   const Provider& provider = in_.snapshot->providers[endpoint.provider];
   row_.provider = provider.id;
+  row_.price_revision = endpoint.price->revision();
   ++row_.attempts;
 
   Attempt::Plan plan;
@@ -180,10 +180,12 @@ void Exchange::FillUsage() {
         usage_ = attempt_->stream().usage();
         odd = attempt_->stream().usage_odd();
         row_.finish_reason = attempt_->stream().finish_reason();
+        row_.service_tier = attempt_->stream().service_tier();
       } else {
         usage_ = attempt_->answer().usage;
         odd = attempt_->answer().usage_odd;
         row_.finish_reason = attempt_->answer().finish_reason;
+        row_.service_tier = attempt_->answer().service_tier;
       }
   }
   // More than the model can hold is no count, whatever it was meant to be.
@@ -213,8 +215,14 @@ void Exchange::Settle(std::optional<Error> error) {
     row_.completion_tokens = usage_.completion.value_or(0);
     row_.cached_tokens = usage_.cached.value_or(0);
     row_.reasoning_tokens = usage_.reasoning.value_or(0);
-    row_.cost =
-        IsFree(usage_, row_.finish_reason) ? Money{0} : CostOf(usage_, attempt_->endpoint().price);
+    row_.cache_write_tokens = usage_.cache_write.value_or(0);
+    // The prices of the moment of admission: a change, or an hour that ends, is for later requests.
+    if (!IsFree(usage_, row_.finish_reason)) {
+      charge_ = CostOf(usage_, *attempt_->endpoint().price, row_.created, row_.service_tier);
+    }
+    row_.usage_odd = charge_.use.odd;
+    row_.cost = charge_.total;
+    row_.upstream_cost = charge_.upstream;
   }
   world_.store->Settle(in_.id, row_, this);
 }
@@ -340,10 +348,14 @@ AnswerNames Exchange::Names() const {
 }
 
 UsageReport Exchange::Report() const {
-  UsageReport report;
-  report.usage = usage_;
-  if (profile_->usage_cost) report.cost = row_.cost;
-  report.routing = Routing();
+  UsageReport report{usage_, std::nullopt, Routing()};
+  if (profile_->usage_cost) {
+    report.cost = {.cost = charge_.total,
+                   .details = profile_->usage_cost_details,
+                   .upstream = charge_.upstream,
+                   .upstream_prompt = charge_.upstream_prompt,
+                   .upstream_completion = charge_.upstream_completion};
+  }
   return report;
 }
 

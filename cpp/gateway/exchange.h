@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/rng.h"
+#include "billing/cost.h"
 #include "gateway/admission.h"
 #include "gateway/attempt.h"
 #include "gateway/key_ring.h"
@@ -135,6 +136,7 @@ class Exchange : private AttemptOwner, private StoreObserver {
   std::vector<std::unique_ptr<Attempt>> retired_;  // failed ones: their callbacks may be running
   ExchangeRow row_;
   Usage usage_;
+  Charge charge_;  // zero for an answer that is free, and until there is one
   std::optional<Error> error_;
   TimePoint last_sent_;
   Duration waited_;  // for upstreams, over all attempts

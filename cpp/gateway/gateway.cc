@@ -4,6 +4,7 @@
 
 #include "gateway/answer_head.h"
 #include "gateway/ids.h"
+#include "gateway/quote.h"
 #include "wire/error_body.h"
 
 namespace seekroute {
@@ -80,7 +81,7 @@ ExchangeId Gateway::Submit(GatewayRequest request) {
 }
 
 void Gateway::Refuse(ExchangeId id, const GatewayRequest& request, const Error& error) {
-  ErrorAnswer answer = WriteError(error, request.request_id, request.authorization, request.api_v1);
+  ReadyAnswer answer = WriteError(error, request.request_id, request.authorization, request.api_v1);
   ExchangeRow row;
   row.status = answer.head.status;
   row.error = error.name();
@@ -140,7 +141,7 @@ std::string Gateway::RequestId(std::string_view offered) {
   return NewRequestId(now, &rng_);
 }
 
-ErrorAnswer Gateway::WriteError(const Error& error, std::string_view offered_request_id,
+ReadyAnswer Gateway::WriteError(const Error& error, std::string_view offered_request_id,
                                 const std::optional<Secret>& authorization, bool api_v1) {
   static const Profile kPlain;
   const std::string request_id = RequestId(offered_request_id);
@@ -148,9 +149,33 @@ ErrorAnswer Gateway::WriteError(const Error& error, std::string_view offered_req
   const auto key = keys_.Find(authorization, clock_.WallTime().seconds());
   const Profile& profile =
       snapshot ? snapshot->ProfileNamed(key ? (*key)->profile : snapshot->default_profile) : kPlain;
-  ErrorAnswer answer;
+  ReadyAnswer answer;
   answer.body = WriteErrorBody(error, profile, {request_id, api_v1, {}, {}});
   answer.head = ErrorHead(error, request_id, answer.body.size());
+  return answer;
+}
+
+ReadyAnswer Gateway::Quote(const GatewayRequest& request) {
+  const std::shared_ptr<const Snapshot> snapshot = CurrentSnapshot();
+  if (!snapshot) {
+    return WriteError(MakeError(ErrorCode::kOverloaded, "this gateway has no configuration yet"),
+                      request.request_id, request.authorization, request.api_v1);
+  }
+  const UnixSeconds now = clock_.WallTime().seconds();
+  const AdmissionRules rules{&keys_, options_.require_key, request.local, now};
+  Admission admission;
+  const Status admitted =
+      Admit(request.body, request.authorization, *snapshot, rules, &admission);
+  const std::string request_id = RequestId(request.request_id);
+  ReadyAnswer answer;
+  if (admitted.ok()) {
+    answer.body = WriteQuote(admission, request.body, *snapshot, now);
+    answer.head = QuoteHead(request_id, answer.body.size());
+  } else {
+    answer.body =
+        WriteErrorBody(admitted.error(), *admission.profile, {request_id, request.api_v1, {}, {}});
+    answer.head = ErrorHead(admitted.error(), request_id, answer.body.size());
+  }
   return answer;
 }
 

@@ -36,8 +36,8 @@ struct GatewayRequest {
   Explain explain = Explain::kNo;
 };
 
-// An error ready to be sent.
-struct ErrorAnswer {
+// An answer ready to be sent.
+struct ReadyAnswer {
   ResponseHead head;
   std::string body;
 };
@@ -81,8 +81,12 @@ class Gateway {
   // nothing.
   void Close();
 
+  // What a chat completion request would cost: admitted, routed and priced, not sent. Linear in
+  // the body, without I/O. Refusals are those of the request itself.
+  ReadyAnswer Quote(const GatewayRequest& request);
+
   // An error in the words of the profile of the key in `authorization`.
-  ErrorAnswer WriteError(const Error& error, std::string_view offered_request_id,
+  ReadyAnswer WriteError(const Error& error, std::string_view offered_request_id,
                          const std::optional<Secret>& authorization, bool api_v1);
 
   // `offered` when it may be echoed, else a new one.

@@ -39,7 +39,12 @@ struct ExchangeRow {
   int64_t completion_tokens = 0;
   int64_t cached_tokens = 0;
   int64_t reasoning_tokens = 0;
-  Money cost;
+  int64_t cache_write_tokens = 0;
+  bool usage_odd = false;      // the provider's counts contradict one another
+  std::string service_tier;    // as the answer names it
+  std::string price_revision;  // of the price table in force when the exchange began
+  Money cost;                  // what the client is charged
+  Money upstream_cost;         // what the provider charges
   UnixSeconds created;
   Duration total;
   Duration first_content;  // zero when there was none

@@ -88,6 +88,9 @@ std::shared_ptr<const Snapshot> Simulation::MakeSnapshot() {
   profile.usage_cost = rng_.OneIn(2);
   snapshot->profiles.emplace("seekroute", profile);
   snapshot->default_profile = "seekroute";
+  Rates rates;
+  rates[PriceClass::kInput] = Rate{3'000'000};
+  const auto price = PriceTable::Flat(rates);
   Catalog::Parts parts;
   for (uint32_t i = 0; i < kModels; ++i) {
     Provider provider;
@@ -96,7 +99,7 @@ std::shared_ptr<const Snapshot> Simulation::MakeSnapshot() {
     snapshot->providers.push_back(std::move(provider));
     Model model{.id = "a/m" + std::to_string(i), .output = Output::kText, .endpoints = {}};
     for (uint32_t k = 0; k < i; ++k) {
-      model.endpoints.push_back({k, "up" + std::to_string(k), Price{.input = Rate{3'000'000}}});
+      model.endpoints.push_back({k, "up" + std::to_string(k), price});
     }
     parts.names.emplace(model.id, model.id);
     parts.models.push_back(std::move(model));

@@ -30,10 +30,11 @@ Result<ChatAnswer> ParseChatAnswer(std::string_view body) {
     return MakeError(ErrorCode::kBadUpstreamResponse, "the provider's answer has no choices");
   }
   ChatAnswer answer;
-  answer.usage = chat.usage;
-  answer.usage_odd = chat.usage_odd;
+  answer.usage = chat.usage.Counts();
+  answer.usage_odd = chat.usage.odd;
   answer.content_bytes = chat.content_bytes;
   answer.finish_reason = std::move(chat.finish_reason);
+  answer.service_tier = std::move(chat.service_tier);
   answer.id = ValueOf(chat.id);
   answer.object = ValueOf(chat.object);
   answer.model = ValueOf(chat.model);

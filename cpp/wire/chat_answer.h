@@ -28,6 +28,7 @@ struct ChatAnswer {
   bool usage_odd = false;     // a count was not a sane integer
   size_t content_bytes = 0;   // of every choice's output, tool calls included
   std::string finish_reason;  // of the first choice; empty for null or none
+  std::string service_tier;   // that the provider says it served by; empty: unsaid
   std::optional<ByteRange> id, object, model, created, usage_value;
 };
 

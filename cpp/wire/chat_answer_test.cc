@@ -13,7 +13,7 @@ UsageReport Report() {
   UsageReport report;
   report.usage.prompt = 3;
   report.usage.completion = 2;
-  report.cost = Money{5};
+  report.cost = CostReport{.cost = Money{5}};
   return report;
 }
 
@@ -24,6 +24,19 @@ std::string Rewrite(std::string_view body) {
   const Result<ChatAnswer> answer = ParseChatAnswer(body);
   EXPECT_TRUE(answer.has_value()) << body;
   return answer ? RewriteChatAnswer(body, *answer, Names(), Report()) : std::string();
+}
+
+TEST(ChatAnswerTest, ReadsTheServiceTier) {
+  const auto tier = [](const std::string& value) {
+    const auto answer = ParseChatAnswer(R"({"choices":[],"service_tier":)" + value + "}");
+    return answer ? answer->service_tier : "refused";
+  };
+  EXPECT_EQ(tier("\"flex\""), "flex");
+  EXPECT_EQ(tier("\"on_demand-2.0\""), "on_demand-2.0");
+  for (const char* none : {"null", "7", "{}", "\"\"", "\"a b\"", "\"a\\u0000\"",
+                           "\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\""}) {
+    EXPECT_EQ(tier(none), "") << none;
+  }
 }
 
 TEST(ChatAnswerTest, ReadsWhatTheGatewayNeeds) {
@@ -39,6 +52,7 @@ TEST(ChatAnswerTest, ReadsWhatTheGatewayNeeds) {
   EXPECT_EQ(answer->usage.prompt, 9);
   EXPECT_EQ(answer->usage.completion, 4);
   EXPECT_FALSE(answer->usage_odd);
+  EXPECT_EQ(answer->service_tier, "");
   EXPECT_EQ(answer->content_bytes, 3u + 3 + 1 + 2 + 1);
   EXPECT_EQ(answer->finish_reason, "stop");
   EXPECT_EQ(answer->id->In(body), "\"x\"");

@@ -1,5 +1,6 @@
 #include "wire/chat_object.h"
 
+#include <algorithm>
 #include <charconv>
 #include <utility>
 
@@ -9,6 +10,7 @@ namespace seekroute {
 namespace {
 
 constexpr size_t kMaxFinishReason = 64;
+constexpr size_t kMaxTierName = 32;
 constexpr size_t kMaxChoiceUsages = 8;  // as many as a request may ask for choices
 
 // Members of a message or delta that are output a client waits for.
@@ -22,6 +24,15 @@ bool IsOutput(std::string_view key) {
 bool IsText(std::string_view key) {
   return key == "text" || key == "arguments" || key == "name" || key == "summary" ||
          key == "transcript" || key == "thinking" || key == "input" || key == "refusal";
+}
+
+// Names are compared and stored; whatever else stands there is none.
+bool IsTierName(std::string_view text) {
+  const auto is_allowed = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '-' || c == '.';
+  };
+  return text.size() <= kMaxTierName && std::all_of(text.begin(), text.end(), is_allowed);
 }
 
 class ChatSink : public JsonSink {
@@ -108,6 +119,9 @@ class ChatSink : public JsonSink {
       AddUsage(place, value);
       return true;
     }
+    if (key == "service_tier" && value.type == JsonType::kString && IsTierName(value.text)) {
+      chat_.service_tier = value.text;
+    }
     std::optional<JsonMember>* member = nullptr;
     if (key == "id") member = &chat_.id;
     if (key == "object") member = &chat_.object;
@@ -153,7 +167,7 @@ class ChatSink : public JsonSink {
       chat_.usages.push_back(MemberAt(place, value));
     }
     if (value.type == JsonType::kObject) {
-      chat_.usage.MergeMax(ParseUsage(value.range.In(text_), &chat_.usage_odd));
+      chat_.usage.MergeMax(ParseUsage(value.range.In(text_)));
     }
   }
 

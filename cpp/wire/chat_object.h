@@ -35,8 +35,8 @@ struct ChatObject {
   bool has_content = false;
   size_t content_bytes = 0;
   std::string finish_reason;  // of the first choice that has one
-  Usage usage;
-  bool usage_odd = false;
+  UsageReading usage;
+  std::string service_tier;  // as the answer names it; empty where it does not
 };
 
 // How many choices an answer may have: one bit each.

@@ -84,8 +84,8 @@ Status ChatStream::OnEvent(std::string_view raw, std::string* out) {
 
 Status ChatStream::OnChunk(std::string_view data, const ChatObject& chat, std::string* out) {
   usage_.MergeMax(chat.usage);
-  usage_odd_ = usage_odd_ || chat.usage_odd;
-  const bool has_usage = !chat.usage.IsEmpty() || chat.usage_odd;
+  if (!chat.service_tier.empty()) service_tier_ = chat.service_tier;
+  const bool has_usage = !chat.usage.IsEmpty() || chat.usage.odd;
   if (!chat.has_choices && !has_usage) return {};  // a ping in JSON, or nothing we know
   any_chunk_ = true;
   if (chat.choice_count == 0 && (has_usage || !chat.has_choices)) return {};

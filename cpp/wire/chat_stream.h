@@ -58,10 +58,11 @@ class ChatStream {
   void Finish(const UsageReport& report, std::string* out);
 
   State state() const { return state_; }
-  const Usage& usage() const { return usage_; }
-  bool usage_odd() const { return usage_odd_; }
+  Usage usage() const { return usage_.Counts(); }
+  bool usage_odd() const { return usage_.odd; }
   size_t content_bytes() const { return content_bytes_; }  // output text delivered, for estimates
   const std::string& finish_reason() const { return finish_reason_; }
+  const std::string& service_tier() const { return service_tier_; }  // the last one named
 
  private:
   Status OnEvent(std::string_view data, std::string* out);
@@ -79,10 +80,10 @@ class ChatStream {
   std::vector<std::string> held_;  // complete client events waiting for the first content
   size_t held_bytes_ = 0;
   std::string last_;  // the chunk held back for Finish(), without its framing
-  Usage usage_;
-  bool usage_odd_ = false;
+  UsageReading usage_;
   size_t content_bytes_ = 0;
   std::string finish_reason_;
+  std::string service_tier_;
   int64_t created_;  // of the first chunk that had one, for chunks that have none
   bool any_chunk_ = false;
   uint64_t seen_ = 0;      // bit i: choice i was seen

@@ -176,6 +176,29 @@ TEST(ChatStreamTest, CumulativeUsageIsNotSummed) {
   EXPECT_EQ(out, Sent(kA) + Sent(kA) + Sent("{}", "\"stop\"", "," + kUsage) + kDone);
 }
 
+TEST(ChatStreamTest, FieldsOfUsageMayComeInDifferentChunks) {
+  ChatStream stream(Options());
+  std::string out;
+  ASSERT_TRUE(stream.Feed(
+      Chunk(kA, "null", R"(,"usage":{"input_tokens":10,"cache_read_input_tokens":90})") +
+          Chunk("{}", "\"stop\"",
+                R"(,"usage":{"output_tokens":7,"cache_creation_input_tokens":5})"),
+      &out));
+  EXPECT_EQ(stream.usage().prompt, 105);
+  EXPECT_EQ(stream.usage().completion, 7);
+}
+
+TEST(ChatStreamTest, RemembersTheLastServiceTier) {
+  ChatStream stream(Options());
+  std::string out;
+  EXPECT_EQ(stream.service_tier(), "");
+  ASSERT_TRUE(stream.Feed(Chunk(kA, "null", R"(,"service_tier":"auto")") +
+                              Chunk(kA, "null", R"(,"service_tier":"flex")") +
+                              Chunk("{}", "\"stop\"", R"(,"service_tier":null)"),
+                          &out));
+  EXPECT_EQ(stream.service_tier(), "flex");
+}
+
 TEST(ChatStreamTest, SwallowsPureUsageChunksButNotAnnotations) {
   const std::string usage = Event(R"({"choices":[],"usage":{"prompt_tokens":1}})");
   const std::string filter = R"("choices":[],"prompt_filter_results":[{"prompt_index":0}])";

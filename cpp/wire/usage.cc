@@ -1,6 +1,7 @@
 #include "wire/usage.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 
 #include "wire/json_scan.h"
@@ -8,110 +9,245 @@
 namespace seekroute {
 namespace {
 
+using Count = std::optional<int64_t>;
+
 constexpr int64_t kMaxCount = int64_t{1} << 53;
 
-void TakeMax(std::optional<int64_t>* mine, const std::optional<int64_t>& other) {
+void TakeMax(Count* mine, const Count& other) {
   if (other) *mine = std::max(mine->value_or(0), *other);
 }
 
-// Knows the spellings of OpenAI, DeepSeek and Moonshot.
+constexpr std::array kCounts = {
+    &Usage::prompt,
+    &Usage::completion,
+    &Usage::total,
+    &Usage::cached,
+    &Usage::cache_write,
+    &Usage::cache_write_1h,
+    &Usage::audio_prompt,
+    &Usage::audio_cached,
+    &Usage::image_prompt,
+    &Usage::reasoning,
+    &Usage::audio_completion,
+    &Usage::image_completion,
+    &Usage::accepted_predictions,
+    &Usage::rejected_predictions,
+    &Usage::images,
+};
+constexpr std::array kReadings = {
+    &UsageReading::input,
+    &UsageReading::output,
+    &UsageReading::cache_miss,
+    &UsageReading::write_5m,
+};
+
+// Where a count may stand.
+enum class Place : uint8_t { kTop, kPrompt, kCompletion, kCached, kWritten, kNowhere };
+
+struct Spelling {
+  Place place;
+  std::string_view key;
+  Count Usage::*count;
+  bool apart = false;  // Anthropic's own spelling
+};
+
+// OpenAI, OpenRouter, DeepSeek, Moonshot, Anthropic, xAI, Gemini, Alibaba, Perplexity.
+constexpr std::array kSpellings = {
+    Spelling{Place::kTop, "prompt_tokens", &Usage::prompt},
+    Spelling{Place::kTop, "completion_tokens", &Usage::completion},
+    Spelling{Place::kTop, "total_tokens", &Usage::total},
+    Spelling{Place::kTop, "cached_tokens", &Usage::cached},
+    Spelling{Place::kTop, "prompt_cache_hit_tokens", &Usage::cached},
+    Spelling{Place::kTop, "cached_prompt_text_tokens", &Usage::cached},
+    Spelling{Place::kTop, "cache_read_input_tokens", &Usage::cached, true},
+    Spelling{Place::kTop, "cache_creation_input_tokens", &Usage::cache_write, true},
+    Spelling{Place::kTop, "reasoning_tokens", &Usage::reasoning},
+    Spelling{Place::kTop, "thoughts_tokens", &Usage::reasoning},
+    Spelling{Place::kPrompt, "cached_tokens", &Usage::cached},
+    Spelling{Place::kPrompt, "cache_read_input_tokens", &Usage::cached},
+    Spelling{Place::kPrompt, "cache_write_tokens", &Usage::cache_write},
+    Spelling{Place::kPrompt, "cache_creation_tokens", &Usage::cache_write},
+    Spelling{Place::kPrompt, "cache_creation_input_tokens", &Usage::cache_write},
+    Spelling{Place::kPrompt, "audio_tokens", &Usage::audio_prompt},
+    Spelling{Place::kPrompt, "image_tokens", &Usage::image_prompt},
+    Spelling{Place::kCached, "audio_tokens", &Usage::audio_cached},
+    Spelling{Place::kWritten, "ephemeral_1h_input_tokens", &Usage::cache_write_1h},
+    Spelling{Place::kCompletion, "reasoning_tokens", &Usage::reasoning},
+    Spelling{Place::kCompletion, "thinking_tokens", &Usage::reasoning},
+    Spelling{Place::kCompletion, "thoughts_tokens", &Usage::reasoning},
+    Spelling{Place::kCompletion, "audio_tokens", &Usage::audio_completion},
+    Spelling{Place::kCompletion, "image_tokens", &Usage::image_completion},
+    Spelling{Place::kCompletion, "accepted_prediction_tokens", &Usage::accepted_predictions},
+    Spelling{Place::kCompletion, "rejected_prediction_tokens", &Usage::rejected_predictions},
+};
+
+struct RawSpelling {
+  Place place;
+  std::string_view key;
+  Count UsageReading::*count;
+};
+constexpr std::array kRawSpellings = {
+    RawSpelling{Place::kTop, "input_tokens", &UsageReading::input},
+    RawSpelling{Place::kTop, "output_tokens", &UsageReading::output},
+    RawSpelling{Place::kTop, "prompt_cache_miss_tokens", &UsageReading::cache_miss},
+    RawSpelling{Place::kWritten, "ephemeral_5m_input_tokens", &UsageReading::write_5m},
+};
+
+// The place that the members of the object `key` in `outer` have.
+Place Inside(Place outer, std::string_view key) {
+  const bool top = outer == Place::kTop;
+  if (top && (key == "prompt_tokens_details" || key == "input_tokens_details")) {
+    return Place::kPrompt;
+  }
+  if (top && (key == "completion_tokens_details" || key == "output_tokens_details")) {
+    return Place::kCompletion;
+  }
+  if ((top || outer == Place::kPrompt) && key == "cache_creation") return Place::kWritten;
+  if (outer == Place::kPrompt && key == "cached_tokens_details") return Place::kCached;
+  return Place::kNowhere;
+}
+
 class UsageSink : public JsonSink {
  public:
-  explicit UsageSink(bool* odd) : odd_(odd) {}
-
   Step OnOpen(const JsonPlace& place, JsonType type) override {
     if (place.depth() == 0) return type == JsonType::kObject ? Step::kEnter : Step::kSkip;
-    if (CountFor(place) != nullptr) *odd_ = true;
-    const bool details =
-        place.depth() == 1 && type == JsonType::kObject &&
-        (place.key() == "prompt_tokens_details" || place.key() == "completion_tokens_details");
-    return details ? Step::kEnter : Step::kSkip;
+    if (CountFor(place) != nullptr) reading_.odd = true;
+    const bool known = type == JsonType::kObject &&
+                       Inside(PlaceAt(place, place.depth()), place.key()) != Place::kNowhere;
+    return known ? Step::kEnter : Step::kSkip;
   }
   bool OnClose(const JsonPlace&, const JsonValue&) override { return true; }
 
   bool OnScalar(const JsonPlace& place, const JsonValue& value) override {
-    std::optional<int64_t>* const count = CountFor(place);
-    if (count == nullptr || value.type == JsonType::kNull) return true;
+    if (place.depth() == 0 || value.type == JsonType::kNull) return true;
+    Count* const count = CountFor(place);
+    if (count == nullptr) return true;
     int64_t number = 0;
     const char* const end = value.text.data() + value.text.size();
     const auto [stop, error] = std::from_chars(value.text.data(), end, number);
     if (value.type != JsonType::kNumber || error != std::errc{} || stop != end || number < 0 ||
         number > kMaxCount) {
-      *odd_ = true;
+      reading_.odd = true;
       return true;
     }
     TakeMax(count, number);
     return true;
   }
 
-  const Usage& usage() const { return usage_; }
+  const UsageReading& reading() const { return reading_; }
 
  private:
-  std::optional<int64_t>* CountFor(const JsonPlace& place) {
-    const std::string_view key = place.depth() > 0 ? place.key() : std::string_view();
-    if (place.depth() == 1) {
-      if (key == "prompt_tokens") return &usage_.prompt;
-      if (key == "completion_tokens") return &usage_.completion;
-      if (key == "total_tokens") return &usage_.total;
-      if (key == "cached_tokens" || key == "prompt_cache_hit_tokens") return &usage_.cached;
-    } else if (place.depth() == 2) {
-      const bool prompt = place.key(1) == "prompt_tokens_details";
-      if (prompt && key == "cached_tokens") return &usage_.cached;
-      if (!prompt && key == "reasoning_tokens") return &usage_.reasoning;
-      if (key == "audio_tokens") return prompt ? &usage_.audio_prompt : &usage_.audio_completion;
+  // Of the members at `depth`. Only known objects are entered, so the chain is short.
+  static Place PlaceAt(const JsonPlace& place, int depth) {
+    Place found = Place::kTop;
+    for (int level = 1; level < depth; ++level) found = Inside(found, place.key(level));
+    return found;
+  }
+
+  Count* CountFor(const JsonPlace& place) {
+    const Place where = PlaceAt(place, place.depth());
+    const std::string_view key = place.key();
+    for (const Spelling& spelling : kSpellings) {
+      if (spelling.place != where || spelling.key != key) continue;
+      reading_.cache_apart = reading_.cache_apart || spelling.apart;
+      return &(reading_.counts.*spelling.count);
+    }
+    for (const RawSpelling& spelling : kRawSpellings) {
+      if (spelling.place == where && spelling.key == key) return &(reading_.*spelling.count);
     }
     return nullptr;
   }
 
-  bool* const odd_;
-  Usage usage_;
+  UsageReading reading_;
 };
 
-void AppendMember(std::string_view name, int64_t value, std::string* out) {
+// Adds to `prompt` and `completion` what the total says stands outside of them.
+void HeedTotal(Usage* usage) {
+  if (!usage->complete() || !usage->total) return;
+  const int64_t cache = usage->cached.value_or(0) + usage->cache_write.value_or(0);
+  const int64_t reasoning = usage->reasoning.value_or(0);
+  const int64_t gap = *usage->total - *usage->prompt - *usage->completion;
+  if (gap <= 0) return;
+  if (gap == reasoning) {
+    *usage->completion += reasoning;
+  } else if (gap == cache) {
+    *usage->prompt += cache;
+  } else if (gap == cache + reasoning) {
+    *usage->prompt += cache;
+    *usage->completion += reasoning;
+  } else if (!usage->reasoning) {
+    usage->reasoning = gap;
+    *usage->completion += gap;
+  }
+}
+
+void AppendMember(std::string_view name, std::string_view value, std::string* out) {
   if (out->back() != '{') *out += ',';
   *out += '"';
   *out += name;
   *out += "\":";
-  *out += std::to_string(value);
+  *out += value;
 }
 
-void AppendDetails(std::string_view name, std::string_view first_name,
-                   const std::optional<int64_t>& first, const std::optional<int64_t>& audio,
-                   std::string* out) {
-  if (!first && !audio) return;
-  *out += ",\"";
-  *out += name;
-  *out += "\":{";
-  if (first) AppendMember(first_name, *first, out);
-  if (audio) AppendMember("audio_tokens", *audio, out);
+void AppendMember(std::string_view name, int64_t value, std::string* out) {
+  AppendMember(name, std::to_string(value), out);
+}
+
+struct Detail {
+  std::string_view name;
+  Count count;
+};
+
+void AppendDetails(std::string_view name, std::initializer_list<Detail> details, std::string* out) {
+  if (std::none_of(details.begin(), details.end(), [](const Detail& d) { return !!d.count; })) {
+    return;
+  }
+  AppendMember(name, "{", out);
+  for (const Detail& detail : details) {
+    if (detail.count) AppendMember(detail.name, *detail.count, out);
+  }
   *out += '}';
 }
 
 }  // namespace
 
-bool Usage::IsEmpty() const {
-  return !prompt && !completion && !total && !cached && !reasoning && !audio_prompt &&
-         !audio_completion && !images;
+bool UsageReading::IsEmpty() const {
+  return std::none_of(kCounts.begin(), kCounts.end(),
+                      [this](auto count) { return (counts.*count).has_value(); }) &&
+         std::none_of(kReadings.begin(), kReadings.end(),
+                      [this](auto count) { return (this->*count).has_value(); });
 }
 
-void Usage::MergeMax(const Usage& other) {
-  TakeMax(&prompt, other.prompt);
-  TakeMax(&completion, other.completion);
-  TakeMax(&total, other.total);
-  TakeMax(&cached, other.cached);
-  TakeMax(&reasoning, other.reasoning);
-  TakeMax(&audio_prompt, other.audio_prompt);
-  TakeMax(&audio_completion, other.audio_completion);
-  TakeMax(&images, other.images);
+void UsageReading::MergeMax(const UsageReading& other) {
+  for (const auto count : kCounts) TakeMax(&(counts.*count), other.counts.*count);
+  for (const auto count : kReadings) TakeMax(&(this->*count), other.*count);
+  cache_apart = cache_apart || other.cache_apart;
+  odd = odd || other.odd;
 }
 
-Usage ParseUsage(std::string_view json, bool* odd) {
-  UsageSink sink(odd);
-  if (Status scanned = ScanJson(json, JsonKeys::kAny, &sink); !scanned) {
-    *odd = true;
-    return {};
+Usage UsageReading::Counts() const {
+  Usage usage = counts;
+  if (write_5m || usage.cache_write_1h) {
+    TakeMax(&usage.cache_write, write_5m.value_or(0) + usage.cache_write_1h.value_or(0));
   }
-  return sink.usage();
+  if (!usage.prompt && input) {
+    usage.prompt = *input;
+    if (cache_apart) *usage.prompt += usage.cached.value_or(0) + usage.cache_write.value_or(0);
+  }
+  if (!usage.prompt && usage.cached && cache_miss) usage.prompt = *usage.cached + *cache_miss;
+  if (!usage.completion) usage.completion = output;
+  HeedTotal(&usage);
+  return usage;
+}
+
+UsageReading ParseUsage(std::string_view json) {
+  UsageSink sink;
+  if (!ScanJson(json, JsonKeys::kAny, &sink)) {
+    UsageReading nothing;
+    nothing.odd = true;
+    return nothing;
+  }
+  return sink.reading();
 }
 
 std::string WriteUsage(const UsageReport& report) {
@@ -122,10 +258,31 @@ std::string WriteUsage(const UsageReport& report) {
   AppendMember("prompt_tokens", prompt, &out);
   AppendMember("completion_tokens", completion, &out);
   AppendMember("total_tokens", usage.total.value_or(prompt + completion), &out);
-  AppendDetails("prompt_tokens_details", "cached_tokens", usage.cached, usage.audio_prompt, &out);
-  AppendDetails("completion_tokens_details", "reasoning_tokens", usage.reasoning,
-                usage.audio_completion, &out);
-  if (report.cost) out += ",\"cost\":" + FormatUsd(*report.cost);
+  AppendDetails("prompt_tokens_details",
+                {{"cached_tokens", usage.cached},
+                 {"cache_write_tokens", usage.cache_write},
+                 {"audio_tokens", usage.audio_prompt},
+                 {"image_tokens", usage.image_prompt}},
+                &out);
+  AppendDetails("completion_tokens_details",
+                {{"reasoning_tokens", usage.reasoning},
+                 {"audio_tokens", usage.audio_completion},
+                 {"image_tokens", usage.image_completion},
+                 {"accepted_prediction_tokens", usage.accepted_predictions},
+                 {"rejected_prediction_tokens", usage.rejected_predictions}},
+                &out);
+  if (report.cost) {
+    const CostReport& cost = *report.cost;
+    AppendMember("cost", FormatUsd(cost.cost), &out);
+    if (cost.details) {
+      AppendMember("cost_details", "{", &out);
+      AppendMember("upstream_inference_cost", FormatUsd(cost.upstream), &out);
+      AppendMember("upstream_inference_prompt_cost", FormatUsd(cost.upstream_prompt), &out);
+      AppendMember("upstream_inference_completions_cost", FormatUsd(cost.upstream_completion),
+                   &out);
+      out += '}';
+    }
+  }
   out += '}';
   return out;
 }

@@ -10,43 +10,81 @@
 
 namespace seekroute {
 
-// Token counts in OpenAI's meaning: `prompt` includes `cached`, `completion` includes `reasoning`.
-// Value type.
+// Counts in one meaning, OpenAI's: `prompt` includes every other count of the prompt, `completion`
+// every other count of the answer. Value type.
 struct Usage {
   std::optional<int64_t> prompt;
   std::optional<int64_t> completion;
   std::optional<int64_t> total;
-  std::optional<int64_t> cached;
-  std::optional<int64_t> reasoning;
-  std::optional<int64_t> audio_prompt;
-  std::optional<int64_t> audio_completion;
-  std::optional<int64_t> images;  // generated images, where that is what is sold
+  std::optional<int64_t> cached;                // of prompt: read from the provider's cache
+  std::optional<int64_t> cache_write;           // of prompt: written to it, for whatever time
+  std::optional<int64_t> cache_write_1h;        // of cache_write: for an hour
+  std::optional<int64_t> audio_prompt;          // of prompt
+  std::optional<int64_t> audio_cached;          // of cached and of audio_prompt
+  std::optional<int64_t> image_prompt;          // of prompt: tokens, not pieces
+  std::optional<int64_t> reasoning;             // of completion
+  std::optional<int64_t> audio_completion;      // of completion
+  std::optional<int64_t> image_completion;      // of completion: tokens, not pieces
+  std::optional<int64_t> accepted_predictions;  // of completion, at its price
+  std::optional<int64_t> rejected_predictions;  // likewise
+  std::optional<int64_t> images;                // generated images, where that is what is sold
 
   // True when prompt and completion are both known.
   bool complete() const { return prompt.has_value() && completion.has_value(); }
+};
+
+// Counts as providers spell them, before it is known which of them include which. Value type.
+struct UsageReading {
+  Usage counts;                   // what needs no interpretation
+  std::optional<int64_t> input;   // `input_tokens` of Anthropic's shape, or of OpenAI's Responses
+  std::optional<int64_t> output;  // `output_tokens`
+  std::optional<int64_t> cache_miss;  // of the prompt (DeepSeek)
+  std::optional<int64_t> write_5m;    // to the cache, for five minutes
+  bool cache_apart = false;           // cache counts in Anthropic's spelling: not part of `input`
+  bool odd = false;                   // a count was not an integer from 0 to 2^53
 
   // True when no field is known.
   bool IsEmpty() const;
 
   // Takes the maximum of each field: some providers repeat running totals in every chunk, some
   // split the fields over chunks. Never a sum.
-  void MergeMax(const Usage& other);
+  void MergeMax(const UsageReading& other);
+
+  // The counts in OpenAI's meaning. What other providers count apart is added to `prompt` or
+  // `completion`, but only on evidence:
+  //  - `input_tokens` with Anthropic's cache fields leaves the cached and the written tokens out;
+  //  - a `total_tokens` that is the sum with the reasoning (xAI), with the cached and written
+  //    tokens, or with both, says that they stand outside;
+  //  - a `total_tokens` larger than that sum, where no reasoning is told, has hidden reasoning in
+  //    it (Gemini), which its provider charges as output.
+  // A total that fits none of these is ignored.
+  Usage Counts() const;
 };
 
 // Reads a JSON `usage` object as a provider wrote it. A field that is not a non-negative integer
-// within 2^53 is taken as absent, and sets *odd; the counts are then estimated, never trusted.
-// `json` must be valid JSON. Not an object (null, say): everything absent, *odd untouched.
-Usage ParseUsage(std::string_view json, bool* odd);
+// within 2^53 is taken as absent and makes the reading odd; the counts are then estimated, never
+// trusted. Not an object (null, say): everything absent. Text that is no JSON is odd.
+UsageReading ParseUsage(std::string_view json);
+
+// Money a client is told, in USD.
+struct CostReport {
+  Money cost;
+  bool details = false;  // the following is told too: what the provider charges, without markup
+  Money upstream;
+  Money upstream_prompt;
+  Money upstream_completion;
+};
 
 // What the client is told.
 struct UsageReport {
-  Usage usage;                // complete() when reported
-  std::optional<Money> cost;  // sent as usage.cost when the profile shows costs
-  std::string routing;        // a whole JSON member that is put behind "usage"; may be empty
+  Usage usage;                     // complete() when reported
+  std::optional<CostReport> cost;  // sent as usage.cost when the profile shows costs
+  std::string routing;             // a whole JSON member that is put behind "usage"; may be empty
 };
 
 // Writes OpenAI's usage object: prompt_tokens, completion_tokens, total_tokens, the *_details
-// objects where a detail is known, and `cost` where given. Without `routing`.
+// objects where a detail is known, `cost` and `cost_details` where given, as exact decimals.
+// Without `routing`.
 std::string WriteUsage(const UsageReport& report);
 
 }  // namespace seekroute

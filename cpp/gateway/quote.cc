@@ -1,0 +1,161 @@
+#include "gateway/quote.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "billing/cost.h"
+#include "gateway/routing_report.h"
+#include "wire/chat_prompt.h"
+#include "wire/json.h"
+
+namespace seekroute {
+namespace {
+
+// How much will be used, as far as it can be known now.
+struct Extent {
+  TokenEstimate prompt;
+  int64_t choices = 1;
+  bool images = false;
+  std::optional<int64_t> longest;  // tokens of one choice
+
+  int64_t expected() const {
+    return std::min(longest.value_or(kExpectedAnswerTokens), kExpectedAnswerTokens);
+  }
+  Usage UsageOf(int64_t prompt_tokens, int64_t completion_tokens) const {
+    Usage usage;
+    usage.prompt = prompt_tokens;
+    if (images) {
+      usage.completion = 0;
+      usage.images = choices;
+    } else {
+      usage.completion = completion_tokens * choices;
+    }
+    return usage;
+  }
+};
+
+struct CostRange {
+  Money min;
+  Money expected;
+  std::optional<Money> max;
+};
+
+Extent Measure(const Admission& admission, std::string_view body) {
+  const Model& model = *admission.model;
+  Extent extent;
+  extent.prompt = EstimateChatPrompt(body);
+  extent.choices = admission.request.choices;
+  extent.images = model.output == Output::kImage;
+  const auto limit = [&extent](int64_t tokens) {
+    extent.longest = std::min(extent.longest.value_or(tokens), std::max<int64_t>(tokens, 0));
+  };
+  if (admission.request.max_tokens) limit(*admission.request.max_tokens);
+  if (model.max_output > 0) limit(model.max_output);
+  if (model.context > 0) limit(model.context - extent.prompt.tokens);
+  return extent;
+}
+
+CostRange CostsAt(const Extent& extent, const PriceTable& price, UnixSeconds now) {
+  const auto cost = [&](int64_t prompt, int64_t completion) {
+    return CostOf(extent.UsageOf(prompt, completion), price, now, {}).total;
+  };
+  CostRange range;
+  range.min = cost(extent.prompt.tokens, std::min<int64_t>(1, extent.longest.value_or(1)));
+  range.expected = cost(extent.prompt.tokens, extent.expected());
+  if (extent.longest || extent.images) {
+    range.max = cost(extent.prompt.upper, extent.longest.value_or(0));
+  }
+  return range;
+}
+
+void AppendCosts(const CostRange& range, std::string* out) {
+  *out += "\"cost\":{\"min\":" + FormatUsd(range.min);
+  *out += ",\"expected\":" + FormatUsd(range.expected) + ",\"max\":";
+  *out += range.max ? FormatUsd(*range.max) : "null";
+  *out += '}';
+}
+
+void AppendText(std::string_view name, std::string_view value, std::string* out) {
+  *out += '"';
+  *out += name;
+  *out += "\":";
+  AppendJsonString(value, out);
+}
+
+// The rates that a prompt of this length is charged by now, without the markup.
+void AppendPricing(const Extent& extent, const PriceTable& price, UnixSeconds now,
+                   std::string* out) {
+  const PriceVariant& variant = price.variant(price.IndexAt(now, {}));
+  const PriceTier* tier = variant.TierFor(extent.prompt.tokens);
+  const Rates& rates = tier != nullptr ? tier->rates : variant.rates;
+  *out += "\"pricing\":{";
+  AppendText("revision", price.revision(), out);
+  *out += ",\"markup_bps\":" + std::to_string(price.markup_bps());
+  *out += ",\"min_prompt_tokens\":" + std::to_string(tier != nullptr ? tier->above : 0);
+  const auto rate = [&](std::string_view name, PriceClass c) {
+    *out += ',';
+    AppendText(name, FormatUsd(rates[c]), out);
+  };
+  rate("prompt", PriceClass::kInput);
+  rate("completion", PriceClass::kOutput);
+  rate("request", PriceClass::kPerRequest);
+  rate("image", PriceClass::kPerImage);
+  rate("input_cache_read", PriceClass::kCacheRead);
+  rate("internal_reasoning", PriceClass::kReasoning);
+  *out += '}';
+}
+
+}  // namespace
+
+std::string WriteQuote(const Admission& admission, std::string_view body, const Snapshot& snapshot,
+                       UnixSeconds now) {
+  const Model& model = *admission.model;
+  const Extent extent = Measure(admission, body);
+  CostRange route;
+  std::string candidates;
+  for (size_t i = 0; i < model.endpoints.size(); ++i) {
+    const Endpoint& endpoint = model.endpoints[i];
+    const CostRange costs = CostsAt(extent, *endpoint.price, now);
+    if (i == 0) {
+      route = costs;
+    } else {
+      route.min = std::min(route.min, costs.min);
+      if (route.max) route.max = std::max(*route.max, costs.max.value_or(Money{}));
+      candidates += ',';
+    }
+    candidates += '{';
+    AppendText("provider", snapshot.providers[endpoint.provider].id, &candidates);
+    candidates += ',';
+    AppendText("model", endpoint.upstream_model, &candidates);
+    candidates += ',';
+    AppendPricing(extent, *endpoint.price, now, &candidates);
+    candidates += ',';
+    AppendCosts(costs, &candidates);
+    candidates += '}';
+  }
+
+  std::string out = "{\"object\":\"quote\",\"created\":" + std::to_string(now.s) + ',';
+  AppendText("requested", admission.request.model, &out);
+  out += ',';
+  AppendText("model", model.id, &out);
+  out += ',';
+  AppendText("strategy", StrategyOf(admission.request.model, model, admission.automatic), &out);
+  out += ",\"prompt_tokens\":{\"expected\":" + std::to_string(extent.prompt.tokens);
+  out += ",\"max\":" + std::to_string(extent.prompt.upper);
+  out += "},\"completion_tokens\":{\"expected\":";
+  out += std::to_string(extent.images ? 0 : extent.expected() * extent.choices) + ",\"max\":";
+  out += extent.longest ? std::to_string(*extent.longest * extent.choices) : "null";
+  out += "},";
+  AppendCosts(route, &out);
+  out += ",\"candidates\":[" + candidates + "],\"excluded\":[";
+  for (size_t i = 0; i < model.excluded.size(); ++i) {
+    out += i == 0 ? "{" : ",{";
+    AppendText("provider", model.excluded[i].provider, &out);
+    out += ',';
+    AppendText("reason", model.excluded[i].reason, &out);
+    out += '}';
+  }
+  return out + "]}";
+}
+
+}  // namespace seekroute

@@ -1,0 +1,26 @@
+// What a request would cost, said before it is sent.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/time.h"
+#include "gateway/admission.h"
+#include "gateway/snapshot.h"
+
+namespace seekroute {
+
+// A quote's guess of how long an answer gets when nothing limits it to less. The bounds of the cost
+// do not depend on it.
+inline constexpr int64_t kExpectedAnswerTokens = 400;
+
+// {"object":"quote","model",...,"prompt_tokens":{"expected","max"},"completion_tokens":{...},
+// "cost":{"min","expected","max"},"candidates":[{"provider","model","pricing","cost"}],
+// "excluded":[{"provider","reason"}]}. `min`: one token a choice; `max`: the prompt's upper
+// estimate and the longest answer that the request, the model and its context allow, null where
+// nothing bounds it. The outer cost is the first candidate's expected and the extremes over all of
+// them, as any may serve it. `admission` must have been admitted, with `body`. Pure.
+std::string WriteQuote(const Admission& admission, std::string_view body, const Snapshot& snapshot,
+                       UnixSeconds now);
+
+}  // namespace seekroute
