@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "billing/cost.h"
+#include "billing/cost_bound.h"
 #include "gateway/routing_report.h"
 #include "wire/chat_prompt.h"
 #include "wire/json.h"
@@ -63,7 +64,9 @@ CostRange CostsAt(const Extent& extent, const PriceTable& price, UnixSeconds now
   range.min = cost(extent.prompt.tokens, std::min<int64_t>(1, extent.longest.value_or(1)));
   range.expected = cost(extent.prompt.tokens, extent.expected());
   if (extent.longest || extent.images) {
-    range.max = cost(extent.prompt.upper, extent.longest.value_or(0));
+    const UseBound bound{extent.prompt.upper, extent.longest.value_or(0) * extent.choices,
+                         extent.images ? extent.choices : 0};
+    range.max = CostBound(bound, price, now);
   }
   return range;
 }

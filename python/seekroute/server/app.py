@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from seekroute.server import answers, routes
 from seekroute.server.answers import Call, Refusal
-from seekroute.server.chat import chat_completions
+from seekroute.server.chat import chat_completions, quote
 from seekroute.server.service import Service
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ _ROUTES: Final[dict[str, tuple[tuple[str, ...], Handler, str]]] = {
 }
 for _base in ("/v1", "/api/v1"):
     _ROUTES[f"{_base}/chat/completions"] = (_POST, chat_completions, "chat_completions")
+    _ROUTES[f"{_base}/quote"] = (_POST, quote, "quote")
     _ROUTES[f"{_base}/models"] = (_GET, routes.models, "models")
     _ROUTES[f"{_base}/key"] = (_GET, routes.key, "key")
 _MODEL_PREFIXES: Final = ("/v1/models/", "/api/v1/models/")

@@ -1,8 +1,9 @@
-"""POST /v1/chat/completions: from the request's bytes to the core, and the answer back."""
+"""POST /v1/chat/completions and /v1/quote: from the request's bytes to the core, and back."""
 
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Final
 
@@ -25,19 +26,10 @@ async def chat_completions(call: Call) -> None:
     Raises:
         Refusal: what the HTTP side refuses; everything in the body is the core's to judge.
     """
-    service = call.service
-    if service.draining:
-        raise Refusal("shutting_down", "the gateway is stopping; try again", close=True)
-    call.check_single_authorization()
-    declared = _check_headers(call, service.max_body_bytes)
-    if declared > _STRANGER_BYTES and not _has_key(call):
-        body = b""  # the core refuses the key before it looks at the body
-    else:
-        whole = await _read_body(call, service.max_body_bytes)
-        if whole is None:
-            return  # the client left in the middle of its request
-        body = whole
-    exchange = service.gateway.submit(
+    body = await _take_body(call)
+    if body is None:
+        return  # the client left in the middle of its request
+    exchange = call.service.gateway.submit(
         body, call.authorization, call.request_id, api_v1=call.api_v1, explain=call.explain
     )
     try:
@@ -48,6 +40,37 @@ async def chat_completions(call: Call) -> None:
     except BaseException:
         exchange.cancel()
         raise
+
+
+async def quote(call: Call) -> None:
+    """POST /v1/quote: what the same body would cost as a chat completion. Nobody is asked.
+
+    Raises:
+        Refusal: as for a chat completion.
+    """
+    body = await _take_body(call)
+    if body is None:
+        return
+    work = functools.partial(
+        call.service.core.quote, body, call.authorization, call.request_id, call.api_v1, False
+    )
+    # Reading a short prompt is quicker than handing it to a thread.
+    answer = work() if len(body) <= _STRANGER_BYTES else await asyncio.to_thread(work)
+    status, headers, text = answer
+    await call.send({"type": "http.response.start", "status": status, "headers": headers})
+    await call.send({"type": "http.response.body", "body": text})
+
+
+async def _take_body(call: Call) -> bytes | None:
+    """The whole body of a request that may be looked at; None when the client left."""
+    if call.service.draining:
+        raise Refusal("shutting_down", "the gateway is stopping; try again", close=True)
+    call.check_single_authorization()
+    max_body = call.service.max_body_bytes
+    declared = _check_headers(call, max_body)
+    if declared > _STRANGER_BYTES and not _has_key(call):
+        return b""  # the core refuses the key before it looks at the body
+    return await _read_body(call, max_body)
 
 
 def _check_headers(call: Call, max_body: int) -> int:
