@@ -57,7 +57,13 @@ def test_every_package_imports() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["seekroute.client.results", "seekroute.config.loading", "seekroute.errors"]
+    "name",
+    [
+        "seekroute.client.results",
+        "seekroute.config.loading",
+        "seekroute.errors",
+        "seekroute.gateway",
+    ],
 )
 def test_examples_in_docstrings_run(name: str) -> None:
     tried = doctest.testmod(

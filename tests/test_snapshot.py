@@ -17,7 +17,9 @@ from seekroute.config import (
     profiles_of,
     usable_providers,
 )
-from seekroute.config.snapshot import DEFAULT_MODELS
+from seekroute.config.catalog import Price, Tier
+from seekroute.config.snapshot import DEFAULT_MODELS, price_table
+from seekroute.gateway import price_usage
 
 DOCS = Path(__file__).parent.parent / "docs" / "configuration.md"
 SECRET = "sk-live-THIS-IS-SECRET-0123456789"
@@ -38,6 +40,43 @@ def candidates(snap: dict[str, Any], model_id: str) -> list[dict[str, Any]]:
         "candidates"
     ]
     return found
+
+
+def base_rates(candidate: dict[str, Any]) -> dict[str, str]:
+    """The rates that hold when no condition does."""
+    rates: dict[str, str] = candidate["price"]["variants"][-1]["rates"]
+    return rates
+
+
+def test_a_price_becomes_a_table() -> None:
+    price = Price(
+        input="0.15",
+        output="0.6",
+        cache_read="0.075",
+        tiers=(Tier(above=1000, input="0.3", output="1.2"),),
+        per_request="0.01",
+    )
+    table = price_table(price)
+    (variant,) = table["variants"]
+    assert variant["rates"] == {
+        "input": "0.00000015",
+        "cache_read": "0.000000075",
+        "cache_write": "0.00000015",
+        "cache_write_1h": "0.00000015",
+        "audio_input": "0.00000015",
+        "audio_cache_read": "0.000000075",
+        "image_input": "0.00000015",
+        "output": "0.0000006",
+        "reasoning": "0.0000006",
+        "audio_output": "0.0000006",
+        "image_output": "0.0000006",
+        "per_image": "0",
+        "per_request": "0.01",
+    }
+    (tier,) = variant["tiers"]
+    assert (tier["above"], tier["rates"]["input"]) == (1000, "0.0000003")
+    assert (tier["rates"]["cache_read"], tier["rates"]["per_request"]) == ("0.0000003", "0.01")
+    assert price_usage(table, {"prompt_tokens": 1001}, now=0)["tier_above"] == 1000
 
 
 def test_options_have_the_cores_names_and_defaults() -> None:
@@ -78,13 +117,9 @@ def test_a_key_in_the_environment_is_enough() -> None:
         {
             "provider": "openai",
             "upstream_model": "gpt-4o-mini",
-            "price": {
-                "input": "0.00000015",
-                "cache_read": "0.000000075",
-                "output": "0.0000006",
-                "per_request": "0",
-                "per_image": "0",
-            },
+            "price": price_table(
+                catalog_of(Settings()).get("openai/gpt-4o-mini").endpoints[0].price
+            ),
         }
     ]
     assert candidates(snap, "deepseek/deepseek-chat") == []
@@ -132,7 +167,7 @@ default_model: llama
     assert by_id["openai"]["proxy"] == "http://proxy:3128"
     assert (by_id["openai"]["allow_http"], by_id["openai"]["allow_private"]) == (True, True)
     assert snap["default_model"] == "local/llama"
-    assert candidates(snap, "local/llama")[0]["price"]["output"] == "0.000001"
+    assert base_rates(candidates(snap, "local/llama")[0])["output"] == "0.000001"
     assert [m["context"] for m in snap["models"] if m["id"] == "openai/gpt-4o"] == [5]
     assert snap["names"]["gpt-4o-mini"] == "openai/gpt-4o"
     assert snap["names"]["openai/gpt-4o-mini"] == "openai/gpt-4o-mini"
@@ -149,7 +184,7 @@ def test_mock_stands_in_for_every_model_when_no_provider_has_a_key() -> None:
     for model in snap["models"]:
         assert [c["provider"] for c in model["candidates"]] == ["mock"]
     assert candidates(snap, "openai/gpt-4o-mini")[0]["upstream_model"] == "openai/gpt-4o-mini"
-    assert candidates(snap, "openai/gpt-4o-mini")[0]["price"]["output"] == "0.0000006"
+    assert base_rates(candidates(snap, "openai/gpt-4o-mini")[0])["output"] == "0.0000006"
     assert snap["default_model"] == DEFAULT_MODELS[0]
 
 

@@ -48,7 +48,25 @@ class Record:
     @property
     def reasoning_tokens(self) -> int: ...
     @property
+    def cache_write_tokens(self) -> int: ...
+    @property
+    def usage_odd(self) -> bool:
+        """The provider's counts contradict one another; what did not fit was not charged."""
+
+    @property
+    def service_tier(self) -> str:
+        """As the answer names it; empty when it does not."""
+
+    @property
+    def price_revision(self) -> str:
+        """Of the price table that was in force when the exchange began."""
+
+    @property
     def cost_nano(self) -> int: ...
+    @property
+    def upstream_cost_nano(self) -> int:
+        """What the provider charges: the cost without the operator's markup."""
+
     @property
     def created(self) -> int: ...
     @property
@@ -111,6 +129,11 @@ class Gateway:
 
     def new_request_id(self, offered: bytes | None) -> bytes: ...
     def samples(self) -> list[tuple[str, tuple[tuple[str, str], ...], float]]: ...
+
+def price_usage(
+    table: dict[str, Any], usage: dict[str, Any], *, now: int, service_tier: str = ""
+) -> dict[str, Any]:
+    """Prices a provider's `usage` object as the gateway would; see `seekroute.gateway`."""
 
 def hmac_sha256(key: bytes, message: bytes) -> bytes: ...
 def profile_error_codes() -> list[tuple[str, int, str]]:

@@ -30,6 +30,42 @@ EXPLAIN_OPENROUTER = 2
 _WAIT_SECONDS = 0.5
 
 
+def price_usage(
+    table: dict[str, Any], usage: dict[str, Any], *, now: int, service_tier: str = ""
+) -> dict[str, Any]:
+    """Prices the `usage` object of an answer exactly as a running gateway does.
+
+    Args:
+        table: A price table as snapshots have it: `price` of a candidate.
+        usage: The object as a provider writes it, in any spelling that the gateway reads; counts
+            that are not there are zero. `images` is the number of generated images.
+        now: When the request was admitted, in Unix seconds.
+        service_tier: As the answer names it.
+
+    Returns:
+        `cost_nano` (with the operator's markup), `upstream_nano` (without) and its parts
+        `prompt_nano` and `completion_nano`, all in nano-USD, each rounded up on its own; `variant`
+        (index of the one taken) and `tier_above` (threshold of the tier taken, 0: base rates);
+        `classes`, the units of each class of rates; `odd`, whether a count was no count or
+        contradicted another.
+
+    Raises:
+        ValueError: The table is not one; the message begins with the path of the fault.
+
+    Example:
+        >>> from seekroute.config.snapshot import price_table
+        >>> from seekroute.config.catalog import Price
+        >>> table = price_table(Price(input="3", cache_read="0.3", output="15"))
+        >>> table["markup_bps"] = 550
+        >>> usage = {"prompt_tokens": 100, "completion_tokens": 10,
+        ...          "prompt_tokens_details": {"cached_tokens": 90}}
+        >>> priced = price_usage(table, usage, now=0)
+        >>> priced["upstream_nano"], priced["cost_nano"]
+        (207000, 218385)
+    """
+    return _core.price_usage(table, usage, now=now, service_tier=service_tier)
+
+
 class _Sink(Protocol):
     def push(self, event: Event) -> None: ...
 

@@ -107,6 +107,8 @@ class ProfileFile(Strict):
     """`object` of an answer that is not streamed."""
     usage_cost: bool = True
     """Whether answers carry `usage.cost`."""
+    usage_cost_details: bool = True
+    """Whether `usage.cost_details` stands beside it: what the provider charges."""
     error_metadata: bool = True
     """Whether errors carry `metadata`."""
     error_param: bool = True
@@ -131,6 +133,7 @@ class ProfileFile(Strict):
             "object": self.object,
             "answer_model": self.answer_model,
             "usage_cost": self.usage_cost,
+            "usage_cost_details": self.usage_cost_details,
             "error_metadata": self.error_metadata,
             "error_param": self.error_param,
             "integer_code_on_api_v1": self.integer_code_on_api_v1,
