@@ -9,8 +9,6 @@ namespace {
 __extension__ using Wide = unsigned __int128;
 
 constexpr uint64_t kPicoPerNano = 1000;
-constexpr int64_t kBytesPerToken = 4;
-constexpr int64_t kTokensPerMessage = 4;  // role and separators of the usual chat templates
 
 Wide Product(int64_t units, Rate rate) {
   return units <= 0 ? Wide{0} : static_cast<Wide>(units) * rate.pico;
@@ -37,14 +35,11 @@ bool IsFree(const Usage& usage, std::string_view finish_reason) {
          usage.images.value_or(0) == 0;
 }
 
-Usage EstimateUsage(size_t prompt_bytes, int64_t messages, size_t content_bytes) {
-  const auto tokens = [](size_t bytes) {
-    return (static_cast<int64_t>(bytes) + kBytesPerToken - 1) / kBytesPerToken;
-  };
+Usage EstimateUsage(const TokenEstimate& prompt, const TokenEstimate& content) {
   Usage usage;
-  usage.prompt = tokens(prompt_bytes) + messages * kTokensPerMessage;
-  usage.completion = tokens(content_bytes);
-  usage.total = *usage.prompt + *usage.completion;
+  usage.prompt = prompt.tokens;
+  usage.completion = content.tokens;
+  usage.total = prompt.tokens + content.tokens;
   return usage;
 }
 

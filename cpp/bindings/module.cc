@@ -9,6 +9,7 @@ PYBIND11_MODULE(_core, m) {
   m.attr("__version__") = SEEKROUTE_VERSION;
   seekroute::BindRecord(m);
   seekroute::BindGateway(m);
+  seekroute::BindTokens(m);
 
   m.def(
       "hmac_sha256",

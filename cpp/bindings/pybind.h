@@ -8,5 +8,6 @@ namespace seekroute {
 
 void BindRecord(pybind11::module_& m);
 void BindGateway(pybind11::module_& m);
+void BindTokens(pybind11::module_& m);
 
 }  // namespace seekroute

@@ -107,6 +107,9 @@ class Exchange : private AttemptOwner, private StoreObserver {
   void EndError(const Error& error);
   void Done();
   void FillUsage();
+  void ReleaseBody();
+  TokenEstimate PromptEstimate() const;
+  TokenEstimate ContentEstimate() const;
   void UpdateTimes();
   AnswerNames Names() const;
   UsageReport Report() const;
@@ -132,6 +135,7 @@ class Exchange : private AttemptOwner, private StoreObserver {
   std::vector<std::unique_ptr<Attempt>> retired_;  // failed ones: their callbacks may be running
   ExchangeRow row_;
   Usage usage_;
+  std::optional<TokenEstimate> prompt_;  // made before the body was released
   std::optional<Error> error_;
   TimePoint last_sent_;
   Duration waited_;  // for upstreams, over all attempts
