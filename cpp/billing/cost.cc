@@ -16,8 +16,6 @@ constexpr uint64_t kPicoPerNano = 1000;
 constexpr uint64_t kBpsOfOne = 10'000;
 constexpr int64_t kMaxUnits = int64_t{1} << 53;
 constexpr Wide kMost = ~Wide{0};
-constexpr int64_t kBytesPerToken = 4;
-constexpr int64_t kTokensPerMessage = 4;  // role and separators of the usual chat templates
 
 constexpr std::array kPromptClasses = {kInput,      kCacheRead,      kCacheWrite, kCacheWrite1h,
                                        kAudioInput, kAudioCacheRead, kImageInput};
@@ -164,14 +162,11 @@ bool IsFree(const Usage& usage, std::string_view finish_reason) {
          usage.images.value_or(0) == 0;
 }
 
-Usage EstimateUsage(size_t prompt_bytes, int64_t messages, size_t content_bytes) {
-  const auto tokens = [](size_t bytes) {
-    return (static_cast<int64_t>(bytes) + kBytesPerToken - 1) / kBytesPerToken;
-  };
+Usage EstimateUsage(const TokenEstimate& prompt, const TokenEstimate& content) {
   Usage usage;
-  usage.prompt = tokens(prompt_bytes) + messages * kTokensPerMessage;
-  usage.completion = tokens(content_bytes);
-  usage.total = *usage.prompt + *usage.completion;
+  usage.prompt = prompt.tokens;
+  usage.completion = content.tokens;
+  usage.total = prompt.tokens + content.tokens;
   return usage;
 }
 

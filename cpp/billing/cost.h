@@ -1,13 +1,12 @@
 // What an answer costs: disjoint classes of use, integer arithmetic, one rounding a figure.
 #pragma once
 
-#include <cstddef>
-#include <cstdint>
 #include <string_view>
 
 #include "base/money.h"
 #include "base/price.h"
 #include "base/time.h"
+#include "wire/token_estimate.h"
 #include "wire/usage.h"
 
 namespace seekroute {
@@ -51,8 +50,8 @@ Charge CostOf(const Usage& usage, const PriceTable& price, UnixSeconds now,
 // in the provider's own error, is not charged.
 bool IsFree(const Usage& usage, std::string_view finish_reason);
 
-// Counts for an answer whose provider gave none: about four bytes of text a token, at least one
-// for output that is not empty. An estimate, flagged as such wherever it is stored.
-Usage EstimateUsage(size_t prompt_bytes, int64_t messages, size_t content_bytes);
+// Counts for an answer whose provider gave none: what is expected, not the upper bound. Flagged as
+// an estimate wherever it is stored.
+Usage EstimateUsage(const TokenEstimate& prompt, const TokenEstimate& content);
 
 }  // namespace seekroute

@@ -281,8 +281,8 @@ TEST(CostTest, NothingDeliveredIsNotCharged) {
   EXPECT_FALSE(IsFree(image, ""));
 }
 
-TEST(CostTest, EstimatesAreCompleteAndProportional) {
-  const Usage usage = EstimateUsage(400, 2, 1);
+TEST(CostTest, EstimatesAreCompleteAndTakeWhatIsExpected) {
+  const Usage usage = EstimateUsage({.tokens = 108, .upper = 150}, {.tokens = 1, .upper = 3});
   EXPECT_TRUE(usage.complete());
   EXPECT_EQ(*usage.prompt, 108);
   EXPECT_EQ(*usage.completion, 1);

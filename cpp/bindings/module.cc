@@ -10,6 +10,7 @@ PYBIND11_MODULE(_core, m) {
   seekroute::BindRecord(m);
   seekroute::BindPrice(m);
   seekroute::BindGateway(m);
+  seekroute::BindTokens(m);
 
   m.def(
       "hmac_sha256",

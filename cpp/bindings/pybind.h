@@ -9,5 +9,6 @@ namespace seekroute {
 void BindRecord(pybind11::module_& m);
 void BindPrice(pybind11::module_& m);
 void BindGateway(pybind11::module_& m);
+void BindTokens(pybind11::module_& m);
 
 }  // namespace seekroute

@@ -5,6 +5,7 @@
 
 #include "gateway/answer_head.h"
 #include "gateway/ids.h"
+#include "wire/chat_prompt.h"
 #include "wire/image_request.h"
 
 namespace seekroute {
@@ -13,6 +14,10 @@ namespace {
 // An SSE comment; one newline, because a blank line after it makes some SDKs dispatch an empty
 // event.
 constexpr std::string_view kKeepAlive = ": SEEKROUTE PROCESSING\n";
+
+// A body is kept to the end of its exchange, should the provider report no usage, unless it is
+// longer: then its estimate is made at once, in about a nanosecond a byte.
+constexpr size_t kMaxKeptBody = size_t{16} << 10;
 
 std::string_view FaultName(Fault fault) {
   switch (fault) {
@@ -104,13 +109,28 @@ void Exchange::SendNext() {
   }
   const bool last = next_candidate_ >= model_->endpoints.size() ||
                     row_.attempts >= world_.options->retry.max_attempts;
-  if (last && model_->output == Output::kText) std::string().swap(in_.body);
-
   state_ = State::kSending;
   AttemptOwner* const owner = this;
   attempt_ = std::make_unique<Attempt>(std::move(plan), *world_.options, *world_.clock,
                                        world_.transport, owner);
   attempt_->Send();
+  if (last && model_->output == Output::kText) ReleaseBody();
+}
+
+// After the last attempt was sent: nothing but an estimate needs the body.
+void Exchange::ReleaseBody() {
+  if (in_.body.size() <= kMaxKeptBody) return;
+  prompt_ = EstimateChatPrompt(in_.body);
+  std::string().swap(in_.body);
+}
+
+TokenEstimate Exchange::PromptEstimate() const {
+  return prompt_ ? *prompt_ : EstimateChatPrompt(in_.body);
+}
+
+TokenEstimate Exchange::ContentEstimate() const {
+  return request_.stream ? attempt_->stream().content_tokens()
+                         : EstimateChatAnswer(attempt_->body());
 }
 
 Flow Exchange::OnOutput(std::string_view bytes) {
@@ -171,7 +191,7 @@ void Exchange::FillUsage() {
   bool odd = false;
   switch (model_->output) {
     case Output::kImage:
-      usage_ = EstimateUsage(request_.text_bytes, request_.message_count, 0);
+      usage_ = EstimateUsage(PromptEstimate(), {});
       usage_.images = static_cast<int64_t>(attempt_->images().size());
       row_.finish_reason = "stop";
       return;
@@ -194,9 +214,7 @@ void Exchange::FillUsage() {
           usage_.completion.value_or(0) > model_->context * request_.choices;
   }
   if (odd || !usage_.complete()) {
-    const size_t content =
-        request_.stream ? attempt_->stream().content_bytes() : attempt_->answer().content_bytes;
-    usage_ = EstimateUsage(request_.text_bytes, request_.message_count, content);
+    usage_ = EstimateUsage(PromptEstimate(), ContentEstimate());
     row_.estimated = true;
   }
   usage_.total = *usage_.prompt + *usage_.completion;

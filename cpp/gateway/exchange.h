@@ -110,6 +110,9 @@ class Exchange : private AttemptOwner, private StoreObserver {
   void EndError(const Error& error);
   void Done();
   void FillUsage();
+  void ReleaseBody();
+  TokenEstimate PromptEstimate() const;
+  TokenEstimate ContentEstimate() const;
   void UpdateTimes();
   AnswerNames Names() const;
   UsageReport Report() const;
@@ -136,7 +139,8 @@ class Exchange : private AttemptOwner, private StoreObserver {
   std::vector<std::unique_ptr<Attempt>> retired_;  // failed ones: their callbacks may be running
   ExchangeRow row_;
   Usage usage_;
-  Charge charge_;  // zero for an answer that is free, and until there is one
+  Charge charge_;                        // zero for an answer that is free, and until there is one
+  std::optional<TokenEstimate> prompt_;  // made before the body was released
   std::optional<Error> error_;
   TimePoint last_sent_;
   Duration waited_;  // for upstreams, over all attempts

@@ -45,6 +45,13 @@ Result<ChatAnswer> ParseChatAnswer(std::string_view body) {
   return answer;
 }
 
+TokenEstimate EstimateChatAnswer(std::string_view body) {
+  TokenEstimator content;
+  // What is wrong with the answer has been told; what was read of it counts.
+  (void)ReadChatObject(body, ChatShape::kMessage, &content);
+  return content.Estimate();
+}
+
 std::string RewriteChatAnswer(std::string_view body, const ChatAnswer& answer,
                               const AnswerNames& names, const UsageReport& report) {
   std::string id, object, model;

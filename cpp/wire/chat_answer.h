@@ -10,6 +10,7 @@
 
 #include "base/result.h"
 #include "wire/json.h"
+#include "wire/token_estimate.h"
 #include "wire/usage.h"
 
 namespace seekroute {
@@ -35,6 +36,10 @@ struct ChatAnswer {
 // Fails with kBadUpstreamResponse when `body` is not a JSON object with a `choices` array (or is
 // deeper than kMaxJsonDepth), with kUpstreamError when it carries an `error`.
 Result<ChatAnswer> ParseChatAnswer(std::string_view body);
+
+// About how many tokens the output in `body` is, for an answer that does not say. `body` is one
+// that ParseChatAnswer took.
+TokenEstimate EstimateChatAnswer(std::string_view body);
 
 // Returns `body` with id, object, model and usage replaced or added, and `created` added where
 // it was missing; not another byte differs. Invalid UTF-8 was refused by ParseChatAnswer.

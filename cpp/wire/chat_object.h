@@ -14,6 +14,8 @@
 
 namespace seekroute {
 
+class TokenEstimator;
+
 // A member of an object in the text.
 struct JsonMember {
   ByteRange whole;  // from the key's quote to the end of the value
@@ -47,7 +49,9 @@ enum class ChatShape : uint8_t { kMessage, kDelta };
 
 // Fails with kBadUpstreamResponse for anything but a JSON object whose `choices`, where present,
 // is an array of objects, and for a member we rely on that is there twice.
-Result<ChatObject> ReadChatObject(std::string_view text, ChatShape shape);
+// The text counted in content_bytes goes to `*content` as well, unless that is null.
+Result<ChatObject> ReadChatObject(std::string_view text, ChatShape shape,
+                                  TokenEstimator* content = nullptr);
 
 // The range to cut so that `member` is gone and the object around it is still valid JSON.
 ByteRange RangeToRemove(std::string_view text, const JsonMember& member);

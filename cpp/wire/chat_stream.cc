@@ -73,7 +73,7 @@ Status ChatStream::OnEvent(std::string_view raw, std::string* out) {
     state_ = State::kEnded;
     return {};
   }
-  const Result<ChatObject> chat = ReadChatObject(data, ChatShape::kDelta);
+  const Result<ChatObject> chat = ReadChatObject(data, ChatShape::kDelta, &content_);
   if (!chat) {
     if (std::optional<Error> error = FindProviderError(data)) return Fail(*std::move(error));
     return Fail(chat.error());

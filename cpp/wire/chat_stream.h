@@ -10,6 +10,7 @@
 #include "base/result.h"
 #include "wire/chat_answer.h"
 #include "wire/sse_parser.h"
+#include "wire/token_estimate.h"
 #include "wire/usage.h"
 
 namespace seekroute {
@@ -60,7 +61,8 @@ class ChatStream {
   State state() const { return state_; }
   Usage usage() const { return usage_.Counts(); }
   bool usage_odd() const { return usage_.odd; }
-  size_t content_bytes() const { return content_bytes_; }  // output text delivered, for estimates
+  size_t content_bytes() const { return content_bytes_; }  // output text delivered
+  TokenEstimate content_tokens() const { return content_.Estimate(); }
   const std::string& finish_reason() const { return finish_reason_; }
   const std::string& service_tier() const { return service_tier_; }  // the last one named
 
@@ -82,6 +84,7 @@ class ChatStream {
   std::string last_;  // the chunk held back for Finish(), without its framing
   UsageReading usage_;
   size_t content_bytes_ = 0;
+  TokenEstimator content_;
   std::string finish_reason_;
   std::string service_tier_;
   int64_t created_;  // of the first chunk that had one, for chunks that have none

@@ -136,5 +136,11 @@ def price_usage(
     """Prices a provider's `usage` object as the gateway would; see `seekroute.gateway`."""
 
 def hmac_sha256(key: bytes, message: bytes) -> bytes: ...
+def estimate_tokens(text: bytes) -> tuple[int, int]:
+    """(expected tokens, upper bound) of UTF-8 text."""
+
+def estimate_prompt(body: bytes) -> tuple[int, int]:
+    """(expected tokens, upper bound) of the prompt in a chat completion request's JSON."""
+
 def profile_error_codes() -> list[tuple[str, int, str]]:
     """(wire name, HTTP status, type) of every error the core can name."""

@@ -70,6 +70,38 @@ class _Sink(Protocol):
     def push(self, event: Event) -> None: ...
 
 
+def estimate_tokens(text: bytes) -> tuple[int, int]:
+    """About how many tokens a text is, without a vocabulary.
+
+    Args:
+        text: UTF-8; other bytes are estimated as the noise they are.
+
+    Returns:
+        The expected count of o200k_base, and an upper bound that the true count exceeds in fewer
+        than one text in a thousand. The bound is at most the number of bytes.
+
+    >>> estimate_tokens(b"The ferry left at seven.")
+    (6, 12)
+    """
+    return _core.estimate_tokens(text)
+
+
+def estimate_prompt(body: bytes) -> tuple[int, int]:
+    """About how many prompt tokens a chat completion request costs.
+
+    Args:
+        body: the request's JSON. Text, tools, the chat template and images count; base64 of images
+            and files does not count as text. What is not JSON is estimated as plain text.
+
+    Returns:
+        The expected count and an upper bound, as `estimate_tokens` does.
+
+    >>> estimate_prompt(b'{"messages": [{"role": "user", "content": "The ferry left at seven."}]}')
+    (13, 36)
+    """
+    return _core.estimate_prompt(body)
+
+
 class AsyncExchange:
     """One running request, read from its event loop.
 

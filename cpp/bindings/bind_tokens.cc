@@ -1,0 +1,45 @@
+#include "bindings/pybind.h"
+
+#include "wire/chat_prompt.h"
+#include "wire/token_estimate.h"
+
+namespace py = pybind11;
+
+namespace seekroute {
+namespace {
+
+py::tuple TupleOf(const TokenEstimate& estimate) {
+  return py::make_tuple(estimate.tokens, estimate.upper);
+}
+
+}  // namespace
+
+void BindTokens(py::module_& m) {
+  // The bytes object is alive while its caller waits; long texts do not hold the GIL.
+  m.def(
+      "estimate_tokens",
+      [](const py::bytes& text) {
+        const std::string_view view(text);
+        TokenEstimate estimate;
+        {
+          const py::gil_scoped_release unlocked;
+          estimate = EstimateTokens(view);
+        }
+        return TupleOf(estimate);
+      },
+      py::arg("text"));
+  m.def(
+      "estimate_prompt",
+      [](const py::bytes& body) {
+        const std::string_view view(body);
+        TokenEstimate estimate;
+        {
+          const py::gil_scoped_release unlocked;
+          estimate = EstimateChatPrompt(view);
+        }
+        return TupleOf(estimate);
+      },
+      py::arg("body"));
+}
+
+}  // namespace seekroute

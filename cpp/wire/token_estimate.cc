@@ -1,0 +1,217 @@
+#include "wire/token_estimate.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <utility>
+
+#include "wire/token_weights.h"
+
+namespace seekroute {
+namespace {
+
+// What is expected of a byte depends on its value, on how far it is into its word, number or run of
+// punctuation (where byte-pair vocabularies cut), and on the two bytes before it.
+constexpr int kUnit = 1024;
+constexpr int kTrigramUnit = kUnit / 32;
+constexpr int kClassBits = 7;
+constexpr uint32_t kWindowMask = (uint32_t{1} << (3 * kClassBits)) - 1;
+constexpr uint32_t kHashFactor = 0x9E3779B1;
+constexpr uint32_t kMinRepeats = 3;
+constexpr uint32_t kMostRepeats = 256;
+constexpr uint32_t kLastPosition = 96;
+
+// The margin of `upper`: what was measured on held-out texts, see docs/tokens.md.
+constexpr int64_t kLeastMargin = 3;
+constexpr int64_t kRootMargin = 1;
+constexpr int64_t kSpreadPercent = 18;
+constexpr int64_t kForeignPercent = 20;
+
+// The first six are the groups of the tables; a capital is weighed as a letter.
+enum Kind : uint8_t { kOther, kLetter, kDigit, kBlank, kLineEnd, kForeign, kCapital };
+constexpr size_t kKinds = 7;
+
+constexpr Kind KindOf(unsigned byte) {
+  if (byte >= 0x80) return kForeign;
+  if (byte >= 'a' && byte <= 'z') return kLetter;
+  if (byte >= 'A' && byte <= 'Z') return kCapital;
+  if (byte >= '0' && byte <= '9') return kDigit;
+  if (byte == ' ' || byte == '\t') return kBlank;
+  if (byte == '\r' || byte == '\n') return kLineEnd;
+  return kOther;
+}
+
+// Bytes that behave alike share a class: capitals in three groups, bracket with bracket, lead bytes
+// of scripts that have several.
+constexpr std::array<uint8_t, 256> MakeClasses() {
+  std::array<uint8_t, 256> classes{};
+  uint8_t next = 0;
+  const auto join = [&](std::string_view bytes) {
+    ++next;
+    for (const char c : bytes) classes[static_cast<unsigned char>(c)] = next;
+  };
+  const auto range = [&](unsigned from, unsigned to) {
+    ++next;
+    for (unsigned byte = from; byte <= to; ++byte) classes[byte] = next;
+  };
+  for (unsigned letter = 'a'; letter <= 'z'; ++letter) range(letter, letter);
+  for (const std::string_view group : {"AEIOU",    "BCDFGKLMNPRST",
+                                       "HJQVWXYZ", "0123456789",
+                                       " ",        "\n",
+                                       "\r",       "\t",
+                                       "'",        "\"",
+                                       ".",        ",",
+                                       "-",        "_",
+                                       "/",        ":;",
+                                       "(",        ")",
+                                       "[{",       "]}",
+                                       "=",        "<>",
+                                       "*#",       "+&|~^%$!?@`",
+                                       "\\"}) {
+    join(group);
+  }
+  for (unsigned byte = 0x80; byte < 0xC0; byte += 2) range(byte, byte + 1);
+  range(0xC2, 0xC2);
+  range(0xC3, 0xC3);
+  range(0xC4, 0xC5);
+  range(0xC6, 0xCC);
+  range(0xCD, 0xCF);
+  range(0xD0, 0xD0);
+  range(0xD1, 0xD1);
+  range(0xD2, 0xD4);
+  range(0xD5, 0xD5);
+  range(0xD6, 0xD6);
+  range(0xD7, 0xD7);
+  range(0xD8, 0xD8);
+  range(0xD9, 0xD9);
+  range(0xDA, 0xDF);
+  for (unsigned byte = 0xE0; byte < 0xEE; ++byte) range(byte, byte);
+  range(0xEE, 0xEE);
+  range(0xEF, 0xEF);
+  range(0xF0, 0xF7);
+  range(0xF8, 0xFF);
+  classes[0xC0] = classes[0xC1] = next;
+  return classes;
+}
+
+constexpr size_t GroupOf(size_t kind) { return kind == kCapital ? size_t{kLetter} : kind; }
+
+constexpr std::array<uint8_t, 256> MakeKinds() {
+  std::array<uint8_t, 256> kinds{};
+  for (unsigned byte = 0; byte < 256; ++byte) kinds[byte] = KindOf(byte);
+  return kinds;
+}
+
+using Positions = std::array<int16_t, kLastPosition + 1>;
+
+constexpr std::array<Positions, kKinds> SpreadPositions() {
+  std::array<Positions, kKinds> weights{};
+  for (size_t kind = 0; kind < kKinds; ++kind) {
+    for (size_t i = 0; i <= kLastPosition; ++i) {
+      const size_t beyond = size_t{16} + (i > 23) + (i > 47) + (i > 95);
+      weights[kind][i] = kPositionWeights[GroupOf(kind)][std::min(i, beyond)];
+    }
+  }
+  return weights;
+}
+
+constexpr std::array<int16_t, kTrigramWeights.size()> DecodeTrigrams() {
+  std::array<int16_t, kTrigramWeights.size()> weights{};
+  for (size_t i = 0; i < weights.size(); ++i) {
+    const int code = kTrigramWeights[i];
+    weights[i] = static_cast<int16_t>((code - (code > '\\' ? 1 : 0) - 'P') * kTrigramUnit);
+  }
+  return weights;
+}
+
+constexpr std::array<uint8_t, 256> kClasses = MakeClasses();
+constexpr std::array<uint8_t, 256> kKindOf = MakeKinds();
+constexpr std::array<Positions, kKinds> kPositions = SpreadPositions();
+constexpr std::array<int16_t, kTrigramWeights.size()> kTrigrams = DecodeTrigrams();
+
+// By the kind before: the kinds that begin a new run. A word goes on from a capital to a small
+// letter, not the other way.
+constexpr std::array<uint8_t, kKinds> kCuts = [] {
+  std::array<uint8_t, kKinds> cuts{};
+  for (size_t before = 0; before < kKinds; ++before) {
+    for (size_t kind = 0; kind < kKinds; ++kind) {
+      const bool cut = GroupOf(before) != GroupOf(kind) || (before == kLetter && kind == kCapital);
+      if (cut) cuts[before] = static_cast<uint8_t>(cuts[before] | 1U << kind);
+    }
+  }
+  return cuts;
+}();
+
+constexpr uint32_t kFreshWindow = kClasses['\n'] << kClassBits | kClasses['\n'];
+
+int64_t SquareRoot(int64_t value) {
+  int64_t root = 0;
+  for (int64_t bit = int64_t{1} << 31; bit != 0; bit >>= 1) {
+    if ((root + bit) * (root + bit) <= value) root += bit;
+  }
+  return root;
+}
+
+}  // namespace
+
+void TokenEstimator::EndText() {
+  window_ = kFreshWindow;
+  position_ = 0;
+  repeats_ = 0;
+  last_ = 0;
+  kind_ = kLineEnd;
+}
+
+void TokenEstimator::Add(std::string_view bytes) {
+  if (bytes_ == 0) EndText();
+  bytes_ += static_cast<int64_t>(bytes.size());
+  // In registers: members would be written back for every byte.
+  int64_t sum = sum_;
+  int64_t foreign = foreign_;
+  uint32_t window = window_;
+  uint32_t position = position_;
+  uint32_t repeats = repeats_;
+  unsigned last = last_;
+  unsigned kind = kind_;
+  for (const char c : bytes) {
+    const unsigned byte = static_cast<unsigned char>(c);
+    const unsigned before = std::exchange(kind, kKindOf[byte]);
+    window = (window << kClassBits | kClasses[byte]) & kWindowMask;
+    foreign += byte >> 7;
+    position = (kCuts[before] >> kind & 1) != 0 ? 0 : std::min(position + 1, kLastPosition);
+    if (kind == kDigit && position == 3) position = 0;  // numbers are cut in groups of three
+    repeats = byte == last ? std::min(repeats + 1, kMostRepeats) : 0;
+    last = byte;
+    if (repeats >= kMinRepeats && kind != kDigit) [[unlikely]] {
+      const size_t bucket = static_cast<size_t>(std::bit_width(repeats)) - 2;
+      sum += kRepeatWeights[GroupOf(kind)][std::min(bucket, kRepeatBuckets - 1)];
+    } else {
+      sum += kByteWeights[byte] + kPositions[kind][position] +
+             kTrigrams[window * kHashFactor >> (32 - kTrigramBits)];
+    }
+  }
+  sum_ = sum;
+  foreign_ = foreign;
+  window_ = window;
+  position_ = position;
+  repeats_ = repeats;
+  last_ = static_cast<uint8_t>(last);
+  kind_ = static_cast<uint8_t>(kind);
+}
+
+TokenEstimate TokenEstimator::Estimate() const {
+  if (bytes_ == 0) return {};
+  const int64_t tokens = std::clamp<int64_t>((sum_ + kUnit / 2) / kUnit, 1, bytes_);
+  // The more of the text is outside ASCII, the more may be in scripts with a wide error.
+  const int64_t percent = kSpreadPercent + foreign_ * kForeignPercent / bytes_;
+  const int64_t margin = kLeastMargin + SquareRoot(tokens) * kRootMargin + tokens * percent / 100;
+  return {tokens, std::min(tokens + margin, bytes_)};
+}
+
+TokenEstimate EstimateTokens(std::string_view text) {
+  TokenEstimator estimator;
+  estimator.Add(text);
+  return estimator.Estimate();
+}
+
+}  // namespace seekroute

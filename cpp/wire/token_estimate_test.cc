@@ -1,0 +1,137 @@
+#include "wire/token_estimate.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <random>
+#include <string>
+
+namespace seekroute {
+namespace {
+
+// Texts with the counts that o200k_base gives them. tests/test_token_estimate.py has more, and
+// checks counts against the vocabulary itself.
+struct Known {
+  const char* name;
+  int64_t tokens;
+  const char* text;
+};
+
+const Known kKnown[] = {
+    {"English", 60,
+     "When the river froze, the whole village walked to the other side instead of taking the "
+     "bridge. Nobody needed to go there, but a road that exists for only two weeks a year is hard "
+     "to resist. The baker sold rolls from a sledge, and the teacher drew a map of the cracks."},
+    {"German", 51,
+     "Im Keller stand eine Nähmaschine, die seit Jahren niemand mehr benutzt hatte. Meine "
+     "Schwester ölte sie, legte ein altes Bettlaken ein und nähte daraus eine Fahne für unser "
+     "Baumhaus. Seitdem gehört der Garten offiziell uns."},
+    {"Russian", 45,
+     "В старом трамвае пахло мокрыми пальто и мандаринами. Кондуктор знал каждого пассажира по "
+     "имени и объявлял остановки так, будто рассказывал длинную сказку."},
+    {"Chinese", 45,
+     "冬天的早晨，卖豆浆的小车总是第一个出现在路口。老板娘不用问就知道谁要加糖，谁要两根油条，"
+     "谁今天又起晚了。"},
+    {"Arabic", 34,
+     "كان جدي يزرع الليمون خلف البيت ويعطي كل شجرة اسما. وعندما سافرنا طلب منا أن نكتب إليها "
+     "رسائل."},
+    {"code", 41,
+     "def widest(rows: list[str]) -> int:\n    \"\"\"The length of the longest row.\"\"\"\n    if "
+     "not "
+     "rows:\n        return 0\n    return max(len(row.rstrip()) for row in rows)\n"},
+    {"JSON", 40,
+     R"({"id": 17, "tags": ["red", "wool"], "price": 24.90, "stock": {"oslo": 3, "bergen": 0}})"},
+    {"hex", 43, "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"},
+};
+
+TEST(TokenEstimateTest, IsNearTheTrueCount) {
+  int64_t estimated = 0;
+  int64_t truth = 0;
+  for (const Known& known : kKnown) {
+    const TokenEstimate estimate = EstimateTokens(known.text);
+    EXPECT_LE(std::llabs(estimate.tokens - known.tokens) * 100, known.tokens * 20)
+        << known.name << ": " << estimate.tokens << " for " << known.tokens;
+    EXPECT_GE(estimate.upper, known.tokens) << known.name;
+    estimated += estimate.tokens;
+    truth += known.tokens;
+  }
+  EXPECT_LE(std::llabs(estimated - truth) * 100, truth * 6);
+}
+
+TEST(TokenEstimateTest, DoesNotDependOnHowTheTextIsCut) {
+  std::string all;
+  for (const Known& known : kKnown) all += known.text;
+  all += "======== 123456789 \xff\xfe\xf0\x9f\x98\x80\xe4\xbd";
+  all += std::string(300, ' ');
+  const TokenEstimate whole = EstimateTokens(all);
+
+  TokenEstimator bytewise;
+  for (const char& c : all) bytewise.Add({&c, 1});
+  EXPECT_EQ(bytewise.Estimate().tokens, whole.tokens);
+  EXPECT_EQ(bytewise.Estimate().upper, whole.upper);
+
+  std::mt19937 random(7);
+  for (int round = 0; round < 50; ++round) {
+    TokenEstimator pieces;
+    for (size_t at = 0; at < all.size();) {
+      const size_t size = random() % 40;
+      pieces.Add(std::string_view(all).substr(at, size));
+      at += size;
+    }
+    EXPECT_EQ(pieces.Estimate().tokens, whole.tokens);
+    EXPECT_EQ(pieces.Estimate().upper, whole.upper);
+  }
+}
+
+TEST(TokenEstimateTest, StaysWithinOneAndTheBytes) {
+  EXPECT_EQ(EstimateTokens("").tokens, 0);
+  EXPECT_EQ(EstimateTokens("").upper, 0);
+  std::mt19937 random(1);
+  for (int round = 0; round < 2000; ++round) {
+    std::string noise(1 + random() % 64, '\0');
+    for (char& c : noise) c = static_cast<char>(random());
+    const TokenEstimate estimate = EstimateTokens(noise);
+    EXPECT_GE(estimate.tokens, 1);
+    EXPECT_LE(estimate.tokens, estimate.upper);
+    EXPECT_LE(estimate.upper, static_cast<int64_t>(noise.size()));
+  }
+}
+
+TEST(TokenEstimateTest, LongRunsOfOneByteAreFewTokens) {
+  EXPECT_LT(EstimateTokens(std::string(4000, ' ')).tokens, 400);
+  EXPECT_LT(EstimateTokens(std::string(4000, '-')).tokens, 400);
+  // Digits are cut in threes, whatever they are.
+  const int64_t digits = EstimateTokens(std::string(3000, '7')).tokens;
+  EXPECT_GT(digits, 900);
+  EXPECT_LT(digits, 1400);
+}
+
+TEST(TokenEstimateTest, EndTextSeparatesWords) {
+  TokenEstimator apart, together;
+  apart.Add("under");
+  apart.EndText();
+  apart.Add("stand");
+  together.Add("understand");
+  EXPECT_GE(apart.Estimate().tokens, together.Estimate().tokens);
+
+  // A source that stays the same is one text.
+  TokenEstimator switched;
+  switched.Switch(3);
+  switched.Add("under");
+  switched.Switch(3);
+  switched.Add("stand");
+  EXPECT_EQ(switched.Estimate().tokens, together.Estimate().tokens);
+}
+
+TEST(TokenEstimateTest, BoundsDoNotOverflow) {
+  const std::string block(size_t{1} << 20, 'Q');
+  TokenEstimator estimator;
+  for (int i = 0; i < 64; ++i) estimator.Add(block);
+  const TokenEstimate estimate = estimator.Estimate();
+  EXPECT_GT(estimate.tokens, 0);
+  EXPECT_GE(estimate.upper, estimate.tokens);
+  EXPECT_LE(estimate.upper, int64_t{64} << 20);
+}
+
+}  // namespace
+}  // namespace seekroute
