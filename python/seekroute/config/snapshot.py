@@ -10,8 +10,8 @@ from seekroute.config.catalog import (
     MOCK_PROVIDER,
     Catalog,
     CatalogModel,
-    rates,
 )
+from seekroute.config.prices import endpoint_table
 from seekroute.config.profile import ProfileFile
 from seekroute.config.settings import ProviderSettings, Settings
 
@@ -126,7 +126,7 @@ def build_snapshot(
                 "headers": [],
             }
         )
-    models = [_model(model, usable, mocked) for model in catalog.models]
+    models = [_model(catalog, model, usable, mocked) for model in catalog.models]
     return {
         "profiles": [profile.to_core() for profile in profiles],
         "default_profile": profiles[0].name,
@@ -153,19 +153,21 @@ def _provider(settings: Settings, catalog: Catalog, name: str, key: str) -> dict
     }
 
 
-def _model(model: CatalogModel, usable: Mapping[str, str], mocked: bool) -> dict[str, Any]:
+def _model(
+    catalog: Catalog, model: CatalogModel, usable: Mapping[str, str], mocked: bool
+) -> dict[str, Any]:
     candidates = [
         {
             "provider": endpoint.provider,
             "upstream_model": endpoint.model,
-            "price": rates(endpoint.price),
+            "price": endpoint_table(catalog, model, endpoint)["variants"][-1]["rates"],
         }
         for endpoint in model.endpoints
-        if endpoint.provider in usable
+        if endpoint.provider in usable and catalog.is_served(endpoint)
     ]
     if not candidates and mocked:
         # The mock charges what the model's first real endpoint would.
-        price = rates(model.endpoints[0].price)
+        price = endpoint_table(catalog, model, model.endpoints[0])["variants"][-1]["rates"]
         candidates.append({"provider": MOCK_PROVIDER, "upstream_model": model.id, "price": price})
     return {
         "id": model.id,
