@@ -23,12 +23,20 @@ from seekroute.config import (
     packaged_catalog,
     profiles_of,
 )
-from seekroute.config.catalog import AUTO_NAMES, load_catalog, per_token, rates
+from seekroute.config.catalog import AUTO_NAMES, Price, load_catalog
+from seekroute.config.prices import per_token, price_table
 from seekroute.config.models_list import is_allowed
 from seekroute.config.snapshot import DEFAULT_MODELS
 from seekroute.errors import ConfigError, Problem
 
 CATALOG = packaged_catalog()
+
+
+def rates(price: Price) -> dict[str, str]:
+    """The base rates of a price."""
+    found: dict[str, str] = price_table(price, 0, "r")["variants"][-1]["rates"]
+    return found
+
 
 SEED_NAMES = {
     "deepseek/deepseek-chat": "deepseek/deepseek-chat",

@@ -7,6 +7,7 @@ import re
 import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -175,6 +176,101 @@ def _parse_yaml(text: str, document: Document) -> Any:
         raise ConfigError([Problem("", "nested too deeply", where=name)]) from None
     finally:
         loader.dispose()
+
+
+class NotPlain(Exception):
+    """The text holds more than `parse_plain` reads."""
+
+
+# What a plain scalar may be; anything else that is not a string to YAML is `NotPlain`.
+_INTEGER = re.compile(r"0|-?[1-9][0-9]*")
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_CONSTANTS = {"true": True, "false": False, "null": None, "": None}
+_RESOLVER = yaml.resolver.Resolver
+
+
+def parse_plain(text: str) -> Any:
+    """Parses YAML of strings, integers, days, booleans, lists and mappings, from the parser's
+    events: about four times faster than `parse_document`, in little memory, without positions.
+    Equal strings are one object.
+
+    Raises:
+        NotPlain: The text is wrong, or uses anything else; `parse_document` says what.
+    """
+    kept: dict[str, str] = {}
+    # Each open list or mapping; of a mapping, the key whose value comes next.
+    open_nodes: list[tuple[Any, list[Any] | None]] = [([], None)]
+    reader = Loader(text)
+    try:
+        while (event := reader.get_event()) is not None:
+            kind = type(event)
+            if kind is yaml.ScalarEvent:
+                value = _plain_scalar(event, kept)
+            elif kind is yaml.MappingStartEvent or kind is yaml.SequenceStartEvent:
+                if event.anchor or event.tag or len(open_nodes) > MAX_DEPTH:
+                    raise NotPlain
+                is_map = kind is yaml.MappingStartEvent
+                open_nodes.append(({}, []) if is_map else ([], None))
+                continue
+            elif kind is yaml.MappingEndEvent or kind is yaml.SequenceEndEvent:
+                value = open_nodes.pop()[0]
+            elif kind is yaml.AliasEvent:
+                raise NotPlain
+            else:
+                continue
+            target, key = open_nodes[-1]
+            if key is None:
+                target.append(value)
+            elif not key:
+                if not isinstance(value, str) or value in target or value == "<<":
+                    raise NotPlain
+                key.append(value)
+            else:
+                target[key.pop()] = value
+    except yaml.YAMLError:
+        raise NotPlain from None
+    finally:
+        reader.dispose()
+    documents = open_nodes[0][0]
+    if len(documents) != 1:
+        raise NotPlain
+    return documents[0]
+
+
+_PLAIN_WORD = re.compile(
+    r"[A-Za-z0-9_][A-Za-z0-9_ .()/+=-]*(?<! )|[A-Za-z][A-Za-z0-9_./+-]*(?::[A-Za-z0-9_./-]+)*"
+)
+
+
+def plain_string(text: str) -> str:
+    """`text` where YAML reads it as that string without quotes, else empty."""
+    resolvers = _RESOLVER.yaml_implicit_resolvers.get(text[:1], ())
+    if not _PLAIN_WORD.fullmatch(text) or any(p.match(text) for _, p in resolvers):
+        return ""
+    return text
+
+
+def _plain_scalar(event: yaml.ScalarEvent, kept: dict[str, str]) -> Any:
+    text: str = event.value
+    if event.anchor or event.tag:
+        raise NotPlain
+    if not event.implicit[0]:
+        return kept.setdefault(text, text)
+    first = text[:1]
+    for tag, pattern in _RESOLVER.yaml_implicit_resolvers.get(first, ()):
+        if not pattern.match(text):
+            continue
+        if text in _CONSTANTS:
+            return _CONSTANTS[text]
+        if tag.endswith(":int") and _INTEGER.fullmatch(text):
+            return int(text)
+        if tag.endswith(":timestamp") and _DAY.fullmatch(text):
+            try:
+                return date.fromisoformat(text)
+            except ValueError:
+                raise NotPlain from None
+        raise NotPlain
+    return kept.setdefault(text, text)
 
 
 def _scan_node(

@@ -41,6 +41,7 @@ _SECRET_KEYS = frozenset(["api_key", "headers", "proxy"])
 _QUOTABLE = re.compile(r"[A-Za-z0-9_. /:-]{1,32}")
 _KEY_SHAPED = re.compile(r"(?i)(?:sk|sr|pk|rk|gsk|xai|hf|nvapi|pplx|csk|fw|aiza|bearer)[-_ ]|aiza")
 _TYPE_WORDS = {
+    "dataclass_type": "a mapping",
     "model_type": "a mapping",
     "model_attributes_type": "a mapping",
     "dict_type": "a mapping",
@@ -103,27 +104,38 @@ def _keys_at(model: type[BaseModel], loc: tuple[Any, ...]) -> list[str]:
     """The keys that the mapping at `loc` may have, found by walking the annotations."""
     current: Any = model
     for part in loc:
-        if isinstance(current, type) and issubclass(current, BaseModel):
-            known = current.model_fields.get(str(part))
+        model = _model_in(current)
+        if model is not None and not isinstance(part, int):
+            known = _fields_of(model).get(str(part))
             current = known.annotation if known else None
         else:
             current = _element_of(current)
     current = _model_in(current)
-    return sorted(current.model_fields) if current else []
+    return sorted(_fields_of(current)) if current else []
 
 
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    for argument in getattr(annotation, "__args__", ()):
-        if isinstance(argument, type) and issubclass(argument, BaseModel):
+def _fields_of(model: type) -> dict[str, Any]:
+    """The fields of a pydantic model or dataclass."""
+    found: dict[str, Any] = getattr(model, "__pydantic_fields__", {})
+    return found
+
+
+def _model_in(annotation: Any) -> type | None:
+    for argument in (annotation, *getattr(annotation, "__args__", ())):
+        if isinstance(argument, type) and _fields_of(argument):
             return argument
+        # A list's element is wrapped once more in an optional list.
+        for inner in getattr(argument, "__args__", ()):
+            if isinstance(inner, type) and _fields_of(inner):
+                return inner
     return None
 
 
 def _element_of(annotation: Any) -> Any:
     arguments = [a for a in getattr(annotation, "__args__", ()) if a not in (type(None), Ellipsis)]
-    return arguments[-1] if arguments else None
+    found = arguments[-1] if arguments else None
+    # `tuple[X, ...] | None`: the element is X, not the tuple.
+    return _element_of(found) if type(None) in getattr(annotation, "__args__", ()) else found
 
 
 def problems_of(
@@ -151,7 +163,7 @@ def problems_of(
             path = join(path, part)
         kind, context, value = item["type"], item.get("ctx", {}), item.get("input")
         hint = ""
-        if kind == "extra_forbidden":
+        if kind in ("extra_forbidden", "unexpected_keyword_argument"):
             message, hint = "unknown key", did_you_mean(str(loc[-1]), _keys_at(model, loc[:-1]))
         elif kind == "missing":
             message = "this key is required"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import calendar
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from seekroute.config.catalog import Catalog, CatalogModel, Endpoint, per_token, rates
+from seekroute.config.catalog import Catalog, CatalogModel, Endpoint
+from seekroute.config.prices import endpoint_table, sold_at
 
 __all__ = ["ModelList", "is_allowed", "models_payload"]
 
@@ -58,7 +60,7 @@ class ModelList:
             if not entry["candidates"]:
                 continue
             model = catalog.get(entry["id"])
-            row = _row(model, _endpoint_used(model, entry["candidates"]))
+            row = _row(catalog, model, _endpoint_used(model, entry["candidates"]))
             self._full[model.id] = _encode(row)
             # A slug that means another model first would not lead back here.
             if self._names.get(model.slug) == model.id:
@@ -116,33 +118,77 @@ def _endpoint_used(model: CatalogModel, candidates: Sequence[Mapping[str, Any]])
     return model.endpoints[0]
 
 
-def _pricing(endpoint: Endpoint, *, image: bool) -> dict[str, Any]:
-    price, unit = endpoint.price, rates(endpoint.price)
+# OpenRouter's names of the prices that are listed only where the endpoint has one of its own.
+_OWN_PRICES = {
+    "cache_read": "input_cache_read",
+    "cache_write": "input_cache_write",
+    "cache_write_1h": "input_cache_write_1h",
+    "reasoning": "internal_reasoning",
+    "audio_input": "audio",
+    "audio_output": "audio_output",
+    "audio_cache_read": "input_audio_cache",
+    "image_input": "image_token",
+}
+
+
+def _pricing(catalog: Catalog, model: CatalogModel, endpoint: Endpoint) -> dict[str, Any]:
+    """What clients pay, markup included, as OpenRouter lists it."""
+    table = endpoint_table(catalog, model, endpoint)
+    markup = table["markup_bps"]
+    base = table["variants"][-1]
+
+    def sold(rates: Mapping[str, str], unit: str) -> str:
+        return sold_at(rates[unit], markup)
+
     result: dict[str, Any] = {
-        "prompt": unit["input"],
-        "completion": unit["output"],
-        "request": unit["per_request"],
+        "prompt": sold(base["rates"], "input"),
+        "completion": sold(base["rates"], "output"),
+        "request": sold(base["rates"], "per_request"),
         # Per generated image of an image model; prompts with images pay by their tokens.
-        "image": unit["per_image"] if image else "0",
+        "image": sold(base["rates"], "per_image") if model.is_image else "0",
     }
-    if price.cache_read is not None:
-        result["input_cache_read"] = unit["cache_read"]
-    if price.cache_write is not None:
-        result["input_cache_write"] = per_token(price.cache_write)
-    if price.tiers:
-        result["overrides"] = [
-            {
-                "min_prompt_tokens": tier.above,
-                "prompt": per_token(tier.input),
-                "completion": per_token(tier.output),
-                **({"input_cache_read": per_token(tier.cache_read)} if tier.cache_read else {}),
-            }
-            for tier in price.tiers
+    own = {u: name for u, name in _OWN_PRICES.items() if getattr(endpoint.price, u) is not None}
+    result |= {name: sold(base["rates"], unit) for unit, name in own.items()}
+
+    def override(rates: Mapping[str, str], condition: dict[str, int]) -> dict[str, Any]:
+        named = {"input": "prompt", "output": "completion", **own}
+        return condition | {name: sold(rates, unit) for unit, name in named.items()}
+
+    overrides = [
+        override(tier["rates"], {"min_prompt_tokens": tier["above"]}) for tier in base["tiers"]
+    ]
+    # Of OpenRouter's overrides the last one wins, of ours the first.
+    for variant in reversed(table["variants"][:-1]):
+        if variant["day_start"] == variant["day_end"] or any(
+            variant[other] for other in ("service_tier", "from", "until")
+        ):
+            continue  # by tier or date: OpenRouter has no word for it
+        window = {"utc_start": _clock(variant["day_start"]), "utc_end": _clock(variant["day_end"])}
+        overrides.append(override(variant["rates"], window))
+        overrides += [
+            override(tier["rates"], {"min_prompt_tokens": tier["above"], **window})
+            for tier in variant["tiers"]
         ]
+    if overrides:
+        result["overrides"] = overrides
     return result
 
 
-def _row(model: CatalogModel, endpoint: Endpoint) -> dict[str, Any]:
+def _clock(minutes: int) -> int:
+    """Minutes of the day as a number HHMM."""
+    return minutes // 60 * 100 + minutes % 60
+
+
+def _cutoff(knowledge: str | None) -> str | None:
+    """A knowledge cutoff as the last day it covers."""
+    if knowledge is None or len(knowledge) == 10:
+        return knowledge
+    year, _, month = knowledge.partition("-")
+    last = calendar.monthrange(int(year), int(month or 12))[1]
+    return f"{year}-{month or 12}-{last}"
+
+
+def _row(catalog: Catalog, model: CatalogModel, endpoint: Endpoint) -> dict[str, Any]:
     parameters = set(_ALWAYS)
     for feature in model.features:
         parameters.update(_BY_FEATURE[feature])
@@ -162,7 +208,7 @@ def _row(model: CatalogModel, endpoint: Endpoint) -> dict[str, Any]:
             "tokenizer": "Other",
             "instruct_type": None,
         },
-        "pricing": _pricing(endpoint, image=model.is_image),
+        "pricing": _pricing(catalog, model, endpoint),
         "top_provider": {
             "context_length": endpoint.context or model.context,
             "max_completion_tokens": endpoint.max_output or model.max_output,
@@ -170,4 +216,6 @@ def _row(model: CatalogModel, endpoint: Endpoint) -> dict[str, Any]:
         },
         "per_request_limits": None,
         "supported_parameters": [] if model.is_image else sorted(parameters),
+        "knowledge_cutoff": _cutoff(model.knowledge),
+        "expiration_date": model.expires.isoformat() if model.expires else None,
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from seekroute.config.catalog import (
@@ -10,15 +10,12 @@ from seekroute.config.catalog import (
     MOCK_PROVIDER,
     Catalog,
     CatalogModel,
-    Price,
-    Tier,
-    per_token,
-    rates,
 )
+from seekroute.config.prices import endpoint_table
 from seekroute.config.profile import ProfileFile
 from seekroute.config.settings import ProviderSettings, Settings
 
-__all__ = ["build_options", "build_snapshot", "mock_is_on", "price_table", "usable_providers"]
+__all__ = ["build_options", "build_snapshot", "mock_is_on", "usable_providers"]
 
 # What `auto` means when nothing was chosen: capable and inexpensive, one of each big provider.
 DEFAULT_MODELS = (
@@ -129,7 +126,8 @@ def build_snapshot(
                 "headers": [],
             }
         )
-    models = [_model(model, usable, mocked) for model in catalog.models]
+    off = {name for name, own in settings.providers.items() if own.enabled is False}
+    models = [_model(catalog, model, usable, off, mocked) for model in catalog.models]
     return {
         "profiles": [profile.to_core() for profile in profiles],
         "default_profile": profiles[0].name,
@@ -156,58 +154,38 @@ def _provider(settings: Settings, catalog: Catalog, name: str, key: str) -> dict
     }
 
 
-def _model(model: CatalogModel, usable: Mapping[str, str], mocked: bool) -> dict[str, Any]:
-    candidates = [
-        {
-            "provider": endpoint.provider,
-            "upstream_model": endpoint.model,
-            "price": price_table(endpoint.price),
-        }
-        for endpoint in model.endpoints
-        if endpoint.provider in usable
-    ]
+def _model(
+    catalog: Catalog,
+    model: CatalogModel,
+    usable: Mapping[str, str],
+    off: Collection[str],
+    mocked: bool,
+) -> dict[str, Any]:
+    candidates: list[dict[str, Any]] = []
+    excluded: list[dict[str, str]] = []
+    for endpoint in model.endpoints:
+        if endpoint.provider in usable and catalog.is_served(endpoint):
+            price = endpoint_table(catalog, model, endpoint)
+            candidates.append(
+                {"provider": endpoint.provider, "upstream_model": endpoint.model, "price": price}
+            )
+            continue
+        reason = "disabled" if endpoint.provider in off else "no_key"
+        if endpoint.provider in usable:
+            reason = "dialect"
+        excluded.append({"provider": endpoint.provider, "reason": reason})
     if not candidates and mocked:
         # The mock charges what the model's first real endpoint would.
-        price = price_table(model.endpoints[0].price)
+        price = endpoint_table(catalog, model, model.endpoints[0])
         candidates.append({"provider": MOCK_PROVIDER, "upstream_model": model.id, "price": price})
     return {
         "id": model.id,
         "output": "image" if model.is_image else "text",
         "context": model.context,
+        "max_output": model.max_output or 0,
         "candidates": candidates,
+        "excluded": excluded,
     }
-
-
-def _all_rates(of: Price | Tier, price: Price) -> dict[str, str]:
-    """Rates per unit by class; a class without a rate of its own costs what the wider one does."""
-    base = rates(price)
-    text = per_token(of.input or "0")
-    output = per_token(of.output or "0")
-    read = text if of.cache_read is None else per_token(of.cache_read)
-    write = text if price.cache_write is None else per_token(price.cache_write)
-    return {
-        "input": text,
-        "cache_read": read,
-        "cache_write": write,
-        "cache_write_1h": write,
-        "audio_input": text,
-        "audio_cache_read": read,
-        "image_input": text,
-        "output": output,
-        "reasoning": output,
-        "audio_output": output,
-        "image_output": output,
-        "per_image": base["per_image"],
-        "per_request": base["per_request"],
-    }
-
-
-def price_table(price: Price) -> dict[str, Any]:
-    """A price as the core takes it: one variant that always holds."""
-    tiers = [{"above": tier.above, "rates": _all_rates(tier, price)} for tier in price.tiers]
-    always = {"service_tier": "", "from": 0, "until": 0, "day_start": 0, "day_end": 0}
-    variant = {**always, "rates": _all_rates(price, price), "tiers": tiers}
-    return {"revision": "", "markup_bps": 0, "variants": [variant]}
 
 
 def _default_model(
