@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import queue
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -19,6 +20,7 @@ from seekroute.gateway import price_usage
 from seekroute.testing import Image, Raw
 from serving import MODEL, PATIENCE, Answer, RunningServer, running_server
 
+DOCS = Path(__file__).parent.parent / "docs" / "usage-and-cost.md"
 NANO = Decimal("1e-9")
 IMAGES = "acme/painter"
 
@@ -221,6 +223,15 @@ def test_numbers_have_no_exponent(gateway: Priced) -> None:
     assert b'"cost":0.000003165,' in answer.body
     assert b'"upstream_inference_cost":0.000003,' in answer.body
     assert b'"upstream_inference_completions_cost":0}' in answer.body
+
+
+def test_the_example_of_the_documentation(gateway: Priced) -> None:
+    block = re.search(r"```json\n(.+?)```", DOCS.read_text(), re.DOTALL)
+    assert block
+    shown = json.loads("{" + block[1] + "}", parse_float=Decimal)["usage"]
+    usage = {k: v for k, v in shown.items() if not k.startswith("cost")}
+    answer, _ = gateway.answer(usage, stream=True)
+    assert usage_told(answer) == shown
 
 
 def test_contradictions_are_charged_low_and_recorded(gateway: Priced) -> None:
