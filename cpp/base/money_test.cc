@@ -23,6 +23,7 @@ TEST(MoneyTest, ParsesWhatItFormats) {
     Result<Money> parsed = ParseUsd(FormatUsd(Money{nano}));
     ASSERT_TRUE(parsed.has_value());
     EXPECT_EQ(parsed->nano, nano);
+    EXPECT_EQ(ParseUsd(FormatUsd(Money{-nano}))->nano, -nano);
   }
 }
 
@@ -31,6 +32,10 @@ TEST(MoneyTest, RefusesWhatItCannotHoldExactly) {
                            "9223372036.854775808", "99999999999999999999", " 1", "+1"}) {
     EXPECT_FALSE(ParseUsd(text).has_value()) << text;
   }
+  // The largest that 64 bits hold, and what does not fit in the last digit, or in the scaling.
+  EXPECT_EQ(ParseRate("18446744.073709551615")->pico, std::numeric_limits<uint64_t>::max());
+  EXPECT_FALSE(ParseRate("18446744.073709551616").has_value());
+  EXPECT_FALSE(ParseRate("18446745").has_value());
   EXPECT_FALSE(ParseRate("0.0000000000001").has_value());
   EXPECT_FALSE(ParseRate("-1").has_value());
 }

@@ -13,34 +13,29 @@ using enum PriceClass;
 __extension__ using Wide = unsigned __int128;
 
 constexpr uint64_t kPicoPerNano = 1000;
-constexpr uint64_t kBpsOfOne = 10'000;
+constexpr int64_t kBpsOfOne = 10'000;
 constexpr int64_t kMaxUnits = int64_t{1} << 53;
-constexpr Wide kMost = ~Wide{0};
 
 constexpr std::array kPromptClasses = {kInput,      kCacheRead,      kCacheWrite, kCacheWrite1h,
                                        kAudioInput, kAudioCacheRead, kImageInput};
 constexpr std::array kCompletionClasses = {kOutput, kReasoning, kAudioOutput, kImageOutput,
                                            kPerImage};
 
-Wide SaturatingAdd(Wide a, Wide b) {
-  Wide sum = 0;
-  return __builtin_add_overflow(a, b, &sum) ? kMost : sum;
-}
-
-Wide SaturatingProduct(Wide a, Wide b) {
-  Wide product = 0;
-  return __builtin_mul_overflow(a, b, &product) ? kMost : product;
-}
-
-// In pico-USD.
+// In pico-USD. At most 2^53 units of each of 13 classes at less than 2^64: under 2^121.
 template <size_t n>
 Wide SumOf(const std::array<PriceClass, n>& classes, const ByPriceClass<int64_t>& units,
            const Rates& rates) {
   Wide sum = 0;
   for (const PriceClass c : classes) {
-    sum = SaturatingAdd(sum, SaturatingProduct(static_cast<uint64_t>(units[c]), rates[c].pico));
+    sum += static_cast<Wide>(static_cast<uint64_t>(units[c])) * rates[c].pico;
   }
   return sum;
+}
+
+Wide WithMarkup(Wide pico, int32_t bps) {
+  const auto factor = static_cast<uint64_t>(kBpsOfOne + bps);
+  Wide product = 0;
+  return __builtin_mul_overflow(pico, factor, &product) ? ~Wide{0} : product;
 }
 
 // `amount` / `unit`, rounded up.
@@ -147,9 +142,8 @@ Charge CostOf(const Usage& usage, const PriceTable& price, UnixSeconds now,
 
   const Wide prompt = SumOf(kPromptClasses, charge.use.units, rates);
   const Wide completion = SumOf(kCompletionClasses, charge.use.units, rates);
-  const Wide all = SaturatingAdd(SaturatingAdd(prompt, completion), rates[kPerRequest].pico);
-  const auto factor = static_cast<uint64_t>(static_cast<int64_t>(kBpsOfOne) + price.markup_bps());
-  charge.total = RoundUp(SaturatingProduct(all, factor), kPicoPerNano * kBpsOfOne);
+  const Wide all = prompt + completion + rates[kPerRequest].pico;
+  charge.total = RoundUp(WithMarkup(all, price.markup_bps()), kPicoPerNano * kBpsOfOne);
   charge.upstream = RoundUp(all, kPicoPerNano);
   charge.upstream_prompt = RoundUp(prompt, kPicoPerNano);
   charge.upstream_completion = RoundUp(completion, kPicoPerNano);

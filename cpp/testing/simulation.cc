@@ -9,6 +9,8 @@ constexpr size_t kClients = 12;
 constexpr uint32_t kModels = 6;  // model i is served by i providers; more than the attempt cap
 constexpr size_t kWindow = 400;
 constexpr size_t kLargestPiece = 300;
+// Most clients come before it, and many of their answers end after it.
+constexpr UnixSeconds kPriceChange{1'800'000'008};
 constexpr size_t kMostEvents = 200'000;  // of one run: more means a loop that feeds itself
 // Bookkeeping at the same instant is not a delay; a second is far more than any timer's slack.
 constexpr Duration kSlack = Duration::Seconds(1);
@@ -88,9 +90,12 @@ std::shared_ptr<const Snapshot> Simulation::MakeSnapshot() {
   profile.usage_cost = rng_.OneIn(2);
   snapshot->profiles.emplace("seekroute", profile);
   snapshot->default_profile = "seekroute";
-  Rates rates;
-  rates[PriceClass::kInput] = Rate{3'000'000};
-  const auto price = PriceTable::Flat(rates);
+  PriceTable::Parts prices;
+  prices.variants.resize(2);
+  prices.variants[0].until = kPriceChange;
+  prices.variants[0].rates[PriceClass::kInput] = Rate{3'000'000};
+  prices.variants[1].rates[PriceClass::kInput] = Rate{1'000'000};
+  const auto price = *PriceTable::Make(std::move(prices));
   Catalog::Parts parts;
   for (uint32_t i = 0; i < kModels; ++i) {
     Provider provider;
@@ -342,6 +347,10 @@ void Simulation::CheckClient(ExchangeId id, const Client& client,
     expect(client.status == 200, "success is 200");
     expect(client.row.prompt_tokens > 0 || client.row.estimated, "usage comes back");
     expect(Count(client.received, "\"prompt_tokens\"") == 1, "usage exactly once");
+    const bool free = client.row.finish_reason.empty() && client.row.completion_tokens == 0;
+    const int64_t rate = free ? 0 : client.row.created < kPriceChange ? 3000 : 1000;
+    expect(client.row.cost.nano == client.row.prompt_tokens * rate,
+           "the price is that of the moment of admission");
   }
   if (client.stream && client.status == 200) {
     const size_t done = Count(client.received, "data: [DONE]");

@@ -116,7 +116,8 @@ TEST(UsageTest, ATotalThatFitsNothingIsIgnored) {
 TEST(UsageTest, AbsentIsNotZeroAndZeroIsNotAbsent) {
   for (const char* text :
        {"{}", "null", "[]", "3", R"({"prompt_tokens":null})", R"({"prompt_tokens_details":null})",
-        R"({"cost":3,"x":{"prompt_tokens":4},"cache_creation":{"y":{"audio_tokens":1}}})"}) {
+        R"({"cost":3,"x":{"prompt_tokens":4},"cache_creation":{"y":{"audio_tokens":1}}})",
+        R"({"prompt_tokens_details":{"y":{"audio_tokens":1}},"cached_tokens_details":{}})"}) {
     const UsageReading reading = ParseUsage(text);
     EXPECT_TRUE(reading.IsEmpty()) << text;
     EXPECT_FALSE(reading.odd) << text;
@@ -150,6 +151,9 @@ TEST(UsageTest, MergeTakesTheMaximumOfEachField) {
   usage.MergeMax(ParseUsage(R"({"completion_tokens":7})"));
   EXPECT_EQ(usage.Counts().completion, 10);
   EXPECT_FALSE(usage.odd);
+  UsageReading odd = ParseUsage(R"({"prompt_tokens":"7"})");
+  odd.MergeMax(usage);
+  EXPECT_TRUE(odd.odd);
   usage.MergeMax(ParseUsage(R"({"completion_tokens":"7"})"));
   EXPECT_TRUE(usage.odd);
 }

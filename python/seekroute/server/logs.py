@@ -53,11 +53,19 @@ class Record(Protocol):
     @property
     def streamed(self) -> bool: ...
     @property
+    def service_tier(self) -> str: ...
+    @property
+    def usage_odd(self) -> bool: ...
+    @property
     def prompt_tokens(self) -> int: ...
     @property
     def completion_tokens(self) -> int: ...
     @property
     def cost_nano(self) -> int: ...
+    @property
+    def upstream_cost_nano(self) -> int: ...
+    @property
+    def price_revision(self) -> str: ...
     @property
     def total_ms(self) -> float: ...
     @property
@@ -196,6 +204,10 @@ def json_line(record: Record, now: str) -> str:
         optional = f',"ttft_ms":{record.first_content_ms:.3f}'
     if error:
         optional += f',"error_type":{_quoted(error)}'
+    if record.service_tier:
+        optional += f',"service_tier":{_quoted(record.service_tier)}'
+    if record.usage_odd:
+        optional += ',"usage_odd":true'
     return (
         f'{{"ts":"{now}","level":"{level}","msg":"request"'
         f',"request_id":{_quoted(record.request_id)},"key_id":{_quoted(record.key_id)}'
@@ -205,7 +217,10 @@ def json_line(record: Record, now: str) -> str:
         f',"latency_ms":{record.total_ms:.3f},"overhead_ms":{record.overhead_ms:.3f}'
         f',"prompt_tokens":{record.prompt_tokens}'
         f',"completion_tokens":{record.completion_tokens}'
-        f',"cost_usd":"{format_usd(record.cost_nano)}","attempts":{record.attempts}{optional}}}\n'
+        f',"cost_usd":"{format_usd(record.cost_nano)}"'
+        f',"upstream_cost_usd":"{format_usd(record.upstream_cost_nano)}"'
+        f',"price_revision":{_quoted(record.price_revision)}'
+        f',"attempts":{record.attempts}{optional}}}\n'
     )
 
 
