@@ -231,3 +231,11 @@ def test_examples_in_docstrings_run(where: Any) -> None:
     )
     assert tried.attempted > 0
     assert tried.failed == 0
+
+
+@pytest.mark.usefixtures("no_vocabulary")
+def test_example_in_the_documentation_runs() -> None:
+    page = Path(__file__).resolve().parent.parent / "docs/tokens.md"
+    tried = doctest.testfile(str(page), module_relative=False)
+    assert tried.attempted > 0
+    assert tried.failed == 0
