@@ -16,6 +16,8 @@ over windows of 1 KiB.
 from __future__ import annotations
 
 import argparse
+import itertools
+import sys
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -214,8 +216,9 @@ def source(weights: Array) -> str:
     strings = "\n".join(f'    "{text[i : i + 94]}"' for i in range(0, len(text), 94))
     positions = weights[POSITION_AT:TRIGRAM_AT].reshape(GROUPS, POSITIONS)
     repeats = weights[REPEAT_AT:POSITION_AT].reshape(GROUPS, REPEATS)
-    return f"""// Internal to wire/: the numbers of token_estimate.cc. Written by script/fit_token_estimate.py; not
-// edited by hand.
+    return f"""\
+// Internal to wire/: the numbers of token_estimate.cc. Not edited by hand: they are written by
+// script/fit_token_estimate.py.
 #pragma once
 
 #include <array>
@@ -225,9 +228,11 @@ def source(weights: Array) -> str:
 
 namespace seekroute {{
 
-inline constexpr size_t kByteGroups = {GROUPS};        // see Kind in token_estimate.cc
-inline constexpr size_t kPositionBuckets = {POSITIONS};  // 0 to 15, then to 23, 47, 95, and beyond
-inline constexpr size_t kRepeatBuckets = {REPEATS};     // 3, then to 7, 15, 31, 63, 127, 255, and beyond
+inline constexpr size_t kByteGroups = {GROUPS};  // see Kind in token_estimate.cc
+// 0 to 15, then to 23, 47, 95, and beyond.
+inline constexpr size_t kPositionBuckets = {POSITIONS};
+// 3, then to 7, 15, 31, 63, 127, 255, and beyond.
+inline constexpr size_t kRepeatBuckets = {REPEATS};
 inline constexpr int kTrigramBits = {TRIGRAM_BITS};
 
 // clang-format off
@@ -266,13 +271,15 @@ def measure(documents: list[Document], weights: Array, size: int) -> None:
         for begin, end, count in document.windows(size):
             guess = np.clip((sums[end] - sums[begin] + UNIT // 2) // UNIT, 1, size)
             errors.setdefault(document.kind, []).append((int(guess) - count) / count)
-    print(f"\n{size} bytes: kind, windows, bias, median, 95 %, 99.9 % of |error| in %, lowest")
-    for kind, values in [*sorted(errors.items()), ("all", sum(errors.values(), []))]:
+    everything = list(itertools.chain.from_iterable(errors.values()))
+    say = sys.stdout.write
+    say(f"\n{size} bytes: kind, windows, bias, median, 95 %, 99.9 % of |error| in %, lowest\n")
+    for kind, values in [*sorted(errors.items()), ("all", everything)]:
         error = np.array(values) * 100
         median, most, nearly_all = np.quantile(np.abs(error), [0.5, 0.95, 0.999])
-        print(
+        say(
             f"{kind:16}{len(error):7}{error.mean():7.1f}{median:7.1f}{most:7.1f}{nearly_all:7.1f}"
-            f"{error.min():7.1f}"
+            f"{error.min():7.1f}\n"
         )
 
 

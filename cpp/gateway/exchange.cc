@@ -16,8 +16,8 @@ namespace {
 constexpr std::string_view kKeepAlive = ": SEEKROUTE PROCESSING\n";
 
 // A body is kept to the end of its exchange, should the provider report no usage, unless it is
-// longer: then its estimate is made at once, in about a nanosecond a byte.
-constexpr size_t kMaxKeptBody = size_t{16} << 10;
+// longer: then its estimate is made at once, in a few nanoseconds a byte.
+constexpr size_t kMaxKeptBody = size_t{64} << 10;
 
 std::string_view FaultName(Fault fault) {
   switch (fault) {

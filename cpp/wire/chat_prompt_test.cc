@@ -31,12 +31,11 @@ TEST(ChatPromptTest, IsTheTextAndATemplate) {
 }
 
 TEST(ChatPromptTest, EscapesAreWhatTheyMean) {
-  const std::string plain =
-      EstimateChatPrompt(Request("\"caf\xc3\xa9 \xe4\xbd\xa0\xe5\xa5\xbd\"")).tokens ==
-              EstimateChatPrompt(Request(R"("caf\u00e9 \u4f60\u597d")")).tokens
-          ? "same"
-          : "different";
-  EXPECT_EQ(plain, "same");
+  const TokenEstimate plain =
+      EstimateChatPrompt(Request("\"caf\xc3\xa9 \xe4\xbd\xa0\xe5\xa5\xbd\""));
+  const TokenEstimate escaped = EstimateChatPrompt(Request(R"("caf\u00e9 \u4f60\u597d")"));
+  EXPECT_EQ(escaped.tokens, plain.tokens);
+  EXPECT_EQ(escaped.upper, plain.upper);
   EXPECT_EQ(EstimateChatPrompt(Request(R"("a\n\n\tb")")).tokens,
             EstimateTokens("a\n\n\tb").tokens + 7);
 }

@@ -17,9 +17,10 @@ constexpr int kTrigramUnit = kUnit / 32;
 constexpr int kClassBits = 7;
 constexpr uint32_t kWindowMask = (uint32_t{1} << (3 * kClassBits)) - 1;
 constexpr uint32_t kHashFactor = 0x9E3779B1;
-constexpr uint32_t kMinRepeats = 3;
 constexpr uint32_t kMostRepeats = 256;
-constexpr uint32_t kLastPosition = 96;
+// Positions from 96 on weigh the same, but for digits, which are cut in threes: the last three are
+// gone through again and again.
+constexpr uint32_t kPositionEnd = 99;
 
 // The margin of `upper`: what was measured on held-out texts, see docs/tokens.md.
 constexpr int64_t kLeastMargin = 3;
@@ -96,20 +97,34 @@ constexpr std::array<uint8_t, 256> MakeClasses() {
 
 constexpr size_t GroupOf(size_t kind) { return kind == kCapital ? size_t{kLetter} : kind; }
 
-constexpr std::array<uint8_t, 256> MakeKinds() {
-  std::array<uint8_t, 256> kinds{};
-  for (unsigned byte = 0; byte < 256; ++byte) kinds[byte] = KindOf(byte);
-  return kinds;
+// All that is looked up by a byte, in one load.
+struct ByteTraits {
+  uint8_t cls;
+  uint8_t kind;
+  int16_t weight;
+};
+
+constexpr std::array<ByteTraits, 256> MakeTraits() {
+  const std::array<uint8_t, 256> classes = MakeClasses();
+  std::array<ByteTraits, 256> traits{};
+  for (unsigned byte = 0; byte < 256; ++byte) {
+    traits[byte] = {classes[byte], KindOf(byte), kByteWeights[byte]};
+  }
+  return traits;
 }
 
-using Positions = std::array<int16_t, kLastPosition + 1>;
+// Rows of the tables below are powers of two long, for their addresses to be cheap.
+using Positions = std::array<int16_t, 128>;
+using Masks = std::array<uint32_t, 8>;
+static_assert(kPositionEnd <= Positions{}.size() && kKinds <= Masks{}.size());
 
 constexpr std::array<Positions, kKinds> SpreadPositions() {
   std::array<Positions, kKinds> weights{};
   for (size_t kind = 0; kind < kKinds; ++kind) {
-    for (size_t i = 0; i <= kLastPosition; ++i) {
+    for (size_t i = 0; i < kPositionEnd; ++i) {
       const size_t beyond = size_t{16} + (i > 23) + (i > 47) + (i > 95);
-      weights[kind][i] = kPositionWeights[GroupOf(kind)][std::min(i, beyond)];
+      const size_t bucket = kind == kDigit ? i % 3 : std::min(i, beyond);
+      weights[kind][i] = kPositionWeights[GroupOf(kind)][bucket];
     }
   }
   return weights;
@@ -124,25 +139,26 @@ constexpr std::array<int16_t, kTrigramWeights.size()> DecodeTrigrams() {
   return weights;
 }
 
-constexpr std::array<uint8_t, 256> kClasses = MakeClasses();
-constexpr std::array<uint8_t, 256> kKindOf = MakeKinds();
+constexpr std::array<ByteTraits, 256> kTraits = MakeTraits();
 constexpr std::array<Positions, kKinds> kPositions = SpreadPositions();
 constexpr std::array<int16_t, kTrigramWeights.size()> kTrigrams = DecodeTrigrams();
 
-// By the kind before: the kinds that begin a new run. A word goes on from a capital to a small
-// letter, not the other way.
-constexpr std::array<uint8_t, kKinds> kCuts = [] {
-  std::array<uint8_t, kKinds> cuts{};
+// By the kind before and the kind: all ones where a run goes on, none where a new one begins. A
+// word goes on from a capital to a small letter, not the other way. Masks, because a branch here
+// would be predicted wrongly at the end of every word.
+constexpr std::array<Masks, kKinds> kGoesOn = [] {
+  std::array<Masks, kKinds> masks{};
   for (size_t before = 0; before < kKinds; ++before) {
     for (size_t kind = 0; kind < kKinds; ++kind) {
       const bool cut = GroupOf(before) != GroupOf(kind) || (before == kLetter && kind == kCapital);
-      if (cut) cuts[before] = static_cast<uint8_t>(cuts[before] | 1U << kind);
+      masks[before][kind] = cut ? 0 : ~uint32_t{0};
     }
   }
-  return cuts;
+  return masks;
 }();
 
-constexpr uint32_t kFreshWindow = kClasses['\n'] << kClassBits | kClasses['\n'];
+constexpr uint32_t kFreshWindow = kTraits['\n'].cls << kClassBits | kTraits['\n'].cls;
+constexpr uint32_t kFreshBytes = 0x00FF00FF;  // no byte repeats these
 
 int64_t SquareRoot(int64_t value) {
   int64_t root = 0;
@@ -156,9 +172,9 @@ int64_t SquareRoot(int64_t value) {
 
 void TokenEstimator::EndText() {
   window_ = kFreshWindow;
+  last_ = kFreshBytes;
   position_ = 0;
   repeats_ = 0;
-  last_ = 0;
   kind_ = kLineEnd;
 }
 
@@ -169,33 +185,35 @@ void TokenEstimator::Add(std::string_view bytes) {
   int64_t sum = sum_;
   int64_t foreign = foreign_;
   uint32_t window = window_;
+  uint32_t last = last_;
   uint32_t position = position_;
   uint32_t repeats = repeats_;
-  unsigned last = last_;
   unsigned kind = kind_;
   for (const char c : bytes) {
     const unsigned byte = static_cast<unsigned char>(c);
-    const unsigned before = std::exchange(kind, kKindOf[byte]);
-    window = (window << kClassBits | kClasses[byte]) & kWindowMask;
+    const ByteTraits traits = kTraits[byte];
+    const unsigned before = std::exchange(kind, traits.kind);
+    window = (window << kClassBits | traits.cls) & kWindowMask;
+    last = last << 8 | byte;
     foreign += byte >> 7;
-    position = (kCuts[before] >> kind & 1) != 0 ? 0 : std::min(position + 1, kLastPosition);
-    if (kind == kDigit && position == 3) position = 0;  // numbers are cut in groups of three
-    repeats = byte == last ? std::min(repeats + 1, kMostRepeats) : 0;
-    last = byte;
-    if (repeats >= kMinRepeats && kind != kDigit) [[unlikely]] {
-      const size_t bucket = static_cast<size_t>(std::bit_width(repeats)) - 2;
+    position = (position + 1) & kGoesOn[before][kind];
+    position = position == kPositionEnd ? kPositionEnd - 3 : position;
+    if (last == byte * 0x01010101U && kind != kDigit) [[unlikely]] {
+      repeats = std::min(repeats + 1, kMostRepeats);
+      const size_t bucket = static_cast<size_t>(std::bit_width(repeats + 2)) - 2;
       sum += kRepeatWeights[GroupOf(kind)][std::min(bucket, kRepeatBuckets - 1)];
     } else {
-      sum += kByteWeights[byte] + kPositions[kind][position] +
+      repeats = 0;
+      sum += traits.weight + kPositions[kind][position] +
              kTrigrams[window * kHashFactor >> (32 - kTrigramBits)];
     }
   }
   sum_ = sum;
   foreign_ = foreign;
   window_ = window;
+  last_ = last;
   position_ = position;
   repeats_ = repeats;
-  last_ = static_cast<uint8_t>(last);
   kind_ = static_cast<uint8_t>(kind);
 }
 

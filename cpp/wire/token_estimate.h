@@ -39,10 +39,10 @@ class TokenEstimator {
   int64_t bytes_ = 0;
   int64_t foreign_ = 0;    // of them outside ASCII
   uint32_t window_ = 0;    // the classes of the last bytes
+  uint32_t last_ = 0;      // the last four bytes
   uint32_t position_ = 0;  // in the run of bytes of one kind: a word, a number
-  uint32_t repeats_ = 0;   // how often the last byte had been there before it, in a row
+  uint32_t repeats_ = 0;   // bytes in a row that had three equal ones before them
   uint32_t source_ = 0;
-  uint8_t last_ = 0;
   uint8_t kind_ = 0;
 };
 

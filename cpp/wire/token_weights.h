@@ -1,5 +1,5 @@
-// Internal to wire/: the numbers of token_estimate.cc. Written by script/fit_token_estimate.py; not
-// edited by hand.
+// Internal to wire/: the numbers of token_estimate.cc. Not edited by hand: they are written by
+// script/fit_token_estimate.py.
 #pragma once
 
 #include <array>
@@ -9,9 +9,11 @@
 
 namespace seekroute {
 
-inline constexpr size_t kByteGroups = 6;        // see Kind in token_estimate.cc
-inline constexpr size_t kPositionBuckets = 20;  // 0 to 15, then to 23, 47, 95, and beyond
-inline constexpr size_t kRepeatBuckets = 8;     // 3, then to 7, 15, 31, 63, 127, 255, and beyond
+inline constexpr size_t kByteGroups = 6;  // see Kind in token_estimate.cc
+// 0 to 15, then to 23, 47, 95, and beyond.
+inline constexpr size_t kPositionBuckets = 20;
+// 3, then to 7, 15, 31, 63, 127, 255, and beyond.
+inline constexpr size_t kRepeatBuckets = 8;
 inline constexpr int kTrigramBits = 13;
 
 // clang-format off
