@@ -240,9 +240,13 @@ class Rows:
             facts: Fields of a catalog model, and `price` and `free` of its endpoint.
         """
         price, free = facts.pop("price"), facts.pop("free", False)
-        endpoint = {"provider": provider, "model": upstream, "source": self._source}
-        endpoint |= {"free": True} if free else {"price": price}
-        endpoint["checked_on"] = self._checked_on
+        endpoint = {
+            "provider": provider,
+            "model": upstream,
+            **({"free": True} if free else {"price": price}),
+            "source": self._source,
+            "checked_on": self._checked_on,
+        }
         model_id = self._ids.get((provider, upstream)) or _identity(provider, upstream)
         found = {key: value for key, value in facts.items() if value not in (None, "", ())}
         data = {"id": model_id, **found, "endpoints": [endpoint]}

@@ -137,7 +137,9 @@ def _price(rows: Rows, row: str, prices: Any, today: date) -> dict[str, Any]:
     if not entries:
         raise Unusable("no price")
     # The last entry whose condition holds counts.
-    plain, hourly, coming = None, [], []
+    plain: dict[str, Any] | None = None
+    hourly: list[dict[str, Any]] = []
+    coming: list[tuple[date, dict[str, Any]]] = []
     for entry in entries:
         constraint = mapping(entry.get("constraint"))
         start, hours = _start(constraint), _hours(constraint)
@@ -221,5 +223,3 @@ def _one(rows: Rows, row: str, prices: Any) -> dict[str, Any]:
         below |= rows.price(row, tiers[start])
         listed.append({"above": start, **below})
     return {**price, "tiers": listed} if listed else price
-
-
