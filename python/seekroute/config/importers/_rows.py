@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal, InvalidOperation
@@ -126,6 +126,11 @@ def expect(value: Any, kind: type, what: str) -> Any:
 def mapping(value: object) -> dict[str, Any]:
     """`value` if it is a mapping, else an empty one."""
     return value if isinstance(value, dict) else {}
+
+
+def listing(value: object) -> list[Any]:
+    """`value` if it is a list, else an empty one."""
+    return value if isinstance(value, list) else []
 
 
 def amount(value: object) -> Decimal | None:
@@ -298,8 +303,8 @@ def features(**flags: object) -> tuple[str, ...]:
     return tuple(name for name, flag in flags.items() if flag is True)
 
 
-def modalities(found: Iterable[Any], fall_back: tuple[str, ...] = ("text",)) -> tuple[str, ...]:
+def modalities(found: object, fall_back: tuple[str, ...] = ("text",)) -> tuple[str, ...]:
     """What a prompt or an answer holds, in our words; what we have no word for is left out."""
     ours = ("text", "image", "audio", "video", "file")
-    named = ["file" if part == "pdf" else part for part in found]
+    named = ["file" if part == "pdf" else part for part in listing(found)]
     return tuple(part for part in ours if part in named) or fall_back
