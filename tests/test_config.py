@@ -393,7 +393,7 @@ def test_schema_describes_the_files_that_are_accepted() -> None:
     assert json.loads(json.dumps(schema)) == schema
 
 
-@pytest.mark.parametrize("page", ["configuration.md", "profiles.md"])
+@pytest.mark.parametrize("page", ["catalog.md", "configuration.md", "profiles.md"])
 def test_tables_in_the_documentation_are_up_to_date(page: str) -> None:
     text = (DOCS / page).read_text(encoding="utf-8")
     hint = "run: python -m seekroute.config.reference docs"

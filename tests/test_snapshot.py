@@ -18,7 +18,8 @@ from seekroute.config import (
     usable_providers,
 )
 from seekroute.config.catalog import Price, Tier
-from seekroute.config.snapshot import DEFAULT_MODELS, price_table
+from seekroute.config.prices import price_table
+from seekroute.config.snapshot import DEFAULT_MODELS
 from seekroute.gateway import price_usage
 
 DOCS = Path(__file__).parent.parent / "docs" / "configuration.md"
@@ -113,15 +114,12 @@ def test_a_key_in_the_environment_is_enough() -> None:
             "headers": [],
         }
     ]
-    assert candidates(snap, "openai/gpt-4o-mini") == [
-        {
-            "provider": "openai",
-            "upstream_model": "gpt-4o-mini",
-            "price": price_table(
-                catalog_of(Settings()).get("openai/gpt-4o-mini").endpoints[0].price
-            ),
-        }
-    ]
+    (candidate,) = candidates(snap, "openai/gpt-4o-mini")
+    price = candidate.pop("price")["variants"][-1]["rates"]
+    assert candidate == {"provider": "openai", "upstream_model": "gpt-4o-mini"}
+    assert (price["input"], price["cache_read"]) == ("0.00000015", "0.000000075")
+    assert (price["output"], price["reasoning"]) == ("0.0000006", "0.0000006")
+    assert (price["per_request"], price["per_image"]) == ("0", "0")
     assert candidates(snap, "deepseek/deepseek-chat") == []
     assert snap["default_model"] == "openai/gpt-5-mini"
     assert snap["auto_names"] == ["auto", "seekroute/auto", "openrouter/auto"]

@@ -151,9 +151,7 @@ class Variant(Rates):
     def _makes_sense(self) -> Variant:
         conditions = (self.service_tier, self.hours, self.valid_from, self.valid_until)
         if conditions == (None, None, None, None):
-            raise ValueError(
-                "expected a condition; service_tier, hours, valid_from or valid_until"
-            )
+            raise ValueError("expected a condition; service_tier, hours, valid_from or valid_until")
         if self.valid_from and self.valid_until and self.valid_from >= self.valid_until:
             raise ValueError("expected valid_until after valid_from")
         if not _named(self):

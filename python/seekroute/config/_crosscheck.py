@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from seekroute.config._schema import did_you_mean
-from seekroute.config.catalog import AUTO_NAMES, MOCK_PROVIDER, check_rows, packaged_catalog
+from seekroute.config.catalog import (
+    AUTO_NAMES,
+    MOCK_PROVIDER,
+    Catalog,
+    Provider,
+    check_rows,
+    packaged_catalog,
+)
+from seekroute.config.overlay import apply_overlay, load_overlay
 from seekroute.config.profile import PACKAGED_PROFILES, load_profile
 from seekroute.errors import ConfigError, Problem
 
@@ -42,14 +50,40 @@ def cross_check(
             _check_provider(str(name), own, environ, add)
     rows = data.get("models")
     known = packaged.providers.keys() | {str(name) for name in providers}
-    problems += check_rows(rows, known, packaged.sources, where)
+    below, found = _overlaid(packaged, data.get("catalog_overlay"), known, folder, where)
+    problems += found
+    problems += check_rows(rows, known, below.sources, where)
     default = data.get("default_model")
     if isinstance(default, str) and default:
-        names = (set(packaged.names) | _names_in(rows)) - set(AUTO_NAMES)
+        names = (set(below.names) | _names_in(rows)) - set(AUTO_NAMES)
         if default not in names:
             hint = did_you_mean(default, names)
             add("default_model", "no model of this name in the catalog", hint)
     return problems + _check_profiles(data, folder, where)
+
+
+def _overlaid(
+    packaged: Catalog,
+    overlay: object,
+    providers: Iterable[str],
+    folder: Path | None,
+    where: Callable[[str], str],
+) -> tuple[Catalog, list[Problem]]:
+    """The catalog below the settings' own models, and what is wrong with the overlay."""
+    if not isinstance(overlay, str) or not overlay:
+        return packaged, []
+    # What these providers are is checked elsewhere; here they only have to exist.
+    stand_in = Provider(base_url="https://provider.invalid")
+    added = {name: stand_in for name in providers if name not in packaged.providers}
+    try:
+        return apply_overlay(packaged, load_overlay((folder or Path()) / overlay), added), []
+    except ConfigError as error:
+        problems = []
+        for problem in error.problems:
+            at = f"catalog_overlay: {problem.path}" if problem.path else "catalog_overlay"
+            place = problem.where or where("catalog_overlay")
+            problems.append(Problem(at, problem.message, problem.hint, place))
+        return packaged, problems
 
 
 def _check_provider(

@@ -100,47 +100,45 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return ""
 
 
-def _keys_at(model: type[BaseModel], loc: tuple[Any, ...]) -> list[str]:
+def _keys_at(model: type, loc: tuple[Any, ...]) -> list[str]:
     """The keys that the mapping at `loc` may have, found by walking the annotations."""
     current: Any = model
     for part in loc:
-        model = _model_in(current)
-        if model is not None and not isinstance(part, int):
-            known = _fields_of(model).get(str(part))
-            current = known.annotation if known else None
+        known = _fields_of(current)
+        if known:
+            found = known.get(str(part))
+            current = _required(found.annotation) if found else None
         else:
-            current = _element_of(current)
-    current = _model_in(current)
-    return sorted(_fields_of(current)) if current else []
+            current = _required(_element_of(current))
+    return sorted(_fields_of(current))
 
 
-def _fields_of(model: type) -> dict[str, Any]:
-    """The fields of a pydantic model or dataclass."""
+def _fields_of(model: Any) -> dict[str, Any]:
+    """The fields of a pydantic model or dataclass; empty for anything else."""
     found: dict[str, Any] = getattr(model, "__pydantic_fields__", {})
-    return found
+    return found if isinstance(model, type) else {}
 
 
-def _model_in(annotation: Any) -> type | None:
-    for argument in (annotation, *getattr(annotation, "__args__", ())):
-        if isinstance(argument, type) and _fields_of(argument):
-            return argument
-        # A list's element is wrapped once more in an optional list.
-        for inner in getattr(argument, "__args__", ()):
-            if isinstance(inner, type) and _fields_of(inner):
-                return inner
-    return None
+def _required(annotation: Any) -> Any:
+    """`X` of `X | None` and of `Annotated[X, ...]`."""
+    while True:
+        arguments: tuple[Any, ...] = getattr(annotation, "__args__", ())
+        if type(None) in arguments:
+            annotation = next(a for a in arguments if a is not type(None))
+        elif hasattr(annotation, "__metadata__"):
+            annotation = arguments[0]
+        else:
+            return annotation
 
 
 def _element_of(annotation: Any) -> Any:
-    arguments = [a for a in getattr(annotation, "__args__", ()) if a not in (type(None), Ellipsis)]
-    found = arguments[-1] if arguments else None
-    # `tuple[X, ...] | None`: the element is X, not the tuple.
-    return _element_of(found) if type(None) in getattr(annotation, "__args__", ()) else found
+    arguments = [a for a in getattr(annotation, "__args__", ()) if a is not Ellipsis]
+    return arguments[-1] if arguments else None
 
 
 def problems_of(
     error: ValidationError,
-    model: type[BaseModel],
+    model: type,
     *,
     prefix: str = "",
     where: Callable[[str], str] = lambda path: "",

@@ -14,6 +14,7 @@ from seekroute.config._crosscheck import cross_check
 from seekroute.config._documents import Document, interpolate, join, kind_of, read_document
 from seekroute.config._schema import did_you_mean, problems_of
 from seekroute.config.catalog import Catalog, Provider, packaged_catalog
+from seekroute.config.overlay import apply_overlay, load_overlay
 from seekroute.config.profile import (
     PACKAGED_PROFILES,
     ProfileFile,
@@ -235,10 +236,11 @@ def profiles_of(settings: Settings) -> list[ProfileFile]:
 
 
 def catalog_of(settings: Settings) -> Catalog:
-    """The packaged catalog with the settings' own providers and models.
+    """The packaged catalog with the settings' overlay, providers and models.
 
     Raises:
-        ConfigError: The settings' models are wrong.
+        ConfigError: The settings' models are wrong, or the overlay became wrong since they were
+            loaded.
     """
     packaged = packaged_catalog()
     providers = {
@@ -246,6 +248,9 @@ def catalog_of(settings: Settings) -> Catalog:
         for provider_id, provider in settings.providers.items()
         if provider_id not in packaged.providers and provider.base_url is not None
     }
+    if settings.catalog_overlay:
+        file = Path(settings._folder) / settings.catalog_overlay
+        packaged = apply_overlay(packaged, load_overlay(file), providers)
     if not providers and not settings.models:
         return packaged
     return packaged.extended(providers, settings.models)

@@ -1,4 +1,4 @@
-"""Writes the tables of docs/configuration.md and docs/profiles.md from the schema and the data.
+"""Writes the tables of the pages in docs/ from the schema and the data.
 
 Run `python -m seekroute.config.reference docs` after changing settings, providers or profiles.
 """
@@ -11,11 +11,21 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from seekroute.config.catalog import packaged_catalog
+from pydantic import TypeAdapter
+
+from seekroute.config._catalog_schema import UNITS
+from seekroute.config.catalog import (
+    CatalogModel,
+    Endpoint,
+    Rates,
+    Tier,
+    Variant,
+    packaged_catalog,
+)
 from seekroute.config.profile import PACKAGED_PROFILES, packaged_profile
 from seekroute.config.settings import config_schema
 
-__all__ = ["profiles_table", "providers_table", "settings_table", "with_tables"]
+__all__ = ["catalog_table", "profiles_table", "providers_table", "settings_table", "with_tables"]
 
 
 def settings_table() -> str:
@@ -32,7 +42,9 @@ def _walk(node: dict[str, Any], root: dict[str, Any], path: str) -> Iterator[tup
     for name, field in node.get("properties", {}).items():
         at = f"{path}.{name}" if path else name
         inner, suffix = _mapping_inside(field, root)
-        if inner is None:
+        if at == "models":  # catalog.md has a table of its own for these
+            yield at, "list", "empty", _text(field)
+        elif inner is None:
             default = "required" if name in node.get("required", ()) else _default(field)
             yield at, _kind(field, root), default, _text(field)
         else:
@@ -40,6 +52,29 @@ def _walk(node: dict[str, Any], root: dict[str, Any], path: str) -> Iterator[tup
                 needed = "required" if name in node.get("required", ()) else "empty"
                 yield at, "mapping" if suffix == ".<id>" else "list", needed, _text(field)
             yield from _walk(inner, root, at + suffix)
+
+
+_CATALOG_PARTS: tuple[tuple[str, type, tuple[str, ...]], ...] = (
+    ("", CatalogModel, ("endpoints",)),
+    ("endpoints[].", Endpoint, ("price",)),
+    ("endpoints[].price.", Rates, ()),
+    # Tiers and variants have every price that a price has: said once.
+    ("endpoints[].price.tiers[].", Tier, UNITS),
+    ("endpoints[].price.variants[].", Variant, UNITS),
+)
+
+
+def catalog_table() -> str:
+    """Every field of a model, its endpoints and their prices, as a Markdown table."""
+    rows: list[str] = []
+    for head, part, left_out in _CATALOG_PARTS:
+        schema = TypeAdapter(part).json_schema()
+        fields = {k: v for k, v in schema["properties"].items() if k not in left_out}
+        rows += [
+            f"| `{head}{path}` | {kind} | {default} | {text} |"
+            for path, kind, default, text in _walk({**schema, "properties": fields}, schema, "")
+        ]
+    return "\n".join(["| key | type | default | meaning |", "|---|---|---|---|", *rows])
 
 
 def _mapping_inside(
@@ -142,6 +177,7 @@ def profiles_table() -> str:
 
 
 _TABLES: dict[str, Callable[[], str]] = {
+    "catalog": catalog_table,
     "profiles": profiles_table,
     "providers": providers_table,
     "settings": settings_table,

@@ -187,7 +187,9 @@ class Settings(Strict):
     )
     """Changed and added providers, by id."""
     models: tuple[CatalogModel, ...] = ()
-    """Added models; one with a packaged id replaces it."""
+    """Added models, as in a catalog; one with an id of the catalog replaces it."""
+    catalog_overlay: str = ""
+    """File that adds, changes and hides models and sets markups; relative to this file."""
     default_model: str = ""
     """What `auto` means; default: the first of a short list that a configured provider serves."""
     mock: Annotated[Literal["auto", "on", "off"], BeforeValidator(_switch)] = "auto"

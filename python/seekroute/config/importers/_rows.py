@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal, InvalidOperation
@@ -128,6 +128,11 @@ def mapping(value: object) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
+def listing(value: object) -> list[Any]:
+    """`value` if it is a list, else an empty one."""
+    return value if isinstance(value, list) else []
+
+
 def amount(value: object) -> Decimal | None:
     """A number or a decimal string, exactly; None where there is none.
 
@@ -240,9 +245,13 @@ class Rows:
             facts: Fields of a catalog model, and `price` and `free` of its endpoint.
         """
         price, free = facts.pop("price"), facts.pop("free", False)
-        endpoint = {"provider": provider, "model": upstream, "source": self._source}
-        endpoint |= {"free": True} if free else {"price": price}
-        endpoint["checked_on"] = self._checked_on
+        endpoint = {
+            "provider": provider,
+            "model": upstream,
+            **({"free": True} if free else {"price": price}),
+            "source": self._source,
+            "checked_on": self._checked_on,
+        }
         model_id = self._ids.get((provider, upstream)) or _identity(provider, upstream)
         found = {key: value for key, value in facts.items() if value not in (None, "", ())}
         data = {"id": model_id, **found, "endpoints": [endpoint]}
@@ -294,8 +303,8 @@ def features(**flags: object) -> tuple[str, ...]:
     return tuple(name for name, flag in flags.items() if flag is True)
 
 
-def modalities(found: Iterable[Any], fall_back: tuple[str, ...] = ("text",)) -> tuple[str, ...]:
+def modalities(found: object, fall_back: tuple[str, ...] = ("text",)) -> tuple[str, ...]:
     """What a prompt or an answer holds, in our words; what we have no word for is left out."""
     ours = ("text", "image", "audio", "video", "file")
-    named = ["file" if part == "pdf" else part for part in found]
+    named = ["file" if part == "pdf" else part for part in listing(found)]
     return tuple(part for part in ours if part in named) or fall_back

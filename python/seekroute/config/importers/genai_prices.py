@@ -14,6 +14,7 @@ from seekroute.config.importers._rows import (
     Unusable,
     amount,
     expect,
+    listing,
     mapping,
     read_json,
     whole,
@@ -73,8 +74,8 @@ def from_genai_prices(
     for provider in data:
         listed = str(mapping(provider).get("id"))
         ours = rows.wants(listed)
-        for model in mapping(provider).get("models") or () if ours else ():
-            for name in _names(mapping(model)):
+        for model in map(mapping, listing(mapping(provider).get("models")) if ours else ()):
+            for name in _names(model):
                 row = f"{listed}/{name}"
                 try:
                     _take(rows, row, ours, name, model, limits.get((ours, name)), checked_on)
@@ -91,7 +92,7 @@ def _names(model: dict[str, Any]) -> list[str]:
         if not rules:
             break
         rule = mapping(rules.pop())
-        rules += rule.get("or") or ()
+        rules += listing(rule.get("or"))
         if isinstance(rule.get("equals"), str):
             names.append(rule["equals"])
     return list(dict.fromkeys(names))
@@ -110,7 +111,7 @@ def _take(
         raise Unusable("deprecated")
     price = _price(rows, row, model.get("prices"), today)
     variants = []
-    for entry in model.get("price_variants") or ():
+    for entry in listing(model.get("price_variants")):
         variants += _service(rows, row, mapping(entry), today)
     # A service tier says more than a date, so it comes first.
     variants += price.get("variants", ())
@@ -133,11 +134,13 @@ def _price(rows: Rows, row: str, prices: Any, today: date) -> dict[str, Any]:
     """The base price with dated and hourly variants."""
     if isinstance(prices, dict):
         return _one(rows, row, prices)
-    entries = [mapping(entry) for entry in prices or ()]
+    entries = [mapping(entry) for entry in listing(prices)]
     if not entries:
         raise Unusable("no price")
     # The last entry whose condition holds counts.
-    plain, hourly, coming = None, [], []
+    plain: dict[str, Any] | None = None
+    hourly: list[dict[str, Any]] = []
+    coming: list[tuple[date, dict[str, Any]]] = []
     for entry in entries:
         constraint = mapping(entry.get("constraint"))
         start, hours = _start(constraint), _hours(constraint)
@@ -205,8 +208,8 @@ def _one(rows: Rows, row: str, prices: Any) -> dict[str, Any]:
             continue
         scale = Decimal(1000) if unit == "per_request" else Decimal(1)
         if isinstance(value, dict):
-            for tier in value.get("tiers") or ():
-                start = whole(mapping(tier).get("start"))
+            for tier in map(mapping, listing(value.get("tiers"))):
+                start = whole(tier.get("start"))
                 if start is None:
                     raise Unusable("a tier without a threshold")
                 tiers.setdefault(start, {})[unit] = amount(tier.get("price"))
@@ -221,5 +224,3 @@ def _one(rows: Rows, row: str, prices: Any) -> dict[str, Any]:
         below |= rows.price(row, tiers[start])
         listed.append({"above": start, **below})
     return {**price, "tiers": listed} if listed else price
-
-

@@ -18,6 +18,7 @@ from seekroute.config.importers._rows import (
     expect,
     features,
     listed_date,
+    listing,
     mapping,
     modalities,
     read_json,
@@ -75,7 +76,7 @@ def from_models_dev(
         ours = rows.wants(listed)
         if not ours:
             continue
-        _describe(rows, ours, provider)
+        _describe(rows, ours, mapping(provider))
         for upstream, model in models.items():
             row = f"{listed}/{upstream}"
             try:
@@ -93,7 +94,7 @@ def _describe(rows: Rows, ours: str, provider: dict[str, Any]) -> None:
         rows.result.providers[ours] = Provider(
             name=str(provider.get("name") or ours),
             base_url=url,
-            env=tuple(str(name) for name in provider.get("env") or ()),
+            env=tuple(str(name) for name in listing(provider.get("env"))),
             docs=str(provider.get("doc") or ""),
         )
     except ValidationError:
@@ -104,7 +105,7 @@ def _take(rows: Rows, row: str, provider: str, upstream: str, model: dict[str, A
     if model.get("status") == "deprecated":
         raise Unusable("deprecated")
     held = mapping(model.get("modalities"))
-    output = modalities(held.get("output") or ())
+    output = modalities(held.get("output"))
     if output != ("text",):
         raise Unusable(f"answers hold {', '.join(output)}, whose prices the list mixes up")
     cost = model.get("cost")
@@ -112,8 +113,8 @@ def _take(rows: Rows, row: str, provider: str, upstream: str, model: dict[str, A
         raise Unusable("no price")
     price: dict[str, Any] = _prices(rows, row, cost)
     tiers = []
-    for tier in cost.get("tiers") or ():
-        size = whole(mapping(mapping(tier).get("tier")).get("size"))
+    for tier in map(mapping, listing(cost.get("tiers"))):
+        size = whole(mapping(tier.get("tier")).get("size"))
         if size is None:
             raise Unusable("a tier without a threshold")
         tiers.append({"above": size, **_prices(rows, row, {**tier, "tier": None})})
@@ -130,7 +131,7 @@ def _take(rows: Rows, row: str, provider: str, upstream: str, model: dict[str, A
             "knowledge": model.get("knowledge"),
             "context": whole(limit.get("context")),
             "max_output": whole(limit.get("output")),
-            "input": modalities(held.get("input") or ()),
+            "input": modalities(held.get("input")),
             "features": features(
                 tools=model.get("tool_call"),
                 structured_output=model.get("structured_output"),

@@ -17,6 +17,7 @@ from seekroute.config.importers._rows import (
     expect,
     features,
     listed_date,
+    listing,
     mapping,
     modalities,
     read_json,
@@ -81,7 +82,7 @@ def _take(rows: Rows, row: str, model: dict[str, Any]) -> None:
     if row.startswith("~"):
         raise Unusable("a name that moves to newer models")
     shape = mapping(model.get("architecture"))
-    output = modalities(shape.get("output_modalities") or ())
+    output = modalities(shape.get("output_modalities"))
     if output != ("text",):
         raise Unusable(f"answers hold {', '.join(output)}, which the list prices by token")
     pricing = mapping(model.get("pricing"))
@@ -92,14 +93,14 @@ def _take(rows: Rows, row: str, model: dict[str, Any]) -> None:
     request = amount(pricing.get("request"))
     if request:
         price |= rows.price(row, {"per_request": request})
-    tiers, variants = _overrides(rows, row, pricing.get("overrides") or ())
+    tiers, variants = _overrides(rows, row, listing(pricing.get("overrides")))
     if tiers:
         price["tiers"] = tiers
     if variants:
         price["variants"] = variants
     created = whole(model.get("created"))
     provider = mapping(model.get("top_provider"))
-    can = set(model.get("supported_parameters") or ())
+    can = listing(model.get("supported_parameters"))
     rows.add(
         row,
         PROVIDER,
@@ -111,7 +112,7 @@ def _take(rows: Rows, row: str, model: dict[str, Any]) -> None:
             "expires": listed_date(model.get("expiration_date")),
             "context": whole(model.get("context_length")),
             "max_output": whole(provider.get("max_completion_tokens")),
-            "input": modalities(shape.get("input_modalities") or ()),
+            "input": modalities(shape.get("input_modalities")),
             "features": features(
                 tools="tools" in can,
                 structured_output="structured_outputs" in can,
@@ -136,7 +137,7 @@ def _prices(rows: Rows, row: str, pricing: dict[str, Any]) -> dict[str, str]:
     return rows.price(row, found)
 
 
-def _overrides(rows: Rows, row: str, overrides: Any) -> tuple[list[Any], list[Any]]:
+def _overrides(rows: Rows, row: str, overrides: list[Any]) -> tuple[list[Any], list[Any]]:
     tiers: dict[int, dict[str, Any]] = {}
     variants: list[dict[str, Any]] = []
     for entry in overrides:
