@@ -44,8 +44,8 @@ std::string Read(std::string_view bytes, size_t step, size_t seed) {
         const auto& head = reader.head();
         Check(head.status >= 200 && head.status <= 599);
         Check(head.retry_after_ms >= -1);
-        told = std::to_string(head.status) + ' ' + head.content_type + ' ' +
-               head.content_encoding + ' ' + std::to_string(head.retry_after_ms);
+        told = std::to_string(head.status) + ' ' + head.content_type + ' ' + head.content_encoding +
+               ' ' + std::to_string(head.retry_after_ms);
       } else {
         break;
       }

@@ -42,8 +42,7 @@ IoResult Connection::Receive(char* buffer, size_t size) {
 
 IoResult Connection::Send(std::string_view bytes, bool more) {
   if (tls_ != nullptr) return tls_->Write(bytes);
-  const ssize_t sent =
-      send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL | (more ? MSG_MORE : 0));
+  const ssize_t sent = send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL | (more ? MSG_MORE : 0));
   if (sent > 0) {
     written_ += static_cast<uint64_t>(sent);
     return {IoResult::Kind::kBytes, static_cast<size_t>(sent)};

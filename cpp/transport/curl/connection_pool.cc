@@ -50,9 +50,8 @@ void ConnectionPool::Expire(Clock::time_point now) {
 
 void ConnectionPool::Drop(Connection* connection) {
   auto& of_origin = connection->origin().idle;
-  const auto found = std::find_if(of_origin.begin(), of_origin.end(), [&](const auto& one) {
-    return one->get() == connection;
-  });
+  const auto found = std::find_if(of_origin.begin(), of_origin.end(),
+                                  [&](const auto& one) { return one->get() == connection; });
   const auto place = *found;
   of_origin.erase(found);
   idle_.erase(place);

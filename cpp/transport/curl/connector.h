@@ -1,6 +1,6 @@
 // Opens connections with libcurl: names, TCP with both address families, proxies, and the guard on
-// special addresses. libcurl's work ends where a byte could be said to the upstream; then the socket
-// is ours.
+// special addresses. libcurl's work ends where a byte could be said to the upstream; then the
+// socket is ours.
 #pragma once
 
 #include <curl/curl.h>

@@ -29,6 +29,11 @@ constexpr size_t kReceiveBufferBytes = 64 << 10;
 // Reads of one transfer in a row, before others get their turn.
 constexpr int kMaxReads = 4;
 
+// Connections libcurl opens to one origin at once. Its handles are ten times the size of a
+// transfer, and a burst of requests would leave their memory behind; the rest wait for a turn, or
+// for a connection that becomes idle.
+constexpr size_t kMaxConnecting = 64;
+
 // Rounded up, so that a wait never ends before its time.
 int64_t MillisecondsUp(int64_t ns) { return ns / 1'000'000 + (ns % 1'000'000 > 0 ? 1 : 0); }
 
@@ -58,6 +63,7 @@ class CurlTransport::Impl {
   void EndLateHandshakes();
 
   void Begin(Transfer* transfer, bool fresh);
+  void ServeWaiting();
   void OnConnected(const Connector::Outcome& outcome);
   std::shared_ptr<TlsContext> TlsContextOf(const std::string& ca_file);
   void Handshake(Transfer* transfer);
@@ -81,6 +87,8 @@ class CurlTransport::Impl {
   TransferId last_id_ = 0;
   std::unordered_map<TransferId, TransferPtr> active_;
   std::set<std::pair<Steady::time_point, TransferId>> handshakes_;  // by their deadline
+
+  std::vector<Origin*> crowded_;  // those with transfers that wait for their turn to connect
 
   // Poll() is on the stack: a transfer that ends waits in over_ until it is done.
   bool inside_ = false;
@@ -133,8 +141,8 @@ TransferId CurlTransport::Impl::Start(TransportRequest request, TransportObserve
   if (!sockets_.ok()) {
     refusal = MakeError(ErrorCode::kOverloaded, "the gateway cannot open connections");
   }
-  auto transfer = std::make_unique<Transfer>(id, std::move(request), observer, origin,
-                                             options_.max_head_bytes);
+  auto transfer =
+      std::make_unique<Transfer>(id, std::move(request), observer, origin, options_.max_head_bytes);
   if (refusal.has_value()) {
     refused_.emplace_back(id, std::move(*refusal));
   } else {
@@ -175,6 +183,7 @@ CurlTransport::Impl::TransferPtr CurlTransport::Impl::Remove(TransferId id) {
   active_.erase(found);
   if (transfer->connecting != nullptr) {
     connector_.Abandon(std::exchange(transfer->connecting, nullptr));
+    --transfer->origin().connecting;
   }
   if (transfer->phase == Transfer::Phase::kHandshaking) {
     handshakes_.erase({transfer->connect_by, id});
@@ -203,6 +212,7 @@ void CurlTransport::Impl::Poll(Duration timeout) {
     transfer->draining = false;
     if (!transfer->paused) Read(transfer);
   }
+  ServeWaiting();  // a cancelled one may have made room
   const bool busy = running_.any() || !starts_.empty() || !resumes_.empty() || !draining_.empty() ||
                     !refused_.empty();
   // Before requests are begun: a pooled connection that died meanwhile is dropped in here, before
@@ -217,6 +227,7 @@ void CurlTransport::Impl::Poll(Duration timeout) {
   connector_.RunTimer(now);
   while (const std::optional<Connector::Outcome> outcome = connector_.Next()) OnConnected(*outcome);
   EndLateHandshakes();
+  ServeWaiting();
   pool_.Expire(now);
   running_.clear();
   over_.clear();
@@ -263,20 +274,50 @@ void CurlTransport::Impl::Begin(Transfer* transfer, bool fresh) {
   Origin& origin = transfer->origin();
   if (!fresh) {
     std::unique_ptr<Connection> pooled =
-        pool_.Take(&origin, Steady::now(), sockets_.overflowed());
+        pool_.Take(&origin, Steady::now(), transfer->waited || sockets_.overflowed());
     if (pooled != nullptr) return Exchange(transfer, std::move(pooled), true);
+  }
+  if (origin.connecting >= kMaxConnecting) {
+    if (!std::exchange(origin.crowded, true)) crowded_.push_back(&origin);
+    transfer->phase = Transfer::Phase::kQueued;
+    transfer->waited = true;
+    origin.waiting.push_back(transfer->id());
+    return;
   }
   const Duration left{std::chrono::nanoseconds(transfer->connect_by - Steady::now()).count()};
   transfer->phase = Transfer::Phase::kConnecting;
   transfer->connecting = connector_.Begin(transfer->id(), origin, left);
-  if (transfer->connecting == nullptr) {
+  if (transfer->connecting != nullptr) {
+    ++origin.connecting;
+  } else {
     Fail(transfer, MakeError(ErrorCode::kOverloaded, "the gateway cannot open connections"));
+  }
+}
+
+// Their connect timeout runs meanwhile: those before them end no later than they do.
+void CurlTransport::Impl::ServeWaiting() {
+  for (size_t i = 0; i < crowded_.size();) {
+    Origin& origin = *crowded_[i];
+    while (!origin.waiting.empty() &&
+           (origin.connecting < kMaxConnecting || !origin.idle.empty())) {
+      Transfer* const transfer = Find(origin.waiting.front());
+      origin.waiting.pop_front();
+      if (transfer != nullptr) Begin(transfer, false);
+    }
+    if (!origin.waiting.empty()) {
+      ++i;
+      continue;
+    }
+    origin.crowded = false;
+    crowded_[i] = crowded_.back();
+    crowded_.pop_back();
   }
 }
 
 void CurlTransport::Impl::OnConnected(const Connector::Outcome& outcome) {
   Transfer* const transfer = Find(outcome.id);  // there: Remove() would have abandoned it
   transfer->connecting = nullptr;
+  --transfer->origin().connecting;
   if (outcome.fd < 0) return Fail(transfer, outcome.error);
   Origin& origin = transfer->origin();
   auto connection = std::make_unique<Connection>(outcome.fd, &origin, &sockets_, Steady::now());
@@ -391,8 +432,8 @@ bool CurlTransport::Impl::Deliver(Transfer* transfer, std::string_view bytes) {
         Listen(*transfer, !transfer->all_sent() && !transfer->send_failed);
         return false;
       case Step::kEnd:
-        Complete(transfer, bytes.empty() && transfer->reader.keep_alive() &&
-                               transfer->all_sent() && !transfer->send_failed);
+        Complete(transfer, bytes.empty() && transfer->reader.keep_alive() && transfer->all_sent() &&
+                               !transfer->send_failed);
         return false;
       case Step::kTooLarge:
       case Step::kInvalid:

@@ -97,7 +97,7 @@ Origin* OriginTable::Find(const UpstreamSpec& spec) {
     return origins_[i].get();
   }
   const auto unused = [](const std::unique_ptr<Origin>& one) {
-    return one->connections == 0 && one->transfers == 0;
+    return one->connections == 0 && one->transfers == 0 && !one->crowded;
   };
   if (static_cast<size_t>(std::count_if(origins_.begin(), origins_.end(), unused)) >= kMaxUnused) {
     std::erase_if(origins_, unused);

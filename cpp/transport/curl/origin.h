@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <deque>
 #include <list>
 #include <memory>
 #include <optional>
@@ -27,16 +28,21 @@ struct Origin {
   std::optional<Error> refusal;
 
   bool tls = false;
-  std::string connect_url;   // what libcurl connects to: "http://host:port"
-  std::string host;          // without brackets: whose certificate is asked for
-  std::string peer;          // with whom a TLS session may be resumed
-  std::string target;        // the path of base_url, without a trailing slash
-  std::string host_line;     // "Host: example.com:8080\r\n"
+  std::string connect_url;  // what libcurl connects to: "http://host:port"
+  std::string host;         // without brackets: whose certificate is asked for
+  std::string peer;         // with whom a TLS session may be resumed
+  std::string target;       // the path of base_url, without a trailing slash
+  std::string host_line;    // "Host: example.com:8080\r\n"
 
   // Its idle connections, the longest idle first; the pool's.
   std::vector<std::list<std::unique_ptr<Connection>>::iterator> idle;
   size_t connections = 0;  // idle and busy
   size_t transfers = 0;    // that run
+
+  // The transport's: connections libcurl is opening, and the transfers that wait for their turn.
+  size_t connecting = 0;
+  std::deque<TransferId> waiting;
+  bool crowded = false;  // the transport looks after `waiting`
 };
 
 // The origins in use, and some of those that were. Engine thread only.

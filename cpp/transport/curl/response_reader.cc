@@ -45,7 +45,7 @@ ResponseReader::Step ResponseReader::Next(std::string_view* input, std::string_v
         return BodyBytes(input, body, State::kEnd);
       case State::kUntilClose:
         *body = *input;
-        *input = {};
+        input->remove_prefix(input->size());
         return Step::kBody;
       case State::kChunkData:
         return BodyBytes(input, body, State::kChunkDataEnd);
@@ -69,7 +69,7 @@ bool ResponseReader::EndOfInput() const {
 
 ResponseReader::Step ResponseReader::Fail(State how) {
   state_ = how;
-  line_ = {};
+  line_.clear();
   return how == State::kTooLarge ? Step::kTooLarge : Step::kInvalid;
 }
 
@@ -111,7 +111,7 @@ ResponseReader::Step ResponseReader::HeadLines(std::string_view* input) {
     case HeadReader::Step::kFinal:
       break;
   }
-  line_ = {};  // a stream may go on for minutes: give the memory back
+  std::string().swap(line_);  // a stream may go on for minutes: give the memory back
   left_ = head_.framing().length;
   switch (head_.framing().body) {
     case Framing::Body::kNone:

@@ -67,9 +67,9 @@ class ResponseReader {
 
   HeadReader head_;
   State state_ = State::kHead;
-  std::string line_;           // the part of a line that has come
-  uint64_t left_ = 0;          // of the body or the chunk
-  uint32_t chunk_line_ = 0;    // bytes of the chunk's size line so far
+  std::string line_;         // the part of a line that has come
+  uint64_t left_ = 0;        // of the body or the chunk
+  uint32_t chunk_line_ = 0;  // bytes of the chunk's size line so far
   uint32_t interim_heads_ = 0;
 };
 

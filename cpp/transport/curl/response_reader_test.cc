@@ -175,22 +175,33 @@ TEST(ResponseReaderTest, InterimHeadsAreSkippedUpToABound) {
 TEST(ResponseReaderTest, LargeHeadsAreRefused) {
   EXPECT_EQ(Read(Ok("X: " + std::string(kMaxHead, 'x') + "\r\n")).last, Step::kTooLarge);
   EXPECT_EQ(Read(Ok("X: " + std::string(kMaxHead, 'x'))).last, Step::kTooLarge);
-  EXPECT_EQ(Read(Ok("Transfer-Encoding: chunked\r\n", "0\r\nX: " + std::string(kMaxHead, 'x')))
-                .last,
-            Step::kTooLarge);
+  EXPECT_EQ(
+      Read(Ok("Transfer-Encoding: chunked\r\n", "0\r\nX: " + std::string(kMaxHead, 'x'))).last,
+      Step::kTooLarge);
 }
 
 TEST(ResponseReaderTest, RefusesWhatIsNotHttp) {
   for (const std::string& bytes :
-       {std::string("SSH-2.0"), std::string("\r\nHTTP/1.1 200 OK\r\n\r\n"),
-        std::string("HTTP/2 200\r\n\r\n"), std::string("HTTP/1.1  200 OK\r\n\r\n"),
-        std::string("HTTP/1.1 2000 OK\r\n\r\n"), std::string("HTTP/1.x 200 OK\r\n\r\n"),
-        std::string("HTTP/1.1 101 Switching\r\n\r\n"), Ok("A: b\r\n folded\r\n"),
-        Ok("A : b\r\n"), Ok(": b\r\n"), Ok("A: b\rc\r\n"), Ok(std::string("A: \0\r\n", 6)),
-        Ok("Content-Length: 1\r\nContent-Length: 1\r\n", "x"), Ok("Content-Length: +1\r\n", "x"),
-        Ok("Content-Length: 1, 1\r\n", "x"), Ok("Content-Length: \r\n", "x"),
-        Ok("Content-Length: 0x1\r\n", "x"), Ok("Content-Length: 99999999999999999999\r\n", "x"),
-        Ok("Transfer-Encoding: gzip, chunked\r\n"), Ok("Transfer-Encoding: identity\r\n"),
+       {std::string("SSH-2.0"),
+        std::string("\r\nHTTP/1.1 200 OK\r\n\r\n"),
+        std::string("HTTP/2 200\r\n\r\n"),
+        std::string("HTTP/1.1  200 OK\r\n\r\n"),
+        std::string("HTTP/1.1 2000 OK\r\n\r\n"),
+        std::string("HTTP/1.x 200 OK\r\n\r\n"),
+        std::string("HTTP/1.1 101 Switching\r\n\r\n"),
+        Ok("A: b\r\n folded\r\n"),
+        Ok("A : b\r\n"),
+        Ok(": b\r\n"),
+        Ok("A: b\rc\r\n"),
+        Ok(std::string("A: \0\r\n", 6)),
+        Ok("Content-Length: 1\r\nContent-Length: 1\r\n", "x"),
+        Ok("Content-Length: +1\r\n", "x"),
+        Ok("Content-Length: 1, 1\r\n", "x"),
+        Ok("Content-Length: \r\n", "x"),
+        Ok("Content-Length: 0x1\r\n", "x"),
+        Ok("Content-Length: 99999999999999999999\r\n", "x"),
+        Ok("Transfer-Encoding: gzip, chunked\r\n"),
+        Ok("Transfer-Encoding: identity\r\n"),
         Ok("Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n")}) {
     const Reading read = Read(bytes);
     EXPECT_EQ(read.last, Step::kInvalid) << bytes;

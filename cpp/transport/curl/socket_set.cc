@@ -78,9 +78,9 @@ std::span<const SocketSet::Event> SocketSet::Wait(int timeout_ms) {
       uint64_t wakes;
       [[maybe_unused]] const ssize_t taken = read(wake_fd_, &wakes, sizeof wakes);
     } else if (Live(fd)) {
-      events_[count++] = Event{fd, (raw.events & (EPOLLIN | EPOLLHUP)) != 0,
-                               (raw.events & (EPOLLOUT | EPOLLHUP)) != 0,
-                               (raw.events & EPOLLERR) != 0};
+      events_[count++] =
+          Event{fd, (raw.events & (EPOLLIN | EPOLLHUP)) != 0,
+                (raw.events & (EPOLLOUT | EPOLLHUP)) != 0, (raw.events & EPOLLERR) != 0};
     } else {
       // Level-triggered: left registered it would be reported again at once, for ever.
       Arm(fd, kNone);

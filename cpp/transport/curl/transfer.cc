@@ -19,6 +19,9 @@ bool HasControl(std::string_view text) {
   });
 }
 
+// Assigning an empty string would keep the memory.
+void Free(std::string* text) { std::string().swap(*text); }
+
 bool IsHeader(const std::string& line, std::string_view lowered_name) {
   return line.size() > lowered_name.size() && line[lowered_name.size()] == ':' &&
          strncasecmp(line.c_str(), lowered_name.data(), lowered_name.size()) == 0;
@@ -75,8 +78,8 @@ void Transfer::Compose() {
       std::to_chars(length, length + sizeof length, request_.body.size()).ptr - length);
 
   constexpr size_t kFixed = 192;  // more than the literals below
-  size_t size = kFixed + origin_->target.size() + request_.path.size() +
-                origin_->host_line.size() + key.size() + (join ? request_.body.size() : 0);
+  size_t size = kFixed + origin_->target.size() + request_.path.size() + origin_->host_line.size() +
+                key.size() + (join ? request_.body.size() : 0);
   for (const std::string& line : request_.headers) size += line.size() + 2;
   head_.reserve(size);
 
@@ -91,7 +94,7 @@ void Transfer::Compose() {
   request_.headers = {};
   if (!join) return;
   head_.append(request_.body);
-  request_.body = {};
+  Free(&request_.body);
 }
 
 Transfer::Sent Transfer::Send() {
@@ -99,8 +102,8 @@ Transfer::Sent Transfer::Send() {
     const bool in_head = head_sent_ < head_.size();
     const std::string& from = in_head ? head_ : request_.body;
     size_t& sent = in_head ? head_sent_ : body_sent_;
-    const IoResult result = connection_->Send(std::string_view(from).substr(sent),
-                                              in_head && !request_.body.empty());
+    const IoResult result =
+        connection_->Send(std::string_view(from).substr(sent), in_head && !request_.body.empty());
     switch (result.kind) {
       case IoResult::Kind::kBytes:
         sent += result.size;
@@ -117,8 +120,8 @@ Transfer::Sent Transfer::Send() {
   }
   // A stream goes on for minutes: give the memory back.
   written_ = true;
-  head_ = {};
-  request_.body = {};
+  Free(&head_);
+  Free(&request_.body);
   head_sent_ = 0;
   body_sent_ = 0;
   return Sent::kAll;

@@ -54,7 +54,8 @@ class Transfer {
   Phase phase = Phase::kQueued;
   Connector::Attempt* connecting = nullptr;  // the connector's
   Connection::Clock::time_point connect_by;  // the connection must stand, TLS included
-  bool send_failed = false;                  // the rest of the request is not sent; an answer may come
+  bool waited = false;                       // for its turn to connect
+  bool send_failed = false;  // the rest of the request is not sent; an answer may come
   bool paused = false;
   bool resuming = false;  // waits for its Resume()
   bool draining = false;  // waits for its turn: TLS holds bytes the socket does not show
@@ -70,7 +71,7 @@ class Transfer {
   size_t head_sent_ = 0;
   size_t body_sent_ = 0;
   bool reused_ = false;
-  bool written_ = false;       // bytes were taken, though the strings are gone
+  bool written_ = false;         // bytes were taken, though the strings are gone
   uint64_t written_before_ = 0;  // by earlier requests of the connection, and the handshake
   std::unique_ptr<Connection> connection_;
 };
