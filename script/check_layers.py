@@ -34,7 +34,7 @@ THIRD_PARTY = {
     "curl/curl.h": ("cpp/transport/curl/",),
     "sqlite3.h": ("cpp/store/sqlite/",),
     "pybind11/": ("cpp/bindings/",),
-    "openssl/": ("cpp/base/digest.cc",),
+    "openssl/": ("cpp/base/digest.cc", "cpp/transport/curl/tls."),
 }
 # Python: inside seekroute, who imports whom not.
 CORE_IMPORTERS = {"gateway.py", "errors.py"}

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <utility>
 
 namespace seekroute {
 namespace {
@@ -50,6 +51,26 @@ TlsServer::~TlsServer() {
 std::string TlsServer::received() const {
   const std::lock_guard lock(mu_);
   return received_;
+}
+
+std::string TlsServer::connects() const {
+  const std::lock_guard lock(mu_);
+  return connects_;
+}
+
+void TlsServer::AnswerWith(std::string answer) {
+  const std::lock_guard lock(mu_);
+  answer_ = std::move(answer);
+}
+
+void TlsServer::EndAfterAnswer(bool in_order) {
+  const std::lock_guard lock(mu_);
+  then_ = in_order ? Then::kGoodbye : Then::kCut;
+}
+
+void TlsServer::Interrupt() {
+  const std::lock_guard lock(mu_);
+  if (serving_fd_ >= 0) shutdown(serving_fd_, SHUT_RDWR);
 }
 
 std::string TlsServer::certificate_pem() const {
@@ -101,23 +122,47 @@ void TlsServer::Run() {
   }
 }
 
+bool TlsServer::TakeConnect(int fd) {
+  std::string head;
+  while (!head.ends_with("\r\n\r\n") && head.size() < kMaxRequestBytes) {
+    char c;
+    if (recv(fd, &c, 1, 0) != 1) return false;
+    head += c;
+  }
+  {
+    const std::lock_guard lock(mu_);
+    connects_ += head;
+  }
+  constexpr char kTaken[] = "HTTP/1.1 200 Connected\r\n\r\n";
+  return send(fd, kTaken, sizeof kTaken - 1, MSG_NOSIGNAL) == sizeof kTaken - 1;
+}
+
 void TlsServer::Serve(int fd) {
+  if (tunnelled_ && !TakeConnect(fd)) return;
   SSL* const ssl = SSL_new(context_.get());
   SSL_set_fd(ssl, fd);
   std::string request;
+  bool shaken = false;
   while (SSL_accept(ssl) == 1 && request.size() < kMaxRequestBytes) {
+    if (!shaken && SSL_session_reused(ssl) == 1) ++resumed_;
+    shaken = true;
     char buffer[4096];
     const int size = SSL_read(ssl, buffer, sizeof buffer);
     if (size <= 0) break;
     request.append(buffer, static_cast<size_t>(size));
+    std::string answer;
+    Then then;
     {
       const std::lock_guard lock(mu_);
       received_.append(buffer, static_cast<size_t>(size));
+      answer = answer_;
+      then = then_;
     }
     if (!request.ends_with("\r\n\r\n{}")) continue;  // the tests send just this body
     request.clear();
-    constexpr char kAnswer[] = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}";
-    SSL_write(ssl, kAnswer, sizeof kAnswer - 1);
+    if (SSL_write(ssl, answer.data(), static_cast<int>(answer.size())) <= 0) break;
+    if (then == Then::kGoodbye) SSL_shutdown(ssl);
+    if (then != Then::kKeep) break;
   }
   SSL_free(ssl);
 }

@@ -1,17 +1,14 @@
 // How the libcurl transport names what goes wrong, and that it never sends a request twice.
 #include <arpa/inet.h>
-#include <curl/curl.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <string>
-#include <tuple>
 
 #include "testing/curl_fixture.h"
 #include "testing/raw_server.h"
-#include "transport/curl/send_once.h"
 #include "transport/transport.h"
 
 namespace seekroute {
@@ -394,49 +391,6 @@ TEST_F(CurlTransportTest, BytesAfterAnAnswerEndItsConnection) {
   EXPECT_EQ(Run(spec, "two")->body, "two");
   EXPECT_EQ(server.accepted(), 2);
 }
-
-// Each guard alone, on a bare handle: taking one away must not be noticed only by the customer.
-class GuardTest : public testing::TestWithParam<std::tuple<bool, Then>> {};
-
-size_t Swallow(char*, size_t size, size_t count, void*) { return size * count; }
-
-TEST_P(GuardTest, AloneKeepsTheRequestFromBeingSentTwice) {
-  const auto [seek_guard, how] = GetParam();
-  RawServer server([how = how](const Request& request) {
-    if (request.number == 0) return Echo(request);
-    return Reply{"", how};
-  });
-  CURL* const easy = curl_easy_init();
-  SendOnce sending;
-  const auto set = [easy](CURLoption option, auto value) { curl_easy_setopt(easy, option, value); };
-  set(CURLOPT_URL, server.url().c_str());
-  set(CURLOPT_PROXY, "");
-  set(CURLOPT_NOSIGNAL, 1L);
-  set(CURLOPT_POST, 1L);
-  set(CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t{2});
-  set(CURLOPT_WRITEFUNCTION, &Swallow);
-  if (seek_guard) {
-    set(CURLOPT_READFUNCTION, &SendOnce::Read);
-    set(CURLOPT_READDATA, &sending);
-    set(CURLOPT_SEEKFUNCTION, &SendOnce::RefuseSeek);
-    set(CURLOPT_SEEKDATA, &sending);
-  } else {
-    set(CURLOPT_POSTFIELDS, "{}");
-    set(CURLOPT_PREREQFUNCTION, &SendOnce::AdmitFirst);
-    set(CURLOPT_PREREQDATA, &sending);
-  }
-  sending.Reset("{}");
-  EXPECT_EQ(curl_easy_perform(easy), CURLE_OK);
-  sending.Reset("{}");
-  EXPECT_EQ(curl_easy_perform(easy),
-            seek_guard ? CURLE_SEND_FAIL_REWIND : CURLE_ABORTED_BY_CALLBACK);
-  EXPECT_EQ(server.requests_begun(), 2);
-  curl_easy_cleanup(easy);
-}
-
-INSTANTIATE_TEST_SUITE_P(Each, GuardTest,
-                         testing::Combine(testing::Bool(),
-                                          testing::Values(Then::kFin, Then::kReset)));
 
 }  // namespace
 }  // namespace seekroute

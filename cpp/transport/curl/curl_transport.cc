@@ -1,15 +1,18 @@
 #include "transport/curl/curl_transport.h"
 
-#include <curl/curl.h>
-
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <climits>
-#include <mutex>
+#include <map>
+#include <set>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
+#include "transport/curl/connection_pool.h"
+#include "transport/curl/connector.h"
+#include "transport/curl/origin.h"
 #include "transport/curl/socket_set.h"
 #include "transport/curl/transfer.h"
 #include "transport/curl/transfer_end.h"
@@ -17,18 +20,22 @@
 namespace seekroute {
 namespace {
 
-// Easy handles kept for reuse (about 10 kB each). A burst beyond it pays some microseconds more.
-constexpr size_t kMaxPooledTransfers = 256;
+using Steady = Connection::Clock;
+using Step = ResponseReader::Step;
 
-bool InitCurlOnce() {
-  static std::once_flag once;
-  static CURLcode result;
-  std::call_once(once, [] { result = curl_global_init(CURL_GLOBAL_DEFAULT); });
-  return result == CURLE_OK;
-}
+// What is read at once; a paused transfer may keep as much. One buffer serves all transfers.
+constexpr size_t kReceiveBufferBytes = 64 << 10;
+
+// Reads of one transfer in a row, before others get their turn.
+constexpr int kMaxReads = 4;
+
+// Connections libcurl opens to one origin at once. Its handles are ten times the size of a
+// transfer, and a burst of requests would leave their memory behind; the rest wait for a turn, or
+// for a connection that becomes idle.
+constexpr size_t kMaxConnecting = 64;
 
 // Rounded up, so that a wait never ends before its time.
-int64_t MillisecondsUp(Duration duration) { return (duration.ns + 999'999) / 1'000'000; }
+int64_t MillisecondsUp(int64_t ns) { return ns / 1'000'000 + (ns % 1'000'000 > 0 ? 1 : 0); }
 
 }  // namespace
 
@@ -47,256 +54,432 @@ class CurlTransport::Impl {
 
  private:
   using TransferPtr = std::unique_ptr<Transfer>;
-  enum class Timer : uint8_t { kOff, kNow, kAt };
 
-  TransferPtr TakeTransfer();
-  void Recycle(TransferPtr transfer);
-  void LimitIdleConnections();
-  bool RunDeferred();
-  void ResumeNow(TransferId id);
-  void Act(curl_socket_t socket, int events);
-  void RunTimer();
-  void Settle();
-  void Collect();
-  void End(TransferId id, const TransportEnd& end);
-  int WaitMs(Duration timeout) const;
+  Transfer* Find(TransferId id) const;
+  TransferPtr Remove(TransferId id);
 
-  static int OnSocket(CURL* easy, curl_socket_t socket, int what, void* self, void* unused);
-  static int OnTimer(CURLM* multi, long timeout_ms, void* self);
+  int WaitMs(Duration timeout, Steady::time_point now) const;
+  void OnEvent(const SocketSet::Event& event);
+  void EndLateHandshakes();
+
+  void Begin(Transfer* transfer, bool fresh);
+  void ServeWaiting();
+  void OnConnected(const Connector::Outcome& outcome);
+  std::shared_ptr<TlsContext> TlsContextOf(const std::string& ca_file);
+  void Handshake(Transfer* transfer);
+  void Exchange(Transfer* transfer, std::unique_ptr<Connection> connection, bool reused);
+  void SendOn(Transfer* transfer);
+  void Read(Transfer* transfer);
+  bool Deliver(Transfer* transfer, std::string_view bytes);
+  void ResumeNow(Transfer* transfer);
+  void Complete(Transfer* transfer, bool reusable);
+  void OnClosed(Transfer* transfer, bool in_order);
+  void Fail(Transfer* transfer, Error error);
+  static void Listen(const Transfer& transfer, bool also_write = false);
 
   const Options options_;
+  // Destroyed from below: connections use the sockets, and origins count connections.
   SocketSet sockets_;
-  CURLM* multi_ = nullptr;
-  bool inside_ = false;  // libcurl is on the stack: its handles can be neither added nor removed
+  OriginTable origins_;
+  Connector connector_;
+  ConnectionPool pool_;
+  std::map<std::string, std::shared_ptr<TlsContext>> tls_;  // by CA file, as many as there are
   TransferId last_id_ = 0;
   std::unordered_map<TransferId, TransferPtr> active_;
-  std::vector<TransferPtr> pool_;  // at most kMaxPooledTransfers
+  std::set<std::pair<Steady::time_point, TransferId>> handshakes_;  // by their deadline
 
-  // What was asked for while libcurl was on the stack; Settle() does it. Each holds a transfer
-  // once.
-  std::vector<TransferPtr> cancelled_;
-  std::vector<TransferId> starts_;
+  std::vector<Origin*> crowded_;  // those with transfers that wait for their turn to connect
+
+  // Poll() is on the stack: a transfer that ends waits in over_ until it is done.
+  bool inside_ = false;
+  std::vector<TransferPtr> over_;
 
   // What the next Poll() begins with. Each holds a transfer once.
+  std::vector<TransferId> starts_;
   std::vector<TransferId> resumes_;
+  std::vector<TransferId> draining_;
   std::vector<std::pair<TransferId, Error>> refused_;
+  // The same of the Poll() that runs.
+  struct {
+    bool any() const {
+      return !starts.empty() || !resumes.empty() || !draining.empty() || !refused.empty();
+    }
+    void clear() {
+      starts.clear();
+      resumes.clear();
+      draining.clear();
+      refused.clear();
+    }
+    std::vector<TransferId> starts;
+    std::vector<TransferId> resumes;
+    std::vector<TransferId> draining;
+    std::vector<std::pair<TransferId, Error>> refused;
+  } running_;
 
-  // libcurl's one timer. It lives on the real clock, whatever clock the gateway is given.
-  Timer timer_ = Timer::kOff;
-  std::chrono::steady_clock::time_point timer_at_;
+  std::array<char, kReceiveBufferBytes> buffer_;
 };
 
-CurlTransport::Impl::Impl(Options options) : options_(options) {
-  if (!InitCurlOnce()) return;
-  multi_ = curl_multi_init();
-  if (multi_ == nullptr) return;
-  curl_multi_setopt(multi_, CURLMOPT_SOCKETFUNCTION, &Impl::OnSocket);
-  curl_multi_setopt(multi_, CURLMOPT_SOCKETDATA, this);
-  curl_multi_setopt(multi_, CURLMOPT_TIMERFUNCTION, &Impl::OnTimer);
-  curl_multi_setopt(multi_, CURLMOPT_TIMERDATA, this);
-  curl_multi_setopt(multi_, CURLMOPT_PIPELINING, CURLPIPE_NOTHING);
-}
+CurlTransport::Impl::Impl(Options options)
+    : options_(options),
+      connector_(&sockets_, options.dns_cache),
+      pool_({.max_idle = static_cast<size_t>(std::max(options.max_idle_connections, 0L)),
+             .max_idle_time = options.max_connection_idle,
+             .max_life = options.max_connection_life}) {}
 
 CurlTransport::Impl::~Impl() {
-  for (auto& [id, transfer] : active_) cancelled_.push_back(std::move(transfer));
-  active_.clear();
-  Settle();
-  pool_.clear();
-  // Closes the pooled connections, which still reports to sockets_.
-  if (multi_ != nullptr) curl_multi_cleanup(multi_);
+  for (auto& [id, transfer] : active_) {
+    if (transfer->connecting != nullptr) connector_.Abandon(transfer->connecting);
+  }
 }
 
-// --- the life of a transfer ----------------------------------------------------------------------
+// --- what the gateway asks for -------------------------------------------------------------------
 
 TransferId CurlTransport::Impl::Start(TransportRequest request, TransportObserver* observer) {
   const TransferId id = ++last_id_;
-  TransferPtr transfer = TakeTransfer();
-  std::optional<Error> refusal = Transfer::Refusal(request);
-  if (multi_ == nullptr || !sockets_.ok() || transfer->easy() == nullptr) {
+  Origin* const origin = origins_.Find(*request.upstream);
+  std::optional<Error> refusal = Transfer::Refusal(request, *origin);
+  if (!sockets_.ok()) {
     refusal = MakeError(ErrorCode::kOverloaded, "the gateway cannot open connections");
   }
+  auto transfer =
+      std::make_unique<Transfer>(id, std::move(request), observer, origin, options_.max_head_bytes);
   if (refusal.has_value()) {
-    transfer->BeginRefused(id, observer);
     refused_.emplace_back(id, std::move(*refusal));
   } else {
-    transfer->Begin(id, std::move(request), observer);
+    const Duration timeout = transfer->connect_timeout();
+    transfer->connect_by =
+        Steady::now() + std::chrono::nanoseconds(std::clamp<int64_t>(timeout.ns, 0, INT64_MAX / 2));
     starts_.push_back(id);
   }
   active_.emplace(id, std::move(transfer));
-  LimitIdleConnections();
-  if (!inside_) Settle();
   return id;
 }
 
 void CurlTransport::Impl::Cancel(TransferId id) {
-  const auto found = active_.find(id);
-  if (found == active_.end()) return;
-  found->second->Silence();
-  cancelled_.push_back(std::move(found->second));
-  active_.erase(found);
-  if (!inside_) Settle();
+  TransferPtr transfer = Remove(id);
+  if (transfer == nullptr) return;
+  transfer->observer = nullptr;
+  if (inside_) over_.push_back(std::move(transfer));
 }
 
 // Puts off the work to Poll(): one way, whoever calls.
 void CurlTransport::Impl::Resume(TransferId id) {
-  const auto found = active_.find(id);
-  if (found == active_.end() || found->second->resuming) return;
-  found->second->resuming = true;
+  Transfer* const transfer = Find(id);
+  if (transfer == nullptr || transfer->resuming) return;
+  transfer->resuming = true;
   resumes_.push_back(id);
 }
 
-void CurlTransport::Impl::ResumeNow(TransferId id) {
-  auto found = active_.find(id);
-  if (found == active_.end()) return;
-  inside_ = true;
-  const CURLcode code = found->second->Resume();
-  inside_ = false;
-  Settle();
-  if (code == CURLE_OK) return;
-  found = active_.find(id);  // the observer may have cancelled it
-  if (found != active_.end()) End(id, EndOf(code, found->second->Facts()));
-}
-
-void CurlTransport::Impl::Settle() {
-  while (!cancelled_.empty()) {
-    TransferPtr transfer = std::move(cancelled_.back());
-    cancelled_.pop_back();
-    // Closes the connection unless the answer was complete.
-    curl_multi_remove_handle(multi_, transfer->easy());
-    Recycle(std::move(transfer));
-  }
-  for (const TransferId id : starts_) {
-    const auto found = active_.find(id);
-    // Only arms libcurl's timer; the rest happens in Poll().
-    if (found != active_.end()) curl_multi_add_handle(multi_, found->second->easy());
-  }
-  starts_.clear();
-}
-
-void CurlTransport::Impl::End(TransferId id, const TransportEnd& end) {
+Transfer* CurlTransport::Impl::Find(TransferId id) const {
   const auto found = active_.find(id);
-  if (found == active_.end()) return;
+  return found == active_.end() ? nullptr : found->second.get();
+}
+
+// Takes it out of everything but the lists of Poll(), which look it up.
+CurlTransport::Impl::TransferPtr CurlTransport::Impl::Remove(TransferId id) {
+  const auto found = active_.find(id);
+  if (found == active_.end()) return nullptr;
   TransferPtr transfer = std::move(found->second);
   active_.erase(found);
-  TransportObserver* const observer = transfer->observer();
-  curl_multi_remove_handle(multi_, transfer->easy());
-  Recycle(std::move(transfer));
-  observer->OnEnd(end);
-}
-
-CurlTransport::Impl::TransferPtr CurlTransport::Impl::TakeTransfer() {
-  if (pool_.empty()) return std::make_unique<Transfer>(&sockets_, options_);
-  TransferPtr transfer = std::move(pool_.back());
-  pool_.pop_back();
+  if (transfer->connecting != nullptr) {
+    connector_.Abandon(std::exchange(transfer->connecting, nullptr));
+    --transfer->origin().connecting;
+  }
+  if (transfer->phase == Transfer::Phase::kHandshaking) {
+    handshakes_.erase({transfer->connect_by, id});
+  }
   return transfer;
-}
-
-void CurlTransport::Impl::Recycle(TransferPtr transfer) {
-  transfer->Clear();
-  LimitIdleConnections();
-  if (pool_.size() < kMaxPooledTransfers) pool_.push_back(std::move(transfer));
-}
-
-// libcurl bounds idle and busy connections together; the option bounds the idle ones, so that a
-// thousand busy ones do not push each other out of the pool.
-void CurlTransport::Impl::LimitIdleConnections() {
-  curl_multi_setopt(multi_, CURLMOPT_MAXCONNECTS,
-                    options_.max_idle_connections + static_cast<long>(active_.size()));
 }
 
 // --- the loop ------------------------------------------------------------------------------------
 
 void CurlTransport::Impl::Poll(Duration timeout) {
-  const bool busy = RunDeferred() || timer_ == Timer::kNow;
-  // First, also when there are requests to begin: a pooled connection that died meanwhile is
-  // retired in here, before one of them is sent on it.
-  for (const SocketSet::Event& event : sockets_.Wait(busy ? 0 : WaitMs(timeout))) {
-    if (!sockets_.Live(event.fd)) continue;  // an earlier event of this batch ended it
-    Act(event.fd, (event.readable ? CURL_CSELECT_IN : 0) | (event.writable ? CURL_CSELECT_OUT : 0) |
-                      (event.failed ? CURL_CSELECT_ERR : 0));
-  }
-  if (timer_ == Timer::kNow ||
-      (timer_ == Timer::kAt && std::chrono::steady_clock::now() >= timer_at_)) {
-    RunTimer();
-  }
-  Collect();
-}
-
-// Tells what Start() refused and lets resumed transfers go on; true when there was any. What the
-// observers add meanwhile waits for the next Poll(), so that this ends.
-bool CurlTransport::Impl::RunDeferred() {
-  if (refused_.empty() && resumes_.empty()) return false;
-  const auto refused = std::exchange(refused_, {});
-  const auto resumes = std::exchange(resumes_, {});
-  for (const auto& [id, error] : refused) {
-    TransportEnd end;
-    end.error = error;
-    End(id, end);
-  }
-  for (const TransferId id : resumes) ResumeNow(id);
-  return true;
-}
-
-int CurlTransport::Impl::WaitMs(Duration timeout) const {
-  int64_t ms = std::max<int64_t>(MillisecondsUp(timeout), 0);
-  if (timer_ == Timer::kAt) {
-    const auto left = timer_at_ - std::chrono::steady_clock::now();
-    const Duration until{std::chrono::duration_cast<std::chrono::nanoseconds>(left).count()};
-    ms = std::clamp<int64_t>(MillisecondsUp(until), 0, ms);
-  }
-  return static_cast<int>(std::min<int64_t>(ms, INT_MAX));
-}
-
-void CurlTransport::Impl::RunTimer() {
-  timer_ = Timer::kOff;
-  Act(CURL_SOCKET_TIMEOUT, 0);
-}
-
-void CurlTransport::Impl::Act(curl_socket_t socket, int events) {
-  int running = 0;
   inside_ = true;
-  curl_multi_socket_action(multi_, socket, events, &running);
+  // What observers add to these lists meanwhile waits for the next Poll(), so that this ends.
+  starts_.swap(running_.starts);
+  resumes_.swap(running_.resumes);
+  draining_.swap(running_.draining);
+  refused_.swap(running_.refused);
+  for (const auto& [id, error] : running_.refused) {
+    if (Transfer* const transfer = Find(id)) Fail(transfer, error);
+  }
+  for (const TransferId id : running_.resumes) {
+    if (Transfer* const transfer = Find(id)) ResumeNow(transfer);
+  }
+  for (const TransferId id : running_.draining) {
+    Transfer* const transfer = Find(id);
+    if (transfer == nullptr) continue;
+    transfer->draining = false;
+    if (!transfer->paused) Read(transfer);
+  }
+  ServeWaiting();  // a cancelled one may have made room
+  const bool busy = running_.any() || !starts_.empty() || !resumes_.empty() || !draining_.empty() ||
+                    !refused_.empty();
+  // Before requests are begun: a pooled connection that died meanwhile is dropped in here, before
+  // one of them is sent on it.
+  for (const SocketSet::Event& event : sockets_.Wait(busy ? 0 : WaitMs(timeout, Steady::now()))) {
+    if (sockets_.Live(event.fd)) OnEvent(event);  // or an earlier event of this batch ended it
+  }
+  for (const TransferId id : running_.starts) {
+    if (Transfer* const transfer = Find(id)) Begin(transfer, false);
+  }
+  const Steady::time_point now = Steady::now();
+  connector_.RunTimer(now);
+  while (const std::optional<Connector::Outcome> outcome = connector_.Next()) OnConnected(*outcome);
+  EndLateHandshakes();
+  ServeWaiting();
+  pool_.Expire(now);
+  running_.clear();
+  over_.clear();
   inside_ = false;
-  Settle();
 }
 
-// Takes the finished transfers. What an observer starts meanwhile cannot finish in here.
-void CurlTransport::Impl::Collect() {
-  int left = 0;
-  while (const CURLMsg* message = curl_multi_info_read(multi_, &left)) {
-    if (message->msg != CURLMSG_DONE) continue;
-    const CURLcode code = message->data.result;
-    const Transfer* const transfer = Transfer::Of(message->easy_handle);
-    End(transfer->id(), EndOf(code, transfer->Facts()));
+int CurlTransport::Impl::WaitMs(Duration timeout, Steady::time_point now) const {
+  Steady::time_point until = now + std::chrono::nanoseconds(std::max<int64_t>(timeout.ns, 0));
+  until = std::min(until, connector_.NextTimer());
+  if (!handshakes_.empty()) until = std::min(until, handshakes_.begin()->first);
+  const int64_t left = std::chrono::nanoseconds(until - now).count();
+  return static_cast<int>(std::clamp<int64_t>(MillisecondsUp(left), 0, INT_MAX));
+}
+
+void CurlTransport::Impl::OnEvent(const SocketSet::Event& event) {
+  Connection* const connection = sockets_.owner(event.fd);
+  if (connection == nullptr) return connector_.OnEvent(event);
+  Transfer* const transfer = connection->transfer;
+  if (transfer == nullptr) return pool_.OnReadable(connection);
+  if (transfer->observer == nullptr) return;  // cancelled by an earlier event of this batch
+  if (transfer->phase == Transfer::Phase::kHandshaking) return Handshake(transfer);
+  const TransferId id = transfer->id();
+  // TLS may wait for either to do the other.
+  if (!transfer->all_sent() && !transfer->send_failed) {
+    SendOn(transfer);
+    if (Find(id) == nullptr || transfer->connection() != connection) return;
+  } else if (event.writable) {
+    Listen(*transfer);  // TLS waited for it to read on
+  }
+  if ((event.readable || event.failed || connection->tls()) && !transfer->paused) Read(transfer);
+}
+
+void CurlTransport::Impl::EndLateHandshakes() {
+  if (handshakes_.empty()) return;
+  const Steady::time_point now = Steady::now();
+  while (!handshakes_.empty() && handshakes_.begin()->first <= now) {
+    Fail(Find(handshakes_.begin()->second), ConnectTimeoutError());
   }
 }
 
-// --- what libcurl calls --------------------------------------------------------------------------
+// --- the life of a transfer ----------------------------------------------------------------------
 
-int CurlTransport::Impl::OnSocket(CURL* easy, curl_socket_t socket, int what, void* self,
-                                  void* /*unused*/) {
-  Impl* const impl = static_cast<Impl*>(self);
-  if (what == CURL_POLL_REMOVE) {
-    impl->sockets_.Want(socket, SocketSet::kNone, nullptr);
-    return 0;
+void CurlTransport::Impl::Begin(Transfer* transfer, bool fresh) {
+  Origin& origin = transfer->origin();
+  if (!fresh) {
+    std::unique_ptr<Connection> pooled =
+        pool_.Take(&origin, Steady::now(), transfer->waited || sockets_.overflowed());
+    if (pooled != nullptr) return Exchange(transfer, std::move(pooled), true);
   }
-  Transfer* const transfer = Transfer::Of(easy);
-  if (transfer != nullptr) transfer->last_socket = socket;
-  const int interest = ((what & CURL_POLL_IN) != 0 ? SocketSet::kRead : 0) |
-                       ((what & CURL_POLL_OUT) != 0 ? SocketSet::kWrite : 0);
-  impl->sockets_.Want(socket, static_cast<uint8_t>(interest), transfer);
-  return 0;
-}
-
-int CurlTransport::Impl::OnTimer(CURLM* /*multi*/, long timeout_ms, void* self) {
-  Impl* const impl = static_cast<Impl*>(self);
-  if (timeout_ms > 0) {
-    impl->timer_ = Timer::kAt;
-    impl->timer_at_ = std::chrono::steady_clock::now() + std::chrono::milliseconds(timeout_ms);
+  if (origin.connecting >= kMaxConnecting) {
+    if (!std::exchange(origin.crowded, true)) crowded_.push_back(&origin);
+    transfer->phase = Transfer::Phase::kQueued;
+    transfer->waited = true;
+    origin.waiting.push_back(transfer->id());
+    return;
+  }
+  const Duration left{std::chrono::nanoseconds(transfer->connect_by - Steady::now()).count()};
+  transfer->phase = Transfer::Phase::kConnecting;
+  transfer->connecting = connector_.Begin(transfer->id(), origin, left);
+  if (transfer->connecting != nullptr) {
+    ++origin.connecting;
   } else {
-    impl->timer_ = timeout_ms == 0 ? Timer::kNow : Timer::kOff;
+    Fail(transfer, MakeError(ErrorCode::kOverloaded, "the gateway cannot open connections"));
   }
-  return 0;
+}
+
+// Their connect timeout runs meanwhile: those before them end no later than they do.
+void CurlTransport::Impl::ServeWaiting() {
+  for (size_t i = 0; i < crowded_.size();) {
+    Origin& origin = *crowded_[i];
+    while (!origin.waiting.empty() &&
+           (origin.connecting < kMaxConnecting || !origin.idle.empty())) {
+      Transfer* const transfer = Find(origin.waiting.front());
+      origin.waiting.pop_front();
+      if (transfer != nullptr) Begin(transfer, false);
+    }
+    if (!origin.waiting.empty()) {
+      ++i;
+      continue;
+    }
+    origin.crowded = false;
+    crowded_[i] = crowded_.back();
+    crowded_.pop_back();
+  }
+}
+
+void CurlTransport::Impl::OnConnected(const Connector::Outcome& outcome) {
+  Transfer* const transfer = Find(outcome.id);  // there: Remove() would have abandoned it
+  transfer->connecting = nullptr;
+  --transfer->origin().connecting;
+  if (outcome.fd < 0) return Fail(transfer, outcome.error);
+  Origin& origin = transfer->origin();
+  auto connection = std::make_unique<Connection>(outcome.fd, &origin, &sockets_, Steady::now());
+  if (!origin.tls) return Exchange(transfer, std::move(connection), false);
+  std::shared_ptr<TlsContext> context = TlsContextOf(origin.ca_file);
+  if (context == nullptr) return Fail(transfer, UnreadableCaFileError());
+  connection->StartTls(std::move(context));
+  transfer->Attach(std::move(connection), false);
+  transfer->phase = Transfer::Phase::kHandshaking;
+  handshakes_.emplace(transfer->connect_by, transfer->id());
+  Handshake(transfer);
+}
+
+// Read again when the file has changed; null when it cannot be read.
+std::shared_ptr<TlsContext> CurlTransport::Impl::TlsContextOf(const std::string& ca_file) {
+  std::shared_ptr<TlsContext>& context = tls_[ca_file];
+  if (context == nullptr || context->outdated()) context = std::make_shared<TlsContext>(ca_file);
+  if (context->ok()) return context;
+  tls_.erase(ca_file);
+  return nullptr;
+}
+
+void CurlTransport::Impl::Handshake(Transfer* transfer) {
+  Connection* const connection = transfer->connection();
+  switch (connection->Handshake().kind) {
+    case IoResult::Kind::kAwaitRead:
+      return connection->Want(SocketSet::kRead);
+    case IoResult::Kind::kAwaitWrite:
+      return connection->Want(SocketSet::kWrite);
+    case IoResult::Kind::kBytes:
+      handshakes_.erase({transfer->connect_by, transfer->id()});
+      return Exchange(transfer, transfer->Detach(), false);
+    case IoResult::Kind::kEof:
+    case IoResult::Kind::kFailed:
+      return Fail(transfer, TlsError(connection->untrusted()));
+  }
+}
+
+void CurlTransport::Impl::Exchange(Transfer* transfer, std::unique_ptr<Connection> connection,
+                                   bool reused) {
+  transfer->Attach(std::move(connection), reused);
+  SendOn(transfer);
+}
+
+void CurlTransport::Impl::Listen(const Transfer& transfer, bool also_write) {
+  const int interest = (transfer.paused ? SocketSet::kNone : SocketSet::kRead) |
+                       (also_write ? SocketSet::kWrite : SocketSet::kNone);
+  transfer.connection()->Want(static_cast<uint8_t>(interest));
+}
+
+void CurlTransport::Impl::SendOn(Transfer* transfer) {
+  switch (transfer->Send()) {
+    case Transfer::Sent::kAll:
+    case Transfer::Sent::kAwaitRead:
+      return Listen(*transfer);
+    case Transfer::Sent::kAwaitWrite:
+      return Listen(*transfer, true);
+    case Transfer::Sent::kFailed:
+      break;
+  }
+  if (transfer->reused() && !transfer->dispatched() && !transfer->reader.begun()) {
+    transfer->send_failed = false;
+    transfer->Detach();
+    return Begin(transfer, true);
+  }
+  // The peer may have said why it wants no more.
+  Listen(*transfer);
+  if (!transfer->paused) Read(transfer);
+}
+
+void CurlTransport::Impl::Read(Transfer* transfer) {
+  Connection* const connection = transfer->connection();
+  for (int i = 0; i < kMaxReads; ++i) {
+    const IoResult result = connection->Receive(buffer_.data(), buffer_.size());
+    switch (result.kind) {
+      case IoResult::Kind::kAwaitRead:
+        return;
+      case IoResult::Kind::kAwaitWrite:
+        return Listen(*transfer, true);
+      case IoResult::Kind::kEof:
+        return OnClosed(transfer, true);
+      case IoResult::Kind::kFailed:
+        return OnClosed(transfer, false);
+      case IoResult::Kind::kBytes:
+        break;
+    }
+    if (!Deliver(transfer, {buffer_.data(), result.size})) return;
+    if (!connection->pending()) return;  // the socket tells when there is more
+  }
+  if (transfer->draining) return;
+  transfer->draining = true;
+  draining_.push_back(transfer->id());
+}
+
+// False when the transfer is paused, or over and perhaps gone.
+bool CurlTransport::Impl::Deliver(Transfer* transfer, std::string_view bytes) {
+  std::string_view body;
+  for (;;) {
+    const Step step = transfer->reader.Next(&bytes, &body);
+    switch (step) {
+      case Step::kMore:
+        return true;
+      case Step::kHead:
+        transfer->observer->OnHead(transfer->reader.head());
+        if (transfer->observer == nullptr) return false;  // cancelled by the observer
+        break;
+      case Step::kBody:
+        if (transfer->observer->OnBody(body) == Flow::kPause) transfer->paused = true;
+        if (transfer->observer == nullptr) return false;
+        if (!transfer->paused) break;
+        transfer->held.assign(bytes);
+        Listen(*transfer, !transfer->all_sent() && !transfer->send_failed);
+        return false;
+      case Step::kEnd:
+        Complete(transfer, bytes.empty() && transfer->reader.keep_alive() && transfer->all_sent() &&
+                               !transfer->send_failed);
+        return false;
+      case Step::kTooLarge:
+      case Step::kInvalid:
+        Fail(transfer, AnswerErrorOf(step));
+        return false;
+    }
+  }
+}
+
+void CurlTransport::Impl::ResumeNow(Transfer* transfer) {
+  transfer->resuming = false;
+  if (!transfer->paused) return;
+  transfer->paused = false;
+  const std::string held = std::exchange(transfer->held, {});
+  if (!Deliver(transfer, held)) return;
+  Listen(*transfer, !transfer->all_sent() && !transfer->send_failed);
+  if (transfer->connection()->pending() || transfer->send_failed) Read(transfer);
+}
+
+void CurlTransport::Impl::Complete(Transfer* transfer, bool reusable) {
+  TransferPtr owned = Remove(transfer->id());
+  TransportEnd end;
+  end.complete = true;
+  end.dispatched = transfer->dispatched();
+  TransportObserver* const observer = std::exchange(transfer->observer, nullptr);
+  if (reusable) {
+    transfer->connection()->Want(SocketSet::kRead);
+    pool_.Put(transfer->Detach(), Steady::now());
+  }
+  over_.push_back(std::move(owned));
+  observer->OnEnd(end);
+}
+
+void CurlTransport::Impl::OnClosed(Transfer* transfer, bool in_order) {
+  if (in_order && transfer->reader.EndOfInput()) return Complete(transfer, false);
+  Fail(transfer, LostErrorOf(transfer->dispatched(), transfer->reader.head_done()));
+}
+
+void CurlTransport::Impl::Fail(Transfer* transfer, Error error) {
+  TransferPtr owned = Remove(transfer->id());
+  TransportEnd end;
+  end.dispatched = transfer->dispatched();
+  end.error = std::move(error);
+  TransportObserver* const observer = std::exchange(transfer->observer, nullptr);
+  over_.push_back(std::move(owned));
+  observer->OnEnd(end);
 }
 
 // -------------------------------------------------------------------------------------------------

@@ -1,5 +1,5 @@
-// Transport over libcurl's multi interface: keep-alive pool, TLS, one epoll set. The only libcurl
-// in the house.
+// Transport over HTTP/1.1: libcurl connects, the requests and answers on the connections are ours.
+// The only libcurl in the house.
 #pragma once
 
 #include <memory>
@@ -12,9 +12,8 @@ namespace seekroute {
 
 // Engine thread only, but for Wake(), which any thread may call.
 //
-// libcurl re-sends a POST by itself when a pooled connection turns out dead before the first
-// response byte; a generation would be paid twice. Two guards forbid it, each sufficient: the body
-// comes from a READFUNCTION whose SEEKFUNCTION fails, and a PREREQFUNCTION refuses its second call.
+// A request is written once. One kind of failure is mended unseen: a pooled connection that takes
+// not a single byte of the request is replaced by a fresh one.
 class CurlTransport : public Transport {
  public:
   struct Options {

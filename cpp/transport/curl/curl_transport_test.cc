@@ -97,6 +97,67 @@ TEST_F(CurlTransportTest, CarriesManyTransfersAtOnce) {
   EXPECT_LE(server.accepted(), 200);
 }
 
+// How many connections three requests take that run at once, and three more after them.
+int ConnectionsOfTwoRounds(const CurlTransport::Options& options) {
+  RawServer server(Echo);
+  const UpstreamSpec spec = SpecOf(server.url());
+  CurlTransport transport(options);
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  for (int round = 0; round < 2; ++round) {
+    std::vector<Recorder> heard(3);
+    for (Recorder& one : heard) transport.Start(RequestTo(spec), &one);
+    const auto running = [&] {
+      return !heard[0].ended() || !heard[1].ended() || !heard[2].ended();
+    };
+    while (running() && std::chrono::steady_clock::now() < deadline) transport.Poll(kStep);
+    for (const Recorder& one : heard) EXPECT_TRUE(one.ended() && one.end->complete);
+  }
+  return server.accepted();
+}
+
+TEST_F(CurlTransportTest, TheIdleConnectionsAreBounded) {
+  CurlTransport::Options options;
+  EXPECT_EQ(ConnectionsOfTwoRounds(options), 3);
+  options.max_idle_connections = 1;
+  EXPECT_EQ(ConnectionsOfTwoRounds(options), 5);
+  options.max_idle_connections = 0;
+  EXPECT_EQ(ConnectionsOfTwoRounds(options), 6);
+}
+
+TEST_F(CurlTransportTest, OldConnectionsAreNotReused) {
+  CurlTransport::Options options;
+  options.max_connection_idle = Duration{};
+  EXPECT_EQ(ConnectionsOfTwoRounds(options), 6);
+  options = {};
+  options.max_connection_life = Duration{};
+  EXPECT_EQ(ConnectionsOfTwoRounds(options), 6);
+}
+
+TEST_F(CurlTransportTest, AnswersThatSayCloseEndTheirConnection) {
+  RawServer server([](const Request&) {
+    return Reply{"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}"};
+  });
+  const UpstreamSpec spec = SpecOf(server.url());
+  EXPECT_EQ(Run(spec)->body, "{}");
+  EXPECT_EQ(Run(spec)->body, "{}");
+  EXPECT_EQ(server.accepted(), 2);
+}
+
+// The answer counts, and what was not sent of the request stays unsent.
+TEST_F(CurlTransportTest, AnAnswerMayComeBeforeTheRequestIsOut) {
+  const std::string refusal = "HTTP/1.1 413 Too large\r\nContent-Length: 5\r\n\r\nlarge";
+  for (const Then then : {Then::kKeep, Then::kFin}) {
+    RawServer server([](const Request&) { return Reply{}; });
+    server.GreetWith({refusal, then});
+    const UpstreamSpec spec = SpecOf(server.url());
+    const auto heard = Run(spec, Noise(20 << 20));
+    EXPECT_TRUE(heard->end->complete) << heard->end->error.message;
+    ASSERT_TRUE(heard->head.has_value());
+    EXPECT_EQ(heard->head->status, 413);
+    EXPECT_EQ(heard->body, "large");
+  }
+}
+
 TEST_F(CurlTransportTest, UploadsALargeBodyExactly) {
   std::string seen;
   RawServer server([&](const Request& request) {

@@ -49,18 +49,24 @@ int64_t DecimalMs(std::string_view text, int64_t unit_ms) {
   return std::min(ms, kMaxRetryAfterMs);
 }
 
-// Of "HTTP/1.1 200 OK"; 0 when it is not such a line.
-int StatusOf(std::string_view line) {
-  constexpr size_t kVersion = sizeof "HTTP/1.1 " - 1;
-  if (!line.starts_with("HTTP/1.") || line.size() < kVersion + 3 || line[kVersion - 1] != ' ') {
-    return 0;
-  }
-  int status = 0;
-  for (const char c : line.substr(kVersion, 3)) {
-    if (!IsDigit(c)) return 0;
-    status = status * 10 + (c - '0');
-  }
-  return status;
+bool IsToken(std::string_view text) {
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
+    return IsDigit(c) || (Lower(c) >= 'a' && Lower(c) <= 'z') ||
+           std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
+  });
+}
+
+// Without its LF or CRLF.
+std::string_view WithoutEnd(std::string_view line) {
+  if (line.ends_with('\n')) line.remove_suffix(1);
+  if (line.ends_with('\r')) line.remove_suffix(1);
+  return line;
+}
+
+bool HasControl(std::string_view text) {
+  return std::any_of(text.begin(), text.end(), [](char c) {
+    return static_cast<unsigned char>(c) < 0x20 ? c != '\t' : c == 0x7F;
+  });
 }
 
 }  // namespace
@@ -68,24 +74,27 @@ int StatusOf(std::string_view line) {
 void HeadReader::Reset() {
   bytes_ = 0;
   done_ = false;
+  expects_status_ = true;
   Forget();
 }
 
 HeadReader::Step HeadReader::Add(std::string_view line) {
+  if (Exceeds(line.size())) return Step::kTooLarge;
   bytes_ += line.size();
-  if (bytes_ > max_bytes_) return Step::kTooLarge;
   if (done_) return Step::kMore;
-  if (line.starts_with("HTTP/")) {
+  const std::string_view text = WithoutEnd(line);
+  if (HasControl(text)) return Step::kInvalid;
+  if (expects_status_) {
     Forget();  // what an interim head said
-    head_.status = StatusOf(line);
-    const bool valid = head_.status >= 100 && head_.status <= 599 && head_.status != 101;
-    return valid ? Step::kMore : Step::kInvalid;
+    expects_status_ = false;
+    return StatusLine(text) ? Step::kMore : Step::kInvalid;
   }
-  if (!Trimmed(line).empty()) {
-    Field(line);
+  if (!text.empty()) return Field(text) ? Step::kMore : Step::kInvalid;
+  if (head_.status < 200) {
+    expects_status_ = true;
     return Step::kMore;
   }
-  if (head_.status < 200) return Step::kMore;
+  if (!DecideFraming()) return Step::kInvalid;
   head_.retry_after_ms = RetryAfterMs();
   done_ = true;
   return Step::kFinal;
@@ -93,18 +102,56 @@ HeadReader::Step HeadReader::Add(std::string_view line) {
 
 void HeadReader::Forget() {
   head_ = {};
+  framing_ = {};
   retry_after_ms_ = -1;
   retry_after_.clear();
   date_.clear();
+  http10_ = false;
+  close_ = false;
+  keep_alive_ = false;
+  has_length_ = false;
+  length_ = 0;
+  codings_ = 0;
+  chunked_ = false;
 }
 
-void HeadReader::Field(std::string_view line) {
+// "HTTP/1.1 200 OK", also without a reason.
+bool HeadReader::StatusLine(std::string_view line) {
+  constexpr size_t kVersion = sizeof "HTTP/1.1 " - 1;
+  constexpr size_t kStatusEnd = kVersion + 3;
+  if (!line.starts_with("HTTP/1.") || line.size() < kStatusEnd) return false;
+  if (!IsDigit(line[kVersion - 2]) || line[kVersion - 1] != ' ') return false;
+  if (line.size() > kStatusEnd && line[kStatusEnd] != ' ') return false;
+  http10_ = line[kVersion - 2] == '0';
+  for (const char c : line.substr(kVersion, 3)) {
+    if (!IsDigit(c)) return false;
+    head_.status = head_.status * 10 + (c - '0');
+  }
+  return head_.status >= 100 && head_.status <= 599 && head_.status != 101;
+}
+
+bool HeadReader::Field(std::string_view line) {
+  if (line[0] == ' ' || line[0] == '\t') return false;
   const size_t colon = line.find(':');
-  if (colon == std::string_view::npos) return;
+  if (colon == std::string_view::npos) return true;
   const std::string_view name = line.substr(0, colon);
+  if (!IsToken(name)) return false;
   const std::string_view value = Trimmed(line.substr(colon + 1));
   if (EqualsLowered(name, "content-type")) {
     head_.content_type = Lowered(Trimmed(value.substr(0, value.find(';'))));
+  } else if (EqualsLowered(name, "content-length")) {
+    return ContentLength(value);
+  } else if (EqualsLowered(name, "transfer-encoding")) {
+    ++codings_;
+    chunked_ = EqualsLowered(value, "chunked");
+  } else if (EqualsLowered(name, "connection")) {
+    for (std::string_view rest = value; !rest.empty();) {
+      const size_t comma = std::min(rest.find(','), rest.size());
+      const std::string_view option = Trimmed(rest.substr(0, comma));
+      close_ = close_ || EqualsLowered(option, "close");
+      keep_alive_ = keep_alive_ || EqualsLowered(option, "keep-alive");
+      rest.remove_prefix(std::min(comma + 1, rest.size()));
+    }
   } else if (EqualsLowered(name, "content-encoding")) {
     head_.content_encoding = Lowered(value);
   } else if (EqualsLowered(name, "retry-after-ms")) {
@@ -114,6 +161,43 @@ void HeadReader::Field(std::string_view line) {
   } else if (EqualsLowered(name, "date")) {
     date_ = value;
   }
+  return true;
+}
+
+// One, and digits only: where two readers could differ on the end of an answer there is none.
+bool HeadReader::ContentLength(std::string_view value) {
+  constexpr size_t kMaxDigits = 18;
+  if (has_length_ || value.empty() || value.size() > kMaxDigits) return false;
+  has_length_ = true;
+  for (const char c : value) {
+    if (!IsDigit(c)) return false;
+    length_ = length_ * 10 + static_cast<uint64_t>(c - '0');
+  }
+  return true;
+}
+
+// RFC 9112, section 6.3.
+bool HeadReader::DecideFraming() {
+  framing_.keep_alive = http10_ ? keep_alive_ && !close_ : !close_;
+  if (head_.status == 204 || head_.status == 304) {
+    framing_.body = Framing::Body::kNone;
+    framing_.keep_alive = framing_.keep_alive && codings_ == 0;
+    return true;
+  }
+  if (codings_ > 0) {
+    if (codings_ > 1 || !chunked_) return false;  // a coding that is not asked for
+    framing_.body = Framing::Body::kChunked;
+    if (has_length_ || http10_) framing_.keep_alive = false;
+    return true;
+  }
+  if (has_length_) {
+    framing_.body = length_ == 0 ? Framing::Body::kNone : Framing::Body::kLength;
+    framing_.length = length_;
+    return true;
+  }
+  framing_.body = Framing::Body::kUntilClose;
+  framing_.keep_alive = false;
+  return true;
 }
 
 int64_t HeadReader::RetryAfterMs() const {

@@ -1,4 +1,4 @@
-// Collects a TransportHead from the header lines libcurl hands over one by one.
+// Collects the head of a response from its lines, and what it says about the end of the body.
 #pragma once
 
 #include <cstddef>
@@ -10,40 +10,67 @@
 
 namespace seekroute {
 
+// How the body of a response ends, and whether its connection can carry another request.
+struct Framing {
+  enum class Body : uint8_t { kNone, kLength, kChunked, kUntilClose };
+  Body body = Body::kUntilClose;
+  uint64_t length = 0;  // for kLength
+  bool keep_alive = false;
+};
+
 // Not thread-safe.
 class HeadReader {
  public:
   enum class Step : uint8_t {
     kMore,      // the head goes on, or it was an interim (1xx) one
-    kFinal,     // head() is whole; said once
+    kFinal,     // head() and framing() are whole; said once
     kTooLarge,  // more than max_bytes in heads and trailers together
-    kInvalid,   // not a status line of HTTP/1, or a switch of protocols nobody asked for
+    kInvalid,   // no head of HTTP/1, one whose framing is ambiguous, or an unasked 101
   };
 
   explicit HeadReader(size_t max_bytes) : max_bytes_(max_bytes) {}
 
-  // Forgets everything: a new transfer begins.
+  // Forgets everything: a new response begins.
   void Reset();
 
   // Takes one line with its line end. Lines after the final head (trailers) are only counted.
+  // A line without a colon is skipped; a folded line and a name that is no token are refused.
   Step Add(std::string_view line);
+
+  // Whether `bytes` more would exceed the limit.
+  bool Exceeds(size_t bytes) const { return bytes > max_bytes_ - bytes_; }
 
   bool done() const { return done_; }
   bool begun() const { return bytes_ > 0; }
+  bool expects_status() const { return expects_status_; }
   const TransportHead& head() const { return head_; }
+  const Framing& framing() const { return framing_; }
 
  private:
   void Forget();
-  void Field(std::string_view line);
+  bool StatusLine(std::string_view line);
+  bool Field(std::string_view line);
+  bool ContentLength(std::string_view value);
+  bool DecideFraming();
   int64_t RetryAfterMs() const;
 
   const size_t max_bytes_;
   size_t bytes_ = 0;
   bool done_ = false;
+  bool expects_status_ = true;
   TransportHead head_;
+  Framing framing_;
   int64_t retry_after_ms_ = -1;  // of the header retry-after-ms
   std::string retry_after_;      // raw, because its date form is measured from `Date`
   std::string date_;
+
+  bool http10_ = false;
+  bool close_ = false;       // Connection: close
+  bool keep_alive_ = false;  // Connection: keep-alive
+  bool has_length_ = false;
+  uint64_t length_ = 0;
+  int codings_ = 0;  // Transfer-Encoding fields seen
+  bool chunked_ = false;
 };
 
 }  // namespace seekroute

@@ -1,5 +1,5 @@
-// One epoll set for libcurl's sockets, and a wake-up. An idle pooled connection stays registered,
-// so that reusing it costs no epoll_ctl; that is a quarter of the request rate.
+// One epoll set for all sockets of a transport, and a wake-up. A connection stays registered from
+// its opening to its end, idle or not, so that reusing it costs no epoll_ctl.
 #pragma once
 
 #include <sys/epoll.h>
@@ -11,13 +11,15 @@
 
 namespace seekroute {
 
+class Connection;
+
 // Engine thread only, but for Wake().
 class SocketSet {
  public:
   enum Interest : uint8_t { kNone = 0, kRead = 1, kWrite = 2 };
   struct Event {
     int fd;
-    bool readable;
+    bool readable;  // also when the peer is gone: reading tells
     bool writable;
     bool failed;
   };
@@ -30,46 +32,41 @@ class SocketSet {
   // False when the process had no descriptors left for it; then Wait() only sleeps.
   bool ok() const { return epoll_fd_ >= 0 && wake_fd_ >= 0; }
 
-  // A connection's socket was opened; it may stay registered while nobody is interested. Sockets
-  // not announced here (the resolver's) are dropped as soon as interest is gone, because nobody
-  // tells when they are closed.
-  void Opened(int fd);
+  // Sets what is waited for. `owner` is whose socket it is, null for libcurl's own. kNone keeps the
+  // socket registered until it becomes ready: a short pause costs no system call.
+  void Want(int fd, uint8_t interest, Connection* owner);
 
-  // The connection's socket is about to be closed.
-  void Closed(int fd);
-
-  // Sets what is waited for. `owner` is whose transfer it is, kept while the interest is kNone.
-  void Want(int fd, uint8_t interest, const void* owner);
-
-  // The transfer is over. A socket that is then readable was closed by the peer, or got bytes no
-  // one asked for; it is emptied and shut down so that no later request can read them.
-  void Disown(int fd, const void* owner);
+  // The socket is about to be closed, or nobody's any more.
+  void Forget(int fd);
 
   // Waits for events, Wake() or `timeout_ms`. The span is valid until the next call; at most
-  // kMaxEvents, the rest is reported by the next call. Skip an event whose socket changed hands
-  // meanwhile by asking Live().
+  // kMaxEvents, the rest is reported by the next call. An event may come for a socket that changed
+  // hands meanwhile: ask Live(), and take "ready" for a hint.
   std::span<const Event> Wait(int timeout_ms);
   bool Live(int fd) const { return At(fd).want != kNone; }
+  Connection* owner(int fd) const { return At(fd).owner; }
+
+  // The last Wait() may have left events unreported.
+  bool overflowed() const { return overflowed_; }
 
   // Thread-safe, async-signal-safe.
   void Wake();
 
  private:
   struct Socket {
-    const void* owner = nullptr;  // compared, never followed
+    Connection* owner = nullptr;  // not owned
     uint8_t want = kNone;
     uint8_t armed = kNone;  // what epoll was told
-    bool pooled = false;
   };
   static constexpr size_t kMaxEvents = 256;
 
   const Socket& At(int fd) const { return sockets_[static_cast<size_t>(fd)]; }
   Socket& At(int fd);
   void Arm(int fd, uint8_t interest);
-  void Neglect(int fd, uint32_t events);
 
   int epoll_fd_;
   int wake_fd_;
+  bool overflowed_ = false;
   std::vector<Socket> sockets_;  // by descriptor: as long as RLIMIT_NOFILE at most
   std::array<epoll_event, kMaxEvents> raw_;
   std::array<Event, kMaxEvents> events_;

@@ -1,96 +1,79 @@
-// One request and the libcurl easy handle that carries it.
+// One request: what is written of it, and how its answer is read.
 #pragma once
 
-#include <curl/curl.h>
-
+#include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
-#include <vector>
+#include <string_view>
 
-#include "transport/curl/curl_transport.h"
-#include "transport/curl/head_reader.h"
-#include "transport/curl/send_once.h"
-#include "transport/curl/socket_set.h"
-#include "transport/curl/transfer_end.h"
+#include "transport/curl/connection.h"
+#include "transport/curl/connector.h"
+#include "transport/curl/origin.h"
+#include "transport/curl/response_reader.h"
 #include "transport/transport.h"
 
 namespace seekroute {
 
-// Kept and used again for later requests, which saves most of the handle's configuration. Engine
-// thread only.
+// Engine thread only.
 class Transfer {
  public:
-  // `sockets` is not owned and outlives every connection.
-  Transfer(SocketSet* sockets, const CurlTransport::Options& options);
+  enum class Phase : uint8_t { kQueued, kConnecting, kHandshaking, kExchanging };
+  enum class Sent : uint8_t { kAll, kAwaitWrite, kAwaitRead, kFailed };
+
+  // `observer` and `origin` are not owned.
+  Transfer(TransferId id, TransportRequest request, TransportObserver* observer, Origin* origin,
+           size_t max_head_bytes);
   ~Transfer();
   Transfer(const Transfer&) = delete;
   Transfer& operator=(const Transfer&) = delete;
 
-  // The transfer of a handle libcurl names; null for handles of its own.
-  static Transfer* Of(CURL* easy);
-
   // Says why `request` must not be sent, if so.
-  static std::optional<Error> Refusal(const TransportRequest& request);
+  static std::optional<Error> Refusal(const TransportRequest& request, const Origin& origin);
 
-  // Takes over a request and readies the handle for it. `observer` is not owned.
-  void Begin(TransferId id, TransportRequest request, TransportObserver* observer);
+  // Gets a connection, ready for a request. From now on the request can go nowhere else, unless not
+  // a byte of it was taken.
+  void Attach(std::unique_ptr<Connection> connection, bool reused);
+  std::unique_ptr<Connection> Detach();
 
-  // The same for a request that is refused: it only waits to be told.
-  void BeginRefused(TransferId id, TransportObserver* observer);
+  // Writes on; what is written once is not written again.
+  Sent Send();
+  bool all_sent() const { return head_sent_ == head_.size() && body_sent_ == request_.body.size(); }
 
-  // Forgets the request. The handle is in no multi handle now.
-  void Clear();
+  // False: it is certain that no byte of the request was sent.
+  bool dispatched() const;
 
-  // After this the observer hears nothing; libcurl's next callback fails the transfer.
-  void Silence() { observer_ = nullptr; }
-
-  // Lets a paused transfer go on. The observer may be called from here, and may silence the
-  // transfer. Not CURLE_OK: the transfer failed, and libcurl says so nowhere else.
-  CURLcode Resume();
-
-  TransferFacts Facts() const;
-  CURL* easy() const { return easy_; }
   TransferId id() const { return id_; }
-  TransportObserver* observer() const { return observer_; }
+  Origin& origin() const { return *origin_; }
+  Connection* connection() const { return connection_.get(); }
+  bool reused() const { return reused_; }
+  Duration connect_timeout() const { return request_.connect_timeout; }
 
-  // Plain state of the transport, kept here to spare it a map.
-  bool resuming = false;                        // waits for its Resume()
-  curl_socket_t last_socket = CURL_SOCKET_BAD;  // where libcurl last had it
+  TransportObserver* observer;  // not owned; null once cancelled
+  ResponseReader reader;
+  Phase phase = Phase::kQueued;
+  Connector::Attempt* connecting = nullptr;  // the connector's
+  Connection::Clock::time_point connect_by;  // the connection must stand, TLS included
+  bool waited = false;                       // for its turn to connect
+  bool send_failed = false;  // the rest of the request is not sent; an answer may come
+  bool paused = false;
+  bool resuming = false;  // waits for its Resume()
+  bool draining = false;  // waits for its turn: TLS holds bytes the socket does not show
+  std::string held;       // what came and was not read when it was paused: one buffer at most
 
  private:
-  void Configure();
-  void LayOutHeaders();
+  void Compose();
 
-  static curl_socket_t OnOpenSocket(void* self, curlsocktype purpose, curl_sockaddr* address);
-  static int OnCloseSocket(void* sockets, curl_socket_t socket);
-  static int OnRequest(void* self, char* primary_ip, char* local_ip, int primary_port,
-                       int local_port);
-  static size_t OnHeader(char* line, size_t size, size_t count, void* self);
-  static size_t OnBody(char* bytes, size_t size, size_t count, void* self);
-
-  SocketSet* const sockets_;
-  const CurlTransport::Options options_;
-  CURL* const easy_;
-  TransferId id_ = 0;
-  TransportObserver* observer_ = nullptr;  // not owned; null once cancelled
+  const TransferId id_;
+  Origin* const origin_;
   TransportRequest request_;
-  SendOnce sending_;
-  HeadReader head_;
-  std::string authorization_;
-  std::vector<curl_slist> headers_;  // points into request_ and authorization_
-  std::string held_;                 // body that came while paused: one receive buffer at most
-  bool paused_ = false;
-  bool head_too_large_ = false;
-  bool head_invalid_ = false;
-  bool address_refused_ = false;
-  bool no_descriptor_ = false;
-  char curl_text_[CURL_ERROR_SIZE] = {};
-  // What the handle was configured with: compared by value, because a spec's address is reused.
-  bool configured_ = false;
-  bool allow_http_ = false;
-  std::string url_;
-  std::string ca_file_;
-  std::string proxy_;
+  std::string head_;  // and a small body
+  size_t head_sent_ = 0;
+  size_t body_sent_ = 0;
+  bool reused_ = false;
+  bool written_ = false;         // bytes were taken, though the strings are gone
+  uint64_t written_before_ = 0;  // by earlier requests of the connection, and the handshake
+  std::unique_ptr<Connection> connection_;
 };
 
 }  // namespace seekroute

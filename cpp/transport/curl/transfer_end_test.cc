@@ -2,72 +2,46 @@
 
 #include <gtest/gtest.h>
 
-#include <string>
-
 namespace seekroute {
 namespace {
 
-constexpr TransferFacts kUnsent = {};
-constexpr TransferFacts kAsked = {.dispatched = true};
-constexpr TransferFacts kAnswering = {.dispatched = true, .head_done = true};
-
-struct Case {
-  CURLcode code;
-  TransferFacts facts;
-  ErrorCode expected;
-};
-
-TEST(TransferEndTest, EveryFailureHasItsName) {
-  TransferFacts refused = kUnsent;
-  refused.address_refused = true;
-  TransferFacts out_of_descriptors = kUnsent;
-  out_of_descriptors.no_descriptor = true;
-  TransferFacts chunks = kAnswering;
-  chunks.curl_text = "Illegal or missing hexadecimal sequence in chunked-encoding";
-  TransferFacts large_trailers = kAnswering;
-  large_trailers.head_too_large = true;
-  const Case cases[] = {
-      {CURLE_COULDNT_RESOLVE_HOST, kUnsent, ErrorCode::kUpstreamError},
-      {CURLE_COULDNT_RESOLVE_PROXY, kUnsent, ErrorCode::kUpstreamError},
-      {CURLE_COULDNT_CONNECT, kUnsent, ErrorCode::kUpstreamError},
-      {CURLE_COULDNT_CONNECT, refused, ErrorCode::kUpstreamError},
-      {CURLE_ABORTED_BY_CALLBACK, refused, ErrorCode::kUpstreamError},
-      {CURLE_COULDNT_CONNECT, out_of_descriptors, ErrorCode::kOverloaded},
-      {CURLE_RECV_ERROR, kUnsent, ErrorCode::kUpstreamError},  // a proxy that says no
-      {CURLE_OPERATION_TIMEDOUT, kUnsent, ErrorCode::kUpstreamTimeout},
-      {CURLE_PEER_FAILED_VERIFICATION, kUnsent, ErrorCode::kUpstreamTls},
-      {CURLE_SSL_CONNECT_ERROR, kUnsent, ErrorCode::kUpstreamTls},
-      {CURLE_SSL_CACERT_BADFILE, kUnsent, ErrorCode::kUpstreamTls},
-      {CURLE_SEND_FAIL_REWIND, kAsked, ErrorCode::kUpstreamTruncated},
-      {CURLE_ABORTED_BY_CALLBACK, kAsked, ErrorCode::kUpstreamTruncated},
-      {CURLE_GOT_NOTHING, kAsked, ErrorCode::kUpstreamTruncated},
-      {CURLE_SEND_ERROR, kAsked, ErrorCode::kUpstreamTruncated},
-      {CURLE_RECV_ERROR, kAsked, ErrorCode::kUpstreamTruncated},
-      {CURLE_RECV_ERROR, kAnswering, ErrorCode::kUpstreamTruncated},
-      {CURLE_PARTIAL_FILE, kAnswering, ErrorCode::kUpstreamTruncated},
-      {CURLE_OK, kAsked, ErrorCode::kUpstreamTruncated},
-      {CURLE_RECV_ERROR, chunks, ErrorCode::kBadUpstreamResponse},
-      {CURLE_UNSUPPORTED_PROTOCOL, kAsked, ErrorCode::kBadUpstreamResponse},
-      {CURLE_UNSUPPORTED_PROTOCOL, kUnsent, ErrorCode::kUpstreamError},
-      {CURLE_WEIRD_SERVER_REPLY, kAsked, ErrorCode::kBadUpstreamResponse},
-      {CURLE_OUT_OF_MEMORY, kAsked, ErrorCode::kBadUpstreamResponse},
-      {CURLE_OUT_OF_MEMORY, kUnsent, ErrorCode::kInternal},
-      {CURLE_WRITE_ERROR, large_trailers, ErrorCode::kBadUpstreamResponse},
+TEST(TransferEndTest, EveryFailureToConnectHasItsName) {
+  constexpr ConnectFacts kPlain = {};
+  constexpr ConnectFacts kRefused = {.address_refused = true};
+  constexpr ConnectFacts kOutOfDescriptors = {.no_descriptor = true};
+  struct {
+    CURLcode code;
+    ConnectFacts facts;
+    ErrorCode expected;
+  } const cases[] = {
+      {CURLE_COULDNT_RESOLVE_HOST, kPlain, ErrorCode::kUpstreamError},
+      {CURLE_COULDNT_RESOLVE_PROXY, kPlain, ErrorCode::kUpstreamError},
+      {CURLE_COULDNT_CONNECT, kPlain, ErrorCode::kUpstreamError},
+      {CURLE_COULDNT_CONNECT, kRefused, ErrorCode::kUpstreamError},
+      {CURLE_COULDNT_CONNECT, kOutOfDescriptors, ErrorCode::kOverloaded},
+      {CURLE_RECV_ERROR, kPlain, ErrorCode::kUpstreamError},  // a proxy that says no
+      {CURLE_OPERATION_TIMEDOUT, kPlain, ErrorCode::kUpstreamTimeout},
+      {CURLE_URL_MALFORMAT, kPlain, ErrorCode::kUpstreamError},
+      {CURLE_OUT_OF_MEMORY, kPlain, ErrorCode::kInternal},
   };
-  for (const Case& one : cases) {
-    const TransportEnd end = EndOf(one.code, one.facts);
-    EXPECT_FALSE(end.complete) << one.code;
-    EXPECT_EQ(end.dispatched, one.facts.dispatched) << one.code;
-    EXPECT_EQ(end.error.name(), TraitsOf(one.expected).name) << one.code;
-    EXPECT_FALSE(end.error.message.empty()) << one.code;
+  for (const auto& one : cases) {
+    const Error error = ConnectErrorOf(one.code, one.facts);
+    EXPECT_EQ(error.name(), TraitsOf(one.expected).name) << one.code;
+    EXPECT_FALSE(error.message.empty()) << one.code;
   }
+  EXPECT_NE(ConnectErrorOf(CURLE_COULDNT_CONNECT, kRefused).message.find("allow_private"),
+            std::string::npos);
 }
 
-TEST(TransferEndTest, AWholeAnswerIsNoFailure) {
-  const TransportEnd end = EndOf(CURLE_OK, kAnswering);
-  EXPECT_TRUE(end.complete);
-  EXPECT_TRUE(end.dispatched);
-  EXPECT_TRUE(end.error.message.empty());
+TEST(TransferEndTest, EveryLossHasItsName) {
+  EXPECT_EQ(LostErrorOf(false, false).code, ErrorCode::kUpstreamError);
+  EXPECT_EQ(LostErrorOf(true, false).code, ErrorCode::kUpstreamTruncated);
+  EXPECT_EQ(LostErrorOf(true, true).code, ErrorCode::kUpstreamTruncated);
+  EXPECT_NE(LostErrorOf(true, true).message, LostErrorOf(true, false).message);
+  EXPECT_EQ(AnswerErrorOf(ResponseReader::Step::kInvalid).code, ErrorCode::kBadUpstreamResponse);
+  EXPECT_EQ(AnswerErrorOf(ResponseReader::Step::kTooLarge).code, ErrorCode::kBadUpstreamResponse);
+  EXPECT_EQ(TlsError(true).code, ErrorCode::kUpstreamTls);
+  EXPECT_NE(TlsError(true).message, TlsError(false).message);
 }
 
 }  // namespace
