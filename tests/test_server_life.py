@@ -94,7 +94,8 @@ def test_nothing_is_left_of_clients_that_left(tmp_path: Path) -> None:
 
 def test_second_process_on_a_data_directory_is_refused(tmp_path: Path) -> None:
     with running_server(tmp_path) as server:
-        second = Service(server.service.settings, environ={})
+        settings = load_settings(overrides={"data_dir": str(tmp_path)}, environ={})
+        second = Service(settings, environ={})
         with pytest.raises(ControlError, match="in use by another"):
             second.open()
         assert server.chat().status == 200

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from seekroute.config.catalog import Catalog, CatalogModel, Endpoint, per_token, rates
+if TYPE_CHECKING:
+    # A server unpickles a finished list, and shall not load the catalog's schema with it.
+    from seekroute.config.catalog import Catalog, CatalogModel, Endpoint
 
 __all__ = ["ModelList", "is_allowed", "models_payload"]
 
@@ -117,6 +119,8 @@ def _endpoint_used(model: CatalogModel, candidates: Sequence[Mapping[str, Any]])
 
 
 def _pricing(endpoint: Endpoint, *, image: bool) -> dict[str, Any]:
+    from seekroute.config.catalog import per_token, rates
+
     price, unit = endpoint.price, rates(endpoint.price)
     result: dict[str, Any] = {
         "prompt": unit["input"],
