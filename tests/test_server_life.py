@@ -235,6 +235,33 @@ def test_log_lines_that_find_no_room_are_counted() -> None:
         os.close(descriptor)
 
 
+@pytest.mark.parametrize("log_format", ["json", "pretty"])
+def test_tracebacks_show_no_values(log_format: Any) -> None:
+    reader, descriptor = os.pipe()
+    root = logging.getLogger()
+    before = root.handlers, root.level
+    try:
+        writer = LineWriter(descriptor)
+        logs.configure(writer, log_format, "info")
+
+        def fail(prompt: str) -> None:
+            raise ValueError("the reason")
+
+        try:
+            fail("canary " * 2)
+        except ValueError:
+            logging.getLogger("seekroute.http").exception("the application failed")
+        writer.close()
+        shown = os.read(reader, 65536).decode()
+    finally:
+        root.handlers, root.level = before
+        os.close(reader)
+        os.close(descriptor)
+    assert "the reason" in shown
+    assert "fail" in shown
+    assert "canary canary" not in shown
+
+
 # --- under another server -------------------------------------------------------------------------
 
 

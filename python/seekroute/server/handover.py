@@ -55,6 +55,9 @@ def resume() -> int | None:
     taken = take()
     if taken is None:
         return None
+    # structlog would import it (4 MB) for a kind of traceback that is not used. Nobody else in this
+    # program looks for it.
+    sys.modules.setdefault("rich", None)  # type: ignore[arg-type]
     from seekroute.server.runner import serve_plan
 
     return serve_plan(*taken)
