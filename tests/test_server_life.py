@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import re
 import signal
@@ -21,7 +22,7 @@ from fastapi import FastAPI
 
 from seekroute.config import load_settings
 from seekroute.control import ControlError
-from seekroute.server import create_app
+from seekroute.server import create_app, logs
 from seekroute.server.logs import LineWriter
 from seekroute.server.service import Service
 from seekroute.testing import Gate, MockProvider, Raw, Text

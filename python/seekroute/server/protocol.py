@@ -20,7 +20,6 @@ from __future__ import annotations
 import asyncio
 import enum
 import re
-from collections import deque
 from collections.abc import Callable
 from typing import Any, ClassVar, Final
 
@@ -52,6 +51,7 @@ _REQUEST_LINE_SLACK: Final = 64
 
 _METHOD: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+(?: |\Z)")
 _MIB: Final = 1024 * 1024
+_NO_HEADERS: Final[list[Header]] = []  # never changed: a request begins with lists of its own
 
 
 class _State(enum.IntEnum):
@@ -66,6 +66,12 @@ class _State(enum.IntEnum):
 
 class HttpProtocol(Connection):
     """One client connection. Event loop thread only. Made by `protocol_class()`."""
+
+    __slots__ = tuple(
+        "_body_since _body_size _chunked _cycle _deadline _discard _framing _head_fed _head_size "
+        "_headers _reading _refused _silent _state _target _trailer_size _waiting app_state "
+        "application client connections parser root_path scheme server server_state tasks".split()
+    )
 
     # Makes the answer to what does not reach the application; set by `protocol_class()`.
     refuser: ClassVar[Refuser]
@@ -84,14 +90,14 @@ class HttpProtocol(Connection):
         self.tasks: set[Any] = server_state.tasks
         self.root_path = config.root_path
         self.app_state = app_state
-        self.parser: Any = httptools.HttpRequestParser(self)
+        self.parser: Any = None  # made for the first byte
 
         self._state = _State.FRESH
         self._deadline = 0.0
 
         self._cycle: Cycle | None = None  # the one being answered
         self._reading: Cycle | None = None  # the one whose body is being received
-        self._waiting: deque[Cycle] = deque()
+        self._waiting: list[Cycle] = []  # at most max_pipelined
         self._discard = False  # what follows is not a request of ours any more
 
         self._target = b""
@@ -184,6 +190,8 @@ class HttpProtocol(Connection):
     def _feed(self, data: bytes, start: int) -> int:
         """Gives the parser as much from `start` as may be given at once. Returns how much."""
         limits = self.limits
+        if self.parser is None:
+            self.parser = httptools.HttpRequestParser(self)
         view = memoryview(data)[start:]
         if self._state == _State.BODY:
             if not self._chunked:
@@ -320,6 +328,17 @@ class HttpProtocol(Connection):
         cycle.task = task = self.loop.create_task(cycle.run(self.application))
         self.tasks.add(task)
 
+    def forget_request(self) -> None:
+        """Lets go of the last request's head, unless a next one has begun."""
+        if self._state == _State.ANSWERING:
+            self._target = b""
+            self._headers = self._framing = _NO_HEADERS
+
+    def rest(self) -> None:
+        """Lets go of the parser, unless it has begun a next request: a long answer is given."""
+        if self._state == _State.ANSWERING:
+            self.parser = None
+
     def on_body(self, body: bytes) -> None:
         self._silent = 0
         self._body_size += len(body)
@@ -425,7 +444,7 @@ class HttpProtocol(Connection):
     def _next(self) -> None:
         self._cycle = None
         if self._waiting:
-            self._start(self._waiting.popleft())
+            self._start(self._waiting.pop(0))
             if not self._waiting:
                 self.resume_reading()
             return
@@ -494,5 +513,5 @@ def protocol_class(limits: Limits, refuse: Refuser) -> type[HttpProtocol]:
     return type(
         "BoundHttpProtocol",
         (HttpProtocol,),
-        {"limits": limits, "refuser": staticmethod(refuse)},
+        {"__slots__": (), "limits": limits, "refuser": staticmethod(refuse)},
     )
