@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import enum
 from collections.abc import Callable
 from typing import Any, ClassVar
 
 from seekroute.server.limits import Limits
+
+
+class State(enum.IntEnum):
+    """What is being received on a connection."""
+
+    FRESH = 0  # connected, nothing received
+    HEAD = 1  # inside a request's head
+    BODY = 2  # inside a request's body
+    ANSWERING = 3  # the request is complete, the answer is not
+    IDLE = 4  # between requests
+    LINGER = 5  # answered for the last time; input is discarded
+    CLOSED = 6
 
 
 class Connection(asyncio.Protocol):

@@ -41,6 +41,16 @@ _NO_SCOPE: Final[dict[str, Any]] = {}  # of a cycle that has let go of its own; 
 STATUS_LINES: Final = {status: _status_line(status) for status in range(100, 600)}
 
 
+def closing_answer(status: int, headers: Sequence[Header], body: bytes) -> bytes:
+    """A whole answer after which the connection is closed."""
+    out = [STATUS_LINES[status]]
+    for name, value in headers:
+        if name.lower() != b"connection":
+            out += (name, b": ", value, b"\r\n")
+    out += (b"connection: close\r\n\r\n", body)
+    return b"".join(out)
+
+
 def http_scope(
     *,
     method: bytes,
