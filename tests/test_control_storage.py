@@ -90,13 +90,13 @@ def test_the_migrations_lead_to_the_models(tmp_path: Path) -> None:
     from alembic.migration import MigrationContext
     from sqlalchemy import create_engine
 
-    from seekroute.control.models import Base
+    from seekroute.control.models import metadata
 
     Database(tmp_path).close()
     engine = create_engine(f"sqlite:///{tmp_path / 'control.db'}")
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
-        assert compare_metadata(context, Base.metadata) == []
+        assert compare_metadata(context, metadata) == []
     engine.dispose()
 
 

@@ -301,4 +301,4 @@ def test_asyncio(gateway: RunningServer) -> None:
 
 def test_auto_names_the_model_it_used(client: openai.OpenAI, gateway: RunningServer) -> None:
     answer = client.chat.completions.create(model="auto", messages=HELLO)
-    assert answer.model == gateway.service.snapshot["default_model"]
+    assert answer.model == gateway.service.example_model

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import re
 import signal
@@ -21,7 +22,7 @@ from fastapi import FastAPI
 
 from seekroute.config import load_settings
 from seekroute.control import ControlError
-from seekroute.server import create_app
+from seekroute.server import create_app, logs
 from seekroute.server.logs import LineWriter
 from seekroute.server.service import Service
 from seekroute.testing import Gate, MockProvider, Raw, Text
@@ -94,7 +95,8 @@ def test_nothing_is_left_of_clients_that_left(tmp_path: Path) -> None:
 
 def test_second_process_on_a_data_directory_is_refused(tmp_path: Path) -> None:
     with running_server(tmp_path) as server:
-        second = Service(server.service.settings, environ={})
+        settings = load_settings(overrides={"data_dir": str(tmp_path)}, environ={})
+        second = Service(settings, environ={})
         with pytest.raises(ControlError, match="in use by another"):
             second.open()
         assert server.chat().status == 200
@@ -232,6 +234,33 @@ def test_log_lines_that_find_no_room_are_counted() -> None:
     finally:
         os.close(reader)
         os.close(descriptor)
+
+
+@pytest.mark.parametrize("log_format", ["json", "pretty"])
+def test_tracebacks_show_no_values(log_format: Any) -> None:
+    reader, descriptor = os.pipe()
+    root = logging.getLogger()
+    before = root.handlers, root.level
+    try:
+        writer = LineWriter(descriptor)
+        logs.configure(writer, log_format, "info")
+
+        def fail(prompt: str) -> None:
+            raise ValueError("the reason")
+
+        try:
+            fail("canary " * 2)
+        except ValueError:
+            logging.getLogger("seekroute.http").exception("the application failed")
+        writer.close()
+        shown = os.read(reader, 65536).decode()
+    finally:
+        root.handlers, root.level = before
+        os.close(reader)
+        os.close(descriptor)
+    assert "the reason" in shown
+    assert "fail" in shown
+    assert "canary canary" not in shown
 
 
 # --- under another server -------------------------------------------------------------------------

@@ -66,10 +66,6 @@ def price_usage(
     return _core.price_usage(table, usage, now=now, service_tier=service_tier)
 
 
-class _Sink(Protocol):
-    def push(self, event: Event) -> None: ...
-
-
 def estimate_tokens(text: bytes) -> tuple[int, int]:
     """About how many tokens a text is, without a vocabulary.
 
@@ -102,10 +98,31 @@ def estimate_prompt(body: bytes) -> tuple[int, int]:
     return _core.estimate_prompt(body)
 
 
+class _Sink(Protocol):
+    def push(self, event: Event) -> None: ...
+
+
+class AnswerSink(Protocol):
+    """Where `AsyncExchange.pour()` puts an answer. Must not raise."""
+
+    def answer(self, status: int, headers: Headers, body: bytes) -> None:
+        """Takes a whole answer: the only call then."""
+
+    def start(self, status: int, headers: Headers) -> None:
+        """Takes the head of an answer whose body follows."""
+
+    def write(self, body: bytes) -> bool:
+        """Takes bytes of the body. Returns whether more may come now; if not, call `pour()`."""
+
+    def done(self) -> None:
+        """The body is at its end; or there is no answer, as the request was cancelled before."""
+
+
 class AsyncExchange:
     """One running request, read from its event loop.
 
-    `await head()` gives status and headers; `await next()` gives body bytes until None.
+    Either `await head()` gives status and headers and `await next()` body bytes until None, or
+    `pour()` gives everything to a sink, which takes no task.
     """
 
     __slots__ = (
@@ -116,9 +133,9 @@ class AsyncExchange:
         "_head",
         "_id",
         "_loop",
+        "_sink",
         "_taken",
         "_waiter",
-        "_write",
         "body",
         "record",
     )
@@ -131,37 +148,27 @@ class AsyncExchange:
         self._ack_bytes = ack_bytes
         self._id = exchange
         self._head: tuple[int, Headers] | None = None
-        self._chunks: deque[bytes] = deque()
+        self._chunks: list[bytes] = []  # a window at most
         self._ended = False
         self._waiter: asyncio.Future[None] | None = None
-        self._write: Callable[[bytes], bool] | None = None
+        self._sink: AnswerSink | None = None
         self._taken = 0
         self.body = b""
         self.record: Record | None = None
 
-    @property
-    def finished_with_head(self) -> bool:
-        """Head, whole body (in `body`) and end came in one batch: nothing is left to wait for."""
-        return self._ended and self._head is not None and not self._chunks
-
     def push(self, event: Event) -> None:
         """Takes one entry of a drained batch."""
         _, head, body, record = event
-        if head is not None:
-            self._head = head
         if record is not None:
             self.record = record
             self._ended = True
+        if self._sink is not None:
+            self._give(self._sink, head, body)
+            return
+        if head is not None:
+            self._head = head
         if body:
-            if self._write is not None:
-                if self._write(body):
-                    self._took(len(body))
-                    if not self._ended:
-                        return  # the usual case of a stream: nobody needs to be woken
-                else:
-                    self._write = None
-                    self._taken += len(body)
-            elif head is not None and self._ended:
+            if head is not None and self._ended:
                 self.body = body
             else:
                 self._chunks.append(body)
@@ -194,39 +201,49 @@ class AsyncExchange:
                 return None
             await self._wait()
         if len(self._chunks) == 1:
-            return self._chunks.popleft()
+            return self._chunks.pop()
         joined = b"".join(self._chunks)
         self._chunks.clear()
         return joined
 
-    async def forward(self, write: Callable[[bytes], bool]) -> bool:
-        """Gives body bytes to `write` as they come, without waking the caller for each.
+    def pour(self, sink: AnswerSink) -> None:
+        """Gives the answer to `sink` as it comes, until that can take no more or it is whole.
 
-        `write` returns whether it can take more. Returns True at the end of the body, and False
-        when `write` cannot: wait for the client, then call `forward` again.
+        To be called again when `sink.write()` has returned False and there is room again.
         """
-        self._took(0)  # what made the last call return has been taken by now
-        while self._chunks:
-            chunk = self._chunks.popleft()
-            if not write(chunk):
-                self._taken += len(chunk)
-                return False
-            self._took(len(chunk))
+        if self._taken:  # what filled the sink up has been taken by now
+            self._core.ack(self._id, self._taken)
+            self._taken = 0
+        self._sink = sink
+        head, self._head = self._head, None
+        body, self.body = self.body + b"".join(self._chunks), b""
+        self._chunks.clear()
+        if head is not None or body or self._ended:
+            self._give(sink, head, body)
+
+    def _give(self, sink: AnswerSink, head: tuple[int, Headers] | None, body: bytes) -> None:
+        if head is not None:
+            if self._ended:
+                self._sink = None
+                sink.answer(*head, body)
+                return
+            sink.start(*head)
+        if body:
+            if not sink.write(body):
+                self._sink = None
+                self._taken += len(body)
+                return
+            self._took(len(body))
         if self._ended:
-            return True
-        self._write = write
-        try:
-            await self._wait()
-            return self._write is not None
-        finally:
-            self._write = None
+            self._sink = None
+            sink.done()
 
     def _took(self, size: int) -> None:
         # The core is told in larger pieces than chunks come in: each telling takes a lock. What is
         # not told stays under a quarter of the window, so a paused upstream is always resumed (at
         # half of it).
         self._taken += size
-        if self._taken >= self._ack_bytes or not size:
+        if self._taken >= self._ack_bytes:
             self._core.ack(self._id, self._taken)
             self._taken = 0
 

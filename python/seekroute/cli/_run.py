@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +12,8 @@ import typer
 from seekroute.cli._shared import shared
 from seekroute.errors import SeekrouteError
 
+# Whether this is the process' own program, which may start afresh; not so in tests.
+is_program = False
 _MAX_INPUT = 20 * 1024 * 1024  # characters; the gateway takes no more bytes in a body
 
 
@@ -34,8 +36,11 @@ def serve(
     log_format: Annotated[str | None, typer.Option(help="pretty or json.")] = None,
 ) -> None:
     """Run the gateway until SIGTERM or Ctrl-C. Options left out come from the configuration."""
-    from seekroute.server import serve as run
-
+    run: Callable[..., int]
+    if is_program:
+        from seekroute.server import serve_program as run
+    else:
+        from seekroute.server import serve as run
     options = shared(ctx)
     raise typer.Exit(
         run(

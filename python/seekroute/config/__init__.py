@@ -1,13 +1,25 @@
-"""Configuration: settings, profiles and the catalog, checked once and handed to the core."""
+"""Configuration: settings, profiles and the catalog, checked once and handed to the core.
+
+Each name is loaded at its first use: a process that serves a ready plan needs none of the schemas.
+"""
 
 from __future__ import annotations
 
-from seekroute.config.catalog import Catalog, packaged_catalog
-from seekroute.config.loading import catalog_of, load_settings, profiles_of
-from seekroute.config.models_list import ModelList, models_payload
-from seekroute.config.profile import PACKAGED_PROFILES, ProfileFile, load_profile
-from seekroute.config.settings import Settings, config_schema
-from seekroute.config.snapshot import build_options, build_snapshot, mock_is_on, usable_providers
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from seekroute.config.catalog import Catalog, packaged_catalog
+    from seekroute.config.loading import catalog_of, load_settings, profiles_of
+    from seekroute.config.models_list import ModelList, models_payload
+    from seekroute.config.profile import PACKAGED_PROFILES, ProfileFile, load_profile
+    from seekroute.config.settings import Settings, config_schema
+    from seekroute.config.snapshot import (
+        build_options,
+        build_snapshot,
+        mock_is_on,
+        usable_providers,
+    )
 
 __all__ = [
     "PACKAGED_PROFILES",
@@ -27,3 +39,19 @@ __all__ = [
     "profiles_of",
     "usable_providers",
 ]
+
+_HOMES = {
+    "catalog": ("Catalog", "packaged_catalog"),
+    "loading": ("catalog_of", "load_settings", "profiles_of"),
+    "models_list": ("ModelList", "models_payload"),
+    "profile": ("PACKAGED_PROFILES", "ProfileFile", "load_profile"),
+    "settings": ("Settings", "config_schema"),
+    "snapshot": ("build_options", "build_snapshot", "mock_is_on", "usable_providers"),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOME_OF[name]}"), name)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import calendar
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from seekroute.config.catalog import Catalog, CatalogModel, Endpoint
-from seekroute.config.prices import endpoint_table, sold_at
+if TYPE_CHECKING:
+    # A server unpickles a finished list, and shall not load the catalog's schema with it.
+    from seekroute.config.catalog import Catalog, CatalogModel, Endpoint
 
 __all__ = ["ModelList", "is_allowed", "models_payload"]
 
@@ -133,6 +134,8 @@ _OWN_PRICES = {
 
 def _pricing(catalog: Catalog, model: CatalogModel, endpoint: Endpoint) -> dict[str, Any]:
     """What clients pay, markup included, as OpenRouter lists it."""
+    from seekroute.config.prices import endpoint_table, sold_at
+
     table = endpoint_table(catalog, model, endpoint)
     markup = table["markup_bps"]
     base = table["variants"][-1]

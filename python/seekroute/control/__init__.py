@@ -3,6 +3,7 @@
 Example:
     >>> import tempfile
     >>> from pathlib import Path
+    >>> from seekroute.control import ControlPlane
     >>> with tempfile.TemporaryDirectory() as directory:
     ...     with ControlPlane(Path(directory)) as control:
     ...         control.create_org("acme").name
@@ -11,10 +12,16 @@ Example:
 
 from __future__ import annotations
 
-from seekroute.control.directory import InstanceLock
-from seekroute.control.errors import ControlError
-from seekroute.control.keys import looks_valid, make_key
-from seekroute.control.service import ChangeBatch, ControlPlane
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from seekroute.control.database import upgrade
+    from seekroute.control.directory import InstanceLock
+    from seekroute.control.errors import ControlError
+    from seekroute.control.keys import looks_valid, make_key
+    from seekroute.control.revisions import upgrade_is_due
+    from seekroute.control.service import ChangeBatch, ControlPlane
 
 __all__ = [
     "ChangeBatch",
@@ -23,4 +30,24 @@ __all__ = [
     "InstanceLock",
     "looks_valid",
     "make_key",
+    "upgrade",
+    "upgrade_is_due",
 ]
+
+# Loaded at their first use: SQLAlchemy is most of it, and not always needed.
+_HOME_OF = {
+    "ChangeBatch": "service",
+    "ControlError": "errors",
+    "ControlPlane": "service",
+    "InstanceLock": "directory",
+    "looks_valid": "keys",
+    "make_key": "keys",
+    "upgrade": "database",
+    "upgrade_is_due": "revisions",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOME_OF[name]}"), name)

@@ -11,15 +11,17 @@ from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-from sqlalchemy.orm import Session
 
 from seekroute.control.directory import make_private, prepare_directory, write_lock
 from seekroute.control.errors import ControlError
+from seekroute.control.revisions import (
+    BUSY_SECONDS,
+    DATABASE_FILE,
+    MIGRATIONS,
+    revision_of,
+    revisions_in,
+)
 
-DATABASE_FILE = "control.db"
-MIGRATIONS = Path(__file__).parent / "migrations"
-
-_BUSY_SECONDS = 5.0  # waits out a checkpoint; writers queue at write_lock()
 _POOL = 4  # connections; a fifth concurrent transaction waits for one
 _POOL_WAIT_SECONDS = 10.0
 
@@ -48,26 +50,30 @@ class Database:
         self._engine = _engine(self.path)
 
     @contextmanager
-    def read(self) -> Iterator[Session]:
-        """A session over one unchanging view of the database."""
-        with _translated(self.path), Session(self._engine, expire_on_commit=False) as session:
-            yield session
+    def read(self) -> Iterator[Connection]:
+        """A connection with one unchanging view of the database."""
+        with _translated(self.path), self._engine.connect() as connection:
+            yield connection
 
     @contextmanager
-    def write(self) -> Iterator[Session]:
-        """A session in a transaction: committed at the end, undone on any exception."""
+    def write(self) -> Iterator[Connection]:
+        """A connection in a transaction: committed at the end, undone on any exception."""
         engine = self._engine.execution_options(write=True)
-        with (
-            write_lock(self._data_dir),
-            _translated(self.path),
-            Session(engine, expire_on_commit=False) as session,
-            session.begin(),
-        ):
-            yield session
+        with write_lock(self._data_dir), _translated(self.path), engine.begin() as connection:
+            yield connection
 
     def close(self) -> None:
         """Close every connection."""
         self._engine.dispose()
+
+
+def upgrade(data_dir: Path) -> None:
+    """Make control.db, or bring its schema up to date, as opening it would.
+
+    Raises:
+        ControlError: see `Database`.
+    """
+    Database(data_dir).close()
 
 
 @contextmanager
@@ -85,7 +91,7 @@ def _translated(path: Path) -> Iterator[None]:
 def _engine(path: Path, *, foreign_keys: bool = True) -> Engine:
     engine = create_engine(
         URL.create("sqlite+pysqlite", database=str(path)),
-        connect_args={"timeout": _BUSY_SECONDS},
+        connect_args={"timeout": BUSY_SECONDS},
         hide_parameters=True,  # MACs and names stay out of error texts
         pool_size=_POOL,
         max_overflow=0,
@@ -111,11 +117,9 @@ def _engine(path: Path, *, foreign_keys: bool = True) -> Engine:
 
 def _migrate(path: Path, migrations: Path) -> None:
     """Bring the schema to the latest revision. Alembic is imported only when there is work."""
-    revisions = sorted(
-        file.name.partition("_")[0] for file in (migrations / "versions").glob("[0-9]*_*.py")
-    )
-    with closing(sqlite3.connect(path, timeout=_BUSY_SECONDS)) as connection:
-        current = _revision(connection, path)
+    revisions = revisions_in(migrations)
+    with closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as connection:
+        current = revision_of(connection, path)
         if current == revisions[-1]:
             return
         if current is not None and current not in revisions:
@@ -126,19 +130,6 @@ def _migrate(path: Path, migrations: Path) -> None:
         if current is not None:
             _back_up(connection, path, current)
     _upgrade(path, migrations)
-
-
-def _revision(connection: sqlite3.Connection, path: Path) -> str | None:
-    """The schema's revision; None for an empty database."""
-    tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
-    if not tables:
-        return None
-    row = None
-    if "alembic_version" in tables:
-        row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-    if row is None:
-        raise ControlError(f"{path} is not a control database of seekroute: move it away")
-    return str(row[0])
 
 
 def _back_up(connection: sqlite3.Connection, path: Path, revision: str) -> None:

@@ -1,18 +1,31 @@
-"""The tables of control.db. Their history is in migrations/; a test keeps the two equal.
+"""The tables of control.db and their rows; a test keeps them equal to migrations/.
 
 Times are whole seconds since 1970 in UTC. A state that has a moment is stored as that moment
 (`disabled_at`, not `disabled`), so that the answer to "since when" is never lost.
+
+Tables and rows are kept apart (SQLAlchemy's Core, not its ORM): a server holds this in memory for
+as long as it runs, and only ever reads a handful of rows.
 """
 
 from __future__ import annotations
 
 import json
 import secrets
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Integer, LargeBinary, Text, UniqueConstraint
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+)
 from sqlalchemy.engine import Dialect
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
 APP_STATUSES = ("pending", "approved", "rejected")
@@ -41,72 +54,131 @@ class JsonText(TypeDecorator[list[str]]):
         return None if value is None else [str(item) for item in json.loads(value)]
 
 
-class Base(DeclarativeBase):
-    """The declarative base of every table of control.db."""
+metadata = MetaData()
+
+organizations = Table(
+    "organizations",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("created_at", Integer, nullable=False),
+    Column("updated_at", Integer, nullable=False),
+    Column("suspended_at", Integer),
+    UniqueConstraint("name"),
+    sqlite_strict=True,
+)
+
+apps = Table(
+    "apps",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("org_id", Text, ForeignKey("organizations.id"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("created_at", Integer, nullable=False),
+    Column("updated_at", Integer, nullable=False),
+    UniqueConstraint("org_id", "name"),
+    CheckConstraint("status IN ('pending', 'approved', 'rejected')", name="app_status"),
+    sqlite_strict=True,
+)
+
+# Rows are never deleted, so that an id in a log or a bill always leads to a name.
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("org_id", Text, ForeignKey("organizations.id"), nullable=False, index=True),
+    Column("app_id", Text, ForeignKey("apps.id"), index=True),
+    Column("profile", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("prefix", Text, nullable=False),
+    Column("last4", Text, nullable=False),
+    Column("mac", LargeBinary, nullable=False),
+    Column("models", JsonText),
+    Column("created_at", Integer, nullable=False),
+    Column("updated_at", Integer, nullable=False),
+    Column("expires_at", Integer),
+    Column("disabled_at", Integer),
+    Column("revoked_at", Integer),
+    UniqueConstraint("mac"),
+    CheckConstraint("length(mac) = 32", name="mac_length"),
+    sqlite_strict=True,
+)
+
+# The change feed: the latest change of every MAC that ever was a key's. A change replaces the
+# earlier one of the same MAC and takes the next number. So the table is bounded by the keys ever
+# made, nothing is ever pruned, and a reader can never fall behind what is still there.
+key_changes = Table(
+    "key_changes",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("mac", LargeBinary, nullable=False),
+    UniqueConstraint("mac"),
+    sqlite_autoincrement=True,
+    sqlite_strict=True,
+)
+
+# Facts about the database itself, such as the fingerprint of the pepper its keys need.
+meta = Table(
+    "meta",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", LargeBinary, nullable=False),
+    sqlite_strict=True,
+)
 
 
-class Organization(Base):
-    """Who owns keys and, later, credits."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Organization:
+    """Who owns keys and, later, credits. A row of `organizations`."""
 
-    __tablename__ = "organizations"
-    __table_args__ = (UniqueConstraint("name"), {"sqlite_strict": True})
-
-    id: Mapped[str] = mapped_column(Text, primary_key=True)
-    name: Mapped[str] = mapped_column(Text)
-    created_at: Mapped[int] = mapped_column(Integer)
-    updated_at: Mapped[int] = mapped_column(Integer)
-    suspended_at: Mapped[int | None] = mapped_column(Integer)
+    id: str
+    name: str
+    created_at: int
+    updated_at: int
+    suspended_at: int | None = None
 
     @property
     def suspended(self) -> bool:
         return self.suspended_at is not None
 
 
-class App(Base):
-    """A program of an organization that the operator approves before its keys work."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class App:
+    """A program of an organization that the operator approves before its keys work.
 
-    __tablename__ = "apps"
-    __table_args__ = (
-        UniqueConstraint("org_id", "name"),
-        CheckConstraint("status IN ('pending', 'approved', 'rejected')", name="app_status"),
-        {"sqlite_strict": True},
-    )
-
-    id: Mapped[str] = mapped_column(Text, primary_key=True)
-    org_id: Mapped[str] = mapped_column(Text, ForeignKey("organizations.id"))
-    name: Mapped[str] = mapped_column(Text)
-    status: Mapped[str] = mapped_column(Text)
-    created_at: Mapped[int] = mapped_column(Integer)
-    updated_at: Mapped[int] = mapped_column(Integer)
-
-
-class ApiKey(Base):
-    """One API key. The key itself is nowhere: only its MAC, its prefix and its last 4 characters.
-
-    Rows are never deleted, so that an id in a log or a bill always leads to a name.
+    A row of `apps`.
     """
 
-    __tablename__ = "api_keys"
-    __table_args__ = (
-        UniqueConstraint("mac"),
-        CheckConstraint("length(mac) = 32", name="mac_length"),
-        {"sqlite_strict": True},
-    )
+    id: str
+    org_id: str
+    name: str
+    status: str
+    created_at: int
+    updated_at: int
 
-    id: Mapped[str] = mapped_column(Text, primary_key=True)
-    org_id: Mapped[str] = mapped_column(Text, ForeignKey("organizations.id"), index=True)
-    app_id: Mapped[str | None] = mapped_column(Text, ForeignKey("apps.id"), index=True)
-    profile: Mapped[str] = mapped_column(Text)
-    name: Mapped[str] = mapped_column(Text)
-    prefix: Mapped[str] = mapped_column(Text)
-    last4: Mapped[str] = mapped_column(Text)
-    mac: Mapped[bytes] = mapped_column(LargeBinary)
-    models: Mapped[list[str] | None] = mapped_column(JsonText)
-    created_at: Mapped[int] = mapped_column(Integer)
-    updated_at: Mapped[int] = mapped_column(Integer)
-    expires_at: Mapped[int | None] = mapped_column(Integer)
-    disabled_at: Mapped[int | None] = mapped_column(Integer)
-    revoked_at: Mapped[int | None] = mapped_column(Integer)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKey:
+    """One API key. The key itself is nowhere: only its MAC, its prefix and its last 4 characters.
+
+    A row of `api_keys`.
+    """
+
+    id: str
+    org_id: str
+    app_id: str | None = None
+    profile: str
+    name: str
+    prefix: str
+    last4: str
+    mac: bytes
+    models: list[str] | None = None
+    created_at: int
+    updated_at: int
+    expires_at: int | None = None
+    disabled_at: int | None = None
+    revoked_at: int | None = None
 
     @property
     def disabled(self) -> bool:
@@ -120,31 +192,3 @@ class ApiKey(Base):
     def label(self) -> str:
         """How the key is shown: `sk-sr-...x7Qa`."""
         return f"{self.prefix}...{self.last4}"
-
-
-class KeyChange(Base):
-    """The change feed: the latest change of every MAC that ever was a key's.
-
-    A change replaces the earlier one of the same MAC and takes the next number. So the table is
-    bounded by the keys ever made, nothing is ever pruned, and a reader can never fall behind
-    what is still there.
-    """
-
-    __tablename__ = "key_changes"
-    __table_args__ = (
-        UniqueConstraint("mac"),
-        {"sqlite_autoincrement": True, "sqlite_strict": True},
-    )
-
-    seq: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
-    mac: Mapped[bytes] = mapped_column(LargeBinary)
-
-
-class Meta(Base):
-    """Facts about the database itself, such as the fingerprint of the pepper its keys need."""
-
-    __tablename__ = "meta"
-    __table_args__ = ({"sqlite_strict": True},)
-
-    name: Mapped[str] = mapped_column(Text, primary_key=True)
-    value: Mapped[bytes] = mapped_column(LargeBinary)

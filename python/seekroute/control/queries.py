@@ -2,43 +2,93 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import dataclasses
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Row, Select, delete, insert, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    FromClause,
+    Row,
+    Table,
+    delete,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from seekroute.control.errors import ControlError
 from seekroute.control.keys import looks_valid
-from seekroute.control.models import ApiKey, App, KeyChange, Organization
+from seekroute.control.models import (
+    ApiKey,
+    App,
+    Organization,
+    api_keys,
+    apps,
+    key_changes,
+    organizations,
+)
 
 CoreKey = dict[str, Any]
 _Named = TypeVar("_Named", Organization, App)
+_Record = TypeVar("_Record", Organization, App, ApiKey)
+
+_TABLES: dict[type, Table] = {Organization: organizations, App: apps, ApiKey: api_keys}
+
+# What decides a key's rights beside its own row: the organization's and the app's state.
+RIGHTS = (organizations.c.suspended_at, apps.c.status)
 
 
-def announce(session: Session, which: ColumnElement[bool]) -> None:
+def rows(
+    connection: Connection,
+    kind: type[_Record],
+    *where: ColumnElement[bool],
+    order: tuple[ColumnElement[Any], ...] = (),
+) -> list[_Record]:
+    """The rows that meet all conditions."""
+    query = select(_TABLES[kind]).where(*where).order_by(*order)
+    return [kind(**row._mapping) for row in connection.execute(query)]
+
+
+def add(connection: Connection, row: _Record) -> _Record:
+    """Store a new row. Returns it."""
+    # Not asdict(), which copies what is in the values too.
+    values = {field.name: getattr(row, field.name) for field in dataclasses.fields(row)}
+    connection.execute(insert(_TABLES[type(row)]).values(values))
+    return row
+
+
+def change(connection: Connection, row: _Record, **values: Any) -> _Record:
+    """Store other values in a row. Returns the row as it is then."""
+    table = _TABLES[type(row)]
+    connection.execute(update(table).where(table.c.id == row.id).values(values))
+    return dataclasses.replace(row, **values)
+
+
+def announce(connection: Connection, which: ColumnElement[bool]) -> None:
     """Put the keys that `which` selects at the end of the change feed."""
-    macs = select(ApiKey.mac).where(which)
-    session.execute(delete(KeyChange).where(KeyChange.mac.in_(macs)))
-    session.execute(insert(KeyChange).from_select(["mac"], macs))
+    macs = select(api_keys.c.mac).where(which)
+    connection.execute(delete(key_changes).where(key_changes.c.mac.in_(macs)))
+    connection.execute(insert(key_changes).from_select(["mac"], macs))
 
 
-def find_org(session: Session, ref: str) -> Organization:
+def find_org(connection: Connection, ref: str) -> Organization:
     """The organization with this id, or else this name."""
-    query = select(Organization).where(or_(Organization.id == ref, Organization.name == ref))
-    return _one(session.scalars(query), ref, "an organization")
+    table = organizations
+    found = rows(connection, Organization, or_(table.c.id == ref, table.c.name == ref))
+    return _one(found, ref, "an organization")
 
 
-def find_app(session: Session, ref: str, org: Organization | None) -> App:
+def find_app(connection: Connection, ref: str, org: Organization | None) -> App:
     """The app with this id, or else this name; of one organization or of any."""
-    query = select(App).where(or_(App.id == ref, App.name == ref))
+    where = [or_(apps.c.id == ref, apps.c.name == ref)]
     if org is not None:
-        query = query.where(App.org_id == org.id)
-    return _one(session.scalars(query), ref, "an app")
+        where.append(apps.c.org_id == org.id)
+    return _one(rows(connection, App, *where), ref, "an app")
 
 
-def _one(rows: Iterable[_Named], ref: str, kind: str) -> _Named:
-    found = list(rows)
+def _one(found: list[_Named], ref: str, kind: str) -> _Named:
     for row in found:
         if row.id == ref:
             return row
@@ -50,24 +100,21 @@ def _one(rows: Iterable[_Named], ref: str, kind: str) -> _Named:
     return found[0]
 
 
-def with_rights(query: Select[Any]) -> Select[Any]:
-    """Add to keys what else decides their rights: the organization's and the app's state."""
-    return (
-        query.add_columns(Organization.suspended_at, App.status)
-        .outerjoin_from(ApiKey, Organization, Organization.id == ApiKey.org_id)
-        .outerjoin_from(ApiKey, App, App.id == ApiKey.app_id)
+def joined_with_rights(keys: FromClause) -> FromClause:
+    """`keys`, which has the columns of `api_keys`, beside what `RIGHTS` needs."""
+    return keys.outerjoin(organizations, organizations.c.id == api_keys.c.org_id).outerjoin(
+        apps, apps.c.id == api_keys.c.app_id
     )
 
 
 def core_key(row: Row[Any]) -> CoreKey:
-    """A row of `with_rights` as the core takes it."""
-    key: ApiKey = row.ApiKey
+    """A row of `api_keys` with `RIGHTS` as the core takes it."""
     return {
-        "key_id": key.id,
-        "org_id": key.org_id,
-        "profile": key.profile,
-        "disabled": key.disabled or row.suspended_at is not None,
-        "expires_at": key.expires_at,
-        "models": key.models,
+        "key_id": row.id,
+        "org_id": row.org_id,
+        "profile": row.profile,
+        "disabled": row.disabled_at is not None or row.suspended_at is not None,
+        "expires_at": row.expires_at,
+        "models": row.models,
         "app_pending": row.status not in (None, "approved"),
     }

@@ -12,22 +12,35 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from sqlalchemy import delete, func, insert, select
-from sqlalchemy.orm import Session
+from sqlalchemy import Connection, delete, func, insert, select
 
 from seekroute.control import checks
 from seekroute.control.database import Database
 from seekroute.control.errors import ControlError
 from seekroute.control.keys import key_mac, looks_valid, make_key
-from seekroute.control.models import ApiKey, App, KeyChange, Meta, Organization, new_id
+from seekroute.control.models import (
+    ApiKey,
+    App,
+    Organization,
+    api_keys,
+    apps,
+    key_changes,
+    meta,
+    new_id,
+    organizations,
+)
 from seekroute.control.pepper import load_pepper
 from seekroute.control.queries import (
+    RIGHTS,
     CoreKey,
+    add,
     announce,
+    change,
     core_key,
     find_app,
     find_org,
-    with_rights,
+    joined_with_rights,
+    rows,
 )
 
 _PAGE = 1000  # rows in memory at once when all keys are read
@@ -83,8 +96,8 @@ class ControlPlane:
         self._clock = clock
         self._database = Database(data_dir)
         try:
-            with self._database.read() as session:
-                bound = session.get(Meta, _PEPPER_CHECK)
+            with self._database.read() as connection:
+                bound = _pepper_bound(connection)
             self._pepper = load_pepper(
                 self._database.path.parent,
                 environ=os.environ if environ is None else environ,
@@ -119,19 +132,19 @@ class ControlPlane:
 
     def create_org(self, name: str) -> Organization:
         """Make an organization. Its name is its own: 1 to 200 characters."""
-        with self._database.write() as session:
-            return self._add_org(session, name)
+        with self._database.write() as connection:
+            return self._add_org(connection, name)
 
     def list_orgs(self) -> list[Organization]:
         """All organizations, oldest first."""
-        query = select(Organization).order_by(Organization.created_at, Organization.name)
-        with self._database.read() as session:
-            return list(session.scalars(query))
+        order = (organizations.c.created_at, organizations.c.name)
+        with self._database.read() as connection:
+            return rows(connection, Organization, order=order)
 
     def get_org(self, org: str) -> Organization:
         """One organization."""
-        with self._database.read() as session:
-            return find_org(session, org)
+        with self._database.read() as connection:
+            return find_org(connection, org)
 
     def suspend_org(self, org: str) -> Organization:
         """Turn all keys of an organization away with 403 until it is resumed."""
@@ -145,10 +158,10 @@ class ControlPlane:
 
     def create_app(self, org: str, *, name: str) -> App:
         """Make an app, `pending` until `approve_app`: until then its keys get 403."""
-        with self._database.write() as session:
-            owner = find_org(session, org)
+        with self._database.write() as connection:
+            owner = find_org(connection, org)
             name = checks.name(name, of="app")
-            if session.scalar(select(App.id).where(App.org_id == owner.id, App.name == name)):
+            if rows(connection, App, apps.c.org_id == owner.id, apps.c.name == name):
                 raise ControlError(f"{owner.name!r} already has an app named {name!r}")
             now = self._now()
             app = App(
@@ -159,16 +172,14 @@ class ControlPlane:
                 created_at=now,
                 updated_at=now,
             )
-            session.add(app)
-            return app
+            return add(connection, app)
 
     def list_apps(self, org: str | None = None) -> list[App]:
         """The apps of one organization or of all, oldest first."""
-        query = select(App).order_by(App.created_at, App.name)
-        with self._database.read() as session:
-            if org is not None:
-                query = query.where(App.org_id == find_org(session, org).id)
-            return list(session.scalars(query))
+        order = (apps.c.created_at, apps.c.name)
+        with self._database.read() as connection:
+            where = () if org is None else (apps.c.org_id == find_org(connection, org).id,)
+            return rows(connection, App, *where, order=order)
 
     def approve_app(self, app: str, *, org: str | None = None) -> App:
         """Let an app's keys work. `org` tells apps of the same name apart."""
@@ -205,16 +216,17 @@ class ControlPlane:
         Returns:
             The key's row, and the key.
         """
-        with self._database.write() as session:
+        with self._database.write() as connection:
+            owner = find_org(connection, org)
             return self._add_key(
-                session,
-                org,
-                name=name,
-                profile=profile,
-                prefix=prefix,
-                expires_at=expires_at,
-                models=models,
-                app=app,
+                connection,
+                prefix,
+                org_id=owner.id,
+                app_id=None if app is None else find_app(connection, app, owner).id,
+                profile=checks.name(profile, of="profile"),
+                name=checks.name(name, of="key"),
+                models=checks.models(models),
+                expires_at=checks.expiry(expires_at, self._now()),
             )
 
     def create_first_key(self, *, profile: str, prefix: str) -> tuple[ApiKey, str] | None:
@@ -223,26 +235,26 @@ class ControlPlane:
         Returns:
             The key's row, and the key; None where there is a key already.
         """
-        with self._database.write() as session:
-            if session.scalar(select(ApiKey.id).limit(1)) is not None:
+        with self._database.write() as connection:
+            if connection.scalar(select(api_keys.c.id).limit(1)) is not None:
                 return None
-            query = select(Organization).where(Organization.name == "default")
-            org = session.scalar(query) or self._add_org(session, "default")
-            session.flush()
-            return self._add_key(session, org.id, name="first key", profile=profile, prefix=prefix)
+            found = rows(connection, Organization, organizations.c.name == "default")
+            owner = found[0] if found else self._add_org(connection, "default")
+            return self._add_key(
+                connection, prefix, org_id=owner.id, profile=profile, name="first key"
+            )
 
     def list_keys(self, org: str | None = None) -> list[ApiKey]:
         """The keys of one organization or of all, revoked ones too, oldest first."""
-        query = select(ApiKey).order_by(ApiKey.created_at, ApiKey.name, ApiKey.id)
-        with self._database.read() as session:
-            if org is not None:
-                query = query.where(ApiKey.org_id == find_org(session, org).id)
-            return list(session.scalars(query))
+        order = (api_keys.c.created_at, api_keys.c.name, api_keys.c.id)
+        with self._database.read() as connection:
+            where = () if org is None else (api_keys.c.org_id == find_org(connection, org).id,)
+            return rows(connection, ApiKey, *where, order=order)
 
     def get_key(self, key: str) -> ApiKey:
         """One key, by its id or its text."""
-        with self._database.read() as session:
-            return self._find_key(session, key)
+        with self._database.read() as connection:
+            return self._find_key(connection, key)
 
     def disable_key(self, key: str) -> ApiKey:
         """Turn a key away with 403 until `enable_key`."""
@@ -254,11 +266,12 @@ class ControlPlane:
 
     def revoke_key(self, key: str) -> ApiKey:
         """End a key for good: from now on it is like one that never was (401)."""
-        with self._database.write() as session:
-            row = self._find_key(session, key)
+        with self._database.write() as connection:
+            row = self._find_key(connection, key)
             if row.revoked_at is None:
-                row.revoked_at = row.updated_at = self._now()
-                announce(session, ApiKey.id == row.id)
+                now = self._now()
+                row = change(connection, row, revoked_at=now, updated_at=now)
+                announce(connection, api_keys.c.id == row.id)
             return row
 
     def roll_key(self, key: str) -> tuple[ApiKey, str]:
@@ -267,18 +280,21 @@ class ControlPlane:
         Returns:
             The key's row, and the new key.
         """
-        with self._database.write() as session:
-            row = self._find_live_key(session, key)
+        with self._database.write() as connection:
+            row = self._find_live_key(connection, key)
             text = make_key(row.prefix)
-            old_mac = row.mac
-            self._bind_pepper(session)
-            row.mac = key_mac(self._pepper, text)
-            row.last4 = text[-4:]
-            row.updated_at = self._now()
-            session.execute(delete(KeyChange).where(KeyChange.mac == old_mac))
-            session.execute(insert(KeyChange).values(mac=old_mac))
-            session.flush()
-            announce(session, ApiKey.id == row.id)
+            self._bind_pepper(connection)
+            # The old MAC goes to the end of the change feed, where no key has it any more.
+            connection.execute(delete(key_changes).where(key_changes.c.mac == row.mac))
+            connection.execute(insert(key_changes).values(mac=row.mac))
+            row = change(
+                connection,
+                row,
+                mac=key_mac(self._pepper, text),
+                last4=text[-4:],
+                updated_at=self._now(),
+            )
+            announce(connection, api_keys.c.id == row.id)
             return row, text
 
     def key_info(self, key: str) -> dict[str, Any]:
@@ -315,8 +331,8 @@ class ControlPlane:
 
     def change_cursor(self) -> int:
         """Where the change feed is now. Take it before `core_keys`, so that no change is missed."""
-        with self._database.read() as session:
-            return session.scalar(select(func.max(KeyChange.seq))) or 0
+        with self._database.read() as connection:
+            return connection.scalar(select(func.max(key_changes.c.seq))) or 0
 
     def core_keys(self) -> Iterator[tuple[bytes, CoreKey]]:
         """(MAC, key as the core takes it) of every key that is not revoked.
@@ -333,37 +349,43 @@ class ControlPlane:
         after = ""
         while True:
             query = (
-                with_rights(select(ApiKey))
-                .where(ApiKey.revoked_at.is_(None), ApiKey.id > after)
-                .order_by(ApiKey.id)
+                select(api_keys, *RIGHTS)
+                .select_from(joined_with_rights(api_keys))
+                .where(api_keys.c.revoked_at.is_(None), api_keys.c.id > after)
+                .order_by(api_keys.c.id)
                 .limit(_PAGE)
             )
-            with self._database.read() as session:
-                rows = session.execute(query).all()
-            for row in rows:
-                yield row.ApiKey.mac, core_key(row)
-            if len(rows) < _PAGE:
+            with self._database.read() as connection:
+                found = connection.execute(query).all()
+            for row in found:
+                yield row.mac, core_key(row)
+            if len(found) < _PAGE:
                 return
-            after = rows[-1].ApiKey.id
+            after = found[-1].id
 
     def changes_since(self, cursor: int, *, limit: int = _PAGE) -> ChangeBatch:
         """The key changes after `cursor`, by this process or another, at most `limit`.
 
         One indexed query: cheap enough for four times a second.
         """
-        feed: Any = select(KeyChange, ApiKey)  # Any: Select's type parameters depend on its release
-        feed = feed.outerjoin_from(KeyChange, ApiKey, ApiKey.mac == KeyChange.mac)
-        query = with_rights(feed).where(KeyChange.seq > cursor).order_by(KeyChange.seq).limit(limit)
-        with self._database.read() as session:
-            rows = session.execute(query).all()
+        keys = key_changes.outerjoin(api_keys, api_keys.c.mac == key_changes.c.mac)
+        query = (
+            select(key_changes.c.seq, key_changes.c.mac.label("changed"), api_keys, *RIGHTS)
+            .select_from(joined_with_rights(keys))
+            .where(key_changes.c.seq > cursor)
+            .order_by(key_changes.c.seq)
+            .limit(limit)
+        )
+        with self._database.read() as connection:
+            found = connection.execute(query).all()
         changes = []
-        for row in rows:
-            live = row.ApiKey is not None and row.ApiKey.revoked_at is None
-            changes.append((row.KeyChange.mac, core_key(row) if live else None))
+        for row in found:
+            live = row.id is not None and row.revoked_at is None
+            changes.append((row.changed, core_key(row) if live else None))
         return ChangeBatch(
-            cursor=rows[-1].KeyChange.seq if rows else cursor,
+            cursor=found[-1].seq if found else cursor,
             changes=changes,
-            more=len(rows) == limit,
+            more=len(found) == limit,
         )
 
     # --- private ---------------------------------------------------------------------------------
@@ -371,89 +393,71 @@ class ControlPlane:
     def _now(self) -> int:
         return int(self._clock())
 
-    def _add_org(self, session: Session, name: str) -> Organization:
+    def _add_org(self, connection: Connection, name: str) -> Organization:
         name = checks.name(name, of="organization")
-        if session.scalar(select(Organization.id).where(Organization.name == name)):
+        if rows(connection, Organization, organizations.c.name == name):
             raise ControlError(f"there is already an organization named {name!r}")
         now = self._now()
         org = Organization(id=new_id("org"), name=name, created_at=now, updated_at=now)
-        session.add(org)
-        return org
+        return add(connection, org)
 
-    def _add_key(
-        self,
-        session: Session,
-        org: str,
-        *,
-        name: str,
-        profile: str,
-        prefix: str,
-        expires_at: int | None = None,
-        models: Sequence[str] | None = None,
-        app: str | None = None,
-    ) -> tuple[ApiKey, str]:
-        owner = find_org(session, org)
+    def _add_key(self, connection: Connection, prefix: str, **columns: Any) -> tuple[ApiKey, str]:
+        """Makes a key and its row; `columns` are those that do not follow from the key."""
         text = make_key(prefix)
         now = self._now()
         row = ApiKey(
             id=new_id("key"),
-            org_id=owner.id,
-            app_id=None if app is None else find_app(session, app, owner).id,
-            profile=checks.name(profile, of="profile"),
-            name=checks.name(name, of="key"),
             prefix=prefix,
             last4=text[-4:],
             mac=key_mac(self._pepper, text),
-            models=checks.models(models),
             created_at=now,
             updated_at=now,
-            expires_at=checks.expiry(expires_at, now),
+            **columns,
         )
-        self._bind_pepper(session)
-        session.add(row)
-        session.flush()
-        announce(session, ApiKey.id == row.id)
+        self._bind_pepper(connection)
+        add(connection, row)
+        announce(connection, api_keys.c.id == row.id)
         return row, text
 
     def _set_suspended(self, org: str, moment: int | None) -> Organization:
-        with self._database.write() as session:
-            row = find_org(session, org)
+        with self._database.write() as connection:
+            row = find_org(connection, org)
             if row.suspended != (moment is not None):
-                row.suspended_at, row.updated_at = moment, self._now()
-                announce(session, ApiKey.org_id == row.id)
+                row = change(connection, row, suspended_at=moment, updated_at=self._now())
+                announce(connection, api_keys.c.org_id == row.id)
             return row
 
     def _set_status(self, app: str, org: str | None, status: str) -> App:
-        with self._database.write() as session:
-            row = find_app(session, app, None if org is None else find_org(session, org))
+        with self._database.write() as connection:
+            row = find_app(connection, app, None if org is None else find_org(connection, org))
             if row.status != status:
-                row.status, row.updated_at = status, self._now()
-                announce(session, ApiKey.app_id == row.id)
+                row = change(connection, row, status=status, updated_at=self._now())
+                announce(connection, api_keys.c.app_id == row.id)
             return row
 
     def _set_disabled(self, key: str, moment: int | None) -> ApiKey:
-        with self._database.write() as session:
-            row = self._find_live_key(session, key)
+        with self._database.write() as connection:
+            row = self._find_live_key(connection, key)
             if row.disabled != (moment is not None):
-                row.disabled_at, row.updated_at = moment, self._now()
-                announce(session, ApiKey.id == row.id)
+                row = change(connection, row, disabled_at=moment, updated_at=self._now())
+                announce(connection, api_keys.c.id == row.id)
             return row
 
-    def _find_key(self, session: Session, key: str) -> ApiKey:
+    def _find_key(self, connection: Connection, key: str) -> ApiKey:
         if looks_valid(key):
             mac = key_mac(self._pepper, key)
-            row = session.scalar(select(ApiKey).where(ApiKey.mac == mac))
-            if row is None or not hmac.compare_digest(row.mac, mac):
+            found = rows(connection, ApiKey, api_keys.c.mac == mac)
+            if not found or not hmac.compare_digest(found[0].mac, mac):
                 raise ControlError("that key is not one of this data directory")  # not quoted!
-            return row
-        row = session.get(ApiKey, key)
-        if row is None:
+            return found[0]
+        found = rows(connection, ApiKey, api_keys.c.id == key)
+        if not found:
             # Not quoted either: it may be a mistyped key.
             raise ControlError("no such key: give the id that `seekroute keys list` shows, key_…")
-        return row
+        return found[0]
 
-    def _find_live_key(self, session: Session, key: str) -> ApiKey:
-        row = self._find_key(session, key)
+    def _find_live_key(self, connection: Connection, key: str) -> ApiKey:
+        row = self._find_key(connection, key)
         if row.revoked:
             raise ControlError(f"{row.id} is revoked, and that is final: make a new key")
         return row
@@ -461,16 +465,23 @@ class ControlPlane:
     def _pepper_check(self) -> bytes:
         return hmac.new(self._pepper, b"seekroute pepper check", hashlib.sha256).digest()
 
-    def _require_pepper(self, bound: Meta | None) -> None:
-        if bound is not None and not hmac.compare_digest(bound.value, self._pepper_check()):
+    def _require_pepper(self, bound: bytes | None) -> None:
+        if bound is not None and not hmac.compare_digest(bound, self._pepper_check()):
             raise ControlError(
                 f"the pepper is not the one that the keys in {self._database.path} were made "
                 "with: restore the right `pepper` file, or set SEEKROUTE_PEPPER to its value"
             )
 
-    def _bind_pepper(self, session: Session) -> None:
+    def _bind_pepper(self, connection: Connection) -> None:
         """Tie the database to this pepper with its first key; refuse another one later."""
-        bound = session.get(Meta, _PEPPER_CHECK)
+        bound = _pepper_bound(connection)
         self._require_pepper(bound)
         if bound is None:
-            session.add(Meta(name=_PEPPER_CHECK, value=self._pepper_check()))
+            values = {"name": _PEPPER_CHECK, "value": self._pepper_check()}
+            connection.execute(insert(meta).values(values))
+
+
+def _pepper_bound(connection: Connection) -> bytes | None:
+    """What the database holds of its pepper; None where no key was ever made."""
+    query = select(meta.c.value).where(meta.c.name == _PEPPER_CHECK)
+    return connection.scalar(query)

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from seekroute.server.app import create_app
+    from seekroute.server.handover import serve_program
     from seekroute.server.runner import serve
 
-__all__ = ["create_app", "serve"]
+__all__ = ["create_app", "serve", "serve_program"]
 
 
 def __getattr__(name: str) -> Any:
@@ -21,4 +22,8 @@ def __getattr__(name: str) -> Any:
         from seekroute.server.runner import serve
 
         return serve
+    if name == "serve_program":
+        from seekroute.server.handover import serve_program
+
+        return serve_program
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

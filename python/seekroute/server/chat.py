@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Awaitable
+import logging
+from collections.abc import Awaitable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from seekroute.gateway import EXPLAIN_NO, EXPLAIN_OPENROUTER, EXPLAIN_SEEKROUTE
@@ -12,7 +13,9 @@ from seekroute.server.answers import Call, Refusal
 
 if TYPE_CHECKING:
     from seekroute.gateway import AsyncExchange
-    from seekroute.server.cycle import Cycle
+    from seekroute.server.cycle import Cycle, Header
+
+_log: Final = logging.getLogger("seekroute.http")
 
 _YES: Final = (b"1", b"true", b"enabled")
 
@@ -34,7 +37,7 @@ async def chat_completions(call: Call) -> None:
     )
     try:
         if call.cycle is not None:
-            await _relay(call.cycle, exchange)
+            Relay(call.cycle, exchange).begin()
         else:
             await _relay_asgi(call, exchange)
     except BaseException:
@@ -143,28 +146,79 @@ async def _read_body(call: Call, max_body: int) -> bytes | None:
     return b"".join(parts)
 
 
-async def _relay(cycle: Cycle, exchange: AsyncExchange) -> None:
-    """Relays the answer over our own protocol: no task, no ASGI event for each batch."""
-    if cycle.disconnected:
-        exchange.cancel()
-        return
-    cycle.on_disconnect = exchange.cancel
-    status, headers = await exchange.head()
-    if cycle.disconnected:
-        return
-    if exchange.finished_with_head:
-        cycle.answer(status, headers, exchange.body)
-        return
-    cycle.start(status, headers)
-    protocol = cycle.protocol
+class Relay:
+    """Carries one answer from the core to its client over our own protocol.
 
-    def write(batch: bytes) -> bool:
-        cycle.write(batch)
-        return not protocol.write_paused
+    It takes no task while it waits, which it may do for minutes, and no ASGI event.
+    """
 
-    while not await exchange.forward(write):
-        await cycle.drain()
-    cycle.finish()
+    __slots__ = ("_cycle", "_exchange")
+
+    def __init__(self, cycle: Cycle, exchange: AsyncExchange) -> None:
+        self._cycle = cycle
+        self._exchange = exchange
+
+    def begin(self) -> None:
+        """Takes the answer over from the request's task."""
+        cycle, exchange = self._cycle, self._exchange
+        if cycle.disconnected:
+            exchange.cancel()
+            return
+        cycle.on_disconnect = exchange.cancel
+        cycle.detach(self)
+        exchange.pour(self)
+
+    def answer(self, status: int, headers: Sequence[Header], body: bytes) -> None:
+        """Sends a whole answer."""
+        try:
+            self._cycle.answer(status, headers, body)
+        except Exception:
+            self._failed()
+
+    def start(self, status: int, headers: Sequence[Header]) -> None:
+        """Sends the head of a stream."""
+        try:
+            self._cycle.start(status, headers)
+        except Exception:
+            self._failed()
+        self._cycle.protocol.rest()
+
+    def write(self, body: bytes) -> bool:
+        """Sends bytes to the client. Returns False where it takes no more; goes on by itself."""
+        cycle = self._cycle
+        try:
+            cycle.write(body)
+        except Exception:
+            self._failed()
+        if cycle.protocol.write_paused and not cycle.disconnected:
+            cycle.protocol.on_writable = self._resume
+            return False
+        return True
+
+    def _resume(self) -> None:
+        protocol = self._cycle.protocol
+        if protocol.write_paused and not self._cycle.disconnected:
+            protocol.on_writable = self._resume
+        else:
+            self._exchange.pour(self)
+
+    def done(self) -> None:
+        """Ends the answer."""
+        cycle = self._cycle
+        try:
+            cycle.finish()
+        except Exception:
+            self._failed()
+
+    def cancel(self, msg: str | None = None) -> None:
+        """Ends the exchange and cuts the connection, as cancelling a task would."""
+        self._exchange.cancel()
+        self._cycle.protocol.abort()
+
+    def _failed(self) -> None:
+        # One answer's failure must not reach the others, which are served in the same turn.
+        _log.exception("an answer could not be relayed")
+        self.cancel()
 
 
 async def _relay_asgi(call: Call, exchange: AsyncExchange) -> None:

@@ -3,9 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import enum
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from seekroute.server.limits import Limits
+
+
+class State(enum.IntEnum):
+    """What is being received on a connection."""
+
+    FRESH = 0  # connected, nothing received
+    HEAD = 1  # inside a request's head
+    BODY = 2  # inside a request's body
+    ANSWERING = 3  # the request is complete, the answer is not
+    IDLE = 4  # between requests
+    LINGER = 5  # answered for the last time; input is discarded
+    CLOSED = 6
 
 
 class Connection(asyncio.Protocol):
@@ -15,12 +29,29 @@ class Connection(asyncio.Protocol):
     request costs no timer operation. Subclasses give `_tick`, which it calls.
     """
 
+    # There are as many of these as there are clients: a dictionary each would be 1.5 KB.
+    __slots__ = (
+        "_lost",
+        "_read_paused",
+        "_sent",
+        "_taken",
+        "_taken_at",
+        "_timer",
+        "_writable",
+        "loop",
+        "on_writable",
+        "transport",
+        "write_paused",
+    )
+
     limits: ClassVar[Limits] = Limits()
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
         self.transport: Any = None
         self.write_paused = False
+        # Called, once, from the event loop, when writing may go on or the connection is lost.
+        self.on_writable: Callable[[], None] | None = None
         self._read_paused = False
         self._lost = False
         self._writable: asyncio.Future[None] | None = None
@@ -62,6 +93,9 @@ class Connection(asyncio.Protocol):
         waiter, self._writable = self._writable, None
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
+        callback, self.on_writable = self.on_writable, None
+        if callback is not None:
+            self.loop.call_soon(callback)
 
     async def writable(self) -> None:
         """Returns when writing may go on, or the connection is lost."""

@@ -8,7 +8,7 @@ import logging
 import re
 import urllib.parse
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:
     from seekroute.server.protocol import HttpProtocol
@@ -36,7 +36,19 @@ def _status_line(status: int) -> bytes:
     return f"HTTP/1.1 {status} {phrase}\r\n".encode("ascii")
 
 
+_NO_SCOPE: Final[dict[str, Any]] = {}  # of a cycle that has let go of its own; never changed
+
 STATUS_LINES: Final = {status: _status_line(status) for status in range(100, 600)}
+
+
+def closing_answer(status: int, headers: Sequence[Header], body: bytes) -> bytes:
+    """A whole answer after which the connection is closed."""
+    out = [STATUS_LINES[status]]
+    for name, value in headers:
+        if name.lower() != b"connection":
+            out += (name, b": ", value, b"\r\n")
+    out += (b"connection: close\r\n\r\n", body)
+    return b"".join(out)
 
 
 def http_scope(
@@ -72,19 +84,28 @@ def http_scope(
     }
 
 
+class Owner(Protocol):
+    """What drives an answer that needs no task any more; takes the task's place in uvicorn's."""
+
+    def cancel(self, msg: str | None = None) -> object:
+        """Ends the answer and its connection."""
+
+
 class Cycle:
     """One request from its head to the end of its answer. Event loop thread only.
 
     Speaks ASGI through `receive` and `send`. An application that finds the cycle under
     `scope["extensions"]["seekroute"]`, with `send` being the cycle's own (nothing wraps it), may
     use the shorter way instead: `on_disconnect`, then `answer()`, or `start()`, `write()` and
-    `finish()`.
+    `finish()`, the latter two after `detach()` also from outside of its task.
     """
 
     __slots__ = (
         "_chunked",
         "_default_headers",
         "_events",
+        "_http11",
+        "_is_head",
         "_left",
         "_parts",
         "_pending",
@@ -98,6 +119,7 @@ class Cycle:
         "keep_alive",
         "needs_continue",
         "on_disconnect",
+        "owner",
         "protocol",
         "scope",
         "started",
@@ -119,11 +141,14 @@ class Cycle:
         self.needs_continue = needs_continue
         self.on_disconnect: Callable[[], None] | None = None
         self.task: asyncio.Task[None] | None = None
+        self.owner: Owner | None = None
         self.disconnected = False
         self.started = False
         self.complete = False
         self.body_complete = False
         self.at_line_end = False
+        self._is_head = scope["method"] == "HEAD"
+        self._http11 = scope["http_version"] == "1.1"
         self._default_headers = default_headers
         self._parts: list[bytes] = []
         self._size = 0
@@ -178,7 +203,7 @@ class Cycle:
             _log.exception("the application failed")
             self._failed()
         else:
-            if not self.complete and not self.disconnected:
+            if not self.complete and not self.disconnected and self.owner is None:
                 _log.error("the application returned before its answer was complete")
                 self._failed()
         finally:
@@ -273,7 +298,7 @@ class Cycle:
         if self.disconnected:
             return
         out = [STATUS_LINES[status]]
-        has_body = self.scope["method"] != "HEAD" and status >= 200 and status not in (204, 304)
+        has_body = not self._is_head and status >= 200 and status not in (204, 304)
         length: int | None = None
         closing = False
         for name, value in self._default_headers:
@@ -292,7 +317,7 @@ class Cycle:
         if has_body:
             self._left = length
             if length is None:
-                if self.scope["http_version"] == "1.1":
+                if self._http11:
                     self._chunked = True
                     out.append(b"transfer-encoding: chunked\r\n")
                 else:
@@ -311,7 +336,7 @@ class Cycle:
 
     def write(self, body: bytes) -> None:
         """Sends more of the body. Wait with `drain()` while `protocol.write_paused`."""
-        if self.disconnected or not body or self.scope["method"] == "HEAD":
+        if self.disconnected or not body or self._is_head:
             return
         if self._chunked:
             self.at_line_end = body.endswith(b"\n")
@@ -332,12 +357,28 @@ class Cycle:
                 raise RuntimeError("the answer is longer than its Content-Length")
         out.append(body)
 
+    def detach(self, owner: Owner) -> None:
+        """Lets go of the task and the request while the answer goes on: it may do so for minutes.
+
+        From now on `owner` writes the answer and calls `finish()`, also where the client is gone.
+        """
+        self.owner = owner
+        self.scope = _NO_SCOPE
+        self.protocol.tasks.add(owner)
+        self.protocol.forget_request()
+
     def finish(self) -> None:
         """Ends the answer and hands the connection on."""
+        if self.owner is not None:
+            self.protocol.tasks.discard(self.owner)
+            self.owner = None
         if self.complete:
             return
         if self.disconnected:
             self.complete = True
+            return
+        if not self.started:
+            self.protocol.abort()  # there is no answer, and that is all that can be said
             return
         if self._chunked:
             self.protocol.write(b"0\r\n\r\n")
@@ -362,7 +403,7 @@ class Cycle:
         protocol = self.protocol
         if self.disconnected or self.complete:
             return
-        if self.scope["http_version"] == "1.1":
+        if self._http11:
             if not self.started:
                 protocol.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             elif self._chunked and self._events and self.at_line_end:

@@ -22,6 +22,10 @@ import structlog
 
 LogFormat = Literal["json", "pretty"]
 
+# Without the local variables, which structlog shows unless told otherwise: they hold keys and
+# prompts. The readable form has the same default, and another formatter below.
+_TRACEBACKS: Final = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+
 # Bytes waiting for the writer's thread: some ten thousand request lines.
 _MAX_QUEUED: Final = 4 * 1024 * 1024
 # Request lines are handed over in batches: to wake a thread for each would cost more than the line.
@@ -287,12 +291,18 @@ def configure(writer: LineWriter, log_format: LogFormat, level: str) -> Any:
     ]
     if log_format == "json":
         shared += [
-            structlog.processors.dict_tracebacks,
+            structlog.processors.ExceptionRenderer(_TRACEBACKS),
             structlog.processors.EventRenamer("msg"),
             structlog.processors.JSONRenderer(),
         ]
     else:
-        shared.append(structlog.dev.ConsoleRenderer(colors=False, timestamp_key="ts"))
+        shared.append(
+            structlog.dev.ConsoleRenderer(
+                colors=False,
+                timestamp_key="ts",
+                exception_formatter=structlog.dev.plain_traceback,
+            )
+        )
     logger = structlog.wrap_logger(
         structlog.PrintLogger(_WriterFile(writer)),  # type: ignore[arg-type]
         processors=shared,

@@ -6,11 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Final
 
-from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import Metric
-from prometheus_client.registry import Collector
-
 if TYPE_CHECKING:
+    from prometheus_client.metrics_core import Metric
+
     from seekroute.server.service import Service
 
 Labels = tuple[tuple[str, str], ...]
@@ -58,14 +56,6 @@ class HttpCounts:
             yield "seekroute_http_requests_total", labels, float(count)
 
 
-class _Collector(Collector):
-    def __init__(self, service: Service) -> None:
-        self._service = service
-
-    def collect(self) -> Iterable[Metric]:
-        return families(self._service.samples())
-
-
 def families(samples: Iterable[Sample]) -> list[Metric]:
     """Groups samples into metric families; equal series are added up.
 
@@ -77,6 +67,8 @@ def families(samples: Iterable[Sample]) -> list[Metric]:
     for name, labels, value in samples:
         summed[name, labels] = summed.get((name, labels), 0.0) + value
     histograms = {name.removesuffix("_bucket") for name, _ in summed if name.endswith("_bucket")}
+    from prometheus_client.metrics_core import Metric
+
     found: dict[str, Metric] = {}
     for (name, labels), value in summed.items():
         family, kind = _family_of(name, histograms)
@@ -108,6 +100,14 @@ def _family_of(name: str, histograms: set[str]) -> tuple[str, str]:
 
 def exposition(service: Service) -> bytes:
     """The text that `GET /metrics` answers."""
+    # Loaded by the first scrape: 2 MB, with an HTTP server and client of its own.
+    from prometheus_client import CollectorRegistry, generate_latest
+    from prometheus_client.registry import Collector
+
+    class Samples(Collector):
+        def collect(self) -> Iterable[Metric]:
+            return families(service.samples())
+
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Collector(service))
+    registry.register(Samples())
     return generate_latest(registry)

@@ -18,9 +18,7 @@ Two things that are easy to get wrong:
 from __future__ import annotations
 
 import asyncio
-import enum
 import re
-from collections import deque
 from collections.abc import Callable
 from typing import Any, ClassVar, Final
 
@@ -29,8 +27,8 @@ from uvicorn.config import Config
 from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
 from uvicorn.server import ServerState
 
-from seekroute.server.connection import Connection
-from seekroute.server.cycle import STATUS_LINES, Cycle, Header, http_scope
+from seekroute.server.connection import Connection, State
+from seekroute.server.cycle import Cycle, Header, closing_answer, http_scope
 from seekroute.server.framing import (
     FRAMING_HEADERS,
     Refused,
@@ -52,20 +50,18 @@ _REQUEST_LINE_SLACK: Final = 64
 
 _METHOD: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+(?: |\Z)")
 _MIB: Final = 1024 * 1024
-
-
-class _State(enum.IntEnum):
-    FRESH = 0  # connected, nothing received
-    HEAD = 1  # inside a request's head
-    BODY = 2  # inside a request's body
-    ANSWERING = 3  # the request is complete, the answer is not
-    IDLE = 4  # between requests
-    LINGER = 5  # answered for the last time; input is discarded
-    CLOSED = 6
+_NO_HEADERS: Final[list[Header]] = []  # never changed: a request begins with lists of its own
 
 
 class HttpProtocol(Connection):
     """One client connection. Event loop thread only. Made by `protocol_class()`."""
+
+    __slots__ = (
+        "_body_since", "_body_size", "_chunked", "_cycle", "_deadline", "_discard", "_framing",
+        "_head_fed", "_head_size", "_headers", "_reading", "_refused", "_silent", "_state",
+        "_target", "_trailer_size", "_waiting", "app_state", "application", "client",
+        "connections", "parser", "root_path", "scheme", "server", "server_state", "tasks",
+    )  # fmt: skip
 
     # Makes the answer to what does not reach the application; set by `protocol_class()`.
     refuser: ClassVar[Refuser]
@@ -84,26 +80,24 @@ class HttpProtocol(Connection):
         self.tasks: set[Any] = server_state.tasks
         self.root_path = config.root_path
         self.app_state = app_state
-        self.parser: Any = httptools.HttpRequestParser(self)
+        self.parser: Any = None  # made for the first byte
 
-        self._state = _State.FRESH
+        self._state = State.FRESH
         self._deadline = 0.0
 
         self._cycle: Cycle | None = None  # the one being answered
         self._reading: Cycle | None = None  # the one whose body is being received
-        self._waiting: deque[Cycle] = deque()
+        self._waiting: list[Cycle] = []  # at most max_pipelined
         self._discard = False  # what follows is not a request of ours any more
 
         self._target = b""
-        self._headers: list[Header] = []
-        self._framing: list[Header] = []
+        self._headers = self._framing = _NO_HEADERS
         self._head_size = 0  # of the fields seen
         self._head_fed = 0  # bytes given to the parser while in the head
         self._chunked = False
         self._silent = 0  # bytes of a chunked body since the parser last made progress
-        self._body_size = 0
+        self._body_size = self._trailer_size = 0
         self._body_since = 0.0
-        self._trailer_size = 0
         self._refused: Refused | None = None
 
     # --- connection -------------------------------------------------------------------------------
@@ -122,7 +116,7 @@ class HttpProtocol(Connection):
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        self._state = _State.CLOSED
+        self._state = State.CLOSED
         self.connections.discard(self)
         cycles = [self._cycle, *self._waiting]
         self._waiting.clear()
@@ -132,7 +126,7 @@ class HttpProtocol(Connection):
         self.parser = None  # it holds a reference to this object
 
     def eof_received(self) -> bool:
-        if self._state != _State.ANSWERING:
+        if self._state != State.ANSWERING:
             return False  # nothing complete to answer: let the transport close
         self._end_input()
         if self._cycle is not None:
@@ -143,7 +137,7 @@ class HttpProtocol(Connection):
         """Called by uvicorn when it stops: idle connections go, answers are finished."""
         if self.busy:
             self._end_input()
-        elif self._state < _State.LINGER:
+        elif self._state < State.LINGER:
             self._close()
 
     def abort(self) -> None:
@@ -162,7 +156,7 @@ class HttpProtocol(Connection):
     # --- reading ----------------------------------------------------------------------------------
 
     def data_received(self, data: bytes) -> None:
-        if self._discard or self._state >= _State.LINGER:
+        if self._discard or self._state >= State.LINGER:
             return
         position = 0
         try:
@@ -184,8 +178,10 @@ class HttpProtocol(Connection):
     def _feed(self, data: bytes, start: int) -> int:
         """Gives the parser as much from `start` as may be given at once. Returns how much."""
         limits = self.limits
+        if self.parser is None:
+            self.parser = httptools.HttpRequestParser(self)
         view = memoryview(data)[start:]
-        if self._state == _State.BODY:
+        if self._state == State.BODY:
             if not self._chunked:
                 self.parser.feed_data(view)
                 return len(view)
@@ -207,7 +203,7 @@ class HttpProtocol(Connection):
         step = view[:size]
         self._head_fed += len(step)
         self.parser.feed_data(step)
-        if self._state == _State.HEAD:
+        if self._state == State.HEAD:
             if self._head_fed >= budget:
                 self._refused = Refused("headers_too_large", self._headers_message())
                 raise httptools.HttpParserError("head")
@@ -231,10 +227,9 @@ class HttpProtocol(Connection):
         if self._discard:
             self._stop(Refused("invalid_request", "data after the last request"))
         self._target = b""
-        self._headers = []
-        self._framing = []
+        self._headers, self._framing = [], []
         self._head_size = 0
-        self._state = _State.HEAD
+        self._state = State.HEAD
         self._deadline = self.loop.time() + self.limits.header_s
         self._arm(self._deadline)
 
@@ -246,7 +241,7 @@ class HttpProtocol(Connection):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         size = len(name) + len(value) + 4
-        if self._state == _State.BODY:
+        if self._state == State.BODY:
             # Trailers are bounded and dropped: nothing sent after the checks may look checked.
             self._silent = 0
             self._trailer_size += size
@@ -304,7 +299,7 @@ class HttpProtocol(Connection):
         self._reading = cycle
         self._chunked = length is None
         self._silent = self._body_size = self._trailer_size = 0
-        self._state = _State.BODY
+        self._state = State.BODY
         if length != 0:
             self._body_since = self.loop.time()
             self._deadline = self._body_since + self.limits.body_s
@@ -319,6 +314,17 @@ class HttpProtocol(Connection):
         self._cycle = cycle
         cycle.task = task = self.loop.create_task(cycle.run(self.application))
         self.tasks.add(task)
+
+    def forget_request(self) -> None:
+        """Lets go of the last request's head, unless a next one has begun."""
+        if self._state == State.ANSWERING:
+            self._target = b""
+            self._headers = self._framing = _NO_HEADERS
+
+    def rest(self) -> None:
+        """Lets go of the parser, unless it has begun a next request: a long answer is given."""
+        if self._state == State.ANSWERING:
+            self.parser = None
 
     def on_body(self, body: bytes) -> None:
         self._silent = 0
@@ -335,7 +341,7 @@ class HttpProtocol(Connection):
     def on_message_complete(self) -> None:
         cycle, self._reading = self._reading, None
         self._head_fed = 0
-        self._state = _State.ANSWERING
+        self._state = State.ANSWERING
         self._deadline = 0.0
         if cycle is None:
             return
@@ -378,19 +384,15 @@ class HttpProtocol(Connection):
 
     def _refuse_now(self, refused: Refused) -> None:
         status, headers, body = self.error(refused.code, refused.message)
-        out = [STATUS_LINES[refused.status or status]]
-        for name, value in (*self.server_state.default_headers, *headers):
-            if name.lower() != b"connection":
-                out += (name, b": ", value, b"\r\n")
+        headers = [*self.server_state.default_headers, *headers]
         if refused.allow:
-            out += (b"allow: ", refused.allow, b"\r\n")
-        out += (b"connection: close\r\n\r\n", body)
-        self.write(b"".join(out))
+            headers.append((b"allow", refused.allow))
+        self.write(closing_answer(refused.status or status, headers, body))
         self._linger()
 
     def _linger(self) -> None:
         self._discard = True
-        self._state = _State.LINGER
+        self._state = State.LINGER
         super().resume_reading()
         if self.transport.can_write_eof():
             self.transport.write_eof()
@@ -400,7 +402,7 @@ class HttpProtocol(Connection):
     def _close(self) -> None:
         # What is buffered is still written; the timer ends it if the client takes nothing.
         self._discard = True
-        self._state = _State.LINGER
+        self._state = State.LINGER
         self._deadline = self.loop.time() + self.limits.write_s
         self._arm(self._deadline)
         self.transport.close()
@@ -410,7 +412,7 @@ class HttpProtocol(Connection):
     def cycle_done(self, cycle: Cycle) -> None:
         """The answer of `cycle` has been given to the transport."""
         self.server_state.total_requests += 1
-        if self._state >= _State.LINGER or cycle is not self._cycle:
+        if self._state >= State.LINGER or cycle is not self._cycle:
             return
         if not cycle.body_complete:
             self._linger()
@@ -425,15 +427,15 @@ class HttpProtocol(Connection):
     def _next(self) -> None:
         self._cycle = None
         if self._waiting:
-            self._start(self._waiting.popleft())
+            self._start(self._waiting.pop(0))
             if not self._waiting:
                 self.resume_reading()
             return
         self.resume_reading()
         if self._discard:
             self._close()
-        elif self._state == _State.ANSWERING:
-            self._state = _State.IDLE
+        elif self._state == State.ANSWERING:
+            self._state = State.IDLE
             self._deadline = self.loop.time() + self.limits.keep_alive_s
             self._arm(self._deadline)
 
@@ -446,7 +448,7 @@ class HttpProtocol(Connection):
 
     def _tick(self) -> None:
         self._timer = None
-        if self._state == _State.CLOSED:
+        if self._state == State.CLOSED:
             return
         now = self.loop.time()
         if not self._watch_writes(now):
@@ -454,16 +456,16 @@ class HttpProtocol(Connection):
             return
         if self._deadline and now >= self._deadline:
             self._expired(now)
-            if self._timer is not None or self._state >= _State.LINGER:
+            if self._timer is not None or self._state >= State.LINGER:
                 return
         # One tick a keep-alive period at least: cheaper than arming a timer for each request.
         soon = now + self.limits.keep_alive_s
         self._arm(min(self._deadline, soon) if self._deadline > now else soon)
 
     def _expired(self, now: float) -> None:
-        if self._state in (_State.FRESH, _State.IDLE):
+        if self._state in (State.FRESH, State.IDLE):
             self._close()
-        elif self._state == _State.LINGER:
+        elif self._state == State.LINGER:
             if self.transport.get_write_buffer_size():
                 # An answer is still on its way: the write deadline decides, see _tick.
                 self._deadline = now + self.limits.write_s
@@ -471,9 +473,9 @@ class HttpProtocol(Connection):
                 self.transport.close()
             else:
                 self.transport.abort()
-        elif self._state == _State.HEAD:
+        elif self._state == State.HEAD:
             self._refuse(Refused("request_timeout", "the headers did not arrive in time"))
-        elif self._state == _State.BODY:
+        elif self._state == State.BODY:
             allowed = self.limits.body_s + self._body_size / _MIB * self.limits.body_s_per_mib
             if self._read_paused:
                 # It is us who do not read; the client is not to blame for that.
@@ -494,5 +496,5 @@ def protocol_class(limits: Limits, refuse: Refuser) -> type[HttpProtocol]:
     return type(
         "BoundHttpProtocol",
         (HttpProtocol,),
-        {"limits": limits, "refuser": staticmethod(refuse)},
+        {"__slots__": (), "limits": limits, "refuser": staticmethod(refuse)},
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import gc
 import json
 import logging
@@ -24,17 +23,14 @@ from seekroute.errors import SeekrouteError
 from seekroute.server import logs
 from seekroute.server.app import App
 from seekroute.server.limits import Limits
+from seekroute.server.opening import STOPPED, listen, load, refused
 from seekroute.server.protocol import HttpProtocol, protocol_class
 from seekroute.server.service import Service
 
 if TYPE_CHECKING:
     from seekroute.config import Settings
+    from seekroute.server.plan import Plan
 
-# Exit codes of `serve`.
-STOPPED: Final = 0
-REFUSED: Final = 2  # wrong configuration, data directory in use, port in use
-
-_BACKLOG: Final = 2048
 # After the drain: for last bytes on their way to slow clients.
 _GRACE_S: Final = 2
 _DRAIN_POLL_S: Final = 0.02
@@ -78,64 +74,34 @@ def serve(
     Example:
         raise SystemExit(seekroute.server.serve(port=8000))
     """
-    from seekroute.config import load_settings
-
-    overrides: dict[str, Any] = {
-        "data_dir": None if data_dir is None else str(data_dir),
-        "server.host": host,
-        "server.port": port,
-        "server.log_level": log_level,
-        "server.log_format": log_format,
-        "profile": profile,
-        "mock": mock,
-    }
+    given = dict(locals())
     try:
-        settings = load_settings(config, overrides=overrides)
+        settings = load(**given)
+        listener = listen(settings)
+    except SeekrouteError as error:
+        return refused(error)
+    return serve_plan(settings, listener)
+
+
+def serve_plan(settings: Settings | Plan, listener: socket.socket) -> int:
+    """Serves on an open listener, which is closed in the end. Returns the exit code.
+
+    Args:
+        settings: what `load_settings` returned, or a plan made of it.
+        listener: from `listen()`.
+    """
+    try:
         with contextlib.ExitStack() as stack:
-            listener = stack.enter_context(contextlib.closing(listen(settings)))
+            stack.enter_context(contextlib.closing(listener))
             service = Service(settings, limits=replace(Limits(), max_connections=_file_budget()))
+            del settings  # the service lets go of it, too
             stack.callback(service.close)
             service.open()
             first_key = service.create_first_key()
             _run(service, listener, first_key)
-    except (SeekrouteError, ListenError) as error:
-        sys.stderr.write(f"seekroute: {error}\n")
-        return REFUSED
+    except SeekrouteError as error:
+        return refused(error)
     return STOPPED
-
-
-class ListenError(Exception):
-    """The address cannot be listened on; the text says why and what to do."""
-
-
-def listen(settings: Settings) -> socket.socket:
-    """Opens the listening socket.
-
-    Raises:
-        ListenError: the port is taken, or the address is not ours.
-    """
-    host, port = settings.server.host, settings.server.port
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        listener = socket.socket(family, kind, protocol)
-    except OSError as error:
-        raise ListenError(f"cannot listen on {host}: {error.strerror or error}") from error
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-        listener.listen(_BACKLOG)
-        listener.setblocking(False)
-    except OSError as error:
-        listener.close()
-        if error.errno == errno.EADDRINUSE:
-            raise ListenError(
-                f"port {port} on {host} is in use: stop the other program or choose another "
-                "port with --port"
-            ) from error
-        raise ListenError(f"cannot listen on {host}:{port}: {error.strerror}") from error
-    return listener
 
 
 class GatewayServer(uvicorn.Server):
@@ -187,7 +153,7 @@ class GatewayServer(uvicorn.Server):
         service = self._service
         service.begin_drain()
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + service.settings.server.drain_seconds
+        deadline = loop.time() + service.server.drain_seconds
         # The listeners stay open meanwhile: a 503 with Retry-After says more than a refusal.
         while self.server_state.tasks and not self.force_exit and loop.time() < deadline:
             await asyncio.sleep(_DRAIN_POLL_S)
@@ -231,12 +197,12 @@ def run_loop(server: GatewayServer, listener: socket.socket) -> None:
 
 
 def _run(service: Service, listener: socket.socket, first_key: str | None) -> None:
-    settings = service.settings
+    settings = service.server
     writer = logs.LineWriter(sys.stderr.fileno())
     service.log_writer = writer
-    log = logs.configure(writer, settings.server.log_format, settings.server.log_level)
-    level = getattr(logging, settings.server.log_level.upper())
-    request_log = logs.RequestLog(writer, settings.server.log_format, enabled=level <= logging.INFO)
+    log = logs.configure(writer, settings.log_format, settings.log_level)
+    level = getattr(logging, settings.log_level.upper())
+    request_log = logs.RequestLog(writer, settings.log_format, enabled=level <= logging.INFO)
     service.gateway.on_record(request_log.record)
 
     def started() -> None:
@@ -252,7 +218,7 @@ def _run(service: Service, listener: socket.socket, first_key: str | None) -> No
             "listening",
             url=address,
             profile=service.default_profile.name,
-            data_dir=str(Path(settings.data_dir).resolve()),
+            data_dir=str(Path(service.data_dir).resolve()),
             mock=bool(service.mock_url),
         )
 
@@ -274,11 +240,9 @@ def _url(listener: socket.socket) -> str:
 def welcome(service: Service, address: str, key: str) -> str:
     """What the first start shows: the key, this once, and a request that answers."""
     profile = service.default_profile
-    model: str = service.snapshot["default_model"]
-    if profile.model_ids == "bare":
-        slug = model.rpartition("/")[2]
-        model = slug if service.snapshot["names"].get(slug) == model else model
-    body = json.dumps({"model": model, "messages": [{"role": "user", "content": "Hello!"}]})
+    body = json.dumps(
+        {"model": service.example_model, "messages": [{"role": "user", "content": "Hello!"}]}
+    )
     note = (
         "No provider key was found: the built-in mock provider answers for every model.\n\n"
         if service.mock_url

@@ -15,13 +15,15 @@ from typing import TYPE_CHECKING, Any, Final
 from seekroute.server.answers import retry_headers
 from seekroute.server.limits import Limits
 from seekroute.server.metrics import HttpCounts, Sample
+from seekroute.server.plan import Plan, prepare
 
 if TYPE_CHECKING:
-    from seekroute.config import ModelList, ProfileFile, Settings
+    from seekroute.config import ModelList, Settings
     from seekroute.control import ControlPlane
     from seekroute.gateway import Gateway
     from seekroute.server.cycle import Header
     from seekroute.server.logs import LineWriter
+    from seekroute.server.plan import Profile
     from seekroute.testing import MockProvider
 
 _log: Final = logging.getLogger("seekroute.server")
@@ -41,7 +43,7 @@ class Service:
     to the event loop that serves. Not reusable after `close()`.
 
     Args:
-        settings: what `seekroute.config.load_settings` returned.
+        settings: what `seekroute.config.load_settings` returned, or a plan made of it.
         limits: bounds of the HTTP side.
         environ: where provider keys are looked up. Default: the process's environment.
         mock: a running mock provider to use instead of starting one, where the settings want one.
@@ -49,15 +51,22 @@ class Service:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: Settings | Plan,
         *,
         limits: Limits | None = None,
         environ: Mapping[str, str] | None = None,
         mock: MockProvider | None = None,
     ) -> None:
-        self.settings: Final = settings
+        self._settings: Settings | Plan | None = settings  # until it is opened
+        self.data_dir: Final = settings.data_dir
+        self.server: Final = settings.server
+        self.require_key: Final = settings.require_key
         self.limits: Final = limits or Limits()
-        self.max_body_bytes: Final = settings.limits.max_body_bytes
+        self.max_body_bytes: Final = (
+            settings.max_body_bytes
+            if isinstance(settings, Plan)
+            else settings.limits.max_body_bytes
+        )
         self.counts: Final = HttpCounts()
         self.draining = False
         self.started = False
@@ -81,41 +90,32 @@ class Service:
         """
         if self._resources is not None:
             return
-        from seekroute.config import (
-            ModelList,
-            build_options,
-            build_snapshot,
-            catalog_of,
-            mock_is_on,
-            profiles_of,
-        )
         from seekroute.control import ControlPlane, InstanceLock
         from seekroute.gateway import Gateway
 
-        settings = self.settings
-        data_dir = Path(settings.data_dir)
+        settings = self._settings
+        assert settings is not None, "a service is not opened twice"
+        data_dir = Path(self.data_dir)
         with contextlib.ExitStack() as stack:
             stack.enter_context(InstanceLock(data_dir))
             self.control: ControlPlane = stack.enter_context(ControlPlane(data_dir))
-            catalog = catalog_of(settings)
-            profiles = profiles_of(settings)
-            self.profiles: dict[str, ProfileFile] = {each.name: each for each in profiles}
-            self.default_profile: ProfileFile = profiles[0]
+            plan = settings if isinstance(settings, Plan) else prepare(settings, self._environ)
+            self.profiles: dict[str, Profile] = {each.name: each for each in plan.profiles}
+            self.default_profile: Profile = plan.profiles[0]
+            self.example_model: str = plan.example_model
+            self.model_list: ModelList = plan.model_list
+            self._has_models = plan.has_models
             self.mock_url = ""
-            if mock_is_on(settings, catalog, self._environ):
+            if plan.mock:
                 from seekroute.testing import MockProvider
 
                 # Nobody looks at the records of our own: keep few of them.
                 mock = self._mock or stack.enter_context(MockProvider(record_limit=16))
                 self.mock_url = mock.base_url
-            self.snapshot: dict[str, Any] = build_snapshot(
-                settings, catalog, profiles, self._environ, mock_base_url=self.mock_url
-            )
-            self.model_list: ModelList = ModelList(catalog, self.snapshot)
             self._cursor = self.control.change_cursor()
             self.gateway: Gateway = Gateway(
-                build_options(settings, self.control.pepper),
-                self.snapshot,
+                {**plan.options, "pepper": self.control.pepper},
+                plan.snapshot_with(self.mock_url),
                 keys=self._all_keys(),
             )
             stack.callback(self.gateway.close)
@@ -129,6 +129,7 @@ class Service:
             stack.callback(poller.join)
             stack.callback(stopping.set)
             self._resources = stack.pop_all()
+        self._settings = None  # its snapshot alone is megabytes, and the core has it now
 
     def close(self) -> None:
         """Ends everything; running requests are dropped. Idempotent."""
@@ -182,7 +183,7 @@ class Service:
 
         Without a key where none is required: empty ids and the default profile.
         """
-        if authorization is None and not self.settings.require_key:
+        if authorization is None and not self.require_key:
             return "", "", self.default_profile.name
         return self.core.find_key(authorization)
 
@@ -229,7 +230,7 @@ class Service:
         return {
             "accepting": not self.draining,
             "keys": time.monotonic() - self._keys_seen < _KEYS_STALE_S,
-            "models": any(model["candidates"] for model in self.snapshot["models"]),
+            "models": self._has_models,
         }
 
     def samples(self) -> Iterator[Sample]:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from alembic import context
 
-from seekroute.control.models import Base
+from seekroute.control.models import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=Base.metadata,
+    target_metadata=metadata,
     render_as_batch=True,
 )
 with context.begin_transaction():

@@ -1,0 +1,123 @@
+"""What serving needs of settings, profiles and catalog, as plain data.
+
+Reading and checking a configuration takes libraries and object trees that no request needs:
+pydantic, YAML, the whole catalog. `prepare()` runs them once; a process that is given the plan
+imports none of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+if TYPE_CHECKING:
+    from seekroute.config import ModelList, Settings
+
+# Stands for the mock provider's URL until that listens. Never asked: port 0 is nobody's.
+_MOCK_URL: Final = "http://127.0.0.1:0/v1"
+
+
+@dataclass(frozen=True, slots=True)
+class ServerPart:
+    """The `server` section of the settings."""
+
+    host: str
+    port: int
+    log_level: str
+    log_format: Literal["pretty", "json"]
+    drain_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What the HTTP side needs of a profile; the core has the rest."""
+
+    name: str
+    base_path: str
+    key_prefix: str
+    model_ids: Literal["full", "bare"]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A checked configuration, ready to serve. Picklable. Holds provider keys: never to be shown.
+
+    `server`, `data_dir` and `require_key` are those of the settings.
+    """
+
+    server: ServerPart
+    data_dir: str
+    require_key: bool
+    max_body_bytes: int
+    profiles: tuple[Profile, ...]  # the default one first
+    example_model: str  # as the default profile spells it; what `auto` means
+    has_models: bool  # whether any model has a candidate
+    mock: bool  # whether a mock provider has to be started
+    model_list: ModelList
+    options: dict[str, Any] = field(repr=False)  # of the core, but for the pepper
+    snapshot: dict[str, Any] = field(repr=False)
+
+    def snapshot_with(self, mock_url: str) -> dict[str, Any]:
+        """The core's snapshot with the URL of the running mock provider; "" where there is none."""
+        if not self.mock:
+            return self.snapshot
+        url = mock_url.rstrip("/")
+        providers = [
+            {**provider, "base_url": url} if provider["base_url"] == _MOCK_URL else provider
+            for provider in self.snapshot["providers"]
+        ]
+        return {**self.snapshot, "providers": providers}
+
+
+def prepare(settings: Settings, environ: Mapping[str, str]) -> Plan:
+    """Makes the plan.
+
+    Args:
+        settings: what `seekroute.config.load_settings` returned.
+        environ: where provider keys are looked up.
+
+    Raises:
+        ConfigError: a profile or the catalog is wrong.
+    """
+    from seekroute.config import (
+        ModelList,
+        build_options,
+        build_snapshot,
+        catalog_of,
+        mock_is_on,
+        profiles_of,
+    )
+
+    catalog = catalog_of(settings)
+    profiles = profiles_of(settings)
+    mock = mock_is_on(settings, catalog, environ)
+    snapshot = build_snapshot(
+        settings, catalog, profiles, environ, mock_base_url=_MOCK_URL if mock else ""
+    )
+    server = settings.server
+    model: str = snapshot["default_model"]
+    slug = model.rpartition("/")[2]
+    if profiles[0].model_ids == "bare" and snapshot["names"].get(slug) == model:
+        model = slug
+    return Plan(
+        server=ServerPart(
+            host=server.host,
+            port=server.port,
+            log_level=server.log_level,
+            log_format=server.log_format,
+            drain_seconds=server.drain_seconds,
+        ),
+        data_dir=settings.data_dir,
+        require_key=settings.require_key,
+        max_body_bytes=settings.limits.max_body_bytes,
+        profiles=tuple(
+            Profile(each.name, each.base_path, each.key_prefix, each.model_ids) for each in profiles
+        ),
+        example_model=model,
+        has_models=any(each["candidates"] for each in snapshot["models"]),
+        mock=mock,
+        model_list=ModelList(catalog, snapshot),
+        options=build_options(settings, b""),
+        snapshot=snapshot,
+    )
