@@ -22,6 +22,7 @@ PORTKEY_VERSION = "~1.15.2"
 # The peers do not require uvloop and httptools; with them uvicorn and aiohttp are at their best.
 PYTHON_PEERS = (
     "litellm[proxy]>=1.100,<2",
+    "tensorzero>=2026",
     "aiohttp>=3.10,<4",
     "uvloop>=0.19",
     "httptools>=0.6",

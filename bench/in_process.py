@@ -1,7 +1,7 @@
 """What a call inside the program costs, library by library, against the same mock upstream.
 
-`python in_process.py --library socket|openai|litellm|seekroute --port PORT --seconds 2` prints one
-JSON line. `socket` is the least Python can do: the bytes of the request over a kept connection.
+`python in_process.py --library NAME --port PORT --seconds 2` prints one JSON line. `socket` is the
+least Python can do: the bytes of the request over a kept connection.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import argparse
 import json
 import socket
 import statistics
+import tempfile
 import time
 from collections.abc import Callable
 
@@ -80,6 +81,30 @@ def litellm_call(port: int) -> Callable[[], str]:
     return call
 
 
+def tensorzero_call(port: int) -> Callable[[], str]:
+    """TensorZero's gateway inside this process, its observability off."""
+    import tensorzero
+
+    with tempfile.NamedTemporaryFile("w", suffix=".toml") as config:
+        config.write(
+            "[gateway]\nobservability.enabled = false\n"
+            "[models.bench]\nrouting = ['mock']\n"
+            "[models.bench.providers.mock]\ntype = 'openai'\n"
+            f"model_name = '{MODEL}'\napi_base = 'http://127.0.0.1:{port}/v1/'\n"
+            "api_key_location = 'none'\n"
+        )
+        config.flush()
+        client = tensorzero.TensorZeroGateway.build_embedded(config_file=config.name)
+    question = {"system": MESSAGES[0]["content"], "messages": MESSAGES[1:]}
+
+    def call() -> str:
+        answer = client.inference(model_name="bench", input=question)
+        content: str = answer.content[0].text
+        return content
+
+    return call
+
+
 def seekroute_call(config: str) -> Callable[[], str]:
     """The gateway's core inside this process, no server."""
     import seekroute
@@ -118,9 +143,17 @@ def measure(call: Callable[[], str], seconds: float) -> dict[str, float]:
     }
 
 
+_PEERS = {
+    "socket": socket_call,
+    "openai": openai_call,
+    "litellm": litellm_call,
+    "tensorzero": tensorzero_call,
+}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--library", choices=["socket", "openai", "litellm", "seekroute"])
+    parser.add_argument("--library", choices=[*_PEERS, "seekroute"])
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--seconds", type=float, default=2.0)
     parser.add_argument("--config", default="", help="seekroute only: the configuration file")
@@ -128,8 +161,7 @@ def main() -> None:
     if options.library == "seekroute":
         call = seekroute_call(options.config)
     else:
-        calls = {"socket": socket_call, "openai": openai_call, "litellm": litellm_call}
-        call = calls[options.library](options.port)
+        call = _PEERS[options.library](options.port)
     print(json.dumps(measure(call, options.seconds)))
 
 

@@ -29,7 +29,7 @@ from process_tree import ProcessTree, pin
 from scenarios import MEMORY, SCENARIOS, Scenario
 
 ROOT = Path(__file__).resolve().parent.parent
-LIBRARIES = ("socket", "openai", "litellm", "seekroute")
+LIBRARIES = ("socket", "openai", "litellm", "tensorzero", "seekroute")
 # Connecting, draining and printing of the load generator, beyond its window.
 _LOAD_SLACK_SECONDS = 40.0
 _SAMPLE_SECONDS = 0.5

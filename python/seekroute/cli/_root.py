@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from seekroute.cli import _apps, _config, _keys, _orgs, _run
+from seekroute.cli import _apps, _chat, _config, _doctor, _init, _keys, _orgs, _run
 from seekroute.cli._shared import Shared
 from seekroute.errors import ConfigError, SeekrouteError
 
@@ -43,6 +43,9 @@ app.add_typer(_config.app, name="config")
 app.command("serve")(_run.serve)
 app.command("mock")(_run.mock)
 app.command("ask")(_run.ask)
+app.command("chat")(_chat.chat)
+app.command("init")(_init.init)
+app.command("doctor")(_doctor.doctor)
 
 
 def _version(wanted: bool) -> None:

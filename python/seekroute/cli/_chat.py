@@ -1,0 +1,155 @@
+"""`seekroute chat`: a conversation in the terminal."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from seekroute.cli._shared import shared
+from seekroute.errors import APIError
+
+if TYPE_CHECKING:
+    from seekroute.client import Client
+
+_HELP = """\
+/model NAME   ask another model from now on
+/system TEXT  set the system message; alone: remove it
+/reset        forget the conversation
+/cost         what the conversation has cost
+/help         this
+/quit         leave (Ctrl-D too)
+"""
+
+
+class Conversation:
+    """What has been said, and to whom. One turn at a time."""
+
+    def __init__(self, client: Client, model: str, system: str | None, *, as_json: bool) -> None:
+        self._client = client
+        self._as_json = as_json
+        self.model = model
+        self.system = system
+        self.messages: list[dict[str, Any]] = []
+        self.done = False
+
+    def take(self, line: str) -> None:
+        """One line from the user: a command, or the next message."""
+        if not line.startswith("/"):
+            self._say(line)
+            return
+        word, _, rest = line[1:].partition(" ")
+        command = getattr(self, f"_do_{word}", None)
+        if command is None:
+            typer.echo(f"there is no /{word}; /help lists what there is", err=True)
+        else:
+            command(rest.strip())
+
+    def _say(self, text: str) -> None:
+        messages = [*self.messages, {"role": "user", "content": text}]
+        if self.system:
+            messages.insert(0, {"role": "system", "content": self.system})
+        parts: list[str] = []
+        stream = self._client.chat.completions.create(
+            model=self.model, messages=messages, stream=True
+        )
+        try:
+            with stream:
+                for part in _deltas(stream):
+                    parts.append(part)
+                    if not self._as_json:
+                        typer.echo(part, nl=False)
+                        sys.stdout.flush()
+        except KeyboardInterrupt:
+            # What was said so far stays in the conversation; the request is cancelled.
+            if not self._as_json:
+                typer.echo(" [stopped]", nl=False)
+        answer = "".join(parts)
+        self.messages += [
+            {"role": "user", "content": text},
+            {"role": "assistant", "content": answer},
+        ]
+        if self._as_json:
+            cost = stream.cost
+            typer.echo(json.dumps({"content": answer, "cost": None if cost is None else str(cost)}))
+        else:
+            typer.echo()
+
+    def _do_model(self, name: str) -> None:
+        if name:
+            self.model = name
+        typer.echo(f"model: {self.model}", err=True)
+
+    def _do_system(self, text: str) -> None:
+        self.system = text or None
+        typer.echo(f"system: {self.system or '-'}", err=True)
+
+    def _do_reset(self, _: str) -> None:
+        self.messages.clear()
+        typer.echo("forgotten", err=True)
+
+    def _do_cost(self, _: str) -> None:
+        typer.echo(f"{self._client.spend:f} USD", err=True)
+
+    def _do_help(self, _: str) -> None:
+        typer.echo(_HELP, err=True, nl=False)
+
+    def _do_quit(self, _: str) -> None:
+        self.done = True
+
+    _do_exit = _do_quit
+
+
+def chat(
+    ctx: typer.Context,
+    model: Annotated[str, typer.Option("--model", "-m", help="The model to talk to.")] = "auto",
+    system: Annotated[
+        str | None, typer.Option("--system", "-s", help="The system message.")
+    ] = None,
+    mock: Annotated[
+        str | None, typer.Option(help="on: a mock provider answers; needs no provider key.")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object for each answer.")
+    ] = False,
+) -> None:
+    """Talk with a model, without a server. One line is one message; /help lists the commands."""
+    import seekroute
+
+    settings = {} if mock is None else {"mock": mock}
+    interactive = sys.stdin.isatty()
+    with seekroute.Client(config=shared(ctx).config, **settings) as client:
+        talk = Conversation(client, model, system, as_json=as_json)
+        for line in _lines(interactive):
+            try:
+                talk.take(line)
+            except APIError as error:
+                typer.secho(f"error: {error}", fg=typer.colors.RED, err=True)
+                if not interactive:
+                    raise typer.Exit(1) from error
+            if talk.done:
+                break
+
+
+def _lines(interactive: bool) -> Iterator[str]:
+    if interactive:
+        import readline  # noqa: F401  # line editing and history for input()
+    while True:
+        try:
+            line = input("> " if interactive else "").strip()
+        except EOFError:
+            return
+        except KeyboardInterrupt:
+            typer.echo(err=True)
+            return
+        if line:
+            yield line
+
+
+def _deltas(chunks: Any) -> Iterator[str]:
+    for chunk in chunks:
+        if chunk.choices:
+            yield chunk.choices[0].delta.content or ""

@@ -1,0 +1,240 @@
+"""`seekroute doctor`: what is wrong, and what to do about it."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import shutil
+import socket
+import stat
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from seekroute.cli._shared import JsonOption, Shared, print_json, shared
+from seekroute.errors import ConfigError, SeekrouteError
+
+if TYPE_CHECKING:
+    from seekroute.config import Catalog, Settings
+
+_LEAST_FREE = 256 * 1024 * 1024  # bytes on the disk of the data directory
+_MOST_SKEW_S = 30.0
+
+Level = Literal["ok", "warning", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    check: str
+    level: Level
+    message: str
+    hint: str = ""
+
+
+def doctor(
+    ctx: typer.Context,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Do not ask the providers anything.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Look for what is wrong: installation, configuration, data, providers. Exit 1 if anything
+    failed."""
+    findings = list(_examine(shared(ctx), offline=offline))
+    failed = any(finding.level == "failed" for finding in findings)
+    if as_json:
+        print_json({"ok": not failed, "findings": [asdict(each) for each in findings]})
+    else:
+        _print(findings)
+    if failed:
+        raise typer.Exit(1)
+
+
+def _examine(options: Shared, *, offline: bool) -> Iterator[Finding]:
+    yield from _installation()
+    try:
+        settings = options.settings()
+    except ConfigError as error:
+        for problem in error.problems:
+            place = f"{problem.where}: " if problem.where else ""
+            yield Finding(
+                "configuration", "failed", f"{place}{problem.path}: {problem.message}", problem.hint
+            )
+        return
+    yield Finding("configuration", "ok", "right")
+
+    from seekroute.config import catalog_of
+
+    catalog = catalog_of(settings)
+    yield from _data(options.data_dir or Path(settings.data_dir))
+    yield from _port(settings)
+    yield from _providers(settings, catalog, offline=offline)
+    yield from _models(settings, catalog)
+
+
+def _installation() -> Iterator[Finding]:
+    python = ".".join(map(str, sys.version_info[:3]))
+    try:
+        importlib.import_module("seekroute.gateway")
+    except ImportError as error:
+        yield Finding(
+            "installation",
+            "failed",
+            f"the core cannot be loaded: {error}",
+            "install seekroute again: pip install --force-reinstall seekroute",
+        )
+        return
+    yield Finding("installation", "ok", f"Python {python}, the core is loaded")
+
+
+def _data(folder: Path) -> Iterator[Finding]:
+    from seekroute.control import ControlPlane
+
+    if not folder.exists():
+        parent = next(p for p in folder.absolute().parents if p.exists())
+        if os.access(parent, os.W_OK):
+            yield Finding("data", "ok", f"{folder} will be made at the first start")
+        else:
+            hint = f"make {parent} writable, or set data_dir"
+            yield Finding("data", "failed", f"{folder} cannot be made", hint)
+        return
+    try:
+        with ControlPlane(folder) as control:
+            keys = sum(1 for _ in control.core_keys())
+    except SeekrouteError as error:
+        yield Finding("data", "failed", str(error))
+        return
+    yield Finding("data", "ok", f"{folder}: {keys} usable {'key' if keys == 1 else 'keys'}")
+    if not keys:
+        hint = "seekroute keys create --org default; the first start of `serve` makes one too"
+        yield Finding("data", "warning", "there is no key yet", hint)
+    open_to_others = stat.S_IMODE(folder.stat().st_mode) & 0o077
+    if open_to_others:
+        yield Finding("data", "warning", f"other users may read {folder}", f"chmod 700 {folder}")
+    free = shutil.disk_usage(folder).free
+    if free < _LEAST_FREE:
+        yield Finding(
+            "data", "warning", f"only {free // 1_000_000} MB are free on the disk of {folder}"
+        )
+
+
+def _port(settings: Settings) -> Iterator[Finding]:
+    host, port = settings.server.host, settings.server.port
+    if port == 0:
+        return
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            yield Finding(
+                "address",
+                "warning",
+                f"{host}:{port}: {error.strerror}",
+                "is a gateway running there already? Else choose another with --port",
+            )
+            return
+    yield Finding("address", "ok", f"{host}:{port} is free")
+
+
+def _providers(settings: Settings, catalog: Catalog, *, offline: bool) -> Iterator[Finding]:
+    from seekroute.config import mock_is_on, usable_providers
+
+    for provider_id, provider in catalog.providers.items():
+        for variable in provider.env:
+            value = os.environ.get(variable, "")
+            if value and (value != value.strip() or not value.strip().isascii()):
+                yield Finding(
+                    provider_id,
+                    "warning",
+                    f"{variable} has spaces, line breaks or foreign letters in it",
+                    "copy the key again",
+                )
+    usable = usable_providers(settings, catalog, os.environ)
+    if not usable:
+        if mock_is_on(settings, catalog, os.environ):
+            yield Finding(
+                "providers",
+                "warning",
+                "no provider has a key: the mock provider answers",
+                "export OPENAI_API_KEY, DEEPSEEK_API_KEY, ... or set providers.<id>.api_key",
+            )
+        else:
+            yield Finding(
+                "providers",
+                "failed",
+                "no provider has a key, and mock is off: every request will be refused",
+                "export OPENAI_API_KEY, DEEPSEEK_API_KEY, ... or set providers.<id>.api_key",
+            )
+        return
+    if offline:
+        yield Finding("providers", "ok", f"on: {', '.join(usable)} (not asked)")
+        return
+
+    from seekroute.config.probe import ask_providers
+
+    for answer in ask_providers(settings, catalog):
+        if answer.status == 404:  # some have no list; that says nothing about chat completions
+            yield Finding(answer.provider, "warning", answer.problem, answer.hint)
+        elif answer.problem:
+            yield Finding(answer.provider, "failed", answer.problem, answer.hint)
+        else:
+            yield Finding(answer.provider, "ok", f"answers; {len(answer.models)} models")
+        skew = 0.0 if answer.date is None else time.time() - answer.date
+        if abs(skew) > _MOST_SKEW_S:
+            side = "ahead of" if skew > 0 else "behind"
+            yield Finding(
+                "clock",
+                "warning",
+                f"this machine's clock is {abs(skew):.0f} s {side} {answer.provider}'s",
+                "switch on time synchronisation: expiries and dated prices go by the clock",
+            )
+
+
+def _models(settings: Settings, catalog: Catalog) -> Iterator[Finding]:
+    from seekroute.config import usable_providers
+
+    usable = usable_providers(settings, catalog, os.environ)
+    served = [m for m in catalog.models if any(e.provider in usable for e in m.endpoints)]
+    if usable:
+        yield Finding("models", "ok", f"{len(served)} models are served")
+    if settings.default_model:
+        chosen = catalog.resolve(settings.default_model)
+        if usable and chosen not in served:
+            yield Finding(
+                "models",
+                "failed",
+                f"default_model {settings.default_model} has no provider that is on",
+                "choose another, or give one of its providers a key: "
+                f"seekroute models show {settings.default_model}",
+            )
+
+
+_SIGNS: dict[Level, tuple[str, Callable[[str], str]]] = {
+    "ok": ("ok     ", lambda text: typer.style(text, fg=typer.colors.GREEN)),
+    "warning": ("warning", lambda text: typer.style(text, fg=typer.colors.YELLOW)),
+    "failed": ("failed ", lambda text: typer.style(text, fg=typer.colors.RED)),
+}
+
+
+def _print(findings: list[Finding]) -> None:
+    width = max(len(finding.check) for finding in findings)
+    for finding in findings:
+        sign, paint = _SIGNS[finding.level]
+        typer.echo(f"{paint(sign)}  {finding.check:<{width}}  {finding.message}")
+        if finding.hint:
+            typer.echo(f"{'':<{width + 11}}{finding.hint}")
+    failed = sum(finding.level == "failed" for finding in findings)
+    warned = sum(finding.level == "warning" for finding in findings)
+    if failed or warned:
+        typer.echo(f"\n{failed} failed, {warned} to look at")
+    else:
+        typer.echo("\nall is well")

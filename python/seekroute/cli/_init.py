@@ -1,0 +1,144 @@
+"""`seekroute init`: a first configuration file, from the provider keys that are already there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from seekroute.cli._shared import JsonOption, print_json
+from seekroute.errors import SeekrouteError
+
+if TYPE_CHECKING:
+    from seekroute.config import Catalog
+
+_HEAD = """\
+# seekroute's configuration. Everything here is optional; what is commented out shows the default or
+# an example. `seekroute config check` says what is wrong with this file, `seekroute config show
+# --origin` what is in force and why, `seekroute doctor` whether it works.
+"""
+
+_SERVER = """
+server:
+  host: 127.0.0.1        # 0.0.0.0 listens on every address: put TLS in front of it then
+  port: 8000
+  # log_level: info
+  # log_format: pretty   # json: one object a line, for machines
+  # drain_seconds: 30    # how long running answers may take to finish after SIGTERM
+
+data_dir: seekroute-data # keys, organizations and the pepper that keys are hashed with: back it up
+
+# The vocabulary spoken to clients: seekroute, seekrouter, solrouter, router9, routerone, reseller,
+# or the path of a profile of your own.
+profile: seekroute
+"""
+
+_FOUND = """
+# Found in the environment. The keys stay there: ${NAME} refers to them.
+"""
+
+_NOT_FOUND = """
+# No provider key was found in the environment: export one, or name it here.
+"""
+
+_LOCAL = """\
+  # local:               # any server that speaks OpenAI's protocol
+  #   base_url: http://127.0.0.1:11434/v1
+  #   allow_http: true
+  #   allow_private: true
+"""
+
+_TAIL = """
+# Models of your own; one with the id of a packaged model replaces it.
+# models:
+#   - id: local/llama
+#     context: 131072
+#     endpoints:
+#       - provider: local
+#         model: llama3.3
+#         price: {input: "0", output: "0"}   # USD per million tokens, in quotes
+
+# The built-in mock provider answers while no provider has a key: auto, on, off.
+mock: auto
+
+# limits:
+#   max_body_bytes: 20971520
+#   max_active: 10000
+# timeouts:
+#   connect_timeout_ms: 5000
+#   total_timeout_ms: 600000
+"""
+
+
+def found_keys(catalog: Catalog, environ: Mapping[str, str]) -> dict[str, str]:
+    """The packaged providers whose key is in the environment, with the variable it is in."""
+    found = {}
+    for provider_id, provider in catalog.providers.items():
+        for variable in provider.env:
+            key = environ.get(variable, "").strip()
+            if key and key.isascii() and not any(char.isspace() for char in key):
+                found[provider_id] = variable
+                break
+    return found
+
+
+def first_config(catalog: Catalog, found: Mapping[str, str]) -> str:
+    """The text of a configuration file that switches on the providers of `found_keys`.
+
+    Keys are not written: the file refers to the variables they are in.
+
+    Args:
+        catalog: Where the names of providers come from.
+        found: Variable by provider id.
+    """
+    lines = [_HEAD, _SERVER]
+    lines.append(_FOUND if found else _NOT_FOUND)
+    lines.append("providers:\n")
+    for provider_id, variable in found.items():
+        name = catalog.providers[provider_id].name
+        lines.append(f"  {provider_id}:  # {name}\n    api_key: ${{{variable}}}\n")
+    if not found:
+        lines.append("  # openai:\n  #   api_key: ${OPENAI_API_KEY}\n")
+    lines.append(_LOCAL)
+    lines.append("\n# What `auto` means; without it, the first of a short list that is served.\n")
+    lines.append("# default_model: openai/gpt-5-mini\n")
+    lines.append(_TAIL)
+    return "".join(lines)
+
+
+def init(
+    path: Annotated[Path, typer.Argument(help="The file to write.")] = Path("seekroute.yaml"),
+    force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a commented seekroute.yaml, with the providers whose keys are in the environment."""
+    from seekroute.config import load_settings, packaged_catalog
+
+    catalog = packaged_catalog()
+    found = found_keys(catalog, os.environ)
+    if path.suffix not in (".yaml", ".yml"):
+        raise typer.BadParameter("the file is YAML: give it the suffix .yaml", param_hint="PATH")
+    text = first_config(catalog, found)
+    try:
+        # Exclusive unless forced: two of us never write one file, and no file is lost by accident.
+        with path.open("w" if force else "x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise SeekrouteError(
+            f"{path} exists: choose another name, or replace it with --force"
+        ) from None
+    except OSError as error:
+        raise SeekrouteError(f"cannot write {path}: {error.strerror}") from error
+    load_settings(path)
+    if as_json:
+        print_json({"path": str(path), "providers": found})
+        return
+    typer.echo(f"wrote {path}")
+    for provider_id, variable in found.items():
+        typer.echo(f"  {provider_id}: key from {variable}")
+    if not found:
+        typer.echo("  no provider key found: the mock provider will answer until there is one")
+    typer.echo("next: seekroute doctor, then seekroute serve")

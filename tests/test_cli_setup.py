@@ -1,0 +1,204 @@
+"""The commands of the first ten minutes: init, doctor, chat."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from seekroute.cli._root import app
+from seekroute.config import load_settings
+from seekroute.config.catalog import packaged_catalog
+from seekroute.testing import MockProvider, Text
+
+Run = Callable[..., Any]
+
+
+@pytest.fixture(autouse=True)
+def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    providers = packaged_catalog().providers.values()
+    keys = {variable for provider in providers for variable in provider.env}
+    for name in list(os.environ):
+        if name.startswith("SEEKROUTE_") or name in keys or name == "FORCE_COLOR":
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def run() -> Run:
+    def invoke(*words: str, code: int = 0, stdin: str | None = None) -> Any:
+        result = CliRunner().invoke(app, words, input=stdin, catch_exceptions=False)
+        assert result.exit_code == code, result.output
+        return result
+
+    return invoke
+
+
+@pytest.fixture
+def provider() -> Iterator[MockProvider]:
+    with MockProvider() as mock:
+        yield mock
+
+
+def _use(provider: MockProvider, **more: str) -> None:
+    extra = "".join(f"\n{name}: {value}" for name, value in more.items())
+    Path("seekroute.yaml").write_text(
+        "server: {port: 0}\nproviders:\n  openai:\n    api_key: k-1\n    allow_http: true\n"
+        f"    allow_private: true\n    base_url: {provider.base_url}{extra}\n",
+        encoding="utf-8",
+    )
+
+
+# --- init -----------------------------------------------------------------------------------------
+
+
+def test_init_refers_to_the_keys_it_finds_and_never_writes_them(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-canary-1")
+    monkeypatch.setenv("GOOGLE_API_KEY", "canary-2")
+    monkeypatch.setenv("GROQ_API_KEY", "two words")  # no key: it would end a header
+    result = json.loads(run("init", "--json").stdout)
+    assert result == {
+        "path": "seekroute.yaml",
+        "providers": {"openai": "OPENAI_API_KEY", "google": "GOOGLE_API_KEY"},
+    }
+    text = Path("seekroute.yaml").read_text(encoding="utf-8")
+    assert "canary" not in text
+    settings = load_settings()
+    assert settings.origin("providers.openai.api_key") == "file"
+    key = settings.providers["google"].api_key
+    assert key is not None
+    assert key.get_secret_value() == "canary-2"
+
+
+def test_every_example_in_the_first_file_is_right_when_it_is_switched_on(run: Run) -> None:
+    run("init")
+    lines = Path("seekroute.yaml").read_text(encoding="utf-8").splitlines()
+    head = next(i for i, line in enumerate(lines) if not line.startswith("#"))
+    switched = []
+    for line in lines[head:]:
+        stripped = line.lstrip()
+        bare = stripped.removeprefix("# ") if stripped.startswith("# ") else None
+        indent = line[: len(line) - len(stripped)]
+        is_example = bare is not None and (bare.lstrip()[:1] in "-{" or ":" in bare.split()[0])
+        switched.append(indent + bare if is_example and bare is not None else line)
+    Path("on.yaml").write_text("\n".join(switched), encoding="utf-8")
+    settings = load_settings("on.yaml", environ={"OPENAI_API_KEY": "k"})
+    assert settings.providers["local"].allow_private
+    assert settings.models[0].id == "local/llama"
+    assert settings.default_model == "openai/gpt-5-mini"
+    assert settings.limits.max_active == 10_000
+
+
+def test_init_replaces_a_file_only_when_told(run: Run) -> None:
+    Path("seekroute.yaml").write_text("server: {port: 1}\n", encoding="utf-8")
+    assert "--force" in run("init", code=1).stderr
+    assert "port: 1" in Path("seekroute.yaml").read_text(encoding="utf-8")
+    run("init", "--force")
+    assert load_settings().server.port == 8000
+    assert "suffix" in run("init", "settings.json", code=2).stderr
+
+
+# --- doctor ---------------------------------------------------------------------------------------
+
+
+def _findings(result: Any) -> dict[str, dict[str, str]]:
+    return {each["check"]: each for each in json.loads(result.stdout)["findings"]}
+
+
+def test_doctor_finds_nothing_wrong_where_nothing_is(run: Run, provider: MockProvider) -> None:
+    _use(provider)
+    found = json.loads(run("doctor", "--json").stdout)
+    assert found["ok"]
+    assert {each["level"] for each in found["findings"]} == {"ok"}
+    assert "all is well" in run("doctor").stdout
+
+
+def test_doctor_says_that_a_key_is_refused(run: Run) -> None:
+    with MockProvider(api_key="another") as provider:
+        _use(provider)
+        found = _findings(run("doctor", "--json", code=1))
+    assert found["openai"]["level"] == "failed"
+    assert "refuses the key (401)" in found["openai"]["message"]
+    assert "k-1" not in json.dumps(found)
+
+
+def test_doctor_says_that_a_provider_is_not_there(run: Run, provider: MockProvider) -> None:
+    _use(provider)
+    provider.stop()
+    found = _findings(run("doctor", "--json", code=1))
+    assert "cannot be reached" in found["openai"]["message"]
+    assert _findings(run("doctor", "--json", "--offline"))["providers"]["level"] == "ok"
+
+
+def test_doctor_shows_every_problem_of_the_configuration(run: Run) -> None:
+    Path("seekroute.yaml").write_text("server: {port: 70000}\nprofil: x\n", encoding="utf-8")
+    result = json.loads(run("doctor", "--json", code=1).stdout)
+    wrong = [each for each in result["findings"] if each["level"] == "failed"]
+    assert len(wrong) == 2
+    assert any("did you mean" in each["hint"] for each in wrong)
+
+
+def test_doctor_warns_of_a_taken_port_and_an_unserved_default(
+    run: Run, provider: MockProvider
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        _use(provider, default_model="deepseek/deepseek-chat")
+        path = Path("seekroute.yaml")
+        text = path.read_text(encoding="utf-8").replace(
+            "port: 0", f"port: {taken.getsockname()[1]}"
+        )
+        path.write_text(text, encoding="utf-8")
+        found = json.loads(run("doctor", "--json", code=1).stdout)["findings"]
+    levels = {(each["check"], each["level"]) for each in found}
+    assert ("address", "warning") in levels
+    assert ("models", "failed") in levels
+
+
+def test_doctor_warns_that_only_the_mock_answers(run: Run) -> None:
+    found = _findings(run("doctor", "--json"))
+    assert found["providers"]["level"] == "warning"
+    assert "mock" in found["providers"]["message"]
+
+
+# --- chat -----------------------------------------------------------------------------------------
+
+
+def test_chat_remembers_what_was_said(run: Run, provider: MockProvider) -> None:
+    _use(provider)
+    provider.queue(Text("I am Bob."), Text("As I said, Bob."), Text("Nobody."))
+    talk = (
+        "/system Be Bob.\nWho are you?\nWho?\n/reset\n/model openai/gpt-4o-mini\nWho?\n/quit\nno\n"
+    )
+    result = run("chat", "-m", "openai/gpt-4o", stdin=talk)
+    assert result.stdout.splitlines() == ["I am Bob.", "As I said, Bob.", "Nobody."]
+    bodies = [record.json for record in provider.requests]
+    assert [len(body["messages"]) for body in bodies] == [2, 4, 2]
+    assert bodies[1]["messages"] == [
+        {"role": "system", "content": "Be Bob."},
+        {"role": "user", "content": "Who are you?"},
+        {"role": "assistant", "content": "I am Bob."},
+        {"role": "user", "content": "Who?"},
+    ]
+    assert bodies[2]["model"] == "gpt-4o-mini"
+
+
+def test_chat_in_json_gives_content_and_cost(run: Run, provider: MockProvider) -> None:
+    _use(provider)
+    provider.queue(Text("Yes."))
+    line = json.loads(run("chat", "-m", "openai/gpt-4o", "--json", stdin="Really?\n").stdout)
+    assert line["content"] == "Yes."
+    assert float(line["cost"]) > 0
+
+
+def test_chat_ends_with_an_error_when_nobody_watches(run: Run, provider: MockProvider) -> None:
+    _use(provider)
+    assert "no such model" in run("chat", "-m", "no/model", stdin="Hi\n", code=1).stderr
+    assert "/help" in run("chat", "-m", "openai/gpt-4o", stdin="/what\n").stderr
