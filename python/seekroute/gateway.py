@@ -14,12 +14,14 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Protocol
 
 from seekroute import _core
-from seekroute.errors import APIConnectionError
+from seekroute.errors import APIConnectionError, timed_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from seekroute._core import Event, Headers, Record
+    from seekroute._core import Event as Event
+    from seekroute._core import Headers
+    from seekroute._core import Record as Record
 
 # How long the pump thread sleeps at most: a bound on how late it sees `close()`.
 _WAIT_SECONDS = 0.5
@@ -161,6 +163,13 @@ class AsyncExchange:
         """Says that the client took `size` bytes, so that the upstream may go on."""
         self._core.ack(self._id, size)
 
+    def drop(self) -> None:
+        """Says that nothing more will come: the gateway was closed under a running request."""
+        self._ended = True
+        waiter = self._waiter
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
     def cancel(self) -> None:
         """Says that the client went away. Idempotent."""
         if not self._ended:
@@ -168,7 +177,10 @@ class AsyncExchange:
 
 
 class SyncExchange:
-    """One running request, read from any thread; fed by the gateway's pump thread."""
+    """One running request, read from any thread; fed by the gateway's pump thread.
+
+    `timeout` is how many seconds of silence end a wait, with the request; None: none do.
+    """
 
     def __init__(self, core: _core.Gateway, exchange: int) -> None:
         self._core = core
@@ -179,6 +191,7 @@ class SyncExchange:
         self._body: deque[bytes] = deque()
         self._head: tuple[int, Headers] | None = None
         self.record: Record | None = None
+        self.timeout: float | None = None
 
     def push(self, event: Event) -> None:
         """Takes one entry of a drained batch."""
@@ -189,7 +202,11 @@ class SyncExchange:
         self._events.put(None)
 
     def _receive(self) -> None:
-        event = self._events.get()
+        try:
+            event = self._events.get(timeout=self.timeout)
+        except queue.Empty:
+            self.cancel()
+            raise timed_out(self.timeout or 0.0) from None
         if event is None:
             self._dropped = True
             raise APIConnectionError("the client was closed while a request was running")
@@ -317,6 +334,8 @@ class Gateway:
         """Starts an exchange served by the pump thread."""
         # The lock lets the pump see no event of an exchange that is not in the table yet.
         with self._submitting:
+            if self._closed.is_set():
+                raise APIConnectionError("the client is closed")
             exchange = self.core.submit(body, None, request_id, False, local)
             running = SyncExchange(self.core, exchange)
             self._live[exchange] = running
@@ -348,7 +367,8 @@ class Gateway:
 
     def close(self) -> None:
         """Ends the engine threads; what still runs is dropped. Idempotent."""
-        self._closed.set()
+        with self._submitting:  # whoever is submitting comes into the table first
+            self._closed.set()
         self.detach()
         self.core.close()
         if self._thread is not None and self._thread is not threading.current_thread():
