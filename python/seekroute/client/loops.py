@@ -93,23 +93,24 @@ class LoopGateway(Gateway):
             self.detach()
 
     def close(self) -> None:
-        if self._loop is not None and not self._loop.is_closed():
-            before, self._loop = self._loop, None
-            with contextlib.suppress(RuntimeError):  # closed just now
+        before, self._loop = self._loop, None
+        if before is not None:
+            with contextlib.suppress(RuntimeError):  # closed, and its reader with it
                 before.call_soon_threadsafe(before.remove_reader, self.core.fileno())
-        self._loop = None
-        waiting = []
         with self._submitting:
             self._closed.set()
-            for exchange, running in self._live.items():
-                if isinstance(running, AsyncExchange):
-                    waiting.append((self._homes[exchange], running))
+            waiting = [
+                (self._homes[exchange], running)
+                for exchange, running in self._live.items()
+                if isinstance(running, AsyncExchange)
+            ]
+        if self._thread is None:  # else the base does it, after the thread has ended
+            self._cancel_running()
         super().close()
+        self._homes.clear()
         for home, running in waiting:
-            try:
+            with contextlib.suppress(RuntimeError):  # closed, and with it whoever waited
                 home.call_soon_threadsafe(running.drop)
-            except RuntimeError:  # closed, and with it whoever waited
-                continue
 
 
 def _push_all(batch: list[tuple[AsyncExchange, Event]]) -> None:
