@@ -93,7 +93,7 @@ class Client(BaseClient):
 
     def with_options(
         self, *, max_retries: int | None = None, timeout: float | None = None
-    ) -> Client:
+    ) -> Self:
         """A client with other options over the same gateway; closing one closes both.
 
         Example:
@@ -243,7 +243,7 @@ class AsyncClient(BaseClient):
 
     def with_options(
         self, *, max_retries: int | None = None, timeout: float | None = None
-    ) -> AsyncClient:
+    ) -> Self:
         """As `Client.with_options`."""
         other = object.__new__(type(self))
         other._become(self, max_retries, timeout)
