@@ -60,7 +60,10 @@ def test_every_package_imports() -> None:
     "name",
     [
         "seekroute.client.results",
+        "seekroute.client.retry",
+        "seekroute.client.streams",
         "seekroute.config.loading",
+        "seekroute.config.model_query",
         "seekroute.errors",
         "seekroute.gateway",
     ],

@@ -3,13 +3,12 @@
     import seekroute
 
     with seekroute.Client(mock="on") as client:  # no key needed; leave `mock` out with a real one
-        answer = client.chat.completions.create(
-            model="openai/gpt-4o-mini", messages=[{"role": "user", "content": "Hello!"}]
-        )
-        print(answer.choices[0].message.content, answer.cost)
+        answer = client.ask("Hello!", model="openai/gpt-4o-mini")
+        print(answer.text, answer.cost)
 
-`Client` routes in this process, `create_app` gives the server as an ASGI app, `testing` holds a
-scriptable provider. Importing this module loads none of them: each is loaded at its first use.
+`Client` and `AsyncClient` route in this process or ask a gateway at a URL, `create_app` gives the
+server as an ASGI app, `testing` holds a scriptable provider. Importing this module loads none of
+them: each is loaded at its first use.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from seekroute.client import ChatCompletion, ChatStream, Client
+    from seekroute.client import AsyncChatStream, AsyncClient, ChatCompletion, ChatStream, Client
     from seekroute.errors import (
         APIConnectionError,
         APIError,
@@ -26,12 +25,18 @@ if TYPE_CHECKING:
         APITimeoutError,
         AuthenticationError,
         BadRequestError,
+        BudgetExceededError,
         ConfigError,
+        ConflictError,
         InsufficientCreditsError,
+        InternalServerError,
+        NoProviderError,
         NotFoundError,
+        NotSupportedError,
         PermissionDeniedError,
         RateLimitError,
         SeekrouteError,
+        UnprocessableEntityError,
         UpstreamError,
     )
     from seekroute.server import create_app
@@ -41,23 +46,37 @@ __all__ = [
     "APIError",
     "APIStatusError",
     "APITimeoutError",
+    "AsyncChatStream",
+    "AsyncClient",
     "AuthenticationError",
     "BadRequestError",
+    "BudgetExceededError",
     "ChatCompletion",
     "ChatStream",
     "Client",
     "ConfigError",
+    "ConflictError",
     "InsufficientCreditsError",
+    "InternalServerError",
+    "NoProviderError",
     "NotFoundError",
+    "NotSupportedError",
     "PermissionDeniedError",
     "RateLimitError",
     "SeekrouteError",
+    "UnprocessableEntityError",
     "UpstreamError",
     "create_app",
 ]
 
-_HOMES = {"Client": "client", "ChatCompletion": "client", "ChatStream": "client"}
-_HOMES["create_app"] = "server"
+_HOMES = {
+    "AsyncChatStream": "client",
+    "AsyncClient": "client",
+    "ChatCompletion": "client",
+    "ChatStream": "client",
+    "Client": "client",
+    "create_app": "server",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -8,18 +8,22 @@ loop a thread waits for it (`Gateway.start_thread`). One of the two at a time.
 from __future__ import annotations
 
 import asyncio
+import os
 import queue
 import threading
+import time
 from collections import deque
 from typing import TYPE_CHECKING, Any, Protocol
 
 from seekroute import _core
-from seekroute.errors import APIConnectionError
+from seekroute.errors import APIConnectionError, timed_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from seekroute._core import Event, Headers, Record
+    from seekroute._core import Event as Event
+    from seekroute._core import Headers
+    from seekroute._core import Record as Record
 
 # Whether an answer tells how it was routed: in a member "seekroute" or "openrouter_metadata".
 EXPLAIN_NO = 0
@@ -28,6 +32,8 @@ EXPLAIN_OPENROUTER = 2
 
 # How long the pump thread sleeps at most: a bound on how late it sees `close()`.
 _WAIT_SECONDS = 0.5
+# How long closing waits for what it has cancelled.
+_CLOSE_SECONDS = 1.0
 
 
 def price_usage(
@@ -251,6 +257,13 @@ class AsyncExchange:
         """Says that the client took `size` bytes, so that the upstream may go on."""
         self._core.ack(self._id, size)
 
+    def drop(self) -> None:
+        """Says that nothing more will come: the gateway was closed under a running request."""
+        self._ended = True
+        waiter = self._waiter
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
     def cancel(self) -> None:
         """Says that the client went away. Idempotent."""
         if not self._ended:
@@ -258,7 +271,10 @@ class AsyncExchange:
 
 
 class SyncExchange:
-    """One running request, read from any thread; fed by the gateway's pump thread."""
+    """One running request, read from any thread; fed by the gateway's pump thread.
+
+    `timeout` is how many seconds of silence end a wait, with the request; None: none do.
+    """
 
     def __init__(self, core: _core.Gateway, exchange: int) -> None:
         self._core = core
@@ -269,6 +285,7 @@ class SyncExchange:
         self._body: deque[bytes] = deque()
         self._head: tuple[int, Headers] | None = None
         self.record: Record | None = None
+        self.timeout: float | None = None
 
     def push(self, event: Event) -> None:
         """Takes one entry of a drained batch."""
@@ -279,7 +296,11 @@ class SyncExchange:
         self._events.put(None)
 
     def _receive(self) -> None:
-        event = self._events.get()
+        try:
+            event = self._events.get(timeout=self.timeout)
+        except queue.Empty:
+            self.cancel()
+            raise timed_out(self.timeout or 0.0) from None
         if event is None:
             self._dropped = True
             raise APIConnectionError("the client was closed while a request was running")
@@ -413,6 +434,8 @@ class Gateway:
         """Starts an exchange served by the pump thread."""
         # The lock lets the pump see no event of an exchange that is not in the table yet.
         with self._submitting:
+            if self._closed.is_set():
+                raise APIConnectionError("the client is closed")
             exchange = self.core.submit(body, None, request_id, False, local, explain)
             running = SyncExchange(self.core, exchange)
             self._live[exchange] = running
@@ -443,14 +466,30 @@ class Gateway:
                 running.push(event)
 
     def close(self) -> None:
-        """Ends the engine threads; what still runs is dropped. Idempotent."""
-        self._closed.set()
+        """Ends the engine threads; what still runs is cancelled or dropped. Idempotent."""
+        with self._submitting:  # whoever is submitting comes into the table first
+            self._closed.set()
         self.detach()
-        self.core.close()
-        if self._thread is not None and self._thread is not threading.current_thread():
-            self._thread.join()
+        thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            os.eventfd_write(self.core.fileno(), 1)  # what the mailbox does for a reader
+            thread.join()
             self._thread = None
+            self._cancel_running()
+        self.core.close()
         for running in list(self._live.values()):
             if isinstance(running, SyncExchange):
                 running.drop()
         self._live.clear()
+
+    def _cancel_running(self) -> None:
+        """Cancels every exchange and takes their ends, so that upstreams see it and costs count.
+
+        Takes `_CLOSE_SECONDS` at most. Nobody else reads the mailbox by now.
+        """
+        for exchange in list(self._live):
+            self.core.cancel(exchange)
+        until = time.monotonic() + _CLOSE_SECONDS
+        while self._live and time.monotonic() < until:
+            if self.core.wait(_CLOSE_SECONDS / 20):
+                self._dispatch()

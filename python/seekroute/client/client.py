@@ -1,242 +1,185 @@
-"""`Client`: routes in this process, over the same core as the server."""
+"""`Client` and `AsyncClient`: OpenAI's method tree over a gateway in this process or at a URL."""
 
 from __future__ import annotations
 
-import json
-import os
-from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Literal, overload
+import asyncio
+import threading
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from seekroute.client.results import ChatCompletion, Result
-from seekroute.errors import APIConnectionError, ConfigError, Problem, error_for_status
-from seekroute.gateway import Gateway, SyncExchange
+from seekroute.client import calls
+from seekroute.client.base import BaseClient, Spend, question, remote_address
+from seekroute.client.calls import Call, Head
+from seekroute.client.local import AsyncLocalBackend, LocalBackend
+from seekroute.client.resources import Chat, Completions, Images, Models
+from seekroute.client.results import ChatCompletion, ImagesResponse, ModelPage, Result
+from seekroute.client.retry import Tries
+from seekroute.client.streams import AsyncChatStream, AsyncStreamContext, ChatStream, StreamContext
+from seekroute.errors import APIConnectionError, APIError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Coroutine, Sequence
     from pathlib import Path
     from types import TracebackType
 
-    from seekroute.testing import MockProvider
+    from seekroute.client.backend import AsyncBackend, AsyncReply, Backend, Reply
 
-_NANO = Decimal("1e-9")
-
-
-def _usd(nano: int) -> Decimal:
-    return (Decimal(nano) * _NANO).normalize() if nano else Decimal(0)
+R = TypeVar("R")
 
 
-def _raise(status: int, body: bytes, headers: Sequence[tuple[bytes, bytes]]) -> None:
-    error = json.loads(body)["error"]
-    named = {name.decode(): value.decode() for name, value in headers}
-    raise error_for_status(status, error, named)
+class Client(BaseClient):
+    """A gateway: in this process, without a server, or at `base_url`.
 
+    In process, providers whose key is in the environment (`OPENAI_API_KEY`, `DEEPSEEK_API_KEY`,
+    ...) are on.
 
-class ChatStream:
-    """A running answer: iterate it for chunks. Closing or dropping it cancels the request."""
+    Args:
+        base_url: URL of a running gateway, `/v1` included. Default: `SEEKROUTE_BASE_URL` where
+            that is set and neither `config` nor `settings` are given; else in process. "" is in
+            process in any case.
+        api_key: A key of that gateway. Default: `SEEKROUTE_API_KEY`.
+        max_retries: How often a call is tried again, 0 to 100, after a connection that failed and
+            after status 408, 409, 429 and 5xx; never once a stream has begun.
+        timeout: Seconds of silence that end a wait for an answer, or for its next piece.
+        config: A `seekroute.yaml` for the gateway in process (default: the one the server would
+            find, if any).
+        settings: Its keys as keyword arguments (`default_model="openai/gpt-4o-mini"`,
+            `providers={...}`, `mock="on"` for a built-in provider that needs no key).
 
-    def __init__(self, exchange: SyncExchange) -> None:
-        self._exchange = exchange
-        self._text = ""
-        self._done = False
+    Raises:
+        ConfigError: with all problems of the configuration at once.
+        ValueError: `max_retries` or `timeout` is out of bounds.
+        TypeError: arguments for both ways were given.
 
-    def __iter__(self) -> Iterator[Result]:
-        return self
+    A context manager; thread-safe.
 
-    def __next__(self) -> Result:
-        while True:
-            event, found, rest = self._text.partition("\n\n")
-            if not found:
-                self._read_more()
-                continue
-            self._text = rest
-            data = event.rpartition("data: ")[2]  # a keep-alive comment may stand before it
-            if data == "[DONE]":
-                self._done = True
-                self._exchange.read()
-                raise StopIteration
-            chunk = json.loads(data)
-            if chunk.get("error"):
-                self._done = True
-                self._exchange.read()
-                raise error_for_status(0, chunk["error"], {})
-            return Result(chunk)
-
-    def _read_more(self) -> None:
-        if self._done:
-            raise StopIteration
-        part = self._exchange.next()
-        if part is None:
-            self._done = True
-            raise APIConnectionError("the answer ended without its last event")
-        # Events are whole JSON texts in UTF-8 cut at event ends by the core's own writer.
-        self._text += part.decode()
-
-    @property
-    def cost(self) -> Decimal | None:
-        """The exact price of the answer in USD, once the stream has been read; None before."""
-        record = self._exchange.record
-        return _usd(record.cost_nano) if self._done and record is not None else None
-
-    def close(self) -> None:
-        """Cancels the request when it still runs. Idempotent."""
-        self._exchange.cancel()
-
-    def __enter__(self) -> ChatStream:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def __del__(self) -> None:
-        self.close()
-
-
-class Completions:
-    """`client.chat.completions`."""
-
-    def __init__(self, gateway: Gateway) -> None:
-        self._gateway = gateway
-
-    @overload
-    def create(
-        self,
-        *,
-        model: str,
-        messages: Sequence[Any],
-        stream: Literal[False] | None = None,
-        extra_body: dict[str, Any] | None = None,
-        **fields: Any,
-    ) -> ChatCompletion: ...
-
-    @overload
-    def create(
-        self,
-        *,
-        model: str,
-        messages: Sequence[Any],
-        stream: Literal[True],
-        extra_body: dict[str, Any] | None = None,
-        **fields: Any,
-    ) -> ChatStream: ...
-
-    def create(
-        self,
-        *,
-        model: str,
-        messages: Sequence[Any],
-        stream: bool | None = None,
-        extra_body: dict[str, Any] | None = None,
-        **fields: Any,
-    ) -> ChatCompletion | ChatStream:
-        """Asks for a chat completion.
-
-        `model` is any spelling the catalog knows, or "auto"; `messages` and all other `fields` are
-        OpenAI's and reach the provider as they are. Fields that are None are left out;
-        `extra_body` is merged in last. With `stream=True` returns a `ChatStream`.
-
-        Raises the errors of `seekroute.errors`, whose names are those of OpenAI's SDK.
-
-            client = seekroute.Client()
-            answer = client.chat.completions.create(
-                model="openai/gpt-4o-mini", messages=[{"role": "user", "content": "Hello!"}]
-            )
-            print(answer.choices[0].message.content, answer.cost)
-        """
-        body: dict[str, Any] = {"model": model, "messages": list(messages), "stream": stream}
-        body.update(fields)
-        body = {name: value for name, value in body.items() if value is not None}
-        body.update(extra_body or {})
-        exchange = self._gateway.submit_sync(json.dumps(body).encode())
-        status, headers = exchange.head()
-        if status != 200:
-            _raise(status, exchange.read(), headers)
-        if body.get("stream"):
-            return ChatStream(exchange)
-        data = json.loads(exchange.read())
-        record = exchange.record
-        assert record is not None  # read() returns after the end
-        return ChatCompletion(
-            data,
-            cost=_usd(record.cost_nano),
-            provider=record.provider,
-            request_id=record.request_id,
-        )
-
-
-class Chat:
-    """`client.chat`."""
-
-    def __init__(self, gateway: Gateway) -> None:
-        self.completions = Completions(gateway)
-
-
-class Client:
-    """The gateway in this process: no server, no API key of ours.
-
-    Providers whose key is in the environment (`OPENAI_API_KEY`, `DEEPSEEK_API_KEY`, ...) are on.
-
-    Parameters: `config` is a `seekroute.yaml` (default: the one the server would find, if any);
-    `settings` are its keys as keyword arguments (`default_model="openai/gpt-4o-mini"`,
-    `providers={...}`, `mock="on"` for a built-in provider that needs no key).
-
-    Raises `ConfigError` with all problems of the configuration at once. A context manager;
-    thread-safe.
-
+    Example:
         with seekroute.Client(mock="on") as client:
-            for chunk in client.chat.completions.create(
+            for piece in client.chat.completions.create(
                 model="auto", messages=[{"role": "user", "content": "Hi"}], stream=True
-            ):
-                print(chunk.choices[0].delta.content or "", end="")
+            ).texts():
+                print(piece, end="")
     """
 
-    def __init__(self, *, config: str | Path | None = None, **settings: Any) -> None:
-        from seekroute.config import (
-            build_options,
-            build_snapshot,
-            catalog_of,
-            load_settings,
-            mock_is_on,
-            profiles_of,
-            usable_providers,
-        )
+    def __init__(
+        self,
+        *,
+        base_url: str | None = None,
+        api_key: str | None = None,
+        max_retries: int = 2,
+        timeout: float = 600.0,
+        config: str | Path | None = None,
+        **settings: Any,
+    ) -> None:
+        self._set_up(max_retries, timeout)
+        self._spend = Spend()
+        # Set by close(): whoever waits for the next try stops waiting.
+        self._closing = threading.Event()
+        address = remote_address(base_url, api_key, config, settings)
+        if address is None:
+            self._backend: Backend = LocalBackend(config, settings, self._spend.add)
+        else:
+            from seekroute.client.remote import RemoteBackend
 
-        self._mock: MockProvider | None = None
-        # A fake answer nobody asked for would be worse than none: the mock is on only on request.
-        settings.setdefault("mock", "off")
-        loaded = load_settings(config, overrides=settings)
-        catalog = catalog_of(loaded)
-        mock_base_url = ""
-        if mock_is_on(loaded, catalog, os.environ):
-            from seekroute.testing import MockProvider
+            self._backend = RemoteBackend(*address)
+        self._build_tree()
 
-            self._mock = MockProvider()
-            self._mock.start()
-            mock_base_url = self._mock.base_url
-        elif not usable_providers(loaded, catalog, os.environ):
-            hint = "set OPENAI_API_KEY, DEEPSEEK_API_KEY, ...; or mock: on to try it without one"
-            raise ConfigError([Problem("providers", "no provider has a key", hint)])
-        # No key is ever checked in process; a pepper there must be all the same.
-        options = build_options(loaded, os.urandom(32))
-        snapshot = build_snapshot(
-            loaded, catalog, profiles_of(loaded), os.environ, mock_base_url=mock_base_url
+    def _build_tree(self) -> None:
+        completions: Completions[ChatCompletion, ChatStream, StreamContext] = Completions(
+            self._perform, self._start, StreamContext
         )
-        self._gateway = Gateway(options, snapshot)
-        self._gateway.start_thread()
-        self.chat = Chat(self._gateway)
+        self.chat = Chat(completions)
+        self.models: Models[ModelPage, Result] = Models(self._perform)
+        self.images: Images[ImagesResponse] = Images(self._perform)
+
+    def with_options(
+        self, *, max_retries: int | None = None, timeout: float | None = None
+    ) -> Self:
+        """A client with other options over the same gateway; closing one closes both.
+
+        Example:
+            client.with_options(max_retries=0, timeout=10).ask("Quick!")
+        """
+        other = object.__new__(type(self))
+        other._become(self, max_retries, timeout)
+        other._build_tree()
+        return other
+
+    # --- calls ------------------------------------------------------------------------------------
+
+    def _perform(self, call: Call[R]) -> R:
+        def read(reply: Reply, tries: Tries) -> R:
+            body = reply.read()
+            return call.result(body, Head(reply.headers, reply.record, tries, self._cost))
+
+        return self._try(call, read)
+
+    def _start(self, call: Call[Any]) -> ChatStream:
+        def begin(reply: Reply, tries: Tries) -> ChatStream:
+            tries.count(reply.headers)
+            return ChatStream(reply, tries, self._cost)
+
+        return self._try(call, begin)
+
+    def _try(self, call: Call[Any], accept: Callable[[Reply, Tries], R]) -> R:
+        request = call.request(self._timeout)
+        tries = Tries(self._max_retries)
+        while True:
+            try:
+                reply = self._backend.open(request)
+                try:
+                    if reply.status == 200:
+                        return accept(reply, tries)
+                    body = reply.read()
+                except BaseException:  # Ctrl-C, too
+                    reply.close()
+                    raise
+            except APIConnectionError as error:
+                failure: APIError = calls.broken(error, tries)
+            else:
+                failure = self._refusal(reply.status, reply.headers, body, tries)
+            if self._closing.wait(tries.after(failure)):
+                raise failure
+
+    def ask(
+        self,
+        prompt: str | Sequence[Any],
+        model: str = "auto",
+        system: str | None = None,
+        **fields: Any,
+    ) -> ChatCompletion:
+        """Asks one question and returns the whole answer; `client(prompt)` is the same.
+
+        Args:
+            prompt: The question, or a list of content parts.
+            model: Any spelling the catalog knows, or "auto".
+            system: The system message.
+            fields: As of `chat.completions.create`.
+
+        Example:
+            print(client.ask("What is the capital of France?").text)
+        """
+        messages = question(prompt, system, fields)
+        answer: ChatCompletion = self.chat.completions.create(
+            model=model, messages=messages, **fields
+        )
+        return answer
+
+    __call__ = ask
+
+    def key(self) -> Result:
+        """What the key of this client is: `GET /v1/key` of a remote gateway.
+
+        Raises:
+            NotSupportedError: the gateway is in this process, where there are no keys.
+        """
+        return self._perform(Call("/key", calls.result, method="GET"))
 
     def close(self) -> None:
-        """Ends the engine; running requests are dropped. Idempotent."""
-        self._gateway.close()
-        if self._mock is not None:
-            self._mock.stop()
-            self._mock = None
+        """Ends the client; running requests are dropped. Idempotent."""
+        self._closing.set()
+        self._backend.close()
 
-    def __enter__(self) -> Client:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -246,3 +189,133 @@ class Client:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+class AsyncClient(BaseClient):
+    """As `Client`, for asyncio: the same arguments, methods, results and errors.
+
+    Usable from any event loop, from several one after another, and from several at once. In
+    process, requests are served on the loop that makes them. Cancelling a task that waits for an
+    answer cancels its upstream request.
+
+    Example:
+        async with seekroute.AsyncClient(mock="on") as client:
+            answer = await client.ask("Hello!")
+            async with client.chat.completions.stream(
+                model="auto", messages=[{"role": "user", "content": "Hi"}]
+            ) as stream:
+                async for piece in stream.texts():
+                    print(piece, end="")
+    """
+
+    def __init__(
+        self,
+        *,
+        base_url: str | None = None,
+        api_key: str | None = None,
+        max_retries: int = 2,
+        timeout: float = 600.0,
+        config: str | Path | None = None,
+        **settings: Any,
+    ) -> None:
+        self._set_up(max_retries, timeout)
+        self._spend = Spend()
+        address = remote_address(base_url, api_key, config, settings)
+        if address is None:
+            self._backend: AsyncBackend = AsyncLocalBackend(config, settings, self._spend.add)
+        else:
+            from seekroute.client.remote import AsyncRemoteBackend
+
+            self._backend = AsyncRemoteBackend(*address)
+        self._build_tree()
+
+    def _build_tree(self) -> None:
+        completions: Completions[
+            Coroutine[Any, Any, ChatCompletion],
+            Coroutine[Any, Any, AsyncChatStream],
+            AsyncStreamContext,
+        ] = Completions(self._perform, self._start, AsyncStreamContext)
+        self.chat = Chat(completions)
+        self.models: Models[Coroutine[Any, Any, ModelPage], Coroutine[Any, Any, Result]] = Models(
+            self._perform
+        )
+        self.images: Images[Coroutine[Any, Any, ImagesResponse]] = Images(self._perform)
+
+    def with_options(
+        self, *, max_retries: int | None = None, timeout: float | None = None
+    ) -> Self:
+        """As `Client.with_options`."""
+        other = object.__new__(type(self))
+        other._become(self, max_retries, timeout)
+        other._build_tree()
+        return other
+
+    # --- calls ------------------------------------------------------------------------------------
+
+    async def _perform(self, call: Call[R]) -> R:
+        async def read(reply: AsyncReply, tries: Tries) -> R:
+            body = await reply.read()
+            return call.result(body, Head(reply.headers, reply.record, tries, self._cost))
+
+        return await self._try(call, read)
+
+    async def _start(self, call: Call[Any]) -> AsyncChatStream:
+        async def begin(reply: AsyncReply, tries: Tries) -> AsyncChatStream:
+            tries.count(reply.headers)
+            return AsyncChatStream(reply, tries, self._cost)
+
+        return await self._try(call, begin)
+
+    async def _try(
+        self, call: Call[Any], accept: Callable[[AsyncReply, Tries], Coroutine[Any, Any, R]]
+    ) -> R:
+        request = call.request(self._timeout)
+        tries = Tries(self._max_retries)
+        while True:
+            try:
+                reply = await self._backend.open(request)
+                if reply.status == 200:
+                    return await accept(reply, tries)
+                body = await reply.read()
+            except APIConnectionError as error:
+                failure: APIError = calls.broken(error, tries)
+            else:
+                failure = self._refusal(reply.status, reply.headers, body, tries)
+            await asyncio.sleep(tries.after(failure))
+
+    async def ask(
+        self,
+        prompt: str | Sequence[Any],
+        model: str = "auto",
+        system: str | None = None,
+        **fields: Any,
+    ) -> ChatCompletion:
+        """As `Client.ask`."""
+        messages = question(prompt, system, fields)
+        answer: ChatCompletion = await self.chat.completions.create(
+            model=model, messages=messages, **fields
+        )
+        return answer
+
+    __call__ = ask
+
+    async def key(self) -> Result:
+        """As `Client.key`."""
+        return await self._perform(Call("/key", calls.result, method="GET"))
+
+    async def close(self) -> None:
+        """Ends the client; running requests are dropped. Idempotent."""
+        await self._backend.aclose()
+
+    aclose = close
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
