@@ -129,7 +129,7 @@ void BindGateway(py::module_& m) {
           py::arg("mac"))
       .def("find_key", &FindKey, py::arg("authorization"))
       .def("submit", &Submit, py::arg("body"), py::arg("authorization"), py::arg("request_id"),
-           py::arg("api_v1"), py::arg("local"), py::arg("explain"))
+           py::arg("api_v1"), py::arg("local"), py::arg("explain") = 0)
       .def("quote", &Quote, py::arg("body"), py::arg("authorization"), py::arg("request_id"),
            py::arg("api_v1"), py::arg("local"))
       .def("flush", &Gateway::Flush)

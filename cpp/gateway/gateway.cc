@@ -164,8 +164,7 @@ ReadyAnswer Gateway::Quote(const GatewayRequest& request) {
   const UnixSeconds now = clock_.WallTime().seconds();
   const AdmissionRules rules{&keys_, options_.require_key, request.local, now};
   Admission admission;
-  const Status admitted =
-      Admit(request.body, request.authorization, *snapshot, rules, &admission);
+  const Status admitted = Admit(request.body, request.authorization, *snapshot, rules, &admission);
   const std::string request_id = RequestId(request.request_id);
   ReadyAnswer answer;
   if (admitted.ok()) {

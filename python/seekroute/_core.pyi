@@ -97,7 +97,7 @@ class Gateway:
         request_id: bytes | None,
         api_v1: bool,
         local: bool,
-        explain: int,
+        explain: int = 0,
     ) -> int: ...
     def quote(
         self,

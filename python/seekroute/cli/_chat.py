@@ -119,7 +119,7 @@ def chat(
     """Talk with a model, without a server. One line is one message; /help lists the commands."""
     import seekroute
 
-    settings = {} if mock is None else {"mock": mock}
+    settings: dict[str, Any] = {} if mock is None else {"mock": mock}
     interactive = sys.stdin.isatty()
     with seekroute.Client(config=shared(ctx).config, **settings) as client:
         talk = Conversation(client, model, system, as_json=as_json)
