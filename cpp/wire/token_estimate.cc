@@ -133,7 +133,7 @@ constexpr std::array<Positions, kKinds> SpreadPositions() {
 constexpr std::array<int16_t, kTrigramWeights.size()> DecodeTrigrams() {
   std::array<int16_t, kTrigramWeights.size()> weights{};
   for (size_t i = 0; i < weights.size(); ++i) {
-    const int code = kTrigramWeights[i];
+    const int code = static_cast<unsigned char>(kTrigramWeights[i]);
     weights[i] = static_cast<int16_t>((code - (code > '\\' ? 1 : 0) - 'P') * kTrigramUnit);
   }
   return weights;
