@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -341,3 +342,28 @@ def test_a_small_window_is_always_resumed(tmp_path: Path) -> None:
     chunks = [json.loads(event[6:]) for event in events if event.startswith("data: {")]
     told = "".join(chunk["choices"][0]["delta"].get("content") or "" for chunk in chunks)
     assert told == words
+
+
+def test_a_client_that_stops_reading_gets_everything_later(tmp_path: Path) -> None:
+    words = " ".join(f"word{i}" for i in range(20_000))
+    with running_server(tmp_path / "data") as server:
+        server.mock.queue(Text(words))
+        with contextlib.closing(server.connect(receive_buffer=4096)) as client:
+            client.sendall(server.chat_bytes("Connection: close", stream=True))
+            (connection,) = wait_for(lambda: server.server.server_state.connections)
+            wait_for(lambda: connection.write_paused)
+            received = read_until_closed(client)
+        (answer,) = parse_answers(received)
+        wait_for(lambda: not server.server.server_state.tasks)
+    events = answer.body.decode().split("\n\n")
+    chunks = [json.loads(event[6:]) for event in events if event.startswith("data: {")]
+    assert "".join(chunk["choices"][0]["delta"].get("content") or "" for chunk in chunks) == words
+
+
+def wait_for(look: Any) -> Any:
+    """What `look()` returns, as soon as that is something."""
+    deadline = time.monotonic() + PATIENCE
+    while not (found := look()):
+        assert time.monotonic() < deadline, "it did not happen"
+        os.sched_yield()
+    return found
