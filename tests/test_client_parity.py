@@ -87,7 +87,7 @@ def outcome(driver: Driver, step: Callable[[Driver, Any], Any]) -> Any:
         given = step(driver, Watched(driver.client, driver.mode))
     except seekroute.APIError as error:
         return {
-            "error": type(error),
+            "error": error._own_class,  # without openai's beside it, where another test loaded it
             **{name: getattr(error, name) for name in ERROR_FIELDS},
             "body": plain(dict(error.body)) if error.body else None,
             "has_request_id": bool(error.request_id),
