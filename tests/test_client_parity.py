@@ -238,7 +238,7 @@ STEPS: dict[str, tuple[list[Any], Step]] = {
     "unknown-name": ([], lambda d, c: _refused(lambda: c.no_such_name)[0]),
 }
 if importlib.util.find_spec("seekroute.client.tokens"):
-    STEPS["count-tokens"] = ([], lambda d, c: c.count_tokens("Hello!", MODEL))
+    STEPS["count-tokens"] = ([], lambda d, c: c.count_tokens(HELLO, MODEL))
 
 
 def _refused(do: Callable[[], Any]) -> tuple[type[BaseException], str]:
