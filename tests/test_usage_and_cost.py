@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from seekroute.config.catalog import Price
-from seekroute.config.snapshot import price_table
+from seekroute.config.prices import price_table
 from seekroute.gateway import price_usage
 from seekroute.testing import Image, Raw
 from serving import MODEL, PATIENCE, Answer, RunningServer, running_server
