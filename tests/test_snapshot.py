@@ -57,7 +57,7 @@ def test_a_price_becomes_a_table() -> None:
         tiers=(Tier(above=1000, input="0.3", output="1.2"),),
         per_request="0.01",
     )
-    table = price_table(price)
+    table = price_table(price, 0, "")
     (variant,) = table["variants"]
     assert variant["rates"] == {
         "input": "0.00000015",
@@ -76,7 +76,7 @@ def test_a_price_becomes_a_table() -> None:
     }
     (tier,) = variant["tiers"]
     assert (tier["above"], tier["rates"]["input"]) == (1000, "0.0000003")
-    assert (tier["rates"]["cache_read"], tier["rates"]["per_request"]) == ("0.0000003", "0.01")
+    assert (tier["rates"]["cache_read"], tier["rates"]["per_request"]) == ("0.000000075", "0.01")
     assert price_usage(table, {"prompt_tokens": 1001}, now=0)["tier_above"] == 1000
 
 

@@ -59,10 +59,9 @@ def price_usage(
         ValueError: The table is not one; the message begins with the path of the fault.
 
     Example:
-        >>> from seekroute.config.snapshot import price_table
+        >>> from seekroute.config.prices import price_table
         >>> from seekroute.config.catalog import Price
-        >>> table = price_table(Price(input="3", cache_read="0.3", output="15"))
-        >>> table["markup_bps"] = 550
+        >>> table = price_table(Price(input="3", cache_read="0.3", output="15"), 550, "")
         >>> usage = {"prompt_tokens": 100, "completion_tokens": 10,
         ...          "prompt_tokens_details": {"cached_tokens": 90}}
         >>> priced = price_usage(table, usage, now=0)
