@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import importlib.resources
@@ -157,11 +158,9 @@ def load_catalog(source: Path | str, *, name: str = "catalog.yaml") -> Catalog:
         name = str(source)
         source = source.read_text(encoding="utf-8")
     parsed: CatalogFile | None = None
-    try:
+    with contextlib.suppress(NotPlain):
         # Quick, but without positions, which only problems need. All checks are the same.
         parsed, _ = _validated(parse_plain(source), lambda path: "")
-    except NotPlain:
-        pass
     if parsed is None:
         document = parse_document(source, name=name)
         parsed, problems = _validated(document.data, document.where)
