@@ -160,14 +160,14 @@ def _model(
         {
             "provider": endpoint.provider,
             "upstream_model": endpoint.model,
-            "price": endpoint_table(catalog, model, endpoint)["variants"][-1]["rates"],
+            "price": endpoint_table(catalog, model, endpoint),
         }
         for endpoint in model.endpoints
         if endpoint.provider in usable and catalog.is_served(endpoint)
     ]
     if not candidates and mocked:
         # The mock charges what the model's first real endpoint would.
-        price = endpoint_table(catalog, model, model.endpoints[0])["variants"][-1]["rates"]
+        price = endpoint_table(catalog, model, model.endpoints[0])
         candidates.append({"provider": MOCK_PROVIDER, "upstream_model": model.id, "price": price})
     return {
         "id": model.id,
