@@ -117,9 +117,12 @@ def test_a_key_in_the_environment_is_enough() -> None:
     (candidate,) = candidates(snap, "openai/gpt-4o-mini")
     price = candidate.pop("price")["variants"][-1]["rates"]
     assert candidate == {"provider": "openai", "upstream_model": "gpt-4o-mini"}
-    assert (price["input"], price["cache_read"]) == ("0.00000015", "0.000000075")
-    assert (price["output"], price["reasoning"]) == ("0.0000006", "0.0000006")
-    assert (price["per_request"], price["per_image"]) == ("0", "0")
+    assert price["markup_bps"] == 0
+    assert price["revision"].startswith("2026-")
+    rates = price["variants"][-1]["rates"]
+    assert (rates["input"], rates["cache_read"]) == ("0.00000015", "0.000000075")
+    assert (rates["output"], rates["reasoning"]) == ("0.0000006", "0.0000006")
+    assert (rates["per_request"], rates["per_image"]) == ("0", "0")
     assert candidates(snap, "deepseek/deepseek-chat") == []
     assert snap["default_model"] == "openai/gpt-5-mini"
     assert snap["auto_names"] == ["auto", "seekroute/auto", "openrouter/auto"]
@@ -134,6 +137,14 @@ def test_any_of_a_providers_variables_counts(variable: str) -> None:
 @pytest.mark.parametrize("key", ["a\nb", "schlüssel", "a b"])
 def test_a_key_that_would_break_a_header_is_not_used(key: str) -> None:
     assert usable_providers(Settings(), catalog_of(Settings()), {"OPENAI_API_KEY": key}) == {}
+
+
+def test_endpoints_of_a_protocol_that_is_not_spoken_are_no_candidates() -> None:
+    alone = snapshot(Settings(), OPENAI_API_KEY=SECRET)
+    assert candidates(alone, "openai/gpt-5.3-codex") == []
+    both = snapshot(Settings(), OPENAI_API_KEY=SECRET, OPENROUTER_API_KEY=SECRET)
+    (only,) = candidates(both, "openai/gpt-5.3-codex")
+    assert only["provider"] == "openrouter"
 
 
 def test_settings_change_and_add_providers(tmp_path: Path) -> None:
