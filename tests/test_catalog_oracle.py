@@ -6,17 +6,19 @@ from __future__ import annotations
 import importlib.metadata
 from collections import Counter
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
 import pytest
 
 from seekroute.config import packaged_catalog
 from seekroute.config.prices import price_table
+from seekroute.gateway import price_usage
 
 genai_prices = pytest.importorskip("genai_prices", reason="genai-prices is not installed")
 
 READ = "0.2.3"
+NANO = 10**9
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 # Our provider ids -> theirs, where they differ.
 THEIRS = {"moonshot": "moonshotai", "xai": "x-ai", "zhipu": "zhipuai"}
@@ -27,28 +29,14 @@ USAGES = [
 
 
 def ours(table: dict[str, Any], usage: dict[str, int], service_tier: str) -> Decimal:
-    minute = NOON.hour * 60 + NOON.minute
-    for variant in table["variants"]:
-        start, end = variant["day_start"], variant["day_end"]
-        inside = start <= minute < end if start <= end else minute >= start or minute < end
-        if (
-            variant["service_tier"] in ("", service_tier)
-            and variant["from"] <= NOON.timestamp()
-            and (not variant["until"] or NOON.timestamp() < variant["until"])
-            and (start == end or inside)
-        ):
-            break
-    rates = variant["rates"]
-    for tier in variant["tiers"]:
-        if usage["input_tokens"] > tier["above"]:
-            rates = tier["rates"]
-    cached = usage.get("cache_read_tokens", 0)
-    return (
-        (usage["input_tokens"] - cached) * Decimal(rates["input"])
-        + cached * Decimal(rates["cache_read"])
-        + usage["output_tokens"] * Decimal(rates["output"])
-        + Decimal(rates["per_request"])
-    )
+    told = {
+        "prompt_tokens": usage["input_tokens"],
+        "completion_tokens": usage["output_tokens"],
+        "prompt_tokens_details": {"cached_tokens": usage.get("cache_read_tokens", 0)},
+    }
+    now = int(NOON.timestamp())
+    priced = price_usage(table, told, now=now, service_tier=service_tier)
+    return Decimal(priced["upstream_nano"])
 
 
 def theirs(provider: str, model: str, usage: dict[str, int], service_tier: str) -> Decimal:
@@ -59,8 +47,7 @@ def theirs(provider: str, model: str, usage: dict[str, int], service_tier: str) 
         genai_request_timestamp=NOON,
         price_context={"service_tier": service_tier} if service_tier else None,
     )
-    price: Decimal = found.total_price
-    return price
+    return (found.total_price * NANO).to_integral_value(ROUND_CEILING)
 
 
 def test_costs_are_those_that_the_list_s_own_package_computes() -> None:
