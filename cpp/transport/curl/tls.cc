@@ -18,7 +18,7 @@ namespace {
 
 // --- a BIO over a socket that raises no SIGPIPE, which OpenSSL's own does ------------------------
 
-int FdOf(BIO* bio) { return static_cast<int>(reinterpret_cast<intptr_t>(BIO_get_data(bio))); }
+int FdOf(BIO* bio) { return *static_cast<const int*>(BIO_get_data(bio)); }
 
 bool TryAgain(ssize_t result) {
   return result < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR);
@@ -141,14 +141,14 @@ int TlsContext::OnSession(SSL* ssl, SSL_SESSION* session) {
 // -------------------------------------------------------------------------------------------------
 
 TlsStream::TlsStream(TlsContext* context, int fd, const std::string& host, std::string peer)
-    : context_(context), peer_(std::move(peer)), ssl_(SSL_new(context->context_)) {
+    : context_(context), fd_(fd), peer_(std::move(peer)), ssl_(SSL_new(context->context_)) {
   BIO* const bio = SocketMethod() == nullptr ? nullptr : BIO_new(SocketMethod());
   if (ssl_ == nullptr || bio == nullptr) {
     BIO_free(bio);
     failed_ = true;
     return;
   }
-  BIO_set_data(bio, reinterpret_cast<void*>(static_cast<intptr_t>(fd)));
+  BIO_set_data(bio, &fd_);
   BIO_set_init(bio, 1);
   SSL_set_bio(ssl_, bio, bio);
   SSL_set_app_data(ssl_, this);

@@ -98,6 +98,7 @@ class TlsStream {
   IoResult ResultOf(int returned);
 
   TlsContext* const context_;
+  int fd_;
   const std::string peer_;
   SSL* const ssl_;
   bool shaken_ = false;
