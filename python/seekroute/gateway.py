@@ -8,10 +8,12 @@ loop a thread waits for it (`Gateway.start_thread`). One of the two at a time.
 from __future__ import annotations
 
 import asyncio
+import os
 import queue
+import select
 import threading
 from collections import deque
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from seekroute import _core
 from seekroute.errors import APIConnectionError
@@ -21,12 +23,21 @@ if TYPE_CHECKING:
 
     from seekroute._core import Event, Headers, Record
 
-# How long the pump thread sleeps at most: a bound on how late it sees `close()`.
-_WAIT_SECONDS = 0.5
+# How long `close()` waits for cancelled requests to be booked; it takes milliseconds.
+_CLOSE_SECONDS = 2.0
 
 
-class _Sink(Protocol):
-    def push(self, event: Event) -> None: ...
+class Sink(Protocol):
+    """Where the events of one exchange go."""
+
+    def push(self, event: Event) -> None:
+        """Takes one entry of a drained batch. Must neither block nor raise."""
+
+    def drop(self) -> None:
+        """Says that nothing more will come: the gateway was closed under a running request."""
+
+
+_Made = TypeVar("_Made", bound=Sink)
 
 
 class AsyncExchange:
@@ -157,6 +168,9 @@ class AsyncExchange:
             self._core.ack(self._id, self._taken)
             self._taken = 0
 
+    def drop(self) -> None:
+        """Does nothing: the event loop that reads this is the one that closes the gateway."""
+
     def ack(self, size: int) -> None:
         """Says that the client took `size` bytes, so that the upstream may go on."""
         self._core.ack(self._id, size)
@@ -251,14 +265,17 @@ class Gateway:
         self.core.install(snapshot)
         for mac, key in keys:
             self.core.put_key(mac, key)
-        self._live: dict[int, _Sink] = {}
-        self._ack_bytes = options["window_bytes"] // 4
+        self._live: dict[int, Sink] = {}
+        # How many body bytes a reader takes before it tells the core, at most.
+        self.ack_bytes: int = options["window_bytes"] // 4
         self._on_record: list[Callable[[Record], None]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._flushing = False
         self._thread: threading.Thread | None = None
         self._submitting = threading.Lock()
-        self._closed = threading.Event()
+        self._closing = False
+        self._closed = False
+        self._wake_fd = -1
 
     # --- under asyncio ---------------------------------------------------------------------------
 
@@ -287,7 +304,7 @@ class Gateway:
         if loop is None:
             raise RuntimeError("attach() the gateway to an event loop before submitting")
         exchange = core.submit(body, authorization, request_id, api_v1, local)
-        running = AsyncExchange(core, loop, exchange, self._ack_bytes)
+        running = AsyncExchange(core, loop, exchange, self.ack_bytes)
         self._live[exchange] = running
         if not self._flushing:
             # One wake-up of the engine for all requests of this turn of the loop.
@@ -303,22 +320,56 @@ class Gateway:
 
     def start_thread(self) -> None:
         """Serves this gateway's exchanges from a thread of its own, for `submit_sync()`."""
+        self._wake_fd = os.eventfd(0, os.EFD_CLOEXEC)
         self._thread = threading.Thread(target=self._pump, name="seekroute-pump", daemon=True)
         self._thread.start()
 
     def _pump(self) -> None:
-        while not self._closed.is_set():
-            if self.core.wait(_WAIT_SECONDS):
-                self._dispatch()
+        poller = select.poll()
+        poller.register(self.core.fileno(), select.POLLIN)
+        poller.register(self._wake_fd, select.POLLIN)
+        while not (self._closed or (self._closing and not self._live)):
+            for ready, _ in poller.poll():
+                if ready == self._wake_fd:
+                    os.eventfd_read(ready)
+                else:
+                    self._dispatch()
 
     def submit_sync(
         self, body: bytes, *, request_id: bytes | None = None, local: bool = True
     ) -> SyncExchange:
-        """Starts an exchange served by the pump thread."""
-        # The lock lets the pump see no event of an exchange that is not in the table yet.
+        """Starts an exchange served by the pump thread.
+
+        Raises:
+            APIConnectionError: the gateway is closed.
+        """
+        return self.submit_to(
+            lambda exchange: SyncExchange(self.core, exchange),
+            body,
+            request_id=request_id,
+            local=local,
+        )
+
+    def submit_to(
+        self,
+        make: Callable[[int], _Made],
+        body: bytes,
+        *,
+        request_id: bytes | None = None,
+        local: bool = True,
+    ) -> _Made:
+        """Starts an exchange whose events go to `make(exchange id)`, on the pump thread.
+
+        Raises:
+            APIConnectionError: the gateway is closed.
+        """
+        # The lock lets the pump see no event of an exchange that is not in the table yet, and
+        # close() forget none.
         with self._submitting:
+            if self._closing:
+                raise APIConnectionError("the client is closed")
             exchange = self.core.submit(body, None, request_id, False, local)
-            running = SyncExchange(self.core, exchange)
+            running = make(exchange)
             self._live[exchange] = running
         self.core.flush()
         return running
@@ -347,14 +398,28 @@ class Gateway:
                 running.push(event)
 
     def close(self) -> None:
-        """Ends the engine threads; what still runs is dropped. Idempotent."""
-        self._closed.set()
+        """Ends the engine threads. Idempotent.
+
+        What still runs gets no more answer; with a pump thread its upstreams are cancelled and it
+        is booked before this returns.
+        """
+        with self._submitting:
+            first, self._closing = not self._closing, True
         self.detach()
+        running = list(self._live.items())
+        for _, sink in running:
+            sink.drop()
+        thread = self._thread if self._thread is not threading.current_thread() else None
+        if thread is not None and first:
+            for exchange, _ in running:
+                self.core.cancel(exchange)
+            self.core.flush()
+            os.eventfd_write(self._wake_fd, 1)
+            thread.join(_CLOSE_SECONDS)
+        self._closed = True
         self.core.close()
-        if self._thread is not None and self._thread is not threading.current_thread():
-            self._thread.join()
-            self._thread = None
-        for running in list(self._live.values()):
-            if isinstance(running, SyncExchange):
-                running.drop()
+        if thread is not None and first:
+            os.eventfd_write(self._wake_fd, 1)
+            thread.join()
+            os.close(self._wake_fd)
         self._live.clear()
