@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from seekroute.client import ChatCompletion, ChatStream, Client
+    from seekroute.client.openai_sdk import async_openai_client, openai_client
     from seekroute.errors import (
         APIConnectionError,
         APIError,
@@ -53,11 +54,14 @@ __all__ = [
     "RateLimitError",
     "SeekrouteError",
     "UpstreamError",
+    "async_openai_client",
     "create_app",
+    "openai_client",
 ]
 
 _HOMES = {"Client": "client", "ChatCompletion": "client", "ChatStream": "client"}
 _HOMES["create_app"] = "server"
+_HOMES["openai_client"] = _HOMES["async_openai_client"] = "client.openai_sdk"
 
 
 def __getattr__(name: str) -> Any:

@@ -196,6 +196,7 @@ class Client:
 
     def __init__(self, *, config: str | Path | None = None, **settings: Any) -> None:
         from seekroute.config import (
+            ModelList,
             build_options,
             build_snapshot,
             catalog_of,
@@ -222,9 +223,12 @@ class Client:
             raise ConfigError([Problem("providers", "no provider has a key", hint)])
         # No key is ever checked in process; a pepper there must be all the same.
         options = build_options(loaded, os.urandom(32))
+        profiles = profiles_of(loaded)
         snapshot = build_snapshot(
-            loaded, catalog, profiles_of(loaded), os.environ, mock_base_url=mock_base_url
+            loaded, catalog, profiles, os.environ, mock_base_url=mock_base_url
         )
+        self._model_list = ModelList(catalog, snapshot)
+        self._model_style = profiles[0].model_ids
         self._gateway = Gateway(options, snapshot)
         self._gateway.start_thread()
         self.chat = Chat(self._gateway)
