@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from decimal import Decimal
 from typing import Any
 
 import openai
@@ -275,19 +276,20 @@ def test_error_in_the_middle_of_a_stream(llm: openai.OpenAI, mock: MockProvider)
 
 
 def test_what_is_not_served_says_what_is(llm: openai.OpenAI) -> None:
-    with pytest.raises(
-        openai.NotFoundError, match=r"/v1/embeddings .* POST /chat/completions"
-    ) as e:
-        llm.embeddings.create(model="text-embedding-3-small", input="Hi")
-    assert e.value.code == "not_found"
-    assert e.value.request_id
-    with pytest.raises(openai.APIStatusError) as caught:
-        llm.get("/chat/completions", cast_to=object)
-    assert caught.value.status_code == 405
-    assert caught.value.response.headers["allow"] == "POST"
-    with pytest.raises(openai.APIStatusError) as caught:
-        llm.models.delete(MODEL)
-    assert caught.value.status_code == 405
+    asks: list[Callable[[], Any]] = [
+        lambda: llm.embeddings.create(model="text-embedding-3-small", input="Hi"),
+        lambda: llm.responses.create(model=MODEL, input="Hi"),
+        lambda: llm.get("/chat/completions", cast_to=object),
+        lambda: llm.models.delete(MODEL),
+    ]
+    for ask in asks:
+        with pytest.raises(openai.NotFoundError) as caught:
+            ask()
+        assert caught.value.code == "not_found"
+        assert caught.value.request_id
+        assert "is not served here; served are POST /chat/completions" in caught.value.message
+    with pytest.raises(openai.NotFoundError, match="has no API keys"):
+        llm.get("/key", cast_to=object)
 
 
 def test_the_sdk_s_own_retries(llm: openai.OpenAI, mock: MockProvider) -> None:
@@ -422,20 +424,45 @@ def test_a_reader_that_stops_pauses_the_upstream(llm: openai.OpenAI, mock: MockP
 # --- what it stands on ----------------------------------------------------------------------------
 
 
-def test_a_shared_client_stays_open_and_counts(settings: dict[str, Any]) -> None:
+def test_a_shared_client_stays_open_and_counts(
+    settings: dict[str, Any], mock: MockProvider
+) -> None:
     with seekroute.Client(**settings) as client:
         for _ in range(2):
+            mock.queue(Text("Paris.", usage=Usage(1000, 100)))
             with seekroute.openai_client(client=client) as llm:
                 llm.chat.completions.create(model=MODEL, messages=HELLO)
-        assert client.chat.completions.create(model=MODEL, messages=HELLO).text == SAID
+        assert client.spend == 2 * Decimal("0.00021")
+        assert client.ask("Hello!", model=MODEL).text == SAID
 
 
-def test_client_and_settings_together_are_refused(settings: dict[str, Any]) -> None:
+def test_a_shared_client_under_asyncio(settings: dict[str, Any], mock: MockProvider) -> None:
+    async def main() -> Decimal:
+        async with seekroute.AsyncClient(**settings) as client:
+            async with seekroute.async_openai_client(client=client) as llm:
+                await llm.chat.completions.create(model=MODEL, messages=HELLO)
+            await client.ask("Hello!", model=MODEL)
+            return client.spend
+
+    mock.queue(*[Text("Paris.", usage=Usage(1000, 100))] * 2)
+    assert asyncio.run(main()) == 2 * Decimal("0.00021")
+
+
+def test_what_is_no_client_in_process_is_refused(settings: dict[str, Any]) -> None:
+    with seekroute.Client(**settings) as client:
+        with pytest.raises(TypeError, match="either client, or config and settings"):
+            seekroute.openai_client(client=client, mock="on")
+        with pytest.raises(TypeError, match=r"expected a seekroute\.AsyncClient"):
+            seekroute.async_openai_client(client=client)  # type: ignore[arg-type]
+
+
+def test_a_client_of_a_gateway_elsewhere_is_refused() -> None:
+    pytest.importorskip("httpx2")
     with (
-        seekroute.Client(**settings) as client,
-        pytest.raises(TypeError, match="either client, or config and settings"),
+        seekroute.Client(base_url="http://127.0.0.1:1/v1", api_key="sk-sr-any") as client,
+        pytest.raises(TypeError, match="give that URL to the SDK itself"),
     ):
-        seekroute.openai_client(client=client, mock="on")
+        seekroute.openai_client(client=client)
 
 
 def test_closing_ends_the_gateway(settings: dict[str, Any], mock: MockProvider) -> None:
@@ -481,6 +508,7 @@ def test_keys_and_proxies_of_the_environment_are_not_used(
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-of-the-provider")
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:1/v1")
+    monkeypatch.setenv("SEEKROUTE_BASE_URL", "http://127.0.0.1:1/v1")
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     with seekroute.openai_client(**settings) as llm:
         assert llm.api_key != "sk-of-the-provider"
@@ -498,21 +526,21 @@ def test_without_the_sdk_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize("library", ["httpx", "httpx2"])
 def test_the_transport_serves_either_library(settings: dict[str, Any], library: str) -> None:
     http = pytest.importorskip(library)
-    from seekroute.client.openai_sdk import _core
     from seekroute.client.openai_transport import transports
 
     blocking, awaiting = transports(library)
     ask = {"model": MODEL, "messages": HELLO}
     url = "https://anywhere.invalid/api/v1"
-    with http.Client(transport=blocking(_core(None, None, settings))) as client:
+    ours = seekroute.Client(**settings)
+    with http.Client(transport=blocking(ours._backend, ours.close)) as client:
         answer = client.post(f"{url}/chat/completions", json=ask)
         assert answer.json()["choices"][0]["message"]["content"] == SAID
         assert int(answer.headers["content-length"]) == len(answer.content)
-        assert client.head(f"{url}/models").content == b""
         assert client.get("https://anywhere.invalid/nothing").status_code == 404
 
     async def stream() -> AsyncIterator[str]:
-        transport = awaiting(_core(None, None, settings))
+        ours = seekroute.AsyncClient(**settings)
+        transport = awaiting(ours._backend, ours.close)
         async with http.AsyncClient(transport=transport) as client:
             body = {**ask, "stream": True}
             async with client.stream("POST", f"{url}/chat/completions", json=body) as answer:

@@ -3,13 +3,12 @@
     import seekroute
 
     with seekroute.Client(mock="on") as client:  # no key needed; leave `mock` out with a real one
-        answer = client.chat.completions.create(
-            model="openai/gpt-4o-mini", messages=[{"role": "user", "content": "Hello!"}]
-        )
-        print(answer.choices[0].message.content, answer.cost)
+        answer = client.ask("Hello!", model="openai/gpt-4o-mini")
+        print(answer.text, answer.cost)
 
-`Client` routes in this process, `create_app` gives the server as an ASGI app, `testing` holds a
-scriptable provider. Importing this module loads none of them: each is loaded at its first use.
+`Client` and `AsyncClient` route in this process or ask a gateway at a URL, `create_app` gives the
+server as an ASGI app, `testing` holds a scriptable provider. Importing this module loads none of
+them: each is loaded at its first use.
 """
 
 from __future__ import annotations
@@ -18,7 +17,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from seekroute.client import ChatCompletion, ChatStream, Client
+    from seekroute.client import AsyncChatStream, AsyncClient, ChatCompletion, ChatStream, Client
+    from seekroute.client.live import live, live_async
+    from seekroute.client.notebook import load_ipython_extension, unload_ipython_extension
     from seekroute.client.openai_sdk import async_openai_client, openai_client
     from seekroute.errors import (
         APIConnectionError,
@@ -27,12 +28,18 @@ if TYPE_CHECKING:
         APITimeoutError,
         AuthenticationError,
         BadRequestError,
+        BudgetExceededError,
         ConfigError,
+        ConflictError,
         InsufficientCreditsError,
+        InternalServerError,
+        NoProviderError,
         NotFoundError,
+        NotSupportedError,
         PermissionDeniedError,
         RateLimitError,
         SeekrouteError,
+        UnprocessableEntityError,
         UpstreamError,
     )
     from seekroute.server import create_app
@@ -42,26 +49,49 @@ __all__ = [
     "APIError",
     "APIStatusError",
     "APITimeoutError",
+    "AsyncChatStream",
+    "AsyncClient",
     "AuthenticationError",
     "BadRequestError",
+    "BudgetExceededError",
     "ChatCompletion",
     "ChatStream",
     "Client",
     "ConfigError",
+    "ConflictError",
     "InsufficientCreditsError",
+    "InternalServerError",
+    "NoProviderError",
     "NotFoundError",
+    "NotSupportedError",
     "PermissionDeniedError",
     "RateLimitError",
     "SeekrouteError",
+    "UnprocessableEntityError",
     "UpstreamError",
     "async_openai_client",
     "create_app",
+    "live",
+    "live_async",
+    "load_ipython_extension",
     "openai_client",
+    "unload_ipython_extension",
 ]
 
-_HOMES = {"Client": "client", "ChatCompletion": "client", "ChatStream": "client"}
-_HOMES["create_app"] = "server"
-_HOMES["openai_client"] = _HOMES["async_openai_client"] = "client.openai_sdk"
+_HOMES = {
+    "AsyncChatStream": "client",
+    "AsyncClient": "client",
+    "ChatCompletion": "client",
+    "ChatStream": "client",
+    "Client": "client",
+    "async_openai_client": "client.openai_sdk",
+    "create_app": "server",
+    "live": "client.live",
+    "live_async": "client.live",
+    "load_ipython_extension": "client.notebook",
+    "openai_client": "client.openai_sdk",
+    "unload_ipython_extension": "client.notebook",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -1,25 +1,39 @@
 """Exceptions that seekroute raises, in the names of OpenAI's SDK where it has them.
 
 SeekrouteError
- ├─ ConfigError                      the configuration was refused, with all its problems
- └─ APIError                         a call failed
-     ├─ APIConnectionError           the gateway went away under the call
-     └─ APIStatusError               the gateway answered with an error
-         ├─ BadRequestError          400, 413, 415
-         ├─ AuthenticationError      401
-         ├─ InsufficientCreditsError 402
-         ├─ PermissionDeniedError    403
-         ├─ NotFoundError            404
-         ├─ RateLimitError           429
-         ├─ APITimeoutError          408, 504
-         └─ UpstreamError            any 5xx, and a stream that broke
+ ├─ ConfigError                        the configuration was refused, with all its problems
+ └─ APIError                           a call failed
+     ├─ APIConnectionError             no answer, or not all of it, came
+     │   └─ APITimeoutError            ... within the timeout
+     ├─ BudgetExceededError            refused here, before the call
+     ├─ NotSupportedError              this client cannot do it
+     └─ APIStatusError                 the gateway answered with an error
+         ├─ BadRequestError            400, 413, 415
+         ├─ AuthenticationError        401
+         ├─ InsufficientCreditsError   402
+         ├─ PermissionDeniedError      403
+         ├─ NotFoundError              404
+         ├─ ConflictError              409
+         ├─ UnprocessableEntityError   422
+         ├─ RateLimitError             429
+         └─ InternalServerError        any 5xx
+             ├─ NoProviderError        no provider can serve the model
+             └─ UpstreamError          the provider failed, also inside a stream
+
+Where `openai` has been imported, an error that is raised is also an instance of openai's class of
+the same name, so that `except openai.RateLimitError` catches it. Nothing here imports `openai`.
 """
 
 from __future__ import annotations
 
+import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar, Self, TypeVar
+
+from seekroute._hints import hint_for
+from seekroute._shown import Shown
 
 __all__ = [
     "APIConnectionError",
@@ -28,15 +42,23 @@ __all__ = [
     "APITimeoutError",
     "AuthenticationError",
     "BadRequestError",
+    "BudgetExceededError",
     "ConfigError",
+    "ConflictError",
     "InsufficientCreditsError",
+    "InternalServerError",
+    "NoProviderError",
     "NotFoundError",
+    "NotSupportedError",
     "PermissionDeniedError",
     "Problem",
     "RateLimitError",
     "SeekrouteError",
+    "UnprocessableEntityError",
     "UpstreamError",
     "error_for_status",
+    "retry_after_of",
+    "timed_out",
 ]
 
 
@@ -67,7 +89,7 @@ class Problem:
         return f"{text} ({self.hint})" if self.hint else text
 
 
-class ConfigError(SeekrouteError):
+class ConfigError(Shown, SeekrouteError):
     """A configuration was refused; `problems` lists everything wrong with it at once.
 
     Example:
@@ -80,49 +102,188 @@ class ConfigError(SeekrouteError):
         self.problems = list(problems)
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return ConfigError, (self.problems,)
 
-class APIError(SeekrouteError):
-    """A call failed."""
+
+class APIError(Shown, SeekrouteError):
+    """A call failed.
+
+    Attributes:
+        message: What was wrong and what to do. Never holds a key or a prompt of ours.
+        hint: What to do about it; may be empty.
+        request_id: What to tell the operator; empty where unknown.
+        attempts: How often it was tried: each request of this client counts the upstreams that
+            the gateway asked for it, and at least one. 0 where nothing was sent.
+        retryable: Whether the same call may well succeed later. The client has tried
+            `max_retries` times more before it raises an error that is.
+        retry_after: Seconds to wait before the next try, or None.
+        status_code: HTTP status; None where there was no answer, 0 for an error inside a stream,
+            whose status had been sent.
+        code: The error's name, `model_not_found`, or None.
+        type: OpenAI's error type, or None.
+        param: The offending field of the request, or None.
+        body: The `error` object of the answer, or None.
+    """
+
+    status_code: int | None = None
+    code: Any = None
+    type: Any = None
+    param: Any = None
+    body: Any = None
+
+    # openai's class that this one is for, by name: looked up only where openai is loaded.
+    _openai_name: ClassVar[str] = "APIError"
+    _own_class: ClassVar[type[APIError]]
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "_own_class" not in cls.__dict__:
+            cls._own_class = cls
+
+    def __new__(cls, *args: Any, **options: Any) -> Self:
+        return super().__new__(_also_openai(cls))
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        request_id: str = "",
+        attempts: int = 0,
+        retryable: bool = False,
+        retry_after: float | None = None,
+    ) -> None:
+        # Not super(): behind us in the order may stand openai's class with another signature.
+        Exception.__init__(self, message)
+        self.message = message
+        self.hint = hint
+        self.request_id = request_id
+        self.attempts = attempts
+        self.retryable = retryable
+        self.retry_after = retry_after
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (self._own_class, self.args, self.__dict__)
+
+
+APIError._own_class = APIError
+
+
+def _rebuild(kind: type[APIError], args: tuple[Any, ...], state: dict[str, Any]) -> APIError:
+    error = kind.__new__(kind)
+    error.args = args
+    error.__dict__.update(state)
+    return error
+
+
+_E = TypeVar("_E", bound=APIError)
+_combined: dict[tuple[type, type], Any] = {}
+
+
+def _also_openai(cls: type[_E]) -> type[_E]:
+    """`cls`, and where openai is loaded a subclass of both it and openai's class of that name."""
+    openai = sys.modules.get("openai")
+    other = getattr(openai, cls._openai_name, None) if openai is not None else None
+    if not isinstance(other, type) or issubclass(cls, other):
+        return cls
+    both = _combined.get((cls, other))
+    if both is None:
+        names = {"__module__": cls.__module__, "__doc__": cls.__doc__, "_own_class": cls}
+        both = _combined[cls, other] = type(cls.__name__, (cls, other), names)
+    return both
 
 
 class APIConnectionError(APIError):
-    """The gateway went away before the answer was complete."""
+    """No answer came, or it broke off before it was complete."""
+
+    _openai_name = "APIConnectionError"
+
+
+class APITimeoutError(APIConnectionError):
+    """Nothing came for as long as `timeout` allows."""
+
+    _openai_name = "APITimeoutError"
+
+
+def timed_out(timeout: float) -> APITimeoutError:
+    """What is raised after `timeout` seconds of silence."""
+    return APITimeoutError(
+        f"nothing came for {timeout:g} seconds",
+        hint="give timeout= more seconds, or ask for a stream",
+        retryable=True,
+    )
+
+
+class BudgetExceededError(APIError):
+    """The call was not made: it could cost more than a budget set here allows."""
+
+
+class NotSupportedError(APIError):
+    """The client, or the way it reaches its gateway, cannot do this."""
 
 
 class APIStatusError(APIError):
-    """The gateway answered with an error.
+    """The gateway answered with an error. `headers` are the answer's, names in lower case."""
 
-    Attributes:
-        message: What was wrong and what to do.
-        status_code: HTTP status; 0 for an error inside a stream, whose status had been sent.
-        code: The error's name, `model_not_found`.
-        type: OpenAI's error type.
-        param: The offending field of the request, or None.
-        request_id: What to tell the operator; empty where unknown.
-        retry_after: Seconds to wait before the next try, or None.
-    """
+    _openai_name = "APIStatusError"
+    status_code: int
 
     def __init__(
-        self, status_code: int, error: Mapping[str, Any], headers: Mapping[str, str]
+        self,
+        status_code: int,
+        error: Mapping[str, Any],
+        headers: Mapping[str, str],
+        *,
+        attempts: int = 1,
     ) -> None:
-        self.message = str(error.get("message", ""))
-        super().__init__(self.message)
         self.status_code = status_code
         self.code = error.get("code")
         self.type = error.get("type")
         self.param = error.get("param")
-        metadata = error.get("metadata") or {}
-        self.request_id = headers.get("x-request-id") or metadata.get("request_id") or ""
-        wait = headers.get("retry-after-ms")
-        self.retry_after = int(wait) / 1000 if wait else None
+        self.body = error
+        self.headers = headers
+        metadata = error.get("metadata")
+        named = metadata.get("request_id") if isinstance(metadata, Mapping) else None
+        super().__init__(
+            str(error.get("message") or f"the answer was HTTP status {status_code}"),
+            hint=hint_for(status_code, self.code),
+            request_id=headers.get("x-request-id") or named or "",
+            attempts=attempts,
+            retryable=_is_retryable(status_code, self.code, headers),
+            retry_after=retry_after_of(headers),
+        )
+
+    @property
+    def response(self) -> Any:
+        """The answer as openai's errors have it: of the HTTP library that openai uses."""
+        http = sys.modules.get("httpx2") or sys.modules.get("httpx")
+        if http is None:
+            raise AttributeError("there is a response only where openai is imported")
+        request = http.Request("POST", "http://seekroute.invalid")
+        return http.Response(
+            self.status_code or 200,
+            headers=dict(self.headers),
+            json={"error": dict(self.body)},
+            request=request,
+        )
+
+    @property
+    def request(self) -> Any:
+        """As openai's errors have it, without headers and body."""
+        return self.response.request
 
 
 class BadRequestError(APIStatusError):
     """The request is wrong; `param` names the field."""
 
+    _openai_name = "BadRequestError"
+
 
 class AuthenticationError(APIStatusError):
     """No valid API key was given."""
+
+    _openai_name = "AuthenticationError"
 
 
 class InsufficientCreditsError(APIStatusError):
@@ -132,21 +293,45 @@ class InsufficientCreditsError(APIStatusError):
 class PermissionDeniedError(APIStatusError):
     """The key may not do this."""
 
+    _openai_name = "PermissionDeniedError"
+
 
 class NotFoundError(APIStatusError):
-    """There is no such model."""
+    """There is no such model, or no such path."""
+
+    _openai_name = "NotFoundError"
+
+
+class ConflictError(APIStatusError):
+    """Something else was being done to the same thing."""
+
+    _openai_name = "ConflictError"
+
+
+class UnprocessableEntityError(APIStatusError):
+    """The request was understood and cannot be done."""
+
+    _openai_name = "UnprocessableEntityError"
 
 
 class RateLimitError(APIStatusError):
     """Too many requests; see `retry_after`."""
 
-
-class APITimeoutError(APIStatusError):
-    """Something took too long."""
+    _openai_name = "RateLimitError"
 
 
-class UpstreamError(APIStatusError):
-    """The provider, or the gateway itself, failed."""
+class InternalServerError(APIStatusError):
+    """The gateway, or a provider behind it, failed."""
+
+    _openai_name = "InternalServerError"
+
+
+class NoProviderError(InternalServerError):
+    """No provider that is on can serve the model now."""
+
+
+class UpstreamError(InternalServerError):
+    """The provider failed."""
 
 
 _BY_STATUS: dict[int, type[APIStatusError]] = {
@@ -155,16 +340,37 @@ _BY_STATUS: dict[int, type[APIStatusError]] = {
     402: InsufficientCreditsError,
     403: PermissionDeniedError,
     404: NotFoundError,
-    408: APITimeoutError,
+    409: ConflictError,
     413: BadRequestError,
     415: BadRequestError,
+    422: UnprocessableEntityError,
     429: RateLimitError,
-    504: APITimeoutError,
 }
+# Inside a stream there is no status of its own; what is not here is the provider's failure.
+_BY_CODE: dict[Any, type[APIStatusError]] = {
+    "insufficient_credits": InsufficientCreditsError,
+    "internal_error": InternalServerError,
+    "rate_limit_exceeded": RateLimitError,
+    "upstream_invalid_request": BadRequestError,
+    "upstream_rate_limited": RateLimitError,
+}
+_UPSTREAM_CODES = ("upstream_", "bad_upstream_")
+
+
+def _class_for(status: int, error: Mapping[str, Any]) -> type[APIStatusError]:
+    code = error.get("code")
+    if status == 0:
+        return _BY_CODE.get(code if isinstance(code, str) else None, UpstreamError)
+    if status < 500:
+        return _BY_STATUS.get(status, APIStatusError)
+    if code == "no_upstream":
+        return NoProviderError
+    named = isinstance(code, str) and code.startswith(_UPSTREAM_CODES)
+    return UpstreamError if named or error.get("type") == "upstream_error" else InternalServerError
 
 
 def error_for_status(
-    status: int, error: Mapping[str, Any], headers: Mapping[str, str]
+    status: int, error: Mapping[str, Any], headers: Mapping[str, str], *, attempts: int = 1
 ) -> APIStatusError:
     """The exception for an error answer.
 
@@ -172,9 +378,59 @@ def error_for_status(
         status: HTTP status; 0 inside a stream.
         error: The body's `error` object.
         headers: Response headers, names in lower case.
+        attempts: How often it was tried; see `APIError`.
 
     Example:
         >>> type(error_for_status(404, {"message": "no such model"}, {})).__name__
         'NotFoundError'
     """
-    return _BY_STATUS.get(status, UpstreamError)(status, error, headers)
+    return _class_for(status, error)(status, error, headers, attempts=attempts)
+
+
+def _is_retryable(status: int, code: Any, headers: Mapping[str, str]) -> bool:
+    said = headers.get("x-should-retry")
+    if said in ("true", "false"):
+        return said == "true"
+    if code == "no_upstream" and retry_after_of(headers) is None:
+        return False  # nobody is configured to serve it: waiting changes nothing
+    if status == 0:
+        return not (
+            isinstance(code, str) and code in ("upstream_invalid_request", "internal_error")
+        )
+    return status in (408, 409, 429) or status >= 500
+
+
+def retry_after_of(headers: Mapping[str, str], *, now: float | None = None) -> float | None:
+    """Seconds to wait, as an answer's headers say; None where they do not.
+
+    `retry-after-ms` comes first, then `Retry-After` in seconds or as an HTTP date. What cannot be
+    read or lies in the past counts as not said.
+
+    Args:
+        headers: Response headers, names in lower case.
+        now: Unix seconds, for a date. Default: the clock.
+
+    Example:
+        >>> retry_after_of({"retry-after-ms": "1500", "retry-after": "2"})
+        1.5
+    """
+    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        text = headers.get(name)
+        if text is None:
+            continue
+        try:
+            seconds = float(text) * unit
+        except ValueError:
+            seconds = _until(text, time.time() if now is None else now)
+        if 0 <= seconds < float("inf"):  # false for NaN, too
+            return seconds
+    return None
+
+
+def _until(date: str, now: float) -> float:
+    from email.utils import parsedate_to_datetime
+
+    try:
+        return parsedate_to_datetime(date).timestamp() - now
+    except (ValueError, OverflowError):
+        return -1.0

@@ -13,31 +13,24 @@ import queue
 import select
 import threading
 from collections import deque
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol
 
 from seekroute import _core
-from seekroute.errors import APIConnectionError
+from seekroute.errors import APIConnectionError, timed_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from seekroute._core import Event, Headers, Record
+    from seekroute._core import Event as Event
+    from seekroute._core import Headers
+    from seekroute._core import Record as Record
 
 # How long `close()` waits for cancelled requests to be booked; it takes milliseconds.
 _CLOSE_SECONDS = 2.0
 
 
-class Sink(Protocol):
-    """Where the events of one exchange go."""
-
-    def push(self, event: Event) -> None:
-        """Takes one entry of a drained batch. Must neither block nor raise."""
-
-    def drop(self) -> None:
-        """Says that nothing more will come: the gateway was closed under a running request."""
-
-
-_Made = TypeVar("_Made", bound=Sink)
+class _Sink(Protocol):
+    def push(self, event: Event) -> None: ...
 
 
 class AsyncExchange:
@@ -85,6 +78,8 @@ class AsyncExchange:
     def push(self, event: Event) -> None:
         """Takes one entry of a drained batch."""
         _, head, body, record = event
+        if self._ended:
+            return  # dropped: how it ended is no longer its reader's to know
         if head is not None:
             self._head = head
         if record is not None:
@@ -168,12 +163,16 @@ class AsyncExchange:
             self._core.ack(self._id, self._taken)
             self._taken = 0
 
-    def drop(self) -> None:
-        """Does nothing: the event loop that reads this is the one that closes the gateway."""
-
     def ack(self, size: int) -> None:
         """Says that the client took `size` bytes, so that the upstream may go on."""
         self._core.ack(self._id, size)
+
+    def drop(self) -> None:
+        """Says that nothing more will come: the gateway was closed under a running request."""
+        self._ended = True
+        waiter = self._waiter
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
 
     def cancel(self) -> None:
         """Says that the client went away. Idempotent."""
@@ -182,7 +181,10 @@ class AsyncExchange:
 
 
 class SyncExchange:
-    """One running request, read from any thread; fed by the gateway's pump thread."""
+    """One running request, read from any thread; fed by the gateway's pump thread.
+
+    `timeout` is how many seconds of silence end a wait, with the request; None: none do.
+    """
 
     def __init__(self, core: _core.Gateway, exchange: int) -> None:
         self._core = core
@@ -193,6 +195,7 @@ class SyncExchange:
         self._body: deque[bytes] = deque()
         self._head: tuple[int, Headers] | None = None
         self.record: Record | None = None
+        self.timeout: float | None = None
 
     def push(self, event: Event) -> None:
         """Takes one entry of a drained batch."""
@@ -203,7 +206,11 @@ class SyncExchange:
         self._events.put(None)
 
     def _receive(self) -> None:
-        event = self._events.get()
+        try:
+            event = self._events.get(timeout=self.timeout)
+        except queue.Empty:
+            self.cancel()
+            raise timed_out(self.timeout or 0.0) from None
         if event is None:
             self._dropped = True
             raise APIConnectionError("the client was closed while a request was running")
@@ -265,17 +272,16 @@ class Gateway:
         self.core.install(snapshot)
         for mac, key in keys:
             self.core.put_key(mac, key)
-        self._live: dict[int, Sink] = {}
-        # How many body bytes a reader takes before it tells the core, at most.
-        self.ack_bytes: int = options["window_bytes"] // 4
+        self._live: dict[int, _Sink] = {}
+        self._ack_bytes = options["window_bytes"] // 4
         self._on_record: list[Callable[[Record], None]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._flushing = False
         self._thread: threading.Thread | None = None
         self._submitting = threading.Lock()
-        self._closing = False
-        self._closed = False
-        self._wake_fd = -1
+        self._closed = threading.Event()  # nothing new is taken
+        self._stopped = False
+        self._wake_fd = -1  # of the pump thread
 
     # --- under asyncio ---------------------------------------------------------------------------
 
@@ -304,7 +310,7 @@ class Gateway:
         if loop is None:
             raise RuntimeError("attach() the gateway to an event loop before submitting")
         exchange = core.submit(body, authorization, request_id, api_v1, local)
-        running = AsyncExchange(core, loop, exchange, self.ack_bytes)
+        running = AsyncExchange(core, loop, exchange, self._ack_bytes)
         self._live[exchange] = running
         if not self._flushing:
             # One wake-up of the engine for all requests of this turn of the loop.
@@ -328,7 +334,7 @@ class Gateway:
         poller = select.poll()
         poller.register(self.core.fileno(), select.POLLIN)
         poller.register(self._wake_fd, select.POLLIN)
-        while not (self._closed or (self._closing and not self._live)):
+        while not (self._closed.is_set() and (self._stopped or not self._live)):
             for ready, _ in poller.poll():
                 if ready == self._wake_fd:
                     os.eventfd_read(ready)
@@ -338,38 +344,13 @@ class Gateway:
     def submit_sync(
         self, body: bytes, *, request_id: bytes | None = None, local: bool = True
     ) -> SyncExchange:
-        """Starts an exchange served by the pump thread.
-
-        Raises:
-            APIConnectionError: the gateway is closed.
-        """
-        return self.submit_to(
-            lambda exchange: SyncExchange(self.core, exchange),
-            body,
-            request_id=request_id,
-            local=local,
-        )
-
-    def submit_to(
-        self,
-        make: Callable[[int], _Made],
-        body: bytes,
-        *,
-        request_id: bytes | None = None,
-        local: bool = True,
-    ) -> _Made:
-        """Starts an exchange whose events go to `make(exchange id)`, on the pump thread.
-
-        Raises:
-            APIConnectionError: the gateway is closed.
-        """
-        # The lock lets the pump see no event of an exchange that is not in the table yet, and
-        # close() forget none.
+        """Starts an exchange served by the pump thread."""
+        # The lock lets the pump see no event of an exchange that is not in the table yet.
         with self._submitting:
-            if self._closing:
+            if self._closed.is_set():
                 raise APIConnectionError("the client is closed")
             exchange = self.core.submit(body, None, request_id, False, local)
-            running = make(exchange)
+            running = SyncExchange(self.core, exchange)
             self._live[exchange] = running
         self.core.flush()
         return running
@@ -400,26 +381,32 @@ class Gateway:
     def close(self) -> None:
         """Ends the engine threads. Idempotent.
 
-        What still runs gets no more answer; with a pump thread its upstreams are cancelled and it
-        is booked before this returns.
+        What still runs gets no more of its answer; where a pump thread serves it, its upstream is
+        cancelled and it is booked before this returns.
         """
-        with self._submitting:
-            first, self._closing = not self._closing, True
+        with self._submitting:  # whoever is submitting comes into the table first
+            first = not self._closed.is_set()
+            self._closed.set()
         self.detach()
-        running = list(self._live.items())
-        for _, sink in running:
-            sink.drop()
+        running = list(self._live)
+        self._drop_all()
         thread = self._thread if self._thread is not threading.current_thread() else None
-        if thread is not None and first:
-            for exchange, _ in running:
+        if first and thread is not None:
+            for exchange in running:
                 self.core.cancel(exchange)
             self.core.flush()
             os.eventfd_write(self._wake_fd, 1)
             thread.join(_CLOSE_SECONDS)
-        self._closed = True
+        self._stopped = True
         self.core.close()
-        if thread is not None and first:
+        if first and thread is not None:
             os.eventfd_write(self._wake_fd, 1)
             thread.join()
             os.close(self._wake_fd)
         self._live.clear()
+
+    def _drop_all(self) -> None:
+        """Tells all readers that nothing more will come."""
+        for running in list(self._live.values()):
+            if isinstance(running, SyncExchange):
+                running.drop()

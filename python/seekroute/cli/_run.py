@@ -95,7 +95,7 @@ def ask(
 
     import seekroute
 
-    settings = {} if mock is None else {"mock": mock}
+    settings: dict[str, Any] = {} if mock is None else {"mock": mock}
     with seekroute.Client(config=shared(ctx).config, **settings) as client:
         create = client.chat.completions.create
         if stream:

@@ -1,6 +1,16 @@
-"""The client: the gateway in process, in OpenAI's method tree."""
+"""The client: a gateway in process or at a URL, in OpenAI's method tree."""
 
-from seekroute.client.client import ChatStream, Client
-from seekroute.client.results import ChatCompletion, Result
+from seekroute.client.client import AsyncClient, Client
+from seekroute.client.results import ChatCompletion, ImagesResponse, ModelPage, Result
+from seekroute.client.streams import AsyncChatStream, ChatStream
 
-__all__ = ["ChatCompletion", "ChatStream", "Client", "Result"]
+__all__ = [
+    "AsyncChatStream",
+    "AsyncClient",
+    "ChatCompletion",
+    "ChatStream",
+    "Client",
+    "ImagesResponse",
+    "ModelPage",
+    "Result",
+]

@@ -133,8 +133,9 @@ def progress_bundle(text: str, note: str = "…") -> Bundle:
 
 def stream_bundle(stream: Any) -> Bundle:
     """A stream: the answer once it has been read, before that what has come so far."""
-    if stream.final is not None:
-        return completion_bundle(stream.final)
+    final = stream._final
+    if final is not None:
+        return completion_bundle(final)
     return progress_bundle(stream.text, "… (not read to its end)")
 
 

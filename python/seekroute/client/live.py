@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 import time
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -132,8 +133,7 @@ class _Notebook:
 
     def _show(self, bundle: Bundle) -> None:
         if self._handle is None:
-            from IPython.display import display
-
+            display: Any = importlib.import_module("IPython.display").display
             self._handle = display(bundle, raw=True, display_id=True)
         else:
             self._handle.update(bundle, raw=True)

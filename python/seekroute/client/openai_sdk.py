@@ -5,15 +5,14 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any, Final
 
-from seekroute.client.openai_transport import Core, transports
+from seekroute.client.client import AsyncClient, Client
+from seekroute.client.openai_transport import transports
 
 if TYPE_CHECKING:
     from pathlib import Path
     from types import ModuleType
 
     import openai
-
-    from seekroute.client.client import Client
 
 # Nothing is resolved or connected; the SDK shows it in its log lines and in `error.request`.
 _BASE_URL: Final = "http://in-process.invalid/v1"
@@ -33,13 +32,14 @@ def openai_client(
 
     Everything built on the SDK works with it: streaming, `parse`, tools, raw responses,
     `with_options`, and libraries that take an SDK client. `POST /chat/completions`, `GET /models`
-    and `GET /models/{id}` are served; other paths get a 404 that says so. Closing it, directly or
-    as a context manager, ends the gateway that was made for it. Thread-safe.
+    and `GET /models/{id}` are served; anything else gets a 404 that says so. Closing it, directly
+    or as a context manager, ends the gateway that was made for it. Thread-safe.
 
     Args:
         config: A `seekroute.yaml`, as for `seekroute.Client`.
-        client: A `seekroute.Client` whose gateway to use, instead of `config` and `settings`. It
-            counts what is spent here too, and stays open when the SDK client is closed.
+        client: A `seekroute.Client` in process whose gateway to use, instead of `config` and
+            `settings`. Its `spend` counts what is asked here too, and it stays open when the SDK
+            client is closed.
         max_retries: The SDK's own retries, on top of the gateway's; default: the SDK's, 2.
         timeout: Seconds, or the SDK's `Timeout`. Its `read` bounds each silence of the gateway;
             connecting takes no time. Default: the SDK's, 10 minutes.
@@ -48,7 +48,7 @@ def openai_client(
     Raises:
         ImportError: The openai package is not installed.
         ConfigError: As for `seekroute.Client`.
-        TypeError: `client` together with `config` or `settings`.
+        TypeError: `client` is none in process, or comes together with `config` or `settings`.
 
     Example:
         >>> import seekroute
@@ -61,10 +61,15 @@ def openai_client(
     """
     sdk = _sdk()
     blocking, _ = transports(_library(sdk))
-    core = _core(config, client, settings)
+    options = _options(max_retries, timeout)
+    own = None
+    if client is None:
+        client = own = Client(base_url="", config=config, **settings)
+    else:
+        _check(client, Client, config, settings)
+    transport = blocking(client._backend, None if own is None else own.close)
     made: openai.OpenAI = sdk.OpenAI(
-        http_client=sdk.DefaultHttpxClient(transport=blocking(core)),
-        **_options(max_retries, timeout),
+        http_client=sdk.DefaultHttpxClient(transport=transport), **options
     )
     return made
 
@@ -72,15 +77,15 @@ def openai_client(
 def async_openai_client(
     config: str | Path | None = None,
     *,
-    client: Client | None = None,
+    client: AsyncClient | None = None,
     max_retries: int | None = None,
     timeout: Any = None,
     **settings: Any,
 ) -> openai.AsyncOpenAI:
     """An `openai.AsyncOpenAI` over the gateway in this process; see `openai_client`.
 
-    Runs under asyncio, on any event loop and on several one after the other. Cancelling a task
-    cancels its upstream request.
+    `client` is a `seekroute.AsyncClient` here. Runs under asyncio, on any event loop and on several
+    one after the other. Cancelling a task cancels its upstream request.
 
     Example:
         >>> import asyncio, seekroute
@@ -95,10 +100,15 @@ def async_openai_client(
     """
     sdk = _sdk()
     _, awaiting = transports(_library(sdk))
-    core = _core(config, client, settings)
+    options = _options(max_retries, timeout)
+    own = None
+    if client is None:
+        client = own = AsyncClient(base_url="", config=config, **settings)
+    else:
+        _check(client, AsyncClient, config, settings)
+    transport = awaiting(client._backend, None if own is None else own.close)
     made: openai.AsyncOpenAI = sdk.AsyncOpenAI(
-        http_client=sdk.DefaultAsyncHttpxClient(transport=awaiting(core)),
-        **_options(max_retries, timeout),
+        http_client=sdk.DefaultAsyncHttpxClient(transport=transport), **options
     )
     return made
 
@@ -132,12 +142,18 @@ def _library(sdk: ModuleType) -> str:
     )
 
 
-def _core(config: str | Path | None, client: Client | None, settings: dict[str, Any]) -> Core:
-    if client is not None:
-        if config is not None or settings:
-            raise TypeError("give either client, or config and settings")
-        return Core(client._gateway, client._model_list, client._model_style, None)
-    from seekroute.client.client import Client
-
-    own = Client(config=config, **settings)
-    return Core(own._gateway, own._model_list, own._model_style, own.close)
+def _check(
+    client: Client | AsyncClient,
+    kind: type[Client | AsyncClient],
+    config: str | Path | None,
+    settings: dict[str, Any],
+) -> None:
+    """Raises TypeError when `client` is not what the SDK client can stand on."""
+    if config is not None or settings:
+        raise TypeError("give either client, or config and settings")
+    if not isinstance(client, kind):
+        raise TypeError(f"client: expected a seekroute.{kind.__name__}, found {type(client)}")
+    if not client._backend.records:
+        raise TypeError(
+            "client asks a gateway at a URL: give that URL to the SDK itself, as base_url"
+        )

@@ -1,0 +1,288 @@
+"""The gateway in this process."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import os
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from seekroute.client.backend import (
+    CHAT_PATH,
+    AsyncBackend,
+    AsyncReadyReply,
+    AsyncReply,
+    Backend,
+    ReadyReply,
+    Reply,
+    Request,
+    header_map,
+)
+from seekroute.client.loops import LoopGateway
+from seekroute.errors import (
+    APIConnectionError,
+    ConfigError,
+    NotSupportedError,
+    Problem,
+    timed_out,
+)
+from seekroute.gateway import AsyncExchange, Gateway, SyncExchange
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from seekroute.gateway import Record
+    from seekroute.testing import MockProvider
+
+_MODEL_PREFIX = "/models/"
+_SERVED = f"POST {CHAT_PATH}, GET /models and GET {_MODEL_PREFIX}{{id}}"
+_UNKNOWN_MODEL = "there is no such model: client.models.list() lists those that exist"
+
+
+class _Local:
+    """Configuration, core and mock provider of a gateway in this process."""
+
+    def __init__(
+        self,
+        kind: type[Gateway],
+        config: str | Path | None,
+        settings: dict[str, Any],
+        on_cost: Callable[[int], None],
+    ) -> None:
+        from seekroute.config import (
+            ModelList,
+            build_options,
+            build_snapshot,
+            catalog_of,
+            load_settings,
+            mock_is_on,
+            profiles_of,
+            usable_providers,
+        )
+
+        self._mock: MockProvider | None = None
+        # A fake answer nobody asked for would be worse than none: the mock is on only on request.
+        settings.setdefault("mock", "off")
+        loaded = load_settings(config, overrides=settings)
+        catalog = catalog_of(loaded)
+        profiles = profiles_of(loaded)
+        self._style = profiles[0].model_ids
+        mock_base_url = ""
+        if mock_is_on(loaded, catalog, os.environ):
+            from seekroute.testing import MockProvider
+
+            # Nobody looks at the records of our own: keep few of them.
+            self._mock = MockProvider(record_limit=16)
+            self._mock.start()
+            mock_base_url = self._mock.base_url
+        elif not usable_providers(loaded, catalog, os.environ):
+            hint = "set OPENAI_API_KEY, DEEPSEEK_API_KEY, ...; or mock: on to try it without one"
+            raise ConfigError([Problem("providers", "no provider has a key", hint)])
+        # No key is ever checked in process; a pepper there must be all the same.
+        options = build_options(loaded, os.urandom(32))
+        snapshot = build_snapshot(
+            loaded, catalog, profiles, os.environ, mock_base_url=mock_base_url
+        )
+        self._models = ModelList(catalog, snapshot)
+        self.gateway = kind(options, snapshot)
+        self.gateway.on_record(lambda record: on_cost(record.cost_nano))
+
+    def answer_here(self, request: Request) -> tuple[int, dict[str, str], bytes]:
+        """The answer to a request that is not for the core's engine, as the server gives it."""
+        path = request.path
+        offered = _request_id(request)
+        if request.method == "GET" and path == "/models":
+            body = self._models.payload(style=self._style)
+        elif request.method == "GET" and path.startswith(_MODEL_PREFIX):
+            name = unquote(path[len(_MODEL_PREFIX) :])
+            found = self._models.one(name, style=self._style)
+            if found is None:
+                return self._refuse("model_not_found", _UNKNOWN_MODEL, "model", offered)
+            body = found
+        elif path == "/key":
+            raise NotSupportedError(
+                "a gateway in this process has no API keys",
+                hint="give base_url= to ask a running gateway about its key",
+            )
+        else:
+            message = f"{request.method} {path} is not served here; served are {_SERVED}"
+            return self._refuse("not_found", message, "", offered)
+        request_id = self.gateway.core.new_request_id(offered).decode("latin-1")
+        return 200, {"content-type": "application/json", "x-request-id": request_id}, body
+
+    def _refuse(
+        self, code: str, message: str, param: str, request_id: bytes | None
+    ) -> tuple[int, dict[str, str], bytes]:
+        core = self.gateway.core
+        status, headers, body = core.error(code, message, param, request_id, None, False)
+        return status, header_map(headers), body
+
+    def stop_mock(self) -> None:
+        if self._mock is not None:
+            self._mock.stop()
+            self._mock = None
+
+
+def _request_id(request: Request) -> bytes | None:
+    for name, value in request.headers.items():
+        if name.lower() == "x-request-id":
+            return value.encode("latin-1", "replace")
+    return None
+
+
+class LocalBackend(Backend):
+    """A gateway in this process, for plain threads.
+
+    Args:
+        config: A configuration file; default: the one the server would find, if any.
+        settings: Its keys.
+        on_cost: Called with the nano-USD of every exchange that ends, from another thread.
+
+    Raises:
+        ConfigError: the configuration is wrong; lists every problem.
+    """
+
+    records = True
+
+    def __init__(
+        self,
+        config: str | Path | None,
+        settings: dict[str, Any],
+        on_cost: Callable[[int], None],
+    ) -> None:
+        self._local = _Local(Gateway, config, settings, on_cost)
+        self.gateway = self._local.gateway
+        self.gateway.start_thread()
+
+    def open(self, request: Request) -> Reply:
+        if request.path != CHAT_PATH or request.method != "POST":
+            return ReadyReply(*self._local.answer_here(request))
+        exchange = self.gateway.submit_sync(request.body, request_id=_request_id(request))
+        exchange.timeout = None if math.isinf(request.timeout) else request.timeout
+        try:
+            status, headers = exchange.head()
+        except BaseException:
+            exchange.cancel()
+            raise
+        return _LocalReply(exchange, status, header_map(headers))
+
+    def close(self) -> None:
+        self.gateway.close()
+        self._local.stop_mock()
+
+
+class _LocalReply:
+    __slots__ = ("_exchange", "headers", "status")
+
+    def __init__(self, exchange: SyncExchange, status: int, headers: Mapping[str, str]) -> None:
+        self._exchange = exchange
+        self.status = status
+        self.headers = headers
+
+    @property
+    def record(self) -> Record | None:
+        return self._exchange.record
+
+    def next(self) -> bytes | None:
+        return self._exchange.next()
+
+    def read(self) -> bytes:
+        body = self._exchange.read()
+        if self._exchange.record is None:
+            raise APIConnectionError("the client was closed while a request was running")
+        return body
+
+    def close(self) -> None:
+        self._exchange.cancel()
+
+
+class AsyncLocalBackend(AsyncBackend):
+    """As `LocalBackend`, for asyncio: serves on the event loop that asks, whichever it is."""
+
+    records = True
+
+    def __init__(
+        self,
+        config: str | Path | None,
+        settings: dict[str, Any],
+        on_cost: Callable[[int], None],
+    ) -> None:
+        self._local = _Local(LoopGateway, config, settings, on_cost)
+        assert isinstance(self._local.gateway, LoopGateway)
+        self.gateway: LoopGateway = self._local.gateway
+
+    async def open(self, request: Request) -> AsyncReply:
+        if request.path != CHAT_PATH or request.method != "POST":
+            return AsyncReadyReply(*self._local.answer_here(request))
+        exchange = self.gateway.submit_here(request.body, _request_id(request))
+        try:
+            async with asyncio.timeout(_limit(request.timeout)):
+                status, headers = await exchange.head()
+        except TimeoutError:
+            exchange.cancel()
+            raise timed_out(request.timeout) from None
+        except BaseException:
+            exchange.cancel()
+            raise
+        if not headers:
+            raise APIConnectionError("the request was cancelled")
+        return _AsyncLocalReply(exchange, status, header_map(headers), request.timeout)
+
+    async def aclose(self) -> None:
+        self.gateway.leave()
+        await asyncio.to_thread(self._close)
+
+    def _close(self) -> None:
+        self.gateway.close()
+        self._local.stop_mock()
+
+
+def _limit(timeout: float) -> float | None:
+    return None if math.isinf(timeout) else timeout
+
+
+class _AsyncLocalReply:
+    __slots__ = ("_exchange", "_timeout", "headers", "status")
+
+    def __init__(
+        self, exchange: AsyncExchange, status: int, headers: Mapping[str, str], timeout: float
+    ) -> None:
+        self._exchange = exchange
+        self._timeout = timeout
+        self.status = status
+        self.headers = headers
+
+    @property
+    def record(self) -> Record | None:
+        return self._exchange.record
+
+    async def next(self) -> bytes | None:
+        exchange = self._exchange
+        try:
+            async with asyncio.timeout(_limit(self._timeout)):
+                part = await exchange.next()
+        except TimeoutError:
+            exchange.cancel()
+            raise timed_out(self._timeout) from None
+        except BaseException:
+            exchange.cancel()
+            raise
+        if part and exchange.record is None:
+            exchange.ack(len(part))
+        return part
+
+    async def read(self) -> bytes:
+        parts = []
+        while (part := await self.next()) is not None:
+            parts.append(part)
+        if self._exchange.record is None:
+            raise APIConnectionError("the client was closed while a request was running")
+        return b"".join(parts)
+
+    async def aclose(self) -> None:
+        self._exchange.cancel()
+
+    def abandon(self) -> None:
+        self._exchange.cancel()

@@ -1,0 +1,116 @@
+"""A gateway for whichever event loops ask it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+from seekroute.errors import APIConnectionError
+from seekroute.gateway import AsyncExchange, Gateway
+
+if TYPE_CHECKING:
+    from seekroute.gateway import Event
+
+
+class LoopGateway(Gateway):
+    """Serves exchanges of any number of event loops, one after another or at once.
+
+    While there is one loop, the core's mailbox is read on it: no other thread is involved. When
+    the loop has been closed, the next one takes over. When two are open at once, a thread reads
+    for all from then on, and hands each loop its batch.
+    """
+
+    def __init__(self, options: dict[str, Any], snapshot: dict[str, Any]) -> None:
+        super().__init__(options, snapshot)
+        # Which loop an exchange lives on; entries are those of `_live`, under the same lock.
+        self._homes: dict[int, asyncio.AbstractEventLoop] = {}
+
+    def submit_here(self, body: bytes, request_id: bytes | None) -> AsyncExchange:
+        """Starts an exchange for the running event loop.
+
+        Raises:
+            APIConnectionError: the gateway has been closed.
+        """
+        loop = asyncio.get_running_loop()
+        with self._submitting:
+            if self._closed.is_set():
+                raise APIConnectionError("the client is closed")
+            self._serve(loop)
+            exchange = self.core.submit(body, None, request_id, False, True)
+            running = AsyncExchange(self.core, loop, exchange, self._ack_bytes)
+            self._live[exchange] = running
+            self._homes[exchange] = loop
+        self.core.flush()
+        return running
+
+    def _serve(self, loop: asyncio.AbstractEventLoop) -> None:
+        before = self._loop
+        if before is loop or self._thread is not None:
+            return
+        if before is None or before.is_closed():
+            self.attach(loop)
+            return
+        self._loop = None
+        try:
+            before.call_soon_threadsafe(before.remove_reader, self.core.fileno())
+        except RuntimeError:  # it was closed just now, and its reader with it
+            self.attach(loop)
+            return
+        self.start_thread()
+
+    def _dispatch(self) -> None:
+        # Under the lock as a whole, so that two readers cannot hand out batches in another order
+        # than they took them.
+        with self._submitting:
+            here = self._loop
+            elsewhere: dict[asyncio.AbstractEventLoop, list[tuple[AsyncExchange, Event]]] = {}
+            for event in self.core.drain():
+                exchange, record = event[0], event[3]
+                if record is not None:
+                    for callback in self._on_record:
+                        callback(record)
+                running = self._live.get(exchange)
+                if not isinstance(running, AsyncExchange):
+                    continue
+                home = self._homes[exchange]
+                if record is not None:
+                    del self._live[exchange], self._homes[exchange]
+                if home is here:
+                    running.push(event)
+                else:
+                    elsewhere.setdefault(home, []).append((running, event))
+            for home, batch in elsewhere.items():
+                try:
+                    home.call_soon_threadsafe(_push_all, batch)
+                except RuntimeError:  # closed, and with it whoever waited
+                    for running, _ in batch:
+                        running.cancel()
+
+    def leave(self) -> None:
+        """Stops reading on the running event loop, which is about to close the gateway."""
+        if self._loop is not None and self._loop is asyncio.get_running_loop():
+            self.detach()
+
+    def close(self) -> None:
+        if self._loop is not None and not self._loop.is_closed():
+            before, self._loop = self._loop, None
+            with contextlib.suppress(RuntimeError):  # closed just now
+                before.call_soon_threadsafe(before.remove_reader, self.core.fileno())
+        self._loop = None
+        if self._live and self._thread is None:
+            self.start_thread()  # somebody has to read how the cancelled requests ended
+        super().close()
+
+    def _drop_all(self) -> None:
+        with self._submitting:
+            waiting = [(self._homes[exchange], running) for exchange, running in self._live.items()]
+        for home, running in waiting:
+            if isinstance(running, AsyncExchange):
+                with contextlib.suppress(RuntimeError):  # closed, and with it whoever waited
+                    home.call_soon_threadsafe(running.drop)
+
+
+def _push_all(batch: list[tuple[AsyncExchange, Event]]) -> None:
+    for running, event in batch:
+        running.push(event)
