@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
+from seekroute.client.base import BaseClient
 from seekroute.client.results import ChatCompletion, ImagesResponse, ModelPage
 from seekroute.client.streams import StreamState
 from seekroute.errors import APIError, ConfigError
@@ -205,6 +206,18 @@ def config_error_bundle(error: ConfigError) -> Bundle:
     }
 
 
+def client_bundle(client: BaseClient) -> Bundle:
+    """What a client is, and what it has spent."""
+    place = "in this process" if client._backend.records else "at a gateway elsewhere"
+    title = f"seekroute.{type(client).__name__}, {place}"
+    spent = usd(client.spend)
+    return {
+        "text/plain": f"{title}: {spent} spent",
+        "text/markdown": f"**{title}**: {spent} spent",
+        "text/html": _card(title, [_table(title, ["Spent"], [[spent]], shown=True)]),
+    }
+
+
 _BUNDLES: Final[list[tuple[type, Callable[[Any], Bundle]]]] = [
     (ChatCompletion, completion_bundle),
     (StreamState, stream_bundle),
@@ -212,6 +225,7 @@ _BUNDLES: Final[list[tuple[type, Callable[[Any], Bundle]]]] = [
     (ModelPage, models_bundle),
     (APIError, error_bundle),
     (ConfigError, config_error_bundle),
+    (BaseClient, client_bundle),
 ]
 
 
