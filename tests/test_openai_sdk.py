@@ -478,6 +478,22 @@ def test_closing_ends_the_gateway(settings: dict[str, Any], mock: MockProvider) 
         llm.chat.completions.create(model=MODEL, messages=HELLO)
 
 
+def test_closing_the_gateway_under_asyncio(settings: dict[str, Any], mock: MockProvider) -> None:
+    async def main() -> None:
+        llm = seekroute.async_openai_client(max_retries=0, **settings)
+        stream = await llm.chat.completions.create(model=MODEL, messages=HELLO, stream=True)
+        await anext(stream)
+        await llm.close()
+        with pytest.raises(Exception, match=r"closed|[Cc]onnection"):
+            [chunk async for chunk in stream]
+        with pytest.raises(openai.APIConnectionError):
+            await llm.chat.completions.create(model=MODEL, messages=HELLO)
+
+    mock.queue(hanging())
+    asyncio.run(main())
+    mock.wait_for_abort()
+
+
 def test_closing_the_shared_client_under_requests(
     settings: dict[str, Any], mock: MockProvider
 ) -> None:

@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import os
 import queue
-import select
 import threading
+import time
 from collections import deque
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -25,8 +25,10 @@ if TYPE_CHECKING:
     from seekroute._core import Headers
     from seekroute._core import Record as Record
 
-# How long `close()` waits for cancelled requests to be booked; it takes milliseconds.
-_CLOSE_SECONDS = 2.0
+# How long the pump thread sleeps at most: a bound on how late it sees `close()`.
+_WAIT_SECONDS = 0.5
+# How long closing waits for what it has cancelled.
+_CLOSE_SECONDS = 1.0
 
 
 class _Sink(Protocol):
@@ -78,8 +80,6 @@ class AsyncExchange:
     def push(self, event: Event) -> None:
         """Takes one entry of a drained batch."""
         _, head, body, record = event
-        if self._ended:
-            return  # dropped: how it ended is no longer its reader's to know
         if head is not None:
             self._head = head
         if record is not None:
@@ -279,9 +279,7 @@ class Gateway:
         self._flushing = False
         self._thread: threading.Thread | None = None
         self._submitting = threading.Lock()
-        self._closed = threading.Event()  # nothing new is taken
-        self._stopped = False
-        self._wake_fd = -1  # of the pump thread
+        self._closed = threading.Event()
 
     # --- under asyncio ---------------------------------------------------------------------------
 
@@ -326,20 +324,13 @@ class Gateway:
 
     def start_thread(self) -> None:
         """Serves this gateway's exchanges from a thread of its own, for `submit_sync()`."""
-        self._wake_fd = os.eventfd(0, os.EFD_CLOEXEC)
         self._thread = threading.Thread(target=self._pump, name="seekroute-pump", daemon=True)
         self._thread.start()
 
     def _pump(self) -> None:
-        poller = select.poll()
-        poller.register(self.core.fileno(), select.POLLIN)
-        poller.register(self._wake_fd, select.POLLIN)
-        while not (self._closed.is_set() and (self._stopped or not self._live)):
-            for ready, _ in poller.poll():
-                if ready == self._wake_fd:
-                    os.eventfd_read(ready)
-                else:
-                    self._dispatch()
+        while not self._closed.is_set():
+            if self.core.wait(_WAIT_SECONDS):
+                self._dispatch()
 
     def submit_sync(
         self, body: bytes, *, request_id: bytes | None = None, local: bool = True
@@ -379,34 +370,30 @@ class Gateway:
                 running.push(event)
 
     def close(self) -> None:
-        """Ends the engine threads. Idempotent.
-
-        What still runs gets no more of its answer; where a pump thread serves it, its upstream is
-        cancelled and it is booked before this returns.
-        """
+        """Ends the engine threads; what still runs is cancelled or dropped. Idempotent."""
         with self._submitting:  # whoever is submitting comes into the table first
-            first = not self._closed.is_set()
             self._closed.set()
         self.detach()
-        running = list(self._live)
-        self._drop_all()
-        thread = self._thread if self._thread is not threading.current_thread() else None
-        if first and thread is not None:
-            for exchange in running:
-                self.core.cancel(exchange)
-            self.core.flush()
-            os.eventfd_write(self._wake_fd, 1)
-            thread.join(_CLOSE_SECONDS)
-        self._stopped = True
-        self.core.close()
-        if first and thread is not None:
-            os.eventfd_write(self._wake_fd, 1)
+        thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            os.eventfd_write(self.core.fileno(), 1)  # what the mailbox does for a reader
             thread.join()
-            os.close(self._wake_fd)
-        self._live.clear()
-
-    def _drop_all(self) -> None:
-        """Tells all readers that nothing more will come."""
+            self._thread = None
+            self._cancel_running()
+        self.core.close()
         for running in list(self._live.values()):
             if isinstance(running, SyncExchange):
                 running.drop()
+        self._live.clear()
+
+    def _cancel_running(self) -> None:
+        """Cancels every exchange and takes their ends, so that upstreams see it and costs count.
+
+        Takes `_CLOSE_SECONDS` at most. Nobody else reads the mailbox by now.
+        """
+        for exchange in list(self._live):
+            self.core.cancel(exchange)
+        until = time.monotonic() + _CLOSE_SECONDS
+        while self._live and time.monotonic() < until:
+            if self.core.wait(_CLOSE_SECONDS / 20):
+                self._dispatch()

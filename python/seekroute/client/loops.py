@@ -33,9 +33,9 @@ class LoopGateway(Gateway):
             APIConnectionError: the gateway has been closed.
         """
         loop = asyncio.get_running_loop()
+        if self._closed.is_set():
+            raise APIConnectionError("the client is closed")
         with self._submitting:
-            if self._closed.is_set():
-                raise APIConnectionError("the client is closed")
             self._serve(loop)
             exchange = self.core.submit(body, None, request_id, False, True)
             running = AsyncExchange(self.core, loop, exchange, self._ack_bytes)
@@ -93,22 +93,24 @@ class LoopGateway(Gateway):
             self.detach()
 
     def close(self) -> None:
-        if self._loop is not None and not self._loop.is_closed():
-            before, self._loop = self._loop, None
-            with contextlib.suppress(RuntimeError):  # closed just now
+        before, self._loop = self._loop, None
+        if before is not None:
+            with contextlib.suppress(RuntimeError):  # closed, and its reader with it
                 before.call_soon_threadsafe(before.remove_reader, self.core.fileno())
-        self._loop = None
-        if self._live and self._thread is None:
-            self.start_thread()  # somebody has to read how the cancelled requests ended
-        super().close()
-
-    def _drop_all(self) -> None:
         with self._submitting:
-            waiting = [(self._homes[exchange], running) for exchange, running in self._live.items()]
+            self._closed.set()
+            waiting = [
+                (self._homes[exchange], running)
+                for exchange, running in self._live.items()
+                if isinstance(running, AsyncExchange)
+            ]
+        if self._thread is None:  # else the base does it, after the thread has ended
+            self._cancel_running()
+        super().close()
+        self._homes.clear()
         for home, running in waiting:
-            if isinstance(running, AsyncExchange):
-                with contextlib.suppress(RuntimeError):  # closed, and with it whoever waited
-                    home.call_soon_threadsafe(running.drop)
+            with contextlib.suppress(RuntimeError):  # closed, and with it whoever waited
+                home.call_soon_threadsafe(running.drop)
 
 
 def _push_all(batch: list[tuple[AsyncExchange, Event]]) -> None:

@@ -14,11 +14,22 @@ import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any, Final
 
-from seekroute.client.backend import AsyncBackend, AsyncReply, Backend, Reply, Request
+from seekroute.client.backend import (
+    AsyncBackend,
+    AsyncReadyReply,
+    AsyncReply,
+    Backend,
+    ReadyReply,
+    Reply,
+    Request,
+)
 from seekroute.errors import APIConnectionError, APITimeoutError, NotSupportedError
 
 # What base URLs carry of the path; the longest comes first.
 _PREFIXES: Final = ("/api/v1/", "/v1/", "/")
+_CUT: Final = "the client was closed while a request was running"
+# Replies that were made here: they have no record and nothing to be cut off from.
+_READY: Final = (ReadyReply, AsyncReadyReply)
 
 
 class _Call:
@@ -52,6 +63,12 @@ class _Call:
         found: Exception = kind(str(error), request=self._request)
         return found
 
+    def check_end(self, reply: Any) -> None:
+        """Raises the library's exception when the body has ended because the gateway did."""
+        record = reply.record
+        if not isinstance(reply, _READY) and (record is None or record.error == "client_closed"):
+            raise self._http.ReadError(_CUT, request=self._request)
+
     def answer(self, reply: Any, stream: Any) -> Any:
         """The library's response around a reply."""
         return self._http.Response(reply.status, headers=dict(reply.headers), stream=stream)
@@ -75,6 +92,7 @@ class _Body:
         try:
             while (part := self._reply.next()) is not None:
                 yield part
+            self._call.check_end(self._reply)
         except APIConnectionError as error:
             raise self._call.failed(error, opening=False) from error
 
@@ -94,6 +112,7 @@ class _AsyncBody:
         try:
             while (part := await self._reply.next()) is not None:
                 yield part
+            self._call.check_end(self._reply)
         except APIConnectionError as error:
             raise self._call.failed(error, opening=False) from error
 
