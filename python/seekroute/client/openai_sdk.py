@@ -64,7 +64,7 @@ def openai_client(
     options = _options(max_retries, timeout)
     own = None
     if client is None:
-        client = own = Client(base_url="", config=config, **settings)
+        client = own = Client(config=config, **_local(settings))
     else:
         _check(client, Client, config, settings)
     transport = blocking(client._backend, None if own is None else own.close)
@@ -103,7 +103,7 @@ def async_openai_client(
     options = _options(max_retries, timeout)
     own = None
     if client is None:
-        client = own = AsyncClient(base_url="", config=config, **settings)
+        client = own = AsyncClient(config=config, **_local(settings))
     else:
         _check(client, AsyncClient, config, settings)
     transport = awaiting(client._backend, None if own is None else own.close)
@@ -120,6 +120,13 @@ def _options(max_retries: int | None, timeout: Any) -> dict[str, Any]:
     if timeout is not None:
         options["timeout"] = timeout
     return options
+
+
+def _local(settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings, made to mean this process whatever the environment says."""
+    if "base_url" in settings:
+        raise TypeError("base_url is for openai.OpenAI itself: here the gateway is in this process")
+    return {"base_url": "", **settings}
 
 
 def _sdk() -> ModuleType:
