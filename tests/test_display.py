@@ -13,13 +13,12 @@ from typing import Any
 import pytest
 
 import seekroute
+from in_process import HELLO, MODEL, begun, settings_for
 from seekroute.client.display import bundle, markdown, printable
 from seekroute.client.results import ChatCompletion, ImagesResponse, ModelPage
 from seekroute.errors import Problem, error_for_status
-from seekroute.testing import Gate, MockProvider, Raw, Text, Usage
+from seekroute.testing import Gate, MockProvider, Text, Usage
 
-MODEL = "openai/gpt-4o-mini"
-HELLO: list[Any] = [{"role": "user", "content": "Hello!"}]
 PNG = "data:image/png;base64,iVBORw0KGgo="
 ATTACKS = [
     "<script>alert(1)</script>",
@@ -288,9 +287,7 @@ def mock() -> Iterator[MockProvider]:
 
 @pytest.fixture
 def client(mock: MockProvider) -> Iterator[seekroute.Client]:
-    provider = {"base_url": mock.base_url, "api_key": "sk-upstream"}
-    options = {**provider, "allow_http": True, "allow_private": True}
-    with seekroute.Client(providers={"openai": options}) as running:
+    with seekroute.Client(**settings_for(mock)) as running:
         yield running
 
 
@@ -357,9 +354,7 @@ def test_live_in_a_terminal(client: seekroute.Client, mock: MockProvider) -> Non
 def test_live_leaves_what_came_of_a_broken_stream(
     client: seekroute.Client, mock: MockProvider, kind: type[io.StringIO]
 ) -> None:
-    chunk = b'data: {"id": "x", "choices": [{"index": 0, "delta": {"content": "Hel"}}]}\n\n'
-    head = ("head", 200, {"Content-Type": "text/event-stream"})
-    mock.queue(Raw([head, ("send", chunk), ("rst",)]))
+    mock.queue(begun(("rst",)))
     file = kind()
     with pytest.raises(seekroute.APIError):
         seekroute.live(client.chat.completions.stream(model=MODEL, messages=HELLO), file=file)
@@ -370,9 +365,7 @@ def test_live_leaves_what_came_of_a_broken_stream(
 def test_interrupting_live_cancels_the_request(
     client: seekroute.Client, mock: MockProvider
 ) -> None:
-    chunk = b'data: {"id": "x", "choices": [{"index": 0, "delta": {"content": "Hel"}}]}\n\n'
-    head = ("head", 200, {"Content-Type": "text/event-stream"})
-    mock.queue(Raw([head, ("send", chunk), ("hang",)]))
+    mock.queue(begun())
 
     class Interrupting(io.StringIO):
         def write(self, text: str) -> int:

@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 
 import seekroute
-from seekroute.testing import MockProvider, Raw, Status, Text
+from in_process import MODEL, begun, settings_for
+from seekroute.testing import MockProvider, Status, Text
 
 pytest.importorskip("IPython")
 
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 
-MODEL = "openai/gpt-4o-mini"
 KERNEL_SECONDS = 60
 
 
@@ -26,12 +26,6 @@ KERNEL_SECONDS = 60
 def mock() -> Iterator[MockProvider]:
     with MockProvider() as provider:
         yield provider
-
-
-def settings(mock: MockProvider) -> dict[str, Any]:
-    """Settings whose provider of MODEL is the mock."""
-    provider = {"base_url": mock.base_url, "api_key": "sk-upstream"}
-    return {"providers": {"openai": {**provider, "allow_http": True, "allow_private": True}}}
 
 
 # --- the magics -----------------------------------------------------------------------------------
@@ -60,7 +54,7 @@ def shell(mock: MockProvider, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
     made = InteractiveShell(config=Config({"HistoryManager": {"enabled": False}}))
     made.run_line_magic("colors", "nocolor")
-    with seekroute.Client(max_retries=0, **settings(mock)) as client:
+    with seekroute.Client(max_retries=0, **settings_for(mock)) as client:
         made.user_ns["c"] = client
         made.run_cell("%load_ext seekroute")
         yield Shell(made)
@@ -146,9 +140,7 @@ def test_errors_are_short_and_stop_the_cell(shell: Shell, mock: MockProvider) ->
 
 
 def test_an_answer_that_breaks_keeps_what_came(shell: Shell, mock: MockProvider) -> None:
-    chunk = b'data: {"id": "x", "choices": [{"index": 0, "delta": {"content": "Hel"}}]}\n\n'
-    head = ("head", 200, {"Content-Type": "text/event-stream"})
-    mock.queue(Raw([head, ("send", chunk), ("rst",)]))
+    mock.queue(begun(("rst",)))
     shown = shell.run(f"%ask --client c -m {MODEL} Hi")
     assert shown.startswith("Hel\n")
     assert "UpstreamError: " in shown
@@ -158,7 +150,7 @@ def test_without_a_client_one_is_made_of_the_environment(
     shell: Shell, mock: MockProvider, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SEEKROUTE_CONFIG", str(tmp_path / "seekroute.yaml"))
-    (tmp_path / "seekroute.yaml").write_text(json.dumps(settings(mock)))
+    (tmp_path / "seekroute.yaml").write_text(json.dumps(settings_for(mock)))
     assert shell.run(f"%ask -m {MODEL} Hi") == "Hello! You said: Hi\n"
     assert shell.run(f"%ask -m {MODEL} again") == "Hello! You said: again\n"
     (tmp_path / "seekroute.yaml").write_text("server: {port: 99999}")
@@ -195,7 +187,7 @@ def execute(
         monkeypatch.setenv(variable, str(tmp_path / variable))
 
     def run(*cells: str, updates: list[Any] | None = None) -> list[list[Any]]:
-        begin = f"import seekroute\nclient = seekroute.Client(**{settings(mock)!r})"
+        begin = f"import seekroute\nclient = seekroute.Client(**{settings_for(mock)!r})"
         notebook = nbformat.v4.new_notebook(
             cells=[nbformat.v4.new_code_cell(cell) for cell in (begin, *cells)]
         )
@@ -270,7 +262,7 @@ def test_notebook_with_magics_and_asyncio(
         "%load_ext seekroute",
         f"%%ask --client client -m {MODEL} --into answer\nHello there",
         "answer.text",
-        f"async with seekroute.AsyncClient(**{settings(mock)!r}) as other:\n"
+        f"async with seekroute.AsyncClient(**{settings_for(mock)!r}) as other:\n"
         "    stream = await other.chat.completions.create(\n"
         f"        model='{MODEL}', messages=[{{'role': 'user', 'content': 'Hi'}}], stream=True)\n"
         "    later = await seekroute.live_async(stream)",

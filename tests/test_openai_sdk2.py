@@ -1,4 +1,4 @@
-"""The tests of `test_openai_sdk.py` once more, with the SDK's major line before the newest."""
+"""OpenAI's SDK in process once more, with the major line before the newest."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import seekroute
 
 TESTS = Path(__file__).resolve().parent
 PYTHON = TESTS.parent / ".sdk" / "openai2" / "bin" / "python"
+FILES = ("test_openai_sdk.py", "test_openai_sdk_life.py")
 PATIENCE_S = 100
 
 
@@ -44,7 +45,7 @@ def test_older_sdk_over_the_gateway_in_process(tmp_path: Path) -> None:
     done = python(
         *("-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", "--noconftest"),
         *("-c", os.devnull, f"--rootdir={tmp_path}", f"--junit-xml={found}"),
-        str(TESTS / "test_openai_sdk.py"),
+        *(str(TESTS / name) for name in FILES),
     )
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr
     suite = ElementTree.parse(found).getroot()[0]

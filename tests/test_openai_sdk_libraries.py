@@ -12,10 +12,9 @@ import pytest
 from pydantic import BaseModel
 
 import seekroute
+from in_process import MODEL, SAID, settings_for
 from seekroute.testing import MockProvider, Status, Text, ToolCalls
 
-MODEL = "openai/gpt-4o-mini"
-SAID = "Hello! You said: Hello!"
 PARIS = {"name": "Paris", "population": 2_100_000}
 
 
@@ -35,8 +34,7 @@ def mock() -> Iterator[MockProvider]:
 @pytest.fixture
 def settings(mock: MockProvider) -> dict[str, Any]:
     """Settings whose provider of MODEL is the mock."""
-    provider = {"base_url": mock.base_url, "api_key": "sk-upstream"}
-    return {"providers": {"openai": {**provider, "allow_http": True, "allow_private": True}}}
+    return settings_for(mock)
 
 
 @pytest.fixture
