@@ -80,13 +80,17 @@ class _Local:
         elif not usable_providers(loaded, catalog, os.environ):
             hint = "set OPENAI_API_KEY, DEEPSEEK_API_KEY, ...; or mock: on to try it without one"
             raise ConfigError([Problem("providers", "no provider has a key", hint)])
-        # No key is ever checked in process; a pepper there must be all the same.
-        options = build_options(loaded, os.urandom(32))
-        snapshot = build_snapshot(
-            loaded, catalog, profiles, os.environ, mock_base_url=mock_base_url
-        )
-        self._models = ModelList(catalog, snapshot)
-        self.gateway = kind(options, snapshot)
+        try:
+            # No key is ever checked in process; a pepper there must be all the same.
+            options = build_options(loaded, os.urandom(32))
+            snapshot = build_snapshot(
+                loaded, catalog, profiles, os.environ, mock_base_url=mock_base_url
+            )
+            self._models = ModelList(catalog, snapshot)
+            self.gateway = kind(options, snapshot)
+        except BaseException:
+            self.stop_mock()
+            raise
         self.gateway.on_record(lambda record: on_cost(record.cost_nano))
 
     def answer_here(self, request: Request) -> tuple[int, dict[str, str], bytes]:

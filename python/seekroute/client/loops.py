@@ -33,9 +33,9 @@ class LoopGateway(Gateway):
             APIConnectionError: the gateway has been closed.
         """
         loop = asyncio.get_running_loop()
-        if self._closed.is_set():
-            raise APIConnectionError("the client is closed")
         with self._submitting:
+            if self._closed.is_set():
+                raise APIConnectionError("the client is closed")
             self._serve(loop)
             exchange = self.core.submit(body, None, request_id, False, True)
             running = AsyncExchange(self.core, loop, exchange, self._ack_bytes)
