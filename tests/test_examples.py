@@ -63,6 +63,8 @@ def test_mounted_in_fastapi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def test_none_is_forgotten() -> None:
     assert {path.name for path in EXAMPLES.glob("*.py")} == {
         "in_process.py",
+        "langchain_in_process.py",
         "mount_in_fastapi.py",
         "openai_sdk.py",
+        "openai_sdk_in_process.py",
     }

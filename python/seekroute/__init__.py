@@ -18,6 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from seekroute.client import AsyncChatStream, AsyncClient, ChatCompletion, ChatStream, Client
+    from seekroute.client.live import live, live_async
+    from seekroute.client.notebook import load_ipython_extension, unload_ipython_extension
+    from seekroute.client.openai_sdk import async_openai_client, openai_client
     from seekroute.errors import (
         APIConnectionError,
         APIError,
@@ -66,7 +69,13 @@ __all__ = [
     "SeekrouteError",
     "UnprocessableEntityError",
     "UpstreamError",
+    "async_openai_client",
     "create_app",
+    "live",
+    "live_async",
+    "load_ipython_extension",
+    "openai_client",
+    "unload_ipython_extension",
 ]
 
 _HOMES = {
@@ -75,7 +84,13 @@ _HOMES = {
     "ChatCompletion": "client",
     "ChatStream": "client",
     "Client": "client",
+    "async_openai_client": "client.openai_sdk",
     "create_app": "server",
+    "live": "client.live",
+    "live_async": "client.live",
+    "load_ipython_extension": "client.notebook",
+    "openai_client": "client.openai_sdk",
+    "unload_ipython_extension": "client.notebook",
 }
 
 

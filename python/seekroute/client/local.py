@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from seekroute.testing import MockProvider
 
 _MODEL_PREFIX = "/models/"
+_SERVED = f"POST {CHAT_PATH}, GET /models and GET {_MODEL_PREFIX}{{id}}"
 _UNKNOWN_MODEL = "there is no such model: client.models.list() lists those that exist"
 
 
@@ -110,7 +111,7 @@ class _Local:
                 hint="give base_url= to ask a running gateway about its key",
             )
         else:
-            message = f"there is nothing at {path}"
+            message = f"{request.method} {path} is not served here; served are {_SERVED}"
             return self._refuse("not_found", message, "", offered)
         request_id = self.gateway.core.new_request_id(offered).decode("latin-1")
         return 200, {"content-type": "application/json", "x-request-id": request_id}, body
