@@ -20,15 +20,21 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from seekroute._core import Event as Event
-    from seekroute._core import Headers
+    from seekroute._core import Headers as Headers
     from seekroute._core import Record as Record
 
 # How long the pump thread sleeps at most: a bound on how late it sees `close()`.
 _WAIT_SECONDS = 0.5
 
 
-class _Sink(Protocol):
-    def push(self, event: Event) -> None: ...
+class Sink(Protocol):
+    """Takes what the mailbox brings for one exchange. Neither method may wait or submit."""
+
+    def push(self, event: Event) -> None:
+        """Takes one entry of a drained batch; the last has a record."""
+
+    def drop(self) -> None:
+        """Nothing more will come: the gateway was closed."""
 
 
 class AsyncExchange:
@@ -268,7 +274,7 @@ class Gateway:
         self.core.install(snapshot)
         for mac, key in keys:
             self.core.put_key(mac, key)
-        self._live: dict[int, _Sink] = {}
+        self._live: dict[int, Sink] = {}
         self._ack_bytes = options["window_bytes"] // 4
         self._on_record: list[Callable[[Record], None]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -342,7 +348,25 @@ class Gateway:
         self.core.flush()
         return running
 
+    def submit_for(self, sink: Sink, body: bytes) -> int:
+        """Queues an exchange whose events go to `sink`, on the pump thread; returns its id.
+
+        Call `core.flush()` after a batch of them. The id is for `core.cancel()`. Raises
+        APIConnectionError when the gateway is closed.
+        """
+        with self._submitting:
+            if self._closed.is_set():
+                raise APIConnectionError("the client is closed")
+            exchange = self.core.submit(body, None, None, False, True)
+            self._live[exchange] = sink
+        return exchange
+
     # --- both ------------------------------------------------------------------------------------
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close()` was called."""
+        return self._closed.is_set()
 
     def on_record(self, callback: Callable[[Record], None]) -> None:
         """Calls `callback` with the record of every exchange that ends."""
@@ -375,6 +399,6 @@ class Gateway:
             self._thread.join()
             self._thread = None
         for running in list(self._live.values()):
-            if isinstance(running, SyncExchange):
+            if not isinstance(running, AsyncExchange):
                 running.drop()
         self._live.clear()

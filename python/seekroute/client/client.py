@@ -11,6 +11,12 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
 
 from seekroute.client import calls
 from seekroute.client.calls import Call, Head
+from seekroute.client.extras import (
+    AsyncClientExtras,
+    ClientExtras,
+    metered,
+    metered_async,
+)
 from seekroute.client.local import AsyncLocalBackend, LocalBackend
 from seekroute.client.resources import Chat, Completions, Images, Models
 from seekroute.client.results import ChatCompletion, ImagesResponse, ModelPage, Result
@@ -158,7 +164,7 @@ def _remote_address(
     return base_url, api_key or os.environ.get("SEEKROUTE_API_KEY") or None
 
 
-class Client(_BaseClient):
+class Client(ClientExtras, _BaseClient):
     """A gateway: in this process, without a server, or at `base_url`.
 
     In process, providers whose key is in the environment (`OPENAI_API_KEY`, `DEEPSEEK_API_KEY`,
@@ -208,11 +214,12 @@ class Client(_BaseClient):
         self._closing = threading.Event()
         address = _remote_address(base_url, api_key, config, settings)
         if address is None:
-            self._backend: Backend = LocalBackend(config, settings, self._spend.add)
+            backend: Backend = LocalBackend(config, settings, self._spend.add)
         else:
             from seekroute.client.remote import RemoteBackend
 
-            self._backend = RemoteBackend(*address)
+            backend = RemoteBackend(*address)
+        self._backend = metered(backend)
         self._build_tree()
 
     def _build_tree(self) -> None:
@@ -319,7 +326,7 @@ class Client(_BaseClient):
         self.close()
 
 
-class AsyncClient(_BaseClient):
+class AsyncClient(AsyncClientExtras, _BaseClient):
     """As `Client`, for asyncio: the same arguments, methods, results and errors.
 
     Usable from any event loop, from several one after another, and from several at once. In
@@ -350,11 +357,12 @@ class AsyncClient(_BaseClient):
         self._spend = Spend()
         address = _remote_address(base_url, api_key, config, settings)
         if address is None:
-            self._backend: AsyncBackend = AsyncLocalBackend(config, settings, self._spend.add)
+            backend: AsyncBackend = AsyncLocalBackend(config, settings, self._spend.add)
         else:
             from seekroute.client.remote import AsyncRemoteBackend
 
-            self._backend = AsyncRemoteBackend(*address)
+            backend = AsyncRemoteBackend(*address)
+        self._backend = metered_async(backend)
         self._build_tree()
 
     def _build_tree(self) -> None:

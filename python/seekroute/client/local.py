@@ -84,6 +84,7 @@ class _Local:
         snapshot = build_snapshot(
             loaded, catalog, profiles, os.environ, mock_base_url=mock_base_url
         )
+        self.snapshot = snapshot
         self._models = ModelList(catalog, snapshot)
         self.gateway = kind(options, snapshot)
         self.gateway.on_record(lambda record: on_cost(record.cost_nano))
@@ -153,6 +154,7 @@ class LocalBackend(Backend):
     ) -> None:
         self._local = _Local(Gateway, config, settings, on_cost)
         self.gateway = self._local.gateway
+        self.snapshot = self._local.snapshot
         self.gateway.start_thread()
 
     def open(self, request: Request) -> Reply:
@@ -211,6 +213,7 @@ class AsyncLocalBackend(AsyncBackend):
         self._local = _Local(LoopGateway, config, settings, on_cost)
         assert isinstance(self._local.gateway, LoopGateway)
         self.gateway: LoopGateway = self._local.gateway
+        self.snapshot = self._local.snapshot
 
     async def open(self, request: Request) -> AsyncReply:
         if request.path != CHAT_PATH or request.method != "POST":
