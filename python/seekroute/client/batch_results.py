@@ -195,9 +195,14 @@ class Results(Sequence["ChatCompletion | Exception"]):
         )
 
     @property
+    def times(self) -> list[float]:
+        """Seconds that each answer took, in the prompts' order, without the gaps."""
+        return [outcome.latency for outcome in self._answered()]
+
+    @property
     def latency(self) -> Latency:
         """Quantiles of the answers' times, in seconds."""
-        return latency_of([outcome.latency for outcome in self._answered()])
+        return latency_of(self.times)
 
     # --- to look at ----------------------------------------------------------------------------
 

@@ -81,6 +81,7 @@ class Run:
         # True while code of the caller runs: an interrupt may end it at once.
         self.outside = False
         self._total = len(prompts) if isinstance(prompts, Sized) else None
+        self._ready_made = isinstance(prompts, Sequence)
         self._source: Iterator[object] = iter(prompts)
         self._writer = writer
         self._lane = lane
@@ -143,7 +144,11 @@ class Run:
 
     def _wait_at_most(self, now: float) -> float | None:
         moments = []
-        if (self._held_back is None and not self.results.exhausted) or self._schedule.waiting:
+        if self._held_back is not None:
+            # It waits for something that runs to end, or for the end of a pause.
+            if now < self._schedule.paused_until:
+                moments.append(self._schedule.paused_until)
+        elif not self.results.exhausted or self._schedule.waiting:
             wake = self._schedule.wake_at()
             if wake is not None:
                 moments.append(wake)
@@ -247,12 +252,17 @@ class Run:
     def _start(self, now: float) -> None:
         schedule, started = self._schedule, False
         while True:
-            job = schedule.due(now)
-            if job is None:
+            job = self._held_back
+            if job is not None:
+                if not schedule.has_room(now):
+                    break
+                self._held_back = None
+            elif (job := schedule.due(now)) is None:
                 if not schedule.may_start(now):
                     break
-                job = self._next()
-                if job is None:
+                if started and not self._ready_made:
+                    self._lane.flush()  # the next prompt may be long in coming
+                if (job := self._next()) is None:
                     break
             if self._caps.any and not self._afford(job):
                 self._held_back = job
@@ -269,8 +279,7 @@ class Run:
 
     def _next(self) -> Job | None:
         """The next prompt that has no stored answer; None at the end."""
-        job, self._held_back = self._held_back, None
-        while job is None and not self.results.exhausted:
+        while not self.results.exhausted:
             self.outside = True
             try:
                 prompt = next(self._source)
@@ -292,7 +301,8 @@ class Run:
             job = Job(index, body, key, self._arrive)
             if self._caps.any:
                 job.estimate = self._caps.estimate(prompt, body)
-        return job
+            return job
+        return None
 
     def _afford(self, job: Job) -> bool:
         """Sets the job's money aside; False when it has to wait, or the run to stop."""

@@ -102,14 +102,15 @@ class Schedule(Generic[JobT]):
 
     def may_start(self, now: float) -> bool:
         """Whether a new job may begin."""
-        return self._has_room(now) and len(self._waiting) < self.concurrency
+        return self.has_room(now) and len(self._waiting) < self.concurrency
 
-    def _has_room(self, now: float) -> bool:
+    def has_room(self, now: float) -> bool:
+        """Whether a job that was there before may begin."""
         return not self.stopped and self.in_flight < self.concurrency and now >= self.paused_until
 
     def due(self, now: float) -> JobT | None:
         """Takes a job whose retry is due; to be asked before a new one is started."""
-        if self._waiting and self._waiting[0][0] <= now and self._has_room(now):
+        if self._waiting and self._waiting[0][0] <= now and self.has_room(now):
             return heapq.heappop(self._waiting)[2]
         return None
 
