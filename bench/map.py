@@ -5,7 +5,8 @@ one JSON line a round: CPU (user and system) of this process in microseconds a p
 second, and how many requests were in flight on average (by Little's law, from the core's own
 times: what waits for this process is not in it).
 `--checkpoint` also writes a checkpoint file; `--lazy` gives the prompts as a generator; `--async`
-second, and how many requests were in flight on average (by Little's law, from the core's own
+takes `AsyncClient`; `--max-cost` sets a cap; `--base` measures the core alone, started in batches
+without `map`.
 """
 
 from __future__ import annotations
