@@ -187,17 +187,47 @@ def test_cancelling_before_an_answer_ends_the_wait(mock: MockProvider) -> None:
     gateway.close()
 
 
+# What `import seekroute` may take, in milliseconds.
+IMPORT_BUDGET_MS = 100
+
+
 def test_import_is_light_and_offline() -> None:
     script = (
         "import socket, sys\n"
         "def no(*a, **k): raise AssertionError('network at import')\n"
-        "socket.socket.connect = no\n"
+        "for name in ('connect', 'connect_ex', 'bind', 'sendto'):\n"
+        "    setattr(socket.socket, name, no)\n"
+        "socket.getaddrinfo = socket.create_connection = no\n"
         "import seekroute\n"
-        "heavy = {'pydantic', 'sqlalchemy', 'uvicorn', 'yaml', 'seekroute._core'}\n"
+        "import seekroute.errors\n"
+        "heavy = {'pydantic', 'sqlalchemy', 'uvicorn', 'yaml', 'seekroute._core', 'httpx2', 'httpx',\n"
+        "         'openai', 'asyncio', 'typer', 'rich', 'starlette'}\n"
         "heavy &= set(sys.modules)\n"
         "assert not heavy, heavy\n"
+        "import seekroute.client\n"
+        "late = {'pydantic', 'sqlalchemy', 'httpx2', 'httpx', 'openai', 'yaml', 'uvicorn'}\n"
+        "late &= set(sys.modules)\n"
+        "assert not late, late\n"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_import_is_quick() -> None:
+    """The best of a few: a busy machine must not decide."""
+    best = min(_import_ms() for _ in range(5))
+    assert best < IMPORT_BUDGET_MS
+
+
+def _import_ms() -> float:
+    """The cumulative time of the interpreter's own account."""
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-c", "import seekroute"],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    (line,) = [each for each in done.stderr.splitlines() if each.endswith("| seekroute")]
+    return int(line.split("|")[1]) / 1000
 
 
 def test_public_names_are_exported_and_documented() -> None:

@@ -57,7 +57,14 @@ def test_every_package_imports() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["seekroute.client.results", "seekroute.config.loading", "seekroute.errors"]
+    "name",
+    [
+        "seekroute.client.results",
+        "seekroute.client.retry",
+        "seekroute.client.streams",
+        "seekroute.config.loading",
+        "seekroute.errors",
+    ],
 )
 def test_examples_in_docstrings_run(name: str) -> None:
     tried = doctest.testmod(

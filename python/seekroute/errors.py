@@ -162,8 +162,21 @@ class APIError(SeekrouteError):
         self.retryable = retryable
         self.retry_after = retry_after
 
+    @property
+    def request(self) -> Any:
+        """As openai's errors have it, without headers and body."""
+        return _http_library().Request("POST", "http://seekroute.invalid")
+
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (self._own_class, self.args, self.__dict__)
+
+
+def _http_library() -> Any:
+    """The library whose types openai's errors carry, where openai is loaded."""
+    library = sys.modules.get("httpx2") or sys.modules.get("httpx")
+    if library is None or "openai" not in sys.modules:
+        raise AttributeError("there is one only where openai has been imported")
+    return library
 
 
 APIError._own_class = APIError
@@ -222,6 +235,9 @@ class NotSupportedError(APIError):
     """The client, or the way it reaches its gateway, cannot do this."""
 
 
+_BODY_HEADERS = frozenset({"content-encoding", "content-length", "transfer-encoding"})
+
+
 class APIStatusError(APIError):
     """The gateway answered with an error. `headers` are the answer's, names in lower case."""
 
@@ -256,21 +272,14 @@ class APIStatusError(APIError):
     @property
     def response(self) -> Any:
         """The answer as openai's errors have it: of the HTTP library that openai uses."""
-        http = sys.modules.get("httpx2") or sys.modules.get("httpx")
-        if http is None:
-            raise AttributeError("there is a response only where openai is imported")
-        request = http.Request("POST", "http://seekroute.invalid")
-        return http.Response(
+        # Those that speak of the body's bytes do not fit the one made here.
+        headers = {k: v for k, v in self.headers.items() if k not in _BODY_HEADERS}
+        return _http_library().Response(
             self.status_code or 200,
-            headers=dict(self.headers),
+            headers={"x-request-id": self.request_id, **headers},
             json={"error": dict(self.body)},
-            request=request,
+            request=self.request,
         )
-
-    @property
-    def request(self) -> Any:
-        """As openai's errors have it, without headers and body."""
-        return self.response.request
 
 
 class BadRequestError(APIStatusError):

@@ -8,8 +8,10 @@ loop a thread waits for it (`Gateway.start_thread`). One of the two at a time.
 from __future__ import annotations
 
 import asyncio
+import os
 import queue
 import threading
+import time
 from collections import deque
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 
 # How long the pump thread sleeps at most: a bound on how late it sees `close()`.
 _WAIT_SECONDS = 0.5
+# How long closing waits for what it has cancelled.
+_CLOSE_SECONDS = 1.0
 
 
 class Sink(Protocol):
@@ -390,15 +394,33 @@ class Gateway:
                 running.push(event)
 
     def close(self) -> None:
-        """Ends the engine threads; what still runs is dropped. Idempotent."""
+        """Ends the engine threads; what still runs is cancelled or dropped. Idempotent."""
         with self._submitting:  # whoever is submitting comes into the table first
             self._closed.set()
         self.detach()
-        self.core.close()
-        if self._thread is not None and self._thread is not threading.current_thread():
-            self._thread.join()
+        thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            os.eventfd_write(self.core.fileno(), 1)  # what the mailbox does for a reader
+            thread.join()
             self._thread = None
-        for running in list(self._live.values()):
-            if not isinstance(running, AsyncExchange):
-                running.drop()
+            self._cancel_running()
+        self.core.close()
+        for exchange, running in list(self._live.items()):
+            self._drop(exchange, running)
         self._live.clear()
+
+    def _drop(self, exchange: int, sink: Sink) -> None:
+        if not isinstance(sink, AsyncExchange):
+            sink.drop()
+
+    def _cancel_running(self) -> None:
+        """Cancels every exchange and takes their ends, so that upstreams see it and costs count.
+
+        Takes `_CLOSE_SECONDS` at most. Nobody else reads the mailbox by now.
+        """
+        for exchange in list(self._live):
+            self.core.cancel(exchange)
+        until = time.monotonic() + _CLOSE_SECONDS
+        while self._live and time.monotonic() < until:
+            if self.core.wait(_CLOSE_SECONDS / 20):
+                self._dispatch()

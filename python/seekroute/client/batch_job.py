@@ -131,6 +131,8 @@ class Job:
         outcome.cost_nano = self.cost_nano
         if self.status == 200 and self.broken is None:
             return outcome, None
+        if self.cancelled:
+            self.broken = APIConnectionError("the request was cancelled")
         error = self.broken or _error_of(self.status, body, self.headers)
         outcome.error = error
         outcome.body = b""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
+from seekroute.client.backend import Request
 from seekroute.client.results import ChatCompletion, ImagesResponse, ModelPage, Result
 from seekroute.client.retry import Tries, checked_timeout
 from seekroute.errors import APIError, error_for_status
@@ -16,7 +17,6 @@ from seekroute.errors import APIError, error_for_status
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from seekroute.client.backend import Request
     from seekroute.gateway import Record
 
 R = TypeVar("R")
@@ -94,10 +94,24 @@ class Call(Generic[R]):
     query: Mapping[str, Any] | None = None
     timeout: float | None = None
 
+    def result(self, body: bytes, head: Head) -> R:
+        """What `finish` makes of a whole answer of status 200.
+
+        Raises:
+            APIError: the body is not such an answer.
+        """
+        try:
+            return self.finish(body, head)
+        except (ValueError, LookupError, TypeError, AttributeError):
+            raise APIError(
+                f"the answer to {self.method} {self.path} is not what a gateway gives",
+                hint="check base_url: it ends with /v1",
+                request_id=head.headers.get("x-request-id", ""),
+                attempts=max(1, head.tries.attempts),
+            ) from None
+
     def request(self, timeout: float) -> Request:
         """What to give a backend, with the client's `timeout`."""
-        from seekroute.client.backend import Request
-
         limit = timeout if self.timeout is None else checked_timeout(self.timeout)
         return Request(
             self.path, self.body, self.method, self.headers or {}, self.query or {}, limit

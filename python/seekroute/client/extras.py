@@ -53,6 +53,7 @@ class _Extras:
     """What both clients have in common."""
 
     _backend: Any
+    _metered: Any
     _timeout: float
     _max_retries: int
     _spend: Any
@@ -87,7 +88,7 @@ class _Extras:
 
     @property
     def _meter(self) -> Meter:
-        meter: Meter = self._backend.meter
+        meter: Meter = self._metered.meter
         return meter
 
     def _around(self, **changes: Any) -> Surroundings:
@@ -131,7 +132,7 @@ class ClientExtras(_Extras):
     def _lane(self) -> Lane:
         from seekroute.client.batch_lanes import LocalLane, RemoteLane
 
-        inner = self._backend.inner
+        inner = self._backend
         if inner.records:
             return LocalLane(cast("LocalBackend", inner).gateway)
         remote = cast("RemoteBackend", inner).for_asyncio()
@@ -223,7 +224,7 @@ class AsyncClientExtras(_Extras):
     def _lane(self) -> Lane:
         from seekroute.client.batch_lanes import LocalLane, RemoteLane
 
-        inner = self._backend.inner
+        inner = self._backend
         if inner.records:
             return LocalLane(cast("AsyncLocalBackend", inner).gateway)
         loop = asyncio.get_running_loop()

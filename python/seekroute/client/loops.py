@@ -104,24 +104,30 @@ class LoopGateway(Gateway):
         if self._loop is not None and self._loop is asyncio.get_running_loop():
             self.detach()
 
+    def _drop(self, exchange: int, sink: Sink) -> None:
+        if not isinstance(sink, AsyncExchange):  # those are told by close(), ended or not
+            with contextlib.suppress(RuntimeError):
+                self._homes[exchange].call_soon_threadsafe(sink.drop)
+
     def close(self) -> None:
-        if self._loop is not None and not self._loop.is_closed():
-            before, self._loop = self._loop, None
-            with contextlib.suppress(RuntimeError):  # closed just now
+        before, self._loop = self._loop, None
+        if before is not None:
+            with contextlib.suppress(RuntimeError):  # closed, and its reader with it
                 before.call_soon_threadsafe(before.remove_reader, self.core.fileno())
-        self._loop = None
-        waiting = []
         with self._submitting:
             self._closed.set()
-            for exchange, running in self._live.items():
-                waiting.append((self._homes[exchange], running))
-            self._live.clear()
+            waiting = [
+                (self._homes[exchange], running)
+                for exchange, running in self._live.items()
+                if isinstance(running, AsyncExchange)
+            ]
+        if self._thread is None:  # else the base does it, after the thread has ended
+            self._cancel_running()
         super().close()
+        self._homes.clear()
         for home, running in waiting:
-            try:
+            with contextlib.suppress(RuntimeError):  # closed, and with it whoever waited
                 home.call_soon_threadsafe(running.drop)
-            except RuntimeError:  # closed, and with it whoever waited
-                continue
 
 
 def _push_all(batch: list[tuple[Sink, Event]]) -> None:

@@ -14,19 +14,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from seekroute.client.backend import (
-    CHAT_PATH,
-    AsyncBackend,
-    AsyncReply,
-    Backend,
-    Reply,
-    Request,
-)
+from seekroute.client.backend import CHAT_PATH
 from seekroute.client.budget import NO_HOLD, Budgets, Hold, nano_of
 from seekroute.client.prices import Estimate, Estimator, limits_of
 from seekroute.client.rollup import Rollup
 
 if TYPE_CHECKING:
+    from seekroute.client.backend import AsyncBackend, AsyncReply, Backend, Reply, Request
     from seekroute.gateway import Gateway, Record
 
 # The end of a stream that is kept to read its usage from; the last chunk is far smaller.
@@ -252,49 +246,43 @@ class _AsyncReply(_MeteredReply):
         self._book()
 
 
-class MeteredBackend(Backend):
-    """A backend under a meter."""
+class MeteredBackend:
+    """The way into a backend past its meter; the backend itself is opened and closed elsewhere."""
 
     def __init__(self, inner: Backend, meter: Meter) -> None:
-        self.inner = inner
         self.meter = meter
-        self.records = inner.records
+        self._inner = inner
 
     def open(self, request: Request) -> Reply:
+        """As `Backend.open`; raises BudgetExceededError too."""
         began = time.monotonic()
         request, hold = self.meter.admit(request)
         try:
-            reply = self.inner.open(request)
+            reply = self._inner.open(request)
         except BaseException:
             self.meter.failed(hold)
             raise
-        if self.records or request.path != CHAT_PATH:
+        if self._inner.records or request.path != CHAT_PATH:
             return reply
         return _SyncReply(self.meter, hold, reply, began)
 
-    def close(self) -> None:
-        self.inner.close()
 
-
-class AsyncMeteredBackend(AsyncBackend):
+class AsyncMeteredBackend:
     """As `MeteredBackend`, for asyncio."""
 
     def __init__(self, inner: AsyncBackend, meter: Meter) -> None:
-        self.inner = inner
         self.meter = meter
-        self.records = inner.records
+        self._inner = inner
 
     async def open(self, request: Request) -> AsyncReply:
+        """As `AsyncBackend.open`; raises BudgetExceededError too."""
         began = time.monotonic()
         request, hold = self.meter.admit(request)
         try:
-            reply = await self.inner.open(request)
+            reply = await self._inner.open(request)
         except BaseException:
             self.meter.failed(hold)
             raise
-        if self.records or request.path != CHAT_PATH:
+        if self._inner.records or request.path != CHAT_PATH:
             return reply
         return _AsyncReply(self.meter, hold, reply, began)
-
-    async def aclose(self) -> None:
-        await self.inner.aclose()

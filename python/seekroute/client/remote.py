@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-import weakref
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
@@ -223,9 +222,9 @@ class AsyncRemoteBackend(AsyncBackend):
     def _set_up(self, remote: _Remote) -> None:
         self._remote = remote
         self._closed = False
-        self._clients: weakref.WeakKeyDictionary[
-            asyncio.AbstractEventLoop, tuple[httpx2.AsyncClient, AsyncIterator[None]]
-        ] = weakref.WeakKeyDictionary()
+        self._clients: dict[
+            asyncio.AbstractEventLoop, tuple[httpx2.AsyncClient, AsyncGenerator[None, None]]
+        ] = {}
 
     async def _client(self) -> httpx2.AsyncClient:
         import httpx2
@@ -235,6 +234,8 @@ class AsyncRemoteBackend(AsyncBackend):
         loop = asyncio.get_running_loop()
         found = self._clients.get(loop)
         if found is None:
+            for ended in [each for each in self._clients if each.is_closed()]:
+                self._clients.pop(ended, None)
             client = httpx2.AsyncClient(limits=self._remote.limits(), **self._remote.options)
             keeper = _until_the_loop_ends(client)
             found = self._clients[loop] = (client, keeper)
@@ -256,10 +257,10 @@ class AsyncRemoteBackend(AsyncBackend):
         self._closed = True
         found = self._clients.pop(asyncio.get_running_loop(), None)
         if found is not None:
-            await found[0].aclose()
+            await found[1].aclose()
 
 
-async def _until_the_loop_ends(client: httpx2.AsyncClient) -> AsyncIterator[None]:
+async def _until_the_loop_ends(client: httpx2.AsyncClient) -> AsyncGenerator[None, None]:
     """Closes `client` when its loop shuts down its generators, as `asyncio.run` does at its end.
 
     Connections cannot be closed after their loop, and a client that lives on may have no other

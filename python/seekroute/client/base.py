@@ -1,0 +1,161 @@
+"""What `Client` and `AsyncClient` share: settings, spend, and where their gateway is."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import threading
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, NoReturn, Self
+
+from seekroute.client import calls
+from seekroute.client.retry import Tries, checked_max_retries, checked_timeout
+from seekroute.errors import APIError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from seekroute.client.backend import AsyncBackend, Backend
+    from seekroute.gateway import Record
+
+_NOT_SERVED = {
+    "responses": "ask with client.chat.completions.create() instead",
+    "embeddings": "ask a provider for embeddings directly",
+}
+
+
+class Spend:
+    """A running total of money. Thread-safe."""
+
+    __slots__ = ("_lock", "_nano")
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._nano = 0
+
+    def add(self, nano: int) -> None:
+        """Adds nano-USD."""
+        if nano:
+            with self._lock:
+                self._nano += nano
+
+    def add_usd(self, usd: Decimal | None) -> None:
+        """Adds USD, where known."""
+        if usd:
+            self.add(int(usd.scaleb(9).to_integral_value(rounding="ROUND_CEILING")))
+
+    def reset(self) -> None:
+        """Begins at zero."""
+        with self._lock:
+            self._nano = 0
+
+    @property
+    def total(self) -> Decimal:
+        """USD."""
+        return calls.usd(self._nano)
+
+
+class BaseClient:
+    """What the two clients share: their settings and their spend."""
+
+    _max_retries: int
+    _timeout: float
+    _spend: Spend
+    _backend: Backend | AsyncBackend
+
+    def _set_up(self, max_retries: int, timeout: float) -> None:
+        self._max_retries = checked_max_retries(max_retries)
+        self._timeout = checked_timeout(timeout)
+
+    def _become(self, other: Self, max_retries: int | None, timeout: float | None) -> None:
+        self.__dict__.update(other.__dict__)
+        self._set_up(
+            other._max_retries if max_retries is None else max_retries,
+            other._timeout if timeout is None else timeout,
+        )
+
+    if not TYPE_CHECKING:  # a type checker would take any name for an attribute
+
+        def __getattr__(self, name: str) -> NoReturn:
+            instead = _NOT_SERVED.get(name)
+            if instead is not None:
+                raise AttributeError(f"client.{name}: the gateway does not serve it; {instead}")
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def _cost(
+        self, headers: Mapping[str, str], data: Mapping[str, Any], record: Record | None
+    ) -> Decimal | None:
+        """The cost of an answer, which is added to the spend where no record does that."""
+        cost = calls.cost_of(headers, data, record)
+        if not self._backend.records:
+            self._spend.add_usd(cost)
+        return cost
+
+    def _refusal(
+        self, status: int, headers: Mapping[str, str], body: bytes, tries: Tries
+    ) -> APIError:
+        self._cost(headers, {}, None)  # a failure may have its price, too
+        return calls.refusal(status, headers, body, tries)
+
+    @property
+    def max_retries(self) -> int:
+        """How often a failed call is tried again."""
+        return self._max_retries
+
+    @property
+    def timeout(self) -> float:
+        """Seconds of silence that end a wait."""
+        return self._timeout
+
+    @property
+    def spend(self) -> Decimal:
+        """What all calls have cost so far in USD, those that failed or were cancelled included.
+
+        In process this is exact, and up to date when a call returns. Of a remote gateway it is the
+        sum of what the answers said. Clients made by `with_options` share it.
+        """
+        return self._spend.total
+
+    def reset_spend(self) -> None:
+        """Lets `spend` begin at zero."""
+        self._spend.reset()
+
+    def count_tokens(self, text_or_messages: Any, model: str | None = None) -> int:
+        """Counts tokens here, without asking anybody; see `seekroute.client.tokens`."""
+        count = importlib.import_module("seekroute.client.tokens").count_tokens
+        tokens: int = count(text_or_messages, model)
+        return tokens
+
+
+def remote_address(
+    base_url: str | None,
+    api_key: str | None,
+    config: str | Path | None,
+    settings: Mapping[str, Any],
+) -> tuple[str, str | None] | None:
+    """URL and key of a gateway elsewhere, or None for one in this process."""
+    local = config is not None or bool(settings)
+    if base_url is None and not local:
+        base_url = os.environ.get("SEEKROUTE_BASE_URL") or None
+    if not base_url:  # "" asks for this process, whatever the environment says
+        if api_key is not None:
+            raise TypeError("api_key is for a gateway at base_url; in process there are no keys")
+        return None
+    if local:
+        raise TypeError(
+            "base_url asks a gateway that runs elsewhere: config and settings are its own"
+        )
+    return base_url, api_key or os.environ.get("SEEKROUTE_API_KEY") or None
+
+
+def question(
+    prompt: str | Sequence[Any], system: str | None, fields: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    for name in ("stream", "messages"):
+        if name in fields:
+            raise TypeError(
+                f"ask() takes no {name!r}: it puts one question and returns the whole answer; "
+                "see chat.completions"
+            )
+    return calls.chat_messages(prompt, system)
