@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import math
 import os
 import random
 import signal
@@ -150,6 +151,7 @@ def test_prompts_of_every_kind(client: Client, mock: MockProvider) -> None:
         (["a", {"n": 1}], {}, ValueError, r"prompts\[1\]: .*needs `messages`"),
         ([[object()]], {}, TypeError, r"prompts\[0\]: .*not JSON serializable"),
         (["\ud800"], {}, ValueError, r"prompts\[0\]: .*surrogates"),
+        (["a"], {"timeout": 3}, TypeError, "take no timeout: use client.with_options"),
         (["a"], {"stream": True}, ValueError, "leave `stream` out"),
         (["a"], {"concurrency": 0}, ValueError, "concurrency: expected a whole number"),
         (["a"], {"on_error": "ignore"}, ValueError, "on_error: expected"),
@@ -349,7 +351,13 @@ class Bench:
         self.lane = Echo(self.clock)
         self.arrived: list[Any] = []
         self.budgets = Budgets()
-        around = Surroundings(self.budgets, None, clock=self.clock, rng=random.Random(1))
+        around = Surroundings(
+            self.budgets,
+            None,
+            timeout=options.pop("timeout", math.inf),
+            clock=self.clock,
+            rng=random.Random(1),
+        )
         options = {"progress": False, "concurrency": 3, **options}
         self.run: Run = _prepare(
             (f"p{i}" for i in range(count)),
@@ -401,6 +409,32 @@ def test_the_deadline_cancels_what_runs_and_reports_the_rest() -> None:
     assert results.skipped == [1, 2, 3]
     assert not results.exhausted
     assert [type(item) for item in results[1:]] == [NotRunError] * 3
+
+
+def test_a_try_that_takes_too_long_is_cancelled_and_made_again(
+    client: Client, mock: MockProvider
+) -> None:
+    mock.queue(Raw([("hang",)]))
+    quick = client.with_options(timeout=0.3)
+    results = quick.map([f"p{i}" for i in range(9)], MODEL, progress=False)
+    assert results.complete
+    assert results.retries == 1
+    mock.wait_for_abort(1)
+
+
+def test_the_timeout_is_that_of_each_try() -> None:
+    bench = Bench(9, timeout=30.0)
+    assert bench.timeout == 30.0
+    first = bench.lane.running[0]
+    bench.lane.answer(bench.lane.running[1])
+    assert bench.step(10.0) == 20.0
+    assert len(bench.lane.running) == 3
+    assert bench.step(20.0) == 10.0  # the two old ones are cancelled, one is from 10.0
+    assert first not in bench.lane.running
+    bench.step()
+    assert bench.lane.running[0].began == 10.0
+    assert [job.began for job in bench.lane.running[1:]] == [30.0, 30.0]
+    assert bench.run._schedule.retries == 2
 
 
 def test_of_unknown_prices_one_prompt_goes_first() -> None:

@@ -24,7 +24,8 @@ SCRIPT = """
 import sys
 import seekroute
 
-provider = {"base_url": sys.argv[1], "api_key": sys.argv[3], "allow_http": True, "allow_private": True}
+provider = {"base_url": sys.argv[1], "api_key": sys.argv[3]}
+provider |= {"allow_http": True, "allow_private": True}
 with seekroute.Client(providers={"openai": provider}) as client:
     client.map(
         (f"p{i}" for i in range(%d)), "openai/gpt-4o-mini",

@@ -17,7 +17,15 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from seekroute.client import AsyncChatStream, AsyncClient, ChatCompletion, ChatStream, Client
+    from seekroute.client import (
+        AsyncChatStream,
+        AsyncClient,
+        ChatCompletion,
+        ChatStream,
+        CheckpointError,
+        Client,
+        NotRunError,
+    )
     from seekroute.errors import (
         APIConnectionError,
         APIError,
@@ -53,6 +61,7 @@ __all__ = [
     "BudgetExceededError",
     "ChatCompletion",
     "ChatStream",
+    "CheckpointError",
     "Client",
     "ConfigError",
     "ConflictError",
@@ -60,6 +69,7 @@ __all__ = [
     "InternalServerError",
     "NoProviderError",
     "NotFoundError",
+    "NotRunError",
     "NotSupportedError",
     "PermissionDeniedError",
     "RateLimitError",
@@ -74,7 +84,9 @@ _HOMES = {
     "AsyncClient": "client",
     "ChatCompletion": "client",
     "ChatStream": "client",
+    "CheckpointError": "client",
     "Client": "client",
+    "NotRunError": "client",
     "create_app": "server",
 }
 

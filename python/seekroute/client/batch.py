@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import queue
 import signal
 import threading
@@ -87,6 +88,7 @@ class Surroundings:
         estimator: its prices; None where they are not known (a remote gateway).
         book: told of every ended try and its nano-USD; None where the core's records are counted.
         max_retries, longest_pause: as of `Schedule`.
+        timeout: seconds that one try may take.
         clock, rng: for tests.
     """
 
@@ -95,6 +97,7 @@ class Surroundings:
     book: Callable[[Outcome, int], None] | None = None
     max_retries: int = MAX_RETRIES
     longest_pause: float = LONGEST_PAUSE
+    timeout: float = math.inf
     clock: Callable[[], float] = time.monotonic
     rng: Random = field(default_factory=Random)
 
@@ -152,6 +155,7 @@ def _prepare(
         on_error=options.on_error,
         clock=around.clock,
         deadline=options.deadline,
+        timeout=around.timeout,
         book=around.book,
     )
 

@@ -118,20 +118,22 @@ class Job:
             _read_record(outcome, self.record)
         if self.took is not None:
             outcome.latency = self.took
-        if self.status == 200:
+        answered = self.status == 200 and (self.record is not None or self.broken is None)
+        if answered:
             outcome.body = body
             if self.record is None:
                 try:
                     _read_answer(outcome, body, self.headers)
                 except (ValueError, TypeError, AttributeError):
+                    answered = False
                     self.broken = APIConnectionError(
                         "the answer is not a JSON object", retryable=True
                     )
         self.cost_nano += outcome.cost_nano
         outcome.cost_nano = self.cost_nano
-        if self.status == 200 and self.broken is None:
+        if answered:
             return outcome, None
-        if self.cancelled:
+        if self.cancelled and self.broken is None:
             self.broken = APIConnectionError("the request was cancelled")
         error = self.broken or _error_of(self.status, body, self.headers)
         outcome.error = error

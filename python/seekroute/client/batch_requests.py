@@ -6,6 +6,14 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+_INSTEAD = {
+    "timeout": "use client.with_options(timeout=...).map(...)",
+    "max_retries": "a prompt is tried up to 5 times more",
+    "extra_headers": "requests of a run have no headers of their own",
+    "extra_query": "no gateway reads any",
+}
+_NOT_FIELDS = _INSTEAD.keys()
+
 # Keeps text as it is: fewer bytes than escapes, and the core takes UTF-8.
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
@@ -25,6 +33,7 @@ class RequestWriter:
 
     Raises:
         ValueError: for `stream`, and for fields that JSON cannot say.
+        TypeError: for what is an argument of `create` and no field of a request.
 
     Example:
         >>> from seekroute.client.batch_requests import RequestWriter
@@ -33,6 +42,8 @@ class RequestWriter:
     """
 
     def __init__(self, model: str, system: str | None, fields: Mapping[str, Any]) -> None:
+        for name in _NOT_FIELDS & fields.keys():
+            raise TypeError(f"map and compare take no {name}: {_INSTEAD[name]}")
         extra = fields.get("extra_body") or {}
         if not isinstance(extra, Mapping):
             raise TypeError(f"extra_body: expected a dict, found {type(extra).__name__}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -12,7 +13,7 @@ from seekroute.client.batch_outcome import Outcome, usd
 from seekroute.client.batch_results import Results
 from seekroute.client.batch_schedule import Schedule
 from seekroute.client.prices import Estimate
-from seekroute.errors import BudgetExceededError
+from seekroute.errors import BudgetExceededError, timed_out
 
 if TYPE_CHECKING:
     from seekroute.client.batch_progress import Progress
@@ -58,6 +59,7 @@ class Run:
         on_error: as in `map`.
         clock: monotonic seconds.
         deadline: seconds this run may take, or None.
+        timeout: seconds that one try may take.
         book: told of every ended try and its nano-USD, where nobody else counts them.
     """
 
@@ -75,6 +77,7 @@ class Run:
         on_error: OnError,
         clock: Callable[[], float],
         deadline: float | None,
+        timeout: float = math.inf,
         book: Callable[[Outcome, int], None] | None = None,
     ) -> None:
         self.results = Results(drop_failed=on_error == "skip")
@@ -95,7 +98,9 @@ class Run:
         self._book = book
         self._began = clock()
         self._deadline = None if deadline is None else self._began + deadline
-        self._running: set[Job] = set()
+        self._timeout = timeout
+        # In the order of their starts, for the timeout: the values mean nothing.
+        self._running: dict[Job, None] = {}
         # A job that the caps do not let start while others run; at most one.
         self._held_back: Job | None = None
         self._spent_nano = 0
@@ -136,6 +141,7 @@ class Run:
             raise error
         if self._deadline is not None and now >= self._deadline and not self._schedule.stopped:
             self.cancel("deadline")
+        self._expire(now)
         self._start(now)
         if self._checkpoint is not None:
             self._checkpoint.sync(now)
@@ -154,9 +160,20 @@ class Run:
                 moments.append(wake)
         if self._deadline is not None and not self._schedule.stopped:
             moments.append(self._deadline)
+        oldest = next((job for job in self._running if job.broken is None), None)
+        if oldest is not None and self._timeout < math.inf:
+            moments.append(oldest.began + self._timeout)
         if self._checkpoint is not None and self._checkpoint.unsynced:
             moments.append(now + SYNC_SECONDS)
         return max(min(moments) - now, 0.0) if moments else None
+
+    def _expire(self, now: float) -> None:
+        for job in self._running:
+            if job.began + self._timeout > now:
+                break
+            if job.broken is None:
+                job.broken = timed_out(self._timeout)
+                self._lane.cancel(job)
 
     def cancel(self, reason: str) -> None:
         """Starts nothing more and cancels what runs; `step()` on until `finished`."""
@@ -209,7 +226,7 @@ class Run:
 
     def _ended(self, job: Job, now: float) -> Outcome | None:
         """Books one ended try; returns the outcome when it was the last."""
-        self._running.discard(job)
+        self._running.pop(job, None)
         schedule = self._schedule
         before = job.cost_nano
         outcome, failure = job.outcome()
@@ -271,7 +288,7 @@ class Run:
             job.tries += 1
             job.began = now
             schedule.begin()
-            self._running.add(job)
+            self._running[job] = None
             self._lane.start(job)
             started = True
         if started:

@@ -97,6 +97,7 @@ class _Extras:
         meter = self._meter
         if not self._backend.records:
             changes["book"] = self._book
+        changes["timeout"] = self._timeout
         return Surroundings(meter.budgets, meter.estimator, **changes)
 
     def _book(self, outcome: Outcome, cost_nano: int) -> None:

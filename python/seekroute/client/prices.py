@@ -73,7 +73,7 @@ class Estimator:
         >>> model = {"id": "m", "candidates": [{"price": price}]}
         >>> estimator = Estimator({"models": [model], "names": {"m": "m"}, "auto_names": []})
         >>> estimator.estimate("m", b"x" * 300, max_tokens=10)
-        Estimate(minimum=20000, expected=120000)
+        Estimate(minimum=18000, expected=120000)
     """
 
     def __init__(self, snapshot: Mapping[str, Any]) -> None:
