@@ -246,9 +246,12 @@ def test_raise_ends_the_run_and_keeps_what_there_was(client: Client, mock: MockP
 def test_a_broken_generator_ends_the_run_and_keeps_what_there_was(
     client: Client, mock: MockProvider
 ) -> None:
+    ended = threading.Event()
+    client._backend.gateway.on_record(lambda record: ended.set())  # type: ignore[attr-defined]
+
     def prompts() -> Iterator[str]:
         yield "p0"
-        mock.wait_for_requests(1)[0].wait_completed()
+        assert ended.wait(20)
         raise LookupError("no more")
 
     with pytest.raises(LookupError) as caught:
