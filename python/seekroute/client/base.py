@@ -121,11 +121,25 @@ class BaseClient:
         """Lets `spend` begin at zero."""
         self._spend.reset()
 
-    def count_tokens(self, text_or_messages: Any, model: str | None = None) -> int:
-        """Counts tokens here, without asking anybody; see `seekroute.client.tokens`."""
+    def count_tokens(
+        self,
+        text_or_messages: str | Sequence[Mapping[str, Any]],
+        model: str | None = None,
+        *,
+        tools: Sequence[Mapping[str, Any]] | None = None,
+    ) -> Any:
+        """Counts tokens here, without a request; see `seekroute.client.tokens.count_tokens`.
+
+        Args:
+            text_or_messages: A text, or messages as `chat.completions.create` takes them.
+            model: Whose tokens.
+            tools: Tool definitions sent with the messages.
+
+        Returns:
+            A `TokenCount`: `tokens`, the bound `upper`, and the `method` of counting.
+        """
         count = importlib.import_module("seekroute.client.tokens").count_tokens
-        tokens: int = count(text_or_messages, model)
-        return tokens
+        return count(text_or_messages, model, tools=tools)
 
 
 def remote_address(

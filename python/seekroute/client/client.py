@@ -98,9 +98,7 @@ class Client(ClientExtras, BaseClient):
         self.models: Models[ModelPage, Result] = Models(self._perform)
         self.images: Images[ImagesResponse] = Images(self._perform)
 
-    def with_options(
-        self, *, max_retries: int | None = None, timeout: float | None = None
-    ) -> Client:
+    def with_options(self, *, max_retries: int | None = None, timeout: float | None = None) -> Self:
         """A client with other options over the same gateway; closing one closes both.
 
         Example:
@@ -249,9 +247,7 @@ class AsyncClient(AsyncClientExtras, BaseClient):
         )
         self.images: Images[Coroutine[Any, Any, ImagesResponse]] = Images(self._perform)
 
-    def with_options(
-        self, *, max_retries: int | None = None, timeout: float | None = None
-    ) -> AsyncClient:
+    def with_options(self, *, max_retries: int | None = None, timeout: float | None = None) -> Self:
         """As `Client.with_options`."""
         other = object.__new__(type(self))
         other._become(self, max_retries, timeout)

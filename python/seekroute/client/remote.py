@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from typing import TYPE_CHECKING, Any, Final
@@ -311,5 +312,15 @@ class _AsyncRemoteReply:
     def abandon(self) -> None:
         if self._response.is_closed or self._loop.is_closed():
             return
-        response = self._response
-        self._loop.call_soon_threadsafe(lambda: asyncio.ensure_future(response.aclose()))
+        with contextlib.suppress(RuntimeError):  # closed just now, and its connections with it
+            self._loop.call_soon_threadsafe(_close_soon, self._response)
+
+
+# Tasks that close what was dropped: an event loop holds its tasks only weakly.
+_closing: set[asyncio.Task[None]] = set()
+
+
+def _close_soon(response: httpx2.Response) -> None:
+    task = asyncio.ensure_future(response.aclose())
+    _closing.add(task)
+    task.add_done_callback(_closing.discard)
