@@ -45,7 +45,7 @@ class Bare:
     """The least that can be done with the core: submit, and count the ends."""
 
     def __init__(self, client: seekroute.Client) -> None:
-        self._gateway = client._backend.inner.gateway
+        self._gateway = client._backend.gateway
         self._ended: queue.SimpleQueue[Any] = queue.SimpleQueue()
 
     def push(self, event: Any) -> None:

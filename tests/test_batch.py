@@ -459,6 +459,29 @@ def test_of_unknown_prices_one_prompt_goes_first() -> None:
     assert results.skipped == [4]
 
 
+def test_failed_tries_cost_too() -> None:
+    bench = Bench(1)
+    bench.lane.answer(bench.lane.running[0], 500, x_seekroute_cost="0.003")
+    timeout = bench.step()
+    assert timeout is not None
+    bench.step(timeout)
+    bench.lane.answer(bench.lane.running[0], x_seekroute_cost="0.004")
+    bench.step()
+    results = bench.run.close()
+    assert results.spent == results.cost == results.ok[0].cost == Decimal("0.007")
+    assert results.retries == 1
+
+
+@pytest.mark.parametrize("said", ["-1", "much", "NaN"])
+def test_a_price_that_is_none_does_not_spoil_the_answer(said: str) -> None:
+    bench = Bench(1)
+    bench.lane.answer(bench.lane.running[0], x_seekroute_cost=said)
+    bench.step()
+    results = bench.run.close()
+    assert results.complete
+    assert results.ok[0].cost is None
+
+
 def test_a_retry_that_cannot_be_paid_is_not_lost() -> None:
     bench = Bench(3, max_cost="0.01", concurrency=1)
     bench.lane.answer(bench.lane.running[0], x_seekroute_cost="0.006")
@@ -654,6 +677,17 @@ def test_map_over_http(gateway: RunningServer) -> None:
         assert results.usage.prompt_tokens == 200_000
         assert results[0].provider  # type: ignore[union-attr]
         assert threading.active_count() < 20
+
+
+def test_a_price_that_nobody_says_is_none(mock: MockProvider) -> None:
+    # The mock provider itself as the gateway: it knows no prices.
+    with Client(base_url=mock.base_url, api_key="x") as client:
+        results = client.map(["a"], "m", progress=False)
+    assert results[0].cost is None  # type: ignore[union-attr]
+    assert results.cost == 0
+    assert results.rows()[0]["cost"] is None
+    assert '"cost": null' in results.to_json()
+    assert len(results.to_pandas()) == 1
 
 
 def test_async_map_over_http(gateway: RunningServer) -> None:

@@ -167,6 +167,7 @@ class Checkpoint:
         for name in _TEXTS:
             setattr(outcome, name, str(entry[name]))
         outcome.latency = float(entry["latency"])
+        outcome.priced = bool(entry["priced"])
         outcome.restored = True
         self.spent_nano += outcome.cost_nano
         if "error" not in entry:
@@ -201,6 +202,7 @@ class Checkpoint:
         for name in _NUMBERS:
             entry[name] = getattr(outcome, name)
         entry["latency"] = round(outcome.latency, 6)
+        entry["priced"] = outcome.priced
         for name in _TEXTS:
             entry[name] = getattr(outcome, name)
         if outcome.error is None:

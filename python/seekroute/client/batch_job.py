@@ -129,6 +129,8 @@ class Job:
                     self.broken = APIConnectionError(
                         "the answer is not a JSON object", retryable=True
                     )
+        elif self.record is None:  # a failure may have its price, too
+            _read_cost(outcome, _named(self.headers).get("x-seekroute-cost"))
         self.cost_nano += outcome.cost_nano
         outcome.cost_nano = self.cost_nano
         if answered:
@@ -159,10 +161,7 @@ def _read_answer(outcome: Outcome, body: bytes, headers: Headers | Mapping[str, 
     named = _named(headers)
     answer = json.loads(body)
     usage = answer.get("usage") or {}
-    cost = named.get("x-seekroute-cost")
-    if cost is None and usage.get("cost") is not None:
-        cost = repr(usage["cost"])
-    outcome.cost_nano = nano_of(cost, "x-seekroute-cost") if cost else 0
+    _read_cost(outcome, named.get("x-seekroute-cost", usage.get("cost")))
     outcome.prompt_tokens = int(usage.get("prompt_tokens") or 0)
     outcome.completion_tokens = int(usage.get("completion_tokens") or 0)
     details = usage.get("prompt_tokens_details") or {}
@@ -174,6 +173,15 @@ def _read_answer(outcome: Outcome, body: bytes, headers: Headers | Mapping[str, 
     outcome.request_id = named.get("x-request-id", "")
     attempts = named.get("x-seekroute-attempts", "1")
     outcome.attempts = int(attempts) if attempts.isdecimal() else 1
+
+
+def _read_cost(outcome: Outcome, said: object) -> None:
+    """Takes over what a remote gateway says an answer, or a failure, has cost."""
+    try:
+        outcome.cost_nano = nano_of(str(said), "cost")
+        outcome.priced = True
+    except ValueError:
+        outcome.priced = False
 
 
 def _error_of(status: int, body: bytes, headers: Headers | Mapping[str, str]) -> APIError:

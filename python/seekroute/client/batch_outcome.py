@@ -17,8 +17,8 @@ def usd(nano: int) -> Decimal:
 class Outcome:
     """One finished prompt. `error` is None for an answer, whose bytes are in `body`.
 
-    Costs are nano-USD and cover all tries; `latency` is seconds of the last try. The
-    body is parsed when somebody looks.
+    Costs are nano-USD and cover all tries; `priced` is False where a remote gateway did not say.
+    `latency` is seconds of the last try. The body is parsed when somebody looks.
     """
 
     __slots__ = (
@@ -31,6 +31,7 @@ class Outcome:
         "index",
         "latency",
         "model",
+        "priced",
         "prompt_tokens",
         "provider",
         "reasoning_tokens",
@@ -44,6 +45,7 @@ class Outcome:
         self.body = body
         self.error = error
         self.cost_nano = 0
+        self.priced = True
         self.prompt_tokens = 0
         self.completion_tokens = 0
         self.cached_tokens = 0

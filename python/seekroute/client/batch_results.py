@@ -64,7 +64,7 @@ def completion_of(outcome: Outcome) -> ChatCompletion:
     """The answer as the client's other calls return it."""
     return ChatCompletion(
         outcome.json(),
-        cost=outcome.cost,
+        cost=outcome.cost if outcome.priced else None,
         provider=outcome.provider,
         request_id=outcome.request_id,
         latency=outcome.latency,
@@ -222,7 +222,7 @@ class Results(Sequence["ChatCompletion | Exception"]):
                     else f"{type(outcome.error).__name__}: {outcome.error}",
                     "model": outcome.model,
                     "provider": outcome.provider,
-                    "cost": outcome.cost,
+                    "cost": outcome.cost if outcome.priced else None,
                     "prompt_tokens": outcome.prompt_tokens,
                     "completion_tokens": outcome.completion_tokens,
                     "latency": outcome.latency,
@@ -242,7 +242,7 @@ class Results(Sequence["ChatCompletion | Exception"]):
     def to_json(self, *, indent: int | None = None) -> str:
         """The rows as a JSON list; costs are decimal strings."""
         rows = [
-            {**row, "cost": format(row["cost"], "f")} if "cost" in row else row
+            {**row, "cost": format(row["cost"], "f")} if row.get("cost") is not None else row
             for row in self.rows()
         ]
         return json.dumps(rows, indent=indent, ensure_ascii=False)
@@ -308,5 +308,8 @@ def frame_of(rows: list[dict[str, Any]]) -> DataFrame:
             "pandas is needed for this: pip install 'seekroute[pandas]'", name="pandas"
         ) from None
     return pandas.DataFrame(
-        [{**row, "cost": float(row["cost"])} if "cost" in row else row for row in rows]
+        [
+            {**row, "cost": float(row["cost"])} if row.get("cost") is not None else row
+            for row in rows
+        ]
     )

@@ -85,7 +85,7 @@ class Comparison(Mapping[str, "ChatCompletion | Exception"]):
                 [
                     row["model"],
                     shown,
-                    f"{row['cost']:f}",
+                    "" if row["cost"] is None else f"{row['cost']:f}",
                     "" if failed else seconds(row["latency"]),
                     "" if failed else f"{row['prompt_tokens']:,}",
                     "" if failed else f"{row['completion_tokens']:,}",
