@@ -17,7 +17,15 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from seekroute.client import AsyncChatStream, AsyncClient, ChatCompletion, ChatStream, Client
+    from seekroute.client import (
+        AsyncChatStream,
+        AsyncClient,
+        ChatCompletion,
+        ChatStream,
+        CheckpointError,
+        Client,
+        NotRunError,
+    )
     from seekroute.client.live import live, live_async
     from seekroute.client.notebook import load_ipython_extension, unload_ipython_extension
     from seekroute.client.openai_sdk import async_openai_client, openai_client
@@ -56,6 +64,7 @@ __all__ = [
     "BudgetExceededError",
     "ChatCompletion",
     "ChatStream",
+    "CheckpointError",
     "Client",
     "ConfigError",
     "ConflictError",
@@ -63,6 +72,7 @@ __all__ = [
     "InternalServerError",
     "NoProviderError",
     "NotFoundError",
+    "NotRunError",
     "NotSupportedError",
     "PermissionDeniedError",
     "RateLimitError",
@@ -83,7 +93,9 @@ _HOMES = {
     "AsyncClient": "client",
     "ChatCompletion": "client",
     "ChatStream": "client",
+    "CheckpointError": "client",
     "Client": "client",
+    "NotRunError": "client",
     "async_openai_client": "client.openai_sdk",
     "create_app": "server",
     "live": "client.live",
