@@ -202,3 +202,15 @@ def test_chat_ends_with_an_error_when_nobody_watches(run: Run, provider: MockPro
     _use(provider)
     assert "no such model" in run("chat", "-m", "no/model", stdin="Hi\n", code=1).stderr
     assert "/help" in run("chat", "-m", "openai/gpt-4o", stdin="/what\n").stderr
+
+
+# --- ask ------------------------------------------------------------------------------------------
+
+
+def test_ask_in_json_gives_the_answer_with_its_cost(run: Run, provider: MockProvider) -> None:
+    _use(provider)
+    provider.queue(Text("Blue."))
+    found = json.loads(run("ask", "Why?", "-m", "openai/gpt-4o", "--json").stdout)
+    assert (found["text"], found["provider"]) == ("Blue.", "openai")
+    assert float(found["cost"]) > 0
+    assert found["answer"]["object"] == "chat.completion"
