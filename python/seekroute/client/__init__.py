@@ -1,7 +1,13 @@
 """The client: a gateway in process or at a URL, in OpenAI's method tree."""
 
 from seekroute.client.client import AsyncClient, Client
-from seekroute.client.results import ChatCompletion, ImagesResponse, ModelPage, Result
+from seekroute.client.results import (
+    ChatCompletion,
+    ImagesResponse,
+    ModelPage,
+    ProviderPage,
+    Result,
+)
 from seekroute.client.streams import AsyncChatStream, ChatStream
 
 __all__ = [
@@ -12,5 +18,6 @@ __all__ = [
     "Client",
     "ImagesResponse",
     "ModelPage",
+    "ProviderPage",
     "Result",
 ]

@@ -10,8 +10,14 @@ from seekroute.client import calls
 from seekroute.client.base import BaseClient, Spend, question, remote_address
 from seekroute.client.calls import Call, Head
 from seekroute.client.local import AsyncLocalBackend, LocalBackend
-from seekroute.client.resources import Chat, Completions, Images, Models
-from seekroute.client.results import ChatCompletion, ImagesResponse, ModelPage, Result
+from seekroute.client.resources import Chat, Completions, Images, Models, Providers
+from seekroute.client.results import (
+    ChatCompletion,
+    ImagesResponse,
+    ModelPage,
+    ProviderPage,
+    Result,
+)
 from seekroute.client.retry import Tries
 from seekroute.client.streams import AsyncChatStream, AsyncStreamContext, ChatStream, StreamContext
 from seekroute.errors import APIConnectionError, APIError
@@ -89,6 +95,7 @@ class Client(BaseClient):
         )
         self.chat = Chat(completions)
         self.models: Models[ModelPage, Result] = Models(self._perform)
+        self.providers: Providers[ProviderPage] = Providers(self._perform)
         self.images: Images[ImagesResponse] = Images(self._perform)
 
     def with_options(self, *, max_retries: int | None = None, timeout: float | None = None) -> Self:
@@ -237,6 +244,7 @@ class AsyncClient(BaseClient):
         self.models: Models[Coroutine[Any, Any, ModelPage], Coroutine[Any, Any, Result]] = Models(
             self._perform
         )
+        self.providers: Providers[Coroutine[Any, Any, ProviderPage]] = Providers(self._perform)
         self.images: Images[Coroutine[Any, Any, ImagesResponse]] = Images(self._perform)
 
     def with_options(self, *, max_retries: int | None = None, timeout: float | None = None) -> Self:
