@@ -204,9 +204,7 @@ def chat_body(
         raise TypeError(f"a field of the request cannot be written as JSON: {error}") from None
 
 
-def url_query(
-    named: Mapping[str, Any], extra: Mapping[str, Any] | None
-) -> dict[str, str] | None:
+def url_query(named: Mapping[str, Any], extra: Mapping[str, Any] | None) -> dict[str, str] | None:
     """Parameters of a URL: those that are None are left out, `extra` comes last."""
     found = {name: value for name, value in {**named, **(extra or {})}.items() if value is not None}
     return {name: _parameter(value) for name, value in found.items()} or None
