@@ -191,7 +191,7 @@ def take(found: Imported, catalog: Catalog, patterns: Sequence[str] = ()) -> Imp
         patterns: Ids to take, with `*`; a pattern without a slash is for the part behind it.
             Empty for all.
     """
-    result = Import(skipped=list(found.skipped), notes=[])
+    result = Import(skipped=[each for each in found.skipped if _concerns(each, patterns)])
     for model in found.models:
         if patterns and not any(_fits(model, pattern) for pattern in patterns):
             continue
@@ -221,6 +221,17 @@ def take(found: Imported, catalog: Catalog, patterns: Sequence[str] = ()) -> Imp
 
 def _fits(model: CatalogModel, pattern: str) -> bool:
     return fnmatchcase(model.id if "/" in pattern else model.slug, pattern)
+
+
+def _concerns(remark: Remark, patterns: Sequence[str]) -> bool:
+    """Whether a remark is about rows that are wanted, as far as the list's own names tell."""
+    row = remark.row
+    names = (row, row.partition("/")[2], row.rpartition("/")[2])
+    return (
+        not patterns
+        or row.endswith("/*")
+        or any(fnmatchcase(name, pattern) for name in names for pattern in patterns)
+    )
 
 
 def _merged(known: CatalogModel, new: CatalogModel, notes: list[Remark]) -> CatalogModel:
