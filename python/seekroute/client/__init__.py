@@ -1,5 +1,6 @@
 """The client: a gateway in process or at a URL, in OpenAI's method tree."""
 
+from seekroute.client.batch_errors import CheckpointError, NotRunError
 from seekroute.client.client import AsyncClient, Client
 from seekroute.client.results import (
     ChatCompletion,
@@ -15,9 +16,11 @@ __all__ = [
     "AsyncClient",
     "ChatCompletion",
     "ChatStream",
+    "CheckpointError",
     "Client",
     "ImagesResponse",
     "ModelPage",
+    "NotRunError",
     "ProviderPage",
     "Result",
 ]

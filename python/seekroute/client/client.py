@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from seekroute.client import calls
 from seekroute.client.base import BaseClient, Spend, question, remote_address
 from seekroute.client.calls import Call, Head
+from seekroute.client.extras import (
+    AsyncClientExtras,
+    ClientExtras,
+    metered,
+    metered_async,
+)
 from seekroute.client.local import AsyncLocalBackend, LocalBackend
+from seekroute.client.quotes import Quote, Routing
 from seekroute.client.resources import Chat, Completions, Images, Models, Providers
 from seekroute.client.results import (
     ChatCompletion,
@@ -32,7 +39,7 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 
 
-class Client(BaseClient):
+class Client(ClientExtras, BaseClient):
     """A gateway: in this process, without a server, or at `base_url`.
 
     In process, providers whose key is in the environment (`OPENAI_API_KEY`, `DEEPSEEK_API_KEY`,
@@ -87,6 +94,7 @@ class Client(BaseClient):
             from seekroute.client.remote import RemoteBackend
 
             self._backend = RemoteBackend(*address)
+        self._metered = metered(self._backend)
         self._build_tree()
 
     def _build_tree(self) -> None:
@@ -130,7 +138,7 @@ class Client(BaseClient):
         tries = Tries(self._max_retries)
         while True:
             try:
-                reply = self._backend.open(request)
+                reply = self._metered.open(request)
                 try:
                     if reply.status == 200:
                         return accept(reply, tries)
@@ -171,6 +179,43 @@ class Client(BaseClient):
 
     __call__ = ask
 
+    def estimate(
+        self,
+        prompt: str | Sequence[Any],
+        model: str = "auto",
+        system: str | None = None,
+        **fields: Any,
+    ) -> Quote:
+        """Says what a chat completion would cost, without asking any provider.
+
+        Args:
+            prompt: The question, or a list of messages.
+            model: Any spelling the catalog knows, or "auto".
+            system: A system message before it.
+            fields: As of `chat.completions.create`; `max_tokens` and `n` bound the cost.
+
+        Example:
+            quote = client.estimate("Why is the sky blue?", model="openai/gpt-4o-mini")
+            print(quote.cost.expected, quote.cost.max)
+        """
+        return self._perform(self._quoted(calls.quote, prompt, model, system, fields))
+
+    def route(
+        self,
+        prompt: str | Sequence[Any],
+        model: str = "auto",
+        system: str | None = None,
+        **fields: Any,
+    ) -> Routing:
+        """Says how a chat completion would be routed, without asking any provider or paying.
+
+        The arguments are those of `estimate`.
+
+        Example:
+            print(client.route("Why is the sky blue?", model="auto"))
+        """
+        return self._perform(self._quoted(calls.routing, prompt, model, system, fields))
+
     def key(self) -> Result:
         """What the key of this client is: `GET /v1/key` of a remote gateway.
 
@@ -196,7 +241,7 @@ class Client(BaseClient):
         self.close()
 
 
-class AsyncClient(BaseClient):
+class AsyncClient(AsyncClientExtras, BaseClient):
     """As `Client`, for asyncio: the same arguments, methods, results and errors.
 
     Usable from any event loop, from several one after another, and from several at once. In
@@ -232,6 +277,7 @@ class AsyncClient(BaseClient):
             from seekroute.client.remote import AsyncRemoteBackend
 
             self._backend = AsyncRemoteBackend(*address)
+        self._metered = metered_async(self._backend)
         self._build_tree()
 
     def _build_tree(self) -> None:
@@ -277,7 +323,7 @@ class AsyncClient(BaseClient):
         tries = Tries(self._max_retries)
         while True:
             try:
-                reply = await self._backend.open(request)
+                reply = await self._metered.open(request)
                 if reply.status == 200:
                     return await accept(reply, tries)
                 body = await reply.read()
@@ -302,6 +348,26 @@ class AsyncClient(BaseClient):
         return answer
 
     __call__ = ask
+
+    async def estimate(
+        self,
+        prompt: str | Sequence[Any],
+        model: str = "auto",
+        system: str | None = None,
+        **fields: Any,
+    ) -> Quote:
+        """As `Client.estimate`."""
+        return await self._perform(self._quoted(calls.quote, prompt, model, system, fields))
+
+    async def route(
+        self,
+        prompt: str | Sequence[Any],
+        model: str = "auto",
+        system: str | None = None,
+        **fields: Any,
+    ) -> Routing:
+        """As `Client.route`."""
+        return await self._perform(self._quoted(calls.routing, prompt, model, system, fields))
 
     async def key(self) -> Result:
         """As `Client.key`."""

@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlencode
 
 from seekroute.client.backend import (
     CHAT_PATH,
+    QUOTE_PATH,
     AsyncBackend,
     AsyncReadyReply,
     AsyncReply,
@@ -28,7 +29,13 @@ from seekroute.errors import (
     Problem,
     timed_out,
 )
-from seekroute.gateway import AsyncExchange, Gateway, SyncExchange
+from seekroute.gateway import (
+    EXPLAIN_NO,
+    EXPLAIN_SEEKROUTE,
+    AsyncExchange,
+    Gateway,
+    SyncExchange,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -38,6 +45,10 @@ if TYPE_CHECKING:
     from seekroute.testing import MockProvider
 
 _MODEL_PREFIX = "/models/"
+_SERVED = (
+    f"POST {CHAT_PATH}, POST {QUOTE_PATH}, GET /providers, GET /models, GET {_MODEL_PREFIX}{{id}} and"
+    f" GET {_MODEL_PREFIX}{{id}}/endpoints"
+)
 _UNKNOWN_MODEL = "there is no such model: client.models.list() lists those that exist"
 
 
@@ -80,13 +91,17 @@ class _Local:
         elif not usable_providers(loaded, catalog, os.environ):
             hint = "set OPENAI_API_KEY, DEEPSEEK_API_KEY, ...; or mock: on to try it without one"
             raise ConfigError([Problem("providers", "no provider has a key", hint)])
-        # No key is ever checked in process; a pepper there must be all the same.
-        options = build_options(loaded, os.urandom(32))
-        snapshot = build_snapshot(
-            loaded, catalog, profiles, os.environ, mock_base_url=mock_base_url
-        )
-        self._models = ModelList(catalog, snapshot)
-        self.gateway = kind(options, snapshot)
+        try:
+            # No key is ever checked in process; a pepper there must be all the same.
+            options = build_options(loaded, os.urandom(32))
+            snapshot = build_snapshot(
+                loaded, catalog, profiles, os.environ, mock_base_url=mock_base_url
+            )
+            self._models = ModelList(catalog, snapshot)
+            self.gateway = kind(options, snapshot)
+        except BaseException:
+            self.stop_mock()
+            raise
         self.gateway.on_record(lambda record: on_cost(record.cost_nano))
 
     def answer_here(self, request: Request) -> tuple[int, dict[str, str], bytes]:
@@ -111,13 +126,17 @@ class _Local:
                 body = self._models.one(name, style=self._style)
             if body is None:
                 return self._refuse("model_not_found", _UNKNOWN_MODEL, "model", offered)
+        elif request.method == "POST" and path == QUOTE_PATH:
+            core = self.gateway.core
+            status, headers, body = core.quote(request.body, None, offered, False, True)
+            return status, header_map(headers), body
         elif path == "/key":
             raise NotSupportedError(
                 "a gateway in this process has no API keys",
                 hint="give base_url= to ask a running gateway about its key",
             )
         else:
-            message = f"there is nothing at {path}"
+            message = f"{request.method} {path} is not served here; served are {_SERVED}"
             return self._refuse("not_found", message, "", offered)
         request_id = self.gateway.core.new_request_id(offered).decode("latin-1")
         return 200, {"content-type": "application/json", "x-request-id": request_id}, body
@@ -140,6 +159,11 @@ def _request_id(request: Request) -> bytes | None:
         if name.lower() == "x-request-id":
             return value.encode("latin-1", "replace")
     return None
+
+
+def _explain(request: Request) -> int:
+    asked = request.headers.get("x-seekroute-explain") == "1"
+    return EXPLAIN_SEEKROUTE if asked else EXPLAIN_NO
 
 
 class LocalBackend(Backend):
@@ -169,7 +193,9 @@ class LocalBackend(Backend):
     def open(self, request: Request) -> Reply:
         if request.path != CHAT_PATH or request.method != "POST":
             return ReadyReply(*self._local.answer_here(request))
-        exchange = self.gateway.submit_sync(request.body, request_id=_request_id(request))
+        exchange = self.gateway.submit_sync(
+            request.body, request_id=_request_id(request), explain=_explain(request)
+        )
         exchange.timeout = None if math.isinf(request.timeout) else request.timeout
         try:
             status, headers = exchange.head()
@@ -226,7 +252,7 @@ class AsyncLocalBackend(AsyncBackend):
     async def open(self, request: Request) -> AsyncReply:
         if request.path != CHAT_PATH or request.method != "POST":
             return AsyncReadyReply(*self._local.answer_here(request))
-        exchange = self.gateway.submit_here(request.body, _request_id(request))
+        exchange = self.gateway.submit_here(request.body, _request_id(request), _explain(request))
         try:
             async with asyncio.timeout(_limit(request.timeout)):
                 status, headers = await exchange.head()

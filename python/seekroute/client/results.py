@@ -5,7 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
-from typing import Any, ClassVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar, overload
+
+from seekroute._shown import Shown
+
+if TYPE_CHECKING:
+    from seekroute.client.quotes import Routing
 
 _SHOWN = 60  # characters of a text in a repr
 
@@ -121,7 +126,7 @@ class Result(Mapping[str, Any]):
     model_dump_json = to_json
 
 
-class ChatCompletion(Result):
+class ChatCompletion(Shown, Result):
     """A whole answer, of a stream too once it has ended.
 
     Attributes:
@@ -161,6 +166,14 @@ class ChatCompletion(Result):
         if isinstance(content, list):
             return "".join(part.get("text") or "" for part in content if isinstance(part, dict))
         return content or ""
+
+    @property
+    def routing(self) -> Routing | None:
+        """How it was routed: candidates, attempts; None where the gateway did not say."""
+        from seekroute.client.quotes import Routing
+
+        found = self._data.get("seekroute")
+        return Routing(found) if isinstance(found, dict) else None
 
     @property
     def images(self) -> list[str]:
@@ -255,7 +268,7 @@ class Page(Sequence[Result]):
         return json.dumps(self._data, indent=indent, ensure_ascii=False)
 
 
-class ModelPage(Page):
+class ModelPage(Shown, Page):
     """The models that were asked for.
 
     >>> page = ModelPage({"object": "list", "data": [{"id": "openai/gpt-4o-mini"}]})
@@ -284,7 +297,7 @@ class ProviderPage(Page):
     __slots__ = ()
 
 
-class ImagesResponse(Result):
+class ImagesResponse(Shown, Result):
     """Generated images in OpenAI's shape: `data[0].url` or `data[0].b64_json`.
 
     `cost`, `provider`, `request_id`, `latency` and `attempts` are as in `ChatCompletion`.
