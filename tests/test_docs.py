@@ -5,14 +5,17 @@ from __future__ import annotations
 import html
 import importlib.util
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 import pytest
 
 from seekroute.cli.reference import commands_reference, with_commands
+from seekroute.config import catalog_of, load_settings
 from seekroute.config.catalog import packaged_catalog
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -131,6 +134,39 @@ def test_examples_run(
     assert "Hello! You said: Hello!" in done.stdout
 
 
+def test_the_operator_s_five_minutes(tmp_path: Path) -> None:
+    page = (ROOT / "docs/quickstart.md").read_text(encoding="utf-8")
+    [overlay] = re.findall(r"^```yaml\n# prices.yaml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    (tmp_path / "prices.yaml").write_text(overlay)
+    (tmp_path / "seekroute.yaml").write_text("catalog_overlay: prices.yaml\n")
+    before = packaged_catalog()
+    after = catalog_of(load_settings(tmp_path / "seekroute.yaml"))
+    hidden = {model.id for model in before.models} - {model.id for model in after.models}
+    assert hidden
+    assert all(name.startswith("perplexity/") for name in hidden)
+    [commands] = [block for block in FENCE.findall(page) if "orgs create" in block]
+    for line in re.findall(r"^\$ seekroute (.*)$", commands, re.MULTILINE):
+        subprocess.run(
+            [sys.executable, "-m", "seekroute", "--data-dir", tmp_path / "d", *shlex.split(line)],
+            check=True,
+            capture_output=True,
+            timeout=60,
+        )
+
+
+def test_mounting_as_described(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("fastapi")
+    from starlette.testclient import TestClient
+
+    monkeypatch.chdir(tmp_path)
+    page = (ROOT / "docs/deployment.md").read_text(encoding="utf-8")
+    [example] = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(compile(example, "docs/deployment.md", "exec"), names)
+    with TestClient(names["app"]) as client:
+        assert client.get("/llm/livez").status_code == 200
+
+
 def texts(svg: str) -> list[str]:
     """What a picture says, numbers left open."""
     said = re.findall(r"<text[^>]*>(.*?)</text>", svg)
@@ -145,6 +181,8 @@ def test_the_picture_is_what_the_commands_show() -> None:
     assert specification.loader is not None
     screenshot = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(screenshot)
-    kept = texts(PICTURE.read_text(encoding="utf-8"))
+    svg = PICTURE.read_text(encoding="utf-8")
+    assert set(re.findall(r"url\((.)", svg)) == {"#"}, "it would load something from elsewhere"
+    kept = texts(svg)
     assert kept == texts(screenshot.picture()), "run: script/screenshot"
     assert "x-seekroute-cost: 0.0" in kept
