@@ -232,48 +232,6 @@ def test_serve_hands_over_its_options(
     }
 
 
-class FakeClient:
-    """Answers every question with what it was asked."""
-
-    made: dict[str, Any]
-    asked: dict[str, Any]
-
-    def __init__(self, **options: Any) -> None:
-        FakeClient.made = options
-        self.chat = types.SimpleNamespace(completions=self)
-
-    def __enter__(self) -> FakeClient:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-    def create(self, *, stream: bool, **options: Any) -> Any:
-        FakeClient.asked = options
-        space = types.SimpleNamespace
-        if not stream:
-            return space(choices=[space(message=space(content="Hello"))])
-        deltas = [space(content=text) for text in (None, "Hel", "lo")]
-        chunks = [space(choices=[space(delta=delta)]) for delta in deltas]
-        return iter([*chunks, space(choices=[])])
-
-
-@pytest.mark.parametrize("option", ["--stream", "--no-stream"])
-def test_ask_shows_the_answer(run: Run, monkeypatch: pytest.MonkeyPatch, option: str) -> None:
-    monkeypatch.setattr(seekroute, "Client", FakeClient, raising=False)
-    words = ("Sum up:", "-m", "m", "-s", "Be brief.", "--mock", "on", option)
-    result = run("--config", "x.yaml", "ask", *words, stdin="a text\n")
-    assert result.stdout == "Hello\n"
-    assert FakeClient.made == {"config": Path("x.yaml"), "mock": "on"}
-    assert FakeClient.asked == {
-        "model": "m",
-        "messages": [
-            {"role": "system", "content": "Be brief."},
-            {"role": "user", "content": "Sum up:\n\na text"},
-        ],
-    }
-
-
 def test_ask_without_a_question_is_refused(run: Run) -> None:
     assert "give a question" in run("ask", code=2).stderr
 

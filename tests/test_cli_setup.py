@@ -202,3 +202,32 @@ def test_chat_ends_with_an_error_when_nobody_watches(run: Run, provider: MockPro
     _use(provider)
     assert "no such model" in run("chat", "-m", "no/model", stdin="Hi\n", code=1).stderr
     assert "/help" in run("chat", "-m", "openai/gpt-4o", stdin="/what\n").stderr
+
+
+# --- ask ------------------------------------------------------------------------------------------
+
+
+def test_ask_in_json_gives_the_answer_with_its_cost(run: Run, provider: MockProvider) -> None:
+    _use(provider)
+    provider.queue(Text("Blue."))
+    found = json.loads(run("ask", "Why?", "-m", "openai/gpt-4o", "--json").stdout)
+    assert (found["text"], found["provider"]) == ("Blue.", "openai")
+    assert float(found["cost"]) > 0
+    assert found["answer"]["object"] == "chat.completion"
+
+
+@pytest.mark.parametrize("option", ["--stream", "--no-stream"])
+def test_ask_puts_what_is_piped_in_behind_the_question(
+    run: Run, provider: MockProvider, option: str
+) -> None:
+    _use(provider)
+    Path("seekroute.yaml").rename("x.yaml")
+    provider.queue(Text("Hello"))
+    words = ("Sum up:", "-m", "openai/gpt-4o", "-s", "Be brief.", option)
+    result = run("--config", "x.yaml", "ask", *words, stdin="a text\n")
+    assert result.stdout == "Hello\n"
+    assert provider.requests[0].json["messages"] == [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": "Sum up:\n\na text"},
+    ]
+    assert provider.requests[0].json.get("stream", False) is (option == "--stream")

@@ -241,6 +241,10 @@ if importlib.util.find_spec("seekroute.client.tokens"):
     STEPS["count-tokens"] = ([], lambda d, c: c.count_tokens(HELLO, MODEL))
 
 
+def quoted(quote: Any) -> Any:
+    return [{**quote.to_dict(), "created": 0}, quote.cost, str(quote), repr(quote.routing)]
+
+
 def mapped(driver: Driver, client: Any) -> Any:
     results = driver.of(client.map(["a", "b"], MODEL, progress=False, temperature=0))
     return [results.texts, results.cost, results.usage, results[0], results.complete]
@@ -258,6 +262,11 @@ def over_budget(driver: Driver, client: Any) -> Any:
         return [budget.spent, budget.left, driver.of(client.ask("Hello!"))]
 
 
+STEPS["estimate"] = ([], lambda d, c: quoted(d.of(c.estimate("Hello!", MODEL, max_tokens=9))))
+STEPS["estimate-chat"] = ([], lambda d, c: quoted(d.of(c.estimate(HELLO, MODEL, "Be brief."))))
+STEPS["estimate-unknown"] = ([], lambda d, c: d.of(c.estimate("Hello!", "nobody/nothing")))
+STEPS["route"] = ([], lambda d, c: str(d.of(c.route("Hello!"))))
+STEPS["routing"] = ([], lambda d, c: d.of(c.ask("Hello!", MODEL)).routing)
 STEPS["map"] = ([], mapped)
 STEPS["compare"] = ([], compared)
 STEPS["budget"] = ([], over_budget)

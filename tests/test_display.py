@@ -394,3 +394,13 @@ def test_live_under_asyncio(mock: MockProvider) -> None:
     plain, terminal = asyncio.run(main())
     assert plain == "Hello! You said: Hello!\n"
     assert "Hello! You said: Hello!" in terminal
+
+
+def test_quotes_and_routes_are_tables() -> None:
+    with seekroute.Client(mock="on") as client:
+        quote = client.estimate("Hello!", model=MODEL, max_tokens=9)
+        for result in (quote, client.route("Hello!"), client.ask("Hello!").routing):
+            shown = bundle(result)
+            assert "mock" in shown["text/plain"]
+            assert "<table" in shown["text/html"]
+            assert shown["text/markdown"].count("\n|") >= 3

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from seekroute.cli._shared import shared
+from seekroute.cli._shared import JsonOption, print_json, shared
 from seekroute.errors import SeekrouteError
 
 # Whether this is the process' own program, which may start afresh; not so in tests.
@@ -34,6 +34,7 @@ def serve(
     ] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
     log_format: Annotated[str | None, typer.Option(help="pretty or json.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As --log-format json.")] = False,
 ) -> None:
     """Run the gateway until SIGTERM or Ctrl-C. Options left out come from the configuration."""
     run: Callable[..., int]
@@ -51,7 +52,7 @@ def serve(
             profile=profile,
             mock=mock,
             log_level=log_level,
-            log_format=log_format,
+            log_format="json" if as_json else log_format,
         )
     )
 
@@ -61,12 +62,16 @@ def mock(
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="Port to listen on; 0: any free one.")
     ] = 8001,
+    as_json: JsonOption = False,
 ) -> None:
     """Run the mock provider, an OpenAI-compatible upstream for tests."""
     from seekroute.testing import MockProvider, run_mock
 
     def started(provider: MockProvider) -> None:
-        typer.echo(f"listening on {provider.base_url}")
+        if as_json:
+            print_json({"base_url": provider.base_url})
+        else:
+            typer.echo(f"listening on {provider.base_url}")
 
     try:
         run_mock(host, port, on_start=started)
@@ -89,8 +94,9 @@ def ask(
     mock: Annotated[
         str | None, typer.Option(help="on: a mock provider answers; needs no provider key.")
     ] = None,
+    as_json: JsonOption = False,
 ) -> None:
-    """Ask a model, without a server, and show its answer."""
+    """Ask a model and show its answer: without a server, or by the one at SEEKROUTE_BASE_URL."""
     question = "\n\n".join(part for part in (prompt, _piped()) if part)
     if not question:
         raise typer.BadParameter("give a question, or pipe one in", param_hint="PROMPT")
@@ -103,11 +109,16 @@ def ask(
     settings: dict[str, Any] = {} if mock is None else {"mock": mock}
     with seekroute.Client(config=shared(ctx).config, **settings) as client:
         create = client.chat.completions.create
-        if stream:
+        if stream and not as_json:
             _show(_deltas(create(model=model, messages=messages, stream=True)))
+            return
+        answer = create(model=model, messages=messages, stream=False)
+        if as_json:
+            cost = None if answer.cost is None else f"{answer.cost:f}"
+            told = {"text": answer.text, "provider": answer.provider, "cost": cost}
+            print_json({**told, "answer": answer.to_dict()})
         else:
-            answer = create(model=model, messages=messages, stream=False)
-            _show([answer.choices[0].message.content or ""])
+            _show([answer.text])
 
 
 def _piped() -> str:

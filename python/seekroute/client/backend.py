@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from seekroute.gateway import Record
 
 CHAT_PATH = "/chat/completions"
+QUOTE_PATH = "/quote"
 # Largest answer that is read whole. The gateway's own bound is limits.max_answer_bytes, half of it.
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 

@@ -6,20 +6,23 @@ import importlib
 import os
 import threading
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, NoReturn, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
 
 from seekroute._shown import Shown
 from seekroute.client import calls
+from seekroute.client.backend import QUOTE_PATH
 from seekroute.client.retry import Tries, checked_max_retries, checked_timeout
 from seekroute.errors import APIError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from seekroute.client.backend import AsyncBackend, Backend
+    from seekroute.client.calls import Call, Head
     from seekroute.gateway import Record
 
+R = TypeVar("R")
 _NOT_SERVED = {
     "responses": "ask with client.chat.completions.create() instead",
     "embeddings": "ask a provider for embeddings directly",
@@ -121,6 +124,26 @@ class BaseClient(Shown):
     def reset_spend(self) -> None:
         """Lets `spend` begin at zero."""
         self._spend.reset()
+
+    def _quoted(
+        self,
+        finish: Callable[[bytes, Head], R],
+        prompt: str | Sequence[Any],
+        model: str,
+        system: str | None,
+        fields: dict[str, Any],
+    ) -> Call[R]:
+        """The call for a quote of one question, or of a conversation."""
+        messages: list[Any]
+        if isinstance(prompt, str):
+            messages = calls.chat_messages(prompt, system)
+        else:
+            messages = list(prompt)
+            if system is not None:
+                messages.insert(0, {"role": "system", "content": system})
+        extra = fields.pop("extra_body", None)
+        body = calls.chat_body({"model": model, "messages": messages}, fields, extra)
+        return calls.Call(QUOTE_PATH, finish, body)
 
     def count_tokens(
         self,

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
-from seekroute.client.backend import Request
+from seekroute.client.backend import CHAT_PATH, Request
+from seekroute.client.quotes import Quote, Routing
 from seekroute.client.results import ChatCompletion, ImagesResponse, ModelPage, Result
 from seekroute.client.retry import Tries, checked_timeout
 from seekroute.errors import APIError, error_for_status
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 _NANO = Decimal("1e-9")
+# Answers tell how they were routed, for `ChatCompletion.routing`.
+_EXPLAINED = {"x-seekroute-explain": "1"}
 _SHOWN_BODY = 2000  # characters of an error body that is not JSON
 
 
@@ -113,9 +116,10 @@ class Call(Generic[R]):
     def request(self, timeout: float) -> Request:
         """What to give a backend, with the client's `timeout`."""
         limit = timeout if self.timeout is None else checked_timeout(self.timeout)
-        return Request(
-            self.path, self.body, self.method, self.headers or {}, self.query or {}, limit
-        )
+        headers = self.headers or {}
+        if self.path == CHAT_PATH:
+            headers = {**_EXPLAINED, **headers}
+        return Request(self.path, self.body, self.method, headers, self.query or {}, limit)
 
 
 class Perform(Protocol):
@@ -157,6 +161,18 @@ def chat_completion(body: bytes, head: Head) -> ChatCompletion:
         latency=time.monotonic() - head.tries.started,
         attempts=head.tries.count(headers),
     )
+
+
+def quote(body: bytes, head: Head) -> Quote:
+    """The result of `estimate()`."""
+    found = Quote(json.loads(body))
+    assert found.cost.min >= 0  # a body of another shape has raised by now
+    return found
+
+
+def routing(body: bytes, head: Head) -> Routing:
+    """The result of `route()`."""
+    return quote(body, head).routing
 
 
 def images_response(body: bytes, head: Head) -> ImagesResponse:

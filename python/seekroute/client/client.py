@@ -16,6 +16,7 @@ from seekroute.client.extras import (
     metered_async,
 )
 from seekroute.client.local import AsyncLocalBackend, LocalBackend
+from seekroute.client.quotes import Quote, Routing
 from seekroute.client.resources import Chat, Completions, Images, Models
 from seekroute.client.results import ChatCompletion, ImagesResponse, ModelPage, Result
 from seekroute.client.retry import Tries
@@ -171,6 +172,43 @@ class Client(ClientExtras, BaseClient):
 
     __call__ = ask
 
+    def estimate(
+        self,
+        prompt: str | Sequence[Any],
+        model: str = "auto",
+        system: str | None = None,
+        **fields: Any,
+    ) -> Quote:
+        """Says what a chat completion would cost, without asking any provider.
+
+        Args:
+            prompt: The question, or a list of messages.
+            model: Any spelling the catalog knows, or "auto".
+            system: A system message before it.
+            fields: As of `chat.completions.create`; `max_tokens` and `n` bound the cost.
+
+        Example:
+            quote = client.estimate("Why is the sky blue?", model="openai/gpt-4o-mini")
+            print(quote.cost.expected, quote.cost.max)
+        """
+        return self._perform(self._quoted(calls.quote, prompt, model, system, fields))
+
+    def route(
+        self,
+        prompt: str | Sequence[Any],
+        model: str = "auto",
+        system: str | None = None,
+        **fields: Any,
+    ) -> Routing:
+        """Says how a chat completion would be routed, without asking any provider or paying.
+
+        The arguments are those of `estimate`.
+
+        Example:
+            print(client.route("Why is the sky blue?", model="auto"))
+        """
+        return self._perform(self._quoted(calls.routing, prompt, model, system, fields))
+
     def key(self) -> Result:
         """What the key of this client is: `GET /v1/key` of a remote gateway.
 
@@ -302,6 +340,26 @@ class AsyncClient(AsyncClientExtras, BaseClient):
         return answer
 
     __call__ = ask
+
+    async def estimate(
+        self,
+        prompt: str | Sequence[Any],
+        model: str = "auto",
+        system: str | None = None,
+        **fields: Any,
+    ) -> Quote:
+        """As `Client.estimate`."""
+        return await self._perform(self._quoted(calls.quote, prompt, model, system, fields))
+
+    async def route(
+        self,
+        prompt: str | Sequence[Any],
+        model: str = "auto",
+        system: str | None = None,
+        **fields: Any,
+    ) -> Routing:
+        """As `Client.route`."""
+        return await self._perform(self._quoted(calls.routing, prompt, model, system, fields))
 
     async def key(self) -> Result:
         """As `Client.key`."""

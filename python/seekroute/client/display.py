@@ -15,6 +15,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from seekroute.client.base import BaseClient
+from seekroute.client.quotes import Quote, Routing
 from seekroute.client.results import ChatCompletion, ImagesResponse, ModelPage
 from seekroute.client.streams import StreamState
 from seekroute.errors import APIError, ConfigError
@@ -178,6 +179,28 @@ def models_bundle(models: ModelPage) -> Bundle:
     }
 
 
+def quote_bundle(quote: Quote) -> Bundle:
+    """What a request would cost at each candidate."""
+    return _rows_bundle(f"Quote for {quote.to_dict()['model']}, USD", quote.table())
+
+
+def routing_bundle(routing: Routing) -> Bundle:
+    """Who can serve a request, and who was asked."""
+    return _rows_bundle(f"Route of {routing.to_dict()['requested']}", routing.table())
+
+
+def _rows_bundle(caption: str, table: Sequence[Sequence[str]]) -> Bundle:
+    names, *rows = table
+    lines = [f"| {' | '.join(_cell(name) for name in names)} |", f"|{'---|' * len(names)}"]
+    lines += [f"| {' | '.join(_cell(value) for value in row)} |" for row in rows]
+    plain = ["  ".join(row) for row in table]
+    return {
+        "text/plain": printable("\n".join([caption, *plain])),
+        "text/markdown": "\n".join([markdown(caption), "", *lines]),
+        "text/html": _table(caption, names, rows, shown=True, row_headers=True),
+    }
+
+
 def error_bundle(error: APIError) -> Bundle:
     """A short card: what was wrong and what to do."""
     named: list[tuple[str, Any]] = [
@@ -223,6 +246,8 @@ _BUNDLES: Final[list[tuple[type, Callable[[Any], Bundle]]]] = [
     (StreamState, stream_bundle),
     (ImagesResponse, images_bundle),
     (ModelPage, models_bundle),
+    (Quote, quote_bundle),
+    (Routing, routing_bundle),
     (APIError, error_bundle),
     (ConfigError, config_error_bundle),
     (BaseClient, client_bundle),

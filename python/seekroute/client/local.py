@@ -10,6 +10,7 @@ from urllib.parse import unquote
 
 from seekroute.client.backend import (
     CHAT_PATH,
+    QUOTE_PATH,
     AsyncBackend,
     AsyncReadyReply,
     AsyncReply,
@@ -27,7 +28,13 @@ from seekroute.errors import (
     Problem,
     timed_out,
 )
-from seekroute.gateway import AsyncExchange, Gateway, SyncExchange
+from seekroute.gateway import (
+    EXPLAIN_NO,
+    EXPLAIN_SEEKROUTE,
+    AsyncExchange,
+    Gateway,
+    SyncExchange,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -37,7 +44,7 @@ if TYPE_CHECKING:
     from seekroute.testing import MockProvider
 
 _MODEL_PREFIX = "/models/"
-_SERVED = f"POST {CHAT_PATH}, GET /models and GET {_MODEL_PREFIX}{{id}}"
+_SERVED = f"POST {CHAT_PATH}, POST {QUOTE_PATH}, GET /models and GET {_MODEL_PREFIX}{{id}}"
 _UNKNOWN_MODEL = "there is no such model: client.models.list() lists those that exist"
 
 
@@ -105,6 +112,10 @@ class _Local:
             if found is None:
                 return self._refuse("model_not_found", _UNKNOWN_MODEL, "model", offered)
             body = found
+        elif request.method == "POST" and path == QUOTE_PATH:
+            core = self.gateway.core
+            status, headers, body = core.quote(request.body, None, offered, False, True)
+            return status, header_map(headers), body
         elif path == "/key":
             raise NotSupportedError(
                 "a gateway in this process has no API keys",
@@ -136,6 +147,11 @@ def _request_id(request: Request) -> bytes | None:
     return None
 
 
+def _explain(request: Request) -> int:
+    asked = request.headers.get("x-seekroute-explain") == "1"
+    return EXPLAIN_SEEKROUTE if asked else EXPLAIN_NO
+
+
 class LocalBackend(Backend):
     """A gateway in this process, for plain threads.
 
@@ -163,7 +179,9 @@ class LocalBackend(Backend):
     def open(self, request: Request) -> Reply:
         if request.path != CHAT_PATH or request.method != "POST":
             return ReadyReply(*self._local.answer_here(request))
-        exchange = self.gateway.submit_sync(request.body, request_id=_request_id(request))
+        exchange = self.gateway.submit_sync(
+            request.body, request_id=_request_id(request), explain=_explain(request)
+        )
         exchange.timeout = None if math.isinf(request.timeout) else request.timeout
         try:
             status, headers = exchange.head()
@@ -220,7 +238,7 @@ class AsyncLocalBackend(AsyncBackend):
     async def open(self, request: Request) -> AsyncReply:
         if request.path != CHAT_PATH or request.method != "POST":
             return AsyncReadyReply(*self._local.answer_here(request))
-        exchange = self.gateway.submit_here(request.body, _request_id(request))
+        exchange = self.gateway.submit_here(request.body, _request_id(request), _explain(request))
         try:
             async with asyncio.timeout(_limit(request.timeout)):
                 status, headers = await exchange.head()

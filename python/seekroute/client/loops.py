@@ -7,7 +7,7 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 from seekroute.errors import APIConnectionError
-from seekroute.gateway import AsyncExchange, Gateway, Sink
+from seekroute.gateway import EXPLAIN_NO, AsyncExchange, Gateway, Sink
 
 if TYPE_CHECKING:
     from seekroute.gateway import Event
@@ -26,7 +26,9 @@ class LoopGateway(Gateway):
         # Which loop an exchange lives on; entries are those of `_live`, under the same lock.
         self._homes: dict[int, asyncio.AbstractEventLoop] = {}
 
-    def submit_here(self, body: bytes, request_id: bytes | None) -> AsyncExchange:
+    def submit_here(
+        self, body: bytes, request_id: bytes | None, explain: int = EXPLAIN_NO
+    ) -> AsyncExchange:
         """Starts an exchange for the running event loop.
 
         Raises:
@@ -37,7 +39,7 @@ class LoopGateway(Gateway):
             if self._closed.is_set():
                 raise APIConnectionError("the client is closed")
             self._serve(loop)
-            exchange = self.core.submit(body, None, request_id, False, True)
+            exchange = self.core.submit(body, None, request_id, False, True, explain)
             running = AsyncExchange(self.core, loop, exchange, self._ack_bytes)
             self._live[exchange] = running
             self._homes[exchange] = loop

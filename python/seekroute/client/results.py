@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
-from typing import Any, ClassVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar, overload
 
 from seekroute._shown import Shown
+
+if TYPE_CHECKING:
+    from seekroute.client.quotes import Routing
 
 _SHOWN = 60  # characters of a text in a repr
 
@@ -163,6 +166,14 @@ class ChatCompletion(Shown, Result):
         if isinstance(content, list):
             return "".join(part.get("text") or "" for part in content if isinstance(part, dict))
         return content or ""
+
+    @property
+    def routing(self) -> Routing | None:
+        """How it was routed: candidates, attempts; None where the gateway did not say."""
+        from seekroute.client.quotes import Routing
+
+        found = self._data.get("seekroute")
+        return Routing(found) if isinstance(found, dict) else None
 
     @property
     def images(self) -> list[str]:

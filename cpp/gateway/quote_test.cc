@@ -1,0 +1,75 @@
+#include "gateway/quote.h"
+
+#include <gtest/gtest.h>
+
+#include "billing/cost_bound.h"
+
+namespace seekroute {
+namespace {
+
+Endpoint At(uint32_t provider, uint64_t input, uint64_t output) {
+  Rates rates;
+  rates[PriceClass::kInput] = {input};
+  rates[PriceClass::kOutput] = {output};
+  Endpoint endpoint;
+  endpoint.provider = provider;
+  endpoint.upstream_model = "m";
+  endpoint.price = PriceTable::Flat(rates);
+  return endpoint;
+}
+
+struct Quoted {
+  Snapshot snapshot;
+  Model model;
+  Admission admission;
+
+  Quoted() {
+    snapshot.providers.resize(2);
+    snapshot.providers[0].id = "cheap";
+    snapshot.providers[1].id = "dear";
+    model.id = "a/m";
+    model.endpoints = {At(0, 1'000'000, 2'000'000), At(1, 3'000'000, 4'000'000)};
+    model.excluded = {{"off", "no_key"}};
+    admission.model = &model;
+    admission.request.model = "a/m";
+  }
+
+  std::string Write() const {
+    return WriteQuote(admission, R"({"messages":[{"role":"user","content":"Hi"}]})", snapshot,
+                      UnixSeconds{7});
+  }
+};
+
+TEST(Quote, HasNoMaximumWhereNothingBoundsTheAnswer) {
+  const std::string quote = Quoted().Write();
+  EXPECT_NE(quote.find(R"("completion_tokens":{"expected":400,"max":null})"), std::string::npos);
+  EXPECT_NE(quote.find(R"("max":null},"candidates")"), std::string::npos);
+  EXPECT_NE(quote.find(R"("excluded":[{"provider":"off","reason":"no_key"}])"), std::string::npos);
+}
+
+TEST(Quote, TakesTheSmallestOfTheLimits) {
+  Quoted quoted;
+  quoted.model.max_output = 50;
+  quoted.admission.request.max_tokens = 60;
+  quoted.admission.request.choices = 3;
+  EXPECT_NE(quoted.Write().find(R"("completion_tokens":{"expected":150,"max":150})"),
+            std::string::npos);
+  quoted.model.context = 1;  // shorter than the prompt: nothing is left for an answer
+  EXPECT_NE(quoted.Write().find(R"("completion_tokens":{"expected":0,"max":0})"),
+            std::string::npos);
+}
+
+TEST(Quote, CountsImagesByThePiece) {
+  Quoted quoted;
+  quoted.model.output = Output::kImage;
+  Rates rates;
+  rates[PriceClass::kPerImage] = {40'000'000'000};
+  quoted.model.endpoints.resize(1);
+  quoted.model.endpoints[0].price = PriceTable::Flat(rates);
+  quoted.admission.request.choices = 2;
+  EXPECT_NE(quoted.Write().find(R"("cost":{"min":0.08,"expected":0.08,"max":0.08})"),
+            std::string::npos);
+}
+
+}  // namespace
+}  // namespace seekroute

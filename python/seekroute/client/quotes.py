@@ -1,0 +1,145 @@
+"""What a gateway says of a request besides answering it: what it would cost, how it is routed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from seekroute._shown import Shown
+from seekroute.client.results import Result
+
+__all__ = ["CostRange", "Quote", "Routing"]
+
+
+class CostRange(NamedTuple):
+    """USD. `max` is None where nothing bounds the answer's length."""
+
+    min: Decimal
+    expected: Decimal
+    max: Decimal | None
+
+
+def _range(found: dict[str, Any]) -> CostRange:
+    # The shortest decimal that reads back as a float is what stood in the JSON.
+    low, expected, high = (found[name] for name in ("min", "expected", "max"))
+    return CostRange(_usd(low), _usd(expected), None if high is None else _usd(high))
+
+
+def _usd(value: Any) -> Decimal:
+    amount = Decimal(str(value))
+    return amount.normalize() if amount else Decimal(0)
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> str:
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = ("  ".join(f"{cell:<{w}}" for cell, w in zip(row, widths, strict=True)) for row in rows)
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _said(amount: Decimal | None) -> str:
+    return "unbounded" if amount is None else f"{amount:f}"
+
+
+class Routing(Shown, Result):
+    """How a request was routed, or would be. Printed, it is a table.
+
+    Attributes:
+        requested: The model as it was asked for.
+        strategy: "direct" (by its id), "alias", or "auto".
+        candidates: Who can serve it, in the order of asking; each with `provider`, `model` (the
+            provider's own name) and `selected`; in a dry run also `pricing` and `cost`.
+        attempts: Who was asked, each with `provider` and the HTTP `status` (0: no answer); empty
+            in a dry run.
+        excluded: Who offers the model and was not a candidate, each with a `reason`. Known in a
+            dry run only.
+    """
+
+    __slots__ = ()
+
+    @property
+    def candidates(self) -> list[Result]:
+        return [Result(row) for row in self._data["endpoints"]["available"]]
+
+    @property
+    def attempts(self) -> list[Result]:
+        return [Result(row) for row in self._data.get("attempts", [])]
+
+    @property
+    def excluded(self) -> list[Result]:
+        return [Result(row) for row in self._data.get("excluded", [])]
+
+    def __repr__(self) -> str:
+        chosen = [row.provider for row in self.candidates if row.selected]
+        return (
+            f"Routing({self._data['requested']!r}, {self._data['strategy']}, "
+            f"{len(self.candidates)} candidates, selected={', '.join(chosen) or None!r})"
+        )
+
+    def table(self) -> list[list[str]]:
+        """Its rows, the head first."""
+        rows = [["provider", "model", "", "cost"]]
+        tried = {row.provider: row for row in self.attempts}
+        for row in self._data["endpoints"]["available"]:
+            name = row["provider"]
+            note = "selected" if row["selected"] else ""
+            if name in tried and tried[name].status != 200:
+                note = f"failed ({tried[name].status or 'no answer'})"
+            cost = _said(_range(row["cost"]).expected) if "cost" in row else ""
+            rows.append([name, row["model"], note, cost])
+        rows += [[row.provider, "", f"not asked: {row.reason}", ""] for row in self.excluded]
+        return rows
+
+    def __str__(self) -> str:
+        return _aligned(self.table())
+
+
+class Quote(Shown, Result):
+    """What a request would cost. Printed, it is a table.
+
+    Attributes:
+        model: Id of the model that would answer.
+        cost: The range over all candidates; `expected` is that of the first.
+        prompt_tokens, completion_tokens: Each with `expected` and `max`.
+        candidates: Who can serve it, each with `provider`, `model`, `pricing` and `cost`.
+        excluded: Who offers the model and would not be asked, each with a `reason`.
+    """
+
+    __slots__ = ()
+
+    @property
+    def cost(self) -> CostRange:
+        return _range(self._data["cost"])
+
+    @property
+    def routing(self) -> Routing:
+        """The route alone."""
+        available = [
+            {**row, "selected": index == 0} for index, row in enumerate(self._data["candidates"])
+        ]
+        return Routing(
+            {
+                "requested": self._data["requested"],
+                "strategy": self._data["strategy"],
+                "model": self._data["model"],
+                "endpoints": {"total": len(available), "available": available},
+                "attempts": [],
+                "excluded": self._data["excluded"],
+            }
+        )
+
+    def __repr__(self) -> str:
+        cost = self.cost
+        low, expected, high = (_said(part) for part in cost)
+        return f"Quote({self._data['model']!r}, {expected} USD expected, {low} to {high})"
+
+    def table(self) -> list[list[str]]:
+        """Its rows, the head first."""
+        rows = [["provider", "tokens in", "tokens out", "min", "expected", "max"]]
+        tokens = [str(self._data[n]["expected"]) for n in ("prompt_tokens", "completion_tokens")]
+        for row in self._data["candidates"]:
+            rows.append([row["provider"], *tokens, *(_said(part) for part in _range(row["cost"]))])
+        return rows
+
+    def __str__(self) -> str:
+        return _aligned(self.table())
