@@ -203,7 +203,7 @@ class HttpProtocol(Connection):
         step = view[:size]
         self._head_fed += len(step)
         self.parser.feed_data(step)
-        if self._chunked and self._state == State.BODY and not self._body_size:
+        if self._chunked and self._state != State.HEAD and not self._body_size:
             self._silent = len(step) - max(data.find(b"\r\n\r\n", start) + 4 - start, 0)
         if self._state == State.HEAD:
             if self._head_fed >= budget:
