@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 import seekroute
+from in_process import MODEL, settings_for
 from seekroute.config import (
     build_options,
     build_snapshot,
@@ -189,6 +190,24 @@ def test_cancelling_before_an_answer_ends_the_wait(mock: MockProvider) -> None:
 
 # What `import seekroute` may take, in milliseconds.
 IMPORT_BUDGET_MS = 100
+
+
+def test_a_program_may_end_without_closing(mock: MockProvider) -> None:
+    # Python ends slowly where much has been imported. Here a last object takes its time, longer
+    # than a thread waits in the core.
+    code = (
+        "import time, seekroute, seekroute.gateway as gateway\n"
+        "class Last:\n"
+        "    def __init__(self): self.sleep, self.s = time.sleep, 2 * gateway._WAIT_SECONDS\n"
+        "    def __del__(self): self.sleep(self.s)\n"
+        "time.last = Last()\n"
+        f"client = seekroute.Client(**{settings_for(mock)!r})\n"
+        f"print(client.ask('Hi', {MODEL!r}).text)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], check=False, capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "Hello! You said: Hi\n", "")
 
 
 def test_import_is_light_and_offline() -> None:

@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -64,13 +65,34 @@ def test_page_about_notebooks(tmp_path: Path) -> None:
 def test_notebook_among_the_examples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     nbclient = pytest.importorskip("nbclient")
     nbformat = pytest.importorskip("nbformat")
+    pytest.importorskip("matplotlib")
     monkeypatch.setenv("OPENAI_API_KEY", "")
     notebook = nbformat.read(ROOT / "examples/notebook.ipynb", as_version=4)
-    assert not any(cell.get("outputs") for cell in notebook.cells)
+    assert not any(cell.get("outputs") or cell.get("execution_count") for cell in notebook.cells)
     resources = {"metadata": {"path": str(tmp_path)}}
     nbclient.NotebookClient(notebook, timeout=60, resources=resources).execute()
-    assert "You said: What is the capital of France?" in str(notebook.cells[3].outputs)
-    assert "You said: Write a haiku" in str(notebook.cells[8].outputs)
+
+    def shown(cell_id: str, kind: str = "text/html") -> str:
+        [outputs] = [cell.outputs for cell in notebook.cells if cell.id == cell_id]
+        assert len(outputs) == 1, cell_id
+        return str(outputs[0].text if kind == "stream" else outputs[0].data[kind])
+
+    assert "You said: What is the capital of France?" in shown("ask")
+    cost, spent = re.findall(r"^0\.0\d+", shown("cost", "stream"), re.MULTILINE)
+    assert 0 < Decimal(cost) < Decimal(spent)
+    assert "You said: A line about the sea." in shown("live")
+    assert shown("compare").count("openai/gpt-4o") >= 2
+    assert "8 of 8" in shown("map")
+    assert "│ answered │ 8 of 8" in shown("map", "text/plain")
+    assert len(shown("plot", "image/png")) > 1000
+    assert "0 of 0.000001" in shown("budget", "stream")
+    assert "You said: Write a haiku" in shown("magic")
+    assert shown("spent", "text/plain").startswith("Decimal('0.0")
+    assert "<img" in shown("image")
+    assert "0.04" in shown("image")
+    assert "see client.models.list()" in shown("error")
+    assert "openai/gpt-4o-mini" in shown("models")
+    assert "bytedance/seedream-4.5" in shown("usage")
 
 
 @pytest.mark.parametrize("script", ["langchain_in_process.py", "openai_sdk_in_process.py"])

@@ -54,6 +54,21 @@ def test_openai_sdk(tmp_path: Path) -> None:
     assert "Say hello." in shown
 
 
+def test_instructor(tmp_path: Path) -> None:
+    pytest.importorskip("instructor")
+    shown = run("instructor_in_process.py", tmp_path, OPENAI_API_KEY="")
+    assert "City(name=" in shown
+    assert shown.endswith(" USD spent\n")
+
+
+def test_pydantic_ai(tmp_path: Path) -> None:
+    pytest.importorskip("pydantic_ai")
+    shown = run("pydantic_ai_in_process.py", tmp_path, OPENAI_API_KEY="")
+    # The agent's tool was called, and what it said went back to the model.
+    assert "tool called for " in shown
+    assert shown.endswith(" USD spent\n")
+
+
 def test_mounted_in_fastapi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SEEKROUTE_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.syspath_prepend(str(EXAMPLES))
@@ -72,8 +87,10 @@ def test_none_is_forgotten() -> None:
     assert {path.name for path in EXAMPLES.glob("*.py")} == {
         "batch_map.py",
         "in_process.py",
+        "instructor_in_process.py",
         "langchain_in_process.py",
         "mount_in_fastapi.py",
         "openai_sdk.py",
         "openai_sdk_in_process.py",
+        "pydantic_ai_in_process.py",
     }

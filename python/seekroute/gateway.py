@@ -8,10 +8,12 @@ loop a thread waits for it (`Gateway.start_thread`). One of the two at a time.
 from __future__ import annotations
 
 import asyncio
+import atexit
 import os
 import queue
 import threading
 import time
+import weakref
 from collections import deque
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -422,6 +424,7 @@ class Gateway:
         """Serves this gateway's exchanges from a thread of its own, for `submit_sync()`."""
         self._thread = threading.Thread(target=self._pump, name="seekroute-pump", daemon=True)
         self._thread.start()
+        _pumped[self] = os.getpid()
 
     def _pump(self) -> None:
         while not self._closed.is_set():
@@ -519,3 +522,15 @@ class Gateway:
         while self._live and time.monotonic() < until:
             if self.core.wait(_CLOSE_SECONDS / 20):
                 self._dispatch()
+
+
+# Gateways with a thread of their own, and the process they are in: a fork copies no threads.
+_pumped: weakref.WeakKeyDictionary[Gateway, int] = weakref.WeakKeyDictionary()
+
+
+@atexit.register
+def _close_pumped() -> None:
+    # A daemon thread that comes back from the core while Python ends would abort the process.
+    for gateway, pid in list(_pumped.items()):
+        if pid == os.getpid():
+            gateway.close()

@@ -45,7 +45,8 @@ class Table:
             table.add_column(column, overflow="fold")
         for row in self.rows:
             table.add_row(*(Text(_cut(cell)) for cell in row))
-        console = Console(width=_WIDTH, color_system=None)
+        # Inside a notebook rich would show the table instead of capturing it.
+        console = Console(width=_WIDTH, color_system=None, force_jupyter=False)
         with console.capture() as captured:
             console.print(table)
         return captured.get().rstrip()

@@ -6,6 +6,7 @@ A notebook shows a returned figure by itself; `figure.savefig("cost.png")` write
 
 from __future__ import annotations
 
+import io
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -102,7 +103,15 @@ def _figure(kinds: Sequence[str]) -> tuple[Figure, list[tuple[str, Axes]]]:
         raise ImportError(
             "matplotlib is needed for this: pip install 'seekroute[plot]'", name="matplotlib"
         ) from None
-    figure = Figure(figsize=(5.0 * len(wanted), 3.6), layout="constrained")
+
+    class ShownFigure(Figure):
+        # Without pyplot nobody has taught the notebook to show a figure.
+        def _repr_png_(self) -> bytes:
+            picture = io.BytesIO()
+            self.savefig(picture, format="png")
+            return picture.getvalue()
+
+    figure = ShownFigure(figsize=(5.0 * len(wanted), 3.6), layout="constrained")
     panels = []
     for number, kind in enumerate(wanted, 1):
         axes = figure.add_subplot(1, len(wanted), number)
