@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import pickle
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ from seekroute.config import (
     profiles_of,
 )
 from seekroute.config.model_query import ModelQuery
+from seekroute.server.app import App
 from seekroute.testing import MockProvider
 from serving import MODEL, Answer, RunningServer, running_server
 from shared import shared_path
@@ -349,6 +351,42 @@ def test_links_begin_where_the_gateway_is_mounted(make: MakeList) -> None:
     body = json.loads(make().payload(ModelQuery("limit=1"), base="/llm/api/v1"))
     assert body["links"]["next"].startswith("/llm/api/v1/models?")
     assert body["data"][0]["links"]["details"].startswith("/llm/api/v1/models/")
+
+
+async def _get(app: App, root: str, path: str, key: str) -> Any:
+    """What a mounted application answers, without a server."""
+    scope: dict[str, Any] = {
+        "type": "http",
+        "method": "GET",
+        "path": root + path.partition("?")[0],
+        "raw_path": path.partition("?")[0].encode(),
+        "query_string": path.partition("?")[2].encode(),
+        "root_path": root,
+        "headers": [(b"authorization", f"Bearer {key}".encode())],
+    }
+    parts: list[bytes] = []
+
+    async def send(event: Any) -> None:
+        parts.append(event.get("body", b""))
+
+    async def receive() -> Any:
+        return {"type": "http.request"}
+
+    await app(scope, receive, send)
+    return json.loads(b"".join(parts))
+
+
+def test_links_lead_back_into_a_mounted_gateway(server: RunningServer) -> None:
+    app = App(server.service)
+    found = asyncio.run(_get(app, "/llm", "/v1/models?limit=1", server.key))
+    next_page = found["links"]["next"]
+    assert next_page.startswith("/llm/api/v1/models?")
+    more = asyncio.run(_get(app, "/llm", next_page.removeprefix("/llm"), server.key))
+    assert more["data"][0]["id"] != found["data"][0]["id"]
+    details = found["data"][0]["links"]["details"]
+    assert details.startswith("/llm/api/v1/models/")
+    shown = asyncio.run(_get(app, "/llm", details.removeprefix("/llm"), server.key))
+    assert shown["data"]["id"] == found["data"][0]["id"]
 
 
 def test_the_mock_is_a_provider(make: MakeList) -> None:

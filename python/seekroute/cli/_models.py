@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from seekroute.config.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, help="Look through the models, and keep prices current.")
-app.command("import")(_price_lists.import_)
-app.command()(_price_lists.diff)
-app.command()(_price_lists.check)
 
 _COLUMNS = ("id", "context", "input", "output", "providers", "features")
 _MOST_CLOSE = 5
@@ -451,3 +448,9 @@ def _print_page(facts: Mapping[str, Any], endpoints: Sequence[Mapping[str, Any]]
         charged: Literal["with", "without"] = "with" if each["markup_bps"] else "without"
         percent = f" {Decimal(each['markup_bps']) / 100:f} %" if each["markup_bps"] else ""
         typer.echo(f"  USD per million tokens, {charged} markup{percent}")
+
+
+# Listed by --help after those above.
+app.command("import")(_price_lists.import_)
+app.command()(_price_lists.diff)
+app.command()(_price_lists.check)

@@ -148,10 +148,9 @@ def _listed(
 
 def import_(
     ctx: typer.Context,
-    place: Annotated[
+    source: Annotated[
         str,
         typer.Argument(
-            metavar="SOURCE",
             help="A file, - for the standard input, an https URL, or the name of a list:"
             " models.dev, litellm, genai-prices, openrouter.",
         ),
@@ -182,7 +181,7 @@ def import_(
         raise SeekrouteError(f"{out}: expected a name that ends with .yaml")
     if out.exists() and not (to_stdout or force or dry_run):
         raise SeekrouteError(f"{out} exists: --force overwrites it, --out writes another")
-    body, day = _read(place)
+    body, day = _read(source)
     day = checked.date() if checked else day
     name, found = _listed(body, which, checked_on=day, catalog=catalog, providers=provider)
     taken = take(found, catalog, model or ())

@@ -46,8 +46,8 @@ if TYPE_CHECKING:
 
 _MODEL_PREFIX = "/models/"
 _SERVED = (
-    f"POST {CHAT_PATH}, POST {QUOTE_PATH}, GET /providers, GET /models,"
-    f" GET {_MODEL_PREFIX}{{id}} and GET {_MODEL_PREFIX}{{id}}/endpoints"
+    f"POST {CHAT_PATH}, POST {QUOTE_PATH}, GET /providers, GET /models, "
+    f"GET {_MODEL_PREFIX}{{id}} and GET {_MODEL_PREFIX}{{id}}/endpoints"
 )
 _UNKNOWN_MODEL = "there is no such model: client.models.list() lists those that exist"
 
@@ -119,11 +119,7 @@ class _Local:
             body = self._models.providers()
         elif request.method == "GET" and path.startswith(_MODEL_PREFIX):
             name = unquote(path[len(_MODEL_PREFIX) :])
-            of_endpoints = name.removesuffix("/endpoints")
-            if of_endpoints != name and not self._models.has(name):
-                body = self._models.endpoints(of_endpoints, style=self._style)
-            else:
-                body = self._models.one(name, style=self._style)
+            body = self._models.resource(name, style=self._style)
             if body is None:
                 return self._refuse("model_not_found", _UNKNOWN_MODEL, "model", offered)
         elif request.method == "POST" and path == QUOTE_PATH:

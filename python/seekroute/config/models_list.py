@@ -180,9 +180,20 @@ class ModelList:
         """The body of `GET /v1/providers`: those that are on."""
         return self._providers
 
-    def has(self, name: str) -> bool:
-        """Whether a model that can be used is called so."""
-        return self._names.get(name) in self._entries
+    def resource(
+        self,
+        name: str,
+        *,
+        style: Style = "full",
+        allow: Sequence[str] | None = None,
+        base: str = BASE_PATH,
+    ) -> bytes | None:
+        """The body of `GET /v1/models/{name}`, where the name may end with `/endpoints`: then it
+        is that of `endpoints`, unless a model is called so."""
+        model = name.removesuffix("/endpoints")
+        if model != name and self._names.get(name) not in self._entries:
+            return self.endpoints(model, style=style, allow=allow)
+        return self.one(name, style=style, allow=allow, base=base)
 
     def _find(self, name: str, allow: Sequence[str] | None) -> str | None:
         model_id = self._names.get(name)

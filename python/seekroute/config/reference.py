@@ -182,7 +182,7 @@ _TABLES: dict[str, Callable[[], str]] = {
     "providers": providers_table,
     "settings": settings_table,
 }
-_MARKED = re.compile(r"(<!-- (\w+):begin -->\n).*?(<!-- \2:end -->)", re.DOTALL)
+_MARKED = re.compile(rf"(<!-- ({'|'.join(_TABLES)}):begin -->\n).*?(<!-- \2:end -->)", re.DOTALL)
 
 
 def with_tables(text: str) -> str:

@@ -100,11 +100,7 @@ async def model(call: Call) -> None:
     """GET /v1/models/{id} and .../endpoints: one model, by full id, bare id or alias."""
     models, style, allow, base = _viewed(call)
     name = call.path.partition("/models/")[2]
-    of_endpoints = name.removesuffix("/endpoints")
-    if of_endpoints != name and not models.has(name):
-        body = models.endpoints(of_endpoints, style=style, allow=allow)
-    else:
-        body = models.one(name, style=style, allow=allow, base=base)
+    body = models.resource(name, style=style, allow=allow, base=base)
     if body is None:
         raise _unknown_model()
     await call.tagged(body)
