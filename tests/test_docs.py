@@ -97,6 +97,8 @@ def test_the_readme_counts_the_catalog_right() -> None:
 def test_every_command_is_described() -> None:
     text = (ROOT / "docs/command-line.md").read_text(encoding="utf-8")
     assert with_commands(text) == text, "run: python -m seekroute.cli.reference docs"
+    for part in commands_reference().split("\n### ")[1:]:
+        assert "`--json`" in part, part
     # What generates it is believed only where it agrees with --help.
     for words in (["ask"], ["keys", "create"], ["serve"]):
         shown = subprocess.run(
