@@ -342,6 +342,8 @@ def test_a_row_has_openais_and_openrouters_fields() -> None:
         "created": 1721260800,
         "owned_by": "openai",
         "canonical_slug": "openai/gpt-4o-mini",
+        "hugging_face_id": None,
+        "links": {"details": "/api/v1/models/openai/gpt-4o-mini/endpoints"},
         "name": "GPT-4o mini",
         "description": "Small, inexpensive GPT-4o",
         "context_length": 128000,
@@ -365,6 +367,8 @@ def test_a_row_has_openais_and_openrouters_fields() -> None:
             "is_moderated": False,
         },
         "per_request_limits": None,
+        "default_parameters": None,
+        "supported_voices": None,
         "knowledge_cutoff": "2023-09-30",
         "expiration_date": None,
         "supported_parameters": [

@@ -13,7 +13,7 @@ import pytest
 
 import seekroute
 from client_modes import HELLO, IMAGE_MODEL, MODEL, MODES, Driver, all_modes
-from seekroute.client.resources import Chat, Completions, Images, Models
+from seekroute.client.resources import Chat, Completions, Images, Models, Providers
 from seekroute.testing import Image, MockProvider, Raw, Status, Text, ToolCalls, Usage
 
 REFERENCE = MODES[0]
@@ -35,7 +35,7 @@ BROKEN = Raw(
 
 # --- which methods there are, and which were walked -----------------------------------------------
 
-BRANCHES = (Chat, Completions, Models, Images)
+BRANCHES = (Chat, Completions, Models, Images, Providers)
 walked: dict[str, set[str]] = {mode: set() for mode in MODES}
 
 
@@ -204,6 +204,27 @@ STEPS: dict[str, tuple[list[Any], Step]] = {
     "models-list": ([], lambda d, c: d.of(c.models.list())),
     "models-retrieve": ([], lambda d, c: d.of(c.models.retrieve("gpt-4o-mini"))),
     "models-retrieve-unknown": ([], lambda d, c: d.of(c.models.retrieve("nobody/nothing"))),
+    "models-found": (
+        [],
+        lambda d, c: d.of(
+            c.models.list(
+                q="gpt",
+                model_authors=["openai"],
+                supported_parameters=("tools", "reasoning"),
+                max_price=2.5,
+                context=100_000,
+                sort="pricing-low-to-high",
+                offset=1,
+                limit=2,
+            )
+        ),
+    ),
+    "models-bad-sort": ([], lambda d, c: d.of(c.models.list(sort="best"))),
+    "models-bad-parameter": ([], lambda d, c: d.of(c.models.list(extra_query={"color": "red"}))),
+    "models-endpoints": ([], lambda d, c: d.of(c.models.endpoints("gpt-4o-mini"))),
+    "models-endpoints-unknown": ([], lambda d, c: d.of(c.models.endpoints("nobody/nothing"))),
+    "models-endpoints-empty": ([], lambda d, c: _refused(lambda: d.of(c.models.endpoints("")))),
+    "providers-list": ([], lambda d, c: d.of(c.providers.list())),
     "images": (
         [],
         lambda d, c: d.of(c.images.generate(prompt="A cat", model=IMAGE_MODEL, n=2, size="1x1")),
@@ -336,6 +357,19 @@ def _across(found: Any) -> Any:
             for name in ("message", "body", "hint"):
                 found.pop(name)
     return found
+
+
+def test_what_the_queries_found(walk: Walk) -> None:
+    page = walk.found["models-found"][REFERENCE]["data"]
+    assert len(page["data"]) == 2
+    assert page["total_count"] > 3
+    assert {row["owned_by"] for row in page["data"]} == {"openai"}
+    assert walk.found["models-bad-sort"][REFERENCE]["param"] == "sort"
+    assert walk.found["models-bad-parameter"][REFERENCE]["param"] == "color"
+    (endpoint,) = walk.found["models-endpoints"][REFERENCE]["data"]["endpoints"]
+    assert (endpoint["provider_name"], endpoint["tag"]) == ("OpenAI", "openai")
+    slugs = [row["slug"] for row in walk.found["providers-list"][REFERENCE]["data"]["data"]]
+    assert slugs == ["openai", "byteplus"]
 
 
 def test_key_is_the_one_difference(walk: Walk) -> None:

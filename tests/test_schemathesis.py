@@ -88,5 +88,8 @@ def test_every_path_is_described(api: Any) -> None:
     for path in ("/livez", "/readyz", "/healthz", "/metrics"):
         assert path in described
     for base in ("/v1", "/api/v1"):
-        for path in ("/chat/completions", "/models", "/models/{model}", "/key"):
+        for path in (
+            *("/chat/completions", "/models", "/models/{model}", "/models/{model}/endpoints"),
+            *("/models/count", "/model/{model}", "/providers", "/key"),
+        ):
             assert base + path in described

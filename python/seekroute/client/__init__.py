@@ -2,7 +2,13 @@
 
 from seekroute.client.batch_errors import CheckpointError, NotRunError
 from seekroute.client.client import AsyncClient, Client
-from seekroute.client.results import ChatCompletion, ImagesResponse, ModelPage, Result
+from seekroute.client.results import (
+    ChatCompletion,
+    ImagesResponse,
+    ModelPage,
+    ProviderPage,
+    Result,
+)
 from seekroute.client.streams import AsyncChatStream, ChatStream
 
 __all__ = [
@@ -15,5 +21,6 @@ __all__ = [
     "ImagesResponse",
     "ModelPage",
     "NotRunError",
+    "ProviderPage",
     "Result",
 ]

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from seekroute.client.backend import CHAT_PATH, Request
 from seekroute.client.quotes import Quote, Routing
-from seekroute.client.results import ChatCompletion, ImagesResponse, ModelPage, Result
+from seekroute.client.results import (
+    ChatCompletion,
+    ImagesResponse,
+    ModelPage,
+    ProviderPage,
+    Result,
+)
 from seekroute.client.retry import Tries, checked_timeout
 from seekroute.errors import APIError, error_for_status
 
@@ -185,6 +191,16 @@ def model_page(body: bytes, head: Head) -> ModelPage:
     return ModelPage(json.loads(body))
 
 
+def provider_page(body: bytes, head: Head) -> ProviderPage:
+    """The result of `providers.list()`."""
+    return ProviderPage(json.loads(body))
+
+
+def inner(body: bytes, head: Head) -> Result:
+    """The JSON object under `data`."""
+    return Result(json.loads(body)["data"])
+
+
 def result(body: bytes, head: Head) -> Result:
     """Any other JSON object."""
     return Result(json.loads(body))
@@ -202,6 +218,22 @@ def chat_body(
         return json.dumps(body).encode()
     except (TypeError, ValueError) as error:
         raise TypeError(f"a field of the request cannot be written as JSON: {error}") from None
+
+
+def url_query(named: Mapping[str, Any], extra: Mapping[str, Any] | None) -> dict[str, str] | None:
+    """Parameters of a URL: those that are None are left out, `extra` comes last."""
+    found = {name: value for name, value in {**named, **(extra or {})}.items() if value is not None}
+    return {name: _parameter(value) for name, value in found.items()} or None
+
+
+def _parameter(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, Decimal | float):
+        return format(Decimal(str(value)), "f")
+    if isinstance(value, Iterable) and not isinstance(value, str):
+        return ",".join(map(_parameter, value))
+    return str(value)
 
 
 def chat_messages(prompt: str | Sequence[Any], system: str | None) -> list[dict[str, Any]]:

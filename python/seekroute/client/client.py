@@ -17,8 +17,14 @@ from seekroute.client.extras import (
 )
 from seekroute.client.local import AsyncLocalBackend, LocalBackend
 from seekroute.client.quotes import Quote, Routing
-from seekroute.client.resources import Chat, Completions, Images, Models
-from seekroute.client.results import ChatCompletion, ImagesResponse, ModelPage, Result
+from seekroute.client.resources import Chat, Completions, Images, Models, Providers
+from seekroute.client.results import (
+    ChatCompletion,
+    ImagesResponse,
+    ModelPage,
+    ProviderPage,
+    Result,
+)
 from seekroute.client.retry import Tries
 from seekroute.client.streams import AsyncChatStream, AsyncStreamContext, ChatStream, StreamContext
 from seekroute.errors import APIConnectionError, APIError
@@ -97,6 +103,7 @@ class Client(ClientExtras, BaseClient):
         )
         self.chat = Chat(completions)
         self.models: Models[ModelPage, Result] = Models(self._perform)
+        self.providers: Providers[ProviderPage] = Providers(self._perform)
         self.images: Images[ImagesResponse] = Images(self._perform)
 
     def with_options(self, *, max_retries: int | None = None, timeout: float | None = None) -> Self:
@@ -283,6 +290,7 @@ class AsyncClient(AsyncClientExtras, BaseClient):
         self.models: Models[Coroutine[Any, Any, ModelPage], Coroutine[Any, Any, Result]] = Models(
             self._perform
         )
+        self.providers: Providers[Coroutine[Any, Any, ProviderPage]] = Providers(self._perform)
         self.images: Images[Coroutine[Any, Any, ImagesResponse]] = Images(self._perform)
 
     def with_options(self, *, max_retries: int | None = None, timeout: float | None = None) -> Self:

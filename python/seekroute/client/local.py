@@ -6,7 +6,7 @@ import asyncio
 import math
 import os
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
+from urllib.parse import unquote, urlencode
 
 from seekroute.client.backend import (
     CHAT_PATH,
@@ -21,6 +21,7 @@ from seekroute.client.backend import (
     header_map,
 )
 from seekroute.client.loops import LoopGateway
+from seekroute.config.model_query import BadQueryError, ModelQuery
 from seekroute.errors import (
     APIConnectionError,
     ConfigError,
@@ -44,7 +45,10 @@ if TYPE_CHECKING:
     from seekroute.testing import MockProvider
 
 _MODEL_PREFIX = "/models/"
-_SERVED = f"POST {CHAT_PATH}, POST {QUOTE_PATH}, GET /models and GET {_MODEL_PREFIX}{{id}}"
+_SERVED = (
+    f"POST {CHAT_PATH}, POST {QUOTE_PATH}, GET /providers, GET /models, GET {_MODEL_PREFIX}{{id}} and"
+    f" GET {_MODEL_PREFIX}{{id}}/endpoints"
+)
 _UNKNOWN_MODEL = "there is no such model: client.models.list() lists those that exist"
 
 
@@ -104,14 +108,24 @@ class _Local:
         """The answer to a request that is not for the core's engine, as the server gives it."""
         path = request.path
         offered = _request_id(request)
+        body: bytes | None
         if request.method == "GET" and path == "/models":
-            body = self._models.payload(style=self._style)
+            try:
+                query = ModelQuery(urlencode(request.query))
+            except BadQueryError as error:
+                return self._refuse("invalid_value", str(error), error.param, offered)
+            body = self._models.payload(query, style=self._style)
+        elif request.method == "GET" and path == "/providers":
+            body = self._models.providers()
         elif request.method == "GET" and path.startswith(_MODEL_PREFIX):
             name = unquote(path[len(_MODEL_PREFIX) :])
-            found = self._models.one(name, style=self._style)
-            if found is None:
+            of_endpoints = name.removesuffix("/endpoints")
+            if of_endpoints != name and not self._models.has(name):
+                body = self._models.endpoints(of_endpoints, style=self._style)
+            else:
+                body = self._models.one(name, style=self._style)
+            if body is None:
                 return self._refuse("model_not_found", _UNKNOWN_MODEL, "model", offered)
-            body = found
         elif request.method == "POST" and path == QUOTE_PATH:
             core = self.gateway.core
             status, headers, body = core.quote(request.body, None, offered, False, True)

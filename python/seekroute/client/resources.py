@@ -6,7 +6,7 @@ A client gives `perform`, which makes a call: at once for `Client`, as a corouti
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar, overload
 from urllib.parse import quote
 
 from seekroute.client import calls
@@ -14,9 +14,12 @@ from seekroute.client.backend import CHAT_PATH
 from seekroute.client.calls import Call
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from decimal import Decimal
 
     from seekroute.client.calls import Perform
+
+Price: TypeAlias = "str | int | float | Decimal"  # USD per million tokens
 
 CompletionT = TypeVar("CompletionT")
 StreamT = TypeVar("StreamT")
@@ -245,23 +248,75 @@ class Models(Generic[PageT, ResultT]):
     def list(
         self,
         *,
+        q: str | None = None,
+        providers: str | Iterable[str] | None = None,
+        model_authors: str | Iterable[str] | None = None,
+        supported_parameters: str | Iterable[str] | None = None,
+        input_modalities: str | Iterable[str] | None = None,
+        output_modalities: str | Iterable[str] | None = None,
+        context: int | None = None,
+        min_price: Price | None = None,
+        max_price: Price | None = None,
+        min_output_price: Price | None = None,
+        max_output_price: Price | None = None,
+        min_age_days: int | None = None,
+        max_age_days: int | None = None,
+        sort: str | None = None,
+        offset: int | None = None,
+        limit: int | None = None,
         extra_headers: Mapping[str, str] | None = None,
         extra_query: Mapping[str, Any] | None = None,
         timeout: float | None = None,
     ) -> PageT:
-        """All models that can be asked, with prices, as a `ModelPage`.
+        """The models that can be asked, with prices, as a `ModelPage`: all, or those that match.
+
+        Args:
+            q: Words that must all be in id, name or description.
+            providers: Who serves it, one of them.
+            model_authors: Who made it, one of them.
+            supported_parameters: What it takes, all of them; for example `tools`.
+            input_modalities: `text`, `image`, `audio`, `video`, `file`; all of them.
+            output_modalities: The same of its answers.
+            context: Least length in tokens.
+            min_price: USD per million prompt tokens; so `max_price`, and `min_output_price` and
+                `max_output_price` of completion tokens.
+            min_age_days: Days since its release; so `max_age_days`.
+            sort: `newest`, `pricing-low-to-high`, `pricing-high-to-low`, `context-high-to-low`.
+            offset: How many to skip.
+            limit: How many to list; `total_count` of the page says how many there are.
+
+        Raises:
+            BadRequestError: a value is impossible; `param` names the parameter.
 
         Example:
-            for model in client.models.list():
+            for model in client.models.list(supported_parameters="tools", max_price="0.5"):
                 print(model.id, model.pricing.prompt)
         """
+        query = {
+            "q": q,
+            "providers": providers,
+            "model_authors": model_authors,
+            "supported_parameters": supported_parameters,
+            "input_modalities": input_modalities,
+            "output_modalities": output_modalities,
+            "context": context,
+            "min_price": min_price,
+            "max_price": max_price,
+            "min_output_price": min_output_price,
+            "max_output_price": max_output_price,
+            "min_age_days": min_age_days,
+            "max_age_days": max_age_days,
+            "sort": sort,
+            "offset": offset,
+            "limit": limit,
+        }
         page: PageT = self._perform(
             Call(
                 "/models",
                 calls.model_page,
                 method="GET",
                 headers=extra_headers,
-                query=extra_query,
+                query=calls.url_query(query, extra_query),
                 timeout=timeout,
             )
         )
@@ -280,11 +335,9 @@ class Models(Generic[PageT, ResultT]):
         Raises:
             NotFoundError: there is none of this name.
         """
-        if not model:
-            raise ValueError("model: expected the name of a model; it is empty")
         one: ResultT = self._perform(
             Call(
-                "/models/" + quote(model, safe="/:"),
+                _model_path(model),
                 calls.result,
                 method="GET",
                 headers=extra_headers,
@@ -293,6 +346,72 @@ class Models(Generic[PageT, ResultT]):
             )
         )
         return one
+
+    def endpoints(
+        self,
+        model: str,
+        *,
+        extra_headers: Mapping[str, str] | None = None,
+        extra_query: Mapping[str, Any] | None = None,
+        timeout: float | None = None,
+    ) -> ResultT:
+        """Who serves a model now, in the order of preference, and at what price each.
+
+        Raises:
+            NotFoundError: there is none of this name.
+
+        Example:
+            for endpoint in client.models.endpoints("openai/gpt-oss-120b").endpoints:
+                print(endpoint.provider_name, endpoint.pricing.prompt)
+        """
+        one: ResultT = self._perform(
+            Call(
+                _model_path(model) + "/endpoints",
+                calls.inner,
+                method="GET",
+                headers=extra_headers,
+                query=extra_query,
+                timeout=timeout,
+            )
+        )
+        return one
+
+
+def _model_path(model: str) -> str:
+    if not model:
+        raise ValueError("model: expected the name of a model; it is empty")
+    return "/models/" + quote(model, safe="/:")
+
+
+class Providers(Generic[PageT]):
+    """`client.providers`."""
+
+    def __init__(self, perform: Perform) -> None:
+        self._perform = perform
+
+    def list(
+        self,
+        *,
+        extra_headers: Mapping[str, str] | None = None,
+        extra_query: Mapping[str, Any] | None = None,
+        timeout: float | None = None,
+    ) -> PageT:
+        """The providers that are on, as a `ProviderPage`.
+
+        Example:
+            print([provider.slug for provider in client.providers.list()])
+        """
+        page: PageT = self._perform(
+            Call(
+                "/providers",
+                calls.provider_page,
+                method="GET",
+                headers=extra_headers,
+                query=extra_query,
+                timeout=timeout,
+            )
+        )
+        return page
 
 
 class Images(Generic[ImagesT]):

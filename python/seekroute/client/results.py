@@ -229,24 +229,14 @@ def _is_image(content: str) -> bool:
     return path.endswith((".png", ".jpg", ".jpeg", ".webp", ".gif"))
 
 
-class ModelPage(Shown, Sequence[Result]):
-    """The models there are, as a sequence; also in `data`, as OpenAI's SDK has it.
-
-    >>> page = ModelPage({"object": "list", "data": [{"id": "openai/gpt-4o-mini"}]})
-    >>> [model.id for model in page]
-    ['openai/gpt-4o-mini']
-    """
+class Page(Sequence[Result]):
+    """A list that a gateway gives, as a sequence; also in `data`, as OpenAI's SDK has it."""
 
     __slots__ = ("_data", "data")
 
     def __init__(self, data: dict[str, Any]) -> None:
         self._data = data
-        self.data = [Result(model) for model in data["data"]]
-
-    @property
-    def object(self) -> str:
-        """Always `list`."""
-        return str(self._data["object"])
+        self.data = [Result(row) for row in data["data"]]
 
     @overload
     def __getitem__(self, index: int) -> Result: ...
@@ -261,10 +251,11 @@ class ModelPage(Shown, Sequence[Result]):
         return len(self.data)
 
     def __repr__(self) -> str:
-        return f"ModelPage({len(self.data)} models)"
+        kind = type(self).__name__
+        return f"{kind}({len(self.data)} {kind.removesuffix('Page').lower()}s)"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return ModelPage, (self._data,)
+        return type(self), (self._data,)
 
     def to_dict(self) -> dict[str, Any]:
         """The list as the plain dict it came as."""
@@ -275,6 +266,35 @@ class ModelPage(Shown, Sequence[Result]):
     def to_json(self, *, indent: int | None = None) -> str:
         """The list as JSON text."""
         return json.dumps(self._data, indent=indent, ensure_ascii=False)
+
+
+class ModelPage(Shown, Page):
+    """The models that were asked for.
+
+    >>> page = ModelPage({"object": "list", "data": [{"id": "openai/gpt-4o-mini"}]})
+    >>> [model.id for model in page]
+    ['openai/gpt-4o-mini']
+    >>> page
+    ModelPage(1 models)
+    """
+
+    __slots__ = ()
+
+    @property
+    def object(self) -> str:
+        """Always `list`."""
+        return str(self._data["object"])
+
+    @property
+    def total_count(self) -> int:
+        """How many models there are on all pages."""
+        return int(self._data.get("total_count", len(self.data)))
+
+
+class ProviderPage(Page):
+    """The providers that are on."""
+
+    __slots__ = ()
 
 
 class ImagesResponse(Shown, Result):

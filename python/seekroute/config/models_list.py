@@ -1,27 +1,23 @@
-"""The answers of `GET /v1/models` and `GET /v1/models/{id}`: OpenAI's fields and OpenRouter's."""
+"""The models and providers of a gateway, as its HTTP API and its client list them."""
 
 from __future__ import annotations
 
-import calendar
 import json
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from seekroute.config.model_query import ModelQuery
 
 if TYPE_CHECKING:
     # A server unpickles a finished list, and shall not load the catalog's schema with it.
-    from seekroute.config.catalog import Catalog, CatalogModel, Endpoint
+    from seekroute.config.catalog import Catalog
 
-__all__ = ["ModelList", "is_allowed", "models_payload"]
+__all__ = ["BASE_PATH", "ModelList", "is_allowed", "models_payload"]
 
 Style = Literal["full", "bare"]
 
-_ALWAYS = ("max_tokens", "seed", "stop", "stream", "top_p")
-_BY_FEATURE = {
-    "reasoning": ("include_reasoning", "reasoning", "reasoning_effort"),
-    "structured_output": ("response_format", "structured_outputs"),
-    "temperature": ("temperature",),
-    "tools": ("parallel_tool_calls", "tool_choice", "tools"),
-}
+BASE_PATH = "/api/v1"
+"""What links in the answers begin with: the path that OpenRouter's clients expect."""
 
 
 def is_allowed(model_id: str, allow: Sequence[str] | None) -> bool:
@@ -37,8 +33,16 @@ def is_allowed(model_id: str, allow: Sequence[str] | None) -> bool:
     return any(entry in (model_id, f"{author}/*") for entry in allow)
 
 
+class _Entry(NamedTuple):
+    """A model, kept once for all spellings of its id."""
+
+    row: bytes  # its JSON object without the brace, id and links at its beginning
+    offers: bytes  # JSON: what each of its endpoints has of its own
+    providers: tuple[str, ...]  # ids and lower-case names of those who serve it
+
+
 class ModelList:
-    """The models that can be used now, each rendered once. Immutable and thread-safe.
+    """The models that can be used now, and who serves them. Immutable and thread-safe.
 
     Args:
         catalog: From `catalog_of`.
@@ -49,38 +53,80 @@ class ModelList:
         >>> settings, catalog = Settings(), packaged_catalog()
         >>> snapshot = build_snapshot(
         ...     settings, catalog, profiles_of(settings), {"OPENAI_API_KEY": "sk-example"})
-        >>> ModelList(catalog, snapshot).one("gpt-4o-mini")[:26]
+        >>> models = ModelList(catalog, snapshot)
+        >>> models.one("gpt-4o-mini")[:26]
         b'{"id":"openai/gpt-4o-mini"'
+        >>> from seekroute.config.model_query import ModelQuery
+        >>> models.payload(ModelQuery("q=gpt-4o mini&limit=1"))[:45]
+        b'{"object":"list","data":[{"id":"openai/gpt-4o'
     """
 
     def __init__(self, catalog: Catalog, snapshot: Mapping[str, Any]) -> None:
+        from seekroute.config._model_rows import model_row, offer_row, offers_of, provider_row
+
         self._names: Mapping[str, str] = snapshot["names"]
-        self._full: dict[str, bytes] = {}
-        self._bare: dict[str, bytes] = {}
+        self._entries: dict[str, _Entry] = {}
+        rows = [provider_row(catalog, each["id"]) for each in snapshot["providers"]]
+        self._providers = _encode({"data": rows})
+        shown = {row["slug"]: (row["slug"], row["name"].casefold()) for row in rows}
         for entry in snapshot["models"]:
             if not entry["candidates"]:
                 continue
             model = catalog.get(entry["id"])
-            row = _row(catalog, model, _endpoint_used(model, entry["candidates"]))
-            self._full[model.id] = _encode(row)
-            # A slug that means another model first would not lead back here.
-            if self._names.get(model.slug) == model.id:
-                row["id"] = model.slug
-            self._bare[model.id] = _encode(row)
+            offers = offers_of(model, entry["candidates"])
+            names = dict.fromkeys(name for provider, _ in offers for name in shown[provider])
+            self._entries[model.id] = _Entry(
+                _encode(model_row(catalog, model, offers[0][1]))[1:],
+                _encode([offer_row(catalog, model, *offer) for offer in offers]),
+                tuple(names),
+            )
 
-    def payload(self, *, style: Style = "full", allow: Sequence[str] | None = None) -> bytes:
+    def payload(
+        self,
+        query: ModelQuery | None = None,
+        *,
+        style: Style = "full",
+        allow: Sequence[str] | None = None,
+        base: str = BASE_PATH,
+    ) -> bytes:
         """The body of `GET /v1/models`.
 
         Args:
+            query: Which models, in which order; None for all, in the catalog's.
             style: How ids are spelled: the profile's `model_ids`.
             allow: The key's allow-list; None for no restriction.
+            base: What links begin with.
         """
-        rows = self._full if style == "full" else self._bare
-        body = b",".join(row for model_id, row in rows.items() if is_allowed(model_id, allow))
-        return b'{"object":"list","data":[' + body + b"]}"
+        ids = [model_id for model_id in self._entries if is_allowed(model_id, allow)]
+        total, more = len(ids), None
+        if query:
+            page = query.page([self._parsed(model_id) for model_id in ids])
+            ids, total, more = [row["id"] for row in page.rows], page.total, page.next
+        links = {"next": None if more is None else f"{base}/models?{more}"}
+        return b"".join(
+            (
+                b'{"object":"list","data":[',
+                b",".join(self._row(model_id, style, base) for model_id in ids),
+                b'],"total_count":%d,"links":' % total,
+                _encode(links),
+                b"}",
+            )
+        )
+
+    def count(self, query: ModelQuery | None = None, *, allow: Sequence[str] | None = None) -> int:
+        """How many models `payload` lists on all its pages."""
+        ids = [model_id for model_id in self._entries if is_allowed(model_id, allow)]
+        if not query:
+            return len(ids)
+        return query.page([self._parsed(model_id) for model_id in ids]).total
 
     def one(
-        self, name: str, *, style: Style = "full", allow: Sequence[str] | None = None
+        self,
+        name: str,
+        *,
+        style: Style = "full",
+        allow: Sequence[str] | None = None,
+        base: str = BASE_PATH,
     ) -> bytes | None:
         """The body of `GET /v1/models/{name}`, or None for 404.
 
@@ -88,11 +134,79 @@ class ModelList:
             name: Full id, slug or alias.
             style: As in `payload`.
             allow: As in `payload`.
+            base: As in `payload`.
         """
-        model_id = self._names.get(name)
-        if model_id is None or not is_allowed(model_id, allow):
+        model_id = self._find(name, allow)
+        return None if model_id is None else self._row(model_id, style, base)
+
+    def endpoints(
+        self, name: str, *, style: Style = "full", allow: Sequence[str] | None = None
+    ) -> bytes | None:
+        """The body of `GET /v1/models/{name}/endpoints`, or None for 404.
+
+        Args:
+            name: As in `one`.
+            style: As in `payload`.
+            allow: As in `payload`.
+        """
+        model_id = self._find(name, allow)
+        if model_id is None:
             return None
-        return (self._full if style == "full" else self._bare).get(model_id)
+        row = self._parsed(model_id)
+        endpoints = [
+            {
+                "name": f"{offer['provider_name']}: {row['name']}",
+                "model_id": model_id,
+                "model_name": row["name"],
+                **offer,
+                "max_prompt_tokens": None,
+                "quantization": None,
+                "supported_parameters": row["supported_parameters"],
+                "status": 0,
+                # Nothing of this is measured.
+                "uptime_last_5m": None,
+                "uptime_last_30m": None,
+                "uptime_last_1d": None,
+                "latency_last_30m": None,
+                "throughput_last_30m": None,
+            }
+            for offer in json.loads(self._entries[model_id].offers)
+        ]
+        shared = {key: row[key] for key in ("name", "created", "description", "architecture")}
+        data = {"id": self._spelled(model_id, style), **shared, "endpoints": endpoints}
+        return _encode({"data": data})
+
+    def providers(self) -> bytes:
+        """The body of `GET /v1/providers`: those that are on."""
+        return self._providers
+
+    def has(self, name: str) -> bool:
+        """Whether a model that can be used is called so."""
+        return self._names.get(name) in self._entries
+
+    def _find(self, name: str, allow: Sequence[str] | None) -> str | None:
+        model_id = self._names.get(name)
+        if model_id not in self._entries or not is_allowed(model_id, allow):
+            return None
+        return model_id
+
+    def _spelled(self, model_id: str, style: Style) -> str:
+        slug = model_id.partition("/")[2]
+        # A slug that means another model first would not lead back here.
+        return slug if style == "bare" and self._names.get(slug) == model_id else model_id
+
+    def _row(self, model_id: str, style: Style, base: str) -> bytes:
+        # An id has no letter that JSON or a path would have to escape.
+        spelled = self._spelled(model_id, style)
+        details = f"{base}/models/{model_id}/endpoints"
+        head = f'{{"id":"{spelled}","links":{{"details":{json.dumps(details)}}},'
+        return head.encode() + self._entries[model_id].row
+
+    def _parsed(self, model_id: str) -> dict[str, Any]:
+        """The row as `ModelQuery` takes it. Not kept: it is ten times as large as its text."""
+        entry = self._entries[model_id]
+        row: dict[str, Any] = json.loads(b"{" + entry.row)
+        return row | {"id": model_id, "providers": entry.providers}
 
 
 def models_payload(
@@ -106,119 +220,5 @@ def models_payload(
     return ModelList(catalog, snapshot).payload(style=style, allow=allow)
 
 
-def _encode(row: Mapping[str, Any]) -> bytes:
-    return json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode()
-
-
-def _endpoint_used(model: CatalogModel, candidates: Sequence[Mapping[str, Any]]) -> Endpoint:
-    """The endpoint that a request would reach first; the mock stands in for the first."""
-    chosen = candidates[0]["provider"]
-    for endpoint in model.endpoints:
-        if endpoint.provider == chosen:
-            return endpoint
-    return model.endpoints[0]
-
-
-# OpenRouter's names of the prices that are listed only where the endpoint has one of its own.
-_OWN_PRICES = {
-    "cache_read": "input_cache_read",
-    "cache_write": "input_cache_write",
-    "cache_write_1h": "input_cache_write_1h",
-    "reasoning": "internal_reasoning",
-    "audio_input": "audio",
-    "audio_output": "audio_output",
-    "audio_cache_read": "input_audio_cache",
-    "image_input": "image_token",
-}
-
-
-def _pricing(catalog: Catalog, model: CatalogModel, endpoint: Endpoint) -> dict[str, Any]:
-    """What clients pay, markup included, as OpenRouter lists it."""
-    from seekroute.config.prices import endpoint_table, sold_at
-
-    table = endpoint_table(catalog, model, endpoint)
-    markup = table["markup_bps"]
-    base = table["variants"][-1]
-
-    def sold(rates: Mapping[str, str], unit: str) -> str:
-        return sold_at(rates[unit], markup)
-
-    result: dict[str, Any] = {
-        "prompt": sold(base["rates"], "input"),
-        "completion": sold(base["rates"], "output"),
-        "request": sold(base["rates"], "per_request"),
-        # Per generated image of an image model; prompts with images pay by their tokens.
-        "image": sold(base["rates"], "per_image") if model.is_image else "0",
-    }
-    own = {u: name for u, name in _OWN_PRICES.items() if getattr(endpoint.price, u) is not None}
-    result |= {name: sold(base["rates"], unit) for unit, name in own.items()}
-
-    def override(rates: Mapping[str, str], condition: dict[str, int]) -> dict[str, Any]:
-        named = {"input": "prompt", "output": "completion", **own}
-        return condition | {name: sold(rates, unit) for unit, name in named.items()}
-
-    overrides = [
-        override(tier["rates"], {"min_prompt_tokens": tier["above"]}) for tier in base["tiers"]
-    ]
-    # Of OpenRouter's overrides the last one wins, of ours the first.
-    for variant in reversed(table["variants"][:-1]):
-        if variant["day_start"] == variant["day_end"] or any(
-            variant[other] for other in ("service_tier", "from", "until")
-        ):
-            continue  # by tier or date: OpenRouter has no word for it
-        window = {"utc_start": _clock(variant["day_start"]), "utc_end": _clock(variant["day_end"])}
-        overrides.append(override(variant["rates"], window))
-        overrides += [
-            override(tier["rates"], {"min_prompt_tokens": tier["above"], **window})
-            for tier in variant["tiers"]
-        ]
-    if overrides:
-        result["overrides"] = overrides
-    return result
-
-
-def _clock(minutes: int) -> int:
-    """Minutes of the day as a number HHMM."""
-    return minutes // 60 * 100 + minutes % 60
-
-
-def _cutoff(knowledge: str | None) -> str | None:
-    """A knowledge cutoff as the last day it covers."""
-    if knowledge is None or len(knowledge) == 10:
-        return knowledge
-    year, _, month = knowledge.partition("-")
-    last = calendar.monthrange(int(year), int(month or 12))[1]
-    return f"{year}-{month or 12}-{last}"
-
-
-def _row(catalog: Catalog, model: CatalogModel, endpoint: Endpoint) -> dict[str, Any]:
-    parameters = set(_ALWAYS)
-    for feature in model.features:
-        parameters.update(_BY_FEATURE[feature])
-    return {
-        "id": model.id,
-        "object": "model",
-        "created": model.created_unix,
-        "owned_by": model.author,
-        "canonical_slug": model.id,
-        "name": model.name or model.slug,
-        "description": model.description,
-        "context_length": endpoint.context or model.context,
-        "architecture": {
-            "modality": f"{'+'.join(model.input)}->{'+'.join(model.output)}",
-            "input_modalities": list(model.input),
-            "output_modalities": list(model.output),
-            "tokenizer": "Other",
-            "instruct_type": None,
-        },
-        "pricing": _pricing(catalog, model, endpoint),
-        "top_provider": {
-            "context_length": endpoint.context or model.context,
-            "max_completion_tokens": endpoint.max_output or model.max_output,
-            "is_moderated": False,
-        },
-        "per_request_limits": None,
-        "supported_parameters": [] if model.is_image else sorted(parameters),
-        "knowledge_cutoff": _cutoff(model.knowledge),
-        "expiration_date": model.expires.isoformat() if model.expires else None,
-    }
+def _encode(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()

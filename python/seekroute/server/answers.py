@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
 # Seconds after which a refused client may try again: a restart or a burst is over by then.
 _RETRY_AFTER_S: Final = 2
+# Of lists that change when the configuration does, and are asked for by every page of a tool.
+_CACHE: Final = b"private, max-age=60"
 _RETRYABLE: Final = frozenset({"shutting_down", "overloaded", "store_unavailable"})
 
 
@@ -146,6 +149,30 @@ class Call:
             (b"x-request-id", request_id),
         ]
         await self.answer(status, headers, body)
+
+    async def tagged(self, body: bytes) -> None:
+        """Answers with JSON that a client may keep, and with 304 to one that has it already."""
+        etag = b'"' + hashlib.blake2b(body, digest_size=16).hexdigest().encode() + b'"'
+        headers = [
+            (b"etag", etag),
+            (b"cache-control", _CACHE),
+            # What is listed, and how, depends on the key.
+            (b"vary", b"authorization"),
+            (b"x-request-id", self.service.core.new_request_id(self.request_id)),
+        ]
+        if self._has(etag):
+            await self.answer(304, headers, b"")
+            return
+        headers += [
+            (b"content-type", b"application/json"),
+            (b"content-length", b"%d" % len(body)),
+        ]
+        await self.answer(200, headers, body)
+
+    def _has(self, etag: bytes) -> bool:
+        """Whether the client says that it holds what `etag` names."""
+        held = b",".join(v for name, v in self.scope["headers"] if name == b"if-none-match")
+        return any(each.strip().removeprefix(b"W/") in (etag, b"*") for each in held.split(b","))
 
     async def answer(self, status: int, headers: list[Header], body: bytes) -> None:
         """Sends an answer that the core does not count, and counts it."""

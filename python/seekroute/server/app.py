@@ -37,9 +37,14 @@ for _base in ("/v1", "/api/v1"):
     _ROUTES[f"{_base}/chat/completions"] = (_POST, chat_completions, "chat_completions")
     _ROUTES[f"{_base}/quote"] = (_POST, quote, "quote")
     _ROUTES[f"{_base}/models"] = (_GET, routes.models, "models")
+    _ROUTES[f"{_base}/models/count"] = (_GET, routes.model_count, "model_count")
+    _ROUTES[f"{_base}/providers"] = (_GET, routes.providers, "providers")
     _ROUTES[f"{_base}/key"] = (_GET, routes.key, "key")
-_MODEL_PREFIXES: Final = ("/v1/models/", "/api/v1/models/")
-_MODEL_ROUTE: Final = (_GET, routes.model, "model")
+# Paths that end with a model's name; its slash may be written as %2F.
+_MODEL_ROUTES: Final = (
+    (("/v1/models/", "/api/v1/models/"), (_GET, routes.model, "model")),
+    (("/v1/model/", "/api/v1/model/"), (_GET, routes.model_in_data, "model_in_data")),
+)
 
 
 class App:
@@ -86,17 +91,18 @@ class App:
             await call.refuse(refusal)
 
     def _find(self, call: Call, path: str) -> tuple[tuple[str, ...], Handler, str]:
-        if path.startswith(_MODEL_PREFIXES):
-            return _MODEL_ROUTE  # ids may have %2F for their slash
         raw: bytes = call.scope.get("raw_path") or b""
         found = _ROUTES.get(path)
         # No normalisation: a path is one of the table, letter by letter, or it does not exist.
         # That holds for encoded letters too, or a proxy's rules in front could be side-stepped.
-        if found is None or b"%" in raw:
-            raise Refusal(
-                "not_found", "there is nothing here: see /openapi.json for the paths that exist"
-            )
-        return found
+        if found is not None and b"%" not in raw:
+            return found
+        for prefixes, route in _MODEL_ROUTES:
+            if path.startswith(prefixes):
+                return route
+        raise Refusal(
+            "not_found", "there is nothing here: see /openapi.json for the paths that exist"
+        )
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()

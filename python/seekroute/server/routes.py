@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import Final
+from functools import partial
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
+from seekroute.config.model_query import BadQueryError, ModelQuery
+from seekroute.config.models_list import BASE_PATH
 from seekroute.errors import SeekrouteError
 from seekroute.server import metrics as exposition
 from seekroute.server import openapi as description
 from seekroute.server.answers import Call, Refusal
+
+if TYPE_CHECKING:
+    from seekroute.config import ModelList
 
 _JSON: Final = b"application/json"
 
@@ -37,29 +43,87 @@ def _identify(call: Call) -> tuple[str, str, str]:
     return found
 
 
-async def models(call: Call) -> None:
-    """GET /v1/models: the models that the key may use and a provider serves."""
+class _View(NamedTuple):
+    """The models as a caller sees them: the arguments of `ModelList`'s methods."""
+
+    models: ModelList
+    style: Literal["full", "bare"]
+    allow: list[str] | None
+    base: str
+
+
+def _viewed(call: Call) -> _View:
     key_id, _, profile = _identify(call)
     service = call.service
     style = service.profiles.get(profile, service.default_profile).model_ids
-    body = service.model_list.payload(style=style, allow=service.models_of_key(key_id))
-    await call.plain(body, _JSON)
+    root = call.scope.get("root_path", "")
+    return _View(service.model_list, style, service.models_of_key(key_id), root + BASE_PATH)
+
+
+def _query(call: Call) -> ModelQuery:
+    """What stands behind the question mark.
+
+    Raises:
+        Refusal: something of it is wrong.
+    """
+    try:
+        return ModelQuery(call.scope.get("query_string", b"").decode("latin-1"))
+    except BadQueryError as error:
+        raise Refusal("invalid_value", str(error), param=error.param) from None
+
+
+def _unknown_model() -> Refusal:
+    return Refusal(
+        "model_not_found",
+        "there is no such model for this key: GET /v1/models lists those that exist",
+        param="model",
+    )
+
+
+async def models(call: Call) -> None:
+    """GET /v1/models: the models that the key may use and a provider serves."""
+    models, style, allow, base = _viewed(call)
+    query = _query(call)
+    make = partial(models.payload, query, style=style, allow=allow, base=base)
+    # A query reads every row, which takes a few milliseconds that streams do not have to wait for.
+    await call.tagged(await asyncio.to_thread(make) if query else make())
+
+
+async def model_count(call: Call) -> None:
+    """GET /v1/models/count: how many models a query finds."""
+    models, _, allow, _ = _viewed(call)
+    found = await asyncio.to_thread(models.count, _query(call), allow=allow)
+    await call.tagged(b'{"data":{"count":%d}}' % found)
 
 
 async def model(call: Call) -> None:
-    """GET /v1/models/{id}: one model, by full id, bare id or alias."""
-    key_id, _, profile = _identify(call)
-    service = call.service
+    """GET /v1/models/{id} and .../endpoints: one model, by full id, bare id or alias."""
+    models, style, allow, base = _viewed(call)
     name = call.path.partition("/models/")[2]
-    style = service.profiles.get(profile, service.default_profile).model_ids
-    body = service.model_list.one(name, style=style, allow=service.models_of_key(key_id))
+    of_endpoints = name.removesuffix("/endpoints")
+    if of_endpoints != name and not models.has(name):
+        body = models.endpoints(of_endpoints, style=style, allow=allow)
+    else:
+        body = models.one(name, style=style, allow=allow, base=base)
     if body is None:
-        raise Refusal(
-            "model_not_found",
-            "there is no such model for this key: GET /v1/models lists those that exist",
-            param="model",
-        )
-    await call.plain(body, _JSON)
+        raise _unknown_model()
+    await call.tagged(body)
+
+
+async def model_in_data(call: Call) -> None:
+    """GET /v1/model/{id}: one model, wrapped in `data`, as OpenRouter has it."""
+    models, style, allow, base = _viewed(call)
+    name = call.path.partition("/model/")[2]
+    body = models.one(name, style=style, allow=allow, base=base)
+    if body is None:
+        raise _unknown_model()
+    await call.tagged(b'{"data":' + body + b"}")
+
+
+async def providers(call: Call) -> None:
+    """GET /v1/providers: the providers that are on."""
+    _identify(call)
+    await call.tagged(call.service.model_list.providers())
 
 
 async def key(call: Call) -> None:

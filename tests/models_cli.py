@@ -1,0 +1,95 @@
+"""What the tests of `seekroute models` share."""
+
+from __future__ import annotations
+
+import contextlib
+import http.server
+import json
+import os
+import ssl
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from seekroute.cli._root import app
+from seekroute.config.catalog import packaged_catalog
+
+CATALOG = packaged_catalog()
+
+
+def clear(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """No provider has a key, nothing is configured, and the working directory is `folder`."""
+    keys = {variable for provider in CATALOG.providers.values() for variable in provider.env}
+    for name in list(os.environ):
+        if name.startswith("SEEKROUTE_") or name in keys or name == "FORCE_COLOR":
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(folder)
+
+
+def run(*words: str, code: int = 0, stdin: str | None = None) -> Any:
+    """Runs `seekroute models`, which has to end with `code`."""
+    result = CliRunner().invoke(app, ["models", *words], input=stdin, catch_exceptions=False)
+    assert result.exit_code == code, result.output
+    return result
+
+
+def table(result: Any) -> list[list[str]]:
+    """What was printed into a pipe."""
+    return [line.split("\t") for line in result.stdout.splitlines()]
+
+
+def rows(result: Any) -> list[dict[str, Any]]:
+    """What was printed with --json."""
+    found: list[dict[str, Any]] = json.loads(result.stdout)
+    return found
+
+
+def write(text: str, name: str = "seekroute.yaml") -> None:
+    """Writes a file of the working directory."""
+    Path(name).write_text(text, encoding="utf-8")
+
+
+class Files(http.server.BaseHTTPRequestHandler):
+    """A price list, redirects, and nothing else."""
+
+    content = ""
+
+    def do_GET(self) -> None:
+        moved = {
+            "/away": "http://127.0.0.1:9/list.json",
+            "/moved": "/list.json",
+            "/round": "/round",
+        }
+        if self.path in moved:
+            self.send_response(302)
+            self.send_header("Location", moved[self.path])
+            self.end_headers()
+            return
+        found = self.path == "/list.json"
+        self.send_response(200 if found else 404)
+        self.end_headers()
+        if found:
+            self.wfile.write(self.content.encode())
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+@contextlib.contextmanager
+def files_served(content: str = "", context: ssl.SSLContext | None = None) -> Iterator[int]:
+    """Serves `content` as /list.json, on the port that it gives."""
+    handler = type("Serving", (Files,), {"content": content})
+    with http.server.HTTPServer(("127.0.0.1", 0), handler) as server:
+        if context is not None:
+            server.socket = context.wrap_socket(server.socket, server_side=True)
+        thread = threading.Thread(target=server.serve_forever, name="test-files")
+        thread.start()
+        try:
+            yield server.server_port
+        finally:
+            server.shutdown()
+            thread.join()
