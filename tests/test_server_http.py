@@ -5,6 +5,8 @@ Everything goes through real sockets; "B" and "F" numbers group the cases by kin
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import socket
 import struct
 import time
@@ -513,3 +515,16 @@ def test_cut_request_is_no_exchange(server: RunningServer) -> None:
             client.sendall(whole[:size])
     assert server.chat().status == 200
     assert len(server.mock.requests) == 1
+
+
+@pytest.mark.parametrize("cuts", [(), (1, 500), (1900, 3940), (2040, 4080), (4600, 5000)])
+def test_a_long_chunk_extension_is_refused_wherever_it_is_cut(
+    server: RunningServer, cuts: tuple[int, ...]
+) -> None:
+    sent, _ = REFUSED["chunk extension of 5,000"]
+    with server.connect() as client, contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        for start, end in itertools.pairwise((0, *cuts, len(sent))):
+            client.sendall(sent[start:end])
+            server.request("GET", "/livez")  # answered after the server has read this part
+        (answer,) = parse_answers(read_until_closed(client))
+    assert answer.status == 400

@@ -203,6 +203,8 @@ class HttpProtocol(Connection):
         step = view[:size]
         self._head_fed += len(step)
         self.parser.feed_data(step)
+        if self._chunked and self._state == State.BODY and not self._body_size:
+            self._silent = len(step) - max(data.find(b"\r\n\r\n", start) + 4 - start, 0)
         if self._state == State.HEAD:
             if self._head_fed >= budget:
                 self._refused = Refused("headers_too_large", self._headers_message())
@@ -467,8 +469,7 @@ class HttpProtocol(Connection):
             self._close()
         elif self._state == State.LINGER:
             if self.transport.get_write_buffer_size():
-                # An answer is still on its way: the write deadline decides, see _tick.
-                self._deadline = now + self.limits.write_s
+                self._deadline = now + self.limits.write_s  # an answer is on its way, see _tick
                 self._arm(self._deadline)
                 self.transport.close()
             else:
@@ -478,8 +479,7 @@ class HttpProtocol(Connection):
         elif self._state == State.BODY:
             allowed = self.limits.body_s + self._body_size / _MIB * self.limits.body_s_per_mib
             if self._read_paused:
-                # It is us who do not read; the client is not to blame for that.
-                self._body_since = now
+                self._body_since = now  # it is us who do not read
             elif now >= self._body_since + allowed:
                 self._refuse(Refused("request_timeout", "the body did not arrive in time"))
                 return
