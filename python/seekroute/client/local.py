@@ -46,8 +46,8 @@ if TYPE_CHECKING:
 
 _MODEL_PREFIX = "/models/"
 _SERVED = (
-    f"POST {CHAT_PATH}, POST {QUOTE_PATH}, GET /providers, GET /models, GET {_MODEL_PREFIX}{{id}} and"
-    f" GET {_MODEL_PREFIX}{{id}}/endpoints"
+    f"POST {CHAT_PATH}, POST {QUOTE_PATH}, GET /providers, GET /models,"
+    f" GET {_MODEL_PREFIX}{{id}} and GET {_MODEL_PREFIX}{{id}}/endpoints"
 )
 _UNKNOWN_MODEL = "there is no such model: client.models.list() lists those that exist"
 
