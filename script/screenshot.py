@@ -33,6 +33,7 @@ ANSWER = (
 COMMANDS = (
     "seekroute init",
     "seekroute doctor",
+    "seekroute models search gpt-4o-mini",
     'seekroute ask -m openai/gpt-4o-mini "Why is the sky blue?"',
     "seekroute serve &",
     "curl -si http://127.0.0.1:8000/v1/chat/completions"

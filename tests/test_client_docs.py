@@ -80,6 +80,7 @@ def test_notebook_among_the_examples(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert "You said: What is the capital of France?" in shown("ask")
     cost, spent = re.findall(r"^0\.0\d+", shown("cost", "stream"), re.MULTILINE)
     assert 0 < Decimal(cost) < Decimal(spent)
+    assert "openai/gpt-4o-mini" in shown("estimate")
     assert "You said: A line about the sea." in shown("live")
     assert shown("compare").count("openai/gpt-4o") >= 2
     assert "8 of 8" in shown("map")

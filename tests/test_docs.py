@@ -17,6 +17,7 @@ import pytest
 from seekroute.cli.reference import commands_reference, with_commands
 from seekroute.config import catalog_of, load_settings
 from seekroute.config.catalog import packaged_catalog
+from seekroute.config.reference import with_tables
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
@@ -94,9 +95,17 @@ def test_the_readme_counts_the_catalog_right() -> None:
     assert f"{models} models at {providers} providers" in (ROOT / "CHANGELOG.md").read_text()
 
 
+@pytest.mark.parametrize("page", sorted(ROOT.glob("docs/*.md")), ids=lambda page: page.name)
+def test_written_tables_are_current(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert with_tables(text) == text, "run: python -m seekroute.config.reference docs"
+
+
 def test_every_command_is_described() -> None:
     text = (ROOT / "docs/command-line.md").read_text(encoding="utf-8")
     assert with_commands(text) == text, "run: python -m seekroute.cli.reference docs"
+    for part in commands_reference().split("\n### ")[1:]:
+        assert "`--json`" in part, part
     # What generates it is believed only where it agrees with --help.
     for words in (["ask"], ["keys", "create"], ["serve"]):
         shown = subprocess.run(

@@ -17,7 +17,7 @@ from seekroute.cli._root import app
 
 __all__ = ["commands_reference", "with_commands"]
 
-_MARKED = re.compile(r"(<!-- commands:begin -->\n).*?(<!-- commands:end -->)", re.DOTALL)
+_MARKED = re.compile(r"(<!-- command-line:begin -->\n).*?(<!-- command-line:end -->)", re.DOTALL)
 # Those of every program made with typer, and --help.
 _COMMON = {"--help", "--install-completion", "--show-completion"}
 
