@@ -88,6 +88,7 @@ class CurlTransportTest : public testing::Test {
       if (std::chrono::steady_clock::now() > deadline) return false;
       transport_.Poll(kStep);
     }
+    RawServer::SeeWhatScriptsDid();
     return true;
   }
 

@@ -165,6 +165,7 @@ void RawServer::Queue(Connection* connection, const Reply& reply) {
 
 // False when the connection is closed.
 bool RawServer::Flush(Connection* connection) {
+  ++flushes_;
   while (connection->out_sent < connection->out.size()) {
     const ssize_t size = send(connection->fd, connection->out.data() + connection->out_sent,
                               connection->out.size() - connection->out_sent, MSG_NOSIGNAL);

@@ -54,6 +54,10 @@ class RawServer {
   int requests_begun() const { return requests_begun_; }  // of which a first byte was seen
   size_t bytes_sent() const { return bytes_sent_; }
 
+  // After an answer of any server was received: what its script did is seen by this thread, too. A
+  // socket alone orders nothing between threads.
+  static void SeeWhatScriptsDid() { static_cast<void>(flushes_.load()); }
+
  private:
   struct Connection {
     int fd = -1;
@@ -74,6 +78,8 @@ class RawServer {
   static void Queue(Connection* connection, const Reply& reply);
   static void Close(Connection* connection, Then how);
   void Wake();
+
+  static inline std::atomic<uint64_t> flushes_ = 0;
 
   const Script script_;
   int listen_fd_ = -1;

@@ -1,5 +1,4 @@
 // How the libcurl transport names what goes wrong, and that it never sends a request twice.
-#include <atomic>
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
@@ -7,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <string>
 #include <vector>
 
