@@ -84,11 +84,12 @@ class CurlTransportTest : public testing::Test {
  protected:
   bool RunUntil(const std::function<bool()>& done) {
     const auto deadline = std::chrono::steady_clock::now() + kPatience;
+    RawServer::Meet();
     while (!done()) {
       if (std::chrono::steady_clock::now() > deadline) return false;
       transport_.Poll(kStep);
     }
-    RawServer::SeeWhatScriptsDid();
+    RawServer::Meet();
     return true;
   }
 

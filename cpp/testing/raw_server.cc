@@ -139,6 +139,7 @@ bool RawServer::Serve(Connection* connection, bool readable) {
       connection->in.append(buffer, static_cast<size_t>(size));
     }
     Request request;
+    Meet();
     while (TakeRequest(connection, &request)) Queue(connection, script_(request));
   }
   return Flush(connection);
@@ -165,7 +166,7 @@ void RawServer::Queue(Connection* connection, const Reply& reply) {
 
 // False when the connection is closed.
 bool RawServer::Flush(Connection* connection) {
-  ++flushes_;
+  Meet();
   while (connection->out_sent < connection->out.size()) {
     const ssize_t size = send(connection->fd, connection->out.data() + connection->out_sent,
                               connection->out.size() - connection->out_sent, MSG_NOSIGNAL);

@@ -54,9 +54,9 @@ class RawServer {
   int requests_begun() const { return requests_begun_; }  // of which a first byte was seen
   size_t bytes_sent() const { return bytes_sent_; }
 
-  // After an answer of any server was received: what its script did is seen by this thread, too. A
-  // socket alone orders nothing between threads.
-  static void SeeWhatScriptsDid() { static_cast<void>(flushes_.load()); }
+  // Orders this thread with every server's: what either did before its call is seen by the other
+  // after its next one. Servers call it around their scripts; a socket alone orders nothing.
+  static void Meet() { ++meetings_; }
 
  private:
   struct Connection {
@@ -79,7 +79,7 @@ class RawServer {
   static void Close(Connection* connection, Then how);
   void Wake();
 
-  static inline std::atomic<uint64_t> flushes_ = 0;
+  static inline std::atomic<uint64_t> meetings_ = 0;
 
   const Script script_;
   int listen_fd_ = -1;
