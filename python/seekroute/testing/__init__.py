@@ -1,7 +1,8 @@
 """Tools for tests of code that talks to LLM providers.
 
-`MockProvider` is a real HTTP server that speaks the OpenAI protocol; the other names are the
-replies it can be told to give. Nothing here needs a network beyond the loopback interface.
+`MockProvider` is a real HTTP server that speaks the OpenAI protocol, and `Tape` one that replays
+answers recorded from a real provider; the other names are the replies that the mock provider can
+be told to give. Nothing here needs a network beyond the loopback interface, but for recording.
 
 Example::
 
@@ -21,6 +22,7 @@ from seekroute.testing._provider import MockProvider, run_mock
 from seekroute.testing._records import RecordedRequest
 from seekroute.testing._replies import Image, Paced, Raw, Reply, Status, Stream, Text, ToolCalls
 from seekroute.testing._schema import instance_of
+from seekroute.testing._tape import Tape
 from seekroute.testing._usage import Usage
 
 __all__ = [
@@ -35,6 +37,7 @@ __all__ = [
     "Reply",
     "Status",
     "Stream",
+    "Tape",
     "Text",
     "ToolCalls",
     "Usage",
