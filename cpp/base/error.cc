@@ -46,6 +46,8 @@ constexpr std::array<ErrorTraits, kErrorCodeCount> kTable = {{
   {kRateLimitExceeded,         "rate_limit_exceeded",          429, "rate_limit_error",      "rate_limit_exceeded",     kPolicy,   kUnsaid,  false},
   {kRequestTooLargeForLimit,   "request_too_large_for_limit",  400, kBad,                    "token_limit_exceeded",    kPolicy,   kUnsaid,  false},
   {kStoreUnavailable,          "store_unavailable",            503, kServer,                 "server",                  kGateway,  kUnsaid,  false},
+  {kStorageFull,               "storage_full",                 503, kServer,                 "server",                  kGateway,  kUnsaid,  false},
+  {kStorageCorrupt,            "storage_corrupt",              503, kServer,                 "server",                  kGateway,  kUnsaid,  false},
   {kShuttingDown,              "shutting_down",                503, kServer,                 "server",                  kGateway,  kUnsaid,  false},
   {kOverloaded,                "overloaded",                   503, kServer,                 "server",                  kGateway,  kUnsaid,  false},
   {kNoUpstream,                "no_upstream",                  503, kServer,                 "provider_overloaded",     kGateway,  kUnsaid,  false},

@@ -41,6 +41,8 @@ enum class ErrorCode : uint8_t {
   kRequestTooLargeForLimit,
   // Our own parts. Never 401, 402, 403, 404 or 429.
   kStoreUnavailable,
+  kStorageFull,
+  kStorageCorrupt,
   kShuttingDown,
   kOverloaded,
   kNoUpstream,

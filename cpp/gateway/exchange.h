@@ -123,6 +123,8 @@ class Exchange : private AttemptOwner, private StoreObserver {
   void OnAnswered() override;
   void OnFailed(Error error, bool dispatched) override;
   void OnTransferOver() override { world_.host->OnFinished(in_.id); }
+  // Nothing is held before a request is sent: Hold() is not called, so this is not either.
+  void OnHeld(StoreTicket, const HoldAnswer&) override {}
   void OnStored(StoreTicket ticket, const Status& status) override;
 
   Submission in_;

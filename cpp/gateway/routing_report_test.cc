@@ -33,7 +33,7 @@ TEST(RoutingReport, NamesCandidatesAttemptsAndWhatWasSelected) {
   EXPECT_EQ(
       WriteRouting(Explain::kSeekroute, row, TwoEndpoints(), TwoProviders(), false),
       R"("seekroute":{"requested":"gpt-oss-120b","strategy":"alias","region":null,)"
-      R"("summary":"openai/gpt-oss-120b by openai, after groq (429)","attempt":2,"is_byok":false,)"
+      R"x("summary":"openai/gpt-oss-120b by openai, after groq (429)","attempt":2,"is_byok":false,)x"
       R"("endpoints":{"total":2,"available":[)"
       R"({"provider":"groq","model":"gpt-oss","selected":false},)"
       R"({"provider":"openai","model":"gpt-oss-120b","selected":true}]},)"

@@ -45,6 +45,21 @@ std::string ContentOf(const std::string& stream) {
 
 }  // namespace
 
+void ScriptedStore::Hold(StoreTicket ticket, const ExchangeRow&, const HoldRequest& request,
+                         StoreObserver* observer) {
+  HoldAnswer answer{Status(), request.amount, request.amount, false};
+  if (rng_->OneIn(20)) answer = {MakeError(ErrorCode::kStoreUnavailable, "disk"), {}, {}, false};
+  if (!rng_->OneIn(3)) return observer->OnHeld(ticket, answer);
+  waiting_[ticket] = observer;
+  agenda_->After(rng_->UpTo(Duration::Milliseconds(500)), [this, ticket, answer] {
+    const auto found = waiting_.find(ticket);
+    if (found == waiting_.end()) return;
+    StoreObserver* const who = found->second;
+    waiting_.erase(found);
+    who->OnHeld(ticket, answer);
+  });
+}
+
 void ScriptedStore::Settle(StoreTicket ticket, const ExchangeRow& row, StoreObserver* observer) {
   rows_[ticket].push_back(row);
   const Status status =

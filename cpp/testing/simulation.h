@@ -17,6 +17,8 @@ namespace seekroute::testing {
 class ScriptedStore : public Store {
  public:
   ScriptedStore(Agenda* agenda, SeededRng* rng) : agenda_(agenda), rng_(rng) {}
+  void Hold(StoreTicket ticket, const ExchangeRow& row, const HoldRequest& request,
+            StoreObserver* observer) override;
   void Settle(StoreTicket ticket, const ExchangeRow& row, StoreObserver* observer) override;
   void Forget(StoreTicket ticket) override { waiting_.erase(ticket); }
   const std::map<StoreTicket, std::vector<ExchangeRow>>& rows() const { return rows_; }

@@ -39,6 +39,8 @@ BY_CODE: dict[str, str] = {
     "rate_limit_exceeded": "wait `retry_after` seconds, or send fewer requests at once",
     "request_too_large_for_limit": "ask for fewer tokens: the request is over a limit of the key",
     "store_unavailable": _WAIT,
+    "storage_full": "tell whoever runs the gateway that the ledger's disk is full",
+    "storage_corrupt": "tell whoever runs the gateway: the ledger takes nothing until a restart",
     "shutting_down": _WAIT,
     "overloaded": "wait `retry_after` seconds, or send fewer requests at once",
     "no_upstream": "set the key of a provider that serves the model, or ask another model",
