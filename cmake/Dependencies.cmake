@@ -1,5 +1,5 @@
 find_package(Threads REQUIRED)
-find_package(CURL 7.87 REQUIRED)  # 7.80: CURLOPT_PREREQFUNCTION; 7.85: PROTOCOLS_STR; 7.87: QUICK_EXIT
+find_package(CURL 7.87 REQUIRED)  # 7.85: PROTOCOLS_STR; 7.87: QUICK_EXIT
 find_package(OpenSSL 3.0 REQUIRED)
 
 # RapidJSON's last release (1.1.0, 2016) does not compile with GCC 14 and later; Debian's package of

@@ -13,7 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from seekroute.config import load_settings
+from seekroute.config import (
+    Settings,
+    build_snapshot,
+    catalog_of,
+    load_settings,
+    profiles_of,
+)
 from seekroute.gateway import Gateway
 from seekroute.server.limits import Limits
 from seekroute.server.runner import GatewayServer, listen, make_server, run_loop
@@ -35,6 +41,17 @@ class RunningServer:
     service: Service
     server: GatewayServer
     thread: threading.Thread
+    settings: Settings
+
+    def snapshot(self) -> dict[str, Any]:
+        """What its core was given, to be changed and installed anew."""
+        return build_snapshot(
+            self.settings,
+            catalog_of(self.settings),
+            profiles_of(self.settings),
+            {},
+            mock_base_url=self.mock.base_url,
+        )
 
     @property
     def base_url(self) -> str:
@@ -223,7 +240,7 @@ def running_server(
         thread = threading.Thread(target=run_loop, args=(server, listener), name="test-server")
         port = listener.getsockname()[1]
         thread.start()
-        running = RunningServer(port, key, mock, service, server, thread)
+        running = RunningServer(port, key, mock, service, server, thread, loaded)
         try:
             yield running
         finally:

@@ -132,6 +132,7 @@ def test_a_whole_table() -> None:
         ('tiers: [{above: 5, input: "1"}, {above: 4, input: "1"}]', "tiers", "rising"),
         ('variants: [{hours: "25:00-01:00", input: "1"}]', "variants.0.hours", "hours such as"),
         ('variants: [{hours: "01:00-01:00", input: "1"}]', "variants.0.hours", "two different"),
+        ('variants: [{hours: "00:00-24:00", input: "1"}]', "variants.0.hours", "two different"),
         ('variants: [{hours: "1:00-2:00", input: "1"}]', "variants.0.hours", "hours such as"),
         (
             'variants: [{valid_from: 2026-02-01, valid_until: 2026-02-01, input: "1"}]',

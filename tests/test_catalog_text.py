@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import doctest
+import importlib
+import re
 import time
 import tracemalloc
 from importlib import resources
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -24,6 +28,7 @@ from seekroute.config.catalog import (
     load_catalog,
 )
 from seekroute.config.catalog_text import dump_catalog
+from seekroute.config.overlay import Overlay, apply_overlay
 
 TEXT = (resources.files("seekroute") / "data" / "catalog.yaml").read_text(encoding="utf-8")
 
@@ -43,6 +48,50 @@ def test_the_packaged_file_is_what_would_be_written() -> None:
         return [line for line in text.splitlines() if line.strip() and line.strip()[0] != "#"]
 
     assert lines(TEXT) == lines(dump_catalog(packaged_catalog()))
+
+
+# --- documentation ----------------------------------------------------------------------------
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "catalog.md"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("_catalog_schema", "catalog", "catalog_text", "prices", "importers", "importers.diff"),
+        "models_list",
+    ],
+)
+def test_examples_in_docstrings_run(name: str) -> None:
+    tried = doctest.testmod(importlib.import_module(f"seekroute.config.{name}"))
+    assert tried.attempted > 0
+    assert tried.failed == 0
+
+
+def test_examples_in_the_documentation_run() -> None:
+    tried = doctest.testfile(str(PAGE), module_relative=False)
+    assert tried.attempted > 0
+    assert tried.failed == 0
+
+
+def test_files_in_the_documentation_are_accepted() -> None:
+    model, price, overlay = re.findall(r"```yaml\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    head = "version: 1\nproviders: {openrouter: {base_url: 'https://x.example/v1'}}\n"
+    assert load_catalog(head + model).names["large"] == "example/large"
+    found = parse_document(price, name="x").data["price"]
+    assert len(TypeAdapter(Price).validate_python(found).variants) == 3
+    changed = apply_overlay(
+        packaged_catalog(), Overlay(parse_document(overlay, name="overlay.yaml"))
+    )
+    assert changed.get("openai/gpt-4o").endpoints[0].price.cache_read is None
+    assert changed.markup.of("anthropic/claude-opus-5", "openrouter") == 800
+
+
+def test_the_documentation_counts_right() -> None:
+    counts = re.search(r"(\d+) models of (\d+) providers", PAGE.read_text())
+    assert counts is not None
+    catalog = packaged_catalog()
+    assert [int(n) for n in counts.groups()] == [len(catalog.models), len(catalog.providers)]
 
 
 # --- any catalog ------------------------------------------------------------------------------
@@ -134,7 +183,7 @@ def sources_fit(catalog: Catalog) -> bool:
     return used <= set(catalog.sources) and len(set(aliases)) == len(aliases)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=60)
 @given(catalogs().filter(sources_fit))
 def test_any_catalog_reads_back_equal(catalog: Catalog) -> None:
     assert load_catalog(dump_catalog(catalog)) == catalog

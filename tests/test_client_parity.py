@@ -241,6 +241,29 @@ if importlib.util.find_spec("seekroute.client.tokens"):
     STEPS["count-tokens"] = ([], lambda d, c: c.count_tokens(HELLO, MODEL))
 
 
+def mapped(driver: Driver, client: Any) -> Any:
+    results = driver.of(client.map(["a", "b"], MODEL, progress=False, temperature=0))
+    return [results.texts, results.cost, results.usage, results[0], results.complete]
+
+
+def compared(driver: Driver, client: Any) -> Any:
+    comparison = driver.of(client.compare("a", [MODEL, "nobody/nothing"]))
+    return [comparison[MODEL], list(comparison.errors), comparison.cost]
+
+
+def over_budget(driver: Driver, client: Any) -> Any:
+    with client.budget("0.1") as budget:
+        driver.of(client.ask("Hello!", model=MODEL))
+    with client.budget(0):
+        return [budget.spent, budget.left, driver.of(client.ask("Hello!"))]
+
+
+STEPS["map"] = ([], mapped)
+STEPS["compare"] = ([], compared)
+STEPS["budget"] = ([], over_budget)
+STEPS["usage"] = ([], lambda d, c: [c.usage()[MODEL].calls > 0, c.usage().cost > 0])
+
+
 def _refused(do: Callable[[], Any]) -> tuple[type[BaseException], str]:
     with pytest.raises((AttributeError, TypeError, ValueError)) as caught:
         do()

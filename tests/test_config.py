@@ -349,6 +349,19 @@ providers:
 
 
 @pytest.mark.parametrize(
+    ("url", "accepted"),
+    [("http://p:3128", True), ("socks5h://u:p@p:1080", True), ("https://p", False), ("p:1", False)],
+)
+def test_proxies_are_those_the_transport_speaks_to(url: str, accepted: bool) -> None:
+    settings = {"providers": {"openai": {"proxy": url}}}
+    if accepted:
+        assert Settings.model_validate(settings).providers["openai"].proxy is not None
+    else:
+        with pytest.raises(ValueError, match="socks5h"):
+            Settings.model_validate(settings)
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "providers: {openai: {api_key: [%s]}}",

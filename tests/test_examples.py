@@ -35,6 +35,14 @@ def test_in_process(tmp_path: Path) -> None:
     assert shown.count(" USD") == 2
 
 
+def test_batch_map(tmp_path: Path) -> None:
+    first = run("batch_map.py", tmp_path)
+    assert "tide: Hello! You said: Explain the word 'tide' to a child." in first
+    assert "0 from the checkpoint" in first
+    second = run("batch_map.py", tmp_path)
+    assert "5 from the checkpoint, 0 USD spent" in second
+
+
 def test_openai_sdk(tmp_path: Path) -> None:
     with running_server(tmp_path / "data") as server:
         shown = run(
@@ -62,7 +70,10 @@ def test_mounted_in_fastapi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_none_is_forgotten() -> None:
     assert {path.name for path in EXAMPLES.glob("*.py")} == {
+        "batch_map.py",
         "in_process.py",
+        "langchain_in_process.py",
         "mount_in_fastapi.py",
         "openai_sdk.py",
+        "openai_sdk_in_process.py",
     }

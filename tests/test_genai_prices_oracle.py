@@ -49,16 +49,36 @@ def endpoints() -> Iterator[tuple[str, str, str, dict[str, Any]]]:
                 yield provider, urls[provider], candidate["upstream_model"], candidate["price"]
 
 
-SHARED = {
+# Prices that their file has as binary fractions, a third of something: no decimal says them, so no
+# table of ours can hold them. Ours has what the provider states, to the millionth of a dollar.
+FLOATS = {
+    f"openrouter/google/{name}"
+    for name in (
+        "gemini-2.5-flash",
+        "gemini-2.5-flash-lite",
+        "gemini-3-flash-preview",
+        "gemini-3.1-flash-lite",
+        "gemini-3.1-flash-lite-preview",
+        "gemini-3.5-flash",
+    )
+}
+KNOWN = {
     f"{provider}/{name}": (found, table)
     for provider, url, name, table in endpoints()
     if (found := theirs.find(url, name))
 }
+SHARED = {key: pair for key, pair in KNOWN.items() if key not in FLOATS}
 
 
 def test_enough_models_are_shared_to_say_something() -> None:
-    assert len(SHARED) >= 90
+    assert len(SHARED) >= 400
     assert len({key.split("/")[0] for key in SHARED}) >= 12
+
+
+@pytest.mark.parametrize("key", sorted(FLOATS))
+def test_a_price_that_is_no_decimal_is_theirs_alone(key: str) -> None:
+    with pytest.raises(theirs.NotOurs, match="decimals"):
+        theirs.table_of(KNOWN[key][0][1])
 
 
 # --- the same arithmetic --------------------------------------------------------------------------
@@ -150,23 +170,11 @@ def nano(usd: Any) -> int:
 
 # Why a price of ours differs from theirs, by endpoint. Anything else that differs is a mistake of
 # one of the two, and so is an entry that has become superfluous.
-_NO_CACHE_PRICE = "ours has no price for cached tokens and charges them as input"
 _INCLUSIVE = "xAI's boundary is inclusive: theirs begins above 199,999, ours above 200,000"
-_ALL_DAY = "ours has the price of peak hours all day"
-_NEWER = "ours was read on 2026-07-02; theirs is newer"
 EXPLAINED: dict[str, str] = {
     "anthropic/claude-sonnet-4-5": "theirs keeps the long prompts of a beta that ended 2026-04-30",
-    "deepseek/deepseek-flash": _ALL_DAY,
-    "deepseek/deepseek-v4-pro": _ALL_DAY,
-    "fireworks/accounts/fireworks/models/glm-5p2": _NEWER,
-    "minimax/MiniMax-M2": _NO_CACHE_PRICE,
-    "mistral/mistral-large-2512": _NO_CACHE_PRICE,
-    "mistral/mistral-medium-2508": _NO_CACHE_PRICE,
-    "mistral/mistral-small-2603": _NO_CACHE_PRICE,
-    "together/Qwen/Qwen3.7-Max": _NEWER,
     "xai/grok-4.3": _INCLUSIVE,
     "xai/grok-build-0.1": _INCLUSIVE,
-    "zai/glm-4.5v": _NO_CACHE_PRICE,
 }
 COMPARED = ("input", "output", "cache_read", "cache_write")
 

@@ -296,7 +296,7 @@ def mounted(request: Any, tmp_path: Path) -> Iterator[RunningServer]:
         outer = FastAPI()
         outer.mount("/llm", gateway)
         with foreign_server(outer, http=request.param) as port:
-            probe = RunningServer(port, "", mock, gateway.service, None, None)  # type: ignore[arg-type]
+            probe = RunningServer(port, "", mock, gateway.service, None, None, gateway.settings)  # type: ignore[arg-type]
             assert probe.request("GET", "/llm/readyz").status == 200
             key = gateway.service.create_first_key()
             assert key is not None

@@ -57,7 +57,7 @@ def test_a_price_becomes_a_table() -> None:
         tiers=(Tier(above=1000, input="0.3", output="1.2"),),
         per_request="0.01",
     )
-    table = price_table(price)
+    table = price_table(price, 0, "")
     (variant,) = table["variants"]
     assert variant["rates"] == {
         "input": "0.00000015",
@@ -76,7 +76,7 @@ def test_a_price_becomes_a_table() -> None:
     }
     (tier,) = variant["tiers"]
     assert (tier["above"], tier["rates"]["input"]) == (1000, "0.0000003")
-    assert (tier["rates"]["cache_read"], tier["rates"]["per_request"]) == ("0.0000003", "0.01")
+    assert (tier["rates"]["cache_read"], tier["rates"]["per_request"]) == ("0.000000075", "0.01")
     assert price_usage(table, {"prompt_tokens": 1001}, now=0)["tier_above"] == 1000
 
 
@@ -115,11 +115,14 @@ def test_a_key_in_the_environment_is_enough() -> None:
         }
     ]
     (candidate,) = candidates(snap, "openai/gpt-4o-mini")
-    price = candidate.pop("price")["variants"][-1]["rates"]
+    price = candidate.pop("price")
     assert candidate == {"provider": "openai", "upstream_model": "gpt-4o-mini"}
-    assert (price["input"], price["cache_read"]) == ("0.00000015", "0.000000075")
-    assert (price["output"], price["reasoning"]) == ("0.0000006", "0.0000006")
-    assert (price["per_request"], price["per_image"]) == ("0", "0")
+    assert price["markup_bps"] == 0
+    assert price["revision"].startswith("2026-")
+    rates = price["variants"][-1]["rates"]
+    assert (rates["input"], rates["cache_read"]) == ("0.00000015", "0.000000075")
+    assert (rates["output"], rates["reasoning"]) == ("0.0000006", "0.0000006")
+    assert (rates["per_request"], rates["per_image"]) == ("0", "0")
     assert candidates(snap, "deepseek/deepseek-chat") == []
     assert snap["default_model"] == "openai/gpt-5-mini"
     assert snap["auto_names"] == ["auto", "seekroute/auto", "openrouter/auto"]
@@ -134,6 +137,14 @@ def test_any_of_a_providers_variables_counts(variable: str) -> None:
 @pytest.mark.parametrize("key", ["a\nb", "schlüssel", "a b"])
 def test_a_key_that_would_break_a_header_is_not_used(key: str) -> None:
     assert usable_providers(Settings(), catalog_of(Settings()), {"OPENAI_API_KEY": key}) == {}
+
+
+def test_endpoints_of_a_protocol_that_is_not_spoken_are_no_candidates() -> None:
+    alone = snapshot(Settings(), OPENAI_API_KEY=SECRET)
+    assert candidates(alone, "openai/gpt-5.3-codex") == []
+    both = snapshot(Settings(), OPENAI_API_KEY=SECRET, OPENROUTER_API_KEY=SECRET)
+    (only,) = candidates(both, "openai/gpt-5.3-codex")
+    assert only["provider"] == "openrouter"
 
 
 def test_settings_change_and_add_providers(tmp_path: Path) -> None:

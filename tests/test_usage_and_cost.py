@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from seekroute.config.catalog import Price
+from seekroute.config.catalog import Price, Tier
 from seekroute.config.prices import price_table
 from seekroute.gateway import price_usage
 from seekroute.testing import Image, Raw
@@ -27,17 +27,9 @@ IMAGES = "acme/painter"
 
 def table() -> dict[str, Any]:
     """5.5 % markup; flex at half of the price; a tier above 1000 tokens of prompt."""
-    base = price_table(
-        Price.model_validate(
-            {
-                "input": "3",
-                "cache_read": "0.3",
-                "cache_write": "3.75",
-                "output": "15",
-                "tiers": [{"above": 1000, "input": "6", "output": "22.5", "cache_read": "0.6"}],
-            }
-        )
-    )
+    long = Tier(above=1000, input="6", output="22.5", cache_read="0.6")
+    price = Price(input="3", cache_read="0.3", cache_write="3.75", output="15", tiers=(long,))
+    base = price_table(price, 0, "")
     flex = copy.deepcopy(base["variants"][0])
     flex["service_tier"] = "flex"
     for name, rate in flex["rates"].items():
@@ -47,7 +39,7 @@ def table() -> dict[str, Any]:
 
 def priced(server: RunningServer, model: str, price: dict[str, Any]) -> dict[str, Any]:
     """The server's snapshot with another price of one model."""
-    snapshot = copy.deepcopy(server.service.snapshot)
+    snapshot = server.snapshot()
     row = next(row for row in snapshot["models"] if row["id"] == model)
     for candidate in row["candidates"]:
         candidate["price"] = price
@@ -285,7 +277,7 @@ def test_profiles_choose_what_is_told(
 
 def test_a_model_without_price_is_not_sold(gateway: Priced) -> None:
     server = gateway.server
-    snapshot = copy.deepcopy(server.service.snapshot)
+    snapshot = server.snapshot()
     row = next(row for row in snapshot["models"] if row["id"] == MODEL)
     del row["candidates"][0]["price"]
     with pytest.raises(ValueError, match=rf"^models\.{MODEL}\.candidates\.0\.price: missing"):

@@ -17,7 +17,18 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from seekroute.client import AsyncChatStream, AsyncClient, ChatCompletion, ChatStream, Client
+    from seekroute.client import (
+        AsyncChatStream,
+        AsyncClient,
+        ChatCompletion,
+        ChatStream,
+        CheckpointError,
+        Client,
+        NotRunError,
+    )
+    from seekroute.client.live import live, live_async
+    from seekroute.client.notebook import load_ipython_extension, unload_ipython_extension
+    from seekroute.client.openai_sdk import async_openai_client, openai_client
     from seekroute.errors import (
         APIConnectionError,
         APIError,
@@ -53,6 +64,7 @@ __all__ = [
     "BudgetExceededError",
     "ChatCompletion",
     "ChatStream",
+    "CheckpointError",
     "Client",
     "ConfigError",
     "ConflictError",
@@ -60,13 +72,20 @@ __all__ = [
     "InternalServerError",
     "NoProviderError",
     "NotFoundError",
+    "NotRunError",
     "NotSupportedError",
     "PermissionDeniedError",
     "RateLimitError",
     "SeekrouteError",
     "UnprocessableEntityError",
     "UpstreamError",
+    "async_openai_client",
     "create_app",
+    "live",
+    "live_async",
+    "load_ipython_extension",
+    "openai_client",
+    "unload_ipython_extension",
 ]
 
 _HOMES = {
@@ -74,8 +93,16 @@ _HOMES = {
     "AsyncClient": "client",
     "ChatCompletion": "client",
     "ChatStream": "client",
+    "CheckpointError": "client",
     "Client": "client",
+    "NotRunError": "client",
+    "async_openai_client": "client.openai_sdk",
     "create_app": "server",
+    "live": "client.live",
+    "live_async": "client.live",
+    "load_ipython_extension": "client.notebook",
+    "openai_client": "client.openai_sdk",
+    "unload_ipython_extension": "client.notebook",
 }
 
 

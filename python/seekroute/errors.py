@@ -33,6 +33,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self, TypeVar
 
 from seekroute._hints import hint_for
+from seekroute._shown import Shown
 
 __all__ = [
     "APIConnectionError",
@@ -88,7 +89,7 @@ class Problem:
         return f"{text} ({self.hint})" if self.hint else text
 
 
-class ConfigError(SeekrouteError):
+class ConfigError(Shown, SeekrouteError):
     """A configuration was refused; `problems` lists everything wrong with it at once.
 
     Example:
@@ -105,7 +106,7 @@ class ConfigError(SeekrouteError):
         return ConfigError, (self.problems,)
 
 
-class APIError(SeekrouteError):
+class APIError(Shown, SeekrouteError):
     """A call failed.
 
     Attributes:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from seekroute._core import Event as Event
-    from seekroute._core import Headers
+    from seekroute._core import Headers as Headers
     from seekroute._core import Record as Record
 
 # Whether an answer tells how it was routed: in a member "seekroute" or "openrouter_metadata".
@@ -59,10 +59,9 @@ def price_usage(
         ValueError: The table is not one; the message begins with the path of the fault.
 
     Example:
-        >>> from seekroute.config.snapshot import price_table
+        >>> from seekroute.config.prices import price_table
         >>> from seekroute.config.catalog import Price
-        >>> table = price_table(Price(input="3", cache_read="0.3", output="15"))
-        >>> table["markup_bps"] = 550
+        >>> table = price_table(Price(input="3", cache_read="0.3", output="15"), 550, "")
         >>> usage = {"prompt_tokens": 100, "completion_tokens": 10,
         ...          "prompt_tokens_details": {"cached_tokens": 90}}
         >>> priced = price_usage(table, usage, now=0)
@@ -104,8 +103,14 @@ def estimate_prompt(body: bytes) -> tuple[int, int]:
     return _core.estimate_prompt(body)
 
 
-class _Sink(Protocol):
-    def push(self, event: Event) -> None: ...
+class Sink(Protocol):
+    """Takes what the mailbox brings for one exchange. Neither method may wait or submit."""
+
+    def push(self, event: Event) -> None:
+        """Takes one entry of a drained batch; the last has a record."""
+
+    def drop(self) -> None:
+        """Nothing more will come: the gateway was closed."""
 
 
 class AnswerSink(Protocol):
@@ -362,7 +367,7 @@ class Gateway:
         self.core.install(snapshot)
         for mac, key in keys:
             self.core.put_key(mac, key)
-        self._live: dict[int, _Sink] = {}
+        self._live: dict[int, Sink] = {}
         self._ack_bytes = options["window_bytes"] // 4
         self._on_record: list[Callable[[Record], None]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -442,7 +447,25 @@ class Gateway:
         self.core.flush()
         return running
 
+    def submit_for(self, sink: Sink, body: bytes) -> int:
+        """Queues an exchange whose events go to `sink`, on the pump thread; returns its id.
+
+        Call `core.flush()` after a batch of them. The id is for `core.cancel()`. Raises
+        APIConnectionError when the gateway is closed.
+        """
+        with self._submitting:
+            if self._closed.is_set():
+                raise APIConnectionError("the client is closed")
+            exchange = self.core.submit(body, None, None, False, True)
+            self._live[exchange] = sink
+        return exchange
+
     # --- both ------------------------------------------------------------------------------------
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close()` was called."""
+        return self._closed.is_set()
 
     def on_record(self, callback: Callable[[Record], None]) -> None:
         """Calls `callback` with the record of every exchange that ends."""
@@ -477,10 +500,13 @@ class Gateway:
             self._thread = None
             self._cancel_running()
         self.core.close()
-        for running in list(self._live.values()):
-            if isinstance(running, SyncExchange):
-                running.drop()
+        for exchange, running in list(self._live.items()):
+            self._drop(exchange, running)
         self._live.clear()
+
+    def _drop(self, exchange: int, sink: Sink) -> None:
+        if not isinstance(sink, AsyncExchange):
+            sink.drop()
 
     def _cancel_running(self) -> None:
         """Cancels every exchange and takes their ends, so that upstreams see it and costs count.

@@ -5,7 +5,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <string>
+#include <vector>
 
 #include "testing/curl_fixture.h"
 #include "testing/raw_server.h"
@@ -263,6 +265,26 @@ TEST_F(CurlTransportTest, ARefusedConnectionIsNotDispatched) {
   EXPECT_EQ(heard->end->error.code, ErrorCode::kUpstreamError);
   EXPECT_FALSE(heard->end->dispatched);
   ExpectDiscreet(heard->end->error.message, port);
+}
+
+// More than are connected at once: those in line take the place of those who gave up.
+TEST_F(CurlTransportTest, ABurstSurvivesTheCancellingOfItsFirst) {
+  RawServer server(Echo);
+  const UpstreamSpec spec = SpecOf(server.url());
+  for (const bool polled : {false, true}) {
+    std::vector<Recorder> heard(300);
+    std::vector<TransferId> ids;
+    for (Recorder& one : heard) ids.push_back(transport_.Start(RequestTo(spec), &one));
+    if (polled) transport_.Poll(Duration{});
+    for (size_t i = 0; i < 200; ++i) {
+      if (!heard[i].ended()) transport_.Cancel(ids[i]);
+    }
+    ASSERT_TRUE(RunUntil([&] {
+      return std::all_of(heard.begin() + 200, heard.end(),
+                         [](const Recorder& one) { return one.ended(); });
+    }));
+    for (size_t i = 200; i < heard.size(); ++i) EXPECT_TRUE(heard[i].end->complete);
+  }
 }
 
 // A listener whose backlog is full drops the handshake: connecting takes for ever.

@@ -29,6 +29,10 @@ std::string Part(CURLU* url, CURLUPart part, unsigned flags = 0) {
 
 // Fills what libcurl's parser tells; false when base_url is no URL, or holds a user or a fragment.
 bool TakeApart(Origin* origin, CURLU* url) {
+  if (std::any_of(origin->base_url.begin(), origin->base_url.end(),
+                  [](unsigned char c) { return c <= 0x20 || c == 0x7F; })) {
+    return false;
+  }
   if (curl_url_set(url, CURLUPART_URL, origin->base_url.c_str(), CURLU_DISALLOW_USER) !=
       CURLUE_OK) {
     return false;

@@ -18,7 +18,7 @@ namespace {
 
 // --- a BIO over a socket that raises no SIGPIPE, which OpenSSL's own does ------------------------
 
-int FdOf(BIO* bio) { return static_cast<int>(reinterpret_cast<intptr_t>(BIO_get_data(bio))); }
+int FdOf(BIO* bio) { return *static_cast<const int*>(BIO_get_data(bio)); }
 
 bool TryAgain(ssize_t result) {
   return result < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR);
@@ -81,9 +81,11 @@ TlsContext::Version TlsContext::VersionOf(const std::string& file) {
 }
 
 TlsContext::TlsContext(const std::string& ca_file)
-    : ca_file_(ca_file), version_(VersionOf(ca_file)), context_(SSL_CTX_new(TLS_client_method())) {
+    : only_file_(!ca_file.empty()),
+      file_(only_file_ ? ca_file : DefaultTrust(false)),
+      version_(VersionOf(file_)),
+      context_(SSL_CTX_new(TLS_client_method())) {
   if (context_ == nullptr) return;
-  SSL_CTX_set_app_data(context_, this);
   SSL_CTX_set_min_proto_version(context_, TLS1_2_VERSION);
   SSL_CTX_set_options(context_, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
   // An idle stream keeps no buffers; a record may be written in parts.
@@ -104,21 +106,25 @@ TlsContext::TlsContext(const std::string& ca_file)
 
 TlsContext::~TlsContext() { SSL_CTX_free(context_); }
 
-bool TlsContext::outdated() const { return VersionOf(ca_file_) != version_; }
+bool TlsContext::outdated() const { return VersionOf(file_) != version_; }
+
+// Where libcurl was built to look, which distributions see to; empty when it was not told.
+std::string TlsContext::DefaultTrust(bool directory) {
+  CURL* const easy = curl_easy_init();
+  char* place = nullptr;
+  curl_easy_getinfo(easy, directory ? CURLINFO_CAPATH : CURLINFO_CAINFO, &place);
+  std::string copy(place == nullptr ? "" : place);
+  curl_easy_cleanup(easy);
+  return copy;
+}
 
 bool TlsContext::LoadTrust() {
-  if (!ca_file_.empty()) return SSL_CTX_load_verify_file(context_, ca_file_.c_str()) == 1;
-  // Where libcurl was built to look, which distributions see to.
-  CURL* const easy = curl_easy_init();
-  char* file = nullptr;
-  char* path = nullptr;
-  curl_easy_getinfo(easy, CURLINFO_CAINFO, &file);
-  curl_easy_getinfo(easy, CURLINFO_CAPATH, &path);
-  bool loaded = file != nullptr && SSL_CTX_load_verify_file(context_, file) == 1;
-  if (path != nullptr) loaded = SSL_CTX_load_verify_dir(context_, path) == 1 || loaded;
-  if (!loaded) loaded = SSL_CTX_set_default_verify_paths(context_) == 1;
-  curl_easy_cleanup(easy);
-  return loaded;
+  const bool loaded = !file_.empty() && SSL_CTX_load_verify_file(context_, file_.c_str()) == 1;
+  if (only_file_) return loaded;
+  const std::string directory = DefaultTrust(true);
+  const bool added =
+      !directory.empty() && SSL_CTX_load_verify_dir(context_, directory.c_str()) == 1;
+  return loaded || added || SSL_CTX_set_default_verify_paths(context_) == 1;
 }
 
 // The server's ticket: with TLS 1.3 some time after the handshake.
@@ -135,14 +141,14 @@ int TlsContext::OnSession(SSL* ssl, SSL_SESSION* session) {
 // -------------------------------------------------------------------------------------------------
 
 TlsStream::TlsStream(TlsContext* context, int fd, const std::string& host, std::string peer)
-    : context_(context), peer_(std::move(peer)), ssl_(SSL_new(context->context_)) {
+    : context_(context), fd_(fd), peer_(std::move(peer)), ssl_(SSL_new(context->context_)) {
   BIO* const bio = SocketMethod() == nullptr ? nullptr : BIO_new(SocketMethod());
   if (ssl_ == nullptr || bio == nullptr) {
     BIO_free(bio);
     failed_ = true;
     return;
   }
-  BIO_set_data(bio, reinterpret_cast<void*>(static_cast<intptr_t>(fd)));
+  BIO_set_data(bio, &fd_);
   BIO_set_init(bio, 1);
   SSL_set_bio(ssl_, bio, bio);
   SSL_set_app_data(ssl_, this);

@@ -56,11 +56,13 @@ class TlsContext {
   };
   static constexpr size_t kMaxSessions = 256;
 
+  static std::string DefaultTrust(bool directory);
   static Version VersionOf(const std::string& file);
   static int OnSession(SSL* ssl, SSL_SESSION* session);
   bool LoadTrust();
 
-  const std::string ca_file_;
+  const bool only_file_;    // or libcurl's default directory too
+  const std::string file_;  // empty: none
   const Version version_;
   SSL_CTX* const context_;
   bool ok_ = false;
@@ -96,6 +98,7 @@ class TlsStream {
   IoResult ResultOf(int returned);
 
   TlsContext* const context_;
+  int fd_;
   const std::string peer_;
   SSL* const ssl_;
   bool shaken_ = false;

@@ -1,5 +1,6 @@
 """The client: a gateway in process or at a URL, in OpenAI's method tree."""
 
+from seekroute.client.batch_errors import CheckpointError, NotRunError
 from seekroute.client.client import AsyncClient, Client
 from seekroute.client.results import ChatCompletion, ImagesResponse, ModelPage, Result
 from seekroute.client.streams import AsyncChatStream, ChatStream
@@ -9,8 +10,10 @@ __all__ = [
     "AsyncClient",
     "ChatCompletion",
     "ChatStream",
+    "CheckpointError",
     "Client",
     "ImagesResponse",
     "ModelPage",
+    "NotRunError",
     "Result",
 ]

@@ -8,6 +8,7 @@ import threading
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
+from seekroute._shown import Shown
 from seekroute.client import calls
 from seekroute.client.retry import Tries, checked_max_retries, checked_timeout
 from seekroute.errors import APIError
@@ -56,7 +57,7 @@ class Spend:
         return calls.usd(self._nano)
 
 
-class BaseClient:
+class BaseClient(Shown):
     """What the two clients share: their settings and their spend."""
 
     _max_retries: int

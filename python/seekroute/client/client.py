@@ -9,6 +9,12 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from seekroute.client import calls
 from seekroute.client.base import BaseClient, Spend, question, remote_address
 from seekroute.client.calls import Call, Head
+from seekroute.client.extras import (
+    AsyncClientExtras,
+    ClientExtras,
+    metered,
+    metered_async,
+)
 from seekroute.client.local import AsyncLocalBackend, LocalBackend
 from seekroute.client.resources import Chat, Completions, Images, Models
 from seekroute.client.results import ChatCompletion, ImagesResponse, ModelPage, Result
@@ -26,7 +32,7 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 
 
-class Client(BaseClient):
+class Client(ClientExtras, BaseClient):
     """A gateway: in this process, without a server, or at `base_url`.
 
     In process, providers whose key is in the environment (`OPENAI_API_KEY`, `DEEPSEEK_API_KEY`,
@@ -81,6 +87,7 @@ class Client(BaseClient):
             from seekroute.client.remote import RemoteBackend
 
             self._backend = RemoteBackend(*address)
+        self._metered = metered(self._backend)
         self._build_tree()
 
     def _build_tree(self) -> None:
@@ -123,7 +130,7 @@ class Client(BaseClient):
         tries = Tries(self._max_retries)
         while True:
             try:
-                reply = self._backend.open(request)
+                reply = self._metered.open(request)
                 try:
                     if reply.status == 200:
                         return accept(reply, tries)
@@ -189,7 +196,7 @@ class Client(BaseClient):
         self.close()
 
 
-class AsyncClient(BaseClient):
+class AsyncClient(AsyncClientExtras, BaseClient):
     """As `Client`, for asyncio: the same arguments, methods, results and errors.
 
     Usable from any event loop, from several one after another, and from several at once. In
@@ -225,6 +232,7 @@ class AsyncClient(BaseClient):
             from seekroute.client.remote import AsyncRemoteBackend
 
             self._backend = AsyncRemoteBackend(*address)
+        self._metered = metered_async(self._backend)
         self._build_tree()
 
     def _build_tree(self) -> None:
@@ -269,7 +277,7 @@ class AsyncClient(BaseClient):
         tries = Tries(self._max_retries)
         while True:
             try:
-                reply = await self._backend.open(request)
+                reply = await self._metered.open(request)
                 if reply.status == 200:
                     return await accept(reply, tries)
                 body = await reply.read()

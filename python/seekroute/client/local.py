@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from seekroute.testing import MockProvider
 
 _MODEL_PREFIX = "/models/"
+_SERVED = f"POST {CHAT_PATH}, GET /models and GET {_MODEL_PREFIX}{{id}}"
 _UNKNOWN_MODEL = "there is no such model: client.models.list() lists those that exist"
 
 
@@ -79,13 +80,17 @@ class _Local:
         elif not usable_providers(loaded, catalog, os.environ):
             hint = "set OPENAI_API_KEY, DEEPSEEK_API_KEY, ...; or mock: on to try it without one"
             raise ConfigError([Problem("providers", "no provider has a key", hint)])
-        # No key is ever checked in process; a pepper there must be all the same.
-        options = build_options(loaded, os.urandom(32))
-        snapshot = build_snapshot(
-            loaded, catalog, profiles, os.environ, mock_base_url=mock_base_url
-        )
-        self._models = ModelList(catalog, snapshot)
-        self.gateway = kind(options, snapshot)
+        try:
+            # No key is ever checked in process; a pepper there must be all the same.
+            options = build_options(loaded, os.urandom(32))
+            snapshot = build_snapshot(
+                loaded, catalog, profiles, os.environ, mock_base_url=mock_base_url
+            )
+            self._models = ModelList(catalog, snapshot)
+            self.gateway = kind(options, snapshot)
+        except BaseException:
+            self.stop_mock()
+            raise
         self.gateway.on_record(lambda record: on_cost(record.cost_nano))
 
     def answer_here(self, request: Request) -> tuple[int, dict[str, str], bytes]:
@@ -106,7 +111,7 @@ class _Local:
                 hint="give base_url= to ask a running gateway about its key",
             )
         else:
-            message = f"there is nothing at {path}"
+            message = f"{request.method} {path} is not served here; served are {_SERVED}"
             return self._refuse("not_found", message, "", offered)
         request_id = self.gateway.core.new_request_id(offered).decode("latin-1")
         return 200, {"content-type": "application/json", "x-request-id": request_id}, body

@@ -7,7 +7,7 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 from seekroute.errors import APIConnectionError
-from seekroute.gateway import AsyncExchange, Gateway
+from seekroute.gateway import AsyncExchange, Gateway, Sink
 
 if TYPE_CHECKING:
     from seekroute.gateway import Event
@@ -33,9 +33,9 @@ class LoopGateway(Gateway):
             APIConnectionError: the gateway has been closed.
         """
         loop = asyncio.get_running_loop()
-        if self._closed.is_set():
-            raise APIConnectionError("the client is closed")
         with self._submitting:
+            if self._closed.is_set():
+                raise APIConnectionError("the client is closed")
             self._serve(loop)
             exchange = self.core.submit(body, None, request_id, False, True)
             running = AsyncExchange(self.core, loop, exchange, self._ack_bytes)
@@ -43,6 +43,18 @@ class LoopGateway(Gateway):
             self._homes[exchange] = loop
         self.core.flush()
         return running
+
+    def submit_for(self, sink: Sink, body: bytes) -> int:
+        """As `Gateway.submit_for`, with the events on the running event loop."""
+        loop = asyncio.get_running_loop()
+        with self._submitting:
+            if self._closed.is_set():
+                raise APIConnectionError("the client is closed")
+            self._serve(loop)
+            exchange = self.core.submit(body, None, None, False, True)
+            self._live[exchange] = sink
+            self._homes[exchange] = loop
+        return exchange
 
     def _serve(self, loop: asyncio.AbstractEventLoop) -> None:
         before = self._loop
@@ -64,14 +76,14 @@ class LoopGateway(Gateway):
         # than they took them.
         with self._submitting:
             here = self._loop
-            elsewhere: dict[asyncio.AbstractEventLoop, list[tuple[AsyncExchange, Event]]] = {}
+            elsewhere: dict[asyncio.AbstractEventLoop, list[tuple[Sink, Event]]] = {}
             for event in self.core.drain():
                 exchange, record = event[0], event[3]
                 if record is not None:
                     for callback in self._on_record:
                         callback(record)
                 running = self._live.get(exchange)
-                if not isinstance(running, AsyncExchange):
+                if running is None:
                     continue
                 home = self._homes[exchange]
                 if record is not None:
@@ -84,13 +96,18 @@ class LoopGateway(Gateway):
                 try:
                     home.call_soon_threadsafe(_push_all, batch)
                 except RuntimeError:  # closed, and with it whoever waited
-                    for running, _ in batch:
-                        running.cancel()
+                    for _, event in batch:
+                        self.core.cancel(event[0])
 
     def leave(self) -> None:
         """Stops reading on the running event loop, which is about to close the gateway."""
         if self._loop is not None and self._loop is asyncio.get_running_loop():
             self.detach()
+
+    def _drop(self, exchange: int, sink: Sink) -> None:
+        if not isinstance(sink, AsyncExchange):  # those are told by close(), ended or not
+            with contextlib.suppress(RuntimeError):
+                self._homes[exchange].call_soon_threadsafe(sink.drop)
 
     def close(self) -> None:
         before, self._loop = self._loop, None
@@ -113,6 +130,6 @@ class LoopGateway(Gateway):
                 home.call_soon_threadsafe(running.drop)
 
 
-def _push_all(batch: list[tuple[AsyncExchange, Event]]) -> None:
+def _push_all(batch: list[tuple[Sink, Event]]) -> None:
     for running, event in batch:
         running.push(event)

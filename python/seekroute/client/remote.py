@@ -167,6 +167,10 @@ class RemoteBackend(Backend):
             raise self._remote.failure(error) from None
         return _RemoteReply(self._remote, response)
 
+    def for_asyncio(self) -> AsyncRemoteBackend:
+        """The same gateway with the same key, with connections of its own."""
+        return AsyncRemoteBackend._of(self._remote)
+
     def close(self) -> None:
         self._http.close()
 
@@ -208,7 +212,16 @@ class AsyncRemoteBackend(AsyncBackend):
     """As `RemoteBackend`, for asyncio. Each event loop has connections of its own."""
 
     def __init__(self, base_url: str, api_key: str | None) -> None:
-        self._remote = _Remote(base_url, api_key)
+        self._set_up(_Remote(base_url, api_key))
+
+    @classmethod
+    def _of(cls, remote: _Remote) -> AsyncRemoteBackend:
+        backend = cls.__new__(cls)
+        backend._set_up(remote)
+        return backend
+
+    def _set_up(self, remote: _Remote) -> None:
+        self._remote = remote
         self._closed = False
         self._clients: dict[
             asyncio.AbstractEventLoop, tuple[httpx2.AsyncClient, AsyncGenerator[None, None]]

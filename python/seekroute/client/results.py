@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, ClassVar, overload
 
+from seekroute._shown import Shown
+
 _SHOWN = 60  # characters of a text in a repr
 
 
@@ -121,7 +123,7 @@ class Result(Mapping[str, Any]):
     model_dump_json = to_json
 
 
-class ChatCompletion(Result):
+class ChatCompletion(Shown, Result):
     """A whole answer, of a stream too once it has ended.
 
     Attributes:
@@ -216,7 +218,7 @@ def _is_image(content: str) -> bool:
     return path.endswith((".png", ".jpg", ".jpeg", ".webp", ".gif"))
 
 
-class ModelPage(Sequence[Result]):
+class ModelPage(Shown, Sequence[Result]):
     """The models there are, as a sequence; also in `data`, as OpenAI's SDK has it.
 
     >>> page = ModelPage({"object": "list", "data": [{"id": "openai/gpt-4o-mini"}]})
@@ -264,7 +266,7 @@ class ModelPage(Sequence[Result]):
         return json.dumps(self._data, indent=indent, ensure_ascii=False)
 
 
-class ImagesResponse(Result):
+class ImagesResponse(Shown, Result):
     """Generated images in OpenAI's shape: `data[0].url` or `data[0].b64_json`.
 
     `cost`, `provider`, `request_id`, `latency` and `attempts` are as in `ChatCompletion`.

@@ -8,6 +8,7 @@ from collections import deque
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from seekroute._shown import Shown
 from seekroute.client.results import ChatCompletion, Result
 from seekroute.errors import APIConnectionError, error_for_status
 
@@ -167,7 +168,7 @@ def _says_something(chunk: dict[str, Any]) -> bool:
     return False
 
 
-class StreamState:
+class StreamState(Shown):
     """What a stream has brought so far; shared by both kinds of stream."""
 
     def __init__(self, headers: Any, tries: Tries, cost_of: Callable[..., Decimal | None]) -> None:

@@ -59,7 +59,7 @@ def check_rows(
             elif alias in aliases:
                 add(at, f"{alias!r} is already an alias of {aliases[alias]}")
             aliases.setdefault(alias, f"models.{index}")
-        if _list(row.get("endpoints")) == [] and "endpoints" in row:
+        if row.get("endpoints") in ([], ()):
             add(f"models.{index}.endpoints", "expected at least one endpoint")
         output = _list(row.get("output"))
         needed = ("per_image",) if "image" in output and "text" not in output else _TEXT_PRICES

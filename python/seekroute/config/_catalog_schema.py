@@ -143,7 +143,7 @@ class Variant(Rates):
         match = _HOURS.fullmatch(value)
         if not match:
             raise ValueError('expected hours such as "16:30-00:30"')
-        if value[:5] == value[6:]:
+        if value[:5] == value[6:] or value == "00:00-24:00":
             raise ValueError("expected two different times; leave hours out for the whole day")
         return value
 

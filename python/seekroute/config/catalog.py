@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import importlib.resources
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -156,37 +157,35 @@ def load_catalog(source: Path | str, *, name: str = "catalog.yaml") -> Catalog:
     if isinstance(source, Path):
         name = str(source)
         source = source.read_text(encoding="utf-8")
-    try:
-        # Without positions, which only problems need. All checks are the same.
-        parsed, problems = _validated(parse_plain(source), None)
-    except NotPlain:
-        problems = [Problem("", "to be read again")]
-    if problems:
+    parsed: CatalogFile | None = None
+    with contextlib.suppress(NotPlain):
+        # Quick, but without positions, which only problems need. All checks are the same.
+        parsed, _ = _validated(parse_plain(source), lambda path: "")
+    if parsed is None:
         document = parse_document(source, name=name)
         parsed, problems = _validated(document.data, document.where)
-    if problems or parsed is None:
-        raise ConfigError(problems)
+        if parsed is None:
+            raise ConfigError(problems)
     return Catalog(parsed.providers, parsed.models, parsed.sources, parsed.markup)
 
 
-def _validated(data: Any, where: Any) -> tuple[CatalogFile | None, list[Problem]]:
-    """The catalog that `data` is, or its problems."""
-    place = where or (lambda path: "")
+def _validated(data: Any, where: Callable[[str], str]) -> tuple[CatalogFile | None, list[Problem]]:
+    """The file that `data` is, or None and its problems."""
     data = data if isinstance(data, dict) else {}
     problems: list[Problem] = []
     parsed: CatalogFile | None = None
     try:
         parsed = CatalogFile.model_validate(data)
     except ValidationError as error:
-        problems += problems_of(error, CatalogFile, where=place)
+        problems += problems_of(error, CatalogFile, where=where)
     providers, sources = data.get("providers"), data.get("sources")
     known = providers if isinstance(providers, dict) else {}
     listed = sources if isinstance(sources, dict) else {}
-    problems += check_rows(data.get("models"), known, listed, place)
+    problems += check_rows(data.get("models"), known, listed, where)
     if MOCK_PROVIDER in known:
         at = f"providers.{MOCK_PROVIDER}"
-        problems.append(Problem(at, "this name is reserved", where=place(at)))
-    return parsed, problems
+        problems.append(Problem(at, "this name is reserved", where=where(at)))
+    return (None if problems else parsed), problems
 
 
 @functools.cache

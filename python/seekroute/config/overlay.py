@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
@@ -88,10 +89,13 @@ def apply_overlay(
         first.setdefault(problem.path, problem)
     if first or parsed is None:
         raise ConfigError(list(first.values()))
-    return _merged(base, parsed, {row["id"]: _MODEL.validate_python(row) for row in changed})
+    return _merged(base, parsed, {row["id"]: _models().validate_python(row) for row in changed})
 
 
-_MODEL = TypeAdapter(CatalogModel)
+@functools.cache
+def _models() -> TypeAdapter[CatalogModel]:
+    """Made when an overlay is there: it takes as long as importing half of the package."""
+    return TypeAdapter(CatalogModel)
 
 
 def _merged(base: Catalog, file: OverlayFile, changed: Mapping[str, CatalogModel]) -> Catalog:
@@ -206,7 +210,7 @@ def _check(base: Catalog, document: Document, changed: Sequence[dict[str, Any]])
         problems.append(Problem(at, problem.message, problem.hint, document.where(at)))
     for number, row in enumerate(changed):
         try:
-            _MODEL.validate_python(row)
+            _models().validate_python(row)
         except ValidationError as error:
             for problem in problems_of(error, CatalogModel, prefix=f"models.{number}"):
                 at = _placed(problem.path, 0, changed, data)

@@ -24,7 +24,7 @@ __all__ = [
 Origin = Literal["cli", "env", "file", "default"]
 
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}")
-_PROXY = re.compile(r"(?:https?|socks5h?)://[!-~]+")
+_PROXY = re.compile(r"(?:http|socks5h?)://[!-~]+")
 # The transport sets these itself; a second copy would change what reaches the upstream.
 _OWN_HEADERS = (
     "accept",
@@ -112,7 +112,7 @@ class ProviderSettings(Strict):
     ca_file: str = ""
     """PEM file of certificate authorities; default: the system's."""
     proxy: SecretStr | None = None
-    """Proxy URL; default: no proxy, whatever the environment says."""
+    """Proxy URL (http, socks5, socks5h); default: no proxy, whatever the environment says."""
     headers: dict[str, SecretStr] = Field(default_factory=dict)
     """Headers sent with every request."""
 
@@ -130,7 +130,9 @@ class ProviderSettings(Strict):
     @classmethod
     def _proxy_url(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and not _PROXY.fullmatch(value.get_secret_value()):
-            raise ValueError("expected a proxy URL such as http://proxy.example.com:3128")
+            raise ValueError(
+                "expected an http, socks5 or socks5h URL such as http://proxy.example.com:3128"
+            )
         return value
 
     @field_validator("headers")

@@ -1,0 +1,19 @@
+"""OpenAI's SDK with no server and no port: python examples/openai_sdk_in_process.py
+
+Needs `pip install 'seekroute[openai]'`. Without a provider key in the environment the built-in mock
+provider answers.
+"""
+
+import os
+
+import seekroute
+
+mock = "off" if os.environ.get("OPENAI_API_KEY") else "on"
+with seekroute.Client(mock=mock) as client, seekroute.openai_client(client=client) as llm:
+    question = {"role": "user", "content": "What is the capital of France?"}
+    stream = llm.chat.completions.create(
+        model="openai/gpt-4o-mini", messages=[question], stream=True
+    )
+    for chunk in stream:
+        print(chunk.choices[0].delta.content or "", end="", flush=True)
+    print(f"\n{client.spend} USD spent")

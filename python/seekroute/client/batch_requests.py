@@ -1,0 +1,120 @@
+"""Prompts of any accepted kind as the bytes of their requests."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+_INSTEAD = {
+    "timeout": "use client.with_options(timeout=...).map(...)",
+    "max_retries": "a prompt is tried up to 5 times more",
+    "extra_headers": "requests of a run have no headers of their own",
+    "extra_query": "no gateway reads any",
+}
+_NOT_FIELDS = _INSTEAD.keys()
+
+# Keeps text as it is: fewer bytes than escapes, and the core takes UTF-8.
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+
+
+def dump(value: Any) -> bytes:
+    """`value` as compact JSON; raises TypeError or ValueError for what JSON cannot say."""
+    return _encode(value).encode()
+
+
+class RequestWriter:
+    """Writes requests that share everything but their messages; the shared part is encoded once.
+
+    Args:
+        model: the model of every request that does not name its own.
+        system: a system message put before every prompt that is a text; None for none.
+        fields: further fields of every request, in OpenAI's names; None values are left out.
+
+    Raises:
+        ValueError: for `stream`, and for fields that JSON cannot say.
+        TypeError: for what is an argument of `create` and no field of a request.
+
+    Example:
+        >>> from seekroute.client.batch_requests import RequestWriter
+        >>> RequestWriter("auto", None, {"temperature": 0}).write("Hi", 0)
+        b'{"model":"auto","messages":[{"role":"user","content":"Hi"}],"temperature":0}'
+    """
+
+    def __init__(self, model: str, system: str | None, fields: Mapping[str, Any]) -> None:
+        for name in _NOT_FIELDS & fields.keys():
+            raise TypeError(f"map and compare take no {name}: {_INSTEAD[name]}")
+        extra = fields.get("extra_body") or {}
+        if not isinstance(extra, Mapping):
+            raise TypeError(f"extra_body: expected a dict, found {type(extra).__name__}")
+        common = {k: v for k, v in fields.items() if v is not None and k != "extra_body"}
+        common.update(extra)
+        _refuse_stream(common)
+        if "messages" in common or "model" in extra:
+            raise ValueError("give the model as `model` and messages as prompts")
+        self.model = model
+        self.common: dict[str, Any] = common
+        self.system = system
+        self._system: list[dict[str, Any]] = (
+            [] if system is None else [{"role": "system", "content": system}]
+        )
+        before = _encode(self._system)[1:-1]
+        self._head = f'{{"model":{_encode(model)},"messages":['
+        self._text_head = (
+            self._head + (before + "," if before else "") + '{"role":"user","content":'
+        )
+        tail = _encode(common)[1:-1]
+        self._tail = (f",{tail}" if tail else "") + "}"
+        self._text_tail = "}]" + self._tail
+
+    def write(self, prompt: object, index: int) -> bytes:
+        """The request for one prompt.
+
+        Args:
+            prompt: a text, a list of messages, or a dict of request fields.
+            index: its number, for errors.
+
+        Raises:
+            TypeError: for any other kind.
+            ValueError: for what JSON cannot say.
+        """
+        try:
+            if isinstance(prompt, str):
+                return f"{self._text_head}{_encode(prompt)}{self._text_tail}".encode()
+            if isinstance(prompt, Mapping):
+                return self._write_fields(prompt)
+            if isinstance(prompt, Sequence) and not isinstance(prompt, (bytes, bytearray)):
+                messages = _encode([*self._system, *prompt])
+                return f"{self._head}{messages[1:-1]}]{self._tail}".encode()
+        except (TypeError, ValueError) as error:
+            # Not type(error): a UnicodeEncodeError cannot be made from a message.
+            kind = TypeError if isinstance(error, TypeError) else ValueError
+            raise kind(f"prompts[{index}]: {error}") from None
+        raise TypeError(
+            f"prompts[{index}]: expected a text, a list of messages or a dict of request fields, "
+            f"found {type(prompt).__name__}"
+        )
+
+    def _write_fields(self, prompt: Mapping[Any, Any]) -> bytes:
+        fields = {"model": self.model, **self.common, **prompt}
+        messages = fields.get("messages")
+        if not isinstance(messages, Sequence) or isinstance(messages, str):
+            raise ValueError("a dict of request fields needs `messages`, a list")
+        _refuse_stream(fields)
+        fields["messages"] = [*self._system, *messages]
+        return dump({name: value for name, value in fields.items() if value is not None})
+
+
+def _refuse_stream(fields: Mapping[str, Any]) -> None:
+    if fields.get("stream"):
+        raise ValueError("map collects whole answers: leave `stream` out")
+
+
+def check_prompts(prompts: object) -> Iterable[object]:
+    """`prompts` as an iterable; a single text or dict is a slip that would ask per letter."""
+    if isinstance(prompts, (str, bytes, Mapping)) or not isinstance(prompts, Iterable):
+        raise TypeError(
+            f"prompts: expected an iterable of prompts, found {type(prompts).__name__}; "
+            "put a single prompt into a list"
+        )
+    return prompts

@@ -1,0 +1,227 @@
+"""Spend caps of the client, checked before a call and settled after it.
+
+A budget covers the calls made inside its `with` block: by this thread, and by the asyncio tasks
+started there. New threads start without one, unless it was opened with `everywhere=True`. Nested
+budgets are all charged; the tightest one refuses.
+"""
+
+from __future__ import annotations
+
+import threading
+from contextvars import ContextVar
+from decimal import ROUND_FLOOR, Decimal, InvalidOperation
+from typing import TYPE_CHECKING
+
+from seekroute.client.batch_outcome import usd
+from seekroute.errors import BudgetExceededError
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from seekroute.client.prices import Estimate
+
+_OPEN: ContextVar[tuple[Budget, ...]] = ContextVar("seekroute_budgets", default=())
+_NANO_PER_USD = Decimal(10) ** 9
+# More than anybody means, and far inside 64 bits.
+_MOST_USD = Decimal(10) ** 9
+# Open `everywhere` budgets of one client; more is a leak.
+_MAX_EVERYWHERE = 1000
+
+
+def nano_of(amount: Decimal | str | float, name: str) -> int:
+    """USD as whole nano-USD, rounded down; floats mean what they print.
+
+    Raises:
+        ValueError: not a number, negative, or above a billion.
+
+    Example:
+        >>> from seekroute.client.budget import nano_of
+        >>> nano_of(0.1, "max_cost"), nano_of("0.0000000019", "max_cost")
+        (100000000, 1)
+    """
+    try:
+        value = Decimal(str(amount))
+    except InvalidOperation:
+        raise ValueError(f"{name}: expected USD, such as '0.50', found {amount!r}") from None
+    if not value.is_finite() or not 0 <= value <= _MOST_USD:
+        raise ValueError(f"{name}: expected 0 to {_MOST_USD:,f} USD, found {amount!r}")
+    return int((value * _NANO_PER_USD).to_integral_value(ROUND_FLOOR))
+
+
+def _without_last(budgets: tuple[Budget, ...], budget: Budget) -> tuple[Budget, ...]:
+    place = len(budgets) - 1 - budgets[::-1].index(budget)
+    return budgets[:place] + budgets[place + 1 :]
+
+
+class Hold:
+    """Money set aside for one call, until `settle()`."""
+
+    __slots__ = ("_budgets", "_expected", "_lock")
+
+    def __init__(
+        self, budgets: tuple[Budget, ...], expected: int, lock: threading.Lock | None
+    ) -> None:
+        self._budgets = budgets
+        self._expected = expected
+        self._lock = lock
+
+    def settle(self, cost_nano: int) -> None:
+        """Replaces what was set aside by what was paid. Further calls do nothing."""
+        if self._lock is None or not self._budgets:
+            return
+        with self._lock:
+            budgets, self._budgets = self._budgets, ()
+            for budget in budgets:
+                budget._held_nano -= self._expected
+                budget._spent_nano += cost_nano
+
+    def settle_expected(self) -> None:
+        """Takes what was set aside as paid: nobody will say what it was."""
+        self.settle(self._expected)
+
+
+NO_HOLD = Hold((), 0, None)
+
+
+class Budgets:
+    """The budgets of one client. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._everywhere: tuple[Budget, ...] = ()
+
+    def budget(
+        self, amount: Decimal | str | float, *, everywhere: bool = False, name: str = "budget"
+    ) -> Budget:
+        """See `Budget`; `name` is for the error when the amount is not one."""
+        return Budget(self, nano_of(amount, name), everywhere=everywhere)
+
+    def open_here(self) -> tuple[Budget, ...]:
+        """The budgets that cover a call made here and now, outermost first."""
+        inner = _OPEN.get()
+        if not inner and not self._everywhere:
+            return ()
+        mine = tuple(dict.fromkeys(budget for budget in inner if budget._owner is self))
+        # One that is open everywhere and here is charged once.
+        return tuple(budget for budget in self._everywhere if budget not in mine) + mine
+
+    def hold(
+        self,
+        estimate: Estimate | None,
+        budgets: tuple[Budget, ...] | None = None,
+        *,
+        whole: bool = False,
+    ) -> Hold:
+        """Sets the expected cost of a call aside in every budget that covers it.
+
+        Args:
+            estimate: of the call; None when nothing is known, which sets nothing aside.
+            budgets: which budgets; default those that cover this place.
+            whole: refuse already when the expected cost does not fit, not only the minimum.
+
+        Raises:
+            BudgetExceededError: see `Budget`; nothing is set aside then.
+        """
+        budgets = self.open_here() if budgets is None else budgets
+        if not budgets:
+            return NO_HOLD
+        minimum, expected = estimate or (0, 0)
+        needed = expected if whole else minimum
+        with self._lock:
+            for budget in budgets:
+                left = budget._cap_nano - budget._spent_nano - budget._held_nano
+                if left <= 0 or needed > left:
+                    raise budget._refusal(needed)
+            for budget in budgets:
+                budget._held_nano += expected
+        return Hold(budgets, expected, self._lock)
+
+
+class Budget:
+    """A cap on what the calls inside its `with` block may cost together; `client.budget("0.50")`.
+
+    A call is refused with `BudgetExceededError` before anything is sent, when the cap is spent, or
+    when the least the call can cost is more than is left. What running calls are expected to cost
+    counts as spent until they end. A call that turns out dearer than expected may pass the cap: by
+    that call's surplus, never by another call. `max_tokens` on the calls keeps surprises small.
+
+    A budget may be entered again; it goes on where it was. `async with` works too.
+
+        with client.budget("0.50") as budget:
+            client.ask("Hello")
+        print(budget.spent, budget.left)
+    """
+
+    def __init__(self, owner: Budgets, cap_nano: int, *, everywhere: bool = False) -> None:
+        self._owner = owner
+        self._cap_nano = cap_nano
+        self._spent_nano = 0
+        self._held_nano = 0
+        self._all_threads = everywhere
+
+    @property
+    def cap(self) -> Decimal:
+        """USD."""
+        return usd(self._cap_nano)
+
+    @property
+    def spent(self) -> Decimal:
+        """USD paid so far, without what still runs."""
+        return usd(self._spent_nano)
+
+    @property
+    def left(self) -> Decimal:
+        """USD left, after what is paid and what is set aside for running calls; never below 0."""
+        with self._owner._lock:
+            return usd(max(self._cap_nano - self._spent_nano - self._held_nano, 0))
+
+    def charge(self, cost_nano: int) -> None:
+        """Counts nano-USD that were paid outside the block."""
+        with self._owner._lock:
+            self._spent_nano += cost_nano
+
+    def _refusal(self, needed_nano: int) -> BudgetExceededError:
+        left = usd(max(self._cap_nano - self._spent_nano - self._held_nano, 0))
+        running = f", {usd(self._held_nano):f} held for running calls" if self._held_nano else ""
+        needs = f"; this call needs {usd(needed_nano):f}" if needed_nano else ""
+        return BudgetExceededError(
+            f"the budget of {usd(self._cap_nano):f} USD has {left:f} left "
+            f"({usd(self._spent_nano):f} spent{running}){needs}; nothing was sent"
+        )
+
+    def __enter__(self) -> Budget:
+        if self._all_threads:
+            with self._owner._lock:
+                if len(self._owner._everywhere) >= _MAX_EVERYWHERE:
+                    raise RuntimeError(f"{_MAX_EVERYWHERE} budgets are open: close some")
+                self._owner._everywhere = (*self._owner._everywhere, self)
+        else:
+            _OPEN.set((*_OPEN.get(), self))
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if not self._all_threads:
+            # Not a token: one budget may be open in several tasks, which end in any order.
+            _OPEN.set(_without_last(_OPEN.get(), self))
+            return
+        with self._owner._lock:
+            self._owner._everywhere = _without_last(self._owner._everywhere, self)
+
+    async def __aenter__(self) -> Budget:
+        return self.__enter__()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.__exit__(kind, error, trace)
+
+    def __repr__(self) -> str:
+        return f"Budget(cap={self.cap:f}, spent={self.spent:f}, left={self.left:f})"

@@ -1,0 +1,59 @@
+"""What a request will cost, as far as one can know before: the gateway's own quote.
+
+This is for caps, which need to know when to say no; what was really paid comes from the records.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from seekroute.gateway import Gateway
+
+_NANO_PER_USD = 10**9
+
+
+class Estimate(NamedTuple):
+    """Nano-USD: no answer costs less than `minimum`; `expected` is what is set aside for it."""
+
+    minimum: int
+    expected: int
+
+
+class Estimator:
+    """Estimates by the quotes of a gateway in this process. Thread-safe.
+
+    Args:
+        gateway: Whose prices count.
+    """
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._quote = gateway.core.quote
+
+    def estimate(self, request: bytes, *, limited: bool) -> Estimate | None:
+        """What a request may cost; None where the gateway would refuse it, at no cost.
+
+        Args:
+            request: Its JSON.
+            limited: Whether it limits its answer; then `expected` assumes that the limit is used
+                up, else it is that of an answer of usual length.
+        """
+        status, _, body = self._quote(request, None, None, False, True)
+        if status != 200:
+            return None
+        quote = json.loads(body, parse_float=Decimal)
+        cost = quote["cost"]
+        expected = cost["max"] if limited and cost["max"] is not None else cost["expected"]
+        # The router may pick another model then: nothing is certain to be paid.
+        minimum = 0 if quote["strategy"] == "auto" else cost["min"]
+        return Estimate(int(minimum * _NANO_PER_USD), int(expected * _NANO_PER_USD))
+
+
+def is_limited(fields: Mapping[str, Any]) -> bool:
+    """Whether request fields limit the length of the answer."""
+    return any(
+        isinstance(fields.get(name), int) for name in ("max_tokens", "max_completion_tokens")
+    )
