@@ -77,7 +77,7 @@ TEST(CostBound, IsNeverExceeded) {
   for (int round = 0; round < 20'000; ++round) {
     PriceVariant variant;
     variant.rates = rates();
-    if (below(2) == 0) variant.tiers = {{below(1000), rates()}};
+    if (below(2) == 0) variant.tiers = {{1 + below(1000), rates()}};
     const auto table = TableOf({variant}, static_cast<int32_t>(below(20'000)) - 10'000);
     const UseBound bound{below(2000), below(2000), below(3)};
     const Money most = CostBound(bound, *table, {});

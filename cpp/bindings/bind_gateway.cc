@@ -27,13 +27,15 @@ py::list HeadersFrom(const ResponseHead& head) {
 }
 
 ExchangeId Submit(Gateway& gateway, const py::bytes& body, const OptionalBytes& authorization,
-                  const OptionalBytes& request_id, bool api_v1, bool local, int explain) {
+                  const OptionalBytes& request_id, bool api_v1, bool local, int explain,
+                  const OptionalBytes& idempotency_key) {
   if (explain < 0 || explain > static_cast<int>(Explain::kOpenRouter)) {
     throw py::value_error("explain is 0 (no), 1 (seekroute) or 2 (openrouter_metadata)");
   }
   return gateway.Submit({.body = std::string(body),
                          .authorization = SecretFrom(authorization),
                          .request_id = TextFrom(request_id),
+                         .idempotency_key = TextFrom(idempotency_key),
                          .api_v1 = api_v1,
                          .local = local,
                          .explain = static_cast<Explain>(explain)});
@@ -129,7 +131,8 @@ void BindGateway(py::module_& m) {
           py::arg("mac"))
       .def("find_key", &FindKey, py::arg("authorization"))
       .def("submit", &Submit, py::arg("body"), py::arg("authorization"), py::arg("request_id"),
-           py::arg("api_v1"), py::arg("local"), py::arg("explain") = 0)
+           py::arg("api_v1"), py::arg("local"), py::arg("explain") = 0,
+           py::arg("idempotency_key") = py::none())
       .def("quote", &Quote, py::arg("body"), py::arg("authorization"), py::arg("request_id"),
            py::arg("api_v1"), py::arg("local"))
       .def("flush", &Gateway::Flush)

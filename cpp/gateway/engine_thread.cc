@@ -13,13 +13,14 @@ constexpr Duration kLongestSleep = Duration::Seconds(10);
 }  // namespace
 
 EngineThread::EngineThread(const GatewayOptions& options, const Clock& clock, const KeyRing& keys,
-                           Mailbox* mailbox, Stats* stats)
+                           IdempotencyTable* idempotency, Mailbox* mailbox, Stats* stats)
     : clock_(clock),
       mailbox_(mailbox),
       engine_({.options = &options,
                .clock = &clock,
                .rng = &rng_,
                .keys = &keys,
+               .idempotency = idempotency,
                .store = &store_,
                .transport = &transport_,
                .mailbox = mailbox,

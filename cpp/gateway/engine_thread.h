@@ -19,7 +19,7 @@ class EngineThread {
  public:
   // Nothing is owned; everything outlives the thread. Starts it.
   EngineThread(const GatewayOptions& options, const Clock& clock, const KeyRing& keys,
-               Mailbox* mailbox, Stats* stats);
+               IdempotencyTable* idempotency, Mailbox* mailbox, Stats* stats);
   ~EngineThread();  // Stop()
   EngineThread(const EngineThread&) = delete;
   EngineThread& operator=(const EngineThread&) = delete;

@@ -31,6 +31,7 @@ struct GatewayRequest {
   std::string body;
   std::optional<Secret> authorization;
   std::string request_id;
+  std::string idempotency_key;  // empty: none
   bool api_v1 = false;
   bool local = false;
   Explain explain = Explain::kNo;
@@ -108,6 +109,7 @@ class Gateway {
   const GatewayOptions options_;
   const SystemClock clock_;
   KeyRing keys_;
+  IdempotencyTable idempotency_;
   Mailbox mailbox_;
   Stats stats_;
   std::atomic<bool> draining_{false};

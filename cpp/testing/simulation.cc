@@ -85,6 +85,7 @@ Simulation::Simulation(uint64_t seed)
                .clock = &clock_,
                .rng = &rng_,
                .keys = &keys_,
+               .idempotency = &idempotency_,
                .store = &store_,
                .transport = &transport_,
                .mailbox = &mailbox_,

@@ -80,6 +80,7 @@ class Simulation {
   Agenda agenda_;
   GatewayOptions options_;
   KeyRing keys_;
+  IdempotencyTable idempotency_{100};
   Mailbox mailbox_;
   Stats stats_;
   ScriptedStore store_;

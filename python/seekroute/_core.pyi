@@ -62,6 +62,14 @@ class Record:
         """Of the price table that was in force when the exchange began."""
 
     @property
+    def settlement(self) -> str:
+        """How the charge was found: exact, estimated, partial, cancelled, failed or free."""
+
+    @property
+    def held_nano(self) -> int:
+        """Set aside before the request was sent; 0 without credits."""
+
+    @property
     def cost_nano(self) -> int: ...
     @property
     def upstream_cost_nano(self) -> int:
@@ -98,6 +106,7 @@ class Gateway:
         api_v1: bool,
         local: bool,
         explain: int = 0,
+        idempotency_key: bytes | None = None,
     ) -> int: ...
     def quote(
         self,
