@@ -2,6 +2,8 @@
 
 #include <cstring>
 
+#include "wire/chat_request.h"
+
 namespace py = pybind11;
 
 namespace seekroute {
