@@ -128,13 +128,9 @@ class Store {
 // ledger.
 class NullStore : public Store {
  public:
-  void Hold(StoreTicket ticket, const ExchangeRow&, const HoldRequest& request,
-            StoreObserver* observer) override {
-    observer->OnHeld(ticket, {Status(), request.amount, request.amount, false});
-  }
-  void Settle(StoreTicket ticket, const ExchangeRow&, StoreObserver* observer) override {
-    observer->OnStored(ticket, Status());
-  }
+  void Hold(StoreTicket ticket, const ExchangeRow& row, const HoldRequest& request,
+            StoreObserver* observer) override;
+  void Settle(StoreTicket ticket, const ExchangeRow& row, StoreObserver* observer) override;
   void Forget(StoreTicket) override {}
 };
 
