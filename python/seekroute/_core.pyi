@@ -153,3 +153,16 @@ def estimate_prompt(body: bytes) -> tuple[int, int]:
 
 def profile_error_codes() -> list[tuple[str, int, str]]:
     """(wire name, HTTP status, type) of every error the core can name."""
+
+@final
+class MemoryLedger:
+    """The ledger's state machine without a file. Private: for tests."""
+
+    def run(self, operations: list[tuple[Any, ...]]) -> list[Any]:
+        """One result an operation: its word; of a hold (word, granted, available)."""
+
+    def entries(self) -> list[tuple[int, str, str, str, tuple[int, ...], str]]:
+        """(seq, kind, id, organization, six postings, generation id) in order."""
+
+    def balances(self) -> dict[str | None, tuple[int, int, int]]:
+        """(available, held, debt) by organization; under None (cash, revenue, loss)."""
