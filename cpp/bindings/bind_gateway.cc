@@ -108,10 +108,16 @@ py::list Samples(const Gateway& gateway) {
 
 void BindGateway(py::module_& m) {
   py::class_<Gateway>(m, "Gateway", py::is_final())
-      .def(py::init([](const py::dict& options) {
-             return std::make_unique<Gateway>(OptionsFrom(options));
+      // The ledger's object has the clock of what it opened, so it is kept.
+      .def(py::init([](const py::dict& options, const py::object& ledger) {
+             std::shared_ptr<SqliteLedger> opened;
+             if (!ledger.is_none()) {
+               const py::capsule shared = ledger.attr("_share")();
+               opened = *shared.get_pointer<std::shared_ptr<SqliteLedger>>();
+             }
+             return std::make_unique<Gateway>(OptionsFrom(options), std::move(opened));
            }),
-           py::arg("options"))
+           py::arg("options"), py::arg("ledger") = py::none(), py::keep_alive<1, 3>())
       .def(
           "install",
           [](Gateway& gateway, const py::dict& snapshot) {

@@ -144,6 +144,13 @@ class LedgerFile {
     closed_ = true;
   }
 
+  // For Gateway: the ledger itself, for as long as either is open.
+  py::capsule Share() {
+    Writer();
+    return {new std::shared_ptr<SqliteLedger>(ledger_),
+            [](void* shared) { delete static_cast<std::shared_ptr<SqliteLedger>*>(shared); }};
+  }
+
   // (result, available, held, debt) after the order.
   py::tuple Order(LedgerOrder order) {
     LedgerWriter& writer = Writer();
@@ -240,7 +247,7 @@ class LedgerFile {
 
   const std::string path_;
   SystemClock clock_;
-  std::unique_ptr<SqliteLedger> ledger_;  // null: reads only
+  std::shared_ptr<SqliteLedger> ledger_;  // null: reads only
   bool closed_ = false;
 };
 
@@ -259,6 +266,7 @@ void BindLedger(py::module_& m) {
       .def(py::init<std::string, bool>(), py::arg("path"), py::kw_only(),
            py::arg("read_only") = false)
       .def("close", &LedgerFile::Close)
+      .def("_share", &LedgerFile::Share)
       .def(
           "topup",
           [](LedgerFile& file, std::string id, std::string org, int64_t amount) {

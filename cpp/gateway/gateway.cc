@@ -14,14 +14,15 @@ constexpr int64_t kRetryAfterMs = 1000;  // of refusals that pass by themselves
 
 }  // namespace
 
-Gateway::Gateway(GatewayOptions options)
+Gateway::Gateway(GatewayOptions options, std::shared_ptr<SqliteLedger> ledger)
     : options_(std::move(options)),
+      ledger_(std::move(ledger)),
       keys_(Secret(std::string(options_.pepper.Reveal()))),
       idempotency_(options_.max_idempotency_keys) {
   const int threads = std::max(1, options_.engine_threads);
   for (int i = 0; i < threads; ++i) {
-    engines_.push_back(
-        std::make_unique<EngineThread>(options_, clock_, keys_, &idempotency_, &mailbox_, &stats_));
+    engines_.push_back(std::make_unique<EngineThread>(options_, clock_, keys_, &idempotency_,
+                                                      ledger_.get(), &mailbox_, &stats_));
   }
 }
 

@@ -46,8 +46,10 @@ struct ReadyAnswer {
 // Thread-safe.
 class Gateway {
  public:
-  explicit Gateway(GatewayOptions options);  // starts the engine threads
-  ~Gateway();                                // Close()
+  // Starts the engine threads. `ledger` is where money is held with options.credits on; null: it
+  // is granted and kept nowhere.
+  explicit Gateway(GatewayOptions options, std::shared_ptr<SqliteLedger> ledger = nullptr);
+  ~Gateway();  // Close()
   Gateway(const Gateway&) = delete;
   Gateway& operator=(const Gateway&) = delete;
 
@@ -107,6 +109,7 @@ class Gateway {
   void Refuse(ExchangeId id, const GatewayRequest& request, const Error& error);
 
   const GatewayOptions options_;
+  const std::shared_ptr<SqliteLedger> ledger_;
   const SystemClock clock_;
   KeyRing keys_;
   IdempotencyTable idempotency_;
