@@ -12,6 +12,7 @@ constexpr std::string_view kBad = "invalid_request_error";
 constexpr std::string_view kServer = "server_error";
 constexpr std::string_view kUpstream = "upstream_error";
 constexpr auto kUnsaid = ClientRetry::kUnsaid;
+constexpr auto kYes = ClientRetry::kYes;
 constexpr auto kNo = ClientRetry::kNo;
 
 // clang-format off
@@ -37,15 +38,22 @@ constexpr std::array<ErrorTraits, kErrorCodeCount> kTable = {{
   {kMethodNotAllowed,          "method_not_allowed",           405, kBad,                    "invalid_request",         kCaller,   kUnsaid,  false},
   {kNotFound,                  "not_found",                    404, kBad,                    "not_found",               kCaller,   kUnsaid,  false},
   {kRequestTimeout,            "request_timeout",              408, kBad,                    "timeout",                 kCaller,   kUnsaid,  false},
+  {kInvalidIdempotencyKey,     "idempotency_key_invalid",      400, kBad,                    "invalid_request",         kCaller,   kUnsaid,  false},
+  {kIdempotencyInProgress,     "idempotency_in_progress",      409, kBad,                    "invalid_request",         kCaller,   kYes,     false},
+  {kIdempotencyCompleted,      "idempotency_completed",        409, kBad,                    "invalid_request",         kCaller,   kNo,      false},
+  {kIdempotencyMismatch,       "idempotency_mismatch",         422, kBad,                    "invalid_request",         kCaller,   kNo,      false},
   {kMissingApiKey,             "missing_api_key",              401, "authentication_error",  "authentication",          kCaller,   kUnsaid,  false},
   {kInvalidApiKey,             "invalid_api_key",              401, "authentication_error",  "authentication",          kCaller,   kUnsaid,  false},
   {kPermissionDenied,          "permission_denied",            403, "permission_error",      "permission_denied",       kPolicy,   kUnsaid,  false},
   {kAppNotApproved,            "app_not_approved",             403, "permission_error",      "permission_denied",       kPolicy,   kUnsaid,  false},
   {kModelNotFound,             "model_not_found",              404, kBad,                    "not_found",               kCaller,   kUnsaid,  false},
   {kInsufficientCredits,       "insufficient_credits",         402, "billing_error",         "payment_required",        kPolicy,   kNo,      false},
+  {kMaxCostExceeded,           "max_cost_exceeded",            402, "billing_error",         "payment_required",        kCaller,   kNo,      false},
   {kRateLimitExceeded,         "rate_limit_exceeded",          429, "rate_limit_error",      "rate_limit_exceeded",     kPolicy,   kUnsaid,  false},
   {kRequestTooLargeForLimit,   "request_too_large_for_limit",  400, kBad,                    "token_limit_exceeded",    kPolicy,   kUnsaid,  false},
   {kStoreUnavailable,          "store_unavailable",            503, kServer,                 "server",                  kGateway,  kUnsaid,  false},
+  {kStorageFull,               "storage_full",                 503, kServer,                 "server",                  kGateway,  kUnsaid,  false},
+  {kStorageCorrupt,            "storage_corrupt",              503, kServer,                 "server",                  kGateway,  kUnsaid,  false},
   {kShuttingDown,              "shutting_down",                503, kServer,                 "server",                  kGateway,  kUnsaid,  false},
   {kOverloaded,                "overloaded",                   503, kServer,                 "server",                  kGateway,  kUnsaid,  false},
   {kNoUpstream,                "no_upstream",                  503, kServer,                 "provider_overloaded",     kGateway,  kUnsaid,  false},

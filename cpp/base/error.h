@@ -5,6 +5,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace seekroute {
 
@@ -30,6 +32,10 @@ enum class ErrorCode : uint8_t {
   kMethodNotAllowed,
   kNotFound,
   kRequestTimeout,
+  kInvalidIdempotencyKey,
+  kIdempotencyInProgress,
+  kIdempotencyCompleted,
+  kIdempotencyMismatch,
   // Who the client is and what it may do.
   kMissingApiKey,
   kInvalidApiKey,
@@ -37,10 +43,13 @@ enum class ErrorCode : uint8_t {
   kAppNotApproved,
   kModelNotFound,
   kInsufficientCredits,
+  kMaxCostExceeded,
   kRateLimitExceeded,
   kRequestTooLargeForLimit,
   // Our own parts. Never 401, 402, 403, 404 or 429.
   kStoreUnavailable,
+  kStorageFull,
+  kStorageCorrupt,
   kShuttingDown,
   kOverloaded,
   kNoUpstream,
@@ -87,6 +96,13 @@ const ErrorTraits& TraitsOf(ErrorCode code);
 // Returns the code whose wire name is `name`, or nothing.
 std::optional<ErrorCode> ErrorCodeNamed(std::string_view name);
 
+// A figure or a name that a client can act on without reading the sentence.
+struct ErrorFact {
+  std::string_view name;  // a literal
+  std::string value;
+  bool quoted = false;  // a JSON string; else `value` is a JSON number as it stands
+};
+
 // A failure with the sentence the client reads. `message` says what was wrong, where, and what to
 // do; it never holds a secret, a prompt, or more than 64 bytes of input. Value type.
 struct Error {
@@ -95,13 +111,15 @@ struct Error {
   std::string param;           // path of the offending field, "messages[2].role"; may be empty
   int64_t retry_after_ms = 0;  // > 0: sent as Retry-After and retry-after-ms
   int upstream_status = 0;     // the provider's HTTP status, when it answered
+  // Sent as members of error.metadata, where the profile has one. A handful at most.
+  std::vector<ErrorFact> facts;
 
   std::string_view name() const { return TraitsOf(code).name; }
   int status() const { return TraitsOf(code).status; }
 };
 
 inline Error MakeError(ErrorCode code, std::string message, std::string param = {}) {
-  return Error{code, std::move(message), std::move(param), 0, 0};
+  return Error{code, std::move(message), std::move(param), 0, 0, {}};
 }
 
 }  // namespace seekroute

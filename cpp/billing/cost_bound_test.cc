@@ -94,5 +94,30 @@ TEST(CostBound, IsNeverExceeded) {
   }
 }
 
+TEST(CostBound, CountsSoundAndEveryServiceTierWhenTold) {
+  PriceVariant priority = Flat(9'000'000, 1'000'000);
+  priority.service_tier = "priority";
+  PriceVariant usual = Flat(1'000'000, 2'000'000);
+  usual.rates[PriceClass::kAudioInput] = {30'000'000};
+  usual.rates[PriceClass::kImageOutput] = {40'000'000};
+  const auto table = TableOf({priority, usual});
+  UseBound bound{10, 20, 0};
+  EXPECT_EQ(CostBound(bound, *table, {}).nano, 10 * 1000 + 20 * 2000);
+  bound.any_tier = true;
+  EXPECT_EQ(CostBound(bound, *table, {}).nano, 10 * 9000 + 20 * 2000);
+  bound.any_kind = true;
+  EXPECT_EQ(CostBound(bound, *table, {}).nano, 10 * 30'000 + 20 * 40'000);
+}
+
+TEST(CostBound, FindsTheLongestAnswerWithinABudget) {
+  const auto table = TableOf({Flat(1'000'000, 3'000'000)});
+  const UseBound prompt{10, 0, 0};  // 10,000 nano-USD
+  EXPECT_EQ(LongestWithin({9'999}, prompt, 2, 100, *table, {}), std::nullopt);
+  EXPECT_EQ(LongestWithin({10'000}, prompt, 2, 100, *table, {}), 0);
+  EXPECT_EQ(LongestWithin({10'000 + 2 * 3000 * 7 + 5999}, prompt, 2, 100, *table, {}), 7);
+  EXPECT_EQ(LongestWithin({10'000 + 2 * 3000 * 100}, prompt, 2, 100, *table, {}), 100);
+  EXPECT_EQ(LongestWithin({int64_t{1} << 60}, prompt, 2, 100, *table, {}), 100);
+}
+
 }  // namespace
 }  // namespace seekroute

@@ -27,13 +27,15 @@ py::list HeadersFrom(const ResponseHead& head) {
 }
 
 ExchangeId Submit(Gateway& gateway, const py::bytes& body, const OptionalBytes& authorization,
-                  const OptionalBytes& request_id, bool api_v1, bool local, int explain) {
+                  const OptionalBytes& request_id, bool api_v1, bool local, int explain,
+                  const OptionalBytes& idempotency_key) {
   if (explain < 0 || explain > static_cast<int>(Explain::kOpenRouter)) {
     throw py::value_error("explain is 0 (no), 1 (seekroute) or 2 (openrouter_metadata)");
   }
   return gateway.Submit({.body = std::string(body),
                          .authorization = SecretFrom(authorization),
                          .request_id = TextFrom(request_id),
+                         .idempotency_key = TextFrom(idempotency_key),
                          .api_v1 = api_v1,
                          .local = local,
                          .explain = static_cast<Explain>(explain)});
@@ -106,10 +108,16 @@ py::list Samples(const Gateway& gateway) {
 
 void BindGateway(py::module_& m) {
   py::class_<Gateway>(m, "Gateway", py::is_final())
-      .def(py::init([](const py::dict& options) {
-             return std::make_unique<Gateway>(OptionsFrom(options));
+      // The ledger's object has the clock of what it opened, so it is kept.
+      .def(py::init([](const py::dict& options, const py::object& ledger) {
+             std::shared_ptr<SqliteLedger> opened;
+             if (!ledger.is_none()) {
+               const py::capsule shared = ledger.attr("_share")();
+               opened = *shared.get_pointer<std::shared_ptr<SqliteLedger>>();
+             }
+             return std::make_unique<Gateway>(OptionsFrom(options), std::move(opened));
            }),
-           py::arg("options"))
+           py::arg("options"), py::arg("ledger") = py::none(), py::keep_alive<1, 3>())
       .def(
           "install",
           [](Gateway& gateway, const py::dict& snapshot) {
@@ -129,7 +137,8 @@ void BindGateway(py::module_& m) {
           py::arg("mac"))
       .def("find_key", &FindKey, py::arg("authorization"))
       .def("submit", &Submit, py::arg("body"), py::arg("authorization"), py::arg("request_id"),
-           py::arg("api_v1"), py::arg("local"), py::arg("explain") = 0)
+           py::arg("api_v1"), py::arg("local"), py::arg("explain") = 0,
+           py::arg("idempotency_key") = py::none())
       .def("quote", &Quote, py::arg("body"), py::arg("authorization"), py::arg("request_id"),
            py::arg("api_v1"), py::arg("local"))
       .def("flush", &Gateway::Flush)

@@ -39,6 +39,9 @@ void BindRecord(py::module_& m) {
       .def_readonly("usage_odd", &Row::usage_odd)
       .def_readonly("service_tier", &Row::service_tier)
       .def_readonly("price_revision", &Row::price_revision)
+      .def_property_readonly("settlement",
+                             [](const Row& row) { return std::string(NameOf(row.settlement)); })
+      .def_property_readonly("held_nano", [](const Row& row) { return row.held.nano; })
       .def_property_readonly("cost_nano", [](const Row& row) { return row.cost.nano; })
       .def_property_readonly("upstream_cost_nano",
                              [](const Row& row) { return row.upstream_cost.nano; })

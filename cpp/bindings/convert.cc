@@ -2,6 +2,8 @@
 
 #include <cstring>
 
+#include "wire/chat_request.h"
+
 namespace py = pybind11;
 
 namespace seekroute {
@@ -99,6 +101,12 @@ Model ModelFrom(const py::dict& dict, const StringMap<uint32_t>& providers) {
     }
     endpoint.provider = provider->second;
     endpoint.upstream_model = Get<std::string>(item, "upstream_model");
+    endpoint.cap_field =
+        GetOptional<std::string>(item, "cap_field").value_or(std::string(kMaxTokensField));
+    if (endpoint.cap_field != kMaxTokensField && endpoint.cap_field != kMaxCompletionTokensField) {
+      throw py::value_error("model " + model.id +
+                            ": cap_field: expected max_tokens or max_completion_tokens");
+    }
     const std::string place =
         "models." + model.id + ".candidates." + std::to_string(model.endpoints.size()) + ".price";
     if (!item.contains("price")) throw py::value_error(place + ": missing; it cannot be sold");
@@ -127,6 +135,12 @@ GatewayOptions OptionsFrom(const py::dict& dict) {
   options.idle_timeout = Milliseconds(dict, "idle_timeout_ms");
   options.total_timeout = Milliseconds(dict, "total_timeout_ms");
   options.keep_alive = Milliseconds(dict, "keep_alive_comment_ms");
+  options.credits = GetOptional<bool>(dict, "credits").value_or(false);
+  options.strict_bound = GetOptional<bool>(dict, "credits_strict_bound").value_or(false);
+  options.max_output_tokens = GetOptional<int64_t>(dict, "credits_max_output_tokens").value_or(0);
+  if (options.max_output_tokens < 0) {
+    throw py::value_error("credits_max_output_tokens: expected 0 (no limit) or more");
+  }
   return options;
 }
 
@@ -166,6 +180,11 @@ ApiKey KeyFrom(const py::dict& dict) {
   key.disabled = Get<bool>(dict, "disabled");
   key.app_pending = Get<bool>(dict, "app_pending");
   if (const auto at = GetOptional<int64_t>(dict, "expires_at")) key.expires_at = UnixSeconds{*at};
+  if (const auto limit = GetOptional<int64_t>(dict, "limit_nano")) {
+    if (*limit < 0) throw py::value_error("limit_nano: expected 0 or more");
+    key.limit = Money{*limit};
+    key.limit_since = UnixSeconds{GetOptional<int64_t>(dict, "limit_since").value_or(0)};
+  }
   key.models = GetOptional<std::vector<std::string>>(dict, "models");
   return key;
 }

@@ -11,6 +11,7 @@ PYBIND11_MODULE(_core, m) {
   seekroute::BindPrice(m);
   seekroute::BindGateway(m);
   seekroute::BindTokens(m);
+  seekroute::BindLedger(m);
 
   m.def(
       "hmac_sha256",

@@ -10,5 +10,6 @@ void BindRecord(pybind11::module_& m);
 void BindPrice(pybind11::module_& m);
 void BindGateway(pybind11::module_& m);
 void BindTokens(pybind11::module_& m);
+void BindLedger(pybind11::module_& m);
 
 }  // namespace seekroute

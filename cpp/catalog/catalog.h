@@ -26,6 +26,7 @@ struct Endpoint {
   uint32_t provider = 0;                    // index into the snapshot's providers
   std::string upstream_model;               // the provider's own name for it
   std::shared_ptr<const PriceTable> price;  // never null in a Catalog
+  std::string cap_field = "max_tokens";     // what it calls the longest answer that is wanted
 };
 
 // A provider that offers the model and is not asked. Immutable.

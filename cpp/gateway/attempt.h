@@ -74,7 +74,8 @@ class Attempt : public TransportObserver {
   // After OnAnswered(), by kind:
   const ChatAnswer& answer() const { return answer_; }
   const std::string& body() const { return body_; }
-  ChatStream& stream() { return *stream_; }
+  bool is_stream() const { return stream_.has_value(); }
+  ChatStream& stream() { return *stream_; }  // only then
   const std::vector<std::string>& images() const { return images_; }
 
   void OnHead(const TransportHead& head) override;

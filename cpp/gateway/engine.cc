@@ -6,9 +6,10 @@ namespace seekroute {
 
 Engine::Engine(ExchangeWorld world)
     : world_(world),
-      nearest_deadline_(std::min({world.options->idle_timeout, world.options->keep_alive,
-                                  world.options->first_byte_timeout,
-                                  world.options->first_content_timeout, Attempt::kLinger})) {
+      nearest_deadline_(
+          std::min({world.options->idle_timeout, world.options->keep_alive,
+                    world.options->first_byte_timeout, world.options->first_content_timeout,
+                    world.options->hold_timeout, Attempt::kLinger})) {
   world_.host = this;
 }
 

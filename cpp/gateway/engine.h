@@ -39,11 +39,13 @@ class Engine : private ExchangeHost {
   };
 
   void OnFinished(ExchangeId id) override { finished_.push_back(id); }
+  void OnDeadline(ExchangeId id, TimePoint at) override { timers_.push({at, id}); }
   void Arm(const Exchange& exchange, TimePoint now);
   void Bury();
 
   ExchangeWorld world_;
-  // No deadline that comes into being later is nearer than this, so one timer an exchange, never
+  // No deadline that comes into being later is nearer than this, but those that OnDeadline() tells
+  // of, so one timer an exchange, never
   // further away than this, meets every deadline without being moved at every chunk.
   const Duration nearest_deadline_;
   std::unordered_map<ExchangeId, std::unique_ptr<Exchange>> exchanges_;

@@ -13,14 +13,17 @@ constexpr Duration kLongestSleep = Duration::Seconds(10);
 }  // namespace
 
 EngineThread::EngineThread(const GatewayOptions& options, const Clock& clock, const KeyRing& keys,
-                           Mailbox* mailbox, Stats* stats)
+                           IdempotencyTable* idempotency, SqliteLedger* ledger, Mailbox* mailbox,
+                           Stats* stats)
     : clock_(clock),
       mailbox_(mailbox),
+      store_(ledger != nullptr ? ledger->PortFor(this) : std::make_unique<NullStore>()),
       engine_({.options = &options,
                .clock = &clock,
                .rng = &rng_,
                .keys = &keys,
-               .store = &store_,
+               .idempotency = idempotency,
+               .store = store_.get(),
                .transport = &transport_,
                .mailbox = mailbox,
                .stats = stats,
@@ -77,6 +80,8 @@ void EngineThread::Execute(Command command) {
     engine_.Cancel(cancel->id);
   } else if (auto* resume = std::get_if<ResumeCommand>(&command)) {
     engine_.Resume(resume->id);
+  } else if (auto* task = std::get_if<Task>(&command)) {
+    (*task)();
   }
 }
 

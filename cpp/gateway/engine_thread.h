@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <thread>
 #include <variant>
@@ -10,26 +11,27 @@
 #include "base/mutex.h"
 #include "gateway/engine.h"
 #include "gateway/system.h"
+#include "store/sqlite/sqlite_ledger.h"
 #include "transport/curl/curl_transport.h"
 
 namespace seekroute {
 
 // Thread-safe: every method may be called from any thread.
-class EngineThread {
+class EngineThread : private EngineInbox {
  public:
-  // Nothing is owned; everything outlives the thread. Starts it.
+  // Nothing is owned; everything outlives the thread. Starts it. `ledger` may be null.
   EngineThread(const GatewayOptions& options, const Clock& clock, const KeyRing& keys,
-               Mailbox* mailbox, Stats* stats);
-  ~EngineThread();  // Stop()
+               IdempotencyTable* idempotency, SqliteLedger* ledger, Mailbox* mailbox, Stats* stats);
+  ~EngineThread() override;  // Stop()
   EngineThread(const EngineThread&) = delete;
   EngineThread& operator=(const EngineThread&) = delete;
 
   // Queued until Flush(), or until the thread wakes for another reason.
-  void Submit(Submission submission) { Post(std::move(submission)); }
+  void Submit(Submission submission) { Post(Command(std::move(submission))); }
   void Flush();
 
-  void Cancel(ExchangeId id) { Post(CancelCommand{id}), Flush(); }
-  void Resume(ExchangeId id) { Post(ResumeCommand{id}), Flush(); }
+  void Cancel(ExchangeId id) { Post(Command(CancelCommand{id})), Flush(); }
+  void Resume(ExchangeId id) { Post(Command(ResumeCommand{id})), Flush(); }
 
   // Ends the thread, dropping the exchanges that still run. Idempotent.
   void Stop();
@@ -41,9 +43,12 @@ class EngineThread {
   struct ResumeCommand {
     ExchangeId id;
   };
-  using Command = std::variant<Submission, CancelCommand, ResumeCommand>;
+  // What the ledger has answered.
+  using Task = std::function<void()>;
+  using Command = std::variant<Submission, CancelCommand, ResumeCommand, Task>;
 
   void Post(Command command);
+  void Post(Task task) override { Post(Command(std::move(task))), Flush(); }
   void Run();
   void Execute(Command command);
 
@@ -51,7 +56,7 @@ class EngineThread {
   Mailbox* const mailbox_;
   CurlTransport transport_;
   SystemRng rng_;
-  NullStore store_;
+  const std::unique_ptr<Store> store_;
   Engine engine_;
   std::atomic<bool> stopping_{false};
 

@@ -42,7 +42,15 @@ Exchange::Exchange(Submission submission, const ExchangeWorld& world)
       profile_(&in_.snapshot->ProfileNamed(in_.snapshot->default_profile)) {}
 
 Exchange::~Exchange() {
-  if (state_ == State::kSettling) world_.store->Forget(in_.id);
+  if (claimed_) world_.idempotency->End(*claimed_, row_.attempts > 0);
+  if (held_ && (state_ == State::kSending || state_ == State::kRelaying)) {
+    // The gateway is being closed: what is held must not stay so until somebody starts it again.
+    row_.error = TraitsOf(ErrorCode::kShuttingDown).name;
+    row_.status = TraitsOf(ErrorCode::kShuttingDown).status;
+    world_.store->Settle(in_.id, row_, this);  // OnStored() finds that nobody waits
+    world_.store->Forget(in_.id);
+  }
+  if (storing_ || state_ == State::kHolding) world_.store->Forget(in_.id);
 }
 
 void Exchange::Start() {
@@ -51,11 +59,14 @@ void Exchange::Start() {
   row_.request_id = IsAcceptableRequestId(in_.request_id) ? std::move(in_.request_id)
                                                           : NewRequestId(now, world_.rng);
   Status taken = Take();
+  if (taken.ok() && !in_.idempotency_key.empty()) taken = ClaimIdempotency();
+  if (taken.ok() && (IsCharged() || request_.max_cost)) taken = BoundSpending();
   if (!taken.ok()) {
     error_ = std::move(taken.error());
     EndError(*error_);
     return;
   }
+  if (IsCharged()) return Hold();
   SendNext();
 }
 
@@ -72,6 +83,7 @@ Status Exchange::Take() {
   if (admission.key) {
     row_.key_id = admission.key->key_id;
     row_.org_id = admission.key->org_id;
+    key_ = std::move(admission.key);
   }
   row_.requested_model = request_.model;
   row_.streamed = request_.stream;
@@ -81,8 +93,18 @@ Status Exchange::Take() {
   return {};
 }
 
+Status Exchange::ClaimIdempotency() {
+  Status checked = IdempotencyTable::CheckHeader(in_.idempotency_key);
+  if (!checked.ok()) return checked;
+  const auto name = IdempotencyTable::NameOf(row_.key_id, in_.idempotency_key);
+  Status taken = world_.idempotency->Claim(name, in_.body, row_.generation_id, row_.created);
+  if (taken.ok()) claimed_ = name;
+  return taken;
+}
+
 void Exchange::SendNext() {
   const Endpoint& endpoint = model_->endpoints[next_candidate_++];
+  endpoint_ = &endpoint;
   const Provider& provider = in_.snapshot->providers[endpoint.provider];
   row_.provider = provider.id;
   row_.price_revision = endpoint.price->revision();
@@ -96,6 +118,7 @@ void Exchange::SendNext() {
     Result<std::string> body = BuildImageCall(in_.body, request_, endpoint.upstream_model);
     if (!body) {
       row_.attempts = 0;
+      if (held_) return Settle(std::move(body.error()));
       error_ = std::move(body.error());
       EndError(*error_);
       return;
@@ -103,7 +126,9 @@ void Exchange::SendNext() {
     plan.body = std::move(*body);
   } else {
     plan.kind = request_.stream ? Attempt::Kind::kChatStream : Attempt::Kind::kChat;
-    plan.body = BuildUpstreamChat(in_.body, request_, endpoint.upstream_model);
+    std::optional<AnswerCap> cap;
+    if (cap_) cap = AnswerCap{*cap_, endpoint.cap_field};
+    plan.body = BuildUpstreamChat(in_.body, request_, endpoint.upstream_model, cap);
     plan.stream = {
         .names = Names(), .include_usage = request_.include_usage, .limits = world_.options->sse};
   }
@@ -120,17 +145,8 @@ void Exchange::SendNext() {
 // After the last attempt was sent: nothing but an estimate needs the body.
 void Exchange::ReleaseBody() {
   if (in_.body.size() <= kMaxKeptBody) return;
-  prompt_ = EstimateChatPrompt(in_.body);
+  if (!prompt_) prompt_ = EstimateChatPrompt(in_.body);
   std::string().swap(in_.body);
-}
-
-TokenEstimate Exchange::PromptEstimate() const {
-  return prompt_ ? *prompt_ : EstimateChatPrompt(in_.body);
-}
-
-TokenEstimate Exchange::ContentEstimate() const {
-  return request_.stream ? attempt_->stream().content_tokens()
-                         : EstimateChatAnswer(attempt_->body());
 }
 
 Flow Exchange::OnOutput(std::string_view bytes) {
@@ -187,69 +203,40 @@ void Exchange::OnFailed(Error error, bool dispatched) {
   Settle(std::move(error));
 }
 
-void Exchange::FillUsage() {
-  bool odd = false;
-  switch (model_->output) {
-    case Output::kImage:
-      usage_ = EstimateUsage(PromptEstimate(), {});
-      usage_.images = static_cast<int64_t>(attempt_->images().size());
-      row_.finish_reason = "stop";
-      return;
-    case Output::kText:
-      if (request_.stream) {
-        usage_ = attempt_->stream().usage();
-        odd = attempt_->stream().usage_odd();
-        row_.finish_reason = attempt_->stream().finish_reason();
-        row_.service_tier = attempt_->stream().service_tier();
-      } else {
-        usage_ = attempt_->answer().usage;
-        odd = attempt_->answer().usage_odd;
-        row_.finish_reason = attempt_->answer().finish_reason;
-        row_.service_tier = attempt_->answer().service_tier;
-      }
-  }
-  // More than the model can hold is no count, whatever it was meant to be.
-  if (model_->context > 0) {
-    odd = odd || usage_.prompt.value_or(0) > model_->context ||
-          usage_.completion.value_or(0) > model_->context * request_.choices;
-  }
-  if (odd || !usage_.complete()) {
-    usage_ = EstimateUsage(PromptEstimate(), ContentEstimate());
-    row_.estimated = true;
-  }
-  usage_.total = *usage_.prompt + *usage_.completion;
-}
-
 void Exchange::Settle(std::optional<Error> error) {
   error_ = std::move(error);
   state_ = State::kSettling;
   UpdateTimes();
-  if (error_) {
-    row_.error = error_->name();
-    row_.status = error_->status();
+  row_.status = error_ ? error_->status() : 200;
+  if (error_) row_.error = error_->name();
+  DecideCharge();
+  storing_ = true;
+  waits_until_ = world_.clock->Now() + world_.options->settle_patience;
+  if (held_ && row_.cost > row_.held) {
+    // The client pays no more than was held. The store is told all of a measured cost, to book what
+    // is above it as the operator's loss; an estimate is no loss.
+    ExchangeRow full = row_;
+    if (row_.settlement != Settlement::kExact) full.cost = row_.held;
+    row_.cost = row_.held;
+    charge_.total = row_.held;
+    world_.store->Settle(in_.id, full, this);
   } else {
-    row_.status = 200;
-    row_.prompt_tokens = usage_.prompt.value_or(0);
-    row_.completion_tokens = usage_.completion.value_or(0);
-    row_.cached_tokens = usage_.cached.value_or(0);
-    row_.reasoning_tokens = usage_.reasoning.value_or(0);
-    row_.cache_write_tokens = usage_.cache_write.value_or(0);
-    // The prices of the moment of admission: a change, or an hour that ends, is for later requests.
-    if (!IsFree(usage_, row_.finish_reason)) {
-      charge_ = CostOf(usage_, *attempt_->endpoint().price, row_.created, row_.service_tier);
-    }
-    row_.usage_odd = charge_.use.odd;
-    row_.cost = charge_.total;
-    row_.upstream_cost = charge_.upstream;
+    world_.store->Settle(in_.id, row_, this);
   }
-  world_.store->Settle(in_.id, row_, this);
+  if (state_ == State::kSettling) world_.host->OnDeadline(in_.id, waits_until_);
 }
 
 void Exchange::OnStored(StoreTicket, const Status& status) {
-  if (state_ != State::kSettling) return;
+  if (!storing_) return;
+  storing_ = false;
   // A store that failed does not take a finished answer from the client: the answer is there and
   // the failure is the operator's, counted and alarmed on.
   if (!status.ok()) world_.stats->CountError("seekroute_" + std::string(status.error().name()));
+  if (state_ == State::kSettling) return EndExchange();
+  world_.host->OnFinished(in_.id);  // its client did not wait
+}
+
+void Exchange::EndExchange() {
   if (client_gone_) {
     Done();
   } else if (error_) {
@@ -299,6 +286,8 @@ void Exchange::EndError(const Error& error) {
 
 void Exchange::Done() {
   state_ = State::kDone;
+  if (claimed_) world_.idempotency->End(*claimed_, row_.attempts > 0);
+  claimed_.reset();
   std::string error_type;
   if (error_) {
     const ErrorTraits& traits = TraitsOf(error_->code);
@@ -313,6 +302,7 @@ void Exchange::Cancel() {
   if (state_ == State::kDone || client_gone_) return;
   client_gone_ = true;
   if (state_ == State::kSettling) return;
+  FillPartialUsage();
   AbandonAttempt();
   Settle(MakeError(ErrorCode::kClientClosed, "the client closed the connection"));
 }
@@ -322,7 +312,8 @@ void Exchange::Resume() {
 }
 
 TimePoint Exchange::NextDeadline() const {
-  if (state_ == State::kSettling) return TimePoint::Never();
+  if (state_ == State::kSettling) return waits_until_;
+  if (state_ == State::kHolding) return std::min(waits_until_, deadline_);
   TimePoint next = attempt_ ? attempt_->NextDeadline() : TimePoint::Never();
   if (state_ == State::kDone) return next;
   next = std::min(next, deadline_);
@@ -331,7 +322,12 @@ TimePoint Exchange::NextDeadline() const {
 }
 
 void Exchange::OnTimer(TimePoint now) {
-  if (state_ == State::kSettling) return;
+  if (state_ == State::kSettling) {
+    if (now < waits_until_) return;
+    world_.stats->CountLateSettle();
+    return EndExchange();
+  }
+  if (state_ == State::kHolding) return OnHoldTimer(now);
   if (state_ != State::kDone && now >= deadline_) {
     AbandonAttempt();
     return Settle(

@@ -12,11 +12,13 @@
 #include "billing/cost.h"
 #include "gateway/admission.h"
 #include "gateway/attempt.h"
+#include "gateway/idempotency.h"
 #include "gateway/key_ring.h"
 #include "gateway/mailbox.h"
 #include "gateway/options.h"
 #include "gateway/routing_report.h"
 #include "gateway/snapshot.h"
+#include "gateway/spend_bound.h"
 #include "gateway/stats.h"
 #include "store/store.h"
 #include "wire/chat_request.h"
@@ -29,9 +31,10 @@ struct Submission {
   ExchangeId id = 0;
   std::string body;
   std::optional<Secret> authorization;
-  std::string request_id;  // as offered by the client; may be empty or unacceptable
-  bool api_v1 = false;     // came by /api/v1
-  bool local = false;      // in process: no key is asked for
+  std::string request_id;       // as offered by the client; may be empty or unacceptable
+  std::string idempotency_key;  // as sent; empty: none
+  bool api_v1 = false;          // came by /api/v1
+  bool local = false;           // in process: no key is asked for
   Explain explain = Explain::kNo;
   TimePoint submitted;
   std::shared_ptr<const Snapshot> snapshot;
@@ -44,6 +47,8 @@ class ExchangeHost {
   virtual ~ExchangeHost() = default;
   // finished() may have become true. Called from inside the exchange: destroy it later.
   virtual void OnFinished(ExchangeId id) = 0;
+  // NextDeadline() has become `at`, which is nearer than the engine can know of.
+  virtual void OnDeadline(ExchangeId id, TimePoint at) = 0;
 };
 
 // The world an exchange lives in. Nothing is owned; everything outlives the exchange.
@@ -52,6 +57,7 @@ struct ExchangeWorld {
   const Clock* clock;
   Rng* rng;
   const KeyRing* keys;
+  IdempotencyTable* idempotency;
   Store* store;
   Transport* transport;
   Mailbox* mailbox;
@@ -63,17 +69,19 @@ struct ExchangeWorld {
 //
 //   kAdmitting --refused--> kDone
 //       | Start()
+//   kHolding --refused--> kDone                  only of an organization, with credits on
+//       | the hold is durable      | client gone, store too slow: kSettling
 //   kSending ---next candidate---> kSending     only while no content has reached the client
 //       | first content            | failed, nothing left to ask
 //   kRelaying                      |
 //       | answered, or failed      |
 //   kSettling <--------------------+            the row is being stored
-//       | stored
+//       | stored, or the client waited settle_patience for it
 //   kDone                                       the client has its last byte
 //
 // Invariants: content is never repeated (no second attempt after the first byte of it); an admitted
 // exchange settles exactly one row, also when its client goes away; it ends within its total
-// deadline. Engine thread only.
+// deadline; where money is to be held, nothing is sent before it is. Engine thread only.
 class Exchange : private AttemptOwner, private StoreObserver {
  public:
   Exchange(Submission submission, const ExchangeWorld& world);
@@ -95,21 +103,32 @@ class Exchange : private AttemptOwner, private StoreObserver {
   void OnTimer(TimePoint now);
 
   // Nothing is left to do: the exchange may be destroyed (from outside its own callbacks).
-  bool finished() const { return state_ == State::kDone && attempt_over(); }
+  bool finished() const { return state_ == State::kDone && !storing_ && attempt_over(); }
   ExchangeId id() const { return in_.id; }
 
  private:
-  enum class State : uint8_t { kAdmitting, kSending, kRelaying, kSettling, kDone };
+  enum class State : uint8_t { kAdmitting, kHolding, kSending, kRelaying, kSettling, kDone };
 
   Status Take();
+  Status ClaimIdempotency();
+  bool IsCharged() const { return world_.options->credits && !row_.org_id.empty(); }
+  Status BoundSpending();
+  void Hold();
+  void OnHoldTimer(TimePoint now);
+  HoldRequest WorstCase() const;
+  Error Unaffordable(const HoldAnswer& answer) const;
   void SendNext();
   void CountAttempt(std::string_view error);
   void AbandonAttempt();
   void Settle(std::optional<Error> error);
+  void EndExchange();
   void EndAnswer();
   void EndError(const Error& error);
   void Done();
   void FillUsage();
+  void FillPartialUsage();
+  void DecideCharge();
+  void TellUsage();
   void ReleaseBody();
   TokenEstimate PromptEstimate() const;
   TokenEstimate ContentEstimate() const;
@@ -123,6 +142,7 @@ class Exchange : private AttemptOwner, private StoreObserver {
   void OnAnswered() override;
   void OnFailed(Error error, bool dispatched) override;
   void OnTransferOver() override { world_.host->OnFinished(in_.id); }
+  void OnHeld(StoreTicket ticket, const HoldAnswer& answer) override;
   void OnStored(StoreTicket ticket, const Status& status) override;
 
   Submission in_;
@@ -130,10 +150,15 @@ class Exchange : private AttemptOwner, private StoreObserver {
   const TimePoint deadline_;
 
   State state_ = State::kAdmitting;
-  const Profile* profile_;        // owned by in_.snapshot
-  const Model* model_ = nullptr;  // likewise
-  bool automatic_ = false;        // `auto` was asked for
+  const Profile* profile_;              // owned by in_.snapshot
+  const Model* model_ = nullptr;        // likewise
+  const Endpoint* endpoint_ = nullptr;  // likewise: of the last attempt
+  bool automatic_ = false;              // `auto` was asked for
   ChatRequest request_;
+  std::shared_ptr<const ApiKey> key_;
+  std::optional<IdempotencyTable::Name> claimed_;
+  std::optional<SpendBound> bound_;  // where money is held or the client set a limit
+  std::optional<int64_t> cap_;       // tokens a choice that the upstream is told
   size_t next_candidate_ = 0;
   std::unique_ptr<Attempt> attempt_;
   std::vector<std::unique_ptr<Attempt>> retired_;  // failed ones: their callbacks may be running
@@ -142,10 +167,13 @@ class Exchange : private AttemptOwner, private StoreObserver {
   Charge charge_;                        // zero for an answer that is free, and until there is one
   std::optional<TokenEstimate> prompt_;  // made before the body was released
   std::optional<Error> error_;
+  TimePoint waits_until_;  // for the store: kHolding, kSettling
   TimePoint last_sent_;
   Duration waited_;  // for upstreams, over all attempts
   bool head_sent_ = false;
   bool client_gone_ = false;
+  bool held_ = false;     // a hold stands, and its charge is at most row_.held
+  bool storing_ = false;  // Settle() was called and not answered
 };
 
 }  // namespace seekroute

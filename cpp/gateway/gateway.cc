@@ -14,11 +14,15 @@ constexpr int64_t kRetryAfterMs = 1000;  // of refusals that pass by themselves
 
 }  // namespace
 
-Gateway::Gateway(GatewayOptions options)
-    : options_(std::move(options)), keys_(Secret(std::string(options_.pepper.Reveal()))) {
+Gateway::Gateway(GatewayOptions options, std::shared_ptr<SqliteLedger> ledger)
+    : options_(std::move(options)),
+      ledger_(std::move(ledger)),
+      keys_(Secret(std::string(options_.pepper.Reveal()))),
+      idempotency_(options_.max_idempotency_keys) {
   const int threads = std::max(1, options_.engine_threads);
   for (int i = 0; i < threads; ++i) {
-    engines_.push_back(std::make_unique<EngineThread>(options_, clock_, keys_, &mailbox_, &stats_));
+    engines_.push_back(std::make_unique<EngineThread>(options_, clock_, keys_, &idempotency_,
+                                                      ledger_.get(), &mailbox_, &stats_));
   }
 }
 
@@ -72,6 +76,7 @@ ExchangeId Gateway::Submit(GatewayRequest request) {
   submission.body = std::move(request.body);
   submission.authorization = std::move(request.authorization);
   submission.request_id = std::move(request.request_id);
+  submission.idempotency_key = std::move(request.idempotency_key);
   submission.api_v1 = request.api_v1;
   submission.local = request.local;
   submission.explain = request.explain;
@@ -164,16 +169,23 @@ ReadyAnswer Gateway::Quote(const GatewayRequest& request) {
   const UnixSeconds now = clock_.WallTime().seconds();
   const AdmissionRules rules{&keys_, options_.require_key, request.local, now};
   Admission admission;
-  const Status admitted = Admit(request.body, request.authorization, *snapshot, rules, &admission);
+  Status quoted = Admit(request.body, request.authorization, *snapshot, rules, &admission);
   const std::string request_id = RequestId(request.request_id);
   ReadyAnswer answer;
-  if (admitted.ok()) {
-    answer.body = WriteQuote(admission, request.body, *snapshot, now);
+  if (quoted.ok()) {
+    Result<std::string> quote = WriteQuote(admission, request.body, *snapshot, options_, now);
+    if (quote) {
+      answer.body = std::move(*quote);
+    } else {
+      quoted = std::move(quote.error());
+    }
+  }
+  if (quoted.ok()) {
     answer.head = QuoteHead(request_id, answer.body.size());
   } else {
     answer.body =
-        WriteErrorBody(admitted.error(), *admission.profile, {request_id, request.api_v1, {}, {}});
-    answer.head = ErrorHead(admitted.error(), request_id, answer.body.size());
+        WriteErrorBody(quoted.error(), *admission.profile, {request_id, request.api_v1, {}, {}});
+    answer.head = ErrorHead(quoted.error(), request_id, answer.body.size());
   }
   return answer;
 }

@@ -31,6 +31,7 @@ struct GatewayRequest {
   std::string body;
   std::optional<Secret> authorization;
   std::string request_id;
+  std::string idempotency_key;  // empty: none
   bool api_v1 = false;
   bool local = false;
   Explain explain = Explain::kNo;
@@ -45,8 +46,10 @@ struct ReadyAnswer {
 // Thread-safe.
 class Gateway {
  public:
-  explicit Gateway(GatewayOptions options);  // starts the engine threads
-  ~Gateway();                                // Close()
+  // Starts the engine threads. `ledger` is where money is held with options.credits on; null: it
+  // is granted and kept nowhere.
+  explicit Gateway(GatewayOptions options, std::shared_ptr<SqliteLedger> ledger = nullptr);
+  ~Gateway();  // Close()
   Gateway(const Gateway&) = delete;
   Gateway& operator=(const Gateway&) = delete;
 
@@ -106,8 +109,10 @@ class Gateway {
   void Refuse(ExchangeId id, const GatewayRequest& request, const Error& error);
 
   const GatewayOptions options_;
+  const std::shared_ptr<SqliteLedger> ledger_;
   const SystemClock clock_;
   KeyRing keys_;
+  IdempotencyTable idempotency_;
   Mailbox mailbox_;
   Stats stats_;
   std::atomic<bool> draining_{false};

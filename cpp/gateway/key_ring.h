@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/digest.h"
+#include "base/money.h"
 #include "base/mutex.h"
 #include "base/result.h"
 #include "base/secret.h"
@@ -24,6 +25,8 @@ struct ApiKey {
   bool disabled = false;     // by its owner or the operator: 403
   bool app_pending = false;  // belongs to an app the operator has not approved: 403
   std::optional<UnixSeconds> expires_at;
+  std::optional<Money> limit;  // what it may spend of its organization's credits...
+  UnixSeconds limit_since;     // ...on requests from here on
   std::optional<std::vector<std::string>> models;  // ids or "author/*"; unset: every model
 
   bool MayUse(std::string_view model_id) const;

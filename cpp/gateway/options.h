@@ -31,6 +31,17 @@ struct GatewayOptions {
   Duration keep_alive = Duration::Seconds(15);  // silence after which a stream gets a comment
 
   RetryPolicy retry;
+
+  // Credits: money is held before a request of an organization is sent, and settled after it.
+  bool credits = false;
+  bool strict_bound = false;      // a hold counts a prompt by its bytes, not by its estimate
+  int64_t max_output_tokens = 0;  // of one choice, whatever the client asks for; 0: the model's own
+  Duration hold_timeout = Duration::Seconds(10);  // of the store; then 503
+  // How long a finished answer waits for its settlement. Then the client gets its end, and the
+  // store goes on behind.
+  Duration settle_patience = Duration::Milliseconds(250);
+
+  size_t max_idempotency_keys = 100'000;  // of the last 24 hours
 };
 
 }  // namespace seekroute

@@ -6,6 +6,7 @@
 #include "billing/cost.h"
 #include "billing/cost_bound.h"
 #include "gateway/routing_report.h"
+#include "gateway/spend_bound.h"
 #include "wire/chat_prompt.h"
 #include "wire/json.h"
 
@@ -110,10 +111,19 @@ void AppendPricing(const Extent& extent, const PriceTable& price, UnixSeconds no
 
 }  // namespace
 
-std::string WriteQuote(const Admission& admission, std::string_view body, const Snapshot& snapshot,
-                       UnixSeconds now) {
+Result<std::string> WriteQuote(const Admission& admission, std::string_view body,
+                               const Snapshot& snapshot, const GatewayOptions& options,
+                               UnixSeconds now) {
   const Model& model = *admission.model;
-  const Extent extent = Measure(admission, body);
+  Extent extent = Measure(admission, body);
+  if (const std::optional<Money>& max_cost = admission.request.max_cost) {
+    const SpendBound bound(admission.request, model, extent.prompt, options, now);
+    const std::optional<int64_t> within = bound.Within(*max_cost);
+    if (!within || *within < bound.least()) {
+      return MaxCostExceeded(*max_cost, bound.At(bound.least()));
+    }
+    if (!extent.images) extent.longest = std::min(extent.longest.value_or(*within), *within);
+  }
   CostRange route;
   std::string candidates;
   for (size_t i = 0; i < model.endpoints.size(); ++i) {
@@ -149,6 +159,9 @@ std::string WriteQuote(const Admission& admission, std::string_view body, const 
   out += std::to_string(extent.images ? 0 : extent.expected() * extent.choices) + ",\"max\":";
   out += extent.longest ? std::to_string(*extent.longest * extent.choices) : "null";
   out += "},";
+  if (admission.request.max_cost) {
+    out += "\"max_cost\":" + FormatUsd(*admission.request.max_cost) + ',';
+  }
   AppendCosts(route, &out);
   out += ",\"candidates\":[" + candidates + "],\"excluded\":[";
   for (size_t i = 0; i < model.excluded.size(); ++i) {

@@ -4,8 +4,10 @@
 #include <string>
 #include <string_view>
 
+#include "base/result.h"
 #include "base/time.h"
 #include "gateway/admission.h"
+#include "gateway/options.h"
 #include "gateway/snapshot.h"
 
 namespace seekroute {
@@ -19,8 +21,11 @@ inline constexpr int64_t kExpectedAnswerTokens = 400;
 // "excluded":[{"provider","reason"}]}. `min`: one token a choice; `max`: the prompt's upper
 // estimate and the longest answer that the request, the model and its context allow, null where
 // nothing bounds it. The outer cost is the first candidate's expected and the extremes over all of
-// them, as any may serve it. `admission` must have been admitted, with `body`. Pure.
-std::string WriteQuote(const Admission& admission, std::string_view body, const Snapshot& snapshot,
-                       UnixSeconds now);
+// them, as any may serve it. `admission` must have been admitted, with `body`. A max_cost is told
+// back and shortens the longest answer to what it pays for; fails with kMaxCostExceeded as the
+// request would. Pure.
+Result<std::string> WriteQuote(const Admission& admission, std::string_view body,
+                               const Snapshot& snapshot, const GatewayOptions& options,
+                               UnixSeconds now);
 
 }  // namespace seekroute

@@ -36,6 +36,23 @@ TEST(SimulationTest, KeepsItsPromisesUnderEverySeed) {
   }
 }
 
+// Clients that leave at whatever moment: holds end, nothing is sent again, nobody pays twice.
+TEST(SimulationTest, KeepsItsPromisesWhenEverybodyLeavesAtAnyEvent) {
+  size_t runs = 0;
+  for (uint64_t seed = 1; runs < 3000 && !::testing::Test::HasFailure(); ++seed) {
+    Simulation whole(seed);
+    if (!whole.credits()) continue;
+    whole.Run();
+    for (size_t event = 1; event <= whole.events(); ++event, ++runs) {
+      Simulation simulation(seed);
+      simulation.AbortEverybodyAt(event);
+      for (const std::string& promise : simulation.Run()) {
+        ADD_FAILURE() << "seed " << seed << ", event " << event << ", " << promise;
+      }
+    }
+  }
+}
+
 TEST(SimulationTest, OneSeedIsOneRun) {
   for (uint64_t seed = 1; seed <= 20; ++seed) {
     Simulation first(seed);

@@ -87,6 +87,11 @@ void Stats::CountError(std::string_view error_type) {
   Add("seekroute_errors_total", {{"error_type", error_type}}, 1);
 }
 
+void Stats::CountLateSettle() {
+  MutexLock lock(&mu_);
+  Add("seekroute_settle_late_total", {}, 1);
+}
+
 void Stats::CountFallback(std::string_view from, std::string_view to, std::string_view reason) {
   MutexLock lock(&mu_);
   Add("seekroute_fallbacks_total", {{"from", from}, {"to", to}, {"reason", reason}}, 1);

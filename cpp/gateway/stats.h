@@ -38,6 +38,9 @@ class Stats {
   // A failure that is no client's answer: the store's, say.
   void CountError(std::string_view error_type);
 
+  // A finished answer that did not wait for its settlement any longer.
+  void CountLateSettle();
+
   void CountFallback(std::string_view from, std::string_view to, std::string_view reason);
 
   std::vector<Sample> Samples() const;

@@ -1,8 +1,10 @@
-// Where what must not be lost goes: the seam behind which the ledger will live.
+// Where what must not be lost goes: the seam behind which the ledger lives.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/money.h"
@@ -18,6 +20,20 @@ struct AttemptRow {
   std::string error;  // wire name; empty: it answered
   Duration waited;    // for the upstream
 };
+
+// How the charge of a request was found.
+enum class Settlement : uint8_t {
+  kExact,      // from the provider's usage
+  kEstimated,  // the answer is complete, its usage is not: from our own count
+  kPartial,    // the client left in the middle: what it had been sent
+  kCancelled,  // the client left before any content
+  kFailed,     // no answer, or none that was complete
+  kFree,       // answered, and not charged for
+};
+inline constexpr int kSettlementCount = static_cast<int>(Settlement::kFree) + 1;
+
+// The word in rows and reports: "exact", "estimated", ...
+std::string_view NameOf(Settlement settlement);
 
 // One row a client request that was admitted, written when it ends. No prompt, no key.
 struct ExchangeRow {
@@ -43,8 +59,10 @@ struct ExchangeRow {
   bool usage_odd = false;      // the provider's counts contradict one another
   std::string service_tier;    // as the answer names it
   std::string price_revision;  // of the price table in force when the exchange began
-  Money cost;                  // what the client is charged
-  Money upstream_cost;         // what the provider charges
+  Settlement settlement = Settlement::kFailed;
+  Money held;           // set aside before the request was sent; zero without a ledger
+  Money cost;           // what the client is charged
+  Money upstream_cost;  // what the provider charges
   UnixSeconds created;
   Duration total;
   Duration first_content;  // zero when there was none
@@ -53,32 +71,66 @@ struct ExchangeRow {
 
 using StoreTicket = uint64_t;
 
+// What one key may spend in its running window.
+struct KeyLimit {
+  Money limit;
+  UnixSeconds since;  // charges and holds of requests created from here on count
+};
+
+// Money to set aside for a request before it is sent anywhere.
+struct HoldRequest {
+  Money amount;    // the worst case
+  Money at_least;  // less than this is of no use; == amount: all or nothing
+  std::optional<KeyLimit> key_limit;
+};
+
+// What became of a HoldRequest.
+struct HoldAnswer {
+  // kInsufficientCredits: less than at_least is there. kStoreUnavailable, kStorageFull and
+  // kStorageCorrupt are ours. Nothing is held unless it is ok.
+  Status status;
+  Money granted;    // of a hold that stands: min(amount, what was there)
+  Money available;  // to the organization before the hold, or left of the key's limit if that is
+                    // what was short
+  bool key_limited = false;
+};
+
 // Hears when an operation is durable, or that it will not be. Called on the engine thread.
 class StoreObserver {
  public:
   virtual ~StoreObserver() = default;
+  virtual void OnHeld(StoreTicket ticket, const HoldAnswer& answer) = 0;
   virtual void OnStored(StoreTicket ticket, const Status& status) = 0;
 };
 
-// Engine thread only. The answer may come from inside the call or later; exactly once a ticket,
+// Engine thread only. Each answer may come from inside the call or later; exactly once a call,
 // unless Forget() was called.
 class Store {
  public:
   virtual ~Store() = default;
 
-  // Ends a request: its row is durable before its last byte goes to the client.
+  // Sets money aside; durable when OnHeld() says so. `row` names generation, request,
+  // organization, key, models, price revision and time of creation. A generation id is held once.
+  virtual void Hold(StoreTicket ticket, const ExchangeRow& row, const HoldRequest& request,
+                    StoreObserver* observer) = 0;
+
+  // Ends a request: its row is durable before its last byte goes to the client. row.cost is the
+  // charge; what exceeds the hold is the operator's loss. Nothing is written for a request that
+  // was never held. May be called while the hold is still on its way.
   virtual void Settle(StoreTicket ticket, const ExchangeRow& row, StoreObserver* observer) = 0;
 
-  // The observer of `ticket` is going away; the row is still written.
+  // The observer of `ticket` is going away. What was asked is still done; a hold that is granted
+  // after this is given back, unless Settle() was called.
   virtual void Forget(StoreTicket ticket) = 0;
 };
 
-// Keeps nothing and answers at once: the in-process client and a gateway without a ledger.
+// Keeps nothing and grants everything at once: the in-process client and a gateway without a
+// ledger.
 class NullStore : public Store {
  public:
-  void Settle(StoreTicket ticket, const ExchangeRow&, StoreObserver* observer) override {
-    observer->OnStored(ticket, Status());
-  }
+  void Hold(StoreTicket ticket, const ExchangeRow& row, const HoldRequest& request,
+            StoreObserver* observer) override;
+  void Settle(StoreTicket ticket, const ExchangeRow& row, StoreObserver* observer) override;
   void Forget(StoreTicket) override {}
 };
 

@@ -1,6 +1,7 @@
 #include "testing/simulation.h"
 
 #include <algorithm>
+#include <cstdlib>
 
 namespace seekroute::testing {
 namespace {
@@ -11,6 +12,7 @@ constexpr size_t kWindow = 400;
 constexpr size_t kLargestPiece = 300;
 // Most clients come before it, and many of their answers end after it.
 constexpr UnixSeconds kPriceChange{1'800'000'008};
+constexpr int64_t kOutputNano = 2000;    // a token
 constexpr size_t kMostEvents = 200'000;  // of one run: more means a loop that feeds itself
 // Bookkeeping at the same instant is not a delay; a second is far more than any timer's slack.
 constexpr Duration kSlack = Duration::Seconds(1);
@@ -45,31 +47,18 @@ std::string ContentOf(const std::string& stream) {
 
 }  // namespace
 
-void ScriptedStore::Settle(StoreTicket ticket, const ExchangeRow& row, StoreObserver* observer) {
-  rows_[ticket].push_back(row);
-  const Status status =
-      rng_->OneIn(20) ? Status(MakeError(ErrorCode::kStoreUnavailable, "disk")) : Status();
-  if (!rng_->OneIn(3)) return observer->OnStored(ticket, status);
-  waiting_[ticket] = observer;
-  agenda_->After(rng_->UpTo(Duration::Milliseconds(500)), [this, ticket, status] {
-    const auto found = waiting_.find(ticket);
-    if (found == waiting_.end()) return;
-    StoreObserver* const who = found->second;
-    waiting_.erase(found);
-    who->OnStored(ticket, status);
-  });
-}
-
 Simulation::Simulation(uint64_t seed)
     : rng_(seed),
       agenda_(&clock_),
       keys_(Secret("pepper")),
-      store_(&agenda_, &rng_),
+      store_(&agenda_, &clock_, &rng_, DrawBalance(),
+             {.slow = rng_.OneIn(2), .failing = rng_.OneIn(2), .full = rng_.OneIn(4)}),
       transport_(&agenda_, &clock_, [this](const TransportRequest& r) { return Direct(r); }),
       engine_({.options = &options_,
                .clock = &clock_,
                .rng = &rng_,
                .keys = &keys_,
+               .idempotency = &idempotency_,
                .store = &store_,
                .transport = &transport_,
                .mailbox = &mailbox_,
@@ -79,9 +68,21 @@ Simulation::Simulation(uint64_t seed)
   options_.max_answer_bytes = 4096;
   options_.sse = {2000, 4000};
   options_.retry.retry_ambiguous = rng_.OneIn(2);
-  keys_.Put(HmacSha256(Secret("pepper"), "good"), {.key_id = "k"});
+  options_.credits = rng_.OneIn(2);
+  options_.strict_bound = rng_.OneIn(4);
+  if (rng_.OneIn(4)) options_.max_output_tokens = static_cast<int64_t>(1 + rng_.Below(500));
+  ApiKey key{.key_id = "k", .org_id = "o"};
+  if (rng_.OneIn(4)) key.limit = Money{static_cast<int64_t>(rng_.Below(100'000'000))};
+  keys_.Put(HmacSha256(Secret("pepper"), "good"), std::move(key));
   snapshot_ = MakeSnapshot();
   AddClients();
+}
+
+// Enough for everybody, for a few, or for hardly anything.
+Money Simulation::DrawBalance() {
+  constexpr int64_t kOneHold = 70'000'000;  // of an answer that nothing limits
+  if (rng_.OneIn(3)) return {100 * kOneHold};
+  return {static_cast<int64_t>(rng_.Below(rng_.OneIn(2) ? 3 * kOneHold : kOneHold / 10))};
 }
 
 std::shared_ptr<const Snapshot> Simulation::MakeSnapshot() {
@@ -91,7 +92,11 @@ std::shared_ptr<const Snapshot> Simulation::MakeSnapshot() {
   snapshot->profiles.emplace("seekroute", profile);
   snapshot->default_profile = "seekroute";
   PriceTable::Parts prices;
+  prices.revision = "r";
   prices.variants.resize(2);
+  for (PriceVariant& variant : prices.variants) {
+    variant.rates[PriceClass::kOutput] = Rate{kOutputNano * 1000};
+  }
   prices.variants[0].until = kPriceChange;
   prices.variants[0].rates[PriceClass::kInput] = Rate{3'000'000};
   prices.variants[1].rates[PriceClass::kInput] = Rate{1'000'000};
@@ -123,6 +128,10 @@ void Simulation::AddClients() {
     client.body = R"({"model":"a/m)" + std::to_string(model) +
                   R"(","messages":[{"role":"user","content":"tag)" + std::to_string(id) + R"("}])";
     if (client.stream) client.body += R"(,"stream":true)";
+    if (rng_.OneIn(3)) {
+      client.max_tokens = static_cast<int64_t>(1 + rng_.Below(rng_.OneIn(2) ? 40 : 20'000));
+      client.body += R"(,"max_tokens":)" + std::to_string(client.max_tokens);
+    }
     if (client.include_usage) client.body += R"(,"stream_options":{"include_usage":true})";
     client.body += "}";
     client.valid = model != 0;
@@ -133,14 +142,18 @@ void Simulation::AddClients() {
     client.submitted = clock_.Now() + rng_.UpTo(Duration::Seconds(20));
     if (rng_.OneIn(4)) {
       client.cancelled_at = client.submitted + rng_.UpTo(Duration::Seconds(60));
-      agenda_.At(client.cancelled_at, [this, id] {
-        clients_[id].cancelled = clients_[id].ends == 0;
-        engine_.Cancel(id);
-      });
+      agenda_.At(client.cancelled_at, [this, id] { Abort(id); });
     }
     agenda_.At(client.submitted, [this, id] { SubmitClient(id); });
     clients_.emplace(id, std::move(client));
   }
+}
+
+void Simulation::Abort(ExchangeId id) {
+  Client& client = clients_[id];
+  client.cancelled = client.cancelled || client.ends == 0;
+  client.cancelled_at = std::min(client.cancelled_at, clock_.Now());
+  engine_.Cancel(id);
 }
 
 void Simulation::SubmitClient(ExchangeId id) {
@@ -228,6 +241,30 @@ UpstreamScript Simulation::JsonScript(const std::string& tag) {
 UpstreamScript Simulation::Direct(const TransportRequest& request) {
   const size_t at = request.body.find("tag");
   const std::string tag = request.body.substr(at, request.body.find('"', at) - at);
+  // L14: what is sent has been paid for, and the upstream is told how far that goes.
+  const ExchangeId id = std::strtoull(tag.c_str() + 3, nullptr, 10);
+  const CreditStore::Booking* const booking = store_.Find(id);
+  const auto expect = [&](bool holds, const std::string& promise) {
+    if (!holds) early_.push_back("exchange " + tag + ": " + promise);
+  };
+  if (options_.credits) {
+    expect(booking != nullptr && booking->state == CreditStore::State::kHeld,
+           "nothing is sent before its hold is durable");
+    const size_t cap = request.body.find("\"max_tokens\":");
+    expect(cap != std::string::npos, "the upstream is told how long the answer may get");
+    if (cap != std::string::npos && booking != nullptr) {
+      const int64_t tokens = std::strtoll(request.body.c_str() + cap + 13, nullptr, 10);
+      expect(tokens > 0 && tokens * kOutputNano <= booking->held.nano,
+             "the hold pays for the longest answer");
+    }
+  } else {
+    expect(booking == nullptr, "nothing is held with credits off");
+    const int64_t asked = clients_[id].max_tokens;
+    const std::string said = "\"max_tokens\":" + std::to_string(asked);
+    expect((request.body.find("max_tokens") != std::string::npos) == (asked > 0) &&
+               (asked == 0 || request.body.find(said) != std::string::npos),
+           "the body is the client's with credits off");
+  }
   UpstreamScript script = request.body.find("\"stream\":true") != std::string::npos
                               ? StreamScript(tag)
                               : JsonScript(tag);
@@ -272,6 +309,7 @@ void Simulation::Deliver() {
       const Duration delay = client.dawdles ? rng_.UpTo(Duration::Seconds(5)) : Duration{};
       agenda_.After(delay, [this, id = delivery.exchange, size] { Take(id, size); });
     }
+    if (delivery.end) CheckLastByte(delivery.exchange, client);
     if (delivery.end) {
       ++client.ends;
       client.ended = clock_.Now();
@@ -285,11 +323,26 @@ void Simulation::Deliver() {
   }
 }
 
+// A client has its last byte when its settlement is stored, or has been waited for.
+void Simulation::CheckLastByte(ExchangeId id, const Client& client) {
+  const CreditStore::Booking* const booking = store_.Find(id);
+  if (booking == nullptr || booking->state != CreditStore::State::kHeld) return;
+  if (booking->settles == 1 && clock_.Now() >= booking->settle_asked + options_.settle_patience) {
+    return;
+  }
+  early_.push_back("exchange " + std::to_string(id) + ": has its last byte before it is settled" +
+                   (client.cancelled ? " (cancelled)" : ""));
+}
+
 std::vector<std::string> Simulation::Run() {
   std::vector<std::string> broken;
-  size_t events = 0;
   while (!agenda_.empty() || engine_.NextTimer() != TimePoint::Never()) {
-    if (++events > kMostEvents) {
+    if (++events_ == abort_at_) {
+      for (const auto& [id, client] : clients_) {
+        if (client.window && client.ends == 0) Abort(id);
+      }
+    }
+    if (events_ > kMostEvents) {
       broken.emplace_back("the run does not come to rest");
       return broken;
     }
@@ -308,6 +361,8 @@ std::vector<std::string> Simulation::Run() {
 void Simulation::Check(std::vector<std::string>* broken) const {
   if (engine_.size() != 0) broken->emplace_back("an exchange was never buried");
   if (transport_.live() != 0) broken->emplace_back("a transfer was never ended");
+  broken->insert(broken->end(), early_.begin(), early_.end());
+  for (std::string& line : store_.CheckAtRest()) broken->push_back(std::move(line));
   for (const auto& [id, client] : clients_) CheckClient(id, client, broken);
 }
 
@@ -333,10 +388,13 @@ void Simulation::CheckClient(ExchangeId id, const Client& client,
   expect(attempts.size() <= static_cast<size_t>(options_.retry.max_attempts), "attempt cap");
   expect(client.most_unacked <= kWindow + 4 * kLargestPiece + 600, "the window bounds what waits");
 
-  const auto rows = store_.rows().find(id);
-  const size_t settled = rows == store_.rows().end() ? 0 : rows->second.size();
-  expect(settled == (attempts.empty() ? 0u : 1u),
-         "one row an admitted request, none a refused one");
+  const CreditStore::Booking* const booking = store_.Find(id);
+  const int settled = booking == nullptr ? 0 : booking->settles;
+  const bool stood = booking != nullptr && booking->state == CreditStore::State::kSettled;
+  expect(settled <= 1, "one row at most");
+  if (!attempts.empty() || stood) expect(settled == 1, "one row an admitted request");
+  if (!options_.credits && attempts.empty()) expect(settled == 0, "no row of a refused one");
+  CheckMoney(id, client, broken);
   if (!client.valid) {
     expect(attempts.empty() && client.status >= 400, "an invalid request never goes upstream");
     return;
@@ -349,8 +407,10 @@ void Simulation::CheckClient(ExchangeId id, const Client& client,
     expect(Count(client.received, "\"prompt_tokens\"") == 1, "usage exactly once");
     const bool free = client.row.finish_reason.empty() && client.row.completion_tokens == 0;
     const int64_t rate = free ? 0 : client.row.created < kPriceChange ? 3000 : 1000;
-    expect(client.row.cost.nano == client.row.prompt_tokens * rate,
-           "the price is that of the moment of admission");
+    int64_t price = client.row.prompt_tokens * rate;
+    if (!free) price += client.row.completion_tokens * kOutputNano;
+    if (options_.credits) price = std::min(price, client.row.held.nano);
+    expect(client.row.cost.nano == price, "the price is that of the moment of admission");
   }
   if (client.stream && client.status == 200) {
     const size_t done = Count(client.received, "data: [DONE]");
@@ -375,6 +435,54 @@ void Simulation::CheckClient(ExchangeId id, const Client& client,
   const UpstreamScript& last = attempts.back()->script;
   if (ok) expect(last.well_formed, "only a well-formed answer is a success");
   if (last.well_formed && last.prompt) expect(ok, "a well-formed, prompt answer is a success");
+}
+
+// Client, row and store say the same, and the charge is what the outcome allows.
+void Simulation::CheckMoney(ExchangeId id, const Client& client,
+                            std::vector<std::string>* broken) const {
+  const auto expect = [&](bool holds, const std::string& promise) {
+    if (!holds) broken->push_back("exchange " + std::to_string(id) + ": " + promise);
+  };
+  const ExchangeRow& row = client.row;
+  const CreditStore::Booking* const booking = store_.Find(id);
+  if (booking == nullptr || booking->never_held) {
+    expect(row.held == Money{}, "no hold in a row that has none");
+    if (!options_.credits && !row.error.empty()) expect(row.cost == Money{}, "an error is free");
+    return;
+  }
+  using enum CreditStore::State;
+  if (booking->state == kRefused) {
+    expect(row.attempts == 0, "a refused hold sends nothing");
+    expect(row.error == "insufficient_credits" || row.status == 503 || client.cancelled,
+           "a refused hold is told");
+    expect(row.status != 402 ||
+               client.received.find("\"affordable_max_tokens\":") != std::string::npos,
+           "a 402 says what is affordable");
+    return;
+  }
+  expect(row.cost == booking->charge, "the row's cost is the charge");
+  expect(booking->row.held == row.held, "the stored row is the client's");
+  expect(row.attempts == 0 || row.held == booking->held, "the row knows its hold");
+  switch (row.settlement) {
+    case Settlement::kExact:
+    case Settlement::kEstimated:
+      expect(row.error.empty(), "an answer was charged");
+      expect(row.estimated == (row.settlement == Settlement::kEstimated), "says if it guessed");
+      break;
+    case Settlement::kPartial:
+      expect(client.cancelled && client.heads == 1 && row.prompt_tokens > 0, "left in the middle");
+      expect(row.cost > Money{} || row.held == Money{}, "what was delivered is paid for");
+      break;
+    case Settlement::kCancelled:
+      expect(client.cancelled && row.completion_tokens == 0, "left before any content");
+      break;
+    case Settlement::kFailed:
+      expect(!row.error.empty() && row.cost == Money{}, "a failure is free");
+      break;
+    case Settlement::kFree:
+      expect(row.error.empty() && row.cost == Money{}, "free is free");
+      break;
+  }
 }
 
 }  // namespace seekroute::testing

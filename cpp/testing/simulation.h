@@ -8,29 +8,21 @@
 #include <vector>
 
 #include "gateway/engine.h"
+#include "testing/credit_store.h"
 #include "testing/scripted_transport.h"
 #include "testing/virtual_world.h"
 
 namespace seekroute::testing {
 
-// Answers late, or with a failure, as the seed says; keeps every row.
-class ScriptedStore : public Store {
- public:
-  ScriptedStore(Agenda* agenda, SeededRng* rng) : agenda_(agenda), rng_(rng) {}
-  void Settle(StoreTicket ticket, const ExchangeRow& row, StoreObserver* observer) override;
-  void Forget(StoreTicket ticket) override { waiting_.erase(ticket); }
-  const std::map<StoreTicket, std::vector<ExchangeRow>>& rows() const { return rows_; }
-
- private:
-  Agenda* const agenda_;
-  SeededRng* const rng_;
-  std::map<StoreTicket, StoreObserver*> waiting_;
-  std::map<StoreTicket, std::vector<ExchangeRow>> rows_;
-};
-
 class Simulation {
  public:
   explicit Simulation(uint64_t seed);
+
+  // Every client that waits goes away after that many events of the run.
+  void AbortEverybodyAt(size_t event) { abort_at_ = event; }
+  size_t events() const { return events_; }
+  bool credits() const { return options_.credits; }
+  const CreditStore& store() const { return store_; }
 
   // One line a broken promise.
   std::vector<std::string> Run();
@@ -48,6 +40,7 @@ class Simulation {
     bool include_usage = false;
     bool cancelled = false;
     bool dawdles = false;
+    int64_t max_tokens = 0;  // 0: not said
     TimePoint submitted;
     TimePoint ended = TimePoint::Never();
     TimePoint cancelled_at = TimePoint::Never();
@@ -66,7 +59,11 @@ class Simulation {
   UpstreamScript StreamScript(const std::string& tag);
   UpstreamScript JsonScript(const std::string& tag);
   void Cut(const std::string& bytes, UpstreamScript* script);
+  Money DrawBalance();
   void AddClients();
+  void Abort(ExchangeId id);
+  void CheckLastByte(ExchangeId id, const Client& client);
+  void CheckMoney(ExchangeId id, const Client& client, std::vector<std::string>* broken) const;
   void SubmitClient(ExchangeId id);
   void Deliver();
   void Take(ExchangeId id, size_t size);
@@ -78,9 +75,10 @@ class Simulation {
   Agenda agenda_;
   GatewayOptions options_;
   KeyRing keys_;
+  IdempotencyTable idempotency_{100};
   Mailbox mailbox_;
   Stats stats_;
-  ScriptedStore store_;
+  CreditStore store_;
   ScriptedTransport transport_;
   Engine engine_;
   std::shared_ptr<const Snapshot> snapshot_;
@@ -88,6 +86,9 @@ class Simulation {
   uint64_t fingerprint_ = 1469598103934665603u;
   size_t answered_ = 0;
   size_t failed_ = 0;
+  size_t events_ = 0;
+  size_t abort_at_ = 0;             // 0: nobody
+  std::vector<std::string> early_;  // promises broken while it ran
 };
 
 }  // namespace seekroute::testing

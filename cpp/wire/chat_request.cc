@@ -45,6 +45,7 @@ class RequestSink : public JsonSink {
   bool SetField(const JsonPlace& place, const JsonValue& value);
   bool SetModel(const JsonPlace& place, const JsonValue& value);
   bool SetInteger(const JsonPlace& place, const JsonValue& value);
+  bool SetMaxCost(const JsonPlace& place, const JsonValue& value);
   bool SetNumber(const JsonPlace& place, const JsonValue& value);
   bool SetInMessages(const JsonPlace& place, const JsonValue& value);
   bool EndMessage(const JsonPlace& place);
@@ -203,10 +204,19 @@ bool RequestSink::SetField(const JsonPlace& place, const JsonValue& value) {
       request_.stream_options = value.range;
       return true;
     case FieldKind::kInteger:
+      if (field_.use == FieldUse::kMaxTokens) request_.max_tokens_value = value.range;
+      if (field_.use == FieldUse::kMaxCompletionTokens) {
+        request_.max_completion_tokens_value = value.range;
+      }
       return value.type == JsonType::kNull || SetInteger(place, value);
     case FieldKind::kNumber:
       return value.type == JsonType::kNull || SetNumber(place, value);
+    case FieldKind::kMaxCost:
+      return SetMaxCost(place, value);
     default:
+      if (field_.use == FieldUse::kServiceTier) {
+        request_.service_tier = value.type == JsonType::kString && value.text != "default";
+      }
       return true;
   }
 }
@@ -235,8 +245,9 @@ bool RequestSink::SetInteger(const JsonPlace& place, const JsonValue& value) {
   const char* end = value.text.data() + value.text.size();
   const bool fits = std::from_chars(value.text.data(), end, number).ec == std::errc{};
   int64_t min = field_.min;
-  if (field_.use == FieldUse::kMaxTokens)
-    min = std::max(min, profile_.max_tokens_min.value_or(min));
+  const bool limits_answer =
+      field_.use == FieldUse::kMaxTokens || field_.use == FieldUse::kMaxCompletionTokens;
+  if (limits_answer) min = std::max(min, profile_.max_tokens_min.value_or(min));
   if (!fits || number < min || number > field_.max) {
     return Fail(kInvalidValue,
                 "expected an integer from " + std::to_string(min) + " to " +
@@ -244,9 +255,18 @@ bool RequestSink::SetInteger(const JsonPlace& place, const JsonValue& value) {
                 place.Path());
   }
   if (field_.use == FieldUse::kChoices) request_.choices = number;
-  if (field_.use == FieldUse::kMaxTokens) {
+  if (limits_answer) {
     request_.max_tokens = std::min(request_.max_tokens.value_or(number), number);
   }
+  return true;
+}
+
+bool RequestSink::SetMaxCost(const JsonPlace& place, const JsonValue& value) {
+  request_.max_cost_member = {place.key_range().begin, value.range.end};
+  if (value.type == JsonType::kNull) return true;
+  Result<Money> amount = ParseUsdLimit(value.text);
+  if (!amount) return Fail(kInvalidValue, std::move(amount.error().message), place.Path());
+  request_.max_cost = *amount;
   return true;
 }
 
@@ -298,6 +318,8 @@ bool RequestSink::SetInMessages(const JsonPlace& place, const JsonValue& value) 
     if (depth == 5 && place.key() == "type") {
       if (!is_string) return WrongType(place, "a string", value.type);
       part_typed_ = true;
+      if (value.text != "text" && value.text != "refusal") ++request_.media_parts;
+      if (value.text == "input_audio") request_.other_kinds = true;
       return true;
     }
     // Of the parts only text is counted: images and files are not tokens by their bytes.
@@ -313,7 +335,8 @@ bool RequestSink::OnClose(const JsonPlace& place, const JsonValue& value) {
       request_.stream_options = value.range;
       has_options_ = true;  // null is as good as none
     }
-    if (field_.kind == FieldKind::kTools) {
+    if (field_.use == FieldUse::kMedia) request_.other_kinds = true;
+    if (field_.kind == FieldKind::kTools || field_.use == FieldUse::kSchema) {
       request_.text_bytes += value.range.end - value.range.begin;
     }
     return true;
@@ -372,8 +395,44 @@ Result<ChatRequest> ParseChatRequest(std::string_view body, const Profile& profi
   return sink.Take();
 }
 
+namespace {
+
+// A member with the comma that it leaves behind. It is never alone in its object.
+ByteRange WithComma(std::string_view body, ByteRange member) {
+  constexpr std::string_view kSpace = " \t\r\n";
+  const size_t next = body.find_first_not_of(kSpace, member.end);
+  if (body[next] == ',') return {member.begin, next + 1};
+  return {body.find_last_not_of(kSpace, member.begin - 1), member.end};
+}
+
+// Tells the upstream `cap`. `number` and `member` keep what the splice points to.
+void SpliceCap(std::string_view body, const ChatRequest& request, const AnswerCap& cap,
+               std::string* number, std::string* member, Splice* splice) {
+  *number = std::to_string(cap.tokens);
+  const auto is_null = [body](const ByteRange& value) { return body[value.begin] == 'n'; };
+  bool said = false;
+  for (const auto& value : {request.max_tokens_value, request.max_completion_tokens_value}) {
+    if (!value || is_null(*value)) continue;
+    said = true;
+    int64_t asked = 0;  // an integer in range: it was parsed
+    std::from_chars(body.data() + value->begin, body.data() + value->end, asked);
+    if (asked > cap.tokens) splice->Replace(*value, *number);
+  }
+  if (said) return;
+  const bool completion = request.max_completion_tokens_value ||
+                          (!request.max_tokens_value && cap.field == kMaxCompletionTokensField);
+  const auto& place = completion ? request.max_completion_tokens_value : request.max_tokens_value;
+  if (place) return splice->Replace(*place, *number);
+  *member = ",\"" + std::string(completion ? kMaxCompletionTokensField : kMaxTokensField) +
+            "\":" + *number;
+  splice->Replace({request.model_value.end, request.model_value.end}, *member);
+}
+
+}  // namespace
+
 std::string BuildUpstreamChat(std::string_view body, const ChatRequest& request,
-                              std::string_view upstream_model) {
+                              std::string_view upstream_model,
+                              const std::optional<AnswerCap>& cap) {
   std::string model;
   AppendJsonString(upstream_model, &model);
   Splice splice(body);
@@ -393,6 +452,9 @@ std::string BuildUpstreamChat(std::string_view body, const ChatRequest& request,
                      body[first] == '}' ? R"("include_usage":true)" : R"("include_usage":true,)");
     }
   }
+  std::string number, member;
+  if (cap) SpliceCap(body, request, *cap, &number, &member, &splice);
+  if (request.max_cost_member) splice.Replace(WithComma(body, *request.max_cost_member), {});
   std::string out;
   out.reserve(body.size() + model.size() + 64);
   splice.AppendTo(&out);

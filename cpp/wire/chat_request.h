@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/money.h"
 #include "base/result.h"
 #include "wire/json.h"
 #include "wire/profile.h"
@@ -26,12 +27,19 @@ struct ChatRequest {
   int64_t message_count = 0;
   int64_t tool_count = 0;
   std::optional<int64_t> max_tokens;  // the smaller of max_tokens and max_completion_tokens
-  size_t text_bytes = 0;              // bytes of text in messages and tools, for estimates
+  std::optional<Money> max_cost;      // the most that the answer may cost; never sent upstream
+  size_t text_bytes = 0;              // bytes of text in messages, tools and the answer's schema
+  int64_t media_parts = 0;            // content parts that are not text
+  bool other_kinds = false;           // sound is sent, or sound or pictures are asked for
+  bool service_tier = false;          // one is asked for
 
   ByteRange model_value;                         // the value of "model", quotes included
   std::optional<ByteRange> stream_options;       // its value: an object, or null
   std::optional<ByteRange> include_usage_value;  // the literal inside it
   std::optional<ByteRange> last_user_content;    // value of the last user message's "content"
+  std::optional<ByteRange> max_cost_member;      // its name and its value
+  // Values of the two fields that limit the answer, also where they are null.
+  std::optional<ByteRange> max_tokens_value, max_completion_tokens_value;
 };
 
 // Parses and checks `body` under the rules of reliability rows B1-B14: valid UTF-8 JSON, an object,
@@ -44,10 +52,22 @@ struct ChatRequest {
 // Linear in the body; no recursion deeper than kMaxJsonDepth. Thread-safe.
 Result<ChatRequest> ParseChatRequest(std::string_view body, const Profile& profile);
 
+inline constexpr std::string_view kMaxTokensField = "max_tokens";
+inline constexpr std::string_view kMaxCompletionTokensField = "max_completion_tokens";
+
+// How long an upstream is told that an answer may get.
+struct AnswerCap {
+  int64_t tokens = 0;                        // of one choice, > 0
+  std::string_view field = kMaxTokensField;  // the provider's name for it, unless the client used
+                                             // one: then that
+};
+
 // Returns `body` with "model" set to `upstream_model` and, for a stream, with
-// stream_options.include_usage set to true; not another byte differs. `request` must come from
+// stream_options.include_usage set to true; without "max_cost"; with `cap`, where given, in the
+// place of every longer one, or added; not another byte differs. `request` must come from
 // ParseChatRequest(body).
 std::string BuildUpstreamChat(std::string_view body, const ChatRequest& request,
-                              std::string_view upstream_model);
+                              std::string_view upstream_model,
+                              const std::optional<AnswerCap>& cap = std::nullopt);
 
 }  // namespace seekroute

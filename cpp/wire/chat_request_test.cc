@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "testing/corpora.h"
 
 namespace seekroute {
@@ -330,6 +332,85 @@ TEST(ChatRequestTest, PassesTheSharedJsonTestSuiteInsideMetadata) {
       EXPECT_NE(BuildUpstreamChat(body, *parsed, "up").find(file.bytes), std::string::npos);
     }
   }
+}
+
+TEST(ChatRequestTest, ReadsMaxCostExactly) {
+  const auto nano = [](std::string_view value) -> int64_t {
+    const auto parsed = ParseChatRequest(With("\"max_cost\":" + std::string(value)), Profile());
+    return parsed && parsed->max_cost ? parsed->max_cost->nano : -1;
+  };
+  EXPECT_EQ(nano("0.02"), 20'000'000);
+  EXPECT_EQ(nano("\"0.02\""), 20'000'000);
+  EXPECT_EQ(nano("1e-5"), 10'000);
+  EXPECT_EQ(nano("2.5E+1"), 25'000'000'000);
+  EXPECT_EQ(nano("0.30000000000000004"), 300'000'000);  // what is below a nano-USD is cut off
+  EXPECT_EQ(nano("1e-400"), 0);
+  EXPECT_EQ(nano("0"), 0);
+  EXPECT_EQ(nano("\"0e99999999999999999999\""), 0);
+  EXPECT_EQ(nano("9223372036.854775807"), std::numeric_limits<int64_t>::max());
+  EXPECT_EQ(nano("null"), -1);
+  for (const std::string_view bad :
+       {"-1", "\"-0\"", "9223372036.854775808", "1e10", "\"1e999999999999999999999\"", "\"\"",
+        "\"1.\"", "\".5\"", "\"0x1\"", "\"1e\"", "\"1e+\"", "\"1 \"", "\"NaN\"", "\"1e5x\""}) {
+    ExpectError(With("\"max_cost\":" + std::string(bad)), kInvalidValue, "max_cost");
+  }
+  ExpectError(With("\"max_cost\":[1]"), kInvalidType, "max_cost");
+  ExpectError(With("\"max_cost\":true"), kInvalidType, "max_cost");
+}
+
+TEST(ChatRequestTest, MaxCostIsNeverSent) {
+  const auto sent = [](const std::string& body) {
+    const auto parsed = ParseChatRequest(body, Profile());
+    EXPECT_TRUE(parsed) << body;
+    return BuildUpstreamChat(body, *parsed, "up");
+  };
+  EXPECT_EQ(sent(R"({"max_cost": 1 , "model":"m","messages":[{"role":"user","content":"a"}]})"),
+            R"({ "model":"up","messages":[{"role":"user","content":"a"}]})");
+  EXPECT_EQ(sent(R"({"messages":[{"role":"user","content":"a"}],"model":"m" , "max_cost":"1"})"),
+            R"({"messages":[{"role":"user","content":"a"}],"model":"up" })");
+  EXPECT_EQ(sent(R"({"model":"m","max_cost":null,"messages":[{"role":"user","content":"a"}]})"),
+            R"({"model":"up","messages":[{"role":"user","content":"a"}]})");
+  EXPECT_EQ(
+      sent(
+          R"({"messages":[{"role":"user","content":"a"}],"stream":true,"model":"m","max_cost":2})"),
+      R"({"messages":[{"role":"user","content":"a"}],"stream":true,"model":"up",)"
+      R"("stream_options":{"include_usage":true}})");
+}
+
+TEST(ChatRequestTest, TellsTheUpstreamACap) {
+  const auto sent = [](std::string_view members, std::string_view field) {
+    const std::string body = R"({"messages":[{"role":"user","content":"a"}])" +
+                             std::string(members) + R"(,"model":"m"})";
+    const auto parsed = ParseChatRequest(body, Profile());
+    EXPECT_TRUE(parsed) << body;
+    const std::string out = BuildUpstreamChat(body, *parsed, "up", AnswerCap{50, field});
+    return out.substr(43);
+  };
+  EXPECT_EQ(sent("", "max_tokens"), R"(,"model":"up","max_tokens":50})");
+  EXPECT_EQ(sent("", "max_completion_tokens"), R"(,"model":"up","max_completion_tokens":50})");
+  EXPECT_EQ(sent(R"(,"max_tokens":20)", "max_completion_tokens"),
+            R"(,"max_tokens":20,"model":"up"})");
+  EXPECT_EQ(sent(R"(,"max_tokens": 70)", "max_tokens"), R"(,"max_tokens": 50,"model":"up"})");
+  EXPECT_EQ(sent(R"(,"max_completion_tokens":70)", "max_tokens"),
+            R"(,"max_completion_tokens":50,"model":"up"})");
+  EXPECT_EQ(sent(R"(,"max_completion_tokens":null)", "max_tokens"),
+            R"(,"max_completion_tokens":50,"model":"up"})");
+  EXPECT_EQ(sent(R"(,"max_tokens":null)", "max_tokens"), R"(,"max_tokens":50,"model":"up"})");
+  EXPECT_EQ(sent(R"(,"max_tokens":60,"max_completion_tokens":40)", "max_tokens"),
+            R"(,"max_tokens":50,"max_completion_tokens":40,"model":"up"})");
+}
+
+TEST(ChatRequestTest, SeesWhatChangesThePrice) {
+  const auto parse = [](const std::string& body) { return *ParseChatRequest(body, Profile()); };
+  EXPECT_FALSE(parse(With(R"("service_tier":"default")")).service_tier);
+  EXPECT_TRUE(parse(With(R"("service_tier":"priority")")).service_tier);
+  EXPECT_TRUE(parse(With(R"("modalities":["text","audio"])")).other_kinds);
+  const ChatRequest media = parse(WithMessages(
+      R"([{"role":"user","content":[{"type":"text","text":"a"},{"type":"image_url","image_url":{)"
+      R"("url":"u"}},{"type":"input_audio","input_audio":{"data":"x","format":"mp3"}}]}])"));
+  EXPECT_EQ(media.media_parts, 2);
+  EXPECT_TRUE(media.other_kinds);
+  EXPECT_FALSE(media.service_tier);
 }
 
 }  // namespace

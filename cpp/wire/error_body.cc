@@ -47,6 +47,13 @@ void AppendErrorObject(const Error& error, const Profile& profile, const ErrorPl
     if (error.upstream_status > 0) {
       *out += ",\"provider_code\":" + std::to_string(error.upstream_status);
     }
+    for (const ErrorFact& fact : error.facts) {
+      if (fact.quoted) {
+        AppendMember(fact.name, fact.value, out);
+      } else {
+        *out += ",\"" + std::string(fact.name) + "\":" + fact.value;
+      }
+    }
     *out += '}';
   }
   *out += '}';

@@ -155,5 +155,15 @@ TEST(ErrorBodyTest, SharedStatusScenariosLeakNoKey) {
   EXPECT_GE(checked, 5);
 }
 
+TEST(ErrorBodyTest, TellsFactsInTheMetadata) {
+  Error error = MakeError(ErrorCode::kInsufficientCredits, "too little");
+  error.facts = {{"needed", "0.5"}, {"id", "a\"b", true}};
+  const std::string body = WriteErrorBody(error, Profile(), {"req", false, {}, {}});
+  EXPECT_NE(body.find(R"("metadata":{"error_type":"payment_required","request_id":"req",)"
+                      R"("needed":0.5,"id":"a\"b"})"),
+            std::string::npos)
+      << body;
+}
+
 }  // namespace
 }  // namespace seekroute

@@ -30,7 +30,7 @@ constexpr auto kFields = std::to_array<FieldRule>({
     Integer("seed", -kExact),
     Plain("stop", kStringOrArray),
     Plain("user", kUser),
-    Plain("audio", kObject),
+    {"audio", kObject, FieldUse::kMedia},
     Plain("min_p", kNumber),
     Plain("model", kModel),
     Plain("store", kBoolean),
@@ -43,26 +43,27 @@ constexpr auto kFields = std::to_array<FieldRule>({
     Plain("api_base", kForeign),
     Plain("base_url", kForeign),
     Plain("logprobs", kBoolean),
+    Plain("max_cost", kMaxCost),
     Plain("messages", kMessages),
     Plain("functions", kTools),
     Plain("logit_bias", kObject),
     Integer("max_tokens", 1, kExact, FieldUse::kMaxTokens),
-    Plain("modalities", kArray),
+    {"modalities", kArray, FieldUse::kMedia},
     Plain("prediction", kObject),
     {"temperature", kNumber, FieldUse::kTemperature},
     Plain("tool_choice", kStringOrObject),
-    Plain("service_tier", kString),
+    {"service_tier", kString, FieldUse::kServiceTier},
     Integer("top_logprobs", 0),
     Plain("function_call", kStringOrObject),
     Plain("stream_options", kStreamOptions),
-    Plain("response_format", kObject),
+    {"response_format", kObject, FieldUse::kSchema},
     Plain("presence_penalty", kNumber),
     Plain("reasoning_effort", kString),
     Plain("frequency_penalty", kNumber),
     Plain("repetition_penalty", kNumber),
     Plain("custom_llm_provider", kForeign),
     Plain("parallel_tool_calls", kBoolean),
-    Integer("max_completion_tokens", 1, kExact, FieldUse::kMaxTokens),
+    Integer("max_completion_tokens", 1, kExact, FieldUse::kMaxCompletionTokens),
 });
 
 constexpr bool IsSorted() {
@@ -110,6 +111,8 @@ bool MayBe(FieldKind kind, JsonType type) {
     case kInteger:
     case kNumber:
       return type == JsonType::kNumber;
+    case kMaxCost:
+      return type == JsonType::kNumber || type == JsonType::kString;
     case kStringOrArray:
       return type == JsonType::kString || type == JsonType::kArray;
     case kStringOrObject:
@@ -139,6 +142,8 @@ std::string_view ExpectedBy(FieldKind kind) {
       return "an integer";
     case kNumber:
       return "a number";
+    case kMaxCost:
+      return "a number or a string of USD";
     case kStringOrArray:
       return "a string or an array";
     case kStringOrObject:
@@ -146,6 +151,58 @@ std::string_view ExpectedBy(FieldKind kind) {
     default:
       return "nothing";
   }
+}
+
+Result<Money> ParseUsdLimit(std::string_view text) {
+  constexpr int kNanoDigits = 9;
+  constexpr int64_t kMostShift = 1000;  // beyond it every amount is 0 or too large
+  const auto fail = [text](std::string_view why) {
+    return MakeError(ErrorCode::kInvalidValue,
+                     "expected an amount of USD such as 0.02 or \"0.02\", " + std::string(why) +
+                         ", got " + std::string(text.substr(0, 32)));
+  };
+  if (text.starts_with('-')) return fail("not negative");
+  std::string digits;
+  int64_t shift = kNanoDigits;  // the amount is `digits` x 10^shift nano-USD
+  size_t at = 0;
+  bool point = false;
+  for (; at < text.size() && text[at] != 'e' && text[at] != 'E'; ++at) {
+    const char c = text[at];
+    if (c == '.' && !point && !digits.empty()) {
+      point = true;
+      continue;
+    }
+    if (c < '0' || c > '9') return fail("in digits");
+    digits += c;
+    if (point) --shift;
+  }
+  if (digits.empty() || text[at - 1] == '.') return fail("in digits");
+  if (at < text.size()) {
+    std::string_view exponent = text.substr(at + 1);
+    if (exponent.starts_with('+')) exponent.remove_prefix(1);
+    int64_t value = 0;
+    const char* const end = exponent.data() + exponent.size();
+    const auto [stop, error] = std::from_chars(exponent.data(), end, value);
+    if (exponent.empty() || stop != end || error == std::errc::invalid_argument) {
+      return fail("in digits");
+    }
+    if (error == std::errc::result_out_of_range)
+      value = exponent[0] == '-' ? -kMostShift : kMostShift;
+    shift += std::clamp(value, -kMostShift, kMostShift);
+  }
+  digits.erase(0, std::min(digits.find_first_not_of('0'), digits.size()));
+  if (shift < 0) {
+    const auto cut = std::min(static_cast<size_t>(-shift), digits.size());
+    digits.resize(digits.size() - cut);
+  }
+  if (digits.empty()) return Money{};
+  if (shift > kNanoDigits * 2 || digits.size() > 2 * kNanoDigits + 1) return fail("at most 9e9");
+  if (shift > 0) digits.append(static_cast<size_t>(shift), '0');
+  Money amount;
+  const char* const end = digits.data() + digits.size();
+  if (std::from_chars(digits.data(), end, amount.nano).ec != std::errc{})
+    return fail("at most 9e9");
+  return amount;
 }
 
 std::string RangeText(std::optional<double> min, std::optional<double> max) {

@@ -7,6 +7,8 @@
 #include <string>
 #include <string_view>
 
+#include "base/money.h"
+#include "base/result.h"
 #include "wire/json_scan.h"
 
 namespace seekroute {
@@ -20,6 +22,7 @@ enum class FieldKind : uint8_t {
   kStreamOptions,
   kTools,
   kUser,
+  kMaxCost,  // a decimal number of USD, or a string that holds one
   kInteger,
   kNumber,
   kBoolean,
@@ -32,7 +35,17 @@ enum class FieldKind : uint8_t {
 };
 
 // Fields that the gateway acts on or whose range the profile knows.
-enum class FieldUse : uint8_t { kNone, kChoices, kMaxTokens, kTemperature, kTopP };
+enum class FieldUse : uint8_t {
+  kNone,
+  kChoices,
+  kMaxTokens,
+  kMaxCompletionTokens,
+  kTemperature,
+  kTopP,
+  kServiceTier,
+  kMedia,   // asks for an answer that is not only text
+  kSchema,  // the model reads it
+};
 
 struct FieldRule {
   std::string_view name;
@@ -49,6 +62,11 @@ bool MayBe(FieldKind kind, JsonType type);
 
 // "a string or an array": what MayBe() accepts, null left out.
 std::string_view ExpectedBy(FieldKind kind);
+
+// Reads USD as JSON numbers are written ("0.02", "1e-3", "2.5E+1"): exactly, what is below a
+// nano-USD cut off, which no cost can tell apart. Fails with kInvalidValue, without a param, when
+// negative, out of Money's range, or no number.
+Result<Money> ParseUsdLimit(std::string_view text);
 
 // "from 0 to 2", "of at least 0", "of at most 2".
 std::string RangeText(std::optional<double> min, std::optional<double> max);

@@ -62,6 +62,14 @@ class Record:
         """Of the price table that was in force when the exchange began."""
 
     @property
+    def settlement(self) -> str:
+        """How the charge was found: exact, estimated, partial, cancelled, failed or free."""
+
+    @property
+    def held_nano(self) -> int:
+        """Set aside before the request was sent; 0 without credits."""
+
+    @property
     def cost_nano(self) -> int: ...
     @property
     def upstream_cost_nano(self) -> int:
@@ -83,7 +91,9 @@ Event: TypeAlias = tuple[int, tuple[int, Headers] | None, bytes, Record | None]
 class Gateway:
     """Engine threads, keys, the snapshot and the mailbox. Every method is thread-safe."""
 
-    def __init__(self, options: dict[str, Any]) -> None: ...
+    def __init__(self, options: dict[str, Any], ledger: LedgerFile | None = None) -> None:
+        """`ledger` is where money is held if the option `credits` is true; close it afterwards."""
+
     def install(self, snapshot: dict[str, Any]) -> None: ...
     def put_key(self, mac: bytes, key: dict[str, Any]) -> None: ...
     def remove_key(self, mac: bytes) -> None: ...
@@ -98,6 +108,7 @@ class Gateway:
         api_v1: bool,
         local: bool,
         explain: int = 0,
+        idempotency_key: bytes | None = None,
     ) -> int: ...
     def quote(
         self,
@@ -144,3 +155,16 @@ def estimate_prompt(body: bytes) -> tuple[int, int]:
 
 def profile_error_codes() -> list[tuple[str, int, str]]:
     """(wire name, HTTP status, type) of every error the core can name."""
+
+@final
+class MemoryLedger:
+    """The ledger's state machine without a file. Private: for tests."""
+
+    def run(self, operations: list[tuple[Any, ...]]) -> list[Any]:
+        """One result an operation: its word; of a hold (word, granted, available)."""
+
+    def entries(self) -> list[tuple[int, str, str, str, tuple[int, ...], str]]:
+        """(seq, kind, id, organization, six postings, generation id) in order."""
+
+    def balances(self) -> dict[str | None, tuple[int, int, int]]:
+        """(available, held, debt) by organization; under None (cash, revenue, loss)."""

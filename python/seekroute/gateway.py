@@ -400,12 +400,15 @@ class Gateway:
         api_v1: bool = False,
         local: bool = False,
         explain: int = EXPLAIN_NO,
+        idempotency_key: bytes | None = None,
     ) -> AsyncExchange:
         """Starts an exchange on the attached loop. Refusals come as its answer too."""
         core, loop = self.core, self._loop
         if loop is None:
             raise RuntimeError("attach() the gateway to an event loop before submitting")
-        exchange = core.submit(body, authorization, request_id, api_v1, local, explain)
+        exchange = core.submit(
+            body, authorization, request_id, api_v1, local, explain, idempotency_key
+        )
         running = AsyncExchange(core, loop, exchange, self._ack_bytes)
         self._live[exchange] = running
         if not self._flushing:

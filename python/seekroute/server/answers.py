@@ -65,6 +65,7 @@ class Call:
         "authorizations",
         "cycle",
         "explain",
+        "idempotency_key",
         "method",
         "path",
         "receive",
@@ -94,6 +95,7 @@ class Call:
         self.authorizations = 0
         self.request_id: bytes | None = None
         self.explain = 0  # EXPLAIN_NO of the gateway
+        self.idempotency_key: bytes | None = None
         for name, value in scope["headers"]:
             if name == b"authorization":
                 self.authorization = value

@@ -33,7 +33,12 @@ async def chat_completions(call: Call) -> None:
     if body is None:
         return  # the client left in the middle of its request
     exchange = call.service.gateway.submit(
-        body, call.authorization, call.request_id, api_v1=call.api_v1, explain=call.explain
+        body,
+        call.authorization,
+        call.request_id,
+        api_v1=call.api_v1,
+        explain=call.explain,
+        idempotency_key=call.idempotency_key,
     )
     try:
         if call.cycle is not None:
@@ -90,6 +95,8 @@ def _check_headers(call: Call, max_body: int) -> int:
             declared = int(value) if value.isdigit() and len(value) < 20 else 0
         elif name == b"x-seekroute-explain":
             call.explain = EXPLAIN_SEEKROUTE if value.lower() in _YES else EXPLAIN_NO
+        elif name == b"idempotency-key":
+            call.idempotency_key = value
         elif name == b"x-openrouter-metadata" and value.lower() in _YES:
             call.explain = EXPLAIN_OPENROUTER
         elif name == b"content-encoding" and value.lower() not in (b"", b"identity"):

@@ -1,0 +1,196 @@
+#include "billing/ledger.h"
+
+#include <gtest/gtest.h>
+
+#include <limits>
+
+#include "billing/memory_journal.h"
+
+namespace seekroute {
+namespace {
+
+using enum LedgerResult;
+constexpr UnixMillis kNow{1'800'000'000'000};
+constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
+
+class LedgerTest : public ::testing::Test {
+ protected:
+  LedgerResult Topup(int64_t amount, std::string_view id = "manual:1") {
+    return ledger_.Topup(id, "org", {amount}, kNow);
+  }
+  LedgerResult Hold(std::string_view id, int64_t amount) {
+    return ledger_.Hold(id, "org", {amount}, {amount}, kNow).result;
+  }
+  LedgerResult Adjust(std::string_view id, int64_t amount, bool chargeback = false) {
+    return ledger_.Adjust(id, "org", {amount}, chargeback, "why", kNow);
+  }
+  Postings Org() const { return ledger_.BalanceOf("org"); }
+  const Postings& Operator() const { return ledger_.operator_balance(); }
+  size_t written() const { return journal_.entries().size(); }
+
+  MemoryJournal journal_;
+  Ledger ledger_{&journal_};
+};
+
+TEST_F(LedgerTest, AChargeComesOutOfTheHoldAndTheRestGoesBack) {
+  EXPECT_EQ(Topup(100), kOk);
+  EXPECT_EQ(Hold("g", 60), kOk);
+  EXPECT_EQ(Org(), (Postings{40, 60, 0, 0, 0, 0}));
+  EXPECT_EQ(ledger_.Settle("g", {25}, kNow), kOk);
+  EXPECT_EQ(Org(), (Postings{75, 0, 0, 0, 0, 0}));
+  EXPECT_EQ(Operator(), (Postings{0, 0, 0, -100, 25, 0}));
+  EXPECT_TRUE(ledger_.holds().empty());
+}
+
+TEST_F(LedgerTest, EveryEntryBalancesAndIsNumberedWithoutGaps) {
+  EXPECT_EQ(Topup(100), kOk);
+  EXPECT_EQ(Hold("g", 60), kOk);
+  EXPECT_EQ(ledger_.Settle("g", {80}, kNow), kOk);
+  EXPECT_EQ(ledger_.Refund("r", "g", {10}, kNow), kOk);
+  EXPECT_EQ(Adjust("a", -70), kOk);
+  EXPECT_EQ(Hold("h", 0), kOk);
+  EXPECT_EQ(ledger_.Void("h", kNow), kOk);
+  int64_t seq = 0;
+  for (const LedgerEntry& entry : journal_.entries()) {
+    EXPECT_EQ(entry.seq, ++seq);
+    EXPECT_TRUE(IsBalanced(entry.postings)) << NameOf(entry.kind);
+  }
+  EXPECT_EQ(seq, 8);
+}
+
+TEST_F(LedgerTest, WhatExceedsTheHoldIsTheOperatorsLoss) {
+  EXPECT_EQ(Topup(100), kOk);
+  EXPECT_EQ(Hold("g", 30), kOk);
+  EXPECT_EQ(ledger_.Settle("g", {45}, kNow), kOk);
+  EXPECT_EQ(Org().available, 70);
+  EXPECT_EQ(Operator(), (Postings{0, 0, 0, -100, 45, -15}));
+  EXPECT_EQ(ledger_.Settle("g", {45}, kNow), kExists);
+  EXPECT_EQ(ledger_.Settle("g", {30}, kNow), kConflict);
+  EXPECT_EQ(ledger_.Refund("r", "g", {31}, kNow), kTooMuch);
+}
+
+TEST_F(LedgerTest, ARepeatedOperationWritesNothing) {
+  EXPECT_EQ(Topup(100), kOk);
+  EXPECT_EQ(Topup(100), kExists);
+  EXPECT_EQ(Topup(99), kConflict);
+  EXPECT_EQ(ledger_.Topup("manual:1", "other", {100}, kNow), kConflict);
+  EXPECT_EQ(Hold("g", 60), kOk);
+  EXPECT_EQ(Hold("g", 60), kExists);
+  EXPECT_EQ(Hold("g", 61), kConflict);
+  EXPECT_EQ(ledger_.Void("g", kNow), kOk);
+  EXPECT_EQ(ledger_.Void("g", kNow), kExists);
+  EXPECT_EQ(ledger_.Settle("g", {1}, kNow), kLate);
+  EXPECT_EQ(Adjust("a", -5), kOk);
+  EXPECT_EQ(Adjust("a", -5), kExists);
+  EXPECT_EQ(Adjust("a", -5, true), kConflict);
+  EXPECT_EQ(written(), 4U);
+}
+
+TEST_F(LedgerTest, RefusesWhatItDoesNotHave) {
+  EXPECT_EQ(Topup(50), kOk);
+  EXPECT_EQ(Hold("g", 51), kInsufficient);
+  EXPECT_EQ(ledger_.Settle("g", {1}, kNow), kUnknown);
+  EXPECT_EQ(ledger_.Void("g", kNow), kUnknown);
+  EXPECT_EQ(ledger_.Refund("r", "g", {1}, kNow), kUnknown);
+  EXPECT_EQ(written(), 1U);
+}
+
+TEST_F(LedgerTest, GrantsWhatIsThereIfThatIsOfUse) {
+  EXPECT_EQ(Topup(50), kOk);
+  const auto granted = ledger_.Hold("g", "org", {80}, {50}, kNow);
+  EXPECT_EQ(granted.result, kOk);
+  EXPECT_EQ(granted.granted.nano, 50);
+  EXPECT_EQ(granted.available.nano, 50);
+  EXPECT_EQ(ledger_.Hold("g", "org", {80}, {40}, kNow).result, kExists);
+  EXPECT_EQ(ledger_.Hold("h", "org", {80}, {1}, kNow).result, kInsufficient);
+  EXPECT_EQ(ledger_.Hold("h", "org", {80}, {81}, kNow).result, kInvalid);
+}
+
+TEST_F(LedgerTest, ADebtIsRepaidFirstAndStopsPaidRequests) {
+  EXPECT_EQ(Topup(50), kOk);
+  EXPECT_EQ(Adjust("chargeback", -80, true), kOk);
+  EXPECT_EQ(Org(), (Postings{0, 0, -30, 0, 0, 0}));
+  EXPECT_EQ(Operator().cash, 30);
+  EXPECT_EQ(Hold("g", 1), kDebt);
+  EXPECT_EQ(Hold("free", 0), kOk);
+  EXPECT_EQ(Topup(20, "manual:2"), kOk);
+  EXPECT_EQ(Org(), (Postings{0, 0, -10, 0, 0, 0}));
+  EXPECT_EQ(Adjust("gift", 15), kOk);
+  EXPECT_EQ(Org(), (Postings{5, 0, 0, 0, 0, 0}));
+  EXPECT_EQ(Operator().loss, -15);
+  EXPECT_EQ(Hold("g", 5), kOk);
+}
+
+TEST_F(LedgerTest, RefundsAtMostTheCharge) {
+  EXPECT_EQ(Topup(50), kOk);
+  EXPECT_EQ(Hold("g", 50), kOk);
+  EXPECT_EQ(ledger_.Refund("r", "g", {1}, kNow), kUnknown);
+  EXPECT_EQ(ledger_.Settle("g", {40}, kNow), kOk);
+  EXPECT_EQ(ledger_.Refund("r", "g", {30}, kNow), kOk);
+  EXPECT_EQ(ledger_.Refund("r", "g", {30}, kNow), kExists);
+  EXPECT_EQ(ledger_.Refund("s", "g", {11}, kNow), kTooMuch);
+  EXPECT_EQ(ledger_.Refund("s", "g", {10}, kNow), kOk);
+  EXPECT_EQ(Org().available, 50);
+  EXPECT_EQ(Operator().revenue, 0);
+}
+
+TEST_F(LedgerTest, RefusesAmountsWithoutSense) {
+  EXPECT_EQ(Topup(0), kInvalid);
+  EXPECT_EQ(Topup(-1), kInvalid);
+  EXPECT_EQ(Hold("g", -1), kInvalid);
+  EXPECT_EQ(Hold("", 1), kInvalid);
+  EXPECT_EQ(ledger_.Settle("g", {-1}, kNow), kInvalid);
+  EXPECT_EQ(ledger_.Refund("r", "g", {0}, kNow), kInvalid);
+  EXPECT_EQ(Adjust("a", 0), kInvalid);
+  EXPECT_EQ(Adjust("a", std::numeric_limits<int64_t>::min()), kInvalid);
+  EXPECT_EQ(written(), 0U);
+}
+
+TEST_F(LedgerTest, RefusesWhatWouldOverflowABalance) {
+  EXPECT_EQ(Topup(kMost), kOk);
+  EXPECT_EQ(Topup(1, "manual:2"), kInvalid);
+  EXPECT_EQ(ledger_.Topup("manual:3", "other", {1}, kNow), kInvalid);  // cash is at its end
+  EXPECT_EQ(Hold("g", 10), kOk);
+  EXPECT_EQ(ledger_.Settle("g", {kMost}, kNow), kOk);
+  EXPECT_EQ(Hold("h", 10), kOk);
+  EXPECT_EQ(ledger_.Settle("h", {1}, kNow), kInvalid);  // revenue is
+  EXPECT_EQ(ledger_.Void("h", kNow), kOk);
+  EXPECT_EQ(Adjust("a", -kMost), kOk);
+  EXPECT_EQ(Adjust("b", -kMost), kInvalid);
+}
+
+TEST_F(LedgerTest, ABatchCanBeTakenBackWhole) {
+  EXPECT_EQ(Topup(100), kOk);
+  EXPECT_EQ(Hold("g", 60), kOk);
+  ledger_.Release();
+  const size_t mark = ledger_.Mark();
+  const Postings before = Org();
+  EXPECT_EQ(Hold("h", 10), kOk);
+  EXPECT_EQ(ledger_.Settle("g", {70}, kNow), kOk);
+  EXPECT_EQ(ledger_.Void("h", kNow), kOk);
+  EXPECT_EQ(Adjust("a", -500), kOk);
+  ledger_.Rollback(mark);
+  journal_.Truncate(2);
+  EXPECT_EQ(Org(), before);
+  EXPECT_EQ(Operator(), (Postings{0, 0, 0, -100, 0, 0}));
+  EXPECT_EQ(ledger_.last_seq(), 2);
+  ASSERT_EQ(ledger_.holds().size(), 1U);
+  EXPECT_EQ(ledger_.holds().at("g").amount.nano, 60);
+  EXPECT_EQ(ledger_.Settle("g", {70}, kNow), kOk);
+}
+
+TEST_F(LedgerTest, ReplayingTheJournalGivesTheSameBalances) {
+  EXPECT_EQ(Topup(100), kOk);
+  EXPECT_EQ(Hold("g", 60), kOk);
+  EXPECT_EQ(ledger_.Settle("g", {61}, kNow), kOk);
+  EXPECT_EQ(Adjust("a", -70), kOk);
+  MemoryJournal none;
+  Ledger replayed(&none);
+  for (const LedgerEntry& entry : journal_.entries()) EXPECT_TRUE(replayed.Replay(entry));
+  EXPECT_EQ(replayed.balances(), ledger_.balances());
+  EXPECT_EQ(replayed.operator_balance(), Operator());
+  EXPECT_FALSE(replayed.Replay(journal_.entries()[0]));
+}
+
+}  // namespace
+}  // namespace seekroute

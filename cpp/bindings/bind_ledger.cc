@@ -1,0 +1,306 @@
+#include <condition_variable>
+#include <mutex>
+
+#include "base/time.h"
+#include "billing/ledger.h"
+#include "billing/memory_journal.h"
+#include "bindings/pybind.h"
+#include "gateway/system.h"
+#include "store/sqlite/ledger_reader.h"
+#include "store/sqlite/prune.h"
+#include "store/sqlite/sqlite_ledger.h"
+
+namespace py = pybind11;
+
+namespace seekroute {
+namespace {
+
+py::str Text(std::string_view text) { return py::str(text.data(), text.size()); }
+
+py::tuple TupleOf(const Postings& p) {
+  return py::make_tuple(p.available, p.held, p.debt, p.cash, p.revenue, p.loss);
+}
+
+// The state machine without a file, so that a model can be run beside it.
+class MemoryLedger {
+ public:
+  // One result an operation: its word; of a hold (word, granted, available).
+  py::list Run(const py::list& operations) {
+    py::list results;
+    for (const py::handle each : operations) results.append(Apply(each.cast<py::tuple>()));
+    return results;
+  }
+
+  py::list Entries() const {
+    py::list entries;
+    for (const LedgerEntry& entry : journal_.entries()) {
+      entries.append(py::make_tuple(entry.seq, Text(NameOf(entry.kind)), entry.id, entry.org,
+                                    TupleOf(entry.postings), entry.request));
+    }
+    return entries;
+  }
+
+  py::dict Balances() const {
+    py::dict balances;
+    for (const auto& [org, balance] : ledger_.balances()) {
+      balances[py::str(org)] = py::make_tuple(balance.available, balance.held, balance.debt);
+    }
+    const Postings& own = ledger_.operator_balance();
+    balances[py::none()] = py::make_tuple(own.cash, own.revenue, own.loss);
+    return balances;
+  }
+
+ private:
+  py::object Apply(const py::tuple& op) {
+    const auto name = op[0].cast<std::string>();
+    const auto text = [&op](size_t i) { return op[i].cast<std::string>(); };
+    const auto money = [&op](size_t i) { return Money{op[i].cast<int64_t>()}; };
+    const UnixMillis at{0};
+    if (name == "hold") {
+      const auto held = ledger_.Hold(text(1), text(2), money(3), money(4), at);
+      return py::make_tuple(Text(NameOf(held.result)), held.granted.nano, held.available.nano);
+    }
+    if (name == "topup") return Word(ledger_.Topup(text(1), text(2), money(3), at));
+    if (name == "settle") return Word(ledger_.Settle(text(1), money(2), at));
+    if (name == "void") return Word(ledger_.Void(text(1), at));
+    if (name == "expire") return Word(ledger_.Expire(text(1), at));
+    if (name == "refund") return Word(ledger_.Refund(text(1), text(2), money(3), at));
+    if (name == "adjust") {
+      return Word(ledger_.Adjust(text(1), text(2), money(3), op[4].cast<bool>(), text(5), at));
+    }
+    if (name == "mark") {
+      ledger_.Release();
+      marked_ = journal_.entries().size();
+      return py::none();
+    }
+    if (name == "rollback") {
+      ledger_.Rollback(0);
+      journal_.Truncate(marked_);
+      return py::none();
+    }
+    throw py::value_error("no such operation: " + name);
+  }
+
+  static py::str Word(LedgerResult result) { return Text(NameOf(result)); }
+
+  MemoryJournal journal_;
+  Ledger ledger_{&journal_};
+  size_t marked_ = 0;
+};
+
+[[noreturn]] void Throw(const Error& error) {
+  // The word first: Python makes the exception of it.
+  throw std::runtime_error(std::string(error.name()) + ": " + error.message);
+}
+
+template <typename T>
+T Unwrap(Result<T> result) {
+  if (!result) Throw(result.error());
+  return std::move(*result);
+}
+
+py::object ObjectOf(const LedgerCell& cell) {
+  if (const auto* number = std::get_if<int64_t>(&cell)) return py::int_(*number);
+  if (const auto* text = std::get_if<std::string>(&cell)) return py::str(*text);
+  return py::none();
+}
+
+py::dict DictOf(const LedgerRow& row) {
+  py::dict dict;
+  for (const auto& [name, cell] : row) dict[py::str(name)] = ObjectOf(cell);
+  return dict;
+}
+
+py::list ListOf(const LedgerRows& rows) {
+  py::list list;
+  for (const LedgerRow& row : rows) list.append(DictOf(row));
+  return list;
+}
+
+// A ledger file of a process without a gateway. Reads go to a connection of their own, so any
+// thread may ask; everything waits without the GIL.
+class LedgerFile {
+  // First: its callers below need its deduced type.
+  template <typename Ask>
+  auto Read(const Ask& ask) {
+    const py::gil_scoped_release unlocked;
+    LedgerReader reader = Unwrap(LedgerReader::Open(path_));
+    return Unwrap(ask(reader));
+  }
+
+ public:
+  LedgerFile(std::string path, bool read_only) : path_(std::move(path)) {
+    const py::gil_scoped_release unlocked;
+    if (read_only) {
+      const LedgerReader reader = Unwrap(LedgerReader::Open(path_));
+    } else {
+      ledger_ = Unwrap(SqliteLedger::Open(path_, &clock_));
+    }
+  }
+
+  void Close() {
+    const py::gil_scoped_release unlocked;
+    ledger_.reset();
+    closed_ = true;
+  }
+
+  // For Gateway: the ledger itself, for as long as either is open.
+  py::capsule Share() {
+    Writer();
+    return {new std::shared_ptr<SqliteLedger>(ledger_),
+            [](void* shared) { delete static_cast<std::shared_ptr<SqliteLedger>*>(shared); }};
+  }
+
+  // (result, available, held, debt) after the order.
+  py::tuple Order(LedgerOrder order) {
+    LedgerWriter& writer = Writer();
+    struct Wait {
+      std::mutex mu;
+      std::condition_variable done;
+      std::optional<OrderAnswer> answer;
+    };
+    const auto wait = std::make_shared<Wait>();
+    {
+      const py::gil_scoped_release unlocked;
+      writer.Order(std::move(order), [wait](const OrderAnswer& answer) {
+        const std::lock_guard<std::mutex> lock(wait->mu);
+        wait->answer = answer;
+        wait->done.notify_one();
+      });
+      std::unique_lock<std::mutex> lock(wait->mu);
+      wait->done.wait(lock, [&wait] { return wait->answer.has_value(); });
+    }
+    const OrderAnswer& answer = *wait->answer;
+    if (!answer.status.ok()) Throw(answer.status.error());
+    const Postings& p = answer.balance;
+    return py::make_tuple(Text(NameOf(answer.result)), p.available, p.held, p.debt);
+  }
+
+  py::tuple Balance(const std::string& org) {
+    return TupleOf(Read([&](LedgerReader& reader) { return reader.Balance(org); }));
+  }
+  py::list Balances() {
+    return ListOf(Read([](LedgerReader& reader) { return reader.Balances(); }));
+  }
+  py::object Generation(const std::string& id) {
+    LedgerRows attempts;
+    const auto row = Read([&](LedgerReader& reader) {
+      Result<LedgerRows> tried = reader.Attempts(id);
+      if (tried) attempts = std::move(*tried);
+      return reader.Generation(id);
+    });
+    if (!row) return py::none();
+    py::dict dict = DictOf(*row);
+    dict["attempts"] = ListOf(attempts);
+    return dict;
+  }
+  py::list Rows(const std::string& org, const std::string& key, std::optional<int64_t> before,
+                int64_t limit) {
+    const RowFilter filter{org, key, before, limit};
+    return ListOf(Read([&](LedgerReader& reader) { return reader.Requests(filter); }));
+  }
+  py::list Activity(const std::string& org, const std::string& key, int64_t from,
+                    std::optional<int64_t> until) {
+    const DayFilter filter{org, key, from, until};
+    return ListOf(Read([&](LedgerReader& reader) { return reader.Activity(filter); }));
+  }
+  py::list Entries(int64_t after, int64_t limit) {
+    return ListOf(Read([&](LedgerReader& reader) { return reader.Entries(after, limit); }));
+  }
+  py::dict Verify() {
+    const LedgerReport report = Read([](LedgerReader& reader) { return reader.Verify(); });
+    py::dict dict;
+    dict["rule"] = report.rule;
+    dict["seq"] = report.seq;
+    dict["why"] = report.why;
+    dict["entries"] = report.entries;
+    dict["requests"] = report.requests;
+    return dict;
+  }
+  void BackUp(const std::string& path) {
+    Status status;
+    {
+      const py::gil_scoped_release unlocked;
+      Result<LedgerReader> reader = LedgerReader::Open(path_);
+      status = reader ? reader->BackUpTo(path) : Status(reader.error());
+    }
+    if (!status.ok()) Throw(status.error());
+  }
+  py::tuple PruneBefore(int64_t older_than_ms) {
+    LedgerWriter& writer = Writer();
+    Pruned pruned;
+    {
+      const py::gil_scoped_release unlocked;
+      pruned = Unwrap(Prune(&writer, {older_than_ms}));
+    }
+    return py::make_tuple(pruned.entries, pruned.requests);
+  }
+  size_t Expired() { return Writer().expired_at_start(); }
+
+ private:
+  LedgerWriter& Writer() {
+    if (!ledger_) {
+      throw py::value_error(closed_ ? "the ledger is closed" : "the ledger is open for reading");
+    }
+    return ledger_->writer();
+  }
+
+  const std::string path_;
+  SystemClock clock_;
+  std::shared_ptr<SqliteLedger> ledger_;  // null: reads only
+  bool closed_ = false;
+};
+
+using Kind = LedgerOrder::Kind;
+
+}  // namespace
+
+void BindLedger(py::module_& m) {
+  py::class_<MemoryLedger>(m, "MemoryLedger", py::is_final())
+      .def(py::init())
+      .def("run", &MemoryLedger::Run, py::arg("operations"))
+      .def("entries", &MemoryLedger::Entries)
+      .def("balances", &MemoryLedger::Balances);
+
+  py::class_<LedgerFile>(m, "LedgerFile", py::is_final())
+      .def(py::init<std::string, bool>(), py::arg("path"), py::kw_only(),
+           py::arg("read_only") = false)
+      .def("close", &LedgerFile::Close)
+      .def("_share", &LedgerFile::Share)
+      .def(
+          "topup",
+          [](LedgerFile& file, std::string id, std::string org, int64_t amount) {
+            return file.Order({Kind::kTopup, std::move(id), std::move(org), {}, {amount}, {}});
+          },
+          py::arg("id"), py::arg("org"), py::arg("amount_nano"))
+      .def(
+          "adjust",
+          [](LedgerFile& file, std::string id, std::string org, int64_t amount, std::string note,
+             bool chargeback) {
+            const Kind kind = chargeback ? Kind::kChargeback : Kind::kAdjust;
+            return file.Order({kind, std::move(id), std::move(org), {}, {amount}, std::move(note)});
+          },
+          py::arg("id"), py::arg("org"), py::arg("amount_nano"), py::arg("note"), py::kw_only(),
+          py::arg("chargeback") = false)
+      .def(
+          "refund",
+          [](LedgerFile& file, std::string id, std::string generation, int64_t amount) {
+            return file.Order(
+                {Kind::kRefund, std::move(id), {}, std::move(generation), {amount}, {}});
+          },
+          py::arg("id"), py::arg("generation"), py::arg("amount_nano"))
+      .def("balance", &LedgerFile::Balance, py::arg("org"))
+      .def("balances", &LedgerFile::Balances)
+      .def("generation", &LedgerFile::Generation, py::arg("id"))
+      .def("rows", &LedgerFile::Rows, py::kw_only(), py::arg("org") = "", py::arg("key") = "",
+           py::arg("before") = py::none(), py::arg("limit") = 100)
+      .def("activity", &LedgerFile::Activity, py::kw_only(), py::arg("org") = "",
+           py::arg("key") = "", py::arg("since") = 0, py::arg("until") = py::none())
+      .def("entries", &LedgerFile::Entries, py::arg("after") = 0, py::arg("limit") = 1000)
+      .def("verify", &LedgerFile::Verify)
+      .def("backup", &LedgerFile::BackUp, py::arg("path"))
+      .def("prune", &LedgerFile::PruneBefore, py::arg("older_than_ms"))
+      .def_property_readonly("expired_at_start", &LedgerFile::Expired);
+}
+
+}  // namespace seekroute

@@ -1,0 +1,195 @@
+// The money of an exchange: what is held before it is sent, and what is charged at its end.
+#include <algorithm>
+
+#include "gateway/exchange.h"
+#include "wire/chat_prompt.h"
+
+namespace seekroute {
+namespace {
+
+constexpr int64_t kRetryAfterMs = 1000;  // of refusals that pass by themselves
+
+}  // namespace
+
+// Finds how much the answer can cost, and how long it may get.
+Status Exchange::BoundSpending() {
+  prompt_ = EstimateChatPrompt(in_.body);
+  bound_.emplace(request_, *model_, *prompt_, *world_.options, row_.created);
+  int64_t longest = bound_->longest();
+  if (request_.max_cost) {
+    const std::optional<int64_t> within = bound_->Within(*request_.max_cost);
+    if (!within || *within < bound_->least()) {
+      return MaxCostExceeded(*request_.max_cost, bound_->At(bound_->least()));
+    }
+    longest = *within;
+  }
+  // Without a cap the upstream knows of no bound. It is left alone where there is nothing to pay.
+  const bool matters = world_.options->max_output_tokens > 0 || !bound_->free();
+  if (model_->output == Output::kText && matters) cap_ = longest;
+  return {};
+}
+
+// What is to be held. A client that named no length takes a shorter answer for less money.
+HoldRequest Exchange::WorstCase() const {
+  const int64_t longest = cap_.value_or(bound_->longest());
+  HoldRequest ask;
+  ask.amount = bound_->At(longest);
+  ask.at_least = request_.max_tokens ? ask.amount : bound_->At(std::min(bound_->least(), longest));
+  if (key_ && key_->limit) ask.key_limit = KeyLimit{*key_->limit, key_->limit_since};
+  return ask;
+}
+
+void Exchange::Hold() {
+  state_ = State::kHolding;
+  waits_until_ = world_.clock->Now() + world_.options->hold_timeout;
+  row_.price_revision = model_->endpoints.front().price->revision();
+  world_.store->Hold(in_.id, row_, WorstCase(), this);
+}
+
+void Exchange::OnHeld(StoreTicket, const HoldAnswer& answer) {
+  if (state_ != State::kHolding) return;  // settled meanwhile: the store gives it back
+  if (!answer.status.ok()) {
+    error_ = answer.status.error();
+    if (error_->code == ErrorCode::kInsufficientCredits) {
+      error_ = Unaffordable(answer);
+    } else if (error_->retry_after_ms == 0) {
+      error_->retry_after_ms = kRetryAfterMs;
+    }
+    return EndError(*error_);
+  }
+  held_ = true;
+  row_.held = answer.granted;
+  if (cap_ && answer.granted < bound_->At(*cap_)) {
+    cap_ = std::min(*cap_, bound_->Within(answer.granted).value_or(bound_->least()));
+  }
+  SendNext();
+}
+
+Error Exchange::Unaffordable(const HoldAnswer& answer) const {
+  const Money needed = WorstCase().at_least;
+  const Money available = std::max(answer.available, Money{});
+  Error error = MakeError(ErrorCode::kInsufficientCredits,
+                          "this request may cost " + FormatUsd(needed) + " USD and " +
+                              (answer.key_limited ? "the limit of this API key leaves "
+                                                  : "the credits available are ") +
+                              FormatUsd(available) + " USD");
+  error.facts.push_back({"needed", FormatUsd(needed)});
+  error.facts.push_back({"available", FormatUsd(available)});
+  if (model_->output == Output::kText) {
+    const int64_t tokens = bound_->Within(available).value_or(0);
+    error.message +=
+        tokens > 0 ? ": send max_tokens of at most " + std::to_string(tokens) + ", or add credits"
+                   : ": not even the prompt is affordable; add credits";
+    error.facts.push_back({"affordable_max_tokens", std::to_string(tokens)});
+  }
+  return error;
+}
+
+void Exchange::OnHoldTimer(TimePoint now) {
+  if (now < std::min(waits_until_, deadline_)) return;
+  Error error = MakeError(ErrorCode::kStoreUnavailable,
+                          "the credits could not be looked up in time: send the request again");
+  error.retry_after_ms = kRetryAfterMs;
+  Settle(std::move(error));
+}
+
+TokenEstimate Exchange::PromptEstimate() const {
+  return prompt_ ? *prompt_ : EstimateChatPrompt(in_.body);
+}
+
+TokenEstimate Exchange::ContentEstimate() const {
+  return request_.stream ? attempt_->stream().content_tokens()
+                         : EstimateChatAnswer(attempt_->body());
+}
+
+void Exchange::FillUsage() {
+  bool odd = false;
+  switch (model_->output) {
+    case Output::kImage:
+      usage_ = EstimateUsage(PromptEstimate(), {});
+      usage_.images = static_cast<int64_t>(attempt_->images().size());
+      row_.finish_reason = "stop";
+      return;
+    case Output::kText:
+      if (request_.stream) {
+        usage_ = attempt_->stream().usage();
+        odd = attempt_->stream().usage_odd();
+        row_.finish_reason = attempt_->stream().finish_reason();
+        row_.service_tier = attempt_->stream().service_tier();
+      } else {
+        usage_ = attempt_->answer().usage;
+        odd = attempt_->answer().usage_odd;
+        row_.finish_reason = attempt_->answer().finish_reason;
+        row_.service_tier = attempt_->answer().service_tier;
+      }
+  }
+  // More than the model can hold is no count, whatever it was meant to be.
+  if (model_->context > 0) {
+    odd = odd || usage_.prompt.value_or(0) > model_->context ||
+          usage_.completion.value_or(0) > model_->context * request_.choices;
+  }
+  if (odd || !usage_.complete()) {
+    usage_ = EstimateUsage(PromptEstimate(), ContentEstimate());
+    row_.estimated = true;
+  }
+  usage_.total = *usage_.prompt + *usage_.completion;
+}
+
+// What was used of an answer that the client left: what the provider has told of the prompt, and
+// what was delivered.
+void Exchange::FillPartialUsage() {
+  if (!held_ || !attempt_ || !attempt_->is_stream()) return;
+  const ChatStream& stream = attempt_->stream();
+  const Usage told = stream.usage();
+  const bool sane = told.prompt && !stream.usage_odd() &&
+                    (model_->context == 0 || *told.prompt <= model_->context);
+  if (!sane && !head_sent_) return;
+  usage_ = {};
+  row_.service_tier = stream.service_tier();
+  row_.estimated = head_sent_;
+  usage_.completion = head_sent_ ? stream.content_tokens().tokens : 0;
+  if (sane) {
+    usage_.prompt = told.prompt;
+    usage_.cached = told.cached;
+    usage_.cache_write = told.cache_write;
+    usage_.cache_write_1h = told.cache_write_1h;
+    usage_.audio_prompt = told.audio_prompt;
+    usage_.audio_cached = told.audio_cached;
+    usage_.image_prompt = told.image_prompt;
+  } else {
+    usage_.prompt = PromptEstimate().tokens;
+  }
+}
+
+void Exchange::TellUsage() {
+  row_.prompt_tokens = usage_.prompt.value_or(0);
+  row_.completion_tokens = usage_.completion.value_or(0);
+  row_.cached_tokens = usage_.cached.value_or(0);
+  row_.reasoning_tokens = usage_.reasoning.value_or(0);
+  row_.cache_write_tokens = usage_.cache_write.value_or(0);
+}
+
+// The customer pays when the answer is complete, or when it walked away itself.
+void Exchange::DecideCharge() {
+  const bool left = error_ && error_->code == ErrorCode::kClientClosed;
+  if (left) {
+    row_.settlement = head_sent_ ? Settlement::kPartial : Settlement::kCancelled;
+  } else if (error_) {
+    row_.settlement = Settlement::kFailed;
+  } else if (IsFree(usage_, row_.finish_reason)) {
+    row_.settlement = Settlement::kFree;
+  } else {
+    row_.settlement = row_.estimated ? Settlement::kEstimated : Settlement::kExact;
+  }
+  if (!error_ || (left && usage_.complete())) TellUsage();
+  const bool charged = row_.settlement != Settlement::kFailed &&
+                       row_.settlement != Settlement::kFree && usage_.complete();
+  if (!charged) return;
+  // The prices of the moment of admission: a change, or an hour that ends, is for later requests.
+  charge_ = CostOf(usage_, *endpoint_->price, row_.created, row_.service_tier);
+  row_.usage_odd = charge_.use.odd;
+  row_.cost = charge_.total;
+  row_.upstream_cost = charge_.upstream;
+}
+
+}  // namespace seekroute

@@ -1,0 +1,70 @@
+#include "gateway/spend_bound.h"
+
+#include <algorithm>
+
+namespace seekroute {
+namespace {
+
+constexpr int64_t kMessageTokens = 8;
+constexpr int64_t kOpeningTokens = 16;  // once a prompt, whatever its template
+
+}  // namespace
+
+Error MaxCostExceeded(Money max_cost, Money needed) {
+  Error error = MakeError(ErrorCode::kMaxCostExceeded,
+                          "this request may cost " + FormatUsd(needed) +
+                              " USD even with a short answer, which is more than its max_cost",
+                          "max_cost");
+  error.facts.push_back({"needed", FormatUsd(needed)});
+  error.facts.push_back({"max_cost", FormatUsd(max_cost)});
+  return error;
+}
+
+SpendBound::SpendBound(const ChatRequest& request, const Model& model, const TokenEstimate& prompt,
+                       const GatewayOptions& options, UnixSeconds now)
+    : model_(model), now_(now), choices_(request.choices) {
+  bound_.any_kind = request.other_kinds;
+  bound_.any_tier = request.service_tier;
+  bound_.prompt = static_cast<int64_t>(request.text_bytes) + kOpeningTokens +
+                  kMessageTokens * request.message_count + kMostMediaTokens * request.media_parts;
+  if (!options.strict_bound) bound_.prompt = std::min(bound_.prompt, prompt.upper);
+  if (model.context > 0) bound_.prompt = std::min(bound_.prompt, model.context);
+  if (model.output == Output::kImage) {
+    bound_.images = choices_;
+    return;
+  }
+  std::optional<int64_t> longest = request.max_tokens;
+  const auto limit = [&longest](int64_t tokens) {
+    longest = std::min(longest.value_or(tokens), tokens);
+  };
+  if (model.max_output > 0) limit(model.max_output);
+  if (options.max_output_tokens > 0) limit(options.max_output_tokens);
+  if (model.context > 0) {
+    // A prompt that may fill the context is for the provider to judge.
+    limit(std::max(model.context - bound_.prompt, std::min(kLeastAnswerTokens, model.context)));
+  }
+  longest_ = longest.value_or(kUnknownAnswerTokens);
+}
+
+Money SpendBound::At(int64_t tokens) const {
+  UseBound bound = bound_;
+  bound.completion = tokens * choices_;
+  Money most;
+  for (const Endpoint& endpoint : model_.endpoints) {
+    most = std::max(most, CostBound(bound, *endpoint.price, now_));
+  }
+  return most;
+}
+
+std::optional<int64_t> SpendBound::Within(Money budget) const {
+  int64_t tokens = longest_;
+  for (const Endpoint& endpoint : model_.endpoints) {
+    const std::optional<int64_t> here =
+        LongestWithin(budget, bound_, choices_, tokens, *endpoint.price, now_);
+    if (!here) return std::nullopt;
+    tokens = *here;
+  }
+  return tokens;
+}
+
+}  // namespace seekroute

@@ -1,0 +1,94 @@
+#include "store/sqlite/database.h"
+
+namespace seekroute {
+namespace {
+
+constexpr int kBusyMilliseconds = 5000;
+constexpr int64_t kRetryAfterMs = 1000;
+
+}  // namespace
+
+int Statement::Step() {
+  const int code = sqlite3_step(handle_.get());
+  if (code != SQLITE_ROW) sqlite3_reset(handle_.get());
+  return code;
+}
+
+int Statement::Run() {
+  int code = SQLITE_ROW;
+  while (code == SQLITE_ROW) code = Step();
+  return code == SQLITE_DONE ? SQLITE_OK : code;
+}
+
+std::string Statement::Text(int column) const {
+  // The text before its length: the other way round the length may be of another encoding.
+  const auto* text = reinterpret_cast<const char*>(sqlite3_column_text(handle_.get(), column));
+  const auto size = static_cast<size_t>(sqlite3_column_bytes(handle_.get(), column));
+  return text == nullptr ? std::string() : std::string(text, size);
+}
+
+Result<Database> Database::Open(const std::string& path, Mode mode, const std::string& vfs) {
+  const int flags =
+      (mode == Mode::kWriter ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY) |
+      SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+  sqlite3* raw = nullptr;
+  const int code = sqlite3_open_v2(path.c_str(), &raw, flags, vfs.empty() ? nullptr : vfs.c_str());
+  Database db;
+  db.handle_.reset(raw);  // also of a failed open
+  if (code != SQLITE_OK) return db.LastError("opening " + path);
+  sqlite3_busy_timeout(raw, kBusyMilliseconds);
+  std::string setup = "PRAGMA foreign_keys=ON; PRAGMA trusted_schema=OFF;";
+  if (mode == Mode::kWriter) {
+    setup += "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-65536;";
+  }
+  if (db.Execute(setup) != SQLITE_OK) return db.LastError("opening " + path);
+  return db;
+}
+
+Result<Statement> Database::Prepare(std::string_view sql) {
+  sqlite3_stmt* raw = nullptr;
+  const int code = sqlite3_prepare_v3(handle_.get(), sql.data(), static_cast<int>(sql.size()),
+                                      SQLITE_PREPARE_PERSISTENT, &raw, nullptr);
+  Statement statement;
+  statement.handle_.reset(raw);
+  if (code != SQLITE_OK) return LastError("preparing a statement");
+  return statement;
+}
+
+int Database::Execute(const std::string& sql) {
+  return sqlite3_exec(handle_.get(), sql.c_str(), nullptr, nullptr, nullptr);
+}
+
+Result<int64_t> Database::QueryInt(std::string_view sql) {
+  Result<Statement> statement = Prepare(sql);
+  if (!statement) return statement.error();
+  const int code = statement->Step();
+  if (code != SQLITE_ROW) return LastError("reading");
+  const int64_t value = statement->Int(0);
+  statement->Reset();
+  return value;
+}
+
+void Database::RollbackIfOpen() {
+  if (in_transaction()) Execute("ROLLBACK");
+}
+
+Error Database::LastError(std::string_view doing) const {
+  return StoreError(sqlite3_extended_errcode(handle_.get()), doing, sqlite3_errmsg(handle_.get()));
+}
+
+Error StoreError(int code, std::string_view doing, std::string_view why) {
+  ErrorCode kind = ErrorCode::kStoreUnavailable;
+  if ((code & 0xff) == SQLITE_FULL) kind = ErrorCode::kStorageFull;
+  if ((code & 0xff) == SQLITE_CORRUPT || (code & 0xff) == SQLITE_NOTADB) {
+    kind = ErrorCode::kStorageCorrupt;
+  }
+  Error error = MakeError(kind, "the ledger failed while " + std::string(doing) + ": " +
+                                    std::string(why) + " (SQLite " + std::to_string(code) + ")");
+  if (kind == ErrorCode::kStorageFull || (code & 0xff) == SQLITE_BUSY) {
+    error.retry_after_ms = kRetryAfterMs;
+  }
+  return error;
+}
+
+}  // namespace seekroute

@@ -1,0 +1,162 @@
+#include "store/sqlite/ledger_reader.h"
+
+#include <limits>
+
+#include "store/sqlite/backup.h"
+#include "store/sqlite/ledger_verify.h"
+#include "store/sqlite/schema.h"
+#include "store/sqlite/sqlite_journal.h"
+
+namespace seekroute {
+namespace {
+
+constexpr int64_t kAny = std::numeric_limits<int64_t>::max();
+
+#define SR_REQUEST_COLUMNS                                                                      \
+  "SELECT r.n, r.generation, r.request_id, "                                                    \
+  "CASE r.state WHEN 0 THEN 'held' WHEN 1 THEN 'settled' WHEN 2 THEN 'voided' ELSE 'expired' "  \
+  "END AS state, o.text AS org, k.text AS key, rm.text AS requested_model, m.text AS model, "   \
+  "p.text AS provider, pr.text AS price_revision, r.created, r.ended, r.held, r.cost, "         \
+  "r.upstream_cost, r.lost_bound, "                                                             \
+  "CASE r.settlement WHEN 0 THEN 'exact' WHEN 1 THEN 'estimated' WHEN 2 THEN 'partial' "        \
+  "WHEN 3 THEN 'cancelled' WHEN 4 THEN 'failed' WHEN 5 THEN 'free' END AS settlement, "         \
+  "r.status, e.text AS error, f.text AS finish_reason, t.text AS service_tier, "                \
+  "r.prompt_tokens, r.completion_tokens, r.cached_tokens, r.reasoning_tokens, "                 \
+  "r.cache_write_tokens, r.total_us, r.first_content_us, r.overhead_us, "                       \
+  "r.flags & 1 AS streamed, (r.flags & 2) / 2 AS estimated, (r.flags & 4) / 4 AS usage_odd, "   \
+  "r.hold_seq, r.end_seq FROM request r JOIN name o ON o.n = r.org JOIN name k ON k.n = r.key " \
+  "JOIN name rm ON rm.n = r.requested_model JOIN name m ON m.n = r.model "                      \
+  "JOIN name pr ON pr.n = r.price_revision LEFT JOIN name p ON p.n = r.provider "               \
+  "LEFT JOIN name e ON e.n = r.error LEFT JOIN name f ON f.n = r.finish_reason "                \
+  "LEFT JOIN name t ON t.n = r.service_tier "
+
+}  // namespace
+
+Result<LedgerReader> LedgerReader::Open(const std::string& path) {
+  Result<Database> db = Database::Open(path, Database::Mode::kReadOnly);
+  if (!db) return db.error();
+  Status known = CheckVersion(&*db);
+  if (!known.ok()) return known.error();
+  return LedgerReader(std::move(*db));
+}
+
+Result<LedgerRows> LedgerReader::Collect(Result<Statement> statement) {
+  if (!statement) return statement.error();
+  LedgerRows rows;
+  int code = SQLITE_ROW;
+  while ((code = statement->Step()) == SQLITE_ROW) {
+    LedgerRow row;
+    for (int i = 0; i < statement->columns(); ++i) {
+      LedgerCell cell;
+      if (statement->IsInteger(i)) {
+        cell = statement->Int(i);
+      } else if (!statement->IsNull(i)) {
+        cell = statement->Text(i);
+      }
+      row.emplace_back(statement->ColumnName(i), std::move(cell));
+    }
+    rows.push_back(std::move(row));
+  }
+  if (code != SQLITE_DONE) return db_.LastError("reading");
+  return rows;
+}
+
+Result<Postings> LedgerReader::Balance(std::string_view org) {
+  // What the last snapshot says, and the entries after it.
+  Result<Statement> statement =
+      org.empty()
+          ? db_.Prepare(
+                "SELECT 0, 0, 0, s.cash + coalesce(sum(e.cash), 0), "
+                "s.revenue + coalesce(sum(e.revenue), 0), s.loss + coalesce(sum(e.loss), 0) "
+                "FROM snapshot s LEFT JOIN entry e ON e.seq > s.seq")
+          : db_.Prepare(
+                "SELECT coalesce(max(a.available), 0) + coalesce(sum(e.available), 0), "
+                "coalesce(max(a.held), 0) + coalesce(sum(e.held), 0), "
+                "coalesce(min(a.debt), 0) + coalesce(sum(e.debt), 0), 0, 0, 0 FROM name o "
+                "JOIN snapshot s LEFT JOIN account a ON a.org = o.n "
+                "LEFT JOIN entry e ON e.seq > s.seq AND e.org = o.n WHERE o.text = ?");
+  if (!statement) return statement.error();
+  if (!org.empty()) statement->Bind(org);
+  if (statement->Step() != SQLITE_ROW) return db_.LastError("reading");
+  Postings p{statement->Int(0), statement->Int(1), statement->Int(2),
+             statement->Int(3), statement->Int(4), statement->Int(5)};
+  statement->Reset();
+  return p;
+}
+
+Result<LedgerRows> LedgerReader::Balances() {
+  return Collect(db_.Prepare(
+      "WITH part(org, available, held, debt) AS (SELECT org, available, held, debt FROM account "
+      "UNION ALL SELECT org, available, held, debt FROM entry "
+      "WHERE seq > (SELECT seq FROM snapshot)) "
+      "SELECT o.text AS org, sum(available) AS available, sum(held) AS held, sum(debt) AS debt "
+      "FROM part p JOIN name o ON o.n = p.org GROUP BY p.org ORDER BY o.text"));
+}
+
+Result<std::optional<LedgerRow>> LedgerReader::Generation(std::string_view id) {
+  Result<Statement> statement = db_.Prepare(SR_REQUEST_COLUMNS "WHERE r.generation = ?");
+  if (statement) statement->Bind(id);
+  Result<LedgerRows> rows = Collect(std::move(statement));
+  if (!rows) return rows.error();
+  if (rows->empty()) return std::optional<LedgerRow>();
+  return std::optional<LedgerRow>(std::move(rows->front()));
+}
+
+Result<LedgerRows> LedgerReader::Attempts(std::string_view generation) {
+  Result<Statement> statement = db_.Prepare(
+      "SELECT p.text AS provider, a.status, e.text AS error, a.waited_us FROM request r "
+      "JOIN attempt a ON a.request = r.n JOIN name p ON p.n = a.provider "
+      "JOIN name e ON e.n = a.error WHERE r.generation = ? ORDER BY a.place");
+  if (statement) statement->Bind(generation);
+  return Collect(std::move(statement));
+}
+
+Result<LedgerRows> LedgerReader::Requests(const RowFilter& filter) {
+  // Two statements, so that the index of organizations is used where it can be.
+  Result<Statement> statement =
+      filter.org.empty()
+          ? db_.Prepare(SR_REQUEST_COLUMNS
+                        "WHERE (?2 = '' OR k.text = ?2) AND r.n < ?3 AND ?1 = '' "
+                        "ORDER BY r.n DESC LIMIT ?4")
+          : db_.Prepare(SR_REQUEST_COLUMNS
+                        "WHERE r.org = (SELECT n FROM name WHERE text = ?1) "
+                        "AND (?2 = '' OR k.text = ?2) AND r.n < ?3 ORDER BY r.n DESC LIMIT ?4");
+  if (statement) {
+    statement->Bind(filter.org, filter.key, filter.before.value_or(kAny), filter.limit);
+  }
+  return Collect(std::move(statement));
+}
+
+Result<LedgerRows> LedgerReader::Activity(const DayFilter& filter) {
+  Result<Statement> statement = db_.Prepare(
+      "SELECT d.day * 86400 AS day, o.text AS org, k.text AS key, m.text AS model, d.requests, "
+      "d.failed, d.prompt_tokens, d.completion_tokens, d.cached_tokens, d.reasoning_tokens, "
+      "d.cost, d.upstream_cost FROM day_total d JOIN name o ON o.n = d.org "
+      "JOIN name k ON k.n = d.key JOIN name m ON m.n = d.model "
+      "WHERE (?1 = '' OR o.text = ?1) AND (?2 = '' OR k.text = ?2) AND d.day BETWEEN ?3 AND ?4 "
+      "ORDER BY d.day, o.text, k.text, m.text");
+  if (statement) {
+    statement->Bind(filter.org, filter.key, filter.from / kSecondsPerDay,
+                    filter.until.value_or(kAny) / kSecondsPerDay);
+  }
+  return Collect(std::move(statement));
+}
+
+Result<LedgerRows> LedgerReader::Entries(int64_t after, int64_t limit) {
+  Result<Statement> statement = db_.Prepare(
+      "SELECT e.seq, CASE e.kind WHEN 1 THEN 'topup' WHEN 2 THEN 'hold' WHEN 3 THEN 'settle' "
+      "WHEN 4 THEN 'overrun' WHEN 5 THEN 'void' WHEN 6 THEN 'expire' WHEN 7 THEN 'refund' "
+      "WHEN 8 THEN 'adjust' ELSE 'opening' END AS kind, "
+      "coalesce(e.id, r.generation) AS id, o.text AS org, e.available, e.held, e.debt, e.cash, "
+      "e.revenue, e.loss, e.at, coalesce(r.generation, '') AS generation, "
+      "coalesce(e.note, '') AS note FROM entry e JOIN name o ON o.n = e.org "
+      "LEFT JOIN request r ON r.n = e.request WHERE e.seq > ? ORDER BY e.seq LIMIT ?");
+  if (statement) statement->Bind(after, limit);
+  return Collect(std::move(statement));
+}
+
+Result<LedgerReport> LedgerReader::Verify() { return VerifyLedger(&db_); }
+
+Status LedgerReader::BackUpTo(const std::string& path) { return BackUp(&db_, path); }
+
+}  // namespace seekroute

@@ -1,0 +1,78 @@
+// Questions to a ledger file, also while it is written. Every answer is as of one moment.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "billing/ledger.h"
+#include "store/sqlite/database.h"
+
+namespace seekroute {
+
+// One row of an answer: names and values in order. Money is nano-USD, time Unix seconds (`created`,
+// `day`) or milliseconds (`at`, `ended`).
+using LedgerCell = std::variant<std::monostate, int64_t, std::string>;
+using LedgerRow = std::vector<std::pair<std::string, LedgerCell>>;
+using LedgerRows = std::vector<LedgerRow>;
+
+// What verify() found.
+struct LedgerReport {
+  std::string rule;  // the first broken invariant, "L1" to "L16"; empty: none
+  int64_t seq = 0;   // of the entry that breaks it; 0: none in particular
+  std::string why;
+  int64_t entries = 0;   // that were read
+  int64_t requests = 0;  // likewise
+};
+
+// Empty strings and absent values in a filter mean any.
+struct RowFilter {
+  std::string org;
+  std::string key;
+  std::optional<int64_t> before;  // rows with a smaller `n`
+  int64_t limit = 100;
+};
+struct DayFilter {
+  std::string org;
+  std::string key;
+  int64_t from = 0;              // first and
+  std::optional<int64_t> until;  // last second, by whole UTC days; both included
+};
+
+// Not thread-safe. Memory is bounded by the rows that are asked for.
+class LedgerReader {
+ public:
+  // Fails when the file is absent, no ledger, or of another version.
+  static Result<LedgerReader> Open(const std::string& path);
+
+  // Of one organization: available, held, debt; zeros when it has no entry. "": the operator's.
+  Result<Postings> Balance(std::string_view org);
+  // All of them, by name: org, available, held, debt.
+  Result<LedgerRows> Balances();
+  // The request of a generation id with its attempts as a list of rows; nothing when unknown.
+  Result<std::optional<LedgerRow>> Generation(std::string_view id);
+  Result<LedgerRows> Attempts(std::string_view generation);
+  // Newest first. `n` pages on.
+  Result<LedgerRows> Requests(const RowFilter& filter);
+  // Sums by day, key and model, oldest first.
+  Result<LedgerRows> Activity(const DayFilter& filter);
+  // At most `limit` entries after `seq`, in order.
+  Result<LedgerRows> Entries(int64_t after, int64_t limit);
+
+  // Reads everything and stops at the first broken invariant.
+  Result<LedgerReport> Verify();
+  // A durable copy at `path`, which must not exist.
+  Status BackUpTo(const std::string& path);
+
+ private:
+  explicit LedgerReader(Database db) : db_(std::move(db)) {}
+  Result<LedgerRows> Collect(Result<Statement> statement);
+
+  Database db_;
+};
+
+}  // namespace seekroute

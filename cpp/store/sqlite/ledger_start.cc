@@ -1,0 +1,229 @@
+// How a ledger file is taken into use, and left.
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <map>
+
+#include "store/sqlite/ledger_writer.h"
+#include "store/sqlite/schema.h"
+
+namespace seekroute {
+namespace {
+
+// Up to this size a start waits for the check; a larger file is checked while it is in use.
+constexpr int64_t kCheckAtOnce = 64 << 20;
+
+// Empty when the file is sound.
+std::string QuickCheck(Database* db) {
+  Result<Statement> check = db->Prepare("PRAGMA quick_check(1)");
+  if (!check) return check.error().message;
+  if (check->Step() != SQLITE_ROW) return db->LastError("checking").message;
+  std::string said = check->Text(0);
+  return said == "ok" ? std::string() : said;
+}
+
+Error Damaged(const std::string& path, const std::string& why) {
+  return MakeError(ErrorCode::kStorageCorrupt,
+                   path + " is damaged: " + why + "; restore a backup of it");
+}
+
+}  // namespace
+
+Result<std::unique_ptr<LedgerWriter>> LedgerWriter::Open(const Options& options,
+                                                         const Clock* clock) {
+  std::unique_ptr<LedgerWriter> writer(new LedgerWriter(options, clock));
+  Status started = writer->Start();
+  if (!started.ok()) return started.error();
+  return writer;
+}
+
+Status LedgerWriter::TakeLock() {
+  // A file of its own: closing any descriptor of the database would drop SQLite's own locks on it.
+  const std::string path = options_.path + ".lock";
+  lock_fd_ = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (lock_fd_ < 0) {
+    return MakeError(ErrorCode::kStoreUnavailable,
+                     "cannot create " + path + "; is its directory there and writable?");
+  }
+  if (flock(lock_fd_, LOCK_EX | LOCK_NB) != 0) {
+    return MakeError(ErrorCode::kStoreUnavailable,
+                     options_.path + " is in use by another process; stop it first");
+  }
+  return Status();
+}
+
+Status LedgerWriter::Start() {
+  if (Status locked = TakeLock(); !locked.ok()) return locked;
+  const mode_t before = umask(0077);
+  Result<Database> opened = Database::Open(options_.path, Database::Mode::kWriter, options_.vfs);
+  umask(before);
+  if (!opened) return opened.error();
+  db_ = std::move(*opened);
+  if (Status sound = CheckFile(); !sound.ok()) return sound;
+  if (Status migrated = Migrate(&db_, options_.path); !migrated.ok()) return migrated;
+  Result<std::unique_ptr<SqliteJournal>> journal = SqliteJournal::Make(&db_);
+  if (!journal) return journal.error();
+  journal_ = std::move(*journal);
+  ledger_ = std::make_unique<Ledger>(journal_.get());
+  Result<Statement> begin = db_.Prepare("BEGIN IMMEDIATE");
+  Result<Statement> commit = db_.Prepare("COMMIT");
+  if (!begin || !commit) return db_.LastError("starting");
+  begin_ = std::move(*begin);
+  commit_ = std::move(*commit);
+  sqlite3_wal_hook(
+      db_.handle(),
+      [](void* pages, sqlite3*, const char*, int count) {
+        *static_cast<int*>(pages) = count;
+        return SQLITE_OK;
+      },
+      &wal_pages_);
+  if (Status loaded = Load(); !loaded.ok()) return loaded;
+  if (Status expired = ExpireOrphans(); !expired.ok()) return expired;
+  thread_ = std::thread([this] { Run(); });
+  return Status();
+}
+
+Status LedgerWriter::CheckFile() {
+  const Result<int64_t> pages = db_.QueryInt("PRAGMA page_count");
+  const Result<int64_t> size = db_.QueryInt("PRAGMA page_size");
+  if (!pages) return pages.error();
+  if (!size) return size.error();
+  if (*pages * *size <= kCheckAtOnce) {
+    const std::string why = QuickCheck(&db_);
+    return why.empty() ? Status() : Status(Damaged(options_.path, why));
+  }
+  if (!options_.background_check) return Status();
+  checker_ = std::thread([this] {
+    Result<Database> db = Database::Open(options_.path, Database::Mode::kReadOnly, options_.vfs);
+    if (!db) return;
+    // Ends early when the writer closes.
+    sqlite3_progress_handler(
+        db->handle(), 10'000,
+        [](void* self) {
+          auto* writer = static_cast<LedgerWriter*>(self);
+          const std::lock_guard<std::mutex> lock(writer->mu_);
+          return writer->stopping_ ? 1 : 0;
+        },
+        this);
+    const std::string why = QuickCheck(&*db);
+    bool stopping = false;
+    {
+      const std::lock_guard<std::mutex> lock(mu_);
+      stopping = stopping_;
+    }
+    if (!why.empty() && !stopping) FailStop(Damaged(options_.path, why));
+  });
+  return Status();
+}
+
+Status LedgerWriter::Load() {
+  Result<Statement> accounts = db_.Prepare(
+      "SELECT o.text, a.available, a.held, a.debt FROM account a JOIN name o ON o.n = a.org");
+  Result<Statement> snapshot = db_.Prepare("SELECT seq, cash, revenue, loss FROM snapshot");
+  Result<Statement> tail = db_.Prepare(
+      "SELECT e.seq, o.text, e.available, e.held, e.debt, e.cash, e.revenue, e.loss FROM entry e "
+      "JOIN name o ON o.n = e.org WHERE e.seq > ? ORDER BY e.seq");
+  Result<Statement> live = db_.Prepare(
+      "SELECT r.generation, o.text, r.held FROM request r JOIN name o ON o.n = r.org "
+      "WHERE r.state = 0");
+  if (!accounts || !snapshot || !tail || !live) return db_.LastError("starting");
+  std::map<std::string, Postings, std::less<>> balances;
+  while (accounts->Step() == SQLITE_ROW) {
+    balances[accounts->Text(0)] = {accounts->Int(1), accounts->Int(2), accounts->Int(3), 0, 0, 0};
+  }
+  if (snapshot->Step() != SQLITE_ROW) return Damaged(options_.path, "its snapshot is gone");
+  snapshot_seq_ = snapshot->Int(0);
+  ledger_->Restore(std::move(balances),
+                   {0, 0, 0, snapshot->Int(1), snapshot->Int(2), snapshot->Int(3)}, snapshot_seq_);
+  snapshot->Reset();
+  tail->Bind(snapshot_seq_);
+  int code = SQLITE_ROW;
+  while ((code = tail->Step()) == SQLITE_ROW) {
+    LedgerEntry entry;
+    entry.seq = tail->Int(0);
+    entry.org = tail->Text(1);
+    entry.postings = {tail->Int(2), tail->Int(3), tail->Int(4),
+                      tail->Int(5), tail->Int(6), tail->Int(7)};
+    if (!ledger_->Replay(entry)) {
+      return Damaged(options_.path, "entry " + std::to_string(entry.seq) + " does not follow");
+    }
+    journal_->MarkChanged(entry.org);
+  }
+  if (code != SQLITE_DONE) return db_.LastError("reading the journal");
+  std::map<std::string, int64_t, std::less<>> held;
+  while ((code = live->Step()) == SQLITE_ROW) {
+    ledger_->RestoreHold(live->Text(0), {live->Text(1), {live->Int(2)}});
+    held[live->Text(1)] += live->Int(2);
+  }
+  if (code != SQLITE_DONE) return db_.LastError("reading the holds");
+  for (const auto& [org, balance] : ledger_->balances()) {
+    const auto found = held.find(org);
+    if (balance.held != (found == held.end() ? 0 : found->second)) {
+      return Damaged(options_.path, "the holds of " + org + " do not add up");
+    }
+  }
+  const Result<int64_t> last_at =
+      db_.QueryInt("SELECT coalesce((SELECT at FROM entry ORDER BY seq DESC LIMIT 1), 0)");
+  if (!last_at) return last_at.error();
+  last_at_ = *last_at;
+  return Status();
+}
+
+// Whoever held these is gone: this writer has the file's lock, and has held nothing yet.
+Status LedgerWriter::ExpireOrphans() {
+  std::vector<std::string> orphans;
+  for (const auto& [id, hold] : ledger_->holds()) orphans.push_back(id);
+  size_t at = 0;
+  bool named = false;
+  while (!named || at < orphans.size()) {
+    if (begin_.Run() != SQLITE_OK) return db_.LastError("starting");
+    if (!named) {
+      Result<Statement> insert = db_.Prepare("INSERT INTO instance (id, started) VALUES (?, ?)");
+      if (!insert) return insert.error();
+      insert->Bind(options_.instance, clock_->WallTime().ms);
+      if (insert->Run() != SQLITE_OK) return db_.LastError("starting");
+      journal_->set_instance(sqlite3_last_insert_rowid(db_.handle()));
+      if (db_.Execute("UPDATE snapshot SET clean = 0") != SQLITE_OK) {
+        return db_.LastError("starting");
+      }
+      named = true;
+    }
+    for (size_t i = 0; i < kMostInBatch && at < orphans.size(); ++i, ++at) {
+      ledger_->Expire(orphans[at], Now());
+    }
+    if (!journal_->ok()) return *journal_->error();
+    if (commit_.Run() != SQLITE_OK) return db_.LastError("starting");
+    ledger_->Release();
+    journal_->OnCommit();
+  }
+  expired_at_start_ = orphans.size();
+  return Status();
+}
+
+LedgerWriter::~LedgerWriter() { Close(); }
+
+void LedgerWriter::Close() {
+  {
+    const std::lock_guard<std::mutex> lock(mu_);
+    stopping_ = true;
+    wake_.notify_all();
+  }
+  if (thread_.joinable()) {
+    thread_.join();
+    // A start after this one has nothing to replay.
+    if (ready() && begin_.Run() == SQLITE_OK) {
+      journal_->WriteSnapshot(*ledger_, true);
+      if (!journal_->ok() || commit_.Run() != SQLITE_OK) db_.RollbackIfOpen();
+    }
+  }
+  if (checker_.joinable()) checker_.join();
+  begin_ = Statement();
+  commit_ = Statement();
+  journal_.reset();
+  db_ = Database();
+  if (lock_fd_ >= 0) close(lock_fd_);
+}
+
+}  // namespace seekroute

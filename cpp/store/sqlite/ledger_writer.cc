@@ -1,0 +1,351 @@
+#include "store/sqlite/ledger_writer.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "store/sqlite/schema.h"
+
+namespace seekroute {
+namespace {
+
+constexpr int kCheckpointPages = 1000;
+constexpr size_t kMostSpends = 1u << 16;
+
+bool IsTransient(int code) {
+  const int kind = code & 0xff;
+  return kind == SQLITE_FULL || kind == SQLITE_BUSY || kind == SQLITE_NOMEM;
+}
+
+Error Refusal(LedgerResult result, const std::string& org) {
+  const std::string why = result == LedgerResult::kDebt
+                              ? " owes money; a top-up repays the debt first"
+                              : " has too little credit; top up, or ask for fewer tokens";
+  return MakeError(ErrorCode::kInsufficientCredits, "organization " + org + why);
+}
+
+}  // namespace
+
+struct LedgerWriter::Task {
+  const std::function<Status(Database*, Ledger*, SqliteJournal*)>* work;
+  Status status;
+  bool done = false;
+};
+
+void LedgerWriter::Hold(ExchangeRow row, HoldRequest request, Held done) {
+  auto operation = std::make_unique<Operation>();
+  operation->kind = Operation::Kind::kHold;
+  operation->row = std::move(row);
+  operation->request = request;
+  operation->held = std::move(done);
+  Enqueue(std::move(operation));
+}
+
+void LedgerWriter::Settle(ExchangeRow row, Stored done) {
+  auto operation = std::make_unique<Operation>();
+  operation->kind = Operation::Kind::kSettle;
+  operation->row = std::move(row);
+  operation->stored = std::move(done);
+  Enqueue(std::move(operation));
+}
+
+void LedgerWriter::Order(LedgerOrder order, Ordered done) {
+  auto operation = std::make_unique<Operation>();
+  operation->order = std::move(order);
+  operation->ordered = std::move(done);
+  Enqueue(std::move(operation));
+}
+
+// The thread answers refusals too: an answer never comes from inside the call.
+void LedgerWriter::Enqueue(std::unique_ptr<Operation> operation) {
+  const std::lock_guard<std::mutex> lock(mu_);
+  const bool settle = operation->kind == Operation::Kind::kSettle;
+  const bool crowded = queue_.size() >= kMostQueued || waiting_count_.load() > kMostWaitingSettles;
+  if (!settle && crowded) {
+    operation->status =
+        MakeError(ErrorCode::kStoreUnavailable, "the ledger is behind with its writing; try again");
+    operation->status.error().retry_after_ms = options_.retry_pace.ns / 1'000'000;
+  }
+  queue_.push_back(std::move(operation));
+  if (queue_.size() == 1) wake_.notify_one();
+}
+
+Status LedgerWriter::RunTask(
+    const std::function<Status(Database*, Ledger*, SqliteJournal*)>& work) {
+  Task task{&work, Status(), false};
+  std::unique_lock<std::mutex> lock(mu_);
+  if (stopping_) return MakeError(ErrorCode::kShuttingDown, "the ledger is closing");
+  tasks_.push_back(&task);
+  wake_.notify_one();
+  task_done_.wait(lock, [&task] { return task.done; });
+  return task.status;
+}
+
+Status LedgerWriter::health() const {
+  const std::lock_guard<std::mutex> lock(mu_);
+  return failure_ ? Status(*failure_) : Status();
+}
+
+UnixMillis LedgerWriter::Now() {
+  last_at_ = std::max(last_at_, clock_->WallTime().ms);
+  return {last_at_};
+}
+
+void LedgerWriter::Run() {
+  pthread_setname_np(pthread_self(), "sr-ledger");
+  bool stopping = false;
+  while (!stopping) {
+    Batch batch;
+    Task* task = nullptr;
+    {
+      std::unique_lock<std::mutex> lock(mu_);
+      const auto ready = [this] { return stopping_ || !queue_.empty() || !tasks_.empty(); };
+      if (waiting_.empty()) {
+        wake_.wait(lock, ready);
+      } else {
+        const int64_t pause = std::max<int64_t>(0, retry_at_.ns - clock_->Now().ns);
+        wake_.wait_for(lock, std::chrono::nanoseconds(pause), ready);
+      }
+      stopping = stopping_ && queue_.size() <= kMostInBatch && tasks_.empty();
+      if (!tasks_.empty()) {
+        task = tasks_.front();
+        tasks_.pop_front();
+      }
+      const bool retry = stopping || clock_->Now() >= retry_at_;
+      while (retry && !waiting_.empty() && (stopping || batch.size() < kMostInBatch)) {
+        batch.push_back(std::move(waiting_.front()));
+        waiting_.pop_front();
+      }
+      while (!queue_.empty() && (stopping || batch.size() < kMostInBatch)) {
+        batch.push_back(std::move(queue_.front()));
+        queue_.pop_front();
+      }
+    }
+    waiting_count_.store(waiting_.size());
+    if (!batch.empty()) Write(std::move(batch));
+    if (task != nullptr) {
+      const Status status = ready() ? (*task->work)(&db_, ledger_.get(), journal_.get()) : health();
+      const std::lock_guard<std::mutex> lock(mu_);
+      task->status = status;
+      task->done = true;
+      task_done_.notify_all();
+    }
+  }
+  // The disk had its last chance: the holds of these are given back at the next start.
+  for (const auto& operation : waiting_) {
+    Refuse(operation.get(), MakeError(ErrorCode::kShuttingDown, "the ledger closed"));
+  }
+  if (delivered_) delivered_();
+  waiting_.clear();
+}
+
+void LedgerWriter::Write(Batch batch) {
+  const auto refused = std::stable_partition(batch.begin(), batch.end(),
+                                             [](const auto& each) { return each->status.ok(); });
+  for (auto each = refused; each != batch.end(); ++each) {
+    Refuse(each->get(), Error((*each)->status.error()));
+  }
+  batch.erase(refused, batch.end());
+  const int code = failed_.load() || batch.empty() ? SQLITE_OK : Commit(batch);
+  if (failed_.load()) {
+    const Status why = health();
+    for (const auto& each : batch) Refuse(each.get(), why.error());
+  } else if (code == SQLITE_OK) {
+    for (const auto& each : batch) Answer(each.get());
+    if (waiting_.empty()) retry_at_ = TimePoint::Never();
+  } else {
+    const Error error = StoreError(code, "writing", sqlite3_errstr(code));
+    for (auto& each : batch) {
+      if (each->kind == Operation::Kind::kSettle) {
+        waiting_.push_back(std::move(each));
+      } else {
+        Refuse(each.get(), error);
+      }
+    }
+    retry_at_ = clock_->Now() + options_.retry_pace;
+    waiting_count_.store(waiting_.size());
+  }
+  if (delivered_) delivered_();
+  Checkpoint();
+}
+
+// By hand and not by SQLite's own hook, which swallows the failure of an fsync.
+void LedgerWriter::Checkpoint() {
+  if (wal_pages_ < kCheckpointPages || failed_.load()) return;
+  wal_pages_ = 0;
+  const int code =
+      sqlite3_wal_checkpoint_v2(db_.handle(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
+  if (code != SQLITE_OK && !IsTransient(code)) FailStop(db_.LastError("checkpointing"));
+}
+
+int LedgerWriter::Commit(const Batch& batch) {
+  const size_t mark = ledger_->Mark();
+  int code = begin_.Run();
+  std::optional<Error> error;
+  if (code == SQLITE_OK) {
+    for (const auto& each : batch) {
+      Apply(each.get());
+      if (!journal_->ok()) break;
+    }
+    journal_->FlushTotals();
+    const bool snapshot = ledger_->last_seq() - snapshot_seq_ >= kEntriesPerSnapshot;
+    if (snapshot) journal_->WriteSnapshot(*ledger_, false);
+    code = journal_->failure();
+    error = journal_->error();
+    if (code == SQLITE_OK) {
+      code = commit_.Run();
+      if (code == SQLITE_OK) {
+        if (snapshot) snapshot_seq_ = ledger_->last_seq();
+        ledger_->Release();
+        journal_->OnCommit();
+        ++commits_;
+        return SQLITE_OK;
+      }
+    }
+  }
+  if (!error) error = db_.LastError("writing");
+  Undo(mark);
+  if (!IsTransient(code)) FailStop(*error);
+  return code;
+}
+
+void LedgerWriter::Undo(size_t mark) {
+  db_.RollbackIfOpen();
+  ledger_->Rollback(mark);
+  ledger_->Release();
+  journal_->OnRollback();
+  spends_.clear();
+}
+
+void LedgerWriter::FailStop(const Error& error) {
+  const std::lock_guard<std::mutex> lock(mu_);
+  if (failure_) return;
+  failure_ = error;
+  failure_->message += "; no money is taken until a restart";
+  failed_.store(true);
+}
+
+void LedgerWriter::Apply(Operation* operation) {
+  switch (operation->kind) {
+    case Operation::Kind::kHold:
+      return ApplyHold(operation);
+    case Operation::Kind::kSettle:
+      return ApplySettle(operation);
+    case Operation::Kind::kOrder:
+      return ApplyOrder(operation);
+  }
+}
+
+Money LedgerWriter::LeftOfKey(const ExchangeRow& row, const KeyLimit& limit) {
+  const int64_t day = limit.since.s / kSecondsPerDay;
+  if (spends_.size() >= kMostSpends) spends_.clear();
+  const auto [found, added] = spends_.try_emplace(row.key_id, KeySpend{day, {}});
+  if (added || found->second.since_day != day) {
+    found->second = {day, journal_->SpentByKey(row.org_id, row.key_id, limit.since)};
+  }
+  return {std::max<int64_t>(0, limit.limit.nano - found->second.spent.nano)};
+}
+
+void LedgerWriter::CountSpend(const ExchangeRow& row, Money change) {
+  const auto found = spends_.find(row.key_id);
+  if (found == spends_.end() || row.created.s / kSecondsPerDay < found->second.since_day) return;
+  found->second.spent.nano += change.nano;
+}
+
+void LedgerWriter::ApplyHold(Operation* operation) {
+  const ExchangeRow& row = operation->row;
+  const HoldRequest& request = operation->request;
+  HoldAnswer& answer = operation->hold_answer;
+  answer = HoldAnswer();
+  Money amount = request.amount;
+  if (request.key_limit) {
+    const Money left = LeftOfKey(row, *request.key_limit);
+    if (left < request.at_least) {
+      answer.available = left;
+      answer.key_limited = true;
+      answer.status = MakeError(ErrorCode::kInsufficientCredits,
+                                "the key's spending limit is reached; raise it, or wait for the "
+                                "next window");
+      return;
+    }
+    amount = std::min(amount, left);
+  }
+  journal_->SetRow(&row);
+  const Ledger::HoldResult held =
+      ledger_->Hold(row.generation_id, row.org_id, amount, request.at_least, Now());
+  journal_->SetRow(nullptr);
+  answer.available = held.available;
+  switch (held.result) {
+    case LedgerResult::kOk:
+      CountSpend(row, held.granted);
+      answer.granted = held.granted;
+      return;
+    case LedgerResult::kInsufficient:
+    case LedgerResult::kDebt:
+      answer.status = Refusal(held.result, row.org_id);
+      return;
+    default:
+      // One exchange, one id, one hold: a second one must not be served for the first one's money.
+      answer.status =
+          MakeError(ErrorCode::kInternal, "the hold of " + row.generation_id +
+                                              " was refused: " + std::string(NameOf(held.result)));
+  }
+}
+
+void LedgerWriter::ApplySettle(Operation* operation) {
+  const ExchangeRow& row = operation->row;
+  operation->status = Status();
+  const auto live = ledger_->holds().find(row.generation_id);
+  const Money held = live == ledger_->holds().end() ? Money{} : live->second.amount;
+  const bool nothing = row.cost.nano == 0 && (row.settlement == Settlement::kFailed ||
+                                              row.settlement == Settlement::kCancelled);
+  journal_->SetRow(&row);
+  const LedgerResult result = nothing ? ledger_->Void(row.generation_id, Now())
+                                      : ledger_->Settle(row.generation_id, row.cost, Now());
+  journal_->SetRow(nullptr);
+  if (result == LedgerResult::kOk) {
+    CountSpend(row, {std::min(row.cost, held).nano - held.nano});
+  } else if (result == LedgerResult::kConflict || result == LedgerResult::kInvalid) {
+    operation->status =
+        MakeError(ErrorCode::kInternal, "the settlement of " + row.generation_id +
+                                            " was refused: " + std::string(NameOf(result)));
+  }
+}
+
+void LedgerWriter::ApplyOrder(Operation* operation) {
+  const LedgerOrder& order = operation->order;
+  OrderAnswer& answer = operation->order_answer;
+  answer = OrderAnswer();
+  std::string org = order.org;
+  switch (order.kind) {
+    case LedgerOrder::Kind::kTopup:
+      answer.result = ledger_->Topup(order.id, org, order.amount, Now());
+      break;
+    case LedgerOrder::Kind::kAdjust:
+    case LedgerOrder::Kind::kChargeback:
+      answer.result =
+          ledger_->Adjust(order.id, org, order.amount, order.kind == LedgerOrder::Kind::kChargeback,
+                          order.note, Now());
+      break;
+    case LedgerOrder::Kind::kRefund:
+      answer.result = ledger_->Refund(order.id, order.request, order.amount, Now());
+      if (const auto hold = journal_->Find(EntryKind::kHold, order.request)) org = hold->org;
+      break;
+  }
+  answer.balance = ledger_->BalanceOf(org);
+}
+
+void LedgerWriter::Answer(Operation* operation) {
+  if (operation->held) operation->held(operation->hold_answer);
+  if (operation->stored) operation->stored(operation->status);
+  if (operation->ordered) operation->ordered(operation->order_answer);
+}
+
+void LedgerWriter::Refuse(Operation* operation, const Error& error) {
+  if (operation->held) operation->held({error, {}, {}, false});
+  if (operation->stored) operation->stored(error);
+  if (operation->ordered) operation->ordered({error, LedgerResult::kInvalid, {}});
+}
+
+}  // namespace seekroute

@@ -1,0 +1,172 @@
+// The one thread that writes a ledger file. What waits is written in one transaction and is
+// answered after its commit: the more wait, the more share one fsync; there is no timer.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "base/time.h"
+#include "billing/ledger.h"
+#include "store/sqlite/database.h"
+#include "store/sqlite/sqlite_journal.h"
+#include "store/store.h"
+
+namespace seekroute {
+
+// What an operator does to an account. `id` makes it happen once.
+struct LedgerOrder {
+  enum class Kind : uint8_t { kTopup, kAdjust, kChargeback, kRefund };
+  Kind kind = Kind::kTopup;
+  std::string id;
+  std::string org;      // not of a refund
+  std::string request;  // generation id, of a refund
+  Money amount;
+  std::string note;  // why, of an adjustment
+};
+
+struct OrderAnswer {
+  Status status;  // ok: `result` says what became of it
+  LedgerResult result = LedgerResult::kInvalid;
+  Postings balance;  // of the organization, afterwards
+};
+
+// Thread-safe but for Open() and the destructor.
+class LedgerWriter {
+ public:
+  struct Options {
+    std::string path;
+    std::string instance;  // random, new at every start
+    std::string vfs;       // a registered one; empty: the default. For fault injection.
+    Duration retry_pace = Duration::Seconds(1);  // of settles that a full disk keeps waiting
+    bool background_check = true;                // false: a large file is not checked for damage
+  };
+  // Called on the writer's thread.
+  using Held = std::function<void(const HoldAnswer&)>;
+  using Stored = std::function<void(const Status&)>;
+  using Ordered = std::function<void(const OrderAnswer&)>;
+
+  static constexpr size_t kMostInBatch = 1024;
+  static constexpr size_t kMostQueued = 65'536;          // past it holds and orders are refused
+  static constexpr size_t kMostWaitingSettles = 10'000;  // past it holds are
+  static constexpr int64_t kEntriesPerSnapshot = 10'000;
+
+  // Takes the file's lock, creates or migrates the file, replays what follows the last snapshot
+  // and gives back the holds of owners that are gone. `clock` is not owned and outlives it. Fails
+  // when another process or writer has the file, and when the file is damaged or not a ledger.
+  static Result<std::unique_ptr<LedgerWriter>> Open(const Options& options, const Clock* clock);
+  // Writes what is queued, answers everything, and closes.
+  ~LedgerWriter();
+  LedgerWriter(const LedgerWriter&) = delete;
+  LedgerWriter& operator=(const LedgerWriter&) = delete;
+
+  void Hold(ExchangeRow row, HoldRequest request, Held done);
+  // Tried again until it is durable, unless the writer has failed or closes.
+  void Settle(ExchangeRow row, Stored done);
+  void Order(LedgerOrder order, Ordered done);
+  // Runs `task` on the writer's thread between transactions and waits for it. Not from a callback.
+  Status RunTask(const std::function<Status(Database*, Ledger*, SqliteJournal*)>& task);
+  // Called after each batch, on the writer's thread; for ports, which deliver in bulk. Set before
+  // the first operation.
+  void OnBatch(std::function<void()> delivered) { delivered_ = std::move(delivered); }
+
+  // False once a write or fsync has failed: what is on the disk is not certain until a restart.
+  bool ready() const { return !failed_.load(); }
+  // Why, when not ready().
+  Status health() const;
+  uint64_t commits() const { return commits_.load(); }
+  size_t expired_at_start() const { return expired_at_start_; }
+  const std::string& path() const { return options_.path; }
+
+ private:
+  struct Operation {
+    enum class Kind : uint8_t { kHold, kSettle, kOrder };
+    Kind kind = Kind::kOrder;
+    ExchangeRow row;
+    HoldRequest request;
+    LedgerOrder order;
+    Held held;
+    Stored stored;
+    Ordered ordered;
+    // What to answer once it is durable.
+    HoldAnswer hold_answer;
+    Status status;
+    OrderAnswer order_answer;
+  };
+  using Batch = std::vector<std::unique_ptr<Operation>>;
+  struct Task;
+  struct KeySpend {
+    int64_t since_day = 0;
+    Money spent;
+  };
+
+  LedgerWriter(Options options, const Clock* clock) : options_(std::move(options)), clock_(clock) {}
+  Status Start();
+  Status TakeLock();
+  Status CheckFile();
+  Status Load();
+  Status ExpireOrphans();
+  void Run();
+  void Enqueue(std::unique_ptr<Operation> operation);
+  void Write(Batch batch);
+  void Checkpoint();
+  // 0, or SQLite's failure: then everything is as before the batch.
+  int Commit(const Batch& batch);
+  void Apply(Operation* operation);
+  void ApplyHold(Operation* operation);
+  void ApplySettle(Operation* operation);
+  void ApplyOrder(Operation* operation);
+  // What the key may still spend. Counts from the file once a window, then in memory.
+  Money LeftOfKey(const ExchangeRow& row, const KeyLimit& limit);
+  void CountSpend(const ExchangeRow& row, Money change);
+  void Undo(size_t mark);
+  void Answer(Operation* operation);
+  void Refuse(Operation* operation, const Error& error);
+  void FailStop(const Error& error);
+  UnixMillis Now();
+  void Close();
+
+  const Options options_;
+  const Clock* const clock_;
+  int lock_fd_ = -1;
+  std::function<void()> delivered_;
+  size_t expired_at_start_ = 0;
+
+  // The writer's thread.
+  Database db_;
+  std::unique_ptr<SqliteJournal> journal_;
+  std::unique_ptr<Ledger> ledger_;
+  Statement begin_, commit_;
+  std::unordered_map<std::string, KeySpend> spends_;
+  std::deque<std::unique_ptr<Operation>> waiting_;  // settles that could not be written
+  TimePoint retry_at_ = TimePoint::Never();
+  int wal_pages_ = 0;  // as of the last commit
+  int64_t snapshot_seq_ = 0;
+  int64_t last_at_ = 0;  // entries are in order of time, whatever the clock does
+
+  std::atomic<bool> failed_{false};
+  std::atomic<uint64_t> commits_{0};
+  std::atomic<size_t> waiting_count_{0};
+
+  mutable std::mutex mu_;
+  std::condition_variable wake_;                  // the writer
+  std::condition_variable task_done_;             // who waits in RunTask()
+  std::deque<std::unique_ptr<Operation>> queue_;  // mu_
+  std::deque<Task*> tasks_;                       // mu_
+  bool stopping_ = false;                         // mu_
+  std::optional<Error> failure_;                  // mu_
+
+  std::thread thread_;
+  std::thread checker_;
+};
+
+}  // namespace seekroute

@@ -1,0 +1,340 @@
+#include "store/sqlite/ledger_writer.h"
+
+#include <gtest/gtest.h>
+#include <sqlite3.h>
+
+#include <filesystem>
+#include <thread>
+
+#include "store/sqlite/prune.h"
+#include "testing/ledger_fixture.h"
+
+namespace seekroute::testing {
+namespace {
+
+class LedgerWriterTest : public ::testing::Test {
+ protected:
+  void Open() {
+    ledger_.reset();
+    auto opened = SqliteLedger::Open(folder_.file(), &clock_);
+    ASSERT_TRUE(opened) << opened.error().message;
+    ledger_ = std::move(*opened);
+  }
+  void SetUp() override { Open(); }
+  LedgerWriter& writer() { return ledger_->writer(); }
+
+  void Settle(ExchangeRow row) { EXPECT_TRUE(SettleNow(writer(), std::move(row)).ok()); }
+
+  LedgerReader Reader() {
+    auto reader = LedgerReader::Open(folder_.file());
+    EXPECT_TRUE(reader) << reader.error().message;
+    return std::move(*reader);
+  }
+  Postings Balance(const std::string& org = "org") {
+    auto balance = Reader().Balance(org);
+    EXPECT_TRUE(balance);
+    return *balance;
+  }
+  LedgerCell Cell(const std::string& generation, std::string_view column) {
+    const auto row = Reader().Generation(generation);
+    EXPECT_TRUE(row && *row);
+    for (const auto& [name, cell] : **row) {
+      if (name == column) return cell;
+    }
+    return {};
+  }
+  // Against the rules: what somebody with a shell might do to the file.
+  void Tamper(const std::string& sql) {
+    ledger_.reset();
+    sqlite3* raw = nullptr;
+    ASSERT_EQ(sqlite3_open(folder_.file().c_str(), &raw), SQLITE_OK);
+    ASSERT_EQ(sqlite3_exec(raw, sql.c_str(), nullptr, nullptr, nullptr), SQLITE_OK)
+        << sqlite3_errmsg(raw);
+    sqlite3_close(raw);
+  }
+
+  LedgerFolder folder_;
+  WallClock clock_;
+  std::unique_ptr<SqliteLedger> ledger_;
+};
+
+TEST_F(LedgerWriterTest, HoldsSettlesAndTellsOfThem) {
+  EXPECT_EQ(TopupNow(writer(), "manual:1", 1000).result, LedgerResult::kOk);
+  const HoldAnswer held = HoldNow(writer(), "gen-1", 600);
+  EXPECT_TRUE(held.status.ok());
+  EXPECT_EQ(held.granted.nano, 600);
+  EXPECT_EQ(held.available.nano, 1000);
+  EXPECT_EQ(Balance(), (Postings{400, 600, 0, 0, 0, 0}));
+  EXPECT_TRUE(SettleNow(writer(), AnsweredRow("gen-1", 250)).ok());
+  EXPECT_EQ(Balance(), (Postings{750, 0, 0, 0, 0, 0}));
+  EXPECT_EQ(Balance(""), (Postings{0, 0, 0, -1000, 250, 0}));
+  EXPECT_EQ(Cell("gen-1", "state"), LedgerCell("settled"));
+  EXPECT_EQ(Cell("gen-1", "cost"), LedgerCell(int64_t{250}));
+  EXPECT_EQ(Cell("gen-1", "settlement"), LedgerCell("exact"));
+  EXPECT_EQ(Cell("gen-1", "first_content_us"), LedgerCell(int64_t{300'000}));
+  EXPECT_EQ(Reader().Attempts("gen-1")->size(), 1U);
+  EXPECT_EQ(BrokenRule(folder_.file()), "");
+}
+
+TEST_F(LedgerWriterTest, RefusesWhatTheBalanceDoesNotCover) {
+  TopupNow(writer(), "manual:1", 100);
+  const HoldAnswer refused = HoldNow(writer(), "gen-1", 101);
+  EXPECT_EQ(refused.status.error().code, ErrorCode::kInsufficientCredits);
+  EXPECT_EQ(refused.available.nano, 100);
+  const HoldAnswer cut = HoldNow(writer(), RowOf("gen-2"), {{500}, {60}, {}});
+  EXPECT_TRUE(cut.status.ok());
+  EXPECT_EQ(cut.granted.nano, 100);
+  EXPECT_EQ(HoldNow(writer(), "gen-2", 0).status.error().code, ErrorCode::kInternal);
+}
+
+TEST_F(LedgerWriterTest, AFailedRequestIsVoidedAndKeepsItsRow) {
+  TopupNow(writer(), "manual:1", 100);
+  HoldNow(writer(), "gen-1", 60);
+  ExchangeRow row = RowOf("gen-1");
+  row.error = "upstream_timeout";
+  row.status = 504;
+  row.settlement = Settlement::kFailed;
+  Settle(row);
+  EXPECT_EQ(Balance().available, 100);
+  EXPECT_EQ(Cell("gen-1", "state"), LedgerCell("voided"));
+  EXPECT_EQ(Cell("gen-1", "error"), LedgerCell("upstream_timeout"));
+  // Again, and of a request that was never held: nothing happens.
+  Settle(row);
+  EXPECT_TRUE(SettleNow(writer(), AnsweredRow("gen-9", 5)).ok());
+  EXPECT_EQ(Reader().Entries(0, 100)->size(), 3U);
+}
+
+TEST_F(LedgerWriterTest, AnOverrunIsTheOperatorsLoss) {
+  TopupNow(writer(), "manual:1", 100);
+  HoldNow(writer(), "gen-1", 60);
+  EXPECT_TRUE(SettleNow(writer(), AnsweredRow("gen-1", 75)).ok());
+  EXPECT_EQ(Balance().available, 40);
+  EXPECT_EQ(Balance(""), (Postings{0, 0, 0, -100, 75, -15}));
+  EXPECT_EQ(Cell("gen-1", "cost"), LedgerCell(int64_t{60}));
+  EXPECT_EQ(BrokenRule(folder_.file()), "");
+}
+
+TEST_F(LedgerWriterTest, OrdersHappenOnce) {
+  EXPECT_EQ(TopupNow(writer(), "stripe:evt_1", 100).balance.available, 100);
+  EXPECT_EQ(TopupNow(writer(), "stripe:evt_1", 100).result, LedgerResult::kExists);
+  EXPECT_EQ(TopupNow(writer(), "stripe:evt_1", 101).result, LedgerResult::kConflict);
+  HoldNow(writer(), "gen-1", 60);
+  Settle(AnsweredRow("gen-1", 50));
+  const LedgerOrder refund{LedgerOrder::Kind::kRefund, "r", {}, "gen-1", {30}, {}};
+  EXPECT_EQ(OrderNow(writer(), refund).result, LedgerResult::kOk);
+  EXPECT_EQ(OrderNow(writer(), refund).result, LedgerResult::kExists);
+  const LedgerOrder more{LedgerOrder::Kind::kRefund, "s", {}, "gen-1", {21}, {}};
+  EXPECT_EQ(OrderNow(writer(), more).result, LedgerResult::kTooMuch);
+  const LedgerOrder back{LedgerOrder::Kind::kChargeback, "c", "org", {}, {-200}, "dispute"};
+  const OrderAnswer debt = OrderNow(writer(), back);
+  EXPECT_EQ(debt.balance, (Postings{0, 0, -120, 0, 0, 0}));
+  EXPECT_EQ(HoldNow(writer(), "gen-2", 1).status.error().code, ErrorCode::kInsufficientCredits);
+  Open();
+  EXPECT_EQ(OrderNow(writer(), back).result, LedgerResult::kExists);
+  EXPECT_EQ(BrokenRule(folder_.file()), "");
+}
+
+TEST_F(LedgerWriterTest, AKeyStopsAtItsLimit) {
+  TopupNow(writer(), "manual:1", 10'000);
+  const HoldRequest request{{60}, {60}, KeyLimit{{100}, {1'800'000'000}}};
+  EXPECT_TRUE(HoldNow(writer(), RowOf("gen-1"), request).status.ok());
+  const HoldAnswer over = HoldNow(writer(), RowOf("gen-2"), request);
+  EXPECT_EQ(over.status.error().code, ErrorCode::kInsufficientCredits);
+  EXPECT_TRUE(over.key_limited);
+  EXPECT_EQ(over.available.nano, 40);
+  EXPECT_TRUE(HoldNow(writer(), RowOf("gen-3", "org", "other"), request).status.ok());
+  Settle(AnsweredRow("gen-1", 10));
+  const HoldAnswer cut = HoldNow(writer(), RowOf("gen-4"), {{95}, {1}, request.key_limit});
+  EXPECT_EQ(cut.granted.nano, 90);
+  Open();  // counted from the file: 10 charged; the hold of gen-4 was given back
+  EXPECT_EQ(HoldNow(writer(), RowOf("gen-5"), {{95}, {1}, request.key_limit}).granted.nano, 90);
+  const KeyLimit tomorrow{{100}, {1'800'000'000 + 86'400}};
+  EXPECT_TRUE(HoldNow(writer(), RowOf("gen-6"), {{95}, {95}, tomorrow}).status.ok());
+}
+
+TEST_F(LedgerWriterTest, TheHoldsOfADeadOwnerAreGivenBack) {
+  TopupNow(writer(), "manual:1", 100);
+  HoldNow(writer(), "gen-1", 60);
+  Open();
+  EXPECT_EQ(writer().expired_at_start(), 1U);
+  EXPECT_EQ(Balance().available, 100);
+  EXPECT_EQ(Cell("gen-1", "state"), LedgerCell("expired"));
+  EXPECT_EQ(Cell("gen-1", "lost_bound"), LedgerCell(int64_t{60}));
+  EXPECT_TRUE(SettleNow(writer(), AnsweredRow("gen-1", 50)).ok());  // late: nothing is charged
+  EXPECT_EQ(Balance().available, 100);
+  EXPECT_EQ(BrokenRule(folder_.file()), "");
+}
+
+TEST_F(LedgerWriterTest, OneWriterAFile) {
+  const auto second = SqliteLedger::Open(folder_.file(), &clock_);
+  ASSERT_FALSE(second);
+  EXPECT_NE(second.error().message.find("in use"), std::string::npos);
+}
+
+TEST_F(LedgerWriterTest, RefusesFilesThatAreNotItsOwn) {
+  Tamper("PRAGMA user_version=99");
+  auto newer = SqliteLedger::Open(folder_.file(), &clock_);
+  ASSERT_FALSE(newer);
+  EXPECT_NE(newer.error().message.find("install the newer"), std::string::npos);
+  const std::string other = folder_.path("other.db");
+  sqlite3* raw = nullptr;
+  ASSERT_EQ(sqlite3_open(other.c_str(), &raw), SQLITE_OK);
+  sqlite3_exec(raw, "CREATE TABLE t (x)", nullptr, nullptr, nullptr);
+  sqlite3_close(raw);
+  EXPECT_FALSE(SqliteLedger::Open(other, &clock_));
+  EXPECT_FALSE(LedgerReader::Open(folder_.path("absent.db")));
+}
+
+TEST_F(LedgerWriterTest, TheJournalCannotBeRewritten) {
+  TopupNow(writer(), "manual:1", 100);
+  HoldNow(writer(), "gen-1", 60);
+  Settle(AnsweredRow("gen-1", 50));
+  ledger_.reset();
+  sqlite3* raw = nullptr;
+  ASSERT_EQ(sqlite3_open(folder_.file().c_str(), &raw), SQLITE_OK);
+  for (const char* sql :
+       {"UPDATE entry SET available = 1, held = -1", "DELETE FROM entry WHERE seq = 1",
+        "UPDATE request SET cost = 0", "DELETE FROM request",
+        "INSERT INTO entry (seq, kind, org, available, held, debt, cash, revenue, loss, at) "
+        "VALUES (9, 1, 1, 5, 0, 0, 0, 0, 0, 0)",
+        "UPDATE account SET available = -1"}) {
+    EXPECT_EQ(sqlite3_exec(raw, sql, nullptr, nullptr, nullptr), SQLITE_CONSTRAINT) << sql;
+  }
+  sqlite3_close(raw);
+}
+
+TEST_F(LedgerWriterTest, VerifyNamesTheFirstBrokenRule) {
+  TopupNow(writer(), "manual:1", 100);
+  HoldNow(writer(), "gen-1", 60);
+  Settle(AnsweredRow("gen-1", 50));
+  HoldNow(writer(), "gen-2", 10);
+  Settle(AnsweredRow("gen-2", 10));
+  Open();  // stores the balances
+  const std::string copy = folder_.path("sound.db");
+  ASSERT_TRUE(Reader().BackUpTo(copy).ok());
+  ledger_.reset();
+  const std::pair<const char*, const char*> damages[] = {
+      {"DROP TRIGGER entry_is_final", "L9"},
+      {"INSERT INTO pruning VALUES (1); DELETE FROM entry WHERE seq = 3; DELETE FROM pruning",
+       "L9 at 4"},
+      {"UPDATE account SET available = available + 1", "L6"},
+      {"UPDATE snapshot SET revenue = 1", "L6"},
+      {"INSERT INTO entry SELECT 6, 3, NULL, org, request, 0, 0, 0, 0, 0, 0, at, NULL FROM entry "
+       "WHERE seq = 5",
+       "L5 at 6"},
+      {"INSERT INTO entry SELECT 6, 8, 'x', org, NULL, -1000, 0, 0, 0, 0, 1000, at, NULL FROM "
+       "entry WHERE seq = 5",
+       "L2 at 6"},
+      {"INSERT INTO entry SELECT 6, 7, 'r', org, request, 51, 0, 0, 0, -51, 0, at, NULL FROM entry "
+       "WHERE seq = 3",
+       "L11 at 6"},
+  };
+  for (const auto& [sql, rule] : damages) {
+    std::filesystem::remove(folder_.file());
+    std::filesystem::remove(folder_.file() + "-wal");
+    std::filesystem::remove(folder_.file() + "-shm");
+    std::filesystem::copy_file(copy, folder_.file());
+    EXPECT_EQ(BrokenRule(folder_.file()), "");
+    Tamper(sql);
+    EXPECT_EQ(BrokenRule(folder_.file()).rfind(rule, 0), 0U)
+        << sql << " gave " << BrokenRule(folder_.file());
+  }
+}
+
+TEST_F(LedgerWriterTest, ADamagedFileIsNotTakenIntoUse) {
+  TopupNow(writer(), "manual:1", 100);
+  HoldNow(writer(), "gen-1", 60);
+  ledger_.reset();
+  const auto size = std::filesystem::file_size(folder_.file());
+  ASSERT_GT(size, 8192U);
+  FILE* raw = fopen(folder_.file().c_str(), "r+b");
+  ASSERT_NE(raw, nullptr);
+  for (uintmax_t at = 4096; at < size; at += 512) {
+    fseek(raw, static_cast<long>(at), SEEK_SET);
+    fputs("garbage", raw);
+  }
+  fclose(raw);
+  const auto opened = SqliteLedger::Open(folder_.file(), &clock_);
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().code, ErrorCode::kStorageCorrupt);
+}
+
+TEST_F(LedgerWriterTest, ABackupOfABusyLedgerIsSound) {
+  TopupNow(writer(), "manual:1", 1'000'000);
+  std::atomic<bool> stop{false};
+  std::thread load([&] {
+    for (int i = 0; !stop.load(); ++i) {
+      const std::string id = "gen-" + std::to_string(i);
+      HoldNow(writer(), id, 10);
+      Settle(AnsweredRow(id, 3));
+    }
+  });
+  for (int i = 0; i < 5; ++i) {
+    const std::string copy = folder_.path("copy" + std::to_string(i));
+    EXPECT_TRUE(Reader().BackUpTo(copy).ok());
+    EXPECT_FALSE(Reader().BackUpTo(copy).ok());  // nothing is written over
+    EXPECT_EQ(BrokenRule(copy), "");
+    EXPECT_EQ(BrokenRule(folder_.file()), "");
+  }
+  stop.store(true);
+  load.join();
+}
+
+TEST_F(LedgerWriterTest, PruningKeepsTheSumsAndTheIdsOfOrders) {
+  TopupNow(writer(), "manual:1", 10'000);
+  TopupNow(writer(), "manual:2", 500, "other");
+  for (int i = 0; i < 40; ++i) {
+    if (i == 20) clock_.wall_ms += 100'000'000;
+    const std::string id = "gen-" + std::to_string(i);
+    HoldNow(writer(), RowOf(id, i % 3 == 0 ? "other" : "org"), {{20}, {20}, {}});
+    // One straddles the day, one is still held.
+    if (i != 5 && i != 39) Settle(AnsweredRow(id, i == 7 ? 25 : 7));
+  }
+  Settle(AnsweredRow("gen-5", 7));
+  const Postings before[] = {Balance(), Balance("other"), Balance("")};
+  const auto pruned = Prune(&writer(), {1'800'000'000'000 + 50'000'000});
+  ASSERT_TRUE(pruned);
+  EXPECT_EQ(pruned->requests, 5);  // up to the one that straddles
+  EXPECT_EQ(BrokenRule(folder_.file()), "");
+  const auto again = Prune(&writer(), {1'800'000'000'000 + 50'000'000});
+  EXPECT_EQ(again->entries, 0);
+  const Postings after[] = {Balance(), Balance("other"), Balance("")};
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(before[i], after[i]);
+  EXPECT_EQ(TopupNow(writer(), "manual:1", 10'000).result, LedgerResult::kExists);
+  EXPECT_EQ(TopupNow(writer(), "manual:1", 10'001).result, LedgerResult::kConflict);
+  Open();  // gives gen-39 back
+  clock_.wall_ms += 1'000'000'000;
+  TopupNow(writer(), "manual:3", 1);
+  const auto all = Prune(&writer(), {clock_.wall_ms.load()});
+  ASSERT_TRUE(all);
+  EXPECT_EQ(all->requests, 35);
+  EXPECT_EQ(Reader().Entries(0, 1000)->size(), 3U);  // two openings and a top-up
+  EXPECT_EQ(BrokenRule(folder_.file()), "");
+  EXPECT_EQ(Balance("").revenue, before[2].revenue);
+  Open();
+  EXPECT_EQ(Balance().available + Balance("other").available,
+            10'501 - before[2].revenue - before[2].loss);
+  EXPECT_EQ(Reader().Activity({})->size(), 2U);
+}
+
+TEST_F(LedgerWriterTest, ReadsPageByPage) {
+  TopupNow(writer(), "manual:1", 10'000);
+  for (int i = 0; i < 7; ++i) {
+    const std::string id = "gen-" + std::to_string(i);
+    HoldNow(writer(), RowOf(id, "org", i % 2 == 0 ? "even" : "odd"), {{20}, {20}, {}});
+    Settle(AnsweredRow(id, 7, "org", i % 2 == 0 ? "even" : "odd"));
+  }
+  LedgerReader reader = Reader();
+  const auto newest = reader.Requests({"org", "", {}, 3});
+  ASSERT_EQ(newest->size(), 3U);
+  const auto next = std::get<int64_t>(newest->back()[0].second);
+  EXPECT_EQ(reader.Requests({"org", "", next, 100})->size(), 4U);
+  EXPECT_EQ(reader.Requests({"", "even", {}, 100})->size(), 4U);
+  EXPECT_EQ(reader.Requests({"nobody", "", {}, 100})->size(), 0U);
+  EXPECT_EQ(reader.Activity({"org", "odd", 0, {}})->size(), 1U);
+  EXPECT_EQ(reader.Entries(13, 100)->size(), 2U);
+  EXPECT_EQ(reader.Balances()->size(), 1U);
+}
+
+}  // namespace
+}  // namespace seekroute::testing

@@ -1,0 +1,203 @@
+#include "store/sqlite/schema.h"
+
+#include "store/sqlite/backup.h"
+
+namespace seekroute {
+namespace {
+
+// Texts that repeat are numbers (`name`). Entries of requests have no id of their own: their
+// request's row knows the numbers of its hold and of its end, which saves an index of the journal.
+// `pruning` has a row while old rows are being rolled up, and only then do they go.
+constexpr const char* kVersion1 = R"sql(
+CREATE TABLE name (n INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE) STRICT;
+
+CREATE TABLE instance (n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, started INTEGER NOT NULL)
+STRICT;
+
+CREATE TABLE request (
+  n INTEGER PRIMARY KEY,
+  generation TEXT NOT NULL UNIQUE,
+  request_id TEXT NOT NULL,
+  state INTEGER NOT NULL CHECK (state BETWEEN 0 AND 3),
+  instance INTEGER NOT NULL REFERENCES instance (n),
+  org INTEGER NOT NULL REFERENCES name (n),
+  key INTEGER NOT NULL REFERENCES name (n),
+  requested_model INTEGER NOT NULL REFERENCES name (n),
+  model INTEGER NOT NULL REFERENCES name (n),
+  price_revision INTEGER NOT NULL REFERENCES name (n),
+  created INTEGER NOT NULL,
+  held INTEGER NOT NULL CHECK (held >= 0),
+  hold_seq INTEGER NOT NULL,
+  flags INTEGER NOT NULL,
+  end_seq INTEGER,
+  ended INTEGER,
+  cost INTEGER CHECK (cost >= 0 AND cost <= held),
+  lost_bound INTEGER,
+  upstream_cost INTEGER,
+  settlement INTEGER,
+  status INTEGER,
+  provider INTEGER REFERENCES name (n),
+  error INTEGER REFERENCES name (n),
+  finish_reason INTEGER REFERENCES name (n),
+  service_tier INTEGER REFERENCES name (n),
+  prompt_tokens INTEGER,
+  completion_tokens INTEGER,
+  cached_tokens INTEGER,
+  reasoning_tokens INTEGER,
+  cache_write_tokens INTEGER,
+  total_us INTEGER,
+  first_content_us INTEGER,
+  overhead_us INTEGER,
+  CHECK ((state = 0) = (end_seq IS NULL))
+) STRICT;
+CREATE INDEX request_held ON request (n) WHERE state = 0;
+CREATE INDEX request_by_org ON request (org);
+
+CREATE TABLE attempt (
+  request INTEGER NOT NULL REFERENCES request (n),
+  place INTEGER NOT NULL,
+  provider INTEGER NOT NULL REFERENCES name (n),
+  status INTEGER NOT NULL,
+  error INTEGER NOT NULL REFERENCES name (n),
+  waited_us INTEGER NOT NULL,
+  PRIMARY KEY (request, place)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE entry (
+  seq INTEGER PRIMARY KEY,
+  kind INTEGER NOT NULL CHECK (kind BETWEEN 1 AND 9),
+  id TEXT,
+  org INTEGER NOT NULL REFERENCES name (n),
+  request INTEGER,
+  available INTEGER NOT NULL,
+  held INTEGER NOT NULL,
+  debt INTEGER NOT NULL,
+  cash INTEGER NOT NULL,
+  revenue INTEGER NOT NULL,
+  loss INTEGER NOT NULL,
+  at INTEGER NOT NULL,
+  note TEXT,
+  CHECK (available + held + debt + cash + revenue + loss = 0)
+) STRICT;
+CREATE UNIQUE INDEX entry_by_id ON entry (kind, id) WHERE id IS NOT NULL;
+CREATE INDEX refund_by_request ON entry (request) WHERE kind = 7;
+
+CREATE TABLE past_order (
+  kind INTEGER NOT NULL,
+  id TEXT NOT NULL,
+  org INTEGER NOT NULL REFERENCES name (n),
+  generation TEXT NOT NULL,
+  available INTEGER NOT NULL,
+  held INTEGER NOT NULL,
+  debt INTEGER NOT NULL,
+  cash INTEGER NOT NULL,
+  revenue INTEGER NOT NULL,
+  loss INTEGER NOT NULL,
+  at INTEGER NOT NULL,
+  note TEXT NOT NULL,
+  PRIMARY KEY (kind, id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE account (
+  org INTEGER PRIMARY KEY REFERENCES name (n),
+  available INTEGER NOT NULL CHECK (available >= 0),
+  held INTEGER NOT NULL CHECK (held >= 0),
+  debt INTEGER NOT NULL CHECK (debt <= 0)
+) STRICT;
+CREATE TABLE snapshot (
+  one INTEGER PRIMARY KEY CHECK (one = 1),
+  seq INTEGER NOT NULL,
+  cash INTEGER NOT NULL,
+  revenue INTEGER NOT NULL,
+  loss INTEGER NOT NULL,
+  clean INTEGER NOT NULL
+) STRICT;
+INSERT INTO snapshot VALUES (1, 0, 0, 0, 0, 1);
+
+CREATE TABLE day_total (
+  org INTEGER NOT NULL REFERENCES name (n),
+  key INTEGER NOT NULL REFERENCES name (n),
+  day INTEGER NOT NULL,
+  model INTEGER NOT NULL REFERENCES name (n),
+  requests INTEGER NOT NULL,
+  failed INTEGER NOT NULL,
+  prompt_tokens INTEGER NOT NULL,
+  completion_tokens INTEGER NOT NULL,
+  cached_tokens INTEGER NOT NULL,
+  reasoning_tokens INTEGER NOT NULL,
+  cost INTEGER NOT NULL,
+  upstream_cost INTEGER NOT NULL,
+  PRIMARY KEY (org, key, day, model)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE pruning (one INTEGER PRIMARY KEY CHECK (one = 1)) STRICT;
+
+CREATE TRIGGER entry_is_final BEFORE UPDATE ON entry
+BEGIN SELECT RAISE(ABORT, 'a journal entry is never rewritten'); END;
+CREATE TRIGGER entry_is_kept BEFORE DELETE ON entry WHEN NOT EXISTS (SELECT 1 FROM pruning)
+BEGIN SELECT RAISE(ABORT, 'a journal entry is never deleted'); END;
+CREATE TRIGGER request_is_final BEFORE UPDATE ON request
+WHEN OLD.state <> 0 OR NEW.state = 0 OR NEW.n <> OLD.n OR NEW.generation <> OLD.generation
+  OR NEW.org <> OLD.org OR NEW.held <> OLD.held OR NEW.hold_seq <> OLD.hold_seq
+BEGIN SELECT RAISE(ABORT, 'a request is completed once'); END;
+CREATE TRIGGER request_is_kept BEFORE DELETE ON request WHEN NOT EXISTS (SELECT 1 FROM pruning)
+BEGIN SELECT RAISE(ABORT, 'a request is never deleted'); END;
+)sql";
+
+struct Step {
+  int64_t to;
+  const char* sql;
+};
+// Each brings a file of version to - 1 to `to`.
+constexpr Step kSteps[] = {{1, kVersion1}};
+
+}  // namespace
+
+Status Migrate(Database* db, const std::string& path) {
+  const Result<int64_t> version = db->QueryInt("PRAGMA user_version");
+  if (!version) return version.error();
+  const Result<int64_t> tables = db->QueryInt("SELECT count(*) FROM sqlite_master");
+  if (!tables) return tables.error();
+  if (*version == 0 && *tables > 0) {
+    return MakeError(ErrorCode::kStoreUnavailable,
+                     path + " is a database, but not a ledger; name another file");
+  }
+  if (*version > 0) {
+    if (Status known = CheckVersion(db); known.ok()) return known;
+    if (*version >= kSchemaVersion) return CheckVersion(db);
+    Status saved = BackUp(db, path + ".v" + std::to_string(*version) + ".bak");
+    if (!saved.ok()) return saved;
+  }
+  std::string sql = "BEGIN IMMEDIATE;";
+  for (const Step& step : kSteps) {
+    if (step.to > *version) sql += step.sql;
+  }
+  sql += "PRAGMA application_id=" + std::to_string(kApplicationId) + ";";
+  sql += "PRAGMA user_version=" + std::to_string(kSchemaVersion) + "; COMMIT;";
+  if (db->Execute(sql) != SQLITE_OK) {
+    Error error = db->LastError("creating its tables in " + path);
+    db->RollbackIfOpen();
+    return error;
+  }
+  return Status();
+}
+
+Status CheckVersion(Database* db) {
+  const Result<int64_t> application = db->QueryInt("PRAGMA application_id");
+  if (!application) return application.error();
+  const Result<int64_t> version = db->QueryInt("PRAGMA user_version");
+  if (!version) return version.error();
+  if (*application != kApplicationId) {
+    return MakeError(ErrorCode::kStoreUnavailable, "the file is not a ledger; name another");
+  }
+  if (*version != kSchemaVersion) {
+    return MakeError(ErrorCode::kStoreUnavailable,
+                     "the ledger has schema version " + std::to_string(*version) +
+                         " and this seekroute knows " + std::to_string(kSchemaVersion) +
+                         (*version > kSchemaVersion ? ": install the newer seekroute"
+                                                    : ": start the server once to upgrade it"));
+  }
+  return Status();
+}
+
+}  // namespace seekroute
