@@ -13,7 +13,7 @@ import pytest
 
 from seekroute import _core
 from seekroute.config.snapshot import build_options
-from serving import MODEL, RunningServer, chat_body, running_server
+from serving import RunningServer, chat_body, running_server
 
 PEPPER = b"pepper of a test"
 KEY = b"sr-a-key-of-a-test"

@@ -117,6 +117,13 @@ py::list ListOf(const LedgerRows& rows) {
   return list;
 }
 
+// Memory is bounded by the page.
+int64_t Page(int64_t limit) {
+  constexpr int64_t kMost = 10'000;
+  if (limit < 1 || limit > kMost) throw py::value_error("limit: expected 1 to 10000");
+  return limit;
+}
+
 // A ledger file of a process without a gateway. Reads go to a connection of their own, so any
 // thread may ask; everything waits without the GIL.
 class LedgerFile {
@@ -138,22 +145,24 @@ class LedgerFile {
     }
   }
 
+  // Who is waiting for an answer still gets it.
   void Close() {
-    const py::gil_scoped_release unlocked;
-    ledger_.reset();
+    std::shared_ptr<SqliteLedger> last = std::move(ledger_);
+    ledger_ = nullptr;
     closed_ = true;
+    const py::gil_scoped_release unlocked;
+    last.reset();
   }
 
   // For Gateway: the ledger itself, for as long as either is open.
   py::capsule Share() {
-    Writer();
-    return {new std::shared_ptr<SqliteLedger>(ledger_),
+    return {new std::shared_ptr<SqliteLedger>(Ledger()),
             [](void* shared) { delete static_cast<std::shared_ptr<SqliteLedger>*>(shared); }};
   }
 
   // (result, available, held, debt) after the order.
   py::tuple Order(LedgerOrder order) {
-    LedgerWriter& writer = Writer();
+    const std::shared_ptr<SqliteLedger> ledger = Ledger();
     struct Wait {
       std::mutex mu;
       std::condition_variable done;
@@ -162,7 +171,7 @@ class LedgerFile {
     const auto wait = std::make_shared<Wait>();
     {
       const py::gil_scoped_release unlocked;
-      writer.Order(std::move(order), [wait](const OrderAnswer& answer) {
+      ledger->writer().Order(std::move(order), [wait](const OrderAnswer& answer) {
         const std::lock_guard<std::mutex> lock(wait->mu);
         wait->answer = answer;
         wait->done.notify_one();
@@ -196,7 +205,7 @@ class LedgerFile {
   }
   py::list Rows(const std::string& org, const std::string& key, std::optional<int64_t> before,
                 int64_t limit) {
-    const RowFilter filter{org, key, before, limit};
+    const RowFilter filter{org, key, before, Page(limit)};
     return ListOf(Read([&](LedgerReader& reader) { return reader.Requests(filter); }));
   }
   py::list Activity(const std::string& org, const std::string& key, int64_t from,
@@ -205,6 +214,7 @@ class LedgerFile {
     return ListOf(Read([&](LedgerReader& reader) { return reader.Activity(filter); }));
   }
   py::list Entries(int64_t after, int64_t limit) {
+    Page(limit);
     return ListOf(Read([&](LedgerReader& reader) { return reader.Entries(after, limit); }));
   }
   py::dict Verify() {
@@ -227,27 +237,27 @@ class LedgerFile {
     if (!status.ok()) Throw(status.error());
   }
   py::tuple PruneBefore(int64_t older_than_ms) {
-    LedgerWriter& writer = Writer();
+    const std::shared_ptr<SqliteLedger> ledger = Ledger();
     Pruned pruned;
     {
       const py::gil_scoped_release unlocked;
-      pruned = Unwrap(Prune(&writer, {older_than_ms}));
+      pruned = Unwrap(Prune(&ledger->writer(), {older_than_ms}));
     }
     return py::make_tuple(pruned.entries, pruned.requests);
   }
-  size_t Expired() { return Writer().expired_at_start(); }
+  size_t Expired() { return Ledger()->writer().expired_at_start(); }
 
  private:
-  LedgerWriter& Writer() {
+  std::shared_ptr<SqliteLedger> Ledger() const {
     if (!ledger_) {
       throw py::value_error(closed_ ? "the ledger is closed" : "the ledger is open for reading");
     }
-    return ledger_->writer();
+    return ledger_;
   }
 
   const std::string path_;
   SystemClock clock_;
-  std::shared_ptr<SqliteLedger> ledger_;  // null: reads only
+  std::shared_ptr<SqliteLedger> ledger_;  // null: reads only. Guarded by the GIL.
   bool closed_ = false;
 };
 

@@ -168,3 +168,66 @@ class MemoryLedger:
 
     def balances(self) -> dict[str | None, tuple[int, int, int]]:
         """(available, held, debt) by organization; under None (cash, revenue, loss)."""
+
+Row: TypeAlias = dict[str, Any]
+
+@final
+class LedgerFile:
+    """A ledger file of a process that runs no gateway. Every method may be called from any thread
+    and waits without the GIL. Amounts are nano-USD.
+
+    One process writes a ledger; while it runs, others open it with `read_only=True`. A file that
+    is in use, damaged or no ledger raises RuntimeError, whose text starts with the error's wire
+    name: "store_unavailable: ...".
+    """
+
+    def __init__(self, path: str, *, read_only: bool = False) -> None: ...
+    def close(self) -> None:
+        """Lets go of the file; reads still work."""
+
+    def topup(self, id: str, org: str, amount_nano: int) -> tuple[str, int, int, int]:
+        """Durable when it returns: (result, available, held, debt). `id` makes it happen once:
+        "ok", "exists" the second time, "conflict" with other arguments, "invalid"."""
+
+    def adjust(
+        self, id: str, org: str, amount_nano: int, note: str, *, chargeback: bool = False
+    ) -> tuple[str, int, int, int]:
+        """Gives, or with a negative amount takes; what is not available becomes debt (<= 0)."""
+
+    def refund(self, id: str, generation: str, amount_nano: int) -> tuple[str, int, int, int]:
+        """Gives back part of a charge; also "unknown" and "too_much"."""
+
+    def balance(self, org: str) -> tuple[int, int, int, int, int, int]:
+        """(available, held, debt, 0, 0, 0); of "" the operator's (0, 0, 0, cash, revenue, loss)."""
+
+    def balances(self) -> list[Row]:
+        """org, available, held, debt; by name."""
+
+    def generation(self, id: str) -> Row | None:
+        """One request by its generation id, with its `attempts`."""
+
+    def rows(
+        self, *, org: str = "", key: str = "", before: int | None = None, limit: int = 100
+    ) -> list[Row]:
+        """Requests, newest first; the last one's `n` as `before` gives the next page."""
+
+    def activity(
+        self, *, org: str = "", key: str = "", since: int = 0, until: int | None = None
+    ) -> list[Row]:
+        """Sums by UTC day, key and model, of the days of two Unix times, both included."""
+
+    def entries(self, after: int = 0, limit: int = 1000) -> list[Row]:
+        """Journal entries in order; the last one's `seq` as `after` gives the next page."""
+
+    def verify(self) -> Row:
+        """rule ("" when sound), seq, why, entries, requests."""
+
+    def backup(self, path: str) -> None:
+        """A durable copy as of one moment; `path` must not exist."""
+
+    def prune(self, older_than_ms: int) -> tuple[int, int]:
+        """Rolls up what is older than a Unix time in ms: (entries, requests) that went."""
+
+    @property
+    def expired_at_start(self) -> int:
+        """Holds of a dead process that were given back when the file was opened."""

@@ -175,27 +175,21 @@ int64_t SqliteJournal::InsertRequest(const LedgerEntry& entry) {
 }
 
 void SqliteJournal::CompleteRequest(const LedgerEntry& entry, const RequestKeys& request) {
-  if (row_ == nullptr) {
-    // Nobody knows what the upstream did: it may have cost as much as was held.
-    Statement& update = sql_[kCompleteRequest].Bind(
-        static_cast<int64_t>(entry.kind == EntryKind::kVoid ? RequestState::kVoided
-                                                            : RequestState::kExpired),
-        entry.seq, entry.at.ms, int64_t{0}, request.held, int64_t{0},
-        static_cast<int64_t>(Settlement::kFailed), int64_t{0}, std::nullopt, NameOfText("unknown"),
-        std::nullopt, std::nullopt, int64_t{0}, int64_t{0}, int64_t{0}, int64_t{0}, int64_t{0},
-        int64_t{0}, int64_t{0}, int64_t{0}, int64_t{0}, request.n);
-    return Run(update);
-  }
-  const ExchangeRow& row = *row_;
   const auto state = entry.kind == EntryKind::kSettle ? RequestState::kSettled
                      : entry.kind == EntryKind::kVoid ? RequestState::kVoided
                                                       : RequestState::kExpired;
+  // Of an owner that is gone nobody knows what its upstream did: at most what was held.
+  const ExchangeRow unknown;
+  std::optional<int64_t> lost_bound;
+  if (state == RequestState::kExpired) lost_bound = request.held;
+  const ExchangeRow& row = row_ == nullptr ? unknown : *row_;
+  const std::string_view error = row_ == nullptr ? std::string_view("unknown") : row.error;
   const int64_t flags = (row.streamed ? kStreamed : 0) | (row.estimated ? kEstimated : 0) |
                         (row.usage_odd ? kUsageOdd : 0);
   Run(sql_[kCompleteRequest].Bind(
-      static_cast<int64_t>(state), entry.seq, entry.at.ms, entry.postings.revenue, std::nullopt,
+      static_cast<int64_t>(state), entry.seq, entry.at.ms, entry.postings.revenue, lost_bound,
       row.upstream_cost.nano, static_cast<int64_t>(row.settlement), int64_t{row.status},
-      NameOfText(row.provider), NameOfText(row.error), NameOfText(row.finish_reason),
+      NameOfText(row.provider), NameOfText(error), NameOfText(row.finish_reason),
       NameOfText(row.service_tier), row.prompt_tokens, row.completion_tokens, row.cached_tokens,
       row.reasoning_tokens, row.cache_write_tokens, Microseconds(row.total),
       Microseconds(row.first_content), Microseconds(row.overhead), flags, request.n));
@@ -205,7 +199,7 @@ void SqliteJournal::CompleteRequest(const LedgerEntry& entry, const RequestKeys&
                                   int64_t{attempt.status}, NameOfText(attempt.error),
                                   Microseconds(attempt.waited)));
   }
-  AddToDay(NameOfText(entry.org), {entry.postings.revenue});
+  if (row_ != nullptr) AddToDay(NameOfText(entry.org), {entry.postings.revenue});
 }
 
 void SqliteJournal::AddToDay(int64_t org, Money charge) {

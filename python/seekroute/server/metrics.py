@@ -30,6 +30,7 @@ _HELP: Final = {
     "seekroute_output_tokens_total": "Completion tokens.",
     "seekroute_overhead_seconds": "The gateway's own part of a request's time.",
     "seekroute_provider_up": "1 while a provider is asked, 0 while it is left out.",
+    "seekroute_settle_late_total": "Answers that ended before their settlement was stored.",
     "seekroute_time_to_first_token_seconds": "Time from request to first content.",
     "seekroute_upstream_latency_seconds": "Time from sending a request to a provider's answer.",
     "seekroute_upstream_requests_total": "Requests to providers by the status they answered.",
