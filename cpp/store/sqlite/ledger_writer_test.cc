@@ -196,6 +196,7 @@ TEST_F(LedgerWriterTest, TheJournalCannotBeRewritten) {
   for (const char* sql :
        {"UPDATE entry SET available = 1, held = -1", "DELETE FROM entry WHERE seq = 1",
         "UPDATE request SET cost = 0", "DELETE FROM request",
+        // NOLINTNEXTLINE(bugprone-suspicious-missing-comma): one statement over two lines
         "INSERT INTO entry (seq, kind, org, available, held, debt, cash, revenue, loss, at) "
         "VALUES (9, 1, 1, 5, 0, 0, 0, 0, 0, 0)",
         "UPDATE account SET available = -1"}) {

@@ -52,6 +52,7 @@ bool FindCut(Database* db, UnixMillis older_than, int64_t limit, int64_t* cut) {
 // In this order. Of a request that is still held, or ended after the cut, the hold is booked again
 // behind the openings. One that ended before and is refunded after keeps its row, without entries.
 constexpr std::string_view kRollUp[] = {
+    // NOLINTNEXTLINE(bugprone-suspicious-missing-comma): one statement over several lines
     "INSERT INTO past_order SELECT e.kind, e.id, e.org, coalesce(r.generation, ''), e.available, "
     "e.held, e.debt, e.cash, e.revenue, e.loss, e.at, coalesce(e.note, '') FROM entry e "
     "LEFT JOIN request r ON r.n = e.request WHERE e.seq <= ?1 AND e.id IS NOT NULL",
