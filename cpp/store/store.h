@@ -74,7 +74,9 @@ using StoreTicket = uint64_t;
 // What one key may spend in its running window.
 struct KeyLimit {
   Money limit;
-  UnixSeconds since;  // charges and holds of requests created from here on count
+  // Charges and holds of requests created on its UTC day or later count: by whole days, so that
+  // a key's spending is known from the totals of days.
+  UnixSeconds since;
 };
 
 // Money to set aside for a request before it is sent anywhere.

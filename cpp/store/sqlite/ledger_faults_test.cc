@@ -173,6 +173,7 @@ TEST(LedgerFullDisk, HoldsAreRefusedAndSettlesWait) {
     if (write(fd, line.data(), line.size()) < 0) _exit(4);
   };
   std::vector<std::thread> threads;
+  threads.reserve(4);
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([&, t] {
       for (int i = 0;; ++i) {

@@ -12,6 +12,9 @@ namespace {
 
 constexpr int64_t kAny = std::numeric_limits<int64_t>::max();
 
+// The entries that the stored balances do not have.
+#define SR_TAIL(columns) "SELECT " columns " FROM entry WHERE seq > (SELECT seq FROM snapshot)"
+
 #define SR_REQUEST_COLUMNS                                                                      \
   "SELECT r.n, r.generation, r.request_id, "                                                    \
   "CASE r.state WHEN 0 THEN 'held' WHEN 1 THEN 'settled' WHEN 2 THEN 'voided' ELSE 'expired' "  \
@@ -65,16 +68,16 @@ Result<Postings> LedgerReader::Balance(std::string_view org) {
   // What the last snapshot says, and the entries after it.
   Result<Statement> statement =
       org.empty()
-          ? db_.Prepare(
-                "SELECT 0, 0, 0, s.cash + coalesce(sum(e.cash), 0), "
-                "s.revenue + coalesce(sum(e.revenue), 0), s.loss + coalesce(sum(e.loss), 0) "
-                "FROM snapshot s LEFT JOIN entry e ON e.seq > s.seq")
-          : db_.Prepare(
-                "SELECT coalesce(max(a.available), 0) + coalesce(sum(e.available), 0), "
-                "coalesce(max(a.held), 0) + coalesce(sum(e.held), 0), "
-                "coalesce(min(a.debt), 0) + coalesce(sum(e.debt), 0), 0, 0, 0 FROM name o "
-                "JOIN snapshot s LEFT JOIN account a ON a.org = o.n "
-                "LEFT JOIN entry e ON e.seq > s.seq AND e.org = o.n WHERE o.text = ?");
+          ? db_.Prepare("WITH part(cash, revenue, loss) AS (SELECT cash, revenue, loss FROM snapshot "
+                        "UNION ALL " SR_TAIL("cash, revenue, loss") ") "
+                        "SELECT 0, 0, 0, sum(cash), sum(revenue), sum(loss) FROM part")
+          : db_.Prepare("WITH part(org, available, held, debt) AS "
+                        "(SELECT org, available, held, debt FROM account "
+                        "WHERE org = (SELECT n FROM name WHERE text = ?1) "
+                        "UNION ALL " SR_TAIL("org, available, held, debt")
+                        " AND org = (SELECT n FROM name WHERE text = ?1)) "
+                        "SELECT coalesce(sum(available), 0), coalesce(sum(held), 0), "
+                        "coalesce(sum(debt), 0), 0, 0, 0 FROM part");
   if (!statement) return statement.error();
   if (!org.empty()) statement->Bind(org);
   if (statement->Step() != SQLITE_ROW) return db_.LastError("reading");
@@ -87,10 +90,12 @@ Result<Postings> LedgerReader::Balance(std::string_view org) {
 Result<LedgerRows> LedgerReader::Balances() {
   return Collect(db_.Prepare(
       "WITH part(org, available, held, debt) AS (SELECT org, available, held, debt FROM account "
-      "UNION ALL SELECT org, available, held, debt FROM entry "
-      "WHERE seq > (SELECT seq FROM snapshot)) "
-      "SELECT o.text AS org, sum(available) AS available, sum(held) AS held, sum(debt) AS debt "
-      "FROM part p JOIN name o ON o.n = p.org GROUP BY p.org ORDER BY o.text"));
+      "UNION ALL " SR_TAIL(
+          "org, available, held, debt") ") "
+                                        "SELECT o.text AS org, sum(available) AS available, "
+                                        "sum(held) AS held, sum(debt) AS debt "
+                                        "FROM part p JOIN name o ON o.n = p.org GROUP BY p.org "
+                                        "ORDER BY o.text"));
 }
 
 Result<std::optional<LedgerRow>> LedgerReader::Generation(std::string_view id) {

@@ -5,7 +5,7 @@
 namespace seekroute {
 namespace {
 
-constexpr int64_t kEntriesPerStep = 50'000;
+constexpr int64_t kEntriesPerStep = 10'000;
 
 // Runs one statement with its parameters; false: it failed.
 template <typename... Values>
@@ -27,66 +27,76 @@ bool Ask(Database* db, int64_t* answer, std::string_view sql, const Values&... v
   return true;
 }
 
-// Requests are numbered in the order of their holds: the last one whose hold is not after ?1.
-#define SR_LAST_REQUEST                                                                    \
-  "(SELECT coalesce((SELECT request FROM entry WHERE seq <= ?1 AND kind = 2 ORDER BY seq " \
-  "DESC LIMIT 1), 0))"
-
-// The last entry that can go: nothing after it, and no request that stays, refers to it or to one
-// before it. Each round moves it before one more request that straddles it.
+// The last entry that can go: none after it is old enough. An overrun is not parted from its
+// settlement.
 bool FindCut(Database* db, UnixMillis older_than, int64_t limit, int64_t* cut) {
+  int64_t kind = 0;
   if (!Ask(db, cut,
            "SELECT coalesce((SELECT seq - 1 FROM entry WHERE at >= ? AND seq <= ? "
            "ORDER BY seq LIMIT 1), ?)",
-           older_than.ms, limit, limit)) {
+           older_than.ms, limit, limit) ||
+      !Ask(db, &kind, "SELECT coalesce((SELECT kind FROM entry WHERE seq = ? + 1), 0)", *cut)) {
     return false;
   }
-  for (;;) {
-    int64_t before = 0;
-    if (!Ask(db, &before,
-             "SELECT coalesce(min(r.hold_seq), ?1 + 1) FROM request r WHERE r.n <= " SR_LAST_REQUEST
-             " AND "
-             "(r.end_seq IS NULL OR r.end_seq > ?1 OR EXISTS (SELECT 1 FROM entry e WHERE "
-             "e.kind = 7 AND e.request = r.n AND e.seq > ?1))",
-             *cut)) {
-      return false;
-    }
-    // An overrun is not parted from its settlement.
-    int64_t kind = 0;
-    if (!Ask(db, &kind, "SELECT coalesce((SELECT kind FROM entry WHERE seq = ?), 0)", before)) {
-      return false;
-    }
-    const int64_t next = before - 1 - (kind == static_cast<int64_t>(EntryKind::kOverrun) ? 1 : 0);
-    if (next >= *cut) return true;
-    *cut = next;
-  }
+  if (kind == static_cast<int64_t>(EntryKind::kOverrun)) --*cut;
+  return true;
 }
 
+// Requests are numbered in the order of their holds: these have theirs up to ?1.
+#define SR_OLD_REQUESTS                                                                   \
+  " n <= (SELECT coalesce((SELECT request FROM entry WHERE seq <= ?1 AND kind = 2 ORDER " \
+  "BY seq DESC LIMIT 1), 0)) "
+#define SR_HAS_LATER_REFUND \
+  " EXISTS (SELECT 1 FROM entry e WHERE e.kind = 7 AND e.request = request.n AND e.seq > ?1) "
+
+// In this order. Of a request that is still held, or ended after the cut, the hold is booked again
+// behind the openings. One that ended before and is refunded after keeps its row, without entries.
+constexpr std::string_view kRollUp[] = {
+    // NOLINTNEXTLINE(bugprone-suspicious-missing-comma): one statement over several lines
+    "INSERT INTO past_order SELECT e.kind, e.id, e.org, coalesce(r.generation, ''), e.available, "
+    "e.held, e.debt, e.cash, e.revenue, e.loss, e.at, coalesce(e.note, '') FROM entry e "
+    "LEFT JOIN request r ON r.n = e.request WHERE e.seq <= ?1 AND e.id IS NOT NULL",
+    "CREATE TEMP TABLE kept AS SELECT e.* FROM entry e JOIN request r ON r.n = e.request "
+    "WHERE e.seq <= ?1 AND e.kind = 2 AND (r.end_seq IS NULL OR r.end_seq > ?1) ORDER BY e.seq",
+    "CREATE TEMP TABLE opening AS SELECT org, sum(available) AS available, sum(debt) AS debt, "
+    "sum(cash) AS cash, sum(revenue) AS revenue, sum(loss) AS loss, max(at) AS at FROM entry "
+    "WHERE seq <= ?1 AND seq NOT IN (SELECT seq FROM temp.kept) GROUP BY org "
+    "HAVING sum(available) OR sum(debt) OR sum(cash) OR sum(revenue) OR sum(loss)",
+    "DELETE FROM attempt WHERE request IN (SELECT n FROM request WHERE" SR_OLD_REQUESTS
+    "AND end_seq <= ?1 AND NOT" SR_HAS_LATER_REFUND ")",
+    "UPDATE request SET hold_seq = 0, end_seq = 0 WHERE" SR_OLD_REQUESTS
+    "AND end_seq <= ?1 AND" SR_HAS_LATER_REFUND,
+};
+constexpr std::string_view kDropRequests =
+    "DELETE FROM request WHERE" SR_OLD_REQUESTS "AND end_seq <= ?1 AND NOT" SR_HAS_LATER_REFUND;
+// Numbered so that the last of them is the last that went: the journal stays gapless.
+constexpr std::string_view kBookAgain[] = {
+    "INSERT INTO entry (seq, kind, org, available, held, debt, cash, revenue, loss, at) "
+    "SELECT ?1 - (SELECT count(*) FROM temp.kept) - (SELECT count(*) FROM temp.opening) + rowid, "
+    "9, org, available, 0, debt, cash, revenue, loss, at FROM temp.opening",
+    "INSERT INTO entry SELECT ?1 - (SELECT count(*) FROM temp.kept) + rowid, kind, id, org, "
+    "request, available, held, debt, cash, revenue, loss, at, note FROM temp.kept",
+    "UPDATE request SET hold_seq = ?1 - (SELECT count(*) FROM temp.kept) + k.rowid "
+    "FROM temp.kept k WHERE k.request = request.n",
+};
+
 bool RollUp(Database* db, int64_t cut, Pruned* pruned) {
-  constexpr std::string_view kOrders =
-      "INSERT INTO past_order SELECT e.kind, e.id, e.org, coalesce(r.generation, ''), e.available, "
-      "e.held, e.debt, e.cash, e.revenue, e.loss, e.at, coalesce(e.note, '') FROM entry e "
-      "LEFT JOIN request r ON r.n = e.request WHERE e.seq <= ? AND e.id IS NOT NULL";
-  constexpr std::string_view kSums =
-      "CREATE TEMP TABLE opening AS SELECT org, sum(available) AS available, sum(debt) AS debt, "
-      "sum(cash) AS cash, sum(revenue) AS revenue, sum(loss) AS loss, max(at) AS at FROM entry "
-      "WHERE seq <= ? GROUP BY org";
-  // Numbered so that the last of them is the last that went: the journal stays gapless.
-  constexpr std::string_view kOpenings =
-      "INSERT INTO entry (seq, kind, org, available, held, debt, cash, revenue, loss, at) "
-      "SELECT ? - (SELECT count(*) FROM temp.opening) + rowid, 9, org, available, 0, debt, cash, "
-      "revenue, loss, at FROM temp.opening";
-  if (!Execute(db, "INSERT INTO pruning VALUES (1)") || !Execute(db, kOrders, cut)) return false;
-  if (!Execute(db, "DELETE FROM attempt WHERE request <= " SR_LAST_REQUEST, cut)) return false;
-  if (!Execute(db, "DELETE FROM request WHERE n <= " SR_LAST_REQUEST, cut)) return false;
-  pruned->requests += sqlite3_changes64(db->handle());
-  if (!Execute(db, kSums, cut) || !Execute(db, "DELETE FROM entry WHERE seq <= ?", cut)) {
-    return false;
+  if (!Execute(db, "INSERT INTO pruning VALUES (1)")) return false;
+  for (const std::string_view sql : kRollUp) {
+    if (!Execute(db, sql, cut)) return false;
   }
+  if (!Execute(db, kDropRequests, cut)) return false;
+  pruned->requests += sqlite3_changes64(db->handle());
+  if (!Execute(db, "DELETE FROM entry WHERE seq <= ?", cut)) return false;
   pruned->entries += sqlite3_changes64(db->handle());
-  if (!Execute(db, kOpenings, cut)) return false;
-  pruned->entries -= sqlite3_changes64(db->handle());
-  return Execute(db, "DROP TABLE temp.opening") && Execute(db, "DELETE FROM pruning");
+  for (const std::string_view sql : kBookAgain) {
+    if (!Execute(db, sql, cut)) return false;
+  }
+  int64_t left = 0;
+  if (!Ask(db, &left, "SELECT count(*) FROM entry WHERE seq <= ?", cut)) return false;
+  pruned->entries -= left;
+  return db->Execute("DROP TABLE temp.opening; DROP TABLE temp.kept; DELETE FROM pruning") ==
+         SQLITE_OK;
 }
 
 }  // namespace
@@ -94,6 +104,7 @@ bool RollUp(Database* db, int64_t cut, Pruned* pruned) {
 Result<Pruned> Prune(LedgerWriter* writer, UnixMillis older_than) {
   Pruned pruned;
   bool more = true;
+  int64_t span = kEntriesPerStep;  // longer where little else than live holds is in it
   const auto step = [&](Database* db, Ledger* ledger, SqliteJournal* journal) -> Status {
     const auto fail = [db, journal](std::string_view doing) {
       Error error = db->LastError(doing);
@@ -112,7 +123,7 @@ Result<Pruned> Prune(LedgerWriter* writer, UnixMillis older_than) {
              first)) {
       return fail("pruning");
     }
-    const int64_t limit = std::min(ledger->last_seq(), first + openings + kEntriesPerStep - 1);
+    const int64_t limit = std::min(ledger->last_seq(), first + openings + span - 1);
     if (!FindCut(db, older_than, limit, &cut)) return fail("pruning");
     if (cut < first + openings) {  // nothing but what is rolled up already
       db->RollbackIfOpen();
@@ -126,7 +137,8 @@ Result<Pruned> Prune(LedgerWriter* writer, UnixMillis older_than) {
     journal->OnCommit();
     pruned.entries += now.entries;
     pruned.requests += now.requests;
-    more = cut == limit && limit < ledger->last_seq();
+    if (now.entries < span / 2) span *= 2;
+    more = limit < ledger->last_seq() && cut >= limit - 1;
     return Status();
   };
   while (more) {

@@ -11,10 +11,11 @@ struct Pruned {
   int64_t requests = 0;
 };
 
-// Replaces the journal's entries before `older_than`, as far as no younger one refers to them, by
-// one opening entry an organization, and drops their requests. Top-ups, adjustments and refunds
-// keep their ids, so that none is booked twice; the totals of days stay. In transactions of
-// bounded size between the writer's batches. Thread-safe; not from the writer's callbacks.
+// Replaces the journal's entries before `older_than` by one opening entry an organization, and
+// drops the requests that ended there. Top-ups, adjustments and refunds keep their ids, so that
+// none is booked twice; the totals of days stay; a dropped request cannot be refunded. In
+// transactions of bounded size between the writer's batches. Thread-safe; not from the writer's
+// callbacks.
 Result<Pruned> Prune(LedgerWriter* writer, UnixMillis older_than);
 
 }  // namespace seekroute

@@ -7,7 +7,8 @@ namespace {
 
 // Texts that repeat are numbers (`name`). Entries of requests have no id of their own: their
 // request's row knows the numbers of its hold and of its end, which saves an index of the journal.
-// `pruning` has a row while old rows are being rolled up, and only then do they go.
+// `pruning` has a row while old rows are being rolled up, and only then do they go; a request with
+// hold_seq 0 is one whose entries went, and which a younger refund needs.
 constexpr const char* kVersion1 = R"sql(
 CREATE TABLE name (n INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE) STRICT;
 
@@ -98,6 +99,8 @@ CREATE TABLE past_order (
   PRIMARY KEY (kind, id)
 ) STRICT, WITHOUT ROWID;
 
+CREATE INDEX past_refund ON past_order (generation) WHERE kind = 7;
+
 CREATE TABLE account (
   org INTEGER PRIMARY KEY REFERENCES name (n),
   available INTEGER NOT NULL CHECK (available >= 0),
@@ -137,8 +140,9 @@ BEGIN SELECT RAISE(ABORT, 'a journal entry is never rewritten'); END;
 CREATE TRIGGER entry_is_kept BEFORE DELETE ON entry WHEN NOT EXISTS (SELECT 1 FROM pruning)
 BEGIN SELECT RAISE(ABORT, 'a journal entry is never deleted'); END;
 CREATE TRIGGER request_is_final BEFORE UPDATE ON request
-WHEN OLD.state <> 0 OR NEW.state = 0 OR NEW.n <> OLD.n OR NEW.generation <> OLD.generation
-  OR NEW.org <> OLD.org OR NEW.held <> OLD.held OR NEW.hold_seq <> OLD.hold_seq
+WHEN NOT EXISTS (SELECT 1 FROM pruning) AND (OLD.state <> 0 OR NEW.state = 0 OR NEW.n <> OLD.n
+  OR NEW.generation <> OLD.generation OR NEW.org <> OLD.org OR NEW.held <> OLD.held
+  OR NEW.hold_seq <> OLD.hold_seq)
 BEGIN SELECT RAISE(ABORT, 'a request is completed once'); END;
 CREATE TRIGGER request_is_kept BEFORE DELETE ON request WHEN NOT EXISTS (SELECT 1 FROM pruning)
 BEGIN SELECT RAISE(ABORT, 'a request is never deleted'); END;
