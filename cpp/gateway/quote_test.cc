@@ -35,8 +35,8 @@ struct Quoted {
   }
 
   std::string Write() const {
-    return WriteQuote(admission, R"({"messages":[{"role":"user","content":"Hi"}]})", snapshot,
-                      UnixSeconds{7});
+    return *WriteQuote(admission, R"({"messages":[{"role":"user","content":"Hi"}]})", snapshot,
+                       GatewayOptions(), UnixSeconds{7});
   }
 };
 
