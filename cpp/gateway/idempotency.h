@@ -24,7 +24,7 @@ class IdempotencyTable {
  public:
   // What a claim stands for: a digest of the API key's id and of the header's value.
   using Name = Mac;
-  static constexpr int64_t kKeptSeconds = 24 * 3600;
+  static constexpr int64_t kKeptSeconds = int64_t{24} * 3600;
 
   explicit IdempotencyTable(size_t capacity) : capacity_(capacity) {}
 

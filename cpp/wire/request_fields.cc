@@ -196,7 +196,8 @@ Result<Money> ParseUsdLimit(std::string_view text) {
     digits.resize(digits.size() - cut);
   }
   if (digits.empty()) return Money{};
-  if (shift > kNanoDigits * 2 || digits.size() > 2 * kNanoDigits + 1) return fail("at most 9e9");
+  constexpr auto kMostDigits = int64_t{2} * kNanoDigits;
+  if (shift > kMostDigits || digits.size() > kMostDigits + 1) return fail("at most 9e9");
   if (shift > 0) digits.append(static_cast<size_t>(shift), '0');
   Money amount;
   const char* const end = digits.data() + digits.size();
