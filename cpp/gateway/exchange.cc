@@ -16,8 +16,8 @@ namespace {
 constexpr std::string_view kKeepAlive = ": SEEKROUTE PROCESSING\n";
 
 // A body is kept to the end of its exchange, should the provider report no usage, unless it is
-// longer: then its estimate is made at once, in a few nanoseconds a byte.
-constexpr size_t kMaxKeptBody = size_t{64} << 10;
+// longer: then its estimate is made at once, which takes several times as long as relaying it.
+constexpr size_t kMaxKeptBody = size_t{2} << 20;
 
 std::string_view FaultName(Fault fault) {
   switch (fault) {
