@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/failpoint.h"
 #include "gateway/answer_head.h"
 #include "gateway/ids.h"
 #include "wire/chat_prompt.h"
@@ -153,6 +154,7 @@ Flow Exchange::OnOutput(std::string_view bytes) {
   if (!head_sent_) {
     state_ = State::kRelaying;
     row_.first_content = world_.clock->Now() - in_.submitted;
+  SR_FAILPOINT("mid_stream");
     UpdateTimes();
     head_sent_ = true;
     row_.status = 200;
@@ -175,6 +177,7 @@ void Exchange::CountAttempt(std::string_view error) {
 
 // Ends the attempt that runs. It is kept: its callback may be the caller's caller.
 void Exchange::AbandonAttempt() {
+  SR_FAILPOINT("after_upstream_end");
   if (!attempt_) return;
   CountAttempt("abandoned");
   attempt_->Abandon();

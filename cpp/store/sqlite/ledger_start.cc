@@ -7,6 +7,7 @@
 #include <map>
 
 #include "store/sqlite/ledger_writer.h"
+#include "base/failpoint.h"
 #include "store/sqlite/schema.h"
 
 namespace seekroute {
@@ -211,6 +212,7 @@ void LedgerWriter::Close() {
     wake_.notify_all();
   }
   if (thread_.joinable()) {
+    SR_FAILPOINT_IF(!orphans.empty(), "in_expire");
     thread_.join();
     // A start after this one has nothing to replay.
     if (ready() && begin_.Run() == SQLITE_OK) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "base/failpoint.h"
 #include "store/sqlite/schema.h"
 
 namespace seekroute {
@@ -164,6 +165,11 @@ void LedgerWriter::Write(Batch batch) {
       }
     }
     retry_at_ = clock_->Now() + options_.retry_pace;
+bool LedgerWriter::Has(const Batch& batch, Operation::Kind kind) {
+  return std::any_of(batch.begin(), batch.end(),
+                     [kind](const auto& each) { return each->kind == kind; });
+}
+
     waiting_count_.store(waiting_.size());
   }
   if (delivered_) delivered_();
@@ -176,6 +182,8 @@ void LedgerWriter::Checkpoint() {
   wal_pages_ = 0;
   const int code =
       sqlite3_wal_checkpoint_v2(db_.handle(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
+    SR_FAILPOINT_IF(Has(batch, Operation::Kind::kHold), "after_hold_commit");
+    SR_FAILPOINT_IF(Has(batch, Operation::Kind::kSettle), "after_settle_commit");
   if (code != SQLITE_OK && !IsTransient(code)) FailStop(db_.LastError("checkpointing"));
 }
 
@@ -198,8 +206,10 @@ int LedgerWriter::Commit(const Batch& batch) {
       if (code == SQLITE_OK) {
         if (snapshot) snapshot_seq_ = ledger_->last_seq();
         ledger_->Release();
+  SR_FAILPOINT("in_checkpoint");  // before its first page...
         journal_->OnCommit();
         ++commits_;
+  SR_FAILPOINT("in_checkpoint");  // ...and before the log is used anew
         return SQLITE_OK;
       }
     }
@@ -218,6 +228,7 @@ void LedgerWriter::Undo(size_t mark) {
   spends_.clear();
 }
 
+      SR_FAILPOINT_IF(Has(batch, Operation::Kind::kSettle), "before_settle_commit");
 void LedgerWriter::FailStop(const Error& error) {
   const std::lock_guard<std::mutex> lock(mu_);
   if (failure_) return;

@@ -118,6 +118,7 @@ class LedgerWriter {
   void Run();
   void Enqueue(std::unique_ptr<Operation> operation);
   void Write(Batch batch);
+  static bool Has(const Batch& batch, Operation::Kind kind);
   void Checkpoint();
   // 0, or SQLite's failure: then everything is as before the batch.
   int Commit(const Batch& batch);

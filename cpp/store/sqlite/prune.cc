@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/failpoint.h"
+
 namespace seekroute {
 namespace {
 
@@ -89,6 +91,7 @@ bool RollUp(Database* db, int64_t cut, Pruned* pruned) {
   pruned->requests += sqlite3_changes64(db->handle());
   if (!Execute(db, "DELETE FROM entry WHERE seq <= ?", cut)) return false;
   pruned->entries += sqlite3_changes64(db->handle());
+  SR_FAILPOINT("in_prune");
   for (const std::string_view sql : kBookAgain) {
     if (!Execute(db, sql, cut)) return false;
   }

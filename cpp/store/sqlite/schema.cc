@@ -1,5 +1,6 @@
 #include "store/sqlite/schema.h"
 
+#include "base/failpoint.h"
 #include "store/sqlite/backup.h"
 
 namespace seekroute {
@@ -177,8 +178,13 @@ Status Migrate(Database* db, const std::string& path) {
     if (step.to > *version) sql += step.sql;
   }
   sql += "PRAGMA application_id=" + std::to_string(kApplicationId) + ";";
-  sql += "PRAGMA user_version=" + std::to_string(kSchemaVersion) + "; COMMIT;";
-  if (db->Execute(sql) != SQLITE_OK) {
+  sql += "PRAGMA user_version=" + std::to_string(kSchemaVersion) + ";";
+  int code = db->Execute(sql);
+  if (code == SQLITE_OK) {
+    SR_FAILPOINT("in_migration");
+    code = db->Execute("COMMIT");
+  }
+  if (code != SQLITE_OK) {
     Error error = db->LastError("creating its tables in " + path);
     db->RollbackIfOpen();
     return error;
