@@ -36,6 +36,7 @@ HoldRequest Exchange::WorstCase() const {
   ask.amount = bound_->At(longest);
   ask.at_least = request_.max_tokens ? ask.amount : bound_->At(std::min(bound_->least(), longest));
   if (key_ && key_->limit) ask.key_limit = KeyLimit{*key_->limit, key_->limit_since};
+  ask.claim = claimed_;
   return ask;
 }
 
@@ -52,7 +53,7 @@ void Exchange::OnHeld(StoreTicket, const HoldAnswer& answer) {
     error_ = answer.status.error();
     if (error_->code == ErrorCode::kInsufficientCredits) {
       error_ = Unaffordable(answer);
-    } else if (error_->retry_after_ms == 0) {
+    } else if (error_->status() >= 500 && error_->retry_after_ms == 0) {
       error_->retry_after_ms = kRetryAfterMs;
     }
     return EndError(*error_);

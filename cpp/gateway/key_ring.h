@@ -27,6 +27,7 @@ struct ApiKey {
   std::optional<UnixSeconds> expires_at;
   std::optional<Money> limit;  // what it may spend of its organization's credits...
   UnixSeconds limit_since;     // ...on requests from here on
+  bool store_answers = false;  // a repeated Idempotency-Key gets the first answer again
   std::optional<std::vector<std::string>> models;  // ids or "author/*"; unset: every model
 
   bool MayUse(std::string_view model_id) const;

@@ -127,6 +127,18 @@ void CreditStore::CommitSettle(StoreTicket ticket) {
   TellStored(ticket, Status());
 }
 
+void CreditStore::Checkpoint(StoreTicket ticket, const ExchangeRow& row) {
+  Booking& booking = bookings_[ticket];
+  if (booking.state != State::kHeld || booking.settles > 0) {
+    Complain(ticket, "has a checkpoint while it is not running");
+  }
+  if (row.cost > booking.held) Complain(ticket, "has a checkpoint above its hold");
+  if (!booking.checkpoints.empty() && row.cost < booking.checkpoints.back().cost) {
+    Complain(ticket, "has delivered less than before");
+  }
+  booking.checkpoints.push_back(row);
+}
+
 std::vector<std::string> CreditStore::CheckAtRest() const {
   std::vector<std::string> broken = complaints_;
   int64_t charged = 0;

@@ -181,7 +181,11 @@ class LedgerFile:
     name: "store_unavailable: ...".
     """
 
-    def __init__(self, path: str, *, read_only: bool = False) -> None: ...
+    def __init__(self, path: str, *, read_only: bool = False, orphans: str = "expire") -> None:
+        """`orphans`: what becomes of the holds of a process that is gone. "expire": given back.
+        "charge": one that has a checkpoint (`credits_checkpoint_ms` of the gateway) is charged by
+        it, the others are given back."""
+
     def close(self) -> None:
         """Lets go of the file; reads still work."""
 

@@ -1,5 +1,7 @@
 #include "store/sqlite/database.h"
 
+#include <cstring>
+
 namespace seekroute {
 namespace {
 
@@ -25,6 +27,14 @@ std::string Statement::Text(int column) const {
   const auto* text = reinterpret_cast<const char*>(sqlite3_column_text(handle_.get(), column));
   const auto size = static_cast<size_t>(sqlite3_column_bytes(handle_.get(), column));
   return text == nullptr ? std::string() : std::string(text, size);
+}
+
+Mac Statement::Blob(int column) const {
+  Mac bytes{};
+  const void* blob = sqlite3_column_blob(handle_.get(), column);
+  const auto size = static_cast<size_t>(sqlite3_column_bytes(handle_.get(), column));
+  if (size == bytes.size()) std::memcpy(bytes.data(), blob, size);
+  return bytes;
 }
 
 Result<Database> Database::Open(const std::string& path, Mode mode, const std::string& vfs) {

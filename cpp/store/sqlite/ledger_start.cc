@@ -4,10 +4,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <map>
 
-#include "store/sqlite/ledger_writer.h"
 #include "base/failpoint.h"
+#include "store/sqlite/ledger_writer.h"
 #include "store/sqlite/schema.h"
 
 namespace seekroute {
@@ -15,6 +16,10 @@ namespace {
 
 // Up to this size a start waits for the check; a larger file is checked while it is in use.
 constexpr int64_t kCheckAtOnce = 64 << 20;
+
+// Old claims that a start drops, at most; the rest goes with the next claims, or with a prune.
+constexpr int kClaimsPerStep = 1000;
+constexpr int kMostClaimSteps = 100;
 
 // Empty when the file is sound.
 std::string QuickCheck(Database* db) {
@@ -68,6 +73,12 @@ Status LedgerWriter::Start() {
   if (!journal) return journal.error();
   journal_ = std::move(*journal);
   ledger_ = std::make_unique<Ledger>(journal_.get());
+  Result<std::unique_ptr<ClaimRows>> claims = ClaimRows::Make(&db_, journal_.get());
+  if (!claims) return claims.error();
+  claims_ = std::move(*claims);
+  Result<std::unique_ptr<CheckpointRows>> checkpoints = CheckpointRows::Make(&db_, journal_.get());
+  if (!checkpoints) return checkpoints.error();
+  checkpoints_ = std::move(*checkpoints);
   Result<Statement> begin = db_.Prepare("BEGIN IMMEDIATE");
   Result<Statement> commit = db_.Prepare("COMMIT");
   if (!begin || !commit) return db_.LastError("starting");
@@ -81,7 +92,7 @@ Status LedgerWriter::Start() {
       },
       &wal_pages_);
   if (Status loaded = Load(); !loaded.ok()) return loaded;
-  if (Status expired = ExpireOrphans(); !expired.ok()) return expired;
+  if (Status ended = EndOrphans(); !ended.ok()) return ended;
   thread_ = std::thread([this] { Run(); });
   return Status();
 }
@@ -173,7 +184,7 @@ Status LedgerWriter::Load() {
 }
 
 // Whoever held these is gone: this writer has the file's lock, and has held nothing yet.
-Status LedgerWriter::ExpireOrphans() {
+Status LedgerWriter::EndOrphans() {
   std::vector<std::string> orphans;
   for (const auto& [id, hold] : ledger_->holds()) orphans.push_back(id);
   size_t at = 0;
@@ -189,18 +200,40 @@ Status LedgerWriter::ExpireOrphans() {
       if (db_.Execute("UPDATE snapshot SET clean = 0") != SQLITE_OK) {
         return db_.LastError("starting");
       }
+      for (int i = 0, dropped = kClaimsPerStep; i < kMostClaimSteps && dropped == kClaimsPerStep;
+           ++i) {
+        dropped = static_cast<int>(DropOldClaims(&db_, Now().seconds(), kClaimsPerStep));
+        if (dropped < 0) return db_.LastError("starting");
+      }
       named = true;
     }
     for (size_t i = 0; i < kMostInBatch && at < orphans.size(); ++i, ++at) {
-      ledger_->Expire(orphans[at], Now());
+      EndOrphan(orphans[at]);
     }
+    journal_->FlushTotals();
     if (!journal_->ok()) return *journal_->error();
+    SR_FAILPOINT_IF(!orphans.empty(), "in_expire");
     if (commit_.Run() != SQLITE_OK) return db_.LastError("starting");
     ledger_->Release();
     journal_->OnCommit();
   }
-  expired_at_start_ = orphans.size();
+  expired_at_start_ = orphans.size() - charged_at_start_;
   return Status();
+}
+
+void LedgerWriter::EndOrphan(const std::string& id) {
+  std::optional<ExchangeRow> row;
+  if (options_.orphans == Orphans::kCharge) row = checkpoints_->RowOf(id);
+  if (row) {
+    const Money held = ledger_->holds().at(id).amount;
+    journal_->SetRow(&*row);
+    ledger_->Settle(id, std::min(row->cost, held), Now());
+    journal_->SetRow(nullptr);
+    ++charged_at_start_;
+  } else {
+    ledger_->Expire(id, Now());
+  }
+  checkpoints_->Remove(id);
 }
 
 LedgerWriter::~LedgerWriter() { Close(); }
@@ -212,7 +245,6 @@ void LedgerWriter::Close() {
     wake_.notify_all();
   }
   if (thread_.joinable()) {
-    SR_FAILPOINT_IF(!orphans.empty(), "in_expire");
     thread_.join();
     // A start after this one has nothing to replay.
     if (ready() && begin_.Run() == SQLITE_OK) {
@@ -223,6 +255,8 @@ void LedgerWriter::Close() {
   if (checker_.joinable()) checker_.join();
   begin_ = Statement();
   commit_ = Statement();
+  claims_.reset();
+  checkpoints_.reset();
   journal_.reset();
   db_ = Database();
   if (lock_fd_ >= 0) close(lock_fd_);

@@ -171,6 +171,14 @@ class Verifier {
         "sum(p.available) FROM past_order p WHERE p.kind = 7 AND p.generation = r.generation), 0) "
         "> max(r.cost)), 0)");
     if (refunded != 0) Break("L11", refunded, "more is refunded than was charged");
+    if (Ask("SELECT count(*) FROM checkpoint c LEFT JOIN request r ON r.n = c.request "
+            "WHERE r.n IS NULL OR r.state <> 0") != 0) {
+      Break("L5", 0, "a checkpoint of a request that is not held");
+    }
+    if (Ask("SELECT count(*) FROM idempotency i LEFT JOIN request r ON r.n = i.request "
+            "WHERE r.n IS NULL") != 0) {
+      Break("L5", 0, "an idempotency claim of an unknown request");
+    }
     const int64_t twice =
         Ask("SELECT coalesce((SELECT max(seq) FROM entry NOT INDEXED WHERE id IS NOT NULL "
             "GROUP BY kind, id HAVING count(*) > 1), 0)");

@@ -58,11 +58,35 @@ void LedgerWriter::Order(LedgerOrder order, Ordered done) {
   Enqueue(std::move(operation));
 }
 
+void LedgerWriter::Checkpoint(ExchangeRow row) {
+  auto operation = std::make_unique<Operation>();
+  operation->kind = Operation::Kind::kCheckpoint;
+  operation->row = std::move(row);
+  Enqueue(std::move(operation));
+}
+
+Result<std::vector<KeptClaim>> LedgerWriter::Claims(size_t most) {
+  std::vector<KeptClaim> kept;
+  const Status read = RunTask([&](Database*, Ledger*, SqliteJournal* journal) -> Status {
+    kept = claims_->Kept(Now().seconds(), most);
+    if (journal->ok()) return Status();
+    Error error = *journal->error();
+    journal->OnRollback();
+    return error;
+  });
+  if (!read.ok()) return read.error();
+  return kept;
+}
+
 // The thread answers refusals too: an answer never comes from inside the call.
 void LedgerWriter::Enqueue(std::unique_ptr<Operation> operation) {
   const std::lock_guard<std::mutex> lock(mu_);
   const bool settle = operation->kind == Operation::Kind::kSettle;
   const bool crowded = queue_.size() >= kMostQueued || waiting_count_.load() > kMostWaitingSettles;
+  if (operation->kind == Operation::Kind::kCheckpoint &&
+      (queue_.size() >= kMostCheckpoints || waiting_count_.load() > 0)) {
+    return;
+  }
   if (!settle && crowded) {
     operation->status =
         MakeError(ErrorCode::kStoreUnavailable, "the ledger is behind with its writing; try again");
@@ -141,6 +165,11 @@ void LedgerWriter::Run() {
   waiting_.clear();
 }
 
+bool LedgerWriter::Has(const Batch& batch, Operation::Kind kind) {
+  return std::any_of(batch.begin(), batch.end(),
+                     [kind](const auto& each) { return each->kind == kind; });
+}
+
 void LedgerWriter::Write(Batch batch) {
   const auto refused = std::stable_partition(batch.begin(), batch.end(),
                                              [](const auto& each) { return each->status.ok(); });
@@ -153,6 +182,8 @@ void LedgerWriter::Write(Batch batch) {
     const Status why = health();
     for (const auto& each : batch) Refuse(each.get(), why.error());
   } else if (code == SQLITE_OK) {
+    SR_FAILPOINT_IF(Has(batch, Operation::Kind::kHold), "after_hold_commit");
+    SR_FAILPOINT_IF(Has(batch, Operation::Kind::kSettle), "after_settle_commit");
     for (const auto& each : batch) Answer(each.get());
     if (waiting_.empty()) retry_at_ = TimePoint::Never();
   } else {
@@ -165,25 +196,20 @@ void LedgerWriter::Write(Batch batch) {
       }
     }
     retry_at_ = clock_->Now() + options_.retry_pace;
-bool LedgerWriter::Has(const Batch& batch, Operation::Kind kind) {
-  return std::any_of(batch.begin(), batch.end(),
-                     [kind](const auto& each) { return each->kind == kind; });
-}
-
     waiting_count_.store(waiting_.size());
   }
   if (delivered_) delivered_();
-  Checkpoint();
+  CheckpointLog();
 }
 
 // By hand and not by SQLite's own hook, which swallows the failure of an fsync.
-void LedgerWriter::Checkpoint() {
+void LedgerWriter::CheckpointLog() {
   if (wal_pages_ < kCheckpointPages || failed_.load()) return;
   wal_pages_ = 0;
+  SR_FAILPOINT("in_checkpoint");  // before its first page...
   const int code =
       sqlite3_wal_checkpoint_v2(db_.handle(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
-    SR_FAILPOINT_IF(Has(batch, Operation::Kind::kHold), "after_hold_commit");
-    SR_FAILPOINT_IF(Has(batch, Operation::Kind::kSettle), "after_settle_commit");
+  SR_FAILPOINT("in_checkpoint");  // ...and before the log is used anew
   if (code != SQLITE_OK && !IsTransient(code)) FailStop(db_.LastError("checkpointing"));
 }
 
@@ -202,14 +228,13 @@ int LedgerWriter::Commit(const Batch& batch) {
     code = journal_->failure();
     error = journal_->error();
     if (code == SQLITE_OK) {
+      SR_FAILPOINT_IF(Has(batch, Operation::Kind::kSettle), "before_settle_commit");
       code = commit_.Run();
       if (code == SQLITE_OK) {
         if (snapshot) snapshot_seq_ = ledger_->last_seq();
         ledger_->Release();
-  SR_FAILPOINT("in_checkpoint");  // before its first page...
         journal_->OnCommit();
         ++commits_;
-  SR_FAILPOINT("in_checkpoint");  // ...and before the log is used anew
         return SQLITE_OK;
       }
     }
@@ -228,7 +253,6 @@ void LedgerWriter::Undo(size_t mark) {
   spends_.clear();
 }
 
-      SR_FAILPOINT_IF(Has(batch, Operation::Kind::kSettle), "before_settle_commit");
 void LedgerWriter::FailStop(const Error& error) {
   const std::lock_guard<std::mutex> lock(mu_);
   if (failure_) return;
@@ -245,6 +269,8 @@ void LedgerWriter::Apply(Operation* operation) {
       return ApplySettle(operation);
     case Operation::Kind::kOrder:
       return ApplyOrder(operation);
+    case Operation::Kind::kCheckpoint:
+      return ApplyCheckpoint(operation->row);
   }
 }
 
@@ -269,6 +295,12 @@ void LedgerWriter::ApplyHold(Operation* operation) {
   const HoldRequest& request = operation->request;
   HoldAnswer& answer = operation->hold_answer;
   answer = HoldAnswer();
+  if (request.claim) {
+    if (std::optional<Error> taken = claims_->Taken(*request.claim, Now().seconds())) {
+      answer.status = *std::move(taken);
+      return;
+    }
+  }
   Money amount = request.amount;
   if (request.key_limit) {
     const Money left = LeftOfKey(row, *request.key_limit);
@@ -290,6 +322,7 @@ void LedgerWriter::ApplyHold(Operation* operation) {
   switch (held.result) {
     case LedgerResult::kOk:
       CountSpend(row, held.granted);
+      if (request.claim) claims_->Put(*request.claim, row.generation_id, Now().seconds());
       answer.granted = held.granted;
       return;
     case LedgerResult::kInsufficient:
@@ -317,11 +350,17 @@ void LedgerWriter::ApplySettle(Operation* operation) {
   journal_->SetRow(nullptr);
   if (result == LedgerResult::kOk) {
     CountSpend(row, {std::min(row.cost, held).nano - held.nano});
+    checkpoints_->Remove(row.generation_id);
+    if (row.attempts == 0) claims_->Free(row.generation_id);
   } else if (result == LedgerResult::kConflict || result == LedgerResult::kInvalid) {
     operation->status =
         MakeError(ErrorCode::kInternal, "the settlement of " + row.generation_id +
                                             " was refused: " + std::string(NameOf(result)));
   }
+}
+
+void LedgerWriter::ApplyCheckpoint(const ExchangeRow& row) {
+  if (ledger_->holds().contains(row.generation_id)) checkpoints_->Put(row, Now());
 }
 
 void LedgerWriter::ApplyOrder(Operation* operation) {

@@ -17,6 +17,8 @@
 
 #include "base/time.h"
 #include "billing/ledger.h"
+#include "store/sqlite/checkpoint_rows.h"
+#include "store/sqlite/claim_rows.h"
 #include "store/sqlite/database.h"
 #include "store/sqlite/sqlite_journal.h"
 #include "store/store.h"
@@ -40,6 +42,12 @@ struct OrderAnswer {
   Postings balance;  // of the organization, afterwards
 };
 
+// What becomes of the holds of a process that is gone, at the next start.
+enum class Orphans : uint8_t {
+  kExpire,  // given back uncharged
+  kCharge,  // one with a checkpoint is charged by it, the others expire
+};
+
 // Thread-safe but for Open() and the destructor.
 class LedgerWriter {
  public:
@@ -47,6 +55,7 @@ class LedgerWriter {
     std::string path;
     std::string instance;  // random, new at every start
     std::string vfs;       // a registered one; empty: the default. For fault injection.
+    Orphans orphans = Orphans::kExpire;
     Duration retry_pace = Duration::Seconds(1);  // of settles that a full disk keeps waiting
     bool background_check = true;                // false: a large file is not checked for damage
   };
@@ -57,6 +66,7 @@ class LedgerWriter {
 
   static constexpr size_t kMostInBatch = 1024;
   static constexpr size_t kMostQueued = 65'536;          // past it holds and orders are refused
+  static constexpr size_t kMostCheckpoints = 1024;       // queued; past it they are dropped
   static constexpr size_t kMostWaitingSettles = 10'000;  // past it holds are
   static constexpr int64_t kEntriesPerSnapshot = 10'000;
 
@@ -73,6 +83,12 @@ class LedgerWriter {
   // Tried again until it is durable, unless the writer has failed or closes.
   void Settle(ExchangeRow row, Stored done);
   void Order(LedgerOrder order, Ordered done);
+  // What a running request has delivered. Dropped when the writer is behind or has failed, and when
+  // the request is not held.
+  void Checkpoint(ExchangeRow row);
+  // The claims of the last kClaimKeptSeconds, the newest `most`, oldest first. Waits for the
+  // writer's thread. Not from a callback.
+  Result<std::vector<KeptClaim>> Claims(size_t most);
   // Runs `task` on the writer's thread between transactions and waits for it. Not from a callback.
   Status RunTask(const std::function<Status(Database*, Ledger*, SqliteJournal*)>& task);
   // Called after each batch, on the writer's thread; for ports, which deliver in bulk. Set before
@@ -84,12 +100,15 @@ class LedgerWriter {
   // Why, when not ready().
   Status health() const;
   uint64_t commits() const { return commits_.load(); }
+  // Holds of owners that are gone, by what became of them.
   size_t expired_at_start() const { return expired_at_start_; }
+  size_t charged_at_start() const { return charged_at_start_; }
   const std::string& path() const { return options_.path; }
+  UnixMillis wall_time() const { return clock_->WallTime(); }
 
  private:
   struct Operation {
-    enum class Kind : uint8_t { kHold, kSettle, kOrder };
+    enum class Kind : uint8_t { kHold, kSettle, kOrder, kCheckpoint };
     Kind kind = Kind::kOrder;
     ExchangeRow row;
     HoldRequest request;
@@ -114,18 +133,20 @@ class LedgerWriter {
   Status TakeLock();
   Status CheckFile();
   Status Load();
-  Status ExpireOrphans();
+  Status EndOrphans();
+  void EndOrphan(const std::string& id);
   void Run();
   void Enqueue(std::unique_ptr<Operation> operation);
   void Write(Batch batch);
   static bool Has(const Batch& batch, Operation::Kind kind);
-  void Checkpoint();
+  void CheckpointLog();
   // 0, or SQLite's failure: then everything is as before the batch.
   int Commit(const Batch& batch);
   void Apply(Operation* operation);
   void ApplyHold(Operation* operation);
   void ApplySettle(Operation* operation);
   void ApplyOrder(Operation* operation);
+  void ApplyCheckpoint(const ExchangeRow& row);
   // What the key may still spend. Counts from the file once a window, then in memory.
   Money LeftOfKey(const ExchangeRow& row, const KeyLimit& limit);
   void CountSpend(const ExchangeRow& row, Money change);
@@ -141,10 +162,13 @@ class LedgerWriter {
   int lock_fd_ = -1;
   std::function<void()> delivered_;
   size_t expired_at_start_ = 0;
+  size_t charged_at_start_ = 0;
 
   // The writer's thread.
   Database db_;
   std::unique_ptr<SqliteJournal> journal_;
+  std::unique_ptr<ClaimRows> claims_;
+  std::unique_ptr<CheckpointRows> checkpoints_;
   std::unique_ptr<Ledger> ledger_;
   Statement begin_, commit_;
   std::unordered_map<std::string, KeySpend> spends_;

@@ -65,6 +65,28 @@ CREATE TABLE attempt (
   PRIMARY KEY (request, place)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE idempotency (
+  name BLOB PRIMARY KEY CHECK (length(name) = 32),
+  body BLOB NOT NULL CHECK (length(body) = 32),
+  request INTEGER NOT NULL REFERENCES request (n),
+  at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX idempotency_by_request ON idempotency (request);
+
+CREATE TABLE checkpoint (
+  request INTEGER PRIMARY KEY REFERENCES request (n),
+  cost INTEGER NOT NULL CHECK (cost >= 0),
+  upstream_cost INTEGER NOT NULL,
+  prompt_tokens INTEGER NOT NULL,
+  completion_tokens INTEGER NOT NULL,
+  cached_tokens INTEGER NOT NULL,
+  reasoning_tokens INTEGER NOT NULL,
+  cache_write_tokens INTEGER NOT NULL,
+  provider INTEGER NOT NULL REFERENCES name (n),
+  service_tier INTEGER NOT NULL REFERENCES name (n),
+  at INTEGER NOT NULL
+) STRICT;
+
 CREATE TABLE entry (
   seq INTEGER PRIMARY KEY,
   kind INTEGER NOT NULL CHECK (kind BETWEEN 1 AND 9),
