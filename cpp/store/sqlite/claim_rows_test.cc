@@ -35,9 +35,7 @@ class ClaimRowsTest : public ::testing::Test {
     for (const auto& fact : error.facts) said += " " + fact.value;
     return said;
   }
-  void Answer(const std::string& id) {
-    EXPECT_TRUE(SettleNow(writer(), AnsweredRow(id, 5)).ok());
-  }
+  void Answer(const std::string& id) { EXPECT_TRUE(SettleNow(writer(), AnsweredRow(id, 5)).ok()); }
   void Fail(const std::string& id, int attempts) {
     ExchangeRow row = RowOf(id);
     row.error = "no_upstream";

@@ -78,8 +78,8 @@ class Database {
   Database& operator=(Database&&) = default;
 
   // Opens the file at `path`; kWriter creates it and sets WAL and synchronous=FULL. Writers wait 5
-  // s for one another, then fail with SQLITE_BUSY. `vfs` names a registered one; empty: the
-  // default.
+  // s for one another, then fail with SQLITE_BUSY. `vfs` names a registered one, below the layer of
+  // checksums; empty: the default. Fails for a database without checksums: it is not ours.
   static Result<Database> Open(const std::string& path, Mode mode, const std::string& vfs = {});
 
   // `sql` is one statement, and a constant: values are bound.

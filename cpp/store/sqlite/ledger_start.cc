@@ -92,6 +92,8 @@ Status LedgerWriter::Start() {
       },
       &wal_pages_);
   if (Status loaded = Load(); !loaded.ok()) return loaded;
+  if (Status whole = CheckBalances(); !whole.ok()) return whole;
+  mark_.emplace(MarkPath(options_.path));
   if (Status ended = EndOrphans(); !ended.ok()) return ended;
   thread_ = std::thread([this] { Run(); });
   return Status();
@@ -158,7 +160,7 @@ Status LedgerWriter::Load() {
     entry.org = tail->Text(1);
     entry.postings = {tail->Int(2), tail->Int(3), tail->Int(4),
                       tail->Int(5), tail->Int(6), tail->Int(7)};
-    if (!ledger_->Replay(entry)) {
+    if (!IsBalanced(entry.postings) || !ledger_->Replay(entry)) {
       return Damaged(options_.path, "entry " + std::to_string(entry.seq) + " does not follow");
     }
     journal_->MarkChanged(entry.org);
@@ -181,6 +183,29 @@ Status LedgerWriter::Load() {
   if (!last_at) return last_at.error();
   last_at_ = *last_at;
   return Status();
+}
+
+// What can be seen of a journal without reading all of it.
+Status LedgerWriter::CheckBalances() {
+  const int64_t seen = SeqMark::Read(MarkPath(options_.path));
+  if (ledger_->last_seq() < seen) {
+    return Damaged(options_.path, "its last entry is " + std::to_string(ledger_->last_seq()) +
+                                      " and was " + std::to_string(seen) +
+                                      " (if it was restored: remove " + MarkPath(options_.path) +
+                                      ")");
+  }
+  __extension__ __int128 sum = 0;
+  const auto add = [&sum](const Postings& p) {
+    for (const int64_t each : {p.available, p.held, p.debt, p.cash, p.revenue, p.loss}) sum += each;
+  };
+  add(ledger_->operator_balance());
+  for (const auto& [org, balance] : ledger_->balances()) {
+    add(balance);
+    if (balance.available < 0 || balance.held < 0 || balance.debt > 0) {
+      return Damaged(options_.path, "the balance of " + org + " has the wrong sign");
+    }
+  }
+  return sum == 0 ? Status() : Status(Damaged(options_.path, "its balances do not sum to zero"));
 }
 
 // Whoever held these is gone: this writer has the file's lock, and has held nothing yet.
@@ -216,6 +241,7 @@ Status LedgerWriter::EndOrphans() {
     if (commit_.Run() != SQLITE_OK) return db_.LastError("starting");
     ledger_->Release();
     journal_->OnCommit();
+    mark_->Write(ledger_->last_seq());
   }
   expired_at_start_ = orphans.size() - charged_at_start_;
   return Status();
@@ -259,6 +285,7 @@ void LedgerWriter::Close() {
   checkpoints_.reset();
   journal_.reset();
   db_ = Database();
+  mark_.reset();
   if (lock_fd_ >= 0) close(lock_fd_);
 }
 

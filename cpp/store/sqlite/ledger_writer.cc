@@ -11,7 +11,6 @@
 namespace seekroute {
 namespace {
 
-constexpr int kCheckpointPages = 1000;
 constexpr size_t kMostSpends = 1u << 16;
 
 bool IsTransient(int code) {
@@ -151,6 +150,11 @@ void LedgerWriter::Run() {
     if (!batch.empty()) Write(std::move(batch));
     if (task != nullptr) {
       const Status status = ready() ? (*task->work)(&db_, ledger_.get(), journal_.get()) : health();
+      // What asks for a retry has left the file as it was.
+      const bool failed = !status.ok() && status.error().retry_after_ms == 0 &&
+                          (status.error().code == ErrorCode::kStoreUnavailable ||
+                           status.error().code == ErrorCode::kStorageCorrupt);
+      if (failed) FailStop(status.error());
       const std::lock_guard<std::mutex> lock(mu_);
       task->status = status;
       task->done = true;
@@ -204,7 +208,7 @@ void LedgerWriter::Write(Batch batch) {
 
 // By hand and not by SQLite's own hook, which swallows the failure of an fsync.
 void LedgerWriter::CheckpointLog() {
-  if (wal_pages_ < kCheckpointPages || failed_.load()) return;
+  if (wal_pages_ < options_.checkpoint_pages || failed_.load()) return;
   wal_pages_ = 0;
   SR_FAILPOINT("in_checkpoint");  // before its first page...
   const int code =
@@ -234,6 +238,7 @@ int LedgerWriter::Commit(const Batch& batch) {
         if (snapshot) snapshot_seq_ = ledger_->last_seq();
         ledger_->Release();
         journal_->OnCommit();
+        mark_->Write(ledger_->last_seq());
         ++commits_;
         return SQLITE_OK;
       }

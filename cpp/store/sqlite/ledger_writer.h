@@ -20,6 +20,7 @@
 #include "store/sqlite/checkpoint_rows.h"
 #include "store/sqlite/claim_rows.h"
 #include "store/sqlite/database.h"
+#include "store/sqlite/seq_mark.h"
 #include "store/sqlite/sqlite_journal.h"
 #include "store/store.h"
 
@@ -57,6 +58,7 @@ class LedgerWriter {
     std::string vfs;       // a registered one; empty: the default. For fault injection.
     Orphans orphans = Orphans::kExpire;
     Duration retry_pace = Duration::Seconds(1);  // of settles that a full disk keeps waiting
+    int checkpoint_pages = 1000;     // of the log; then they are written to the file
     bool background_check = true;                // false: a large file is not checked for damage
   };
   // Called on the writer's thread.
@@ -133,6 +135,7 @@ class LedgerWriter {
   Status TakeLock();
   Status CheckFile();
   Status Load();
+  Status CheckBalances();
   Status EndOrphans();
   void EndOrphan(const std::string& id);
   void Run();
@@ -171,6 +174,7 @@ class LedgerWriter {
   std::unique_ptr<CheckpointRows> checkpoints_;
   std::unique_ptr<Ledger> ledger_;
   Statement begin_, commit_;
+  std::optional<SeqMark> mark_;
   std::unordered_map<std::string, KeySpend> spends_;
   std::deque<std::unique_ptr<Operation>> waiting_;  // settles that could not be written
   TimePoint retry_at_ = TimePoint::Never();

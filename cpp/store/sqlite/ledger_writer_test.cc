@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <thread>
 
+#include "store/sqlite/checked_vfs.h"
 #include "store/sqlite/prune.h"
 #include "testing/ledger_fixture.h"
 #include "testing/virtual_world.h"
@@ -44,11 +45,13 @@ class LedgerWriterTest : public ::testing::Test {
     }
     return {};
   }
-  // Against the rules: what somebody with a shell might do to the file.
+  // Against the rules: what somebody who goes through our file layer might do to the file.
   void Tamper(const std::string& sql) {
     ledger_.reset();
     sqlite3* raw = nullptr;
-    ASSERT_EQ(sqlite3_open(folder_.file().c_str(), &raw), SQLITE_OK);
+    ASSERT_EQ(sqlite3_open_v2(folder_.file().c_str(), &raw, SQLITE_OPEN_READWRITE,
+                              CheckedVfs("").c_str()),
+              SQLITE_OK);
     ASSERT_EQ(sqlite3_exec(raw, sql.c_str(), nullptr, nullptr, nullptr), SQLITE_OK)
         << sqlite3_errmsg(raw);
     sqlite3_close(raw);
@@ -259,6 +262,37 @@ TEST_F(LedgerWriterTest, ADamagedFileIsNotTakenIntoUse) {
   const auto opened = SqliteLedger::Open(folder_.file(), &clock_);
   ASSERT_FALSE(opened);
   EXPECT_EQ(opened.error().code, ErrorCode::kStorageCorrupt);
+}
+
+TEST_F(LedgerWriterTest, AFileThatAnotherProgramChangedIsNotTakenIntoUse) {
+  TopupNow(writer(), "manual:1", 100);
+  ledger_.reset();
+  sqlite3* raw = nullptr;
+  ASSERT_EQ(sqlite3_open(folder_.file().c_str(), &raw), SQLITE_OK);
+  ASSERT_EQ(sqlite3_exec(raw, "UPDATE account SET available = 1000", nullptr, nullptr, nullptr),
+            SQLITE_OK);
+  sqlite3_close(raw);
+  const auto opened = SqliteLedger::Open(folder_.file(), &clock_);
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().code, ErrorCode::kStorageCorrupt);
+  EXPECT_NE(BrokenRule(folder_.file()), "");
+}
+
+TEST_F(LedgerWriterTest, AnOlderCopyInItsPlaceIsNotTakenIntoUse) {
+  TopupNow(writer(), "manual:1", 100);
+  const std::string copy = folder_.path("copy.db");
+  ASSERT_TRUE(Reader().BackUpTo(copy).ok());
+  TopupNow(writer(), "manual:2", 100);
+  ledger_.reset();
+  std::filesystem::rename(copy, folder_.file());
+  const auto opened = SqliteLedger::Open(folder_.file(), &clock_);
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().code, ErrorCode::kStorageCorrupt);
+  EXPECT_NE(opened.error().message.find("ledger.db.mark"), std::string::npos);
+  EXPECT_EQ(BrokenRule(folder_.file()).rfind("L9", 0), 0U);
+  std::filesystem::remove(MarkPath(folder_.file()));  // as the message says, where it is meant
+  Open();
+  EXPECT_EQ(Balance().available, 100);
 }
 
 TEST_F(LedgerWriterTest, ABackupOfABusyLedgerIsSound) {
