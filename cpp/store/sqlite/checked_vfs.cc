@@ -168,6 +168,18 @@ int Open(sqlite3_vfs* vfs, const char* name, sqlite3_file* file, int flags, int*
   return SQLITE_OK;
 }
 
+sqlite3_vfs* Below(sqlite3_vfs* vfs) { return static_cast<sqlite3_vfs*>(vfs->pAppData); }
+
+int Delete(sqlite3_vfs* vfs, const char* name, int sync_folder) {
+  return Below(vfs)->xDelete(Below(vfs), name, sync_folder);
+}
+int Access(sqlite3_vfs* vfs, const char* name, int flags, int* out) {
+  return Below(vfs)->xAccess(Below(vfs), name, flags, out);
+}
+int FullPathname(sqlite3_vfs* vfs, const char* name, int size, char* out) {
+  return Below(vfs)->xFullPathname(Below(vfs), name, size, out);
+}
+
 }  // namespace
 
 std::string CheckedVfs(const std::string& inner) {
@@ -183,6 +195,9 @@ std::string CheckedVfs(const std::string& inner) {
     layer->vfs.pAppData = below;
     layer->vfs.szOsFile = kOwnBytes + below->szOsFile;
     layer->vfs.xOpen = Open;
+    layer->vfs.xDelete = Delete;
+    layer->vfs.xAccess = Access;
+    layer->vfs.xFullPathname = FullPathname;
     sqlite3_vfs_register(&layer->vfs, 0);
   }
   sqlite3_mutex_leave(mu);
