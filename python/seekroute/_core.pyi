@@ -235,3 +235,7 @@ class LedgerFile:
     @property
     def expired_at_start(self) -> int:
         """Holds of a dead process that were given back when the file was opened."""
+
+    @property
+    def charged_at_start(self) -> int:
+        """Those that were charged by their checkpoints instead."""

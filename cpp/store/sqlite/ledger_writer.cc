@@ -155,6 +155,7 @@ void LedgerWriter::Run() {
                           (status.error().code == ErrorCode::kStoreUnavailable ||
                            status.error().code == ErrorCode::kStorageCorrupt);
       if (failed) FailStop(status.error());
+      CheckpointLog();  // a prune in many steps writes as much as many requests
       const std::lock_guard<std::mutex> lock(mu_);
       task->status = status;
       task->done = true;
