@@ -20,7 +20,7 @@ bool IsTransient(int code) {
 
 Error Refusal(LedgerResult result, const std::string& org) {
   const std::string why = result == LedgerResult::kDebt
-                              ? " owes money; a top-up repays the debt first"
+                              ? " owes as much as it may; a top-up repays the debt first"
                               : " has too little credit; top up, or ask for fewer tokens";
   return MakeError(ErrorCode::kInsufficientCredits, "organization " + org + why);
 }
@@ -273,7 +273,7 @@ void LedgerWriter::ApplyHold(Operation* operation) {
   }
   journal_->SetRow(&row);
   const Ledger::HoldResult held =
-      ledger_->Hold(row.generation_id, row.org_id, amount, request.at_least, Now());
+      ledger_->Hold(row.generation_id, row.org_id, amount, request.at_least, request.line, Now());
   journal_->SetRow(nullptr);
   answer.available = held.available;
   switch (held.result) {

@@ -29,7 +29,7 @@ constexpr std::array<const char*, 16> kSql = {
     "SELECT 0, p.kind, p.id, o.text, p.available, p.held, p.debt, p.cash, p.revenue, p.loss, "
     "p.at, p.note, p.generation FROM past_order p JOIN name o ON o.n = p.org "
     "WHERE p.kind = ? AND p.id = ?",
-    "SELECT coalesce(sum(e.available), 0) FROM entry e JOIN request r ON r.n = e.request "
+    "SELECT coalesce(sum(e.available + e.debt), 0) FROM entry e JOIN request r ON r.n = e.request "
     "WHERE e.kind = 7 AND r.generation = ?",
     "INSERT INTO day_total VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
     "requests = requests + excluded.requests, failed = failed + excluded.failed, "
