@@ -25,6 +25,21 @@ std::optional<T> GetOptional(const py::dict& dict, const char* key) {
   return Get<T>(dict, key);
 }
 
+// The member's value among words; what is absent is `otherwise`.
+template <typename T>
+T Choice(const py::dict& dict, const char* key, T otherwise,
+         std::initializer_list<std::pair<std::string_view, T>> words) {
+  const auto word = GetOptional<std::string>(dict, key);
+  if (!word) return otherwise;
+  std::string expected;
+  for (const auto& [name, value] : words) {
+    if (name == *word) return value;
+    if (!expected.empty()) expected += " or ";
+    expected += name;
+  }
+  throw py::value_error(std::string(key) + ": expected " + expected);
+}
+
 Duration Milliseconds(const py::dict& dict, const char* key) {
   return Duration::Milliseconds(Get<int64_t>(dict, key));
 }
@@ -183,7 +198,17 @@ ApiKey KeyFrom(const py::dict& dict) {
   if (const auto limit = GetOptional<int64_t>(dict, "limit_nano")) {
     if (*limit < 0) throw py::value_error("limit_nano: expected 0 or more");
     key.limit = Money{*limit};
-    key.limit_since = UnixSeconds{GetOptional<int64_t>(dict, "limit_since").value_or(0)};
+  }
+  key.limit_reset = Choice(dict, "limit_reset", Window::kNever,
+                           {{"never", Window::kNever},
+                            {"daily", Window::kDaily},
+                            {"weekly", Window::kWeekly},
+                            {"monthly", Window::kMonthly}});
+  // None is unlimited, and must be said: a key that says nothing is prepaid.
+  if (dict.contains("credit_line_nano")) {
+    const auto line = GetOptional<int64_t>(dict, "credit_line_nano");
+    if (line && *line < 0) throw py::value_error("credit_line_nano: expected 0 or more, or None");
+    key.credit_line = line ? Money{*line} : kUnlimitedLine;
   }
   key.models = GetOptional<std::vector<std::string>>(dict, "models");
   return key;

@@ -35,7 +35,10 @@ HoldRequest Exchange::WorstCase() const {
   HoldRequest ask;
   ask.amount = bound_->At(longest);
   ask.at_least = request_.max_tokens ? ask.amount : bound_->At(std::min(bound_->least(), longest));
-  if (key_ && key_->limit) ask.key_limit = KeyLimit{*key_->limit, key_->limit_since};
+  if (key_ && key_->limit) {
+    ask.key_limit = KeyLimit{*key_->limit, WindowStart(key_->limit_reset, row_.created)};
+  }
+  ask.line = key_ ? key_->credit_line : kUnlimitedLine;
   return ask;
 }
 
@@ -76,12 +79,22 @@ Error Exchange::Unaffordable(const HoldAnswer& answer) const {
   error.facts.push_back({"needed", FormatUsd(needed)});
   error.facts.push_back({"available", FormatUsd(available)});
   if (model_->output == Output::kText) {
+  std::string cure = "add credits";
+  if (answer.key_limited) {
+    cure = "raise the limit";
+    if (const auto resets = WindowEnd(key_->limit_reset, row_.created)) {
+      cure += ", or wait until " + FormatUtc(*resets);
+      error.facts.push_back({"resets_at", std::to_string(resets->s)});
+    }
+  }
     const int64_t tokens = bound_->Within(available).value_or(0);
-    error.message +=
-        tokens > 0 ? ": send max_tokens of at most " + std::to_string(tokens) + ", or add credits"
-                   : ": not even the prompt is affordable; add credits";
+    error.message += tokens > 0
+                         ? ": send max_tokens of at most " + std::to_string(tokens) + ", or " + cure
+                         : ": not even the prompt is affordable; " + cure;
     error.facts.push_back({"affordable_max_tokens", std::to_string(tokens)});
   }
+  } else {
+    error.message += ": " + cure;
   return error;
 }
 
