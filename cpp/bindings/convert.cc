@@ -95,6 +95,8 @@ Provider ProviderFrom(const py::dict& dict) {
   provider.upstream.ca_file = Get<std::string>(dict, "ca_file");
   provider.upstream.proxy = Get<std::string>(dict, "proxy");
   provider.headers = Get<std::vector<std::string>>(dict, "headers");
+  provider.on_abort = Choice(dict, "on_abort", OnAbort::kCancel,
+                             {{"cancel", OnAbort::kCancel}, {"drain", OnAbort::kDrain}});
   return provider;
 }
 
@@ -155,6 +157,19 @@ GatewayOptions OptionsFrom(const py::dict& dict) {
   options.max_output_tokens = GetOptional<int64_t>(dict, "credits_max_output_tokens").value_or(0);
   if (options.max_output_tokens < 0) {
     throw py::value_error("credits_max_output_tokens: expected 0 (no limit) or more");
+  }
+  options.local_org = GetOptional<std::string>(dict, "credits_local_org").value_or("");
+  using enum ChargePolicy;
+  options.on_client_abort = Choice(dict, "credits_on_client_abort", options.on_client_abort,
+                                   {{"charge", kCharge}, {"free", kFree}});
+  options.on_upstream_failure =
+      Choice(dict, "credits_on_upstream_failure", options.on_upstream_failure,
+             {{"free", kFree}, {"charge", kCharge}});
+  options.on_missing_usage = Choice(dict, "credits_on_missing_usage", options.on_missing_usage,
+                                    {{"estimate", kCharge}, {"free", kFree}});
+  options.max_drains = GetOptional<int>(dict, "credits_max_drains").value_or(options.max_drains);
+  if (options.max_drains < 0) {
+    throw py::value_error("credits_max_drains: expected 0 (none) or more");
   }
   return options;
 }

@@ -18,11 +18,12 @@ Gateway::Gateway(GatewayOptions options, std::shared_ptr<SqliteLedger> ledger)
     : options_(std::move(options)),
       ledger_(std::move(ledger)),
       keys_(Secret(std::string(options_.pepper.Reveal()))),
-      idempotency_(options_.max_idempotency_keys) {
+      idempotency_(options_.max_idempotency_keys),
+      drains_(options_.max_drains) {
   const int threads = std::max(1, options_.engine_threads);
   for (int i = 0; i < threads; ++i) {
     engines_.push_back(std::make_unique<EngineThread>(options_, clock_, keys_, &idempotency_,
-                                                      ledger_.get(), &mailbox_, &stats_));
+                                                      &drains_, ledger_.get(), &mailbox_, &stats_));
   }
 }
 

@@ -20,6 +20,9 @@ struct AttemptRow {
   int status = 0;     // the upstream's; 0: none came
   std::string error;  // wire name; empty: it answered
   Duration waited;    // for the upstream
+  // What the provider may charge for it although it failed: an estimate, without a markup, and in
+  // no other figure of the row. The client never pays it.
+  Money suspected = {};
 };
 
 // How the charge of a request was found.
@@ -68,6 +71,9 @@ struct ExchangeRow {
   Duration total;
   Duration first_content;  // zero when there was none
   Duration overhead;       // total without the time spent waiting for the upstream
+
+  // Of all attempts.
+  Money Suspected() const;
 };
 
 using StoreTicket = uint64_t;
