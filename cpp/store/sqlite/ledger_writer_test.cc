@@ -433,6 +433,47 @@ TEST_F(LedgerWriterTest, ACreditLineIsOwedAndRepaidFirst) {
   EXPECT_EQ(BrokenRule(folder_.file()), "");
 }
 
+TEST_F(LedgerWriterTest, TellsWhatFailedAttemptsMayCost) {
+  TopupNow(writer(), "manual:1", 1000);
+  HoldNow(writer(), "gen-1", 600);
+  ExchangeRow row = AnsweredRow("gen-1", 250);
+  row.tried = {{"openai", 500, "upstream_error", Duration::Milliseconds(9), {40}},
+               {"together", 0, "upstream_timeout", Duration::Seconds(60), {2}},
+               {"groq", 200, "", Duration::Milliseconds(420)}};
+  Settle(row);
+  EXPECT_EQ(Cell("gen-1", "suspected_cost"), LedgerCell(int64_t{42}));
+  const auto attempts = Reader().Attempts("gen-1");
+  ASSERT_EQ(attempts->size(), 3U);
+  EXPECT_EQ(attempts->at(0).back().first, "suspected");
+  EXPECT_EQ(attempts->at(0).back().second, LedgerCell(int64_t{40}));
+  const auto days = Reader().Activity({});
+  ASSERT_EQ(days->size(), 1U);
+  EXPECT_EQ(days->at(0).back().first, "suspected_cost");
+  EXPECT_EQ(days->at(0).back().second, LedgerCell(int64_t{42}));
+  EXPECT_EQ(Balance().available, 750);  // never charged
+}
+
+TEST_F(LedgerWriterTest, PublishesItsFigures) {
+  TopupNow(writer(), "manual:1", 1000);
+  HoldNow(writer(), "gen-1", 600);
+  HoldNow(writer(), "gen-2", 100);
+  Settle(AnsweredRow("gen-2", 130));
+  const LedgerWriter::Figures figures = writer().figures();
+  EXPECT_TRUE(figures.ready);
+  EXPECT_EQ(figures.commits, 4U);
+  EXPECT_EQ(figures.live_holds, 1U);
+  EXPECT_EQ(figures.waiting_settles, 0U);
+  EXPECT_EQ(figures.revenue.nano, 130);
+  EXPECT_EQ(figures.loss.nano, 30);
+  EXPECT_EQ(figures.drift.nano, 0);
+  Open();
+  EXPECT_EQ(writer().figures().revenue.nano, 130);
+  EXPECT_EQ(writer().figures().live_holds, 0U);
+  Tamper("UPDATE account SET available = available + 3");
+  Open();
+  EXPECT_EQ(writer().figures().drift.nano, 3);
+}
+
 TEST_F(LedgerWriterTest, ReadsPageByPage) {
   TopupNow(writer(), "manual:1", 10'000);
   for (int i = 0; i < 7; ++i) {

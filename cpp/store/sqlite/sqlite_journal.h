@@ -75,7 +75,7 @@ class SqliteJournal : public LedgerJournal {
   };
   struct DayTotal {
     int64_t requests = 0, failed = 0, prompt = 0, completion = 0, cached = 0, reasoning = 0;
-    int64_t cost = 0, upstream = 0;
+    int64_t cost = 0, upstream = 0, suspected = 0;
   };
   // organization, key, day, model
   using DayKey = std::tuple<int64_t, int64_t, int64_t, int64_t>;
