@@ -232,6 +232,13 @@ Postings Ledger::BalanceOf(std::string_view org) const {
   return found == balances_.end() ? Postings{} : found->second;
 }
 
+Money Ledger::Drift() const {
+  __extension__ using Wide = __int128;
+  Wide sum = Wide{operator_.cash} + operator_.revenue + operator_.loss;
+  for (const auto& [org, p] : balances_) sum += Wide{p.available} + p.held + p.debt;
+  return {static_cast<int64_t>(std::clamp(sum, Wide{-kMost}, Wide{kMost}))};
+}
+
 void Ledger::Rollback(size_t mark) {
   while (undo_.size() > mark) {
     Undo& last = undo_.back();

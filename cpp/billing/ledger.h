@@ -132,6 +132,9 @@ class Ledger {
   const std::unordered_map<std::string, LiveHold>& holds() const { return holds_; }
   int64_t last_seq() const { return last_seq_; }
 
+  // The sum of every account: 0, unless the balances were damaged. Linear in the organizations.
+  Money Drift() const;
+
   // A batch whose commit fails is taken back: Mark(), operations, then Rollback(mark), after which
   // the journal must have lost the same entries, or Release(), after which no mark is valid.
   size_t Mark() const { return undo_.size(); }

@@ -239,6 +239,17 @@ TEST_F(LedgerTest, ABatchCanBeTakenBackWhole) {
   EXPECT_EQ(ledger_.Settle("g", {70}, kNow), kOk);
 }
 
+TEST_F(LedgerTest, TheAccountsSumToZero) {
+  EXPECT_EQ(Topup(100), kOk);
+  EXPECT_EQ(Hold("g", 160, 100), kOk);
+  EXPECT_EQ(ledger_.Settle("g", {170}, kNow), kOk);
+  EXPECT_EQ(ledger_.Drift().nano, 0);
+  ledger_.Restore({{"org", {100, 20, 0, 0, 0, 0}}}, {0, 0, 0, -117, 0, 0}, 5);
+  EXPECT_EQ(ledger_.Drift().nano, 3);
+  ledger_.Restore({{"a", {kMost, kMost, 0, 0, 0, 0}}, {"b", {0, kMost, 0, 0, 0, 0}}}, {}, 5);
+  EXPECT_EQ(ledger_.Drift().nano, kMost);
+}
+
 TEST_F(LedgerTest, ReplayingTheJournalGivesTheSameBalances) {
   EXPECT_EQ(Topup(100), kOk);
   EXPECT_EQ(Hold("g", 60), kOk);

@@ -193,7 +193,20 @@ ReadyAnswer Gateway::Quote(const GatewayRequest& request) {
 
 std::vector<Sample> Gateway::Samples() const {
   std::vector<Sample> samples = stats_.Samples();
-  samples.push_back({"seekroute_active_requests", {}, static_cast<double>(active())});
+  const auto add = [&samples](std::string name, auto value) {
+    samples.push_back({std::move(name), {}, static_cast<double>(value)});
+  };
+  add("seekroute_active_requests", active());
+  add("seekroute_active_drains", drains_.taken());
+  if (!ledger_) return samples;
+  const LedgerWriter::Figures figures = ledger_->writer().figures();
+  add("seekroute_ledger_ready", figures.ready ? 1 : 0);
+  add("seekroute_ledger_commits_total", figures.commits);
+  add("seekroute_ledger_waiting_settles", figures.waiting_settles);
+  add("seekroute_ledger_live_holds", figures.live_holds);
+  add("seekroute_ledger_drift_nano", figures.drift.nano);
+  add("seekroute_operator_revenue_nano", figures.revenue.nano);
+  add("seekroute_operator_loss_nano", figures.loss.nano);
   return samples;
 }
 

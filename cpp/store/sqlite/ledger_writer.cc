@@ -200,6 +200,7 @@ int LedgerWriter::Commit(const Batch& batch) {
         ledger_->Release();
         journal_->OnCommit();
         ++commits_;
+        Publish();
         return SQLITE_OK;
       }
     }
@@ -208,6 +209,22 @@ int LedgerWriter::Commit(const Batch& batch) {
   Undo(mark);
   if (!IsTransient(code)) FailStop(*error);
   return code;
+}
+
+LedgerWriter::Figures LedgerWriter::figures() const {
+  return {ready(),           commits_.load(), waiting_count_.load(), live_holds_.load(),
+          {revenue_.load()}, {-loss_.load()}, {drift_.load()}};
+}
+
+void LedgerWriter::Publish() {
+  live_holds_.store(ledger_->holds().size());
+  revenue_.store(ledger_->operator_balance().revenue);
+  loss_.store(ledger_->operator_balance().loss);
+  // It looks at every organization, so not with every commit.
+  const TimePoint now = clock_->Now();
+  if (now < drift_at_ + Duration::Seconds(1)) return;
+  drift_at_ = now;
+  drift_.store(ledger_->Drift().nano);
 }
 
 void LedgerWriter::Undo(size_t mark) {
