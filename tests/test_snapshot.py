@@ -112,11 +112,16 @@ def test_a_key_in_the_environment_is_enough() -> None:
             "ca_file": "",
             "proxy": "",
             "headers": [],
+            "on_abort": "cancel",
         }
     ]
     (candidate,) = candidates(snap, "openai/gpt-4o-mini")
     price = candidate.pop("price")
-    assert candidate == {"provider": "openai", "upstream_model": "gpt-4o-mini"}
+    assert candidate == {
+        "provider": "openai",
+        "upstream_model": "gpt-4o-mini",
+        "cap_field": "max_completion_tokens",
+    }
     assert price["markup_bps"] == 0
     assert price["revision"].startswith("2026-")
     rates = price["variants"][-1]["rates"]

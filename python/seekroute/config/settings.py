@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PrivateAttr, SecretStr, field_validator
 
+from seekroute.config._catalog_schema import OnAbort
 from seekroute.config._schema import PROVIDER_ID, Strict, check_base_url
 from seekroute.config.catalog import CatalogModel
 from seekroute.config.profile import PACKAGED_PROFILES
@@ -115,6 +116,9 @@ class ProviderSettings(Strict):
     """Proxy URL (http, socks5, socks5h); default: no proxy, whatever the environment says."""
     headers: dict[str, SecretStr] = Field(default_factory=dict)
     """Headers sent with every request."""
+    on_abort: OnAbort | None = None
+    """What becomes of an answer whose client has left, with credits on: `cancel`, or `drain` to
+    read it to its end and charge for its usage; default: what the catalog says."""
 
     @field_validator("api_key")
     @classmethod
