@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "store/store.h"
 #include "wire/chat_request.h"
 
 namespace py = pybind11;
