@@ -181,8 +181,8 @@ class Exchange : private AttemptOwner, private StoreObserver {
   Duration waited_;  // for upstreams, over all attempts
   bool head_sent_ = false;
   bool client_gone_ = false;
-  bool held_ = false;     // a hold stands, and its charge is at most row_.held
-  bool storing_ = false;  // Settle() was called and not answered
+  bool held_ = false;      // a hold stands, and its charge is at most row_.held
+  bool storing_ = false;   // Settle() was called and not answered
   bool draining_ = false;  // the client is gone and the answer is read to its end; a slot is taken
   bool drained_ = false;   // it was, and told its usage
 };

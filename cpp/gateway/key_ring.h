@@ -26,7 +26,7 @@ struct ApiKey {
   bool disabled = false;     // by its owner or the operator: 403
   bool app_pending = false;  // belongs to an app the operator has not approved: 403
   std::optional<UnixSeconds> expires_at;
-  std::optional<Money> limit;  // what it may spend of its organization's credits...
+  std::optional<Money> limit;           // what it may spend of its organization's credits...
   Window limit_reset = Window::kNever;  // ...in each window of this length
   Money credit_line = {};               // what the organization may owe; 0: it pays before
   std::optional<std::vector<std::string>> models;  // ids or "author/*"; unset: every model

@@ -226,7 +226,7 @@ class Endpoint:
     max_output: Annotated[int, Field(gt=0)] | None = None
     """Longest answer here, in tokens, where it differs from the model's."""
     cap_field: CapField | None = None
-    """The field that the longest wanted answer is named in, where it differs from the provider's."""
+    """Field that names the longest wanted answer, where it differs from the provider's."""
     source: str = ""
     """Which of the catalog's sources the price was taken from."""
     checked_on: date | None = None
