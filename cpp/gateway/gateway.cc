@@ -16,9 +16,9 @@ constexpr int64_t kRetryAfterMs = 1000;  // of refusals that pass by themselves
 
 Gateway::Gateway(GatewayOptions options, std::shared_ptr<SqliteLedger> ledger)
     : options_(std::move(options)),
-      ledger_(std::move(ledger)),
       keys_(Secret(std::string(options_.pepper.Reveal()))),
-      idempotency_(options_.max_idempotency_keys) {
+      idempotency_(options_.max_idempotency_keys),
+      ledger_(std::move(ledger)) {
   const int threads = std::max(1, options_.engine_threads);
   for (int i = 0; i < threads; ++i) {
     engines_.push_back(std::make_unique<EngineThread>(options_, clock_, keys_, &idempotency_,
@@ -137,6 +137,11 @@ size_t Gateway::active() const {
 void Gateway::Close() {
   if (closed_.exchange(true)) return;
   for (const auto& engine : engines_) engine->Stop();
+  std::shared_ptr<SqliteLedger> last;  // may wait for the disk when it goes: after the lock
+  {
+    MutexLock lock(&mu_);
+    last.swap(ledger_);
+  }
 }
 
 std::string Gateway::RequestId(std::string_view offered) {
