@@ -80,8 +80,8 @@ class Gateway {
   // Exchanges whose end has not been drained yet.
   size_t active() const;
 
-  // Ends the engine threads; running exchanges are dropped, and the ledger is let go of. Idempotent.
-  // After it Submit() answers nothing.
+  // Ends the engine threads; running exchanges are dropped, and the ledger is let go of.
+  // Idempotent. After it Submit() answers nothing.
   void Close();
 
   // What a chat completion request would cost: admitted, routed and priced, not sent. Linear in
