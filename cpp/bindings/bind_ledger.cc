@@ -247,6 +247,11 @@ class LedgerFile {
     }
     return py::make_tuple(pruned.entries, pruned.requests);
   }
+  // Empty while money is taken; else why not.
+  std::string Trouble() {
+    const Status health = Ledger()->writer().health();
+    return health.ok() ? std::string() : health.error().message;
+  }
   size_t Expired() { return Ledger()->writer().expired_at_start(); }
 
  private:
@@ -312,6 +317,7 @@ void BindLedger(py::module_& m) {
       .def("verify", &LedgerFile::Verify)
       .def("backup", &LedgerFile::BackUp, py::arg("path"))
       .def("prune", &LedgerFile::PruneBefore, py::arg("older_than_ms"))
+      .def_property_readonly("trouble", &LedgerFile::Trouble)
       .def_property_readonly("expired_at_start", &LedgerFile::Expired);
 }
 

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <thread>
 #include <variant>
 #include <vector>
@@ -34,7 +35,8 @@ class EngineThread : private EngineInbox {
   void Cancel(ExchangeId id) { Post(Command(CancelCommand{id})), Flush(); }
   void Resume(ExchangeId id) { Post(Command(ResumeCommand{id})), Flush(); }
 
-  // Ends the thread, dropping the exchanges that still run. Idempotent.
+  // Ends the thread and drops the exchanges that still run: what they hold is settled. Nothing is
+  // done, or asked of the ledger, after it. Idempotent.
   void Stop();
 
  private:
@@ -57,8 +59,8 @@ class EngineThread : private EngineInbox {
   Mailbox* const mailbox_;
   CurlTransport transport_;
   SystemRng rng_;
-  const std::unique_ptr<Store> store_;
-  Engine engine_;
+  std::unique_ptr<Store> store_;
+  std::optional<Engine> engine_;
   std::atomic<bool> stopping_{false};
 
   Mutex mu_;

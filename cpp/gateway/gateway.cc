@@ -16,10 +16,10 @@ constexpr int64_t kRetryAfterMs = 1000;  // of refusals that pass by themselves
 
 Gateway::Gateway(GatewayOptions options, std::shared_ptr<SqliteLedger> ledger)
     : options_(std::move(options)),
-      ledger_(std::move(ledger)),
       keys_(Secret(std::string(options_.pepper.Reveal()))),
       idempotency_(options_.max_idempotency_keys),
-      drains_(options_.max_drains) {
+      drains_(options_.max_drains),
+      ledger_(std::move(ledger)) {
   const int threads = std::max(1, options_.engine_threads);
   for (int i = 0; i < threads; ++i) {
     engines_.push_back(std::make_unique<EngineThread>(options_, clock_, keys_, &idempotency_,
@@ -138,6 +138,11 @@ size_t Gateway::active() const {
 void Gateway::Close() {
   if (closed_.exchange(true)) return;
   for (const auto& engine : engines_) engine->Stop();
+  std::shared_ptr<SqliteLedger> last;  // may wait for the disk when it goes: after the lock
+  {
+    MutexLock lock(&mu_);
+    last.swap(ledger_);
+  }
 }
 
 std::string Gateway::RequestId(std::string_view offered) {
@@ -198,8 +203,13 @@ std::vector<Sample> Gateway::Samples() const {
   };
   add("seekroute_active_requests", active());
   add("seekroute_active_drains", drains_.taken());
-  if (!ledger_) return samples;
-  const LedgerWriter::Figures figures = ledger_->writer().figures();
+  std::shared_ptr<SqliteLedger> ledger;
+  {
+    MutexLock lock(&mu_);
+    ledger = ledger_;
+  }
+  if (!ledger) return samples;
+  const LedgerWriter::Figures figures = ledger->writer().figures();
   add("seekroute_ledger_ready", figures.ready ? 1 : 0);
   add("seekroute_ledger_commits_total", figures.commits);
   add("seekroute_ledger_waiting_settles", figures.waiting_settles);

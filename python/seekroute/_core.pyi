@@ -233,5 +233,9 @@ class LedgerFile:
         """Rolls up what is older than a Unix time in ms: (entries, requests) that went."""
 
     @property
+    def trouble(self) -> str:
+        """Why no money is taken until a restart; empty while it is."""
+
+    @property
     def expired_at_start(self) -> int:
         """Holds of a dead process that were given back when the file was opened."""

@@ -13,6 +13,7 @@ from seekroute.config.catalog import CatalogModel
 from seekroute.config.profile import PACKAGED_PROFILES
 
 __all__ = [
+    "CreditSettings",
     "LimitSettings",
     "Origin",
     "ProviderSettings",
@@ -95,6 +96,17 @@ class TimeoutSettings(Strict):
     """For the whole answer."""
     keep_alive_comment_ms: Milliseconds = 15_000
     """Silence after which a client's stream gets a comment line."""
+
+
+class CreditSettings(Strict):
+    """The ledger: what organizations have, what is held and charged, a row for every request."""
+
+    enabled: bool = False
+    """Whether a ledger is kept; without one nothing is charged and no request is recorded."""
+    strict_bound: bool = False
+    """Holds count a prompt by its bytes, which no tokenizer exceeds, not by its estimate."""
+    max_output_tokens: Annotated[int, Field(ge=0, le=1 << 31)] = 0
+    """Longest answer of one choice, whatever the client asks for; 0: the model's own."""
 
 
 class ProviderSettings(Strict):
@@ -205,6 +217,8 @@ class Settings(Strict):
     """Sizes and counts that nothing exceeds."""
     timeouts: TimeoutSettings = TimeoutSettings()
     """Deadlines of upstream calls."""
+    credits: CreditSettings = CreditSettings()
+    """The ledger and what it charges."""
     engine_threads: Annotated[int, Field(ge=1, le=64)] = 1
     """Threads that move the bytes."""
     require_key: bool = True

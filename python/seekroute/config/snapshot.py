@@ -30,19 +30,23 @@ DEFAULT_MODELS = (
 )
 
 
-def build_options(settings: Settings, pepper: bytes) -> dict[str, Any]:
+def build_options(settings: Settings, pepper: bytes, *, ledger: bool = False) -> dict[str, Any]:
     """The options of a new core.
 
     Args:
         settings: From `load_settings`.
         pepper: Secret that keys are hashed with.
+        ledger: Whether it is given a ledger, in which requests are then held and settled.
     """
+    credits = settings.credits.model_dump(exclude={"enabled"})
     return {
         "engine_threads": settings.engine_threads,
         "pepper": pepper,
         "require_key": settings.require_key,
         **settings.limits.model_dump(),
         **settings.timeouts.model_dump(),
+        "credits": ledger,
+        **{f"credits_{name}": value for name, value in credits.items()},
     }
 
 

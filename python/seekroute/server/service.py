@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from seekroute.config import ModelList, Settings
     from seekroute.control import ControlPlane
     from seekroute.gateway import Gateway
+    from seekroute.ledger import Ledger
     from seekroute.server.cycle import Header
     from seekroute.server.logs import LineWriter
     from seekroute.server.plan import Profile
@@ -87,6 +88,7 @@ class Service:
         Raises:
             ControlError: the data directory is in use by another process, or unusable.
             ConfigError: a profile or the catalog is wrong.
+            LedgerError: the ledger is damaged, newer, or its disk fails.
         """
         if self._resources is not None:
             return
@@ -112,11 +114,18 @@ class Service:
                 # Nobody looks at the records of our own: keep few of them.
                 mock = self._mock or stack.enter_context(MockProvider(record_limit=16))
                 self.mock_url = mock.base_url
+            self.ledger: Ledger | None = None
+            if plan.ledger:
+                from seekroute.ledger import FILE_NAME, Ledger
+
+                # Closed after the gateway, which settles into it what still runs.
+                self.ledger = stack.enter_context(Ledger(data_dir / FILE_NAME))
             self._cursor = self.control.change_cursor()
             self.gateway: Gateway = Gateway(
                 {**plan.options, "pepper": self.control.pepper},
                 plan.snapshot_with(self.mock_url),
                 keys=self._all_keys(),
+                ledger=self.ledger,
             )
             stack.callback(self.gateway.close)
             self.core = self.gateway.core
@@ -231,6 +240,7 @@ class Service:
             "accepting": not self.draining,
             "keys": time.monotonic() - self._keys_seen < _KEYS_STALE_S,
             "models": self._has_models,
+            "ledger": self.ledger is None or not self.ledger.trouble,
         }
 
     def samples(self) -> Iterator[Sample]:
