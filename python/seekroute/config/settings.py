@@ -107,6 +107,14 @@ class CreditSettings(Strict):
     """Holds count a prompt by its bytes, which no tokenizer exceeds, not by its estimate."""
     max_output_tokens: Annotated[int, Field(ge=0, le=1 << 31)] = 0
     """Longest answer of one choice, whatever the client asks for; 0: the model's own."""
+    on_client_abort: Literal["charge", "free"] = "charge"
+    """Whether a client that leaves pays for what it was sent."""
+    on_upstream_failure: Literal["charge", "free"] = "free"
+    """Whether what was sent before a provider failed is paid for."""
+    on_missing_usage: Literal["estimate", "free"] = "estimate"
+    """Whether a whole answer without usable usage is paid for by the gateway's own count."""
+    max_drains: Annotated[int, Field(ge=0, le=100_000)] = 100
+    """Answers read to their end at once after their clients have left; see `on_abort`."""
 
 
 class ProviderSettings(Strict):
