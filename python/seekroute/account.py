@@ -163,10 +163,11 @@ def balance(account: Row, viewer: Viewer, key_left: int | None, needed: int) -> 
     """
     left = []
     if viewer.credit_line is not None:
-        left.append(account["available"] + viewer.credit_line - account["owed"])
+        # As the ledger holds: of the line what is not owed yet.
+        left.append(account["available"] + max(0, viewer.credit_line - account["owed"]))
     if key_left is not None:
         left.append(key_left)
-    spendable = max(0, min(left)) if left else None
+    spendable = min(left) if left else None
     return {
         "available": Usd(account["available"]),
         "spendable": None if spendable is None else Usd(spendable),

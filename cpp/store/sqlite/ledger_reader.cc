@@ -162,7 +162,8 @@ Result<LedgerRow> LedgerReader::KeyUse(std::string_view org, std::string_view ke
       "coalesce(sum(cost) FILTER (WHERE day >= ?4), 0) AS weekly, "
       "coalesce(sum(cost) FILTER (WHERE day >= ?5), 0) AS monthly, "
       "coalesce(sum(cost) FILTER (WHERE day >= ?6), 0) AS window, "
-      "(SELECT coalesce(sum(held), 0) FROM request WHERE state = 0 AND org = (SELECT n FROM o) "
+      "(SELECT coalesce(sum(held), 0) FROM request INDEXED BY request_held "
+      "WHERE state = 0 AND org = (SELECT n FROM o) "
       "AND key = (SELECT n FROM k) AND created >= ?6 * 86400) AS held FROM day_total "
       "WHERE org = (SELECT n FROM o) AND key = (SELECT n FROM k)");
   if (statement) statement->Bind(org, key, days.day, days.week, days.month, days.window);
