@@ -12,7 +12,18 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from seekroute.cli import _apps, _chat, _config, _doctor, _init, _keys, _models, _orgs, _run
+from seekroute.cli import (
+    _apps,
+    _chat,
+    _config,
+    _doctor,
+    _init,
+    _keys,
+    _models,
+    _orgs,
+    _receipt,
+    _run,
+)
 from seekroute.cli._shared import Shared
 from seekroute.errors import ConfigError, SeekrouteError
 
@@ -41,6 +52,7 @@ app.add_typer(_apps.app, name="apps")
 app.add_typer(_keys.app, name="keys")
 app.add_typer(_config.app, name="config")
 app.add_typer(_models.app, name="models")
+app.add_typer(_receipt.app, name="receipt")
 app.command("serve")(_run.serve)
 app.command("mock")(_run.mock)
 app.command("ask")(_run.ask)
