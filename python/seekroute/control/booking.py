@@ -118,6 +118,8 @@ def carry_out(
         ControlError: it still waits; the text says why. It will be booked, once.
         LedgerError: this process cannot open the ledger.
     """
+    if order.state != "pending":
+        return order
     deadline = time.monotonic() + wait_s
     while True:
         # Whoever has the directory may have ended, and another may have begun, since the last time.
