@@ -337,6 +337,25 @@ def test_two_first_openings_agree_on_the_pepper(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.glob("pepper*")} == {"pepper"}
 
 
+# --- several of them ---------------------------------------------------------------------------
+
+ADD_ORG = """
+import sys
+from pathlib import Path
+from seekroute.control import ControlPlane
+with ControlPlane(Path(sys.argv[1])) as control:
+    control.create_org("theirs")
+"""
+
+
+def test_another_opening_in_the_process_keeps_it_in_touch_with_others(tmp_path: Path) -> None:
+    with open_control(tmp_path) as server:
+        server.create_org("ours")
+        open_control(tmp_path).close()
+        subprocess.run([sys.executable, "-c", ADD_ORG, str(tmp_path)], check=True, timeout=60)
+        assert {org.name for org in server.list_orgs()} == {"ours", "theirs"}
+
+
 # --- the server's lock -------------------------------------------------------------------------
 
 HOLD = """

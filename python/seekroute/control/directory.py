@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -39,13 +39,16 @@ def prepare_directory(data_dir: Path) -> Path:
 
 
 def make_private(path: Path) -> None:
-    """Create `path` empty, or take away what others may do with it; mode 0600 either way."""
+    """Create `path` empty, or take away what others may do with it; mode 0600 either way.
+
+    A file that exists is not opened: to close it again would drop the locks that SQLite has on it
+    for another connection of this process, and its log could then be deleted under that one.
+    """
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE)
-        try:
-            os.fchmod(descriptor, PRIVATE_FILE)
-        finally:
-            os.close(descriptor)
+        with contextlib.suppress(FileExistsError):
+            os.close(os.open(path, flags, PRIVATE_FILE))
+        path.chmod(PRIVATE_FILE)
     except OSError as error:
         raise ControlError(f"cannot open {path}: {error.strerror}") from error
 
@@ -59,7 +62,7 @@ def sync_directory(directory: Path) -> None:
         os.close(descriptor)
 
 
-@contextmanager
+@contextlib.contextmanager
 def write_lock(data_dir: Path) -> Iterator[None]:
     """Hold the right to write control.db, against threads and processes.
 
