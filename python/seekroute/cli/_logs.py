@@ -154,12 +154,12 @@ def _fields(row: Row, names: Mapping[str, str], keys: Mapping[str, str]) -> Fiel
         **{name: None if row[name] is None else bool(row[name]) for name in _FLAGS},
         "tokens": _tokens(row),
         **{f"{name}_ms": _thousandth(row[f"{name}_us"]) for name in _TIMES},
-        **amounts({name: row[name] for name in _MONEY}),
+        **amounts({name: row[name] for name in _MONEY if name in row}),
     }
 
 
 _RENAMED = ("created", "ended", "org", "key", "attempts", "hold_seq", "end_seq")
-_MONEY = ("held", "cost", "upstream_cost", "lost_bound")
+_MONEY = ("held", "cost", "refunded", "upstream_cost", "suspected_cost", "lost_bound")
 _FLAGS = ("streamed", "estimated", "usage_odd")
 _TIMES = ("total", "first_content", "overhead")
 
