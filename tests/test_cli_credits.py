@@ -409,9 +409,11 @@ def test_a_request_is_refunded_in_parts(server: RunningServer, run: Run, run_jso
     assert run_json("credits", "refund", generation, "0.000000001")["result"] == "ok"
     too_much = run("credits", "refund", generation, row["cost"], code=1)
     assert "more than what is left" in too_much.stderr
-    rest = run_json("credits", "refund", generation)
+    rest = run_json("credits", "refund", generation, "--id", "case:7")
     assert rest["amount_nano"] == row["cost_nano"] - 1
     assert rest["available_nano"] == before + row["cost_nano"]
+    again = run_json("credits", "refund", generation, "--id", "case:7")
+    assert (again["result"], again["amount"]) == ("exists", rest["amount"])
     assert "was refunded before" in run("credits", "refund", generation, code=1).stderr
     assert "no request 'gen-x'" in run("credits", "refund", "gen-x", code=1).stderr
     assert run_json("ledger", "verify")["ok"]

@@ -91,11 +91,7 @@ def refund(
     as_json: JsonOption = False,
 ) -> None:
     """Give back what a request was charged, or part of it."""
-    if usd is None:
-        with shared(ctx).open_ledger() as ledger:
-            amount = _left_of(ledger, generation)
-    else:
-        amount = nano_of(usd)
+    amount = _amount_of_refund(ctx, generation, id_) if usd is None else nano_of(usd)
     carry_out(
         ctx,
         "refund",
@@ -174,7 +170,7 @@ def orders(
             order_fields(order, names)
             for order in control.orders.list(pending=pending, limit=limit)
         ]
-    columns = ("created_at", "id", "kind", "org", "generation", "amount", "state", "note")
+    columns = ("created_at", "id", "kind", "org", "generation", "amount", "state", "note", "error")
     print_rows(rows, columns, as_json=as_json)
 
 
@@ -239,6 +235,17 @@ def _balance_fields(org: Organization, balance: Balance) -> Fields:
         **amounts({"available": balance.available, "held": balance.held, "owed": balance.owed}),
         **line_fields(org),
     }
+
+
+def _amount_of_refund(ctx: typer.Context, generation: str, order_id: str | None) -> int:
+    """All that is left; of an order that is repeated, what it was then."""
+    if order_id is not None:
+        with shared(ctx).open_control() as control:
+            given = control.orders.find(order_id)
+        if given is not None and given.state != "refused" and given.amount_nano is not None:
+            return given.amount_nano
+    with shared(ctx).open_ledger() as ledger:
+        return _left_of(ledger, generation)
 
 
 def _left_of(ledger: Ledger, generation: str) -> int:

@@ -7,6 +7,7 @@ between leaves it pending; it is booked again under the same id, which changes n
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -101,7 +102,12 @@ def book_pending(orders: OrderBook, ledger: Ledger | None, *, limit: int = ORDER
 
 
 def carry_out(
-    orders: OrderBook, data_dir: Path, order: CreditOrder, *, wait_s: float = WAIT_S
+    orders: OrderBook,
+    data_dir: Path,
+    order: CreditOrder,
+    *,
+    wait_s: float = WAIT_S,
+    open_ledger: Callable[[Path], Ledger] = Ledger,
 ) -> CreditOrder:
     """Sees to it that an order is booked: by the server that runs, or else by this process.
 
@@ -110,6 +116,7 @@ def carry_out(
         data_dir: its directory.
         order: what `orders.put` returned.
         wait_s: how long another process may take.
+        open_ledger: opens the file for writing, as the server that is configured here would.
 
     Returns:
         The order as it is then: booked or refused.
@@ -124,7 +131,7 @@ def carry_out(
     while True:
         # Whoever has the directory may have ended, and another may have begun, since the last time.
         try:
-            _book_here(orders, data_dir)
+            _book_here(orders, data_dir, open_ledger)
         except DirectoryInUseError:
             pass
         except LedgerError as error:
@@ -138,9 +145,9 @@ def carry_out(
         time.sleep(_POLL_S)
 
 
-def _book_here(orders: OrderBook, data_dir: Path) -> None:
+def _book_here(orders: OrderBook, data_dir: Path, open_ledger: Callable[[Path], Ledger]) -> None:
     """Books everything that waits, if nobody else has the directory."""
-    with InstanceLock(data_dir, serving=False), Ledger(data_dir / FILE_NAME) as ledger:
+    with InstanceLock(data_dir, serving=False), open_ledger(data_dir / FILE_NAME) as ledger:
         while book_pending(orders, ledger) == ORDERS_AT_ONCE:
             pass
 

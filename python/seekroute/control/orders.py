@@ -120,6 +120,11 @@ class OrderBook:
             connection.execute(insert(credit_orders).values(values))
             return _one(connection, order_id)
 
+    def find(self, order_id: str) -> CreditOrder | None:
+        """One order, if there is one of this id."""
+        with self._database.read() as connection:
+            return _find(connection, order_id)
+
     def get(self, order_id: str) -> CreditOrder:
         """One order."""
         with self._database.read() as connection:
