@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -227,6 +228,55 @@ def test_what_waits_is_booked_when_a_server_starts(run_json: Run, tmp_path: Path
         ("booked", "ok"),
     ]
     assert balance_of(data, org).available == 12
+
+
+# A process that is killed as soon as it has booked something, before it can say so.
+DIES = """
+import os, signal, sys
+from seekroute.control.orders import OrderBook
+OrderBook.finish = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+"""
+DYING_COMMAND = DIES + "from seekroute.cli import main; main()"
+DYING_SERVER = (
+    DIES
+    + """
+from seekroute.server import serve
+serve(config=sys.argv[1], port=0)
+"""
+)
+
+
+def test_a_command_that_is_killed_books_once(run_json: Run, run: Run, tmp_path: Path) -> None:
+    org = run_json("orgs", "create", "acme")["id"]
+    words = ["credits", "add", "acme", "5", "--id", "test:1"]
+    killed = subprocess.run(
+        [sys.executable, "-c", DYING_COMMAND, *words], check=False, capture_output=True, timeout=60
+    )
+    assert killed.returncode == -signal.SIGKILL
+    (waiting,) = run_json("credits", "orders")
+    assert waiting["state"] == "pending"
+    assert balance_of(tmp_path / "data", org).available == nano("5")
+    assert run_json(*words)["result"] == "exists"
+    assert balance_of(tmp_path / "data", org).available == nano("5")
+
+
+def test_a_server_that_is_killed_books_once(run_json: Run, tmp_path: Path) -> None:
+    org = run_json("orgs", "create", "acme")["id"]
+    config = tmp_path / "gateway.yaml"
+    config.write_text("mock: on\ncredits: {enabled: true}\n")
+    with subprocess.Popen(
+        [sys.executable, "-c", DYING_SERVER, str(config)], stdout=subprocess.PIPE, text=True
+    ) as server:
+        assert server.stdout is not None
+        assert server.stdout.readline() == "\n"  # its welcome: it serves
+        with command("credits", "add", "acme", "5", "--json") as process:
+            output, errors = process.communicate(timeout=PATIENCE)
+        assert server.wait(PATIENCE) == -signal.SIGKILL
+    # The command took over where the server had died.
+    assert process.returncode == 0, errors
+    told = json.loads(output)
+    assert (told["state"], told["result"]) == ("booked", "exists")
+    assert balance_of(tmp_path / "data", org).available == nano("5")
 
 
 @pytest.mark.parametrize("next_one", ["nobody", "a server"])
