@@ -130,8 +130,11 @@ def balance(
         print_json({"organizations": rows, "operator": operator})
         return
     print_rows(rows, ("id", "name", "available", "held", "owed", "credit_line"), as_json=False)
-    for name in ("received", "revenue", "loss"):
-        typer.echo(f"operator\t{name}\t{operator[name]}")
+    own_rows = [
+        {"whose": "operator", "account": name, "amount": operator[name]}
+        for name in ("received", "revenue", "loss")
+    ]
+    print_rows(own_rows, ("whose", "account", "amount"), as_json=False)
 
 
 @app.command()

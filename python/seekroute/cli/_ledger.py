@@ -71,7 +71,9 @@ def export(
     with shared(ctx).open_control() as control:
         names = org_names(control)
     with shared(ctx).open_ledger() as ledger, _target(output) as file:
-        entries = counted(ledger.entries(after), "entries")
+        entries = ledger.entries(after)
+        if not file.isatty():  # else the entries themselves show how far it is
+            entries = counted(entries, "entries")
         rows = (_fields(entry, names) for entry in entries)
         written = _jsonl(file, rows) if as_json or format_ is Format.JSONL else _csv(file, rows)
     if output is not None:
