@@ -1,6 +1,4 @@
 // Credits on an engine in a virtual world: what is held, sent and charged, request by request.
-#include <gtest/gtest.h>
-
 #include "testing/credits_fixture.h"
 
 namespace seekroute::testing {
@@ -81,6 +79,64 @@ TEST_F(CreditsTest, TheLimitOfAKeyIsBelowTheBalance) {
   EXPECT_NE(seen.body.find("the limit of this API key"), std::string::npos);
 }
 
+TEST_F(CreditsTest, ALimitThatIsResetSaysWhen) {
+  limit_reset_ = Window::kMonthly;
+  Open({10'000'000}, {}, 1000, Money{1});
+  const Seen& seen = Ask();
+  EXPECT_EQ(seen.status, 402);
+  // The virtual world's clock begins on 2027-01-15.
+  EXPECT_EQ(FormatUtc(store_->Find(1)->asked.key_limit->since), "2027-01-01T00:00:00Z");
+  EXPECT_NE(seen.body.find(R"("resets_at":1801440000)"), std::string::npos) << seen.body;
+  EXPECT_NE(seen.body.find("raise the limit, or wait until 2027-02-01T00:00:00Z"),
+            std::string::npos);
+  limit_reset_ = Window::kNever;
+  Open({10'000'000}, {}, 1000, Money{1});
+  const Seen& never = Ask();
+  EXPECT_EQ(store_->Find(2)->asked.key_limit->since.s, 0);
+  EXPECT_EQ(never.body.find("resets_at"), std::string::npos);
+  EXPECT_NE(never.body.find("raise the limit"), std::string::npos);
+}
+
+TEST_F(CreditsTest, ACreditLineIsHeldBeyondTheBalance) {
+  const int64_t hold = PromptNano(options_) + 100 * kOutputNano;
+  credit_line_ = {hold};
+  Open({0});
+  const Seen& first = Ask(R"(,"max_tokens":100)");
+  EXPECT_EQ(first.status, 200);
+  EXPECT_EQ(first.row->held.nano, hold);
+  EXPECT_EQ(store_->balance().nano, -first.row->cost.nano);
+  const Seen& refused = Ask(R"(,"max_tokens":100)");
+  EXPECT_EQ(refused.status, 402);
+  const Money left{hold - first.row->cost.nano};
+  EXPECT_NE(refused.body.find("\"available\":" + FormatUsd(left)), std::string::npos)
+      << refused.body;
+  EXPECT_EQ(Ask(R"(,"max_tokens":90)").status, 200);
+}
+
+TEST_F(CreditsTest, AnUnlimitedLineNeverRefuses) {
+  credit_line_ = kUnlimitedLine;
+  Open({0});
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(Ask().status, 200);
+  EXPECT_LT(store_->balance().nano, 0);
+}
+
+TEST_F(CreditsTest, WhatComesWithoutAKeyIsTheOperatorsOwn) {
+  with_key_ = false;
+  options_.local_org = "operator";
+  Open({0});
+  const Seen& booked = Ask();
+  EXPECT_EQ(booked.status, 200);
+  EXPECT_EQ(booked.row->org_id, "operator");
+  EXPECT_GT(booked.row->cost.nano, 0);
+  EXPECT_EQ(store_->Find(1)->asked.line, kUnlimitedLine);
+  EXPECT_EQ(store_->balance().nano, -booked.row->cost.nano);
+  options_.local_org = "";
+  const Seen& free = Ask();
+  EXPECT_EQ(free.status, 200);
+  EXPECT_TRUE(store_->Find(2)->never_held);
+  EXPECT_EQ(free.row->org_id, "");
+}
+
 TEST_F(CreditsTest, MoreUseThanWasHeldIsTheOperatorsLoss) {
   Open({10'000'000});
   std::string answer(kAnswer);
@@ -108,6 +164,21 @@ TEST_F(CreditsTest, AnAnswerWithoutUsageIsEstimatedWithinTheHold) {
   EXPECT_EQ(store_->Find(1)->overrun.nano, 0);
 }
 
+TEST_F(CreditsTest, AGuessIsFreeIfTheOperatorSaysSo) {
+  options_.on_missing_usage = ChargePolicy::kFree;
+  Open({10'000'000});
+  std::string answer(kAnswer);
+  answer.replace(answer.find(",\"usage\""), std::string::npos, "}");
+  script_.pieces = {{{}, answer}};
+  const Seen& seen = Ask();
+  EXPECT_EQ(seen.status, 200);
+  EXPECT_EQ(seen.row->settlement, Settlement::kFree);
+  EXPECT_TRUE(seen.row->estimated);
+  EXPECT_EQ(seen.row->cost.nano, 0);
+  EXPECT_GT(seen.row->upstream_cost.nano, 0);
+  EXPECT_EQ(store_->balance().nano, 10'000'000);
+}
+
 TEST_F(CreditsTest, AnAnswerOfNothingIsFreeAndAFailureToo) {
   Open({10'000'000});
   script_.pieces = {{{},
@@ -117,53 +188,6 @@ TEST_F(CreditsTest, AnAnswerOfNothingIsFreeAndAFailureToo) {
   script_.head.status = 500;
   EXPECT_EQ(Ask().row->settlement, Settlement::kFailed);
   EXPECT_EQ(store_->balance().nano, 10'000'000);
-}
-
-TEST_F(CreditsTest, WhoLeavesBeforeContentPaysForTheInputThatTheProviderCounted) {
-  Open({10'000'000});
-  script_.head.content_type = "text/event-stream";
-  script_.pieces = {{{}, std::string(kStart)}, {Duration::Seconds(5), std::string(kContent)}};
-  const ExchangeId told = Submit(R"(,"stream":true)");
-  agenda_.After(Duration::Seconds(1), [&] { engine_->Cancel(told); });
-  Rest();
-  EXPECT_EQ(seen_[told].row->settlement, Settlement::kCancelled);
-  EXPECT_EQ(seen_[told].row->cost.nano, 7 * kInputNano);
-  script_.pieces.erase(script_.pieces.begin());
-  const ExchangeId untold = Submit(R"(,"stream":true)");
-  agenda_.After(Duration::Seconds(1), [&] { engine_->Cancel(untold); });
-  Rest();
-  EXPECT_EQ(seen_[untold].row->settlement, Settlement::kCancelled);
-  EXPECT_EQ(seen_[untold].row->cost.nano, 0);
-}
-
-TEST_F(CreditsTest, WhoLeavesInTheMiddlePaysForWhatWasDelivered) {
-  Open({10'000'000});
-  script_.head.content_type = "text/event-stream";
-  script_.pieces = {{{}, std::string(kStart)},
-                    {Duration::Seconds(1), std::string(kContent)},
-                    {Duration::Seconds(20), std::string(kContent)}};
-  const ExchangeId id = Submit(R"(,"stream":true)");
-  agenda_.After(Duration::Seconds(2), [&] { engine_->Cancel(id); });
-  Rest();
-  const ExchangeRow& row = *seen_[id].row;
-  EXPECT_EQ(row.settlement, Settlement::kPartial);
-  EXPECT_EQ(row.prompt_tokens, 7);
-  EXPECT_EQ(row.completion_tokens, EstimateTokens("one two three").tokens);
-  EXPECT_EQ(row.cost.nano, 7 * kInputNano + row.completion_tokens * kOutputNano);
-  EXPECT_TRUE(transport_->seen()[0].cancelled);
-}
-
-TEST_F(CreditsTest, WithoutALedgerThePartIsNamedAndNotCharged) {
-  options_.credits = false;
-  Open({0});
-  script_.head.content_type = "text/event-stream";
-  script_.pieces = {{{}, std::string(kContent)}, {Duration::Seconds(20), std::string(kContent)}};
-  const ExchangeId id = Submit(R"(,"stream":true)");
-  agenda_.After(Duration::Seconds(2), [&] { engine_->Cancel(id); });
-  Rest();
-  EXPECT_EQ(seen_[id].row->settlement, Settlement::kPartial);
-  EXPECT_EQ(seen_[id].row->cost.nano, 0);
-  EXPECT_EQ(Sent(0).find("max_tokens"), std::string::npos);
 }
 
 TEST_F(CreditsTest, MaxCostShortensTheAnswerAlsoWithoutALedger) {

@@ -13,21 +13,22 @@ constexpr Duration kLongestSleep = Duration::Seconds(10);
 }  // namespace
 
 EngineThread::EngineThread(const GatewayOptions& options, const Clock& clock, const KeyRing& keys,
-                           IdempotencyTable* idempotency, SqliteLedger* ledger, Mailbox* mailbox,
-                           Stats* stats)
+                           IdempotencyTable* idempotency, DrainSlots* drains, SqliteLedger* ledger,
+                           Mailbox* mailbox, Stats* stats)
     : clock_(clock),
       mailbox_(mailbox),
       store_(ledger != nullptr ? ledger->PortFor(this) : std::make_unique<NullStore>()),
-      engine_({.options = &options,
-               .clock = &clock,
-               .rng = &rng_,
-               .keys = &keys,
-               .idempotency = idempotency,
-               .store = store_.get(),
-               .transport = &transport_,
-               .mailbox = mailbox,
-               .stats = stats,
-               .host = nullptr}),
+      engine_(ExchangeWorld{.options = &options,
+                            .clock = &clock,
+                            .rng = &rng_,
+                            .keys = &keys,
+                            .idempotency = idempotency,
+                            .drains = drains,
+                            .store = store_.get(),
+                            .transport = &transport_,
+                            .mailbox = mailbox,
+                            .stats = stats,
+                            .host = nullptr}),
       thread_([this] { Run(); }) {}
 
 EngineThread::~EngineThread() { Stop(); }
@@ -50,6 +51,8 @@ void EngineThread::Stop() {
   if (stopping_.exchange(true)) return;
   transport_.Wake();
   thread_.join();
+  engine_.reset();
+  store_.reset();
 }
 
 void EngineThread::Run() {
@@ -63,9 +66,9 @@ void EngineThread::Run() {
     }
     for (Command& command : batch) Execute(std::move(command));
     batch.clear();
-    engine_.Advance();
+    engine_->Advance();
     mailbox_->Announce();
-    const TimePoint next = engine_.NextTimer();
+    const TimePoint next = engine_->NextTimer();
     const TimePoint now = clock_.Now();
     const Duration sleep =
         next <= now ? Duration{} : std::min(Duration{next.ns - now.ns}, kLongestSleep);
@@ -75,11 +78,11 @@ void EngineThread::Run() {
 
 void EngineThread::Execute(Command command) {
   if (auto* submission = std::get_if<Submission>(&command)) {
-    engine_.Submit(std::move(*submission));
+    engine_->Submit(std::move(*submission));
   } else if (auto* cancel = std::get_if<CancelCommand>(&command)) {
-    engine_.Cancel(cancel->id);
+    engine_->Cancel(cancel->id);
   } else if (auto* resume = std::get_if<ResumeCommand>(&command)) {
-    engine_.Resume(resume->id);
+    engine_->Resume(resume->id);
   } else if (auto* task = std::get_if<Task>(&command)) {
     (*task)();
   }

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <thread>
 #include <variant>
 #include <vector>
@@ -21,7 +22,8 @@ class EngineThread : private EngineInbox {
  public:
   // Nothing is owned; everything outlives the thread. Starts it. `ledger` may be null.
   EngineThread(const GatewayOptions& options, const Clock& clock, const KeyRing& keys,
-               IdempotencyTable* idempotency, SqliteLedger* ledger, Mailbox* mailbox, Stats* stats);
+               IdempotencyTable* idempotency, DrainSlots* drains, SqliteLedger* ledger,
+               Mailbox* mailbox, Stats* stats);
   ~EngineThread() override;  // Stop()
   EngineThread(const EngineThread&) = delete;
   EngineThread& operator=(const EngineThread&) = delete;
@@ -33,7 +35,8 @@ class EngineThread : private EngineInbox {
   void Cancel(ExchangeId id) { Post(Command(CancelCommand{id})), Flush(); }
   void Resume(ExchangeId id) { Post(Command(ResumeCommand{id})), Flush(); }
 
-  // Ends the thread, dropping the exchanges that still run. Idempotent.
+  // Ends the thread and drops the exchanges that still run: what they hold is settled. Nothing is
+  // done, or asked of the ledger, after it. Idempotent.
   void Stop();
 
  private:
@@ -56,8 +59,8 @@ class EngineThread : private EngineInbox {
   Mailbox* const mailbox_;
   CurlTransport transport_;
   SystemRng rng_;
-  const std::unique_ptr<Store> store_;
-  Engine engine_;
+  std::unique_ptr<Store> store_;
+  std::optional<Engine> engine_;
   std::atomic<bool> stopping_{false};
 
   Mutex mu_;

@@ -46,8 +46,7 @@ Exchange::~Exchange() {
   if (claimed_) world_.idempotency->End(claimed_->name, row_.attempts > 0);
   if (held_ && (state_ == State::kSending || state_ == State::kRelaying)) {
     // The gateway is being closed: what is held must not stay so until somebody starts it again.
-    row_.error = TraitsOf(ErrorCode::kShuttingDown).name;
-    row_.status = TraitsOf(ErrorCode::kShuttingDown).status;
+    EndUnfinished();
     world_.store->Settle(in_.id, row_, this);  // OnStored() finds that nobody waits
     world_.store->Forget(in_.id);
   }
@@ -87,6 +86,8 @@ Status Exchange::Take() {
     row_.key_id = admission.key->key_id;
     row_.org_id = admission.key->org_id;
     key_ = std::move(admission.key);
+  } else if (world_.options->credits) {
+    row_.org_id = world_.options->local_org;
   }
   row_.requested_model = request_.model;
   row_.streamed = request_.stream;
@@ -144,6 +145,7 @@ void Exchange::ReleaseBody() {
 }
 
 Flow Exchange::OnOutput(std::string_view bytes) {
+  if (client_gone_) return Flow::kContinue;
   if (!head_sent_) {
     state_ = State::kRelaying;
     row_.first_content = world_.clock->Now() - in_.submitted;
@@ -161,9 +163,10 @@ Flow Exchange::OnOutput(std::string_view bytes) {
 
 // Books the attempt that has just ended, however it did. `error`: why it failed; empty: it
 // answered.
-void Exchange::CountAttempt(std::string_view error) {
-  row_.tried.push_back(
-      {row_.provider, attempt_->upstream_status(), std::string(error), attempt_->waited()});
+void Exchange::CountAttempt(std::string_view error, bool dispatched) {
+  const Money suspected = error.empty() ? Money{} : SuspectedCost(dispatched);
+  row_.tried.push_back({row_.provider, attempt_->upstream_status(), std::string(error),
+                        attempt_->waited(), suspected});
   world_.stats->CountAttempt(row_.provider, row_.model, attempt_->upstream_status(),
                              attempt_->waited());
   waited_ = waited_ + attempt_->waited();
@@ -172,20 +175,22 @@ void Exchange::CountAttempt(std::string_view error) {
 // Ends the attempt that runs. It is kept: its callback may be the caller's caller.
 void Exchange::AbandonAttempt() {
   if (!attempt_) return;
-  CountAttempt("abandoned");
+  CountAttempt("abandoned", true);
   attempt_->Abandon();
   retired_.push_back(std::move(attempt_));
 }
 
 void Exchange::OnAnswered() {
   SR_FAILPOINT("after_upstream_end");
-  CountAttempt({});
+  CountAttempt({}, true);
+  if (draining_) return EndDrain(true);
   FillUsage();
   Settle(std::nullopt);
 }
 
 void Exchange::OnFailed(Error error, bool dispatched) {
-  CountAttempt(error.name());
+  CountAttempt(error.name(), dispatched);
+  if (draining_) return EndDrain(false);
   const bool in_time = world_.clock->Now() < deadline_;
   const FailedAttempt failed{error, row_.attempts, dispatched, head_sent_};
   if (in_time && next_candidate_ < model_->endpoints.size() &&
@@ -197,6 +202,7 @@ void Exchange::OnFailed(Error error, bool dispatched) {
     SendNext();
     return;
   }
+  FillUsageOfFailure();
   Settle(std::move(error));
 }
 
@@ -299,8 +305,13 @@ void Exchange::Cancel() {
   client_gone_ = true;
   if (state_ == State::kSettling) return;
   FillPartialUsage();
+  if (StartDrain()) return;
   AbandonAttempt();
-  Settle(MakeError(ErrorCode::kClientClosed, "the client closed the connection"));
+  Settle(ClientLeft());
+}
+
+Error Exchange::ClientLeft() {
+  return MakeError(ErrorCode::kClientClosed, "the client closed the connection");
 }
 
 void Exchange::Resume() {
@@ -313,7 +324,7 @@ TimePoint Exchange::NextDeadline() const {
   TimePoint next = attempt_ ? attempt_->NextDeadline() : TimePoint::Never();
   if (state_ == State::kDone) return next;
   next = std::min(next, deadline_);
-  if (state_ == State::kRelaying) {
+  if (state_ == State::kRelaying && !draining_) {
     next = std::min({next, last_sent_ + world_.options->keep_alive, checkpoint_at_});
   }
   return next;
@@ -327,13 +338,15 @@ void Exchange::OnTimer(TimePoint now) {
   }
   if (state_ == State::kHolding) return OnHoldTimer(now);
   if (state_ != State::kDone && now >= deadline_) {
+    if (!draining_) FillUsageOfFailure();
     AbandonAttempt();
+    if (draining_) return EndDrain(false);
     return Settle(
         MakeError(ErrorCode::kUpstreamTimeout, "the request took longer than this gateway allows"));
   }
   if (attempt_) attempt_->OnTimer(now);
-  if (state_ == State::kRelaying && now >= checkpoint_at_) Checkpoint();
-  if (state_ == State::kRelaying && now >= last_sent_ + world_.options->keep_alive) {
+  if (state_ == State::kRelaying && !draining_ && now >= checkpoint_at_) Checkpoint();
+  if (state_ == State::kRelaying && !draining_ && now >= last_sent_ + world_.options->keep_alive) {
     last_sent_ = now;
     PutBody(kKeepAlive);
     // Keep-alives are not counted against the window: one a quarter of a minute is a bound.

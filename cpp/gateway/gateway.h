@@ -80,8 +80,8 @@ class Gateway {
   // Exchanges whose end has not been drained yet.
   size_t active() const;
 
-  // Ends the engine threads; running exchanges are dropped. Idempotent. After it Submit() answers
-  // nothing.
+  // Ends the engine threads; running exchanges are dropped, and the ledger is let go of.
+  // Idempotent. After it Submit() answers nothing.
   void Close();
 
   // What a chat completion request would cost: admitted, routed and priced, not sent. Linear in
@@ -109,10 +109,10 @@ class Gateway {
   void Refuse(ExchangeId id, const GatewayRequest& request, const Error& error);
 
   const GatewayOptions options_;
-  const std::shared_ptr<SqliteLedger> ledger_;
   const SystemClock clock_;
   KeyRing keys_;
   IdempotencyTable idempotency_;
+  DrainSlots drains_;
   Mailbox mailbox_;
   Stats stats_;
   std::atomic<bool> draining_{false};
@@ -121,6 +121,7 @@ class Gateway {
   mutable Mutex mu_;
   SystemRng rng_ SR_GUARDED_BY(mu_);
   std::shared_ptr<const Snapshot> snapshot_ SR_GUARDED_BY(mu_);
+  std::shared_ptr<SqliteLedger> ledger_ SR_GUARDED_BY(mu_);
   std::unordered_map<ExchangeId, Live> live_ SR_GUARDED_BY(mu_);
   ExchangeId last_id_ SR_GUARDED_BY(mu_) = 0;
 

@@ -1,4 +1,4 @@
-// An engine with credits on in a virtual world: one key, one model, one scripted upstream.
+// One engine in a virtual world, one key, one model at one provider, and a store of credits.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -7,7 +7,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <utility>
 
 #include "gateway/engine.h"
 #include "testing/credit_store.h"
@@ -44,25 +43,32 @@ class CreditsTest : public ::testing::Test {
   void Open(Money balance, CreditStore::Faults faults = {}, int64_t max_output = 1000,
             std::optional<Money> key_limit = std::nullopt) {
     store_.emplace(&agenda_, &clock_, &rng_, balance, faults);
+    drains_.emplace(options_.max_drains);
     transport_.emplace(&agenda_, &clock_, [this](const TransportRequest&) { return script_; });
     engine_.emplace(ExchangeWorld{.options = &options_,
                                   .clock = &clock_,
                                   .rng = &rng_,
                                   .keys = &keys_,
                                   .idempotency = &idempotency_,
+                                  .drains = &*drains_,
                                   .store = &*store_,
                                   .transport = &*transport_,
                                   .mailbox = &mailbox_,
                                   .stats = &stats_,
                                   .host = nullptr});
-    keys_.Put(HmacSha256(Secret("pepper"), "good"),
-              {.key_id = "k", .org_id = "o", .limit = key_limit, .store_answers = store_answers_});
+    keys_.Put(HmacSha256(Secret("pepper"), "good"), {.key_id = "k",
+                                                     .org_id = "o",
+                                                     .limit = key_limit,
+                                                     .limit_reset = limit_reset_,
+                                                     .credit_line = credit_line_,
+                                                      .store_answers = store_answers_});
     auto snapshot = std::make_shared<Snapshot>();
     snapshot->profiles.emplace("seekroute", Profile());
     snapshot->default_profile = "seekroute";
     Provider provider;
     provider.id = "p";
     provider.upstream.base_url = "https://p";
+    provider.on_abort = on_abort_;
     snapshot->providers.push_back(std::move(provider));
     Rates rates;
     rates[PriceClass::kInput] = Rate{kInputNano * 1000};
@@ -84,11 +90,12 @@ class CreditsTest : public ::testing::Test {
     Submission submission;
     submission.id = ++last_;
     submission.body = R"({"model":"m","messages":[{"role":"user","content":"hi"}])" + members + "}";
-    submission.authorization = Secret("Bearer good");
+    if (with_key_) submission.authorization = Secret("Bearer good");
+    submission.local = !with_key_;
     submission.idempotency_key = idempotency_key;
     submission.submitted = clock_.Now();
     submission.snapshot = snapshot_;
-    submission.window = std::make_shared<FlowWindow>(1 << 20);
+    submission.window = std::make_shared<FlowWindow>(window_);
     engine_->Submit(std::move(submission));
     return last_;
   }
@@ -137,10 +144,16 @@ class CreditsTest : public ::testing::Test {
   GatewayOptions options_;
   KeyRing keys_{Secret("pepper")};
   IdempotencyTable idempotency_{100, 4 << 20};
+  std::optional<DrainSlots> drains_;
   Mailbox mailbox_;
   Stats stats_;
-  bool store_answers_ = false;
   std::string cap_field_ = "max_tokens";
+  Window limit_reset_ = Window::kNever;
+  Money credit_line_;
+  bool store_answers_ = false;
+  OnAbort on_abort_ = OnAbort::kCancel;
+  bool with_key_ = true;
+  size_t window_ = 1 << 20;
   UpstreamScript script_;
   std::optional<CreditStore> store_;
   std::optional<ScriptedTransport> transport_;

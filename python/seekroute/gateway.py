@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from seekroute._core import Event as Event
     from seekroute._core import Headers as Headers
     from seekroute._core import Record as Record
+    from seekroute.ledger import Ledger
 
 # Whether an answer tells how it was routed: in a member "seekroute" or "openrouter_metadata".
 EXPLAIN_NO = 0
@@ -111,6 +112,7 @@ class Gateway:
     """The core with its live exchanges.
 
     `options` and `snapshot` are what `seekroute.config` builds; `keys` yields (mac, key) pairs.
+    `ledger` is where requests are held and settled, if the options say so; close it afterwards.
     Raises ValueError when the core refuses one of them.
     """
 
@@ -120,8 +122,9 @@ class Gateway:
         snapshot: dict[str, Any],
         *,
         keys: Iterable[tuple[bytes, dict[str, Any]]] = (),
+        ledger: Ledger | None = None,
     ) -> None:
-        self.core = _core.Gateway(options)
+        self.core = _core.Gateway(options, None if ledger is None else ledger.core)
         self.core.install(snapshot)
         for mac, key in keys:
             self.core.put_key(mac, key)

@@ -95,7 +95,9 @@ Status LedgerWriter::Start() {
   if (Status whole = CheckBalances(); !whole.ok()) return whole;
   mark_.emplace(MarkPath(options_.path));
   if (Status ended = EndOrphans(); !ended.ok()) return ended;
-  thread_ = std::thread([this] { Run(); });
+  Publish();
+  if (options_.own_thread) thread_ = std::thread([this] { Run(); });
+  started_ = true;
   return Status();
 }
 
@@ -270,8 +272,12 @@ void LedgerWriter::Close() {
     stopping_ = true;
     wake_.notify_all();
   }
-  if (thread_.joinable()) {
-    thread_.join();
+  if (thread_.joinable()) thread_.join();
+  if (started_ && !options_.own_thread) {
+    Step();
+    RefuseWaiting();
+  }
+  if (started_) {
     // A start after this one has nothing to replay.
     if (ready() && begin_.Run() == SQLITE_OK) {
       journal_->WriteSnapshot(*ledger_, true);

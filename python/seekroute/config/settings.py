@@ -7,11 +7,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PrivateAttr, SecretStr, field_validator
 
+from seekroute.config._catalog_schema import OnAbort
 from seekroute.config._schema import PROVIDER_ID, Strict, check_base_url
 from seekroute.config.catalog import CatalogModel
 from seekroute.config.profile import PACKAGED_PROFILES
 
 __all__ = [
+    "CreditSettings",
     "LimitSettings",
     "Origin",
     "ProviderSettings",
@@ -96,6 +98,25 @@ class TimeoutSettings(Strict):
     """Silence after which a client's stream gets a comment line."""
 
 
+class CreditSettings(Strict):
+    """The ledger: what organizations have, what is held and charged, a row for every request."""
+
+    enabled: bool = False
+    """Whether a ledger is kept; without one nothing is charged and no request is recorded."""
+    strict_bound: bool = False
+    """Holds count a prompt by its bytes, which no tokenizer exceeds, not by its estimate."""
+    max_output_tokens: Annotated[int, Field(ge=0, le=1 << 31)] = 0
+    """Longest answer of one choice, whatever the client asks for; 0: the model's own."""
+    on_client_abort: Literal["charge", "free"] = "charge"
+    """Whether a client that leaves pays for what it was sent."""
+    on_upstream_failure: Literal["charge", "free"] = "free"
+    """Whether what was sent before a provider failed is paid for."""
+    on_missing_usage: Literal["estimate", "free"] = "estimate"
+    """Whether a whole answer without usable usage is paid for by the gateway's own count."""
+    max_drains: Annotated[int, Field(ge=0, le=100_000)] = 100
+    """Answers read to their end at once after their clients have left; see `on_abort`."""
+
+
 class ProviderSettings(Strict):
     """Changes a packaged provider, or defines a new one that speaks OpenAI's protocol."""
 
@@ -115,6 +136,9 @@ class ProviderSettings(Strict):
     """Proxy URL (http, socks5, socks5h); default: no proxy, whatever the environment says."""
     headers: dict[str, SecretStr] = Field(default_factory=dict)
     """Headers sent with every request."""
+    on_abort: OnAbort | None = None
+    """What becomes of an answer whose client has left, with credits on: `cancel`, or `drain` to
+    read it to its end and charge for its usage; default: what the catalog says."""
 
     @field_validator("api_key")
     @classmethod
@@ -201,6 +225,8 @@ class Settings(Strict):
     """Sizes and counts that nothing exceeds."""
     timeouts: TimeoutSettings = TimeoutSettings()
     """Deadlines of upstream calls."""
+    credits: CreditSettings = CreditSettings()
+    """The ledger and what it charges."""
     engine_threads: Annotated[int, Field(ge=1, le=64)] = 1
     """Threads that move the bytes."""
     require_key: bool = True

@@ -30,19 +30,23 @@ DEFAULT_MODELS = (
 )
 
 
-def build_options(settings: Settings, pepper: bytes) -> dict[str, Any]:
+def build_options(settings: Settings, pepper: bytes, *, ledger: bool = False) -> dict[str, Any]:
     """The options of a new core.
 
     Args:
         settings: From `load_settings`.
         pepper: Secret that keys are hashed with.
+        ledger: Whether it is given a ledger, in which requests are then held and settled.
     """
+    credits = settings.credits.model_dump(exclude={"enabled"})
     return {
         "engine_threads": settings.engine_threads,
         "pepper": pepper,
         "require_key": settings.require_key,
         **settings.limits.model_dump(),
         **settings.timeouts.model_dump(),
+        "credits": ledger,
+        **{f"credits_{name}": value for name, value in credits.items()},
     }
 
 
@@ -151,6 +155,7 @@ def _provider(settings: Settings, catalog: Catalog, name: str, key: str) -> dict
         "ca_file": own.ca_file,
         "proxy": proxy,
         "headers": [f"{k}: {v.get_secret_value()}" for k, v in own.headers.items()],
+        "on_abort": own.on_abort or catalog.providers[name].on_abort,
     }
 
 
@@ -166,8 +171,14 @@ def _model(
     for endpoint in model.endpoints:
         if endpoint.provider in usable and catalog.is_served(endpoint):
             price = endpoint_table(catalog, model, endpoint)
+            cap_field = endpoint.cap_field or catalog.providers[endpoint.provider].cap_field
             candidates.append(
-                {"provider": endpoint.provider, "upstream_model": endpoint.model, "price": price}
+                {
+                    "provider": endpoint.provider,
+                    "upstream_model": endpoint.model,
+                    "cap_field": cap_field,
+                    "price": price,
+                }
             )
             continue
         reason = "disabled" if endpoint.provider in off else "no_key"

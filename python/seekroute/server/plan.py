@@ -37,6 +37,7 @@ class Profile:
     base_path: str
     key_prefix: str
     model_ids: Literal["full", "bare"]
+    shows_upstream_cost: bool  # whether its answers say what the provider charges
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,7 @@ class Plan:
     server: ServerPart
     data_dir: str
     require_key: bool
+    ledger: bool  # whether requests are held and settled in one
     max_body_bytes: int
     profiles: tuple[Profile, ...]  # the default one first
     example_model: str  # as the default profile spells it; what `auto` means
@@ -110,14 +112,22 @@ def prepare(settings: Settings, environ: Mapping[str, str]) -> Plan:
         ),
         data_dir=settings.data_dir,
         require_key=settings.require_key,
+        ledger=settings.credits.enabled,
         max_body_bytes=settings.limits.max_body_bytes,
         profiles=tuple(
-            Profile(each.name, each.base_path, each.key_prefix, each.model_ids) for each in profiles
+            Profile(
+                each.name,
+                each.base_path,
+                each.key_prefix,
+                each.model_ids,
+                each.usage_cost and each.usage_cost_details,
+            )
+            for each in profiles
         ),
         example_model=model,
         has_models=any(each["candidates"] for each in snapshot["models"]),
         mock=mock,
         model_list=ModelList(catalog, snapshot),
-        options=build_options(settings, b""),
+        options=build_options(settings, b"", ledger=settings.credits.enabled),
         snapshot=snapshot,
     )

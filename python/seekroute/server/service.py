@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from seekroute.server.answers import retry_headers
 from seekroute.server.limits import Limits
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from seekroute.config import ModelList, Settings
     from seekroute.control import ControlPlane
     from seekroute.gateway import Gateway
+    from seekroute.ledger import Ledger
     from seekroute.server.cycle import Header
     from seekroute.server.logs import LineWriter
     from seekroute.server.plan import Profile
@@ -30,10 +31,26 @@ _log: Final = logging.getLogger("seekroute.server")
 
 # How often key changes are looked for: a revoked key has to fail within a second.
 KEY_POLL_S: Final = 0.25
+# How often orders are looked for: a command waits for its own.
+ORDER_POLL_S: Final = 0.25
 # Without a successful look for this long, keys may be stale and the gateway is not ready.
 _KEYS_STALE_S: Final = 10.0
+# Questions to the ledger at once: each has a thread and a connection. Others wait in line, at
+# most one a connection to the server.
+_LEDGER_READS: Final = 4
 # Labels of the metric for logs that could not be written.
 _DROPPED: Final = "seekroute_log_lines_dropped_total"
+
+
+class KeyMoney(NamedTuple):
+    """What a key may spend, in nano-USD."""
+
+    credit_line: int | None  # of its organization; None: unlimited
+    limit: int | None  # its own; None: none
+    limit_reset: str | None
+
+
+_NO_MONEY: Final = KeyMoney(0, None, None)
 
 
 class Service:
@@ -75,7 +92,10 @@ class Service:
         self._environ = os.environ if environ is None else environ
         self._starting: asyncio.Lock | None = None
         self._resources: contextlib.ExitStack | None = None
-        self._key_models: dict[str, list[str] | None] = {}  # by key id
+        # What this side needs of keys, by id: which models they may use, and their money.
+        self._key_models: dict[str, list[str] | None] = {}
+        self._key_money: dict[str, KeyMoney] = {}
+        self.ledger_reads: Final = asyncio.Semaphore(_LEDGER_READS)
         self._cursor = 0
         self._keys_seen = 0.0
 
@@ -87,6 +107,7 @@ class Service:
         Raises:
             ControlError: the data directory is in use by another process, or unusable.
             ConfigError: a profile or the catalog is wrong.
+            LedgerError: the ledger is damaged, newer, or its disk fails.
         """
         if self._resources is not None:
             return
@@ -112,21 +133,30 @@ class Service:
                 # Nobody looks at the records of our own: keep few of them.
                 mock = self._mock or stack.enter_context(MockProvider(record_limit=16))
                 self.mock_url = mock.base_url
+            self.ledger: Ledger | None = None
+            if plan.ledger:
+                from seekroute.ledger import FILE_NAME, Ledger
+
+                # Closed after the gateway, which settles into it what still runs.
+                self.ledger = stack.enter_context(Ledger(data_dir / FILE_NAME))
             self._cursor = self.control.change_cursor()
             self.gateway: Gateway = Gateway(
                 {**plan.options, "pepper": self.control.pepper},
                 plan.snapshot_with(self.mock_url),
                 keys=self._all_keys(),
+                ledger=self.ledger,
             )
             stack.callback(self.gateway.close)
             self.core = self.gateway.core
             self._keys_seen = time.monotonic()
             stopping = threading.Event()
-            poller = threading.Thread(
-                target=self._follow_keys, args=(stopping,), name="seekroute-keys", daemon=True
-            )
-            poller.start()
-            stack.callback(poller.join)
+            # Two threads: a slow disk or a long prune must not keep a revoked key alive.
+            for name, follow in (("keys", self._follow_keys), ("orders", self._follow_orders)):
+                poller = threading.Thread(
+                    target=follow, args=(stopping,), name=f"seekroute-{name}", daemon=True
+                )
+                poller.start()
+                stack.callback(poller.join)
             stack.callback(stopping.set)
             self._resources = stack.pop_all()
         self._settings = None  # its snapshot alone is megabytes, and the core has it now
@@ -191,6 +221,10 @@ class Service:
         """The key's allow-list; None allows every model."""
         return self._key_models.get(key_id)
 
+    def money_of_key(self, key_id: str) -> KeyMoney:
+        """What the key may spend, as the core knows it."""
+        return self._key_money.get(key_id, _NO_MONEY)
+
     def sync_keys(self) -> None:
         """Takes over what has changed in the control plane since the last look."""
         more = True
@@ -200,7 +234,7 @@ class Service:
                 if key is None:
                     self.core.remove_key(mac)
                 else:
-                    self._key_models[key["key_id"]] = key["models"]
+                    self._note(key)
                     self.core.put_key(mac, key)
             self._cursor = batch.cursor
             more = batch.more
@@ -208,8 +242,15 @@ class Service:
 
     def _all_keys(self) -> Iterator[tuple[bytes, dict[str, Any]]]:
         for mac, key in self.control.core_keys():
-            self._key_models[key["key_id"]] = key["models"]
+            self._note(key)
             yield mac, key
+
+    def _note(self, key: dict[str, Any]) -> None:
+        id = key["key_id"]
+        self._key_models[id] = key["models"]
+        self._key_money[id] = KeyMoney(
+            key.get("credit_line_nano", 0), key.get("limit_nano"), key.get("limit_reset")
+        )
 
     def _follow_keys(self, stopping: threading.Event) -> None:
         failing = False
@@ -223,6 +264,24 @@ class Service:
             else:
                 failing = False
 
+    # --- orders -----------------------------------------------------------------------------------
+
+    def _follow_orders(self, stopping: threading.Event) -> None:
+        from seekroute.control.booking import ORDERS_AT_ONCE, book_pending
+
+        failing = False
+        finished = ORDERS_AT_ONCE  # those of before the start are looked for at once
+        while not stopping.wait(0 if finished == ORDERS_AT_ONCE else ORDER_POLL_S):
+            try:
+                finished = book_pending(self.control.orders, self.ledger)
+            except Exception as error:  # the database may be back the next time
+                finished = 0
+                if not failing:
+                    _log.error("cannot book orders: %s", error)
+                failing = True
+            else:
+                failing = False
+
     # --- what operators look at -------------------------------------------------------------------
 
     def checks(self) -> dict[str, bool]:
@@ -231,6 +290,7 @@ class Service:
             "accepting": not self.draining,
             "keys": time.monotonic() - self._keys_seen < _KEYS_STALE_S,
             "models": self._has_models,
+            "ledger": self.ledger is None or not self.ledger.trouble,
         }
 
     def samples(self) -> Iterator[Sample]:

@@ -1,0 +1,327 @@
+"""The ledger file of a data directory: balances, orders, requests, checks, copies.
+
+`Ledger` is the core's file with Python's manners: errors of one class, and context management. One
+process writes a file (a running server, or a command while no server runs); any number read it
+meanwhile. All amounts are integers in nano-USD (10**-9 USD); `usd()` and `nano()` convert.
+
+No other library may open the file while it is in use, Python's `sqlite3` included.
+"""
+
+from __future__ import annotations
+
+import decimal
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+from seekroute import _core
+from seekroute.errors import SeekrouteError
+
+__all__ = ["FILE_NAME", "Balance", "Ledger", "LedgerError", "Row", "nano", "usd"]
+
+# Its name in a data directory.
+FILE_NAME: Final = "ledger.db"
+
+_USD: Final = 10**9
+_MOST_USD: Final = 10**9  # a bound on sense: more is a slip of the hand
+# Says so where a number has more digits than it can keep, instead of rounding.
+_EXACT: Final = decimal.Context(
+    prec=60, traps=[decimal.InvalidOperation, decimal.Inexact, decimal.Overflow]
+)
+_PAGE: Final = 1000
+
+Row = dict[str, Any]
+"""One row of an answer; money is nano-USD, `created` and `day` Unix seconds, `at` milliseconds."""
+
+
+class LedgerError(SeekrouteError):
+    """The ledger cannot do it; the text says why and what to do.
+
+    Attributes:
+        code: the word of the wire's errors: `store_unavailable`, `storage_full`,
+            `storage_corrupt`.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        self.code = code
+        super().__init__(message)
+
+    @classmethod
+    def of(cls, error: RuntimeError) -> Self:
+        """What the core has thrown: "code: message"."""
+        code, separator, message = str(error).partition(": ")
+        return cls(code, message) if separator else cls("internal", str(error))
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """What an organization has, in nano-USD.
+
+    Attributes:
+        available: what new requests may be paid with.
+        held: set aside for requests that run.
+        owed: what the organization owes; top-ups repay it first.
+    """
+
+    available: int
+    held: int
+    owed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Booked:
+    """What became of an order.
+
+    Attributes:
+        result: `ok`; `exists`: it had been booked before, with the same arguments; `conflict`: with
+            others; `invalid`, `unknown`, `too_much`: refused. Only `ok` has written anything.
+        balance: of the organization, afterwards.
+    """
+
+    result: str
+    balance: Balance
+
+
+def usd(amount: int) -> str:
+    """Nano-USD as a decimal number of USD, exact, with at least two places.
+
+    >>> usd(1_234_500_000), usd(-5), usd(10**9)
+    ('1.2345', '-0.000000005', '1.00')
+    """
+    whole, part = divmod(abs(amount), _USD)
+    places = f"{part:09d}".rstrip("0").ljust(2, "0")
+    return f"{'-' if amount < 0 else ''}{whole}.{places}"
+
+
+def nano(text: str) -> int:
+    """A decimal number of USD as nano-USD.
+
+    Raises:
+        ValueError: it is no plain decimal number, has more than nine places, or is beyond a
+            billion USD.
+
+    >>> nano("12.5"), nano("-0.000000001")
+    (12500000000, -1)
+    """
+    try:
+        amount = _EXACT.create_decimal(text.strip())
+    except decimal.Inexact:
+        raise ValueError(f"{text!r} has more digits than an amount") from None
+    except decimal.InvalidOperation:
+        raise ValueError(f"{text!r} is not an amount: expected USD, such as 12.50") from None
+    if not amount.is_finite() or not -_MOST_USD <= amount <= _MOST_USD:
+        raise ValueError(f"{text!r} is not an amount between -{_MOST_USD} and {_MOST_USD} USD")
+    scaled = amount.scaleb(9, _EXACT)
+    if scaled != scaled.to_integral_value():
+        raise ValueError(f"{text!r} has more than nine places: the smallest amount is 0.000000001")
+    return int(scaled)
+
+
+class Ledger:
+    """A ledger file. Thread-safe; every method waits for the disk. A context manager.
+
+    Args:
+        path: the file; made where it is missing, unless `read_only`.
+        read_only: another process writes it. Orders then raise ValueError.
+
+    Raises:
+        LedgerError: the file is in use by another writer, damaged, newer, or no ledger; from every
+            method also where the disk fails.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as directory:
+        ...     with Ledger(Path(directory) / "ledger.db") as ledger:
+        ...         ledger.topup("invoice:17", "acme", nano("5.00")).result
+        ...         ledger.topup("invoice:17", "acme", nano("5.00")).result
+        ...         ledger.balance("acme")
+        'ok'
+        'exists'
+        Balance(available=5000000000, held=0, owed=0)
+    """
+
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        self.path: Final = path
+        with _translated():
+            self._file = _core.LedgerFile(str(path), read_only=read_only)
+
+    @property
+    def core(self) -> _core.LedgerFile:
+        """The core's object, for a `Gateway`."""
+        return self._file
+
+    @property
+    def trouble(self) -> str:
+        """Why no money is taken until a restart; empty while it is. Does not wait."""
+        return self._file.trouble
+
+    def close(self) -> None:
+        """Writes what waits and lets go of the file. Idempotent."""
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # --- orders: each is durable when it returns, and booked once for its id ----------------------
+
+    def topup(self, id: str, org: str, amount: int) -> Booked:
+        """Money came in. `id` names the payment: its source, a colon, the event."""
+        return self._booked(self._file.topup, id, org, amount)
+
+    def adjust(
+        self, id: str, org: str, amount: int, note: str, *, chargeback: bool = False
+    ) -> Booked:
+        """Gives credit, or takes it (`amount` < 0); what cannot be taken is owed.
+
+        Args:
+            note: why; stays in the journal.
+            chargeback: the payment itself was reversed, so the money is gone from the cash account.
+        """
+        return self._booked(self._file.adjust, id, org, amount, note, chargeback=chargeback)
+
+    def refund(self, id: str, generation: str, amount: int) -> Booked:
+        """Gives back part of what a request was charged, at most all of it."""
+        return self._booked(self._file.refund, id, generation, amount)
+
+    def prune(self, older_than_ms: int) -> tuple[int, int]:
+        """Rolls up what is older (Unix milliseconds): the numbers of entries and requests gone."""
+        with _translated():
+            return self._file.prune(older_than_ms)
+
+    # --- questions --------------------------------------------------------------------------------
+
+    def balance(self, org: str) -> Balance:
+        """Of one organization, by id; zeros where it has no entry yet."""
+        with _translated():
+            available, held, debt, *_ = self._file.balance(org)
+        return Balance(available, held, -debt)
+
+    def operator(self) -> dict[str, int]:
+        """The operator's accounts: `cash` (received: negative), `revenue`, `loss` (negative)."""
+        with _translated():
+            *_, cash, revenue, loss = self._file.balance("")
+        return {"cash": cash, "revenue": revenue, "loss": loss}
+
+    def balances(self) -> dict[str, Balance]:
+        """Of every organization that has an entry, by id."""
+        with _translated():
+            rows = self._file.balances()
+        return {row["org"]: Balance(row["available"], row["held"], -row["debt"]) for row in rows}
+
+    def generation(self, id: str) -> Row | None:
+        """One request with its `attempts` and what was `refunded`; None where it is unknown."""
+        with _translated():
+            return self._file.generation(id)
+
+    def rows(
+        self, *, org: str = "", key: str = "", before: int | None = None, limit: int = 100
+    ) -> list[Row]:
+        """Requests, newest first; the last one's `n` as `before` gives the next page."""
+        with _translated():
+            return self._file.rows(org=org, key=key, before=before, limit=limit)
+
+    def activity(
+        self, *, org: str = "", key: str = "", since: int = 0, until: int | None = None
+    ) -> list[Row]:
+        """Sums by UTC day, key and model, of the days of two Unix times, both included."""
+        with _translated():
+            return self._file.activity(org=org, key=key, since=since, until=until)
+
+    def account(self, org: str) -> Row:
+        """Its `available`, `held` and `owed`, and what it was `charged` and `refunded` in all: as
+        of one moment. What it ever paid in or was given is
+        `available + held - owed + charged - refunded`."""
+        with _translated():
+            row = self._file.account(org)
+        row["owed"] = -row.pop("debt")
+        return row
+
+    def key_use(
+        self, org: str, key: str, *, day: int, week: int, month: int, window: int
+    ) -> dict[str, int]:
+        """What requests of one key were charged, refunds not taken off, and what is held for them.
+
+        Args:
+            day: the day from which `daily` is summed, counted from 1970 in UTC; so `week` for
+                `weekly`, `month` for `monthly`, and `window` for `window` and `held`.
+
+        Returns:
+            These, and the `total`.
+        """
+        with _translated():
+            return self._file.key_use(org, key, day=day, week=week, month=month, window=window)
+
+    def days(
+        self,
+        org: str,
+        *,
+        key: str = "",
+        by_key: bool = False,
+        first: int,
+        last: int,
+        limit: int,
+        offset: int = 0,
+    ) -> list[Row]:
+        """Sums by UTC day and model, and by key where asked, oldest first, of one organization.
+
+        Args:
+            first: the first day, counted from 1970; `last` is included.
+            limit: rows at most, 1 to 10,000; `offset` are skipped.
+        """
+        with _translated():
+            return self._file.days(
+                org, key=key, by_key=by_key, first=first, last=last, limit=limit, offset=offset
+            )
+
+    def entries(self, after: int = 0) -> Iterator[Row]:
+        """Journal entries in order, read in pages."""
+        while True:
+            with _translated():
+                page = self._file.entries(after, _PAGE)
+            yield from page
+            if len(page) < _PAGE:
+                return
+            after = page[-1]["seq"]
+
+    def verify(self) -> Row:
+        """Replays the whole journal: `rule` (the first that is broken, or ""), `seq`, `why`,
+        and how many `entries` and `requests` were read."""
+        with _translated():
+            return self._file.verify()
+
+    def backup(self, path: Path) -> None:
+        """Copies the file as of one moment, also while it is written; `path` must not exist."""
+        with _translated():
+            self._file.backup(str(path))
+
+    def _booked(self, order: Any, *arguments: Any, **options: Any) -> Booked:
+        with _translated():
+            result, available, held, debt = order(*arguments, **options)
+        return Booked(result, Balance(available, held, -debt))
+
+
+class _translated:
+    """Raises what the core throws as LedgerError."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        # Not its subclasses, such as RecursionError, which are not the core's.
+        if type(error) is RuntimeError:
+            raise LedgerError.of(error) from None
