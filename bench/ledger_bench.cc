@@ -121,7 +121,7 @@ uint64_t Fill(LedgerWriter& writer, uint64_t first, uint64_t count) {
         const ExchangeRow row = Settled(n);
         const UnixMillis now{row.created.s * 1000};
         journal->SetRow(&row);
-        ledger->Hold(row.generation_id, row.org_id, {500'000}, {500'000}, now);
+        ledger->Hold(row.generation_id, row.org_id, {500'000}, {500'000}, {}, now);
         ledger->Settle(row.generation_id, row.cost, now);
         journal->SetRow(nullptr);
       }

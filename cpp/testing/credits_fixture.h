@@ -61,7 +61,7 @@ class CreditsTest : public ::testing::Test {
                                                      .limit = key_limit,
                                                      .limit_reset = limit_reset_,
                                                      .credit_line = credit_line_,
-                                                      .store_answers = store_answers_});
+                                                     .store_answers = store_answers_});
     auto snapshot = std::make_shared<Snapshot>();
     snapshot->profiles.emplace("seekroute", Profile());
     snapshot->default_profile = "seekroute";

@@ -1,5 +1,6 @@
 // A ledger whose bits changed, or whose end is gone, is found out or has lost nothing.
 #include <gtest/gtest.h>
+#include <sqlite3.h>
 
 #include <filesystem>
 #include <fstream>
@@ -174,6 +175,70 @@ TEST_F(LedgerDamageTest, AFileOrLogThatLostItsEndIsFoundOut) {
     if (HasFailure()) break;
   }
   EXPECT_GT(refused, 120U);  // the rest of the log is of no use any more
+}
+
+// --- what others do to the file
+class ForeignHandTest : public ::testing::Test {
+ protected:
+  void SetUp() override { Open(); }
+  void Open() {
+    auto opened = SqliteLedger::Open(folder_.file(), &clock_);
+    ASSERT_TRUE(opened) << opened.error().message;
+    ledger_ = std::move(*opened);
+  }
+
+  LedgerFolder folder_;
+  WallClock clock_;
+  std::unique_ptr<SqliteLedger> ledger_;
+};
+
+TEST_F(ForeignHandTest, ADamagedFileIsNotTakenIntoUse) {
+  TopupNow(ledger_->writer(), "manual:1", 100);
+  HoldNow(ledger_->writer(), "gen-1", 60);
+  ledger_.reset();
+  const auto size = fs::file_size(folder_.file());
+  ASSERT_GT(size, 8192U);
+  FILE* raw = fopen(folder_.file().c_str(), "r+b");
+  ASSERT_NE(raw, nullptr);
+  for (uintmax_t at = 4096; at < size; at += 512) {
+    fseek(raw, static_cast<long>(at), SEEK_SET);
+    fputs("garbage", raw);
+  }
+  fclose(raw);
+  const auto opened = SqliteLedger::Open(folder_.file(), &clock_);
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().code, ErrorCode::kStorageCorrupt);
+}
+
+TEST_F(ForeignHandTest, AFileThatAnotherProgramChangedIsNotTakenIntoUse) {
+  TopupNow(ledger_->writer(), "manual:1", 100);
+  ledger_.reset();
+  sqlite3* raw = nullptr;
+  ASSERT_EQ(sqlite3_open(folder_.file().c_str(), &raw), SQLITE_OK);
+  ASSERT_EQ(sqlite3_exec(raw, "UPDATE account SET available = 1000", nullptr, nullptr, nullptr),
+            SQLITE_OK);
+  sqlite3_close(raw);
+  const auto opened = SqliteLedger::Open(folder_.file(), &clock_);
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().code, ErrorCode::kStorageCorrupt);
+  EXPECT_NE(BrokenRule(folder_.file()), "");
+}
+
+TEST_F(ForeignHandTest, AnOlderCopyInItsPlaceIsNotTakenIntoUse) {
+  TopupNow(ledger_->writer(), "manual:1", 100);
+  const std::string copy = folder_.path("copy.db");
+  ASSERT_TRUE(LedgerReader::Open(folder_.file()).value().BackUpTo(copy).ok());
+  TopupNow(ledger_->writer(), "manual:2", 100);
+  ledger_.reset();
+  fs::rename(copy, folder_.file());
+  const auto opened = SqliteLedger::Open(folder_.file(), &clock_);
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().code, ErrorCode::kStorageCorrupt);
+  EXPECT_NE(opened.error().message.find("ledger.db.mark"), std::string::npos);
+  EXPECT_EQ(BrokenRule(folder_.file()).rfind("L9", 0), 0U);
+  fs::remove(MarkPath(folder_.file()));  // as the message says, where it is meant
+  Open();
+  EXPECT_EQ(LedgerReader::Open(folder_.file()).value().Balance("org")->available, 100);
 }
 
 }  // namespace

@@ -14,42 +14,18 @@
 #include <string>
 #include <thread>
 #include <unordered_map>
-#include <utility>
 #include <vector>
 
 #include "base/time.h"
-#include "billing/ledger.h"
 #include "store/sqlite/checkpoint_rows.h"
 #include "store/sqlite/claim_rows.h"
 #include "store/sqlite/database.h"
+#include "store/sqlite/ledger_order.h"
 #include "store/sqlite/seq_mark.h"
 #include "store/sqlite/sqlite_journal.h"
 #include "store/store.h"
 
 namespace seekroute {
-
-// What an operator does to an account. `id` makes it happen once.
-struct LedgerOrder {
-  enum class Kind : uint8_t { kTopup, kAdjust, kChargeback, kRefund };
-  Kind kind = Kind::kTopup;
-  std::string id;
-  std::string org;      // not of a refund
-  std::string request;  // generation id, of a refund
-  Money amount;
-  std::string note;  // why, of an adjustment
-};
-
-struct OrderAnswer {
-  Status status;  // ok: `result` says what became of it
-  LedgerResult result = LedgerResult::kInvalid;
-  Postings balance;  // of the organization, afterwards
-};
-
-// What becomes of the holds of a process that is gone, at the next start.
-enum class Orphans : uint8_t {
-  kExpire,  // given back uncharged
-  kCharge,  // one with a checkpoint is charged by it, the others expire
-};
 
 // Thread-safe but for Open() and the destructor.
 class LedgerWriter {
@@ -100,8 +76,7 @@ class LedgerWriter {
   // What a running request has delivered. Dropped when the writer is behind or has failed, and when
   // the request is not held.
   void Checkpoint(ExchangeRow row);
-  // The claims of the last kClaimKeptSeconds, the newest `most`, oldest first. Waits for the
-  // writer's thread. Not from a callback.
+  // The newest `most` claims that still count, oldest first. Waits, as RunTask() does.
   Result<std::vector<KeptClaim>> Claims(size_t most);
   // Without a thread of its own: writes and answers one batch of what waits, if anything does. The
   // batch is what a thread would take now; settles that failed are tried again when it is time.

@@ -249,55 +249,6 @@ TEST_F(LedgerWriterTest, VerifyNamesTheFirstBrokenRule) {
   }
 }
 
-TEST_F(LedgerWriterTest, ADamagedFileIsNotTakenIntoUse) {
-  TopupNow(writer(), "manual:1", 100);
-  HoldNow(writer(), "gen-1", 60);
-  ledger_.reset();
-  const auto size = std::filesystem::file_size(folder_.file());
-  ASSERT_GT(size, 8192U);
-  FILE* raw = fopen(folder_.file().c_str(), "r+b");
-  ASSERT_NE(raw, nullptr);
-  for (uintmax_t at = 4096; at < size; at += 512) {
-    fseek(raw, static_cast<long>(at), SEEK_SET);
-    fputs("garbage", raw);
-  }
-  fclose(raw);
-  const auto opened = SqliteLedger::Open(folder_.file(), &clock_);
-  ASSERT_FALSE(opened);
-  EXPECT_EQ(opened.error().code, ErrorCode::kStorageCorrupt);
-}
-
-TEST_F(LedgerWriterTest, AFileThatAnotherProgramChangedIsNotTakenIntoUse) {
-  TopupNow(writer(), "manual:1", 100);
-  ledger_.reset();
-  sqlite3* raw = nullptr;
-  ASSERT_EQ(sqlite3_open(folder_.file().c_str(), &raw), SQLITE_OK);
-  ASSERT_EQ(sqlite3_exec(raw, "UPDATE account SET available = 1000", nullptr, nullptr, nullptr),
-            SQLITE_OK);
-  sqlite3_close(raw);
-  const auto opened = SqliteLedger::Open(folder_.file(), &clock_);
-  ASSERT_FALSE(opened);
-  EXPECT_EQ(opened.error().code, ErrorCode::kStorageCorrupt);
-  EXPECT_NE(BrokenRule(folder_.file()), "");
-}
-
-TEST_F(LedgerWriterTest, AnOlderCopyInItsPlaceIsNotTakenIntoUse) {
-  TopupNow(writer(), "manual:1", 100);
-  const std::string copy = folder_.path("copy.db");
-  ASSERT_TRUE(Reader().BackUpTo(copy).ok());
-  TopupNow(writer(), "manual:2", 100);
-  ledger_.reset();
-  std::filesystem::rename(copy, folder_.file());
-  const auto opened = SqliteLedger::Open(folder_.file(), &clock_);
-  ASSERT_FALSE(opened);
-  EXPECT_EQ(opened.error().code, ErrorCode::kStorageCorrupt);
-  EXPECT_NE(opened.error().message.find("ledger.db.mark"), std::string::npos);
-  EXPECT_EQ(BrokenRule(folder_.file()).rfind("L9", 0), 0U);
-  std::filesystem::remove(MarkPath(folder_.file()));  // as the message says, where it is meant
-  Open();
-  EXPECT_EQ(Balance().available, 100);
-}
-
 TEST_F(LedgerWriterTest, ABackupOfABusyLedgerIsSound) {
   TopupNow(writer(), "manual:1", 1'000'000);
   std::atomic<bool> stop{false};
