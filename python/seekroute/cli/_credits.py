@@ -267,7 +267,7 @@ def _left_of(ledger: Ledger, generation: str) -> int:
         )
     later = counted(ledger.entries(after=row["end_seq"]), "entries")
     refunded: int = sum(
-        entry["available"]
+        entry["available"] + entry["debt"]
         for entry in later
         if entry["kind"] == "refund" and entry["generation"] == generation
     )
