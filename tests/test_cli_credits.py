@@ -144,6 +144,7 @@ def test_an_id_makes_a_payment_count_once(run: Run, run_json: Run, tmp_path: Pat
         (("add", "acme", "-5"), 1, "only an adjustment takes credit away"),
         (("add", "nobody", "5"), 1, "no organization 'nobody'"),
         (("add", "acme", "5", "--id", "ü"), 1, "printable ASCII"),
+        (("add", "acme", "5", "--id", ""), 1, "printable ASCII"),
         (("add", "acme", "5", "--note", "a\nb"), 1, "control characters"),
         (("adjust", "acme", "5"), 2, "--note"),
         (("adjust", "acme", "5", "--note", " "), 1, "note is empty"),
@@ -301,6 +302,21 @@ def test_a_command_goes_on_when_the_server_it_waits_for_ends(
     assert json.loads(output)["state"] == "booked"
     with Ledger(data / FILE_NAME, read_only=True) as reader:
         assert [entry["org"] for entry in reader.entries()] == [org]
+
+
+def test_an_interrupted_command_says_that_its_order_stands(run_json: Run, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    run_json("orgs", "create", "acme")
+    words = ("credits", "add", "acme", "3", "--id", "test:1")
+    with ControlPlane(data) as control, InstanceLock(data), command(*words) as process:
+        until = time.monotonic() + PATIENCE
+        while not control.orders.pending(1) and time.monotonic() < until:
+            pass
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 1
+    assert errors.startswith("error: interrupted. The order test:1 is stored and will be booked")
+    assert run_json(*words)["available"] == "3.00"
 
 
 def test_a_server_without_a_ledger_says_so(

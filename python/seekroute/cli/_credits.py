@@ -182,11 +182,21 @@ def carry_out(
 ) -> None:
     """Gives an order, sees to it that it is booked, and shows what became of it."""
     from seekroute.control import booking
+    from seekroute.control.orders import new_order_id
 
     folder = shared(ctx).folder()
+    if order.get("id") is None:
+        order["id"] = new_order_id(kind)
     with shared(ctx).open_control() as control:
-        given = control.orders.put(kind, **order)
-        done = booking.carry_out(control.orders, folder, given, wait_s=wait_s or booking.WAIT_S)
+        try:
+            given = control.orders.put(kind, **order)
+            done = booking.carry_out(control.orders, folder, given, wait_s=wait_s or booking.WAIT_S)
+        except KeyboardInterrupt:
+            stored = control.orders.find(order["id"])
+            if stored is None:
+                raise
+            # The waiting has ended, the order has not.
+            raise SeekrouteError(f"interrupted. {booking.still_waits(stored)}") from None
         fields = dict(order_fields(done, org_names(control)))
     if given.state == "booked":
         fields["result"] = "exists"
