@@ -10,6 +10,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -447,6 +448,27 @@ def test_logs_are_paged_and_filtered_over_pages(
     assert [row["generation"] for row in page] == ids[:3]
     rest = run_json("logs", "--before", str(page[-1]["n"]))
     assert [row["generation"] for row in rest] == ids[3:]
+
+
+def test_logs_can_be_followed(server: RunningServer, run_json: Run) -> None:
+    asked(server, run_json)
+    with command("logs", "--follow", "--json") as process:
+        assert process.stdout is not None
+        # It says nothing of what ended before; so ask until it is there, and shows one.
+        told: list[str] = []
+        reader = threading.Thread(target=lambda: told.append(process.stdout.readline()))
+        reader.start()
+        ids = []
+        until = time.monotonic() + PATIENCE
+        while reader.is_alive() and time.monotonic() < until:
+            ids.append(server.chat().json()["id"])
+            reader.join(0.1)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, errors) == (0, "")
+    row = json.loads(told[0])
+    assert row["generation"] in ids
+    assert row["state"] == "settled"
 
 
 def test_usage_adds_up(server: RunningServer, run: Run, run_json: Run) -> None:
