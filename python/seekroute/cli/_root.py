@@ -24,6 +24,7 @@ from seekroute.cli import (
     _logs,
     _models,
     _orgs,
+    _receipt,
     _run,
     _upkeep,
     _usage,
@@ -59,6 +60,7 @@ app.add_typer(_ledger.app, name="ledger")
 app.add_typer(_logs.app, name="logs")
 app.add_typer(_config.app, name="config")
 app.add_typer(_models.app, name="models")
+app.add_typer(_receipt.app, name="receipt")
 app.command("serve")(_run.serve)
 app.command("mock")(_run.mock)
 app.command("ask")(_run.ask)

@@ -324,8 +324,7 @@ class ControlPlane:
     def key_info(self, key: str) -> dict[str, Any]:
         """What `GET /v1/key` answers: OpenRouter's shape, `{"data": {...}}`.
 
-        There is no ledger yet, so no key has a limit and no usage is counted: limits are null and
-        usages 0.
+        Limits are null and usages 0 here: a server with a ledger fills them in.
         """
         row = self.get_key(key)
         expires = None if row.expires_at is None else time.gmtime(row.expires_at)

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from seekroute.server.answers import retry_headers
 from seekroute.server.limits import Limits
@@ -35,8 +35,22 @@ KEY_POLL_S: Final = 0.25
 ORDER_POLL_S: Final = 0.25
 # Without a successful look for this long, keys may be stale and the gateway is not ready.
 _KEYS_STALE_S: Final = 10.0
+# Questions to the ledger at once: each has a thread and a connection. Others wait in line, at
+# most one a connection to the server.
+_LEDGER_READS: Final = 4
 # Labels of the metric for logs that could not be written.
 _DROPPED: Final = "seekroute_log_lines_dropped_total"
+
+
+class KeyMoney(NamedTuple):
+    """What a key may spend, in nano-USD."""
+
+    credit_line: int | None  # of its organization; None: unlimited
+    limit: int | None  # its own; None: none
+    limit_reset: str | None
+
+
+_NO_MONEY: Final = KeyMoney(0, None, None)
 
 
 class Service:
@@ -78,7 +92,10 @@ class Service:
         self._environ = os.environ if environ is None else environ
         self._starting: asyncio.Lock | None = None
         self._resources: contextlib.ExitStack | None = None
-        self._key_models: dict[str, list[str] | None] = {}  # by key id
+        # What this side needs of keys, by id: which models they may use, and their money.
+        self._key_models: dict[str, list[str] | None] = {}
+        self._key_money: dict[str, KeyMoney] = {}
+        self.ledger_reads: Final = asyncio.Semaphore(_LEDGER_READS)
         self._cursor = 0
         self._keys_seen = 0.0
 
@@ -204,6 +221,10 @@ class Service:
         """The key's allow-list; None allows every model."""
         return self._key_models.get(key_id)
 
+    def money_of_key(self, key_id: str) -> KeyMoney:
+        """What the key may spend, as the core knows it."""
+        return self._key_money.get(key_id, _NO_MONEY)
+
     def sync_keys(self) -> None:
         """Takes over what has changed in the control plane since the last look."""
         more = True
@@ -213,7 +234,7 @@ class Service:
                 if key is None:
                     self.core.remove_key(mac)
                 else:
-                    self._key_models[key["key_id"]] = key["models"]
+                    self._note(key)
                     self.core.put_key(mac, key)
             self._cursor = batch.cursor
             more = batch.more
@@ -221,8 +242,15 @@ class Service:
 
     def _all_keys(self) -> Iterator[tuple[bytes, dict[str, Any]]]:
         for mac, key in self.control.core_keys():
-            self._key_models[key["key_id"]] = key["models"]
+            self._note(key)
             yield mac, key
+
+    def _note(self, key: dict[str, Any]) -> None:
+        id = key["key_id"]
+        self._key_models[id] = key["models"]
+        self._key_money[id] = KeyMoney(
+            key.get("credit_line_nano", 0), key.get("limit_nano"), key.get("limit_reset")
+        )
 
     def _follow_keys(self, stopping: threading.Event) -> None:
         failing = False
