@@ -263,8 +263,6 @@ def _amount_of_refund(ctx: typer.Context, generation: str, order_id: str | None)
 
 def _left_of(ledger: Ledger, generation: str) -> int:
     """What is left of a request's charge, in nano-USD."""
-    from seekroute.cli._progress import counted
-
     row = ledger.generation(generation)
     if row is None:
         raise SeekrouteError(f"there is no request {generation!r} in the ledger")
@@ -275,13 +273,7 @@ def _left_of(ledger: Ledger, generation: str) -> int:
             f"the charge of {generation} was rolled up by a prune: give credit with "
             "seekroute credits adjust"
         )
-    later = counted(ledger.entries(after=row["end_seq"]), "entries")
-    refunded: int = sum(
-        entry["available"]
-        for entry in later
-        if entry["kind"] == "refund" and entry["generation"] == generation
-    )
-    left: int = row["cost"] - refunded
+    left: int = row["cost"] - row["refunded"]
     if left <= 0:
         raise SeekrouteError(f"all of the charge of {generation} was refunded before")
     return left
