@@ -125,9 +125,7 @@ def show(
     if row is None:
         raise SeekrouteError(f"there is no request {generation!r} in the ledger")
     fields = _fields(row, names, keys)
-    attempts = [
-        {**attempt, "waited_ms": attempt["waited_us"] // 1000} for attempt in row["attempts"]
-    ]
+    attempts = [_attempt_fields(attempt) for attempt in row["attempts"]]
     if as_json:
         print_json({**fields, "attempts": attempts})
         return
@@ -200,6 +198,12 @@ def _fields(row: Row, names: Mapping[str, str], keys: Mapping[str, str]) -> Fiel
         **{f"{name}_ms": _thousandth(row[f"{name}_us"]) for name in _TIMES},
         **amounts({name: row[name] for name in _MONEY if name in row}),
     }
+
+
+def _attempt_fields(attempt: Mapping[str, Any]) -> Fields:
+    money = {name: value for name, value in attempt.items() if name == "suspected"}
+    rest = {name: value for name, value in attempt.items() if name not in money}
+    return {**rest, "waited_ms": attempt["waited_us"] // 1000, **amounts(money)}
 
 
 _RENAMED = ("created", "ended", "org", "key", "attempts", "hold_seq", "end_seq")
