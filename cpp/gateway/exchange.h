@@ -117,6 +117,8 @@ class Exchange : private AttemptOwner, private StoreObserver {
   void EndClaim();
   bool IsCharged() const { return world_.options->credits && !row_.org_id.empty(); }
   Status BoundSpending();
+  Money CreditLine() const;
+  bool IsLimited() const;
   void Hold();
   void OnHoldTimer(TimePoint now);
   HoldRequest WorstCase() const;

@@ -139,16 +139,19 @@ const sqlite3_io_methods kMethods = {2,
                                      nullptr,
                                      nullptr};
 
-// True for an empty file, and for one whose header says that its pages have room for checksums.
+// True for an empty file, for one whose header says that its pages have room for checksums, and for
+// one that is no database: SQLite tells that better.
 int FindOut(sqlite3_file* real, bool* checked) {
   sqlite3_int64 size = 0;
   int code = real->pMethods->xFileSize(real, &size);
   if (code != SQLITE_OK) return code;
   *checked = size == 0;
   if (size <= kReservedAt) return SQLITE_OK;
-  unsigned char reserved = 0;
-  code = real->pMethods->xRead(real, &reserved, 1, kReservedAt);
-  *checked = code == SQLITE_OK && reserved == kChecksumBytes;
+  char header[kReservedAt + 1] = {};
+  code = real->pMethods->xRead(real, header, sizeof header, 0);
+  constexpr char kMagic[] = "SQLite format 3";
+  const bool database = std::memcmp(header, kMagic, sizeof kMagic) == 0;
+  *checked = code == SQLITE_OK && (!database || header[kReservedAt] == kChecksumBytes);
   return code;
 }
 
