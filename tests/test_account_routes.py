@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -480,6 +481,38 @@ def test_a_quote_says_whether_the_balance_is_enough(server: RunningServer) -> No
     }
     refused = server.chat_with(key)
     assert refused.status == 402
+
+
+def test_a_quote_beyond_all_money_is_not_affordable(tmp_path: Path) -> None:
+    endpoint = {"provider": "own", "model": "m", "price": {"input": "1", "output": "1000000"}}
+    model = {"id": "test/huge", "context": 10**10, "endpoints": [endpoint]}
+    own = {"base_url": "http://127.0.0.1:9/v1", "allow_http": True, "allow_private": True}
+    with running_server(
+        tmp_path, providers={"own": own}, models=[model], default_model="test/huge", **ON
+    ) as server:
+        found = quote(server, server.key, model="test/huge", max_tokens=2 * 10**9)
+        assert found["hold"]["min"] > 10**9
+        assert found["balance"]["affordable"] is False
+
+
+def test_a_debt_takes_of_the_credit_line() -> None:
+    def spendable(available: int, owed: int, line: int | None, left: int | None) -> Any:
+        viewer = account.Viewer("o", line)
+        return account.balance({"available": available, "owed": owed}, viewer, left, 5)
+
+    assert spendable(0, 7, 12, None) == {"available": 0, "spendable": 5, "affordable": True}
+    assert spendable(0, 7, 11, None)["affordable"] is False
+    assert spendable(3, 7, 5, None)["spendable"] == 3
+    assert spendable(0, 7, None, None) == {"available": 0, "spendable": None, "affordable": True}
+    assert spendable(9, 0, 0, 4) == {"available": 9, "spendable": 4, "affordable": False}
+    assert spendable(9, 0, None, 4)["spendable"] == 4
+
+
+def test_many_ask_at_once(server: RunningServer) -> None:
+    with ThreadPoolExecutor(32) as pool:
+        answers = list(pool.map(lambda _: get(server, "/v1/credits"), range(100)))
+    assert {answer.status for answer in answers} == {200}
+    assert len({answer.body for answer in answers}) == 1
 
 
 # --- shapes ---------------------------------------------------------------------------------------
