@@ -24,7 +24,8 @@ py::tuple TupleOf(const Postings& p) {
 // The state machine without a file, so that a model can be run beside it.
 class MemoryLedger {
  public:
-  // One result an operation: its word; of a hold (word, granted, available).
+  // One result an operation: its word; of a hold (word, granted, available). A hold without a
+  // credit line is prepaid.
   py::list Run(const py::list& operations) {
     py::list results;
     for (const py::handle each : operations) results.append(Apply(each.cast<py::tuple>()));
@@ -57,7 +58,8 @@ class MemoryLedger {
     const auto money = [&op](size_t i) { return Money{op[i].cast<int64_t>()}; };
     const UnixMillis at{0};
     if (name == "hold") {
-      const auto held = ledger_.Hold(text(1), text(2), money(3), money(4), at);
+      const Money line = op.size() > 5 ? money(5) : Money{};
+      const auto held = ledger_.Hold(text(1), text(2), money(3), money(4), line, at);
       return py::make_tuple(Text(NameOf(held.result)), held.granted.nano, held.available.nano);
     }
     if (name == "topup") return Word(ledger_.Topup(text(1), text(2), money(3), at));

@@ -76,6 +76,10 @@ class Record:
         """What the provider charges: the cost without the operator's markup."""
 
     @property
+    def suspected_nano(self) -> int:
+        """What providers may charge for attempts that failed: an estimate, in no other figure."""
+
+    @property
     def created(self) -> int: ...
     @property
     def total_ms(self) -> float: ...

@@ -26,6 +26,10 @@ FILE_NAME: Final = "ledger.db"
 
 _USD: Final = 10**9
 _MOST_USD: Final = 10**9  # a bound on sense: more is a slip of the hand
+# Says so where a number has more digits than it can keep, instead of rounding.
+_EXACT: Final = decimal.Context(
+    prec=60, traps=[decimal.InvalidOperation, decimal.Inexact, decimal.Overflow]
+)
 _PAGE: Final = 1000
 
 Row = dict[str, Any]
@@ -102,12 +106,14 @@ def nano(text: str) -> int:
     (12500000000, -1)
     """
     try:
-        amount = decimal.Decimal(text.strip())
+        amount = _EXACT.create_decimal(text.strip())
+    except decimal.Inexact:
+        raise ValueError(f"{text!r} has more digits than an amount") from None
     except decimal.InvalidOperation:
         raise ValueError(f"{text!r} is not an amount: expected USD, such as 12.50") from None
-    if not amount.is_finite() or abs(amount) > _MOST_USD:
+    if not amount.is_finite() or not -_MOST_USD <= amount <= _MOST_USD:
         raise ValueError(f"{text!r} is not an amount between -{_MOST_USD} and {_MOST_USD} USD")
-    scaled = amount.scaleb(9)
+    scaled = amount.scaleb(9, _EXACT)
     if scaled != scaled.to_integral_value():
         raise ValueError(f"{text!r} has more than nine places: the smallest amount is 0.000000001")
     return int(scaled)

@@ -20,7 +20,8 @@ constexpr int64_t kAny = std::numeric_limits<int64_t>::max();
   "CASE r.state WHEN 0 THEN 'held' WHEN 1 THEN 'settled' WHEN 2 THEN 'voided' ELSE 'expired' "  \
   "END AS state, o.text AS org, k.text AS key, rm.text AS requested_model, m.text AS model, "   \
   "p.text AS provider, pr.text AS price_revision, r.created, r.ended, r.held, r.cost, "         \
-  "r.upstream_cost, r.lost_bound, "                                                             \
+  "r.upstream_cost, coalesce((SELECT sum(a.suspected) FROM attempt a "                          \
+  "WHERE a.request = r.n), 0) AS suspected_cost, r.lost_bound, "                                \
   "CASE r.settlement WHEN 0 THEN 'exact' WHEN 1 THEN 'estimated' WHEN 2 THEN 'partial' "        \
   "WHEN 3 THEN 'cancelled' WHEN 4 THEN 'failed' WHEN 5 THEN 'free' END AS settlement, "         \
   "r.status, e.text AS error, f.text AS finish_reason, t.text AS service_tier, "                \
@@ -115,7 +116,8 @@ Result<std::optional<LedgerRow>> LedgerReader::Generation(std::string_view id) {
 
 Result<LedgerRows> LedgerReader::Attempts(std::string_view generation) {
   Result<Statement> statement = db_.Prepare(
-      "SELECT p.text AS provider, a.status, e.text AS error, a.waited_us FROM request r "
+      "SELECT p.text AS provider, a.status, e.text AS error, a.waited_us, a.suspected "
+      "FROM request r "
       "JOIN attempt a ON a.request = r.n JOIN name p ON p.n = a.provider "
       "JOIN name e ON e.n = a.error WHERE r.generation = ? ORDER BY a.place");
   if (statement) statement->Bind(generation);
@@ -190,7 +192,7 @@ Result<LedgerRows> LedgerReader::Activity(const DayFilter& filter) {
   Result<Statement> statement = db_.Prepare(
       "SELECT d.day * 86400 AS day, o.text AS org, k.text AS key, m.text AS model, d.requests, "
       "d.failed, d.prompt_tokens, d.completion_tokens, d.cached_tokens, d.reasoning_tokens, "
-      "d.cost, d.upstream_cost FROM day_total d JOIN name o ON o.n = d.org "
+      "d.cost, d.upstream_cost, d.suspected_cost FROM day_total d JOIN name o ON o.n = d.org "
       "JOIN name k ON k.n = d.key JOIN name m ON m.n = d.model "
       "WHERE (?1 = '' OR o.text = ?1) AND (?2 = '' OR k.text = ?2) AND d.day BETWEEN ?3 AND ?4 "
       "ORDER BY d.day, o.text, k.text, m.text");

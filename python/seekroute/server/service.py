@@ -31,6 +31,8 @@ _log: Final = logging.getLogger("seekroute.server")
 
 # How often key changes are looked for: a revoked key has to fail within a second.
 KEY_POLL_S: Final = 0.25
+# How often orders are looked for: a command waits for its own.
+ORDER_POLL_S: Final = 0.25
 # Without a successful look for this long, keys may be stale and the gateway is not ready.
 _KEYS_STALE_S: Final = 10.0
 # Questions to the ledger at once: each has a thread and a connection. Others wait in line, at
@@ -148,11 +150,13 @@ class Service:
             self.core = self.gateway.core
             self._keys_seen = time.monotonic()
             stopping = threading.Event()
-            poller = threading.Thread(
-                target=self._follow_keys, args=(stopping,), name="seekroute-keys", daemon=True
-            )
-            poller.start()
-            stack.callback(poller.join)
+            # Two threads: a slow disk or a long prune must not keep a revoked key alive.
+            for name, follow in (("keys", self._follow_keys), ("orders", self._follow_orders)):
+                poller = threading.Thread(
+                    target=follow, args=(stopping,), name=f"seekroute-{name}", daemon=True
+                )
+                poller.start()
+                stack.callback(poller.join)
             stack.callback(stopping.set)
             self._resources = stack.pop_all()
         self._settings = None  # its snapshot alone is megabytes, and the core has it now
@@ -256,6 +260,24 @@ class Service:
             except Exception as error:  # the database may be back the next time
                 if not failing:
                     _log.error("cannot read key changes: %s", error)
+                failing = True
+            else:
+                failing = False
+
+    # --- orders -----------------------------------------------------------------------------------
+
+    def _follow_orders(self, stopping: threading.Event) -> None:
+        from seekroute.control.booking import ORDERS_AT_ONCE, book_pending
+
+        failing = False
+        finished = ORDERS_AT_ONCE  # those of before the start are looked for at once
+        while not stopping.wait(0 if finished == ORDERS_AT_ONCE else ORDER_POLL_S):
+            try:
+                finished = book_pending(self.control.orders, self.ledger)
+            except Exception as error:  # the database may be back the next time
+                finished = 0
+                if not failing:
+                    _log.error("cannot book orders: %s", error)
                 failing = True
             else:
                 failing = False
