@@ -17,7 +17,6 @@ from jsonschema import Draft202012Validator
 
 from seekroute import account
 from seekroute.ledger import Ledger, nano
-from seekroute.server.service import KeyMoney
 from seekroute.testing import Gate, Status, Text, Usage
 from serving import Answer, RunningServer, chat_body, post_bytes, running_server
 from shared import shared_path
@@ -190,7 +189,8 @@ def test_a_limit_leaves_what_charges_and_holds_do_not_take(
     _, key_id, key = new_key(server, f"limit-{reset}")
     cost = nano(server.chat_with(key).headers["x-seekroute-cost"])
     for limit, left in ((cost + 7, 7), (cost - 1, 0)):
-        server.service._key_money[key_id] = KeyMoney(0, limit, reset)
+        server.service.control.set_key_limit(key_id, limit, reset=reset)
+        server.service.sync_keys()
         data = exact(get(server, "/v1/key", key))["data"]
         assert data["limit"] == Decimal(limit).scaleb(-9)
         assert data["limit_remaining"] == Decimal(left).scaleb(-9)
@@ -466,11 +466,18 @@ def test_a_quote_says_whether_the_balance_is_enough(server: RunningServer) -> No
     assert answer.status == 200
     assert Decimal(row["held"]).scaleb(-9) == found["hold"]["max"]
     # The limit of the key, a credit line, and an empty balance.
-    server.service._key_money[key_id] = KeyMoney(0, 1000, "daily")
+    control = server.service.control
+    control.set_key_limit(key_id, 1000, reset="daily")
+    server.service.sync_keys()
     assert quote(server, key, max_tokens=100)["balance"]["affordable"] is False
-    server.service._key_money[key_id] = KeyMoney(None, None, None)
+    assert server.chat_with(key).status == 402
+    control.set_key_limit(key_id, None)
+    control.set_credit_line(id, None)
+    server.service.sync_keys()
     assert quote(server, key)["balance"]["spendable"] is None
-    server.service._key_money[key_id] = KeyMoney(0, None, None)
+    assert exact(get(server, "/v1/credits", key))["data"]["credit_line"] is None
+    control.set_credit_line(id, 0)
+    server.service.sync_keys()
     left = ledger(server).balance(id).available
     ledger(server).adjust("quoted:all", id, 1 - left, "spent elsewhere")
     balance = quote(server, key, max_tokens=100)["balance"]
@@ -490,7 +497,8 @@ def test_a_quote_beyond_all_money_is_not_affordable(tmp_path: Path) -> None:
     with running_server(
         tmp_path, providers={"own": own}, models=[model], default_model="test/huge", **ON
     ) as server:
-        found = quote(server, server.key, model="test/huge", max_tokens=2 * 10**9)
+        _, _, key = new_key(server, "huge")
+        found = quote(server, key, model="test/huge", max_tokens=2 * 10**9)
         assert found["hold"]["min"] > 10**9
         assert found["balance"]["affordable"] is False
 
@@ -506,6 +514,20 @@ def test_a_debt_takes_of_the_credit_line() -> None:
     assert spendable(0, 7, None, None) == {"available": 0, "spendable": None, "affordable": True}
     assert spendable(9, 0, 0, 4) == {"available": 9, "spendable": 4, "affordable": False}
     assert spendable(9, 0, None, 4)["spendable"] == 4
+
+
+def test_a_debt_is_owed_and_the_line_is_shown(server: RunningServer) -> None:
+    id, _, key = new_key(server, "indebted")
+    server.service.control.set_credit_line(id, nano("2"))
+    server.service.sync_keys()
+    ledger(server).adjust("indebted:1", id, nano("-1") + 1, "spent elsewhere")
+    cost = Decimal(server.chat_with(key).headers["x-seekroute-cost"])
+    data = exact(get(server, "/v1/credits", key))["data"]
+    assert data["owed"] == cost - Decimal("1e-9")
+    assert data["available"] == 0
+    assert data["credit_line"] == 2
+    assert data["total_usage"] == cost
+    assert {name: data[name] for name in replayed(server, id)} == replayed(server, id)
 
 
 def test_many_ask_at_once(server: RunningServer) -> None:

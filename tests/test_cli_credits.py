@@ -414,7 +414,9 @@ def test_logs_show_what_was_asked(server: RunningServer, run: Run, run_json: Run
     assert run_json("logs", "--model", "other/model") == []
     assert run_json("logs", "--before", str(row["n"])) == []
     shown = run_json("logs", "show", generation)
-    assert {**row, "attempts": shown["attempts"]} == shown
+    more = ("attempts", "refunded", "refunded_nano")
+    assert {**row, **{name: shown[name] for name in more}} == shown
+    assert shown["refunded_nano"] == 0
     assert [attempt["status"] for attempt in shown["attempts"]] == [200]
     assert generation in run("logs", "show", generation).stdout
     assert "no request 'gen-x'" in run("logs", "show", "gen-x", code=1).stderr
