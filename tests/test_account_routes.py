@@ -521,12 +521,17 @@ def test_a_debt_is_owed_and_the_line_is_shown(server: RunningServer) -> None:
     server.service.control.set_credit_line(id, nano("2"))
     server.service.sync_keys()
     ledger(server).adjust("indebted:1", id, nano("-1") + 1, "spent elsewhere")
-    cost = Decimal(server.chat_with(key).headers["x-seekroute-cost"])
+    answer = server.chat_with(key)
+    cost = Decimal(answer.headers["x-seekroute-cost"])
+    # A refund repays the debt first.
+    assert ledger(server).refund("indebted:2", answer.json()["id"], 5).result == "ok"
     data = exact(get(server, "/v1/credits", key))["data"]
-    assert data["owed"] == cost - Decimal("1e-9")
+    assert data["owed"] == cost - Decimal("6e-9")
     assert data["available"] == 0
     assert data["credit_line"] == 2
-    assert data["total_usage"] == cost
+    assert data["total_usage"] == cost - Decimal("5e-9")
+    told = exact(get(server, f"/v1/generation?id={answer.json()['id']}", key))["data"]
+    assert told["refunded"] == Decimal("5e-9")
     assert {name: data[name] for name in replayed(server, id)} == replayed(server, id)
 
 
