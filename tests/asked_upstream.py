@@ -1,7 +1,7 @@
 """An upstream that writes down what it was asked before it answers a byte.
 
-A prompt is its own script: "<token> <verb> [<argument>]", where the token is the request's
-`x-request-id` too, so that what was asked here can be looked up in the ledger.
+A prompt is its own script, and the member `user` is the request's `x-request-id`, its token here:
+what was asked can be looked up in the ledger.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ from typing import Any, cast
 
 PROMPT_TOKENS = 20
 # Of the one piece of an answer.
-PIECE = "0123456789abcdef"
+PIECE = " ferry"
+# Of an answer, but for the verb `long`.
+PIECES = 8
 _MOST_HEAD = 65_536
 
 
-def prompt(token: str, verb: str, argument: float = 0) -> str:
+def prompt(verb: str, argument: float = 0) -> str:
     """The prompt that makes the upstream do it.
 
     `answer`: completely, in eight pieces, `argument` seconds apart. `long`: likewise, in as many
@@ -25,7 +27,7 @@ def prompt(token: str, verb: str, argument: float = 0) -> str:
     a stream but its end, which comes when the gate opens. `refuse`: status 500. `cut`: half of an
     answer. `unused`: completely, without usage.
     """
-    return f"{token} {verb} {argument}"
+    return f"{verb} {argument}"
 
 
 class Upstream:
@@ -109,7 +111,8 @@ class _Connection(asyncio.Protocol):
             return
         self._buffer = rest[length:]
         body = json.loads(rest[:length])
-        token, verb, argument = body["messages"][-1]["content"].split(" ")
+        token = body["user"]
+        verb, argument = body["messages"][-1]["content"].split(" ")
         # Before the first byte of the answer: what happens next may be the end of the asker.
         self._upstream.asked.append(token)
         self._upstream.bodies[token] = body
@@ -128,7 +131,7 @@ class _Connection(asyncio.Protocol):
         if verb == "refuse":
             self._send(_plain(500, {"error": {"message": "no", "type": "server_error"}}))
             return self._done()
-        pieces = int(argument) if verb == "long" else 8
+        pieces = int(argument) if verb == "long" else PIECES
         pause = 0.0 if verb == "long" else argument
         longest = body.get("max_tokens") or body.get("max_completion_tokens") or pieces
         pieces = min(pieces, longest)

@@ -8,6 +8,7 @@ import random
 import socket
 import struct
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
@@ -82,6 +83,7 @@ class Connection:
         *,
         streamed: bool = False,
         leave_after: int | None = None,
+        leave_when: Callable[[bytes], bool] | None = None,
         reset: bool = False,
         path: str = "/v1/chat/completions",
         **fields: Any,
@@ -92,6 +94,7 @@ class Connection:
             token: unique; the request's id.
             verb: what the upstream shall do, with its `argument`.
             leave_after: close the connection once so many bytes have come; 0: at once.
+            leave_when: close it once this is true of what has come.
             reset: leave with RST.
             fields: members of the body.
         """
@@ -99,7 +102,8 @@ class Connection:
         body = json.dumps(
             {
                 "model": MODEL,
-                "messages": [{"role": "user", "content": prompt(token, verb, argument)}],
+                "messages": [{"role": "user", "content": prompt(verb, argument)}],
+                "user": token,
                 "stream": streamed,
                 **fields,
             }
@@ -114,7 +118,7 @@ class Connection:
                 self._streams = await asyncio.open_connection("127.0.0.1", self._world.port)
             reader, writer = self._streams
             writer.write(head.encode() + body)
-            await self._read(asked, reader, leave_after)
+            await self._read(asked, reader, leave_after, leave_when)
         except (OSError, ServerGone):
             asked.ended = time.monotonic()
             await self.close()
@@ -127,13 +131,18 @@ class Connection:
         return asked
 
     async def _read(
-        self, asked: Asked, reader: asyncio.StreamReader, leave_after: int | None
+        self,
+        asked: Asked,
+        reader: asyncio.StreamReader,
+        leave_after: int | None,
+        leave_when: Callable[[bytes], bool] | None,
     ) -> None:
         data = b""
         whole = -1  # length of a body that is not chunked
         begin = 0
         while True:
-            if leave_after is not None and len(data) >= leave_after:
+            enough = leave_after is not None and len(data) >= leave_after
+            if enough or (leave_when is not None and leave_when(data)):
                 asked.outcome = "left"
                 asked.received = len(data)
                 return

@@ -113,8 +113,8 @@ class World:
         self._config = folder / "seekroute.yaml"
         self._config.write_text(yaml.safe_dump(whole))
         loaded = load_settings(self._config, environ={})
-        self._plan = folder / "plan"
-        self._plan.write_bytes(pickle.dumps(prepare(loaded, {})))
+        self.plan = folder / "plan"
+        self.plan.write_bytes(pickle.dumps(prepare(loaded, {})))
 
     # --- while no server runs ---------------------------------------------------------------------
 
@@ -145,7 +145,7 @@ class World:
         arguments = (
             ["-m", "seekroute", "serve", "--config", str(self._config)]
             if whole
-            else ["-c", _PREPARED, str(self._plan)]
+            else ["-c", _PREPARED, str(self.plan)]
         )
         began = time.monotonic()
         with self.log.open("ab") as log:
