@@ -195,9 +195,7 @@ class _Connection(asyncio.Protocol):
             self._token = ""
 
 
-_HEAD = (
-    b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
-)
+_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
 def _delta(delta: dict[str, str]) -> dict[str, Any]:

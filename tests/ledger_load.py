@@ -169,6 +169,22 @@ class Connection:
         _conclude(asked, body)
 
 
+async def ask(
+    world: World,
+    customer: Customer,
+    token: str,
+    verb: str = "answer",
+    argument: float = 0,
+    **how: Any,
+) -> Asked:
+    """One request on a connection of its own; `how` as `Connection.ask` has it."""
+    connection = Connection(world)
+    try:
+        return await connection.ask(customer, token, verb, argument, **how)
+    finally:
+        await connection.close()
+
+
 def _header(headers: bytes, name: bytes) -> str:
     """A header's value, from headers in lower case; empty where it is not there."""
     _, found, rest = headers.partition(b"\r\n" + name + b":")

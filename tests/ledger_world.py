@@ -71,6 +71,7 @@ class World:
         upstream: a running one.
         data_dir: where the data is; a folder inside of `folder` by default.
         environ: added to the servers' environment.
+        preexec: what a server's process does before it becomes one.
         settings: as in a configuration file.
     """
 
@@ -91,7 +92,7 @@ class World:
         self.port = _free_port()
         self.process: subprocess.Popen[bytes] | None = None
         self.log = folder / "server.log"
-        self._preexec = preexec
+        self.preexec = preexec
         self._environ = {
             **{name: value for name, value in os.environ.items() if "KEY" not in name},
             **(environ or {}),
@@ -156,7 +157,7 @@ class World:
                 stderr=log,
                 env=self._environ,
                 cwd=self.folder,
-                preexec_fn=self._preexec,
+                preexec_fn=self.preexec,
             )
         return began
 

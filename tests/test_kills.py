@@ -156,8 +156,8 @@ def test_nothing_is_lost(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     began = time.monotonic()
     try:
         killers = run(both())
-    except BaseException:
-        print(f"SEEKROUTE_SEED={SEED} SEEKROUTE_KILLS={KILLS}")
+    except BaseException as error:
+        error.add_note(f"again: SEEKROUTE_SEED={SEED} SEEKROUTE_KILLS={KILLS}")
         raise
     took = time.monotonic() - began
     recoveries = [each for killer in killers for each in killer.recoveries]
@@ -165,11 +165,11 @@ def test_nothing_is_lost(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     outcomes = sum((killer.outcomes for killer in killers), Counter[str]())
     with capsys.disabled():
         own, wall = ([getattr(x, name) for x in recoveries] for name in ("own", "wall"))
-        print(
+        sys.stdout.write(
             f"\n{kills} kills in {took:.0f} s, {sum(outcomes.values())} requests {dict(outcomes)}; "
             f"ready again: p50 {statistics.median(own):.2f} s, at most {max(own):.2f} s "
             f"(with the wait for a core: {statistics.median(wall):.2f} s, {max(wall):.2f} s); "
-            f"charges later than their answers and lost: {sum(x.audit.late for x in killers)}"
+            f"charges later than their answers and lost: {sum(x.audit.late for x in killers)}\n"
         )
     assert kills >= KILLS
     assert outcomes["ok"] > kills

@@ -60,14 +60,10 @@ def test_all_orphans_are_given_back_before_the_first_answer(tmp_path: Path, whol
                 timeouts={"connect_timeout_ms": 600_000},
             ) as place:
                 customer = place.customer("many", "100")
-                body = chat_body(
-                    model=MODEL,
-                    messages=[{"role": "user", "content": prompt("silent")}],
-                    max_tokens=20,
-                )
+                messages = [{"role": "user", "content": prompt("silent")}]
+                body = chat_body(model=MODEL, messages=messages, max_tokens=20)
                 doomed = subprocess.Popen(
-                    [sys.executable, "-c", _DOOMED, place.plan, customer.key]
-                    + [str(ORPHANS), body.decode()],
+                    [sys.executable, "-c", _DOOMED, place.plan, customer.key, str(ORPHANS), body],
                     stdout=subprocess.PIPE,
                     text=True,
                 )

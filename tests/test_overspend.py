@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from asked_upstream import prompt
 from ledger_audit import Audit, Order
-from ledger_load import Asked, Connection
+from ledger_load import Asked, ask
 from ledger_world import MODEL, Customer, World, run, world
 
 CROWD = 500
@@ -48,15 +46,14 @@ async def rush(place: World, customer: Customer, covered: int) -> list[Asked]:
     waiting: list[asyncio.Task[Asked]] = []
 
     async def one(number: int) -> Asked:
-        connection = Connection(place)
-        asked = await connection.ask(
+        asked = await ask(
+            place,
             customer,
             f"crowd-{number}",
             "gated",
             streamed=number % 2 == 0,
             max_tokens=MAX_TOKENS,
         )
-        await connection.close()
         upstream.changed.set()
         return asked
 
@@ -87,9 +84,7 @@ def check_crowd(crowd: list[Asked], hold: int, covered: int, spare: int) -> None
 
 
 @pytest.mark.parametrize(("threads", "covered"), [(1, 37), (2, 1), (4, 123), (8, 499)])
-def test_exactly_what_the_balance_covers_passes(
-    tmp_path: Path, threads: int, covered: int
-) -> None:
+def test_exactly_what_the_balance_covers_passes(tmp_path: Path, threads: int, covered: int) -> None:
     async def main() -> None:
         async with world(tmp_path, engine_threads=threads) as place:
             customer = place.customer("crowd")

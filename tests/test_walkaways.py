@@ -13,7 +13,7 @@ import pytest
 
 from asked_upstream import PIECE, PIECES, PROMPT_TOKENS
 from ledger_audit import Audit, Order
-from ledger_load import Asked, Connection
+from ledger_load import Asked, Connection, ask
 from ledger_world import MODEL, PATIENCE, Customer, World, run, world
 from seekroute.ledger import Balance, nano
 from seekroute.testing import Gate, Text, Usage
@@ -69,7 +69,8 @@ def test_who_leaves_pays_for_what_was_sent(tmp_path: Path, verb: str) -> None:
             audit.ordered([Order("topup", "first:walker", customer.org, nano("100"), "ok")])
             await place.serve()
             # How long an answer is, to its last piece: the upstream has its end held back.
-            first = await Connection(place).ask(
+            first = await ask(
+                place,
                 customer,
                 "held-first-fin",
                 "held",
@@ -118,7 +119,7 @@ def check_charges(audit: Audit, gone: list[Asked], verb: str) -> None:
     assert verb == "held" or seen["exact"] >= 1, seen
 
 
-# --- changes while an answer runs -------------------------------------------------------------------
+# --- changes while an answer runs -----------------------------------------------------------------
 
 
 def dearer(value: Any) -> Any:
