@@ -93,7 +93,7 @@ class World:
         self.process: subprocess.Popen[bytes] | None = None
         self.log = folder / "server.log"
         self.preexec = preexec
-        self._environ = {
+        self.environ = {
             **{name: value for name, value in os.environ.items() if "KEY" not in name},
             **(environ or {}),
         }
@@ -135,12 +135,13 @@ class World:
 
     # --- the server -------------------------------------------------------------------------------
 
-    def start(self, *, whole: bool = False) -> float:
+    def start(self, *, whole: bool = False, environ: Mapping[str, str] | None = None) -> float:
         """Starts a server, and returns when (`time.monotonic()`).
 
         Args:
             whole: by the command line; otherwise from a prepared plan, which is what the command
                 executes itself again as.
+            environ: added to this server's environment.
         """
         assert self.process is None
         arguments = (
@@ -155,7 +156,7 @@ class World:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=log,
-                env=self._environ,
+                env={**self.environ, **(environ or {})},
                 cwd=self.folder,
                 preexec_fn=self.preexec,
             )
