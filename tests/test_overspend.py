@@ -4,21 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from asked_upstream import prompt
+from asked_upstream import Upstream, prompt
 from ledger_audit import Audit, Order
 from ledger_load import Asked, ask
 from ledger_world import MODEL, Customer, World, run, world
+from seekroute.ledger import nano
+from serving import running_server
 
 CROWD = 500
 MAX_TOKENS = 20
 
 
-async def hold_of(place: World, customer: Customer) -> int:
+@dataclass(frozen=True)
+class Place:
+    """What the crowd has to know."""
+
+    port: int
+    upstream: Upstream
+
+
+async def hold_of(place: Place | World, customer: Customer) -> int:
     """What a request of the crowd sets aside, in nano-USD, as a quote tells."""
     reader, writer = await asyncio.open_connection("127.0.0.1", place.port)
     body = json.dumps(
@@ -39,11 +50,9 @@ async def hold_of(place: World, customer: Customer) -> int:
     return int(Decimal(most) * 10**9)
 
 
-async def rush(place: World, customer: Customer, covered: int) -> list[Asked]:
+async def rush(place: Place | World, customer: Customer, covered: int) -> list[Asked]:
     """All ask at once; the upstream answers nobody until everybody was let in or refused."""
     upstream = place.upstream
-    refused = asyncio.Event()
-    waiting: list[asyncio.Task[Asked]] = []
 
     async def one(number: int) -> Asked:
         asked = await ask(
@@ -61,7 +70,6 @@ async def rush(place: World, customer: Customer, covered: int) -> list[Asked]:
     await upstream.until(
         lambda: len(upstream.asked) + sum(task.done() for task in waiting) >= CROWD
     )
-    refused.set()
     assert len(upstream.asked) == covered
     upstream.gate.set()
     return await asyncio.gather(*waiting)
@@ -83,7 +91,10 @@ def check_crowd(crowd: list[Asked], hold: int, covered: int, spare: int) -> None
         assert b"x-should-retry: false" in asked.headers
 
 
-@pytest.mark.parametrize(("threads", "covered"), [(1, 37), (2, 1), (4, 123), (8, 499)])
+CASES = pytest.mark.parametrize(("threads", "covered"), [(1, 37), (2, 1), (4, 123), (8, 499)])
+
+
+@CASES
 def test_exactly_what_the_balance_covers_passes(tmp_path: Path, threads: int, covered: int) -> None:
     async def main() -> None:
         async with world(tmp_path, engine_threads=threads) as place:
@@ -104,5 +115,46 @@ def test_exactly_what_the_balance_covers_passes(tmp_path: Path, threads: int, co
             audit.check()
             await place.stop()
             audit.check()
+
+    run(main())
+
+
+@CASES
+def test_exactly_what_the_keys_limit_covers_passes(
+    tmp_path: Path, threads: int, covered: int
+) -> None:
+    async def main() -> None:
+        upstream = Upstream()
+        await upstream.start()
+        provider = {
+            "base_url": upstream.base_url,
+            "api_key": "upstream-key",
+            "allow_http": True,
+            "allow_private": True,
+        }
+        with running_server(
+            tmp_path,
+            mock="off",
+            providers={"openai": provider},
+            credits={"enabled": True},
+            engine_threads=threads,
+        ) as server:
+            ledger = server.service.ledger
+            assert ledger is not None
+            org = server.service.control.get_org("default").id
+            ledger.topup("plenty", org, nano("1000"))
+            place = Place(server.port, upstream)
+            customer = Customer(org, server.key)
+            hold = await hold_of(place, customer)
+            for mac, key in server.service.control.core_keys():
+                limited = {**key, "limit_nano": hold * (covered + 1) - 1}
+                server.service.core.put_key(mac, limited)
+            crowd = await rush(place, customer, covered)
+            check_crowd(crowd, hold, covered, hold - 1)
+            rows = ledger.rows(org=org, limit=CROWD)
+            assert len(rows) == covered
+            assert ledger.balance(org).available == nano("1000") - sum(x["cost"] for x in rows)
+            assert ledger.verify()["rule"] == ""
+        await upstream.stop()
 
     run(main())
