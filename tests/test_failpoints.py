@@ -23,7 +23,7 @@ from ledger_load import Load, Mix
 from ledger_orders import book, operate
 from ledger_orphans import leave_orphans
 from ledger_world import PATIENCE, RECOVERY, Customer, run, world
-from seekroute.ledger import Ledger, nano
+from seekroute.ledger import FILE_NAME, Ledger, nano
 
 SEED = int(os.environ.get("SEEKROUTE_SEED", "11"))
 HITS = 20
@@ -119,25 +119,24 @@ def test_an_operator_dies_while_it_books(
     async def main() -> None:
         async with world(tmp_path) as place:
             customer = place.customer("acme")
-            audit = Audit(place)
-            unknown: list[Order] = []
-            count = 0
             for hit in range(1, HITS + 1):
-                # Those that nobody knows anything of are ordered again, before new ones.
-                fresh = max(1, hit * orders_a_hit + 1 - len(unknown))
-                orders = unknown + [topup(count + n, customer, padding) for n in range(fresh)]
-                count += fresh
+                for file in place.data_dir.glob(f"{FILE_NAME}*"):
+                    file.unlink()
+                audit = Audit(place)
+                orders = [topup(n, customer, padding) for n in range((hit + 1) * orders_a_hit)]
                 audit.ordered(orders)
                 assert await book(place, orders, environ=failing(point, hit)) == KILLED
                 unknown = [order for order in orders if order.outcome == "unknown"]
                 assert unknown
                 await operate(place, [])  # as a start does it
                 audit.check()
-            assert await book(place, unknown) == 0
-            assert all(order.outcome == "ok" for order in unknown)
-            audit.check(replay=True)
-            with place.ledger(read_only=True) as ledger:
-                assert ledger.balance(customer.org).available == count * nano("0.01")
+                # What nobody knows anything of is ordered again, and booked once.
+                assert await book(place, unknown) == 0
+                assert all(order.outcome == "ok" for order in orders)
+                audit.check(replay=True)
+                with place.ledger(read_only=True) as ledger:
+                    expected = len(orders) * nano("0.01")
+                    assert ledger.balance(customer.org).available == expected
 
     run(main())
 
