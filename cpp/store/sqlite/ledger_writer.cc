@@ -20,7 +20,7 @@ bool IsTransient(int code) {
 
 Error Refusal(LedgerResult result, const std::string& org) {
   const std::string why = result == LedgerResult::kDebt
-                              ? " owes money; a top-up repays the debt first"
+                              ? " owes as much as it may; a top-up repays the debt first"
                               : " has too little credit; top up, or ask for fewer tokens";
   return MakeError(ErrorCode::kInsufficientCredits, "organization " + org + why);
 }
@@ -112,17 +112,8 @@ void LedgerWriter::Run() {
         task = tasks_.front();
         tasks_.pop_front();
       }
-      const bool retry = stopping || clock_->Now() >= retry_at_;
-      while (retry && !waiting_.empty() && (stopping || batch.size() < kMostInBatch)) {
-        batch.push_back(std::move(waiting_.front()));
-        waiting_.pop_front();
-      }
-      while (!queue_.empty() && (stopping || batch.size() < kMostInBatch)) {
-        batch.push_back(std::move(queue_.front()));
-        queue_.pop_front();
-      }
+      batch = TakeBatch(stopping);
     }
-    waiting_count_.store(waiting_.size());
     if (!batch.empty()) Write(std::move(batch));
     if (task != nullptr) {
       const Status status = ready() ? (*task->work)(&db_, ledger_.get(), journal_.get()) : health();
@@ -132,7 +123,36 @@ void LedgerWriter::Run() {
       task_done_.notify_all();
     }
   }
-  // The disk had its last chance: the holds of these are given back at the next start.
+  RefuseWaiting();
+}
+
+// Settles that failed, when they are due, and then what was asked since.
+LedgerWriter::Batch LedgerWriter::TakeBatch(bool all) {
+  Batch batch;
+  const bool retry = all || clock_->Now() >= retry_at_;
+  while (retry && !waiting_.empty() && (all || batch.size() < kMostInBatch)) {
+    batch.push_back(std::move(waiting_.front()));
+    waiting_.pop_front();
+  }
+  while (!queue_.empty() && (all || batch.size() < kMostInBatch)) {
+    batch.push_back(std::move(queue_.front()));
+    queue_.pop_front();
+  }
+  waiting_count_.store(waiting_.size());
+  return batch;
+}
+
+void LedgerWriter::Step() {
+  Batch batch;
+  {
+    const std::lock_guard<std::mutex> lock(mu_);
+    batch = TakeBatch(stopping_);
+  }
+  if (!batch.empty()) Write(std::move(batch));
+}
+
+// The disk had its last chance: the holds of these are given back at the next start.
+void LedgerWriter::RefuseWaiting() {
   for (const auto& operation : waiting_) {
     Refuse(operation.get(), MakeError(ErrorCode::kShuttingDown, "the ledger closed"));
   }
@@ -200,6 +220,7 @@ int LedgerWriter::Commit(const Batch& batch) {
         ledger_->Release();
         journal_->OnCommit();
         ++commits_;
+        Publish();
         return SQLITE_OK;
       }
     }
@@ -208,6 +229,22 @@ int LedgerWriter::Commit(const Batch& batch) {
   Undo(mark);
   if (!IsTransient(code)) FailStop(*error);
   return code;
+}
+
+LedgerWriter::Figures LedgerWriter::figures() const {
+  return {ready(),           commits_.load(), waiting_count_.load(), live_holds_.load(),
+          {revenue_.load()}, {-loss_.load()}, {drift_.load()}};
+}
+
+void LedgerWriter::Publish() {
+  live_holds_.store(ledger_->holds().size());
+  revenue_.store(ledger_->operator_balance().revenue);
+  loss_.store(ledger_->operator_balance().loss);
+  // It looks at every organization, so not with every commit.
+  const TimePoint now = clock_->Now();
+  if (now < drift_at_ + Duration::Seconds(1)) return;
+  drift_at_ = now;
+  drift_.store(ledger_->Drift().nano);
 }
 
 void LedgerWriter::Undo(size_t mark) {
@@ -273,7 +310,7 @@ void LedgerWriter::ApplyHold(Operation* operation) {
   }
   journal_->SetRow(&row);
   const Ledger::HoldResult held =
-      ledger_->Hold(row.generation_id, row.org_id, amount, request.at_least, Now());
+      ledger_->Hold(row.generation_id, row.org_id, amount, request.at_least, request.line, Now());
   journal_->SetRow(nullptr);
   answer.available = held.available;
   switch (held.result) {

@@ -1,11 +1,13 @@
 // The one thread that writes a ledger file. What waits is written in one transaction and is
-// answered after its commit: the more wait, the more share one fsync; there is no timer.
+// answered after its commit: the more wait, the more share one fsync; there is no timer. It can do
+// without its thread, so that the simulator steps it by hand.
 #pragma once
 
 #include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -49,11 +51,21 @@ class LedgerWriter {
     std::string vfs;       // a registered one; empty: the default. For fault injection.
     Duration retry_pace = Duration::Seconds(1);  // of settles that a full disk keeps waiting
     bool background_check = true;                // false: a large file is not checked for damage
+    bool own_thread = true;                      // false: nothing is written but by Step()
   };
-  // Called on the writer's thread.
+  // Called on the writer's thread, or from inside Step() or the destructor.
   using Held = std::function<void(const HoldAnswer&)>;
   using Stored = std::function<void(const Status&)>;
   using Ordered = std::function<void(const OrderAnswer&)>;
+  // For metrics: as of the last commit, `drift` at most a second older.
+  struct Figures {
+    bool ready = false;
+    uint64_t commits = 0;
+    size_t waiting_settles = 0;  // that the disk could not take yet
+    size_t live_holds = 0;
+    Money revenue, loss;  // the operator's; the loss as what it lost
+    Money drift;          // the sum of all accounts, which is 0
+  };
 
   static constexpr size_t kMostInBatch = 1024;
   static constexpr size_t kMostQueued = 65'536;          // past it holds and orders are refused
@@ -73,6 +85,9 @@ class LedgerWriter {
   // Tried again until it is durable, unless the writer has failed or closes.
   void Settle(ExchangeRow row, Stored done);
   void Order(LedgerOrder order, Ordered done);
+  // Without a thread of its own: writes and answers one batch of what waits, if anything does. The
+  // batch is what a thread would take now; settles that failed are tried again when it is time.
+  void Step();
   // Runs `task` on the writer's thread between transactions and waits for it. Not from a callback.
   Status RunTask(const std::function<Status(Database*, Ledger*, SqliteJournal*)>& task);
   // Called after each batch, on the writer's thread; for ports, which deliver in bulk. Set before
@@ -84,6 +99,7 @@ class LedgerWriter {
   // Why, when not ready().
   Status health() const;
   uint64_t commits() const { return commits_.load(); }
+  Figures figures() const;
   size_t expired_at_start() const { return expired_at_start_; }
   const std::string& path() const { return options_.path; }
 
@@ -116,6 +132,8 @@ class LedgerWriter {
   Status Load();
   Status ExpireOrphans();
   void Run();
+  Batch TakeBatch(bool all);  // mu_ is held
+  void RefuseWaiting();
   void Enqueue(std::unique_ptr<Operation> operation);
   void Write(Batch batch);
   void Checkpoint();
@@ -132,6 +150,7 @@ class LedgerWriter {
   void Answer(Operation* operation);
   void Refuse(Operation* operation, const Error& error);
   void FailStop(const Error& error);
+  void Publish();
   UnixMillis Now();
   void Close();
 
@@ -140,6 +159,7 @@ class LedgerWriter {
   int lock_fd_ = -1;
   std::function<void()> delivered_;
   size_t expired_at_start_ = 0;
+  bool started_ = false;
 
   // The writer's thread.
   Database db_;
@@ -156,6 +176,9 @@ class LedgerWriter {
   std::atomic<bool> failed_{false};
   std::atomic<uint64_t> commits_{0};
   std::atomic<size_t> waiting_count_{0};
+  std::atomic<size_t> live_holds_{0};
+  std::atomic<int64_t> revenue_{0}, loss_{0}, drift_{0};
+  TimePoint drift_at_ = {std::numeric_limits<int64_t>::min() / 2};  // the writer's thread
 
   mutable std::mutex mu_;
   std::condition_variable wake_;                  // the writer
