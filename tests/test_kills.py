@@ -22,7 +22,8 @@ import pytest
 from ledger_audit import Audit, Order
 from ledger_load import Load, Mix
 from ledger_orders import book
-from ledger_world import RECOVERY, Customer, Recovery, World, run, world
+from ledger_world import PATIENCE, RECOVERY, Customer, Recovery, World, run, world
+from seekroute.control import ControlPlane
 from seekroute.ledger import nano
 
 KILLS = int(os.environ.get("SEEKROUTE_KILLS", "200"))
@@ -41,7 +42,8 @@ class Killer:
         self.recoveries: list[Recovery] = []
         self.outcomes: Counter[str] = Counter()
         self.customers: list[Customer] = []
-        self._unknown: list[Order] = []
+        self._unknown: list[Order] = []  # an operator will give them again
+        self._stored: list[Order] = []  # in control.db, for a server to book
         self._orders = 0
         self._refundable: list[Any] = []
 
@@ -58,7 +60,11 @@ class Killer:
             else:
                 await self.kill_load(rounds)
         self.recoveries.append(await self.world.serve(whole=True))
-        self.audit.check(replay=True)
+        async with asyncio.timeout(PATIENCE):
+            while self._stored:  # it books what the dead ones have not
+                await asyncio.to_thread(self.look_at_stored)
+                await asyncio.sleep(0.05)
+        await asyncio.to_thread(self.audit.check, replay=True)
         await self.world.stop()
         self.audit.check(replay=True)
 
@@ -72,7 +78,10 @@ class Killer:
         """Kills a server under load."""
         rng = self.rng
         self.recoveries.append(await self.world.serve(whole=round_ % 10 == 0))
+        await asyncio.to_thread(self.look_at_stored)
         await asyncio.to_thread(self.audit.check)
+        if rng.random() < 0.3:
+            await asyncio.to_thread(self.store_order)
         mix = Mix([*self.customers, self.customers[0]], connections=rng.randint(8, 16))
         load = Load(self.world, mix, f"{self.name}.{round_}", rng)
         load.begin()
@@ -106,6 +115,24 @@ class Killer:
         self.kills += await book(self.world, orders, kill_after=moment) == -signal.SIGKILL
         self._unknown = [order for order in orders if order.outcome == "unknown"]
         assert kill or not self._unknown
+
+    def store_order(self) -> None:
+        """Gives an order to the server that runs, as a command does."""
+        order = self.order("topup", self.customers[1].org, nano("0.0002"))
+        self.audit.ordered([order])
+        with ControlPlane(self.world.data_dir) as control:
+            control.orders.put("topup", id=order.id, org=order.about, amount_nano=order.amount)
+        self._stored.append(order)
+
+    def look_at_stored(self) -> None:
+        """What was answered as booked has to be in the ledger from now on."""
+        with ControlPlane(self.world.data_dir) as control:
+            for order in self._stored:
+                found = control.orders.get(order.id)
+                assert found.state in ("pending", "booked"), found
+                if found.state == "booked":
+                    order.outcome = "ok"
+        self._stored = [order for order in self._stored if order.outcome == "unknown"]
 
     def order(self, kind: Any, about: str, amount: int) -> Order:
         self._orders += 1

@@ -146,9 +146,9 @@ def test_exactly_what_the_keys_limit_covers_passes(
             place = Place(server.port, upstream)
             customer = Customer(org, server.key)
             hold = await hold_of(place, customer)
-            for mac, key in server.service.control.core_keys():
-                limited = {**key, "limit_nano": hold * (covered + 1) - 1}
-                server.service.core.put_key(mac, limited)
+            (key,) = server.service.control.list_keys()
+            server.service.control.set_key_limit(key.id, hold * (covered + 1) - 1)
+            server.service.sync_keys()
             crowd = await rush(place, customer, covered)
             check_crowd(crowd, hold, covered, hold - 1)
             rows = ledger.rows(org=org, limit=CROWD)
