@@ -138,7 +138,7 @@ class Audit:
         asked = self._asked.get(token)
         assert asked is not None, f"nobody asked for {row}"
         assert token not in self.rows, f"{token} has two rows"
-        assert row["org"] == asked.org
+        assert row["org"] == asked.org, (asked, row)
         assert row["state"] != "held", f"{row} is still held"
         assert 0 <= row["cost"] <= row["held"], row
         if row["state"] != "settled":
