@@ -17,18 +17,12 @@ using std::chrono::year_month_day;
 sys_days DayOf(UnixSeconds time) { return floor<days>(std::chrono::sys_seconds(seconds(time.s))); }
 
 sys_days FirstDay(Window window, sys_days today) {
-  switch (window) {
-    case Window::kWeekly:
-      return today - (std::chrono::weekday(today) - std::chrono::Monday);
-    case Window::kMonthly: {
-      const year_month_day date(today);
-      return sys_days(date.year() / date.month() / 1);
-    }
-    case Window::kDaily:
-    case Window::kNever:
-      break;
+  if (window == Window::kDaily) return today;
+  if (window == Window::kWeekly) {
+    return today - (std::chrono::weekday(today) - std::chrono::Monday);
   }
-  return today;
+  const year_month_day date(today);
+  return sys_days(date.year() / date.month() / 1);
 }
 
 sys_days NextFirstDay(Window window, sys_days first) {

@@ -83,6 +83,7 @@ TEST_F(LedgerTest, ARepeatedOperationWritesNothing) {
   EXPECT_EQ(Adjust("a", -5), kOk);
   EXPECT_EQ(Adjust("a", -5), kExists);
   EXPECT_EQ(Adjust("a", -5, true), kConflict);
+  EXPECT_EQ(ledger_.Adjust("a", "org", {-5}, false, "another reason", kNow), kConflict);
   EXPECT_EQ(written(), 4U);
 }
 
@@ -201,6 +202,10 @@ TEST_F(LedgerTest, RefusesAmountsWithoutSense) {
   EXPECT_EQ(Hold("", 1), kInvalid);
   EXPECT_EQ(ledger_.Settle("g", {-1}, kNow), kInvalid);
   EXPECT_EQ(ledger_.Refund("r", "g", {0}, kNow), kInvalid);
+  EXPECT_EQ(ledger_.Refund("", "g", {1}, kNow), kInvalid);
+  EXPECT_EQ(Topup(1, ""), kInvalid);
+  EXPECT_EQ(ledger_.Topup("manual:1", "", {1}, kNow), kInvalid);
+  EXPECT_EQ(ledger_.Hold("g", "", {1}, {1}, {}, kNow).result, kInvalid);
   EXPECT_EQ(Adjust("a", 0), kInvalid);
   EXPECT_EQ(Adjust("a", std::numeric_limits<int64_t>::min()), kInvalid);
   EXPECT_EQ(written(), 0U);
@@ -217,6 +222,58 @@ TEST_F(LedgerTest, RefusesWhatWouldOverflowABalance) {
   EXPECT_EQ(ledger_.Void("h", kNow), kOk);
   EXPECT_EQ(Adjust("a", -kMost), kOk);
   EXPECT_EQ(Adjust("b", -kMost), kInvalid);
+}
+
+// Nothing of it is booked, whichever account would be the one to overflow.
+TEST_F(LedgerTest, WhatCannotBeGivenBackStaysHeld) {
+  EXPECT_EQ(Topup(kMost), kOk);
+  EXPECT_EQ(Hold("paid", 10), kOk);
+  EXPECT_EQ(ledger_.Settle("paid", {10}, kNow), kOk);
+  EXPECT_EQ(Hold("g", 10), kOk);
+  EXPECT_EQ(Adjust("gift", 20), kOk);  // available is at its end
+  const size_t before = written();
+  EXPECT_EQ(ledger_.Void("g", kNow), kInvalid);
+  EXPECT_EQ(ledger_.Settle("g", {0}, kNow), kInvalid);
+  EXPECT_EQ(ledger_.Refund("r", "paid", {1}, kNow), kInvalid);
+  EXPECT_EQ(written(), before);
+  EXPECT_EQ(Org(), (Postings{kMost, 10, 0, 0, 0, 0}));
+  EXPECT_EQ(ledger_.Settle("g", {10}, kNow), kOk);
+}
+
+TEST_F(LedgerTest, AChargeAndItsOverrunAreBookedTogetherOrNotAtAll) {
+  EXPECT_EQ(Topup(100), kOk);
+  EXPECT_EQ(Hold("g", 10), kOk);
+  EXPECT_EQ(ledger_.Settle("g", {kMost - 5}, kNow), kOk);
+  EXPECT_EQ(Hold("h", 3), kOk);
+  EXPECT_EQ(ledger_.Settle("h", {100}, kNow), kInvalid);  // revenue has room for the charge alone
+  EXPECT_EQ(Org().held, 3);
+  EXPECT_EQ(ledger_.Settle("h", {3}, kNow), kOk);
+}
+
+TEST(PostingsTest, NoAccountLeaves64Bits) {
+  int64_t Postings::*const accounts[] = {&Postings::available, &Postings::held,    &Postings::debt,
+                                         &Postings::cash,      &Postings::revenue, &Postings::loss};
+  for (int64_t Postings::*const account : accounts) {
+    Postings most;
+    most.*account = kMost;
+    Postings one;
+    one.*account = 1;
+    const Postings before = most;
+    EXPECT_FALSE(AddPostings(one, &most));
+    EXPECT_EQ(most, before);
+    Postings least;
+    least.*account = -kMost;
+    one.*account = -1;  // the one value without a negative
+    EXPECT_FALSE(AddPostings(one, &least));
+    one.*account = 1;
+    EXPECT_TRUE(AddPostings(one, &least));
+  }
+}
+
+TEST(PostingsTest, EntriesHaveNames) {
+  EXPECT_EQ(NameOf(EntryKind::kTopup), "topup");
+  EXPECT_EQ(NameOf(EntryKind::kOpening), "opening");
+  EXPECT_EQ(NameOf(EntryKind{200}), "");
 }
 
 TEST_F(LedgerTest, ABatchCanBeTakenBackWhole) {
@@ -261,6 +318,10 @@ TEST_F(LedgerTest, ReplayingTheJournalGivesTheSameBalances) {
   EXPECT_EQ(replayed.balances(), ledger_.balances());
   EXPECT_EQ(replayed.operator_balance(), Operator());
   EXPECT_FALSE(replayed.Replay(journal_.entries()[0]));
+  LedgerEntry too_much = journal_.entries()[0];
+  too_much.seq = replayed.last_seq() + 1;
+  too_much.postings = {kMost, 0, 0, -kMost, 0, 0};
+  EXPECT_FALSE(replayed.Replay(too_much));
 }
 
 }  // namespace

@@ -70,6 +70,16 @@ TEST_F(CreditsTest, TheProvidersNameForTheCapIsUsed) {
   EXPECT_EQ(Sent(0).find("\"max_tokens\""), std::string::npos);
 }
 
+TEST_F(CreditsTest, WhatNothingLimitsGoesAsItCame) {
+  credit_line_ = kUnlimitedLine;
+  Open({});
+  Ask();
+  EXPECT_EQ(Sent(0).find("max_tokens"), std::string::npos) << Sent(0);
+  EXPECT_GT(store_->Find(1)->held, Money{});
+  Ask(R"(,"max_cost":0.01)");
+  EXPECT_NE(Sent(1).find("max_tokens"), std::string::npos) << Sent(1);
+}
+
 TEST_F(CreditsTest, TheLimitOfAKeyIsBelowTheBalance) {
   Open({10'000'000}, {}, 1000, Money{PromptNano(options_) + 400 * kOutputNano});
   EXPECT_EQ(Ask().status, 200);

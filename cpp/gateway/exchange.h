@@ -115,6 +115,8 @@ class Exchange : private AttemptOwner, private StoreObserver {
   Status ClaimIdempotency();
   bool IsCharged() const { return world_.options->credits && !row_.org_id.empty(); }
   Status BoundSpending();
+  Money CreditLine() const;
+  bool IsLimited() const;
   void Hold();
   void OnHoldTimer(TimePoint now);
   HoldRequest WorstCase() const;

@@ -24,10 +24,18 @@ Status Exchange::BoundSpending() {
     }
     longest = *within;
   }
-  // Without a cap the upstream knows of no bound. It is left alone where there is nothing to pay.
-  const bool matters = world_.options->max_output_tokens > 0 || !bound_->free();
+  // Without a cap the upstream knows of no bound. The client's bytes are left alone where there is
+  // nothing to pay, or nobody who could not.
+  const bool matters = world_.options->max_output_tokens > 0 || (IsLimited() && !bound_->free());
   if (model_->output == Output::kText && matters) cap_ = longest;
   return {};
+}
+
+Money Exchange::CreditLine() const { return key_ ? key_->credit_line : kUnlimitedLine; }
+
+// There is an amount that the request must not exceed.
+bool Exchange::IsLimited() const {
+  return request_.max_cost || CreditLine() != kUnlimitedLine || (key_ && key_->limit);
 }
 
 // What is to be held. A client that named no length takes a shorter answer for less money.
@@ -39,7 +47,7 @@ HoldRequest Exchange::WorstCase() const {
   if (key_ && key_->limit) {
     ask.key_limit = KeyLimit{*key_->limit, WindowStart(key_->limit_reset, row_.created)};
   }
-  ask.line = key_ ? key_->credit_line : kUnlimitedLine;
+  ask.line = CreditLine();
   return ask;
 }
 

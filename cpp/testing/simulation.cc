@@ -51,6 +51,7 @@ Simulation::Simulation(uint64_t seed)
   DrawPolicies();
   ApiKey key{.key_id = "k", .org_id = "o", .credit_line = credit_line_};
   if (rng_.OneIn(4)) key.limit = Money{static_cast<int64_t>(rng_.Below(100'000'000))};
+  key_limited_ = key.limit.has_value();
   if (rng_.OneIn(2)) key.limit_reset = Window::kMonthly;
   keys_.Put(HmacSha256(Secret("pepper"), "good"), std::move(key));
   snapshot_ = MakeSnapshot();
@@ -253,8 +254,13 @@ UpstreamScript Simulation::Direct(const TransportRequest& request) {
     expect(booking != nullptr && booking->state == CreditStore::State::kHeld,
            "nothing is sent before its hold is durable");
     const size_t cap = request.body.find("\"max_tokens\":");
-    expect(cap != std::string::npos, "the upstream is told how long the answer may get");
-    if (cap != std::string::npos && booking != nullptr) {
+    const bool limited =
+        line != kUnlimitedLine || (!client.local && key_limited_) || options_.max_output_tokens > 0;
+    expect(cap != std::string::npos || !limited,
+           "the upstream is told how long the answer may get");
+    expect(limited || (cap != std::string::npos) == (client.max_tokens > 0),
+           "the body is the client's where nothing limits it");
+    if (cap != std::string::npos && limited && booking != nullptr) {
       const int64_t tokens = std::strtoll(request.body.c_str() + cap + 13, nullptr, 10);
       expect(tokens > 0 && tokens * kOutputNano <= booking->held.nano,
              "the hold pays for the longest answer");

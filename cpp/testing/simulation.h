@@ -98,6 +98,7 @@ class Simulation {
   const uint64_t most_drains_;
   DrainSlots drains_;
   Money credit_line_;  // of the key
+  bool key_limited_ = false;
   Mailbox mailbox_;
   Stats stats_;
   CreditStore store_;

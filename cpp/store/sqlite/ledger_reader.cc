@@ -126,8 +126,9 @@ Result<LedgerRows> LedgerReader::Attempts(std::string_view generation) {
 
 Result<int64_t> LedgerReader::Refunded(std::string_view generation) {
   Result<Statement> statement = db_.Prepare(
-      "SELECT (SELECT coalesce(sum(e.available), 0) FROM request r JOIN entry e ON e.request = r.n "
-      "AND e.kind = 7 WHERE r.generation = ?1) + (SELECT coalesce(sum(available), 0) "
+      "SELECT (SELECT coalesce(sum(e.available + e.debt), 0) FROM request r JOIN entry e "
+      "ON e.request = r.n "
+      "AND e.kind = 7 WHERE r.generation = ?1) + (SELECT coalesce(sum(available + debt), 0) "
       "FROM past_order WHERE kind = 7 AND generation = ?1)");
   if (!statement) return statement.error();
   if (statement->Bind(generation).Step() != SQLITE_ROW) return db_.LastError("reading");
@@ -144,8 +145,8 @@ Result<LedgerRow> LedgerReader::Account(std::string_view org) {
       "(SELECT available, held, debt FROM account WHERE org = (SELECT n FROM o) "
       "UNION ALL " SR_TAIL("available, held, debt")
       " AND org = (SELECT n FROM o)), refund(amount) AS "
-      "(SELECT available FROM entry INDEXED BY refund_by_request "
-      "WHERE kind = 7 AND org = (SELECT n FROM o) UNION ALL SELECT available FROM past_order "
+      "(SELECT available + debt FROM entry INDEXED BY refund_by_request "
+      "WHERE kind = 7 AND org = (SELECT n FROM o) UNION ALL SELECT available + debt FROM past_order "
       "WHERE kind = 7 AND org = (SELECT n FROM o)) "
       "SELECT coalesce(sum(available), 0) AS available, coalesce(sum(held), 0) AS held, "
       "coalesce(sum(debt), 0) AS debt, (SELECT coalesce(sum(cost), 0) FROM day_total "

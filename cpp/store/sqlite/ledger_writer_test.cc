@@ -423,6 +423,9 @@ TEST_F(LedgerWriterTest, ACreditLineIsOwedAndRepaidFirst) {
   EXPECT_EQ(Balance(), (Postings{0, 0, -50, 0, 0, 0}));
   const LedgerOrder refund{LedgerOrder::Kind::kRefund, "r", {}, "gen-1", {60}, {}};
   EXPECT_EQ(OrderNow(writer(), refund).balance, (Postings{10, 0, 0, 0, 0, 0}));
+  EXPECT_EQ(*Reader().Refunded("gen-1"), 60);
+  EXPECT_EQ(Reader().Account("org")->back(),
+            (std::pair<std::string, LedgerCell>{"refunded", int64_t{60}}));
   EXPECT_EQ(OrderNow(writer(), refund).result, LedgerResult::kExists);
   const LedgerOrder more{LedgerOrder::Kind::kRefund, "s", {}, "gen-1", {91}, {}};
   EXPECT_EQ(OrderNow(writer(), more).result, LedgerResult::kTooMuch);
@@ -447,7 +450,6 @@ TEST_F(LedgerWriterTest, TellsWhatFailedAttemptsMayCost) {
   EXPECT_EQ(attempts->at(0).back().first, "suspected");
   EXPECT_EQ(attempts->at(0).back().second, LedgerCell(int64_t{40}));
   const auto days = Reader().Activity({});
-  ASSERT_EQ(days->size(), 1U);
   EXPECT_EQ(days->at(0).back().first, "suspected_cost");
   EXPECT_EQ(days->at(0).back().second, LedgerCell(int64_t{42}));
   EXPECT_EQ(Balance().available, 750);  // never charged

@@ -182,11 +182,21 @@ def carry_out(
 ) -> None:
     """Gives an order, sees to it that it is booked, and shows what became of it."""
     from seekroute.control import booking
+    from seekroute.control.orders import new_order_id
 
     folder = shared(ctx).folder()
+    if order.get("id") is None:
+        order["id"] = new_order_id(kind)
     with shared(ctx).open_control() as control:
-        given = control.orders.put(kind, **order)
-        done = booking.carry_out(control.orders, folder, given, wait_s=wait_s or booking.WAIT_S)
+        try:
+            given = control.orders.put(kind, **order)
+            done = booking.carry_out(control.orders, folder, given, wait_s=wait_s or booking.WAIT_S)
+        except KeyboardInterrupt:
+            stored = control.orders.find(order["id"])
+            if stored is None:
+                raise
+            # The waiting has ended, the order has not.
+            raise SeekrouteError(f"interrupted. {booking.still_waits(stored)}") from None
         fields = dict(order_fields(done, org_names(control)))
     if given.state == "booked":
         fields["result"] = "exists"
@@ -253,8 +263,6 @@ def _amount_of_refund(ctx: typer.Context, generation: str, order_id: str | None)
 
 def _left_of(ledger: Ledger, generation: str) -> int:
     """What is left of a request's charge, in nano-USD."""
-    from seekroute.cli._progress import counted
-
     row = ledger.generation(generation)
     if row is None:
         raise SeekrouteError(f"there is no request {generation!r} in the ledger")
@@ -265,13 +273,7 @@ def _left_of(ledger: Ledger, generation: str) -> int:
             f"the charge of {generation} was rolled up by a prune: give credit with "
             "seekroute credits adjust"
         )
-    later = counted(ledger.entries(after=row["end_seq"]), "entries")
-    refunded: int = sum(
-        entry["available"]
-        for entry in later
-        if entry["kind"] == "refund" and entry["generation"] == generation
-    )
-    left: int = row["cost"] - refunded
+    left: int = row["cost"] - row["refunded"]
     if left <= 0:
         raise SeekrouteError(f"all of the charge of {generation} was refunded before")
     return left

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from itertools import islice, takewhile
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -15,6 +18,7 @@ from seekroute.cli._shared import (
     moment,
     parse_since,
     print_json,
+    print_line,
     print_row,
     print_rows,
     shared,
@@ -28,6 +32,8 @@ app = typer.Typer(help="The requests: what each was, cost and came to.")
 
 _PAGE = 1000  # rows read at once
 _MOST_ROWS = 100_000  # shown at once
+_LOOK_S = 0.5  # between two looks for what has ended
+_MOST_NEW = 10_000  # requests of one look; older ones of a rush are not shown
 # Requests are numbered as they are held, and dated as they came in: a little apart.
 _DISORDER_S = 60
 _COLUMNS = (
@@ -66,6 +72,12 @@ def logs(
     limit: Annotated[
         int, typer.Option("--limit", min=1, max=_MOST_ROWS, help="The most rows.")
     ] = 50,
+    follow: Annotated[
+        bool,
+        typer.Option(
+            "--follow", help="Then show each request when it ends, a line each, until Ctrl-C."
+        ),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """List requests, newest first."""
@@ -77,16 +89,24 @@ def logs(
         keys = {row.id: row.name for row in control.list_keys()}
         org_id = "" if org is None else control.get_org(org).id
         key_id = "" if key is None else control.get_key(key).id
-    rows: list[Fields] = []
+
+    def wanted(row: Row) -> bool:
+        of_model = model is None or model in (row["model"], row["requested_model"])
+        return of_model and (not failed or _failed(row)) and row["created"] >= earliest
+
     with shared(ctx).open_ledger() as ledger:
+        if follow:
+            with suppress(KeyboardInterrupt):
+                for row in _ended(ledger, org_id, key_id):
+                    if wanted(row):
+                        print_line(_fields(row, names, keys), _COLUMNS, as_json=as_json)
+            return
+        rows: list[Fields] = []
         for row in counted(_newest_first(ledger, org_id, key_id, before, limit), "requests"):
             if row["created"] < earliest - _DISORDER_S or len(rows) == limit:
                 break
-            if row["created"] < earliest or (failed and not _failed(row)):
-                continue
-            if model is not None and model not in (row["model"], row["requested_model"]):
-                continue
-            rows.append(_fields(row, names, keys))
+            if wanted(row):
+                rows.append(_fields(row, names, keys))
     print_rows(rows, _COLUMNS, as_json=as_json)
 
 
@@ -105,9 +125,7 @@ def show(
     if row is None:
         raise SeekrouteError(f"there is no request {generation!r} in the ledger")
     fields = _fields(row, names, keys)
-    attempts = [
-        {**attempt, "waited_ms": attempt["waited_us"] // 1000} for attempt in row["attempts"]
-    ]
+    attempts = [_attempt_fields(attempt) for attempt in row["attempts"]]
     if as_json:
         print_json({**fields, "attempts": attempts})
         return
@@ -128,6 +146,30 @@ def _newest_first(
             return
         before = page[-1]["n"]
         size = _PAGE  # a filter drops rows: do not come back for few
+
+
+def _ended(ledger: Ledger, org: str, key: str) -> Iterator[Row]:
+    """The requests that end from now on, without end."""
+    newest = ledger.rows(org=org, key=key, limit=1)
+    last = newest[0]["n"] if newest else 0
+    # Those that run: as many as a gateway has at once, and of one look at most _MOST_NEW.
+    running = {row["generation"] for row in _since(ledger, org, key, 0) if row["state"] == "held"}
+    while True:
+        for row in reversed(_since(ledger, org, key, last)):
+            running.add(row["generation"])
+            last = row["n"]
+        for generation in sorted(running):
+            found = ledger.generation(generation)
+            if found is None or found["state"] != "held":
+                running.remove(generation)
+            if found is not None and found["state"] != "held":
+                yield found
+        time.sleep(_LOOK_S)
+
+
+def _since(ledger: Ledger, org: str, key: str, last: int) -> list[Row]:
+    newest = islice(_newest_first(ledger, org, key, None, _PAGE), _MOST_NEW)
+    return list(takewhile(lambda row: row["n"] > last, newest))
 
 
 def _failed(row: Row) -> bool:
@@ -156,6 +198,12 @@ def _fields(row: Row, names: Mapping[str, str], keys: Mapping[str, str]) -> Fiel
         **{f"{name}_ms": _thousandth(row[f"{name}_us"]) for name in _TIMES},
         **amounts({name: row[name] for name in _MONEY if name in row}),
     }
+
+
+def _attempt_fields(attempt: Mapping[str, Any]) -> Fields:
+    money = {name: value for name, value in attempt.items() if name == "suspected"}
+    rest = {name: value for name, value in attempt.items() if name not in money}
+    return {**rest, "waited_ms": attempt["waited_us"] // 1000, **amounts(money)}
 
 
 _RENAMED = ("created", "ended", "org", "key", "attempts", "hold_seq", "end_seq")

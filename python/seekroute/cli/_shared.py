@@ -127,7 +127,7 @@ def print_rows(rows: Sequence[Fields], columns: Sequence[str], *, as_json: bool)
     console = Console()
     if not console.is_terminal:
         for row in rows:
-            typer.echo("\t".join(_cell(row[column]) for column in columns))
+            print_line(row, columns, as_json=False)
         return
     if not rows:
         typer.echo("none yet")
@@ -149,6 +149,14 @@ def print_row(row: Fields, *, as_json: bool) -> None:
     width = max(len(name) for name in row)
     for name, value in row.items():
         typer.echo(f"{name.replace('_', ' '):<{width}}  {_cell(value)}")
+
+
+def print_line(row: Fields, columns: Sequence[str], *, as_json: bool) -> None:
+    """Print one row of many that come one by one: as a line of JSON, or tab-separated."""
+    if as_json:
+        typer.echo(json.dumps(row, ensure_ascii=False))
+    else:
+        typer.echo("\t".join(_cell(row[column]) for column in columns))
 
 
 def _cell(value: Any) -> str:

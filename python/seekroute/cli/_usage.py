@@ -30,7 +30,7 @@ _COUNTS = (
     "cached_tokens",
     "reasoning_tokens",
 )
-_MONEY = ("cost", "upstream_cost")
+_MONEY = ("cost", "upstream_cost", "suspected_cost")
 
 
 class By(enum.StrEnum):
@@ -83,7 +83,7 @@ def _summed(found: Iterable[Row], by: str) -> dict[int | str, dict[str, int]]:
     for row in found:
         line = sums.setdefault(row[by], dict.fromkeys((*_COUNTS, *_MONEY), 0))
         for name in line:
-            line[name] += row[name]
+            line[name] += row.get(name, 0)
     return sums
 
 

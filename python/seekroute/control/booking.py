@@ -17,7 +17,7 @@ from seekroute.control.models import CreditOrder
 from seekroute.control.orders import OrderBook, Outcome
 from seekroute.ledger import FILE_NAME, Booked, Ledger, LedgerError
 
-__all__ = ["ORDERS_AT_ONCE", "book", "book_pending", "carry_out"]
+__all__ = ["ORDERS_AT_ONCE", "book", "book_pending", "carry_out", "still_waits"]
 
 ORDERS_AT_ONCE: Final = 100  # in one look of a server
 WAIT_S: Final = 10.0
@@ -135,13 +135,13 @@ def carry_out(
         except DirectoryInUseError:
             pass
         except LedgerError as error:
-            raise LedgerError(error.code, f"{error}. {_waits(order)}") from error
+            raise LedgerError(error.code, f"{error}. {still_waits(order)}") from error
         found = orders.get(order.id)
         if found.state != "pending":
             return found
         if time.monotonic() >= deadline:
             why = found.error or f"no answer from the process that has {data_dir}"
-            raise ControlError(f"{why}. {_waits(order)}")
+            raise ControlError(f"{why}. {still_waits(order)}")
         time.sleep(_POLL_S)
 
 
@@ -152,7 +152,8 @@ def _book_here(orders: OrderBook, data_dir: Path, open_ledger: Callable[[Path], 
             pass
 
 
-def _waits(order: CreditOrder) -> str:
+def still_waits(order: CreditOrder) -> str:
+    """What to know about an order that was given but is not booked yet."""
     return (
         f"The order {order.id} is stored and will be booked once; see seekroute credits orders, "
         "and do not give it again under another id"

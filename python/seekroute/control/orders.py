@@ -46,6 +46,11 @@ class Outcome:
     error: str | None = None
 
 
+def new_order_id(kind: str) -> str:
+    """An id for an order that has none of its own: what it is, and 128 random bits."""
+    return f"{_SOURCES[kind]}:{secrets.token_hex(16)}"
+
+
 class OrderBook:
     """The orders in control.db. Thread-safe; blocks on the disk. Part of a `ControlPlane`.
 
@@ -96,7 +101,7 @@ class OrderBook:
         note = checks.note(note, needed=changes_credit)
         if kind != "prune":
             checks.amount(amount_nano, negative_too=changes_credit)
-        order_id = f"{_SOURCES[kind]}:{secrets.token_hex(16)}" if id is None else id
+        order_id = new_order_id(kind) if id is None else id
         with self._database.write() as connection:
             values = {
                 "kind": kind,
