@@ -111,9 +111,9 @@ class World:
             "credits": {"enabled": True, **settings.get("credits", {})},
             "server": {"port": self.port, "log_level": "warning", **settings.get("server", {})},
         }
-        self._config = folder / "seekroute.yaml"
-        self._config.write_text(yaml.safe_dump(whole))
-        loaded = load_settings(self._config, environ={})
+        self.config = folder / "seekroute.yaml"
+        self.config.write_text(yaml.safe_dump(whole))
+        loaded = load_settings(self.config, environ={})
         self.plan = folder / "plan"
         self.plan.write_bytes(pickle.dumps(prepare(loaded, {})))
 
@@ -145,7 +145,7 @@ class World:
         """
         assert self.process is None
         arguments = (
-            ["-m", "seekroute", "serve", "--config", str(self._config)]
+            ["-m", "seekroute", "serve", "--config", str(self.config)]
             if whole
             else ["-c", _PREPARED, str(self.plan)]
         )

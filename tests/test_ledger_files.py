@@ -6,6 +6,8 @@ import asyncio
 import os
 import random
 import shutil
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,10 @@ from seekroute.ledger import FILE_NAME, Ledger, LedgerError, nano
 
 FLIPS = int(os.environ.get("SEEKROUTE_FLIPS", "30"))
 SEED = int(os.environ.get("SEEKROUTE_SEED", "11"))
-_USER_VERSION = slice(60, 64)  # in the head of a SQLite file, big endian
+# In the head of a SQLite file, big endian.
+_USER_VERSION = slice(60, 64)
+_RESERVED_AT = 20
+_PAGE = 4096
 
 
 async def load(place: World, customer: Customer, count: int, name: str) -> list[Asked]:
@@ -105,6 +110,18 @@ async def start(place: World, customer: Customer, name: str, before: dict[str, A
 # --- versions -------------------------------------------------------------------------------------
 
 
+def seal(file: bytearray) -> None:
+    """Gives the first page its checksum, as a seekroute of that version would have done."""
+    if file[_RESERVED_AT] != 8:
+        return  # a file without checksums
+    total = 1
+    for at in range(0, _PAGE - 8, 8):
+        word = int.from_bytes(file[at : at + 8], "little")
+        total = ((total ^ word) * 0xD6E8FEB86659FD93) % (1 << 64)
+        total ^= total >> 32
+    file[_PAGE - 8 : _PAGE] = total.to_bytes(8, "little")
+
+
 def test_a_newer_file_is_refused_by_both_versions(tmp_path: Path) -> None:
     async def main() -> None:
         async with world(tmp_path) as place:
@@ -118,6 +135,7 @@ def test_a_newer_file_is_refused_by_both_versions(tmp_path: Path) -> None:
             version = int.from_bytes(sound[_USER_VERSION], "big")
             newer = sound.copy()
             newer[_USER_VERSION] = (version + 5).to_bytes(4, "big")
+            seal(newer)
             place.ledger_path.write_bytes(newer)
             place.start(whole=True)
             assert await place.ended() == 2
@@ -153,6 +171,7 @@ def test_copies_under_load_are_of_one_moment(tmp_path: Path) -> None:
                     seen = len(clients.asked) + 30
                     await place.upstream.until(lambda seen=seen: len(clients.asked) >= seen)
                     await asyncio.to_thread(ledger.backup, copy)
+            copies.append(await asyncio.to_thread(command_backup, place))
             await clients.end()
             audit.heard(clients.asked)
             audit.check(replay=True)
@@ -171,6 +190,16 @@ def test_copies_under_load_are_of_one_moment(tmp_path: Path) -> None:
             await place.stop()
 
     run(main())
+
+
+def command_backup(place: World) -> Path:
+    """Has the command make a copy."""
+    copy = place.folder / "copy.db"
+    program = [sys.executable, "-m", "seekroute", "--config", str(place.config)]
+    subprocess.run(
+        [*program, "backup", str(copy)], env=place.environ, check=True, capture_output=True
+    )
+    return copy
 
 
 def check_copies(place: World, customer: Customer, copies: list[Path]) -> None:
