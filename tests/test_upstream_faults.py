@@ -1,4 +1,5 @@
-"""Scripted faults of a provider, through a whole gateway: what the client then sees."""
+"""Scripted faults of a provider, through a whole gateway with a ledger: what the client sees, and
+what it is charged."""
 
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from seekroute.ledger import Ledger, nano
 from seekroute.testing import Raw
 from serving import PATIENCE, Answer, RunningServer, chat_body, running_server
 from shared import shared_folder
@@ -68,6 +70,7 @@ class Faulty:
     """A gateway with short deadlines, and how its exchanges ended."""
 
     server: RunningServer
+    ledger: Ledger
     records: queue.SimpleQueue[Any] = field(default_factory=queue.SimpleQueue)
 
     def next_record(self) -> Any:
@@ -83,8 +86,11 @@ def faulty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Faulty]:
         "idle_timeout_ms": 1000,
     }
     data_dir = tmp_path_factory.mktemp("faults")
-    with running_server(data_dir, models=MODELS, timeouts=deadlines) as server:
-        made = Faulty(server)
+    credits = {"enabled": True}
+    with running_server(data_dir, models=MODELS, timeouts=deadlines, credits=credits) as server:
+        assert server.service.ledger is not None
+        made = Faulty(server, server.service.ledger)
+        made.ledger.topup("test:1", server.service.control.get_org("default").id, nano("1000"))
         server.gateway.on_record(made.records.put)
         yield made
 
@@ -107,6 +113,7 @@ def test_what_the_client_sees(
     expect = scenario["expect"]
     check_client(answer, expect["client"])
     check_charge(answer, record, expect)
+    check_row(faulty.ledger, record, expect["basis"])
     assert record.attempts == 1
     assert server.mock.errors == []
 
@@ -181,6 +188,23 @@ def check_charge(answer: Answer, record: Any, expect: dict[str, Any]) -> None:
         assert record.cost_nano == expect["charge_nano"]
 
 
+def check_row(ledger: Ledger, record: Any, basis: str) -> None:
+    """The ledger has the charge, and how it was found."""
+    row = ledger.generation(record.generation_id)
+    assert row is not None
+    assert row["cost"] == record.cost_nano
+    assert row["cost"] <= row["held"]
+    assert row["settlement"] == record.settlement
+    expected = {
+        "none": ("failed", "free"),
+        "provider": ("exact", "free"),  # a count of nothing is free
+        "estimated": ("estimated",),
+    }
+    assert row["settlement"] in expected[basis]
+    assert row["state"] == ("voided" if row["settlement"] == "failed" else "settled")
+    assert len(row["attempts"]) == record.attempts
+
+
 def test_corpus_is_what_these_tests_know() -> None:
     if not CORPUS.exists():
         pytest.skip(f"{CORPUS} is absent: set SEEKROUTE_SHARED")
@@ -200,3 +224,10 @@ def test_end_inside_a_stream_is_told(faulty: Faulty, ending: str, code: str) -> 
     record = faulty.next_record()
     check_client(answer, f"error-event:{code},no [DONE]")
     assert (record.error, record.cost_nano) == (code, 0)
+    check_row(faulty.ledger, record, "none")
+
+
+def test_the_ledger_is_sound_after_all_of_it(faulty: Faulty) -> None:
+    assert faulty.ledger.verify()["rule"] == ""
+    (balance,) = faulty.ledger.balances().values()
+    assert balance.held == 0

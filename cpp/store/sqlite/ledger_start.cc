@@ -81,7 +81,8 @@ Status LedgerWriter::Start() {
       &wal_pages_);
   if (Status loaded = Load(); !loaded.ok()) return loaded;
   if (Status expired = ExpireOrphans(); !expired.ok()) return expired;
-  thread_ = std::thread([this] { Run(); });
+  if (options_.own_thread) thread_ = std::thread([this] { Run(); });
+  started_ = true;
   return Status();
 }
 
@@ -210,8 +211,12 @@ void LedgerWriter::Close() {
     stopping_ = true;
     wake_.notify_all();
   }
-  if (thread_.joinable()) {
-    thread_.join();
+  if (thread_.joinable()) thread_.join();
+  if (started_ && !options_.own_thread) {
+    Step();
+    RefuseWaiting();
+  }
+  if (started_) {
     // A start after this one has nothing to replay.
     if (ready() && begin_.Run() == SQLITE_OK) {
       journal_->WriteSnapshot(*ledger_, true);

@@ -112,17 +112,8 @@ void LedgerWriter::Run() {
         task = tasks_.front();
         tasks_.pop_front();
       }
-      const bool retry = stopping || clock_->Now() >= retry_at_;
-      while (retry && !waiting_.empty() && (stopping || batch.size() < kMostInBatch)) {
-        batch.push_back(std::move(waiting_.front()));
-        waiting_.pop_front();
-      }
-      while (!queue_.empty() && (stopping || batch.size() < kMostInBatch)) {
-        batch.push_back(std::move(queue_.front()));
-        queue_.pop_front();
-      }
+      batch = TakeBatch(stopping);
     }
-    waiting_count_.store(waiting_.size());
     if (!batch.empty()) Write(std::move(batch));
     if (task != nullptr) {
       const Status status = ready() ? (*task->work)(&db_, ledger_.get(), journal_.get()) : health();
@@ -132,7 +123,36 @@ void LedgerWriter::Run() {
       task_done_.notify_all();
     }
   }
-  // The disk had its last chance: the holds of these are given back at the next start.
+  RefuseWaiting();
+}
+
+// Settles that failed, when they are due, and then what was asked since.
+LedgerWriter::Batch LedgerWriter::TakeBatch(bool all) {
+  Batch batch;
+  const bool retry = all || clock_->Now() >= retry_at_;
+  while (retry && !waiting_.empty() && (all || batch.size() < kMostInBatch)) {
+    batch.push_back(std::move(waiting_.front()));
+    waiting_.pop_front();
+  }
+  while (!queue_.empty() && (all || batch.size() < kMostInBatch)) {
+    batch.push_back(std::move(queue_.front()));
+    queue_.pop_front();
+  }
+  waiting_count_.store(waiting_.size());
+  return batch;
+}
+
+void LedgerWriter::Step() {
+  Batch batch;
+  {
+    const std::lock_guard<std::mutex> lock(mu_);
+    batch = TakeBatch(stopping_);
+  }
+  if (!batch.empty()) Write(std::move(batch));
+}
+
+// The disk had its last chance: the holds of these are given back at the next start.
+void LedgerWriter::RefuseWaiting() {
   for (const auto& operation : waiting_) {
     Refuse(operation.get(), MakeError(ErrorCode::kShuttingDown, "the ledger closed"));
   }

@@ -1,5 +1,6 @@
 // The one thread that writes a ledger file. What waits is written in one transaction and is
-// answered after its commit: the more wait, the more share one fsync; there is no timer.
+// answered after its commit: the more wait, the more share one fsync; there is no timer. It can do
+// without its thread, so that the simulator steps it by hand.
 #pragma once
 
 #include <atomic>
@@ -49,8 +50,9 @@ class LedgerWriter {
     std::string vfs;       // a registered one; empty: the default. For fault injection.
     Duration retry_pace = Duration::Seconds(1);  // of settles that a full disk keeps waiting
     bool background_check = true;                // false: a large file is not checked for damage
+    bool own_thread = true;                      // false: nothing is written but by Step()
   };
-  // Called on the writer's thread.
+  // Called on the writer's thread, or from inside Step() or the destructor.
   using Held = std::function<void(const HoldAnswer&)>;
   using Stored = std::function<void(const Status&)>;
   using Ordered = std::function<void(const OrderAnswer&)>;
@@ -73,6 +75,9 @@ class LedgerWriter {
   // Tried again until it is durable, unless the writer has failed or closes.
   void Settle(ExchangeRow row, Stored done);
   void Order(LedgerOrder order, Ordered done);
+  // Without a thread of its own: writes and answers one batch of what waits, if anything does. The
+  // batch is what a thread would take now; settles that failed are tried again when it is time.
+  void Step();
   // Runs `task` on the writer's thread between transactions and waits for it. Not from a callback.
   Status RunTask(const std::function<Status(Database*, Ledger*, SqliteJournal*)>& task);
   // Called after each batch, on the writer's thread; for ports, which deliver in bulk. Set before
@@ -116,6 +121,8 @@ class LedgerWriter {
   Status Load();
   Status ExpireOrphans();
   void Run();
+  Batch TakeBatch(bool all);  // mu_ is held
+  void RefuseWaiting();
   void Enqueue(std::unique_ptr<Operation> operation);
   void Write(Batch batch);
   void Checkpoint();
@@ -140,6 +147,7 @@ class LedgerWriter {
   int lock_fd_ = -1;
   std::function<void()> delivered_;
   size_t expired_at_start_ = 0;
+  bool started_ = false;
 
   // The writer's thread.
   Database db_;
