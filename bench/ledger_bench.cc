@@ -146,6 +146,7 @@ class Clients : public EngineInbox, public StoreObserver {
   // Plays all requests on the calling thread.
   void Run() {
     for (uint64_t i = 0; i < rows_.size(); ++i) Start(i);
+    store_->Flush();
     while (running_ > 0) {
       std::vector<std::function<void()>> tasks;
       {
@@ -154,6 +155,8 @@ class Clients : public EngineInbox, public StoreObserver {
         tasks.swap(tasks_);
       }
       for (const auto& task : tasks) task();
+      tasks.clear();
+      store_->Flush();
     }
     store_.reset();
   }

@@ -56,6 +56,11 @@ class LedgerWriter {
   using Held = std::function<void(const HoldAnswer&)>;
   using Stored = std::function<void(const Status&)>;
   using Ordered = std::function<void(const OrderAnswer&)>;
+  // Shared with who waits for the answer, so that a row is copied once.
+  using SharedRow = std::shared_ptr<const ExchangeRow>;
+  // kAtFlush: the caller asks for more at once, and then calls Flush(). The thread may begin
+  // before, should something else wake it.
+  enum class Wake : uint8_t { kNow, kAtFlush };
 
   static constexpr size_t kMostInBatch = 1024;
   static constexpr size_t kMostQueued = 65'536;          // past it holds and orders are refused
@@ -71,9 +76,16 @@ class LedgerWriter {
   LedgerWriter(const LedgerWriter&) = delete;
   LedgerWriter& operator=(const LedgerWriter&) = delete;
 
-  void Hold(ExchangeRow row, HoldRequest request, Held done);
+  void Hold(SharedRow row, HoldRequest request, Held done, Wake wake = Wake::kNow);
+  void Hold(ExchangeRow row, HoldRequest request, Held done) {
+    Hold(std::make_shared<const ExchangeRow>(std::move(row)), request, std::move(done));
+  }
   // Tried again until it is durable, unless the writer has failed or closes.
-  void Settle(ExchangeRow row, Stored done);
+  void Settle(SharedRow row, Stored done, Wake wake = Wake::kNow);
+  void Settle(ExchangeRow row, Stored done) {
+    Settle(std::make_shared<const ExchangeRow>(std::move(row)), std::move(done));
+  }
+  void Flush();
   void Order(LedgerOrder order, Ordered done);
   // Without a thread of its own: writes and answers one batch of what waits, if anything does. The
   // batch is what a thread would take now; settles that failed are tried again when it is time.
@@ -96,7 +108,7 @@ class LedgerWriter {
   struct Operation {
     enum class Kind : uint8_t { kHold, kSettle, kOrder };
     Kind kind = Kind::kOrder;
-    ExchangeRow row;
+    SharedRow row;  // not of an order
     HoldRequest request;
     LedgerOrder order;
     Held held;
@@ -123,7 +135,7 @@ class LedgerWriter {
   void Run();
   Batch TakeBatch(bool all);  // mu_ is held
   void RefuseWaiting();
-  void Enqueue(std::unique_ptr<Operation> operation);
+  void Enqueue(std::unique_ptr<Operation> operation, Wake wake);
   void Write(Batch batch);
   void Checkpoint();
   // 0, or SQLite's failure: then everything is as before the batch.
