@@ -37,7 +37,9 @@ Result<Database> Database::Open(const std::string& path, Mode mode, const std::s
   db.handle_.reset(raw);  // also of a failed open
   if (code != SQLITE_OK) return db.LastError("opening " + path);
   sqlite3_busy_timeout(raw, kBusyMilliseconds);
-  std::string setup = "PRAGMA foreign_keys=ON; PRAGMA trusted_schema=OFF;";
+  // References are checked by Verify and not row by row, which took a sixth of a request's time:
+  // the journal itself looks up, in the same transaction, every number that it refers to.
+  std::string setup = "PRAGMA foreign_keys=OFF; PRAGMA trusted_schema=OFF;";
   if (mode == Mode::kWriter) {
     setup += "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-65536;";
   }
