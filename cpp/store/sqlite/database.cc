@@ -1,5 +1,7 @@
 #include "store/sqlite/database.h"
 
+#include "store/sqlite/gathered_vfs.h"
+
 namespace seekroute {
 namespace {
 
@@ -32,7 +34,7 @@ Result<Database> Database::Open(const std::string& path, Mode mode, const std::s
       (mode == Mode::kWriter ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY) |
       SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
   sqlite3* raw = nullptr;
-  const int code = sqlite3_open_v2(path.c_str(), &raw, flags, vfs.empty() ? nullptr : vfs.c_str());
+  const int code = sqlite3_open_v2(path.c_str(), &raw, flags, GatheredVfs(vfs).c_str());
   Database db;
   db.handle_.reset(raw);  // also of a failed open
   if (code != SQLITE_OK) return db.LastError("opening " + path);
