@@ -89,7 +89,8 @@ def providers_at(mock: MockProvider) -> dict[str, Any]:
 def all_modes(folder: Path, mock: MockProvider) -> Iterator[dict[str, Driver]]:
     """The four clients, all with `mock` as the only upstream."""
     providers = providers_at(mock)
-    with running_server(folder, mock="off", providers=providers) as server:
+    off = {"enabled": False}
+    with running_server(folder, mock="off", providers=providers, credits=off) as server:
         drivers: dict[str, Driver] = {}
         try:
             for mode in MODES:

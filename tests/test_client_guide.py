@@ -16,7 +16,8 @@ PAGE = Path(__file__).resolve().parent.parent / "docs/client.md"
 BLOCK = re.compile(r"^```pycon\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
-def test_the_examples_run(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_examples_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)  # some write files
     monkeypatch.delenv("SEEKROUTE_BASE_URL", raising=False)
     text = PAGE.read_text()
     # All blocks are one session.

@@ -291,6 +291,10 @@ STEPS["routing"] = ([], lambda d, c: d.of(c.ask("Hello!", MODEL)).routing)
 STEPS["map"] = ([], mapped)
 STEPS["compare"] = ([], compared)
 STEPS["budget"] = ([], over_budget)
+STEPS["credits-off"] = ([], lambda d, c: d.of(c.credits()))
+STEPS["generation-off"] = ([], lambda d, c: d.of(c.generation("gen-1")))
+STEPS["activity-off"] = ([], lambda d, c: d.of(c.activity(start="2027-01-01", group_by="key")))
+STEPS["ledger-off"] = ([], lambda d, c: c.ledger)
 STEPS["usage"] = ([], lambda d, c: [c.usage()[MODEL].calls > 0, c.usage().cost > 0])
 
 
@@ -302,6 +306,10 @@ def _refused(do: Callable[[], Any]) -> tuple[type[BaseException], str]:
 
 def key(driver: Driver, client: Any) -> Any:
     return driver.of(client.key())
+
+
+def receipt(driver: Driver, client: Any) -> Any:
+    return driver.of(client.receipt("gen-1"))
 
 
 def closed(driver: Driver, client: Any) -> Any:
@@ -324,9 +332,10 @@ def walk(tmp_path_factory: pytest.TempPathFactory) -> Walk:
     done = Walk({}, {})
     folder = tmp_path_factory.mktemp("parity")
     with MockProvider() as mock, all_modes(folder, mock) as drivers:
+        others = {**STEPS, "key": ([], key), "receipt": ([], receipt), "close": ([], closed)}
         for mode, driver in drivers.items():
             done.methods[mode] = public(driver.client)
-            for name, (replies, step) in {**STEPS, "key": ([], key), "close": ([], closed)}.items():
+            for name, (replies, step) in others.items():
                 mock.reset()
                 mock.queue(*replies)
                 try:
@@ -372,13 +381,24 @@ def test_what_the_queries_found(walk: Walk) -> None:
     assert slugs == ["openai", "byteplus"]
 
 
-def test_key_is_the_one_difference(walk: Walk) -> None:
+def test_keys_and_receipts_are_the_only_differences(walk: Walk) -> None:
     for mode, found in walk.found["key"].items():
         if mode.startswith("remote"):
             assert found["data"]["data"], mode
         else:
             assert found["error"] is seekroute.NotSupportedError, mode
             assert "base_url" in found["hint"]
+    for mode, found in walk.found["receipt"].items():
+        remote = mode.startswith("remote")
+        expected = seekroute.NotFoundError if remote else seekroute.NotSupportedError
+        assert found["error"] is expected, mode
+
+
+def test_without_a_ledger_it_says_so(walk: Walk) -> None:
+    for name in ("credits-off", "generation-off", "activity-off"):
+        found = walk.found[name][REFERENCE]
+        assert found["error"] is seekroute.NotFoundError
+        assert "credits.enabled" in found["message"]
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -108,6 +108,10 @@ def test_a_new_key_as_the_core_takes_it(control: ControlPlane) -> None:
         "expires_at": NOW + 60,
         "models": ["deepseek/*", "openai/gpt-4o"],
         "app_pending": False,
+        "credit_line_nano": 0,
+        "limit_nano": None,
+        "limit_reset": "never",
+        "store_answers": False,
     }
     assert row.label == f"sk-sr-...{key[-4:]}"
     assert row.created_at == NOW
@@ -270,6 +274,72 @@ def test_key_info_has_openrouters_fields(control: ControlPlane) -> None:
     assert data["rate_limit"] == {"requests": -1, "interval": "10s", "note": "deprecated"}
 
 
+# --- credit lines and limits ---------------------------------------------------------------------
+
+
+def test_a_new_organization_is_prepaid_and_the_operators_own_is_not(control: ControlPlane) -> None:
+    assert control.create_org("acme").credit_line_nano == 0
+    assert control.create_org("partner", None).credit_line_nano is None
+    assert control.create_org("friend", credit_line=5 * 10**9).credit_line_nano == 5 * 10**9
+    made = control.create_first_key(**SR)
+    assert made is not None
+    assert control.get_org("default").credit_line_nano is None
+    core = core_key_of(control, made[1])
+    assert core is not None
+    assert core["credit_line_nano"] is None
+
+
+def test_a_credit_line_reaches_the_keys_of_its_organization(control: ControlPlane) -> None:
+    row, _ = add_key(control)
+    add_key(control, "other")
+    follower = Follower(control)
+    control.set_credit_line("acme", 7)
+    assert follower.poll() == 1
+    assert follower.keys[row.mac]["credit_line_nano"] == 7
+    control.set_credit_line(row.org_id, 7)
+    assert follower.poll() == 0  # a repeated change is none
+    control.set_credit_line("acme", None)
+    follower.poll()
+    assert follower.keys[row.mac]["credit_line_nano"] is None
+
+
+def test_a_keys_limit_reaches_the_server(control: ControlPlane) -> None:
+    row, _ = add_key(control, limit_nano=10, limit_reset="daily", store_answers=True)
+    follower = Follower(control)
+    core = follower.keys[row.mac]
+    assert (core["limit_nano"], core["limit_reset"]) == (10, "daily")
+    assert core["store_answers"] is True
+    changed = control.set_key_limit(row.id, 20)
+    assert (changed.limit_nano, changed.limit_reset) == (20, "daily")
+    control.set_store_answers(row.id, False)
+    assert follower.poll() == 1
+    core = follower.keys[row.mac]
+    assert (core["limit_nano"], core["limit_reset"]) == (20, "daily")
+    assert core["store_answers"] is False
+    assert control.set_key_limit(row.id, None, reset="never").limit_nano is None
+    assert control.get_key(row.id).limit_reset == "never"
+    control.revoke_key(row.id)
+    with pytest.raises(ControlError, match="revoked"):
+        control.set_key_limit(row.id, 1)
+
+
+@pytest.mark.parametrize("amount", [-1, 10**18 + 1])
+def test_a_senseless_line_or_limit_is_refused(control: ControlPlane, amount: int) -> None:
+    row, _ = add_key(control)
+    cursor = control.change_cursor()
+    for change in (
+        lambda: control.create_org("x", amount),
+        lambda: control.set_credit_line("acme", amount),
+        lambda: control.set_key_limit(row.id, amount),
+        lambda: add_key(control, limit_nano=amount),
+    ):
+        with pytest.raises(ControlError, match="between 0 and a billion"):
+            change()
+    with pytest.raises(ControlError, match="never, daily, weekly, monthly; found 'yearly'"):
+        control.set_key_limit(row.id, 1, reset="yearly")
+    assert control.change_cursor() == cursor
+
+
 # --- the change feed ---------------------------------------------------------------------------
 
 
@@ -377,7 +447,7 @@ def test_a_follower_ends_where_a_new_reader_starts(
 def test_all_keys_are_read_page_by_page(
     control: ControlPlane, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("seekroute.control.service._PAGE", 2)
+    monkeypatch.setattr("seekroute.control.feed.PAGE", 2)
     macs = {add_key(control)[0].mac for _ in range(4)}
     read = [mac for mac, _ in control.core_keys()]
     assert len(read) == 4
@@ -412,7 +482,9 @@ def test_a_writer_does_not_wait_for_ever(tmp_path: Path, monkeypatch: pytest.Mon
         control.create_org("acme")
 
 
-@pytest.mark.parametrize("module", ["__init__", "errors", "directory", "keys", "models", "service"])
+@pytest.mark.parametrize(
+    "module", ["__init__", "errors", "directory", "keys", "models", "orders", "service"]
+)
 def test_the_examples_in_the_documentation_work(module: str) -> None:
     name = "seekroute.control" + ("" if module == "__init__" else f".{module}")
     result = doctest.testmod(importlib.import_module(name))

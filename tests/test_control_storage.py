@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from control_support import add_key, open_control
-from seekroute.control import ControlError, ControlPlane, InstanceLock
+from seekroute.control import ControlError, ControlPlane, DirectoryInUseError, InstanceLock
 from seekroute.control.database import MIGRATIONS, Database
 
 
@@ -118,6 +118,77 @@ def test_opening_again_changes_nothing(tmp_path: Path) -> None:
     assert not list(tmp_path.glob("*.backup"))
 
 
+def test_a_database_of_before_credits_keeps_its_rows(tmp_path: Path) -> None:
+    old = tmp_path / "old"
+    shutil.copytree(MIGRATIONS, old)
+    for later in (old / "versions").glob("000[2-9]_*.py"):
+        later.unlink()
+    data = tmp_path / "data"
+    Database(data, migrations=old).close()
+    key, mac = "key_1", b"m" * 32
+    with closing(sqlite3.connect(data / "control.db")) as connection:
+        connection.execute("INSERT INTO organizations VALUES ('org_1', 'acme', 1, 2, NULL)")
+        connection.execute(
+            "INSERT INTO api_keys VALUES (?, 'org_1', NULL, 'seekroute', 'ci', 'sk-sr-', 'abcd', "
+            "?, NULL, 3, 4, NULL, NULL, NULL)",
+            (key, mac),
+        )
+        connection.execute("INSERT INTO key_changes VALUES (7, ?)", (mac,))
+        connection.commit()
+
+    with open_control(data) as control:
+        (org,) = control.list_orgs()
+        assert (org.id, org.name, org.created_at, org.updated_at) == ("org_1", "acme", 1, 2)
+        assert org.credit_line_nano is None  # it goes on as it was: unlimited
+        (row,) = control.list_keys()
+        assert (row.id, row.mac, row.created_at) == (key, mac, 3)
+        assert (row.limit_nano, row.limit_reset, row.store_answers) == (None, "never", False)
+        assert dict(control.core_keys())[mac]["credit_line_nano"] is None
+        assert control.change_cursor() == 7
+        assert control.create_org("new").credit_line_nano == 0
+    (backup,) = data.glob("control.db.schema-0001.*.backup")
+    assert stat.S_IMODE(backup.stat().st_mode) == 0o600
+    with closing(sqlite3.connect(backup)) as connection:
+        assert connection.execute("SELECT id FROM api_keys").fetchall() == [(key,)]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE api_keys SET limit_reset = 'yearly'",
+        "UPDATE api_keys SET store_answers = 2",
+        "INSERT INTO credit_orders (id, kind, note, created_at, state) "
+        "VALUES ('x', 'gift', '', 1, 'pending')",
+        "INSERT INTO credit_orders (id, kind, note, created_at, state) "
+        "VALUES ('x', 'topup', '', 1, 'lost')",
+    ],
+)
+def test_the_database_refuses_words_it_does_not_know(tmp_path: Path, change: str) -> None:
+    with open_control(tmp_path) as control:
+        add_key(control)
+    with (
+        closing(sqlite3.connect(tmp_path / "control.db")) as connection,
+        pytest.raises(sqlite3.IntegrityError, match="CHECK"),
+    ):
+        connection.execute(change)
+
+
+def test_a_backup_is_a_database_of_that_moment(tmp_path: Path) -> None:
+    copy = tmp_path / "copy" / "control.db"
+    copy.parent.mkdir()
+    with open_control(tmp_path / "data") as control:
+        row, key = add_key(control)
+        control.backup(copy)
+        control.revoke_key(row.id)
+        with pytest.raises(ControlError, match=r"cannot write .*: File exists"):
+            control.backup(copy)
+    assert stat.S_IMODE(copy.stat().st_mode) == 0o600
+    assert [path.name for path in copy.parent.iterdir()] == ["control.db"]
+    shutil.copy(tmp_path / "data" / "pepper", copy.parent)
+    with open_control(copy.parent) as restored:
+        assert not restored.get_key(key).revoked
+
+
 @pytest.fixture
 def newer_migrations(tmp_path: Path) -> Path:
     """The schema's history with one more step."""
@@ -156,7 +227,7 @@ def test_an_older_database_is_backed_up_and_upgraded(
 def test_a_newer_database_is_refused(tmp_path: Path, newer_migrations: Path) -> None:
     data = tmp_path / "data"
     Database(data, migrations=newer_migrations).close()
-    with pytest.raises(ControlError, match=r"has schema 9999, this seekroute knows .* 0001"):
+    with pytest.raises(ControlError, match=r"has schema 9999, this seekroute knows .* 0002"):
         open_control(data)
 
 
@@ -266,6 +337,25 @@ def test_two_first_openings_agree_on_the_pepper(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.glob("pepper*")} == {"pepper"}
 
 
+# --- several of them ---------------------------------------------------------------------------
+
+ADD_ORG = """
+import sys
+from pathlib import Path
+from seekroute.control import ControlPlane
+with ControlPlane(Path(sys.argv[1])) as control:
+    control.create_org("theirs")
+"""
+
+
+def test_another_opening_in_the_process_keeps_it_in_touch_with_others(tmp_path: Path) -> None:
+    with open_control(tmp_path) as server:
+        server.create_org("ours")
+        open_control(tmp_path).close()
+        subprocess.run([sys.executable, "-c", ADD_ORG, str(tmp_path)], check=True, timeout=60)
+        assert {org.name for org in server.list_orgs()} == {"ours", "theirs"}
+
+
 # --- the server's lock -------------------------------------------------------------------------
 
 HOLD = """
@@ -293,6 +383,25 @@ def test_a_second_server_is_refused_and_told_the_pid(tmp_path: Path) -> None:
         first.wait()
     with InstanceLock(tmp_path):  # a killed server leaves no lock behind
         assert (tmp_path / "server.lock").read_text().strip().isdigit()
+
+
+def test_a_server_waits_for_a_command_that_writes(tmp_path: Path) -> None:
+    command = InstanceLock(tmp_path, serving=False)
+    command.acquire()
+    with pytest.raises(DirectoryInUseError, match=r"command .* is writing the ledger"):
+        InstanceLock(tmp_path, serving=False).acquire()  # a command waits for nobody
+    started = threading.Event()
+
+    def serve() -> None:
+        with InstanceLock(tmp_path):
+            started.set()
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    assert not started.wait(0.5)  # longer than it waits for another server
+    command.release()
+    thread.join(10)
+    assert started.is_set()
 
 
 def test_the_lock_can_be_taken_again_after_release(tmp_path: Path) -> None:

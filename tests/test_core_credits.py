@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,9 @@ from typing import Any
 import pytest
 
 from seekroute import _core
+from seekroute.config import Settings
 from seekroute.config.snapshot import build_options
+from seekroute.testing import Answer
 from serving import RunningServer, chat_body, running_server
 
 PEPPER = b"pepper of a test"
@@ -28,22 +31,29 @@ class Credits:
         self.mock = server.mock
         self.ledger = _core.LedgerFile(str(path))
         self.ledger.topup("test:1", "acme", DOLLAR)
-        self.core = _core.Gateway({**options, "credits": True}, self.ledger)
-        self.core.install(server.snapshot())
-        self.core.put_key(
-            hmac.digest(PEPPER, KEY, hashlib.sha256),
-            {
-                "key_id": "key",
-                "org_id": "acme",
-                "profile": "seekroute",
-                "disabled": False,
-                "app_pending": False,
-            },
+        self.core = _core.Gateway(
+            {**options, "credits": True, "credits_local_org": "operator"}, self.ledger
         )
+        self.core.install(server.snapshot())
+        self.put_key()
 
-    def ask(self, body: bytes, idempotency_key: bytes | None = None) -> tuple[int, Any, Any]:
+    def put_key(self, **members: Any) -> None:
+        """Gives the test's key other members."""
+        key = {
+            "key_id": "key",
+            "org_id": "acme",
+            "profile": "seekroute",
+            "disabled": False,
+            "app_pending": False,
+        }
+        self.core.put_key(hmac.digest(PEPPER, KEY, hashlib.sha256), {**key, **members})
+
+    def ask(
+        self, body: bytes, idempotency_key: bytes | None = None, *, local: bool = False
+    ) -> tuple[int, Any, Any]:
         """Status, body and record of one chat completion."""
-        self.core.submit(body, b"Bearer " + KEY, None, False, False, 0, idempotency_key)
+        authorization = None if local else b"Bearer " + KEY
+        self.core.submit(body, authorization, None, False, local, 0, idempotency_key)
         self.core.flush()
         status, text = 0, b""
         while True:
@@ -97,3 +107,105 @@ def test_an_idempotency_key_is_sent_once(credits: Credits) -> None:
     assert answer["error"]["metadata"]["generation_id"] == record.generation_id
     assert credits.ask(chat_body(seed=1), b"order-1")[0] == 422
     assert len(credits.mock.requests) == 1
+
+
+def test_a_key_without_a_line_is_prepaid(credits: Credits) -> None:
+    credits.ledger.adjust("test:2", "acme", -DOLLAR, "spent elsewhere")
+    assert credits.ask(chat_body())[0] == 402
+    credits.put_key(credit_line_nano=0)
+    assert credits.ask(chat_body())[0] == 402
+    credits.put_key(credit_line_nano=DOLLAR)
+    assert credits.ask(chat_body())[0] == 200
+    credits.put_key(credit_line_nano=None)
+    assert credits.ask(chat_body())[0] == 200
+    available, held, debt, *_ = credits.ledger.balance("acme")
+    assert (available, held) == (0, 0)
+    assert debt == -sum(row["cost"] for row in credits.ledger.rows(org="acme"))
+    assert debt < 0
+    credits.ledger.topup("test:3", "acme", DOLLAR)
+    assert credits.ledger.balance("acme")[0] == DOLLAR + debt
+    assert credits.ledger.verify()["rule"] == ""
+
+
+def test_what_has_no_key_is_booked_for_the_operator(credits: Credits) -> None:
+    status, _, record = credits.ask(chat_body(), local=True)
+    assert (status, record.org_id) == (200, "operator")
+    assert credits.ledger.balance("operator")[:3] == (0, 0, -record.cost_nano)
+
+
+def test_a_key_limit_says_when_it_begins_anew(credits: Credits) -> None:
+    credits.put_key(limit_nano=1, limit_reset="daily")
+    status, answer, _ = credits.ask(chat_body())
+    assert status == 402
+    resets_at = answer["error"]["metadata"]["resets_at"]
+    assert resets_at % 86_400 == 0
+    assert 0 < resets_at - time.time() <= 86_400
+    credits.put_key(limit_nano=1, limit_reset="never")
+    assert "resets_at" not in credits.ask(chat_body())[1]["error"]["metadata"]
+
+
+@pytest.mark.parametrize(
+    ("members", "problem"),
+    [
+        ({"credit_line_nano": -1}, "credit_line_nano: expected 0 or more, or None"),
+        ({"limit_nano": 1, "limit_reset": "yearly"}, "limit_reset: expected never or daily or"),
+    ],
+)
+def test_keys_that_make_no_sense_are_refused(
+    credits: Credits, members: dict[str, Any], problem: str
+) -> None:
+    with pytest.raises(ValueError, match=problem):
+        credits.put_key(**members)
+
+
+@pytest.mark.parametrize(
+    ("option", "problem"),
+    [
+        ({"credits_on_client_abort": "no"}, "credits_on_client_abort: expected charge or free"),
+        ({"credits_on_upstream_failure": ""}, "expected free or charge"),
+        ({"credits_on_missing_usage": "guess"}, "expected estimate or free"),
+        ({"credits_max_drains": -1}, "credits_max_drains: expected 0"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(option: dict[str, Any], problem: str) -> None:
+    with pytest.raises(ValueError, match=problem):
+        _core.Gateway({**build_options(Settings(), PEPPER), **option})
+
+
+def test_the_ledger_is_measured(credits: Credits) -> None:
+    _, _, record = credits.ask(chat_body())
+    samples = {name: value for name, labels, value in credits.core.samples() if not labels}
+    assert samples["seekroute_ledger_ready"] == 1
+    assert samples["seekroute_ledger_commits_total"] == 3  # a top-up, a hold, a settlement
+    assert samples["seekroute_ledger_live_holds"] == 0
+    assert samples["seekroute_ledger_waiting_settles"] == 0
+    assert samples["seekroute_ledger_drift_nano"] == 0
+    assert samples["seekroute_operator_revenue_nano"] == record.cost_nano
+    assert samples["seekroute_operator_loss_nano"] == 0
+    assert samples["seekroute_active_drains"] == 0
+
+
+def test_a_client_that_leaves_a_draining_provider_pays_for_all(tmp_path: Path) -> None:
+    with running_server(tmp_path) as server:
+        opened = Credits(server, tmp_path / "ledger.db")
+        try:
+            snapshot = server.snapshot()
+            for provider in snapshot["providers"]:
+                provider["on_abort"] = "drain"
+            opened.core.install(snapshot)
+            opened.mock.queue(Answer(first_byte_delay=1.0))
+            exchange = opened.core.submit(chat_body(), b"Bearer " + KEY, None, False, False)
+            opened.core.flush()
+            opened.mock.wait_for_requests()
+            opened.core.cancel(exchange)
+            opened.core.flush()
+            assert opened.core.wait(20)
+            ((_, head, body, record),) = opened.core.drain()
+            assert (head, body) == (None, b"")
+            assert record is not None
+            assert (record.error, record.settlement) == ("client_closed", "exact")
+            assert record.cost_nano > 0
+            assert opened.ledger.balance("acme")[0] == DOLLAR - record.cost_nano
+        finally:
+            opened.core.close()
+            opened.ledger.close()

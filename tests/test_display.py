@@ -14,6 +14,7 @@ import pytest
 
 import seekroute
 from in_process import HELLO, MODEL, begun, settings_for
+from seekroute.client.account import ActivityPage, Credits, Generation
 from seekroute.client.display import bundle, markdown, printable
 from seekroute.client.results import ChatCompletion, ImagesResponse, ModelPage
 from seekroute.errors import Problem, error_for_status
@@ -404,3 +405,36 @@ def test_quotes_and_routes_are_tables() -> None:
             assert "mock" in shown["text/plain"]
             assert "<table" in shown["text/html"]
             assert shown["text/markdown"].count("\n|") >= 3
+
+
+def test_what_was_paid_is_tables() -> None:
+    credits = Credits(
+        {name: Decimal(0) for name in ("held", "owed", "available", "total_credits")}
+        | {"total_usage": Decimal("4.35E-6"), "credit_line": None}
+    )
+    row = {
+        **{"date": "2027-01-31", "model": f"x{ATTACKS[0]}", "usage": Decimal("0.25")},
+        **dict.fromkeys(("requests", "failed", "prompt_tokens", "completion_tokens"), 1234),
+    }
+    generation = Generation(
+        {
+            **{"id": "gen-1", "model": ATTACKS[1], "provider_name": None, "settlement": "exact"},
+            **dict.fromkeys(("total_cost", "held"), Decimal("0.25")),
+            **{"refunded": Decimal(0), "error": None, "tokens_prompt": 7, "tokens_completion": 8},
+        }
+    )
+    pages = [ActivityPage({"data": rows, "has_more": False}) for rows in ([row], [])]
+    keyed = ActivityPage({"data": [{**row, "key_id": "key_1"}], "has_more": False})
+    for result, text in (
+        (credits, "0.00000435 USD"),
+        (generation, "0.25 USD"),
+        (pages[0], "1,234"),
+        (pages[1], "0 USD"),
+        (keyed, "key_1"),
+    ):
+        shown = bundle(result)
+        assert text in shown["text/plain"]
+        page = Page(shown["text/html"])
+        assert set(page.tags) <= TAGS
+        assert {name for name, _ in page.attributes} <= ATTRIBUTES
+        assert "<script" not in shown["text/markdown"]

@@ -104,6 +104,7 @@ def test_written_tables_are_current(page: Path) -> None:
 def test_every_command_is_described() -> None:
     text = (ROOT / "docs/command-line.md").read_text(encoding="utf-8")
     assert with_commands(text) == text, "run: python -m seekroute.cli.reference docs"
+    assert commands_reference() in text, "the marks around the commands are not both there"
     for part in commands_reference().split("\n### ")[1:]:
         assert "`--json`" in part, part
     # What generates it is believed only where it agrees with --help.

@@ -13,6 +13,7 @@ from seekroute import _core
 SEEDS = 2_000
 OPERATIONS = 400
 ORGS = ("a", "b", "c")
+UNLIMITED = 2**63 - 1
 
 
 class Model:
@@ -47,16 +48,21 @@ class Model:
         if before is not None:
             return "exists" if before == arguments else "conflict"
         self.given[kind, key] = arguments
-        available, _, owed = self.funds.get(org, [0, 0, 0])
-        if amount > 0:
-            debt = min(owed, amount)
-            free = amount - debt
-        else:
-            free = -min(available, -amount)
-            debt = amount - free
         counter = (-amount, 0, 0) if from_cash else (0, 0, -amount)
-        self._write(kind, key, org, (free, 0, debt, *counter), "")
+        self._move(kind, key, org, amount, (0, *counter), "")
         return "ok"
+
+    def _move(
+        self, kind: str, key: str, org: str, amount: int, rest: tuple[int, ...], request: str
+    ) -> None:
+        """Books `amount` for the organization: what comes repays first, what goes is taken first.
+
+        `rest` is what the held balance and the operator's accounts get.
+        """
+        available, _, owed = self.funds.get(org, [0, 0, 0])
+        after = available - owed + amount
+        free = max(after, 0) - available
+        self._write(kind, key, org, (free, rest[0], amount - free, *rest[1:]), request)
 
     def topup(self, key: str, org: str, amount: int) -> str:
         if amount <= 0:
@@ -69,21 +75,22 @@ class Model:
         arguments = (org, amount, chargeback, note)
         return self._give("adjust", key, org, amount, arguments, from_cash=chargeback)
 
-    def hold(self, key: str, org: str, amount: int, at_least: int) -> tuple[str, int, int]:
-        available, _, owed = self.funds.get(org, [0, 0, 0])
-        if not 0 <= at_least <= amount:
-            return ("invalid", 0, available)
+    def hold(
+        self, key: str, org: str, amount: int, at_least: int, line: int = 0
+    ) -> tuple[str, int, int]:
+        if not 0 <= at_least <= amount or line < 0:
+            return ("invalid", 0, 0)
+        free, _, owed = self.funds.get(org, [0, 0, 0])
+        available = min(free + max(line - owed, 0), UNLIMITED)
         before = self.requests.get(key)
         if before is not None:
             fits = before["org"] == org and at_least <= before["hold"] <= amount
             return ("exists" if fits else "conflict", before["hold"], available)
-        if owed and amount:
-            return ("debt", 0, available)
         granted = min(amount, available)
         if granted < at_least:
-            return ("insufficient", 0, available)
+            return ("debt" if owed else "insufficient", 0, available)
         self.requests[key] = {"org": org, "hold": granted, "state": "held", "back": 0}
-        self._write("hold", key, org, (-granted, granted, 0, 0, 0, 0), key)
+        self._move("hold", key, org, -granted, (granted, 0, 0, 0), key)
         return ("ok", granted, available)
 
     def settle(self, key: str, actual: int) -> str:
@@ -99,7 +106,7 @@ class Model:
         held, org = request["hold"], request["org"]
         charge = min(held, actual)
         request.update(state="settled", actual=actual, charge=charge)
-        self._write("settle", key, org, (held - charge, -held, 0, 0, charge, 0), key)
+        self._move("settle", key, org, held - charge, (-held, 0, charge, 0), key)
         if actual > held:
             self._write("overrun", key, org, (0, 0, 0, 0, actual - held, held - actual), key)
         return "ok"
@@ -111,7 +118,8 @@ class Model:
         if request["state"] != "held":
             return "conflict" if request["state"] == "settled" else "exists"
         request["state"] = kind
-        self._write(kind, key, request["org"], (request["hold"], -request["hold"], 0, 0, 0, 0), key)
+        held = request["hold"]
+        self._move(kind, key, request["org"], held, (-held, 0, 0, 0), key)
         return "ok"
 
     def void(self, key: str) -> str:
@@ -133,7 +141,7 @@ class Model:
             return "too_much"
         request["back"] += amount
         self.given["refund", key] = (request_id, amount)
-        self._write("refund", key, request["org"], (amount, 0, 0, 0, -amount, 0), request_id)
+        self._move("refund", key, request["org"], amount, (0, 0, -amount, 0), request_id)
         return "ok"
 
     def balances(self) -> dict[str | None, tuple[int, int, int]]:
@@ -149,6 +157,8 @@ def random_operations(seed: int, count: int = OPERATIONS) -> list[tuple[Any, ...
     rng = random.Random(seed)
     below = rng.randrange
     sizes = (0, 1, 7, 50, 999, 10**6, 10**9, -3)
+    # Half of the holds are prepaid; an organization's line may change from one to the next.
+    lines = (0, 0, 0, 0, 60, 10**6, UNLIMITED, -1)
     made: list[tuple[Any, ...]] = []
     for _ in range(count):
         dice = below(100)
@@ -159,7 +169,8 @@ def random_operations(seed: int, count: int = OPERATIONS) -> list[tuple[Any, ...
         elif dice < 50:
             amount = sizes[below(8)]
             at_least = amount if below(2) else sizes[below(8)]
-            made.append(("hold", f"g{below(120)}", ORGS[below(3)], amount, at_least))
+            org, line = ORGS[below(3)], lines[below(8)]
+            made.append(("hold", f"g{below(120)}", org, amount, at_least, line))
         elif dice < 72:
             made.append(("settle", f"g{below(120)}", sizes[below(8)]))
         elif dice < 78:
@@ -179,6 +190,7 @@ def check_model(model: Model) -> None:
     """The invariants that hold whatever happened."""
     assert all(sum(entry[4]) == 0 for entry in model.journal)
     assert all(min(fund) >= 0 for fund in model.funds.values())
+    assert all(not (free and owed) for free, _, owed in model.funds.values())
     for org, (_, held, _) in model.funds.items():
         live = (r for r in model.requests.values() if r["state"] == "held" and r["org"] == org)
         assert sum(request["hold"] for request in live) == held

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -16,8 +16,9 @@ from schemathesis.checks import (
     status_code_conformance,
 )
 
+from seekroute.ledger import nano
 from seekroute.server import openapi
-from serving import MODEL, PATIENCE, RunningServer
+from serving import MODEL, PATIENCE, RunningServer, running_server
 
 CHECKS = (
     not_a_server_error,
@@ -39,9 +40,19 @@ def operations() -> Iterator[Any]:
 
 
 @pytest.fixture(scope="module")
-def server(gateways: Callable[[str], RunningServer]) -> RunningServer:
-    """The gateway of the default profile, for the whole module."""
-    return gateways("seekroute")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """A gateway with a ledger and money in it, for the whole module."""
+    with running_server(tmp_path_factory.mktemp("api"), credits={"enabled": True}) as running:
+        assert running.service.ledger is not None
+        org = running.service.control.get_org("default").id
+        running.service.ledger.topup("test:1", org, nano("1000000"))
+        yield running
+
+
+@pytest.fixture(scope="module")
+def generation(server: RunningServer) -> str:
+    """The id of a request that has ended."""
+    return str(server.chat().json()["id"])
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +65,12 @@ def api(server: RunningServer) -> Any:
 
 @pytest.mark.parametrize(("path", "method", "mode"), list(operations()))
 def test_operation(
-    api: Any, server: RunningServer, path: str, method: str, mode: GenerationMode
+    api: Any,
+    server: RunningServer,
+    generation: str,
+    path: str,
+    method: str,
+    mode: GenerationMode,
 ) -> None:
     operation = api[path][method]
     statuses = set()
@@ -71,6 +87,8 @@ def test_operation(
     def check(case: schemathesis.Case) -> None:
         if mode is GenerationMode.POSITIVE and isinstance(case.body, dict):
             case.body["model"] = MODEL  # any string is a valid name, but few are a model's
+        if mode is GenerationMode.POSITIVE and path.endswith(("/generation", "/receipt")):
+            case.query["id"] = generation  # likewise
         response = case.call_and_validate(
             headers={"Authorization": f"Bearer {server.key}"},
             timeout=PATIENCE,
@@ -91,5 +109,6 @@ def test_every_path_is_described(api: Any) -> None:
         for path in (
             *("/chat/completions", "/models", "/models/{model}", "/models/{model}/endpoints"),
             *("/models/count", "/model/{model}", "/providers", "/key"),
+            *("/credits", "/generation", "/activity", "/receipt", "/quote"),
         ):
             assert base + path in described

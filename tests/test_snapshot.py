@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from seekroute import _core
 from seekroute.config import (
     Settings,
     build_options,
@@ -97,6 +98,13 @@ def test_options_have_the_cores_names_and_defaults() -> None:
         "max_answer_bytes": 33554432,
         "window_bytes": 65536,
         "keep_alive_comment_ms": 15000,
+        "credits": False,
+        "credits_strict_bound": False,
+        "credits_max_output_tokens": 0,
+        "credits_on_client_abort": "charge",
+        "credits_on_upstream_failure": "free",
+        "credits_on_missing_usage": "estimate",
+        "credits_max_drains": 100,
     }
 
 
@@ -112,11 +120,16 @@ def test_a_key_in_the_environment_is_enough() -> None:
             "ca_file": "",
             "proxy": "",
             "headers": [],
+            "on_abort": "cancel",
         }
     ]
     (candidate,) = candidates(snap, "openai/gpt-4o-mini")
     price = candidate.pop("price")
-    assert candidate == {"provider": "openai", "upstream_model": "gpt-4o-mini"}
+    assert candidate == {
+        "provider": "openai",
+        "upstream_model": "gpt-4o-mini",
+        "cap_field": "max_completion_tokens",
+    }
     assert price["markup_bps"] == 0
     assert price["revision"].startswith("2026-")
     rates = price["variants"][-1]["rates"]
@@ -232,3 +245,46 @@ def test_the_documented_example_is_accepted(tmp_path: Path) -> None:
     file.write_text(example, encoding="utf-8")
     settings = load_settings(file, environ={"TEAM_OPENAI_KEY": "k"})
     assert snapshot(settings)["default_model"] == "local/llama"
+
+
+def test_policies_and_drains_reach_the_core() -> None:
+    settings = Settings.model_validate(
+        {
+            "credits": {"enabled": True, "on_client_abort": "free", "max_drains": 7},
+            "providers": {"groq": {"on_abort": "drain"}},
+        }
+    )
+    options = build_options(settings, b"pepper", ledger=True)
+    assert options["credits_on_client_abort"] == "free"
+    assert options["credits_on_upstream_failure"] == "free"
+    assert options["credits_on_missing_usage"] == "estimate"
+    assert options["credits_max_drains"] == 7
+    _core.Gateway(options).close()
+    snap = snapshot(settings, GROQ_API_KEY="g", OPENAI_API_KEY="o")
+    assert {p["id"]: p["on_abort"] for p in snap["providers"]} == {
+        "openai": "cancel",
+        "groq": "drain",
+    }
+    fields = {
+        (c["provider"], c["cap_field"]) for model in snap["models"] for c in model["candidates"]
+    }
+    assert fields == {("openai", "max_completion_tokens"), ("groq", "max_tokens")}
+
+
+def test_an_endpoint_may_name_its_own_cap(tmp_path: Path) -> None:
+    file = tmp_path / "seekroute.yaml"
+    file.write_text(
+        """
+models:
+  - id: acme/thinker
+    context: 1000
+    endpoints:
+      - provider: groq
+        model: thinker
+        cap_field: max_completion_tokens
+        price: {input: "1", output: "1"}
+"""
+    )
+    settings = load_settings(file, environ={})
+    (candidate,) = candidates(snapshot(settings, GROQ_API_KEY="g"), "acme/thinker")
+    assert candidate["cap_field"] == "max_completion_tokens"

@@ -109,6 +109,17 @@ TEST(CostBound, CountsSoundAndEveryServiceTierWhenTold) {
   EXPECT_EQ(CostBound(bound, *table, {}).nano, 10 * 30'000 + 20 * 40'000);
 }
 
+TEST(CostBound, LeavesOutATierWhosePricesNoLongerHold) {
+  PriceVariant past = Flat(9'000'000, 1'000'000);
+  past.service_tier = "priority";
+  past.until = {1000};
+  const auto table = TableOf({past, Flat(1'000'000, 2'000'000)});
+  UseBound bound{10, 20, 0};
+  bound.any_tier = true;
+  EXPECT_EQ(CostBound(bound, *table, {999}).nano, 10 * 9000 + 20 * 2000);
+  EXPECT_EQ(CostBound(bound, *table, {1000}).nano, 10 * 1000 + 20 * 2000);
+}
+
 TEST(CostBound, FindsTheLongestAnswerWithinABudget) {
   const auto table = TableOf({Flat(1'000'000, 3'000'000)});
   const UseBound prompt{10, 0, 0};  // 10,000 nano-USD

@@ -17,8 +17,14 @@ Postings Negative(const Postings& p) {
   return {-p.available, -p.held, -p.debt, -p.cash, -p.revenue, -p.loss};
 }
 
-// Of an entry that gave money to an organization, or took it.
+// Of an entry that gave money to an organization, or took it. Either half is at most as large.
 int64_t AmountOf(const Postings& p) { return p.available + p.debt; }
+
+// What an organization of that balance may set aside.
+int64_t Spendable(const Postings& balance, Money line) {
+  const int64_t unused = std::max<int64_t>(0, line.nano + balance.debt);  // of the credit line
+  return balance.available > kMost - unused ? kMost : balance.available + unused;
+}
 
 }  // namespace
 
@@ -77,6 +83,15 @@ bool Ledger::Post(LedgerEntry entry) {
   return true;
 }
 
+// What comes repays the debt first; what goes is taken from what is available first.
+bool Ledger::PostSplit(LedgerEntry entry, int64_t amount) {
+  const Postings balance = BalanceOf(entry.org);
+  entry.postings.debt = amount > 0 ? std::min(-balance.debt, amount)
+                                   : std::min<int64_t>(0, balance.available + amount);
+  entry.postings.available = amount - entry.postings.debt;
+  return Post(std::move(entry));
+}
+
 LedgerResult Ledger::GiveOrTake(LedgerEntry entry, Money amount, int64_t Postings::*counter) {
   if (entry.id.empty() || entry.org.empty()) return LedgerResult::kInvalid;
   if (amount.nano == 0 || amount.nano < -kMost) return LedgerResult::kInvalid;
@@ -85,17 +100,8 @@ LedgerResult Ledger::GiveOrTake(LedgerEntry entry, Money amount, int64_t Posting
                       past->postings.*counter == -amount.nano && past->note == entry.note;
     return same ? LedgerResult::kExists : LedgerResult::kConflict;
   }
-  const Postings balance = BalanceOf(entry.org);
-  Postings& p = entry.postings;
-  if (amount.nano > 0) {
-    p.debt = std::min(-balance.debt, amount.nano);
-    p.available = amount.nano - p.debt;
-  } else {
-    p.available = -std::min(balance.available, -amount.nano);
-    p.debt = amount.nano - p.available;
-  }
-  p.*counter = -amount.nano;
-  return Post(std::move(entry)) ? LedgerResult::kOk : LedgerResult::kInvalid;
+  entry.postings.*counter = -amount.nano;
+  return PostSplit(std::move(entry), amount.nano) ? LedgerResult::kOk : LedgerResult::kInvalid;
 }
 
 LedgerResult Ledger::Topup(std::string_view id, std::string_view org, Money amount, UnixMillis at) {
@@ -112,32 +118,27 @@ LedgerResult Ledger::Adjust(std::string_view id, std::string_view org, Money amo
 }
 
 Ledger::HoldResult Ledger::Hold(std::string_view id, std::string_view org, Money amount,
-                                Money at_least, UnixMillis at) {
-  const Postings balance = BalanceOf(org);
+                                Money at_least, Money line, UnixMillis at) {
   HoldResult answer;
-  answer.available.nano = balance.available;
   if (id.empty() || org.empty()) return answer;
-  if (amount.nano < 0 || at_least.nano < 0 || at_least > amount) return answer;
+  if (amount.nano < 0 || at_least.nano < 0 || at_least > amount || line.nano < 0) return answer;
+  const Postings balance = BalanceOf(org);
+  answer.available.nano = Spendable(balance, line);
   if (const auto past = journal_->Find(EntryKind::kHold, id)) {
     answer.granted.nano = past->postings.held;
     const bool same = past->org == org && answer.granted >= at_least && answer.granted <= amount;
     answer.result = same ? LedgerResult::kExists : LedgerResult::kConflict;
     return answer;
   }
-  if (balance.debt < 0 && amount.nano > 0) {
-    answer.result = LedgerResult::kDebt;
-    return answer;
-  }
   const Money granted = std::min(amount, answer.available);
   if (granted < at_least) {
-    answer.result = LedgerResult::kInsufficient;
+    answer.result = balance.debt < 0 ? LedgerResult::kDebt : LedgerResult::kInsufficient;
     return answer;
   }
   LedgerEntry entry{0, EntryKind::kHold, std::string(id), std::string(org), {}, at, std::string(id),
                     {}};
-  entry.postings.available = -granted.nano;
   entry.postings.held = granted.nano;
-  if (!Post(std::move(entry))) return answer;
+  if (!PostSplit(std::move(entry), -granted.nano)) return answer;
   holds_.emplace(id, LiveHold{std::string(org), granted});
   undo_.back().hold = id;
   answer.granted = granted;
@@ -163,7 +164,6 @@ LedgerResult Ledger::Settle(std::string_view id, Money actual, UnixMillis at) {
   const int64_t charge = std::min(actual, hold.amount).nano;
   LedgerEntry entry{0, EntryKind::kSettle, key, hold.org, {}, at, key, {}};
   entry.postings.held = -hold.amount.nano;
-  entry.postings.available = hold.amount.nano - charge;
   entry.postings.revenue = charge;
   LedgerEntry overrun{0, EntryKind::kOverrun, key, hold.org, {}, at, key, {}};
   overrun.postings.revenue = actual.nano - charge;
@@ -174,7 +174,7 @@ LedgerResult Ledger::Settle(std::string_view id, Money actual, UnixMillis at) {
       !AddPostings(OperatorPart(overrun.postings), &operators)) {
     return LedgerResult::kInvalid;
   }
-  if (!Post(std::move(entry))) return LedgerResult::kInvalid;
+  if (!PostSplit(std::move(entry), hold.amount.nano - charge)) return LedgerResult::kInvalid;
   holds_.erase(found);
   undo_.back().hold = key;
   undo_.back().ended = hold;
@@ -203,8 +203,7 @@ LedgerResult Ledger::GiveBack(std::string_view id, EntryKind kind, UnixMillis at
   const LiveHold hold = found->second;
   LedgerEntry entry{0, kind, key, hold.org, {}, at, key, {}};
   entry.postings.held = -hold.amount.nano;
-  entry.postings.available = hold.amount.nano;
-  if (!Post(std::move(entry))) return LedgerResult::kInvalid;
+  if (!PostSplit(std::move(entry), hold.amount.nano)) return LedgerResult::kInvalid;
   holds_.erase(found);
   undo_.back().hold = key;
   undo_.back().ended = hold;
@@ -215,7 +214,7 @@ LedgerResult Ledger::Refund(std::string_view id, std::string_view request, Money
                             UnixMillis at) {
   if (id.empty() || amount.nano <= 0) return LedgerResult::kInvalid;
   if (const auto past = journal_->Find(EntryKind::kRefund, id)) {
-    const bool same = past->request == request && past->postings.available == amount.nano;
+    const bool same = past->request == request && AmountOf(past->postings) == amount.nano;
     return same ? LedgerResult::kExists : LedgerResult::kConflict;
   }
   const auto settled = journal_->Find(EntryKind::kSettle, request);
@@ -225,13 +224,19 @@ LedgerResult Ledger::Refund(std::string_view id, std::string_view request, Money
   LedgerEntry entry{
       0, EntryKind::kRefund, std::string(id), settled->org, {}, at, std::string(request), {}};
   entry.postings.revenue = -amount.nano;
-  entry.postings.available = amount.nano;
-  return Post(std::move(entry)) ? LedgerResult::kOk : LedgerResult::kInvalid;
+  return PostSplit(std::move(entry), amount.nano) ? LedgerResult::kOk : LedgerResult::kInvalid;
 }
 
 Postings Ledger::BalanceOf(std::string_view org) const {
   const auto found = balances_.find(org);
   return found == balances_.end() ? Postings{} : found->second;
+}
+
+Money Ledger::Drift() const {
+  __extension__ using Wide = __int128;
+  Wide sum = Wide{operator_.cash} + operator_.revenue + operator_.loss;
+  for (const auto& [org, p] : balances_) sum += Wide{p.available} + p.held + p.debt;
+  return {static_cast<int64_t>(std::clamp(sum, Wide{-kMost}, Wide{kMost}))};
 }
 
 void Ledger::Rollback(size_t mark) {

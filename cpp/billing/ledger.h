@@ -1,4 +1,4 @@
-// The prepaid ledger as a state machine: what each operation does to the balances, and which are
+// The ledger as a state machine: what each operation does to the balances, and which are
 // refused. No clock, no I/O: entries go to a LedgerJournal, which also knows the past.
 #pragma once
 
@@ -30,7 +30,8 @@ enum class EntryKind : uint8_t {
 std::string_view NameOf(EntryKind kind);
 
 // What an entry adds to each account, or what the accounts of one organization hold. Of an entry
-// the six sum to zero. A debt is booked as a negative balance: what is owed is its negative.
+// the six sum to zero. A debt is booked as a negative balance: what is owed is its negative. While
+// something is available nothing is owed: money that comes in or back repays the debt first.
 struct Postings {
   int64_t available = 0;
   int64_t held = 0;
@@ -62,8 +63,8 @@ enum class LedgerResult : uint8_t {
   kOk,
   kExists,        // the same id and arguments were booked before
   kConflict,      // the same id was booked with other arguments
-  kInsufficient,  // less is available than must be held
-  kDebt,          // the organization owes; top-ups repay first
+  kInsufficient,  // less can be held than must be
+  kDebt,          // the same, of an organization that owes
   kInvalid,       // an amount without sense, or one that would overflow a balance
   kUnknown,       // no such request
   kLate,          // the hold was given back before: nothing can be charged
@@ -92,7 +93,7 @@ class Ledger {
   struct HoldResult {
     LedgerResult result = LedgerResult::kInvalid;
     Money granted;    // when kOk or kExists
-    Money available;  // before the hold
+    Money available;  // could be held at most, before this hold
   };
 
   // `journal` is not owned and outlives the ledger.
@@ -101,10 +102,12 @@ class Ledger {
   // Money came in; a debt is repaid first. `id` names the payment: source + ":" + event.
   LedgerResult Topup(std::string_view id, std::string_view org, Money amount, UnixMillis at);
 
-  // Sets aside min(amount, available), if that is at_least. kExists: a hold of this id and
-  // organization between the two stands or stood.
+  // Sets aside as much of `amount` as can be held, if that is at_least: what is available and, of
+  // the credit line, what is not owed yet. Takes what is available first; the rest becomes debt. A
+  // line of 0 is prepaid, the largest Money no limit. kExists: a hold of this id and organization
+  // between the two stands or stood.
   HoldResult Hold(std::string_view id, std::string_view org, Money amount, Money at_least,
-                  UnixMillis at);
+                  Money line, UnixMillis at);
 
   // Ends a hold with a charge of min(actual, hold); a second entry books what exceeds it.
   LedgerResult Settle(std::string_view id, Money actual, UnixMillis at);
@@ -129,6 +132,9 @@ class Ledger {
   const std::unordered_map<std::string, LiveHold>& holds() const { return holds_; }
   int64_t last_seq() const { return last_seq_; }
 
+  // The sum of every account: 0, unless the balances were damaged. Linear in the organizations.
+  Money Drift() const;
+
   // A batch whose commit fails is taken back: Mark(), operations, then Rollback(mark), after which
   // the journal must have lost the same entries, or Release(), after which no mark is valid.
   size_t Mark() const { return undo_.size(); }
@@ -151,6 +157,8 @@ class Ledger {
   };
 
   bool Post(LedgerEntry entry);
+  // Posts `entry` with `amount` back in the organization's hands, or (negative) out of them.
+  bool PostSplit(LedgerEntry entry, int64_t amount);
   bool Book(std::string_view org, const Postings& postings);
   LedgerResult GiveBack(std::string_view id, EntryKind kind, UnixMillis at);
   LedgerResult GiveOrTake(LedgerEntry entry, Money amount, int64_t Postings::*counter);

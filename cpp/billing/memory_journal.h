@@ -16,7 +16,7 @@ class MemoryJournal : public LedgerJournal {
   void Append(const LedgerEntry& entry) override {
     index_.emplace(std::pair(entry.kind, entry.id), entries_.size());
     if (entry.kind == EntryKind::kRefund) {
-      refunded_[entry.request].nano += entry.postings.available;
+      refunded_[entry.request].nano += entry.postings.available + entry.postings.debt;
     }
     entries_.push_back(entry);
   }
@@ -37,7 +37,9 @@ class MemoryJournal : public LedgerJournal {
     for (; entries_.size() > size; entries_.pop_back()) {
       const LedgerEntry& last = entries_.back();
       index_.erase(std::pair(last.kind, last.id));
-      if (last.kind == EntryKind::kRefund) refunded_[last.request].nano -= last.postings.available;
+      if (last.kind == EntryKind::kRefund) {
+        refunded_[last.request].nano -= last.postings.available + last.postings.debt;
+      }
     }
   }
 

@@ -24,7 +24,8 @@ py::tuple TupleOf(const Postings& p) {
 // The state machine without a file, so that a model can be run beside it.
 class MemoryLedger {
  public:
-  // One result an operation: its word; of a hold (word, granted, available).
+  // One result an operation: its word; of a hold (word, granted, available). A hold without a
+  // credit line is prepaid.
   py::list Run(const py::list& operations) {
     py::list results;
     for (const py::handle each : operations) results.append(Apply(each.cast<py::tuple>()));
@@ -57,7 +58,8 @@ class MemoryLedger {
     const auto money = [&op](size_t i) { return Money{op[i].cast<int64_t>()}; };
     const UnixMillis at{0};
     if (name == "hold") {
-      const auto held = ledger_.Hold(text(1), text(2), money(3), money(4), at);
+      const Money line = op.size() > 5 ? money(5) : Money{};
+      const auto held = ledger_.Hold(text(1), text(2), money(3), money(4), line, at);
       return py::make_tuple(Text(NameOf(held.result)), held.granted.nano, held.available.nano);
     }
     if (name == "topup") return Word(ledger_.Topup(text(1), text(2), money(3), at));
@@ -193,14 +195,23 @@ class LedgerFile {
   }
   py::object Generation(const std::string& id) {
     LedgerRows attempts;
-    const auto row = Read([&](LedgerReader& reader) {
+    int64_t refunded = 0;
+    const auto row = Read([&](LedgerReader& reader) -> Result<std::optional<LedgerRow>> {
+      // The row first: one that has ended has its attempts.
+      Result<std::optional<LedgerRow>> found = reader.Generation(id);
+      if (!found || !*found) return found;
       Result<LedgerRows> tried = reader.Attempts(id);
-      if (tried) attempts = std::move(*tried);
-      return reader.Generation(id);
+      if (!tried) return tried.error();
+      attempts = std::move(*tried);
+      const Result<int64_t> sum = reader.Refunded(id);
+      if (!sum) return sum.error();
+      refunded = *sum;
+      return found;
     });
     if (!row) return py::none();
     py::dict dict = DictOf(*row);
     dict["attempts"] = ListOf(attempts);
+    dict["refunded"] = refunded;
     return dict;
   }
   py::list Rows(const std::string& org, const std::string& key, std::optional<int64_t> before,
@@ -212,6 +223,16 @@ class LedgerFile {
                     std::optional<int64_t> until) {
     const DayFilter filter{org, key, from, until};
     return ListOf(Read([&](LedgerReader& reader) { return reader.Activity(filter); }));
+  }
+  py::list Days(DayPage page) {
+    Page(page.limit);
+    return ListOf(Read([&](LedgerReader& reader) { return reader.Days(page); }));
+  }
+  py::dict Account(const std::string& org) {
+    return DictOf(Read([&](LedgerReader& reader) { return reader.Account(org); }));
+  }
+  py::dict KeyUse(const std::string& org, const std::string& key, KeyDays days) {
+    return DictOf(Read([&](LedgerReader& reader) { return reader.KeyUse(org, key, days); }));
   }
   py::list Entries(int64_t after, int64_t limit) {
     Page(limit);
@@ -311,6 +332,23 @@ void BindLedger(py::module_& m) {
            py::arg("before") = py::none(), py::arg("limit") = 100)
       .def("activity", &LedgerFile::Activity, py::kw_only(), py::arg("org") = "",
            py::arg("key") = "", py::arg("since") = 0, py::arg("until") = py::none())
+      .def(
+          "days",
+          [](LedgerFile& file, std::string org, std::string key, bool by_key, int64_t from,
+             int64_t to, int64_t limit, int64_t offset) {
+            return file.Days({std::move(org), std::move(key), by_key, from, to, limit, offset});
+          },
+          py::arg("org"), py::kw_only(), py::arg("key") = "", py::arg("by_key") = false,
+          py::arg("first"), py::arg("last"), py::arg("limit"), py::arg("offset") = 0)
+      .def("account", &LedgerFile::Account, py::arg("org"))
+      .def(
+          "key_use",
+          [](LedgerFile& file, const std::string& org, const std::string& key, int64_t day,
+             int64_t week, int64_t month, int64_t window) {
+            return file.KeyUse(org, key, {day, week, month, window});
+          },
+          py::arg("org"), py::arg("key"), py::kw_only(), py::arg("day"), py::arg("week"),
+          py::arg("month"), py::arg("window"))
       .def("entries", &LedgerFile::Entries, py::arg("after") = 0, py::arg("limit") = 1000)
       .def("verify", &LedgerFile::Verify)
       .def("backup", &LedgerFile::BackUp, py::arg("path"))

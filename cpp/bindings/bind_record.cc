@@ -45,6 +45,7 @@ void BindRecord(py::module_& m) {
       .def_property_readonly("cost_nano", [](const Row& row) { return row.cost.nano; })
       .def_property_readonly("upstream_cost_nano",
                              [](const Row& row) { return row.upstream_cost.nano; })
+      .def_property_readonly("suspected_nano", [](const Row& row) { return row.Suspected().nano; })
       .def_property_readonly("created", [](const Row& row) { return row.created.s; })
       .def_property_readonly("total_ms", [](const Row& row) { return row.total.ms(); })
       .def_property_readonly("first_content_ms",

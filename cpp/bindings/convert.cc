@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "store/store.h"
 #include "wire/chat_request.h"
 
 namespace py = pybind11;
@@ -23,6 +24,21 @@ template <typename T>
 std::optional<T> GetOptional(const py::dict& dict, const char* key) {
   if (!dict.contains(key) || dict[key].is_none()) return std::nullopt;
   return Get<T>(dict, key);
+}
+
+// The member's value among words; what is absent is `otherwise`.
+template <typename T>
+T Choice(const py::dict& dict, const char* key, T otherwise,
+         std::initializer_list<std::pair<std::string_view, T>> words) {
+  const auto word = GetOptional<std::string>(dict, key);
+  if (!word) return otherwise;
+  std::string expected;
+  for (const auto& [name, value] : words) {
+    if (name == *word) return value;
+    if (!expected.empty()) expected += " or ";
+    expected += name;
+  }
+  throw py::value_error(std::string(key) + ": expected " + expected);
 }
 
 Duration Milliseconds(const py::dict& dict, const char* key) {
@@ -80,6 +96,8 @@ Provider ProviderFrom(const py::dict& dict) {
   provider.upstream.ca_file = Get<std::string>(dict, "ca_file");
   provider.upstream.proxy = Get<std::string>(dict, "proxy");
   provider.headers = Get<std::vector<std::string>>(dict, "headers");
+  provider.on_abort = Choice(dict, "on_abort", OnAbort::kCancel,
+                             {{"cancel", OnAbort::kCancel}, {"drain", OnAbort::kDrain}});
   return provider;
 }
 
@@ -141,6 +159,19 @@ GatewayOptions OptionsFrom(const py::dict& dict) {
   if (options.max_output_tokens < 0) {
     throw py::value_error("credits_max_output_tokens: expected 0 (no limit) or more");
   }
+  options.local_org = GetOptional<std::string>(dict, "credits_local_org").value_or("");
+  using enum ChargePolicy;
+  options.on_client_abort = Choice(dict, "credits_on_client_abort", options.on_client_abort,
+                                   {{"charge", kCharge}, {"free", kFree}});
+  options.on_upstream_failure =
+      Choice(dict, "credits_on_upstream_failure", options.on_upstream_failure,
+             {{"free", kFree}, {"charge", kCharge}});
+  options.on_missing_usage = Choice(dict, "credits_on_missing_usage", options.on_missing_usage,
+                                    {{"estimate", kCharge}, {"free", kFree}});
+  options.max_drains = GetOptional<int>(dict, "credits_max_drains").value_or(options.max_drains);
+  if (options.max_drains < 0) {
+    throw py::value_error("credits_max_drains: expected 0 (none) or more");
+  }
   return options;
 }
 
@@ -183,7 +214,17 @@ ApiKey KeyFrom(const py::dict& dict) {
   if (const auto limit = GetOptional<int64_t>(dict, "limit_nano")) {
     if (*limit < 0) throw py::value_error("limit_nano: expected 0 or more");
     key.limit = Money{*limit};
-    key.limit_since = UnixSeconds{GetOptional<int64_t>(dict, "limit_since").value_or(0)};
+  }
+  key.limit_reset = Choice(dict, "limit_reset", Window::kNever,
+                           {{"never", Window::kNever},
+                            {"daily", Window::kDaily},
+                            {"weekly", Window::kWeekly},
+                            {"monthly", Window::kMonthly}});
+  // None is unlimited, and must be said: a key that says nothing is prepaid.
+  if (dict.contains("credit_line_nano")) {
+    const auto line = GetOptional<int64_t>(dict, "credit_line_nano");
+    if (line && *line < 0) throw py::value_error("credit_line_nano: expected 0 or more, or None");
+    key.credit_line = line ? Money{*line} : kUnlimitedLine;
   }
   key.models = GetOptional<std::vector<std::string>>(dict, "models");
   return key;

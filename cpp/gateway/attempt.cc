@@ -197,6 +197,12 @@ void Attempt::ReadWholeBody() {
   Answered();
 }
 
+bool Attempt::refused() const {
+  // Without a word of its own a 503 may be that of a machine between us.
+  if (head_.status == 503 || head_.status == 529) return !body_.empty();
+  return head_.status >= 300 && head_.status < 500;
+}
+
 // An error found inside an answer quotes the provider, who may quote the key it was sent.
 Error Attempt::WithoutSecrets(Error error) const {
   error.message = SanitizeUpstreamText(error.message, {&plan_.provider->upstream.authorization});

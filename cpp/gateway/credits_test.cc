@@ -1,157 +1,8 @@
 // Credits on an engine in a virtual world: what is held, sent and charged, request by request.
-#include <gtest/gtest.h>
-
-#include "gateway/engine.h"
-#include "testing/credit_store.h"
-#include "testing/scripted_transport.h"
-#include "testing/virtual_world.h"
-#include "wire/chat_prompt.h"
+#include "testing/credits_fixture.h"
 
 namespace seekroute::testing {
 namespace {
-
-constexpr int64_t kInputNano = 1000;  // a token
-constexpr int64_t kOutputNano = 2000;
-constexpr std::string_view kAnswer =
-    R"({"id":"u","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,)"
-    R"("message":{"role":"assistant","content":"hello"},"finish_reason":"stop"}],)"
-    R"("usage":{"prompt_tokens":3,"completion_tokens":5}})";
-constexpr std::string_view kStart =
-    "data: {\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\"}}],"
-    "\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":0}}\n\n";
-constexpr std::string_view kContent =
-    "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"one two three\"}}]}\n\n";
-
-// What one client saw.
-struct Seen {
-  int status = 0;
-  std::map<std::string, std::string> headers;
-  std::string body;
-  std::optional<ExchangeRow> row;
-};
-
-class CreditsTest : public ::testing::Test {
- protected:
-  CreditsTest() { options_.credits = true; }
-
-  void Open(Money balance, CreditStore::Faults faults = {}, int64_t max_output = 1000,
-            std::optional<Money> key_limit = std::nullopt) {
-    store_.emplace(&agenda_, &clock_, &rng_, balance, faults);
-    transport_.emplace(&agenda_, &clock_, [this](const TransportRequest&) { return script_; });
-    engine_.emplace(ExchangeWorld{.options = &options_,
-                                  .clock = &clock_,
-                                  .rng = &rng_,
-                                  .keys = &keys_,
-                                  .idempotency = &idempotency_,
-                                  .store = &*store_,
-                                  .transport = &*transport_,
-                                  .mailbox = &mailbox_,
-                                  .stats = &stats_,
-                                  .host = nullptr});
-    keys_.Put(HmacSha256(Secret("pepper"), "good"),
-              {.key_id = "k", .org_id = "o", .limit = key_limit});
-    auto snapshot = std::make_shared<Snapshot>();
-    snapshot->profiles.emplace("seekroute", Profile());
-    snapshot->default_profile = "seekroute";
-    Provider provider;
-    provider.id = "p";
-    provider.upstream.base_url = "https://p";
-    snapshot->providers.push_back(std::move(provider));
-    Rates rates;
-    rates[PriceClass::kInput] = Rate{kInputNano * 1000};
-    rates[PriceClass::kOutput] = Rate{kOutputNano * 1000};
-    PriceTable::Parts prices;
-    prices.revision = "r";
-    prices.variants.emplace_back().rates = rates;
-    Model model{.id = "a/m", .max_output = max_output, .endpoints = {}};
-    model.endpoints.push_back({0, "up", *PriceTable::Make(std::move(prices)), cap_field_});
-    Catalog::Parts parts;
-    parts.names.emplace("m", "a/m");
-    parts.models.push_back(std::move(model));
-    snapshot->catalog = std::move(*Catalog::Make(std::move(parts)));
-    snapshot_ = std::move(snapshot);
-    script_.pieces = {{{}, std::string(kAnswer)}};
-  }
-
-  ExchangeId Submit(const std::string& members = "", const std::string& idempotency_key = "") {
-    Submission submission;
-    submission.id = ++last_;
-    submission.body = R"({"model":"m","messages":[{"role":"user","content":"hi"}])" + members + "}";
-    submission.authorization = Secret("Bearer good");
-    submission.idempotency_key = idempotency_key;
-    submission.submitted = clock_.Now();
-    submission.snapshot = snapshot_;
-    submission.window = std::make_shared<FlowWindow>(1 << 20);
-    engine_->Submit(std::move(submission));
-    return last_;
-  }
-
-  void Step() {
-    if (agenda_.Next() <= engine_->NextTimer()) {
-      agenda_.RunNext();
-    } else {
-      clock_.MoveTo(std::max(clock_.Now(), engine_->NextTimer()));
-    }
-    engine_->Advance();
-    Deliver();
-  }
-
-  void Deliver() {
-    for (Delivery& delivery : mailbox_.Drain()) {
-      Seen& seen = seen_[delivery.exchange];
-      if (delivery.head) {
-        seen.status = delivery.head->status;
-        for (auto& [name, value] : delivery.head->headers) seen.headers[name] = value;
-      }
-      seen.body += delivery.body;
-      if (delivery.end) seen.row = *delivery.end;
-    }
-  }
-
-  void Rest() {
-    engine_->Advance();
-    Deliver();
-    while (!agenda_.empty() || engine_->NextTimer() != TimePoint::Never()) Step();
-    EXPECT_EQ(engine_->size(), 0u);
-    EXPECT_EQ(store_->CheckAtRest(), std::vector<std::string>());
-  }
-
-  const Seen& Ask(const std::string& members = "", const std::string& idempotency_key = "") {
-    const ExchangeId id = Submit(members, idempotency_key);
-    Rest();
-    return seen_[id];
-  }
-
-  std::string Sent(size_t i) const { return transport_->seen().at(i).body; }
-
-  SeededRng rng_{1};
-  VirtualClock clock_;
-  Agenda agenda_{&clock_};
-  GatewayOptions options_;
-  KeyRing keys_{Secret("pepper")};
-  IdempotencyTable idempotency_{100};
-  Mailbox mailbox_;
-  Stats stats_;
-  std::string cap_field_ = "max_tokens";
-  UpstreamScript script_;
-  std::optional<CreditStore> store_;
-  std::optional<ScriptedTransport> transport_;
-  std::optional<Engine> engine_;
-  std::shared_ptr<const Snapshot> snapshot_;
-  std::map<ExchangeId, Seen> seen_;
-  ExchangeId last_ = 0;
-};
-
-// The prompt "hi" in these tests is held at this many tokens.
-int64_t PromptNano(const GatewayOptions& options) {
-  Model model{.id = "a/m", .endpoints = {}};
-  Rates rates;
-  rates[PriceClass::kInput] = Rate{kInputNano * 1000};
-  model.endpoints.push_back({0, "up", PriceTable::Flat(rates)});
-  const std::string body = R"({"model":"m","messages":[{"role":"user","content":"hi"}]})";
-  const auto request = ParseChatRequest(body, Profile());
-  return SpendBound(*request, model, EstimateChatPrompt(body), options, {}).At(0).nano;
-}
 
 TEST_F(CreditsTest, HoldsTheWorstCaseAndChargesTheUse) {
   Open({10'000'000});
@@ -219,6 +70,16 @@ TEST_F(CreditsTest, TheProvidersNameForTheCapIsUsed) {
   EXPECT_EQ(Sent(0).find("\"max_tokens\""), std::string::npos);
 }
 
+TEST_F(CreditsTest, WhatNothingLimitsGoesAsItCame) {
+  credit_line_ = kUnlimitedLine;
+  Open({});
+  Ask();
+  EXPECT_EQ(Sent(0).find("max_tokens"), std::string::npos) << Sent(0);
+  EXPECT_GT(store_->Find(1)->held, Money{});
+  Ask(R"(,"max_cost":0.01)");
+  EXPECT_NE(Sent(1).find("max_tokens"), std::string::npos) << Sent(1);
+}
+
 TEST_F(CreditsTest, TheLimitOfAKeyIsBelowTheBalance) {
   Open({10'000'000}, {}, 1000, Money{PromptNano(options_) + 400 * kOutputNano});
   EXPECT_EQ(Ask().status, 200);
@@ -226,6 +87,64 @@ TEST_F(CreditsTest, TheLimitOfAKeyIsBelowTheBalance) {
   const Seen& seen = Ask(R"(,"max_tokens":400)");
   EXPECT_EQ(seen.status, 402);
   EXPECT_NE(seen.body.find("the limit of this API key"), std::string::npos);
+}
+
+TEST_F(CreditsTest, ALimitThatIsResetSaysWhen) {
+  limit_reset_ = Window::kMonthly;
+  Open({10'000'000}, {}, 1000, Money{1});
+  const Seen& seen = Ask();
+  EXPECT_EQ(seen.status, 402);
+  // The virtual world's clock begins on 2027-01-15.
+  EXPECT_EQ(FormatUtc(store_->Find(1)->asked.key_limit->since), "2027-01-01T00:00:00Z");
+  EXPECT_NE(seen.body.find(R"("resets_at":1801440000)"), std::string::npos) << seen.body;
+  EXPECT_NE(seen.body.find("raise the limit, or wait until 2027-02-01T00:00:00Z"),
+            std::string::npos);
+  limit_reset_ = Window::kNever;
+  Open({10'000'000}, {}, 1000, Money{1});
+  const Seen& never = Ask();
+  EXPECT_EQ(store_->Find(2)->asked.key_limit->since.s, 0);
+  EXPECT_EQ(never.body.find("resets_at"), std::string::npos);
+  EXPECT_NE(never.body.find("raise the limit"), std::string::npos);
+}
+
+TEST_F(CreditsTest, ACreditLineIsHeldBeyondTheBalance) {
+  const int64_t hold = PromptNano(options_) + 100 * kOutputNano;
+  credit_line_ = {hold};
+  Open({0});
+  const Seen& first = Ask(R"(,"max_tokens":100)");
+  EXPECT_EQ(first.status, 200);
+  EXPECT_EQ(first.row->held.nano, hold);
+  EXPECT_EQ(store_->balance().nano, -first.row->cost.nano);
+  const Seen& refused = Ask(R"(,"max_tokens":100)");
+  EXPECT_EQ(refused.status, 402);
+  const Money left{hold - first.row->cost.nano};
+  EXPECT_NE(refused.body.find("\"available\":" + FormatUsd(left)), std::string::npos)
+      << refused.body;
+  EXPECT_EQ(Ask(R"(,"max_tokens":90)").status, 200);
+}
+
+TEST_F(CreditsTest, AnUnlimitedLineNeverRefuses) {
+  credit_line_ = kUnlimitedLine;
+  Open({0});
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(Ask().status, 200);
+  EXPECT_LT(store_->balance().nano, 0);
+}
+
+TEST_F(CreditsTest, WhatComesWithoutAKeyIsTheOperatorsOwn) {
+  with_key_ = false;
+  options_.local_org = "operator";
+  Open({0});
+  const Seen& booked = Ask();
+  EXPECT_EQ(booked.status, 200);
+  EXPECT_EQ(booked.row->org_id, "operator");
+  EXPECT_GT(booked.row->cost.nano, 0);
+  EXPECT_EQ(store_->Find(1)->asked.line, kUnlimitedLine);
+  EXPECT_EQ(store_->balance().nano, -booked.row->cost.nano);
+  options_.local_org = "";
+  const Seen& free = Ask();
+  EXPECT_EQ(free.status, 200);
+  EXPECT_TRUE(store_->Find(2)->never_held);
+  EXPECT_EQ(free.row->org_id, "");
 }
 
 TEST_F(CreditsTest, MoreUseThanWasHeldIsTheOperatorsLoss) {
@@ -255,6 +174,21 @@ TEST_F(CreditsTest, AnAnswerWithoutUsageIsEstimatedWithinTheHold) {
   EXPECT_EQ(store_->Find(1)->overrun.nano, 0);
 }
 
+TEST_F(CreditsTest, AGuessIsFreeIfTheOperatorSaysSo) {
+  options_.on_missing_usage = ChargePolicy::kFree;
+  Open({10'000'000});
+  std::string answer(kAnswer);
+  answer.replace(answer.find(",\"usage\""), std::string::npos, "}");
+  script_.pieces = {{{}, answer}};
+  const Seen& seen = Ask();
+  EXPECT_EQ(seen.status, 200);
+  EXPECT_EQ(seen.row->settlement, Settlement::kFree);
+  EXPECT_TRUE(seen.row->estimated);
+  EXPECT_EQ(seen.row->cost.nano, 0);
+  EXPECT_GT(seen.row->upstream_cost.nano, 0);
+  EXPECT_EQ(store_->balance().nano, 10'000'000);
+}
+
 TEST_F(CreditsTest, AnAnswerOfNothingIsFreeAndAFailureToo) {
   Open({10'000'000});
   script_.pieces = {{{},
@@ -264,53 +198,6 @@ TEST_F(CreditsTest, AnAnswerOfNothingIsFreeAndAFailureToo) {
   script_.head.status = 500;
   EXPECT_EQ(Ask().row->settlement, Settlement::kFailed);
   EXPECT_EQ(store_->balance().nano, 10'000'000);
-}
-
-TEST_F(CreditsTest, WhoLeavesBeforeContentPaysForTheInputThatTheProviderCounted) {
-  Open({10'000'000});
-  script_.head.content_type = "text/event-stream";
-  script_.pieces = {{{}, std::string(kStart)}, {Duration::Seconds(5), std::string(kContent)}};
-  const ExchangeId told = Submit(R"(,"stream":true)");
-  agenda_.After(Duration::Seconds(1), [&] { engine_->Cancel(told); });
-  Rest();
-  EXPECT_EQ(seen_[told].row->settlement, Settlement::kCancelled);
-  EXPECT_EQ(seen_[told].row->cost.nano, 7 * kInputNano);
-  script_.pieces.erase(script_.pieces.begin());
-  const ExchangeId untold = Submit(R"(,"stream":true)");
-  agenda_.After(Duration::Seconds(1), [&] { engine_->Cancel(untold); });
-  Rest();
-  EXPECT_EQ(seen_[untold].row->settlement, Settlement::kCancelled);
-  EXPECT_EQ(seen_[untold].row->cost.nano, 0);
-}
-
-TEST_F(CreditsTest, WhoLeavesInTheMiddlePaysForWhatWasDelivered) {
-  Open({10'000'000});
-  script_.head.content_type = "text/event-stream";
-  script_.pieces = {{{}, std::string(kStart)},
-                    {Duration::Seconds(1), std::string(kContent)},
-                    {Duration::Seconds(20), std::string(kContent)}};
-  const ExchangeId id = Submit(R"(,"stream":true)");
-  agenda_.After(Duration::Seconds(2), [&] { engine_->Cancel(id); });
-  Rest();
-  const ExchangeRow& row = *seen_[id].row;
-  EXPECT_EQ(row.settlement, Settlement::kPartial);
-  EXPECT_EQ(row.prompt_tokens, 7);
-  EXPECT_EQ(row.completion_tokens, EstimateTokens("one two three").tokens);
-  EXPECT_EQ(row.cost.nano, 7 * kInputNano + row.completion_tokens * kOutputNano);
-  EXPECT_TRUE(transport_->seen()[0].cancelled);
-}
-
-TEST_F(CreditsTest, WithoutALedgerThePartIsNamedAndNotCharged) {
-  options_.credits = false;
-  Open({0});
-  script_.head.content_type = "text/event-stream";
-  script_.pieces = {{{}, std::string(kContent)}, {Duration::Seconds(20), std::string(kContent)}};
-  const ExchangeId id = Submit(R"(,"stream":true)");
-  agenda_.After(Duration::Seconds(2), [&] { engine_->Cancel(id); });
-  Rest();
-  EXPECT_EQ(seen_[id].row->settlement, Settlement::kPartial);
-  EXPECT_EQ(seen_[id].row->cost.nano, 0);
-  EXPECT_EQ(Sent(0).find("max_tokens"), std::string::npos);
 }
 
 TEST_F(CreditsTest, MaxCostShortensTheAnswerAlsoWithoutALedger) {

@@ -13,8 +13,8 @@ constexpr Duration kLongestSleep = Duration::Seconds(10);
 }  // namespace
 
 EngineThread::EngineThread(const GatewayOptions& options, const Clock& clock, const KeyRing& keys,
-                           IdempotencyTable* idempotency, SqliteLedger* ledger, Mailbox* mailbox,
-                           Stats* stats)
+                           IdempotencyTable* idempotency, DrainSlots* drains, SqliteLedger* ledger,
+                           Mailbox* mailbox, Stats* stats)
     : clock_(clock),
       mailbox_(mailbox),
       store_(ledger != nullptr ? ledger->PortFor(this) : std::make_unique<NullStore>()),
@@ -23,6 +23,7 @@ EngineThread::EngineThread(const GatewayOptions& options, const Clock& clock, co
                             .rng = &rng_,
                             .keys = &keys,
                             .idempotency = idempotency,
+                            .drains = drains,
                             .store = store_.get(),
                             .transport = &transport_,
                             .mailbox = mailbox,

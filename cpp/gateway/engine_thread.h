@@ -22,7 +22,8 @@ class EngineThread : private EngineInbox {
  public:
   // Nothing is owned; everything outlives the thread. Starts it. `ledger` may be null.
   EngineThread(const GatewayOptions& options, const Clock& clock, const KeyRing& keys,
-               IdempotencyTable* idempotency, SqliteLedger* ledger, Mailbox* mailbox, Stats* stats);
+               IdempotencyTable* idempotency, DrainSlots* drains, SqliteLedger* ledger,
+               Mailbox* mailbox, Stats* stats);
   ~EngineThread() override;  // Stop()
   EngineThread(const EngineThread&) = delete;
   EngineThread& operator=(const EngineThread&) = delete;

@@ -45,8 +45,7 @@ Exchange::~Exchange() {
   if (claimed_) world_.idempotency->End(*claimed_, row_.attempts > 0);
   if (held_ && (state_ == State::kSending || state_ == State::kRelaying)) {
     // The gateway is being closed: what is held must not stay so until somebody starts it again.
-    row_.error = TraitsOf(ErrorCode::kShuttingDown).name;
-    row_.status = TraitsOf(ErrorCode::kShuttingDown).status;
+    EndUnfinished();
     world_.store->Settle(in_.id, row_, this);  // OnStored() finds that nobody waits
     world_.store->Forget(in_.id);
   }
@@ -84,6 +83,8 @@ Status Exchange::Take() {
     row_.key_id = admission.key->key_id;
     row_.org_id = admission.key->org_id;
     key_ = std::move(admission.key);
+  } else if (world_.options->credits) {
+    row_.org_id = world_.options->local_org;
   }
   row_.requested_model = request_.model;
   row_.streamed = request_.stream;
@@ -150,6 +151,7 @@ void Exchange::ReleaseBody() {
 }
 
 Flow Exchange::OnOutput(std::string_view bytes) {
+  if (client_gone_) return Flow::kContinue;
   if (!head_sent_) {
     state_ = State::kRelaying;
     row_.first_content = world_.clock->Now() - in_.submitted;
@@ -165,9 +167,10 @@ Flow Exchange::OnOutput(std::string_view bytes) {
 
 // Books the attempt that has just ended, however it did. `error`: why it failed; empty: it
 // answered.
-void Exchange::CountAttempt(std::string_view error) {
-  row_.tried.push_back(
-      {row_.provider, attempt_->upstream_status(), std::string(error), attempt_->waited()});
+void Exchange::CountAttempt(std::string_view error, bool dispatched) {
+  const Money suspected = error.empty() ? Money{} : SuspectedCost(dispatched);
+  row_.tried.push_back({row_.provider, attempt_->upstream_status(), std::string(error),
+                        attempt_->waited(), suspected});
   world_.stats->CountAttempt(row_.provider, row_.model, attempt_->upstream_status(),
                              attempt_->waited());
   waited_ = waited_ + attempt_->waited();
@@ -176,19 +179,21 @@ void Exchange::CountAttempt(std::string_view error) {
 // Ends the attempt that runs. It is kept: its callback may be the caller's caller.
 void Exchange::AbandonAttempt() {
   if (!attempt_) return;
-  CountAttempt("abandoned");
+  CountAttempt("abandoned", true);
   attempt_->Abandon();
   retired_.push_back(std::move(attempt_));
 }
 
 void Exchange::OnAnswered() {
-  CountAttempt({});
+  CountAttempt({}, true);
+  if (draining_) return EndDrain(true);
   FillUsage();
   Settle(std::nullopt);
 }
 
 void Exchange::OnFailed(Error error, bool dispatched) {
-  CountAttempt(error.name());
+  CountAttempt(error.name(), dispatched);
+  if (draining_) return EndDrain(false);
   const bool in_time = world_.clock->Now() < deadline_;
   const FailedAttempt failed{error, row_.attempts, dispatched, head_sent_};
   if (in_time && next_candidate_ < model_->endpoints.size() &&
@@ -200,6 +205,7 @@ void Exchange::OnFailed(Error error, bool dispatched) {
     SendNext();
     return;
   }
+  FillUsageOfFailure();
   Settle(std::move(error));
 }
 
@@ -303,8 +309,13 @@ void Exchange::Cancel() {
   client_gone_ = true;
   if (state_ == State::kSettling) return;
   FillPartialUsage();
+  if (StartDrain()) return;
   AbandonAttempt();
-  Settle(MakeError(ErrorCode::kClientClosed, "the client closed the connection"));
+  Settle(ClientLeft());
+}
+
+Error Exchange::ClientLeft() {
+  return MakeError(ErrorCode::kClientClosed, "the client closed the connection");
 }
 
 void Exchange::Resume() {
@@ -317,7 +328,9 @@ TimePoint Exchange::NextDeadline() const {
   TimePoint next = attempt_ ? attempt_->NextDeadline() : TimePoint::Never();
   if (state_ == State::kDone) return next;
   next = std::min(next, deadline_);
-  if (state_ == State::kRelaying) next = std::min(next, last_sent_ + world_.options->keep_alive);
+  if (state_ == State::kRelaying && !draining_) {
+    next = std::min(next, last_sent_ + world_.options->keep_alive);
+  }
   return next;
 }
 
@@ -329,12 +342,14 @@ void Exchange::OnTimer(TimePoint now) {
   }
   if (state_ == State::kHolding) return OnHoldTimer(now);
   if (state_ != State::kDone && now >= deadline_) {
+    if (!draining_) FillUsageOfFailure();
     AbandonAttempt();
+    if (draining_) return EndDrain(false);
     return Settle(
         MakeError(ErrorCode::kUpstreamTimeout, "the request took longer than this gateway allows"));
   }
   if (attempt_) attempt_->OnTimer(now);
-  if (state_ == State::kRelaying && now >= last_sent_ + world_.options->keep_alive) {
+  if (state_ == State::kRelaying && !draining_ && now >= last_sent_ + world_.options->keep_alive) {
     last_sent_ = now;
     world_.mailbox->PutBody(in_.id, kKeepAlive);
     // Keep-alives are not counted against the window: one a quarter of a minute is a bound.

@@ -12,6 +12,7 @@
 #include "billing/cost.h"
 #include "gateway/admission.h"
 #include "gateway/attempt.h"
+#include "gateway/drain_slots.h"
 #include "gateway/idempotency.h"
 #include "gateway/key_ring.h"
 #include "gateway/mailbox.h"
@@ -58,6 +59,7 @@ struct ExchangeWorld {
   Rng* rng;
   const KeyRing* keys;
   IdempotencyTable* idempotency;
+  DrainSlots* drains;
   Store* store;
   Transport* transport;
   Mailbox* mailbox;
@@ -72,9 +74,9 @@ struct ExchangeWorld {
 //   kHolding --refused--> kDone                  only of an organization, with credits on
 //       | the hold is durable      | client gone, store too slow: kSettling
 //   kSending ---next candidate---> kSending     only while no content has reached the client
-//       | first content            | failed, nothing left to ask
+//       | first content            | failed, nothing left to ask; client gone
 //   kRelaying                      |
-//       | answered, or failed      |
+//       | answered, or failed; client gone, unless the provider's answer is drained
 //   kSettling <--------------------+            the row is being stored
 //       | stored, or the client waited settle_patience for it
 //   kDone                                       the client has its last byte
@@ -92,7 +94,7 @@ class Exchange : private AttemptOwner, private StoreObserver {
   // Admits the request and sends it, or refuses it. Once.
   void Start();
 
-  // The client went away: the upstream is cancelled, the row still settled.
+  // The client went away: the upstream is cancelled, or drained, and the row still settled.
   void Cancel();
 
   // The client has taken what was waiting for it.
@@ -113,13 +115,19 @@ class Exchange : private AttemptOwner, private StoreObserver {
   Status ClaimIdempotency();
   bool IsCharged() const { return world_.options->credits && !row_.org_id.empty(); }
   Status BoundSpending();
+  Money CreditLine() const;
+  bool IsLimited() const;
   void Hold();
   void OnHoldTimer(TimePoint now);
   HoldRequest WorstCase() const;
   Error Unaffordable(const HoldAnswer& answer) const;
   void SendNext();
-  void CountAttempt(std::string_view error);
+  void CountAttempt(std::string_view error, bool dispatched);
   void AbandonAttempt();
+  bool StartDrain();
+  void EndDrain(bool answered);
+  void EndUnfinished();
+  Money SuspectedCost(bool dispatched);
   void Settle(std::optional<Error> error);
   void EndExchange();
   void EndAnswer();
@@ -127,7 +135,10 @@ class Exchange : private AttemptOwner, private StoreObserver {
   void Done();
   void FillUsage();
   void FillPartialUsage();
+  void FillUsageOfFailure();
   void DecideCharge();
+  bool IsWaived(bool left) const;
+  static Error ClientLeft();
   void TellUsage();
   void ReleaseBody();
   TokenEstimate PromptEstimate() const;
@@ -172,8 +183,10 @@ class Exchange : private AttemptOwner, private StoreObserver {
   Duration waited_;  // for upstreams, over all attempts
   bool head_sent_ = false;
   bool client_gone_ = false;
-  bool held_ = false;     // a hold stands, and its charge is at most row_.held
-  bool storing_ = false;  // Settle() was called and not answered
+  bool held_ = false;      // a hold stands, and its charge is at most row_.held
+  bool storing_ = false;   // Settle() was called and not answered
+  bool draining_ = false;  // the client is gone and the answer is read to its end; a slot is taken
+  bool drained_ = false;   // it was, and told its usage
 };
 
 }  // namespace seekroute

@@ -1,5 +1,6 @@
 // The money of an exchange: what is held before it is sent, and what is charged at its end.
 #include <algorithm>
+#include <utility>
 
 #include "gateway/exchange.h"
 #include "wire/chat_prompt.h"
@@ -23,10 +24,18 @@ Status Exchange::BoundSpending() {
     }
     longest = *within;
   }
-  // Without a cap the upstream knows of no bound. It is left alone where there is nothing to pay.
-  const bool matters = world_.options->max_output_tokens > 0 || !bound_->free();
+  // Without a cap the upstream knows of no bound. The client's bytes are left alone where there is
+  // nothing to pay, or nobody who could not.
+  const bool matters = world_.options->max_output_tokens > 0 || (IsLimited() && !bound_->free());
   if (model_->output == Output::kText && matters) cap_ = longest;
   return {};
+}
+
+Money Exchange::CreditLine() const { return key_ ? key_->credit_line : kUnlimitedLine; }
+
+// There is an amount that the request must not exceed.
+bool Exchange::IsLimited() const {
+  return request_.max_cost || CreditLine() != kUnlimitedLine || (key_ && key_->limit);
 }
 
 // What is to be held. A client that named no length takes a shorter answer for less money.
@@ -35,7 +44,10 @@ HoldRequest Exchange::WorstCase() const {
   HoldRequest ask;
   ask.amount = bound_->At(longest);
   ask.at_least = request_.max_tokens ? ask.amount : bound_->At(std::min(bound_->least(), longest));
-  if (key_ && key_->limit) ask.key_limit = KeyLimit{*key_->limit, key_->limit_since};
+  if (key_ && key_->limit) {
+    ask.key_limit = KeyLimit{*key_->limit, WindowStart(key_->limit_reset, row_.created)};
+  }
+  ask.line = CreditLine();
   return ask;
 }
 
@@ -75,12 +87,22 @@ Error Exchange::Unaffordable(const HoldAnswer& answer) const {
                               FormatUsd(available) + " USD");
   error.facts.push_back({"needed", FormatUsd(needed)});
   error.facts.push_back({"available", FormatUsd(available)});
+  std::string cure = "add credits";
+  if (answer.key_limited) {
+    cure = "raise the limit";
+    if (const auto resets = WindowEnd(key_->limit_reset, row_.created)) {
+      cure += ", or wait until " + FormatUtc(*resets);
+      error.facts.push_back({"resets_at", std::to_string(resets->s)});
+    }
+  }
   if (model_->output == Output::kText) {
     const int64_t tokens = bound_->Within(available).value_or(0);
-    error.message +=
-        tokens > 0 ? ": send max_tokens of at most " + std::to_string(tokens) + ", or add credits"
-                   : ": not even the prompt is affordable; add credits";
+    error.message += tokens > 0
+                         ? ": send max_tokens of at most " + std::to_string(tokens) + ", or " + cure
+                         : ": not even the prompt is affordable; " + cure;
     error.facts.push_back({"affordable_max_tokens", std::to_string(tokens)});
+  } else {
+    error.message += ": " + cure;
   }
   return error;
 }
@@ -104,6 +126,7 @@ TokenEstimate Exchange::ContentEstimate() const {
 
 void Exchange::FillUsage() {
   bool odd = false;
+  row_.estimated = false;
   switch (model_->output) {
     case Output::kImage:
       usage_ = EstimateUsage(PromptEstimate(), {});
@@ -161,6 +184,15 @@ void Exchange::FillPartialUsage() {
   }
 }
 
+// The operator has chosen not to charge for it.
+bool Exchange::IsWaived(bool left) const {
+  const GatewayOptions& options = *world_.options;
+  if (!held_) return false;
+  if (left) return options.on_client_abort == ChargePolicy::kFree;
+  return row_.settlement == Settlement::kEstimated &&
+         options.on_missing_usage == ChargePolicy::kFree;
+}
+
 void Exchange::TellUsage() {
   row_.prompt_tokens = usage_.prompt.value_or(0);
   row_.completion_tokens = usage_.completion.value_or(0);
@@ -169,27 +201,92 @@ void Exchange::TellUsage() {
   row_.cache_write_tokens = usage_.cache_write.value_or(0);
 }
 
+// A provider that failed in the middle is paid for by who got the first half, if so chosen.
+void Exchange::FillUsageOfFailure() {
+  const bool charged = world_.options->on_upstream_failure == ChargePolicy::kCharge;
+  if (charged && head_sent_) FillPartialUsage();
+}
+
+// What the provider may charge for the attempt that has just failed: the prompt, and what it had
+// sent. The estimate is kept: a request may fail at several providers.
+Money Exchange::SuspectedCost(bool dispatched) {
+  if (!dispatched || attempt_->refused()) return {};
+  if (!prompt_) prompt_ = EstimateChatPrompt(in_.body);
+  TokenEstimate sent;
+  std::string_view tier;
+  if (attempt_->is_stream()) {
+    sent = attempt_->stream().content_tokens();
+    tier = attempt_->stream().service_tier();
+  }
+  return CostOf(EstimateUsage(*prompt_, sent), *endpoint_->price, row_.created, tier).upstream;
+}
+
+// The client has left. Reads the answer to its end where its provider charges for all of it anyway;
+// what was delivered until here is in usage_, should that fail.
+bool Exchange::StartDrain() {
+  if (!held_ || !attempt_ || attempt_->provider().on_abort != OnAbort::kDrain) return false;
+  if (world_.options->on_client_abort == ChargePolicy::kFree) return false;
+  draining_ = world_.drains->Take();
+  if (draining_) attempt_->Resume();
+  return draining_;
+}
+
+void Exchange::EndDrain(bool answered) {
+  world_.drains->Release();
+  draining_ = false;
+  if (answered) {
+    const Usage delivered = std::exchange(usage_, {});
+    const bool guessed = row_.estimated;
+    FillUsage();
+    drained_ = !row_.estimated;
+    if (!drained_) {
+      usage_ = delivered;
+      row_.estimated = guessed;
+    }
+  }
+  Settle(ClientLeft());
+}
+
+// The gateway closes. Whoever had left pays for what it had got; of the others nobody got all.
+void Exchange::EndUnfinished() {
+  ErrorCode why = ErrorCode::kShuttingDown;
+  AbandonAttempt();
+  if (draining_) {
+    world_.drains->Release();
+    error_ = ClientLeft();
+    why = error_->code;
+    DecideCharge();
+    row_.cost = std::min(row_.cost, row_.held);
+  }
+  row_.error = TraitsOf(why).name;
+  row_.status = TraitsOf(why).status;
+}
+
 // The customer pays when the answer is complete, or when it walked away itself.
 void Exchange::DecideCharge() {
   const bool left = error_ && error_->code == ErrorCode::kClientClosed;
-  if (left) {
-    row_.settlement = head_sent_ ? Settlement::kPartial : Settlement::kCancelled;
-  } else if (error_) {
+  if (error_ && !left && !usage_.complete()) {
     row_.settlement = Settlement::kFailed;
+  } else if (error_ && !drained_) {
+    row_.settlement = head_sent_ ? Settlement::kPartial : Settlement::kCancelled;
   } else if (IsFree(usage_, row_.finish_reason)) {
     row_.settlement = Settlement::kFree;
   } else {
     row_.settlement = row_.estimated ? Settlement::kEstimated : Settlement::kExact;
   }
-  if (!error_ || (left && usage_.complete())) TellUsage();
-  const bool charged = row_.settlement != Settlement::kFailed &&
-                       row_.settlement != Settlement::kFree && usage_.complete();
+  if (!error_ || usage_.complete()) TellUsage();
+  const bool charged = row_.settlement != Settlement::kFree && usage_.complete();
   if (!charged) return;
   // The prices of the moment of admission: a change, or an hour that ends, is for later requests.
   charge_ = CostOf(usage_, *endpoint_->price, row_.created, row_.service_tier);
   row_.usage_odd = charge_.use.odd;
-  row_.cost = charge_.total;
   row_.upstream_cost = charge_.upstream;
+  if (error_) row_.tried.back().suspected = {};  // it is known now
+  if (IsWaived(left)) {
+    row_.settlement = Settlement::kFree;
+    charge_.total = {};
+  }
+  row_.cost = charge_.total;
 }
 
 }  // namespace seekroute

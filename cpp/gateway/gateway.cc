@@ -18,11 +18,12 @@ Gateway::Gateway(GatewayOptions options, std::shared_ptr<SqliteLedger> ledger)
     : options_(std::move(options)),
       keys_(Secret(std::string(options_.pepper.Reveal()))),
       idempotency_(options_.max_idempotency_keys),
+      drains_(options_.max_drains),
       ledger_(std::move(ledger)) {
   const int threads = std::max(1, options_.engine_threads);
   for (int i = 0; i < threads; ++i) {
     engines_.push_back(std::make_unique<EngineThread>(options_, clock_, keys_, &idempotency_,
-                                                      ledger_.get(), &mailbox_, &stats_));
+                                                      &drains_, ledger_.get(), &mailbox_, &stats_));
   }
 }
 
@@ -197,7 +198,25 @@ ReadyAnswer Gateway::Quote(const GatewayRequest& request) {
 
 std::vector<Sample> Gateway::Samples() const {
   std::vector<Sample> samples = stats_.Samples();
-  samples.push_back({"seekroute_active_requests", {}, static_cast<double>(active())});
+  const auto add = [&samples](std::string name, auto value) {
+    samples.push_back({std::move(name), {}, static_cast<double>(value)});
+  };
+  add("seekroute_active_requests", active());
+  add("seekroute_active_drains", drains_.taken());
+  std::shared_ptr<SqliteLedger> ledger;
+  {
+    MutexLock lock(&mu_);
+    ledger = ledger_;
+  }
+  if (!ledger) return samples;
+  const LedgerWriter::Figures figures = ledger->writer().figures();
+  add("seekroute_ledger_ready", figures.ready ? 1 : 0);
+  add("seekroute_ledger_commits_total", figures.commits);
+  add("seekroute_ledger_waiting_settles", figures.waiting_settles);
+  add("seekroute_ledger_live_holds", figures.live_holds);
+  add("seekroute_ledger_drift_nano", figures.drift.nano);
+  add("seekroute_operator_revenue_nano", figures.revenue.nano);
+  add("seekroute_operator_loss_nano", figures.loss.nano);
   return samples;
 }
 

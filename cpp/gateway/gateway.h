@@ -112,6 +112,7 @@ class Gateway {
   const SystemClock clock_;
   KeyRing keys_;
   IdempotencyTable idempotency_;
+  DrainSlots drains_;
   Mailbox mailbox_;
   Stats stats_;
   std::atomic<bool> draining_{false};

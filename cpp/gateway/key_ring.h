@@ -8,6 +8,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/calendar.h"
 #include "base/digest.h"
 #include "base/money.h"
 #include "base/mutex.h"
@@ -25,8 +26,9 @@ struct ApiKey {
   bool disabled = false;     // by its owner or the operator: 403
   bool app_pending = false;  // belongs to an app the operator has not approved: 403
   std::optional<UnixSeconds> expires_at;
-  std::optional<Money> limit;  // what it may spend of its organization's credits...
-  UnixSeconds limit_since;     // ...on requests from here on
+  std::optional<Money> limit;           // what it may spend of its organization's credits...
+  Window limit_reset = Window::kNever;  // ...in each window of this length
+  Money credit_line = {};               // what the organization may owe; 0: it pays before
   std::optional<std::vector<std::string>> models;  // ids or "author/*"; unset: every model
 
   bool MayUse(std::string_view model_id) const;

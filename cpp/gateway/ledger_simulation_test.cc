@@ -16,7 +16,8 @@ std::pair<uint64_t, uint64_t> Seeds() {
   return {first, *rest == ':' ? std::strtoull(rest + 1, nullptr, 10) : 1};
 }
 
-bool Play(uint64_t seed, DiskFault fault, int nth, int* charged, int* crashes) {
+bool Play(uint64_t seed, DiskFault fault, int nth, int* charged, int* crashes,
+          int* owing = nullptr) {
   LedgerSimulation simulation(seed, fault, nth);
   for (const std::string& promise : simulation.Run()) {
     ADD_FAILURE() << "seed " << seed << ", fault " << static_cast<int>(fault) << " at " << nth
@@ -24,6 +25,7 @@ bool Play(uint64_t seed, DiskFault fault, int nth, int* charged, int* crashes) {
   }
   *charged += simulation.charged();
   *crashes += simulation.crashes();
+  if (owing != nullptr) *owing += simulation.owing();
   return simulation.fault_happened();
 }
 
@@ -33,17 +35,19 @@ TEST(LedgerSimulationTest, KeepsItsPromisesUnderEverySeed) {
                                    DiskFault::kTorn, DiskFault::kBusy};
   int charged = 0;
   int crashes = 0;
+  int owing = 0;
   uint64_t faults = 0;
   for (uint64_t seed = first; seed < first + count && !::testing::Test::HasFailure(); ++seed) {
     SeededRng draw(seed ^ 0x5eed);
     const DiskFault fault = kFaults[draw.Below(std::size(kFaults))];
     const int nth = 1 + static_cast<int>(draw.Below(120));
-    if (Play(seed, fault, nth, &charged, &crashes)) ++faults;
+    if (Play(seed, fault, nth, &charged, &crashes, &owing)) ++faults;
   }
   // All of it must be common, or the promises were kept by not being tried.
   if (count >= 100) {
     EXPECT_GT(charged, static_cast<int>(count));
     EXPECT_GT(crashes, static_cast<int>(count / 4));
+    EXPECT_GT(owing, static_cast<int>(count / 20));
     EXPECT_GT(faults, count / 4);
   }
 }

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 
 #include "base/secret.h"
 #include "base/time.h"
@@ -10,6 +11,9 @@
 #include "wire/sse_parser.h"
 
 namespace seekroute {
+
+// Whether something is charged that need not be.
+enum class ChargePolicy : uint8_t { kCharge, kFree };
 
 // Fixed for the life of a gateway.
 struct GatewayOptions {
@@ -36,6 +40,14 @@ struct GatewayOptions {
   bool credits = false;
   bool strict_bound = false;      // a hold counts a prompt by its bytes, not by its estimate
   int64_t max_output_tokens = 0;  // of one choice, whatever the client asks for; 0: the model's own
+  // Who pays for requests that came without a key, in process or with require_key off: with a line
+  // that never ends. Empty: nobody; they are not booked.
+  std::string local_org;
+  ChargePolicy on_client_abort = ChargePolicy::kCharge;  // of what a client that left was sent
+  // Of what was sent before a provider failed. Nothing was, nothing is charged.
+  ChargePolicy on_upstream_failure = ChargePolicy::kFree;
+  ChargePolicy on_missing_usage = ChargePolicy::kCharge;  // of a complete answer: our own count
+  int max_drains = 100;  // at once; more clients that leave have their upstreams cancelled
   Duration hold_timeout = Duration::Seconds(10);  // of the store; then 503
   // How long a finished answer waits for its settlement. Then the client gets its end, and the
   // store goes on behind.

@@ -116,12 +116,14 @@ Result<std::string> WriteQuote(const Admission& admission, std::string_view body
                                UnixSeconds now) {
   const Model& model = *admission.model;
   Extent extent = Measure(admission, body);
+  const SpendBound bound(admission.request, model, extent.prompt, options, now);
+  int64_t longest = bound.longest();
   if (const std::optional<Money>& max_cost = admission.request.max_cost) {
-    const SpendBound bound(admission.request, model, extent.prompt, options, now);
     const std::optional<int64_t> within = bound.Within(*max_cost);
     if (!within || *within < bound.least()) {
       return MaxCostExceeded(*max_cost, bound.At(bound.least()));
     }
+    longest = *within;
     if (!extent.images) extent.longest = std::min(extent.longest.value_or(*within), *within);
   }
   CostRange route;
@@ -163,6 +165,10 @@ Result<std::string> WriteQuote(const Admission& admission, std::string_view body
     out += "\"max_cost\":" + FormatUsd(*admission.request.max_cost) + ',';
   }
   AppendCosts(route, &out);
+  // What is set aside before it is sent: of a client that names no length at least `min`.
+  const int64_t least = admission.request.max_tokens ? longest : std::min(bound.least(), longest);
+  out += ",\"hold\":{\"min\":" + FormatUsd(bound.At(least));
+  out += ",\"max\":" + FormatUsd(bound.At(longest)) + '}';
   out += ",\"candidates\":[" + candidates + "],\"excluded\":[";
   for (size_t i = 0; i < model.excluded.size(); ++i) {
     out += i == 0 ? "{" : ",{";

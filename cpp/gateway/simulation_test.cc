@@ -20,6 +20,8 @@ TEST(SimulationTest, KeepsItsPromisesUnderEverySeed) {
   const auto [first, count] = Seeds();
   size_t answered = 0;
   size_t failed = 0;
+  size_t drained = 0;
+  size_t owed = 0;
   for (uint64_t seed = first; seed < first + count; ++seed) {
     Simulation simulation(seed);
     for (const std::string& promise : simulation.Run()) {
@@ -27,12 +29,16 @@ TEST(SimulationTest, KeepsItsPromisesUnderEverySeed) {
     }
     answered += simulation.answered();
     failed += simulation.failed();
+    drained += simulation.drained();
+    owed += simulation.owed();
     if (::testing::Test::HasFailure()) break;
   }
-  // Both kinds must be common, or the promises were kept by not being tried.
+  // All kinds must be common, or the promises were kept by not being tried.
   if (count >= 100) {
     EXPECT_GT(answered, count * 2);
     EXPECT_GT(failed, count * 2);
+    EXPECT_GT(drained, count / 50);
+    EXPECT_GT(owed, count / 50);
   }
 }
 

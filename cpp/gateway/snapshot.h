@@ -11,10 +11,17 @@
 
 namespace seekroute {
 
+// What becomes of a provider's answer when the client has left.
+enum class OnAbort : uint8_t {
+  kCancel,
+  kDrain,  // it is read to its end, for its usage: this provider charges for all of it anyway
+};
+
 struct Provider {
   std::string id;
   UpstreamSpec upstream;
   std::vector<std::string> headers;  // extra "Name: value" lines of this provider
+  OnAbort on_abort = OnAbort::kCancel;
 };
 
 // Immutable; thread-safe. An exchange keeps the one it started with.

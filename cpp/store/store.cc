@@ -10,6 +10,14 @@ std::string_view NameOf(Settlement settlement) {
   return kNames[static_cast<size_t>(settlement)];
 }
 
+Money ExchangeRow::Suspected() const {
+  Money sum;
+  for (const AttemptRow& attempt : tried) {
+    if (__builtin_add_overflow(sum.nano, attempt.suspected.nano, &sum.nano)) return kUnlimitedLine;
+  }
+  return sum;
+}
+
 // Not in the header: GCC 12 at -O3 inlines it into the caller, takes the observer for the caller
 // itself, and calls memcpy() in the place of its OnStored().
 void NullStore::Hold(StoreTicket ticket, const ExchangeRow&, const HoldRequest& request,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -19,6 +20,9 @@ struct AttemptRow {
   int status = 0;     // the upstream's; 0: none came
   std::string error;  // wire name; empty: it answered
   Duration waited;    // for the upstream
+  // What the provider may charge for it although it failed: an estimate, without a markup, and in
+  // no other figure of the row. The client never pays it.
+  Money suspected = {};
 };
 
 // How the charge of a request was found.
@@ -67,6 +71,9 @@ struct ExchangeRow {
   Duration total;
   Duration first_content;  // zero when there was none
   Duration overhead;       // total without the time spent waiting for the upstream
+
+  // Of all attempts.
+  Money Suspected() const;
 };
 
 using StoreTicket = uint64_t;
@@ -79,11 +86,15 @@ struct KeyLimit {
   UnixSeconds since;
 };
 
+// The credit line of an organization that may owe whatever it likes.
+inline constexpr Money kUnlimitedLine{std::numeric_limits<int64_t>::max()};
+
 // Money to set aside for a request before it is sent anywhere.
 struct HoldRequest {
   Money amount;    // the worst case
   Money at_least;  // less than this is of no use; == amount: all or nothing
   std::optional<KeyLimit> key_limit;
+  Money line = {};  // what the organization may owe at most; 0: prepaid
 };
 
 // What became of a HoldRequest.
@@ -92,8 +103,8 @@ struct HoldAnswer {
   // kStorageCorrupt are ours. Nothing is held unless it is ok.
   Status status;
   Money granted;    // of a hold that stands: min(amount, what was there)
-  Money available;  // to the organization before the hold, or left of the key's limit if that is
-                    // what was short
+  Money available;  // to the organization before the hold, its line included; or left of the
+                    // key's limit if that is what was short
   bool key_limited = false;
 };
 

@@ -42,13 +42,18 @@ void CreditStore::Hold(StoreTicket ticket, const ExchangeRow& row, const HoldReq
   if (request.at_least > request.amount || request.at_least < Money{}) {
     Complain(ticket, "asks for a hold that makes no sense");
   }
+  if (request.line < Money{}) Complain(ticket, "has a credit line below zero");
   Later([this, ticket, request] { CommitHold(ticket, request); });
 }
 
 void CreditStore::CommitHold(StoreTicket ticket, const HoldRequest& request) {
   Booking& booking = bookings_[ticket];
   HoldAnswer answer;
-  answer.available = balance_;
+  // A negative balance is what is owed: of the line, the rest may be.
+  const bool endless = balance_.nano > kUnlimitedLine.nano - request.line.nano;
+  const int64_t spendable = endless ? kUnlimitedLine.nano : balance_.nano + request.line.nano;
+  answer.available = {std::max<int64_t>(0, spendable)};
+  booking.asked = request;
   const int64_t second = clock_->Now().ns / 1'000'000'000;
   std::optional<ErrorCode> fault;
   if (faults_.full && second >= 5 && second < 10) fault = ErrorCode::kStorageFull;
@@ -56,7 +61,7 @@ void CreditStore::CommitHold(StoreTicket ticket, const HoldRequest& request) {
   if (request.key_limit) {
     const int64_t spent = paid_in_.nano - balance_.nano;
     const int64_t left = std::max<int64_t>(request.key_limit->limit.nano - spent, 0);
-    if (left < balance_.nano) {
+    if (left < answer.available.nano) {
       answer.available = {left};
       answer.key_limited = true;
     }
@@ -73,7 +78,9 @@ void CreditStore::CommitHold(StoreTicket ticket, const HoldRequest& request) {
     booking.state = State::kHeld;
     booking.held = answer.granted;
     balance_.nano -= answer.granted.nano;
-    if (balance_ < Money{}) Complain(ticket, "overspends");
+    if (answer.granted > Money{} && balance_.nano < -request.line.nano) {
+      Complain(ticket, "overspends");
+    }
   }
   if (booking.settles > 0) {
     if (booking.state == State::kHeld) return CommitSettle(ticket);
@@ -125,6 +132,11 @@ void CreditStore::CommitSettle(StoreTicket ticket) {
   booking.state = State::kSettled;
   balance_.nano += booking.held.nano - booking.charge.nano;
   TellStored(ticket, Status());
+}
+
+void CreditStore::ChargeBack(Money amount) {
+  balance_.nano -= amount.nano;
+  paid_in_.nano -= amount.nano;
 }
 
 std::vector<std::string> CreditStore::CheckAtRest() const {

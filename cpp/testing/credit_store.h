@@ -10,8 +10,9 @@
 
 namespace seekroute::testing {
 
-// One balance for every organization. It keeps the rules that a ledger keeps, so that a gateway
-// that breaks its own shows: what is not as it must be is a line in complaints().
+// One balance for every organization; below zero it is owed. It keeps the rules that a ledger
+// keeps, so that a gateway that breaks its own shows: what is not as it must be is a line in
+// complaints().
 class CreditStore : public Store {
  public:
   struct Faults {
@@ -25,6 +26,7 @@ class CreditStore : public Store {
     State state = State::kAsked;
     bool never_held = false;  // Settle() without a Hold()
     Money held;
+    HoldRequest asked;
     Money charge;
     Money overrun;
     int settles = 0;  // calls
@@ -49,6 +51,8 @@ class CreditStore : public Store {
   const std::map<StoreTicket, Booking>& bookings() const { return bookings_; }
   const Booking* Find(StoreTicket ticket) const;
   Money balance() const { return balance_; }
+  // A payment was reversed: the balance may go below zero, whatever is held.
+  void ChargeBack(Money amount);
   const std::vector<std::string>& complaints() const { return complaints_; }
 
   // What must hold when nothing runs any more.
@@ -65,7 +69,7 @@ class CreditStore : public Store {
   const VirtualClock* const clock_;
   SeededRng* const rng_;
   Money balance_;
-  const Money paid_in_;
+  Money paid_in_;
   const Faults faults_;
   std::map<StoreTicket, Booking> bookings_;
   std::map<StoreTicket, StoreObserver*> observers_;

@@ -9,6 +9,7 @@ constexpr ExchangeId kClients = 10;
 constexpr size_t kMostEvents = 100'000;
 constexpr int64_t kInputNano = 1000;  // a token
 constexpr int64_t kOutputNano = 2000;
+constexpr Money kReversed{-1'500'000};               // by a chargeback, in some runs
 constexpr Duration kBusiest = Duration::Seconds(8);  // in which all clients come
 
 std::string TagOf(std::string_view body) {
@@ -98,7 +99,12 @@ LedgerSimulation::LedgerSimulation(uint64_t seed, DiskFault fault, int nth)
   FaultyVfs::Get().Repair();
   options_.credits = true;
   options_.strict_bound = rng_.OneIn(4);
-  keys_.Put(HmacSha256(Secret("pepper"), "good"), {.key_id = "k", .org_id = "o"});
+  const auto draw = [this] { return rng_.OneIn(2) ? ChargePolicy::kCharge : ChargePolicy::kFree; };
+  options_.on_client_abort = rng_.OneIn(4) ? ChargePolicy::kFree : ChargePolicy::kCharge;
+  options_.on_upstream_failure = draw();
+  const Money lines[] = {{}, {}, {2'000'000}, kUnlimitedLine};
+  keys_.Put(HmacSha256(Secret("pepper"), "good"),
+            {.key_id = "k", .org_id = "o", .credit_line = lines[rng_.Below(4)]});
   auto snapshot = std::make_shared<Snapshot>();
   snapshot->profiles.emplace("seekroute", Profile());
   snapshot->default_profile = "seekroute";
@@ -113,6 +119,7 @@ LedgerSimulation::LedgerSimulation(uint64_t seed, DiskFault fault, int nth)
     Provider provider;
     provider.id = "p" + std::to_string(i);
     provider.upstream.base_url = "https://" + provider.id;
+    if (rng_.OneIn(2)) provider.on_abort = OnAbort::kDrain;
     snapshot->providers.push_back(std::move(provider));
     model.endpoints.push_back({i, "up", price});
   }
@@ -159,6 +166,7 @@ void LedgerSimulation::OpenGateway() {
                                                    .rng = &rng_,
                                                    .keys = &keys_,
                                                    .idempotency = idempotency_.get(),
+                                                   .drains = &drains_,
                                                    .store = store_.get(),
                                                    .transport = transport_.get(),
                                                    .mailbox = mailbox_.get(),
@@ -230,6 +238,15 @@ void LedgerSimulation::AddClients() {
         if (engine_) engine_->Cancel(id);
       });
     }
+  }
+  if (rng_.OneIn(3)) {
+    agenda_.After(rng_.UpTo(kBusiest), [this] {
+      if (!ledger_) return;
+      const LedgerOrder order{LedgerOrder::Kind::kChargeback, "c", "o", {}, kReversed, {}};
+      ledger_->writer().Order(order, [this](const OrderAnswer& answer) {
+        reversed_ = reversed_ || answer.status.ok();
+      });
+    });
   }
   if (rng_.OneIn(2)) agenda_.After(rng_.UpTo(kBusiest), [this] { Die(); });
   // A disk that was full has room again.
@@ -358,8 +375,12 @@ void LedgerSimulation::Check() {
     Expect(state == "expired" || seen.settle_asked, generation, "nobody ends what was not ended");
     Expect(!seen.sent || seen.held, generation, "what was sent was held");
   }
-  Expect(balance.available + charged == paid_in_.nano, "any",
+  const int64_t cash = -reader->Balance("")->cash;
+  Expect(cash == paid_in_.nano + kReversed.nano || (cash == paid_in_.nano && !reversed_), "any",
+         "L12: an acknowledged order is in the journal");
+  Expect(balance.available + balance.debt + charged == cash, "any",
          "L4: nothing is lost and nothing made");
+  if (balance.debt < 0) ++owing_;
 }
 
 }  // namespace seekroute::testing

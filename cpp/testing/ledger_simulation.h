@@ -31,6 +31,7 @@ class LedgerSimulation {
   bool fault_happened() const { return fault_happened_; }
   int charged() const { return charged_; }  // requests that were settled at a price
   int crashes() const { return crashes_; }
+  int owing() const { return owing_; }  // runs whose organization owes at the end
 
  private:
   class WatchedStore;
@@ -67,6 +68,7 @@ class LedgerSimulation {
   GatewayOptions options_;
   KeyRing keys_;
   Stats stats_;
+  DrainSlots drains_{2};
   LedgerFolder folder_;
   const DiskFault fault_;
   const int nth_;
@@ -84,12 +86,14 @@ class LedgerSimulation {
   std::unique_ptr<Engine> engine_;
 
   Money paid_in_;
+  bool reversed_ = false;                          // a part of it, durably
   std::map<std::string, Seen> requests_;           // by generation id
   std::map<ExchangeId, std::string> generations_;  // of this life
   std::vector<std::string> broken_;
   bool fault_happened_ = false;
   int charged_ = 0;
   int crashes_ = 0;
+  int owing_ = 0;
 };
 
 }  // namespace seekroute::testing

@@ -16,6 +16,14 @@ namespace seekroute::testing {
 
 class Simulation {
  public:
+  static constexpr size_t kWindow = 400;
+  static constexpr size_t kLargestPiece = 300;  // that an upstream sends at once
+  static constexpr int64_t kOutputNano = 2000;  // a token
+  // Most clients come before it, and many of their answers end after it.
+  static constexpr UnixSeconds kPriceChange{1'800'000'008};
+  // Bookkeeping at the same instant is not a delay; a second is far more than any timer's slack.
+  static constexpr Duration kSlack = Duration::Seconds(1);
+
   explicit Simulation(uint64_t seed);
 
   // Every client that waits goes away after that many events of the run.
@@ -31,6 +39,8 @@ class Simulation {
   uint64_t fingerprint() const { return fingerprint_; }
   size_t answered() const { return answered_; }
   size_t failed() const { return failed_; }
+  size_t drained() const { return drained_; }  // answers read to their end for nobody
+  size_t owed() const { return owed_; }        // holds that were granted on credit
 
  private:
   struct Client {
@@ -40,10 +50,12 @@ class Simulation {
     bool include_usage = false;
     bool cancelled = false;
     bool dawdles = false;
+    bool local = false;      // comes without a key
     int64_t max_tokens = 0;  // 0: not said
     TimePoint submitted;
     TimePoint ended = TimePoint::Never();
     TimePoint cancelled_at = TimePoint::Never();
+    size_t received_by_then = 0;
     std::shared_ptr<FlowWindow> window;
     int heads = 0;
     int ends = 0;
@@ -54,6 +66,7 @@ class Simulation {
     ExchangeRow row;
   };
 
+  void DrawPolicies();
   std::shared_ptr<const Snapshot> MakeSnapshot();
   UpstreamScript Direct(const TransportRequest& request);
   UpstreamScript StreamScript(const std::string& tag);
@@ -64,6 +77,12 @@ class Simulation {
   void Abort(ExchangeId id);
   void CheckLastByte(ExchangeId id, const Client& client);
   void CheckMoney(ExchangeId id, const Client& client, std::vector<std::string>* broken) const;
+  void CheckAttempts(ExchangeId id, const Client& client,
+                     const std::vector<const SeenTransfer*>& attempts,
+                     std::vector<std::string>* broken) const;
+  bool IsBooked(const Client& client) const;
+  bool MayDrain(const Client& client) const;
+  std::vector<const SeenTransfer*> AttemptsOf(ExchangeId id) const;
   void SubmitClient(ExchangeId id);
   void Deliver();
   void Take(ExchangeId id, size_t size);
@@ -76,6 +95,10 @@ class Simulation {
   GatewayOptions options_;
   KeyRing keys_;
   IdempotencyTable idempotency_{100};
+  const uint64_t most_drains_;
+  DrainSlots drains_;
+  Money credit_line_;  // of the key
+  bool key_limited_ = false;
   Mailbox mailbox_;
   Stats stats_;
   CreditStore store_;
@@ -86,6 +109,8 @@ class Simulation {
   uint64_t fingerprint_ = 1469598103934665603u;
   size_t answered_ = 0;
   size_t failed_ = 0;
+  size_t drained_ = 0;
+  size_t owed_ = 0;
   size_t events_ = 0;
   size_t abort_at_ = 0;             // 0: nobody
   std::vector<std::string> early_;  // promises broken while it ran

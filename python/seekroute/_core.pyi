@@ -76,6 +76,10 @@ class Record:
         """What the provider charges: the cost without the operator's markup."""
 
     @property
+    def suspected_nano(self) -> int:
+        """What providers may charge for attempts that failed: an estimate, in no other figure."""
+
+    @property
     def created(self) -> int: ...
     @property
     def total_ms(self) -> float: ...
@@ -204,7 +208,7 @@ class LedgerFile:
         """org, available, held, debt; by name."""
 
     def generation(self, id: str) -> Row | None:
-        """One request by its generation id, with its `attempts`."""
+        """One request by its generation id, with its `attempts` and what was `refunded`."""
 
     def rows(
         self, *, org: str = "", key: str = "", before: int | None = None, limit: int = 100
@@ -215,6 +219,28 @@ class LedgerFile:
         self, *, org: str = "", key: str = "", since: int = 0, until: int | None = None
     ) -> list[Row]:
         """Sums by UTC day, key and model, of the days of two Unix times, both included."""
+
+    def days(
+        self,
+        org: str,
+        *,
+        key: str = "",
+        by_key: bool = False,
+        first: int,
+        last: int,
+        limit: int,
+        offset: int = 0,
+    ) -> list[Row]:
+        """Sums of one organization by UTC day, model and perhaps key, of the days from `first` to
+        `last`, which are counted from 1970."""
+
+    def account(self, org: str) -> Row:
+        """available, held, debt (<= 0), charged, refunded: as of one moment."""
+
+    def key_use(
+        self, org: str, key: str, *, day: int, week: int, month: int, window: int
+    ) -> dict[str, int]:
+        """total, daily, weekly, monthly, window and held, each since a day counted from 1970."""
 
     def entries(self, after: int = 0, limit: int = 1000) -> list[Row]:
         """Journal entries in order; the last one's `seq` as `after` gives the next page."""

@@ -26,6 +26,10 @@ FILE_NAME: Final = "ledger.db"
 
 _USD: Final = 10**9
 _MOST_USD: Final = 10**9  # a bound on sense: more is a slip of the hand
+# Says so where a number has more digits than it can keep, instead of rounding.
+_EXACT: Final = decimal.Context(
+    prec=60, traps=[decimal.InvalidOperation, decimal.Inexact, decimal.Overflow]
+)
 _PAGE: Final = 1000
 
 Row = dict[str, Any]
@@ -102,12 +106,14 @@ def nano(text: str) -> int:
     (12500000000, -1)
     """
     try:
-        amount = decimal.Decimal(text.strip())
+        amount = _EXACT.create_decimal(text.strip())
+    except decimal.Inexact:
+        raise ValueError(f"{text!r} has more digits than an amount") from None
     except decimal.InvalidOperation:
         raise ValueError(f"{text!r} is not an amount: expected USD, such as 12.50") from None
-    if not amount.is_finite() or abs(amount) > _MOST_USD:
+    if not amount.is_finite() or not -_MOST_USD <= amount <= _MOST_USD:
         raise ValueError(f"{text!r} is not an amount between -{_MOST_USD} and {_MOST_USD} USD")
-    scaled = amount.scaleb(9)
+    scaled = amount.scaleb(9, _EXACT)
     if scaled != scaled.to_integral_value():
         raise ValueError(f"{text!r} has more than nine places: the smallest amount is 0.000000001")
     return int(scaled)
@@ -213,7 +219,7 @@ class Ledger:
         return {row["org"]: Balance(row["available"], row["held"], -row["debt"]) for row in rows}
 
     def generation(self, id: str) -> Row | None:
-        """One request with its `attempts`; None where it is unknown."""
+        """One request with its `attempts` and what was `refunded`; None where it is unknown."""
         with _translated():
             return self._file.generation(id)
 
@@ -230,6 +236,52 @@ class Ledger:
         """Sums by UTC day, key and model, of the days of two Unix times, both included."""
         with _translated():
             return self._file.activity(org=org, key=key, since=since, until=until)
+
+    def account(self, org: str) -> Row:
+        """Its `available`, `held` and `owed`, and what it was `charged` and `refunded` in all: as
+        of one moment. What it ever paid in or was given is
+        `available + held - owed + charged - refunded`."""
+        with _translated():
+            row = self._file.account(org)
+        row["owed"] = -row.pop("debt")
+        return row
+
+    def key_use(
+        self, org: str, key: str, *, day: int, week: int, month: int, window: int
+    ) -> dict[str, int]:
+        """What requests of one key were charged, refunds not taken off, and what is held for them.
+
+        Args:
+            day: the day from which `daily` is summed, counted from 1970 in UTC; so `week` for
+                `weekly`, `month` for `monthly`, and `window` for `window` and `held`.
+
+        Returns:
+            These, and the `total`.
+        """
+        with _translated():
+            return self._file.key_use(org, key, day=day, week=week, month=month, window=window)
+
+    def days(
+        self,
+        org: str,
+        *,
+        key: str = "",
+        by_key: bool = False,
+        first: int,
+        last: int,
+        limit: int,
+        offset: int = 0,
+    ) -> list[Row]:
+        """Sums by UTC day and model, and by key where asked, oldest first, of one organization.
+
+        Args:
+            first: the first day, counted from 1970; `last` is included.
+            limit: rows at most, 1 to 10,000; `offset` are skipped.
+        """
+        with _translated():
+            return self._file.days(
+                org, key=key, by_key=by_key, first=first, last=last, limit=limit, offset=offset
+            )
 
     def entries(self, after: int = 0) -> Iterator[Row]:
         """Journal entries in order, read in pages."""

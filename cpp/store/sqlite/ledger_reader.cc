@@ -20,7 +20,8 @@ constexpr int64_t kAny = std::numeric_limits<int64_t>::max();
   "CASE r.state WHEN 0 THEN 'held' WHEN 1 THEN 'settled' WHEN 2 THEN 'voided' ELSE 'expired' "  \
   "END AS state, o.text AS org, k.text AS key, rm.text AS requested_model, m.text AS model, "   \
   "p.text AS provider, pr.text AS price_revision, r.created, r.ended, r.held, r.cost, "         \
-  "r.upstream_cost, r.lost_bound, "                                                             \
+  "r.upstream_cost, coalesce((SELECT sum(a.suspected) FROM attempt a "                          \
+  "WHERE a.request = r.n), 0) AS suspected_cost, r.lost_bound, "                                \
   "CASE r.settlement WHEN 0 THEN 'exact' WHEN 1 THEN 'estimated' WHEN 2 THEN 'partial' "        \
   "WHEN 3 THEN 'cancelled' WHEN 4 THEN 'failed' WHEN 5 THEN 'free' END AS settlement, "         \
   "r.status, e.text AS error, f.text AS finish_reason, t.text AS service_tier, "                \
@@ -62,6 +63,12 @@ Result<LedgerRows> LedgerReader::Collect(Result<Statement> statement) {
   }
   if (code != SQLITE_DONE) return db_.LastError("reading");
   return rows;
+}
+
+Result<LedgerRow> LedgerReader::CollectOne(Result<Statement> statement) {
+  Result<LedgerRows> rows = Collect(std::move(statement));
+  if (!rows) return rows.error();
+  return std::move(rows->front());  // of sums there is always one row
 }
 
 Result<Postings> LedgerReader::Balance(std::string_view org) {
@@ -109,11 +116,61 @@ Result<std::optional<LedgerRow>> LedgerReader::Generation(std::string_view id) {
 
 Result<LedgerRows> LedgerReader::Attempts(std::string_view generation) {
   Result<Statement> statement = db_.Prepare(
-      "SELECT p.text AS provider, a.status, e.text AS error, a.waited_us FROM request r "
+      "SELECT p.text AS provider, a.status, e.text AS error, a.waited_us, a.suspected "
+      "FROM request r "
       "JOIN attempt a ON a.request = r.n JOIN name p ON p.n = a.provider "
       "JOIN name e ON e.n = a.error WHERE r.generation = ? ORDER BY a.place");
   if (statement) statement->Bind(generation);
   return Collect(std::move(statement));
+}
+
+Result<int64_t> LedgerReader::Refunded(std::string_view generation) {
+  Result<Statement> statement = db_.Prepare(
+      "SELECT (SELECT coalesce(sum(e.available + e.debt), 0) FROM request r JOIN entry e "
+      "ON e.request = r.n "
+      "AND e.kind = 7 WHERE r.generation = ?1) + (SELECT coalesce(sum(available + debt), 0) "
+      "FROM past_order WHERE kind = 7 AND generation = ?1)");
+  if (!statement) return statement.error();
+  if (statement->Bind(generation).Step() != SQLITE_ROW) return db_.LastError("reading");
+  const int64_t sum = statement->Int(0);
+  statement->Reset();
+  return sum;
+}
+
+Result<LedgerRow> LedgerReader::Account(std::string_view org) {
+  // One statement sees one moment. A refund is found by the index of refunds, of which there are
+  // few, and what was charged by the totals of days: neither by the journal.
+  Result<Statement> statement = db_.Prepare(
+      "WITH o(n) AS (SELECT n FROM name WHERE text = ?1), part(available, held, debt) AS "
+      "(SELECT available, held, debt FROM account WHERE org = (SELECT n FROM o) "
+      "UNION ALL " SR_TAIL("available, held, debt")
+      " AND org = (SELECT n FROM o)), refund(amount) AS "
+      "(SELECT available + debt FROM entry INDEXED BY refund_by_request "
+      "WHERE kind = 7 AND org = (SELECT n FROM o) UNION ALL SELECT available + debt FROM past_order "
+      "WHERE kind = 7 AND org = (SELECT n FROM o)) "
+      "SELECT coalesce(sum(available), 0) AS available, coalesce(sum(held), 0) AS held, "
+      "coalesce(sum(debt), 0) AS debt, (SELECT coalesce(sum(cost), 0) FROM day_total "
+      "WHERE org = (SELECT n FROM o)) AS charged, "
+      "(SELECT coalesce(sum(amount), 0) FROM refund) AS refunded FROM part");
+  if (statement) statement->Bind(org);
+  return CollectOne(std::move(statement));
+}
+
+Result<LedgerRow> LedgerReader::KeyUse(std::string_view org, std::string_view key,
+                                       const KeyDays& days) {
+  Result<Statement> statement = db_.Prepare(
+      "WITH o(n) AS (SELECT n FROM name WHERE text = ?1), k(n) AS (SELECT n FROM name "
+      "WHERE text = ?2) SELECT coalesce(sum(cost), 0) AS total, "
+      "coalesce(sum(cost) FILTER (WHERE day >= ?3), 0) AS daily, "
+      "coalesce(sum(cost) FILTER (WHERE day >= ?4), 0) AS weekly, "
+      "coalesce(sum(cost) FILTER (WHERE day >= ?5), 0) AS monthly, "
+      "coalesce(sum(cost) FILTER (WHERE day >= ?6), 0) AS window, "
+      "(SELECT coalesce(sum(held), 0) FROM request INDEXED BY request_held "
+      "WHERE state = 0 AND org = (SELECT n FROM o) "
+      "AND key = (SELECT n FROM k) AND created >= ?6 * 86400) AS held FROM day_total "
+      "WHERE org = (SELECT n FROM o) AND key = (SELECT n FROM k)");
+  if (statement) statement->Bind(org, key, days.day, days.week, days.month, days.window);
+  return CollectOne(std::move(statement));
 }
 
 Result<LedgerRows> LedgerReader::Requests(const RowFilter& filter) {
@@ -136,13 +193,31 @@ Result<LedgerRows> LedgerReader::Activity(const DayFilter& filter) {
   Result<Statement> statement = db_.Prepare(
       "SELECT d.day * 86400 AS day, o.text AS org, k.text AS key, m.text AS model, d.requests, "
       "d.failed, d.prompt_tokens, d.completion_tokens, d.cached_tokens, d.reasoning_tokens, "
-      "d.cost, d.upstream_cost FROM day_total d JOIN name o ON o.n = d.org "
+      "d.cost, d.upstream_cost, d.suspected_cost FROM day_total d JOIN name o ON o.n = d.org "
       "JOIN name k ON k.n = d.key JOIN name m ON m.n = d.model "
       "WHERE (?1 = '' OR o.text = ?1) AND (?2 = '' OR k.text = ?2) AND d.day BETWEEN ?3 AND ?4 "
       "ORDER BY d.day, o.text, k.text, m.text");
   if (statement) {
     statement->Bind(filter.org, filter.key, filter.from / kSecondsPerDay,
                     filter.until.value_or(kAny) / kSecondsPerDay);
+  }
+  return Collect(std::move(statement));
+}
+
+Result<LedgerRows> LedgerReader::Days(const DayPage& page) {
+  Result<Statement> statement = db_.Prepare(
+      "SELECT d.day * 86400 AS day, CASE WHEN ?3 THEN k.text ELSE '' END AS key, m.text AS model, "
+      "sum(d.requests) AS requests, sum(d.failed) AS failed, "
+      "sum(d.prompt_tokens) AS prompt_tokens, sum(d.completion_tokens) AS completion_tokens, "
+      "sum(d.cached_tokens) AS cached_tokens, sum(d.reasoning_tokens) AS reasoning_tokens, "
+      "sum(d.cost) AS cost FROM day_total d JOIN name k ON k.n = d.key "
+      "JOIN name m ON m.n = d.model WHERE d.org = (SELECT n FROM name WHERE text = ?1) "
+      "AND (?2 = '' OR k.text = ?2) AND d.day BETWEEN ?4 AND ?5 "
+      "GROUP BY d.day, CASE WHEN ?3 THEN d.key END, d.model "
+      "ORDER BY d.day, m.text, CASE WHEN ?3 THEN k.text END LIMIT ?6 OFFSET ?7");
+  if (statement) {
+    statement->Bind(page.org, page.key, int64_t{page.by_key ? 1 : 0}, page.from, page.to,
+                    page.limit, page.offset);
   }
   return Collect(std::move(statement));
 }

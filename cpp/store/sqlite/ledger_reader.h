@@ -43,6 +43,27 @@ struct DayFilter {
   std::optional<int64_t> until;  // last second, by whole UTC days; both included
 };
 
+// One page of the sums of one organization by day and model. From day to day, both included,
+// counted from 1970 in UTC.
+struct DayPage {
+  std::string org;
+  std::string key;      // empty: all of its keys
+  bool by_key = false;  // whether the sums of different keys stay apart
+  int64_t from = 0;
+  int64_t to = 0;
+  int64_t limit = 100;
+  int64_t offset = 0;
+};
+
+// The days, counted from 1970 in UTC, from which the charges of a key are summed. The live holds
+// are those of requests that were created on the `window`'s first day or later.
+struct KeyDays {
+  int64_t day = 0;
+  int64_t week = 0;
+  int64_t month = 0;
+  int64_t window = 0;
+};
+
 // Not thread-safe. Memory is bounded by the rows that are asked for.
 class LedgerReader {
  public:
@@ -56,10 +77,19 @@ class LedgerReader {
   // The request of a generation id with its attempts as a list of rows; nothing when unknown.
   Result<std::optional<LedgerRow>> Generation(std::string_view id);
   Result<LedgerRows> Attempts(std::string_view generation);
+  // What was given back of its charge.
+  Result<int64_t> Refunded(std::string_view generation);
   // Newest first. `n` pages on.
   Result<LedgerRows> Requests(const RowFilter& filter);
   // Sums by day, key and model, oldest first.
   Result<LedgerRows> Activity(const DayFilter& filter);
+  Result<LedgerRows> Days(const DayPage& page);
+  // available, held, debt, and what was charged and refunded in all: of one organization, in time
+  // that grows with its days and all refunds, not with its entries.
+  Result<LedgerRow> Account(std::string_view org);
+  // total, daily, weekly, monthly and window: what requests of a key were charged; held: what is
+  // set aside for those that run. Refunds are not taken off, as they are not off its limit.
+  Result<LedgerRow> KeyUse(std::string_view org, std::string_view key, const KeyDays& days);
   // At most `limit` entries after `seq`, in order.
   Result<LedgerRows> Entries(int64_t after, int64_t limit);
 
@@ -71,6 +101,7 @@ class LedgerReader {
  private:
   explicit LedgerReader(Database db) : db_(std::move(db)) {}
   Result<LedgerRows> Collect(Result<Statement> statement);
+  Result<LedgerRow> CollectOne(Result<Statement> statement);
 
   Database db_;
 };

@@ -81,6 +81,7 @@ Status LedgerWriter::Start() {
       &wal_pages_);
   if (Status loaded = Load(); !loaded.ok()) return loaded;
   if (Status expired = ExpireOrphans(); !expired.ok()) return expired;
+  Publish();
   if (options_.own_thread) thread_ = std::thread([this] { Run(); });
   started_ = true;
   return Status();

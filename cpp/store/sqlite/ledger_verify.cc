@@ -89,6 +89,9 @@ class Verifier {
     if (balance.available < 0) Break("L2", seq, "more is spent than is available");
     if (balance.held < 0) Break("L2", seq, "more is given back than is held");
     if (balance.debt > 0) Break("L2", seq, "more is repaid than is owed");
+    if (balance.available > 0 && balance.debt < 0) {
+      Break("L2", seq, "something is available while something is owed");
+    }
     if (row.Int(2) != 0 && kind != EntryKind::kOpening) CheckOfRequest(row, kind, seq, p);
     if (kind == EntryKind::kRefund && row.IsNull(10)) Break("L11", seq, "of an unknown request");
     settled_ = kind == EntryKind::kSettle ? row.Int(10) : 0;
@@ -101,7 +104,8 @@ class Verifier {
     if (kind == EntryKind::kHold) {
       ++holds_;
       if (row.Int(13) != seq) Break("L5", seq, "its request has another hold");
-      if (p.held != held || p.available != -held) Break("L3", seq, "its request holds another sum");
+      if (p.held != held || p.available + p.debt != -held)
+        Break("L3", seq, "its request holds another sum");
       return;
     }
     if (kind == EntryKind::kOverrun) {
@@ -169,8 +173,9 @@ class Verifier {
     }
     const int64_t refunded = Ask(
         "SELECT coalesce((SELECT max(e.seq) FROM entry e JOIN request r ON r.n = e.request "
-        "WHERE e.kind = 7 GROUP BY e.request HAVING sum(e.available) + coalesce((SELECT "
-        "sum(p.available) FROM past_order p WHERE p.kind = 7 AND p.generation = r.generation), 0) "
+        "WHERE e.kind = 7 GROUP BY e.request HAVING sum(e.available + e.debt) + coalesce((SELECT "
+        "sum(p.available + p.debt) FROM past_order p WHERE p.kind = 7 AND p.generation = "
+        "r.generation), 0) "
         "> max(r.cost)), 0)");
     if (refunded != 0) Break("L11", refunded, "more is refunded than was charged");
     const int64_t twice =

@@ -20,7 +20,7 @@ bool IsTransient(int code) {
 
 Error Refusal(LedgerResult result, const std::string& org) {
   const std::string why = result == LedgerResult::kDebt
-                              ? " owes money; a top-up repays the debt first"
+                              ? " owes as much as it may; a top-up repays the debt first"
                               : " has too little credit; top up, or ask for fewer tokens";
   return MakeError(ErrorCode::kInsufficientCredits, "organization " + org + why);
 }
@@ -230,6 +230,7 @@ int LedgerWriter::Commit(const Batch& batch) {
         ledger_->Release();
         journal_->OnCommit();
         ++commits_;
+        Publish();
         return SQLITE_OK;
       }
     }
@@ -238,6 +239,22 @@ int LedgerWriter::Commit(const Batch& batch) {
   Undo(mark);
   if (!IsTransient(code)) FailStop(*error);
   return code;
+}
+
+LedgerWriter::Figures LedgerWriter::figures() const {
+  return {ready(),           commits_.load(), waiting_count_.load(), live_holds_.load(),
+          {revenue_.load()}, {-loss_.load()}, {drift_.load()}};
+}
+
+void LedgerWriter::Publish() {
+  live_holds_.store(ledger_->holds().size());
+  revenue_.store(ledger_->operator_balance().revenue);
+  loss_.store(ledger_->operator_balance().loss);
+  // It looks at every organization, so not with every commit.
+  const TimePoint now = clock_->Now();
+  if (now < drift_at_ + Duration::Seconds(1)) return;
+  drift_at_ = now;
+  drift_.store(ledger_->Drift().nano);
 }
 
 void LedgerWriter::Undo(size_t mark) {
@@ -303,7 +320,7 @@ void LedgerWriter::ApplyHold(Operation* operation) {
   }
   journal_->SetRow(&row);
   const Ledger::HoldResult held =
-      ledger_->Hold(row.generation_id, row.org_id, amount, request.at_least, Now());
+      ledger_->Hold(row.generation_id, row.org_id, amount, request.at_least, request.line, Now());
   journal_->SetRow(nullptr);
   answer.available = held.available;
   switch (held.result) {

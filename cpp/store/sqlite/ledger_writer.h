@@ -7,6 +7,7 @@
 #include <condition_variable>
 #include <deque>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -19,27 +20,11 @@
 #include "base/time.h"
 #include "billing/ledger.h"
 #include "store/sqlite/database.h"
+#include "store/sqlite/ledger_order.h"
 #include "store/sqlite/sqlite_journal.h"
 #include "store/store.h"
 
 namespace seekroute {
-
-// What an operator does to an account. `id` makes it happen once.
-struct LedgerOrder {
-  enum class Kind : uint8_t { kTopup, kAdjust, kChargeback, kRefund };
-  Kind kind = Kind::kTopup;
-  std::string id;
-  std::string org;      // not of a refund
-  std::string request;  // generation id, of a refund
-  Money amount;
-  std::string note;  // why, of an adjustment
-};
-
-struct OrderAnswer {
-  Status status;  // ok: `result` says what became of it
-  LedgerResult result = LedgerResult::kInvalid;
-  Postings balance;  // of the organization, afterwards
-};
 
 // Thread-safe but for Open() and the destructor.
 class LedgerWriter {
@@ -61,6 +46,15 @@ class LedgerWriter {
   // kAtFlush: the caller asks for more at once, and then calls Flush(). The thread may begin
   // before, should something else wake it.
   enum class Wake : uint8_t { kNow, kAtFlush };
+  // For metrics: as of the last commit, `drift` at most a second older.
+  struct Figures {
+    bool ready = false;
+    uint64_t commits = 0;
+    size_t waiting_settles = 0;  // that the disk could not take yet
+    size_t live_holds = 0;
+    Money revenue, loss;  // the operator's; the loss as what it lost
+    Money drift;          // the sum of all accounts, which is 0
+  };
 
   static constexpr size_t kMostInBatch = 1024;
   static constexpr size_t kMostQueued = 65'536;          // past it holds and orders are refused
@@ -101,6 +95,7 @@ class LedgerWriter {
   // Why, when not ready().
   Status health() const;
   uint64_t commits() const { return commits_.load(); }
+  Figures figures() const;
   size_t expired_at_start() const { return expired_at_start_; }
   const std::string& path() const { return options_.path; }
 
@@ -151,6 +146,7 @@ class LedgerWriter {
   void Answer(Operation* operation);
   void Refuse(Operation* operation, const Error& error);
   void FailStop(const Error& error);
+  void Publish();
   UnixMillis Now();
   void Close();
 
@@ -176,6 +172,9 @@ class LedgerWriter {
   std::atomic<bool> failed_{false};
   std::atomic<uint64_t> commits_{0};
   std::atomic<size_t> waiting_count_{0};
+  std::atomic<size_t> live_holds_{0};
+  std::atomic<int64_t> revenue_{0}, loss_{0}, drift_{0};
+  TimePoint drift_at_ = {std::numeric_limits<int64_t>::min() / 2};  // the writer's thread
 
   mutable std::mutex mu_;
   std::condition_variable wake_;                  // the writer

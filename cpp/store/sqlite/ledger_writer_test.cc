@@ -227,6 +227,9 @@ TEST_F(LedgerWriterTest, VerifyNamesTheFirstBrokenRule) {
       {"INSERT INTO entry SELECT 6, 8, 'x', org, NULL, -1000, 0, 0, 0, 0, 1000, at, NULL FROM "
        "entry WHERE seq = 5",
        "L2 at 6"},
+      {"INSERT INTO entry SELECT 6, 8, 'x', org, NULL, 0, 0, -1, 0, 0, 1, at, NULL FROM entry "
+       "WHERE seq = 5",
+       "L2 at 6: something is available while something is owed"},
       {"INSERT INTO entry SELECT 6, 7, 'r', org, request, 51, 0, 0, 0, -51, 0, at, NULL FROM entry "
        "WHERE seq = 3",
        "L11 at 6"},
@@ -329,7 +332,8 @@ TEST_F(LedgerWriterTest, PrunesALongJournalInSteps) {
       const std::string id = "gen-" + std::to_string(i);
       const ExchangeRow row = RowOf(id);
       journal->SetRow(&row);
-      EXPECT_EQ(ledger->Hold(id, "org", {5}, {5}, {1'800'000'000'000}).result, LedgerResult::kOk);
+      EXPECT_EQ(ledger->Hold(id, "org", {5}, {5}, {}, {1'800'000'000'000}).result,
+                LedgerResult::kOk);
       EXPECT_EQ(ledger->Settle(id, {i % 1000 == 0 ? 6 : 0}, {1'800'000'000'000}),
                 LedgerResult::kOk);
       journal->SetRow(nullptr);
@@ -373,7 +377,12 @@ TEST_F(LedgerWriterTest, PruningWhileRequestsRunKeepsEveryRule) {
     const uint64_t dice = rng.Next() % 10;
     if (dice < 4) {
       const std::string id = "gen-" + std::to_string(i);
-      if (HoldNow(writer(), id, 100).status.ok()) live.push_back(id);
+      const HoldRequest request{{100}, {100}, {}, {rng.OneIn(2) ? 400 : 0}};
+      if (HoldNow(writer(), RowOf(id), request).status.ok()) live.push_back(id);
+    } else if (dice < 6 && rng.OneIn(8)) {
+      const auto amount = static_cast<int64_t>(rng.Below(700)) - 350;
+      OrderNow(writer(),
+               {LedgerOrder::Kind::kChargeback, "c" + std::to_string(i), "org", {}, {amount}, {}});
     } else if (dice < 8 && !live.empty()) {
       const size_t which = rng.Next() % live.size();
       Settle(AnsweredRow(live[which], static_cast<int64_t>(rng.Next() % 4)));
@@ -399,6 +408,73 @@ TEST_F(LedgerWriterTest, PruningWhileRequestsRunKeepsEveryRule) {
       ASSERT_EQ(BrokenRule(folder_.file()), "");
     }
   }
+}
+
+TEST_F(LedgerWriterTest, ACreditLineIsOwedAndRepaidFirst) {
+  TopupNow(writer(), "manual:1", 100);
+  const HoldRequest request{{250}, {200}, {}, {120}};
+  const HoldAnswer held = HoldNow(writer(), RowOf("gen-1"), request);
+  EXPECT_EQ(held.granted.nano, 220);
+  EXPECT_EQ(held.available.nano, 220);
+  EXPECT_EQ(Balance(), (Postings{0, 220, -120, 0, 0, 0}));
+  const HoldAnswer refused = HoldNow(writer(), RowOf("gen-2"), {{1}, {1}, {}, {120}});
+  EXPECT_EQ(refused.status.error().code, ErrorCode::kInsufficientCredits);
+  EXPECT_NE(refused.status.error().message.find("owes"), std::string::npos);
+  Settle(AnsweredRow("gen-1", 150));
+  EXPECT_EQ(Balance(), (Postings{0, 0, -50, 0, 0, 0}));
+  const LedgerOrder refund{LedgerOrder::Kind::kRefund, "r", {}, "gen-1", {60}, {}};
+  EXPECT_EQ(OrderNow(writer(), refund).balance, (Postings{10, 0, 0, 0, 0, 0}));
+  EXPECT_EQ(*Reader().Refunded("gen-1"), 60);
+  EXPECT_EQ(Reader().Account("org")->back(),
+            (std::pair<std::string, LedgerCell>{"refunded", int64_t{60}}));
+  EXPECT_EQ(OrderNow(writer(), refund).result, LedgerResult::kExists);
+  const LedgerOrder more{LedgerOrder::Kind::kRefund, "s", {}, "gen-1", {91}, {}};
+  EXPECT_EQ(OrderNow(writer(), more).result, LedgerResult::kTooMuch);
+  HoldNow(writer(), RowOf("gen-3"), {{30}, {30}, {}, kUnlimitedLine});
+  Open();
+  EXPECT_EQ(writer().expired_at_start(), 1U);
+  EXPECT_EQ(Balance(), (Postings{10, 0, 0, 0, 0, 0}));
+  EXPECT_EQ(BrokenRule(folder_.file()), "");
+}
+
+TEST_F(LedgerWriterTest, TellsWhatFailedAttemptsMayCost) {
+  TopupNow(writer(), "manual:1", 1000);
+  HoldNow(writer(), "gen-1", 600);
+  ExchangeRow row = AnsweredRow("gen-1", 250);
+  row.tried = {{"openai", 500, "upstream_error", Duration::Milliseconds(9), {40}},
+               {"together", 0, "upstream_timeout", Duration::Seconds(60), {2}},
+               {"groq", 200, "", Duration::Milliseconds(420)}};
+  Settle(row);
+  EXPECT_EQ(Cell("gen-1", "suspected_cost"), LedgerCell(int64_t{42}));
+  const auto attempts = Reader().Attempts("gen-1");
+  ASSERT_EQ(attempts->size(), 3U);
+  EXPECT_EQ(attempts->at(0).back().first, "suspected");
+  EXPECT_EQ(attempts->at(0).back().second, LedgerCell(int64_t{40}));
+  const auto days = Reader().Activity({});
+  EXPECT_EQ(days->at(0).back().first, "suspected_cost");
+  EXPECT_EQ(days->at(0).back().second, LedgerCell(int64_t{42}));
+  EXPECT_EQ(Balance().available, 750);  // never charged
+}
+
+TEST_F(LedgerWriterTest, PublishesItsFigures) {
+  TopupNow(writer(), "manual:1", 1000);
+  HoldNow(writer(), "gen-1", 600);
+  HoldNow(writer(), "gen-2", 100);
+  Settle(AnsweredRow("gen-2", 130));
+  const LedgerWriter::Figures figures = writer().figures();
+  EXPECT_TRUE(figures.ready);
+  EXPECT_EQ(figures.commits, 4U);
+  EXPECT_EQ(figures.live_holds, 1U);
+  EXPECT_EQ(figures.waiting_settles, 0U);
+  EXPECT_EQ(figures.revenue.nano, 130);
+  EXPECT_EQ(figures.loss.nano, 30);
+  EXPECT_EQ(figures.drift.nano, 0);
+  Open();
+  EXPECT_EQ(writer().figures().revenue.nano, 130);
+  EXPECT_EQ(writer().figures().live_holds, 0U);
+  Tamper("UPDATE account SET available = available + 3");
+  Open();
+  EXPECT_EQ(writer().figures().drift.nano, 3);
 }
 
 TEST_F(LedgerWriterTest, ReadsPageByPage) {

@@ -49,6 +49,8 @@ bool FindCut(Database* db, UnixMillis older_than, int64_t limit, int64_t* cut) {
 #define SR_HAS_LATER_REFUND \
   " EXISTS (SELECT 1 FROM entry e WHERE e.kind = 7 AND e.request = request.n AND e.seq > ?1) "
 
+// An organization's openings have what is available or what it owes, never both; the holds behind
+// them take it as they would have, so the balance after them is what it was.
 // In this order. Of a request that is still held, or ended after the cut, the hold is booked again
 // behind the openings. One that ended before and is refunded after keeps its row, without entries.
 constexpr std::string_view kRollUp[] = {
@@ -58,10 +60,10 @@ constexpr std::string_view kRollUp[] = {
     "LEFT JOIN request r ON r.n = e.request WHERE e.seq <= ?1 AND e.id IS NOT NULL",
     "CREATE TEMP TABLE kept AS SELECT e.* FROM entry e JOIN request r ON r.n = e.request "
     "WHERE e.seq <= ?1 AND e.kind = 2 AND (r.end_seq IS NULL OR r.end_seq > ?1) ORDER BY e.seq",
-    "CREATE TEMP TABLE opening AS SELECT org, sum(available) AS available, sum(debt) AS debt, "
+    "CREATE TEMP TABLE opening AS SELECT org, sum(available) + sum(debt) AS net, "
     "sum(cash) AS cash, sum(revenue) AS revenue, sum(loss) AS loss, max(at) AS at FROM entry "
     "WHERE seq <= ?1 AND seq NOT IN (SELECT seq FROM temp.kept) GROUP BY org "
-    "HAVING sum(available) OR sum(debt) OR sum(cash) OR sum(revenue) OR sum(loss)",
+    "HAVING sum(available) + sum(debt) OR sum(cash) OR sum(revenue) OR sum(loss)",
     "DELETE FROM attempt WHERE request IN (SELECT n FROM request WHERE" SR_OLD_REQUESTS
     "AND end_seq <= ?1 AND NOT" SR_HAS_LATER_REFUND ")",
     "UPDATE request SET hold_seq = 0, end_seq = 0 WHERE" SR_OLD_REQUESTS
@@ -73,9 +75,13 @@ constexpr std::string_view kDropRequests =
 constexpr std::string_view kBookAgain[] = {
     "INSERT INTO entry (seq, kind, org, available, held, debt, cash, revenue, loss, at) "
     "SELECT ?1 - (SELECT count(*) FROM temp.kept) - (SELECT count(*) FROM temp.opening) + rowid, "
-    "9, org, available, 0, debt, cash, revenue, loss, at FROM temp.opening",
-    "INSERT INTO entry SELECT ?1 - (SELECT count(*) FROM temp.kept) + rowid, kind, id, org, "
-    "request, available, held, debt, cash, revenue, loss, at, note FROM temp.kept",
+    "9, org, max(net, 0), 0, min(net, 0), cash, revenue, loss, at FROM temp.opening",
+    "WITH before AS (SELECT k.*, k.rowid AS place, coalesce((SELECT net FROM temp.opening o "
+    "WHERE o.org = k.org), 0) + held - sum(held) OVER (PARTITION BY org ORDER BY k.rowid) AS net "
+    "FROM temp.kept k) "
+    "INSERT INTO entry SELECT ?1 - (SELECT count(*) FROM temp.kept) + place, kind, id, org, "
+    "request, -min(held, max(net, 0)), held, min(held, max(net, 0)) - held, cash, revenue, loss, "
+    "at, note FROM before",
     "UPDATE request SET hold_seq = ?1 - (SELECT count(*) FROM temp.kept) + k.rowid "
     "FROM temp.kept k WHERE k.request = request.n",
 };

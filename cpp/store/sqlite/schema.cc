@@ -61,6 +61,7 @@ CREATE TABLE attempt (
   status INTEGER NOT NULL,
   error INTEGER NOT NULL REFERENCES name (n),
   waited_us INTEGER NOT NULL,
+  suspected INTEGER NOT NULL,
   PRIMARY KEY (request, place)
 ) STRICT, WITHOUT ROWID;
 
@@ -130,6 +131,7 @@ CREATE TABLE day_total (
   reasoning_tokens INTEGER NOT NULL,
   cost INTEGER NOT NULL,
   upstream_cost INTEGER NOT NULL,
+  suspected_cost INTEGER NOT NULL,
   PRIMARY KEY (org, key, day, model)
 ) STRICT, WITHOUT ROWID;
 

@@ -19,7 +19,7 @@ constexpr std::array<const char*, 17> kSql = {
     "service_tier = ?, prompt_tokens = ?, completion_tokens = ?, cached_tokens = ?, "
     "reasoning_tokens = ?, cache_write_tokens = ?, total_us = ?, first_content_us = ?, "
     "overhead_us = ?, flags = ? WHERE n = ?",
-    "INSERT INTO attempt VALUES (?, ?, ?, ?, ?, ?)",
+    "INSERT INTO attempt VALUES (?, ?, ?, ?, ?, ?, ?)",
     "INSERT INTO entry (seq, kind, id, org, request, available, held, debt, cash, revenue, loss, "
     "at, note) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     "SELECT n, hold_seq, held, end_seq FROM request WHERE generation = ?",
@@ -32,15 +32,17 @@ constexpr std::array<const char*, 17> kSql = {
     "SELECT 0, p.kind, p.id, o.text, p.available, p.held, p.debt, p.cash, p.revenue, p.loss, "
     "p.at, p.note, p.generation FROM past_order p JOIN name o ON o.n = p.org "
     "WHERE p.kind = ? AND p.id = ?",
-    "SELECT coalesce(sum(e.available), 0) FROM entry e JOIN request r ON r.n = e.request "
+    "SELECT coalesce(sum(e.available + e.debt), 0) FROM entry e JOIN request r ON r.n = e.request "
     "WHERE e.kind = 7 AND r.generation = ?",
-    "INSERT INTO day_total VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
+    "INSERT INTO day_total VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE "
+    "SET "
     "requests = requests + excluded.requests, failed = failed + excluded.failed, "
     "prompt_tokens = prompt_tokens + excluded.prompt_tokens, "
     "completion_tokens = completion_tokens + excluded.completion_tokens, "
     "cached_tokens = cached_tokens + excluded.cached_tokens, "
     "reasoning_tokens = reasoning_tokens + excluded.reasoning_tokens, cost = cost + excluded.cost, "
-    "upstream_cost = upstream_cost + excluded.upstream_cost",
+    "upstream_cost = upstream_cost + excluded.upstream_cost, "
+    "suspected_cost = suspected_cost + excluded.suspected_cost",
     "SELECT coalesce(sum(cost), 0) FROM day_total WHERE org = ? AND key = ? AND day >= ?",
     "SELECT coalesce(sum(held), 0) FROM request WHERE state = 0 AND key = ? AND created >= ?",
     "INSERT INTO account VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
@@ -222,7 +224,7 @@ void SqliteJournal::CompleteRequest(const LedgerEntry& entry, const RequestKeys&
   for (const AttemptRow& attempt : row.tried) {
     Run(sql_[kInsertAttempt].Bind(request.n, place++, NameOfText(attempt.provider),
                                   int64_t{attempt.status}, NameOfText(attempt.error),
-                                  Microseconds(attempt.waited)));
+                                  Microseconds(attempt.waited), attempt.suspected.nano));
   }
   if (row_ != nullptr) AddToDay(NameOfText(entry.org), {entry.postings.revenue});
 }
@@ -239,6 +241,7 @@ void SqliteJournal::AddToDay(int64_t org, Money charge) {
   total.reasoning += row.reasoning_tokens;
   total.cost += charge.nano;
   total.upstream += row.upstream_cost.nano;
+  total.suspected += row.Suspected().nano;
 }
 
 void SqliteJournal::Append(const LedgerEntry& entry) {
@@ -281,7 +284,7 @@ void SqliteJournal::FlushTotals() {
   for (const auto& [key, t] : totals_) {
     const auto& [org, who, day, model] = key;
     Run(sql_[kAddTotal].Bind(org, who, day, model, t.requests, t.failed, t.prompt, t.completion,
-                             t.cached, t.reasoning, t.cost, t.upstream));
+                             t.cached, t.reasoning, t.cost, t.upstream, t.suspected));
   }
   totals_.clear();
 }

@@ -12,14 +12,13 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "base/calendar.h"
 #include "billing/ledger.h"
 #include "store/sqlite/database.h"
 #include "store/sqlite/schema.h"
 #include "store/store.h"
 
 namespace seekroute {
-
-inline constexpr int64_t kSecondsPerDay = 86'400;
 
 // Everything runs inside the transaction that the caller has opened. After a failure nothing more
 // is written and failure() says why: the caller rolls back and calls OnRollback(). Writer's thread.
@@ -82,7 +81,7 @@ class SqliteJournal : public LedgerJournal {
   };
   struct DayTotal {
     int64_t requests = 0, failed = 0, prompt = 0, completion = 0, cached = 0, reasoning = 0;
-    int64_t cost = 0, upstream = 0;
+    int64_t cost = 0, upstream = 0, suspected = 0;
   };
   // organization, key, day, model
   using DayKey = std::tuple<int64_t, int64_t, int64_t, int64_t>;

@@ -30,7 +30,9 @@ std::string Do(const Step& step, Ledger& ledger, SqliteJournal* journal) {
       result = ledger.Topup("t" + step.word(), org, amount, {5});
       break;
     case 1: {
-      const auto held = ledger.Hold(request, org, amount, more, {5});
+      constexpr int64_t kLines[] = {0, 60, kUnlimitedLine.nano};
+      const Money line{kLines[step.org]};
+      const auto held = ledger.Hold(request, org, amount, more, line, {5});
       result = held.result;
       rest = " " + std::to_string(held.granted.nano) + " of " + std::to_string(held.available.nano);
       break;
@@ -105,6 +107,7 @@ TEST(SqliteJournal, RemembersWhatMemoryRemembers) {
       EXPECT_EQ(row[2].second, LedgerCell(entry.id));
       EXPECT_EQ(row[3].second, LedgerCell(entry.org));
       EXPECT_EQ(row[4].second, LedgerCell(entry.postings.available));
+      EXPECT_EQ(row[6].second, LedgerCell(entry.postings.debt));
       EXPECT_EQ(row[11].second, LedgerCell(entry.request));
     }
   }

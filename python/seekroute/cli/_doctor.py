@@ -10,12 +10,13 @@ import stat
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from seekroute.cli._findings import Finding, Level, ledger_findings
 from seekroute.cli._shared import JsonOption, Shared, print_json, shared
 from seekroute.errors import ConfigError, SeekrouteError
 
@@ -24,18 +25,6 @@ if TYPE_CHECKING:
 
 _LEAST_FREE = 256 * 1024 * 1024  # bytes on the disk of the data directory
 _MOST_SKEW_S = 30.0
-
-Level = Literal["ok", "warning", "failed"]
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at."""
-
-    check: str
-    level: Level
-    message: str
-    hint: str = ""
 
 
 def doctor(
@@ -73,7 +62,9 @@ def _examine(options: Shared, *, offline: bool) -> Iterator[Finding]:
     from seekroute.config import catalog_of
 
     catalog = catalog_of(settings)
-    yield from _data(options.data_dir or Path(settings.data_dir))
+    folder = options.data_dir or Path(settings.data_dir)
+    yield from _data(folder)
+    yield from ledger_findings(folder, enabled=settings.credits.enabled)
     yield from _port(settings)
     yield from _providers(settings, catalog, offline=offline)
     yield from _models(settings, catalog)

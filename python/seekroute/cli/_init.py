@@ -61,6 +61,12 @@ _TAIL = """
 #         model: llama3.3
 #         price: {input: "0", output: "0"}   # USD per million tokens, in quotes
 
+# The ledger: what organizations have, what is held and charged, a row for every request. A new
+# organization is prepaid: seekroute credits add NAME 10.
+# credits:
+#   enabled: true
+#   max_output_tokens: 0   # longest answer of one choice; 0: the model's own
+
 # The built-in mock provider answers while no provider has a key: auto, on, off.
 mock: auto
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import enum
+import shlex
 import sys
 import time
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from seekroute.cli._money import limit_of, shown_limit
 from seekroute.cli._shared import (
     Fields,
     JsonOption,
@@ -21,13 +24,22 @@ from seekroute.cli._shared import (
 )
 
 if TYPE_CHECKING:
-    from seekroute.config import ProfileFile
+    from seekroute.config import ProfileFile, Settings
     from seekroute.control import ControlPlane
-    from seekroute.control.models import ApiKey
+    from seekroute.control.models import ApiKey, Organization
 
 app = typer.Typer(no_args_is_help=True, help="API keys.")
 
 _MAX_KEY = 512  # characters read from the standard input
+
+
+class Reset(enum.StrEnum):
+    """When a limit starts anew."""
+
+    NEVER = "never"
+    DAILY = "daily"
+    WEEKLY = "weekly"
+    MONTHLY = "monthly"
 
 
 def _key_or_stdin(value: str) -> str:
@@ -64,12 +76,26 @@ def create(
     app_: Annotated[
         str | None, typer.Option("--app", help="Id or name of the app it belongs to.")
     ] = None,
+    limit: Annotated[
+        str | None,
+        typer.Option("--limit", help="The most it may spend, in USD. Default: no limit."),
+    ] = None,
+    limit_reset: Annotated[
+        Reset, typer.Option("--limit-reset", help="When that starts anew, in UTC.")
+    ] = Reset.NEVER,
+    store_answers: Annotated[
+        bool,
+        typer.Option("--store-answers", help="Keep answers for repeats of an Idempotency-Key."),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Make a key and show it, this once."""
+    limit_nano = None if limit is None else limit_of(limit, "--limit")
     expires_at = None if expires is None else parse_expiry(expires)
     allowed = None if models is None else [model.strip() for model in models.split(",")]
-    chosen = _profile(shared(ctx), profile)
+    options = shared(ctx)
+    settings = options.settings()
+    chosen = _profile(settings, profile)
     with shared(ctx).open_control() as control:
         row, text = control.create_key(
             org,
@@ -79,8 +105,13 @@ def create(
             expires_at=expires_at,
             models=allowed,
             app=app_,
+            limit_nano=limit_nano,
+            limit_reset=limit_reset.value,
+            store_answers=store_answers,
         )
         _show_once(control, row, text, as_json=as_json)
+        if settings.credits.enabled:
+            _hint_at_credit(options, control.get_org(row.org_id))
 
 
 @app.command("list")
@@ -133,11 +164,57 @@ def roll(ctx: typer.Context, key: _Key, as_json: JsonOption = False) -> None:
         _show_once(control, row, text, as_json=as_json)
 
 
-def _profile(options: Shared, name: str | None) -> ProfileFile:
+@app.command("limit")
+def limit_(
+    ctx: typer.Context,
+    key: _Key,
+    usd: Annotated[str, typer.Argument(metavar="USD", help="The most it may spend; or none.")],
+    reset: Annotated[
+        Reset | None, typer.Option("--reset", help="When that starts anew; default: as it was.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Limit what a key may spend; a running server follows within a second."""
+    limit = limit_of(usd)
+    with shared(ctx).open_control() as control:
+        row = control.set_key_limit(key, limit, reset=None if reset is None else reset.value)
+        _show(control, row, as_json=as_json)
+
+
+@app.command("store-answers")
+def store_answers_(
+    ctx: typer.Context,
+    key: _Key,
+    on: Annotated[bool, typer.Option("--on/--off", help="Whether they are kept.")] = True,
+    as_json: JsonOption = False,
+) -> None:
+    """Keep a key's answers for repeats of an Idempotency-Key, or no longer."""
+    with shared(ctx).open_control() as control:
+        _show(control, control.set_store_answers(key, on), as_json=as_json)
+
+
+def _hint_at_credit(options: Shared, org: Organization) -> None:
+    """Says that requests would get 402, where they would."""
+    from seekroute.ledger import FILE_NAME, Ledger
+
+    if org.credit_line_nano != 0:
+        return
+    path = options.folder() / FILE_NAME
+    if path.exists():
+        with Ledger(path, read_only=True) as ledger:
+            balance = ledger.balance(org.id)
+        if balance.available > 0:
+            return
+    typer.secho(
+        f"{org.name} has no credit yet: seekroute credits add {shlex.quote(org.name)} 10", err=True
+    )
+
+
+def _profile(settings: Settings, name: str | None) -> ProfileFile:
     """One of the profiles that the configuration lists; by default its first."""
     from seekroute.config import profiles_of
 
-    profiles = profiles_of(options.settings())
+    profiles = profiles_of(settings)
     for profile in profiles:
         if name in (None, profile.name):
             return profile
@@ -146,7 +223,10 @@ def _profile(options: Shared, name: str | None) -> ProfileFile:
 
 
 def _show(control: ControlPlane, row: ApiKey, *, as_json: bool) -> None:
-    print_row(_fields(row, control.get_org(row.org_id).name), as_json=as_json)
+    fields = dict(_fields(row, control.get_org(row.org_id).name))
+    if not as_json:
+        del fields["limit_nano"]
+    print_row(fields, as_json=as_json)
 
 
 def _show_once(control: ControlPlane, row: ApiKey, text: str, *, as_json: bool) -> None:
@@ -182,4 +262,8 @@ def _fields(row: ApiKey, org: str) -> Fields:
         "expires_at": moment(row.expires_at),
         "disabled_at": moment(row.disabled_at),
         "revoked_at": moment(row.revoked_at),
+        "limit": shown_limit(row.limit_nano),
+        "limit_nano": row.limit_nano,
+        "limit_reset": row.limit_reset,
+        "store_answers": row.store_answers,
     }

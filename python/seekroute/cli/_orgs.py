@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from seekroute.cli._money import limit_of, line_fields
 from seekroute.cli._shared import Fields, JsonOption, moment, print_row, print_rows, shared
 
 if TYPE_CHECKING:
@@ -20,11 +21,19 @@ _Org = Annotated[str, typer.Argument(metavar="ORG", help="Id or name.")]
 def create(
     ctx: typer.Context,
     name: Annotated[str, typer.Argument(help="Its name, not yet taken.")],
+    credit_line: Annotated[
+        str,
+        typer.Option(
+            "--credit-line",
+            help="How far below zero its balance may go, in USD: 0 is prepaid; or unlimited.",
+        ),
+    ] = "0",
     as_json: JsonOption = False,
 ) -> None:
-    """Make an organization."""
+    """Make an organization. What its keys use is paid for out of its credit."""
+    line = limit_of(credit_line, "--credit-line")
     with shared(ctx).open_control() as control:
-        print_row(_fields(control.create_org(name)), as_json=as_json)
+        _show(control.create_org(name, line), as_json=as_json)
 
 
 @app.command("list")
@@ -32,21 +41,34 @@ def list_(ctx: typer.Context, as_json: JsonOption = False) -> None:
     """List the organizations."""
     with shared(ctx).open_control() as control:
         rows = [_fields(org) for org in control.list_orgs()]
-    print_rows(rows, ("id", "name", "status", "created_at"), as_json=as_json)
+    print_rows(rows, ("id", "name", "status", "created_at", "credit_line"), as_json=as_json)
+
+
+@app.command()
+def show(ctx: typer.Context, org: _Org, as_json: JsonOption = False) -> None:
+    """Show an organization."""
+    with shared(ctx).open_control() as control:
+        _show(control.get_org(org), as_json=as_json)
 
 
 @app.command()
 def suspend(ctx: typer.Context, org: _Org, as_json: JsonOption = False) -> None:
     """Turn all its keys away (403) until it is resumed."""
     with shared(ctx).open_control() as control:
-        print_row(_fields(control.suspend_org(org)), as_json=as_json)
+        _show(control.suspend_org(org), as_json=as_json)
 
 
 @app.command()
 def resume(ctx: typer.Context, org: _Org, as_json: JsonOption = False) -> None:
     """Let the keys of a suspended organization work again."""
     with shared(ctx).open_control() as control:
-        print_row(_fields(control.resume_org(org)), as_json=as_json)
+        _show(control.resume_org(org), as_json=as_json)
+
+
+def _show(org: Organization, *, as_json: bool) -> None:
+    fields = _fields(org)
+    hidden = () if as_json else ("credit_line_nano",)
+    print_row({k: v for k, v in fields.items() if k not in hidden}, as_json=as_json)
 
 
 def _fields(org: Organization) -> Fields:
@@ -56,4 +78,5 @@ def _fields(org: Organization) -> Fields:
         "status": "suspended" if org.suspended else "active",
         "created_at": moment(org.created_at),
         "suspended_at": moment(org.suspended_at),
+        **line_fields(org),
     }

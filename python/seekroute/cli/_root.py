@@ -12,7 +12,23 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from seekroute.cli import _apps, _chat, _config, _doctor, _init, _keys, _models, _orgs, _run
+from seekroute.cli import (
+    _apps,
+    _chat,
+    _config,
+    _credits,
+    _doctor,
+    _init,
+    _keys,
+    _ledger,
+    _logs,
+    _models,
+    _orgs,
+    _receipt,
+    _run,
+    _upkeep,
+    _usage,
+)
 from seekroute.cli._shared import Shared
 from seekroute.errors import ConfigError, SeekrouteError
 
@@ -39,12 +55,19 @@ app = typer.Typer(
 app.add_typer(_orgs.app, name="orgs")
 app.add_typer(_apps.app, name="apps")
 app.add_typer(_keys.app, name="keys")
+app.add_typer(_credits.app, name="credits")
+app.add_typer(_ledger.app, name="ledger")
+app.add_typer(_logs.app, name="logs")
 app.add_typer(_config.app, name="config")
 app.add_typer(_models.app, name="models")
+app.add_typer(_receipt.app, name="receipt")
 app.command("serve")(_run.serve)
 app.command("mock")(_run.mock)
 app.command("ask")(_run.ask)
 app.command("chat")(_chat.chat)
+app.command("usage")(_usage.usage)
+app.command("backup")(_upkeep.backup)
+app.command("prune")(_upkeep.prune)
 app.command("init")(_init.init)
 app.command("doctor")(_doctor.doctor)
 

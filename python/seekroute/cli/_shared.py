@@ -16,6 +16,7 @@ import typer
 if TYPE_CHECKING:
     from seekroute.config import Settings
     from seekroute.control import ControlPlane
+    from seekroute.ledger import Ledger
 
 Fields = Mapping[str, Any]
 
@@ -43,7 +44,27 @@ class Shared:
         """The control plane of the data directory. Raises ControlError, ConfigError."""
         from seekroute.control import ControlPlane
 
-        return ControlPlane(self.data_dir or Path(self.settings().data_dir))
+        return ControlPlane(self.folder())
+
+    def folder(self) -> Path:
+        """The data directory. Raises ConfigError."""
+        return self.data_dir or Path(self.settings().data_dir)
+
+    def open_ledger(self) -> Ledger:
+        """The ledger of the data directory, for reading; also while a server writes it.
+
+        Raises LedgerError, ConfigError.
+        """
+        from seekroute.ledger import FILE_NAME, Ledger, LedgerError
+
+        path = self.folder() / FILE_NAME
+        if not path.exists():
+            raise LedgerError(
+                "store_unavailable",
+                f"there is no ledger at {path} yet: it is made by the first `seekroute credits "
+                "add`, or by a server that runs with credits.enabled",
+            )
+        return Ledger(path, read_only=True)
 
 
 def shared(ctx: typer.Context) -> Shared:
@@ -65,9 +86,21 @@ def parse_expiry(text: str) -> int:
 
     A date means its first moment; a time without an offset is in UTC.
     """
+    return _moment_of(text, 1)
+
+
+def parse_since(text: str) -> int:
+    """Unix seconds of `30d` ago, or of an ISO 8601 date or time, as `parse_expiry` reads them.
+
+    0 where that is before 1970.
+    """
+    return max(0, _moment_of(text, -1))
+
+
+def _moment_of(text: str, direction: int) -> int:
     duration = _DURATION.fullmatch(text)
     if duration:
-        return int(time.time()) + int(duration[1]) * _UNITS[duration[2]]
+        return int(time.time()) + direction * int(duration[1]) * _UNITS[duration[2]]
     try:
         found = datetime.fromisoformat(text)
         return int((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp())
@@ -94,7 +127,7 @@ def print_rows(rows: Sequence[Fields], columns: Sequence[str], *, as_json: bool)
     console = Console()
     if not console.is_terminal:
         for row in rows:
-            typer.echo("\t".join(_cell(row[column]) for column in columns))
+            print_line(row, columns, as_json=False)
         return
     if not rows:
         typer.echo("none yet")
@@ -116,6 +149,14 @@ def print_row(row: Fields, *, as_json: bool) -> None:
     width = max(len(name) for name in row)
     for name, value in row.items():
         typer.echo(f"{name.replace('_', ' '):<{width}}  {_cell(value)}")
+
+
+def print_line(row: Fields, columns: Sequence[str], *, as_json: bool) -> None:
+    """Print one row of many that come one by one: as a line of JSON, or tab-separated."""
+    if as_json:
+        typer.echo(json.dumps(row, ensure_ascii=False))
+    else:
+        typer.echo("\t".join(_cell(row[column]) for column in columns))
 
 
 def _cell(value: Any) -> str:

@@ -39,6 +39,8 @@ def _leaves(group: Any, path: str) -> Iterator[tuple[str, Any]]:
         if command.hidden:
             continue
         if hasattr(command, "commands"):
+            if command.invoke_without_command:  # it does something on its own, too
+                yield f"{path} {name}", command
             yield from _leaves(command, f"{path} {name}")
         else:
             yield f"{path} {name}", command

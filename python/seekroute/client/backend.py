@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from seekroute.gateway import Record
+    from seekroute.ledger import Ledger
 
 CHAT_PATH = "/chat/completions"
 QUOTE_PATH = "/quote"
@@ -110,6 +111,8 @@ class Backend:
 
     # Whether `spent` follows the gateway's own records: then nobody else has to add to it.
     records: bool = False
+    # Of a gateway in this process that was given one.
+    ledger: Ledger | None = None
 
     def open(self, request: Request) -> Reply:
         """Sends the request and waits for status and headers.
@@ -145,6 +148,7 @@ class AsyncBackend:
     """Base of the two backends for asyncio. Usable from any event loop."""
 
     records: bool = False
+    ledger: Ledger | None = None
 
     async def open(self, request: Request) -> AsyncReply:
         """As `Backend.open`."""

@@ -170,10 +170,11 @@ def remote_address(
     base_url: str | None,
     api_key: str | None,
     config: str | Path | None,
+    ledger: str | Path | None,
     settings: Mapping[str, Any],
 ) -> tuple[str, str | None] | None:
     """URL and key of a gateway elsewhere, or None for one in this process."""
-    local = config is not None or bool(settings)
+    local = config is not None or ledger is not None or bool(settings)
     if base_url is None and not local:
         base_url = os.environ.get("SEEKROUTE_BASE_URL") or None
     if not base_url:  # "" asks for this process, whatever the environment says
@@ -182,7 +183,7 @@ def remote_address(
         return None
     if local:
         raise TypeError(
-            "base_url asks a gateway that runs elsewhere: config and settings are its own"
+            "base_url asks a gateway that runs elsewhere: config, ledger and settings are its own"
         )
     return base_url, api_key or os.environ.get("SEEKROUTE_API_KEY") or None
 

@@ -7,6 +7,7 @@ import threading
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from seekroute.client import calls
+from seekroute.client.account import AsyncClientAccount, ClientAccount
 from seekroute.client.base import BaseClient, Spend, question, remote_address
 from seekroute.client.calls import Call, Head
 from seekroute.client.extras import (
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 
 
-class Client(ClientExtras, BaseClient):
+class Client(ClientAccount, ClientExtras, BaseClient):
     """A gateway: in this process, without a server, or at `base_url`.
 
     In process, providers whose key is in the environment (`OPENAI_API_KEY`, `DEEPSEEK_API_KEY`,
@@ -55,11 +56,14 @@ class Client(ClientExtras, BaseClient):
         timeout: Seconds of silence that end a wait for an answer, or for its next piece.
         config: A `seekroute.yaml` for the gateway in process (default: the one the server would
             find, if any).
+        ledger: A file to which the gateway in process books every call, made where it is missing:
+            see `credits()`, `activity()` and the property `ledger`. Default: none is kept.
         settings: Its keys as keyword arguments (`default_model="openai/gpt-4o-mini"`,
             `providers={...}`, `mock="on"` for a built-in provider that needs no key).
 
     Raises:
         ConfigError: with all problems of the configuration at once.
+        LedgerError: the ledger is in use by another process, damaged, or none.
         ValueError: `max_retries` or `timeout` is out of bounds.
         TypeError: arguments for both ways were given.
 
@@ -81,15 +85,16 @@ class Client(ClientExtras, BaseClient):
         max_retries: int = 2,
         timeout: float = 600.0,
         config: str | Path | None = None,
+        ledger: str | Path | None = None,
         **settings: Any,
     ) -> None:
         self._set_up(max_retries, timeout)
         self._spend = Spend()
         # Set by close(): whoever waits for the next try stops waiting.
         self._closing = threading.Event()
-        address = remote_address(base_url, api_key, config, settings)
+        address = remote_address(base_url, api_key, config, ledger, settings)
         if address is None:
-            self._backend: Backend = LocalBackend(config, settings, self._spend.add)
+            self._backend: Backend = LocalBackend(config, ledger, settings, self._spend.add)
         else:
             from seekroute.client.remote import RemoteBackend
 
@@ -241,7 +246,7 @@ class Client(ClientExtras, BaseClient):
         self.close()
 
 
-class AsyncClient(AsyncClientExtras, BaseClient):
+class AsyncClient(AsyncClientAccount, AsyncClientExtras, BaseClient):
     """As `Client`, for asyncio: the same arguments, methods, results and errors.
 
     Usable from any event loop, from several one after another, and from several at once. In
@@ -266,13 +271,16 @@ class AsyncClient(AsyncClientExtras, BaseClient):
         max_retries: int = 2,
         timeout: float = 600.0,
         config: str | Path | None = None,
+        ledger: str | Path | None = None,
         **settings: Any,
     ) -> None:
         self._set_up(max_retries, timeout)
         self._spend = Spend()
-        address = remote_address(base_url, api_key, config, settings)
+        address = remote_address(base_url, api_key, config, ledger, settings)
         if address is None:
-            self._backend: AsyncBackend = AsyncLocalBackend(config, settings, self._spend.add)
+            self._backend: AsyncBackend = AsyncLocalBackend(
+                config, ledger, settings, self._spend.add
+            )
         else:
             from seekroute.client.remote import AsyncRemoteBackend
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
+from seekroute.client.account import ActivityPage, Credits, Generation
 from seekroute.client.base import BaseClient
 from seekroute.client.quotes import Quote, Routing
 from seekroute.client.results import ChatCompletion, ImagesResponse, ModelPage
@@ -189,6 +190,55 @@ def routing_bundle(routing: Routing) -> Bundle:
     return _rows_bundle(f"Route of {routing.to_dict()['requested']}", routing.table())
 
 
+def credits_bundle(credits: Credits) -> Bundle:
+    """What an organization has and used."""
+    named = [
+        ("Available", "available"),
+        ("Held", "held"),
+        ("Owed", "owed"),
+        ("Used", "total_usage"),
+        ("Paid in", "total_credits"),
+    ]
+    data = credits.to_dict()
+    values = [usd(data[member]) for _, member in named]
+    return _rows_bundle("Credits", [[name for name, _ in named], values])
+
+
+def generation_bundle(generation: Generation) -> Bundle:
+    """What one request cost, and why."""
+    data = generation.to_dict()
+    named = [
+        ("Id", data["id"]),
+        ("Model", data["model"]),
+        ("Provider", data["provider_name"]),
+        ("Cost", usd(data["total_cost"])),
+        ("Settlement", data["settlement"]),
+        ("Held", usd(data["held"])),
+        ("Refunded", usd(data["refunded"]) if data["refunded"] else None),
+        ("Tokens in", _count(data["tokens_prompt"])),
+        ("Tokens out", _count(data["tokens_completion"])),
+        ("Error", data["error"]),
+    ]
+    kept = [(name, str(value)) for name, value in named if value not in (None, "")]
+    return _rows_bundle("Request", [[name for name, _ in kept], [value for _, value in kept]])
+
+
+def activity_bundle(page: ActivityPage) -> Bundle:
+    """Requests, tokens and cost by day and model."""
+    names = ["Day", "Model", "Requests", "Failed", "Tokens in", "Tokens out", "USD"]
+    data = page.to_dict()["data"]
+    keys = any("key_id" in row for row in data)
+    rows = [_activity_row(row) + [row.get("key_id", "")] * keys for row in data[:_MAX_ROWS]]
+    left = len(data) - len(rows)
+    caption = f"Activity: {usd(page.usage)}" + (f", {left} rows more" if left else "")
+    return _rows_bundle(caption, [names + ["Key"] * keys, *rows])
+
+
+def _activity_row(row: Mapping[str, Any]) -> list[str]:
+    counts = ("requests", "failed", "prompt_tokens", "completion_tokens")
+    return [row["date"], row["model"], *(_count(row[n]) for n in counts), f"{row['usage']:f}"]
+
+
 def _rows_bundle(caption: str, table: Sequence[Sequence[str]]) -> Bundle:
     names, *rows = table
     lines = [f"| {' | '.join(_cell(name) for name in names)} |", f"|{'---|' * len(names)}"]
@@ -248,6 +298,9 @@ _BUNDLES: Final[list[tuple[type, Callable[[Any], Bundle]]]] = [
     (ModelPage, models_bundle),
     (Quote, quote_bundle),
     (Routing, routing_bundle),
+    (Credits, credits_bundle),
+    (Generation, generation_bundle),
+    (ActivityPage, activity_bundle),
     (APIError, error_bundle),
     (ConfigError, config_error_bundle),
     (BaseClient, client_bundle),

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import math
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlencode
 
+from seekroute import account
 from seekroute.client.backend import (
     CHAT_PATH,
     QUOTE_PATH,
@@ -39,14 +42,17 @@ from seekroute.gateway import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
     from seekroute.gateway import Record
+    from seekroute.ledger import Ledger
     from seekroute.testing import MockProvider
 
+# Whom the ledger of a gateway in this process books requests to.
+_ORG = "local"
 _MODEL_PREFIX = "/models/"
 _SERVED = (
-    f"POST {CHAT_PATH}, POST {QUOTE_PATH}, GET /providers, GET /models, "
+    f"POST {CHAT_PATH}, POST {QUOTE_PATH}, GET /providers, GET {', GET '.join(account.PATHS)}, "
+    "GET /models, "
     f"GET {_MODEL_PREFIX}{{id}} and GET {_MODEL_PREFIX}{{id}}/endpoints"
 )
 _UNKNOWN_MODEL = "there is no such model: client.models.list() lists those that exist"
@@ -57,8 +63,9 @@ class _Local:
 
     def __init__(
         self,
-        kind: type[Gateway],
+        kind: type[Gateway] | type[LoopGateway],
         config: str | Path | None,
+        ledger: str | Path | None,
         settings: dict[str, Any],
         on_cost: Callable[[int], None],
     ) -> None:
@@ -91,16 +98,31 @@ class _Local:
         elif not usable_providers(loaded, catalog, os.environ):
             hint = "set OPENAI_API_KEY, DEEPSEEK_API_KEY, ...; or mock: on to try it without one"
             raise ConfigError([Problem("providers", "no provider has a key", hint)])
+        self.ledger: Ledger | None = None
         try:
+            if ledger is not None:
+                from seekroute.ledger import Ledger
+
+                self.ledger = Ledger(Path(ledger))
             # No key is ever checked in process; a pepper there must be all the same.
-            options = build_options(loaded, os.urandom(32))
+            options = {
+                **build_options(loaded, os.urandom(32), ledger=ledger is not None),
+                "credits_local_org": _ORG,
+            }
             snapshot = build_snapshot(
                 loaded, catalog, profiles, os.environ, mock_base_url=mock_base_url
             )
             self._models = ModelList(catalog, snapshot)
-            self.gateway = kind(options, snapshot)
+            names = json.loads(self._models.providers())["data"]
+            self._viewer = account.Viewer(
+                _ORG,
+                credit_line=None,
+                shows_upstream_cost=True,
+                provider_names={each["slug"]: each["name"] for each in names},
+            )
+            self.gateway: Gateway = kind(options, snapshot, ledger=self.ledger)
         except BaseException:
-            self.stop_mock()
+            self.close()
             raise
         self.gateway.on_record(lambda record: on_cost(record.cost_nano))
 
@@ -126,6 +148,16 @@ class _Local:
             core = self.gateway.core
             status, headers, body = core.quote(request.body, None, offered, False, True)
             return status, header_map(headers), body
+        elif request.method == "GET" and path in account.PATHS:
+            found = self._account(path, urlencode(request.query), offered)
+            if not isinstance(found, bytes):
+                return found
+            body = found
+        elif path == "/receipt":
+            raise NotSupportedError(
+                "a gateway in this process signs no receipts",
+                hint="see client.generation(id) for what a request cost",
+            )
         elif path == "/key":
             raise NotSupportedError(
                 "a gateway in this process has no API keys",
@@ -144,7 +176,25 @@ class _Local:
         status, headers, body = core.error(code, message, param, request_id, None, False)
         return status, header_map(headers), body
 
-    def stop_mock(self) -> None:
+    def _account(
+        self, path: str, query: str, offered: bytes | None
+    ) -> tuple[int, dict[str, str], bytes] | bytes:
+        """What the ledger says; or a whole answer, where it says nothing."""
+        if self.ledger is None:
+            return self._refuse("not_found", account.OFF, "", offered)
+        from seekroute.ledger import LedgerError
+
+        try:
+            return account.answer(path, query, self.ledger, self._viewer)
+        except account.RefusedError as error:
+            return self._refuse(error.code, error.message, error.param, offered)
+        except LedgerError as error:
+            return self._refuse(error.code, str(error), "", offered)
+
+    def close(self) -> None:
+        """Lets go of the ledger and the mock provider; the gateway is closed by now."""
+        if self.ledger is not None:
+            self.ledger.close()
         if self._mock is not None:
             self._mock.stop()
             self._mock = None
@@ -167,11 +217,13 @@ class LocalBackend(Backend):
 
     Args:
         config: A configuration file; default: the one the server would find, if any.
+        ledger: A file to which every exchange is booked; None: none is.
         settings: Its keys.
         on_cost: Called with the nano-USD of every exchange that ends, from another thread.
 
     Raises:
         ConfigError: the configuration is wrong; lists every problem.
+        LedgerError: the ledger cannot be opened.
     """
 
     records = True
@@ -179,11 +231,13 @@ class LocalBackend(Backend):
     def __init__(
         self,
         config: str | Path | None,
+        ledger: str | Path | None,
         settings: dict[str, Any],
         on_cost: Callable[[int], None],
     ) -> None:
-        self._local = _Local(Gateway, config, settings, on_cost)
+        self._local = _Local(Gateway, config, ledger, settings, on_cost)
         self.gateway = self._local.gateway
+        self.ledger = self._local.ledger
         self.gateway.start_thread()
 
     def open(self, request: Request) -> Reply:
@@ -202,7 +256,7 @@ class LocalBackend(Backend):
 
     def close(self) -> None:
         self.gateway.close()
-        self._local.stop_mock()
+        self._local.close()
 
 
 class _LocalReply:
@@ -238,15 +292,19 @@ class AsyncLocalBackend(AsyncBackend):
     def __init__(
         self,
         config: str | Path | None,
+        ledger: str | Path | None,
         settings: dict[str, Any],
         on_cost: Callable[[int], None],
     ) -> None:
-        self._local = _Local(LoopGateway, config, settings, on_cost)
+        self._local = _Local(LoopGateway, config, ledger, settings, on_cost)
+        self.ledger = self._local.ledger
         assert isinstance(self._local.gateway, LoopGateway)
         self.gateway: LoopGateway = self._local.gateway
 
     async def open(self, request: Request) -> AsyncReply:
         if request.path != CHAT_PATH or request.method != "POST":
+            if request.path in account.PATHS:  # waits for the disk
+                return AsyncReadyReply(*await asyncio.to_thread(self._local.answer_here, request))
             return AsyncReadyReply(*self._local.answer_here(request))
         exchange = self.gateway.submit_here(request.body, _request_id(request), _explain(request))
         try:
@@ -268,7 +326,7 @@ class AsyncLocalBackend(AsyncBackend):
 
     def _close(self) -> None:
         self.gateway.close()
-        self._local.stop_mock()
+        self._local.close()
 
 
 def _limit(timeout: float) -> float | None:

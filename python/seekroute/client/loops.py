@@ -11,6 +11,7 @@ from seekroute.gateway import EXPLAIN_NO, AsyncExchange, Gateway, Sink
 
 if TYPE_CHECKING:
     from seekroute.gateway import Event
+    from seekroute.ledger import Ledger
 
 
 class LoopGateway(Gateway):
@@ -21,8 +22,10 @@ class LoopGateway(Gateway):
     for all from then on, and hands each loop its batch.
     """
 
-    def __init__(self, options: dict[str, Any], snapshot: dict[str, Any]) -> None:
-        super().__init__(options, snapshot)
+    def __init__(
+        self, options: dict[str, Any], snapshot: dict[str, Any], *, ledger: Ledger | None = None
+    ) -> None:
+        super().__init__(options, snapshot, ledger=ledger)
         # Which loop an exchange lives on; entries are those of `_live`, under the same lock.
         self._homes: dict[int, asyncio.AbstractEventLoop] = {}
 

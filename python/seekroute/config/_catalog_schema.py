@@ -203,6 +203,8 @@ Dialect = Literal[
     "openai-chat", "openai-responses", "openai-images", "anthropic-messages", "google-generate"
 ]
 SERVED_DIALECTS = frozenset({"openai-chat"})
+CapField = Literal["max_tokens", "max_completion_tokens"]
+OnAbort = Literal["cancel", "drain"]
 
 
 @dataclass(slots=True, frozen=True, kw_only=True, config=_CONFIG)
@@ -223,6 +225,8 @@ class Endpoint:
     """Context length here, in tokens, where it differs from the model's."""
     max_output: Annotated[int, Field(gt=0)] | None = None
     """Longest answer here, in tokens, where it differs from the model's."""
+    cap_field: CapField | None = None
+    """Field that names the longest wanted answer, where it differs from the provider's."""
     source: str = ""
     """Which of the catalog's sources the price was taken from."""
     checked_on: date | None = None
@@ -320,6 +324,11 @@ class Provider(Strict):
     """Where its models and prices are published."""
     allow_http: bool = False
     """Whether plain http is acceptable."""
+    cap_field: CapField = "max_tokens"
+    """The field that the longest wanted answer is named in."""
+    on_abort: OnAbort = "cancel"
+    """`drain` where the provider charges for the whole answer although it is cancelled: then the
+    answer to a client that has left is read to its end, for its usage."""
 
     @field_validator("base_url")
     @classmethod

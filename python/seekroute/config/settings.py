@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PrivateAttr, SecretStr, field_validator
 
+from seekroute.config._catalog_schema import OnAbort
 from seekroute.config._schema import PROVIDER_ID, Strict, check_base_url
 from seekroute.config.catalog import CatalogModel
 from seekroute.config.profile import PACKAGED_PROFILES
@@ -106,6 +107,14 @@ class CreditSettings(Strict):
     """Holds count a prompt by its bytes, which no tokenizer exceeds, not by its estimate."""
     max_output_tokens: Annotated[int, Field(ge=0, le=1 << 31)] = 0
     """Longest answer of one choice, whatever the client asks for; 0: the model's own."""
+    on_client_abort: Literal["charge", "free"] = "charge"
+    """Whether a client that leaves pays for what it was sent."""
+    on_upstream_failure: Literal["charge", "free"] = "free"
+    """Whether what was sent before a provider failed is paid for."""
+    on_missing_usage: Literal["estimate", "free"] = "estimate"
+    """Whether a whole answer without usable usage is paid for by the gateway's own count."""
+    max_drains: Annotated[int, Field(ge=0, le=100_000)] = 100
+    """Answers read to their end at once after their clients have left; see `on_abort`."""
 
 
 class ProviderSettings(Strict):
@@ -127,6 +136,9 @@ class ProviderSettings(Strict):
     """Proxy URL (http, socks5, socks5h); default: no proxy, whatever the environment says."""
     headers: dict[str, SecretStr] = Field(default_factory=dict)
     """Headers sent with every request."""
+    on_abort: OnAbort | None = None
+    """What becomes of an answer whose client has left, with credits on: `cancel`, or `drain` to
+    read it to its end and charge for its usage; default: what the catalog says."""
 
     @field_validator("api_key")
     @classmethod

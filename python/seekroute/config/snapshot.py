@@ -155,6 +155,7 @@ def _provider(settings: Settings, catalog: Catalog, name: str, key: str) -> dict
         "ca_file": own.ca_file,
         "proxy": proxy,
         "headers": [f"{k}: {v.get_secret_value()}" for k, v in own.headers.items()],
+        "on_abort": own.on_abort or catalog.providers[name].on_abort,
     }
 
 
@@ -170,8 +171,14 @@ def _model(
     for endpoint in model.endpoints:
         if endpoint.provider in usable and catalog.is_served(endpoint):
             price = endpoint_table(catalog, model, endpoint)
+            cap_field = endpoint.cap_field or catalog.providers[endpoint.provider].cap_field
             candidates.append(
-                {"provider": endpoint.provider, "upstream_model": endpoint.model, "price": price}
+                {
+                    "provider": endpoint.provider,
+                    "upstream_model": endpoint.model,
+                    "cap_field": cap_field,
+                    "price": price,
+                }
             )
             continue
         reason = "disabled" if endpoint.provider in off else "no_key"

@@ -1,4 +1,4 @@
-"""The control plane: organizations, apps and API keys, in control.db.
+"""The control plane: organizations, apps, API keys and orders to the ledger, in control.db.
 
 Example:
     >>> import tempfile
@@ -18,15 +18,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from seekroute.control.database import upgrade
     from seekroute.control.directory import InstanceLock
-    from seekroute.control.errors import ControlError
+    from seekroute.control.errors import ControlError, DirectoryInUseError
+    from seekroute.control.feed import ChangeBatch
     from seekroute.control.keys import looks_valid, make_key
     from seekroute.control.revisions import upgrade_is_due
-    from seekroute.control.service import ChangeBatch, ControlPlane
+    from seekroute.control.service import ControlPlane
 
 __all__ = [
     "ChangeBatch",
     "ControlError",
     "ControlPlane",
+    "DirectoryInUseError",
     "InstanceLock",
     "looks_valid",
     "make_key",
@@ -36,9 +38,10 @@ __all__ = [
 
 # Loaded at their first use: SQLAlchemy is most of it, and not always needed.
 _HOME_OF = {
-    "ChangeBatch": "service",
+    "ChangeBatch": "feed",
     "ControlError": "errors",
     "ControlPlane": "service",
+    "DirectoryInUseError": "errors",
     "InstanceLock": "directory",
     "looks_valid": "keys",
     "make_key": "keys",

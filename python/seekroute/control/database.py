@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -12,7 +13,12 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from seekroute.control.directory import make_private, prepare_directory, write_lock
+from seekroute.control.directory import (
+    make_private,
+    prepare_directory,
+    sync_directory,
+    write_lock,
+)
 from seekroute.control.errors import ControlError
 from seekroute.control.revisions import (
     BUSY_SECONDS,
@@ -61,6 +67,24 @@ class Database:
         engine = self._engine.execution_options(write=True)
         with write_lock(self._data_dir), _translated(self.path), engine.begin() as connection:
             yield connection
+
+    def backup(self, path: Path) -> None:
+        """Copy the database as of one moment to `path` (0600), which must not exist."""
+        draft = path.with_name(f"{path.name}.partial")
+        try:
+            # Under the lock, for a connection that is closed may write a checkpoint.
+            with (
+                write_lock(self._data_dir),
+                _translated(self.path),
+                closing(sqlite3.connect(self.path, timeout=BUSY_SECONDS)) as connection,
+            ):
+                _copy(connection, draft)
+            os.link(draft, path)  # not rename(): it refuses to take another file's place
+            sync_directory(path.parent)
+        except OSError as error:
+            raise ControlError(f"cannot write {path}: {error.strerror}") from error
+        finally:
+            draft.unlink(missing_ok=True)
 
     def close(self) -> None:
         """Close every connection."""
@@ -136,11 +160,16 @@ def _back_up(connection: sqlite3.Connection, path: Path, revision: str) -> None:
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     target = path.with_name(f"{path.name}.schema-{revision}.{stamp}.backup")
     draft = target.with_name(f"{target.name}.partial")
-    draft.unlink(missing_ok=True)
-    make_private(draft)
-    with closing(sqlite3.connect(draft)) as copy:
-        connection.backup(copy)
+    _copy(connection, draft)
     draft.rename(target)
+
+
+def _copy(connection: sqlite3.Connection, path: Path) -> None:
+    """Copies all pages under one read transaction into a private file."""
+    path.unlink(missing_ok=True)
+    make_private(path)
+    with closing(sqlite3.connect(path)) as copy:
+        connection.backup(copy)
 
 
 def _upgrade(path: Path, migrations: Path) -> None:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from seekroute.control.errors import ControlError
+from seekroute.control.errors import ControlError, DirectoryInUseError
 
 PRIVATE_FILE = 0o600
 PRIVATE_DIRECTORY = 0o700
@@ -20,6 +20,9 @@ _SERVER_LOCK = "server.lock"
 _WRITE_LOCK = "control.lock"
 _WRITE_WAIT_SECONDS = 10.0  # far longer than any write; past it, somebody hangs
 _WRITE_POLL_SECONDS = 0.005
+_COMMAND = "command"  # after the pid in the lock's file: not a server
+_COMMAND_WAIT_SECONDS = 10.0
+_NAME_WAIT_SECONDS = 0.25
 
 
 def prepare_directory(data_dir: Path) -> Path:
@@ -36,13 +39,16 @@ def prepare_directory(data_dir: Path) -> Path:
 
 
 def make_private(path: Path) -> None:
-    """Create `path` empty, or take away what others may do with it; mode 0600 either way."""
+    """Create `path` empty, or take away what others may do with it; mode 0600 either way.
+
+    A file that exists is not opened: to close it again would drop the locks that SQLite has on it
+    for another connection of this process, and its log could then be deleted under that one.
+    """
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE)
-        try:
-            os.fchmod(descriptor, PRIVATE_FILE)
-        finally:
-            os.close(descriptor)
+        with contextlib.suppress(FileExistsError):
+            os.close(os.open(path, flags, PRIVATE_FILE))
+        path.chmod(PRIVATE_FILE)
     except OSError as error:
         raise ControlError(f"cannot open {path}: {error.strerror}") from error
 
@@ -56,7 +62,7 @@ def sync_directory(directory: Path) -> None:
         os.close(descriptor)
 
 
-@contextmanager
+@contextlib.contextmanager
 def write_lock(data_dir: Path) -> Iterator[None]:
     """Hold the right to write control.db, against threads and processes.
 
@@ -81,13 +87,15 @@ def write_lock(data_dir: Path) -> Iterator[None]:
 
 
 class InstanceLock:
-    """The right to serve from a data directory: one server process at a time.
+    """The right to use a data directory alone: to serve from it, or to write its ledger.
 
     The operating system drops the lock when the process ends, however it ends, so a lock is never
     stale. Commands that manage keys do not need it. A context manager; not reentrant.
 
     Args:
         data_dir: the data directory; made (mode 0700) where it is missing.
+        serving: False for a command, which has the directory for a moment only. A server waits up
+            to 10 s for one to end, and a command waits for nobody.
 
     Example:
         >>> import tempfile
@@ -95,31 +103,54 @@ class InstanceLock:
         ...     pass  # no other server starts here
     """
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, *, serving: bool = True) -> None:
         self._data_dir = data_dir
+        self._serving = serving
         self._descriptor: int | None = None
 
     def acquire(self) -> None:
         """Take the lock.
 
         Raises:
-            ControlError: another server has it (the text names its pid), or this one already does.
+            DirectoryInUseError: another process has it; the text names its pid.
+            ControlError: this one already does.
         """
         if self._descriptor is not None:
             raise ControlError(f"this process already serves from {self._data_dir}")
         path = prepare_directory(self._data_dir) / _SERVER_LOCK
         make_private(path)
         descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-        if not _try_lock(descriptor):
-            owner = os.read(descriptor, 32).decode("ascii", "replace").strip() or "unknown"
+        try:
+            self._wait_for(descriptor)
+            os.ftruncate(descriptor, 0)
+            mark = "" if self._serving else f" {_COMMAND}"
+            os.pwrite(descriptor, f"{os.getpid()}{mark}\n".encode(), 0)
+        except BaseException:
             os.close(descriptor)
-            raise ControlError(
-                f"the data directory {self._data_dir} is in use by another seekroute server "
-                f"(pid {owner}): stop that one, or choose another directory with --data-dir"
-            )
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+            raise
         self._descriptor = descriptor
+
+    def _wait_for(self, descriptor: int) -> None:
+        began = time.monotonic()
+        while not _try_lock(descriptor):
+            owner = os.pread(descriptor, 64, 0).decode("ascii", "replace").split()
+            # Who has just taken the lock may not have written its name yet: wait for that too.
+            wait = _COMMAND_WAIT_SECONDS if _COMMAND in owner[1:] else _NAME_WAIT_SECONDS
+            if not self._serving or time.monotonic() >= began + wait:
+                raise self._in_use(owner)
+            time.sleep(_WRITE_POLL_SECONDS)
+
+    def _in_use(self, owner: list[str]) -> DirectoryInUseError:
+        pid = owner[0] if owner else "unknown"
+        if _COMMAND in owner[1:]:
+            return DirectoryInUseError(
+                f"a seekroute command (pid {pid}) is writing the ledger in {self._data_dir}: "
+                "try again when it has ended"
+            )
+        return DirectoryInUseError(
+            f"the data directory {self._data_dir} is in use by another seekroute server "
+            f"(pid {pid}): stop that one, or choose another directory with --data-dir"
+        )
 
     def release(self) -> None:
         """Give the lock up. Nothing happens if it is not held."""

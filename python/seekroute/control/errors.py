@@ -16,3 +16,7 @@ class ControlError(SeekrouteError):
         ...
         seekroute.control.errors.ControlError: no organization named 'acme'
     """
+
+
+class DirectoryInUseError(ControlError):
+    """Another process has the data directory. The text names its pid."""

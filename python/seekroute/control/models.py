@@ -18,17 +18,20 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     ForeignKey,
+    Index,
     Integer,
     LargeBinary,
     MetaData,
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
 APP_STATUSES = ("pending", "approved", "rejected")
+LIMIT_RESETS = ("never", "daily", "weekly", "monthly")
 
 
 def new_id(prefix: str) -> str:
@@ -54,6 +57,19 @@ class JsonText(TypeDecorator[list[str]]):
         return None if value is None else [str(item) for item in json.loads(value)]
 
 
+class Flag(TypeDecorator[bool]):
+    """A boolean as 0 or 1 in an INTEGER column: SQLite's STRICT tables have no BOOLEAN type."""
+
+    impl = Integer
+    cache_ok = True
+
+    def process_bind_param(self, value: bool | None, dialect: Dialect) -> int | None:
+        return None if value is None else int(value)
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> bool | None:
+        return None if value is None else bool(value)
+
+
 metadata = MetaData()
 
 organizations = Table(
@@ -64,6 +80,7 @@ organizations = Table(
     Column("created_at", Integer, nullable=False),
     Column("updated_at", Integer, nullable=False),
     Column("suspended_at", Integer),
+    Column("credit_line_nano", Integer),  # NULL: unlimited
     UniqueConstraint("name"),
     sqlite_strict=True,
 )
@@ -100,8 +117,13 @@ api_keys = Table(
     Column("expires_at", Integer),
     Column("disabled_at", Integer),
     Column("revoked_at", Integer),
+    Column("limit_nano", Integer),  # NULL: unlimited
+    Column("limit_reset", Text, nullable=False, server_default="never"),
+    Column("store_answers", Flag, nullable=False, server_default=text("0")),
     UniqueConstraint("mac"),
     CheckConstraint("length(mac) = 32", name="mac_length"),
+    CheckConstraint("limit_reset IN ('never', 'daily', 'weekly', 'monthly')"),
+    CheckConstraint("store_answers IN (0, 1)"),
     sqlite_strict=True,
 )
 
@@ -118,6 +140,39 @@ key_changes = Table(
     sqlite_strict=True,
 )
 
+# What commands ask of the owner of the ledger. `n` is the order in which they are booked; a row is
+# never deleted, so that what became of an order can always be told.
+credit_orders = Table(
+    "credit_orders",
+    metadata,
+    Column("n", Integer, primary_key=True, autoincrement=True),
+    Column("id", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("org_id", Text, ForeignKey("organizations.id")),
+    Column("generation", Text),
+    Column("amount_nano", Integer),
+    Column("older_than_ms", Integer),
+    Column("note", Text, nullable=False),
+    Column("created_at", Integer, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("result", Text),
+    Column("available_nano", Integer),
+    Column("held_nano", Integer),
+    Column("owed_nano", Integer),
+    Column("pruned_entries", Integer),
+    Column("pruned_requests", Integer),
+    Column("finished_at", Integer),
+    Column("error", Text),
+    UniqueConstraint("id"),
+    CheckConstraint(
+        "kind IN ('topup', 'adjust', 'chargeback', 'refund', 'prune')", name="order_kind"
+    ),
+    CheckConstraint("state IN ('pending', 'booked', 'refused')", name="order_state"),
+    Index("ix_credit_orders_pending", "n", sqlite_where=text("state = 'pending'")),
+    sqlite_autoincrement=True,
+    sqlite_strict=True,
+)
+
 # Facts about the database itself, such as the fingerprint of the pepper its keys need.
 meta = Table(
     "meta",
@@ -130,13 +185,18 @@ meta = Table(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Organization:
-    """Who owns keys and, later, credits. A row of `organizations`."""
+    """Who owns keys and credits. A row of `organizations`.
+
+    `credit_line_nano` is how far below zero its balance may go, in nano-USD: 0 is prepaid, None
+    unlimited.
+    """
 
     id: str
     name: str
     created_at: int
     updated_at: int
     suspended_at: int | None = None
+    credit_line_nano: int | None
 
     @property
     def suspended(self) -> bool:
@@ -162,7 +222,8 @@ class App:
 class ApiKey:
     """One API key. The key itself is nowhere: only its MAC, its prefix and its last 4 characters.
 
-    A row of `api_keys`.
+    A row of `api_keys`. `limit_nano` is the most it may spend, in nano-USD, until `limit_reset`;
+    None is no limit.
     """
 
     id: str
@@ -179,6 +240,9 @@ class ApiKey:
     expires_at: int | None = None
     disabled_at: int | None = None
     revoked_at: int | None = None
+    limit_nano: int | None = None
+    limit_reset: str = "never"
+    store_answers: bool = False
 
     @property
     def disabled(self) -> bool:
@@ -192,3 +256,42 @@ class ApiKey:
     def label(self) -> str:
         """How the key is shown: `sk-sr-...x7Qa`."""
         return f"{self.prefix}...{self.last4}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreditOrder:
+    """What a command asks of the owner of the ledger, and what became of it.
+
+    A row of `credit_orders`.
+
+    Attributes:
+        id: what makes it happen once; in the ledger too.
+        kind: `topup`, `adjust`, `chargeback`, `refund` or `prune`.
+        org_id: whose balance, but for refunds and prunes.
+        generation: the refunded request's.
+        amount_nano: nano-USD; of adjustments also negative.
+        older_than_ms: what a prune rolls up, in milliseconds since 1970.
+        state: `pending` until it is `booked` or `refused`. A refused one has changed nothing.
+        result: the ledger's word: `ok`, `exists`, or why it was refused.
+        available_nano: with `held_nano` and `owed_nano` the balance afterwards.
+        error: why it was refused, or why it still waits.
+    """
+
+    n: int
+    id: str
+    kind: str
+    org_id: str | None
+    generation: str | None
+    amount_nano: int | None
+    older_than_ms: int | None
+    note: str
+    created_at: int
+    state: str
+    result: str | None
+    available_nano: int | None
+    held_nano: int | None
+    owed_nano: int | None
+    pruned_entries: int | None
+    pruned_requests: int | None
+    finished_at: int | None
+    error: str | None

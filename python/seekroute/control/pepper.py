@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
+import hmac
 import os
 import re
 import secrets
@@ -114,3 +116,21 @@ def _create(path: Path) -> None:
         sync_directory(path.parent)
     except OSError as error:
         raise ControlError(f"cannot create the pepper file {path}: {error.strerror}") from error
+
+
+def pepper_check(pepper: bytes) -> bytes:
+    """What a database stores of its pepper, to know it again."""
+    return hmac.new(pepper, b"seekroute pepper check", hashlib.sha256).digest()
+
+
+def require_pepper(pepper: bytes, bound: bytes | None, database: Path) -> None:
+    """Refuse a pepper that is not the one a database is bound to; `bound` is its check, if any.
+
+    Raises:
+        ControlError: it is another one.
+    """
+    if bound is not None and not hmac.compare_digest(bound, pepper_check(pepper)):
+        raise ControlError(
+            f"the pepper is not the one that the keys in {database} were made with: restore the "
+            "right `pepper` file, or set SEEKROUTE_PEPPER to its value"
+        )

@@ -37,7 +37,7 @@ _Record = TypeVar("_Record", Organization, App, ApiKey)
 _TABLES: dict[type, Table] = {Organization: organizations, App: apps, ApiKey: api_keys}
 
 # What decides a key's rights beside its own row: the organization's and the app's state.
-RIGHTS = (organizations.c.suspended_at, apps.c.status)
+RIGHTS = (organizations.c.suspended_at, organizations.c.credit_line_nano, apps.c.status)
 
 
 def rows(
@@ -117,4 +117,8 @@ def core_key(row: Row[Any]) -> CoreKey:
         "expires_at": row.expires_at,
         "models": row.models,
         "app_pending": row.status not in (None, "approved"),
+        "credit_line_nano": row.credit_line_nano,
+        "limit_nano": row.limit_nano,
+        "limit_reset": row.limit_reset,
+        "store_answers": row.store_answers,
     }

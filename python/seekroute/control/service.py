@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, delete, insert, select
 
-from seekroute.control import checks
+from seekroute.control import checks, feed
 from seekroute.control.database import Database
 from seekroute.control.errors import ControlError
+from seekroute.control.feed import ChangeBatch
 from seekroute.control.keys import key_mac, looks_valid, make_key
 from seekroute.control.models import (
     ApiKey,
@@ -29,37 +28,11 @@ from seekroute.control.models import (
     new_id,
     organizations,
 )
-from seekroute.control.pepper import load_pepper
-from seekroute.control.queries import (
-    RIGHTS,
-    CoreKey,
-    add,
-    announce,
-    change,
-    core_key,
-    find_app,
-    find_org,
-    joined_with_rights,
-    rows,
-)
+from seekroute.control.orders import OrderBook
+from seekroute.control.pepper import load_pepper, pepper_check, require_pepper
+from seekroute.control.queries import CoreKey, add, announce, change, find_app, find_org, rows
 
-_PAGE = 1000  # rows in memory at once when all keys are read
 _PEPPER_CHECK = "pepper_check"
-
-
-@dataclass(frozen=True, slots=True)
-class ChangeBatch:
-    """Key changes in their order.
-
-    Attributes:
-        cursor: what the next `changes_since` starts from.
-        changes: (MAC, key as the core takes it); None instead of a key means: remove it.
-        more: whether further changes wait; then ask again at once.
-    """
-
-    cursor: int
-    changes: list[tuple[bytes, CoreKey | None]]
-    more: bool
 
 
 class ControlPlane:
@@ -95,6 +68,7 @@ class ControlPlane:
     ) -> None:
         self._clock = clock
         self._database = Database(data_dir)
+        self._orders = OrderBook(self._database, self._now)
         try:
             with self._database.read() as connection:
                 bound = _pepper_bound(connection)
@@ -103,7 +77,7 @@ class ControlPlane:
                 environ=os.environ if environ is None else environ,
                 has_keys=bound is not None,
             )
-            self._require_pepper(bound)
+            require_pepper(self._pepper, bound, self._database.path)
         except BaseException:
             self._database.close()
             raise
@@ -112,6 +86,18 @@ class ControlPlane:
     def pepper(self) -> bytes:
         """The secret of the MACs, for the core. Never to be logged."""
         return self._pepper
+
+    @property
+    def orders(self) -> OrderBook:
+        """What commands ask of the owner of the ledger."""
+        return self._orders
+
+    def backup(self, path: Path) -> None:
+        """Copy the database as of one moment, also while it is in use; `path` must not exist.
+
+        The pepper is not in it: without that, no key in the copy works.
+        """
+        self._database.backup(path)
 
     def close(self) -> None:
         """Close the database."""
@@ -130,10 +116,16 @@ class ControlPlane:
 
     # --- organizations ---------------------------------------------------------------------------
 
-    def create_org(self, name: str) -> Organization:
-        """Make an organization. Its name is its own: 1 to 200 characters."""
+    def create_org(self, name: str, credit_line: int | None = 0) -> Organization:
+        """Make an organization.
+
+        Args:
+            name: its own; 1 to 200 characters.
+            credit_line: how far below zero its balance may go, in nano-USD. 0 is prepaid, None
+                unlimited.
+        """
         with self._database.write() as connection:
-            return self._add_org(connection, name)
+            return self._add_org(connection, name, credit_line)
 
     def list_orgs(self) -> list[Organization]:
         """All organizations, oldest first."""
@@ -153,6 +145,16 @@ class ControlPlane:
     def resume_org(self, org: str) -> Organization:
         """Undo `suspend_org`."""
         return self._set_suspended(org, None)
+
+    def set_credit_line(self, org: str, line: int | None) -> Organization:
+        """Let an organization's balance go `line` nano-USD below zero; None: without a limit."""
+        line = checks.credit(line, of="credit line")
+        with self._database.write() as connection:
+            row = find_org(connection, org)
+            if row.credit_line_nano != line:
+                row = change(connection, row, credit_line_nano=line, updated_at=self._now())
+                announce(connection, api_keys.c.org_id == row.id)
+            return row
 
     # --- apps ------------------------------------------------------------------------------------
 
@@ -201,6 +203,9 @@ class ControlPlane:
         expires_at: int | None = None,
         models: Sequence[str] | None = None,
         app: str | None = None,
+        limit_nano: int | None = None,
+        limit_reset: str = "never",
+        store_answers: bool = False,
     ) -> tuple[ApiKey, str]:
         """Make a key. Its text is returned here and can never be had again.
 
@@ -212,6 +217,9 @@ class ControlPlane:
             expires_at: when it stops working, unix seconds, in the future; None: never.
             models: ids and `author/*` patterns it may use; None: all.
             app: the organization's app it belongs to; None: none.
+            limit_nano: the most it may spend until the reset, in nano-USD; None: no limit.
+            limit_reset: `never`, `daily`, `weekly` or `monthly`, in UTC.
+            store_answers: whether answers are kept for repeats of an Idempotency-Key.
 
         Returns:
             The key's row, and the key.
@@ -227,10 +235,15 @@ class ControlPlane:
                 name=checks.name(name, of="key"),
                 models=checks.models(models),
                 expires_at=checks.expiry(expires_at, self._now()),
+                limit_nano=checks.credit(limit_nano, of="limit"),
+                limit_reset=checks.limit_reset(limit_reset),
+                store_answers=store_answers,
             )
 
     def create_first_key(self, *, profile: str, prefix: str) -> tuple[ApiKey, str] | None:
         """Make the organization `default` and a key in it, if there has never been any key.
+
+        That organization is the operator's own: its credit is unlimited.
 
         Returns:
             The key's row, and the key; None where there is a key already.
@@ -239,7 +252,7 @@ class ControlPlane:
             if connection.scalar(select(api_keys.c.id).limit(1)) is not None:
                 return None
             found = rows(connection, Organization, organizations.c.name == "default")
-            owner = found[0] if found else self._add_org(connection, "default")
+            owner = found[0] if found else self._add_org(connection, "default", None)
             return self._add_key(
                 connection, prefix, org_id=owner.id, profile=profile, name="first key"
             )
@@ -269,10 +282,21 @@ class ControlPlane:
         with self._database.write() as connection:
             row = self._find_key(connection, key)
             if row.revoked_at is None:
-                now = self._now()
-                row = change(connection, row, revoked_at=now, updated_at=now)
-                announce(connection, api_keys.c.id == row.id)
+                row = self._announced(connection, row, {"revoked_at": self._now()})
             return row
+
+    def set_key_limit(
+        self, key: str, limit_nano: int | None, *, reset: str | None = None
+    ) -> ApiKey:
+        """Limit what a key may spend, in nano-USD; None: no limit. Without `reset` that stays."""
+        values: dict[str, Any] = {"limit_nano": checks.credit(limit_nano, of="limit")}
+        if reset is not None:
+            values["limit_reset"] = checks.limit_reset(reset)
+        return self._change_key(key, values)
+
+    def set_store_answers(self, key: str, on: bool) -> ApiKey:
+        """Whether answers are kept for repeats of an Idempotency-Key."""
+        return self._change_key(key, {"store_answers": on})
 
     def roll_key(self, key: str) -> tuple[ApiKey, str]:
         """Give a key a new text and end the old one at once; id, name and rights stay.
@@ -300,8 +324,7 @@ class ControlPlane:
     def key_info(self, key: str) -> dict[str, Any]:
         """What `GET /v1/key` answers: OpenRouter's shape, `{"data": {...}}`.
 
-        There is no ledger yet, so no key has a limit and no usage is counted: limits are null and
-        usages 0.
+        Limits are null and usages 0 here: a server with a ledger fills them in.
         """
         row = self.get_key(key)
         expires = None if row.expires_at is None else time.gmtime(row.expires_at)
@@ -332,7 +355,7 @@ class ControlPlane:
     def change_cursor(self) -> int:
         """Where the change feed is now. Take it before `core_keys`, so that no change is missed."""
         with self._database.read() as connection:
-            return connection.scalar(select(func.max(key_changes.c.seq))) or 0
+            return feed.last_change(connection)
 
     def core_keys(self) -> Iterator[tuple[bytes, CoreKey]]:
         """(MAC, key as the core takes it) of every key that is not revoked.
@@ -348,57 +371,39 @@ class ControlPlane:
         """
         after = ""
         while True:
-            query = (
-                select(api_keys, *RIGHTS)
-                .select_from(joined_with_rights(api_keys))
-                .where(api_keys.c.revoked_at.is_(None), api_keys.c.id > after)
-                .order_by(api_keys.c.id)
-                .limit(_PAGE)
-            )
             with self._database.read() as connection:
-                found = connection.execute(query).all()
-            for row in found:
-                yield row.mac, core_key(row)
-            if len(found) < _PAGE:
+                page = feed.keys_after(connection, after, limit=feed.PAGE)
+            for _, mac, key in page:
+                yield mac, key
+            if len(page) < feed.PAGE:
                 return
-            after = found[-1].id
+            after = page[-1][0]
 
-    def changes_since(self, cursor: int, *, limit: int = _PAGE) -> ChangeBatch:
+    def changes_since(self, cursor: int, *, limit: int = feed.PAGE) -> ChangeBatch:
         """The key changes after `cursor`, by this process or another, at most `limit`.
 
-        One indexed query: cheap enough for four times a second.
+        Cheap enough for four times a second.
         """
-        keys = key_changes.outerjoin(api_keys, api_keys.c.mac == key_changes.c.mac)
-        query = (
-            select(key_changes.c.seq, key_changes.c.mac.label("changed"), api_keys, *RIGHTS)
-            .select_from(joined_with_rights(keys))
-            .where(key_changes.c.seq > cursor)
-            .order_by(key_changes.c.seq)
-            .limit(limit)
-        )
         with self._database.read() as connection:
-            found = connection.execute(query).all()
-        changes = []
-        for row in found:
-            live = row.id is not None and row.revoked_at is None
-            changes.append((row.changed, core_key(row) if live else None))
-        return ChangeBatch(
-            cursor=found[-1].seq if found else cursor,
-            changes=changes,
-            more=len(found) == limit,
-        )
+            return feed.changes_after(connection, cursor, limit=limit)
 
     # --- private ---------------------------------------------------------------------------------
 
     def _now(self) -> int:
         return int(self._clock())
 
-    def _add_org(self, connection: Connection, name: str) -> Organization:
+    def _add_org(self, connection: Connection, name: str, line: int | None) -> Organization:
         name = checks.name(name, of="organization")
         if rows(connection, Organization, organizations.c.name == name):
             raise ControlError(f"there is already an organization named {name!r}")
         now = self._now()
-        org = Organization(id=new_id("org"), name=name, created_at=now, updated_at=now)
+        org = Organization(
+            id=new_id("org"),
+            name=name,
+            created_at=now,
+            updated_at=now,
+            credit_line_nano=checks.credit(line, of="credit line"),
+        )
         return add(connection, org)
 
     def _add_key(self, connection: Connection, prefix: str, **columns: Any) -> tuple[ApiKey, str]:
@@ -439,9 +444,21 @@ class ControlPlane:
         with self._database.write() as connection:
             row = self._find_live_key(connection, key)
             if row.disabled != (moment is not None):
-                row = change(connection, row, disabled_at=moment, updated_at=self._now())
-                announce(connection, api_keys.c.id == row.id)
+                row = self._announced(connection, row, {"disabled_at": moment})
             return row
+
+    def _change_key(self, key: str, values: dict[str, Any]) -> ApiKey:
+        with self._database.write() as connection:
+            row = self._find_live_key(connection, key)
+            if any(getattr(row, name) != value for name, value in values.items()):
+                row = self._announced(connection, row, values)
+            return row
+
+    def _announced(self, connection: Connection, row: ApiKey, values: dict[str, Any]) -> ApiKey:
+        """Stores other values in a key's row and tells the running server."""
+        row = change(connection, row, **values, updated_at=self._now())
+        announce(connection, api_keys.c.id == row.id)
+        return row
 
     def _find_key(self, connection: Connection, key: str) -> ApiKey:
         if looks_valid(key):
@@ -462,22 +479,12 @@ class ControlPlane:
             raise ControlError(f"{row.id} is revoked, and that is final: make a new key")
         return row
 
-    def _pepper_check(self) -> bytes:
-        return hmac.new(self._pepper, b"seekroute pepper check", hashlib.sha256).digest()
-
-    def _require_pepper(self, bound: bytes | None) -> None:
-        if bound is not None and not hmac.compare_digest(bound, self._pepper_check()):
-            raise ControlError(
-                f"the pepper is not the one that the keys in {self._database.path} were made "
-                "with: restore the right `pepper` file, or set SEEKROUTE_PEPPER to its value"
-            )
-
     def _bind_pepper(self, connection: Connection) -> None:
         """Tie the database to this pepper with its first key; refuse another one later."""
         bound = _pepper_bound(connection)
-        self._require_pepper(bound)
+        require_pepper(self._pepper, bound, self._database.path)
         if bound is None:
-            values = {"name": _PEPPER_CHECK, "value": self._pepper_check()}
+            values = {"name": _PEPPER_CHECK, "value": pepper_check(self._pepper)}
             connection.execute(insert(meta).values(values))
 
 

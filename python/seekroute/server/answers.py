@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 _RETRY_AFTER_S: Final = 2
 # Of lists that change when the configuration does, and are asked for by every page of a tool.
 _CACHE: Final = b"private, max-age=60"
-_RETRYABLE: Final = frozenset({"shutting_down", "overloaded", "store_unavailable"})
+_RETRYABLE: Final = frozenset(
+    {"shutting_down", "overloaded", "store_unavailable", "storage_full", "storage_corrupt"}
+)
 
 
 def retry_headers(code: str) -> list[Header]:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from seekroute.server import answers, routes
+from seekroute.server import account, answers, routes
 from seekroute.server.answers import Call, Refusal
 from seekroute.server.chat import chat_completions, quote
 from seekroute.server.service import Service
@@ -39,7 +39,11 @@ for _base in ("/v1", "/api/v1"):
     _ROUTES[f"{_base}/models"] = (_GET, routes.models, "models")
     _ROUTES[f"{_base}/models/count"] = (_GET, routes.model_count, "model_count")
     _ROUTES[f"{_base}/providers"] = (_GET, routes.providers, "providers")
-    _ROUTES[f"{_base}/key"] = (_GET, routes.key, "key")
+    _ROUTES[f"{_base}/key"] = (_GET, account.key, "key")
+    _ROUTES[f"{_base}/credits"] = (_GET, account.credits, "credits")
+    _ROUTES[f"{_base}/generation"] = (_GET, account.generation, "generation")
+    _ROUTES[f"{_base}/activity"] = (_GET, account.activity, "activity")
+    _ROUTES[f"{_base}/receipt"] = (_GET, account.receipt, "receipt")
 # Paths that end with a model's name; its slash may be written as %2F.
 _MODEL_ROUTES: Final = (
     (("/v1/models/", "/api/v1/models/"), (_GET, routes.model, "model")),

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from seekroute.gateway import EXPLAIN_NO, EXPLAIN_OPENROUTER, EXPLAIN_SEEKROUTE
+from seekroute.server.account import quoted
 from seekroute.server.answers import Call, Refusal
 
 if TYPE_CHECKING:
@@ -65,6 +66,10 @@ async def quote(call: Call) -> None:
     # Reading a short prompt is quicker than handing it to a thread.
     answer = work() if len(body) <= _STRANGER_BYTES else await asyncio.to_thread(work)
     status, headers, text = answer
+    if status == 200 and call.service.ledger is not None:
+        text = await quoted(call, text)
+        length = b"%d" % len(text)
+        headers = [(n, length if n == b"content-length" else v) for n, v in headers]
     await call.send({"type": "http.response.start", "status": status, "headers": headers})
     await call.send({"type": "http.response.body", "body": text})
 

@@ -17,6 +17,7 @@ Sample = tuple[str, Labels, float]
 CONTENT_TYPE: Final = b"text/plain; version=0.0.4; charset=utf-8"
 
 _HELP: Final = {
+    "seekroute_active_drains": "Answers that are read to their end after their clients have left.",
     "seekroute_active_requests": "Requests that have not ended.",
     "seekroute_cache_read_tokens_total": "Prompt tokens read from a provider's cache.",
     "seekroute_cost_usd_total": "Cost of the answers at the frozen prices, in USD.",
@@ -26,7 +27,14 @@ _HELP: Final = {
     "seekroute_http_request_duration_seconds": "Time from request to the end of its answer.",
     "seekroute_http_requests_total": "HTTP requests by route, method and status.",
     "seekroute_input_tokens_total": "Prompt tokens.",
+    "seekroute_ledger_commits_total": "Transactions that the ledger has made durable.",
+    "seekroute_ledger_drift_nano": "Sum of all accounts of the ledger, in nano-USD; 0 when sound.",
+    "seekroute_ledger_live_holds": "Requests for which money is set aside.",
+    "seekroute_ledger_ready": "1 while the ledger takes money, 0 after it has failed.",
+    "seekroute_ledger_waiting_settles": "Charges that the disk could not take yet.",
     "seekroute_log_lines_dropped_total": "Log lines dropped because the log was not read.",
+    "seekroute_operator_loss_nano": "The operator's losses and gifts, in nano-USD.",
+    "seekroute_operator_revenue_nano": "Charges of the ledger less refunds, in nano-USD.",
     "seekroute_output_tokens_total": "Completion tokens.",
     "seekroute_overhead_seconds": "The gateway's own part of a request's time.",
     "seekroute_provider_up": "1 while a provider is asked, 0 while it is left out.",

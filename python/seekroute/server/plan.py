@@ -37,6 +37,7 @@ class Profile:
     base_path: str
     key_prefix: str
     model_ids: Literal["full", "bare"]
+    shows_upstream_cost: bool  # whether its answers say what the provider charges
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,14 @@ def prepare(settings: Settings, environ: Mapping[str, str]) -> Plan:
         ledger=settings.credits.enabled,
         max_body_bytes=settings.limits.max_body_bytes,
         profiles=tuple(
-            Profile(each.name, each.base_path, each.key_prefix, each.model_ids) for each in profiles
+            Profile(
+                each.name,
+                each.base_path,
+                each.key_prefix,
+                each.model_ids,
+                each.usage_cost and each.usage_cost_details,
+            )
+            for each in profiles
         ),
         example_model=model,
         has_models=any(each["candidates"] for each in snapshot["models"]),

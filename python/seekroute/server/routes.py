@@ -1,4 +1,4 @@
-"""The routes that are not inference: models, key, health, metrics, the API's description."""
+"""The routes that are neither inference nor money: models, health, metrics, the description."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from seekroute.config.model_query import BadQueryError, ModelQuery
 from seekroute.config.models_list import BASE_PATH
-from seekroute.errors import SeekrouteError
 from seekroute.server import metrics as exposition
 from seekroute.server import openapi as description
 from seekroute.server.answers import Call, Refusal
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 _JSON: Final = b"application/json"
 
 # The core says these itself where it refuses a chat completion; here the key is all there is.
-_KEY_MESSAGES: Final = {
+KEY_MESSAGES: Final = {
     "missing_api_key": "no API key was given: send it as 'Authorization: Bearer YOUR_KEY'",
     "invalid_api_key": (
         "the API key is not valid: check that it is complete and has not been revoked"
@@ -30,7 +29,7 @@ _KEY_MESSAGES: Final = {
 }
 
 
-def _identify(call: Call) -> tuple[str, str, str]:
+def identify(call: Call) -> tuple[str, str, str]:
     """Returns key id, organization id and profile of the caller.
 
     Raises:
@@ -39,7 +38,7 @@ def _identify(call: Call) -> tuple[str, str, str]:
     call.check_single_authorization()
     found = call.service.find_key(call.authorization)
     if isinstance(found, str):
-        raise Refusal(found, _KEY_MESSAGES.get(found, "this API key cannot be used"))
+        raise Refusal(found, KEY_MESSAGES.get(found, "this API key cannot be used"))
     return found
 
 
@@ -53,7 +52,7 @@ class _View(NamedTuple):
 
 
 def _viewed(call: Call) -> _View:
-    key_id, _, profile = _identify(call)
+    key_id, _, profile = identify(call)
     service = call.service
     style = service.profiles.get(profile, service.default_profile).model_ids
     root = call.scope.get("root_path", "")
@@ -118,20 +117,8 @@ async def model_in_data(call: Call) -> None:
 
 async def providers(call: Call) -> None:
     """GET /v1/providers: the providers that are on."""
-    _identify(call)
+    identify(call)
     await call.tagged(call.service.model_list.providers())
-
-
-async def key(call: Call) -> None:
-    """GET /v1/key: what the caller's key is."""
-    key_id, _, _ = _identify(call)
-    if not key_id:
-        raise Refusal("missing_api_key", _KEY_MESSAGES["missing_api_key"])
-    try:
-        info = await asyncio.to_thread(call.service.control.key_info, key_id)
-    except SeekrouteError as error:
-        raise Refusal("store_unavailable", "the key's data cannot be read; try again") from error
-    await call.json(info)
 
 
 async def livez(call: Call) -> None:

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from seekroute.server.answers import retry_headers
 from seekroute.server.limits import Limits
@@ -31,10 +31,26 @@ _log: Final = logging.getLogger("seekroute.server")
 
 # How often key changes are looked for: a revoked key has to fail within a second.
 KEY_POLL_S: Final = 0.25
+# How often orders are looked for: a command waits for its own.
+ORDER_POLL_S: Final = 0.25
 # Without a successful look for this long, keys may be stale and the gateway is not ready.
 _KEYS_STALE_S: Final = 10.0
+# Questions to the ledger at once: each has a thread and a connection. Others wait in line, at
+# most one a connection to the server.
+_LEDGER_READS: Final = 4
 # Labels of the metric for logs that could not be written.
 _DROPPED: Final = "seekroute_log_lines_dropped_total"
+
+
+class KeyMoney(NamedTuple):
+    """What a key may spend, in nano-USD."""
+
+    credit_line: int | None  # of its organization; None: unlimited
+    limit: int | None  # its own; None: none
+    limit_reset: str | None
+
+
+_NO_MONEY: Final = KeyMoney(0, None, None)
 
 
 class Service:
@@ -76,7 +92,10 @@ class Service:
         self._environ = os.environ if environ is None else environ
         self._starting: asyncio.Lock | None = None
         self._resources: contextlib.ExitStack | None = None
-        self._key_models: dict[str, list[str] | None] = {}  # by key id
+        # What this side needs of keys, by id: which models they may use, and their money.
+        self._key_models: dict[str, list[str] | None] = {}
+        self._key_money: dict[str, KeyMoney] = {}
+        self.ledger_reads: Final = asyncio.Semaphore(_LEDGER_READS)
         self._cursor = 0
         self._keys_seen = 0.0
 
@@ -131,11 +150,13 @@ class Service:
             self.core = self.gateway.core
             self._keys_seen = time.monotonic()
             stopping = threading.Event()
-            poller = threading.Thread(
-                target=self._follow_keys, args=(stopping,), name="seekroute-keys", daemon=True
-            )
-            poller.start()
-            stack.callback(poller.join)
+            # Two threads: a slow disk or a long prune must not keep a revoked key alive.
+            for name, follow in (("keys", self._follow_keys), ("orders", self._follow_orders)):
+                poller = threading.Thread(
+                    target=follow, args=(stopping,), name=f"seekroute-{name}", daemon=True
+                )
+                poller.start()
+                stack.callback(poller.join)
             stack.callback(stopping.set)
             self._resources = stack.pop_all()
         self._settings = None  # its snapshot alone is megabytes, and the core has it now
@@ -200,6 +221,10 @@ class Service:
         """The key's allow-list; None allows every model."""
         return self._key_models.get(key_id)
 
+    def money_of_key(self, key_id: str) -> KeyMoney:
+        """What the key may spend, as the core knows it."""
+        return self._key_money.get(key_id, _NO_MONEY)
+
     def sync_keys(self) -> None:
         """Takes over what has changed in the control plane since the last look."""
         more = True
@@ -209,7 +234,7 @@ class Service:
                 if key is None:
                     self.core.remove_key(mac)
                 else:
-                    self._key_models[key["key_id"]] = key["models"]
+                    self._note(key)
                     self.core.put_key(mac, key)
             self._cursor = batch.cursor
             more = batch.more
@@ -217,8 +242,15 @@ class Service:
 
     def _all_keys(self) -> Iterator[tuple[bytes, dict[str, Any]]]:
         for mac, key in self.control.core_keys():
-            self._key_models[key["key_id"]] = key["models"]
+            self._note(key)
             yield mac, key
+
+    def _note(self, key: dict[str, Any]) -> None:
+        id = key["key_id"]
+        self._key_models[id] = key["models"]
+        self._key_money[id] = KeyMoney(
+            key.get("credit_line_nano", 0), key.get("limit_nano"), key.get("limit_reset")
+        )
 
     def _follow_keys(self, stopping: threading.Event) -> None:
         failing = False
@@ -228,6 +260,24 @@ class Service:
             except Exception as error:  # the database may be back the next time
                 if not failing:
                     _log.error("cannot read key changes: %s", error)
+                failing = True
+            else:
+                failing = False
+
+    # --- orders -----------------------------------------------------------------------------------
+
+    def _follow_orders(self, stopping: threading.Event) -> None:
+        from seekroute.control.booking import ORDERS_AT_ONCE, book_pending
+
+        failing = False
+        finished = ORDERS_AT_ONCE  # those of before the start are looked for at once
+        while not stopping.wait(0 if finished == ORDERS_AT_ONCE else ORDER_POLL_S):
+            try:
+                finished = book_pending(self.control.orders, self.ledger)
+            except Exception as error:  # the database may be back the next time
+                finished = 0
+                if not failing:
+                    _log.error("cannot book orders: %s", error)
                 failing = True
             else:
                 failing = False

@@ -1,0 +1,312 @@
+// Answers that nobody got to the end of: who left, what failed, what is drained, who pays.
+#include "testing/credits_fixture.h"
+
+namespace seekroute::testing {
+namespace {
+
+constexpr std::string_view kMore =
+    "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\" four five six\"}}]}\n\n";
+constexpr std::string_view kEnd =
+    "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n"
+    "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":60}}\n\n"
+    "data: [DONE]\n\n";
+constexpr std::string_view kEndWithoutUsage =
+    "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n"
+    "data: [DONE]\n\n";
+
+class UnfinishedAnswerTest : public CreditsTest {
+ protected:
+  // Content at the first second, more at the tenth, `end` at the twentieth.
+  void PlayStream(std::string_view end) {
+    script_ = {};
+    script_.head.content_type = "text/event-stream";
+    script_.pieces = {{Duration::Seconds(1), std::string(kStart) + std::string(kContent)},
+                      {Duration::Seconds(9), std::string(kMore)},
+                      {Duration::Seconds(10), std::string(end)}};
+  }
+
+  // The row of a streamed request whose client leaves after that long.
+  const ExchangeRow& LeaveAfter(Duration time, const std::string& idempotency_key = "") {
+    const ExchangeId id = Submit(R"(,"stream":true)", idempotency_key);
+    agenda_.After(time, [this, id] { engine_->Cancel(id); });
+    Rest();
+    EXPECT_EQ(seen_[id].row->error, "client_closed");
+    return *seen_[id].row;
+  }
+
+  // What "one two three" costs, that the provider was asked 7 tokens for.
+  static int64_t Delivered() {
+    return 7 * kInputNano + EstimateTokens("one two three").tokens * kOutputNano;
+  }
+  // The prompt as it is suspected to be charged.
+  static int64_t Prompt() {
+    const std::string body = R"({"model":"m","messages":[{"role":"user","content":"hi"}]})";
+    return EstimateChatPrompt(body).tokens * kInputNano;
+  }
+};
+
+TEST_F(UnfinishedAnswerTest, WhoLeavesBeforeContentPaysForTheInputThatTheProviderCounted) {
+  Open({10'000'000});
+  script_.head.content_type = "text/event-stream";
+  script_.pieces = {{{}, std::string(kStart)}, {Duration::Seconds(5), std::string(kContent)}};
+  const ExchangeId told = Submit(R"(,"stream":true)");
+  agenda_.After(Duration::Seconds(1), [&] { engine_->Cancel(told); });
+  Rest();
+  EXPECT_EQ(seen_[told].row->settlement, Settlement::kCancelled);
+  EXPECT_EQ(seen_[told].row->cost.nano, 7 * kInputNano);
+  script_.pieces.erase(script_.pieces.begin());
+  const ExchangeId untold = Submit(R"(,"stream":true)");
+  agenda_.After(Duration::Seconds(1), [&] { engine_->Cancel(untold); });
+  Rest();
+  EXPECT_EQ(seen_[untold].row->settlement, Settlement::kCancelled);
+  EXPECT_EQ(seen_[untold].row->cost.nano, 0);
+}
+
+TEST_F(UnfinishedAnswerTest, WhoLeavesInTheMiddlePaysForWhatWasDelivered) {
+  Open({10'000'000});
+  script_.head.content_type = "text/event-stream";
+  script_.pieces = {{{}, std::string(kStart)},
+                    {Duration::Seconds(1), std::string(kContent)},
+                    {Duration::Seconds(20), std::string(kContent)}};
+  const ExchangeId id = Submit(R"(,"stream":true)");
+  agenda_.After(Duration::Seconds(2), [&] { engine_->Cancel(id); });
+  Rest();
+  const ExchangeRow& row = *seen_[id].row;
+  EXPECT_EQ(row.settlement, Settlement::kPartial);
+  EXPECT_EQ(row.prompt_tokens, 7);
+  EXPECT_EQ(row.completion_tokens, EstimateTokens("one two three").tokens);
+  EXPECT_EQ(row.cost.nano, 7 * kInputNano + row.completion_tokens * kOutputNano);
+  EXPECT_TRUE(transport_->seen()[0].cancelled);
+}
+
+TEST_F(UnfinishedAnswerTest, WithoutALedgerThePartIsNamedAndNotCharged) {
+  options_.credits = false;
+  Open({0});
+  script_.head.content_type = "text/event-stream";
+  script_.pieces = {{{}, std::string(kContent)}, {Duration::Seconds(20), std::string(kContent)}};
+  const ExchangeId id = Submit(R"(,"stream":true)");
+  agenda_.After(Duration::Seconds(2), [&] { engine_->Cancel(id); });
+  Rest();
+  EXPECT_EQ(seen_[id].row->settlement, Settlement::kPartial);
+  EXPECT_EQ(seen_[id].row->cost.nano, 0);
+  EXPECT_EQ(Sent(0).find("max_tokens"), std::string::npos);
+}
+
+TEST_F(UnfinishedAnswerTest, LeavingIsFreeIfTheOperatorSaysSo) {
+  options_.on_client_abort = ChargePolicy::kFree;
+  on_abort_ = OnAbort::kDrain;  // nothing is drained for what is not charged
+  Open({10'000'000});
+  PlayStream(kEnd);
+  const ExchangeRow& row = LeaveAfter(Duration::Seconds(5));
+  EXPECT_EQ(row.settlement, Settlement::kFree);
+  EXPECT_EQ(row.cost.nano, 0);
+  EXPECT_EQ(row.upstream_cost.nano, Delivered());
+  EXPECT_EQ(row.Suspected().nano, 0);
+  EXPECT_TRUE(transport_->seen()[0].cancelled);
+  EXPECT_EQ(store_->balance().nano, 10'000'000);
+}
+
+TEST_F(UnfinishedAnswerTest, AFailureInTheMiddleIsChargedIfTheOperatorSaysSo) {
+  Open({10'000'000});
+  PlayStream("data: not json\n\n");
+  const Seen free = Ask(R"(,"stream":true)");
+  EXPECT_EQ(free.row->settlement, Settlement::kFailed);
+  EXPECT_EQ(free.row->cost.nano, 0);
+  EXPECT_EQ(free.row->Suspected().nano,
+            Prompt() + EstimateTokens("one two three four five six").tokens * kOutputNano);
+  options_.on_upstream_failure = ChargePolicy::kCharge;
+  const Seen charged = Ask(R"(,"stream":true)");
+  EXPECT_EQ(charged.row->settlement, Settlement::kPartial);
+  EXPECT_EQ(charged.row->error, "bad_upstream_response");
+  EXPECT_EQ(charged.row->cost.nano,
+            7 * kInputNano + EstimateTokens("one two three four five six").tokens * kOutputNano);
+  EXPECT_EQ(charged.row->upstream_cost, charged.row->cost);
+  EXPECT_EQ(charged.row->Suspected().nano, 0);
+  EXPECT_NE(charged.body.find("\"error\":"), std::string::npos);
+}
+
+TEST_F(UnfinishedAnswerTest, AFailureBeforeContentIsNeverCharged) {
+  options_.on_upstream_failure = ChargePolicy::kCharge;
+  Open({10'000'000});
+  script_.head.content_type = "text/event-stream";
+  script_.pieces = {{{}, std::string(kStart)}, {{}, "data: not json\n\n"}};
+  const Seen& seen = Ask(R"(,"stream":true)");
+  EXPECT_EQ(seen.row->settlement, Settlement::kFailed);
+  EXPECT_EQ(seen.row->cost.nano, 0);
+  EXPECT_GT(seen.row->Suspected().nano, 0);
+}
+
+TEST_F(UnfinishedAnswerTest, TheGatewaysOwnDeadlineIsAFailureToo) {
+  options_.on_upstream_failure = ChargePolicy::kCharge;
+  options_.total_timeout = Duration::Seconds(5);
+  Open({10'000'000});
+  PlayStream(kEnd);
+  const Seen& seen = Ask(R"(,"stream":true)");
+  EXPECT_EQ(seen.row->settlement, Settlement::kPartial);
+  EXPECT_EQ(seen.row->error, "upstream_timeout");
+  EXPECT_EQ(seen.row->cost.nano, Delivered());
+}
+
+TEST_F(UnfinishedAnswerTest, ADrainedAnswerIsChargedByItsUsage) {
+  on_abort_ = OnAbort::kDrain;
+  Open({10'000'000});
+  PlayStream(kEnd);
+  const ExchangeId id = Submit(R"(,"stream":true)", "order-1");
+  std::string received;
+  agenda_.After(Duration::Seconds(5), [&] {
+    received = seen_[id].body;
+    engine_->Cancel(id);
+    engine_->Cancel(id);
+  });
+  ExchangeId repeated = 0;
+  agenda_.After(Duration::Seconds(8), [&] {
+    EXPECT_EQ(drains_->taken(), 1);
+    repeated = Submit(R"(,"stream":true)", "order-1");
+  });
+  Rest();
+  const ExchangeRow& row = *seen_[id].row;
+  EXPECT_EQ(row.settlement, Settlement::kExact);
+  EXPECT_EQ(row.error, "client_closed");
+  EXPECT_FALSE(row.estimated);
+  EXPECT_EQ(row.completion_tokens, 60);
+  EXPECT_EQ(row.cost.nano, 7 * kInputNano + 60 * kOutputNano);
+  EXPECT_FALSE(transport_->seen()[0].cancelled);
+  EXPECT_EQ(seen_[id].body, received);
+  EXPECT_NE(received.find("three"), std::string::npos);
+  EXPECT_NE(seen_[repeated].body.find("idempotency_in_progress"), std::string::npos);
+  EXPECT_EQ(Ask(R"(,"stream":true)", "order-1").headers.at("x-should-retry"), "false");
+  EXPECT_EQ(transport_->seen().size(), 1u);
+  EXPECT_EQ(drains_->taken(), 0);
+}
+
+TEST_F(UnfinishedAnswerTest, AnAnswerThatIsNotStreamedIsDrainedToo) {
+  on_abort_ = OnAbort::kDrain;
+  Open({10'000'000});
+  script_.pieces = {{Duration::Seconds(9), std::string(kAnswer)}};
+  const ExchangeId id = Submit();
+  agenda_.After(Duration::Seconds(1), [&] { engine_->Cancel(id); });
+  Rest();
+  EXPECT_EQ(seen_[id].row->settlement, Settlement::kExact);
+  EXPECT_EQ(seen_[id].row->cost.nano, 3 * kInputNano + 5 * kOutputNano);
+  EXPECT_EQ(seen_[id].body, "");
+}
+
+TEST_F(UnfinishedAnswerTest, ADrainOfNothingIsFree) {
+  on_abort_ = OnAbort::kDrain;
+  Open({10'000'000});
+  script_.pieces = {{Duration::Seconds(9),
+                     R"({"choices":[{"index":0,"message":{"content":""},"finish_reason":null}],)"
+                     R"("usage":{"prompt_tokens":3,"completion_tokens":0}})"}};
+  const ExchangeId id = Submit();
+  agenda_.After(Duration::Seconds(1), [&] { engine_->Cancel(id); });
+  Rest();
+  EXPECT_EQ(seen_[id].row->settlement, Settlement::kFree);
+  EXPECT_EQ(seen_[id].row->cost.nano, 0);
+}
+
+TEST_F(UnfinishedAnswerTest, ADrainReadsPastAWindowThatWasFull) {
+  on_abort_ = OnAbort::kDrain;
+  window_ = 10;
+  Open({10'000'000});
+  PlayStream(kEnd);
+  EXPECT_EQ(LeaveAfter(Duration::Seconds(15)).settlement, Settlement::kExact);
+}
+
+TEST_F(UnfinishedAnswerTest, ADrainThatFailsFallsBackToWhatWasDelivered) {
+  on_abort_ = OnAbort::kDrain;
+  Open({10'000'000});
+  PlayStream("data: not json\n\n");
+  const ExchangeRow broken = LeaveAfter(Duration::Seconds(5));
+  EXPECT_EQ(broken.settlement, Settlement::kPartial);
+  EXPECT_EQ(broken.cost.nano, Delivered());
+  EXPECT_TRUE(broken.estimated);
+  EXPECT_EQ(broken.Suspected().nano, 0);
+  PlayStream(kEndWithoutUsage);
+  script_.pieces[0].bytes = kContent;
+  const ExchangeRow untold = LeaveAfter(Duration::Seconds(5));
+  EXPECT_EQ(untold.settlement, Settlement::kPartial);
+  EXPECT_EQ(untold.cost.nano, Delivered() - 7 * kInputNano + Prompt());
+  PlayStream(kEnd);
+  script_.pieces.pop_back();
+  script_.ending = UpstreamScript::Ending::kHang;
+  options_.total_timeout = Duration::Seconds(15);
+  EXPECT_EQ(LeaveAfter(Duration::Seconds(5)).cost.nano, Delivered());
+  EXPECT_TRUE(transport_->seen()[2].cancelled);  // the deadline holds for a drain
+  // Before content there is nothing to fall back to, and no other provider is asked.
+  script_.pieces.clear();
+  const ExchangeRow& nothing = LeaveAfter(Duration::Seconds(5));
+  EXPECT_EQ(nothing.settlement, Settlement::kCancelled);
+  EXPECT_EQ(nothing.cost.nano, 0);
+  EXPECT_EQ(nothing.Suspected().nano, Prompt());
+}
+
+TEST_F(UnfinishedAnswerTest, DrainsAreBounded) {
+  on_abort_ = OnAbort::kDrain;
+  options_.max_drains = 2;
+  Open({100'000'000});
+  PlayStream(kEnd);
+  std::vector<ExchangeId> all;
+  for (int i = 0; i < 5; ++i) all.push_back(Submit(R"(,"stream":true)"));
+  agenda_.After(Duration::Seconds(5), [&] {
+    for (const ExchangeId id : all) engine_->Cancel(id);
+    EXPECT_EQ(drains_->taken(), 2);
+  });
+  Rest();
+  int drained = 0;
+  for (const ExchangeId id : all) drained += seen_[id].row->settlement == Settlement::kExact;
+  EXPECT_EQ(drained, 2);
+  EXPECT_EQ(drains_->taken(), 0);
+}
+
+TEST_F(UnfinishedAnswerTest, AGatewayThatIsClosedChargesADrainForWhatWasDelivered) {
+  on_abort_ = OnAbort::kDrain;
+  Open({10'000'000});
+  PlayStream(kEnd);
+  const ExchangeId id = Submit(R"(,"stream":true)");
+  const ExchangeId stays = Submit(R"(,"stream":true)");
+  agenda_.After(Duration::Seconds(5), [&] { engine_->Cancel(id); });
+  while (drains_->taken() == 0) Step();
+  engine_.reset();
+  EXPECT_EQ(drains_->taken(), 0);
+  const CreditStore::Booking* booking = store_->Find(id);
+  EXPECT_EQ(booking->state, CreditStore::State::kSettled);
+  EXPECT_EQ(booking->row.error, "client_closed");
+  EXPECT_EQ(booking->row.settlement, Settlement::kPartial);
+  EXPECT_EQ(booking->charge.nano, Delivered());
+  EXPECT_EQ(store_->Find(stays)->row.error, "shutting_down");
+  EXPECT_EQ(store_->Find(stays)->row.tried.size(), 1u);
+  EXPECT_EQ(store_->Find(stays)->charge.nano, 0);
+}
+
+TEST_F(UnfinishedAnswerTest, AFailureThatTheProviderMayChargeForIsSuspected) {
+  Open({10'000'000});
+  const auto suspected = [this](int status, const std::string& body) {
+    script_ = {};
+    script_.head.status = status;
+    if (!body.empty()) script_.pieces = {{{}, body}};
+    return Ask().row->Suspected().nano;
+  };
+  for (const int status : {400, 401, 404, 408, 413, 429}) {
+    EXPECT_EQ(suspected(status, "no"), 0) << status;
+    EXPECT_EQ(suspected(status, ""), 0) << status;
+  }
+  EXPECT_EQ(suspected(503, "overloaded"), 0);
+  EXPECT_EQ(suspected(529, "overloaded"), 0);
+  EXPECT_EQ(suspected(503, ""), Prompt());
+  EXPECT_EQ(suspected(500, "boom"), Prompt());
+  EXPECT_EQ(suspected(502, ""), Prompt());
+  EXPECT_EQ(suspected(200, "<html>"), Prompt());
+  script_.connects = false;
+  EXPECT_EQ(Ask().row->Suspected().nano, 0);
+  script_ = {};
+  script_.sends_head = false;
+  script_.ending = UpstreamScript::Ending::kHang;
+  const Seen& silent = Ask();
+  EXPECT_EQ(silent.row->error, "upstream_timeout");
+  EXPECT_EQ(silent.row->tried[0].suspected.nano, Prompt());
+  EXPECT_EQ(silent.row->cost.nano, 0);
+  EXPECT_EQ(store_->balance().nano, 10'000'000);
+}
+
+}  // namespace
+}  // namespace seekroute::testing

@@ -1,0 +1,30 @@
+// Orders to a ledger: what an operator does to an account, and what became of it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "base/money.h"
+#include "base/result.h"
+#include "billing/ledger.h"
+
+namespace seekroute {
+
+// What an operator does to an account. `id` makes it happen once.
+struct LedgerOrder {
+  enum class Kind : uint8_t { kTopup, kAdjust, kChargeback, kRefund };
+  Kind kind = Kind::kTopup;
+  std::string id;
+  std::string org;      // not of a refund
+  std::string request;  // generation id, of a refund
+  Money amount;
+  std::string note;  // why, of an adjustment
+};
+
+struct OrderAnswer {
+  Status status;  // ok: `result` says what became of it
+  LedgerResult result = LedgerResult::kInvalid;
+  Postings balance;  // of the organization, afterwards
+};
+
+}  // namespace seekroute

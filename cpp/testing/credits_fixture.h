@@ -1,0 +1,175 @@
+// One engine in a virtual world, one key, one model at one provider, and a store of credits.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "gateway/engine.h"
+#include "testing/credit_store.h"
+#include "testing/scripted_transport.h"
+#include "testing/virtual_world.h"
+#include "wire/chat_prompt.h"
+
+namespace seekroute::testing {
+
+inline constexpr int64_t kInputNano = 1000;  // a token
+inline constexpr int64_t kOutputNano = 2000;
+inline constexpr std::string_view kAnswer =
+    R"({"id":"u","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,)"
+    R"("message":{"role":"assistant","content":"hello"},"finish_reason":"stop"}],)"
+    R"("usage":{"prompt_tokens":3,"completion_tokens":5}})";
+inline constexpr std::string_view kStart =
+    "data: {\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\"}}],"
+    "\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":0}}\n\n";
+inline constexpr std::string_view kContent =
+    "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"one two three\"}}]}\n\n";
+
+// What one client saw.
+struct Seen {
+  int status = 0;
+  std::map<std::string, std::string> headers;
+  std::string body;
+  std::optional<ExchangeRow> row;
+};
+
+class CreditsTest : public ::testing::Test {
+ protected:
+  CreditsTest() { options_.credits = true; }
+
+  void Open(Money balance, CreditStore::Faults faults = {}, int64_t max_output = 1000,
+            std::optional<Money> key_limit = std::nullopt) {
+    store_.emplace(&agenda_, &clock_, &rng_, balance, faults);
+    drains_.emplace(options_.max_drains);
+    transport_.emplace(&agenda_, &clock_, [this](const TransportRequest&) { return script_; });
+    engine_.emplace(ExchangeWorld{.options = &options_,
+                                  .clock = &clock_,
+                                  .rng = &rng_,
+                                  .keys = &keys_,
+                                  .idempotency = &idempotency_,
+                                  .drains = &*drains_,
+                                  .store = &*store_,
+                                  .transport = &*transport_,
+                                  .mailbox = &mailbox_,
+                                  .stats = &stats_,
+                                  .host = nullptr});
+    keys_.Put(HmacSha256(Secret("pepper"), "good"), {.key_id = "k",
+                                                     .org_id = "o",
+                                                     .limit = key_limit,
+                                                     .limit_reset = limit_reset_,
+                                                     .credit_line = credit_line_});
+    auto snapshot = std::make_shared<Snapshot>();
+    snapshot->profiles.emplace("seekroute", Profile());
+    snapshot->default_profile = "seekroute";
+    Provider provider;
+    provider.id = "p";
+    provider.upstream.base_url = "https://p";
+    provider.on_abort = on_abort_;
+    snapshot->providers.push_back(std::move(provider));
+    Rates rates;
+    rates[PriceClass::kInput] = Rate{kInputNano * 1000};
+    rates[PriceClass::kOutput] = Rate{kOutputNano * 1000};
+    PriceTable::Parts prices;
+    prices.revision = "r";
+    prices.variants.emplace_back().rates = rates;
+    Model model{.id = "a/m", .max_output = max_output, .endpoints = {}};
+    model.endpoints.push_back({0, "up", *PriceTable::Make(std::move(prices)), cap_field_});
+    Catalog::Parts parts;
+    parts.names.emplace("m", "a/m");
+    parts.models.push_back(std::move(model));
+    snapshot->catalog = std::move(*Catalog::Make(std::move(parts)));
+    snapshot_ = std::move(snapshot);
+    script_.pieces = {{{}, std::string(kAnswer)}};
+  }
+
+  ExchangeId Submit(const std::string& members = "", const std::string& idempotency_key = "") {
+    Submission submission;
+    submission.id = ++last_;
+    submission.body = R"({"model":"m","messages":[{"role":"user","content":"hi"}])" + members + "}";
+    if (with_key_) submission.authorization = Secret("Bearer good");
+    submission.local = !with_key_;
+    submission.idempotency_key = idempotency_key;
+    submission.submitted = clock_.Now();
+    submission.snapshot = snapshot_;
+    submission.window = std::make_shared<FlowWindow>(window_);
+    engine_->Submit(std::move(submission));
+    return last_;
+  }
+
+  void Step() {
+    if (agenda_.Next() <= engine_->NextTimer()) {
+      agenda_.RunNext();
+    } else {
+      clock_.MoveTo(std::max(clock_.Now(), engine_->NextTimer()));
+    }
+    engine_->Advance();
+    Deliver();
+  }
+
+  void Deliver() {
+    for (Delivery& delivery : mailbox_.Drain()) {
+      Seen& seen = seen_[delivery.exchange];
+      if (delivery.head) {
+        seen.status = delivery.head->status;
+        for (auto& [name, value] : delivery.head->headers) seen.headers[name] = value;
+      }
+      seen.body += delivery.body;
+      if (delivery.end) seen.row = *delivery.end;
+    }
+  }
+
+  void Rest() {
+    engine_->Advance();
+    Deliver();
+    while (!agenda_.empty() || engine_->NextTimer() != TimePoint::Never()) Step();
+    EXPECT_EQ(engine_->size(), 0u);
+    EXPECT_EQ(store_->CheckAtRest(), std::vector<std::string>());
+  }
+
+  const Seen& Ask(const std::string& members = "", const std::string& idempotency_key = "") {
+    const ExchangeId id = Submit(members, idempotency_key);
+    Rest();
+    return seen_[id];
+  }
+
+  std::string Sent(size_t i) const { return transport_->seen().at(i).body; }
+
+  SeededRng rng_{1};
+  VirtualClock clock_;
+  Agenda agenda_{&clock_};
+  GatewayOptions options_;
+  KeyRing keys_{Secret("pepper")};
+  IdempotencyTable idempotency_{100};
+  std::optional<DrainSlots> drains_;
+  Mailbox mailbox_;
+  Stats stats_;
+  std::string cap_field_ = "max_tokens";
+  Window limit_reset_ = Window::kNever;
+  Money credit_line_;
+  OnAbort on_abort_ = OnAbort::kCancel;
+  bool with_key_ = true;
+  size_t window_ = 1 << 20;
+  UpstreamScript script_;
+  std::optional<CreditStore> store_;
+  std::optional<ScriptedTransport> transport_;
+  std::optional<Engine> engine_;
+  std::shared_ptr<const Snapshot> snapshot_;
+  std::map<ExchangeId, Seen> seen_;
+  ExchangeId last_ = 0;
+};
+
+// The prompt "hi" in these tests is held at this many tokens.
+inline int64_t PromptNano(const GatewayOptions& options) {
+  Model model{.id = "a/m", .endpoints = {}};
+  Rates rates;
+  rates[PriceClass::kInput] = Rate{kInputNano * 1000};
+  model.endpoints.push_back({0, "up", PriceTable::Flat(rates)});
+  const std::string body = R"({"model":"m","messages":[{"role":"user","content":"hi"}]})";
+  const auto request = ParseChatRequest(body, Profile());
+  return SpendBound(*request, model, EstimateChatPrompt(body), options, {}).At(0).nano;
+}
+
+}  // namespace seekroute::testing

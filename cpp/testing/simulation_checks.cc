@@ -1,0 +1,220 @@
+// What a simulated run must have kept to.
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "testing/simulation.h"
+
+namespace seekroute::testing {
+namespace {
+
+size_t Count(const std::string& text, const std::string& what) {
+  size_t count = 0;
+  for (size_t at = text.find(what); at != std::string::npos; at = text.find(what, at + 1)) ++count;
+  return count;
+}
+
+// The concatenated delta.content of a client's stream; the simulator's words need no unescaping.
+std::string ContentOf(const std::string& stream) {
+  const std::string mark = R"("content":")";
+  std::string content;
+  for (size_t at = stream.find(mark); at != std::string::npos; at = stream.find(mark, at)) {
+    at += mark.size();
+    const size_t end = stream.find('"', at);
+    content += stream.substr(at, end - at);
+    at = end;
+  }
+  return content;
+}
+
+}  // namespace
+
+void Simulation::Check(std::vector<std::string>* broken) const {
+  if (engine_.size() != 0) broken->emplace_back("an exchange was never buried");
+  if (transport_.live() != 0) broken->emplace_back("a transfer was never ended");
+  if (drains_.taken() != 0) broken->emplace_back("a drain was never ended");
+  broken->insert(broken->end(), early_.begin(), early_.end());
+  for (std::string& line : store_.CheckAtRest()) broken->push_back(std::move(line));
+  for (const auto& [id, client] : clients_) CheckClient(id, client, broken);
+}
+
+void Simulation::CheckClient(ExchangeId id, const Client& client,
+                             std::vector<std::string>* broken) const {
+  const auto expect = [&](bool holds, const std::string& promise) {
+    if (!holds) broken->push_back("exchange " + std::to_string(id) + ": " + promise);
+  };
+  const std::vector<const SeenTransfer*> attempts = AttemptsOf(id);
+  expect(client.ends == 1, "ends exactly once");
+  expect(client.heads <= 1, "one head at most");
+  expect(client.heads == 1 || client.cancelled, "a client that stays gets an answer");
+  expect(client.ended <= client.submitted + options_.total_timeout + kSlack, "ends in time");
+  expect(client.cancelled_at == TimePoint::Never() || !client.cancelled || MayDrain(client) ||
+             client.ended <= client.cancelled_at + kSlack,
+         "a cancelled exchange ends at once");
+  expect(!client.cancelled || client.received.size() == client.received_by_then,
+         "who has left is sent nothing");
+  expect(static_cast<size_t>(client.row.attempts) == attempts.size(), "counts its attempts");
+  expect(attempts.size() <= static_cast<size_t>(options_.retry.max_attempts), "attempt cap");
+  expect(client.most_unacked <= kWindow + 4 * kLargestPiece + 600, "the window bounds what waits");
+
+  const CreditStore::Booking* const booking = store_.Find(id);
+  const int settled = booking == nullptr ? 0 : booking->settles;
+  const bool stood = booking != nullptr && booking->state == CreditStore::State::kSettled;
+  expect(settled <= 1, "one row at most");
+  if (!attempts.empty() || stood) expect(settled == 1, "one row an admitted request");
+  if (!IsBooked(client) && attempts.empty()) expect(settled == 0, "no row of a refused one");
+  CheckMoney(id, client, broken);
+  CheckAttempts(id, client, attempts, broken);
+  if (!client.valid) {
+    expect(attempts.empty() && client.status >= 400, "an invalid request never goes upstream");
+    return;
+  }
+  const bool ok = client.row.error.empty();
+  if (client.cancelled || attempts.empty()) return;
+  if (ok) {
+    expect(client.status == 200, "success is 200");
+    expect(client.row.prompt_tokens > 0 || client.row.estimated, "usage comes back");
+    expect(Count(client.received, "\"prompt_tokens\"") == 1, "usage exactly once");
+    const bool nothing = client.row.finish_reason.empty() && client.row.completion_tokens == 0;
+    const bool waived = IsBooked(client) && client.row.estimated &&
+                        options_.on_missing_usage == ChargePolicy::kFree;
+    const bool free = nothing || waived;
+    expect(free == (client.row.settlement == Settlement::kFree), "free for a reason");
+    const int64_t rate = free ? 0 : client.row.created < kPriceChange ? 3000 : 1000;
+    int64_t price = client.row.prompt_tokens * rate;
+    if (!free) price += client.row.completion_tokens * kOutputNano;
+    if (IsBooked(client)) price = std::min(price, client.row.held.nano);
+    expect(client.row.cost.nano == price, "the price is that of the moment of admission");
+  }
+  if (client.stream && client.status == 200) {
+    const size_t done = Count(client.received, "data: [DONE]");
+    const size_t errors = Count(client.received, "\"error\":{");
+    expect(done + errors == 1, "a stream ends in [DONE] or one error event");
+    expect((done == 1) == ok, "[DONE] means success");
+    const std::string content = ContentOf(client.received);
+    const SeenTransfer& last = *attempts.back();
+    if (ok) {
+      expect(content == last.script.content, "the whole content, once");
+    } else if (!last.script.content.empty()) {
+      expect(last.script.content.starts_with(content), "content is a prefix, never repeated");
+    }
+    for (const SeenTransfer* attempt : attempts) {
+      expect(attempt == &last || attempt->started <= client.submitted + client.row.first_content,
+             "no attempt after content");
+    }
+  } else if (ok) {
+    expect(client.received.find(attempts.back()->script.content) != std::string::npos,
+           "the answer is the upstream's");
+  }
+  const UpstreamScript& last = attempts.back()->script;
+  if (ok) expect(last.well_formed, "only a well-formed answer is a success");
+  if (last.well_formed && last.prompt) expect(ok, "a well-formed, prompt answer is a success");
+}
+
+bool Simulation::IsBooked(const Client& client) const {
+  return options_.credits && (!client.local || !options_.local_org.empty());
+}
+
+bool Simulation::MayDrain(const Client& client) const {
+  if (!IsBooked(client) || options_.on_client_abort == ChargePolicy::kFree) return false;
+  const auto& providers = snapshot_->providers;
+  return most_drains_ > 0 && std::any_of(providers.begin(), providers.end(), [&](const auto& each) {
+           return each.id == client.row.provider && each.on_abort == OnAbort::kDrain;
+         });
+}
+
+std::vector<const SeenTransfer*> Simulation::AttemptsOf(ExchangeId id) const {
+  std::vector<const SeenTransfer*> attempts;
+  const std::string tag = "tag" + std::to_string(id) + "\"";
+  for (const SeenTransfer& seen : transport_.seen()) {
+    if (seen.body.find(tag) != std::string::npos) attempts.push_back(&seen);
+  }
+  return attempts;
+}
+
+// What a provider may charge for a failure is told once, and never for a refusal.
+void Simulation::CheckAttempts(ExchangeId id, const Client& client,
+                               const std::vector<const SeenTransfer*>& attempts,
+                               std::vector<std::string>* broken) const {
+  const auto expect = [&](bool holds, const std::string& promise) {
+    if (!holds) broken->push_back("exchange " + std::to_string(id) + ": " + promise);
+  };
+  const ExchangeRow& row = client.row;
+  expect(row.tried.size() == attempts.size(), "a row an attempt");
+  if (row.tried.size() != attempts.size()) return;
+  for (size_t i = 0; i < attempts.size(); ++i) {
+    const AttemptRow& tried = row.tried[i];
+    const bool paid = i + 1 == attempts.size() && row.upstream_cost > Money{};
+    const bool refused = tried.status >= 300 && tried.status < 500;
+    const bool unsent = !attempts[i]->script.connects && tried.error == "upstream_error";
+    const bool may_refuse = tried.status == 503 || tried.status == 529;
+    if (tried.error.empty() || paid || refused || unsent) {
+      expect(tried.suspected == Money{}, "no suspicion of what is known");
+    } else if (!may_refuse) {
+      expect(tried.suspected > Money{}, "a failure that may cost is suspected");
+    }
+  }
+}
+
+// Client, row and store say the same, and the charge is what the outcome allows.
+void Simulation::CheckMoney(ExchangeId id, const Client& client,
+                            std::vector<std::string>* broken) const {
+  const auto expect = [&](bool holds, const std::string& promise) {
+    if (!holds) broken->push_back("exchange " + std::to_string(id) + ": " + promise);
+  };
+  const ExchangeRow& row = client.row;
+  const CreditStore::Booking* const booking = store_.Find(id);
+  if (booking == nullptr || booking->never_held) {
+    expect(row.held == Money{}, "no hold in a row that has none");
+    if (!IsBooked(client) && !row.error.empty()) expect(row.cost == Money{}, "an error is free");
+    return;
+  }
+  using enum CreditStore::State;
+  if (booking->state == kRefused) {
+    expect(row.attempts == 0, "a refused hold sends nothing");
+    expect(row.error == "insufficient_credits" || row.status == 503 || client.cancelled,
+           "a refused hold is told");
+    expect(row.status != 402 ||
+               client.received.find("\"affordable_max_tokens\":") != std::string::npos,
+           "a 402 says what is affordable");
+    return;
+  }
+  expect(row.cost == booking->charge, "the row's cost is the charge");
+  expect(booking->row.held == row.held, "the stored row is the client's");
+  expect(row.attempts == 0 || row.held == booking->held, "the row knows its hold");
+  const bool left = row.error == "client_closed";
+  expect(!left || client.cancelled, "who stays has not left");
+  switch (row.settlement) {
+    case Settlement::kExact:
+      if (!row.error.empty()) {
+        expect(client.cancelled && MayDrain(client) && row.prompt_tokens > 0,
+               "only a drain is exact for who left");
+      }
+      [[fallthrough]];
+    case Settlement::kEstimated:
+      expect(row.error.empty() || (left && !row.estimated), "an answer was charged");
+      expect(row.estimated == (row.settlement == Settlement::kEstimated), "says if it guessed");
+      break;
+    case Settlement::kPartial:
+      expect(client.heads == 1 && row.prompt_tokens > 0, "left in the middle");
+      expect(
+          (left ? options_.on_client_abort : options_.on_upstream_failure) == ChargePolicy::kCharge,
+          "half an answer is charged where that was chosen");
+      expect(row.cost > Money{} || row.held == Money{}, "what was delivered is paid for");
+      break;
+    case Settlement::kCancelled:
+      expect(client.cancelled && row.completion_tokens == 0, "left before any content");
+      break;
+    case Settlement::kFailed:
+      expect(!row.error.empty() && row.cost == Money{}, "a failure is free");
+      expect(client.status != 200 || options_.on_upstream_failure == ChargePolicy::kFree,
+             "what was sent before a failure is charged where that was chosen");
+      break;
+    case Settlement::kFree:
+      expect(row.cost == Money{}, "free is free");
+      expect(row.error.empty() || left, "a failure is no answer");
+      break;
+  }
+}
+
+}  // namespace seekroute::testing

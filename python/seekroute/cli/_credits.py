@@ -1,0 +1,279 @@
+"""`seekroute credits`: what organizations have, and orders that change it.
+
+The running server owns the ledger: orders go to it through control.db. Without a server the command
+books them itself.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from seekroute.cli._money import (
+    amounts,
+    limit_of,
+    line_fields,
+    nano_of,
+    org_names,
+    without_repeats,
+)
+from seekroute.cli._shared import (
+    Fields,
+    JsonOption,
+    moment,
+    print_json,
+    print_row,
+    print_rows,
+    shared,
+)
+from seekroute.errors import SeekrouteError
+
+if TYPE_CHECKING:
+    from seekroute.control.models import CreditOrder, Organization
+    from seekroute.ledger import Balance, Ledger
+
+app = typer.Typer(no_args_is_help=True, help="Credits of organizations.")
+
+_Org = Annotated[str, typer.Argument(metavar="ORG", help="Id or name.")]
+_Id = Annotated[
+    str | None,
+    typer.Option("--id", help="Makes it happen once, however often it is given: stripe:evt_17."),
+]
+_MOST_ORDERS = 10_000
+
+
+# Unknown options pass: a negative amount looks like one.
+@app.command(context_settings={"ignore_unknown_options": True})
+def add(
+    ctx: typer.Context,
+    org: _Org,
+    usd: Annotated[str, typer.Argument(metavar="USD", help="How much came in: 10, 12.50.")],
+    id_: _Id = None,
+    note: Annotated[str, typer.Option("--note", help="Whose payment, and for what.")] = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Book a payment: it repays what is owed, the rest becomes available."""
+    amount = nano_of(usd)
+    carry_out(ctx, "topup", as_json=as_json, id=id_, org=org, amount_nano=amount, note=note)
+
+
+@app.command(context_settings={"ignore_unknown_options": True})
+def adjust(
+    ctx: typer.Context,
+    org: _Org,
+    usd: Annotated[
+        str, typer.Argument(metavar="USD", help="How much to give; with a minus, to take.")
+    ],
+    note: Annotated[str, typer.Option("--note", help="Why. Stays in the journal.")],
+    chargeback: Annotated[
+        bool, typer.Option("--chargeback", help="The payment itself was reversed.")
+    ] = False,
+    id_: _Id = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Give credit or take it; what is not there to be taken is owed."""
+    kind = "chargeback" if chargeback else "adjust"
+    amount = nano_of(usd)
+    carry_out(ctx, kind, as_json=as_json, id=id_, org=org, amount_nano=amount, note=note)
+
+
+@app.command()
+def refund(
+    ctx: typer.Context,
+    generation: Annotated[str, typer.Argument(metavar="GENERATION", help="The request: gen-…")],
+    usd: Annotated[
+        str | None,
+        typer.Argument(metavar="USD", help="How much; default: all that is left of its charge."),
+    ] = None,
+    id_: _Id = None,
+    note: Annotated[str, typer.Option("--note", help="Why.")] = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Give back what a request was charged, or part of it."""
+    amount = _amount_of_refund(ctx, generation, id_) if usd is None else nano_of(usd)
+    carry_out(
+        ctx,
+        "refund",
+        as_json=as_json,
+        id=id_,
+        generation=generation,
+        amount_nano=amount,
+        note=note,
+    )
+
+
+@app.command()
+def balance(
+    ctx: typer.Context,
+    org: Annotated[
+        str | None, typer.Argument(metavar="ORG", help="Id or name; default: all of them.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what an organization has; of all of them also what the operator has received."""
+    from seekroute.ledger import Balance
+
+    with shared(ctx).open_control() as control:
+        orgs = control.list_orgs() if org is None else [control.get_org(org)]
+    with shared(ctx).open_ledger() as ledger:
+        if org is not None:
+            fields = _balance_fields(orgs[0], ledger.balance(orgs[0].id))
+            print_row(fields if as_json else without_repeats(fields), as_json=as_json)
+            return
+        found = ledger.balances()
+        own = ledger.operator()
+    rows = [_balance_fields(each, found.get(each.id, Balance(0, 0, 0))) for each in orgs]
+    # Booked against the organizations, so with the other sign.
+    operator = amounts({"received": -own["cash"], "revenue": own["revenue"], "loss": -own["loss"]})
+    if as_json:
+        print_json({"organizations": rows, "operator": operator})
+        return
+    print_rows(rows, ("id", "name", "available", "held", "owed", "credit_line"), as_json=False)
+    own_rows = [
+        {"whose": "operator", "account": name, "amount": operator[name]}
+        for name in ("received", "revenue", "loss")
+    ]
+    print_rows(own_rows, ("whose", "account", "amount"), as_json=False)
+
+
+@app.command()
+def line(
+    ctx: typer.Context,
+    org: _Org,
+    usd: Annotated[
+        str,
+        typer.Argument(
+            metavar="USD", help="How far below zero it may go: 0 is prepaid; or unlimited."
+        ),
+    ],
+    as_json: JsonOption = False,
+) -> None:
+    """Let an organization spend more than it has paid; a running server follows at once."""
+    amount = limit_of(usd)
+    with shared(ctx).open_control() as control:
+        row = control.set_credit_line(org, amount)
+    fields = {"id": row.id, "name": row.name, **line_fields(row)}
+    print_row(fields if as_json else without_repeats(fields), as_json=as_json)
+
+
+@app.command()
+def orders(
+    ctx: typer.Context,
+    pending: Annotated[bool, typer.Option("--pending", help="Only those that wait.")] = False,
+    limit: Annotated[
+        int, typer.Option("--limit", min=1, max=_MOST_ORDERS, help="The most orders.")
+    ] = 100,
+    as_json: JsonOption = False,
+) -> None:
+    """List what was ordered and what became of it, newest first."""
+    with shared(ctx).open_control() as control:
+        names = org_names(control)
+        rows = [
+            order_fields(order, names)
+            for order in control.orders.list(pending=pending, limit=limit)
+        ]
+    columns = ("created_at", "id", "kind", "org", "generation", "amount", "state", "note", "error")
+    print_rows(rows, columns, as_json=as_json)
+
+
+def carry_out(
+    ctx: typer.Context, kind: str, *, as_json: bool, wait_s: float | None = None, **order: Any
+) -> None:
+    """Gives an order, sees to it that it is booked, and shows what became of it."""
+    from seekroute.control import booking
+    from seekroute.control.orders import new_order_id
+
+    folder = shared(ctx).folder()
+    if order.get("id") is None:
+        order["id"] = new_order_id(kind)
+    with shared(ctx).open_control() as control:
+        try:
+            given = control.orders.put(kind, **order)
+            done = booking.carry_out(control.orders, folder, given, wait_s=wait_s or booking.WAIT_S)
+        except KeyboardInterrupt:
+            stored = control.orders.find(order["id"])
+            if stored is None:
+                raise
+            # The waiting has ended, the order has not.
+            raise SeekrouteError(f"interrupted. {booking.still_waits(stored)}") from None
+        fields = dict(order_fields(done, org_names(control)))
+    if given.state == "booked":
+        fields["result"] = "exists"
+        typer.echo(f"{done.id} was booked before: nothing was done", err=True)
+    if as_json:
+        print_json(fields)
+    elif done.state == "booked":
+        print_row(without_repeats(fields), as_json=False)
+    if done.state == "refused":
+        raise SeekrouteError(f"{done.error} ({done.id})")
+
+
+def order_fields(order: CreditOrder, names: dict[str, str]) -> Fields:
+    """An order as it is shown."""
+    return {
+        "id": order.id,
+        "kind": order.kind,
+        "org": None if order.org_id is None else names.get(order.org_id, order.org_id),
+        "org_id": order.org_id,
+        "generation": order.generation,
+        **amounts({"amount": order.amount_nano}),
+        "older_than": _milliseconds(order.older_than_ms),
+        "note": order.note,
+        "state": order.state,
+        "result": order.result,
+        **amounts(
+            {
+                "available": order.available_nano,
+                "held": order.held_nano,
+                "owed": order.owed_nano,
+            }
+        ),
+        "pruned_entries": order.pruned_entries,
+        "pruned_requests": order.pruned_requests,
+        "created_at": moment(order.created_at),
+        "finished_at": moment(order.finished_at),
+        "error": order.error,
+    }
+
+
+def _milliseconds(value: int | None) -> str | None:
+    return None if value is None else moment(value // 1000)
+
+
+def _balance_fields(org: Organization, balance: Balance) -> Fields:
+    return {
+        "id": org.id,
+        "name": org.name,
+        **amounts({"available": balance.available, "held": balance.held, "owed": balance.owed}),
+        **line_fields(org),
+    }
+
+
+def _amount_of_refund(ctx: typer.Context, generation: str, order_id: str | None) -> int:
+    """All that is left; of an order that is repeated, what it was then."""
+    if order_id is not None:
+        with shared(ctx).open_control() as control:
+            given = control.orders.find(order_id)
+        if given is not None and given.state != "refused" and given.amount_nano is not None:
+            return given.amount_nano
+    with shared(ctx).open_ledger() as ledger:
+        return _left_of(ledger, generation)
+
+
+def _left_of(ledger: Ledger, generation: str) -> int:
+    """What is left of a request's charge, in nano-USD."""
+    row = ledger.generation(generation)
+    if row is None:
+        raise SeekrouteError(f"there is no request {generation!r} in the ledger")
+    if row["state"] != "settled" or not row["cost"]:
+        raise SeekrouteError(f"{generation} was not charged: there is nothing to refund")
+    if not row["end_seq"]:
+        raise SeekrouteError(
+            f"the charge of {generation} was rolled up by a prune: give credit with "
+            "seekroute credits adjust"
+        )
+    left: int = row["cost"] - row["refunded"]
+    if left <= 0:
+        raise SeekrouteError(f"all of the charge of {generation} was refunded before")
+    return left

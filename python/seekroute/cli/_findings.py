@@ -1,0 +1,114 @@
+"""What `seekroute doctor` finds, and what it finds about the ledger."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from seekroute.errors import SeekrouteError
+
+# A journal of this size is replayed in about a second.
+_VERIFIED_BYTES = 32 * 1024 * 1024
+# A write-ahead log grows past this only while a reader stays open.
+_MOST_LOG_BYTES = 256 * 1024 * 1024
+_ORDER_LATE_S = 60
+_LATEST_ORDERS = 100
+
+Level = Literal["ok", "warning", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    check: str
+    level: Level
+    message: str
+    hint: str = ""
+
+
+def ledger_findings(folder: Path, *, enabled: bool) -> Iterator[Finding]:
+    """Whether the ledger of a data directory is sound, and orders are being booked."""
+    from seekroute.ledger import FILE_NAME, Ledger
+
+    path = folder / FILE_NAME
+    yield from _orders(folder, path)
+    if not path.exists():
+        return  # the first start makes it
+    if not enabled:
+        yield Finding(
+            "ledger",
+            "warning",
+            f"{path} is there, but credits are off: nothing is charged or recorded",
+            "set credits.enabled to true",
+        )
+    try:
+        with Ledger(path, read_only=True) as ledger:
+            size = path.stat().st_size
+            report = ledger.verify() if size <= _VERIFIED_BYTES else None
+            organizations = len(ledger.balances())
+    except SeekrouteError as error:
+        yield Finding("ledger", "failed", str(error), "restore a backup if the file is damaged")
+        return
+    if report is None:
+        yield Finding(
+            "ledger",
+            "ok",
+            f"{path}: {size // 1_000_000} MB, {organizations} organizations; too large to be "
+            "replayed here",
+            "seekroute ledger verify replays it",
+        )
+    elif report["rule"]:
+        yield Finding(
+            "ledger",
+            "failed",
+            f"{path}: {report['rule']} is broken at entry {report['seq']}: {report['why']}",
+            "keep a copy of the file, and restore a backup",
+        )
+    else:
+        yield Finding(
+            "ledger",
+            "ok",
+            f"{path}: {report['entries']} entries, {organizations} organizations, sound",
+        )
+    log = path.with_name(f"{path.name}-wal")
+    if log.exists() and log.stat().st_size > _MOST_LOG_BYTES:
+        yield Finding(
+            "ledger",
+            "warning",
+            f"{log} has {log.stat().st_size // 1_000_000} MB: something reads the ledger and does "
+            "not end",
+        )
+
+
+def _orders(folder: Path, ledger: Path) -> Iterator[Finding]:
+    from seekroute.control import ControlPlane
+
+    if not folder.exists():
+        return
+    try:
+        with ControlPlane(folder) as control:
+            waiting = control.orders.list(pending=True)
+            latest = control.orders.list(limit=_LATEST_ORDERS)
+    except SeekrouteError:
+        return  # said already, of the data
+    if not ledger.exists() and any(order.state == "booked" for order in latest):
+        yield Finding(
+            "ledger",
+            "failed",
+            f"{ledger} is gone, though orders were booked in it",
+            "restore a backup before the next start, which would begin a new one",
+        )
+    late = [order for order in waiting if order.created_at < time.time() - _ORDER_LATE_S]
+    if late:
+        why = next((f": {order.error}" for order in late if order.error), "")
+        count = f"{len(late)} {'order waits' if len(late) == 1 else 'orders wait'}"
+        yield Finding(
+            "orders",
+            "warning",
+            f"{count} to be booked{why}",
+            "a server with credits.enabled books them, or the next seekroute credits add",
+        )

@@ -1,0 +1,135 @@
+"""`seekroute ledger`: the journal itself."""
+
+from __future__ import annotations
+
+import csv
+import enum
+import json
+import os
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, TextIO
+
+import typer
+
+from seekroute.cli._money import amounts, org_names
+from seekroute.cli._progress import counted, spinning
+from seekroute.cli._shared import Fields, JsonOption, print_json, shared
+from seekroute.errors import SeekrouteError
+
+app = typer.Typer(no_args_is_help=True, help="The journal: check it, write it out.")
+
+_ACCOUNTS = ("available", "held", "debt", "cash", "revenue", "loss")
+_COLUMNS = (
+    *("seq", "at", "kind", "id", "org_id", "org", "generation", "note"),
+    *(f"{account}{unit}" for account in _ACCOUNTS for unit in ("", "_nano")),
+)
+
+
+class Format(enum.StrEnum):
+    """How entries are written."""
+
+    CSV = "csv"
+    JSONL = "jsonl"
+
+
+@app.command()
+def verify(ctx: typer.Context, as_json: JsonOption = False) -> None:
+    """Replay the whole journal; exit 1 at the first rule that is broken, with its entry."""
+    with shared(ctx).open_ledger() as ledger, spinning("replaying the journal"):
+        report = ledger.verify()
+    sound = not report["rule"]
+    if as_json:
+        print_json({"ok": sound, **report})
+    elif sound:
+        typer.echo(f"sound: {report['entries']} entries, {report['requests']} requests")
+    if not sound:
+        raise SeekrouteError(
+            f"{report['rule']} is broken at entry {report['seq']}: {report['why']}"
+        )
+
+
+@app.command()
+def export(
+    ctx: typer.Context,
+    format_: Annotated[
+        Format, typer.Option("--format", help="csv, or jsonl: a JSON object a line.")
+    ] = Format.CSV,
+    after: Annotated[
+        int, typer.Option("--after", min=0, help="Only entries after this number.")
+    ] = 0,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", help="A new file; default: the standard output."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As --format jsonl.")] = False,
+) -> None:
+    """Write all journal entries out, oldest first, in nano-USD and in USD."""
+    with shared(ctx).open_control() as control:
+        names = org_names(control)
+    with shared(ctx).open_ledger() as ledger, _target(output) as file:
+        entries = ledger.entries(after)
+        if not file.isatty():  # else the entries themselves show how far it is
+            entries = counted(entries, "entries")
+        rows = (_fields(entry, names) for entry in entries)
+        written = _jsonl(file, rows) if as_json or format_ is Format.JSONL else _csv(file, rows)
+    if output is not None:
+        typer.echo(f"wrote {written} entries to {output}", err=True)
+
+
+def _fields(entry: Mapping[str, Any], names: Mapping[str, str]) -> Fields:
+    at = datetime.fromtimestamp(entry["at"] // 1000, UTC).replace(
+        microsecond=entry["at"] % 1000 * 1000
+    )
+    return {
+        "seq": entry["seq"],
+        "at": at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "kind": entry["kind"],
+        "id": entry["id"],
+        "org_id": entry["org"],
+        "org": names.get(entry["org"], entry["org"]),
+        "generation": entry["generation"],
+        "note": entry["note"],
+        **amounts({account: entry[account] for account in _ACCOUNTS}),
+    }
+
+
+def _csv(file: TextIO, rows: Iterable[Fields]) -> int:
+    writer = csv.DictWriter(file, _COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    written = 0
+    for row in rows:
+        writer.writerow(row)
+        written += 1
+    return written
+
+
+def _jsonl(file: TextIO, rows: Iterable[Fields]) -> int:
+    written = 0
+    for row in rows:
+        file.write(json.dumps(row, ensure_ascii=False) + "\n")
+        written += 1
+    return written
+
+
+@contextmanager
+def _target(path: Path | None) -> Iterator[TextIO]:
+    """The standard output, or a new private file that is removed if it does not get whole."""
+    if path is None:
+        yield sys.stdout
+        return
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise SeekrouteError(f"cannot write {path}: {error.strerror}") from error
+    try:
+        with open(descriptor, "w", encoding="utf-8", newline="") as file:
+            yield file
+    except BaseException as error:
+        path.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise SeekrouteError(f"cannot write {path}: {error.strerror}") from error
+        raise

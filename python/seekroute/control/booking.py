@@ -1,0 +1,160 @@
+"""Books the orders of control.db in the ledger: what a server and a command do alike.
+
+An order is booked in the ledger first and marked in control.db after. A process that dies in
+between leaves it pending; it is booked again under the same id, which changes nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from seekroute.control.directory import InstanceLock
+from seekroute.control.errors import ControlError, DirectoryInUseError
+from seekroute.control.models import CreditOrder
+from seekroute.control.orders import OrderBook, Outcome
+from seekroute.ledger import FILE_NAME, Booked, Ledger, LedgerError
+
+__all__ = ["ORDERS_AT_ONCE", "book", "book_pending", "carry_out", "still_waits"]
+
+ORDERS_AT_ONCE: Final = 100  # in one look of a server
+WAIT_S: Final = 10.0
+_POLL_S: Final = 0.05
+_NO_LEDGER: Final = (
+    "the server that runs here keeps no ledger: set credits.enabled to true and start it again"
+)
+_REFUSALS: Final = {
+    "conflict": "the ledger has another order of this id, with other arguments: choose another id",
+    "invalid": "the balance would grow beyond what the ledger can count",
+    "unknown": (
+        "there is nothing to refund: the request is unknown, was not charged, or its charge was "
+        "rolled up by a prune"
+    ),
+    "too_much": "that is more than what is left of the request's charge",
+}
+
+
+def book(ledger: Ledger, order: CreditOrder) -> Outcome:
+    """Books one order; once for its id, however often it is called.
+
+    Raises:
+        LedgerError: the disk fails, or the ledger is closed to money. Whether the order was booked
+            is then unknown: ask again.
+    """
+    if order.kind == "prune":
+        assert order.older_than_ms is not None
+        entries, requests = ledger.prune(order.older_than_ms)
+        return Outcome(
+            state="booked", result="ok", pruned_entries=entries, pruned_requests=requests
+        )
+    booked = _booked(ledger, order)
+    balance = booked.balance
+    # `exists`: a process that died before it could say so has booked it.
+    done = booked.result in ("ok", "exists")
+    return Outcome(
+        state="booked" if done else "refused",
+        result=booked.result,
+        available_nano=balance.available,
+        held_nano=balance.held,
+        owed_nano=balance.owed,
+        error=None if done else _REFUSALS.get(booked.result, f"refused: {booked.result}"),
+    )
+
+
+def _booked(ledger: Ledger, order: CreditOrder) -> Booked:
+    assert order.amount_nano is not None
+    if order.kind == "refund":
+        return ledger.refund(order.id, order.generation or "", order.amount_nano)
+    org = order.org_id or ""
+    if order.kind == "topup":
+        return ledger.topup(order.id, org, order.amount_nano)
+    chargeback = order.kind == "chargeback"
+    return ledger.adjust(order.id, org, order.amount_nano, order.note, chargeback=chargeback)
+
+
+def book_pending(orders: OrderBook, ledger: Ledger | None, *, limit: int = ORDERS_AT_ONCE) -> int:
+    """Books what waits, in order. Ends early where the ledger fails; the rest goes on waiting.
+
+    Args:
+        orders: of the control plane.
+        ledger: None where this process owns the data directory but keeps no ledger: then it only
+            writes down why the orders wait.
+        limit: the most orders.
+
+    Returns:
+        How many were booked or refused.
+    """
+    finished = 0
+    for order in orders.pending(limit):
+        if ledger is None:
+            orders.delay(order, _NO_LEDGER)
+            continue
+        try:
+            outcome = book(ledger, order)
+        except LedgerError as error:
+            orders.delay(order, str(error))
+            break
+        orders.finish(order, outcome)
+        finished += 1
+    return finished
+
+
+def carry_out(
+    orders: OrderBook,
+    data_dir: Path,
+    order: CreditOrder,
+    *,
+    wait_s: float = WAIT_S,
+    open_ledger: Callable[[Path], Ledger] = Ledger,
+) -> CreditOrder:
+    """Sees to it that an order is booked: by the server that runs, or else by this process.
+
+    Args:
+        orders: of the control plane.
+        data_dir: its directory.
+        order: what `orders.put` returned.
+        wait_s: how long another process may take.
+        open_ledger: opens the file for writing, as the server that is configured here would.
+
+    Returns:
+        The order as it is then: booked or refused.
+
+    Raises:
+        ControlError: it still waits; the text says why. It will be booked, once.
+        LedgerError: this process cannot open the ledger.
+    """
+    if order.state != "pending":
+        return order
+    deadline = time.monotonic() + wait_s
+    while True:
+        # Whoever has the directory may have ended, and another may have begun, since the last time.
+        try:
+            _book_here(orders, data_dir, open_ledger)
+        except DirectoryInUseError:
+            pass
+        except LedgerError as error:
+            raise LedgerError(error.code, f"{error}. {still_waits(order)}") from error
+        found = orders.get(order.id)
+        if found.state != "pending":
+            return found
+        if time.monotonic() >= deadline:
+            why = found.error or f"no answer from the process that has {data_dir}"
+            raise ControlError(f"{why}. {still_waits(order)}")
+        time.sleep(_POLL_S)
+
+
+def _book_here(orders: OrderBook, data_dir: Path, open_ledger: Callable[[Path], Ledger]) -> None:
+    """Books everything that waits, if nobody else has the directory."""
+    with InstanceLock(data_dir, serving=False), open_ledger(data_dir / FILE_NAME) as ledger:
+        while book_pending(orders, ledger) == ORDERS_AT_ONCE:
+            pass
+
+
+def still_waits(order: CreditOrder) -> str:
+    """What to know about an order that was given but is not booked yet."""
+    return (
+        f"The order {order.id} is stored and will be booked once; see seekroute credits orders, "
+        "and do not give it again under another id"
+    )

@@ -1,0 +1,184 @@
+"""Orders: what commands ask of the owner of the ledger.
+
+One process writes the ledger, usually a running server. A command puts its order into control.db,
+and whoever owns the ledger books it under the order's id, once.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, delete, insert, select, update
+
+from seekroute.control import checks
+from seekroute.control.errors import ControlError
+from seekroute.control.models import CreditOrder, credit_orders
+from seekroute.control.queries import find_org
+
+if TYPE_CHECKING:
+    from seekroute.control.database import Database
+
+# What an id begins with that is made here. Of a top-up it is where the payment came from.
+_SOURCES = {
+    "topup": "manual",
+    "adjust": "adjust",
+    "chargeback": "chargeback",
+    "refund": "refund",
+    "prune": "prune",
+}
+_WHAT = ("kind", "org_id", "generation", "amount_nano", "older_than_ms", "note")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of an order; the fields are those of `CreditOrder`."""
+
+    state: str
+    result: str
+    available_nano: int | None = None
+    held_nano: int | None = None
+    owed_nano: int | None = None
+    pruned_entries: int | None = None
+    pruned_requests: int | None = None
+    error: str | None = None
+
+
+def new_order_id(kind: str) -> str:
+    """An id for an order that has none of its own: what it is, and 128 random bits."""
+    return f"{_SOURCES[kind]}:{secrets.token_hex(16)}"
+
+
+class OrderBook:
+    """The orders in control.db. Thread-safe; blocks on the disk. Part of a `ControlPlane`.
+
+    Every method raises ControlError: a value is not acceptable, or the database failed.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from seekroute.control import ControlPlane
+        >>> with tempfile.TemporaryDirectory() as directory:
+        ...     with ControlPlane(Path(directory)) as control:
+        ...         org = control.create_org("acme")
+        ...         order = control.orders.put("topup", org="acme", amount_nano=5 * 10**9)
+        ...         order.state, [each.id == order.id for each in control.orders.pending(10)]
+        ('pending', [True])
+    """
+
+    def __init__(self, database: Database, now: Callable[[], int]) -> None:
+        self._database = database
+        self._now = now
+
+    def put(
+        self,
+        kind: str,
+        *,
+        id: str | None = None,
+        org: str | None = None,
+        generation: str | None = None,
+        amount_nano: int | None = None,
+        older_than_ms: int | None = None,
+        note: str = "",
+    ) -> CreditOrder:
+        """Give an order. Repeated with the same id and arguments, it is the one that there is.
+
+        Args:
+            kind: `topup`, `adjust`, `chargeback`, `refund` or `prune`.
+            id: what makes it happen once; by default a random one. An id whose order was refused
+                may be used again.
+            org: id or name, of top-ups, adjustments and chargebacks.
+            generation: of refunds.
+            amount_nano: nano-USD; positive, but for adjustments and chargebacks.
+            older_than_ms: of prunes, milliseconds since 1970.
+            note: why; needed for adjustments and chargebacks.
+        """
+        if kind not in _SOURCES:
+            raise ControlError(f"there is no order {kind!r}")
+        changes_credit = kind in ("adjust", "chargeback")
+        note = checks.note(note, needed=changes_credit)
+        if kind != "prune":
+            checks.amount(amount_nano, negative_too=changes_credit)
+        order_id = new_order_id(kind) if id is None else id
+        with self._database.write() as connection:
+            values = {
+                "kind": kind,
+                "org_id": None if org is None else find_org(connection, org).id,
+                "generation": generation,
+                "amount_nano": amount_nano,
+                "older_than_ms": older_than_ms,
+                "note": note,
+            }
+            found = _find(connection, checks.order_id(order_id))
+            if found is not None and found.state != "refused":
+                if any(getattr(found, name) != values[name] for name in _WHAT):
+                    raise ControlError(
+                        f"the id {order_id!r} is that of another order, which is {found.state}: "
+                        "choose another id"
+                    )
+                return found
+            if found is not None:  # it has booked nothing, so its id is free
+                connection.execute(delete(credit_orders).where(credit_orders.c.n == found.n))
+            values |= {"id": order_id, "created_at": self._now(), "state": "pending"}
+            connection.execute(insert(credit_orders).values(values))
+            return _one(connection, order_id)
+
+    def find(self, order_id: str) -> CreditOrder | None:
+        """One order, if there is one of this id."""
+        with self._database.read() as connection:
+            return _find(connection, order_id)
+
+    def get(self, order_id: str) -> CreditOrder:
+        """One order."""
+        with self._database.read() as connection:
+            return _one(connection, order_id)
+
+    def list(self, *, pending: bool = False, limit: int = 100) -> list[CreditOrder]:
+        """The latest orders, newest first; only those that wait, if `pending`."""
+        query = select(credit_orders).order_by(credit_orders.c.n.desc()).limit(limit)
+        if pending:
+            query = query.where(credit_orders.c.state == "pending")
+        with self._database.read() as connection:
+            return [CreditOrder(**row._mapping) for row in connection.execute(query)]
+
+    def pending(self, limit: int) -> tuple[CreditOrder, ...]:
+        """The orders that wait, in the order they are booked in. Cheap where there is none."""
+        query = (
+            select(credit_orders)
+            .where(credit_orders.c.state == "pending")
+            .order_by(credit_orders.c.n)
+            .limit(limit)
+        )
+        with self._database.read() as connection:
+            return tuple(CreditOrder(**row._mapping) for row in connection.execute(query))
+
+    def finish(self, order: CreditOrder, outcome: Outcome) -> None:
+        """Write down what became of an order."""
+        values: dict[str, Any] = {name: getattr(outcome, name) for name in outcome.__slots__}
+        self._update(order, {**values, "finished_at": self._now()})
+
+    def delay(self, order: CreditOrder, why: str) -> None:
+        """Write down why an order still waits; nothing where that is known."""
+        if order.error != why:
+            self._update(order, {"error": why})
+
+    def _update(self, order: CreditOrder, values: dict[str, Any]) -> None:
+        table = credit_orders
+        query = update(table).where(table.c.n == order.n, table.c.state == "pending")
+        with self._database.write() as connection:
+            connection.execute(query.values(values))
+
+
+def _find(connection: Connection, order_id: str) -> CreditOrder | None:
+    query = select(credit_orders).where(credit_orders.c.id == order_id)
+    row = connection.execute(query).one_or_none()
+    return None if row is None else CreditOrder(**row._mapping)
+
+
+def _one(connection: Connection, order_id: str) -> CreditOrder:
+    found = _find(connection, order_id)
+    if found is None:
+        raise ControlError(f"there is no order {order_id!r}")
+    return found

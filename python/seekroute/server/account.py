@@ -1,0 +1,173 @@
+"""The routes about money: the caller's key, credits, requests, days and receipts.
+
+Every answer is about the organization of the key that asks; what belongs to another one does not
+exist. The ledger is read in threads, of which few run at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+
+from seekroute import account as shapes
+from seekroute.errors import SeekrouteError
+from seekroute.server.answers import Call, Refusal
+from seekroute.server.routes import KEY_MESSAGES, identify
+
+if TYPE_CHECKING:
+    from seekroute.ledger import Ledger
+    from seekroute.server.service import KeyMoney
+
+T = TypeVar("T")
+
+_log: Final = logging.getLogger("seekroute.http")
+
+_JSON: Final = b"application/json"
+_UNREADABLE: Final = {
+    "storage_corrupt": "the ledger is damaged: whoever runs this gateway has to restore a backup",
+    "storage_full": "the ledger's disk is full: whoever runs this gateway has to make room",
+    "store_unavailable": "the ledger cannot be read now; try again",
+}
+
+
+class _Caller(NamedTuple):
+    key_id: str
+    org: str
+    profile: str
+
+
+def _caller(call: Call) -> _Caller:
+    """Whose key it is. Requests without one are nobody's, also where they are served.
+
+    Raises:
+        Refusal: there is no key, or none that may be used.
+    """
+    found = _Caller(*identify(call))
+    if not found.key_id:
+        raise Refusal("missing_api_key", KEY_MESSAGES["missing_api_key"])
+    return found
+
+
+async def key(call: Call) -> None:
+    """GET /v1/key: what the caller's key is, and what it has spent."""
+    caller = _caller(call)
+    service = call.service
+    try:
+        info = await asyncio.to_thread(service.control.key_info, caller.key_id)
+    except SeekrouteError as error:
+        raise Refusal("store_unavailable", "the key's data cannot be read; try again") from error
+    if service.ledger is not None:
+        money = service.money_of_key(caller.key_id)
+        info["data"] |= await _read(call, lambda ledger: _key_use(ledger, caller, money))
+    await call.plain(shapes.encode(info), _JSON)
+
+
+async def credits(call: Call) -> None:
+    """GET /v1/credits: what the caller's organization has paid in, used and has left."""
+    await _answer(call, "/credits")
+
+
+async def generation(call: Call) -> None:
+    """GET /v1/generation: one request of the caller's organization, once it has ended."""
+    await _answer(call, "/generation")
+
+
+async def activity(call: Call) -> None:
+    """GET /v1/activity: requests, tokens and cost by day and model."""
+    await _answer(call, "/activity")
+
+
+async def receipt(call: Call) -> None:
+    """GET /v1/receipt: what one request cost, signed for the holder of the key that asks."""
+    caller = _caller(call)
+    row = await _read(call, lambda ledger: shapes.find(ledger, caller.org, _query(call)))
+    from seekroute import receipts
+
+    authorization = call.authorization or b""  # it named a key, or we were not here
+    token = authorization.partition(b" ")[2].strip(b" ").decode("ascii")
+    issued = receipts.issue(row, call.service.control.pepper)
+    await call.plain(receipts.serialize(receipts.sign(issued, token)), _JSON)
+
+
+async def quoted(call: Call, quote: bytes) -> bytes:
+    """Adds to a quote what the caller has: `balance`, with the answer to whether it is enough.
+
+    Args:
+        quote: the core's, of a request that would be taken.
+    """
+    service = call.service
+    if service.ledger is None:
+        return quote
+    caller = _Caller(*identify(call))
+    if not caller.key_id:
+        return quote
+    needed = json.loads(quote, parse_float=str, parse_int=str)["hold"]["min"]
+    viewer = _viewer(call, caller)
+    money = service.money_of_key(caller.key_id)
+
+    def balance(ledger: Ledger) -> bytes:
+        from seekroute.ledger import nano
+
+        use = _key_use(ledger, caller, money)
+        return shapes.encode(
+            shapes.balance(ledger.account(caller.org), viewer, use["limit_remaining"], nano(needed))
+        )
+
+    return quote[:-1] + b',"balance":' + await _read(call, balance) + b"}"
+
+
+async def _answer(call: Call, path: str) -> None:
+    viewer = _viewer(call, _caller(call))
+    query = _query(call)
+    await call.plain(
+        await _read(call, lambda ledger: shapes.answer(path, query, ledger, viewer)), _JSON
+    )
+
+
+def _key_use(ledger: Ledger, caller: _Caller, money: KeyMoney) -> dict[str, Any]:
+    limit, reset = money.limit, money.limit_reset
+    return shapes.key_use(ledger, caller.org, caller.key_id, limit, reset, now=time.time())
+
+
+def _viewer(call: Call, caller: _Caller) -> shapes.Viewer:
+    service = call.service
+    profile = service.profiles.get(caller.profile, service.default_profile)
+    providers = json.loads(service.model_list.providers())["data"]
+    return shapes.Viewer(
+        caller.org,
+        service.money_of_key(caller.key_id).credit_line,
+        profile.shows_upstream_cost,
+        {each["slug"]: each["name"] for each in providers},
+    )
+
+
+def _query(call: Call) -> str:
+    query: bytes = call.scope.get("query_string", b"")
+    return query.decode("latin-1")
+
+
+async def _read(call: Call, ask: Callable[[Ledger], T]) -> T:
+    """Asks the ledger in a thread.
+
+    Raises:
+        Refusal: there is none, it cannot be read, or `ask` refuses.
+    """
+    ledger = call.service.ledger
+    if ledger is None:
+        raise Refusal("not_found", shapes.OFF)
+    from seekroute.ledger import LedgerError
+
+    async with call.service.ledger_reads:
+        try:
+            return await asyncio.to_thread(ask, ledger)
+        except shapes.RefusedError as error:
+            raise Refusal(error.code, error.message, param=error.param) from None
+        except LedgerError as error:
+            # SQLite's own words name files; they are in the log.
+            _log.error("the ledger cannot be read: %s", error)
+            code = error.code if error.code in _UNREADABLE else "store_unavailable"
+            raise Refusal(code, _UNREADABLE[code]) from error

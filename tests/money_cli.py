@@ -1,0 +1,66 @@
+"""What the tests of the commands for money share."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+import seekroute
+from seekroute.cli._root import app
+from seekroute.ledger import FILE_NAME, Balance, Ledger
+from serving import RunningServer
+
+
+def clear(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Nothing is configured but the data directory, `folder`/data."""
+    for name in list(os.environ):
+        if name.startswith("SEEKROUTE_") or name in {"FORCE_COLOR", "TTY_COMPATIBLE"}:
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("COLUMNS", "300")
+    monkeypatch.setenv("SEEKROUTE_DATA_DIR", str(folder / "data"))
+    # Commands started in processes of their own find the same package.
+    monkeypatch.setenv("PYTHONPATH", str(Path(seekroute.__file__).parents[1]))
+    monkeypatch.chdir(folder)
+
+
+def run(*words: str, code: int = 0, stdin: str | None = None) -> Any:
+    """Runs a command in this process, which has to end with `code`."""
+    result = CliRunner().invoke(app, words, input=stdin, catch_exceptions=False)
+    assert result.exit_code == code, result.output
+    return result
+
+
+def run_json(*words: str, code: int = 0) -> Any:
+    """What a command prints with --json."""
+    return json.loads(run(*words, "--json", code=code).stdout)
+
+
+def command(*words: str) -> subprocess.Popen[str]:
+    """Starts a command in a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-W", "error", "-m", "seekroute", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def balance_of(data_dir: Path, org: str) -> Balance:
+    """Of an organization, by id, as the file has it."""
+    with Ledger(data_dir / FILE_NAME, read_only=True) as ledger:
+        return ledger.balance(org)
+
+
+def asked(server: RunningServer) -> str:
+    """Makes one paid request of the organization `default`; its generation id."""
+    run_json("credits", "add", "default", "5")
+    answer = server.chat()
+    assert answer.status == 200
+    return str(answer.json()["id"])
