@@ -1,5 +1,6 @@
 // Durable holds and settles per second of the ledger, its bytes a request, and how long a start
-// takes:  ledger_bench FOLDER [ENTRIES]
+// takes, also with 10,000 holds of a process that is gone:  ledger_bench FOLDER [ENTRIES]
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdio>
@@ -15,6 +16,8 @@
 
 namespace seekroute {
 namespace {
+
+constexpr uint64_t kOrphans = 10'000;
 
 class SteadyClock : public Clock {
  public:
@@ -108,6 +111,43 @@ uint64_t Play(LedgerWriter& writer, int clients, uint64_t first, uint64_t count)
   return done.load();
 }
 
+// Many requests in few transactions: the file is what is wanted, not the pace.
+uint64_t Fill(LedgerWriter& writer, uint64_t first, uint64_t count) {
+  constexpr uint64_t kInOne = 20'000;
+  for (uint64_t at = first; at < first + count; at += kInOne) {
+    const Status filled = writer.RunTask([&](Database* db, Ledger* ledger, SqliteJournal* journal) {
+      if (db->Execute("BEGIN IMMEDIATE") != SQLITE_OK) std::abort();
+      for (uint64_t n = at; n < std::min(at + kInOne, first + count); ++n) {
+        const ExchangeRow row = Settled(n);
+        const UnixMillis now{row.created.s * 1000};
+        journal->SetRow(&row);
+        ledger->Hold(row.generation_id, row.org_id, {500'000}, {500'000}, {}, now);
+        ledger->Settle(row.generation_id, row.cost, now);
+        journal->SetRow(nullptr);
+      }
+      journal->FlushTotals();
+      journal->WriteSnapshot(*ledger, false);
+      if (!journal->ok() || db->Execute("COMMIT") != SQLITE_OK) std::abort();
+      ledger->Release();
+      journal->OnCommit();
+      return Status();
+    });
+    if (!filled.ok()) std::abort();
+  }
+  return count;
+}
+
+void HoldAndLeave(LedgerWriter& writer, uint64_t first, uint64_t count) {
+  std::atomic<uint64_t> held{0};
+  for (uint64_t n = first; n < first + count; ++n) {
+    writer.Hold(Row(n), {{500'000}, {500'000}, {}}, [&held](const HoldAnswer& answer) {
+      if (!answer.status.ok()) std::abort();
+      held.fetch_add(1);
+    });
+  }
+  while (held.load() < count) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+}
+
 void Run(const std::string& folder, uint64_t entries) {
   const SteadyClock clock;
   const std::string path = folder + "/ledger_bench.db";
@@ -142,7 +182,7 @@ void Run(const std::string& folder, uint64_t entries) {
               static_cast<unsigned long long>(made));
   if (entries == 0) return;
   ledger = Open(path, &clock);
-  made += Play(ledger->writer(), 256, made, entries / 2 > made ? entries / 2 - made : 0);
+  made += Fill(ledger->writer(), made, entries / 2 > made ? entries / 2 - made : 0);
   ledger.reset();
   for (const char* which : {"first", "second"}) {
     const TimePoint start = clock.Now();
@@ -151,6 +191,14 @@ void Run(const std::string& folder, uint64_t entries) {
                 static_cast<unsigned long long>(2 * made), SecondsSince(start, clock));
     ledger.reset();
   }
+  ledger = Open(path, &clock);
+  HoldAndLeave(ledger->writer(), made, kOrphans);
+  ledger.reset();
+  const TimePoint orphaned = clock.Now();
+  ledger = Open(path, &clock);
+  std::printf("start with %zu holds of a process that is gone: %.3f s\n",
+              ledger->writer().expired_at_start(), SecondsSince(orphaned, clock));
+  ledger.reset();
   const TimePoint start = clock.Now();
   auto reader = LedgerReader::Open(path);
   const auto report = reader->Verify();

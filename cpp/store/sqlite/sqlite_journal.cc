@@ -1,5 +1,7 @@
 #include "store/sqlite/sqlite_journal.h"
 
+#include "base/failpoint.h"
+
 namespace seekroute {
 namespace {
 
@@ -237,7 +239,9 @@ void SqliteJournal::Append(const LedgerEntry& entry) {
               p.held, p.debt, p.cash, p.revenue, p.loss, entry.at.ms, std::nullopt);
   if (!HasRequest(entry.kind)) insert.BindOne(3, std::string_view(entry.id));
   if (!entry.note.empty()) insert.BindOne(13, std::string_view(entry.note));
+  SR_FAILPOINT_IF(entry.kind == EntryKind::kSettle, "in_settle");  // its row is written
   Run(insert);
+  SR_FAILPOINT_IF(!HasRequest(entry.kind), "in_order");
   changed_.insert(entry.org);
 }
 

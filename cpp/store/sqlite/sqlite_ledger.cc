@@ -130,6 +130,8 @@ class SqliteLedger::Port : public Store {
     });
   }
 
+  void Checkpoint(StoreTicket, const ExchangeRow& row) override { writer_->Checkpoint(row); }
+
   void Forget(StoreTicket ticket) override {
     const auto found = waiting_->entries.find(ticket);
     if (found != waiting_->entries.end()) found->second.observer = nullptr;
@@ -156,8 +158,9 @@ Result<std::unique_ptr<SqliteLedger>> SqliteLedger::Open(const LedgerWriter::Opt
 }
 
 Result<std::unique_ptr<SqliteLedger>> SqliteLedger::Open(const std::string& path,
-                                                         const Clock* clock) {
+                                                         const Clock* clock, Orphans orphans) {
   LedgerWriter::Options options;
+  options.orphans = orphans;
   options.path = path;
   options.instance = NewInstanceId();
   return Open(options, clock);

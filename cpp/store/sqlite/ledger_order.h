@@ -1,0 +1,35 @@
+// What an operator asks of a ledger, and what it is told.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "base/result.h"
+#include "billing/ledger.h"
+
+namespace seekroute {
+
+// What an operator does to an account. `id` makes it happen once.
+struct LedgerOrder {
+  enum class Kind : uint8_t { kTopup, kAdjust, kChargeback, kRefund };
+  Kind kind = Kind::kTopup;
+  std::string id;
+  std::string org;      // not of a refund
+  std::string request;  // generation id, of a refund
+  Money amount;
+  std::string note;  // why, of an adjustment
+};
+
+struct OrderAnswer {
+  Status status;  // ok: `result` says what became of it
+  LedgerResult result = LedgerResult::kInvalid;
+  Postings balance;  // of the organization, afterwards
+};
+
+// What becomes of the holds of a process that is gone, at the next start.
+enum class Orphans : uint8_t {
+  kExpire,  // given back uncharged
+  kCharge,  // one with a checkpoint is charged by it, the others expire
+};
+
+}  // namespace seekroute
