@@ -28,6 +28,8 @@ PYTHON_PEERS = (
     "httptools>=0.6",
     "openai>=2,<3",
 )
+# More than any run can spend: a billion USD.
+CREDIT_NANO = 10**18
 _INSTALL_SECONDS = 900
 _START_SECONDS = 90
 
@@ -258,10 +260,12 @@ def _start_aiohttp(setting: Setting) -> Running:
     return Running("aiohttp", port, tree, version)
 
 
-def seekroute_config(setting: Setting) -> Path:
+def seekroute_config(setting: Setting, *, ledger: bool = False) -> Path:
     """Write the configuration with one provider, the mock upstream, and return its path."""
-    config = setting.run / "seekroute.yaml"
-    config.write_text(f"""providers:
+    config = setting.run / f"seekroute{'-ledger' if ledger else ''}.yaml"
+    config.write_text(f"""credits:
+  enabled: {str(ledger).lower()}
+providers:
   bench:
     base_url: http://127.0.0.1:{setting.upstream_port}/v1
     allow_http: true
@@ -279,27 +283,51 @@ models:
 
 
 def _start_seekroute(setting: Setting) -> Running:
+    return _start_ours(setting, "seekroute", ledger=False)
+
+
+def _start_seekroute_ledger(setting: Setting) -> Running:
+    return _start_ours(setting, "seekroute-ledger", ledger=True)
+
+
+def _start_ours(setting: Setting, name: str, *, ledger: bool) -> Running:
     program = Path(sys.executable).with_name("seekroute")
     if not program.exists():
         raise UnavailableError(f"{program} is not there; is the package installed?")
-    config = seekroute_config(setting)
-    data = setting.run / "seekroute-data"
+    config = seekroute_config(setting, ledger=ledger)
+    data = data_folder(setting, name)
     command = [str(program), "--config", str(config), "--data-dir", str(data)]
-    _run([*command, "orgs", "create", "bench"])
+    org = json.loads(_run([*command, "orgs", "create", "bench", "--json"]))["id"]
     made = _run([*command, "keys", "create", "--org", "bench", "--json"])
     version = _run([str(program), "--version"]).split(maxsplit=1)[-1].strip()
+    if ledger:
+        _give_credit(data / "ledger.db", org)
+        version += f" (ledger on {file_system_of(data)})"
     port = free_port()
     # No line for each request, like the others.
     serve = ["serve", "--host", "127.0.0.1", "--port", str(port), "--log-level", "warning"]
-    tree = _spawn(setting, "seekroute", [*command, *serve])
-    return Running(
-        "seekroute",
-        port,
-        tree,
-        version,
-        model=f"bench/{MODEL}",
-        key=json.loads(made)["key"],
+    tree = _spawn(setting, name, [*command, *serve])
+    return Running(name, port, tree, version, model=f"bench/{MODEL}", key=json.loads(made)["key"])
+
+
+def data_folder(setting: Setting, name: str) -> Path:
+    """The data directory of one of our contenders."""
+    return setting.run / f"{name}-data"
+
+
+def _give_credit(path: Path, org: str) -> None:
+    # In a process of its own: a second SQLite library must not meet the file in this one.
+    code = (
+        "import sys, pathlib; from seekroute.ledger import Ledger\n"
+        "with Ledger(pathlib.Path(sys.argv[1])) as ledger:\n"
+        "    ledger.topup('bench:1', sys.argv[2], int(sys.argv[3]))"
     )
+    _run([sys.executable, "-c", code, str(path), org, str(CREDIT_NANO)])
+
+
+def file_system_of(path: Path) -> str:
+    """The kind of file system that `path` is on; on tmpfs nothing is durable."""
+    return _run(["stat", "--file-system", "--format=%T", str(path)]).strip()
 
 
 STARTERS: dict[str, Callable[[Setting], Running]] = {
@@ -309,6 +337,7 @@ STARTERS: dict[str, Callable[[Setting], Running]] = {
     "litellm": _start_litellm,
     "aiohttp": _start_aiohttp,
     "seekroute": _start_seekroute,
+    "seekroute-ledger": _start_seekroute_ledger,
 }
 
 

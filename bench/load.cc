@@ -12,8 +12,9 @@
 // time it was sent
 //
 // Further options: --host --path --model --header "Name: value" (repeatable) --key --warmup-ms
-// --timeout-ms. Only a complete 200 counts as an answer; anything else is an error, counted by
-// kind.
+// --timeout-ms --max-errors, and --abort-percent: that many requests are left by their client, half
+// of them as soon as they are sent, half when the first bytes of the answer come. Only a complete
+// 200 counts as an answer; anything else is an error, counted by kind.
 #include <array>
 #include <cmath>
 #include <csignal>
@@ -27,6 +28,7 @@
 
 #include "histogram.h"
 #include "http.h"
+#include "load_plan.h"
 #include "net.h"
 #include "options.h"
 #include "sse_counter.h"
@@ -37,94 +39,13 @@ namespace {
 constexpr std::size_t kReadBuffer = 65536;
 constexpr std::size_t kMaxAnswer = 65536;
 constexpr std::size_t kMaxErrorKinds = 8;
-// A contender that fails this often is not worth the rest of the round.
-constexpr int64_t kMaxErrors = 1000;
 constexpr int64_t kConnectTimeoutNs = 10 * kNsPerSecond;
 // How long the open loop waits for the answers to what it has sent.
 constexpr int64_t kDrainNs = 2 * kNsPerSecond;
 constexpr uint64_t kTimerTag = ~uint64_t{0};
 
-enum class Mode { kClosed, kOpen, kStreams };
-
-struct Plan {
-  Mode mode = Mode::kClosed;
-  std::string mode_name;
-  sockaddr_in address{};
-  std::string request;
-  std::size_t connections = 1;
-  int64_t rate = 0;
-  int64_t chunks = 64;
-  int64_t interval_us = 0;
-  int64_t warmup_ns = 0;
-  int64_t run_ns = 0;
-  int64_t timeout_ns = 0;
-};
-
-// About `bytes` bytes of prose as the inside of a JSON string, with the escapes that real prompts
-// have.
-std::string Padding(std::size_t bytes) {
-  constexpr std::string_view kProse =
-      "The operator of a gateway wants to know what each request costs in time and in memory "
-      "before it is sent on. "
-      "A plain proxy only moves the bytes; a gateway has to look at some of them.\\n"
-      "Most of a long prompt is text that nobody but the model reads, with a few \\\"quoted "
-      "words\\\" and a new line "
-      "now and then.\\n";
-  std::string text;
-  while (text.size() + kProse.size() <= bytes) text += kProse;
-  text.append(bytes - text.size(), 'x');
-  return text;
-}
-
-std::string MakeRequest(Options& options, Mode mode) {
-  const auto body_bytes = static_cast<std::size_t>(options.Int("body-bytes", 1024));
-  const std::string model = options.Text("model", "bench-model");
-  std::string head =
-      "POST " + options.Text("path", "/v1/chat/completions") +
-      " HTTP/1.1\r\nHost: " + options.Text("host", "127.0.0.1") + ":" + options.Text("port", "") +
-      "\r\nContent-Type: application/json\r\nAccept: */*\r\nUser-Agent: seekroute-bench\r\n";
-  const std::string key = options.Text("key", "bench");
-  if (!key.empty()) head += "Authorization: Bearer " + key + "\r\n";
-  for (const std::string& header : options.All("header")) head += header + "\r\n";
-  const std::string before =
-      "{\"model\":\"" + model +
-      "\",\"messages\":[{\"role\":\"system\",\"content\":\"Answer in one sentence.\"},"
-      "{\"role\":\"user\",\"content\":\"";
-  std::string after = "\"}],\"temperature\":0.5,\"max_tokens\":256";
-  after +=
-      mode == Mode::kStreams ? R"(,"stream":true,"stream_options":{"include_usage":true}})" : "}";
-  const std::size_t frame = before.size() + after.size();
-  const std::string body = before + Padding(body_bytes > frame ? body_bytes - frame : 0) + after;
-  return head + "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
-}
-
-Plan ReadPlan(Options& options) {
-  Plan plan;
-  plan.mode_name = options.Text("mode", "closed");
-  if (plan.mode_name == "open") {
-    plan.mode = Mode::kOpen;
-  } else if (plan.mode_name == "streams") {
-    plan.mode = Mode::kStreams;
-  } else if (plan.mode_name != "closed") {
-    Die("--mode: expected closed, open or streams, found " + plan.mode_name);
-  }
-  const int64_t port = options.Int("port", 0);
-  if (port < 1 || port > 65535) Die("--port: expected 1 to 65535");
-  plan.address = Ipv4Address(options.Text("host", "127.0.0.1"), static_cast<uint16_t>(port));
-  plan.request = MakeRequest(options, plan.mode);
-  plan.connections = static_cast<std::size_t>(options.Int("connections", 1));
-  plan.rate = options.Int("rate", 1000);
-  plan.chunks = options.Int("chunks", 64);
-  plan.interval_us = options.Int("interval-us", 0);
-  plan.warmup_ns = options.Int("warmup-ms", 500) * 1'000'000;
-  plan.run_ns = options.Int("seconds", 3) * kNsPerSecond;
-  plan.timeout_ns = options.Int("timeout-ms", 20'000) * 1'000'000;
-  options.RefuseUnknown();
-  if (plan.connections == 0 || plan.rate == 0 || plan.run_ns == 0) {
-    Die("expected at least one connection, one request a second and one second");
-  }
-  return plan;
-}
+// When the client leaves by itself.
+enum class Leaves { kNever, kWhenSent, kAtFirstBytes };
 
 struct Connection {
   Fd fd;
@@ -132,6 +53,7 @@ struct Connection {
   bool connected = false;
   bool in_flight = false;
   bool watches_writes = false;
+  Leaves leaves = Leaves::kNever;
   std::size_t sent = 0;
   int64_t started_ns = 0;  // The intended start, from which latency counts.
   ResponseReader reader;
@@ -180,10 +102,12 @@ class Load {
       PrintTimes("", latencies_);
     }
     std::printf(
-        ",\"answers\":%lld,\"unfinished\":%lld,\"reconnects\":%lld,\"errors\":%lld,\"error_kinds\":"
-        "{",
+        ",\"answers\":%lld,\"unfinished\":%lld,\"reconnects\":%lld,\"aborted\":%lld,\"errors\":%"
+        "lld,"
+        "\"error_kinds\":{",
         static_cast<long long>(answers_), static_cast<long long>(unfinished_),
-        static_cast<long long>(reconnects_), static_cast<long long>(errors_));
+        static_cast<long long>(reconnects_), static_cast<long long>(aborted_),
+        static_cast<long long>(errors_));
     const char* comma = "";
     for (const auto& [kind, count] : error_kinds_) {
       std::printf("%s\"%s\":%lld", comma, kind.c_str(), static_cast<long long>(count));
@@ -206,7 +130,7 @@ class Load {
   }
 
   bool Over(int64_t now_ns) const {
-    if (errors_ >= kMaxErrors) return true;
+    if (errors_ >= plan_.max_errors) return true;
     if (now_ns < until_ns_) return false;
     if (plan_.mode != Mode::kOpen || now_ns >= until_ns_ + kDrainNs) return true;
     return waiting_.empty() && idle_.size() == connections_.size();
@@ -217,7 +141,8 @@ class Load {
     for (std::size_t i = 0; i < connections_.size(); ++i) Connect(i);
     const int64_t deadline = NowNs() + kConnectTimeoutNs;
     while (connected_ < connections_.size()) {
-      if (NowNs() > deadline || errors_ >= kMaxErrors) Die("could not connect: " + FirstError());
+      if (NowNs() > deadline || errors_ >= plan_.max_errors)
+        Die("could not connect: " + FirstError());
       Turn();
     }
   }
@@ -299,7 +224,24 @@ class Load {
     connection.reader.Reset();
     connection.answer.clear();
     connection.stream.Reset();
+    connection.leaves = NextLeaves();
     if (connection.connected) Send(index);
+  }
+
+  Leaves NextLeaves() {
+    // Evenly spread, and the same in every run.
+    aborts_due_ += plan_.abort_percent;
+    if (aborts_due_ < 100) return Leaves::kNever;
+    aborts_due_ -= 100;
+    early_ = !early_;
+    return early_ ? Leaves::kWhenSent : Leaves::kAtFirstBytes;
+  }
+
+  void Leave(std::size_t index) {
+    ++aborted_;
+    connections_[index].in_flight = false;
+    Connect(index);
+    Next(index, NowNs());
   }
 
   void Writable(std::size_t index) {
@@ -342,6 +284,10 @@ class Load {
       }
       connection.sent += static_cast<std::size_t>(sent);
     }
+    if (connection.sent == plan_.request.size() && connection.leaves == Leaves::kWhenSent) {
+      Leave(index);
+      return;
+    }
     WatchWrites(index, connection.sent < plan_.request.size());
   }
 
@@ -358,6 +304,10 @@ class Load {
       } else {
         Fail(index, "connection refused");
       }
+      return;
+    }
+    if (got > 0 && connection.leaves == Leaves::kAtFirstBytes) {
+      Leave(index);
       return;
     }
     if (got <= 0) {
@@ -445,7 +395,7 @@ class Load {
     Count(kind);
     const bool was_in_flight = connections_[index].in_flight;
     connections_[index].in_flight = false;
-    if (errors_ >= kMaxErrors) return;
+    if (errors_ >= plan_.max_errors) return;
     Connect(index);
     if (running_ && was_in_flight) Next(index, NowNs());
   }
@@ -472,6 +422,9 @@ class Load {
   int64_t answers_ = 0;
   int64_t unfinished_ = 0;
   int64_t reconnects_ = 0;
+  int64_t aborted_ = 0;
+  int64_t aborts_due_ = 0;  // in hundredths
+  bool early_ = false;
   int64_t errors_ = 0;
   std::map<std::string, int64_t> error_kinds_;
   std::array<char, kReadBuffer> buffer_{};

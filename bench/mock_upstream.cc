@@ -1,14 +1,19 @@
 // A fast OpenAI-compatible upstream for the benchmark: one thread, epoll, HTTP/1.1 with keep-alive.
 //
-//   mock_upstream [--port 0] [--chunks 64] [--interval-us 0]      prints "listening PORT"
+//   mock_upstream [--port 0] [--chunks 64] [--interval-us 0] [--fault-percent 0]
+//
+// prints "listening PORT".
 //
 // POST .../chat/completions  one JSON answer of about 650 bytes, or, with a top-level "stream":
 // true, a stream of
 //                            `chunks` content chunks, `interval-us` apart, then finish, usage and
 //                            [DONE]
 // GET /pace?chunks=64&interval_us=20000   sets the pace of the streams that start from now on
-// GET /stats                 how many answers and streams were begun since the start
+// GET /stats                 how many answers, streams and faults were begun since the start
 // GET /health
+//
+// A fault is, in turn, a status 500, a connection closed without a byte, and an answer or a stream
+// that breaks off.
 //
 // No pipelining: the next request is read when the answer before it is out.
 #include <array>
@@ -152,6 +157,7 @@ class Upstream {
     const auto port = static_cast<uint16_t>(options.Int("port", 0));
     chunks_ = std::min(options.Int("chunks", 64), kMaxChunks);
     interval_ns_ = options.Int("interval-us", 0) * 1000;
+    fault_percent_ = options.Int("fault-percent", 0);
     options.RefuseUnknown();
     listener_ = ListenOnLoopback(port);
     poller_.Add(listener_.fd.get(), EPOLLIN, kListenerTag);
@@ -294,7 +300,9 @@ class Upstream {
     target = target.substr(0, target.find(' '));
     const std::string_view path = target.substr(0, target.find('?'));
     if (method == "POST" && path.ends_with("/chat/completions")) {
-      if (AsksForStream(body)) {
+      if (FaultIsDue()) {
+        Misbehave(connection, AsksForStream(body));
+      } else if (AsksForStream(body)) {
         ++streams_;
         StartStream(connection, slot);
       } else {
@@ -308,10 +316,33 @@ class Upstream {
     } else if (method == "GET" && path == "/stats") {
       connection.out += Answer("200 OK", "application/json",
                                "{\"answers\":" + std::to_string(answers_) +
-                                   ",\"streams\":" + std::to_string(streams_) + "}\n");
+                                   ",\"streams\":" + std::to_string(streams_) +
+                                   ",\"faults\":" + std::to_string(faults_) + "}\n");
     } else {
       connection.out += Answer("404 Not Found", "text/plain", "not found\n");
     }
+  }
+
+  bool FaultIsDue() {
+    faults_due_ += fault_percent_;
+    if (faults_due_ < 100) return false;
+    faults_due_ -= 100;
+    return true;
+  }
+
+  void Misbehave(Connection& connection, bool stream) {
+    switch (faults_++ % 3) {
+      case 0:
+        connection.out += Answer("500 Internal Server Error", "application/json",
+                                 R"({"error":{"message":"bench","type":"server_error"}})");
+        return;
+      case 1:
+        break;
+      default:
+        connection.out += stream ? texts_.stream_head + texts_.chunk
+                                 : texts_.answer.substr(0, texts_.answer.size() / 2);
+    }
+    connection.close_when_sent = true;
   }
 
   std::string SetPace(std::string_view target) {
@@ -416,6 +447,9 @@ class Upstream {
   std::vector<uint32_t> free_;
   int64_t chunks_ = 0;
   int64_t interval_ns_ = 0;
+  int64_t fault_percent_ = 0;
+  int64_t faults_due_ = 0;  // in hundredths
+  int64_t faults_ = 0;
   int64_t answers_ = 0;
   int64_t streams_ = 0;
 };

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 OURS = "seekroute"
-COLUMNS = ("direct", "nginx", "portkey", "litellm", "aiohttp", OURS)
+LEDGER = "seekroute-ledger"
+COLUMNS = ("direct", "nginx", "portkey", "litellm", "aiohttp", OURS, LEDGER)
 PEERS = ("nginx", "portkey", "litellm", "aiohttp")
 Medians = dict[str, dict[str, dict[str, Any]]]
 
@@ -113,11 +114,13 @@ class Bar:
         return f"| {self.label} | {limit} | {number(value)} | {'met' if met else 'MISSED'} |"
 
 
-def _ratio(scenario: str, peer: str, percent: bool = False) -> Callable[[Medians], float | None]:
+def _ratio(
+    scenario: str, peer: str, percent: bool = False, name: str = OURS
+) -> Callable[[Medians], float | None]:
     row = Row("", scenario, "rps")
 
     def measured(medians: Medians) -> float | None:
-        ours, theirs = row.value(medians, OURS), row.value(medians, peer)
+        ours, theirs = row.value(medians, name), row.value(medians, peer)
         if ours is None or not theirs:
             return None
         return ours / theirs * (100 if percent else 1)
@@ -125,8 +128,8 @@ def _ratio(scenario: str, peer: str, percent: bool = False) -> Callable[[Medians
     return measured
 
 
-def _figure(row: Row) -> Callable[[Medians], float | None]:
-    return lambda medians: row.value(medians, OURS)
+def _figure(row: Row, name: str = OURS) -> Callable[[Medians], float | None]:
+    return lambda medians: row.value(medians, name)
 
 
 def _bars() -> list[Bar]:
@@ -175,6 +178,21 @@ def _bars() -> list[Bar]:
     ]
 
 
+def _ledger_bars() -> list[Bar]:
+    def added(label: str, scenario: str, key: str, limit: float) -> Bar:
+        row = Row("", scenario, key, added=True)
+        return Bar(f"money on: added {label}", _figure(row, LEDGER), limit, False, "µs")
+
+    share = _ratio("requests-64", OURS, True, LEDGER)
+    return [
+        Bar("money on: requests/s, 64 conn, share of money off", share, 60, True, "%"),
+        added("one core, p50", "one-core", "p50_us", 250),
+        added("one core, p99", "one-core", "p99_us", 600),
+        added("at 1,000 req/s, p50", "open-1000", "p50_us", 300),
+        added("at 1,000 req/s, p99", "open-1000", "p99_us", 800),
+    ]
+
+
 def number(value: float | None) -> str:
     """A figure with three significant places or thousands separators."""
     if value is None:
@@ -186,8 +204,8 @@ def number(value: float | None) -> str:
     return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
 
 
-def _times_better(row: Row, medians: Medians, peer: str) -> str:
-    ours, theirs = row.value(medians, OURS), row.value(medians, peer)
+def _times_better(row: Row, medians: Medians, peer: str, name: str = OURS) -> str:
+    ours, theirs = row.value(medians, name), row.value(medians, peer)
     if ours is None or theirs is None or ours <= 0 or theirs <= 0:
         return "–"
     return f"{number(ours / theirs if row.more_is_better else theirs / ours)}×"
@@ -199,20 +217,26 @@ def markdown(result: dict[str, Any]) -> str:
     shown = [name for name in COLUMNS if any(name in by_name for by_name in medians.values())]
     shown += [name for name in COLUMNS if name in result["unavailable"] and name not in shown]
     peers = [name for name in PEERS if name in shown] if OURS in shown else []
+    both = OURS in shown and LEDGER in shown
     heads = ["", *shown, *(f"{OURS} against {peer}" for peer in peers)]
+    heads += [f"{LEDGER} against {OURS}"] if both else []
     lines = ["| " + " | ".join(heads) + " |", "|---" + "|---:" * (len(heads) - 1) + "|"]
     for row in _rows():
         if row.scenario not in medians:
             continue
         cells = [row.label, *(number(row.value(medians, name)) for name in shown)]
         cells += [_times_better(row, medians, peer) for peer in peers]
+        cells += [_times_better(row, medians, OURS, LEDGER)] if both else []
         lines.append("| " + " | ".join(cells) + " |")
-    lines += ["", "`against`: how many times better seekroute is; below 1 the other is better."]
+    lines += ["", "`against`: how many times better the first is; below 1 the second is better."]
     lines += _in_process(result["in_process"])
     if OURS in shown and OURS not in result["unavailable"]:
         lines += ["", "| bar | wanted | measured | |", "|---|---:|---:|---|"]
         lines += [bar.line(medians) for bar in _bars()]
         lines += _in_process_bars(result["in_process"])
+    if LEDGER in shown and LEDGER not in result["unavailable"]:
+        lines += ["", "| bar of the ledger | wanted | measured | |", "|---|---:|---:|---|"]
+        lines += [bar.line(medians) for bar in _ledger_bars()]
     lines += _notes(result)
     return "\n".join(lines) + "\n"
 
@@ -273,7 +297,8 @@ def _notes(result: dict[str, Any]) -> list[str]:
 
 def seekroute_failed(result: dict[str, Any]) -> bool:
     """Whether seekroute was asked for and did not start, or had an error or a fault."""
-    if any(name.endswith(OURS) for name in result["unavailable"]):
+    if any(name.endswith((OURS, LEDGER)) for name in result["unavailable"]):
         return True
-    ours = (by_name.get(OURS, {}) for by_name in result["medians"].values())
+    medians = result["medians"].values()
+    ours = [by_name.get(name, {}) for by_name in medians for name in (OURS, LEDGER)]
     return any(one.get("errors") or one.get("fault") for one in ours)

@@ -26,7 +26,7 @@ import contenders
 import report
 from contenders import Running, Setting, UnavailableError
 from process_tree import ProcessTree, pin
-from scenarios import MEMORY, SCENARIOS, Scenario
+from scenarios import GROUPS, MEMORY, SCENARIOS, Scenario
 
 ROOT = Path(__file__).resolve().parent.parent
 LIBRARIES = ("socket", "openai", "litellm", "tensorzero", "seekroute")
@@ -287,8 +287,8 @@ def say(text: str) -> None:
 
 
 def names(allowed: Sequence[str], text: str) -> list[str]:
-    """A comma-separated choice, in the order of `allowed`."""
-    asked = text.split(",")
+    """A comma-separated choice, in the order of `allowed`; a group stands for its members."""
+    asked = [name for word in text.split(",") for name in GROUPS.get(word, (word,))]
     for name in asked:
         if name not in allowed:
             raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(allowed)}")
@@ -309,7 +309,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     )  # fmt: skip
     parser.add_argument(
         "--scenarios", type=lambda text: names(loads, text), default=loads,
-        help=f"loads, comma-separated, of {', '.join(loads)}",
+        help=f"loads, comma-separated, of {', '.join(loads)}; {', '.join(GROUPS)}: those of money",
     )  # fmt: skip
     parser.add_argument("--build", default=str(ROOT / "build" / "release"), help="built programs")
     parser.add_argument("--work", default=str(ROOT / "build" / "bench"), help="peers and results")

@@ -78,3 +78,16 @@ SCENARIOS = (
     Scenario("streams-500", "streams", 500),
     Scenario("streams-1500", "streams", 1500),
 )
+
+# A word of --scenarios for those that money on and money off are compared by.
+GROUPS = {
+    "ledger": (
+        "requests-1",
+        "requests-16",
+        "requests-64",
+        "requests-256",
+        "open-1000",
+        "one-core",
+        "streams-500",
+    )
+}

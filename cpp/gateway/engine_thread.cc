@@ -67,6 +67,7 @@ void EngineThread::Run() {
     for (Command& command : batch) Execute(std::move(command));
     batch.clear();
     engine_->Advance();
+    store_->Flush();
     mailbox_->Announce();
     const TimePoint next = engine_->NextTimer();
     const TimePoint now = clock_.Now();

@@ -281,7 +281,10 @@ void Exchange::EndError(const Error& error) {
   } else {
     head_sent_ = true;
     const std::string body = WriteErrorBody(error, *profile_, place);
-    world_.mailbox->PutHead(in_.id, ErrorHead(error, row_.request_id, body.size()));
+    ResponseHead head = ErrorHead(error, row_.request_id, body.size());
+    // There is a row of it, to be looked up.
+    if (held_) head.Add("x-generation-id", row_.generation_id);
+    world_.mailbox->PutHead(in_.id, std::move(head));
     world_.mailbox->PutBody(in_.id, body);
   }
   Done();

@@ -144,6 +144,10 @@ class Store {
   // The observer of `ticket` is going away. What was asked is still done; a hold that is granted
   // after this is given back, unless Settle() was called.
   virtual void Forget(StoreTicket ticket) = 0;
+
+  // At the end of a turn of the engine: what was asked since may wait until here, so that a turn's
+  // operations go to the disk together.
+  virtual void Flush() {}
 };
 
 // Keeps nothing and grants everything at once: the in-process client and a gateway without a

@@ -111,7 +111,7 @@ TEST_P(LedgerFaults, LoseNothingThatWasAcknowledged) {
     ExpectNothingLost(folder.file(), &clock, done);
     if (HasFatalFailure() || HasNonfatalFailure()) FAIL() << "at operation " << n;
   }
-  EXPECT_GT(n, GetParam() == DiskFault::kBusy ? 10 : 40);
+  EXPECT_GT(n, GetParam() == DiskFault::kBusy ? 10 : 20);
 }
 
 INSTANTIATE_TEST_SUITE_P(Disk, LedgerFaults,

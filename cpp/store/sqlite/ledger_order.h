@@ -1,9 +1,10 @@
-// What an operator asks of a ledger, and what it is told.
+// Orders to a ledger: what an operator does to an account, and what became of it.
 #pragma once
 
 #include <cstdint>
 #include <string>
 
+#include "base/money.h"
 #include "base/result.h"
 #include "billing/ledger.h"
 

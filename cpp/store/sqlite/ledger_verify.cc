@@ -152,6 +152,8 @@ class Verifier {
 
   void CheckRest() {
     report_.requests = Ask("SELECT count(*) FROM request");
+    if (Ask("SELECT count(*) FROM pragma_foreign_key_check") != 0)
+      Break("L5", 0, "a row refers to one that is not there");
     if (Ask("SELECT count(*) FROM request WHERE hold_seq > 0") != holds_)
       Break("L5", 0, "a request without a hold");
     if (Ask("SELECT count(*) FROM request WHERE state <> 0 AND end_seq > 0") != ends_) {

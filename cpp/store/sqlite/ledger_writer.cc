@@ -33,35 +33,35 @@ struct LedgerWriter::Task {
   bool done = false;
 };
 
-void LedgerWriter::Hold(ExchangeRow row, HoldRequest request, Held done) {
+void LedgerWriter::Hold(SharedRow row, HoldRequest request, Held done, Wake wake) {
   auto operation = std::make_unique<Operation>();
   operation->kind = Operation::Kind::kHold;
   operation->row = std::move(row);
   operation->request = request;
   operation->held = std::move(done);
-  Enqueue(std::move(operation));
+  Enqueue(std::move(operation), wake);
 }
 
-void LedgerWriter::Settle(ExchangeRow row, Stored done) {
+void LedgerWriter::Settle(SharedRow row, Stored done, Wake wake) {
   auto operation = std::make_unique<Operation>();
   operation->kind = Operation::Kind::kSettle;
   operation->row = std::move(row);
   operation->stored = std::move(done);
-  Enqueue(std::move(operation));
+  Enqueue(std::move(operation), wake);
 }
 
 void LedgerWriter::Order(LedgerOrder order, Ordered done) {
   auto operation = std::make_unique<Operation>();
   operation->order = std::move(order);
   operation->ordered = std::move(done);
-  Enqueue(std::move(operation));
+  Enqueue(std::move(operation), Wake::kNow);
 }
 
 void LedgerWriter::Checkpoint(ExchangeRow row) {
   auto operation = std::make_unique<Operation>();
   operation->kind = Operation::Kind::kCheckpoint;
-  operation->row = std::move(row);
-  Enqueue(std::move(operation));
+  operation->row = std::make_shared<const ExchangeRow>(std::move(row));
+  Enqueue(std::move(operation), Wake::kNow);
 }
 
 Result<std::vector<KeptClaim>> LedgerWriter::Claims(size_t most) {
@@ -78,8 +78,8 @@ Result<std::vector<KeptClaim>> LedgerWriter::Claims(size_t most) {
 }
 
 // The thread answers refusals too: an answer never comes from inside the call.
-void LedgerWriter::Enqueue(std::unique_ptr<Operation> operation) {
-  const std::lock_guard<std::mutex> lock(mu_);
+void LedgerWriter::Enqueue(std::unique_ptr<Operation> operation, Wake wake) {
+  std::unique_lock<std::mutex> lock(mu_);
   const bool settle = operation->kind == Operation::Kind::kSettle;
   const bool crowded = queue_.size() >= kMostQueued || waiting_count_.load() > kMostWaitingSettles;
   if (operation->kind == Operation::Kind::kCheckpoint &&
@@ -92,7 +92,17 @@ void LedgerWriter::Enqueue(std::unique_ptr<Operation> operation) {
     operation->status.error().retry_after_ms = options_.retry_pace.ns / 1'000'000;
   }
   queue_.push_back(std::move(operation));
-  if (queue_.size() == 1) wake_.notify_one();
+  lock.unlock();  // who is woken needs it at once
+  if (wake == Wake::kNow) wake_.notify_one();
+}
+
+void LedgerWriter::Flush() {
+  bool asked = false;
+  {
+    const std::lock_guard<std::mutex> lock(mu_);
+    asked = !queue_.empty();
+  }
+  if (asked) wake_.notify_one();
 }
 
 Status LedgerWriter::RunTask(
@@ -313,7 +323,7 @@ void LedgerWriter::Apply(Operation* operation) {
     case Operation::Kind::kOrder:
       return ApplyOrder(operation);
     case Operation::Kind::kCheckpoint:
-      return ApplyCheckpoint(operation->row);
+      return ApplyCheckpoint(*operation->row);
   }
 }
 
@@ -334,7 +344,7 @@ void LedgerWriter::CountSpend(const ExchangeRow& row, Money change) {
 }
 
 void LedgerWriter::ApplyHold(Operation* operation) {
-  const ExchangeRow& row = operation->row;
+  const ExchangeRow& row = *operation->row;
   const HoldRequest& request = operation->request;
   HoldAnswer& answer = operation->hold_answer;
   answer = HoldAnswer();
@@ -381,7 +391,7 @@ void LedgerWriter::ApplyHold(Operation* operation) {
 }
 
 void LedgerWriter::ApplySettle(Operation* operation) {
-  const ExchangeRow& row = operation->row;
+  const ExchangeRow& row = *operation->row;
   operation->status = Status();
   const auto live = ledger_->holds().find(row.generation_id);
   const Money held = live == ledger_->holds().end() ? Money{} : live->second.amount;

@@ -44,6 +44,11 @@ class LedgerWriter {
   using Held = std::function<void(const HoldAnswer&)>;
   using Stored = std::function<void(const Status&)>;
   using Ordered = std::function<void(const OrderAnswer&)>;
+  // Shared with who waits for the answer, so that a row is copied once.
+  using SharedRow = std::shared_ptr<const ExchangeRow>;
+  // kAtFlush: the caller asks for more at once, and then calls Flush(). The thread may begin
+  // before, should something else wake it.
+  enum class Wake : uint8_t { kNow, kAtFlush };
   // For metrics: as of the last commit, `drift` at most a second older.
   struct Figures {
     bool ready = false;
@@ -69,9 +74,16 @@ class LedgerWriter {
   LedgerWriter(const LedgerWriter&) = delete;
   LedgerWriter& operator=(const LedgerWriter&) = delete;
 
-  void Hold(ExchangeRow row, HoldRequest request, Held done);
+  void Hold(SharedRow row, HoldRequest request, Held done, Wake wake = Wake::kNow);
+  void Hold(ExchangeRow row, HoldRequest request, Held done) {
+    Hold(std::make_shared<const ExchangeRow>(std::move(row)), request, std::move(done));
+  }
   // Tried again until it is durable, unless the writer has failed or closes.
-  void Settle(ExchangeRow row, Stored done);
+  void Settle(SharedRow row, Stored done, Wake wake = Wake::kNow);
+  void Settle(ExchangeRow row, Stored done) {
+    Settle(std::make_shared<const ExchangeRow>(std::move(row)), std::move(done));
+  }
+  void Flush();
   void Order(LedgerOrder order, Ordered done);
   // What a running request has delivered. Dropped when the writer is behind or has failed, and when
   // the request is not held.
@@ -103,7 +115,7 @@ class LedgerWriter {
   struct Operation {
     enum class Kind : uint8_t { kHold, kSettle, kOrder, kCheckpoint };
     Kind kind = Kind::kOrder;
-    ExchangeRow row;
+    SharedRow row;  // not of an order
     HoldRequest request;
     LedgerOrder order;
     Held held;
@@ -132,7 +144,7 @@ class LedgerWriter {
   void Run();
   Batch TakeBatch(bool all);  // mu_ is held
   void RefuseWaiting();
-  void Enqueue(std::unique_ptr<Operation> operation);
+  void Enqueue(std::unique_ptr<Operation> operation, Wake wake);
   void Write(Batch batch);
   static bool Has(const Batch& batch, Operation::Kind kind);
   void CheckpointLog();

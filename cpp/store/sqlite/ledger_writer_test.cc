@@ -236,6 +236,7 @@ TEST_F(LedgerWriterTest, VerifyNamesTheFirstBrokenRule) {
       {"INSERT INTO entry SELECT 6, 7, 'r', org, request, 51, 0, 0, 0, -51, 0, at, NULL FROM entry "
        "WHERE seq = 3",
        "L11 at 6"},
+      {"UPDATE day_total SET model = 999", "L5"},
   };
   for (const auto& [sql, rule] : damages) {
     std::filesystem::remove(folder_.file());

@@ -166,6 +166,7 @@ Result<Pruned> Prune(LedgerWriter* writer, UnixMillis older_than) {
     journal->WriteSnapshot(*ledger, false);
     if (!journal->ok() || db->Execute("COMMIT") != SQLITE_OK) return fail("pruning");
     journal->OnCommit();
+    journal->OnForeignWrite();
     pruned.entries += now.entries;
     pruned.requests += now.requests;
     if (now.entries < span / 2) span *= 2;

@@ -1,5 +1,7 @@
 #include "store/sqlite/sqlite_journal.h"
 
+#include <algorithm>
+
 #include "base/failpoint.h"
 
 namespace seekroute {
@@ -8,7 +10,7 @@ namespace {
 constexpr size_t kMostNames = 1u << 16;
 constexpr int64_t kStreamed = 1, kEstimated = 2, kUsageOdd = 4;
 
-constexpr std::array<const char*, 16> kSql = {
+constexpr std::array<const char*, 17> kSql = {
     "SELECT n FROM name WHERE text = ?",
     "INSERT INTO name (text) VALUES (?)",
     "INSERT INTO request (generation, request_id, state, instance, org, key, requested_model, "
@@ -23,6 +25,7 @@ constexpr std::array<const char*, 16> kSql = {
     "INSERT INTO entry (seq, kind, id, org, request, available, held, debt, cash, revenue, loss, "
     "at, note) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     "SELECT n, hold_seq, held, end_seq FROM request WHERE generation = ?",
+    "SELECT coalesce(max(generation), '') FROM request",
     "SELECT e.seq, e.kind, e.id, o.text, e.available, e.held, e.debt, e.cash, e.revenue, e.loss, "
     "e.at, e.note, '' FROM entry e JOIN name o ON o.n = e.org WHERE e.seq = ?",
     "SELECT e.seq, e.kind, e.id, o.text, e.available, e.held, e.debt, e.cash, e.revenue, e.loss, "
@@ -99,8 +102,7 @@ void SqliteJournal::Run(Statement& statement) {
 }
 
 int64_t SqliteJournal::NameOfText(std::string_view text) {
-  const std::string key(text);
-  if (const auto found = names_.find(key); found != names_.end()) return found->second;
+  if (const auto found = names_.find(text); found != names_.end()) return found->second;
   if (names_.size() >= kMostNames) names_.clear();
   Statement& select = sql_[kNameByText].Bind(text);
   int64_t n = 0;
@@ -111,11 +113,31 @@ int64_t SqliteJournal::NameOfText(std::string_view text) {
     Run(sql_[kInsertName].Bind(text));
     n = sqlite3_last_insert_rowid(db_->handle());
   }
-  if (ok()) names_.emplace(key, n);
+  if (ok()) names_.emplace(text, n);
   return n;
 }
 
+void SqliteJournal::Remember(const std::string& generation, const RequestKeys& keys) {
+  if (!recent_floor_ || generation <= *recent_floor_) return;
+  if (recent_.size() >= most_recent_) {
+    for (const auto& [each, of_each] : recent_) recent_floor_ = std::max(*recent_floor_, each);
+    recent_.clear();
+    if (generation <= *recent_floor_) return;
+  }
+  recent_.insert_or_assign(generation, keys);
+}
+
 std::optional<SqliteJournal::RequestKeys> SqliteJournal::FindRequest(std::string_view generation) {
+  if (!recent_floor_) {
+    Statement& last = sql_[kLastGeneration].Bind();
+    if (!Step(last)) return std::nullopt;
+    recent_floor_ = last.Text(0);
+    last.Reset();
+  }
+  if (generation > *recent_floor_) {
+    const auto found = recent_.find(generation);
+    return found == recent_.end() ? std::nullopt : std::optional(found->second);
+  }
   Statement& select = sql_[kRequestByGeneration].Bind(generation);
   if (!Step(select)) return std::nullopt;
   RequestKeys keys{select.Int(0), select.Int(1), select.Int(2), {}};
@@ -175,7 +197,9 @@ int64_t SqliteJournal::InsertRequest(const LedgerEntry& entry) {
       entry.id, row.request_id, instance_, NameOfText(entry.org), NameOfText(row.key_id),
       NameOfText(row.requested_model), NameOfText(row.model), NameOfText(row.price_revision),
       row.created.s, entry.postings.held, entry.seq, row.streamed ? kStreamed : int64_t{0}));
-  return sqlite3_last_insert_rowid(db_->handle());
+  const int64_t n = sqlite3_last_insert_rowid(db_->handle());
+  if (ok()) Remember(entry.id, {n, entry.seq, entry.postings.held, {}});
+  return n;
 }
 
 void SqliteJournal::CompleteRequest(const LedgerEntry& entry, const RequestKeys& request) {
@@ -197,6 +221,7 @@ void SqliteJournal::CompleteRequest(const LedgerEntry& entry, const RequestKeys&
       NameOfText(row.service_tier), row.prompt_tokens, row.completion_tokens, row.cached_tokens,
       row.reasoning_tokens, row.cache_write_tokens, Microseconds(row.total),
       Microseconds(row.first_content), Microseconds(row.overhead), flags, request.n));
+  Remember(entry.id, {request.n, request.hold_seq, request.held, entry.seq});
   int64_t place = 0;
   for (const AttemptRow& attempt : row.tried) {
     Run(sql_[kInsertAttempt].Bind(request.n, place++, NameOfText(attempt.provider),
@@ -284,6 +309,7 @@ void SqliteJournal::OnRollback() {
   error_.reset();
   row_ = nullptr;
   names_.clear();
+  OnForeignWrite();
   totals_.clear();
   snapshot_written_ = false;
 }

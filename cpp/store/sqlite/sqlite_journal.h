@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -30,6 +31,8 @@ class SqliteJournal : public LedgerJournal {
   // request's owner is gone, and with it what happened. Not owned.
   void SetRow(const ExchangeRow* row) { row_ = row; }
   void set_instance(int64_t instance) { instance_ = instance; }
+  // How many requests are known without asking the file; for tests.
+  void set_most_recent(size_t most) { most_recent_ = most; }
 
   void Append(const LedgerEntry& entry) override;
   std::optional<LedgerEntry> Find(EntryKind kind, std::string_view id) override;
@@ -56,6 +59,8 @@ class SqliteJournal : public LedgerJournal {
   const std::optional<Error>& error() const { return error_; }
   int failure() const { return failure_; }
   void OnRollback();
+  // Somebody else has written to the file on this connection.
+  void OnForeignWrite() { recent_.clear(), recent_floor_.reset(); }
   // A snapshot that was written is durable: until here its organizations count as changed.
   void OnCommit();
 
@@ -68,6 +73,7 @@ class SqliteJournal : public LedgerJournal {
     kInsertAttempt,
     kInsertEntry,
     kRequestByGeneration,
+    kLastGeneration,
     kEntryBySeq,
     kEntryById,
     kPastOrder,
@@ -85,13 +91,20 @@ class SqliteJournal : public LedgerJournal {
   };
   // organization, key, day, model
   using DayKey = std::tuple<int64_t, int64_t, int64_t, int64_t>;
+  struct TextHash {
+    using is_transparent = void;
+    size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
+  };
   struct RequestKeys {
     int64_t n = 0, hold_seq = 0, held = 0;
     std::optional<int64_t> end_seq;
   };
 
+  static constexpr size_t kMostRecent = 1u << 14;
+
   explicit SqliteJournal(Database* db) : db_(db) {}
   std::optional<RequestKeys> FindRequest(std::string_view generation);
+  void Remember(const std::string& generation, const RequestKeys& keys);
   std::optional<LedgerEntry> FindOfRequest(EntryKind kind, std::string_view id);
   std::optional<LedgerEntry> EntryAt(int64_t seq, std::string_view request);
   int64_t InsertRequest(const LedgerEntry& entry);
@@ -104,9 +117,15 @@ class SqliteJournal : public LedgerJournal {
   int64_t instance_ = 0;
   int failure_ = SQLITE_OK;
   std::optional<Error> error_;
-  std::unordered_map<std::string, int64_t> names_;  // at most kMostNames; then it starts anew
-  std::map<DayKey, DayTotal> totals_;               // of one batch
-  std::unordered_set<std::string> changed_;         // organizations, since the last snapshot
+  // Text -> number, also of a string_view. At most kMostNames; then it starts anew.
+  std::unordered_map<std::string, int64_t, TextHash, std::equal_to<>> names_;
+  // The requests whose generation is above the floor: all of them, so that a new one is known to be
+  // new without asking the file. At most most_recent_; then the floor rises.
+  std::unordered_map<std::string, RequestKeys, TextHash, std::equal_to<>> recent_;
+  std::optional<std::string> recent_floor_;  // none: not read yet
+  size_t most_recent_ = kMostRecent;
+  std::map<DayKey, DayTotal> totals_;        // of one batch
+  std::unordered_set<std::string> changed_;  // organizations, since the last snapshot
   bool snapshot_written_ = false;
 };
 

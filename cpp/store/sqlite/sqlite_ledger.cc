@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
+#include <optional>
 #include <unordered_map>
 
 namespace seekroute {
@@ -13,9 +14,12 @@ namespace {
 // An answer on its way to the engine.
 struct Completion {
   StoreTicket ticket = 0;
-  std::shared_ptr<const ExchangeRow> held;  // of a hold
-  HoldAnswer hold;
+  // Whoever is last to let go of the row frees it: the engine's thread, which allocated it.
+  LedgerWriter::SharedRow row;
+  std::optional<HoldAnswer> hold;  // else it is a settle's
   Status stored;
+
+  bool granted() const { return hold && hold->status.ok(); }
 };
 
 // Who waits for what. Engine's thread.
@@ -67,7 +71,7 @@ class SqliteLedger::Channel {
     const std::lock_guard<std::mutex> lock(mu_);
     if (inbox_ == nullptr) {
       for (const Completion& each : *batch) {
-        if (each.held && each.hold.status.ok()) GiveBack(writer_, *each.held);
+        if (each.granted()) GiveBack(writer_, *each.row);
       }
       return;
     }
@@ -93,9 +97,9 @@ class SqliteLedger::Channel {
     const Waiting::Entry entry = found->second;
     if (--found->second.answers == 0) all->entries.erase(found);
     if (entry.observer == nullptr) {
-      if (done.held && done.hold.status.ok() && !entry.settled) GiveBack(writer, *done.held);
-    } else if (done.held) {
-      entry.observer->OnHeld(done.ticket, done.hold);
+      if (done.granted() && !entry.settled) GiveBack(writer, *done.row);
+    } else if (done.hold) {
+      entry.observer->OnHeld(done.ticket, *done.hold);
     } else {
       entry.observer->OnStored(done.ticket, done.stored);
     }
@@ -112,22 +116,32 @@ class SqliteLedger::Port : public Store {
  public:
   Port(LedgerWriter* writer, std::shared_ptr<Waiting> waiting, std::shared_ptr<Channel> channel)
       : writer_(writer), waiting_(std::move(waiting)), channel_(std::move(channel)) {}
-  ~Port() override { channel_->Detach(); }
+  ~Port() override {
+    channel_->Detach();
+    writer_->Flush();
+  }
 
   void Hold(StoreTicket ticket, const ExchangeRow& row, const HoldRequest& request,
             StoreObserver* observer) override {
     Expect(ticket, observer);
     auto kept = std::make_shared<const ExchangeRow>(row);
-    writer_->Hold(row, request, [channel = channel_, ticket, kept](const HoldAnswer& answer) {
-      channel->Add({ticket, kept, answer, {}});
-    });
+    writer_->Hold(
+        kept, request,
+        [channel = channel_, ticket, kept](const HoldAnswer& answer) {
+          channel->Add({ticket, kept, answer, {}});
+        },
+        LedgerWriter::Wake::kAtFlush);
   }
 
   void Settle(StoreTicket ticket, const ExchangeRow& row, StoreObserver* observer) override {
     Expect(ticket, observer).settled = true;
-    writer_->Settle(row, [channel = channel_, ticket](const Status& status) {
-      channel->Add({ticket, nullptr, {}, status});
-    });
+    auto kept = std::make_shared<const ExchangeRow>(row);
+    writer_->Settle(
+        kept,
+        [channel = channel_, ticket, kept](const Status& status) {
+          channel->Add({ticket, kept, {}, status});
+        },
+        LedgerWriter::Wake::kAtFlush);
   }
 
   void Checkpoint(StoreTicket, const ExchangeRow& row) override { writer_->Checkpoint(row); }
@@ -136,6 +150,8 @@ class SqliteLedger::Port : public Store {
     const auto found = waiting_->entries.find(ticket);
     if (found != waiting_->entries.end()) found->second.observer = nullptr;
   }
+
+  void Flush() override { writer_->Flush(); }
 
  private:
   Waiting::Entry& Expect(StoreTicket ticket, StoreObserver* observer) {

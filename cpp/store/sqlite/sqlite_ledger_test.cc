@@ -19,7 +19,8 @@ class Inbox : public EngineInbox {
     posted_.notify_one();
   }
   // Waits for the next task and runs it.
-  void RunOne() {
+  void RunOne(Store& asked) {
+    asked.Flush();
     std::function<void()> task;
     {
       std::unique_lock<std::mutex> lock(mu_);
@@ -77,12 +78,12 @@ class LedgerPortTest : public ::testing::Test {
 TEST_F(LedgerPortTest, AnswersOnTheEnginesThread) {
   port_->Hold(7, RowOf("gen-1"), {{100}, {100}, {}}, &observer_);
   EXPECT_TRUE(observer_.held.empty());
-  inbox_.RunOne();
+  inbox_.RunOne(*port_);
   ASSERT_EQ(observer_.held.size(), 1U);
   EXPECT_EQ(observer_.held[0].first, 7U);
   EXPECT_EQ(observer_.held[0].second.granted.nano, 100);
   port_->Settle(7, AnsweredRow("gen-1", 40), &observer_);
-  inbox_.RunOne();
+  inbox_.RunOne(*port_);
   ASSERT_EQ(observer_.stored.size(), 1U);
   EXPECT_TRUE(observer_.stored[0].second.ok());
   EXPECT_EQ(Balance().available, 960);
@@ -91,7 +92,7 @@ TEST_F(LedgerPortTest, AnswersOnTheEnginesThread) {
 TEST_F(LedgerPortTest, AForgottenHoldIsGivenBack) {
   port_->Hold(7, RowOf("gen-1"), {{100}, {100}, {}}, &observer_);
   port_->Forget(7);
-  inbox_.RunOne();
+  inbox_.RunOne(*port_);
   Drain();
   EXPECT_TRUE(observer_.held.empty());
   EXPECT_EQ(Balance(), (Postings{1000, 0, 0, 0, 0, 0}));
@@ -102,7 +103,7 @@ TEST_F(LedgerPortTest, ASettleThatIsForgottenIsStillWritten) {
   port_->Settle(7, AnsweredRow("gen-1", 40), &observer_);
   port_->Forget(7);
   Drain();
-  inbox_.RunOne();
+  inbox_.RunOne(*port_);
   Drain();
   EXPECT_TRUE(observer_.held.empty());
   EXPECT_TRUE(observer_.stored.empty());
@@ -124,9 +125,9 @@ TEST_F(LedgerPortTest, TwoEnginesShareOneFile) {
   Observer second;
   auto port = ledger_->PortFor(&other);
   port_->Hold(1, RowOf("gen-1"), {{600}, {600}, {}}, &observer_);
-  inbox_.RunOne();
+  inbox_.RunOne(*port_);
   port->Hold(1, RowOf("gen-2"), {{600}, {600}, {}}, &second);
-  other.RunOne();
+  other.RunOne(*port);
   EXPECT_TRUE(observer_.held[0].second.status.ok());
   EXPECT_EQ(second.held[0].second.status.error().code, ErrorCode::kInsufficientCredits);
   EXPECT_EQ(second.held[0].second.available.nano, 400);
