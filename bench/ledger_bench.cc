@@ -1,7 +1,8 @@
 // How fast the ledger is, alone: one engine's port, clients that hold and settle in a closed loop.
 //
 //   ledger_bench --folder build/bench --clients 64 --requests 30000
-//   ledger_bench --folder build/bench --entries 10000000     also how long a start takes
+//   ledger_bench --folder build/bench --entries 10000000     also how long a start
+//                                                            takes, and one with 10,000 orphans
 //
 // Further options: --rounds. Without --clients 1, 16, 64 and 256 are played. Every hold and every
 // settle is durable before its client goes on. The folder must be on the disk that is meant.
@@ -10,6 +11,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <filesystem>
@@ -214,7 +216,7 @@ void Topup(LedgerWriter& writer) {
   }
 }
 
-void Play(SqliteLedger* ledger, uint64_t clients, uint64_t first, uint64_t count, bool print) {
+void Play(SqliteLedger* ledger, uint64_t clients, uint64_t first, uint64_t count) {
   const uint64_t commits = ledger->writer().commits();
   const int64_t cpu = CpuNs(CLOCK_PROCESS_CPUTIME_ID);
   const int64_t own_cpu = CpuNs(CLOCK_THREAD_CPUTIME_ID);
@@ -222,7 +224,6 @@ void Play(SqliteLedger* ledger, uint64_t clients, uint64_t first, uint64_t count
   Clients players(ledger, clients, first, count);
   players.Run();
   const int64_t took = NowNs() - start;
-  if (!print) return;
   const double own = static_cast<double>(CpuNs(CLOCK_THREAD_CPUTIME_ID) - own_cpu);
   const double all = static_cast<double>(CpuNs(CLOCK_PROCESS_CPUTIME_ID) - cpu);
   const double made = static_cast<double>(count);
@@ -236,6 +237,44 @@ void Play(SqliteLedger* ledger, uint64_t clients, uint64_t first, uint64_t count
   std::fflush(stdout);
 }
 
+// Many requests in few transactions: the file is what is wanted, not the pace.
+void Fill(LedgerWriter& writer, uint64_t first, uint64_t count) {
+  constexpr uint64_t kInOne = 20'000;
+  for (uint64_t at = first; at < first + count; at += kInOne) {
+    const Status filled = writer.RunTask([&](Database* db, Ledger* ledger, SqliteJournal* journal) {
+      if (db->Execute("BEGIN IMMEDIATE") != SQLITE_OK) Die("cannot begin");
+      for (uint64_t n = at; n < std::min(at + kInOne, first + count); ++n) {
+        ExchangeRow row = HeldRow(n);
+        Complete(&row);
+        const UnixMillis now{row.created.s * 1000};
+        journal->SetRow(&row);
+        ledger->Hold(row.generation_id, row.org_id, {500'000}, {500'000}, {}, now);
+        ledger->Settle(row.generation_id, row.cost, now);
+        journal->SetRow(nullptr);
+      }
+      journal->FlushTotals();
+      journal->WriteSnapshot(*ledger, false);
+      if (!journal->ok() || db->Execute("COMMIT") != SQLITE_OK) Die("cannot commit");
+      ledger->Release();
+      journal->OnCommit();
+      return Status();
+    });
+    if (!filled.ok()) Die(filled.error().message);
+  }
+}
+
+// Holds of a process that goes away: nobody settles them.
+void HoldAndLeave(LedgerWriter& writer, uint64_t first, uint64_t count) {
+  std::atomic<uint64_t> held{0};
+  for (uint64_t n = first; n < first + count; ++n) {
+    writer.Hold(HeldRow(n), {{500'000}, {500'000}, {}}, [&held](const HoldAnswer& answer) {
+      if (!answer.status.ok()) Die("a hold failed: " + answer.status.error().message);
+      held.fetch_add(1);
+    });
+  }
+  while (held.load() < count) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+}
+
 void PrintStarts(const std::string& path, const Clock* clock, uint64_t made) {
   for (const char* which : {"first", "second"}) {
     const int64_t start = NowNs();
@@ -243,6 +282,15 @@ void PrintStarts(const std::string& path, const Clock* clock, uint64_t made) {
     std::printf("%s start with %llu entries: %.3f s\n", which,
                 static_cast<unsigned long long>(2 * made), Seconds(NowNs() - start));
   }
+  constexpr uint64_t kOrphans = 10'000;
+  auto ledger = Open(path, clock);
+  HoldAndLeave(ledger->writer(), made, kOrphans);
+  ledger.reset();
+  const int64_t orphaned = NowNs();
+  ledger = Open(path, clock);
+  std::printf("start with %zu holds of a process that is gone: %.3f s\n",
+              ledger->writer().expired_at_start(), Seconds(NowNs() - orphaned));
+  ledger.reset();
   const int64_t start = NowNs();
   auto reader = LedgerReader::Open(path);
   if (!reader) Die(reader.error().message);
@@ -273,7 +321,7 @@ void Run(Options& options) {
     for (const uint64_t clients : sizes) {
       // One client waits for the disk twice a request.
       const uint64_t count = clients == 1 ? std::max<uint64_t>(requests / 15, 1) : requests;
-      Play(ledger.get(), clients, made, count, true);
+      Play(ledger.get(), clients, made, count);
       made += count;
     }
   }
@@ -284,7 +332,7 @@ void Run(Options& options) {
   if (entries != 0) {
     ledger = Open(path, &clock);
     if (entries / 2 > made) {
-      Play(ledger.get(), 1024, made, entries / 2 - made, false);
+      Fill(ledger->writer(), made, entries / 2 - made);
       made = entries / 2;
     }
     ledger.reset();

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -16,7 +17,6 @@ from jsonschema import Draft202012Validator
 
 from seekroute import account
 from seekroute.ledger import Ledger, nano
-from seekroute.server.service import KeyMoney
 from seekroute.testing import Gate, Status, Text, Usage
 from serving import Answer, RunningServer, chat_body, post_bytes, running_server
 from shared import shared_path
@@ -189,7 +189,8 @@ def test_a_limit_leaves_what_charges_and_holds_do_not_take(
     _, key_id, key = new_key(server, f"limit-{reset}")
     cost = nano(server.chat_with(key).headers["x-seekroute-cost"])
     for limit, left in ((cost + 7, 7), (cost - 1, 0)):
-        server.service._key_money[key_id] = KeyMoney(0, limit, reset)
+        server.service.control.set_key_limit(key_id, limit, reset=reset)
+        server.service.sync_keys()
         data = exact(get(server, "/v1/key", key))["data"]
         assert data["limit"] == Decimal(limit).scaleb(-9)
         assert data["limit_remaining"] == Decimal(left).scaleb(-9)
@@ -465,11 +466,18 @@ def test_a_quote_says_whether_the_balance_is_enough(server: RunningServer) -> No
     assert answer.status == 200
     assert Decimal(row["held"]).scaleb(-9) == found["hold"]["max"]
     # The limit of the key, a credit line, and an empty balance.
-    server.service._key_money[key_id] = KeyMoney(0, 1000, "daily")
+    control = server.service.control
+    control.set_key_limit(key_id, 1000, reset="daily")
+    server.service.sync_keys()
     assert quote(server, key, max_tokens=100)["balance"]["affordable"] is False
-    server.service._key_money[key_id] = KeyMoney(None, None, None)
+    assert server.chat_with(key).status == 402
+    control.set_key_limit(key_id, None)
+    control.set_credit_line(id, None)
+    server.service.sync_keys()
     assert quote(server, key)["balance"]["spendable"] is None
-    server.service._key_money[key_id] = KeyMoney(0, None, None)
+    assert exact(get(server, "/v1/credits", key))["data"]["credit_line"] is None
+    control.set_credit_line(id, 0)
+    server.service.sync_keys()
     left = ledger(server).balance(id).available
     ledger(server).adjust("quoted:all", id, 1 - left, "spent elsewhere")
     balance = quote(server, key, max_tokens=100)["balance"]
@@ -480,6 +488,58 @@ def test_a_quote_says_whether_the_balance_is_enough(server: RunningServer) -> No
     }
     refused = server.chat_with(key)
     assert refused.status == 402
+
+
+def test_a_quote_beyond_all_money_is_not_affordable(tmp_path: Path) -> None:
+    endpoint = {"provider": "own", "model": "m", "price": {"input": "1", "output": "1000000"}}
+    model = {"id": "test/huge", "context": 10**10, "endpoints": [endpoint]}
+    own = {"base_url": "http://127.0.0.1:9/v1", "allow_http": True, "allow_private": True}
+    with running_server(
+        tmp_path, providers={"own": own}, models=[model], default_model="test/huge", **ON
+    ) as server:
+        _, _, key = new_key(server, "huge")
+        found = quote(server, key, model="test/huge", max_tokens=2 * 10**9)
+        assert found["hold"]["min"] > 10**9
+        assert found["balance"]["affordable"] is False
+
+
+def test_a_debt_takes_of_the_credit_line() -> None:
+    def spendable(available: int, owed: int, line: int | None, left: int | None) -> Any:
+        viewer = account.Viewer("o", line)
+        return account.balance({"available": available, "owed": owed}, viewer, left, 5)
+
+    assert spendable(0, 7, 12, None) == {"available": 0, "spendable": 5, "affordable": True}
+    assert spendable(0, 7, 11, None)["affordable"] is False
+    assert spendable(3, 7, 5, None)["spendable"] == 3
+    assert spendable(0, 7, None, None) == {"available": 0, "spendable": None, "affordable": True}
+    assert spendable(9, 0, 0, 4) == {"available": 9, "spendable": 4, "affordable": False}
+    assert spendable(9, 0, None, 4)["spendable"] == 4
+
+
+def test_a_debt_is_owed_and_the_line_is_shown(server: RunningServer) -> None:
+    id, _, key = new_key(server, "indebted")
+    server.service.control.set_credit_line(id, nano("2"))
+    server.service.sync_keys()
+    ledger(server).adjust("indebted:1", id, nano("-1") + 1, "spent elsewhere")
+    answer = server.chat_with(key)
+    cost = Decimal(answer.headers["x-seekroute-cost"])
+    # A refund repays the debt first.
+    assert ledger(server).refund("indebted:2", answer.json()["id"], 5).result == "ok"
+    data = exact(get(server, "/v1/credits", key))["data"]
+    assert data["owed"] == cost - Decimal("6e-9")
+    assert data["available"] == 0
+    assert data["credit_line"] == 2
+    assert data["total_usage"] == cost - Decimal("5e-9")
+    told = exact(get(server, f"/v1/generation?id={answer.json()['id']}", key))["data"]
+    assert told["refunded"] == Decimal("5e-9")
+    assert {name: data[name] for name in replayed(server, id)} == replayed(server, id)
+
+
+def test_many_ask_at_once(server: RunningServer) -> None:
+    with ThreadPoolExecutor(32) as pool:
+        answers = list(pool.map(lambda _: get(server, "/v1/credits"), range(100)))
+    assert {answer.status for answer in answers} == {200}
+    assert len({answer.body for answer in answers}) == 1
 
 
 # --- shapes ---------------------------------------------------------------------------------------

@@ -213,3 +213,29 @@ def test_reading_the_ledger_does_not_stop_the_event_loop(tmp_path: Path) -> None
     *found, answer = asyncio.run(main())
     assert {each.total_credits for each in found} == {Decimal(0)}
     assert answer.text
+
+
+def test_every_call_in_process_is_booked(local: Driver) -> None:
+    answer = local.run(lambda c: c.ask("Hello!", MODEL, max_tokens=100))
+    stream = local.run(
+        lambda c: c.chat.completions.create(
+            model=MODEL, messages=[{"role": "user", "content": "Hello!"}], stream=True
+        )
+    )
+    streamed = local.of(stream.get_final_completion())
+    found = local.run(lambda c: c.credits())
+    assert found.total_usage == answer.cost + streamed.cost == local.client.spend > 0
+    # Nothing was topped up: the researcher's own organization may owe any amount.
+    assert (found.total_credits, found.owed, found.held) == (0, found.total_usage, 0)
+    for each in (answer, streamed):
+        told = local.run(lambda c, id=each.id: c.generation(id))
+        assert told.total_cost == each.cost
+        assert (told.settlement, told.key_id) == ("exact", None)
+        assert told.upstream_inference_cost == each.cost
+    (row,) = local.run(lambda c: c.activity(date=today()))
+    assert (row.requests, row.usage) == (2, found.total_usage)
+    book = local.client.ledger
+    assert book.verify()["rule"] == ""
+    book.topup("grant:1", "local", nano("1"))
+    after = local.run(lambda c: c.credits())
+    assert (after.available, after.owed) == (1 - found.total_usage, 0)

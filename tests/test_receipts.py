@@ -217,8 +217,8 @@ def test_a_receipt_is_verified_offline(
     assert "valid, by the signature" in run("verify", str(file), key=server.key).stdout
     assert generation in run("verify", "-", stdin=received.body, key=server.key).stdout
     run("verify", str(file), "--key-stdin", stdin=f"{server.key}\n")
-    run("verify", str(file), "--data-dir", data_dir)
-    both = run("verify", str(file), "--data-dir", data_dir, key=server.key)
+    run("verify", str(file), "--data-dir", data_dir, key="a-key-for-something-else")
+    both = run("verify", str(file), "--data-dir", data_dir, "--key-stdin", stdin=server.key)
     assert "both signatures" in both.stdout
     said = json.loads(run("verify", str(file), "--json", key=server.key).stdout)
     assert said == {"valid": True, "receipt": receipt}

@@ -138,12 +138,17 @@ class LedgerFile {
   }
 
  public:
-  LedgerFile(std::string path, bool read_only) : path_(std::move(path)) {
+  LedgerFile(std::string path, bool read_only, const std::string& orphans)
+      : path_(std::move(path)) {
+    if (orphans != "expire" && orphans != "charge") {
+      throw py::value_error("orphans: expected \"expire\" or \"charge\"");
+    }
+    const Orphans end = orphans == "charge" ? Orphans::kCharge : Orphans::kExpire;
     const py::gil_scoped_release unlocked;
     if (read_only) {
       const LedgerReader reader = Unwrap(LedgerReader::Open(path_));
     } else {
-      ledger_ = Unwrap(SqliteLedger::Open(path_, &clock_));
+      ledger_ = Unwrap(SqliteLedger::Open(path_, &clock_, end));
     }
   }
 
@@ -272,6 +277,7 @@ class LedgerFile {
     return health.ok() ? std::string() : health.error().message;
   }
   size_t Expired() { return Ledger()->writer().expired_at_start(); }
+  size_t Charged() { return Ledger()->writer().charged_at_start(); }
 
  private:
   std::shared_ptr<SqliteLedger> Ledger() const {
@@ -299,8 +305,8 @@ void BindLedger(py::module_& m) {
       .def("balances", &MemoryLedger::Balances);
 
   py::class_<LedgerFile>(m, "LedgerFile", py::is_final())
-      .def(py::init<std::string, bool>(), py::arg("path"), py::kw_only(),
-           py::arg("read_only") = false)
+      .def(py::init<std::string, bool, const std::string&>(), py::arg("path"), py::kw_only(),
+           py::arg("read_only") = false, py::arg("orphans") = "expire")
       .def("close", &LedgerFile::Close)
       .def("_share", &LedgerFile::Share)
       .def(
@@ -354,7 +360,8 @@ void BindLedger(py::module_& m) {
       .def("backup", &LedgerFile::BackUp, py::arg("path"))
       .def("prune", &LedgerFile::PruneBefore, py::arg("older_than_ms"))
       .def_property_readonly("trouble", &LedgerFile::Trouble)
-      .def_property_readonly("expired_at_start", &LedgerFile::Expired);
+      .def_property_readonly("expired_at_start", &LedgerFile::Expired)
+      .def_property_readonly("charged_at_start", &LedgerFile::Charged);
 }
 
 }  // namespace seekroute

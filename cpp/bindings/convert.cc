@@ -156,6 +156,13 @@ GatewayOptions OptionsFrom(const py::dict& dict) {
   options.credits = GetOptional<bool>(dict, "credits").value_or(false);
   options.strict_bound = GetOptional<bool>(dict, "credits_strict_bound").value_or(false);
   options.max_output_tokens = GetOptional<int64_t>(dict, "credits_max_output_tokens").value_or(0);
+  options.checkpoint_interval =
+      Duration::Milliseconds(GetOptional<int64_t>(dict, "credits_checkpoint_ms").value_or(0));
+  if (options.checkpoint_interval.ns < 0) {
+    throw py::value_error("credits_checkpoint_ms: expected 0 (never) or more");
+  }
+  options.max_stored_answers_bytes = GetOptional<size_t>(dict, "max_stored_answers_bytes")
+                                         .value_or(options.max_stored_answers_bytes);
   if (options.max_output_tokens < 0) {
     throw py::value_error("credits_max_output_tokens: expected 0 (no limit) or more");
   }
@@ -226,6 +233,7 @@ ApiKey KeyFrom(const py::dict& dict) {
     if (line && *line < 0) throw py::value_error("credit_line_nano: expected 0 or more, or None");
     key.credit_line = line ? Money{*line} : kUnlimitedLine;
   }
+  key.store_answers = GetOptional<bool>(dict, "store_answers").value_or(false);
   key.models = GetOptional<std::vector<std::string>>(dict, "models");
   return key;
 }

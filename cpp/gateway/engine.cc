@@ -9,7 +9,9 @@ Engine::Engine(ExchangeWorld world)
       nearest_deadline_(
           std::min({world.options->idle_timeout, world.options->keep_alive,
                     world.options->first_byte_timeout, world.options->first_content_timeout,
-                    world.options->hold_timeout, Attempt::kLinger})) {
+                    world.options->hold_timeout, Attempt::kLinger,
+                    world.options->checkpoint_interval.ns > 0 ? world.options->checkpoint_interval
+                                                              : Attempt::kLinger})) {
   world_.host = this;
 }
 

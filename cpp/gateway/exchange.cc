@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/failpoint.h"
 #include "gateway/answer_head.h"
 #include "gateway/ids.h"
 #include "wire/chat_prompt.h"
@@ -42,7 +43,7 @@ Exchange::Exchange(Submission submission, const ExchangeWorld& world)
       profile_(&in_.snapshot->ProfileNamed(in_.snapshot->default_profile)) {}
 
 Exchange::~Exchange() {
-  if (claimed_) world_.idempotency->End(*claimed_, row_.attempts > 0);
+  if (claimed_) world_.idempotency->End(claimed_->name, row_.attempts > 0);
   if (held_ && (state_ == State::kSending || state_ == State::kRelaying)) {
     // The gateway is being closed: what is held must not stay so until somebody starts it again.
     EndUnfinished();
@@ -58,7 +59,9 @@ void Exchange::Start() {
   row_.request_id = IsAcceptableRequestId(in_.request_id) ? std::move(in_.request_id)
                                                           : NewRequestId(now, world_.rng);
   Status taken = Take();
-  if (taken.ok() && !in_.idempotency_key.empty()) taken = ClaimIdempotency();
+  std::shared_ptr<const StoredAnswer> stored;
+  if (taken.ok() && !in_.idempotency_key.empty()) taken = ClaimIdempotency(&stored);
+  if (stored) return Replay(*stored);
   if (taken.ok() && (IsCharged() || request_.max_cost)) taken = BoundSpending();
   if (!taken.ok()) {
     error_ = std::move(taken.error());
@@ -92,15 +95,6 @@ Status Exchange::Take() {
   if (!admitted.ok()) return admitted;
   row_.generation_id = NewGenerationId(profile_->id_prefix, world_.clock->WallTime(), world_.rng);
   return {};
-}
-
-Status Exchange::ClaimIdempotency() {
-  Status checked = IdempotencyTable::CheckHeader(in_.idempotency_key);
-  if (!checked.ok()) return checked;
-  const auto name = IdempotencyTable::NameOf(row_.key_id, in_.idempotency_key);
-  Status taken = world_.idempotency->Claim(name, in_.body, row_.generation_id, row_.created);
-  if (taken.ok()) claimed_ = name;
-  return taken;
 }
 
 void Exchange::SendNext() {
@@ -158,10 +152,12 @@ Flow Exchange::OnOutput(std::string_view bytes) {
     UpdateTimes();
     head_sent_ = true;
     row_.status = 200;
-    world_.mailbox->PutHead(in_.id, StreamHead(row_));
+    PutHead(StreamHead(row_));
   }
-  world_.mailbox->PutBody(in_.id, bytes);
+  PutBody(bytes);
   last_sent_ = world_.clock->Now();
+  NoteDelivery(last_sent_);
+  SR_FAILPOINT("mid_stream");
   return in_.window->Add(bytes.size()) ? Flow::kPause : Flow::kContinue;
 }
 
@@ -185,6 +181,7 @@ void Exchange::AbandonAttempt() {
 }
 
 void Exchange::OnAnswered() {
+  SR_FAILPOINT("after_upstream_end");
   CountAttempt({}, true);
   if (draining_) return EndDrain(true);
   FillUsage();
@@ -243,7 +240,8 @@ void Exchange::OnStored(StoreTicket, const Status& status) {
 }
 
 void Exchange::EndExchange() {
-  if (client_gone_) {
+  // A whole answer is recorded also for a client that left in its last moments: it will be back.
+  if (client_gone_ && (error_ || !recorder_)) {
     Done();
   } else if (error_) {
     EndError(*error_);
@@ -265,10 +263,9 @@ void Exchange::EndAnswer() {
   }
   if (!head_sent_) {
     head_sent_ = true;
-    world_.mailbox->PutHead(in_.id,
-                            request_.stream ? StreamHead(row_) : AnswerHead(row_, out.size()));
+    PutHead(request_.stream ? StreamHead(row_) : AnswerHead(row_, out.size()));
   }
-  world_.mailbox->PutBody(in_.id, out);
+  PutBody(out);
   Done();
 }
 
@@ -284,7 +281,10 @@ void Exchange::EndError(const Error& error) {
   } else {
     head_sent_ = true;
     const std::string body = WriteErrorBody(error, *profile_, place);
-    world_.mailbox->PutHead(in_.id, ErrorHead(error, row_.request_id, body.size()));
+    ResponseHead head = ErrorHead(error, row_.request_id, body.size());
+    // There is a row of it, to be looked up.
+    if (held_) head.Add("x-generation-id", row_.generation_id);
+    world_.mailbox->PutHead(in_.id, std::move(head));
     world_.mailbox->PutBody(in_.id, body);
   }
   Done();
@@ -292,8 +292,7 @@ void Exchange::EndError(const Error& error) {
 
 void Exchange::Done() {
   state_ = State::kDone;
-  if (claimed_) world_.idempotency->End(*claimed_, row_.attempts > 0);
-  claimed_.reset();
+  EndClaim();
   std::string error_type;
   if (error_) {
     const ErrorTraits& traits = TraitsOf(error_->code);
@@ -329,7 +328,7 @@ TimePoint Exchange::NextDeadline() const {
   if (state_ == State::kDone) return next;
   next = std::min(next, deadline_);
   if (state_ == State::kRelaying && !draining_) {
-    next = std::min(next, last_sent_ + world_.options->keep_alive);
+    next = std::min({next, last_sent_ + world_.options->keep_alive, checkpoint_at_});
   }
   return next;
 }
@@ -349,9 +348,10 @@ void Exchange::OnTimer(TimePoint now) {
         MakeError(ErrorCode::kUpstreamTimeout, "the request took longer than this gateway allows"));
   }
   if (attempt_) attempt_->OnTimer(now);
+  if (state_ == State::kRelaying && !draining_ && now >= checkpoint_at_) Checkpoint();
   if (state_ == State::kRelaying && !draining_ && now >= last_sent_ + world_.options->keep_alive) {
     last_sent_ = now;
-    world_.mailbox->PutBody(in_.id, kKeepAlive);
+    PutBody(kKeepAlive);
     // Keep-alives are not counted against the window: one a quarter of a minute is a bound.
   }
 }

@@ -112,7 +112,9 @@ class Exchange : private AttemptOwner, private StoreObserver {
   enum class State : uint8_t { kAdmitting, kHolding, kSending, kRelaying, kSettling, kDone };
 
   Status Take();
-  Status ClaimIdempotency();
+  Status ClaimIdempotency(std::shared_ptr<const StoredAnswer>* stored);
+  void Replay(const StoredAnswer& stored);
+  void EndClaim();
   bool IsCharged() const { return world_.options->credits && !row_.org_id.empty(); }
   Status BoundSpending();
   Money CreditLine() const;
@@ -129,6 +131,10 @@ class Exchange : private AttemptOwner, private StoreObserver {
   void EndUnfinished();
   Money SuspectedCost(bool dispatched);
   void Settle(std::optional<Error> error);
+  void PutHead(ResponseHead head);
+  void PutBody(std::string_view bytes);
+  void NoteDelivery(TimePoint now);
+  void Checkpoint();
   void EndExchange();
   void EndAnswer();
   void EndError(const Error& error);
@@ -167,9 +173,10 @@ class Exchange : private AttemptOwner, private StoreObserver {
   bool automatic_ = false;              // `auto` was asked for
   ChatRequest request_;
   std::shared_ptr<const ApiKey> key_;
-  std::optional<IdempotencyTable::Name> claimed_;
-  std::optional<SpendBound> bound_;  // where money is held or the client set a limit
-  std::optional<int64_t> cap_;       // tokens a choice that the upstream is told
+  std::optional<IdempotencyClaim> claimed_;
+  std::unique_ptr<AnswerRecorder> recorder_;  // where the answer may be asked for again
+  std::optional<SpendBound> bound_;           // where money is held or the client set a limit
+  std::optional<int64_t> cap_;                // tokens a choice that the upstream is told
   size_t next_candidate_ = 0;
   std::unique_ptr<Attempt> attempt_;
   std::vector<std::unique_ptr<Attempt>> retired_;  // failed ones: their callbacks may be running
@@ -180,7 +187,8 @@ class Exchange : private AttemptOwner, private StoreObserver {
   std::optional<Error> error_;
   TimePoint waits_until_;  // for the store: kHolding, kSettling
   TimePoint last_sent_;
-  Duration waited_;  // for upstreams, over all attempts
+  TimePoint checkpoint_at_ = TimePoint::Never();  // something was delivered since the last one
+  Duration waited_;                               // for upstreams, over all attempts
   bool head_sent_ = false;
   bool client_gone_ = false;
   bool held_ = false;      // a hold stands, and its charge is at most row_.held

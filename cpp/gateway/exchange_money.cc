@@ -48,6 +48,7 @@ HoldRequest Exchange::WorstCase() const {
     ask.key_limit = KeyLimit{*key_->limit, WindowStart(key_->limit_reset, row_.created)};
   }
   ask.line = CreditLine();
+  ask.claim = claimed_;
   return ask;
 }
 
@@ -64,7 +65,7 @@ void Exchange::OnHeld(StoreTicket, const HoldAnswer& answer) {
     error_ = answer.status.error();
     if (error_->code == ErrorCode::kInsufficientCredits) {
       error_ = Unaffordable(answer);
-    } else if (error_->retry_after_ms == 0) {
+    } else if (error_->status() >= 500 && error_->retry_after_ms == 0) {
       error_->retry_after_ms = kRetryAfterMs;
     }
     return EndError(*error_);

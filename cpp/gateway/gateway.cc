@@ -17,9 +17,14 @@ constexpr int64_t kRetryAfterMs = 1000;  // of refusals that pass by themselves
 Gateway::Gateway(GatewayOptions options, std::shared_ptr<SqliteLedger> ledger)
     : options_(std::move(options)),
       keys_(Secret(std::string(options_.pepper.Reveal()))),
-      idempotency_(options_.max_idempotency_keys),
+      idempotency_(options_.max_idempotency_keys, options_.max_stored_answers_bytes),
       drains_(options_.max_drains),
       ledger_(std::move(ledger)) {
+  if (ledger_) {
+    // A ledger that cannot be read holds no money either: nothing will be sent.
+    const auto kept = ledger_->writer().Claims(options_.max_idempotency_keys);
+    if (kept) idempotency_.Restore(*kept);
+  }
   const int threads = std::max(1, options_.engine_threads);
   for (int i = 0; i < threads; ++i) {
     engines_.push_back(std::make_unique<EngineThread>(options_, clock_, keys_, &idempotency_,

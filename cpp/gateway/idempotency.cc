@@ -1,8 +1,6 @@
 #include "gateway/idempotency.h"
 
 #include <algorithm>
-#include <cstring>
-#include <optional>
 
 namespace seekroute {
 namespace {
@@ -14,19 +12,14 @@ Mac DigestOf(std::string_view purpose, std::string_view text) {
   return HmacSha256(Secret(std::string(purpose)), text);
 }
 
-Error Repeated(ErrorCode code, std::string message, const std::string& generation_id) {
-  Error error = MakeError(code, std::move(message));
-  error.facts.push_back({"generation_id", generation_id, true});
-  return error;
-}
-
 }  // namespace
 
-IdempotencyTable::Name IdempotencyTable::NameOf(std::string_view key_id, std::string_view header) {
+IdempotencyClaim IdempotencyTable::ClaimOf(std::string_view key_id, std::string_view header,
+                                           std::string_view body) {
   std::string text(key_id);
   text += '\0';
   text += header;
-  return DigestOf("idempotency name", text);
+  return {DigestOf("idempotency name", text), DigestOf("idempotency body", body)};
 }
 
 Status IdempotencyTable::CheckHeader(std::string_view header) {
@@ -37,35 +30,17 @@ Status IdempotencyTable::CheckHeader(std::string_view header) {
                    "expected an Idempotency-Key of 1 to 255 printable ASCII characters");
 }
 
-size_t IdempotencyTable::NameHash::operator()(const Name& name) const {
-  size_t h = 0;
-  std::memcpy(&h, name.data(), sizeof h);  // a MAC is uniform already
-  return h;
-}
-
-Status IdempotencyTable::Claim(const Name& name, std::string_view body,
-                               std::string_view generation_id, UnixSeconds now) {
-  const Mac digest = DigestOf("idempotency body", body);
+Status IdempotencyTable::Claim(const IdempotencyClaim& claim, std::string_view generation_id,
+                               UnixSeconds now, std::shared_ptr<const StoredAnswer>* stored) {
   MutexLock lock(&mu_);
   MakeRoom(now);
-  const auto found = index_.find(name);
+  const auto found = index_.find(claim.name);
   if (found != index_.end()) {
     const Entry& entry = *found->second;
-    if (entry.body != digest) {
-      return MakeError(ErrorCode::kIdempotencyMismatch,
-                       "this Idempotency-Key was used for another request: use a new one");
-    }
-    if (entry.running) {
-      Error error =
-          Repeated(ErrorCode::kIdempotencyInProgress,
-                   "the request with this Idempotency-Key is still running", entry.generation_id);
-      error.retry_after_ms = kRetryAfterMs;
-      return error;
-    }
-    return Repeated(ErrorCode::kIdempotencyCompleted,
-                    "the request with this Idempotency-Key has ended and is not sent again: look "
-                    "it up by its generation id, or use a new key",
-                    entry.generation_id);
+    if (entry.claim.body != claim.body) return ClaimMismatch();
+    if (entry.running) return ClaimInProgress(entry.generation_id);
+    if (stored != nullptr) *stored = answers_.Find(claim.name);
+    return ClaimCompleted(entry.generation_id);
   }
   if (entries_.size() >= capacity_) {
     Error error = MakeError(ErrorCode::kOverloaded,
@@ -73,26 +48,41 @@ Status IdempotencyTable::Claim(const Name& name, std::string_view body,
     error.retry_after_ms = kRetryAfterMs;
     return error;
   }
-  entries_.push_back(
-      {name, digest, std::string(generation_id), UnixSeconds{now.s + kKeptSeconds}, true});
-  index_.emplace(name, std::prev(entries_.end()));
+  Add({claim, std::string(generation_id), UnixSeconds{now.s + kClaimKeptSeconds}, true});
   return {};
 }
 
-void IdempotencyTable::End(const Name& name, bool sent) {
+void IdempotencyTable::End(const Mac& name, bool sent, std::shared_ptr<const StoredAnswer> answer) {
   MutexLock lock(&mu_);
   const auto found = index_.find(name);
   if (found == index_.end()) return;
-  if (sent) {
-    found->second->running = false;
-  } else {
-    Erase(found->second);
+  if (!sent) return Erase(found->second);
+  found->second->running = false;
+  if (answer) answers_.Put(name, std::move(answer));
+}
+
+void IdempotencyTable::Restore(const std::vector<KeptClaim>& kept) {
+  MutexLock lock(&mu_);
+  const size_t skipped = kept.size() - std::min(kept.size(), capacity_);
+  for (size_t i = skipped; i < kept.size(); ++i) {
+    const KeptClaim& each = kept[i];
+    Add({each.claim, each.generation_id, UnixSeconds{each.at.s + kClaimKeptSeconds}, false});
   }
+}
+
+void IdempotencyTable::Add(Entry entry) {
+  entries_.push_back(std::move(entry));
+  index_.emplace(entries_.back().claim.name, std::prev(entries_.end()));
 }
 
 size_t IdempotencyTable::size() const {
   MutexLock lock(&mu_);
   return entries_.size();
+}
+
+size_t IdempotencyTable::answer_bytes() const {
+  MutexLock lock(&mu_);
+  return answers_.bytes();
 }
 
 // Running ones are passed over: there are at most as many of them as exchanges.
@@ -106,7 +96,8 @@ void IdempotencyTable::MakeRoom(UnixSeconds now) {
 }
 
 void IdempotencyTable::Erase(Entries::iterator entry) {
-  index_.erase(entry->name);
+  answers_.Erase(entry->claim.name);
+  index_.erase(entry->claim.name);
   entries_.erase(entry);
 }
 

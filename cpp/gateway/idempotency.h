@@ -4,67 +4,73 @@
 #include <cstddef>
 #include <cstdint>
 #include <list>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <vector>
 
 #include "base/digest.h"
 #include "base/mutex.h"
 #include "base/result.h"
 #include "base/time.h"
+#include "gateway/stored_answers.h"
+#include "store/claim.h"
 
 namespace seekroute {
 
 inline constexpr size_t kMaxIdempotencyKeyBytes = 255;
 
-// Thread-safe. In memory: a restart forgets. Holds digests and generation ids, neither keys nor
-// bodies, and never more than `capacity` of them; when it is full the oldest that has ended is
-// forgotten before its time.
+// Thread-safe. In memory; what a ledger has kept is restored after a restart. Holds digests and
+// generation ids, neither keys nor prompts, and never more than `capacity` of them; when it is full
+// the oldest that has ended is forgotten before its time. Of requests whose key asks for it, the
+// answers too: up to `answer_bytes` of them, and only in memory.
 class IdempotencyTable {
  public:
-  // What a claim stands for: a digest of the API key's id and of the header's value.
-  using Name = Mac;
-  static constexpr int64_t kKeptSeconds = int64_t{24} * 3600;
+  explicit IdempotencyTable(size_t capacity, size_t answer_bytes = 0)
+      : capacity_(capacity), answers_(answer_bytes) {}
 
-  explicit IdempotencyTable(size_t capacity) : capacity_(capacity) {}
-
-  static Name NameOf(std::string_view key_id, std::string_view header);
+  static IdempotencyClaim ClaimOf(std::string_view key_id, std::string_view header,
+                                  std::string_view body);
 
   // kInvalidIdempotencyKey unless it is 1 to kMaxIdempotencyKeyBytes printable ASCII characters.
   static Status CheckHeader(std::string_view header);
 
-  // Takes `name` for `generation_id`. Fails with kIdempotencyMismatch when it was taken for another
-  // body, kIdempotencyInProgress while that request runs, kIdempotencyCompleted after it, with the
-  // id in the facts; with kOverloaded when `capacity` requests are running.
-  Status Claim(const Name& name, std::string_view body, std::string_view generation_id,
-               UnixSeconds now);
+  // Takes the claim's name for `generation_id`. Fails with kIdempotencyMismatch when it was taken
+  // for another body, kIdempotencyInProgress while that request runs, kIdempotencyCompleted after
+  // it, with the id in the facts; with kOverloaded when `capacity` requests are running. `stored`
+  // (may be null) gets the answer of one that has completed, if it was kept.
+  Status Claim(const IdempotencyClaim& claim, std::string_view generation_id, UnixSeconds now,
+               std::shared_ptr<const StoredAnswer>* stored = nullptr);
 
   // The request has ended. `sent`: it went to a provider, so it is not to be repeated; else `name`
-  // is free again.
-  void End(const Name& name, bool sent);
+  // is free again. `answer` is what its repetitions get; null: that it has completed.
+  void End(const Mac& name, bool sent, std::shared_ptr<const StoredAnswer> answer = nullptr);
+
+  // Claims of an earlier process whose requests have ended, oldest first. Before the first Claim().
+  void Restore(const std::vector<KeptClaim>& kept);
 
   size_t size() const;
+  size_t answer_bytes() const;
 
  private:
   struct Entry {
-    Name name;
-    Mac body;
+    IdempotencyClaim claim;
     std::string generation_id;
     UnixSeconds until;
     bool running = true;
   };
-  struct NameHash {
-    size_t operator()(const Name& name) const;
-  };
   using Entries = std::list<Entry>;  // oldest first
 
+  void Add(Entry entry) SR_REQUIRES(mu_);
   void MakeRoom(UnixSeconds now) SR_REQUIRES(mu_);
   void Erase(Entries::iterator entry) SR_REQUIRES(mu_);
 
   const size_t capacity_;
   mutable Mutex mu_;
   Entries entries_ SR_GUARDED_BY(mu_);
-  std::unordered_map<Name, Entries::iterator, NameHash> index_ SR_GUARDED_BY(mu_);
+  std::unordered_map<Mac, Entries::iterator, MacHash> index_ SR_GUARDED_BY(mu_);
+  StoredAnswers answers_ SR_GUARDED_BY(mu_);
 };
 
 }  // namespace seekroute

@@ -53,7 +53,13 @@ struct GatewayOptions {
   // store goes on behind.
   Duration settle_patience = Duration::Milliseconds(250);
 
+  // How often a stream writes down what it has delivered, for the next start should this process
+  // be killed; 0: never.
+  Duration checkpoint_interval;
+
   size_t max_idempotency_keys = 100'000;  // of the last 24 hours
+  // Answers kept for who repeats them, of keys that ask for it. The oldest go first.
+  size_t max_stored_answers_bytes = size_t{64} << 20;
 };
 
 }  // namespace seekroute

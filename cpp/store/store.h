@@ -11,6 +11,7 @@
 #include "base/money.h"
 #include "base/result.h"
 #include "base/time.h"
+#include "store/claim.h"
 
 namespace seekroute {
 
@@ -95,12 +96,15 @@ struct HoldRequest {
   Money at_least;  // less than this is of no use; == amount: all or nothing
   std::optional<KeyLimit> key_limit;
   Money line = {};  // what the organization may owe at most; 0: prepaid
+  // Of a request with an Idempotency-Key: made with the hold, in the same transaction.
+  std::optional<IdempotencyClaim> claim = std::nullopt;
 };
 
 // What became of a HoldRequest.
 struct HoldAnswer {
   // kInsufficientCredits: less than at_least is there. kStoreUnavailable, kStorageFull and
-  // kStorageCorrupt are ours. Nothing is held unless it is ok.
+  // kStorageCorrupt are ours. kIdempotency...: its claim was made before. Nothing is held unless it
+  // is ok.
   Status status;
   Money granted;    // of a hold that stands: min(amount, what was there)
   Money available;  // to the organization before the hold, its line included; or left of the
@@ -132,6 +136,11 @@ class Store {
   // was never held. May be called while the hold is still on its way.
   virtual void Settle(StoreTicket ticket, const ExchangeRow& row, StoreObserver* observer) = 0;
 
+  // What a running request has delivered so far: row.cost is its charge if it ended now. It is
+  // what becomes of the hold should this process be gone, where the operator wants that. No
+  // answer; dropped when the store is behind.
+  virtual void Checkpoint(StoreTicket ticket, const ExchangeRow& row) = 0;
+
   // The observer of `ticket` is going away. What was asked is still done; a hold that is granted
   // after this is given back, unless Settle() was called.
   virtual void Forget(StoreTicket ticket) = 0;
@@ -148,6 +157,7 @@ class NullStore : public Store {
   void Hold(StoreTicket ticket, const ExchangeRow& row, const HoldRequest& request,
             StoreObserver* observer) override;
   void Settle(StoreTicket ticket, const ExchangeRow& row, StoreObserver* observer) override;
+  void Checkpoint(StoreTicket, const ExchangeRow&) override {}
   void Forget(StoreTicket) override {}
 };
 

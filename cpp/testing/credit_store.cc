@@ -134,6 +134,18 @@ void CreditStore::CommitSettle(StoreTicket ticket) {
   TellStored(ticket, Status());
 }
 
+void CreditStore::Checkpoint(StoreTicket ticket, const ExchangeRow& row) {
+  Booking& booking = bookings_[ticket];
+  if (booking.state != State::kHeld || booking.settles > 0) {
+    Complain(ticket, "has a checkpoint while it is not running");
+  }
+  if (row.cost > booking.held) Complain(ticket, "has a checkpoint above its hold");
+  if (!booking.checkpoints.empty() && row.cost < booking.checkpoints.back().cost) {
+    Complain(ticket, "has delivered less than before");
+  }
+  booking.checkpoints.push_back(row);
+}
+
 void CreditStore::ChargeBack(Money amount) {
   balance_.nano -= amount.nano;
   paid_in_.nano -= amount.nano;

@@ -32,6 +32,7 @@ class CreditStore : public Store {
     int settles = 0;  // calls
     TimePoint settle_asked = TimePoint::Never();
     ExchangeRow row;  // of the settle
+    std::vector<ExchangeRow> checkpoints;
   };
 
   CreditStore(Agenda* agenda, const VirtualClock* clock, SeededRng* rng, Money balance,
@@ -46,6 +47,7 @@ class CreditStore : public Store {
   void Hold(StoreTicket ticket, const ExchangeRow& row, const HoldRequest& request,
             StoreObserver* observer) override;
   void Settle(StoreTicket ticket, const ExchangeRow& row, StoreObserver* observer) override;
+  void Checkpoint(StoreTicket ticket, const ExchangeRow& row) override;
   void Forget(StoreTicket ticket) override { observers_.erase(ticket); }
 
   const std::map<StoreTicket, Booking>& bookings() const { return bookings_; }

@@ -60,7 +60,8 @@ class CreditsTest : public ::testing::Test {
                                                      .org_id = "o",
                                                      .limit = key_limit,
                                                      .limit_reset = limit_reset_,
-                                                     .credit_line = credit_line_});
+                                                     .credit_line = credit_line_,
+                                                     .store_answers = store_answers_});
     auto snapshot = std::make_shared<Snapshot>();
     snapshot->profiles.emplace("seekroute", Profile());
     snapshot->default_profile = "seekroute";
@@ -142,13 +143,14 @@ class CreditsTest : public ::testing::Test {
   Agenda agenda_{&clock_};
   GatewayOptions options_;
   KeyRing keys_{Secret("pepper")};
-  IdempotencyTable idempotency_{100};
+  IdempotencyTable idempotency_{100, 4 << 20};
   std::optional<DrainSlots> drains_;
   Mailbox mailbox_;
   Stats stats_;
   std::string cap_field_ = "max_tokens";
   Window limit_reset_ = Window::kNever;
   Money credit_line_;
+  bool store_answers_ = false;
   OnAbort on_abort_ = OnAbort::kCancel;
   bool with_key_ = true;
   size_t window_ = 1 << 20;

@@ -153,6 +153,8 @@ void FaultyVfs::Arm(DiskFault fault, int nth) {
   armed.store(fault);
 }
 
+void FaultyVfs::Repair() { armed.store(DiskFault::kNone); }
+
 bool FaultyVfs::happened() const { return fired.load(); }
 
 }  // namespace seekroute::testing

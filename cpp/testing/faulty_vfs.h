@@ -24,7 +24,7 @@ class FaultyVfs {
 
   // The `nth` operation from now on (1: the next) fails as `fault` says.
   void Arm(DiskFault fault, int nth);
-  void Repair() { Arm(DiskFault::kNone, 0); }
+  void Repair();  // happened() stays as it is
   // True when the fault has happened since it was armed.
   bool happened() const;
 

@@ -65,6 +65,12 @@ class LedgerSimulation::WatchedStore : public Store, private StoreObserver {
     real_->Settle(ticket, row, this);
   }
 
+  void Checkpoint(StoreTicket ticket, const ExchangeRow& row) override {
+    real_->Checkpoint(ticket, row);
+  }
+
+  void Flush() override { real_->Flush(); }
+
   void Forget(StoreTicket ticket) override {
     observers_.erase(ticket);
     real_->Forget(ticket);

@@ -185,7 +185,11 @@ class LedgerFile:
     name: "store_unavailable: ...".
     """
 
-    def __init__(self, path: str, *, read_only: bool = False) -> None: ...
+    def __init__(self, path: str, *, read_only: bool = False, orphans: str = "expire") -> None:
+        """`orphans`: what becomes of the holds of a process that is gone. "expire": given back.
+        "charge": one that has a checkpoint (`credits_checkpoint_ms` of the gateway) is charged by
+        it, the others are given back."""
+
     def close(self) -> None:
         """Lets go of the file; reads still work."""
 
@@ -261,3 +265,7 @@ class LedgerFile:
     @property
     def expired_at_start(self) -> int:
         """Holds of a dead process that were given back when the file was opened."""
+
+    @property
+    def charged_at_start(self) -> int:
+        """Those that were charged by their checkpoints instead."""

@@ -28,7 +28,7 @@ BY_CODE: dict[str, str] = {
     "headers_too_large": "send fewer or shorter headers",
     "uri_too_long": "send a shorter query",
     "method_not_allowed": "check base_url and the path",
-    "not_found": "check base_url: it ends with /v1",
+    "not_found": "check the id that was asked for, and base_url: it ends with /v1",
     "request_timeout": "try again on a better connection",
     "missing_api_key": _KEY,
     "invalid_api_key": _KEY,

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Literal, Self
 
 from seekroute import _core
 from seekroute.errors import SeekrouteError
@@ -125,6 +125,8 @@ class Ledger:
     Args:
         path: the file; made where it is missing, unless `read_only`.
         read_only: another process writes it. Orders then raise ValueError.
+        orphans: what becomes of requests that ran when the last process died: `expire` gives their
+            holds back, `charge` charges what is known to have been delivered.
 
     Raises:
         LedgerError: the file is in use by another writer, damaged, newer, or no ledger; from every
@@ -142,10 +144,16 @@ class Ledger:
         Balance(available=5000000000, held=0, owed=0)
     """
 
-    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        read_only: bool = False,
+        orphans: Literal["expire", "charge"] = "expire",
+    ) -> None:
         self.path: Final = path
         with _translated():
-            self._file = _core.LedgerFile(str(path), read_only=read_only)
+            self._file = _core.LedgerFile(str(path), read_only=read_only, orphans=orphans)
 
     @property
     def core(self) -> _core.LedgerFile:

@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/digest.h"
 #include "base/result.h"
 
 namespace seekroute {
@@ -32,6 +33,9 @@ class Statement {
     sqlite3_bind_text64(handle_.get(), at, text.data() == nullptr ? "" : text.data(), text.size(),
                         SQLITE_TRANSIENT, SQLITE_UTF8);
   }
+  void BindOne(int at, const Mac& bytes) {
+    sqlite3_bind_blob64(handle_.get(), at, bytes.data(), bytes.size(), SQLITE_TRANSIENT);
+  }
   void BindOne(int at, std::nullopt_t) { sqlite3_bind_null(handle_.get(), at); }
   void BindOne(int at, const std::optional<int64_t>& value) {
     value ? BindOne(at, *value) : BindOne(at, std::nullopt);
@@ -50,6 +54,7 @@ class Statement {
     return sqlite3_column_type(handle_.get(), column) == SQLITE_INTEGER;
   }
   std::string Text(int column) const;
+  Mac Blob(int column) const;  // of 32 bytes; zeros where there are not as many
   int columns() const { return sqlite3_column_count(handle_.get()); }
   const char* ColumnName(int column) const { return sqlite3_column_name(handle_.get(), column); }
   // Lets go of the read transaction before the end was reached.
@@ -73,8 +78,8 @@ class Database {
   Database& operator=(Database&&) = default;
 
   // Opens the file at `path`; kWriter creates it and sets WAL and synchronous=FULL. Writers wait 5
-  // s for one another, then fail with SQLITE_BUSY. `vfs` names a registered one; empty: the
-  // default.
+  // s for one another, then fail with SQLITE_BUSY. `vfs` names a registered one, below the layer of
+  // checksums; empty: the default. Fails for a database without checksums: it is not ours.
   static Result<Database> Open(const std::string& path, Mode mode, const std::string& vfs = {});
 
   // `sql` is one statement, and a constant: values are bound.

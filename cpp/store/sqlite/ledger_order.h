@@ -27,4 +27,10 @@ struct OrderAnswer {
   Postings balance;  // of the organization, afterwards
 };
 
+// What becomes of the holds of a process that is gone, at the next start.
+enum class Orphans : uint8_t {
+  kExpire,  // given back uncharged
+  kCharge,  // one with a checkpoint is charged by it, the others expire
+};
+
 }  // namespace seekroute

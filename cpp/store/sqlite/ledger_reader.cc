@@ -5,6 +5,7 @@
 #include "store/sqlite/backup.h"
 #include "store/sqlite/ledger_verify.h"
 #include "store/sqlite/schema.h"
+#include "store/sqlite/seq_mark.h"
 #include "store/sqlite/sqlite_journal.h"
 
 namespace seekroute {
@@ -41,7 +42,7 @@ Result<LedgerReader> LedgerReader::Open(const std::string& path) {
   if (!db) return db.error();
   Status known = CheckVersion(&*db);
   if (!known.ok()) return known.error();
-  return LedgerReader(std::move(*db));
+  return LedgerReader(std::move(*db), path);
 }
 
 Result<LedgerRows> LedgerReader::Collect(Result<Statement> statement) {
@@ -235,7 +236,10 @@ Result<LedgerRows> LedgerReader::Entries(int64_t after, int64_t limit) {
   return Collect(std::move(statement));
 }
 
-Result<LedgerReport> LedgerReader::Verify() { return VerifyLedger(&db_); }
+Result<LedgerReport> LedgerReader::Verify() {
+  const int64_t seen = SeqMark::Read(MarkPath(path_));  // first: the journal only gets longer
+  return VerifyLedger(&db_, seen);
+}
 
 Status LedgerReader::BackUpTo(const std::string& path) { return BackUp(&db_, path); }
 

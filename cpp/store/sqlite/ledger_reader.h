@@ -99,11 +99,12 @@ class LedgerReader {
   Status BackUpTo(const std::string& path);
 
  private:
-  explicit LedgerReader(Database db) : db_(std::move(db)) {}
+  LedgerReader(Database db, std::string path) : db_(std::move(db)), path_(std::move(path)) {}
   Result<LedgerRows> Collect(Result<Statement> statement);
   Result<LedgerRow> CollectOne(Result<Statement> statement);
 
   Database db_;
+  std::string path_;
 };
 
 }  // namespace seekroute

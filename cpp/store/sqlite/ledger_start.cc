@@ -4,8 +4,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <map>
 
+#include "base/failpoint.h"
 #include "store/sqlite/ledger_writer.h"
 #include "store/sqlite/schema.h"
 
@@ -14,6 +16,10 @@ namespace {
 
 // Up to this size a start waits for the check; a larger file is checked while it is in use.
 constexpr int64_t kCheckAtOnce = 64 << 20;
+
+// Old claims that a start drops, at most; the rest goes with the next claims, or with a prune.
+constexpr int kClaimsPerStep = 1000;
+constexpr int kMostClaimSteps = 100;
 
 // Empty when the file is sound.
 std::string QuickCheck(Database* db) {
@@ -67,6 +73,12 @@ Status LedgerWriter::Start() {
   if (!journal) return journal.error();
   journal_ = std::move(*journal);
   ledger_ = std::make_unique<Ledger>(journal_.get());
+  Result<std::unique_ptr<ClaimRows>> claims = ClaimRows::Make(&db_, journal_.get());
+  if (!claims) return claims.error();
+  claims_ = std::move(*claims);
+  Result<std::unique_ptr<CheckpointRows>> checkpoints = CheckpointRows::Make(&db_, journal_.get());
+  if (!checkpoints) return checkpoints.error();
+  checkpoints_ = std::move(*checkpoints);
   Result<Statement> begin = db_.Prepare("BEGIN IMMEDIATE");
   Result<Statement> commit = db_.Prepare("COMMIT");
   if (!begin || !commit) return db_.LastError("starting");
@@ -80,7 +92,9 @@ Status LedgerWriter::Start() {
       },
       &wal_pages_);
   if (Status loaded = Load(); !loaded.ok()) return loaded;
-  if (Status expired = ExpireOrphans(); !expired.ok()) return expired;
+  if (Status whole = CheckBalances(); !whole.ok()) return whole;
+  mark_.emplace(MarkPath(options_.path));
+  if (Status ended = EndOrphans(); !ended.ok()) return ended;
   Publish();
   if (options_.own_thread) thread_ = std::thread([this] { Run(); });
   started_ = true;
@@ -148,7 +162,7 @@ Status LedgerWriter::Load() {
     entry.org = tail->Text(1);
     entry.postings = {tail->Int(2), tail->Int(3), tail->Int(4),
                       tail->Int(5), tail->Int(6), tail->Int(7)};
-    if (!ledger_->Replay(entry)) {
+    if (!IsBalanced(entry.postings) || !ledger_->Replay(entry)) {
       return Damaged(options_.path, "entry " + std::to_string(entry.seq) + " does not follow");
     }
     journal_->MarkChanged(entry.org);
@@ -173,8 +187,31 @@ Status LedgerWriter::Load() {
   return Status();
 }
 
+// What can be seen of a journal without reading all of it.
+Status LedgerWriter::CheckBalances() {
+  const int64_t seen = SeqMark::Read(MarkPath(options_.path));
+  if (ledger_->last_seq() < seen) {
+    return Damaged(options_.path, "its last entry is " + std::to_string(ledger_->last_seq()) +
+                                      " and was " + std::to_string(seen) +
+                                      " (if it was restored: remove " + MarkPath(options_.path) +
+                                      ")");
+  }
+  __extension__ __int128 sum = 0;
+  const auto add = [&sum](const Postings& p) {
+    for (const int64_t each : {p.available, p.held, p.debt, p.cash, p.revenue, p.loss}) sum += each;
+  };
+  add(ledger_->operator_balance());
+  for (const auto& [org, balance] : ledger_->balances()) {
+    add(balance);
+    if (balance.available < 0 || balance.held < 0 || balance.debt > 0) {
+      return Damaged(options_.path, "the balance of " + org + " has the wrong sign");
+    }
+  }
+  return sum == 0 ? Status() : Status(Damaged(options_.path, "its balances do not sum to zero"));
+}
+
 // Whoever held these is gone: this writer has the file's lock, and has held nothing yet.
-Status LedgerWriter::ExpireOrphans() {
+Status LedgerWriter::EndOrphans() {
   std::vector<std::string> orphans;
   for (const auto& [id, hold] : ledger_->holds()) orphans.push_back(id);
   size_t at = 0;
@@ -190,18 +227,41 @@ Status LedgerWriter::ExpireOrphans() {
       if (db_.Execute("UPDATE snapshot SET clean = 0") != SQLITE_OK) {
         return db_.LastError("starting");
       }
+      for (int i = 0, dropped = kClaimsPerStep; i < kMostClaimSteps && dropped == kClaimsPerStep;
+           ++i) {
+        dropped = static_cast<int>(DropOldClaims(&db_, Now().seconds(), kClaimsPerStep));
+        if (dropped < 0) return db_.LastError("starting");
+      }
       named = true;
     }
     for (size_t i = 0; i < kMostInBatch && at < orphans.size(); ++i, ++at) {
-      ledger_->Expire(orphans[at], Now());
+      EndOrphan(orphans[at]);
     }
+    journal_->FlushTotals();
     if (!journal_->ok()) return *journal_->error();
+    SR_FAILPOINT_IF(!orphans.empty(), "in_expire");
     if (commit_.Run() != SQLITE_OK) return db_.LastError("starting");
     ledger_->Release();
     journal_->OnCommit();
+    mark_->Write(ledger_->last_seq());
   }
-  expired_at_start_ = orphans.size();
+  expired_at_start_ = orphans.size() - charged_at_start_;
   return Status();
+}
+
+void LedgerWriter::EndOrphan(const std::string& id) {
+  std::optional<ExchangeRow> row;
+  if (options_.orphans == Orphans::kCharge) row = checkpoints_->RowOf(id);
+  if (row) {
+    const Money held = ledger_->holds().at(id).amount;
+    journal_->SetRow(&*row);
+    ledger_->Settle(id, std::min(row->cost, held), Now());
+    journal_->SetRow(nullptr);
+    ++charged_at_start_;
+  } else {
+    ledger_->Expire(id, Now());
+  }
+  checkpoints_->Remove(id);
 }
 
 LedgerWriter::~LedgerWriter() { Close(); }
@@ -227,8 +287,11 @@ void LedgerWriter::Close() {
   if (checker_.joinable()) checker_.join();
   begin_ = Statement();
   commit_ = Statement();
+  claims_.reset();
+  checkpoints_.reset();
   journal_.reset();
   db_ = Database();
+  mark_.reset();
   if (lock_fd_ >= 0) close(lock_fd_);
 }
 

@@ -1,5 +1,6 @@
 #include "store/sqlite/ledger_verify.h"
 
+#include <algorithm>
 #include <unordered_map>
 
 #include "store/sqlite/schema.h"
@@ -15,7 +16,7 @@ constexpr const char* kJournal =
 
 class Verifier {
  public:
-  explicit Verifier(Database* db) : db_(db) {}
+  Verifier(Database* db, int64_t seen) : db_(db), seen_(seen) {}
 
   Result<LedgerReport> Run() {
     if (Status guarded = Guards(); !guarded.ok()) return guarded.error();
@@ -33,7 +34,8 @@ class Verifier {
       if (sound() && seq_ == snapshot_seq_) CompareSnapshot(own);
     }
     if (sound() && code != SQLITE_DONE) return db_->LastError("verifying");
-    if (sound() && snapshot_seq_ > seq_) Break("L9", seq_, "the end of the journal is missing");
+    if (sound() && std::max(snapshot_seq_, seen_) > seq_)
+      Break("L9", seq_, "the end of the journal is missing");
     if (sound()) CheckRest();
     if (failed_) return *failed_;
     return report_;
@@ -178,6 +180,14 @@ class Verifier {
         "r.generation), 0) "
         "> max(r.cost)), 0)");
     if (refunded != 0) Break("L11", refunded, "more is refunded than was charged");
+    if (Ask("SELECT count(*) FROM checkpoint c LEFT JOIN request r ON r.n = c.request "
+            "WHERE r.n IS NULL OR r.state <> 0") != 0) {
+      Break("L5", 0, "a checkpoint of a request that is not held");
+    }
+    if (Ask("SELECT count(*) FROM idempotency i LEFT JOIN request r ON r.n = i.request "
+            "WHERE r.n IS NULL") != 0) {
+      Break("L5", 0, "an idempotency claim of an unknown request");
+    }
     const int64_t twice =
         Ask("SELECT coalesce((SELECT max(seq) FROM entry NOT INDEXED WHERE id IS NOT NULL "
             "GROUP BY kind, id HAVING count(*) > 1), 0)");
@@ -193,6 +203,7 @@ class Verifier {
   }
 
   Database* const db_;
+  const int64_t seen_;
   LedgerReport report_;
   std::optional<Error> failed_;
   std::unordered_map<int64_t, Postings> balances_;  // by organization
@@ -207,9 +218,9 @@ class Verifier {
 
 }  // namespace
 
-Result<LedgerReport> VerifyLedger(Database* db) {
+Result<LedgerReport> VerifyLedger(Database* db, int64_t seen) {
   if (db->Execute("BEGIN") != SQLITE_OK) return db->LastError("verifying");
-  Result<LedgerReport> report = Verifier(db).Run();
+  Result<LedgerReport> report = Verifier(db, seen).Run();
   db->RollbackIfOpen();
   return report;
 }

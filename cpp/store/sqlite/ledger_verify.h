@@ -6,6 +6,7 @@
 namespace seekroute {
 
 // Reads the whole journal under one read transaction; memory is one record an organization.
-Result<LedgerReport> VerifyLedger(Database* db);
+// `seen`: the number of an entry that the journal is known to have had; 0: of none.
+Result<LedgerReport> VerifyLedger(Database* db, int64_t seen);
 
 }  // namespace seekroute

@@ -5,12 +5,12 @@
 #include <algorithm>
 #include <chrono>
 
+#include "base/failpoint.h"
 #include "store/sqlite/schema.h"
 
 namespace seekroute {
 namespace {
 
-constexpr int kCheckpointPages = 1000;
 constexpr size_t kMostSpends = 1u << 16;
 
 bool IsTransient(int code) {
@@ -57,11 +57,35 @@ void LedgerWriter::Order(LedgerOrder order, Ordered done) {
   Enqueue(std::move(operation), Wake::kNow);
 }
 
+void LedgerWriter::Checkpoint(ExchangeRow row) {
+  auto operation = std::make_unique<Operation>();
+  operation->kind = Operation::Kind::kCheckpoint;
+  operation->row = std::make_shared<const ExchangeRow>(std::move(row));
+  Enqueue(std::move(operation), Wake::kNow);
+}
+
+Result<std::vector<KeptClaim>> LedgerWriter::Claims(size_t most) {
+  std::vector<KeptClaim> kept;
+  const Status read = RunTask([&](Database*, Ledger*, SqliteJournal* journal) -> Status {
+    kept = claims_->Kept(Now().seconds(), most);
+    if (journal->ok()) return Status();
+    Error error = *journal->error();
+    journal->OnRollback();
+    return error;
+  });
+  if (!read.ok()) return read.error();
+  return kept;
+}
+
 // The thread answers refusals too: an answer never comes from inside the call.
 void LedgerWriter::Enqueue(std::unique_ptr<Operation> operation, Wake wake) {
   std::unique_lock<std::mutex> lock(mu_);
   const bool settle = operation->kind == Operation::Kind::kSettle;
   const bool crowded = queue_.size() >= kMostQueued || waiting_count_.load() > kMostWaitingSettles;
+  if (operation->kind == Operation::Kind::kCheckpoint &&
+      (queue_.size() >= kMostCheckpoints || waiting_count_.load() > 0)) {
+    return;
+  }
   if (!settle && crowded) {
     operation->status =
         MakeError(ErrorCode::kStoreUnavailable, "the ledger is behind with its writing; try again");
@@ -127,6 +151,12 @@ void LedgerWriter::Run() {
     if (!batch.empty()) Write(std::move(batch));
     if (task != nullptr) {
       const Status status = ready() ? (*task->work)(&db_, ledger_.get(), journal_.get()) : health();
+      // What asks for a retry has left the file as it was.
+      const bool failed = !status.ok() && status.error().retry_after_ms == 0 &&
+                          (status.error().code == ErrorCode::kStoreUnavailable ||
+                           status.error().code == ErrorCode::kStorageCorrupt);
+      if (failed) FailStop(status.error());
+      CheckpointLog();  // a prune in many steps writes as much as many requests
       const std::lock_guard<std::mutex> lock(mu_);
       task->status = status;
       task->done = true;
@@ -170,6 +200,11 @@ void LedgerWriter::RefuseWaiting() {
   waiting_.clear();
 }
 
+bool LedgerWriter::Has(const Batch& batch, Operation::Kind kind) {
+  return std::any_of(batch.begin(), batch.end(),
+                     [kind](const auto& each) { return each->kind == kind; });
+}
+
 void LedgerWriter::Write(Batch batch) {
   const auto refused = std::stable_partition(batch.begin(), batch.end(),
                                              [](const auto& each) { return each->status.ok(); });
@@ -182,6 +217,8 @@ void LedgerWriter::Write(Batch batch) {
     const Status why = health();
     for (const auto& each : batch) Refuse(each.get(), why.error());
   } else if (code == SQLITE_OK) {
+    SR_FAILPOINT_IF(Has(batch, Operation::Kind::kHold), "after_hold_commit");
+    SR_FAILPOINT_IF(Has(batch, Operation::Kind::kSettle), "after_settle_commit");
     for (const auto& each : batch) Answer(each.get());
     if (waiting_.empty()) retry_at_ = TimePoint::Never();
   } else {
@@ -197,15 +234,17 @@ void LedgerWriter::Write(Batch batch) {
     waiting_count_.store(waiting_.size());
   }
   if (delivered_) delivered_();
-  Checkpoint();
+  CheckpointLog();
 }
 
 // By hand and not by SQLite's own hook, which swallows the failure of an fsync.
-void LedgerWriter::Checkpoint() {
-  if (wal_pages_ < kCheckpointPages || failed_.load()) return;
+void LedgerWriter::CheckpointLog() {
+  if (wal_pages_ < options_.checkpoint_pages || failed_.load()) return;
   wal_pages_ = 0;
+  SR_FAILPOINT("in_checkpoint");  // before its first page...
   const int code =
       sqlite3_wal_checkpoint_v2(db_.handle(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
+  SR_FAILPOINT("in_checkpoint");  // ...and before the log is used anew
   if (code != SQLITE_OK && !IsTransient(code)) FailStop(db_.LastError("checkpointing"));
 }
 
@@ -224,11 +263,13 @@ int LedgerWriter::Commit(const Batch& batch) {
     code = journal_->failure();
     error = journal_->error();
     if (code == SQLITE_OK) {
+      SR_FAILPOINT_IF(Has(batch, Operation::Kind::kSettle), "before_settle_commit");
       code = commit_.Run();
       if (code == SQLITE_OK) {
         if (snapshot) snapshot_seq_ = ledger_->last_seq();
         ledger_->Release();
         journal_->OnCommit();
+        mark_->Write(ledger_->last_seq());
         ++commits_;
         Publish();
         return SQLITE_OK;
@@ -281,6 +322,8 @@ void LedgerWriter::Apply(Operation* operation) {
       return ApplySettle(operation);
     case Operation::Kind::kOrder:
       return ApplyOrder(operation);
+    case Operation::Kind::kCheckpoint:
+      return ApplyCheckpoint(*operation->row);
   }
 }
 
@@ -305,6 +348,12 @@ void LedgerWriter::ApplyHold(Operation* operation) {
   const HoldRequest& request = operation->request;
   HoldAnswer& answer = operation->hold_answer;
   answer = HoldAnswer();
+  if (request.claim) {
+    if (std::optional<Error> taken = claims_->Taken(*request.claim, Now().seconds())) {
+      answer.status = *std::move(taken);
+      return;
+    }
+  }
   Money amount = request.amount;
   if (request.key_limit) {
     const Money left = LeftOfKey(row, *request.key_limit);
@@ -326,6 +375,7 @@ void LedgerWriter::ApplyHold(Operation* operation) {
   switch (held.result) {
     case LedgerResult::kOk:
       CountSpend(row, held.granted);
+      if (request.claim) claims_->Put(*request.claim, row.generation_id, Now().seconds());
       answer.granted = held.granted;
       return;
     case LedgerResult::kInsufficient:
@@ -353,11 +403,17 @@ void LedgerWriter::ApplySettle(Operation* operation) {
   journal_->SetRow(nullptr);
   if (result == LedgerResult::kOk) {
     CountSpend(row, {std::min(row.cost, held).nano - held.nano});
+    checkpoints_->Remove(row.generation_id);
+    if (row.attempts == 0) claims_->Free(row.generation_id);
   } else if (result == LedgerResult::kConflict || result == LedgerResult::kInvalid) {
     operation->status =
         MakeError(ErrorCode::kInternal, "the settlement of " + row.generation_id +
                                             " was refused: " + std::string(NameOf(result)));
   }
+}
+
+void LedgerWriter::ApplyCheckpoint(const ExchangeRow& row) {
+  if (ledger_->holds().contains(row.generation_id)) checkpoints_->Put(row, Now());
 }
 
 void LedgerWriter::ApplyOrder(Operation* operation) {

@@ -14,13 +14,14 @@
 #include <string>
 #include <thread>
 #include <unordered_map>
-#include <utility>
 #include <vector>
 
 #include "base/time.h"
-#include "billing/ledger.h"
+#include "store/sqlite/checkpoint_rows.h"
+#include "store/sqlite/claim_rows.h"
 #include "store/sqlite/database.h"
 #include "store/sqlite/ledger_order.h"
+#include "store/sqlite/seq_mark.h"
 #include "store/sqlite/sqlite_journal.h"
 #include "store/store.h"
 
@@ -33,7 +34,9 @@ class LedgerWriter {
     std::string path;
     std::string instance;  // random, new at every start
     std::string vfs;       // a registered one; empty: the default. For fault injection.
+    Orphans orphans = Orphans::kExpire;
     Duration retry_pace = Duration::Seconds(1);  // of settles that a full disk keeps waiting
+    int checkpoint_pages = 1000;                 // of the log; then they are written to the file
     bool background_check = true;                // false: a large file is not checked for damage
     bool own_thread = true;                      // false: nothing is written but by Step()
   };
@@ -58,6 +61,7 @@ class LedgerWriter {
 
   static constexpr size_t kMostInBatch = 1024;
   static constexpr size_t kMostQueued = 65'536;          // past it holds and orders are refused
+  static constexpr size_t kMostCheckpoints = 1024;       // queued; past it they are dropped
   static constexpr size_t kMostWaitingSettles = 10'000;  // past it holds are
   static constexpr int64_t kEntriesPerSnapshot = 10'000;
 
@@ -81,6 +85,11 @@ class LedgerWriter {
   }
   void Flush();
   void Order(LedgerOrder order, Ordered done);
+  // What a running request has delivered. Dropped when the writer is behind or has failed, and when
+  // the request is not held.
+  void Checkpoint(ExchangeRow row);
+  // The newest `most` claims that still count, oldest first. Waits, as RunTask() does.
+  Result<std::vector<KeptClaim>> Claims(size_t most);
   // Without a thread of its own: writes and answers one batch of what waits, if anything does. The
   // batch is what a thread would take now; settles that failed are tried again when it is time.
   void Step();
@@ -96,12 +105,15 @@ class LedgerWriter {
   Status health() const;
   uint64_t commits() const { return commits_.load(); }
   Figures figures() const;
+  // Holds of owners that are gone, by what became of them.
   size_t expired_at_start() const { return expired_at_start_; }
+  size_t charged_at_start() const { return charged_at_start_; }
   const std::string& path() const { return options_.path; }
+  UnixMillis wall_time() const { return clock_->WallTime(); }
 
  private:
   struct Operation {
-    enum class Kind : uint8_t { kHold, kSettle, kOrder };
+    enum class Kind : uint8_t { kHold, kSettle, kOrder, kCheckpoint };
     Kind kind = Kind::kOrder;
     SharedRow row;  // not of an order
     HoldRequest request;
@@ -126,19 +138,23 @@ class LedgerWriter {
   Status TakeLock();
   Status CheckFile();
   Status Load();
-  Status ExpireOrphans();
+  Status CheckBalances();
+  Status EndOrphans();
+  void EndOrphan(const std::string& id);
   void Run();
   Batch TakeBatch(bool all);  // mu_ is held
   void RefuseWaiting();
   void Enqueue(std::unique_ptr<Operation> operation, Wake wake);
   void Write(Batch batch);
-  void Checkpoint();
+  static bool Has(const Batch& batch, Operation::Kind kind);
+  void CheckpointLog();
   // 0, or SQLite's failure: then everything is as before the batch.
   int Commit(const Batch& batch);
   void Apply(Operation* operation);
   void ApplyHold(Operation* operation);
   void ApplySettle(Operation* operation);
   void ApplyOrder(Operation* operation);
+  void ApplyCheckpoint(const ExchangeRow& row);
   // What the key may still spend. Counts from the file once a window, then in memory.
   Money LeftOfKey(const ExchangeRow& row, const KeyLimit& limit);
   void CountSpend(const ExchangeRow& row, Money change);
@@ -155,13 +171,17 @@ class LedgerWriter {
   int lock_fd_ = -1;
   std::function<void()> delivered_;
   size_t expired_at_start_ = 0;
+  size_t charged_at_start_ = 0;
   bool started_ = false;
 
   // The writer's thread.
   Database db_;
   std::unique_ptr<SqliteJournal> journal_;
+  std::unique_ptr<ClaimRows> claims_;
+  std::unique_ptr<CheckpointRows> checkpoints_;
   std::unique_ptr<Ledger> ledger_;
   Statement begin_, commit_;
+  std::optional<SeqMark> mark_;
   std::unordered_map<std::string, KeySpend> spends_;
   std::deque<std::unique_ptr<Operation>> waiting_;  // settles that could not be written
   TimePoint retry_at_ = TimePoint::Never();

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/failpoint.h"
+
 namespace seekroute {
 namespace {
 
@@ -46,13 +48,15 @@ bool FindCut(Database* db, UnixMillis older_than, int64_t limit, int64_t* cut) {
 #define SR_OLD_REQUESTS                                                                   \
   " n <= (SELECT coalesce((SELECT request FROM entry WHERE seq <= ?1 AND kind = 2 ORDER " \
   "BY seq DESC LIMIT 1), 0)) "
-#define SR_HAS_LATER_REFUND \
-  " EXISTS (SELECT 1 FROM entry e WHERE e.kind = 7 AND e.request = request.n AND e.seq > ?1) "
+#define SR_IS_NEEDED                                                                               \
+  " (EXISTS (SELECT 1 FROM entry e WHERE e.kind = 7 AND e.request = request.n AND e.seq > ?1) OR " \
+  "EXISTS (SELECT 1 FROM idempotency i WHERE i.request = request.n)) "
 
 // An organization's openings have what is available or what it owes, never both; the holds behind
 // them take it as they would have, so the balance after them is what it was.
 // In this order. Of a request that is still held, or ended after the cut, the hold is booked again
-// behind the openings. One that ended before and is refunded after keeps its row, without entries.
+// behind the openings. One that ended before, and is refunded after or has a claim that counts,
+// keeps its row, without entries.
 constexpr std::string_view kRollUp[] = {
     // NOLINTNEXTLINE(bugprone-suspicious-missing-comma): one statement over several lines
     "INSERT INTO past_order SELECT e.kind, e.id, e.org, coalesce(r.generation, ''), e.available, "
@@ -65,12 +69,12 @@ constexpr std::string_view kRollUp[] = {
     "WHERE seq <= ?1 AND seq NOT IN (SELECT seq FROM temp.kept) GROUP BY org "
     "HAVING sum(available) + sum(debt) OR sum(cash) OR sum(revenue) OR sum(loss)",
     "DELETE FROM attempt WHERE request IN (SELECT n FROM request WHERE" SR_OLD_REQUESTS
-    "AND end_seq <= ?1 AND NOT" SR_HAS_LATER_REFUND ")",
+    "AND end_seq <= ?1 AND NOT" SR_IS_NEEDED ")",
     "UPDATE request SET hold_seq = 0, end_seq = 0 WHERE" SR_OLD_REQUESTS
-    "AND end_seq <= ?1 AND" SR_HAS_LATER_REFUND,
+    "AND end_seq <= ?1 AND" SR_IS_NEEDED,
 };
 constexpr std::string_view kDropRequests =
-    "DELETE FROM request WHERE" SR_OLD_REQUESTS "AND end_seq <= ?1 AND NOT" SR_HAS_LATER_REFUND;
+    "DELETE FROM request WHERE" SR_OLD_REQUESTS "AND end_seq <= ?1 AND NOT" SR_IS_NEEDED;
 // Numbered so that the last of them is the last that went: the journal stays gapless.
 constexpr std::string_view kBookAgain[] = {
     "INSERT INTO entry (seq, kind, org, available, held, debt, cash, revenue, loss, at) "
@@ -93,6 +97,7 @@ bool RollUp(Database* db, int64_t cut, Pruned* pruned) {
   }
   if (!Execute(db, kDropRequests, cut)) return false;
   pruned->requests += sqlite3_changes64(db->handle());
+  SR_FAILPOINT("in_prune");
   if (!Execute(db, "DELETE FROM entry WHERE seq <= ?", cut)) return false;
   pruned->entries += sqlite3_changes64(db->handle());
   for (const std::string_view sql : kBookAgain) {
@@ -105,9 +110,29 @@ bool RollUp(Database* db, int64_t cut, Pruned* pruned) {
          SQLITE_OK;
 }
 
+Status DropClaims(LedgerWriter* writer, UnixSeconds now) {
+  int64_t dropped = kEntriesPerStep;
+  while (dropped == kEntriesPerStep) {
+    const Status done = writer->RunTask([&](Database* db, Ledger*, SqliteJournal*) -> Status {
+      if (db->Execute("BEGIN IMMEDIATE") == SQLITE_OK) {
+        dropped = DropOldClaims(db, now, kEntriesPerStep);
+        if (dropped >= 0 && db->Execute("COMMIT") == SQLITE_OK) return Status();
+      }
+      Error error = db->LastError("pruning");
+      db->RollbackIfOpen();
+      return error;
+    });
+    if (!done.ok()) return done;
+  }
+  return Status();
+}
+
 }  // namespace
 
 Result<Pruned> Prune(LedgerWriter* writer, UnixMillis older_than) {
+  if (Status dropped = DropClaims(writer, writer->wall_time().seconds()); !dropped.ok()) {
+    return dropped.error();
+  }
   Pruned pruned;
   bool more = true;
   int64_t span = kEntriesPerStep;  // longer where little else than live holds is in it

@@ -1,5 +1,6 @@
 #include "store/sqlite/schema.h"
 
+#include "base/failpoint.h"
 #include "store/sqlite/backup.h"
 
 namespace seekroute {
@@ -64,6 +65,28 @@ CREATE TABLE attempt (
   suspected INTEGER NOT NULL,
   PRIMARY KEY (request, place)
 ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE idempotency (
+  name BLOB PRIMARY KEY CHECK (length(name) = 32),
+  body BLOB NOT NULL CHECK (length(body) = 32),
+  request INTEGER NOT NULL REFERENCES request (n),
+  at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX idempotency_by_request ON idempotency (request);
+
+CREATE TABLE checkpoint (
+  request INTEGER PRIMARY KEY REFERENCES request (n),
+  cost INTEGER NOT NULL CHECK (cost >= 0),
+  upstream_cost INTEGER NOT NULL,
+  prompt_tokens INTEGER NOT NULL,
+  completion_tokens INTEGER NOT NULL,
+  cached_tokens INTEGER NOT NULL,
+  reasoning_tokens INTEGER NOT NULL,
+  cache_write_tokens INTEGER NOT NULL,
+  provider INTEGER NOT NULL REFERENCES name (n),
+  service_tier INTEGER NOT NULL REFERENCES name (n),
+  at INTEGER NOT NULL
+) STRICT;
 
 CREATE TABLE entry (
   seq INTEGER PRIMARY KEY,
@@ -179,8 +202,13 @@ Status Migrate(Database* db, const std::string& path) {
     if (step.to > *version) sql += step.sql;
   }
   sql += "PRAGMA application_id=" + std::to_string(kApplicationId) + ";";
-  sql += "PRAGMA user_version=" + std::to_string(kSchemaVersion) + "; COMMIT;";
-  if (db->Execute(sql) != SQLITE_OK) {
+  sql += "PRAGMA user_version=" + std::to_string(kSchemaVersion) + ";";
+  int code = db->Execute(sql);
+  if (code == SQLITE_OK) {
+    SR_FAILPOINT("in_migration");
+    code = db->Execute("COMMIT");
+  }
+  if (code != SQLITE_OK) {
     Error error = db->LastError("creating its tables in " + path);
     db->RollbackIfOpen();
     return error;

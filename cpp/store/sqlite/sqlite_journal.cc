@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/failpoint.h"
+
 namespace seekroute {
 namespace {
 
@@ -262,7 +264,9 @@ void SqliteJournal::Append(const LedgerEntry& entry) {
               p.held, p.debt, p.cash, p.revenue, p.loss, entry.at.ms, std::nullopt);
   if (!HasRequest(entry.kind)) insert.BindOne(3, std::string_view(entry.id));
   if (!entry.note.empty()) insert.BindOne(13, std::string_view(entry.note));
+  SR_FAILPOINT_IF(entry.kind == EntryKind::kSettle, "in_settle");  // its row is written
   Run(insert);
+  SR_FAILPOINT_IF(!HasRequest(entry.kind), "in_order");
   changed_.insert(entry.org);
 }
 

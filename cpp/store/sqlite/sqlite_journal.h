@@ -49,6 +49,12 @@ class SqliteJournal : public LedgerJournal {
   // The balances of the organizations that changed since the last call, as of ledger.last_seq().
   void WriteSnapshot(const Ledger& ledger, bool clean);
 
+  // For rows beside the journal, in the same transaction. Step() remembers a failure; true: there
+  // is a row.
+  bool Step(Statement& statement);
+  void Run(Statement& statement);
+  int64_t NameOfText(std::string_view text);
+
   bool ok() const { return failure_ == SQLITE_OK; }
   const std::optional<Error>& error() const { return error_; }
   int failure() const { return failure_; }
@@ -97,7 +103,6 @@ class SqliteJournal : public LedgerJournal {
   static constexpr size_t kMostRecent = 1u << 14;
 
   explicit SqliteJournal(Database* db) : db_(db) {}
-  int64_t NameOfText(std::string_view text);
   std::optional<RequestKeys> FindRequest(std::string_view generation);
   void Remember(const std::string& generation, const RequestKeys& keys);
   std::optional<LedgerEntry> FindOfRequest(EntryKind kind, std::string_view id);
@@ -105,9 +110,6 @@ class SqliteJournal : public LedgerJournal {
   int64_t InsertRequest(const LedgerEntry& entry);
   void CompleteRequest(const LedgerEntry& entry, const RequestKeys& request);
   void AddToDay(int64_t org, Money charge);
-  // Steps; remembers a failure. True: there is a row.
-  bool Step(Statement& statement);
-  void Run(Statement& statement);
 
   Database* const db_;
   std::array<Statement, kQueryCount> sql_;

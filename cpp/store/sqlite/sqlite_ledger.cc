@@ -144,6 +144,8 @@ class SqliteLedger::Port : public Store {
         LedgerWriter::Wake::kAtFlush);
   }
 
+  void Checkpoint(StoreTicket, const ExchangeRow& row) override { writer_->Checkpoint(row); }
+
   void Forget(StoreTicket ticket) override {
     const auto found = waiting_->entries.find(ticket);
     if (found != waiting_->entries.end()) found->second.observer = nullptr;
@@ -172,8 +174,9 @@ Result<std::unique_ptr<SqliteLedger>> SqliteLedger::Open(const LedgerWriter::Opt
 }
 
 Result<std::unique_ptr<SqliteLedger>> SqliteLedger::Open(const std::string& path,
-                                                         const Clock* clock) {
+                                                         const Clock* clock, Orphans orphans) {
   LedgerWriter::Options options;
+  options.orphans = orphans;
   options.path = path;
   options.instance = NewInstanceId();
   return Open(options, clock);

@@ -28,7 +28,8 @@ class SqliteLedger {
   static Result<std::unique_ptr<SqliteLedger>> Open(const LedgerWriter::Options& options,
                                                     const Clock* clock);
   // The same, of a new instance with a random id.
-  static Result<std::unique_ptr<SqliteLedger>> Open(const std::string& path, const Clock* clock);
+  static Result<std::unique_ptr<SqliteLedger>> Open(const std::string& path, const Clock* clock,
+                                                    Orphans orphans = Orphans::kExpire);
   ~SqliteLedger();
 
   // The store of one engine. Its methods and its destructor belong to the engine's thread (or to

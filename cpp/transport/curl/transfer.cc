@@ -6,6 +6,8 @@
 #include <charconv>
 #include <utility>
 
+#include "base/failpoint.h"
+
 namespace seekroute {
 namespace {
 
@@ -118,6 +120,7 @@ Transfer::Sent Transfer::Send() {
         return Sent::kFailed;
     }
   }
+  SR_FAILPOINT("after_upstream_send");
   // A stream goes on for minutes: give the memory back.
   written_ = true;
   Free(&head_);

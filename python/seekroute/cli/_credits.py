@@ -6,6 +6,7 @@ books them itself.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -183,6 +184,7 @@ def carry_out(
     """Gives an order, sees to it that it is booked, and shows what became of it."""
     from seekroute.control import booking
     from seekroute.control.orders import new_order_id
+    from seekroute.ledger import Ledger
 
     folder = shared(ctx).folder()
     if order.get("id") is None:
@@ -190,7 +192,13 @@ def carry_out(
     with shared(ctx).open_control() as control:
         try:
             given = control.orders.put(kind, **order)
-            done = booking.carry_out(control.orders, folder, given, wait_s=wait_s or booking.WAIT_S)
+            done = booking.carry_out(
+                control.orders,
+                folder,
+                given,
+                wait_s=wait_s or booking.WAIT_S,
+                open_ledger=partial(Ledger, orphans=shared(ctx).settings().credits.orphans),
+            )
         except KeyboardInterrupt:
             stored = control.orders.find(order["id"])
             if stored is None:

@@ -40,13 +40,17 @@ def verify(
     could not be checked.
 
     With the API key that asked for it, in SEEKROUTE_API_KEY or by --key-stdin; or, as the
-    operator, with --data-dir. With both, both signatures have to be right.
+    operator, with --data-dir. With --data-dir and --key-stdin both signatures have to be right.
     """
     from seekroute import receipts
 
     if key_stdin and str(file) == "-":
         raise typer.BadParameter("--key-stdin: the receipt has to come from a file then")
-    key = _key_from_stdin() if key_stdin else os.environ.get("SEEKROUTE_API_KEY", "").strip()
+    key = ""
+    if key_stdin:
+        key = _key_from_stdin()
+    elif data_dir is None:  # else the variable may be for something else
+        key = os.environ.get("SEEKROUTE_API_KEY", "").strip()
     if not key and data_dir is None:
         raise typer.BadParameter(
             "give the API key in SEEKROUTE_API_KEY or by --key-stdin, or --data-dir as the operator"

@@ -79,6 +79,8 @@ class LimitSettings(Strict):
     """Largest upstream answer that is not streamed."""
     window_bytes: Annotated[int, Field(ge=1024, le=1 << 26)] = 64 * 1024
     """Bytes of an answer waiting for its client before the upstream is paused."""
+    max_stored_answers_bytes: Annotated[int, Field(ge=0, le=1 << 34)] = 64 * 1024 * 1024
+    """Memory for answers that keys with `store_answers` may ask for again."""
 
 
 class TimeoutSettings(Strict):
@@ -101,7 +103,7 @@ class TimeoutSettings(Strict):
 class CreditSettings(Strict):
     """The ledger: what organizations have, what is held and charged, a row for every request."""
 
-    enabled: bool = False
+    enabled: bool = True
     """Whether a ledger is kept; without one nothing is charged and no request is recorded."""
     strict_bound: bool = False
     """Holds count a prompt by its bytes, which no tokenizer exceeds, not by its estimate."""
@@ -115,6 +117,11 @@ class CreditSettings(Strict):
     """Whether a whole answer without usable usage is paid for by the gateway's own count."""
     max_drains: Annotated[int, Field(ge=0, le=100_000)] = 100
     """Answers read to their end at once after their clients have left; see `on_abort`."""
+    orphans: Literal["expire", "charge"] = "expire"
+    """What a start does with requests that ran when the process died: give their holds back, or
+    charge what is known to have been delivered."""
+    checkpoint_ms: Annotated[int, Field(ge=100, le=3_600_000)] = 5_000
+    """How often a stream's delivery is written down, with `orphans: charge`."""
 
 
 class ProviderSettings(Strict):

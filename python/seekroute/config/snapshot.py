@@ -17,6 +17,9 @@ from seekroute.config.settings import ProviderSettings, Settings
 
 __all__ = ["build_options", "build_snapshot", "mock_is_on", "usable_providers"]
 
+# The organization of requests without a key, in the ledger.
+LOCAL_ORG = "local"
+
 # What `auto` means when nothing was chosen: capable and inexpensive, one of each big provider.
 DEFAULT_MODELS = (
     "openai/gpt-5-mini",
@@ -38,7 +41,9 @@ def build_options(settings: Settings, pepper: bytes, *, ledger: bool = False) ->
         pepper: Secret that keys are hashed with.
         ledger: Whether it is given a ledger, in which requests are then held and settled.
     """
-    credits = settings.credits.model_dump(exclude={"enabled"})
+    credits = settings.credits.model_dump(exclude={"enabled", "orphans"})
+    if settings.credits.orphans != "charge":
+        credits["checkpoint_ms"] = 0  # nobody would read them
     return {
         "engine_threads": settings.engine_threads,
         "pepper": pepper,
@@ -46,6 +51,8 @@ def build_options(settings: Settings, pepper: bytes, *, ledger: bool = False) ->
         **settings.limits.model_dump(),
         **settings.timeouts.model_dump(),
         "credits": ledger,
+        # What comes without a key, where none is required, is the operator's own.
+        "credits_local_org": "" if settings.require_key else LOCAL_ORG,
         **{f"credits_{name}": value for name, value in credits.items()},
     }
 

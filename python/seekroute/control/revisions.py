@@ -39,10 +39,10 @@ def revision_of(connection: sqlite3.Connection, path: Path) -> str | None:
 def upgrade_is_due(data_dir: Path, *, migrations: Path = MIGRATIONS) -> bool:
     """Whether opening the database would change its schema, make it, or fail. Changes nothing."""
     path = data_dir / DATABASE_FILE
-    if not path.is_file():
-        return True
     try:
+        if not path.is_file():
+            return True
         with closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as connection:
             return revision_of(connection, path) != revisions_in(migrations)[-1]
-    except (sqlite3.Error, ControlError):
+    except (OSError, sqlite3.Error, ControlError):
         return True

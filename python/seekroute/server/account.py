@@ -11,6 +11,7 @@ import json
 import logging
 import time
 from collections.abc import Callable
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from seekroute import account as shapes
@@ -105,17 +106,14 @@ async def quoted(call: Call, quote: bytes) -> bytes:
     caller = _Caller(*identify(call))
     if not caller.key_id:
         return quote
-    needed = json.loads(quote, parse_float=str, parse_int=str)["hold"]["min"]
+    hold = json.loads(quote, parse_float=Decimal, parse_int=Decimal)["hold"]
+    needed = int(hold["min"].scaleb(9))  # whole nano-USD, of which it was written
     viewer = _viewer(call, caller)
     money = service.money_of_key(caller.key_id)
 
     def balance(ledger: Ledger) -> bytes:
-        from seekroute.ledger import nano
-
-        use = _key_use(ledger, caller, money)
-        return shapes.encode(
-            shapes.balance(ledger.account(caller.org), viewer, use["limit_remaining"], nano(needed))
-        )
+        left = _key_use(ledger, caller, money)["limit_remaining"]
+        return shapes.encode(shapes.balance(ledger.account(caller.org), viewer, left, needed))
 
     return quote[:-1] + b',"balance":' + await _read(call, balance) + b"}"
 

@@ -51,6 +51,7 @@ class Plan:
     data_dir: str
     require_key: bool
     ledger: bool  # whether requests are held and settled in one
+    orphans: Literal["expire", "charge"]  # of the ledger
     max_body_bytes: int
     profiles: tuple[Profile, ...]  # the default one first
     example_model: str  # as the default profile spells it; what `auto` means
@@ -113,6 +114,7 @@ def prepare(settings: Settings, environ: Mapping[str, str]) -> Plan:
         data_dir=settings.data_dir,
         require_key=settings.require_key,
         ledger=settings.credits.enabled,
+        orphans=settings.credits.orphans,
         max_body_bytes=settings.limits.max_body_bytes,
         profiles=tuple(
             Profile(

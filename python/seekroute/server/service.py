@@ -138,7 +138,9 @@ class Service:
                 from seekroute.ledger import FILE_NAME, Ledger
 
                 # Closed after the gateway, which settles into it what still runs.
-                self.ledger = stack.enter_context(Ledger(data_dir / FILE_NAME))
+                self.ledger = stack.enter_context(
+                    Ledger(data_dir / FILE_NAME, orphans=plan.orphans)
+                )
             self._cursor = self.control.change_cursor()
             self.gateway: Gateway = Gateway(
                 {**plan.options, "pepper": self.control.pepper},

@@ -1,0 +1,84 @@
+// What outlives an exchange: its claim of an Idempotency-Key, its answer for who repeats it, and
+// what it had delivered should this process die.
+#include "base/failpoint.h"
+#include "gateway/exchange.h"
+
+namespace seekroute {
+
+// False: the request is a repetition, and was answered as such or refused.
+Status Exchange::ClaimIdempotency(std::shared_ptr<const StoredAnswer>* stored) {
+  Status checked = IdempotencyTable::CheckHeader(in_.idempotency_key);
+  if (!checked.ok()) return checked;
+  const bool stores = key_ && key_->store_answers;
+  const IdempotencyClaim claim =
+      IdempotencyTable::ClaimOf(row_.key_id, in_.idempotency_key, in_.body);
+  Status taken =
+      world_.idempotency->Claim(claim, row_.generation_id, row_.created, stores ? stored : nullptr);
+  if (!taken.ok()) return taken;
+  claimed_ = claim;
+  if (stores) recorder_ = std::make_unique<AnswerRecorder>();
+  return taken;
+}
+
+// As the first client was answered, but for the id of this request. Nothing is sent, held, charged
+// or stored.
+void Exchange::Replay(const StoredAnswer& stored) {
+  row_.generation_id = stored.generation_id;
+  row_.status = stored.head.status;
+  row_.settlement = Settlement::kFree;
+  UpdateTimes();
+  ResponseHead head = stored.head;
+  for (auto& [name, value] : head.headers) {
+    if (name == "x-request-id") value = row_.request_id;
+  }
+  head.Add("x-seekroute-idempotent-replay", "true");
+  head_sent_ = true;
+  PutHead(std::move(head));
+  PutBody(stored.body);
+  Done();
+}
+
+void Exchange::PutHead(ResponseHead head) {
+  if (recorder_) recorder_->Head(head);
+  if (!client_gone_) world_.mailbox->PutHead(in_.id, std::move(head));
+}
+
+void Exchange::PutBody(std::string_view bytes) {
+  if (recorder_) recorder_->Body(bytes);
+  if (!client_gone_) world_.mailbox->PutBody(in_.id, bytes);
+}
+
+// After the last byte of whatever the client got.
+void Exchange::EndClaim() {
+  if (!claimed_) return;
+  std::shared_ptr<const StoredAnswer> answer;
+  if (recorder_ && !error_) answer = recorder_->Finish(row_.generation_id);
+  world_.idempotency->End(claimed_->name, row_.attempts > 0, std::move(answer));
+  recorder_.reset();
+  claimed_.reset();
+}
+
+void Exchange::NoteDelivery(TimePoint now) {
+  const Duration interval = world_.options->checkpoint_interval;
+  if (!held_ || interval.ns == 0 || checkpoint_at_ != TimePoint::Never()) return;
+  checkpoint_at_ = now + interval;
+}
+
+// The client stays: what is worked out of it leaving now is taken back.
+void Exchange::Checkpoint() {
+  checkpoint_at_ = TimePoint::Never();
+  const ExchangeRow row = row_;
+  const Usage usage = usage_;
+  const Charge charge = charge_;
+  error_ = MakeError(ErrorCode::kClientClosed, "it is still there");
+  FillPartialUsage();
+  DecideCharge();
+  row_.cost = std::min(row_.cost, row_.held);
+  world_.store->Checkpoint(in_.id, row_);
+  error_.reset();
+  row_ = row;
+  usage_ = usage;
+  charge_ = charge;
+}
+
+}  // namespace seekroute
