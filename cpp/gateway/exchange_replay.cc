@@ -72,6 +72,7 @@ void Exchange::Checkpoint() {
   const Charge charge = charge_;
   error_ = MakeError(ErrorCode::kClientClosed, "it is still there");
   FillPartialUsage();
+  row_.tried.emplace_back();  // the attempt that runs, as if it had been counted
   DecideCharge();
   row_.cost = std::min(row_.cost, row_.held);
   world_.store->Checkpoint(in_.id, row_);

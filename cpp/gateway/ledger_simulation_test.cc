@@ -40,7 +40,7 @@ TEST(LedgerSimulationTest, KeepsItsPromisesUnderEverySeed) {
   for (uint64_t seed = first; seed < first + count && !::testing::Test::HasFailure(); ++seed) {
     SeededRng draw(seed ^ 0x5eed);
     const DiskFault fault = kFaults[draw.Below(std::size(kFaults))];
-    const int nth = 1 + static_cast<int>(draw.Below(120));
+    const int nth = 1 + static_cast<int>(draw.Below(40));
     if (Play(seed, fault, nth, &charged, &crashes, &owing)) ++faults;
   }
   // All of it must be common, or the promises were kept by not being tried.

@@ -27,6 +27,7 @@ std::string QuickCheck(Database* db) {
   if (!check) return check.error().message;
   if (check->Step() != SQLITE_ROW) return db->LastError("checking").message;
   std::string said = check->Text(0);
+  std::replace(said.begin(), said.end(), '\n', ' ');  // it is one line of a log
   return said == "ok" ? std::string() : said;
 }
 
