@@ -33,7 +33,7 @@ from seekroute.ledger import FILE_NAME, Ledger
 ROOT = Path(__file__).resolve().parent.parent
 _ROUND_SECONDS = 10
 _SAMPLE_SECONDS = 0.5
-# Allocators, SQLite's cache (16 MiB) and the log's file reach their size in the first part of a run.
+# Allocators, SQLite's cache and the log's file reach their size in the first part of a run.
 _WARM_UP_SHARE = 0.25
 _WARM_UP_REQUESTS = 150_000
 _MOST_BYTES_A_REQUEST = 600
