@@ -311,7 +311,8 @@ void Run(Options& options) {
   PrintRawSync(folder);
   const SteadyClock clock;
   const std::string path = folder + "/ledger_bench.db";
-  for (const char* end : {"", "-wal", "-shm", ".lock"}) std::filesystem::remove(path + end);
+  for (const char* end : {"", "-wal", "-shm", ".lock", ".mark"})
+    std::filesystem::remove(path + end);
   auto ledger = Open(path, &clock);
   Topup(ledger->writer());
   std::vector<uint64_t> sizes{1, 16, 64, 256};
@@ -338,7 +339,8 @@ void Run(Options& options) {
     ledger.reset();
     PrintStarts(path, &clock, made);
   }
-  for (const char* end : {"", "-wal", "-shm", ".lock"}) std::filesystem::remove(path + end);
+  for (const char* end : {"", "-wal", "-shm", ".lock", ".mark"})
+    std::filesystem::remove(path + end);
 }
 
 }  // namespace

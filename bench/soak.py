@@ -33,8 +33,9 @@ from seekroute.ledger import FILE_NAME, Ledger
 ROOT = Path(__file__).resolve().parent.parent
 _ROUND_SECONDS = 10
 _SAMPLE_SECONDS = 0.5
-# Allocators, caches and the log's file reach their size in the first part of a run.
+# Allocators, SQLite's cache and the log's file reach their size in the first part of a run.
 _WARM_UP_SHARE = 0.25
+_WARM_UP_REQUESTS = 150_000
 _MOST_BYTES_A_REQUEST = 600
 _MOST_GROWTH_MB = 8.0
 _CHUNKS = 8
@@ -193,7 +194,8 @@ def check(options: argparse.Namespace, seen: Seen, path: Path) -> tuple[dict[str
         wrong.append(f"{found['bytes_a_request']:.0f} bytes a request")
     if found["prune"]["rule"]:
         wrong.append(f"verify after prune: {found['prune']['rule']}")
-    warm = [one for one in seen.samples if one.requests > _WARM_UP_SHARE * options.requests]
+    warm_up = max(_WARM_UP_SHARE * options.requests, _WARM_UP_REQUESTS)
+    warm = [one for one in seen.samples if one.requests > warm_up]
     per_request = slope([(one.requests, one.rss_kb * 1024.0) for one in warm])
     found["rss_bytes_a_request"] = per_request
     found["rss_growth_mb"] = (warm[-1].rss_kb - warm[0].rss_kb) / 1024 if warm else 0.0
