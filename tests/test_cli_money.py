@@ -251,11 +251,12 @@ def test_a_broken_journal_is_found(tmp_path: Path) -> None:
         "requests": 0,
     }
     assert run("ledger", "verify").stdout == "sound: 1 entries, 0 requests\n"
-    # No process has it open, so that another library may: what the triggers refuse is done here.
-    with closing(sqlite3.connect(tmp_path / "data" / FILE_NAME)) as connection:
-        connection.execute("DROP TRIGGER entry_is_final")
-        connection.execute("UPDATE entry SET available = available + 1, cash = cash - 1")
-        connection.commit()
+    # An older copy takes the file's place: the journal has lost its end.
+    ledger = tmp_path / "data" / FILE_NAME
+    run("backup", str(tmp_path / "copy.db"))
+    run("credits", "add", "acme", "2")
+    ledger.unlink()
+    (tmp_path / "copy.db").rename(ledger)
     broken = run("ledger", "verify", code=1)
     assert "is broken at entry" in broken.stderr
     told = run_json("ledger", "verify", code=1)
@@ -263,6 +264,17 @@ def test_a_broken_journal_is_found(tmp_path: Path) -> None:
     assert told["rule"].startswith("L")
     assert org not in broken.stdout
     assert "is broken at entry" in run("doctor", "--offline", code=1).stdout
+
+
+def test_a_file_that_another_program_wrote_is_found(tmp_path: Path) -> None:
+    run("orgs", "create", "acme")
+    run("credits", "add", "acme", "1")
+    # No process has it open, so that another library may.
+    with closing(sqlite3.connect(tmp_path / "data" / FILE_NAME)) as connection:
+        connection.execute("UPDATE account SET available = available + 1")
+        connection.commit()
+    assert "checksum" in run("ledger", "verify", code=1).stderr
+    assert "checksum" in run("doctor", "--offline", code=1).stdout
 
 
 @pytest.mark.parametrize(

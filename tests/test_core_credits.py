@@ -67,7 +67,7 @@ class Credits:
 
 @pytest.fixture
 def credits(tmp_path: Path) -> Iterator[Credits]:
-    with running_server(tmp_path) as server:
+    with running_server(tmp_path, credits={"enabled": False}) as server:
         opened = Credits(server, tmp_path / "ledger.db")
         try:
             yield opened
@@ -186,7 +186,7 @@ def test_the_ledger_is_measured(credits: Credits) -> None:
 
 
 def test_a_client_that_leaves_a_draining_provider_pays_for_all(tmp_path: Path) -> None:
-    with running_server(tmp_path) as server:
+    with running_server(tmp_path, credits={"enabled": False}) as server:
         opened = Credits(server, tmp_path / "ledger.db")
         try:
             snapshot = server.snapshot()

@@ -68,7 +68,7 @@ class Life:
 
 def test_a_restart_does_not_forget_what_was_sent(tmp_path: Path) -> None:
     path = tmp_path / "ledger.db"
-    with running_server(tmp_path) as server:
+    with running_server(tmp_path, credits={"enabled": False}) as server:
         with Life(server, path) as life:
             status, _, _, first = life.ask(chat_body())
             assert status == 200
@@ -86,7 +86,7 @@ def test_a_restart_does_not_forget_what_was_sent(tmp_path: Path) -> None:
 def test_a_stored_answer_is_given_again(tmp_path: Path, stream: bool) -> None:
     path = tmp_path / "ledger.db"
     body = chat_body(stream=stream)
-    with running_server(tmp_path) as server:
+    with running_server(tmp_path, credits={"enabled": False}) as server:
         with Life(server, path, store_answers=True) as life:
             status, headers, text, record = life.ask(body)
             entries = len(life.ledger.entries())
@@ -107,7 +107,10 @@ def test_a_stored_answer_is_given_again(tmp_path: Path, stream: bool) -> None:
 
 def test_too_large_answers_are_not_stored(tmp_path: Path) -> None:
     options = {"store_answers": True, "max_stored_answers_bytes": 100}
-    with running_server(tmp_path) as server, Life(server, tmp_path / "l.db", **options) as life:
+    with (
+        running_server(tmp_path, credits={"enabled": False}) as server,
+        Life(server, tmp_path / "l.db", **options) as life,
+    ):
         assert life.ask(chat_body())[0] == 200
         assert life.ask(chat_body())[0] == 409
 
@@ -115,7 +118,7 @@ def test_too_large_answers_are_not_stored(tmp_path: Path) -> None:
 def test_options_are_checked(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="orphans"):
         _core.LedgerFile(str(tmp_path / "l.db"), orphans="forget")
-    with running_server(tmp_path) as server:
+    with running_server(tmp_path, credits={"enabled": False}) as server:
         options = build_options(server.settings, PEPPER)
         with pytest.raises(ValueError, match="credits_checkpoint_ms"):
             _core.Gateway({**options, "credits_checkpoint_ms": -1})

@@ -105,6 +105,9 @@ def test_options_have_the_cores_names_and_defaults() -> None:
         "credits_on_upstream_failure": "free",
         "credits_on_missing_usage": "estimate",
         "credits_max_drains": 100,
+        "credits_checkpoint_ms": 0,
+        "credits_local_org": "",
+        "max_stored_answers_bytes": 64 * 1024 * 1024,
     }
 
 

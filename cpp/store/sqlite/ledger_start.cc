@@ -147,16 +147,17 @@ Status LedgerWriter::Load() {
       "WHERE r.state = 0");
   if (!accounts || !snapshot || !tail || !live) return db_.LastError("starting");
   std::map<std::string, Postings, std::less<>> balances;
-  while (accounts->Step() == SQLITE_ROW) {
+  int code = SQLITE_ROW;
+  while ((code = accounts->Step()) == SQLITE_ROW) {
     balances[accounts->Text(0)] = {accounts->Int(1), accounts->Int(2), accounts->Int(3), 0, 0, 0};
   }
+  if (code != SQLITE_DONE) return db_.LastError("reading the balances");
   if (snapshot->Step() != SQLITE_ROW) return Damaged(options_.path, "its snapshot is gone");
   snapshot_seq_ = snapshot->Int(0);
   ledger_->Restore(std::move(balances),
                    {0, 0, 0, snapshot->Int(1), snapshot->Int(2), snapshot->Int(3)}, snapshot_seq_);
   snapshot->Reset();
   tail->Bind(snapshot_seq_);
-  int code = SQLITE_ROW;
   while ((code = tail->Step()) == SQLITE_ROW) {
     LedgerEntry entry;
     entry.seq = tail->Int(0);

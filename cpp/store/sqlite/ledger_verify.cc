@@ -139,13 +139,18 @@ class Verifier {
       return;
     }
     size_t count = 0;
-    while (sound() && accounts->Step() == SQLITE_ROW) {
+    int code = SQLITE_DONE;
+    while (sound() && (code = accounts->Step()) == SQLITE_ROW) {
       ++count;
       const auto found = balances_.find(accounts->Int(0));
       const Postings stored{accounts->Int(1), accounts->Int(2), accounts->Int(3), 0, 0, 0};
       if (found == balances_.end() ? stored != Postings{} : stored != found->second) {
         Break("L6", snapshot_seq_, "a stored balance is not the journal's");
       }
+    }
+    if (code != SQLITE_ROW && code != SQLITE_DONE) {
+      failed_ = db_->LastError("reading");
+      return;
     }
     if (count < balances_.size()) Break("L6", snapshot_seq_, "a stored balance is missing");
   }
@@ -166,7 +171,12 @@ class Verifier {
       return;
     }
     std::unordered_map<int64_t, int64_t> live;
-    while (held->Step() == SQLITE_ROW) live[held->Int(0)] = held->Int(1);
+    int code = SQLITE_ROW;
+    while ((code = held->Step()) == SQLITE_ROW) live[held->Int(0)] = held->Int(1);
+    if (code != SQLITE_DONE) {
+      failed_ = db_->LastError("reading");
+      return;
+    }
     for (const auto& [org, balance] : balances_) {
       const auto found = live.find(org);
       if (balance.held != (found == live.end() ? 0 : found->second)) {
