@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from money_cli import asked, clear, command, run, run_json
+from seekroute.cli._shared import _fitting
 from seekroute.ledger import FILE_NAME, Ledger, nano, usd
 from serving import MODEL, PATIENCE, RunningServer, running_server
 
@@ -349,3 +350,11 @@ def test_doctor_looks_at_the_ledger(tmp_path: Path) -> None:
     gone = found(code=1)["ledger"]
     assert gone["level"] == "failed"
     assert "is gone" in gone["message"]
+
+
+def test_a_narrow_terminal_does_without_spare_columns() -> None:
+    rows = [{"id": "gen-1", "model": "m" * 20, "provider": "p" * 20, "cost": "0.01"}]
+    columns = ("id", "model", "provider", "cost")
+    assert _fitting(rows, columns, ("provider", "model"), 80) == list(columns)
+    assert _fitting(rows, columns, ("provider", "model"), 50) == ["id", "model", "cost"]
+    assert _fitting(rows, columns, ("provider", "model"), 10) == ["id", "cost"]

@@ -49,6 +49,8 @@ _COLUMNS = (
     "cost",
     "total_ms",
 )
+# What a narrow terminal does without.
+_SPARE = ("total_ms", "tokens", "provider", "key", "org", "status", "settlement")
 
 
 @app.callback(invoke_without_command=True)
@@ -107,7 +109,7 @@ def logs(
                 break
             if wanted(row):
                 rows.append(_fields(row, names, keys))
-    print_rows(rows, _COLUMNS, as_json=as_json)
+    print_rows(rows, _COLUMNS, as_json=as_json, spare=_SPARE)
 
 
 @app.command()

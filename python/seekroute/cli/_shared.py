@@ -115,8 +115,21 @@ def print_json(value: Any) -> None:
     typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
 
-def print_rows(rows: Sequence[Fields], columns: Sequence[str], *, as_json: bool) -> None:
-    """Print rows: as JSON whole, else `columns`, as a table or, into a pipe, tab-separated."""
+def print_rows(
+    rows: Sequence[Fields],
+    columns: Sequence[str],
+    *,
+    as_json: bool,
+    spare: Sequence[str] = (),
+) -> None:
+    """Print rows: as JSON whole, else `columns`, as a table or, into a pipe, tab-separated.
+
+    Args:
+        rows: of the same fields.
+        columns: which of them, in order.
+        as_json: whether JSON was asked for.
+        spare: columns that a narrow terminal does without, the first of them first.
+    """
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -132,6 +145,7 @@ def print_rows(rows: Sequence[Fields], columns: Sequence[str], *, as_json: bool)
     if not rows:
         typer.echo("none yet")
         return
+    columns = _fitting(rows, columns, spare, console.width)
     table = Table()
     for column in columns:
         table.add_column(column.replace("_", " "), overflow="fold")
@@ -139,6 +153,21 @@ def print_rows(rows: Sequence[Fields], columns: Sequence[str], *, as_json: bool)
         # Text, not str: names are shown literally, square brackets too.
         table.add_row(*(Text(_cell(row[column])) for column in columns))
     console.print(table)
+
+
+def _fitting(
+    rows: Sequence[Fields], columns: Sequence[str], spare: Sequence[str], width: int
+) -> list[str]:
+    """As many columns as fit beside one another, at least those that are not spare."""
+    needed = {
+        column: 3 + max(len(column), *(len(_cell(row[column])) for row in rows))
+        for column in columns
+    }
+    for column in spare:
+        if sum(needed.values()) < width:
+            break
+        needed.pop(column, None)
+    return list(needed)
 
 
 def print_row(row: Fields, *, as_json: bool) -> None:

@@ -31,6 +31,8 @@ _COUNTS = (
     "reasoning_tokens",
 )
 _MONEY = ("cost", "upstream_cost", "suspected_cost")
+# What a narrow terminal does without.
+_SPARE = ("reasoning_tokens", "cached_tokens", "suspected_cost", "failed", "upstream_cost")
 
 
 class By(enum.StrEnum):
@@ -75,7 +77,7 @@ def usage(
         print_json({"by": by.value, "rows": rows, "total": totals})
         return
     columns = (by.value, *_COUNTS, *_MONEY)
-    print_rows([*rows, {by.value: "total", **totals}], columns, as_json=False)
+    print_rows([*rows, {by.value: "total", **totals}], columns, as_json=False, spare=_SPARE)
 
 
 def _summed(found: Iterable[Row], by: str) -> dict[int | str, dict[str, int]]:
