@@ -43,6 +43,14 @@ def test_batch_map(tmp_path: Path) -> None:
     assert "5 from the checkpoint, 0 USD spent" in second
 
 
+def test_ledger_in_process(tmp_path: Path) -> None:
+    shown = run("ledger_in_process.py", tmp_path, OPENAI_API_KEY="")
+    assert "every harbour: " in shown
+    assert shown.count("openai/gpt-4o-mini: held ") == 2
+    again = run("ledger_in_process.py", tmp_path, OPENAI_API_KEY="")
+    assert again.count("openai/gpt-4o-mini: held ") == 4
+
+
 def test_openai_sdk(tmp_path: Path) -> None:
     with running_server(tmp_path / "data") as server:
         shown = run(
