@@ -10,7 +10,7 @@ namespace {
 // SEEKROUTE_SEEDS=first:count plays others, for hunting or for replaying one.
 std::pair<uint64_t, uint64_t> Seeds() {
   const char* const chosen = std::getenv("SEEKROUTE_SEEDS");
-  if (chosen == nullptr) return {1, 4000};
+  if (chosen == nullptr) return {1, 20'000};
   char* rest = nullptr;
   const uint64_t first = std::strtoull(chosen, &rest, 10);
   return {first, *rest == ':' ? std::strtoull(rest + 1, nullptr, 10) : 1};
