@@ -51,6 +51,15 @@ int64_t SumOfClasses(const Breakdown& use, std::initializer_list<PriceClass> cla
   return sum;
 }
 
+// More digits than a double has: 9,007,199,254,740,993 is the first integer that it misses.
+TEST(CostTest, IsExactBeyondADouble) {
+  const Rates rates = RatesOf({{kInput, 1'000}, {kOutput, 1}});
+  EXPECT_EQ(Flat(Tokens(9'007'199'254'740'991, 1'001), rates).total.nano, 9'007'199'254'740'993);
+  EXPECT_EQ(Flat(Tokens(9'007'199'254'740'991, 1'000), rates).total.nano, 9'007'199'254'740'992);
+  const Rates odd = RatesOf({{kInput, 123'457}});
+  EXPECT_EQ(Flat(Tokens(9'007'199'254'740'991, 0), odd).total.nano, 1'112'001'798'392'558'526);
+}
+
 TEST(CostTest, PricesEachClassOnce) {
   EXPECT_EQ(Flat(Tokens(100, 10)).total.nano, 450'000);
   Usage cached = Tokens(100, 10);
