@@ -1,10 +1,10 @@
 #include "testing/faulty_vfs.h"
 
-#include <sqlite3.h>
-
 #include <atomic>
 #include <cstdlib>
 #include <cstring>
+
+#include "store/sqlite/vfs_layer.h"
 
 namespace seekroute::testing {
 namespace {
@@ -37,9 +37,6 @@ int Close(sqlite3_file* file) {
   std::free(real);
   return code;
 }
-int Read(sqlite3_file* file, void* to, int size, sqlite3_int64 at) {
-  return Real(file)->pMethods->xRead(Real(file), to, size, at);
-}
 int Write(sqlite3_file* file, const void* from, int size, sqlite3_int64 at) {
   const DiskFault fault = armed.load();
   if (fault != DiskFault::kBusy && Fails()) {
@@ -51,9 +48,6 @@ int Write(sqlite3_file* file, const void* from, int size, sqlite3_int64 at) {
   }
   return Real(file)->pMethods->xWrite(Real(file), from, size, at);
 }
-int Truncate(sqlite3_file* file, sqlite3_int64 size) {
-  return Real(file)->pMethods->xTruncate(Real(file), size);
-}
 int Sync(sqlite3_file* file, int flags) {
   const DiskFault fault = armed.load();
   if ((fault == DiskFault::kFull || fault == DiskFault::kIoError) && Fails()) {
@@ -61,56 +55,22 @@ int Sync(sqlite3_file* file, int flags) {
   }
   return Real(file)->pMethods->xSync(Real(file), flags);
 }
-int FileSize(sqlite3_file* file, sqlite3_int64* size) {
-  return Real(file)->pMethods->xFileSize(Real(file), size);
-}
-int Lock(sqlite3_file* file, int level) { return Real(file)->pMethods->xLock(Real(file), level); }
-int Unlock(sqlite3_file* file, int level) {
-  return Real(file)->pMethods->xUnlock(Real(file), level);
-}
-int CheckReservedLock(sqlite3_file* file, int* out) {
-  return Real(file)->pMethods->xCheckReservedLock(Real(file), out);
-}
-int FileControl(sqlite3_file* file, int op, void* arg) {
-  return Real(file)->pMethods->xFileControl(Real(file), op, arg);
-}
-int SectorSize(sqlite3_file* file) { return Real(file)->pMethods->xSectorSize(Real(file)); }
-int Characteristics(sqlite3_file* file) {
-  return Real(file)->pMethods->xDeviceCharacteristics(Real(file));
-}
-int ShmMap(sqlite3_file* file, int page, int size, int extend, void volatile** out) {
-  return Real(file)->pMethods->xShmMap(Real(file), page, size, extend, out);
-}
 // Where connections of a WAL meet.
 int ShmLock(sqlite3_file* file, int offset, int n, int flags) {
   const bool takes = (flags & SQLITE_SHM_LOCK) != 0 && (flags & SQLITE_SHM_EXCLUSIVE) != 0;
   if (takes && armed.load() == DiskFault::kBusy && Fails()) return SQLITE_BUSY;
   return Real(file)->pMethods->xShmLock(Real(file), offset, n, flags);
 }
-void ShmBarrier(sqlite3_file* file) { Real(file)->pMethods->xShmBarrier(Real(file)); }
-int ShmUnmap(sqlite3_file* file, int drop) {
-  return Real(file)->pMethods->xShmUnmap(Real(file), drop);
-}
 
-const sqlite3_io_methods kMethods = {2,
-                                     Close,
-                                     Read,
-                                     Write,
-                                     Truncate,
-                                     Sync,
-                                     FileSize,
-                                     Lock,
-                                     Unlock,
-                                     CheckReservedLock,
-                                     FileControl,
-                                     SectorSize,
-                                     Characteristics,
-                                     ShmMap,
-                                     ShmLock,
-                                     ShmBarrier,
-                                     ShmUnmap,
-                                     nullptr,
-                                     nullptr};
+constexpr sqlite3_io_methods MakeMethods() {
+  sqlite3_io_methods methods = PassedOn<Real>();
+  methods.xClose = Close;
+  methods.xWrite = Write;
+  methods.xSync = Sync;
+  methods.xShmLock = ShmLock;
+  return methods;
+}
+constexpr sqlite3_io_methods kMethods = MakeMethods();
 
 int Open(sqlite3_vfs* vfs, const char* name, sqlite3_file* file, int flags, int* out_flags) {
   auto* const inner = static_cast<sqlite3_vfs*>(vfs->pAppData);

@@ -1,7 +1,5 @@
 #include "testing/power_vfs.h"
 
-#include <sqlite3.h>
-
 #include <atomic>
 #include <cstdlib>
 #include <fstream>
@@ -10,6 +8,8 @@
 #include <optional>
 #include <random>
 #include <vector>
+
+#include "store/sqlite/vfs_layer.h"
 
 namespace seekroute::testing {
 namespace {
@@ -86,9 +86,6 @@ int Close(sqlite3_file* file) {
   std::free(real);
   return code;
 }
-int Read(sqlite3_file* file, void* to, int size, sqlite3_int64 at) {
-  return Real(file)->pMethods->xRead(Real(file), to, size, at);
-}
 int Write(sqlite3_file* file, const void* from, int size, sqlite3_int64 at) {
   const int code = Real(file)->pMethods->xWrite(Real(file), from, size, at);
   const std::lock_guard<std::mutex> lock(mu);
@@ -116,51 +113,20 @@ int Sync(sqlite3_file* file, int flags) {
   }
   return code;
 }
-int FileSize(sqlite3_file* file, sqlite3_int64* size) {
-  return Real(file)->pMethods->xFileSize(Real(file), size);
-}
-int Lock(sqlite3_file* file, int level) { return Real(file)->pMethods->xLock(Real(file), level); }
-int Unlock(sqlite3_file* file, int level) {
-  return Real(file)->pMethods->xUnlock(Real(file), level);
-}
-int CheckReservedLock(sqlite3_file* file, int* out) {
-  return Real(file)->pMethods->xCheckReservedLock(Real(file), out);
-}
-int FileControl(sqlite3_file* file, int op, void* arg) {
-  return Real(file)->pMethods->xFileControl(Real(file), op, arg);
-}
 int SectorSize(sqlite3_file*) { return kSector; }
 int Characteristics(sqlite3_file*) { return 0; }  // the disk promises nothing
-int ShmMap(sqlite3_file* file, int page, int size, int extend, void volatile** out) {
-  return Real(file)->pMethods->xShmMap(Real(file), page, size, extend, out);
-}
-int ShmLock(sqlite3_file* file, int offset, int n, int flags) {
-  return Real(file)->pMethods->xShmLock(Real(file), offset, n, flags);
-}
-void ShmBarrier(sqlite3_file* file) { Real(file)->pMethods->xShmBarrier(Real(file)); }
-int ShmUnmap(sqlite3_file* file, int drop) {
-  return Real(file)->pMethods->xShmUnmap(Real(file), drop);
-}
 
-const sqlite3_io_methods kMethods = {2,
-                                     Close,
-                                     Read,
-                                     Write,
-                                     Truncate,
-                                     Sync,
-                                     FileSize,
-                                     Lock,
-                                     Unlock,
-                                     CheckReservedLock,
-                                     FileControl,
-                                     SectorSize,
-                                     Characteristics,
-                                     ShmMap,
-                                     ShmLock,
-                                     ShmBarrier,
-                                     ShmUnmap,
-                                     nullptr,
-                                     nullptr};
+constexpr sqlite3_io_methods MakeMethods() {
+  sqlite3_io_methods methods = PassedOn<Real>();
+  methods.xClose = Close;
+  methods.xWrite = Write;
+  methods.xTruncate = Truncate;
+  methods.xSync = Sync;
+  methods.xSectorSize = SectorSize;
+  methods.xDeviceCharacteristics = Characteristics;
+  return methods;
+}
+constexpr sqlite3_io_methods kMethods = MakeMethods();
 
 int Open(sqlite3_vfs* vfs, const char* name, sqlite3_file* file, int flags, int* out_flags) {
   auto* const inner = static_cast<sqlite3_vfs*>(vfs->pAppData);

@@ -1,10 +1,10 @@
 #include "store/sqlite/checked_vfs.h"
 
-#include <sqlite3.h>
-
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+
+#include "store/sqlite/vfs_layer.h"
 
 namespace seekroute {
 namespace {
@@ -13,23 +13,14 @@ constexpr int kPageBytes = 4096;
 constexpr int kCoveredBytes = kPageBytes - kChecksumBytes;
 constexpr int kReservedAt = 20;  // in the file's header: bytes at the end of a page not SQLite's
 
-struct Layer {
-  sqlite3_vfs vfs;
-  std::string name;
-};
-
-// Before the file of the layer below, which SQLite has allocated with it.
 struct File {
   sqlite3_file base;
   bool database;  // false: a log or a journal, which are passed on as they are
   bool checked;
 };
-constexpr int kOwnBytes = (sizeof(File) + 15) / 16 * 16;
 
 File* Own(sqlite3_file* file) { return reinterpret_cast<File*>(file); }
-sqlite3_file* Real(sqlite3_file* file) {
-  return reinterpret_cast<sqlite3_file*>(reinterpret_cast<char*>(file) + kOwnBytes);
-}
+sqlite3_file* Real(sqlite3_file* file) { return FileBelow<File>(file); }
 
 // Every step is one-to-one in the state before it, so no change of a single word gets lost.
 uint64_t ChecksumOf(const unsigned char* page, uint64_t number) {
@@ -49,8 +40,6 @@ bool IsWholePage(int size, sqlite3_int64 at) { return size == kPageBytes && at %
 bool IsHole(const unsigned char* page) {
   return std::all_of(page, page + kPageBytes, [](unsigned char byte) { return byte == 0; });
 }
-
-int Close(sqlite3_file* file) { return Real(file)->pMethods->xClose(Real(file)); }
 
 int Read(sqlite3_file* file, void* to, int size, sqlite3_int64 at) {
   const int code = Real(file)->pMethods->xRead(Real(file), to, size, at);
@@ -82,20 +71,6 @@ int Write(sqlite3_file* file, const void* from, int size, sqlite3_int64 at) {
   return Real(file)->pMethods->xWrite(Real(file), page, size, at);
 }
 
-int Truncate(sqlite3_file* file, sqlite3_int64 size) {
-  return Real(file)->pMethods->xTruncate(Real(file), size);
-}
-int Sync(sqlite3_file* file, int flags) { return Real(file)->pMethods->xSync(Real(file), flags); }
-int FileSize(sqlite3_file* file, sqlite3_int64* size) {
-  return Real(file)->pMethods->xFileSize(Real(file), size);
-}
-int Lock(sqlite3_file* file, int level) { return Real(file)->pMethods->xLock(Real(file), level); }
-int Unlock(sqlite3_file* file, int level) {
-  return Real(file)->pMethods->xUnlock(Real(file), level);
-}
-int CheckReservedLock(sqlite3_file* file, int* out) {
-  return Real(file)->pMethods->xCheckReservedLock(Real(file), out);
-}
 int FileControl(sqlite3_file* file, int op, void* arg) {
   if (op == kHasChecksums) {
     *static_cast<bool*>(arg) = Own(file)->checked;
@@ -103,41 +78,15 @@ int FileControl(sqlite3_file* file, int op, void* arg) {
   }
   return Real(file)->pMethods->xFileControl(Real(file), op, arg);
 }
-int SectorSize(sqlite3_file* file) { return Real(file)->pMethods->xSectorSize(Real(file)); }
-int Characteristics(sqlite3_file* file) {
-  return Real(file)->pMethods->xDeviceCharacteristics(Real(file));
-}
-int ShmMap(sqlite3_file* file, int page, int size, int extend, void volatile** out) {
-  return Real(file)->pMethods->xShmMap(Real(file), page, size, extend, out);
-}
-int ShmLock(sqlite3_file* file, int offset, int n, int flags) {
-  return Real(file)->pMethods->xShmLock(Real(file), offset, n, flags);
-}
-void ShmBarrier(sqlite3_file* file) { Real(file)->pMethods->xShmBarrier(Real(file)); }
-int ShmUnmap(sqlite3_file* file, int drop) {
-  return Real(file)->pMethods->xShmUnmap(Real(file), drop);
-}
 
-// Version 2: no memory-mapped reads, which would pass the checksums by.
-const sqlite3_io_methods kMethods = {2,
-                                     Close,
-                                     Read,
-                                     Write,
-                                     Truncate,
-                                     Sync,
-                                     FileSize,
-                                     Lock,
-                                     Unlock,
-                                     CheckReservedLock,
-                                     FileControl,
-                                     SectorSize,
-                                     Characteristics,
-                                     ShmMap,
-                                     ShmLock,
-                                     ShmBarrier,
-                                     ShmUnmap,
-                                     nullptr,
-                                     nullptr};
+constexpr sqlite3_io_methods MakeMethods() {
+  sqlite3_io_methods methods = PassedOn<Real>();
+  methods.xRead = Read;
+  methods.xWrite = Write;
+  methods.xFileControl = FileControl;
+  return methods;
+}
+constexpr sqlite3_io_methods kMethods = MakeMethods();
 
 // True for an empty file, for one whose header says that its pages have room for checksums, and for
 // one that is no database: SQLite tells that better.
@@ -156,7 +105,7 @@ int FindOut(sqlite3_file* real, bool* checked) {
 }
 
 int Open(sqlite3_vfs* vfs, const char* name, sqlite3_file* file, int flags, int* out_flags) {
-  auto* const inner = static_cast<sqlite3_vfs*>(vfs->pAppData);
+  sqlite3_vfs* const inner = VfsBelow(vfs);
   file->pMethods = nullptr;
   int code = inner->xOpen(inner, name, Real(file), flags, out_flags);
   if (code != SQLITE_OK) return code;
@@ -171,40 +120,10 @@ int Open(sqlite3_vfs* vfs, const char* name, sqlite3_file* file, int flags, int*
   return SQLITE_OK;
 }
 
-sqlite3_vfs* Below(sqlite3_vfs* vfs) { return static_cast<sqlite3_vfs*>(vfs->pAppData); }
-
-int Delete(sqlite3_vfs* vfs, const char* name, int sync_folder) {
-  return Below(vfs)->xDelete(Below(vfs), name, sync_folder);
-}
-int Access(sqlite3_vfs* vfs, const char* name, int flags, int* out) {
-  return Below(vfs)->xAccess(Below(vfs), name, flags, out);
-}
-int FullPathname(sqlite3_vfs* vfs, const char* name, int size, char* out) {
-  return Below(vfs)->xFullPathname(Below(vfs), name, size, out);
-}
-
 }  // namespace
 
 std::string CheckedVfs(const std::string& inner) {
-  sqlite3_initialize();
-  std::string name = "seekroute-checked" + (inner.empty() ? inner : "-" + inner);
-  sqlite3_mutex* const mu = sqlite3_mutex_alloc(SQLITE_MUTEX_STATIC_APP1);
-  sqlite3_mutex_enter(mu);
-  sqlite3_vfs* const below = sqlite3_vfs_find(inner.empty() ? nullptr : inner.c_str());
-  if (below != nullptr && sqlite3_vfs_find(name.c_str()) == nullptr) {
-    auto* const layer = new Layer{*below, name};  // SQLite's from here on: it is never taken back
-    layer->vfs.pNext = nullptr;
-    layer->vfs.zName = layer->name.c_str();
-    layer->vfs.pAppData = below;
-    layer->vfs.szOsFile = kOwnBytes + below->szOsFile;
-    layer->vfs.xOpen = Open;
-    layer->vfs.xDelete = Delete;
-    layer->vfs.xAccess = Access;
-    layer->vfs.xFullPathname = FullPathname;
-    sqlite3_vfs_register(&layer->vfs, 0);
-  }
-  sqlite3_mutex_leave(mu);
-  return name;
+  return RegisterLayer("seekroute-checked", inner, kOwnBytes<File>, Open);
 }
 
 }  // namespace seekroute

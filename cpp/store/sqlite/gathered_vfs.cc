@@ -1,8 +1,8 @@
 #include "store/sqlite/gathered_vfs.h"
 
-#include <sqlite3.h>
-
 #include <vector>
+
+#include "store/sqlite/vfs_layer.h"
 
 namespace seekroute {
 namespace {
@@ -10,24 +10,15 @@ namespace {
 // SQLite's own layer for Unix cuts off what is beyond 128 KiB, and reports a full disk.
 constexpr size_t kMostGathered = 120u << 10;
 
-struct Layer {
-  sqlite3_vfs vfs;
-  std::string name;
-};
-
-// A log. Before the file of the layer below, which SQLite has allocated with it.
+// A log.
 struct File {
   sqlite3_file base;
   std::vector<char>* waiting;  // owned
   sqlite3_int64 at;            // where it begins
 };
-constexpr int kOwnBytes = (sizeof(File) + 15) / 16 * 16;
 
-sqlite3_vfs* Below(sqlite3_vfs* vfs) { return static_cast<sqlite3_vfs*>(vfs->pAppData); }
 File* Own(sqlite3_file* file) { return reinterpret_cast<File*>(file); }
-sqlite3_file* Real(sqlite3_file* file) {
-  return reinterpret_cast<sqlite3_file*>(reinterpret_cast<char*>(file) + kOwnBytes);
-}
+sqlite3_file* Real(sqlite3_file* file) { return FileBelow<File>(file); }
 const sqlite3_io_methods* MethodsOf(sqlite3_file* file) { return Real(file)->pMethods; }
 
 int WriteWaiting(sqlite3_file* file) {
@@ -81,42 +72,21 @@ int FileSize(sqlite3_file* file, sqlite3_int64* size) {
   return code != SQLITE_OK ? code : MethodsOf(file)->xFileSize(Real(file), size);
 }
 
-int Lock(sqlite3_file* file, int level) { return MethodsOf(file)->xLock(Real(file), level); }
-int Unlock(sqlite3_file* file, int level) { return MethodsOf(file)->xUnlock(Real(file), level); }
-int CheckReservedLock(sqlite3_file* file, int* out) {
-  return MethodsOf(file)->xCheckReservedLock(Real(file), out);
+constexpr sqlite3_io_methods MakeMethods() {
+  sqlite3_io_methods methods = PassedOn<Real>();
+  methods.iVersion = 1;  // a log has no shared memory of its own
+  methods.xClose = Close;
+  methods.xRead = Read;
+  methods.xWrite = Write;
+  methods.xTruncate = Truncate;
+  methods.xSync = Sync;
+  methods.xFileSize = FileSize;
+  return methods;
 }
-int FileControl(sqlite3_file* file, int op, void* argument) {
-  return MethodsOf(file)->xFileControl(Real(file), op, argument);
-}
-int SectorSize(sqlite3_file* file) { return MethodsOf(file)->xSectorSize(Real(file)); }
-int Characteristics(sqlite3_file* file) {
-  return MethodsOf(file)->xDeviceCharacteristics(Real(file));
-}
-
-// Version 1: a log has no shared memory of its own and is not mapped.
-const sqlite3_io_methods kMethods = {1,
-                                     Close,
-                                     Read,
-                                     Write,
-                                     Truncate,
-                                     Sync,
-                                     FileSize,
-                                     Lock,
-                                     Unlock,
-                                     CheckReservedLock,
-                                     FileControl,
-                                     SectorSize,
-                                     Characteristics,
-                                     nullptr,
-                                     nullptr,
-                                     nullptr,
-                                     nullptr,
-                                     nullptr,
-                                     nullptr};
+constexpr sqlite3_io_methods kMethods = MakeMethods();
 
 int Open(sqlite3_vfs* vfs, const char* name, sqlite3_file* file, int flags, int* out_flags) {
-  sqlite3_vfs* const inner = Below(vfs);
+  sqlite3_vfs* const inner = VfsBelow(vfs);
   // Only a log: every other file is the one of the layer below.
   if ((flags & SQLITE_OPEN_WAL) == 0) return inner->xOpen(inner, name, file, flags, out_flags);
   file->pMethods = nullptr;
@@ -128,39 +98,10 @@ int Open(sqlite3_vfs* vfs, const char* name, sqlite3_file* file, int flags, int*
   return SQLITE_OK;
 }
 
-// The layer below finds its own state in the vfs that it is called with.
-int Delete(sqlite3_vfs* vfs, const char* name, int sync_folder) {
-  return Below(vfs)->xDelete(Below(vfs), name, sync_folder);
-}
-int Access(sqlite3_vfs* vfs, const char* name, int flags, int* out) {
-  return Below(vfs)->xAccess(Below(vfs), name, flags, out);
-}
-int FullPathname(sqlite3_vfs* vfs, const char* name, int size, char* out) {
-  return Below(vfs)->xFullPathname(Below(vfs), name, size, out);
-}
-
 }  // namespace
 
 std::string GatheredVfs(const std::string& inner) {
-  sqlite3_initialize();
-  std::string name = "seekroute-gathered" + (inner.empty() ? inner : "-" + inner);
-  sqlite3_mutex* const mu = sqlite3_mutex_alloc(SQLITE_MUTEX_STATIC_APP2);
-  sqlite3_mutex_enter(mu);
-  sqlite3_vfs* const below = sqlite3_vfs_find(inner.empty() ? nullptr : inner.c_str());
-  if (below != nullptr && sqlite3_vfs_find(name.c_str()) == nullptr) {
-    auto* const layer = new Layer{*below, name};  // SQLite's from here on: it is never taken back
-    layer->vfs.pNext = nullptr;
-    layer->vfs.zName = layer->name.c_str();
-    layer->vfs.pAppData = below;
-    layer->vfs.szOsFile = kOwnBytes + below->szOsFile;
-    layer->vfs.xOpen = Open;
-    layer->vfs.xDelete = Delete;
-    layer->vfs.xAccess = Access;
-    layer->vfs.xFullPathname = FullPathname;
-    sqlite3_vfs_register(&layer->vfs, 0);
-  }
-  sqlite3_mutex_leave(mu);
-  return name;
+  return RegisterLayer("seekroute-gathered", inner, kOwnBytes<File>, Open);
 }
 
 }  // namespace seekroute
