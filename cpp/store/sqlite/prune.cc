@@ -113,7 +113,7 @@ bool RollUp(Database* db, int64_t cut, Pruned* pruned) {
 Status DropClaims(LedgerWriter* writer, UnixSeconds now) {
   int64_t dropped = kEntriesPerStep;
   while (dropped == kEntriesPerStep) {
-    const Status done = writer->RunTask([&](Database* db, Ledger*, SqliteJournal*) -> Status {
+    Status done = writer->RunTask([&](Database* db, Ledger*, SqliteJournal*) -> Status {
       if (db->Execute("BEGIN IMMEDIATE") == SQLITE_OK) {
         dropped = DropOldClaims(db, now, kEntriesPerStep);
         if (dropped >= 0 && db->Execute("COMMIT") == SQLITE_OK) return Status();
