@@ -1,7 +1,7 @@
 """What a study costs, written down: python examples/ledger_in_process.py
 
-Every call is held and charged in spend.db, a ledger that survives a crash, and a budget refuses what
-does not fit into it any more. Without a provider key the built-in mock provider answers.
+Every call is held and charged in spend.db, a ledger that survives a crash, and a budget refuses
+what does not fit into it any more. Without a provider key the built-in mock provider answers.
 """
 
 import os
