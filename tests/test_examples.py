@@ -97,6 +97,7 @@ def test_none_is_forgotten() -> None:
         "in_process.py",
         "instructor_in_process.py",
         "langchain_in_process.py",
+        "ledger_in_process.py",
         "mount_in_fastapi.py",
         "openai_sdk.py",
         "openai_sdk_in_process.py",
