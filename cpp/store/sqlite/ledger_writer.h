@@ -20,6 +20,7 @@
 #include "store/sqlite/checkpoint_rows.h"
 #include "store/sqlite/claim_rows.h"
 #include "store/sqlite/database.h"
+#include "store/sqlite/ledger_options.h"
 #include "store/sqlite/ledger_order.h"
 #include "store/sqlite/seq_mark.h"
 #include "store/sqlite/sqlite_journal.h"
@@ -30,16 +31,8 @@ namespace seekroute {
 // Thread-safe but for Open() and the destructor.
 class LedgerWriter {
  public:
-  struct Options {
-    std::string path;
-    std::string instance;  // random, new at every start
-    std::string vfs;       // a registered one; empty: the default. For fault injection.
-    Orphans orphans = Orphans::kExpire;
-    Duration retry_pace = Duration::Seconds(1);  // of settles that a full disk keeps waiting
-    int checkpoint_pages = 1000;                 // of the log; then they are written to the file
-    bool background_check = true;                // false: a large file is not checked for damage
-    bool own_thread = true;                      // false: nothing is written but by Step()
-  };
+  using Options = LedgerOptions;
+  using Figures = LedgerFigures;
   // Called on the writer's thread, or from inside Step() or the destructor.
   using Held = std::function<void(const HoldAnswer&)>;
   using Stored = std::function<void(const Status&)>;
@@ -49,15 +42,6 @@ class LedgerWriter {
   // kAtFlush: the caller asks for more at once, and then calls Flush(). The thread may begin
   // before, should something else wake it.
   enum class Wake : uint8_t { kNow, kAtFlush };
-  // For metrics: as of the last commit, `drift` at most a second older.
-  struct Figures {
-    bool ready = false;
-    uint64_t commits = 0;
-    size_t waiting_settles = 0;  // that the disk could not take yet
-    size_t live_holds = 0;
-    Money revenue, loss;  // the operator's; the loss as what it lost
-    Money drift;          // the sum of all accounts, which is 0
-  };
 
   static constexpr size_t kMostInBatch = 1024;
   static constexpr size_t kMostQueued = 65'536;          // past it holds and orders are refused
