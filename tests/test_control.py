@@ -363,6 +363,21 @@ def test_another_process_changes_are_followed(tmp_path: Path) -> None:
         assert follower.keys == {}
 
 
+def test_the_version_tells_of_every_change_and_of_nothing_else(tmp_path: Path) -> None:
+    with open_control(tmp_path) as server, open_control(tmp_path) as command:
+        seen = {server.version()}
+        for change in (
+            lambda: command.create_org("theirs"),  # by another process
+            lambda: server.create_org("ours"),
+            lambda: command.orders.put("prune", older_than_ms=1),
+        ):
+            change()
+            assert server.version() not in seen
+            seen.add(server.version())
+        command.list_orgs()
+        assert server.version() in seen
+
+
 def test_a_change_of_an_organization_or_app_reaches_all_its_keys(control: ControlPlane) -> None:
     control.create_org("acme")
     control.create_app("acme", name="bot")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -54,6 +55,8 @@ class Database:
             with _translated(self.path):
                 _migrate(self.path, migrations)
         self._engine = _engine(self.path)
+        self._watch: sqlite3.Connection | None = None
+        self._watching = threading.Lock()
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -67,6 +70,20 @@ class Database:
         engine = self._engine.execution_options(write=True)
         with write_lock(self._data_dir), _translated(self.path), engine.begin() as connection:
             yield connection
+
+    def version(self) -> int:
+        """A number that is another one after each commit, by this process or another.
+
+        To ask takes a tenth of what any query through SQLAlchemy does.
+        """
+        with self._watching, _translated(self.path):
+            if self._watch is None:
+                # Of its own, for a connection does not count what it commits itself.
+                self._watch = sqlite3.connect(
+                    self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+                )
+            number: int = self._watch.execute("PRAGMA data_version").fetchone()[0]
+            return number
 
     def backup(self, path: Path) -> None:
         """Copy the database as of one moment to `path` (0600), which must not exist."""
@@ -88,6 +105,10 @@ class Database:
 
     def close(self) -> None:
         """Close every connection."""
+        with self._watching:
+            if self._watch is not None:
+                self._watch.close()
+                self._watch = None
         self._engine.dispose()
 
 

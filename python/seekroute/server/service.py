@@ -8,7 +8,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -33,6 +33,8 @@ _log: Final = logging.getLogger("seekroute.server")
 KEY_POLL_S: Final = 0.25
 # How often orders are looked for: a command waits for its own.
 ORDER_POLL_S: Final = 0.25
+# And how often they are read where nothing was written: an order that the ledger could not take.
+LOOK_ANYWAY_S: Final = 2.0
 # Without a successful look for this long, keys may be stale and the gateway is not ready.
 _KEYS_STALE_S: Final = 10.0
 # Questions to the ledger at once: each has a thread and a connection. Others wait in line, at
@@ -51,6 +53,31 @@ class KeyMoney(NamedTuple):
 
 
 _NO_MONEY: Final = KeyMoney(0, None, None)
+
+
+class Look:
+    """When to read control.db again: once somebody has written to it, and now and then anyway.
+
+    To read it takes a millisecond of the interpreter, which every running request would wait for.
+    """
+
+    def __init__(
+        self, version: Callable[[], int], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._version = version
+        self._clock = clock
+        self._asked: int | None = None
+        self._seen: int | None = None
+        self._again = 0.0
+
+    def is_due(self) -> bool:
+        self._asked = self._version()
+        return self._asked != self._seen or self._clock() >= self._again
+
+    def done(self) -> None:
+        """What was written before the last `is_due()` has been read."""
+        self._seen = self._asked
+        self._again = self._clock() + LOOK_ANYWAY_S
 
 
 class Service:
@@ -255,10 +282,14 @@ class Service:
         )
 
     def _follow_keys(self, stopping: threading.Event) -> None:
+        look = Look(self.control.version)
         failing = False
         while not stopping.wait(KEY_POLL_S):
             try:
-                self.sync_keys()
+                if look.is_due():
+                    self.sync_keys()
+                    look.done()
+                self._keys_seen = time.monotonic()
             except Exception as error:  # the database may be back the next time
                 if not failing:
                     _log.error("cannot read key changes: %s", error)
@@ -271,11 +302,14 @@ class Service:
     def _follow_orders(self, stopping: threading.Event) -> None:
         from seekroute.control.booking import ORDERS_AT_ONCE, book_pending
 
+        look = Look(self.control.version)
         failing = False
         finished = ORDERS_AT_ONCE  # those of before the start are looked for at once
         while not stopping.wait(0 if finished == ORDERS_AT_ONCE else ORDER_POLL_S):
             try:
-                finished = book_pending(self.control.orders, self.ledger)
+                if look.is_due() or finished == ORDERS_AT_ONCE:
+                    finished = book_pending(self.control.orders, self.ledger)
+                    look.done()
             except Exception as error:  # the database may be back the next time
                 finished = 0
                 if not failing:
