@@ -66,7 +66,6 @@ inline ExchangeRow AnsweredRow(const std::string& id, int64_t cost, const std::s
                                const std::string& key = "key") {
   ExchangeRow row = RowOf(id, org, key);
   row.provider = "groq";
-  row.tried = {{"groq", 200, "", Duration::Milliseconds(420)}};
   row.finish_reason = "stop";
   row.status = 200;
   row.attempts = 1;
@@ -78,6 +77,7 @@ inline ExchangeRow AnsweredRow(const std::string& id, int64_t cost, const std::s
   row.total = Duration::Milliseconds(455);
   row.first_content = Duration::Milliseconds(300);
   row.overhead = Duration::Milliseconds(1);
+  row.tried = {{"groq", 200, "", row.total - row.overhead}};
   return row;
 }
 

@@ -117,10 +117,13 @@ Result<std::optional<LedgerRow>> LedgerReader::Generation(std::string_view id) {
 
 Result<LedgerRows> LedgerReader::Attempts(std::string_view generation) {
   Result<Statement> statement = db_.Prepare(
-      "SELECT p.text AS provider, a.status, e.text AS error, a.waited_us, a.suspected "
-      "FROM request r "
-      "JOIN attempt a ON a.request = r.n JOIN name p ON p.n = a.provider "
-      "JOIN name e ON e.n = a.error WHERE r.generation = ? ORDER BY a.place");
+      "WITH r AS (SELECT * FROM request WHERE generation = ?), a AS "
+      "(SELECT t.place, t.provider, t.status, t.error, t.waited_us, t.suspected "
+      "FROM r JOIN attempt t ON t.request = r.n UNION ALL "
+      // What the row itself tells: see the journal.
+      "SELECT 0, provider, status, error, total_us - overhead_us, 0 FROM r WHERE flags & 8) "
+      "SELECT p.text AS provider, a.status, e.text AS error, a.waited_us, a.suspected FROM a "
+      "JOIN name p ON p.n = a.provider JOIN name e ON e.n = a.error ORDER BY a.place");
   if (statement) statement->Bind(generation);
   return Collect(std::move(statement));
 }
@@ -175,15 +178,12 @@ Result<LedgerRow> LedgerReader::KeyUse(std::string_view org, std::string_view ke
 }
 
 Result<LedgerRows> LedgerReader::Requests(const RowFilter& filter) {
-  // Two statements, so that the index of organizations is used where it can be.
+  // Backwards through the file, whoever is asked for: an index would cost every hold more than it
+  // saves the few who ask.
   Result<Statement> statement =
-      filter.org.empty()
-          ? db_.Prepare(SR_REQUEST_COLUMNS
-                        "WHERE (?2 = '' OR k.text = ?2) AND r.n < ?3 AND ?1 = '' "
-                        "ORDER BY r.n DESC LIMIT ?4")
-          : db_.Prepare(SR_REQUEST_COLUMNS
-                        "WHERE r.org = (SELECT n FROM name WHERE text = ?1) "
-                        "AND (?2 = '' OR k.text = ?2) AND r.n < ?3 ORDER BY r.n DESC LIMIT ?4");
+      db_.Prepare(SR_REQUEST_COLUMNS
+                  "WHERE (?1 = '' OR r.org = (SELECT n FROM name WHERE text = ?1)) "
+                  "AND (?2 = '' OR k.text = ?2) AND r.n < ?3 ORDER BY r.n DESC LIMIT ?4");
   if (statement) {
     statement->Bind(filter.org, filter.key, filter.before.value_or(kAny), filter.limit);
   }

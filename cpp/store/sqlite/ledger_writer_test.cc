@@ -57,6 +57,10 @@ class LedgerWriterTest : public ::testing::Test {
     sqlite3_close(raw);
   }
 
+  int64_t Ask(const std::string& sql) {
+    return *Database::Open(folder_.file(), Database::Mode::kReadOnly)->QueryInt(sql);
+  }
+
   LedgerFolder folder_;
   WallClock clock_;
   std::unique_ptr<SqliteLedger> ledger_;
@@ -187,25 +191,6 @@ TEST_F(LedgerWriterTest, RefusesFilesThatAreNotItsOwn) {
   sqlite3_close(raw);
   EXPECT_FALSE(SqliteLedger::Open(other, &clock_));
   EXPECT_FALSE(LedgerReader::Open(folder_.path("absent.db")));
-}
-
-TEST_F(LedgerWriterTest, TheJournalCannotBeRewritten) {
-  TopupNow(writer(), "manual:1", 100);
-  HoldNow(writer(), "gen-1", 60);
-  Settle(AnsweredRow("gen-1", 50));
-  ledger_.reset();
-  sqlite3* raw = nullptr;
-  ASSERT_EQ(sqlite3_open(folder_.file().c_str(), &raw), SQLITE_OK);
-  for (const char* sql :
-       {"UPDATE entry SET available = 1, held = -1", "DELETE FROM entry WHERE seq = 1",
-        "UPDATE request SET cost = 0", "DELETE FROM request",
-        // NOLINTNEXTLINE(bugprone-suspicious-missing-comma): one statement over two lines
-        "INSERT INTO entry (seq, kind, org, available, held, debt, cash, revenue, loss, at) "
-        "VALUES (9, 1, 1, 5, 0, 0, 0, 0, 0, 0)",
-        "UPDATE account SET available = -1"}) {
-    EXPECT_EQ(sqlite3_exec(raw, sql, nullptr, nullptr, nullptr), SQLITE_CONSTRAINT) << sql;
-  }
-  sqlite3_close(raw);
 }
 
 TEST_F(LedgerWriterTest, VerifyNamesTheFirstBrokenRule) {
@@ -439,6 +424,35 @@ TEST_F(LedgerWriterTest, TellsWhatFailedAttemptsMayCost) {
   EXPECT_EQ(days->at(0).back().first, "suspected_cost");
   EXPECT_EQ(days->at(0).back().second, LedgerCell(int64_t{42}));
   EXPECT_EQ(Balance().available, 750);  // never charged
+}
+
+// An attempt that its request's row tells of is not stored, and is read like any other.
+TEST_F(LedgerWriterTest, TellsOfAnAttemptWhetherItIsStoredOrNot) {
+  TopupNow(writer(), "manual:1", 1000);
+  ExchangeRow told = AnsweredRow("gen-0", 1);
+  told.total = Duration{5'000'900};
+  told.overhead = Duration{1'300'200};
+  told.tried = {{"groq", 200, "", told.total - told.overhead}};
+  std::vector<ExchangeRow> rows(6, told);
+  rows[1].tried[0].waited.ns -= 1000;
+  rows[2].tried[0].provider = "openai";
+  rows[3].tried[0].status = 206;
+  rows[4].tried[0].error = "upstream_error";
+  rows[5].tried[0].suspected = {7};
+  for (size_t i = 0; i < rows.size(); ++i) {
+    rows[i].generation_id = "gen-" + std::to_string(i);
+    HoldNow(writer(), rows[i].generation_id, 10);
+    Settle(rows[i]);
+    const AttemptRow& only = rows[i].tried[0];
+    const LedgerRow expected = {{"provider", only.provider},
+                                {"status", int64_t{only.status}},
+                                {"error", only.error},
+                                {"waited_us", only.waited.ns / 1000},
+                                {"suspected", only.suspected.nano}};
+    EXPECT_EQ(*Reader().Attempts(rows[i].generation_id), LedgerRows{expected}) << i;
+    EXPECT_EQ(Cell(rows[i].generation_id, "overhead_us"), LedgerCell(int64_t{1300})) << i;
+  }
+  EXPECT_EQ(Ask("SELECT count(*) FROM attempt"), 5);
 }
 
 TEST_F(LedgerWriterTest, PublishesItsFigures) {

@@ -8,7 +8,7 @@
 
 namespace seekroute {
 
-inline constexpr int64_t kSchemaVersion = 1;
+inline constexpr int64_t kSchemaVersion = 2;
 // "Skrt" in the file's header, so that another program's database is not taken for a ledger.
 inline constexpr int64_t kApplicationId = 0x536b7274;
 
@@ -24,6 +24,6 @@ Status CheckVersion(Database* db);
 
 // The names of the triggers that keep the journal from being rewritten.
 inline constexpr const char* kGuards[] = {"entry_is_final", "entry_is_kept", "request_is_final",
-                                          "request_is_kept"};
+                                          "request_is_same", "request_is_kept"};
 
 }  // namespace seekroute

@@ -8,7 +8,7 @@ namespace seekroute {
 namespace {
 
 constexpr size_t kMostNames = 1u << 16;
-constexpr int64_t kStreamed = 1, kEstimated = 2, kUsageOdd = 4;
+constexpr int64_t kStreamed = 1, kEstimated = 2, kUsageOdd = 4, kOneAttempt = 8;
 
 constexpr std::array<const char*, 17> kSql = {
     "SELECT n FROM name WHERE text = ?",
@@ -16,7 +16,7 @@ constexpr std::array<const char*, 17> kSql = {
     "INSERT INTO request (generation, request_id, state, instance, org, key, requested_model, "
     "model, price_revision, created, held, hold_seq, flags) "
     "VALUES (?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    "UPDATE request SET state = ?, end_seq = ?, ended = ?, cost = ?, lost_bound = ?, "
+    "UPDATE OR ROLLBACK request SET state = ?, end_seq = ?, ended = ?, cost = ?, lost_bound = ?, "
     "upstream_cost = ?, settlement = ?, status = ?, provider = ?, error = ?, finish_reason = ?, "
     "service_tier = ?, prompt_tokens = ?, completion_tokens = ?, cached_tokens = ?, "
     "reasoning_tokens = ?, cache_write_tokens = ?, total_us = ?, first_content_us = ?, "
@@ -53,6 +53,16 @@ constexpr std::array<const char*, 17> kSql = {
 };
 
 int64_t Microseconds(Duration d) { return d.ns / 1000; }
+
+// Of most requests: the only try answered, and its row says the same of it. It is not stored; who
+// reads takes it from there.
+bool IsToldByRow(const ExchangeRow& row) {
+  if (row.tried.size() != 1) return false;
+  const AttemptRow& only = row.tried.front();
+  return only.provider == row.provider && only.status == row.status && only.error.empty() &&
+         row.error.empty() && only.suspected.nano == 0 &&
+         only.waited.ns == (row.total - row.overhead).ns;
+}
 
 bool HasRequest(EntryKind kind) {
   return kind == EntryKind::kHold || kind == EntryKind::kSettle || kind == EntryKind::kOverrun ||
@@ -212,18 +222,23 @@ void SqliteJournal::CompleteRequest(const LedgerEntry& entry, const RequestKeys&
   if (state == RequestState::kExpired) lost_bound = request.held;
   const ExchangeRow& row = row_ == nullptr ? unknown : *row_;
   const std::string_view error = row_ == nullptr ? std::string_view("unknown") : row.error;
+  const bool told = IsToldByRow(row);
   const int64_t flags = (row.streamed ? kStreamed : 0) | (row.estimated ? kEstimated : 0) |
-                        (row.usage_odd ? kUsageOdd : 0);
+                        (row.usage_odd ? kUsageOdd : 0) | (told ? kOneAttempt : 0);
+  // The difference is what was waited, also in whole microseconds.
+  const int64_t overhead = told ? Microseconds(row.total) - Microseconds(row.tried.front().waited)
+                                : Microseconds(row.overhead);
   Run(sql_[kCompleteRequest].Bind(
       static_cast<int64_t>(state), entry.seq, entry.at.ms, entry.postings.revenue, lost_bound,
       row.upstream_cost.nano, static_cast<int64_t>(row.settlement), int64_t{row.status},
       NameOfText(row.provider), NameOfText(error), NameOfText(row.finish_reason),
       NameOfText(row.service_tier), row.prompt_tokens, row.completion_tokens, row.cached_tokens,
       row.reasoning_tokens, row.cache_write_tokens, Microseconds(row.total),
-      Microseconds(row.first_content), Microseconds(row.overhead), flags, request.n));
+      Microseconds(row.first_content), overhead, flags, request.n));
   Remember(entry.id, {request.n, request.hold_seq, request.held, entry.seq});
   int64_t place = 0;
   for (const AttemptRow& attempt : row.tried) {
+    if (told) break;
     Run(sql_[kInsertAttempt].Bind(request.n, place++, NameOfText(attempt.provider),
                                   int64_t{attempt.status}, NameOfText(attempt.error),
                                   Microseconds(attempt.waited), attempt.suspected.nano));
