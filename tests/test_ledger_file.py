@@ -68,6 +68,7 @@ def test_verify_and_backup(ledger: _core.LedgerFile, tmp_path: Path) -> None:
     assert report == {"rule": "", "seq": 0, "why": "", "entries": 1, "requests": 0}
     copy = str(tmp_path / "copy.db")
     ledger.backup(copy)
+    assert Path(copy).stat().st_mode & 0o777 == 0o600
     ledger.topup("manual:2", "acme", 3)
     with pytest.raises(RuntimeError, match="exists"):
         ledger.backup(copy)

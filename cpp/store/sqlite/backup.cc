@@ -16,6 +16,15 @@ Error FileError(const std::string& doing) {
   return MakeError(ErrorCode::kStoreUnavailable, doing + ": " + why);
 }
 
+// For the owner alone, as the ledger itself is: SQLite gives a file of its own making to whom the
+// process's umask lets.
+Status MakePrivate(const std::string& path) {
+  const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  if (fd < 0) return FileError("creating " + path);
+  close(fd);
+  return Status();
+}
+
 // Copies all pages under one read transaction: in steps, a commit in between would restart it.
 Status CopyPages(Database* from, const std::string& path) {
   Result<Database> to = Database::Open(path, Database::Mode::kWriter);
@@ -43,7 +52,8 @@ Status SyncFile(const std::string& path) {
 Status BackUp(Database* from, const std::string& path) {
   const std::string part = path + ".part";
   unlink(part.c_str());
-  Status copied = CopyPages(from, part);
+  Status copied = MakePrivate(part);
+  if (copied.ok()) copied = CopyPages(from, part);
   SR_FAILPOINT("in_backup");  // the copy is there, under a name that means nothing
   if (copied.ok()) copied = SyncFile(part);
   // link() and not rename(): it refuses to take the place of a file that is there.

@@ -90,6 +90,7 @@ TEST_F(SchemaTest, AFileOfTheFirstVersionIsTakenOver) {
   EXPECT_EQ(Execute("UPDATE request SET cost = 0") & 0xff, SQLITE_CONSTRAINT);
   const std::string saved = folder_.file() + ".v1.bak";
   ASSERT_TRUE(std::filesystem::exists(saved));
+  EXPECT_EQ(std::filesystem::status(saved).permissions(), std::filesystem::perms{0600});
   EXPECT_EQ(Ask(saved, "PRAGMA user_version"), 1);
   EXPECT_EQ(Ask(saved, "SELECT count(*) FROM request WHERE state = 0"), 1);
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -32,7 +31,6 @@ def backup(
             raise SeekrouteError(f"{path} exists: choose another name")
     if file == control:
         raise typer.BadParameter("it is the ledger's file", param_hint="--control")
-    os.umask(0o077)  # the core makes the copy
     with shared(ctx).open_ledger() as ledger, spinning("copying the ledger"):
         ledger.backup(file)
     if control is not None:
