@@ -70,9 +70,9 @@ std::string FileSystemOf(const std::string& folder) {
   }
 }
 
-// What the disk itself takes: 20 KiB (the pages of a small commit) written over and synced.
+// What the disk itself takes: 16 KiB (the pages of a small commit) written over and synced.
 void PrintRawSync(const std::string& folder) {
-  constexpr std::size_t kWrite = 20 * 1024;
+  constexpr std::size_t kWrite = 16 * 1024;
   constexpr int kPlaces = 256;
   constexpr int kTimes = 1000;
   const std::string path = folder + "/ledger_bench.sync";
@@ -93,7 +93,7 @@ void PrintRawSync(const std::string& folder) {
     times.Record(NowNs() - start);
   }
   unlink(path.c_str());
-  std::printf("%s; a write of 20 KiB and its fdatasync: p50 %.0f us, p99 %.0f us\n",
+  std::printf("%s; a write of 16 KiB and its fdatasync: p50 %.0f us, p99 %.0f us\n",
               FileSystemOf(folder).c_str(), times.PercentileUs(0.5), times.PercentileUs(0.99));
 }
 

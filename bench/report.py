@@ -62,6 +62,8 @@ def _rows() -> list[Row]:
         Row("added µs at 1,000 req/s, p99", "open-1000", "p99_us", added=True),
         Row("added µs, 1 conn, one core, p50", "one-core", "p50_us", added=True),
         Row("added µs, 1 conn, one core, p99", "one-core", "p99_us", added=True),
+        Row("of which two synced writes, p50", "one-core", "two_writes_p50_us"),
+        Row("of which two synced writes, p99", "one-core", "two_writes_p99_us"),
         Row(
             "added µs to the first chunk, one core, p50",
             "stream-one-core",

@@ -89,5 +89,6 @@ GROUPS = {
         "open-1000",
         "one-core",
         "streams-500",
+        "memory-500",
     )
 }
