@@ -157,6 +157,20 @@ constexpr std::array<Masks, kKinds> kGoesOn = [] {
   return masks;
 }();
 
+// Bytes that are looked through at once for repeats, of which most texts have few.
+constexpr size_t kBlock = 32;
+
+// Whether one of the block's bytes is the same as the three before it, which may be before the
+// block.
+bool HasRepeats(const unsigned char* block) {
+  unsigned char found = 0;
+  for (size_t i = 0; i < kBlock; ++i) {
+    const unsigned char* at = block + i;
+    found |= static_cast<unsigned char>((at[0] == at[-1]) & (at[0] == at[-2]) & (at[0] == at[-3]));
+  }
+  return found != 0;
+}
+
 constexpr uint32_t kFreshWindow = kTraits['\n'].cls << kClassBits | kTraits['\n'].cls;
 constexpr uint32_t kFreshBytes = 0x00FF00FF;  // no byte repeats these
 
@@ -178,24 +192,21 @@ void TokenEstimator::EndText() {
   kind_ = kLineEnd;
 }
 
-void TokenEstimator::Add(std::string_view bytes) {
-  if (bytes_ == 0) EndText();
-  bytes_ += static_cast<int64_t>(bytes.size());
-  // In registers: members would be written back for every byte.
-  int64_t sum = sum_;
-  int64_t foreign = foreign_;
-  uint32_t window = window_;
-  uint32_t last = last_;
-  uint32_t position = position_;
-  uint32_t repeats = repeats_;
-  unsigned kind = kind_;
-  for (const char c : bytes) {
-    const unsigned byte = static_cast<unsigned char>(c);
+// What is carried from byte to byte, in registers: members would be written back for every byte.
+struct TokenEstimator::Scan {
+  int64_t sum;
+  uint32_t window;
+  uint32_t last;
+  uint32_t position;
+  uint32_t repeats;
+  unsigned kind;
+
+  // Any byte.
+  void Take(unsigned byte) {
     const ByteTraits traits = kTraits[byte];
     const unsigned before = std::exchange(kind, traits.kind);
     window = (window << kClassBits | traits.cls) & kWindowMask;
     last = last << 8 | byte;
-    foreign += byte >> 7;
     position = (position + 1) & kGoesOn[before][kind];
     position = position == kPositionEnd ? kPositionEnd - 3 : position;
     if (last == byte * 0x01010101U && kind != kDigit) [[unlikely]] {
@@ -204,17 +215,51 @@ void TokenEstimator::Add(std::string_view bytes) {
       sum += kRepeatWeights[GroupOf(kind)][std::min(bucket, kRepeatBuckets - 1)];
     } else {
       repeats = 0;
-      sum += traits.weight + kPositions[kind][position] +
-             kTrigrams[window * kHashFactor >> (32 - kTrigramBits)];
+      sum += traits.weight + kPositions[kind][position] + Trigram();
     }
   }
-  sum_ = sum;
-  foreign_ = foreign;
-  window_ = window;
-  last_ = last;
-  position_ = position;
-  repeats_ = repeats;
-  kind_ = static_cast<uint8_t>(kind);
+
+  // kBlock bytes none of which repeats the three before it, from a position so early that it does
+  // not come to kPositionEnd.
+  void TakeBlock(const unsigned char* bytes) {
+    for (size_t i = 0; i < kBlock; ++i) {
+      const ByteTraits traits = kTraits[bytes[i]];
+      window = (window << kClassBits | traits.cls) & kWindowMask;
+      position = (position + 1) & kGoesOn[kind][traits.kind];
+      kind = traits.kind;
+      sum += traits.weight + kPositions[kind][position] + Trigram();
+    }
+    for (size_t i = kBlock - sizeof last; i < kBlock; ++i) last = last << 8 | bytes[i];
+    repeats = 0;
+  }
+
+  int16_t Trigram() const { return kTrigrams[window * kHashFactor >> (32 - kTrigramBits)]; }
+};
+
+void TokenEstimator::Add(std::string_view bytes) {
+  if (bytes_ == 0) EndText();
+  bytes_ += static_cast<int64_t>(bytes.size());
+  Scan scan{sum_, window_, last_, position_, repeats_, kind_};
+  const auto* at = reinterpret_cast<const unsigned char*>(bytes.data());
+  const auto* const end = at + bytes.size();
+  foreign_ += std::count_if(at, end, [](unsigned char byte) { return byte >= 0x80; });
+  // The first three one by one: behind them a block can look back.
+  for (int i = 0; i < 3 && at != end; ++i) scan.Take(*at++);
+  while (static_cast<size_t>(end - at) >= kBlock) {
+    if (scan.position + kBlock < kPositionEnd && !HasRepeats(at)) {
+      scan.TakeBlock(at);
+    } else {
+      for (size_t i = 0; i < kBlock; ++i) scan.Take(at[i]);
+    }
+    at += kBlock;
+  }
+  while (at != end) scan.Take(*at++);
+  sum_ = scan.sum;
+  window_ = scan.window;
+  last_ = scan.last;
+  position_ = scan.position;
+  repeats_ = scan.repeats;
+  kind_ = static_cast<uint8_t>(scan.kind);
 }
 
 TokenEstimate TokenEstimator::Estimate() const {

@@ -35,6 +35,8 @@ class TokenEstimator {
   TokenEstimate Estimate() const;
 
  private:
+  struct Scan;
+
   int64_t sum_ = 0;  // in 1/1024 token
   int64_t bytes_ = 0;
   int64_t foreign_ = 0;    // of them outside ASCII

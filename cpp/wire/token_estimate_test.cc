@@ -83,6 +83,23 @@ TEST(TokenEstimateTest, DoesNotDependOnHowTheTextIsCut) {
   }
 }
 
+// Runs that begin, end and go on anywhere in the blocks that are looked through at once.
+TEST(TokenEstimateTest, BlocksGiveWhatSingleBytesGive) {
+  for (const char filler : {'a', 'A', '7', ' ', '-', '\n', '\xC3'}) {
+    for (size_t before = 0; before < 40; ++before) {
+      for (size_t length = 1; length < 140; length += length < 8 ? 1 : 13) {
+        std::string text =
+            std::string("The quick brown fox jumps over lazy dogs.").substr(0, before);
+        text += std::string(length, filler) + " and 12345 others, which (as ever) stay behind it.";
+        TokenEstimator bytes;
+        for (const char c : text) bytes.Add({&c, 1});
+        ASSERT_EQ(EstimateTokens(text).tokens, bytes.Estimate().tokens) << before << " " << length;
+        ASSERT_EQ(EstimateTokens(text).upper, bytes.Estimate().upper) << before << " " << length;
+      }
+    }
+  }
+}
+
 TEST(TokenEstimateTest, StaysWithinOneAndTheBytes) {
   EXPECT_EQ(EstimateTokens("").tokens, 0);
   EXPECT_EQ(EstimateTokens("").upper, 0);
