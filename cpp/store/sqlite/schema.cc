@@ -1,5 +1,7 @@
 #include "store/sqlite/schema.h"
 
+#include <unistd.h>
+
 #include "base/failpoint.h"
 #include "store/sqlite/backup.h"
 
@@ -196,6 +198,35 @@ struct Step {
 // Each brings a file of version to - 1 to `to`.
 constexpr Step kSteps[] = {{1, kVersion1}, {2, kVersion2}};
 
+constexpr int kMostCopies = 100;
+
+int64_t LastSeq(Database* db) {
+  const Result<int64_t> seq = db->QueryInt("SELECT coalesce(max(seq), 0) FROM entry");
+  return seq ? *seq : -1;
+}
+
+// Whether the file `name` is this ledger as it is now.
+bool IsCopy(Database* db, const std::string& name) {
+  Result<Database> copy = Database::Open(name, Database::Mode::kReadOnly);
+  if (!copy) return false;
+  const Result<int64_t> theirs = copy->QueryInt("PRAGMA user_version");
+  const Result<int64_t> ours = db->QueryInt("PRAGMA user_version");
+  const int64_t end = LastSeq(db);
+  return theirs && ours && *theirs == *ours && end >= 0 && LastSeq(&*copy) == end;
+}
+
+// No copy takes another file's place. One that an upgrade which died has left is good enough: a
+// start that dies again and again must not fill the disk.
+Status KeepCopy(Database* db, const std::string& path) {
+  for (int i = 1; i <= kMostCopies; ++i) {
+    const std::string name = path + (i == 1 ? "" : "." + std::to_string(i)) + ".bak";
+    if (access(name.c_str(), F_OK) != 0) return BackUp(db, name);
+    if (IsCopy(db, name)) return Status();
+  }
+  return MakeError(ErrorCode::kStoreUnavailable,
+                   "there are too many copies " + path + "*.bak; move some away");
+}
+
 }  // namespace
 
 Status Migrate(Database* db, const std::string& path) {
@@ -210,7 +241,7 @@ Status Migrate(Database* db, const std::string& path) {
   if (*version > 0) {
     if (Status known = CheckVersion(db); known.ok()) return known;
     if (*version >= kSchemaVersion) return CheckVersion(db);
-    Status saved = BackUp(db, path + ".v" + std::to_string(*version) + ".bak");
+    Status saved = KeepCopy(db, path + ".v" + std::to_string(*version));
     if (!saved.ok()) return saved;
   }
   std::string sql = "BEGIN IMMEDIATE;";

@@ -16,7 +16,8 @@ inline constexpr int64_t kApplicationId = 0x536b7274;
 enum class RequestState : int64_t { kHeld = 0, kSettled = 1, kVoided = 2, kExpired = 3 };
 
 // Brings the file at `path` to kSchemaVersion in one transaction, after copying it to
-// `path`.v<old>.bak unless it was empty. Fails on a file that is newer, or is no ledger.
+// `path`.v<old>.bak (or .v<old>.2.bak, ..., the first name that is free) unless it was empty or
+// such a copy of it is there. Fails on a file that is newer, or is no ledger.
 Status Migrate(Database* db, const std::string& path);
 
 // Fails unless the file is a ledger of kSchemaVersion: for readers, which change nothing.

@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <fstream>
 
+#include "store/sqlite/backup.h"
 #include "store/sqlite/checked_vfs.h"
 #include "testing/ledger_fixture.h"
 
@@ -32,6 +34,18 @@ class SchemaTest : public ::testing::Test {
     const int code = sqlite3_exec(raw, sql.c_str(), nullptr, nullptr, nullptr);
     sqlite3_close(raw);
     return code;
+  }
+  // The file as the first version was where it differs: its guard, its index, every attempt stored.
+  void BecomeFirstVersion() {
+    ASSERT_EQ(
+        Execute("DROP TRIGGER request_is_same; DROP TRIGGER request_is_final;"
+                "INSERT INTO attempt SELECT n, 0, provider, status, error, 454000, 0 FROM request "
+                "WHERE generation = 'gen-1'; UPDATE request SET flags = 0;"
+                "CREATE INDEX request_by_org ON request (org);"
+                "CREATE TRIGGER request_is_final BEFORE UPDATE ON request WHEN OLD.state <> 0 "
+                "BEGIN SELECT RAISE(ABORT, 'a request is completed once'); END;"
+                "PRAGMA user_version=1"),
+        SQLITE_OK);
   }
   static int64_t Ask(const std::string& path, const std::string& sql) {
     return *Database::Open(path, Database::Mode::kReadOnly)->QueryInt(sql);
@@ -63,16 +77,7 @@ TEST_F(SchemaTest, WhatIsWrittenStays) {
 }
 
 TEST_F(SchemaTest, AFileOfTheFirstVersionIsTakenOver) {
-  // As the first version was where it differs: its guard, its index, every attempt stored.
-  ASSERT_EQ(
-      Execute("DROP TRIGGER request_is_same; DROP TRIGGER request_is_final;"
-              "INSERT INTO attempt SELECT n, 0, provider, status, error, 454000, 0 FROM request "
-              "WHERE generation = 'gen-1'; UPDATE request SET flags = 0;"
-              "CREATE INDEX request_by_org ON request (org);"
-              "CREATE TRIGGER request_is_final BEFORE UPDATE ON request WHEN OLD.state <> 0 "
-              "BEGIN SELECT RAISE(ABORT, 'a request is completed once'); END;"
-              "PRAGMA user_version=1"),
-      SQLITE_OK);
+  BecomeFirstVersion();
   const auto reader = LedgerReader::Open(folder_.file());
   ASSERT_FALSE(reader);
   EXPECT_NE(reader.error().message.find("start the server once"), std::string::npos);
@@ -93,6 +98,27 @@ TEST_F(SchemaTest, AFileOfTheFirstVersionIsTakenOver) {
   EXPECT_EQ(std::filesystem::status(saved).permissions(), std::filesystem::perms{0600});
   EXPECT_EQ(Ask(saved, "PRAGMA user_version"), 1);
   EXPECT_EQ(Ask(saved, "SELECT count(*) FROM request WHERE state = 0"), 1);
+}
+
+// As after a death between the copy and the upgrade, as often as that happens.
+TEST_F(SchemaTest, ACopyOfTheSameFileIsNotMadeAgain) {
+  BecomeFirstVersion();
+  const std::string saved = folder_.file() + ".v1.bak";
+  {
+    auto file = Database::Open(folder_.file(), Database::Mode::kWriter);
+    ASSERT_TRUE(BackUp(&*file, saved).ok());
+  }
+  EXPECT_TRUE(SqliteLedger::Open(folder_.file(), &clock_));
+  EXPECT_FALSE(std::filesystem::exists(folder_.file() + ".v1.2.bak"));
+}
+
+TEST_F(SchemaTest, AnotherFileInTheCopysPlaceStays) {
+  BecomeFirstVersion();
+  const std::string theirs = folder_.file() + ".v1.bak";
+  std::ofstream(theirs) << "of somebody else";
+  EXPECT_TRUE(SqliteLedger::Open(folder_.file(), &clock_));
+  EXPECT_EQ(std::filesystem::file_size(theirs), 16U);
+  EXPECT_EQ(Ask(folder_.file() + ".v1.2.bak", "PRAGMA user_version"), 1);
 }
 
 }  // namespace
