@@ -205,26 +205,26 @@ int64_t LastSeq(Database* db) {
   return seq ? *seq : -1;
 }
 
-// Whether the file `name` is this ledger as it is now.
-bool IsCopy(Database* db, const std::string& name) {
+// Whether the file `name` is this ledger as it is now, in its `version`.
+bool IsCopy(Database* db, int64_t version, const std::string& name) {
   Result<Database> copy = Database::Open(name, Database::Mode::kReadOnly);
   if (!copy) return false;
   const Result<int64_t> theirs = copy->QueryInt("PRAGMA user_version");
-  const Result<int64_t> ours = db->QueryInt("PRAGMA user_version");
   const int64_t end = LastSeq(db);
-  return theirs && ours && *theirs == *ours && end >= 0 && LastSeq(&*copy) == end;
+  return theirs && *theirs == version && end >= 0 && LastSeq(&*copy) == end;
 }
 
 // No copy takes another file's place. One that an upgrade which died has left is good enough: a
 // start that dies again and again must not fill the disk.
-Status KeepCopy(Database* db, const std::string& path) {
+Status KeepCopy(Database* db, int64_t version, const std::string& path) {
+  const std::string stem = path + ".v" + std::to_string(version);
   for (int i = 1; i <= kMostCopies; ++i) {
-    const std::string name = path + (i == 1 ? "" : "." + std::to_string(i)) + ".bak";
+    const std::string name = stem + (i == 1 ? "" : "." + std::to_string(i)) + ".bak";
     if (access(name.c_str(), F_OK) != 0) return BackUp(db, name);
-    if (IsCopy(db, name)) return Status();
+    if (IsCopy(db, version, name)) return Status();
   }
   return MakeError(ErrorCode::kStoreUnavailable,
-                   "there are too many copies " + path + "*.bak; move some away");
+                   "there are too many copies " + stem + "*.bak; move some away");
 }
 
 }  // namespace
@@ -241,7 +241,7 @@ Status Migrate(Database* db, const std::string& path) {
   if (*version > 0) {
     if (Status known = CheckVersion(db); known.ok()) return known;
     if (*version >= kSchemaVersion) return CheckVersion(db);
-    Status saved = KeepCopy(db, path + ".v" + std::to_string(*version));
+    Status saved = KeepCopy(db, *version, path);
     if (!saved.ok()) return saved;
   }
   std::string sql = "BEGIN IMMEDIATE;";

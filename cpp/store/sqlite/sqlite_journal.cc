@@ -238,7 +238,7 @@ void SqliteJournal::CompleteRequest(const LedgerEntry& entry, const RequestKeys&
   Remember(entry.id, {request.n, request.hold_seq, request.held, entry.seq});
   int64_t place = 0;
   for (const AttemptRow& attempt : row.tried) {
-    if (told) break;
+    if (told) break;  // the only one
     Run(sql_[kInsertAttempt].Bind(request.n, place++, NameOfText(attempt.provider),
                                   int64_t{attempt.status}, NameOfText(attempt.error),
                                   Microseconds(attempt.waited), attempt.suspected.nano));
