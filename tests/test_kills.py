@@ -26,7 +26,7 @@ from ledger_world import PATIENCE, RECOVERY, Customer, Recovery, World, run, wor
 from seekroute.control import ControlPlane
 from seekroute.ledger import nano
 
-KILLS = int(os.environ.get("SEEKROUTE_KILLS", "100"))
+KILLS = int(os.environ.get("SEEKROUTE_KILLS", "50"))
 SEED = int(os.environ.get("SEEKROUTE_SEED", "11"))
 
 
