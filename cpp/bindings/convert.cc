@@ -3,7 +3,7 @@
 #include <cstring>
 
 #include "store/store.h"
-#include "wire/chat_request.h"
+#include "wire/upstream_chat.h"
 
 namespace py = pybind11;
 

@@ -9,6 +9,7 @@
 #include "wire/chat_request.h"
 #include "wire/image_request.h"
 #include "wire/json.h"
+#include "wire/upstream_chat.h"
 
 namespace {
 

@@ -8,6 +8,7 @@
 #include "gateway/ids.h"
 #include "wire/chat_prompt.h"
 #include "wire/image_request.h"
+#include "wire/upstream_chat.h"
 
 namespace seekroute {
 namespace {

@@ -52,22 +52,4 @@ struct ChatRequest {
 // Linear in the body; no recursion deeper than kMaxJsonDepth. Thread-safe.
 Result<ChatRequest> ParseChatRequest(std::string_view body, const Profile& profile);
 
-inline constexpr std::string_view kMaxTokensField = "max_tokens";
-inline constexpr std::string_view kMaxCompletionTokensField = "max_completion_tokens";
-
-// How long an upstream is told that an answer may get.
-struct AnswerCap {
-  int64_t tokens = 0;                        // of one choice, > 0
-  std::string_view field = kMaxTokensField;  // the provider's name for it, unless the client used
-                                             // one: then that
-};
-
-// Returns `body` with "model" set to `upstream_model` and, for a stream, with
-// stream_options.include_usage set to true; without "max_cost"; with `cap`, where given, in the
-// place of every longer one, or added; not another byte differs. `request` must come from
-// ParseChatRequest(body).
-std::string BuildUpstreamChat(std::string_view body, const ChatRequest& request,
-                              std::string_view upstream_model,
-                              const std::optional<AnswerCap>& cap = std::nullopt);
-
 }  // namespace seekroute

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "testing/corpora.h"
+#include "wire/upstream_chat.h"
 
 namespace seekroute {
 namespace {

@@ -1,0 +1,31 @@
+// What an upstream is sent of a chat request: the client's own bytes with a few of them exchanged.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "wire/chat_request.h"
+
+namespace seekroute {
+
+inline constexpr std::string_view kMaxTokensField = "max_tokens";
+inline constexpr std::string_view kMaxCompletionTokensField = "max_completion_tokens";
+
+// How long an upstream is told that an answer may get.
+struct AnswerCap {
+  int64_t tokens = 0;                        // of one choice, > 0
+  std::string_view field = kMaxTokensField;  // the provider's name for it, unless the client used
+                                             // one: then that
+};
+
+// Returns `body` with "model" set to `upstream_model` and, for a stream, with
+// stream_options.include_usage set to true; without "max_cost"; with `cap`, where given, in the
+// place of every longer one, or added; not another byte differs. `request` must come from
+// ParseChatRequest(body).
+std::string BuildUpstreamChat(std::string_view body, const ChatRequest& request,
+                              std::string_view upstream_model,
+                              const std::optional<AnswerCap>& cap = std::nullopt);
+
+}  // namespace seekroute
