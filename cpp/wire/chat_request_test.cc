@@ -378,29 +378,6 @@ TEST(ChatRequestTest, MaxCostIsNeverSent) {
       R"("stream_options":{"include_usage":true}})");
 }
 
-TEST(ChatRequestTest, TellsTheUpstreamACap) {
-  const auto sent = [](std::string_view members, std::string_view field) {
-    const std::string body = R"({"messages":[{"role":"user","content":"a"}])" +
-                             std::string(members) + R"(,"model":"m"})";
-    const auto parsed = ParseChatRequest(body, Profile());
-    EXPECT_TRUE(parsed) << body;
-    const std::string out = BuildUpstreamChat(body, *parsed, "up", AnswerCap{50, field});
-    return out.substr(43);
-  };
-  EXPECT_EQ(sent("", "max_tokens"), R"(,"model":"up","max_tokens":50})");
-  EXPECT_EQ(sent("", "max_completion_tokens"), R"(,"model":"up","max_completion_tokens":50})");
-  EXPECT_EQ(sent(R"(,"max_tokens":20)", "max_completion_tokens"),
-            R"(,"max_tokens":20,"model":"up"})");
-  EXPECT_EQ(sent(R"(,"max_tokens": 70)", "max_tokens"), R"(,"max_tokens": 50,"model":"up"})");
-  EXPECT_EQ(sent(R"(,"max_completion_tokens":70)", "max_tokens"),
-            R"(,"max_completion_tokens":50,"model":"up"})");
-  EXPECT_EQ(sent(R"(,"max_completion_tokens":null)", "max_tokens"),
-            R"(,"max_completion_tokens":50,"model":"up"})");
-  EXPECT_EQ(sent(R"(,"max_tokens":null)", "max_tokens"), R"(,"max_tokens":50,"model":"up"})");
-  EXPECT_EQ(sent(R"(,"max_tokens":60,"max_completion_tokens":40)", "max_tokens"),
-            R"(,"max_tokens":50,"max_completion_tokens":40,"model":"up"})");
-}
-
 TEST(ChatRequestTest, SeesWhatChangesThePrice) {
   const auto parse = [](const std::string& body) { return *ParseChatRequest(body, Profile()); };
   EXPECT_FALSE(parse(With(R"("service_tier":"default")")).service_tier);

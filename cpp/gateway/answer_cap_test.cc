@@ -1,0 +1,164 @@
+// How long an answer may get: told in the field that the provider takes, whoever named it; and what
+// becomes of a provider that goes on all the same.
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "testing/credits_fixture.h"
+#include "wire/upstream_chat.h"
+
+namespace seekroute::testing {
+namespace {
+
+class AnswerCapTest : public CreditsTest {
+ protected:
+  // The number in a field of what was sent; nothing where it is absent or null.
+  static std::optional<int64_t> FieldOf(const std::string& body, std::string_view name) {
+    const size_t at = body.find("\"" + std::string(name) + "\":");
+    if (at == std::string::npos) return std::nullopt;
+    const std::string rest = body.substr(at + name.size() + 3, 20);
+    if (rest.starts_with("null")) return std::nullopt;
+    return std::stoll(rest);
+  }
+
+  double CounterOf(const std::string& name) const {
+    double sum = 0;
+    for (const Sample& sample : stats_.Samples()) {
+      if (sample.name == name) sum += sample.value;
+    }
+    return sum;
+  }
+
+  // An answer with that many tokens.
+  void Answer(int64_t completion, const std::string& more = "") {
+    std::string answer(kAnswer);
+    const std::string usage = ":" + std::to_string(completion) + more + "}";
+    answer.replace(answer.find(":5}"), 3, usage);
+    script_.pieces = {{{}, answer}};
+  }
+};
+
+// Over every field that a provider may take, whatever the client sent, whoever pays.
+TEST_F(AnswerCapTest, IsToldInTheProvidersOwnFieldAsSoonAsAnybodyNamesALength) {
+  constexpr int64_t kModelLongest = 1000;
+  const std::vector<std::optional<int64_t>> lengths = {std::nullopt, 0, 1, 90, 5000};  // 0: null
+  const auto member = [](std::string_view name, std::optional<int64_t> length) {
+    if (!length) return std::string();
+    return ",\"" + std::string(name) + "\":" + (*length == 0 ? "null" : std::to_string(*length));
+  };
+  size_t told = 0;
+  for (const std::string_view own : {kMaxTokensField, kMaxCompletionTokensField}) {
+    const std::string_view other =
+        own == kMaxTokensField ? kMaxCompletionTokensField : kMaxTokensField;
+    for (const auto& in_own : lengths) {
+      for (const auto& in_other : lengths) {
+        for (int policy = 0; policy < 32; ++policy) {
+          const bool unlimited = (policy & 1) != 0;
+          const bool operators = (policy & 2) != 0;
+          const bool max_cost = (policy & 4) != 0;
+          const bool key_limit = (policy & 8) != 0;
+          options_.credits = (policy & 16) != 0;
+          cap_field_ = own;
+          credit_line_ = unlimited ? kUnlimitedLine : Money{};
+          options_.max_output_tokens = operators ? 300 : 0;
+          Open({10'000'000}, {}, kModelLongest,
+               key_limit ? std::optional(Money{9'000'000}) : std::nullopt);
+          std::string members = member(own, in_own) + member(other, in_other);
+          if (max_cost) members += ",\"max_cost\":0.001";
+          const Seen& seen = Ask(members);
+          ASSERT_EQ(seen.status, 200) << seen.body;
+          const std::string sent = Sent(0);
+          std::optional<int64_t> named;
+          for (const auto& length : {in_own, in_other}) {
+            if (length.value_or(0) > 0) named = std::min(named.value_or(*length), *length);
+          }
+          if (operators) named = std::min<int64_t>(named.value_or(300), 300);
+          const bool limited = max_cost || (options_.credits && (!unlimited || key_limit));
+          const std::string what = members + " policy " + std::to_string(policy) + ": " + sent;
+          const std::optional<int64_t> cap = FieldOf(sent, own);
+          ASSERT_EQ(cap.has_value(), named || limited) << what;
+          const std::optional<int64_t> neighbour = FieldOf(sent, other);
+          ASSERT_EQ(neighbour.has_value(), in_own.value_or(0) > 0 && in_other.value_or(0) > 0)
+              << what;
+          if (!cap) continue;
+          ++told;
+          ASSERT_GT(*cap, 0) << what;
+          ASSERT_LE(*cap, named.value_or(kModelLongest)) << what;
+          ASSERT_LE(neighbour.value_or(0), *cap) << what;
+          if (options_.credits) {
+            ASSERT_LE(PromptNano(options_) + *cap * kOutputNano, seen.row->held.nano) << what;
+          }
+          if (max_cost) {
+            ASSERT_LE(PromptNano(options_) + *cap * kOutputNano, 1'000'000) << what;
+          }
+        }
+      }
+    }
+  }
+  EXPECT_GT(told, 1000u);
+}
+
+TEST_F(AnswerCapTest, AProviderThatGoesOnIsTheOperatorsLossAndNoticed) {
+  cap_field_ = "max_tokens";
+  Open({10'000'000});
+  Answer(20'000);
+  const Seen& seen = Ask(R"(,"max_completion_tokens":1)");
+  EXPECT_EQ(FieldOf(Sent(0), "max_tokens"), 1) << Sent(0);
+  EXPECT_EQ(FieldOf(Sent(0), "max_completion_tokens"), std::nullopt);
+  EXPECT_EQ(seen.status, 200);
+  EXPECT_EQ(seen.row->cost, seen.row->held);
+  EXPECT_EQ(store_->Find(1)->overrun.nano,
+            3 * kInputNano + 20'000 * kOutputNano - seen.row->held.nano);
+  EXPECT_EQ(CounterOf("seekroute_cap_ignored_total"), 1);
+}
+
+// Providers count a few tokens more than they write: what ends an answer, say.
+TEST_F(AnswerCapTest, AFewTokensMoreAreNoFault) {
+  Open({10'000'000});
+  const auto noticed = [this](int64_t cap, int64_t completion, const std::string& more = "") {
+    Answer(completion, more);
+    const double before = CounterOf("seekroute_cap_ignored_total");
+    Ask(R"(,"max_tokens":)" + std::to_string(cap));
+    return CounterOf("seekroute_cap_ignored_total") > before;
+  };
+  EXPECT_FALSE(noticed(1, 17));
+  EXPECT_TRUE(noticed(1, 18));
+  EXPECT_FALSE(noticed(800, 900));
+  EXPECT_TRUE(noticed(800, 901));
+  // Thinking is billed as an answer, wherever the provider counts it.
+  EXPECT_FALSE(noticed(100, 90, R"(,"completion_tokens_details":{"reasoning_tokens":80})"));
+  EXPECT_TRUE(noticed(100, 90, R"(,"completion_tokens_details":{"reasoning_tokens":800},)"
+                               R"("total_tokens":893)"));
+}
+
+TEST_F(AnswerCapTest, ItIsNoticedWhereNothingWasHeldAsWell) {
+  options_.credits = false;
+  Open({0});
+  Answer(20'000);
+  Ask(R"(,"max_tokens":1)");
+  EXPECT_EQ(CounterOf("seekroute_cap_ignored_total"), 1);
+  Ask();  // was told no length
+  EXPECT_EQ(CounterOf("seekroute_cap_ignored_total"), 1);
+}
+
+// Nobody counted for it: the gateway's own count has to be twice as much.
+TEST_F(AnswerCapTest, AnAnswerWithoutUsageIsCountedHere) {
+  Open({10'000'000});
+  const auto noticed = [this](int words) {
+    std::string answer(kAnswer);
+    std::string content;
+    for (int i = 0; i < words; ++i) content += " word";
+    answer.replace(answer.find("hello"), 5, content);
+    answer.replace(answer.find(",\"usage\""), std::string::npos, "}");
+    script_.pieces = {{{}, answer}};
+    const double before = CounterOf("seekroute_cap_ignored_total");
+    Ask(R"(,"max_tokens":100)");
+    return CounterOf("seekroute_cap_ignored_total") > before;
+  };
+  EXPECT_FALSE(noticed(150));
+  EXPECT_TRUE(noticed(300));
+}
+
+}  // namespace
+}  // namespace seekroute::testing

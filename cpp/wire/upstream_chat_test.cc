@@ -1,0 +1,155 @@
+#include "wire/upstream_chat.h"
+
+#include <gtest/gtest.h>
+
+#include "wire/json.h"
+
+namespace seekroute {
+namespace {
+
+constexpr std::string_view kMessages = R"({"messages":[{"role":"user","content":"a"}])";
+
+// What is sent of a request with `members`, from behind its messages on.
+std::string Sent(std::string_view members, const std::optional<AnswerCap>& cap = std::nullopt) {
+  const std::string body = std::string(kMessages) + std::string(members) + R"(,"model":"m"})";
+  const Result<ChatRequest> parsed = ParseChatRequest(body, Profile());
+  EXPECT_TRUE(parsed.has_value()) << body;
+  if (!parsed) return {};
+  const std::string out = BuildUpstreamChat(body, *parsed, "up", cap);
+  EXPECT_TRUE(CheckJson(out).ok()) << out;
+  EXPECT_TRUE(out.starts_with(kMessages)) << out;
+  return out.substr(kMessages.size());
+}
+
+std::string SentCapped(std::string_view members, std::string_view field) {
+  return Sent(members, AnswerCap{50, field});
+}
+
+TEST(UpstreamChatTest, TheCapStandsInTheFieldThatTheProviderTakes) {
+  const struct {
+    const char *members, *before, *after;  // of the model
+  } cases[] = {
+      // Nothing was sent.
+      {"", "", R"(,"OWN":50)"},
+      // The provider's own field: only what is longer changes.
+      {R"(,"OWN":20)", R"(,"OWN":20)", ""},
+      {R"(,"OWN":50)", R"(,"OWN":50)", ""},
+      {R"(, "OWN" : 70)", R"(, "OWN" : 50)", ""},
+      {R"(,"OWN":null)", R"(,"OWN":50)", ""},
+      // The other one only: it gets the provider's name.
+      {R"(,"OTHER":70)", R"(,"OWN":50)", ""},
+      {R"(, "OTHER" : 20)", R"(, "OWN" : 20)", ""},
+      {R"(,"\u006dax_OTHER":20)", R"(,"OWN":20)", ""},
+      {R"(,"OTHER":null)", R"(,"OWN":50)", ""},
+      // Both: both stay, and the smaller counts, whoever reads which.
+      {R"(,"OWN":60,"OTHER":70)", R"(,"OWN":50,"OTHER":50)", ""},
+      {R"(,"OTHER":20,"OWN":60)", R"(,"OTHER":20,"OWN":20)", ""},
+      {R"(,"OWN":20,"OTHER":60)", R"(,"OWN":20,"OTHER":20)", ""},
+      {R"(,"OWN":30,"OTHER":30)", R"(,"OWN":30,"OTHER":30)", ""},
+      // null is as good as not sent.
+      {R"(,"OWN":30,"OTHER":null)", R"(,"OWN":30,"OTHER":null)", ""},
+      {R"(,"OWN":null,"OTHER":30)", R"(,"OWN":30)", ""},
+      {R"(,"OTHER":70 ,"OWN":null)", R"(,"OWN":50)", ""},
+      {R"(,"OWN":null,"OTHER":null)", R"(,"OWN":50,"OTHER":null)", ""},
+      {R"(,"OTHER":null,"OWN":null)", R"(,"OTHER":null,"OWN":50)", ""},
+  };
+  const auto named = [](std::string text, std::string_view own, std::string_view other) {
+    const auto put = [&text](std::string_view what, std::string_view name) {
+      for (size_t at; (at = text.find(what)) != std::string::npos;) {
+        text.replace(at, what.size(), name);
+      }
+    };
+    put("max_OTHER", other.substr(1));  // the escape stands for the m
+    put("OTHER", other);
+    put("OWN", own);
+    return text;
+  };
+  for (const auto& [own, other] : {std::pair{kMaxTokensField, kMaxCompletionTokensField},
+                                   std::pair{kMaxCompletionTokensField, kMaxTokensField}}) {
+    for (const auto& c : cases) {
+      EXPECT_EQ(SentCapped(named(c.members, own, other), own),
+                named(c.before, own, other) + R"(,"model":"up")" + named(c.after, own, other) + "}")
+          << own << " " << c.members;
+    }
+  }
+}
+
+// Without a cap there is nothing to tell.
+TEST(UpstreamChatTest, WithoutACapTheFieldsAreTheClients) {
+  EXPECT_EQ(Sent(R"(,"max_tokens":null,"max_completion_tokens":70)"),
+            R"(,"max_tokens":null,"max_completion_tokens":70,"model":"up"})");
+}
+
+// Names by which a router behind a provider would choose another model, provider or price.
+TEST(UpstreamChatTest, WhatChoosesElsewhereIsNeverSent) {
+  const char* const values[] = {R"(["a","b"])", R"({"order":["x"],"a":[{"b":","}]})", "\"x,y\"",
+                                "null", "1"};
+  for (const char* name :
+       {"models", "route", "provider", "plugins", "preset", "fallbacks", "fallback_models",
+        "context_window_fallbacks", "content_policy_fallbacks", "model_list", "routing",
+        "provider_options", "providerOptions", "user_config", "extra_body", "extra_query",
+        "extra_headers"}) {
+    for (const char* value : values) {
+      const std::string member = "\"" + std::string(name) + "\" : " + value;
+      EXPECT_EQ(Sent("," + member), R"(,"model":"up"})") << member;
+      EXPECT_EQ(Sent(R"(,"x":1 , )" + member + R"( ,"y":2)"), R"(,"x":1 , "y":2,"model":"up"})")
+          << member;
+    }
+  }
+  // What only looks like one stays.
+  EXPECT_EQ(Sent(R"(,"Models":[],"metadata":{"models":1},"transforms":["middle-out"])"),
+            R"(,"Models":[],"metadata":{"models":1},"transforms":["middle-out"],"model":"up"})");
+}
+
+// Wherever they stand, alone and in runs: what is left is the rest, whole.
+TEST(UpstreamChatTest, AnyRunOfMembersIsLeftOut) {
+  const std::string kept[] = {R"("model":"m")", R"("messages":[{"role":"user","content":"a"}])",
+                              R"("stream":false)"};
+  const std::string dropped[] = {R"("models":["b"])", R"("max_cost":1)", R"("provider":{"a":1})",
+                                 R"("route":"fallback")"};
+  // Every placing of the four among the five places around the three.
+  for (int code = 0; code < 4 * 4 * 4 * 4; ++code) {
+    std::string places[4];
+    for (int i = 0, rest = code; i < 4; ++i, rest /= 4) {
+      std::string& place = places[rest % 4];
+      place += (place.empty() ? "" : " , ") + dropped[i];
+    }
+    std::string body = "{";
+    std::string left = "{";
+    for (int i = 0; i < 4; ++i) {
+      if (i > 0) {
+        body += (body.size() > 1 ? "," : "") + kept[i - 1];
+        left += (left.size() > 1 ? "," : "") + kept[i - 1];
+      }
+      if (!places[i].empty()) body += (body.size() > 1 ? "," : "") + places[i];
+    }
+    body += "}";
+    left += "}";
+    left.replace(left.find("\"m\""), 3, "\"up\"");
+    const Result<ChatRequest> parsed = ParseChatRequest(body, Profile());
+    ASSERT_TRUE(parsed.has_value()) << body;
+    EXPECT_EQ(BuildUpstreamChat(body, *parsed, "up"), left) << body;
+  }
+}
+
+// More edits than any request has in practice, all of them made.
+TEST(UpstreamChatTest, EveryEditIsMadeAtOnce) {
+  std::string members;
+  for (const char* name :
+       {"models", "route", "provider", "plugins", "preset", "fallbacks", "fallback_models",
+        "context_window_fallbacks", "content_policy_fallbacks", "model_list", "routing",
+        "provider_options", "providerOptions", "user_config", "extra_body", "extra_query",
+        "extra_headers", "max_cost"}) {
+    members += ",\"x" + std::string(name) + "\":0,\"" + name + "\":1";
+  }
+  members += R"(,"stream":true,"max_tokens":70,"max_completion_tokens":90)";
+  const std::string sent = SentCapped(members, kMaxTokensField);
+  EXPECT_EQ(sent.find(":1"), std::string::npos) << sent;
+  EXPECT_NE(sent.find(R"(,"stream":true,"max_tokens":50,"max_completion_tokens":50,"model":"up",)"
+                      R"("stream_options":{"include_usage":true}})"),
+            std::string::npos)
+      << sent;
+}
+
+}  // namespace
+}  // namespace seekroute
