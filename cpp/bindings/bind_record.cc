@@ -37,6 +37,7 @@ void BindRecord(py::module_& m) {
       .def_readonly("reasoning_tokens", &Row::reasoning_tokens)
       .def_readonly("cache_write_tokens", &Row::cache_write_tokens)
       .def_readonly("usage_odd", &Row::usage_odd)
+      .def_readonly("cap_ignored", &Row::cap_ignored)
       .def_readonly("service_tier", &Row::service_tier)
       .def_readonly("price_revision", &Row::price_revision)
       .def_property_readonly("settlement",

@@ -1,5 +1,6 @@
 // A request that is accepted is valid JSON, and what is built for the upstream parses again: with
 // the new model, and with everything else as it was.
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -17,6 +18,7 @@ using seekroute::ByteRange;
 using seekroute::ChatRequest;
 
 constexpr std::string_view kModel = "up/\"model\"\n";
+constexpr int64_t kCap = 50;
 
 void Check(bool holds) {
   if (!holds) std::abort();
@@ -53,11 +55,23 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (request->last_user_content) {
     Check(again->last_user_content->In(upstream) == request->last_user_content->In(body));
   }
+  Check(again->unsent.empty());
   if (request->stream) {
     Check(again->include_usage);
-  } else {
+  } else if (request->unsent.empty()) {
     const ByteRange model = request->model_value;
     Check(Contains(upstream, body.substr(0, model.begin), body.substr(model.end)));
+  }
+  for (const std::string_view field :
+       {seekroute::kMaxTokensField, seekroute::kMaxCompletionTokensField}) {
+    const std::string capped =
+        seekroute::BuildUpstreamChat(body, *request, kModel, seekroute::AnswerCap{kCap, field});
+    const auto told = seekroute::ParseChatRequest(capped, seekroute::Profile());
+    Check(told.has_value());
+    const auto& own = field == seekroute::kMaxTokensField ? told->max_tokens_field
+                                                          : told->max_completion_tokens_field;
+    const int64_t most = std::min(kCap, request->max_tokens.value_or(kCap));
+    Check(own && own->tokens && *own->tokens <= most && *told->max_tokens <= most);
   }
   const auto image = seekroute::BuildImageCall(body, *request, kModel);
   if (image) Check(seekroute::CheckJson(*image).ok());

@@ -123,7 +123,7 @@ void Exchange::SendNext() {
   } else {
     plan.kind = request_.stream ? Attempt::Kind::kChatStream : Attempt::Kind::kChat;
     std::optional<AnswerCap> cap;
-    if (cap_) cap = AnswerCap{*cap_, endpoint.cap_field};
+    if (const auto told = ToldLength()) cap = AnswerCap{*told, endpoint.cap_field};
     plan.body = BuildUpstreamChat(in_.body, request_, endpoint.upstream_model, cap);
     plan.stream = {
         .names = Names(), .include_usage = request_.include_usage, .limits = world_.options->sse};

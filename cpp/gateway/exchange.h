@@ -122,6 +122,8 @@ class Exchange : private AttemptOwner, private StoreObserver {
   void Hold();
   void OnHoldTimer(TimePoint now);
   HoldRequest WorstCase() const;
+  std::optional<int64_t> ToldLength() const;
+  bool IgnoredCap() const;
   Error Unaffordable(const HoldAnswer& answer) const;
   void SendNext();
   void CountAttempt(std::string_view error, bool dispatched);
@@ -176,7 +178,7 @@ class Exchange : private AttemptOwner, private StoreObserver {
   std::optional<IdempotencyClaim> claimed_;
   std::unique_ptr<AnswerRecorder> recorder_;  // where the answer may be asked for again
   std::optional<SpendBound> bound_;           // where money is held or the client set a limit
-  std::optional<int64_t> cap_;                // tokens a choice that the upstream is told
+  std::optional<int64_t> cap_;                // tokens a choice that the hold or max_cost pays for
   size_t next_candidate_ = 0;
   std::unique_ptr<Attempt> attempt_;
   std::vector<std::unique_ptr<Attempt>> retired_;  // failed ones: their callbacks may be running

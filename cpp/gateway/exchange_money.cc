@@ -10,6 +10,11 @@ namespace {
 
 constexpr int64_t kRetryAfterMs = 1000;  // of refusals that pass by themselves
 
+// Providers count a little more than they were told: what ends an answer, or the rest of a step
+// that writes several tokens. So much is no fault: of each choice, and of the whole.
+constexpr int64_t kCapSlackTokens = 16;
+constexpr int64_t kCapSlackPart = 8;
+
 }  // namespace
 
 // Finds how much the answer can cost, and how long it may get.
@@ -24,11 +29,32 @@ Status Exchange::BoundSpending() {
     }
     longest = *within;
   }
-  // Without a cap the upstream knows of no bound. The client's bytes are left alone where there is
-  // nothing to pay, or nobody who could not.
-  const bool matters = world_.options->max_output_tokens > 0 || (IsLimited() && !bound_->free());
+  // Without a cap the upstream knows of no bound. Nobody needs one where there is nothing to pay, or
+  // where nobody has named a length and nobody's money ends.
+  const bool named = request_.max_tokens || world_.options->max_output_tokens > 0;
+  const bool matters = !bound_->free() && (named || IsLimited());
   if (model_->output == Output::kText && matters) cap_ = longest;
   return {};
+}
+
+// Tokens a choice that the upstream is told: what is paid for, else what the client or the operator
+// has named. Nothing: nobody has.
+std::optional<int64_t> Exchange::ToldLength() const {
+  if (cap_ || model_->output != Output::kText) return cap_;
+  std::optional<int64_t> named = request_.max_tokens;
+  const int64_t most = world_.options->max_output_tokens;
+  if (most > 0) named = std::min(named.value_or(most), most);
+  return named;
+}
+
+// The provider went on far beyond what it was told.
+bool Exchange::IgnoredCap() const {
+  const std::optional<int64_t> told = ToldLength();
+  if (!told || !usage_.completion) return false;
+  const int64_t most = *told * request_.choices;
+  int64_t slack = std::max(kCapSlackTokens * request_.choices, most / kCapSlackPart);
+  if (row_.estimated) slack = std::max(slack, most);  // our own count may be far off
+  return *usage_.completion > most + slack;
 }
 
 Money Exchange::CreditLine() const { return key_ ? key_->credit_line : kUnlimitedLine; }
@@ -276,6 +302,12 @@ void Exchange::DecideCharge() {
     row_.settlement = row_.estimated ? Settlement::kEstimated : Settlement::kExact;
   }
   if (!error_ || usage_.complete()) TellUsage();
+  row_.cap_ignored = IgnoredCap();
+  if (row_.cap_ignored) {
+    world_.stats->CountCapIgnored(row_.provider, row_.model);
+  } else if (row_.finish_reason == "length" && ToldLength()) {
+    world_.stats->NoteCapKept(row_.provider, row_.model);
+  }
   const bool charged = row_.settlement != Settlement::kFree && usage_.complete();
   if (!charged) return;
   // The prices of the moment of admission: a change, or an hour that ends, is for later requests.

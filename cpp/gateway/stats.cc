@@ -9,6 +9,8 @@ namespace {
 // Money is counted in nano-USD and shown in USD: the one series that is scaled on the way out.
 constexpr std::string_view kCost = "seekroute_cost_usd_total";
 
+constexpr std::string_view kIgnoresCap = "seekroute_endpoint_ignores_cap";  // 0 or 1
+
 std::string Bound(double value) {
   std::array<char, 32> text{};
   const int size = std::snprintf(text.data(), text.size(), "%g", value);
@@ -90,6 +92,18 @@ void Stats::CountError(std::string_view error_type) {
 void Stats::CountLateSettle() {
   MutexLock lock(&mu_);
   Add("seekroute_settle_late_total", {}, 1);
+}
+
+void Stats::CountCapIgnored(std::string_view provider, std::string_view model) {
+  const LabelViews endpoint = {{"provider", provider}, {"model", model}};
+  MutexLock lock(&mu_);
+  Add("seekroute_cap_ignored_total", endpoint, 1);
+  Find(counters_, kIgnoresCap, endpoint).value = 1;
+}
+
+void Stats::NoteCapKept(std::string_view provider, std::string_view model) {
+  MutexLock lock(&mu_);
+  Find(counters_, kIgnoresCap, {{"provider", provider}, {"model", model}}).value = 0;
 }
 
 void Stats::CountFallback(std::string_view from, std::string_view to, std::string_view reason) {

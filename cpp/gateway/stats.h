@@ -41,6 +41,11 @@ class Stats {
   // A finished answer that did not wait for its settlement any longer.
   void CountLateSettle();
 
+  // An answer that went on far beyond the length that its provider was told. It marks the endpoint
+  // (seekroute_endpoint_ignores_cap) until one of its answers ends at its cap.
+  void CountCapIgnored(std::string_view provider, std::string_view model);
+  void NoteCapKept(std::string_view provider, std::string_view model);
+
   void CountFallback(std::string_view from, std::string_view to, std::string_view reason);
 
   std::vector<Sample> Samples() const;

@@ -62,6 +62,7 @@ struct ExchangeRow {
   int64_t reasoning_tokens = 0;
   int64_t cache_write_tokens = 0;
   bool usage_odd = false;      // the provider's counts contradict one another
+  bool cap_ignored = false;    // the provider went on far beyond the length that it was told
   std::string service_tier;    // as the answer names it
   std::string price_revision;  // of the price table in force when the exchange began
   Settlement settlement = Settlement::kFailed;

@@ -79,7 +79,12 @@ void Simulation::DrawPolicies() {
   }
 }
 
+std::string Simulation::CapFieldOf(uint32_t provider) const {
+  return (cap_fields_ >> provider & 1) != 0 ? "max_completion_tokens" : "max_tokens";
+}
+
 std::shared_ptr<const Snapshot> Simulation::MakeSnapshot() {
+  cap_fields_ = rng_.Next();
   auto snapshot = std::make_shared<Snapshot>();
   Profile profile;
   profile.usage_cost = rng_.OneIn(2);
@@ -104,7 +109,7 @@ std::shared_ptr<const Snapshot> Simulation::MakeSnapshot() {
     snapshot->providers.push_back(std::move(provider));
     Model model{.id = "a/m" + std::to_string(i), .output = Output::kText, .endpoints = {}};
     for (uint32_t k = 0; k < i; ++k) {
-      model.endpoints.push_back({k, "up" + std::to_string(k), price});
+      model.endpoints.push_back({k, "up" + std::to_string(k), price, CapFieldOf(k)});
     }
     parts.names.emplace(model.id, model.id);
     parts.models.push_back(std::move(model));
@@ -126,7 +131,16 @@ void Simulation::AddClients() {
     if (client.stream) client.body += R"(,"stream":true)";
     if (rng_.OneIn(3)) {
       client.max_tokens = static_cast<int64_t>(1 + rng_.Below(rng_.OneIn(2) ? 40 : 20'000));
-      client.body += R"(,"max_tokens":)" + std::to_string(client.max_tokens);
+      const auto say = [&client](const std::string& field, int64_t tokens) {
+        client.body += ",\"" + field + "\":" + std::to_string(tokens);
+      };
+      const bool both = rng_.OneIn(3);
+      const std::string own = rng_.OneIn(2) ? "max_tokens" : "max_completion_tokens";
+      say(own, client.max_tokens);
+      if (both) {
+        say(own == "max_tokens" ? "max_completion_tokens" : "max_tokens",
+            client.max_tokens + static_cast<int64_t>(rng_.Below(1000)));
+      }
     }
     if (client.include_usage) client.body += R"(,"stream_options":{"include_usage":true})";
     client.body += "}";
@@ -246,6 +260,18 @@ UpstreamScript Simulation::Direct(const TransportRequest& request) {
     if (!holds) early_.push_back("exchange " + tag + ": " + promise);
   };
   const Client& client = clients_[id];
+  // The provider reads its own field, and gives all that it allows.
+  const uint32_t provider = static_cast<uint32_t>(std::strtoul(
+      request.body.c_str() + request.body.find("\"model\":\"up") + 11, nullptr, 10));
+  const std::string own = "\"" + CapFieldOf(provider) + "\":";
+  const size_t told = request.body.find(own);
+  const int64_t cap = told == std::string::npos
+                          ? 0
+                          : std::strtoll(request.body.c_str() + told + own.size(), nullptr, 10);
+  const bool named = client.max_tokens > 0 || options_.max_output_tokens > 0;
+  expect(client.max_tokens == 0 || cap <= client.max_tokens, "no more than the client asked for");
+  expect(options_.max_output_tokens == 0 || cap <= options_.max_output_tokens,
+         "no more than the operator allows");
   if (IsBooked(client)) {
     const Money line = client.local ? kUnlimitedLine : credit_line_;
     expect(booking != nullptr && booking->asked.line == line,
@@ -253,25 +279,13 @@ UpstreamScript Simulation::Direct(const TransportRequest& request) {
     if (booking != nullptr && store_.balance() < Money{}) ++owed_;
     expect(booking != nullptr && booking->state == CreditStore::State::kHeld,
            "nothing is sent before its hold is durable");
-    const size_t cap = request.body.find("\"max_tokens\":");
-    const bool limited =
-        line != kUnlimitedLine || (!client.local && key_limited_) || options_.max_output_tokens > 0;
-    expect(cap != std::string::npos || !limited,
-           "the upstream is told how long the answer may get");
-    expect(limited || (cap != std::string::npos) == (client.max_tokens > 0),
-           "the body is the client's where nothing limits it");
-    if (cap != std::string::npos && limited && booking != nullptr) {
-      const int64_t tokens = std::strtoll(request.body.c_str() + cap + 13, nullptr, 10);
-      expect(tokens > 0 && tokens * kOutputNano <= booking->held.nano,
-             "the hold pays for the longest answer");
-    }
+    const bool limited = line != kUnlimitedLine || (!client.local && key_limited_) || named;
+    expect((cap > 0) == limited, "the upstream is told how long the answer may get");
+    expect(booking == nullptr || cap * kOutputNano <= booking->held.nano,
+           "the hold pays for the longest answer");
   } else {
     expect(booking == nullptr, "nothing is held with credits off");
-    const int64_t asked = client.max_tokens;
-    const std::string said = "\"max_tokens\":" + std::to_string(asked);
-    expect((request.body.find("max_tokens") != std::string::npos) == (asked > 0) &&
-               (asked == 0 || request.body.find(said) != std::string::npos),
-           "the body is the client's with credits off");
+    expect((cap > 0) == named, "with credits off only a length that was named is told");
   }
   UpstreamScript script = request.body.find("\"stream\":true") != std::string::npos
                               ? StreamScript(tag)

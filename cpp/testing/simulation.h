@@ -51,7 +51,7 @@ class Simulation {
     bool cancelled = false;
     bool dawdles = false;
     bool local = false;      // comes without a key
-    int64_t max_tokens = 0;  // 0: not said
+    int64_t max_tokens = 0;  // the smaller of what it said; 0: nothing
     TimePoint submitted;
     TimePoint ended = TimePoint::Never();
     TimePoint cancelled_at = TimePoint::Never();
@@ -67,6 +67,7 @@ class Simulation {
   };
 
   void DrawPolicies();
+  std::string CapFieldOf(uint32_t provider) const;
   std::shared_ptr<const Snapshot> MakeSnapshot();
   UpstreamScript Direct(const TransportRequest& request);
   UpstreamScript StreamScript(const std::string& tag);
@@ -99,6 +100,7 @@ class Simulation {
   DrainSlots drains_;
   Money credit_line_;  // of the key
   bool key_limited_ = false;
+  uint64_t cap_fields_ = 0;  // a bit a provider
   Mailbox mailbox_;
   Stats stats_;
   CreditStore store_;

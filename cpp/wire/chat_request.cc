@@ -203,15 +203,19 @@ bool RequestSink::SetField(const JsonPlace& place, const JsonValue& value) {
       request_.stream_options = value.range;
       return true;
     case FieldKind::kInteger:
-      if (field_.use == FieldUse::kMaxTokens) request_.max_tokens_value = value.range;
-      if (field_.use == FieldUse::kMaxCompletionTokens) {
-        request_.max_completion_tokens_value = value.range;
+      if (field_.use == FieldUse::kMaxTokens) {
+        request_.max_tokens_field = {place.key_range(), value.range, std::nullopt};
+      } else if (field_.use == FieldUse::kMaxCompletionTokens) {
+        request_.max_completion_tokens_field = {place.key_range(), value.range, std::nullopt};
       }
       return value.type == JsonType::kNull || SetInteger(place, value);
     case FieldKind::kNumber:
       return value.type == JsonType::kNull || SetNumber(place, value);
     case FieldKind::kMaxCost:
       return SetMaxCost(place, value);
+    case FieldKind::kElsewhere:
+      request_.unsent.push_back({place.key_range().begin, value.range.end});
+      return true;
     default:
       if (field_.use == FieldUse::kServiceTier) {
         request_.service_tier = value.type == JsonType::kString && value.text != "default";
@@ -255,13 +259,16 @@ bool RequestSink::SetInteger(const JsonPlace& place, const JsonValue& value) {
   }
   if (field_.use == FieldUse::kChoices) request_.choices = number;
   if (limits_answer) {
+    auto& field = field_.use == FieldUse::kMaxTokens ? request_.max_tokens_field
+                                                     : request_.max_completion_tokens_field;
+    field->tokens = number;
     request_.max_tokens = std::min(request_.max_tokens.value_or(number), number);
   }
   return true;
 }
 
 bool RequestSink::SetMaxCost(const JsonPlace& place, const JsonValue& value) {
-  request_.max_cost_member = {place.key_range().begin, value.range.end};
+  request_.unsent.push_back({place.key_range().begin, value.range.end});
   if (value.type == JsonType::kNull) return true;
   Result<Money> amount = ParseUsdLimit(value.text);
   if (!amount) return Fail(kInvalidValue, std::move(amount.error().message), place.Path());
@@ -333,6 +340,9 @@ bool RequestSink::OnClose(const JsonPlace& place, const JsonValue& value) {
     if (field_.kind == FieldKind::kStreamOptions) {
       request_.stream_options = value.range;
       has_options_ = true;  // null is as good as none
+    }
+    if (field_.kind == FieldKind::kElsewhere) {
+      request_.unsent.push_back({place.key_range().begin, value.range.end});
     }
     if (field_.use == FieldUse::kMedia) request_.other_kinds = true;
     if (field_.kind == FieldKind::kTools || field_.use == FieldUse::kSchema) {

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/money.h"
 #include "base/result.h"
@@ -17,6 +18,13 @@ namespace seekroute {
 inline constexpr int64_t kMaxMessages = 4096;
 inline constexpr int64_t kMaxTools = 512;
 inline constexpr int64_t kMaxChoices = 8;  // `n`: each is a whole answer to pay for
+
+// A field that says how long an answer may get.
+struct LengthField {
+  ByteRange name;  // quotes included
+  ByteRange value;
+  std::optional<int64_t> tokens;  // nothing: null
+};
 
 // What the gateway reads of a request. The ranges point into the body it was parsed from.
 struct ChatRequest {
@@ -37,16 +45,19 @@ struct ChatRequest {
   std::optional<ByteRange> stream_options;       // its value: an object, or null
   std::optional<ByteRange> include_usage_value;  // the literal inside it
   std::optional<ByteRange> last_user_content;    // value of the last user message's "content"
-  std::optional<ByteRange> max_cost_member;      // its name and its value
-  // Values of the two fields that limit the answer, also where they are null.
-  std::optional<ByteRange> max_tokens_value, max_completion_tokens_value;
+  // The two fields that limit the answer, also where they are null.
+  std::optional<LengthField> max_tokens_field, max_completion_tokens_field;
+  // Members that are not for an upstream, in order: max_cost, and what would choose elsewhere.
+  std::vector<ByteRange> unsent;
 };
 
 // Parses and checks `body` under the rules of reliability rows B1-B14: valid UTF-8 JSON, an object,
 // depth at most 128, no duplicate key in any object (param = its path), `model` a string,
 // `messages` a non-empty array of objects with known roles and content of a known type, known
 // fields of the right type and range (`profile` adds its own ranges), no routing-relevant foreign
-// names (api_base, base_url, api_key, custom_llm_provider, headers at top level).
+// names (api_base, base_url, api_key, custom_llm_provider, headers at top level). Names that would
+// choose another model or provider behind the upstream (models, provider, plugins, ...) may hold
+// anything, and are never sent.
 // Lone surrogates in content pass (they are forwarded as the escape they came as); in `model`,
 // `user` and key names they are refused. Error messages never quote more than 64 bytes of input.
 // Linear in the body; no recursion deeper than kMaxJsonDepth. Thread-safe.

@@ -33,37 +33,54 @@ constexpr auto kFields = std::to_array<FieldRule>({
     {"audio", kObject, FieldUse::kMedia},
     Plain("min_p", kNumber),
     Plain("model", kModel),
+    Plain("route", kElsewhere),
     Plain("store", kBoolean),
     Plain("tools", kTools),
     Integer("top_k", -1),
     {"top_p", kNumber, FieldUse::kTopP},
+    Plain("models", kElsewhere),
+    Plain("preset", kElsewhere),
     Plain("stream", kStream),
     Plain("api_key", kForeign),
     Plain("headers", kForeign),
+    Plain("plugins", kElsewhere),
+    Plain("routing", kElsewhere),
     Plain("api_base", kForeign),
     Plain("base_url", kForeign),
     Plain("logprobs", kBoolean),
     Plain("max_cost", kMaxCost),
     Plain("messages", kMessages),
+    Plain("provider", kElsewhere),
+    Plain("fallbacks", kElsewhere),
     Plain("functions", kTools),
+    Plain("extra_body", kElsewhere),
     Plain("logit_bias", kObject),
     Integer("max_tokens", 1, kExact, FieldUse::kMaxTokens),
     {"modalities", kArray, FieldUse::kMedia},
+    Plain("model_list", kElsewhere),
     Plain("prediction", kObject),
+    Plain("extra_query", kElsewhere),
     {"temperature", kNumber, FieldUse::kTemperature},
     Plain("tool_choice", kStringOrObject),
+    Plain("user_config", kElsewhere),
     {"service_tier", kString, FieldUse::kServiceTier},
     Integer("top_logprobs", 0),
+    Plain("extra_headers", kElsewhere),
     Plain("function_call", kStringOrObject),
     Plain("stream_options", kStreamOptions),
+    Plain("fallback_models", kElsewhere),
+    Plain("providerOptions", kElsewhere),
     {"response_format", kObject, FieldUse::kSchema},
     Plain("presence_penalty", kNumber),
+    Plain("provider_options", kElsewhere),
     Plain("reasoning_effort", kString),
     Plain("frequency_penalty", kNumber),
     Plain("repetition_penalty", kNumber),
     Plain("custom_llm_provider", kForeign),
     Plain("parallel_tool_calls", kBoolean),
     Integer("max_completion_tokens", 1, kExact, FieldUse::kMaxCompletionTokens),
+    Plain("content_policy_fallbacks", kElsewhere),
+    Plain("context_window_fallbacks", kElsewhere),
 });
 
 constexpr bool IsSorted() {
@@ -73,6 +90,13 @@ constexpr bool IsSorted() {
   return true;
 }
 static_assert(IsSorted(), "FieldNamed() searches the table by length, then by name");
+
+constexpr size_t CountUnsent() {
+  return static_cast<size_t>(std::count_if(kFields.begin(), kFields.end(), [](const FieldRule& f) {
+    return f.kind == kElsewhere || f.kind == kMaxCost;
+  }));
+}
+static_assert(CountUnsent() <= kMostUnsent, "a body has edits for so many");
 
 void AppendNumber(double number, std::string* out) {
   std::array<char, 32> text;
@@ -91,7 +115,7 @@ FieldRule FieldNamed(std::string_view name) {
 }
 
 bool MayBe(FieldKind kind, JsonType type) {
-  if (kind == kAny) return true;
+  if (kind == kAny || kind == kElsewhere) return true;
   if (type == JsonType::kNull) return kind != kModel && kind != kMessages;
   switch (kind) {
     case kModel:

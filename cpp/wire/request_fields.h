@@ -2,6 +2,7 @@
 // passes as it is.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -31,8 +32,12 @@ enum class FieldKind : uint8_t {
   kArray,
   kStringOrArray,
   kStringOrObject,
-  kForeign,  // would change the route: refused
+  kForeign,    // would change where the request goes, or with whose key: refused
+  kElsewhere,  // would choose among models, providers or prices behind the upstream: never sent
 };
+
+// At most so many members of a request are never sent.
+inline constexpr size_t kMostUnsent = 20;
 
 // Fields that the gateway acts on or whose range the profile knows.
 enum class FieldUse : uint8_t {

@@ -14,6 +14,8 @@ namespace seekroute {
 // Collects edits that do not overlap, in any order. The views must outlive it. Not thread-safe.
 class Splice {
  public:
+  static constexpr size_t kMaxEdits = 32;
+
   explicit Splice(std::string_view text) : text_(text) {}
 
   // Puts `with` in the place of `range`; an empty range inserts. Edits beyond kMaxEdits would be
@@ -47,8 +49,6 @@ class Splice {
     ByteRange range;
     std::string_view with;
   };
-  static constexpr size_t kMaxEdits = 16;
-
   const std::string_view text_;
   std::array<Edit, kMaxEdits> edits_;
   size_t count_ = 0;

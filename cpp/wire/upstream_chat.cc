@@ -1,13 +1,20 @@
 #include "wire/upstream_chat.h"
 
-#include <charconv>
+#include <algorithm>
+#include <vector>
 
+#include "wire/request_fields.h"
 #include "wire/splice.h"
 
 namespace seekroute {
 namespace {
 
-// A member with the comma that it leaves behind. It is never alone in its object.
+// The members that are cut, a length field among them, and five edits of what stays.
+static_assert(kMostUnsent + 1 + 5 <= Splice::kMaxEdits);
+
+bool IsBefore(const ByteRange& a, const ByteRange& b) { return a.begin < b.begin; }
+
+// Members with the comma that they leave behind. They are never alone in their object.
 ByteRange WithComma(std::string_view body, ByteRange member) {
   constexpr std::string_view kSpace = " \t\r\n";
   const size_t next = body.find_first_not_of(kSpace, member.end);
@@ -15,27 +22,50 @@ ByteRange WithComma(std::string_view body, ByteRange member) {
   return {body.find_last_not_of(kSpace, member.begin - 1), member.end};
 }
 
-// Tells the upstream `cap`. `number` and `member` keep what the splice points to.
-void SpliceCap(std::string_view body, const ChatRequest& request, const AnswerCap& cap,
-               std::string* number, std::string* member, Splice* splice) {
-  *number = std::to_string(cap.tokens);
-  const auto is_null = [body](const ByteRange& value) { return body[value.begin] == 'n'; };
-  bool said = false;
-  for (const auto& value : {request.max_tokens_value, request.max_completion_tokens_value}) {
-    if (!value || is_null(*value)) continue;
-    said = true;
-    int64_t asked = 0;  // an integer in range: it was parsed
-    std::from_chars(body.data() + value->begin, body.data() + value->end, asked);
-    if (asked > cap.tokens) splice->Replace(*value, *number);
+// Members between which nothing stands but a comma go together.
+void CutMembers(std::string_view body, const std::vector<ByteRange>& members, Splice* splice) {
+  for (size_t i = 0; i < members.size();) {
+    ByteRange run = members[i++];
+    while (i < members.size() &&
+           body.find_first_not_of(" \t\r\n,", run.end) == members[i].begin) {
+      run.end = members[i++].end;
+    }
+    splice->Replace(WithComma(body, run), {});
   }
-  if (said) return;
-  const bool completion = request.max_completion_tokens_value ||
-                          (!request.max_tokens_value && cap.field == kMaxCompletionTokensField);
-  const auto& place = completion ? request.max_completion_tokens_value : request.max_tokens_value;
-  if (place) return splice->Replace(*place, *number);
-  *member = ",\"" + std::string(completion ? kMaxCompletionTokensField : kMaxTokensField) +
-            "\":" + *number;
-  splice->Replace({request.model_value.end, request.model_value.end}, *member);
+}
+
+// What a splice points to, and what is not sent at all.
+struct CapEdits {
+  std::string number;
+  std::string name;  // of the provider's own field, in quotes
+  std::string member;
+  std::optional<ByteRange> cut;
+};
+
+// Tells the upstream `cap` in its own field. What is short enough keeps its bytes.
+void SpliceCap(const ChatRequest& request, const AnswerCap& cap, CapEdits* edits, Splice* splice) {
+  const int64_t tokens = std::min(cap.tokens, request.max_tokens.value_or(cap.tokens));
+  edits->number = std::to_string(tokens);
+  edits->name = "\"" + std::string(cap.field) + "\"";
+  const bool completion = cap.field == kMaxCompletionTokensField;
+  const auto& own = completion ? request.max_completion_tokens_field : request.max_tokens_field;
+  const auto& other = completion ? request.max_tokens_field : request.max_completion_tokens_field;
+  const auto shorten = [&](const LengthField& field) {
+    if (!field.tokens || *field.tokens > tokens) splice->Replace(field.value, edits->number);
+  };
+  if (own) {
+    shorten(*own);
+    if (!other || !other->tokens) return;
+    // Who sent one in earnest has sent one: providers refuse two.
+    if (own->tokens) return shorten(*other);
+    edits->cut = ByteRange{other->name.begin, other->value.end};
+  } else if (other) {
+    splice->Replace(other->name, edits->name);
+    shorten(*other);
+  } else {
+    edits->member = "," + edits->name + ":" + edits->number;
+    splice->Replace({request.model_value.end, request.model_value.end}, edits->member);
+  }
 }
 
 }  // namespace
@@ -62,9 +92,15 @@ std::string BuildUpstreamChat(std::string_view body, const ChatRequest& request,
                      body[first] == '}' ? R"("include_usage":true)" : R"("include_usage":true,)");
     }
   }
-  std::string number, member;
-  if (cap) SpliceCap(body, request, *cap, &number, &member, &splice);
-  if (request.max_cost_member) splice.Replace(WithComma(body, *request.max_cost_member), {});
+  CapEdits edits;
+  if (cap) SpliceCap(request, *cap, &edits, &splice);
+  if (edits.cut) {
+    std::vector<ByteRange> cut = request.unsent;
+    cut.insert(std::upper_bound(cut.begin(), cut.end(), *edits.cut, IsBefore), *edits.cut);
+    CutMembers(body, cut, &splice);
+  } else {
+    CutMembers(body, request.unsent, &splice);
+  }
   std::string out;
   out.reserve(body.size() + model.size() + 64);
   splice.AppendTo(&out);

@@ -16,14 +16,14 @@ inline constexpr std::string_view kMaxCompletionTokensField = "max_completion_to
 // How long an upstream is told that an answer may get.
 struct AnswerCap {
   int64_t tokens = 0;                        // of one choice, > 0
-  std::string_view field = kMaxTokensField;  // the provider's name for it, unless the client used
-                                             // one: then that
+  std::string_view field = kMaxTokensField;  // the provider's name for it: one of the two
 };
 
 // Returns `body` with "model" set to `upstream_model` and, for a stream, with
-// stream_options.include_usage set to true; without "max_cost"; with `cap`, where given, in the
-// place of every longer one, or added; not another byte differs. `request` must come from
-// ParseChatRequest(body).
+// stream_options.include_usage set to true; without request.unsent; with `cap`, where given, in
+// cap.field. A client that used the other field only finds its own renamed; where it used both, both
+// stay, neither longer than the cap or than the client's smaller one. Not another byte differs.
+// `request` must come from ParseChatRequest(body).
 std::string BuildUpstreamChat(std::string_view body, const ChatRequest& request,
                               std::string_view upstream_model,
                               const std::optional<AnswerCap>& cap = std::nullopt);

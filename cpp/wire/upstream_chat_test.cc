@@ -39,7 +39,7 @@ TEST(UpstreamChatTest, TheCapStandsInTheFieldThatTheProviderTakes) {
       // The other one only: it gets the provider's name.
       {R"(,"OTHER":70)", R"(,"OWN":50)", ""},
       {R"(, "OTHER" : 20)", R"(, "OWN" : 20)", ""},
-      {R"(,"\u006dax_OTHER":20)", R"(,"OWN":20)", ""},
+      {R"(,"\u006dREST":20)", R"(,"OWN":20)", ""},  // spelled with an escape
       {R"(,"OTHER":null)", R"(,"OWN":50)", ""},
       // Both: both stay, and the smaller counts, whoever reads which.
       {R"(,"OWN":60,"OTHER":70)", R"(,"OWN":50,"OTHER":50)", ""},
@@ -59,7 +59,7 @@ TEST(UpstreamChatTest, TheCapStandsInTheFieldThatTheProviderTakes) {
         text.replace(at, what.size(), name);
       }
     };
-    put("max_OTHER", other.substr(1));  // the escape stands for the m
+    put("REST", other.substr(1));
     put("OTHER", other);
     put("OWN", own);
     return text;

@@ -54,6 +54,10 @@ class Record:
         """The provider's counts contradict one another; what did not fit was not charged."""
 
     @property
+    def cap_ignored(self) -> bool:
+        """The provider went on far beyond the length that it was told."""
+
+    @property
     def service_tier(self) -> str:
         """As the answer names it; empty when it does not."""
 

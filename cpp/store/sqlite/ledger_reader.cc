@@ -29,6 +29,7 @@ constexpr int64_t kAny = std::numeric_limits<int64_t>::max();
   "r.prompt_tokens, r.completion_tokens, r.cached_tokens, r.reasoning_tokens, "                 \
   "r.cache_write_tokens, r.total_us, r.first_content_us, r.overhead_us, "                       \
   "r.flags & 1 AS streamed, (r.flags & 2) / 2 AS estimated, (r.flags & 4) / 4 AS usage_odd, "   \
+  "(r.flags & 16) / 16 AS cap_ignored, "                                                        \
   "r.hold_seq, r.end_seq FROM request r JOIN name o ON o.n = r.org JOIN name k ON k.n = r.key " \
   "JOIN name rm ON rm.n = r.requested_model JOIN name m ON m.n = r.model "                      \
   "JOIN name pr ON pr.n = r.price_revision LEFT JOIN name p ON p.n = r.provider "               \

@@ -8,7 +8,7 @@ namespace seekroute {
 namespace {
 
 constexpr size_t kMostNames = 1u << 16;
-constexpr int64_t kStreamed = 1, kEstimated = 2, kUsageOdd = 4, kOneAttempt = 8;
+constexpr int64_t kStreamed = 1, kEstimated = 2, kUsageOdd = 4, kOneAttempt = 8, kCapIgnored = 16;
 
 constexpr std::array<const char*, 17> kSql = {
     "SELECT n FROM name WHERE text = ?",
@@ -224,7 +224,8 @@ void SqliteJournal::CompleteRequest(const LedgerEntry& entry, const RequestKeys&
   const std::string_view error = row_ == nullptr ? std::string_view("unknown") : row.error;
   const bool told = IsToldByRow(row);
   const int64_t flags = (row.streamed ? kStreamed : 0) | (row.estimated ? kEstimated : 0) |
-                        (row.usage_odd ? kUsageOdd : 0) | (told ? kOneAttempt : 0);
+                        (row.usage_odd ? kUsageOdd : 0) | (told ? kOneAttempt : 0) |
+                        (row.cap_ignored ? kCapIgnored : 0);
   // The difference is what was waited, also in whole microseconds.
   const int64_t overhead = told ? Microseconds(row.total) - Microseconds(row.tried.front().waited)
                                 : Microseconds(row.overhead);

@@ -210,7 +210,7 @@ def _attempt_fields(attempt: Mapping[str, Any]) -> Fields:
 
 _RENAMED = ("created", "ended", "org", "key", "attempts", "hold_seq", "end_seq")
 _MONEY = ("held", "cost", "refunded", "upstream_cost", "suspected_cost", "lost_bound")
-_FLAGS = ("streamed", "estimated", "usage_odd")
+_FLAGS = ("streamed", "estimated", "usage_odd", "cap_ignored")
 _TIMES = ("total", "first_content", "overhead")
 
 

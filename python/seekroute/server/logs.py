@@ -61,6 +61,8 @@ class Record(Protocol):
     @property
     def usage_odd(self) -> bool: ...
     @property
+    def cap_ignored(self) -> bool: ...
+    @property
     def prompt_tokens(self) -> int: ...
     @property
     def completion_tokens(self) -> int: ...
@@ -202,7 +204,7 @@ def json_line(record: Record, now: str) -> str:
     """The JSON line of one request."""
     status = record.status
     error = record.error
-    level = "error" if status >= 500 else "warning" if error else "info"
+    level = "error" if status >= 500 else "warning" if error or record.cap_ignored else "info"
     optional = ""
     if record.first_content_ms > 0:
         optional = f',"ttft_ms":{record.first_content_ms:.3f}'
@@ -212,6 +214,8 @@ def json_line(record: Record, now: str) -> str:
         optional += f',"service_tier":{_quoted(record.service_tier)}'
     if record.usage_odd:
         optional += ',"usage_odd":true'
+    if record.cap_ignored:
+        optional += ',"cap_ignored":true'
     return (
         f'{{"ts":"{now}","level":"{level}","msg":"request"'
         f',"request_id":{_quoted(record.request_id)},"key_id":{_quoted(record.key_id)}'
