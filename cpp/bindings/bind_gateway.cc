@@ -143,6 +143,12 @@ void BindGateway(py::module_& m) {
            py::arg("api_v1"), py::arg("local"))
       .def("flush", &Gateway::Flush)
       .def("cancel", &Gateway::Cancel, py::arg("exchange"))
+      .def(
+          "stop",
+          [](Gateway& gateway, std::optional<ExchangeId> exchange) {
+            exchange ? gateway.Stop(*exchange) : gateway.Stop();
+          },
+          py::arg("exchange") = py::none())
       .def("ack", &Gateway::Taken, py::arg("exchange"), py::arg("size"))
       .def("fileno", [](Gateway& gateway) { return gateway.mailbox().fd(); })
       .def("drain", &Drain)

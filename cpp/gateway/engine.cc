@@ -15,10 +15,13 @@ Engine::Engine(ExchangeWorld world)
   world_.host = this;
 }
 
+Engine::~Engine() { Stop(); }
+
 void Engine::Submit(Submission submission) {
   const ExchangeId id = submission.id;
   auto exchange = std::make_unique<Exchange>(std::move(submission), world_);
   exchange->Start();
+  if (stopped_) exchange->Stop();
   if (exchange->finished()) return;  // refused: it never needs a timer
   Arm(*exchange, world_.clock->Now());
   exchanges_.emplace(id, std::move(exchange));
@@ -27,6 +30,16 @@ void Engine::Submit(Submission submission) {
 void Engine::Cancel(ExchangeId id) {
   const auto found = exchanges_.find(id);
   if (found != exchanges_.end()) found->second->Cancel();
+}
+
+void Engine::Stop(ExchangeId id) {
+  const auto found = exchanges_.find(id);
+  if (found != exchanges_.end()) found->second->Stop();
+}
+
+void Engine::Stop() {
+  stopped_ = true;
+  for (const auto& [id, exchange] : exchanges_) exchange->Stop();
 }
 
 void Engine::Resume(ExchangeId id) {

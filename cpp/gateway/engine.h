@@ -17,9 +17,13 @@ class Engine : private ExchangeHost {
  public:
   // `world.host` is the engine itself, whatever is passed.
   explicit Engine(ExchangeWorld world);
+  ~Engine() override;  // Stop(): what is held must not stay so until somebody starts it again
 
   void Submit(Submission submission);
   void Cancel(ExchangeId id);
+  void Stop(ExchangeId id);
+  // Every exchange, and each that is still submitted.
+  void Stop();
   void Resume(ExchangeId id);
 
   // Fires what is due and buries what is finished. To be called after every batch of commands and
@@ -51,6 +55,7 @@ class Engine : private ExchangeHost {
   std::unordered_map<ExchangeId, std::unique_ptr<Exchange>> exchanges_;
   std::priority_queue<Timer, std::vector<Timer>, std::greater<>> timers_;
   std::vector<ExchangeId> finished_;  // to be looked at by Bury()
+  bool stopped_ = false;
 };
 
 }  // namespace seekroute

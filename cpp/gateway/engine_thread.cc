@@ -84,6 +84,8 @@ void EngineThread::Execute(Command command) {
     engine_->Cancel(cancel->id);
   } else if (auto* resume = std::get_if<ResumeCommand>(&command)) {
     engine_->Resume(resume->id);
+  } else if (auto* stop = std::get_if<StopCommand>(&command)) {
+    stop->id ? engine_->Stop(*stop->id) : engine_->Stop();
   } else if (auto* task = std::get_if<Task>(&command)) {
     (*task)();
   }

@@ -35,8 +35,13 @@ class EngineThread : private EngineInbox {
   void Cancel(ExchangeId id) { Post(Command(CancelCommand{id})), Flush(); }
   void Resume(ExchangeId id) { Post(Command(ResumeCommand{id})), Flush(); }
 
-  // Ends the thread and drops the exchanges that still run: what they hold is settled. Nothing is
-  // done, or asked of the ledger, after it. Idempotent.
+  // Ends one exchange, or all and those still to come, with kShuttingDown. Their ends come by the
+  // mailbox.
+  void StopExchange(ExchangeId id) { Post(Command(StopCommand{id})), Flush(); }
+  void StopExchanges() { Post(Command(StopCommand{})), Flush(); }
+
+  // Ends the thread and stops the exchanges that still run: what they hold is settled, and their
+  // ends may be lost. Nothing is done, or asked of the ledger, after it. Idempotent.
   void Stop();
 
  private:
@@ -46,9 +51,12 @@ class EngineThread : private EngineInbox {
   struct ResumeCommand {
     ExchangeId id;
   };
+  struct StopCommand {
+    std::optional<ExchangeId> id;  // none: all
+  };
   // What the ledger has answered.
   using Task = std::function<void()>;
-  using Command = std::variant<Submission, CancelCommand, ResumeCommand, Task>;
+  using Command = std::variant<Submission, CancelCommand, ResumeCommand, StopCommand, Task>;
 
   void Post(Command command);
   void Post(Task task) override { Post(Command(std::move(task))), Flush(); }

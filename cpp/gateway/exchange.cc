@@ -44,14 +44,8 @@ Exchange::Exchange(Submission submission, const ExchangeWorld& world)
       profile_(&in_.snapshot->ProfileNamed(in_.snapshot->default_profile)) {}
 
 Exchange::~Exchange() {
-  if (claimed_) world_.idempotency->End(claimed_->name, row_.attempts > 0);
-  if (held_ && (state_ == State::kSending || state_ == State::kRelaying)) {
-    // The gateway is being closed: what is held must not stay so until somebody starts it again.
-    EndUnfinished();
-    world_.store->Settle(in_.id, row_, this);  // OnStored() finds that nobody waits
-    world_.store->Forget(in_.id);
-  }
-  if (storing_ || state_ == State::kHolding) world_.store->Forget(in_.id);
+  if (claimed_) world_.idempotency->End(claimed_->name, IsSpent());
+  if (storing_) world_.store->Forget(in_.id);
 }
 
 void Exchange::Start() {

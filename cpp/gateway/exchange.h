@@ -8,64 +8,16 @@
 #include <string_view>
 #include <vector>
 
-#include "base/rng.h"
 #include "billing/cost.h"
 #include "gateway/admission.h"
 #include "gateway/attempt.h"
-#include "gateway/drain_slots.h"
-#include "gateway/idempotency.h"
-#include "gateway/key_ring.h"
-#include "gateway/mailbox.h"
-#include "gateway/options.h"
-#include "gateway/routing_report.h"
-#include "gateway/snapshot.h"
+#include "gateway/exchange_world.h"
 #include "gateway/spend_bound.h"
-#include "gateway/stats.h"
 #include "store/store.h"
 #include "wire/chat_request.h"
 #include "wire/error_body.h"
 
 namespace seekroute {
-
-// A client's request as it was handed in.
-struct Submission {
-  ExchangeId id = 0;
-  std::string body;
-  std::optional<Secret> authorization;
-  std::string request_id;       // as offered by the client; may be empty or unacceptable
-  std::string idempotency_key;  // as sent; empty: none
-  bool api_v1 = false;          // came by /api/v1
-  bool local = false;           // in process: no key is asked for
-  Explain explain = Explain::kNo;
-  TimePoint submitted;
-  std::shared_ptr<const Snapshot> snapshot;
-  std::shared_ptr<FlowWindow> window;
-};
-
-// Who buries exchanges.
-class ExchangeHost {
- public:
-  virtual ~ExchangeHost() = default;
-  // finished() may have become true. Called from inside the exchange: destroy it later.
-  virtual void OnFinished(ExchangeId id) = 0;
-  // NextDeadline() has become `at`, which is nearer than the engine can know of.
-  virtual void OnDeadline(ExchangeId id, TimePoint at) = 0;
-};
-
-// The world an exchange lives in. Nothing is owned; everything outlives the exchange.
-struct ExchangeWorld {
-  const GatewayOptions* options;
-  const Clock* clock;
-  Rng* rng;
-  const KeyRing* keys;
-  IdempotencyTable* idempotency;
-  DrainSlots* drains;
-  Store* store;
-  Transport* transport;
-  Mailbox* mailbox;
-  Stats* stats;
-  ExchangeHost* host;
-};
 
 // The states, and what moves one to the next:
 //
@@ -76,7 +28,7 @@ struct ExchangeWorld {
 //   kSending ---next candidate---> kSending     only while no content has reached the client
 //       | first content            | failed, nothing left to ask; client gone
 //   kRelaying                      |
-//       | answered, or failed; client gone, unless the provider's answer is drained
+//       | answered, or failed; client gone, unless the provider's answer is drained; Stop()
 //   kSettling <--------------------+            the row is being stored
 //       | stored, or the client waited settle_patience for it
 //   kDone                                       the client has its last byte
@@ -97,6 +49,11 @@ class Exchange : private AttemptOwner, private StoreObserver {
   // The client went away: the upstream is cancelled, or drained, and the row still settled.
   void Cancel();
 
+  // The gateway stops. Whoever still waits for its answer is told so and pays nothing, and its
+  // Idempotency-Key may be used again; who had left before pays for what it had got. Ends at once,
+  // but for the store.
+  void Stop();
+
   // The client has taken what was waiting for it.
   void Resume();
 
@@ -115,6 +72,8 @@ class Exchange : private AttemptOwner, private StoreObserver {
   Status ClaimIdempotency(std::shared_ptr<const StoredAnswer>* stored);
   void Replay(const StoredAnswer& stored);
   void EndClaim();
+  // The request was sent and is not to be sent again: its Idempotency-Key stays taken.
+  bool IsSpent() const { return row_.attempts > 0 && !row_.stopped; }
   bool IsCharged() const { return world_.options->credits && !row_.org_id.empty(); }
   Status BoundSpending();
   Money CreditLine() const;
@@ -130,7 +89,6 @@ class Exchange : private AttemptOwner, private StoreObserver {
   void AbandonAttempt();
   bool StartDrain();
   void EndDrain(bool answered);
-  void EndUnfinished();
   Money SuspectedCost(bool dispatched);
   void Settle(std::optional<Error> error);
   void PutHead(ResponseHead head);

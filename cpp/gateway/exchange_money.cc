@@ -274,19 +274,17 @@ void Exchange::EndDrain(bool answered) {
   Settle(ClientLeft());
 }
 
-// The gateway closes. Whoever had left pays for what it had got; of the others nobody got all.
-void Exchange::EndUnfinished() {
-  ErrorCode why = ErrorCode::kShuttingDown;
+// Not the client's leaving: what it was sent is not charged, whatever the policies say.
+void Exchange::Stop() {
+  if (state_ == State::kSettling || state_ == State::kDone) return;  // its end is on its way
   AbandonAttempt();
-  if (draining_) {
-    world_.drains->Release();
-    error_ = ClientLeft();
-    why = error_->code;
-    DecideCharge();
-    row_.cost = std::min(row_.cost, row_.held);
-  }
-  row_.error = TraitsOf(why).name;
-  row_.status = TraitsOf(why).status;
+  if (draining_) return EndDrain(false);
+  row_.stopped = true;
+  Error error = MakeError(ErrorCode::kShuttingDown,
+                          "this gateway was stopped before the answer was complete: nothing is "
+                          "charged for it, send the request again in a moment");
+  error.retry_after_ms = kRetryAfterMs;
+  Settle(std::move(error));
 }
 
 // The customer pays when the answer is complete, or when it walked away itself.

@@ -53,7 +53,7 @@ void Exchange::EndClaim() {
   if (!claimed_) return;
   std::shared_ptr<const StoredAnswer> answer;
   if (recorder_ && !error_) answer = recorder_->Finish(row_.generation_id);
-  world_.idempotency->End(claimed_->name, row_.attempts > 0, std::move(answer));
+  world_.idempotency->End(claimed_->name, IsSpent(), std::move(answer));
   recorder_.reset();
   claimed_.reset();
 }

@@ -104,15 +104,24 @@ void Gateway::Refuse(ExchangeId id, const GatewayRequest& request, const Error& 
   mailbox_.Announce();
 }
 
+std::optional<size_t> Gateway::EngineOf(ExchangeId id) const {
+  MutexLock lock(&mu_);
+  const auto found = live_.find(id);
+  if (found == live_.end()) return std::nullopt;
+  return found->second.engine;
+}
+
 void Gateway::Cancel(ExchangeId id) {
-  size_t engine = 0;
-  {
-    MutexLock lock(&mu_);
-    const auto found = live_.find(id);
-    if (found == live_.end()) return;
-    engine = found->second.engine;
-  }
-  engines_[engine]->Cancel(id);
+  if (const auto engine = EngineOf(id)) engines_[*engine]->Cancel(id);
+}
+
+void Gateway::Stop(ExchangeId id) {
+  if (const auto engine = EngineOf(id)) engines_[*engine]->StopExchange(id);
+}
+
+void Gateway::Stop() {
+  BeginDrain();
+  for (const auto& engine : engines_) engine->StopExchanges();
 }
 
 void Gateway::Taken(ExchangeId id, size_t size) {

@@ -74,13 +74,23 @@ class Gateway {
   // To be called by whoever drained the end of `id` from the mailbox.
   void Forget(ExchangeId id);
 
+  // The client of `id` is there, but whoever serves it ends: it is told so and pays nothing.
+  // Unknown ids are ignored.
+  void Stop(ExchangeId id);
+
   // From now on new requests are refused with kShuttingDown; running ones go on.
   void BeginDrain() { draining_.store(true); }
+
+  // BeginDrain(), and running ones end with kShuttingDown: an error for who still waits, at no
+  // charge. The ends come by the mailbox, within the time that the ledger takes for them, and
+  // options.settle_patience at most.
+  void Stop();
 
   // Exchanges whose end has not been drained yet.
   size_t active() const;
 
-  // Ends the engine threads; running exchanges are dropped, and the ledger is let go of.
+  // Ends the engine threads; running exchanges are stopped, their ends may be lost, and the ledger
+  // is let go of.
   // Idempotent. After it Submit() answers nothing.
   void Close();
 
@@ -106,6 +116,7 @@ class Gateway {
     std::shared_ptr<FlowWindow> window;
   };
   std::shared_ptr<const Snapshot> CurrentSnapshot() const;
+  std::optional<size_t> EngineOf(ExchangeId id) const;  // none: unknown
   void Refuse(ExchangeId id, const GatewayRequest& request, const Error& error);
 
   const GatewayOptions options_;

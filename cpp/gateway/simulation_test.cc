@@ -59,6 +59,25 @@ TEST(SimulationTest, KeepsItsPromisesWhenEverybodyLeavesAtAnyEvent) {
   }
 }
 
+// A stop at whatever moment: nobody is charged for it, and everybody is told.
+TEST(SimulationTest, KeepsItsPromisesWhenTheGatewayStopsAtAnyEvent) {
+  size_t runs = 0;
+  size_t stopped = 0;
+  for (uint64_t seed = 1; runs < 3000 && !::testing::Test::HasFailure(); ++seed) {
+    Simulation whole(seed);
+    whole.Run();
+    for (size_t event = 1; event <= whole.events(); ++event, ++runs) {
+      Simulation simulation(seed);
+      simulation.StopAt(event);
+      for (const std::string& promise : simulation.Run()) {
+        ADD_FAILURE() << "seed " << seed << ", event " << event << ", " << promise;
+      }
+      stopped += simulation.stopped();
+    }
+  }
+  EXPECT_GT(stopped, runs);
+}
+
 TEST(SimulationTest, OneSeedIsOneRun) {
   for (uint64_t seed = 1; seed <= 20; ++seed) {
     Simulation first(seed);

@@ -63,6 +63,7 @@ struct ExchangeRow {
   int64_t cache_write_tokens = 0;
   bool usage_odd = false;      // the provider's counts contradict one another
   bool cap_ignored = false;    // the provider went on far beyond the length that it was told
+  bool stopped = false;        // by the gateway's own stop: its Idempotency-Key is free again
   std::string service_tier;    // as the answer names it
   std::string price_revision;  // of the price table in force when the exchange began
   Settlement settlement = Settlement::kFailed;

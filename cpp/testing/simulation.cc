@@ -176,6 +176,7 @@ void Simulation::SubmitClient(ExchangeId id) {
   submission.body = client.body;
   if (!client.local) submission.authorization = Secret("Bearer good");
   submission.local = client.local;
+  submission.idempotency_key = "order-" + std::to_string(id);
   submission.submitted = clock_.Now();
   submission.snapshot = snapshot_;
   submission.window = client.window;
@@ -366,6 +367,12 @@ std::vector<std::string> Simulation::Run() {
         if (client.window && client.ends == 0) Abort(id);
       }
     }
+    if (events_ == stop_at_) {
+      stop_time_ = clock_.Now();
+      engine_.Stop();
+      engine_.Advance();
+      Deliver();
+    }
     if (events_ > kMostEvents) {
       broken.emplace_back("the run does not come to rest");
       return broken;
@@ -380,6 +387,7 @@ std::vector<std::string> Simulation::Run() {
     if (drains_.taken() > static_cast<int>(most_drains_)) early_.emplace_back("too many drains");
   }
   Check(&broken);
+  for (const auto& [id, client] : clients_) CheckStop(id, client, &broken);
   return broken;
 }
 

@@ -28,6 +28,8 @@ class Simulation {
 
   // Every client that waits goes away after that many events of the run.
   void AbortEverybodyAt(size_t event) { abort_at_ = event; }
+  // The gateway stops after that many; clients still come.
+  void StopAt(size_t event) { stop_at_ = event; }
   size_t events() const { return events_; }
   bool credits() const { return options_.credits; }
   const CreditStore& store() const { return store_; }
@@ -41,6 +43,7 @@ class Simulation {
   size_t failed() const { return failed_; }
   size_t drained() const { return drained_; }  // answers read to their end for nobody
   size_t owed() const { return owed_; }        // holds that were granted on credit
+  size_t stopped() const { return stopped_; }  // that waited for their answer then
 
  private:
   struct Client {
@@ -89,6 +92,7 @@ class Simulation {
   void Take(ExchangeId id, size_t size);
   void Check(std::vector<std::string>* broken) const;
   void CheckClient(ExchangeId id, const Client& client, std::vector<std::string>* broken) const;
+  void CheckStop(ExchangeId id, const Client& client, std::vector<std::string>* broken);
 
   SeededRng rng_;
   VirtualClock clock_;
@@ -115,6 +119,9 @@ class Simulation {
   size_t owed_ = 0;
   size_t events_ = 0;
   size_t abort_at_ = 0;             // 0: nobody
+  size_t stop_at_ = 0;              // 0: never
+  TimePoint stop_time_ = TimePoint::Never();
+  size_t stopped_ = 0;
   std::vector<std::string> early_;  // promises broken while it ran
 };
 

@@ -108,7 +108,38 @@ void Simulation::CheckClient(ExchangeId id, const Client& client,
   }
   const UpstreamScript& last = attempts.back()->script;
   if (ok) expect(last.well_formed, "only a well-formed answer is a success");
-  if (last.well_formed && last.prompt) expect(ok, "a well-formed, prompt answer is a success");
+  if (last.well_formed && last.prompt && !client.row.stopped) {
+    expect(ok, "a well-formed, prompt answer is a success");
+  }
+}
+
+// Whoever the gateway has stopped pays nothing, is told, and may send the same again.
+void Simulation::CheckStop(ExchangeId id, const Client& client, std::vector<std::string>* broken) {
+  const auto expect = [&](bool holds, const std::string& promise) {
+    if (!holds) broken->push_back("exchange " + std::to_string(id) + ": " + promise);
+  };
+  const ExchangeRow& row = client.row;
+  const bool stopped = row.error == "shutting_down";
+  expect(!stopped || stop_time_ != TimePoint::Never(), "nobody is stopped by a gateway that runs");
+  expect(row.stopped == stopped, "the row says that it was stopped");
+  if (stopped) {
+    ++stopped_;
+    const CreditStore::Booking* const booking = store_.Find(id);
+    expect(row.status == 503 && row.settlement == Settlement::kFailed, "a stop is our failure");
+    expect(row.cost == Money{} && row.upstream_cost == Money{}, "a stop is free");
+    expect(booking == nullptr || booking->charge == Money{}, "nobody is charged for a stop");
+    expect(client.cancelled || client.received.find("shutting_down") != std::string::npos,
+           "who waits is told of the stop");
+  }
+  if (stop_time_ != TimePoint::Never()) {
+    expect(client.ended <= std::max(stop_time_, client.submitted) + options_.settle_patience,
+           "a stop ends everybody at once ");
+  }
+  if (row.generation_id.empty()) return;  // refused before its key was looked at
+  const auto claim = IdempotencyTable::ClaimOf(client.local ? "" : "k",
+                                               "order-" + std::to_string(id), client.body);
+  expect(idempotency_.Claim(claim, "again", row.created).ok() == (row.attempts == 0 || stopped),
+         "a key is free again if nothing was sent, or we have stopped it");
 }
 
 bool Simulation::IsBooked(const Client& client) const {

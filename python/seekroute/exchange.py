@@ -22,6 +22,9 @@ class Core(Protocol):
     def cancel(self, exchange: int) -> None:
         """The client went away."""
 
+    def stop(self, exchange: int) -> None:
+        """Whoever serves the client ends: it is told so and pays nothing."""
+
 
 class Sink(Protocol):
     """Takes what the mailbox brings for one exchange. Neither method may wait or submit."""
@@ -193,6 +196,11 @@ class AsyncExchange:
         """Says that the client went away. Idempotent."""
         if not self._ended:
             self._core.cancel(self._id)
+
+    def stop(self) -> None:
+        """Says that it is not the client who ends this. Idempotent."""
+        if not self._ended:
+            self._core.stop(self._id)
 
 
 class SyncExchange:

@@ -24,7 +24,7 @@ class ClaimRows {
   // Makes it for a request whose hold was written. Drops up to two old ones, so that the table is
   // bounded by the requests of a day also where nobody prunes.
   void Put(const IdempotencyClaim& claim, std::string_view generation, UnixSeconds now);
-  // The request was not sent: its name is free again.
+  // The request was not sent, or was stopped by its gateway: its name is free again.
   void Free(std::string_view generation);
 
   // The newest `most` that still count, oldest first.

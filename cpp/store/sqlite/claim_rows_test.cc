@@ -42,6 +42,13 @@ class ClaimRowsTest : public ::testing::Test {
     row.attempts = attempts;
     EXPECT_TRUE(SettleNow(writer(), row).ok());
   }
+  void Stop(const std::string& id) {
+    ExchangeRow row = RowOf(id);
+    row.error = "shutting_down";
+    row.attempts = 1;
+    row.stopped = true;
+    EXPECT_TRUE(SettleNow(writer(), row).ok());
+  }
   std::vector<std::string> Kept(size_t most = 100) {
     std::vector<std::string> kept;
     const auto claims = writer().Claims(most);
@@ -83,6 +90,14 @@ TEST_F(ClaimRowsTest, ARestartKnowsWhatWasOrMayHaveBeenSent) {
   EXPECT_EQ(Hold("gen-9", ClaimOf(4)), "idempotency_completed gen-orphan");
   EXPECT_EQ(Hold("gen-9", ClaimOf(3)), "ok");
   EXPECT_EQ(BrokenRule(folder_.file()), "");
+}
+
+TEST_F(ClaimRowsTest, ANameThatTheGatewayStoppedIsFreeAlsoAfterARestart) {
+  EXPECT_EQ(Hold("gen-1", ClaimOf(1)), "ok");
+  Stop("gen-1");
+  Open();
+  EXPECT_EQ(Kept(), Ids());
+  EXPECT_EQ(Hold("gen-2", ClaimOf(1)), "ok");
 }
 
 TEST_F(ClaimRowsTest, AfterADayANameIsFreeAndItsRowGoes) {

@@ -404,7 +404,8 @@ void LedgerWriter::ApplySettle(Operation* operation) {
   if (result == LedgerResult::kOk) {
     CountSpend(row, {std::min(row.cost, held).nano - held.nano});
     checkpoints_->Remove(row.generation_id);
-    if (nothing && row.attempts == 0) claims_->Free(row.generation_id);  // it was not sent
+    // It was not sent, or we ourselves have stopped it.
+    if (nothing && (row.attempts == 0 || row.stopped)) claims_->Free(row.generation_id);
   } else if (result == LedgerResult::kConflict || result == LedgerResult::kInvalid) {
     operation->status =
         MakeError(ErrorCode::kInternal, "the settlement of " + row.generation_id +

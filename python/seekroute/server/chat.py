@@ -252,6 +252,11 @@ async def _relay_asgi(call: Call, exchange: AsyncExchange) -> None:
         await _within(call, call.send({"type": "http.response.body", "body": b""}))
     except TimeoutError:
         exchange.cancel()  # a client that takes nothing is as good as gone
+    except asyncio.CancelledError:
+        # A server that stops ends the tasks of clients that are still there: they pay nothing.
+        if not watch.done():
+            exchange.stop()
+        raise
     finally:
         watch.cancel()
 

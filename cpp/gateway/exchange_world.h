@@ -1,0 +1,65 @@
+// What an exchange is given: one client's request, and the world around it.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/rng.h"
+#include "base/secret.h"
+#include "base/time.h"
+#include "gateway/drain_slots.h"
+#include "gateway/idempotency.h"
+#include "gateway/key_ring.h"
+#include "gateway/mailbox.h"
+#include "gateway/options.h"
+#include "gateway/routing_report.h"
+#include "gateway/snapshot.h"
+#include "gateway/stats.h"
+#include "store/store.h"
+#include "transport/transport.h"
+
+namespace seekroute {
+
+// A client's request as it was handed in.
+struct Submission {
+  ExchangeId id = 0;
+  std::string body;
+  std::optional<Secret> authorization;
+  std::string request_id;       // as offered by the client; may be empty or unacceptable
+  std::string idempotency_key;  // as sent; empty: none
+  bool api_v1 = false;          // came by /api/v1
+  bool local = false;           // in process: no key is asked for
+  Explain explain = Explain::kNo;
+  TimePoint submitted;
+  std::shared_ptr<const Snapshot> snapshot;
+  std::shared_ptr<FlowWindow> window;
+};
+
+// Who buries exchanges.
+class ExchangeHost {
+ public:
+  virtual ~ExchangeHost() = default;
+  // finished() may have become true. Called from inside the exchange: destroy it later.
+  virtual void OnFinished(ExchangeId id) = 0;
+  // NextDeadline() has become `at`, which is nearer than the engine can know of.
+  virtual void OnDeadline(ExchangeId id, TimePoint at) = 0;
+};
+
+// The world an exchange lives in. Nothing is owned; everything outlives the exchange.
+struct ExchangeWorld {
+  const GatewayOptions* options;
+  const Clock* clock;
+  Rng* rng;
+  const KeyRing* keys;
+  IdempotencyTable* idempotency;
+  DrainSlots* drains;
+  Store* store;
+  Transport* transport;
+  Mailbox* mailbox;
+  Stats* stats;
+  ExchangeHost* host;
+};
+
+}  // namespace seekroute
