@@ -51,6 +51,7 @@ def hasty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
         write_s=0.3,
         linger_s=0.2,
         max_connections=20,
+        reserved_connections=0,
     )
     with running_server(tmp_path_factory.mktemp("hasty"), limits=limits) as running:
         yield running

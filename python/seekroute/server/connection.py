@@ -1,4 +1,11 @@
-"""A TCP connection with flow control both ways, one timer, and a deadline for writes."""
+"""A TCP connection with flow control both ways, one timer, a deadline for writes, and a close that
+loses nothing.
+
+To close a socket with unread input makes the kernel send a reset, which can destroy an answer that
+is still on its way: what the client has sent behind its last request, or of a body that was refused.
+So the write side is closed first, and input is discarded until the client has closed its own side or
+`linger_s` are over.
+"""
 
 from __future__ import annotations
 
@@ -26,14 +33,18 @@ class Connection(asyncio.Protocol):
     """The part of the HTTP protocol that knows nothing of HTTP. Event loop thread only.
 
     One timer serves all deadlines. It is re-armed when it fires, not when a deadline moves, so a
-    request costs no timer operation. Subclasses give `_tick`, which it calls.
+    request costs no timer operation. Subclasses give `_expired`, which it calls.
     """
 
     # There are as many of these as there are clients: a dictionary each would be 1.5 KB.
     __slots__ = (
+        "_deadline",
+        "_discard",
+        "_input_ended",
         "_lost",
         "_read_paused",
         "_sent",
+        "_state",
         "_taken",
         "_taken_at",
         "_timer",
@@ -52,6 +63,10 @@ class Connection(asyncio.Protocol):
         self.write_paused = False
         # Called, once, from the event loop, when writing may go on or the connection is lost.
         self.on_writable: Callable[[], None] | None = None
+        self._state = State.FRESH
+        self._deadline = 0.0  # 0: none
+        self._discard = False  # what follows is not read any more
+        self._input_ended = False  # the client has sent FIN
         self._read_paused = False
         self._lost = False
         self._writable: asyncio.Future[None] | None = None
@@ -73,8 +88,14 @@ class Connection(asyncio.Protocol):
 
     def abort(self) -> None:
         """Ends the connection at once; what is buffered is not sent."""
+        self._discard = True
         if not self._lost:
             self.transport.abort()
+
+    @property
+    def closed(self) -> bool:
+        """Whether the connection is gone."""
+        return self._lost
 
     # --- writing ----------------------------------------------------------------------------------
 
@@ -131,6 +152,37 @@ class Connection(asyncio.Protocol):
             self.transport.resume_reading()
         self._read_paused = False
 
+    # --- closing ----------------------------------------------------------------------------------
+
+    def _linger(self) -> None:
+        """Ends the connection after what was written; see the top of this file."""
+        if self._input_ended:
+            self._close()
+            return
+        self._discard = True
+        self._state = State.LINGER
+        Connection.resume_reading(self)
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self._deadline = self.loop.time() + self.limits.linger_s
+        self._arm(self._deadline)
+
+    def _close(self) -> None:
+        """Ends a connection on which the client is not sending."""
+        # What is buffered is still written; the timer ends it if the client takes nothing.
+        self._discard = True
+        self._state = State.LINGER
+        self._deadline = self.loop.time() + self.limits.write_s
+        self._arm(self._deadline)
+        self.transport.close()
+
+    def _lingered(self, now: float) -> None:
+        if self.transport.get_write_buffer_size():
+            self._deadline = now + self.limits.linger_s  # an answer is on its way, see _tick
+            self._arm(self._deadline)
+        else:
+            self.transport.abort()
+
     # --- time -------------------------------------------------------------------------------------
 
     def _arm(self, when: float) -> None:
@@ -143,4 +195,24 @@ class Connection(asyncio.Protocol):
             self._timer = self.loop.call_at(when, self._tick)
 
     def _tick(self) -> None:
+        self._timer = None
+        if self._state == State.CLOSED:
+            return
+        now = self.loop.time()
+        if not self._watch_writes(now):
+            self.abort()
+            return
+        if self._deadline and now >= self._deadline:
+            if self._state == State.LINGER:
+                self._lingered(now)
+            else:
+                self._expired(now)
+            if self._timer is not None or self._state >= State.LINGER:
+                return
+        # One tick a keep-alive period at least: cheaper than arming a timer for each request.
+        soon = now + self.limits.keep_alive_s
+        self._arm(min(self._deadline, soon) if self._deadline > now else soon)
+
+    def _expired(self, now: float) -> None:
+        """The deadline is over, in any state before `State.LINGER`."""
         raise NotImplementedError

@@ -17,12 +17,13 @@ class Limits:
     """
 
     first_byte_s: float = 10.0  # connection accepted -> first byte of a request
+    fresh_s: float = 1.0  # after being accepted a connection need not give way to others, yet
     header_s: float = 10.0  # first byte -> blank line after the headers
     body_s: float = 30.0  # blank line -> last byte of the body, plus ...
     body_s_per_mib: float = 1.0  # ... this for each MiB that has arrived
     keep_alive_s: float = 15.0  # answer sent -> first byte of the next request
     write_s: float = 60.0  # a client that takes no byte for this long is aborted
-    linger_s: float = 2.0  # how long to discard input after an early refusal, see protocol.py
+    linger_s: float = 2.0  # how long to discard input after the last answer, see connection.py
 
     max_target_bytes: int = 8 * 1024
     max_header_bytes: int = 16 * 1024  # names, values and four bytes of punctuation each
@@ -30,3 +31,5 @@ class Limits:
     max_trailer_bytes: int = 4 * 1024  # also the bound of one chunk extension
     max_pipelined: int = 8  # requests waiting for the one being answered
     max_connections: int = 10_000  # of this process; more are answered 503 and closed
+    reserved_connections: int = 16  # above those, for /livez and its like alone
+    max_idle_per_address: int = 1_024  # waiting for a request; one more ends the oldest

@@ -5,14 +5,9 @@ any number of pipelined requests and takes a half-closed connection for a lost o
 the interface uvicorn needs (constructor, `shutdown()`, the shared server state) and decides these
 itself.
 
-Two things that are easy to get wrong:
-
-* After an early refusal the client may still be sending. Closing then would make its kernel answer
-  with a reset that can destroy the refusal before it is read, so the write side is closed and input
-  is discarded for `linger_s`.
-* A client that closes and one that only shuts its write side look the same: both send FIN. The
-  second is still to be served. Bytes without meaning are sent a few times: a client that is gone
-  answers with a reset, within a round trip.
+Easy to get wrong: a client that closes and one that only shuts its write side look the same, both
+send FIN. The second is still to be served. Bytes without meaning are sent a few times: a client that
+is gone answers with a reset, within a round trip.
 """
 
 from __future__ import annotations
@@ -28,6 +23,7 @@ from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
 from uvicorn.server import ServerState
 
 from seekroute.server.connection import Connection, State
+from seekroute.server.connection_table import PROBES, ConnectionTable, Standing, client_group
 from seekroute.server.cycle import Cycle, Header, closing_answer, http_scope
 from seekroute.server.framing import (
     FRAMING_HEADERS,
@@ -48,23 +44,32 @@ _CHUNKED_STEP: Final = 2048
 # The request line's method and version, and blank lines before it.
 _REQUEST_LINE_SLACK: Final = 64
 
+# How long a connection of the reserve may take for the first byte of a request, and for its head.
+_PROBE_S: Final = 1.0
+
 _METHOD: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+(?: |\Z)")
 _MIB: Final = 1024 * 1024
 _NO_HEADERS: Final[list[Header]] = []  # never changed: a request begins with lists of its own
+
+
+def _full() -> Refused:
+    return Refused("overloaded", "too many connections; try again later")
 
 
 class HttpProtocol(Connection):
     """One client connection. Event loop thread only. Made by `protocol_class()`."""
 
     __slots__ = (
-        "_body_since", "_body_size", "_chunked", "_cycle", "_deadline", "_discard", "_framing",
-        "_head_fed", "_head_size", "_headers", "_reading", "_refused", "_silent", "_state",
-        "_target", "_trailer_size", "_waiting", "app_state", "application", "client",
-        "connections", "parser", "root_path", "scheme", "server", "server_state", "tasks",
+        "_address", "_body_since", "_body_size", "_chunked", "_cycle", "_framing", "_head_fed",
+        "_head_size", "_headers", "_probes_only", "_reading", "_refused", "_silent", "_target",
+        "_trailer_size", "_waiting", "app_state", "application", "client", "connections", "parser",
+        "root_path", "scheme", "server", "server_state", "tasks",
     )  # fmt: skip
 
-    # Makes the answer to what does not reach the application; set by `protocol_class()`.
+    # Set by `protocol_class()`: makes the answer to what does not reach the application; and who is
+    # connected.
     refuser: ClassVar[Refuser]
+    table: ClassVar[ConnectionTable]
 
     def __init__(
         self,
@@ -82,13 +87,12 @@ class HttpProtocol(Connection):
         self.app_state = app_state
         self.parser: Any = None  # made for the first byte
 
-        self._state = State.FRESH
-        self._deadline = 0.0
+        self._address = ""
+        self._probes_only = False  # let in beyond the limit of connections
 
         self._cycle: Cycle | None = None  # the one being answered
         self._reading: Cycle | None = None  # the one whose body is being received
         self._waiting: list[Cycle] = []  # at most max_pipelined
-        self._discard = False  # what follows is not a request of ours any more
 
         self._target = b""
         self._headers = self._framing = _NO_HEADERS
@@ -108,16 +112,26 @@ class HttpProtocol(Connection):
         self.client = get_remote_addr(self.transport)
         self.scheme = "https" if is_ssl(self.transport) else "http"
         self.connections.add(self)
-        if len(self.connections) > self.limits.max_connections:
-            self._refuse_now(Refused("overloaded", "too many connections; try again later"))
+        self._address = client_group(self.client)
+        self.table.open += 1
+        standing = self.table.arrive(self._address, len(self.connections))
+        if standing is Standing.CUT:
+            self.abort()
             return
-        self._deadline = self.loop.time() + self.limits.first_byte_s
-        self._arm(self._deadline)
+        if standing is Standing.REFUSED:
+            self._refuse_now(_full())
+            return
+        self._probes_only = standing is Standing.PROBES_ONLY
+        if not self._probes_only:
+            self.table.rest(self._address, self)
+        self._wait_for_head(self.limits.first_byte_s)
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self._state = State.CLOSED
         self.connections.discard(self)
+        self.table.open -= 1
+        self.table.wake(self._address, self)
         cycles = [self._cycle, *self._waiting]
         self._waiting.clear()
         for cycle in cycles:
@@ -126,6 +140,7 @@ class HttpProtocol(Connection):
         self.parser = None  # it holds a reference to this object
 
     def eof_received(self) -> bool:
+        self._input_ended = True
         if self._state != State.ANSWERING:
             return False  # nothing complete to answer: let the transport close
         self._end_input()
@@ -140,10 +155,21 @@ class HttpProtocol(Connection):
         elif self._state < State.LINGER:
             self._close()
 
-    def abort(self) -> None:
-        """Ends the connection at once; what is buffered is not sent."""
-        self._discard = True
-        super().abort()
+    def give_way(self) -> bool:
+        """Ends a connection that waits for a request, for another one. Returns whether it did."""
+        if self._state == State.IDLE:
+            self._close()
+            return True
+        limits = self.limits
+        if self.loop.time() < self._deadline - limits.first_byte_s + limits.fresh_s:
+            return False  # its first bytes are on their way
+        self._refuse_now(_full())
+        return True
+
+    def refuse_unfinished(self) -> None:
+        """Ends the wait for the rest of a request: the server stops."""
+        if self._state in (State.HEAD, State.BODY):
+            self._refuse(Refused("shutting_down", "the gateway is stopping; try again"))
 
     @property
     def busy(self) -> bool:
@@ -231,8 +257,15 @@ class HttpProtocol(Connection):
         self._target = b""
         self._headers, self._framing = [], []
         self._head_size = 0
+        if self._state != State.ANSWERING:
+            self.table.wake(self._address, self)
         self._state = State.HEAD
-        self._deadline = self.loop.time() + self.limits.header_s
+        self._wait_for_head(self.limits.header_s)
+
+    def _wait_for_head(self, seconds: float) -> None:
+        # The reserve is small: nobody may sit on it.
+        most = min(seconds, _PROBE_S) if self._probes_only else seconds
+        self._deadline = self.loop.time() + most
         self._arm(self._deadline)
 
     def on_url(self, url: bytes) -> None:
@@ -278,6 +311,8 @@ class HttpProtocol(Connection):
             raise Refused("method_not_allowed", "this is not a proxy", allow=b"GET, POST")
         target = self._target
         check_target(target)
+        if self._probes_only and target.partition(b"?")[0] not in PROBES:
+            raise _full()
         length, needs_continue = check_framing(version, self._framing)
         if len(self._waiting) >= self.limits.max_pipelined:
             raise Refused("invalid_request", "too many pipelined requests")
@@ -293,7 +328,7 @@ class HttpProtocol(Connection):
         cycle = Cycle(
             self,
             scope,
-            keep_alive=version == "1.1" and parser.should_keep_alive(),
+            keep_alive=version == "1.1" and parser.should_keep_alive() and not self._probes_only,
             needs_continue=needs_continue,
             default_headers=self.server_state.default_headers,
         )
@@ -392,23 +427,6 @@ class HttpProtocol(Connection):
         self.write(closing_answer(refused.status or status, headers, body))
         self._linger()
 
-    def _linger(self) -> None:
-        self._discard = True
-        self._state = State.LINGER
-        super().resume_reading()
-        if self.transport.can_write_eof():
-            self.transport.write_eof()
-        self._deadline = self.loop.time() + self.limits.linger_s
-        self._arm(self._deadline)
-
-    def _close(self) -> None:
-        # What is buffered is still written; the timer ends it if the client takes nothing.
-        self._discard = True
-        self._state = State.LINGER
-        self._deadline = self.loop.time() + self.limits.write_s
-        self._arm(self._deadline)
-        self.transport.close()
-
     # --- answers ----------------------------------------------------------------------------------
 
     def cycle_done(self, cycle: Cycle) -> None:
@@ -416,13 +434,8 @@ class HttpProtocol(Connection):
         self.server_state.total_requests += 1
         if self._state >= State.LINGER or cycle is not self._cycle:
             return
-        if not cycle.body_complete:
+        if not cycle.body_complete or not cycle.keep_alive:
             self._linger()
-        elif not cycle.keep_alive:
-            if cycle is self._reading or self._waiting or self._read_paused:
-                self._linger()
-            else:
-                self._close()
         else:
             self._next()
 
@@ -435,9 +448,10 @@ class HttpProtocol(Connection):
             return
         self.resume_reading()
         if self._discard:
-            self._close()
+            self._linger()
         elif self._state == State.ANSWERING:
             self._state = State.IDLE
+            self.table.rest(self._address, self)
             self._deadline = self.loop.time() + self.limits.keep_alive_s
             self._arm(self._deadline)
 
@@ -448,32 +462,9 @@ class HttpProtocol(Connection):
 
     # --- time -------------------------------------------------------------------------------------
 
-    def _tick(self) -> None:
-        self._timer = None
-        if self._state == State.CLOSED:
-            return
-        now = self.loop.time()
-        if not self._watch_writes(now):
-            self.abort()
-            return
-        if self._deadline and now >= self._deadline:
-            self._expired(now)
-            if self._timer is not None or self._state >= State.LINGER:
-                return
-        # One tick a keep-alive period at least: cheaper than arming a timer for each request.
-        soon = now + self.limits.keep_alive_s
-        self._arm(min(self._deadline, soon) if self._deadline > now else soon)
-
     def _expired(self, now: float) -> None:
         if self._state in (State.FRESH, State.IDLE):
             self._close()
-        elif self._state == State.LINGER:
-            if self.transport.get_write_buffer_size():
-                self._deadline = now + self.limits.write_s  # an answer is on its way, see _tick
-                self._arm(self._deadline)
-                self.transport.close()
-            else:
-                self.transport.abort()
         elif self._state == State.HEAD:
             self._refuse(Refused("request_timeout", "the headers did not arrive in time"))
         elif self._state == State.BODY:
@@ -486,15 +477,23 @@ class HttpProtocol(Connection):
             self._deadline = self._body_since + allowed
 
 
-def protocol_class(limits: Limits, refuse: Refuser) -> type[HttpProtocol]:
+def protocol_class(
+    limits: Limits, refuse: Refuser, table: ConnectionTable | None = None
+) -> type[HttpProtocol]:
     """Makes the class to give to `uvicorn.Config(http=...)`.
 
     Args:
         limits: bounds and deadlines of its connections.
         refuse: makes the answer for requests that do not reach the application.
+        table: where its connections are counted. Default: one of its own.
     """
     return type(
         "BoundHttpProtocol",
         (HttpProtocol,),
-        {"__slots__": (), "limits": limits, "refuser": staticmethod(refuse)},
+        {
+            "__slots__": (),
+            "limits": limits,
+            "refuser": staticmethod(refuse),
+            "table": table or ConnectionTable(limits),
+        },
     )

@@ -170,7 +170,7 @@ def make_server(service: Service, on_started: Callable[[], None] | None = None) 
     """Makes the server of an opened service: uvicorn with our protocol, without its logging."""
     config = uvicorn.Config(
         App(service),
-        http=protocol_class(service.limits, service.refuse),
+        http=protocol_class(service.limits, service.refuse, service.connections),
         ws="none",
         loop="none",
         interface="asgi3",

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from seekroute.server.answers import retry_headers
+from seekroute.server.connection_table import ConnectionTable
 from seekroute.server.limits import Limits
 from seekroute.server.metrics import HttpCounts, Sample
 from seekroute.server.plan import Plan, prepare
@@ -112,6 +113,7 @@ class Service:
             else settings.limits.max_body_bytes
         )
         self.counts: Final = HttpCounts()
+        self.connections: Final = ConnectionTable(self.limits)
         self.draining = False
         self.started = False
         self.log_writer: LineWriter | None = None
@@ -333,6 +335,7 @@ class Service:
         """All metrics of this process."""
         yield from self.core.samples()
         yield from self.counts.samples()
+        yield from self.connections.samples()
         yield "seekroute_active_requests", (), float(self.core.active())
         yield _DROPPED, (), float(self.log_writer.dropped if self.log_writer else 0)
 
