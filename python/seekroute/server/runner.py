@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from seekroute.server.plan import Plan
 
 # After the drain: for last bytes on their way to slow clients.
-_GRACE_S: Final = 2
+_GRACE_S: Final = 2  # for each of two: answers that were cut, and connections
 _DRAIN_POLL_S: Final = 0.02
 # Descriptors kept for databases, logs and the like; the rest is shared between clients and
 # upstreams, one of each per request.
@@ -157,13 +157,26 @@ class GatewayServer(uvicorn.Server):
         # The listeners stay open meanwhile: a 503 with Retry-After says more than a refusal.
         while self.server_state.tasks and not self.force_exit and loop.time() < deadline:
             await asyncio.sleep(_DRAIN_POLL_S)
-        if self.server_state.tasks:
-            for connection in list(self.server_state.connections):
-                if isinstance(connection, HttpProtocol) and connection.busy:
-                    connection.abort()
+        await self._end_answers(loop)
         await super().shutdown(sockets)
         if self.force_exit:
             await self.lifespan.shutdown()  # which uvicorn skips then
+
+
+    async def _end_answers(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Tells whoever still waits, and gives the last bytes time to get out."""
+        service = self._service
+        connections = [c for c in self.server_state.connections if isinstance(c, HttpProtocol)]
+        service.end_answers()
+        for connection in connections:
+            connection.refuse_unfinished()
+            connection.shutdown()  # after the answer that it owes
+        until = loop.time() + _GRACE_S
+        while loop.time() < until and any(not each.closed for each in connections):
+            await asyncio.sleep(_DRAIN_POLL_S)
+        for connection in connections:
+            if connection.busy:
+                connection.abort()
 
 
 def make_server(service: Service, on_started: Callable[[], None] | None = None) -> GatewayServer:

@@ -41,6 +41,8 @@ _KEYS_STALE_S: Final = 10.0
 # Questions to the ledger at once: each has a thread and a connection. Others wait in line, at
 # most one a connection to the server.
 _LEDGER_READS: Final = 4
+# How long a stop waits for the ends of answers that it has cut.
+_ENDS_S: Final = 2.0
 # Labels of the metric for logs that could not be written.
 _DROPPED: Final = "seekroute_log_lines_dropped_total"
 
@@ -212,7 +214,10 @@ class Service:
     async def stop(self) -> None:
         """Ends what `start()` began."""
         if self.started:
-            self.begin_drain()
+            self.end_answers()
+            until = time.monotonic() + _ENDS_S
+            while self.core.active() and time.monotonic() < until:
+                await asyncio.sleep(0.01)
             self.gateway.detach()
             self.started = False
             await asyncio.to_thread(self.close)
@@ -222,6 +227,12 @@ class Service:
         self.draining = True
         if self._resources is not None:
             self.core.begin_drain()
+
+    def end_answers(self) -> None:
+        """Ends what still runs: its clients get an error, pay nothing, and may ask again."""
+        self.draining = True
+        if self._resources is not None:
+            self.core.stop()
 
     # --- keys -------------------------------------------------------------------------------------
 
