@@ -62,13 +62,3 @@ def test_white_space_around_a_value_is_no_part_of_it(server: RunningServer) -> N
     assert (again.status, again.code) == (409, "idempotency_completed")
     explained = ask(key, "X-Seekroute-Explain: 1 ", "Content-Encoding: identity ")
     assert "seekroute" in explained.json()
-    for line in ("Expect: 100-continue ", "Transfer-Encoding: chunked "):
-        lines = [line, f"Authorization: Bearer {server.key}", "Connection: close"]
-        sent = post_bytes(chat_body(), *lines)
-        if line.startswith("Transfer"):
-            body = chat_body()
-            sent = sent.partition(b"\r\n\r\n")[0].replace(b"Content-Length: %d\r\n" % len(body), b"")
-            sent += b"\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
-        with server.connect() as client:
-            client.sendall(sent)
-            assert parse_answers(read_until_closed(client))[-1].status == 200, line

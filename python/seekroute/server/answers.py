@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 _RETRY_AFTER_S: Final = 2
 # Of lists that change when the configuration does, and are asked for by every page of a tool.
 _CACHE: Final = b"private, max-age=60"
+# White space around a header's value, which is not part of it. Some servers leave it there.
+OWS: Final = b" \t"
 _RETRYABLE: Final = frozenset(
     {"shutting_down", "overloaded", "store_unavailable", "storage_full", "storage_corrupt"}
 )
@@ -100,10 +102,10 @@ class Call:
         self.idempotency_key: bytes | None = None
         for name, value in scope["headers"]:
             if name == b"authorization":
-                self.authorization = value
+                self.authorization = value.strip(OWS)
                 self.authorizations += 1
             elif name == b"x-request-id":
-                self.request_id = value
+                self.request_id = value.strip(OWS)
         # The short way past ASGI's events, where nothing between wraps `send`.
         cycle = (scope.get("extensions") or {}).get("seekroute")
         direct = isinstance(cycle, Cycle) and getattr(send, "__self__", None) is cycle

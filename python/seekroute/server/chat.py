@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from seekroute.gateway import EXPLAIN_NO, EXPLAIN_OPENROUTER, EXPLAIN_SEEKROUTE
 from seekroute.server.account import quoted
-from seekroute.server.answers import Call, Refusal
+from seekroute.server.answers import OWS, Call, Refusal
 
 if TYPE_CHECKING:
     from seekroute.gateway import AsyncExchange
@@ -89,7 +89,8 @@ async def _take_body(call: Call) -> bytes | None:
 def _check_headers(call: Call, max_body: int) -> int:
     """Looks at each header once. Returns the declared size of the body, 0 if there is none."""
     declared = 0
-    for name, value in call.scope["headers"]:
+    for name, raw in call.scope["headers"]:
+        value: bytes = raw.strip(OWS)
         if name == b"content-type":
             if value != b"application/json" and not _is_json(value):
                 raise Refusal(
@@ -101,6 +102,11 @@ def _check_headers(call: Call, max_body: int) -> int:
         elif name == b"x-seekroute-explain":
             call.explain = EXPLAIN_SEEKROUTE if value.lower() in _YES else EXPLAIN_NO
         elif name == b"idempotency-key":
+            if not value or call.idempotency_key is not None:
+                raise Refusal(
+                    "idempotency_key_invalid",
+                    "send one Idempotency-Key of 1 to 255 printable ASCII characters",
+                )
             call.idempotency_key = value
         elif name == b"x-openrouter-metadata" and value.lower() in _YES:
             call.explain = EXPLAIN_OPENROUTER

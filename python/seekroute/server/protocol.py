@@ -293,7 +293,7 @@ class HttpProtocol(Connection):
         name = name.lower()
         if name in FRAMING_HEADERS:
             self._framing.append((name, value))
-        headers.append((name, value))
+        headers.append((name, value.rstrip(b" \t")))  # llhttp takes away what is before it alone
 
     def on_headers_complete(self) -> None:
         try:
