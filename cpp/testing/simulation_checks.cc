@@ -238,7 +238,8 @@ void Simulation::CheckMoney(ExchangeId id, const Client& client,
       break;
     case Settlement::kFailed:
       expect(!row.error.empty() && row.cost == Money{}, "a failure is free");
-      expect(client.status != 200 || options_.on_upstream_failure == ChargePolicy::kFree,
+      expect(client.status != 200 || options_.on_upstream_failure == ChargePolicy::kFree ||
+                 row.stopped,
              "what was sent before a failure is charged where that was chosen");
       break;
     case Settlement::kFree:
