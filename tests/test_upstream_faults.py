@@ -6,9 +6,11 @@ from __future__ import annotations
 import json
 import queue
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
+from email.utils import formatdate
 from typing import Any
 
 import pytest
@@ -84,6 +86,7 @@ def faulty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Faulty]:
         "first_byte_timeout_ms": 1000,
         "first_content_timeout_ms": 1000,
         "idle_timeout_ms": 1000,
+        "total_timeout_ms": 2000,
     }
     data_dir = tmp_path_factory.mktemp("faults")
     credits = {"enabled": True}
@@ -225,6 +228,19 @@ def test_end_inside_a_stream_is_told(faulty: Faulty, ending: str, code: str) -> 
     check_client(answer, f"error-event:{code},no [DONE]")
     assert (record.error, record.cost_nano) == (code, 0)
     check_row(faulty.ledger, record, "none")
+
+
+@pytest.mark.parametrize(
+    ("ahead", "least", "most"), [(90, 80, 90), (-90, 0, 1), (90_000_000, 86_400, 86_400)]
+)
+def test_a_date_to_try_again_at_is_kept(faulty: Faulty, ahead: int, least: int, most: int) -> None:
+    faulty.server.mock.reset()
+    headers = {"Retry-After": formatdate(time.time() + ahead, usegmt=True), "Content-Length": "2"}
+    faulty.server.mock.queue(Raw([("head", 429, headers), ("send", b"{}")]))
+    answer = faulty.server.chat(model=MODEL)
+    faulty.next_record()
+    assert answer.status == 429
+    assert least <= int(answer.headers["retry-after"]) <= most
 
 
 def test_the_ledger_is_sound_after_all_of_it(faulty: Faulty) -> None:

@@ -133,6 +133,20 @@ TEST_F(CurlTransportTest, OldConnectionsAreNotReused) {
   EXPECT_EQ(ConnectionsOfTwoRounds(options), 6);
 }
 
+// A POST that meets its connection's close on the way is lost: it was written, and is not repeated.
+TEST_F(CurlTransportTest, AnUpstreamThatClosesAtItsIdleLimitLosesNoRequest) {
+  RawServer server([](const Request& request) {
+    if (request.number > 0) return Reply{"", Then::kFin};
+    return Reply{"HTTP/1.1 200 OK\r\nKeep-Alive: timeout=1\r\nContent-Length: 2\r\n\r\n{}"};
+  });
+  const UpstreamSpec spec = SpecOf(server.url());
+  for (int i = 0; i < 3; ++i) {
+    const auto heard = Run(spec);
+    EXPECT_TRUE(heard->end->complete) << heard->end->error.message;
+  }
+  EXPECT_EQ(server.accepted(), 3);
+}
+
 TEST_F(CurlTransportTest, AnswersThatSayCloseEndTheirConnection) {
   RawServer server([](const Request&) {
     return Reply{"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}"};
