@@ -94,6 +94,7 @@ void Attempt::OnTimer(TimePoint now) {
 void Attempt::OnHead(const TransportHead& head) {
   waited_ = clock_.Now() - sent_;
   head_ = head;
+  head_.retry_after_ms = RetryAfterMs(head, clock_.WallTime().seconds());
   phase_ = Phase::kAwaitingContent;
   if (!IsIdentity(head_.content_encoding)) {
     return Fail(MakeError(ErrorCode::kBadUpstreamResponse,

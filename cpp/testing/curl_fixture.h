@@ -69,6 +69,7 @@ inline UpstreamSpec SpecOf(const std::string& base_url) {
   spec.authorization = Secret("Bearer sk-upstream");
   spec.allow_http = true;
   spec.allow_private = true;
+  spec.keep_alive = Duration::Seconds(60);  // a slow machine's pause ends no connection
   return spec;
 }
 

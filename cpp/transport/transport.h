@@ -22,6 +22,10 @@ struct UpstreamSpec {
   bool allow_private = false;  // loopback, link-local, private and other special addresses
   std::string ca_file;         // PEM; empty: the system's trust store
   std::string proxy;           // empty: no proxy, whatever the environment says
+  // How long an idle connection is kept for the next request, where the answer allows no less. A
+  // second below what upstreams of uvicorn and Node give one, for a request that meets its close on
+  // the way is lost: it may have been read, so it is not sent again.
+  Duration keep_alive = Duration::Seconds(4);
 };
 
 // One POST. Owned by the transport until the transfer is done.
@@ -33,13 +37,21 @@ struct TransportRequest {
   Duration connect_timeout = Duration::Seconds(5);
 };
 
+// No answer of a provider keeps it out of service for longer than this.
+inline constexpr int64_t kMaxRetryAfterMs = int64_t{24} * 3600 * 1000;
+
 // The head of a response.
 struct TransportHead {
   int status = 0;
   std::string content_type;      // lower-cased media type without parameters
   std::string content_encoding;  // lower-cased
   int64_t retry_after_ms = -1;   // from retry-after-ms or Retry-After; -1 when absent
+  // Retry-After as a date where the answer has no date of its own to measure it from; 0: absent.
+  UnixSeconds retry_after_date;
 };
+
+// The same with such a date measured from `now`: what is past is 0, and a day is the most.
+int64_t RetryAfterMs(const TransportHead& head, UnixSeconds now);
 
 // How a transfer ended.
 struct TransportEnd {

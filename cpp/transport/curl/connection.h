@@ -47,7 +47,7 @@ class Connection {
   Clock::time_point created() const { return created_; }
 
   Transfer* transfer = nullptr;  // whose it is; null: idle, in the pool
-  Clock::time_point idle_since;
+  Clock::time_point idle_until;  // in the pool: then it is closed
 
  private:
   const int fd_;

@@ -14,7 +14,7 @@ bool ConnectionPool::Quiet(Connection* connection) {
 }
 
 bool ConnectionPool::TooOld(const Connection& connection, Clock::time_point now) const {
-  return now - connection.idle_since >= std::chrono::nanoseconds(limits_.max_idle_time.ns) ||
+  return now >= connection.idle_until ||
          now - connection.created() >= std::chrono::nanoseconds(limits_.max_life.ns);
 }
 
@@ -30,11 +30,15 @@ std::unique_ptr<Connection> ConnectionPool::Take(Origin* origin, Clock::time_poi
   return nullptr;
 }
 
-void ConnectionPool::Put(std::unique_ptr<Connection> connection, Clock::time_point now) {
-  connection->idle_since = now;
+void ConnectionPool::Put(std::unique_ptr<Connection> connection, Clock::time_point now,
+                         Duration keep) {
+  connection->idle_until = now + std::chrono::nanoseconds(keep.ns);
   if (TooOld(*connection, now) || limits_.max_idle == 0) return;
   if (connection->pending() && !Quiet(connection.get())) return;
   Origin& origin = connection->origin();
+  expire_at_ =
+      std::min({expire_at_, connection->idle_until,
+                connection->created() + std::chrono::nanoseconds(limits_.max_life.ns)});
   idle_.push_back(std::move(connection));
   origin.idle.push_back(std::prev(idle_.end()));
   if (idle_.size() > limits_.max_idle) Drop(idle_.front().get());
@@ -45,7 +49,20 @@ void ConnectionPool::OnReadable(Connection* connection) {
 }
 
 void ConnectionPool::Expire(Clock::time_point now) {
-  while (!idle_.empty() && TooOld(*idle_.front(), now)) Drop(idle_.front().get());
+  if (now < expire_at_) return;
+  // How long they are kept differs, so all are looked at: at most max_idle, and not again before
+  // the next is due.
+  expire_at_ = Clock::time_point::max();
+  for (auto each = idle_.begin(); each != idle_.end();) {
+    Connection* const connection = (each++)->get();
+    if (TooOld(*connection, now)) {
+      Drop(connection);
+      continue;
+    }
+    expire_at_ =
+        std::min({expire_at_, connection->idle_until,
+                  connection->created() + std::chrono::nanoseconds(limits_.max_life.ns)});
+  }
 }
 
 void ConnectionPool::Drop(Connection* connection) {

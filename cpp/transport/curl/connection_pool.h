@@ -16,7 +16,6 @@ class ConnectionPool {
   using Clock = Connection::Clock;
   struct Limits {
     size_t max_idle = 0;
-    Duration max_idle_time;
     Duration max_life;
   };
 
@@ -24,8 +23,9 @@ class ConnectionPool {
 
   // The one used last; null when there is none. With `look`, asks its socket first.
   std::unique_ptr<Connection> Take(Origin* origin, Clock::time_point now, bool look);
-  // Beyond the limit the longest idle connection of all is closed.
-  void Put(std::unique_ptr<Connection> connection, Clock::time_point now);
+  // Keeps it for `keep`; not at all where that is nothing. Beyond the limit the longest idle
+  // connection of all is closed.
+  void Put(std::unique_ptr<Connection> connection, Clock::time_point now, Duration keep);
   // The socket of a connection in here is ready: closes it, unless TLS had something to say to
   // itself.
   void OnReadable(Connection* connection);
@@ -39,6 +39,7 @@ class ConnectionPool {
 
   const Limits limits_;
   std::list<std::unique_ptr<Connection>> idle_;  // the longest idle first
+  Clock::time_point expire_at_ = Clock::time_point::max();  // none is too old before
 };
 
 }  // namespace seekroute

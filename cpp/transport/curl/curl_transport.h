@@ -19,7 +19,6 @@ class CurlTransport : public Transport {
   struct Options {
     size_t max_head_bytes = 64 << 10;
     Duration max_connection_life = Duration::Seconds(300);
-    Duration max_connection_idle = Duration::Seconds(60);
     Duration dns_cache = Duration::Seconds(60);
     long max_idle_connections = 256;
   };

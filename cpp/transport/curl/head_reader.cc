@@ -7,9 +7,6 @@
 namespace seekroute {
 namespace {
 
-// No answer of a provider keeps it out of service for longer than this.
-constexpr int64_t kMaxRetryAfterMs = int64_t{24} * 3600 * 1000;
-
 char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; }
 
 std::string Lowered(std::string_view text) {
@@ -95,7 +92,7 @@ HeadReader::Step HeadReader::Add(std::string_view line) {
     return Step::kMore;
   }
   if (!DecideFraming()) return Step::kInvalid;
-  head_.retry_after_ms = RetryAfterMs();
+  ReadRetryAfter();
   done_ = true;
   return Step::kFinal;
 }
@@ -109,6 +106,7 @@ void HeadReader::Forget() {
   http10_ = false;
   close_ = false;
   keep_alive_ = false;
+  idle_limit_s_ = -1;
   has_length_ = false;
   length_ = 0;
   codings_ = 0;
@@ -152,6 +150,8 @@ bool HeadReader::Field(std::string_view line) {
       keep_alive_ = keep_alive_ || EqualsLowered(option, "keep-alive");
       rest.remove_prefix(std::min(comma + 1, rest.size()));
     }
+  } else if (EqualsLowered(name, "keep-alive")) {
+    KeepAlive(value);
   } else if (EqualsLowered(name, "content-encoding")) {
     head_.content_encoding = Lowered(value);
   } else if (EqualsLowered(name, "retry-after-ms")) {
@@ -176,8 +176,28 @@ bool HeadReader::ContentLength(std::string_view value) {
   return true;
 }
 
+// "timeout=5, max=100": the least timeout that is said; what is no number says nothing.
+void HeadReader::KeepAlive(std::string_view value) {
+  constexpr int64_t kMostSeconds = 24 * 3600;
+  for (std::string_view rest = value; !rest.empty();) {
+    const size_t comma = std::min(rest.find(','), rest.size());
+    const std::string_view option = Trimmed(rest.substr(0, comma));
+    rest.remove_prefix(std::min(comma + 1, rest.size()));
+    const size_t equals = option.find('=');
+    if (equals == std::string_view::npos ||
+        !EqualsLowered(Trimmed(option.substr(0, equals)), "timeout")) {
+      continue;
+    }
+    const int64_t ms = DecimalMs(Trimmed(option.substr(equals + 1)), 1000);
+    if (ms < 0) continue;
+    const int64_t seconds = std::min(ms / 1000, kMostSeconds);
+    idle_limit_s_ = idle_limit_s_ < 0 ? seconds : std::min(idle_limit_s_, seconds);
+  }
+}
+
 // RFC 9112, section 6.3.
 bool HeadReader::DecideFraming() {
+  framing_.idle_limit_s = idle_limit_s_;
   framing_.keep_alive = http10_ ? keep_alive_ && !close_ : !close_;
   if (head_.status == 204 || head_.status == 304) {
     framing_.body = Framing::Body::kNone;
@@ -200,18 +220,17 @@ bool HeadReader::DecideFraming() {
   return true;
 }
 
-int64_t HeadReader::RetryAfterMs() const {
-  if (retry_after_ms_ >= 0) return retry_after_ms_;
-  if (retry_after_.empty()) return -1;
-  const int64_t ms = DecimalMs(retry_after_, 1000);
-  if (ms >= 0) return ms;
-  // A date is measured from the response's own Date: the two clocks need not agree.
-  if (date_.empty()) return -1;
+void HeadReader::ReadRetryAfter() {
+  head_.retry_after_ms = retry_after_ms_;
+  if (retry_after_ms_ >= 0 || retry_after_.empty()) return;
+  head_.retry_after_ms = DecimalMs(retry_after_, 1000);
+  if (head_.retry_after_ms >= 0) return;
   const time_t until = curl_getdate(retry_after_.c_str(), nullptr);
-  const time_t sent = curl_getdate(date_.c_str(), nullptr);
-  if (until < 0 || sent < 0) return -1;
-  const int64_t seconds = std::clamp<int64_t>(until - sent, 0, kMaxRetryAfterMs / 1000);
-  return seconds * 1000;
+  if (until < 0) return;
+  head_.retry_after_date = {until};
+  // Measured from the response's own Date where it has one: the two clocks need not agree.
+  const time_t sent = date_.empty() ? -1 : curl_getdate(date_.c_str(), nullptr);
+  if (sent >= 0) head_.retry_after_ms = seekroute::RetryAfterMs(head_, {sent});
 }
 
 }  // namespace seekroute

@@ -16,6 +16,7 @@ struct Framing {
   Body body = Body::kUntilClose;
   uint64_t length = 0;  // for kLength
   bool keep_alive = false;
+  int64_t idle_limit_s = -1;  // after which the peer closes an idle connection; -1: unsaid
 };
 
 // Not thread-safe.
@@ -52,7 +53,8 @@ class HeadReader {
   bool Field(std::string_view line);
   bool ContentLength(std::string_view value);
   bool DecideFraming();
-  int64_t RetryAfterMs() const;
+  void KeepAlive(std::string_view value);
+  void ReadRetryAfter();
 
   const size_t max_bytes_;
   size_t bytes_ = 0;
@@ -67,6 +69,7 @@ class HeadReader {
   bool http10_ = false;
   bool close_ = false;       // Connection: close
   bool keep_alive_ = false;  // Connection: keep-alive
+  int64_t idle_limit_s_ = -1;
   bool has_length_ = false;
   uint64_t length_ = 0;
   int codings_ = 0;  // Transfer-Encoding fields seen

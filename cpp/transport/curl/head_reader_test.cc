@@ -67,7 +67,51 @@ TEST(HeadReaderTest, RetryAfterDatesAreMeasuredFromTheDateOfTheResponse) {
   EXPECT_EQ(RetryAfter({date, "Retry-After: Sun, 06 Nov 1994 08:50:07 GMT"}), 30000);
   EXPECT_EQ(RetryAfter({"Retry-After: Sun, 06 Nov 1994 08:50:07 GMT", date}), 30000);
   EXPECT_EQ(RetryAfter({date, "Retry-After: Sun, 06 Nov 1994 08:49:00 GMT"}), 0);
-  EXPECT_EQ(RetryAfter({"Retry-After: Sun, 06 Nov 1994 08:50:07 GMT"}), -1);
+}
+
+TEST(HeadReaderTest, RetryAfterDatesWithoutADateAreMeasuredFromNow) {
+  constexpr UnixSeconds kNow{784'111'777};  // Sun, 06 Nov 1994 08:49:37 GMT
+  const auto after = [&](std::initializer_list<const char*> fields) {
+    return RetryAfterMs(Read(fields), kNow);
+  };
+  EXPECT_EQ(after({"Retry-After: Sun, 06 Nov 1994 08:50:07 GMT"}), 30'000);
+  EXPECT_EQ(after({"Retry-After: Sunday, 06-Nov-94 08:50:07 GMT"}), 30'000);
+  EXPECT_EQ(after({"Retry-After: Sun Nov  6 08:50:07 1994"}), 30'000);
+  EXPECT_EQ(after({"Date: yesterday, or so", "Retry-After: Sun, 06 Nov 1994 08:50:07 GMT"}),
+            30'000);
+  EXPECT_EQ(after({"Retry-After: Sun, 06 Nov 1994 08:49:37 GMT"}), 0);
+  EXPECT_EQ(after({"Retry-After: Sat, 05 Nov 1994 08:49:37 GMT"}), 0);
+  EXPECT_EQ(after({"Retry-After: Tue, 06 Nov 2035 08:49:37 GMT"}), kMaxRetryAfterMs);
+  EXPECT_EQ(after({"Retry-After: Sun, 99 Nov 1994 08:49:37 GMT"}), -1);
+  EXPECT_EQ(after({"Retry-After: soon"}), -1);
+  EXPECT_EQ(after({"Retry-After: 7"}), 7'000);
+  EXPECT_EQ(after({"retry-after-ms: 5", "Retry-After: Sun, 06 Nov 1994 08:50:07 GMT"}), 5);
+  EXPECT_EQ(after({}), -1);
+}
+
+TEST(HeadReaderTest, KeepAliveSaysHowLongAConnectionMayBeIdle) {
+  struct Case {
+    const char* field;
+    int64_t seconds;
+  };
+  for (const Case& each : {Case{"Keep-Alive: timeout=5", 5},
+                           Case{"keep-alive: max=100, Timeout = 72", 72},
+                           Case{"Keep-Alive: timeout=5,timeout=3", 3},
+                           Case{"Keep-Alive: timeout=0", 0},
+                           Case{"Keep-Alive: timeout=2.5", 2},
+                           Case{"Keep-Alive: timeout=99999999999999999999", 86'400},
+                           Case{"Keep-Alive: timeout", -1},
+                           Case{"Keep-Alive: timeout=", -1},
+                           Case{"Keep-Alive: timeout=-5", -1},
+                           Case{"Keep-Alive: max=100", -1},
+                           Case{"Keep-Alive:", -1},
+                           Case{"Connection: keep-alive", -1}}) {
+    HeadReader reader(4096);
+    reader.Add("HTTP/1.1 200 OK\r\n");
+    reader.Add(std::string(each.field) + "\r\n");
+    ASSERT_EQ(reader.Add("\r\n"), Step::kFinal);
+    EXPECT_EQ(reader.framing().idle_limit_s, each.seconds) << each.field;
+  }
 }
 
 TEST(HeadReaderTest, NonsenseIsNoRetryAfter) {

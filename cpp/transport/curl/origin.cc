@@ -88,7 +88,7 @@ std::optional<Error> Refusal(Origin* origin) {
 bool Matches(const Origin& origin, const UpstreamSpec& spec) {
   return origin.base_url == spec.base_url && origin.allow_private == spec.allow_private &&
          origin.allow_http == spec.allow_http && origin.ca_file == spec.ca_file &&
-         origin.proxy == spec.proxy;
+         origin.proxy == spec.proxy && origin.keep_alive == spec.keep_alive;
 }
 
 }  // namespace
@@ -112,6 +112,7 @@ Origin* OriginTable::Find(const UpstreamSpec& spec) {
   origin->proxy = spec.proxy;
   origin->allow_http = spec.allow_http;
   origin->allow_private = spec.allow_private;
+  origin->keep_alive = spec.keep_alive;
   origin->refusal = Refusal(origin.get());
   origins_.push_back(std::move(origin));
   last_ = origins_.size() - 1;

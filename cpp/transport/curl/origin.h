@@ -23,6 +23,7 @@ struct Origin {
   std::string proxy;
   bool allow_http = false;
   bool allow_private = false;
+  Duration keep_alive;
 
   // Why no request can be sent there.
   std::optional<Error> refusal;

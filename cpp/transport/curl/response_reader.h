@@ -39,6 +39,7 @@ class ResponseReader {
 
   // After kEnd: another request may follow on the connection.
   bool keep_alive() const { return state_ == State::kEnd && head_.framing().keep_alive; }
+  int64_t idle_limit_s() const { return head_.framing().idle_limit_s; }  // -1: unsaid
 
  private:
   enum class State : uint8_t {
