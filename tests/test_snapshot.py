@@ -21,6 +21,7 @@ from seekroute.config import (
 from seekroute.config.catalog import Price, Tier
 from seekroute.config.prices import price_table
 from seekroute.config.snapshot import DEFAULT_MODELS
+from seekroute.errors import ConfigError
 from seekroute.gateway import price_usage
 
 DOCS = Path(__file__).parent.parent / "docs" / "configuration.md"
@@ -89,10 +90,10 @@ def test_options_have_the_cores_names_and_defaults() -> None:
         "max_body_bytes": 20971520,
         "max_active": 10000,
         "connect_timeout_ms": 5000,
-        "first_byte_timeout_ms": 60000,
-        "first_content_timeout_ms": 120000,
-        "idle_timeout_ms": 30000,
-        "total_timeout_ms": 600000,
+        "first_byte_timeout_ms": 600_000,
+        "first_content_timeout_ms": 600_000,
+        "idle_timeout_ms": 300_000,
+        "total_timeout_ms": 1_800_000,
         "max_sse_line_bytes": 1048576,
         "max_sse_event_bytes": 4194304,
         "max_answer_bytes": 33554432,
@@ -124,6 +125,7 @@ def test_a_key_in_the_environment_is_enough() -> None:
             "proxy": "",
             "headers": [],
             "on_abort": "cancel",
+            "keep_alive_ms": 50_000,
         }
     ]
     (candidate,) = candidates(snap, "openai/gpt-4o-mini")
@@ -272,6 +274,90 @@ def test_policies_and_drains_reach_the_core() -> None:
         (c["provider"], c["cap_field"]) for model in snap["models"] for c in model["candidates"]
     }
     assert fields == {("openai", "max_completion_tokens"), ("groq", "max_tokens")}
+
+
+def timeouts_file(*, catalog: str, provider: str, model: str, endpoint: str) -> str:
+    """Settings with the `idle_timeout_ms` that each place is given, empty for none."""
+
+    def said(value: str) -> str:
+        return f"timeouts: {{idle_timeout_ms: {value}}}" if value else "timeouts: {}"
+
+    return f"""
+timeouts: {{idle_timeout_ms: {catalog}}}
+providers:
+  groq: {{{said(provider)}, keep_alive_ms: 1500}}
+models:
+  - id: acme/thinker
+    context: 1000
+    {said(model)}
+    endpoints:
+      - provider: groq
+        model: thinker
+        price: {{input: "1", output: "1"}}
+        {said(endpoint)}
+"""
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "endpoint", "wins"),
+    [
+        ("", "", "", None),
+        ("2000", "", "", 2000),
+        ("2000", "3000", "", 3000),
+        ("2000", "3000", "4000", 4000),
+        ("", "3000", "", 3000),
+        ("2000", "", "4000", 4000),
+    ],
+)
+def test_the_most_specific_timeout_wins(
+    tmp_path: Path, provider: str, model: str, endpoint: str, wins: int | None
+) -> None:
+    file = tmp_path / "seekroute.yaml"
+    file.write_text(
+        timeouts_file(catalog="1500", provider=provider, model=model, endpoint=endpoint)
+    )
+    settings = load_settings(file, environ={})
+    snap = snapshot(settings, GROQ_API_KEY="g")
+    (candidate,) = candidates(snap, "acme/thinker")
+    assert candidate.get("timeouts") == (None if wins is None else {"idle_timeout_ms": wins})
+    assert [each["keep_alive_ms"] for each in snap["providers"]] == [1500]
+    core = _core.Gateway(build_options(settings, b"pepper"))
+    core.install(snap)
+    core.close()
+
+
+def test_timeouts_of_an_endpoint_are_at_least_a_second(tmp_path: Path) -> None:
+    file = tmp_path / "seekroute.yaml"
+    file.write_text(timeouts_file(catalog="1", provider="999", model="1000", endpoint="0"))
+    with pytest.raises(ConfigError) as caught:
+        load_settings(file, environ={})
+    assert {problem.path for problem in caught.value.problems} == {
+        "providers.groq.timeouts.idle_timeout_ms",
+        "models.0.endpoints.0.timeouts.idle_timeout_ms",
+    }
+    snap = snapshot(Settings(), OPENAI_API_KEY=SECRET)
+    candidates(snap, "openai/gpt-4o-mini")[0]["timeouts"] = {"idle_timeout_ms": 999}
+    core = _core.Gateway(build_options(Settings(), b"pepper"))
+    with pytest.raises(ValueError, match=r"timeouts\.idle_timeout_ms"):
+        core.install(snap)
+    core.close()
+
+
+def test_an_overlay_may_give_a_packaged_model_time(tmp_path: Path) -> None:
+    (tmp_path / "overlay.yaml").write_text(
+        """
+change:
+  openai/gpt-4o-mini:
+    timeouts: {total_timeout_ms: 7200000}
+    endpoints:
+      openai: {timeouts: {idle_timeout_ms: 60000}}
+"""
+    )
+    file = tmp_path / "seekroute.yaml"
+    file.write_text("catalog_overlay: overlay.yaml\n")
+    snap = snapshot(load_settings(file, environ={}), OPENAI_API_KEY=SECRET)
+    (candidate,) = candidates(snap, "openai/gpt-4o-mini")
+    assert candidate["timeouts"] == {"idle_timeout_ms": 60_000, "total_timeout_ms": 7_200_000}
 
 
 def test_an_endpoint_may_name_its_own_cap(tmp_path: Path) -> None:

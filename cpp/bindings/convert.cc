@@ -95,10 +95,30 @@ Provider ProviderFrom(const py::dict& dict) {
   provider.upstream.allow_private = Get<bool>(dict, "allow_private");
   provider.upstream.ca_file = Get<std::string>(dict, "ca_file");
   provider.upstream.proxy = Get<std::string>(dict, "proxy");
+  if (const auto ms = GetOptional<int64_t>(dict, "keep_alive_ms")) {
+    if (*ms < 0) throw py::value_error("keep_alive_ms: expected 0 (not kept) or more");
+    provider.upstream.keep_alive = Duration::Milliseconds(*ms);
+  }
   provider.headers = Get<std::vector<std::string>>(dict, "headers");
   provider.on_abort = Choice(dict, "on_abort", OnAbort::kCancel,
                              {{"cancel", OnAbort::kCancel}, {"drain", OnAbort::kDrain}});
   return provider;
+}
+
+// Of an endpoint; what is absent is the gateway's own.
+CallTimeouts TimeoutsFrom(const py::dict& dict) {
+  const auto read = [&dict](const char* key) {
+    const int64_t ms = GetOptional<int64_t>(dict, key).value_or(0);
+    // The engine's timers are as coarse as its shortest wait for a transfer to close.
+    if (ms != 0 && ms < 1000) {
+      throw py::value_error(std::string("timeouts.") + key + ": expected 1000 or more");
+    }
+    return Duration::Milliseconds(ms);
+  };
+  return {.first_byte = read("first_byte_timeout_ms"),
+          .first_content = read("first_content_timeout_ms"),
+          .idle = read("idle_timeout_ms"),
+          .total = read("total_timeout_ms")};
 }
 
 Model ModelFrom(const py::dict& dict, const StringMap<uint32_t>& providers) {
@@ -124,6 +144,9 @@ Model ModelFrom(const py::dict& dict, const StringMap<uint32_t>& providers) {
     if (endpoint.cap_field != kMaxTokensField && endpoint.cap_field != kMaxCompletionTokensField) {
       throw py::value_error("model " + model.id +
                             ": cap_field: expected max_tokens or max_completion_tokens");
+    }
+    if (const auto own = GetOptional<py::dict>(item, "timeouts")) {
+      endpoint.timeouts = TimeoutsFrom(*own);
     }
     const std::string place =
         "models." + model.id + ".candidates." + std::to_string(model.endpoints.size()) + ".price";

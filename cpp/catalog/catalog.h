@@ -10,6 +10,7 @@
 
 #include "base/price.h"
 #include "base/result.h"
+#include "base/time.h"
 
 namespace seekroute {
 
@@ -21,12 +22,25 @@ struct StringHash {
 template <typename T>
 using StringMap = std::unordered_map<std::string, T, StringHash, std::equal_to<>>;
 
+// How long a call may take at an endpoint; a zero says nothing: the gateway's own value holds. None
+// is below a second, the grain of the engine's timers.
+struct CallTimeouts {
+  Duration first_byte;     // until a stream's head
+  Duration first_content;  // until its content, or while comments alone come
+  Duration idle;           // without any byte once content has begun
+  Duration total;          // of one attempt; of the exchange where no endpoint of the model has more
+};
+
+// An endpoint's value, or the gateway's where that is zero.
+constexpr Duration OwnOr(Duration own, Duration gateway) { return own.ns > 0 ? own : gateway; }
+
 // One provider's offer of one model. Immutable.
 struct Endpoint {
   uint32_t provider = 0;                    // index into the snapshot's providers
   std::string upstream_model;               // the provider's own name for it
   std::shared_ptr<const PriceTable> price;  // never null in a Catalog
   std::string cap_field = "max_tokens";     // what it calls the longest answer that is wanted
+  CallTimeouts timeouts = {};
 };
 
 // A provider that offers the model and is not asked. Immutable.

@@ -38,6 +38,7 @@ void Attempt::Send() {
   request.body = std::move(plan_.body);
   request.connect_timeout = options_.connect_timeout;
   sent_ = clock_.Now();
+  last_byte_ = sent_;
   last_content_ = sent_;
   transfer_ = transport_->Start(std::move(request), this);
 }
@@ -45,7 +46,8 @@ void Attempt::Send() {
 void Attempt::Resume() {
   if (!paused_) return;
   paused_ = false;
-  last_content_ = clock_.Now();  // the silence while we paused is the client's, not the provider's
+  last_byte_ = clock_.Now();  // the silence while we paused is the client's, not the provider's
+  last_content_ = last_byte_;
   transport_->Resume(transfer_);
 }
 
@@ -54,14 +56,21 @@ void Attempt::Abandon() {
   StopTransfer();
 }
 
+// The total is over whatever the phase: a client that does not read stops the other clocks only.
 TimePoint Attempt::NextDeadline() const {
+  const CallTimeouts& own = plan_.endpoint->timeouts;
+  const Duration thinking = OwnOr(own.first_content, options_.first_content_timeout);
   switch (phase_) {
     case Phase::kAwaitingHead:
-      return sent_ + options_.first_byte_timeout;
+      if (!streamed()) return over_by();
+      return std::min(over_by(), sent_ + OwnOr(own.first_byte, options_.first_byte_timeout));
     case Phase::kAwaitingContent:
-      return sent_ + options_.first_content_timeout;
+      if (!streamed() || paused_) return std::min(over_by(), refusal_until_);
+      return std::min({over_by(), refusal_until_, last_content_ + thinking});
     case Phase::kContent:
-      return paused_ ? TimePoint::Never() : last_content_ + options_.idle_timeout;
+      if (paused_) return over_by();
+      return std::min({over_by(), last_content_ + thinking,
+                       last_byte_ + OwnOr(own.idle, options_.idle_timeout)});
     case Phase::kLingering:
       return linger_until_;
     case Phase::kOver:
@@ -72,14 +81,21 @@ TimePoint Attempt::NextDeadline() const {
 
 void Attempt::OnTimer(TimePoint now) {
   if (now < NextDeadline()) return;
+  if (phase_ != Phase::kLingering) waited_ = now - sent_;
   switch (phase_) {
     case Phase::kAwaitingHead:
       Fail(MakeError(ErrorCode::kUpstreamTimeout, "the provider did not answer in time"), true);
       break;
     case Phase::kAwaitingContent:
+      if (now >= refusal_until_) return Fail(UpstreamRefusal(), true);
       Fail(MakeError(ErrorCode::kUpstreamTimeout, "the provider sent no content in time"), true);
       break;
     case Phase::kContent:
+      if (now >= over_by()) {
+        return Fail(MakeError(ErrorCode::kUpstreamTimeout,
+                              "the answer took longer than this provider is given"),
+                    true);
+      }
       Fail(MakeError(ErrorCode::kUpstreamIdleTimeout, "the provider stopped sending"), true);
       break;
     case Phase::kLingering:
@@ -96,6 +112,7 @@ void Attempt::OnHead(const TransportHead& head) {
   head_ = head;
   head_.retry_after_ms = RetryAfterMs(head, clock_.WallTime().seconds());
   phase_ = Phase::kAwaitingContent;
+  if (head_.status >= 300) refusal_until_ = clock_.Now() + kRefusalPatience;
   if (!IsIdentity(head_.content_encoding)) {
     return Fail(MakeError(ErrorCode::kBadUpstreamResponse,
                           "the provider sent a compressed answer that was not asked for"),
@@ -128,12 +145,12 @@ Flow Attempt::OnBody(std::string_view bytes) {
   }
   // Of an error, what exceeds the limit is of no use and is dropped.
   body_.append(bytes.substr(0, limit - std::min(limit, body_.size())));
-  last_content_ = now;
   return Flow::kContinue;
 }
 
 Flow Attempt::OnStreamBytes(std::string_view bytes) {
   output_.clear();
+  last_byte_ = clock_.Now();
   const size_t content_before = stream_->content_bytes();
   Status fed = stream_->Feed(bytes, &output_);
   if (stream_->state() != ChatStream::State::kWaiting && !output_.empty()) {

@@ -38,6 +38,9 @@ class Attempt : public TransportObserver {
   // How long a provider may take to close a transfer after [DONE], for its connection to be reused.
   static constexpr Duration kLinger = Duration::Seconds(1);
 
+  // How long the body of a refusal may take after its head, whose status has said the most.
+  static constexpr Duration kRefusalPatience = Duration::Seconds(10);
+
   struct Plan {
     Kind kind = Kind::kChat;
     const Provider* provider = nullptr;  // owned by the exchange's snapshot
@@ -100,6 +103,11 @@ class Attempt : public TransportObserver {
   void Fail(Error error, bool dispatched);
   void Answered();
   void StopTransfer();
+  bool streamed() const { return plan_.kind == Kind::kChatStream; }
+  // How long it may take in all, however alive it is.
+  TimePoint over_by() const {
+    return sent_ + OwnOr(plan_.endpoint->timeouts.total, options_.total_timeout);
+  }
 
   Plan plan_;  // its body is moved into the transfer
   const GatewayOptions& options_;
@@ -118,9 +126,11 @@ class Attempt : public TransportObserver {
   ChatAnswer answer_;
   std::vector<std::string> images_;
   TimePoint sent_;
-  TimePoint last_content_;
+  TimePoint last_byte_;     // comments too
+  TimePoint last_content_;  // of the stream; both begin anew when the client lets it go on
   TimePoint first_content_ = TimePoint::Never();
   TimePoint linger_until_ = TimePoint::Never();
+  TimePoint refusal_until_ = TimePoint::Never();
   size_t lingering_bytes_ = 0;
   Duration waited_;
 };

@@ -91,6 +91,78 @@ TEST_F(DeadlinesTest, CommentsAreLifeWithinABound) {
   EXPECT_EQ(seconds(dead), 1 + 600);
 }
 
+TEST_F(DeadlinesTest, AnEndpointMayHaveItsOwn) {
+  timeouts_ = {.first_byte = Duration::Seconds(5),
+               .first_content = Duration::Seconds(8),
+               .idle = Duration::Seconds(2),
+               .total = Duration::Seconds(20)};
+  Open({100'000'000});
+  struct Case {
+    const char* what;
+    const char* members;
+    std::vector<UpstreamScript::Piece> pieces;
+    Duration head_delay;
+    const char* error;
+    int64_t seconds;
+  };
+  const std::string content(kContent);
+  const std::string comment(kComment);
+  const std::vector<Case> cases = {
+      {"no head", kStream, {}, Duration::Seconds(30), "upstream_timeout", 5},
+      {"no content", kStream, {{Duration::Seconds(30), content}}, {}, "upstream_timeout", 8},
+      {"comments before content",
+       kStream,
+       std::vector<UpstreamScript::Piece>(30, {Duration::Seconds(1), comment}),
+       {},
+       "upstream_timeout",
+       8},
+      {"silence",
+       kStream,
+       {{Duration::Seconds(1), content}, {Duration::Seconds(3), content}},
+       {},
+       "upstream_idle_timeout",
+       3},
+      {"too long in all",
+       kStream,
+       std::vector<UpstreamScript::Piece>(30, {Duration::Seconds(1), content}),
+       {},
+       "upstream_timeout",
+       20},
+      {"a plain call", "", {}, Duration::Seconds(30), "upstream_timeout", 20},
+      {"a plain call's body", "", {{Duration::Seconds(30), "{}"}}, {}, "upstream_timeout", 20},
+  };
+  for (const Case& each : cases) {
+    PlayStream(each.head_delay);
+    script_.pieces = each.pieces;
+    script_.ending = UpstreamScript::Ending::kHang;
+    const Seen seen = Ask(each.members);
+    EXPECT_EQ(seen.row->error, each.error) << each.what;
+    EXPECT_EQ(seconds(seen), each.seconds) << each.what;
+  }
+}
+
+TEST_F(DeadlinesTest, ALongerTotalOfAnEndpointIsTheExchanges) {
+  timeouts_.total = Duration::Seconds(7200);
+  Open({100'000'000});
+  script_.head_delay = Duration::Seconds(7000);
+  EXPECT_EQ(Ask().status, 200);
+  script_.head_delay = Duration::Seconds(7300);
+  EXPECT_EQ(seconds(Ask()), 7200);
+}
+
+TEST_F(DeadlinesTest, ARefusalWhoseWordsDoNotComeIsToldByItsStatus) {
+  Open({100'000'000});
+  for (const char* members : {"", kStream}) {
+    script_ = {};
+    script_.head.status = 429;
+    script_.pieces = {{Duration::Seconds(100), R"({"error":{"message":"slower"}})"}};
+    const Seen refused = Ask(members);
+    EXPECT_EQ(refused.status, 429);
+    EXPECT_EQ(refused.row->error, "upstream_rate_limited");
+    EXPECT_EQ(seconds(refused), 10);
+  }
+}
+
 TEST_F(DeadlinesTest, ATimeThatNobodyAnsweredInIsTheProvidersNotOurOverhead) {
   Open({100'000'000});
   PlayStream(Duration::Seconds(700));

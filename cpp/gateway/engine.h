@@ -49,8 +49,8 @@ class Engine : private ExchangeHost {
 
   ExchangeWorld world_;
   // No deadline that comes into being later is nearer than this, but those that OnDeadline() tells
-  // of, so one timer an exchange, never
-  // further away than this, meets every deadline without being moved at every chunk.
+  // of (an endpoint's own are at least kLinger), so one timer an exchange, never further away than
+  // this, meets every deadline without being moved at every chunk.
   const Duration nearest_deadline_;
   std::unordered_map<ExchangeId, std::unique_ptr<Exchange>> exchanges_;
   std::priority_queue<Timer, std::vector<Timer>, std::greater<>> timers_;

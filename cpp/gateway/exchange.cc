@@ -88,8 +88,18 @@ Status Exchange::Take() {
   row_.streamed = request_.stream;
   if (model_ != nullptr) row_.model = model_->id;
   if (!admitted.ok()) return admitted;
+  deadline_ = in_.submitted + LongestTotal();
   row_.generation_id = NewGenerationId(profile_->id_prefix, world_.clock->WallTime(), world_.rng);
   return {};
+}
+
+// What the most patient of the model's endpoints is given: each attempt keeps to its own.
+Duration Exchange::LongestTotal() const {
+  Duration longest;
+  for (const Endpoint& endpoint : model_->endpoints) {
+    longest = std::max(longest, OwnOr(endpoint.timeouts.total, world_.options->total_timeout));
+  }
+  return OwnOr(longest, world_.options->total_timeout);
 }
 
 void Exchange::SendNext() {

@@ -109,6 +109,7 @@ class Exchange : private AttemptOwner, private StoreObserver {
   void ReleaseBody();
   TokenEstimate PromptEstimate() const;
   TokenEstimate ContentEstimate() const;
+  Duration LongestTotal() const;
   void UpdateTimes();
   AnswerNames Names() const;
   UsageReport Report() const;
@@ -124,7 +125,7 @@ class Exchange : private AttemptOwner, private StoreObserver {
 
   Submission in_;
   const ExchangeWorld world_;
-  const TimePoint deadline_;
+  TimePoint deadline_;  // the gateway's, until the model is known
 
   State state_ = State::kAdmitting;
   const Profile* profile_;              // owned by in_.snapshot

@@ -28,10 +28,13 @@ struct GatewayOptions {
   SseParser::Limits sse;
 
   Duration connect_timeout = Duration::Seconds(5);
-  Duration first_byte_timeout = Duration::Seconds(60);      // until the upstream's head
-  Duration first_content_timeout = Duration::Seconds(120);  // until content; comments don't count
-  Duration idle_timeout = Duration::Seconds(30);            // between two pieces of content
-  Duration total_timeout = Duration::Seconds(600);
+  // Those of a call; an endpoint may have its own. A call that is not streamed has the total alone:
+  // its head may come with its body.
+  Duration first_byte_timeout = Duration::Seconds(600);  // until a stream's head
+  // Until content, and between two pieces of it while comments come.
+  Duration first_content_timeout = Duration::Seconds(600);
+  Duration idle_timeout = Duration::Seconds(300);  // without any byte once content has begun
+  Duration total_timeout = Duration::Seconds(1800);
   Duration keep_alive = Duration::Seconds(15);  // silence after which a stream gets a comment
 
   RetryPolicy retry;

@@ -77,7 +77,7 @@ class CreditsTest : public ::testing::Test {
     prices.revision = "r";
     prices.variants.emplace_back().rates = rates;
     Model model{.id = "a/m", .max_output = max_output, .endpoints = {}};
-    model.endpoints.push_back({0, "up", *PriceTable::Make(std::move(prices)), cap_field_});
+    model.endpoints.push_back({0, "up", *PriceTable::Make(std::move(prices)), cap_field_, timeouts_});
     Catalog::Parts parts;
     parts.names.emplace("m", "a/m");
     parts.models.push_back(std::move(model));
@@ -148,6 +148,7 @@ class CreditsTest : public ::testing::Test {
   Mailbox mailbox_;
   Stats stats_;
   std::string cap_field_ = "max_tokens";
+  CallTimeouts timeouts_;
   Window limit_reset_ = Window::kNever;
   Money credit_line_;
   bool store_answers_ = false;

@@ -44,6 +44,10 @@ Simulation::Simulation(uint64_t seed)
   options_.window_bytes = kWindow;
   options_.max_answer_bytes = 4096;
   options_.sse = {2000, 4000};
+  options_.first_byte_timeout = Duration::Seconds(60);
+  options_.first_content_timeout = Duration::Seconds(120);
+  options_.idle_timeout = Duration::Seconds(30);
+  options_.total_timeout = Duration::Seconds(600);
   options_.retry.retry_ambiguous = rng_.OneIn(2);
   options_.credits = rng_.OneIn(2);
   options_.strict_bound = rng_.OneIn(4);
@@ -83,6 +87,18 @@ std::string Simulation::CapFieldOf(uint32_t provider) const {
   return (cap_fields_ >> provider & 1) != 0 ? "max_completion_tokens" : "max_tokens";
 }
 
+// Of an endpoint: any of them may be its own.
+CallTimeouts Simulation::DrawTimeouts() {
+  const auto draw = [this](uint64_t from, uint64_t to) {
+    if (!rng_.OneIn(3)) return Duration{};
+    return Duration::Seconds(static_cast<int64_t>(from + rng_.Below(to - from)));
+  };
+  return {.first_byte = draw(10, 90),
+          .first_content = draw(100, 180),
+          .idle = draw(10, 60),
+          .total = draw(300, 900)};
+}
+
 std::shared_ptr<const Snapshot> Simulation::MakeSnapshot() {
   cap_fields_ = rng_.Next();
   auto snapshot = std::make_shared<Snapshot>();
@@ -109,7 +125,8 @@ std::shared_ptr<const Snapshot> Simulation::MakeSnapshot() {
     snapshot->providers.push_back(std::move(provider));
     Model model{.id = "a/m" + std::to_string(i), .output = Output::kText, .endpoints = {}};
     for (uint32_t k = 0; k < i; ++k) {
-      model.endpoints.push_back({k, "up" + std::to_string(k), price, CapFieldOf(k)});
+      model.endpoints.push_back(
+          {k, "up" + std::to_string(k), price, CapFieldOf(k), DrawTimeouts()});
     }
     parts.names.emplace(model.id, model.id);
     parts.models.push_back(std::move(model));
@@ -193,6 +210,16 @@ void Simulation::Cut(const std::string& bytes, UpstreamScript* script) {
   }
 }
 
+// Nothing but comments for a while: silence that is not.
+void Simulation::Think(UpstreamScript* script) {
+  Duration left = rng_.UpTo(kLongestThought);
+  while (left > Duration{}) {
+    const Duration pause = std::min(left, Duration::Seconds(1) + rng_.UpTo(Duration::Seconds(8)));
+    script->pieces.push_back({pause, ": thinking\n\n"});
+    left = left - pause;
+  }
+}
+
 UpstreamScript Simulation::StreamScript(const std::string& tag) {
   UpstreamScript script;
   script.head.content_type = "text/event-stream";
@@ -227,7 +254,18 @@ UpstreamScript Simulation::StreamScript(const std::string& tag) {
   if (fault == 4 || fault == 3) {
     script.ending = rng_.OneIn(2) ? UpstreamScript::Ending::kBroken : UpstreamScript::Ending::kHang;
   }
-  Cut(bytes, &script);
+  if (rng_.OneIn(2)) Think(&script);
+  // Between two events, once: before the last of the content or after it.
+  const size_t between = bytes.find("\n\n", rng_.Below(bytes.size() + 1));
+  if (between != std::string::npos && rng_.OneIn(2)) {
+    Cut(bytes.substr(0, between + 2), &script);
+    const bool prompt = script.prompt;
+    Think(&script);
+    Cut(bytes.substr(between + 2), &script);
+    script.prompt = script.prompt && prompt;
+  } else {
+    Cut(bytes, &script);
+  }
   return script;
 }
 
@@ -262,8 +300,8 @@ UpstreamScript Simulation::Direct(const TransportRequest& request) {
   };
   const Client& client = clients_[id];
   // The provider reads its own field, and gives all that it allows.
-  const uint32_t provider = static_cast<uint32_t>(std::strtoul(
-      request.body.c_str() + request.body.find("\"model\":\"up") + 11, nullptr, 10));
+  const uint32_t provider = static_cast<uint32_t>(
+      std::strtoul(request.body.c_str() + request.body.find("\"model\":\"up") + 11, nullptr, 10));
   const std::string own = "\"" + CapFieldOf(provider) + "\":";
   const size_t told = request.body.find(own);
   const int64_t cap = told == std::string::npos

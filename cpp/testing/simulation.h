@@ -21,6 +21,10 @@ class Simulation {
   static constexpr int64_t kOutputNano = 2000;  // a token
   // Most clients come before it, and many of their answers end after it.
   static constexpr UnixSeconds kPriceChange{1'800'000'008};
+  // Within a script that is prompt: less than any first_content, more than most of the idle ones.
+  static constexpr Duration kLongestThought = Duration::Seconds(35);
+  // A prompt script with a client that dawdles is over by then.
+  static constexpr Duration kPlenty = Duration::Seconds(250);
   // Bookkeeping at the same instant is not a delay; a second is far more than any timer's slack.
   static constexpr Duration kSlack = Duration::Seconds(1);
 
@@ -71,16 +75,21 @@ class Simulation {
 
   void DrawPolicies();
   std::string CapFieldOf(uint32_t provider) const;
+  CallTimeouts DrawTimeouts();
   std::shared_ptr<const Snapshot> MakeSnapshot();
   UpstreamScript Direct(const TransportRequest& request);
   UpstreamScript StreamScript(const std::string& tag);
   UpstreamScript JsonScript(const std::string& tag);
   void Cut(const std::string& bytes, UpstreamScript* script);
+  void Think(UpstreamScript* script);
   Money DrawBalance();
   void AddClients();
   void Abort(ExchangeId id);
   void CheckLastByte(ExchangeId id, const Client& client);
   void CheckMoney(ExchangeId id, const Client& client, std::vector<std::string>* broken) const;
+  CallTimeouts TimeoutsOf(const Client& client, size_t attempt) const;
+  Duration LongestTotal(const Client& client) const;
+  void CheckDeadlines(ExchangeId id, const Client& client, std::vector<std::string>* broken) const;
   void CheckAttempts(ExchangeId id, const Client& client,
                      const std::vector<const SeenTransfer*>& attempts,
                      std::vector<std::string>* broken) const;
@@ -118,8 +127,8 @@ class Simulation {
   size_t drained_ = 0;
   size_t owed_ = 0;
   size_t events_ = 0;
-  size_t abort_at_ = 0;             // 0: nobody
-  size_t stop_at_ = 0;              // 0: never
+  size_t abort_at_ = 0;  // 0: nobody
+  size_t stop_at_ = 0;   // 0: never
   TimePoint stop_time_ = TimePoint::Never();
   size_t stopped_ = 0;
   std::vector<std::string> early_;  // promises broken while it ran

@@ -47,7 +47,7 @@ void Simulation::CheckClient(ExchangeId id, const Client& client,
   expect(client.ends == 1, "ends exactly once");
   expect(client.heads <= 1, "one head at most");
   expect(client.heads == 1 || client.cancelled, "a client that stays gets an answer");
-  expect(client.ended <= client.submitted + options_.total_timeout + kSlack, "ends in time");
+  expect(client.ended <= client.submitted + LongestTotal(client) + kSlack, "ends in time");
   expect(client.cancelled_at == TimePoint::Never() || !client.cancelled || MayDrain(client) ||
              client.ended <= client.cancelled_at + kSlack,
          "a cancelled exchange ends at once");
@@ -64,6 +64,7 @@ void Simulation::CheckClient(ExchangeId id, const Client& client,
   if (!attempts.empty() || stood) expect(settled == 1, "one row an admitted request");
   if (!IsBooked(client) && attempts.empty()) expect(settled == 0, "no row of a refused one");
   CheckMoney(id, client, broken);
+  CheckDeadlines(id, client, broken);
   CheckAttempts(id, client, attempts, broken);
   if (!client.valid) {
     expect(attempts.empty() && client.status >= 400, "an invalid request never goes upstream");
@@ -108,8 +109,64 @@ void Simulation::CheckClient(ExchangeId id, const Client& client,
   }
   const UpstreamScript& last = attempts.back()->script;
   if (ok) expect(last.well_formed, "only a well-formed answer is a success");
-  if (last.well_formed && last.prompt && !client.row.stopped) {
+  const bool plenty = attempts.back()->started + kPlenty < client.submitted + LongestTotal(client);
+  if (last.well_formed && last.prompt && plenty && !client.row.stopped) {
     expect(ok, "a well-formed, prompt answer is a success");
+  }
+  if (!client.stream && !client.row.stopped && last.well_formed &&
+      last.ending == UpstreamScript::Ending::kClean) {
+    Duration takes = last.head_delay;
+    for (const UpstreamScript::Piece& piece : last.pieces) takes = takes + piece.delay;
+    const bool in_time =
+        attempts.back()->started + takes + kSlack < client.submitted + LongestTotal(client) &&
+        takes + kSlack < TimeoutsOf(client, attempts.size() - 1).total;
+    if (in_time) expect(ok, "a plain answer has the whole time");
+  }
+}
+
+// Those of the endpoint that an attempt was made at, with nothing left to the gateway's own.
+CallTimeouts Simulation::TimeoutsOf(const Client& client, size_t attempt) const {
+  const Model* const model = snapshot_->catalog.Find(client.row.requested_model);
+  CallTimeouts own;
+  if (model != nullptr && attempt < model->endpoints.size()) {
+    own = model->endpoints[attempt].timeouts;
+  }
+  return {.first_byte = OwnOr(own.first_byte, options_.first_byte_timeout),
+          .first_content = OwnOr(own.first_content, options_.first_content_timeout),
+          .idle = OwnOr(own.idle, options_.idle_timeout),
+          .total = OwnOr(own.total, options_.total_timeout)};
+}
+
+Duration Simulation::LongestTotal(const Client& client) const {
+  const Model* const model = snapshot_->catalog.Find(client.row.requested_model);
+  if (model == nullptr || model->endpoints.empty()) return options_.total_timeout;
+  Duration longest;
+  for (size_t i = 0; i < model->endpoints.size(); ++i) {
+    longest = std::max(longest, TimeoutsOf(client, i).total);
+  }
+  return longest;
+}
+
+// No attempt ends later than it may, and none by a clock before that is up.
+void Simulation::CheckDeadlines(ExchangeId id, const Client& client,
+                                std::vector<std::string>* broken) const {
+  const auto expect = [&](bool holds, const std::string& promise) {
+    if (!holds) broken->push_back("exchange " + std::to_string(id) + ": " + promise);
+  };
+  for (size_t i = 0; i < client.row.tried.size(); ++i) {
+    const AttemptRow& tried = client.row.tried[i];
+    const CallTimeouts own = TimeoutsOf(client, i);
+    expect(tried.waited <= own.total + kSlack, "an attempt ends within its own total");
+    const bool timed_out = tried.error == "upstream_timeout" && tried.status < 300;
+    const bool fell_silent = tried.error == "upstream_idle_timeout";
+    if (!client.stream) {
+      expect(!timed_out || tried.waited >= own.total, "only the total ends a plain call");
+      expect(!fell_silent, "a plain call may be silent");
+    } else {
+      expect(!timed_out || tried.waited >= std::min(own.first_byte, own.first_content),
+             "a stream may take its time to begin");
+      expect(!fell_silent || tried.waited >= own.idle, "a stream may pause");
+    }
   }
 }
 

@@ -75,7 +75,7 @@ mock: auto
 #   max_active: 10000
 # timeouts:
 #   connect_timeout_ms: 5000
-#   total_timeout_ms: 600000
+#   total_timeout_ms: 1800000
 """
 
 

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from seekroute.client.retry import DEFAULT_TIMEOUT
+
 if TYPE_CHECKING:
     from seekroute.gateway import Record
     from seekroute.ledger import Ledger
@@ -41,7 +43,7 @@ class Request:
     method: str = "POST"
     headers: Mapping[str, str] = field(default_factory=dict)
     query: Mapping[str, Any] = field(default_factory=dict)
-    timeout: float = 600.0
+    timeout: float = DEFAULT_TIMEOUT
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +135,7 @@ class Backend:
         path: str = CHAT_PATH,
         method: str = "POST",
         headers: Mapping[str, str] | None = None,
-        timeout: float = 600.0,
+        timeout: float = DEFAULT_TIMEOUT,
     ) -> Answer:
         """Sends a request and waits for its whole answer, whatever its status; never retries.
 
@@ -165,7 +167,7 @@ class AsyncBackend:
         path: str = CHAT_PATH,
         method: str = "POST",
         headers: Mapping[str, str] | None = None,
-        timeout: float = 600.0,
+        timeout: float = DEFAULT_TIMEOUT,
     ) -> Answer:
         """As `Backend.send`."""
         reply = await self.open(Request(path, body, method, headers or {}, {}, timeout))

@@ -26,7 +26,7 @@ from seekroute.client.results import (
     ProviderPage,
     Result,
 )
-from seekroute.client.retry import Tries
+from seekroute.client.retry import DEFAULT_TIMEOUT, Tries
 from seekroute.client.streams import AsyncChatStream, AsyncStreamContext, ChatStream, StreamContext
 from seekroute.errors import APIConnectionError, APIError
 
@@ -83,7 +83,7 @@ class Client(ClientAccount, ClientExtras, BaseClient):
         base_url: str | None = None,
         api_key: str | None = None,
         max_retries: int = 2,
-        timeout: float = 600.0,
+        timeout: float = DEFAULT_TIMEOUT,
         config: str | Path | None = None,
         ledger: str | Path | None = None,
         **settings: Any,
@@ -269,7 +269,7 @@ class AsyncClient(AsyncClientAccount, AsyncClientExtras, BaseClient):
         base_url: str | None = None,
         api_key: str | None = None,
         max_retries: int = 2,
-        timeout: float = 600.0,
+        timeout: float = DEFAULT_TIMEOUT,
         config: str | Path | None = None,
         ledger: str | Path | None = None,
         **settings: Any,

@@ -24,6 +24,11 @@ def checked_max_retries(value: Any) -> int:
     return value
 
 
+# Seconds. A minute above the gateway's own `total_timeout_ms`: it is the gateway that ends a call
+# that takes too long, says why, and settles it.
+DEFAULT_TIMEOUT: Final = 1860.0
+
+
 def checked_timeout(value: Any) -> float:
     """Raises ValueError unless `value` is seconds above 0; infinity is."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:

@@ -207,6 +207,30 @@ CapField = Literal["max_tokens", "max_completion_tokens"]
 OnAbort = Literal["cancel", "drain"]
 
 
+# The core's timers of a call are this coarse.
+CallMilliseconds = Annotated[int, Field(ge=1000, le=24 * 3600 * 1000)]
+# Below what uvicorn and Node give an idle connection, five seconds.
+DEFAULT_KEEP_ALIVE_MS = 4_000
+KeepAlive = Annotated[int, Field(ge=0, le=3600 * 1000)]
+
+
+@dataclass(slots=True, frozen=True, kw_only=True, config=_CONFIG)
+class CallTimeouts:
+    """How long a call may take, in milliseconds, where it differs from what is said elsewhere."""
+
+    first_byte_timeout_ms: CallMilliseconds | None = None
+    """Until a stream's response begins."""
+    first_content_timeout_ms: CallMilliseconds | None = None
+    """Until a stream's first content, and between two pieces of it while only comments come."""
+    idle_timeout_ms: CallMilliseconds | None = None
+    """Without a byte in a stream whose content has begun."""
+    total_timeout_ms: CallMilliseconds | None = None
+    """For the whole answer of this endpoint."""
+
+
+CALL_TIMEOUTS = tuple(field.name for field in fields(CallTimeouts))
+
+
 @dataclass(slots=True, frozen=True, kw_only=True, config=_CONFIG)
 class Endpoint:
     """One provider that serves a model."""
@@ -227,6 +251,8 @@ class Endpoint:
     """Longest answer here, in tokens, where it differs from the model's."""
     cap_field: CapField | None = None
     """Field that names the longest wanted answer, where it differs from the provider's."""
+    timeouts: CallTimeouts = CallTimeouts()
+    """How long a call may take here, where it differs from the model's."""
     source: str = ""
     """Which of the catalog's sources the price was taken from."""
     checked_on: date | None = None
@@ -273,6 +299,8 @@ class CatalogModel:
     """Other accepted names, with or without author."""
     free: bool = False
     """Whether it costs nothing at every endpoint."""
+    timeouts: CallTimeouts = CallTimeouts()
+    """How long a call may take, where it differs from the providers'."""
     endpoints: tuple[Endpoint, ...]
     """Who serves it, in order of preference."""
 
@@ -329,6 +357,10 @@ class Provider(Strict):
     on_abort: OnAbort = "cancel"
     """`drain` where the provider charges for the whole answer although it is cancelled: then the
     answer to a client that has left is read to its end, for its usage."""
+    timeouts: CallTimeouts = CallTimeouts()
+    """How long a call may take, where it differs from the settings'."""
+    keep_alive_ms: KeepAlive = DEFAULT_KEEP_ALIVE_MS
+    """How long an idle connection is kept for the next request."""
 
     @field_validator("base_url")
     @classmethod

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PrivateAttr, SecretStr, field_validator
 
-from seekroute.config._catalog_schema import OnAbort
+from seekroute.config._catalog_schema import CallTimeouts, KeepAlive, OnAbort
 from seekroute.config._schema import PROVIDER_ID, Strict, check_base_url
 from seekroute.config.catalog import CatalogModel
 from seekroute.config.profile import PACKAGED_PROFILES
@@ -88,14 +88,14 @@ class TimeoutSettings(Strict):
 
     connect_timeout_ms: Milliseconds = 5_000
     """Until the connection stands, TLS included."""
-    first_byte_timeout_ms: Milliseconds = 60_000
-    """Until the response begins."""
-    first_content_timeout_ms: Milliseconds = 120_000
-    """Until a stream's first content."""
-    idle_timeout_ms: Milliseconds = 30_000
-    """Between two pieces of a stream."""
-    total_timeout_ms: Milliseconds = 600_000
-    """For the whole answer."""
+    first_byte_timeout_ms: Milliseconds = 600_000
+    """Until a stream's response begins."""
+    first_content_timeout_ms: Milliseconds = 600_000
+    """Until a stream's first content, and between two pieces of it while only comments come."""
+    idle_timeout_ms: Milliseconds = 300_000
+    """Without a byte in a stream whose content has begun."""
+    total_timeout_ms: Milliseconds = 1_800_000
+    """For the whole answer; the only one of an answer that is not streamed."""
     keep_alive_comment_ms: Milliseconds = 15_000
     """Silence after which a client's stream gets a comment line."""
 
@@ -146,6 +146,11 @@ class ProviderSettings(Strict):
     on_abort: OnAbort | None = None
     """What becomes of an answer whose client has left, with credits on: `cancel`, or `drain` to
     read it to its end and charge for its usage; default: what the catalog says."""
+    timeouts: CallTimeouts = CallTimeouts()
+    """How long a call may take, where it differs from `timeouts` below."""
+    keep_alive_ms: KeepAlive | None = None
+    """How long an idle connection is kept for the next request; 0: not at all; default: what the
+    catalog says, else 4000."""
 
     @field_validator("api_key")
     @classmethod

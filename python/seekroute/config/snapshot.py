@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from seekroute.config._catalog_schema import CALL_TIMEOUTS
 from seekroute.config.catalog import (
     AUTO_NAMES,
     MOCK_PROVIDER,
     Catalog,
     CatalogModel,
+    Endpoint,
 )
 from seekroute.config.prices import endpoint_table
 from seekroute.config.profile import ProfileFile
@@ -138,7 +140,7 @@ def build_snapshot(
             }
         )
     off = {name for name, own in settings.providers.items() if own.enabled is False}
-    models = [_model(catalog, model, usable, off, mocked) for model in catalog.models]
+    models = [_model(settings, catalog, model, usable, off, mocked) for model in catalog.models]
     return {
         "profiles": [profile.to_core() for profile in profiles],
         "default_profile": profiles[0].name,
@@ -163,10 +165,33 @@ def _provider(settings: Settings, catalog: Catalog, name: str, key: str) -> dict
         "proxy": proxy,
         "headers": [f"{k}: {v.get_secret_value()}" for k, v in own.headers.items()],
         "on_abort": own.on_abort or catalog.providers[name].on_abort,
+        "keep_alive_ms": (
+            catalog.providers[name].keep_alive_ms
+            if own.keep_alive_ms is None
+            else own.keep_alive_ms
+        ),
     }
 
 
+def _timeouts(
+    settings: Settings, catalog: Catalog, model: CatalogModel, endpoint: Endpoint
+) -> dict[str, int]:
+    """What is said of an endpoint beside `settings.timeouts`; the most specific wins."""
+    own = settings.providers.get(endpoint.provider)
+    said = [endpoint.timeouts, model.timeouts]
+    said += [own.timeouts] if own else []
+    said.append(catalog.providers[endpoint.provider].timeouts)
+    result: dict[str, int] = {}
+    for name in CALL_TIMEOUTS:
+        values = (getattr(each, name) for each in said)
+        chosen = next((value for value in values if value is not None), None)
+        if chosen is not None:
+            result[name] = chosen
+    return result
+
+
 def _model(
+    settings: Settings,
     catalog: Catalog,
     model: CatalogModel,
     usable: Mapping[str, str],
@@ -187,6 +212,9 @@ def _model(
                     "price": price,
                 }
             )
+            timeouts = _timeouts(settings, catalog, model, endpoint)
+            if timeouts:
+                candidates[-1]["timeouts"] = timeouts
             continue
         reason = "disabled" if endpoint.provider in off else "no_key"
         if endpoint.provider in usable:
