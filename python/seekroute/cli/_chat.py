@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seekroute.cli._shared import shared
+from seekroute.cli._shared import say, shared
 from seekroute.errors import APIError
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Conversation:
         word, _, rest = line[1:].partition(" ")
         command = getattr(self, f"_do_{word}", None)
         if command is None:
-            typer.echo(f"there is no /{word}; /help lists what there is", err=True)
+            say(f"there is no /{word}; /help lists what there is", err=True)
         else:
             command(rest.strip())
 
@@ -61,12 +61,12 @@ class Conversation:
                 for part in _deltas(stream):
                     parts.append(part)
                     if not self._as_json:
-                        typer.echo(part, nl=False)
+                        say(part, nl=False)
                         sys.stdout.flush()
         except KeyboardInterrupt:
             # What was said so far stays in the conversation; the request is cancelled.
             if not self._as_json:
-                typer.echo(" [stopped]", nl=False)
+                say(" [stopped]", nl=False)
         answer = "".join(parts)
         self.messages += [
             {"role": "user", "content": text},
@@ -74,28 +74,28 @@ class Conversation:
         ]
         if self._as_json:
             cost = stream.cost
-            typer.echo(json.dumps({"content": answer, "cost": None if cost is None else str(cost)}))
+            say(json.dumps({"content": answer, "cost": None if cost is None else str(cost)}))
         else:
-            typer.echo()
+            say()
 
     def _do_model(self, name: str) -> None:
         if name:
             self.model = name
-        typer.echo(f"model: {self.model}", err=True)
+        say(f"model: {self.model}", err=True)
 
     def _do_system(self, text: str) -> None:
         self.system = text or None
-        typer.echo(f"system: {self.system or '-'}", err=True)
+        say(f"system: {self.system or '-'}", err=True)
 
     def _do_reset(self, _: str) -> None:
         self.messages.clear()
-        typer.echo("forgotten", err=True)
+        say("forgotten", err=True)
 
     def _do_cost(self, _: str) -> None:
-        typer.echo(f"{self._client.spend:f} USD", err=True)
+        say(f"{self._client.spend:f} USD", err=True)
 
     def _do_help(self, _: str) -> None:
-        typer.echo(_HELP, err=True, nl=False)
+        say(_HELP, err=True, nl=False)
 
     def _do_quit(self, _: str) -> None:
         self.done = True
@@ -127,7 +127,7 @@ def chat(
             try:
                 talk.take(line)
             except APIError as error:
-                typer.secho(f"error: {error}", fg=typer.colors.RED, err=True)
+                say(f"error: {error}", fg=typer.colors.RED, err=True)
                 if not interactive:
                     raise typer.Exit(1) from error
             if talk.done:
@@ -143,7 +143,7 @@ def _lines(interactive: bool) -> Iterator[str]:
         except EOFError:
             return
         except KeyboardInterrupt:
-            typer.echo(err=True)
+            say(err=True)
             return
         if line:
             yield line

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from seekroute.cli._shared import JsonOption, print_json, print_rows, shared
+from seekroute.cli._shared import JsonOption, print_json, print_rows, say, shared
 from seekroute.errors import ConfigError
 
 app = typer.Typer(no_args_is_help=True, help="Check and show the configuration.")
@@ -27,7 +27,7 @@ def check(ctx: typer.Context, as_json: JsonOption = False) -> None:
     if as_json:
         print_json({"ok": not problems, "problems": problems})
     else:
-        typer.echo("the configuration is right")
+        say("the configuration is right")
     if problems:
         raise typer.Exit(2)
 
@@ -59,7 +59,7 @@ def show(
     else:
         import yaml
 
-        typer.echo(yaml.safe_dump(values, sort_keys=False, allow_unicode=True), nl=False)
+        say(yaml.safe_dump(values, sort_keys=False, allow_unicode=True), nl=False)
 
 
 @app.command()

@@ -26,6 +26,7 @@ from seekroute.cli._shared import (
     print_json,
     print_row,
     print_rows,
+    say,
     shared,
 )
 from seekroute.errors import SeekrouteError
@@ -208,7 +209,7 @@ def carry_out(
         fields = dict(order_fields(done, org_names(control)))
     if given.state == "booked":
         fields["result"] = "exists"
-        typer.echo(f"{done.id} was booked before: nothing was done", err=True)
+        say(f"{done.id} was booked before: nothing was done", err=True)
     if as_json:
         print_json(fields)
     elif done.state == "booked":

@@ -9,7 +9,7 @@ import socket
 import stat
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from seekroute.cli._findings import Finding, Level, ledger_findings
-from seekroute.cli._shared import JsonOption, Shared, print_json, shared
+from seekroute.cli._shared import JsonOption, Shared, print_json, say, shared
 from seekroute.errors import ConfigError, SeekrouteError
 
 if TYPE_CHECKING:
@@ -209,23 +209,24 @@ def _models(settings: Settings, catalog: Catalog) -> Iterator[Finding]:
             )
 
 
-_SIGNS: dict[Level, tuple[str, Callable[[str], str]]] = {
-    "ok": ("ok     ", lambda text: typer.style(text, fg=typer.colors.GREEN)),
-    "warning": ("warning", lambda text: typer.style(text, fg=typer.colors.YELLOW)),
-    "failed": ("failed ", lambda text: typer.style(text, fg=typer.colors.RED)),
+_SIGNS: dict[Level, tuple[str, str]] = {
+    "ok": ("ok     ", typer.colors.GREEN),
+    "warning": ("warning", typer.colors.YELLOW),
+    "failed": ("failed ", typer.colors.RED),
 }
 
 
 def _print(findings: list[Finding]) -> None:
     width = max(len(finding.check) for finding in findings)
     for finding in findings:
-        sign, paint = _SIGNS[finding.level]
-        typer.echo(f"{paint(sign)}  {finding.check:<{width}}  {finding.message}")
+        sign, color = _SIGNS[finding.level]
+        say(sign, fg=color, nl=False)
+        say(f"  {finding.check:<{width}}  {finding.message}")
         if finding.hint:
-            typer.echo(f"{'':<{width + 11}}{finding.hint}")
+            say(f"{'':<{width + 11}}{finding.hint}")
     failed = sum(finding.level == "failed" for finding in findings)
     warned = sum(finding.level == "warning" for finding in findings)
     if failed or warned:
-        typer.echo(f"\n{failed} failed, {warned} to look at")
+        say(f"\n{failed} failed, {warned} to look at")
     else:
-        typer.echo("\nall is well")
+        say("\nall is well")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seekroute.cli._shared import JsonOption, print_json
+from seekroute.cli._shared import JsonOption, print_json, say
 from seekroute.errors import SeekrouteError
 
 if TYPE_CHECKING:
@@ -142,9 +142,9 @@ def init(
     if as_json:
         print_json({"path": str(path), "providers": found})
         return
-    typer.echo(f"wrote {path}")
+    say(f"wrote {path}")
     for provider_id, variable in found.items():
-        typer.echo(f"  {provider_id}: key from {variable}")
+        say(f"  {provider_id}: key from {variable}")
     if not found:
-        typer.echo("  no provider key found: the mock provider will answer until there is one")
-    typer.echo("next: seekroute doctor, then seekroute serve")
+        say("  no provider key found: the mock provider will answer until there is one")
+    say("next: seekroute doctor, then seekroute serve")

@@ -20,6 +20,7 @@ from seekroute.cli._shared import (
     print_json,
     print_row,
     print_rows,
+    say,
     shared,
 )
 
@@ -205,7 +206,7 @@ def _hint_at_credit(options: Shared, org: Organization) -> None:
             balance = ledger.balance(org.id)
         if balance.available > 0:
             return
-    typer.secho(
+    say(
         f"{org.name} has no credit yet: seekroute credits add {shlex.quote(org.name)} 10", err=True
     )
 
@@ -234,8 +235,8 @@ def _show_once(control: ControlPlane, row: ApiKey, text: str, *, as_json: bool) 
         print_json({**_fields(row, control.get_org(row.org_id).name), "key": text})
         return
     # Only the key goes to the standard output: KEY=$(seekroute keys create ...) works.
-    typer.echo(text)
-    typer.secho(
+    say(text)
+    say(
         f"Copy the key now: it is shown this once and is stored nowhere. Its id is {row.id}.",
         err=True,
     )

@@ -17,7 +17,7 @@ import typer
 
 from seekroute.cli._money import amounts, org_names
 from seekroute.cli._progress import counted, spinning
-from seekroute.cli._shared import Fields, JsonOption, print_json, shared
+from seekroute.cli._shared import Fields, JsonOption, print_json, say, shared
 from seekroute.errors import SeekrouteError
 
 app = typer.Typer(no_args_is_help=True, help="The journal: check it, write it out.")
@@ -45,7 +45,7 @@ def verify(ctx: typer.Context, as_json: JsonOption = False) -> None:
     if as_json:
         print_json({"ok": sound, **report})
     elif sound:
-        typer.echo(f"sound: {report['entries']} entries, {report['requests']} requests")
+        say(f"sound: {report['entries']} entries, {report['requests']} requests")
     if not sound:
         raise SeekrouteError(
             f"{report['rule']} is broken at entry {report['seq']}: {report['why']}"
@@ -77,7 +77,7 @@ def export(
         rows = (_fields(entry, names) for entry in entries)
         written = _jsonl(file, rows) if as_json or format_ is Format.JSONL else _csv(file, rows)
     if output is not None:
-        typer.echo(f"wrote {written} entries to {output}", err=True)
+        say(f"wrote {written} entries to {output}", err=True)
 
 
 def _fields(entry: Mapping[str, Any], names: Mapping[str, str]) -> Fields:

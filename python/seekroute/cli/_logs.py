@@ -21,6 +21,7 @@ from seekroute.cli._shared import (
     print_line,
     print_row,
     print_rows,
+    say,
     shared,
 )
 from seekroute.errors import SeekrouteError
@@ -133,7 +134,7 @@ def show(
         return
     print_row(without_repeats(fields), as_json=False)
     if attempts:
-        typer.echo()
+        say()
         print_rows(attempts, ("provider", "status", "error", "waited_ms"), as_json=False)
 
 

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from seekroute._visible import visible
 from seekroute.cli import _price_lists
-from seekroute.cli._shared import JsonOption, Shared, print_json, print_rows, shared
+from seekroute.cli._shared import JsonOption, Shared, print_json, print_rows, say, shared
 from seekroute.errors import SeekrouteError
 
 if TYPE_CHECKING:
@@ -197,12 +198,12 @@ _ORDERS: Mapping[Order, Callable[[tuple[CatalogModel, list[_Offer]]], Any]] = {
 def _say_prices(view: _View, rows: Iterable[Mapping[str, Any]]) -> None:
     """Says, beside the rows, what their prices mean."""
     marked = any(row["markup_bps"] for row in rows)
-    typer.echo(
+    say(
         "prices: USD per million tokens, " + ("your markup included" if marked else "no markup"),
         err=True,
     )
     if view.mocked:
-        typer.echo(
+        say(
             "the mock provider answers where no provider has a key: see seekroute doctor",
             err=True,
         )
@@ -241,9 +242,9 @@ def search(
     if not as_json:
         if match == "close":
             rest = "; these are called nearly so" if rows else ""
-            typer.echo(f"no model has the words {text!r}{rest}", err=True)
+            say(f"no model has the words {text!r}{rest}", err=True)
         elif len(models) > limit:
-            typer.echo(f"{len(models) - limit} more: raise --limit", err=True)
+            say(f"{len(models) - limit} more: raise --limit", err=True)
         if rows:
             _say_prices(view, rows)
     if match == "close":
@@ -303,15 +304,15 @@ def show(
         _print_page(facts, endpoints)
     else:
         for name, value in facts.items():
-            typer.echo(f"{name}\t{_plain(value)}")
+            say(f"{name}\t{_plain(value)}")
         for each in endpoints:
             head = f"{each['provider']}\t{each['model']}"
             for name, value in each.items():
                 if name not in ("provider", "model", "prices"):
-                    typer.echo(f"endpoint\t{head}\t{name}\t{_plain(value)}")
+                    say(f"endpoint\t{head}\t{name}\t{_plain(value)}")
             for price in each["prices"]:
                 for unit, rate in price["rates"].items():
-                    typer.echo(f"price\t{head}\t{price['when']}\t{unit}\t{rate}")
+                    say(f"price\t{head}\t{price['when']}\t{unit}\t{rate}")
 
 
 def _facts(view: _View, model: CatalogModel) -> dict[str, Any]:
@@ -414,7 +415,7 @@ def _plain(value: Any) -> str:
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return visible(", ".join(map(str, value)) if isinstance(value, list) else str(value))
 
 
 def _print_page(facts: Mapping[str, Any], endpoints: Sequence[Mapping[str, Any]]) -> None:
@@ -426,19 +427,20 @@ def _print_page(facts: Mapping[str, Any], endpoints: Sequence[Mapping[str, Any]]
     width = max(map(len, facts))
     for name, value in facts.items():
         if value not in (None, []):
-            typer.echo(f"{name.replace('_', ' '):<{width}}  {_plain(value)}")
+            say(f"{name.replace('_', ' '):<{width}}  {_plain(value)}")
     console = Console()
     for each in endpoints:
         color = typer.colors.GREEN if each["served"] else typer.colors.YELLOW
         state = "served" if each["served"] else f"not served: {each['why_not']}"
-        typer.echo(f"\n{each['provider']}  {each['model']}  {typer.style(state, fg=color)}")
+        say(f"\n{each['provider']}  {each['model']}  ", nl=False)
+        say(state, fg=color)
         if each["source_title"]:
             dates = f"checked {each['checked_on']}, valid from {each['valid_from']}"
-            typer.echo(f"  price by {each['source_title']}; {dates}")
+            say(f"  price by {each['source_title']}; {dates}")
         prices: list[Mapping[str, Any]] = each["prices"]
         units = list(dict.fromkeys(unit for price in prices for unit in price["rates"]))
         if not units:
-            typer.echo("  free")
+            say("  free")
             continue
         table = Table("when", *(unit.replace("_", " ") for unit in units))
         for price in prices:
@@ -447,7 +449,7 @@ def _print_page(facts: Mapping[str, Any], endpoints: Sequence[Mapping[str, Any]]
         console.print(table)
         charged: Literal["with", "without"] = "with" if each["markup_bps"] else "without"
         percent = f" {Decimal(each['markup_bps']) / 100:f} %" if each["markup_bps"] else ""
-        typer.echo(f"  USD per million tokens, {charged} markup{percent}")
+        say(f"  USD per million tokens, {charged} markup{percent}")
 
 
 # Listed by --help after those above.

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seekroute.cli._shared import JsonOption, print_json, print_rows, shared
+from seekroute.cli._shared import JsonOption, print_json, print_rows, say, shared
 from seekroute.errors import ConfigError, Problem, SeekrouteError
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def _fetch(url: str) -> bytes:
             for _ in range(_MAX_REDIRECTS + 1):
                 body, there = _get(client, place)
                 if not there:
-                    typer.echo(f"fetched {place}: {len(body)} bytes", err=True)
+                    say(f"fetched {place}: {len(body)} bytes", err=True)
                     return body
                 if not there.startswith("https://"):
                     raise SeekrouteError(f"{url} leads away from https")
@@ -195,15 +195,15 @@ def import_(
         )
         _prove(text, catalog)
         if to_stdout and not dry_run:
-            typer.echo(text, nl=False)
+            say(text, nl=False)
         elif not dry_run:
             _write(out, text)
     written = bool(taken.models) and not dry_run
     _report(name, day, taken, out if written else None, as_json=as_json, aside=to_stdout)
     if not as_json and written and not to_stdout:
-        typer.echo(f"to use it, write into seekroute.yaml: catalog_overlay: {out}", err=True)
+        say(f"to use it, write into seekroute.yaml: catalog_overlay: {out}", err=True)
         if settings.catalog_overlay:
-            typer.echo(
+            say(
                 f"there is an overlay already, {settings.catalog_overlay}: put the models into it",
                 err=True,
             )
@@ -259,24 +259,24 @@ def _report(
 
     def rows(kind: str, remarks: Sequence[Remark]) -> None:
         for each in remarks if whole else remarks[:_SHOWN]:
-            typer.echo(f"{kind}\t{each.row}\t{each.text}", err=aside)
+            say(f"{kind}\t{each.row}\t{each.text}", err=aside)
         if not whole and len(remarks) > _SHOWN:
-            typer.echo(f"{kind}\tand {len(remarks) - _SHOWN} more: --json has all", err=aside)
+            say(f"{kind}\tand {len(remarks) - _SHOWN} more: --json has all", err=aside)
 
     rows("skipped", taken.skipped)
     rows("note", taken.notes)
     for model in taken.models:
         what = "added" if model.id in added else "changed"
         providers = ", ".join(dict.fromkeys(each.provider for each in model.endpoints))
-        typer.echo(f"{what}\t{model.id}\t{providers}", err=aside)
+        say(f"{what}\t{model.id}\t{providers}", err=aside)
     changed = len(taken.models) - len(taken.added)
-    typer.echo(
+    say(
         f"{name} of {day}: {len(taken.added)} added, {changed} changed,"
         f" {taken.unchanged} unchanged, {len(taken.skipped)} skipped",
         err=True,
     )
     if out:
-        typer.echo(f"wrote {out}", err=True)
+        say(f"wrote {out}", err=True)
 
 
 # --- diff -----------------------------------------------------------------------------------------
@@ -325,7 +325,7 @@ def diff(
     if rows or as_json:
         print_rows(rows, columns, as_json=as_json)
     else:
-        typer.echo("no differences", err=True)
+        say("no differences", err=True)
     if rows and exit_code:
         raise typer.Exit(1)
 

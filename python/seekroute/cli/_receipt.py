@@ -9,7 +9,7 @@ from typing import Annotated, Final
 
 import typer
 
-from seekroute.cli._shared import JsonOption, print_json, shared
+from seekroute.cli._shared import JsonOption, print_json, say, shared
 from seekroute.errors import SeekrouteError
 
 app = typer.Typer(no_args_is_help=True, help="Signed receipts of requests.")
@@ -59,7 +59,7 @@ def verify(
         pepper = None if data_dir is None else _pepper(data_dir)
         text = _read(file)
     except SeekrouteError as error:  # nothing was found out about the receipt
-        typer.secho(f"error: {error}", fg=typer.colors.RED, err=True)
+        say(f"error: {error}", fg=typer.colors.RED, err=True)
         raise typer.Exit(2) from None
     try:
         receipt = receipts.parse(text)
@@ -71,14 +71,14 @@ def verify(
         if as_json:
             print_json({"valid": False, "reason": str(error)})
             raise typer.Exit(1) from None
-        typer.secho(f"not valid: {error}", fg=typer.colors.RED, err=True)
+        say(f"not valid: {error}", fg=typer.colors.RED, err=True)
         raise typer.Exit(1) from None
     if as_json:
         print_json({"valid": True, "receipt": receipt})
         return
     by = "the operator's signature" if not key else "the signature"
     by = by if pepper is None or not key else "both signatures"
-    typer.echo(
+    say(
         f"valid, by {by}: {receipt.get('generation_id')} of {receipt.get('created_at')}, "
         f"{receipt.get('model')}, {receipt.get('charged')} {receipt.get('currency')} "
         f"({receipt.get('settlement')})"
@@ -114,7 +114,7 @@ def show(
     if as_json:
         print_json(receipt)
     else:
-        typer.echo(receipts.serialize(receipt).decode("ascii"))
+        say(receipts.serialize(receipt).decode("ascii"))
 
 
 def _pepper(data_dir: Path) -> bytes:

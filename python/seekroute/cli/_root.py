@@ -29,7 +29,7 @@ from seekroute.cli import (
     _upkeep,
     _usage,
 )
-from seekroute.cli._shared import Shared
+from seekroute.cli._shared import Shared, say
 from seekroute.errors import ConfigError, SeekrouteError
 
 
@@ -40,7 +40,7 @@ class _Root(TyperGroup):
         try:
             return super().invoke(ctx)
         except SeekrouteError as error:
-            typer.secho(f"error: {error}", fg=typer.colors.RED, err=True)
+            say(f"error: {error}", fg=typer.colors.RED, err=True)
             raise typer.Exit(2 if isinstance(error, ConfigError) else 1) from error
 
 
@@ -80,7 +80,7 @@ def _version(wanted: bool) -> None:
             found = version("seekroute")
         except PackageNotFoundError:
             found = "(not installed)"
-        typer.echo(f"seekroute {found}")
+        say(f"seekroute {found}")
         raise typer.Exit
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from seekroute.cli._shared import JsonOption, print_json, shared
+from seekroute.cli._shared import JsonOption, print_json, say, shared
 from seekroute.errors import SeekrouteError
 
 # Whether this is the process' own program, which may start afresh; not so in tests.
@@ -71,7 +71,7 @@ def mock(
         if as_json:
             print_json({"base_url": provider.base_url})
         else:
-            typer.echo(f"listening on {provider.base_url}")
+            say(f"listening on {provider.base_url}")
 
     try:
         run_mock(host, port, on_start=started)
@@ -140,8 +140,8 @@ def _show(parts: Iterable[str]) -> None:
     last = ""
     for part in parts:
         if part:
-            typer.echo(part, nl=False)
+            say(part, nl=False)
             sys.stdout.flush()
             last = part
     if not last.endswith("\n"):
-        typer.echo()
+        say()

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from seekroute._visible import visible, visible_json
+
 if TYPE_CHECKING:
     from seekroute.config import Settings
     from seekroute.control import ControlPlane
@@ -110,9 +112,21 @@ def _moment_of(text: str, direction: int) -> int:
         ) from None
 
 
+def say(text: str = "", *, fg: str | None = None, err: bool = False, nl: bool = True) -> None:
+    """Print text that may be anybody's: see `visible`. Newlines and tabs stay.
+
+    Args:
+        text: what to print.
+        fg: its color, one of `typer.colors`.
+        err: whether it goes to the standard error.
+        nl: whether a newline follows.
+    """
+    typer.secho(visible(text, lines=True), fg=fg, err=err, nl=nl)
+
+
 def print_json(value: Any) -> None:
     """Print a value as JSON, indented."""
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    typer.echo(visible_json(json.dumps(value, indent=2, ensure_ascii=False)))
 
 
 def print_rows(
@@ -183,7 +197,7 @@ def print_row(row: Fields, *, as_json: bool) -> None:
 def print_line(row: Fields, columns: Sequence[str], *, as_json: bool) -> None:
     """Print one row of many that come one by one: as a line of JSON, or tab-separated."""
     if as_json:
-        typer.echo(json.dumps(row, ensure_ascii=False))
+        typer.echo(visible_json(json.dumps(row, ensure_ascii=False)))
     else:
         typer.echo("\t".join(_cell(row[column]) for column in columns))
 
@@ -191,4 +205,5 @@ def print_line(row: Fields, columns: Sequence[str], *, as_json: bool) -> None:
 def _cell(value: Any) -> str:
     if value is None:
         return "-"
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    # A newline or tab in a value would begin another cell.
+    return visible(", ".join(map(str, value)) if isinstance(value, list) else str(value))

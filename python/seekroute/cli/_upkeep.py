@@ -10,7 +10,7 @@ import typer
 
 from seekroute.cli._credits import carry_out
 from seekroute.cli._progress import spinning
-from seekroute.cli._shared import JsonOption, moment, parse_since, print_json, shared
+from seekroute.cli._shared import JsonOption, moment, parse_since, print_json, say, shared
 from seekroute.errors import SeekrouteError
 
 _PRUNE_WAIT_S = 600.0  # a server rolls up about a million entries meanwhile
@@ -39,10 +39,10 @@ def backup(
     if as_json:
         print_json({"ledger": str(file), "control": None if control is None else str(control)})
         return
-    typer.echo(f"wrote {file}")
+    say(f"wrote {file}")
     if control is not None:
-        typer.echo(f"wrote {control}")
-        typer.echo("no key works without the pepper, which is not in it: keep that elsewhere")
+        say(f"wrote {control}")
+        say("no key works without the pepper, which is not in it: keep that elsewhere")
 
 
 def prune(

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
+from seekroute._visible import harmless
 from seekroute.client.account import ActivityPage, Credits, Generation
 from seekroute.client.base import BaseClient
 from seekroute.client.quotes import Quote, Routing
@@ -35,7 +36,6 @@ _LINK: Final = re.compile(r"https?://[^\s\"'<>\\]+")
 # First characters of a raster image in base64.
 _MAGIC: Final = {"iVBOR": "png", "/9j/": "jpeg", "R0lGOD": "gif", "UklGR": "webp"}
 # Control characters, of which a terminal makes commands; not tab and line feed.
-_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 _CARD: Final = "border-left:3px solid currentColor;padding-left:.75em;max-width:60em"
 _LEFT: Final = "text-align:left"
@@ -48,7 +48,7 @@ def printable(text: str) -> str:
     >>> printable("ab\\x1b[31mc\\n")
     'ab[31mc\\n'
     """
-    return _CONTROL.sub("", text)
+    return harmless(text)
 
 
 def markdown(text: str) -> str:
@@ -413,7 +413,7 @@ def _problem_bundle(title: str, message: str, hint: str, facts: list[tuple[str, 
 
 
 def _escape(text: str) -> str:
-    return html.escape(_CONTROL.sub("", text), quote=True)
+    return html.escape(harmless(text), quote=True)
 
 
 def _card(label: str, parts: Iterable[str]) -> str:

@@ -20,6 +20,8 @@ from typing import Any, Final, Literal, Protocol
 
 import structlog
 
+from seekroute._visible import visible
+
 LogFormat = Literal["json", "pretty"]
 
 # Without the local variables, which structlog shows unless told otherwise: they hold keys and
@@ -252,7 +254,8 @@ class _WriterFile:
         self._writer = writer
 
     def write(self, text: str) -> None:
-        self._writer.write(text.encode("utf-8", "replace"))
+        # Of a readable line; one of JSON has nothing left to show.
+        self._writer.write(visible(text, lines=True).encode("utf-8", "replace"))
 
     def flush(self) -> None:
         """Nothing is held back."""
