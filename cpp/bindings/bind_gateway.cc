@@ -1,6 +1,7 @@
 #include "bindings/convert.h"
 #include "bindings/pybind.h"
 #include "gateway/gateway.h"
+#include "transport/curl/trust.h"
 
 namespace py = pybind11;
 
@@ -172,6 +173,8 @@ void BindGateway(py::module_& m) {
           },
           py::arg("offered"))
       .def("samples", &Samples);
+  m.def("trust_problem", &TrustProblem, py::arg("ca_file"),
+        py::call_guard<py::gil_scoped_release>());
 }
 
 }  // namespace seekroute

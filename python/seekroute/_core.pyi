@@ -159,6 +159,9 @@ def hmac_sha256(key: bytes, message: bytes) -> bytes: ...
 def estimate_tokens(text: bytes) -> tuple[int, int]:
     """(expected tokens, upper bound) of UTF-8 text."""
 
+def trust_problem(ca_file: str) -> str:
+    """Why nobody is trusted by this CA file ("": the system's store); "" when somebody is."""
+
 def estimate_prompt(body: bytes) -> tuple[int, int]:
     """(expected tokens, upper bound) of the prompt in a chat completion request's JSON."""
 

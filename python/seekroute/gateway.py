@@ -16,14 +16,14 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from seekroute import _core
-from seekroute.errors import APIConnectionError
+from seekroute.errors import APIConnectionError, ConfigError, Problem
 from seekroute.exchange import AnswerSink as AnswerSink
 from seekroute.exchange import AsyncExchange as AsyncExchange
 from seekroute.exchange import Sink as Sink
 from seekroute.exchange import SyncExchange as SyncExchange
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from seekroute._core import Event as Event
     from seekroute._core import Headers as Headers
@@ -108,12 +108,36 @@ def estimate_prompt(body: bytes) -> tuple[int, int]:
     return _core.estimate_prompt(body)
 
 
+def trust_problems(snapshot: Mapping[str, Any]) -> list[Problem]:
+    """What is wrong with the certificates that the providers of a snapshot are trusted by.
+
+    A gateway that trusts nobody reaches nobody, and would say so to every client. Providers that
+    are spoken to in plain http need no certificates.
+    """
+    problems: list[Problem] = []
+    known: dict[str, str] = {}
+    for provider in snapshot["providers"]:
+        if not provider["base_url"].lower().startswith("https:"):
+            continue
+        file: str = provider["ca_file"]
+        if file not in known:
+            known[file] = _core.trust_problem(file)
+        if not known[file]:
+            continue
+        hint = "give a PEM file with the certificates of authorities"
+        if not file:
+            hint = "install the package ca-certificates, or set ca_file"
+        problems.append(Problem(f"providers.{provider['id']}.ca_file", known[file], hint))
+    return problems
+
+
 class Gateway:
     """The core with its live exchanges.
 
     `options` and `snapshot` are what `seekroute.config` builds; `keys` yields (mac, key) pairs.
     `ledger` is where requests are held and settled, if the options say so; close it afterwards.
-    Raises ValueError when the core refuses one of them.
+    Raises ValueError when the core refuses one of them, ConfigError when a provider's certificates
+    cannot be verified.
     """
 
     def __init__(
@@ -124,6 +148,9 @@ class Gateway:
         keys: Iterable[tuple[bytes, dict[str, Any]]] = (),
         ledger: Ledger | None = None,
     ) -> None:
+        problems = trust_problems(snapshot)
+        if problems:
+            raise ConfigError(problems)
         self.core = _core.Gateway(options, None if ledger is None else ledger.core)
         self.core.install(snapshot)
         for mac, key in keys:

@@ -36,9 +36,8 @@ void ConnectionPool::Put(std::unique_ptr<Connection> connection, Clock::time_poi
   if (TooOld(*connection, now) || limits_.max_idle == 0) return;
   if (connection->pending() && !Quiet(connection.get())) return;
   Origin& origin = connection->origin();
-  expire_at_ =
-      std::min({expire_at_, connection->idle_until,
-                connection->created() + std::chrono::nanoseconds(limits_.max_life.ns)});
+  expire_at_ = std::min({expire_at_, connection->idle_until,
+                         connection->created() + std::chrono::nanoseconds(limits_.max_life.ns)});
   idle_.push_back(std::move(connection));
   origin.idle.push_back(std::prev(idle_.end()));
   if (idle_.size() > limits_.max_idle) Drop(idle_.front().get());
@@ -59,9 +58,8 @@ void ConnectionPool::Expire(Clock::time_point now) {
       Drop(connection);
       continue;
     }
-    expire_at_ =
-        std::min({expire_at_, connection->idle_until,
-                  connection->created() + std::chrono::nanoseconds(limits_.max_life.ns)});
+    expire_at_ = std::min({expire_at_, connection->idle_until,
+                           connection->created() + std::chrono::nanoseconds(limits_.max_life.ns)});
   }
 }
 

@@ -38,7 +38,7 @@ class ConnectionPool {
   void Drop(Connection* connection);
 
   const Limits limits_;
-  std::list<std::unique_ptr<Connection>> idle_;  // the longest idle first
+  std::list<std::unique_ptr<Connection>> idle_;             // the longest idle first
   Clock::time_point expire_at_ = Clock::time_point::max();  // none is too old before
 };
 

@@ -98,13 +98,11 @@ TEST_F(CurlTransportTest, CarriesManyTransfersAtOnce) {
 }
 
 // How many connections three requests take that run at once, and three more after them.
-int ConnectionsOfTwoRounds(const CurlTransport::Options& options,
-                           const std::string& header = "",
+int ConnectionsOfTwoRounds(const CurlTransport::Options& options, const std::string& header = "",
                            Duration keep_alive = Duration::Seconds(60)) {
   RawServer server([&header](const Request& request) {
-    return Reply{"HTTP/1.1 200 OK\r\n" + header +
-                 "Content-Length: " + std::to_string(request.body.size()) + "\r\n\r\n" +
-                 request.body};
+    return Reply{"HTTP/1.1 200 OK\r\n" + header + "Content-Length: " +
+                 std::to_string(request.body.size()) + "\r\n\r\n" + request.body};
   });
   UpstreamSpec spec = SpecOf(server.url());
   spec.keep_alive = keep_alive;

@@ -94,18 +94,14 @@ TEST(HeadReaderTest, KeepAliveSaysHowLongAConnectionMayBeIdle) {
     const char* field;
     int64_t seconds;
   };
-  for (const Case& each : {Case{"Keep-Alive: timeout=5", 5},
-                           Case{"keep-alive: max=100, Timeout = 72", 72},
-                           Case{"Keep-Alive: timeout=5,timeout=3", 3},
-                           Case{"Keep-Alive: timeout=0", 0},
-                           Case{"Keep-Alive: timeout=2.5", 2},
-                           Case{"Keep-Alive: timeout=99999999999999999999", 86'400},
-                           Case{"Keep-Alive: timeout", -1},
-                           Case{"Keep-Alive: timeout=", -1},
-                           Case{"Keep-Alive: timeout=-5", -1},
-                           Case{"Keep-Alive: max=100", -1},
-                           Case{"Keep-Alive:", -1},
-                           Case{"Connection: keep-alive", -1}}) {
+  for (const Case& each :
+       {Case{"Keep-Alive: timeout=5", 5}, Case{"keep-alive: max=100, Timeout = 72", 72},
+        Case{"Keep-Alive: timeout=5,timeout=3", 3}, Case{"Keep-Alive: timeout=0", 0},
+        Case{"Keep-Alive: timeout=2.5", 2},
+        Case{"Keep-Alive: timeout=99999999999999999999", 86'400}, Case{"Keep-Alive: timeout", -1},
+        Case{"Keep-Alive: timeout=", -1}, Case{"Keep-Alive: timeout=-5", -1},
+        Case{"Keep-Alive: max=100", -1}, Case{"Keep-Alive:", -1},
+        Case{"Connection: keep-alive", -1}}) {
     HeadReader reader(4096);
     reader.Add("HTTP/1.1 200 OK\r\n");
     reader.Add(std::string(each.field) + "\r\n");

@@ -11,7 +11,10 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <utility>
+
+#include "transport/curl/trust.h"
 
 namespace seekroute {
 namespace {
@@ -118,13 +121,28 @@ std::string TlsContext::DefaultTrust(bool directory) {
   return copy;
 }
 
+// What OpenSSL says of a load is not enough: a list of revocations counts as loaded, and a
+// directory that is empty, or not there.
 bool TlsContext::LoadTrust() {
-  const bool loaded = !file_.empty() && SSL_CTX_load_verify_file(context_, file_.c_str()) == 1;
-  if (only_file_) return loaded;
+  if (!file_.empty()) SSL_CTX_load_verify_file(context_, file_.c_str());
+  if (only_file_) return HasCertificate();
   const std::string directory = DefaultTrust(true);
   const bool added =
       !directory.empty() && SSL_CTX_load_verify_dir(context_, directory.c_str()) == 1;
-  return loaded || added || SSL_CTX_set_default_verify_paths(context_) == 1;
+  if (HasCertificate() || (added && HoldCertificates(directory))) return true;
+  if (SSL_CTX_set_default_verify_paths(context_) != 1) return false;
+  const char* const other = std::getenv(X509_get_default_cert_dir_env());
+  return HasCertificate() ||
+         HoldCertificates(other != nullptr ? other : X509_get_default_cert_dir());
+}
+
+bool TlsContext::HasCertificate() const {
+  const STACK_OF(X509_OBJECT)* const objects =
+      X509_STORE_get0_objects(SSL_CTX_get_cert_store(context_));
+  for (int i = 0; i < sk_X509_OBJECT_num(objects); ++i) {
+    if (X509_OBJECT_get_type(sk_X509_OBJECT_value(objects, i)) == X509_LU_X509) return true;
+  }
+  return false;
 }
 
 // The server's ticket: with TLS 1.3 some time after the handshake.

@@ -36,7 +36,7 @@ class TlsContext {
   TlsContext(const TlsContext&) = delete;
   TlsContext& operator=(const TlsContext&) = delete;
 
-  // False when the file could not be read.
+  // False when there is no certificate to trust: TrustProblem() says why.
   bool ok() const { return ok_; }
   // The file is not the one that was read: make a new context.
   bool outdated() const;
@@ -60,6 +60,7 @@ class TlsContext {
   static Version VersionOf(const std::string& file);
   static int OnSession(SSL* ssl, SSL_SESSION* session);
   bool LoadTrust();
+  bool HasCertificate() const;
 
   const bool only_file_;    // or libcurl's default directory too
   const std::string file_;  // empty: none

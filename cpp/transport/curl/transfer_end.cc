@@ -9,7 +9,9 @@ Error ConnectErrorOf(CURLcode code, const ConnectFacts& facts) {
                      "provider `allow_private`");
   }
   if (facts.no_descriptor) {
-    return MakeError(ErrorCode::kOverloaded, "the gateway is out of file descriptors");
+    return MakeError(ErrorCode::kOverloaded,
+                     "the gateway is out of file descriptors: its operator must raise the limit of "
+                     "open files");
   }
   switch (code) {
     case CURLE_OPERATION_TIMEDOUT:
@@ -53,7 +55,9 @@ Error TlsError(bool untrusted) {
 }
 
 Error UnreadableCaFileError() {
-  return MakeError(ErrorCode::kUpstreamTls, "the CA file of the provider cannot be read");
+  return MakeError(
+      ErrorCode::kUpstreamTls,
+      "the provider's CA file, or the system's, cannot be read or holds no certificate");
 }
 
 }  // namespace seekroute
