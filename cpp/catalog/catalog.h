@@ -28,7 +28,7 @@ struct CallTimeouts {
   Duration first_byte;     // until a stream's head
   Duration first_content;  // until its content, or while comments alone come
   Duration idle;           // without any byte once content has begun
-  Duration total;          // of one attempt; of the exchange where no endpoint of the model has more
+  Duration total;  // of one attempt; of the exchange where no endpoint of the model has more
 };
 
 // An endpoint's value, or the gateway's where that is zero.

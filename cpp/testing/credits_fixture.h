@@ -77,7 +77,8 @@ class CreditsTest : public ::testing::Test {
     prices.revision = "r";
     prices.variants.emplace_back().rates = rates;
     Model model{.id = "a/m", .max_output = max_output, .endpoints = {}};
-    model.endpoints.push_back({0, "up", *PriceTable::Make(std::move(prices)), cap_field_, timeouts_});
+    model.endpoints.push_back(
+        {0, "up", *PriceTable::Make(std::move(prices)), cap_field_, timeouts_});
     Catalog::Parts parts;
     parts.names.emplace("m", "a/m");
     parts.models.push_back(std::move(model));

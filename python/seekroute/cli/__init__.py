@@ -2,7 +2,25 @@
 
 from __future__ import annotations
 
+import os
+import sys
+
 __all__ = ["main"]
+
+
+def _open_standard_streams() -> None:
+    """Makes a standard stream that whoever started the program has closed lead nowhere.
+
+    Else the next file or socket would take its number, and get what is meant for a reader.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # takes the lowest number
+            mode = "w" if number else "r"
+            stream = open(number, mode, encoding="utf-8", closefd=False)  # noqa: SIM115  # stays open
+            setattr(sys, name, stream)
 
 
 def main() -> None:
@@ -11,6 +29,7 @@ def main() -> None:
     Exits with 0 on success, 2 if the command line or the configuration is wrong, 1 on any other
     failure.
     """
+    _open_standard_streams()
     from seekroute.server import handover
 
     served = handover.resume()  # first: a process that serves keeps nothing of the command line

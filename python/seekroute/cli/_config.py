@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -16,10 +17,17 @@ app = typer.Typer(no_args_is_help=True, help="Check and show the configuration."
 
 @app.command()
 def check(ctx: typer.Context, as_json: JsonOption = False) -> None:
-    """Say everything that is wrong with the configuration; exit with 2 if anything is."""
+    """Say everything that is wrong with the configuration, also for this machine: folders,
+    addresses, certificates. Exit with 2 if anything is."""
     problems = []
+    from seekroute.cli._start_checks import start_problems
+
+    options = shared(ctx)
     try:
-        shared(ctx).settings()
+        settings = options.settings()
+        found = start_problems(settings, options.data_dir or Path(settings.data_dir))
+        if found:
+            raise ConfigError(found)
     except ConfigError as error:
         if not as_json:
             raise

@@ -57,12 +57,19 @@ def _examine(options: Shared, *, offline: bool) -> Iterator[Finding]:
                 "configuration", "failed", f"{place}{problem.path}: {problem.message}", problem.hint
             )
         return
-    yield Finding("configuration", "ok", "right")
-
+    from seekroute.cli._start_checks import start_problems
     from seekroute.config import catalog_of
 
-    catalog = catalog_of(settings)
     folder = options.data_dir or Path(settings.data_dir)
+    wrong = start_problems(settings, folder)
+    for problem in wrong:
+        if problem.path not in ("data_dir", "server.host"):  # which are looked at below
+            place = f"{problem.where}: " if problem.where else ""
+            message = ": ".join(part for part in (problem.path, problem.message) if part)
+            yield Finding("configuration", "failed", f"{place}{message}", problem.hint)
+    if not wrong:
+        yield Finding("configuration", "ok", "right")
+    catalog = catalog_of(settings)
     yield from _data(folder)
     yield from ledger_findings(folder, enabled=settings.credits.enabled)
     yield from _port(settings)

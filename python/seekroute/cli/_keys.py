@@ -206,9 +206,7 @@ def _hint_at_credit(options: Shared, org: Organization) -> None:
             balance = ledger.balance(org.id)
         if balance.available > 0:
             return
-    say(
-        f"{org.name} has no credit yet: seekroute credits add {shlex.quote(org.name)} 10", err=True
-    )
+    say(f"{org.name} has no credit yet: seekroute credits add {shlex.quote(org.name)} 10", err=True)
 
 
 def _profile(settings: Settings, name: str | None) -> ProfileFile:

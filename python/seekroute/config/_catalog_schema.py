@@ -55,6 +55,10 @@ PerMillion = Annotated[str, BeforeValidator(lambda v: _decimal(v, _MILLION_DECIM
 PerUnit = Annotated[str, BeforeValidator(lambda v: _decimal(v, _UNIT_DECIMALS))]
 
 
+# More than any model reads or writes; the core's counts have room for a million times as many.
+Tokens = Annotated[int, Field(gt=0, le=10**12)]
+
+
 @dataclass(slots=True, frozen=True, kw_only=True, config=_CONFIG)
 class Rates:
     """Prices of single units, as exact decimals in USD."""
@@ -100,7 +104,7 @@ class Tier(Rates):
     """The prices of a whole request whose prompt is longer than a threshold. A price that it does
     not name stays what it is below the threshold."""
 
-    above: Annotated[int, Field(gt=0)]
+    above: Tokens
     """Prompt tokens; the tier applies to requests with more than this."""
 
     @model_validator(mode="after")
@@ -245,9 +249,9 @@ class Endpoint:
     """Whether it costs nothing; an endpoint without a price is refused otherwise."""
     dialect: Dialect | None = None
     """Protocol it is spoken to in, where it differs from the provider's."""
-    context: Annotated[int, Field(gt=0)] | None = None
+    context: Tokens | None = None
     """Context length here, in tokens, where it differs from the model's."""
-    max_output: Annotated[int, Field(gt=0)] | None = None
+    max_output: Tokens | None = None
     """Longest answer here, in tokens, where it differs from the model's."""
     cap_field: CapField | None = None
     """Field that names the longest wanted answer, where it differs from the provider's."""
@@ -285,9 +289,9 @@ class CatalogModel:
     """What it knows ends here: a year, month or day such as `2025-01`."""
     expires: date | None = None
     """Day on which its maker has announced to switch it off."""
-    context: Annotated[int, Field(gt=0)]
+    context: Tokens
     """Context length in tokens."""
-    max_output: Annotated[int, Field(gt=0)] | None = None
+    max_output: Tokens | None = None
     """Longest answer in tokens."""
     input: tuple[Modality, ...] = ("text",)
     """What a prompt may hold."""

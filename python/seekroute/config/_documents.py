@@ -65,8 +65,8 @@ def read_document(file: Path) -> Document:
     try:
         with file.open("rb") as stream:
             raw = stream.read(MAX_FILE_BYTES + 1)
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
+    except (OSError, ValueError) as error:  # ValueError: a path with a NUL in it
+        reason = getattr(error, "strerror", None) or str(error)
         raise ConfigError([Problem("", f"cannot read the file: {reason}", where=name)]) from None
     if len(raw) > MAX_FILE_BYTES:
         message = f"expected at most {MAX_FILE_BYTES} bytes"

@@ -183,6 +183,32 @@ def problems_of(
     return problems
 
 
+def check_path(path: str) -> str:
+    """Returns a path or the name of a file.
+
+    Raises:
+        ValueError: It holds a NUL, which no path can.
+    """
+    if "\0" in path:
+        raise ValueError("expected a path, found one with a NUL character in it")
+    return path
+
+
+def check_host(host: str) -> str:
+    """Returns the name or address of a host.
+
+    Raises:
+        ValueError: It is neither.
+    """
+    try:
+        usable = not any(c.isspace() or ord(c) < 33 for c in host) and host.encode("idna")
+    except UnicodeError:
+        usable = False
+    if not usable:
+        raise ValueError("expected an address such as 127.0.0.1, or the name of this machine")
+    return host
+
+
 def check_base_url(url: str, *, allow_http: bool) -> str:
     """Returns `url` without a trailing slash.
 

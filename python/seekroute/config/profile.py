@@ -62,7 +62,7 @@ class Checks(Strict):
     """Smallest and largest `temperature`."""
     top_p: tuple[float, float] | None = None
     """Smallest and largest `top_p`."""
-    max_tokens_min: Annotated[int, Field(ge=0)] | None = None
+    max_tokens_min: Annotated[int, Field(ge=0, le=10**12)] | None = None
     """Smallest `max_tokens`."""
 
     @field_validator("temperature", "top_p")

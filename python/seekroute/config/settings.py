@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import re
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, PrivateAttr, SecretStr, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, SecretStr, field_validator
 
 from seekroute.config._catalog_schema import CallTimeouts, KeepAlive, OnAbort
-from seekroute.config._schema import PROVIDER_ID, Strict, check_base_url
+from seekroute.config._schema import (
+    PROVIDER_ID,
+    Strict,
+    check_base_url,
+    check_host,
+    check_path,
+)
 from seekroute.config.catalog import CatalogModel
 from seekroute.config.profile import PACKAGED_PROFILES
 
@@ -41,13 +48,16 @@ _OWN_HEADERS = (
     "transfer-encoding",
     "upgrade",
 )
+PathText = Annotated[str, AfterValidator(check_path)]
 Milliseconds = Annotated[int, Field(ge=1, le=24 * 3600 * 1000)]
 
 
 class ServerSettings(Strict):
     """The listening server."""
 
-    host: Annotated[str, Field(min_length=1, max_length=255)] = "127.0.0.1"
+    host: Annotated[str, Field(min_length=1, max_length=255), AfterValidator(check_host)] = (
+        "127.0.0.1"
+    )
     """Address to listen on."""
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
     """TCP port; 0 lets the system choose one."""
@@ -137,7 +147,7 @@ class ProviderSettings(Strict):
     """Accepts plain http."""
     allow_private: bool = False
     """Accepts loopback, private and link-local addresses."""
-    ca_file: str = ""
+    ca_file: PathText = ""
     """PEM file of certificate authorities; default: the system's."""
     proxy: SecretStr | None = None
     """Proxy URL (http, socks5, socks5h); default: no proxy, whatever the environment says."""
@@ -165,7 +175,7 @@ class ProviderSettings(Strict):
     @field_validator("proxy")
     @classmethod
     def _proxy_url(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and not _PROXY.fullmatch(value.get_secret_value()):
+        if value is not None and not _is_proxy(value.get_secret_value()):
             raise ValueError(
                 "expected an http, socks5 or socks5h URL such as http://proxy.example.com:3128"
             )
@@ -191,6 +201,14 @@ class ProviderSettings(Strict):
         return None if value is None else check_base_url(value, allow_http=True)
 
 
+def _is_proxy(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return bool(_PROXY.fullmatch(text) and parts.hostname) and parts.port != 0
+    except ValueError:  # half an IPv6 address, a port that is none
+        return False
+
+
 def _switch(value: Any) -> Any:
     """YAML 1.1 reads a bare `on` or `off` as a boolean."""
     return {True: "on", False: "off"}.get(value, value) if isinstance(value, bool) else value
@@ -213,12 +231,12 @@ class Settings(Strict):
 
     server: ServerSettings = ServerSettings()
     """The listening server."""
-    data_dir: Annotated[str, Field(min_length=1)] = "seekroute-data"
+    data_dir: Annotated[PathText, Field(min_length=1)] = "seekroute-data"
     """Folder of the databases and the key pepper."""
-    profile: Annotated[str, Field(min_length=1)] = "seekroute"
+    profile: Annotated[PathText, Field(min_length=1)] = "seekroute"
     """Vocabulary spoken to clients without a key and given to new keys: a packaged name or the
     path of a file."""
-    profiles: Annotated[tuple[str, ...], BeforeValidator(_listed)] = PACKAGED_PROFILES
+    profiles: Annotated[tuple[PathText, ...], BeforeValidator(_listed)] = PACKAGED_PROFILES
     """Profiles that keys may use, by packaged name or path."""
     providers: dict[Annotated[str, Field(pattern=PROVIDER_ID)], ProviderSettings] = Field(
         default_factory=dict
@@ -226,7 +244,7 @@ class Settings(Strict):
     """Changed and added providers, by id."""
     models: tuple[CatalogModel, ...] = ()
     """Added models, as in a catalog; one with an id of the catalog replaces it."""
-    catalog_overlay: str = ""
+    catalog_overlay: PathText = ""
     """File that adds, changes and hides models and sets markups; relative to this file."""
     default_model: str = ""
     """What `auto` means; default: the first of a short list that a configured provider serves."""

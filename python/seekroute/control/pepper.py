@@ -40,9 +40,9 @@ def load_pepper(data_dir: Path, *, environ: Mapping[str, str], has_keys: bool) -
     Raises:
         ControlError: the pepper is missing, too short, unreadable, or readable by other users.
     """
-    variable = environ.get(PEPPER_VARIABLE)
-    if variable:
-        return _decode(variable.strip())
+    variable = check_variable(environ)
+    if variable is not None:
+        return variable
     path = data_dir / _FILE
     try:
         return _read(path)
@@ -55,6 +55,16 @@ def load_pepper(data_dir: Path, *, environ: Mapping[str, str], has_keys: bool) -
         )
     _create(path)
     return _read(path)  # another process may have been first; its pepper is the one then
+
+
+def check_variable(environ: Mapping[str, str]) -> bytes | None:
+    """The pepper in SEEKROUTE_PEPPER, None where it is not set.
+
+    Raises:
+        ControlError: it is set to something else.
+    """
+    text = environ.get(PEPPER_VARIABLE)
+    return _decode(text.strip()) if text else None
 
 
 def _decode(text: str) -> bytes:

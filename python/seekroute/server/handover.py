@@ -30,16 +30,17 @@ def serve_program(**options: Any) -> int:
     does anything else. Else takes and returns what `serve()` does.
     """
     from seekroute.errors import SeekrouteError
-    from seekroute.server.opening import listen, load, refused
+    from seekroute.server.opening import listen, load, refused, starting
     from seekroute.server.plan import prepare
 
     try:
-        settings = load(**options)
-        listener = listen(settings)
-        plan = prepare(settings, os.environ)
-        if is_possible():
-            _upgrade(Path(plan.data_dir))
-            restart(plan, listener)
+        with starting():
+            settings = load(**options)
+            listener = listen(settings)
+            plan = prepare(settings, os.environ)
+            if is_possible():
+                _upgrade(Path(plan.data_dir))
+                restart(plan, listener)
     except SeekrouteError as error:
         return refused(error)
     from seekroute.server.runner import serve_plan

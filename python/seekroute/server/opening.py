@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import socket
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from seekroute._visible import visible
 from seekroute.errors import SeekrouteError
 
 if TYPE_CHECKING:
@@ -19,6 +22,8 @@ STOPPED: Final = 0
 REFUSED: Final = 2  # wrong configuration, data directory in use, port in use
 
 _BACKLOG: Final = 2048
+# What to do about too few open files.
+RAISE_FILES: Final = "raise it: `ulimit -n 65536`, or LimitNOFILE= of a systemd service"
 
 
 def load(
@@ -53,8 +58,43 @@ def load(
 
 def refused(error: SeekrouteError) -> int:
     """Says on stderr why the gateway does not start. Returns the exit code."""
-    sys.stderr.write(f"seekroute: {error}\n")
+    sys.stderr.write(f"seekroute: {visible(str(error), lines=True)}\n")
     return REFUSED
+
+
+class StartError(SeekrouteError):
+    """The gateway cannot start, for a reason that nobody has put into words of its own."""
+
+
+@contextlib.contextmanager
+def starting() -> Iterator[None]:
+    """Makes any failure one that `refused()` can say: a start ends in words, not in a traceback.
+
+    Raises:
+        StartError: instead of what is no SeekrouteError.
+    """
+    try:
+        yield
+    except SeekrouteError:
+        raise
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        hint = "`seekroute doctor` looks for the cause"
+        if error.errno in (errno.EMFILE, errno.ENFILE):
+            hint = f"{_open_files()}; {RAISE_FILES}"
+        text = f"cannot start: {place}{error.strerror or error}: {hint}"
+        raise StartError(text) from error
+    except Exception as error:
+        raise StartError(
+            f"cannot start: {type(error).__name__}: {error}: `seekroute doctor` looks for the cause"
+        ) from error
+
+
+def _open_files() -> str:
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return f"this process may have {soft} files open (at most {hard})"
 
 
 class ListenError(SeekrouteError):
@@ -73,8 +113,11 @@ def listen(settings: Settings | Plan) -> socket.socket:
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         listener = socket.socket(family, kind, protocol)
-    except OSError as error:
-        raise ListenError(f"cannot listen on {host}: {error.strerror or error}") from error
+    except (OSError, UnicodeError) as error:  # UnicodeError: no name of a host
+        reason = getattr(error, "strerror", None) or error
+        raise ListenError(
+            f"cannot listen on {host}: {reason}: set server.host or --host"
+        ) from error
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)

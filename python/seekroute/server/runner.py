@@ -7,6 +7,7 @@ import contextlib
 import gc
 import json
 import logging
+import os
 import shlex
 import signal
 import socket
@@ -15,15 +16,16 @@ import threading
 from collections.abc import Callable, Generator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import uvicorn
 
 from seekroute.errors import SeekrouteError
 from seekroute.server import logs
 from seekroute.server.app import App
+from seekroute.server.files import OpenFiles
 from seekroute.server.limits import Limits
-from seekroute.server.opening import STOPPED, listen, load, refused
+from seekroute.server.opening import STOPPED, listen, load, refused, starting
 from seekroute.server.protocol import HttpProtocol, protocol_class
 from seekroute.server.service import Service
 
@@ -34,10 +36,6 @@ if TYPE_CHECKING:
 # After the drain: for last bytes on their way to slow clients.
 _GRACE_S: Final = 2  # for each of two: answers that were cut, and connections
 _DRAIN_POLL_S: Final = 0.02
-# Descriptors kept for databases, logs and the like; the rest is shared between clients and
-# upstreams, one of each per request.
-_RESERVED_FILES: Final = 100
-_WANTED_FILES: Final = 65_536
 # Allocations between two looks of Python's cycle collector (its default: 700).
 _GC_THRESHOLD: Final = 50_000
 
@@ -76,8 +74,9 @@ def serve(
     """
     given = dict(locals())
     try:
-        settings = load(**given)
-        listener = listen(settings)
+        with starting():
+            settings = load(**given)
+            listener = listen(settings)
     except SeekrouteError as error:
         return refused(error)
     return serve_plan(settings, listener)
@@ -93,12 +92,15 @@ def serve_plan(settings: Settings | Plan, listener: socket.socket) -> int:
     try:
         with contextlib.ExitStack() as stack:
             stack.enter_context(contextlib.closing(listener))
-            service = Service(settings, limits=replace(Limits(), max_connections=_file_budget()))
-            del settings  # the service lets go of it, too
-            stack.callback(service.close)
-            service.open()
-            first_key = service.create_first_key()
-            _run(service, listener, first_key)
+            with starting():
+                files = OpenFiles.raised(_max_active(settings))
+                limits = replace(Limits(), max_connections=files.connections(Limits()))
+                service = Service(settings, limits=limits)
+                del settings  # the service lets go of it, too
+                stack.callback(service.close)
+                service.open()
+                first_key = service.create_first_key()
+            _run(service, listener, first_key, files)
     except SeekrouteError as error:
         return refused(error)
     return STOPPED
@@ -209,9 +211,11 @@ def run_loop(server: GatewayServer, listener: socket.socket) -> None:
         runner.run(server.serve(sockets=[listener]))
 
 
-def _run(service: Service, listener: socket.socket, first_key: str | None) -> None:
+def _run(
+    service: Service, listener: socket.socket, first_key: str | None, files: OpenFiles
+) -> None:
     settings = service.server
-    writer = logs.LineWriter(sys.stderr.fileno())
+    writer = logs.LineWriter(_stderr())
     service.log_writer = writer
     log = logs.configure(writer, settings.log_format, settings.log_level)
     level = getattr(logging, settings.log_level.upper())
@@ -225,8 +229,7 @@ def _run(service: Service, listener: socket.socket, first_key: str | None) -> No
         gc.set_threshold(_GC_THRESHOLD)
         address = _url(listener)
         if first_key is not None:
-            sys.stdout.write(welcome(service, address, first_key))
-            sys.stdout.flush()
+            _show_once(welcome(service, address, first_key))
         log.info(
             "listening",
             url=address,
@@ -234,6 +237,9 @@ def _run(service: Service, listener: socket.socket, first_key: str | None) -> No
             data_dir=str(Path(service.data_dir).resolve()),
             mock=bool(service.mock_url),
         )
+        if files.shortage:
+            log.warning("too few files may be open", **files.shortage)
+        asyncio.get_running_loop().set_exception_handler(files.handler())
 
     try:
         run_loop(make_server(service, started), listener)
@@ -241,6 +247,29 @@ def _run(service: Service, listener: socket.socket, first_key: str | None) -> No
         log.info("stopped")
     finally:
         writer.close()
+
+
+def _stderr() -> int:
+    """The standard error; nowhere, for a program that was started without one."""
+    with contextlib.suppress(AttributeError, OSError, ValueError):
+        return sys.stderr.fileno()
+    return os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+
+
+def _show_once(text: str) -> None:
+    """Writes what is said this once to the standard output, or else to the standard error."""
+    for stream in (sys.stdout, sys.stderr):
+        # None: closed by whoever started the program. OSError: nobody reads, or a full disk.
+        with contextlib.suppress(AttributeError, OSError, ValueError):
+            stream.write(text)
+            stream.flush()
+            return
+
+
+def _max_active(settings: Settings | Plan) -> int:
+    options = getattr(settings, "options", None)  # a plan's
+    active: int = options["max_active"] if options else cast("Settings", settings).limits.max_active
+    return active
 
 
 def _url(listener: socket.socket) -> str:
@@ -268,18 +297,3 @@ def welcome(service: Service, address: str, key: str) -> str:
         "  -H 'Content-Type: application/json' \\\n"
         f"  -d {shlex.quote(body)}\n\n"
     )
-
-
-def _file_budget() -> int:
-    """Raises the limit of open files and returns how many connections it allows."""
-    import resource
-
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _WANTED_FILES if hard == resource.RLIM_INFINITY else min(hard, _WANTED_FILES)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        with contextlib.suppress(OSError, ValueError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft == resource.RLIM_INFINITY:
-        return Limits().max_connections
-    return max(1, min(Limits().max_connections, (soft - _RESERVED_FILES) // 2))

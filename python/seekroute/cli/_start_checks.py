@@ -1,0 +1,93 @@
+"""What would keep `seekroute serve` from starting, as far as it can be known without starting."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from seekroute.errors import ConfigError, Problem, SeekrouteError
+
+if TYPE_CHECKING:
+    from seekroute.config import Settings
+
+
+def start_problems(settings: Settings, folder: Path) -> list[Problem]:
+    """What is wrong with a configuration that is right in itself, on this machine.
+
+    Nothing is written and nobody is asked. What other programs do just now, such as to listen on
+    the port, and what the databases hold is not looked at: that is for `seekroute doctor`.
+
+    Args:
+        settings: from `load_settings`.
+        folder: the data directory.
+    """
+    problems = [*_place(folder), *_pepper(), *_host(settings.server.host), *_core(settings)]
+    return [
+        each
+        if each.where
+        else dataclasses.replace(each, where=settings.origin_detail(each.path) if each.path else "")
+        for each in problems
+    ]
+
+
+def _place(folder: Path) -> Iterator[Problem]:
+    there = folder.absolute()
+    try:
+        while not there.exists():
+            there = there.parent
+    except OSError as error:  # a name that is too long for this file system
+        yield Problem("data_dir", f"cannot be used: {error.strerror}", "choose another folder")
+        return
+    if not there.is_dir():
+        yield Problem("data_dir", f"{there} is not a folder", "choose another folder")
+    elif not os.access(there, os.W_OK | os.X_OK):
+        yield Problem(
+            "data_dir", f"{there} cannot be written", "make it writable, or choose another"
+        )
+    elif max(map(len, (os.fsencode(part) for part in folder.parts)), default=0) > _longest(there):
+        yield Problem("data_dir", "cannot be used: File name too long", "choose another folder")
+
+
+def _longest(there: Path) -> int:
+    return os.pathconf(there, "PC_NAME_MAX")
+
+
+def _pepper() -> Iterator[Problem]:
+    from seekroute.control.pepper import PEPPER_VARIABLE, check_variable
+
+    try:
+        check_variable(os.environ)
+    except SeekrouteError as error:
+        yield Problem("", str(error), where=PEPPER_VARIABLE)
+
+
+def _host(host: str) -> Iterator[Problem]:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, 0, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.bind(address)
+    except OSError as error:
+        hint = "127.0.0.1 is this machine for itself, 0.0.0.0 for everybody"
+        yield Problem("server.host", f"cannot listen on {host}: {error.strerror}", hint)
+
+
+def _core(settings: Settings) -> Iterator[Problem]:
+    """What the core does not take, of providers, models, prices and profiles."""
+    from seekroute.gateway import Gateway
+    from seekroute.server.plan import prepare
+
+    try:
+        plan = prepare(settings, os.environ)
+        # Without a ledger, which is a file: its options are the same.
+        options = {**plan.options, "pepper": bytes(32), "credits": False, "engine_threads": 1}
+        Gateway(options, plan.snapshot).close()
+    except ConfigError as error:
+        yield from error.problems
+    except ValueError as error:
+        yield Problem("", str(error))
