@@ -115,6 +115,50 @@ TEST(ChatAnswerTest, TellsAProvidersError) {
   EXPECT_TRUE(ParseChatAnswer(R"({"error":null,"choices":[]})").has_value());
 }
 
+TEST(ChatAnswerTest, AnAnswerThatEndedInAnErrorIsOne) {
+  const struct {
+    const char* choice;
+    ErrorCode code;
+    const char* words;
+  } cases[] = {
+      {R"({"message":{"content":"half"},"finish_reason":"error"})", ErrorCode::kUpstreamError, ""},
+      {R"({"message":{},"finish_reason":"error","error":{"message":"quota"}})",
+       ErrorCode::kUpstreamError, ": quota"},
+      {R"({"message":{},"finish_reason":"error","error":"quota"})", ErrorCode::kUpstreamError,
+       ": quota"},
+      {R"({"message":{},"finish_reason":null,"error":{"code":503,"message":"quota"}})",
+       ErrorCode::kUpstreamUnavailable, ": quota"},
+      {R"({"message":{},"finish_reason":"stop"},{"index":1,"finish_reason":"error"})",
+       ErrorCode::kUpstreamError, ""},
+  };
+  for (const auto& c : cases) {
+    const Result<ChatAnswer> answer =
+        ParseChatAnswer(R"({"choices":[)" + std::string(c.choice) + "]}");
+    ASSERT_FALSE(answer.has_value()) << c.choice;
+    EXPECT_EQ(answer.error().code, c.code) << c.choice;
+    EXPECT_EQ(answer.error().message,
+              "the provider answered with an error" + std::string(c.words));
+  }
+  EXPECT_TRUE(
+      ParseChatAnswer(R"({"choices":[{"message":{},"finish_reason":"stop","error":null}]})")
+          .has_value());
+}
+
+TEST(ChatAnswerTest, ADoubledUsageIsNotBelievedButTheAnswerIs) {
+  for (const char* body :
+       {R"({"usage":{"prompt_tokens":1},"choices":[],"usage":{"prompt_tokens":9}})",
+        R"({"choices":[],"usage":null , "usage":{"prompt_tokens":9,"completion_tokens":1}})",
+        R"({"usage":1,"usage":2,"usage":3,"choices":[]})"}) {
+    const Result<ChatAnswer> answer = ParseChatAnswer(body);
+    ASSERT_TRUE(answer.has_value()) << body;
+    EXPECT_TRUE(answer->usage_odd) << body;
+    const std::string out = Rewrite(body);
+    EXPECT_EQ(out.find("\"usage\""), out.rfind("\"usage\"")) << out;
+    EXPECT_NE(out.find("\"usage\":" + std::string(kUsage)), std::string::npos) << out;
+    EXPECT_TRUE(CheckJson(out).ok()) << out;
+  }
+}
+
 TEST(ChatAnswerTest, WritesAWholeCompletion) {
   const std::string body = WriteChatAnswer(Names(), {"https://x/\"1\"", "two"}, Report());
   EXPECT_EQ(body, R"({"id":"gen-1","object":"chat.completion","created":77,)"

@@ -299,6 +299,53 @@ TEST(ChatStreamTest, TellsAProvidersErrorWithItsTextSanitised) {
   }
 }
 
+TEST(ChatStreamTest, AStreamThatEndsInAnErrorIsOne) {
+  const struct {
+    const char* choice;
+    const char* message;
+  } cases[] = {
+      {R"({"delta":{},"finish_reason":"error"})", "the provider answered with an error"},
+      {R"({"delta":{"content":""},"finish_reason":"error","error":{"message":"no"}})",
+       "the provider answered with an error: no"},
+      {R"({"delta":{},"error":"no"})", "the provider answered with an error: no"},
+  };
+  for (const auto& c : cases) {
+    const std::string event = Event(R"({"choices":[)" + std::string(c.choice) + "]}");
+    EXPECT_EQ(Relay(event + kDone), "!upstream_error") << c.choice;
+    EXPECT_EQ(Relay(Chunk(kA) + event + kDone), Sent(kA) + "!upstream_error") << c.choice;
+    ChatStream stream(Options());
+    std::string out;
+    const Status status = stream.Feed(event, &out);
+    ASSERT_FALSE(status.ok());
+    EXPECT_EQ(status.error().message, c.message);
+  }
+}
+
+TEST(ChatStreamTest, ADoubledUsageIsNotBelievedButTheAnswerIs) {
+  ChatStream stream(Options());
+  std::string out;
+  ASSERT_TRUE(stream.Feed(
+      Chunk(kA, "\"stop\"", R"(,"usage":{"prompt_tokens":1},"usage":{"prompt_tokens":9})") + kDone,
+      &out));
+  EXPECT_TRUE(stream.usage_odd());
+  stream.Finish(Report(), &out);
+  EXPECT_EQ(out, Sent(kA, "\"stop\"", "," + kUsage) + kDone);
+}
+
+TEST(ChatStreamTest, NumbersMayBeWrittenAsFractions) {
+  const std::string sent =
+      Event(R"({"id":"gen-1","model":"m/n","created":1700000000.0,"object":"o","choices":)"
+            R"([{"index":1.0,"delta":{"content":"a"}}]})");
+  ChatStream stream(Options());
+  std::string out;
+  ASSERT_TRUE(stream.Feed(
+      Event(R"({"created":1700000000.0,"object":"o","choices":[{"index":1.0,"delta":{"content":"a"}}]})") +
+          Event(R"({"choices":[{"delta":{"content":"b"}}]})"),
+      &out));
+  EXPECT_TRUE(out.starts_with(sent)) << out;
+  EXPECT_NE(out.find(R"("created":1700000000,)"), std::string::npos) << out;
+}
+
 TEST(ChatStreamTest, RefusesWhatIsNotAChunk) {
   for (const char* data :
        {"x", "[]", "3", "\"text\"", "{", R"({"choices":{}})", R"({"choices":[3]})",

@@ -129,8 +129,8 @@ TEST(UsageTest, AbsentIsNotZeroAndZeroIsNotAbsent) {
 }
 
 TEST(UsageTest, OddCountsAreAbsentAndSaidToBeOdd) {
-  for (const char* value : {"\"100\"", "1.5", "-1", "1e3", "true", "{}", "[1]", "9007199254740993",
-                            "99999999999999999999999"}) {
+  for (const char* value : {"\"100\"", "1.5", "-1", "1.5e0", "15e-1", "-1e2", "1e16", "true", "{}",
+                            "[1]", "9007199254740993", "99999999999999999999999"}) {
     const UsageReading reading =
         ParseUsage(R"({"completion_tokens":5,"prompt_tokens":)" + std::string(value) + "}");
     EXPECT_FALSE(reading.Counts().prompt.has_value()) << value;
@@ -139,6 +139,29 @@ TEST(UsageTest, OddCountsAreAbsentAndSaidToBeOdd) {
   }
   EXPECT_TRUE(ParseUsage("{").odd);
   EXPECT_TRUE(ParseUsage(R"({"cache_creation":{"ephemeral_1h_input_tokens":"3"}})").odd);
+}
+
+TEST(UsageTest, AnIntegerIsOneInAnySpelling) {
+  for (const char* value : {"100", "100.0", "1e2", "1E+2", "1.00e2", "1000e-1", "0.1e3"}) {
+    EXPECT_EQ(Read(R"({"prompt_tokens":)" + std::string(value) + "}").prompt, 100) << value;
+  }
+  for (const char* value : {"0", "0.0", "0e9", "-0", "-0.0"}) {
+    EXPECT_EQ(Read(R"({"prompt_tokens":)" + std::string(value) + "}").prompt, 0) << value;
+  }
+}
+
+TEST(UsageTest, ADoubledCountIsNotBelieved) {
+  for (const char* text :
+       {R"({"prompt_tokens":1,"prompt_tokens":100})", R"({"prompt_tokens":100,"prompt_tokens":100})",
+        R"({"prompt_tokens":null,"prompt_tokens":100})", R"({"input_tokens":1,"input_tokens":2})",
+        R"({"prompt_tokens_details":{"cached_tokens":1,"cached_tokens":2}})",
+        R"({"prompt_tokens_details":{},"prompt_tokens_details":{"cached_tokens":2}})",
+        R"({"prompt_tokens_details":null,"prompt_tokens_details":{"cached_tokens":2}})"}) {
+    EXPECT_TRUE(ParseUsage(text).odd) << text;
+  }
+  // What says the same in two places, or is no count, is not doubled.
+  Read(R"({"prompt_tokens_details":{"cached_tokens":2},"input_tokens_details":{"cached_tokens":2},
+           "cached_tokens":2,"queue_time":1.5,"queue_time":1.5})");
 }
 
 TEST(UsageTest, MergeTakesTheMaximumOfEachField) {
