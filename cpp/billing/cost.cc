@@ -151,7 +151,6 @@ Charge CostOf(const Usage& usage, const PriceTable& price, UnixSeconds now,
 }
 
 bool IsFree(const Usage& usage, std::string_view finish_reason) {
-  if (finish_reason == "error") return true;
   return finish_reason.empty() && usage.completion.value_or(0) == 0 &&
          usage.images.value_or(0) == 0;
 }

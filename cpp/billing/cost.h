@@ -46,8 +46,7 @@ struct Charge {
 Charge CostOf(const Usage& usage, const PriceTable& price, UnixSeconds now,
               std::string_view service_tier);
 
-// Zero-completion rule: an answer with no output at all and no finish reason, or one that ended
-// in the provider's own error, is not charged.
+// Zero-completion rule: an answer with no output at all and no finish reason is not charged.
 bool IsFree(const Usage& usage, std::string_view finish_reason);
 
 // Counts for an answer whose provider gave none: what is expected, not the upper bound. Flagged as

@@ -282,7 +282,6 @@ TEST(CostTest, ImagesAndRequestsHaveTheirOwnRates) {
 
 TEST(CostTest, NothingDeliveredIsNotCharged) {
   EXPECT_TRUE(IsFree(Tokens(100, 0), ""));
-  EXPECT_TRUE(IsFree(Tokens(100, 5), "error"));
   EXPECT_FALSE(IsFree(Tokens(100, 0), "content_filter"));
   EXPECT_FALSE(IsFree(Tokens(100, 1), ""));
   Usage image = Tokens(100, 0);

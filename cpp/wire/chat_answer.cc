@@ -25,7 +25,7 @@ Result<ChatAnswer> ParseChatAnswer(std::string_view body) {
     return std::move(read).error();
   }
   ChatObject& chat = *read;
-  if (chat.error || chat.says_error) return ReadProviderError(body);
+  if (std::optional<Error> error = ErrorIn(body, chat)) return *std::move(error);
   if (!chat.has_choices) {
     return MakeError(ErrorCode::kBadUpstreamResponse, "the provider's answer has no choices");
   }
@@ -39,9 +39,16 @@ Result<ChatAnswer> ParseChatAnswer(std::string_view body) {
   answer.object = ValueOf(chat.object);
   answer.model = ValueOf(chat.model);
   answer.created = ValueOf(chat.created);
+  std::vector<JsonMember> more;
   for (const JsonMember& usage : chat.usages) {
-    if (usage.top_level) answer.usage_value = usage.value;
+    if (!usage.top_level) continue;
+    if (answer.usage_value) {
+      more.push_back(usage);
+    } else {
+      answer.usage_value = usage.value;
+    }
   }
+  answer.more_usages = RangesToRemove(body, more);
   return answer;
 }
 
@@ -79,6 +86,7 @@ std::string RewriteChatAnswer(std::string_view body, const ChatAnswer& answer,
   }
   set("model", answer.model, model);
   set("usage", answer.usage_value, usage);
+  for (const ByteRange& more : answer.more_usages) splice.Replace(more, {});
   if (!report.routing.empty()) added += report.routing + ',';
   const size_t inside = body.find('{') + 1;
   splice.Replace({inside, inside}, added);

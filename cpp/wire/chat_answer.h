@@ -26,15 +26,17 @@ struct AnswerNames {
 // What the gateway reads of an upstream's answer. The ranges point into its body.
 struct ChatAnswer {
   Usage usage;
-  bool usage_odd = false;     // a count was not a sane integer
+  bool usage_odd = false;     // a count was not a sane integer, or stood twice
   size_t content_bytes = 0;   // of every choice's output, tool calls included
   std::string finish_reason;  // of the first choice; empty for null or none
   std::string service_tier;   // that the provider says it served by; empty: unsaid
   std::optional<ByteRange> id, object, model, created, usage_value;
+  std::vector<ByteRange> more_usages;  // to be cut: `usage` stood more than once
 };
 
 // Fails with kBadUpstreamResponse when `body` is not a JSON object with a `choices` array (or is
-// deeper than kMaxJsonDepth), with kUpstreamError when it carries an `error`.
+// deeper than kMaxJsonDepth), with kUpstreamError when it carries an `error`, of its own or of a
+// choice, or a choice ended in the finish reason `error`.
 Result<ChatAnswer> ParseChatAnswer(std::string_view body);
 
 // About how many tokens the output in `body` is, for an answer that does not say. `body` is one

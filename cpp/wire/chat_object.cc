@@ -1,10 +1,10 @@
 #include "wire/chat_object.h"
 
 #include <algorithm>
-#include <charconv>
 #include <utility>
 
 #include "wire/json_scan.h"
+#include "wire/provider_error.h"
 #include "wire/token_estimate.h"
 
 namespace seekroute {
@@ -13,6 +13,7 @@ namespace {
 constexpr size_t kMaxFinishReason = 64;
 constexpr size_t kMaxTierName = 32;
 constexpr size_t kMaxChoiceUsages = 8;  // as many as a request may ask for choices
+constexpr size_t kMaxTopUsages = 4;     // more than two were never seen
 
 // Members of a message or delta that are output a client waits for.
 bool IsOutput(std::string_view key) {
@@ -58,6 +59,7 @@ class ChatSink : public JsonSink {
         if (type != JsonType::kObject) return Stop("expected choices of objects");
         index_ = place.index(2);
         finish_reason_.clear();
+        choice_has_usage_ = false;
         return Step::kEnter;
       case 3:
         in_output_ = place.key() == inner_ && type == JsonType::kObject;
@@ -99,7 +101,7 @@ class ChatSink : public JsonSink {
   bool OnClose(const JsonPlace& place, const JsonValue& value) override {
     if (place.depth() == 1) return place.key() == "choices" || OnTopMember(place, value);
     if (place.depth() == 2 && in_choices_) return EndChoice();
-    if (place.depth() == 3 && in_choices_ && place.key() == "usage") AddUsage(place, value);
+    if (place.depth() == 3 && in_choices_) return EndChoiceMember(place, value);
     return true;
   }
 
@@ -128,8 +130,9 @@ class ChatSink : public JsonSink {
   bool OnTopMember(const JsonPlace& place, const JsonValue& value) {
     const std::string_view key = place.key();
     if (key == "usage") {
-      if (std::exchange(has_usage_, true)) return Bad("usage stands twice");
+      if (top_usages_ == kMaxTopUsages) return Bad("usage stands too often");
       AddUsage(place, value);
+      if (++top_usages_ > 1) chat_.usage.odd = true;  // which of them is right, nobody knows
       return true;
     }
     if (key == "service_tier" && value.type == JsonType::kString && IsTierName(value.text)) {
@@ -157,9 +160,21 @@ class ChatSink : public JsonSink {
     if (place.key() == "finish_reason" && value.type == JsonType::kString) {
       finish_reason_ = value.text.substr(0, kMaxFinishReason);
     } else if (place.key() == "index" && value.type == JsonType::kNumber) {
-      const char* const end = value.text.data() + value.text.size();
-      const auto [stop, error] = std::from_chars(value.text.data(), end, index_);
-      if (error != std::errc{} || stop != end) return Bad("expected an integer index");
+      const std::optional<int64_t> index = ReadInteger(value.text);
+      if (!index) return Bad("expected an integer index");
+      index_ = *index;
+    }
+    return value.type == JsonType::kNull || EndChoiceMember(place, value);
+  }
+
+  // Of any type but null.
+  bool EndChoiceMember(const JsonPlace& place, const JsonValue& value) {
+    if (place.key() == "usage" && value.type == JsonType::kObject) {
+      AddUsage(place, value);
+      if (std::exchange(choice_has_usage_, true)) chat_.usage.odd = true;
+    } else if (place.key() == "error") {
+      chat_.choice_failed = true;
+      if (!chat_.choice_error) chat_.choice_error = value.range;
     }
     return true;
   }
@@ -170,6 +185,7 @@ class ChatSink : public JsonSink {
     chat_.seen |= uint64_t{1} << index_;
     if (finish_reason_.empty()) return true;
     chat_.finished |= uint64_t{1} << index_;
+    if (finish_reason_ == "error") chat_.choice_failed = true;
     if (chat_.finish_reason.empty()) chat_.finish_reason = std::move(finish_reason_);
     return true;
   }
@@ -194,7 +210,8 @@ class ChatSink : public JsonSink {
   ChatObject chat_;
   bool in_choices_ = false;
   bool in_output_ = false;
-  bool has_usage_ = false;
+  size_t top_usages_ = 0;
+  bool choice_has_usage_ = false;
   int64_t index_ = 0;
   std::string finish_reason_;
 };
@@ -213,18 +230,39 @@ Result<ChatObject> ReadChatObject(std::string_view text, ChatShape shape, TokenE
   return sink.Take();
 }
 
-ByteRange RangeToRemove(std::string_view text, const JsonMember& member) {
-  ByteRange range = member.whole;
-  size_t after = range.end;
-  while (after < text.size() && IsSpace(text[after])) ++after;
-  if (after < text.size() && text[after] == ',') {
-    range.end = after + 1;
-    return range;
+std::optional<Error> ErrorIn(std::string_view text, const ChatObject& chat) {
+  if (chat.error || chat.says_error) return ReadProviderError(text);
+  if (!chat.choice_failed) return std::nullopt;
+  if (!chat.choice_error) return ReadProviderError("{}");
+  return ReadProviderError("{\"error\":" + std::string(chat.choice_error->In(text)) + '}');
+}
+
+std::vector<ByteRange> RangesToRemove(std::string_view text,
+                                      const std::vector<JsonMember>& members) {
+  std::vector<ByteRange> ranges;
+  for (const JsonMember& member : members) {
+    ByteRange range = member.whole;
+    size_t after = range.end;
+    while (after < text.size() && IsSpace(text[after])) ++after;
+    if (after < text.size() && text[after] == ',') {
+      range.end = after + 1;
+      ranges.push_back(range);
+      continue;
+    }
+    // The last of its object goes with the comma before it, which may have gone already.
+    for (size_t before = range.begin;;) {
+      while (before > 0 && IsSpace(text[before - 1])) --before;
+      if (before == 0 || text[before - 1] != ',') break;
+      if (ranges.empty() || ranges.back().end != before) {
+        range.begin = before - 1;
+        break;
+      }
+      range.begin = before = ranges.back().begin;
+      ranges.pop_back();
+    }
+    ranges.push_back(range);
   }
-  size_t before = range.begin;
-  while (before > 0 && IsSpace(text[before - 1])) --before;
-  if (before > 0 && text[before - 1] == ',') range.begin = before - 1;
-  return range;
+  return ranges;
 }
 
 }  // namespace seekroute

@@ -30,6 +30,8 @@ struct ChatObject {
   bool created_null = false;
   bool object_null = false;
   bool says_error = false;  // "object": "error"
+  bool choice_failed = false;               // a choice has the finish reason `error`, or an error
+  std::optional<ByteRange> choice_error;    // the value of the first `error` in a choice
   bool has_choices = false;
   size_t choice_count = 0;
   uint64_t seen = 0;      // bit i: choice i is in it
@@ -48,12 +50,19 @@ inline constexpr int64_t kMaxAnswerChoices = 64;
 enum class ChatShape : uint8_t { kMessage, kDelta };
 
 // Fails with kBadUpstreamResponse for anything but a JSON object whose `choices`, where present,
-// is an array of objects, and for a member we rely on that is there twice.
+// is an array of objects, and for a member we rely on that is there twice. A doubled `usage` is no
+// failure: it makes the reading odd.
 // The text counted in content_bytes goes to `*content` as well, unless that is null.
 Result<ChatObject> ReadChatObject(std::string_view text, ChatShape shape,
                                   TokenEstimator* content = nullptr);
 
-// The range to cut so that `member` is gone and the object around it is still valid JSON.
-ByteRange RangeToRemove(std::string_view text, const JsonMember& member);
+// The error that `chat`, read from `text`, carries: of its own, or of a choice. Nothing where it is
+// an answer.
+std::optional<Error> ErrorIn(std::string_view text, const ChatObject& chat);
+
+// The ranges to cut so that `members`, which are in the order of the text, are gone and the objects
+// around them are still valid JSON.
+std::vector<ByteRange> RangesToRemove(std::string_view text,
+                                      const std::vector<JsonMember>& members);
 
 }  // namespace seekroute

@@ -1,6 +1,5 @@
 #include "wire/chat_stream.h"
 
-#include <charconv>
 #include <utility>
 
 #include "wire/chat_object.h"
@@ -78,7 +77,7 @@ Status ChatStream::OnEvent(std::string_view raw, std::string* out) {
     if (std::optional<Error> error = FindProviderError(data)) return Fail(*std::move(error));
     return Fail(chat.error());
   }
-  if (chat->error || chat->says_error) return Fail(ReadProviderError(data));
+  if (std::optional<Error> error = ErrorIn(data, *chat)) return Fail(*std::move(error));
   return OnChunk(data, *chat, out);
 }
 
@@ -91,8 +90,7 @@ Status ChatStream::OnChunk(std::string_view data, const ChatObject& chat, std::s
   if (chat.choice_count == 0 && (has_usage || !chat.has_choices)) return {};
 
   if (chat.created && created_ == options_.names.created) {
-    const std::string_view text = chat.created->value.In(data);
-    std::from_chars(text.data(), text.data() + text.size(), created_);
+    created_ = ReadInteger(chat.created->value.In(data)).value_or(created_);
   }
   seen_ |= chat.seen;
   finished_ |= chat.finished;
@@ -158,7 +156,7 @@ std::string ChatStream::Rewrite(std::string_view data, const ChatObject& chat) c
   } else {
     add("model", model_);
   }
-  for (const JsonMember& usage : chat.usages) splice.Replace(RangeToRemove(data, usage), {});
+  for (const ByteRange& usage : RangesToRemove(data, chat.usages)) splice.Replace(usage, {});
   const size_t inside = data.find('{') + 1;
   splice.Replace({inside, inside}, added);
 

@@ -46,8 +46,9 @@ class ChatStream {
   };
 
   // Reads upstream bytes and appends what the client shall see to *out. Fails with kUpstreamError
-  // for an error event of the provider (message sanitised), with kBadUpstreamResponse for bytes
-  // that are no such stream. After a failure only WriteError() is useful.
+  // for an error event of the provider, or a choice that ended in the finish reason `error`
+  // (message sanitised), with kBadUpstreamResponse for bytes that are no such stream. A failure
+  // lasts.
   Status Feed(std::string_view bytes, std::string* out);
 
   // The upstream closed cleanly. Succeeds, and ends the stream, when [DONE] was seen, or when every

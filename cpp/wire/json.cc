@@ -1,7 +1,9 @@
 #include "wire/json.h"
 
+#include <charconv>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 
 #include "wire/json_scan.h"
 
@@ -138,6 +140,45 @@ void AppendJsonString(std::string_view text, std::string* out) {
   }
   *out += text.substr(done);
   *out += '"';
+}
+
+std::optional<int64_t> ReadInteger(std::string_view number) {
+  int64_t value = 0;
+  const char* const end = number.data() + number.size();
+  if (const auto plain = std::from_chars(number.data(), end, value);
+      plain.ec == std::errc{} && plain.ptr == end) {
+    return value;
+  }
+  const bool negative = number.starts_with('-');
+  if (negative) number.remove_prefix(1);
+  const size_t e = number.find_first_of("eE");
+  const std::string_view mantissa = number.substr(0, e);
+  std::string digits(mantissa);
+  int64_t zeros = 0;  // behind the digits; less than none: how many of the digits are a fraction
+  if (const size_t point = mantissa.find('.'); point != std::string_view::npos) {
+    digits.erase(point, 1);
+    zeros -= static_cast<int64_t>(digits.size() - point);
+  }
+  while (!digits.empty() && digits.back() == '0') {
+    digits.pop_back();
+    ++zeros;
+  }
+  digits.erase(0, digits.find_first_not_of('0'));
+  if (digits.empty()) return 0;
+  if (e != std::string_view::npos) {
+    std::string_view exponent = number.substr(e + 1);
+    if (exponent.starts_with('+')) exponent.remove_prefix(1);
+    int64_t power = 0;
+    const char* const stop = exponent.data() + exponent.size();
+    if (std::from_chars(exponent.data(), stop, power).ec != std::errc{}) return std::nullopt;
+    if (__builtin_add_overflow(zeros, power, &zeros)) return std::nullopt;
+  }
+  if (zeros < 0 || zeros > std::numeric_limits<int64_t>::digits10) return std::nullopt;
+  digits.append(static_cast<size_t>(zeros), '0');
+  if (negative) digits.insert(0, 1, '-');
+  const char* const last = digits.data() + digits.size();
+  if (std::from_chars(digits.data(), last, value).ec != std::errc{}) return std::nullopt;
+  return value;
 }
 
 Status CheckJson(std::string_view text) {

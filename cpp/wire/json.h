@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -28,6 +30,10 @@ bool IsValidUtf8(std::string_view text);
 
 // `text` with every maximal invalid sequence replaced by U+FFFD, as the WHATWG decoder does.
 std::string ReplaceInvalidUtf8(std::string_view text);
+
+// The value of a JSON number that is an integer in whatever spelling: 100, 100.0, 1e2. Nothing for
+// one that has a fraction or does not fit. `number` is as a scan found it.
+std::optional<int64_t> ReadInteger(std::string_view number);
 
 // Succeeds when `text` is exactly one JSON value within kMaxJsonDepth, in UTF-8.
 Status CheckJson(std::string_view text);

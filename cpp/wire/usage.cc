@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 
+#include "wire/json.h"
 #include "wire/json_scan.h"
 
 namespace seekroute {
@@ -93,6 +93,14 @@ constexpr std::array kRawSpellings = {
     RawSpelling{Place::kWritten, "ephemeral_5m_input_tokens", &UsageReading::write_5m},
 };
 
+// A word at which a count is read, or objects with counts in them; each is a bit of a set.
+constexpr std::array kContainers = {
+    std::string_view("prompt_tokens_details"),     std::string_view("input_tokens_details"),
+    std::string_view("completion_tokens_details"), std::string_view("output_tokens_details"),
+    std::string_view("cache_creation"),            std::string_view("cached_tokens_details"),
+};
+static_assert(kSpellings.size() + kRawSpellings.size() + kContainers.size() <= 64);
+
 // The place that the members of the object `key` in `outer` have.
 Place Inside(Place outer, std::string_view key) {
   const bool top = outer == Place::kTop;
@@ -112,21 +120,23 @@ class UsageSink : public JsonSink {
   Step OnOpen(const JsonPlace& place, JsonType type) override {
     if (place.depth() == 0) return type == JsonType::kObject ? Step::kEnter : Step::kSkip;
     if (CountFor(place) != nullptr) reading_.odd = true;
-    const bool known = type == JsonType::kObject &&
-                       Inside(PlaceAt(place, place.depth()), place.key()) != Place::kNowhere;
-    return known ? Step::kEnter : Step::kSkip;
+    if (!IsContainer(place) || type != JsonType::kObject) return Step::kSkip;
+    seen_.at(static_cast<size_t>(place.depth())) = 0;
+    return Step::kEnter;
   }
   bool OnClose(const JsonPlace&, const JsonValue&) override { return true; }
 
   bool OnScalar(const JsonPlace& place, const JsonValue& value) override {
-    if (place.depth() == 0 || value.type == JsonType::kNull) return true;
+    if (place.depth() == 0) return true;
     Count* const count = CountFor(place);
-    if (count == nullptr) return true;
-    int64_t number = 0;
-    const char* const end = value.text.data() + value.text.size();
-    const auto [stop, error] = std::from_chars(value.text.data(), end, number);
-    if (value.type != JsonType::kNumber || error != std::errc{} || stop != end || number < 0 ||
-        number > kMaxCount) {
+    if (count == nullptr) {
+      IsContainer(place);  // a null in its place counts as one
+      return true;
+    }
+    if (value.type == JsonType::kNull) return true;
+    Count number;
+    if (value.type == JsonType::kNumber) number = ReadInteger(value.text);
+    if (!number || *number < 0 || *number > kMaxCount) {
       reading_.odd = true;
       return true;
     }
@@ -147,18 +157,44 @@ class UsageSink : public JsonSink {
   Count* CountFor(const JsonPlace& place) {
     const Place where = PlaceAt(place, place.depth());
     const std::string_view key = place.key();
+    size_t word = 0;
     for (const Spelling& spelling : kSpellings) {
-      if (spelling.place != where || spelling.key != key) continue;
-      reading_.cache_apart = reading_.cache_apart || spelling.apart;
-      return &(reading_.counts.*spelling.count);
+      if (spelling.place == where && spelling.key == key) {
+        NoteWord(place, word);
+        reading_.cache_apart = reading_.cache_apart || spelling.apart;
+        return &(reading_.counts.*spelling.count);
+      }
+      ++word;
     }
     for (const RawSpelling& spelling : kRawSpellings) {
-      if (spelling.place == where && spelling.key == key) return &(reading_.*spelling.count);
+      if (spelling.place == where && spelling.key == key) {
+        NoteWord(place, word);
+        return &(reading_.*spelling.count);
+      }
+      ++word;
     }
     return nullptr;
   }
 
+  bool IsContainer(const JsonPlace& place) {
+    if (Inside(PlaceAt(place, place.depth()), place.key()) == Place::kNowhere) return false;
+    const auto found = std::find(kContainers.begin(), kContainers.end(), place.key());
+    NoteWord(place, kSpellings.size() + kRawSpellings.size() +
+                        static_cast<size_t>(found - kContainers.begin()));
+    return true;
+  }
+
+  // Which of two that stand in one object is right, nobody knows.
+  void NoteWord(const JsonPlace& place, size_t word) {
+    uint64_t& seen = seen_.at(static_cast<size_t>(place.depth() - 1));
+    const uint64_t bit = uint64_t{1} << word;
+    if ((seen & bit) != 0) reading_.odd = true;
+    seen |= bit;
+  }
+
   UsageReading reading_;
+  // Of the open objects: the words that stand in each. No known object is deeper than three.
+  std::array<uint64_t, 4> seen_{};
 };
 
 // Adds to `prompt` and `completion` what the total says stands outside of them.

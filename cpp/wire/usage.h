@@ -41,7 +41,7 @@ struct UsageReading {
   std::optional<int64_t> cache_miss;  // of the prompt (DeepSeek)
   std::optional<int64_t> write_5m;    // to the cache, for five minutes
   bool cache_apart = false;           // cache counts in Anthropic's spelling: not part of `input`
-  bool odd = false;                   // a count was not an integer from 0 to 2^53
+  bool odd = false;  // a count was not an integer from 0 to 2^53, or stood twice
 
   // True when no field is known.
   bool IsEmpty() const;
@@ -62,8 +62,9 @@ struct UsageReading {
 };
 
 // Reads a JSON `usage` object as a provider wrote it. A field that is not a non-negative integer
-// within 2^53 is taken as absent and makes the reading odd; the counts are then estimated, never
-// trusted. Not an object (null, say): everything absent. Text that is no JSON is odd.
+// within 2^53 (100.0 and 1e2 are integers) is taken as absent and makes the reading odd, and so
+// does one that stands twice in its object; the counts are then estimated, never trusted. Not an
+// object (null, say): everything absent. Text that is no JSON is odd.
 UsageReading ParseUsage(std::string_view json);
 
 // Money a client is told, in USD.
