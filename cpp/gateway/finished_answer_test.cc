@@ -19,9 +19,8 @@ TEST_F(FinishedAnswerTest, AFinishReasonOfErrorIsAFailure) {
   const std::string failed =
       R"({"choices":[{"index":0,"delta":{},"finish_reason":"error","error":{"message":"broke"}}],)"
       R"("usage":{"prompt_tokens":7,"completion_tokens":3}})";
-  const Seen middle =
-      AskStream(std::string(kStart) + std::string(kContent) + "data: " + failed +
-                "\n\ndata: [DONE]\n\n");
+  const Seen middle = AskStream(std::string(kStart) + std::string(kContent) + "data: " + failed +
+                                "\n\ndata: [DONE]\n\n");
   EXPECT_EQ(middle.status, 200);
   EXPECT_EQ(middle.row->settlement, Settlement::kFailed);
   EXPECT_EQ(middle.row->error, "upstream_error");
@@ -35,13 +34,55 @@ TEST_F(FinishedAnswerTest, AFinishReasonOfErrorIsAFailure) {
   EXPECT_EQ(before.row->settlement, Settlement::kFailed);
 
   script_ = {};
-  script_.pieces = {{{},
-                     R"({"choices":[{"index":0,"message":{"content":"x"},"finish_reason":"error"}],)"
-                     R"("usage":{"prompt_tokens":3,"completion_tokens":1}})"}};
+  script_.pieces = {
+      {{},
+       R"({"choices":[{"index":0,"message":{"content":"x"},"finish_reason":"error"}],)"
+       R"("usage":{"prompt_tokens":3,"completion_tokens":1}})"}};
   const Seen& plain = Ask();
   EXPECT_EQ(plain.status, 502);
   EXPECT_EQ(plain.row->settlement, Settlement::kFailed);
   EXPECT_EQ(store_->balance().nano, 10'000'000);
+}
+
+// By what the client has and what the provider will bill, however the connection ended.
+TEST_F(FinishedAnswerTest, WhatIsChargedOfAStreamWithoutDone) {
+  const std::string begun = std::string(kStart) + std::string(kContent);
+  const std::string stop =
+      "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n";
+  const std::string null =
+      "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"null\"}]}\n\n";
+  const std::string usage =
+      "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":60}}\n\n";
+  using Ending = UpstreamScript::Ending;
+  const struct {
+    std::string bytes;
+    Settlement clean;
+    Settlement broken;
+  } cases[] = {
+      {begun + stop + usage, Settlement::kExact, Settlement::kExact},
+      {begun + usage, Settlement::kExact, Settlement::kExact},
+      {begun + null + usage, Settlement::kExact, Settlement::kExact},
+      {begun + null, Settlement::kFailed, Settlement::kFailed},
+      {begun, Settlement::kFailed, Settlement::kFailed},
+      {std::string(kStart) + usage, Settlement::kFailed, Settlement::kFailed},
+  };
+  Open({1'000'000'000});
+  for (const auto& c : cases) {
+    for (const Ending ending : {Ending::kClean, Ending::kBroken, Ending::kHang}) {
+      SCOPED_TRACE(c.bytes + "\nending " + std::to_string(static_cast<int>(ending)));
+      script_ = {};
+      script_.head.content_type = "text/event-stream";
+      script_.pieces = {{{}, c.bytes}};
+      script_.ending = ending;
+      const Seen& seen = Ask(R"(,"stream":true)");
+      const Settlement settlement = ending == Ending::kClean ? c.clean : c.broken;
+      EXPECT_EQ(seen.row->settlement, settlement);
+      const bool whole = settlement == Settlement::kExact;
+      EXPECT_EQ(seen.row->cost.nano, whole ? 7 * kInputNano + 60 * kOutputNano : 0);
+      EXPECT_EQ(seen.body.ends_with("data: [DONE]\n\n"), whole);
+      EXPECT_EQ(seen.body.find("\"error\":") == std::string::npos, whole);
+    }
+  }
 }
 
 TEST_F(FinishedAnswerTest, ADoubledUsageIsEstimated) {

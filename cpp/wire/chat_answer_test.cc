@@ -136,12 +136,10 @@ TEST(ChatAnswerTest, AnAnswerThatEndedInAnErrorIsOne) {
         ParseChatAnswer(R"({"choices":[)" + std::string(c.choice) + "]}");
     ASSERT_FALSE(answer.has_value()) << c.choice;
     EXPECT_EQ(answer.error().code, c.code) << c.choice;
-    EXPECT_EQ(answer.error().message,
-              "the provider answered with an error" + std::string(c.words));
+    EXPECT_EQ(answer.error().message, "the provider answered with an error" + std::string(c.words));
   }
-  EXPECT_TRUE(
-      ParseChatAnswer(R"({"choices":[{"message":{},"finish_reason":"stop","error":null}]})")
-          .has_value());
+  EXPECT_TRUE(ParseChatAnswer(R"({"choices":[{"message":{},"finish_reason":"stop","error":null}]})")
+                  .has_value());
 }
 
 TEST(ChatAnswerTest, ADoubledUsageIsNotBelievedButTheAnswerIs) {

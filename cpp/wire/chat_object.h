@@ -29,9 +29,9 @@ struct ChatObject {
   std::vector<JsonMember> usages;  // of the object itself, or in its choices (Moonshot)
   bool created_null = false;
   bool object_null = false;
-  bool says_error = false;  // "object": "error"
-  bool choice_failed = false;               // a choice has the finish reason `error`, or an error
-  std::optional<ByteRange> choice_error;    // the value of the first `error` in a choice
+  bool says_error = false;                // "object": "error"
+  bool choice_failed = false;             // a choice has the finish reason `error`, or an error
+  std::optional<ByteRange> choice_error;  // the value of the first `error` in a choice
   bool has_choices = false;
   size_t choice_count = 0;
   uint64_t seen = 0;      // bit i: choice i is in it

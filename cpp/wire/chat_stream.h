@@ -33,6 +33,7 @@ class ChatStream {
   struct Options {
     AnswerNames names;           // names.object is not used: chunks are chat.completion.chunk
     bool include_usage = false;  // the client asked for the extra `choices: []` chunk
+    int64_t choices = 1;         // that were asked for
     SseParser::Limits limits;
   };
   explicit ChatStream(Options options);

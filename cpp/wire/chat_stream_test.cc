@@ -63,6 +63,31 @@ std::string Relay(std::string_view bytes, bool include_usage = false) {
   return out;
 }
 
+// The result of a stream at every cutting must be that of the whole.
+void ExpectSameAtEveryCutting(std::string_view bytes, int rounds) {
+  const std::string whole = Relay(bytes);
+  std::optional<ChatStream> stream;
+  std::string out, round;
+  Status status;
+  testing::ForEachCutting(
+      bytes, rounds,
+      [&](std::string name) {
+        round = std::move(name);
+        stream.emplace(Options());
+        out.clear();
+        status = {};
+      },
+      [&](std::string_view piece) {
+        if (status) status = stream->Feed(piece, &out);
+      },
+      [&] {
+        if (status) status = stream->EndOfInput();
+        if (status) stream->Finish(Report(), &out);
+        if (!status) out += "!" + std::string(status.error().name());
+        ASSERT_EQ(out, whole) << round;
+      });
+}
+
 TEST(ChatStreamTest, PutsTheUsageOnTheLastChunk) {
   EXPECT_EQ(Relay(Chunk(kRole) + Chunk(kA) + Chunk("{}", "\"stop\"") + kDone),
             Sent(kRole) + Sent(kA) + Sent("{}", "\"stop\"", "," + kUsage) + kDone);
@@ -217,6 +242,60 @@ TEST(ChatStreamTest, AddsWhatAChunkLacks) {
                 kDone);
 }
 
+TEST(ChatStreamTest, WhatCountsAsFinished) {
+  const std::string usage =
+      Event(R"({"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":2}})");
+  const std::string a = Chunk(kA);
+  const std::string stop = Chunk("{}", "\"stop\"");
+  const std::string counted =
+      Chunk(kA, "null", R"(,"usage":{"prompt_tokens":3,"completion_tokens":2})");
+  const std::string second = Event(R"({"choices":[{"index":1,"delta":{"content":"b"}}]})");
+  const std::string second_stop =
+      Event(R"({"choices":[{"index":1,"delta":{},"finish_reason":"stop"}]})");
+  const struct {
+    const char* why;
+    std::string bytes;
+    bool whole;
+    int choices = 1;
+  } cases[] = {
+      {"the provider says so", a + kDone, true},
+      {"a finish reason says so", a + stop, true},
+      {"on the last content", Chunk(kA, "\"length\""), true},
+      {"nothing says so", a, false},
+      {"a word for none", a + Chunk("{}", "\"null\""), false},
+      {"a word for none", a + Chunk("{}", "\"None\""), false},
+      {"a word for none", a + Chunk("{}", "\"\""), false},
+      {"a word for none, but [DONE]", a + Chunk("{}", "\"null\"") + kDone, true},
+      {"the final usage says so", a + usage, true},
+      {"the final usage, with a word for none", a + Chunk("{}", "\"null\"") + usage, true},
+      {"the final usage of an answer without content", Chunk(kRole) + usage, false},
+      {"a usage of the prompt alone",
+       a + Event(R"({"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":0}})"), false},
+      {"usage that grows with the content", counted + counted, false},
+      {"usage on a chunk with a choice",
+       a + Chunk("{}", "null", R"(,"usage":{"prompt_tokens":3,"completion_tokens":2})"), false},
+      {"content after the usage", a + usage + a, false},
+      {"content after the finish reason", a + stop + a, false},
+      {"a finish reason again", a + stop + a + stop, true},
+      {"an empty chunk after the finish reason", a + stop + Chunk("{}"), true},
+      {"one of two choices", a + second + stop, false, 2},
+      {"one of two choices before the other began", a + stop, false, 2},
+      {"both choices", a + second + stop + second_stop, true, 2},
+      {"one of two choices, with the final usage", a + stop + usage, true, 2},
+  };
+  for (const auto& c : cases) {
+    ChatStream::Options options = Options();
+    options.choices = c.choices;
+    ChatStream stream(options);
+    std::string out;
+    ASSERT_TRUE(stream.Feed(c.bytes, &out)) << c.why;
+    const Status ended = stream.EndOfInput();
+    EXPECT_EQ(ended.ok(), c.whole) << c.why << "\n" << c.bytes;
+    if (!c.whole) EXPECT_EQ(ended.error().code, kUpstreamTruncated) << c.why;
+    ExpectSameAtEveryCutting(c.bytes, 5);
+  }
+}
+
 TEST(ChatStreamTest, SkipsPingsAndCommentsPassedOnAsData) {
   EXPECT_EQ(Relay("data: : OPENROUTER PROCESSING\n\nevent: ping\ndata: {\"type\":\"ping\"}\n\n"
                   "data: \"\"\n\ndata:\n\n:x\nid: 3\nretry: 1\n" +
@@ -339,7 +418,8 @@ TEST(ChatStreamTest, NumbersMayBeWrittenAsFractions) {
   ChatStream stream(Options());
   std::string out;
   ASSERT_TRUE(stream.Feed(
-      Event(R"({"created":1700000000.0,"object":"o","choices":[{"index":1.0,"delta":{"content":"a"}}]})") +
+      Event(
+          R"({"created":1700000000.0,"object":"o","choices":[{"index":1.0,"delta":{"content":"a"}}]})") +
           Event(R"({"choices":[{"delta":{"content":"b"}}]})"),
       &out));
   EXPECT_TRUE(out.starts_with(sent)) << out;
@@ -374,31 +454,6 @@ TEST(ChatStreamTest, CountsTheTextAndKeepsTheFinishReason) {
   EXPECT_EQ(stream.content_bytes(), 3u + 2 + 1 + 2);
   EXPECT_EQ(stream.finish_reason(), "tool_calls");
   EXPECT_EQ(stream.state(), State::kEnded);
-}
-
-// The result of a stream at every cutting must be that of the whole.
-void ExpectSameAtEveryCutting(std::string_view bytes, int rounds) {
-  const std::string whole = Relay(bytes);
-  std::optional<ChatStream> stream;
-  std::string out, round;
-  Status status;
-  testing::ForEachCutting(
-      bytes, rounds,
-      [&](std::string name) {
-        round = std::move(name);
-        stream.emplace(Options());
-        out.clear();
-        status = {};
-      },
-      [&](std::string_view piece) {
-        if (status) status = stream->Feed(piece, &out);
-      },
-      [&] {
-        if (status) status = stream->EndOfInput();
-        if (status) stream->Finish(Report(), &out);
-        if (!status) out += "!" + std::string(status.error().name());
-        ASSERT_EQ(out, whole) << round;
-      });
 }
 
 TEST(ChatStreamTest, EveryCuttingGivesTheSameBytes) {

@@ -95,9 +95,12 @@ constexpr std::array kRawSpellings = {
 
 // A word at which a count is read, or objects with counts in them; each is a bit of a set.
 constexpr std::array kContainers = {
-    std::string_view("prompt_tokens_details"),     std::string_view("input_tokens_details"),
-    std::string_view("completion_tokens_details"), std::string_view("output_tokens_details"),
-    std::string_view("cache_creation"),            std::string_view("cached_tokens_details"),
+    std::string_view("prompt_tokens_details"),
+    std::string_view("input_tokens_details"),
+    std::string_view("completion_tokens_details"),
+    std::string_view("output_tokens_details"),
+    std::string_view("cache_creation"),
+    std::string_view("cached_tokens_details"),
 };
 static_assert(kSpellings.size() + kRawSpellings.size() + kContainers.size() <= 64);
 

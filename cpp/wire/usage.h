@@ -41,7 +41,7 @@ struct UsageReading {
   std::optional<int64_t> cache_miss;  // of the prompt (DeepSeek)
   std::optional<int64_t> write_5m;    // to the cache, for five minutes
   bool cache_apart = false;           // cache counts in Anthropic's spelling: not part of `input`
-  bool odd = false;  // a count was not an integer from 0 to 2^53, or stood twice
+  bool odd = false;                   // a count was not an integer from 0 to 2^53, or stood twice
 
   // True when no field is known.
   bool IsEmpty() const;

@@ -152,7 +152,8 @@ TEST(UsageTest, AnIntegerIsOneInAnySpelling) {
 
 TEST(UsageTest, ADoubledCountIsNotBelieved) {
   for (const char* text :
-       {R"({"prompt_tokens":1,"prompt_tokens":100})", R"({"prompt_tokens":100,"prompt_tokens":100})",
+       {R"({"prompt_tokens":1,"prompt_tokens":100})",
+        R"({"prompt_tokens":100,"prompt_tokens":100})",
         R"({"prompt_tokens":null,"prompt_tokens":100})", R"({"input_tokens":1,"input_tokens":2})",
         R"({"prompt_tokens_details":{"cached_tokens":1,"cached_tokens":2}})",
         R"({"prompt_tokens_details":{},"prompt_tokens_details":{"cached_tokens":2}})",
