@@ -91,6 +91,7 @@ void Attempt::OnTimer(TimePoint now) {
       Fail(MakeError(ErrorCode::kUpstreamTimeout, "the provider sent no content in time"), true);
       break;
     case Phase::kContent:
+      if (EndWhole()) break;
       if (now >= over_by()) {
         return Fail(MakeError(ErrorCode::kUpstreamTimeout,
                               "the answer took longer than this provider is given"),
@@ -186,6 +187,7 @@ void Attempt::OnEnd(const TransportEnd& end) {
   if (!end.complete) {
     // An error answer that was cut short still says what it says by its status.
     if (head_.status >= 300) return Fail(UpstreamRefusal(), true);
+    if (EndWhole()) return;
     return Fail(end.error, end.dispatched);
   }
   if (!collect_) {
@@ -270,6 +272,16 @@ void Attempt::Fail(Error error, bool dispatched) {
   phase_ = Phase::kOver;
   StopTransfer();
   owner_->OnFailed(std::move(error), dispatched);
+}
+
+// A connection that dies, or falls silent, when nothing is missing of its stream but [DONE] takes
+// nothing from the client, and the provider charges for the answer.
+bool Attempt::EndWhole() {
+  if (collect_ || !stream_ || !stream_->IsWhole()) return false;
+  StopTransfer();
+  (void)stream_->EndOfInput();  // it ends what is whole
+  Answered();
+  return true;
 }
 
 void Attempt::Answered() {

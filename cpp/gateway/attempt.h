@@ -101,6 +101,7 @@ class Attempt : public TransportObserver {
   Error UpstreamRefusal() const;
   Error WithoutSecrets(Error error) const;
   void Fail(Error error, bool dispatched);
+  bool EndWhole();
   void Answered();
   void StopTransfer();
   bool streamed() const { return plan_.kind == Kind::kChatStream; }

@@ -129,8 +129,10 @@ void Exchange::SendNext() {
     std::optional<AnswerCap> cap;
     if (const auto told = ToldLength()) cap = AnswerCap{*told, endpoint.cap_field};
     plan.body = BuildUpstreamChat(in_.body, request_, endpoint.upstream_model, cap);
-    plan.stream = {
-        .names = Names(), .include_usage = request_.include_usage, .limits = world_.options->sse};
+    plan.stream = {.names = Names(),
+                   .include_usage = request_.include_usage,
+                   .choices = request_.choices,
+                   .limits = world_.options->sse};
   }
   const bool last = next_candidate_ >= model_->endpoints.size() ||
                     row_.attempts >= world_.options->retry.max_attempts;

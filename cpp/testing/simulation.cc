@@ -242,14 +242,17 @@ UpstreamScript Simulation::StreamScript(const std::string& tag) {
     bytes += Chunk(R"({"content":")" + word + R"("})", "null", rng_.OneIn(9) ? usage : "");
   }
   bytes += Chunk("{}", "\"stop\"", rng_.OneIn(3) ? usage : "");
+  const size_t whole = bytes.size();  // what follows is not missed
   if (!rng_.OneIn(4)) {
     bytes += R"(data: {"id":"up","choices":[],"usage":)" + usage + "}\n\n";
   }
   if (!rng_.OneIn(6)) bytes += "data: [DONE]\n\n";
   if (fault == 3) {
     bytes.resize(rng_.Below(bytes.size()));
-    script.well_formed = false;
-    script.content.clear();  // unknown: only the prefix rule is checked
+    if (bytes.size() < whole) {
+      script.well_formed = false;
+      script.content.clear();  // unknown: only the prefix rule is checked
+    }
   }
   if (fault == 4 || fault == 3) {
     script.ending = rng_.OneIn(2) ? UpstreamScript::Ending::kBroken : UpstreamScript::Ending::kHang;

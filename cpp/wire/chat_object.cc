@@ -37,6 +37,12 @@ bool IsTierName(std::string_view text) {
   return text.size() <= kMaxTierName && std::all_of(text.begin(), text.end(), is_allowed);
 }
 
+// Some providers write "null" or Python's "None" into the string.
+bool IsFinishReason(std::string_view word) {
+  constexpr std::string_view kNone[] = {"", "null", "Null", "NULL", "none", "None"};
+  return std::find(std::begin(kNone), std::end(kNone), word) == std::end(kNone);
+}
+
 class ChatSink : public JsonSink {
  public:
   ChatSink(std::string_view text, ChatShape shape, TokenEstimator* content)
@@ -59,6 +65,7 @@ class ChatSink : public JsonSink {
         if (type != JsonType::kObject) return Stop("expected choices of objects");
         index_ = place.index(2);
         finish_reason_.clear();
+        choice_has_content_ = false;
         choice_has_usage_ = false;
         return Step::kEnter;
       case 3:
@@ -84,13 +91,13 @@ class ChatSink : public JsonSink {
         return OnChoiceMember(place, value);
       case 4:
         if (value.type == JsonType::kString && !value.text.empty() && IsOutput(place.key())) {
-          chat_.has_content = true;
+          choice_has_content_ = true;
           AddContent(place, value.text);
         }
         return true;
       default:
         if (value.type == JsonType::kNull) return true;
-        chat_.has_content = true;
+        choice_has_content_ = true;
         if (value.type == JsonType::kString && place.in_object() && IsText(place.key())) {
           AddContent(place, value.text);
         }
@@ -157,7 +164,7 @@ class ChatSink : public JsonSink {
   }
 
   bool OnChoiceMember(const JsonPlace& place, const JsonValue& value) {
-    if (place.key() == "finish_reason" && value.type == JsonType::kString) {
+    if (place.key() == "finish_reason" && IsFinishReason(value.text)) {
       finish_reason_ = value.text.substr(0, kMaxFinishReason);
     } else if (place.key() == "index" && value.type == JsonType::kNumber) {
       const std::optional<int64_t> index = ReadInteger(value.text);
@@ -183,6 +190,8 @@ class ChatSink : public JsonSink {
     ++chat_.choice_count;
     if (index_ < 0 || index_ >= kMaxAnswerChoices) return Bad("a choice's index is out of range");
     chat_.seen |= uint64_t{1} << index_;
+    if (choice_has_content_) chat_.with_content |= uint64_t{1} << index_;
+    chat_.has_content = chat_.has_content || choice_has_content_;
     if (finish_reason_.empty()) return true;
     chat_.finished |= uint64_t{1} << index_;
     if (finish_reason_ == "error") chat_.choice_failed = true;
@@ -212,6 +221,7 @@ class ChatSink : public JsonSink {
   bool in_output_ = false;
   size_t top_usages_ = 0;
   bool choice_has_usage_ = false;
+  bool choice_has_content_ = false;
   int64_t index_ = 0;
   std::string finish_reason_;
 };

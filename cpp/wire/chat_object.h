@@ -37,8 +37,10 @@ struct ChatObject {
   uint64_t seen = 0;      // bit i: choice i is in it
   uint64_t finished = 0;  // bit i: choice i has a finish reason
   bool has_content = false;
+  uint64_t with_content = 0;  // bit i: choice i has some
   size_t content_bytes = 0;
-  std::string finish_reason;  // of the first choice that has one
+  // Of the first choice that has one. Words for none, such as "null" in quotes, are none.
+  std::string finish_reason;
   UsageReading usage;
   std::string service_tier;  // as the answer names it; empty where it does not
 };

@@ -1,5 +1,6 @@
 #include "wire/chat_stream.h"
 
+#include <bit>
 #include <utility>
 
 #include "wire/chat_object.h"
@@ -87,13 +88,20 @@ Status ChatStream::OnChunk(std::string_view data, const ChatObject& chat, std::s
   const bool has_usage = !chat.usage.IsEmpty() || chat.usage.odd;
   if (!chat.has_choices && !has_usage) return {};  // a ping in JSON, or nothing we know
   any_chunk_ = true;
-  if (chat.choice_count == 0 && (has_usage || !chat.has_choices)) return {};
+  if (chat.choice_count == 0 && (has_usage || !chat.has_choices)) {
+    final_usage_ = any_content_ && chat.usage.Counts().completion.value_or(0) > 0;
+    return {};
+  }
 
   if (chat.created && created_ == options_.names.created) {
     created_ = ReadInteger(chat.created->value.In(data)).value_or(created_);
   }
   seen_ |= chat.seen;
-  finished_ |= chat.finished;
+  finished_ = (finished_ & ~chat.with_content) | chat.finished;
+  if (chat.has_content) {
+    any_content_ = true;
+    final_usage_ = false;
+  }
   content_bytes_ += chat.content_bytes;
   if (finish_reason_.empty()) finish_reason_ = chat.finish_reason;
 
@@ -172,10 +180,16 @@ std::string ChatStream::Rewrite(std::string_view data, const ChatObject& chat) c
   return chunk;
 }
 
+bool ChatStream::IsWhole() const {
+  if (state_ == State::kEnded) return true;
+  if (state_ == State::kFailed) return false;
+  const bool finished =
+      seen_ != 0 && finished_ == seen_ && std::popcount(finished_) >= options_.choices;
+  return finished || final_usage_;
+}
+
 Status ChatStream::EndOfInput() {
-  if (state_ == State::kEnded) return {};
-  // Some providers close without [DONE]; every choice being finished says as much.
-  if (state_ != State::kFailed && seen_ != 0 && finished_ == seen_) {
+  if (IsWhole()) {
     state_ = State::kEnded;
     return {};
   }

@@ -52,8 +52,12 @@ class ChatStream {
   // lasts.
   Status Feed(std::string_view bytes, std::string* out);
 
-  // The upstream closed cleanly. Succeeds, and ends the stream, when [DONE] was seen, or when every
-  // choice seen has a finish reason (some providers omit [DONE]); else fails with
+  // Nothing is missing of the answer: [DONE] was seen, or every choice asked for has a finish
+  // reason and no content after it, or content and, after all of it, a usage in a chunk of its own
+  // (with output in it). A usage beside choices is no sign: some providers send one in every chunk.
+  bool IsWhole() const;
+
+  // No more will come. Succeeds, and ends the stream, when it IsWhole(); else fails with
   // kUpstreamTruncated.
   Status EndOfInput();
 
@@ -91,8 +95,10 @@ class ChatStream {
   std::string service_tier_;
   int64_t created_;  // of the first chunk that had one, for chunks that have none
   bool any_chunk_ = false;
-  uint64_t seen_ = 0;      // bit i: choice i was seen
-  uint64_t finished_ = 0;  // bit i: choice i has a finish reason
+  uint64_t seen_ = 0;         // bit i: choice i was seen
+  uint64_t finished_ = 0;     // bit i: choice i has a finish reason, and no content after it
+  bool final_usage_ = false;  // a usage in a chunk of its own came, and no content after it
+  bool any_content_ = false;
   State state_ = State::kWaiting;
 };
 
