@@ -329,9 +329,9 @@ UpstreamScript Simulation::Direct(const TransportRequest& request) {
     expect(booking == nullptr, "nothing is held with credits off");
     expect((cap > 0) == named, "with credits off only a length that was named is told");
   }
-  UpstreamScript script = request.body.find("\"stream\":true") != std::string::npos
-                              ? StreamScript(tag)
-                              : JsonScript(tag);
+  // Some send the other form, and either under any label.
+  const bool streams = request.body.find("\"stream\":true") != std::string::npos;
+  UpstreamScript script = streams != rng_.OneIn(10) ? StreamScript(tag) : JsonScript(tag);
   const uint64_t fault = rng_.Below(15);
   script.connects = fault != 0;
   script.sends_head = fault != 1 && fault != 2;
@@ -342,10 +342,7 @@ UpstreamScript Simulation::Direct(const TransportRequest& request) {
   }
   if (fault == 4) script.head.content_encoding = "gzip";
   if (fault == 5) script.head.content_type = "text/html";
-  // A JSON answer needs no particular content type; a stream does.
-  const bool type_matters = script.head.content_type == "text/html" &&
-                            request.body.find("\"stream\":true") != std::string::npos;
-  script.well_formed = script.well_formed && (fault > 5 || (fault == 5 && !type_matters));
+  script.well_formed = script.well_formed && fault > 4;
   const bool late = rng_.OneIn(12);
   script.head_delay = rng_.UpTo(late ? Duration::Seconds(90) : Duration::Seconds(3));
   script.prompt = script.prompt && !late && script.ending == UpstreamScript::Ending::kClean;

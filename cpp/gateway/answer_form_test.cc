@@ -1,0 +1,130 @@
+// Good answers in the wrong wrapping, and what is said of those that are no answer.
+#include "testing/credits_fixture.h"
+#include "wire/json.h"
+
+namespace seekroute::testing {
+namespace {
+
+constexpr std::string_view kStop =
+    "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n"
+    "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":60}}\n\n"
+    "data: [DONE]\n\n";
+
+class AnswerFormTest : public CreditsTest {
+ protected:
+  const Seen& AskFor(bool stream, const std::string& label, const std::string& bytes,
+                     size_t piece = 1 << 20) {
+    script_ = {};
+    script_.head.content_type = label;
+    for (size_t at = 0; at < bytes.size(); at += piece) {
+      script_.pieces.push_back({{}, bytes.substr(at, piece)});
+    }
+    return Ask(stream ? R"(,"stream":true)" : "");
+  }
+  static std::string Stream() {
+    return std::string(kStart) + std::string(kContent) + std::string(kStop);
+  }
+};
+
+TEST_F(AnswerFormTest, AStreamIsOneUnderAnyLabel) {
+  Open({1'000'000'000});
+  const Seen right = AskFor(true, "text/event-stream", Stream());
+  EXPECT_EQ(right.status, 200);
+  EXPECT_TRUE(right.body.ends_with("data: [DONE]\n\n"));
+  for (const char* label : {"text/plain", "application/json", "application/octet-stream", ""}) {
+    for (const char* before :
+         {"", "\xEF\xBB\xBF", ": ping\n\n", "\n\n", "event: x\n\n", "id: 1\n", "retry: 10\n"}) {
+      const size_t piece = *before == 0 ? 1 : 1 << 20;
+      const Seen& seen = AskFor(true, label, before + Stream(), piece);
+      EXPECT_EQ(seen.status, 200) << label << before;
+      EXPECT_EQ(seen.row->settlement, Settlement::kExact) << label << before;
+      EXPECT_EQ(seen.row->cost, right.row->cost);
+      // Only the id differs.
+      EXPECT_EQ(seen.body.size(), right.body.size()) << seen.body;
+      EXPECT_NE(seen.body.find("one two three"), std::string::npos);
+    }
+  }
+}
+
+TEST_F(AnswerFormTest, AWholeAnswerIsRelayedAsAStream) {
+  Open({1'000'000'000});
+  const std::string answer =
+      R"({"id":"u","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,)"
+      R"("message":{"role":"assistant","content":"hello","tool_calls":[{"id":"c","type":"function",)"
+      R"("function":{"name":"f","arguments":"{}"}}],"x":1},"logprobs":null,"finish_reason":"stop"}],)"
+      R"("usage":{"prompt_tokens":3,"completion_tokens":5},"y":2})";
+  for (const char* label : {"application/json", "text/event-stream", "text/plain", ""}) {
+    const Seen& seen = AskFor(true, label, answer, 50);
+    EXPECT_EQ(seen.status, 200) << label;
+    EXPECT_EQ(seen.headers.at("content-type").find("text/event-stream"), 0u);
+    EXPECT_EQ(seen.row->settlement, Settlement::kExact);
+    EXPECT_EQ(seen.row->cost.nano, 3 * kInputNano + 5 * kOutputNano);
+    EXPECT_EQ(seen.row->finish_reason, "stop");
+    EXPECT_NE(seen.body.find(
+                  R"("choices":[{"index":0,"delta":{"role":"assistant","content":"hello",)"
+                  R"("tool_calls":[{"index":0,"id":"c","type":"function","function":{"name":"f",)"
+                  R"("arguments":"{}"}}],"x":1},"logprobs":null,"finish_reason":"stop"}],"y":2,)"
+                  R"("usage":{"prompt_tokens":3,"completion_tokens":5,"total_tokens":8)"),
+              std::string::npos)
+        << seen.body;
+    EXPECT_NE(seen.body.find(R"("object":"chat.completion.chunk")"), std::string::npos);
+    EXPECT_TRUE(seen.body.ends_with("data: [DONE]\n\n"));
+  }
+}
+
+TEST_F(AnswerFormTest, AStreamForAPlainCallIsCollected) {
+  Open({1'000'000'000});
+  for (const char* label : {"text/event-stream", "application/json", ""}) {
+    for (const size_t piece : {size_t{1}, size_t{1000}}) {
+      const Seen& seen = AskFor(false, label, Stream(), piece);
+      EXPECT_EQ(seen.status, 200) << label;
+      EXPECT_EQ(seen.row->settlement, Settlement::kExact);
+      EXPECT_EQ(seen.row->cost.nano, 7 * kInputNano + 60 * kOutputNano);
+      EXPECT_NE(seen.body.find(R"("object":"chat.completion")"), std::string::npos) << seen.body;
+      EXPECT_NE(seen.body.find(R"("message":{"role":"assistant","content":"one two three"})"),
+                std::string::npos)
+          << seen.body;
+      EXPECT_NE(seen.body.find(R"("prompt_tokens":7)"), std::string::npos);
+      EXPECT_TRUE(CheckJson(seen.body).ok());
+    }
+  }
+  // Its errors are those of an answer, and a part of it is none.
+  EXPECT_EQ(AskFor(false, "", std::string(kContent) + "data: {\"error\":\"no\"}\n\n").status, 502);
+  EXPECT_EQ(AskFor(false, "", std::string(kContent)).row->error, "upstream_truncated");
+  options_.max_answer_bytes = 2000;
+  std::string much;
+  for (int i = 0; i < 200; ++i) much += kContent;
+  const Seen& large = AskFor(false, "", much + std::string(kStop));
+  EXPECT_EQ(large.status, 502);
+  EXPECT_NE(large.body.find("too large"), std::string::npos) << large.body;
+}
+
+TEST_F(AnswerFormTest, WhatIsNoAnswerIsNamed) {
+  Open({1'000'000'000});
+  const struct {
+    const char* label;
+    const char* body;
+    const char* what;
+  } cases[] = {
+      {"text/html", "<html><body class=\"x\">", "text/html instead of JSON"},
+      {"application/json", "<html>", "HTML or XML instead of JSON"},
+      {"text/event-stream", "\n<!doctype html>", "HTML or XML instead of JSON"},
+      {"", "upstream connect error", "text instead of JSON"},
+      {"text/plain", "upstream connect error", "text/plain instead of JSON"},
+      {"text/\"x\"", "oops", "text instead of JSON"},
+      {"application/json", "", "an empty body instead of JSON"},
+  };
+  for (const auto& c : cases) {
+    for (const bool stream : {false, true}) {
+      const Seen& seen = AskFor(stream, c.label, c.body);
+      EXPECT_EQ(seen.status, 502) << c.body;
+      EXPECT_EQ(seen.row->error, "bad_upstream_response") << c.body;
+      EXPECT_NE(seen.body.find("the provider answered with " + std::string(c.what)),
+                std::string::npos)
+          << seen.body;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace seekroute::testing
