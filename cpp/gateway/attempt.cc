@@ -1,6 +1,7 @@
 #include "gateway/attempt.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "wire/error_body.h"
 #include "wire/image_request.h"
@@ -11,6 +12,8 @@ namespace {
 // What a provider may still send after [DONE] before its connection is given up: a terminating
 // chunk is a few bytes.
 constexpr size_t kMaxLingeringBytes = 4096;
+
+constexpr std::string_view kEventStream = "text/event-stream";
 
 bool IsIdentity(std::string_view encoding) { return encoding.empty() || encoding == "identity"; }
 
@@ -88,6 +91,7 @@ void Attempt::OnTimer(TimePoint now) {
       break;
     case Phase::kAwaitingContent:
       if (now >= refusal_until_) return Fail(UpstreamRefusal(), true);
+      if (EndWhole()) break;
       Fail(MakeError(ErrorCode::kUpstreamTimeout, "the provider sent no content in time"), true);
       break;
     case Phase::kContent:
@@ -119,9 +123,6 @@ void Attempt::OnHead(const TransportHead& head) {
                           "the provider sent a compressed answer that was not asked for"),
                 true);
   }
-  // A 200 that is no event stream is held and read: it is usually an error in JSON.
-  collect_ = head_.status != 200 || plan_.kind != Kind::kChatStream ||
-             (!head_.content_type.empty() && head_.content_type != "text/event-stream");
 }
 
 Flow Attempt::OnBody(std::string_view bytes) {
@@ -138,15 +139,26 @@ Flow Attempt::OnBody(std::string_view bytes) {
   waited_ = now - sent_;
   if (!collect_) return OnStreamBytes(bytes);
 
-  const bool refusal = head_.status < 200 || head_.status > 299 || plan_.kind == Kind::kChatStream;
-  const size_t limit = refusal ? options_.max_upstream_error_bytes : options_.max_answer_bytes;
-  if (body_.size() + bytes.size() > limit && !refusal) {
+  const size_t limit = IsRefusal() ? options_.max_upstream_error_bytes : options_.max_answer_bytes;
+  if (body_.size() + bytes.size() > limit && !IsRefusal()) {
     Fail(MakeError(ErrorCode::kBadUpstreamResponse, "the provider's answer is too large"), true);
     return Flow::kContinue;
   }
   // Of an error, what exceeds the limit is of no use and is dropped.
   body_.append(bytes.substr(0, limit - std::min(limit, body_.size())));
-  return Flow::kContinue;
+  if (IsRefusal() || plan_.kind == Kind::kImage) return Flow::kContinue;
+  const bool labelled = head_.content_type == kEventStream;
+  return sniffer_.Look(body_, labelled) == AnswerForm::kEvents ? OnBegunStream() : Flow::kContinue;
+}
+
+// The body turns out to be a stream.
+Flow Attempt::OnBegunStream() {
+  collect_ = false;
+  if (!stream_) {
+    stream_.emplace(plan_.stream);
+    collector_.emplace(options_.max_answer_bytes);
+  }
+  return OnStreamBytes(std::exchange(body_, {}));
 }
 
 Flow Attempt::OnStreamBytes(std::string_view bytes) {
@@ -154,15 +166,11 @@ Flow Attempt::OnStreamBytes(std::string_view bytes) {
   last_byte_ = clock_.Now();
   const size_t content_before = stream_->content_bytes();
   Status fed = stream_->Feed(bytes, &output_);
-  if (stream_->state() != ChatStream::State::kWaiting && !output_.empty()) {
-    const TimePoint now = clock_.Now();
-    if (phase_ == Phase::kAwaitingContent) {
-      phase_ = Phase::kContent;
-      last_content_ = now;
-    }
-    if (first_content_ == TimePoint::Never()) first_content_ = now;
-    if (stream_->content_bytes() != content_before) last_content_ = now;
-    paused_ = owner_->OnOutput(output_) == Flow::kPause;
+  if (collector_) {
+    Status added = collector_->Add(output_);
+    if (fed.ok()) fed = std::move(added);
+  } else {
+    RelayOutput(content_before);
     if (phase_ == Phase::kOver) return Flow::kContinue;
   }
   if (!fed.ok()) {
@@ -170,10 +178,39 @@ Flow Attempt::OnStreamBytes(std::string_view bytes) {
     return Flow::kContinue;
   }
   if (stream_->state() == ChatStream::State::kEnded) {
-    Answered();
+    EndStream();
     return Flow::kContinue;
   }
   return paused_ ? Flow::kPause : Flow::kContinue;
+}
+
+void Attempt::RelayOutput(size_t content_before) {
+  if (stream_->state() == ChatStream::State::kWaiting || output_.empty()) return;
+  const TimePoint now = clock_.Now();
+  if (phase_ == Phase::kAwaitingContent) {
+    phase_ = Phase::kContent;
+    last_content_ = now;
+  }
+  if (first_content_ == TimePoint::Never()) first_content_ = now;
+  if (stream_->content_bytes() != content_before) last_content_ = now;
+  paused_ = owner_->OnOutput(output_) == Flow::kPause;
+}
+
+// All of the stream is here. One that nobody asked for becomes a plain answer.
+void Attempt::EndStream() {
+  if (!collector_) return Answered();
+  std::string rest;
+  stream_->Finish({}, &rest);
+  Status added = collector_->Add(rest);
+  if (!added.ok()) return Fail(std::move(added.error()), true);
+  body_ = collector_->Write();
+  Result<ChatAnswer> answer = ParseChatAnswer(body_);
+  if (!answer) return Fail(WithoutSecrets(std::move(answer.error())), true);
+  answer_ = std::move(*answer);
+  answer_.usage = stream_->usage();
+  answer_.usage_odd = stream_->usage_odd();
+  answer_.service_tier = stream_->service_tier();
+  Answered();
 }
 
 void Attempt::OnEnd(const TransportEnd& end) {
@@ -193,27 +230,39 @@ void Attempt::OnEnd(const TransportEnd& end) {
   if (!collect_) {
     Status ended = stream_->EndOfInput();
     if (!ended.ok()) return Fail(std::move(ended.error()), true);
-    return Answered();
+    return EndStream();
   }
   ReadWholeBody();
 }
 
 void Attempt::ReadWholeBody() {
-  if (head_.status < 200 || head_.status > 299) return Fail(UpstreamRefusal(), true);
-  if (plan_.kind == Kind::kImage) {
-    Result<std::vector<std::string>> images = ParseImageAnswer(body_);
-    if (!images) return Fail(WithoutSecrets(std::move(images.error())), true);
-    images_ = std::move(*images);
-    return Answered();
-  }
-  Result<ChatAnswer> answer = ParseChatAnswer(body_);
-  if (!answer) return Fail(WithoutSecrets(std::move(answer.error())), true);
-  if (plan_.kind == Kind::kChatStream) {
+  if (IsRefusal()) return Fail(UpstreamRefusal(), true);
+  if (const std::string other = NameOfNoJson(head_.content_type, body_); !other.empty()) {
     return Fail(MakeError(ErrorCode::kBadUpstreamResponse,
-                          "the provider did not stream although it was asked to"),
+                          "the provider answered with " + other + " instead of JSON"),
                 true);
   }
-  answer_ = std::move(*answer);
+  if (plan_.kind != Kind::kImage) return ReadWholeChat();
+  Result<std::vector<std::string>> images = ParseImageAnswer(body_);
+  if (!images) return Fail(WithoutSecrets(std::move(images.error())), true);
+  images_ = std::move(*images);
+  Answered();
+}
+
+void Attempt::ReadWholeChat() {
+  Result<ChatAnswer> answer = ParseChatAnswer(body_);
+  if (!answer) return Fail(WithoutSecrets(std::move(answer.error())), true);
+  if (plan_.kind == Kind::kChat) {
+    answer_ = std::move(*answer);
+    return Answered();
+  }
+  // It did not stream although it was asked to: it is relayed as a stream of one chunk.
+  output_.clear();
+  const std::string chunk = ChunkFromAnswer(std::exchange(body_, {}));
+  Status fed = stream_->FeedWhole(chunk, &output_);
+  RelayOutput(0);
+  if (phase_ == Phase::kOver) return;
+  if (!fed.ok()) return Fail(WithoutSecrets(std::move(fed.error())), true);
   Answered();
 }
 
@@ -277,10 +326,12 @@ void Attempt::Fail(Error error, bool dispatched) {
 // A connection that dies, or falls silent, when nothing is missing of its stream but [DONE] takes
 // nothing from the client, and the provider charges for the answer.
 bool Attempt::EndWhole() {
-  if (collect_ || !stream_ || !stream_->IsWhole()) return false;
+  if (collect_ || !stream_->IsWhole()) return false;
+  const Phase phase = phase_;
   StopTransfer();
+  phase_ = phase;
   (void)stream_->EndOfInput();  // it ends what is whole
-  Answered();
+  EndStream();
   return true;
 }
 

@@ -11,7 +11,9 @@
 #include "gateway/options.h"
 #include "gateway/snapshot.h"
 #include "transport/transport.h"
+#include "wire/answer_form.h"
 #include "wire/chat_answer.h"
+#include "wire/chat_collect.h"
 #include "wire/chat_stream.h"
 
 namespace seekroute {
@@ -46,7 +48,7 @@ class Attempt : public TransportObserver {
     const Provider* provider = nullptr;  // owned by the exchange's snapshot
     const Endpoint* endpoint = nullptr;  // likewise
     std::string body;                    // what the upstream gets
-    ChatStream::Options stream;          // for kChatStream
+    ChatStream::Options stream;          // of a chat; of a plain one should it come as a stream
   };
 
   // Nothing here is owned but the plan. Nothing is sent before Send().
@@ -79,8 +81,8 @@ class Attempt : public TransportObserver {
   // After OnAnswered(), by kind:
   const ChatAnswer& answer() const { return answer_; }
   const std::string& body() const { return body_; }
-  bool is_stream() const { return stream_.has_value(); }
-  ChatStream& stream() { return *stream_; }  // only then
+  bool is_stream() const { return stream_.has_value(); }  // as it was asked for, or as it came
+  ChatStream& stream() { return *stream_; }               // only then
   const std::vector<std::string>& images() const { return images_; }
 
   void OnHead(const TransportHead& head) override;
@@ -97,7 +99,12 @@ class Attempt : public TransportObserver {
   };
 
   Flow OnStreamBytes(std::string_view bytes);
+  Flow OnBegunStream();
+  void RelayOutput(size_t content_before);
+  void EndStream();
   void ReadWholeBody();
+  void ReadWholeChat();
+  bool IsRefusal() const { return head_.status < 200 || head_.status > 299; }
   Error UpstreamRefusal() const;
   Error WithoutSecrets(Error error) const;
   void Fail(Error error, bool dispatched);
@@ -120,7 +127,9 @@ class Attempt : public TransportObserver {
   TransferId transfer_ = 0;
   Phase phase_ = Phase::kAwaitingHead;
   TransportHead head_;
-  bool collect_ = true;  // the body is held whole: not a stream, or a refusal
+  bool collect_ = true;  // the body is held whole: no stream, not known yet, or a refusal
+  FormSniffer sniffer_;
+  std::optional<ChatCollector> collector_;  // of a stream that nobody asked for
   bool paused_ = false;
   std::string body_;
   std::string output_;

@@ -191,6 +191,8 @@ void Exchange::OnAnswered() {
   SR_FAILPOINT("after_upstream_end");
   CountAttempt({}, true);
   if (draining_) return EndDrain(true);
+  // Content that came in one piece with its end waits for the settlement.
+  if (request_.stream && !head_sent_) row_.first_content = world_.clock->Now() - in_.submitted;
   FillUsage();
   Settle(std::nullopt);
 }

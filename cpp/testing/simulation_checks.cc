@@ -111,7 +111,7 @@ void Simulation::CheckClient(ExchangeId id, const Client& client,
   if (ok) expect(last.well_formed, "only a well-formed answer is a success");
   const bool plenty = attempts.back()->started + kPlenty < client.submitted + LongestTotal(client);
   if (last.well_formed && last.prompt && plenty && !client.row.stopped) {
-    expect(ok, "a well-formed, prompt answer is a success");
+    expect(ok, "a well-formed, prompt answer is a success, not " + client.row.error);
   }
   if (!client.stream && !client.row.stopped && last.well_formed &&
       last.ending == UpstreamScript::Ending::kClean) {

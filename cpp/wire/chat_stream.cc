@@ -62,6 +62,12 @@ Status ChatStream::Feed(std::string_view bytes, std::string* out) {
   return {};
 }
 
+Status ChatStream::FeedWhole(std::string_view chunk, std::string* out) {
+  Status read = OnEvent(chunk, out);
+  if (read.ok()) state_ = State::kEnded;
+  return read;
+}
+
 Status ChatStream::OnEvent(std::string_view raw, std::string* out) {
   const std::string_view data = Trim(raw);
   // Pings, and comments of an upstream that some provider passed on as data.

@@ -52,6 +52,10 @@ class ChatStream {
   // lasts.
   Status Feed(std::string_view bytes, std::string* out);
 
+  // The same for a chat completion that came whole, as one chunk of the stream (ChunkFromAnswer()).
+  // The stream has ended then.
+  Status FeedWhole(std::string_view chunk, std::string* out);
+
   // Nothing is missing of the answer: [DONE] was seen, or every choice asked for has a finish
   // reason and no content after it, or content and, after all of it, a usage in a chunk of its own
   // (with output in it). A usage beside choices is no sign: some providers send one in every chunk.

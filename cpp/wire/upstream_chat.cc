@@ -26,8 +26,7 @@ ByteRange WithComma(std::string_view body, ByteRange member) {
 void CutMembers(std::string_view body, const std::vector<ByteRange>& members, Splice* splice) {
   for (size_t i = 0; i < members.size();) {
     ByteRange run = members[i++];
-    while (i < members.size() &&
-           body.find_first_not_of(" \t\r\n,", run.end) == members[i].begin) {
+    while (i < members.size() && body.find_first_not_of(" \t\r\n,", run.end) == members[i].begin) {
       run.end = members[i++].end;
     }
     splice->Replace(WithComma(body, run), {});

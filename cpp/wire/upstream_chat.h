@@ -21,9 +21,9 @@ struct AnswerCap {
 
 // Returns `body` with "model" set to `upstream_model` and, for a stream, with
 // stream_options.include_usage set to true; without request.unsent; with `cap`, where given, in
-// cap.field. A client that used the other field only finds its own renamed; where it used both, both
-// stay, neither longer than the cap or than the client's smaller one. Not another byte differs.
-// `request` must come from ParseChatRequest(body).
+// cap.field. A client that used the other field only finds its own renamed; where it used both,
+// both stay, neither longer than the cap or than the client's smaller one. Not another byte
+// differs. `request` must come from ParseChatRequest(body).
 std::string BuildUpstreamChat(std::string_view body, const ChatRequest& request,
                               std::string_view upstream_model,
                               const std::optional<AnswerCap>& cap = std::nullopt);

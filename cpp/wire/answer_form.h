@@ -1,0 +1,35 @@
+// Which form an answer has by its own first bytes: providers and proxies label streams as plain
+// text, and send one where the other was asked for.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace seekroute {
+
+enum class AnswerForm : uint8_t {
+  kUnknown,  // nothing but white space, or too little, has come
+  kEvents,   // server-sent events
+  kWhole,    // anything else: JSON, or what is no answer at all
+};
+
+// Looks at an answer that grows. Not thread-safe.
+class FormSniffer {
+ public:
+  // `begun`: all of the answer so far. The form is kept once it is known; it is known at the sixth
+  // byte that is not white space, at the latest. `labelled_events`: its head says that it is an
+  // event stream, which holds unless the first byte is one that JSON or HTML begins with.
+  AnswerForm Look(std::string_view begun, bool labelled_events);
+
+ private:
+  AnswerForm form_ = AnswerForm::kUnknown;
+  size_t blank_ = 0;  // bytes at the beginning that tell nothing
+};
+
+// What came in the place of JSON, for people: "text/html", where the head says so, or by its bytes.
+// Empty for what may be JSON. `content_type`: as the provider sent it, without parameters.
+std::string NameOfNoJson(std::string_view content_type, std::string_view body);
+
+}  // namespace seekroute

@@ -1,0 +1,364 @@
+#include "wire/chat_collect.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "wire/json.h"
+#include "wire/json_scan.h"
+
+namespace seekroute {
+namespace {
+
+// What a value takes beside its text.
+constexpr size_t kNodeBytes = 64;
+
+// Strings that a stream sends in pieces. A name or an id is repeated, not continued.
+constexpr auto kPieces = std::to_array<std::string_view>(
+    {"content", "reasoning", "reasoning_content", "refusal", "arguments", "text", "thinking",
+     "transcript", "data", "summary", "input"});
+
+// Lists whose elements are continued by later ones of the same index.
+constexpr auto kIndexed =
+    std::to_array<std::string_view>({"choices", "tool_calls", "reasoning_details"});
+
+template <size_t n>
+bool IsOneOf(const std::array<std::string_view, n>& words, std::string_view key) {
+  return std::find(words.begin(), words.end(), key) != words.end();
+}
+
+// Writes the text again with its edits, which come in the order of the text.
+class ChunkSink : public JsonSink {
+ public:
+  explicit ChunkSink(std::string_view text) : text_(text) {}
+
+  std::string Take() {
+    out_ += text_.substr(done_);
+    return std::move(out_);
+  }
+
+  Step OnOpen(const JsonPlace& place, JsonType type) override {
+    const bool is_object = type == JsonType::kObject;
+    const auto enter_if = [](bool wanted) { return wanted ? Step::kEnter : Step::kSkip; };
+    switch (place.depth()) {
+      case 0:
+      case 2:
+        return enter_if(is_object);
+      case 1:
+        return enter_if(place.key() == "choices");
+      case 3:
+        if (!is_object || place.key() != "message") return Step::kSkip;
+        Replace(place.key_range(), "\"delta\"");
+        return Step::kEnter;
+      case 4:
+        return enter_if(place.key() == "tool_calls" && type == JsonType::kArray);
+      case 5:
+        has_index_ = has_member_ = false;
+        return enter_if(is_object);
+      default:
+        NoteMember(place);
+        return Step::kSkip;
+    }
+  }
+
+  bool OnScalar(const JsonPlace& place, const JsonValue& value) override {
+    if (place.depth() == 1 && place.key() == "object") {
+      Replace(value.range, "\"chat.completion.chunk\"");
+    }
+    if (place.depth() == 6) NoteMember(place);
+    return true;
+  }
+
+  bool OnClose(const JsonPlace& place, const JsonValue& value) override {
+    if (place.depth() != 5 || value.type != JsonType::kObject || has_index_) return true;
+    const size_t inside = value.range.begin + 1;
+    Replace({inside, inside},
+            "\"index\":" + std::to_string(place.index(5)) + (has_member_ ? "," : ""));
+    return true;
+  }
+
+ private:
+  void NoteMember(const JsonPlace& place) {
+    has_member_ = true;
+    if (place.key() == "index") has_index_ = true;
+  }
+  void Replace(ByteRange range, std::string_view with) {
+    out_ += text_.substr(done_, range.begin - done_);
+    out_ += with;
+    done_ = range.end;
+  }
+
+  const std::string_view text_;
+  std::string out_;
+  size_t done_ = 0;
+  bool has_index_ = false;
+  bool has_member_ = false;
+};
+
+}  // namespace
+
+std::string ChunkFromAnswer(std::string_view body) {
+  ChunkSink sink(body);
+  // What is wrong with the body has been told.
+  (void)ScanJson(body, JsonKeys::kAny, &sink);
+  return sink.Take();
+}
+
+struct ChatCollector::Node {
+  enum class Kind : uint8_t { kOther, kString, kObject, kArray };
+
+  Kind kind = Kind::kOther;
+  std::string text = "null";  // a string decoded; a number or a literal as it was written
+  std::vector<Member> members;
+  std::vector<Node> items;
+
+  bool IsNull() const { return kind == Kind::kOther && text == "null"; }
+  const Node* Find(std::string_view key) const;
+  Node* Find(std::string_view key);
+  Node* Put(std::string_view key);
+  std::optional<int64_t> Index() const;
+  size_t Bytes() const;
+  void Write(std::string* out) const;
+};
+
+struct ChatCollector::Member {
+  std::string key;
+  Node value;
+};
+
+const ChatCollector::Node* ChatCollector::Node::Find(std::string_view key) const {
+  for (const Member& member : members) {
+    if (member.key == key) return &member.value;
+  }
+  return nullptr;
+}
+
+ChatCollector::Node* ChatCollector::Node::Find(std::string_view key) {
+  return const_cast<Node*>(std::as_const(*this).Find(key));
+}
+
+// The member of that name, which is null if it was not there.
+ChatCollector::Node* ChatCollector::Node::Put(std::string_view key) {
+  if (Node* const found = Find(key)) return found;
+  members.push_back({std::string(key), {}});
+  return &members.back().value;
+}
+
+// A missing index is the first.
+std::optional<int64_t> ChatCollector::Node::Index() const {
+  if (kind != Kind::kObject) return std::nullopt;
+  const Node* const index = Find("index");
+  if (index == nullptr || index->kind != Kind::kOther || index->IsNull()) return 0;
+  return ReadInteger(index->text);
+}
+
+size_t ChatCollector::Node::Bytes() const {
+  size_t bytes = kNodeBytes + text.size();
+  for (const Member& member : members) bytes += member.key.size() + member.value.Bytes();
+  for (const Node& item : items) bytes += item.Bytes();
+  return bytes;
+}
+
+void ChatCollector::Node::Write(std::string* out) const {
+  switch (kind) {
+    case Kind::kOther:
+      *out += text;
+      break;
+    case Kind::kString:
+      AppendJsonString(text, out);
+      break;
+    case Kind::kObject: {
+      char before = '{';
+      for (const Member& member : members) {
+        *out += std::exchange(before, ',');
+        AppendJsonString(member.key, out);
+        *out += ':';
+        member.value.Write(out);
+      }
+      if (before == '{') *out += before;
+      *out += '}';
+      break;
+    }
+    case Kind::kArray: {
+      char before = '[';
+      for (const Node& item : items) {
+        *out += std::exchange(before, ',');
+        item.Write(out);
+      }
+      if (before == '[') *out += before;
+      *out += ']';
+      break;
+    }
+  }
+}
+
+// Builds a tree. A node's address holds while it is open: its list grows only when it has closed.
+class ChatCollector::Sink : public JsonSink {
+ public:
+  explicit Sink(Node* root) : root_(root) {}
+
+  Step OnOpen(const JsonPlace& place, JsonType type) override {
+    Node* const node = At(place);
+    node->kind = type == JsonType::kObject ? Node::Kind::kObject : Node::Kind::kArray;
+    node->text.clear();
+    open_.push_back(node);
+    return Step::kEnter;
+  }
+
+  bool OnClose(const JsonPlace&, const JsonValue&) override {
+    open_.pop_back();
+    return true;
+  }
+
+  bool OnScalar(const JsonPlace& place, const JsonValue& value) override {
+    Node* const node = At(place);
+    switch (value.type) {
+      case JsonType::kString:
+        node->kind = Node::Kind::kString;
+        node->text = value.text;
+        break;
+      case JsonType::kNumber:
+        node->text = value.text;
+        break;
+      case JsonType::kTrue:
+        node->text = "true";
+        break;
+      case JsonType::kFalse:
+        node->text = "false";
+        break;
+      default:
+        break;
+    }
+    return true;
+  }
+
+ private:
+  Node* At(const JsonPlace& place) {
+    if (open_.empty()) return root_;
+    Node* const around = open_.back();
+    if (around->kind == Node::Kind::kObject) {
+      around->members.push_back({std::string(place.key()), {}});
+      return &around->members.back().value;
+    }
+    around->items.emplace_back();
+    return &around->items.back();
+  }
+
+  Node* const root_;
+  std::vector<Node*> open_;
+};
+
+ChatCollector::ChatCollector(size_t max_bytes)
+    : max_bytes_(max_bytes), whole_(std::make_unique<Node>()) {
+  whole_->kind = Node::Kind::kObject;
+  whole_->text.clear();
+}
+
+ChatCollector::~ChatCollector() = default;
+
+Status ChatCollector::Add(std::string_view events) {
+  constexpr std::string_view kData = "data: ";
+  constexpr std::string_view kEnd = "\n\n";
+  while (events.starts_with(kData)) {
+    const size_t end = std::min(events.find(kEnd), events.size());
+    const std::string_view data = events.substr(kData.size(), end - kData.size());
+    events.remove_prefix(std::min(end + kEnd.size(), events.size()));
+    if (!data.starts_with('{')) continue;  // [DONE]
+    Node chunk;
+    Sink sink(&chunk);
+    if (Status scanned = ScanJson(data, JsonKeys::kAny, &sink); !scanned) return scanned;
+    Merge(whole_.get(), &chunk, {});
+    if (IsTooLarge()) {
+      return MakeError(ErrorCode::kBadUpstreamResponse, "the provider's answer is too large");
+    }
+  }
+  return {};
+}
+
+void ChatCollector::Merge(Node* into, Node* from, std::string_view key) {
+  using enum Node::Kind;
+  if (from->IsNull()) return;
+  if (into->kind == kString && from->kind == kString) {
+    if (from->text.empty()) return;
+    if (IsOneOf(kPieces, key)) {
+      into->text += from->text;
+      size_ += from->text.size();
+      return;
+    }
+  }
+  if (into->kind == kObject && from->kind == kObject) {
+    for (Member& member : from->members) {
+      Node* known = into->Find(member.key);
+      if (known != nullptr) {
+        Merge(known, &member.value, member.key);
+        continue;
+      }
+      size_ += kNodeBytes + member.key.size();
+      Merge(into->Put(member.key), &member.value, member.key);
+    }
+    return;
+  }
+  if (from->kind == kArray && (into->kind == kArray || into->IsNull())) {
+    into->kind = kArray;
+    into->text.clear();
+    const bool indexed = IsOneOf(kIndexed, key);
+    for (Node& item : from->items) {
+      if (indexed && item.kind == kObject) {
+        MergeItem(into, &item);
+      } else {
+        size_ += item.Bytes();
+        into->items.push_back(std::move(item));
+      }
+    }
+    return;
+  }
+  size_ += from->Bytes();
+  size_ -= std::min(size_, into->Bytes());
+  *into = std::move(*from);
+}
+
+void ChatCollector::MergeItem(Node* list, Node* item) {
+  const std::optional<int64_t> index = item->Index();
+  for (Node& known : list->items) {
+    if (known.Index() == index) return Merge(&known, item, {});
+  }
+  size_ += item->Bytes();
+  list->items.push_back(std::move(*item));
+}
+
+std::string ChatCollector::Write() {
+  using enum Node::Kind;
+  const auto set = [](Node* node, std::string_view text) {
+    *node = Node{};
+    node->kind = kString;
+    node->text = text;
+  };
+  set(whole_->Put("object"), "chat.completion");
+  std::erase_if(whole_->members, [](const Member& member) { return member.key == "usage"; });
+  std::vector<Node>& choices = whole_->Put("choices")->items;
+  std::stable_sort(choices.begin(), choices.end(),
+                   [](const Node& a, const Node& b) { return a.Index() < b.Index(); });
+  for (Node& choice : choices) {
+    choice.Put("finish_reason");
+    for (Member& member : choice.members) {
+      if (member.key == "delta") member.key = "message";
+    }
+    Node* const message = choice.Put("message");
+    if (message->kind != kObject) *message = Node{kObject, {}, {}, {}};
+    if (message->Find("role") == nullptr) set(message->Put("role"), "assistant");
+    message->Put("content");
+    if (Node* const calls = message->Find("tool_calls")) {
+      for (Node& call : calls->items) {
+        std::erase_if(call.members, [](const Member& member) { return member.key == "index"; });
+      }
+    }
+  }
+  std::string out;
+  whole_->Write(&out);
+  return out;
+}
+
+}  // namespace seekroute

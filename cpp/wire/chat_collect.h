@@ -1,0 +1,48 @@
+// Between the two forms of a chat completion: a whole one as the chunk of a stream, and the chunks
+// of a stream as a whole one.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+namespace seekroute {
+
+// A chat completion as one chunk: every `message` is called `delta`, tool calls get the `index`
+// that chunks have, and not another byte differs. `body` is one that ParseChatAnswer took.
+std::string ChunkFromAnswer(std::string_view body);
+
+// Puts the chunks of a stream together. What is text grows, lists get longer, tool calls and
+// reasoning details are put together by their index; of everything else the last that is not null
+// counts. Not thread-safe.
+class ChatCollector {
+ public:
+  // `max_bytes` bounds what is kept, with an allowance for each value.
+  explicit ChatCollector(size_t max_bytes);
+  ~ChatCollector();
+
+  // Takes whole events as ChatStream writes them. Fails with kBadUpstreamResponse when the answer
+  // is too large.
+  Status Add(std::string_view events);
+
+  // The chat completion: object "chat.completion", each choice with a message, no usage. Once.
+  std::string Write();
+
+ private:
+  struct Node;
+  struct Member;
+  class Sink;
+
+  void Merge(Node* into, Node* from, std::string_view key);
+  void MergeItem(Node* list, Node* item);
+  bool IsTooLarge() const { return size_ > max_bytes_; }
+
+  const size_t max_bytes_;
+  size_t size_ = 0;
+  std::unique_ptr<Node> whole_;
+};
+
+}  // namespace seekroute

@@ -1,0 +1,101 @@
+#include "wire/chat_collect.h"
+
+#include <gtest/gtest.h>
+
+#include "wire/chat_answer.h"
+
+namespace seekroute {
+namespace {
+
+std::string Event(std::string_view json) { return "data: " + std::string(json) + "\n\n"; }
+
+std::string Choice(std::string_view delta, std::string_view finish = "null") {
+  return Event(R"({"id":"g","object":"chat.completion.chunk","choices":[{"index":0,"delta":)" +
+               std::string(delta) + ",\"finish_reason\":" + std::string(finish) + "}]}");
+}
+
+std::string Collect(std::string_view events) {
+  ChatCollector collector(1 << 20);
+  EXPECT_TRUE(collector.Add(events).ok());
+  return collector.Write();
+}
+
+TEST(ChatCollectTest, PutsTextTogether) {
+  EXPECT_EQ(Collect(Choice(R"({"role":"assistant","content":""})") +
+                    Choice(R"({"content":"a\"\u00e9"})") + Choice(R"({"content":null})") +
+                    Choice(R"({"content":"b"})") + Choice(R"({"reasoning":"x"})") +
+                    Choice(R"({"reasoning":"y"})") + Choice("{}", "\"stop\"") + "data: [DONE]\n\n"),
+            R"({"id":"g","object":"chat.completion","choices":[{"index":0,"message":{)"
+            R"("role":"assistant","content":"a\"éb","reasoning":"xy"},"finish_reason":"stop"}]})");
+}
+
+TEST(ChatCollectTest, PutsToolCallsTogetherByTheirIndex) {
+  EXPECT_EQ(
+      Collect(
+          Choice(
+              R"({"tool_calls":[{"index":0,"id":"c1","type":"function","function":{"name":"f","arguments":""}}]})") +
+          Choice(
+              R"({"tool_calls":[{"index":1,"id":"c2","type":"function","function":{"name":"g","arguments":"["}}]})") +
+          Choice(
+              R"({"tool_calls":[{"index":0,"id":"c1","function":{"name":"f","arguments":"{\"a\""}}]})") +
+          Choice(
+              R"({"tool_calls":[{"index":1,"function":{"arguments":"]"}},{"index":0,"function":{"arguments":":1}"}}]})",
+              "\"tool_calls\"")),
+      R"({"id":"g","object":"chat.completion","choices":[{"index":0,"message":{"tool_calls":[)"
+      R"({"id":"c1","type":"function","function":{"name":"f","arguments":"{\"a\":1}"}},)"
+      R"({"id":"c2","type":"function","function":{"name":"g","arguments":"[]"}}],)"
+      R"("role":"assistant","content":null},"finish_reason":"tool_calls"}]})");
+}
+
+TEST(ChatCollectTest, KeepsListsChoicesAndOtherMembers) {
+  const std::string out = Collect(
+      Event(R"({"choices":[{"index":1,"delta":{"content":"b"}}],"system_fingerprint":"s"})") +
+      Event(
+          R"({"choices":[{"delta":{"content":"a","images":[{"index":0,"u":1}],"audio":{"id":"i","data":"QQ"}},)"
+          R"("logprobs":{"content":[{"token":"a"}]}}]})") +
+      Event(
+          R"({"choices":[{"index":0,"delta":{"images":[{"index":0,"u":2}],"audio":{"data":"Qg"}},)"
+          R"("logprobs":{"content":[{"token":"b"}]}}],"citations":["c"],"usage":{"prompt_tokens":1}})"));
+  EXPECT_EQ(
+      out,
+      R"({"choices":[{"message":{"content":"a","images":[{"index":0,"u":1},{"index":0,"u":2}],)"
+      R"("audio":{"id":"i","data":"QQQg"},"role":"assistant"},"logprobs":{"content":[)"
+      R"({"token":"a"},{"token":"b"}]},"index":0,"finish_reason":null},{"index":1,"message":{)"
+      R"("content":"b","role":"assistant"},"finish_reason":null}],"system_fingerprint":"s",)"
+      R"("citations":["c"],"object":"chat.completion"})");
+}
+
+TEST(ChatCollectTest, IsBounded) {
+  ChatCollector collector(1000);
+  Status status;
+  size_t added = 0;
+  while (status.ok() && added < 100'000) {
+    status = collector.Add(Choice(R"({"content":"0123456789"})"));
+    added += 10;
+  }
+  ASSERT_FALSE(status.ok());
+  EXPECT_EQ(status.error().code, ErrorCode::kBadUpstreamResponse);
+  EXPECT_LE(added, 1000u);
+  ChatCollector parts(1000);
+  for (status = {}, added = 0; status.ok() && added < 1000; ++added) {
+    status = parts.Add(Choice(R"({"content":[{}]})"));
+  }
+  EXPECT_FALSE(status.ok()) << "empty values take room, too";
+}
+
+TEST(ChatCollectTest, AnAnswerBecomesAChunk) {
+  EXPECT_EQ(
+      ChunkFromAnswer(
+          R"( {"object" : "chat.completion","message":1,"choices":[ {"message" :{"a":1,)"
+          R"("tool_calls":[{"id":"x","index":7},{},{"function":{"index":1}}]}},{"index":1,)"
+          R"("message":{"content":"\u0041"}}],"z":1.0})"),
+      R"( {"object" : "chat.completion.chunk","message":1,"choices":[ {"delta" :{"a":1,)"
+      R"("tool_calls":[{"id":"x","index":7},{"index":1},{"index":2,"function":{"index":1}}]}},)"
+      R"({"index":1,"delta":{"content":"\u0041"}}],"z":1.0})");
+  const std::string chunk =
+      R"({"object":"chat.completion.chunk","choices":[{"delta":{"content":"a"}}]})";
+  EXPECT_EQ(ChunkFromAnswer(chunk), chunk);
+}
+
+}  // namespace
+}  // namespace seekroute
