@@ -233,6 +233,58 @@ TEST(ChatStreamTest, SwallowsPureUsageChunksButNotAnnotations) {
                 Sent(kA, "\"stop\"", "," + kUsage) + kDone);
 }
 
+TEST(ChatStreamTest, KeepsTheOtherMembersOfAUsageChunk) {
+  // llama.cpp, Groq, Perplexity.
+  const std::string more =
+      R"("timings":{"prompt_ms":1.50, "n":[1]},"x_groq":{"id":"r"},"citations":["u"])";
+  const std::string usage =
+      Event(R"({"id":"u","object":"o","created":9,"model":"x","choices":[],)" + more +
+            R"(,"usage":{"prompt_tokens":1,"completion_tokens":2}})");
+  EXPECT_EQ(Relay(Chunk(kA) + Chunk("{}", "\"stop\"") + usage + kDone),
+            Sent(kA) + Sent("{}", "\"stop\"", "," + kUsage + "," + more) + kDone);
+  EXPECT_EQ(Relay(Chunk(kA) + Chunk("{}", "\"stop\"") + usage + kDone, true),
+            Sent(kA) + Sent("{}", "\"stop\"") +
+                Event(R"({"id":"gen-1","object":"chat.completion.chunk","created":5,)"
+                      R"("model":"m/n","choices":[],)" +
+                      kUsage + "," + more + "}") +
+                kDone);
+  // No member twice; of several usage chunks the last value of each counts.
+  EXPECT_EQ(
+      Relay(
+          Chunk("{}", "\"stop\"", R"(,"system_fingerprint":"f")") +
+          Event(R"({"choices":[],"usage":{"prompt_tokens":1},"a":1,"system_fingerprint":"g"})") +
+          Event(
+              "{\"choices\":[],\ndata: \"usage\":{\"prompt_tokens\":1},\"b\":{\ndata: },\"a\":2}") +
+          kDone),
+      Sent("{}", "\"stop\"", R"(,"system_fingerprint":"f",)" + kUsage + R"(,"a":2,"b":{ })") +
+          kDone);
+  // A stream without a last chunk to put them on gets one.
+  const std::string cut = Relay(Chunk(kA) + usage);
+  EXPECT_NE(cut.find(kUsage + "," + more + "}"), std::string::npos) << cut;
+  // What is kept is bounded.
+  std::string many = Chunk(kA, "\"stop\"");
+  for (int i = 0; i < 1000; ++i) {
+    many += Event(R"({"choices":[],"usage":{},"k)" + std::to_string(i) + R"(":")" +
+                  std::string(1000, 'x') + R"(","usage":{"prompt_tokens":1}})");
+  }
+  EXPECT_LT(Relay(many + kDone).size(), 200'000u);
+}
+
+TEST(ChatStreamTest, ChunksKeepTheirOrder) {
+  const std::string a = R"({"content":"A"})", b = R"({"content":"B"})", c = R"({"content":"C"})";
+  const std::string filter = R"("choices":[],"prompt_filter_results":[{"prompt_index":0}])";
+  EXPECT_EQ(Relay(Chunk(a, "\"stop\"") + Chunk(b) + Chunk(c, "\"stop\"") + kDone),
+            Sent(a, "\"stop\"") + Sent(b) + Sent(c, "\"stop\"", "," + kUsage) + kDone);
+  EXPECT_EQ(Relay(Chunk(a, "\"stop\"") + Chunk(b) + Chunk(c) + kDone),
+            Sent(a, "\"stop\"") + Sent(b) + Sent(c, "null", "," + kUsage) + kDone);
+  EXPECT_EQ(Relay(Chunk(a) + Chunk("{}", "\"stop\"") + Event("{" + filter + "}") + kDone),
+            Sent(a) + Sent("{}", "\"stop\"") +
+                Event(R"({"id":"gen-1","object":"chat.completion.chunk","created":5,)"
+                      R"("model":"m/n",)" +
+                      filter + "," + kUsage + "}") +
+                kDone);
+}
+
 TEST(ChatStreamTest, AddsWhatAChunkLacks) {
   EXPECT_EQ(Relay(Event(R"({"object":null,"created":null,"choices":[{"delta":{"content":"a"},)"
                         R"("finish_reason":"stop"}]})")),
