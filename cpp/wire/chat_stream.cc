@@ -95,6 +95,7 @@ Status ChatStream::OnChunk(std::string_view data, const ChatObject& chat, std::s
   if (!chat.has_choices && !has_usage) return {};  // a ping in JSON, or nothing we know
   any_chunk_ = true;
   if (chat.choice_count == 0 && (has_usage || !chat.has_choices)) {
+    extra_.Take(data);
     final_usage_ = any_content_ && chat.usage.Counts().completion.value_or(0) > 0;
     return {};
   }
@@ -116,11 +117,11 @@ Status ChatStream::OnChunk(std::string_view data, const ChatObject& chat, std::s
     return Hold(std::move(chunk));
   }
   Begin(out);
-  if (chat.finished == 0) {
+  if (chat.finished == 0 && last_.empty()) {
     AppendEvent(chunk, out);
     return {};
   }
-  // With several choices several chunks finish; the last of them is the one that waits.
+  // More may follow a finish reason: that of another choice, or what a content filter found.
   if (!last_.empty()) AppendEvent(last_, out);
   last_ = std::move(chunk);
   return {};
@@ -208,21 +209,19 @@ void ChatStream::Finish(const UsageReport& report, std::string* out) {
   held_ = {};
   AnswerNames names = options_.names;
   names.created = created_;
-  if (options_.include_usage) {
-    if (!last_.empty()) AppendEvent(last_, out);
-    AppendUsageChunk(names, members, out);
-  } else if (!last_.empty()) {
-    // Its own usage was taken out, so there is room for this one before the closing brace.
-    const size_t brace = last_.rfind('}');
-    last_.insert(brace, ',' + members);
-    AppendEvent(last_, out);
-  } else {
-    *out += "data: {";
-    AppendChatHead(names, kChunkObject, out);
-    *out += R"(,"choices":[{"index":0,"delta":{},"finish_reason":null}],)";
-    *out += members;
-    *out += "}\n\n";
+  const bool apart = options_.include_usage;
+  if (apart && !last_.empty()) AppendEvent(std::exchange(last_, {}), out);
+  if (last_.empty()) {
+    last_ = '{';
+    AppendChatHead(names, kChunkObject, &last_);
+    last_ += ",\"choices\":[";
+    if (!apart) last_ += R"({"index":0,"delta":{},"finish_reason":null})";
+    last_ += "]}";
   }
+  // The usage of the provider was taken out, so there is room for this one at the end.
+  last_.insert(last_.rfind('}'), ',' + members);
+  extra_.AppendTo(&last_);
+  AppendEvent(last_, out);
   last_.clear();
   *out += kDoneEvent;
 }

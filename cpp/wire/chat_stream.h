@@ -9,6 +9,7 @@
 
 #include "base/result.h"
 #include "wire/chat_answer.h"
+#include "wire/extra_members.h"
 #include "wire/sse_parser.h"
 #include "wire/token_estimate.h"
 #include "wire/usage.h"
@@ -25,8 +26,11 @@ struct ChatObject;
 //    chunks are held back and written first;
 //  - comments, event names, ids and empty data lines of the upstream are dropped;
 //  - every chunk gets names.id and names.model; a missing object or created is added;
-//  - usage is taken from any chunk (maximum per field) and removed from where it stood; the last
-//    chunk with a finish reason is held back so that Finish() can put the usage on it;
+//  - chunks keep their order; from the first finish reason on the newest is held back, so that
+//    Finish() can put the usage on the last;
+//  - usage is taken from any chunk (maximum per field) and removed from where it stood; a chunk
+//    that has nothing else to say does not reach the client, but its other members do, beside the
+//    usage;
 //  - [DONE] ends the stream, whatever follows; it is the gateway that writes it, by Finish().
 class ChatStream {
  public:
@@ -91,7 +95,8 @@ class ChatStream {
   std::vector<SseEvent> events_;
   std::vector<std::string> held_;  // complete client events waiting for the first content
   size_t held_bytes_ = 0;
-  std::string last_;  // the chunk held back for Finish(), without its framing
+  std::string last_;    // the chunk held back for Finish(), without its framing
+  ExtraMembers extra_;  // of the chunks with usage alone
   UsageReading usage_;
   size_t content_bytes_ = 0;
   TokenEstimator content_;
