@@ -85,6 +85,65 @@ TEST_F(FinishedAnswerTest, WhatIsChargedOfAStreamWithoutDone) {
   }
 }
 
+// What goes out before the first content is life, but nothing that is paid for.
+TEST_F(FinishedAnswerTest, ProgressIsNoContent) {
+  Open({10'000'000});
+  std::string progress;
+  const auto chunk = [](int i) {
+    return "data: {\"choices\":[],\"prompt_progress\":{\"processed\":" + std::to_string(i) +
+           "}}\n\n";
+  };
+  for (int i = 0; i < 300; ++i) progress += chunk(i);
+  const std::string end =
+      std::string(kContent) +
+      "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}],"
+      "\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":3}}\n\n";
+  const Seen whole = AskStream(progress + end);
+  EXPECT_EQ(whole.row->settlement, Settlement::kExact);
+  EXPECT_NE(whole.body.find("\"processed\":0}"), std::string::npos);
+  EXPECT_NE(whole.body.find("\"processed\":299}"), std::string::npos);
+
+  // Slower than any silence that is allowed between two pieces of content.
+  script_.pieces.clear();
+  for (int i = 0; i < 300; ++i) script_.pieces.push_back({Duration::Seconds(1), chunk(i)});
+  script_.pieces.push_back({{}, end});
+  const Seen slow = Ask(R"(,"stream":true,"return_progress":true)");
+  EXPECT_EQ(slow.row->settlement, Settlement::kExact) << slow.row->error;
+  EXPECT_GE(slow.row->first_content, Duration::Seconds(300));
+
+  options_.on_upstream_failure = ChargePolicy::kCharge;
+  const Money before = store_->balance();
+  const Seen failed = AskStream(progress + "data: {\"error\":\"no\"}\n\n");
+  EXPECT_EQ(failed.status, 200);
+  EXPECT_EQ(failed.row->settlement, Settlement::kFailed);
+  EXPECT_EQ(failed.row->first_content, Duration{});
+  script_.pieces = {{{}, progress}, {Duration::Seconds(20), end}};
+  const ExchangeId left = Submit(R"(,"stream":true)");
+  agenda_.After(Duration::Seconds(5), [this, left] { engine_->Cancel(left); });
+  Rest();
+  EXPECT_EQ(seen_[left].row->settlement, Settlement::kCancelled);
+  EXPECT_EQ(store_->balance(), before);
+}
+
+TEST_F(FinishedAnswerTest, APictureMayBeAsLongAsItsModelMakesThem) {
+  const std::string picture =
+      "data: "
+      "{\"choices\":[{\"index\":0,\"delta\":{\"images\":[{\"image_url\":{\"url\":\"data:image/png;"
+      "base64," +
+      std::string(6 << 20, 'A') +
+      "\"}}]},\"finish_reason\":\"stop\"}],"
+      "\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":3}}\n\n";
+  Open({10'000'000});
+  EXPECT_EQ(AskStream(picture).row->error, "bad_upstream_response");
+  other_output_ = true;
+  Open({10'000'000});
+  const Seen& seen = AskStream(picture);
+  EXPECT_EQ(seen.row->settlement, Settlement::kExact) << seen.row->error;
+  EXPECT_GT(seen.body.size(), size_t{6} << 20);
+  options_.max_media_event_bytes = 1 << 20;
+  EXPECT_EQ(AskStream(picture).row->error, "bad_upstream_response");
+}
+
 TEST_F(FinishedAnswerTest, ADoubledUsageIsEstimated) {
   Open({10'000'000});
   std::string answer(kAnswer);

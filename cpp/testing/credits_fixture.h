@@ -76,7 +76,8 @@ class CreditsTest : public ::testing::Test {
     PriceTable::Parts prices;
     prices.revision = "r";
     prices.variants.emplace_back().rates = rates;
-    Model model{.id = "a/m", .max_output = max_output, .endpoints = {}};
+    Model model{
+        .id = "a/m", .other_output = other_output_, .max_output = max_output, .endpoints = {}};
     model.endpoints.push_back(
         {0, "up", *PriceTable::Make(std::move(prices)), cap_field_, timeouts_});
     Catalog::Parts parts;
@@ -150,6 +151,7 @@ class CreditsTest : public ::testing::Test {
   Stats stats_;
   std::string cap_field_ = "max_tokens";
   CallTimeouts timeouts_;
+  bool other_output_ = false;
   Window limit_reset_ = Window::kNever;
   Money credit_line_;
   bool store_answers_ = false;

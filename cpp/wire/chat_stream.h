@@ -35,9 +35,11 @@ struct ChatObject;
 class ChatStream {
  public:
   struct Options {
-    AnswerNames names;           // names.object is not used: chunks are chat.completion.chunk
-    bool include_usage = false;  // the client asked for the extra `choices: []` chunk
-    int64_t choices = 1;         // that were asked for
+    AnswerNames names;            // names.object is not used: chunks are chat.completion.chunk
+    bool include_usage = false;   // the client asked for the extra `choices: []` chunk
+    int64_t choices = 1;          // that were asked for
+    bool may_fall_back = false;   // another candidate may be asked as long as nothing was written
+    bool wants_progress = false;  // the client asked for chunks about the prompt's progress
     SseParser::Limits limits;
   };
   explicit ChatStream(Options options);

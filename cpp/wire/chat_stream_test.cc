@@ -143,20 +143,80 @@ TEST(ChatStreamTest, RepeatedEmptyChunksAreHeldOnce) {
             Sent(kRole) + Sent(R"({"content":""})") + Sent(kA, "\"stop\"", "," + kUsage) + kDone);
 }
 
-TEST(ChatStreamTest, BoundsWhatIsHeldBack) {
-  std::string bytes;
-  for (int i = 0; i < 64; ++i) bytes += Chunk("{\"x\":" + std::to_string(i) + "}");
-  ChatStream stream(Options());
-  std::string out;
-  ASSERT_TRUE(stream.Feed(bytes, &out));
-  const Status status = stream.Feed(Chunk("{\"x\":64}"), &out);
-  ASSERT_FALSE(status.ok());
-  EXPECT_EQ(status.error().code, kBadUpstreamResponse);
-  EXPECT_EQ(stream.state(), State::kFailed);
-  EXPECT_EQ(out, "");
+// llama.cpp sends hundreds of these before the first content.
+std::string Progress(int n) {
+  return "{\"prompt_progress\":{\"total\":1000,\"processed\":" + std::to_string(n) +
+         R"(},"id":"up","object":"o","created":5,"model":"x","choices":[]})";
+}
+std::string SentProgress(int n) {
+  return Event("{\"prompt_progress\":{\"total\":1000,\"processed\":" + std::to_string(n) +
+               R"(},"id":"gen-1","object":"o","created":5,"model":"m/n","choices":[]})");
+}
+
+TEST(ChatStreamTest, MuchBeforeTheFirstContentIsNoFailure) {
+  for (const bool may_fall_back : {false, true}) {
+    ChatStream::Options options = Options();
+    options.may_fall_back = may_fall_back;
+    ChatStream stream(options);
+    std::string out, all;
+    ASSERT_TRUE(stream.Feed(Chunk(kRole), &out));
+    for (int i = 0; i < 1000; ++i) {
+      ASSERT_TRUE(stream.Feed(Event(Progress(i)), &out));
+      all += SentProgress(i);
+      // It stays back while another candidate may be asked; else until there is too much of it.
+      EXPECT_EQ(out.empty(), may_fall_back || i < 63) << i;
+    }
+    EXPECT_EQ(stream.state(), may_fall_back ? State::kWaiting : State::kProgress);
+    EXPECT_FALSE(stream.has_content());
+    ASSERT_TRUE(stream.Feed(Chunk(kA), &out));
+    EXPECT_TRUE(stream.has_content());
+    if (may_fall_back) {
+      // Of what waits the first, which names the role, and the newest are kept.
+      std::string newest;
+      for (int i = 1000 - 63; i < 1000; ++i) newest += SentProgress(i);
+      EXPECT_EQ(out, Sent(kRole) + newest + Sent(kA));
+    } else {
+      EXPECT_EQ(out, Sent(kRole) + all + Sent(kA));
+    }
+  }
+}
+
+TEST(ChatStreamTest, WhatWaitsIsBoundedInBytes) {
   const std::string big(600'000, 'x');
-  EXPECT_EQ(Relay(Chunk("{\"x\":\"" + big + "\"}") + Chunk("{\"y\":\"" + big + "\"}")),
-            "!bad_upstream_response");
+  const auto chunk = [&](const char* key) {
+    return R"({"object":"o","created":5,"choices":[],")" + std::string(key) + "\":\"" + big + "\"}";
+  };
+  ChatStream::Options options = Options();
+  options.may_fall_back = true;
+  ChatStream stream(options);
+  std::string out;
+  ASSERT_TRUE(stream.Feed(Event(chunk("a")) + Event(chunk("b")) + Event(chunk("c")), &out));
+  ASSERT_TRUE(stream.Feed(Chunk(kA), &out));
+  EXPECT_LT(out.size(), 1'400'000u);
+  EXPECT_NE(out.find("\"a\":"), std::string::npos);
+  EXPECT_EQ(out.find("\"b\":"), std::string::npos);
+  ChatStream last(Options());
+  out.clear();
+  ASSERT_TRUE(last.Feed(Event(chunk("a")) + Event(chunk("b")), &out));
+  EXPECT_GT(out.size(), 1'200'000u) << "nothing is lost where nobody else can be asked";
+}
+
+TEST(ChatStreamTest, ProgressThatWasAskedForComesAtOnce) {
+  ChatStream::Options options = Options();
+  options.may_fall_back = true;
+  options.wants_progress = true;
+  ChatStream stream(options);
+  std::string out;
+  ASSERT_TRUE(stream.Feed(Chunk(kRole), &out));
+  EXPECT_EQ(out, "") << "a role is no progress";
+  ASSERT_TRUE(stream.Feed(Event(Progress(1)), &out));
+  EXPECT_EQ(out, Sent(kRole) + SentProgress(1));
+  EXPECT_EQ(stream.state(), State::kProgress);
+  ASSERT_TRUE(stream.Feed(Chunk("{}"), &out));
+  EXPECT_EQ(out, Sent(kRole) + SentProgress(1) + Sent("{}"));
+  const Status failed = stream.Feed(Event(R"({"error":"no"})"), &out);
+  EXPECT_FALSE(failed.ok());
+  EXPECT_FALSE(stream.has_content());
 }
 
 TEST(ChatStreamTest, TakesUsageFromWhereverItStandsAndRemovesIt) {
