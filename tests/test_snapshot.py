@@ -96,6 +96,7 @@ def test_options_have_the_cores_names_and_defaults() -> None:
         "total_timeout_ms": 1_800_000,
         "max_sse_line_bytes": 1048576,
         "max_sse_event_bytes": 4194304,
+        "max_media_event_bytes": 33554432,
         "max_answer_bytes": 33554432,
         "window_bytes": 65536,
         "keep_alive_comment_ms": 15000,

@@ -125,6 +125,7 @@ Model ModelFrom(const py::dict& dict, const StringMap<uint32_t>& providers) {
   Model model;
   model.id = Get<std::string>(dict, "id");
   model.output = Get<std::string>(dict, "output") == "image" ? Output::kImage : Output::kText;
+  model.other_output = GetOptional<bool>(dict, "other_output").value_or(false);
   model.context = Get<int64_t>(dict, "context");
   model.max_output = Get<int64_t>(dict, "max_output");
   for (const auto& item : Get<std::vector<py::dict>>(dict, "excluded")) {
@@ -170,6 +171,7 @@ GatewayOptions OptionsFrom(const py::dict& dict) {
   options.max_answer_bytes = Get<size_t>(dict, "max_answer_bytes");
   options.window_bytes = Get<size_t>(dict, "window_bytes");
   options.sse = {Get<size_t>(dict, "max_sse_line_bytes"), Get<size_t>(dict, "max_sse_event_bytes")};
+  options.max_media_event_bytes = Get<size_t>(dict, "max_media_event_bytes");
   options.connect_timeout = Milliseconds(dict, "connect_timeout_ms");
   options.first_byte_timeout = Milliseconds(dict, "first_byte_timeout_ms");
   options.first_content_timeout = Milliseconds(dict, "first_content_timeout_ms");

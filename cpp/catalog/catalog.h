@@ -55,6 +55,7 @@ enum class Output : uint8_t { kText, kImage };
 struct Model {
   std::string id;  // "author/slug"
   Output output = Output::kText;
+  bool other_output = false;        // an answer of text may hold pictures or sound as well
   int64_t context = 0;              // tokens; 0: unknown
   int64_t max_output = 0;           // tokens of one answer; 0: unknown
   std::vector<Endpoint> endpoints;  // in order of preference; may be empty: known, not served

@@ -191,7 +191,11 @@ void Attempt::RelayOutput(size_t content_before) {
     phase_ = Phase::kContent;
     last_content_ = now;
   }
-  if (first_content_ == TimePoint::Never()) first_content_ = now;
+  if (!stream_->has_content()) {
+    last_content_ = now;  // of a stream that is relayed, progress is life like content
+  } else if (first_content_ == TimePoint::Never()) {
+    first_content_ = now;
+  }
   if (stream_->content_bytes() != content_before) last_content_ = now;
   paused_ = owner_->OnOutput(output_) == Flow::kPause;
 }

@@ -110,6 +110,8 @@ void Exchange::SendNext() {
   row_.price_revision = endpoint.price->revision();
   ++row_.attempts;
 
+  const bool last = next_candidate_ >= model_->endpoints.size() ||
+                    row_.attempts >= world_.options->retry.max_attempts;
   Attempt::Plan plan;
   plan.provider = &provider;
   plan.endpoint = &endpoint;
@@ -129,13 +131,15 @@ void Exchange::SendNext() {
     std::optional<AnswerCap> cap;
     if (const auto told = ToldLength()) cap = AnswerCap{*told, endpoint.cap_field};
     plan.body = BuildUpstreamChat(in_.body, request_, endpoint.upstream_model, cap);
-    plan.stream = {.names = Names(),
-                   .include_usage = request_.include_usage,
-                   .choices = request_.choices,
-                   .limits = world_.options->sse};
+    const size_t media = world_.options->max_media_event_bytes;
+    plan.stream = {
+        .names = Names(),
+        .include_usage = request_.include_usage,
+        .choices = request_.choices,
+        .may_fall_back = !last,
+        .wants_progress = request_.wants_progress,
+        .limits = model_->other_output ? SseParser::Limits{media, media} : world_.options->sse};
   }
-  const bool last = next_candidate_ >= model_->endpoints.size() ||
-                    row_.attempts >= world_.options->retry.max_attempts;
   state_ = State::kSending;
   AttemptOwner* const owner = this;
   attempt_ = std::make_unique<Attempt>(std::move(plan), *world_.options, *world_.clock,
@@ -155,11 +159,14 @@ Flow Exchange::OnOutput(std::string_view bytes) {
   if (client_gone_) return Flow::kContinue;
   if (!head_sent_) {
     state_ = State::kRelaying;
-    row_.first_content = world_.clock->Now() - in_.submitted;
     UpdateTimes();
     head_sent_ = true;
     row_.status = 200;
     PutHead(StreamHead(row_));
+  }
+  if (!content_sent_ && attempt_->content_relayed()) {
+    content_sent_ = true;
+    row_.first_content = world_.clock->Now() - in_.submitted;
   }
   PutBody(bytes);
   last_sent_ = world_.clock->Now();
@@ -192,7 +199,10 @@ void Exchange::OnAnswered() {
   CountAttempt({}, true);
   if (draining_) return EndDrain(true);
   // Content that came in one piece with its end waits for the settlement.
-  if (request_.stream && !head_sent_) row_.first_content = world_.clock->Now() - in_.submitted;
+  const bool any = !attempt_->is_stream() || attempt_->stream().has_content();
+  if (request_.stream && any && !content_sent_) {
+    row_.first_content = world_.clock->Now() - in_.submitted;
+  }
   FillUsage();
   Settle(std::nullopt);
 }

@@ -151,6 +151,7 @@ class Exchange : private AttemptOwner, private StoreObserver {
   TimePoint checkpoint_at_ = TimePoint::Never();  // something was delivered since the last one
   Duration waited_;                               // for upstreams, over all attempts
   bool head_sent_ = false;
+  bool content_sent_ = false;  // not only what a stream says before its first content
   bool client_gone_ = false;
   bool held_ = false;      // a hold stands, and its charge is at most row_.held
   bool storing_ = false;   // Settle() was called and not answered

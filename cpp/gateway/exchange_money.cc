@@ -29,8 +29,8 @@ Status Exchange::BoundSpending() {
     }
     longest = *within;
   }
-  // Without a cap the upstream knows of no bound. Nobody needs one where there is nothing to pay, or
-  // where nobody has named a length and nobody's money ends.
+  // Without a cap the upstream knows of no bound. Nobody needs one where there is nothing to pay,
+  // or where nobody has named a length and nobody's money ends.
   const bool named = request_.max_tokens || world_.options->max_output_tokens > 0;
   const bool matters = !bound_->free() && (named || IsLimited());
   if (model_->output == Output::kText && matters) cap_ = longest;
@@ -193,11 +193,11 @@ void Exchange::FillPartialUsage() {
   const Usage told = stream.usage();
   const bool sane = told.prompt && !stream.usage_odd() &&
                     (model_->context == 0 || *told.prompt <= model_->context);
-  if (!sane && !head_sent_) return;
+  if (!sane && !content_sent_) return;
   usage_ = {};
   row_.service_tier = stream.service_tier();
-  row_.estimated = head_sent_;
-  usage_.completion = head_sent_ ? stream.content_tokens().tokens : 0;
+  row_.estimated = content_sent_;
+  usage_.completion = content_sent_ ? stream.content_tokens().tokens : 0;
   if (sane) {
     usage_.prompt = told.prompt;
     usage_.cached = told.cached;
@@ -231,7 +231,7 @@ void Exchange::TellUsage() {
 // A provider that failed in the middle is paid for by who got the first half, if so chosen.
 void Exchange::FillUsageOfFailure() {
   const bool charged = world_.options->on_upstream_failure == ChargePolicy::kCharge;
-  if (charged && head_sent_) FillPartialUsage();
+  if (charged && content_sent_) FillPartialUsage();
 }
 
 // What the provider may charge for the attempt that has just failed: the prompt, and what it had
@@ -293,7 +293,7 @@ void Exchange::DecideCharge() {
   if (error_ && !left && !usage_.complete()) {
     row_.settlement = Settlement::kFailed;
   } else if (error_ && !drained_) {
-    row_.settlement = head_sent_ ? Settlement::kPartial : Settlement::kCancelled;
+    row_.settlement = content_sent_ ? Settlement::kPartial : Settlement::kCancelled;
   } else if (IsFree(usage_, row_.finish_reason)) {
     row_.settlement = Settlement::kFree;
   } else {

@@ -26,6 +26,10 @@ struct GatewayOptions {
   size_t max_upstream_error_bytes = 64u << 10;
   size_t window_bytes = 64u << 10;  // sent to, and not yet taken by, one client
   SseParser::Limits sse;
+  // Both limits, of a model whose answers hold pictures or sound, as base64 in one line. While it
+  // is relayed an event takes about five times its size: as lines, as data, read, rewritten,
+  // waiting.
+  size_t max_media_event_bytes = 32u << 20;
 
   Duration connect_timeout = Duration::Seconds(5);
   // Those of a call; an endpoint may have its own. A call that is not streamed has the total alone:

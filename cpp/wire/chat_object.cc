@@ -145,6 +145,7 @@ class ChatSink : public JsonSink {
     if (key == "service_tier" && value.type == JsonType::kString && IsTierName(value.text)) {
       chat_.service_tier = value.text;
     }
+    if (key == "prompt_progress") chat_.has_progress = value.type != JsonType::kNull;
     std::optional<JsonMember>* member = nullptr;
     if (key == "id") member = &chat_.id;
     if (key == "object") member = &chat_.object;

@@ -34,8 +34,9 @@ struct ChatObject {
   std::optional<ByteRange> choice_error;  // the value of the first `error` in a choice
   bool has_choices = false;
   size_t choice_count = 0;
-  uint64_t seen = 0;      // bit i: choice i is in it
-  uint64_t finished = 0;  // bit i: choice i has a finish reason
+  uint64_t seen = 0;          // bit i: choice i is in it
+  uint64_t finished = 0;      // bit i: choice i has a finish reason
+  bool has_progress = false;  // of the prompt (llama.cpp)
   bool has_content = false;
   uint64_t with_content = 0;  // bit i: choice i has some
   size_t content_bytes = 0;

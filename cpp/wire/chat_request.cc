@@ -220,6 +220,9 @@ bool RequestSink::SetField(const JsonPlace& place, const JsonValue& value) {
       if (field_.use == FieldUse::kServiceTier) {
         request_.service_tier = value.type == JsonType::kString && value.text != "default";
       }
+      if (field_.use == FieldUse::kProgress) {
+        request_.wants_progress = value.type == JsonType::kTrue;
+      }
       return true;
   }
 }

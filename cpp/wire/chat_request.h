@@ -30,8 +30,9 @@ struct LengthField {
 struct ChatRequest {
   std::string model;  // decoded
   bool stream = false;
-  bool include_usage = false;  // the client asked stream_options.include_usage
-  int64_t choices = 1;         // `n`
+  bool include_usage = false;   // the client asked stream_options.include_usage
+  bool wants_progress = false;  // the client asked return_progress (llama.cpp)
+  int64_t choices = 1;          // `n`
   int64_t message_count = 0;
   int64_t tool_count = 0;
   std::optional<int64_t> max_tokens;  // the smaller of max_tokens and max_completion_tokens

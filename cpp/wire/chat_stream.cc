@@ -13,7 +13,7 @@ namespace {
 
 using enum ErrorCode;
 
-// What may wait for the first content. A stream that says nothing for longer is no answer.
+// What may wait for the first content.
 constexpr size_t kMaxHeld = 64;
 constexpr size_t kMaxHeldBytes = size_t{1} << 20;
 
@@ -113,10 +113,21 @@ Status ChatStream::OnChunk(std::string_view data, const ChatObject& chat, std::s
   if (finish_reason_.empty()) finish_reason_ = chat.finish_reason;
 
   std::string chunk = Rewrite(data, chat);
-  if (!chat.has_content && chat.finished == 0 && state_ == State::kWaiting) {
-    return Hold(std::move(chunk));
+  if (!chat.has_content && chat.finished == 0) {
+    const bool at_once = options_.wants_progress && chat.has_progress;
+    if (state_ == State::kWaiting && !at_once) {
+      Hold(std::move(chunk), out);
+      return {};
+    }
+    if (state_ == State::kWaiting) {
+      Release(out);
+      state_ = State::kProgress;
+    }
+  } else {
+    Release(out);
+    state_ = State::kContent;
+    has_content_ = true;
   }
-  Begin(out);
   if (chat.finished == 0 && last_.empty()) {
     AppendEvent(chunk, out);
     return {};
@@ -127,23 +138,30 @@ Status ChatStream::OnChunk(std::string_view data, const ChatObject& chat, std::s
   return {};
 }
 
-// The first content is here: what was held back goes out before it.
-void ChatStream::Begin(std::string* out) {
-  if (state_ != State::kWaiting) return;
-  state_ = State::kContent;
+void ChatStream::Release(std::string* out) {
   for (const std::string& chunk : held_) AppendEvent(chunk, out);
   held_ = {};
 }
 
-Status ChatStream::Hold(std::string chunk) {
+void ChatStream::Hold(std::string chunk, std::string* out) {
   // Models that think in silence send the same empty chunk again and again.
-  if (!held_.empty() && held_.back() == chunk) return {};
+  if (!held_.empty() && held_.back() == chunk) return;
   held_bytes_ += chunk.size();
-  if (held_.size() == kMaxHeld || held_bytes_ > kMaxHeldBytes) {
-    return Fail(MakeError(kBadUpstreamResponse, "the provider sent too much before any content"));
-  }
   held_.push_back(std::move(chunk));
-  return {};
+  const auto is_too_much = [this] {
+    return held_.size() > kMaxHeld || held_bytes_ > kMaxHeldBytes;
+  };
+  if (!is_too_much()) return;
+  if (!options_.may_fall_back) {
+    Release(out);
+    state_ = State::kProgress;
+    return;
+  }
+  // The first has the role. Of progress the newest is of use.
+  while (is_too_much() && held_.size() > 1) {
+    held_bytes_ -= held_[1].size();
+    held_.erase(held_.begin() + 1);
+  }
 }
 
 std::string ChatStream::Rewrite(std::string_view data, const ChatObject& chat) const {
@@ -205,8 +223,7 @@ Status ChatStream::EndOfInput() {
 
 void ChatStream::Finish(const UsageReport& report, std::string* out) {
   const std::string members = UsageMembers(report);
-  for (const std::string& chunk : held_) AppendEvent(chunk, out);
-  held_ = {};
+  Release(out);
   AnswerNames names = options_.names;
   names.created = created_;
   const bool apart = options_.include_usage;

@@ -23,7 +23,9 @@ struct ChatObject;
 // Rules it keeps:
 //  - nothing is written before the first content (or finish reason), so that a failure until then
 //    can still be a real HTTP status and another candidate can be asked; role-only and empty
-//    chunks are held back and written first;
+//    chunks, and those about the prompt's progress, are held back and written first. Progress that
+//    the client asked for is written at once. When too much is held it is written as well, if
+//    nobody else can be asked; else the first chunk and the newest are kept;
 //  - comments, event names, ids and empty data lines of the upstream are dropped;
 //  - every chunk gets names.id and names.model; a missing object or created is added;
 //  - chunks keep their order; from the first finish reason on the newest is held back, so that
@@ -46,9 +48,10 @@ class ChatStream {
   ~ChatStream();
 
   enum class State : uint8_t {
-    kWaiting,  // no content yet: nothing was written
-    kContent,  // content has been written
-    kEnded,    // the upstream said [DONE]; Finish() is due
+    kWaiting,   // no content yet: nothing was written
+    kProgress,  // no content yet, but what comes before it has been written, and is from now on
+    kContent,   // content has been written
+    kEnded,     // the upstream said [DONE]; Finish() is due
     kFailed,
   };
 
@@ -75,6 +78,7 @@ class ChatStream {
   void Finish(const UsageReport& report, std::string* out);
 
   State state() const { return state_; }
+  bool has_content() const { return has_content_; }  // written, or waiting for Finish()
   Usage usage() const { return usage_.Counts(); }
   bool usage_odd() const { return usage_.odd; }
   size_t content_bytes() const { return content_bytes_; }  // output text delivered
@@ -85,8 +89,8 @@ class ChatStream {
  private:
   Status OnEvent(std::string_view data, std::string* out);
   Status OnChunk(std::string_view data, const ChatObject& chat, std::string* out);
-  Status Hold(std::string event);
-  void Begin(std::string* out);
+  void Hold(std::string chunk, std::string* out);
+  void Release(std::string* out);
   std::string Rewrite(std::string_view data, const ChatObject& chat) const;
   Status Fail(Error error);
 
@@ -110,6 +114,7 @@ class ChatStream {
   uint64_t finished_ = 0;     // bit i: choice i has a finish reason, and no content after it
   bool final_usage_ = false;  // a usage in a chunk of its own came, and no content after it
   bool any_content_ = false;
+  bool has_content_ = false;
   State state_ = State::kWaiting;
 };
 

@@ -71,6 +71,7 @@ constexpr auto kFields = std::to_array<FieldRule>({
     Plain("fallback_models", kElsewhere),
     Plain("providerOptions", kElsewhere),
     {"response_format", kObject, FieldUse::kSchema},
+    {"return_progress", kAny, FieldUse::kProgress},
     Plain("presence_penalty", kNumber),
     Plain("provider_options", kElsewhere),
     Plain("reasoning_effort", kString),

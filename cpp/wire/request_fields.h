@@ -50,6 +50,7 @@ enum class FieldUse : uint8_t {
   kServiceTier,
   kMedia,   // asks for an answer that is not only text
   kSchema,  // the model reads it
+  kProgress,
 };
 
 struct FieldRule {

@@ -85,6 +85,8 @@ class LimitSettings(Strict):
     """Longest line of an upstream's stream."""
     max_sse_event_bytes: Annotated[int, Field(ge=1024, le=1 << 28)] = 4 * 1024 * 1024
     """Largest event of an upstream's stream."""
+    max_media_event_bytes: Annotated[int, Field(ge=1024, le=1 << 28)] = 32 * 1024 * 1024
+    """Longest line and largest event of the stream of a model that can output pictures or sound."""
     max_answer_bytes: Annotated[int, Field(ge=1024, le=1 << 30)] = 32 * 1024 * 1024
     """Largest upstream answer that is not streamed."""
     window_bytes: Annotated[int, Field(ge=1024, le=1 << 26)] = 64 * 1024

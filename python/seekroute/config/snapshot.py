@@ -227,6 +227,7 @@ def _model(
     return {
         "id": model.id,
         "output": "image" if model.is_image else "text",
+        "other_output": not set(model.output) <= {"text"},
         "context": model.context,
         "max_output": model.max_output or 0,
         "candidates": candidates,
