@@ -280,6 +280,34 @@ TEST(CostTest, ImagesAndRequestsHaveTheirOwnRates) {
   EXPECT_EQ(charge.upstream_completion.nano, 60'000'000);
 }
 
+TEST(CostTest, WhatIsConsistentIsChargedTheSame) {
+  SeededRng rng(7);
+  const auto draw = [&rng]() -> std::optional<int64_t> {
+    if (rng.OneIn(3)) return std::nullopt;
+    return static_cast<int64_t>(rng.Below(20));
+  };
+  int odd = 0;
+  for (int i = 0; i < 20'000; ++i) {
+    Usage usage;
+    for (auto* count :
+         {&usage.prompt, &usage.completion, &usage.cached, &usage.cache_write,
+          &usage.cache_write_1h, &usage.audio_prompt, &usage.audio_cached, &usage.image_prompt,
+          &usage.reasoning, &usage.audio_completion, &usage.image_completion,
+          &usage.accepted_predictions, &usage.rejected_predictions, &usage.images}) {
+      *count = draw();
+    }
+    const Usage consistent = Consistent(usage);
+    const Breakdown before = Classify(usage);
+    const Breakdown after = Classify(consistent);
+    ASSERT_FALSE(after.odd);
+    ASSERT_EQ(after.units.values, before.units.values);
+    ASSERT_EQ(consistent == usage, !before.odd);
+    ASSERT_TRUE(Consistent(consistent) == consistent);
+    odd += before.odd ? 1 : 0;
+  }
+  EXPECT_GT(odd, 1000);
+}
+
 TEST(CostTest, NothingDeliveredIsNotCharged) {
   EXPECT_TRUE(IsFree(Tokens(100, 0), ""));
   EXPECT_FALSE(IsFree(Tokens(100, 0), "content_filter"));

@@ -144,6 +144,33 @@ TEST_F(FinishedAnswerTest, APictureMayBeAsLongAsItsModelMakesThem) {
   EXPECT_EQ(AskStream(picture).row->error, "bad_upstream_response");
 }
 
+TEST_F(FinishedAnswerTest, CountsThatContradictOneAnotherAreToldAsTheyAreCharged) {
+  Open({1'000'000'000});
+  script_.pieces = {
+      {{},
+       R"({"choices":[{"index":0,"message":{"content":"x"},"finish_reason":"stop"}],)"
+       R"("usage":{"prompt_tokens":56322,"completion_tokens":5,"prompt_tokens_details":)"
+       R"({"cached_tokens":72960},"completion_tokens_details":{"reasoning_tokens":9}}})"}};
+  const Seen& seen = Ask();
+  EXPECT_TRUE(seen.row->usage_odd);
+  EXPECT_FALSE(seen.row->estimated);
+  EXPECT_EQ(seen.row->settlement, Settlement::kExact);
+  EXPECT_EQ(seen.row->prompt_tokens, 56322);
+  EXPECT_EQ(seen.row->cached_tokens, 56322);
+  EXPECT_EQ(seen.row->reasoning_tokens, 5);
+  EXPECT_NE(
+      seen.body.find(
+          R"("usage":{"prompt_tokens":56322,"completion_tokens":5,"total_tokens":56327,)"
+          R"("prompt_tokens_details":{"cached_tokens":56322},)"
+          R"("completion_tokens_details":{"reasoning_tokens":5},"reported":{"prompt_tokens":56322,)"
+          R"("completion_tokens":5,"total_tokens":56327,"prompt_tokens_details":{"cached_tokens":72960},)"
+          R"("completion_tokens_details":{"reasoning_tokens":9}})"),
+      std::string::npos)
+      << seen.body;
+  script_.pieces = {{{}, std::string(kAnswer)}};
+  EXPECT_EQ(Ask().body.find("reported"), std::string::npos);
+}
+
 TEST_F(FinishedAnswerTest, ADoubledUsageIsEstimated) {
   Open({10'000'000});
   std::string answer(kAnswer);
