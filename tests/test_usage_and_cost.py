@@ -228,7 +228,11 @@ def test_the_example_of_the_documentation(gateway: Priced) -> None:
 
 def test_contradictions_are_charged_low_and_recorded(gateway: Priced) -> None:
     usage = {"prompt_tokens": 10, "completion_tokens": 0, "cached_tokens": 1000}
-    _, record = gateway.answer(usage, stream=False)
+    answer, record = gateway.answer(usage, stream=False)
+    told = json.loads(answer.body)["usage"]
+    assert told["prompt_tokens_details"] == {"cached_tokens": 10}
+    assert told["reported"]["prompt_tokens_details"] == {"cached_tokens": 1000}
+    assert record.cached_tokens == 10
     assert record.usage_odd
     assert not record.estimated
     assert record.upstream_cost_nano == 10 * 300

@@ -113,6 +113,9 @@ void SplitPrompt(const Usage& usage, Breakdown* use) {
 void SplitCompletion(const Usage& usage, Breakdown* use) {
   Splitter text(usage.completion, &use->odd);
   use->completion = text.left();
+  Splitter predicted = text;  // at the price of the completion: only looked at
+  predicted.Take(usage.accepted_predictions);
+  predicted.Take(usage.rejected_predictions);
   use->units[kReasoning] = text.Take(usage.reasoning);
   use->units[kAudioOutput] = text.Take(usage.audio_completion);
   use->units[kImageOutput] = text.Take(usage.image_completion);
@@ -128,6 +131,35 @@ Breakdown Classify(const Usage& usage) {
   use.units[kPerImage] = Splitter(usage.images, &use.odd).left();
   use.units[kPerRequest] = 1;
   return use;
+}
+
+Usage Consistent(const Usage& usage) {
+  Usage told = usage;
+  bool cut = false;
+  const auto tell = [](std::optional<int64_t>* count, int64_t part) {
+    if (*count) *count = part;
+    return part;
+  };
+  Splitter text(usage.prompt, &cut);
+  Splitter modes = text;
+  tell(&told.prompt, text.left());
+  const int64_t cached = tell(&told.cached, text.Take(usage.cached));
+  const int64_t written = tell(&told.cache_write, text.Take(usage.cache_write));
+  tell(&told.cache_write_1h, text.Part(usage.cache_write_1h, written));
+  const int64_t audio = tell(&told.audio_prompt, modes.Take(usage.audio_prompt));
+  tell(&told.image_prompt, modes.Take(usage.image_prompt));
+  tell(&told.audio_cached, text.Part(usage.audio_cached, std::min(cached, audio)));
+
+  Splitter output(usage.completion, &cut);
+  Splitter predicted = output;
+  tell(&told.completion, output.left());
+  tell(&told.reasoning, output.Take(usage.reasoning));
+  tell(&told.audio_completion, output.Take(usage.audio_completion));
+  tell(&told.image_completion, output.Take(usage.image_completion));
+  tell(&told.accepted_predictions, predicted.Take(usage.accepted_predictions));
+  tell(&told.rejected_predictions, predicted.Take(usage.rejected_predictions));
+  tell(&told.images, Splitter(usage.images, &cut).left());
+  return told;
 }
 
 Charge CostOf(const Usage& usage, const PriceTable& price, UnixSeconds now,

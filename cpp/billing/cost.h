@@ -26,6 +26,10 @@ struct Breakdown {
 // or written image tokens, and written audio, count as cached or written text.
 Breakdown Classify(const Usage& usage);
 
+// `usage` with the parts that it is charged by: what Classify() cuts is cut, what is absent stays
+// so. The same where nothing is odd.
+Usage Consistent(const Usage& usage);
+
 // The price of one answer.
 struct Charge {
   Money total;     // with the operator's markup

@@ -281,7 +281,7 @@ TEST(CostTest, ImagesAndRequestsHaveTheirOwnRates) {
 }
 
 TEST(CostTest, WhatIsConsistentIsChargedTheSame) {
-  SeededRng rng(7);
+  testing::SeededRng rng(7);
   const auto draw = [&rng]() -> std::optional<int64_t> {
     if (rng.OneIn(3)) return std::nullopt;
     return static_cast<int64_t>(rng.Below(20));

@@ -397,6 +397,7 @@ AnswerNames Exchange::Names() const {
 
 UsageReport Exchange::Report() const {
   UsageReport report{usage_, std::nullopt, Routing()};
+  report.reported = reported_;
   if (profile_->usage_cost) {
     report.cost = {.cost = charge_.total,
                    .details = profile_->usage_cost_details,

@@ -105,6 +105,7 @@ class Exchange : private AttemptOwner, private StoreObserver {
   void DecideCharge();
   bool IsWaived(bool left) const;
   static Error ClientLeft();
+  void CutToConsistent();
   void TellUsage();
   void ReleaseBody();
   TokenEstimate PromptEstimate() const;
@@ -143,6 +144,7 @@ class Exchange : private AttemptOwner, private StoreObserver {
   std::vector<std::unique_ptr<Attempt>> retired_;  // failed ones: their callbacks may be running
   ExchangeRow row_;
   Usage usage_;
+  std::optional<Usage> reported_;        // what the provider counted, where usage_ had to be cut
   Charge charge_;                        // zero for an answer that is free, and until there is one
   std::optional<TokenEstimate> prompt_;  // made before the body was released
   std::optional<Error> error_;

@@ -220,6 +220,14 @@ bool Exchange::IsWaived(bool left) const {
          options.on_missing_usage == ChargePolicy::kFree;
 }
 
+// What contradicts itself is told as it is charged, and what the provider said beside it.
+void Exchange::CutToConsistent() {
+  const Usage consistent = Consistent(usage_);
+  if (consistent == usage_) return;
+  reported_ = std::exchange(usage_, consistent);
+  usage_.total = usage_.prompt.value_or(0) + usage_.completion.value_or(0);
+}
+
 void Exchange::TellUsage() {
   row_.prompt_tokens = usage_.prompt.value_or(0);
   row_.completion_tokens = usage_.completion.value_or(0);
@@ -289,6 +297,7 @@ void Exchange::Stop() {
 
 // The customer pays when the answer is complete, or when it walked away itself.
 void Exchange::DecideCharge() {
+  CutToConsistent();
   const bool left = error_ && error_->code == ErrorCode::kClientClosed;
   if (error_ && !left && !usage_.complete()) {
     row_.settlement = Settlement::kFailed;
@@ -310,7 +319,7 @@ void Exchange::DecideCharge() {
   if (!charged) return;
   // The prices of the moment of admission: a change, or an hour that ends, is for later requests.
   charge_ = CostOf(usage_, *endpoint_->price, row_.created, row_.service_tier);
-  row_.usage_odd = charge_.use.odd;
+  row_.usage_odd = reported_.has_value();
   row_.upstream_cost = charge_.upstream;
   if (error_) row_.tried.back().suspected = {};  // it is known now
   if (IsWaived(left)) {

@@ -80,6 +80,7 @@ void Exchange::Checkpoint() {
   row_ = row;
   usage_ = usage;
   charge_ = charge;
+  reported_.reset();
 }
 
 }  // namespace seekroute

@@ -310,6 +310,7 @@ std::string WriteUsage(const UsageReport& report) {
                  {"accepted_prediction_tokens", usage.accepted_predictions},
                  {"rejected_prediction_tokens", usage.rejected_predictions}},
                 &out);
+  if (report.reported) AppendMember("reported", WriteUsage({*report.reported, {}, {}}), &out);
   if (report.cost) {
     const CostReport& cost = *report.cost;
     AppendMember("cost", FormatUsd(cost.cost), &out);

@@ -29,6 +29,8 @@ struct Usage {
   std::optional<int64_t> rejected_predictions;  // likewise
   std::optional<int64_t> images;                // generated images, where that is what is sold
 
+  bool operator==(const Usage&) const = default;
+
   // True when prompt and completion are both known.
   bool complete() const { return prompt.has_value() && completion.has_value(); }
 };
@@ -81,6 +83,8 @@ struct UsageReport {
   Usage usage;                     // complete() when reported
   std::optional<CostReport> cost;  // sent as usage.cost when the profile shows costs
   std::string routing;             // a whole JSON member that is put behind "usage"; may be empty
+  // What the provider counted, where that contradicts itself: sent as usage.reported.
+  std::optional<Usage> reported = std::nullopt;
 };
 
 // Writes OpenAI's usage object: prompt_tokens, completion_tokens, total_tokens, the *_details
