@@ -250,6 +250,13 @@ def test_a_broken_journal_is_found(tmp_path: Path) -> None:
         "why": "",
         "entries": 1,
         "requests": 0,
+        "orders": {
+            "compared": 1,
+            "counts": {"missing": 0, "differing": 0, "unknown": 0},
+            "missing": [],
+            "differing": [],
+            "unknown": [],
+        },
     }
     assert run("ledger", "verify").stdout == "sound: 1 entries, 0 requests\n"
     # An older copy takes the file's place: the journal has lost its end.

@@ -282,7 +282,9 @@ def test_both_sides_are_read_in_pages(tmp_path: Path, monkeypatch: pytest.Monkey
                 ledger.adjust(f"a:{number}", org, 1, "another kind of the same id")
             ledger.prune(2**50)  # ids of pruned orders are kept, and count
             ledger.topup("z", org, 1)
-            found = [(each.what, each.kind, each.id) for each in differences(control.orders, ledger)]
+            found = [
+                (each.what, each.kind, each.id) for each in differences(control.orders, ledger)
+            ]
     expected = [("unknown", "topup", f"a:{number}+") for number in range(10)]
     expected += [("unknown", "topup", "z")]
     expected += [("unknown", "adjust", f"a:{number}") for number in range(10)]

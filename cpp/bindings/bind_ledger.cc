@@ -243,6 +243,24 @@ class LedgerFile {
     Page(limit);
     return ListOf(Read([&](LedgerReader& reader) { return reader.Entries(after, limit); }));
   }
+  py::list OrdersAfter(const OrderName& after, int64_t limit) {
+    Page(limit);
+    return ListOf(Read([&](LedgerReader& reader) { return reader.OrdersAfter(after, limit); }));
+  }
+  py::list FindOrders(const std::vector<std::pair<std::string, std::string>>& wanted) {
+    std::vector<OrderName> names;
+    names.reserve(wanted.size());
+    for (const auto& [kind, id] : wanted) names.push_back({KindOf(kind), id});
+    const auto rows = Read([&](LedgerReader& reader) { return reader.FindOrders(names); });
+    py::list list;
+    for (const LedgerRow& row : rows) {
+      row.empty() ? list.append(py::none()) : list.append(DictOf(row));
+    }
+    return list;
+  }
+  std::string Identity() {
+    return Read([](LedgerReader& reader) { return reader.Identity(); });
+  }
   py::dict Verify() {
     const LedgerReport report = Read([](LedgerReader& reader) { return reader.Verify(); });
     py::dict dict;
@@ -280,6 +298,19 @@ class LedgerFile {
   size_t Charged() { return Ledger()->writer().charged_at_start(); }
 
  private:
+  // The number that the journal has for an order's word.
+  static int64_t KindOf(const std::string& word) {
+    EntryKind kind = EntryKind::kAdjust;
+    if (word == "topup") {
+      kind = EntryKind::kTopup;
+    } else if (word == "refund") {
+      kind = EntryKind::kRefund;
+    } else if (word != "adjust" && word != "chargeback") {
+      throw py::value_error("no such kind of order: " + word);
+    }
+    return static_cast<int64_t>(kind);
+  }
+
   std::shared_ptr<SqliteLedger> Ledger() const {
     if (!ledger_) {
       throw py::value_error(closed_ ? "the ledger is closed" : "the ledger is open for reading");
@@ -356,6 +387,14 @@ void BindLedger(py::module_& m) {
           py::arg("org"), py::arg("key"), py::kw_only(), py::arg("day"), py::arg("week"),
           py::arg("month"), py::arg("window"))
       .def("entries", &LedgerFile::Entries, py::arg("after") = 0, py::arg("limit") = 1000)
+      .def(
+          "orders",
+          [](LedgerFile& file, int64_t after_kind, std::string after_id, int64_t limit) {
+            return file.OrdersAfter({after_kind, std::move(after_id)}, limit);
+          },
+          py::arg("after_kind") = 0, py::arg("after_id") = "", py::arg("limit") = 1000)
+      .def("find_orders", &LedgerFile::FindOrders, py::arg("names"))
+      .def_property_readonly("identity", &LedgerFile::Identity)
       .def("verify", &LedgerFile::Verify)
       .def("backup", &LedgerFile::BackUp, py::arg("path"))
       .def("prune", &LedgerFile::PruneBefore, py::arg("older_than_ms"))

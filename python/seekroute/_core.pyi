@@ -1,5 +1,6 @@
 """The C++ core. Private: use `seekroute.Client` or `seekroute.create_app`."""
 
+from collections.abc import Sequence
 from typing import Any, Final, TypeAlias, final
 
 __version__: Final[str]
@@ -256,6 +257,17 @@ class LedgerFile:
 
     def entries(self, after: int = 0, limit: int = 1000) -> list[Row]:
         """Journal entries in order; the last one's `seq` as `after` gives the next page."""
+
+    def orders(self, after_kind: int = 0, after_id: str = "", limit: int = 1000) -> list[Row]:
+        """Orders that were booked, by the number of their kind and by id: entry_kind, kind, id,
+        org, amount, note, generation. The last one's entry_kind and id give the next page."""
+
+    def find_orders(self, names: Sequence[tuple[str, str]]) -> list[Row | None]:
+        """Likewise, of each (kind, id); None: it was never booked."""
+
+    @property
+    def identity(self) -> str:
+        """What tells this ledger and its copies from others; empty before its first start."""
 
     def verify(self) -> Row:
         """rule ("" when sound), seq, why, entries, requests."""

@@ -10,7 +10,7 @@ No other library may open the file while it is in use, Python's `sqlite3` includ
 from __future__ import annotations
 
 import decimal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -300,6 +300,34 @@ class Ledger:
             if len(page) < _PAGE:
                 return
             after = page[-1]["seq"]
+
+    def order_pages(self, page: int = _PAGE) -> Iterator[list[Row]]:
+        """What was booked by order, pruned or not, by kind and id: `kind`, `id`, `org`, `amount`,
+        `note`, `generation`.
+
+        Args:
+            page: rows of one page at most, 1 to 10,000; what was booked meanwhile may be in them.
+        """
+        kind, id = 0, ""
+        while True:
+            with _translated():
+                rows = self._file.orders(kind, id, page)
+            if rows:
+                yield rows
+            if len(rows) < page:
+                return
+            kind, id = rows[-1]["entry_kind"], rows[-1]["id"]
+
+    def find_orders(self, names: Sequence[tuple[str, str]]) -> list[Row | None]:
+        """Rows as `order_pages` has them, one for each (kind, id); None: it was never booked."""
+        with _translated():
+            return self._file.find_orders(names)
+
+    @property
+    def identity(self) -> str:
+        """What tells this ledger and its copies from all others. Empty before its first start."""
+        with _translated():
+            return self._file.identity
 
     def verify(self) -> Row:
         """Replays the whole journal: `rule` (the first that is broken, or ""), `seq`, `why`,

@@ -36,6 +36,21 @@ constexpr int64_t kAny = std::numeric_limits<int64_t>::max();
   "LEFT JOIN name e ON e.n = r.error LEFT JOIN name f ON f.n = r.finish_reason "                \
   "LEFT JOIN name t ON t.n = r.service_tier "
 
+// Orders in the journal, and those that were pruned.
+#define SR_ORDER_COLUMNS                                                                      \
+  " AS entry_kind, CASE WHEN x.kind = 1 THEN 'topup' WHEN x.kind = 7 THEN 'refund' "          \
+  "WHEN x.cash <> 0 THEN 'chargeback' ELSE 'adjust' END AS kind, x.id AS id, o.text AS org, " \
+  "x.available + x.debt AS amount, coalesce(x.note, '') AS note, "
+#define SR_ORDERS_OF_JOURNAL                                                        \
+  "SELECT x.kind" SR_ORDER_COLUMNS                                                  \
+  "coalesce(r.generation, '') AS generation "                                       \
+  "FROM entry x JOIN name o ON o.n = x.org LEFT JOIN request r ON r.n = x.request " \
+  "WHERE x.id IS NOT NULL AND "
+#define SR_ORDERS_OF_PAST          \
+  "SELECT x.kind" SR_ORDER_COLUMNS \
+  "x.generation AS generation "    \
+  "FROM past_order x JOIN name o ON o.n = x.org WHERE "
+
 }  // namespace
 
 Result<LedgerReader> LedgerReader::Open(const std::string& path) {
@@ -48,6 +63,10 @@ Result<LedgerReader> LedgerReader::Open(const std::string& path) {
 
 Result<LedgerRows> LedgerReader::Collect(Result<Statement> statement) {
   if (!statement) return statement.error();
+  return RowsOf(&*statement);
+}
+
+Result<LedgerRows> LedgerReader::RowsOf(Statement* statement) {
   LedgerRows rows;
   int code = SQLITE_ROW;
   while ((code = statement->Step()) == SQLITE_ROW) {
@@ -235,6 +254,41 @@ Result<LedgerRows> LedgerReader::Entries(int64_t after, int64_t limit) {
       "LEFT JOIN request r ON r.n = e.request WHERE e.seq > ? ORDER BY e.seq LIMIT ?");
   if (statement) statement->Bind(after, limit);
   return Collect(std::move(statement));
+}
+
+Result<LedgerRows> LedgerReader::OrdersAfter(const OrderName& after, int64_t limit) {
+  Result<Statement> statement = db_.Prepare(
+      "SELECT * FROM (" SR_ORDERS_OF_JOURNAL
+      "(x.kind, x.id) > (?1, ?2) ORDER BY x.kind, x.id LIMIT ?3) UNION ALL SELECT * FROM "
+      "(" SR_ORDERS_OF_PAST
+      "(x.kind, x.id) > (?1, ?2) ORDER BY x.kind, x.id LIMIT ?3) ORDER BY entry_kind, id LIMIT ?3");
+  if (statement) statement->Bind(after.kind, after.id, limit);
+  return Collect(std::move(statement));
+}
+
+Result<LedgerRows> LedgerReader::FindOrders(const std::vector<OrderName>& names) {
+  Result<Statement> find =
+      db_.Prepare(SR_ORDERS_OF_JOURNAL "x.kind = ?1 AND x.id = ?2 UNION ALL " SR_ORDERS_OF_PAST
+                                       "x.kind = ?1 AND x.id = ?2");
+  if (!find) return find.error();
+  LedgerRows found;
+  for (const OrderName& name : names) {
+    find->Bind(name.kind, name.id);
+    Result<LedgerRows> rows = RowsOf(&*find);
+    if (!rows) return rows.error();
+    found.push_back(rows->empty() ? LedgerRow() : std::move(rows->front()));
+  }
+  return found;
+}
+
+Result<std::string> LedgerReader::Identity() {
+  Result<Statement> statement = db_.Prepare("SELECT id FROM instance ORDER BY n LIMIT 1");
+  if (!statement) return statement.error();
+  const int code = statement->Step();
+  if (code != SQLITE_ROW && code != SQLITE_DONE) return db_.LastError("reading");
+  std::string id = code == SQLITE_ROW ? statement->Text(0) : std::string();
+  statement->Reset();
+  return id;
 }
 
 Result<LedgerReport> LedgerReader::Verify() {

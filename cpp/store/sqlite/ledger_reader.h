@@ -64,6 +64,12 @@ struct KeyDays {
   int64_t window = 0;
 };
 
+// What names an order that was booked: the number of its EntryKind, and its id.
+struct OrderName {
+  int64_t kind = 0;
+  std::string id;
+};
+
 // Not thread-safe. Memory is bounded by the rows that are asked for.
 class LedgerReader {
  public:
@@ -92,6 +98,15 @@ class LedgerReader {
   Result<LedgerRow> KeyUse(std::string_view org, std::string_view key, const KeyDays& days);
   // At most `limit` entries after `seq`, in order.
   Result<LedgerRows> Entries(int64_t after, int64_t limit);
+  // Top-ups, adjustments and refunds after one by entry_kind and id, in that order, pruned ones
+  // too: entry_kind, kind ("topup", "refund", "adjust" or "chargeback"), id, org, generation, note,
+  // and the amount that the organization was given, or (negative) that was taken.
+  Result<LedgerRows> OrdersAfter(const OrderName& after, int64_t limit);
+  // Likewise, one an order that was asked for; an empty row: it was never booked.
+  Result<LedgerRows> FindOrders(const std::vector<OrderName>& names);
+  // What tells this ledger from others, and its copies not: random, of its first start. Empty
+  // before that.
+  Result<std::string> Identity();
 
   // Reads everything and stops at the first broken invariant.
   Result<LedgerReport> Verify();
@@ -101,6 +116,7 @@ class LedgerReader {
  private:
   LedgerReader(Database db, std::string path) : db_(std::move(db)), path_(std::move(path)) {}
   Result<LedgerRows> Collect(Result<Statement> statement);
+  Result<LedgerRows> RowsOf(Statement* statement);
   Result<LedgerRow> CollectOne(Result<Statement> statement);
 
   Database db_;

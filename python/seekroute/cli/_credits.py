@@ -6,7 +6,9 @@ books them itself.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -24,6 +26,7 @@ from seekroute.cli._shared import (
     JsonOption,
     moment,
     print_json,
+    print_line,
     print_row,
     print_rows,
     say,
@@ -43,6 +46,8 @@ _Id = Annotated[
     typer.Option("--id", help="Makes it happen once, however often it is given: stripe:evt_17."),
 ]
 _MOST_ORDERS = 10_000
+_MISSING = "missing"  # the state of an order that counts as booked and is not in the ledger
+_REPLAY_COLUMNS = ("id", "kind", "org", "generation", "amount", "state", "error")
 
 
 # Unknown options pass: a negative amount looks like one.
@@ -171,12 +176,60 @@ def orders(
     """List what was ordered and what became of it, newest first."""
     with shared(ctx).open_control() as control:
         names = org_names(control)
-        rows = [
-            order_fields(order, names)
-            for order in control.orders.list(pending=pending, limit=limit)
-        ]
+        found = control.orders.list(pending=pending, limit=limit)
+    missing = _missing(ctx, found)
+    rows = [
+        {**order_fields(order, names), **({"state": _MISSING} if order.id in missing else {})}
+        for order in found
+    ]
     columns = ("created_at", "id", "kind", "org", "generation", "amount", "state", "note", "error")
     print_rows(rows, columns, as_json=as_json)
+
+
+@app.command()
+def replay(
+    ctx: typer.Context,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only show what would be booked.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Book again, once, what counts as booked and is not in the ledger: after an older copy of the
+    ledger was restored. Exit 1 if something was refused."""
+    from seekroute.control import booking
+
+    options = shared(ctx)
+    shown: list[Fields] = []
+    booked = refused = 0
+    options.open_ledger().close()  # there is one
+    with options.open_control() as control:
+        names = org_names(control)
+        found = booking.book_again(
+            control.orders, options.folder(), dry_run=dry_run, open_ledger=_opener(ctx)
+        )
+        for order in found:
+            booked += order.state == "booked"
+            refused += order.state == "refused"
+            if as_json and len(shown) == _MOST_ORDERS:
+                continue
+            fields = order_fields(order, names)
+            if dry_run:
+                fields = {**fields, "state": _MISSING}
+            if as_json:
+                shown.append(fields)
+            else:
+                print_line(fields, _REPLAY_COLUMNS, as_json=False)
+    if as_json:
+        more = booked + refused > len(shown)
+        print_json({"dry_run": dry_run, "orders": shown, "more": more})
+    elif dry_run and booked:
+        say(f"{booked} would be booked", err=True)
+    elif not booked + refused:
+        say("nothing is missing")
+    else:
+        say(f"{booked} booked, {refused} refused", err=True)
+    if refused:
+        raise SeekrouteError(f"{refused} orders were refused: nothing was booked for them")
 
 
 def carry_out(
@@ -185,7 +238,6 @@ def carry_out(
     """Gives an order, sees to it that it is booked, and shows what became of it."""
     from seekroute.control import booking
     from seekroute.control.orders import new_order_id
-    from seekroute.ledger import Ledger
 
     folder = shared(ctx).folder()
     if order.get("id") is None:
@@ -198,7 +250,7 @@ def carry_out(
                 folder,
                 given,
                 wait_s=wait_s or booking.WAIT_S,
-                open_ledger=partial(Ledger, orphans=shared(ctx).settings().credits.orphans),
+                open_ledger=_opener(ctx),
             )
         except KeyboardInterrupt:
             stored = control.orders.find(order["id"])
@@ -207,15 +259,27 @@ def carry_out(
             # The waiting has ended, the order has not.
             raise SeekrouteError(f"interrupted. {booking.still_waits(stored)}") from None
         fields = dict(order_fields(done, org_names(control)))
-    if given.state == "booked":
-        fields["result"] = "exists"
+    if given.state == "booked" and done.result == "exists":
         say(f"{done.id} was booked before: nothing was done", err=True)
+    elif given.state == "booked" and done.state == "booked":
+        say(
+            f"{done.id} was given before, but the ledger did not have it: booked again. Was the "
+            "ledger restored? seekroute ledger verify names what else is missing",
+            err=True,
+        )
     if as_json:
         print_json(fields)
     elif done.state == "booked":
         print_row(without_repeats(fields), as_json=False)
     if done.state == "refused":
         raise SeekrouteError(f"{done.error} ({done.id})")
+
+
+def _opener(ctx: typer.Context) -> Callable[[Path], Ledger]:
+    """Opens the ledger as the server that is configured here would."""
+    from seekroute.ledger import Ledger
+
+    return partial(Ledger, orphans=shared(ctx).settings().credits.orphans)
 
 
 def order_fields(order: CreditOrder, names: dict[str, str]) -> Fields:
@@ -244,6 +308,19 @@ def order_fields(order: CreditOrder, names: dict[str, str]) -> Fields:
         "finished_at": moment(order.finished_at),
         "error": order.error,
     }
+
+
+def _missing(ctx: typer.Context, orders: Sequence[CreditOrder]) -> set[str]:
+    """The ids of those that count as booked and are not in the ledger."""
+    from seekroute.ledger import FILE_NAME, Ledger
+
+    booked = [order for order in orders if order.state == "booked" and order.kind != "prune"]
+    path = shared(ctx).folder() / FILE_NAME
+    if not booked or not path.exists():
+        return {order.id for order in booked}
+    with Ledger(path, read_only=True) as ledger:
+        entries = ledger.find_orders([(order.kind, order.id) for order in booked])
+    return {order.id for order, entry in zip(booked, entries, strict=True) if entry is None}
 
 
 def _milliseconds(value: int | None) -> str | None:

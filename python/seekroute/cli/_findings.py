@@ -6,9 +6,13 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
+from seekroute.cli._comparison import compared_orders, comparison_lines, lacking_text
 from seekroute.errors import SeekrouteError
+
+if TYPE_CHECKING:
+    from seekroute.ledger import Ledger
 
 # A journal of this size is replayed in about a second.
 _VERIFIED_BYTES = 32 * 1024 * 1024
@@ -16,6 +20,7 @@ _VERIFIED_BYTES = 32 * 1024 * 1024
 _MOST_LOG_BYTES = 256 * 1024 * 1024
 _ORDER_LATE_S = 60
 _LATEST_ORDERS = 100
+_MOST_TOLD = 10  # differences of one finding; ledger verify names more
 
 Level = Literal["ok", "warning", "failed"]
 
@@ -35,7 +40,7 @@ def ledger_findings(folder: Path, *, enabled: bool) -> Iterator[Finding]:
     from seekroute.ledger import FILE_NAME, Ledger
 
     path = folder / FILE_NAME
-    yield from _orders(folder, path)
+    yield from _waiting_orders(folder, path)
     if not path.exists():
         return  # the first start makes it
     if not enabled:
@@ -50,6 +55,7 @@ def ledger_findings(folder: Path, *, enabled: bool) -> Iterator[Finding]:
             size = path.stat().st_size
             report = ledger.verify() if size <= _VERIFIED_BYTES else None
             organizations = len(ledger.balances())
+            compared = list(_compared(folder, ledger))
     except SeekrouteError as error:
         yield Finding("ledger", "failed", str(error), "restore a backup if the file is damaged")
         return
@@ -74,6 +80,7 @@ def ledger_findings(folder: Path, *, enabled: bool) -> Iterator[Finding]:
             "ok",
             f"{path}: {report['entries']} entries, {organizations} organizations, sound",
         )
+    yield from compared
     log = path.with_name(f"{path.name}-wal")
     if log.exists() and log.stat().st_size > _MOST_LOG_BYTES:
         yield Finding(
@@ -84,7 +91,28 @@ def ledger_findings(folder: Path, *, enabled: bool) -> Iterator[Finding]:
         )
 
 
-def _orders(folder: Path, ledger: Path) -> Iterator[Finding]:
+def _compared(folder: Path, ledger: Ledger) -> Iterator[Finding]:
+    """What counts as booked and is not in the ledger, and the other way round."""
+    compared = compared_orders(folder, ledger)
+    if compared is None:
+        return
+    found, names = compared
+    if not any(found.counts.values()):
+        count = f"{found.compared} {'order is' if found.compared == 1 else 'orders are'}"
+        yield Finding("orders", "ok", f"{count} in the ledger as they were given")
+    lines = list(comparison_lines(found, names))
+    if found.lacking:
+        yield Finding("orders", "failed", "; ".join(lines[:_MOST_TOLD]), lacking_text(found))
+    elif lines:
+        yield Finding(
+            "orders",
+            "warning",
+            "; ".join(lines[:_MOST_TOLD]),
+            "was control.db restored from an older copy? Given again by its id, an order is known",
+        )
+
+
+def _waiting_orders(folder: Path, ledger: Path) -> Iterator[Finding]:
     from seekroute.control import ControlPlane
 
     if not folder.exists():

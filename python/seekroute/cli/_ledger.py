@@ -15,6 +15,12 @@ from typing import Annotated, Any, TextIO
 
 import typer
 
+from seekroute.cli._comparison import (
+    compared_orders,
+    comparison_fields,
+    comparison_lines,
+    lacking_text,
+)
 from seekroute.cli._money import amounts, org_names
 from seekroute.cli._progress import counted, spinning
 from seekroute.cli._shared import Fields, JsonOption, print_json, say, shared
@@ -38,18 +44,31 @@ class Format(enum.StrEnum):
 
 @app.command()
 def verify(ctx: typer.Context, as_json: JsonOption = False) -> None:
-    """Replay the whole journal; exit 1 at the first rule that is broken, with its entry."""
-    with shared(ctx).open_ledger() as ledger, spinning("replaying the journal"):
-        report = ledger.verify()
+    """Replay the whole journal, and look for what control.db counts as booked in it. Exit 1 at the
+    first rule that is broken, with its entry, and if an order is missing."""
+    with shared(ctx).open_ledger() as ledger:
+        with spinning("replaying the journal"):
+            report = ledger.verify()
+        with spinning("looking for orders"):
+            compared = compared_orders(shared(ctx).folder(), ledger)
     sound = not report["rule"]
+    found, names = compared or (None, {})
+    lacking = 0 if found is None else found.lacking
     if as_json:
-        print_json({"ok": sound, **report})
+        orders = None if found is None else comparison_fields(found, names)
+        print_json({"ok": sound and not lacking, **report, "orders": orders})
     elif sound:
         say(f"sound: {report['entries']} entries, {report['requests']} requests")
+    if found is not None and not as_json:
+        for line in comparison_lines(found, names):
+            say(line)
     if not sound:
         raise SeekrouteError(
             f"{report['rule']} is broken at entry {report['seq']}: {report['why']}"
         )
+    if lacking:
+        assert found is not None
+        raise SeekrouteError(lacking_text(found))
 
 
 @app.command()

@@ -7,17 +7,19 @@ between leaves it pending; it is booked again under the same id, which changes n
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from seekroute.control.comparison import booked_pages, entries_of, is_entry_of
 from seekroute.control.directory import InstanceLock
 from seekroute.control.errors import ControlError, DirectoryInUseError
 from seekroute.control.models import CreditOrder
 from seekroute.control.orders import OrderBook, Outcome
 from seekroute.ledger import FILE_NAME, Booked, Ledger, LedgerError
 
-__all__ = ["ORDERS_AT_ONCE", "book", "book_pending", "carry_out", "still_waits"]
+__all__ = ["ORDERS_AT_ONCE", "book", "book_again", "book_pending", "carry_out", "still_waits"]
 
 ORDERS_AT_ONCE: Final = 100  # in one look of a server
 WAIT_S: Final = 10.0
@@ -111,6 +113,9 @@ def carry_out(
 ) -> CreditOrder:
     """Sees to it that an order is booked: by the server that runs, or else by this process.
 
+    Booked is what is in the ledger: an order that only control.db counts as booked (the ledger was
+    restored from an older copy) is booked again.
+
     Args:
         orders: of the control plane.
         data_dir: its directory.
@@ -119,14 +124,86 @@ def carry_out(
         open_ledger: opens the file for writing, as the server that is configured here would.
 
     Returns:
-        The order as it is then: booked or refused.
+        The order as it is then: booked or refused. Of one that had been booked before, with the
+        balance of now, and `exists`.
 
     Raises:
         ControlError: it still waits; the text says why. It will be booked, once.
         LedgerError: this process cannot open the ledger.
     """
-    if order.state != "pending":
-        return order
+    if order.state == "booked" and order.kind != "prune":
+        there = _found_booked(data_dir, order)
+        if there is not None:
+            return there
+        order = orders.reopen(order)
+    return _waited_for(orders, data_dir, order, wait_s=wait_s, open_ledger=open_ledger)
+
+
+def book_again(
+    orders: OrderBook,
+    data_dir: Path,
+    *,
+    dry_run: bool = False,
+    wait_s: float = WAIT_S,
+    open_ledger: Callable[[Path], Ledger] = Ledger,
+) -> Iterator[CreditOrder]:
+    """Sees to it that whatever control.db counts as booked is in the ledger, in order.
+
+    Each is booked under its id, so once, however often this is repeated or killed. What the ledger
+    has under the same id with other arguments is left alone.
+
+    Args:
+        dry_run: book nothing.
+        wait_s: how long another process may take for one order.
+
+    Yields:
+        Each order that the ledger lacks: as it is now, or, after `dry_run`, as it was. A refund
+        whose request the ledger does not know any more is refused.
+
+    Raises:
+        ControlError: one still waits; the text says why. It will be booked, once.
+        LedgerError: the ledger cannot be read or opened.
+    """
+    for page in booked_pages(orders):
+        with Ledger(data_dir / FILE_NAME, read_only=True) as ledger:
+            entries = entries_of(ledger, page)
+        missing = [order for order, entry in zip(page, entries, strict=True) if entry is None]
+        if dry_run:
+            yield from missing
+            continue
+        waiting = [orders.reopen(order) for order in missing]
+        for order in waiting:
+            yield _waited_for(orders, data_dir, order, wait_s=wait_s, open_ledger=open_ledger)
+
+
+def _found_booked(data_dir: Path, order: CreditOrder) -> CreditOrder | None:
+    """An order that counts as booked with the balance of now; None where the ledger lacks it."""
+    with Ledger(data_dir / FILE_NAME, read_only=True) as ledger:
+        (entry,) = ledger.find_orders([(order.kind, order.id)])
+        if entry is None or not is_entry_of(entry, order):
+            return None  # if it is another one, the ledger says so
+        balance = ledger.balance(entry["org"])
+    return replace(
+        order,
+        result="exists",
+        available_nano=balance.available,
+        held_nano=balance.held,
+        owed_nano=balance.owed,
+    )
+
+
+def _waited_for(
+    orders: OrderBook,
+    data_dir: Path,
+    order: CreditOrder,
+    *,
+    wait_s: float,
+    open_ledger: Callable[[Path], Ledger],
+) -> CreditOrder:
+    """An order once it is booked or refused, by whoever has the directory."""
+    found = orders.get(order.id)
+    if found.state != "pending":
+        return found
     deadline = time.monotonic() + wait_s
     while True:
         # Whoever has the directory may have ended, and another may have begun, since the last time.

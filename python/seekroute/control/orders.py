@@ -7,7 +7,7 @@ and whoever owns the ledger books it under the order's id, once.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +15,8 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from seekroute.control import checks
 from seekroute.control.errors import ControlError
-from seekroute.control.models import CreditOrder, credit_orders
-from seekroute.control.queries import find_org
+from seekroute.control.models import CreditOrder, Organization, credit_orders
+from seekroute.control.queries import find_org, rows
 
 if TYPE_CHECKING:
     from seekroute.control.database import Database
@@ -153,6 +153,43 @@ class OrderBook:
         )
         with self._database.read() as connection:
             return tuple(CreditOrder(**row._mapping) for row in connection.execute(query))
+
+    def booked(self, after: int, limit: int) -> tuple[CreditOrder, ...]:
+        """The next orders after number `after` that count as booked, in their order, but for
+        prunes, which leave no entry."""
+        table = credit_orders
+        query = (
+            select(table)
+            .where(table.c.n > after, table.c.state == "booked", table.c.kind != "prune")
+            .order_by(table.c.n)
+            .limit(limit)
+        )
+        with self._database.read() as connection:
+            return tuple(CreditOrder(**row._mapping) for row in connection.execute(query))
+
+    def known(self, ids: Collection[str]) -> dict[str, CreditOrder]:
+        """Those of these orders that there are, by id. At most 10,000 are asked for."""
+        query = select(credit_orders).where(credit_orders.c.id.in_(ids))
+        with self._database.read() as connection:
+            found = [CreditOrder(**row._mapping) for row in connection.execute(query)]
+        return {order.id: order for order in found}
+
+    def org_names(self) -> dict[str, str]:
+        """Names of organizations by id."""
+        with self._database.read() as connection:
+            return {org.id: org.name for org in rows(connection, Organization)}
+
+    def reopen(self, order: CreditOrder) -> CreditOrder:
+        """Let an order that counts as booked wait again: the ledger does not have it.
+
+        Nothing happens twice by this: it is booked under its id, and the ledger knows which it has.
+        """
+        table = credit_orders
+        query = update(table).where(table.c.n == order.n, table.c.state == "booked")
+        values = {"state": "pending", "result": None, "finished_at": None, "error": None}
+        with self._database.write() as connection:
+            connection.execute(query.values(values))
+            return _one(connection, order.id)
 
     def finish(self, order: CreditOrder, outcome: Outcome) -> None:
         """Write down what became of an order."""

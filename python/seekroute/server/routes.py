@@ -127,13 +127,16 @@ async def livez(call: Call) -> None:
 
 
 async def readyz(call: Call) -> None:
-    """GET /readyz: requests can be served; with `?verbose`, each check by name."""
+    """GET /readyz: requests can be served; with `?verbose`, each check, and what is wrong."""
     checks = call.service.checks()
-    ready = all(checks.values())
+    ready = all(check.state != "failed" for check in checks.values())
     answer: dict[str, object] = {"status": "ok" if ready else "unavailable"}
     query: bytes = call.scope.get("query_string", b"")
     if not ready or any(part.partition(b"=")[0] == b"verbose" for part in query.split(b"&")):
-        answer["checks"] = {name: "ok" if good else "failed" for name, good in checks.items()}
+        answer["checks"] = {name: check.state for name, check in checks.items()}
+        reasons = {name: check.reason for name, check in checks.items() if check.reason}
+        if reasons:
+            answer["reasons"] = reasons
     await call.json(answer, status=200 if ready else 503)
 
 

@@ -10,12 +10,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from seekroute.server.answers import retry_headers
 from seekroute.server.connection_table import ConnectionTable
 from seekroute.server.limits import Limits
 from seekroute.server.metrics import HttpCounts, Sample
+from seekroute.server.order_check import OrderCheck
 from seekroute.server.plan import Plan, prepare
 
 if TYPE_CHECKING:
@@ -53,6 +54,18 @@ class KeyMoney(NamedTuple):
     credit_line: int | None  # of its organization; None: unlimited
     limit: int | None  # its own; None: none
     limit_reset: str | None
+
+
+class Check(NamedTuple):
+    """A part of the gateway, as readiness tells it."""
+
+    state: Literal["ok", "warning", "failed"]  # only `failed` makes the gateway not ready
+    reason: str  # nothing secret: who asks for it needs no key
+
+    @classmethod
+    def of(cls, reason: str) -> Check:
+        """Failed, if there is a reason."""
+        return cls("failed" if reason else "ok", reason)
 
 
 _NO_MONEY: Final = KeyMoney(0, None, None)
@@ -126,6 +139,7 @@ class Service:
         # What this side needs of keys, by id: which models they may use, and their money.
         self._key_models: dict[str, list[str] | None] = {}
         self._key_money: dict[str, KeyMoney] = {}
+        self.order_check: OrderCheck | None = None  # of a server that keeps a ledger
         self.ledger_reads: Final = asyncio.Semaphore(_LEDGER_READS)
         self._cursor = 0
         self._keys_seen = 0.0
@@ -182,6 +196,14 @@ class Service:
             stack.callback(self.gateway.close)
             self.core = self.gateway.core
             self._keys_seen = time.monotonic()
+            if self.ledger is not None:
+                self.order_check = OrderCheck(self.control.orders, self.ledger)
+                checker = threading.Thread(
+                    target=self.order_check.run, name="seekroute-check", daemon=True
+                )
+                checker.start()
+                stack.callback(checker.join)
+                stack.callback(self.order_check.stop)
             stopping = threading.Event()
             # Two threads: a slow disk or a long prune must not keep a revoked key alive.
             for name, follow in (("keys", self._follow_keys), ("orders", self._follow_orders)):
@@ -323,6 +345,8 @@ class Service:
                 if look.is_due() or finished == ORDERS_AT_ONCE:
                     finished = book_pending(self.control.orders, self.ledger)
                     look.done()
+                    if finished and self.order_check is not None:
+                        self.order_check.orders_booked()
             except Exception as error:  # the database may be back the next time
                 finished = 0
                 if not failing:
@@ -333,13 +357,17 @@ class Service:
 
     # --- what operators look at -------------------------------------------------------------------
 
-    def checks(self) -> dict[str, bool]:
-        """The parts that have to work for the gateway to be ready."""
+    def checks(self) -> dict[str, Check]:
+        """The parts that have to work for the gateway to be ready, and those to look after."""
+        keys = time.monotonic() - self._keys_seen < _KEYS_STALE_S
+        ledger = self.ledger is None or not self.ledger.trouble
+        lacking = "" if self.order_check is None else self.order_check.reason
         return {
-            "accepting": not self.draining,
-            "keys": time.monotonic() - self._keys_seen < _KEYS_STALE_S,
-            "models": self._has_models,
-            "ledger": self.ledger is None or not self.ledger.trouble,
+            "accepting": Check.of("the server is stopping" if self.draining else ""),
+            "keys": Check.of("" if keys else "control.db cannot be read"),
+            "models": Check.of("" if self._has_models else "no model has a provider that is on"),
+            "ledger": Check.of("" if ledger else "no money is taken until a restart"),
+            "orders": Check("warning", lacking) if lacking else Check.of(""),
         }
 
     def samples(self) -> Iterator[Sample]:

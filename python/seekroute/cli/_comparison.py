@@ -1,0 +1,88 @@
+"""What `ledger verify` and `doctor` show of the orders that control.db and the ledger differ in."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from seekroute.cli._money import amounts
+
+if TYPE_CHECKING:
+    from seekroute.control.comparison import Comparison
+    from seekroute.ledger import Ledger
+
+REPLAY = "seekroute credits replay books again what is missing"
+_WORDS = {
+    "missing": "missing in the ledger",
+    "differing": "another one in the ledger",
+    "unknown": "not known to control.db",
+}
+
+
+def compared_orders(folder: Path, ledger: Ledger) -> tuple[Comparison, dict[str, str]] | None:
+    """All differences and the names of organizations; None where there is no control.db.
+
+    Needs no pepper: a folder of copies has none.
+    """
+    from seekroute.control.comparison import compare
+    from seekroute.control.database import Database
+    from seekroute.control.orders import OrderBook
+    from seekroute.control.revisions import DATABASE_FILE
+
+    if not (folder / DATABASE_FILE).exists():
+        return None
+    with closing(Database(folder)) as database:
+        orders = OrderBook(database, lambda: int(time.time()))
+        return compare(orders, ledger), orders.org_names()
+
+
+def lacking_text(found: Comparison) -> str:
+    """What is wrong, and what to do about it."""
+    from seekroute.ledger import usd
+
+    missing, differing = found.counts["missing"], found.counts["differing"]
+    parts = []
+    if missing:
+        noun = "order counts" if missing == 1 else "orders count"
+        parts.append(
+            f"{missing} {noun} as booked and {'is' if missing == 1 else 'are'} not in the ledger, "
+            f"{usd(found.missing_nano)} USD in sum: {REPLAY}"
+        )
+    if differing:
+        parts.append(f"{differing} have other arguments in the ledger: adjust by hand")
+    return "; ".join(parts)
+
+
+def comparison_lines(found: Comparison, names: dict[str, str]) -> Iterator[str]:
+    """A line for each difference that is named, and how many are not."""
+    for what, word in _WORDS.items():
+        for each in found.named[what]:
+            yield f"{word}: {each.told(names)}"
+        more = found.counts[what] - len(found.named[what])
+        if more:
+            yield f"{word}: {more} more"
+
+
+def comparison_fields(found: Comparison, names: dict[str, str]) -> dict[str, Any]:
+    """The same as JSON."""
+    return {
+        "compared": found.compared,
+        "counts": found.counts,
+        **{
+            what: [
+                {
+                    "id": each.id,
+                    "kind": each.kind,
+                    "org": names.get(each.org_id or "", each.org_id),
+                    "org_id": each.org_id,
+                    "generation": each.generation,
+                    **amounts({"amount": each.amount_nano}),
+                }
+                for each in found.named[what]
+            ]
+            for what in _WORDS
+        },
+    }

@@ -1,0 +1,101 @@
+"""Whether what counts as booked is in the ledger: looked at when a server starts."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from seekroute.control.comparison import Comparison
+    from seekroute.control.orders import OrderBook
+    from seekroute.ledger import Ledger
+
+_log: Final = logging.getLogger("seekroute.server")
+
+# Between two pages: requests do not wait for the interpreter meanwhile.
+_PAUSE_S: Final = 0.01
+_MOST_SAID: Final = 10  # lines of the log
+
+
+class _StoppedError(Exception):
+    pass
+
+
+class OrderCheck:
+    """Compares the orders of control.db with the ledger, in a thread of its own.
+
+    A difference stops nothing: the requests of a server have nothing to do with it. It is logged as
+    an error, with the first of the orders, and the check of readiness tells it until it is gone.
+
+    Args:
+        orders: of the control plane.
+        ledger: beside it.
+    """
+
+    def __init__(self, orders: OrderBook, ledger: Ledger) -> None:
+        self._orders = orders
+        self._ledger = ledger
+        self._due = threading.Event()
+        self._stopping = threading.Event()
+        self.compared: Final = threading.Event()  # once, at least
+        self.reason = ""  # what is wrong, without names; empty: nothing is known to be
+
+    def run(self) -> None:
+        """Compares now, and again when orders were booked, as long as something is wrong."""
+        while not self._stopping.is_set():
+            self._due.clear()
+            self.compare()
+            self._due.wait()
+
+    def orders_booked(self) -> None:
+        """Orders were booked since: what was missing may be there."""
+        if self.reason:
+            self._due.set()
+
+    def stop(self) -> None:
+        """Ends `run()` soon."""
+        self._stopping.set()
+        self._due.set()
+
+    def compare(self) -> None:
+        """Compares once. Returns early when the server stops."""
+        from seekroute.control.comparison import compare
+
+        def between() -> None:
+            if self._stopping.wait(_PAUSE_S):
+                raise _StoppedError
+
+        try:
+            self._say(compare(self._orders, self._ledger, between=between))
+        except _StoppedError:
+            return
+        except Exception as error:  # what cannot be read is said by the other checks
+            _log.error("cannot compare the orders with the ledger: %s", error)
+            return
+        self.compared.set()
+
+    def _say(self, found: Comparison) -> None:
+        from seekroute.ledger import usd
+
+        unknown = found.counts["unknown"]
+        if unknown:
+            _log.warning(
+                "the ledger has %d orders that control.db does not know: was it restored from an "
+                "older copy? seekroute ledger verify names them",
+                unknown,
+            )
+        if not found.lacking:
+            self.reason = ""
+            return
+        self.reason = (
+            f"{found.lacking} orders count as booked and are not in the ledger: seekroute ledger "
+            "verify names them, seekroute credits replay books them again"
+        )
+        _log.error("%s (missing: %s USD in sum)", self.reason, usd(found.missing_nano))
+        names = self._orders.org_names()
+        lacking = found.named["missing"] + found.named["differing"]
+        for each in lacking[:_MOST_SAID]:
+            _log.error("not in the ledger: %s", each.told(names))
+        if found.lacking > _MOST_SAID:
+            _log.error("not in the ledger: %d more", found.lacking - _MOST_SAID)
