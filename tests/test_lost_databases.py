@@ -1,0 +1,274 @@
+"""control.db or ledger.db gone beside the other: never a silent new beginning."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from money_cli import balance_of, clear, command, run, run_json
+from seekroute.control import ControlPlane
+from seekroute.control.lost import LostDatabaseError, open_ledger
+from seekroute.ledger import FILE_NAME, Ledger
+from serving import PATIENCE, running_server
+
+USD = 10**9
+CONTROL = "control.db"
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    clear(monkeypatch, tmp_path)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A directory in which acme has paid 5, and which has been served from."""
+    run_json("orgs", "create", "acme")
+    run("credits", "add", "acme", "5", "--id", "stripe:evt_1")
+    return tmp_path / "data"
+
+
+def lose(data: Path, name: str) -> None:
+    for each in list(data.iterdir()):
+        if each.name.startswith(name) and not each.name.endswith(".lock"):
+            each.unlink()
+
+
+def files(data: Path) -> set[str]:
+    return {each.name for each in data.iterdir() if not each.name.endswith((".lock", ".yaml"))}
+
+
+def refused(data: Path, **settings: Any) -> str:
+    """Why a server does not start from it."""
+    with (
+        pytest.raises(LostDatabaseError) as raised,
+        running_server(data, **{"credits": {"enabled": True}, **settings}),
+    ):
+        pass
+    return str(raised.value)
+
+
+# --- the ledger is gone ---------------------------------------------------------------------------
+
+
+def test_a_server_does_not_begin_a_new_ledger_in_silence(data: Path) -> None:
+    lose(data, FILE_NAME)
+    before = files(data)
+    said = refused(data)
+    assert str(data / FILE_NAME) in said
+    assert "Restore a backup" in said
+    assert "--new-ledger" in said
+    assert files(data) == before
+
+
+def test_the_program_refuses_with_one_line_and_begins_anew_where_it_is_told(data: Path) -> None:
+    lose(data, FILE_NAME)
+    words = ("serve", "--port", "0", "--mock", "on")
+    with command(*words) as process:
+        _, errors = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 2
+    assert len(errors.splitlines()) == 1
+    assert "--new-ledger" in errors
+    with command(*words, "--new-ledger") as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "\n"  # its welcome: it serves
+        process.terminate()
+        _, errors = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0, errors
+    assert "seekroute credits replay" in errors
+    # Said once: the next start that says it is refused, for it would hide the next loss.
+    with command(*words, "--new-ledger") as process:
+        _, errors = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 2
+    assert "leave it out" in errors
+    assert run_json("credits", "replay")["orders"][0]["id"] == "stripe:evt_1"
+    assert run_json("credits", "balance", "acme")["available"] == "5.00"
+
+
+COMMANDS = [
+    ("credits", "add", "acme", "7"),
+    ("credits", "add", "acme", "5", "--id", "stripe:evt_1"),
+    ("credits", "adjust", "acme", "7", "--note", "x"),
+    ("credits", "balance", "acme"),
+    ("credits", "replay"),
+    ("ledger", "verify"),
+    ("ledger", "export"),
+    ("backup", "copy.db"),
+    ("prune", "--older-than", "1d", "--yes"),
+    ("logs",),
+]
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_no_command_begins_a_new_ledger(data: Path, words: tuple[str, ...]) -> None:
+    lose(data, FILE_NAME)
+    before = files(data)
+    result = run(*words, code=1)
+    assert "--new-ledger" in result.stderr
+    assert {name for name in files(data) - before if name.startswith(FILE_NAME)} == set()
+
+
+@pytest.mark.parametrize("left", ["ledger.db-wal", "ledger.db-shm", "ledger.db.mark"])
+def test_what_is_left_of_a_ledger_tells_that_there_was_one(tmp_path: Path, left: str) -> None:
+    data = tmp_path / "data"
+    run_json("orgs", "create", "acme")  # this control.db knows of none
+    (data / left).write_bytes(b"\x01" * 64)
+    assert "--new-ledger" in refused(data)
+    assert (data / left).read_bytes() == b"\x01" * 64
+    with ControlPlane(data) as control, open_ledger(control.orders, data, anew=True) as ledger:
+        assert ledger.verify()["rule"] == ""
+    (aside,) = data.glob(f"{left}.lost-*")
+    assert aside.read_bytes() == b"\x01" * 64
+
+
+def test_a_ledger_that_was_emptied_is_lost_too(data: Path) -> None:
+    lose(data, FILE_NAME)
+    (data / FILE_NAME).touch()
+    assert "--new-ledger" in refused(data)
+
+
+def test_orders_alone_tell_of_a_ledger(data: Path) -> None:
+    """A control.db from before it kept the ledger's identity."""
+    lose(data, FILE_NAME)
+    with sqlite3.connect(data / CONTROL) as connection:
+        assert connection.execute("DELETE FROM meta WHERE name = 'ledger'").rowcount == 1
+    assert "--new-ledger" in refused(data)
+
+
+def test_doctor_says_that_the_ledger_is_gone(data: Path) -> None:
+    lose(data, FILE_NAME)
+    found = run_json("doctor", "--offline", code=1)["findings"]
+    failed = [each["message"] for each in found if each["level"] == "failed"]
+    assert len(failed) == 1
+    assert "--new-ledger" in failed[0]
+
+
+def test_a_ledger_that_comes_with_credits_is_no_lost_one(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with running_server(data, credits={"enabled": False}) as server:
+        assert server.chat().status == 200
+    assert not (data / FILE_NAME).exists()
+    with running_server(data, credits={"enabled": True}) as server:
+        assert server.chat_with(server.key).status in (200, 402)
+    assert (data / FILE_NAME).exists()
+
+
+def test_credits_that_are_off_need_no_ledger(data: Path) -> None:
+    lose(data, FILE_NAME)
+    with running_server(data, credits={"enabled": False}) as server:
+        assert server.chat().status == 200
+    assert not (data / FILE_NAME).exists()
+
+
+# --- another ledger -------------------------------------------------------------------------------
+
+
+def test_another_ledger_is_not_taken_for_the_right_one(data: Path, tmp_path: Path) -> None:
+    with Ledger(tmp_path / "other.db") as other:
+        other.topup("x", "y", 1)
+    run("backup", "copy.db")
+    lose(data, FILE_NAME)
+    shutil.copy(tmp_path / "other.db", data / FILE_NAME)
+    before = (data / FILE_NAME).read_bytes()
+    said = refused(data)
+    assert "another one" in said
+    result = run("credits", "add", "acme", "1", code=1)
+    assert "another one" in result.stderr
+    assert (data / FILE_NAME).read_bytes() == before
+    # Its own copy is the same one.
+    lose(data, FILE_NAME)
+    shutil.copy(tmp_path / "copy.db", data / FILE_NAME)
+    run("credits", "add", "acme", "1")
+    # The other one is taken where somebody says so.
+    lose(data, FILE_NAME)
+    shutil.copy(tmp_path / "other.db", data / FILE_NAME)
+    with ControlPlane(data) as control:
+        open_ledger(control.orders, data, anew=True).close()
+        open_ledger(control.orders, data).close()
+        with pytest.raises(LostDatabaseError, match="leave it out"):
+            open_ledger(control.orders, data, anew=True)
+
+
+# --- control.db is gone ---------------------------------------------------------------------------
+
+
+def test_a_server_does_not_begin_a_new_control_db_in_silence(data: Path) -> None:
+    lose(data, CONTROL)
+    before = files(data)
+    for enabled in (True, False):
+        said = refused(data, credits={"enabled": enabled})
+        assert str(data / CONTROL) in said
+        assert "--new-control" in said
+    assert files(data) == before
+
+
+def test_the_program_begins_a_new_control_db_where_it_is_told(data: Path) -> None:
+    org = run_json("orgs", "list")[0]["id"]
+    lose(data, CONTROL)
+    words = ("serve", "--port", "0", "--mock", "on")
+    with command(*words) as process:
+        _, errors = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 2
+    assert len(errors.splitlines()) == 1
+    assert "--new-control" in errors
+    with command(*words, "--new-control") as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "\n"
+        process.terminate()
+        _, errors = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0, errors
+    with command(*words, "--new-control") as process:
+        _, errors = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 2
+    assert "leave it out" in errors
+    assert balance_of(data, org).available == 5 * USD  # the ledger is the one that was there
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("orgs", "create", "other"),
+        ("orgs", "list"),
+        ("keys", "create", "--org", "acme"),
+        ("keys", "list"),
+        ("apps", "list"),
+        ("credits", "add", "acme", "1"),
+        ("credits", "balance"),
+        ("logs",),
+        ("usage",),
+    ],
+    ids=" ".join,
+)
+def test_no_command_begins_a_new_control_db(data: Path, words: tuple[str, ...]) -> None:
+    lose(data, CONTROL)
+    result = run(*words, code=1)
+    assert "--new-control" in result.stderr
+    assert not (data / CONTROL).exists()
+
+
+@pytest.mark.parametrize("left", ["control.db-wal", "ledger.db-wal", "ledger.db.mark", FILE_NAME])
+def test_what_is_left_tells_that_there_was_a_control_db(tmp_path: Path, left: str) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / left).write_bytes(b"\x01" * 64)
+    with pytest.raises(LostDatabaseError, match="--new-control"):
+        ControlPlane(data)
+    assert files(data) == {left}
+
+
+def test_an_empty_control_db_beside_a_ledger_is_lost_too(data: Path) -> None:
+    lose(data, CONTROL)
+    (data / CONTROL).touch()
+    assert "--new-control" in refused(data)
+
+
+def test_a_first_start_is_not_affected(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with running_server(data, credits={"enabled": True}) as server:
+        assert server.chat().status == 200
+    with running_server(data, credits={"enabled": True}) as server:  # nor the second
+        assert server.chat_with(server.key).status == 200
