@@ -335,6 +335,14 @@ void BindLedger(py::module_& m) {
       .def("entries", &MemoryLedger::Entries)
       .def("balances", &MemoryLedger::Balances);
 
+  m.def(
+      "ledger_identity",
+      [](const std::string& path) {
+        const py::gil_scoped_release unlocked;
+        return Unwrap(LedgerReader::IdentityOf(path));
+      },
+      py::arg("path"));
+
   py::class_<LedgerFile>(m, "LedgerFile", py::is_final())
       .def(py::init<std::string, bool, const std::string&>(), py::arg("path"), py::kw_only(),
            py::arg("read_only") = false, py::arg("orphans") = "expire")

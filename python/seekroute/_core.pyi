@@ -184,6 +184,10 @@ class MemoryLedger:
 
 Row: TypeAlias = dict[str, Any]
 
+def ledger_identity(path: str) -> str:
+    """What tells a ledger and its copies from all others, whatever its schema. RuntimeError where
+    it cannot be read."""
+
 @final
 class LedgerFile:
     """A ledger file of a process that runs no gateway. Every method may be called from any thread

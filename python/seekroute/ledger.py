@@ -19,7 +19,16 @@ from typing import Any, Final, Literal, Self
 from seekroute import _core
 from seekroute.errors import SeekrouteError
 
-__all__ = ["FILE_NAME", "Balance", "Ledger", "LedgerError", "Row", "nano", "usd"]
+__all__ = [
+    "FILE_NAME",
+    "Balance",
+    "Ledger",
+    "LedgerError",
+    "Row",
+    "identity_of",
+    "nano",
+    "usd",
+]
 
 # Its name in a data directory.
 FILE_NAME: Final = "ledger.db"
@@ -344,6 +353,16 @@ class Ledger:
         with _translated():
             result, available, held, debt = order(*arguments, **options)
         return Booked(result, Balance(available, held, -debt))
+
+
+def identity_of(path: Path) -> str:
+    """What tells a ledger and its copies from all others, of whatever schema; empty where that
+    cannot be read: opening it says why."""
+    try:
+        with _translated():
+            return _core.ledger_identity(str(path))
+    except LedgerError:
+        return ""
 
 
 class _translated:

@@ -51,6 +51,16 @@ constexpr int64_t kAny = std::numeric_limits<int64_t>::max();
   "x.generation AS generation "    \
   "FROM past_order x JOIN name o ON o.n = x.org WHERE "
 
+Result<std::string> FirstInstance(Database* db) {
+  Result<Statement> statement = db->Prepare("SELECT id FROM instance ORDER BY n LIMIT 1");
+  if (!statement) return statement.error();
+  const int code = statement->Step();
+  if (code != SQLITE_ROW && code != SQLITE_DONE) return db->LastError("reading");
+  std::string id = code == SQLITE_ROW ? statement->Text(0) : std::string();
+  statement->Reset();
+  return id;
+}
+
 }  // namespace
 
 Result<LedgerReader> LedgerReader::Open(const std::string& path) {
@@ -281,14 +291,12 @@ Result<LedgerRows> LedgerReader::FindOrders(const std::vector<OrderName>& names)
   return found;
 }
 
-Result<std::string> LedgerReader::Identity() {
-  Result<Statement> statement = db_.Prepare("SELECT id FROM instance ORDER BY n LIMIT 1");
-  if (!statement) return statement.error();
-  const int code = statement->Step();
-  if (code != SQLITE_ROW && code != SQLITE_DONE) return db_.LastError("reading");
-  std::string id = code == SQLITE_ROW ? statement->Text(0) : std::string();
-  statement->Reset();
-  return id;
+Result<std::string> LedgerReader::Identity() { return FirstInstance(&db_); }
+
+Result<std::string> LedgerReader::IdentityOf(const std::string& path) {
+  Result<Database> db = Database::Open(path, Database::Mode::kReadOnly);
+  if (!db) return db.error();
+  return FirstInstance(&*db);
 }
 
 Result<LedgerReport> LedgerReader::Verify() {

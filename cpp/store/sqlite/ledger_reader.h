@@ -107,6 +107,8 @@ class LedgerReader {
   // What tells this ledger from others, and its copies not: random, of its first start. Empty
   // before that.
   Result<std::string> Identity();
+  // The same of the file at `path`, whatever its schema.
+  static Result<std::string> IdentityOf(const std::string& path);
 
   // Reads everything and stops at the first broken invariant.
   Result<LedgerReport> Verify();

@@ -6,9 +6,7 @@ books them itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
-from pathlib import Path
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -205,7 +203,10 @@ def replay(
     with options.open_control() as control:
         names = org_names(control)
         found = booking.book_again(
-            control.orders, options.folder(), dry_run=dry_run, open_ledger=_opener(ctx)
+            control.orders,
+            options.folder(),
+            dry_run=dry_run,
+            orphans=shared(ctx).settings().credits.orphans,
         )
         for order in found:
             booked += order.state == "booked"
@@ -250,7 +251,7 @@ def carry_out(
                 folder,
                 given,
                 wait_s=wait_s or booking.WAIT_S,
-                open_ledger=_opener(ctx),
+                orphans=shared(ctx).settings().credits.orphans,
             )
         except KeyboardInterrupt:
             stored = control.orders.find(order["id"])
@@ -273,13 +274,6 @@ def carry_out(
         print_row(without_repeats(fields), as_json=False)
     if done.state == "refused":
         raise SeekrouteError(f"{done.error} ({done.id})")
-
-
-def _opener(ctx: typer.Context) -> Callable[[Path], Ledger]:
-    """Opens the ledger as the server that is configured here would."""
-    from seekroute.ledger import Ledger
-
-    return partial(Ledger, orphans=shared(ctx).settings().credits.orphans)
 
 
 def order_fields(order: CreditOrder, names: dict[str, str]) -> Fields:

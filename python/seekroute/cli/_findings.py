@@ -19,7 +19,6 @@ _VERIFIED_BYTES = 32 * 1024 * 1024
 # A write-ahead log grows past this only while a reader stays open.
 _MOST_LOG_BYTES = 256 * 1024 * 1024
 _ORDER_LATE_S = 60
-_LATEST_ORDERS = 100
 _MOST_TOLD = 10  # differences of one finding; ledger verify names more
 
 Level = Literal["ok", "warning", "failed"]
@@ -40,7 +39,7 @@ def ledger_findings(folder: Path, *, enabled: bool) -> Iterator[Finding]:
     from seekroute.ledger import FILE_NAME, Ledger
 
     path = folder / FILE_NAME
-    yield from _waiting_orders(folder, path)
+    yield from _waiting_orders(folder)
     if not path.exists():
         return  # the first start makes it
     if not enabled:
@@ -112,24 +111,20 @@ def _compared(folder: Path, ledger: Ledger) -> Iterator[Finding]:
         )
 
 
-def _waiting_orders(folder: Path, ledger: Path) -> Iterator[Finding]:
+def _waiting_orders(folder: Path) -> Iterator[Finding]:
     from seekroute.control import ControlPlane
+    from seekroute.control.lost import lost_ledger
 
     if not folder.exists():
         return
     try:
         with ControlPlane(folder) as control:
             waiting = control.orders.list(pending=True)
-            latest = control.orders.list(limit=_LATEST_ORDERS)
+            lost = lost_ledger(control.orders, folder)
     except SeekrouteError:
         return  # said already, of the data
-    if not ledger.exists() and any(order.state == "booked" for order in latest):
-        yield Finding(
-            "ledger",
-            "failed",
-            f"{ledger} is gone, though orders were booked in it",
-            "restore a backup before the next start, which would begin a new one",
-        )
+    if lost:
+        yield Finding("ledger", "failed", lost)
     late = [order for order in waiting if order.created_at < time.time() - _ORDER_LATE_S]
     if late:
         why = next((f": {order.error}" for order in late if order.error), "")

@@ -87,8 +87,12 @@ def export(
     as_json: Annotated[bool, typer.Option("--json", help="As --format jsonl.")] = False,
 ) -> None:
     """Write all journal entries out, oldest first, in nano-USD and in USD."""
-    with shared(ctx).open_control() as control:
-        names = org_names(control)
+    from seekroute.control.revisions import DATABASE_FILE
+
+    names = {}
+    if (shared(ctx).folder() / DATABASE_FILE).exists():  # not beside a copy
+        with shared(ctx).open_control() as control:
+            names = org_names(control)
     with shared(ctx).open_ledger() as ledger, _target(output) as file:
         entries = ledger.entries(after)
         if not file.isatty():  # else the entries themselves show how far it is

@@ -34,6 +34,14 @@ def serve(
     ] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
     log_format: Annotated[str | None, typer.Option(help="pretty or json.")] = None,
+    new_ledger: Annotated[
+        bool,
+        typer.Option("--new-ledger", help="Once: ledger.db is lost; begin a new, empty one."),
+    ] = False,
+    new_control: Annotated[
+        bool,
+        typer.Option("--new-control", help="Once: control.db is lost; begin a new, empty one."),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="As --log-format json.")] = False,
 ) -> None:
     """Run the gateway until SIGTERM or Ctrl-C. Options left out come from the configuration."""
@@ -53,6 +61,8 @@ def serve(
             mock=mock,
             log_level=log_level,
             log_format="json" if as_json else log_format,
+            new_ledger=new_ledger,
+            new_control=new_control,
         )
     )
 

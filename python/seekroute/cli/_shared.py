@@ -55,12 +55,15 @@ class Shared:
     def open_ledger(self) -> Ledger:
         """The ledger of the data directory, for reading; also while a server writes it.
 
-        Raises LedgerError, ConfigError.
+        Raises LedgerError, ControlError, ConfigError.
         """
+        from seekroute.control.lost import LostDatabaseError, why_lost
         from seekroute.ledger import FILE_NAME, Ledger, LedgerError
 
         path = self.folder() / FILE_NAME
         if not path.exists():
+            if lost := why_lost(self.folder()):
+                raise LostDatabaseError(lost)
             raise LedgerError(
                 "store_unavailable",
                 f"there is no ledger at {path} yet: it is made by the first `seekroute credits "

@@ -7,19 +7,22 @@ between leaves it pending; it is booked again under the same id, which changes n
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from seekroute.control.comparison import booked_pages, entries_of, is_entry_of
 from seekroute.control.directory import InstanceLock
 from seekroute.control.errors import ControlError, DirectoryInUseError
+from seekroute.control.lost import LostDatabaseError, lost_ledger, open_ledger
 from seekroute.control.models import CreditOrder
 from seekroute.control.orders import OrderBook, Outcome
 from seekroute.ledger import FILE_NAME, Booked, Ledger, LedgerError
 
 __all__ = ["ORDERS_AT_ONCE", "book", "book_again", "book_pending", "carry_out", "still_waits"]
+
+Orphans = Literal["expire", "charge"]
 
 ORDERS_AT_ONCE: Final = 100  # in one look of a server
 WAIT_S: Final = 10.0
@@ -109,7 +112,7 @@ def carry_out(
     order: CreditOrder,
     *,
     wait_s: float = WAIT_S,
-    open_ledger: Callable[[Path], Ledger] = Ledger,
+    orphans: Orphans = "expire",
 ) -> CreditOrder:
     """Sees to it that an order is booked: by the server that runs, or else by this process.
 
@@ -121,7 +124,7 @@ def carry_out(
         data_dir: its directory.
         order: what `orders.put` returned.
         wait_s: how long another process may take.
-        open_ledger: opens the file for writing, as the server that is configured here would.
+        orphans: see `Ledger`: what the server that is configured here would do with them.
 
     Returns:
         The order as it is then: booked or refused. Of one that had been booked before, with the
@@ -132,11 +135,11 @@ def carry_out(
         LedgerError: this process cannot open the ledger.
     """
     if order.state == "booked" and order.kind != "prune":
-        there = _found_booked(data_dir, order)
+        there = _found_booked(orders, data_dir, order)
         if there is not None:
             return there
         order = orders.reopen(order)
-    return _waited_for(orders, data_dir, order, wait_s=wait_s, open_ledger=open_ledger)
+    return _waited_for(orders, data_dir, order, wait_s=wait_s, orphans=orphans)
 
 
 def book_again(
@@ -145,7 +148,7 @@ def book_again(
     *,
     dry_run: bool = False,
     wait_s: float = WAIT_S,
-    open_ledger: Callable[[Path], Ledger] = Ledger,
+    orphans: Orphans = "expire",
 ) -> Iterator[CreditOrder]:
     """Sees to it that whatever control.db counts as booked is in the ledger, in order.
 
@@ -155,6 +158,7 @@ def book_again(
     Args:
         dry_run: book nothing.
         wait_s: how long another process may take for one order.
+        orphans: see `carry_out`.
 
     Yields:
         Each order that the ledger lacks: as it is now, or, after `dry_run`, as it was. A refund
@@ -173,11 +177,13 @@ def book_again(
             continue
         waiting = [orders.reopen(order) for order in missing]
         for order in waiting:
-            yield _waited_for(orders, data_dir, order, wait_s=wait_s, open_ledger=open_ledger)
+            yield _waited_for(orders, data_dir, order, wait_s=wait_s, orphans=orphans)
 
 
-def _found_booked(data_dir: Path, order: CreditOrder) -> CreditOrder | None:
+def _found_booked(orders: OrderBook, data_dir: Path, order: CreditOrder) -> CreditOrder | None:
     """An order that counts as booked with the balance of now; None where the ledger lacks it."""
+    if lost := lost_ledger(orders, data_dir):
+        raise LostDatabaseError(lost)
     with Ledger(data_dir / FILE_NAME, read_only=True) as ledger:
         (entry,) = ledger.find_orders([(order.kind, order.id)])
         if entry is None or not is_entry_of(entry, order):
@@ -198,7 +204,7 @@ def _waited_for(
     order: CreditOrder,
     *,
     wait_s: float,
-    open_ledger: Callable[[Path], Ledger],
+    orphans: Orphans,
 ) -> CreditOrder:
     """An order once it is booked or refused, by whoever has the directory."""
     found = orders.get(order.id)
@@ -208,9 +214,11 @@ def _waited_for(
     while True:
         # Whoever has the directory may have ended, and another may have begun, since the last time.
         try:
-            _book_here(orders, data_dir, open_ledger)
+            _book_here(orders, data_dir, orphans)
         except DirectoryInUseError:
             pass
+        except LostDatabaseError as error:
+            raise LostDatabaseError(f"{error}. {still_waits(order)}") from error
         except LedgerError as error:
             raise LedgerError(error.code, f"{error}. {still_waits(order)}") from error
         found = orders.get(order.id)
@@ -222,9 +230,12 @@ def _waited_for(
         time.sleep(_POLL_S)
 
 
-def _book_here(orders: OrderBook, data_dir: Path, open_ledger: Callable[[Path], Ledger]) -> None:
+def _book_here(orders: OrderBook, data_dir: Path, orphans: Orphans) -> None:
     """Books everything that waits, if nobody else has the directory."""
-    with InstanceLock(data_dir, serving=False), open_ledger(data_dir / FILE_NAME) as ledger:
+    with (
+        InstanceLock(data_dir, serving=False),
+        open_ledger(orders, data_dir, orphans=orphans) as ledger,
+    ):
         while book_pending(orders, ledger) == ORDERS_AT_ONCE:
             pass
 

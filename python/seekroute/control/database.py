@@ -21,6 +21,7 @@ from seekroute.control.directory import (
     write_lock,
 )
 from seekroute.control.errors import ControlError
+from seekroute.control.lost import guard_control
 from seekroute.control.revisions import (
     BUSY_SECONDS,
     DATABASE_FILE,
@@ -42,15 +43,20 @@ class Database:
     Args:
         data_dir: the data directory.
         migrations: the folder of the schema's history.
+        anew: make a new one where it is lost.
 
     Raises:
-        ControlError: the directory or file cannot be used, is not ours, or has a newer schema.
+        ControlError: the directory or file cannot be used, is not ours, has a newer schema, or is
+            lost (see `seekroute.control.lost`).
     """
 
-    def __init__(self, data_dir: Path, *, migrations: Path = MIGRATIONS) -> None:
+    def __init__(
+        self, data_dir: Path, *, migrations: Path = MIGRATIONS, anew: bool = False
+    ) -> None:
         self._data_dir = prepare_directory(data_dir)
         self.path = self._data_dir / DATABASE_FILE
         with write_lock(self._data_dir):
+            guard_control(self._data_dir, anew=anew)
             make_private(self.path)
             with _translated(self.path):
                 _migrate(self.path, migrations)
@@ -112,13 +118,17 @@ class Database:
         self._engine.dispose()
 
 
-def upgrade(data_dir: Path) -> None:
+def upgrade(data_dir: Path, *, anew: bool = False) -> None:
     """Make control.db, or bring its schema up to date, as opening it would.
+
+    Args:
+        data_dir: the data directory.
+        anew: make a new one where it is lost.
 
     Raises:
         ControlError: see `Database`.
     """
-    Database(data_dir).close()
+    Database(data_dir, anew=anew).close()
 
 
 @contextmanager

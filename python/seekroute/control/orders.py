@@ -15,7 +15,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from seekroute.control import checks
 from seekroute.control.errors import ControlError
-from seekroute.control.models import CreditOrder, Organization, credit_orders
+from seekroute.control.models import CreditOrder, Organization, credit_orders, meta
 from seekroute.control.queries import find_org, rows
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ _SOURCES = {
     "refund": "refund",
     "prune": "prune",
 }
+_LEDGER_ID = "ledger"  # in the table of facts
 _WHAT = ("kind", "org_id", "generation", "amount_nano", "older_than_ms", "note")
 
 
@@ -173,6 +174,20 @@ class OrderBook:
         with self._database.read() as connection:
             found = [CreditOrder(**row._mapping) for row in connection.execute(query)]
         return {order.id: order for order in found}
+
+    def ledger_id(self) -> str | None:
+        """The identity of the ledger that orders are booked in; None: there never was one."""
+        query = select(meta.c.value).where(meta.c.name == _LEDGER_ID)
+        with self._database.read() as connection:
+            found: bytes | None = connection.scalar(query)
+        return None if found is None else found.decode()
+
+    def bind_ledger(self, identity: str) -> None:
+        """Write down which ledger orders are booked in from now on."""
+        with self._database.write() as connection:
+            connection.execute(delete(meta).where(meta.c.name == _LEDGER_ID))
+            values = {"name": _LEDGER_ID, "value": identity.encode()}
+            connection.execute(insert(meta).values(values))
 
     def org_names(self) -> dict[str, str]:
         """Names of organizations by id."""

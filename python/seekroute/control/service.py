@@ -47,6 +47,7 @@ class ControlPlane:
         data_dir: the data directory; made where it is missing.
         environ: where SEEKROUTE_PEPPER is looked up.
         clock: the time in seconds since 1970.
+        anew: make a new control.db where it is lost; else that is an error.
 
     Example:
         >>> import tempfile
@@ -65,9 +66,10 @@ class ControlPlane:
         *,
         environ: Mapping[str, str] | None = None,
         clock: Callable[[], float] = time.time,
+        anew: bool = False,
     ) -> None:
         self._clock = clock
-        self._database = Database(data_dir)
+        self._database = Database(data_dir, anew=anew)
         self._orders = OrderBook(self._database, self._now)
         try:
             with self._database.read() as connection:

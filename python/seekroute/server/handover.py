@@ -12,6 +12,7 @@ import os
 import pickle
 import socket
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -30,16 +31,19 @@ def serve_program(**options: Any) -> int:
     does anything else. Else takes and returns what `serve()` does.
     """
     from seekroute.errors import SeekrouteError
-    from seekroute.server.opening import listen, load, refused, starting
+    from seekroute.server.opening import asked_anew, listen, load, refused, starting
     from seekroute.server.plan import prepare
 
+    anew = asked_anew(options)
     try:
         with starting():
             settings = load(**options)
             listener = listen(settings)
-            plan = prepare(settings, os.environ)
+            plan = replace(prepare(settings, os.environ), anew=anew)
             if is_possible():
-                _upgrade(Path(plan.data_dir))
+                # Made here, and so there when the program begins again.
+                _upgrade(Path(plan.data_dir), anew="control" in anew)
+                plan = replace(plan, anew=anew - {"control"})
                 restart(plan, listener)
     except SeekrouteError as error:
         return refused(error)
@@ -64,12 +68,12 @@ def resume() -> int | None:
     return serve_plan(*taken)
 
 
-def _upgrade(data_dir: Path) -> None:
+def _upgrade(data_dir: Path, *, anew: bool) -> None:
     from seekroute.control import InstanceLock, upgrade, upgrade_is_due
 
-    if upgrade_is_due(data_dir):
+    if anew or upgrade_is_due(data_dir):
         with InstanceLock(data_dir):
-            upgrade(data_dir)
+            upgrade(data_dir, anew=anew)
 
 
 def is_possible() -> bool:

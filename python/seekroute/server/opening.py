@@ -8,13 +8,14 @@ import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from seekroute._visible import visible
 from seekroute.errors import SeekrouteError
 
 if TYPE_CHECKING:
     from seekroute.config import Settings
+    from seekroute.control.lost import Anew
     from seekroute.server.plan import Plan
 
 # Exit codes of `serve`.
@@ -54,6 +55,12 @@ def load(
         "mock": mock,
     }
     return load_settings(config, overrides=overrides)
+
+
+def asked_anew(options: dict[str, Any]) -> frozenset[Anew]:
+    """Takes out of the parameters of `serve()` which lost databases may be begun anew."""
+    names: tuple[Anew, ...] = ("control", "ledger")
+    return frozenset(name for name in names if options.pop(f"new_{name}", False))
 
 
 def refused(error: SeekrouteError) -> int:

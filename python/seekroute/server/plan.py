@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 if TYPE_CHECKING:
     from seekroute.config import ModelList, Settings
+    from seekroute.control.lost import Anew
 
 # Stands for the mock provider's URL until that listens. Never asked: port 0 is nobody's.
 _MOCK_URL: Final = "http://127.0.0.1:0/v1"
@@ -60,6 +61,7 @@ class Plan:
     model_list: ModelList
     options: dict[str, Any] = field(repr=False)  # of the core, but for the pepper
     snapshot: dict[str, Any] = field(repr=False)
+    anew: frozenset[Anew] = frozenset()  # lost databases that this start may begin anew
 
     def snapshot_with(self, mock_url: str) -> dict[str, Any]:
         """The core's snapshot with the URL of the running mock provider; "" where there is none."""

@@ -13,7 +13,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Collection, Generator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -25,12 +25,13 @@ from seekroute.server import logs
 from seekroute.server.app import App
 from seekroute.server.files import OpenFiles
 from seekroute.server.limits import Limits
-from seekroute.server.opening import STOPPED, listen, load, refused, starting
+from seekroute.server.opening import STOPPED, asked_anew, listen, load, refused, starting
 from seekroute.server.protocol import HttpProtocol, protocol_class
 from seekroute.server.service import Service
 
 if TYPE_CHECKING:
     from seekroute.config import Settings
+    from seekroute.control.lost import Anew
     from seekroute.server.plan import Plan
 
 # After the drain: for last bytes on their way to slow clients.
@@ -50,6 +51,8 @@ def serve(
     mock: str | None = None,
     log_level: str | None = None,
     log_format: str | None = None,
+    new_ledger: bool = False,
+    new_control: bool = False,
 ) -> int:
     """Runs the gateway until SIGTERM or SIGINT. Call it from the main thread.
 
@@ -64,6 +67,8 @@ def serve(
         mock: "on", "off" or "auto" (on without any provider key).
         log_level: "debug", "info", "warning" or "error".
         log_format: "json" or "pretty".
+        new_ledger: ledger.db is lost: begin a new one. Refused while it is there.
+        new_control: likewise control.db.
 
     Returns:
         The process' exit code: 0 after a clean stop, 2 when the gateway could not start; the
@@ -73,21 +78,25 @@ def serve(
         raise SystemExit(seekroute.server.serve(port=8000))
     """
     given = dict(locals())
+    anew = asked_anew(given)
     try:
         with starting():
             settings = load(**given)
             listener = listen(settings)
     except SeekrouteError as error:
         return refused(error)
-    return serve_plan(settings, listener)
+    return serve_plan(settings, listener, anew)
 
 
-def serve_plan(settings: Settings | Plan, listener: socket.socket) -> int:
+def serve_plan(
+    settings: Settings | Plan, listener: socket.socket, anew: Collection[Anew] = ()
+) -> int:
     """Serves on an open listener, which is closed in the end. Returns the exit code.
 
     Args:
         settings: what `load_settings` returned, or a plan made of it.
         listener: from `listen()`.
+        anew: lost databases that may be begun anew; a plan has its own.
     """
     try:
         with contextlib.ExitStack() as stack:
@@ -95,7 +104,7 @@ def serve_plan(settings: Settings | Plan, listener: socket.socket) -> int:
             with starting():
                 files = OpenFiles.raised(_max_active(settings))
                 limits = replace(Limits(), max_connections=files.connections(Limits()))
-                service = Service(settings, limits=limits)
+                service = Service(settings, limits=limits, anew=anew)
                 del settings  # the service lets go of it, too
                 stack.callback(service.close)
                 service.open()

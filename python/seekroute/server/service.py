@@ -8,7 +8,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
@@ -22,6 +22,7 @@ from seekroute.server.plan import Plan, prepare
 if TYPE_CHECKING:
     from seekroute.config import ModelList, Settings
     from seekroute.control import ControlPlane
+    from seekroute.control.lost import Anew
     from seekroute.gateway import Gateway
     from seekroute.ledger import Ledger
     from seekroute.server.cycle import Header
@@ -107,6 +108,7 @@ class Service:
         limits: bounds of the HTTP side.
         environ: where provider keys are looked up. Default: the process's environment.
         mock: a running mock provider to use instead of starting one, where the settings want one.
+        anew: lost databases that may be begun anew; a plan has its own.
     """
 
     def __init__(
@@ -116,7 +118,9 @@ class Service:
         limits: Limits | None = None,
         environ: Mapping[str, str] | None = None,
         mock: MockProvider | None = None,
+        anew: Collection[Anew] = (),
     ) -> None:
+        self._anew: Final = settings.anew if isinstance(settings, Plan) else frozenset(anew)
         self._settings: Settings | Plan | None = settings  # until it is opened
         self.data_dir: Final = settings.data_dir
         self.server: Final = settings.server
@@ -150,7 +154,8 @@ class Service:
         """Locks and opens the data directory and starts the core. Idempotent.
 
         Raises:
-            ControlError: the data directory is in use by another process, or unusable.
+            ControlError: the data directory is in use by another process, or unusable, or one of
+                its databases is lost.
             ConfigError: a profile or the catalog is wrong.
             LedgerError: the ledger is damaged, newer, or its disk fails.
         """
@@ -164,7 +169,9 @@ class Service:
         data_dir = Path(self.data_dir)
         with contextlib.ExitStack() as stack:
             stack.enter_context(InstanceLock(data_dir))
-            self.control: ControlPlane = stack.enter_context(ControlPlane(data_dir))
+            self.control: ControlPlane = stack.enter_context(
+                ControlPlane(data_dir, anew="control" in self._anew)
+            )
             plan = settings if isinstance(settings, Plan) else prepare(settings, self._environ)
             self.profiles: dict[str, Profile] = {each.name: each for each in plan.profiles}
             self.default_profile: Profile = plan.profiles[0]
@@ -180,11 +187,16 @@ class Service:
                 self.mock_url = mock.base_url
             self.ledger: Ledger | None = None
             if plan.ledger:
-                from seekroute.ledger import FILE_NAME, Ledger
+                from seekroute.control.lost import open_ledger
 
                 # Closed after the gateway, which settles into it what still runs.
                 self.ledger = stack.enter_context(
-                    Ledger(data_dir / FILE_NAME, orphans=plan.orphans)
+                    open_ledger(
+                        self.control.orders,
+                        data_dir,
+                        orphans=plan.orphans,
+                        anew="ledger" in self._anew,
+                    )
                 )
             self._cursor = self.control.change_cursor()
             self.gateway: Gateway = Gateway(
