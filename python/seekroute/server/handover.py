@@ -8,6 +8,7 @@ environment, descriptors and standing with whoever started it, and imports only 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
 import socket
@@ -36,15 +37,16 @@ def serve_program(**options: Any) -> int:
 
     anew = asked_anew(options)
     try:
-        with starting():
+        with starting(), contextlib.ExitStack() as refusal:
             settings = load(**options)
-            listener = listen(settings)
+            listener = refusal.enter_context(contextlib.closing(listen(settings)))
             plan = replace(prepare(settings, os.environ), anew=anew)
             if is_possible():
                 # Made here, and so there when the program begins again.
                 _upgrade(Path(plan.data_dir), anew="control" in anew)
                 plan = replace(plan, anew=anew - {"control"})
                 restart(plan, listener)
+            refusal.pop_all()  # whoever serves closes it
     except SeekrouteError as error:
         return refused(error)
     from seekroute.server.runner import serve_plan
