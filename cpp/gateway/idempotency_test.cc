@@ -89,6 +89,22 @@ TEST(IdempotencyTest, RestoresTheNewestOfAnEarlierProcess) {
   EXPECT_EQ(Told(table.Claim(kept[2].claim, "g9", {kNow.s + 2 + kClaimKeptSeconds})), "ok");
 }
 
+TEST(IdempotencyTest, WhatAClockDatedAheadIsHeldForADayFromNow) {
+  IdempotencyTable table(10);
+  const UnixSeconds ahead{kNow.s + 5 * 365 * 86'400};
+  for (int i = 0; i < 3; ++i) {
+    const IdempotencyClaim claim = ClaimOf(std::to_string(i), "b");
+    EXPECT_EQ(Told(table.Claim(claim, "g", ahead)), "ok");
+    table.End(claim.name, true);
+  }
+  const IdempotencyClaim first = ClaimOf("0", "b");
+  EXPECT_EQ(Told(table.Claim(first, "g9", kNow)), "idempotency_completed");
+  EXPECT_EQ(Told(table.Claim(first, "g9", {kNow.s + kClaimKeptSeconds - 1})),
+            "idempotency_completed");
+  EXPECT_EQ(Told(table.Claim(first, "g9", {kNow.s + kClaimKeptSeconds})), "ok");
+  EXPECT_EQ(table.size(), 1u);  // the others are not kept for years behind it
+}
+
 TEST(IdempotencyTest, TakesPrintableHeaders) {
   EXPECT_EQ(Told(IdempotencyTable::CheckHeader("6f1c 0b")), "ok");
   EXPECT_EQ(Told(IdempotencyTable::CheckHeader(std::string(255, 'a'))), "ok");
