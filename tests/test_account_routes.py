@@ -200,16 +200,21 @@ def test_a_limit_leaves_what_charges_and_holds_do_not_take(
 @pytest.mark.parametrize(
     ("at", "week", "month"),
     [
-        ("2027-03-01T00:00:00", "2027-03-01", "2027-03-01"),  # a Monday
-        ("2027-02-28T23:59:59", "2027-02-22", "2027-02-01"),  # a Sunday
-        ("2028-01-01T12:00:00", "2027-12-27", "2028-01-01"),
+        # a Monday
+        ("2027-03-01T00:00:00", ("2027-03-01", "2027-03-08"), ("2027-03-01", "2027-04-01")),
+        # a Sunday
+        ("2027-02-28T23:59:59", ("2027-02-22", "2027-03-01"), ("2027-02-01", "2027-03-01")),
+        ("2028-01-01T12:00:00", ("2027-12-27", "2028-01-03"), ("2028-01-01", "2028-02-01")),
+        ("2027-12-31T12:00:00", ("2027-12-27", "2028-01-03"), ("2027-12-01", "2028-01-01")),
     ],
 )
-def test_windows_begin_on_utc_days_mondays_and_firsts(at: str, week: str, month: str) -> None:
-    asked: dict[str, int] = {}
+def test_windows_begin_and_end_on_utc_days_mondays_and_firsts(
+    at: str, week: tuple[str, str], month: tuple[str, str]
+) -> None:
+    asked: dict[str, tuple[int, int]] = {}
 
     class Spy:
-        def key_use(self, org: str, key: str, **days: int) -> dict[str, int]:
+        def key_use(self, org: str, key: str, **days: tuple[int, int]) -> dict[str, int]:
             asked.update(days)
             names = ("total", "daily", "weekly", "monthly", "window", "held")
             return dict.fromkeys(names, 0)
@@ -218,13 +223,13 @@ def test_windows_begin_on_utc_days_mondays_and_firsts(at: str, week: str, month:
     book: Any = Spy()
     account.key_use(book, "o", "k", 5, "weekly", now=moment.timestamp())
     day = (moment.date() - date(1970, 1, 1)).days
-    first = {
-        name: (date.fromisoformat(d) - date(1970, 1, 1)).days
-        for name, d in (("week", week), ("month", month))
+    spans = {
+        name: tuple((date.fromisoformat(each) - date(1970, 1, 1)).days for each in both)
+        for name, both in (("week", week), ("month", month))
     }
-    assert asked == {"day": day, **first, "window": first["week"]}
+    assert asked == {"day": (day, day + 1), **spans, "window": spans["week"]}
     account.key_use(book, "o", "k", 5, "never", now=moment.timestamp())
-    assert asked["window"] == 0
+    assert asked["window"] == (0, 10**9)
 
 
 # --- one request ----------------------------------------------------------------------------------

@@ -325,6 +325,7 @@ class LedgerFile {
 };
 
 using Kind = LedgerOrder::Kind;
+using Days = std::pair<int64_t, int64_t>;
 
 }  // namespace
 
@@ -388,9 +389,10 @@ void BindLedger(py::module_& m) {
       .def("account", &LedgerFile::Account, py::arg("org"))
       .def(
           "key_use",
-          [](LedgerFile& file, const std::string& org, const std::string& key, int64_t day,
-             int64_t week, int64_t month, int64_t window) {
-            return file.KeyUse(org, key, {day, week, month, window});
+          [](LedgerFile& file, const std::string& org, const std::string& key, Days day, Days week,
+             Days month, Days window) {
+            const auto span = [](Days days) { return DaySpan{days.first, days.second}; };
+            return file.KeyUse(org, key, {span(day), span(week), span(month), span(window)});
           },
           py::arg("org"), py::arg("key"), py::kw_only(), py::arg("day"), py::arg("week"),
           py::arg("month"), py::arg("window"))

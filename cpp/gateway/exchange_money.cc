@@ -71,7 +71,10 @@ HoldRequest Exchange::WorstCase() const {
   ask.amount = bound_->At(longest);
   ask.at_least = request_.max_tokens ? ask.amount : bound_->At(std::min(bound_->least(), longest));
   if (key_ && key_->limit) {
-    ask.key_limit = KeyLimit{*key_->limit, WindowStart(key_->limit_reset, row_.created)};
+    KeyLimit& limit = ask.key_limit.emplace();
+    limit.limit = *key_->limit;
+    limit.since = WindowStart(key_->limit_reset, row_.created);
+    limit.until = WindowEnd(key_->limit_reset, row_.created).value_or(limit.until);
   }
   ask.line = CreditLine();
   ask.claim = claimed_;

@@ -6,6 +6,7 @@ namespace seekroute {
 namespace {
 
 constexpr int64_t kRetryAfterMs = 1000;
+constexpr int64_t kMostStepBack = 60;  // seconds; less is no clock that was wrong
 
 // No secret: it only makes the digests of names and of bodies different functions.
 Mac DigestOf(std::string_view purpose, std::string_view text) {
@@ -33,6 +34,8 @@ Status IdempotencyTable::CheckHeader(std::string_view header) {
 Status IdempotencyTable::Claim(const IdempotencyClaim& claim, std::string_view generation_id,
                                UnixSeconds now, std::shared_ptr<const StoredAnswer>* stored) {
   MutexLock lock(&mu_);
+  if (now.s < latest_.s - kMostStepBack) Redate(now);
+  latest_ = now;
   MakeRoom(now);
   const auto found = index_.find(claim.name);
   if (found != index_.end()) {
@@ -92,6 +95,12 @@ void IdempotencyTable::MakeRoom(UnixSeconds now) {
     if (entry->running) continue;
     if (entry->until > now && entries_.size() < capacity_) break;
     Erase(entry);
+  }
+}
+
+void IdempotencyTable::Redate(UnixSeconds now) {
+  for (Entry& entry : entries_) {
+    entry.until.s = std::min(entry.until.s, now.s + kClaimKeptSeconds);
   }
 }
 

@@ -64,11 +64,14 @@ class IdempotencyTable {
 
   void Add(Entry entry) SR_REQUIRES(mu_);
   void MakeRoom(UnixSeconds now) SR_REQUIRES(mu_);
+  // Nobody knows how old is what a clock that ran ahead has dated: it counts as made now.
+  void Redate(UnixSeconds now) SR_REQUIRES(mu_);
   void Erase(Entries::iterator entry) SR_REQUIRES(mu_);
 
   const size_t capacity_;
   mutable Mutex mu_;
   Entries entries_ SR_GUARDED_BY(mu_);
+  UnixSeconds latest_ SR_GUARDED_BY(mu_);
   std::unordered_map<Mac, Entries::iterator, MacHash> index_ SR_GUARDED_BY(mu_);
   StoredAnswers answers_ SR_GUARDED_BY(mu_);
 };

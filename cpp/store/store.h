@@ -84,9 +84,11 @@ using StoreTicket = uint64_t;
 // What one key may spend in its running window.
 struct KeyLimit {
   Money limit;
-  // Charges and holds of requests created on its UTC day or later count: by whole days, so that
-  // a key's spending is known from the totals of days.
+  // Charges and holds of requests count that were created on the UTC day of `since` or later and
+  // before the day of `until`: by whole days, so that a key's spending is known from the totals of
+  // days. The end keeps out what a clock that ran ahead has dated into the future.
   UnixSeconds since;
+  UnixSeconds until = {std::numeric_limits<int64_t>::max()};  // the default: it never ends
 };
 
 // The credit line of an organization that may owe whatever it likes.

@@ -255,9 +255,17 @@ class LedgerFile:
         """available, held, debt (<= 0), charged, refunded: as of one moment."""
 
     def key_use(
-        self, org: str, key: str, *, day: int, week: int, month: int, window: int
+        self,
+        org: str,
+        key: str,
+        *,
+        day: tuple[int, int],
+        week: tuple[int, int],
+        month: tuple[int, int],
+        window: tuple[int, int],
     ) -> dict[str, int]:
-        """total, daily, weekly, monthly, window and held, each since a day counted from 1970."""
+        """total, daily, weekly, monthly, window and held: each from a day counted from 1970 to the
+        one before the second."""
 
     def entries(self, after: int = 0, limit: int = 1000) -> list[Row]:
         """Journal entries in order; the last one's `seq` as `after` gives the next page."""

@@ -45,6 +45,7 @@ _EPOCH: Final = date(1970, 1, 1)
 _DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _DEFAULT_DAYS: Final = 30
 _MOST_DAYS: Final = 366
+_NO_DAY: Final = 10**9  # after every day there is
 _MOST_ROWS: Final = 10_000  # of one answer: about 4 MB
 _MOST_OFFSET: Final = 10**9
 _MOST_PAIRS: Final = 20
@@ -190,24 +191,38 @@ def key_use(
         LedgerError: the ledger cannot be read.
     """
     today = datetime.fromtimestamp(now, UTC).date()
-    first = {
-        "daily": _day(today),
-        "weekly": _day(today - timedelta(days=today.weekday())),
-        "monthly": _day(today.replace(day=1)),
-    }
-    window = first.get(reset or "", 0)
+    windows = _windows(today)
+    window = windows.get(reset or "", (0, _NO_DAY))
     use = ledger.key_use(
-        org, key, day=first["daily"], week=first["weekly"], month=first["monthly"], window=window
+        org,
+        key,
+        day=windows["daily"],
+        week=windows["weekly"],
+        month=windows["monthly"],
+        window=window,
     )
     left = None if limit is None else Usd(max(0, limit - use["window"] - use["held"]))
     return {
         "limit": None if limit is None else Usd(limit),
         "limit_remaining": left,
-        "limit_reset": reset if limit is not None and reset in first else None,
+        "limit_reset": reset if limit is not None and reset in windows else None,
         "usage": Usd(use["total"]),
         "usage_daily": Usd(use["daily"]),
         "usage_weekly": Usd(use["weekly"]),
         "usage_monthly": Usd(use["monthly"]),
+    }
+
+
+def _windows(today: date) -> dict[str, tuple[int, int]]:
+    """The running windows, each from its first day to the first of the next one. What a clock that
+    ran ahead has dated later is in none of them."""
+    monday = _day(today) - today.weekday()
+    first = today.replace(day=1)
+    next_first = (first + timedelta(days=31)).replace(day=1)
+    return {
+        "daily": (_day(today), _day(today) + 1),
+        "weekly": (monday, monday + 7),
+        "monthly": (_day(first), _day(next_first)),
     }
 
 

@@ -264,13 +264,21 @@ class Ledger:
         return row
 
     def key_use(
-        self, org: str, key: str, *, day: int, week: int, month: int, window: int
+        self,
+        org: str,
+        key: str,
+        *,
+        day: tuple[int, int],
+        week: tuple[int, int],
+        month: tuple[int, int],
+        window: tuple[int, int],
     ) -> dict[str, int]:
         """What requests of one key were charged, refunds not taken off, and what is held for them.
 
         Args:
-            day: the day from which `daily` is summed, counted from 1970 in UTC; so `week` for
-                `weekly`, `month` for `monthly`, and `window` for `window` and `held`.
+            day: the first day of which `daily` is summed, and the first after it, counted from 1970
+                in UTC; so `week` for `weekly`, `month` for `monthly`, and `window` for `window` and
+                `held`.
 
         Returns:
             These, and the `total`.

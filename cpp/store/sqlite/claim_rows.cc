@@ -29,6 +29,8 @@ Result<std::unique_ptr<ClaimRows>> ClaimRows::Make(Database* db, SqliteJournal* 
       {&rows->kept_,
        "SELECT i.name, i.body, r.generation, i.at FROM idempotency i "
        "JOIN request r ON r.n = i.request WHERE i.at > ? ORDER BY i.request DESC LIMIT ?"},
+      {&rows->newest_, "SELECT at FROM idempotency ORDER BY request DESC LIMIT 1"},
+      {&rows->redate_, "UPDATE idempotency SET at = ?1 WHERE at > ?1"},
   };
   for (const auto& [statement, sql] : statements) {
     Result<Statement> prepared = db->Prepare(sql);
@@ -55,6 +57,17 @@ void ClaimRows::Put(const IdempotencyClaim& claim, std::string_view generation, 
 }
 
 void ClaimRows::Free(std::string_view generation) { journal_->Run(free_.Bind(generation)); }
+
+UnixSeconds ClaimRows::Newest() {
+  UnixSeconds at;
+  if (journal_->Step(newest_.Bind())) {
+    at.s = newest_.Int(0);
+    newest_.Reset();
+  }
+  return at;
+}
+
+void ClaimRows::Redate(UnixSeconds now) { journal_->Run(redate_.Bind(now.s)); }
 
 std::vector<KeptClaim> ClaimRows::Kept(UnixSeconds now, size_t most) {
   std::vector<KeptClaim> kept;

@@ -27,6 +27,12 @@ class ClaimRows {
   // The request was not sent, or was stopped by its gateway: its name is free again.
   void Free(std::string_view generation);
 
+  // When the last one was made; 0 where there is none.
+  UnixSeconds Newest();
+  // What a clock that ran ahead has dated later than `now` counts as made at `now`: at most
+  // kClaimKeptSeconds from here, as if it were new, for nobody knows how old it is. Reads all.
+  void Redate(UnixSeconds now);
+
   // The newest `most` that still count, oldest first.
   std::vector<KeptClaim> Kept(UnixSeconds now, size_t most);
 
@@ -34,7 +40,7 @@ class ClaimRows {
   ClaimRows() = default;
 
   SqliteJournal* journal_ = nullptr;
-  Statement find_, put_, free_, drop_, kept_;
+  Statement find_, put_, free_, drop_, kept_, newest_, redate_;
 };
 
 // Drops at most `most` claims that no longer count, the oldest first, in a transaction that is

@@ -36,6 +36,7 @@ class ClockAheadTest : public ::testing::Test {
   // What a request that begins now would ask for, as an exchange does.
   HoldRequest Within(int64_t limit, Window window, int64_t amount) const {
     HoldRequest request{{amount}, {1}, KeyLimit{{limit}, WindowStart(window, now())}};
+    request.key_limit->until = WindowEnd(window, now()).value_or(request.key_limit->until);
     return request;
   }
   HoldAnswer Hold(const std::string& id, const HoldRequest& request) {
@@ -77,6 +78,74 @@ TEST_F(ClockAheadTest, ADailyLimitIsNotUsedUpByTheFuture) {
   EXPECT_EQ(Hold("gen-2", Within(100, Window::kDaily, 100)).granted.nano, 90);
   // A window without an end has all of it.
   EXPECT_EQ(Hold("gen-3", Within(300, Window::kNever, 300)).granted.nano, 100);
+}
+
+// Random requests of three keys under a clock that jumps, against sums of all that ever was.
+TEST_F(ClockAheadTest, AWindowHasWhatWasCreatedInIt) {
+  struct Request {
+    std::string key;
+    UnixSeconds created;
+    int64_t held = 0;
+    std::optional<int64_t> cost;
+  };
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    SeededRng rng(seed);
+    std::map<std::string, Request> all;
+    const Window windows[] = {Window::kNever, Window::kDaily, Window::kWeekly, Window::kMonthly};
+    for (int step = 0; step < 60; ++step) {
+      const std::string id = "gen-" + std::to_string(seed) + "-" + std::to_string(step);
+      const std::string key = "key-" + std::to_string(seed) + "-" + std::to_string(rng.Below(3));
+      const int64_t jumps[] = {0, 1000, kDayMs / 2, kDayMs, 9 * kDayMs, 40 * kDayMs, 5 * kYearMs};
+      const int64_t jump = jumps[rng.Below(7)];
+      const bool back = rng.OneIn(2) && clock_.wall_ms > jump + kYearMs;
+      clock_.wall_ms += back ? -jump : jump;
+      if (rng.OneIn(10)) {
+        Open();
+        std::erase_if(all, [](const auto& each) { return !each.second.cost; });  // given back
+      }
+      const Window window = windows[rng.Below(4)];
+      const HoldRequest request = Within(1000, window, static_cast<int64_t>(1 + rng.Below(300)));
+      int64_t spent = 0;
+      for (const auto& [_, each] : all) {
+        const int64_t day = each.created.s / kSecondsPerDay;
+        if (each.key != key || day < request.key_limit->since.s / kSecondsPerDay) continue;
+        if (day >= request.key_limit->until.s / kSecondsPerDay) continue;
+        spent += each.cost.value_or(each.held);
+      }
+      ExchangeRow row = RowOf(id, "org", key);
+      row.created = now();
+      const HoldAnswer answer = HoldNow(writer(), row, request);
+      const int64_t left = std::max<int64_t>(0, 1000 - spent);
+      ASSERT_EQ(answer.granted.nano, std::min(left, request.amount.nano)) << id;
+      if (answer.status.ok()) all[id] = {key, now(), answer.granted.nano, {}};
+      if (rng.OneIn(2) || all.empty()) continue;
+      const auto ended = std::next(all.begin(), static_cast<int64_t>(rng.Below(all.size())));
+      if (ended->second.cost) continue;
+      const int64_t cost = static_cast<int64_t>(rng.Below(400));
+      ExchangeRow settled = AnsweredRow(ended->first, cost, "org", ended->second.key);
+      settled.created = ended->second.created;
+      ASSERT_TRUE(SettleNow(writer(), settled).ok());
+      ended->second.cost = std::min(cost, ended->second.held);
+    }
+  }
+  EXPECT_EQ(BrokenRule(folder_.file()), "");
+}
+
+TEST_F(ClockAheadTest, ShownUseEndsWithTheWindow) {
+  clock_.wall_ms += 5 * kYearMs;
+  Hold("gen-ahead", Within(100, Window::kDaily, 70));
+  Settle("gen-ahead", now(), 70);
+  Hold("gen-held", Within(100, Window::kDaily, 30));
+  clock_.wall_ms -= 5 * kYearMs;
+  const int64_t today = now().s / kSecondsPerDay;
+  Result<LedgerReader> reader = LedgerReader::Open(folder_.file());
+  const DaySpan day{today, today + 1};
+  const auto use = *reader->KeyUse("org", "key", {day, day, day, day});
+  const std::map<std::string, LedgerCell> found(use.begin(), use.end());
+  for (const char* name : {"daily", "weekly", "monthly", "window", "held"}) {
+    EXPECT_EQ(found.at(name), LedgerCell(int64_t{0})) << name;
+  }
+  EXPECT_EQ(found.at("total"), LedgerCell(int64_t{70}));
 }
 
 TEST_F(ClockAheadTest, EntriesAreDatedByTheClockThatWasSetRight) {

@@ -195,15 +195,19 @@ Result<LedgerRow> LedgerReader::KeyUse(std::string_view org, std::string_view ke
   Result<Statement> statement = db_.Prepare(
       "WITH o(n) AS (SELECT n FROM name WHERE text = ?1), k(n) AS (SELECT n FROM name "
       "WHERE text = ?2) SELECT coalesce(sum(cost), 0) AS total, "
-      "coalesce(sum(cost) FILTER (WHERE day >= ?3), 0) AS daily, "
-      "coalesce(sum(cost) FILTER (WHERE day >= ?4), 0) AS weekly, "
-      "coalesce(sum(cost) FILTER (WHERE day >= ?5), 0) AS monthly, "
-      "coalesce(sum(cost) FILTER (WHERE day >= ?6), 0) AS window, "
+      "coalesce(sum(cost) FILTER (WHERE day >= ?3 AND day < ?4), 0) AS daily, "
+      "coalesce(sum(cost) FILTER (WHERE day >= ?5 AND day < ?6), 0) AS weekly, "
+      "coalesce(sum(cost) FILTER (WHERE day >= ?7 AND day < ?8), 0) AS monthly, "
+      "coalesce(sum(cost) FILTER (WHERE day >= ?9 AND day < ?10), 0) AS window, "
       "(SELECT coalesce(sum(held), 0) FROM request INDEXED BY request_held "
       "WHERE state = 0 AND org = (SELECT n FROM o) "
-      "AND key = (SELECT n FROM k) AND created >= ?6 * 86400) AS held FROM day_total "
+      "AND key = (SELECT n FROM k) AND created >= ?9 * 86400 "
+      "AND created < ?10 * 86400) AS held FROM day_total "
       "WHERE org = (SELECT n FROM o) AND key = (SELECT n FROM k)");
-  if (statement) statement->Bind(org, key, days.day, days.week, days.month, days.window);
+  if (statement) {
+    statement->Bind(org, key, days.day.first, days.day.end, days.week.first, days.week.end,
+                    days.month.first, days.month.end, days.window.first, days.window.end);
+  }
   return CollectOne(std::move(statement));
 }
 

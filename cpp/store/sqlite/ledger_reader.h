@@ -55,13 +55,19 @@ struct DayPage {
   int64_t offset = 0;
 };
 
-// The days, counted from 1970 in UTC, from which the charges of a key are summed. The live holds
-// are those of requests that were created on the `window`'s first day or later.
+// Days counted from 1970 in UTC: from `first` to the one before `end`.
+struct DaySpan {
+  int64_t first = 0;
+  int64_t end = 0;
+};
+
+// In which the charges of a key are summed. The live holds are those of requests that were created
+// in the `window`.
 struct KeyDays {
-  int64_t day = 0;
-  int64_t week = 0;
-  int64_t month = 0;
-  int64_t window = 0;
+  DaySpan day;
+  DaySpan week;
+  DaySpan month;
+  DaySpan window;
 };
 
 // What names an order that was booked: the number of its EntryKind, and its id.

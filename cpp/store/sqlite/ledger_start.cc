@@ -229,9 +229,12 @@ Status LedgerWriter::EndOrphans() {
       if (db_.Execute("UPDATE snapshot SET clean = 0") != SQLITE_OK) {
         return db_.LastError("starting");
       }
+      claimed_at_ = claims_->Newest().s * 1000;
+      const UnixSeconds now = ClaimTime();
+      if (!journal_->ok()) return *journal_->error();
       for (int i = 0, dropped = kClaimsPerStep; i < kMostClaimSteps && dropped == kClaimsPerStep;
            ++i) {
-        dropped = static_cast<int>(DropOldClaims(&db_, Now().seconds(), kClaimsPerStep));
+        dropped = static_cast<int>(DropOldClaims(&db_, now, kClaimsPerStep));
         if (dropped < 0) return db_.LastError("starting");
       }
       named = true;

@@ -67,7 +67,7 @@ void LedgerWriter::Checkpoint(ExchangeRow row) {
 Result<std::vector<KeptClaim>> LedgerWriter::Claims(size_t most) {
   std::vector<KeptClaim> kept;
   const Status read = RunTask([&](Database*, Ledger*, SqliteJournal* journal) -> Status {
-    kept = claims_->Kept(Now().seconds(), most);
+    kept = claims_->Kept(clock_->WallTime().seconds(), most);
     if (journal->ok()) return Status();
     Error error = *journal->error();
     journal->OnRollback();
@@ -122,8 +122,16 @@ Status LedgerWriter::health() const {
 }
 
 UnixMillis LedgerWriter::Now() {
-  last_at_ = std::max(last_at_, clock_->WallTime().ms);
+  const int64_t now = clock_->WallTime().ms;
+  if (now > last_at_ || now < last_at_ - kMostStepBack) last_at_ = now;
   return {last_at_};
+}
+
+UnixSeconds LedgerWriter::ClaimTime() {
+  const int64_t now = clock_->WallTime().ms;
+  if (now < claimed_at_ - kMostStepBack) claims_->Redate({now / 1000});
+  claimed_at_ = now;
+  return {now / 1000};
 }
 
 void LedgerWriter::Run() {
@@ -250,6 +258,7 @@ void LedgerWriter::CheckpointLog() {
 
 int LedgerWriter::Commit(const Batch& batch) {
   const size_t mark = ledger_->Mark();
+  const int64_t claimed_at = claimed_at_;
   int code = begin_.Run();
   std::optional<Error> error;
   if (code == SQLITE_OK) {
@@ -278,6 +287,7 @@ int LedgerWriter::Commit(const Batch& batch) {
   }
   if (!error) error = db_.LastError("writing");
   Undo(mark);
+  claimed_at_ = claimed_at;  // what was dated anew is as it was
   if (!IsTransient(code)) FailStop(*error);
   return code;
 }
@@ -328,18 +338,21 @@ void LedgerWriter::Apply(Operation* operation) {
 }
 
 Money LedgerWriter::LeftOfKey(const ExchangeRow& row, const KeyLimit& limit) {
-  const int64_t day = limit.since.s / kSecondsPerDay;
+  const int64_t first = limit.since.s / kSecondsPerDay;
+  const int64_t end = limit.until.s / kSecondsPerDay;
   if (spends_.size() >= kMostSpends) spends_.clear();
-  const auto [found, added] = spends_.try_emplace(row.key_id, KeySpend{day, {}});
-  if (added || found->second.since_day != day) {
-    found->second = {day, journal_->SpentByKey(row.org_id, row.key_id, limit.since)};
+  const auto [found, added] = spends_.try_emplace(row.key_id, KeySpend{first, end, {}});
+  if (added || found->second.first_day != first || found->second.end_day != end) {
+    found->second = {first, end, journal_->SpentByKey(row.org_id, row.key_id, limit)};
   }
   return {std::max<int64_t>(0, limit.limit.nano - found->second.spent.nano)};
 }
 
 void LedgerWriter::CountSpend(const ExchangeRow& row, Money change) {
   const auto found = spends_.find(row.key_id);
-  if (found == spends_.end() || row.created.s / kSecondsPerDay < found->second.since_day) return;
+  if (found == spends_.end()) return;
+  const int64_t day = row.created.s / kSecondsPerDay;
+  if (day < found->second.first_day || day >= found->second.end_day) return;
   found->second.spent.nano += change.nano;
 }
 
@@ -349,7 +362,7 @@ void LedgerWriter::ApplyHold(Operation* operation) {
   HoldAnswer& answer = operation->hold_answer;
   answer = HoldAnswer();
   if (request.claim) {
-    if (std::optional<Error> taken = claims_->Taken(*request.claim, Now().seconds())) {
+    if (std::optional<Error> taken = claims_->Taken(*request.claim, ClaimTime())) {
       answer.status = *std::move(taken);
       return;
     }
@@ -375,7 +388,7 @@ void LedgerWriter::ApplyHold(Operation* operation) {
   switch (held.result) {
     case LedgerResult::kOk:
       CountSpend(row, held.granted);
-      if (request.claim) claims_->Put(*request.claim, row.generation_id, Now().seconds());
+      if (request.claim) claims_->Put(*request.claim, row.generation_id, ClaimTime());
       answer.granted = held.granted;
       return;
     case LedgerResult::kInsufficient:

@@ -48,6 +48,9 @@ class LedgerWriter {
   static constexpr size_t kMostCheckpoints = 1024;       // queued; past it they are dropped
   static constexpr size_t kMostWaitingSettles = 10'000;  // past it holds are
   static constexpr int64_t kEntriesPerSnapshot = 10'000;
+  // Milliseconds that a clock may go back and count as standing still. Further back it was wrong
+  // before: what it dated into the future must not date all that comes.
+  static constexpr int64_t kMostStepBack = 60'000;
 
   // Takes the file's lock, creates or migrates the file, replays what follows the last snapshot
   // and gives back the holds of owners that are gone. `clock` is not owned and outlives it. Fails
@@ -113,7 +116,8 @@ class LedgerWriter {
   using Batch = std::vector<std::unique_ptr<Operation>>;
   struct Task;
   struct KeySpend {
-    int64_t since_day = 0;
+    int64_t first_day = 0;
+    int64_t end_day = 0;  // the first that does not count
     Money spent;
   };
 
@@ -147,7 +151,10 @@ class LedgerWriter {
   void Refuse(Operation* operation, const Error& error);
   void FailStop(const Error& error);
   void Publish();
+  // Of entries: they are in order of time, but for a clock that ran ahead and was set right.
   UnixMillis Now();
+  // Of claims, in a transaction: those of a clock that ran ahead are dated anew.
+  UnixSeconds ClaimTime();
   void Close();
 
   const Options options_;
@@ -171,7 +178,8 @@ class LedgerWriter {
   TimePoint retry_at_ = TimePoint::Never();
   int wal_pages_ = 0;  // as of the last commit
   int64_t snapshot_seq_ = 0;
-  int64_t last_at_ = 0;  // entries are in order of time, whatever the clock does
+  int64_t last_at_ = 0;
+  int64_t claimed_at_ = 0;  // the wall time of the last claim
 
   std::atomic<bool> failed_{false};
   std::atomic<uint64_t> commits_{0};

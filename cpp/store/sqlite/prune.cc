@@ -30,17 +30,25 @@ bool Ask(Database* db, int64_t* answer, std::string_view sql, const Values&... v
 }
 
 // The last entry that can go: none after it is old enough. An overrun is not parted from its
-// settlement.
-bool FindCut(Database* db, UnixMillis older_than, int64_t limit, int64_t* cut) {
+// settlement. Of what a clock that ran ahead has dated later than `now` nobody knows the age: it
+// goes with what is old and came after it. `more`: what comes after `limit` may be old enough, too.
+bool FindCut(Database* db, UnixMillis older_than, UnixMillis now, int64_t limit, int64_t* cut,
+             bool* more) {
+  int64_t young = 0;
   int64_t kind = 0;
-  if (!Ask(db, cut,
-           "SELECT coalesce((SELECT seq - 1 FROM entry WHERE at >= ? AND seq <= ? "
-           "ORDER BY seq LIMIT 1), ?)",
-           older_than.ms, limit, limit) ||
+  if (!Ask(db, &young,
+           "SELECT coalesce((SELECT seq FROM entry WHERE at >= ? AND at <= ? AND seq <= ? "
+           "ORDER BY seq LIMIT 1), 0)",
+           older_than.ms, now.ms, limit) ||
+      !Ask(db, cut,
+           "SELECT coalesce((SELECT seq FROM entry WHERE at < ? AND seq <= ? "
+           "ORDER BY seq DESC LIMIT 1), 0)",
+           older_than.ms, young > 0 ? young - 1 : limit) ||
       !Ask(db, &kind, "SELECT coalesce((SELECT kind FROM entry WHERE seq = ? + 1), 0)", *cut)) {
     return false;
   }
   if (kind == static_cast<int64_t>(EntryKind::kOverrun)) --*cut;
+  *more = young == 0;
   return true;
 }
 
@@ -155,22 +163,24 @@ Result<Pruned> Prune(LedgerWriter* writer, UnixMillis older_than) {
       return fail("pruning");
     }
     const int64_t limit = std::min(ledger->last_seq(), first + openings + span - 1);
-    if (!FindCut(db, older_than, limit, &cut)) return fail("pruning");
+    const UnixMillis now = writer->wall_time();
+    if (!FindCut(db, older_than, now, limit, &cut, &more)) return fail("pruning");
+    more = more && limit < ledger->last_seq();
     if (cut < first + openings) {  // nothing but what is rolled up already
       db->RollbackIfOpen();
+      span *= 2;
       return Status();
     }
-    Pruned now;
-    if (!RollUp(db, cut, &now)) return fail("pruning");
+    Pruned gone;
+    if (!RollUp(db, cut, &gone)) return fail("pruning");
     // A start replays what follows the snapshot: that must not be before the cut.
     journal->WriteSnapshot(*ledger, false);
     if (!journal->ok() || db->Execute("COMMIT") != SQLITE_OK) return fail("pruning");
     journal->OnCommit();
     journal->OnForeignWrite();
-    pruned.entries += now.entries;
-    pruned.requests += now.requests;
-    if (now.entries < span / 2) span *= 2;
-    more = limit < ledger->last_seq() && cut >= limit - 1;
+    pruned.entries += gone.entries;
+    pruned.requests += gone.requests;
+    if (gone.entries < span / 2) span *= 2;
     return Status();
   };
   while (more) {

@@ -45,8 +45,10 @@ constexpr std::array<const char*, 17> kSql = {
     "reasoning_tokens = reasoning_tokens + excluded.reasoning_tokens, cost = cost + excluded.cost, "
     "upstream_cost = upstream_cost + excluded.upstream_cost, "
     "suspected_cost = suspected_cost + excluded.suspected_cost",
-    "SELECT coalesce(sum(cost), 0) FROM day_total WHERE org = ? AND key = ? AND day >= ?",
-    "SELECT coalesce(sum(held), 0) FROM request WHERE state = 0 AND key = ? AND created >= ?",
+    "SELECT coalesce(sum(cost), 0) FROM day_total WHERE org = ? AND key = ? AND day >= ? AND day < "
+    "?",
+    "SELECT coalesce(sum(held), 0) FROM request WHERE state = 0 AND key = ? AND created >= ? "
+    "AND created < ?",
     "INSERT INTO account VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
     "available = excluded.available, held = excluded.held, debt = excluded.debt",
     "UPDATE snapshot SET seq = ?, cash = ?, revenue = ?, loss = ?, clean = ?",
@@ -286,13 +288,16 @@ void SqliteJournal::Append(const LedgerEntry& entry) {
   changed_.insert(entry.org);
 }
 
-Money SqliteJournal::SpentByKey(std::string_view org, std::string_view key, UnixSeconds since) {
+Money SqliteJournal::SpentByKey(std::string_view org, std::string_view key,
+                                const KeyLimit& window) {
   FlushTotals();
-  const int64_t day = since.s / kSecondsPerDay;
+  const int64_t first = window.since.s / kSecondsPerDay;
+  const int64_t end = window.until.s / kSecondsPerDay;
   const int64_t n = NameOfText(key);
   Money spent;
-  for (Statement* select : {&sql_[kSumOfKey].Bind(NameOfText(org), n, day),
-                            &sql_[kHoldsOfKey].Bind(n, day * kSecondsPerDay)}) {
+  for (Statement* select :
+       {&sql_[kSumOfKey].Bind(NameOfText(org), n, first, end),
+        &sql_[kHoldsOfKey].Bind(n, first * kSecondsPerDay, end * kSecondsPerDay)}) {
     if (!Step(*select)) return {};
     spent.nano += select->Int(0);
     select->Reset();
