@@ -229,6 +229,8 @@ def test_serve_hands_over_its_options(
         "mock": "on",
         "log_level": None,
         "log_format": None,
+        "new_ledger": False,
+        "new_control": False,
     }
 
 
