@@ -294,6 +294,11 @@ class LedgerFile {
     const Status health = Ledger()->writer().health();
     return health.ok() ? std::string() : health.error().message;
   }
+  // The code of what refuses holds and orders for the time being; empty: nothing does.
+  std::string Blocked() {
+    const Status blocked = Ledger()->writer().blocked();
+    return blocked.ok() ? std::string() : std::string(blocked.error().name());
+  }
   size_t Expired() { return Ledger()->writer().expired_at_start(); }
   size_t Charged() { return Ledger()->writer().charged_at_start(); }
 
@@ -409,6 +414,7 @@ void BindLedger(py::module_& m) {
       .def("backup", &LedgerFile::BackUp, py::arg("path"))
       .def("prune", &LedgerFile::PruneBefore, py::arg("older_than_ms"))
       .def_property_readonly("trouble", &LedgerFile::Trouble)
+      .def_property_readonly("blocked", &LedgerFile::Blocked)
       .def_property_readonly("expired_at_start", &LedgerFile::Expired)
       .def_property_readonly("charged_at_start", &LedgerFile::Charged);
 }

@@ -291,6 +291,11 @@ class LedgerFile:
         """Rolls up what is older than a Unix time in ms: (entries, requests) that went."""
 
     @property
+    def blocked(self) -> str:
+        """The error's code while a disk that is full, or another writer, refuses what is asked; ""
+        once a write has succeeded. The writer tries each second."""
+
+    @property
     def trouble(self) -> str:
         """Why no money is taken until a restart; empty while it is."""
 

@@ -174,6 +174,12 @@ class Ledger:
         """Why no money is taken until a restart; empty while it is. Does not wait."""
         return self._file.trouble
 
+    @property
+    def blocked(self) -> str:
+        """The code of what refuses holds and orders for the time being, `storage_full` or
+        `store_unavailable`; empty as soon as a write has succeeded again. Does not wait."""
+        return self._file.blocked
+
     def close(self) -> None:
         """Writes what waits and lets go of the file. Idempotent."""
         self._file.close()

@@ -160,6 +160,28 @@ TEST(LedgerFullDisk, HoldsAreRefusedAndSettlesWait) {
   EXPECT_EQ(BrokenRule(folder.file()), "");
 }
 
+TEST(LedgerFullDisk, IsKnownUntilThereIsRoom) {
+  FaultyVfs& disk = FaultyVfs::Get();
+  WallClock clock;
+  LedgerFolder folder;
+  Opened opened = OpenWith(folder.file(), &clock, FaultyVfs::kName);
+  ASSERT_TRUE(opened);
+  LedgerWriter& writer = **opened;
+  TopupNow(writer, "manual:1", 100);
+  EXPECT_TRUE(writer.blocked().ok());
+  disk.Arm(DiskFault::kFull, 1);
+  EXPECT_EQ(HoldNow(writer, "gen-1", 50).status.error().code, ErrorCode::kStorageFull);
+  EXPECT_EQ(writer.blocked().error().code, ErrorCode::kStorageFull);
+  EXPECT_TRUE(writer.ready());
+  const uint64_t commits = writer.commits();
+  // Nothing waits and nobody asks: the writer itself looks whether there is room.
+  disk.Repair();
+  while (writer.commits() == commits) std::this_thread::yield();
+  EXPECT_TRUE(writer.blocked().ok());
+  EXPECT_TRUE(HoldNow(writer, "gen-2", 50).status.ok());
+  EXPECT_EQ(BrokenRule(folder.file()), "");
+}
+
 // --- a process that is killed
 // -----------------------------------------------------------------------
 

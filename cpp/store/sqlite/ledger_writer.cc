@@ -11,8 +11,6 @@
 namespace seekroute {
 namespace {
 
-constexpr size_t kMostSpends = 1u << 16;
-
 bool IsTransient(int code) {
   const int kind = code & 0xff;
   return kind == SQLITE_FULL || kind == SQLITE_BUSY || kind == SQLITE_NOMEM;
@@ -121,6 +119,24 @@ Status LedgerWriter::health() const {
   return failure_ ? Status(*failure_) : Status();
 }
 
+Status LedgerWriter::blocked() const {
+  const std::lock_guard<std::mutex> lock(mu_);
+  return blocked_ ? Status(*blocked_) : Status();
+}
+
+void LedgerWriter::SetBlocked(std::optional<Error> why) {
+  const std::lock_guard<std::mutex> lock(mu_);
+  blocked_ = std::move(why);
+}
+
+// Holds that were refused do not come again by themselves, and whoever would send them may wait for
+// this to be over.
+void LedgerWriter::TryDisk() {
+  if (blocked().ok() || failed_.load() || !waiting_.empty() || clock_->Now() < retry_at_) return;
+  const int code = Commit({});
+  retry_at_ = code == SQLITE_OK ? TimePoint::Never() : clock_->Now() + options_.retry_pace;
+}
+
 UnixMillis LedgerWriter::Now() {
   const int64_t now = clock_->WallTime().ms;
   if (now > last_at_ || now < last_at_ - kMostStepBack) last_at_ = now;
@@ -143,7 +159,7 @@ void LedgerWriter::Run() {
     {
       std::unique_lock<std::mutex> lock(mu_);
       const auto ready = [this] { return stopping_ || !queue_.empty() || !tasks_.empty(); };
-      if (waiting_.empty()) {
+      if (waiting_.empty() && !blocked_) {
         wake_.wait(lock, ready);
       } else {
         const int64_t pause = std::max<int64_t>(0, retry_at_.ns - clock_->Now().ns);
@@ -156,7 +172,11 @@ void LedgerWriter::Run() {
       }
       batch = TakeBatch(stopping);
     }
-    if (!batch.empty()) Write(std::move(batch));
+    if (!batch.empty()) {
+      Write(std::move(batch));
+    } else if (!stopping) {
+      TryDisk();
+    }
     if (task != nullptr) {
       const Status status = ready() ? (*task->work)(&db_, ledger_.get(), journal_.get()) : health();
       // What asks for a retry has left the file as it was.
@@ -196,7 +216,11 @@ void LedgerWriter::Step() {
     const std::lock_guard<std::mutex> lock(mu_);
     batch = TakeBatch(stopping_);
   }
-  if (!batch.empty()) Write(std::move(batch));
+  if (batch.empty()) {
+    TryDisk();
+  } else {
+    Write(std::move(batch));
+  }
 }
 
 // The disk had its last chance: the holds of these are given back at the next start.
@@ -267,7 +291,8 @@ int LedgerWriter::Commit(const Batch& batch) {
       if (!journal_->ok()) break;
     }
     journal_->FlushTotals();
-    const bool snapshot = ledger_->last_seq() - snapshot_seq_ >= kEntriesPerSnapshot;
+    const bool snapshot =
+        batch.empty() || ledger_->last_seq() - snapshot_seq_ >= kEntriesPerSnapshot;
     if (snapshot) journal_->WriteSnapshot(*ledger_, false);
     code = journal_->failure();
     error = journal_->error();
@@ -280,6 +305,7 @@ int LedgerWriter::Commit(const Batch& batch) {
         journal_->OnCommit();
         mark_->Write(ledger_->last_seq());
         ++commits_;
+        SetBlocked({});
         Publish();
         return SQLITE_OK;
       }
@@ -288,7 +314,11 @@ int LedgerWriter::Commit(const Batch& batch) {
   if (!error) error = db_.LastError("writing");
   Undo(mark);
   claimed_at_ = claimed_at;  // what was dated anew is as it was
-  if (!IsTransient(code)) FailStop(*error);
+  if (IsTransient(code)) {
+    SetBlocked(*error);
+  } else {
+    FailStop(*error);
+  }
   return code;
 }
 
@@ -313,12 +343,13 @@ void LedgerWriter::Undo(size_t mark) {
   ledger_->Rollback(mark);
   ledger_->Release();
   journal_->OnRollback();
-  spends_.clear();
+  spends_.Clear();
 }
 
 void LedgerWriter::FailStop(const Error& error) {
   const std::lock_guard<std::mutex> lock(mu_);
   if (failure_) return;
+  blocked_.reset();  // it is not over by itself any more
   failure_ = error;
   failure_->message += "; no money is taken until a restart";
   failed_.store(true);
@@ -337,25 +368,6 @@ void LedgerWriter::Apply(Operation* operation) {
   }
 }
 
-Money LedgerWriter::LeftOfKey(const ExchangeRow& row, const KeyLimit& limit) {
-  const int64_t first = limit.since.s / kSecondsPerDay;
-  const int64_t end = limit.until.s / kSecondsPerDay;
-  if (spends_.size() >= kMostSpends) spends_.clear();
-  const auto [found, added] = spends_.try_emplace(row.key_id, KeySpend{first, end, {}});
-  if (added || found->second.first_day != first || found->second.end_day != end) {
-    found->second = {first, end, journal_->SpentByKey(row.org_id, row.key_id, limit)};
-  }
-  return {std::max<int64_t>(0, limit.limit.nano - found->second.spent.nano)};
-}
-
-void LedgerWriter::CountSpend(const ExchangeRow& row, Money change) {
-  const auto found = spends_.find(row.key_id);
-  if (found == spends_.end()) return;
-  const int64_t day = row.created.s / kSecondsPerDay;
-  if (day < found->second.first_day || day >= found->second.end_day) return;
-  found->second.spent.nano += change.nano;
-}
-
 void LedgerWriter::ApplyHold(Operation* operation) {
   const ExchangeRow& row = *operation->row;
   const HoldRequest& request = operation->request;
@@ -369,7 +381,7 @@ void LedgerWriter::ApplyHold(Operation* operation) {
   }
   Money amount = request.amount;
   if (request.key_limit) {
-    const Money left = LeftOfKey(row, *request.key_limit);
+    const Money left = spends_.Left(row, *request.key_limit, journal_.get());
     if (left < request.at_least) {
       answer.available = left;
       answer.key_limited = true;
@@ -387,7 +399,7 @@ void LedgerWriter::ApplyHold(Operation* operation) {
   answer.available = held.available;
   switch (held.result) {
     case LedgerResult::kOk:
-      CountSpend(row, held.granted);
+      spends_.Count(row, held.granted);
       if (request.claim) claims_->Put(*request.claim, row.generation_id, ClaimTime());
       answer.granted = held.granted;
       return;
@@ -415,7 +427,7 @@ void LedgerWriter::ApplySettle(Operation* operation) {
                                       : ledger_->Settle(row.generation_id, row.cost, Now());
   journal_->SetRow(nullptr);
   if (result == LedgerResult::kOk) {
-    CountSpend(row, {std::min(row.cost, held).nano - held.nano});
+    spends_.Count(row, {std::min(row.cost, held).nano - held.nano});
     checkpoints_->Remove(row.generation_id);
     // It was not sent, or we ourselves have stopped it.
     if (nothing && (row.attempts == 0 || row.stopped)) claims_->Free(row.generation_id);

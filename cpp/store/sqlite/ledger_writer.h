@@ -13,13 +13,13 @@
 #include <optional>
 #include <string>
 #include <thread>
-#include <unordered_map>
 #include <vector>
 
 #include "base/time.h"
 #include "store/sqlite/checkpoint_rows.h"
 #include "store/sqlite/claim_rows.h"
 #include "store/sqlite/database.h"
+#include "store/sqlite/key_spends.h"
 #include "store/sqlite/ledger_options.h"
 #include "store/sqlite/ledger_order.h"
 #include "store/sqlite/seq_mark.h"
@@ -48,8 +48,7 @@ class LedgerWriter {
   static constexpr size_t kMostCheckpoints = 1024;       // queued; past it they are dropped
   static constexpr size_t kMostWaitingSettles = 10'000;  // past it holds are
   static constexpr int64_t kEntriesPerSnapshot = 10'000;
-  // Milliseconds that a clock may go back and count as standing still. Further back it was wrong
-  // before: what it dated into the future must not date all that comes.
+  // Milliseconds that a clock may go back and count as standing still; more: it was wrong before.
   static constexpr int64_t kMostStepBack = 60'000;
 
   // Takes the file's lock, creates or migrates the file, replays what follows the last snapshot
@@ -90,6 +89,9 @@ class LedgerWriter {
   bool ready() const { return !failed_.load(); }
   // Why, when not ready().
   Status health() const;
+  // Why what is asked is refused for now: the disk is full, or the file locked. Ok again once a
+  // write has succeeded, which the writer tries by itself each retry_pace.
+  Status blocked() const;
   uint64_t commits() const { return commits_.load(); }
   Figures figures() const;
   // Holds of owners that are gone, by what became of them.
@@ -115,11 +117,6 @@ class LedgerWriter {
   };
   using Batch = std::vector<std::unique_ptr<Operation>>;
   struct Task;
-  struct KeySpend {
-    int64_t first_day = 0;
-    int64_t end_day = 0;  // the first that does not count
-    Money spent;
-  };
 
   LedgerWriter(Options options, const Clock* clock) : options_(std::move(options)), clock_(clock) {}
   Status Start();
@@ -132,6 +129,9 @@ class LedgerWriter {
   void Run();
   Batch TakeBatch(bool all);  // mu_ is held
   void RefuseWaiting();
+  // Writes the balances, while nothing else is due, to see whether it is still blocked.
+  void TryDisk();
+  void SetBlocked(std::optional<Error> why);
   void Enqueue(std::unique_ptr<Operation> operation, Wake wake);
   void Write(Batch batch);
   static bool Has(const Batch& batch, Operation::Kind kind);
@@ -143,18 +143,13 @@ class LedgerWriter {
   void ApplySettle(Operation* operation);
   void ApplyOrder(Operation* operation);
   void ApplyCheckpoint(const ExchangeRow& row);
-  // What the key may still spend. Counts from the file once a window, then in memory.
-  Money LeftOfKey(const ExchangeRow& row, const KeyLimit& limit);
-  void CountSpend(const ExchangeRow& row, Money change);
   void Undo(size_t mark);
   void Answer(Operation* operation);
   void Refuse(Operation* operation, const Error& error);
   void FailStop(const Error& error);
   void Publish();
-  // Of entries: they are in order of time, but for a clock that ran ahead and was set right.
-  UnixMillis Now();
-  // Of claims, in a transaction: those of a clock that ran ahead are dated anew.
-  UnixSeconds ClaimTime();
+  UnixMillis Now();         // of entries, which follow a clock that ran ahead and was set right
+  UnixSeconds ClaimTime();  // of claims, in a transaction: dates those of the future anew
   void Close();
 
   const Options options_;
@@ -173,7 +168,7 @@ class LedgerWriter {
   std::unique_ptr<Ledger> ledger_;
   Statement begin_, commit_;
   std::optional<SeqMark> mark_;
-  std::unordered_map<std::string, KeySpend> spends_;
+  KeySpends spends_;
   std::deque<std::unique_ptr<Operation>> waiting_;  // settles that could not be written
   TimePoint retry_at_ = TimePoint::Never();
   int wal_pages_ = 0;  // as of the last commit
@@ -195,6 +190,7 @@ class LedgerWriter {
   std::deque<Task*> tasks_;                       // mu_
   bool stopping_ = false;                         // mu_
   std::optional<Error> failure_;                  // mu_
+  std::optional<Error> blocked_;                  // mu_
 
   std::thread thread_;
   std::thread checker_;

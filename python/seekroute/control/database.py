@@ -60,6 +60,8 @@ class Database:
             make_private(self.path)
             with _translated(self.path):
                 _migrate(self.path, migrations)
+        opened = self.path.stat()
+        self._file = (opened.st_dev, opened.st_ino)
         self._engine = _engine(self.path)
         self._watch: sqlite3.Connection | None = None
         self._watching = threading.Lock()
@@ -90,6 +92,30 @@ class Database:
                 )
             number: int = self._watch.execute("PRAGMA data_version").fetchone()[0]
             return number
+
+    def check(self) -> None:
+        """Look whether the file can still be read, as whoever opens it now would.
+
+        Connections that are open tell nothing of it: theirs may be a file without a name.
+
+        Raises:
+            ControlError: it is gone, damaged, or another file than the one that was opened.
+        """
+        try:
+            found = self.path.stat()
+        except OSError as error:
+            raise ControlError(f"cannot read {self.path}: {error.strerror}") from error
+        if (found.st_dev, found.st_ino) != self._file:
+            raise ControlError(
+                f"{self.path} is not the file that was opened: stop before it is replaced, and "
+                "start again"
+            )
+        if not found.st_size:  # SQLite would remove the log of an empty database
+            raise ControlError(f"{self.path} is empty: restore a backup")
+        with _translated(self.path):
+            uri = f"{self.path.as_uri()}?mode=ro"
+            with closing(sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS)) as fresh:
+                fresh.execute("SELECT max(seq) FROM key_changes").fetchone()
 
     def backup(self, path: Path) -> None:
         """Copy the database as of one moment to `path` (0600), which must not exist."""

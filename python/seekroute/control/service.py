@@ -108,6 +108,19 @@ class ControlPlane:
         """
         return self._database.version()
 
+    @property
+    def path(self) -> Path:
+        """The database's file."""
+        return self._database.path
+
+    def check(self) -> None:
+        """Look whether the file can still be read, as whoever opens it now would. Some 0.3 ms.
+
+        Raises:
+            ControlError: it is gone, damaged, or another file than the one that was opened.
+        """
+        self._database.check()
+
     def close(self) -> None:
         """Close the database."""
         self._database.close()

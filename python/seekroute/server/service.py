@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from seekroute.server.answers import retry_headers
 from seekroute.server.connection_table import ConnectionTable
@@ -18,6 +18,7 @@ from seekroute.server.limits import Limits
 from seekroute.server.metrics import HttpCounts, Sample
 from seekroute.server.order_check import OrderCheck
 from seekroute.server.plan import Plan, prepare
+from seekroute.server.readiness import Check, blocked_reason, disk_reason
 
 if TYPE_CHECKING:
     from seekroute.config import ModelList, Settings
@@ -40,6 +41,7 @@ ORDER_POLL_S: Final = 0.25
 LOOK_ANYWAY_S: Final = 2.0
 # Without a successful look for this long, keys may be stale and the gateway is not ready.
 _KEYS_STALE_S: Final = 10.0
+_UNREADABLE: Final = "control.db cannot be read: changes of keys are not seen"
 # Questions to the ledger at once: each has a thread and a connection. Others wait in line, at
 # most one a connection to the server.
 _LEDGER_READS: Final = 4
@@ -55,18 +57,6 @@ class KeyMoney(NamedTuple):
     credit_line: int | None  # of its organization; None: unlimited
     limit: int | None  # its own; None: none
     limit_reset: str | None
-
-
-class Check(NamedTuple):
-    """A part of the gateway, as readiness tells it."""
-
-    state: Literal["ok", "warning", "failed"]  # only `failed` makes the gateway not ready
-    reason: str  # nothing secret: who asks for it needs no key
-
-    @classmethod
-    def of(cls, reason: str) -> Check:
-        """Failed, if there is a reason."""
-        return cls("failed" if reason else "ok", reason)
 
 
 _NO_MONEY: Final = KeyMoney(0, None, None)
@@ -147,6 +137,9 @@ class Service:
         self.ledger_reads: Final = asyncio.Semaphore(_LEDGER_READS)
         self._cursor = 0
         self._keys_seen = 0.0
+        self._keys_reason = ""  # why control.db cannot be read
+        self._orders_reason = ""  # why orders cannot be booked
+        self._disk_reason = ""
 
     # --- life -------------------------------------------------------------------------------------
 
@@ -330,19 +323,28 @@ class Service:
 
     def _follow_keys(self, stopping: threading.Event) -> None:
         look = Look(self.control.version)
-        failing = False
+        checked = 0.0
         while not stopping.wait(KEY_POLL_S):
+            if self.ledger is not None:
+                self._disk_reason = disk_reason(Path(self.data_dir))
             try:
+                # A connection that is open may read on from a file that is gone.
+                if time.monotonic() >= checked + LOOK_ANYWAY_S:
+                    self.control.check()
+                    checked = time.monotonic()
                 if look.is_due():
                     self.sync_keys()
                     look.done()
                 self._keys_seen = time.monotonic()
             except Exception as error:  # the database may be back the next time
-                if not failing:
+                checked = 0.0
+                if not self._keys_reason:
                     _log.error("cannot read key changes: %s", error)
-                failing = True
+                self._keys_reason = _UNREADABLE
             else:
-                failing = False
+                if self._keys_reason:
+                    _log.info("key changes can be read again")
+                self._keys_reason = ""
 
     # --- orders -----------------------------------------------------------------------------------
 
@@ -350,7 +352,6 @@ class Service:
         from seekroute.control.booking import ORDERS_AT_ONCE, book_pending
 
         look = Look(self.control.version)
-        failing = False
         finished = ORDERS_AT_ONCE  # those of before the start are looked for at once
         while not stopping.wait(0 if finished == ORDERS_AT_ONCE else ORDER_POLL_S):
             try:
@@ -361,25 +362,34 @@ class Service:
                         self.order_check.orders_booked()
             except Exception as error:  # the database may be back the next time
                 finished = 0
-                if not failing:
+                if not self._orders_reason:
                     _log.error("cannot book orders: %s", error)
-                failing = True
+                self._orders_reason = "orders cannot be booked: the log says why"
             else:
-                failing = False
+                self._orders_reason = ""
 
     # --- what operators look at -------------------------------------------------------------------
 
     def checks(self) -> dict[str, Check]:
         """The parts that have to work for the gateway to be ready, and those to look after."""
-        keys = time.monotonic() - self._keys_seen < _KEYS_STALE_S
-        ledger = self.ledger is None or not self.ledger.trouble
-        lacking = "" if self.order_check is None else self.order_check.reason
+        keys = self._keys_reason
+        if not keys and time.monotonic() - self._keys_seen >= _KEYS_STALE_S:
+            keys = _UNREADABLE
+        ledger = orders = ""
+        if self.ledger is not None:
+            ledger = "a write has failed: no money is taken until a restart"
+            if not self.ledger.trouble:
+                ledger = blocked_reason(self.ledger.blocked)
+            orders = self._orders_reason
+            if not orders and self.order_check is not None:
+                orders = self.order_check.reason
         return {
             "accepting": Check.of("the server is stopping" if self.draining else ""),
-            "keys": Check.of("" if keys else "control.db cannot be read"),
+            "keys": Check.of(keys),
             "models": Check.of("" if self._has_models else "no model has a provider that is on"),
-            "ledger": Check.of("" if ledger else "no money is taken until a restart"),
-            "orders": Check("warning", lacking) if lacking else Check.of(""),
+            "ledger": Check.of(ledger),
+            "disk": Check.of(self._disk_reason),
+            "orders": Check("warning" if orders else "ok", orders),
         }
 
     def samples(self) -> Iterator[Sample]:

@@ -1,0 +1,36 @@
+// What keys with a limit have spent in their running windows.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <unordered_map>
+
+#include "store/sqlite/sqlite_journal.h"
+#include "store/store.h"
+
+namespace seekroute {
+
+// Counts from the file once a window and key, then in memory. Writer's thread.
+class KeySpends {
+ public:
+  static constexpr size_t kMostKeys = 1u << 16;  // in memory; then it starts anew
+
+  // What the key of `row` may still spend. Failures are the journal's, in its open transaction.
+  Money Left(const ExchangeRow& row, const KeyLimit& limit, SqliteJournal* journal);
+  // The charges and holds of the key have changed, by a request that was created as `row` says.
+  void Count(const ExchangeRow& row, Money change);
+  // Nothing that was counted is certain any more.
+  void Clear() { spends_.clear(); }
+
+ private:
+  struct Spend {
+    int64_t first_day = 0;
+    int64_t end_day = 0;  // the first that does not count
+    Money spent;
+  };
+
+  std::unordered_map<std::string, Spend> spends_;
+};
+
+}  // namespace seekroute
