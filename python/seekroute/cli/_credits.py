@@ -306,14 +306,17 @@ def order_fields(order: CreditOrder, names: dict[str, str]) -> Fields:
 
 def _missing(ctx: typer.Context, orders: Sequence[CreditOrder]) -> set[str]:
     """The ids of those that count as booked and are not in the ledger."""
-    from seekroute.ledger import FILE_NAME, Ledger
+    from seekroute.ledger import FILE_NAME, Ledger, LedgerError
 
     booked = [order for order in orders if order.state == "booked" and order.kind != "prune"]
     path = shared(ctx).folder() / FILE_NAME
     if not booked or not path.exists():
         return {order.id for order in booked}
-    with Ledger(path, read_only=True) as ledger:
-        entries = ledger.find_orders([(order.kind, order.id) for order in booked])
+    try:
+        with Ledger(path, read_only=True) as ledger:
+            entries = ledger.find_orders([(order.kind, order.id) for order in booked])
+    except LedgerError:  # the list is of control.db: it can be seen all the same
+        return set()
     return {order.id for order, entry in zip(booked, entries, strict=True) if entry is None}
 
 

@@ -15,6 +15,7 @@ _log: Final = logging.getLogger("seekroute.server")
 
 # Between two pages: requests do not wait for the interpreter meanwhile.
 _PAUSE_S: Final = 0.01
+_AGAIN_S: Final = 60.0  # after one of the two could not be read
 _MOST_SAID: Final = 10  # lines of the log
 
 
@@ -45,8 +46,8 @@ class OrderCheck:
         """Compares now, and again when orders were booked, as long as something is wrong."""
         while not self._stopping.is_set():
             self._due.clear()
-            self.compare()
-            self._due.wait()
+            done = self.compare()
+            self._due.wait(None if done else _AGAIN_S)
 
     def orders_booked(self) -> None:
         """Orders were booked since: what was missing may be there."""
@@ -58,8 +59,8 @@ class OrderCheck:
         self._stopping.set()
         self._due.set()
 
-    def compare(self) -> None:
-        """Compares once. Returns early when the server stops."""
+    def compare(self) -> bool:
+        """Compares once. False: one of the two could not be read, or the server stops."""
         from seekroute.control.comparison import compare
 
         def between() -> None:
@@ -69,11 +70,12 @@ class OrderCheck:
         try:
             self._say(compare(self._orders, self._ledger, between=between))
         except _StoppedError:
-            return
-        except Exception as error:  # what cannot be read is said by the other checks
+            return False
+        except Exception as error:  # it may be readable the next time
             _log.error("cannot compare the orders with the ledger: %s", error)
-            return
+            return False
         self.compared.set()
+        return True
 
     def _say(self, found: Comparison) -> None:
         from seekroute.ledger import usd
