@@ -52,9 +52,8 @@ def emptied(path: Path) -> Callable[[], object]:
 
 def overwritten(path: Path) -> Callable[[], object]:
     whole = path.read_bytes()
-    with path.open("r+b") as file:
-        file.write(b"\xff" * len(whole))
-    return lambda: path.open("r+b").write(whole)
+    path.write_bytes(b"\xff" * len(whole))
+    return lambda: path.write_bytes(whole)
 
 
 def a_directory(path: Path) -> Callable[[], object]:
