@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "wire/chat_answer.h"
+#include "wire/chat_collect.h"
 #include "wire/chat_stream.h"
 #include "wire/error_body.h"
 #include "wire/image_request.h"
@@ -48,6 +49,13 @@ std::string Relay(std::string_view bytes, size_t step, bool include_usage) {
   return out;
 }
 
+// Duplicate keys of a provider pass through; anything else must be right.
+void CheckAnswer(std::string_view json) {
+  const Status status = seekroute::CheckJson(json);
+  Check(status || status.error().code == seekroute::ErrorCode::kDuplicateKey ||
+        status.error().code == seekroute::ErrorCode::kInvalidUnicode);
+}
+
 // A sequence of `data: <JSON>` events, with at most one [DONE], at its end.
 void CheckEvents(std::string_view out) {
   while (!out.empty() && out[0] != '!') {
@@ -59,10 +67,7 @@ void CheckEvents(std::string_view out) {
     if (json == "[DONE]") {
       Check(out.empty());
     } else {
-      // Duplicate keys of a provider pass through; anything else must be right.
-      const Status status = seekroute::CheckJson(json);
-      Check(status || status.error().code == seekroute::ErrorCode::kDuplicateKey ||
-            status.error().code == seekroute::ErrorCode::kInvalidUnicode);
+      CheckAnswer(json);
     }
   }
 }
@@ -76,13 +81,15 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   Check(Relay(bytes, 1, include_usage) == whole);
   CheckEvents(whole);
 
+  seekroute::ChatCollector collector(size_t{1} << 20);
+  if (collector.Add(whole).ok()) CheckAnswer(collector.Write());
+
   const auto answer = seekroute::ParseChatAnswer(bytes);
   if (answer) {
+    CheckAnswer(seekroute::ChunkFromAnswer(bytes));
     const std::string out =
         seekroute::RewriteChatAnswer(bytes, *answer, Names(), {answer->usage, {}});
-    const Status status = seekroute::CheckJson(out);
-    Check(status || status.error().code == seekroute::ErrorCode::kDuplicateKey ||
-          status.error().code == seekroute::ErrorCode::kInvalidUnicode);
+    CheckAnswer(out);
     const auto again = seekroute::ParseChatAnswer(out);
     Check(again.has_value() && again->id && again->model && again->usage_value && again->created);
     Check(again->content_bytes == answer->content_bytes);

@@ -51,6 +51,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (usage.prompt.value_or(0) > kMost || usage.completion.value_or(0) > kMost) return 0;
 
   const Charge charge = CostOf(usage, Prices(), {}, size % 2 == 0 ? "flex" : "");
+  const Usage consistent = Consistent(usage);
+  const Breakdown same = Classify(consistent);
+  Check(!same.odd && same.units.values == charge.use.units.values);
+  Check((consistent == usage) == !charge.use.odd);
   int64_t tokens = 0;
   for (const int64_t units : charge.use.units.values) {
     Check(units >= 0);
