@@ -37,15 +37,6 @@ constexpr size_t kMaxConnecting = 64;
 // Rounded up, so that a wait never ends before its time.
 int64_t MillisecondsUp(int64_t ns) { return ns / 1'000'000 + (ns % 1'000'000 > 0 ? 1 : 0); }
 
-// How long its connection may be idle. The peer closes it by its own clock, which began to run
-// before ours: a second of what it says is left to the way.
-Duration KeepIdle(const Transfer& transfer) {
-  const Duration own = transfer.origin().keep_alive;
-  const int64_t said_s = transfer.reader.idle_limit_s();
-  if (said_s < 0) return own;
-  return std::min(own, Duration::Seconds(std::max<int64_t>(said_s - 1, 0)));
-}
-
 }  // namespace
 
 class CurlTransport::Impl {
@@ -469,7 +460,7 @@ void CurlTransport::Impl::Complete(Transfer* transfer, bool reusable) {
   TransportObserver* const observer = std::exchange(transfer->observer, nullptr);
   if (reusable) {
     transfer->connection()->Want(SocketSet::kRead);
-    const Duration keep = KeepIdle(*transfer);
+    const Duration keep = transfer->KeepIdle();
     pool_.Put(transfer->Detach(), Steady::now(), keep);
   }
   over_.push_back(std::move(owned));

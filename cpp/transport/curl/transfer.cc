@@ -130,6 +130,15 @@ Transfer::Sent Transfer::Send() {
   return Sent::kAll;
 }
 
+// The peer closes it by its own clock, which began to run before ours: a second of what it says is
+// left to the way.
+Duration Transfer::KeepIdle() const {
+  const Duration own = origin_->keep_alive;
+  const int64_t said_s = reader.idle_limit_s();
+  if (said_s < 0) return own;
+  return std::min(own, Duration::Seconds(std::max<int64_t>(said_s - 1, 0)));
+}
+
 bool Transfer::dispatched() const {
   return written_ || (connection_ != nullptr && phase == Phase::kExchanging &&
                       connection_->written() != written_before_);

@@ -40,6 +40,9 @@ class Transfer {
   Sent Send();
   bool all_sent() const { return head_sent_ == head_.size() && body_sent_ == request_.body.size(); }
 
+  // How long its connection may be idle when it is over.
+  Duration KeepIdle() const;
+
   // False: it is certain that no byte of the request was sent.
   bool dispatched() const;
 
