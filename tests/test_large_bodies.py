@@ -1,0 +1,201 @@
+"""Large request bodies: how many bytes are taken at once, and that nobody waits for another's."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from seekroute.server.answers import Refusal
+from seekroute.server.body_budget import BodyBudget
+from seekroute.testing import Gate, Text
+from serving import (
+    Answer,
+    RunningServer,
+    chat_body,
+    parse_answers,
+    post_bytes,
+    read_until,
+    read_until_closed,
+    running_server,
+)
+
+SIZE = 400_000
+BODY = chat_body(messages=[{"role": "user", "content": "word " * (SIZE // 5)}])
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[RunningServer]:
+    """A gateway that takes three large bodies at once, two of one key."""
+    bounds = {
+        "max_body_bytes": 500_000,
+        "max_request_bytes": 1_400_000,
+        "max_key_request_bytes": 1_000_000,
+    }
+    with running_server(tmp_path, limits_=bounds, credits={"enabled": False}) as running:
+        yield running
+
+
+def another_key(server: RunningServer) -> str:
+    _, key = server.service.control.create_key(
+        "default", name="other", profile="seekroute", prefix="sk-sr-"
+    )
+    server.service.sync_keys()
+    return key
+
+
+def large(key: str, *lines: str) -> bytes:
+    return post_bytes(BODY, f"Authorization: Bearer {key}", "Connection: close", *lines)
+
+
+@contextlib.contextmanager
+def unfinished(server: RunningServer, key: str) -> Iterator[socket.socket]:
+    """A connection whose body lacks its last byte."""
+    with server.connect() as client:
+        client.sendall(large(key, "Expect: 100-continue").partition(b"\r\n\r\n")[0] + b"\r\n\r\n")
+        read_until(client, b"100 Continue\r\n\r\n")  # it was let in
+        client.sendall(BODY[:-1])
+        yield client
+
+
+def answer_to(server: RunningServer, key: str) -> Answer:
+    with server.connect() as client:
+        client.sendall(large(key))
+        (answer,) = parse_answers(read_until_closed(client))
+    return answer
+
+
+def finish(client: socket.socket) -> Answer:
+    client.sendall(BODY[-1:])
+    (answer,) = parse_answers(read_until_closed(client))
+    return answer
+
+
+def test_bytes_of_a_key_are_bounded_while_they_arrive(server: RunningServer) -> None:
+    other = another_key(server)
+    with unfinished(server, server.key) as first, unfinished(server, server.key):
+        refused = answer_to(server, server.key)
+        assert (refused.status, refused.code) == (503, "overloaded")
+        assert int(refused.headers["retry-after"]) > 0
+        assert "this key" in refused.json()["error"]["message"]
+        assert server.chat().status == 200  # small bodies are not counted
+        assert answer_to(server, other).status == 200
+        assert finish(first).status == 200
+        assert answer_to(server, server.key).status == 200  # there is room again
+    assert answer_to(server, server.key).status == 200  # a client that left gives its bytes back
+
+
+def test_bytes_of_all_are_bounded(server: RunningServer) -> None:
+    other = another_key(server)
+    with (
+        unfinished(server, server.key),
+        unfinished(server, server.key),
+        unfinished(server, other) as last,
+    ):
+        refused = answer_to(server, other)
+        assert (refused.status, refused.code) == (503, "overloaded")
+        assert "this key" not in refused.json()["error"]["message"]
+        assert finish(last).status == 200
+
+
+def test_a_body_counts_until_its_provider_answers(server: RunningServer) -> None:
+    gate = Gate()
+    server.mock.queue(Text("a", gate=gate), Text("b", gate=gate))
+    with server.connect() as first, server.connect() as second:
+        for client in (first, second):
+            client.sendall(large(server.key))
+        server.mock.wait_for_requests(2)
+        assert answer_to(server, server.key).status == 503
+        gate.open()
+        for client in (first, second):
+            assert parse_answers(read_until_closed(client))[0].status == 200
+    assert answer_to(server, server.key).status == 200
+
+
+def test_chunks_count_as_they_come(server: RunningServer) -> None:
+    head = post_bytes(b"", f"Authorization: Bearer {server.key}").replace(
+        b"Content-Length: 0", b"Transfer-Encoding: chunked"
+    )
+    with unfinished(server, server.key), unfinished(server, server.key), server.connect() as third:
+        third.sendall(head + b"%x\r\n%b\r\n" % (300_000, BODY[:300_000]))
+        (refused,) = parse_answers(read_until_closed(third))
+        assert (refused.status, refused.code) == (503, "overloaded")
+
+
+def test_the_budget_gives_back_what_it_gave() -> None:
+    budget = BodyBudget(total=100, per_key=60)
+    first = budget.take("a", 50)
+    with pytest.raises(Refusal, match="this key"):
+        budget.take("a", 11)
+    second = budget.take("b", 40)
+    with pytest.raises(Refusal, match="as many bytes"):
+        budget.take("c", 11)
+    with pytest.raises(Refusal, match="as many bytes"):
+        second.grow(11)
+    first.release()
+    first.release()
+    second.grow(11)
+    assert budget.taken == 51
+    second.release()
+    assert (budget.taken, budget.keys) == (0, 0)
+    without_key = budget.take("", 100)  # callers without a key are not one another
+    without_key.release()
+
+
+# --- beside one another ---------------------------------------------------------------------------
+
+
+def test_a_small_request_does_not_wait_for_large_ones(tmp_path: Path) -> None:
+    # To read them all takes seconds; a small request has to find its turn between two of them.
+    body = chat_body(messages=[{"role": "user", "content": "some words to read. " * 400_000}])
+    with running_server(tmp_path) as server:
+        org = server.service.control.get_org("default").id
+        assert server.service.ledger is not None
+        server.service.ledger.topup("test:1", org, 10**12)
+        sent = post_bytes(body, f"Authorization: Bearer {server.key}", "Connection: close")
+        ended = []
+
+        def large() -> None:
+            with server.connect() as client:
+                with contextlib.suppress(ConnectionError):  # refused while it was sending
+                    client.sendall(sent)
+                ended.append(parse_answers(read_until_closed(client))[0].status)
+
+        threads = [threading.Thread(target=large) for _ in range(12)]
+        for thread in threads:
+            thread.start()
+        took = []
+        while any(thread.is_alive() for thread in threads):
+            began = time.monotonic()
+            assert server.chat(max_tokens=5).status == 200
+            took.append(time.monotonic() - began)
+    assert ended == [200] * 12
+    assert len(took) >= 10, "the large ones were over too soon to be beside"
+    assert sorted(took)[len(took) // 2] < 0.5
+    assert max(took) < 3.0
+
+
+@pytest.mark.parametrize("how", ["leaves", "stops"])
+def test_who_ends_while_the_body_is_read_is_not_sent(tmp_path: Path, how: str) -> None:
+    body = chat_body(messages=[{"role": "user", "content": "some words to read. " * 400_000}])
+    with running_server(tmp_path, credits={"enabled": False}) as server:
+        core = server.service.core
+        ids = [
+            core.submit(body, f"Bearer {server.key}".encode(), None, False, False) for _ in range(8)
+        ]
+        core.flush()
+        if how == "leaves":
+            for each in ids:
+                core.cancel(each)
+        else:
+            core.stop()
+        until = time.monotonic() + 20
+        while core.active() and time.monotonic() < until:
+            time.sleep(0.01)
+        assert core.active() == 0
+        assert len(server.mock.requests) <= 1  # one may have been read by then
