@@ -259,6 +259,18 @@ TEST_F(CreditsTest, ARefusedRequestFreesItsIdempotencyKey) {
   EXPECT_EQ(idempotency_.size(), 0u);
 }
 
+// An answer that waits to be read is not late, however long our own turn took.
+TEST_F(CreditsTest, ALateTurnIsNotTheStoresLateness) {
+  Open({10'000'000}, {.hold_takes = Duration::Seconds(1)});
+  const TimePoint looked = clock_.Now();
+  const ExchangeId id = Submit();
+  clock_.MoveTo(looked + options_.hold_timeout + Duration::Seconds(10));
+  engine_->Advance(looked);
+  agenda_.RunNext();  // what was waiting to be read
+  Rest();
+  EXPECT_EQ(seen_[id].status, 200);
+}
+
 TEST_F(CreditsTest, AGatewayThatIsClosedEndsItsHolds) {
   Open({10'000'000});
   script_.head_delay = Duration::Seconds(5);

@@ -20,8 +20,7 @@ Engine::~Engine() { Stop(); }
 void Engine::Submit(Submission submission) {
   const ExchangeId id = submission.id;
   auto exchange = std::make_unique<Exchange>(std::move(submission), world_);
-  exchange->Start();
-  if (stopped_) exchange->Stop();
+  stopped_ ? exchange->Stop() : exchange->Start();
   if (exchange->finished()) return;  // refused: it never needs a timer
   Arm(*exchange, world_.clock->Now());
   exchanges_.emplace(id, std::move(exchange));
@@ -51,9 +50,8 @@ void Engine::Arm(const Exchange& exchange, TimePoint now) {
   timers_.push({std::min(exchange.NextDeadline(), now + nearest_deadline_), exchange.id()});
 }
 
-void Engine::Advance() {
+void Engine::Advance(TimePoint now) {
   Bury();
-  const TimePoint now = world_.clock->Now();
   while (!timers_.empty() && timers_.top().at <= now) {
     const ExchangeId id = timers_.top().exchange;
     timers_.pop();

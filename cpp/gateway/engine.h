@@ -26,9 +26,11 @@ class Engine : private ExchangeHost {
   void Stop();
   void Resume(ExchangeId id);
 
-  // Fires what is due and buries what is finished. To be called after every batch of commands and
-  // transport callbacks, and when NextTimer() comes.
-  void Advance();
+  // Fires what was due at `looked` and buries what is finished. To be called after every batch of
+  // commands and transport callbacks, and when NextTimer() comes. `looked`: when the batch was
+  // taken. What came later is not known yet, and nobody is late whose answer waits to be read.
+  void Advance(TimePoint looked);
+  void Advance() { Advance(world_.clock->Now()); }
 
   // When Advance() is next due without anything else happening.
   TimePoint NextTimer() const;

@@ -10,6 +10,9 @@ namespace {
 // Longest sleep of an idle engine: a bound on how late a mistake in a timer could be noticed.
 constexpr Duration kLongestSleep = Duration::Seconds(10);
 
+// Longest time that what was asked of the store, and what was answered, stays in a turn.
+constexpr Duration kLongestTurn = Duration::Milliseconds(2);
+
 }  // namespace
 
 EngineThread::EngineThread(const GatewayOptions& options, const Clock& clock, const KeyRing& keys,
@@ -59,14 +62,23 @@ void EngineThread::Run() {
   pthread_setname_np(pthread_self(), "sr-engine");  // for whoever looks with top or perf
   std::vector<Command> batch;
   while (!stopping_.load()) {
+    const TimePoint looked = clock_.Now();
     {
       MutexLock lock(&mu_);
       batch.swap(commands_);
       woken_ = false;
     }
-    for (Command& command : batch) Execute(std::move(command));
+    TimePoint handed = looked;
+    for (Command& command : batch) {
+      Execute(std::move(command));
+      if (clock_.Now() < handed + kLongestTurn) continue;
+      // What the first of many have asked and answered does not wait for the last.
+      store_->Flush();
+      mailbox_->Announce();
+      handed = clock_.Now();
+    }
     batch.clear();
-    engine_->Advance();
+    engine_->Advance(looked);
     store_->Flush();
     mailbox_->Announce();
     const TimePoint next = engine_->NextTimer();

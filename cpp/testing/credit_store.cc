@@ -43,6 +43,10 @@ void CreditStore::Hold(StoreTicket ticket, const ExchangeRow& row, const HoldReq
     Complain(ticket, "asks for a hold that makes no sense");
   }
   if (request.line < Money{}) Complain(ticket, "has a credit line below zero");
+  if (faults_.hold_takes.ns > 0) {
+    return agenda_->After(faults_.hold_takes,
+                          [this, ticket, request] { CommitHold(ticket, request); });
+  }
   Later([this, ticket, request] { CommitHold(ticket, request); });
 }
 

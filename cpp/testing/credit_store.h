@@ -19,6 +19,7 @@ class CreditStore : public Store {
     bool slow = false;     // answers late, now and then later than a gateway waits
     bool failing = false;  // refuses a hold, or fails a settle and tries it again
     bool full = false;     // has no room for holds for a while
+    Duration hold_takes;   // each of them
   };
   enum class State : uint8_t { kAsked, kRefused, kHeld, kSettled };
   // What became of one exchange.
