@@ -16,8 +16,11 @@ Status CheckKey(const std::optional<Secret>& authorization, const Snapshot& snap
   return KeyRing::CheckUsable(*out->key);
 }
 
-Status Resolve(std::string_view body, const Snapshot& snapshot, Admission* out) {
-  Result<ChatRequest> request = ParseChatRequest(body, *out->profile);
+Status Resolve(std::string_view body, const Snapshot& snapshot, BodyScan* scan, Admission* out) {
+  // A key that has got another profile since is rare: its body is read again.
+  const bool scanned = scan != nullptr && scan->profile == out->profile;
+  Result<ChatRequest> request =
+      scanned ? std::move(scan->request) : ParseChatRequest(body, *out->profile);
   if (!request) return std::move(request.error());
   out->request = std::move(*request);
   out->automatic = snapshot.catalog.IsAuto(out->request.model);
@@ -38,7 +41,7 @@ Status Admit(std::string_view body, const std::optional<Secret>& authorization,
   out->profile = &snapshot.ProfileNamed(snapshot.default_profile);
   Status checked = CheckKey(authorization, snapshot, rules, out);
   if (!checked.ok()) return checked;
-  Status resolved = Resolve(body, snapshot, out);
+  Status resolved = Resolve(body, snapshot, rules.scan, out);
   if (!resolved.ok()) return resolved;
   if (out->key && !out->key->MayUse(out->model->id)) {
     return MakeError(ErrorCode::kModelNotFound,

@@ -9,6 +9,7 @@
 #include "base/secret.h"
 #include "base/time.h"
 #include "catalog/catalog.h"
+#include "gateway/body_scan.h"
 #include "gateway/key_ring.h"
 #include "gateway/snapshot.h"
 #include "wire/chat_request.h"
@@ -29,6 +30,7 @@ struct AdmissionRules {
   bool require_key;
   bool local;  // in process: no key is asked for
   UnixSeconds now;
+  BodyScan* scan = nullptr;  // of the body, to be used up; null: it is read here
 };
 
 // Checks the key, then the body, then whether the key may use the model and somebody serves it.

@@ -48,11 +48,15 @@ Exchange::~Exchange() {
   if (storing_) world_.store->Forget(in_.id);
 }
 
-void Exchange::Start() {
+void Exchange::Identify() {
   const UnixMillis now = world_.clock->WallTime();
   row_.created = now.seconds();
   row_.request_id = IsAcceptableRequestId(in_.request_id) ? std::move(in_.request_id)
                                                           : NewRequestId(now, world_.rng);
+}
+
+void Exchange::Start() {
+  Identify();
   Status taken = Take();
   std::shared_ptr<const StoredAnswer> stored;
   if (taken.ok() && !in_.idempotency_key.empty()) taken = ClaimIdempotency(&stored);
@@ -69,7 +73,9 @@ void Exchange::Start() {
 
 // Takes the request in, and what the row tells of it.
 Status Exchange::Take() {
-  const AdmissionRules rules{world_.keys, world_.options->require_key, in_.local, row_.created};
+  BodyScan* const scan = in_.scan ? &*in_.scan : nullptr;
+  const AdmissionRules rules{world_.keys, world_.options->require_key, in_.local, row_.created,
+                             scan};
   Admission admission;
   Status admitted = Admit(in_.body, in_.authorization, *in_.snapshot, rules, &admission);
   in_.authorization.reset();
@@ -84,6 +90,7 @@ Status Exchange::Take() {
   } else if (world_.options->credits) {
     row_.org_id = world_.options->local_org;
   }
+  if (scan != nullptr && admitted.ok()) prompt_ = scan->prompt;
   row_.requested_model = request_.model;
   row_.streamed = request_.stream;
   if (model_ != nullptr) row_.model = model_->id;
@@ -161,6 +168,7 @@ Flow Exchange::OnOutput(std::string_view bytes) {
     state_ = State::kRelaying;
     UpdateTimes();
     head_sent_ = true;
+    if (model_->output == Output::kText) ReleaseBody();  // no other provider will be asked
     row_.status = 200;
     PutHead(StreamHead(row_));
   }

@@ -49,9 +49,9 @@ class Exchange : private AttemptOwner, private StoreObserver {
   // The client went away: the upstream is cancelled, or drained, and the row still settled.
   void Cancel();
 
-  // The gateway stops. Whoever still waits for its answer is told so and pays nothing, and its
-  // Idempotency-Key may be used again; who had left before pays for what it had got. Ends at once,
-  // but for the store.
+  // The gateway stops, also before Start(), which is not called then. Whoever still waits for its
+  // answer is told so and pays nothing, and its Idempotency-Key may be used again; who had left
+  // before pays for what it had got. Ends at once, but for the store.
   void Stop();
 
   // The client has taken what was waiting for it.
@@ -68,6 +68,7 @@ class Exchange : private AttemptOwner, private StoreObserver {
  private:
   enum class State : uint8_t { kAdmitting, kHolding, kSending, kRelaying, kSettling, kDone };
 
+  void Identify();
   Status Take();
   Status ClaimIdempotency(std::shared_ptr<const StoredAnswer>* stored);
   void Replay(const StoredAnswer& stored);

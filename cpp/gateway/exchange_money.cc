@@ -19,7 +19,7 @@ constexpr int64_t kCapSlackPart = 8;
 
 // Finds how much the answer can cost, and how long it may get.
 Status Exchange::BoundSpending() {
-  prompt_ = EstimateChatPrompt(in_.body);
+  if (!prompt_) prompt_ = EstimateChatPrompt(in_.body);
   bound_.emplace(request_, *model_, *prompt_, *world_.options, row_.created);
   int64_t longest = bound_->longest();
   if (request_.max_cost) {
@@ -295,7 +295,10 @@ void Exchange::Stop() {
                           "this gateway was stopped before the answer was complete: nothing is "
                           "charged for it, send the request again in a moment");
   error.retry_after_ms = kRetryAfterMs;
-  Settle(std::move(error));
+  if (state_ != State::kAdmitting) return Settle(std::move(error));
+  Identify();
+  error_ = std::move(error);
+  EndError(*error_);
 }
 
 // The customer pays when the answer is complete, or when it walked away itself.

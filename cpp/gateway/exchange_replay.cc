@@ -10,8 +10,8 @@ Status Exchange::ClaimIdempotency(std::shared_ptr<const StoredAnswer>* stored) {
   Status checked = IdempotencyTable::CheckHeader(in_.idempotency_key);
   if (!checked.ok()) return checked;
   const bool stores = key_ && key_->store_answers;
-  const IdempotencyClaim claim =
-      IdempotencyTable::ClaimOf(row_.key_id, in_.idempotency_key, in_.body);
+  const Mac body = in_.scan ? in_.scan->digest : IdempotencyTable::DigestOf(in_.body);
+  const IdempotencyClaim claim = IdempotencyTable::ClaimOf(row_.key_id, in_.idempotency_key, body);
   Status taken =
       world_.idempotency->Claim(claim, row_.generation_id, row_.created, stores ? stored : nullptr);
   if (!taken.ok()) return taken;

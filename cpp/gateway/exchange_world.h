@@ -9,6 +9,7 @@
 #include "base/rng.h"
 #include "base/secret.h"
 #include "base/time.h"
+#include "gateway/body_scan.h"
 #include "gateway/drain_slots.h"
 #include "gateway/idempotency.h"
 #include "gateway/key_ring.h"
@@ -35,6 +36,7 @@ struct Submission {
   TimePoint submitted;
   std::shared_ptr<const Snapshot> snapshot;
   std::shared_ptr<FlowWindow> window;
+  std::optional<BodyScan> scan = std::nullopt;  // of a body that was read beside the engine
 };
 
 // Who buries exchanges.

@@ -19,7 +19,9 @@ Gateway::Gateway(GatewayOptions options, std::shared_ptr<SqliteLedger> ledger)
       keys_(Secret(std::string(options_.pepper.Reveal()))),
       idempotency_(options_.max_idempotency_keys, options_.max_stored_answers_bytes),
       drains_(options_.max_drains),
-      ledger_(std::move(ledger)) {
+      ledger_(std::move(ledger)),
+      scans_(&keys_, options_.require_key, &clock_, options_.scan_threads,
+             [this](Submission submission) { OnScanned(std::move(submission)); }) {
   if (ledger_) {
     // A ledger that cannot be read holds no money either: nothing will be sent.
     const auto kept = ledger_->writer().Claims(options_.max_idempotency_keys);
@@ -87,7 +89,15 @@ ExchangeId Gateway::Submit(GatewayRequest request) {
   submission.local = request.local;
   submission.explain = request.explain;
   submission.submitted = now;
-  engines_[engine]->Submit(std::move(submission));
+  if (submission.body.size() > kMostReadInTurn) {
+    {
+      MutexLock lock(&mu_);
+      live_.at(id).scanning = true;
+    }
+    scans_.Submit(std::move(submission));
+  } else {
+    engines_[engine]->Submit(std::move(submission));
+  }
   return id;
 }
 
@@ -104,23 +114,46 @@ void Gateway::Refuse(ExchangeId id, const GatewayRequest& request, const Error& 
   mailbox_.Announce();
 }
 
-std::optional<size_t> Gateway::EngineOf(ExchangeId id) const {
-  MutexLock lock(&mu_);
-  const auto found = live_.find(id);
-  if (found == live_.end()) return std::nullopt;
-  return found->second.engine;
+void Gateway::Tell(ExchangeId id, Told what) {
+  size_t engine = 0;
+  {
+    MutexLock lock(&mu_);
+    const auto found = live_.find(id);
+    if (found == live_.end()) return;
+    if (found->second.scanning) {
+      found->second.told = what;
+      return;
+    }
+    engine = found->second.engine;
+  }
+  what == Told::kStop ? engines_[engine]->StopExchange(id) : engines_[engine]->Cancel(id);
 }
 
-void Gateway::Cancel(ExchangeId id) {
-  if (const auto engine = EngineOf(id)) engines_[*engine]->Cancel(id);
+// A scan thread.
+void Gateway::OnScanned(Submission submission) {
+  const ExchangeId id = submission.id;
+  EngineThread& engine = *engines_[id % engines_.size()];
+  engine.Submit(std::move(submission));
+  Told told = Told::kNothing;
+  {
+    MutexLock lock(&mu_);
+    const auto found = live_.find(id);
+    if (found != live_.end()) {
+      found->second.scanning = false;
+      told = found->second.told;
+    }
+  }
+  if (told == Told::kNothing) return engine.Flush();
+  told == Told::kStop ? engine.StopExchange(id) : engine.Cancel(id);
 }
 
-void Gateway::Stop(ExchangeId id) {
-  if (const auto engine = EngineOf(id)) engines_[*engine]->StopExchange(id);
-}
+void Gateway::Cancel(ExchangeId id) { Tell(id, Told::kCancel); }
+
+void Gateway::Stop(ExchangeId id) { Tell(id, Told::kStop); }
 
 void Gateway::Stop() {
   BeginDrain();
+  scans_.Stop();
   for (const auto& engine : engines_) engine->StopExchanges();
 }
 
@@ -151,6 +184,7 @@ size_t Gateway::active() const {
 
 void Gateway::Close() {
   if (closed_.exchange(true)) return;
+  scans_.Close();
   for (const auto& engine : engines_) engine->Stop();
   std::shared_ptr<SqliteLedger> last;  // may wait for the disk when it goes: after the lock
   {

@@ -20,6 +20,7 @@
 #include "gateway/key_ring.h"
 #include "gateway/mailbox.h"
 #include "gateway/options.h"
+#include "gateway/scan_pool.h"
 #include "gateway/snapshot.h"
 #include "gateway/stats.h"
 #include "gateway/system.h"
@@ -111,12 +112,17 @@ class Gateway {
   std::vector<Sample> Samples() const;
 
  private:
+  // What is told of an exchange whose body is still being read, until its engine has it.
+  enum class Told : uint8_t { kNothing, kCancel, kStop };
   struct Live {
     size_t engine;
     std::shared_ptr<FlowWindow> window;
+    bool scanning = false;
+    Told told = Told::kNothing;
   };
   std::shared_ptr<const Snapshot> CurrentSnapshot() const;
-  std::optional<size_t> EngineOf(ExchangeId id) const;  // none: unknown
+  void Tell(ExchangeId id, Told what);
+  void OnScanned(Submission submission);
   void Refuse(ExchangeId id, const GatewayRequest& request, const Error& error);
 
   const GatewayOptions options_;
@@ -136,7 +142,8 @@ class Gateway {
   std::unordered_map<ExchangeId, Live> live_ SR_GUARDED_BY(mu_);
   ExchangeId last_id_ SR_GUARDED_BY(mu_) = 0;
 
-  std::vector<std::unique_ptr<EngineThread>> engines_;  // last: they use all of the above
+  std::vector<std::unique_ptr<EngineThread>> engines_;  // they use all of the above
+  ScanPool scans_;                                      // last: it uses them too
 };
 
 }  // namespace seekroute

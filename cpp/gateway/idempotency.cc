@@ -9,18 +9,22 @@ constexpr int64_t kRetryAfterMs = 1000;
 constexpr int64_t kMostStepBack = 60;  // seconds; less is no clock that was wrong
 
 // No secret: it only makes the digests of names and of bodies different functions.
-Mac DigestOf(std::string_view purpose, std::string_view text) {
+Mac DigestFor(std::string_view purpose, std::string_view text) {
   return HmacSha256(Secret(std::string(purpose)), text);
 }
 
 }  // namespace
 
 IdempotencyClaim IdempotencyTable::ClaimOf(std::string_view key_id, std::string_view header,
-                                           std::string_view body) {
+                                           const Mac& body) {
   std::string text(key_id);
   text += '\0';
   text += header;
-  return {DigestOf("idempotency name", text), DigestOf("idempotency body", body)};
+  return {DigestFor("idempotency name", text), body};
+}
+
+Mac IdempotencyTable::DigestOf(std::string_view body) {
+  return DigestFor("idempotency body", body);
 }
 
 Status IdempotencyTable::CheckHeader(std::string_view header) {

@@ -31,7 +31,12 @@ class IdempotencyTable {
       : capacity_(capacity), answers_(answer_bytes) {}
 
   static IdempotencyClaim ClaimOf(std::string_view key_id, std::string_view header,
-                                  std::string_view body);
+                                  std::string_view body) {
+    return ClaimOf(key_id, header, DigestOf(body));
+  }
+  static IdempotencyClaim ClaimOf(std::string_view key_id, std::string_view header,
+                                  const Mac& body);
+  static Mac DigestOf(std::string_view body);
 
   // kInvalidIdempotencyKey unless it is 1 to kMaxIdempotencyKeyBytes printable ASCII characters.
   static Status CheckHeader(std::string_view header);

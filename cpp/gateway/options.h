@@ -18,6 +18,7 @@ enum class ChargePolicy : uint8_t { kCharge, kFree };
 // Fixed for the life of a gateway.
 struct GatewayOptions {
   int engine_threads = 1;
+  int scan_threads = 1;     // that read large bodies beside them; see body_scan.h
   Secret pepper;            // of the key MACs
   bool require_key = true;  // false: a request without a key is taken as the operator's own
 

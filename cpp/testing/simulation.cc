@@ -197,6 +197,9 @@ void Simulation::SubmitClient(ExchangeId id) {
   submission.submitted = clock_.Now();
   submission.snapshot = snapshot_;
   submission.window = client.window;
+  if (id % 2 == 0) {  // as if it were large
+    submission.scan.emplace(ScanBody(submission.body, snapshot_->ProfileNamed("seekroute")));
+  }
   engine_.Submit(std::move(submission));
 }
 

@@ -1,0 +1,102 @@
+// Large bodies read beside the engines.
+#include "gateway/scan_pool.h"
+
+#include <gtest/gtest.h>
+
+#include <condition_variable>
+#include <map>
+#include <mutex>
+
+#include "gateway/system.h"
+#include "wire/chat_prompt.h"
+
+namespace seekroute {
+namespace {
+
+const std::string kBody = R"({"model":"m","messages":[{"role":"user","content":")" +
+                          std::string(100'000, 'x') + R"("}]})";
+
+class ScanPoolTest : public ::testing::Test {
+ protected:
+  ScanPoolTest() {
+    Profile strict;
+    strict.id_prefix = "other-";
+    snapshot_->profiles.emplace("seekroute", Profile());
+    snapshot_->profiles.emplace("other", strict);
+    snapshot_->default_profile = "seekroute";
+    keys_.Put(HmacSha256(Secret("pepper"), "good"), {.key_id = "k", .profile = "other"});
+    keys_.Put(HmacSha256(Secret("pepper"), "off"), {.key_id = "d", .disabled = true});
+  }
+
+  // The scan of what came back, if there is one.
+  const std::optional<BodyScan>& Ask(const char* authorization, const std::string& body = kBody) {
+    Submission submission;
+    submission.id = ++last_;
+    submission.body = body;
+    if (authorization != nullptr) submission.authorization = Secret(authorization);
+    submission.local = authorization == nullptr;
+    submission.snapshot = snapshot_;
+    pool_.Submit(std::move(submission));
+    std::unique_lock<std::mutex> lock(mu_);
+    came_.wait(lock, [this] { return back_.contains(last_); });
+    return back_.at(last_).scan;
+  }
+
+  SystemClock clock_;
+  KeyRing keys_{Secret("pepper")};
+  std::shared_ptr<Snapshot> snapshot_ = std::make_shared<Snapshot>();
+  std::mutex mu_;
+  std::condition_variable came_;
+  std::map<ExchangeId, Submission> back_;  // mu_
+  ExchangeId last_ = 0;
+  ScanPool pool_{&keys_, true, &clock_, 2, [this](Submission submission) {
+                   const std::lock_guard<std::mutex> lock(mu_);
+                   const ExchangeId id = submission.id;
+                   back_.emplace(id, std::move(submission));
+                   came_.notify_one();
+                 }};
+};
+
+TEST_F(ScanPoolTest, ReadsByTheRulesOfTheKey) {
+  const std::optional<BodyScan>& scan = Ask("Bearer good");
+  ASSERT_TRUE(scan && scan->request);
+  EXPECT_EQ(scan->profile, &snapshot_->ProfileNamed("other"));
+  EXPECT_EQ(scan->request->model, "m");
+  EXPECT_EQ(scan->prompt.tokens, EstimateChatPrompt(kBody).tokens);
+  EXPECT_EQ(scan->digest, IdempotencyTable::DigestOf(kBody));
+  const ByteRange model = scan->request->model_value;
+  EXPECT_EQ(back_.at(last_).body.substr(model.begin, model.end - model.begin), "\"m\"");
+  const std::optional<BodyScan>& local = Ask(nullptr);
+  ASSERT_TRUE(local && local->request);
+  EXPECT_EQ(local->profile, &snapshot_->ProfileNamed("seekroute"));
+}
+
+TEST_F(ScanPoolTest, ABodyThatIsWrongComesBackWithItsError) {
+  const std::optional<BodyScan>& scan = Ask("Bearer good", kBody + "x");
+  ASSERT_TRUE(scan);
+  EXPECT_FALSE(scan->request);
+  EXPECT_EQ(scan->request.error().code, ErrorCode::kInvalidJson);
+}
+
+TEST_F(ScanPoolTest, AStrangersBodyIsNotRead) {
+  EXPECT_FALSE(Ask("Bearer bad"));
+  EXPECT_FALSE(Ask("Bearer off"));
+}
+
+TEST_F(ScanPoolTest, AfterAStopNothingIsRead) {
+  pool_.Stop();
+  EXPECT_FALSE(Ask("Bearer good"));
+}
+
+TEST_F(ScanPoolTest, WhatWaitsAtTheEndIsDropped) {
+  pool_.Close();
+  pool_.Close();
+  Submission submission;
+  submission.id = 1;
+  submission.snapshot = snapshot_;
+  pool_.Submit(std::move(submission));
+  EXPECT_TRUE(back_.empty());
+}
+
+}  // namespace
+}  // namespace seekroute
