@@ -73,7 +73,8 @@ def test_drain_ends_after_its_time(tmp_path: Path) -> None:
             client.sendall(server.chat_bytes())
             server.mock.wait_for_requests(1)
             server.stop()
-            assert read_until_closed(client) == b""
+            (cut,) = parse_answers(read_until_closed(client))
+            assert (cut.status, cut.code) == (503, "shutting_down")
         server.mock.wait_for_abort(1)
         server.thread.join(PATIENCE)
         assert not server.thread.is_alive()

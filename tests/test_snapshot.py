@@ -88,6 +88,8 @@ def test_options_have_the_cores_names_and_defaults() -> None:
         "pepper": b"pepper",
         "require_key": True,
         "max_body_bytes": 20971520,
+        "max_request_bytes": 268435456,
+        "max_key_request_bytes": 134217728,
         "max_active": 10000,
         "connect_timeout_ms": 5000,
         "first_byte_timeout_ms": 600_000,

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import socket
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
+import uvicorn
 
+from seekroute.config import load_settings
 from seekroute.ledger import Balance, Ledger, nano
-from seekroute.testing import Gate, Raw, Text
+from seekroute.server.app import App
+from seekroute.server.service import Service
+from seekroute.testing import Gate, MockProvider, Raw, Text
 from serving import (
     PATIENCE,
     RunningServer,
@@ -129,3 +134,32 @@ def test_who_had_left_before_still_pays(tmp_path: Path) -> None:
         (row,) = ledger.rows(org=org)
         assert row["settlement"] == "partial"
         assert row["cost"] > 0
+
+
+def test_a_task_that_another_server_cancels_is_not_the_clients_leaving(tmp_path: Path) -> None:
+    with MockProvider() as mock:
+        settings = load_settings(
+            overrides={"mock": "on", "data_dir": str(tmp_path), **ON}, environ={}
+        )
+        service = Service(settings, environ={}, mock=mock)
+        service.open()
+        key = service.create_first_key()
+        assert key is not None
+        outer = uvicorn.Server(
+            uvicorn.Config(App(service), log_config=None, timeout_graceful_shutdown=1)
+        )
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            thread = threading.Thread(target=outer.run, kwargs={"sockets": [listener]})
+            thread.start()
+            port = listener.getsockname()[1]
+            server = RunningServer(port, key, mock, service, None, thread, settings)  # type: ignore[arg-type]
+            _, org = pay_in(server)
+            with server.connect() as client:
+                begun(server, client)
+                outer.should_exit = True
+                read_until_closed(client)
+            thread.join(PATIENCE)
+            assert not thread.is_alive()
+    with Ledger(tmp_path / "ledger.db", read_only=True) as ledger:
+        (row,) = ledger.rows(org=org)
+        assert (row["settlement"], row["error"], row["cost"]) == ("failed", "shutting_down", 0)

@@ -27,13 +27,23 @@ py::list HeadersFrom(const ResponseHead& head) {
   return headers;
 }
 
-ExchangeId Submit(Gateway& gateway, const py::bytes& body, const OptionalBytes& authorization,
+// A request's body as it arrives: copied once, a piece at a time, and handed over whole.
+struct RequestBody {
+  std::string text;
+};
+
+std::string TakeBody(const py::object& body) {
+  if (py::isinstance<RequestBody>(body)) return std::move(body.cast<RequestBody&>().text);
+  return std::string(body.cast<py::bytes>());
+}
+
+ExchangeId Submit(Gateway& gateway, const py::object& body, const OptionalBytes& authorization,
                   const OptionalBytes& request_id, bool api_v1, bool local, int explain,
                   const OptionalBytes& idempotency_key) {
   if (explain < 0 || explain > static_cast<int>(Explain::kOpenRouter)) {
     throw py::value_error("explain is 0 (no), 1 (seekroute) or 2 (openrouter_metadata)");
   }
-  return gateway.Submit({.body = std::string(body),
+  return gateway.Submit({.body = TakeBody(body),
                          .authorization = SecretFrom(authorization),
                          .request_id = TextFrom(request_id),
                          .idempotency_key = TextFrom(idempotency_key),
@@ -78,9 +88,9 @@ py::tuple WriteError(Gateway& gateway, const std::string& code, std::string mess
   return py::make_tuple(answer.head.status, HeadersFrom(answer.head), BytesFrom(answer.body));
 }
 
-py::tuple Quote(Gateway& gateway, const py::bytes& body, const OptionalBytes& authorization,
+py::tuple Quote(Gateway& gateway, const py::object& body, const OptionalBytes& authorization,
                 const OptionalBytes& request_id, bool api_v1, bool local) {
-  const GatewayRequest request{.body = std::string(body),
+  const GatewayRequest request{.body = TakeBody(body),
                                .authorization = SecretFrom(authorization),
                                .request_id = TextFrom(request_id),
                                .api_v1 = api_v1,
@@ -108,6 +118,20 @@ py::list Samples(const Gateway& gateway) {
 }  // namespace
 
 void BindGateway(py::module_& m) {
+  py::class_<RequestBody>(m, "RequestBody", py::is_final())
+      .def(py::init([](size_t size) {
+             RequestBody body;
+             body.text.reserve(size);
+             return body;
+           }),
+           py::arg("size"))
+      .def(
+          "append",
+          [](RequestBody& body, const py::bytes& part) {
+            body.text.append(std::string_view(part));
+          },
+          py::arg("part"))
+      .def("__len__", [](const RequestBody& body) { return body.text.size(); });
   py::class_<Gateway>(m, "Gateway", py::is_final())
       // The ledger's object has the clock of what it opened, so it is kept.
       .def(py::init([](const py::dict& options, const py::object& ledger) {

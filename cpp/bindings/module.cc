@@ -1,3 +1,5 @@
+#include <malloc.h>
+
 #include "bindings/pybind.h"
 
 #include "base/digest.h"
@@ -21,6 +23,10 @@ PYBIND11_MODULE(_core, m) {
         return py::bytes(reinterpret_cast<const char*>(mac.data()), mac.size());
       },
       py::arg("key"), py::arg("message"));
+  // Blocks of 128 KiB and more are the system's again when they are freed. Of itself malloc
+  // learns from the first large body to keep all of them. Of the whole process, so for programs of
+  // our own.
+  m.def("return_large_blocks", [] { return mallopt(M_MMAP_THRESHOLD, 128 << 10) == 1; });
   m.def("profile_error_codes", [] {
     py::list codes;
     for (int i = 0; i < seekroute::kErrorCodeCount; ++i) {

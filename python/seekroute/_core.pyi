@@ -97,6 +97,14 @@ class Record:
 Event: TypeAlias = tuple[int, tuple[int, Headers] | None, bytes, Record | None]
 
 @final
+class RequestBody:
+    """A request's body as it arrives. Empty again once it was submitted."""
+
+    def __init__(self, size: int) -> None: ...
+    def append(self, part: bytes) -> None: ...
+    def __len__(self) -> int: ...
+
+@final
 class Gateway:
     """Engine threads, keys, the snapshot and the mailbox. Every method is thread-safe."""
 
@@ -111,7 +119,7 @@ class Gateway:
 
     def submit(
         self,
-        body: bytes,
+        body: bytes | RequestBody,
         authorization: bytes | None,
         request_id: bytes | None,
         api_v1: bool,
@@ -121,7 +129,7 @@ class Gateway:
     ) -> int: ...
     def quote(
         self,
-        body: bytes,
+        body: bytes | RequestBody,
         authorization: bytes | None,
         request_id: bytes | None,
         api_v1: bool,
@@ -166,6 +174,7 @@ def trust_problem(ca_file: str) -> str:
 def estimate_prompt(body: bytes) -> tuple[int, int]:
     """(expected tokens, upper bound) of the prompt in a chat completion request's JSON."""
 
+def return_large_blocks() -> bool: ...
 def profile_error_codes() -> list[tuple[str, int, str]]:
     """(wire name, HTTP status, type) of every error the core can name."""
 

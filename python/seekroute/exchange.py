@@ -36,6 +36,16 @@ class Sink(Protocol):
         """Nothing more will come: the gateway was closed."""
 
 
+class Lease(Protocol):
+    """Memory that a request's body takes."""
+
+    def answered(self) -> None:
+        """The provider has the body."""
+
+    def release(self) -> None:
+        """The request has ended. Idempotent."""
+
+
 class AnswerSink(Protocol):
     """Where `AsyncExchange.pour()` puts an answer. Must not raise."""
 
@@ -71,6 +81,7 @@ class AsyncExchange:
         "_taken",
         "_waiter",
         "body",
+        "lease",
         "record",
     )
 
@@ -89,6 +100,7 @@ class AsyncExchange:
         self._taken = 0
         self.body = b""
         self.record: Record | None = None
+        self.lease: Lease | None = None  # released here
 
     def push(self, event: Event) -> None:
         """Takes one entry of a drained batch."""
@@ -96,6 +108,8 @@ class AsyncExchange:
         if record is not None:
             self.record = record
             self._ended = True
+        if self.lease is not None:
+            self.lease.release() if self._ended else self.lease.answered()
         if self._sink is not None:
             self._give(self._sink, head, body)
             return
@@ -188,6 +202,8 @@ class AsyncExchange:
     def drop(self) -> None:
         """Says that nothing more will come: the gateway was closed under a running request."""
         self._ended = True
+        if self.lease is not None:
+            self.lease.release()
         waiter = self._waiter
         if waiter is not None and not waiter.done():
             waiter.set_result(None)

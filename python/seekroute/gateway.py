@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from seekroute._core import Record as Record
     from seekroute.ledger import Ledger
 
+# A request's body as it arrives, in the core's own memory: `RequestBody(size)`, `append(part)`.
+RequestBody = _core.RequestBody
+
 # Whether an answer tells how it was routed: in a member "seekroute" or "openrouter_metadata".
 EXPLAIN_NO = 0
 EXPLAIN_SEEKROUTE = 1
@@ -74,6 +77,15 @@ def price_usage(
         (207000, 218385)
     """
     return _core.price_usage(table, usage, now=now, service_tier=service_tier)
+
+
+def return_large_blocks() -> None:
+    """Makes this process give the memory of large blocks back as soon as it is free.
+
+    Else the C library keeps what the largest request bodies took. For a program that does nothing
+    but serve: it holds for all of the process.
+    """
+    _core.return_large_blocks()
 
 
 def estimate_tokens(text: bytes) -> tuple[int, int]:
@@ -179,7 +191,7 @@ class Gateway:
 
     def submit(
         self,
-        body: bytes,
+        body: bytes | RequestBody,
         authorization: bytes | None,
         request_id: bytes | None,
         *,

@@ -8,20 +8,24 @@ import logging
 from collections.abc import Awaitable, Sequence
 from typing import TYPE_CHECKING, Final
 
-from seekroute.gateway import EXPLAIN_NO, EXPLAIN_OPENROUTER, EXPLAIN_SEEKROUTE
+from seekroute.gateway import (
+    EXPLAIN_NO,
+    EXPLAIN_OPENROUTER,
+    EXPLAIN_SEEKROUTE,
+    RequestBody,
+)
 from seekroute.server.account import quoted
 from seekroute.server.answers import OWS, Call, Refusal
+from seekroute.server.body_budget import UNCOUNTED_BYTES
 
 if TYPE_CHECKING:
     from seekroute.gateway import AsyncExchange
+    from seekroute.server.body_budget import Lease
     from seekroute.server.cycle import Cycle, Header
 
 _log: Final = logging.getLogger("seekroute.http")
 
 _YES: Final = (b"1", b"true", b"enabled")
-
-# A body this large is read only for a caller with a key: a stranger cannot make us hold more.
-_STRANGER_BYTES: Final = 64 * 1024
 
 
 async def chat_completions(call: Call) -> None:
@@ -30,17 +34,24 @@ async def chat_completions(call: Call) -> None:
     Raises:
         Refusal: what the HTTP side refuses; everything in the body is the core's to judge.
     """
-    body = await _take_body(call)
-    if body is None:
-        return  # the client left in the middle of its request
-    exchange = call.service.gateway.submit(
-        body,
-        call.authorization,
-        call.request_id,
-        api_v1=call.api_v1,
-        explain=call.explain,
-        idempotency_key=call.idempotency_key,
-    )
+    lease: Lease | None = None
+    try:
+        body, lease = await _take_body(call)
+        if body is None:
+            return  # the client left in the middle of its request
+        exchange = call.service.gateway.submit(
+            body,
+            call.authorization,
+            call.request_id,
+            api_v1=call.api_v1,
+            explain=call.explain,
+            idempotency_key=call.idempotency_key,
+        )
+        exchange.lease, lease = lease, None
+        del body  # the core has its own
+    finally:
+        if lease is not None:
+            lease.release()
     try:
         if call.cycle is not None:
             Relay(call.cycle, exchange).begin()
@@ -57,14 +68,18 @@ async def quote(call: Call) -> None:
     Raises:
         Refusal: as for a chat completion.
     """
-    body = await _take_body(call)
-    if body is None:
-        return
-    work = functools.partial(
-        call.service.core.quote, body, call.authorization, call.request_id, call.api_v1, False
-    )
-    # Reading a short prompt is quicker than handing it to a thread.
-    answer = work() if len(body) <= _STRANGER_BYTES else await asyncio.to_thread(work)
+    body, lease = await _take_body(call)
+    try:
+        if body is None:
+            return
+        work = functools.partial(
+            call.service.core.quote, body, call.authorization, call.request_id, call.api_v1, False
+        )
+        # Reading a short prompt is quicker than handing it to a thread.
+        answer = work() if len(body) <= UNCOUNTED_BYTES else await asyncio.to_thread(work)
+    finally:
+        if lease is not None:
+            lease.release()
     status, headers, text = answer
     if status == 200 and call.service.ledger is not None:
         text = await quoted(call, text)
@@ -74,16 +89,33 @@ async def quote(call: Call) -> None:
     await call.send({"type": "http.response.body", "body": text})
 
 
-async def _take_body(call: Call) -> bytes | None:
-    """The whole body of a request that may be looked at; None when the client left."""
+async def _take_body(call: Call) -> tuple[bytes | RequestBody | None, Lease | None]:
+    """The whole body of a request that may be looked at, None when the client left; and its lease.
+
+    A body this large is read only for a caller with a key, and as long as there is room for it: a
+    stranger cannot make us hold more than `UNCOUNTED_BYTES`.
+    """
     if call.service.draining:
         raise Refusal("shutting_down", "the gateway is stopping; try again", close=True)
     call.check_single_authorization()
     max_body = call.service.max_body_bytes
     declared = _check_headers(call, max_body)
-    if declared > _STRANGER_BYTES and not _has_key(call):
-        return b""  # the core refuses the key before it looks at the body
-    return await _read_body(call, max_body)
+    lease: Lease | None = None
+    if declared > UNCOUNTED_BYTES:
+        key_id = _key_of(call)
+        if key_id is None:
+            return b"", None  # the core refuses the key before it looks at the body
+        lease = call.service.bodies.take(key_id, declared)
+    body: bytes | RequestBody | None = None
+    try:
+        if lease is not None:
+            body = await _read_whole(call, declared)
+        else:
+            body, lease = await _read_counted(call, max_body)
+    finally:
+        if body is None and lease is not None:
+            lease.release()
+    return body, lease
 
 
 def _check_headers(call: Call, max_body: int) -> int:
@@ -129,39 +161,61 @@ def _too_large(max_body: int) -> Refusal:
     return Refusal("request_too_large", f"the body is larger than {max_body} bytes", close=True)
 
 
-def _has_key(call: Call) -> bool:
-    return not isinstance(call.service.find_key(call.authorization), str)
+def _key_of(call: Call) -> str | None:
+    """The id of the caller's key, "" where none is needed; None for a stranger."""
+    found = call.service.find_key(call.authorization)
+    return None if isinstance(found, str) else found[0]
 
 
-async def _read_body(call: Call, max_body: int) -> bytes | None:
-    """Returns the whole body, b"" early for a stranger with a large one, None if it was cut."""
-    message = await call.receive()
-    if message["type"] != "http.request":
-        return None
-    body: bytes = message.get("body", b"")
-    if not message.get("more_body", False) and len(body) <= max_body:
-        return body
-    parts = [body]
-    size = len(body)
-    known = False
+async def _read_whole(call: Call, size: int) -> RequestBody | None:
+    """The body of a request that has room for it; None if it was cut. `size`: as declared."""
+    body = RequestBody(size)
     more = True
     while more:
-        if size > max_body:
-            raise _too_large(max_body)
-        if size > _STRANGER_BYTES and not known:
-            if not _has_key(call):
-                return b""
-            known = True
         message = await call.receive()
         if message["type"] != "http.request":
             return None
-        part: bytes = message.get("body", b"")
+        body.append(message.get("body", b""))
         more = message.get("more_body", False)
-        parts.append(part)
-        size += len(part)
-    if size > max_body:
-        raise _too_large(max_body)
-    return b"".join(parts)
+        if len(body) > size:
+            raise _too_large(size)  # no server lets that through
+    return body
+
+
+async def _read_counted(
+    call: Call, max_body: int
+) -> tuple[bytes | RequestBody | None, Lease | None]:
+    """A body of unknown size; b"" early for a stranger with a large one, None if it was cut."""
+    message = await call.receive()
+    if message["type"] != "http.request":
+        return None, None
+    first: bytes = message.get("body", b"")
+    if not message.get("more_body", False) and len(first) <= UNCOUNTED_BYTES:
+        return first, None  # the usual case
+    body = RequestBody(0)
+    lease: Lease | None = None
+    try:
+        while True:
+            part: bytes = message.get("body", b"")
+            body.append(part)
+            if len(body) > max_body:
+                raise _too_large(max_body)
+            if lease is not None:
+                lease.grow(len(part))
+            elif len(body) > UNCOUNTED_BYTES:
+                key_id = _key_of(call)
+                if key_id is None:
+                    return b"", None
+                lease = call.service.bodies.take(key_id, len(body))
+            if not message.get("more_body", False):
+                return body, lease
+            message = await call.receive()
+            if message["type"] != "http.request":
+                return None, lease
+    except BaseException:
+        if lease is not None:
+            lease.release()
+        raise
 
 
 class Relay:

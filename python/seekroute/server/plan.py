@@ -54,6 +54,8 @@ class Plan:
     ledger: bool  # whether requests are held and settled in one
     orphans: Literal["expire", "charge"]  # of the ledger
     max_body_bytes: int
+    max_request_bytes: int
+    max_key_request_bytes: int
     profiles: tuple[Profile, ...]  # the default one first
     example_model: str  # as the default profile spells it; what `auto` means
     has_models: bool  # whether any model has a candidate
@@ -118,6 +120,8 @@ def prepare(settings: Settings, environ: Mapping[str, str]) -> Plan:
         ledger=settings.credits.enabled,
         orphans=settings.credits.orphans,
         max_body_bytes=settings.limits.max_body_bytes,
+        max_request_bytes=settings.limits.max_request_bytes,
+        max_key_request_bytes=settings.limits.max_key_request_bytes,
         profiles=tuple(
             Profile(
                 each.name,

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import uvicorn
 
 from seekroute.errors import SeekrouteError
+from seekroute.gateway import return_large_blocks
 from seekroute.server import logs
 from seekroute.server.app import App
 from seekroute.server.files import OpenFiles
@@ -34,8 +35,9 @@ if TYPE_CHECKING:
     from seekroute.control.lost import Anew
     from seekroute.server.plan import Plan
 
-# After the drain: for last bytes on their way to slow clients.
-_GRACE_S: Final = 2  # for each of two: answers that were cut, and connections
+# After the drain: for last bytes on their way to slow clients. Once for answers that were cut, and
+# once more for connections to close.
+_GRACE_S: Final = 2
 _DRAIN_POLL_S: Final = 0.02
 # Allocations between two looks of Python's cycle collector (its default: 700).
 _GC_THRESHOLD: Final = 50_000
@@ -108,6 +110,7 @@ def serve_plan(
                 del settings  # the service lets go of it, too
                 stack.callback(service.close)
                 service.open()
+                return_large_blocks()
                 first_key = service.create_first_key()
             _run(service, listener, first_key, files)
     except SeekrouteError as error:
@@ -173,11 +176,11 @@ class GatewayServer(uvicorn.Server):
         if self.force_exit:
             await self.lifespan.shutdown()  # which uvicorn skips then
 
-
     async def _end_answers(self, loop: asyncio.AbstractEventLoop) -> None:
         """Tells whoever still waits, and gives the last bytes time to get out."""
         service = self._service
-        connections = [c for c in self.server_state.connections if isinstance(c, HttpProtocol)]
+        open_ones: set[Any] = self.server_state.connections
+        connections = [each for each in open_ones if isinstance(each, HttpProtocol)]
         service.end_answers()
         for connection in connections:
             connection.refuse_unfinished()

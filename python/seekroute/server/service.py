@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from seekroute.server.answers import retry_headers
+from seekroute.server.body_budget import BodyBudget
 from seekroute.server.connection_table import ConnectionTable
 from seekroute.server.limits import Limits
 from seekroute.server.metrics import HttpCounts, Sample
@@ -120,6 +121,12 @@ class Service:
             settings.max_body_bytes
             if isinstance(settings, Plan)
             else settings.limits.max_body_bytes
+        )
+        limits_of = settings if isinstance(settings, Plan) else settings.limits
+        # One body is always taken, however small the bounds.
+        self.bodies: Final = BodyBudget(
+            max(limits_of.max_request_bytes, self.max_body_bytes),
+            max(limits_of.max_key_request_bytes, self.max_body_bytes),
         )
         self.counts: Final = HttpCounts()
         self.connections: Final = ConnectionTable(self.limits)
@@ -397,6 +404,7 @@ class Service:
         yield from self.core.samples()
         yield from self.counts.samples()
         yield from self.connections.samples()
+        yield "seekroute_http_body_bytes", (), float(self.bodies.taken)
         yield "seekroute_active_requests", (), float(self.core.active())
         yield _DROPPED, (), float(self.log_writer.dropped if self.log_writer else 0)
 
