@@ -1,10 +1,10 @@
 """What a small request waits for beside large ones of another key, and what memory stays.
 
-`python bench/large_bodies.py` starts a gateway with a ledger, a provider that answers everything, and two keys. One
-sends many bodies of 20 MB at once, the other small requests all the while. One JSON line: the
-percentiles of the small ones, alone and beside, in milliseconds; how the large ones ended; the
-gateway's memory in MB before, at its most, and after. `--unfinished` leaves the last byte of each
-large body away until the small ones are over.
+`python bench/large_bodies.py` starts a gateway with a ledger, a provider that answers everything,
+and two keys. One sends many bodies of 20 MB at once, the other small requests all the while. One
+JSON line: the percentiles of the small ones, alone and beside, in milliseconds; how the large ones
+ended; the gateway's memory in MB before, at its most, and after. `--unfinished` leaves the last
+byte of each large body away until the small ones are over.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ MODEL = "openai/gpt-4o-mini"
 # Reads bodies without looking at them: a provider that did would be what is measured.
 _PROVIDER = """
 import re, socketserver, sys, threading
-BODY = (b'{"id":"1","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,"message":'
-        b'{"role":"assistant","content":"Hello."},"finish_reason":"stop"}],'
+BODY = (b'{"id":"1","object":"chat.completion","created":1,"model":"m",'
+        b'"choices":[{"index":0,"message":{"role":"assistant","content":"Hello."},"finish_reason":"stop"}],'
         b'"usage":{"prompt_tokens":9,"completion_tokens":2,"total_tokens":11}}')
 class Handler(socketserver.BaseRequestHandler):
     def handle(self):

@@ -1,4 +1,4 @@
-"""Many connections, and the end of one: what is refused, who is still let in, and what is not lost."""
+"""Many connections, and the end of one: who is refused, who is let in still, what is lost."""
 
 from __future__ import annotations
 

@@ -36,9 +36,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
         (["Idempotency-Key: " + "k" * 256], "idempotency_key_invalid"),
     ],
 )
-def test_idempotency_keys_that_are_none(
-    server: RunningServer, lines: list[str], code: str
-) -> None:
+def test_idempotency_keys_that_are_none(server: RunningServer, lines: list[str], code: str) -> None:
     sent = len(server.mock.requests)
     with server.connect() as client:
         client.sendall(server.chat_bytes(*lines, "Connection: close"))

@@ -1,4 +1,4 @@
-"""The gateway's own stop: whoever is still being answered is told, pays nothing, and may ask again."""
+"""The gateway's own stop: who is still being answered is told, pays nothing, and may ask again."""
 
 from __future__ import annotations
 

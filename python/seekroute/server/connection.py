@@ -2,9 +2,9 @@
 loses nothing.
 
 To close a socket with unread input makes the kernel send a reset, which can destroy an answer that
-is still on its way: what the client has sent behind its last request, or of a body that was refused.
-So the write side is closed first, and input is discarded until the client has closed its own side or
-`linger_s` are over.
+is still on its way. Such input is what a client sends behind its last request, or of a body that
+was refused. So the write side is closed first, and input is discarded until the client has closed
+its own side or `linger_s` are over.
 """
 
 from __future__ import annotations

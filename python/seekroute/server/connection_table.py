@@ -1,4 +1,4 @@
-"""Who is connected: how many at once, who has to go when there are too many, who is let in still."""
+"""Who is connected: how many at once, who has to go when they are too many, who still may come."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _SAY_AGAIN_S: Final = 60.0
 
 
 def client_group(client: tuple[str, int] | None) -> str:
-    """What counts as one address: of IPv6 the network of 64 bits, which is given to one customer."""
+    """What counts as one address: of IPv6 the network of 64 bits, which is one customer's."""
     if client is None:
         return ""
     host = client[0]

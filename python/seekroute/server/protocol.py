@@ -6,8 +6,8 @@ the interface uvicorn needs (constructor, `shutdown()`, the shared server state)
 itself.
 
 Easy to get wrong: a client that closes and one that only shuts its write side look the same, both
-send FIN. The second is still to be served. Bytes without meaning are sent a few times: a client that
-is gone answers with a reset, within a round trip.
+send FIN. The second is still to be served. Bytes without meaning are sent a few times: a client
+that is gone answers with a reset, within a round trip.
 """
 
 from __future__ import annotations
