@@ -101,6 +101,26 @@ def test_the_code_says_more(status: int, error: dict[str, Any], kind: type[APISt
     assert isinstance(made, seekroute.InternalServerError | seekroute.RateLimitError)
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        {"code": "content_filter"},
+        {"code": "context_length_exceeded"},
+        {"code": "their_own", "type": "invalid_request_error"},
+    ],
+)
+def test_a_request_that_is_refused_within_a_stream_is_not_sent_again(error: dict[str, Any]) -> None:
+    made = error_for_status(0, error, {})
+    assert own_class(made) is seekroute.BadRequestError
+    assert not made.retryable
+
+
+def test_the_operators_trouble_within_a_stream_is_not_sent_again() -> None:
+    made = error_for_status(0, {"code": "upstream_no_credit", "type": "upstream_error"}, {})
+    assert own_class(made) is seekroute.UpstreamError
+    assert not made.retryable
+
+
 @pytest.mark.parametrize("kind", ALL)
 def test_every_error_has_what_is_promised(kind: type[errors.APIError]) -> None:
     error = sample(kind)

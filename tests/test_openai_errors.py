@@ -125,6 +125,7 @@ def test_provider_refuses_the_request(client: openai.OpenAI, gateway: RunningSer
     ("status", "error", "code"),
     [
         (401, openai.InternalServerError, "upstream_auth_error"),
+        (402, openai.InternalServerError, "upstream_no_credit"),
         (403, openai.InternalServerError, "upstream_auth_error"),
         (404, openai.InternalServerError, "upstream_model_not_found"),
         (429, openai.RateLimitError, "upstream_rate_limited"),
@@ -145,6 +146,40 @@ def test_provider_fails(
     with pytest.raises(error) as caught:
         client.chat.completions.create(model=MODEL, messages=HELLO, stream=stream)
     assert caught.value.code == code
+    assert len(gateway.mock.requests) == 1
+
+
+def test_a_prompt_that_is_too_long_is_told_in_openais_words(
+    client: openai.OpenAI, gateway: RunningServer
+) -> None:
+    words = {"message": "prompt is too long: 9 > 8", "type": "invalid_request_error"}
+    gateway.mock.queue(Status(400, body={"type": "error", "error": words}))
+    with pytest.raises(openai.BadRequestError) as caught:
+        client.chat.completions.create(model=MODEL, messages=HELLO)
+    assert caught.value.code == "context_length_exceeded"
+    assert "9 > 8" in caught.value.message
+
+
+def test_the_providers_code_and_param_pass_through(
+    client: openai.OpenAI, gateway: RunningServer
+) -> None:
+    error = {"message": "no", "code": "unsupported_value", "param": "temperature"}
+    gateway.mock.queue(Status(400, body={"error": error}))
+    with pytest.raises(openai.BadRequestError) as caught:
+        client.chat.completions.create(model=MODEL, messages=HELLO)
+    assert (caught.value.code, caught.value.param) == ("unsupported_value", "temperature")
+
+
+def test_an_account_without_money_is_asked_once(gateway: RunningServer) -> None:
+    error = {"message": "Quota of org-Ab12 is gone", "code": "insufficient_quota"}
+    gateway.mock.queue(Status(429, body={"error": error}))
+    with (
+        openai.OpenAI(base_url=gateway.base_url, api_key=gateway.key, max_retries=2) as client,
+        pytest.raises(openai.InternalServerError) as caught,
+    ):
+        client.chat.completions.create(model=MODEL, messages=HELLO)
+    assert (caught.value.status_code, caught.value.code) == (502, "upstream_no_credit")
+    assert "uota" not in str(caught.value)
     assert len(gateway.mock.requests) == 1
 
 

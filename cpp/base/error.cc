@@ -27,7 +27,7 @@ constexpr std::array<ErrorTraits, kErrorCodeCount> kTable = {{
   {kMissingRequiredParameter,  "missing_required_parameter",   400, kBad,                    "invalid_request",         kCaller,   kUnsaid,  false},
   {kUnknownParameter,          "unknown_parameter",            400, kBad,                    "invalid_request",         kCaller,   kUnsaid,  false},
   {kInvalidUnicode,            "invalid_unicode",              400, kBad,                    "invalid_request",         kCaller,   kUnsaid,  false},
-  {kContextLengthExceeded,     "context_length_exceeded",      400, kBad,                    "context_length_exceeded", kCaller,   kUnsaid,  false},
+  {kContextLengthExceeded,     "context_length_exceeded",      400, kBad,                    "context_length_exceeded", kCaller,   kNo,      false},
   {kInvalidHost,               "invalid_host",                 400, kBad,                    "invalid_request",         kCaller,   kUnsaid,  false},
   {kInvalidRequest,            "invalid_request",              400, kBad,                    "invalid_request",         kCaller,   kUnsaid,  false},
   {kRequestTooLarge,           "request_too_large",            413, kBad,                    "payload_too_large",       kCaller,   kUnsaid,  false},
@@ -63,6 +63,8 @@ constexpr std::array<ErrorTraits, kErrorCodeCount> kTable = {{
   {kBadUpstreamResponse,       "bad_upstream_response",        502, kUpstream,               "provider_unavailable",    kProvider, kUnsaid,  true},
   {kUpstreamTruncated,         "upstream_truncated",           502, kUpstream,               "provider_unavailable",    kProvider, kUnsaid,  true},
   {kUpstreamAuthError,         "upstream_auth_error",          502, kUpstream,               "provider_unavailable",    kProvider, kNo,      true},
+  {kUpstreamNoCredit,          "upstream_no_credit",           502, kUpstream,               "provider_unavailable",    kProvider, kNo,      true},
+  {kUpstreamForbidden,         "upstream_forbidden",           502, kUpstream,               "provider_unavailable",    kProvider, kNo,      true},
   {kUpstreamModelNotFound,     "upstream_model_not_found",     502, kUpstream,               "provider_unavailable",    kProvider, kNo,      true},
   {kUpstreamTimeout,           "upstream_timeout",             504, kUpstream,               "timeout",                 kProvider, kUnsaid,  true},
   {kUpstreamIdleTimeout,       "upstream_idle_timeout",        504, kUpstream,               "timeout",                 kProvider, kUnsaid,  true},
@@ -70,6 +72,7 @@ constexpr std::array<ErrorTraits, kErrorCodeCount> kTable = {{
   {kUpstreamUnavailable,       "upstream_unavailable",         503, kUpstream,               "provider_overloaded",     kProvider, kUnsaid,  true},
   {kUpstreamInvalidRequest,    "upstream_invalid_request",     400, kBad,                    "invalid_request",         kCaller,   kUnsaid,  false},
   {kUpstreamRequestTooLarge,   "upstream_invalid_request",     413, kBad,                    "payload_too_large",       kCaller,   kUnsaid,  false},
+  {kContentFilter,             "content_filter",               400, kBad,                    "content_policy_violation",kCaller,   kNo,      false},
   {kClientClosed,              "client_closed",                499, kBad,                    "invalid_request",         kCaller,   kUnsaid,  false},
 }};
 // clang-format on

@@ -60,6 +60,8 @@ enum class ErrorCode : uint8_t {
   kBadUpstreamResponse,
   kUpstreamTruncated,
   kUpstreamAuthError,
+  kUpstreamNoCredit,
+  kUpstreamForbidden,
   kUpstreamModelNotFound,
   kUpstreamTimeout,
   kUpstreamIdleTimeout,
@@ -67,6 +69,7 @@ enum class ErrorCode : uint8_t {
   kUpstreamUnavailable,
   kUpstreamInvalidRequest,
   kUpstreamRequestTooLarge,
+  kContentFilter,
   // The client went away before the answer was complete; recorded, never sent.
   kClientClosed,
 };
@@ -110,16 +113,24 @@ struct Error {
   std::string message;
   std::string param;           // path of the offending field, "messages[2].role"; may be empty
   int64_t retry_after_ms = 0;  // > 0: sent as Retry-After and retry-after-ms
-  int upstream_status = 0;     // the provider's HTTP status, when it answered
+  int upstream_status = 0;     // the provider's HTTP status, when it answered, or the one it named
   // Sent as members of error.metadata, where the profile has one. A handful at most.
   std::vector<ErrorFact> facts;
+  std::string
+      shown_code;     // the provider's own code, sent in the place of the table's; may be empty
+  std::string words;  // the provider's, sanitised: for the operator, not for the client
+  bool said_by_upstream = false;  // it refused in so many words, or by a status
 
   std::string_view name() const { return TraitsOf(code).name; }
   int status() const { return TraitsOf(code).status; }
 };
 
 inline Error MakeError(ErrorCode code, std::string message, std::string param = {}) {
-  return Error{code, std::move(message), std::move(param), 0, 0, {}};
+  Error error;
+  error.code = code;
+  error.message = std::move(message);
+  error.param = std::move(param);
+  return error;
 }
 
 }  // namespace seekroute

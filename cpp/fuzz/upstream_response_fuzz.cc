@@ -9,9 +9,9 @@
 #include "wire/chat_answer.h"
 #include "wire/chat_collect.h"
 #include "wire/chat_stream.h"
-#include "wire/error_body.h"
 #include "wire/image_request.h"
 #include "wire/json.h"
+#include "wire/upstream_refusal.h"
 
 namespace {
 
@@ -96,8 +96,14 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
   const auto images = seekroute::ParseImageAnswer(bytes);
   if (images) Check(!images->empty());
-  const std::string message = seekroute::UpstreamMessage(bytes, {});
-  Check(message.size() <= 500 && seekroute::IsValidUtf8(message));
-  Check(message.find('\n') == std::string::npos);
+  for (const int status : {0, 200, 301, 400, 401, 402, 403, 404, 413, 422, 429, 500, 503, 529}) {
+    const seekroute::Error error = seekroute::ReadRefusal(status, bytes, {});
+    Check(error.status() == 400 || error.status() == 413 || error.status() == 429 ||
+          error.status() >= 500);
+    for (const std::string& text : {error.message, error.words, error.param, error.shown_code}) {
+      Check(text.size() <= 700 && seekroute::IsValidUtf8(text));
+      Check(text.find('\n') == std::string::npos);
+    }
+  }
   return 0;
 }

@@ -5,6 +5,7 @@
 
 #include "wire/error_body.h"
 #include "wire/image_request.h"
+#include "wire/upstream_refusal.h"
 
 namespace seekroute {
 namespace {
@@ -271,6 +272,7 @@ void Attempt::ReadWholeChat() {
 }
 
 bool Attempt::refused() const {
+  if (refused_in_answer_) return true;
   // Without a word of its own a 503 may be that of a machine between us.
   if (head_.status == 503 || head_.status == 529) return !body_.empty();
   return head_.status >= 300 && head_.status < 500;
@@ -278,45 +280,20 @@ bool Attempt::refused() const {
 
 // An error found inside an answer quotes the provider, who may quote the key it was sent.
 Error Attempt::WithoutSecrets(Error error) const {
-  error.message = SanitizeUpstreamText(error.message, {&plan_.provider->upstream.authorization});
+  const std::vector<const Secret*> secrets = {&plan_.provider->upstream.authorization};
+  error.message = SanitizeUpstreamText(error.message, secrets);
+  error.words = SanitizeUpstreamText(error.words, secrets);
+  for (std::string* word : {&error.shown_code, &error.param}) {
+    if (SanitizeUpstreamText(*word, secrets) != *word) word->clear();
+  }
   return error;
 }
 
 Error Attempt::UpstreamRefusal() const {
-  const ErrorCode code = CodeOfUpstreamStatus(head_.status);
-  std::string detail = UpstreamMessage(body_, {&plan_.provider->upstream.authorization});
-  if (!detail.empty()) detail.insert(0, ": ");
-  std::string message;
-  switch (code) {
-    case ErrorCode::kUpstreamInvalidRequest:
-    case ErrorCode::kUpstreamRequestTooLarge:
-      message = "the provider refused the request" + detail;
-      break;
-    case ErrorCode::kUpstreamAuthError:
-      // The provider's words about our credentials are the operator's business.
-      message = "the provider refused the gateway's credentials; the operator must look at them";
-      break;
-    case ErrorCode::kUpstreamModelNotFound:
-      message = "the provider does not serve this model at present";
-      break;
-    case ErrorCode::kUpstreamRateLimited:
-      message = "the provider's rate limit is reached" + detail;
-      break;
-    case ErrorCode::kUpstreamUnavailable:
-      message = "the provider is overloaded or down" + detail;
-      break;
-    case ErrorCode::kUpstreamTimeout:
-      message = "the provider timed out" + detail;
-      break;
-    default:
-      message = "the provider failed" + detail;
-      break;
-  }
-  Error error = MakeError(code, std::move(message));
-  error.upstream_status = head_.status;
-  if (code == ErrorCode::kUpstreamRateLimited || code == ErrorCode::kUpstreamUnavailable) {
-    error.retry_after_ms = std::max<int64_t>(head_.retry_after_ms, 0);
-  }
+  Error error = ReadRefusal(head_.status, body_, {&plan_.provider->upstream.authorization});
+  const bool passes = error.code == ErrorCode::kUpstreamRateLimited ||
+                      error.code == ErrorCode::kUpstreamUnavailable;
+  if (passes && head_.retry_after_ms >= 0) error.retry_after_ms = head_.retry_after_ms;
   return error;
 }
 
@@ -324,6 +301,11 @@ void Attempt::Fail(Error error, bool dispatched) {
   if (phase_ == Phase::kLingering || phase_ == Phase::kOver) return;
   phase_ = Phase::kOver;
   StopTransfer();
+  // Said instead of an answer it is a refusal, unless it is the provider's own failure: that may
+  // have come after the work.
+  refused_in_answer_ = error.said_by_upstream && head_.status < 300 && !content_relayed() &&
+                       error.code != ErrorCode::kUpstreamError &&
+                       error.code != ErrorCode::kUpstreamTimeout;
   owner_->OnFailed(std::move(error), dispatched);
 }
 

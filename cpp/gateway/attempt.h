@@ -131,6 +131,7 @@ class Attempt : public TransportObserver {
   FormSniffer sniffer_;
   std::optional<ChatCollector> collector_;  // of a stream that nobody asked for
   bool paused_ = false;
+  bool refused_in_answer_ = false;  // status 2xx, and instead of content the words of a refusal
   std::string body_;
   std::string output_;
   ChatAnswer answer_;

@@ -25,7 +25,8 @@ struct RetryPolicy {
   bool MayTryNext(const FailedAttempt& failed) const {
     if (failed.content_relayed || failed.attempts_made >= max_attempts) return false;
     if (!TraitsOf(failed.error.code).try_next) return false;
-    const bool refused = failed.error.upstream_status >= 400;  // a definite answer: nothing ran
+    // A definite answer, by its status or in words: nothing more comes of that attempt.
+    const bool refused = failed.error.said_by_upstream || failed.error.upstream_status >= 400;
     return refused || !failed.dispatched || retry_ambiguous;
   }
 };

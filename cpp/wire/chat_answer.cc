@@ -4,8 +4,8 @@
 
 #include "wire/chat_object.h"
 #include "wire/chat_writer.h"
-#include "wire/provider_error.h"
 #include "wire/splice.h"
+#include "wire/upstream_refusal.h"
 
 namespace seekroute {
 namespace {
@@ -21,12 +21,13 @@ Result<ChatAnswer> ParseChatAnswer(std::string_view body) {
   Result<ChatObject> read = ReadChatObject(body, ChatShape::kMessage);
   if (!read) {
     // Error bodies of some providers are arrays.
-    if (std::optional<Error> error = FindProviderError(body)) return *std::move(error);
+    if (std::optional<Error> error = FindErrorInAnswer(body)) return *std::move(error);
     return std::move(read).error();
   }
   ChatObject& chat = *read;
   if (std::optional<Error> error = ErrorIn(body, chat)) return *std::move(error);
   if (!chat.has_choices) {
+    if (std::optional<Error> error = FindErrorInAnswer(body)) return *std::move(error);
     return MakeError(ErrorCode::kBadUpstreamResponse, "the provider's answer has no choices");
   }
   ChatAnswer answer;

@@ -99,7 +99,7 @@ TEST(ChatAnswerTest, TellsAProvidersError) {
   } cases[] = {
       {R"({"error":{"message":"quota"}})", ErrorCode::kUpstreamError},
       {R"({"error":"quota","choices":[]})", ErrorCode::kUpstreamError},
-      {R"({"object":"error","message":"quota","code":400})", ErrorCode::kUpstreamError},
+      {R"({"object":"error","message":"quota","code":400})", ErrorCode::kUpstreamInvalidRequest},
       {R"([{"error":{"message":"quota","status":"RESOURCE_EXHAUSTED"}}])",
        ErrorCode::kUpstreamRateLimited},
       {R"({"error":{"message":"quota","code":"429"}})", ErrorCode::kUpstreamRateLimited},
@@ -110,7 +110,7 @@ TEST(ChatAnswerTest, TellsAProvidersError) {
     const Result<ChatAnswer> answer = ParseChatAnswer(c.body);
     ASSERT_FALSE(answer.has_value()) << c.body;
     EXPECT_EQ(answer.error().code, c.code) << c.body;
-    EXPECT_EQ(answer.error().message, "the provider answered with an error: quota");
+    EXPECT_NE(answer.error().words.find("quota"), std::string::npos) << c.body;
   }
   EXPECT_TRUE(ParseChatAnswer(R"({"error":null,"choices":[]})").has_value());
 }
@@ -136,7 +136,7 @@ TEST(ChatAnswerTest, AnAnswerThatEndedInAnErrorIsOne) {
         ParseChatAnswer(R"({"choices":[)" + std::string(c.choice) + "]}");
     ASSERT_FALSE(answer.has_value()) << c.choice;
     EXPECT_EQ(answer.error().code, c.code) << c.choice;
-    EXPECT_EQ(answer.error().message, "the provider answered with an error" + std::string(c.words));
+    EXPECT_TRUE(answer.error().message.ends_with(c.words)) << answer.error().message;
   }
   EXPECT_TRUE(ParseChatAnswer(R"({"choices":[{"message":{},"finish_reason":"stop","error":null}]})")
                   .has_value());

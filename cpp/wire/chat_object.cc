@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "wire/json_scan.h"
-#include "wire/provider_error.h"
+#include "wire/upstream_refusal.h"
 #include "wire/token_estimate.h"
 
 namespace seekroute {
@@ -242,10 +242,10 @@ Result<ChatObject> ReadChatObject(std::string_view text, ChatShape shape, TokenE
 }
 
 std::optional<Error> ErrorIn(std::string_view text, const ChatObject& chat) {
-  if (chat.error || chat.says_error) return ReadProviderError(text);
+  if (chat.error || chat.says_error) return ReadErrorInAnswer(text);
   if (!chat.choice_failed) return std::nullopt;
-  if (!chat.choice_error) return ReadProviderError("{}");
-  return ReadProviderError("{\"error\":" + std::string(chat.choice_error->In(text)) + '}');
+  if (!chat.choice_error) return ReadErrorInAnswer("{}");
+  return ReadErrorInAnswer("{\"error\":" + std::string(chat.choice_error->In(text)) + '}');
 }
 
 std::vector<ByteRange> RangesToRemove(std::string_view text,

@@ -5,8 +5,8 @@
 
 #include "wire/chat_object.h"
 #include "wire/chat_writer.h"
-#include "wire/provider_error.h"
 #include "wire/splice.h"
+#include "wire/upstream_refusal.h"
 
 namespace seekroute {
 namespace {
@@ -81,10 +81,13 @@ Status ChatStream::OnEvent(std::string_view raw, std::string* out) {
   }
   const Result<ChatObject> chat = ReadChatObject(data, ChatShape::kDelta, &content_);
   if (!chat) {
-    if (std::optional<Error> error = FindProviderError(data)) return Fail(*std::move(error));
+    if (std::optional<Error> error = FindErrorInAnswer(data)) return Fail(*std::move(error));
     return Fail(chat.error());
   }
   if (std::optional<Error> error = ErrorIn(data, *chat)) return Fail(*std::move(error));
+  if (!chat->has_choices) {
+    if (std::optional<Error> error = FindErrorInAnswer(data)) return Fail(*std::move(error));
+  }
   return OnChunk(data, *chat, out);
 }
 

@@ -195,7 +195,7 @@ TEST(ChatStreamTest, TellsAProvidersErrorWithItsTextSanitised) {
     const Status status = stream.Feed(Event(c.event), &out);
     ASSERT_FALSE(status.ok()) << c.event;
     EXPECT_EQ(status.error().name(), TraitsOf(c.code).name) << c.event;
-    EXPECT_EQ(status.error().message, "the provider answered with an error: bad key [redacted]");
+    EXPECT_NE(status.error().words.find("bad key [redacted]"), std::string::npos) << c.event;
     EXPECT_EQ(stream.state(), State::kFailed);
     EXPECT_FALSE(stream.Feed(Chunk(kA), &out).ok()) << "the failure must last";
     EXPECT_FALSE(stream.EndOfInput().ok());
@@ -208,10 +208,10 @@ TEST(ChatStreamTest, AStreamThatEndsInAnErrorIsOne) {
     const char* choice;
     const char* message;
   } cases[] = {
-      {R"({"delta":{},"finish_reason":"error"})", "the provider answered with an error"},
+      {R"({"delta":{},"finish_reason":"error"})", "the provider failed"},
       {R"({"delta":{"content":""},"finish_reason":"error","error":{"message":"no"}})",
-       "the provider answered with an error: no"},
-      {R"({"delta":{},"error":"no"})", "the provider answered with an error: no"},
+       "the provider failed: no"},
+      {R"({"delta":{},"error":"no"})", "the provider failed: no"},
   };
   for (const auto& c : cases) {
     const std::string event = Event(R"({"choices":[)" + std::string(c.choice) + "]}");

@@ -14,6 +14,12 @@ void AppendMember(std::string_view name, std::string_view text, std::string* out
   AppendJsonString(text, out);
 }
 
+// The profile's word for it, else the provider's own, else the table's.
+std::string_view CodeFor(const Error& error, const ErrorWords& words) {
+  if (words.code) return *words.code;
+  return error.shown_code.empty() ? error.name() : error.shown_code;
+}
+
 // {"message","type","param","code","metadata"}
 void AppendErrorObject(const Error& error, const Profile& profile, const ErrorPlace& place,
                        std::string* out) {
@@ -34,10 +40,11 @@ void AppendErrorObject(const Error& error, const Profile& profile, const ErrorPl
       AppendMember("param", error.param, out);
     }
   }
-  if (profile.integer_code_on_api_v1 && place.api_v1) {
+  const bool integer_code = profile.integer_code_on_api_v1 && place.api_v1;
+  if (integer_code) {
     *out += ",\"code\":" + std::to_string(traits.status);
   } else {
-    AppendMember("code", words.code ? std::string_view(*words.code) : traits.name, out);
+    AppendMember("code", CodeFor(error, words), out);
   }
   if (profile.error_metadata) {
     *out += ",\"metadata\":{";
@@ -46,6 +53,10 @@ void AppendErrorObject(const Error& error, const Profile& profile, const ErrorPl
     if (!place.provider.empty()) AppendMember("provider_name", place.provider, out);
     if (error.upstream_status > 0) {
       *out += ",\"provider_code\":" + std::to_string(error.upstream_status);
+    }
+    // The place of the word is taken by a number.
+    if (integer_code && !error.shown_code.empty()) {
+      AppendMember("provider_error_code", error.shown_code, out);
     }
     for (const ErrorFact& fact : error.facts) {
       if (fact.quoted) {
@@ -85,32 +96,6 @@ std::string WriteErrorEvent(const Error& error, const Profile& profile, const Er
   out += R"(,"choices":[{"index":0,"delta":{"content":""},"finish_reason":"error"}]})";
   out += "\n\n";
   return out;
-}
-
-ErrorCode CodeOfUpstreamStatus(int status) {
-  switch (status) {
-    case 400:
-    case 422:
-      return ErrorCode::kUpstreamInvalidRequest;
-    case 413:
-      return ErrorCode::kUpstreamRequestTooLarge;
-    case 401:
-    case 402:
-    case 403:
-      return ErrorCode::kUpstreamAuthError;
-    case 404:
-      return ErrorCode::kUpstreamModelNotFound;
-    case 408:
-    case 504:
-      return ErrorCode::kUpstreamTimeout;
-    case 429:
-      return ErrorCode::kUpstreamRateLimited;
-    case 503:
-    case 529:
-      return ErrorCode::kUpstreamUnavailable;
-    default:
-      return ErrorCode::kUpstreamError;
-  }
 }
 
 }  // namespace seekroute

@@ -28,18 +28,16 @@ std::string WriteErrorBody(const Error& error, const Profile& profile, const Err
 std::string WriteErrorEvent(const Error& error, const Profile& profile, const ErrorPlace& place,
                             std::string_view id, std::string_view model, int64_t created);
 
-// The sentence inside an upstream's error body ({"error":{"message"}}, {"error":"..."},
-// {"message"}, {"detail"}), sanitised; empty when there is none.
-std::string UpstreamMessage(std::string_view body, const std::vector<const Secret*>& secrets);
-
 // At most 500 bytes of `text` in one line, with the given secrets, key-shaped words (sk-..., Bearer
-// ..., long random tokens), URLs, host names with ports and IP addresses replaced by [redacted].
+// ..., long random tokens), URLs, internal host names, IP addresses, and what names the operator's
+// account (org-..., e-mail addresses, "project 123") replaced by [redacted].
 std::string SanitizeUpstreamText(std::string_view text, const std::vector<const Secret*>& secrets);
 
-// What an upstream's answer with a status other than 2xx means here: 400/422 ->
-// kUpstreamInvalidRequest, 413 -> kUpstreamRequestTooLarge, 401/402/403 -> kUpstreamAuthError,
-// 404 -> kUpstreamModelNotFound, 408/504 -> kUpstreamTimeout, 429 -> kUpstreamRateLimited,
-// 503/529 -> kUpstreamUnavailable, anything else -> kUpstreamError.
-ErrorCode CodeOfUpstreamStatus(int status);
+// `text`, sanitised before, without what it quotes and what is no plain word or path: a sentence
+// about a request may quote the request, which has no place in logs and rows.
+std::string WithoutQuotations(std::string_view text);
+
+// Cuts UTF-8 text between two characters, to `most` bytes.
+void CutText(size_t most, std::string* text);
 
 }  // namespace seekroute

@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "wire/json_scan.h"
-#include "wire/provider_error.h"
+#include "wire/upstream_refusal.h"
 
 namespace seekroute {
 namespace {
@@ -182,7 +182,7 @@ Result<std::vector<std::string>> ParseImageAnswer(std::string_view body) {
     return MakeError(kBadUpstreamResponse,
                      "the provider's answer is not JSON: " + read.error().message);
   }
-  if (sink.has_error) return ReadProviderError(body);
+  if (sink.has_error) return ReadErrorInAnswer(body);
   if (!sink.is_object || !sink.has_data || sink.images.empty()) {
     return MakeError(kBadUpstreamResponse, "the provider's answer has no images");
   }

@@ -1,111 +1,251 @@
 #include "wire/provider_error.h"
 
-#include <string>
-#include <vector>
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <utility>
 
-#include "wire/error_body.h"
 #include "wire/json.h"
 #include "wire/json_scan.h"
 
 namespace seekroute {
 namespace {
 
-using enum ErrorCode;
+// Errors of a list that are read, and how deep one may stand.
+constexpr int64_t kMaxListed = 8;
+constexpr int kMaxDepth = 7;
+constexpr size_t kMaxMessage = 4096;  // bytes that are looked at; more is no sentence
 
-// What was found of {"error":{"message","type","code"}}, {"error":"..."}, {"message"}, {"detail"},
-// {"detail":[{"msg"}]}, or of the first of an array of such.
-class ProviderErrorSink : public JsonSink {
+constexpr std::string_view kGenericMessage = "Provider returned error";  // OpenRouter's
+
+std::string Lower(std::string_view text) {
+  std::string lower(text);
+  for (char& c : lower) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return lower;
+}
+
+template <typename... Words>
+bool IsOneOf(std::string_view word, Words... words) {
+  return ((word == words) || ...);
+}
+
+// Members whose inside may tell of the error.
+bool IsContainer(std::string_view key) {
+  return IsOneOf(key, "error", "errors", "innererror", "inner_error", "metadata", "detail",
+                 "details", "message", "base_resp");
+}
+
+class ErrorSink : public JsonSink {
  public:
+  explicit ErrorSink(ProviderError* found) : found_(*found) {}
+
   Step OnOpen(const JsonPlace& place, JsonType type) override {
-    const int depth = place.depth() - base_;
-    if (place.depth() == 0) {
+    const int depth = place.depth();
+    if (depth == 0) {
       base_ = type == JsonType::kArray ? 1 : 0;
       return Step::kEnter;
     }
-    if (base_ == 1 && place.index(1) > 0) return Step::kSkip;
-    if (depth == 0) return Step::kEnter;
-    const std::string_view key = place.key(base_ + 1);
-    if (depth == 1 && key == "error") {
-      has_error = true;
+    if (depth >= kMaxDepth || !IsListed(place)) return Step::kSkip;
+    if (!place.in_object()) return Step::kEnter;
+    const std::string_view key = place.key();
+    if (depth == base_ + 1) {
+      has_choices_ |= key == "choices" && type == JsonType::kArray;
+      if (key == "error" || key == "errors") found_.says_error = true;
+      has_detail_ |= key == "detail";
+    }
+    if (key == "loc" && type == JsonType::kArray && found_.param.empty()) {
+      in_loc_ = true;
       return Step::kEnter;
     }
-    return key == "detail" && depth <= 2 ? Step::kEnter : Step::kSkip;
+    if (Container(place) == "metadata") {
+      found_.flagged |= IsOneOf(key, "reasons", "flagged_input");
+      return Step::kSkip;
+    }
+    return IsContainer(key) ? Step::kEnter : Step::kSkip;
   }
-  bool OnClose(const JsonPlace&, const JsonValue&) override { return true; }
+
+  bool OnClose(const JsonPlace& place, const JsonValue&) override {
+    if (place.in_object() && place.key() == "loc") in_loc_ = false;
+    return true;
+  }
 
   bool OnScalar(const JsonPlace& place, const JsonValue& value) override {
-    const int depth = place.depth() - base_;
-    if (depth <= 0 || value.type == JsonType::kNull) return true;
-    const std::string_view outer = place.key(base_ + 1);
-    const std::string_view key = place.in_object() ? place.key() : std::string_view();
+    if (place.depth() <= base_ || value.type == JsonType::kNull || !IsListed(place)) return true;
+    if (in_loc_) {
+      AddToPath(value);
+      return true;
+    }
+    if (!place.in_object()) return true;
+    const std::string_view key = place.key();
+    const std::string_view container = Container(place);
     const bool is_text = value.type == JsonType::kString;
-    if (depth == 1) {
-      if (key == "error") has_error = true;
-      if (is_text && key == "error") message = value.text;
-      if (is_text && (key == "message" || key == "detail") && message.empty()) message = value.text;
-      if (key == "object" && value.text == "error") has_error = true;
-      if (key == "code") Note(value);
-    } else if (depth == 2 && outer == "error") {
-      if (is_text && key == "message") message = value.text;
-      if (key == "code" || key == "type" || key == "status") Note(value);
-    } else if (depth == 3 && outer == "detail" && is_text && key == "msg" && message.empty()) {
-      message = value.text;
+    if (place.depth() == base_ + 1) OnTopMember(key, value);
+    if (IsOneOf(key, "code", "error_code", "status", "status_code", "statusCode", "http_code",
+                "http_status", "type", "error_type", "reason")) {
+      OnName(key, container, value);
+    } else if (is_text && key == "raw" && container == "metadata") {
+      raw_ = value.text.substr(0, kMaxMessage);
+    } else if (is_text && key == "flagged_input") {
+      found_.flagged = true;
+    } else if (is_text && key == "param" && found_.param.empty()) {
+      found_.param = value.text.substr(0, kMaxErrorName + 1);
+    } else if (is_text && key == "retryDelay") {
+      OnDelay(value.text);
+    } else if (is_text) {
+      OnSentence(key, container, value.text);
     }
     return true;
   }
 
-  std::string message;
-  ErrorCode code = kUpstreamError;
-  bool has_error = false;
+  // After the scan.
+  void End() {
+    if (has_choices_ && !has_error_member_ && !found_.says_error) return;
+    // Without an `error`: who names a code or a status and a reason for it, instead of an answer.
+    const bool told = found_.status > 0 || has_code_ || has_detail_;
+    if (!has_choices_ && !found_.message.empty() && told) found_.says_error = true;
+  }
+  std::string TakeRaw() { return std::move(raw_); }
 
  private:
-  void Note(const JsonValue& value) {
-    const std::string_view word = value.text;
-    for (const std::string_view limited :
-         {"429", "rate_limit_error", "rate_limit_exceeded", "rate_limited", "RESOURCE_EXHAUSTED"}) {
-      if (word == limited) code = kUpstreamRateLimited;
+  // Of lists only the first few.
+  bool IsListed(const JsonPlace& place) const {
+    if (base_ == 1 && place.index(1) > 0) return false;
+    for (int level = base_ + 1; level <= place.depth(); ++level) {
+      if (place.index(level) >= kMaxListed && place.key(level).empty()) return false;
     }
-    for (const std::string_view busy :
-         {"503", "529", "overloaded_error", "overloaded", "service_unavailable", "UNAVAILABLE"}) {
-      if (word == busy) code = kUpstreamUnavailable;
+    return true;
+  }
+
+  // The name of the object that the member stands in; of a list's objects the list's.
+  std::string_view Container(const JsonPlace& place) const {
+    for (int level = place.depth() - 1; level > base_; --level) {
+      if (!place.key(level).empty()) return place.key(level);
+    }
+    return {};
+  }
+
+  void OnTopMember(std::string_view key, const JsonValue& value) {
+    if (key == "error" && value.type != JsonType::kFalse) {
+      found_.says_error = has_error_member_ = true;
+    }
+    if (IsOneOf(key, "object", "type", "event") && value.text == "error") found_.says_error = true;
+    const bool is_code = IsOneOf(key, "code", "error_code");
+    if (is_code && !IsOneOf(value.text, "", "0", "200", "ok", "success")) has_code_ = true;
+    if (key == "detail") has_detail_ = true;
+  }
+
+  void OnName(std::string_view key, std::string_view container, const JsonValue& value) {
+    const bool is_number = value.type == JsonType::kNumber;
+    if (!is_number && value.type != JsonType::kString) return;
+    if (container == "base_resp") {
+      if (value.text == "0") return;
+      found_.says_error = true;
+      return AddName("base_resp:" + std::string(value.text));
+    }
+    if (const int status = StatusIn(value.text); status > 0) {
+      if (found_.status == 0) found_.status = status;
+      return;
+    }
+    AddName(value.text);
+    if (key == "code" && found_.code.empty()) found_.code = value.text.substr(0, kMaxErrorName + 1);
+  }
+
+  void AddName(std::string_view name) {
+    if (name.empty() || name.size() > kMaxErrorName) return;
+    if (found_.names.size() < kMaxErrorNames) found_.names.push_back(Lower(name));
+  }
+
+  static int StatusIn(std::string_view text) {
+    int status = 0;
+    const char* const end = text.data() + text.size();
+    const auto [stop, error] = std::from_chars(text.data(), end, status);
+    if (error != std::errc{} || stop != end || text.size() != 3) return 0;
+    return status >= 400 && status <= 599 ? status : 0;
+  }
+
+  // "messages[0].role" of ["body","messages",0,"role"].
+  void AddToPath(const JsonValue& value) {
+    if (found_.param.size() > kMaxErrorName) return;
+    if (value.type == JsonType::kNumber) {
+      found_.param += '[' + std::string(value.text.substr(0, kMaxErrorName)) + ']';
+    } else if (value.type == JsonType::kString && value.text != "body") {
+      if (!found_.param.empty()) found_.param += '.';
+      found_.param += value.text.substr(0, kMaxErrorName);
     }
   }
 
-  int base_ = 0;  // 1 when the body is an array
+  // "34.07s"
+  void OnDelay(std::string_view text) {
+    double seconds = 0;
+    const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
+    if (error != std::errc{} || !(seconds >= 0) || seconds > 86'400) return;
+    if (std::string_view(stop, static_cast<size_t>(text.data() + text.size() - stop)) != "s")
+      return;
+    found_.retry_after_ms = static_cast<int64_t>(std::ceil(seconds * 1000));
+  }
+
+  // The nearer to `error`, the better: a sentence of a better place takes a worse one's.
+  void OnSentence(std::string_view key, std::string_view container, std::string_view text) {
+    int rank = 0;
+    if (container == "error" && key == "message") rank = 5;
+    if (container.empty() && key == "error") rank = 4;
+    if (container.empty() && IsOneOf(key, "message", "detail", "error_message", "msg")) rank = 3;
+    if (IsOneOf(container, "errors", "detail", "message") && IsOneOf(key, "message", "msg"))
+      rank = 2;
+    if (container == "error" && IsOneOf(key, "error", "detail", "msg")) rank = 2;
+    if (container == "base_resp" && key == "status_msg") rank = 1;
+    if (rank <= rank_ || text.empty()) return;
+    rank_ = rank;
+    found_.message = text.substr(0, kMaxMessage);
+  }
+
+  ProviderError& found_;
+  std::string raw_;
+  int base_ = 0;  // 1 when the text is an array
+  int rank_ = 0;  // of the sentence found
+  bool in_loc_ = false;
+  bool has_choices_ = false;
+  bool has_error_member_ = false;
+  bool has_code_ = false;
+  bool has_detail_ = false;
 };
 
-ProviderErrorSink Read(std::string_view body, bool* readable) {
-  ProviderErrorSink sink;
-  *readable = ScanJson(body, JsonKeys::kAny, &sink).ok();
-  return sink;
-}
-
-Error ErrorFrom(const ProviderErrorSink& sink) {
-  const std::string said = SanitizeUpstreamText(sink.message, {});
-  return MakeError(sink.code, said.empty() ? "the provider answered with an error"
-                                           : "the provider answered with an error: " + said);
+// One error that another was wrapped in.
+void Unwrap(std::string raw, ProviderError* found) {
+  const bool generic = found->message.empty() || found->message == kGenericMessage;
+  if (raw.empty() && found->message.starts_with('{')) raw = found->message;
+  if (raw.empty()) return;
+  ProviderError inner;
+  ErrorSink sink(&inner);
+  if (!ScanJson(raw, JsonKeys::kAny, &sink).ok()) {
+    if (generic) found->message = std::move(raw);
+    return;
+  }
+  if (generic || found->message == raw) {
+    if (!inner.message.empty()) found->message = std::move(inner.message);
+  }
+  if (found->status == 0) found->status = inner.status;
+  if (found->code.empty()) found->code = std::move(inner.code);
+  if (found->param.empty()) found->param = std::move(inner.param);
+  for (std::string& name : inner.names) {
+    if (found->names.size() < kMaxErrorNames) found->names.push_back(std::move(name));
+  }
 }
 
 }  // namespace
 
-Error ReadProviderError(std::string_view body) {
-  bool readable = false;
-  return ErrorFrom(Read(body, &readable));
-}
-
-std::optional<Error> FindProviderError(std::string_view body) {
-  bool readable = false;
-  const ProviderErrorSink sink = Read(body, &readable);
-  if (!readable || !sink.has_error) return std::nullopt;
-  return ErrorFrom(sink);
-}
-
-std::string UpstreamMessage(std::string_view body, const std::vector<const Secret*>& secrets) {
-  bool readable = false;
+ProviderError ReadProviderError(std::string_view text) {
   std::string decoded;
-  if (!IsValidUtf8(body)) body = decoded = ReplaceInvalidUtf8(body);
-  const ProviderErrorSink sink = Read(body, &readable);
-  return readable ? SanitizeUpstreamText(sink.message, secrets) : std::string();
+  if (!IsValidUtf8(text)) text = decoded = ReplaceInvalidUtf8(text);
+  ProviderError found;
+  ErrorSink sink(&found);
+  if (!ScanJson(text, JsonKeys::kAny, &sink).ok()) return {};
+  found.readable = true;
+  sink.End();
+  Unwrap(sink.TakeRaw(), &found);
+  return found;
 }
 
 }  // namespace seekroute

@@ -110,13 +110,61 @@ bool IsHostWithPort(std::string_view word) {
          host.find_first_of(":@?#&%*") == std::string_view::npos;
 }
 
+// What names the operator's account at a provider, or a machine of a provider's own. Each with a
+// digit in it: without one it is a word ("org-wide").
+bool IsAccountName(const std::string& word) {
+  static constexpr auto kPrefixes = std::to_array<std::string_view>(
+      {"org-", "org_", "proj_", "proj-", "project_number:", "projects/", "user-", "acct_", "acct-",
+       "team-", "team_", "ws-", "ws_", "workspace-", "tenant-", "arn:", "subscriptions/"});
+  if (std::none_of(word.begin(), word.end(), IsDigit)) return false;
+  return std::any_of(kPrefixes.begin(), kPrefixes.end(), [&](std::string_view prefix) {
+    const size_t at = word.find(prefix);
+    return at != std::string::npos && (at == 0 || !IsAlnum(word[at - 1]));
+  });
+}
+
+// Behind one of these, what has a digit is a name: "project 81234", "team `6f1c`".
+bool OwnsWhatFollows(const std::string& word) {
+  static constexpr auto kOwners = std::to_array<std::string_view>(
+      {"organization", "org", "team", "project", "account", "workspace", "tenant", "subscription"});
+  return std::find(kOwners.begin(), kOwners.end(), word) != kOwners.end();
+}
+
+bool IsInternalHost(std::string_view word) {
+  static constexpr auto kEnds = std::to_array<std::string_view>(
+      {".internal", ".local", ".svc", ".cluster", ".corp", ".lan", ".intranet", ".consul"});
+  return std::any_of(kEnds.begin(), kEnds.end(), [&](std::string_view end) {
+    return word.size() > end.size() && word.ends_with(end);
+  });
+}
+
+bool IsMail(std::string_view word) {
+  const size_t at = word.find('@');
+  return at != std::string_view::npos && at > 0 && word.find('.', at) != std::string_view::npos;
+}
+
+// "sk-...abcd", "xa***": what is left of a key that was hidden already.
+bool IsKeyFragment(std::string_view word) { return word.find("***") != std::string_view::npos; }
+
+// 8-4-4-4-12 digits of sixteen.
+bool IsUuid(std::string_view word) {
+  if (word.size() != 36) return false;
+  for (size_t i = 0; i < word.size(); ++i) {
+    const bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+    if (dash ? word[i] != '-' : !IsHex(word[i])) return false;
+  }
+  return true;
+}
+
 bool MustGo(std::string_view word) {
   // A sentence's own punctuation is not the word's.
   while (!word.empty() && std::string_view(".:?").find(word.back()) != std::string_view::npos) {
     word.remove_suffix(1);
   }
-  return HasKeyPrefix(Lower(word)) || LooksRandom(word) || IsIpv4(word) || IsIpv6(word) ||
-         IsHostWithPort(word);
+  const std::string lower = Lower(word);
+  return HasKeyPrefix(lower) || LooksRandom(word) || IsIpv4(word) || IsIpv6(word) ||
+         IsHostWithPort(word) || IsAccountName(lower) || IsInternalHost(lower) || IsMail(word) ||
+         IsKeyFragment(word) || IsUuid(word);
 }
 
 // The credential of an Authorization header's value: providers quote it without its scheme.
@@ -160,7 +208,7 @@ std::string_view WordAt(std::string_view text, size_t at) {
 std::string SanitizeUpstreamText(std::string_view raw, const std::vector<const Secret*>& secrets) {
   const std::string text = WithoutSecrets(ReplaceInvalidUtf8(raw), secrets);
   std::string out;
-  bool after_bearer = false;
+  bool after_bearer = false, after_owner = false;
   for (size_t at = 0; at < text.size() && out.size() <= kMaxSanitized;) {
     const char c = text[at];
     if (!IsWordChar(c)) {
@@ -173,15 +221,53 @@ std::string SanitizeUpstreamText(std::string_view raw, const std::vector<const S
     const std::string_view word = WordAt(text, at);
     at += word.size();
     const bool url = word.find("://") != std::string_view::npos;
-    out += url || after_bearer || MustGo(word) ? kRedacted : word;
-    after_bearer = Lower(word) == "bearer" || Lower(word) == "bearer:";
+    const bool owned = after_owner && std::any_of(word.begin(), word.end(), IsDigit);
+    out += url || after_bearer || owned || MustGo(word) ? kRedacted : word;
+    const std::string lower = Lower(word);
+    after_bearer = lower == "bearer" || lower == "bearer:";
+    after_owner = OwnsWhatFollows(lower);
   }
-  if (out.size() > kMaxSanitized) {
-    size_t cut = kMaxSanitized;
-    while (cut > 0 && (static_cast<unsigned char>(out[cut]) & 0xC0) == 0x80) --cut;
-    out.resize(cut);
-  }
+  CutText(kMaxSanitized, &out);
   while (!out.empty() && out.back() == ' ') out.pop_back();
+  return out;
+}
+
+void CutText(size_t most, std::string* text) {
+  if (text->size() <= most) return;
+  while (most > 0 && (static_cast<unsigned char>((*text)[most]) & 0xC0) == 0x80) --most;
+  text->resize(most);
+}
+
+std::string WithoutQuotations(std::string_view text) {
+  constexpr size_t kMostQuoted = 64;
+  const auto is_path_char = [](char c) {
+    return IsAlnum(c) || std::string_view("_.-/[]").find(c) != std::string_view::npos;
+  };
+  std::string out;
+  for (size_t at = 0; at < text.size();) {
+    const char c = text[at];
+    // An apostrophe within a word opens nothing.
+    const bool opens = std::string_view("'\"`").find(c) != std::string_view::npos &&
+                       (at == 0 || !IsAlnum(text[at - 1]));
+    if (!opens) {
+      out += c;
+      ++at;
+      continue;
+    }
+    // It ends where no word goes on; what never ends is quoted to the end.
+    size_t end = text.find(c, at + 1);
+    while (end != std::string_view::npos && end + 1 < text.size() && IsAlnum(text[end + 1])) {
+      end = text.find(c, end + 1);
+    }
+    const std::string_view quoted = text.substr(at + 1, end - at - 1);
+    const bool plain =
+        quoted.size() <= kMostQuoted && std::all_of(quoted.begin(), quoted.end(), is_path_char);
+    out += c;
+    out += plain ? quoted : std::string_view("...");
+    out += c;
+    if (end == std::string_view::npos) break;
+    at = end + 1;
+  }
   return out;
 }
 

@@ -55,12 +55,15 @@ BY_CODE: dict[str, str] = {
     "bad_upstream_response": _PROVIDER,
     "upstream_truncated": _PROVIDER,
     "upstream_auth_error": "check the provider's key in the gateway's configuration",
+    "upstream_no_credit": "top up the account at the provider, or ask another model",
+    "upstream_forbidden": "check what the account at the provider may do, and from where",
     "upstream_model_not_found": "check the model's name at the provider in the configuration",
     "upstream_timeout": _PROVIDER,
     "upstream_idle_timeout": _PROVIDER,
     "upstream_rate_limited": "wait `retry_after` seconds, or ask another model",
     "upstream_unavailable": _PROVIDER,
     "upstream_invalid_request": "correct the request: the provider says what is wrong",
+    "content_filter": "change what is asked: the provider refuses this content",
     "client_closed": "the request was cancelled on this side",
 }
 

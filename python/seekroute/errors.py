@@ -266,7 +266,7 @@ class APIStatusError(APIError):
             hint=hint_for(status_code, self.code),
             request_id=headers.get("x-request-id") or named or "",
             attempts=attempts,
-            retryable=_is_retryable(status_code, self.code, headers),
+            retryable=_is_retryable(status_code, error, headers),
             retry_after=retry_after_of(headers),
         )
 
@@ -357,19 +357,30 @@ _BY_STATUS: dict[int, type[APIStatusError]] = {
 }
 # Inside a stream there is no status of its own; what is not here is the provider's failure.
 _BY_CODE: dict[Any, type[APIStatusError]] = {
+    "content_filter": BadRequestError,
+    "context_length_exceeded": BadRequestError,
     "insufficient_credits": InsufficientCreditsError,
     "internal_error": InternalServerError,
     "rate_limit_exceeded": RateLimitError,
     "upstream_invalid_request": BadRequestError,
     "upstream_rate_limited": RateLimitError,
 }
+_BAD_REQUEST = "invalid_request_error"
+# What another try does not mend, also where there is no status to say so.
+_LASTING_CODES = (
+    *("content_filter", "context_length_exceeded", "internal_error", "upstream_auth_error"),
+    *("upstream_forbidden", "upstream_invalid_request", "upstream_model_not_found"),
+    "upstream_no_credit",
+)
 _UPSTREAM_CODES = ("upstream_", "bad_upstream_")
 
 
 def _class_for(status: int, error: Mapping[str, Any]) -> type[APIStatusError]:
     code = error.get("code")
     if status == 0:
-        return _BY_CODE.get(code if isinstance(code, str) else None, UpstreamError)
+        # A code of the provider's own comes with the type of a request that is wrong.
+        other = BadRequestError if error.get("type") == _BAD_REQUEST else UpstreamError
+        return _BY_CODE.get(code if isinstance(code, str) else None, other)
     if status < 500:
         return _BY_STATUS.get(status, APIStatusError)
     if code == "no_upstream":
@@ -396,15 +407,16 @@ def error_for_status(
     return _class_for(status, error)(status, error, headers, attempts=attempts)
 
 
-def _is_retryable(status: int, code: Any, headers: Mapping[str, str]) -> bool:
+def _is_retryable(status: int, error: Mapping[str, Any], headers: Mapping[str, str]) -> bool:
+    code = error.get("code")
     said = headers.get("x-should-retry")
     if said in ("true", "false"):
         return said == "true"
     if code == "no_upstream" and retry_after_of(headers) is None:
         return False  # nobody is configured to serve it: waiting changes nothing
     if status == 0:
-        return not (
-            isinstance(code, str) and code in ("upstream_invalid_request", "internal_error")
+        return error.get("type") != _BAD_REQUEST and not (
+            isinstance(code, str) and code in _LASTING_CODES
         )
     return status in (408, 409, 429) or status >= 500
 

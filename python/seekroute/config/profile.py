@@ -39,7 +39,7 @@ request_too_large_for_limit store_unavailable storage_full storage_corrupt
 shutting_down overloaded no_upstream internal_error upstream_error upstream_tls
 bad_upstream_response upstream_truncated upstream_auth_error upstream_model_not_found
 upstream_timeout upstream_idle_timeout upstream_rate_limited upstream_unavailable
-upstream_invalid_request client_closed
+upstream_invalid_request client_closed upstream_no_credit upstream_forbidden content_filter
 """
 ERROR_NAMES = frozenset(_NAMES.split())
 

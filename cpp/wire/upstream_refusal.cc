@@ -1,0 +1,484 @@
+#include "wire/upstream_refusal.h"
+
+#include <algorithm>
+#include <array>
+
+#include "wire/error_body.h"
+#include "wire/json.h"
+
+namespace seekroute {
+namespace {
+
+using enum ErrorCode;
+
+struct NameRow {
+  std::string_view name;  // in lower case; what follows it behind a dot is detail
+  ErrorCode code;
+};
+
+// Names that say what is the matter, in the order in which they are looked for: whoever says two
+// things means the first.
+constexpr auto kNames = std::to_array<NameRow>({
+    // The prompt is longer than the model's context.
+    {"context_length_exceeded", kContextLengthExceeded},    // OpenAI and those who speak like it
+    {"exceed_context_size_error", kContextLengthExceeded},  // llama.cpp
+    {"1261", kContextLengthExceeded},                       // Z.ai
+    {"base_resp:1039", kContextLengthExceeded},             // MiniMax
+    // A filter refused what was asked, or what was being answered.
+    {"responsibleaipolicyviolation", kContentFilter},  // Azure, as innererror
+    {"content_filter", kContentFilter},                // Azure, Moonshot
+    {"content_policy_violation", kContentFilter},      // OpenAI's images, OpenRouter
+    {"moderation_blocked", kContentFilter},            // OpenAI's images
+    {"data_inspection_failed", kContentFilter},        // Alibaba
+    {"datainspectionfailed", kContentFilter},
+    {"sensitivecontentdetected", kContentFilter},  // ByteDance
+    {"inputtextsensitivecontentdetected", kContentFilter},
+    {"inputimagesensitivecontentdetected", kContentFilter},
+    {"outputtextsensitivecontentdetected", kContentFilter},
+    {"1301", kContentFilter},            // Z.ai
+    {"base_resp:1026", kContentFilter},  // MiniMax: of the prompt
+    {"base_resp:1027", kContentFilter},  // of the answer
+    // The operator's account has no money, or no plan, left.
+    {"insufficient_quota", kUpstreamNoCredit},  // OpenAI
+    {"billing_error", kUpstreamNoCredit},       // Anthropic
+    {"billing_not_active", kUpstreamNoCredit},
+    {"billing_hard_limit_reached", kUpstreamNoCredit},
+    {"exceeded_current_quota_error", kUpstreamNoCredit},  // Moonshot
+    {"insufficient_balance", kUpstreamNoCredit},
+    {"insufficient_credits", kUpstreamNoCredit},
+    {"not_enough_balance", kUpstreamNoCredit},  // Novita
+    {"payment_required", kUpstreamNoCredit},
+    {"arrearage", kUpstreamNoCredit},            // Alibaba
+    {"allocationquota", kUpstreamNoCredit},      // Alibaba: the free tier's end
+    {"accountoverdueerror", kUpstreamNoCredit},  // ByteDance
+    {"1113", kUpstreamNoCredit},                 // Z.ai: no balance
+    {"1308", kUpstreamNoCredit},                 // Z.ai: the plan's share is used up
+    {"1309", kUpstreamNoCredit},                 // or the plan is over
+    {"1310", kUpstreamNoCredit},
+    {"30001", kUpstreamNoCredit},           // SiliconFlow
+    {"base_resp:1008", kUpstreamNoCredit},  // MiniMax
+    // The operator's key is none, or its account is closed.
+    {"invalid_api_key", kUpstreamAuthError},  // OpenAI
+    {"incorrect_api_key_error", kUpstreamAuthError},
+    {"invalid_authentication_error", kUpstreamAuthError},  // Moonshot
+    {"api_key_invalid", kUpstreamAuthError},               // Gemini
+    {"invalidapikey", kUpstreamAuthError},                 // Alibaba
+    {"authenticationerror", kUpstreamAuthError},           // ByteDance
+    {"account_deactivated", kUpstreamAuthError},
+    {"1110", kUpstreamAuthError},  // Z.ai
+    {"1111", kUpstreamAuthError},
+    {"1112", kUpstreamAuthError},
+    {"1121", kUpstreamAuthError},
+    {"base_resp:1004", kUpstreamAuthError},  // MiniMax
+    {"base_resp:2049", kUpstreamAuthError},
+    // The operator's account may not do this, or not from where it is.
+    {"unsupported_country_region_territory", kUpstreamForbidden},  // OpenAI
+    {"model_terms_required", kUpstreamForbidden},                  // Groq
+    {"accessdenied", kUpstreamForbidden},                          // Alibaba, ByteDance
+    {"access_denied", kUpstreamForbidden},
+    {"1220", kUpstreamForbidden},  // Z.ai
+    {"1311", kUpstreamForbidden},
+    // The catalog's name for the model is not the provider's, or not any more.
+    {"model_not_found", kUpstreamModelNotFound},           // OpenAI
+    {"modelnotfound", kUpstreamModelNotFound},             // Alibaba
+    {"deploymentnotfound", kUpstreamModelNotFound},        // Azure
+    {"resource_not_found_error", kUpstreamModelNotFound},  // Moonshot
+    {"model_not_available", kUpstreamModelNotFound},       // Together
+    {"model_decommissioned", kUpstreamModelNotFound},      // Groq
+    {"invalid_model", kUpstreamModelNotFound},             // Mistral
+    {"modelnotopen", kUpstreamModelNotFound},              // ByteDance
+    {"invalidendpointormodel", kUpstreamModelNotFound},
+    {"1211", kUpstreamModelNotFound},  // Z.ai
+    {"1221", kUpstreamModelNotFound},
+    {"1222", kUpstreamModelNotFound},
+    {"20012", kUpstreamModelNotFound},  // SiliconFlow
+    // Too much at once for the provider, whoever asked for it.
+    {"engine_overloaded_error", kUpstreamUnavailable},  // Moonshot, with 429
+    {"serveroverloaded", kUpstreamUnavailable},         // ByteDance, with 429
+    {"queue_exceeded", kUpstreamUnavailable},           // Cerebras, with 429
+    {"overloaded", kUpstreamUnavailable},
+    {"1312", kUpstreamUnavailable},   // Z.ai
+    {"50505", kUpstreamUnavailable},  // SiliconFlow
+    // Too much at once from the operator.
+    {"rate_limit_exceeded", kUpstreamRateLimited},       // OpenAI, Groq
+    {"rate_limit_reached_error", kUpstreamRateLimited},  // Moonshot
+    {"rate_limited", kUpstreamRateLimited},
+    {"ratelimitexceeded", kUpstreamRateLimited},  // ByteDance
+    {"throttling", kUpstreamRateLimited},         // Alibaba
+    {"1302", kUpstreamRateLimited},               // Z.ai
+    {"1303", kUpstreamRateLimited},
+    {"1304", kUpstreamRateLimited},
+    {"1305", kUpstreamRateLimited},
+    {"1313", kUpstreamRateLimited},
+    {"base_resp:1002", kUpstreamRateLimited},  // MiniMax
+    {"base_resp:1001", kUpstreamTimeout},
+    {"base_resp:2013", kUpstreamInvalidRequest},
+});
+
+struct ClassRow {
+  std::string_view name;
+  int status;
+};
+
+// Names of classes of errors: they say what a status says.
+constexpr auto kClasses = std::to_array<ClassRow>({
+    {"authentication_error", 401},  // Anthropic
+    {"unauthenticated", 401},       // Google
+    {"unauthorized", 401},
+    {"permission_error", 403},   // Anthropic
+    {"permission_denied", 403},  // Google
+    {"permission_denied_error", 403},
+    {"request_forbidden", 403},
+    {"not_found_error", 404},     // Anthropic
+    {"not_found", 404},           // Google
+    {"notfounderror", 404},       // vLLM
+    {"request_too_large", 413},   // Anthropic
+    {"rate_limit_error", 429},    // Anthropic
+    {"resource_exhausted", 429},  // Google
+    {"too_many_requests_error", 429},
+    {"overloaded_error", 529},   // Anthropic
+    {"unavailable", 503},        // Google
+    {"unavailable_error", 503},  // llama.cpp
+    {"service_unavailable", 503},
+    {"deadline_exceeded", 504},  // Google
+    {"timeout_error", 504},      // Anthropic
+    {"api_error", 500},          // Anthropic
+    {"server_error", 500},       // OpenAI, llama.cpp
+    {"internal", 500},           // Google
+    {"internal_server_error", 500},
+    {"internalservererror", 500},  // vLLM
+    {"invalid_request_error", 400},
+    {"invalid_argument", 400},     // Google
+    {"failed_precondition", 400},  // Google
+    {"badrequesterror", 400},      // vLLM
+});
+
+// Where a phrase counts. A sentence may quote the request; what is the operator's trouble must not
+// be found in there.
+enum class Within : uint8_t {
+  kRequest,  // anywhere in a sentence about a request (400, 403, 413, 422, 500, no status)
+  kAccount,  // anywhere in one about the account (401, 402, 403, 429); else only as its beginning
+  kPayment,  // anywhere with 402
+  kLoad,     // anywhere with 429, 5xx or no status
+};
+
+struct PhraseRow {
+  std::string_view phrase;  // in lower case
+  ErrorCode code;
+  Within within;
+};
+
+constexpr auto kPhrases = std::to_array<PhraseRow>({
+    // OpenAI, vLLM, DeepSeek, Mistral, Fireworks
+    {"maximum context length", kContextLengthExceeded, Within::kRequest},
+    {"maximum prompt length", kContextLengthExceeded, Within::kRequest},               // xAI
+    {"maximum model length", kContextLengthExceeded, Within::kRequest},                // vLLM
+    {"prompt is too long", kContextLengthExceeded, Within::kRequest},                  // Anthropic
+    {"exceed context limit", kContextLengthExceeded, Within::kRequest},                // Anthropic
+    {"input is too long", kContextLengthExceeded, Within::kRequest},                   // Bedrock
+    {"exceeds the available context size", kContextLengthExceeded, Within::kRequest},  // llama.cpp
+    {"exceeds the maximum number of tokens", kContextLengthExceeded, Within::kRequest},  // Gemini
+    {"exceeded model token limit", kContextLengthExceeded, Within::kRequest},            // Moonshot
+    {"range of input length should be", kContextLengthExceeded, Within::kRequest},       // Alibaba
+    {"exceeds the context length", kContextLengthExceeded, Within::kRequest},            // Ollama
+    {"greater than the context length", kContextLengthExceeded, Within::kRequest},  // LM Studio
+    {"exceeds the context window", kContextLengthExceeded, Within::kRequest},
+    {"context window exceeds limit", kContextLengthExceeded, Within::kRequest},  // MiniMax
+    {"context length exceeded", kContextLengthExceeded, Within::kRequest},
+    {"tokens in the prompt cannot exceed", kContextLengthExceeded, Within::kRequest},  // Cohere
+
+    {"content management policy", kContentFilter, Within::kRequest},          // Azure
+    {"content violates usage guidelines", kContentFilter, Within::kRequest},  // xAI
+    {"content exists risk", kContentFilter, Within::kRequest},                // DeepSeek
+    {"violating our usage policy", kContentFilter, Within::kRequest},         // OpenAI
+    {"rejected by our safety system", kContentFilter, Within::kRequest},      // OpenAI
+    {"flagged", kContentFilter, Within::kRequest},                            // OpenRouter
+
+    {"credit balance is too low", kUpstreamNoCredit, Within::kAccount},  // Anthropic
+    {"your credit balance is too low", kUpstreamNoCredit, Within::kAccount},
+    {"insufficient balance", kUpstreamNoCredit, Within::kAccount},  // DeepSeek
+    {"insufficient credit", kUpstreamNoCredit, Within::kAccount},
+    {"insufficient funds", kUpstreamNoCredit, Within::kAccount},
+    {"balance is insufficient", kUpstreamNoCredit, Within::kAccount},      // SiliconFlow
+    {"exceeded your current quota", kUpstreamNoCredit, Within::kAccount},  // OpenAI
+    {"used all available credits", kUpstreamNoCredit, Within::kAccount},   // xAI
+    {"doesn't have any credits", kUpstreamNoCredit, Within::kAccount},     // xAI
+    {"monthly spending limit", kUpstreamNoCredit, Within::kAccount},
+    {"in arrears", kUpstreamNoCredit, Within::kAccount},
+    {"overdue", kUpstreamNoCredit, Within::kAccount},
+    {"credit", kUpstreamNoCredit, Within::kPayment},
+    {"balance", kUpstreamNoCredit, Within::kPayment},
+    {"quota", kUpstreamNoCredit, Within::kPayment},
+    {"billing", kUpstreamNoCredit, Within::kPayment},
+    {"payment", kUpstreamNoCredit, Within::kPayment},
+    {"funds", kUpstreamNoCredit, Within::kPayment},
+    {"top up", kUpstreamNoCredit, Within::kPayment},
+
+    {"api key not valid", kUpstreamAuthError, Within::kAccount},  // Gemini, with 400
+    {"api key expired", kUpstreamAuthError, Within::kAccount},
+    {"incorrect api key", kUpstreamAuthError, Within::kAccount},  // xAI, with 400
+    {"invalid api key", kUpstreamAuthError, Within::kAccount},
+
+    {"user location is not supported", kUpstreamForbidden, Within::kAccount},  // Gemini, with 400
+    {"country, region, or territory", kUpstreamForbidden, Within::kAccount},
+
+    {"model not exist", kUpstreamModelNotFound, Within::kAccount},  // DeepSeek, with 400
+    {"invalid model:", kUpstreamModelNotFound, Within::kAccount},   // Mistral, with 400
+
+    {"is currently overloaded", kUpstreamUnavailable, Within::kLoad},
+    {"model is overloaded", kUpstreamUnavailable, Within::kLoad},
+    {"model service overloaded", kUpstreamUnavailable, Within::kLoad},
+});
+
+// Alibaba calls its limit of tokens a minute a quota, as OpenAI does money. The page that it names
+// tells them apart.
+constexpr auto kAlibabaPages =
+    std::to_array<std::string_view>({"aliyun.com/", "alibabacloud.com/"});
+
+bool Counts(const PhraseRow& row, int status, size_t at) {
+  switch (row.within) {
+    case Within::kRequest:
+      return status == 0 || status == 400 || status == 403 || status == 413 || status == 422 ||
+             status == 500;
+    case Within::kAccount:
+      return at == 0 || status == 401 || status == 402 || status == 403 || status == 429;
+    case Within::kPayment:
+      return status == 402;
+    case Within::kLoad:
+      return status == 0 || status == 429 || status >= 500;
+  }
+  return false;
+}
+
+std::string Lower(std::string_view text) {
+  std::string lower(text);
+  for (char& c : lower) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return lower;
+}
+
+bool IsNamed(std::string_view name, std::string_view row) {
+  return name.starts_with(row) && (name.size() == row.size() || name[row.size()] == '.');
+}
+
+std::optional<ErrorCode> CodeByName(int status, const ProviderError& said) {
+  for (const NameRow& row : kNames) {
+    // More than the limit by itself: it is refused for its size (Groq).
+    if (row.code == kUpstreamRateLimited && status == 413) continue;
+    for (const std::string& name : said.names) {
+      if (IsNamed(name, row.name)) return row.code;
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<ErrorCode> CodeByPhrase(int status, const std::string& sentence) {
+  for (const PhraseRow& row : kPhrases) {
+    const size_t at = sentence.find(row.phrase);
+    if (at == std::string::npos || !Counts(row, status, at)) continue;
+    // An account that is flagged is not the content.
+    const bool account = sentence.find("account") != std::string::npos ||
+                         sentence.find("organization") != std::string::npos;
+    if (row.phrase == "flagged" && account) continue;
+    return row.code;
+  }
+  return std::nullopt;
+}
+
+// The status that the words amount to, where HTTP's says nothing or puts on the caller what is not
+// the caller's.
+int StatusOf(int status, const ProviderError& said) {
+  const bool unsaid = status < 300;
+  if (unsaid) status = said.status;
+  const bool vague = status == 0 || status == 400 || status == 422 || status == 500;
+  if (!vague) return status;
+  for (const ClassRow& row : kClasses) {
+    const bool fits = status == 0 || row.status != 400;
+    if (fits && std::find(said.names.begin(), said.names.end(), row.name) != said.names.end()) {
+      return row.status;
+    }
+  }
+  return status;
+}
+
+constexpr size_t kMaxPlain = 64;
+
+bool IsPathChar(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+         std::string_view("_.-[]").find(c) != std::string_view::npos;
+}
+
+// What is a plain word, or a path of such, and nothing that has to be hidden.
+bool IsPlain(std::string_view text) {
+  return !text.empty() && text.size() <= kMaxPlain &&
+         std::all_of(text.begin(), text.end(), IsPathChar) &&
+         SanitizeUpstreamText(text, {}) == text;
+}
+
+// The provider's own code for a trouble of the caller's. A name of ours for something else stays
+// ours.
+std::string ShownCode(const ProviderError& said) {
+  const auto is_word_char = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '.' || c == '-';
+  };
+  const std::string& code = said.code;
+  const bool letter = std::any_of(code.begin(), code.end(), [](char c) { return c >= 'a'; });
+  if (!letter || !std::all_of(code.begin(), code.end(), is_word_char) || !IsPlain(code)) return {};
+  const bool is_class = std::any_of(kClasses.begin(), kClasses.end(),
+                                    [&](const ClassRow& row) { return row.name == code; });
+  if (is_class) return {};
+  const std::optional<ErrorCode> ours = ErrorCodeNamed(code);
+  if (ours && TraitsOf(*ours).status != 400) return {};
+  return code;
+}
+
+Trouble TroubleOf(ErrorCode code) {
+  switch (code) {
+    case kContextLengthExceeded:
+    case kContentFilter:
+    case kUpstreamInvalidRequest:
+    case kUpstreamRequestTooLarge:
+      return Trouble::kCaller;
+    case kUpstreamAuthError:
+    case kUpstreamNoCredit:
+    case kUpstreamForbidden:
+    case kUpstreamModelNotFound:
+      return Trouble::kOperator;
+    default:
+      return Trouble::kProvider;
+  }
+}
+
+std::string_view SentenceOf(ErrorCode code) {
+  switch (code) {
+    case kContextLengthExceeded:
+      return "the prompt is too long for the model";
+    case kContentFilter:
+      return "the provider's content filter refused the request";
+    case kUpstreamInvalidRequest:
+    case kUpstreamRequestTooLarge:
+      return "the provider refused the request";
+    case kUpstreamAuthError:
+      return "the provider refused the gateway's credentials, or their rights; the operator must "
+             "look at them";
+    case kUpstreamNoCredit:
+      return "the gateway's account at the provider is used up; the operator must look at it";
+    case kUpstreamForbidden:
+      return "the provider does not let the gateway's account do this; the operator must look at "
+             "it";
+    case kUpstreamModelNotFound:
+      return "the provider does not serve this model at present";
+    case kUpstreamRateLimited:
+      return "the provider's rate limit is reached";
+    case kUpstreamUnavailable:
+      return "the provider is overloaded or down";
+    case kUpstreamTimeout:
+      return "the provider timed out";
+    default:
+      return "the provider failed";
+  }
+}
+
+Error ErrorFrom(int status, const ProviderError& said, std::string_view sentence,
+                const std::vector<const Secret*>& secrets) {
+  Refusal refusal = ClassifyRefusal(status, said);
+  const std::string clean = SanitizeUpstreamText(sentence, secrets);
+  Error error = MakeError(refusal.code, std::string(SentenceOf(refusal.code)));
+  // What the provider says of the operator's account is the operator's business, and so is a pace
+  // that is the account's.
+  const bool tell = refusal.trouble != Trouble::kOperator && refusal.code != kUpstreamRateLimited;
+  if (tell && !clean.empty()) error.message += ": " + clean;
+  const auto is_secret = [&](const std::string& word) {
+    return SanitizeUpstreamText(word, secrets) != word;
+  };
+  if (!is_secret(refusal.param)) error.param = std::move(refusal.param);
+  if (!is_secret(refusal.shown_code)) error.shown_code = std::move(refusal.shown_code);
+  error.upstream_status = status >= 300 ? status : said.status;
+  error.said_by_upstream = status < 300 || status >= 400;
+  if (refusal.code == kUpstreamRateLimited || refusal.code == kUpstreamUnavailable) {
+    error.retry_after_ms = std::max<int64_t>(refusal.retry_after_ms, 0);
+  }
+  const std::string& name = !said.code.empty() || said.names.empty() ? said.code : said.names[0];
+  error.words = SanitizeUpstreamText(name, secrets);
+  if (!error.words.empty() && !clean.empty()) error.words += ": ";
+  error.words += WithoutQuotations(clean);
+  return error;
+}
+
+}  // namespace
+
+Refusal ClassifyRefusal(int status, const ProviderError& said) {
+  const int meant = StatusOf(status, said);
+  const std::string sentence = Lower(said.message);
+  Refusal refusal;
+  refusal.code = CodeOfUpstreamStatus(meant);
+  const bool alibaba =
+      meant == 429 && std::any_of(kAlibabaPages.begin(), kAlibabaPages.end(), [&](auto page) {
+        return sentence.find(page) != std::string::npos;
+      });
+  const bool google =
+      std::find(said.names.begin(), said.names.end(), "resource_exhausted") != said.names.end();
+  if (const auto named = CodeByName(meant, said); named && !alibaba) {
+    refusal.code = *named;
+  } else if (said.flagged && (meant == 0 || meant == 400 || meant == 403)) {
+    refusal.code = kContentFilter;
+  } else if (!alibaba && !google) {  // both call a pace a quota
+    refusal.code = CodeByPhrase(meant, sentence).value_or(refusal.code);
+  }
+  refusal.trouble = TroubleOf(refusal.code);
+  refusal.repeat_may_help = refusal.trouble == Trouble::kProvider &&
+                            TraitsOf(refusal.code).client_retry != ClientRetry::kNo;
+  refusal.retry_after_ms = said.retry_after_ms;
+  if (refusal.trouble != Trouble::kCaller) return refusal;
+  if (refusal.code == kUpstreamInvalidRequest) refusal.shown_code = ShownCode(said);
+  if (IsPlain(said.param)) refusal.param = said.param;
+  return refusal;
+}
+
+ErrorCode CodeOfUpstreamStatus(int status) {
+  switch (status) {
+    case 400:
+    case 422:
+      return kUpstreamInvalidRequest;
+    case 413:
+      return kUpstreamRequestTooLarge;
+    case 401:
+    case 402:
+    case 403:
+      return kUpstreamAuthError;
+    case 404:
+      return kUpstreamModelNotFound;
+    case 408:
+    case 504:
+      return kUpstreamTimeout;
+    case 429:
+      return kUpstreamRateLimited;
+    case 503:
+    case 529:
+      return kUpstreamUnavailable;
+    default:
+      return kUpstreamError;
+  }
+}
+
+Error ReadRefusal(int status, std::string_view body, const std::vector<const Secret*>& secrets) {
+  const ProviderError said = ReadProviderError(body);
+  return ErrorFrom(status, said, said.message, secrets);
+}
+
+Error ReadErrorInAnswer(std::string_view text, int status) {
+  ProviderError said = ReadProviderError(text);
+  if (said.status == 0 && status >= 400 && status <= 599) said.status = status;
+  // A sentence without JSON around it.
+  if (!said.readable) said.message = text.substr(0, 1000);
+  return ErrorFrom(0, said, said.message, {});
+}
+
+std::optional<Error> FindErrorInAnswer(std::string_view text) {
+  const ProviderError said = ReadProviderError(text);
+  if (!said.readable || !said.says_error) return std::nullopt;
+  return ErrorFrom(0, said, said.message, {});
+}
+
+}  // namespace seekroute
