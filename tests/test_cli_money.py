@@ -19,6 +19,7 @@ import pytest
 from money_cli import asked, clear, command, run, run_json
 from seekroute.cli._shared import _fitting
 from seekroute.ledger import FILE_NAME, Ledger, nano, usd
+from seekroute.testing import Status
 from serving import MODEL, PATIENCE, RunningServer, running_server
 
 
@@ -132,6 +133,19 @@ def test_logs_show_what_was_asked(server: RunningServer) -> None:
     assert [attempt["status"] for attempt in shown["attempts"]] == [200]
     assert generation in run("logs", "show", generation).stdout
     assert "no request 'gen-x'" in run("logs", "show", "gen-x", code=1).stderr
+
+
+def test_logs_show_what_the_provider_said(server: RunningServer) -> None:
+    run_json("credits", "add", "default", "5")
+    words = "Quota of org-Ab12Cd is gone, see https://example.com"
+    server.mock.queue(Status(429, body={"error": {"message": words, "code": "insufficient_quota"}}))
+    refused = server.chat()
+    assert refused.json()["error"]["code"] == "upstream_no_credit"
+    assert b"uota" not in refused.body
+    generation = refused.headers["x-generation-id"]
+    (attempt,) = run_json("logs", "show", generation)["attempts"]
+    assert attempt["words"] == "insufficient_quota: Quota of [redacted] is gone, see [redacted]"
+    assert "Quota of [redacted]" in run("logs", "show", generation).stdout
 
 
 def test_logs_are_paged_and_filtered_over_pages(

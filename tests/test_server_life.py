@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+import types
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -236,6 +237,34 @@ def test_log_lines_that_find_no_room_are_counted() -> None:
     finally:
         os.close(reader)
         os.close(descriptor)
+
+
+def test_a_log_line_has_what_the_providers_said() -> None:
+    texts = dict.fromkeys(("key_id", "org_id", "service_tier", "price_revision"), "")
+    times = dict.fromkeys(("total_ms", "first_content_ms", "overhead_ms"), 1.0)
+    counts = ("prompt_tokens", "completion_tokens", "cost_nano", "upstream_cost_nano")
+    record: Any = types.SimpleNamespace(
+        **texts,
+        **times,
+        **dict.fromkeys(counts, 0),
+        **dict.fromkeys(("streamed", "usage_odd", "cap_ignored"), False),
+        request_id="req-1",
+        model="a/m",
+        provider="groq",
+        error="",
+        status=200,
+        attempts=2,
+        tried=[
+            ("openai", 429, "upstream_no_credit", 5.0, 'insufficient_quota: no "money"'),
+            ("groq", 200, "", 9.0, ""),
+        ],
+    )
+    failures = json.loads(logs.json_line(record, "2027-01-31T00:00:00Z"))["failures"]
+    words = 'insufficient_quota: no "money"'
+    assert failures == [
+        {"provider": "openai", "status": 429, "error": "upstream_no_credit", "words": words}
+    ]
+    assert f"openai: {words}" in logs.pretty_line(record, "2027-01-31T00:00:00Z")
 
 
 @pytest.mark.parametrize("log_format", ["json", "pretty"])

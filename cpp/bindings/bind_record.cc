@@ -25,7 +25,7 @@ void BindRecord(py::module_& m) {
                                py::list tried;
                                for (const AttemptRow& each : row.tried) {
                                  tried.append(py::make_tuple(each.provider, each.status, each.error,
-                                                             each.waited.ms()));
+                                                             each.waited.ms(), each.words));
                                }
                                return tried;
                              })

@@ -184,11 +184,12 @@ Flow Exchange::OnOutput(std::string_view bytes) {
 }
 
 // Books the attempt that has just ended, however it did. `error`: why it failed; empty: it
-// answered.
-void Exchange::CountAttempt(std::string_view error, bool dispatched) {
+// answered. `words`: the provider's, about that.
+void Exchange::CountAttempt(std::string_view error, bool dispatched, std::string words) {
   const Money suspected = error.empty() ? Money{} : SuspectedCost(dispatched);
+  CutText(kMaxAttemptWords, &words);
   row_.tried.push_back({row_.provider, attempt_->upstream_status(), std::string(error),
-                        attempt_->waited(), suspected});
+                        attempt_->waited(), suspected, std::move(words)});
   world_.stats->CountAttempt(row_.provider, row_.model, attempt_->upstream_status(),
                              attempt_->waited());
   waited_ = waited_ + attempt_->waited();
@@ -216,7 +217,7 @@ void Exchange::OnAnswered() {
 }
 
 void Exchange::OnFailed(Error error, bool dispatched) {
-  CountAttempt(error.name(), dispatched);
+  CountAttempt(error.name(), dispatched, error.words);
   if (draining_) return EndDrain(false);
   const bool in_time = world_.clock->Now() < deadline_;
   const FailedAttempt failed{error, row_.attempts, dispatched, head_sent_};

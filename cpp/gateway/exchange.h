@@ -86,7 +86,7 @@ class Exchange : private AttemptOwner, private StoreObserver {
   bool IgnoredCap() const;
   Error Unaffordable(const HoldAnswer& answer) const;
   void SendNext();
-  void CountAttempt(std::string_view error, bool dispatched);
+  void CountAttempt(std::string_view error, bool dispatched, std::string words = {});
   void AbandonAttempt();
   bool StartDrain();
   void EndDrain(bool answered);

@@ -24,7 +24,10 @@ struct AttemptRow {
   // What the provider may charge for it although it failed: an estimate, without a markup, and in
   // no other figure of the row. The client never pays it.
   Money suspected = {};
+  // Why, in the provider's words: sanitised, without what it quotes, of kMaxAttemptWords at most.
+  std::string words = {};
 };
+inline constexpr size_t kMaxAttemptWords = 300;
 
 // How the charge of a request was found.
 enum class Settlement : uint8_t {

@@ -34,8 +34,9 @@ class Record:
     @property
     def attempts(self) -> int: ...
     @property
-    def tried(self) -> list[tuple[str, int, str, float]]:
-        """One (provider, status, error, waited ms) an attempt; status 0: no answer."""
+    def tried(self) -> list[tuple[str, int, str, float, str]]:
+        """One (provider, status, error, waited ms, words) an attempt; status 0: no answer. The
+        words are the provider's about its failure, sanitised: for the operator alone."""
     @property
     def streamed(self) -> bool: ...
     @property

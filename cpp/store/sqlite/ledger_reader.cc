@@ -148,11 +148,12 @@ Result<std::optional<LedgerRow>> LedgerReader::Generation(std::string_view id) {
 Result<LedgerRows> LedgerReader::Attempts(std::string_view generation) {
   Result<Statement> statement = db_.Prepare(
       "WITH r AS (SELECT * FROM request WHERE generation = ?), a AS "
-      "(SELECT t.place, t.provider, t.status, t.error, t.waited_us, t.suspected "
+      "(SELECT t.place, t.provider, t.status, t.error, t.waited_us, t.suspected, t.words "
       "FROM r JOIN attempt t ON t.request = r.n UNION ALL "
       // What the row itself tells: see the journal.
-      "SELECT 0, provider, status, error, total_us - overhead_us, 0 FROM r WHERE flags & 8) "
-      "SELECT p.text AS provider, a.status, e.text AS error, a.waited_us, a.suspected FROM a "
+      "SELECT 0, provider, status, error, total_us - overhead_us, 0, '' FROM r WHERE flags & 8) "
+      "SELECT p.text AS provider, a.status, e.text AS error, a.waited_us, a.suspected, a.words "
+      "FROM a "
       "JOIN name p ON p.n = a.provider JOIN name e ON e.n = a.error ORDER BY a.place");
   if (statement) statement->Bind(generation);
   return Collect(std::move(statement));

@@ -418,8 +418,8 @@ TEST_F(LedgerWriterTest, TellsWhatFailedAttemptsMayCost) {
   EXPECT_EQ(Cell("gen-1", "suspected_cost"), LedgerCell(int64_t{42}));
   const auto attempts = Reader().Attempts("gen-1");
   ASSERT_EQ(attempts->size(), 3U);
-  EXPECT_EQ(attempts->at(0).back().first, "suspected");
-  EXPECT_EQ(attempts->at(0).back().second, LedgerCell(int64_t{40}));
+  EXPECT_EQ(attempts->at(0).at(4).first, "suspected");
+  EXPECT_EQ(attempts->at(0).at(4).second, LedgerCell(int64_t{40}));
   const auto days = Reader().Activity({});
   EXPECT_EQ(days->at(0).back().first, "suspected_cost");
   EXPECT_EQ(days->at(0).back().second, LedgerCell(int64_t{42}));
@@ -438,6 +438,7 @@ TEST_F(LedgerWriterTest, TellsOfAnAttemptWhetherItIsStoredOrNot) {
   rows[2].tried[0].provider = "openai";
   rows[3].tried[0].status = 206;
   rows[4].tried[0].error = "upstream_error";
+  rows[4].tried[0].words = "insufficient_quota: no money";
   rows[5].tried[0].suspected = {7};
   for (size_t i = 0; i < rows.size(); ++i) {
     rows[i].generation_id = "gen-" + std::to_string(i);
@@ -448,7 +449,8 @@ TEST_F(LedgerWriterTest, TellsOfAnAttemptWhetherItIsStoredOrNot) {
                                 {"status", int64_t{only.status}},
                                 {"error", only.error},
                                 {"waited_us", only.waited.ns / 1000},
-                                {"suspected", only.suspected.nano}};
+                                {"suspected", only.suspected.nano},
+                                {"words", only.words}};
     EXPECT_EQ(*Reader().Attempts(rows[i].generation_id), LedgerRows{expected}) << i;
     EXPECT_EQ(Cell(rows[i].generation_id, "overhead_us"), LedgerCell(int64_t{1300})) << i;
   }

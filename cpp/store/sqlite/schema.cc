@@ -191,12 +191,17 @@ WHEN (NEW.n <> OLD.n OR NEW.generation <> OLD.generation OR NEW.org <> OLD.org
 BEGIN SELECT RAISE(ROLLBACK, 'a request stays the one that was held'); END;
 )sql";
 
+// What a provider said of an attempt that failed.
+constexpr const char* kVersion3 = R"sql(
+ALTER TABLE attempt ADD COLUMN words TEXT NOT NULL DEFAULT '';
+)sql";
+
 struct Step {
   int64_t to;
   const char* sql;
 };
 // Each brings a file of version to - 1 to `to`.
-constexpr Step kSteps[] = {{1, kVersion1}, {2, kVersion2}};
+constexpr Step kSteps[] = {{1, kVersion1}, {2, kVersion2}, {3, kVersion3}};
 
 constexpr int kMostCopies = 100;
 

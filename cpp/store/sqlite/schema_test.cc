@@ -35,10 +35,19 @@ class SchemaTest : public ::testing::Test {
     sqlite3_close(raw);
     return code;
   }
-  // The file as the first version was where it differs: its guard, its index, every attempt stored.
+  // The file as the second version was where it differs: attempts have no words.
+  void BecomeSecondVersion() {
+    ASSERT_EQ(Execute("ALTER TABLE attempt DROP COLUMN words;"
+                      "INSERT INTO attempt SELECT n, 0, provider, status, error, 454000, 0 FROM "
+                      "request WHERE generation = 'gen-1';"
+                      "PRAGMA user_version=2"),
+              SQLITE_OK);
+  }
+  // As the first version was: besides, its guard and its index, and every attempt stored.
   void BecomeFirstVersion() {
     ASSERT_EQ(
-        Execute("DROP TRIGGER request_is_same; DROP TRIGGER request_is_final;"
+        Execute("ALTER TABLE attempt DROP COLUMN words; DROP TRIGGER request_is_same; DROP TRIGGER "
+                "request_is_final;"
                 "INSERT INTO attempt SELECT n, 0, provider, status, error, 454000, 0 FROM request "
                 "WHERE generation = 'gen-1'; UPDATE request SET flags = 0;"
                 "CREATE INDEX request_by_org ON request (org);"
@@ -98,6 +107,20 @@ TEST_F(SchemaTest, AFileOfTheFirstVersionIsTakenOver) {
   EXPECT_EQ(std::filesystem::status(saved).permissions(), std::filesystem::perms{0600});
   EXPECT_EQ(Ask(saved, "PRAGMA user_version"), 1);
   EXPECT_EQ(Ask(saved, "SELECT count(*) FROM request WHERE state = 0"), 1);
+}
+
+TEST_F(SchemaTest, AFileOfTheSecondVersionKeepsItsAttempts) {
+  BecomeSecondVersion();
+  EXPECT_FALSE(LedgerReader::Open(folder_.file()));
+  auto opened = SqliteLedger::Open(folder_.file(), &clock_);
+  ASSERT_TRUE(opened) << opened.error().message;
+  opened->reset();
+  EXPECT_EQ(BrokenRule(folder_.file()), "");
+  EXPECT_EQ(Ask(folder_.file(), "PRAGMA user_version"), 3);
+  EXPECT_EQ(
+      Ask(folder_.file(), "SELECT count(*) FROM attempt WHERE waited_us = 454000 AND words = ''"),
+      1);
+  EXPECT_EQ(Ask(folder_.file() + ".v2.bak", "PRAGMA user_version"), 2);
 }
 
 // As after a death between the copy and the upgrade, as often as that happens.

@@ -21,7 +21,7 @@ constexpr std::array<const char*, 17> kSql = {
     "service_tier = ?, prompt_tokens = ?, completion_tokens = ?, cached_tokens = ?, "
     "reasoning_tokens = ?, cache_write_tokens = ?, total_us = ?, first_content_us = ?, "
     "overhead_us = ?, flags = ? WHERE n = ?",
-    "INSERT INTO attempt VALUES (?, ?, ?, ?, ?, ?, ?)",
+    "INSERT INTO attempt VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
     "INSERT INTO entry (seq, kind, id, org, request, available, held, debt, cash, revenue, loss, "
     "at, note) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     "SELECT n, hold_seq, held, end_seq FROM request WHERE generation = ?",
@@ -244,7 +244,8 @@ void SqliteJournal::CompleteRequest(const LedgerEntry& entry, const RequestKeys&
     if (told) break;  // the only one
     Run(sql_[kInsertAttempt].Bind(request.n, place++, NameOfText(attempt.provider),
                                   int64_t{attempt.status}, NameOfText(attempt.error),
-                                  Microseconds(attempt.waited), attempt.suspected.nano));
+                                  Microseconds(attempt.waited), attempt.suspected.nano,
+                                  std::string_view(attempt.words)));
   }
   if (row_ != nullptr) AddToDay(NameOfText(entry.org), {entry.postings.revenue});
 }

@@ -135,7 +135,8 @@ def show(
     print_row(without_repeats(fields), as_json=False)
     if attempts:
         say()
-        print_rows(attempts, ("provider", "status", "error", "waited_ms"), as_json=False)
+        columns = ("provider", "status", "error", "waited_ms", "words")
+        print_rows(attempts, columns, as_json=False, spare=("waited_ms",))
 
 
 def _newest_first(

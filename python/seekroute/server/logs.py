@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from json.encoder import encode_basestring_ascii as _quoted
 from typing import Any, Final, Literal, Protocol
@@ -56,6 +56,8 @@ class Record(Protocol):
     def status(self) -> int: ...
     @property
     def attempts(self) -> int: ...
+    @property
+    def tried(self) -> Sequence[tuple[str, int, str, float, str]]: ...
     @property
     def streamed(self) -> bool: ...
     @property
@@ -212,6 +214,14 @@ def json_line(record: Record, now: str) -> str:
         optional = f',"ttft_ms":{record.first_content_ms:.3f}'
     if error:
         optional += f',"error_type":{_quoted(error)}'
+    failures = [
+        f'{{"provider":{_quoted(provider)},"status":{status},"error":{_quoted(why)}'
+        f',"words":{_quoted(words)}}}'
+        for provider, status, why, _, words in record.tried
+        if words
+    ]
+    if failures:
+        optional += f',"failures":[{",".join(failures)}]'
     if record.service_tier:
         optional += f',"service_tier":{_quoted(record.service_tier)}'
     if record.usage_odd:
@@ -243,6 +253,7 @@ def pretty_line(record: Record, now: str) -> str:
         parts.append(f"${format_usd(record.cost_nano)}")
     if record.error:
         parts.append(record.error)
+    parts += [f"{provider}: {words}" for provider, *_, words in record.tried if words]
     parts.append(record.request_id)
     return "  ".join(part if part.isprintable() else _quoted(part) for part in parts) + "\n"
 
