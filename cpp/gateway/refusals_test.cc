@@ -7,12 +7,12 @@ namespace {
 
 struct Spelling {
   const char* who;
-  int status;          // HTTP
-  const char* body;    // what the provider says
-  int told;            // the status that the client gets
-  const char* code;    // and its error.code
-  const char* param;   // null: `"param":null`
-  bool in_band;        // the body alone tells as much: it may come in a stream with status 200
+  int status;         // HTTP
+  const char* body;   // what the provider says
+  int told;           // the status that the client gets
+  const char* code;   // and its error.code
+  const char* param;  // null: `"param":null`
+  bool in_band;       // the body alone tells as much: it may come in a stream with status 200
 };
 
 // Made up in the shapes that the packaged providers use.
@@ -328,6 +328,86 @@ TEST_F(RefusalsTest, AnErrorAsTheFirstEventOfAStreamIsTheSameAsItsStatusOverHttp
     Play(200, said.body);
     Expect(said, Ask());
   }
+}
+
+// An error that the event's name or its field tells, not its JSON.
+const char* const kUnmarked[] = {
+    "event: error\ndata: {\"code\":500,\"message\":\"the engine died\"}\n\n",
+    "event: error\ndata: the engine died\n\n",
+    "event: error\n\n",
+    "error: {\"code\":500,\"message\":\"the engine died\",\"type\":\"server_error\"}\n\n",
+    "error: the engine died\n",
+    "data: error: the engine died\n\n",
+    "data: [ERROR] the engine died\n\n",
+    "data: {\"code\":500,\"message\":\"the engine died\"}\n\n",
+    "data: {\"status\":\"500\",\"message\":\"the engine died\"}\n\n",
+    "data: {\"detail\":\"the engine died\"}\n\n",
+    "id:1\nevent:error\n:HTTP_STATUS/500\ndata:{\"code\":\"InternalError\",\"message\":"
+    "\"the engine died\",\"request_id\":\"r\"}\n\n",
+    "data: {\"choices\":null,\"base_resp\":{\"status_code\":1013,\"status_msg\":\"the engine "
+    "died\"}}\n\n",
+};
+constexpr std::string_view kEnd =
+    "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n"
+    "data: [DONE]\n\n";
+
+TEST_F(RefusalsTest, AnErrorToldByTheEventAloneFailsTheAttemptBeforeContent) {
+  Open({1'000'000'000});
+  for (const std::string error : kUnmarked) {
+    Play(200, error + std::string(kEnd), "text/event-stream");
+    const Seen& seen = Ask(R"(,"stream":true)");
+    EXPECT_EQ(seen.status, 502) << error << seen.body;
+    EXPECT_NE(seen.body.find(R"("code":"upstream_error")"), std::string::npos) << seen.body;
+    const bool told = error.find("died") != std::string::npos;
+    EXPECT_EQ(seen.body.find("the engine died") != std::string::npos, told) << seen.body;
+    EXPECT_EQ(seen.row->tried[0].words.find("the engine died") != std::string::npos, told) << error;
+    EXPECT_EQ(seen.row->cost.nano, 0);
+  }
+}
+
+TEST_F(RefusalsTest, AnErrorToldByTheEventAloneIsNoAnswerAfterContent) {
+  Open({1'000'000'000});
+  for (const std::string error : kUnmarked) {
+    Play(200, std::string(kStart) + std::string(kContent) + error + std::string(kEnd),
+         "text/event-stream");
+    const Seen& seen = Ask(R"(,"stream":true)");
+    EXPECT_EQ(seen.status, 200);
+    EXPECT_EQ(seen.body.find("[DONE]"), std::string::npos) << error << seen.body;
+    EXPECT_NE(seen.body.find(R"("finish_reason":"error")"), std::string::npos) << seen.body;
+    EXPECT_EQ(seen.row->settlement, Settlement::kFailed) << error;
+    EXPECT_EQ(seen.row->cost.nano, 0) << error;
+    EXPECT_EQ(seen.row->error, "upstream_error") << error;
+    const bool told = error.find("died") != std::string::npos;
+    EXPECT_EQ(seen.row->tried[0].words.find("the engine died") != std::string::npos, told) << error;
+  }
+}
+
+TEST_F(RefusalsTest, ACommentsStatusCountsWhereTheWordsHaveNone) {
+  Open({1'000'000'000});
+  Play(200,
+       "id:1\nevent:error\n:HTTP_STATUS/400\ndata:{\"code\":\"InvalidParameter\",\"message\":"
+       "\"Required parameter is missing\",\"request_id\":\"r\"}\n\n",
+       "text/event-stream");
+  const Seen& seen = Ask(R"(,"stream":true)");
+  EXPECT_EQ(seen.status, 400) << seen.body;
+  EXPECT_NE(seen.body.find("Required parameter is missing"), std::string::npos) << seen.body;
+}
+
+TEST_F(RefusalsTest, TheProvidersWordsAreInTheRowAndTheOperatorsNotInTheAnswer) {
+  Open({1'000'000'000});
+  Play(429,
+       R"({"error":{"message":"Quota of org-Ab12Cd3 is gone, said 'my very own words'","type":"x",)"
+       R"("code":"insufficient_quota"}})");
+  const Seen& seen = Ask();
+  EXPECT_EQ(seen.body.find("Quota"), std::string::npos) << seen.body;
+  EXPECT_EQ(seen.row->tried[0].words,
+            "insufficient_quota: Quota of [redacted] is gone, said '...'");
+  EXPECT_EQ(seen.row->error, "upstream_no_credit");
+  // However long it is.
+  std::string text;
+  for (int i = 0; i < 500; ++i) text += "\u00e9 ";
+  Play(500, R"({"error":{"message":")" + text + R"("}})");
+  EXPECT_LE(Ask().row->tried[0].words.size(), kMaxAttemptWords);
 }
 
 }  // namespace
