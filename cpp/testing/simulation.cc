@@ -1,6 +1,7 @@
 #include "testing/simulation.h"
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 
 namespace seekroute::testing {
@@ -9,6 +10,17 @@ namespace {
 constexpr size_t kClients = 12;
 constexpr uint32_t kModels = 6;  // model i is served by i providers; more than the attempt cap
 constexpr size_t kMostEvents = 200'000;  // of one run: more means a loop that feeds itself
+
+// An error in a stream, however it is told.
+constexpr auto kErrorEvents = std::to_array<std::string_view>({
+    "data: {\"error\":{\"message\":\"boom\"}}\n\n",
+    "data: {\"error\":{\"message\":\"boom\",\"code\":429}}\n\n",
+    "data: {\"error\":{\"message\":\"boom\",\"code\":\"context_length_exceeded\"}}\n\n",
+    "event: error\ndata: {\"code\":500,\"message\":\"boom\"}\n\n",
+    "event: error\ndata: boom\n\n",
+    "error: {\"code\":500,\"message\":\"boom\"}\n\n",
+    "data: {\"code\":\"boom\",\"message\":\"boom\"}\n\n",
+});
 
 std::string Chunk(const std::string& delta, const std::string& finish, const std::string& usage) {
   std::string chunk =
@@ -236,7 +248,7 @@ UpstreamScript Simulation::StreamScript(const std::string& tag) {
     if (rng_.OneIn(5)) bytes += ": ping\n\n";
     if (i == fault_at && fault < 3) {
       script.well_formed = false;
-      if (fault == 0) bytes += "data: {\"error\":{\"message\":\"boom\"}}\n\n";
+      if (fault == 0) bytes += kErrorEvents[rng_.Below(kErrorEvents.size())];
       if (fault == 1) bytes += "data: not json\n\n";
       if (fault == 2) bytes += "data: " + std::string(5000, 'y') + "\n\n";
     }

@@ -235,7 +235,10 @@ void Simulation::CheckAttempts(ExchangeId id, const Client& client,
     const bool paid = i + 1 == attempts.size() && row.upstream_cost > Money{};
     const bool refused = tried.status >= 300 && tried.status < 500;
     const bool unsent = !attempts[i]->script.connects && tried.error == "upstream_error";
-    const bool may_refuse = tried.status == 503 || tried.status == 529;
+    // A refusal in words is one only where it stands instead of content.
+    const bool in_words = tried.status == 200 && (tried.error == "upstream_rate_limited" ||
+                                                  tried.error == "context_length_exceeded");
+    const bool may_refuse = tried.status == 503 || tried.status == 529 || in_words;
     if (tried.error.empty() || paid || refused || unsent) {
       expect(tried.suspected == Money{}, "no suspicion of what is known");
     } else if (!may_refuse) {

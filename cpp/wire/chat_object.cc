@@ -4,8 +4,8 @@
 #include <utility>
 
 #include "wire/json_scan.h"
-#include "wire/upstream_refusal.h"
 #include "wire/token_estimate.h"
+#include "wire/upstream_refusal.h"
 
 namespace seekroute {
 namespace {

@@ -29,6 +29,17 @@ std::string_view Trim(std::string_view text) {
   return text;
 }
 
+// "error: it broke", "[ERROR] it broke": data that is a sentence and no JSON.
+bool SaysError(std::string_view data) {
+  if (data.starts_with('[')) data.remove_prefix(1);
+  constexpr std::string_view kWord = "error";
+  if (data.size() < kWord.size()) return false;
+  for (size_t i = 0; i < kWord.size(); ++i) {
+    if ((data[i] | 0x20) != kWord[i]) return false;
+  }
+  return true;
+}
+
 void AppendEvent(std::string_view json, std::string* out) {
   *out += "data: ";
   *out += json;
@@ -55,7 +66,11 @@ Status ChatStream::Feed(std::string_view bytes, std::string* out) {
   const Status parsed = parser_.Feed(bytes, &events_);
   // What was complete before a line that is too long still counts.
   for (const SseEvent& event : events_) {
-    if (Status read = OnEvent(event.data, out); !read) return read;
+    const std::string_view data = Trim(event.data);
+    if (event.type == "error" || SaysError(data)) {
+      return Fail(ReadErrorInAnswer(data, event.http_status));
+    }
+    if (Status read = OnEvent(data, out); !read) return read;
     if (state_ == State::kEnded) return {};
   }
   if (!parsed) return Fail(parsed.error());

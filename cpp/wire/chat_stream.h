@@ -27,6 +27,8 @@ struct ChatObject;
 //    the client asked for is written at once. When too much is held it is written as well, if
 //    nobody else can be asked; else the first chunk and the newest are kept;
 //  - comments, event names, ids and empty data lines of the upstream are dropped;
+//  - an error is one whether its JSON, the event's name ("error") or its field (`error: ...`) says
+//    so; nothing that follows it counts, [DONE] included;
 //  - every chunk gets names.id and names.model; a missing object or created is added;
 //  - chunks keep their order; from the first finish reason on the newest is held back, so that
 //    Finish() can put the usage on the last;
@@ -55,10 +57,10 @@ class ChatStream {
     kFailed,
   };
 
-  // Reads upstream bytes and appends what the client shall see to *out. Fails with kUpstreamError
-  // for an error event of the provider, or a choice that ended in the finish reason `error`
-  // (message sanitised), with kBadUpstreamResponse for bytes that are no such stream. A failure
-  // lasts.
+  // Reads upstream bytes and appends what the client shall see to *out. Fails as
+  // wire/upstream_refusal.h reads it for an error event of the provider, with kUpstreamError for a
+  // choice that ended in the finish reason `error`, with kBadUpstreamResponse for bytes that are no
+  // such stream. A failure lasts.
   Status Feed(std::string_view bytes, std::string* out);
 
   // The same for a chat completion that came whole, as one chunk of the stream (ChunkFromAnswer()).

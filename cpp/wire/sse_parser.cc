@@ -10,10 +10,22 @@ namespace seekroute {
 namespace {
 
 constexpr std::string_view kBom = "\xEF\xBB\xBF";
+constexpr std::string_view kErrorType = "error";
 
 bool AllDigits(std::string_view text) {
   return !text.empty() &&
          std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
+}
+
+// Of ":HTTP_STATUS/400"; else 0.
+int StatusInComment(std::string_view line) {
+  constexpr std::string_view kMark = ":HTTP_STATUS/";
+  if (!line.starts_with(kMark)) return 0;
+  line.remove_prefix(kMark.size());
+  int status = 0;
+  if (line.size() != 3 || !AllDigits(line)) return 0;
+  std::from_chars(line.data(), line.data() + line.size(), status);
+  return status;
 }
 
 }  // namespace
@@ -85,7 +97,10 @@ bool SseParser::EndLine(std::string_view line, std::vector<SseEvent>* events) {
     Dispatch(events);
     return true;
   }
-  if (line[0] == ':') return true;
+  if (line[0] == ':') {
+    if (const int status = StatusInComment(line); status > 0) http_status_ = status;
+    return true;
+  }
   // Line ends are ASCII, so decoding line by line is decoding the stream.
   std::string decoded;
   if (!IsValidUtf8(line)) line = decoded = ReplaceInvalidUtf8(line);
@@ -103,6 +118,13 @@ bool SseParser::EndLine(std::string_view line, std::vector<SseEvent>* events) {
     has_data_ = true;
   } else if (field == "event") {
     type_ = value;
+  } else if (field == kErrorType) {
+    if (value.size() > limits_.max_event) return false;
+    if (has_data_) Dispatch(events);
+    type_ = kErrorType;
+    data_ = value;
+    has_data_ = true;
+    Dispatch(events);
   } else if (field == "id") {
     if (value.find('\0') == std::string_view::npos) pending_id_ = value;
   } else if (field == "retry" && AllDigits(value)) {
@@ -116,10 +138,11 @@ bool SseParser::EndLine(std::string_view line, std::vector<SseEvent>* events) {
 
 void SseParser::Dispatch(std::vector<SseEvent>* events) {
   last_event_id_ = pending_id_;
-  if (has_data_) {
+  if (has_data_ || type_ == kErrorType) {
     if (type_.empty()) type_ = "message";
-    events->push_back({std::move(type_), std::move(data_), last_event_id_});
+    events->push_back({std::move(type_), std::move(data_), last_event_id_, http_status_});
   }
+  http_status_ = 0;
   type_.clear();
   data_.clear();
   has_data_ = false;

@@ -17,8 +17,13 @@ struct SseEvent {
   std::string type;  // "message" when the stream named none
   std::string data;
   std::string last_event_id;
+  int http_status = 0;  // that a comment within it told (DashScope's ":HTTP_STATUS/400"); 0: none
 };
 
+// Besides the standard: a line `error: ...` (llama.cpp's) is an event of the type "error" of its
+// own, whose data it is; the standard would drop it, and with it the failure of the stream.
+// Likewise an event of that type without data is told.
+//
 // Not thread-safe.
 class SseParser {
  public:
@@ -51,6 +56,7 @@ class SseParser {
   std::string last_event_id_;
   std::string pending_id_;
   int64_t retry_ms_ = -1;
+  int http_status_ = 0;
   size_t bom_seen_ = 0;  // bytes of a leading byte order mark matched so far
   bool at_start_ = true;
   bool after_cr_ = false;

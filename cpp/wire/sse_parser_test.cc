@@ -54,6 +54,20 @@ TEST(SseParserTest, TakesEveryLineEnding) {
               ElementsAre(SseEvent{"message", "a\nb\nc", ""}));
 }
 
+TEST(SseParserTest, TellsOfErrorsThatTheStandardDrops) {
+  EXPECT_THAT(Parse("error: {\"a\":1}\ndata: b\n\n"),
+              ElementsAre(SseEvent{"error", "{\"a\":1}", ""}, SseEvent{"message", "b", ""}));
+  EXPECT_THAT(Parse("id: 4\ndata: a\nerror: b\n\n"),
+              ElementsAre(SseEvent{"message", "a", "4"}, SseEvent{"error", "b", "4"}));
+  EXPECT_THAT(Parse("event: error\n\nevent: x\n\n"), ElementsAre(SseEvent{"error", "", ""}));
+  const std::vector<SseEvent> events =
+      Parse("event:error\n:HTTP_STATUS/429\ndata:a\n\ndata: b\n\n:HTTP_STATUS/4x9\ndata: c\n\n");
+  ASSERT_EQ(events.size(), 3U);
+  EXPECT_EQ(events[0].http_status, 429);
+  EXPECT_EQ(events[1].http_status, 0);
+  EXPECT_EQ(events[2].http_status, 0);
+}
+
 TEST(SseParserTest, SkipsCommentsUnknownFieldsAndEventsWithoutData) {
   EXPECT_THAT(Parse(": ping\n\nevent: x\n\nfoo: bar\ndata: a\n\n"),
               ElementsAre(SseEvent{"message", "a", ""}));
