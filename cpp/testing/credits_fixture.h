@@ -44,7 +44,9 @@ class CreditsTest : public ::testing::Test {
             std::optional<Money> key_limit = std::nullopt) {
     store_.emplace(&agenda_, &clock_, &rng_, balance, faults);
     drains_.emplace(options_.max_drains);
-    transport_.emplace(&agenda_, &clock_, [this](const TransportRequest&) { return script_; });
+    transport_.emplace(&agenda_, &clock_, [this](const TransportRequest& sent) {
+      return director_ ? director_(sent) : script_;
+    });
     engine_.emplace(ExchangeWorld{.options = &options_,
                                   .clock = &clock_,
                                   .rng = &rng_,
@@ -159,6 +161,7 @@ class CreditsTest : public ::testing::Test {
   bool with_key_ = true;
   size_t window_ = 1 << 20;
   UpstreamScript script_;
+  ScriptedTransport::Director director_;  // in the place of script_, where set
   std::optional<CreditStore> store_;
   std::optional<ScriptedTransport> transport_;
   std::optional<Engine> engine_;
