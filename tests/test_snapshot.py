@@ -127,6 +127,7 @@ def test_a_key_in_the_environment_is_enough() -> None:
             "ca_file": "",
             "proxy": "",
             "headers": [],
+            "stream_options": True,
             "on_abort": "cancel",
             "keep_alive_ms": 50_000,
         }
@@ -361,6 +362,16 @@ change:
     snap = snapshot(load_settings(file, environ={}), OPENAI_API_KEY=SECRET)
     (candidate,) = candidates(snap, "openai/gpt-4o-mini")
     assert candidate["timeouts"] == {"idle_timeout_ms": 60_000, "total_timeout_ms": 7_200_000}
+
+
+def test_who_refuses_stream_options_is_told_to_the_core() -> None:
+    settings = Settings.model_validate({"providers": {"groq": {"stream_options": False}}})
+    snap = snapshot(settings, GROQ_API_KEY="g", OPENAI_API_KEY="o", MISTRAL_API_KEY="m")
+    assert {p["id"]: p["stream_options"] for p in snap["providers"]} == {
+        "openai": True,
+        "groq": False,
+        "mistral": False,  # says the catalog
+    }
 
 
 def test_an_endpoint_may_name_its_own_cap(tmp_path: Path) -> None:

@@ -100,6 +100,7 @@ Provider ProviderFrom(const py::dict& dict) {
     provider.upstream.keep_alive = Duration::Milliseconds(*ms);
   }
   provider.headers = Get<std::vector<std::string>>(dict, "headers");
+  provider.stream_options = GetOptional<bool>(dict, "stream_options").value_or(true);
   provider.on_abort = Choice(dict, "on_abort", OnAbort::kCancel,
                              {{"cancel", OnAbort::kCancel}, {"drain", OnAbort::kDrain}});
   return provider;

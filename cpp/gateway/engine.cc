@@ -13,6 +13,7 @@ Engine::Engine(ExchangeWorld world)
                     world.options->checkpoint_interval.ns > 0 ? world.options->checkpoint_interval
                                                               : Attempt::kLinger})) {
   world_.host = this;
+  world_.quirks = &quirks_;
 }
 
 Engine::~Engine() { Stop(); }

@@ -15,7 +15,7 @@ namespace seekroute {
 // Engine thread only.
 class Engine : private ExchangeHost {
  public:
-  // `world.host` is the engine itself, whatever is passed.
+  // `world.host` is the engine itself and `world.quirks` its own, whatever is passed.
   explicit Engine(ExchangeWorld world);
   ~Engine() override;  // Stop(): what is held must not stay so until somebody starts it again
 
@@ -49,6 +49,7 @@ class Engine : private ExchangeHost {
   void Arm(const Exchange& exchange, TimePoint now);
   void Bury();
 
+  UpstreamQuirks quirks_;
   ExchangeWorld world_;
   // No deadline that comes into being later is nearer than this, but those that OnDeadline() tells
   // of (an endpoint's own are at least kLinger), so one timer an exchange, never further away than

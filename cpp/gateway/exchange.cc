@@ -110,15 +110,20 @@ Duration Exchange::LongestTotal() const {
 }
 
 void Exchange::SendNext() {
-  const Endpoint& endpoint = model_->endpoints[next_candidate_++];
-  endpoint_ = &endpoint;
+  endpoint_ = &model_->endpoints[next_candidate_++];
+  asking_.without = false;
+  Send();
+}
+
+void Exchange::Send() {
+  const Endpoint& endpoint = *endpoint_;
   const Provider& provider = in_.snapshot->providers[endpoint.provider];
   row_.provider = provider.id;
   row_.price_revision = endpoint.price->revision();
   ++row_.attempts;
 
   const bool last = next_candidate_ >= model_->endpoints.size() ||
-                    row_.attempts >= world_.options->retry.max_attempts;
+                    row_.attempts - asking_.repeats >= world_.options->retry.max_attempts;
   Attempt::Plan plan;
   plan.provider = &provider;
   plan.endpoint = &endpoint;
@@ -127,6 +132,7 @@ void Exchange::SendNext() {
     Result<std::string> body = BuildImageCall(in_.body, request_, endpoint.upstream_model);
     if (!body) {
       row_.attempts = 0;
+      next_candidate_ = 0;
       if (held_) return Settle(std::move(body.error()));
       error_ = std::move(body.error());
       EndError(*error_);
@@ -135,9 +141,14 @@ void Exchange::SendNext() {
     plan.body = std::move(*body);
   } else {
     plan.kind = request_.stream ? Attempt::Kind::kChatStream : Attempt::Kind::kChat;
+    const bool asks_usage =
+        provider.stream_options && !asking_.without &&
+        !world_.quirks->RefusesStreamOptions(provider.upstream.base_url, endpoint.upstream_model);
+    asking_.added = request_.stream && asks_usage && !request_.stream_options;
     std::optional<AnswerCap> cap;
     if (const auto told = ToldLength()) cap = AnswerCap{*told, endpoint.cap_field};
-    plan.body = BuildUpstreamChat(in_.body, request_, endpoint.upstream_model, cap);
+    plan.body = BuildUpstreamChat(in_.body, request_, endpoint.upstream_model, cap,
+                                  asks_usage ? StreamUsage::kAsked : StreamUsage::kUnasked);
     const size_t media = world_.options->max_media_event_bytes;
     plan.stream = {
         .names = Names(),
@@ -152,7 +163,25 @@ void Exchange::SendNext() {
   attempt_ = std::make_unique<Attempt>(std::move(plan), *world_.options, *world_.clock,
                                        world_.transport, owner);
   attempt_->Send();
-  if (last && model_->output == Output::kText) ReleaseBody();
+  // What may be sent once more, without a field of ours, is kept until it is answered.
+  if (last && model_->output == Output::kText && !asking_.added) ReleaseBody();
+}
+
+// The provider refuses a field that the client has not sent: nothing ran there.
+bool Exchange::RepeatsWithoutOptions(const Error& error) const {
+  if (!asking_.added || head_sent_ || error.code != ErrorCode::kUpstreamInvalidRequest)
+    return false;
+  return error.said_by_upstream && (error.param.starts_with("stream_options") ||
+                                    error.words.find("stream_options") != std::string::npos ||
+                                    error.words.find("include_usage") != std::string::npos);
+}
+
+// The repeat is being answered: it was that field. A refusal that merely quoted the field is
+// refused again, and teaches nothing.
+void Exchange::NoteQuirk() {
+  if (!std::exchange(asking_.without, false)) return;
+  const Provider& provider = in_.snapshot->providers[endpoint_->provider];
+  world_.quirks->NoteRefusedStreamOptions(provider.upstream.base_url, endpoint_->upstream_model);
 }
 
 // After the last attempt was sent: nothing but an estimate needs the body.
@@ -165,6 +194,7 @@ void Exchange::ReleaseBody() {
 Flow Exchange::OnOutput(std::string_view bytes) {
   if (client_gone_) return Flow::kContinue;
   if (!head_sent_) {
+    NoteQuirk();
     state_ = State::kRelaying;
     UpdateTimes();
     head_sent_ = true;
@@ -206,6 +236,7 @@ void Exchange::AbandonAttempt() {
 void Exchange::OnAnswered() {
   SR_FAILPOINT("after_upstream_end");
   CountAttempt({}, true);
+  NoteQuirk();
   if (draining_) return EndDrain(true);
   // Content that came in one piece with its end waits for the settlement.
   const bool any = !attempt_->is_stream() || attempt_->stream().has_content();
@@ -220,7 +251,13 @@ void Exchange::OnFailed(Error error, bool dispatched) {
   CountAttempt(error.name(), dispatched, error.words);
   if (draining_) return EndDrain(false);
   const bool in_time = world_.clock->Now() < deadline_;
-  const FailedAttempt failed{error, row_.attempts, dispatched, head_sent_};
+  if (in_time && RepeatsWithoutOptions(error)) {
+    retired_.push_back(std::move(attempt_));
+    asking_.without = true;
+    ++asking_.repeats;
+    return Send();
+  }
+  const FailedAttempt failed{error, row_.attempts - asking_.repeats, dispatched, head_sent_};
   if (in_time && next_candidate_ < model_->endpoints.size() &&
       world_.options->retry.MayTryNext(failed)) {
     const Endpoint& next = model_->endpoints[next_candidate_];
@@ -419,7 +456,7 @@ UsageReport Exchange::Report() const {
 
 std::string Exchange::Routing() const {
   if (in_.explain == Explain::kNo || model_ == nullptr) return {};
-  return WriteRouting(in_.explain, row_, *model_, *in_.snapshot, automatic_);
+  return WriteRouting(in_.explain, row_, *model_, *in_.snapshot, automatic_, next_candidate_);
 }
 
 }  // namespace seekroute

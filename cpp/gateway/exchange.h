@@ -86,6 +86,9 @@ class Exchange : private AttemptOwner, private StoreObserver {
   bool IgnoredCap() const;
   Error Unaffordable(const HoldAnswer& answer) const;
   void SendNext();
+  void Send();
+  bool RepeatsWithoutOptions(const Error& error) const;
+  void NoteQuirk();
   void CountAttempt(std::string_view error, bool dispatched, std::string words = {});
   void AbandonAttempt();
   bool StartDrain();
@@ -141,6 +144,7 @@ class Exchange : private AttemptOwner, private StoreObserver {
   std::optional<SpendBound> bound_;           // where money is held or the client set a limit
   std::optional<int64_t> cap_;                // tokens a choice that the hold or max_cost pays for
   size_t next_candidate_ = 0;
+  UsageAsking asking_;
   std::unique_ptr<Attempt> attempt_;
   std::vector<std::unique_ptr<Attempt>> retired_;  // failed ones: their callbacks may be running
   ExchangeRow row_;

@@ -18,6 +18,7 @@
 #include "gateway/routing_report.h"
 #include "gateway/snapshot.h"
 #include "gateway/stats.h"
+#include "gateway/upstream_quirks.h"
 #include "store/store.h"
 #include "transport/transport.h"
 
@@ -62,6 +63,7 @@ struct ExchangeWorld {
   Mailbox* mailbox;
   Stats* stats;
   ExchangeHost* host;
+  UpstreamQuirks* quirks = nullptr;  // the engine's own
 };
 
 }  // namespace seekroute

@@ -33,7 +33,7 @@ std::string_view StrategyOf(std::string_view requested, const Model& model, bool
 }
 
 std::string WriteRouting(Explain how, const ExchangeRow& row, const Model& model,
-                         const Snapshot& snapshot, bool automatic) {
+                         const Snapshot& snapshot, bool automatic, size_t asked) {
   std::string out = how == Explain::kOpenRouter ? "\"openrouter_metadata\":{" : "\"seekroute\":{";
   AppendMember("requested", row.requested_model, &out);
   AppendMember("strategy", StrategyOf(row.requested_model, model, automatic), &out);
@@ -46,8 +46,7 @@ std::string WriteRouting(Explain how, const ExchangeRow& row, const Model& model
     out += i == 0 ? "{" : ",{";
     AppendMember("provider", provider, &out);
     AppendMember("model", model.endpoints[i].upstream_model, &out);
-    // An attempt is one candidate in order, so the last one tried is the one that was selected.
-    const bool selected = static_cast<size_t>(row.attempts) == i + 1;
+    const bool selected = asked == i + 1;
     out += selected ? ",\"selected\":true}" : ",\"selected\":false}";
   }
   out += "]},\"attempts\":[";

@@ -21,8 +21,9 @@ enum class Explain : uint8_t {
 std::string_view StrategyOf(std::string_view requested, const Model& model, bool automatic);
 
 // The whole JSON member: `"seekroute":{...}` with OpenRouter's keys (requested, strategy, attempt,
-// endpoints, attempts, ...). Names no upstream but by its provider id; quotes no error text.
+// endpoints, attempts, ...). `asked`: candidates that were asked; the last of them is the one that
+// was selected. Names no upstream but by its provider id; quotes no error text.
 std::string WriteRouting(Explain how, const ExchangeRow& row, const Model& model,
-                         const Snapshot& snapshot, bool automatic);
+                         const Snapshot& snapshot, bool automatic, size_t asked);
 
 }  // namespace seekroute

@@ -31,7 +31,7 @@ TEST(RoutingReport, NamesCandidatesAttemptsAndWhatWasSelected) {
   row.attempts = 2;
   row.tried = {{"groq", 429, "upstream_rate_limited", {}}, {"openai", 200, "", {}}};
   EXPECT_EQ(
-      WriteRouting(Explain::kSeekroute, row, TwoEndpoints(), TwoProviders(), false),
+      WriteRouting(Explain::kSeekroute, row, TwoEndpoints(), TwoProviders(), false, 2),
       R"("seekroute":{"requested":"gpt-oss-120b","strategy":"alias","region":null,)"
       R"x("summary":"openai/gpt-oss-120b by openai, after groq (429)","attempt":2,"is_byok":false,)x"
       R"("endpoints":{"total":2,"available":[)"
@@ -44,7 +44,7 @@ TEST(RoutingReport, NamesCandidatesAttemptsAndWhatWasSelected) {
 
 TEST(RoutingReport, IsCalledAsOpenRouterCallsItWhereThatIsAsked) {
   const std::string report =
-      WriteRouting(Explain::kOpenRouter, {}, TwoEndpoints(), TwoProviders(), true);
+      WriteRouting(Explain::kOpenRouter, {}, TwoEndpoints(), TwoProviders(), true, 0);
   EXPECT_EQ(report.rfind(R"("openrouter_metadata":{)", 0), 0U);
   EXPECT_NE(report.find(R"("strategy":"auto")"), std::string::npos);
   EXPECT_NE(report.find(R"("attempts":[])"), std::string::npos);

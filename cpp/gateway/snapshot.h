@@ -22,6 +22,7 @@ struct Provider {
   UpstreamSpec upstream;
   std::vector<std::string> headers;  // extra "Name: value" lines of this provider
   OnAbort on_abort = OnAbort::kCancel;
+  bool stream_options = true;  // it takes the field; the usage of its streams is asked for in it
 };
 
 // Immutable; thread-safe. An exchange keeps the one it started with.

@@ -79,6 +79,17 @@ TEST_F(StreamOptionsTest, WhatTheClientSentIsTheClientsToMend) {
   EXPECT_EQ(transport_->seen().size(), 1u);
 }
 
+TEST_F(StreamOptionsTest, WhereItIsKnownToBeRefusedTheClientsIsAnsweredByTheGateway) {
+  takes_stream_options_ = false;
+  RefuseWith(kRefusals[0].status, kRefusals[0].body);
+  Open({1'000'000'000});
+  const Seen& seen = Ask(R"(,"stream_options" : {"include_usage":true},"stream":true)");
+  EXPECT_EQ(seen.status, 200) << seen.body;
+  EXPECT_NE(seen.body.find(R"("choices":[],"usage":)"), std::string::npos) << seen.body;
+  EXPECT_EQ(seen.row->attempts, 1);
+  EXPECT_FALSE(SentWith(0));
+}
+
 // A refusal that only quotes the field is one however it is asked; nothing is learnt from it.
 TEST_F(StreamOptionsTest, ARefusalForAnotherReasonTeachesNothing) {
   script_.head.status = 400;

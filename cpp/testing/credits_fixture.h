@@ -71,6 +71,7 @@ class CreditsTest : public ::testing::Test {
     provider.id = "p";
     provider.upstream.base_url = "https://p";
     provider.on_abort = on_abort_;
+    provider.stream_options = takes_stream_options_;
     snapshot->providers.push_back(std::move(provider));
     Rates rates;
     rates[PriceClass::kInput] = Rate{kInputNano * 1000};
@@ -158,6 +159,7 @@ class CreditsTest : public ::testing::Test {
   Money credit_line_;
   bool store_answers_ = false;
   OnAbort on_abort_ = OnAbort::kCancel;
+  bool takes_stream_options_ = true;
   bool with_key_ = true;
   size_t window_ = 1 << 20;
   UpstreamScript script_;

@@ -67,16 +67,29 @@ void SpliceCap(const ChatRequest& request, const AnswerCap& cap, CapEdits* edits
   }
 }
 
+// The member whose value that is, with its name: no quote stands in this name, however it is
+// escaped.
+ByteRange MemberOf(std::string_view body, ByteRange value) {
+  const size_t name_end = body.rfind('"', value.begin - 1);
+  return {body.rfind('"', name_end - 1), value.end};
+}
+
 }  // namespace
 
 std::string BuildUpstreamChat(std::string_view body, const ChatRequest& request,
-                              std::string_view upstream_model,
-                              const std::optional<AnswerCap>& cap) {
+                              std::string_view upstream_model, const std::optional<AnswerCap>& cap,
+                              StreamUsage usage) {
   std::string model;
   AppendJsonString(upstream_model, &model);
   Splice splice(body);
   splice.Replace(request.model_value, model);
-  if (request.stream) {
+  std::vector<ByteRange> cut = request.unsent;
+  const auto leave_out = [&cut](ByteRange member) {
+    cut.insert(std::upper_bound(cut.begin(), cut.end(), member, IsBefore), member);
+  };
+  if (usage == StreamUsage::kUnasked) {
+    if (request.stream_options) leave_out(MemberOf(body, *request.stream_options));
+  } else if (request.stream) {
     const size_t model_end = request.model_value.end;
     if (request.include_usage_value) {
       splice.Replace(*request.include_usage_value, "true");
@@ -93,13 +106,8 @@ std::string BuildUpstreamChat(std::string_view body, const ChatRequest& request,
   }
   CapEdits edits;
   if (cap) SpliceCap(request, *cap, &edits, &splice);
-  if (edits.cut) {
-    std::vector<ByteRange> cut = request.unsent;
-    cut.insert(std::upper_bound(cut.begin(), cut.end(), *edits.cut, IsBefore), *edits.cut);
-    CutMembers(body, cut, &splice);
-  } else {
-    CutMembers(body, request.unsent, &splice);
-  }
+  if (edits.cut) leave_out(*edits.cut);
+  CutMembers(body, cut, &splice);
   std::string out;
   out.reserve(body.size() + model.size() + 64);
   splice.AppendTo(&out);

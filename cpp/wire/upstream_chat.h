@@ -19,13 +19,18 @@ struct AnswerCap {
   std::string_view field = kMaxTokensField;  // the provider's name for it: one of the two
 };
 
+// Whether the usage of a stream is asked for: some providers refuse `stream_options`.
+enum class StreamUsage : uint8_t { kAsked, kUnasked };
+
 // Returns `body` with "model" set to `upstream_model` and, for a stream, with
 // stream_options.include_usage set to true; without request.unsent; with `cap`, where given, in
-// cap.field. A client that used the other field only finds its own renamed; where it used both,
-// both stay, neither longer than the cap or than the client's smaller one. Not another byte
-// differs. `request` must come from ParseChatRequest(body).
+// cap.field. With `usage` kUnasked nothing is asked of the usage, and a client's own stream_options
+// are left out too: it gets its usage from the gateway. A client that used the other field only
+// finds its own renamed; where it used both, both stay, neither longer than the cap or than the
+// client's smaller one. Not another byte differs. `request` must come from ParseChatRequest(body).
 std::string BuildUpstreamChat(std::string_view body, const ChatRequest& request,
                               std::string_view upstream_model,
-                              const std::optional<AnswerCap>& cap = std::nullopt);
+                              const std::optional<AnswerCap>& cap = std::nullopt,
+                              StreamUsage usage = StreamUsage::kAsked);
 
 }  // namespace seekroute

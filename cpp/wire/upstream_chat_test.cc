@@ -151,5 +151,30 @@ TEST(UpstreamChatTest, EveryEditIsMadeAtOnce) {
       << sent;
 }
 
+TEST(UpstreamChatTest, LeavesStreamOptionsOutWhereTheyAreNotTaken) {
+  const struct {
+    const char* body;
+    const char* sent;
+  } cases[] = {
+      {R"({"model":"m","stream":true,"messages":[{"role":"user","content":"x"}]})",
+       R"({"model":"up","stream":true,"messages":[{"role":"user","content":"x"}]})"},
+      {R"({"stream_options":{"include_usage":true},"model":"m","stream":true,"messages":)"
+       R"([{"role":"user","content":"x"}]})",
+       R"({"model":"up","stream":true,"messages":[{"role":"user","content":"x"}]})"},
+      {R"({"model":"m","stream":true,"messages":[{"role":"user","content":"x"}],)"
+       R"("stream\u005foptions" : { } })",
+       R"({"model":"up","stream":true,"messages":[{"role":"user","content":"x"}] })"},
+      {R"({"model":"m","stream":true,"stream_options":null,"messages":[{"role":"user",)"
+       R"("content":"x"}]})",
+       R"({"model":"up","stream":true,"messages":[{"role":"user","content":"x"}]})"},
+  };
+  for (const auto& c : cases) {
+    const auto request = ParseChatRequest(c.body, Profile());
+    ASSERT_TRUE(request.has_value()) << c.body << request.error().message;
+    EXPECT_EQ(BuildUpstreamChat(c.body, *request, "up", std::nullopt, StreamUsage::kUnasked),
+              c.sent);
+  }
+}
+
 }  // namespace
 }  // namespace seekroute

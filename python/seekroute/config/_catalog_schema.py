@@ -358,6 +358,9 @@ class Provider(Strict):
     """Whether plain http is acceptable."""
     cap_field: CapField = "max_tokens"
     """The field that the longest wanted answer is named in."""
+    stream_options: bool = True
+    """Whether it takes the field `stream_options`, in which the gateway asks for a stream's usage.
+    Where it refuses it, `no` saves each process a request that is refused and sent again."""
     on_abort: OnAbort = "cancel"
     """`drain` where the provider charges for the whole answer although it is cancelled: then the
     answer to a client that has left is read to its end, for its usage."""

@@ -159,6 +159,9 @@ class ProviderSettings(Strict):
     """Proxy URL (http, socks5, socks5h); default: no proxy, whatever the environment says."""
     headers: dict[str, SecretStr] = Field(default_factory=dict)
     """Headers sent with every request."""
+    stream_options: bool | None = None
+    """Whether the field `stream_options` is sent, in which a stream's usage is asked for; default:
+    what the catalog says."""
     on_abort: OnAbort | None = None
     """What becomes of an answer whose client has left, with credits on: `cancel`, or `drain` to
     read it to its end and charge for its usage; default: what the catalog says."""

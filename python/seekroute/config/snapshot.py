@@ -164,6 +164,11 @@ def _provider(settings: Settings, catalog: Catalog, name: str, key: str) -> dict
         "ca_file": own.ca_file,
         "proxy": proxy,
         "headers": [f"{k}: {v.get_secret_value()}" for k, v in own.headers.items()],
+        "stream_options": (
+            catalog.providers[name].stream_options
+            if own.stream_options is None
+            else own.stream_options
+        ),
         "on_abort": own.on_abort or catalog.providers[name].on_abort,
         "keep_alive_ms": (
             catalog.providers[name].keep_alive_ms
