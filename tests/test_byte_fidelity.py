@@ -26,7 +26,7 @@ def received(gateway: RunningServer, body: bytes) -> bytes:
 MESSAGES = b'"messages":[{"role":"user","content":"Hi"}]'
 # What follows the model and the messages, or stands around them.
 SAME = {
-    "unknown fields": b'{"model":"%s",%s,"x_new":{"a":[1,{"b":null}]},"provider":{"order":["a"]}}',
+    "unknown fields": b'{"model":"%s",%s,"x_new":{"a":[1,{"b":null}]},"Provider":{"order":["a"]}}',
     "order": b'{"zeta":1,"model":"%s","alpha":2,%s,"beta":3}',
     "numbers": (
         b'{"model":"%s",%s,"temperature":1.0,"top_p":1e0,'
@@ -58,6 +58,27 @@ def test_everything_but_the_model_stays(gateway: RunningServer, name: str) -> No
     body = template.replace(b"%(model)s", b"gpt-4o-mini")
     expected = template.replace(b"%(model)s", MODEL.encode())
     assert received(gateway, body) == expected
+
+
+# Names that a provider which is a router itself would take for its own.
+ELSEWHERE = {
+    "models": b'["a/b","c/d"]',
+    "route": b'"fallback"',
+    "provider": b'{"order":["a"],"max_price":{"x":1.50}}',
+    "plugins": b'[{"id":"web"}]',
+    "fallbacks": b"null",
+    "extra_body": b'{"model":"a/b"}',
+}
+
+
+@pytest.mark.parametrize("name", ELSEWHERE)
+def test_what_would_choose_elsewhere_is_cut_out(gateway: RunningServer, name: str) -> None:
+    member = b'"%s" : %s' % (name.encode(), ELSEWHERE[name])
+    for template in (b'{%s,"model":"?",!}', b'{"model":"?", %s ,!}', b'{"model":"?",!,%s}'):
+        left = template.replace(b"%s,", b"").replace(b"%s ,", b"").replace(b",%s", b"")
+        left = left.replace(b"!", MESSAGES).replace(b"?", MODEL.encode())
+        body = template.replace(b"!", MESSAGES).replace(b"?", b"gpt-4o-mini") % member
+        assert received(gateway, body) == left
 
 
 # Requests for a stream; {} stands where stream_options is, or may be put.
