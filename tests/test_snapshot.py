@@ -151,6 +151,14 @@ def test_a_key_in_the_environment_is_enough() -> None:
     assert snap["default_profile"] == "seekroute"
 
 
+def test_a_model_says_what_else_it_may_answer_with() -> None:
+    catalog = catalog_of(Settings())
+    rows = {row["id"]: row for row in snapshot(Settings())["models"]}
+    for model in catalog.models:
+        assert rows[model.id]["other_output"] == (set(model.output) - {"text"} != set())
+    assert any(row["other_output"] and row["output"] == "text" for row in rows.values())
+
+
 @pytest.mark.parametrize("variable", ["GEMINI_API_KEY", "GOOGLE_API_KEY"])
 def test_any_of_a_providers_variables_counts(variable: str) -> None:
     assert [p["id"] for p in snapshot(Settings(), **{variable: "k"})["providers"]] == ["google"]

@@ -17,6 +17,7 @@ import pytest
 from seekroute.config.catalog import Price, Tier
 from seekroute.config.prices import price_table
 from seekroute.gateway import price_usage
+from seekroute.server.logs import json_line
 from seekroute.testing import Image, Raw
 from serving import MODEL, PATIENCE, Answer, RunningServer, running_server
 
@@ -224,6 +225,23 @@ def test_the_example_of_the_documentation(gateway: Priced) -> None:
     usage = {k: v for k, v in shown.items() if not k.startswith("cost")}
     answer, _ = gateway.answer(usage, stream=True)
     assert usage_told(answer) == shown
+
+
+def test_a_provider_that_ignores_its_cap_is_counted_and_recorded(gateway: Priced) -> None:
+    mock = gateway.server.mock
+    mock.reset()
+    mock.queue(reply({"prompt_tokens": 10, "completion_tokens": 20_000}, stream=False))
+    assert gateway.server.chat(max_completion_tokens=1).status == 200
+    record = gateway.records.get(timeout=PATIENCE)
+    assert record.cap_ignored
+    assert mock.requests[-1].json["max_tokens"] == 1
+    assert "max_completion_tokens" not in mock.requests[-1].json
+    text = gateway.server.request("GET", "/metrics").body.decode()
+    labels = '{model="openai/gpt-4o-mini",provider="mock"}'
+    assert f"seekroute_cap_ignored_total{labels} 1.0" in text
+    assert f"seekroute_endpoint_ignores_cap{labels} 1.0" in text
+    line = json.loads(json_line(record, "2026-11-29T12:00:00.000Z"))
+    assert (line["level"], line["cap_ignored"], line["status"]) == ("warning", True, 200)
 
 
 def test_contradictions_are_charged_low_and_recorded(gateway: Priced) -> None:

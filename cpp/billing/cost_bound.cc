@@ -35,10 +35,8 @@ Money CostBound(const UseBound& bound, const PriceTable& price, UnixSeconds now)
   const auto take = [&](const Rates& rates) {
     Raise(rates, kPromptClasses, &worst.rates);
     Raise(rates, kCompletionClasses, &worst.rates);
-    if (bound.any_kind) {
-      Raise(rates, kOtherPromptClasses, &worst.rates);
-      Raise(rates, kOtherCompletionClasses, &worst.rates);
-    }
+    if (bound.any_input) Raise(rates, kOtherPromptClasses, &worst.rates);
+    if (bound.any_output) Raise(rates, kOtherCompletionClasses, &worst.rates);
     for (const PriceClass c : {PriceClass::kPerImage, PriceClass::kPerRequest}) {
       worst.rates[c] = std::max(worst.rates[c], rates[c]);
     }
@@ -72,8 +70,8 @@ Money CostBound(const UseBound& bound, const PriceTable& price, UnixSeconds now)
 
 std::optional<int64_t> LongestWithin(Money budget, UseBound bound, int64_t choices, int64_t longest,
                                      const PriceTable& price, UnixSeconds now) {
-  const auto fits = [&](int64_t tokens) {
-    bound.completion = tokens * choices;
+  const auto fits = [&, besides = bound.completion](int64_t tokens) {
+    bound.completion = besides + tokens * choices;
     return CostBound(bound, price, now) <= budget;
   };
   if (!fits(0)) return std::nullopt;

@@ -105,7 +105,9 @@ TEST(CostBound, CountsSoundAndEveryServiceTierWhenTold) {
   EXPECT_EQ(CostBound(bound, *table, {}).nano, 10 * 1000 + 20 * 2000);
   bound.any_tier = true;
   EXPECT_EQ(CostBound(bound, *table, {}).nano, 10 * 9000 + 20 * 2000);
-  bound.any_kind = true;
+  bound.any_input = true;
+  EXPECT_EQ(CostBound(bound, *table, {}).nano, 10 * 30'000 + 20 * 2000);
+  bound.any_output = true;
   EXPECT_EQ(CostBound(bound, *table, {}).nano, 10 * 30'000 + 20 * 40'000);
 }
 
@@ -128,6 +130,9 @@ TEST(CostBound, FindsTheLongestAnswerWithinABudget) {
   EXPECT_EQ(LongestWithin({10'000 + 2 * 3000 * 7 + 5999}, prompt, 2, 100, *table, {}), 7);
   EXPECT_EQ(LongestWithin({10'000 + 2 * 3000 * 100}, prompt, 2, 100, *table, {}), 100);
   EXPECT_EQ(LongestWithin({int64_t{1} << 60}, prompt, 2, 100, *table, {}), 100);
+  const UseBound predicted{10, 30, 0};  // paid for before anything is written
+  EXPECT_EQ(LongestWithin({99'999}, predicted, 2, 100, *table, {}), std::nullopt);
+  EXPECT_EQ(LongestWithin({100'000 + 2 * 3000 * 7}, predicted, 2, 100, *table, {}), 7);
 }
 
 }  // namespace

@@ -76,9 +76,13 @@ Profile ProfileFrom(const py::dict& dict) {
     const auto code = ErrorCodeNamed(name.cast<std::string>());
     if (!code) throw py::value_error("errors: no such error code: " + name.cast<std::string>());
     const auto row = words.cast<py::dict>();
-    profile.words[static_cast<size_t>(*code)] = {GetOptional<std::string>(row, "type"),
-                                                 GetOptional<std::string>(row, "code"),
-                                                 GetOptional<std::string>(row, "message")};
+    // Some names have several codes, which differ in what a client is to do.
+    for (int i = 0; i < kErrorCodeCount; ++i) {
+      if (TraitsOf(static_cast<ErrorCode>(i)).name != TraitsOf(*code).name) continue;
+      profile.words[static_cast<size_t>(i)] = {GetOptional<std::string>(row, "type"),
+                                               GetOptional<std::string>(row, "code"),
+                                               GetOptional<std::string>(row, "message")};
+    }
   }
   std::tie(profile.temperature_min, profile.temperature_max) = Range(dict, "temperature");
   std::tie(profile.top_p_min, profile.top_p_max) = Range(dict, "top_p");

@@ -2,12 +2,79 @@
 // made of: against an oracle that counts beside the bytes.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <memory>
+#include <utility>
 
+#include "billing/cost.h"
 #include "gateway/spend_bound.h"
+#include "testing/random_request.h"
+#include "testing/virtual_world.h"
 #include "wire/chat_prompt.h"
 
 namespace seekroute {
 namespace {
+
+using testing::RandomRequest;
+using testing::SeededRng;
+
+std::shared_ptr<const PriceTable> DrawPrices(SeededRng* rng) {
+  Rates rates;
+  for (Rate& rate : rates.values) rate.pico = rng->Below(10'000'000);
+  rates[PriceClass::kPerImage] = {};
+  return PriceTable::Flat(rates);
+}
+
+// A use of everything that the request allows, split among the classes at random.
+Usage DrawUsage(SeededRng* rng, const RandomRequest& request, int64_t prompt, int64_t answer,
+                bool any_output) {
+  const auto part = [rng](int64_t of) {
+    return static_cast<int64_t>(rng->Below(static_cast<uint64_t>(of) + 1));
+  };
+  Usage usage;
+  usage.prompt = prompt;
+  usage.completion = (answer + request.predicted()) * request.choices();
+  if (rng->OneIn(2)) usage.audio_prompt = rng->OneIn(2) ? request.heard() : part(request.heard());
+  if (rng->OneIn(2)) usage.cached = part(prompt);
+  if (rng->OneIn(2)) usage.cache_write = part(prompt - usage.cached.value_or(0));
+  if (rng->OneIn(2)) usage.image_prompt = part(prompt);
+  if (rng->OneIn(2)) usage.reasoning = part(*usage.completion);
+  if (any_output && rng->OneIn(2)) usage.image_completion = part(*usage.completion);
+  if (any_output && rng->OneIn(2)) usage.audio_completion = part(*usage.completion);
+  return usage;
+}
+
+TEST(HoldBoundTest, CoversWhateverAnUpstreamMayBill) {
+  size_t heard = 0;
+  size_t predicted = 0;
+  for (uint64_t seed = 1; seed <= 4000; ++seed) {
+    SeededRng rng(seed);
+    const RandomRequest random(&rng);
+    const auto request = ParseChatRequest(random.body(), Profile());
+    ASSERT_TRUE(request.has_value()) << random.body() << ": " << request.error().message;
+    Model model{.id = "a/m", .max_output = 500, .endpoints = {}};
+    model.other_output = rng.OneIn(2);
+    model.endpoints.push_back({0, "up", DrawPrices(&rng)});
+    GatewayOptions options;
+    options.strict_bound = rng.OneIn(2);
+    const SpendBound bound(*request, model, EstimateChatPrompt(random.body()), options, {});
+    const Money hold = bound.At(bound.longest());
+    ASSERT_EQ(bound.Within(hold), bound.longest());
+    const bool any_output = !random.only_text() &&
+                            (model.other_output || request->answer_kinds == AnswerKinds::kOthers);
+    const int64_t prompt = options.strict_bound ? random.by_bytes() : random.by_estimate();
+    ASSERT_GE(bound.besides().prompt, prompt) << "seed " << seed << ": " << random.body();
+    for (int draw = 0; draw < 4; ++draw) {
+      const Usage usage = DrawUsage(&rng, random, prompt, bound.longest(), any_output);
+      ASSERT_LE(CostOf(usage, *model.endpoints[0].price, {}, {}).total.nano, hold.nano)
+          << "seed " << seed << ": " << random.body();
+    }
+    heard += random.heard() > 0;
+    predicted += random.predicted() > 0;
+  }
+  EXPECT_GT(heard, 1000u);
+  EXPECT_GT(predicted, 100u);
+}
 
 // One part or field beside "hi", and the least that is held for it in tokens.
 TEST(HoldBoundTest, EveryKindOfPartAndFieldIsSeen) {
@@ -74,6 +141,37 @@ TEST(HoldBoundTest, EveryKindOfPartAndFieldIsSeen) {
           R"("seed":1)", R"("modalities":["text"])"}) {
       EXPECT_EQ(held(body("", field), strict), plain) << field;
     }
+  }
+}
+
+// A picture that nobody asked for costs what pictures cost.
+TEST(HoldBoundTest, FollowsWhatTheModelCanOutputUnlessTheRequestForbidsIt) {
+  Rates rates;
+  rates[PriceClass::kOutput] = Rate{1'000'000};
+  rates[PriceClass::kImageOutput] = Rate{30'000'000};
+  Model model{.id = "a/m", .max_output = 100, .endpoints = {}};
+  model.endpoints.push_back({0, "up", PriceTable::Flat(rates)});
+  const auto held = [&model](std::string_view members) {
+    const std::string body =
+        R"({"model":"m","messages":[{"role":"user","content":"hi"}])" + std::string(members) + "}";
+    const auto request = ParseChatRequest(body, Profile());
+    EXPECT_TRUE(request.has_value()) << body;
+    return SpendBound(*request, model, EstimateChatPrompt(body), {}, {}).At(100).nano;
+  };
+  constexpr int64_t kText = 100 * 1000;
+  constexpr int64_t kPictures = 100 * 30'000;
+  for (const bool other_output : {false, true}) {
+    model.other_output = other_output;
+    const int64_t unsaid = other_output ? kPictures : kText;
+    EXPECT_EQ(held(""), unsaid);
+    EXPECT_EQ(held(R"(,"modalities":null)"), unsaid);
+    EXPECT_EQ(held(R"(,"modalities":[])"), unsaid);
+    EXPECT_EQ(held(R"(,"modalities":["text"])"), kText);
+    EXPECT_EQ(held(R"(,"modalities":["text","image"])"), kPictures);
+    EXPECT_EQ(held(R"(,"modalities":["image","text"])"), kPictures);
+    EXPECT_EQ(held(R"(,"modalities":["text",["image"]])"), kPictures);
+    EXPECT_EQ(held(R"(,"modalities":["text"],"audio":{"voice":"v"})"), kPictures);
+    EXPECT_EQ(held(R"(,"audio":{"voice":"v"},"modalities":["text"])"), kPictures);
   }
 }
 

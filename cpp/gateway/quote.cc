@@ -57,7 +57,8 @@ Extent Measure(const Admission& admission, std::string_view body) {
   return extent;
 }
 
-CostRange CostsAt(const Extent& extent, const PriceTable& price, UnixSeconds now) {
+CostRange CostsAt(const Extent& extent, const UseBound& besides, const PriceTable& price,
+                  UnixSeconds now) {
   const auto cost = [&](int64_t prompt, int64_t completion) {
     return CostOf(extent.UsageOf(prompt, completion), price, now, {}).total;
   };
@@ -65,8 +66,9 @@ CostRange CostsAt(const Extent& extent, const PriceTable& price, UnixSeconds now
   range.min = cost(extent.prompt.tokens, std::min<int64_t>(1, extent.longest.value_or(1)));
   range.expected = cost(extent.prompt.tokens, extent.expected());
   if (extent.longest || extent.images) {
-    const UseBound bound{extent.prompt.upper, extent.longest.value_or(0) * extent.choices,
-                         extent.images ? extent.choices : 0};
+    UseBound bound = besides;
+    bound.prompt = extent.prompt.upper;
+    bound.completion += extent.longest.value_or(0) * extent.choices;
     range.max = CostBound(bound, price, now);
   }
   return range;
@@ -130,7 +132,7 @@ Result<std::string> WriteQuote(const Admission& admission, std::string_view body
   std::string candidates;
   for (size_t i = 0; i < model.endpoints.size(); ++i) {
     const Endpoint& endpoint = model.endpoints[i];
-    const CostRange costs = CostsAt(extent, *endpoint.price, now);
+    const CostRange costs = CostsAt(extent, bound.besides(), *endpoint.price, now);
     if (i == 0) {
       route = costs;
     } else {

@@ -23,16 +23,20 @@ Error MaxCostExceeded(Money max_cost, Money needed) {
 SpendBound::SpendBound(const ChatRequest& request, const Model& model, const TokenEstimate& prompt,
                        const GatewayOptions& options, UnixSeconds now)
     : model_(model), now_(now), choices_(request.choices) {
-  bound_.any_kind = request.other_kinds;
+  bound_.any_input = request.other_kinds;
+  bound_.any_output = request.answer_kinds == AnswerKinds::kOthers ||
+                      (request.answer_kinds == AnswerKinds::kUnsaid && model.other_output);
   bound_.any_tier = request.service_tier;
   bound_.prompt = static_cast<int64_t>(request.text_bytes) + kOpeningTokens +
-                  kMessageTokens * request.message_count + kMostMediaTokens * request.media_parts;
+                  kMessageTokens * request.message_count + request.media_tokens;
   if (!options.strict_bound) bound_.prompt = std::min(bound_.prompt, prompt.upper);
   if (model.context > 0) bound_.prompt = std::min(bound_.prompt, model.context);
   if (model.output == Output::kImage) {
     bound_.images = choices_;
     return;
   }
+  // What was predicted and not taken is billed as written.
+  bound_.completion = static_cast<int64_t>(request.predicted_bytes) * choices_;
   std::optional<int64_t> longest = request.max_tokens;
   const auto limit = [&longest](int64_t tokens) {
     longest = std::min(longest.value_or(tokens), tokens);
@@ -48,7 +52,7 @@ SpendBound::SpendBound(const ChatRequest& request, const Model& model, const Tok
 
 Money SpendBound::At(int64_t tokens) const {
   UseBound bound = bound_;
-  bound.completion = tokens * choices_;
+  bound.completion += tokens * choices_;
   Money most;
   for (const Endpoint& endpoint : model_.endpoints) {
     most = std::max(most, CostBound(bound, *endpoint.price, now_));

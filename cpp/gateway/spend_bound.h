@@ -21,18 +21,17 @@ inline constexpr int64_t kLeastAnswerTokens = 256;
 // The length of an answer that nothing else limits.
 inline constexpr int64_t kUnknownAnswerTokens = 32'768;
 
-// What one picture, sound or file of a prompt takes at most.
-inline constexpr int64_t kMostMediaTokens = 65'536;
-
 // The 402 of a request whose cheapest useful answer may cost `needed`.
 Error MaxCostExceeded(Money max_cost, Money needed);
 
 // Pure. `model` must outlive it.
 //
-// Prompt: the smallest of the model's context; a token a byte of text, 8 a message and
-// kMostMediaTokens a content part that is not text; and, unless options.strict_bound, the
+// Prompt: the smallest of the model's context; a token a byte of whatever the model may read, 8 a
+// message and what each part that is not text may take; and, unless options.strict_bound, the
 // estimate's upper bound. Answer, a choice: the smallest of what the client, the model and
-// options.max_output_tokens allow and of what the context has left.
+// options.max_output_tokens allow and of what the context has left; beside it, whatever was
+// predicted. Kinds: what the prompt may hold, and what the model can answer with unless the request
+// forbids it.
 class SpendBound {
  public:
   SpendBound(const ChatRequest& request, const Model& model, const TokenEstimate& prompt,
@@ -50,6 +49,9 @@ class SpendBound {
   // The longest answer, up to longest(), that no candidate charges more than `budget` for; nothing
   // when the prompt alone may cost more.
   std::optional<int64_t> Within(Money budget) const;
+
+  // What is used at most beside the answer: the prompt, the kinds, and what was predicted.
+  const UseBound& besides() const { return bound_; }
 
   // No candidate charges anything.
   bool free() const { return At(longest_) == Money{}; }

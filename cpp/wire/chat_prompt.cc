@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "wire/json_scan.h"
+#include "wire/prompt_parts.h"
+#include "wire/request_fields.h"
 
 namespace seekroute {
 namespace {
@@ -15,15 +17,16 @@ constexpr TokenEstimate kName = {.tokens = 1, .upper = 2};
 constexpr TokenEstimate kToolCall = {.tokens = 4, .upper = 12};
 
 // An image costs by its size in tiles of 512 pixels: 85 for the whole at low detail; at high detail
-// 170 more for each tile, 4 for a square of 1024 pixels and at most 8.
-constexpr TokenEstimate kImageLow = {.tokens = 85, .upper = 85};
-constexpr TokenEstimate kImageHigh = {.tokens = 765, .upper = 1445};
+// 170 more for each tile, 4 for a square of 1024 pixels. Some models count thirty times as much:
+// the bound is that of any part.
+constexpr int64_t kImageLowTokens = 85;
+constexpr int64_t kImageHighTokens = 765;
+constexpr int64_t kOtherTokens = 1024;  // a video, a file by its id, a search
 
 // Ten tokens a second of sound, 16 kB of which is the usual MP3; a page of a document has about a
 // thousand tokens and 100 kB. Base64 is a third longer.
 constexpr int64_t kAudioBytesPerToken = 2048;
 constexpr int64_t kFileBytesPerToken = 128;
-constexpr int64_t kMediaUpperFactor = 4;
 
 class PromptSink : public JsonSink {
  public:
@@ -40,38 +43,66 @@ class PromptSink : public JsonSink {
         return Step::kEnter;
       case 1:
         in_messages_ = place.key() == "messages";
-        return in_messages_ ? Step::kEnter : Step::kSkip;
+        in_tools_ = place.key() == "tools" || place.key() == "functions";
+        return in_messages_ || in_tools_ ? Step::kEnter : Step::kSkip;
       case 2:
-        Count(kMessage);
-        return Step::kEnter;
-      case 5:
-        low_detail_ = false;
+        if (in_messages_) Count(kMessage);
+        tool_ = {};
         return Step::kEnter;
       default:
-        return Step::kEnter;
+        break;
     }
+    if (in_tools_) {
+      tool_.OnMember(place.key(), {});
+      return Step::kSkip;
+    }
+    if (place.depth() == 3 && place.key() == "audio") CountOther(kOtherTokens);
+    if (place.depth() >= ContentPart::kDepth && IsContent(place)) {
+      part_.OnOpen(place);
+    } else if (place.depth() == ContentPart::kDepth - 1 && IsContent(place)) {
+      part_ = {};
+      low_detail_ = false;
+      sound_bytes_ = 0;
+      file_bytes_ = 0;
+    } else {
+      counted_.upper += static_cast<int64_t>(BytesOfName(place));
+    }
+    return Step::kEnter;
   }
 
   bool OnClose(const JsonPlace& place, const JsonValue& value) override {
     if (place.depth() == 1) {
-      AddDefinitions(place.key(), value.range.In(body_));
-    } else if (place.depth() == 5 && IsContent(place) && place.key() == "image_url") {
-      Count(low_detail_ ? kImageLow : kImageHigh);
+      AddField(place, value);
+    } else if (place.depth() == 2 && in_tools_) {
+      if (tool_.is_service()) CountOther(kOtherTokens);
+    } else if (place.depth() == ContentPart::kDepth - 1 && IsContent(place)) {
+      EndPart();
     }
     return true;
   }
 
   bool OnScalar(const JsonPlace& place, const JsonValue& value) override {
-    if (value.type != JsonType::kString || !in_messages_ || place.depth() < 3) return true;
+    if (place.depth() == 1) {
+      const bool unset = value.type == JsonType::kNull || value.type == JsonType::kFalse;
+      if (!unset) AddField(place, value);
+      return true;
+    }
+    if (in_tools_ && place.depth() == ToolEntry::kDepth) tool_.OnMember(place.key(), value.text);
+    if (!in_messages_ || place.depth() < 3) return true;
+    if (place.depth() >= ContentPart::kDepth && IsContent(place)) {
+      AddToPart(place, value);
+      return true;
+    }
     const std::string_view key = place.key();
-    if (place.depth() == 3) {
-      if (key == "name") Count(kName);
-      if (key != "role" && key != "tool_call_id") AddText(value.text);
-    } else if (IsContent(place)) {
-      AddToPart(place, value.text);
-    } else if (key == "name" || key == "arguments" || key == "input" || key == "text") {
-      if (key == "name") Count(kToolCall);
+    const bool is_text =
+        place.depth() == 3 ? key != "role" && key != "tool_call_id"
+                           : key == "name" || key == "arguments" || key == "input" || key == "text";
+    if (key == "name") Count(place.depth() == 3 ? kName : kToolCall);
+    if (is_text && value.type == JsonType::kString) {
       AddText(value.text);
+      counted_.upper += static_cast<int64_t>(BytesOfName(place));
+    } else if (key != "role" || place.depth() > 3) {
+      counted_.upper += static_cast<int64_t>(BytesOf(value) + BytesOfName(place));
     }
     return true;
   }
@@ -84,42 +115,73 @@ class PromptSink : public JsonSink {
     counted_.upper += more.upper;
   }
 
-  void CountMedia(size_t bytes, int64_t bytes_per_token) {
-    const int64_t tokens = static_cast<int64_t>(bytes) / bytes_per_token + 1;
-    Count({tokens, tokens * kMediaUpperFactor});
-  }
+  void CountOther(int64_t tokens) { Count({tokens, kMostMediaTokens}); }
 
   void AddText(std::string_view text) {
     text_.EndText();
     text_.Add(text);
   }
 
-  // Templates write tool definitions and schemas as JSON or as something close to it.
-  void AddDefinitions(std::string_view key, std::string_view json) {
-    if (key == "tools" || key == "functions" ||
+  // Templates write tool definitions and schemas as JSON or as something close to it. What only may
+  // be read is not expected to be, and bounded by its bytes.
+  void AddField(const JsonPlace& place, const JsonValue& value) {
+    const std::string_view key = place.key();
+    const std::string_view json = value.range.In(body_);
+    const FieldUse use = FieldNamed(key).use;
+    const auto bytes = static_cast<int64_t>(value.range.end - place.key_range().begin);
+    if (key == "tools" || key == "functions" || key == "documents" ||
         (key == "response_format" && json.find("\"schema\"") != std::string_view::npos)) {
       AddText(json);
+    } else if (use == FieldUse::kFetches) {
+      Count({kOtherTokens, kMostMediaTokens + bytes});
+    } else if (use == FieldUse::kRead || use == FieldUse::kSchema || use == FieldUse::kPrediction) {
+      counted_.upper += bytes;
     }
   }
 
-  void AddToPart(const JsonPlace& place, std::string_view text) {
+  void AddToPart(const JsonPlace& place, const JsonValue& value) {
+    part_.OnScalar(place, value);
     const std::string_view key = place.key();
-    if (place.depth() == 5) {
-      if (key == "text" || key == "refusal") AddText(text);
-      if (key == "image_url") Count(kImageHigh);  // as some clients write it: only the URL
-    } else if (place.depth() == 6) {
-      const std::string_view part = place.key(5);
-      if (part == "image_url" && key == "detail") low_detail_ = text == "low";
-      if (part == "input_audio" && key == "data") CountMedia(text.size(), kAudioBytesPerToken);
-      if (part == "file" && key == "file_data") CountMedia(text.size(), kFileBytesPerToken);
+    if (place.depth() == ContentPart::kDepth) {
+      if (key == "text" || key == "refusal") AddText(value.text);
+    } else if (place.depth() == ContentPart::kDepth + 1) {
+      const std::string_view member = place.key(ContentPart::kDepth);
+      if (member == "image_url" && key == "detail") low_detail_ = value.text == "low";
+      if (member == "input_audio" && key == "data") sound_bytes_ = BytesOf(value);
+      if (member == "file" && key == "file_data") file_bytes_ = BytesOf(value);
     }
+  }
+
+  void EndPart() {
+    TokenEstimate more;
+    more.upper = static_cast<int64_t>(part_.other_bytes()) + part_.media_tokens();
+    switch (part_.kind()) {
+      case ContentPart::Kind::kText:
+        break;
+      case ContentPart::Kind::kImage:
+        more.tokens = low_detail_ ? kImageLowTokens : kImageHighTokens;
+        break;
+      case ContentPart::Kind::kSound:
+        more.tokens = static_cast<int64_t>(sound_bytes_) / kAudioBytesPerToken + 1;
+        break;
+      case ContentPart::Kind::kOther:
+        more.tokens = file_bytes_ == 0 ? kOtherTokens
+                                       : static_cast<int64_t>(file_bytes_) / kFileBytesPerToken + 1;
+        break;
+    }
+    Count(more);
   }
 
   const std::string_view body_;
   TokenEstimator text_;
   TokenEstimate counted_;
+  ContentPart part_;
+  ToolEntry tool_;
   bool in_messages_ = false;
+  bool in_tools_ = false;
   bool low_detail_ = false;
+  size_t sound_bytes_ = 0;
+  size_t file_bytes_ = 0;
 };
 
 }  // namespace

@@ -9,10 +9,11 @@ namespace seekroute {
 
 // Estimates the prompt of a chat completion request from its JSON: the text of its messages, tool
 // calls and tool definitions, the few tokens of the chat template around each message, and a fixed
-// count for each image and file, whose base64 is not text. What the provider adds of its own
-// (hidden instructions, a picture's true size) is not known; docs/tokens.md names the figures.
-// A body that is not JSON is estimated as plain text. `upper` bounds the text; for images it is
-// that of the largest. Linear; a copy of the body while it runs. Thread-safe.
+// count for each picture, file or search, whose bytes are not text. What the provider adds of its
+// own (hidden instructions, a picture's true size) is not known; docs/tokens.md names the figures.
+// A body that is not JSON is estimated as plain text. `upper` bounds the text, the parts of every
+// other kind (wire/prompt_parts.h), and by its bytes whatever else the model may read. Linear; a
+// copy of the body while it runs. Thread-safe.
 TokenEstimate EstimateChatPrompt(std::string_view body);
 
 }  // namespace seekroute

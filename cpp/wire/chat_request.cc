@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "wire/json_scan.h"
+#include "wire/prompt_parts.h"
 #include "wire/request_fields.h"
 
 namespace seekroute {
@@ -48,6 +49,12 @@ class RequestSink : public JsonSink {
   bool SetNumber(const JsonPlace& place, const JsonValue& value);
   bool SetInMessages(const JsonPlace& place, const JsonValue& value);
   bool EndMessage(const JsonPlace& place);
+  void EndPart();
+  void EndField(const JsonPlace& place, const JsonValue& value);
+  void CountMedia(int64_t tokens) {
+    ++request_.media_parts;
+    request_.media_tokens += tokens;
+  }
   bool WrongType(const JsonPlace& place, std::string_view expected, JsonType got) {
     return Fail(kInvalidType,
                 "expected " + std::string(expected) + ", got " + std::string(NameOf(got)),
@@ -69,7 +76,8 @@ class RequestSink : public JsonSink {
   Role role_ = Role::kNone;
   std::optional<ByteRange> content_;
   bool content_null_ = false;
-  bool part_typed_ = false;  // the content part being read has its `type`
+  ContentPart part_;
+  ToolEntry tool_;
 };
 
 JsonSink::Step RequestSink::OnOpen(const JsonPlace& place, JsonType type) {
@@ -87,10 +95,13 @@ JsonSink::Step RequestSink::OnOpen(const JsonPlace& place, JsonType type) {
     case FieldKind::kMessages:
       return OpenInMessages(place, type);
     case FieldKind::kTools:
-      if (place.depth() == 2 && type != JsonType::kObject) {
-        return StopWrongType(place, "an object", type);
+      if (place.depth() == ToolEntry::kDepth) {
+        tool_.OnMember(place.key(), {});
+        return Step::kSkip;
       }
-      if (++request_.tool_count <= kMaxTools) return Step::kSkip;
+      if (type != JsonType::kObject) return StopWrongType(place, "an object", type);
+      tool_ = {};
+      if (++request_.tool_count <= kMaxTools) return Step::kEnter;
       Fail(kInvalidValue, "expected at most " + std::to_string(kMaxTools) + " tools",
            std::string(place.key(1)));
       return Step::kStop;
@@ -98,6 +109,7 @@ JsonSink::Step RequestSink::OnOpen(const JsonPlace& place, JsonType type) {
       if (place.key() == "include_usage") return StopWrongType(place, "a boolean", type);
       return Step::kSkip;
     default:
+      if (field_.use == FieldUse::kModalities) request_.answer_kinds = AnswerKinds::kOthers;
       return Step::kSkip;
   }
 }
@@ -117,7 +129,7 @@ JsonSink::Step RequestSink::OpenField(const JsonPlace& place, JsonType type) {
     case FieldKind::kStreamOptions:
       return Step::kEnter;
     default:
-      return Step::kSkip;
+      return field_.use == FieldUse::kModalities ? Step::kEnter : Step::kSkip;
   }
 }
 
@@ -140,15 +152,27 @@ JsonSink::Step RequestSink::OpenInMessages(const JsonPlace& place, JsonType type
     if (member == "content" && type != JsonType::kArray) {
       return StopWrongType(place, "a string or an array of content parts", type);
     }
+    // Sound of an earlier answer, by its id.
+    if (member == "audio") {
+      CountMedia(kMostMediaTokens);
+      request_.other_kinds = true;
+    }
+    request_.text_bytes += BytesOfName(place);
     return Step::kEnter;
   }
-  if (member != "content") return Step::kEnter;
-  if (place.depth() == 4) {
+  if (member != "content") {
+    request_.text_bytes += BytesOfName(place);
+    return Step::kEnter;
+  }
+  if (place.depth() == ContentPart::kDepth - 1) {
     if (type != JsonType::kObject) return StopWrongType(place, "a content part object", type);
-    part_typed_ = false;
-  } else if (place.depth() == 5 && place.key() == "type") {
+    part_ = {};
+    return Step::kEnter;
+  }
+  if (place.depth() == ContentPart::kDepth && place.key() == "type") {
     return StopWrongType(place, "a string", type);
   }
+  part_.OnOpen(place);
   return Step::kEnter;
 }
 
@@ -165,7 +189,9 @@ bool RequestSink::OnScalar(const JsonPlace& place, const JsonValue& value) {
     case FieldKind::kMessages:
       return SetInMessages(place, value);
     case FieldKind::kTools:
-      return WrongType(place, "an object", value.type);
+      if (place.depth() < ToolEntry::kDepth) return WrongType(place, "an object", value.type);
+      tool_.OnMember(place.key(), value.text);
+      return true;
     case FieldKind::kStreamOptions: {
       if (place.key() != "include_usage") return true;
       const bool is_bool = value.type == JsonType::kTrue || value.type == JsonType::kFalse;
@@ -177,6 +203,13 @@ bool RequestSink::OnScalar(const JsonPlace& place, const JsonValue& value) {
       return true;
     }
     default:
+      if (field_.use != FieldUse::kModalities) return true;
+      // One that is not text decides, wherever it stands.
+      if (value.text != "text") {
+        request_.answer_kinds = AnswerKinds::kOthers;
+      } else if (request_.answer_kinds == AnswerKinds::kUnsaid) {
+        request_.answer_kinds = AnswerKinds::kTextOnly;
+      }
       return true;
   }
 }
@@ -223,7 +256,34 @@ bool RequestSink::SetField(const JsonPlace& place, const JsonValue& value) {
       if (field_.use == FieldUse::kProgress) {
         request_.wants_progress = value.type == JsonType::kTrue;
       }
+      const bool unset = value.type == JsonType::kNull || value.type == JsonType::kFalse;
+      if (!unset) EndField(place, value);
       return true;
+  }
+}
+
+// A field that the gateway does not act on has ended: what the model may read of it.
+void RequestSink::EndField(const JsonPlace& place, const JsonValue& value) {
+  const size_t bytes = value.range.end - value.range.begin;
+  switch (field_.use) {
+    case FieldUse::kSpeech:
+      request_.answer_kinds = AnswerKinds::kOthers;
+      return;
+    case FieldUse::kSchema:
+      request_.text_bytes += bytes;
+      return;
+    case FieldUse::kPrediction:
+      request_.predicted_bytes = bytes;
+      request_.text_bytes += bytes;
+      return;
+    case FieldUse::kFetches:
+      CountMedia(kMostMediaTokens);
+      [[fallthrough]];
+    case FieldUse::kRead:
+      request_.text_bytes += value.range.end - place.key_range().begin;
+      return;
+    default:
+      return;
   }
 }
 
@@ -324,18 +384,22 @@ bool RequestSink::SetInMessages(const JsonPlace& place, const JsonValue& value) 
   }
   if (depth > 3 && member == "content") {
     if (depth == 4) return WrongType(place, "a content part object", value.type);
-    if (depth == 5 && place.key() == "type") {
-      if (!is_string) return WrongType(place, "a string", value.type);
-      part_typed_ = true;
-      if (value.text != "text" && value.text != "refusal") ++request_.media_parts;
-      if (value.text == "input_audio") request_.other_kinds = true;
-      return true;
+    if (depth == ContentPart::kDepth && place.key() == "type" && !is_string) {
+      return WrongType(place, "a string", value.type);
     }
-    // Of the parts only text is counted: images and files are not tokens by their bytes.
-    if (!place.in_object() || (place.key() != "text" && place.key() != "refusal")) return true;
+    part_.OnScalar(place, value);
+    return true;
   }
-  if (is_string) request_.text_bytes += value.text.size();
+  request_.text_bytes += BytesOf(value) + BytesOfName(place);
   return true;
+}
+
+void RequestSink::EndPart() {
+  request_.text_bytes += part_.text_bytes() + part_.other_bytes();
+  const ContentPart::Kind kind = part_.kind();
+  if (kind == ContentPart::Kind::kText) return;
+  CountMedia(part_.media_tokens());
+  if (kind != ContentPart::Kind::kImage) request_.other_kinds = true;
 }
 
 bool RequestSink::OnClose(const JsonPlace& place, const JsonValue& value) {
@@ -347,20 +411,26 @@ bool RequestSink::OnClose(const JsonPlace& place, const JsonValue& value) {
     if (field_.kind == FieldKind::kElsewhere) {
       request_.unsent.push_back({place.key_range().begin, value.range.end});
     }
-    if (field_.use == FieldUse::kMedia) request_.other_kinds = true;
-    if (field_.kind == FieldKind::kTools || field_.use == FieldUse::kSchema) {
+    if (field_.kind == FieldKind::kTools) {
       request_.text_bytes += value.range.end - value.range.begin;
     }
+    EndField(place, value);
+    return true;
+  }
+  if (place.depth() == 2 && field_.kind == FieldKind::kTools) {
+    if (tool_.is_service()) CountMedia(kMostMediaTokens);
     return true;
   }
   if (place.depth() < 2 || field_.kind != FieldKind::kMessages) return true;
   if (place.depth() == 2) return EndMessage(place);
   if (place.key(3) != "content") return true;
   if (place.depth() == 3) content_ = value.range;
-  if (place.depth() == 4 && !part_typed_) {
+  if (place.depth() != ContentPart::kDepth - 1) return true;
+  if (!part_.typed()) {
     return Fail(kMissingRequiredParameter, "expected a content part with a type",
                 place.Path() + ".type");
   }
+  EndPart();
   return true;
 }
 

@@ -19,6 +19,12 @@ inline constexpr int64_t kMaxMessages = 4096;
 inline constexpr int64_t kMaxTools = 512;
 inline constexpr int64_t kMaxChoices = 8;  // `n`: each is a whole answer to pay for
 
+// What one picture, sound or file of a prompt takes at most.
+inline constexpr int64_t kMostMediaTokens = 65'536;
+
+// What a client says of its answer.
+enum class AnswerKinds : uint8_t { kUnsaid, kTextOnly, kOthers };
+
 // A field that says how long an answer may get.
 struct LengthField {
   ByteRange name;  // quotes included
@@ -37,10 +43,15 @@ struct ChatRequest {
   int64_t tool_count = 0;
   std::optional<int64_t> max_tokens;  // the smaller of max_tokens and max_completion_tokens
   std::optional<Money> max_cost;      // the most that the answer may cost; never sent upstream
-  size_t text_bytes = 0;              // bytes of text in messages, tools and the answer's schema
-  int64_t media_parts = 0;            // content parts that are not text
-  bool other_kinds = false;           // sound is sent, or sound or pictures are asked for
-  bool service_tier = false;          // one is asked for
+  // Bytes of whatever the model may read as text: messages, tools, the answer's schema, and every
+  // field that is not known to be none of its business.
+  size_t text_bytes = 0;
+  int64_t media_parts = 0;     // what stands for more than its text: parts, services
+  int64_t media_tokens = 0;    // which that takes at most, beyond its text
+  size_t predicted_bytes = 0;  // of `prediction`
+  bool other_kinds = false;    // the prompt may hold something else than text and pictures
+  AnswerKinds answer_kinds = AnswerKinds::kUnsaid;
+  bool service_tier = false;  // one is asked for
 
   ByteRange model_value;                         // the value of "model", quotes included
   std::optional<ByteRange> stream_options;       // its value: an object, or null

@@ -382,7 +382,9 @@ TEST(ChatRequestTest, SeesWhatChangesThePrice) {
   const auto parse = [](const std::string& body) { return *ParseChatRequest(body, Profile()); };
   EXPECT_FALSE(parse(With(R"("service_tier":"default")")).service_tier);
   EXPECT_TRUE(parse(With(R"("service_tier":"priority")")).service_tier);
-  EXPECT_TRUE(parse(With(R"("modalities":["text","audio"])")).other_kinds);
+  EXPECT_EQ(parse(With(R"("modalities":["text","audio"])")).answer_kinds, AnswerKinds::kOthers);
+  EXPECT_EQ(parse(With(R"("modalities":["text"])")).answer_kinds, AnswerKinds::kTextOnly);
+  EXPECT_EQ(parse(With(R"("seed":1)")).answer_kinds, AnswerKinds::kUnsaid);
   const ChatRequest media = parse(WithMessages(
       R"([{"role":"user","content":[{"type":"text","text":"a"},{"type":"image_url","image_url":{)"
       R"("url":"u"}},{"type":"input_audio","input_audio":{"data":"x","format":"mp3"}}]}])"));

@@ -48,8 +48,12 @@ enum class FieldUse : uint8_t {
   kTemperature,
   kTopP,
   kServiceTier,
-  kMedia,   // asks for an answer that is not only text
-  kSchema,  // the model reads it
+  kSpeech,      // asks for an answer that is heard
+  kModalities,  // says what the answer may be
+  kSchema,      // the model reads it
+  kRead,        // the model may read it: an upstream knows, we do not
+  kPrediction,  // likewise; what the answer does not take of it is billed as if it were in it
+  kFetches,     // has the provider put something into the prompt that is not in the request
   kProgress,
 };
 
@@ -61,7 +65,7 @@ struct FieldRule {
   int64_t max = 0;
 };
 
-// The rule for a top-level field; kAny for one that is not in the table.
+// The rule for a top-level field; kAny and kRead for one that is not in the table.
 FieldRule FieldNamed(std::string_view name);
 
 bool MayBe(FieldKind kind, JsonType type);

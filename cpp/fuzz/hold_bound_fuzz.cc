@@ -1,0 +1,58 @@
+// Whatever a request is made of, its hold covers what an upstream may bill for it at most.
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <span>
+
+#include "base/rng.h"
+#include "gateway/spend_bound.h"
+#include "testing/random_request.h"
+#include "wire/chat_prompt.h"
+
+namespace {
+
+using seekroute::SpendBound;
+
+void Check(bool holds) {
+  if (!holds) std::abort();
+}
+
+// The fuzzer's bytes as draws; zeros when they are used up.
+class ByteRng : public seekroute::Rng {
+ public:
+  explicit ByteRng(std::span<const uint8_t> bytes) : bytes_(bytes) {}
+  uint64_t Next() override {
+    uint64_t draw = 0;
+    for (int i = 0; i < 2 && !bytes_.empty(); ++i) {
+      draw = draw << 8 | bytes_.front();
+      bytes_ = bytes_.subspan(1);
+    }
+    return draw;
+  }
+
+ private:
+  std::span<const uint8_t> bytes_;
+};
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  ByteRng rng({data, size});
+  const seekroute::testing::RandomRequest random(&rng);
+  const auto request = seekroute::ParseChatRequest(random.body(), seekroute::Profile());
+  Check(request.has_value());
+  Check(request->choices == random.choices());
+  Check(static_cast<int64_t>(request->predicted_bytes) >= random.predicted());
+  Check((request->answer_kinds == seekroute::AnswerKinds::kTextOnly) == random.only_text());
+  Check(random.heard() == 0 || request->other_kinds);
+  const auto estimate = seekroute::EstimateChatPrompt(random.body());
+  Check(estimate.tokens <= estimate.upper);
+  const seekroute::Model model{.id = "a/m", .endpoints = {}};
+  for (const bool strict : {false, true}) {
+    seekroute::GatewayOptions options;
+    options.strict_bound = strict;
+    const SpendBound bound(*request, model, estimate, options, {});
+    Check(bound.besides().prompt >= (strict ? random.by_bytes() : random.by_estimate()));
+  }
+  return 0;
+}

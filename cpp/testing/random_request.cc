@@ -1,0 +1,170 @@
+#include "testing/random_request.h"
+
+#include <string_view>
+#include <utility>
+
+namespace seekroute::testing {
+namespace {
+
+constexpr int64_t kMedia = 65'536;  // tokens of what cannot be sized
+
+}  // namespace
+
+RandomRequest::RandomRequest(Rng* rng) : rng_(rng) {
+  fields_.push_back(R"("model": "m")");
+  std::string messages;
+  for (uint64_t i = 0, n = 1 + Below(3); i < n; ++i) messages += (i > 0 ? ", " : "") + Message();
+  fields_.push_back("\"messages\": [" + messages + "]");
+  for (uint64_t i = 0, n = Below(6); i < n; ++i) AddField();
+  for (size_t i = fields_.size(); i > 1; --i) std::swap(fields_[i - 1], fields_[Below(i)]);
+  for (const std::string& field : fields_) body_ += (body_.empty() ? "{" : ", ") + field;
+  body_ += "}";
+}
+
+std::string RandomRequest::Noise() {
+  constexpr std::string_view kLetters = "etaoin shrdlu 0123 .,;()[]{} ABC\xc3\xa9";
+  std::string text;
+  for (uint64_t i = Below(OneIn(8) ? 3000 : 60); i > 0; --i) {
+    const uint64_t at = Below(kLetters.size() - 1);
+    text += at + 2 == kLetters.size() ? "\xc3\xa9" : std::string(1, kLetters[at]);
+  }
+  return text;
+}
+
+std::string RandomRequest::Plain(std::string text) {
+  text_.EndText();
+  text_.Add(text);
+  bytes_ += static_cast<int64_t>(text.size());
+  return text;
+}
+
+std::string RandomRequest::Read(std::string json) {
+  bytes_ += static_cast<int64_t>(json.size());
+  other_bytes_ += static_cast<int64_t>(json.size());
+  return json;
+}
+
+std::string RandomRequest::Value(int depth) {
+  switch (Below(depth > 3 ? 3 : 6)) {
+    case 0:
+      return std::to_string(Below(1'000'000));
+    case 1:
+      return "1.5e3";
+    case 2:
+      return "\"" + Noise() + "\"";
+    case 3:
+      return "{\"k" + Noise() + "\": " + Value(depth + 1) + ", \"l\": " + Value(depth + 1) + "}";
+    case 4:
+      return "[" + Value(depth + 1) + ", " + Value(depth + 1) + "]";
+    default:
+      return OneIn(2) ? "[]" : "{}";
+  }
+}
+
+std::string RandomRequest::Media(bool heard, std::string json) {
+  media_ += kMedia;
+  if (heard) heard_ += kMedia;
+  return json;
+}
+
+std::string RandomRequest::Part() {
+  const std::string id = "\"id-" + std::to_string(Below(1000)) + "\"";
+  switch (Below(11)) {
+    case 0:
+      return Media(false, R"({"image_url": {"url": "data:image/png;base64,)" +
+                              std::string(Below(4000), 'A') +
+                              R"(", "detail": "low"}, "type": "image_url"})");
+    case 1: {
+      // 32 tokens a second of 6 kbit.
+      const uint64_t size = 1 + Below(OneIn(4) ? 4'000'000 : 4000);
+      media_ += static_cast<int64_t>(size / 32);
+      heard_ += static_cast<int64_t>(size / 32);
+      return R"({"type": "input_audio", "input_audio": {"data": ")" + std::string(size, 'A') +
+             R"(", "format": "mp3"}})";
+    }
+    case 2:
+      return Media(true, R"({"type": "video_url", "video_url": {"url": "https://x/v"}})");
+    case 3:
+      return Media(true, R"({"type": "input_video", "input_video": )" + id + "}");
+    case 4:
+      return Media(true, R"({"type": "audio_url", "audio_url": {"url": "https://x/a"}})");
+    case 5:
+      return Media(true, R"({"type": "file", "file": {"file_id": )" + id + "}}");
+    case 6:
+      return Media(true, R"({"type": "file", "file": {"file_data": ")" + Read(Noise()) + "\"}}");
+    case 7:
+      return Media(true, R"({"type": "document", "document": {"data": )" + Text() + "}}");
+    case 8:
+      return Media(true, R"({"type": "new_kind", "x": )" + Read(Value(0)) + "}");
+    default:
+      return R"({"type": "text", "text": )" + Text() +
+             (OneIn(4) ? R"(, "y": )" + Read(Value(0)) : std::string()) + "}";
+  }
+}
+
+std::string RandomRequest::Message() {
+  ++messages_;
+  if (OneIn(4)) {
+    std::string message = R"({"role": "assistant", "content": )" + (OneIn(2) ? "null" : Text());
+    if (OneIn(3)) message += Media(true, R"(, "audio": {"id": "a"})");
+    if (OneIn(2)) {
+      message += R"(, "tool_calls": [{"id": "c", "type": "function", "function": {"name": "f", )"
+                 R"("arguments": )" +
+                 (OneIn(2) ? Text() : Read("{\"k\": " + Value(1) + "}")) + "}}]";
+    }
+    return message + (OneIn(4) ? R"(, "z": )" + Read("{\"k\": " + Value(1) + "}") : std::string()) +
+           "}";
+  }
+  if (OneIn(2)) return R"({"role": "user", "content": )" + Text() + "}";
+  std::string parts;
+  for (uint64_t i = 0, n = 1 + Below(3); i < n; ++i) parts += (i > 0 ? ", " : "") + Part();
+  return R"({"role": "user", "content": [)" + parts + "]}";
+}
+
+void RandomRequest::AddField() {
+  // Each at most once: a name of its own for each kind.
+  const uint64_t kind = Below(14);
+  if ((used_ >> kind & 1) != 0) return;
+  used_ |= uint64_t{1} << kind;
+  switch (kind) {
+    case 0:  // nobody's business but the gateway's and the provider's
+      return fields_.push_back(R"("metadata": {"k": ")" + Noise() + R"("}, "user": "u")");
+    case 1:
+      return fields_.push_back(R"("models": ["a", ")" + Noise() + R"("], "plugins": [{}])");
+    case 2:
+      choices_ = 1 + static_cast<int64_t>(Below(8));
+      return fields_.push_back("\"n\": " + std::to_string(choices_));
+    case 3:
+      return fields_.push_back("\"response_format\": " + Plain("{\"schema\": " + Value(1) + "}"));
+    case 4:
+      return fields_.push_back("\"tools\": " +
+                               Plain("[{\"type\": \"function\", \"function\": " + Value(1) + "}]"));
+    case 5:
+      return fields_.push_back("\"functions\": [" +
+                               Media(false, R"({"type": "web_search_preview"}])"));
+    case 6:
+      return fields_.push_back(Read("\"unknown" + std::to_string(Below(9)) + "\": " + Value(0)));
+    case 7:
+      return fields_.push_back(Read("\"chat_template_kwargs\": {\"a\": " + Value(1) + "}"));
+    case 8:
+      return fields_.push_back("\"documents\": " + Plain("[" + Value(1) + "]"));
+    case 9: {
+      const std::string content = "\"" + Noise() + "\"";
+      predicted_ = static_cast<int64_t>(content.size());
+      return fields_.push_back(R"("prediction": {"type": "content", "content": )" + Read(content) +
+                               "}");
+    }
+    case 10:
+      return fields_.push_back("\"web_search_options\": " + Media(false, "{}"));
+    case 11:
+      asks_text_ = true;
+      return fields_.push_back(R"("modalities": ["text"])");
+    case 12:
+      asks_others_ = true;
+      return fields_.push_back(R"("audio": {"voice": "v"})");
+    default:
+      return fields_.push_back(R"("seed": 1, "temperature": 0.5, "stop": ["x"])");
+  }
+}
+
+}  // namespace seekroute::testing
