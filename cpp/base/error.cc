@@ -48,6 +48,7 @@ constexpr std::array<ErrorTraits, kErrorCodeCount> kTable = {{
   {kAppNotApproved,            "app_not_approved",             403, "permission_error",      "permission_denied",       kPolicy,   kUnsaid,  false},
   {kModelNotFound,             "model_not_found",              404, kBad,                    "not_found",               kCaller,   kUnsaid,  false},
   {kInsufficientCredits,       "insufficient_credits",         402, "billing_error",         "payment_required",        kPolicy,   kNo,      false},
+  {kCreditsHeld,               "insufficient_credits",         402, "billing_error",         "payment_required",        kPolicy,   kYes,     false},
   {kMaxCostExceeded,           "max_cost_exceeded",            402, "billing_error",         "payment_required",        kCaller,   kNo,      false},
   {kRateLimitExceeded,         "rate_limit_exceeded",          429, "rate_limit_error",      "rate_limit_exceeded",     kPolicy,   kUnsaid,  false},
   {kRequestTooLargeForLimit,   "request_too_large_for_limit",  400, kBad,                    "token_limit_exceeded",    kPolicy,   kUnsaid,  false},

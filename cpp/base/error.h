@@ -43,6 +43,7 @@ enum class ErrorCode : uint8_t {
   kAppNotApproved,
   kModelNotFound,
   kInsufficientCredits,
+  kCreditsHeld,  // the same, and what running requests hold would do
   kMaxCostExceeded,
   kRateLimitExceeded,
   kRequestTooLargeForLimit,

@@ -117,6 +117,10 @@ LedgerResult Ledger::Adjust(std::string_view id, std::string_view org, Money amo
   return GiveOrTake(std::move(entry), amount, chargeback ? &Postings::cash : &Postings::loss);
 }
 
+Money Ledger::SpendableOf(std::string_view org, Money line) const {
+  return {Spendable(BalanceOf(org), line)};
+}
+
 Ledger::HoldResult Ledger::Hold(std::string_view id, std::string_view org, Money amount,
                                 Money at_least, Money line, UnixMillis at) {
   HoldResult answer;

@@ -124,6 +124,9 @@ class Ledger {
   LedgerResult Adjust(std::string_view id, std::string_view org, Money amount, bool chargeback,
                       std::string_view note, UnixMillis at);
 
+  // What Hold() could set aside at most for an organization with that credit line.
+  Money SpendableOf(std::string_view org, Money line) const;
+
   // Balances of an organization; zeros for one that has none. cash, revenue, loss stay zero.
   Postings BalanceOf(std::string_view org) const;
   // cash, revenue and loss; the rest stays zero.

@@ -38,7 +38,7 @@ TEST_F(CreditsTest, ABalanceForSevenServesSevenOfFiveHundred) {
 }
 
 TEST_F(CreditsTest, AnAnswerOfNoStatedLengthGetsWhatTheBalanceAffords) {
-  Open({PromptNano(options_) + 300 * kOutputNano + 1999});
+  Open({2 * (PromptNano(options_) + 300 * kOutputNano + 1999)});  // of which it takes half
   const Seen& seen = Ask();
   EXPECT_EQ(seen.status, 200);
   EXPECT_NE(Sent(0).find(R"("max_tokens":300)"), std::string::npos) << Sent(0);
@@ -81,10 +81,10 @@ TEST_F(CreditsTest, WhatNothingLimitsGoesAsItCame) {
 }
 
 TEST_F(CreditsTest, TheLimitOfAKeyIsBelowTheBalance) {
-  Open({10'000'000}, {}, 1000, Money{PromptNano(options_) + 400 * kOutputNano});
+  Open({10'000'000}, {}, 1000, Money{2 * (PromptNano(options_) + 400 * kOutputNano)});
   EXPECT_EQ(Ask().status, 200);
   EXPECT_NE(Sent(0).find(R"("max_tokens":400)"), std::string::npos);
-  const Seen& seen = Ask(R"(,"max_tokens":400)");
+  const Seen& seen = Ask(R"(,"max_tokens":900)");
   EXPECT_EQ(seen.status, 402);
   EXPECT_NE(seen.body.find("the limit of this API key"), std::string::npos);
 }

@@ -8,7 +8,8 @@
 namespace seekroute {
 namespace {
 
-constexpr int64_t kRetryAfterMs = 1000;  // of refusals that pass by themselves
+constexpr int64_t kRetryAfterMs = 1000;      // of refusals that pass by themselves
+constexpr int64_t kHeldRetryAfterMs = 5000;  // of those that pass when other requests end
 
 // Providers count a little more than they were told: what ends an answer, or the rest of a step
 // that writes several tokens. So much is no fault: of each choice, and of the whole.
@@ -51,7 +52,7 @@ std::optional<int64_t> Exchange::ToldLength() const {
 bool Exchange::IgnoredCap() const {
   const std::optional<int64_t> told = ToldLength();
   if (!told || !usage_.completion) return false;
-  const int64_t most = *told * request_.choices;
+  const int64_t most = (*told + static_cast<int64_t>(request_.predicted_bytes)) * request_.choices;
   int64_t slack = std::max(kCapSlackTokens * request_.choices, most / kCapSlackPart);
   if (row_.estimated) slack = std::max(slack, most);  // our own count may be far off
   return *usage_.completion > most + slack;
@@ -64,12 +65,14 @@ bool Exchange::IsLimited() const {
   return request_.max_cost || CreditLine() != kUnlimitedLine || (key_ && key_->limit);
 }
 
-// What is to be held. A client that named no length takes a shorter answer for less money.
+// What is to be held. A client that named no length takes a shorter answer for less money, and no
+// more than half of what is there: its next request may be on the way.
 HoldRequest Exchange::WorstCase() const {
   const int64_t longest = cap_.value_or(bound_->longest());
   HoldRequest ask;
   ask.amount = bound_->At(longest);
   ask.at_least = request_.max_tokens ? ask.amount : bound_->At(std::min(bound_->least(), longest));
+  ask.share = !request_.max_tokens;
   if (key_ && key_->limit) {
     KeyLimit& limit = ask.key_limit.emplace();
     limit.limit = *key_->limit;
@@ -110,16 +113,23 @@ void Exchange::OnHeld(StoreTicket, const HoldAnswer& answer) {
 Error Exchange::Unaffordable(const HoldAnswer& answer) const {
   const Money needed = WorstCase().at_least;
   const Money available = std::max(answer.available, Money{});
-  Error error = MakeError(ErrorCode::kInsufficientCredits,
+  // It may be enough when those requests have ended: SDKs are told to try again.
+  const bool passes = answer.held > Money{} && needed.nano - available.nano <= answer.held.nano;
+  Error error = MakeError(passes ? ErrorCode::kCreditsHeld : ErrorCode::kInsufficientCredits,
                           "this request may cost " + FormatUsd(needed) + " USD and " +
                               (answer.key_limited ? "the limit of this API key leaves "
                                                   : "the credits available are ") +
                               FormatUsd(available) + " USD");
   error.facts.push_back({"needed", FormatUsd(needed)});
   error.facts.push_back({"available", FormatUsd(available)});
-  std::string cure = "add credits";
+  if (answer.held > Money{}) {
+    error.message += ", while running requests hold " + FormatUsd(answer.held) + " USD";
+    error.facts.push_back({"held", FormatUsd(answer.held)});
+  }
+  if (passes) error.retry_after_ms = kHeldRetryAfterMs;
+  std::string cure = passes ? "wait until those have ended, or add credits" : "add credits";
   if (answer.key_limited) {
-    cure = "raise the limit";
+    cure = passes ? "wait until those have ended, or raise the limit" : "raise the limit";
     if (const auto resets = WindowEnd(key_->limit_reset, row_.created)) {
       cure += ", or wait until " + FormatUtc(*resets);
       error.facts.push_back({"resets_at", std::to_string(resets->s)});

@@ -1,5 +1,6 @@
 #include "store/store.h"
 
+#include <algorithm>
 #include <array>
 
 namespace seekroute {
@@ -8,6 +9,11 @@ std::string_view NameOf(Settlement settlement) {
   constexpr std::array<std::string_view, kSettlementCount> kNames = {
       "exact", "estimated", "partial", "cancelled", "failed", "free"};
   return kNames[static_cast<size_t>(settlement)];
+}
+
+Money ShareOf(Money amount, Money at_least, Money available) {
+  const Money half{available.nano / 2};
+  return std::min(amount, std::max(at_least, half));
 }
 
 Money ExchangeRow::Suspected() const {

@@ -105,6 +105,9 @@ struct HoldRequest {
   Money line = {};  // what the organization may owe at most; 0: prepaid
   // Of a request with an Idempotency-Key: made with the hold, in the same transaction.
   std::optional<IdempotencyClaim> claim = std::nullopt;
+  // Nobody has asked for all of `amount`: where it is more than half of what is there, half is
+  // taken, but at_least. So the next request finds something as well.
+  bool share = false;
 };
 
 // What became of a HoldRequest.
@@ -117,7 +120,11 @@ struct HoldAnswer {
   Money available;  // to the organization before the hold, its line included; or left of the
                     // key's limit if that is what was short
   bool key_limited = false;
+  Money held = {};  // of a refusal: what running requests hold of what was short
 };
+
+// What HoldRequest::share takes of what is there.
+Money ShareOf(Money amount, Money at_least, Money available);
 
 // Hears when an operation is durable, or that it will not be. Called on the engine thread.
 class StoreObserver {

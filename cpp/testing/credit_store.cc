@@ -74,11 +74,15 @@ void CreditStore::CommitHold(StoreTicket ticket, const HoldRequest& request) {
     answer.status = MakeError(*fault, "the disk");
   } else if (answer.available < request.at_least) {
     answer.status = MakeError(ErrorCode::kInsufficientCredits, "not enough");
+    for (const auto& [other, each] : bookings_) {
+      if (each.state == State::kHeld) answer.held.nano += each.held.nano;
+    }
   }
   if (!answer.status.ok()) {
     booking.state = State::kRefused;
   } else {
-    answer.granted = std::min(request.amount, answer.available);
+    answer.granted = request.share ? ShareOf(request.amount, request.at_least, answer.available)
+                                   : std::min(request.amount, answer.available);
     booking.state = State::kHeld;
     booking.held = answer.granted;
     balance_.nano -= answer.granted.nano;

@@ -16,10 +16,16 @@ class KeySpends {
  public:
   static constexpr size_t kMostKeys = 1u << 16;  // in memory; then it starts anew
 
+  struct Rest {
+    Money left;
+    Money held;  // by requests that run
+  };
+
   // What the key of `row` may still spend. Failures are the journal's, in its open transaction.
-  Money Left(const ExchangeRow& row, const KeyLimit& limit, SqliteJournal* journal);
-  // The charges and holds of the key have changed, by a request that was created as `row` says.
-  void Count(const ExchangeRow& row, Money change);
+  Rest RestOf(const ExchangeRow& row, const KeyLimit& limit, SqliteJournal* journal);
+  // The charges and holds of the key have changed, and of them the holds, by a request that was
+  // created as `row` says.
+  void Count(const ExchangeRow& row, Money spent, Money held);
   // Nothing that was counted is certain any more.
   void Clear() { spends_.clear(); }
 
@@ -27,7 +33,8 @@ class KeySpends {
   struct Spend {
     int64_t first_day = 0;
     int64_t end_day = 0;  // the first that does not count
-    Money spent;
+    Money spent;  // charged and held
+    Money held;   // of it
   };
 
   std::unordered_map<std::string, Spend> spends_;

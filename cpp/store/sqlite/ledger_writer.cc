@@ -381,16 +381,21 @@ void LedgerWriter::ApplyHold(Operation* operation) {
   }
   Money amount = request.amount;
   if (request.key_limit) {
-    const Money left = spends_.Left(row, *request.key_limit, journal_.get());
-    if (left < request.at_least) {
-      answer.available = left;
+    const KeySpends::Rest rest = spends_.RestOf(row, *request.key_limit, journal_.get());
+    if (rest.left < request.at_least) {
+      answer.available = rest.left;
+      answer.held = rest.held;
       answer.key_limited = true;
       answer.status = MakeError(ErrorCode::kInsufficientCredits,
                                 "the key's spending limit is reached; raise it, or wait for the "
                                 "next window");
       return;
     }
-    amount = std::min(amount, left);
+    amount =
+        request.share ? ShareOf(amount, request.at_least, rest.left) : std::min(amount, rest.left);
+  }
+  if (request.share) {
+    amount = ShareOf(amount, request.at_least, ledger_->SpendableOf(row.org_id, request.line));
   }
   journal_->SetRow(&row);
   const Ledger::HoldResult held =
@@ -399,13 +404,14 @@ void LedgerWriter::ApplyHold(Operation* operation) {
   answer.available = held.available;
   switch (held.result) {
     case LedgerResult::kOk:
-      spends_.Count(row, held.granted);
+      spends_.Count(row, held.granted, held.granted);
       if (request.claim) claims_->Put(*request.claim, row.generation_id, ClaimTime());
       answer.granted = held.granted;
       return;
     case LedgerResult::kInsufficient:
     case LedgerResult::kDebt:
       answer.status = Refusal(held.result, row.org_id);
+      answer.held.nano = ledger_->BalanceOf(row.org_id).held;
       return;
     default:
       // One exchange, one id, one hold: a second one must not be served for the first one's money.
@@ -427,7 +433,7 @@ void LedgerWriter::ApplySettle(Operation* operation) {
                                       : ledger_->Settle(row.generation_id, row.cost, Now());
   journal_->SetRow(nullptr);
   if (result == LedgerResult::kOk) {
-    spends_.Count(row, {std::min(row.cost, held).nano - held.nano});
+    spends_.Count(row, {std::min(row.cost, held).nano - held.nano}, {-held.nano});
     checkpoints_->Remove(row.generation_id);
     // It was not sent, or we ourselves have stopped it.
     if (nothing && (row.attempts == 0 || row.stopped)) claims_->Free(row.generation_id);

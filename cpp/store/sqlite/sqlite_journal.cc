@@ -289,21 +289,22 @@ void SqliteJournal::Append(const LedgerEntry& entry) {
   changed_.insert(entry.org);
 }
 
-Money SqliteJournal::SpentByKey(std::string_view org, std::string_view key,
-                                const KeyLimit& window) {
+Money SqliteJournal::SpentByKey(std::string_view org, std::string_view key, const KeyLimit& window,
+                                Money* held) {
   FlushTotals();
   const int64_t first = window.since.s / kSecondsPerDay;
   const int64_t end = window.until.s / kSecondsPerDay;
   const int64_t n = NameOfText(key);
-  Money spent;
-  for (Statement* select :
-       {&sql_[kSumOfKey].Bind(NameOfText(org), n, first, end),
-        &sql_[kHoldsOfKey].Bind(n, first * kSecondsPerDay, end * kSecondsPerDay)}) {
+  Money charged;
+  *held = {};
+  for (const auto& [select, sum] :
+       {std::pair{&sql_[kSumOfKey].Bind(NameOfText(org), n, first, end), &charged},
+        std::pair{&sql_[kHoldsOfKey].Bind(n, first * kSecondsPerDay, end * kSecondsPerDay), held}}) {
     if (!Step(*select)) return {};
-    spent.nano += select->Int(0);
+    sum->nano = select->Int(0);
     select->Reset();
   }
-  return spent;
+  return {charged.nano + held->nano};
 }
 
 void SqliteJournal::FlushTotals() {

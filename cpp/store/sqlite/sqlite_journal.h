@@ -38,8 +38,9 @@ class SqliteJournal : public LedgerJournal {
   std::optional<LedgerEntry> Find(EntryKind kind, std::string_view id) override;
   Money Refunded(std::string_view request) override;
 
-  // Charges of a key's requests that were created on a day of the window, and their live holds.
-  Money SpentByKey(std::string_view org, std::string_view key, const KeyLimit& window);
+  // Charges of a key's requests that were created on a day of the window, and their live holds,
+  // which are told apart as well.
+  Money SpentByKey(std::string_view org, std::string_view key, const KeyLimit& window, Money* held);
 
   // Start-up: the balance of `org` is not that of the stored snapshot.
   void MarkChanged(const std::string& org) { changed_.insert(org); }
