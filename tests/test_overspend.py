@@ -88,7 +88,9 @@ def check_crowd(crowd: list[Asked], hold: int, covered: int, spare: int) -> None
         left = Decimal(facts["available"]) * 10**9
         assert left == spare, facts
         assert 0 <= facts["affordable_max_tokens"] < MAX_TOKENS
-        assert b"x-should-retry: false" in asked.headers
+        # It will be there again when those have ended.
+        assert Decimal(facts["held"]) * 10**9 == hold * covered
+        assert b"x-should-retry: true" in asked.headers
 
 
 CASES = pytest.mark.parametrize(("threads", "covered"), [(1, 37), (2, 1), (4, 123), (8, 499)])
