@@ -128,8 +128,9 @@ TEST_F(AnswerCapTest, AFewTokensMoreAreNoFault) {
   EXPECT_TRUE(noticed(800, 901));
   // Thinking is billed as an answer, wherever the provider counts it.
   EXPECT_FALSE(noticed(100, 90, R"(,"completion_tokens_details":{"reasoning_tokens":80})"));
-  EXPECT_TRUE(noticed(100, 90, R"(,"completion_tokens_details":{"reasoning_tokens":800},)"
-                               R"("total_tokens":893)"));
+  EXPECT_TRUE(noticed(100, 90,
+                      R"(,"completion_tokens_details":{"reasoning_tokens":800},)"
+                      R"("total_tokens":893)"));
 }
 
 TEST_F(AnswerCapTest, ItIsNoticedWhereNothingWasHeldAsWell) {

@@ -307,6 +307,16 @@ UpstreamScript Simulation::JsonScript(const std::string& tag) {
   return script;
 }
 
+// What a provider that got `body` was told in the field that it reads; 0: nothing.
+int64_t Simulation::ToldIn(const std::string& body) const {
+  const size_t model = body.find("\"model\":\"up") + 11;
+  const auto provider = static_cast<uint32_t>(std::strtoul(body.c_str() + model, nullptr, 10));
+  const std::string own = "\"" + CapFieldOf(provider) + "\":";
+  const size_t told = body.find(own);
+  if (told == std::string::npos) return 0;
+  return std::strtoll(body.c_str() + told + own.size(), nullptr, 10);
+}
+
 UpstreamScript Simulation::Direct(const TransportRequest& request) {
   const size_t at = request.body.find("tag");
   const std::string tag = request.body.substr(at, request.body.find('"', at) - at);
@@ -317,14 +327,7 @@ UpstreamScript Simulation::Direct(const TransportRequest& request) {
     if (!holds) early_.push_back("exchange " + tag + ": " + promise);
   };
   const Client& client = clients_[id];
-  // The provider reads its own field, and gives all that it allows.
-  const uint32_t provider = static_cast<uint32_t>(
-      std::strtoul(request.body.c_str() + request.body.find("\"model\":\"up") + 11, nullptr, 10));
-  const std::string own = "\"" + CapFieldOf(provider) + "\":";
-  const size_t told = request.body.find(own);
-  const int64_t cap = told == std::string::npos
-                          ? 0
-                          : std::strtoll(request.body.c_str() + told + own.size(), nullptr, 10);
+  const int64_t cap = ToldIn(request.body);
   const bool named = client.max_tokens > 0 || options_.max_output_tokens > 0;
   expect(client.max_tokens == 0 || cap <= client.max_tokens, "no more than the client asked for");
   expect(options_.max_output_tokens == 0 || cap <= options_.max_output_tokens,

@@ -75,6 +75,7 @@ class Simulation {
 
   void DrawPolicies();
   std::string CapFieldOf(uint32_t provider) const;
+  int64_t ToldIn(const std::string& body) const;
   CallTimeouts DrawTimeouts();
   std::shared_ptr<const Snapshot> MakeSnapshot();
   UpstreamScript Direct(const TransportRequest& request);

@@ -54,7 +54,7 @@ enum class FieldUse : uint8_t {
   kRead,        // the model may read it: an upstream knows, we do not
   kPrediction,  // likewise; what the answer does not take of it is billed as if it were in it
   kFetches,     // has the provider put something into the prompt that is not in the request
-  kProgress,
+  kProgress,    // asks to be told how far the prompt was read
 };
 
 struct FieldRule {

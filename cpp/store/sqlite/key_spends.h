@@ -33,8 +33,8 @@ class KeySpends {
   struct Spend {
     int64_t first_day = 0;
     int64_t end_day = 0;  // the first that does not count
-    Money spent;  // charged and held
-    Money held;   // of it
+    Money spent;          // charged and held
+    Money held;           // of it
   };
 
   std::unordered_map<std::string, Spend> spends_;

@@ -299,7 +299,8 @@ Money SqliteJournal::SpentByKey(std::string_view org, std::string_view key, cons
   *held = {};
   for (const auto& [select, sum] :
        {std::pair{&sql_[kSumOfKey].Bind(NameOfText(org), n, first, end), &charged},
-        std::pair{&sql_[kHoldsOfKey].Bind(n, first * kSecondsPerDay, end * kSecondsPerDay), held}}) {
+        std::pair{&sql_[kHoldsOfKey].Bind(n, first * kSecondsPerDay, end * kSecondsPerDay),
+                  held}}) {
     if (!Step(*select)) return {};
     sum->nano = select->Int(0);
     select->Reset();
