@@ -178,7 +178,7 @@ bool HeadReader::ContentLength(std::string_view value) {
 
 // "timeout=5, max=100": the least timeout that is said; what is no number says nothing.
 void HeadReader::KeepAlive(std::string_view value) {
-  constexpr int64_t kMostSeconds = 24 * 3600;
+  constexpr int64_t kMostSeconds = int64_t{24} * 3600;
   for (std::string_view rest = value; !rest.empty();) {
     const size_t comma = std::min(rest.find(','), rest.size());
     const std::string_view option = Trimmed(rest.substr(0, comma));
