@@ -116,8 +116,8 @@ JsonSink::Step RequestSink::OnOpen(const JsonPlace& place, JsonType type) {
 
 JsonSink::Step RequestSink::OpenField(const JsonPlace& place, JsonType type) {
   field_ = FieldNamed(place.key());
-  if (field_.kind == FieldKind::kForeign) {
-    Fail(kUnknownParameter, "this field would change the route and is not accepted", place.Path());
+  if (const std::string_view why = RefusalOf(field_.kind); !why.empty()) {
+    Fail(kUnknownParameter, std::string(why), place.Path());
     return Step::kStop;
   }
   if (!MayBe(field_.kind, type)) return StopWrongType(place, ExpectedBy(field_.kind), type);
@@ -216,9 +216,8 @@ bool RequestSink::OnScalar(const JsonPlace& place, const JsonValue& value) {
 
 bool RequestSink::SetField(const JsonPlace& place, const JsonValue& value) {
   field_ = FieldNamed(place.key());
-  if (field_.kind == FieldKind::kForeign) {
-    return Fail(kUnknownParameter, "this field would change the route and is not accepted",
-                place.Path());
+  if (const std::string_view why = RefusalOf(field_.kind); !why.empty()) {
+    return Fail(kUnknownParameter, std::string(why), place.Path());
   }
   if (!MayBe(field_.kind, value.type)) {
     return WrongType(place, ExpectedBy(field_.kind), value.type);

@@ -141,6 +141,19 @@ TEST(ChatRequestTest, ChecksTheTypeAndRangeOfKnownFields) {
       {R"("api_key":"k")", kUnknownParameter, "api_key"},
       {R"("custom_llm_provider":"x")", kUnknownParameter, "custom_llm_provider"},
       {R"("headers":{})", kUnknownParameter, "headers"},
+      // Servers that read names in any letter case would take these for what was admitted.
+      {R"("Model":"x")", kUnknownParameter, "Model"},
+      {R"("MAX_TOKENS":3000)", kUnknownParameter, "MAX_TOKENS"},
+      {R"("Messages":[])", kUnknownParameter, "Messages"},
+      {R"("N":8)", kUnknownParameter, "N"},
+      {R"("Models":["x"])", kUnknownParameter, "Models"},
+      {R"("Api_Key":"k")", kUnknownParameter, "Api_Key"},
+      {R"("provideroptions":{})", kUnknownParameter, "provideroptions"},
+      // And lengths beside the one that was paid for.
+      {R"("n_predict":3000)", kUnknownParameter, "n_predict"},
+      {R"("num_predict":null)", kUnknownParameter, "num_predict"},
+      {R"("max_new_tokens":3000)", kUnknownParameter, "max_new_tokens"},
+      {R"("max_output_tokens":3000)", kUnknownParameter, "max_output_tokens"},
   };
   for (const auto& c : cases) ExpectError(With(c.members), c.code, c.param);
 }

@@ -59,10 +59,12 @@ constexpr auto kFields = std::to_array<FieldRule>({
     {"documents", kAny, FieldUse::kSchema},
     Plain("fallbacks", kElsewhere),
     Plain("functions", kTools),
+    Plain("n_predict", kOtherLength),
     Plain("reasoning", kAny),
     Plain("verbosity", kAny),
     Plain("extra_body", kElsewhere),
     Plain("logit_bias", kObject),
+    Plain("max_length", kOtherLength),
     Integer("max_tokens", 1, kExact, FieldUse::kMaxTokens),
     {"modalities", kArray, FieldUse::kModalities},
     Plain("model_list", kElsewhere),
@@ -71,6 +73,7 @@ constexpr auto kFields = std::to_array<FieldRule>({
     Plain("transforms", kAny),
     {"web_search", kAny, FieldUse::kFetches},
     Plain("extra_query", kElsewhere),
+    Plain("num_predict", kOtherLength),
     {"temperature", kNumber, FieldUse::kTemperature},
     {"tool_choice", kStringOrObject, FieldUse::kRead},
     Plain("user_config", kElsewhere),
@@ -80,6 +83,7 @@ constexpr auto kFields = std::to_array<FieldRule>({
     {"enable_search", kAny, FieldUse::kFetches},
     Plain("extra_headers", kElsewhere),
     {"function_call", kStringOrObject, FieldUse::kRead},
+    Plain("max_new_tokens", kOtherLength),
     Plain("stream_options", kStreamOptions),
     Plain("enable_thinking", kAny),
     Plain("fallback_models", kElsewhere),
@@ -92,12 +96,14 @@ constexpr auto kFields = std::to_array<FieldRule>({
     Plain("reasoning_effort", kString),
     Plain("frequency_penalty", kNumber),
     Plain("include_reasoning", kAny),
+    Plain("max_output_tokens", kOtherLength),
     Plain("safety_identifier", kAny),
     {"search_parameters", kAny, FieldUse::kFetches},
     Plain("repetition_penalty", kNumber),
     {"web_search_options", kAny, FieldUse::kFetches},
     Plain("custom_llm_provider", kForeign),
     Plain("parallel_tool_calls", kBoolean),
+    Plain("max_tokens_to_sample", kOtherLength),
     {"previous_response_id", kAny, FieldUse::kFetches},
     Integer("max_completion_tokens", 1, kExact, FieldUse::kMaxCompletionTokens),
     Plain("prompt_cache_retention", kAny),
@@ -120,6 +126,13 @@ constexpr size_t CountUnsent() {
 }
 static_assert(CountUnsent() <= kMostUnsent, "a body has edits for so many");
 
+// Of ASCII letters, as JSON readers that do so.
+bool IsSameButForCase(std::string_view a, std::string_view b) {
+  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [lower](char x, char y) { return lower(x) == lower(y); });
+}
+
 void AppendNumber(double number, std::string* out) {
   std::array<char, 32> text;
   const auto end = std::to_chars(text.data(), text.data() + text.size(), number).ptr;
@@ -132,8 +145,28 @@ FieldRule FieldNamed(std::string_view name) {
   const auto* const found = std::lower_bound(
       kFields.begin(), kFields.end(), name,
       [](const FieldRule& rule, std::string_view key) { return Before(rule.name, key); });
-  if (found == kFields.end() || found->name != name) return {.use = FieldUse::kRead};
-  return *found;
+  if (found != kFields.end() && found->name == name) return *found;
+  // Servers in Go take names in any letter case, and the last one wins: a second `Model` would
+  // choose past what was admitted and priced.
+  for (const FieldRule& rule : kFields) {
+    if (IsSameButForCase(rule.name, name)) return Plain(rule.name, kOtherSpelling);
+  }
+  return {.use = FieldUse::kRead};
+}
+
+std::string_view RefusalOf(FieldKind kind) {
+  switch (kind) {
+    case kForeign:
+      return "this field would change the route and is not accepted";
+    case kOtherLength:
+      return "the length of an answer is given as 'max_tokens' or 'max_completion_tokens': this "
+             "field is not accepted";
+    case kOtherSpelling:
+      return "this field is known in another letter case, in which some providers would read it: "
+             "send it as it is documented";
+    default:
+      return {};
+  }
 }
 
 bool MayBe(FieldKind kind, JsonType type) {

@@ -32,8 +32,10 @@ enum class FieldKind : uint8_t {
   kArray,
   kStringOrArray,
   kStringOrObject,
-  kForeign,    // would change where the request goes, or with whose key: refused
-  kElsewhere,  // would choose among models, providers or prices behind the upstream: never sent
+  kForeign,        // would change where the request goes, or with whose key: refused
+  kOtherLength,    // how long the answer may get, in a name of one server's own: refused
+  kOtherSpelling,  // a name of the table in other letter case: refused
+  kElsewhere,      // would choose among models, providers or prices behind the upstream: never sent
 };
 
 // At most so many members of a request are never sent.
@@ -67,6 +69,9 @@ struct FieldRule {
 
 // The rule for a top-level field; kAny and kRead for one that is not in the table.
 FieldRule FieldNamed(std::string_view name);
+
+// Why a field of that kind is refused; empty: it is not.
+std::string_view RefusalOf(FieldKind kind);
 
 bool MayBe(FieldKind kind, JsonType type);
 

@@ -97,8 +97,8 @@ TEST(UpstreamChatTest, WhatChoosesElsewhereIsNeverSent) {
     }
   }
   // What only looks like one stays.
-  EXPECT_EQ(Sent(R"(,"Models":[],"metadata":{"models":1},"transforms":["middle-out"])"),
-            R"(,"Models":[],"metadata":{"models":1},"transforms":["middle-out"],"model":"up"})");
+  EXPECT_EQ(Sent(R"(,"my_models":[],"metadata":{"models":1},"transforms":["middle-out"])"),
+            R"(,"my_models":[],"metadata":{"models":1},"transforms":["middle-out"],"model":"up"})");
 }
 
 // Wherever they stand, alone and in runs: what is left is the rest, whole.
