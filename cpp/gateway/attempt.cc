@@ -69,8 +69,11 @@ TimePoint Attempt::NextDeadline() const {
       if (!streamed()) return over_by();
       return std::min(over_by(), sent_ + OwnOr(own.first_byte, options_.first_byte_timeout));
     case Phase::kAwaitingContent:
-      if (!streamed() || paused_) return std::min(over_by(), refusal_until_);
-      return std::min({over_by(), refusal_until_, last_content_ + thinking});
+      // A refusal has its words to wait for, and no content.
+      if (!streamed() || paused_ || refusal_until_ != TimePoint::Never()) {
+        return std::min(over_by(), refusal_until_);
+      }
+      return std::min(over_by(), last_content_ + thinking);
     case Phase::kContent:
       if (paused_) return over_by();
       return std::min({over_by(), last_content_ + thinking,

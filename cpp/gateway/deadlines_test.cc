@@ -151,6 +151,7 @@ TEST_F(DeadlinesTest, ALongerTotalOfAnEndpointIsTheExchanges) {
 }
 
 TEST_F(DeadlinesTest, ARefusalWhoseWordsDoNotComeIsToldByItsStatus) {
+  timeouts_.first_content = Duration::Seconds(3);  // it has no content to wait for
   Open({100'000'000});
   for (const char* members : {"", kStream}) {
     script_ = {};
