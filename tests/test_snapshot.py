@@ -288,6 +288,23 @@ def test_policies_and_drains_reach_the_core() -> None:
     assert fields == {("openai", "max_completion_tokens"), ("groq", "max_tokens")}
 
 
+@pytest.mark.parametrize(
+    ("own", "kept"),
+    [
+        ("", 50_000),
+        ("base_url: https://llm.example.com/v1", 4_000),
+        ("base_url: https://llm.example.com/v1, keep_alive_ms: 9000", 9_000),
+    ],
+)
+def test_a_server_of_ones_own_is_not_taken_for_the_packaged_one(
+    tmp_path: Path, own: str, kept: int
+) -> None:
+    file = tmp_path / "seekroute.yaml"
+    file.write_text(f"providers: {{groq: {{{own}}}}}\n")
+    snap = snapshot(load_settings(file, environ={}), GROQ_API_KEY="g")
+    assert [each["keep_alive_ms"] for each in snap["providers"]] == [kept]
+
+
 def timeouts_file(*, catalog: str, provider: str, model: str, endpoint: str) -> str:
     """Settings with the `idle_timeout_ms` that each place is given, empty for none."""
 

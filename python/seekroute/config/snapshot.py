@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from seekroute.config._catalog_schema import CALL_TIMEOUTS
+from seekroute.config._catalog_schema import CALL_TIMEOUTS, DEFAULT_KEEP_ALIVE_MS
 from seekroute.config.catalog import (
     AUTO_NAMES,
     MOCK_PROVIDER,
@@ -170,12 +170,15 @@ def _provider(settings: Settings, catalog: Catalog, name: str, key: str) -> dict
             else own.stream_options
         ),
         "on_abort": own.on_abort or catalog.providers[name].on_abort,
-        "keep_alive_ms": (
-            catalog.providers[name].keep_alive_ms
-            if own.keep_alive_ms is None
-            else own.keep_alive_ms
-        ),
+        "keep_alive_ms": _keep_alive_ms(own, catalog.providers[name].keep_alive_ms),
     }
+
+
+def _keep_alive_ms(own: ProviderSettings, packaged: int) -> int:
+    if own.keep_alive_ms is not None:
+        return own.keep_alive_ms
+    # What the catalog knows is of the provider's own servers.
+    return min(packaged, DEFAULT_KEEP_ALIVE_MS) if own.base_url else packaged
 
 
 def _timeouts(
