@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +131,21 @@ def test_a_ledger_that_was_emptied_is_lost_too(data: Path) -> None:
     lose(data, FILE_NAME)
     (data / FILE_NAME).touch()
     assert "--new-ledger" in refused(data)
+
+
+def test_a_ledger_whose_log_was_all_of_it_is_lost_too(data: Path) -> None:
+    """As after a kill before the log was first written back, with the log gone."""
+    lose(data, FILE_NAME)
+    script = f"import os; from seekroute.ledger import Ledger; kept = Ledger({str(data / FILE_NAME)!r}); "
+    subprocess.run([sys.executable, "-c", script + "os.kill(os.getpid(), 9)"], timeout=PATIENCE)
+    for left in ("-wal", "-shm", ".mark"):
+        (data / (FILE_NAME + left)).unlink()
+    assert (data / FILE_NAME).stat().st_size > 0
+    said = refused(data)
+    assert "ledger.db-wal" in said
+    assert "--new-ledger" in said
+    with ControlPlane(data) as control, open_ledger(control.orders, data, anew=True) as ledger:
+        assert ledger.verify()["rule"] == ""
 
 
 def test_orders_alone_tell_of_a_ledger(data: Path) -> None:

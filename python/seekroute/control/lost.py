@@ -26,6 +26,8 @@ __all__ = ["Anew", "LostDatabaseError", "guard_control", "lost_ledger", "open_le
 Anew = Literal["control", "ledger"]
 
 _LEDGER: Final = "ledger.db"
+# Until its log is first written back, a ledger is a page that tells nothing.
+_FIRST_PAGE: Final = 4096
 # What SQLite and the ledger leave beside a database. Not the lock: that is made before the file.
 _BESIDE: Final = ("-wal", "-shm", "-journal", ".mark")
 
@@ -117,6 +119,14 @@ def open_ledger(
     bound = orders.ledger_id()
     there = _is_there(path)
     found = identity_of(path) if there else ""
+    if there and not found and bound is not None and path.stat().st_size <= _FIRST_PAGE:
+        if not anew:
+            raise LostDatabaseError(
+                f"{path} has nothing of the ledger that was there: it was in {path.name}-wal, "
+                "which is gone. Restore a backup, or begin with a new ledger, without it: "
+                "seekroute serve --new-ledger, said once"
+            )
+        there = False
     if not there and not anew:
         why = lost_ledger(orders, data_dir)
         if why:
