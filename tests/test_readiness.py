@@ -155,3 +155,12 @@ def test_a_disk_is_of_no_interest_without_a_ledger(
     monkeypatch.setattr(readiness, "free_bytes", lambda path: 0)
     with running_server(tmp_path / "data", credits={"enabled": False}) as server:
         until(server, 200)
+
+
+def test_asking_for_changes_goes_on_once_the_file_is_mended(tmp_path: Path) -> None:
+    with open_control(tmp_path) as control:
+        mend = overwritten(control.path)
+        with pytest.raises(ControlError, match="not a database"):
+            control.version()
+        mend()
+        control.version()

@@ -90,7 +90,13 @@ class Database:
                 self._watch = sqlite3.connect(
                     self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
                 )
-            number: int = self._watch.execute("PRAGMA data_version").fetchone()[0]
+            try:
+                number: int = self._watch.execute("PRAGMA data_version").fetchone()[0]
+            except sqlite3.Error:
+                # A connection that has met a spoiled file may fail on, also once it is mended.
+                self._watch.close()
+                self._watch = None
+                raise
             return number
 
     def check(self) -> None:
