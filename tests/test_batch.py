@@ -137,8 +137,9 @@ def test_prompts_of_every_kind(client: Client, mock: MockProvider) -> None:
         assert body["messages"][0] == {"role": "system", "content": "Be brief."}
         assert body["service_tier"] == "flex"
         assert "seed" not in body
-    assert sent["text é"]["max_tokens"] == 9
-    assert sent["fields"]["max_tokens"] == 3
+    # In the field that this provider reads.
+    assert sent["text é"]["max_completion_tokens"] == 9
+    assert sent["fields"]["max_completion_tokens"] == 3
     assert sent["fields"]["model"] == "gpt-4o"
 
 

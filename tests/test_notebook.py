@@ -74,7 +74,7 @@ def test_cell_magic(shell: Shell, mock: MockProvider) -> None:
         {"role": "system", "content": "You are a poet."},
         {"role": "user", "content": "Say {this}, for $5:\n  a   b?"},
     ]
-    assert (asked["temperature"], asked["max_tokens"]) == (0.5, 50)
+    assert (asked["temperature"], asked["max_completion_tokens"]) == (0.5, 50)
 
 
 @pytest.mark.parametrize(
