@@ -67,7 +67,7 @@ Status ChatStream::Feed(std::string_view bytes, std::string* out) {
   // What was complete before a line that is too long still counts.
   for (const SseEvent& event : events_) {
     const std::string_view data = Trim(event.data);
-    if (event.type == "error" || SaysError(data)) {
+    if (IsErrorEvent(event.type) || SaysError(data)) {
       return Fail(ReadErrorInAnswer(data, event.http_status));
     }
     if (Status read = OnEvent(data, out); !read) return read;

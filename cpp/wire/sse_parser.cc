@@ -1,6 +1,7 @@
 #include "wire/sse_parser.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <utility>
 
@@ -17,6 +18,13 @@ bool AllDigits(std::string_view text) {
          std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
 
+// In ASCII; `lower` is in small letters.
+bool IsWord(std::string_view text, std::string_view lower) {
+  return std::equal(text.begin(), text.end(), lower.begin(), lower.end(), [](char c, char small) {
+    return (c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c) == small;
+  });
+}
+
 // Of ":HTTP_STATUS/400"; else 0.
 int StatusInComment(std::string_view line) {
   constexpr std::string_view kMark = ":HTTP_STATUS/";
@@ -29,6 +37,14 @@ int StatusInComment(std::string_view line) {
 }
 
 }  // namespace
+
+bool IsErrorEvent(std::string_view type) {
+  constexpr std::array kNames = {kErrorType, std::string_view("exception"),
+                                 std::string_view("response.failed"),
+                                 std::string_view("response.error")};
+  return std::any_of(kNames.begin(), kNames.end(),
+                     [type](std::string_view name) { return IsWord(type, name); });
+}
 
 SseParser::SseParser(Limits limits) : limits_(limits) {}
 
@@ -118,7 +134,7 @@ bool SseParser::EndLine(std::string_view line, std::vector<SseEvent>* events) {
     has_data_ = true;
   } else if (field == "event") {
     type_ = value;
-  } else if (field == kErrorType) {
+  } else if (IsWord(field, kErrorType)) {
     if (value.size() > limits_.max_event) return false;
     if (has_data_) Dispatch(events);
     type_ = kErrorType;

@@ -24,6 +24,9 @@ struct SseEvent {
 // own, whose data it is; the standard would drop it, and with it the failure of the stream.
 // Likewise an event of that type without data is told.
 //
+// The name tells that the event is an error: `error` and its neighbours, in any letter case.
+bool IsErrorEvent(std::string_view type);
+
 // Not thread-safe.
 class SseParser {
  public:
