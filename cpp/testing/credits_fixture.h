@@ -76,6 +76,8 @@ class CreditsTest : public ::testing::Test {
     Rates rates;
     rates[PriceClass::kInput] = Rate{kInputNano * 1000};
     rates[PriceClass::kOutput] = Rate{kOutputNano * 1000};
+    rates[PriceClass::kImageOutput] = Rate{media_nano_ * 1000};
+    rates[PriceClass::kAudioOutput] = Rate{media_nano_ * 1000};
     PriceTable::Parts prices;
     prices.revision = "r";
     prices.variants.emplace_back().rates = rates;
@@ -155,6 +157,7 @@ class CreditsTest : public ::testing::Test {
   std::string cap_field_ = "max_tokens";
   CallTimeouts timeouts_;
   bool other_output_ = false;
+  uint64_t media_nano_ = kOutputNano;  // a token of a picture or of sound in the answer
   Window limit_reset_ = Window::kNever;
   Money credit_line_;
   bool store_answers_ = false;
