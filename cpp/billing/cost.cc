@@ -182,16 +182,31 @@ Charge CostOf(const Usage& usage, const PriceTable& price, UnixSeconds now,
   return charge;
 }
 
-bool IsFree(const Usage& usage, std::string_view finish_reason) {
-  return finish_reason.empty() && usage.completion.value_or(0) == 0 &&
-         usage.images.value_or(0) == 0;
+bool IsFree(bool delivered, std::string_view finish_reason) {
+  return !delivered && finish_reason.empty();
 }
 
-Usage EstimateUsage(const TokenEstimate& prompt, const TokenEstimate& content) {
+Usage EstimateUsage(const TokenEstimate& prompt, const TokenEstimate& content,
+                    const DeliveredMedia& media) {
   Usage usage;
   usage.prompt = prompt.tokens;
-  usage.completion = content.tokens;
-  usage.total = prompt.tokens + content.tokens;
+  usage.completion = content.tokens + media.picture_tokens() + media.sound_tokens();
+  usage.total = prompt.tokens + *usage.completion;
+  if (media.pictures > 0) usage.image_completion = media.picture_tokens();
+  if (media.sound_bytes > 0) usage.audio_completion = media.sound_tokens();
+  return usage;
+}
+
+Usage CutMedia(Usage usage, int64_t most) {
+  int64_t over = std::max<int64_t>(usage.completion.value_or(0) - most, 0);
+  for (std::optional<int64_t>* part : {&usage.image_completion, &usage.audio_completion}) {
+    if (!*part) continue;
+    const int64_t cut = std::min(over, **part);
+    **part -= cut;
+    *usage.completion -= cut;
+    if (usage.total) *usage.total -= cut;
+    over -= cut;
+  }
   return usage;
 }
 

@@ -6,6 +6,7 @@
 #include "base/money.h"
 #include "base/price.h"
 #include "base/time.h"
+#include "wire/delivered_media.h"
 #include "wire/token_estimate.h"
 #include "wire/usage.h"
 
@@ -50,11 +51,18 @@ struct Charge {
 Charge CostOf(const Usage& usage, const PriceTable& price, UnixSeconds now,
               std::string_view service_tier);
 
-// Zero-completion rule: an answer with no output at all and no finish reason is not charged.
-bool IsFree(const Usage& usage, std::string_view finish_reason);
+// Zero-completion rule: an answer with no output at all and no finish reason is not charged. What
+// was delivered decides, not what the provider counts.
+bool IsFree(bool delivered, std::string_view finish_reason);
 
 // Counts for an answer whose provider gave none: what is expected, not the upper bound. Flagged as
-// an estimate wherever it is stored.
-Usage EstimateUsage(const TokenEstimate& prompt, const TokenEstimate& content);
+// an estimate wherever it is stored. `content` is the text of the answer, `media` what it holds
+// beside that.
+Usage EstimateUsage(const TokenEstimate& prompt, const TokenEstimate& content,
+                    const DeliveredMedia& media = {});
+
+// `usage`, an estimate, with the media in it cut so that the completion is at most `most` tokens.
+// The text is left as it is.
+Usage CutMedia(Usage usage, int64_t most);
 
 }  // namespace seekroute

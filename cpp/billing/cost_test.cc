@@ -309,12 +309,10 @@ TEST(CostTest, WhatIsConsistentIsChargedTheSame) {
 }
 
 TEST(CostTest, NothingDeliveredIsNotCharged) {
-  EXPECT_TRUE(IsFree(Tokens(100, 0), ""));
-  EXPECT_FALSE(IsFree(Tokens(100, 0), "content_filter"));
-  EXPECT_FALSE(IsFree(Tokens(100, 1), ""));
-  Usage image = Tokens(100, 0);
-  image.images = 1;
-  EXPECT_FALSE(IsFree(image, ""));
+  EXPECT_TRUE(IsFree(false, ""));
+  EXPECT_FALSE(IsFree(false, "content_filter"));
+  EXPECT_FALSE(IsFree(true, ""));
+  EXPECT_FALSE(IsFree(true, "stop"));
 }
 
 TEST(CostTest, EstimatesAreCompleteAndTakeWhatIsExpected) {
@@ -323,6 +321,25 @@ TEST(CostTest, EstimatesAreCompleteAndTakeWhatIsExpected) {
   EXPECT_EQ(*usage.prompt, 108);
   EXPECT_EQ(*usage.completion, 1);
   EXPECT_EQ(*usage.total, 109);
+  EXPECT_FALSE(usage.image_completion.has_value());
+  EXPECT_FALSE(usage.audio_completion.has_value());
+}
+
+TEST(CostTest, EstimatesCountMediaAsPartsOfTheCompletion) {
+  const Usage usage =
+      EstimateUsage({.tokens = 7}, {.tokens = 3}, {.pictures = 2, .sound_bytes = 4096});
+  EXPECT_EQ(*usage.image_completion, 2 * 1290);
+  EXPECT_EQ(*usage.audio_completion, 3);
+  EXPECT_EQ(*usage.completion, 3 + 2 * 1290 + 3);
+  EXPECT_EQ(*usage.total, 7 + 3 + 2 * 1290 + 3);
+  EXPECT_TRUE(CutMedia(usage, 10'000) == usage);
+
+  const Usage cut = CutMedia(usage, 100);
+  EXPECT_EQ(*cut.completion, 100);
+  EXPECT_EQ(*cut.image_completion, 94);
+  EXPECT_EQ(*cut.audio_completion, 3);
+  EXPECT_EQ(*cut.total, 107);
+  EXPECT_EQ(*CutMedia(usage, 1).completion, 3);  // the text stays
 }
 
 }  // namespace

@@ -104,6 +104,7 @@ class Exchange : private AttemptOwner, private StoreObserver {
   void EndError(const Error& error);
   void Done();
   void FillUsage();
+  void PriceMediaWithinHold();
   void FillPartialUsage();
   void FillUsageOfFailure();
   void DecideCharge();
@@ -114,6 +115,7 @@ class Exchange : private AttemptOwner, private StoreObserver {
   void ReleaseBody();
   TokenEstimate PromptEstimate() const;
   TokenEstimate ContentEstimate() const;
+  Usage Estimate() const;
   Duration LongestTotal() const;
   void UpdateTimes();
   AnswerNames Names() const;
@@ -164,6 +166,7 @@ class Exchange : private AttemptOwner, private StoreObserver {
   bool storing_ = false;   // Settle() was called and not answered
   bool draining_ = false;  // the client is gone and the answer is read to its end; a slot is taken
   bool drained_ = false;   // it was, and told its usage
+  bool delivered_ = true;  // the answer has output of any kind
 };
 
 }  // namespace seekroute

@@ -164,7 +164,34 @@ TokenEstimate Exchange::ContentEstimate() const {
                          : EstimateChatAnswer(attempt_->body());
 }
 
+// What is delivered and not told by the provider, counted by the gateway. Media count within the
+// length that is held for, and at their own rates where what is held covers those, else as text.
+Usage Exchange::Estimate() const {
+  const DeliveredMedia& media =
+      request_.stream ? attempt_->stream().media() : attempt_->answer().media;
+  Usage usage = EstimateUsage(PromptEstimate(), ContentEstimate(), media);
+  if (media == DeliveredMedia{}) return usage;
+  std::optional<int64_t> most = ToldLength();
+  if (!most && bound_) most = bound_->longest();
+  if (most) {
+    const auto predicted = static_cast<int64_t>(request_.predicted_bytes);
+    usage = CutMedia(usage, (*most + predicted) * request_.choices);
+  }
+  return usage;
+}
+
+// An estimate is no reason to charge more than is held.
+void Exchange::PriceMediaWithinHold() {
+  if (!held_ || !row_.estimated) return;
+  if (!usage_.image_completion && !usage_.audio_completion) return;
+  const Money own = CostOf(usage_, *endpoint_->price, row_.created, row_.service_tier).total;
+  if (own <= row_.held) return;
+  usage_.image_completion.reset();
+  usage_.audio_completion.reset();
+}
+
 void Exchange::FillUsage() {
+  delivered_ = true;
   bool odd = false;
   row_.estimated = false;
   switch (model_->output) {
@@ -177,11 +204,13 @@ void Exchange::FillUsage() {
       if (request_.stream) {
         usage_ = attempt_->stream().usage();
         odd = attempt_->stream().usage_odd();
+        delivered_ = attempt_->stream().any_content();
         row_.finish_reason = attempt_->stream().finish_reason();
         row_.service_tier = attempt_->stream().service_tier();
       } else {
         usage_ = attempt_->answer().usage;
         odd = attempt_->answer().usage_odd;
+        delivered_ = attempt_->answer().has_content;
         row_.finish_reason = attempt_->answer().finish_reason;
         row_.service_tier = attempt_->answer().service_tier;
       }
@@ -192,8 +221,9 @@ void Exchange::FillUsage() {
           usage_.completion.value_or(0) > model_->context * request_.choices;
   }
   if (odd || !usage_.complete()) {
-    usage_ = EstimateUsage(PromptEstimate(), ContentEstimate());
+    usage_ = Estimate();
     row_.estimated = true;
+    PriceMediaWithinHold();
   }
   usage_.total = *usage_.prompt + *usage_.completion;
 }
@@ -210,7 +240,9 @@ void Exchange::FillPartialUsage() {
   usage_ = {};
   row_.service_tier = stream.service_tier();
   row_.estimated = content_sent_;
-  usage_.completion = content_sent_ ? stream.content_tokens().tokens : 0;
+  usage_.completion = 0;
+  if (content_sent_) usage_ = Estimate();
+  usage_.total.reset();
   if (sane) {
     usage_.prompt = told.prompt;
     usage_.cached = told.cached;
@@ -222,6 +254,7 @@ void Exchange::FillPartialUsage() {
   } else {
     usage_.prompt = PromptEstimate().tokens;
   }
+  PriceMediaWithinHold();
 }
 
 // The operator has chosen not to charge for it.
@@ -261,12 +294,15 @@ Money Exchange::SuspectedCost(bool dispatched) {
   if (!dispatched || attempt_->refused()) return {};
   if (!prompt_) prompt_ = EstimateChatPrompt(in_.body);
   TokenEstimate sent;
+  DeliveredMedia media;
   std::string_view tier;
   if (attempt_->is_stream()) {
     sent = attempt_->stream().content_tokens();
+    media = attempt_->stream().media();
     tier = attempt_->stream().service_tier();
   }
-  return CostOf(EstimateUsage(*prompt_, sent), *endpoint_->price, row_.created, tier).upstream;
+  const Usage usage = EstimateUsage(*prompt_, sent, media);
+  return CostOf(usage, *endpoint_->price, row_.created, tier).upstream;
 }
 
 // The client has left. Reads the answer to its end where its provider charges for all of it anyway;
@@ -319,7 +355,7 @@ void Exchange::DecideCharge() {
     row_.settlement = Settlement::kFailed;
   } else if (error_ && !drained_) {
     row_.settlement = content_sent_ ? Settlement::kPartial : Settlement::kCancelled;
-  } else if (IsFree(usage_, row_.finish_reason)) {
+  } else if (IsFree(delivered_, row_.finish_reason)) {
     row_.settlement = Settlement::kFree;
   } else {
     row_.settlement = row_.estimated ? Settlement::kEstimated : Settlement::kExact;

@@ -34,6 +34,8 @@ Result<ChatAnswer> ParseChatAnswer(std::string_view body) {
   answer.usage = chat.usage.Counts();
   answer.usage_odd = chat.usage.odd;
   answer.content_bytes = chat.content_bytes;
+  answer.has_content = chat.has_content;
+  answer.media = chat.media;
   answer.finish_reason = std::move(chat.finish_reason);
   answer.service_tier = std::move(chat.service_tier);
   answer.id = ValueOf(chat.id);

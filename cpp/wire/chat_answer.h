@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "wire/delivered_media.h"
 #include "wire/json.h"
 #include "wire/token_estimate.h"
 #include "wire/usage.h"
@@ -28,6 +29,8 @@ struct ChatAnswer {
   Usage usage;
   bool usage_odd = false;     // a count was not a sane integer, or stood twice
   size_t content_bytes = 0;   // of every choice's output, tool calls included
+  bool has_content = false;   // output of any kind: text, a tool call, media
+  DeliveredMedia media;       // of every choice
   std::string finish_reason;  // of the first choice; empty for null or none
   std::string service_tier;   // that the provider says it served by; empty: unsaid
   std::optional<ByteRange> id, object, model, created, usage_value;
@@ -39,8 +42,8 @@ struct ChatAnswer {
 // choice, or a choice ended in the finish reason `error`.
 Result<ChatAnswer> ParseChatAnswer(std::string_view body);
 
-// About how many tokens the output in `body` is, for an answer that does not say. `body` is one
-// that ParseChatAnswer took.
+// About how many tokens the output text in `body` is, for an answer that does not say. `body` is
+// one that ParseChatAnswer took.
 TokenEstimate EstimateChatAnswer(std::string_view body);
 
 // Returns `body` with id, object, model and usage replaced or added, and `created` added where

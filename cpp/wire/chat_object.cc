@@ -28,6 +28,22 @@ bool IsText(std::string_view key) {
          key == "transcript" || key == "thinking" || key == "input" || key == "refusal";
 }
 
+// Strings beside a picture or a sound that are not it.
+bool IsLabel(std::string_view key) {
+  return key == "type" || key == "id" || key == "object" || key == "detail" || key == "format" ||
+         key == "mime_type" || key == "media_type" || key == "revised_prompt" || IsText(key);
+}
+
+// What an entry of `images` or a part of `content` is.
+enum class MediaKind : uint8_t { kNone, kPicture, kSound };
+
+// By the part's type or by the member that holds it: "image", "image_url", "output_audio".
+MediaKind KindNamed(std::string_view name) {
+  if (name.find("image") != std::string_view::npos) return MediaKind::kPicture;
+  if (name.find("audio") != std::string_view::npos) return MediaKind::kSound;
+  return MediaKind::kNone;
+}
+
 // Names are compared and stored; whatever else stands there is none.
 bool IsTierName(std::string_view text) {
   const auto is_allowed = [](char c) {
@@ -73,6 +89,10 @@ class ChatSink : public JsonSink {
         return in_output_ ? Step::kEnter : Step::kSkip;
       case 4:
         return IsOutput(place.key()) ? Step::kEnter : Step::kSkip;
+      case 5:
+        part_ = place.key(4) == "images" ? MediaKind::kPicture : MediaKind::kNone;
+        part_bytes_ = 0;
+        return Step::kEnter;
       default:
         return Step::kEnter;
     }
@@ -98,8 +118,11 @@ class ChatSink : public JsonSink {
       default:
         if (value.type == JsonType::kNull) return true;
         choice_has_content_ = true;
-        if (value.type == JsonType::kString && place.in_object() && IsText(place.key())) {
+        if (value.type != JsonType::kString) return true;
+        if (place.in_object() && IsText(place.key())) {
           AddContent(place, value.text);
+        } else {
+          OnMedia(place, value.text);
         }
         return true;
     }
@@ -109,6 +132,7 @@ class ChatSink : public JsonSink {
     if (place.depth() == 1) return place.key() == "choices" || OnTopMember(place, value);
     if (place.depth() == 2 && in_choices_) return EndChoice();
     if (place.depth() == 3 && in_choices_) return EndChoiceMember(place, value);
+    if (place.depth() == 5 && in_choices_) EndPart();
     return true;
   }
 
@@ -132,6 +156,33 @@ class ChatSink : public JsonSink {
     const auto member = static_cast<uint32_t>(place.key(4).size() * 32 + place.key().size());
     content_->Switch((choice * 64 + tool) * 2048 + member);
     content_->Add(text);
+  }
+
+  // A string of structured output that is no text.
+  void OnMedia(const JsonPlace& place, std::string_view text) {
+    const std::string_view member = place.key(4);
+    const auto bytes = static_cast<int64_t>(text.size());
+    if (member == "audio") {
+      if (place.in_object() && place.key() == "data") chat_.media.sound_bytes += bytes;
+      return;
+    }
+    if (member != "images" && member != "content") return;
+    if (place.depth() == 5) {  // an entry that is its address, or its bytes
+      if (member == "images" && bytes > 0) ++chat_.media.pictures;
+      return;
+    }
+    if (part_ == MediaKind::kNone) {
+      const bool is_type = place.depth() == 6 && place.key() == "type";
+      part_ = KindNamed(is_type ? text : place.key(6));
+    }
+    if (!place.in_object() || !IsLabel(place.key())) part_bytes_ += bytes;
+  }
+
+  void EndPart() {
+    const MediaKind kind = std::exchange(part_, MediaKind::kNone);
+    const int64_t bytes = std::exchange(part_bytes_, 0);
+    if (kind == MediaKind::kPicture && bytes > 0) ++chat_.media.pictures;
+    if (kind == MediaKind::kSound) chat_.media.sound_bytes += bytes;
   }
 
   bool OnTopMember(const JsonPlace& place, const JsonValue& value) {
@@ -223,6 +274,8 @@ class ChatSink : public JsonSink {
   size_t top_usages_ = 0;
   bool choice_has_usage_ = false;
   bool choice_has_content_ = false;
+  MediaKind part_ = MediaKind::kNone;  // of the entry or part that is being read
+  int64_t part_bytes_ = 0;             // of it, without labels
   int64_t index_ = 0;
   std::string finish_reason_;
 };

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "wire/delivered_media.h"
 #include "wire/json.h"
 #include "wire/usage.h"
 
@@ -40,6 +41,7 @@ struct ChatObject {
   bool has_content = false;
   uint64_t with_content = 0;  // bit i: choice i has some
   size_t content_bytes = 0;
+  DeliveredMedia media;  // entries of `images`, parts of `content`, data of `audio`
   // Of the first choice that has one. Words for none, such as "null" in quotes, are none.
   std::string finish_reason;
   UsageReading usage;

@@ -128,6 +128,7 @@ Status ChatStream::OnChunk(std::string_view data, const ChatObject& chat, std::s
     final_usage_ = false;
   }
   content_bytes_ += chat.content_bytes;
+  media_.Add(chat.media);
   if (finish_reason_.empty()) finish_reason_ = chat.finish_reason;
 
   std::string chunk = Rewrite(data, chat);

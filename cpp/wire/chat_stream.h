@@ -9,6 +9,7 @@
 
 #include "base/result.h"
 #include "wire/chat_answer.h"
+#include "wire/delivered_media.h"
 #include "wire/extra_members.h"
 #include "wire/sse_parser.h"
 #include "wire/token_estimate.h"
@@ -83,8 +84,10 @@ class ChatStream {
   bool has_content() const { return has_content_; }  // written, or waiting for Finish()
   Usage usage() const { return usage_.Counts(); }
   bool usage_odd() const { return usage_.odd; }
-  size_t content_bytes() const { return content_bytes_; }  // output text delivered
-  TokenEstimate content_tokens() const { return content_.Estimate(); }
+  size_t content_bytes() const { return content_bytes_; }               // output text delivered
+  TokenEstimate content_tokens() const { return content_.Estimate(); }  // of that text
+  const DeliveredMedia& media() const { return media_; }
+  bool any_content() const { return any_content_; }  // of any kind, a finish reason is none
   const std::string& finish_reason() const { return finish_reason_; }
   const std::string& service_tier() const { return service_tier_; }  // the last one named
 
@@ -108,6 +111,7 @@ class ChatStream {
   UsageReading usage_;
   size_t content_bytes_ = 0;
   TokenEstimator content_;
+  DeliveredMedia media_;
   std::string finish_reason_;
   std::string service_tier_;
   int64_t created_;  // of the first chunk that had one, for chunks that have none
