@@ -26,7 +26,7 @@ def received(gateway: RunningServer, body: bytes) -> bytes:
 MESSAGES = b'"messages":[{"role":"user","content":"Hi"}]'
 # What follows the model and the messages, or stands around them.
 SAME = {
-    "unknown fields": b'{"model":"%s",%s,"x_new":{"a":[1,{"b":null}]},"Provider":{"order":["a"]}}',
+    "unknown fields": b'{"model":"%s",%s,"x_new":{"a":[1,{"b":null}]},"mine":{"order":["a"]}}',
     "order": b'{"zeta":1,"model":"%s","alpha":2,%s,"beta":3}',
     "numbers": (
         b'{"model":"%s",%s,"temperature":1.0,"top_p":1e0,'
