@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include "wire/chat_request.h"
+#include "wire/letter_case.h"
 
 namespace seekroute {
 namespace {
@@ -125,13 +126,6 @@ constexpr size_t CountUnsent() {
   }));
 }
 static_assert(CountUnsent() <= kMostUnsent, "a body has edits for so many");
-
-// Of ASCII letters, as JSON readers that do so.
-bool IsSameButForCase(std::string_view a, std::string_view b) {
-  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [lower](char x, char y) { return lower(x) == lower(y); });
-}
 
 void AppendNumber(double number, std::string* out) {
   std::array<char, 32> text;

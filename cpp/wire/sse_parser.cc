@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "wire/json.h"
+#include "wire/letter_case.h"
 
 namespace seekroute {
 namespace {
@@ -16,13 +17,6 @@ constexpr std::string_view kErrorType = "error";
 bool AllDigits(std::string_view text) {
   return !text.empty() &&
          std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
-}
-
-// In ASCII; `lower` is in small letters.
-bool IsWord(std::string_view text, std::string_view lower) {
-  return std::equal(text.begin(), text.end(), lower.begin(), lower.end(), [](char c, char small) {
-    return (c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c) == small;
-  });
 }
 
 // Of ":HTTP_STATUS/400"; else 0.
@@ -43,7 +37,7 @@ bool IsErrorEvent(std::string_view type) {
                                  std::string_view("response.failed"),
                                  std::string_view("response.error")};
   return std::any_of(kNames.begin(), kNames.end(),
-                     [type](std::string_view name) { return IsWord(type, name); });
+                     [type](std::string_view name) { return IsSameButForCase(type, name); });
 }
 
 SseParser::SseParser(Limits limits) : limits_(limits) {}
@@ -134,7 +128,7 @@ bool SseParser::EndLine(std::string_view line, std::vector<SseEvent>* events) {
     has_data_ = true;
   } else if (field == "event") {
     type_ = value;
-  } else if (IsWord(field, kErrorType)) {
+  } else if (IsSameButForCase(field, kErrorType)) {
     if (value.size() > limits_.max_event) return false;
     if (has_data_) Dispatch(events);
     type_ = kErrorType;
