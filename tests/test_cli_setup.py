@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
-from seekroute.cli._root import app
+import money_cli
+from bare_cli import unconfigure
 from seekroute.config import load_settings
-from seekroute.config.catalog import packaged_catalog
 from seekroute.testing import MockProvider, Text
 
 Run = Callable[..., Any]
@@ -22,22 +20,12 @@ Run = Callable[..., Any]
 
 @pytest.fixture(autouse=True)
 def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    providers = packaged_catalog().providers.values()
-    keys = {variable for provider in providers for variable in provider.env}
-    for name in list(os.environ):
-        if name.startswith("SEEKROUTE_") or name in keys or name == "FORCE_COLOR":
-            monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
+    unconfigure(monkeypatch, tmp_path)
 
 
 @pytest.fixture
 def run() -> Run:
-    def invoke(*words: str, code: int = 0, stdin: str | None = None) -> Any:
-        result = CliRunner().invoke(app, words, input=stdin, catch_exceptions=False)
-        assert result.exit_code == code, result.output
-        return result
-
-    return invoke
+    return money_cli.run
 
 
 @pytest.fixture

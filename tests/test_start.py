@@ -21,8 +21,8 @@ import pytest
 from typer.testing import CliRunner
 
 import seekroute.server
+from bare_cli import unconfigure
 from seekroute.cli._root import app
-from seekroute.config.catalog import packaged_catalog
 from seekroute.control import ControlPlane
 from seekroute.ledger import Ledger
 from seekroute.server.files import OpenFiles
@@ -35,12 +35,7 @@ Prepare = Callable[[Path], Any]
 
 @pytest.fixture(autouse=True)
 def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    providers = packaged_catalog().providers.values()
-    keys = {variable for provider in providers for variable in provider.env}
-    for name in list(os.environ):
-        if name.startswith("SEEKROUTE_") or name in keys or name == "FORCE_COLOR":
-            monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
+    unconfigure(monkeypatch, tmp_path)
 
 
 @pytest.fixture

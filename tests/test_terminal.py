@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,13 +11,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
+import money_cli
+from bare_cli import unconfigure
 from seekroute._visible import harmless, visible, visible_json
 from seekroute.cli import _doctor, _shared
 from seekroute.cli._findings import Finding
-from seekroute.cli._root import app
-from seekroute.config.catalog import packaged_catalog
 from seekroute.errors import SeekrouteError
 from seekroute.server import logs
 from seekroute.testing import MockProvider, Status, Text
@@ -33,22 +31,12 @@ Run = Callable[..., Any]
 
 @pytest.fixture(autouse=True)
 def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    providers = packaged_catalog().providers.values()
-    keys = {variable for provider in providers for variable in provider.env}
-    for name in list(os.environ):
-        if name.startswith("SEEKROUTE_") or name in keys or name == "FORCE_COLOR":
-            monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
+    unconfigure(monkeypatch, tmp_path)
 
 
 @pytest.fixture
 def run() -> Run:
-    def invoke(*words: str, code: int = 0, stdin: str | None = None) -> Any:
-        result = CliRunner().invoke(app, words, input=stdin, catch_exceptions=False)
-        assert result.exit_code == code, result.output
-        return result
-
-    return invoke
+    return money_cli.run
 
 
 @pytest.fixture
