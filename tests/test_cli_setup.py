@@ -156,7 +156,30 @@ def test_doctor_warns_that_only_the_mock_answers(run: Run) -> None:
     assert "mock" in found["providers"]["message"]
 
 
+def test_doctor_says_that_the_mock_was_asked_for(run: Run, provider: MockProvider) -> None:
+    _use(provider, mock="on")
+    found = _findings(run("doctor", "--json"))
+    assert found["providers"]["level"] == "warning"
+    assert "mock is on" in found["providers"]["message"]
+    assert not provider.requests
+    assert run("models", "list", "--json", "--provider", "openai").stdout != "[]\n"
+
+
 # --- chat -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", ["ask", "chat"])
+def test_mock_on_asks_nobody_else(run: Run, provider: MockProvider, command: str) -> None:
+    _use(provider)
+    words = ["--mock", "on", "-m", "openai/gpt-4o"]
+    if command == "ask":
+        result = run("ask", "Hi", *words)
+    else:
+        result = run("chat", *words, stdin="Hi\n")
+    assert result.stdout == "Hello! You said: Hi\n"
+    assert not provider.requests
+    assert run("ask", "Hi", "--mock", "beside", *words[2:]).stdout.startswith("Hello!")
+    assert len(provider.requests) == 1
 
 
 def test_chat_remembers_what_was_said(run: Run, provider: MockProvider) -> None:

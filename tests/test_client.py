@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -56,6 +57,27 @@ def test_answers_with_exact_cost(client: seekroute.Client, mock: MockProvider) -
     assert answer.cost == Decimal("0.00021")
     assert answer.usage.cost == float(answer.cost)
     assert mock.requests[0].headers["authorization"] == "Bearer sk-upstream"
+
+
+@pytest.mark.parametrize("kind", ["config", "setting"])
+def test_mock_on_asks_nobody_else_whatever_the_environment_holds(
+    kind: str, mock: MockProvider, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-abcdefghijk")
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-abcdefghijk")
+    settings: dict[str, Any] = {"mock": "on"}
+    if kind == "config":
+        file = tmp_path / "seekroute.yaml"
+        providers = settings_for(mock)["providers"]
+        file.write_text(json.dumps({"providers": providers}))
+        settings["config"] = file
+    with seekroute.Client(**settings) as client:
+        for model in ("openai/gpt-4o-mini", "anthropic/claude-haiku-4-5", "auto"):
+            assert client.route("Hello!", model=model).candidates[0].provider == "mock"
+        assert client.ask("Hello!", model="openai/gpt-4o-mini").provider == "mock"
+        assert client.map(["Hello!"], progress=False)[0].provider == "mock"
+        assert [provider.slug for provider in client.providers.list()] == ["mock"]
+    assert not mock.requests
 
 
 def test_streams_and_knows_the_cost_at_the_end(client: seekroute.Client) -> None:

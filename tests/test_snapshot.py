@@ -227,8 +227,19 @@ def test_mock_stands_in_for_every_model_when_no_provider_has_a_key() -> None:
     assert snap["default_model"] == DEFAULT_MODELS[0]
 
 
-def test_mock_next_to_real_providers() -> None:
-    settings = Settings(mock="on")
+def test_mock_on_leaves_nobody_else_to_be_asked() -> None:
+    own = {"base_url": "http://10.0.0.1/v1", "enabled": True}
+    settings = Settings.model_validate({"mock": "on", "providers": {"groq": own}})
+    assert mock_is_on(settings, catalog_of(settings), {"OPENAI_API_KEY": "k"}) is True
+    snap = snapshot(settings, OPENAI_API_KEY="k", DEEPSEEK_API_KEY="k")
+    assert [provider["id"] for provider in snap["providers"]] == ["mock"]
+    for model in snap["models"]:
+        assert [c["provider"] for c in model["candidates"]] == ["mock"]
+        assert {each["reason"] for each in model["excluded"]} == {"disabled"}
+
+
+def test_mock_beside_real_providers() -> None:
+    settings = Settings(mock="beside")
     snap = snapshot(settings, DEEPSEEK_API_KEY="k")
     assert candidates(snap, "openai/gpt-4o")[0]["provider"] == "mock"
     assert [c["provider"] for c in candidates(snap, "deepseek/deepseek-chat")] == ["deepseek"]
