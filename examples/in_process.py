@@ -1,14 +1,12 @@
 """Ask a model from Python, with no server: python examples/in_process.py
 
-Without a provider key in the environment the built-in mock provider answers.
+`mock="on"` lets the built-in mock provider answer; leave it out to ask those whose key is in the
+environment.
 """
-
-import os
 
 import seekroute
 
-mock = "off" if os.environ.get("OPENAI_API_KEY") else "on"
-with seekroute.Client(mock=mock) as client:
+with seekroute.Client(mock="on") as client:
     answer = client.chat.completions.create(
         model="openai/gpt-4o-mini",
         messages=[{"role": "user", "content": "What is the capital of France?"}],

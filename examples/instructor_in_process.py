@@ -1,10 +1,9 @@
 """Typed answers with instructor, no server: python examples/instructor_in_process.py
 
-Needs `pip install 'seekroute[openai]' instructor`. Without a provider key in the environment the
-built-in mock provider answers; it fills the schema with placeholders.
+Needs `pip install 'seekroute[openai]' instructor`. `mock="on"` lets the built-in mock provider
+answer; leave it out to ask those whose key is in the environment. The mock fills the schema with
+placeholders.
 """
-
-import os
 
 import instructor
 from pydantic import BaseModel
@@ -19,8 +18,7 @@ class City(BaseModel):
     population: int
 
 
-mock = "off" if os.environ.get("OPENAI_API_KEY") else "on"
-with seekroute.Client(mock=mock) as client, seekroute.openai_client(client=client) as llm:
+with seekroute.Client(mock="on") as client, seekroute.openai_client(client=client) as llm:
     city = instructor.from_openai(llm).chat.completions.create(
         model="openai/gpt-4o-mini",
         response_model=City,

@@ -1,17 +1,14 @@
 """LangChain over the gateway in this process: python examples/langchain_in_process.py
 
-Needs `pip install 'seekroute[openai]' langchain-openai`. Without a provider key in the environment
-the built-in mock provider answers.
+Needs `pip install 'seekroute[openai]' langchain-openai`. `mock="on"` lets the built-in mock
+provider answer; leave it out to ask those whose key is in the environment.
 """
-
-import os
 
 from langchain_openai import ChatOpenAI
 
 import seekroute
 
-mock = "off" if os.environ.get("OPENAI_API_KEY") else "on"
-with seekroute.openai_client(mock=mock) as llm:
+with seekroute.openai_client(mock="on") as llm:
     # LangChain takes the SDK's client as `root_client` and its chat part as `client`; the key is
     # for what it would make itself, and is not used.
     model = ChatOpenAI(

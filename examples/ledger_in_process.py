@@ -1,16 +1,14 @@
 """What a study costs, written down: python examples/ledger_in_process.py
 
 Every call is held and charged in spend.db, a ledger that survives a crash, and a budget refuses
-what does not fit into it any more. Without a provider key the built-in mock provider answers.
+what does not fit into it any more. `mock="on"` lets the built-in mock provider answer; leave it out
+to ask those whose key is in the environment.
 """
-
-import os
 
 import seekroute
 from seekroute.ledger import usd
 
-mock = "off" if os.environ.get("OPENAI_API_KEY") else "on"
-with seekroute.Client(mock=mock, ledger="spend.db") as client:
+with seekroute.Client(mock="on", ledger="spend.db") as client:
     with client.budget("0.00001"):
         for topic in ("the tide", "a ferry", "every harbour"):
             try:

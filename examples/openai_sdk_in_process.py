@@ -1,15 +1,12 @@
 """OpenAI's SDK with no server and no port: python examples/openai_sdk_in_process.py
 
-Needs `pip install 'seekroute[openai]'`. Without a provider key in the environment the built-in mock
-provider answers.
+Needs `pip install 'seekroute[openai]'`. `mock="on"` lets the built-in mock provider answer; leave
+it out to ask those whose key is in the environment.
 """
-
-import os
 
 import seekroute
 
-mock = "off" if os.environ.get("OPENAI_API_KEY") else "on"
-with seekroute.Client(mock=mock) as client, seekroute.openai_client(client=client) as llm:
+with seekroute.Client(mock="on") as client, seekroute.openai_client(client=client) as llm:
     question = {"role": "user", "content": "What is the capital of France?"}
     stream = llm.chat.completions.create(
         model="openai/gpt-4o-mini", messages=[question], stream=True

@@ -1,11 +1,10 @@
 """An agent of pydantic-ai with a tool, no server: python examples/pydantic_ai_in_process.py
 
-Needs `pip install 'seekroute[openai]' pydantic-ai-slim`. Without a provider key in the environment
-the built-in mock provider answers.
+Needs `pip install 'seekroute[openai]' pydantic-ai-slim`. `mock="on"` lets the built-in mock
+provider answer; leave it out to ask those whose key is in the environment.
 """
 
 import asyncio
-import os
 
 from pydantic_ai import Agent
 from pydantic_ai.models.openai import OpenAIChatModel
@@ -16,9 +15,8 @@ import seekroute
 
 async def main() -> None:
     """Asks the agent once."""
-    mock = "off" if os.environ.get("OPENAI_API_KEY") else "on"
     async with (
-        seekroute.AsyncClient(mock=mock) as client,
+        seekroute.AsyncClient(mock="on") as client,
         seekroute.async_openai_client(client=client) as llm,
     ):
         model = OpenAIChatModel("openai/gpt-4o-mini", provider=OpenAIProvider(openai_client=llm))

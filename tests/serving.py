@@ -216,7 +216,7 @@ def running_server(
         settings: as in a configuration file: `profile="router9"`, `limits_={...}`; a trailing
             underscore is dropped.
     """
-    overrides: dict[str, Any] = {"mock": "on", "data_dir": str(data_dir)}
+    overrides: dict[str, Any] = {"mock": "beside", "data_dir": str(data_dir)}
     server_settings = {"port": 0, **settings.pop("server", {})}
     for name, value in settings.items():
         overrides[name.removesuffix("_")] = value

@@ -168,14 +168,15 @@ def test_doctor_says_that_the_mock_was_asked_for(run: Run, provider: MockProvide
 # --- chat -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("command", ["ask", "chat"])
+@pytest.mark.parametrize(("command", "stdin"), [(("ask", "Hi"), ""), (("chat",), "Hi\n")])
 def test_mock_on_asks_nobody_else(run: Run, provider: MockProvider, command: str) -> None:
     _use(provider)
     words = ["--mock", "on", "-m", "openai/gpt-4o"]
-    if command == "ask":
-        result = run("ask", "Hi", *words)
-    else:
-        result = run("chat", *words, stdin="Hi\n")
+    asked = {
+        "ask": lambda: run("ask", "Hi", *words),
+        "chat": lambda: run("chat", *words, stdin="Hi"),
+    }
+    result = asked[command]()
     assert result.stdout == "Hello! You said: Hi\n"
     assert not provider.requests
     assert run("ask", "Hi", "--mock", "beside", *words[2:]).stdout.startswith("Hello!")

@@ -215,7 +215,7 @@ default_model: gpt-4o-mini2
         "providers.local.base_url": "expected an https URL",
         "providers.mistral.apikey": "unknown key",
         "providers.mistral.ca_file": "no such file",
-        "mock": "expected 'auto', 'on' or 'off', found 'sometimes'",
+        "mock": "expected 'auto', 'on', 'beside' or 'off', found 'sometimes'",
         "limits.max_active": "expected an integer, found 'ten'",
         "timeouts": "expected a mapping, found a list",
         "models.0.id": "expected author/slug",

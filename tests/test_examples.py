@@ -22,14 +22,15 @@ def run(script: str, cwd: Path, **environment: str) -> str:
         text=True,
         timeout=60,
         cwd=cwd,
-        env={**os.environ, **environment},
+        # A key that lies about: an example that asks for the mock has no use for it.
+        env={**os.environ, "OPENAI_API_KEY": "sk-abcdefghijk", **environment},
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
 def test_in_process(tmp_path: Path) -> None:
-    shown = run("in_process.py", tmp_path, OPENAI_API_KEY="")
+    shown = run("in_process.py", tmp_path)
     assert "You said: What is the capital of France?" in shown
     assert "served by mock" in shown
     assert shown.count(" USD") == 2
@@ -44,10 +45,10 @@ def test_batch_map(tmp_path: Path) -> None:
 
 
 def test_ledger_in_process(tmp_path: Path) -> None:
-    shown = run("ledger_in_process.py", tmp_path, OPENAI_API_KEY="")
+    shown = run("ledger_in_process.py", tmp_path)
     assert "every harbour: " in shown
     assert shown.count("openai/gpt-4o-mini: held ") == 2
-    again = run("ledger_in_process.py", tmp_path, OPENAI_API_KEY="")
+    again = run("ledger_in_process.py", tmp_path)
     assert again.count("openai/gpt-4o-mini: held ") == 4
 
 
@@ -64,14 +65,14 @@ def test_openai_sdk(tmp_path: Path) -> None:
 
 def test_instructor(tmp_path: Path) -> None:
     pytest.importorskip("instructor")
-    shown = run("instructor_in_process.py", tmp_path, OPENAI_API_KEY="")
+    shown = run("instructor_in_process.py", tmp_path)
     assert "City(name=" in shown
     assert shown.endswith(" USD spent\n")
 
 
 def test_pydantic_ai(tmp_path: Path) -> None:
     pytest.importorskip("pydantic_ai")
-    shown = run("pydantic_ai_in_process.py", tmp_path, OPENAI_API_KEY="")
+    shown = run("pydantic_ai_in_process.py", tmp_path)
     # The agent's tool was called, and what it said went back to the model.
     assert "tool called for " in shown
     assert shown.endswith(" USD spent\n")

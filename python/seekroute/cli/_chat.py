@@ -110,7 +110,8 @@ def chat(
         str | None, typer.Option("--system", "-s", help="The system message.")
     ] = None,
     mock: Annotated[
-        str | None, typer.Option(help="on: a mock provider answers; needs no provider key.")
+        str | None,
+        typer.Option(help="on: the built-in mock provider answers, and no provider is asked."),
     ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object for each answer.")

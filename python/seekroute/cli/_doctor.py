@@ -157,6 +157,14 @@ def _providers(settings: Settings, catalog: Catalog, *, offline: bool) -> Iterat
                     "copy the key again",
                 )
     usable = usable_providers(settings, catalog, os.environ)
+    if settings.mock == "on":
+        yield Finding(
+            "providers",
+            "warning",
+            "mock is on: the mock provider answers for every model, and no provider is asked",
+            "mock: auto, or none, asks the providers that have a key",
+        )
+        return
     if not usable:
         if mock_is_on(settings, catalog, os.environ):
             yield Finding(

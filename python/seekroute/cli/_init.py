@@ -67,7 +67,8 @@ _TAIL = """
 #   enabled: true
 #   max_output_tokens: 0   # longest answer of one choice; 0: the model's own
 
-# The built-in mock provider answers while no provider has a key: auto, on, off.
+# The built-in mock provider. auto: answers while no provider has a key; on: answers for every
+# model, and no provider is asked; beside: answers for models that no provider serves; off: never.
 mock: auto
 
 # limits:

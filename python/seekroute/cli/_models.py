@@ -64,6 +64,8 @@ class _View:
         self.catalog: Catalog = catalog_of(self._settings)
         self._usable = usable_providers(self._settings, self.catalog, os.environ)
         self.mocked = mock_is_on(self._settings, self.catalog, os.environ)
+        exclusive = self._settings.mock == "on"
+        self.mocked_for = "for every model" if exclusive else "where no provider has a key"
 
     def offers(self, model: CatalogModel) -> list[_Offer]:
         """The model's endpoints in their order."""
@@ -80,6 +82,8 @@ class _View:
     def _why_not(self, endpoint: Endpoint) -> str:
         provider = self.catalog.providers[endpoint.provider]
         own = self._settings.providers.get(endpoint.provider)
+        if self._settings.mock == "on":
+            return "mock is on: no provider is asked"
         if own is not None and own.enabled is False:
             return f"providers.{endpoint.provider}.enabled is false"
         if not self.catalog.is_served(endpoint):
@@ -203,10 +207,7 @@ def _say_prices(view: _View, rows: Iterable[Mapping[str, Any]]) -> None:
         err=True,
     )
     if view.mocked:
-        say(
-            "the mock provider answers where no provider has a key: see seekroute doctor",
-            err=True,
-        )
+        say(f"the mock provider answers {view.mocked_for}: see seekroute doctor", err=True)
 
 
 # --- search ---------------------------------------------------------------------------------------

@@ -408,6 +408,8 @@ def check(
 
     settings = shared(ctx).settings()
     catalog = catalog_of(settings)
+    if settings.mock == "on":
+        raise SeekrouteError("mock is on, so no provider is asked: set mock: auto, or leave it out")
     usable = usable_providers(settings, catalog, os.environ)
     for name in provider or ():
         if name not in catalog.providers:

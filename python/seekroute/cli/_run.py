@@ -30,7 +30,10 @@ def serve(
     ] = None,
     mock: Annotated[
         str | None,
-        typer.Option(help="The bundled mock provider: on, off, or auto (on without any other)."),
+        typer.Option(
+            help="The built-in mock provider: on (no provider is asked), beside (for models that "
+            "no provider serves), off, or auto (on while no provider has a key)."
+        ),
     ] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
     log_format: Annotated[str | None, typer.Option(help="pretty or json.")] = None,
@@ -102,7 +105,8 @@ def ask(
         bool, typer.Option("--stream/--no-stream", help="Show the answer as it comes.")
     ] = True,
     mock: Annotated[
-        str | None, typer.Option(help="on: a mock provider answers; needs no provider key.")
+        str | None,
+        typer.Option(help="on: the built-in mock provider answers, and no provider is asked."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:

@@ -59,7 +59,8 @@ class Client(ClientAccount, ClientExtras, BaseClient):
         ledger: A file to which the gateway in process books every call, made where it is missing:
             see `credits()`, `activity()` and the property `ledger`. Default: none is kept.
         settings: Its keys as keyword arguments (`default_model="openai/gpt-4o-mini"`,
-            `providers={...}`, `mock="on"` for a built-in provider that needs no key).
+            `providers={...}`; `mock="on"` lets a built-in provider answer, and nobody else is
+            asked, whatever keys there are).
 
     Raises:
         ConfigError: with all problems of the configuration at once.

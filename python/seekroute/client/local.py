@@ -96,7 +96,10 @@ class _Local:
             self._mock.start()
             mock_base_url = self._mock.base_url
         elif not usable_providers(loaded, catalog, os.environ):
-            hint = "set OPENAI_API_KEY, DEEPSEEK_API_KEY, ...; or mock: on to try it without one"
+            hint = (
+                "set OPENAI_API_KEY, DEEPSEEK_API_KEY, ...; "
+                'or Client(mock="on") to try it without one'
+            )
             raise ConfigError([Problem("providers", "no provider has a key", hint)])
         self.ledger: Ledger | None = None
         try:

@@ -257,9 +257,9 @@ class Settings(Strict):
     """File that adds, changes and hides models and sets markups; relative to this file."""
     default_model: str = ""
     """What `auto` means; default: the first of a short list that a configured provider serves."""
-    mock: Annotated[Literal["auto", "on", "off"], BeforeValidator(_switch)] = "auto"
-    """The built-in mock provider for models nobody serves; auto: on while no provider has a
-    key."""
+    mock: Annotated[Literal["auto", "on", "beside", "off"], BeforeValidator(_switch)] = "auto"
+    """The built-in mock provider. on: it answers for every model, and no provider is asked;
+    beside: it answers for models that no provider serves; auto: on while no provider has a key."""
     limits: LimitSettings = LimitSettings()
     """Sizes and counts that nothing exceeds."""
     timeouts: TimeoutSettings = TimeoutSettings()

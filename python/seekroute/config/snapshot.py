@@ -79,9 +79,12 @@ def usable_providers(
 
     A provider with environment variables in the catalog needs a key in one of them or in the
     settings, or `enabled: true` together with a base_url of its own. One that the operator
-    defined is usable as it stands. `enabled: false` switches any off.
+    defined is usable as it stands. `enabled: false` switches any off, and `mock: on` all of them:
+    who asks for the mock pays nobody, whatever keys the environment holds.
     """
     result: dict[str, str] = {}
+    if settings.mock == "on":
+        return result
     for provider_id, provider in catalog.providers.items():
         own = settings.providers.get(provider_id)
         if own and own.enabled is False:
@@ -97,7 +100,7 @@ def mock_is_on(settings: Settings, catalog: Catalog, environ: Mapping[str, str])
     """Whether the caller has to start the mock provider and pass its URL to `build_snapshot`."""
     if settings.mock == "auto":
         return not usable_providers(settings, catalog, environ)
-    return settings.mock == "on"
+    return settings.mock in ("on", "beside")
 
 
 def build_snapshot(
@@ -140,6 +143,8 @@ def build_snapshot(
             }
         )
     off = {name for name, own in settings.providers.items() if own.enabled is False}
+    if settings.mock == "on":
+        off.update(catalog.providers)
     models = [_model(settings, catalog, model, usable, off, mocked) for model in catalog.models]
     return {
         "profiles": [profile.to_core() for profile in profiles],
