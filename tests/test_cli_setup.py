@@ -169,17 +169,14 @@ def test_doctor_says_that_the_mock_was_asked_for(run: Run, provider: MockProvide
 
 
 @pytest.mark.parametrize(("command", "stdin"), [(("ask", "Hi"), ""), (("chat",), "Hi\n")])
-def test_mock_on_asks_nobody_else(run: Run, provider: MockProvider, command: str) -> None:
+def test_mock_on_asks_nobody_else(
+    run: Run, provider: MockProvider, command: tuple[str, ...], stdin: str
+) -> None:
     _use(provider)
-    words = ["--mock", "on", "-m", "openai/gpt-4o"]
-    asked = {
-        "ask": lambda: run("ask", "Hi", *words),
-        "chat": lambda: run("chat", *words, stdin="Hi"),
-    }
-    result = asked[command]()
+    result = run(*command, "--mock", "on", "-m", "openai/gpt-4o", stdin=stdin)
     assert result.stdout == "Hello! You said: Hi\n"
     assert not provider.requests
-    assert run("ask", "Hi", "--mock", "beside", *words[2:]).stdout.startswith("Hello!")
+    run(*command, "--mock", "beside", "-m", "openai/gpt-4o", stdin=stdin)
     assert len(provider.requests) == 1
 
 
