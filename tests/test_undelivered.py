@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
+import asyncio
 import socket
 import threading
+from collections.abc import MutableMapping
 from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
 
 from seekroute.config import load_settings
 from seekroute.ledger import Balance, Ledger, nano
@@ -21,6 +21,7 @@ from serving import (
     PATIENCE,
     Answer,
     RunningServer,
+    chat_body,
     parse_answers,
     read_until,
     read_until_closed,
@@ -69,7 +70,7 @@ def narrow(server: RunningServer) -> socket.socket:
     client.sendall(b"GET /livez HTTP/1.1\r\nHost: g\r\n\r\n")
     read_until(client, b'{"status":"ok"}')
     for each in list(server.server.server_state.connections):
-        each.transport.get_extra_info("socket").setsockopt(  # type: ignore[union-attr]
+        each.transport.get_extra_info("socket").setsockopt(
             socket.SOL_SOCKET, socket.SO_SNDBUF, SMALL
         )
     return client
@@ -239,31 +240,46 @@ def test_who_had_left_before_pays_for_what_was_settled(tmp_path: Path) -> None:
 
 def test_under_another_server_a_task_that_is_cancelled_while_it_sends(tmp_path: Path) -> None:
     with MockProvider() as mock:
-        settings = load_settings(
-            overrides={"mock": "on", "data_dir": str(tmp_path), **ON}, environ={}
-        )
+        overrides: dict[str, Any] = {"mock": "on", "data_dir": str(tmp_path), **ON}
+        settings = load_settings(overrides=overrides, environ={})
         service = Service(settings, environ={}, mock=mock)
         service.open()
         key = service.create_first_key()
-        assert key is not None
-        outer = uvicorn.Server(
-            uvicorn.Config(App(service), log_config=None, timeout_graceful_shutdown=1)
-        )
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            thread = threading.Thread(target=outer.run, kwargs={"sockets": [listener]})
-            thread.start()
-            port = listener.getsockname()[1]
-            server = RunningServer(port, key, mock, service, outer, thread, settings)  # type: ignore[arg-type]
-            org = pay_in(server)
-            settled = Settled(server)
-            queue(server, "plain")
-            with narrow(server) as client:
-                client.sendall(server.chat_bytes(KEY))
-                settled.wait()
-                outer.should_exit = True
-                thread.join(PATIENCE)
-            assert not thread.is_alive()
+        org = service.control.get_org("default").id
+        assert service.ledger is not None
+        service.ledger.topup("test:1", org, PAID)
+        mock.queue(Text("Hello.", usage=Usage(100, 1000)))
+        asyncio.run(_cancelled_while_it_sends(service, f"Bearer {key}".encode()))
     with Ledger(tmp_path / "ledger.db", read_only=True) as ledger:
         (row,) = ledger.rows(org=org)
-        assert json.dumps(row["cost"]) != "0"
+        assert row["cost"] > 0
         assert ledger.balance(org) == Balance(PAID, 0, 0)
+
+
+async def _cancelled_while_it_sends(service: Service, authorization: bytes) -> None:
+    """Another server: its client takes the head of the answer, and then nothing."""
+    await service.start()
+    stuck, never = asyncio.Event(), asyncio.Event()
+    sent = iter([{"type": "http.request", "body": chat_body(), "more_body": False}])
+
+    async def receive() -> dict[str, Any]:
+        message: dict[str, Any] | None = next(sent, None)
+        if message is None:
+            await never.wait()
+            raise AssertionError
+        return message
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        if message["type"] == "http.response.body":
+            stuck.set()
+            await never.wait()
+
+    path = "/v1/chat/completions"
+    headers = [(b"content-type", b"application/json"), (b"authorization", authorization)]
+    scope = {"type": "http", "method": "POST", "path": path, "headers": headers}
+    task = asyncio.create_task(App(service)(scope, receive, send))
+    await asyncio.wait_for(stuck.wait(), PATIENCE)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await service.stop()

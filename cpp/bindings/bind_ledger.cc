@@ -376,6 +376,13 @@ void BindLedger(py::module_& m) {
                 {Kind::kRefund, std::move(id), {}, std::move(generation), {amount}, {}});
           },
           py::arg("id"), py::arg("generation"), py::arg("amount_nano"))
+      .def(
+          "undelivered",
+          [](LedgerFile& file, std::string id, std::string generation, int64_t amount) {
+            return file.Order(
+                {Kind::kUndelivered, std::move(id), {}, std::move(generation), {amount}, {}});
+          },
+          py::arg("id"), py::arg("generation"), py::arg("amount_nano"))
       .def("balance", &LedgerFile::Balance, py::arg("org"))
       .def("balances", &LedgerFile::Balances)
       .def("generation", &LedgerFile::Generation, py::arg("id"))

@@ -228,6 +228,9 @@ class LedgerFile:
     def refund(self, id: str, generation: str, amount_nano: int) -> tuple[str, int, int, int]:
         """Gives back part of a charge; also "unknown" and "too_much"."""
 
+    def undelivered(self, id: str, generation: str, amount_nano: int) -> tuple[str, int, int, int]:
+        """A refund, or none where the amount is 0, after which the request may be sent again."""
+
     def balance(self, org: str) -> tuple[int, int, int, int, int, int]:
         """(available, held, debt, 0, 0, 0); of "" the operator's (0, 0, 0, cash, revenue, loss)."""
 

@@ -216,6 +216,11 @@ class Ledger:
         """Gives back part of what a request was charged, at most all of it."""
         return self._booked(self._file.refund, id, generation, amount)
 
+    def undelivered(self, id: str, generation: str, amount: int) -> Booked:
+        """Gives back a charge whose answer the gateway kept from its client, and frees the
+        request's `Idempotency-Key`, both at once. Of an `amount` of 0 only the latter."""
+        return self._booked(self._file.undelivered, id, generation, amount)
+
     def prune(self, older_than_ms: int) -> tuple[int, int]:
         """Rolls up what is older (Unix milliseconds): the numbers of entries and requests gone."""
         with _translated():

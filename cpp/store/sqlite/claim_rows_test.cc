@@ -100,6 +100,31 @@ TEST_F(ClaimRowsTest, ANameThatTheGatewayStoppedIsFreeAlsoAfterARestart) {
   EXPECT_EQ(Hold("gen-2", ClaimOf(1)), "ok");
 }
 
+TEST_F(ClaimRowsTest, ANameWhoseAnswerWasNotDeliveredIsFreeWithItsRefund) {
+  using Kind = LedgerOrder::Kind;
+  const auto order = [this](Kind kind, const std::string& id, const std::string& request,
+                            int64_t amount) {
+    return OrderNow(writer(), {kind, id, {}, request, {amount}, {}}).result;
+  };
+  for (uint8_t i = 1; i <= 3; ++i) {
+    const std::string id = "gen-" + std::to_string(i);
+    Hold(id, ClaimOf(i));
+    Answer(id);
+  }
+  EXPECT_EQ(order(Kind::kRefund, "refund:1", "gen-1", 5), LedgerResult::kOk);
+  EXPECT_EQ(order(Kind::kUndelivered, "undelivered:2", "gen-2", 6), LedgerResult::kTooMuch);
+  EXPECT_EQ(Kept(), (Ids{"gen-1", "gen-2", "gen-3"}));
+  EXPECT_EQ(order(Kind::kUndelivered, "undelivered:2", "gen-2", 5), LedgerResult::kOk);
+  EXPECT_EQ(order(Kind::kUndelivered, "undelivered:2", "gen-2", 5), LedgerResult::kExists);
+  EXPECT_EQ(order(Kind::kUndelivered, "undelivered:3", "gen-3", 0), LedgerResult::kOk);
+  EXPECT_EQ(Kept(), Ids{"gen-1"});
+  EXPECT_EQ(TopupNow(writer(), "manual:2", 1).balance.available, 10'001 - 5);
+  Open();
+  EXPECT_EQ(Kept(), Ids{"gen-1"});
+  EXPECT_EQ(Hold("gen-4", ClaimOf(2)), "ok");
+  EXPECT_EQ(BrokenRule(folder_.file()), "");
+}
+
 TEST_F(ClaimRowsTest, AfterADayANameIsFreeAndItsRowGoes) {
   for (uint8_t i = 0; i < 5; ++i) {
     Hold("gen-" + std::to_string(i), ClaimOf(i));

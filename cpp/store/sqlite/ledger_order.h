@@ -10,13 +10,19 @@
 
 namespace seekroute {
 
-// What an operator does to an account. `id` makes it happen once.
+// What an operator does to an account, or the gateway to its own charge. `id` makes it happen once.
 struct LedgerOrder {
-  enum class Kind : uint8_t { kTopup, kAdjust, kChargeback, kRefund };
+  enum class Kind : uint8_t {
+    kTopup,
+    kAdjust,
+    kChargeback,
+    kRefund,
+    kUndelivered,  // a refund (of 0: none), after which the request may be sent again
+  };
   Kind kind = Kind::kTopup;
   std::string id;
-  std::string org;      // not of a refund
-  std::string request;  // generation id, of a refund
+  std::string org;      // not of refunds
+  std::string request;  // generation id, of refunds
   Money amount;
   std::string note;  // why, of an adjustment
 };

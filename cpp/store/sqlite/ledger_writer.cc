@@ -464,11 +464,23 @@ void LedgerWriter::ApplyOrder(Operation* operation) {
                           order.note, Now());
       break;
     case LedgerOrder::Kind::kRefund:
-      answer.result = ledger_->Refund(order.id, order.request, order.amount, Now());
+    case LedgerOrder::Kind::kUndelivered:
+      answer.result = ApplyRefund(order);
       if (const auto hold = journal_->Find(EntryKind::kHold, order.request)) org = hold->org;
       break;
   }
   answer.balance = ledger_->BalanceOf(org);
+}
+
+// The claim goes in the transaction of the refund: who has the money back may ask again.
+LedgerResult LedgerWriter::ApplyRefund(const LedgerOrder& order) {
+  const bool undelivered = order.kind == LedgerOrder::Kind::kUndelivered;
+  const LedgerResult result = undelivered && order.amount.nano == 0
+                                  ? LedgerResult::kOk
+                                  : ledger_->Refund(order.id, order.request, order.amount, Now());
+  const bool done = result == LedgerResult::kOk || result == LedgerResult::kExists;
+  if (undelivered && done) claims_->Free(order.request);
+  return result;
 }
 
 void LedgerWriter::Answer(Operation* operation) {

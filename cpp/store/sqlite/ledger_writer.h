@@ -81,8 +81,7 @@ class LedgerWriter {
   void Step();
   // Runs `task` on the writer's thread between transactions and waits for it. Not from a callback.
   Status RunTask(const std::function<Status(Database*, Ledger*, SqliteJournal*)>& task);
-  // Called after each batch, on the writer's thread; for ports, which deliver in bulk. Set before
-  // the first operation.
+  // Called after each batch, on its thread: ports deliver in bulk. Set before the first operation.
   void OnBatch(std::function<void()> delivered) { delivered_ = std::move(delivered); }
 
   // False once a write or fsync has failed: what is on the disk is not certain until a restart.
@@ -142,6 +141,7 @@ class LedgerWriter {
   void ApplyHold(Operation* operation);
   void ApplySettle(Operation* operation);
   void ApplyOrder(Operation* operation);
+  LedgerResult ApplyRefund(const LedgerOrder& order);
   void ApplyCheckpoint(const ExchangeRow& row);
   void Undo(size_t mark);
   void Answer(Operation* operation);

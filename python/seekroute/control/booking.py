@@ -17,7 +17,7 @@ from seekroute.control.directory import InstanceLock
 from seekroute.control.errors import ControlError, DirectoryInUseError
 from seekroute.control.lost import LostDatabaseError, lost_ledger, open_ledger
 from seekroute.control.models import CreditOrder
-from seekroute.control.orders import OrderBook, Outcome
+from seekroute.control.orders import UNDELIVERED, OrderBook, Outcome
 from seekroute.ledger import FILE_NAME, Booked, Ledger, LedgerError
 
 __all__ = ["ORDERS_AT_ONCE", "book", "book_again", "book_pending", "carry_out", "still_waits"]
@@ -71,6 +71,8 @@ def book(ledger: Ledger, order: CreditOrder) -> Outcome:
 def _booked(ledger: Ledger, order: CreditOrder) -> Booked:
     assert order.amount_nano is not None
     if order.kind == "refund":
+        if order.id.startswith(UNDELIVERED):
+            return ledger.undelivered(order.id, order.generation or "", order.amount_nano)
         return ledger.refund(order.id, order.generation or "", order.amount_nano)
     org = order.org_id or ""
     if order.kind == "topup":

@@ -7,7 +7,7 @@ and whoever owns the ledger books it under the order's id, once.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +29,8 @@ _SOURCES = {
     "refund": "refund",
     "prune": "prune",
 }
+# And of a refund that the gateway itself gives: behind it the generation, which makes it one.
+UNDELIVERED = "undelivered:"
 _LEDGER_ID = "ledger"  # in the table of facts
 _WHAT = ("kind", "org_id", "generation", "amount_nano", "older_than_ms", "note")
 
@@ -125,6 +127,25 @@ class OrderBook:
             values |= {"id": order_id, "created_at": self._now(), "state": "pending"}
             connection.execute(insert(credit_orders).values(values))
             return _one(connection, order_id)
+
+    def put_undelivered(self, charges: Mapping[str, int]) -> None:
+        """Give orders to refund what was charged for answers that the gateway itself has cut.
+
+        Args:
+            charges: nano-USD by generation. All are durable together, or none is.
+        """
+        shared = {"kind": "refund", "note": "the answer was not delivered", "state": "pending"}
+        with self._database.write() as connection:
+            for generation, amount in charges.items():
+                order_id = checks.order_id(UNDELIVERED + generation)
+                if _find(connection, order_id) is None:
+                    values = {
+                        "id": order_id,
+                        "generation": generation,
+                        "amount_nano": checks.amount(amount, negative_too=False),
+                        "created_at": self._now(),
+                    }
+                    connection.execute(insert(credit_orders).values(values | shared))
 
     def find(self, order_id: str) -> CreditOrder | None:
         """One order, if there is one of this id."""

@@ -230,6 +230,11 @@ class Relay:
         self._cycle = cycle
         self._exchange = exchange
 
+    @property
+    def request(self) -> AsyncExchange:
+        """Whose answer it is."""
+        return self._exchange
+
     def begin(self) -> None:
         """Takes the answer over from the request's task."""
         cycle, exchange = self._cycle, self._exchange
@@ -316,6 +321,7 @@ async def _relay_asgi(call: Call, exchange: AsyncExchange) -> None:
         # A server that stops ends the tasks of clients that are still there: they pay nothing.
         if not watch.done():
             exchange.stop()
+            call.service.undelivered.add(exchange)  # if it has ended, stopping it does nothing
         raise
     finally:
         watch.cancel()

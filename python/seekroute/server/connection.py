@@ -11,10 +11,13 @@ from __future__ import annotations
 
 import asyncio
 import enum
-from collections.abc import Callable
-from typing import Any, ClassVar
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from seekroute.server.limits import Limits
+
+if TYPE_CHECKING:
+    from seekroute.server.undelivered import Settled
 
 
 class State(enum.IntEnum):
@@ -42,6 +45,7 @@ class Connection(asyncio.Protocol):
         "_discard",
         "_input_ended",
         "_lost",
+        "_owed",
         "_read_paused",
         "_sent",
         "_state",
@@ -74,6 +78,8 @@ class Connection(asyncio.Protocol):
         self._sent = 0  # bytes given to the transport, ever
         self._taken = 0  # bytes the kernel had taken when last looked at
         self._taken_at = 0.0
+        # What ends at which of the bytes given: those whose bytes the kernel may not have yet.
+        self._owed: Sequence[tuple[int, Settled]] = ()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport
@@ -104,6 +110,24 @@ class Connection(asyncio.Protocol):
         if not self._lost:
             self._sent += len(data)
             self.transport.write(data)
+
+    def ends_here(self, answer: Settled) -> None:
+        """What was written last is the end of `answer`."""
+        if not self._lost:
+            self._owed = [*self._still_owed(), (self._sent, answer)]
+
+    def undelivered(self) -> list[Settled]:
+        """Answers that have been written to their ends, which the kernel has not taken."""
+        if self._lost or not self._owed:
+            return []
+        self._owed = self._still_owed()
+        return [answer for _, answer in self._owed]
+
+    def _still_owed(self) -> list[tuple[int, Settled]]:
+        if not self._owed:
+            return []
+        taken = self._sent - self.transport.get_write_buffer_size()
+        return [each for each in self._owed if each[0] > taken]
 
     def pause_writing(self) -> None:
         self.write_paused = True

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:
     from seekroute.server.protocol import HttpProtocol
+    from seekroute.server.undelivered import Settled
 
 Header = tuple[bytes, bytes]
 
@@ -86,6 +87,10 @@ def http_scope(
 
 class Owner(Protocol):
     """What drives an answer that needs no task any more; takes the task's place in uvicorn's."""
+
+    @property
+    def request(self) -> Settled:
+        """Whose answer it is."""
 
     def cancel(self, msg: str | None = None) -> object:
         """Ends the answer and its connection."""
@@ -369,9 +374,9 @@ class Cycle:
 
     def finish(self) -> None:
         """Ends the answer and hands the connection on."""
-        if self.owner is not None:
-            self.protocol.tasks.discard(self.owner)
-            self.owner = None
+        owner, self.owner = self.owner, None
+        if owner is not None:
+            self.protocol.tasks.discard(owner)
         if self.complete:
             return
         if self.disconnected:
@@ -387,6 +392,8 @@ class Cycle:
         self.complete = True
         self.on_disconnect = None
         self._wake()
+        if owner is not None:
+            self.protocol.ends_here(owner.request)
         self.protocol.cycle_done(self)
 
     async def drain(self) -> None:

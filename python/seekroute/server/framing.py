@@ -8,12 +8,16 @@ codings, versions other than 1.0 and 1.1, odd targets, Host) is refused here.
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from seekroute.server.limits import Limits
 
 # reg-name or IPv4, or a bracketed IPv6 address; then a port. No userinfo, no path, no space.
 _HOST: Final = re.compile(rb"(?:[A-Za-z0-9._~!$&'()*+,;=%-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?")
 _LENGTH: Final = re.compile(rb"[0-9]{1,19}")
 _MAX_LENGTH: Final = 2**63 - 1
+_METHOD: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+(?: |\Z)")
 
 # Headers that decide how a message is framed or routed; the protocol keeps these apart.
 FRAMING_HEADERS: Final = frozenset({b"content-length", b"expect", b"host", b"transfer-encoding"})
@@ -32,6 +36,25 @@ class Refused(Exception):
         self.message = message
         self.status = status
         self.allow = allow
+
+
+def unknown_method(data: bytes) -> Refused:
+    """Why bytes are refused that begin with no method the parser knows."""
+    if _METHOD.match(data.lstrip(b"\r\n")):
+        return Refused("method_not_allowed", "unknown method", allow=b"GET, POST")
+    return Refused("invalid_request", "this is not an HTTP/1.1 request")
+
+
+def headers_too_large(limits: Limits) -> Refused:
+    """Why a head is refused that is larger than `limits` let one be."""
+    size, fields = limits.max_header_bytes, limits.max_header_fields
+    message = f"the headers are larger than {size} bytes or more than {fields} fields"
+    return Refused("headers_too_large", message)
+
+
+def too_many_connections() -> Refused:
+    """Why a connection is refused where others have all the places."""
+    return Refused("overloaded", "too many connections; try again later")
 
 
 def check_target(target: bytes) -> None:

@@ -13,9 +13,8 @@ that is gone answers with a reset, within a round trip.
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Callable
-from typing import Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import httptools
 from uvicorn.config import Config
@@ -31,8 +30,14 @@ from seekroute.server.framing import (
     check_framing,
     check_target,
     check_version,
+    headers_too_large,
+    too_many_connections,
+    unknown_method,
 )
 from seekroute.server.limits import Limits
+
+if TYPE_CHECKING:
+    from seekroute.server.undelivered import Settled
 
 # (code, message) -> status, headers, body of the error in the API's envelope.
 Refuser = Callable[[str, str], tuple[int, list[Header], bytes]]
@@ -47,13 +52,8 @@ _REQUEST_LINE_SLACK: Final = 64
 # How long a connection of the reserve may take for the first byte of a request, and for its head.
 _PROBE_S: Final = 1.0
 
-_METHOD: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+(?: |\Z)")
 _MIB: Final = 1024 * 1024
 _NO_HEADERS: Final[list[Header]] = []  # never changed: a request begins with lists of its own
-
-
-def _full() -> Refused:
-    return Refused("overloaded", "too many connections; try again later")
 
 
 class HttpProtocol(Connection):
@@ -119,7 +119,7 @@ class HttpProtocol(Connection):
             self.abort()
             return
         if standing is Standing.REFUSED:
-            self._refuse_now(_full())
+            self._refuse_now(too_many_connections())
             return
         self._probes_only = standing is Standing.PROBES_ONLY
         if not self._probes_only:
@@ -163,7 +163,7 @@ class HttpProtocol(Connection):
         limits = self.limits
         if self.loop.time() < self._deadline - limits.first_byte_s + limits.fresh_s:
             return False  # its first bytes are on their way
-        self._refuse_now(_full())
+        self._refuse_now(too_many_connections())
         return True
 
     def refuse_unfinished(self) -> None:
@@ -171,13 +171,19 @@ class HttpProtocol(Connection):
         if self._state in (State.HEAD, State.BODY):
             self._refuse(Refused("shutting_down", "the gateway is stopping; try again"))
 
+    def cut(self) -> list[Settled]:
+        """Ends the connection if an answer on it is not delivered. Returns which are not."""
+        cycles = [each for each in (self._cycle, *self._waiting) if each is not None]
+        owed = self.undelivered()
+        owed += [each.owner.request for each in cycles if each.owner is not None]
+        if owed or cycles:
+            self.abort()
+        return owed
+
     @property
     def busy(self) -> bool:
         """Whether an answer is owed on this connection."""
         return self._cycle is not None
-
-    def _last_cycle(self) -> Cycle | None:
-        return self._waiting[-1] if self._waiting else self._cycle
 
     # --- reading ----------------------------------------------------------------------------------
 
@@ -193,10 +199,7 @@ class HttpProtocol(Connection):
             # what follows it is not read.
             self._end_input()
         except httptools.HttpParserInvalidMethodError:
-            if _METHOD.match(data.lstrip(b"\r\n")):
-                self._refuse(Refused("method_not_allowed", "unknown method", allow=b"GET, POST"))
-            else:
-                self._refuse(Refused("invalid_request", "this is not an HTTP/1.1 request"))
+            self._refuse(unknown_method(data))
         except httptools.HttpParserError:
             refused, self._refused = self._refused, None
             self._refuse(refused or Refused("invalid_request", "malformed HTTP request"))
@@ -233,16 +236,12 @@ class HttpProtocol(Connection):
             self._silent = len(step) - max(data.find(b"\r\n\r\n", start) + 4 - start, 0)
         if self._state == State.HEAD:
             if self._head_fed >= budget:
-                self._refused = Refused("headers_too_large", self._headers_message())
+                self._refused = headers_too_large(limits)
                 raise httptools.HttpParserError("head")
             if self._target and self.parser.get_http_version() == "0.9":
                 self._refused = Refused("invalid_request", "HTTP/0.9 is not served", status=505)
                 raise httptools.HttpParserError("version")
         return len(step)
-
-    def _headers_message(self) -> str:
-        size, fields = self.limits.max_header_bytes, self.limits.max_header_fields
-        return f"the headers are larger than {size} bytes or more than {fields} fields"
 
     def _stop(self, refused: Refused) -> None:
         # An exception inside a callback stops the parser, which wraps it; keep the reason.
@@ -289,7 +288,7 @@ class HttpProtocol(Connection):
             self._head_size > self.limits.max_header_bytes
             or len(headers) >= self.limits.max_header_fields
         ):
-            self._stop(Refused("headers_too_large", self._headers_message()))
+            self._stop(headers_too_large(self.limits))
         name = name.lower()
         if name in FRAMING_HEADERS:
             self._framing.append((name, value))
@@ -312,7 +311,7 @@ class HttpProtocol(Connection):
         target = self._target
         check_target(target)
         if self._probes_only and target.partition(b"?")[0] not in PROBES:
-            raise _full()
+            raise too_many_connections()
         length, needs_continue = check_framing(version, self._framing)
         if len(self._waiting) >= self.limits.max_pipelined:
             raise Refused("invalid_request", "too many pipelined requests")
@@ -391,7 +390,7 @@ class HttpProtocol(Connection):
     def _end_input(self) -> None:
         """Nothing more is read; the last request's answer closes the connection."""
         self._discard = True
-        last = self._last_cycle()
+        last = self._waiting[-1] if self._waiting else self._cycle
         if last is not None:
             last.keep_alive = False
 

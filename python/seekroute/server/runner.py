@@ -169,18 +169,27 @@ class GatewayServer(uvicorn.Server):
         loop = asyncio.get_running_loop()
         deadline = loop.time() + service.server.drain_seconds
         # The listeners stay open meanwhile: a 503 with Retry-After says more than a refusal.
-        while self.server_state.tasks and not self.force_exit and loop.time() < deadline:
+        while self._owes() and not self.force_exit and loop.time() < deadline:
             await asyncio.sleep(_DRAIN_POLL_S)
         await self._end_answers(loop)
         await super().shutdown(sockets)
         if self.force_exit:
             await self.lifespan.shutdown()  # which uvicorn skips then
 
-    async def _end_answers(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Tells whoever still waits, and gives the last bytes time to get out."""
-        service = self._service
+    def _connections(self) -> list[HttpProtocol]:
         open_ones: set[Any] = self.server_state.connections
-        connections = [each for each in open_ones if isinstance(each, HttpProtocol)]
+        return [each for each in open_ones if isinstance(each, HttpProtocol)]
+
+    def _owes(self) -> bool:
+        """Whether an answer is not complete, or not delivered."""
+        if self.server_state.tasks:
+            return True
+        return any(each.undelivered() for each in self._connections())
+
+    async def _end_answers(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Tells whoever still waits, gives the last bytes time to get out, and cuts the rest."""
+        service = self._service
+        connections = self._connections()
         service.end_answers()
         for connection in connections:
             connection.refuse_unfinished()
@@ -189,8 +198,8 @@ class GatewayServer(uvicorn.Server):
         while loop.time() < until and any(not each.closed for each in connections):
             await asyncio.sleep(_DRAIN_POLL_S)
         for connection in connections:
-            if connection.busy:
-                connection.abort()
+            for answer in connection.cut():
+                service.undelivered.add(answer)
 
 
 def make_server(service: Service, on_started: Callable[[], None] | None = None) -> GatewayServer:

@@ -20,6 +20,7 @@ from seekroute.server.metrics import HttpCounts, Sample
 from seekroute.server.order_check import OrderCheck
 from seekroute.server.plan import Plan, prepare
 from seekroute.server.readiness import Check, blocked_reason, disk_reason
+from seekroute.server.undelivered import Undelivered
 
 if TYPE_CHECKING:
     from seekroute.config import ModelList, Settings
@@ -130,6 +131,7 @@ class Service:
         )
         self.counts: Final = HttpCounts()
         self.connections: Final = ConnectionTable(self.limits)
+        self.undelivered: Final = Undelivered()
         self.draining = False
         self.started = False
         self.log_writer: LineWriter | None = None
@@ -252,6 +254,7 @@ class Service:
             until = time.monotonic() + _ENDS_S
             while self.core.active() and time.monotonic() < until:
                 await asyncio.sleep(0.01)
+            await asyncio.to_thread(self.undelivered.give_back, self.control.orders, self.ledger)
             self.gateway.detach()
             self.started = False
             await asyncio.to_thread(self.close)
