@@ -456,7 +456,8 @@ UsageReport Exchange::Report() const {
 
 std::string Exchange::Routing() const {
   if (in_.explain == Explain::kNo || model_ == nullptr) return {};
-  return WriteRouting(in_.explain, row_, *model_, *in_.snapshot, automatic_, next_candidate_);
+  return WriteRouting(in_.explain, row_, *model_, *in_.snapshot, automatic_, next_candidate_,
+                      world_.stats);
 }
 
 }  // namespace seekroute

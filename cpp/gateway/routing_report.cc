@@ -33,7 +33,8 @@ std::string_view StrategyOf(std::string_view requested, const Model& model, bool
 }
 
 std::string WriteRouting(Explain how, const ExchangeRow& row, const Model& model,
-                         const Snapshot& snapshot, bool automatic, size_t asked) {
+                         const Snapshot& snapshot, bool automatic, size_t asked,
+                         const Stats* stats) {
   std::string out = how == Explain::kOpenRouter ? "\"openrouter_metadata\":{" : "\"seekroute\":{";
   AppendMember("requested", row.requested_model, &out);
   AppendMember("strategy", StrategyOf(row.requested_model, model, automatic), &out);
@@ -47,7 +48,10 @@ std::string WriteRouting(Explain how, const ExchangeRow& row, const Model& model
     AppendMember("provider", provider, &out);
     AppendMember("model", model.endpoints[i].upstream_model, &out);
     const bool selected = asked == i + 1;
-    out += selected ? ",\"selected\":true}" : ",\"selected\":false}";
+    out += selected ? ",\"selected\":true" : ",\"selected\":false";
+    const bool marked = stats != nullptr && how == Explain::kSeekroute;
+    if (marked && stats->IgnoresCap(provider, model.id)) out += ",\"ignores_cap\":true";
+    out += '}';
   }
   out += "]},\"attempts\":[";
   for (size_t i = 0; i < row.tried.size(); ++i) {

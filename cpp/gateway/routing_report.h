@@ -7,6 +7,7 @@
 
 #include "catalog/catalog.h"
 #include "gateway/snapshot.h"
+#include "gateway/stats.h"
 #include "store/store.h"
 
 namespace seekroute {
@@ -22,8 +23,11 @@ std::string_view StrategyOf(std::string_view requested, const Model& model, bool
 
 // The whole JSON member: `"seekroute":{...}` with OpenRouter's keys (requested, strategy, attempt,
 // endpoints, attempts, ...). `asked`: candidates that were asked; the last of them is the one that
-// was selected. Names no upstream but by its provider id; quotes no error text.
+// was selected. `stats`, where given, tells which of them ignored their cap, as
+// `"ignores_cap":true`, where OpenRouter's clients do not read. Names no upstream but by its
+// provider id; quotes no error text.
 std::string WriteRouting(Explain how, const ExchangeRow& row, const Model& model,
-                         const Snapshot& snapshot, bool automatic, size_t asked);
+                         const Snapshot& snapshot, bool automatic, size_t asked,
+                         const Stats* stats = nullptr);
 
 }  // namespace seekroute

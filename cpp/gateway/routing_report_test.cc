@@ -50,6 +50,20 @@ TEST(RoutingReport, IsCalledAsOpenRouterCallsItWhereThatIsAsked) {
   EXPECT_NE(report.find(R"("attempts":[])"), std::string::npos);
 }
 
+TEST(RoutingReport, SaysWhichEndpointIgnoredItsCap) {
+  Stats stats;
+  const auto report = [&stats](Explain how) {
+    return WriteRouting(how, {}, TwoEndpoints(), TwoProviders(), false, 1, &stats);
+  };
+  constexpr std::string_view kMark = R"("selected":false,"ignores_cap":true})";
+  EXPECT_EQ(report(Explain::kSeekroute).find("ignores_cap"), std::string::npos);
+  stats.CountCapIgnored("openai", "openai/gpt-oss-120b");
+  EXPECT_NE(report(Explain::kSeekroute).find(kMark), std::string::npos);
+  EXPECT_EQ(report(Explain::kOpenRouter).find("ignores_cap"), std::string::npos);
+  stats.NoteCapKept("openai", "openai/gpt-oss-120b");
+  EXPECT_EQ(report(Explain::kSeekroute).find("ignores_cap"), std::string::npos);
+}
+
 TEST(RoutingReport, StrategySaysHowTheModelWasFound) {
   const Model model = TwoEndpoints();
   EXPECT_EQ(StrategyOf("auto", model, true), "auto");

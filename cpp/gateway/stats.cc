@@ -19,17 +19,21 @@ std::string Bound(double value) {
 
 }  // namespace
 
+void Stats::PutKey(std::string_view name, LabelViews labels, std::string* key) {
+  *key = name;
+  for (const auto& [label, value] : labels) {
+    // NUL stands in no label's value: they come from configuration and tables.
+    *key += '\0';
+    *key += label;
+    *key += '\0';
+    *key += value;
+  }
+}
+
 template <typename Series>
 Series& Stats::Find(std::unordered_map<std::string, Series>& all, std::string_view name,
                     LabelViews labels) {
-  key_ = name;
-  for (const auto& [label, value] : labels) {
-    // NUL stands in no label's value: they come from configuration and tables.
-    key_ += '\0';
-    key_ += label;
-    key_ += '\0';
-    key_ += value;
-  }
+  PutKey(name, labels, &key_);
   const auto [found, added] = all.try_emplace(key_);
   if (added) {
     found->second.name = name;
@@ -104,6 +108,14 @@ void Stats::CountCapIgnored(std::string_view provider, std::string_view model) {
 void Stats::NoteCapKept(std::string_view provider, std::string_view model) {
   MutexLock lock(&mu_);
   Find(counters_, kIgnoresCap, {{"provider", provider}, {"model", model}}).value = 0;
+}
+
+bool Stats::IgnoresCap(std::string_view provider, std::string_view model) const {
+  std::string key;
+  PutKey(kIgnoresCap, {{"provider", provider}, {"model", model}}, &key);
+  MutexLock lock(&mu_);
+  const auto found = counters_.find(key);
+  return found != counters_.end() && found->second.value != 0;
 }
 
 void Stats::CountFallback(std::string_view from, std::string_view to, std::string_view reason) {

@@ -45,6 +45,7 @@ class Stats {
   // (seekroute_endpoint_ignores_cap) until one of its answers ends at its cap.
   void CountCapIgnored(std::string_view provider, std::string_view model);
   void NoteCapKept(std::string_view provider, std::string_view model);
+  bool IgnoresCap(std::string_view provider, std::string_view model) const;
 
   void CountFallback(std::string_view from, std::string_view to, std::string_view reason);
 
@@ -70,6 +71,8 @@ class Stats {
     uint64_t count = 0;
     double sum = 0;
   };
+
+  static void PutKey(std::string_view name, LabelViews labels, std::string* key);
 
   // The series of that name and those labels, made at its first use. After that a request costs
   // no allocation: the key is put together in key_.
