@@ -410,6 +410,78 @@ def test_who_refuses_stream_options_is_told_to_the_core() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("provider", "endpoint", "features", "told"),
+    [
+        ("", "", "", None),
+        ("", "cap_excludes_reasoning: true", "", ("", 0)),
+        ("cap_excludes_reasoning: true", "", "", ("", 0)),
+        ("cap_excludes_reasoning: true", "", "features: [tools, reasoning]", ("", 0)),
+        ("cap_excludes_reasoning: true", "", "features: [tools]", None),
+        ("cap_excludes_reasoning: true", "cap_excludes_reasoning: false", "", None),
+        ("", "cap_excludes_reasoning: true", "features: [tools]", ("", 0)),
+        (
+            "cap_excludes_reasoning: true, reasoning_budget_field: thinking_budget,"
+            " max_reasoning: 900",
+            "",
+            "",
+            ("thinking_budget", 900),
+        ),
+        (
+            "cap_excludes_reasoning: true, reasoning_budget_field: thinking_budget,"
+            " max_reasoning: 900",
+            "reasoning_budget_field: none, max_reasoning: 700",
+            "",
+            ("", 700),
+        ),
+    ],
+)
+def test_what_bounds_thinking_reaches_the_core(
+    tmp_path: Path, provider: str, endpoint: str, features: str, told: tuple[str, int] | None
+) -> None:
+    file = tmp_path / "seekroute.yaml"
+    file.write_text(
+        f"""
+providers:
+  groq: {{{provider}}}
+models:
+  - id: acme/thinker
+    context: 1000
+    {features}
+    endpoints:
+      - provider: groq
+        model: thinker
+        {endpoint.replace(", ", chr(10) + "        ")}
+        price: {{input: "1", output: "1"}}
+"""
+    )
+    snap = snapshot(load_settings(file, environ={}), GROQ_API_KEY="g")
+    (candidate,) = candidates(snap, "acme/thinker")
+    if told is None:
+        assert "cap_excludes_reasoning" not in candidate
+    else:
+        assert candidate["cap_excludes_reasoning"] is True
+        assert (candidate["reasoning_budget_field"], candidate["max_reasoning"]) == told
+    gateway = _core.Gateway(build_options(Settings(), b"pepper"))
+    gateway.install(snap)
+    gateway.close()
+
+
+def test_the_catalog_knows_whose_cap_leaves_thinking_out() -> None:
+    snap = snapshot(Settings(), SILICONFLOW_API_KEY="s", DASHSCOPE_API_KEY="d")
+    told = {
+        (c["provider"], c["upstream_model"]): (c["reasoning_budget_field"], c["max_reasoning"])
+        for model in snap["models"]
+        for c in model["candidates"]
+        if c.get("cap_excludes_reasoning")
+    }
+    assert told["siliconflow", "Qwen/Qwen3-32B"] == ("thinking_budget", 32768)
+    assert told["siliconflow", "deepseek-ai/DeepSeek-V3.2"] == ("", 32768)
+    assert told["alibaba", "qwen-plus"] == ("thinking_budget", 81920)
+    assert told["alibaba", "qwq-plus"] == ("", 81920)
+    assert ("siliconflow", "Qwen/Qwen2.5-7B-Instruct") not in told
+
+
 def test_an_endpoint_may_name_its_own_cap(tmp_path: Path) -> None:
     file = tmp_path / "seekroute.yaml"
     file.write_text(

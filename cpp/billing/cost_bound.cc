@@ -69,9 +69,10 @@ Money CostBound(const UseBound& bound, const PriceTable& price, UnixSeconds now)
 }
 
 std::optional<int64_t> LongestWithin(Money budget, UseBound bound, int64_t choices, int64_t longest,
-                                     const PriceTable& price, UnixSeconds now) {
+                                     const PriceTable& price, UnixSeconds now,
+                                     const ReasoningBound& reasoning) {
   const auto fits = [&, besides = bound.completion](int64_t tokens) {
-    bound.completion = besides + tokens * choices;
+    bound.completion = besides + (tokens + reasoning.Beside(tokens)) * choices;
     return CostBound(bound, price, now) <= budget;
   };
   if (!fits(0)) return std::nullopt;

@@ -20,6 +20,16 @@ struct UseBound {
   bool any_tier = false;    // the provider may answer at any of its service tiers
 };
 
+// The thinking of a choice that comes beside its answer: as much as that is long, within these.
+struct ReasoningBound {
+  int64_t least = 0;
+  int64_t most = 0;  // not below `least`
+
+  int64_t Beside(int64_t answer) const {
+    return answer < least ? least : answer > most ? most : answer;
+  }
+};
+
 // No usage within `bound` costs more (markup included, CostOf() at the same `now`), as long as the
 // provider answers at its usual service tier and no audio is used, unless `bound` says otherwise:
 // every prompt token is taken at the dearest of the text, cache and image rates (any_input: and the
@@ -28,9 +38,10 @@ struct UseBound {
 Money CostBound(const UseBound& bound, const PriceTable& price, UnixSeconds now);
 
 // The largest count up to `longest` of completion tokens a choice, of `choices`, for which the
-// bound is not above `budget`; nothing when not even an answer of none is within it.
-// bound.completion is what is used besides. At most 64 calls of CostBound().
+// bound, with their `reasoning`, is not above `budget`; nothing when not even an answer of none is
+// within it. bound.completion is what is used besides. At most 64 calls of CostBound().
 std::optional<int64_t> LongestWithin(Money budget, UseBound bound, int64_t choices, int64_t longest,
-                                     const PriceTable& price, UnixSeconds now);
+                                     const PriceTable& price, UnixSeconds now,
+                                     const ReasoningBound& reasoning = {});
 
 }  // namespace seekroute

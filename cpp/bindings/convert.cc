@@ -151,6 +151,16 @@ Model ModelFrom(const py::dict& dict, const StringMap<uint32_t>& providers) {
       throw py::value_error("model " + model.id +
                             ": cap_field: expected max_tokens or max_completion_tokens");
     }
+    endpoint.cap_excludes_reasoning =
+        GetOptional<bool>(item, "cap_excludes_reasoning").value_or(false);
+    endpoint.reasoning_budget_field =
+        GetOptional<std::string>(item, "reasoning_budget_field").value_or("");
+    if (!endpoint.reasoning_budget_field.empty() &&
+        endpoint.reasoning_budget_field != kReasoningBudgetField) {
+      throw py::value_error("model " + model.id +
+                            ": reasoning_budget_field: expected thinking_budget");
+    }
+    endpoint.max_reasoning = GetOptional<int64_t>(item, "max_reasoning").value_or(0);
     if (const auto own = GetOptional<py::dict>(item, "timeouts")) {
       endpoint.timeouts = TimeoutsFrom(*own);
     }

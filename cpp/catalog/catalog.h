@@ -41,6 +41,9 @@ struct Endpoint {
   std::shared_ptr<const PriceTable> price;  // never null in a Catalog
   std::string cap_field = "max_tokens";     // what it calls the longest answer that is wanted
   CallTimeouts timeouts = {};
+  bool cap_excludes_reasoning = false;  // thinking comes beside the answer that cap_field bounds
+  std::string reasoning_budget_field;   // what bounds it there; empty: nothing does
+  int64_t max_reasoning = 0;            // tokens of thinking of one choice; 0: unknown
 };
 
 // A provider that offers the model and is not asked. Immutable.

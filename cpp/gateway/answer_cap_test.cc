@@ -143,6 +143,84 @@ TEST_F(AnswerCapTest, ItIsNoticedWhereNothingWasHeldAsWell) {
   EXPECT_EQ(CounterOf("seekroute_cap_ignored_total"), 1);
 }
 
+// Where the cap leaves thinking out, the field that bounds it is sent with whatever is paid for.
+TEST_F(AnswerCapTest, ThinkingBesideTheAnswerIsToldAndHeldFor) {
+  cap_excludes_reasoning_ = true;
+  reasoning_budget_field_ = "thinking_budget";
+  max_reasoning_ = 5000;
+  const struct {
+    const char* members;
+    bool unlimited;
+    bool credits;
+    std::optional<int64_t> cap, budget;
+  } cases[] = {
+      {"", false, true, 1000, 1000},
+      {R"(,"max_tokens":700)", false, true, 700, 700},
+      {R"(,"max_tokens":700)", true, true, 700, 700},
+      {R"(,"max_tokens":1)", false, true, 1, kLeastAnswerTokens},
+      {R"(,"max_tokens":700,"thinking_budget":4000)", false, true, 700, 4000},
+      {R"(,"max_tokens":700,"thinking_budget":9000)", false, true, 700, 5000},
+      {R"(,"thinking_budget":9000)", true, true, std::nullopt, 9000},
+      {"", true, true, std::nullopt, std::nullopt},
+      // Nobody's money: what the client wrote.
+      {R"(,"max_tokens":700)", false, false, 700, std::nullopt},
+      {R"(,"max_tokens":700,"max_cost":1)", false, false, 700, 700},
+  };
+  for (const auto& c : cases) {
+    options_.credits = c.credits;
+    credit_line_ = c.unlimited ? kUnlimitedLine : Money{};
+    Open({100'000'000});
+    const Seen& seen = Ask(c.members);
+    const std::string sent = Sent(0);
+    ASSERT_EQ(seen.status, 200) << seen.body;
+    EXPECT_EQ(FieldOf(sent, "max_tokens"), c.cap) << c.members << sent;
+    EXPECT_EQ(FieldOf(sent, "thinking_budget"), c.budget) << c.members << sent;
+    if (!c.credits) continue;
+    const int64_t answer = c.cap.value_or(1000);
+    const int64_t thinking = c.cap ? *c.budget : max_reasoning_;
+    EXPECT_EQ(seen.row->held.nano, PromptNano(options_) + (answer + thinking) * kOutputNano)
+        << c.members;
+  }
+}
+
+// A small balance buys a short answer and as much thinking; whichever is longer is not paid for.
+TEST_F(AnswerCapTest, MoneyBoundsTheThinkingToo) {
+  cap_excludes_reasoning_ = true;
+  for (const char* field : {"thinking_budget", ""}) {
+    reasoning_budget_field_ = field;
+    max_reasoning_ = 800;
+    for (int64_t nano = 2'000'000; nano < 10'000'000; nano += 333'333) {
+      Open({nano});
+      const Seen& seen = Ask();
+      if (seen.status == 402) continue;
+      ASSERT_EQ(seen.status, 200);
+      const std::string sent = Sent(0);
+      const int64_t cap = FieldOf(sent, "max_tokens").value_or(1'000'000);
+      const int64_t thinking = FieldOf(sent, "thinking_budget").value_or(800);
+      EXPECT_LE(PromptNano(options_) + (cap + thinking) * kOutputNano, seen.row->held.nano) << sent;
+      EXPECT_EQ(FieldOf(sent, "thinking_budget").has_value(), *field != 0) << sent;
+    }
+  }
+}
+
+TEST_F(AnswerCapTest, ThinkingBesideTheAnswerIsNoFault) {
+  cap_excludes_reasoning_ = true;
+  for (const char* field : {"thinking_budget", ""}) {
+    reasoning_budget_field_ = field;
+    max_reasoning_ = 400;
+    Open({100'000'000});
+    const auto noticed = [this](int64_t completion) {
+      Answer(completion);
+      const double before = CounterOf("seekroute_cap_ignored_total");
+      Ask(R"(,"max_tokens":400)");
+      return CounterOf("seekroute_cap_ignored_total") > before;
+    };
+    EXPECT_FALSE(noticed(800 + 100));
+    EXPECT_TRUE(noticed(800 + 101));
+    EXPECT_TRUE(stats_.IgnoresCap("p", "a/m"));
+  }
+}
+
 // Nobody counted for it: the gateway's own count has to be twice as much.
 TEST_F(AnswerCapTest, AnAnswerWithoutUsageIsCountedHere) {
   Open({10'000'000});

@@ -146,7 +146,7 @@ void Exchange::Send() {
         !world_.quirks->RefusesStreamOptions(provider.upstream.base_url, endpoint.upstream_model);
     asking_.added = request_.stream && asks_usage && !request_.stream_options;
     std::optional<AnswerCap> cap;
-    if (const auto told = ToldLength()) cap = AnswerCap{*told, endpoint.cap_field};
+    if (const auto told = ToldLength()) cap = AnswerCap{*told, endpoint.cap_field, ToldReasoning()};
     plan.body = BuildUpstreamChat(in_.body, request_, endpoint.upstream_model, cap,
                                   asks_usage ? StreamUsage::kAsked : StreamUsage::kUnasked);
     const size_t media = world_.options->max_media_event_bytes;

@@ -83,6 +83,7 @@ class Exchange : private AttemptOwner, private StoreObserver {
   void OnHoldTimer(TimePoint now);
   HoldRequest WorstCase() const;
   std::optional<int64_t> ToldLength() const;
+  std::optional<int64_t> ToldReasoning() const;
   bool IgnoredCap() const;
   Error Unaffordable(const HoldAnswer& answer) const;
   void SendNext();

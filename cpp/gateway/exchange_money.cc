@@ -48,11 +48,23 @@ std::optional<int64_t> Exchange::ToldLength() const {
   return named;
 }
 
+// Tokens of thinking a choice that the upstream is told beside that: where its cap does not bound
+// them, a field of its own does, and the answer is paid for by somebody's limited money.
+std::optional<int64_t> Exchange::ToldReasoning() const {
+  const bool apart =
+      endpoint_->cap_excludes_reasoning && !endpoint_->reasoning_budget_field.empty();
+  if (!cap_ || !apart) return std::nullopt;
+  return ReasoningAt(*endpoint_, *model_, request_.max_reasoning).Beside(*cap_);
+}
+
 // The provider went on far beyond what it was told.
 bool Exchange::IgnoredCap() const {
   const std::optional<int64_t> told = ToldLength();
   if (!told || !usage_.completion) return false;
-  const int64_t most = (*told + static_cast<int64_t>(request_.predicted_bytes)) * request_.choices;
+  const int64_t reasoning =
+      ToldReasoning().value_or(ReasoningAt(*endpoint_, *model_, request_.max_reasoning).most);
+  const int64_t most =
+      (*told + reasoning + static_cast<int64_t>(request_.predicted_bytes)) * request_.choices;
   int64_t slack = std::max(kCapSlackTokens * request_.choices, most / kCapSlackPart);
   if (row_.estimated) slack = std::max(slack, most);  // our own count may be far off
   return *usage_.completion > most + slack;
@@ -70,7 +82,7 @@ bool Exchange::IsLimited() const {
 HoldRequest Exchange::WorstCase() const {
   const int64_t longest = cap_.value_or(bound_->longest());
   HoldRequest ask;
-  ask.amount = bound_->At(longest);
+  ask.amount = cap_ ? bound_->At(longest) : bound_->Untold();
   ask.at_least = request_.max_tokens ? ask.amount : bound_->At(std::min(bound_->least(), longest));
   ask.share = !request_.max_tokens;
   if (key_ && key_->limit) {

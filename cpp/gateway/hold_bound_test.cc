@@ -27,13 +27,13 @@ std::shared_ptr<const PriceTable> DrawPrices(SeededRng* rng) {
 
 // A use of everything that the request allows, split among the classes at random.
 Usage DrawUsage(SeededRng* rng, const RandomRequest& request, int64_t prompt, int64_t answer,
-                bool any_output) {
+                int64_t thinking, bool any_output) {
   const auto part = [rng](int64_t of) {
     return static_cast<int64_t>(rng->Below(static_cast<uint64_t>(of) + 1));
   };
   Usage usage;
   usage.prompt = prompt;
-  usage.completion = (answer + request.predicted()) * request.choices();
+  usage.completion = (answer + thinking + request.predicted()) * request.choices();
   if (rng->OneIn(2)) usage.audio_prompt = rng->OneIn(2) ? request.heard() : part(request.heard());
   if (rng->OneIn(2)) usage.cached = part(prompt);
   if (rng->OneIn(2)) usage.cache_write = part(prompt - usage.cached.value_or(0));
@@ -55,6 +55,10 @@ TEST(HoldBoundTest, CoversWhateverAnUpstreamMayBill) {
     Model model{.id = "a/m", .max_output = 500, .endpoints = {}};
     model.other_output = rng.OneIn(2);
     model.endpoints.push_back({0, "up", DrawPrices(&rng)});
+    Endpoint& endpoint = model.endpoints.back();
+    endpoint.cap_excludes_reasoning = rng.OneIn(2);
+    if (rng.OneIn(2)) endpoint.reasoning_budget_field = "thinking_budget";
+    endpoint.max_reasoning = rng.OneIn(2) ? 0 : 1 + static_cast<int64_t>(rng.Below(2000));
     GatewayOptions options;
     options.strict_bound = rng.OneIn(2);
     const SpendBound bound(*request, model, EstimateChatPrompt(random.body()), options, {});
@@ -64,8 +68,15 @@ TEST(HoldBoundTest, CoversWhateverAnUpstreamMayBill) {
                             (model.other_output || request->answer_kinds == AnswerKinds::kOthers);
     const int64_t prompt = options.strict_bound ? random.by_bytes() : random.by_estimate();
     ASSERT_GE(bound.besides().prompt, prompt) << "seed " << seed << ": " << random.body();
+    int64_t thinking = 0;
+    if (endpoint.cap_excludes_reasoning) {
+      const int64_t most = endpoint.max_reasoning > 0 ? endpoint.max_reasoning : model.max_output;
+      // With a field, what stands in it: the client's, else as much as the answer.
+      const int64_t told = random.thinking().value_or(bound.longest());
+      thinking = endpoint.reasoning_budget_field.empty() ? most : std::min(most, told);
+    }
     for (int draw = 0; draw < 4; ++draw) {
-      const Usage usage = DrawUsage(&rng, random, prompt, bound.longest(), any_output);
+      const Usage usage = DrawUsage(&rng, random, prompt, bound.longest(), thinking, any_output);
       ASSERT_LE(CostOf(usage, *model.endpoints[0].price, {}, {}).total.nano, hold.nano)
           << "seed " << seed << ": " << random.body();
     }

@@ -57,8 +57,8 @@ Extent Measure(const Admission& admission, std::string_view body) {
   return extent;
 }
 
-CostRange CostsAt(const Extent& extent, const UseBound& besides, const PriceTable& price,
-                  UnixSeconds now) {
+CostRange CostsAt(const Extent& extent, const UseBound& besides, const ReasoningBound& reasoning,
+                  const PriceTable& price, UnixSeconds now) {
   const auto cost = [&](int64_t prompt, int64_t completion) {
     return CostOf(extent.UsageOf(prompt, completion), price, now, {}).total;
   };
@@ -68,7 +68,8 @@ CostRange CostsAt(const Extent& extent, const UseBound& besides, const PriceTabl
   if (extent.longest || extent.images) {
     UseBound bound = besides;
     bound.prompt = extent.prompt.upper;
-    bound.completion += extent.longest.value_or(0) * extent.choices;
+    const int64_t longest = extent.longest.value_or(0);
+    bound.completion += (longest + reasoning.Beside(longest)) * extent.choices;
     range.max = CostBound(bound, price, now);
   }
   return range;
@@ -132,7 +133,8 @@ Result<std::string> WriteQuote(const Admission& admission, std::string_view body
   std::string candidates;
   for (size_t i = 0; i < model.endpoints.size(); ++i) {
     const Endpoint& endpoint = model.endpoints[i];
-    const CostRange costs = CostsAt(extent, bound.besides(), *endpoint.price, now);
+    const ReasoningBound reasoning = ReasoningAt(endpoint, model, admission.request.max_reasoning);
+    const CostRange costs = CostsAt(extent, bound.besides(), reasoning, *endpoint.price, now);
     if (i == 0) {
       route = costs;
     } else {
@@ -161,7 +163,9 @@ Result<std::string> WriteQuote(const Admission& admission, std::string_view body
   out += ",\"max\":" + std::to_string(extent.prompt.upper);
   out += "},\"completion_tokens\":{\"expected\":";
   out += std::to_string(extent.images ? 0 : extent.expected() * extent.choices) + ",\"max\":";
-  out += extent.longest ? std::to_string(*extent.longest * extent.choices) : "null";
+  const int64_t answer = extent.longest.value_or(0);
+  const int64_t most = (answer + bound.MostReasoning(answer)) * extent.choices;
+  out += extent.longest ? std::to_string(most) : "null";
   out += "},";
   if (admission.request.max_cost) {
     out += "\"max_cost\":" + FormatUsd(*admission.request.max_cost) + ',';

@@ -20,9 +20,20 @@ Error MaxCostExceeded(Money max_cost, Money needed) {
   return error;
 }
 
+ReasoningBound ReasoningAt(const Endpoint& endpoint, const Model& model,
+                           std::optional<int64_t> named) {
+  if (!endpoint.cap_excludes_reasoning || model.output != Output::kText) return {};
+  int64_t most = endpoint.max_reasoning;
+  if (most == 0) most = model.max_output > 0 ? model.max_output : kUnknownAnswerTokens;
+  if (model.context > 0) most = std::min(most, model.context);
+  if (endpoint.reasoning_budget_field.empty()) return {most, most};
+  if (named) return {std::min(*named, most), std::min(*named, most)};
+  return {std::min(kLeastAnswerTokens, most), most};
+}
+
 SpendBound::SpendBound(const ChatRequest& request, const Model& model, const TokenEstimate& prompt,
                        const GatewayOptions& options, UnixSeconds now)
-    : model_(model), now_(now), choices_(request.choices) {
+    : model_(model), now_(now), choices_(request.choices), named_reasoning_(request.max_reasoning) {
   bound_.any_input = request.other_kinds;
   bound_.any_output = request.answer_kinds == AnswerKinds::kOthers ||
                       (request.answer_kinds == AnswerKinds::kUnsaid && model.other_output);
@@ -50,12 +61,25 @@ SpendBound::SpendBound(const ChatRequest& request, const Model& model, const Tok
   longest_ = longest.value_or(kUnknownAnswerTokens);
 }
 
-Money SpendBound::At(int64_t tokens) const {
-  UseBound bound = bound_;
-  bound.completion += tokens * choices_;
+Money SpendBound::MostOf(int64_t tokens, bool told) const {
   Money most;
   for (const Endpoint& endpoint : model_.endpoints) {
+    const ReasoningBound reasoning = ReasoningAt(endpoint, model_, named_reasoning_);
+    UseBound bound = bound_;
+    bound.completion += (tokens + (told ? reasoning.Beside(tokens) : reasoning.most)) * choices_;
     most = std::max(most, CostBound(bound, *endpoint.price, now_));
+  }
+  return most;
+}
+
+Money SpendBound::At(int64_t tokens) const { return MostOf(tokens, true); }
+
+Money SpendBound::Untold() const { return MostOf(longest_, false); }
+
+int64_t SpendBound::MostReasoning(int64_t answer) const {
+  int64_t most = 0;
+  for (const Endpoint& endpoint : model_.endpoints) {
+    most = std::max(most, ReasoningAt(endpoint, model_, named_reasoning_).Beside(answer));
   }
   return most;
 }
@@ -64,7 +88,8 @@ std::optional<int64_t> SpendBound::Within(Money budget) const {
   int64_t tokens = longest_;
   for (const Endpoint& endpoint : model_.endpoints) {
     const std::optional<int64_t> here =
-        LongestWithin(budget, bound_, choices_, tokens, *endpoint.price, now_);
+        LongestWithin(budget, bound_, choices_, tokens, *endpoint.price, now_,
+                      ReasoningAt(endpoint, model_, named_reasoning_));
     if (!here) return std::nullopt;
     tokens = *here;
   }

@@ -50,6 +50,54 @@ TEST(SpendBoundTest, CountsEveryChoice) {
   EXPECT_EQ(bound.Within({kPrompt.upper * kInputNano + 3 * 100 * 2000}), 100);
 }
 
+// Where the cap leaves thinking out, whatever may be thought is held for beside the answer.
+TEST(SpendBoundTest, CountsThinkingThatTheCapLeavesOut) {
+  const struct {
+    bool excludes;
+    const char* field;
+    int64_t longest;  // thinking that is known of the endpoint
+    std::optional<int64_t> named;
+    int64_t told;  // thinking beside an answer of 300 tokens
+    int64_t untold;
+  } cases[] = {
+      {false, "", 0, std::nullopt, 0, 0},
+      {false, "thinking_budget", 900, 700, 0, 0},
+      // Nothing bounds it: as much as is known, else as the longest answer.
+      {true, "", 900, std::nullopt, 900, 900},
+      {true, "", 900, 10, 900, 900},
+      {true, "", 0, std::nullopt, 500, 500},
+      {true, "", 1'000'000, std::nullopt, 100'000, 100'000},  // no more than the context
+      // A budget is told: as much as the answer, or what the client named.
+      {true, "thinking_budget", 900, std::nullopt, 300, 900},
+      {true, "thinking_budget", 200, std::nullopt, 200, 200},
+      {true, "thinking_budget", 900, 700, 700, 700},
+      {true, "thinking_budget", 900, 10, 10, 10},
+      {true, "thinking_budget", 900, 5000, 900, 900},
+  };
+  for (const auto& c : cases) {
+    for (const int64_t choices : {1, 3}) {
+      Model model = ModelOf({2000});
+      model.endpoints[0].cap_excludes_reasoning = c.excludes;
+      model.endpoints[0].reasoning_budget_field = c.field;
+      model.endpoints[0].max_reasoning = c.longest;
+      ChatRequest request = RequestOf(choices);
+      request.max_reasoning = c.named;
+      const SpendBound bound(request, model, kPrompt, {}, {});
+      const int64_t prompt = kPrompt.upper * kInputNano;
+      const std::string what = std::string(c.field) + std::to_string(c.longest);
+      EXPECT_EQ(bound.At(300).nano, prompt + choices * (300 + c.told) * 2000) << what;
+      EXPECT_EQ(bound.Untold().nano, prompt + choices * (500 + c.untold) * 2000) << what;
+      EXPECT_EQ(bound.Within(bound.At(300)), 300) << what;
+      EXPECT_EQ(bound.MostReasoning(300), c.told) << what;
+    }
+  }
+  // A short answer leaves room for a thought.
+  Model model = ModelOf({2000});
+  model.endpoints[0].cap_excludes_reasoning = true;
+  model.endpoints[0].reasoning_budget_field = "thinking_budget";
+  EXPECT_EQ(ReasoningAt(model.endpoints[0], model, std::nullopt).Beside(1), kLeastAnswerTokens);
+}
+
 TEST(SpendBoundTest, TheStrictBoundIsAByteAToken) {
   const Model model = ModelOf({2000});
   GatewayOptions options;

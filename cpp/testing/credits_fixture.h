@@ -83,8 +83,8 @@ class CreditsTest : public ::testing::Test {
     prices.variants.emplace_back().rates = rates;
     Model model{
         .id = "a/m", .other_output = other_output_, .max_output = max_output, .endpoints = {}};
-    model.endpoints.push_back(
-        {0, "up", *PriceTable::Make(std::move(prices)), cap_field_, timeouts_});
+    model.endpoints.push_back({0, "up", *PriceTable::Make(std::move(prices)), cap_field_, timeouts_,
+                               cap_excludes_reasoning_, reasoning_budget_field_, max_reasoning_});
     Catalog::Parts parts;
     parts.names.emplace("m", "a/m");
     parts.models.push_back(std::move(model));
@@ -156,6 +156,9 @@ class CreditsTest : public ::testing::Test {
   Stats stats_;
   std::string cap_field_ = "max_tokens";
   CallTimeouts timeouts_;
+  bool cap_excludes_reasoning_ = false;
+  std::string reasoning_budget_field_;
+  int64_t max_reasoning_ = 0;
   bool other_output_ = false;
   uint64_t media_nano_ = kOutputNano;  // a token of a picture or of sound in the answer
   Window limit_reset_ = Window::kNever;

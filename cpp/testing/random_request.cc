@@ -123,7 +123,7 @@ std::string RandomRequest::Message() {
 
 void RandomRequest::AddField() {
   // Each at most once: a name of its own for each kind.
-  const uint64_t kind = Below(14);
+  const uint64_t kind = Below(15);
   if ((used_ >> kind & 1) != 0) return;
   used_ |= uint64_t{1} << kind;
   switch (kind) {
@@ -160,6 +160,10 @@ void RandomRequest::AddField() {
       asks_text_ = true;
       return fields_.push_back(R"("modalities": ["text"])");
     case 12:
+      if (OneIn(4)) return fields_.push_back(R"("thinking_budget": -1)");
+      thinking_ = 1 + static_cast<int64_t>(Below(3000));
+      return fields_.push_back("\"thinking_budget\": " + std::to_string(*thinking_));
+    case 13:
       asks_others_ = true;
       return fields_.push_back(R"("audio": {"voice": "v"})");
     default:

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,7 @@ class RandomRequest {
   }
   int64_t heard() const { return heard_; }          // of media: it may be sound
   int64_t predicted() const { return predicted_; }  // tokens of each choice beside its answer
+  std::optional<int64_t> thinking() const { return thinking_; }  // the budget, where there is one
   bool only_text() const { return asks_text_ && !asks_others_; }
 
  private:
@@ -64,6 +66,7 @@ class RandomRequest {
   int64_t media_ = 0;
   int64_t heard_ = 0;
   int64_t predicted_ = 0;
+  std::optional<int64_t> thinking_;
   bool asks_text_ = false;
   bool asks_others_ = false;
 };

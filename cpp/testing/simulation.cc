@@ -22,6 +22,20 @@ constexpr auto kErrorEvents = std::to_array<std::string_view>({
     "data: {\"code\":\"boom\",\"message\":\"boom\"}\n\n",
 });
 
+constexpr int64_t kLongestThinking = 700;  // tokens
+
+uint32_t ProviderOf(const std::string& body) {
+  const size_t model = body.find("\"model\":\"up") + 11;
+  return static_cast<uint32_t>(std::strtoul(body.c_str() + model, nullptr, 10));
+}
+
+// In a member of `body`; 0: it has none of that name.
+int64_t NumberIn(const std::string& body, const std::string& name) {
+  const std::string own = "\"" + name + "\":";
+  const size_t at = body.find(own);
+  return at == std::string::npos ? 0 : std::strtoll(body.c_str() + at + own.size(), nullptr, 10);
+}
+
 std::string Chunk(const std::string& delta, const std::string& finish, const std::string& usage) {
   std::string chunk =
       R"(data: {"id":"up","object":"chat.completion.chunk","created":1,"model":"m",)"
@@ -113,6 +127,8 @@ CallTimeouts Simulation::DrawTimeouts() {
 
 std::shared_ptr<const Snapshot> Simulation::MakeSnapshot() {
   cap_fields_ = rng_.Next();
+  beside_ = rng_.Next();
+  budget_fields_ = rng_.Next();
   auto snapshot = std::make_shared<Snapshot>();
   Profile profile;
   profile.usage_cost = rng_.OneIn(2);
@@ -137,8 +153,10 @@ std::shared_ptr<const Snapshot> Simulation::MakeSnapshot() {
     snapshot->providers.push_back(std::move(provider));
     Model model{.id = "a/m" + std::to_string(i), .output = Output::kText, .endpoints = {}};
     for (uint32_t k = 0; k < i; ++k) {
-      model.endpoints.push_back(
-          {k, "up" + std::to_string(k), price, CapFieldOf(k), DrawTimeouts()});
+      model.endpoints.push_back({k, "up" + std::to_string(k), price, CapFieldOf(k), DrawTimeouts(),
+                                 (beside_ >> k & 1) != 0,
+                                 (budget_fields_ >> k & 1) != 0 ? "thinking_budget" : "",
+                                 kLongestThinking});
     }
     parts.names.emplace(model.id, model.id);
     parts.models.push_back(std::move(model));
@@ -309,12 +327,15 @@ UpstreamScript Simulation::JsonScript(const std::string& tag) {
 
 // What a provider that got `body` was told in the field that it reads; 0: nothing.
 int64_t Simulation::ToldIn(const std::string& body) const {
-  const size_t model = body.find("\"model\":\"up") + 11;
-  const auto provider = static_cast<uint32_t>(std::strtoul(body.c_str() + model, nullptr, 10));
-  const std::string own = "\"" + CapFieldOf(provider) + "\":";
-  const size_t told = body.find(own);
-  if (told == std::string::npos) return 0;
-  return std::strtoll(body.c_str() + told + own.size(), nullptr, 10);
+  return NumberIn(body, CapFieldOf(ProviderOf(body)));
+}
+
+// What it may think beside that at most.
+int64_t Simulation::ThinkingBeside(const std::string& body) const {
+  const uint32_t provider = ProviderOf(body);
+  if ((beside_ >> provider & 1) == 0) return 0;
+  const int64_t told = NumberIn(body, "thinking_budget");
+  return told > 0 ? std::min(told, kLongestThinking) : kLongestThinking;
 }
 
 UpstreamScript Simulation::Direct(const TransportRequest& request) {
@@ -341,7 +362,8 @@ UpstreamScript Simulation::Direct(const TransportRequest& request) {
            "nothing is sent before its hold is durable");
     const bool limited = line != kUnlimitedLine || (!client.local && key_limited_) || named;
     expect((cap > 0) == limited, "the upstream is told how long the answer may get");
-    expect(booking == nullptr || cap * kOutputNano <= booking->held.nano,
+    const int64_t most = cap + ThinkingBeside(request.body);
+    expect(booking == nullptr || most * kOutputNano <= booking->held.nano,
            "the hold pays for the longest answer");
   } else {
     expect(booking == nullptr, "nothing is held with credits off");

@@ -76,6 +76,7 @@ class Simulation {
   void DrawPolicies();
   std::string CapFieldOf(uint32_t provider) const;
   int64_t ToldIn(const std::string& body) const;
+  int64_t ThinkingBeside(const std::string& body) const;
   CallTimeouts DrawTimeouts();
   std::shared_ptr<const Snapshot> MakeSnapshot();
   UpstreamScript Direct(const TransportRequest& request);
@@ -114,7 +115,9 @@ class Simulation {
   DrainSlots drains_;
   Money credit_line_;  // of the key
   bool key_limited_ = false;
-  uint64_t cap_fields_ = 0;  // a bit a provider
+  uint64_t cap_fields_ = 0;     // a bit a provider
+  uint64_t beside_ = 0;         // likewise: its cap leaves thinking out
+  uint64_t budget_fields_ = 0;  // likewise: a field of its own bounds that
   Mailbox mailbox_;
   Stats stats_;
   CreditStore store_;

@@ -275,9 +275,10 @@ void Simulation::CheckMoney(ExchangeId id, const Client& client,
   expect(row.attempts == 0 || row.held == booking->held, "the row knows its hold");
   if (const auto attempts = AttemptsOf(id); !attempts.empty()) {
     const int64_t told = ToldIn(attempts.back()->body);
-    expect(booking->overrun == Money{} || told == 0 || row.completion_tokens > told,
+    const int64_t whole = told + ThinkingBeside(attempts.back()->body);
+    expect(booking->overrun == Money{} || told == 0 || row.completion_tokens > whole,
            "only a provider that goes on beyond its cap costs the operator");
-    const int64_t most = told + std::max<int64_t>(16, told / 8);
+    const int64_t most = whole + std::max<int64_t>(16, whole / 8);
     const bool exact = row.settlement == Settlement::kExact && row.completion_tokens > 0;
     expect(!exact || row.cap_ignored == (told > 0 && row.completion_tokens > most),
            "and is noticed where it is far beyond");

@@ -239,6 +239,8 @@ bool RequestSink::SetField(const JsonPlace& place, const JsonValue& value) {
         request_.max_tokens_field = {place.key_range(), value.range, std::nullopt};
       } else if (field_.use == FieldUse::kMaxCompletionTokens) {
         request_.max_completion_tokens_field = {place.key_range(), value.range, std::nullopt};
+      } else if (field_.use == FieldUse::kReasoningBudget) {
+        request_.reasoning_budget_field = {place.key_range(), value.range, std::nullopt};
       }
       return value.type == JsonType::kNull || SetInteger(place, value);
     case FieldKind::kNumber:
@@ -320,6 +322,9 @@ bool RequestSink::SetInteger(const JsonPlace& place, const JsonValue& value) {
                 place.Path());
   }
   if (field_.use == FieldUse::kChoices) request_.choices = number;
+  if (field_.use == FieldUse::kReasoningBudget && number > 0) {
+    request_.reasoning_budget_field->tokens = request_.max_reasoning = number;
+  }
   if (limits_answer) {
     auto& field = field_.use == FieldUse::kMaxTokens ? request_.max_tokens_field
                                                      : request_.max_completion_tokens_field;

@@ -42,7 +42,9 @@ struct ChatRequest {
   int64_t message_count = 0;
   int64_t tool_count = 0;
   std::optional<int64_t> max_tokens;  // the smaller of max_tokens and max_completion_tokens
-  std::optional<Money> max_cost;      // the most that the answer may cost; never sent upstream
+  // `thinking_budget`; what is below 1 names nothing: some mean by it that nothing bounds them.
+  std::optional<int64_t> max_reasoning;
+  std::optional<Money> max_cost;  // the most that the answer may cost; never sent upstream
   // Bytes of whatever the model may read as text: messages, tools, the answer's schema, and every
   // field that is not known to be none of its business.
   size_t text_bytes = 0;
@@ -59,6 +61,7 @@ struct ChatRequest {
   std::optional<ByteRange> last_user_content;    // value of the last user message's "content"
   // The two fields that limit the answer, also where they are null.
   std::optional<LengthField> max_tokens_field, max_completion_tokens_field;
+  std::optional<LengthField> reasoning_budget_field;  // `thinking_budget`, likewise
   // Members that are not for an upstream, in order: max_cost, and what would choose elsewhere.
   std::vector<ByteRange> unsent;
 };

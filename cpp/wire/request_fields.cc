@@ -91,6 +91,7 @@ constexpr auto kFields = std::to_array<FieldRule>({
     Plain("providerOptions", kElsewhere),
     {"response_format", kObject, FieldUse::kSchema},
     {"return_progress", kAny, FieldUse::kProgress},
+    Integer("thinking_budget", -1, kExact, FieldUse::kReasoningBudget),
     Plain("presence_penalty", kNumber),
     Plain("prompt_cache_key", kAny),
     Plain("provider_options", kElsewhere),

@@ -47,6 +47,7 @@ enum class FieldUse : uint8_t {
   kChoices,
   kMaxTokens,
   kMaxCompletionTokens,
+  kReasoningBudget,
   kTemperature,
   kTopP,
   kServiceTier,

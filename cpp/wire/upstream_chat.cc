@@ -9,8 +9,8 @@
 namespace seekroute {
 namespace {
 
-// The members that are cut, a length field among them, and five edits of what stays.
-static_assert(kMostUnsent + 1 + 5 <= Splice::kMaxEdits);
+// The members that are cut, a length field among them, and six edits of what stays.
+static_assert(kMostUnsent + 1 + 6 <= Splice::kMaxEdits);
 
 bool IsBefore(const ByteRange& a, const ByteRange& b) { return a.begin < b.begin; }
 
@@ -38,8 +38,20 @@ struct CapEdits {
   std::string number;
   std::string name;  // of the provider's own field, in quotes
   std::string member;
+  std::string reasoning;  // of the budget for thinking, likewise: a number or a member
   std::optional<ByteRange> cut;
 };
+
+// Likewise the thinking that comes beside.
+void SpliceReasoning(const ChatRequest& request, int64_t tokens, CapEdits* edits, Splice* splice) {
+  edits->reasoning = std::to_string(tokens);
+  if (const auto& own = request.reasoning_budget_field) {
+    if (!own->tokens || *own->tokens > tokens) splice->Replace(own->value, edits->reasoning);
+    return;
+  }
+  edits->reasoning = ",\"" + std::string(kReasoningBudgetField) + "\":" + edits->reasoning;
+  splice->Replace({request.model_value.end, request.model_value.end}, edits->reasoning);
+}
 
 // Tells the upstream `cap` in its own field. What is short enough keeps its bytes.
 void SpliceCap(const ChatRequest& request, const AnswerCap& cap, CapEdits* edits, Splice* splice) {
@@ -106,6 +118,7 @@ std::string BuildUpstreamChat(std::string_view body, const ChatRequest& request,
   }
   CapEdits edits;
   if (cap) SpliceCap(request, *cap, &edits, &splice);
+  if (cap && cap->reasoning) SpliceReasoning(request, *cap->reasoning, &edits, &splice);
   if (edits.cut) leave_out(*edits.cut);
   CutMembers(body, cut, &splice);
   std::string out;

@@ -12,11 +12,14 @@ namespace seekroute {
 
 inline constexpr std::string_view kMaxTokensField = "max_tokens";
 inline constexpr std::string_view kMaxCompletionTokensField = "max_completion_tokens";
+inline constexpr std::string_view kReasoningBudgetField = "thinking_budget";
 
 // How long an upstream is told that an answer may get.
 struct AnswerCap {
   int64_t tokens = 0;                        // of one choice, > 0
   std::string_view field = kMaxTokensField;  // the provider's name for it: one of the two
+  // Tokens of thinking, in kReasoningBudgetField, where those are not among `tokens` and bounded.
+  std::optional<int64_t> reasoning = std::nullopt;
 };
 
 // Whether the usage of a stream is asked for: some providers refuse `stream_options`.
@@ -24,10 +27,11 @@ enum class StreamUsage : uint8_t { kAsked, kUnasked };
 
 // Returns `body` with "model" set to `upstream_model` and, for a stream, with
 // stream_options.include_usage set to true; without request.unsent; with `cap`, where given, in
-// cap.field. With `usage` kUnasked nothing is asked of the usage, and a client's own stream_options
-// are left out too: it gets its usage from the gateway. A client that used the other field only
-// finds its own renamed; where it used both, both stay, neither longer than the cap or than the
-// client's smaller one. Not another byte differs. `request` must come from ParseChatRequest(body).
+// cap.field, and with cap.reasoning in the field of thinking, unless the client's is shorter. With
+// `usage` kUnasked nothing is asked of the usage, and a client's own stream_options are left out
+// too: it gets its usage from the gateway. A client that used the other field only finds its own
+// renamed; where it used both, both stay, neither longer than the cap or than the client's smaller
+// one. Not another byte differs. `request` must come from ParseChatRequest(body).
 std::string BuildUpstreamChat(std::string_view body, const ChatRequest& request,
                               std::string_view upstream_model,
                               const std::optional<AnswerCap>& cap = std::nullopt,

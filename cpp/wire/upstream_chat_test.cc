@@ -74,6 +74,28 @@ TEST(UpstreamChatTest, TheCapStandsInTheFieldThatTheProviderTakes) {
   }
 }
 
+TEST(UpstreamChatTest, TheBudgetForThinkingStandsBesideTheCap) {
+  const struct {
+    const char *members, *before, *after;  // of the model
+  } cases[] = {
+      {"", "", R"(,"max_tokens":50,"thinking_budget":80)"},
+      {R"(,"max_tokens":20)", R"(,"max_tokens":20)", R"(,"thinking_budget":80)"},
+      {R"(, "thinking_budget" : 90)", R"(, "thinking_budget" : 80)", R"(,"max_tokens":50)"},
+      {R"(,"thinking_budget":70)", R"(,"thinking_budget":70)", R"(,"max_tokens":50)"},
+      {R"(,"thinking\u005fbudget":90)", R"(,"thinking\u005fbudget":80)", R"(,"max_tokens":50)"},
+      // What names nothing, or by which some mean that nothing bounds it.
+      {R"(,"thinking_budget":null)", R"(,"thinking_budget":80)", R"(,"max_tokens":50)"},
+      {R"(,"thinking_budget":-1)", R"(,"thinking_budget":80)", R"(,"max_tokens":50)"},
+      {R"(,"thinking_budget":0)", R"(,"thinking_budget":80)", R"(,"max_tokens":50)"},
+  };
+  for (const auto& c : cases) {
+    EXPECT_EQ(Sent(c.members, AnswerCap{50, kMaxTokensField, 80}),
+              std::string(c.before) + R"(,"model":"up")" + c.after + "}")
+        << c.members;
+  }
+  EXPECT_EQ(Sent(R"(,"thinking_budget":-1)"), R"(,"thinking_budget":-1,"model":"up"})");
+}
+
 // Without a cap there is nothing to tell.
 TEST(UpstreamChatTest, WithoutACapTheFieldsAreTheClients) {
   EXPECT_EQ(Sent(R"(,"max_tokens":null,"max_completion_tokens":70)"),

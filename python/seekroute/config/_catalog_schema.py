@@ -208,6 +208,7 @@ Dialect = Literal[
 ]
 SERVED_DIALECTS = frozenset({"openai-chat"})
 CapField = Literal["max_tokens", "max_completion_tokens"]
+ReasoningBudgetField = Literal["thinking_budget", "none"]
 OnAbort = Literal["cancel", "drain"]
 
 
@@ -255,6 +256,13 @@ class Endpoint:
     """Longest answer here, in tokens, where it differs from the model's."""
     cap_field: CapField | None = None
     """Field that names the longest wanted answer, where it differs from the provider's."""
+    cap_excludes_reasoning: bool | None = None
+    """Whether that length leaves thinking out; default: as at the provider, where the model's
+    `features` name `reasoning` or nothing."""
+    reasoning_budget_field: ReasoningBudgetField | None = None
+    """Field that bounds thinking, where it differs from the provider's; `none`: nothing does."""
+    max_reasoning: Tokens | None = None
+    """Longest thinking here, in tokens, where it differs from the provider's."""
     timeouts: CallTimeouts = CallTimeouts()
     """How long a call may take here, where it differs from the model's."""
     source: str = ""
@@ -358,6 +366,12 @@ class Provider(Strict):
     """Whether plain http is acceptable."""
     cap_field: CapField = "max_tokens"
     """The field that the longest wanted answer is named in."""
+    cap_excludes_reasoning: bool = False
+    """Whether that length leaves thinking out, which is then held for in addition."""
+    reasoning_budget_field: ReasoningBudgetField = "none"
+    """The field that bounds the thinking where the other one does not; `none`: nothing does."""
+    max_reasoning: Tokens | None = None
+    """Longest such thinking, in tokens; default: the model's longest answer."""
     stream_options: bool = True
     """Whether it takes the field `stream_options`, in which the gateway asks for a stream's usage.
     Where it refuses it, `no` saves each process a request that is refused and sent again."""

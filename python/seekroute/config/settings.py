@@ -8,7 +8,13 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, SecretStr, field_validator
 
-from seekroute.config._catalog_schema import CallTimeouts, KeepAlive, OnAbort
+from seekroute.config._catalog_schema import (
+    CallTimeouts,
+    KeepAlive,
+    OnAbort,
+    ReasoningBudgetField,
+    Tokens,
+)
 from seekroute.config._schema import (
     PROVIDER_ID,
     Strict,
@@ -165,6 +171,13 @@ class ProviderSettings(Strict):
     on_abort: OnAbort | None = None
     """What becomes of an answer whose client has left, with credits on: `cancel`, or `drain` to
     read it to its end and charge for its usage; default: what the catalog says."""
+    cap_excludes_reasoning: bool | None = None
+    """Whether the longest answer that is asked for leaves thinking out, which is then held for in
+    addition; default: what the catalog says."""
+    reasoning_budget_field: ReasoningBudgetField | None = None
+    """The field that bounds such thinking; `none`: nothing does; default: what the catalog says."""
+    max_reasoning: Tokens | None = None
+    """Longest such thinking in tokens; default: what the catalog says."""
     timeouts: CallTimeouts = CallTimeouts()
     """How long a call may take, where it differs from `timeouts` below."""
     keep_alive_ms: KeepAlive | None = None

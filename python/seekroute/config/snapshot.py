@@ -203,6 +203,32 @@ def _timeouts(
     return result
 
 
+def _first(*said: Any) -> Any:
+    return next((value for value in said if value is not None), None)
+
+
+def _reasoning(
+    settings: Settings, catalog: Catalog, model: CatalogModel, endpoint: Endpoint
+) -> dict[str, Any]:
+    """What bounds thinking that the longest wanted answer leaves out; empty where it does not."""
+    own = settings.providers.get(endpoint.provider) or ProviderSettings()
+    packaged = catalog.providers[endpoint.provider]
+    thinks = not model.is_image and (not model.features or "reasoning" in model.features)
+    of_provider = _first(own.cap_excludes_reasoning, packaged.cap_excludes_reasoning)
+    if not _first(endpoint.cap_excludes_reasoning, thinks and of_provider):
+        return {}
+    field = _first(
+        endpoint.reasoning_budget_field, own.reasoning_budget_field, packaged.reasoning_budget_field
+    )
+    return {
+        "cap_excludes_reasoning": True,
+        "reasoning_budget_field": "" if field == "none" else field,
+        "max_reasoning": _first(
+            endpoint.max_reasoning, own.max_reasoning, packaged.max_reasoning, 0
+        ),
+    }
+
+
 def _model(
     settings: Settings,
     catalog: Catalog,
@@ -223,6 +249,7 @@ def _model(
                     "upstream_model": endpoint.model,
                     "cap_field": cap_field,
                     "price": price,
+                    **_reasoning(settings, catalog, model, endpoint),
                 }
             )
             timeouts = _timeouts(settings, catalog, model, endpoint)
