@@ -26,6 +26,19 @@ class Core(Protocol):
         """Whoever serves the client ends: it is told so and pays nothing."""
 
 
+class _NoCore:
+    """Of an exchange that another process runs."""
+
+    def ack(self, exchange: int, size: int) -> None: ...
+    def cancel(self, exchange: int) -> None: ...
+    def stop(self, exchange: int) -> None: ...
+
+
+_NO_CORE = _NoCore()
+_CLOSED = "the client was closed while a request was running"
+ELSEWHERE = "the request was made before a fork: its answer goes to the process that made it"
+
+
 class Sink(Protocol):
     """Takes what the mailbox brings for one exchange. Neither method may wait or submit."""
 
@@ -208,6 +221,10 @@ class AsyncExchange:
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
 
+    def leave_behind(self) -> None:
+        """Says, in a forked process, that the core and the event loop are the parent's."""
+        self._core, self._ended = _NO_CORE, True
+
     def cancel(self) -> None:
         """Says that the client went away. Idempotent."""
         if not self._ended:
@@ -231,6 +248,7 @@ class SyncExchange:
         # Bounded by the core: at most one window of bytes waits for this reader.
         self._events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
         self._dropped = False
+        self._why = _CLOSED
         self._body: deque[bytes] = deque()
         self._head: tuple[int, Headers] | None = None
         self.record: Record | None = None
@@ -244,6 +262,12 @@ class SyncExchange:
         """Says that nothing more will come: the gateway was closed under a running request."""
         self._events.put(None)
 
+    def leave_behind(self) -> None:
+        """As `drop`, in a forked process, where the core is the parent's."""
+        self._core, self._why = _NO_CORE, ELSEWHERE
+        self._events = queue.SimpleQueue()
+        self._events.put(None)
+
     def _receive(self) -> None:
         try:
             event = self._events.get(timeout=self.timeout)
@@ -252,7 +276,7 @@ class SyncExchange:
             raise timed_out(self.timeout or 0.0) from None
         if event is None:
             self._dropped = True
-            raise APIConnectionError("the client was closed while a request was running")
+            raise APIConnectionError(self._why)
         _, head, body, record = event
         if head is not None:
             self._head = head

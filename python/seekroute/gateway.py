@@ -15,7 +15,7 @@ import time
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from seekroute import _core
+from seekroute import _core, _forks
 from seekroute.errors import APIConnectionError, ConfigError, Problem
 from seekroute.exchange import AnswerSink as AnswerSink
 from seekroute.exchange import AsyncExchange as AsyncExchange
@@ -167,6 +167,10 @@ class Gateway:
         self.core.install(snapshot)
         for mac, key in keys:
             self.core.put_key(mac, key)
+        self._ledger_path = None if ledger is None else ledger.path
+        self._revive: Callable[[], tuple[dict[str, Any], dict[str, Any]]] | None = None
+        self._pumps = False
+        self._abandoned: Callable[[], None] | None = None
         self._live: dict[int, Sink] = {}
         self._ack_bytes = options["window_bytes"] // 4
         self._on_record: list[Callable[[Record], None]] = []
@@ -175,6 +179,59 @@ class Gateway:
         self._thread: threading.Thread | None = None
         self._submitting = threading.Lock()
         self._closed = threading.Event()
+        _forks.watch(self)
+
+    # --- in a forked process ---------------------------------------------------------------------
+
+    def revive_with(self, make: Callable[[], tuple[dict[str, Any], dict[str, Any]]]) -> None:
+        """Lets a forked process open a core of its own, of the options and the snapshot that
+        `make` gives there. Without this, and with a ledger, the gateway is of no use in it."""
+        self._revive = make
+
+    def after_fork(self) -> None:
+        """The threads of the core are the parent's. The next use opens another core."""
+        core = self.__dict__.pop("core", None)
+        if core is not None:
+            _forks.forget(core)
+        closed, self._closed = self._closed.is_set(), threading.Event()
+        if closed:
+            self._closed.set()
+        self._submitting = threading.Lock()
+        self._reviving = threading.Lock()
+        live, self._live = self._live, {}
+        for running in live.values():
+            if isinstance(running, SyncExchange | AsyncExchange):
+                running.leave_behind()
+        # Not detach(): the parent's event loop would lose its reader, as both share its epoll set.
+        self._loop, self._flushing, self._thread = None, False, None
+
+    if not TYPE_CHECKING:  # a type checker would take any name for an attribute
+
+        def __getattr__(self, name: str) -> Any:
+            # Only what is missing comes here, and `core` is so after a fork alone.
+            if name != "core" or "_reviving" not in self.__dict__:
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            return self._core_of_this_process()
+
+    def _core_of_this_process(self) -> _core.Gateway:
+        with self._reviving:
+            found: _core.Gateway | None = self.__dict__.get("core")
+            if found is not None:
+                return found
+            if self._closed.is_set():
+                raise APIConnectionError("the client is closed")
+            if self._ledger_path is not None or self._revive is None:
+                book = f", and {self._ledger_path} is open there" if self._ledger_path else ""
+                raise APIConnectionError(
+                    f"this gateway was made before a fork{book}: it belongs to the parent process",
+                    hint="make a client in this process, with a ledger file of its own",
+                )
+            options, snapshot = self._revive()
+            self.core = _core.Gateway(options, None)
+            self.core.install(snapshot)
+            if self._pumps:
+                self.start_thread()
+            return self.core
 
     # --- under asyncio ---------------------------------------------------------------------------
 
@@ -223,14 +280,29 @@ class Gateway:
 
     def start_thread(self) -> None:
         """Serves this gateway's exchanges from a thread of its own, for `submit_sync()`."""
+        self._pumps = True
         self._thread = threading.Thread(target=self._pump, name="seekroute-pump", daemon=True)
         self._thread.start()
         _pumped[self] = os.getpid()
 
     def _pump(self) -> None:
         while not self._closed.is_set():
-            if self.core.wait(_WAIT_SECONDS):
+            if self._abandoned is not None:
+                self.close()
+                self._abandoned()
+            elif self.core.wait(_WAIT_SECONDS):
                 self._dispatch()
+
+    def abandon(self, then: Callable[[], None]) -> None:
+        """Closes a gateway that nobody can use any more, and calls `then`; returns at once.
+
+        For a finalizer: takes no lock, since a garbage collection may begin inside any of them.
+        """
+        core = self.__dict__.get("core")
+        if core is None or self._closed.is_set():
+            return
+        self._abandoned = then
+        os.eventfd_write(core.fileno(), 1)  # the pump thread does it
 
     def submit_sync(
         self,
@@ -296,6 +368,8 @@ class Gateway:
         """Ends the engine threads; what still runs is cancelled or dropped. Idempotent."""
         with self._submitting:  # whoever is submitting comes into the table first
             self._closed.set()
+        if "core" not in self.__dict__:
+            return  # it is the parent's
         self.detach()
         thread = self._thread
         if thread is not None and thread is not threading.current_thread():

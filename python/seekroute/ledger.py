@@ -14,9 +14,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Literal, Self
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
-from seekroute import _core
+from seekroute import _core, _forks
 from seekroute.errors import SeekrouteError
 
 __all__ = [
@@ -163,6 +163,22 @@ class Ledger:
         self.path: Final = path
         with _translated():
             self._file = _core.LedgerFile(str(path), read_only=read_only, orphans=orphans)
+        _forks.watch(self)
+
+    def after_fork(self) -> None:
+        """The file's one writer is a thread of the parent."""
+        _forks.forget(self._file)
+        del self._file
+
+    if not TYPE_CHECKING:  # a type checker would take any name for an attribute
+
+        def __getattr__(self, name: str) -> Any:
+            if name != "_file":
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            raise LedgerError(
+                "store_unavailable",
+                f"{self.path} was opened before a fork: it belongs to the parent process",
+            )
 
     @property
     def core(self) -> _core.LedgerFile:
@@ -182,7 +198,8 @@ class Ledger:
 
     def close(self) -> None:
         """Writes what waits and lets go of the file. Idempotent."""
-        self._file.close()
+        if "_file" in self.__dict__:
+            self._file.close()
 
     def __enter__(self) -> Self:
         return self

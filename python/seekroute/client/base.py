@@ -8,6 +8,7 @@ import threading
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
 
+from seekroute import _forks
 from seekroute._shown import Shown
 from seekroute.client import calls
 from seekroute.client.backend import QUOTE_PATH
@@ -32,11 +33,16 @@ _NOT_SERVED = {
 class Spend:
     """A running total of money. Thread-safe."""
 
-    __slots__ = ("_lock", "_nano")
+    __slots__ = ("__weakref__", "_lock", "_nano")
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._nano = 0
+        _forks.watch(self)
+
+    def after_fork(self) -> None:
+        """A child counts on from here by itself."""
+        self._lock = threading.Lock()
 
     def add(self, nano: int) -> None:
         """Adds nano-USD."""
@@ -60,6 +66,27 @@ class Spend:
         return calls.usd(self._nano)
 
 
+class Closing:
+    """Set by `close()`: whoever waits for the next try stops waiting. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+        _forks.watch(self)
+
+    def after_fork(self) -> None:
+        """The event's own lock may be held by a thread of the parent."""
+        before, self._event = self._event, threading.Event()
+        if before.is_set():
+            self._event.set()
+
+    def set(self) -> None:
+        self._event.set()
+
+    def wait(self, seconds: float) -> bool:
+        """Waits; whether it is set."""
+        return self._event.wait(seconds)
+
+
 class BaseClient(Shown):
     """What the two clients share: their settings and their spend."""
 
@@ -77,6 +104,12 @@ class BaseClient(Shown):
         self._set_up(
             other._max_retries if max_retries is None else max_retries,
             other._timeout if timeout is None else timeout,
+        )
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "a client cannot be sent to another process: make a client in each process, such as in "
+            "the initializer of a pool"
         )
 
     if not TYPE_CHECKING:  # a type checker would take any name for an attribute

@@ -12,6 +12,7 @@ from contextvars import ContextVar
 from decimal import ROUND_FLOOR, Decimal, InvalidOperation
 from typing import TYPE_CHECKING
 
+from seekroute import _forks
 from seekroute.client.batch_outcome import usd
 from seekroute.errors import BudgetExceededError
 
@@ -89,6 +90,11 @@ class Budgets:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._everywhere: tuple[Budget, ...] = ()
+        _forks.watch(self)
+
+    def after_fork(self) -> None:
+        """A child has a copy of each open budget, of which it spends by itself."""
+        self._lock = threading.Lock()
 
     def budget(
         self, amount: Decimal | str | float, *, everywhere: bool = False, name: str = "budget"
@@ -158,6 +164,11 @@ class Budget:
         self._spent_nano = 0
         self._held_nano = 0
         self._all_threads = everywhere
+        _forks.watch(self)
+
+    def after_fork(self) -> None:
+        """What runs belongs to the parent, and so does what it holds."""
+        self._held_nano = 0
 
     @property
     def cap(self) -> Decimal:

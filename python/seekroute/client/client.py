@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from seekroute.client import calls
 from seekroute.client.account import AsyncClientAccount, ClientAccount
-from seekroute.client.base import BaseClient, Spend, question, remote_address
+from seekroute.client.base import BaseClient, Closing, Spend, question, remote_address
 from seekroute.client.calls import Call, Head
 from seekroute.client.extras import (
     AsyncClientExtras,
@@ -91,8 +90,7 @@ class Client(ClientAccount, ClientExtras, BaseClient):
     ) -> None:
         self._set_up(max_retries, timeout)
         self._spend = Spend()
-        # Set by close(): whoever waits for the next try stops waiting.
-        self._closing = threading.Event()
+        self._closing = Closing()
         address = remote_address(base_url, api_key, config, ledger, settings)
         if address is None:
             self._backend: Backend = LocalBackend(config, ledger, settings, self._spend.add)

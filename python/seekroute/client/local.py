@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlencode
 
-from seekroute import account
+from seekroute import _forks, account
 from seekroute.client.backend import (
     CHAT_PATH,
     QUOTE_PATH,
@@ -83,19 +83,13 @@ class _Local:
         self._mock: MockProvider | None = None
         # A fake answer nobody asked for would be worse than none: the mock is on only on request.
         settings.setdefault("mock", "off")
+        environ = dict(os.environ)
         loaded = load_settings(config, overrides=settings)
         catalog = catalog_of(loaded)
         profiles = profiles_of(loaded)
         self._style = profiles[0].model_ids
-        mock_base_url = ""
-        if mock_is_on(loaded, catalog, os.environ):
-            from seekroute.testing import MockProvider
-
-            # Nobody looks at the records of our own: keep few of them.
-            self._mock = MockProvider(record_limit=16)
-            self._mock.start()
-            mock_base_url = self._mock.base_url
-        elif not usable_providers(loaded, catalog, os.environ):
+        mocked = mock_is_on(loaded, catalog, environ)
+        if not mocked and not usable_providers(loaded, catalog, environ):
             hint = (
                 "set OPENAI_API_KEY, DEEPSEEK_API_KEY, ...; "
                 'or Client(mock="on") to try it without one'
@@ -107,14 +101,15 @@ class _Local:
                 from seekroute.ledger import Ledger
 
                 self.ledger = Ledger(Path(ledger))
-            # No key is ever checked in process; a pepper there must be all the same.
-            options = {
-                **build_options(loaded, os.urandom(32), ledger=ledger is not None),
-                "credits_local_org": _ORG,
-            }
-            snapshot = build_snapshot(
-                loaded, catalog, profiles, os.environ, mock_base_url=mock_base_url
-            )
+
+            def make() -> tuple[dict[str, Any], dict[str, Any]]:
+                url = self._start_mock() if mocked else ""
+                # No key is ever checked in process; a pepper there must be all the same.
+                options = build_options(loaded, os.urandom(32), ledger=ledger is not None)
+                snapshot = build_snapshot(loaded, catalog, profiles, environ, mock_base_url=url)
+                return {**options, "credits_local_org": _ORG}, snapshot
+
+            options, snapshot = make()
             self._models = ModelList(catalog, snapshot)
             names = json.loads(self._models.providers())["data"]
             self._viewer = account.Viewer(
@@ -128,6 +123,22 @@ class _Local:
             self.close()
             raise
         self.gateway.on_record(lambda record: on_cost(record.cost_nano))
+        self.gateway.revive_with(make)
+        _forks.watch(self)
+
+    def _start_mock(self) -> str:
+        """Starts the mock provider and returns its URL."""
+        from seekroute.testing import MockProvider
+
+        # Nobody looks at the records of our own: keep few of them.
+        self._mock = MockProvider(record_limit=16)
+        self._mock.start()
+        return self._mock.base_url
+
+    def after_fork(self) -> None:
+        """The mock provider and its thread are the parent's."""
+        _forks.forget(self._mock)
+        self._mock = None
 
     def answer_here(self, request: Request) -> tuple[int, dict[str, str], bytes]:
         """The answer to a request that is not for the core's engine, as the server gives it."""

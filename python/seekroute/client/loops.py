@@ -10,6 +10,8 @@ from seekroute.errors import APIConnectionError
 from seekroute.gateway import EXPLAIN_NO, AsyncExchange, Gateway, Sink
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from seekroute.gateway import Event
     from seekroute.ledger import Ledger
 
@@ -104,6 +106,31 @@ class LoopGateway(Gateway):
                     for _, event in batch:
                         self.core.cancel(event[0])
 
+    def after_fork(self) -> None:
+        super().after_fork()
+        self._pumps = False  # it begins anew with one loop
+        self._homes = {}
+
+    def abandon(self, then: Callable[[], None]) -> None:
+        if self._thread is not None:
+            super().abandon(then)
+            return
+        if "core" not in self.__dict__ or self._closed.is_set():
+            return
+        loop = self._loop
+        with contextlib.suppress(RuntimeError):  # it was closed just now
+            if loop is not None and loop.is_running():
+                loop.call_soon_threadsafe(self._end, then)
+                return
+        self._end(then)
+
+    def _end(self, then: Callable[[], None]) -> None:
+        loop, self._loop = self._loop, None
+        if loop is not None and not loop.is_closed():
+            loop.remove_reader(self.core.fileno())
+        self.close()
+        then()
+
     def leave(self) -> None:
         """Stops reading on the running event loop, which is about to close the gateway."""
         if self._loop is not None and self._loop is asyncio.get_running_loop():
@@ -115,6 +142,9 @@ class LoopGateway(Gateway):
                 self._homes[exchange].call_soon_threadsafe(sink.drop)
 
     def close(self) -> None:
+        if "core" not in self.__dict__:  # it is the parent's
+            super().close()
+            return
         before, self._loop = self._loop, None
         if before is not None:
             with contextlib.suppress(RuntimeError):  # closed, and its reader with it

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from seekroute import _forks
 from seekroute.client.backend import CHAT_PATH
 from seekroute.client.budget import NO_HOLD, Budgets, Hold, nano_of
 from seekroute.client.prices import Estimate, Estimator, is_limited
@@ -45,6 +46,12 @@ class Meter:
         self._holds: dict[str, list[Hold]] = {}
         if gateway is not None:
             gateway.on_record(self._on_record)
+        _forks.watch(self)
+
+    def after_fork(self) -> None:
+        """What runs belongs to the parent."""
+        self._lock = threading.Lock()
+        self._holds = {}
 
     def _on_record(self, record: Record) -> None:
         self.rollup.add_record(record)

@@ -31,7 +31,7 @@ class Estimator:
     """
 
     def __init__(self, gateway: Gateway) -> None:
-        self._quote = gateway.core.quote
+        self._gateway = gateway
 
     def estimate(self, request: bytes, *, limited: bool) -> Estimate | None:
         """What a request may cost; None where the gateway would refuse it, at no cost.
@@ -41,7 +41,7 @@ class Estimator:
             limited: Whether it limits its answer; then `expected` assumes that the limit is used
                 up, else it is that of an answer of usual length.
         """
-        status, _, body = self._quote(request, None, None, False, True)
+        status, _, body = self._gateway.core.quote(request, None, None, False, True)
         if status != 200:
             return None
         quote = json.loads(body, parse_float=Decimal)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
+import os
+import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
+from seekroute import _forks
 from seekroute.client.backend import (
     MAX_ANSWER_BYTES,
     AsyncBackend,
@@ -18,6 +21,7 @@ from seekroute.client.backend import (
     Request,
 )
 from seekroute.errors import APIConnectionError, APITimeoutError, ConfigError, Problem
+from seekroute.exchange import ELSEWHERE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -150,19 +154,37 @@ class RemoteBackend(Backend):
     """
 
     def __init__(self, base_url: str, api_key: str | None) -> None:
+        self._remote = _Remote(base_url, api_key)
+        self._closed = False
+        self._connecting = threading.Lock()
+        self._http: httpx2.Client | None = None
+        self._client()
+        _forks.watch(self)
+
+    def _client(self) -> httpx2.Client:
         import httpx2
 
-        self._remote = _Remote(base_url, api_key)
-        self._http = httpx2.Client(limits=self._remote.limits(), **self._remote.options)
+        with self._connecting:
+            if self._closed:
+                raise self._remote.closed()
+            if self._http is None:
+                limits = self._remote.limits()
+                self._http = httpx2.Client(limits=limits, **self._remote.options)
+            return self._http
+
+    def after_fork(self) -> None:
+        """The connections are the parent's: two who used one would take each other's answers."""
+        _forks.forget(self._http)
+        self._http = None
+        self._connecting = threading.Lock()
 
     def open(self, request: Request) -> Reply:
         import httpx2
 
-        if self._http.is_closed:
-            raise self._remote.closed()
+        client = self._client()
         try:
-            sent = self._http.build_request(**self._remote.arguments(request))
-            response = self._http.send(sent, stream=True)
+            sent = client.build_request(**self._remote.arguments(request))
+            response = client.send(sent, stream=True)
         except (httpx2.HTTPError, httpx2.StreamError) as error:
             raise self._remote.failure(error) from None
         return _RemoteReply(self._remote, response)
@@ -172,7 +194,9 @@ class RemoteBackend(Backend):
         return AsyncRemoteBackend._of(self._remote)
 
     def close(self) -> None:
-        self._http.close()
+        self._closed = True
+        if self._http is not None:
+            self._http.close()
 
 
 class _RemoteReply:
@@ -181,6 +205,7 @@ class _RemoteReply:
     def __init__(self, remote: _Remote, response: httpx2.Response) -> None:
         self._remote = remote
         self._response = response
+        self._process = os.getpid()
         self._parts: Iterator[bytes] = response.iter_bytes()
         self.status = response.status_code
         self.headers: Mapping[str, str] = {k.lower(): v for k, v in response.headers.items()}
@@ -188,6 +213,8 @@ class _RemoteReply:
     def next(self) -> bytes | None:
         import httpx2
 
+        if self._process != os.getpid():  # each byte read here would be missing there
+            raise APIConnectionError(ELSEWHERE)
         try:
             return next(self._parts, None)
         except (httpx2.HTTPError, httpx2.StreamError) as error:
@@ -205,7 +232,8 @@ class _RemoteReply:
         return b"".join(parts)
 
     def close(self) -> None:
-        self._response.close()
+        if self._process == os.getpid():
+            self._response.close()
 
 
 class AsyncRemoteBackend(AsyncBackend):
@@ -226,6 +254,12 @@ class AsyncRemoteBackend(AsyncBackend):
         self._clients: dict[
             asyncio.AbstractEventLoop, tuple[httpx2.AsyncClient, AsyncGenerator[None, None]]
         ] = {}
+        _forks.watch(self)
+
+    def after_fork(self) -> None:
+        """The event loops and the connections are the parent's."""
+        _forks.forget(self._clients)
+        self._clients = {}
 
     async def _client(self) -> httpx2.AsyncClient:
         import httpx2

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from seekroute import _forks
 from seekroute.client.batch_outcome import usd
 from seekroute.client.batch_results import frame_of
 from seekroute.client.batch_table import Table, seconds
@@ -77,6 +78,11 @@ class Rollup:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._tallies: dict[str, _Tally] = {}
+        _forks.watch(self)
+
+    def after_fork(self) -> None:
+        """A child counts on from here by itself."""
+        self._lock = threading.Lock()
 
     def add_record(self, record: Record) -> None:
         """Counts an exchange of the core."""
