@@ -84,6 +84,13 @@ CHILD = """
 """
 
 
+def test_the_guide_s_pool_runs(tmp_path: Path) -> None:
+    page = (Path(__file__).parent.parent / "docs" / "client.md").read_text()
+    script = page.partition("### Several processes")[2].partition("```python\n")[2]
+    shown = run(tmp_path, script.partition("```")[0])
+    assert shown == ["['Hello! You said: 2+2?', 'Hello! You said: 3+3?']"]
+
+
 def test_every_way_of_asking_works_in_a_child(tmp_path: Path) -> None:
     script = (
         CHILD
