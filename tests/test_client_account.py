@@ -167,10 +167,13 @@ def test_calls_go_on_with_a_ledger_and_it_is_kept(local: Driver) -> None:
         assert balance == Balance(nano("1") - spent, 0, 0)
 
 
-def test_one_client_keeps_a_ledger_at_a_time(local: Driver) -> None:
+def test_clients_of_one_process_share_a_ledger(local: Driver) -> None:
     path = local.client.ledger.path
-    with pytest.raises(LedgerError, match="in use"):
-        seekroute.Client(mock="on", ledger=path)
+    with pytest.raises(LedgerError, match="open in this process"):
+        Ledger(path)
+    with seekroute.Client(mock="on", ledger=path) as other:
+        assert other.ledger is local.client.ledger
+    assert local.run(lambda client: client.credits()).total_usage == 0
     with Ledger(path, read_only=True) as reader:
         assert reader.balances() == {}
 

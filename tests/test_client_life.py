@@ -134,7 +134,7 @@ def test_a_cell_with_a_ledger_can_be_run_again(tmp_path: Path) -> None:
 
 def first_cost(client: seekroute.Client) -> Any:
     assert client.ledger is not None
-    return client.generation(client.ledger.rows()[-1]["id"]).total_cost
+    return client.generation(client.ledger.rows()[-1]["generation"]).total_cost
 
 
 def test_a_dropped_client_lets_go_of_its_ledger(tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def test_a_second_start_finds_what_the_first_one_wrote(tmp_path: Path) -> None:
 
 def test_a_file_in_use_or_damaged_is_refused(tmp_path: Path) -> None:
     path = tmp_path / FILE_NAME
-    with Ledger(path), pytest.raises(LedgerError, match="in use by another process") as busy:
+    with Ledger(path), pytest.raises(LedgerError, match="open in this process") as busy:
         Ledger(path)
     assert busy.value.code == "store_unavailable"
     path.write_bytes(b"not a database at all" * 500)

@@ -288,8 +288,9 @@ class Gateway:
     def _pump(self) -> None:
         while not self._closed.is_set():
             if self._abandoned is not None:
+                then, self._abandoned = self._abandoned, None
                 self.close()
-                self._abandoned()
+                then()
             elif self.core.wait(_WAIT_SECONDS):
                 self._dispatch()
 
@@ -381,6 +382,9 @@ class Gateway:
         for exchange, running in list(self._live.items()):
             self._drop(exchange, running)
         self._live.clear()
+        # These know the gateway: without the circle its descriptors go with its last user.
+        self._on_record.clear()
+        self._revive = None
 
     def _drop(self, exchange: int, sink: Sink) -> None:
         if not isinstance(sink, AsyncExchange):

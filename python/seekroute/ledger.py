@@ -10,6 +10,8 @@ No other library may open the file while it is in use, Python's `sqlite3` includ
 from __future__ import annotations
 
 import decimal
+import threading
+import weakref
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -161,9 +163,34 @@ class Ledger:
         orphans: Literal["expire", "charge"] = "expire",
     ) -> None:
         self.path: Final = path
-        with _translated():
-            self._file = _core.LedgerFile(str(path), read_only=read_only, orphans=orphans)
+        # Who shares this object; `close` of the last closes the file.
+        self._users = 1
+        try:
+            with _translated():
+                self._file = _core.LedgerFile(str(path), read_only=read_only, orphans=orphans)
+        except LedgerError as error:
+            if read_only or path.resolve() not in _files.open:
+                raise
+            raise LedgerError(
+                error.code, f"{path} is open in this process already: close it there first"
+            ) from None
+        if not read_only:
+            _files.open[path.resolve()] = self
         _forks.watch(self)
+
+    @classmethod
+    def shared(cls, path: Path) -> Ledger:
+        """The ledger that another client of this process has open, or a new one.
+
+        Each one who got it calls `close()` once; the last call closes the file.
+        """
+        with _files.lock:
+            found = _files.shared.get(path.resolve())
+            if found is None or found._users == 0:
+                found = _files.shared[path.resolve()] = cls(path)
+            else:
+                found._users += 1
+            return found
 
     def after_fork(self) -> None:
         """The file's one writer is a thread of the parent."""
@@ -198,8 +225,12 @@ class Ledger:
 
     def close(self) -> None:
         """Writes what waits and lets go of the file. Idempotent."""
-        if "_file" in self.__dict__:
-            self._file.close()
+        with _files.lock:
+            self._users = max(self._users - 1, 0)
+            if self._users == 0 and "_file" in self.__dict__:
+                self._file.close()
+                if _files.open.get(self.path.resolve()) is self:
+                    del _files.open[self.path.resolve()]
 
     def __enter__(self) -> Self:
         return self
@@ -389,6 +420,23 @@ class Ledger:
         with _translated():
             result, available, held, debt = order(*arguments, **options)
         return Booked(result, Balance(available, held, -debt))
+
+
+class _Files:
+    """The files that this process writes, by their resolved paths; `shared`: by clients."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()  # a garbage collection may close one anywhere
+        self.open: weakref.WeakValueDictionary[Path, Ledger] = weakref.WeakValueDictionary()
+        self.shared: weakref.WeakValueDictionary[Path, Ledger] = weakref.WeakValueDictionary()
+        _forks.watch(self)
+
+    def after_fork(self) -> None:
+        """All are the parent's."""
+        self.__init__()  # type: ignore[misc]
+
+
+_files = _Files()
 
 
 def identity_of(path: Path) -> str:

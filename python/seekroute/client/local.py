@@ -6,6 +6,7 @@ import asyncio
 import json
 import math
 import os
+import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlencode
@@ -96,11 +97,13 @@ class _Local:
             )
             raise ConfigError([Problem("providers", "no provider has a key", hint)])
         self.ledger: Ledger | None = None
+        self._open: Ledger | None = None  # until close()
         try:
             if ledger is not None:
                 from seekroute.ledger import Ledger
 
-                self.ledger = Ledger(Path(ledger))
+                # A cell of a notebook that is run again has its first client still.
+                self.ledger = self._open = Ledger.shared(Path(ledger))
 
             def make() -> tuple[dict[str, Any], dict[str, Any]]:
                 url = self._start_mock() if mocked else ""
@@ -206,9 +209,10 @@ class _Local:
             return self._refuse(error.code, str(error), "", offered)
 
     def close(self) -> None:
-        """Lets go of the ledger and the mock provider; the gateway is closed by now."""
-        if self.ledger is not None:
-            self.ledger.close()
+        """Lets go of the ledger and the mock provider; the gateway is closed by now. Idempotent."""
+        ledger, self._open = self._open, None
+        if ledger is not None:
+            ledger.close()
         if self._mock is not None:
             self._mock.stop()
             self._mock = None
@@ -224,6 +228,12 @@ def _request_id(request: Request) -> bytes | None:
 def _explain(request: Request) -> int:
     asked = request.headers.get("x-seekroute-explain") == "1"
     return EXPLAIN_SEEKROUTE if asked else EXPLAIN_NO
+
+
+def _close_when_dropped(backend: Backend | AsyncBackend, local: _Local) -> None:
+    """Ends the gateway once no client, stream or SDK can ask `backend` any more."""
+    ending = weakref.finalize(backend, local.gateway.abandon, local.close)
+    ending.atexit = False  # gateways with threads are closed there by themselves
 
 
 class LocalBackend(Backend):
@@ -253,6 +263,7 @@ class LocalBackend(Backend):
         self.gateway = self._local.gateway
         self.ledger = self._local.ledger
         self.gateway.start_thread()
+        _close_when_dropped(self, self._local)
 
     def open(self, request: Request) -> Reply:
         if request.path != CHAT_PATH or request.method != "POST":
@@ -266,7 +277,7 @@ class LocalBackend(Backend):
         except BaseException:
             exchange.cancel()
             raise
-        return _LocalReply(exchange, status, header_map(headers))
+        return _LocalReply(self, exchange, status, header_map(headers))
 
     def close(self) -> None:
         self.gateway.close()
@@ -274,9 +285,16 @@ class LocalBackend(Backend):
 
 
 class _LocalReply:
-    __slots__ = ("_exchange", "headers", "status")
+    __slots__ = ("_backend", "_exchange", "headers", "status")
 
-    def __init__(self, exchange: SyncExchange, status: int, headers: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        backend: LocalBackend,
+        exchange: SyncExchange,
+        status: int,
+        headers: Mapping[str, str],
+    ) -> None:
+        self._backend = backend  # who reads a stream may have dropped the client
         self._exchange = exchange
         self.status = status
         self.headers = headers
@@ -314,6 +332,7 @@ class AsyncLocalBackend(AsyncBackend):
         self.ledger = self._local.ledger
         assert isinstance(self._local.gateway, LoopGateway)
         self.gateway: LoopGateway = self._local.gateway
+        _close_when_dropped(self, self._local)
 
     async def open(self, request: Request) -> AsyncReply:
         if request.path != CHAT_PATH or request.method != "POST":
@@ -332,7 +351,7 @@ class AsyncLocalBackend(AsyncBackend):
             raise
         if not headers:
             raise APIConnectionError("the request was cancelled")
-        return _AsyncLocalReply(exchange, status, header_map(headers), request.timeout)
+        return _AsyncLocalReply(self, exchange, status, header_map(headers), request.timeout)
 
     async def aclose(self) -> None:
         self.gateway.leave()
@@ -348,11 +367,17 @@ def _limit(timeout: float) -> float | None:
 
 
 class _AsyncLocalReply:
-    __slots__ = ("_exchange", "_timeout", "headers", "status")
+    __slots__ = ("_backend", "_exchange", "_timeout", "headers", "status")
 
     def __init__(
-        self, exchange: AsyncExchange, status: int, headers: Mapping[str, str], timeout: float
+        self,
+        backend: AsyncLocalBackend,
+        exchange: AsyncExchange,
+        status: int,
+        headers: Mapping[str, str],
+        timeout: float,
     ) -> None:
+        self._backend = backend  # who reads a stream may have dropped the client
         self._exchange = exchange
         self._timeout = timeout
         self.status = status

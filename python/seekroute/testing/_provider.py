@@ -144,7 +144,8 @@ class MockProvider:
         if loop is not None and stopping is not None:
             with contextlib.suppress(RuntimeError):  # the loop has ended by itself
                 loop.call_soon_threadsafe(stopping.set)
-        thread.join(THREAD_SECONDS)
+        if thread is not threading.current_thread():  # a garbage collection may run on any
+            thread.join(THREAD_SECONDS)
         self._thread = None
 
     async def start_async(self) -> MockProvider:
