@@ -87,13 +87,55 @@ TEST(HoldBoundTest, CoversWhateverAnUpstreamMayBill) {
   EXPECT_GT(predicted, 100u);
 }
 
-// One part or field beside "hi", and the least that is held for it in tokens.
+// One part, field or member of the message beside "hi", and the least that is held for it in
+// tokens.
 TEST(HoldBoundTest, EveryKindOfPartAndFieldIsSeen) {
   const struct {
     const char* part;  // of the message, or
     const char* field;
     int64_t tokens;
+    const char* member = "";  // of the message
   } cases[] = {
+      // Beside the content.
+      {"", "", kMostMediaTokens, R"("images":["iVBORw0KGgo="])"},
+      {"", "", 3 * kMostMediaTokens, R"("images":["a","b","c"])"},
+      {"", "", kMostMediaTokens, R"("image":"https://x/y")"},
+      {"", "", kMostMediaTokens, R"("attachments":[{"file_id":"f"}])"},
+      {"", "", kMostMediaTokens, R"("audio":{"id":"a"})"},
+      {"", "", kMostMediaTokens, R"("audio":"a")"},
+      {"", "", kMostMediaTokens, R"("not_invented_yet":true)"},
+      {"", "", 10, R"("reasoning_content":"0123456789")"},
+      // Beside the text of a part, or beside its picture or sound.
+      {R"({"type":"text","text":"a","video_url":{"url":"https://x/y"}})", "", kMostMediaTokens},
+      {R"({"type":"text","text":"a","image_url":null,"source":{"type":"url"}})", "",
+       kMostMediaTokens},
+      {R"({"type":"text","text":"a","not_invented_yet":"x"})", "", kMostMediaTokens},
+      {R"({"type":"text","text":["a"]})", "", kMostMediaTokens},
+      {R"({"type":"image_url","image_url":{"url":"a"},"video_url":{"url":"b"}})", "",
+       2 * kMostMediaTokens},
+      {R"({"type":"image_url","image_url":["a","b"]})", "", 2 * kMostMediaTokens},
+      {R"({"type":"input_audio","input_audio":{"data":"AAAA"},"file":{"file_id":"f"}})", "",
+       2 * kMostMediaTokens},
+      {R"({"type":"video","video":["a","b","c","d"]})", "", 4 * kMostMediaTokens},
+      // Services, whatever else stands with them.
+      {"", R"("tools":[{"type":"code_interpreter"}])", kMostMediaTokens},
+      {"", R"("tools":[{"type":"function","function":{"name":"f"},"google_search":{}}])",
+       kMostMediaTokens},
+      {"", R"("tools":[{"google_search":{},"url_context":{}}])", 2 * kMostMediaTokens},
+      {"", R"("tools":[{"function":{"name":"f"},"codeExecution":true}])", kMostMediaTokens},
+      {"", R"("functions":[{"name":"f","retrieval":{"id":"r"}}])", kMostMediaTokens},
+      {"", R"("enable_web_search":true)", kMostMediaTokens},
+      {"", R"("data_sources":[{"type":"azure_search"}])", kMostMediaTokens},
+      {"", R"("data_sources":[{"type":"azure_search"},{"type":"azure_search"}])",
+       2 * kMostMediaTokens},
+      {"", R"("context_id":"ctx-1")", kMostMediaTokens},
+      {"", R"("compound_custom":{"tools":{}})", kMostMediaTokens},
+      {"", R"("vector_store_ids":["a","b"])", 2 * kMostMediaTokens},
+      {"", R"("search_options":{"forced_search":true})", kMostMediaTokens},
+      {"", R"("search_parameters":{"mode":"on"})", kMostMediaTokens},
+      {"", R"("google":{"cached_content":"c"})", kMostMediaTokens},
+      {"", R"("not_invented_yet":true)", kMostMediaTokens},
+      {"", R"("images":["a","b"])", 2 * kMostMediaTokens},
       {R"({"type":"text","text":"0123456789"})", "", 10},
       {R"({"type":"image_url","image_url":{"url":"https://x/y"}})", "", kMostMediaTokens},
       {R"({"type":"image_url","image_url":"https://x/y"})", "", kMostMediaTokens},
@@ -109,7 +151,7 @@ TEST(HoldBoundTest, EveryKindOfPartAndFieldIsSeen) {
       {"", R"("prediction":{"type":"content","content":"0123456789"})", 40},
       {"", R"("documents":[{"text":"0123456789"}])", 10},
       {"", R"("chat_template_kwargs":{"x":"0123456789"})", 40},
-      {"", R"("not_invented_yet":"0123456789")", 30},
+      {"", R"("not_invented_yet":"0123456789")", kMostMediaTokens},
       {"", R"("0123456789012345678901234567890123456789":1)", 40},
       {"", R"("tool_choice":{"type":"function","function":{"name":"f"}})", 30},
       {"", R"("web_search_options":{})", kMostMediaTokens},
@@ -130,17 +172,36 @@ TEST(HoldBoundTest, EveryKindOfPartAndFieldIsSeen) {
     model.endpoints.push_back({0, "up", PriceTable::Flat(rates)});
     return SpendBound(*request, model, EstimateChatPrompt(body), options, {}).At(0).nano;
   };
-  const auto body = [](std::string_view part, std::string_view field) {
+  const auto body = [](std::string_view part, std::string_view field,
+                       std::string_view member = "") {
     return R"({"model":"m","messages":[{"role":"user","content":[{"type":"text","text":"hi"})" +
-           std::string(part.empty() ? "" : ",") + std::string(part) + "]}]" +
+           std::string(part.empty() ? "" : ",") + std::string(part) + "]" +
+           std::string(member.empty() ? "" : ",") + std::string(member) + "}]" +
            std::string(field.empty() ? "" : ",") + std::string(field) + "}";
   };
   for (const bool strict : {false, true}) {
     const int64_t plain = held(body("", ""), strict);
     for (const auto& c : cases) {
-      const int64_t more = held(body(c.part, c.field), strict) - plain;
+      const int64_t more = held(body(c.part, c.field, c.member), strict) - plain;
       const int64_t least = strict || c.tokens > 100 ? c.tokens : c.tokens / 10;
-      EXPECT_GE(more, least) << c.part << c.field << strict;
+      EXPECT_GE(more, least) << c.part << c.field << c.member << strict;
+    }
+    // What says how, and names nothing that could be large.
+    for (const char* member :
+         {R"("name":"n")", R"("refusal":null)", R"("not_invented_yet":7)", R"("images":null)",
+          R"("partial":true)", R"("tool_calls":[{"id":"1"},{"id":"2"}])"}) {
+      EXPECT_LT(held(body("", "", member), strict), plain + 100) << member;
+    }
+    for (const char* part :
+         {R"({"type":"text","text":"a","cache_control":{"type":"ephemeral"}})",
+          R"({"type":"text","text":"a","annotations":[],"video_url":null,"index":3})"}) {
+      EXPECT_LT(held(body(part, ""), strict), plain + 100) << part;
+    }
+    for (const char* field :
+         {R"("tools":[{"type":"function","function":{"name":"f"},"strict":true,"x":null}])",
+          R"("functions":[{"name":"f","description":"d","parameters":{}}])",
+          R"("not_invented_yet":7)", R"("not_invented_yet":false)"}) {
+      EXPECT_LT(held(body("", field), strict), plain + 120) << field;
     }
     // None of the model's business.
     for (const char* field :
@@ -152,6 +213,24 @@ TEST(HoldBoundTest, EveryKindOfPartAndFieldIsSeen) {
           R"("seed":1)", R"("modalities":["text"])"}) {
       EXPECT_EQ(held(body("", field), strict), plain) << field;
     }
+  }
+}
+
+// Definitions of tools and schemas are written into the prompt as JSON, in nobody knows what form.
+TEST(HoldBoundTest, WhatIsWrittenAsJsonIsATokenAByte) {
+  const std::string schema = R"({"type":"object","description":")" + std::string(4000, 'e') + "\"}";
+  for (const std::string& field :
+       {R"("tools":[{"type":"function","function":{"name":"f","parameters":)" + schema + "}}]",
+        R"("functions":[{"name":"f","parameters":)" + schema + "}]",
+        R"("documents":[{"text":"a","schema":)" + schema + "}]",
+        R"("response_format":{"type":"json_schema","json_schema":{"schema":)" + schema + "}}"}) {
+    const std::string body =
+        R"({"model":"m","messages":[{"role":"user","content":"hi"}],)" + field + "}";
+    const auto request = ParseChatRequest(body, Profile());
+    ASSERT_TRUE(request.has_value()) << body;
+    const Model model{.id = "a/m", .endpoints = {}};
+    const SpendBound bound(*request, model, EstimateChatPrompt(body), {}, {});
+    EXPECT_GE(bound.besides().prompt, static_cast<int64_t>(schema.size())) << field.substr(0, 20);
   }
 }
 
@@ -183,6 +262,11 @@ TEST(HoldBoundTest, FollowsWhatTheModelCanOutputUnlessTheRequestForbidsIt) {
     EXPECT_EQ(held(R"(,"modalities":["text",["image"]])"), kPictures);
     EXPECT_EQ(held(R"(,"modalities":["text"],"audio":{"voice":"v"})"), kPictures);
     EXPECT_EQ(held(R"(,"audio":{"voice":"v"},"modalities":["text"])"), kPictures);
+    // In a field of somebody's own.
+    EXPECT_EQ(held(R"(,"modalities":["text"],"response_modalities":["IMAGE"])"), kPictures);
+    EXPECT_EQ(held(R"(,"image_config":{"size":"4K"},"modalities":["text"])"), kPictures);
+    EXPECT_EQ(held(R"(,"modalities":["text"],"not_invented_yet":{"image":true})"), unsaid);
+    EXPECT_EQ(held(R"(,"not_invented_yet":{"image":true},"modalities":["text"])"), unsaid);
   }
 }
 
