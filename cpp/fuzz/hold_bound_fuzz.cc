@@ -1,4 +1,5 @@
 // Whatever a request is made of, its hold covers what an upstream may bill for it at most.
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -47,11 +48,19 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   Check(random.heard() == 0 || request->other_kinds);
   const auto estimate = seekroute::EstimateChatPrompt(random.body());
   Check(estimate.tokens <= estimate.upper);
-  const seekroute::Model model{.id = "a/m", .endpoints = {}};
+  Check(request->max_reasoning == random.thinking());
+  constexpr int64_t kLongestThinking = 2000;
+  seekroute::Model model{.id = "a/m", .endpoints = {}};
+  model.endpoints.emplace_back();
+  model.endpoints[0].cap_excludes_reasoning = true;
+  model.endpoints[0].reasoning_budget_field = "thinking_budget";
+  model.endpoints[0].max_reasoning = kLongestThinking;
   for (const bool strict : {false, true}) {
     seekroute::GatewayOptions options;
     options.strict_bound = strict;
     const SpendBound bound(*request, model, estimate, options, {});
+    const int64_t told = random.thinking().value_or(bound.longest());
+    Check(bound.MostReasoning(bound.longest()) >= std::min(told, kLongestThinking));
     Check(bound.besides().prompt >= (strict ? random.by_bytes() : random.by_estimate()));
   }
   return 0;

@@ -67,9 +67,31 @@ std::string RandomRequest::Media(bool heard, std::string json) {
   return json;
 }
 
+std::string RandomRequest::Unknown(std::string_view name) {
+  const std::string member = ", \"" + std::string(name) + "\": ";
+  switch (Below(4)) {
+    case 0:
+      return member + Read(std::to_string(Below(1000)));
+    case 1:  // of a list each element
+      media_ += kMedia;
+      heard_ += kMedia;
+      return member +
+             Media(true, "[\"" + Read(Noise()) + "\", {\"u\": \"" + Read(Noise()) + "\"}]");
+    case 2:
+      return member + Media(true, "{\"k\": " + Read(Value(1)) + "}");
+    default:
+      return member + Media(true, "\"" + Read(Noise()) + "\"");
+  }
+}
+
 std::string RandomRequest::Part() {
   const std::string id = "\"id-" + std::to_string(Below(1000)) + "\"";
-  switch (Below(11)) {
+  switch (Below(13)) {
+    case 9:  // two in one
+      media_ += kMedia;
+      return Media(true, R"({"type": "image_url", "image_url": {"url": "u"}, "video_url": "v"})");
+    case 10:
+      return Media(true, R"({"type": "text", "text": )" + Text() + R"(, "source": {"url": "u"}})");
     case 0:
       return Media(false, R"({"image_url": {"url": "data:image/png;base64,)" +
                               std::string(Below(4000), 'A') +
@@ -97,8 +119,8 @@ std::string RandomRequest::Part() {
     case 8:
       return Media(true, R"({"type": "new_kind", "x": )" + Read(Value(0)) + "}");
     default:
-      return R"({"type": "text", "text": )" + Text() +
-             (OneIn(4) ? R"(, "y": )" + Read(Value(0)) : std::string()) + "}";
+      return R"({"type": "text", "text": )" + Text() + (OneIn(4) ? Unknown("y") : std::string()) +
+             "}";
   }
 }
 
@@ -107,13 +129,13 @@ std::string RandomRequest::Message() {
   if (OneIn(4)) {
     std::string message = R"({"role": "assistant", "content": )" + (OneIn(2) ? "null" : Text());
     if (OneIn(3)) message += Media(true, R"(, "audio": {"id": "a"})");
+    if (OneIn(3)) message += Media(true, R"(, "images": ["aGk="])");
     if (OneIn(2)) {
       message += R"(, "tool_calls": [{"id": "c", "type": "function", "function": {"name": "f", )"
                  R"("arguments": )" +
                  (OneIn(2) ? Text() : Read("{\"k\": " + Value(1) + "}")) + "}}]";
     }
-    return message + (OneIn(4) ? R"(, "z": )" + Read("{\"k\": " + Value(1) + "}") : std::string()) +
-           "}";
+    return message + (OneIn(4) ? Unknown("z") : std::string()) + "}";
   }
   if (OneIn(2)) return R"({"role": "user", "content": )" + Text() + "}";
   std::string parts;
@@ -135,19 +157,25 @@ void RandomRequest::AddField() {
       choices_ = 1 + static_cast<int64_t>(Below(8));
       return fields_.push_back("\"n\": " + std::to_string(choices_));
     case 3:
-      return fields_.push_back("\"response_format\": " + Plain("{\"schema\": " + Value(1) + "}"));
+      return fields_.push_back("\"response_format\": " + Read("{\"schema\": " + Value(1) + "}"));
     case 4:
       return fields_.push_back("\"tools\": " +
-                               Plain("[{\"type\": \"function\", \"function\": " + Value(1) + "}]"));
+                               Read("[{\"type\": \"function\", \"function\": " + Value(1) + "}]"));
     case 5:
       return fields_.push_back("\"functions\": [" +
-                               Media(false, R"({"type": "web_search_preview"}])"));
-    case 6:
-      return fields_.push_back(Read("\"unknown" + std::to_string(Below(9)) + "\": " + Value(0)));
+                               Media(false, OneIn(2) ? R"({"type": "web_search_preview"}])"
+                                                     : R"({"name": "f", "google_search": {}}])"));
+    case 6: {
+      const std::string value = Value(0);
+      const bool number = value[0] >= '0' && value[0] <= '9';
+      asks_unknown_ = !number;
+      const std::string field = Read("\"unknown" + std::to_string(Below(9)) + "\": " + value);
+      return fields_.push_back(number ? field : Media(true, field));
+    }
     case 7:
       return fields_.push_back(Read("\"chat_template_kwargs\": {\"a\": " + Value(1) + "}"));
     case 8:
-      return fields_.push_back("\"documents\": " + Plain("[" + Value(1) + "]"));
+      return fields_.push_back("\"documents\": " + Read("[" + Value(1) + "]"));
     case 9: {
       const std::string content = "\"" + Noise() + "\"";
       predicted_ = static_cast<int64_t>(content.size());

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/rng.h"
@@ -28,7 +29,7 @@ class RandomRequest {
   int64_t heard() const { return heard_; }          // of media: it may be sound
   int64_t predicted() const { return predicted_; }  // tokens of each choice beside its answer
   std::optional<int64_t> thinking() const { return thinking_; }  // the budget, where there is one
-  bool only_text() const { return asks_text_ && !asks_others_; }
+  bool only_text() const { return asks_text_ && !asks_others_ && !asks_unknown_; }
 
  private:
   uint64_t Below(uint64_t bound) { return rng_->Next() % bound; }
@@ -47,6 +48,9 @@ class RandomRequest {
   std::string Value(int depth);
 
   std::string Media(bool heard, std::string json);
+
+  // A member of a message or of a part that nobody knows.
+  std::string Unknown(std::string_view name);
 
   std::string Part();
 
@@ -69,6 +73,7 @@ class RandomRequest {
   std::optional<int64_t> thinking_;
   bool asks_text_ = false;
   bool asks_others_ = false;
+  bool asks_unknown_ = false;  // in a field that nobody knows
 };
 
 }  // namespace seekroute::testing

@@ -34,31 +34,38 @@ class PromptSink : public JsonSink {
 
   TokenEstimate Estimate() const {
     const TokenEstimate text = text_.Estimate();
-    return {text.tokens + counted_.tokens, text.upper + counted_.upper};
+    return {text.tokens + json_.Estimate().tokens + counted_.tokens, text.upper + counted_.upper};
   }
 
-  Step OnOpen(const JsonPlace& place, JsonType) override {
+  Step OnOpen(const JsonPlace& place, JsonType type) override {
     switch (place.depth()) {
       case 0:
         return Step::kEnter;
       case 1:
         in_messages_ = place.key() == "messages";
         in_tools_ = place.key() == "tools" || place.key() == "functions";
-        return in_messages_ || in_tools_ ? Step::kEnter : Step::kSkip;
+        in_others_ = CountsOthers(place);
+        if (in_others_) CountOthers(&field_members_, place, type);
+        return in_messages_ || in_tools_ || in_others_ ? Step::kEnter : Step::kSkip;
       case 2:
         if (in_messages_) Count(kMessage);
+        if (in_others_) CountOthers(&field_members_, place, type);
         tool_ = {};
         return Step::kEnter;
       default:
         break;
     }
+    if (in_others_) {
+      CountOthers(&field_members_, place, type);
+      return Step::kEnter;
+    }
     if (in_tools_) {
-      tool_.OnMember(place.key(), {});
+      tool_.OnMember(place.key(), type, {});
       return Step::kSkip;
     }
-    if (place.depth() == 3 && place.key() == "audio") CountOther(kOtherTokens);
+    if (!IsContent(place)) CountOthers(&message_members_, place, type);
     if (place.depth() >= ContentPart::kDepth && IsContent(place)) {
-      part_.OnOpen(place);
+      part_.OnOpen(place, type);
     } else if (place.depth() == ContentPart::kDepth - 1 && IsContent(place)) {
       part_ = {};
       low_detail_ = false;
@@ -74,7 +81,7 @@ class PromptSink : public JsonSink {
     if (place.depth() == 1) {
       AddField(place, value);
     } else if (place.depth() == 2 && in_tools_) {
-      if (tool_.is_service()) CountOther(kOtherTokens);
+      for (int64_t i = tool_.services(); i > 0; --i) CountOther(kOtherTokens);
     } else if (place.depth() == ContentPart::kDepth - 1 && IsContent(place)) {
       EndPart();
     }
@@ -84,19 +91,26 @@ class PromptSink : public JsonSink {
   bool OnScalar(const JsonPlace& place, const JsonValue& value) override {
     if (place.depth() == 1) {
       const bool unset = value.type == JsonType::kNull || value.type == JsonType::kFalse;
-      if (!unset) AddField(place, value);
+      if (unset) return true;
+      in_others_ = CountsOthers(place);
+      if (in_others_) CountOthers(&field_members_, place, value.type);
+      AddField(place, value);
       return true;
     }
-    if (in_tools_ && place.depth() == ToolEntry::kDepth) tool_.OnMember(place.key(), value.text);
+    if (in_others_) CountOthers(&field_members_, place, value.type);
+    if (in_tools_ && place.depth() == ToolEntry::kDepth) {
+      tool_.OnMember(place.key(), value.type, value.text);
+    }
     if (!in_messages_ || place.depth() < 3) return true;
     if (place.depth() >= ContentPart::kDepth && IsContent(place)) {
       AddToPart(place, value);
       return true;
     }
+    const bool unknown = CountOthers(&message_members_, place, value.type);
     const std::string_view key = place.key();
-    const bool is_text =
-        place.depth() == 3 ? key != "role" && key != "tool_call_id"
-                           : key == "name" || key == "arguments" || key == "input" || key == "text";
+    const bool is_text = !unknown && (place.depth() == 3 ? key != "role" && key != "tool_call_id"
+                                                         : key == "name" || key == "arguments" ||
+                                                               key == "input" || key == "text");
     if (key == "name") Count(place.depth() == 3 ? kName : kToolCall);
     if (is_text && value.type == JsonType::kString) {
       AddText(value.text);
@@ -115,6 +129,19 @@ class PromptSink : public JsonSink {
     counted_.upper += more.upper;
   }
 
+  static bool CountsOthers(const JsonPlace& place) {
+    const FieldUse use = FieldNamed(place.key()).use;
+    return use == FieldUse::kFetches || use == FieldUse::kUnknown;
+  }
+
+  // Of what is not known nothing is expected.
+  bool CountOthers(MediaMembers* members, const JsonPlace& place, JsonType type) {
+    if (members->OnValue(place, type) == 0) return false;
+    const std::string_view member = in_messages_ ? place.key(3) : std::string_view();
+    CountOther(member == "audio" ? kOtherTokens : member == "images" ? kImageHighTokens : 0);
+    return true;
+  }
+
   void CountOther(int64_t tokens) { Count({tokens, kMostMediaTokens}); }
 
   void AddText(std::string_view text) {
@@ -122,8 +149,9 @@ class PromptSink : public JsonSink {
     text_.Add(text);
   }
 
-  // Templates write tool definitions and schemas as JSON or as something close to it. What only may
-  // be read is not expected to be, and bounded by its bytes.
+  // Templates write tool definitions and schemas as JSON or as something close to it: that is
+  // expected as text, and bounded by its bytes, whatever the form. What only may be read is not
+  // expected to be, and bounded likewise.
   void AddField(const JsonPlace& place, const JsonValue& value) {
     const std::string_view key = place.key();
     const std::string_view json = value.range.In(body_);
@@ -131,10 +159,14 @@ class PromptSink : public JsonSink {
     const auto bytes = static_cast<int64_t>(value.range.end - place.key_range().begin);
     if (key == "tools" || key == "functions" || key == "documents" ||
         (key == "response_format" && json.find("\"schema\"") != std::string_view::npos)) {
-      AddText(json);
+      json_.EndText();
+      json_.Add(json);
+      counted_.upper += bytes;
     } else if (use == FieldUse::kFetches) {
-      Count({kOtherTokens, kMostMediaTokens + bytes});
-    } else if (use == FieldUse::kRead || use == FieldUse::kSchema || use == FieldUse::kPrediction) {
+      const bool uncounted = value.type == JsonType::kNumber;
+      Count({kOtherTokens, bytes + (uncounted ? kMostMediaTokens : 0)});
+    } else if (use == FieldUse::kRead || use == FieldUse::kUnknown || use == FieldUse::kSchema ||
+               use == FieldUse::kPrediction) {
       counted_.upper += bytes;
     }
   }
@@ -174,11 +206,15 @@ class PromptSink : public JsonSink {
 
   const std::string_view body_;
   TokenEstimator text_;
+  TokenEstimator json_;
   TokenEstimate counted_;
+  MediaMembers field_members_{MemberOf::kRequest, 1};
+  MediaMembers message_members_{MemberOf::kMessage, 3};
   ContentPart part_;
   ToolEntry tool_;
   bool in_messages_ = false;
   bool in_tools_ = false;
+  bool in_others_ = false;  // a field that may stand for more than its bytes
   bool low_detail_ = false;
   size_t sound_bytes_ = 0;
   size_t file_bytes_ = 0;

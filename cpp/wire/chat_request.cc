@@ -4,9 +4,8 @@
 #include <charconv>
 #include <utility>
 
-#include "wire/json_scan.h"
-#include "wire/prompt_parts.h"
-#include "wire/request_fields.h"
+#include "wire/letter_case.h"
+#include "wire/request_sink.h"
 
 namespace seekroute {
 namespace {
@@ -16,69 +15,7 @@ using enum ErrorCode;
 // No catalog has longer names; a bound keeps them out of logs and errors.
 constexpr size_t kMaxModelName = 256;
 
-enum class Role : uint8_t { kNone, kSystem, kUser, kAssistant, kTool };
-
-// `developer` is a system role, `function` an old tool role: what is checked is the same.
-std::optional<Role> RoleNamed(std::string_view name) {
-  if (name == "user") return Role::kUser;
-  if (name == "assistant") return Role::kAssistant;
-  if (name == "system" || name == "developer") return Role::kSystem;
-  if (name == "tool" || name == "function") return Role::kTool;
-  return std::nullopt;
-}
-
-class RequestSink : public JsonSink {
- public:
-  explicit RequestSink(const Profile& profile) : profile_(profile) {}
-
-  Step OnOpen(const JsonPlace& place, JsonType type) override;
-  bool OnClose(const JsonPlace& place, const JsonValue& value) override;
-  bool OnScalar(const JsonPlace& place, const JsonValue& value) override;
-
-  // What can only be known once the whole body was read.
-  Status Check() const;
-  ChatRequest Take() { return std::move(request_); }
-
- private:
-  Step OpenField(const JsonPlace& place, JsonType type);
-  Step OpenInMessages(const JsonPlace& place, JsonType type);
-  bool SetField(const JsonPlace& place, const JsonValue& value);
-  bool SetModel(const JsonPlace& place, const JsonValue& value);
-  bool SetInteger(const JsonPlace& place, const JsonValue& value);
-  bool SetMaxCost(const JsonPlace& place, const JsonValue& value);
-  bool SetNumber(const JsonPlace& place, const JsonValue& value);
-  bool SetInMessages(const JsonPlace& place, const JsonValue& value);
-  bool EndMessage(const JsonPlace& place);
-  void EndPart();
-  void EndField(const JsonPlace& place, const JsonValue& value);
-  void CountMedia(int64_t tokens) {
-    ++request_.media_parts;
-    request_.media_tokens += tokens;
-  }
-  bool WrongType(const JsonPlace& place, std::string_view expected, JsonType got) {
-    return Fail(kInvalidType,
-                "expected " + std::string(expected) + ", got " + std::string(NameOf(got)),
-                place.Path());
-  }
-  Step StopWrongType(const JsonPlace& place, std::string_view expected, JsonType got) {
-    WrongType(place, expected, got);
-    return Step::kStop;
-  }
-
-  const Profile& profile_;
-  ChatRequest request_;
-  FieldRule field_;  // the top-level member being read
-  bool has_model_ = false;
-  bool has_messages_ = false;
-  bool has_options_ = false;
-
-  // The message being read.
-  Role role_ = Role::kNone;
-  std::optional<ByteRange> content_;
-  bool content_null_ = false;
-  ContentPart part_;
-  ToolEntry tool_;
-};
+}  // namespace
 
 JsonSink::Step RequestSink::OnOpen(const JsonPlace& place, JsonType type) {
   switch (place.depth()) {
@@ -96,7 +33,8 @@ JsonSink::Step RequestSink::OnOpen(const JsonPlace& place, JsonType type) {
       return OpenInMessages(place, type);
     case FieldKind::kTools:
       if (place.depth() == ToolEntry::kDepth) {
-        tool_.OnMember(place.key(), {});
+        if (!IsSpelledRight(MemberOf::kTool, place)) return Step::kStop;
+        tool_.OnMember(place.key(), type, {});
         return Step::kSkip;
       }
       if (type != JsonType::kObject) return StopWrongType(place, "an object", type);
@@ -106,9 +44,13 @@ JsonSink::Step RequestSink::OnOpen(const JsonPlace& place, JsonType type) {
            std::string(place.key(1)));
       return Step::kStop;
     case FieldKind::kStreamOptions:
-      if (place.key() == "include_usage") return StopWrongType(place, "a boolean", type);
+      if (!SetStreamOption(place, type, {})) return Step::kStop;
       return Step::kSkip;
     default:
+      if (CountsOthers()) {
+        CountOthers(&field_members_, place, type);
+        return Step::kEnter;
+      }
       if (field_.use == FieldUse::kModalities) request_.answer_kinds = AnswerKinds::kOthers;
       return Step::kSkip;
   }
@@ -129,51 +71,9 @@ JsonSink::Step RequestSink::OpenField(const JsonPlace& place, JsonType type) {
     case FieldKind::kStreamOptions:
       return Step::kEnter;
     default:
-      return field_.use == FieldUse::kModalities ? Step::kEnter : Step::kSkip;
+      if (CountsOthers()) CountOthers(&field_members_, place, type);
+      return field_.use == FieldUse::kModalities || CountsOthers() ? Step::kEnter : Step::kSkip;
   }
-}
-
-JsonSink::Step RequestSink::OpenInMessages(const JsonPlace& place, JsonType type) {
-  if (place.depth() == 2) {
-    if (type != JsonType::kObject) return StopWrongType(place, "a message object", type);
-    if (++request_.message_count > kMaxMessages) {
-      Fail(kInvalidValue, "expected at most " + std::to_string(kMaxMessages) + " messages",
-           "messages");
-      return Step::kStop;
-    }
-    role_ = Role::kNone;
-    content_.reset();
-    content_null_ = false;
-    return Step::kEnter;
-  }
-  const std::string_view member = place.key(3);
-  if (place.depth() == 3) {
-    if (member == "role") return StopWrongType(place, "a string", type);
-    if (member == "content" && type != JsonType::kArray) {
-      return StopWrongType(place, "a string or an array of content parts", type);
-    }
-    // Sound of an earlier answer, by its id.
-    if (member == "audio") {
-      CountMedia(kMostMediaTokens);
-      request_.other_kinds = true;
-    }
-    request_.text_bytes += BytesOfName(place);
-    return Step::kEnter;
-  }
-  if (member != "content") {
-    request_.text_bytes += BytesOfName(place);
-    return Step::kEnter;
-  }
-  if (place.depth() == ContentPart::kDepth - 1) {
-    if (type != JsonType::kObject) return StopWrongType(place, "a content part object", type);
-    part_ = {};
-    return Step::kEnter;
-  }
-  if (place.depth() == ContentPart::kDepth && place.key() == "type") {
-    return StopWrongType(place, "a string", type);
-  }
-  part_.OnOpen(place);
-  return Step::kEnter;
 }
 
 bool RequestSink::OnScalar(const JsonPlace& place, const JsonValue& value) {
@@ -190,19 +90,12 @@ bool RequestSink::OnScalar(const JsonPlace& place, const JsonValue& value) {
       return SetInMessages(place, value);
     case FieldKind::kTools:
       if (place.depth() < ToolEntry::kDepth) return WrongType(place, "an object", value.type);
-      tool_.OnMember(place.key(), value.text);
-      return true;
-    case FieldKind::kStreamOptions: {
-      if (place.key() != "include_usage") return true;
-      const bool is_bool = value.type == JsonType::kTrue || value.type == JsonType::kFalse;
-      if (!is_bool && value.type != JsonType::kNull) {
-        return WrongType(place, "a boolean", value.type);
-      }
-      request_.include_usage = value.type == JsonType::kTrue;
-      request_.include_usage_value = value.range;
-      return true;
-    }
+      tool_.OnMember(place.key(), value.type, value.text);
+      return IsSpelledRight(MemberOf::kTool, place);
+    case FieldKind::kStreamOptions:
+      return SetStreamOption(place, value.type, value.range);
     default:
+      if (CountsOthers()) CountOthers(&field_members_, place, value.type);
       if (field_.use != FieldUse::kModalities) return true;
       // One that is not text decides, wherever it stands.
       if (value.text != "text") {
@@ -258,9 +151,24 @@ bool RequestSink::SetField(const JsonPlace& place, const JsonValue& value) {
         request_.wants_progress = value.type == JsonType::kTrue;
       }
       const bool unset = value.type == JsonType::kNull || value.type == JsonType::kFalse;
-      if (!unset) EndField(place, value);
+      if (unset) return true;
+      if (CountsOthers()) CountOthers(&field_members_, place, value.type);
+      EndField(place, value);
       return true;
   }
+}
+
+bool RequestSink::SetStreamOption(const JsonPlace& place, JsonType type, ByteRange value) {
+  constexpr std::string_view kName = "include_usage";
+  if (place.depth() != 2 || !IsSameWhenFolded(place.key(), kName)) return true;
+  if (place.key() != kName) {
+    return Fail(kUnknownParameter, std::string(RefusalOf(FieldKind::kOtherSpelling)), place.Path());
+  }
+  const bool is_bool = type == JsonType::kTrue || type == JsonType::kFalse;
+  if (!is_bool && type != JsonType::kNull) return WrongType(place, "a boolean", type);
+  request_.include_usage = type == JsonType::kTrue;
+  request_.include_usage_value = value;
+  return true;
 }
 
 // A field that the gateway does not act on has ended: what the model may read of it.
@@ -278,7 +186,12 @@ void RequestSink::EndField(const JsonPlace& place, const JsonValue& value) {
       request_.text_bytes += bytes;
       return;
     case FieldUse::kFetches:
-      CountMedia(kMostMediaTokens);
+      // Not counted as a value that could name anything, but it switches something on.
+      if (value.type == JsonType::kNumber) CountMedia(kMostMediaTokens);
+      request_.text_bytes += value.range.end - place.key_range().begin;
+      return;
+    case FieldUse::kUnknown:
+      own_fields_ = own_fields_ || value.type != JsonType::kNumber;
       [[fallthrough]];
     case FieldUse::kRead:
       request_.text_bytes += value.range.end - place.key_range().begin;
@@ -362,50 +275,6 @@ bool RequestSink::SetNumber(const JsonPlace& place, const JsonValue& value) {
       place.Path());
 }
 
-bool RequestSink::SetInMessages(const JsonPlace& place, const JsonValue& value) {
-  const int depth = place.depth();
-  if (depth == 2) return WrongType(place, "a message object", value.type);
-  const std::string_view member = place.key(3);
-  const bool is_string = value.type == JsonType::kString;
-  if (depth == 3 && member == "role") {
-    if (!is_string) return WrongType(place, "a string", value.type);
-    const std::optional<Role> role = RoleNamed(value.text);
-    if (!role) {
-      return Fail(kInvalidValue,
-                  "expected one of system, developer, user, assistant, tool, function",
-                  place.Path());
-    }
-    role_ = *role;
-    return true;
-  }
-  if (depth == 3 && member == "content") {
-    if (value.type == JsonType::kNull) {
-      content_null_ = true;
-      return true;
-    }
-    if (!is_string) return WrongType(place, "a string or an array of content parts", value.type);
-    content_ = value.range;
-  }
-  if (depth > 3 && member == "content") {
-    if (depth == 4) return WrongType(place, "a content part object", value.type);
-    if (depth == ContentPart::kDepth && place.key() == "type" && !is_string) {
-      return WrongType(place, "a string", value.type);
-    }
-    part_.OnScalar(place, value);
-    return true;
-  }
-  request_.text_bytes += BytesOf(value) + BytesOfName(place);
-  return true;
-}
-
-void RequestSink::EndPart() {
-  request_.text_bytes += part_.text_bytes() + part_.other_bytes();
-  const ContentPart::Kind kind = part_.kind();
-  if (kind == ContentPart::Kind::kText) return;
-  CountMedia(part_.media_tokens());
-  if (kind != ContentPart::Kind::kImage) request_.other_kinds = true;
-}
-
 bool RequestSink::OnClose(const JsonPlace& place, const JsonValue& value) {
   if (place.depth() == 1) {
     if (field_.kind == FieldKind::kStreamOptions) {
@@ -422,7 +291,7 @@ bool RequestSink::OnClose(const JsonPlace& place, const JsonValue& value) {
     return true;
   }
   if (place.depth() == 2 && field_.kind == FieldKind::kTools) {
-    if (tool_.is_service()) CountMedia(kMostMediaTokens);
+    for (int64_t i = tool_.services(); i > 0; --i) CountMedia(kMostMediaTokens);
     return true;
   }
   if (place.depth() < 2 || field_.kind != FieldKind::kMessages) return true;
@@ -436,23 +305,6 @@ bool RequestSink::OnClose(const JsonPlace& place, const JsonValue& value) {
   }
   EndPart();
   return true;
-}
-
-bool RequestSink::EndMessage(const JsonPlace& place) {
-  if (role_ == Role::kNone) {
-    return Fail(kMissingRequiredParameter, "expected a message with a role",
-                place.Path() + ".role");
-  }
-  if (role_ == Role::kUser && content_) request_.last_user_content = content_;
-  // An assistant may have only called tools, refused, or spoken; providers judge that.
-  if (content_ || role_ == Role::kAssistant) return true;
-  if (content_null_) {
-    if (role_ == Role::kTool) return true;  // a tool that returned nothing; clients send this
-    return Fail(kInvalidType, "expected a string or an array of content parts, got null",
-                place.Path() + ".content");
-  }
-  return Fail(kMissingRequiredParameter, "expected a message with content",
-              place.Path() + ".content");
 }
 
 Status RequestSink::Check() const {
@@ -471,8 +323,6 @@ Status RequestSink::Check() const {
   }
   return {};
 }
-
-}  // namespace
 
 Result<ChatRequest> ParseChatRequest(std::string_view body, const Profile& profile) {
   RequestSink sink(profile);

@@ -11,14 +11,39 @@
 
 namespace seekroute {
 
+// Where a member stands of whose name something is known.
+enum class MemberOf : uint8_t { kRequest, kMessage, kPart, kTool };
+
+// Whether `name` is one that servers read there, in another letter case: some would take it for
+// that.
+bool IsKnownInOtherCase(MemberOf where, std::string_view name);
+
+// Counts what may stand for more than its bytes in members that are not known to be text or a
+// setting: each of them that names anything, and each further element of its lists. Not
+// thread-safe.
+class MediaMembers {
+ public:
+  // `depth` is the level at which the members stand.
+  MediaMembers(MemberOf where, int depth) : where_(where), depth_(depth) {}
+
+  // Of every container and scalar at that level and below, in order: how many it adds, 0 or 1.
+  int64_t OnValue(const JsonPlace& place, JsonType type);
+
+ private:
+  MemberOf where_;
+  int depth_;
+  bool watching_ = false;
+  int64_t elements_ = 0;
+};
+
 // Reads one element of a message's `content`: told of its `type`, and of everything that is in it,
 // it says what that may cost at most. Nobody knows which members an upstream reads, so every one
 // counts. Not thread-safe.
 class ContentPart {
  public:
   enum class Kind : uint8_t {
-    kText,   // text and refusal, with nothing else in it
-    kImage,  // a picture: its size is not that of its bytes
+    kText,   // text and refusal, with nothing else in it that could be more
+    kImage,  // pictures: their size is not that of their bytes
     kSound,  // with its bytes
     kOther,  // whatever else, known or not
   };
@@ -27,7 +52,7 @@ class ContentPart {
   static constexpr int kDepth = 5;
 
   // Of containers and scalars inside the part; `place` is theirs.
-  void OnOpen(const JsonPlace& place);
+  void OnOpen(const JsonPlace& place, JsonType type);
   void OnScalar(const JsonPlace& place, const JsonValue& value);
 
   bool typed() const { return type_ != Type::kMissing; }
@@ -44,27 +69,35 @@ class ContentPart {
  private:
   enum class Type : uint8_t { kMissing, kText, kImage, kSound, kOther };
 
+  void CountMember(const JsonPlace& place, JsonType type);
+
   Type type_ = Type::kMissing;
   size_t text_ = 0;
   size_t image_ = 0;  // in image_url
   size_t sound_ = 0;  // input_audio.data
   size_t other_ = 0;
+  MediaMembers members_{MemberOf::kPart, kDepth};
+  int64_t pictures_ = 0;  // in image_url
+  int64_t sounds_ = 0;    // input_audio
+  int64_t media_ = 0;     // in any other member
 };
 
-// Reads one element of `tools`: whether it is a function, which is text, or a service of the
-// provider's own, which brings into the prompt whatever it finds. Not thread-safe.
+// Reads one element of `tools`: whether it is a function, which is text, and which services of the
+// provider's own are in it, which bring into the prompt whatever they find. Not thread-safe.
 class ToolEntry {
  public:
   // The level at which a tool's members stand.
   static constexpr int kDepth = 3;
 
   // Of each of its members; `text` is that of a string.
-  void OnMember(std::string_view name, std::string_view text);
-  bool is_service() const { return service_ || !named_; }
+  void OnMember(std::string_view name, JsonType type, std::string_view text);
+  int64_t services() const;
 
  private:
   bool named_ = false;
-  bool service_ = false;
+  bool service_ = false;  // by its type
+  int64_t others_ = 0;    // members that no function has
+  int64_t objects_ = 0;   // of them
 };
 
 // The bytes of what is told of a place: a string decoded, anything else as written, null nothing.

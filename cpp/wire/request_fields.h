@@ -34,6 +34,8 @@ enum class FieldKind : uint8_t {
   kStringOrObject,
   kForeign,        // would change where the request goes, or with whose key: refused
   kOtherLength,    // how long the answer may get, in a name of one server's own: refused
+  kOtherChoices,   // how many answers are made, likewise: refused
+  kAnyPrompt,      // makes a prompt of any length: refused
   kOtherSpelling,  // a name of the table in other letter case: refused
   kElsewhere,      // would choose among models, providers or prices behind the upstream: never sent
 };
@@ -57,6 +59,7 @@ enum class FieldUse : uint8_t {
   kRead,        // the model may read it: an upstream knows, we do not
   kPrediction,  // likewise; what the answer does not take of it is billed as if it were in it
   kFetches,     // has the provider put something into the prompt that is not in the request
+  kUnknown,     // likewise, for all that is known: read, and in the place of anything
   kProgress,    // asks to be told how far the prompt was read
 };
 
@@ -68,7 +71,7 @@ struct FieldRule {
   int64_t max = 0;
 };
 
-// The rule for a top-level field; kAny and kRead for one that is not in the table.
+// The rule for a top-level field; kAny and kUnknown for one that is not in the table.
 FieldRule FieldNamed(std::string_view name);
 
 // Why a field of that kind is refused; empty: it is not.

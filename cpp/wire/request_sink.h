@@ -1,0 +1,96 @@
+// Internal to wire/: what reads a chat request, member by member.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "wire/chat_request.h"
+#include "wire/json_scan.h"
+#include "wire/prompt_parts.h"
+#include "wire/request_fields.h"
+
+namespace seekroute {
+
+// Puts together a ChatRequest from one scan of a body; ParseChatRequest() says what it refuses. The
+// ranges that it gives point into the body. Not thread-safe.
+class RequestSink : public JsonSink {
+ public:
+  explicit RequestSink(const Profile& profile) : profile_(profile) {}
+
+  Step OnOpen(const JsonPlace& place, JsonType type) override;
+  bool OnClose(const JsonPlace& place, const JsonValue& value) override;
+  bool OnScalar(const JsonPlace& place, const JsonValue& value) override;
+
+  // What can only be known once the whole body was read.
+  Status Check() const;
+  ChatRequest Take() {
+    // What a field of somebody's own asks for may be more than text.
+    const bool unsaid = own_fields_ && request_.answer_kinds == AnswerKinds::kTextOnly;
+    if (unsaid) request_.answer_kinds = AnswerKinds::kUnsaid;
+    return std::move(request_);
+  }
+
+ private:
+  enum class Role : uint8_t { kNone, kSystem, kUser, kAssistant, kTool };
+
+  Step OpenField(const JsonPlace& place, JsonType type);
+  Step OpenInMessages(const JsonPlace& place, JsonType type);
+  bool SetField(const JsonPlace& place, const JsonValue& value);
+  bool SetModel(const JsonPlace& place, const JsonValue& value);
+  bool SetStreamOption(const JsonPlace& place, JsonType type, ByteRange value);
+  bool SetInteger(const JsonPlace& place, const JsonValue& value);
+  bool SetMaxCost(const JsonPlace& place, const JsonValue& value);
+  bool SetNumber(const JsonPlace& place, const JsonValue& value);
+  bool SetInMessages(const JsonPlace& place, const JsonValue& value);
+  static std::optional<Role> RoleNamed(std::string_view name);
+  bool EndMessage(const JsonPlace& place);
+  void EndPart();
+  void EndField(const JsonPlace& place, const JsonValue& value);
+  void CountMedia(int64_t tokens) {
+    ++request_.media_parts;
+    request_.media_tokens += tokens;
+  }
+  void CountOthers(MediaMembers* members, const JsonPlace& place, JsonType type) {
+    if (members->OnValue(place, type) == 0) return;
+    CountMedia(kMostMediaTokens);
+    request_.other_kinds = true;
+  }
+  bool IsSpelledRight(MemberOf where, const JsonPlace& place) {
+    if (!IsKnownInOtherCase(where, place.key())) return true;
+    return Fail(ErrorCode::kUnknownParameter, std::string(RefusalOf(FieldKind::kOtherSpelling)),
+                place.Path());
+  }
+  bool CountsOthers() const {
+    return field_.use == FieldUse::kFetches || field_.use == FieldUse::kUnknown;
+  }
+  bool WrongType(const JsonPlace& place, std::string_view expected, JsonType got) {
+    return Fail(ErrorCode::kInvalidType,
+                "expected " + std::string(expected) + ", got " + std::string(NameOf(got)),
+                place.Path());
+  }
+  Step StopWrongType(const JsonPlace& place, std::string_view expected, JsonType got) {
+    WrongType(place, expected, got);
+    return Step::kStop;
+  }
+
+  const Profile& profile_;
+  ChatRequest request_;
+  FieldRule field_;  // the top-level member being read
+  bool has_model_ = false;
+  bool has_messages_ = false;
+  bool has_options_ = false;
+  bool own_fields_ = false;  // there is a field that is not in the table
+  MediaMembers field_members_{MemberOf::kRequest, 1};
+
+  // The message being read.
+  Role role_ = Role::kNone;
+  std::optional<ByteRange> content_;
+  bool content_null_ = false;
+  MediaMembers message_members_{MemberOf::kMessage, 3};
+  ContentPart part_;
+  ToolEntry tool_;
+};
+
+}  // namespace seekroute
