@@ -64,14 +64,15 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
   for (const std::string_view field :
        {seekroute::kMaxTokensField, seekroute::kMaxCompletionTokensField}) {
-    const std::string capped =
-        seekroute::BuildUpstreamChat(body, *request, kModel, seekroute::AnswerCap{kCap, field});
+    const std::string capped = seekroute::BuildUpstreamChat(
+        body, *request, kModel, seekroute::AnswerCap{kCap, field, kCap});
     const auto told = seekroute::ParseChatRequest(capped, seekroute::Profile());
     Check(told.has_value());
     const auto& own = field == seekroute::kMaxTokensField ? told->max_tokens_field
                                                           : told->max_completion_tokens_field;
     const int64_t most = std::min(kCap, request->max_tokens.value_or(kCap));
     Check(own && own->tokens && *own->tokens <= most && *told->max_tokens <= most);
+    Check(told->max_reasoning && *told->max_reasoning <= kCap);
   }
   const auto image = seekroute::BuildImageCall(body, *request, kModel);
   if (image) Check(seekroute::CheckJson(*image).ok());

@@ -95,7 +95,7 @@ TEST(ChatRequestTest, ChecksTheTypeAndRangeOfKnownFields) {
   const struct {
     const char* members;
     ErrorCode code;
-    const char* param;
+    std::string_view param;
   } cases[] = {
       {R"("max_tokens":0)", kInvalidValue, "max_tokens"},
       {R"("max_tokens":-1)", kInvalidValue, "max_tokens"},
@@ -182,6 +182,9 @@ TEST(ChatRequestTest, ChecksTheTypeAndRangeOfKnownFields) {
       {R"("\u004dodel":"x")", kUnknownParameter, "Model"},
       {R"("stream":true,"stream_options":{"Include_Usage":false})", kUnknownParameter,
        "stream_options.Include_Usage"},
+      // To a server in C a name ends at its first zero.
+      {R"("max_tokens\u0000":3000)", kUnknownParameter, std::string_view("max_tokens\0", 11)},
+      {R"("n\u0000x":8)", kUnknownParameter, std::string_view("n\0x", 3)},
       // Go folds these to s and k.
       {R"("max_to\u212aens":3000)", kUnknownParameter,
        "max_to\xe2\x84\xaa"
