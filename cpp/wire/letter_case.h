@@ -14,8 +14,10 @@ inline bool IsSameButForCase(std::string_view a, std::string_view b) {
 }
 
 // Likewise, of names in UTF-8, for readers that fold Unicode as Go does: to them the long s and the
-// sign of the kelvin are letters of `known`, which is ASCII.
+// sign of the kelvin are letters of `known`, which is ASCII. And for readers in C, to which a name
+// ends at its first zero.
 inline bool IsSameWhenFolded(std::string_view name, std::string_view known) {
+  name = name.substr(0, name.find('\0'));
   size_t at = 0;
   for (const char c : known) {
     const std::string_view rest = name.substr(at);
