@@ -6,6 +6,8 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +116,129 @@ def test_no_command_begins_a_new_ledger(data: Path, words: tuple[str, ...]) -> N
     assert {name for name in files(data) - before if name.startswith(FILE_NAME)} == set()
 
 
+# --- what control.db has lost with its log --------------------------------------------------------
+
+
+def hollow(data: Path) -> None:
+    """As a crash leaves it that took the log before it was first written back: no table."""
+    lose(data, CONTROL)
+    with closing(sqlite3.connect(data / CONTROL)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+    assert 0 < (data / CONTROL).stat().st_size <= 4096
+
+
+def without_rows(data: Path) -> None:
+    """Its tables were written back, its organizations were not."""
+    lose(data, CONTROL)
+    ControlPlane(data, anew=True).close()
+    with closing(sqlite3.connect(data / CONTROL)) as connection, connection:
+        connection.execute("DELETE FROM organizations")
+
+
+def of_before_acme(data: Path) -> None:
+    """An older copy: another organization is in it, and this one is not."""
+    without_rows(data)
+    with closing(sqlite3.connect(data / CONTROL)) as connection, connection:
+        columns = "id, name, created_at, updated_at, credit_line_nano"
+        connection.execute(f"INSERT INTO organizations ({columns}) VALUES ('org_o', 'old', 1, 1, 0)")
+
+
+SPOILED = [hollow, without_rows, of_before_acme]
+
+
+@pytest.mark.parametrize("spoil", SPOILED, ids=lambda each: each.__name__)
+def test_no_server_starts_beside_money_of_whom_control_db_does_not_know(
+    data: Path, spoil: Callable[[Path], None]
+) -> None:
+    org = run_json("orgs", "list")[0]["id"]
+    spoil(data)
+    before = files(data)
+    for enabled in (True, False):
+        said = refused(data, credits={"enabled": enabled})
+        assert str(data / CONTROL) in said
+        assert "--new-control" in said
+        assert spoil is hollow or org in said
+    assert files(data) - before <= {f"{CONTROL}-wal", f"{CONTROL}-shm"}
+    told = run_json("doctor", "--offline", code=1)["findings"]
+    failed = [each for each in told if each["level"] == "failed"]
+    assert any("--new-control" in each["message"] + each["hint"] for each in failed)
+    told = run("ledger", "verify", code=1)
+    assert "--new-control" in told.stderr
+    with ControlPlane(data, anew=True) as control:  # once: its money has a name again
+        assert org in {each.id for each in control.list_orgs()}
+        with open_ledger(control.orders, data) as ledger:
+            assert ledger.balance(org).available == 5 * USD
+    with pytest.raises(LostDatabaseError, match="leave it out"):
+        ControlPlane(data, anew=True)
+    for enabled in (True, False):
+        with running_server(data, credits={"enabled": enabled}) as server:
+            assert server.chat().status == 200
+    assert run_json("credits", "balance", org)["available"] == "5.00"
+    assert run_json("keys", "create", "--org", org)["org_id"] == org
+
+
+def test_a_command_that_writes_refuses_it_too(data: Path) -> None:
+    of_before_acme(data)
+    assert "--new-control" in run("credits", "add", "old", "7", code=1).stderr
+    run("credits", "replay")  # which has nothing to do: nothing is known to be booked
+
+
+def started(*words: str) -> tuple[int, str]:
+    """The exit code and the errors of a program that is stopped once it has shown a first key."""
+    with command("serve", "--port", "0", "--mock", "on", *words) as process:
+        try:
+            assert process.stdout is not None
+            process.stdout.readline()
+            process.terminate()
+            _, errors = process.communicate(timeout=PATIENCE)
+        finally:
+            process.kill()
+    return process.returncode, errors
+
+
+def test_a_new_control_db_has_whom_the_ledger_has_money_of(data: Path) -> None:
+    org = run_json("orgs", "list")[0]["id"]
+    lose(data, CONTROL)
+    assert started("--new-control")[0] == 0
+    with running_server(data, credits={"enabled": True}):
+        pass
+    names = {each["id"]: each["name"] for each in run_json("orgs", "list")}
+    assert names.pop(org) == org
+    assert list(names.values()) == ["default"]
+
+
+def test_the_program_takes_over_whom_it_did_not_know_where_it_is_told(data: Path) -> None:
+    org = run_json("orgs", "list")[0]["id"]
+    without_rows(data)
+    code, errors = started()
+    assert (code, len(errors.splitlines())) == (2, 1)
+    assert "--new-control" in errors
+    assert started("--new-control")[0] == 0
+    assert started("--new-control")[0] == 2
+    with running_server(data, credits={"enabled": True}):
+        pass
+    assert org in {each["id"] for each in run_json("orgs", "list")}
+
+
+def test_another_ledger_that_is_taken_brings_its_organizations(data: Path, tmp_path: Path) -> None:
+    lose(data, FILE_NAME)
+    with Ledger(data / FILE_NAME) as other:
+        other.topup("x", "org_y", 1)
+        other.topup("z", "acme", 1)  # an id that is another organization's name
+    with ControlPlane(data) as control:
+        open_ledger(control.orders, data, anew=True).close()
+        open_ledger(control.orders, data).close()
+        assert {"org_y", "acme"} <= {each.id for each in control.list_orgs()}
+
+
+def test_a_control_db_that_a_first_start_did_not_finish_is_no_lost_one(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    hollow(data)
+    with running_server(data, credits={"enabled": True}) as server:
+        assert server.chat().status == 200
+
+
 @pytest.mark.parametrize("left", ["ledger.db-wal", "ledger.db-shm", "ledger.db.mark"])
 def test_what_is_left_of_a_ledger_tells_that_there_was_one(tmp_path: Path, left: str) -> None:
     data = tmp_path / "data"
@@ -209,6 +334,38 @@ def test_another_ledger_is_not_taken_for_the_right_one(data: Path, tmp_path: Pat
         open_ledger(control.orders, data).close()
         with pytest.raises(LostDatabaseError, match="leave it out"):
             open_ledger(control.orders, data, anew=True)
+
+
+READERS = [
+    ("credits", "balance"),
+    ("credits", "balance", "acme"),
+    ("credits", "replay"),
+    ("credits", "replay", "--dry-run"),
+    ("credits", "add", "acme", "5", "--id", "stripe:evt_1"),  # booked before, in the right one
+    ("credits", "refund", "gen-x"),
+    ("usage",),
+    ("logs",),
+    ("logs", "show", "gen-x"),
+    ("backup", "copy.db"),
+    ("receipt", "show", "gen-x"),
+    ("ledger", "verify"),
+    ("ledger", "export"),
+    ("prune", "--older-than", "1d", "--yes"),
+    ("doctor", "--offline"),
+]
+
+
+@pytest.mark.parametrize("words", READERS, ids=" ".join)
+def test_no_command_takes_another_ledger_for_the_right_one(
+    data: Path, words: tuple[str, ...]
+) -> None:
+    lose(data, FILE_NAME)
+    with Ledger(data / FILE_NAME) as other, ControlPlane(data) as control:
+        other.topup("stripe:evt_1", control.get_org("acme").id, 5 * USD)
+    result = run(*words, code=1)
+    assert "another one" in result.output + result.stderr
+    assert "--new-ledger" in result.output + result.stderr
+    assert not Path("copy.db").exists()
 
 
 # --- control.db is gone ---------------------------------------------------------------------------
