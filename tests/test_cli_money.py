@@ -267,6 +267,7 @@ def test_a_broken_journal_is_found(tmp_path: Path) -> None:
         "orders": {
             "compared": 1,
             "counts": {"missing": 0, "differing": 0, "unknown": 0},
+            "unknown_orgs": [],
             "missing": [],
             "differing": [],
             "unknown": [],

@@ -140,7 +140,9 @@ def of_before_acme(data: Path) -> None:
     without_rows(data)
     with closing(sqlite3.connect(data / CONTROL)) as connection, connection:
         columns = "id, name, created_at, updated_at, credit_line_nano"
-        connection.execute(f"INSERT INTO organizations ({columns}) VALUES ('org_o', 'old', 1, 1, 0)")
+        connection.execute(
+            f"INSERT INTO organizations ({columns}) VALUES ('org_o', 'old', 1, 1, 0)"
+        )
 
 
 SPOILED = [hollow, without_rows, of_before_acme]

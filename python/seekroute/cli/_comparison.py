@@ -39,8 +39,9 @@ def compared_orders(folder: Path, ledger: Ledger) -> tuple[Comparison, dict[str,
         return compare(orders, ledger), orders.org_names()
 
 
-def lacking_text(found: Comparison) -> str:
-    """What is wrong, and what to do about it."""
+def lacking_text(found: Comparison, folder: Path) -> str:
+    """What is wrong, and what to do about it; empty where nothing is."""
+    from seekroute.control.lost import unknown_text
     from seekroute.ledger import usd
 
     missing, differing = found.counts["missing"], found.counts["differing"]
@@ -53,6 +54,8 @@ def lacking_text(found: Comparison) -> str:
         )
     if differing:
         parts.append(f"{differing} have other arguments in the ledger: adjust by hand")
+    if found.unknown_orgs:
+        parts.append(unknown_text(folder, found.unknown_orgs))
     return "; ".join(parts)
 
 
@@ -71,6 +74,7 @@ def comparison_fields(found: Comparison, names: dict[str, str]) -> dict[str, Any
     return {
         "compared": found.compared,
         "counts": found.counts,
+        "unknown_orgs": found.unknown_orgs,
         **{
             what: [
                 {

@@ -96,12 +96,13 @@ def _compared(folder: Path, ledger: Ledger) -> Iterator[Finding]:
     if compared is None:
         return
     found, names = compared
-    if not any(found.counts.values()):
+    if not any(found.counts.values()) and not found.unknown_orgs:
         count = f"{found.compared} {'order is' if found.compared == 1 else 'orders are'}"
         yield Finding("orders", "ok", f"{count} in the ledger as they were given")
     lines = list(comparison_lines(found, names))
-    if found.lacking:
-        yield Finding("orders", "failed", "; ".join(lines[:_MOST_TOLD]), lacking_text(found))
+    if lacking := lacking_text(found, folder):
+        what = "; ".join(lines[:_MOST_TOLD]) or "organizations are missing in control.db"
+        yield Finding("orders", "failed", what, lacking)
     elif lines:
         yield Finding(
             "orders",

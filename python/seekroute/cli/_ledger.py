@@ -53,7 +53,7 @@ def verify(ctx: typer.Context, as_json: JsonOption = False) -> None:
             compared = compared_orders(shared(ctx).folder(), ledger)
     sound = not report["rule"]
     found, names = compared or (None, {})
-    lacking = 0 if found is None else found.lacking
+    lacking = "" if found is None else lacking_text(found, shared(ctx).folder())
     if as_json:
         orders = None if found is None else comparison_fields(found, names)
         print_json({"ok": sound and not lacking, **report, "orders": orders})
@@ -67,8 +67,7 @@ def verify(ctx: typer.Context, as_json: JsonOption = False) -> None:
             f"{report['rule']} is broken at entry {report['seq']}: {report['why']}"
         )
     if lacking:
-        assert found is not None
-        raise SeekrouteError(lacking_text(found))
+        raise SeekrouteError(lacking)
 
 
 @app.command()

@@ -99,12 +99,11 @@ def show(
     It is JSON in either case: with --json indented, which does not matter to its signature.
     """
     from seekroute import receipts
-    from seekroute.ledger import FILE_NAME, Ledger
 
     common = shared(ctx)
     directory = data_dir or common.data_dir or Path(common.settings().data_dir)
     pepper = _pepper(directory)
-    with Ledger(directory / FILE_NAME, read_only=True) as ledger:
+    with common.open_ledger(directory) as ledger:
         row = ledger.generation(generation)
     if row is None:
         raise SeekrouteError(f"the ledger has no request {generation!r}")

@@ -43,7 +43,7 @@ def serve(
     ] = False,
     new_control: Annotated[
         bool,
-        typer.Option("--new-control", help="Once: control.db is lost; begin a new, empty one."),
+        typer.Option("--new-control", help="Once: control.db, or a part of it, is lost; go on without."),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="As --log-format json.")] = False,
 ) -> None:

@@ -52,18 +52,22 @@ class Shared:
         """The data directory. Raises ConfigError."""
         return self.data_dir or Path(self.settings().data_dir)
 
-    def open_ledger(self) -> Ledger:
+    def open_ledger(self, folder: Path | None = None) -> Ledger:
         """The ledger of the data directory, for reading; also while a server writes it.
+
+        Args:
+            folder: another directory.
 
         Raises LedgerError, ControlError, ConfigError.
         """
         from seekroute.control.lost import LostDatabaseError, why_lost
         from seekroute.ledger import FILE_NAME, Ledger, LedgerError
 
-        path = self.folder() / FILE_NAME
+        folder = self.folder() if folder is None else folder
+        if lost := why_lost(folder):
+            raise LostDatabaseError(lost)
+        path = folder / FILE_NAME
         if not path.exists():
-            if lost := why_lost(self.folder()):
-                raise LostDatabaseError(lost)
             raise LedgerError(
                 "store_unavailable",
                 f"there is no ledger at {path} yet: it is made by the first `seekroute credits "

@@ -15,10 +15,10 @@ from typing import Final, Literal
 from seekroute.control.comparison import booked_pages, entries_of, is_entry_of
 from seekroute.control.directory import InstanceLock
 from seekroute.control.errors import ControlError, DirectoryInUseError
-from seekroute.control.lost import LostDatabaseError, lost_ledger, open_ledger
+from seekroute.control.lost import LostDatabaseError, open_ledger, read_ledger
 from seekroute.control.models import CreditOrder
 from seekroute.control.orders import UNDELIVERED, OrderBook, Outcome
-from seekroute.ledger import FILE_NAME, Booked, Ledger, LedgerError
+from seekroute.ledger import Booked, Ledger, LedgerError
 
 __all__ = ["ORDERS_AT_ONCE", "book", "book_again", "book_pending", "carry_out", "still_waits"]
 
@@ -171,7 +171,7 @@ def book_again(
         LedgerError: the ledger cannot be read or opened.
     """
     for page in booked_pages(orders):
-        with Ledger(data_dir / FILE_NAME, read_only=True) as ledger:
+        with read_ledger(orders, data_dir) as ledger:
             entries = entries_of(ledger, page)
         missing = [order for order, entry in zip(page, entries, strict=True) if entry is None]
         if dry_run:
@@ -184,9 +184,7 @@ def book_again(
 
 def _found_booked(orders: OrderBook, data_dir: Path, order: CreditOrder) -> CreditOrder | None:
     """An order that counts as booked with the balance of now; None where the ledger lacks it."""
-    if lost := lost_ledger(orders, data_dir):
-        raise LostDatabaseError(lost)
-    with Ledger(data_dir / FILE_NAME, read_only=True) as ledger:
+    with read_ledger(orders, data_dir) as ledger:
         (entry,) = ledger.find_orders([(order.kind, order.id)])
         if entry is None or not is_entry_of(entry, order):
             return None  # if it is another one, the ledger says so

@@ -65,10 +65,12 @@ class Comparison:
     Attributes:
         compared: orders of control.db that were looked for.
         missing_nano: what the missing orders sum up to, in nano-USD.
+        unknown_orgs: ids of organizations that only the ledger knows.
     """
 
     compared: int = 0
     missing_nano: int = 0
+    unknown_orgs: tuple[str, ...] = ()
     counts: dict[str, int] = field(
         default_factory=lambda: {"missing": 0, "differing": 0, "unknown": 0}
     )
@@ -96,7 +98,7 @@ def compare(
         ControlError: control.db cannot be read.
         LedgerError: the ledger cannot be read.
     """
-    found = Comparison()
+    found = Comparison(unknown_orgs=orders.unknown_orgs(ledger))
 
     def page_read(count: int) -> None:
         found.compared += count

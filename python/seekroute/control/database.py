@@ -21,7 +21,7 @@ from seekroute.control.directory import (
     write_lock,
 )
 from seekroute.control.errors import ControlError
-from seekroute.control.lost import guard_control
+from seekroute.control.lost import guard_control, take_over
 from seekroute.control.revisions import (
     BUSY_SECONDS,
     DATABASE_FILE,
@@ -43,7 +43,8 @@ class Database:
     Args:
         data_dir: the data directory.
         migrations: the folder of the schema's history.
-        anew: make a new one where it is lost.
+        anew: make a new one where it is lost, with the organizations that the ledger has money of;
+            or add those to the one that is there and does not know them.
 
     Raises:
         ControlError: the directory or file cannot be used, is not ours, has a newer schema, or is
@@ -56,7 +57,7 @@ class Database:
         self._data_dir = prepare_directory(data_dir)
         self.path = self._data_dir / DATABASE_FILE
         with write_lock(self._data_dir):
-            guard_control(self._data_dir, anew=anew)
+            there = guard_control(self._data_dir, anew=anew)
             make_private(self.path)
             with _translated(self.path):
                 _migrate(self.path, migrations)
@@ -65,6 +66,17 @@ class Database:
         self._engine = _engine(self.path)
         self._watch: sqlite3.Connection | None = None
         self._watching = threading.Lock()
+        if anew:
+            self._take_over(begun=not there)
+
+    def _take_over(self, *, begun: bool) -> None:
+        from seekroute.control.orders import OrderBook
+
+        try:
+            take_over(OrderBook(self, lambda: int(time.time())), self._data_dir, begun=begun)
+        except BaseException:
+            self.close()
+            raise
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

@@ -3,30 +3,47 @@
 `control.db` and `ledger.db` lie in one data directory. Of a lost control.db the other file and what
 is left beside it tell; of a lost ledger control.db itself, which keeps the identity of the ledger
 that its orders were booked in. A directory with neither is a first start.
+
+Every organization that the ledger has money of is in control.db, or nobody serves: organizations
+are never deleted, so one that is not there was lost. Who goes on without it says so once, and it
+gets a row again.
 """
 
 from __future__ import annotations
 
+import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 from seekroute.control.directory import sync_directory
 from seekroute.control.errors import ControlError
-from seekroute.control.revisions import DATABASE_FILE
+from seekroute.control.revisions import BUSY_SECONDS, DATABASE_FILE
 
 if TYPE_CHECKING:
     from seekroute.control.orders import OrderBook
     from seekroute.ledger import Ledger
 
-__all__ = ["Anew", "LostDatabaseError", "guard_control", "lost_ledger", "open_ledger", "why_lost"]
+__all__ = [
+    "Anew",
+    "LostDatabaseError",
+    "guard_control",
+    "guard_owners",
+    "lost_ledger",
+    "open_ledger",
+    "read_ledger",
+    "take_over",
+    "unknown_text",
+    "why_lost",
+]
 
 # What may be begun anew, by one start that is told so.
 Anew = Literal["control", "ledger"]
 
 _LEDGER: Final = "ledger.db"
-# Until its log is first written back, a ledger is a page that tells nothing.
+# Until its log is first written back, a database is a page that tells nothing.
 _FIRST_PAGE: Final = 4096
 # What SQLite and the ledger leave beside a database. Not the lock: that is made before the file.
 _BESIDE: Final = ("-wal", "-shm", "-journal", ".mark")
@@ -36,54 +53,119 @@ class LostDatabaseError(ControlError):
     """A database is gone, or another one is in its place; the text says what to do."""
 
 
-def guard_control(data_dir: Path, *, anew: bool = False) -> None:
+def guard_control(data_dir: Path, *, anew: bool = False) -> bool:
     """Call before control.db is opened. Changes nothing, unless `anew`.
 
     Args:
         data_dir: an existing directory.
-        anew: begin a new one; what is left of the old one is put aside.
+        anew: begin a new one where it is lost; what is left of the old one is put aside.
+
+    Returns:
+        Whether one was there and may be used. Who said `anew` then asks `take_over()`.
 
     Raises:
-        LostDatabaseError: it is gone, and `anew` was not said; or it was, and it is there.
+        LostDatabaseError: it is gone, or nothing is in it, and `anew` was not said.
     """
     path = data_dir / DATABASE_FILE
-    if _is_there(path):
-        if anew:
-            raise LostDatabaseError(
-                f"{path} is there: --new-control is said once, when it is lost; leave it out"
-            )
-        return
+    there = _is_there(path)
+    hollow = there and _is_hollow(path)
+    if there and not hollow:
+        return True
     others = [*_left_of(path), *([data_dir / _LEDGER] if _is_there(data_dir / _LEDGER) else [])]
     others += _left_of(data_dir / _LEDGER)
+    if hollow:  # its own log was read just now
+        others = [each for each in others if not each.name.startswith(path.name)]
     if not others:
-        return
+        return False
     if not anew:
+        what = (
+            f"has nothing of what was in it, which was in {path.name}-wal" if hollow else "is gone"
+        )
         raise LostDatabaseError(
-            f"{path} is gone, though {others[0].name} is there: organizations and keys were in it. "
+            f"{path} {what}, though {others[0].name} is there: organizations and keys were in it. "
             "Restore a backup of it, or begin with a new one, without them: seekroute serve "
             "--new-control, said once"
         )
-    _put_aside(path)
+    if not hollow:
+        _put_aside(path)
+    return False
+
+
+def take_over(orders: OrderBook, data_dir: Path, *, begun: bool) -> None:
+    """Gives a row to each organization that the ledger has money of and control.db does not know.
+
+    Args:
+        orders: of a control.db for which `anew` was said.
+        begun: whether it is a new one. Else there has to be something to take over.
+
+    Raises:
+        LostDatabaseError: nothing was lost.
+    """
+    unknown = _unknown_orgs(orders, data_dir)
+    if not unknown and not begun:
+        raise LostDatabaseError(
+            f"{data_dir / DATABASE_FILE} is there: --new-control is said once, when it is lost; "
+            "leave it out"
+        )
+    orders.adopt_orgs(unknown)
+
+
+def guard_owners(orders: OrderBook, data_dir: Path) -> None:
+    """Call before a server serves without opening the ledger that may be there.
+
+    Raises:
+        LostDatabaseError: the ledger has money of organizations that control.db does not know.
+    """
+    unknown = _unknown_orgs(orders, data_dir)
+    if unknown:
+        raise LostDatabaseError(unknown_text(data_dir, unknown))
+
+
+def unknown_text(data_dir: Path, unknown: Sequence[str]) -> str:
+    """What to do about organizations that only the ledger knows; there is at least one."""
+    more = f" and {len(unknown) - 1} more" if len(unknown) > 1 else ""
+    return (
+        f"{data_dir / DATABASE_FILE} does not know {unknown[0]}{more}, of whom {_LEDGER} has "
+        "money: it is an older copy, or its log was lost. Restore a newer backup, or go on with "
+        "this one: seekroute serve --new-control, said once, takes them over under their ids, "
+        "without keys"
+    )
 
 
 def lost_ledger(orders: OrderBook, data_dir: Path) -> str:
-    """Why no ledger may be begun in a data directory; empty where it is there or never was."""
+    """Why no ledger of a data directory may be used or begun; empty where it is the right one,
+    or never was one."""
     path = data_dir / _LEDGER
-    if _is_there(path):
+    bound = orders.ledger_id()
+    if not _is_there(path):
+        if bound is None and not _left_of(path) and not orders.booked(0, 1):
+            return ""
+        return (
+            f"{path} is gone, though there was one: balances, payments and charges were in it. "
+            "Restore a backup of it, or begin with a new one, without them: seekroute serve "
+            "--new-ledger, said once; seekroute credits replay then books the payments again that "
+            "control.db knows"
+        )
+    if bound is None:
         return ""
-    if orders.ledger_id() is None and not _left_of(path) and not orders.booked(0, 1):
-        return ""
-    return (
-        f"{path} is gone, though there was one: balances, payments and charges were in it. Restore "
-        "a backup of it, or begin with a new one, without them: seekroute serve --new-ledger, said "
-        "once; seekroute credits replay then books the payments again that control.db knows"
-    )
+    found = _identity_of(path)
+    if not found and path.stat().st_size <= _FIRST_PAGE:
+        return (
+            f"{path} has nothing of the ledger that was there: it was in {path.name}-wal, "
+            "which is gone. Restore a backup, or begin with a new ledger, without it: "
+            "seekroute serve --new-ledger, said once"
+        )
+    if found not in ("", bound):
+        return (
+            f"{path} is not the ledger of {data_dir / DATABASE_FILE}, but another one: put the "
+            "right one in its place, or go on with this one: seekroute serve --new-ledger, said "
+            "once"
+        )
+    return ""
 
 
 def why_lost(data_dir: Path) -> str:
     """`lost_ledger()` of a directory whose control.db is not open; empty where there is none."""
-    from contextlib import closing
-
     from seekroute.control.database import Database
     from seekroute.control.orders import OrderBook
 
@@ -91,6 +173,20 @@ def why_lost(data_dir: Path) -> str:
         return ""
     with closing(Database(data_dir)) as database:
         return lost_ledger(OrderBook(database, lambda: int(time.time())), data_dir)
+
+
+def read_ledger(orders: OrderBook, data_dir: Path) -> Ledger:
+    """Opens the ledger of a data directory for reading; also while another process writes it.
+
+    Raises:
+        LostDatabaseError: it is gone, or another one is in its place.
+        LedgerError: it cannot be opened.
+    """
+    from seekroute.ledger import Ledger
+
+    if lost := lost_ledger(orders, data_dir):
+        raise LostDatabaseError(lost)
+    return Ledger(data_dir / _LEDGER, read_only=True)
 
 
 def open_ledger(
@@ -106,51 +202,70 @@ def open_ledger(
         orders: of its control.db, which is told the ledger's identity.
         orphans: see `Ledger`.
         anew: begin a new one in the place of one that is gone, or take the one that is there for
-            it. What is left of an old one is put aside.
+            it, with its organizations. What is left of an old one is put aside.
 
     Raises:
         LostDatabaseError: it is gone or another one, and `anew` was not said; or it was, and the
-            right one is there.
+            right one is there; or control.db does not know whose money is in it.
         LedgerError: it cannot be opened.
     """
-    from seekroute.ledger import Ledger, identity_of
+    from seekroute.ledger import Ledger
 
     path = data_dir / _LEDGER
     bound = orders.ledger_id()
+    why = lost_ledger(orders, data_dir)
+    if why and not anew:
+        raise LostDatabaseError(why)
     there = _is_there(path)
-    found = identity_of(path) if there else ""
-    if there and not found and bound is not None and path.stat().st_size <= _FIRST_PAGE:
-        if not anew:
-            raise LostDatabaseError(
-                f"{path} has nothing of the ledger that was there: it was in {path.name}-wal, "
-                "which is gone. Restore a backup, or begin with a new ledger, without it: "
-                "seekroute serve --new-ledger, said once"
-            )
-        there = False
-    if not there and not anew:
-        why = lost_ledger(orders, data_dir)
-        if why:
-            raise LostDatabaseError(why)
-    if there and not anew and bound is not None and found not in ("", bound):
-        raise LostDatabaseError(
-            f"{path} is not the ledger of {data_dir / DATABASE_FILE}, but another one: put the "
-            "right one in its place, or go on with this one: seekroute serve --new-ledger, said "
-            "once"
-        )
-    if there and anew and found in ("", bound):
+    if there and anew and not why:
         raise LostDatabaseError(
             f"{path} is there: --new-ledger is said once, when it is lost; leave it out"
         )
-    if not there and anew:
+    if anew and (not there or not _identity_of(path)):
         _put_aside(path)
     ledger = Ledger(path, orphans=orphans)
     try:
+        if unknown := orders.unknown_orgs(ledger):
+            if not anew:
+                raise LostDatabaseError(unknown_text(data_dir, unknown))
+            orders.adopt_orgs(unknown)
         if ledger.identity != bound:
             orders.bind_ledger(ledger.identity)
     except BaseException:
         ledger.close()
         raise
     return ledger
+
+
+def _identity_of(path: Path) -> str:
+    from seekroute.ledger import identity_of
+
+    return identity_of(path)
+
+
+def _unknown_orgs(orders: OrderBook, data_dir: Path) -> tuple[str, ...]:
+    """Of a ledger that nobody opens here for writing; none where it cannot be read."""
+    from seekroute.ledger import Ledger, LedgerError
+
+    path = data_dir / _LEDGER
+    if not _is_there(path):
+        return ()
+    try:
+        with Ledger(path, read_only=True) as ledger:
+            return orders.unknown_orgs(ledger)
+    except LedgerError:
+        return ()  # whoever needs it says why
+
+
+def _is_hollow(path: Path) -> bool:
+    """Whether a control.db has no table: its log, which had them, is gone or never was written."""
+    try:
+        if path.stat().st_size > _FIRST_PAGE:
+            return False
+        with closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as connection:
+            return connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is None
+    except (OSError, sqlite3.Error):
+        return False  # whoever opens it says why it cannot be used
 
 
 def _is_there(path: Path) -> bool:

@@ -7,20 +7,30 @@ and whoever owns the ledger books it under the order's id, once.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Connection, delete, insert, select, update
 
 from seekroute.control import checks
 from seekroute.control.errors import ControlError
-from seekroute.control.models import CreditOrder, Organization, credit_orders, meta
-from seekroute.control.queries import find_org, rows
+from seekroute.control.models import (
+    CreditOrder,
+    Organization,
+    credit_orders,
+    meta,
+    new_id,
+    organizations,
+)
+from seekroute.control.queries import add, find_org, rows
 
 if TYPE_CHECKING:
     from seekroute.control.database import Database
+    from seekroute.ledger import Ledger
 
+# Whose requests without a key are, where none is required: no row of control.db.
+LOCAL_ORG: Final = "local"
 # What an id begins with that is made here. Of a top-up it is where the payment came from.
 _SOURCES = {
     "topup": "manual",
@@ -195,6 +205,33 @@ class OrderBook:
         with self._database.read() as connection:
             found = [CreditOrder(**row._mapping) for row in connection.execute(query)]
         return {order.id: order for order in found}
+
+    def unknown_orgs(self, ledger: Ledger) -> tuple[str, ...]:
+        """Ids of organizations that the ledger has entries of and control.db has not: it was lost,
+        or is an older copy. Never of an organization that is made meanwhile.
+
+        Raises:
+            LedgerError: the ledger cannot be read.
+        """
+        found = ledger.balances()  # first: money comes after its organization
+        with self._database.read() as connection:
+            known = {*connection.scalars(select(organizations.c.id)), "", LOCAL_ORG}
+        return tuple(sorted(found.keys() - known))
+
+    def adopt_orgs(self, ids: Iterable[str]) -> None:
+        """Make organizations of these ids, named by them, prepaid and without keys."""
+        with self._database.write() as connection:
+            named = set(connection.scalars(select(organizations.c.name)))
+            for each in ids:
+                name = each if each not in named else f"{each} {new_id('of')}"
+                adopted = Organization(
+                    id=each,
+                    name=name,
+                    created_at=self._now(),
+                    updated_at=self._now(),
+                    credit_line_nano=0,
+                )
+                add(connection, adopted)
 
     def ledger_id(self) -> str | None:
         """The identity of the ledger that orders are booked in; None: there never was one."""

@@ -70,7 +70,8 @@ def serve(
         log_level: "debug", "info", "warning" or "error".
         log_format: "json" or "pretty".
         new_ledger: ledger.db is lost: begin a new one. Refused while it is there.
-        new_control: likewise control.db.
+        new_control: control.db is lost, or lacks organizations that the ledger has money of: begin
+            a new one, or go on with this one. Refused where nothing is lost.
 
     Returns:
         The process' exit code: 0 after a clean stop, 2 when the gateway could not start; the

@@ -164,6 +164,7 @@ class Service:
         if self._resources is not None:
             return
         from seekroute.control import ControlPlane, InstanceLock
+        from seekroute.control.lost import guard_owners, open_ledger
         from seekroute.gateway import Gateway
 
         settings = self._settings
@@ -188,9 +189,9 @@ class Service:
                 mock = self._mock or stack.enter_context(MockProvider(record_limit=16))
                 self.mock_url = mock.base_url
             self.ledger: Ledger | None = None
-            if plan.ledger:
-                from seekroute.control.lost import open_ledger
-
+            if not plan.ledger:
+                guard_owners(self.control.orders, data_dir)
+            else:
                 # Closed after the gateway, which settles into it what still runs.
                 self.ledger = stack.enter_context(
                     open_ledger(
