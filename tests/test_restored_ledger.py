@@ -168,6 +168,28 @@ def test_entries_that_control_db_does_not_know_are_named_too(tmp_path: Path) -> 
     assert run_json("ledger", "verify")["orders"]["counts"]["unknown"] == 0
 
 
+def test_a_refund_of_all_that_is_left_is_known_by_its_id(tmp_path: Path) -> None:
+    """Also to a control.db that is older than the refund, or asked before another shell gave it."""
+    data = tmp_path / "data"
+    with running_server(data, credits={"enabled": True}) as server:
+        generation = asked(server)
+    words = ("credits", "refund", generation, "--id", "case:7")
+    run("backup", "copy.db", "--control", "control.db")
+    first = run_json(*words)
+    assert (first["state"], first["result"]) == ("booked", "ok")
+    for name in ("control.db", "control.db-wal", "control.db-shm"):
+        (data / name).unlink(missing_ok=True)
+    shutil.copy(tmp_path / "control.db", data / "control.db")
+    for _ in range(2):
+        again = run_json(*words)
+        assert (again["state"], again["result"]) == ("booked", "exists")
+        assert again["amount_nano"] == first["amount_nano"]
+        assert again["available_nano"] == first["available_nano"]
+    other = run("credits", "refund", generation, "--id", "case:8", code=1)
+    assert "was refunded before" in other.stderr
+    assert run_json("ledger", "verify")["orders"]["counts"]["unknown"] == 0
+
+
 # --- booked again ---------------------------------------------------------------------------------
 
 
