@@ -341,6 +341,12 @@ def _amount_of_refund(ctx: typer.Context, generation: str, order_id: str | None)
         if given is not None and given.state != "refused" and given.amount_nano is not None:
             return given.amount_nano
     with shared(ctx).open_ledger() as ledger:
+        if order_id is not None:
+            # control.db is an older copy, or another shell has given the order meanwhile.
+            (entry,) = ledger.find_orders([("refund", order_id)])
+            if entry is not None:
+                amount: int = entry["amount"]
+                return amount
         return _left_of(ledger, generation)
 
 
