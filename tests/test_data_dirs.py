@@ -1,0 +1,212 @@
+"""A data directory that cannot be one: every command says so in a sentence, whatever it is."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import seekroute
+from bare_cli import unconfigure
+
+PATIENCE = 100.0
+_CAP_DAC_OVERRIDE, _CAP_DAC_READ_SEARCH, _PR_CAPBSET_DROP = 1, 2, 24
+
+COMMANDS: tuple[tuple[str, ...], ...] = (
+    ("serve", "--port", "0"),
+    ("config", "check"),
+    ("config", "check", "--json"),
+    ("doctor", "--offline"),
+    ("doctor", "--offline", "--json"),
+    ("orgs", "create", "acme"),
+    ("orgs", "list"),
+    ("apps", "list"),
+    ("keys", "create", "--org", "acme"),
+    ("keys", "list"),
+    ("credits", "add", "acme", "1"),
+    ("credits", "adjust", "acme", "1", "--note", "x"),
+    ("credits", "refund", "gen-x"),
+    ("credits", "refund", "gen-x", "--id", "f"),
+    ("credits", "balance"),
+    ("credits", "line", "acme", "1"),
+    ("credits", "orders"),
+    ("credits", "replay"),
+    ("usage",),
+    ("logs",),
+    ("logs", "show", "gen-x"),
+    ("ledger", "verify"),
+    ("ledger", "verify", "--json"),
+    ("ledger", "export"),
+    ("backup", "copy.db"),
+    ("prune", "--older-than", "1d", "--yes"),
+    ("receipt", "show", "gen-x"),
+)
+# A start or a configuration that is refused has 2, any other failure 1.
+CODES = {"serve": {2}, "config": {2}}
+
+# Runs the commands of its standard input in one process, and writes down how each ended.
+PLAYER = """
+import json, sys
+from typer.testing import CliRunner
+import seekroute.server.runner
+from seekroute.cli._root import app
+
+def started(*_):
+    raise AssertionError("it has started")
+
+seekroute.server.runner._run = started
+found = []
+for words in json.load(sys.stdin):
+    result = CliRunner().invoke(app, words)
+    odd = result.exception is not None and not isinstance(result.exception, SystemExit)
+    found.append([result.exit_code, result.output, repr(result.exception) if odd else ""])
+print(json.dumps(found))
+"""
+
+
+def missing(folder: Path) -> str:
+    """In a folder that may not be written."""
+    (folder / "shut").mkdir(mode=0o500)
+    return str(folder / "shut/data")
+
+
+def a_file(folder: Path) -> str:
+    (folder / "data").write_text("x")
+    return str(folder / "data")
+
+
+def below_a_file(folder: Path) -> str:
+    (folder / "file").write_text("x")
+    return str(folder / "file/data")
+
+
+def unreadable(folder: Path) -> str:
+    (folder / "data").mkdir(mode=0)
+    return str(folder / "data")
+
+
+def below_an_unreadable_one(folder: Path) -> str:
+    (folder / "shut").mkdir(mode=0)
+    return str(folder / "shut/data")
+
+
+def read_only(folder: Path) -> str:
+    (folder / "data").mkdir(mode=0o500)
+    return str(folder / "data")
+
+
+def a_loop(folder: Path) -> str:
+    (folder / "data").symlink_to("data")
+    return str(folder / "data")
+
+
+def below_a_loop(folder: Path) -> str:
+    (folder / "loop").symlink_to("loop")
+    return str(folder / "loop/data")
+
+
+def a_link_to_nowhere(folder: Path) -> str:
+    (folder / "data").symlink_to("nowhere")
+    return str(folder / "data")
+
+
+def not_utf_8(folder: Path) -> str:
+    return str(folder / "d\udcff")
+
+
+def half_a_character(folder: Path) -> str:
+    return str(folder / "d\ud800")
+
+
+def in_proc(folder: Path) -> str:
+    return "/proc/x"
+
+
+def a_device(folder: Path) -> str:
+    return "/dev/null"
+
+
+def too_long(folder: Path) -> str:
+    return str(folder / ("x" * 300))
+
+
+BAD: tuple[tuple[Callable[[Path], str], str], ...] = (
+    (missing, "cannot be written"),
+    (a_file, "is not a folder"),
+    (below_a_file, "is not a folder"),
+    (unreadable, "cannot be "),
+    (below_an_unreadable_one, "Permission denied"),
+    (read_only, "cannot be written"),
+    (a_loop, "symbolic links"),
+    (below_a_loop, "symbolic links"),
+    (a_link_to_nowhere, "leads nowhere"),
+    (not_utf_8, "UTF-8"),
+    (half_a_character, "UTF-8"),
+    (in_proc, "no place for files"),
+    (a_device, "is not a folder"),
+    (too_long, "File name too long"),
+)
+
+
+def obey_modes() -> None:
+    """Takes from root what lets it ignore the modes of files."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    for capability in (_CAP_DAC_OVERRIDE, _CAP_DAC_READ_SEARCH):
+        if os.geteuid() == 0 and libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0) != 0:
+            raise OSError(ctypes.get_errno(), "prctl")
+
+
+def played(commands: tuple[tuple[str, ...], ...]) -> Any:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", PLAYER],
+        input=json.dumps(commands),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        preexec_fn=obey_modes,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="capabilities and /proc are Linux's")
+@pytest.mark.parametrize("given", ["file", "variable"])
+@pytest.mark.parametrize(("make", "says"), BAD, ids=lambda each: getattr(each, "__name__", ""))
+def test_every_command_says_what_is_wrong_with_a_data_dir(
+    make: Callable[[Path], str],
+    says: str,
+    given: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    unconfigure(monkeypatch, tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(Path(seekroute.__file__).parents[1]))
+    path = make(tmp_path)
+    if given == "file":
+        Path("seekroute.json").write_text(json.dumps({"data_dir": path}))
+        monkeypatch.setenv("SEEKROUTE_CONFIG", "seekroute.json")
+    elif make is half_a_character:
+        pytest.skip("no variable can have it")
+    else:
+        monkeypatch.setenv("SEEKROUTE_DATA_DIR", path)
+    for words, (code, output, odd) in zip(COMMANDS, played(COMMANDS), strict=True):
+        told = f"{' '.join(words)}: {code}\n{output}\n{odd}"
+        assert not odd, told
+        assert "Traceback" not in output, told
+        if make is read_only and code == 1 and "no ledger" in output:
+            continue  # it has nothing to read there
+        assert says in output, told
+        # The file itself is wrong, if no text can be so.
+        in_file = given == "file" and "UTF-8" in says
+        allowed = {2} if in_file and words[0] != "doctor" else CODES.get(words[0], {1})
+        assert code in allowed, told
+        if words[0] not in ("doctor", "config"):
+            assert len(output.strip().splitlines()) == 1, told
