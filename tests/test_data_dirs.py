@@ -48,8 +48,6 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     ("prune", "--older-than", "1d", "--yes"),
     ("receipt", "show", "gen-x"),
 )
-# A start or a configuration that is refused has 2, any other failure 1.
-CODES = {"serve": {2}, "config": {2}}
 
 # Runs the commands of its standard input in one process, and writes down how each ended.
 PLAYER = """
@@ -201,12 +199,11 @@ def test_every_command_says_what_is_wrong_with_a_data_dir(
         told = f"{' '.join(words)}: {code}\n{output}\n{odd}"
         assert not odd, told
         assert "Traceback" not in output, told
-        if make is read_only and code == 1 and "no ledger" in output:
+        # One that may be read is no wrong one: what cannot be done in it is another failure.
+        reads = make is read_only and words[0] not in ("serve", "config")
+        assert code == (1 if words[0] == "doctor" or reads else 2), told
+        if reads and ("no ledger" in output or "pepper" in output):
             continue  # it has nothing to read there
         assert says in output, told
-        # The file itself is wrong, if no text can be so.
-        in_file = given == "file" and "UTF-8" in says
-        allowed = {2} if in_file and words[0] != "doctor" else CODES.get(words[0], {1})
-        assert code in allowed, told
         if words[0] not in ("doctor", "config"):
             assert len(output.strip().splitlines()) == 1, told

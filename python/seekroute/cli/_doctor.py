@@ -59,6 +59,7 @@ def _examine(options: Shared, *, offline: bool) -> Iterator[Finding]:
         return
     from seekroute.cli._start_checks import start_problems
     from seekroute.config import catalog_of
+    from seekroute.control.directory import why_unusable
 
     folder = options.data_dir or Path(settings.data_dir)
     wrong = start_problems(settings, folder)
@@ -70,8 +71,11 @@ def _examine(options: Shared, *, offline: bool) -> Iterator[Finding]:
     if not wrong:
         yield Finding("configuration", "ok", "right")
     catalog = catalog_of(settings)
-    yield from _data(folder)
-    yield from ledger_findings(folder, enabled=settings.credits.enabled)
+    if why := why_unusable(folder, writing=True):
+        yield Finding("data", "failed", why, "choose another data_dir, or make it usable")
+    else:
+        yield from _data(folder)
+        yield from ledger_findings(folder, enabled=settings.credits.enabled)
     yield from _port(settings)
     yield from _providers(settings, catalog, offline=offline)
     yield from _models(settings, catalog)
@@ -96,12 +100,7 @@ def _data(folder: Path) -> Iterator[Finding]:
     from seekroute.control import ControlPlane
 
     if not folder.exists():
-        parent = next(p for p in folder.absolute().parents if p.exists())
-        if os.access(parent, os.W_OK):
-            yield Finding("data", "ok", f"{folder} will be made at the first start")
-        else:
-            hint = f"make {parent} writable, or set data_dir"
-            yield Finding("data", "failed", f"{folder} cannot be made", hint)
+        yield Finding("data", "ok", f"{folder} will be made at the first start")
         return
     try:
         with ControlPlane(folder) as control:

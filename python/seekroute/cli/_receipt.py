@@ -9,7 +9,7 @@ from typing import Annotated, Final
 
 import typer
 
-from seekroute.cli._shared import JsonOption, print_json, say, shared
+from seekroute.cli._shared import JsonOption, print_json, say, shared, usable
 from seekroute.errors import SeekrouteError
 
 app = typer.Typer(no_args_is_help=True, help="Signed receipts of requests.")
@@ -31,6 +31,7 @@ def verify(
         Path | None,
         typer.Option(
             "--data-dir",
+            readable=False,
             help="Check the operator's signature, with the pepper of this data directory.",
         ),
     ] = None,
@@ -90,7 +91,8 @@ def show(
     ctx: typer.Context,
     generation: Annotated[str, typer.Argument(metavar="GENERATION", help="The request's id.")],
     data_dir: Annotated[
-        Path | None, typer.Option("--data-dir", help="Where ledger and pepper are.")
+        Path | None,
+        typer.Option("--data-dir", readable=False, help="Where ledger and pepper are."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -101,7 +103,7 @@ def show(
     from seekroute import receipts
 
     common = shared(ctx)
-    directory = data_dir or common.data_dir or Path(common.settings().data_dir)
+    directory = common.folder() if data_dir is None else usable(data_dir)
     pepper = _pepper(directory)
     with common.open_ledger(directory) as ledger:
         row = ledger.generation(generation)

@@ -91,6 +91,7 @@ def _root(
         Path | None,
         typer.Option(
             envvar="SEEKROUTE_DATA_DIR",
+            readable=False,  # which is looked at where it is used, in words of our own
             help="Where keys and records are kept.",
             show_default="from the configuration",
         ),

@@ -19,7 +19,9 @@ _MAX_INPUT = 20 * 1024 * 1024  # characters; the gateway takes no more bytes in 
 
 def serve(
     ctx: typer.Context,
-    data_dir: Annotated[Path | None, typer.Option(help="Where keys and records are kept.")] = None,
+    data_dir: Annotated[
+        Path | None, typer.Option(readable=False, help="Where keys and records are kept.")
+    ] = None,
     config: Annotated[Path | None, typer.Option(help="The configuration file.")] = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[
@@ -43,7 +45,9 @@ def serve(
     ] = False,
     new_control: Annotated[
         bool,
-        typer.Option("--new-control", help="Once: control.db, or a part of it, is lost; go on without."),
+        typer.Option(
+            "--new-control", help="Once: control.db, or a part of it, is lost; go on without."
+        ),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="As --log-format json.")] = False,
 ) -> None:

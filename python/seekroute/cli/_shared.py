@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from seekroute._visible import visible, visible_json
+from seekroute.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
     from seekroute.config import Settings
@@ -49,8 +50,8 @@ class Shared:
         return ControlPlane(self.folder())
 
     def folder(self) -> Path:
-        """The data directory. Raises ConfigError."""
-        return self.data_dir or Path(self.settings().data_dir)
+        """The data directory, there or not yet. Raises ConfigError."""
+        return usable(self.data_dir or Path(self.settings().data_dir))
 
     def open_ledger(self, folder: Path | None = None) -> Ledger:
         """The ledger of the data directory, for reading; also while a server writes it.
@@ -74,6 +75,15 @@ class Shared:
                 "add`, or by a server that runs with credits.enabled",
             )
         return Ledger(path, read_only=True)
+
+
+def usable(folder: Path) -> Path:
+    """A data directory that is given. Raises ConfigError: it cannot be one."""
+    from seekroute.control.directory import why_unusable
+
+    if why := why_unusable(folder):
+        raise ConfigError([Problem("data_dir", why)])
+    return folder
 
 
 def shared(ctx: typer.Context) -> Shared:

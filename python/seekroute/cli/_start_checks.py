@@ -35,25 +35,10 @@ def start_problems(settings: Settings, folder: Path) -> list[Problem]:
 
 
 def _place(folder: Path) -> Iterator[Problem]:
-    there = folder.absolute()
-    try:
-        while not there.exists():
-            there = there.parent
-    except OSError as error:  # a name that is too long for this file system
-        yield Problem("data_dir", f"cannot be used: {error.strerror}", "choose another folder")
-        return
-    if not there.is_dir():
-        yield Problem("data_dir", f"{there} is not a folder", "choose another folder")
-    elif not os.access(there, os.W_OK | os.X_OK):
-        yield Problem(
-            "data_dir", f"{there} cannot be written", "make it writable, or choose another"
-        )
-    elif max(map(len, (os.fsencode(part) for part in folder.parts)), default=0) > _longest(there):
-        yield Problem("data_dir", "cannot be used: File name too long", "choose another folder")
+    from seekroute.control.directory import why_unusable
 
-
-def _longest(there: Path) -> int:
-    return os.pathconf(there, "PC_NAME_MAX")
+    if why := why_unusable(folder, writing=True):
+        yield Problem("data_dir", why, "choose another folder, or make it usable")
 
 
 def _pepper() -> Iterator[Problem]:

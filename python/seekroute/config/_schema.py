@@ -187,10 +187,14 @@ def check_path(path: str) -> str:
     """Returns a path or the name of a file.
 
     Raises:
-        ValueError: It holds a NUL, which no path can.
+        ValueError: It holds a NUL, which no path can, or is not UTF-8, which the core's paths are.
     """
     if "\0" in path:
         raise ValueError("expected a path, found one with a NUL character in it")
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        raise ValueError("expected a path in UTF-8, found one that is not") from None
     return path
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
+import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +18,9 @@ from seekroute.control.errors import ControlError, DirectoryInUseError
 PRIVATE_FILE = 0o600
 PRIVATE_DIRECTORY = 0o700
 
+# File systems in which nobody makes a file or folder.
+_KERNELS = {"proc", "sysfs", "cgroup", "cgroup2", "devpts", "debugfs", "tracefs", "securityfs"}
+
 _SERVER_LOCK = "server.lock"
 _WRITE_LOCK = "control.lock"
 _WRITE_WAIT_SECONDS = 10.0  # far longer than any write; past it, somebody hangs
@@ -25,12 +30,85 @@ _COMMAND_WAIT_SECONDS = 10.0
 _NAME_WAIT_SECONDS = 0.25
 
 
+def why_unusable(data_dir: Path, *, writing: bool = False) -> str:
+    """Why a path cannot be that of a data directory: a sentence; empty where it may be one.
+
+    Nothing is written. One that is not there may be one where it can be made.
+
+    Args:
+        data_dir: what was given.
+        writing: whether one that is there has to be writable, too.
+    """
+    shown = str(data_dir).encode("utf-8", "backslashreplace").decode()
+    cannot = f"cannot use the data directory {shown}"
+    try:
+        str(data_dir).encode()
+    except UnicodeEncodeError:
+        return f"{cannot}: its name is not UTF-8"
+    try:
+        there = _nearest(data_dir.absolute())
+        if there.is_symlink():
+            try:
+                there.resolve(strict=True)
+            except FileNotFoundError:
+                return f"{cannot}: {there} leads nowhere"
+            except RuntimeError:  # what Python before 3.13 says of a loop
+                return f"{cannot}: {os.strerror(errno.ELOOP)}"
+        if not stat.S_ISDIR(there.stat().st_mode):
+            return f"{cannot}: {there} is not a folder"
+        if _has_no_files(there):
+            return f"{cannot}: {there} is no place for files"
+        made = there == data_dir.absolute()
+        if made and not os.access(there, os.R_OK | os.X_OK):
+            return f"{cannot}: it cannot be read"
+        if (writing or not made) and not os.access(there, os.W_OK | os.X_OK):
+            return f"{cannot}: {there} cannot be written"
+        longest = os.pathconf(there, "PC_NAME_MAX")
+    except OSError as error:
+        return f"{cannot}: {error.strerror}"
+    if any(len(part.encode()) > longest for part in data_dir.parts):
+        return f"{cannot}: File name too long"
+    return ""
+
+
+def _nearest(path: Path) -> Path:
+    """The path, or the folder above it that is there.
+
+    Raises:
+        OSError: that cannot be told.
+    """
+    while True:
+        try:
+            path.lstat()
+            return path
+        except (FileNotFoundError, NotADirectoryError):
+            path = path.parent
+
+
+def _has_no_files(folder: Path) -> bool:
+    """Whether it belongs to the kernel, which says of no use that it could be written."""
+    device = folder.stat().st_dev
+    number = f"{os.major(device)}:{os.minor(device)}"
+    try:
+        mounts = Path("/proc/self/mountinfo").read_text(errors="replace").splitlines()
+    except OSError:  # another system than Linux
+        return False
+    kinds = {
+        line.partition(" - ")[2].partition(" ")[0]
+        for line in mounts
+        if line.split(" ", 3)[2] == number
+    }
+    return bool(kinds & _KERNELS)
+
+
 def prepare_directory(data_dir: Path) -> Path:
     """Make `data_dir` (mode 0700) where it is missing. Returns its absolute path.
 
     Raises:
         ControlError: it cannot be made, or is not a directory.
     """
+    if why := why_unusable(data_dir, writing=True):
+        raise ControlError(why)
     try:
         data_dir.mkdir(mode=PRIVATE_DIRECTORY, parents=True, exist_ok=True)
         return data_dir.resolve(strict=True)
