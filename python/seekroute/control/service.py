@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,29 +9,25 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, select
 
 from seekroute.control import checks, feed
 from seekroute.control.database import Database
 from seekroute.control.errors import ControlError
 from seekroute.control.feed import ChangeBatch
-from seekroute.control.keys import key_mac, looks_valid, make_key
+from seekroute.control.key_table import KeyTable, pepper_bound
 from seekroute.control.models import (
     ApiKey,
     App,
     Organization,
     api_keys,
     apps,
-    key_changes,
-    meta,
     new_id,
     organizations,
 )
 from seekroute.control.orders import OrderBook
-from seekroute.control.pepper import load_pepper, pepper_check, require_pepper
+from seekroute.control.pepper import load_pepper, require_pepper
 from seekroute.control.queries import CoreKey, add, announce, change, find_app, find_org, rows
-
-_PEPPER_CHECK = "pepper_check"
 
 
 class ControlPlane:
@@ -73,13 +68,14 @@ class ControlPlane:
         self._orders = OrderBook(self._database, self._now)
         try:
             with self._database.read() as connection:
-                bound = _pepper_bound(connection)
+                bound = pepper_bound(connection)
             self._pepper = load_pepper(
                 self._database.path.parent,
                 environ=os.environ if environ is None else environ,
                 has_keys=bound is not None,
             )
             require_pepper(self._pepper, bound, self._database.path)
+            self._keys = KeyTable(self._pepper, self._database.path, self._now)
         except BaseException:
             self._database.close()
             raise
@@ -248,7 +244,7 @@ class ControlPlane:
         """
         with self._database.write() as connection:
             owner = find_org(connection, org)
-            return self._add_key(
+            return self._keys.add(
                 connection,
                 prefix,
                 org_id=owner.id,
@@ -275,7 +271,7 @@ class ControlPlane:
                 return None
             found = rows(connection, Organization, organizations.c.name == "default")
             owner = found[0] if found else self._add_org(connection, "default", None)
-            return self._add_key(
+            return self._keys.add(
                 connection, prefix, org_id=owner.id, profile=profile, name="first key"
             )
 
@@ -289,7 +285,7 @@ class ControlPlane:
     def get_key(self, key: str) -> ApiKey:
         """One key, by its id or its text."""
         with self._database.read() as connection:
-            return self._find_key(connection, key)
+            return self._keys.find(connection, key)
 
     def disable_key(self, key: str) -> ApiKey:
         """Turn a key away with 403 until `enable_key`."""
@@ -302,9 +298,9 @@ class ControlPlane:
     def revoke_key(self, key: str) -> ApiKey:
         """End a key for good: from now on it is like one that never was (401)."""
         with self._database.write() as connection:
-            row = self._find_key(connection, key)
+            row = self._keys.find(connection, key)
             if row.revoked_at is None:
-                row = self._announced(connection, row, {"revoked_at": self._now()})
+                row = self._keys.change(connection, row, {"revoked_at": self._now()})
             return row
 
     def set_key_limit(
@@ -327,21 +323,7 @@ class ControlPlane:
             The key's row, and the new key.
         """
         with self._database.write() as connection:
-            row = self._find_live_key(connection, key)
-            text = make_key(row.prefix)
-            self._bind_pepper(connection)
-            # The old MAC goes to the end of the change feed, where no key has it any more.
-            connection.execute(delete(key_changes).where(key_changes.c.mac == row.mac))
-            connection.execute(insert(key_changes).values(mac=row.mac))
-            row = change(
-                connection,
-                row,
-                mac=key_mac(self._pepper, text),
-                last4=text[-4:],
-                updated_at=self._now(),
-            )
-            announce(connection, api_keys.c.id == row.id)
-            return row, text
+            return self._keys.roll(connection, self._keys.find_live(connection, key))
 
     def key_info(self, key: str) -> dict[str, Any]:
         """What `GET /v1/key` answers: OpenRouter's shape, `{"data": {...}}`.
@@ -425,24 +407,6 @@ class ControlPlane:
         )
         return add(connection, org)
 
-    def _add_key(self, connection: Connection, prefix: str, **columns: Any) -> tuple[ApiKey, str]:
-        """Makes a key and its row; `columns` are those that do not follow from the key."""
-        text = make_key(prefix)
-        now = self._now()
-        row = ApiKey(
-            id=new_id("key"),
-            prefix=prefix,
-            last4=text[-4:],
-            mac=key_mac(self._pepper, text),
-            created_at=now,
-            updated_at=now,
-            **columns,
-        )
-        self._bind_pepper(connection)
-        add(connection, row)
-        announce(connection, api_keys.c.id == row.id)
-        return row, text
-
     def _set_suspended(self, org: str, moment: int | None) -> Organization:
         with self._database.write() as connection:
             row = find_org(connection, org)
@@ -461,53 +425,14 @@ class ControlPlane:
 
     def _set_disabled(self, key: str, moment: int | None) -> ApiKey:
         with self._database.write() as connection:
-            row = self._find_live_key(connection, key)
+            row = self._keys.find_live(connection, key)
             if row.disabled != (moment is not None):
-                row = self._announced(connection, row, {"disabled_at": moment})
+                row = self._keys.change(connection, row, {"disabled_at": moment})
             return row
 
     def _change_key(self, key: str, values: dict[str, Any]) -> ApiKey:
         with self._database.write() as connection:
-            row = self._find_live_key(connection, key)
+            row = self._keys.find_live(connection, key)
             if any(getattr(row, name) != value for name, value in values.items()):
-                row = self._announced(connection, row, values)
+                row = self._keys.change(connection, row, values)
             return row
-
-    def _announced(self, connection: Connection, row: ApiKey, values: dict[str, Any]) -> ApiKey:
-        """Stores other values in a key's row and tells the running server."""
-        row = change(connection, row, **values, updated_at=self._now())
-        announce(connection, api_keys.c.id == row.id)
-        return row
-
-    def _find_key(self, connection: Connection, key: str) -> ApiKey:
-        if looks_valid(key):
-            mac = key_mac(self._pepper, key)
-            found = rows(connection, ApiKey, api_keys.c.mac == mac)
-            if not found or not hmac.compare_digest(found[0].mac, mac):
-                raise ControlError("that key is not one of this data directory")  # not quoted!
-            return found[0]
-        found = rows(connection, ApiKey, api_keys.c.id == key)
-        if not found:
-            # Not quoted either: it may be a mistyped key.
-            raise ControlError("no such key: give the id that `seekroute keys list` shows, key_…")
-        return found[0]
-
-    def _find_live_key(self, connection: Connection, key: str) -> ApiKey:
-        row = self._find_key(connection, key)
-        if row.revoked:
-            raise ControlError(f"{row.id} is revoked, and that is final: make a new key")
-        return row
-
-    def _bind_pepper(self, connection: Connection) -> None:
-        """Tie the database to this pepper with its first key; refuse another one later."""
-        bound = _pepper_bound(connection)
-        require_pepper(self._pepper, bound, self._database.path)
-        if bound is None:
-            values = {"name": _PEPPER_CHECK, "value": pepper_check(self._pepper)}
-            connection.execute(insert(meta).values(values))
-
-
-def _pepper_bound(connection: Connection) -> bytes | None:
-    """What the database holds of its pepper; None where no key was ever made."""
-    query = select(meta.c.value).where(meta.c.name == _PEPPER_CHECK)
-    return connection.scalar(query)
