@@ -10,8 +10,10 @@
 #include <future>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 
+#include "store/sqlite/database.h"
 #include "store/sqlite/ledger_reader.h"
 #include "store/sqlite/sqlite_ledger.h"
 
@@ -104,6 +106,46 @@ inline OrderAnswer TopupNow(LedgerWriter& writer, const std::string& id, int64_t
                             const std::string& org = "org") {
   return OrderNow(writer, {LedgerOrder::Kind::kTopup, id, org, {}, {amount}, {}});
 }
+
+// A ledger that is open, and can be opened again.
+class LedgerTest : public ::testing::Test {
+ protected:
+  void SetUp() override { Open(); }
+  void Open() {
+    ledger_.reset();
+    auto opened = SqliteLedger::Open(folder_.file(), &clock_);
+    ASSERT_TRUE(opened) << opened.error().message;
+    ledger_ = std::move(*opened);
+  }
+  LedgerWriter& writer() { return ledger_->writer(); }
+
+  LedgerReader Reader() {
+    auto reader = LedgerReader::Open(folder_.file());
+    EXPECT_TRUE(reader) << reader.error().message;
+    return std::move(*reader);
+  }
+  Postings Balance(const std::string& org = "org") {
+    auto balance = Reader().Balance(org);
+    EXPECT_TRUE(balance);
+    return *balance;
+  }
+  LedgerCell Cell(const std::string& generation, std::string_view column) {
+    const auto row = Reader().Generation(generation);
+    EXPECT_TRUE(row && *row);
+    for (const auto& [name, cell] : **row) {
+      if (name == column) return cell;
+    }
+    return {};
+  }
+  int64_t Ask(const std::string& sql) {
+    Result<Database> db = Database::Open(folder_.file(), Database::Mode::kReadOnly);
+    return db->QueryInt(sql).value();
+  }
+
+  LedgerFolder folder_;
+  WallClock clock_;
+  std::unique_ptr<SqliteLedger> ledger_;
+};
 
 // "" when every invariant holds.
 inline std::string BrokenRule(const std::string& path) {

@@ -11,19 +11,12 @@ namespace {
 
 IdempotencyClaim ClaimOf(uint8_t name, uint8_t body = 1) { return {Mac{name}, Mac{body}}; }
 
-class ClaimRowsTest : public ::testing::Test {
+class ClaimRowsTest : public LedgerTest {
  protected:
   void SetUp() override {
-    Open();
+    LedgerTest::SetUp();
     TopupNow(writer(), "manual:1", 10'000);
   }
-  void Open() {
-    ledger_.reset();
-    auto opened = SqliteLedger::Open(folder_.file(), &clock_);
-    ASSERT_TRUE(opened) << opened.error().message;
-    ledger_ = std::move(*opened);
-  }
-  LedgerWriter& writer() { return ledger_->writer(); }
 
   // "ok", or the error and the generation it names.
   std::string Hold(const std::string& id, const IdempotencyClaim& claim) {
@@ -56,10 +49,6 @@ class ClaimRowsTest : public ::testing::Test {
     for (const KeptClaim& each : *claims) kept.push_back(each.generation_id);
     return kept;
   }
-
-  LedgerFolder folder_;
-  WallClock clock_;
-  std::unique_ptr<SqliteLedger> ledger_;
 };
 
 using Ids = std::vector<std::string>;

@@ -18,19 +18,12 @@ namespace {
 constexpr int64_t kDayMs = kSecondsPerDay * 1000;
 constexpr int64_t kYearMs = 365 * kDayMs;
 
-class ClockAheadTest : public ::testing::Test {
+class ClockAheadTest : public LedgerTest {
  protected:
   void SetUp() override {
-    Open();
+    LedgerTest::SetUp();
     TopupNow(writer(), "manual:1", int64_t{1} << 40);
   }
-  void Open() {
-    ledger_.reset();
-    auto opened = SqliteLedger::Open(folder_.file(), &clock_);
-    ASSERT_TRUE(opened) << opened.error().message;
-    ledger_ = std::move(*opened);
-  }
-  LedgerWriter& writer() { return ledger_->writer(); }
   UnixSeconds now() const { return clock_.WallTime().seconds(); }
 
   // What a request that begins now would ask for, as an exchange does.
@@ -55,14 +48,6 @@ class ClockAheadTest : public ::testing::Test {
     const HoldAnswer held = Hold(id, request);
     return held.status.ok() ? "ok" : std::string(held.status.error().name());
   }
-  int64_t Ask(const std::string& sql) {
-    Result<Database> db = Database::Open(folder_.file(), Database::Mode::kReadOnly);
-    return db->QueryInt(sql).value();
-  }
-
-  LedgerFolder folder_;
-  WallClock clock_;
-  std::unique_ptr<SqliteLedger> ledger_;
 };
 
 TEST_F(ClockAheadTest, ADailyLimitIsNotUsedUpByTheFuture) {

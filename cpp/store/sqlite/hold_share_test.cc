@@ -12,27 +12,14 @@ namespace {
 
 constexpr KeyLimit kLimit{{100}, {1'800'000'000}};
 
-class HoldShareTest : public ::testing::Test {
+class HoldShareTest : public LedgerTest {
  protected:
-  void SetUp() override { Open(); }
-  void Open() {
-    ledger_.reset();
-    auto opened = SqliteLedger::Open(folder_.file(), &clock_);
-    ASSERT_TRUE(opened) << opened.error().message;
-    ledger_ = std::move(*opened);
-  }
-  LedgerWriter& writer() { return ledger_->writer(); }
-
   HoldAnswer Share(const std::string& id, int64_t amount, int64_t at_least,
                    std::optional<KeyLimit> limit = std::nullopt, Money line = {}) {
     HoldRequest request{{amount}, {at_least}, limit, line};
     request.share = true;
     return HoldNow(writer(), RowOf(id), request);
   }
-
-  LedgerFolder folder_;
-  WallClock clock_;
-  std::unique_ptr<SqliteLedger> ledger_;
 };
 
 TEST_F(HoldShareTest, HalfOfWhatIsThereIsTaken) {
