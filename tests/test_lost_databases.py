@@ -264,7 +264,8 @@ def test_a_ledger_whose_log_was_all_of_it_is_lost_too(data: Path) -> None:
     """As after a kill before the log was first written back, with the log gone."""
     lose(data, FILE_NAME)
     path = str(data / FILE_NAME)
-    script = f"import os; from seekroute.ledger import Ledger; kept = Ledger({path!r}); "
+    script = "import os, pathlib; from seekroute.ledger import Ledger; "
+    script += f"kept = Ledger(pathlib.Path({path!r})); "
     subprocess.run([sys.executable, "-c", script + "os.kill(os.getpid(), 9)"], timeout=PATIENCE)
     for left in ("-wal", "-shm", ".mark"):
         (data / (FILE_NAME + left)).unlink()
