@@ -220,6 +220,23 @@ def test_a_request_is_refunded_in_parts(server: RunningServer) -> None:
     assert run_json("ledger", "verify")["ok"]
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("credits", "refund"),
+        ("credits", "refund", "--id", "x"),
+        ("logs", "show"),
+        ("receipt", "show"),
+    ],
+    ids=" ".join,
+)
+def test_an_id_that_is_no_text_is_of_no_request(words: tuple[str, ...]) -> None:
+    run("orgs", "create", "acme")
+    run("credits", "add", "acme", "1")
+    told = run(*words, "gen-\udcff", code=1)
+    assert "no request" in told.output + told.stderr
+
+
 # --- the journal ----------------------------------------------------------------------------------
 
 

@@ -242,3 +242,17 @@ def test_commands_at_the_same_time_book_each_order_once(
 def test_an_amount_that_would_be_rounded_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"amount|places"):
         nano(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["1_5", "1e3", "1E-3", "\uff11", "\u0661", "0x5", "- 5", "", ".", "+", "nan"]
+)
+def test_an_amount_is_a_plain_number(text: str) -> None:
+    """A slip of the hand is no other amount: 1_5 is not 15."""
+    with pytest.raises(ValueError, match="not an amount"):
+        nano(text)
+
+
+def test_ids_that_the_gateway_itself_gives_are_nobody_elses(control: ControlPlane) -> None:
+    with pytest.raises(ControlError, match="undelivered:"):
+        control.orders.put("refund", generation="gen-1", amount_nano=1, id="undelivered:gen-1")
