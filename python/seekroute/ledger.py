@@ -10,6 +10,7 @@ No other library may open the file while it is in use, Python's `sqlite3` includ
 from __future__ import annotations
 
 import decimal
+import re
 import threading
 import weakref
 from collections.abc import Iterator, Sequence
@@ -41,6 +42,8 @@ _MOST_USD: Final = 10**9  # a bound on sense: more is a slip of the hand
 _EXACT: Final = decimal.Context(
     prec=60, traps=[decimal.InvalidOperation, decimal.Inexact, decimal.Overflow]
 )
+# What people write. Python would read 1_5 as 15.
+_PLAIN: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)", re.ASCII)
 _PAGE: Final = 1000
 
 Row = dict[str, Any]
@@ -116,13 +119,14 @@ def nano(text: str) -> int:
     >>> nano("12.5"), nano("-0.000000001")
     (12500000000, -1)
     """
+    plain = text.strip()
+    if not _PLAIN.fullmatch(plain):
+        raise ValueError(f"{text!r} is not an amount: expected USD, such as 12.50")
     try:
-        amount = _EXACT.create_decimal(text.strip())
+        amount = _EXACT.create_decimal(plain)
     except decimal.Inexact:
         raise ValueError(f"{text!r} has more digits than an amount") from None
-    except decimal.InvalidOperation:
-        raise ValueError(f"{text!r} is not an amount: expected USD, such as 12.50") from None
-    if not amount.is_finite() or not -_MOST_USD <= amount <= _MOST_USD:
+    if not -_MOST_USD <= amount <= _MOST_USD:
         raise ValueError(f"{text!r} is not an amount between -{_MOST_USD} and {_MOST_USD} USD")
     scaled = amount.scaleb(9, _EXACT)
     if scaled != scaled.to_integral_value():
@@ -296,6 +300,8 @@ class Ledger:
 
     def generation(self, id: str) -> Row | None:
         """One request with its `attempts` and what was `refunded`; None where it is unknown."""
+        if not _is_text(id):
+            return None
         with _translated():
             return self._file.generation(id)
 
@@ -437,6 +443,15 @@ class _Files:
 
 
 _files = _Files()
+
+
+def _is_text(id: str) -> bool:
+    """Whether the core takes it: a word of the command line need not be UTF-8."""
+    try:
+        id.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def identity_of(path: Path) -> str:

@@ -115,6 +115,11 @@ class OrderBook:
         if kind != "prune":
             checks.amount(amount_nano, negative_too=changes_credit)
         order_id = new_order_id(kind) if id is None else id
+        if order_id.startswith(UNDELIVERED):
+            raise ControlError(
+                f"ids that begin with {UNDELIVERED} are those of refunds that the gateway gives by "
+                "itself: choose another id"
+            )
         with self._database.write() as connection:
             values = {
                 "kind": kind,
