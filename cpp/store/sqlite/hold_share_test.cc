@@ -1,7 +1,6 @@
 // Holds of requests that name no length, and refusals that say what others hold, over the file.
 #include <gtest/gtest.h>
 
-#include <memory>
 #include <optional>
 #include <string>
 

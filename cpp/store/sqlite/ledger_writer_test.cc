@@ -7,9 +7,7 @@
 #include <thread>
 
 #include "store/sqlite/checked_vfs.h"
-#include "store/sqlite/prune.h"
 #include "testing/ledger_fixture.h"
-#include "testing/virtual_world.h"
 
 namespace seekroute::testing {
 namespace {
