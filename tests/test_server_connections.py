@@ -111,6 +111,27 @@ def test_idle_connections_of_an_address_are_bounded(tmp_path: Path) -> None:
             read_until(client, b'{"status":"ok"}')
 
 
+def test_silent_connections_of_an_address_are_bounded_too(tmp_path: Path) -> None:
+    limits = Limits(max_idle_per_address=8, fresh_s=0.2, first_byte_s=600)
+    with running_server(tmp_path, limits=limits) as server, contextlib.ExitStack() as stack:
+        silent = [stack.enter_context(server.connect()) for _ in range(30)]
+        for client in silent[8:]:
+            assert read_until_closed(client) == b""  # within fresh_s, in which a byte may come
+        assert metric(server, "seekroute_http_connections") == 8
+        silent[7].sendall(LIVEZ)
+        read_until(silent[7], b'{"status":"ok"}')
+
+
+def test_a_burst_of_one_address_is_served(tmp_path: Path) -> None:
+    limits = Limits(max_idle_per_address=8)
+    with running_server(tmp_path, limits=limits) as server, contextlib.ExitStack() as stack:
+        burst = [stack.enter_context(server.connect()) for _ in range(30)]
+        for client in burst:
+            client.sendall(LIVEZ)
+        for client in burst:
+            read_until(client, b'{"status":"ok"}')
+
+
 class Place:
     """A connection that rests."""
 
@@ -128,7 +149,7 @@ def test_the_bound_is_of_each_address() -> None:
     mine, other = [Place() for _ in range(3)], Place()
     table.rest("b", other)
     for place in mine:
-        table.rest("a", place)
+        assert table.rest("a", place)
     assert [each.gone for each in (*mine, other)] == [True, False, False, False]
     table.wake("a", mine[1])
     table.wake("a", mine[1])  # twice is harmless
@@ -142,26 +163,65 @@ def test_the_bound_is_of_each_address() -> None:
 def test_who_has_only_just_come_need_not_go() -> None:
     table = ConnectionTable(Limits(max_connections=1, max_idle_per_address=1))
     fresh = Place(fresh=True)
-    table.rest("a", fresh)
+    table.rest("a", fresh, fresh=True)
     assert table.arrive("b", 2) is Standing.PROBES_ONLY
-    table.rest("a", Place())
+    assert not table.rest("a", Place(fresh=True), fresh=True)  # there are more than may be
     fresh.fresh = False
     assert table.arrive("b", 3) is Standing.SERVED
     assert fresh.gone
 
 
+def test_room_is_made_behind_those_that_need_not_go() -> None:
+    table = ConnectionTable(Limits(max_connections=100, max_idle_per_address=1000))
+    for _ in range(100):
+        table.rest("a", Place(fresh=True), fresh=True)
+    idle, later = Place(), Place()
+    table.rest("b", idle)
+    table.rest("c", later)
+    assert table.arrive("d", 101) is Standing.SERVED
+    assert (idle.gone, later.gone) == (True, False)
+    assert table.arrive("c", 101) is Standing.SERVED  # the own first
+    assert later.gone
+    assert table.arrive("d", 101) is Standing.PROBES_ONLY
+
+
 def test_refusals_come_in_steps() -> None:
     table = ConnectionTable(Limits(max_connections=4, reserved_connections=2))
-    found = [table.arrive("a", count) for count in (4, 5, 6, 7, 38, 39)]
+    found = [table.arrive("a", count) for count in (4, 5, 6, 7, 38)]
     assert found == [
         Standing.SERVED,
         Standing.PROBES_ONLY,
         Standing.PROBES_ONLY,
         Standing.REFUSED,
         Standing.REFUSED,
-        Standing.CUT,
     ]
-    assert table.refused == 3
+    refused = [Place() for _ in range(32)]
+    assert all(table.linger(each) for each in refused)
+    assert table.linger(refused[0])  # once
+    assert not table.linger(Place())
+    assert table.arrive("a", 32 + 6) is Standing.PROBES_ONLY  # they take none of the reserve
+    assert table.arrive("a", 32 + 7) is Standing.CUT
+    table.gone(refused[0])
+    assert table.arrive("a", 31 + 7) is Standing.REFUSED
+    assert table.refused == 4
+
+
+def test_the_reserve_is_for_probes_while_others_linger(tmp_path: Path) -> None:
+    limits = Limits(max_connections=4, reserved_connections=2, linger_s=600)
+    with (
+        running_server(tmp_path, limits=limits) as server,
+        busy(server, 4),
+        contextlib.ExitStack() as stack,
+    ):
+        for number in range(50):  # more than may linger; none of them closes
+            refused = stack.enter_context(server.connect())
+            refused.sendall(server.chat_bytes())
+            came = read_until_closed(refused) if number >= 32 else read_until(refused, b"overloaded")
+            assert b" 200 " not in came
+        for _ in range(20):
+            probe = stack.enter_context(server.connect())
+            probe.sendall(LIVEZ)
+            assert b" 200 " in read_until(probe, b'{"status":"ok"}')
 
 
 @pytest.mark.parametrize(
