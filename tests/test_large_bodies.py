@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import socket
 import threading
 import time
@@ -13,6 +14,8 @@ import pytest
 
 from seekroute.server.answers import Refusal
 from seekroute.server.body_budget import BodyBudget
+from seekroute.server.limits import Limits
+from seekroute.server.protocol import HttpProtocol
 from seekroute.testing import Gate, Text
 from serving import (
     Answer,
@@ -200,3 +203,52 @@ def test_who_ends_while_the_body_is_read_is_not_sent(tmp_path: Path, how: str) -
             time.sleep(0.01)
         assert core.active() == 0
         assert len(server.mock.requests) <= 1  # one may have been read by then
+
+
+# --- refused --------------------------------------------------------------------------------------
+
+
+def refused_head(server: RunningServer, size: int) -> bytes:
+    head = post_bytes(b"", f"Authorization: Bearer {server.key}")
+    return head.replace(b"Content-Length: 0", b"Content-Length: %d" % size)
+
+
+def test_a_refused_body_is_read_in_turns(
+    server: RunningServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pieces: dict[int, list[float]] = {}
+    receive = HttpProtocol.data_received
+
+    def noted(self: HttpProtocol, data: bytes) -> None:
+        if self._discard:
+            pieces.setdefault(id(self), []).append(self.loop.time())
+        receive(self, data)
+
+    monkeypatch.setattr(HttpProtocol, "data_received", noted)
+    size = 16_000_000
+    with server.connect() as first, server.connect() as second:
+        for client in (first, second):
+            client.sendall(refused_head(server, size))
+            client.sendall(b" " * size)  # all of it, before a look at the answer
+        for client in (first, second):
+            (answer,) = parse_answers(read_until_closed(client))
+            assert answer.status == 413
+    assert len(pieces) == 2
+    for times in pieces.values():
+        gaps = [after - before for before, after in itertools.pairwise(times)]
+        assert len(gaps) > 8
+        assert min(gaps) > 0.005  # nobody else waits for more than a piece of each
+
+
+@pytest.mark.parametrize("sends_on", [False, True])
+def test_the_rest_of_a_refused_body_is_not_waited_for_long(tmp_path: Path, sends_on: bool) -> None:
+    limits = Limits(
+        linger_s=600 if sends_on else 0.1, linger_most_s=0.3 if sends_on else 600, body_s=600
+    )
+    with running_server(tmp_path, limits=limits) as server, server.connect() as client:
+        client.sendall(refused_head(server, 10**12))
+        assert b" 413 " in read_until(client, b"\r\n\r\n")
+        with contextlib.suppress(ConnectionError):
+            while sends_on:
+                client.sendall(b" ")
+        read_until_closed(client)
