@@ -195,63 +195,6 @@ TEST(ChatRequestTest, ChecksTheTypeAndRangeOfKnownFields) {
   for (const auto& c : cases) ExpectError(With(c.members), c.code, c.param);
 }
 
-// Of messages and of their parts: what was read and sized has to be what a server reads.
-TEST(ChatRequestTest, RefusesMembersOfMessagesInOtherLetterCase) {
-  const struct {
-    const char *message, *param;
-  } cases[] = {
-      {R"({"role":"user","content":"a","Content":"b"})", "messages[0].Content"},
-      {R"({"Role":"user","role":"user","content":"a"})", "messages[0].Role"},
-      {R"({"role":"user","content":"a","ROLE":"system"})", "messages[0].ROLE"},
-      {R"({"role":"user","content":"a","Images":["x"]})", "messages[0].Images"},
-      {R"({"role":"user","content":"a","Tool_Calls":[]})", "messages[0].Tool_Calls"},
-      {R"({"role":"user","content":"a","Audio":null})", "messages[0].Audio"},
-      {R"({"role":"user","content":"a","name":"n","Name":7})", "messages[0].Name"},
-      {R"({"role":"user","content":"a","\u0043ontent":"b"})", "messages[0].Content"},
-      {R"({"role":"user","content":[{"type":"text","text":"a","Text":"b"}]})",
-       "messages[0].content[0].Text"},
-      {R"({"role":"user","content":[{"type":"text","text":"a","Type":"image_url"}]})",
-       "messages[0].content[0].Type"},
-      {R"({"role":"user","content":[{"type":"text","text":"a","Image_url":{"url":"b"}}]})",
-       "messages[0].content[0].Image_url"},
-      {R"({"role":"user","content":[{"type":"text","text":"a","INPUT_AUDIO":{}}]})",
-       "messages[0].content[0].INPUT_AUDIO"},
-      {R"({"role":"user","content":[{"type":"text","text":"a","Video_URL":"b"}]})",
-       "messages[0].content[0].Video_URL"},
-      {R"({"role":"user","content":[{"type":"text","text":"a","Source":{}}]})",
-       "messages[0].content[0].Source"},
-  };
-  for (const auto& c : cases) {
-    ExpectError(R"({"model":"m","messages":[)" + std::string(c.message) + "]}", kUnknownParameter,
-                c.param);
-  }
-  for (const char* tool : {R"({"type":"function","function":{"name":"f"},"Type":"web_search"})",
-                           R"({"type":"function","function":{"name":"f"},"Function":{}})"}) {
-    const std::string member =
-        std::string(tool).find("Type") != std::string::npos ? "Type" : "Function";
-    ExpectError(With(R"("tools":[)" + std::string(tool) + "]"), kUnknownParameter,
-                "tools[0]." + member);
-  }
-  // What no server is known to read may be spelled in any way.
-  ExpectAccepted(R"({"model":"m","messages":[{"role":"user","content":"a","MyOwn":"b"}]})");
-}
-
-TEST(ChatRequestTest, RefusesDuplicatesAtEveryLevel) {
-  const struct {
-    const char *members, *param;
-  } cases[] = {
-      {R"("messages":[{"role":"user","content":"a","content":"b"}])", "messages[0].content"},
-      {R"("messages":[{"role":"user","content":"a","c\u006fntent":"b"}])", "messages[0].content"},
-      {R"("messages":[{"role":"user","content":[{"type":"text","type":"x","text":"a"}]}])",
-       "messages[0].content[0].type"},
-      {R"("messages":[{"role":"user","content":"a"}],"messages":[])", "messages"},
-      {R"("messages":[{"role":"user","content":"a"}],"x":{"y":[{"z":1,"z":2}]})", "x.y[0].z"},
-  };
-  for (const auto& c : cases) {
-    ExpectError(R"({"model":"m",)" + std::string(c.members) + "}", kDuplicateKey, c.param);
-  }
-}
-
 TEST(ChatRequestTest, AcceptsWhatClientsSend) {
   for (const char* members :
        {R"("max_tokens":1)", R"("max_tokens":9007199254740992)", R"("n":8)", R"("seed":-5)",
