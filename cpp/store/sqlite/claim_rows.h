@@ -24,8 +24,8 @@ class ClaimRows {
   // Makes it for a request whose hold was written. Drops up to two old ones, so that the table is
   // bounded by the requests of a day also where nobody prunes.
   void Put(const IdempotencyClaim& claim, std::string_view generation, UnixSeconds now);
-  // The request was not sent, was stopped by its gateway, or its answer was not delivered by it: its
-  // name is free again.
+  // The request was not sent, was stopped by its gateway, or its answer was not delivered by it:
+  // its name is free again.
   void Free(std::string_view generation);
 
   // When the last one was made; 0 where there is none.
