@@ -1,11 +1,4 @@
-"""A TCP connection with flow control both ways, one timer, a deadline for writes, and a close that
-loses nothing.
-
-To close a socket with unread input makes the kernel send a reset, which can destroy an answer that
-is still on its way. Such input is what a client sends behind its last request, or of a body that
-was refused. So the write side is closed first, and input is discarded until the client has closed
-its own side or `linger_s` are over.
-"""
+"""A TCP connection with flow control both ways, one timer, and a deadline for writes."""
 
 from __future__ import annotations
 
@@ -176,37 +169,6 @@ class Connection(asyncio.Protocol):
             self.transport.resume_reading()
         self._read_paused = False
 
-    # --- closing ----------------------------------------------------------------------------------
-
-    def _linger(self) -> None:
-        """Ends the connection after what was written; see the top of this file."""
-        if self._input_ended:
-            self._close()
-            return
-        self._discard = True
-        self._state = State.LINGER
-        Connection.resume_reading(self)
-        if self.transport.can_write_eof():
-            self.transport.write_eof()
-        self._deadline = self.loop.time() + self.limits.linger_s
-        self._arm(self._deadline)
-
-    def _close(self) -> None:
-        """Ends a connection on which the client is not sending."""
-        # What is buffered is still written; the timer ends it if the client takes nothing.
-        self._discard = True
-        self._state = State.LINGER
-        self._deadline = self.loop.time() + self.limits.write_s
-        self._arm(self._deadline)
-        self.transport.close()
-
-    def _lingered(self, now: float) -> None:
-        if self.transport.get_write_buffer_size():
-            self._deadline = now + self.limits.linger_s  # an answer is on its way, see _tick
-            self._arm(self._deadline)
-        else:
-            self.transport.abort()
-
     # --- time -------------------------------------------------------------------------------------
 
     def _arm(self, when: float) -> None:
@@ -239,4 +201,8 @@ class Connection(asyncio.Protocol):
 
     def _expired(self, now: float) -> None:
         """The deadline is over, in any state before `State.LINGER`."""
+        raise NotImplementedError
+
+    def _lingered(self, now: float) -> None:
+        """The deadline is over in `State.LINGER`."""
         raise NotImplementedError

@@ -18,8 +18,9 @@ Header = tuple[bytes, bytes]
 
 _log: Final = logging.getLogger("seekroute.http")
 
-# Unread body bytes of one request above which the connection is not read any further.
-_HIGH_WATER: Final = 256 * 1024
+# Unread body bytes of one request above which the connection is not read any further. Less than the
+# event loop reads at once: a body comes piece by piece, so that forty of them keep nobody waiting.
+_HIGH_WATER: Final = 64 * 1024
 
 # When a half-closed client is asked whether it is still there, in seconds after its FIN.
 _PROBE_TIMES: Final = (0.0, 0.02, 0.05, 1.0, 5.0)

@@ -23,7 +23,8 @@ class Limits:
     body_s_per_mib: float = 1.0  # ... this for each MiB that has arrived
     keep_alive_s: float = 15.0  # answer sent -> first byte of the next request
     write_s: float = 60.0  # a client that takes no byte for this long is aborted
-    linger_s: float = 2.0  # how long to discard input after the last answer, see connection.py
+    linger_s: float = 2.0  # without input, after the last answer; see closing.py
+    linger_most_s: float = 10.0  # and with input, such as the rest of a refused body
 
     max_target_bytes: int = 8 * 1024
     max_header_bytes: int = 16 * 1024  # names, values and four bytes of punctuation each

@@ -21,8 +21,9 @@ from uvicorn.config import Config
 from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
 from uvicorn.server import ServerState
 
-from seekroute.server.connection import Connection, State
-from seekroute.server.connection_table import PROBES, ConnectionTable, Standing, client_group
+from seekroute.server.closing import Turns
+from seekroute.server.connection import State
+from seekroute.server.connection_table import PROBES, ConnectionTable
 from seekroute.server.cycle import Cycle, Header, closing_answer, http_scope
 from seekroute.server.framing import (
     FRAMING_HEADERS,
@@ -35,6 +36,7 @@ from seekroute.server.framing import (
     unknown_method,
 )
 from seekroute.server.limits import Limits
+from seekroute.server.place import PlacedConnection
 
 if TYPE_CHECKING:
     from seekroute.server.undelivered import Settled
@@ -56,20 +58,18 @@ _MIB: Final = 1024 * 1024
 _NO_HEADERS: Final[list[Header]] = []  # never changed: a request begins with lists of its own
 
 
-class HttpProtocol(Connection):
+class HttpProtocol(PlacedConnection):
     """One client connection. Event loop thread only. Made by `protocol_class()`."""
 
     __slots__ = (
-        "_address", "_body_since", "_body_size", "_chunked", "_cycle", "_framing", "_head_fed",
-        "_head_size", "_headers", "_probes_only", "_reading", "_refused", "_silent", "_target",
+        "_body_since", "_body_size", "_chunked", "_cycle", "_framing", "_head_fed",
+        "_head_size", "_headers", "_reading", "_refused", "_silent", "_target",
         "_trailer_size", "_waiting", "app_state", "application", "client", "connections", "parser",
         "root_path", "scheme", "server", "server_state", "tasks",
     )  # fmt: skip
 
-    # Set by `protocol_class()`: makes the answer to what does not reach the application; and who is
-    # connected.
+    # Set by `protocol_class()`: makes the answer to what does not reach the application.
     refuser: ClassVar[Refuser]
-    table: ClassVar[ConnectionTable]
 
     def __init__(
         self,
@@ -86,9 +86,6 @@ class HttpProtocol(Connection):
         self.root_path = config.root_path
         self.app_state = app_state
         self.parser: Any = None  # made for the first byte
-
-        self._address = ""
-        self._probes_only = False  # let in beyond the limit of connections
 
         self._cycle: Cycle | None = None  # the one being answered
         self._reading: Cycle | None = None  # the one whose body is being received
@@ -112,26 +109,14 @@ class HttpProtocol(Connection):
         self.client = get_remote_addr(self.transport)
         self.scheme = "https" if is_ssl(self.transport) else "http"
         self.connections.add(self)
-        self._address = client_group(self.client)
-        self.table.open += 1
-        standing = self.table.arrive(self._address, len(self.connections))
-        if standing is Standing.CUT:
-            self.abort()
-            return
-        if standing is Standing.REFUSED:
-            self._refuse_now(too_many_connections())
-            return
-        self._probes_only = standing is Standing.PROBES_ONLY
-        if not self._probes_only:
-            self.table.rest(self._address, self)
-        self._wait_for_head(self.limits.first_byte_s)
+        patience = self._take_place(self.client, len(self.connections))
+        if patience:
+            self._wait_for_head(patience)
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self._state = State.CLOSED
         self.connections.discard(self)
-        self.table.open -= 1
-        self.table.wake(self._address, self)
         cycles = [self._cycle, *self._waiting]
         self._waiting.clear()
         for cycle in cycles:
@@ -154,17 +139,6 @@ class HttpProtocol(Connection):
             self._end_input()
         elif self._state < State.LINGER:
             self._close()
-
-    def give_way(self) -> bool:
-        """Ends a connection that waits for a request, for another one. Returns whether it did."""
-        if self._state == State.IDLE:
-            self._close()
-            return True
-        limits = self.limits
-        if self.loop.time() < self._deadline - limits.first_byte_s + limits.fresh_s:
-            return False  # its first bytes are on their way
-        self._refuse_now(too_many_connections())
-        return True
 
     def refuse_unfinished(self) -> None:
         """Ends the wait for the rest of a request: the server stops."""
@@ -189,6 +163,7 @@ class HttpProtocol(Connection):
 
     def data_received(self, data: bytes) -> None:
         if self._discard or self._state >= State.LINGER:
+            self._throw_away()
             return
         position = 0
         try:
@@ -257,7 +232,7 @@ class HttpProtocol(Connection):
         self._headers, self._framing = [], []
         self._head_size = 0
         if self._state != State.ANSWERING:
-            self.table.wake(self._address, self)
+            self.table.wake(self)
         self._state = State.HEAD
         self._wait_for_head(self.limits.header_s)
 
@@ -494,5 +469,6 @@ def protocol_class(
             "limits": limits,
             "refuser": staticmethod(refuse),
             "table": table or ConnectionTable(limits),
+            "turns": Turns(),
         },
     )
