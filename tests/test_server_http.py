@@ -246,6 +246,25 @@ def test_pipelined_requests_are_bounded(server: RunningServer) -> None:
     assert answers[-1].headers["connection"] == "close"
 
 
+def test_answers_that_nobody_takes_do_not_pile_up(tmp_path: Path) -> None:
+    request = head(HOST.strip(), request=b"GET /openapi.json HTTP/1.1")
+    with running_server(tmp_path) as server, server.connect(receive_buffer=4096) as client:
+        client.sendall(head(HOST.strip()))
+        read_until(client, b'{"status":"ok"}')
+        (there,) = list(server.server.server_state.connections)
+        kernel = there.transport.get_extra_info("socket")
+        kernel.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        client.sendall(request * 8)
+        for _ in range(50):  # turns of the event loop
+            assert server.request("GET", "/livez").status == 200
+        size = len(server.request("GET", "/openapi.json").body)
+        assert there.transport.get_write_buffer_size() < 65_536 + 2 * size
+        client.sendall(head(b"Connection: close", HOST.strip()))
+        came = read_until_closed(client)  # who reads after all gets every answer
+    assert [len(each.body) for each in parse_answers(came)][:8] == [size] * 8
+    assert came.endswith(b'{"status":"ok"}')
+
+
 def test_a_bad_request_does_not_spoil_the_answer_before_it(server: RunningServer) -> None:
     with server.connect() as client:
         client.sendall(server.chat_bytes() + b"\x16\x03\x01 nonsense\r\n\r\n")
