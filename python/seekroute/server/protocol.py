@@ -157,7 +157,7 @@ class HttpProtocol(PlacedConnection):
     @property
     def busy(self) -> bool:
         """Whether an answer is owed on this connection."""
-        return self._cycle is not None
+        return self._cycle is not None or bool(self._waiting)
 
     # --- reading ----------------------------------------------------------------------------------
 
@@ -315,7 +315,7 @@ class HttpProtocol(PlacedConnection):
             self._body_since = self.loop.time()
             self._deadline = self._body_since + self.limits.body_s
             self._arm(self._deadline)
-        if self._cycle is None:
+        if self._cycle is None and self.on_writable is None:
             self._start(cycle)
         else:
             self._waiting.append(cycle)
@@ -385,7 +385,7 @@ class HttpProtocol(PlacedConnection):
                 return
             self._cycle = None
             reading.lost()
-        elif self._cycle is not None:
+        elif self.busy or self.on_writable is not None:
             # Earlier requests are answered first; then the connection closes without this answer.
             if reading is not None and self._waiting and self._waiting[-1] is reading:
                 self._waiting.pop()
@@ -415,6 +415,13 @@ class HttpProtocol(PlacedConnection):
 
     def _next(self) -> None:
         self._cycle = None
+        if self._state >= State.LINGER:
+            return
+        if self.write_paused:
+            # Answers that nobody takes must not pile up: no other request is read or begun.
+            self.pause_reading()
+            self.on_writable = self._next
+            return
         if self._waiting:
             self._start(self._waiting.pop(0))
             if not self._waiting:
