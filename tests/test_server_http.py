@@ -265,6 +265,21 @@ def test_answers_that_nobody_takes_do_not_pile_up(tmp_path: Path) -> None:
     assert came.endswith(b'{"status":"ok"}')
 
 
+@pytest.mark.parametrize("before", [b"", head(HOST.strip())])
+def test_blank_lines_before_a_request_are_bounded(server: RunningServer, before: bytes) -> None:
+    with server.connect() as client:
+        client.sendall(before + b"\r\n" * 16 + head(b"Connection: close", HOST.strip()))
+        answers = parse_answers(read_until_closed(client))
+    assert [each.status for each in answers] == [200] * (2 if before else 1)
+    with server.connect() as client:
+        if before:
+            client.sendall(before)
+            read_until(client, b'{"status":"ok"}')
+        client.sendall(b"\r\n" * 50_000)
+        (refused,) = parse_answers(read_until_closed(client))
+        assert (refused.status, refused.code) == (400, "invalid_request")
+
+
 def test_a_bad_request_does_not_spoil_the_answer_before_it(server: RunningServer) -> None:
     with server.connect() as client:
         client.sendall(server.chat_bytes() + b"\x16\x03\x01 nonsense\r\n\r\n")
