@@ -196,6 +196,8 @@ class HttpProtocol(PlacedConnection):
                 self._refused = Refused("invalid_request", "chunk extension or trailer too long")
                 raise httptools.HttpParserError("chunk")
             return len(step)
+        if self._state != State.HEAD and data[start] in b"\r\n":
+            return self._skip_blank_lines(data, start)
         # Before or in a head: the parser keeps an unfinished header line, so bound what it gets.
         budget = limits.max_target_bytes + limits.max_header_bytes + _REQUEST_LINE_SLACK
         size = max(budget - self._head_fed, 1)
@@ -217,6 +219,15 @@ class HttpProtocol(PlacedConnection):
                 self._refused = Refused("invalid_request", "HTTP/0.9 is not served", status=505)
                 raise httptools.HttpParserError("version")
         return len(step)
+
+    def _skip_blank_lines(self, data: bytes, start: int) -> int:
+        # The parser would skip any number of them, in the smallest of steps.
+        size = len(data) - start - len(data[start:].lstrip(b"\r\n"))
+        self._head_fed += size
+        if self._head_fed > _REQUEST_LINE_SLACK:
+            self._refused = Refused("invalid_request", "too many blank lines before a request")
+            raise httptools.HttpParserError("blank lines")
+        return size
 
     def _stop(self, refused: Refused) -> None:
         # An exception inside a callback stops the parser, which wraps it; keep the reason.
