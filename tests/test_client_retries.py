@@ -14,10 +14,14 @@ from hypothesis import strategies as st
 
 import seekroute
 from client_modes import HELLO, MODEL, providers_at
+from in_process import settings_for
 from seekroute.client.retry import pause_before
 from seekroute.errors import retry_after_of
+from seekroute.gateway import Gateway
 from seekroute.testing import MockProvider, Raw, Status, Text
 
+# An answer that never begins.
+HANG = Raw([("hang",)])
 SOON = {"retry-after-ms": "1"}
 
 
@@ -32,6 +36,69 @@ def client(mock: MockProvider) -> Iterator[seekroute.Client]:
     """A client whose remote gateway is played by the mock, status by status."""
     with seekroute.Client(base_url=mock.base_url, api_key="sk-test") as running:
         yield running
+
+
+def test_what_timed_out_at_a_provider_is_not_repeated_and_counts_at_its_estimate() -> None:
+    with MockProvider(default=HANG) as mock:
+        settings = {**settings_for(mock), "timeouts": {"total_timeout_ms": 200}}
+        with seekroute.Client(**settings) as client:
+            expected = client.estimate("Hello!", MODEL).cost.expected
+            with client.budget("1") as budget, pytest.raises(seekroute.UpstreamError) as late:
+                client.ask("Hello!", MODEL)
+            assert late.value.code == "upstream_timeout"
+            assert not late.value.retryable
+            assert "timeouts.total_timeout_ms" in late.value.hint
+            assert len(mock.requests) == 1
+            assert 0.9 * float(expected) < float(client.spend) <= float(expected)
+            assert budget.spent == client.spend == client.usage()[MODEL].cost
+
+            mock.reset()
+            client.reset_spend()
+            results = client.map(["a", "b", "c"], MODEL, progress=False, max_cost="1")
+            assert [error.code for error in results.errors] == ["upstream_timeout"] * 3
+            assert len(mock.requests) == 3
+            assert results.spent == client.spend > 2.5 * float(expected)
+
+
+def test_what_the_client_did_not_wait_for_is_not_repeated_either() -> None:
+    with (
+        MockProvider(default=HANG) as mock,
+        seekroute.Client(timeout=0.2, **settings_for(mock)) as client,
+    ):
+        with pytest.raises(seekroute.APITimeoutError) as late:
+            client.ask("Hello!", MODEL)
+        assert not late.value.retryable
+        assert "timeout=" in late.value.hint
+        assert len(mock.requests) == 1
+        results = client.map(["a", "b"], MODEL, progress=False)
+        assert len(mock.requests) == 3
+        assert results.spent > 0
+        assert client.spend > results.spent
+
+
+@pytest.mark.parametrize(
+    ("options", "longest"),
+    [
+        ({}, 1_800_000),
+        ({"timeout": 7200}, 7_200_000),
+        ({"timeout": float("inf")}, 24 * 3_600_000),
+        ({"timeout": 5}, 1_800_000),
+        ({"timeout": 7200, "timeouts": {"total_timeout_ms": 60_000}}, 60_000),
+    ],
+)
+def test_the_gateway_in_process_waits_as_long_as_the_client(
+    options: dict[str, Any], longest: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[dict[str, Any]] = []
+    opened = Gateway.__init__
+
+    def seen(self: Gateway, options: dict[str, Any], *rest: Any, **more: Any) -> None:
+        made.append(options)
+        opened(self, options, *rest, **more)
+
+    monkeypatch.setattr(Gateway, "__init__", seen)
+    with seekroute.Client(mock="on", **options):
+        assert made[0]["total_timeout_ms"] == longest
 
 
 @pytest.mark.parametrize("status", [408, 409, 429, 500, 502, 503, 504, 529])

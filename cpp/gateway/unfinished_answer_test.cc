@@ -303,9 +303,30 @@ TEST_F(UnfinishedAnswerTest, AFailureThatTheProviderMayChargeForIsSuspected) {
   script_.ending = UpstreamScript::Ending::kHang;
   const Seen& silent = Ask();
   EXPECT_EQ(silent.row->error, "upstream_timeout");
-  EXPECT_EQ(silent.row->tried[0].suspected.nano, Prompt());
   EXPECT_EQ(silent.row->cost.nano, 0);
   EXPECT_EQ(store_->balance().nano, 10'000'000);
+}
+
+TEST_F(UnfinishedAnswerTest, AnAnswerThatWasNotWaitedForIsSuspectedInTheUsualLength) {
+  Open({10'000'000});
+  script_.sends_head = false;
+  script_.ending = UpstreamScript::Ending::kHang;
+  const auto suspected = [this](const std::string& fields) {
+    const Seen& seen = Ask(fields);
+    EXPECT_EQ(seen.row->error, "upstream_timeout");
+    EXPECT_EQ(seen.row->cost.nano, 0);
+    return seen.row->Suspected().nano;
+  };
+  EXPECT_EQ(suspected(""), Prompt() + 400 * kOutputNano);
+  EXPECT_EQ(suspected(R"(,"n":2)"), Prompt() + 800 * kOutputNano);
+  EXPECT_EQ(suspected(R"(,"max_tokens":10)"), Prompt() + 10 * kOutputNano);
+  // A stream would have come by then: its provider sees that nobody reads on.
+  EXPECT_EQ(suspected(R"(,"stream":true)"), Prompt());
+  const ExchangeId left = Submit("");
+  agenda_.After(Duration::Seconds(1), [this, left] { engine_->Cancel(left); });
+  Rest();
+  EXPECT_EQ(seen_[left].row->error, "client_closed");
+  EXPECT_EQ(seen_[left].row->Suspected().nano, Prompt() + 400 * kOutputNano);
 }
 
 }  // namespace
