@@ -248,7 +248,7 @@ STEPS: dict[str, tuple[list[Any], Step]] = {
     "upstream-credentials": ([Status(401)], chat()),
     "broken-stream": ([BROKEN], streamed()),
     "timeout": ([HANG], lambda d, c: d.of(c.with_options(max_retries=0, timeout=0.2).ask("x"))),
-    "timeout-of-call": ([HANG] * 3, chat(timeout=0.05)),
+    "timeout-of-call": ([HANG], chat(timeout=0.05)),
     "bad-timeout": ([], lambda d, c: _refused(lambda: d.of(chat(timeout=0)(d, c)))),
     "bad-json": ([], lambda d, c: _refused(lambda: chat(seed=object())(d, c))),
     "empty-prompt": ([], lambda d, c: _refused(lambda: d.of(c.ask("")))),

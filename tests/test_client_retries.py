@@ -55,7 +55,7 @@ def test_what_timed_out_at_a_provider_is_not_repeated_and_counts_at_its_estimate
             mock.reset()
             client.reset_spend()
             results = client.map(["a", "b", "c"], MODEL, progress=False, max_cost="1")
-            assert [error.code for error in results.errors] == ["upstream_timeout"] * 3
+            assert [error.code for error in results.errors.values()] == ["upstream_timeout"] * 3
             assert len(mock.requests) == 3
             assert results.spent == client.spend > 2.5 * float(expected)
 

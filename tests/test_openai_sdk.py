@@ -295,7 +295,7 @@ def test_timeout_in_a_stream(llm: openai.OpenAI, mock: MockProvider) -> None:
     stream = llm.with_options(timeout=1.0).chat.completions.create(
         model=MODEL, messages=HELLO, stream=True
     )
-    with pytest.raises(Exception, match=r"nothing came|timed out") as caught:
+    with pytest.raises(Exception, match=r"no response|timed out") as caught:
         list(stream)
     assert "Timeout" in type(caught.value).__name__
     mock.wait_for_abort()
@@ -306,7 +306,7 @@ def test_timeouts_under_asyncio(settings: dict[str, Any], mock: MockProvider) ->
         with pytest.raises(openai.APITimeoutError):
             await llm.chat.completions.create(model=MODEL, messages=HELLO)
         stream = await llm.chat.completions.create(model=MODEL, messages=HELLO, stream=True)
-        with pytest.raises(Exception, match=r"nothing came|timed out"):
+        with pytest.raises(Exception, match=r"no response|timed out"):
             [chunk async for chunk in stream]
 
     mock.queue(Raw([("hang",)]), begun())

@@ -216,7 +216,7 @@ Flow Exchange::OnOutput(std::string_view bytes) {
 // Books the attempt that has just ended, however it did. `error`: why it failed; empty: it
 // answered. `words`: the provider's, about that.
 void Exchange::CountAttempt(std::string_view error, bool dispatched, std::string words) {
-  const Money suspected = error.empty() ? Money{} : SuspectedCost(dispatched);
+  const Money suspected = error.empty() ? Money{} : SuspectedCost(error, dispatched);
   CutText(kMaxAttemptWords, &words);
   row_.tried.push_back({row_.provider, attempt_->upstream_status(), std::string(error),
                         attempt_->waited(), suspected, std::move(words)});
@@ -228,7 +228,7 @@ void Exchange::CountAttempt(std::string_view error, bool dispatched, std::string
 // Ends the attempt that runs. It is kept: its callback may be the caller's caller.
 void Exchange::AbandonAttempt() {
   if (!attempt_) return;
-  CountAttempt("abandoned", true);
+  CountAttempt(kAbandoned, true);
   attempt_->Abandon();
   retired_.push_back(std::move(attempt_));
 }

@@ -19,6 +19,9 @@
 
 namespace seekroute {
 
+// In rows, the word of an attempt that we ended: its client left, or the time was up.
+inline constexpr std::string_view kAbandoned = "abandoned";
+
 // The states, and what moves one to the next:
 //
 //   kAdmitting --refused--> kDone
@@ -94,7 +97,7 @@ class Exchange : private AttemptOwner, private StoreObserver {
   void AbandonAttempt();
   bool StartDrain();
   void EndDrain(bool answered);
-  Money SuspectedCost(bool dispatched);
+  Money SuspectedCost(std::string_view error, bool dispatched);
   void Settle(std::optional<Error> error);
   void PutHead(ResponseHead head);
   void PutBody(std::string_view bytes);

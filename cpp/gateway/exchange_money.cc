@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "gateway/exchange.h"
+#include "gateway/quote.h"
 #include "wire/chat_prompt.h"
 
 namespace seekroute {
@@ -301,8 +302,9 @@ void Exchange::FillUsageOfFailure() {
 }
 
 // What the provider may charge for the attempt that has just failed: the prompt, and what it had
-// sent. The estimate is kept: a request may fail at several providers.
-Money Exchange::SuspectedCost(bool dispatched) {
+// sent. Of a whole answer that was not waited for nothing is seen, and it is written all the same:
+// it counts in the usual length. The estimate is kept: a request may fail at several providers.
+Money Exchange::SuspectedCost(std::string_view error, bool dispatched) {
   if (!dispatched || attempt_->refused()) return {};
   if (!prompt_) prompt_ = EstimateChatPrompt(in_.body);
   TokenEstimate sent;
@@ -313,7 +315,15 @@ Money Exchange::SuspectedCost(bool dispatched) {
     media = attempt_->stream().media();
     tier = attempt_->stream().service_tier();
   }
-  const Usage usage = EstimateUsage(*prompt_, sent, media);
+  const bool unseen = !attempt_->is_stream() && !request_.stream &&
+                      (error == kAbandoned || error == TraitsOf(ErrorCode::kUpstreamTimeout).name);
+  const bool images = model_->output == Output::kImage;
+  if (unseen && !images) {
+    const int64_t longest = ToldLength().value_or(kExpectedAnswerTokens);
+    sent.tokens = std::min(longest, kExpectedAnswerTokens) * request_.choices;
+  }
+  Usage usage = EstimateUsage(*prompt_, sent, media);
+  if (unseen && images) usage.images = request_.choices;
   return CostOf(usage, *endpoint_->price, row_.created, tier).upstream;
 }
 

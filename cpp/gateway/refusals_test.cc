@@ -304,7 +304,8 @@ class RefusalsTest : public CreditsTest {
                            code == "upstream_forbidden" || code == "upstream_model_not_found";
     const auto retry = seen.headers.find("x-should-retry");
     EXPECT_EQ(retry != seen.headers.end() && retry->second == "false",
-              operators || code == "content_filter" || code == "context_length_exceeded")
+              operators || code == "content_filter" || code == "context_length_exceeded" ||
+                  code == "upstream_timeout")
         << where;
   }
 };

@@ -6,6 +6,10 @@ from typing import Any
 
 _BODY = "correct the request; `param` names the field"
 _WAIT = "try again later"
+_LATE = (
+    "give it longer: timeouts.total_timeout_ms of the gateway (in Python Client(timeouts={...})), "
+    "or ask for a stream; the provider may charge for what it was asked"
+)
 _OPERATOR = "tell whoever runs the gateway, with the request id"
 _PROVIDER = "try again, or ask another model"
 _KEY = "check the API key: api_key=, or the variable SEEKROUTE_API_KEY"
@@ -58,8 +62,10 @@ BY_CODE: dict[str, str] = {
     "upstream_no_credit": "top up the account at the provider, or ask another model",
     "upstream_forbidden": "check what the account at the provider may do, and from where",
     "upstream_model_not_found": "check the model's name at the provider in the configuration",
-    "upstream_timeout": _PROVIDER,
-    "upstream_idle_timeout": _PROVIDER,
+    "upstream_timeout": _LATE,
+    "upstream_idle_timeout": (
+        "give it longer: timeouts.idle_timeout_ms of the gateway (in Python Client(timeouts={...}))"
+    ),
     "upstream_rate_limited": "wait `retry_after` seconds, or ask another model",
     "upstream_unavailable": _PROVIDER,
     "upstream_invalid_request": "correct the request: the provider says what is wrong",

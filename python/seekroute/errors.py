@@ -214,17 +214,19 @@ class APIConnectionError(APIError):
 
 
 class APITimeoutError(APIConnectionError):
-    """Nothing came for as long as `timeout` allows."""
+    """No response for as long as `timeout` allows."""
 
     _openai_name = "APITimeoutError"
 
 
 def timed_out(timeout: float) -> APITimeoutError:
-    """What is raised after `timeout` seconds of silence."""
+    """What is raised after `timeout` seconds of silence.
+
+    Not to be tried again: the provider may still write the answer, and charge for it.
+    """
     return APITimeoutError(
-        f"nothing came for {timeout:g} seconds",
+        f"no response for {timeout:g} seconds",
         hint="give timeout= more seconds, or ask for a stream",
-        retryable=True,
     )
 
 
@@ -370,7 +372,7 @@ _BAD_REQUEST = "invalid_request_error"
 _LASTING_CODES = (
     *("content_filter", "context_length_exceeded", "internal_error", "upstream_auth_error"),
     *("upstream_forbidden", "upstream_invalid_request", "upstream_model_not_found"),
-    "upstream_no_credit",
+    *("upstream_no_credit", "upstream_timeout", "upstream_idle_timeout"),
 )
 _UPSTREAM_CODES = ("upstream_", "bad_upstream_")
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from seekroute.client.batch_outcome import Outcome
 from seekroute.client.batch_schedule import Failure
 from seekroute.client.budget import nano_of
+from seekroute.client.prices import counted_nano
 from seekroute.errors import APIConnectionError, APIError, error_for_status
 
 if TYPE_CHECKING:
@@ -144,7 +145,7 @@ class Job:
 
 
 def _read_record(outcome: Outcome, record: Record) -> None:
-    outcome.cost_nano = record.cost_nano
+    outcome.cost_nano = counted_nano(record)
     outcome.prompt_tokens = record.prompt_tokens
     outcome.completion_tokens = record.completion_tokens
     outcome.cached_tokens = record.cached_tokens

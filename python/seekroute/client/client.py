@@ -93,7 +93,9 @@ class Client(ClientAccount, ClientExtras, BaseClient):
         self._closing = Closing()
         address = remote_address(base_url, api_key, config, ledger, settings)
         if address is None:
-            self._backend: Backend = LocalBackend(config, ledger, settings, self._spend.add)
+            self._backend: Backend = LocalBackend(
+                config, ledger, settings, self._spend.add, self._timeout
+            )
         else:
             from seekroute.client.remote import RemoteBackend
 
@@ -278,7 +280,7 @@ class AsyncClient(AsyncClientAccount, AsyncClientExtras, BaseClient):
         address = remote_address(base_url, api_key, config, ledger, settings)
         if address is None:
             self._backend: AsyncBackend = AsyncLocalBackend(
-                config, ledger, settings, self._spend.add
+                config, ledger, settings, self._spend.add, self._timeout
             )
         else:
             from seekroute.client.remote import AsyncRemoteBackend

@@ -25,6 +25,8 @@ from seekroute.client.backend import (
     header_map,
 )
 from seekroute.client.loops import LoopGateway
+from seekroute.client.prices import counted_nano
+from seekroute.client.retry import DEFAULT_TIMEOUT
 from seekroute.config.model_query import BadQueryError, ModelQuery
 from seekroute.errors import (
     APIConnectionError,
@@ -50,6 +52,8 @@ if TYPE_CHECKING:
 
 # Whom the ledger of a gateway in this process books requests to.
 _ORG = "local"
+# Bound of the settings of deadlines.
+_LONGEST_SECONDS = 24 * 3600
 _MODEL_PREFIX = "/models/"
 _SERVED = (
     f"POST {CHAT_PATH}, POST {QUOTE_PATH}, GET /providers, GET {', GET '.join(account.PATHS)}, "
@@ -69,6 +73,7 @@ class _Local:
         ledger: str | Path | None,
         settings: dict[str, Any],
         on_cost: Callable[[int], None],
+        timeout: float,
     ) -> None:
         from seekroute.config import (
             ModelList,
@@ -110,6 +115,8 @@ class _Local:
                 # No key is ever checked in process; a pepper there must be all the same.
                 options = build_options(loaded, os.urandom(32), ledger=ledger is not None)
                 snapshot = build_snapshot(loaded, catalog, profiles, environ, mock_base_url=url)
+                if loaded.origin("timeouts.total_timeout_ms") == "default":
+                    options["total_timeout_ms"] = _total_ms(timeout, options["total_timeout_ms"])
                 return {**options, "credits_local_org": _ORG}, snapshot
 
             options, snapshot = make()
@@ -125,7 +132,7 @@ class _Local:
         except BaseException:
             self.close()
             raise
-        self.gateway.on_record(lambda record: on_cost(record.cost_nano))
+        self.gateway.on_record(lambda record: on_cost(counted_nano(record)))
         self.gateway.revive_with(make)
         _forks.watch(self)
 
@@ -218,6 +225,13 @@ class _Local:
             self._mock = None
 
 
+def _total_ms(timeout: float, default: int) -> int:
+    """How long the gateway gives a call: the client waits as long itself, or gives up before."""
+    if timeout <= DEFAULT_TIMEOUT:  # a minute above the gateway's default
+        return default
+    return math.ceil(min(timeout, _LONGEST_SECONDS) * 1000)
+
+
 def _request_id(request: Request) -> bytes | None:
     for name, value in request.headers.items():
         if name.lower() == "x-request-id":
@@ -244,6 +258,7 @@ class LocalBackend(Backend):
         ledger: A file to which every exchange is booked; None: none is.
         settings: Its keys.
         on_cost: Called with the nano-USD of every exchange that ends, from another thread.
+        timeout: The client's own: the gateway waits no shorter for a provider, unless told to.
 
     Raises:
         ConfigError: the configuration is wrong; lists every problem.
@@ -258,8 +273,9 @@ class LocalBackend(Backend):
         ledger: str | Path | None,
         settings: dict[str, Any],
         on_cost: Callable[[int], None],
+        timeout: float = DEFAULT_TIMEOUT,
     ) -> None:
-        self._local = _Local(Gateway, config, ledger, settings, on_cost)
+        self._local = _Local(Gateway, config, ledger, settings, on_cost, timeout)
         self.gateway = self._local.gateway
         self.ledger = self._local.ledger
         self.gateway.start_thread()
@@ -327,8 +343,9 @@ class AsyncLocalBackend(AsyncBackend):
         ledger: str | Path | None,
         settings: dict[str, Any],
         on_cost: Callable[[int], None],
+        timeout: float = DEFAULT_TIMEOUT,
     ) -> None:
-        self._local = _Local(LoopGateway, config, ledger, settings, on_cost)
+        self._local = _Local(LoopGateway, config, ledger, settings, on_cost, timeout)
         self.ledger = self._local.ledger
         assert isinstance(self._local.gateway, LoopGateway)
         self.gateway: LoopGateway = self._local.gateway

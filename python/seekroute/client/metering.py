@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from seekroute import _forks
 from seekroute.client.backend import CHAT_PATH
 from seekroute.client.budget import NO_HOLD, Budgets, Hold, nano_of
-from seekroute.client.prices import Estimate, Estimator, is_limited
+from seekroute.client.prices import Estimate, Estimator, counted_nano, is_limited
 from seekroute.client.rollup import Rollup
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class Meter:
             hold = holds.pop(0) if holds else NO_HOLD
             if holds is not None and not holds:
                 del self._holds[record.request_id]
-        hold.settle(record.cost_nano)
+        hold.settle(counted_nano(record))
 
     def admit(self, request: Request) -> tuple[Request, Hold]:
         """Sets money aside for a request; raises BudgetExceededError.

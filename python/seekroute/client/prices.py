@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from seekroute.gateway import Gateway
+    from seekroute.gateway import Gateway, Record
 
 _NANO_PER_USD = 10**9
 
@@ -50,6 +50,19 @@ class Estimator:
         # The router may pick another model then: nothing is certain to be paid.
         minimum = 0 if quote["strategy"] == "auto" else cost["min"]
         return Estimate(int(minimum * _NANO_PER_USD), int(expected * _NANO_PER_USD))
+
+
+# Errors of records whose provider may go on, and charge, although nobody waits any more.
+_UNAWAITED = frozenset({"client_closed", "upstream_idle_timeout", "upstream_timeout"})
+
+
+def counted_nano(record: Record) -> int:
+    """What a request counts in spend, usage and caps.
+
+    Its cost; where it was not waited for, also what its provider may charge, as estimated.
+    """
+    suspected = record.suspected_nano if record.error in _UNAWAITED else 0
+    return record.cost_nano + suspected
 
 
 def is_limited(fields: Mapping[str, Any]) -> bool:

@@ -105,7 +105,8 @@ class _Remote:
             return APITimeoutError(
                 f"{self._place} did not answer in time ({type(error).__name__})",
                 hint="give timeout= more seconds, or ask for a stream",
-                retryable=True,
+                # What was sent may be answered, and charged, all the same.
+                retryable=not isinstance(error, httpx2.ReadTimeout),
             )
         return APIConnectionError(
             f"the connection to {self._place} failed: {type(error).__name__}: {_reason(error)}",

@@ -12,6 +12,7 @@ from seekroute import _forks
 from seekroute.client.batch_outcome import usd
 from seekroute.client.batch_results import frame_of
 from seekroute.client.batch_table import Table, seconds
+from seekroute.client.prices import counted_nano
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -91,7 +92,7 @@ class Rollup:
             ok=record.status == 200 and not record.error,
             prompt_tokens=record.prompt_tokens,
             completion_tokens=record.completion_tokens,
-            cost_nano=record.cost_nano,
+            cost_nano=counted_nano(record),
             seconds=record.total_ms / 1000,
         )
 
