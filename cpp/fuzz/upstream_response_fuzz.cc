@@ -39,7 +39,7 @@ std::string Relay(std::string_view bytes, size_t step, bool include_usage) {
     status = stream.Feed(bytes.substr(at, step), &out);
     Check(stream.state() != ChatStream::State::kWaiting || out.empty());
   }
-  if (status) status = stream.EndOfInput();
+  if (status) status = stream.EndOfInput(&out);
   if (status) {
     stream.Finish({stream.usage(), {}}, &out);
   } else {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "wire/chunk_shape.h"
 #include "wire/error_body.h"
 #include "wire/image_request.h"
 #include "wire/upstream_refusal.h"
@@ -15,6 +16,7 @@ namespace {
 constexpr size_t kMaxLingeringBytes = 4096;
 
 constexpr std::string_view kEventStream = "text/event-stream";
+constexpr std::string_view kBom = "\xEF\xBB\xBF";
 
 bool IsIdentity(std::string_view encoding) { return encoding.empty() || encoding == "identity"; }
 
@@ -168,27 +170,26 @@ Flow Attempt::OnBegunStream() {
 Flow Attempt::OnStreamBytes(std::string_view bytes) {
   output_.clear();
   last_byte_ = clock_.Now();
-  const size_t content_before = stream_->content_bytes();
-  Status fed = stream_->Feed(bytes, &output_);
+  const int64_t pieces_before = stream_->pieces();
+  TakeOutput(stream_->Feed(bytes, &output_), pieces_before);
+  const bool goes_on = phase_ == Phase::kAwaitingContent || phase_ == Phase::kContent;
+  return paused_ && goes_on ? Flow::kPause : Flow::kContinue;
+}
+
+// What the stream made of its input, which it took so.
+void Attempt::TakeOutput(Status fed, int64_t pieces_before) {
   if (collector_) {
     Status added = collector_->Add(output_);
     if (fed.ok()) fed = std::move(added);
   } else {
-    RelayOutput(content_before);
-    if (phase_ == Phase::kOver) return Flow::kContinue;
+    RelayOutput(pieces_before);
+    if (phase_ == Phase::kOver) return;
   }
-  if (!fed.ok()) {
-    Fail(WithoutSecrets(std::move(fed.error())), true);
-    return Flow::kContinue;
-  }
-  if (stream_->state() == ChatStream::State::kEnded) {
-    EndStream();
-    return Flow::kContinue;
-  }
-  return paused_ ? Flow::kPause : Flow::kContinue;
+  if (!fed.ok()) return Fail(WithoutSecrets(std::move(fed.error())), true);
+  if (stream_->state() == ChatStream::State::kEnded) EndStream();
 }
 
-void Attempt::RelayOutput(size_t content_before) {
+void Attempt::RelayOutput(int64_t pieces_before) {
   if (stream_->state() == ChatStream::State::kWaiting || output_.empty()) return;
   const TimePoint now = clock_.Now();
   if (phase_ == Phase::kAwaitingContent) {
@@ -200,7 +201,7 @@ void Attempt::RelayOutput(size_t content_before) {
   } else if (first_content_ == TimePoint::Never()) {
     first_content_ = now;
   }
-  if (stream_->content_bytes() != content_before) last_content_ = now;
+  if (stream_->pieces() != pieces_before) last_content_ = now;
   paused_ = owner_->OnOutput(output_) == Flow::kPause;
 }
 
@@ -236,9 +237,9 @@ void Attempt::OnEnd(const TransportEnd& end) {
     return Fail(end.error, end.dispatched);
   }
   if (!collect_) {
-    Status ended = stream_->EndOfInput();
-    if (!ended.ok()) return Fail(std::move(ended.error()), true);
-    return EndStream();
+    output_.clear();
+    const int64_t pieces_before = stream_->pieces();
+    return TakeOutput(stream_->EndOfInput(&output_), pieces_before);
   }
   ReadWholeBody();
 }
@@ -250,6 +251,7 @@ void Attempt::ReadWholeBody() {
                           "the provider answered with " + other + " instead of JSON"),
                 true);
   }
+  if (body_.starts_with(kBom)) body_.erase(0, kBom.size());
   if (plan_.kind != Kind::kImage) return ReadWholeChat();
   Result<std::vector<std::string>> images = ParseImageAnswer(body_);
   if (!images) return Fail(WithoutSecrets(std::move(images.error())), true);
@@ -319,7 +321,7 @@ bool Attempt::EndWhole() {
   const Phase phase = phase_;
   StopTransfer();
   phase_ = phase;
-  (void)stream_->EndOfInput();  // it ends what is whole
+  (void)stream_->BreakOff();  // it ends what is whole
   EndStream();
   return true;
 }

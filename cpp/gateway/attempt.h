@@ -100,7 +100,8 @@ class Attempt : public TransportObserver {
 
   Flow OnStreamBytes(std::string_view bytes);
   Flow OnBegunStream();
-  void RelayOutput(size_t content_before);
+  void TakeOutput(Status fed, int64_t pieces_before);
+  void RelayOutput(int64_t pieces_before);
   void EndStream();
   void ReadWholeBody();
   void ReadWholeChat();

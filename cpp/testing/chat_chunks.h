@@ -59,7 +59,7 @@ inline std::string Relay(std::string_view bytes, bool include_usage = false) {
   ChatStream stream(Options(include_usage));
   std::string out;
   Status status = stream.Feed(bytes, &out);
-  if (status) status = stream.EndOfInput();
+  if (status) status = stream.EndOfInput(&out);
   if (!status) return out + "!" + std::string(status.error().name());
   stream.Finish(Report(), &out);
   return out;
@@ -83,7 +83,7 @@ inline void ExpectSameAtEveryCutting(std::string_view bytes, int rounds) {
         if (status) status = stream->Feed(piece, &out);
       },
       [&] {
-        if (status) status = stream->EndOfInput();
+        if (status) status = stream->EndOfInput(&out);
         if (status) stream->Finish(Report(), &out);
         if (!status) out += "!" + std::string(status.error().name());
         ASSERT_EQ(out, whole) << round;

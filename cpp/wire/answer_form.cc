@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "wire/json.h"
+
 namespace seekroute {
 namespace {
 
@@ -43,8 +45,29 @@ AnswerForm FormSniffer::Look(std::string_view begun, bool labelled_events) {
     }
   }
   while (blank_ < begun.size() && IsBlank(begun[blank_])) ++blank_;
-  if (blank_ < begun.size()) form_ = FormOf(begun.substr(blank_), labelled_events);
+  if (blank_ == begun.size()) return form_;
+  form_ =
+      begun[blank_] == '{' ? LookAtObject(begun) : FormOf(begun.substr(blank_), labelled_events);
   return form_;
+}
+
+// What is written over several lines is one answer, and so is what stands alone.
+AnswerForm FormSniffer::LookAtObject(std::string_view begun) {
+  if (!line_whole_) {
+    looked_ = std::max(looked_, blank_);
+    const size_t end = begun.find('\n', looked_);
+    looked_ = begun.size();
+    if (end == std::string_view::npos) return AnswerForm::kUnknown;
+    const std::string_view line = begun.substr(blank_, end - blank_);
+    if (!IsProvidersJson(line)) return AnswerForm::kWhole;
+    // In a string of the answer these quotes would be escaped.
+    if (line.find("\"chat.completion.chunk\"") != std::string_view::npos)
+      return AnswerForm::kEvents;
+    line_whole_ = true;
+    looked_ = end;
+  }
+  while (looked_ < begun.size() && IsBlank(begun[looked_])) ++looked_;
+  return looked_ < begun.size() ? AnswerForm::kEvents : AnswerForm::kUnknown;
 }
 
 std::string NameOfNoJson(std::string_view content_type, std::string_view body) {

@@ -11,7 +11,7 @@ namespace seekroute {
 
 enum class AnswerForm : uint8_t {
   kUnknown,  // nothing but white space, or too little, has come
-  kEvents,   // server-sent events
+  kEvents,   // server-sent events, or lines of JSON of which each is one
   kWhole,    // anything else: JSON, or what is no answer at all
 };
 
@@ -19,13 +19,19 @@ enum class AnswerForm : uint8_t {
 class FormSniffer {
  public:
   // `begun`: all of the answer so far. The form is kept once it is known; it is known at the sixth
-  // byte that is not white space, at the latest. `labelled_events`: its head says that it is an
-  // event stream, which holds unless the first byte is one that JSON or HTML begins with.
+  // byte that is not white space, at the latest, unless that is of a JSON object: then at the end
+  // of its first line. Where that is all of an object and a chunk, or anything but white space
+  // follows it, these are lines. `labelled_events`: its head says that it is an event stream, which
+  // holds unless the first byte is one that JSON or HTML begins with.
   AnswerForm Look(std::string_view begun, bool labelled_events);
 
  private:
+  AnswerForm LookAtObject(std::string_view begun);
+
   AnswerForm form_ = AnswerForm::kUnknown;
-  size_t blank_ = 0;  // bytes at the beginning that tell nothing
+  size_t blank_ = 0;         // bytes at the beginning that tell nothing
+  size_t looked_ = 0;        // up to where the end of the first line was looked for
+  bool line_whole_ = false;  // the first line is a whole object, which ends before looked_
 };
 
 // What came in the place of JSON, for people: "text/html", where the head says so, or by its bytes.

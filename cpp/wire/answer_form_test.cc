@@ -28,13 +28,20 @@ TEST(FormSnifferTest, TheFirstBytesTell) {
     EXPECT_EQ(Look(events, false), kEvents) << events;
     EXPECT_EQ(Look(events, true), kEvents) << events;
   }
-  for (const char* whole : {"{", "[]", "<html>", " \n{", "\xEF\xBB\xBF{"}) {
+  for (const char* whole : {"[]", "<html>", " \n[", "{\n", "{oops}\n", "{\"a\":\n1}", "{}{}\n"}) {
     EXPECT_EQ(Look(whole, false), kWhole) << whole;
     EXPECT_EQ(Look(whole, true), kWhole) << whole;
   }
-  for (const char* unclear : {"", " ", "\xEF", "\xEF\xBB\xBF", "d", "data", "even", "i", "retry"}) {
+  for (const char* unclear : {"", " ", "\xEF", "\xEF\xBB\xBF", "d", "data", "even", "i", "retry",
+                              "{", " \n{", "\xEF\xBB\xBF{}", "{\"a\":1}", "{}\n \r\n"}) {
     EXPECT_EQ(Look(unclear, true), kUnknown) << unclear;
   }
+  for (const char* lines : {"{}\n{", "{\"error\":1}\n\ndata: [DONE]", "\xEF\xBB\xBF{} \r\nx",
+                            "{\"object\":\"chat.completion.chunk\"}\n"}) {
+    EXPECT_EQ(Look(lines, false), kEvents) << lines;
+    EXPECT_EQ(Look(lines, true), kEvents) << lines;
+  }
+  EXPECT_EQ(Look("{\"a\":\"\\\"chat.completion.chunk\\\"\"}\n", true), kUnknown);
   for (const char* word : {"database", "oops", "\"text\"", "\xEFx"}) {
     EXPECT_EQ(Look(word, false), kWhole) << word;
     EXPECT_EQ(Look(word, true), kEvents) << word;

@@ -1,5 +1,4 @@
-// Between the two forms of a chat completion: a whole one as the chunk of a stream, and the chunks
-// of a stream as a whole one.
+// The chunks of a stream as a whole chat completion.
 #pragma once
 
 #include <cstddef>
@@ -10,10 +9,6 @@
 #include "base/result.h"
 
 namespace seekroute {
-
-// A chat completion as one chunk: every `message` is called `delta`, tool calls get the `index`
-// that chunks have, and not another byte differs. `body` is one that ParseChatAnswer took.
-std::string ChunkFromAnswer(std::string_view body);
 
 // Puts the chunks of a stream together. What is text grows, lists get longer, tool calls and
 // reasoning details are put together by their index; of everything else the last that is not null

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "wire/chat_answer.h"
+#include "wire/chunk_shape.h"
 
 namespace seekroute {
 namespace {

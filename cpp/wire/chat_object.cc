@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "wire/json_scan.h"
+#include "wire/provider_error.h"
 #include "wire/token_estimate.h"
 #include "wire/upstream_refusal.h"
 
@@ -83,9 +84,14 @@ class ChatSink : public JsonSink {
         finish_reason_.clear();
         choice_has_content_ = false;
         choice_has_usage_ = false;
+        choice_has_output_ = false;
         return Step::kEnter;
       case 3:
+        if (place.key() == "delta" && inner_ == "delta" && type != JsonType::kObject) {
+          return Stop("expected delta to be an object");
+        }
         in_output_ = place.key() == inner_ && type == JsonType::kObject;
+        choice_has_output_ = choice_has_output_ || in_output_;
         return in_output_ ? Step::kEnter : Step::kSkip;
       case 4:
         return IsOutput(place.key()) ? Step::kEnter : Step::kSkip;
@@ -202,7 +208,9 @@ class ChatSink : public JsonSink {
     if (key == "object") member = &chat_.object;
     if (key == "model") member = &chat_.model;
     if (key == "created") member = &chat_.created;
-    if (key == "error" && value.type != JsonType::kNull) member = &chat_.error;
+    if (key == "error" && value.type != JsonType::kNull) {
+      member = SaysNothing(value.range.In(text_)) ? &chat_.empty_error : &chat_.error;
+    }
     if (member == nullptr) return true;
     if (member->has_value()) return Bad(std::string(key) + " stands twice");
     *member = MemberAt(place, value);
@@ -222,6 +230,8 @@ class ChatSink : public JsonSink {
       const std::optional<int64_t> index = ReadInteger(value.text);
       if (!index) return Bad("expected an integer index");
       index_ = *index;
+    } else if (place.key() == "delta" && inner_ == "delta" && value.type != JsonType::kNull) {
+      return Bad("expected delta to be an object");
     }
     return value.type == JsonType::kNull || EndChoiceMember(place, value);
   }
@@ -231,15 +241,19 @@ class ChatSink : public JsonSink {
     if (place.key() == "usage" && value.type == JsonType::kObject) {
       AddUsage(place, value);
       if (std::exchange(choice_has_usage_, true)) chat_.usage.odd = true;
-    } else if (place.key() == "error") {
+    } else if (place.key() == "error" && !SaysNothing(value.range.In(text_))) {
       chat_.choice_failed = true;
       if (!chat_.choice_error) chat_.choice_error = value.range;
+    } else if (place.key() == "logprobs") {
+      const bool any = value.range.In(text_).find("\"token\"") != std::string_view::npos;
+      chat_.has_logprobs = chat_.has_logprobs || any;
     }
     return true;
   }
 
   bool EndChoice() {
     ++chat_.choice_count;
+    chat_.lacks_output = chat_.lacks_output || !choice_has_output_;
     if (index_ < 0 || index_ >= kMaxAnswerChoices) return Bad("a choice's index is out of range");
     chat_.seen |= uint64_t{1} << index_;
     if (choice_has_content_) chat_.with_content |= uint64_t{1} << index_;
@@ -274,6 +288,7 @@ class ChatSink : public JsonSink {
   size_t top_usages_ = 0;
   bool choice_has_usage_ = false;
   bool choice_has_content_ = false;
+  bool choice_has_output_ = false;
   MediaKind part_ = MediaKind::kNone;  // of the entry or part that is being read
   int64_t part_bytes_ = 0;             // of it, without labels
   int64_t index_ = 0;

@@ -27,7 +27,8 @@ struct JsonMember {
 // Value type; the ranges point into the text it was read from.
 struct ChatObject {
   std::optional<JsonMember> id, object, model, created, error;
-  std::vector<JsonMember> usages;  // of the object itself, or in its choices (Moonshot)
+  std::optional<JsonMember> empty_error;  // an `error` that says nothing (SaysNothing())
+  std::vector<JsonMember> usages;         // of the object itself, or in its choices (Moonshot)
   bool created_null = false;
   bool object_null = false;
   bool says_error = false;                // "object": "error"
@@ -35,10 +36,12 @@ struct ChatObject {
   std::optional<ByteRange> choice_error;  // the value of the first `error` in a choice
   bool has_choices = false;
   size_t choice_count = 0;
+  bool lacks_output = false;  // a choice has no object of its shape
   uint64_t seen = 0;          // bit i: choice i is in it
   uint64_t finished = 0;      // bit i: choice i has a finish reason
   bool has_progress = false;  // of the prompt (llama.cpp)
   bool has_content = false;
+  bool has_logprobs = false;  // of a token or more
   uint64_t with_content = 0;  // bit i: choice i has some
   size_t content_bytes = 0;
   DeliveredMedia media;  // entries of `images`, parts of `content`, data of `audio`
@@ -55,9 +58,9 @@ inline constexpr int64_t kMaxAnswerChoices = 64;
 enum class ChatShape : uint8_t { kMessage, kDelta };
 
 // Fails with kBadUpstreamResponse for anything but a JSON object whose `choices`, where present,
-// is an array of objects, and for a member we rely on that is there twice. A doubled `usage` is no
-// failure: it makes the reading odd.
-// The text counted in content_bytes goes to `*content` as well, unless that is null.
+// is an array of objects, for a `delta` that is neither an object nor null, and for a member we
+// rely on that is there twice. A doubled `usage` is no failure: it makes the reading odd. The text
+// counted in content_bytes goes to `*content` as well, unless that is null.
 Result<ChatObject> ReadChatObject(std::string_view text, ChatShape shape,
                                   TokenEstimator* content = nullptr);
 

@@ -1,10 +1,14 @@
 #include "wire/chat_stream.h"
 
+#include <algorithm>
+#include <array>
 #include <bit>
 #include <utility>
 
 #include "wire/chat_object.h"
 #include "wire/chat_writer.h"
+#include "wire/chunk_shape.h"
+#include "wire/letter_case.h"
 #include "wire/splice.h"
 #include "wire/upstream_refusal.h"
 
@@ -29,15 +33,21 @@ std::string_view Trim(std::string_view text) {
   return text;
 }
 
-// "error: it broke", "[ERROR] it broke": data that is a sentence and no JSON.
-bool SaysError(std::string_view data) {
-  if (data.starts_with('[')) data.remove_prefix(1);
-  constexpr std::string_view kWord = "error";
-  if (data.size() < kWord.size()) return false;
-  for (size_t i = 0; i < kWord.size(); ++i) {
-    if ((data[i] | 0x20) != kWord[i]) return false;
-  }
-  return true;
+// The beginning of a page that somebody else answered with in the middle of the stream.
+bool BeginsPage(std::string_view text) {
+  constexpr auto kTags =
+      std::to_array<std::string_view>({"<!doctype", "<html", "<head", "<body", "<?xml"});
+  return std::any_of(kTags.begin(), kTags.end(), [text](std::string_view tag) {
+    return IsSameButForCase(text.substr(0, tag.size()), tag);
+  });
+}
+
+// An event that was not ended says something: what is a part of one does not.
+bool TellsAtTheEnd(const SseEvent& event) {
+  const std::string_view data = Trim(event.data);
+  if (IsErrorEvent(event.type) || BeginsWithError(data) || data == "[DONE]") return true;
+  if (event.stray && BeginsPage(data)) return true;
+  return (data.starts_with('{') || data.starts_with('[')) && IsProvidersJson(data);
 }
 
 void AppendEvent(std::string_view json, std::string* out) {
@@ -65,16 +75,36 @@ Status ChatStream::Feed(std::string_view bytes, std::string* out) {
   events_.clear();
   const Status parsed = parser_.Feed(bytes, &events_);
   // What was complete before a line that is too long still counts.
-  for (const SseEvent& event : events_) {
-    const std::string_view data = Trim(event.data);
-    if (IsErrorEvent(event.type) || SaysError(data)) {
-      return Fail(ReadErrorInAnswer(data, event.http_status));
-    }
-    if (Status read = OnEvent(data, out); !read) return read;
-    if (state_ == State::kEnded) return {};
-  }
+  Status read = OnEvents(out);
+  if (!read || state_ == State::kEnded) return read;
   if (!parsed) return Fail(parsed.error());
   return {};
+}
+
+Status ChatStream::OnEvents(std::string* out) {
+  for (const SseEvent& event : events_) {
+    const std::string_view data = Trim(event.data);
+    if (IsErrorEvent(event.type) || BeginsWithError(data)) {
+      return Fail(ReadErrorInAnswer(data, event.http_status));
+    }
+    if (Status read = event.stray ? OnStray(event, out) : OnEvent(data, out); !read) return read;
+    if (state_ == State::kEnded) return {};
+  }
+  return {};
+}
+
+// What is no whole JSON there is nothing, as it is in the standard.
+Status ChatStream::OnStray(const SseEvent& event, std::string* out) {
+  const std::string_view data = Trim(event.data);
+  if (BeginsPage(data)) {
+    return Fail(
+        MakeError(kBadUpstreamResponse, "the provider's stream turned into a page of HTML or XML"));
+  }
+  if (data == "[DONE]") return OnEvent(data, out);
+  if (!IsProvidersJson(data)) return {};
+  if (data[0] == '{') return OnEvent(data, out);
+  std::optional<Error> error = FindErrorInAnswer(data);
+  return error ? Fail(*std::move(error)) : Status();
 }
 
 Status ChatStream::FeedWhole(std::string_view chunk, std::string* out) {
@@ -94,7 +124,8 @@ Status ChatStream::OnEvent(std::string_view raw, std::string* out) {
     state_ = State::kEnded;
     return {};
   }
-  const Result<ChatObject> chat = ReadChatObject(data, ChatShape::kDelta, &content_);
+  const TokenEstimator counted = content_;
+  Result<ChatObject> chat = ReadChatObject(data, ChatShape::kDelta, &content_);
   if (!chat) {
     if (std::optional<Error> error = FindErrorInAnswer(data)) return Fail(*std::move(error));
     return Fail(chat.error());
@@ -103,18 +134,25 @@ Status ChatStream::OnEvent(std::string_view raw, std::string* out) {
   if (!chat->has_choices) {
     if (std::optional<Error> error = FindErrorInAnswer(data)) return Fail(*std::move(error));
   }
-  return OnChunk(data, *chat, out);
+  if (!chat->lacks_output) return OnChunk(data, *chat, out);
+  const ShapedChunk shaped = ShapeChunk(data, delivered_ & ~in_pieces_);
+  content_ = counted;
+  chat = ReadChatObject(shaped.text, ChatShape::kDelta, &content_);
+  if (!chat) return Fail(chat.error());
+  in_pieces_ |= shaped.pieces & chat->with_content;
+  return OnChunk(shaped.text, *chat, out);
 }
 
 Status ChatStream::OnChunk(std::string_view data, const ChatObject& chat, std::string* out) {
   usage_.MergeMax(chat.usage);
   if (!chat.service_tier.empty()) service_tier_ = chat.service_tier;
   const bool has_usage = !chat.usage.IsEmpty() || chat.usage.odd;
+  const bool has_output = chat.usage.Counts().completion.value_or(0) > 0;
   if (!chat.has_choices && !has_usage) return {};  // a ping in JSON, or nothing we know
   any_chunk_ = true;
   if (chat.choice_count == 0 && (has_usage || !chat.has_choices)) {
     extra_.Take(data);
-    final_usage_ = any_content_ && chat.usage.Counts().completion.value_or(0) > 0;
+    final_usage_ = any_content_ && has_output;
     return {};
   }
 
@@ -125,8 +163,11 @@ Status ChatStream::OnChunk(std::string_view data, const ChatObject& chat, std::s
   finished_ = (finished_ & ~chat.with_content) | chat.finished;
   if (chat.has_content) {
     any_content_ = true;
-    final_usage_ = false;
+    final_usage_ = finish_usage_ = false;
   }
+  if (has_output && finished_ != 0) finish_usage_ = true;
+  delivered_ |= chat.with_content;
+  if (chat.has_content || chat.has_logprobs) ++pieces_;
   content_bytes_ += chat.content_bytes;
   media_.Add(chat.media);
   if (finish_reason_.empty()) finish_reason_ = chat.finish_reason;
@@ -203,6 +244,7 @@ std::string ChatStream::Rewrite(std::string_view data, const ChatObject& chat) c
   if (chat.object_null) splice.Replace(chat.object->value, "\"chat.completion.chunk\"");
   if (!chat.created) add("created", created);
   if (chat.created_null) splice.Replace(chat.created->value, created);
+  if (chat.empty_error) splice.Replace(chat.empty_error->value, "null");
   if (chat.model) {
     splice.Replace(chat.model->value, model_);
   } else {
@@ -232,7 +274,20 @@ bool ChatStream::IsWhole() const {
   return finished || final_usage_;
 }
 
-Status ChatStream::EndOfInput() {
+Status ChatStream::EndOfInput(std::string* out) {
+  if (state_ == State::kFailed) return BreakOff();
+  if (state_ != State::kEnded) {
+    events_.clear();
+    const Status parsed = parser_.EndOfInput(&events_);
+    if (!parsed) return Fail(parsed.error());
+    // It may have ended in the middle of an event.
+    std::erase_if(events_, [](const SseEvent& event) { return !TellsAtTheEnd(event); });
+    if (Status read = OnEvents(out); !read) return read;
+  }
+  return BreakOff();
+}
+
+Status ChatStream::BreakOff() {
   if (IsWhole()) {
     state_ = State::kEnded;
     return {};

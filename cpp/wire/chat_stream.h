@@ -29,8 +29,13 @@ struct ChatObject;
 //    nobody else can be asked; else the first chunk and the newest are kept;
 //  - comments, event names, ids and empty data lines of the upstream are dropped;
 //  - an error is one whether its JSON, the event's name ("error") or its field (`error: ...`) says
-//    so; nothing that follows it counts, [DONE] included;
-//  - every chunk gets names.id and names.model; a missing object or created is added;
+//    so; nothing that follows it counts, [DONE] included. JSON that is no chunk is one where it has
+//    a member for errors that says something, a failure's code or status, or a sentence and no
+//    member that makes it a ping or a state. What stands past the framing, on lines that are no
+//    field, is read alike: JSON as an event, a page of HTML as a failure;
+//  - every chunk gets names.id and names.model; a missing object or created is added, and so is a
+//    missing `delta` (wire/chunk_shape.h): a whole completion is one chunk, and only the end of the
+//    answer where its text has been sent;
 //  - chunks keep their order; from the first finish reason on the newest is held back, so that
 //    Finish() can put the usage on the last;
 //  - usage is taken from any chunk (maximum per field) and removed from where it stood; a chunk
@@ -64,7 +69,7 @@ class ChatStream {
   // such stream. A failure lasts.
   Status Feed(std::string_view bytes, std::string* out);
 
-  // The same for a chat completion that came whole, as one chunk of the stream (ChunkFromAnswer()).
+  // The same for a chat completion that came whole, as one chunk of the stream.
   // The stream has ended then.
   Status FeedWhole(std::string_view chunk, std::string* out);
 
@@ -73,9 +78,15 @@ class ChatStream {
   // (with output in it). A usage beside choices is no sign: some providers send one in every chunk.
   bool IsWhole() const;
 
-  // No more will come. Succeeds, and ends the stream, when it IsWhole(); else fails with
-  // kUpstreamTruncated.
-  Status EndOfInput();
+  // No more will come. Reads what the input ended in, as Feed(), where that is whole JSON.
+  // Succeeds, and ends the stream, when it IsWhole(); else fails with kUpstreamTruncated.
+  Status EndOfInput(std::string* out);
+
+  // The same where the connection broke: what the input ended in counts for nothing.
+  Status BreakOff();
+
+  // The usage is that of the whole answer: it came with a finish reason, or behind all content.
+  bool HasFinalUsage() const { return IsWhole() && (final_usage_ || finish_usage_); }
 
   // Appends the final chunk, the usage where it belongs, and [DONE]. Once, in state kEnded.
   void Finish(const UsageReport& report, std::string* out);
@@ -88,10 +99,13 @@ class ChatStream {
   TokenEstimate content_tokens() const { return content_.Estimate(); }  // of that text
   const DeliveredMedia& media() const { return media_; }
   bool any_content() const { return any_content_; }  // of any kind, a finish reason is none
+  int64_t pieces() const { return pieces_; }         // chunks with some, or with logprobs
   const std::string& finish_reason() const { return finish_reason_; }
   const std::string& service_tier() const { return service_tier_; }  // the last one named
 
  private:
+  Status OnEvents(std::string* out);
+  Status OnStray(const SseEvent& event, std::string* out);
   Status OnEvent(std::string_view data, std::string* out);
   Status OnChunk(std::string_view data, const ChatObject& chat, std::string* out);
   void Hold(std::string chunk, std::string* out);
@@ -116,9 +130,13 @@ class ChatStream {
   std::string service_tier_;
   int64_t created_;  // of the first chunk that had one, for chunks that have none
   bool any_chunk_ = false;
-  uint64_t seen_ = 0;         // bit i: choice i was seen
-  uint64_t finished_ = 0;     // bit i: choice i has a finish reason, and no content after it
-  bool final_usage_ = false;  // a usage in a chunk of its own came, and no content after it
+  uint64_t seen_ = 0;       // bit i: choice i was seen
+  uint64_t finished_ = 0;   // bit i: choice i has a finish reason, and no content after it
+  uint64_t delivered_ = 0;  // bit i: choice i had content
+  uint64_t in_pieces_ = 0;  // bit i: it came as a `message` a piece
+  int64_t pieces_ = 0;
+  bool final_usage_ = false;   // a usage in a chunk of its own came, and no content after it
+  bool finish_usage_ = false;  // one with output in it came with a finish reason, likewise
   bool any_content_ = false;
   bool has_content_ = false;
   State state_ = State::kWaiting;

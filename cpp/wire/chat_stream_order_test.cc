@@ -182,7 +182,7 @@ TEST(ChatStreamTest, WhatCountsAsFinished) {
     ChatStream stream(options);
     std::string out;
     ASSERT_TRUE(stream.Feed(c.bytes, &out)) << c.why;
-    const Status ended = stream.EndOfInput();
+    const Status ended = stream.EndOfInput(&out);
     EXPECT_EQ(ended.ok(), c.whole) << c.why << "\n" << c.bytes;
     if (!ended.ok()) {
       EXPECT_EQ(ended.error().code, kUpstreamTruncated) << c.why;

@@ -198,7 +198,7 @@ TEST(ChatStreamTest, TellsAProvidersErrorWithItsTextSanitised) {
     EXPECT_NE(status.error().words.find("bad key [redacted]"), std::string::npos) << c.event;
     EXPECT_EQ(stream.state(), State::kFailed);
     EXPECT_FALSE(stream.Feed(Chunk(kA), &out).ok()) << "the failure must last";
-    EXPECT_FALSE(stream.EndOfInput().ok());
+    EXPECT_FALSE(stream.EndOfInput(&out).ok());
     EXPECT_EQ(out, "");
   }
 }

@@ -186,4 +186,9 @@ Status CheckJson(std::string_view text) {
   return ScanJson(text, JsonKeys::kUnique, &sink);
 }
 
+bool IsProvidersJson(std::string_view text) {
+  NullSink sink;
+  return ScanJson(text, JsonKeys::kAny, &sink).ok();
+}
+
 }  // namespace seekroute

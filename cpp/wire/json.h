@@ -38,4 +38,7 @@ std::optional<int64_t> ReadInteger(std::string_view number);
 // Succeeds when `text` is exactly one JSON value within kMaxJsonDepth, in UTF-8.
 Status CheckJson(std::string_view text);
 
+// The same of what a provider sent: duplicate keys and lone surrogates pass.
+bool IsProvidersJson(std::string_view text);
+
 }  // namespace seekroute

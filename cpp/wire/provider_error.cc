@@ -37,9 +37,38 @@ bool IsContainer(std::string_view key) {
                  "details", "message", "base_resp");
 }
 
+bool IsNothing(const JsonValue& value) {
+  if (value.type == JsonType::kTrue) return false;
+  return value.text.empty() || (value.type == JsonType::kNumber && value.text == "0");
+}
+
+class NothingSink : public JsonSink {
+ public:
+  Step OnOpen(const JsonPlace&, JsonType) override { return Step::kEnter; }
+  bool OnClose(const JsonPlace&, const JsonValue&) override { return true; }
+  bool OnScalar(const JsonPlace&, const JsonValue& value) override {
+    nothing = nothing && IsNothing(value);
+    return true;
+  }
+  bool nothing = true;
+};
+
+// Of a member that names a state, a type or an event: that of a failure.
+bool NamesFailure(std::string_view name) {
+  const std::string lower = Lower(name.substr(0, kMaxErrorName));
+  return lower.find("error") != std::string::npos || lower.find("exception") != std::string::npos ||
+         lower.starts_with("fail");
+}
+
+// Members that hold a sentence and nothing else.
+bool IsSentence(std::string_view key) {
+  return IsOneOf(key, "message", "msg", "detail", "error_message", "errorMessage", "error_msg",
+                 "err_msg");
+}
+
 class ErrorSink : public JsonSink {
  public:
-  explicit ErrorSink(ProviderError* found) : found_(*found) {}
+  ErrorSink(std::string_view text, ProviderError* found) : text_(text), found_(*found) {}
 
   Step OnOpen(const JsonPlace& place, JsonType type) override {
     const int depth = place.depth();
@@ -52,7 +81,7 @@ class ErrorSink : public JsonSink {
     const std::string_view key = place.key();
     if (depth == base_ + 1) {
       has_choices_ |= key == "choices" && type == JsonType::kArray;
-      if (key == "error" || key == "errors") found_.says_error = true;
+      has_usage_ |= key == "usage";
       has_detail_ |= key == "detail";
     }
     if (key == "loc" && type == JsonType::kArray && found_.param.empty()) {
@@ -66,8 +95,16 @@ class ErrorSink : public JsonSink {
     return IsContainer(key) ? Step::kEnter : Step::kSkip;
   }
 
-  bool OnClose(const JsonPlace& place, const JsonValue&) override {
-    if (place.in_object() && place.key() == "loc") in_loc_ = false;
+  bool OnClose(const JsonPlace& place, const JsonValue& value) override {
+    if (!place.in_object()) return true;
+    if (place.key() == "loc") in_loc_ = false;
+    const bool is_error = place.depth() == base_ + 1 && IsOneOf(place.key(), "error", "errors");
+    if (!is_error || !IsListed(place)) return true;
+    if (!SaysNothing(value.range.In(text_))) {
+      found_.says_error = true;
+    } else if (place.key() == "error" && value.type == JsonType::kObject) {
+      has_empty_error_ = true;
+    }
     return true;
   }
 
@@ -101,10 +138,14 @@ class ErrorSink : public JsonSink {
 
   // After the scan.
   void End() {
-    if (has_choices_ && !has_error_member_ && !found_.says_error) return;
+    if (has_choices_ || found_.says_error) return;
     // Without an `error`: who names a code or a status and a reason for it, instead of an answer.
     const bool told = found_.status > 0 || has_code_ || has_detail_;
-    if (!has_choices_ && !found_.message.empty() && told) found_.says_error = true;
+    const bool coded = told && !found_.message.empty();
+    // Or says it by itself; a sentence alone does, unless it belongs to something else.
+    const bool bare =
+        (has_sentence_ || has_empty_error_ || has_detail_) && !has_usage_ && !is_other_;
+    found_.says_error = failed_ || coded || bare;
   }
   std::string TakeRaw() { return std::move(raw_); }
 
@@ -127,13 +168,32 @@ class ErrorSink : public JsonSink {
   }
 
   void OnTopMember(std::string_view key, const JsonValue& value) {
-    if (key == "error" && value.type != JsonType::kFalse) {
-      found_.says_error = has_error_member_ = true;
-    }
+    const bool nothing = IsNothing(value);
+    const bool is_text = value.type == JsonType::kString && !nothing;
+    if (key == "error" && !nothing) found_.says_error = true;
     if (IsOneOf(key, "object", "type", "event") && value.text == "error") found_.says_error = true;
-    const bool is_code = IsOneOf(key, "code", "error_code");
-    if (is_code && !IsOneOf(value.text, "", "0", "200", "ok", "success")) has_code_ = true;
-    if (key == "detail") has_detail_ = true;
+    const bool fine = nothing || IsOneOf(value.text, "200", "ok", "OK", "success");
+    if (IsOneOf(key, "code", "error_code") && !fine) has_code_ = true;
+    // What is called an error is none only where it says so.
+    if (IsOneOf(key, "error_code", "error_msg", "error_message", "errorMessage") && !fine) {
+      failed_ = true;
+    }
+    if (IsOneOf(key, "success", "ok")) Judge(value.type == JsonType::kFalse);
+    if (IsOneOf(key, "code", "status", "status_code", "statusCode")) {
+      if (StatusIn(value.text) > 0) Judge(true);
+      if (value.text == "0" || value.text == "200") Judge(false);
+    }
+    if (is_text && IsOneOf(key, "type", "event", "status", "state", "object")) {
+      Judge(NamesFailure(value.text));
+    }
+    if (is_text && key == "detail") has_detail_ = true;
+    if (is_text && IsSentence(key)) has_sentence_ = true;
+  }
+
+  // A member has said by itself what this is.
+  void Judge(bool failure) {
+    failed_ = failed_ || failure;
+    is_other_ = is_other_ || !failure;
   }
 
   void OnName(std::string_view key, std::string_view container, const JsonValue& value) {
@@ -191,7 +251,7 @@ class ErrorSink : public JsonSink {
     int rank = 0;
     if (container == "error" && key == "message") rank = 5;
     if (container.empty() && key == "error") rank = 4;
-    if (container.empty() && IsOneOf(key, "message", "detail", "error_message", "msg")) rank = 3;
+    if (container.empty() && IsSentence(key)) rank = 3;
     if (IsOneOf(container, "errors", "detail", "message") && IsOneOf(key, "message", "msg"))
       rank = 2;
     if (container == "error" && IsOneOf(key, "error", "detail", "msg")) rank = 2;
@@ -201,13 +261,18 @@ class ErrorSink : public JsonSink {
     found_.message = text.substr(0, kMaxMessage);
   }
 
+  const std::string_view text_;
   ProviderError& found_;
   std::string raw_;
   int base_ = 0;  // 1 when the text is an array
   int rank_ = 0;  // of the sentence found
   bool in_loc_ = false;
   bool has_choices_ = false;
-  bool has_error_member_ = false;
+  bool has_usage_ = false;
+  bool has_empty_error_ = false;
+  bool has_sentence_ = false;
+  bool failed_ = false;    // a member by itself says that something failed
+  bool is_other_ = false;  // or that this is no failure: a ping, a state, a success
   bool has_code_ = false;
   bool has_detail_ = false;
 };
@@ -218,7 +283,7 @@ void Unwrap(std::string raw, ProviderError* found) {
   if (raw.empty() && found->message.starts_with('{')) raw = found->message;
   if (raw.empty()) return;
   ProviderError inner;
-  ErrorSink sink(&inner);
+  ErrorSink sink(raw, &inner);
   if (!ScanJson(raw, JsonKeys::kAny, &sink).ok()) {
     if (generic) found->message = std::move(raw);
     return;
@@ -236,11 +301,18 @@ void Unwrap(std::string raw, ProviderError* found) {
 
 }  // namespace
 
+bool SaysNothing(std::string_view json) {
+  NothingSink sink;
+  return ScanJson(json, JsonKeys::kAny, &sink).ok() && sink.nothing;
+}
+
 ProviderError ReadProviderError(std::string_view text) {
+  constexpr std::string_view kBom = "\xEF\xBB\xBF";
+  if (text.starts_with(kBom)) text.remove_prefix(kBom.size());
   std::string decoded;
   if (!IsValidUtf8(text)) text = decoded = ReplaceInvalidUtf8(text);
   ProviderError found;
-  ErrorSink sink(&found);
+  ErrorSink sink(text, &found);
   if (!ScanJson(text, JsonKeys::kAny, &sink).ok()) return {};
   found.readable = true;
   sink.End();

@@ -30,7 +30,26 @@ int StatusInComment(std::string_view line) {
   return status;
 }
 
+bool IsBlank(char c) { return c == ' ' || c == '\t'; }
+
+std::string_view Trim(std::string_view text) {
+  while (!text.empty() && IsBlank(text.front())) text.remove_prefix(1);
+  while (!text.empty() && IsBlank(text.back())) text.remove_suffix(1);
+  return text;
+}
+
 }  // namespace
+
+bool BeginsWithError(std::string_view text) {
+  if (text.starts_with('[')) text.remove_prefix(1);
+  if (text.size() < kErrorType.size()) return false;
+  if (!IsSameButForCase(text.substr(0, kErrorType.size()), kErrorType)) return false;
+  if (text.size() == kErrorType.size()) return true;
+  const char next = text[kErrorType.size()];
+  const bool goes_on = (next >= 'a' && next <= 'z') || (next >= 'A' && next <= 'Z') ||
+                       (next >= '0' && next <= '9') || next == '_';
+  return !goes_on;
+}
 
 bool IsErrorEvent(std::string_view type) {
   constexpr std::array kNames = {kErrorType, std::string_view("exception"),
@@ -98,6 +117,7 @@ Status SseParser::TooLong() {
   failed_ = true;
   line_ = std::string();
   data_ = std::string();
+  stray_ = std::string();
   return MakeError(ErrorCode::kBadUpstreamResponse,
                    "the provider's event stream has a line or an event that is too long");
 }
@@ -122,6 +142,7 @@ bool SseParser::EndLine(std::string_view line, std::vector<SseEvent>* events) {
   if (!value.empty() && value[0] == ' ') value.remove_prefix(1);
 
   if (field == "data") {
+    if (!has_data_) DispatchStray(events);
     if (data_.size() + value.size() + 1 > limits_.max_event) return false;
     if (has_data_) data_ += '\n';
     data_ += value;
@@ -142,20 +163,55 @@ bool SseParser::EndLine(std::string_view line, std::vector<SseEvent>* events) {
     const bool fits =
         std::from_chars(value.data(), value.data() + value.size(), retry).ec == std::errc{};
     if (fits) retry_ms_ = retry;
+  } else if (field != "retry") {
+    return EndStrayLine(line, events);
   }
   return true;
+}
+
+bool SseParser::EndStrayLine(std::string_view line, std::vector<SseEvent>* events) {
+  const std::string_view text = Trim(line);
+  const bool first = stray_.empty();
+  const bool told_at_once = text.starts_with('<') || BeginsWithError(text);
+  const bool is_json = text.starts_with('{') || text.starts_with('[');
+  if (first && !is_json && !told_at_once) return true;
+  if (stray_.size() + line.size() + 1 > limits_.max_event) return false;
+  if (!first) stray_ += '\n';
+  stray_ += line;
+  // JSON that is written over several lines ends where it began: in the first column.
+  const char closer = Trim(stray_)[0] == '[' ? ']' : '}';
+  const bool closes = first ? text.ends_with(closer) : line.starts_with(closer);
+  if ((closes || (first && told_at_once)) && !has_data_) DispatchStray(events);
+  return true;
+}
+
+Status SseParser::EndOfInput(std::vector<SseEvent>* events) {
+  if (failed_) return TooLong();
+  if (at_start_ && bom_seen_ > 0) line_ = kBom.substr(0, bom_seen_);
+  at_start_ = false;
+  const std::string last = std::exchange(line_, {});
+  if (!last.empty() && !EndLine(last, events)) return TooLong();
+  Dispatch(events);
+  return {};
 }
 
 void SseParser::Dispatch(std::vector<SseEvent>* events) {
   last_event_id_ = pending_id_;
   if (has_data_ || type_ == kErrorType) {
     if (type_.empty()) type_ = "message";
-    events->push_back({std::move(type_), std::move(data_), last_event_id_, http_status_});
+    events->push_back({std::move(type_), std::move(data_), last_event_id_, http_status_, false});
   }
   http_status_ = 0;
   type_.clear();
   data_.clear();
   has_data_ = false;
+  DispatchStray(events);
+}
+
+void SseParser::DispatchStray(std::vector<SseEvent>* events) {
+  if (stray_.empty()) return;
+  events->push_back({"message", std::move(stray_), last_event_id_, http_status_, true});
+  stray_.clear();
 }
 
 }  // namespace seekroute

@@ -18,14 +18,23 @@ struct SseEvent {
   std::string data;
   std::string last_event_id;
   int http_status = 0;  // that a comment within it told (DashScope's ":HTTP_STATUS/400"); 0: none
+  bool stray = false;   // its data stood on lines that are no field
 };
 
-// Besides the standard: a line `error: ...` (llama.cpp's) is an event of the type "error" of its
-// own, whose data it is; the standard would drop it, and with it the failure of the stream.
-// Likewise an event of that type without data is told.
+// Besides the standard, which would drop these, and with them the failure of the stream:
+//  - a line `error: ...` (llama.cpp's) is an event of the type "error" of its own, whose data it
+//  is;
+//    likewise an event of that type without data is told;
+//  - lines that are no field are a stray event where they begin like JSON, like markup, or with the
+//    word "error": a provider, or a proxy before it, wrote them past its own framing. One line, or
+//    several up to one that closes the JSON, a field or a blank line. Whether it is anything is for
+//    the reader to say. It comes behind an event that has begun.
 //
 // The name tells that the event is an error: `error` and its neighbours, in any letter case.
 bool IsErrorEvent(std::string_view type);
+
+// "error: it broke", "[ERROR] it broke": the first word of a sentence is "error".
+bool BeginsWithError(std::string_view text);
 
 // Not thread-safe.
 class SseParser {
@@ -39,22 +48,29 @@ class SseParser {
 
   // Reads `bytes` and appends the events they complete to *events. Fails with
   // kBadUpstreamResponse once a line or an event is over its limit; the parser is then done and
-  // every further call fails the same way. An event cut off by the end of input is never
-  // dispatched (so there is no Finish()).
+  // every further call fails the same way.
   Status Feed(std::string_view bytes, std::vector<SseEvent>* events);
+
+  // The input has come to a clean end: what it ended in is an event, too, though the standard drops
+  // it, for providers forget the last blank line. It may be a part of one. Not to be called where
+  // the connection broke. Fails as Feed(); nothing may be fed afterwards.
+  Status EndOfInput(std::vector<SseEvent>* events);
 
   // The last `retry:` value seen in milliseconds, or -1.
   int64_t retry_ms() const { return retry_ms_; }
 
  private:
   size_t SkipBom(std::string_view bytes);
-  bool EndLine(std::string_view line, std::vector<SseEvent>* events);  // false: over the limit
+  bool EndLine(std::string_view line, std::vector<SseEvent>* events);       // false: over the limit
+  bool EndStrayLine(std::string_view line, std::vector<SseEvent>* events);  // likewise
   void Dispatch(std::vector<SseEvent>* events);
+  void DispatchStray(std::vector<SseEvent>* events);
   Status TooLong();
 
   const Limits limits_;
   std::string line_;
   std::string data_;
+  std::string stray_;
   std::string type_;
   std::string last_event_id_;
   std::string pending_id_;

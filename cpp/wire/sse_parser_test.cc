@@ -54,6 +54,47 @@ TEST(SseParserTest, TakesEveryLineEnding) {
               ElementsAre(SseEvent{"message", "a\nb\nc", ""}));
 }
 
+TEST(SseParserTest, TellsOfLinesThatAreNoField) {
+  const auto stray = [](std::string_view bytes) {
+    std::string all;
+    for (const SseEvent& event : Parse(bytes)) {
+      all += (event.stray ? "!" : "") + event.data + "|";
+    }
+    return all;
+  };
+  EXPECT_EQ(stray("{\"a\":1}\ndata: b\n\n"), "!{\"a\":1}|b|");
+  EXPECT_EQ(stray("data: b\n{\"a\":1}\ndata: c\n\n"), "b\nc|!{\"a\":1}|");
+  EXPECT_EQ(stray("{\n \"a\": [\n1\n]\n}\n"), "!{\n \"a\": [\n1\n]\n}|");
+  EXPECT_EQ(stray("[{\n \"a\": 1\n}\n]\n"), "![{\n \"a\": 1\n}\n]|");
+  EXPECT_EQ(stray("{\n\ndata: b\n\n"), "!{|b|");
+  EXPECT_EQ(stray("{\ndata: b\n\n"), "!{|b|");
+  EXPECT_EQ(stray("<html>\nError: x\n[ERROR]\n"), "!<html>|x|![ERROR]|");
+  EXPECT_EQ(stray("pong\nfoo: {}\nretry: x\nerrors: 5\n\n"), "");
+  SseParser small({100, 200});
+  std::vector<SseEvent> events;
+  Status status = small.Feed("{\n", &events);
+  for (int i = 0; i < 100 && status.ok(); ++i) status = small.Feed("  \"a\": 1,\n", &events);
+  EXPECT_FALSE(status.ok()) << "what waits for its end is bounded";
+}
+
+TEST(SseParserTest, ACleanEndIsTheEndOfAnEvent) {
+  for (const char* bytes : {"data: a", "data: a\n", "data: a\r", "data: a\r\n"}) {
+    SseParser parser;
+    std::vector<SseEvent> events;
+    ASSERT_TRUE(parser.Feed(bytes, &events));
+    EXPECT_TRUE(events.empty());
+    ASSERT_TRUE(parser.EndOfInput(&events));
+    EXPECT_THAT(events, ElementsAre(SseEvent{"message", "a", ""})) << bytes;
+  }
+  for (const char* bytes : {"", "\n", "data: a\n\n", ": x", "id: 4", "\xEF\xBB"}) {
+    SseParser parser;
+    std::vector<SseEvent> events, more;
+    ASSERT_TRUE(parser.Feed(bytes, &events));
+    ASSERT_TRUE(parser.EndOfInput(&more));
+    EXPECT_TRUE(more.empty()) << bytes;
+  }
+}
+
 TEST(SseParserTest, TellsOfErrorsThatTheStandardDrops) {
   EXPECT_THAT(Parse("error: {\"a\":1}\ndata: b\n\n"),
               ElementsAre(SseEvent{"error", "{\"a\":1}", ""}, SseEvent{"message", "b", ""}));
