@@ -179,6 +179,56 @@ TEST_F(UnfinishedAnswerTest, ADrainedAnswerIsChargedByItsUsage) {
   EXPECT_EQ(drains_->taken(), 0);
 }
 
+// All that was to come is [DONE]: the provider's own count is there, and nothing is a part.
+TEST_F(UnfinishedAnswerTest, WhoLeavesAfterTheEndOfTheAnswerPaysForAllOfIt) {
+  const std::string stop =
+      "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n";
+  const std::string usage =
+      "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":60}}\n\n";
+  const std::string both =
+      "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}],"
+      "\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":60}}\n\n";
+  const std::string odd =
+      "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":-3}}\n\n";
+  const std::string more = std::string(kContent);
+  const struct {
+    std::string end;
+    bool whole;
+  } cases[] = {
+      {stop + usage, true}, {both, true},         {usage, true},         {stop, false},
+      {stop + odd, false},  {both + more, false}, {usage + more, false}, {more, false},
+  };
+  for (const auto& c : cases) {
+    for (const bool credits : {true, false}) {
+      for (const OnAbort on_abort : {OnAbort::kCancel, OnAbort::kDrain}) {
+        SCOPED_TRACE(c.end);
+        options_.credits = credits;
+        on_abort_ = on_abort;
+        Open({10'000'000});
+        PlayStream("data: [DONE]\n\n");
+        script_.pieces[1].bytes = c.end;
+        const ExchangeRow& row = LeaveAfter(Duration::Seconds(12));
+        const bool exact = row.settlement == Settlement::kExact;
+        // What is drained gets to its end, if it has one that counts.
+        if (c.whole || on_abort == OnAbort::kCancel || !credits) EXPECT_EQ(exact, c.whole);
+        if (!c.whole) continue;
+        EXPECT_EQ(row.completion_tokens, 60);
+        EXPECT_FALSE(row.estimated);
+        EXPECT_EQ(row.finish_reason, c.end == usage ? "" : "stop");
+        EXPECT_EQ(row.cost.nano, 7 * kInputNano + 60 * kOutputNano);
+        EXPECT_EQ(row.Suspected().nano, 0);
+        EXPECT_TRUE(transport_->seen()[0].cancelled) << "there is nothing left to read";
+      }
+    }
+  }
+  options_.credits = true;
+  options_.on_client_abort = ChargePolicy::kFree;
+  Open({10'000'000});
+  PlayStream("data: [DONE]\n\n");
+  script_.pieces[1].bytes = both;
+  EXPECT_EQ(LeaveAfter(Duration::Seconds(12)).settlement, Settlement::kFree);
+}
+
 TEST_F(UnfinishedAnswerTest, AnAnswerThatIsNotStreamedIsDrainedToo) {
   on_abort_ = OnAbort::kDrain;
   Open({10'000'000});
