@@ -372,8 +372,10 @@ void Exchange::Cancel() {
   if (state_ == State::kDone || client_gone_) return;
   client_gone_ = true;
   if (state_ == State::kSettling) return;
-  FillPartialUsage();
-  if (StartDrain()) return;
+  if (!FillWholeUsage()) {
+    FillPartialUsage();
+    if (StartDrain()) return;
+  }
   AbandonAttempt();
   Settle(ClientLeft());
 }

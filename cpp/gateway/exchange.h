@@ -109,6 +109,7 @@ class Exchange : private AttemptOwner, private StoreObserver {
   void Done();
   void FillUsage();
   void PriceMediaWithinHold();
+  bool FillWholeUsage();
   void FillPartialUsage();
   void FillUsageOfFailure();
   void DecideCharge();
@@ -169,7 +170,7 @@ class Exchange : private AttemptOwner, private StoreObserver {
   bool held_ = false;      // a hold stands, and its charge is at most row_.held
   bool storing_ = false;   // Settle() was called and not answered
   bool draining_ = false;  // the client is gone and the answer is read to its end; a slot is taken
-  bool drained_ = false;   // it was, and told its usage
+  bool whole_ = false;     // the client left, and the answer had or has come whole with its usage
   bool delivered_ = true;  // the answer has output of any kind
 };
 

@@ -241,6 +241,18 @@ void Exchange::FillUsage() {
   usage_.total = *usage_.prompt + *usage_.completion;
 }
 
+// The client leaves an answer of which nothing but [DONE] is missing: the provider's own count of it
+// is here.
+bool Exchange::FillWholeUsage() {
+  if (!request_.stream || !attempt_ || !attempt_->is_stream()) return false;
+  if (!attempt_->stream().HasFinalUsage()) return false;
+  FillUsage();
+  whole_ = !row_.estimated;
+  if (!whole_) usage_ = {};
+  row_.estimated = false;
+  return whole_;
+}
+
 // What was used of an answer that the client left: what the provider has told of the prompt, and
 // what was delivered.
 void Exchange::FillPartialUsage() {
@@ -344,8 +356,8 @@ void Exchange::EndDrain(bool answered) {
     const Usage delivered = std::exchange(usage_, {});
     const bool guessed = row_.estimated;
     FillUsage();
-    drained_ = !row_.estimated;
-    if (!drained_) {
+    whole_ = !row_.estimated;
+    if (!whole_) {
       usage_ = delivered;
       row_.estimated = guessed;
     }
@@ -375,7 +387,7 @@ void Exchange::DecideCharge() {
   const bool left = error_ && error_->code == ErrorCode::kClientClosed;
   if (error_ && !left && !usage_.complete()) {
     row_.settlement = Settlement::kFailed;
-  } else if (error_ && !drained_) {
+  } else if (error_ && !whole_) {
     row_.settlement = content_sent_ ? Settlement::kPartial : Settlement::kCancelled;
   } else if (IsFree(delivered_, row_.finish_reason)) {
     row_.settlement = Settlement::kFree;

@@ -210,7 +210,9 @@ TEST_F(UnfinishedAnswerTest, WhoLeavesAfterTheEndOfTheAnswerPaysForAllOfIt) {
         const ExchangeRow& row = LeaveAfter(Duration::Seconds(12));
         const bool exact = row.settlement == Settlement::kExact;
         // What is drained gets to its end, if it has one that counts.
-        if (c.whole || on_abort == OnAbort::kCancel || !credits) EXPECT_EQ(exact, c.whole);
+        if (c.whole || on_abort == OnAbort::kCancel || !credits) {
+          EXPECT_EQ(exact, c.whole);
+        }
         if (!c.whole) continue;
         EXPECT_EQ(row.completion_tokens, 60);
         EXPECT_FALSE(row.estimated);

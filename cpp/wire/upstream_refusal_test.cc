@@ -47,7 +47,7 @@ TEST(UpstreamRefusalTest, MapsTheStatusOfAnUpstream) {
   } cases[] = {
       {400, ErrorCode::kUpstreamInvalidRequest},  {422, ErrorCode::kUpstreamInvalidRequest},
       {413, ErrorCode::kUpstreamRequestTooLarge}, {401, ErrorCode::kUpstreamAuthError},
-      {402, ErrorCode::kUpstreamAuthError},       {403, ErrorCode::kUpstreamAuthError},
+      {402, ErrorCode::kUpstreamNoCredit},        {403, ErrorCode::kUpstreamAuthError},
       {404, ErrorCode::kUpstreamModelNotFound},   {408, ErrorCode::kUpstreamTimeout},
       {504, ErrorCode::kUpstreamTimeout},         {429, ErrorCode::kUpstreamRateLimited},
       {503, ErrorCode::kUpstreamUnavailable},     {529, ErrorCode::kUpstreamUnavailable},
