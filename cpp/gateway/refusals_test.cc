@@ -192,7 +192,13 @@ const Spelling kSpellings[] = {
 
     {"somebody", 402, R"({"error":{"message":"Please check your billing details"}})", 502,
      "upstream_no_credit", nullptr, false},
-    {"somebody", 402, R"({"error":{"message":"no"}})", 502, "upstream_auth_error", nullptr, false},
+    {"somebody", 402, R"({"error":{"message":"no"}})", 502, "upstream_no_credit", nullptr, false},
+    {"somebody", 402, "", 502, "upstream_no_credit", nullptr, false},
+    {"somebody", 200, R"({"error":{"code":402,"message":"no"}})", 502, "upstream_no_credit", nullptr,
+     true},
+    {"somebody", 200, R"({"status":402,"message":"no"})", 502, "upstream_no_credit", nullptr, true},
+    {"somebody", 402, R"({"error":{"message":"Invalid API key"}})", 502, "upstream_auth_error",
+     nullptr, false},
 
     // The operator's: its key, its region, its rights.
     {"OpenAI", 401,
