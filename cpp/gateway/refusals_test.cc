@@ -193,9 +193,8 @@ const Spelling kSpellings[] = {
     {"somebody", 402, R"({"error":{"message":"Please check your billing details"}})", 502,
      "upstream_no_credit", nullptr, false},
     {"somebody", 402, R"({"error":{"message":"no"}})", 502, "upstream_no_credit", nullptr, false},
-    {"somebody", 402, "", 502, "upstream_no_credit", nullptr, false},
-    {"somebody", 200, R"({"error":{"code":402,"message":"no"}})", 502, "upstream_no_credit", nullptr,
-     true},
+    {"somebody", 200, R"({"error":{"code":402,"message":"no"}})", 502, "upstream_no_credit",
+     nullptr, true},
     {"somebody", 200, R"({"status":402,"message":"no"})", 502, "upstream_no_credit", nullptr, true},
     {"somebody", 402, R"({"error":{"message":"Invalid API key"}})", 502, "upstream_auth_error",
      nullptr, false},
@@ -419,6 +418,27 @@ TEST_F(RefusalsTest, TheProvidersWordsAreInTheRowAndTheOperatorsNotInTheAnswer) 
   for (int i = 0; i < 500; ++i) text += "\u00e9 ";
   Play(500, R"({"error":{"message":")" + text + R"("}})");
   EXPECT_LE(Ask().row->tried[0].words.size(), kMaxAttemptWords);
+}
+
+TEST_F(RefusalsTest, WhatTheWordsRepeatOfTheRequestIsInNoRow) {
+  Open({1'000'000'000'000});
+  const std::string prompt = "my password is hunter2 and my cat is Tom";
+  const std::string error =
+      R"({"error":{"code":"bad_text","message":"We refuse )" + prompt + R"( as unsafe"}})";
+  for (const bool stream : {false, true}) {
+    const std::string members = R"(,"user":")" + prompt + '"' + (stream ? R"(,"stream":true)" : "");
+    for (const int status : {400, 500, 200}) {
+      Play(status, error);
+      const Seen& seen = Ask(members);
+      ASSERT_EQ(seen.row->tried.size(), 1u);
+      EXPECT_EQ(seen.row->tried[0].words, "bad_text: We refuse ... as unsafe") << status;
+    }
+  }
+  // What is not kept to be compared.
+  Play(500, error);
+  const Seen& seen = Ask(R"(,"user":")" + prompt + R"(","x":")" + std::string(3 << 20, 'x') + '"');
+  ASSERT_EQ(seen.row->tried.size(), 1u) << seen.body;
+  EXPECT_EQ(seen.row->tried[0].words, "bad_text");
 }
 
 }  // namespace

@@ -90,14 +90,31 @@ TEST_F(StreamOptionsTest, WhereItIsKnownToBeRefusedTheClientsIsAnsweredByTheGate
   EXPECT_FALSE(SentWith(0));
 }
 
-// A refusal that only quotes the field is one however it is asked; nothing is learnt from it.
+// A refusal that only quotes the field is the client's.
+TEST_F(StreamOptionsTest, ARefusalThatQuotesTheFieldIsNotOfIt) {
+  Open({1'000'000'000});
+  for (const char* error :
+       {R"({"message":"Unknown parameter in 'stream_options' of your text","param":"messages"})",
+        R"({"message":"Invalid value: stream_options","param":"messages[0].content"})",
+        R"({"message":"bad text: stream_options","code":"bad_text"})",
+        R"({"message":"the prompt says include_usage"})"}) {
+    script_.head.status = 400;
+    script_.pieces = {{{}, R"({"error":)" + std::string(error) + "}"}};
+    const Seen& seen = Ask(std::string(kStream));
+    EXPECT_EQ(seen.status, 400);
+    EXPECT_EQ(seen.row->attempts, 1) << error;
+  }
+}
+
+// One that may be of the field is repeated; where it was not, it is refused again, and nothing is
+// learnt from it.
 TEST_F(StreamOptionsTest, ARefusalForAnotherReasonTeachesNothing) {
   script_.head.status = 400;
   script_.pieces = {};
   Open({1'000'000'000});
   script_.head.status = 400;
   script_.pieces = {
-      {{}, R"({"error":{"message":"bad text: stream_options","code":"bad_text","param":"x"}})"}};
+      {{}, R"({"error":{"message":"unknown text: stream_options","code":"bad_text"}})"}};
   const Seen& seen = Ask(std::string(kStream));
   EXPECT_EQ(seen.status, 400);
   EXPECT_EQ(seen.row->attempts, 2);
