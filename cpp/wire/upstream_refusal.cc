@@ -158,7 +158,6 @@ constexpr auto kClasses = std::to_array<ClassRow>({
 enum class Within : uint8_t {
   kRequest,  // anywhere in a sentence about a request (400, 403, 413, 422, 500, no status)
   kAccount,  // anywhere in one about the account (401, 402, 403, 429); else only as its beginning
-  kPayment,  // anywhere with 402
   kLoad,     // anywhere with 429, 5xx or no status
 };
 
@@ -206,13 +205,6 @@ constexpr auto kPhrases = std::to_array<PhraseRow>({
     {"monthly spending limit", kUpstreamNoCredit, Within::kAccount},
     {"in arrears", kUpstreamNoCredit, Within::kAccount},
     {"overdue", kUpstreamNoCredit, Within::kAccount},
-    {"credit", kUpstreamNoCredit, Within::kPayment},
-    {"balance", kUpstreamNoCredit, Within::kPayment},
-    {"quota", kUpstreamNoCredit, Within::kPayment},
-    {"billing", kUpstreamNoCredit, Within::kPayment},
-    {"payment", kUpstreamNoCredit, Within::kPayment},
-    {"funds", kUpstreamNoCredit, Within::kPayment},
-    {"top up", kUpstreamNoCredit, Within::kPayment},
 
     {"api key not valid", kUpstreamAuthError, Within::kAccount},  // Gemini, with 400
     {"api key expired", kUpstreamAuthError, Within::kAccount},
@@ -242,8 +234,6 @@ bool Counts(const PhraseRow& row, int status, size_t at) {
              status == 500;
     case Within::kAccount:
       return at == 0 || status == 401 || status == 402 || status == 403 || status == 429;
-    case Within::kPayment:
-      return status == 402;
     case Within::kLoad:
       return status == 0 || status == 429 || status >= 500;
   }
@@ -443,8 +433,9 @@ ErrorCode CodeOfUpstreamStatus(int status) {
       return kUpstreamInvalidRequest;
     case 413:
       return kUpstreamRequestTooLarge;
-    case 401:
     case 402:
+      return kUpstreamNoCredit;
+    case 401:
     case 403:
       return kUpstreamAuthError;
     case 404:

@@ -37,8 +37,9 @@ struct Refusal {
 Refusal ClassifyRefusal(int status, const ProviderError& said);
 
 // By the status alone: 400/422 -> kUpstreamInvalidRequest, 413 -> kUpstreamRequestTooLarge,
-// 401/402/403 -> kUpstreamAuthError, 404 -> kUpstreamModelNotFound, 408/504 -> kUpstreamTimeout,
-// 429 -> kUpstreamRateLimited, 503/529 -> kUpstreamUnavailable, anything else -> kUpstreamError.
+// 402 -> kUpstreamNoCredit, 401/403 -> kUpstreamAuthError, 404 -> kUpstreamModelNotFound,
+// 408/504 -> kUpstreamTimeout, 429 -> kUpstreamRateLimited, 503/529 -> kUpstreamUnavailable,
+// anything else -> kUpstreamError.
 ErrorCode CodeOfUpstreamStatus(int status);
 
 // The error for an answer with `status`, which is not 2xx, and this body. Its message has the
