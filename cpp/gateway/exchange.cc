@@ -9,6 +9,7 @@
 #include "wire/chat_prompt.h"
 #include "wire/image_request.h"
 #include "wire/upstream_chat.h"
+#include "wire/upstream_refusal.h"
 
 namespace seekroute {
 namespace {
@@ -171,13 +172,11 @@ void Exchange::Send() {
 bool Exchange::RepeatsWithoutOptions(const Error& error) const {
   if (!asking_.added || head_sent_ || error.code != ErrorCode::kUpstreamInvalidRequest)
     return false;
-  return error.said_by_upstream && (error.param.starts_with("stream_options") ||
-                                    error.words.find("stream_options") != std::string::npos ||
-                                    error.words.find("include_usage") != std::string::npos);
+  return error.said_by_upstream && RefusesStreamOptions(error.param, error.words);
 }
 
-// The repeat is being answered: it was that field. A refusal that merely quoted the field is
-// refused again, and teaches nothing.
+// The repeat is being answered: it was that field. A refusal for another reason is refused again,
+// and teaches nothing.
 void Exchange::NoteQuirk() {
   if (!std::exchange(asking_.without, false)) return;
   const Provider& provider = in_.snapshot->providers[endpoint_->provider];

@@ -241,8 +241,8 @@ void Exchange::FillUsage() {
   usage_.total = *usage_.prompt + *usage_.completion;
 }
 
-// The client leaves an answer of which nothing but [DONE] is missing: the provider's own count of it
-// is here.
+// The client leaves an answer of which nothing but [DONE] is missing: the provider's own count of
+// it is here.
 bool Exchange::FillWholeUsage() {
   if (!request_.stream || !attempt_ || !attempt_->is_stream()) return false;
   if (!attempt_->stream().HasFinalUsage()) return false;

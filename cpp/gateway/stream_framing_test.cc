@@ -41,8 +41,8 @@ TEST_F(StreamFramingTest, AnErrorIsNeverChargedAsAnAnswer) {
   for (const std::string error :
        {R"({"error":{"message":"it broke"}})", R"(data: {"message":"it broke"})",
         R"(data: {"success":false,"message":"it broke"})",
-        R"(data: {"error_code":7,"error_msg":"it broke"})", R"({"status":500,"message":"it broke"})",
-        "ERROR it broke"}) {
+        R"(data: {"error_code":7,"error_msg":"it broke"})",
+        R"({"status":500,"message":"it broke"})", "ERROR it broke"}) {
     SCOPED_TRACE(error);
     const std::string end = error + "\n\n" + std::string(kDone);
     for (const bool stream : {true, false}) {
@@ -172,7 +172,8 @@ TEST_F(StreamFramingTest, AnErrorThatSaysNothingIsNone) {
 // Sound, pictures and the like are content as text is.
 TEST_F(StreamFramingTest, EveryKindOfContentKeepsAStreamAlive) {
   const char* const pieces[] = {
-      R"("delta":{"audio":{"data":"AAAA"}})", R"("delta":{"images":[{"image_url":{"url":"u"}}]})",
+      R"("delta":{"audio":{"data":"AAAA"}})",
+      R"("delta":{"images":[{"image_url":{"url":"u"}}]})",
       R"("delta":{"tool_calls":[{"index":0,"function":{"arguments":"1"}}]})",
       R"("delta":{"reasoning":"x"})",
       R"("delta":{"reasoning_details":[{"type":"reasoning.encrypted","data":"AAAA"}]})",

@@ -76,25 +76,40 @@ TEST(ChatStreamErrorTest, ErrorsInEveryWrapping) {
   ExpectError("ERROR it broke\n", "upstream_error", "it broke");
   ExpectError("Error 500: it broke\n\n", "upstream_error", "it broke");
   ExpectError("[ERROR] it broke\n", "upstream_error", "it broke");
-  for (const char* page : {"<!DOCTYPE html>\n<html>\n", "<html lang=\"en\"><body>502</body></html>\n",
-                           "<HTML>\n", "  <head>\n", "<?xml version=\"1.0\"?>\n\n"}) {
+  for (const char* page :
+       {"<!DOCTYPE html>\n<html>\n", "<html lang=\"en\"><body>502</body></html>\n", "<HTML>\n",
+        "  <head>\n", "<?xml version=\"1.0\"?>\n\n"}) {
     ExpectError(page, "bad_upstream_response", "");
     EXPECT_EQ(Relay(Chunk(kA) + page), Sent(kA) + "!bad_upstream_response");
   }
 }
 
 TEST(ChatStreamErrorTest, WhatIsNoError) {
-  for (const char* data :
-       {R"({})", R"({"type":"ping"})", R"({"type":"ping","message":"still here"})",
-        R"({"event":"heartbeat","message":"x"})", R"({"status":"processing"})",
-        R"({"status":"processing","message":"it is your turn soon"})", R"({"success":true})",
-        R"({"success":true,"message":"ok"})", R"({"code":0,"message":"ok"})",
-        R"({"code":200,"msg":"ok"})", R"({"status":200})", R"({"error":null})", R"({"error":""})",
-        R"({"error":false})", R"({"error":0})", R"({"errors":[]})", R"({"error_code":0})",
-        R"({"error_msg":""})", R"({"detail":null})", R"({"message":""})", R"({"ok":true})",
-        R"({"object":"chat.completion.chunk","message":"x"})",
-        R"({"type":"message_start","message":{"role":"assistant"}})", R"({"x_groq":{"id":"r"}})",
-        R"({"base_resp":{"status_code":0,"status_msg":"success"}})"}) {
+  for (const char* data : {R"({})",
+                           R"({"type":"ping"})",
+                           R"({"type":"ping","message":"still here"})",
+                           R"({"event":"heartbeat","message":"x"})",
+                           R"({"status":"processing"})",
+                           R"({"status":"processing","message":"it is your turn soon"})",
+                           R"({"success":true})",
+                           R"({"success":true,"message":"ok"})",
+                           R"({"code":0,"message":"ok"})",
+                           R"({"code":200,"msg":"ok"})",
+                           R"({"status":200})",
+                           R"({"error":null})",
+                           R"({"error":""})",
+                           R"({"error":false})",
+                           R"({"error":0})",
+                           R"({"errors":[]})",
+                           R"({"error_code":0})",
+                           R"({"error_msg":""})",
+                           R"({"detail":null})",
+                           R"({"message":""})",
+                           R"({"ok":true})",
+                           R"({"object":"chat.completion.chunk","message":"x"})",
+                           R"({"type":"message_start","message":{"role":"assistant"}})",
+                           R"({"x_groq":{"id":"r"}})",
+                           R"({"base_resp":{"status_code":0,"status_msg":"success"}})"}) {
     ExpectHarmless("data: " + std::string(data) + "\n\n");
     ExpectHarmless(std::string(data) + "\n");
   }
@@ -115,10 +130,10 @@ TEST(ChatStreamErrorTest, AnErrorThatSaysNothingBesideAnAnswerIsNone) {
     EXPECT_TRUE(out.ends_with(kDone)) << out;
     // The OpenAI SDK takes any object there for a failure.
     EXPECT_EQ(out.find("\"error\":{"), std::string::npos) << out;
-    EXPECT_TRUE(
-        Relay(Event(R"({"choices":[{"delta":{"content":"a"},"finish_reason":"stop")" + top + "}]}") +
-              kDone)
-            .ends_with(kDone))
+    EXPECT_TRUE(Relay(Event(R"({"choices":[{"delta":{"content":"a"},"finish_reason":"stop")" + top +
+                            "}]}") +
+                      kDone)
+                    .ends_with(kDone))
         << error;
     EXPECT_TRUE(Relay(Chunk(kA) + Chunk("{}", "\"stop\"") +
                       Event(R"({"usage":{"prompt_tokens":1,"completion_tokens":2})" + top + "}") +

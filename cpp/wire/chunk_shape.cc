@@ -81,8 +81,9 @@ class ShapeSink : public JsonSink {
     }
     if (place.depth() != 5 || value.type != JsonType::kObject || call_has_index_) return true;
     const size_t inside = value.range.begin + 1;
-    choice_.calls.push_back({{inside, inside}, "\"index\":" + std::to_string(place.index(5)) +
-                                                   (call_has_member_ ? "," : "")});
+    choice_.calls.push_back(
+        {{inside, inside},
+         "\"index\":" + std::to_string(place.index(5)) + (call_has_member_ ? "," : "")});
     return true;
   }
 
@@ -90,9 +91,8 @@ class ShapeSink : public JsonSink {
   ShapedChunk Take() {
     ShapedChunk chunk;
     for (Choice& choice : choices_) Shape(&choice, &chunk.pieces);
-    std::stable_sort(edits_.begin(), edits_.end(), [](const Edit& a, const Edit& b) {
-      return a.range.begin < b.range.begin;
-    });
+    std::stable_sort(edits_.begin(), edits_.end(),
+                     [](const Edit& a, const Edit& b) { return a.range.begin < b.range.begin; });
     size_t done = 0;
     for (const Edit& edit : edits_) {
       chunk.text += text_.substr(done, edit.range.begin - done);
@@ -162,8 +162,7 @@ class ShapeSink : public JsonSink {
       return;
     }
     delta = std::string(kDeltaKey) + ':' + delta;
-    const bool has_text =
-        Is(choice->text, JsonType::kString) || Is(choice->text, JsonType::kNull);
+    const bool has_text = Is(choice->text, JsonType::kString) || Is(choice->text, JsonType::kNull);
     if (has_text || Is(choice->message, JsonType::kNull)) {
       const Found& taken = has_text ? *choice->text : *choice->message;
       edits_.push_back({{taken.key.begin, taken.value.end}, std::move(delta)});

@@ -20,15 +20,14 @@ std::string SentWith(std::string_view choices, std::string_view more = {}) {
 
 // A whole completion, which has the text "a".
 std::string Whole(std::string_view more = {}) {
-  return With(
-      R"({"index":0,"message":{"role":"assistant","content":"a"},"finish_reason":"stop"})",
-      "chat.completion", more);
+  return With(R"({"index":0,"message":{"role":"assistant","content":"a"},"finish_reason":"stop"})",
+              "chat.completion", more);
 }
 
 TEST(ChunkShapeTest, AWholeCompletionAtTheStartIsTheAnswer) {
-  const std::string sent = SentWith(
-      R"({"index":0,"delta":{"role":"assistant","content":"a"},"finish_reason":"stop"})",
-      "," + kUsage);
+  const std::string sent =
+      SentWith(R"({"index":0,"delta":{"role":"assistant","content":"a"},"finish_reason":"stop"})",
+               "," + kUsage);
   EXPECT_EQ(Relay(Whole() + kDone), sent + kDone);
   EXPECT_EQ(Relay(Whole()), sent + kDone);
   EXPECT_EQ(Relay(Whole() + Whole() + kDone).find("\"content\":\"a\""),
@@ -47,8 +46,8 @@ TEST(ChunkShapeTest, AWholeCompletionAtTheStartIsTheAnswer) {
 }
 
 TEST(ChunkShapeTest, AWholeCompletionAtTheEndIsNotSentTwice) {
-  const std::string end = SentWith(R"({"index":0,"delta":{},"finish_reason":"stop"})",
-                                   "," + kUsage);
+  const std::string end =
+      SentWith(R"({"index":0,"delta":{},"finish_reason":"stop"})", "," + kUsage);
   EXPECT_EQ(Relay(Chunk(kA) + Whole() + kDone), Sent(kA) + end + kDone);
   EXPECT_EQ(Relay(Chunk(kA) + Whole()), Sent(kA) + end + kDone);
   EXPECT_EQ(Relay(Chunk(kRole) + Chunk(kA) + Chunk("{}", "\"stop\"") + Whole() + kDone),
@@ -63,10 +62,9 @@ TEST(ChunkShapeTest, AWholeCompletionAtTheEndIsNotSentTwice) {
   EXPECT_EQ(stream.usage().completion, 2);
   EXPECT_EQ(stream.finish_reason(), "stop");
   // Of two choices the one that was not sent yet is.
-  const std::string both =
-      With(R"({"index":0,"message":{"content":"a"},"finish_reason":"stop"},)"
-           R"({"index":1,"message":{"content":"b"},"finish_reason":"stop"})",
-           "chat.completion");
+  const std::string both = With(R"({"index":0,"message":{"content":"a"},"finish_reason":"stop"},)"
+                                R"({"index":1,"message":{"content":"b"},"finish_reason":"stop"})",
+                                "chat.completion");
   EXPECT_EQ(Relay(Chunk(kA) + both + kDone),
             Sent(kA) +
                 SentWith(R"({"index":0,"delta":{},"finish_reason":"stop"},)"

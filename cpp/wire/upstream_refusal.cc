@@ -466,6 +466,22 @@ Error ReadErrorInAnswer(std::string_view text, int status) {
   return ErrorFrom(0, said, said.message, {});
 }
 
+bool RefusesStreamOptions(std::string_view param, std::string_view words) {
+  constexpr auto kFields = std::to_array<std::string_view>({"stream_options", "include_usage"});
+  const auto is_field = [param](std::string_view field) { return param.starts_with(field); };
+  if (!param.empty()) return std::any_of(kFields.begin(), kFields.end(), is_field);
+  constexpr auto kVerdicts = std::to_array<std::string_view>(
+      {"unknown", "unsupported", "unrecogni", "unexpected", "not support", "not permitted",
+       "not allowed", "additional propert", "extra ", "invalid param", "invalid arg",
+       "invalid field", "no such"});
+  const std::string sentence = Lower(words);
+  const auto says = [&sentence](std::string_view word) {
+    return sentence.find(word) != std::string::npos;
+  };
+  return std::any_of(kFields.begin(), kFields.end(), says) &&
+         std::any_of(kVerdicts.begin(), kVerdicts.end(), says);
+}
+
 std::optional<Error> FindErrorInAnswer(std::string_view text) {
   const ProviderError said = ReadProviderError(text);
   if (!said.readable || !said.says_error) return std::nullopt;

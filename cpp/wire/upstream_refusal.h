@@ -54,4 +54,9 @@ Error ReadErrorInAnswer(std::string_view text, int status = 0);
 // The same, or nothing where `text` is not JSON that says by itself that it is an error.
 std::optional<Error> FindErrorInAnswer(std::string_view text);
 
+// A refusal of the request, with this `param` and these `words` of ReadRefusal(), is of the field
+// that asks for the usage of a stream: `param` is that field, or there is none and the words say of
+// it that it is unknown, not supported or the like. A mere quotation is none.
+bool RefusesStreamOptions(std::string_view param, std::string_view words);
+
 }  // namespace seekroute
