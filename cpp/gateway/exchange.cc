@@ -8,6 +8,7 @@
 #include "gateway/ids.h"
 #include "wire/chat_prompt.h"
 #include "wire/image_request.h"
+#include "wire/request_echo.h"
 #include "wire/upstream_chat.h"
 #include "wire/upstream_refusal.h"
 
@@ -247,6 +248,9 @@ void Exchange::OnAnswered() {
 }
 
 void Exchange::OnFailed(Error error, bool dispatched) {
+  const bool comparable = !in_.body.empty() && in_.body.size() <= kMaxKeptBody;
+  error.words = comparable ? WithoutEcho(error.words, in_.body, request_.model_value)
+                           : NameInWords(error.words);
   CountAttempt(error.name(), dispatched, error.words);
   if (draining_) return EndDrain(false);
   const bool in_time = world_.clock->Now() < deadline_;
