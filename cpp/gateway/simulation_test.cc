@@ -37,6 +37,9 @@ TEST(SimulationTest, KeepsItsPromisesUnderEverySeed) {
   if (count >= 100) {
     EXPECT_GT(answered, count * 2);
     EXPECT_GT(failed, count * 2);
+  }
+  // What a seed in ten or fewer shows is missed among few of them by chance.
+  if (count >= 1000) {
     EXPECT_GT(drained, count / 50);
     EXPECT_GT(owed, count / 50);
   }
