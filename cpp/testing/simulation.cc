@@ -14,6 +14,10 @@ constexpr size_t kMostEvents = 200'000;  // of one run: more means a loop that f
 // An error in a stream, however it is told.
 constexpr auto kErrorEvents = std::to_array<std::string_view>({
     "data: {\"error\":{\"message\":\"boom\"}}\n\n",
+    "{\"error\":{\"message\":\"boom\"}}\n",
+    "data: {\"message\":\"boom\"}\n\n",
+    "data: {\"success\":false,\"message\":\"boom\"}\n\n",
+    "<!DOCTYPE html>\n<html>\n",
     "data: {\"error\":{\"message\":\"boom\",\"code\":429}}\n\n",
     "data: {\"error\":{\"message\":\"boom\",\"code\":\"context_length_exceeded\"}}\n\n",
     "event: error\ndata: {\"code\":500,\"message\":\"boom\"}\n\n",
