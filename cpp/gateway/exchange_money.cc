@@ -17,6 +17,20 @@ constexpr int64_t kHeldRetryAfterMs = 5000;  // of those that pass when other re
 constexpr int64_t kCapSlackTokens = 16;
 constexpr int64_t kCapSlackPart = 8;
 
+// For the row of an attempt, whose own columns have what was charged.
+std::string FiguresOf(const Usage& usage) {
+  std::string text = "usage as reported:";
+  const auto add = [&text](std::string_view name, const std::optional<int64_t>& count) {
+    if (count) text += ' ' + std::string(name) + ' ' + std::to_string(*count);
+  };
+  add("prompt", usage.prompt);
+  add("cached", usage.cached);
+  add("cache_write", usage.cache_write);
+  add("completion", usage.completion);
+  add("reasoning", usage.reasoning);
+  return text;
+}
+
 }  // namespace
 
 // Finds how much the answer can cost, and how long it may get.
@@ -296,6 +310,7 @@ void Exchange::CutToConsistent() {
   const Usage consistent = Consistent(usage_);
   if (consistent == usage_) return;
   reported_ = std::exchange(usage_, consistent);
+  if (!row_.tried.empty()) row_.tried.back().words = FiguresOf(*reported_);
   usage_.total = usage_.prompt.value_or(0) + usage_.completion.value_or(0);
 }
 

@@ -167,8 +167,12 @@ TEST_F(FinishedAnswerTest, CountsThatContradictOneAnotherAreToldAsTheyAreCharged
           R"("completion_tokens_details":{"reasoning_tokens":9}})"),
       std::string::npos)
       << seen.body;
+  EXPECT_EQ(seen.row->tried[0].words,
+            "usage as reported: prompt 56322 cached 72960 completion 5 reasoning 9");
   script_.pieces = {{{}, std::string(kAnswer)}};
-  EXPECT_EQ(Ask().body.find("reported"), std::string::npos);
+  const Seen& sane = Ask();
+  EXPECT_EQ(sane.body.find("reported"), std::string::npos);
+  EXPECT_EQ(sane.row->tried[0].words, "");
 }
 
 TEST_F(FinishedAnswerTest, ADoubledUsageIsEstimated) {

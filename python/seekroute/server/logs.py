@@ -218,7 +218,7 @@ def json_line(record: Record, now: str) -> str:
         f'{{"provider":{_quoted(provider)},"status":{status},"error":{_quoted(why)}'
         f',"words":{_quoted(words)}}}'
         for provider, status, why, _, words in record.tried
-        if words
+        if why and words
     ]
     if failures:
         optional += f',"failures":[{",".join(failures)}]'
