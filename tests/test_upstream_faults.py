@@ -98,6 +98,11 @@ def faulty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Faulty]:
         yield made
 
 
+#: Where the gateway says more than the corpus knew: 402 is an account without money, not a refused
+#: key.
+MORE_PRECISE = {"status-402": "502 upstream_no_credit"}
+
+
 @pytest.mark.parametrize(("scenario", "steps"), scenarios())
 def test_what_the_client_sees(
     faulty: Faulty, scenario: dict[str, Any], steps: list[list[Any]]
@@ -114,7 +119,7 @@ def test_what_the_client_sees(
 
     check_nothing_leaked(answer)
     expect = scenario["expect"]
-    check_client(answer, expect["client"])
+    check_client(answer, MORE_PRECISE.get(scenario["id"], expect["client"]))
     check_charge(answer, record, expect)
     check_row(faulty.ledger, record, expect["basis"])
     assert record.attempts == 1
