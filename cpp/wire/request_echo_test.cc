@@ -24,12 +24,14 @@ TEST(RequestEchoTest, CutsWhatTheRequestSays) {
       {"no: one two three four five six seven. And: eins zwei drei vier fuenf sechs sieben!",
        R"({"a":"one two three four five six seven","b":"eins zwei drei vier fuenf sechs sieben"})",
        "no: .... And: ...!"},
-      {"nein: äöüÄÖÜßäöüÄÖÜß!", R"({"a":"\u00e4\u00f6\u00fc\u00c4\u00d6\u00dc\u00df\u00E4\u00f6)"
-                               R"(\u00fc\u00c4\u00d6\u00dc\u00df"})",
+      {"nein: äöüÄÖÜßäöüÄÖÜß!",
+       R"({"a":"\u00e4\u00f6\u00fc\u00c4\u00d6\u00dc\u00df\u00E4\u00f6)"
+       R"(\u00fc\u00c4\u00d6\u00dc\u00df"})",
        "nein: ...!"},
       {"不行：请告诉我一个关于猫的故事", R"({"a":"请告诉我一个关于猫的故事"})", "不行：..."},
-      {"no: 😀😀😀😀😀😀😀", R"({"a":"\ud83d\ude00\ud83d\ude00\ud83d\ude00\ud83d\ude00\ud83d\ude00)"
-                              R"(\ud83d\ude00\ud83d\ude00"})",
+      {"no: 😀😀😀😀😀😀😀",
+       R"({"a":"\ud83d\ude00\ud83d\ude00\ud83d\ude00\ud83d\ude00\ud83d\ude00)"
+       R"(\ud83d\ude00\ud83d\ude00"})",
        "no: ..."},
       {"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", R"({"a":"aaaaaaaaaaaaaaaaaaaaaaaaaaaa"})", "..."},
       // As long as it may be, and longer.
@@ -41,7 +43,8 @@ TEST(RequestEchoTest, CutsWhatTheRequestSays) {
        "Unsupported value: 'temperature' does not support 0.5 with this model"},
       {"", "{}", ""},
       {"short", "", "short"},
-      {"some words that are long enough to compare", "\\", "some words that are long enough to compare"},
+      {"some words that are long enough to compare", "\\",
+       "some words that are long enough to compare"},
       {"some words that are long enough to compare", "\\u12",
        "some words that are long enough to compare"},
   };
