@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import math
 import os
@@ -691,6 +692,19 @@ def test_a_price_that_nobody_says_is_none(mock: MockProvider) -> None:
     assert results.rows()[0]["cost"] is None
     assert '"cost": null' in results.to_json()
     assert len(results.to_pandas()) == 1
+
+
+@pytest.mark.parametrize("cap", ["max_cost", "budget"])
+def test_a_cap_without_prices_ends_the_run(mock: MockProvider, cap: str) -> None:
+    prompts = [f"p{i}" for i in range(50)]
+    with Client(base_url=mock.base_url, api_key="x") as client:
+        block = client.budget("1") if cap == "budget" else contextlib.nullcontext()
+        own = {"max_cost": "1"} if cap == "max_cost" else {}
+        with block, pytest.raises(seekroute.NotSupportedError, match="no prices") as refused:
+            client.map(prompts, "m", progress=False, **own)
+        assert "max_cost" in str(refused.value)
+        partial: Any = refused.value.partial  # type: ignore[attr-defined]
+        assert len(partial.ok) == len(mock.requests) == 1
 
 
 def test_async_map_over_http(gateway: RunningServer) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import seekroute
 from seekroute.client.batch_checkpoint import (
     SYNC_LINES,
     SYNC_SECONDS,
@@ -206,6 +207,56 @@ def test_lines_are_in_the_file_before_the_disk_is_told(
     assert len(synced) == 2
     checkpoint.close()
     assert len(synced) == 2  # nothing was left to tell
+
+
+def test_the_order_of_keys_and_the_writing_of_numbers_are_no_difference() -> None:
+    one = digest(b'{"model":"m","temperature":0,"tools":[{"a":1,"b":{"c":2,"d":3}}],"top_p":1.0}')
+    same = digest(b'{"top_p":1, "tools":[{"b":{"d":3,"c":2},"a":1}],"model":"m","temperature":0.0}')
+    assert one == same
+    assert one != digest(b'{"model":"m","temperature":0,"tools":[{"a":1}],"top_p":1}')
+    assert digest(b'{"stop":["a","b"]}') != digest(b'{"stop":["b","a"]}')
+    assert digest(b'{"a":1}') != digest(b'{"a":true}') != digest(b'{"a":"1"}')
+    fields = {"metadata": {"a": 1, "b": 2}, "temperature": 0}
+    again = {"temperature": 0.0, "metadata": {"b": 2, "a": 1}}
+    assert describe("m", None, fields) == describe("m", None, again)
+
+
+def test_a_run_goes_on_whatever_the_order_of_its_keywords(tmp_path: Path) -> None:
+    path = tmp_path / "run.jsonl"
+    with seekroute.Client(mock="on") as client:
+        prompts = ["a", {"messages": [{"role": "user", "content": "b"}], "seed": 1, "n": 1}]
+        first = client.map(
+            prompts, "gpt-4o", temperature=0, max_tokens=3, checkpoint=path, progress=False
+        )
+        moved = ["a", {"n": 1, "seed": 1, "messages": [{"content": "b", "role": "user"}]}]
+        second = client.map(
+            moved, "gpt-4o", max_tokens=3, temperature=0, checkpoint=path, progress=False
+        )
+    assert second.restored == 2
+    assert second.texts == first.texts
+    assert second.cost == first.cost
+    assert second.retries == 0
+
+
+def test_another_value_is_told_with_both(tmp_path: Path) -> None:
+    path = tmp_path / "run.jsonl"
+    Checkpoint(path, describe("m", None, {"temperature": 0, "stop": ["a" * 500]})).close()
+    for fields, words in (
+        ({"temperature": 1, "stop": ["a" * 500]}, "temperature: 0 there, 1 here"),
+        ({"stop": ["a" * 500]}, "temperature: 0 there, not given here"),
+        ({"temperature": 0, "stop": ["b"]}, "stop: another value"),
+    ):
+        with pytest.raises(CheckpointError) as refused:
+            Checkpoint(path, describe("m", None, fields))
+        assert words in str(refused.value)
+
+
+def test_the_home_folder_may_be_written_as_a_tilde(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    Checkpoint("~/run.jsonl", {"model": "m"}).close()
+    assert (tmp_path / "run.jsonl").exists()
 
 
 def test_requests_differ_in_any_byte() -> None:

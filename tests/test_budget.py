@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 import json
 import threading
+import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
@@ -145,18 +146,44 @@ def test_running_calls_count(client: Client, mock: MockProvider) -> None:
         assert budget.left == Decimal("0.001") - PRICE
 
 
-def test_threads_have_budgets_of_their_own_unless_it_is_everywhere(
+def test_a_budget_covers_all_threads_unless_it_is_for_this_one(
     client: Client, mock: MockProvider
 ) -> None:
     with ThreadPoolExecutor(4) as pool:
-        with client.budget("1") as mine:
+        with client.budget("1", everywhere=False) as mine:
             list(pool.map(lambda _: client.ask("Hello!", MODEL), range(8)))
-        with client.budget("1", everywhere=True) as everywhere:
+        with client.budget("1") as everywhere:
             list(pool.map(lambda _: client.ask("Hello!", MODEL), range(8)))
+        with client.budget("0.0003"):
+            with pytest.raises(BudgetExceededError):
+                list(pool.map(lambda _: client.ask("Hello!", MODEL), range(8)))
+            assert len(mock.requests) < 20
     assert mine.spent == 0
     assert everywhere.spent == 8 * PRICE
     client.ask("Hello!", MODEL)
     assert everywhere.spent == 8 * PRICE
+
+
+def test_a_budget_that_was_never_entered_says_so(client: Client) -> None:
+    with pytest.warns(RuntimeWarning, match="with client.budget"):
+        client.budget("1")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with client.budget("1"):
+            pass
+        client.map([], MODEL, max_cost="1", progress=False)
+        with pytest.raises(ValueError, match="expected USD"):
+            client.budget("a lot")
+
+
+def test_a_gateway_without_prices_cannot_keep_a_budget_and_says_so(mock: MockProvider) -> None:
+    # The mock provider itself as the gateway: it names no prices.
+    with Client(base_url=mock.base_url, api_key="x") as client, client.budget("0.00001"):
+        with pytest.warns(RuntimeWarning, match="names no prices"):
+            client.ask("Hello!", MODEL)
+        with warnings.catch_warnings():  # once is enough
+            warnings.simplefilter("error")
+            client.ask("Hello!", MODEL)
 
 
 def test_streams_are_charged(client: Client, mock: MockProvider) -> None:
@@ -219,7 +246,7 @@ def test_map_stops_at_a_budget(client: Client, mock: MockProvider) -> None:
 
 def test_tasks_have_budgets_of_their_own(mock: MockProvider) -> None:
     async def spend(client: AsyncClient, calls: int) -> Decimal:
-        async with client.budget("1") as budget:
+        async with client.budget("1", everywhere=False) as budget:
             for _ in range(calls):
                 await client.ask("Hello!", MODEL)
         return budget.spent
