@@ -153,7 +153,7 @@ def test_prompts_of_every_kind(client: Client, mock: MockProvider) -> None:
         (["a", {"n": 1}], {}, ValueError, r"prompts\[1\]: .*needs `messages`"),
         ([[object()]], {}, TypeError, r"prompts\[0\]: .*not JSON serializable"),
         (["\ud800"], {}, ValueError, r"prompts\[0\]: .*surrogates"),
-        (["a"], {"timeout": 3}, TypeError, "take no timeout: use client.with_options"),
+        (["a"], {"timeout": 3}, TypeError, "takes no 'timeout': use client.with_options"),
         (["a"], {"stream": True}, ValueError, "leave `stream` out"),
         (["a"], {"concurrency": 0}, ValueError, "concurrency: expected a whole number"),
         (["a"], {"on_error": "ignore"}, ValueError, "on_error: expected"),
@@ -538,7 +538,7 @@ def test_a_checkpoint_is_gone_on_from(client: Client, mock: MockProvider, tmp_pa
     assert second.texts[5] == "re: changed"
     assert second.texts[9] == first.texts[9] == "re: p9"
     assert second[9].cost == first[9].cost  # type: ignore[union-attr]
-    with pytest.raises(CheckpointError, match="other temperature"):
+    with pytest.raises(CheckpointError, match="temperature: not given there, 1 here"):
         client.map(prompts, MODEL, progress=False, checkpoint=path, temperature=1)
 
 

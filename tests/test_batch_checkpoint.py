@@ -143,10 +143,10 @@ def test_damaged_lines_in_the_middle_are_told_and_asked_again(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("run", "words"),
     [
-        (describe("other", None, {"temperature": 0}), "other model .the file has model 'm'"),
-        (describe("m", None, {"temperature": 1}), "other temperature;"),
-        (describe("m", "Be brief.", {"temperature": 0}), "other system;"),
-        (describe("m", None, {}), "other temperature;"),
+        (describe("other", None, {"temperature": 0}), "model: 'm' there, 'other' here"),
+        (describe("m", None, {"temperature": 1}), "temperature: 0 there, 1 here"),
+        (describe("m", "Be brief.", {"temperature": 0}), "system: not given there, given here"),
+        (describe("m", None, {}), "temperature: 0 there, not given"),
     ],
 )
 def test_another_run_s_file_is_refused(tmp_path: Path, run: dict[str, str], words: str) -> None:

@@ -12,6 +12,7 @@ from seekroute import _forks
 from seekroute._shown import Shown
 from seekroute.client import calls
 from seekroute.client.backend import QUOTE_PATH
+from seekroute.client.request_fields import check_names
 from seekroute.client.retry import Tries, checked_max_retries, checked_timeout
 from seekroute.errors import APIError
 
@@ -167,6 +168,7 @@ class BaseClient(Shown):
         fields: dict[str, Any],
     ) -> Call[R]:
         """The call for a quote of one question, or of a conversation."""
+        check_names(fields, "call", "estimate()" if finish is calls.quote else "route()")
         messages: list[Any]
         if isinstance(prompt, str):
             messages = calls.chat_messages(prompt, system)
@@ -230,4 +232,5 @@ def question(
                 f"ask() takes no {name!r}: it puts one question and returns the whole answer; "
                 "see chat.completions"
             )
+    check_names(fields, "call", "ask()")
     return calls.chat_messages(prompt, system)

@@ -55,6 +55,7 @@ class MapOptions:
     system: str | None = None
     deadline: float | None = None
     fields: Mapping[str, Any] = field(default_factory=dict)
+    kind: str = "map"
 
     def __post_init__(self) -> None:
         count = self.concurrency
@@ -110,7 +111,7 @@ def _prepare(
     arrive: Callable[[Job], None],
 ) -> Run:
     prompts = check_prompts(prompts)
-    writer = RequestWriter(options.model, options.system, options.fields)
+    writer = RequestWriter(options.model, options.system, options.fields, options.kind)
     budgets, estimator = around.budgets, around.estimator
     all_limited = is_limited(writer.common)
 
@@ -120,7 +121,7 @@ def _prepare(
         limited = all_limited or (isinstance(prompt, Mapping) and is_limited(prompt))
         return estimator.estimate(request, limited=limited)
 
-    cap = None if options.max_cost is None else budgets.budget(options.max_cost, name="max_cost")
+    cap = None if options.max_cost is None else budgets.cap(options.max_cost, name="max_cost")
     checkpoint = None
     if options.checkpoint is not None:
         said = describe(options.model, options.system, writer.common)

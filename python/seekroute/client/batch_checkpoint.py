@@ -41,20 +41,61 @@ _NUMBERS = (
     "attempts",
     "tries",
 )
+_ABSENT: Final = object()
 _TEXTS = ("model", "provider", "request_id")
 
 
 def digest(request: bytes) -> str:
-    """What tells one request from another: 128 bits of its bytes."""
+    """What tells one request from another: 128 bits of what it says.
+
+    The order of keys and the spelling of numbers are no difference: nobody pays twice for having
+    written `0.0` for `0`, or two arguments the other way round.
+    """
+    try:
+        meant = json.loads(request, parse_float=_number)
+        request = json.dumps(meant, sort_keys=True, separators=(",", ":")).encode()
+    except ValueError:
+        pass  # no JSON: its bytes
     return hashlib.blake2b(request, digest_size=16).hexdigest()
 
 
-def describe(model: str, system: str | None, fields: Mapping[str, Any]) -> dict[str, str]:
-    """What a checkpoint's first line says of a run: names in the clear, values as digests."""
-    said = {name: digest(dump(value)) for name, value in sorted(fields.items())}
+def _number(text: str) -> int | float:
+    value = float(text)
+    return int(value) if value.is_integer() and abs(value) < 2**53 else value
+
+
+def describe(model: str, system: str | None, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """What a checkpoint's first line says of a run: names and numbers in the clear, the values
+    that may be long or private as digests."""
+    said: dict[str, Any] = {}
+    for name, value in sorted(fields.items()):
+        written = dump(value)
+        meant = json.loads(written, parse_float=_number)
+        shown = isinstance(meant, bool | int | float)
+        said[name] = meant if shown else digest(written)
     if system is not None:
-        said["system"] = digest(system.encode())
+        said["system"] = digest(dump(system))
     return {"model": model, **said}
+
+
+def _differences(before: Mapping[str, Any], run: Mapping[str, Any]) -> list[str]:
+    """What the first line of a file says otherwise than this run."""
+    told = []
+    for name in sorted(before.keys() | run.keys()):
+        there, here = before.get(name, _ABSENT), run.get(name, _ABSENT)
+        if there is not _ABSENT and here is not _ABSENT and dump(there) == dump(here):
+            continue
+        if name != "model" and isinstance(there, str) and isinstance(here, str):
+            told.append(f"{name}: another value")
+        else:
+            told.append(f"{name}: {_told(name, there)} there, {_told(name, here)} here")
+    return told
+
+
+def _told(name: str, value: Any) -> str:
+    if value is _ABSENT:
+        return "not given"
+    return repr(value) if name == "model" or not isinstance(value, str) else "given"
 
 
 class Checkpoint:
@@ -70,8 +111,8 @@ class Checkpoint:
         OSError: when it cannot be opened, read or written.
     """
 
-    def __init__(self, path: str | os.PathLike[str], run: Mapping[str, str]) -> None:
-        self.path = Path(path)
+    def __init__(self, path: str | os.PathLike[str], run: Mapping[str, Any]) -> None:
+        self.path = Path(path).expanduser()
         # Nano-USD of everything in the file, failed tries included.
         self.spent_nano = 0
         self._found: dict[str, list[Outcome]] = {}
@@ -95,7 +136,7 @@ class Checkpoint:
                 "a file of its own"
             ) from None
 
-    def _load(self, run: dict[str, str]) -> None:
+    def _load(self, run: dict[str, Any]) -> None:
         self._file.seek(0)
         with os.fdopen(os.dup(self._file.fileno()), "rb") as reader:
             header = reader.readline(_MAX_HEADER)
@@ -125,20 +166,12 @@ class Checkpoint:
             raise self._foreign() from None
         if version != FORMAT:
             raise CheckpointError(f"{self.path}: format {version}; this version reads {FORMAT}")
-        if before == run:
-            return
-        changed = sorted(
-            name for name in before.keys() | run.keys() if before.get(name) != run.get(name)
-        )
-        models = (
-            f" (the file has model {before.get('model')!r}, this run {run['model']!r})"
-            if "model" in changed
-            else ""
-        )
-        raise CheckpointError(
-            f"{self.path}: made by a run with other {', '.join(changed)}{models}; give this run a "
-            "file of its own, or delete this one"
-        )
+        different = _differences(before, run)
+        if different:
+            raise CheckpointError(
+                f"{self.path}: made by another run ({'; '.join(different)}); give this run a file "
+                "of its own, or delete this one"
+            )
 
     def _load_lines(self, reader: IO[bytes]) -> int:
         """Takes in the lines; returns the bytes up to the end of the last whole one."""

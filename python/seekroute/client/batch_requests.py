@@ -6,16 +6,12 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-_INSTEAD = {
-    "timeout": "use client.with_options(timeout=...).map(...)",
-    "max_retries": "a prompt is tried up to 5 times more",
-    "extra_headers": "requests of a run have no headers of their own",
-    "extra_query": "no gateway reads any",
-}
-_NOT_FIELDS = _INSTEAD.keys()
+from seekroute.client.request_fields import check_names, culprit, plain
 
 # Keeps text as it is: fewer bytes than escapes, and the core takes UTF-8.
-_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+_encode = json.JSONEncoder(
+    ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=plain
+).encode
 
 
 def dump(value: Any) -> bytes:
@@ -30,6 +26,7 @@ class RequestWriter:
         model: the model of every request that does not name its own.
         system: a system message put before every prompt that is a text; None for none.
         fields: further fields of every request, in OpenAI's names; None values are left out.
+        kind: who is called, "map" or "compare".
 
     Raises:
         ValueError: for `stream`, and for fields that JSON cannot say.
@@ -41,9 +38,10 @@ class RequestWriter:
         b'{"model":"auto","messages":[{"role":"user","content":"Hi"}],"temperature":0}'
     """
 
-    def __init__(self, model: str, system: str | None, fields: Mapping[str, Any]) -> None:
-        for name in _NOT_FIELDS & fields.keys():
-            raise TypeError(f"map and compare take no {name}: {_INSTEAD[name]}")
+    def __init__(
+        self, model: str, system: str | None, fields: Mapping[str, Any], kind: str = "map"
+    ) -> None:
+        check_names(fields, kind, f"{kind}()")
         extra = fields.get("extra_body") or {}
         if not isinstance(extra, Mapping):
             raise TypeError(f"extra_body: expected a dict, found {type(extra).__name__}")
@@ -63,7 +61,11 @@ class RequestWriter:
         self._text_head = (
             self._head + (before + "," if before else "") + '{"role":"user","content":'
         )
-        tail = _encode(common)[1:-1]
+        try:
+            tail = _encode(common)[1:-1]
+        except (TypeError, ValueError) as error:
+            name = culprit(common, _encode) or "a field of the request"
+            raise TypeError(f"{name}: {error}") from None
         self._tail = (f",{tail}" if tail else "") + "}"
         self._text_tail = "}]" + self._tail
 
@@ -96,7 +98,10 @@ class RequestWriter:
         )
 
     def _write_fields(self, prompt: Mapping[Any, Any]) -> bytes:
-        fields = {"model": self.model, **self.common, **prompt}
+        check_names(prompt, "compare", "a prompt's dict of request fields")
+        extra = prompt.get("extra_body") or {}
+        fields = {"model": self.model, **self.common, **prompt, **extra}
+        fields.pop("extra_body", None)
         messages = fields.get("messages")
         if not isinstance(messages, Sequence) or isinstance(messages, str):
             raise ValueError("a dict of request fields needs `messages`, a list")

@@ -13,7 +13,7 @@ from seekroute.client.batch_outcome import Outcome, usd
 from seekroute.client.batch_results import Results
 from seekroute.client.batch_schedule import Schedule
 from seekroute.client.prices import Estimate
-from seekroute.errors import BudgetExceededError, timed_out
+from seekroute.errors import BudgetExceededError, NotSupportedError, timed_out
 
 if TYPE_CHECKING:
     from seekroute.client.batch_progress import Progress
@@ -237,6 +237,11 @@ class Run:
             self._book(outcome, cost)
         if failure is None:
             schedule.succeed()
+            if self._caps.any and not outcome.priced:
+                self._raise = NotSupportedError(
+                    "this gateway names no prices: max_cost and budgets cannot hold here",
+                    hint="leave them out, and bound what an answer costs by max_tokens",
+                )
             self._answered += 1
             self._answered_nano += cost
             return outcome

@@ -1,13 +1,14 @@
 """Spend caps of the client, checked before a call and settled after it.
 
-A budget covers the calls made inside its `with` block: by this thread, and by the asyncio tasks
-started there. New threads start without one, unless it was opened with `everywhere=True`. Nested
-budgets are all charged; the tightest one refuses.
+A budget covers the calls that its client makes while its `with` block is open, from whatever thread
+or task; one with `everywhere=False` those of this thread and of asyncio tasks started inside it.
+Nested budgets are all charged; the tightest one refuses.
 """
 
 from __future__ import annotations
 
 import threading
+import warnings
 from contextvars import ContextVar
 from decimal import ROUND_FLOOR, Decimal, InvalidOperation
 from typing import TYPE_CHECKING
@@ -25,7 +26,7 @@ _OPEN: ContextVar[tuple[Budget, ...]] = ContextVar("seekroute_budgets", default=
 _NANO_PER_USD = Decimal(10) ** 9
 # More than anybody means, and far inside 64 bits.
 _MOST_USD = Decimal(10) ** 9
-# Open `everywhere` budgets of one client; more is a leak.
+# Open budgets of one client for all threads; more is a leak.
 _MAX_EVERYWHERE = 1000
 
 
@@ -97,10 +98,16 @@ class Budgets:
         self._lock = threading.Lock()
 
     def budget(
-        self, amount: Decimal | str | float, *, everywhere: bool = False, name: str = "budget"
+        self, amount: Decimal | str | float, *, everywhere: bool = True, name: str = "budget"
     ) -> Budget:
         """See `Budget`; `name` is for the error when the amount is not one."""
         return Budget(self, nano_of(amount, name), everywhere=everywhere)
+
+    def cap(self, amount: Decimal | str | float, *, name: str) -> Budget:
+        """A budget that is no block: whoever made it gives it to `hold()`."""
+        made = Budget(self, nano_of(amount, name), everywhere=False)
+        made._entered = True
+        return made
 
     def open_here(self) -> tuple[Budget, ...]:
         """The budgets that cover a call made here and now, outermost first."""
@@ -108,8 +115,9 @@ class Budgets:
         if not inner and not self._everywhere:
             return ()
         mine = tuple(dict.fromkeys(budget for budget in inner if budget._owner is self))
-        # One that is open everywhere and here is charged once.
-        return tuple(budget for budget in self._everywhere if budget not in mine) + mine
+        # One that is open twice, or everywhere and here, is charged once.
+        everywhere = dict.fromkeys(self._everywhere)
+        return tuple(budget for budget in everywhere if budget not in mine) + mine
 
     def hold(
         self,
@@ -158,12 +166,13 @@ class Budget:
         print(budget.spent, budget.left)
     """
 
-    def __init__(self, owner: Budgets, cap_nano: int, *, everywhere: bool = False) -> None:
+    def __init__(self, owner: Budgets, cap_nano: int, *, everywhere: bool) -> None:
         self._owner = owner
         self._cap_nano = cap_nano
         self._spent_nano = 0
         self._held_nano = 0
         self._all_threads = everywhere
+        self._entered = False
         _forks.watch(self)
 
     def after_fork(self) -> None:
@@ -200,7 +209,17 @@ class Budget:
             f"({usd(self._spent_nano):f} spent{running}){needs}; nothing was sent"
         )
 
+    def __del__(self) -> None:
+        if not self.__dict__.get("_entered", True):
+            warnings.warn(
+                "a budget was made and never entered, so it covers no call: use it as "
+                "`with client.budget(...):`",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+
     def __enter__(self) -> Budget:
+        self._entered = True
         if self._all_threads:
             with self._owner._lock:
                 if len(self._owner._everywhere) >= _MAX_EVERYWHERE:

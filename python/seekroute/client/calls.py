@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from seekroute.client.backend import CHAT_PATH, Request
 from seekroute.client.quotes import Quote, Routing
+from seekroute.client.request_fields import culprit, plain
 from seekroute.client.results import (
     ChatCompletion,
     ImagesResponse,
@@ -215,9 +216,13 @@ def chat_body(
     if extra:
         body.update(extra)
     try:
-        return json.dumps(body).encode()
+        return _encode(body).encode()
     except (TypeError, ValueError) as error:
-        raise TypeError(f"a field of the request cannot be written as JSON: {error}") from None
+        name = culprit(body, _encode) or "a field of the request"
+        raise TypeError(f"{name}: cannot be written as JSON: {error}") from None
+
+
+_encode = json.JSONEncoder(default=plain).encode
 
 
 def url_query(named: Mapping[str, Any], extra: Mapping[str, Any] | None) -> dict[str, str] | None:

@@ -58,13 +58,13 @@ class _Extras:
     _max_retries: int
     _spend: Any
 
-    def budget(self, amount: Decimal | str | float, *, everywhere: bool = False) -> Budget:
+    def budget(self, amount: Decimal | str | float, *, everywhere: bool = True) -> Budget:
         """A cap on what the calls inside a `with` block may cost, checked before each call.
 
         Args:
             amount: USD; a string or a Decimal is exact.
-            everywhere: whether it covers the calls of all threads and tasks while it is open;
-                else those of this thread and of tasks started inside the block.
+            everywhere: It covers the calls of all threads and tasks while it is open; False: those
+                of this thread and of tasks started inside the block.
 
         Raises:
             ValueError: the amount is none.
@@ -121,7 +121,12 @@ class _Extras:
         messages = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt
         requests = [{"model": name, "messages": messages} for name in names]
         options = MapOptions(
-            model=names[0], concurrency=len(names), progress=False, system=system, fields=fields
+            model=names[0],
+            concurrency=len(names),
+            progress=False,
+            system=system,
+            fields=fields,
+            kind="compare",
         )
         around = self._around(max_retries=self._max_retries, longest_pause=_COMPARE_PAUSE)
         return names, requests, options, around

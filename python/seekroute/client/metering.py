@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -42,6 +43,7 @@ class Meter:
         self.estimator = None if gateway is None else Estimator(gateway)
         self._gateway = gateway
         self._lock = threading.Lock()
+        self._warned = False
         # Holds of running requests by their id, in process; a caller may use an id twice.
         self._holds: dict[str, list[Hold]] = {}
         if gateway is not None:
@@ -106,6 +108,13 @@ class Meter:
         """Books the answer of a remote gateway."""
         cost_nano = observed.cost_nano()
         if cost_nano is None:
+            if hold is not NO_HOLD and observed.whole and not self._warned:
+                self._warned = True
+                warnings.warn(
+                    "this gateway names no prices: a budget cannot hold here",
+                    RuntimeWarning,
+                    stacklevel=2,
+                )
             hold.settle_expected()
         else:
             hold.settle(cost_nano)
@@ -162,6 +171,11 @@ class _Observed:
                     self.usage = usage
                     break
         self._tail, self._parts = b"", []
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is an answer that came to its end."""
+        return self._ended and self.status == 200
 
     def cost_nano(self) -> int | None:
         """Nano-USD; None where the answer did not come to its end or does not say."""

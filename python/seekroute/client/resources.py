@@ -12,6 +12,7 @@ from urllib.parse import quote
 from seekroute.client import calls
 from seekroute.client.backend import CHAT_PATH
 from seekroute.client.calls import Call
+from seekroute.client.request_fields import check_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -154,14 +155,15 @@ class Completions(Generic[CompletionT, StreamT, ContextT]):
             model: Any spelling the catalog knows, or "auto".
             messages: OpenAI's.
             stream: True for a `ChatStream` (of `AsyncClient`: an `AsyncChatStream`).
-            fields: Any other field; it reaches the provider as it is, and one that is None is
-                left out. The named ones are OpenAI's.
+            fields: Other fields that are known (`top_k`, `reasoning`, ...); they reach the provider
+                as they are, and one that is None is left out. The named ones are OpenAI's.
             extra_headers: Headers of the request; a gateway reads `x-request-id`.
             extra_query: Parameters of the URL; no gateway of ours reads any.
-            extra_body: Merged into the body last; None is sent as null.
+            extra_body: Any further fields: merged into the body last; None is sent as null.
             timeout: Seconds of silence that end the wait. Default: the client's.
 
         Raises:
+            TypeError: a field is not known, or no JSON.
             APIStatusError: the gateway answered with an error; the subclass says which.
             APIConnectionError: no answer came; `APITimeoutError`: not in time.
 
@@ -172,6 +174,7 @@ class Completions(Generic[CompletionT, StreamT, ContextT]):
             )
             print(answer.text, answer.cost)
         """
+        check_names(fields, "call", "create()")
         named: dict[str, Any] = {
             "model": model,
             "messages": list(messages),
@@ -227,6 +230,7 @@ class Completions(Generic[CompletionT, StreamT, ContextT]):
         """
         if "stream" in fields:
             raise TypeError("stream() always streams: leave `stream` out, or use create()")
+        check_names(fields, "call", "stream()")
         return self._context(
             lambda: self.create(model=model, messages=messages, stream=True, **fields)
         )
