@@ -36,6 +36,7 @@ from seekroute.server.framing import (
     unknown_method,
 )
 from seekroute.server.limits import Limits
+from seekroute.server.offers import read_behind_head
 from seekroute.server.place import PlacedConnection
 
 if TYPE_CHECKING:
@@ -62,8 +63,8 @@ class HttpProtocol(PlacedConnection):
     """One client connection. Event loop thread only. Made by `protocol_class()`."""
 
     __slots__ = (
-        "_body_since", "_body_size", "_chunked", "_cycle", "_framing", "_head_fed",
-        "_head_size", "_headers", "_reading", "_refused", "_silent", "_target",
+        "_body_since", "_body_size", "_cycle", "_framing", "_head_fed",
+        "_head_size", "_headers", "_length", "_reading", "_refused", "_silent", "_target",
         "_trailer_size", "_waiting", "app_state", "application", "client", "connections", "parser",
         "root_path", "scheme", "server", "server_state", "tasks",
     )  # fmt: skip
@@ -95,7 +96,7 @@ class HttpProtocol(PlacedConnection):
         self._headers = self._framing = _NO_HEADERS
         self._head_size = 0  # of the fields seen
         self._head_fed = 0  # bytes given to the parser while in the head
-        self._chunked = False
+        self._length: int | None = 0  # of the body being received; None: chunked
         self._silent = 0  # bytes of a chunked body since the parser last made progress
         self._body_size = self._trailer_size = 0
         self._body_since = 0.0
@@ -169,10 +170,6 @@ class HttpProtocol(PlacedConnection):
         try:
             while position < len(data) and not self._discard:
                 position += self._feed(data, position)
-        except httptools.HttpParserUpgrade:
-            # No protocol is spoken here but HTTP: the request is answered as an ordinary one, and
-            # what follows it is not read.
-            self._end_input()
         except httptools.HttpParserInvalidMethodError:
             self._refuse(unknown_method(data))
         except httptools.HttpParserError:
@@ -186,16 +183,15 @@ class HttpProtocol(PlacedConnection):
             self.parser = httptools.HttpRequestParser(self)
         view = memoryview(data)[start:]
         if self._state == State.BODY:
-            if not self._chunked:
-                self.parser.feed_data(view)
-                return len(view)
+            if self._length is not None:
+                return self._parse(view)
             step = view[:_CHUNKED_STEP]
             self._silent += len(step)
-            self.parser.feed_data(step)
+            taken = self._parse(step)
             if self._silent >= _CHUNKED_STEP:
                 self._refused = Refused("invalid_request", "chunk extension or trailer too long")
                 raise httptools.HttpParserError("chunk")
-            return len(step)
+            return taken
         if self._state != State.HEAD and data[start] in b"\r\n":
             return self._skip_blank_lines(data, start)
         # Before or in a head: the parser keeps an unfinished header line, so bound what it gets.
@@ -208,9 +204,9 @@ class HttpProtocol(PlacedConnection):
                 size = min(size, end + 4 - start)
         step = view[:size]
         self._head_fed += len(step)
-        self.parser.feed_data(step)
-        if self._chunked and self._state != State.HEAD and not self._body_size:
-            self._silent = len(step) - max(data.find(b"\r\n\r\n", start) + 4 - start, 0)
+        taken = self._parse(step)
+        if self._length is None and self._state != State.HEAD and not self._body_size:
+            self._silent = taken - max(data.find(b"\r\n\r\n", start) + 4 - start, 0)
         if self._state == State.HEAD:
             if self._head_fed >= budget:
                 self._refused = headers_too_large(limits)
@@ -218,7 +214,16 @@ class HttpProtocol(PlacedConnection):
             if self._target and self.parser.get_http_version() == "0.9":
                 self._refused = Refused("invalid_request", "HTTP/0.9 is not served", status=505)
                 raise httptools.HttpParserError("version")
-        return len(step)
+        return taken
+
+    def _parse(self, piece: memoryview) -> int:
+        # Returns how much of `piece` was taken.
+        try:
+            self.parser.feed_data(piece)
+        except httptools.HttpParserUpgrade as offer:
+            read_behind_head(self, self._length)
+            return int(offer.args[0])
+        return len(piece)
 
     def _skip_blank_lines(self, data: bytes, start: int) -> int:
         # The parser would skip any number of them, in the smallest of steps.
@@ -319,7 +324,7 @@ class HttpProtocol(PlacedConnection):
         )
         scope["extensions"] = {"seekroute": cycle}
         self._reading = cycle
-        self._chunked = length is None
+        self._length = length
         self._silent = self._body_size = self._trailer_size = 0
         self._state = State.BODY
         if length != 0:
@@ -361,6 +366,8 @@ class HttpProtocol(PlacedConnection):
         self._silent = 0
 
     def on_message_complete(self) -> None:
+        if self.parser.should_upgrade():
+            return  # the head alone is complete: see offers.py
         cycle, self._reading = self._reading, None
         self._head_fed = 0
         self._state = State.ANSWERING
