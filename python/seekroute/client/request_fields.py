@@ -24,8 +24,8 @@ _OTHERS: Final = """
     add_generation_prompt cache_prompt chat_template chat_template_kwargs continue_final_message
     documents do_sample enable_search enable_thinking grammar guided_choice guided_grammar
     guided_json guided_regex ignore_eos image_config include_reasoning json_schema keep_alive
-    max_cost min_p min_tokens models plugins preset provider reasoning reasoning_format repetition_penalty
-    route search_parameters session_id skip_special_tokens stop_token_ids structured_outputs
+    max_cost min_p min_tokens models plugins preset provider reasoning reasoning_format
+    repetition_penalty route search_parameters session_id skip_special_tokens stop_token_ids structured_outputs
     think thinking thinking_budget top_a top_k transforms usage user_id web_search
     background quality size style
 """
