@@ -6,7 +6,15 @@ import random
 
 import pytest
 
-from seekroute.client.batch_schedule import FIRST_WAIT, JITTER, MAX_RETRIES, Failure, Schedule
+from seekroute.client.batch_schedule import (
+    FIRST_WAIT,
+    JITTER,
+    MAX_RETRIES,
+    Failure,
+    Schedule,
+    ends_the_run,
+)
+from seekroute.errors import error_for_status
 
 LIMITED = Failure(429, retry_after=10.0)
 
@@ -145,8 +153,8 @@ def test_waiting_retries_are_bounded() -> None:
 @pytest.mark.parametrize(
     ("failure", "reason"),
     [
-        (Failure(401, retryable=False), "authentication"),
-        (Failure(402, retryable=False), "credits"),
+        (Failure(401, retryable=False, ends="authentication"), "authentication"),
+        (Failure(402, retryable=False, ends="credits"), "credits"),
         (Failure(429, retry_after=86400.0), "rate limit"),
     ],
 )
@@ -158,6 +166,33 @@ def test_what_would_meet_every_prompt_ends_the_run(failure: Failure, reason: str
     assert not schedule.may_start(1e9)
     schedule.succeed()
     assert schedule.idle
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "ends", "of_its_own_model"),
+    [
+        (401, "invalid_api_key", "authentication", "authentication"),
+        (402, "insufficient_credits", "credits", "credits"),
+        (402, "max_cost_exceeded", "", ""),
+        (403, "permission_denied", "permission", ""),
+        (403, "moderation", "", ""),
+        (404, "model_not_found", "model", ""),
+        (404, None, "model", ""),
+        (401, "upstream_auth_error", "authentication", ""),
+        (402, "upstream_no_credit", "credits", ""),
+        (403, "upstream_forbidden", "permission", ""),
+        (404, "upstream_model_not_found", "model", ""),
+        (400, "invalid_value", "", ""),
+        (429, "upstream_rate_limited", "", ""),
+        (502, "upstream_error", "", ""),
+    ],
+)
+def test_what_is_every_prompt_s_trouble(
+    status: int, code: str | None, ends: str, of_its_own_model: str
+) -> None:
+    error = error_for_status(status, {"message": "no", "code": code}, {})
+    assert ends_the_run(error, own_model=False) == ends
+    assert ends_the_run(error, own_model=True) == of_its_own_model
 
 
 def test_a_wrong_request_is_not_tried_again() -> None:

@@ -245,7 +245,6 @@ STEPS: dict[str, tuple[list[Any], Step]] = {
     "bad-field": ([], chat(max_tokens=-1)),
     "bad-messages": ([], chat(messages=[])),
     "refused-upstream": ([Status(400, body={"error": {"message": "no such tone"}})], chat()),
-    "upstream-credentials": ([Status(401)], chat()),
     "broken-stream": ([BROKEN], streamed()),
     "timeout": ([HANG], lambda d, c: d.of(c.with_options(max_retries=0, timeout=0.2).ask("x"))),
     "timeout-of-call": ([HANG], chat(timeout=0.05)),

@@ -84,9 +84,9 @@ def test_a_refusal_of_all_ends_a_run(
         results = client.map([f"p{i}" for i in range(300)], MODEL, progress=False, concurrency=4)
     assert results.stopped == stopped
     assert len(mock.requests) <= 8
-    assert {type(error) for error in results.errors.values()} == {kind}
+    assert all(isinstance(error, kind) for error in results.errors.values())
     assert len(results.skipped) >= 292
-    assert stopped in results.summary()
+    assert stopped in str(results.summary())
 
 
 def test_an_unknown_model_ends_a_run_and_the_nearest_names_are_told(
@@ -106,7 +106,7 @@ def test_an_unknown_model_ends_a_run_and_the_nearest_names_are_told(
 
 
 def test_one_prompt_s_own_model_ends_no_run(settings: dict[str, Any], mock: MockProvider) -> None:
-    mock.on(lambda request: request.json["model"] == "deepseek-chat", BAD_KEY)
+    mock.on(lambda request: "deep-" in request.headers["authorization"], BAD_KEY)
     prompts = [
         "a",
         {"model": "no-such-model", "messages": HELLO},
@@ -116,8 +116,8 @@ def test_one_prompt_s_own_model_ends_no_run(settings: dict[str, Any], mock: Mock
     with seekroute.Client(**settings) as client:
         results = client.map(prompts, MODEL, progress=False, concurrency=1)
         assert results.stopped == ""
-        kinds = [type(results[index]) for index in range(4)]
-        assert kinds[1:3] == [seekroute.NotFoundError, seekroute.AuthenticationError]
+        assert isinstance(results[1], seekroute.NotFoundError)
+        assert isinstance(results[2], seekroute.AuthenticationError)
         assert results.texts[3] is not None
         comparison = client.compare("x", [MODEL, "no-such-model", "deepseek/deepseek-chat"])
         assert list(comparison.answers) == [MODEL]

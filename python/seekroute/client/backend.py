@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from seekroute.client.retry import DEFAULT_TIMEOUT
 
 if TYPE_CHECKING:
+    from seekroute.errors import APIError
     from seekroute.gateway import Record
     from seekroute.ledger import Ledger
 
@@ -116,6 +117,10 @@ class Backend:
     # Of a gateway in this process that was given one.
     ledger: Ledger | None = None
 
+    def told(self, error: APIError, body: bytes, record: Record | None) -> APIError:
+        """The error to raise for an answer's, given the request and how it ended."""
+        return error
+
     def open(self, request: Request) -> Reply:
         """Sends the request and waits for status and headers.
 
@@ -151,6 +156,10 @@ class AsyncBackend:
 
     records: bool = False
     ledger: Ledger | None = None
+
+    def told(self, error: APIError, body: bytes, record: Record | None) -> APIError:
+        """As `Backend.told`."""
+        return error
 
     async def open(self, request: Request) -> AsyncReply:
         """As `Backend.open`."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from seekroute.client.backend import AsyncBackend, Backend
+    from seekroute.client.backend import AsyncBackend, AsyncReply, Backend, Reply, Request
     from seekroute.client.calls import Call, Head
     from seekroute.gateway import Record
 
@@ -131,10 +131,11 @@ class BaseClient(Shown):
         return cost
 
     def _refusal(
-        self, status: int, headers: Mapping[str, str], body: bytes, tries: Tries
+        self, request: Request, reply: Reply | AsyncReply, body: bytes, tries: Tries
     ) -> APIError:
-        self._cost(headers, {}, None)  # a failure may have its price, too
-        return calls.refusal(status, headers, body, tries)
+        self._cost(reply.headers, {}, None)  # a failure may have its price, too
+        error = calls.refusal(reply.status, reply.headers, body, tries)
+        return self._backend.told(error, request.body, reply.record)
 
     @property
     def max_retries(self) -> int:

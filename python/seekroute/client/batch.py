@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from seekroute.client.batch_checkpoint import Checkpoint, describe
 from seekroute.client.batch_errors import CheckpointError, NotRunError
-from seekroute.client.batch_job import Job, Lane
+from seekroute.client.batch_job import Job, Lane, Told
 from seekroute.client.batch_outcome import Outcome
 from seekroute.client.batch_progress import MapProgress, progress_of
 from seekroute.client.batch_requests import RequestWriter, check_prompts
@@ -88,6 +88,7 @@ class Surroundings:
         budgets: its budgets.
         estimator: its prices; None where they are not known (a remote gateway).
         book: told of every ended try and its nano-USD; None where the core's records are counted.
+        told: says errors anew; as `Backend.told`.
         max_retries, longest_pause: as of `Schedule`.
         timeout: seconds that one try may take.
         clock, rng: for tests.
@@ -96,6 +97,7 @@ class Surroundings:
     budgets: Budgets
     estimator: Estimator | None
     book: Callable[[Outcome, int], None] | None = None
+    told: Told | None = None
     max_retries: int = MAX_RETRIES
     longest_pause: float = LONGEST_PAUSE
     timeout: float = math.inf
@@ -155,6 +157,7 @@ def _prepare(
         deadline=options.deadline,
         timeout=around.timeout,
         book=around.book,
+        told=around.told,
     )
 
 

@@ -13,7 +13,8 @@ class NotRunError(SeekrouteError):
     """Stands in `Results` for a prompt that was not asked; `reason` says why.
 
     Reasons are `max_cost`, `budget`, `deadline`, `rate limit` (the provider asks for a longer pause
-    than a run waits), `authentication`, `credits`, and `interrupted`.
+    than a run waits), `authentication`, `credits`, `permission`, `model` (there is none of
+    this name, or not for this key), and `interrupted`.
     """
 
     def __init__(self, reason: str) -> None:

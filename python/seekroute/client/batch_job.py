@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from seekroute.client.batch_outcome import Outcome
-from seekroute.client.batch_schedule import Failure
+from seekroute.client.batch_schedule import Failure, ends_the_run
 from seekroute.client.budget import nano_of
 from seekroute.client.prices import counted_nano
 from seekroute.errors import APIConnectionError, APIError, error_for_status
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from seekroute.gateway import Event, Headers, Record
 
 _CANCELLED = 499
+
+
+# As `Backend.told`.
+Told = Callable[[APIError, bytes, "Record | None"], APIError]
 
 
 class Lane(Protocol):
@@ -50,6 +54,7 @@ class Job:
         "headers",
         "holds",
         "index",
+        "own_model",
         "parts",
         "record",
         "status",
@@ -57,8 +62,18 @@ class Job:
         "tries",
     )
 
-    def __init__(self, index: int, body: bytes, digest: str, arrive: Callable[[Job], None]) -> None:
+    def __init__(
+        self,
+        index: int,
+        body: bytes,
+        digest: str,
+        arrive: Callable[[Job], None],
+        *,
+        own_model: bool = False,
+    ) -> None:
         self.index = index
+        # Its prompt names a model: what is wrong with that is no other prompt's trouble.
+        self.own_model = own_model
         self.body = body
         self.digest = digest
         self.arrive = arrive
@@ -110,8 +125,8 @@ class Job:
         """Whether it ended without an answer because it was cancelled."""
         return self.gone or (self.record is not None and self.status in (0, _CANCELLED))
 
-    def outcome(self) -> tuple[Outcome, Failure | None]:
-        """The outcome of this try, and how it failed if it did."""
+    def outcome(self, told: Told | None = None) -> tuple[Outcome, Failure | None]:
+        """The outcome of this try, and how it failed if it did; `told` says errors anew."""
         body = self.parts if isinstance(self.parts, bytes) else b"".join(self.parts)
         outcome = Outcome(self.index)
         outcome.tries = self.tries
@@ -139,9 +154,12 @@ class Job:
         if self.cancelled and self.broken is None:
             self.broken = APIConnectionError("the request was cancelled")
         error = self.broken or _error_of(self.status, body, self.headers)
+        if told is not None:
+            error = told(error, self.body, self.record)
         outcome.error = error
         outcome.body = b""
-        return outcome, Failure(error.status_code or 0, error.retry_after, error.retryable)
+        ends = ends_the_run(error, own_model=self.own_model)
+        return outcome, Failure(error.status_code or 0, error.retry_after, error.retryable, ends)
 
 
 def _read_record(outcome: Outcome, record: Record) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from seekroute.client.batch_checkpoint import SYNC_SECONDS, Checkpoint, digest
-from seekroute.client.batch_job import Job, Lane
+from seekroute.client.batch_job import Job, Lane, Told
 from seekroute.client.batch_outcome import Outcome, usd
 from seekroute.client.batch_results import Results
 from seekroute.client.batch_schedule import Schedule
@@ -61,6 +61,7 @@ class Run:
         deadline: seconds this run may take, or None.
         timeout: seconds that one try may take.
         book: told of every ended try and its nano-USD, where nobody else counts them.
+        told: says errors anew; as `Backend.told`.
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class Run:
         deadline: float | None,
         timeout: float = math.inf,
         book: Callable[[Outcome, int], None] | None = None,
+        told: Told | None = None,
     ) -> None:
         self.results = Results(drop_failed=on_error == "skip")
         # True while code of the caller runs: an interrupt may end it at once.
@@ -96,6 +98,7 @@ class Run:
         self._on_error = on_error
         self._clock = clock
         self._book = book
+        self._told = told
         self._began = clock()
         self._deadline = None if deadline is None else self._began + deadline
         self._timeout = timeout
@@ -229,7 +232,7 @@ class Run:
         self._running.pop(job, None)
         schedule = self._schedule
         before = job.cost_nano
-        outcome, failure = job.outcome()
+        outcome, failure = job.outcome(self._told)
         cost = job.cost_nano - before
         self._spent_nano += cost
         self._settle(job, cost)
@@ -320,7 +323,8 @@ class Run:
                     self.results._put(stored)
                     self.results.restored += 1
                     continue
-            job = Job(index, body, key, self._arrive)
+            own_model = isinstance(prompt, Mapping) and prompt.get("model") is not None
+            job = Job(index, body, key, self._arrive, own_model=own_model)
             if self._caps.any:
                 job.estimate = self._caps.estimate(prompt, body)
             return job

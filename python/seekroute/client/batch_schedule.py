@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 if TYPE_CHECKING:
     from random import Random
 
+    from seekroute.errors import APIError
+
 JobT = TypeVar("JobT")
 
 # Tries of one prompt after its first.
@@ -25,8 +27,25 @@ LONGEST_PAUSE = 600.0
 # Waits are lengthened by up to this part, so that many clients do not come back at once.
 JITTER = 0.25
 
-# After these every other prompt would be refused too: no key, no money.
-HOPELESS = {401: "authentication", 402: "credits"}
+# After these every other prompt would be refused too: no key, no money, no such model.
+HOPELESS = {401: "authentication", 402: "credits", 404: "model"}
+# A 403 may be about one prompt: a router's moderation. These are not.
+_FORBIDDEN = ("permission_denied", "app_not_approved", "upstream_forbidden")
+
+
+def ends_the_run(error: APIError, *, own_model: bool) -> str:
+    """Why every other prompt of a run would be refused like this one; empty: they would not.
+
+    Args:
+        error: what a try ended with.
+        own_model: whether the prompt named a model of its own.
+    """
+    status, code = error.status_code or 0, str(error.code)
+    if code == "max_cost_exceeded" or (
+        own_model and (status in (403, 404) or code.startswith("upstream_"))
+    ):
+        return ""
+    return "permission" if code in _FORBIDDEN else HOPELESS.get(status, "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +56,13 @@ class Failure:
         status: HTTP status; 0 where there was none (the connection broke).
         retry_after: seconds the other side asked to wait, or None.
         retryable: whether the same request may well succeed later.
+        ends: why the run has to end; empty: it need not.
     """
 
     status: int
     retry_after: float | None = None
     retryable: bool = True
+    ends: str = ""
 
     @property
     def pauses(self) -> bool:
@@ -138,8 +159,8 @@ class Schedule(Generic[JobT]):
             now: the time.
         """
         self.in_flight -= 1
-        if failure.status in HOPELESS:
-            self.stop(HOPELESS[failure.status])
+        if failure.ends:
+            self.stop(failure.ends)
         if not failure.retryable:
             return False
         if failure.retry_after is not None and failure.retry_after > self._longest_pause:

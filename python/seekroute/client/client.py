@@ -155,7 +155,7 @@ class Client(ClientAccount, ClientExtras, BaseClient):
             except APIConnectionError as error:
                 failure: APIError = calls.broken(error, tries)
             else:
-                failure = self._refusal(reply.status, reply.headers, body, tries)
+                failure = self._refusal(request, reply, body, tries)
             if self._closing.wait(tries.after(failure)):
                 raise failure
 
@@ -339,7 +339,7 @@ class AsyncClient(AsyncClientAccount, AsyncClientExtras, BaseClient):
             except APIConnectionError as error:
                 failure: APIError = calls.broken(error, tries)
             else:
-                failure = self._refusal(reply.status, reply.headers, body, tries)
+                failure = self._refusal(request, reply, body, tries)
             await asyncio.sleep(tries.after(failure))
 
     async def ask(

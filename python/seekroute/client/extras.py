@@ -98,6 +98,7 @@ class _Extras:
         if not self._backend.records:
             changes["book"] = self._book
         changes["timeout"] = self._timeout
+        changes["told"] = self._backend.told
         return Surroundings(meter.budgets, meter.estimator, **changes)
 
     def _book(self, outcome: Outcome, cost_nano: int) -> None:

@@ -25,11 +25,13 @@ from seekroute.client.backend import (
     header_map,
 )
 from seekroute.client.loops import LoopGateway
+from seekroute.client.own_words import OwnWords
 from seekroute.client.prices import counted_nano
 from seekroute.client.retry import DEFAULT_TIMEOUT
 from seekroute.config.model_query import BadQueryError, ModelQuery
 from seekroute.errors import (
     APIConnectionError,
+    APIError,
     ConfigError,
     NotSupportedError,
     Problem,
@@ -80,6 +82,7 @@ class _Local:
             build_options,
             build_snapshot,
             catalog_of,
+            key_sources,
             load_settings,
             mock_is_on,
             profiles_of,
@@ -121,6 +124,10 @@ class _Local:
 
             options, snapshot = make()
             self._models = ModelList(catalog, snapshot)
+            self.told = OwnWords(
+                key_sources(loaded, catalog, environ),
+                {*catalog.names, *(model.id for model in catalog.models)},
+            )
             names = json.loads(self._models.providers())["data"]
             self._viewer = account.Viewer(
                 _ORG,
@@ -281,6 +288,9 @@ class LocalBackend(Backend):
         self.gateway.start_thread()
         _close_when_dropped(self, self._local)
 
+    def told(self, error: APIError, body: bytes, record: Record | None) -> APIError:
+        return self._local.told(error, body, record)
+
     def open(self, request: Request) -> Reply:
         if request.path != CHAT_PATH or request.method != "POST":
             return ReadyReply(*self._local.answer_here(request))
@@ -350,6 +360,9 @@ class AsyncLocalBackend(AsyncBackend):
         assert isinstance(self._local.gateway, LoopGateway)
         self.gateway: LoopGateway = self._local.gateway
         _close_when_dropped(self, self._local)
+
+    def told(self, error: APIError, body: bytes, record: Record | None) -> APIError:
+        return self._local.told(error, body, record)
 
     async def open(self, request: Request) -> AsyncReply:
         if request.path != CHAT_PATH or request.method != "POST":

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from seekroute.config.snapshot import (
         build_options,
         build_snapshot,
+        key_sources,
         mock_is_on,
         usable_providers,
     )
@@ -31,6 +32,7 @@ __all__ = [
     "build_snapshot",
     "catalog_of",
     "config_schema",
+    "key_sources",
     "load_profile",
     "load_settings",
     "mock_is_on",
@@ -46,7 +48,13 @@ _HOMES = {
     "models_list": ("ModelList", "models_payload"),
     "profile": ("PACKAGED_PROFILES", "ProfileFile", "load_profile"),
     "settings": ("Settings", "config_schema"),
-    "snapshot": ("build_options", "build_snapshot", "mock_is_on", "usable_providers"),
+    "snapshot": (
+        "build_options",
+        "build_snapshot",
+        "key_sources",
+        "mock_is_on",
+        "usable_providers",
+    ),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -17,7 +17,7 @@ from seekroute.config.prices import endpoint_table
 from seekroute.config.profile import ProfileFile
 from seekroute.config.settings import ProviderSettings, Settings
 
-__all__ = ["build_options", "build_snapshot", "mock_is_on", "usable_providers"]
+__all__ = ["build_options", "build_snapshot", "key_sources", "mock_is_on", "usable_providers"]
 
 # The organization of requests without a key, in the ledger.
 LOCAL_ORG = "local"
@@ -64,12 +64,29 @@ def _key_of(
 ) -> str:
     if own and own.api_key:
         return own.api_key.get_secret_value()
+    return _key_in_environ(provider_id, catalog, environ)[1]
+
+
+def _key_in_environ(
+    provider_id: str, catalog: Catalog, environ: Mapping[str, str]
+) -> tuple[str, str]:
+    """The first variable with a key in it, and the key; empty: none has one."""
     for variable in catalog.providers[provider_id].env:
         # A line break from a pasted key would end the header it is sent in.
         key = environ.get(variable, "").strip()
         if key and key.isascii() and all(32 < ord(c) < 127 for c in key):
-            return key
-    return ""
+            return variable, key
+    return "", ""
+
+
+def key_sources(settings: Settings, catalog: Catalog, environ: Mapping[str, str]) -> dict[str, str]:
+    """Where the key of each usable provider comes from: a variable's name, or a setting's path."""
+    found = {}
+    for provider_id in usable_providers(settings, catalog, environ):
+        own = settings.providers.get(provider_id)
+        variable = "" if own and own.api_key else _key_in_environ(provider_id, catalog, environ)[0]
+        found[provider_id] = variable or f"providers.{provider_id}.api_key"
+    return found
 
 
 def usable_providers(
