@@ -206,13 +206,14 @@ def _dechunk(data: bytes) -> tuple[bytes, bytes]:
 
 @contextlib.contextmanager
 def running_server(
-    data_dir: Path, *, limits: Limits | None = None, **settings: Any
+    data_dir: Path, *, limits: Limits | None = None, own_mock: bool = False, **settings: Any
 ) -> Iterator[RunningServer]:
     """Runs a gateway with a mock provider of its own and a fresh key.
 
     Args:
         data_dir: an empty or earlier data directory.
         limits: bounds of the HTTP side.
+        own_mock: let the gateway start its mock itself, as a program does.
         settings: as in a configuration file: `profile="router9"`, `limits_={...}`; a trailing
             underscore is dropped.
     """
@@ -223,7 +224,7 @@ def running_server(
     overrides["server"] = server_settings
     loaded = load_settings(_no_file(data_dir), overrides=overrides, environ={})
     with MockProvider() as mock, contextlib.ExitStack() as stack:
-        service = Service(loaded, limits=limits, environ={}, mock=mock)
+        service = Service(loaded, limits=limits, environ={}, mock=None if own_mock else mock)
         stack.callback(service.close)
         listener = stack.enter_context(contextlib.closing(listen(loaded)))
         service.open()
