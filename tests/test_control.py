@@ -111,6 +111,7 @@ def test_a_new_key_as_the_core_takes_it(control: ControlPlane) -> None:
         "credit_line_nano": 0,
         "limit_nano": None,
         "limit_reset": "never",
+        "has_paid": False,
         "store_answers": False,
     }
     assert row.label == f"sk-sr-...{key[-4:]}"

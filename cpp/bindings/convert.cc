@@ -1,5 +1,6 @@
 #include "bindings/convert.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "store/store.h"
@@ -126,8 +127,19 @@ CallTimeouts TimeoutsFrom(const py::dict& dict) {
           .total = read("total_timeout_ms")};
 }
 
+// The model as it is sold to those who have paid: what a stand-in answers costs them nothing.
+std::shared_ptr<const Model> GratisOf(const Model& model, const std::vector<bool>& stand_ins) {
+  const auto free = PriceTable::Make({.revision = "gratis", .variants = {PriceVariant{}}});
+  Model gratis = model;
+  for (size_t i = 0; i < gratis.endpoints.size(); ++i) {
+    if (stand_ins[i]) gratis.endpoints[i].price = *free;
+  }
+  return std::make_shared<const Model>(std::move(gratis));
+}
+
 Model ModelFrom(const py::dict& dict, const StringMap<uint32_t>& providers) {
   Model model;
+  std::vector<bool> stand_ins;  // of the endpoints
   model.id = Get<std::string>(dict, "id");
   model.output = Get<std::string>(dict, "output") == "image" ? Output::kImage : Output::kText;
   model.other_output = GetOptional<bool>(dict, "other_output").value_or(false);
@@ -168,7 +180,11 @@ Model ModelFrom(const py::dict& dict, const StringMap<uint32_t>& providers) {
         "models." + model.id + ".candidates." + std::to_string(model.endpoints.size()) + ".price";
     if (!item.contains("price")) throw py::value_error(place + ": missing; it cannot be sold");
     endpoint.price = PriceTableFrom(item["price"], place);
+    stand_ins.push_back(GetOptional<bool>(item, "stand_in").value_or(false));
     model.endpoints.push_back(std::move(endpoint));
+  }
+  if (std::find(stand_ins.begin(), stand_ins.end(), true) != stand_ins.end()) {
+    model.gratis = GratisOf(model, stand_ins);
   }
   return model;
 }
@@ -273,6 +289,7 @@ ApiKey KeyFrom(const py::dict& dict) {
     if (line && *line < 0) throw py::value_error("credit_line_nano: expected 0 or more, or None");
     key.credit_line = line ? Money{*line} : kUnlimitedLine;
   }
+  key.has_paid = GetOptional<bool>(dict, "has_paid").value_or(false);
   key.store_answers = GetOptional<bool>(dict, "store_answers").value_or(false);
   key.models = GetOptional<std::vector<std::string>>(dict, "models");
   return key;

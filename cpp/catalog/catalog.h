@@ -63,6 +63,7 @@ struct Model {
   int64_t max_output = 0;           // tokens of one answer; 0: unknown
   std::vector<Endpoint> endpoints;  // in order of preference; may be empty: known, not served
   std::vector<Exclusion> excluded;
+  std::shared_ptr<const Model> gratis;  // the same at no price, for who has paid; null: none
 };
 
 // Immutable once made; thread-safe.

@@ -48,6 +48,8 @@ Status Admit(std::string_view body, const std::optional<Secret>& authorization,
                      "this API key may not use the model; GET /v1/models lists what it may",
                      "model");
   }
+  // What a stand-in says is no goods: money that came in pays for none of it.
+  if (out->key && out->key->has_paid && out->model->gratis) out->model = out->model->gratis.get();
   if (out->model->endpoints.empty()) {
     return MakeError(ErrorCode::kNoUpstream,
                      "no provider of '" + out->model->id + "' is configured at this gateway",

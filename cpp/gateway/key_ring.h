@@ -29,6 +29,7 @@ struct ApiKey {
   std::optional<Money> limit;           // what it may spend of its organization's credits...
   Window limit_reset = Window::kNever;  // ...in each window of this length
   Money credit_line = {};               // what the organization may owe; 0: it pays before
+  bool has_paid = false;                // its organization has: no stand-in is sold to it
   bool store_answers = false;           // a repeated Idempotency-Key gets the first answer again
   std::optional<std::vector<std::string>> models;  // ids or "author/*"; unset: every model
 

@@ -278,9 +278,15 @@ def _model(
             reason = "dialect"
         excluded.append({"provider": endpoint.provider, "reason": reason})
     if not candidates and mocked:
-        # The mock charges what the model's first real endpoint would.
-        price = endpoint_table(catalog, model, model.endpoints[0])
-        candidates.append({"provider": MOCK_PROVIDER, "upstream_model": model.id, "price": price})
+        # The mock charges what the model's first real endpoint would, but nothing who has paid.
+        candidates.append(
+            {
+                "provider": MOCK_PROVIDER,
+                "upstream_model": model.id,
+                "price": endpoint_table(catalog, model, model.endpoints[0]),
+                "stand_in": True,
+            }
+        )
     return {
         "id": model.id,
         "output": "image" if model.is_image else "text",

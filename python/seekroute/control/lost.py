@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 __all__ = [
     "Anew",
     "LostDatabaseError",
+    "MockBesideCustomersError",
     "guard_control",
+    "guard_customers",
     "guard_owners",
     "lost_ledger",
     "open_ledger",
@@ -119,6 +121,42 @@ def guard_owners(orders: OrderBook, data_dir: Path) -> None:
     unknown = _unknown_orgs(orders, data_dir)
     if unknown:
         raise LostDatabaseError(unknown_text(data_dir, unknown))
+
+
+class MockBesideCustomersError(ControlError):
+    """Nobody asked for the mock provider, and there are customers; the text says what to do."""
+
+
+def guard_customers(orders: OrderBook, data_dir: Path) -> None:
+    """Call before the mock provider is started because no provider has a key.
+
+    That is how a service looks which has lost its configuration or its environment: it would sell
+    echoes.
+
+    Raises:
+        MockBesideCustomersError: somebody has paid.
+    """
+    if orders.any_payment() or _has_received(data_dir):
+        raise MockBesideCustomersError(
+            f"{data_dir} has organizations that have paid, and no provider has a key: is the "
+            "configuration the one that is meant (--config, SEEKROUTE_CONFIG), and are the "
+            "variables with the keys set? The mock provider answers beside customers only when "
+            "asked for by name: --mock on, or mock: on"
+        )
+
+
+def _has_received(data_dir: Path) -> bool:
+    """Whether the ledger has payments: control.db may be a new one. Not where it is unreadable."""
+    from seekroute.ledger import Ledger, LedgerError
+
+    path = data_dir / _LEDGER
+    if not _is_there(path):
+        return False
+    try:
+        with Ledger(path, read_only=True) as ledger:
+            return ledger.operator()["cash"] != 0
+    except LedgerError:
+        return False  # whoever needs it says why
 
 
 def unknown_text(data_dir: Path, unknown: Sequence[str]) -> str:

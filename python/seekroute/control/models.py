@@ -169,6 +169,7 @@ credit_orders = Table(
     ),
     CheckConstraint("state IN ('pending', 'booked', 'refused')", name="order_state"),
     Index("ix_credit_orders_pending", "n", sqlite_where=text("state = 'pending'")),
+    Index("ix_credit_orders_org_id", "org_id"),
     sqlite_autoincrement=True,
     sqlite_strict=True,
 )

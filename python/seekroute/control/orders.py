@@ -11,19 +11,20 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, exists, insert, select, update
 
 from seekroute.control import checks
 from seekroute.control.errors import ControlError
 from seekroute.control.models import (
     CreditOrder,
     Organization,
+    api_keys,
     credit_orders,
     meta,
     new_id,
     organizations,
 )
-from seekroute.control.queries import add, find_org, rows
+from seekroute.control.queries import PAYMENTS, add, announce, find_org, rows
 
 if TYPE_CHECKING:
     from seekroute.control.database import Database
@@ -141,7 +142,14 @@ class OrderBook:
                 connection.execute(delete(credit_orders).where(credit_orders.c.n == found.n))
             values |= {"id": order_id, "created_at": self._now(), "state": "pending"}
             connection.execute(insert(credit_orders).values(values))
+            if kind == "topup":  # from now on its keys pay for no stand-in
+                announce(connection, api_keys.c.org_id == values["org_id"])
             return _one(connection, order_id)
+
+    def any_payment(self) -> bool:
+        """Whether any organization has ever paid, or is about to."""
+        with self._database.read() as connection:
+            return bool(connection.scalar(select(exists().where(PAYMENTS))))
 
     def put_undelivered(self, charges: Mapping[str, int]) -> None:
         """Give orders to refund what was charged for answers that the gateway itself has cut.

@@ -12,6 +12,7 @@ from sqlalchemy import (
     Row,
     Table,
     delete,
+    exists,
     insert,
     or_,
     select,
@@ -26,6 +27,7 @@ from seekroute.control.models import (
     Organization,
     api_keys,
     apps,
+    credit_orders,
     key_changes,
     organizations,
 )
@@ -36,8 +38,15 @@ _Record = TypeVar("_Record", Organization, App, ApiKey)
 
 _TABLES: dict[type, Table] = {Organization: organizations, App: apps, ApiKey: api_keys}
 
+# What an organization has ever ordered of payments; one that waits counts, a refused one does not.
+PAYMENTS = (credit_orders.c.kind == "topup") & (credit_orders.c.state != "refused")
 # What decides a key's rights beside its own row: the organization's and the app's state.
-RIGHTS = (organizations.c.suspended_at, organizations.c.credit_line_nano, apps.c.status)
+RIGHTS = (
+    organizations.c.suspended_at,
+    organizations.c.credit_line_nano,
+    exists().where(credit_orders.c.org_id == organizations.c.id, PAYMENTS).label("has_paid"),
+    apps.c.status,
+)
 
 
 def rows(
@@ -120,5 +129,6 @@ def core_key(row: Row[Any]) -> CoreKey:
         "credit_line_nano": row.credit_line_nano,
         "limit_nano": row.limit_nano,
         "limit_reset": row.limit_reset,
+        "has_paid": bool(row.has_paid),
         "store_answers": row.store_answers,
     }

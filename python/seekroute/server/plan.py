@@ -60,6 +60,7 @@ class Plan:
     example_model: str  # as the default profile spells it; what `auto` means
     has_models: bool  # whether any model has a candidate
     mock: bool  # whether a mock provider has to be started
+    mock_meant: bool  # whether somebody has asked for it by name
     model_list: ModelList
     options: dict[str, Any] = field(repr=False)  # of the core, but for the pepper
     snapshot: dict[str, Any] = field(repr=False)
@@ -135,6 +136,7 @@ def prepare(settings: Settings, environ: Mapping[str, str]) -> Plan:
         example_model=model,
         has_models=any(each["candidates"] for each in snapshot["models"]),
         mock=mock,
+        mock_meant=settings.mock != "auto",
         model_list=ModelList(catalog, snapshot),
         options=build_options(settings, b"", ledger=settings.credits.enabled),
         snapshot=snapshot,

@@ -28,7 +28,7 @@ from seekroute.server.files import OpenFiles
 from seekroute.server.limits import Limits
 from seekroute.server.opening import STOPPED, asked_anew, listen, load, refused, starting
 from seekroute.server.protocol import HttpProtocol, protocol_class
-from seekroute.server.service import Service
+from seekroute.server.service import MOCK_ANSWERS, Service
 
 if TYPE_CHECKING:
     from seekroute.config import Settings
@@ -259,6 +259,8 @@ def _run(
             data_dir=str(Path(service.data_dir).resolve()),
             mock=bool(service.mock_url),
         )
+        if service.mocked:
+            log.warning(f"{MOCK_ANSWERS}; who has paid is charged nothing for it")
         if files.shortage:
             log.warning("too few files may be open", **files.shortage)
         asyncio.get_running_loop().set_exception_handler(files.handler())

@@ -49,6 +49,7 @@ _UNREADABLE: Final = "control.db cannot be read: changes of keys are not seen"
 _LEDGER_READS: Final = 4
 # How long a stop waits for the ends of answers that it has cut.
 _ENDS_S: Final = 2.0
+MOCK_ANSWERS: Final = "the built-in mock provider answers: it repeats the question"
 # Labels of the metric for logs that could not be written.
 _DROPPED: Final = "seekroute_log_lines_dropped_total"
 
@@ -99,7 +100,8 @@ class Service:
         settings: what `seekroute.config.load_settings` returned, or a plan made of it.
         limits: bounds of the HTTP side.
         environ: where provider keys are looked up. Default: the process's environment.
-        mock: a running mock provider to use instead of starting one, where the settings want one.
+        mock: a running provider to use instead of starting the mock, where the settings want that.
+            It is the caller's, so what it answers is charged like any provider's answer.
         anew: lost databases that may be begun anew; a plan has its own.
     """
 
@@ -136,6 +138,7 @@ class Service:
         self.started = False
         self.log_writer: LineWriter | None = None
         self._mock = mock
+        self.mocked = False  # whether our own mock answers
         self._environ = os.environ if environ is None else environ
         self._starting: asyncio.Lock | None = None
         self._resources: contextlib.ExitStack | None = None
@@ -144,6 +147,7 @@ class Service:
         self._key_money: dict[str, KeyMoney] = {}
         self.order_check: OrderCheck | None = None  # of a server that keeps a ledger
         self.ledger_reads: Final = asyncio.Semaphore(_LEDGER_READS)
+        self._keys_lock = threading.Lock()  # two threads follow the changes
         self._cursor = 0
         self._keys_seen = 0.0
         self._keys_reason = ""  # why control.db cannot be read
@@ -164,7 +168,7 @@ class Service:
         if self._resources is not None:
             return
         from seekroute.control import ControlPlane, InstanceLock
-        from seekroute.control.lost import guard_owners, open_ledger
+        from seekroute.control.lost import guard_customers, guard_owners, open_ledger
         from seekroute.gateway import Gateway
 
         settings = self._settings
@@ -182,12 +186,15 @@ class Service:
             self.model_list: ModelList = plan.model_list
             self._has_models = plan.has_models
             self.mock_url = ""
+            if plan.mock and not plan.mock_meant:
+                guard_customers(self.control.orders, data_dir)
             if plan.mock:
                 from seekroute.testing import MockProvider
 
                 # Nobody looks at the records of our own: keep few of them.
                 mock = self._mock or stack.enter_context(MockProvider(record_limit=16))
                 self.mock_url = mock.base_url
+                self.mocked = self._mock is None
             self.ledger: Ledger | None = None
             if not plan.ledger:
                 guard_owners(self.control.orders, data_dir)
@@ -309,15 +316,16 @@ class Service:
         """Takes over what has changed in the control plane since the last look."""
         more = True
         while more:
-            batch = self.control.changes_since(self._cursor)
-            for mac, key in batch.changes:
-                if key is None:
-                    self.core.remove_key(mac)
-                else:
-                    self._note(key)
-                    self.core.put_key(mac, key)
-            self._cursor = batch.cursor
-            more = batch.more
+            with self._keys_lock:
+                batch = self.control.changes_since(self._cursor)
+                for mac, key in batch.changes:
+                    if key is None:
+                        self.core.remove_key(mac)
+                    else:
+                        self._note(key)
+                        self.core.put_key(mac, key)
+                self._cursor = batch.cursor
+                more = batch.more
         self._keys_seen = time.monotonic()
 
     def _all_keys(self) -> Iterator[tuple[bytes, dict[str, Any]]]:
@@ -328,6 +336,8 @@ class Service:
     def _note(self, key: dict[str, Any]) -> None:
         id = key["key_id"]
         self._key_models[id] = key["models"]
+        # The twins of models without a price are for our own mock.
+        key["has_paid"] = key["has_paid"] and self.mocked
         self._key_money[id] = KeyMoney(
             key.get("credit_line_nano", 0), key.get("limit_nano"), key.get("limit_reset")
         )
@@ -367,6 +377,8 @@ class Service:
         while not stopping.wait(0 if finished == ORDERS_AT_ONCE else ORDER_POLL_S):
             try:
                 if look.is_due() or finished == ORDERS_AT_ONCE:
+                    if self.mocked:
+                        self.sync_keys()  # before a payment is there to be taken by the mock
                     finished = book_pending(self.control.orders, self.ledger)
                     look.done()
                     if finished and self.order_check is not None:
@@ -398,6 +410,7 @@ class Service:
             "accepting": Check.of("the server is stopping" if self.draining else ""),
             "keys": Check.of(keys),
             "models": Check.of("" if self._has_models else "no model has a provider that is on"),
+            "mock": Check("warning" if self.mocked else "ok", MOCK_ANSWERS if self.mocked else ""),
             "ledger": Check.of(ledger),
             "disk": Check.of(self._disk_reason),
             "orders": Check("warning" if orders else "ok", orders),
