@@ -318,3 +318,128 @@ def test_a_stream_with_odd_chunks_is_read(client: seekroute.Client, mock: MockPr
 def test_names_say_what_they_are() -> None:
     assert repr(ModelPage({"object": "list", "data": []})) == "ModelPage(0 models)"
     assert repr(ImagesResponse({"data": [{}]})) == "ImagesResponse(data=[1 item])"
+
+
+def call(index: int | None = None, id: str | None = None, **function: str) -> dict[str, Any]:
+    piece: dict[str, Any] = {} if index is None else {"index": index}
+    if id is not None:
+        piece.update(id=id, type="function")
+    return {**piece, "function": function} if function else piece
+
+
+A = {"name": "f", "arguments": '{"x": 1}'}
+B = {"name": "g", "arguments": '{"y": 2}'}
+BOTH = [("a", A), ("b", B)]
+
+
+@pytest.mark.parametrize(
+    ("pieces", "wanted"),
+    [
+        pytest.param(
+            [
+                [call(0, "a", name="f", arguments="")],
+                [call(0, arguments='{"x"')],
+                [call(1, "b", name="g", arguments="")],
+                [call(0, arguments=": 1}"), call(1, arguments='{"y": 2}')],
+            ],
+            BOTH,
+            id="as OpenAI",
+        ),
+        pytest.param(
+            [
+                [call(None, "a", name="f", arguments='{"x"')],
+                [call(None, arguments=": 1}")],
+                [call(None, "b", name="g", arguments='{"y"')],
+                [call(None, arguments=": 2}")],
+            ],
+            BOTH,
+            id="without index, in order",
+        ),
+        pytest.param(
+            [
+                [call(None, "a", name="f", arguments='{"x"')],
+                [call(None, "b", name="g", arguments='{"y"')],
+                [call(None, "a", arguments=": 1}")],
+                [call(None, "b", arguments=": 2}")],
+            ],
+            BOTH,
+            id="without index, by ids",
+        ),
+        pytest.param(
+            [
+                [call(0, "a", name="f", arguments='{"x"')],
+                [call(0, arguments=": 1}")],
+                [call(0, "b", name="g", arguments='{"y"')],
+                [call(0, arguments=": 2}")],
+            ],
+            BOTH,
+            id="both say index 0",
+        ),
+        pytest.param(
+            [[call(0, "a", **A), call(0, "b", **B)]], BOTH, id="both whole, both index 0, one chunk"
+        ),
+        pytest.param(
+            [[call(None, "a", **A), call(None, "b", **B)]], BOTH, id="both whole, no index"
+        ),
+        pytest.param(
+            [
+                [call(0, "a", name="f", arguments='{"x"')],
+                [call(0, "a", name="f", arguments=": 1}")],
+                [call(1, "b", name="g", arguments='{"y"')],
+                [call(1, "b", name="g", arguments=": 2}")],
+            ],
+            BOTH,
+            id="id and name in every piece",
+        ),
+        pytest.param(
+            [
+                [call(0, "a", name="f", arguments='{"x"')],
+                [call(0, "", name="", arguments=": 1}")],
+                [call(1, "b", name="g", arguments='{"y"')],
+                [call(1, "", name="", arguments=": 2}")],
+            ],
+            BOTH,
+            id="empty ids and names in later pieces",
+        ),
+        pytest.param(
+            [
+                [call(0, name="f", arguments="")],
+                [call(0, "a", arguments='{"x": 1}')],
+                [call(1, name="g", arguments="")],
+                [call(1, "b", arguments='{"y": 2}')],
+            ],
+            BOTH,
+            id="an id that comes late",
+        ),
+        pytest.param(
+            [[call(None, **A)], [call(None, **B)]], [(None, A), (None, B)], id="names alone"
+        ),
+        pytest.param(
+            [
+                [call(None, name="f", arguments='{"x"')],
+                [call(None, arguments=": 1}")],
+                [call(None, name="f", arguments='{"x": 1}')],
+            ],
+            [(None, A), (None, A)],
+            id="names alone, twice the same",
+        ),
+        pytest.param(
+            [
+                [call(1, "b", name="g", arguments='{"y"')],
+                [call(0, "a", **A)],
+                [call(1, arguments=": 2}")],
+            ],
+            [("b", B), ("a", A)],
+            id="not in the order of the index",
+        ),
+    ],
+)
+def test_calls_are_told_apart_by_id_then_index_then_order(
+    pieces: list[list[dict[str, Any]]], wanted: list[tuple[str | None, dict[str, str]]]
+) -> None:
+    whole = Accumulator()
+    for delta in pieces:
+        whole.add({"choices": [{"index": 0, "delta": {"tool_calls": delta}}]})
+    calls = whole.data()["choices"][0]["message"]["tool_calls"]
+    assert [(each.get("id"), each["function"]) for each in calls] == wanted
+    assert not any("index" in each for each in calls)
