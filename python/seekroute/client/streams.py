@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from seekroute._shown import Shown
 from seekroute.client.results import ChatCompletion, Result
+from seekroute.client.tool_calls import call_of
 from seekroute.errors import APIConnectionError, error_for_status
 
 if TYPE_CHECKING:
@@ -111,9 +112,19 @@ class Accumulator:
             elif isinstance(value, list):
                 into = before if isinstance(before, list) else _put(kept, name, [])
                 for item in value:
-                    self._merge_item(into, item)
+                    if name == "tool_calls" and isinstance(item, dict):
+                        self._merge_call(into, item)
+                    else:
+                        self._merge_item(into, item)
             elif not before:
                 kept[name] = value
+
+    def _merge_call(self, into: list[Any], piece: dict[str, Any]) -> None:
+        kept = call_of(into, piece)
+        if kept is None:
+            kept = {}
+            into.append(kept)
+        self._merge(kept, piece)
 
     def _merge_item(self, into: list[Any], item: Any) -> None:
         index = item.get("index") if isinstance(item, dict) else None
