@@ -12,6 +12,7 @@ from seekroute import _forks
 from seekroute._shown import Shown
 from seekroute.client import calls
 from seekroute.client.backend import QUOTE_PATH
+from seekroute.client.batch_requests import refuse_table
 from seekroute.client.request_fields import check_names
 from seekroute.client.retry import Tries, checked_max_retries, checked_timeout
 from seekroute.errors import APIError
@@ -234,4 +235,5 @@ def question(
                 "see chat.completions"
             )
     check_names(fields, "call", "ask()")
+    refuse_table("prompt", prompt)
     return calls.chat_messages(prompt, system)

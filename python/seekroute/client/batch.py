@@ -112,8 +112,8 @@ def _prepare(
     make_lane: Callable[[], Lane],
     arrive: Callable[[Job], None],
 ) -> Run:
-    prompts = check_prompts(prompts)
     writer = RequestWriter(options.model, options.system, options.fields, options.kind)
+    prompts = check_prompts(prompts, writer)
     budgets, estimator = around.budgets, around.estimator
     all_limited = is_limited(writer.common)
 

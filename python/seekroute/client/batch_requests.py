@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from typing import Any
 
 from seekroute.client.request_fields import check_names, culprit, plain
@@ -115,11 +115,49 @@ def _refuse_stream(fields: Mapping[str, Any]) -> None:
         raise ValueError("map collects whole answers: leave `stream` out")
 
 
-def check_prompts(prompts: object) -> Iterable[object]:
-    """`prompts` as an iterable; a single text or dict is a slip that would ask per letter."""
+def refuse_table(name: str, value: object) -> None:
+    """Raises TypeError for a DataFrame: those of pandas iterate over the names of their columns."""
+    columns = getattr(value, "columns", None)
+    if columns is None or isinstance(value, (str, bytes, Mapping)):
+        return
+    first = next((str(column) for column in columns), "prompt")
+    raise TypeError(
+        f"{name}: this is a table ({type(value).__name__}); give one of its columns, such as "
+        f"df[{first!r}]"
+    )
+
+
+def check_prompts(prompts: object, writer: RequestWriter) -> Iterable[object]:
+    """`prompts` as an iterable; a single text or dict is a slip that would ask per letter.
+
+    What can be read twice is read here as a whole, so that a bad prompt is found before anything is
+    asked.
+
+    Raises:
+        TypeError, ValueError: for these; and for a table.
+    """
+    refuse_table("prompts", prompts)
     if isinstance(prompts, (str, bytes, Mapping)) or not isinstance(prompts, Iterable):
         raise TypeError(
             f"prompts: expected an iterable of prompts, found {type(prompts).__name__}; "
             "put a single prompt into a list"
         )
+    if isinstance(prompts, Sized) and not isinstance(prompts, Iterator):
+        _check_all(prompts, writer)
     return prompts
+
+
+def _check_all(prompts: Iterable[object], writer: RequestWriter) -> None:
+    first: TypeError | ValueError | None = None
+    others = 0
+    for index, prompt in enumerate(prompts):
+        try:
+            writer.write(prompt, index)
+        except (TypeError, ValueError) as error:
+            others += first is not None
+            first = first or error
+    if first is None:
+        return
+    more = f" (and {others} more)" if others else ""
+    kind = TypeError if isinstance(first, TypeError) else ValueError
+    raise kind(f"{first}{more}; nothing was asked")

@@ -146,6 +146,9 @@ class Run:
             self.cancel("deadline")
         self._expire(now)
         self._start(now)
+        if self._raise is not None:  # a prompt that is none
+            error, self._raise = self._raise, None
+            raise error
         if self._checkpoint is not None:
             self._checkpoint.sync(now)
         self._tell(now, last=False)
@@ -314,7 +317,13 @@ class Run:
             finally:
                 self.outside = False
             index = self.results._reserve()
-            body = self._writer.write(prompt, index)
+            try:
+                body = self._writer.write(prompt, index)
+            except (TypeError, ValueError) as error:
+                self._refuse(index, error)
+                if self._raise is not None:
+                    return None
+                continue
             key = ""
             if self._checkpoint is not None:
                 key = digest(body)
@@ -329,6 +338,15 @@ class Run:
                 job.estimate = self._caps.estimate(prompt, body)
             return job
         return None
+
+    def _refuse(self, index: int, error: Exception) -> None:
+        """A prompt that is none, out of a stream: its error stands in its place."""
+        outcome = Outcome(index, error=error)
+        outcome.tries = outcome.attempts = 0
+        self._failed += 1
+        self.results._put(outcome)
+        if self._on_error == "raise" and self._raise is None:
+            self._raise = error
 
     def _afford(self, job: Job) -> bool:
         """Sets the job's money aside; False when it has to wait, or the run to stop."""

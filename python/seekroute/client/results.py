@@ -27,8 +27,8 @@ def _short(value: Any) -> str:
 class Result(Mapping[str, Any]):
     """A JSON object read by attribute or by key; unknown fields are kept.
 
-    A field that the API documents as optional reads as None where it is absent; any other missing
-    name raises AttributeError.
+    A field that the API documents as optional reads as None in the object that may have it; any
+    other missing name raises AttributeError.
 
         >>> from seekroute.client.results import Result
         >>> r = Result({"choices": [{"message": {"content": "hi"}}]})
@@ -67,8 +67,40 @@ class Result(Mapping[str, Any]):
         }
     )
 
+    # Those of a message: asked of the answer or of a choice they are a slip, and no None.
+    _OF_MESSAGES: ClassVar[frozenset[str]] = frozenset(
+        {
+            "audio",
+            "content",
+            "function_call",
+            "reasoning",
+            "reasoning_content",
+            "refusal",
+            "role",
+            "tool_calls",
+        }
+    )
+
     def __init__(self, data: dict[str, Any]) -> None:
         self._data = data
+
+    def _place_of(self, name: str) -> str:
+        """Where a field is that this object cannot have; empty where it may be absent here."""
+        data = self._data
+        if "message" in data or "delta" in data:  # a choice
+            inner = "message" if "message" in data else "delta"
+            return inner if name in self._OF_MESSAGES else ""
+        if "choices" not in data:
+            return ""
+        choices = data["choices"]
+        part = "delta" if choices and "delta" in choices[0] else "message"
+        if "chunk" in str(data.get("object")):
+            part = "delta"
+        if name in self._OF_MESSAGES:
+            return f"choices[0].{part}"
+        if name in ("finish_reason", "logprobs"):
+            return "choices[0]"
+        return "" if name in ("usage", "service_tier", "system_fingerprint") else "one of its parts"
 
     @staticmethod
     def _wrap(value: Any) -> Any:
@@ -84,7 +116,10 @@ class Result(Mapping[str, Any]):
         if name in self._data:
             return self._wrap(self._data[name])
         if name in self.OPTIONAL:
-            return None
+            place = self._place_of(name)
+            if not place:
+                return None
+            raise AttributeError(f"{name!r} is not a field of this object: look in {place}")
         raise AttributeError(f"the answer has no field {name!r}; it has {sorted(self._data)}")
 
     def __dir__(self) -> list[str]:
@@ -129,6 +164,8 @@ class Result(Mapping[str, Any]):
 class ChatCompletion(Shown, Result):
     """A whole answer, of a stream too once it has ended.
 
+    `message`, `content`, `tool_calls` and `finish_reason` are those of the first choice.
+
     Attributes:
         cost: Its exact price in USD; None where a remote gateway did not say.
         provider: Who served it; empty where unknown.
@@ -158,6 +195,29 @@ class ChatCompletion(Shown, Result):
         self.latency = latency
         self.ttft = ttft
         self.attempts = attempts
+
+    @property
+    def message(self) -> Result:
+        """The first choice's message; empty where there is no choice."""
+        return Result(self._message)
+
+    @property
+    def content(self) -> Any:
+        """The content of `message` as it came: a text, a list of parts, or None; see `text`."""
+        return self._wrap(self._message.get("content"))
+
+    @property
+    def tool_calls(self) -> list[Result] | None:
+        """The tool calls of `message`; None where it has none."""
+        found = self._message.get("tool_calls")
+        return [Result(call) for call in found] if found else None
+
+    @property
+    def finish_reason(self) -> str | None:
+        """Why the first choice ended: `stop`, `length` (it was cut off), `tool_calls`, ...; None
+        where nobody said."""
+        choices = self._data.get("choices")
+        return choices[0].get("finish_reason") if choices else None
 
     @property
     def text(self) -> str:
