@@ -277,3 +277,16 @@ def test_public_names_are_exported_and_documented() -> None:
         assert getattr(seekroute, name).__doc__, name
     with pytest.raises(AttributeError, match="no attribute"):
         _ = seekroute.no_such_name
+
+
+@pytest.mark.parametrize("key", ["x", "ollama", "EMPTY", "none", "lm-studio"])
+def test_a_dummy_key_of_a_local_server_takes_nothing_out_of_messages(
+    mock: MockProvider, key: str
+) -> None:
+    words = "max context exceeded; model 'qwen3' not found, try ollama pull; prompt is EMPTY, none"
+    mock.queue(Status(400, body={"error": {"message": words}}))
+    settings = settings_for(mock)
+    settings["providers"]["openai"]["api_key"] = key
+    with seekroute.Client(**settings) as client, pytest.raises(seekroute.BadRequestError) as caught:
+        client.ask("x", MODEL)
+    assert words in str(caught.value)

@@ -102,6 +102,23 @@ TEST(ErrorBodyTest, CutsLongTextsBetweenCharacters) {
   EXPECT_TRUE(IsValidUtf8(clean));
 }
 
+TEST(ErrorBodyTest, LeavesTextAloneWhereTheKeyIsADummyOfALocalServer) {
+  constexpr std::string_view kText =
+      "ollama: max context exceeded; prompt is EMPTY, none of the dummy-key or not-needed, 1234567";
+  for (const std::string_view key :
+       {"x", "ollama", "Ollama", "EMPTY", "none", "None", "dummy", "dummy-key", "not-needed",
+        "lm-studio", "no-key-required", "placeholder", "1234567", "sk-no-key-required"}) {
+    const Secret secret("Bearer " + std::string(key));
+    EXPECT_EQ(SanitizeUpstreamText(kText, {&secret}), kText) << key;
+  }
+  for (const std::string_view key : {"12345678", "none-of-it", "emptyempty", "abcdefgh"}) {
+    const Secret secret{std::string(key)};
+    EXPECT_EQ(SanitizeUpstreamText("see " + std::string(key) + " there", {&secret}),
+              "see [redacted] there")
+        << key;
+  }
+}
+
 TEST(ErrorBodyTest, RedactsWhatNamesTheOperatorsAccount) {
   const struct {
     const char* text;
