@@ -30,7 +30,8 @@ std::string WriteErrorEvent(const Error& error, const Profile& profile, const Er
 
 // At most 500 bytes of `text` in one line, with the given secrets, key-shaped words (sk-..., Bearer
 // ..., long random tokens), URLs, internal host names, IP addresses, and what names the operator's
-// account (org-..., e-mail addresses, "project 123") replaced by [redacted].
+// account (org-..., e-mail addresses, "project 123") replaced by [redacted]. Secrets shorter than
+// eight characters and the dummies that local servers are given ("not-needed") stay.
 std::string SanitizeUpstreamText(std::string_view text, const std::vector<const Secret*>& secrets);
 
 // `text`, sanitised before, without what it quotes and what is no plain word or path: a sentence

@@ -89,8 +89,8 @@ TEST(ErrorBodyTest, RedactsTheGivenSecretsWhateverTheirShape) {
 }
 
 TEST(ErrorBodyTest, RedactsACredentialWithoutItsScheme) {
-  const Secret header("Bearer opaque");
-  EXPECT_EQ(SanitizeUpstreamText("key opaque is wrong", {&header}), "key [redacted] is wrong");
+  const Secret header("Bearer opaquekey");
+  EXPECT_EQ(SanitizeUpstreamText("key opaquekey is wrong", {&header}), "key [redacted] is wrong");
 }
 
 TEST(ErrorBodyTest, CutsLongTextsBetweenCharacters) {

@@ -174,11 +174,25 @@ std::string_view Credential(const Secret& secret) {
   return value.starts_with(kScheme) ? value.substr(kScheme.size()) : value;
 }
 
+// What people give to local servers, which take any key: no secret, and a word of many sentences.
+// Shorter than eight characters is no provider's key either: taking it out would leave noise.
+bool IsDummy(std::string_view credential) {
+  constexpr size_t kShortestKey = 8;
+  static constexpr auto kDummies = std::to_array<std::string_view>(
+      {"anything",        "dummy-api-key",      "dummy-key",    "dummy_key", "fake-key",
+       "lm-studio",       "lmstudio",           "local-key",    "localhost", "no-key-needed",
+       "no-key-required", "not-needed",         "not-required", "not-used",  "notneeded",
+       "placeholder",     "sk-no-key-required", "test-key",     "undefined", "unused-key",
+       "your-api-key",    "your_api_key"});
+  if (credential.size() < kShortestKey) return true;
+  return std::find(kDummies.begin(), kDummies.end(), Lower(credential)) != kDummies.end();
+}
+
 std::string WithoutSecrets(std::string_view text, const std::vector<const Secret*>& secrets) {
   std::string out(text);
   for (const Secret* secret : secrets) {
     const std::string_view credential = secret == nullptr ? "" : Credential(*secret);
-    if (credential.empty()) continue;
+    if (IsDummy(credential)) continue;
     std::string without;
     size_t done = 0;
     for (size_t at = out.find(credential); at != std::string::npos;
