@@ -85,7 +85,7 @@ TlsContext::Version TlsContext::VersionOf(const std::string& file) {
 
 TlsContext::TlsContext(const std::string& ca_file)
     : only_file_(!ca_file.empty()),
-      file_(only_file_ ? ca_file : DefaultTrust(false)),
+      file_(only_file_ ? ca_file : DefaultFile()),
       version_(VersionOf(file_)),
       context_(SSL_CTX_new(TLS_client_method())) {
   if (context_ == nullptr) return;
@@ -119,6 +119,15 @@ std::string TlsContext::DefaultTrust(bool directory) {
   std::string copy(place == nullptr ? "" : place);
   curl_easy_cleanup(easy);
   return copy;
+}
+
+// A libcurl that was told nothing is a wheel's: it is built on one distribution for all of them.
+std::string TlsContext::DefaultFile() {
+  std::string file = DefaultTrust(false);
+  if (!file.empty() || !DefaultTrust(true).empty()) return file;
+  const bool chosen = std::getenv(X509_get_default_cert_file_env()) != nullptr ||
+                      std::getenv(X509_get_default_cert_dir_env()) != nullptr;
+  return chosen ? std::string() : KnownBundle();
 }
 
 // What OpenSSL says of a load is not enough: a list of revocations counts as loaded, and a

@@ -57,6 +57,7 @@ class TlsContext {
   static constexpr size_t kMaxSessions = 256;
 
   static std::string DefaultTrust(bool directory);
+  static std::string DefaultFile();
   static Version VersionOf(const std::string& file);
   static int OnSession(SSL* ssl, SSL_SESSION* session);
   bool LoadTrust();

@@ -62,4 +62,17 @@ bool HoldCertificates(std::string_view directories) {
   return false;
 }
 
+std::string KnownBundle(const std::string& root) {
+  for (const char* const place : {
+           "/etc/ssl/certs/ca-certificates.crt",                 // Debian, Ubuntu, Alpine, Arch
+           "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",  // Fedora, RHEL
+           "/etc/pki/tls/certs/ca-bundle.crt",                   // their older releases
+           "/etc/ssl/ca-bundle.pem",                             // openSUSE
+       }) {
+    std::string file = root + place;
+    if (Unreadable(file).empty()) return file;
+  }
+  return {};
+}
+
 }  // namespace seekroute

@@ -15,4 +15,8 @@ std::string TrustProblem(const std::string& ca_file);
 // for: "5ed36f99.0".
 bool HoldCertificates(std::string_view directories);
 
+// The bundle of authorities where distributions keep it, for a libcurl that was not told at its
+// build; empty if there is none. `root` stands before every place.
+std::string KnownBundle(const std::string& root = "");
+
 }  // namespace seekroute

@@ -76,5 +76,20 @@ TEST_F(TrustTest, ADirectoryOfCertificatesHasNamesThatOpenSslLooksFor) {
   EXPECT_FALSE(HoldCertificates(""));
 }
 
+TEST_F(TrustTest, TheBundleOfADistributionIsFoundWhereItKeepsIt) {
+  EXPECT_EQ(KnownBundle(folder_), "");
+  for (const char* place :
+       {"/etc/ssl/ca-bundle.pem", "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+        "/etc/ssl/certs/ca-certificates.crt"}) {
+    const std::string file = folder_ + place;
+    std::filesystem::create_directories(std::filesystem::path(file).parent_path());
+    std::filesystem::create_directory(file);
+    EXPECT_NE(KnownBundle(folder_), file) << "a folder";
+    std::filesystem::remove(file);
+    std::ofstream(file) << TlsServer().certificate_pem();
+    EXPECT_EQ(KnownBundle(folder_), file);
+  }
+}
+
 }  // namespace
 }  // namespace seekroute
