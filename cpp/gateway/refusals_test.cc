@@ -383,7 +383,7 @@ TEST_F(RefusalsTest, AnErrorToldByTheEventAloneIsNoAnswerAfterContent) {
     const Seen& seen = Ask(R"(,"stream":true)");
     EXPECT_EQ(seen.status, 200);
     EXPECT_EQ(seen.body.find("[DONE]"), std::string::npos) << error << seen.body;
-    EXPECT_NE(seen.body.find(R"("finish_reason":"error")"), std::string::npos) << seen.body;
+    EXPECT_NE(seen.body.find("\n\ndata: {\"error\":{"), std::string::npos) << seen.body;
     EXPECT_EQ(seen.row->settlement, Settlement::kFailed) << error;
     EXPECT_EQ(seen.row->cost.nano, 0) << error;
     EXPECT_EQ(seen.row->error, "upstream_error") << error;

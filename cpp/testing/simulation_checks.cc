@@ -89,7 +89,8 @@ void Simulation::CheckClient(ExchangeId id, const Client& client,
   }
   if (client.stream && client.status == 200) {
     const size_t done = Count(client.received, "data: [DONE]");
-    const size_t errors = Count(client.received, "\"error\":{");
+    const size_t errors = Count(client.received, "data: {\"error\":{");
+    expect(errors == Count(client.received, "\"error\":{"), "an error event begins with it");
     expect(done + errors == 1, "a stream ends in [DONE] or one error event");
     expect((done == 1) == ok, "[DONE] means success");
     const std::string content = ContentOf(client.received);

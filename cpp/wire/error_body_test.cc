@@ -47,9 +47,23 @@ TEST(ErrorBodyTest, TheCodeIsAnIntegerOnlyUnderApiV1) {
             std::string::npos);
 }
 
-TEST(ErrorBodyTest, WritesAnEventThatChatClientsParse) {
+// Clients know an error by `{"error":` at the very beginning, or by the lack of `choices`.
+TEST(ErrorBodyTest, WritesOpenAisEvent) {
+  const Error error = MakeError(ErrorCode::kUpstreamTruncated, "cut");
+  EXPECT_EQ(WriteErrorEvent(error, PlainProfile(), {"r", false, ""}, "gen-1", "m", 5),
+            R"(data: {"error":{"message":"cut","type":"upstream_error","param":null,)"
+            R"("code":"upstream_truncated"}})"
+            "\n\n");
+  EXPECT_EQ(WriteErrorEvent(error, PlainProfile(), {"r", false, "", R"("seekroute":{"a":1})"},
+                            "gen-1", "m", 5),
+            R"(data: {"error":{"message":"cut","type":"upstream_error","param":null,)"
+            R"("code":"upstream_truncated"},"seekroute":{"a":1}})"
+            "\n\n");
+}
+
+TEST(ErrorBodyTest, WritesOpenRoutersEventUnderItsBase) {
   EXPECT_EQ(WriteErrorEvent(MakeError(ErrorCode::kUpstreamTruncated, "cut"), PlainProfile(),
-                            {"r", false, ""}, "gen-1", "m", 5),
+                            {"r", true, ""}, "gen-1", "m", 5),
             R"(data: {"id":"gen-1","object":"chat.completion.chunk","created":5,"model":"m",)"
             R"("error":{"message":"cut","type":"upstream_error","param":null,)"
             R"("code":"upstream_truncated"},"choices":[{"index":0,"delta":{"content":""},)"
