@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ import jsonschema
 import pytest
 
 from seekroute.server.limits import Limits
-from seekroute.testing import Gate, Text
+from seekroute.testing import Gate, Raw, Text
 from serving import (
     MODEL,
     RunningServer,
@@ -319,6 +320,25 @@ def test_metrics(server: RunningServer) -> None:
         assert sum(s.value for s in families[f"seekroute_{name}"].samples) > 0
     assert families["seekroute_active_requests"].type == "gauge"
     assert server.key not in text
+
+
+def test_metrics_count_a_running_request_once(server: RunningServer) -> None:
+    from prometheus_client.parser import text_string_to_metric_families
+
+    gate = Gate()
+    hello = {"id": "x", "choices": [{"index": 0, "delta": {"content": "Hel"}}]}
+    events = {"Content-Type": "text/event-stream"}
+    first = b"data: " + json.dumps(hello).encode() + b"\n\n"
+    server.mock.queue(Raw([("head", 200, events), ("send", first), ("gate", gate), ("fin",)]))
+    with server.connect() as client:
+        client.sendall(server.chat_bytes("Connection: close", stream=True))
+        read_until(client, b"Hel")
+        text = server.request("GET", "/metrics", with_key=False).body.decode()
+        gate.open()
+        read_until_closed(client)
+    families = {family.name: family for family in text_string_to_metric_families(text)}
+    (sample,) = families["seekroute_active_requests"].samples
+    assert sample.value == 1
 
 
 def resolved(document: dict[str, Any], node: Any) -> Any:
