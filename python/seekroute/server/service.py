@@ -422,7 +422,6 @@ class Service:
         yield from self.counts.samples()
         yield from self.connections.samples()
         yield "seekroute_http_body_bytes", (), float(self.bodies.taken)
-        yield "seekroute_active_requests", (), float(self.core.active())
         yield _DROPPED, (), float(self.log_writer.dropped if self.log_writer else 0)
 
     def refuse(self, code: str, message: str) -> tuple[int, list[Header], bytes]:
