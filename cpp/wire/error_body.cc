@@ -83,6 +83,7 @@ std::string WriteErrorBody(const Error& error, const Profile& profile, const Err
 
 std::string WriteErrorEvent(const Error& error, const Profile& profile, const ErrorPlace& place,
                             std::string_view id, std::string_view model, int64_t created) {
+  if (!place.api_v1) return "data: " + WriteErrorBody(error, profile, place) + "\n\n";
   AnswerNames names;
   names.id = id;
   names.model = model;

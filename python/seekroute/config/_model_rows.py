@@ -18,6 +18,7 @@ _BY_FEATURE = {
     "temperature": ("temperature",),
     "tools": ("parallel_tool_calls", "tool_choice", "tools"),
 }
+_TOOL_CHOICES = ("auto", "function", "none", "required")
 # OpenRouter's names of the prices that are listed only where the endpoint has one of its own.
 _OWN_PRICES = {
     "cache_read": "input_cache_read",
@@ -160,12 +161,14 @@ def offer_row(
         endpoint: Whose limits and prices hold.
     """
     price = endpoint.price
+    takes_choice = "tools" in model.features
     return {
         "provider_name": provider_row(catalog, provider)["name"],
         "tag": provider,
         "context_length": endpoint.context or model.context,
         "max_completion_tokens": endpoint.max_output or model.max_output,
         "pricing": _pricing(catalog, model, endpoint),
+        "supports_tool_choice": dict.fromkeys(_TOOL_CHOICES, takes_choice),
         # Where writing to the cache costs extra, it has to be asked for.
         "supports_implicit_caching": price.cache_read is not None and price.cache_write is None,
     }

@@ -341,6 +341,10 @@ class ControlPlane:
             "data": {
                 "label": row.label,
                 "creator_user_id": None,
+                "organization_id": row.org_id,
+                "workspace_id": None,
+                "allowed_data_regions": ["global"],
+                "free_model_daily_requests": {"limit": 0, "remaining": 0, "used": 0},
                 "limit": None,
                 "limit_remaining": None,
                 "limit_reset": None,
