@@ -108,8 +108,7 @@ def test_what_is_sent(mock: MockProvider) -> None:
             messages=HELLO,
             temperature=0.5,
             seed=None,
-            some_field={"of": "the provider"},
-            extra_body={"last": None},
+            extra_body={"some_field": {"of": "the provider"}, "last": None},
             extra_headers={"X-Request-Id": "mine"},
             extra_query={"a": "b c"},
         )

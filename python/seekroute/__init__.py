@@ -26,9 +26,16 @@ if TYPE_CHECKING:
         Client,
         NotRunError,
     )
+    from seekroute.client.batch_progress import MapProgress
+    from seekroute.client.batch_results import Results
+    from seekroute.client.budget import Budget
+    from seekroute.client.compare import Comparison
     from seekroute.client.live import live, live_async
     from seekroute.client.notebook import load_ipython_extension, unload_ipython_extension
     from seekroute.client.openai_sdk import async_openai_client, openai_client
+    from seekroute.client.quotes import Quote
+    from seekroute.client.rollup import Usage
+    from seekroute.client.tokens import TokenCount
     from seekroute.errors import (
         APIConnectionError,
         APIError,
@@ -50,6 +57,7 @@ if TYPE_CHECKING:
         UnprocessableEntityError,
         UpstreamError,
     )
+    from seekroute.ledger import LedgerError
     from seekroute.server import create_app
 
 __all__ = [
@@ -61,24 +69,32 @@ __all__ = [
     "AsyncClient",
     "AuthenticationError",
     "BadRequestError",
+    "Budget",
     "BudgetExceededError",
     "ChatCompletion",
     "ChatStream",
     "CheckpointError",
     "Client",
+    "Comparison",
     "ConfigError",
     "ConflictError",
     "InsufficientCreditsError",
     "InternalServerError",
+    "LedgerError",
+    "MapProgress",
     "NoProviderError",
     "NotFoundError",
     "NotRunError",
     "NotSupportedError",
     "PermissionDeniedError",
+    "Quote",
     "RateLimitError",
+    "Results",
     "SeekrouteError",
+    "TokenCount",
     "UnprocessableEntityError",
     "UpstreamError",
+    "Usage",
     "async_openai_client",
     "create_app",
     "live",
@@ -88,7 +104,16 @@ __all__ = [
     "unload_ipython_extension",
 ]
 
+_MODULES = ("client", "config", "errors", "ledger", "receipts", "server", "testing")
 _HOMES = {
+    "Budget": "client.budget",
+    "Comparison": "client.compare",
+    "LedgerError": "ledger",
+    "MapProgress": "client.batch_progress",
+    "Quote": "client.quotes",
+    "Results": "client.batch_results",
+    "TokenCount": "client.tokens",
+    "Usage": "client.rollup",
     "AsyncChatStream": "client",
     "AsyncClient": "client",
     "ChatCompletion": "client",
@@ -111,11 +136,13 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import version
 
         return version("seekroute")
-    if name not in __all__:
+    if name not in __all__ and name not in _MODULES:
         raise AttributeError(f"module 'seekroute' has no attribute {name!r}")
+    if name in _MODULES:
+        return importlib.import_module(f"seekroute.{name}")
     home = importlib.import_module(f"seekroute.{_HOMES.get(name, 'errors')}")
     return getattr(home, name)
 
 
 def __dir__() -> list[str]:
-    return [*__all__, "__version__"]
+    return sorted([*__all__, *_MODULES, "__version__"])

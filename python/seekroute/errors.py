@@ -157,11 +157,26 @@ class APIError(Shown, SeekrouteError):
         # Not super(): behind us in the order may stand openai's class with another signature.
         Exception.__init__(self, message)
         self.message = message
+        self._hint = ""
         self.hint = hint
         self.request_id = request_id
         self.attempts = attempts
         self.retryable = retryable
         self.retry_after = retry_after
+
+    @property
+    def hint(self) -> str:
+        """What to do about it; may be empty. A traceback ends with it."""
+        return self._hint
+
+    @hint.setter
+    def hint(self, value: str) -> None:
+        notes = [note for note in getattr(self, "__notes__", ()) if note != self._hint or not note]
+        self._hint = value
+        if value:
+            notes.append(value)
+        if notes or hasattr(self, "__notes__"):
+            self.__notes__ = notes
 
     @property
     def request(self) -> Any:

@@ -108,6 +108,10 @@ class BaseClient(Shown):
             other._timeout if timeout is None else timeout,
         )
 
+    def __repr__(self) -> str:
+        place = "in this process" if self._backend.records else "at a gateway elsewhere"
+        return f"<seekroute.{type(self).__name__} {place}: {self.spend:f} USD spent>"
+
     def __reduce__(self) -> NoReturn:
         raise TypeError(
             "a client cannot be sent to another process: make a client in each process, such as in "
@@ -216,24 +220,36 @@ def remote_address(
         base_url = os.environ.get("SEEKROUTE_BASE_URL") or None
     if not base_url:  # "" asks for this process, whatever the environment says
         if api_key is not None:
-            raise TypeError("api_key is for a gateway at base_url; in process there are no keys")
+            raise TypeError(
+                "api_key is for a gateway at base_url; in process a provider's key goes in "
+                'OPENAI_API_KEY or providers={"openai": {"api_key": ...}}'
+            )
         return None
     if local:
         raise TypeError(
-            "base_url asks a gateway that runs elsewhere: config, ledger and settings are its own"
+            "config, ledger and settings configure a gateway in this process; they cannot be "
+            "combined with base_url"
         )
     return base_url, api_key or os.environ.get("SEEKROUTE_API_KEY") or None
+
+
+def _is_messages(prompt: object) -> bool:
+    first = prompt[0] if isinstance(prompt, list | tuple) and prompt else None
+    return isinstance(first, dict) and "role" in first
 
 
 def question(
     prompt: str | Sequence[Any], system: str | None, fields: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
-    for name in ("stream", "messages"):
-        if name in fields:
-            raise TypeError(
-                f"ask() takes no {name!r}: it puts one question and returns the whole answer; "
-                "see chat.completions"
-            )
+    if "messages" in fields or _is_messages(prompt):
+        raise TypeError(
+            "ask() takes one question; for messages use chat.completions.create(messages=...)"
+        )
+    if "stream" in fields:
+        raise TypeError(
+            "ask() takes no 'stream': it returns the whole answer; for a stream use "
+            "chat.completions.stream(...)"
+        )
     check_names(fields, "call", "ask()")
     refuse_table("prompt", prompt)
     return calls.chat_messages(prompt, system)

@@ -161,7 +161,7 @@ class Client(ClientAccount, ClientExtras, BaseClient):
 
     def ask(
         self,
-        prompt: str | Sequence[Any],
+        prompt: str | Sequence[Any] = "",
         model: str = "auto",
         system: str | None = None,
         **fields: Any,
@@ -344,7 +344,7 @@ class AsyncClient(AsyncClientAccount, AsyncClientExtras, BaseClient):
 
     async def ask(
         self,
-        prompt: str | Sequence[Any],
+        prompt: str | Sequence[Any] = "",
         model: str = "auto",
         system: str | None = None,
         **fields: Any,

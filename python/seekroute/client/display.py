@@ -24,8 +24,10 @@ from seekroute.errors import APIError, ConfigError
 
 Bundle = dict[str, str]
 
-# Rows of a table of models; a catalog has a few hundred.
+# Rows of a table.
 _MAX_ROWS: Final = 500
+# Rows of a table of models: a catalog has a few hundred, which nobody reads in a cell.
+_MAX_MODELS: Final = 30
 # Beyond this a browser is of no help any more; the object still holds everything.
 _MAX_TEXT: Final = 1_000_000
 _MAX_IMAGES: Final = 64
@@ -168,16 +170,26 @@ def images_bundle(answer: ImagesResponse) -> Bundle:
 def models_bundle(models: ModelPage) -> Bundle:
     """A table of models with their prices."""
     names = ["Model", "Context", "Input USD/M", "Output USD/M", "Takes", "Gives"]
-    rows = [_model_row(model) for model in models.to_dict()["data"][:_MAX_ROWS]]
+    rows = [_model_row(model) for model in models.to_dict()["data"][:_MAX_MODELS]]
     left = len(models) - len(rows)
-    caption = f"{len(models)} models" + (f", of which {len(rows)} are shown" if left else "")
+    caption = f"{len(models)} models"
+    if left:
+        caption += f", the first {len(rows)} are shown; models.list(q=…, limit=…) picks others"
+    more = [f"… and {left} more"] if left else []
     lines = [f"| {' | '.join(names)} |", f"|{'---|' * len(names)}"]
     lines += [f"| {' | '.join(_cell(value) for value in row)} |" for row in rows]
     return {
-        "text/plain": printable("\n".join([caption, *(row[0] for row in rows)])),
+        "text/plain": printable("\n".join([caption, *_columns([names, *rows]), *more])),
         "text/markdown": "\n".join([caption, "", *lines]),
         "text/html": _table(caption, names, rows, shown=True, row_headers=True),
     }
+
+
+def _columns(table: Sequence[Sequence[str]]) -> list[str]:
+    """Lines of a table for a terminal."""
+    widths = [max(len(row[place]) for row in table) for place in range(len(table[0]))]
+    lines = ("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) for row in table)
+    return [line.rstrip() for line in lines]
 
 
 def quote_bundle(quote: Quote) -> Bundle:
@@ -243,9 +255,8 @@ def _rows_bundle(caption: str, table: Sequence[Sequence[str]]) -> Bundle:
     names, *rows = table
     lines = [f"| {' | '.join(_cell(name) for name in names)} |", f"|{'---|' * len(names)}"]
     lines += [f"| {' | '.join(_cell(value) for value in row)} |" for row in rows]
-    plain = ["  ".join(row) for row in table]
     return {
-        "text/plain": printable("\n".join([caption, *plain])),
+        "text/plain": printable("\n".join([caption, *_columns(table)])),
         "text/markdown": "\n".join([markdown(caption), "", *lines]),
         "text/html": _table(caption, names, rows, shown=True, row_headers=True),
     }

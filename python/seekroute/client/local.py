@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import difflib
 import json
 import math
 import os
@@ -54,6 +55,8 @@ if TYPE_CHECKING:
 
 # Whom the ledger of a gateway in this process books requests to.
 _ORG = "local"
+# Of the constructor, beside the settings.
+_ARGUMENTS = ("api_key", "base_url", "config", "ledger", "max_retries", "timeout")
 # Bound of the settings of deadlines.
 _LONGEST_SECONDS = 24 * 3600
 _MODEL_PREFIX = "/models/"
@@ -93,7 +96,10 @@ class _Local:
         # A fake answer nobody asked for would be worse than none: the mock is on only on request.
         settings.setdefault("mock", "off")
         environ = dict(os.environ)
-        loaded = load_settings(config, overrides=settings)
+        try:
+            loaded = load_settings(config, overrides=settings)
+        except ConfigError as error:
+            raise ConfigError([_in_python(each) for each in error.problems]) from None
         catalog = catalog_of(loaded)
         profiles = profiles_of(loaded)
         self._style = profiles[0].model_ids
@@ -230,6 +236,19 @@ class _Local:
         if self._mock is not None:
             self._mock.stop()
             self._mock = None
+
+
+def _in_python(problem: Problem) -> Problem:
+    """A problem of a setting that was an argument, as what it was."""
+    if problem.where != "command line":
+        return problem
+    name, _, rest = problem.path.partition(".")
+    message, hint = problem.message, problem.hint
+    if message == "unknown key" and not rest:
+        close = difflib.get_close_matches(name, _ARGUMENTS, n=1, cutoff=0.7)
+        message = "unknown setting"
+        hint = f"did you mean {close[0]}?" if close else hint
+    return Problem(rest, message, hint, f"Client({name}=…)")
 
 
 def _total_ms(timeout: float, default: int) -> int:

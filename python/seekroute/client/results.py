@@ -340,6 +340,11 @@ class ModelPage(Shown, Page):
 
     __slots__ = ()
 
+    def __str__(self) -> str:
+        from seekroute.client.display import bundle
+
+        return bundle(self)["text/plain"]
+
     @property
     def object(self) -> str:
         """Always `list`."""

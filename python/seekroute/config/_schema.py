@@ -31,7 +31,7 @@ MODEL_ID = r"^[a-z0-9][a-z0-9._-]{0,62}/[A-Za-z0-9][A-Za-z0-9._:@+-]{0,126}$"
 ALIAS = r"^[A-Za-z0-9][A-Za-z0-9._:@+/-]{0,190}$"
 _PATTERN_WORDS = {
     PROVIDER_ID: "lower-case letters, digits, - and _",
-    MODEL_ID: "author/slug",
+    MODEL_ID: "author/slug, the author in lower case",
     ALIAS: "a model name without spaces",
 }
 
