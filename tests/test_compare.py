@@ -196,7 +196,7 @@ def test_drawings(client: Client, mock: MockProvider, tmp_path: Path) -> None:
     )
     figure = results.plot("cost", "latency", "tokens")
     check_bars(figure)
-    assert [axes.get_title() for axes in figure.axes] == ["Cost", "Latency", "Tokens"]
+    assert [axes.get_title(loc="left") for axes in figure.axes] == ["Cost", "Latency", "Tokens"]
     bars = [bar.get_width() for bar in figure.axes[0].patches]
     assert sum(bars) == pytest.approx(float(results.cost))
     labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]

@@ -296,7 +296,9 @@ def test_lone_surrogate_in_the_prompt_is_answered(mock: MockProvider) -> None:
 def test_image_generation(client: Any, mock: MockProvider) -> None:
     image = client.images.generate(model="mock-image", prompt="a cat", n=2)
     assert len(image.data) == 2
-    assert requests.get(image.data[0].url, timeout=TIMEOUT).content.startswith(b"\x89PNG")
+    head, _, data = image.data[0].url.partition(",")
+    assert head == "data:image/png;base64"
+    assert base64.b64decode(data).startswith(b"\x89PNG")
     answer = client.images.generate(model="i", prompt="a cat", response_format="b64_json")
     assert base64.b64decode(answer.data[0].b64_json).startswith(b"\x89PNG")
     assert post(mock, {"prompt": ""}, "/images/generations").status_code == 400

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 # Longest text of a cell in the terminal; a notebook wraps by itself.
 _WIDEST_CELL = 60
 _WIDTH = 120
+_LEFT = "text-align:left;vertical-align:top"
 
 
 class Table:
@@ -54,13 +55,16 @@ class Table:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        head = "".join(f"<th>{html.escape(column)}</th>" for column in self.columns)
+        # Left, as the cards of answers: a notebook's own style puts text to the right.
+        head = "".join(
+            f'<th scope="col" style="{_LEFT}">{html.escape(column)}</th>' for column in self.columns
+        )
         body = "".join(
-            "<tr>" + "".join(f"<td>{_cell(cell)}</td>" for cell in row) + "</tr>"
+            "<tr>" + "".join(f'<td style="{_LEFT}">{_cell(cell)}</td>' for cell in row) + "</tr>"
             for row in self.rows
         )
         return (
-            f"<table><caption>{html.escape(self.title)}</caption>"
+            f'<table><caption style="text-align:left">{html.escape(self.title)}</caption>'
             f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
         )
 

@@ -64,7 +64,7 @@ class Answer(Paced):
             fields = _object_of(request.json)
             if request.path.endswith("/images/generations"):
                 _check_image(fields)
-                answer = image_body(fields, exchange.origin)
+                answer = image_body(fields)
                 answer["usage"] = _image_usage(fields, len(answer["data"]))
                 await self.send_json(exchange, answer)
                 return

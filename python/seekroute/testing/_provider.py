@@ -15,7 +15,7 @@ from typing import Any
 
 from seekroute.testing._answers import Answer
 from seekroute.testing._http import Exchange
-from seekroute.testing._images import TINY_PNG
+from seekroute.testing._images import picture
 from seekroute.testing._records import MAX_RECORDS, RecordedRequest, Recorder
 from seekroute.testing._replies import JSON_TYPE, Delay, Raw, Reply, ReplyOrFactory
 from seekroute.testing._server import HttpServer
@@ -419,7 +419,7 @@ class MockProvider:
         elif found and name in self._models and before in ("", "/v1", "/api/v1"):
             await _respond(exchange, 200, self._model(name))
         elif "/images/" in path and path.endswith(".png"):
-            await exchange.respond(200, [("content-type", "image/png")], TINY_PNG)
+            await exchange.respond(200, [("content-type", "image/png")], picture())
         else:
             await _not_found(exchange)
 

@@ -214,7 +214,7 @@ class Image(Paced):
 
     async def play(self, exchange: Exchange) -> None:
         request = exchange.request
-        body = image_body(request.fields, exchange.origin, url=self.url, b64=self.b64)
+        body = image_body(request.fields, url=self.url, b64=self.b64)
         if request.path.endswith("/images/generations"):
             for entry in body["data"] if self.revised_prompt is not None else ():
                 entry["revised_prompt"] = self.revised_prompt
