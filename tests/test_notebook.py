@@ -255,6 +255,25 @@ def test_notebook_updates_one_output_in_place(
     assert all(len(a) < len(b) for a, b in itertools.pairwise(texts))
 
 
+def test_a_live_answer_at_the_end_of_a_cell_is_shown_once(
+    execute: Callable[..., list[list[Any]]], mock: MockProvider
+) -> None:
+    call = (
+        "seekroute.live(client.chat.completions.create(\n"
+        f"    model='{MODEL}', messages=[{{'role': 'user', 'content': 'Hi'}}], stream=True))"
+    )
+    once, kept, again, pickled = execute(
+        call,
+        f"answer = {call}",
+        "answer",
+        "import pickle; print(type(pickle.loads(pickle.dumps(answer))).__name__, answer.text)",
+    )
+    assert [output.output_type for output in once] == ["display_data"]
+    assert len(kept) == 1
+    assert "Hello! You said: Hi" in again[0].data["text/html"]
+    assert pickled[0].text == "ChatCompletion Hello! You said: Hi\n"
+
+
 def test_notebook_with_magics_and_asyncio(
     execute: Callable[..., list[list[Any]]], mock: MockProvider
 ) -> None:
