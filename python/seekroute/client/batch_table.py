@@ -63,9 +63,10 @@ class Table:
             "<tr>" + "".join(f'<td style="{_LEFT}">{_cell(cell)}</td>' for cell in row) + "</tr>"
             for row in self.rows
         )
+        named = f"<thead><tr>{head}</tr></thead>" if any(self.columns) else ""
         return (
-            f'<table><caption style="text-align:left">{html.escape(self.title)}</caption>'
-            f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+            f'<table><caption style="text-align:left;white-space:nowrap">{html.escape(self.title)}'
+            f"</caption>{named}<tbody>{body}</tbody></table>"
         )
 
 

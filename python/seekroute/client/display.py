@@ -17,6 +17,7 @@ from typing import Any, Final
 from seekroute._visible import harmless
 from seekroute.client.account import ActivityPage, Credits, Generation
 from seekroute.client.base import BaseClient
+from seekroute.client.batch_table import seconds
 from seekroute.client.quotes import Quote, Routing
 from seekroute.client.results import ChatCompletion, ImagesResponse, ModelPage
 from seekroute.client.streams import StreamState
@@ -357,7 +358,7 @@ def _count(value: Any) -> str:
 
 
 def _seconds(value: float | None) -> str:
-    return "" if value is None else f"{value:.2f} s"
+    return seconds(value)
 
 
 def _model_row(model: Mapping[str, Any]) -> list[str]:
@@ -464,7 +465,9 @@ def _table(
 ) -> str:
     """A table; a caption that is not shown is still there for screen readers."""
     label = "" if shown else f' aria-label="{_escape(caption)}"'
-    title = f'<caption style="{_LEFT}">{_escape(caption)}</caption>' if shown else ""
+    title = (
+        f'<caption style="{_LEFT};white-space:nowrap">{_escape(caption)}</caption>' if shown else ""
+    )
     head = "".join(f'<th scope="col" style="{_LEFT}">{_escape(name)}</th>' for name in names)
     body = "".join(f"<tr>{_cells(row, row_headers)}</tr>" for row in rows)
     return f"<table{label}>{title}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"

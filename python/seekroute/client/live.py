@@ -13,11 +13,11 @@ from seekroute.client.display import (
     printable,
     progress_bundle,
 )
+from seekroute.client.results import ChatCompletion
 
 if TYPE_CHECKING:
     from typing import TextIO
 
-    from seekroute.client.results import ChatCompletion
     from seekroute.client.streams import (
         AsyncChatStream,
         AsyncStreamContext,
@@ -35,7 +35,10 @@ class _Screen(Protocol):
     """Where an answer is shown. `grow` for each piece, then `end` or `stop` once."""
 
     def grow(self, piece: str) -> None: ...
-    def end(self, answer: ChatCompletion) -> None: ...
+    def end(self, answer: ChatCompletion) -> ChatCompletion:
+        """Returns what to give the caller."""
+        ...
+
     def stop(self) -> None: ...
 
 
@@ -73,9 +76,9 @@ def live(stream: ChatStream | StreamContext, *, file: TextIO | None = None) -> C
             for piece in running.texts():
                 screen.grow(piece)
             answer = running.get_final_completion()
-            screen.end(answer)
+            shown = screen.end(answer)
             ended = True
-            return answer
+            return shown
         finally:
             if not ended:
                 screen.stop()
@@ -91,9 +94,9 @@ async def live_async(
             async for piece in running.texts():
                 screen.grow(piece)
             answer = await running.get_final_completion()
-            screen.end(answer)
+            shown = screen.end(answer)
             ended = True
-            return answer
+            return shown
         finally:
             if not ended:
                 screen.stop()
@@ -110,6 +113,30 @@ def _screen(stream: StreamState, file: TextIO | None) -> _Screen:
     return _Terminal(stream, file) if file.isatty() else _Plain(file)
 
 
+def _cell() -> int:
+    """Number of the cell that runs."""
+    shell: Any = sys.modules["IPython"].get_ipython()
+    return int(shell.execution_count)
+
+
+class _Shown(ChatCompletion):
+    """An answer whose card stands under the cell that made it: that cell does not show it again."""
+
+    __slots__ = ("_made_in",)
+
+    def _ipython_display_(self) -> None:
+        if _cell() != self._made_in:
+            display: Any = importlib.import_module("IPython.display").display
+            display(completion_bundle(self), raw=True)
+
+
+def _shown(answer: ChatCompletion) -> ChatCompletion:
+    extra = {name: getattr(answer, name) for name in ChatCompletion.__slots__}
+    shown = _Shown(answer.to_dict(), **extra)
+    shown._made_in = _cell()
+    return shown
+
+
 class _Notebook:
     """One output of a notebook, updated in place."""
 
@@ -124,8 +151,9 @@ class _Notebook:
             self._next = now + _PAUSE_S
             self._show(progress_bundle(self._stream.text))
 
-    def end(self, answer: ChatCompletion) -> None:
+    def end(self, answer: ChatCompletion) -> ChatCompletion:
         self._show(completion_bundle(answer))
+        return _shown(answer)
 
     def stop(self) -> None:
         if self._handle is not None:
@@ -165,9 +193,10 @@ class _Terminal:
     def grow(self, piece: str) -> None:
         pass
 
-    def end(self, answer: ChatCompletion) -> None:
+    def end(self, answer: ChatCompletion) -> ChatCompletion:
         self._shown = completion_bundle(answer)["text/plain"]
         self._live.stop()
+        return answer
 
     def stop(self) -> None:
         self._shown = self._stream.text + _STOPPED
@@ -184,9 +213,10 @@ class _Plain:
         self._file.write(piece)
         self._file.flush()
 
-    def end(self, answer: ChatCompletion) -> None:
+    def end(self, answer: ChatCompletion) -> ChatCompletion:
         self._file.write("\n")
         self._file.flush()
+        return answer
 
     def stop(self) -> None:
         self._file.write("\n")
