@@ -123,6 +123,7 @@ class _Shown(ChatCompletion):
     """An answer whose card stands under the cell that made it: that cell does not show it again."""
 
     __slots__ = ("_made_in",)
+    _made_in: int
 
     def _ipython_display_(self) -> None:
         if _cell() != self._made_in:
