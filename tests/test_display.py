@@ -104,7 +104,7 @@ def answer(content: Any = "Hi", message: dict[str, Any] | None = None, **more: A
 def test_card_of_an_answer() -> None:
     found = page(answer("Paris.\n  Indented"))
     assert "Paris.\n  Indented" in found.text
-    for fact in (MODEL, "openai", "0.00021 USD", "1,000", "100", "1.23 s", "0.50 s"):
+    for fact in (MODEL, "openai", "0.00021 USD", "1,000", "100", "1.23 s", "500 ms"):
         assert fact in found.text
     assert found.tags.count("th") == found.tags.count("td") == 7
     assert [value for name, value in found.attributes if name == "scope"] == ["col"] * 7
