@@ -138,6 +138,7 @@ def test_a_key_in_the_environment_is_enough() -> None:
         "provider": "openai",
         "upstream_model": "gpt-4o-mini",
         "cap_field": "max_completion_tokens",
+        "reasoning_field": "none",
     }
     assert price["markup_bps"] == 0
     assert price["revision"].startswith("2026-")

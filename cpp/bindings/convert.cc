@@ -137,6 +137,15 @@ std::shared_ptr<const Model> GratisOf(const Model& model, const std::vector<bool
   return std::make_shared<const Model>(std::move(gratis));
 }
 
+ReasoningForm ReasoningFormNamed(const std::optional<std::string>& field,
+                                 const std::string& model) {
+  if (!field || *field == "reasoning_effort") return ReasoningForm::kEffort;
+  if (*field == "reasoning") return ReasoningForm::kObject;
+  if (*field == "none") return ReasoningForm::kNone;
+  throw py::value_error("model " + model +
+                        ": reasoning_field: expected reasoning_effort, reasoning or none");
+}
+
 Model ModelFrom(const py::dict& dict, const StringMap<uint32_t>& providers) {
   Model model;
   std::vector<bool> stand_ins;  // of the endpoints
@@ -173,6 +182,8 @@ Model ModelFrom(const py::dict& dict, const StringMap<uint32_t>& providers) {
                             ": reasoning_budget_field: expected thinking_budget");
     }
     endpoint.max_reasoning = GetOptional<int64_t>(item, "max_reasoning").value_or(0);
+    endpoint.reasoning_form =
+        ReasoningFormNamed(GetOptional<std::string>(item, "reasoning_field"), model.id);
     if (const auto own = GetOptional<py::dict>(item, "timeouts")) {
       endpoint.timeouts = TimeoutsFrom(*own);
     }

@@ -11,6 +11,7 @@
 #include "base/price.h"
 #include "base/result.h"
 #include "base/time.h"
+#include "wire/upstream_chat.h"
 
 namespace seekroute {
 
@@ -44,6 +45,7 @@ struct Endpoint {
   bool cap_excludes_reasoning = false;  // thinking comes beside the answer that cap_field bounds
   std::string reasoning_budget_field;   // what bounds it there; empty: nothing does
   int64_t max_reasoning = 0;            // tokens of thinking of one choice; 0: unknown
+  ReasoningForm reasoning_form = ReasoningForm::kEffort;  // how it is told what to think
 };
 
 // A provider that offers the model and is not asked. Immutable.

@@ -12,33 +12,34 @@ std::string Milliseconds(Duration d) {
   return std::string(text.data(), static_cast<size_t>(size));
 }
 
-void AddExchangeHeaders(const ExchangeRow& row, ResponseHead* head) {
+void AddExchangeHeaders(const ExchangeRow& row, std::string_view ignored, ResponseHead* head) {
   head->Add("x-request-id", row.request_id);
   head->Add("x-generation-id", row.generation_id);
   head->Add("x-seekroute-provider", row.provider);
   head->Add("x-seekroute-model", row.model);
   head->Add("x-seekroute-attempts", std::to_string(row.attempts));
   head->Add("x-seekroute-overhead-ms", Milliseconds(row.overhead));
+  if (!ignored.empty()) head->Add("x-seekroute-ignored", ignored);
 }
 
 }  // namespace
 
-ResponseHead StreamHead(const ExchangeRow& row) {
+ResponseHead StreamHead(const ExchangeRow& row, std::string_view ignored) {
   ResponseHead head;
-  head.headers.reserve(9);
+  head.headers.reserve(10);
   head.Add("content-type", "text/event-stream");
   head.Add("cache-control", "no-cache");
   head.Add("x-accel-buffering", "no");
-  AddExchangeHeaders(row, &head);
+  AddExchangeHeaders(row, ignored, &head);
   return head;
 }
 
-ResponseHead AnswerHead(const ExchangeRow& row, size_t body_size) {
+ResponseHead AnswerHead(const ExchangeRow& row, size_t body_size, std::string_view ignored) {
   ResponseHead head;
-  head.headers.reserve(9);
+  head.headers.reserve(10);
   head.Add("content-type", "application/json");
   head.Add("content-length", std::to_string(body_size));
-  AddExchangeHeaders(row, &head);
+  AddExchangeHeaders(row, ignored, &head);
   head.Add("x-seekroute-cost", FormatUsd(row.cost));
   return head;
 }

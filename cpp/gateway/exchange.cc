@@ -102,6 +102,12 @@ Status Exchange::Take() {
   return {};
 }
 
+// The members that the client sent for nothing.
+std::string Exchange::Ignored() const {
+  const bool chat = model_->output == Output::kText;
+  return IgnoredFields(request_, chat ? endpoint_->reasoning_form : ReasoningForm::kNone);
+}
+
 // What the most patient of the model's endpoints is given: each attempt keeps to its own.
 Duration Exchange::LongestTotal() const {
   Duration longest;
@@ -150,7 +156,8 @@ void Exchange::Send() {
     std::optional<AnswerCap> cap;
     if (const auto told = ToldLength()) cap = AnswerCap{*told, endpoint.cap_field, ToldReasoning()};
     plan.body = BuildUpstreamChat(in_.body, request_, endpoint.upstream_model, cap,
-                                  asks_usage ? StreamUsage::kAsked : StreamUsage::kUnasked);
+                                  asks_usage ? StreamUsage::kAsked : StreamUsage::kUnasked,
+                                  endpoint.reasoning_form);
     const size_t media = world_.options->max_media_event_bytes;
     plan.stream = {
         .names = Names(),
@@ -200,7 +207,7 @@ Flow Exchange::OnOutput(std::string_view bytes) {
     head_sent_ = true;
     if (model_->output == Output::kText) ReleaseBody();  // no other provider will be asked
     row_.status = 200;
-    PutHead(StreamHead(row_));
+    PutHead(StreamHead(row_, Ignored()));
   }
   if (!content_sent_ && attempt_->content_relayed()) {
     content_sent_ = true;
@@ -331,7 +338,8 @@ void Exchange::EndAnswer() {
   }
   if (!head_sent_) {
     head_sent_ = true;
-    PutHead(request_.stream ? StreamHead(row_) : AnswerHead(row_, out.size()));
+    PutHead(request_.stream ? StreamHead(row_, Ignored())
+                            : AnswerHead(row_, out.size(), Ignored()));
   }
   PutBody(out);
   Done();

@@ -122,6 +122,7 @@ class Exchange : private AttemptOwner, private StoreObserver {
   TokenEstimate ContentEstimate() const;
   Usage Estimate() const;
   Duration LongestTotal() const;
+  std::string Ignored() const;
   void UpdateTimes();
   AnswerNames Names() const;
   UsageReport Report() const;

@@ -46,6 +46,9 @@ JsonSink::Step RequestSink::OnOpen(const JsonPlace& place, JsonType type) {
     case FieldKind::kStreamOptions:
       if (!SetStreamOption(place, type, {})) return Step::kStop;
       return Step::kSkip;
+    case FieldKind::kReasoning:
+      reasoning_.other = true;
+      return Step::kSkip;
     default:
       if (CountsOthers()) {
         CountOthers(&field_members_, place, type);
@@ -69,6 +72,7 @@ JsonSink::Step RequestSink::OpenField(const JsonPlace& place, JsonType type) {
       return Step::kEnter;
     case FieldKind::kTools:
     case FieldKind::kStreamOptions:
+    case FieldKind::kReasoning:
       return Step::kEnter;
     default:
       if (CountsOthers()) CountOthers(&field_members_, place, type);
@@ -94,6 +98,9 @@ bool RequestSink::OnScalar(const JsonPlace& place, const JsonValue& value) {
       return IsSpelledRight(MemberOf::kTool, place);
     case FieldKind::kStreamOptions:
       return SetStreamOption(place, value.type, value.range);
+    case FieldKind::kReasoning:
+      SetReasoning(place, value);
+      return true;
     default:
       if (CountsOthers()) CountOthers(&field_members_, place, value.type);
       if (field_.use != FieldUse::kModalities) return true;
@@ -141,9 +148,16 @@ bool RequestSink::SetField(const JsonPlace& place, const JsonValue& value) {
     case FieldKind::kMaxCost:
       return SetMaxCost(place, value);
     case FieldKind::kElsewhere:
-      request_.unsent.push_back({place.key_range().begin, value.range.end});
+    case FieldKind::kGiven:
+    case FieldKind::kReasoning:
+    case FieldKind::kIncludeReasoning:
+      LeaveOut(place, value);
       return true;
     default:
+      if (field_.use == FieldUse::kEffort) {
+        request_.reasoning_effort_value = value.range;
+        request_.reasoning_effort = value.type != JsonType::kNull;
+      }
       if (field_.use == FieldUse::kServiceTier) {
         request_.service_tier = value.type == JsonType::kString && value.text != "default";
       }
@@ -198,6 +212,48 @@ void RequestSink::EndField(const JsonPlace& place, const JsonValue& value) {
       return;
     default:
       return;
+  }
+}
+
+// A member that an upstream gets not as it came, if at all.
+void RequestSink::LeaveOut(const JsonPlace& place, const JsonValue& value) {
+  const ByteRange member{place.key_range().begin, value.range.end};
+  switch (field_.kind) {
+    case FieldKind::kElsewhere: {
+      request_.unsent.push_back(member);
+      // null, [] and {} ask for nothing.
+      const bool is_container = value.type == JsonType::kObject || value.type == JsonType::kArray;
+      const bool is_empty = is_container && value.range.end - value.range.begin == 2;
+      if (value.type != JsonType::kNull && !is_empty) request_.ignored.push_back(field_.name);
+      return;
+    }
+    case FieldKind::kGiven:
+      request_.unsent.push_back(member);
+      return;
+    case FieldKind::kReasoning:
+      // What is no object says nothing that is known.
+      reasoning_.member = member;
+      if (value.type != JsonType::kObject) reasoning_.other = value.type != JsonType::kNull;
+      request_.reasoning = reasoning_;
+      return;
+    case FieldKind::kIncludeReasoning:
+      request_.include_reasoning_member = member;
+      request_.hides_reasoning = value.type == JsonType::kFalse;
+      return;
+    default:
+      return;
+  }
+}
+
+// `enabled: true` and `exclude: false` say what is done anyway.
+void RequestSink::SetReasoning(const JsonPlace& place, const JsonValue& value) {
+  if (value.type == JsonType::kNull) return;
+  const std::string_view key = place.key();
+  if (key == "effort" && value.type == JsonType::kString) {
+    reasoning_.effort = value.range;
+  } else if (!(key == "enabled" && value.type == JsonType::kTrue) &&
+             !(key == "exclude" && value.type == JsonType::kFalse)) {
+    reasoning_.other = true;
   }
 }
 
@@ -281,9 +337,7 @@ bool RequestSink::OnClose(const JsonPlace& place, const JsonValue& value) {
       request_.stream_options = value.range;
       has_options_ = true;  // null is as good as none
     }
-    if (field_.kind == FieldKind::kElsewhere) {
-      request_.unsent.push_back({place.key_range().begin, value.range.end});
-    }
+    LeaveOut(place, value);
     if (field_.kind == FieldKind::kTools) {
       request_.text_bytes += value.range.end - value.range.begin;
     }

@@ -32,6 +32,13 @@ struct LengthField {
   std::optional<int64_t> tokens;  // nothing: null
 };
 
+// `reasoning`, OpenRouter's way to say what the thinking shall be.
+struct ReasoningField {
+  ByteRange member;                 // name and value
+  std::optional<ByteRange> effort;  // the string in it, quotes included
+  bool other = false;               // something else is asked for in it: a length, to be left out
+};
+
 // What the gateway reads of a request. The ranges point into the body it was parsed from.
 struct ChatRequest {
   std::string model;  // decoded
@@ -62,8 +69,16 @@ struct ChatRequest {
   // The two fields that limit the answer, also where they are null.
   std::optional<LengthField> max_tokens_field, max_completion_tokens_field;
   std::optional<LengthField> reasoning_budget_field;  // `thinking_budget`, likewise
-  // Members that are not for an upstream, in order: max_cost, and what would choose elsewhere.
+  std::optional<ReasoningField> reasoning;
+  std::optional<ByteRange> reasoning_effort_value;     // of OpenAI's own field, also where null
+  bool reasoning_effort = false;                       // and something stands there
+  std::optional<ByteRange> include_reasoning_member;   // OpenRouter's older way
+  bool hides_reasoning = false;                        // it is false
+  // Members that are not for an upstream, in order: what is the gateway's own, and what would choose
+  // elsewhere.
   std::vector<ByteRange> unsent;
+  // The names of those that ask for something which is not done here, in the table's spelling.
+  std::vector<std::string_view> ignored;
 };
 
 // Parses and checks `body` under the rules of reliability rows B1-B14: valid UTF-8 JSON, an object,

@@ -41,7 +41,7 @@ constexpr auto kFields = std::to_array<FieldRule>({
     Plain("top_a", kAny),
     Integer("top_k", -1),
     {"top_p", kNumber, FieldUse::kTopP},
-    Plain("usage", kAny),
+    Plain("usage", kGiven),
     {"images", kAny, FieldUse::kFetches},
     Plain("models", kElsewhere),
     Plain("preset", kElsewhere),
@@ -70,7 +70,7 @@ constexpr auto kFields = std::to_array<FieldRule>({
     Plain("maxTokens", kOtherLength),
     Plain("n_predict", kOtherLength),
     Plain("num_beams", kOtherChoices),
-    Plain("reasoning", kAny),
+    Plain("reasoning", kReasoning),
     Plain("verbosity", kAny),
     {"context_id", kAny, FieldUse::kFetches},
     Plain("extra_body", kElsewhere),
@@ -84,7 +84,7 @@ constexpr auto kFields = std::to_array<FieldRule>({
     {"prediction", kObject, FieldUse::kPrediction},
     Plain("request_id", kAny),
     Plain("session_id", kAny),
-    Plain("transforms", kAny),
+    Plain("transforms", kElsewhere),
     {"web_search", kAny, FieldUse::kFetches},
     Plain("extra_query", kElsewhere),
     {"guided_json", kAny, FieldUse::kRead},
@@ -132,14 +132,14 @@ constexpr auto kFields = std::to_array<FieldRule>({
     Plain("presence_penalty", kNumber),
     Plain("prompt_cache_key", kAny),
     Plain("provider_options", kElsewhere),
-    Plain("reasoning_effort", kString),
+    {"reasoning_effort", kString, FieldUse::kEffort},
     Plain("reasoning_format", kAny),
     Plain("return_token_ids", kAny),
     Plain("stream_reasoning", kAny),
     {"vector_store_ids", kAny, FieldUse::kFetches},
     {"enable_web_search", kAny, FieldUse::kFetches},
     Plain("frequency_penalty", kNumber),
-    Plain("include_reasoning", kAny),
+    Plain("include_reasoning", kIncludeReasoning),
     Plain("max_output_tokens", kOtherLength),
     {"output_modalities", kAny, FieldUse::kSpeech},
     Plain("safety_identifier", kAny),
@@ -181,7 +181,8 @@ static_assert(IsSorted(), "FieldNamed() searches the table by length, then by na
 
 constexpr size_t CountUnsent() {
   return static_cast<size_t>(std::count_if(kFields.begin(), kFields.end(), [](const FieldRule& f) {
-    return f.kind == kElsewhere || f.kind == kMaxCost;
+    return f.kind == kElsewhere || f.kind == kMaxCost || f.kind == kGiven || f.kind == kReasoning ||
+           f.kind == kIncludeReasoning;
   }));
 }
 static_assert(CountUnsent() <= kMostUnsent, "a body has edits for so many");
@@ -227,7 +228,8 @@ std::string_view RefusalOf(FieldKind kind) {
 }
 
 bool MayBe(FieldKind kind, JsonType type) {
-  if (kind == kAny || kind == kElsewhere) return true;
+  if (kind == kAny || kind == kElsewhere || kind == kGiven) return true;
+  if (kind == kReasoning || kind == kIncludeReasoning) return true;
   if (type == JsonType::kNull) return kind != kModel && kind != kMessages;
   switch (kind) {
     case kModel:

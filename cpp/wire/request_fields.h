@@ -38,10 +38,13 @@ enum class FieldKind : uint8_t {
   kAnyPrompt,      // makes a prompt of any length: refused
   kOtherSpelling,  // a name of the table in other letter case: refused
   kElsewhere,      // would choose among models, providers or prices behind the upstream: never sent
+  kGiven,          // OpenRouter's, asks for what every answer has here: never sent
+  kReasoning,      // OpenRouter's object
+  kIncludeReasoning,  // OpenRouter's older word
 };
 
 // At most so many members of a request are never sent.
-inline constexpr size_t kMostUnsent = 20;
+inline constexpr size_t kMostUnsent = 22;
 
 // Fields that the gateway acts on or whose range the profile knows.
 enum class FieldUse : uint8_t {
@@ -61,6 +64,7 @@ enum class FieldUse : uint8_t {
   kFetches,     // has the provider put something into the prompt that is not in the request
   kUnknown,     // likewise, for all that is known: read, and in the place of anything
   kProgress,    // asks to be told how far the prompt was read
+  kEffort,      // how much the model shall think
 };
 
 struct FieldRule {

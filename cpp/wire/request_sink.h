@@ -40,6 +40,8 @@ class RequestSink : public JsonSink {
   bool SetField(const JsonPlace& place, const JsonValue& value);
   bool SetModel(const JsonPlace& place, const JsonValue& value);
   bool SetStreamOption(const JsonPlace& place, JsonType type, ByteRange value);
+  void LeaveOut(const JsonPlace& place, const JsonValue& value);
+  void SetReasoning(const JsonPlace& place, const JsonValue& value);
   bool SetInteger(const JsonPlace& place, const JsonValue& value);
   bool SetMaxCost(const JsonPlace& place, const JsonValue& value);
   bool SetNumber(const JsonPlace& place, const JsonValue& value);
@@ -78,6 +80,7 @@ class RequestSink : public JsonSink {
   const Profile& profile_;
   ChatRequest request_;
   FieldRule field_;  // the top-level member being read
+  ReasoningField reasoning_;
   bool has_model_ = false;
   bool has_messages_ = false;
   bool has_options_ = false;

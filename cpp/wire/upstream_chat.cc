@@ -9,8 +9,8 @@
 namespace seekroute {
 namespace {
 
-// The members that are cut, a length field among them, and six edits of what stays.
-static_assert(kMostUnsent + 1 + 6 <= Splice::kMaxEdits);
+// The members that are cut, a length field among them, and seven edits of what stays.
+static_assert(kMostUnsent + 1 + 7 <= Splice::kMaxEdits);
 
 bool IsBefore(const ByteRange& a, const ByteRange& b) { return a.begin < b.begin; }
 
@@ -79,6 +79,12 @@ void SpliceCap(const ChatRequest& request, const AnswerCap& cap, CapEdits* edits
   }
 }
 
+// Whether the effort in `reasoning` is told in OpenAI's field: not where that says something itself.
+bool TellsEffort(const ChatRequest& request, ReasoningForm form) {
+  return form == ReasoningForm::kEffort && request.reasoning && request.reasoning->effort &&
+         !request.reasoning_effort;
+}
+
 // The member whose value that is, with its name: no quote stands in this name, however it is
 // escaped.
 ByteRange MemberOf(std::string_view body, ByteRange value) {
@@ -88,9 +94,25 @@ ByteRange MemberOf(std::string_view body, ByteRange value) {
 
 }  // namespace
 
+std::string IgnoredFields(const ChatRequest& request, ReasoningForm reasoning) {
+  std::string names;
+  const auto add = [&names](std::string_view name) {
+    if (!names.empty()) names += ", ";
+    names += name;
+  };
+  for (const std::string_view name : request.ignored) add(name);
+  if (reasoning == ReasoningForm::kObject) return names;
+  if (const auto& asked = request.reasoning) {
+    const bool told = !asked->effort || TellsEffort(request, reasoning);
+    if (asked->other || !told) add("reasoning");
+  }
+  if (request.hides_reasoning) add("include_reasoning");
+  return names;
+}
+
 std::string BuildUpstreamChat(std::string_view body, const ChatRequest& request,
                               std::string_view upstream_model, const std::optional<AnswerCap>& cap,
-                              StreamUsage usage) {
+                              StreamUsage usage, ReasoningForm form) {
   std::string model;
   AppendJsonString(upstream_model, &model);
   Splice splice(body);
@@ -114,6 +136,20 @@ std::string BuildUpstreamChat(std::string_view body, const ChatRequest& request,
       const size_t first = body.find_first_not_of(" \t\r\n", inside);
       splice.Replace({inside, inside},
                      body[first] == '}' ? R"("include_usage":true)" : R"("include_usage":true,)");
+    }
+  }
+  std::string effort;
+  if (form != ReasoningForm::kObject) {
+    if (request.include_reasoning_member) leave_out(*request.include_reasoning_member);
+    if (TellsEffort(request, form)) effort = request.reasoning->effort->In(body);
+    if (effort.empty()) {
+      if (request.reasoning) leave_out(request.reasoning->member);
+    } else if (request.reasoning_effort_value) {
+      leave_out(request.reasoning->member);
+      splice.Replace(*request.reasoning_effort_value, effort);
+    } else {
+      effort.insert(0, "\"reasoning_effort\":");
+      splice.Replace(request.reasoning->member, effort);
     }
   }
   CapEdits edits;

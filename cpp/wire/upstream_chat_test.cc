@@ -119,8 +119,8 @@ TEST(UpstreamChatTest, WhatChoosesElsewhereIsNeverSent) {
     }
   }
   // What only looks like one stays.
-  EXPECT_EQ(Sent(R"(,"my_models":[],"metadata":{"models":1},"transforms":["middle-out"])"),
-            R"(,"my_models":[],"metadata":{"models":1},"transforms":["middle-out"],"model":"up"})");
+  EXPECT_EQ(Sent(R"(,"my_models":[],"metadata":{"models":1},"top_a":[1])"),
+            R"(,"my_models":[],"metadata":{"models":1},"top_a":[1],"model":"up"})");
 }
 
 // Wherever they stand, alone and in runs: what is left is the rest, whole.
@@ -196,6 +196,83 @@ TEST(UpstreamChatTest, LeavesStreamOptionsOutWhereTheyAreNotTaken) {
     EXPECT_EQ(BuildUpstreamChat(c.body, *request, "up", std::nullopt, StreamUsage::kUnasked),
               c.sent);
   }
+}
+
+// What is sent of `members`, and the fields of which nothing became.
+std::string SentAs(std::string_view members, ReasoningForm form) {
+  const std::string body = std::string(kMessages) + std::string(members) + R"(,"model":"m"})";
+  const Result<ChatRequest> parsed = ParseChatRequest(body, Profile());
+  EXPECT_TRUE(parsed.has_value()) << body;
+  if (!parsed) return {};
+  const std::string out =
+      BuildUpstreamChat(body, *parsed, "up", std::nullopt, StreamUsage::kAsked, form);
+  EXPECT_TRUE(CheckJson(out).ok()) << out;
+  constexpr std::string_view kModel = R"(,"model":"up"})";
+  EXPECT_TRUE(out.starts_with(kMessages) && out.ends_with(kModel)) << out;
+  return out.substr(kMessages.size(), out.size() - kMessages.size() - kModel.size()) + '|' +
+         IgnoredFields(*parsed, form);
+}
+
+TEST(UpstreamChatTest, ReasoningIsToldInTheFieldThatTheProviderTakes) {
+  using enum ReasoningForm;
+  const struct {
+    const char *members, *effort, *object, *none;
+  } cases[] = {
+      {"", "|", "|", "|"},
+      {R"(,"reasoning" : {"effort":"high"})", R"(,"reasoning_effort":"high"|)",
+       R"(,"reasoning" : {"effort":"high"}|)", "|reasoning"},
+      // Bytes of the client: no word is known better here.
+      {R"(,"reasoning":{"effort":"\u0078high","max_tokens":null})",
+       R"(,"reasoning_effort":"\u0078high"|)",
+       R"(,"reasoning":{"effort":"\u0078high","max_tokens":null}|)", "|reasoning"},
+      // Half of it is told, and half is named.
+      {R"(,"reasoning":{"effort":"low","exclude":true},"seed":1)",
+       R"(,"reasoning_effort":"low","seed":1|reasoning)",
+       R"(,"reasoning":{"effort":"low","exclude":true},"seed":1|)", R"(,"seed":1|reasoning)"},
+      {R"(,"reasoning":{"max_tokens":2000})", "|reasoning",
+       R"(,"reasoning":{"max_tokens":2000}|)", "|reasoning"},
+      {R"(,"reasoning":{"enabled":false})", "|reasoning", R"(,"reasoning":{"enabled":false}|)",
+       "|reasoning"},
+      // What is done anyway is no word worth.
+      {R"(,"reasoning":{"enabled":true,"exclude":false})", "|",
+       R"(,"reasoning":{"enabled":true,"exclude":false}|)", "|"},
+      {R"(,"reasoning":{ })", "|", R"(,"reasoning":{ }|)", "|"},
+      {R"(,"reasoning":null)", "|", R"(,"reasoning":null|)", "|"},
+      {R"(,"reasoning":"high")", "|reasoning", R"(,"reasoning":"high"|)", "|reasoning"},
+      {R"(,"reasoning":{"effort":3,"x":{"effort":"low"}})", "|reasoning",
+       R"(,"reasoning":{"effort":3,"x":{"effort":"low"}}|)", "|reasoning"},
+      // OpenAI's own field is stronger, unless it is null.
+      {R"(,"reasoning":{"effort":"low"},"reasoning_effort":"high")",
+       R"(,"reasoning_effort":"high"|reasoning)",
+       R"(,"reasoning":{"effort":"low"},"reasoning_effort":"high"|)",
+       R"(,"reasoning_effort":"high"|reasoning)"},
+      {R"(,"reasoning_effort":null,"reasoning":{"effort":"low"})", R"(,"reasoning_effort":"low"|)",
+       R"(,"reasoning_effort":null,"reasoning":{"effort":"low"}|)",
+       R"(,"reasoning_effort":null|reasoning)"},
+      {R"(,"include_reasoning":true)", "|", R"(,"include_reasoning":true|)", "|"},
+      {R"(,"include_reasoning":false)", "|include_reasoning", R"(,"include_reasoning":false|)",
+       "|include_reasoning"},
+  };
+  for (const auto& c : cases) {
+    EXPECT_EQ(SentAs(c.members, kEffort), c.effort) << c.members;
+    EXPECT_EQ(SentAs(c.members, kObject), c.object) << c.members;
+    EXPECT_EQ(SentAs(c.members, kNone), c.none) << c.members;
+  }
+}
+
+TEST(UpstreamChatTest, OpenRoutersOtherFieldsAreNotSentAndNamedWhereTheyAskForSomething) {
+  const struct {
+    const char *members, *sent;
+  } cases[] = {
+      {R"(,"usage":{"include":true})", "|"},  // every answer has it
+      {R"(,"transforms":["middle-out"])", "|transforms"},
+      {R"(,"transforms":[],"models":null,"provider":{})", "|"},
+      {R"(,"models":["a","b"],"top_k":3,"route":"fallback","provider":{"order":["x"]})",
+       R"(,"top_k":3|models, route, provider)"},
+      {R"(,"plugins":[{"id":"web"}],"usage":{},"transforms":["x"],"reasoning":{"effort":"low"})",
+       R"(,"reasoning_effort":"low"|plugins, transforms)"},
+  };
+  for (const auto& c : cases) EXPECT_EQ(SentAs(c.members, ReasoningForm::kEffort), c.sent);
 }
 
 }  // namespace

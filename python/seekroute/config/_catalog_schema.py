@@ -209,6 +209,7 @@ Dialect = Literal[
 SERVED_DIALECTS = frozenset({"openai-chat"})
 CapField = Literal["max_tokens", "max_completion_tokens"]
 ReasoningBudgetField = Literal["thinking_budget", "none"]
+ReasoningField = Literal["reasoning_effort", "reasoning", "none"]
 OnAbort = Literal["cancel", "drain"]
 
 
@@ -263,6 +264,9 @@ class Endpoint:
     """Field that bounds thinking, where it differs from the provider's; `none`: nothing does."""
     max_reasoning: Tokens | None = None
     """Longest thinking here, in tokens, where it differs from the provider's."""
+    reasoning_field: ReasoningField | None = None
+    """Field in which it takes how much to think; default: as at the provider, where the model's
+    `features` name `reasoning` or nothing."""
     timeouts: CallTimeouts = CallTimeouts()
     """How long a call may take here, where it differs from the model's."""
     source: str = ""
@@ -372,6 +376,8 @@ class Provider(Strict):
     """The field that bounds the thinking where the other one does not; `none`: nothing does."""
     max_reasoning: Tokens | None = None
     """Longest such thinking, in tokens; default: the model's longest answer."""
+    reasoning_field: ReasoningField = "reasoning_effort"
+    """The field in which it takes how much to think: OpenAI's, OpenRouter's object, or neither."""
     stream_options: bool = True
     """Whether it takes the field `stream_options`, in which the gateway asks for a stream's usage.
     Where it refuses it, `no` saves each process a request that is refused and sent again."""

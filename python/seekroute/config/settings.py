@@ -13,6 +13,7 @@ from seekroute.config._catalog_schema import (
     KeepAlive,
     OnAbort,
     ReasoningBudgetField,
+    ReasoningField,
     Tokens,
 )
 from seekroute.config._schema import (
@@ -178,6 +179,9 @@ class ProviderSettings(Strict):
     """The field that bounds such thinking; `none`: nothing does; default: what the catalog says."""
     max_reasoning: Tokens | None = None
     """Longest such thinking in tokens; default: what the catalog says."""
+    reasoning_field: ReasoningField | None = None
+    """The field in which it takes how much to think (`reasoning`: OpenRouter's object); default:
+    what the catalog says."""
     timeouts: CallTimeouts = CallTimeouts()
     """How long a call may take, where it differs from `timeouts` below."""
     keep_alive_ms: KeepAlive | None = None

@@ -224,13 +224,30 @@ def _first(*said: Any) -> Any:
     return next((value for value in said if value is not None), None)
 
 
+def _thinks(model: CatalogModel) -> bool:
+    return not model.is_image and (not model.features or "reasoning" in model.features)
+
+
+def _reasoning_field(
+    settings: Settings, catalog: Catalog, model: CatalogModel, endpoint: Endpoint
+) -> str:
+    """The field in which an endpoint takes how much to think; `none` where it takes none."""
+    if endpoint.reasoning_field is not None:
+        return endpoint.reasoning_field
+    own = settings.providers.get(endpoint.provider) or ProviderSettings()
+    packaged = catalog.providers[endpoint.provider].reasoning_field
+    field = own.reasoning_field or packaged
+    # A model that does not think has a provider refuse the request for this word.
+    return "none" if field == "reasoning_effort" and not _thinks(model) else field
+
+
 def _reasoning(
     settings: Settings, catalog: Catalog, model: CatalogModel, endpoint: Endpoint
 ) -> dict[str, Any]:
     """What bounds thinking that the longest wanted answer leaves out; empty where it does not."""
     own = settings.providers.get(endpoint.provider) or ProviderSettings()
     packaged = catalog.providers[endpoint.provider]
-    thinks = not model.is_image and (not model.features or "reasoning" in model.features)
+    thinks = _thinks(model)
     of_provider = _first(own.cap_excludes_reasoning, packaged.cap_excludes_reasoning)
     if not _first(endpoint.cap_excludes_reasoning, thinks and of_provider):
         return {}
@@ -265,6 +282,7 @@ def _model(
                     "provider": endpoint.provider,
                     "upstream_model": endpoint.model,
                     "cap_field": cap_field,
+                    "reasoning_field": _reasoning_field(settings, catalog, model, endpoint),
                     "price": price,
                     **_reasoning(settings, catalog, model, endpoint),
                 }
