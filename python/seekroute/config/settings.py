@@ -59,6 +59,19 @@ PathText = Annotated[str, AfterValidator(check_path)]
 Milliseconds = Annotated[int, Field(ge=1, le=24 * 3600 * 1000)]
 
 
+# As browsers write it: no path, no user, lower case, and no port that goes without saying.
+_ORIGIN = re.compile(r"(https?)://([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::([1-9][0-9]{0,4}))?")
+
+
+def _check_origin(value: str) -> str:
+    found = _ORIGIN.fullmatch(value)
+    if found is None:
+        raise ValueError("expected an origin such as https://chat.example or http://localhost:3000")
+    if found[3] == {"https": "443", "http": "80"}[found[1]]:
+        raise ValueError(f"browsers leave out the port {found[3]} of {found[1]}: leave it out, too")
+    return value
+
+
 class ServerSettings(Strict):
     """The listening server."""
 
@@ -74,6 +87,9 @@ class ServerSettings(Strict):
     """Log lines for people or for machines."""
     drain_seconds: Annotated[float, Field(ge=0, le=3600)] = 30
     """How long running answers may take to finish after SIGTERM."""
+    cors_origins: tuple[Annotated[str, AfterValidator(_check_origin)], ...] = ()
+    """Origins of web pages that may call the gateway and read its answers, as browsers write them:
+    `https://chat.example`, with a port where it is not the scheme's own. Default: none."""
 
     @field_validator("log_level", mode="before")
     @classmethod

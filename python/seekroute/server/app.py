@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from seekroute.server import account, answers, routes
 from seekroute.server.answers import Call, Refusal
 from seekroute.server.chat import chat_completions, quote
+from seekroute.server.cors import adding
 from seekroute.server.service import Service
 
 if TYPE_CHECKING:
@@ -81,8 +82,19 @@ class App:
         if root and path.startswith(root):
             path = path[len(root) :]
         call = Call(self.service, scope, receive, send, path)
+        cors = self.service.cors
+        if cors is not None:
+            added = cors.headers(scope)
+            if call.cycle is not None:
+                call.cycle.add_headers(added)
+            else:
+                call.send = adding(added, send)
         try:
             methods, handler, call.route = self._find(call, path)
+            allowed_by_cors = cors.preflight(scope, methods) if cors is not None else None
+            if allowed_by_cors is not None:
+                await call.answer(204, allowed_by_cors, b"")
+                return
             if call.method not in methods:
                 allowed = ", ".join(methods)
                 raise Refusal(

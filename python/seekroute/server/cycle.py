@@ -292,6 +292,10 @@ class Cycle:
 
     # --- the direct way -----------------------------------------------------------------------
 
+    def add_headers(self, headers: Sequence[Header]) -> None:
+        """Adds headers to the head that will be sent. Names in lower case."""
+        self._default_headers = [*self._default_headers, *headers]
+
     def answer(self, status: int, headers: Sequence[Header], body: bytes) -> None:
         """Sends a whole answer in one write. `headers` need a content-length; names lower case."""
         self.start(status, headers, body)

@@ -28,6 +28,7 @@ class ServerPart:
     log_level: str
     log_format: Literal["pretty", "json"]
     drain_seconds: float
+    cors_origins: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +116,7 @@ def prepare(settings: Settings, environ: Mapping[str, str]) -> Plan:
             log_level=server.log_level,
             log_format=server.log_format,
             drain_seconds=server.drain_seconds,
+            cors_origins=tuple(server.cors_origins),
         ),
         data_dir=settings.data_dir,
         require_key=settings.require_key,

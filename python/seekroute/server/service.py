@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from seekroute.server.answers import retry_headers
 from seekroute.server.body_budget import BodyBudget
 from seekroute.server.connection_table import ConnectionTable
+from seekroute.server.cors import Cors
 from seekroute.server.limits import Limits
 from seekroute.server.metrics import HttpCounts, Sample
 from seekroute.server.order_check import OrderCheck
@@ -118,6 +119,8 @@ class Service:
         self._settings: Settings | Plan | None = settings  # until it is opened
         self.data_dir: Final = settings.data_dir
         self.server: Final = settings.server
+        origins = settings.server.cors_origins
+        self.cors: Final = Cors(origins) if origins else None
         self.require_key: Final = settings.require_key
         self.limits: Final = limits or Limits()
         self.max_body_bytes: Final = (
