@@ -116,6 +116,11 @@ bool RequestSink::OnScalar(const JsonPlace& place, const JsonValue& value) {
 
 bool RequestSink::SetField(const JsonPlace& place, const JsonValue& value) {
   field_ = FieldNamed(place.key());
+  if (IsAbsent(field_.kind, value.type)) {
+    request_.unsent.push_back({place.key_range().begin, value.range.end});
+    return true;
+  }
+  if (AsksForOneAnswer(field_.kind, value.type, value.text)) return true;
   if (const std::string_view why = RefusalOf(field_.kind); !why.empty()) {
     return Fail(kUnknownParameter, std::string(why), place.Path());
   }
@@ -274,17 +279,16 @@ bool RequestSink::SetModel(const JsonPlace& place, const JsonValue& value) {
 }
 
 bool RequestSink::SetInteger(const JsonPlace& place, const JsonValue& value) {
-  if (value.text.find_first_of(".eE") != std::string_view::npos) {
-    return Fail(kInvalidType, "expected an integer, got a fraction or an exponent", place.Path());
+  const std::optional<int64_t> whole = WholeNumber(value.text);
+  if (!whole) {
+    return Fail(kInvalidType, "expected an integer, got a fraction", place.Path());
   }
-  int64_t number = 0;
-  const char* end = value.text.data() + value.text.size();
-  const bool fits = std::from_chars(value.text.data(), end, number).ec == std::errc{};
+  const int64_t number = *whole;
   int64_t min = field_.min;
   const bool limits_answer =
       field_.use == FieldUse::kMaxTokens || field_.use == FieldUse::kMaxCompletionTokens;
   if (limits_answer) min = std::max(min, profile_.max_tokens_min.value_or(min));
-  if (!fits || number < min || number > field_.max) {
+  if (number < min || number > field_.max) {
     return Fail(kInvalidValue,
                 "expected an integer from " + std::to_string(min) + " to " +
                     std::to_string(field_.max) + ", got " + std::string(value.text.substr(0, 32)),

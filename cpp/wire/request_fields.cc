@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <limits>
 
 #include "wire/chat_request.h"
 #include "wire/letter_case.h"
@@ -179,10 +180,14 @@ constexpr bool IsSorted() {
 }
 static_assert(IsSorted(), "FieldNamed() searches the table by length, then by name");
 
+constexpr bool IsRefused(FieldKind kind) {
+  return kind == kForeign || kind == kOtherLength || kind == kOtherChoices || kind == kAnyPrompt;
+}
+
 constexpr size_t CountUnsent() {
   return static_cast<size_t>(std::count_if(kFields.begin(), kFields.end(), [](const FieldRule& f) {
     return f.kind == kElsewhere || f.kind == kMaxCost || f.kind == kGiven || f.kind == kReasoning ||
-           f.kind == kIncludeReasoning;
+           f.kind == kIncludeReasoning || IsRefused(f.kind);
   }));
 }
 static_assert(CountUnsent() <= kMostUnsent, "a body has edits for so many");
@@ -194,19 +199,6 @@ void AppendNumber(double number, std::string* out) {
 }
 
 }  // namespace
-
-FieldRule FieldNamed(std::string_view name) {
-  const auto* const found = std::lower_bound(
-      kFields.begin(), kFields.end(), name,
-      [](const FieldRule& rule, std::string_view key) { return Before(rule.name, key); });
-  if (found != kFields.end() && found->name == name) return *found;
-  // Servers in Go take names in any letter case, and the last one wins: a second `Model` would
-  // choose past what was admitted and priced.
-  for (const FieldRule& rule : kFields) {
-    if (IsSameWhenFolded(name, rule.name)) return Plain(rule.name, kOtherSpelling);
-  }
-  return {.use = FieldUse::kUnknown};
-}
 
 std::string_view RefusalOf(FieldKind kind) {
   switch (kind) {
@@ -225,6 +217,61 @@ std::string_view RefusalOf(FieldKind kind) {
     default:
       return {};
   }
+}
+
+FieldRule FieldNamed(std::string_view name) {
+  const auto* const found = std::lower_bound(
+      kFields.begin(), kFields.end(), name,
+      [](const FieldRule& rule, std::string_view key) { return Before(rule.name, key); });
+  if (found != kFields.end() && found->name == name) return *found;
+  // Servers in Go take names in any letter case, and the last one wins: a second `Model` would
+  // choose past what was admitted and priced.
+  for (const FieldRule& rule : kFields) {
+    if (IsSameWhenFolded(name, rule.name)) return Plain(rule.name, kOtherSpelling);
+  }
+  return {.use = FieldUse::kUnknown};
+}
+
+bool IsAbsent(FieldKind kind, JsonType type) { return type == JsonType::kNull && IsRefused(kind); }
+
+bool AsksForOneAnswer(FieldKind kind, JsonType type, std::string_view number) {
+  if (kind != kOtherChoices) return false;
+  return type == JsonType::kFalse || (type == JsonType::kNumber && WholeNumber(number) == 1);
+}
+
+std::optional<int64_t> WholeNumber(std::string_view text) {
+  const bool negative = text.starts_with('-');
+  if (negative) text.remove_prefix(1);
+  const size_t mark = std::min(text.find_first_of("eE"), text.size());
+  int64_t shift = 0;  // the number is `digits` x 10^shift
+  if (mark < text.size()) {
+    std::string_view exponent = text.substr(mark + 1);
+    if (exponent.starts_with('+')) exponent.remove_prefix(1);
+    constexpr int64_t kMostShift = int64_t{1} << 48;  // no body has so many digits
+    const auto read = std::from_chars(exponent.data(), exponent.data() + exponent.size(), shift);
+    if (read.ec == std::errc::result_out_of_range)
+      shift = exponent[0] == '-' ? -kMostShift : kMostShift;
+    shift = std::clamp(shift, -kMostShift, kMostShift);
+  }
+  std::string digits(text.substr(0, mark));
+  if (const size_t point = digits.find('.'); point != std::string::npos) {
+    shift -= static_cast<int64_t>(digits.size() - point - 1);
+    digits.erase(point, 1);
+  }
+  digits.erase(0, std::min(digits.find_first_not_of('0'), digits.size()));
+  if (digits.empty()) return 0;
+  const size_t last = digits.find_last_not_of('0');
+  shift += static_cast<int64_t>(digits.size() - last - 1);
+  digits.resize(last + 1);
+  constexpr int64_t kMostDigits = 18;  // so many fit
+  if (shift < 0) return std::nullopt;
+  if (shift > kMostDigits || std::ssize(digits) + shift > kMostDigits) {
+    return negative ? std::numeric_limits<int64_t>::min() : std::numeric_limits<int64_t>::max();
+  }
+  digits.append(static_cast<size_t>(shift), '0');
+  int64_t number = 0;
+  std::from_chars(digits.data(), digits.data() + digits.size(), number);
+  return negative ? -number : number;
 }
 
 bool MayBe(FieldKind kind, JsonType type) {

@@ -44,7 +44,7 @@ enum class FieldKind : uint8_t {
 };
 
 // At most so many members of a request are never sent.
-inline constexpr size_t kMostUnsent = 22;
+inline constexpr size_t kMostUnsent = 52;
 
 // Fields that the gateway acts on or whose range the profile knows.
 enum class FieldUse : uint8_t {
@@ -80,6 +80,17 @@ FieldRule FieldNamed(std::string_view name);
 
 // Why a field of that kind is refused; empty: it is not.
 std::string_view RefusalOf(FieldKind kind);
+
+// Whether a field that is refused was not given after all: SDKs send null for what is not set. It
+// is not sent on, as a server may refuse its name.
+bool IsAbsent(FieldKind kind, JsonType type);
+
+// Whether a field of kOtherChoices asks for what there is without it. `number` as written.
+bool AsksForOneAnswer(FieldKind kind, JsonType type, std::string_view number);
+
+// The integer that a JSON number is, in whatever form: "100", "100.0", "1e2". Nothing: it has a
+// fraction. Beyond 18 digits: the least or the largest of its type.
+std::optional<int64_t> WholeNumber(std::string_view text);
 
 bool MayBe(FieldKind kind, JsonType type);
 

@@ -16,7 +16,8 @@ namespace {
 using enum ErrorCode;
 
 std::string With(std::string_view members) {
-  return R"({"model":"m","messages":[{"role":"user","content":"hi"}],)" + std::string(members) + "}";
+  return R"({"model":"m","messages":[{"role":"user","content":"hi"}],)" + std::string(members) +
+         "}";
 }
 
 void ExpectError(const std::string& body, ErrorCode code, std::string_view param) {
@@ -80,13 +81,32 @@ TEST(RequestFieldsTest, IntegersMayHaveAPointOrAnExponent) {
 // SDKs send null for what is not set, and it is not sent on: a server might refuse the name.
 TEST(RequestFieldsTest, RefusedFieldsThatAreNullAreAbsent) {
   std::string members;
-  for (const char* name :
-       {"api_base", "api_key", "base_url", "best_of", "candidateCount", "candidate_count",
-        "chat_template", "custom_llm_provider", "headers", "maxCompletionTokens", "maxNewTokens",
-        "maxOutputTokens", "maxTokens", "max_completion_length", "max_gen_len", "max_gen_tokens",
-        "max_length", "max_new_tokens", "max_output_tokens", "max_tokens_to_sample", "n_predict",
-        "num_beams", "num_generations", "num_predict", "num_return_sequences",
-        "use_beam_search"}) {
+  for (const char* name : {"api_base",
+                           "api_key",
+                           "base_url",
+                           "best_of",
+                           "candidateCount",
+                           "candidate_count",
+                           "chat_template",
+                           "custom_llm_provider",
+                           "headers",
+                           "maxCompletionTokens",
+                           "maxNewTokens",
+                           "maxOutputTokens",
+                           "maxTokens",
+                           "max_completion_length",
+                           "max_gen_len",
+                           "max_gen_tokens",
+                           "max_length",
+                           "max_new_tokens",
+                           "max_output_tokens",
+                           "max_tokens_to_sample",
+                           "n_predict",
+                           "num_beams",
+                           "num_generations",
+                           "num_predict",
+                           "num_return_sequences",
+                           "use_beam_search"}) {
     const std::string member = "\"" + std::string(name) + "\": null";
     EXPECT_EQ(Upstream(With(member), "m"), Upstream(With(R"("max_cost":1)"), "m")) << name;
     members += (members.empty() ? "" : ", ") + member;
@@ -94,11 +114,10 @@ TEST(RequestFieldsTest, RefusedFieldsThatAreNullAreAbsent) {
   EXPECT_EQ(Upstream(With(members), "m"), Upstream(With(R"("max_cost":1)"), "m"));
   // With everything else that is not sent or changed.
   for (const char* name : {"models", "route", "provider", "plugins", "preset", "routing",
-                           "model_list", "fallbacks", "fallback_models",
-                           "context_window_fallbacks", "content_policy_fallbacks",
-                           "provider_options", "providerOptions", "user_config", "extra_body",
-                           "extra_query", "extra_headers"}) {
-    members = "\"" + std::string(name) + "\":{},\"seed\":1," + members;
+                           "model_list", "fallbacks", "fallback_models", "context_window_fallbacks",
+                           "content_policy_fallbacks", "provider_options", "providerOptions",
+                           "user_config", "extra_body", "extra_query", "extra_headers"}) {
+    members = "\"" + std::string(name) + "\":{},\"x_" + name + "\":1," + members;
   }
   EXPECT_EQ(Upstream(With(members), "m").find("null"), std::string::npos);
   ExpectError(With(R"("Api_Key":null)"), kUnknownParameter, "Api_Key");

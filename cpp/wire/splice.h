@@ -14,7 +14,7 @@ namespace seekroute {
 // Collects edits that do not overlap, in any order. The views must outlive it. Not thread-safe.
 class Splice {
  public:
-  static constexpr size_t kMaxEdits = 32;
+  static constexpr size_t kMaxEdits = 64;
 
   explicit Splice(std::string_view text) : text_(text) {}
 
