@@ -1,5 +1,6 @@
 #include "testing/random_request.h"
 
+#include <algorithm>
 #include <string_view>
 #include <utility>
 
@@ -7,6 +8,26 @@ namespace seekroute::testing {
 namespace {
 
 constexpr int64_t kMedia = 65'536;  // tokens of what cannot be sized
+
+// As a template may write it: each member and element on a line, two spaces a level.
+std::string Indented(std::string_view json) {
+  std::string out;
+  size_t level = 0;
+  bool quoted = false;
+  const auto line = [&out, &level] { out += "\n" + std::string(2 * level, ' '); };
+  for (const char c : json) {
+    if (c == '"') quoted = !quoted;  // no text of these has one inside
+    if (!quoted && (c == '}' || c == ']')) {
+      --level;
+      line();
+    }
+    if (quoted || c != ' ') out += c;
+    if (!quoted && (c == '{' || c == '[')) ++level;
+    if (!quoted && (c == '{' || c == '[' || c == ',')) line();
+    if (!quoted && c == ':') out += ' ';
+  }
+  return out;
+}
 
 }  // namespace
 
@@ -44,6 +65,12 @@ std::string RandomRequest::Read(std::string json) {
   return json;
 }
 
+std::string RandomRequest::Defined(std::string json) {
+  bytes_ += static_cast<int64_t>(json.size());
+  definitions_ += std::max(EstimateTokens(json).tokens, EstimateTokens(Indented(json)).tokens);
+  return json;
+}
+
 std::string RandomRequest::Value(int depth) {
   switch (Below(depth > 3 ? 3 : 6)) {
     case 0:
@@ -69,24 +96,37 @@ std::string RandomRequest::Media(bool heard, std::string json) {
 
 std::string RandomRequest::Unknown(std::string_view name) {
   const std::string member = ", \"" + std::string(name) + "\": ";
-  switch (Below(4)) {
+  switch (Below(7)) {
     case 0:
       return member + Read(std::to_string(Below(1000)));
     case 1:  // of a list each element
       media_ += kMedia;
       heard_ += kMedia;
-      return member +
-             Media(true, "[\"" + Read(Noise()) + "\", {\"u\": \"" + Read(Noise()) + "\"}]");
+      return member + Media(true, "[\"" + Read("https://x/" + Noise()) + R"(", {"u": "data:,)" +
+                                      Read(Noise()) + "\"}]");
     case 2:
-      return member + Media(true, "{\"k\": " + Read(Value(1)) + "}");
+      return member + Media(true, R"({"k": {"file": "a)" + Read(Noise()) + "\"}}");
+    case 3:
+      return member + Media(true, R"([{"type": "image", "n": ")" + Read(Noise()) + "\"}]");
+    case 4:
+      return ", \"my_" + std::string(name) + R"(_videos": )" +
+             Media(true, "[\"" + Read(Noise()) + "\"]");
+    case 5:  // nothing in it can be a reference
+      return member + Read("{\"k\": " + Value(1) + ", \"l\": true}");
     default:
-      return member + Media(true, "\"" + Read(Noise()) + "\"");
+      return member + Read("\"" + Noise() + "\"");
   }
 }
 
 std::string RandomRequest::Part() {
   const std::string id = "\"id-" + std::to_string(Below(1000)) + "\"";
-  switch (Below(13)) {
+  switch (Below(15)) {
+    case 11: {  // no picture, whatever it says
+      const std::string sound = "data:audio/mp3;base64," + std::string(Below(4000), 'A');
+      return Media(true, R"({"type": "image_url", "image_url": {"url": ")" + Read(sound) + "\"}}");
+    }
+    case 12:
+      return R"({"type": "thinking", "thinking": ")" + Read(Noise()) + "\"}";
     case 9:  // two in one
       media_ += kMedia;
       return Media(true, R"({"type": "image_url", "image_url": {"url": "u"}, "video_url": "v"})");
@@ -157,20 +197,21 @@ void RandomRequest::AddField() {
       choices_ = 1 + static_cast<int64_t>(Below(8));
       return fields_.push_back("\"n\": " + std::to_string(choices_));
     case 3:
-      return fields_.push_back("\"response_format\": " + Read("{\"schema\": " + Value(1) + "}"));
+      return fields_.push_back("\"response_format\": " + Defined("{\"schema\": " + Value(1) + "}"));
     case 4:
-      return fields_.push_back("\"tools\": " +
-                               Read("[{\"type\": \"function\", \"function\": " + Value(1) + "}]"));
+      return fields_.push_back(
+          "\"tools\": " + Defined("[{\"type\": \"function\", \"function\": " + Value(1) + "}]"));
     case 5:
       return fields_.push_back("\"functions\": [" +
                                Media(false, OneIn(2) ? R"({"type": "web_search_preview"}])"
                                                      : R"({"name": "f", "google_search": {}}])"));
     case 6: {
-      const std::string value = Value(0);
+      const bool media = OneIn(2);
+      const std::string value = media ? R"({"u": ["https://)" + Noise() + "\"]}" : Value(0);
       const bool number = value[0] >= '0' && value[0] <= '9';
       asks_unknown_ = !number;
       const std::string field = Read("\"unknown" + std::to_string(Below(9)) + "\": " + value);
-      return fields_.push_back(number ? field : Media(true, field));
+      return fields_.push_back(media ? Media(true, field) : field);
     }
     case 7:
       return fields_.push_back(Read("\"chat_template_kwargs\": {\"a\": " + Value(1) + "}"));

@@ -22,9 +22,10 @@ class RandomRequest {
   int64_t choices() const { return choices_; }
   // Tokens of the prompt: a token a byte of text, what a template adds, and media.
   int64_t by_bytes() const { return bytes_ + Templates() + media_; }
-  // The same with the plain text counted as the estimate expects it.
+  // The same with the plain text counted as the estimate expects it, and definitions of tools and
+  // schemas as it expects them indented.
   int64_t by_estimate() const {
-    return other_bytes_ + text_.Estimate().tokens + Templates() + media_;
+    return other_bytes_ + definitions_ + text_.Estimate().tokens + Templates() + media_;
   }
   int64_t heard() const { return heard_; }          // of media: it may be sound
   int64_t predicted() const { return predicted_; }  // tokens of each choice beside its answer
@@ -44,6 +45,9 @@ class RandomRequest {
 
   // JSON that an upstream may write into the prompt, or parse: a token a byte.
   std::string Read(std::string json);
+
+  // A definition of a tool or a schema: a template writes it in a form of its own.
+  std::string Defined(std::string json);
 
   std::string Value(int depth);
 
@@ -67,6 +71,7 @@ class RandomRequest {
   int64_t bytes_ = 0;        // of everything that may be read
   int64_t other_bytes_ = 0;  // of it what is not plain text
   TokenEstimator text_;
+  int64_t definitions_ = 0;
   int64_t media_ = 0;
   int64_t heard_ = 0;
   int64_t predicted_ = 0;

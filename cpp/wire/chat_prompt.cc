@@ -15,6 +15,7 @@ constexpr TokenEstimate kMessage = {.tokens = 4, .upper = 8};
 constexpr TokenEstimate kOpening = {.tokens = 3, .upper = 16};
 constexpr TokenEstimate kName = {.tokens = 1, .upper = 2};
 constexpr TokenEstimate kToolCall = {.tokens = 4, .upper = 12};
+constexpr int64_t kDefinitions = 16;  // what opens and ends them
 
 // An image costs by its size in tiles of 512 pixels: 85 for the whole at low detail; at high detail
 // 170 more for each tile, 4 for a square of 1024 pixels. Some models count thirty times as much:
@@ -34,7 +35,7 @@ class PromptSink : public JsonSink {
 
   TokenEstimate Estimate() const {
     const TokenEstimate text = text_.Estimate();
-    return {text.tokens + json_.Estimate().tokens + counted_.tokens, text.upper + counted_.upper};
+    return {text.tokens + counted_.tokens, text.upper + counted_.upper};
   }
 
   Step OnOpen(const JsonPlace& place, JsonType type) override {
@@ -93,11 +94,11 @@ class PromptSink : public JsonSink {
       const bool unset = value.type == JsonType::kNull || value.type == JsonType::kFalse;
       if (unset) return true;
       in_others_ = CountsOthers(place);
-      if (in_others_) CountOthers(&field_members_, place, value.type);
+      if (in_others_) CountOthers(&field_members_, place, value.type, TextOf(value));
       AddField(place, value);
       return true;
     }
-    if (in_others_) CountOthers(&field_members_, place, value.type);
+    if (in_others_) CountOthers(&field_members_, place, value.type, TextOf(value));
     if (in_tools_ && place.depth() == ToolEntry::kDepth) {
       tool_.OnMember(place.key(), value.type, value.text);
     }
@@ -106,8 +107,9 @@ class PromptSink : public JsonSink {
       AddToPart(place, value);
       return true;
     }
-    const bool unknown = CountOthers(&message_members_, place, value.type);
+    const bool counted = CountOthers(&message_members_, place, value.type, TextOf(value));
     const std::string_view key = place.key();
+    const bool unknown = counted || (place.depth() == 3 && message_members_.watching());
     const bool is_text = !unknown && (place.depth() == 3 ? key != "role" && key != "tool_call_id"
                                                          : key == "name" || key == "arguments" ||
                                                                key == "input" || key == "text");
@@ -135,8 +137,9 @@ class PromptSink : public JsonSink {
   }
 
   // Of what is not known nothing is expected.
-  bool CountOthers(MediaMembers* members, const JsonPlace& place, JsonType type) {
-    if (members->OnValue(place, type) == 0) return false;
+  bool CountOthers(MediaMembers* members, const JsonPlace& place, JsonType type,
+                   std::string_view text = {}) {
+    if (members->OnValue(place, type, text) == 0) return false;
     const std::string_view member = in_messages_ ? place.key(3) : std::string_view();
     CountOther(member == "audio" ? kOtherTokens : member == "images" ? kImageHighTokens : 0);
     return true;
@@ -149,19 +152,28 @@ class PromptSink : public JsonSink {
     text_.Add(text);
   }
 
-  // Templates write tool definitions and schemas as JSON or as something close to it: that is
-  // expected as text, and bounded by its bytes, whatever the form. What only may be read is not
-  // expected to be, and bounded likewise.
+  // Templates write tool definitions and schemas as JSON or as something close to it, indented or
+  // shortened: that is expected as text, and bounded by twice its own bound. Where vocabularies
+  // differ more, outside ASCII, each byte counts.
+  void AddDefinitions(std::string_view json, int64_t bytes) {
+    const TokenEstimate text = EstimateTokens(json);
+    const auto foreign =
+        std::ranges::count_if(json, [](char c) { return static_cast<unsigned char>(c) >= 0x80; });
+    Count({text.tokens, std::min(bytes, 2 * text.upper + kDefinitions + foreign)});
+  }
+
+  // What only may be read is not expected to be, and bounded by its bytes.
   void AddField(const JsonPlace& place, const JsonValue& value) {
     const std::string_view key = place.key();
     const std::string_view json = value.range.In(body_);
     const FieldUse use = FieldNamed(key).use;
     const auto bytes = static_cast<int64_t>(value.range.end - place.key_range().begin);
-    if (key == "tools" || key == "functions" || key == "documents" ||
-        (key == "response_format" && json.find("\"schema\"") != std::string_view::npos)) {
-      json_.EndText();
-      json_.Add(json);
-      counted_.upper += bytes;
+    if (key == "tools" || key == "functions") {
+      AddDefinitions(json, bytes);
+    } else if (key == "response_format" && json.find("\"schema\"") != std::string_view::npos) {
+      AddDefinitions(json, bytes);
+    } else if (key == "documents") {
+      Count({EstimateTokens(json).tokens, bytes});
     } else if (use == FieldUse::kFetches) {
       const bool uncounted = value.type == JsonType::kNumber;
       Count({kOtherTokens, bytes + (uncounted ? kMostMediaTokens : 0)});
@@ -179,6 +191,7 @@ class PromptSink : public JsonSink {
     } else if (place.depth() == ContentPart::kDepth + 1) {
       const std::string_view member = place.key(ContentPart::kDepth);
       if (member == "image_url" && key == "detail") low_detail_ = value.text == "low";
+      if (member == "image_url" && !CanBePicture(TextOf(value))) file_bytes_ = BytesOf(value);
       if (member == "input_audio" && key == "data") sound_bytes_ = BytesOf(value);
       if (member == "file" && key == "file_data") file_bytes_ = BytesOf(value);
     }
@@ -206,7 +219,6 @@ class PromptSink : public JsonSink {
 
   const std::string_view body_;
   TokenEstimator text_;
-  TokenEstimator json_;
   TokenEstimate counted_;
   MediaMembers field_members_{MemberOf::kRequest, 1};
   MediaMembers message_members_{MemberOf::kMessage, 3};

@@ -102,7 +102,7 @@ bool RequestSink::OnScalar(const JsonPlace& place, const JsonValue& value) {
       SetReasoning(place, value);
       return true;
     default:
-      if (CountsOthers()) CountOthers(&field_members_, place, value.type);
+      if (CountsOthers()) CountOthers(&field_members_, place, value.type, TextOf(value));
       if (field_.use != FieldUse::kModalities) return true;
       // One that is not text decides, wherever it stands.
       if (value.text != "text") {
@@ -171,7 +171,7 @@ bool RequestSink::SetField(const JsonPlace& place, const JsonValue& value) {
       }
       const bool unset = value.type == JsonType::kNull || value.type == JsonType::kFalse;
       if (unset) return true;
-      if (CountsOthers()) CountOthers(&field_members_, place, value.type);
+      if (CountsOthers()) CountOthers(&field_members_, place, value.type, TextOf(value));
       EndField(place, value);
       return true;
   }

@@ -5,6 +5,7 @@
 #include <span>
 
 #include "wire/letter_case.h"
+#include "wire/request_fields.h"
 
 namespace seekroute {
 namespace {
@@ -53,25 +54,52 @@ constexpr auto kMessageTexts = std::to_array<std::string_view>({
     "tool_name",         "type",
 });
 constexpr auto kPartTexts = std::to_array<std::string_view>({
-    "annotations", "cache_control", "citations", "detail",     "filename",  "format",
-    "id",          "index",         "logprobs",  "media_type", "mime_type", "name",
-    "refusal",     "signature",     "text",      "thinking",   "thought",   "thought_signature",
-    "title",       "type",
-});
-constexpr auto kToolTexts = std::to_array<std::string_view>({
+    "annotations",
     "cache_control",
-    "custom",
-    "description",
+    "citations",
+    "detail",
+    "filename",
     "format",
-    "function",
-    "input_examples",
-    "input_schema",
+    "id",
+    "index",
+    "input",
+    "logprobs",
+    "media_type",
+    "mime_type",
     "name",
-    "output_schema",
-    "parameters",
-    "strict",
+    "refusal",
+    "signature",
+    "text",
+    "thinking",
+    "thought",
+    "thought_signature",
+    "title",
+    "tool_use_id",
     "type",
 });
+constexpr auto kToolTexts = std::to_array<std::string_view>({
+    "allowed_callers", "annotations",  "cache_control", "custom", "defer_loading",
+    "description",     "format",       "function",      "id",     "inputSchema",
+    "input_examples",  "input_schema", "metadata",      "name",   "outputSchema",
+    "output_schema",   "parameters",   "strict",        "title",  "type",
+});
+// Of those the ones whose lists and objects are text as well: what a tool was told, what was cited.
+constexpr auto kStructured = std::to_array<std::string_view>({
+    "cache_control",
+    "citations",
+    "function_call",
+    "input",
+    "logprobs",
+    "metadata",
+    "reasoning_details",
+    "tool_calls",
+});
+// Types of parts that are text, in this API and in others.
+constexpr auto kTextTypes = std::to_array<std::string_view>(
+    {"input_text", "output_text", "reasoning", "redacted_thinking", "refusal", "text", "thinking",
+     "tool-call", "tool-result", "tool_call", "tool_result", "tool_use"});
+static_assert(std::ranges::is_sorted(kStructured));
+static_assert(std::ranges::is_sorted(kTextTypes));
 static_assert(std::ranges::is_sorted(kMessageTexts));
 static_assert(std::ranges::is_sorted(kPartTexts));
 static_assert(std::ranges::is_sorted(kToolTexts));
@@ -118,6 +146,15 @@ bool NamesAnything(JsonType type) {
   return type != JsonType::kNull && type != JsonType::kFalse && type != JsonType::kNumber;
 }
 
+bool IsContainer(JsonType type) { return type == JsonType::kArray || type == JsonType::kObject; }
+
+bool SaysMedia(std::string_view type) {
+  constexpr size_t kLongestType = 64;
+  if (type.size() > kLongestType) return false;
+  const NameMeans means = MeaningOf(type);
+  return means == NameMeans::kMedia || means == NameMeans::kService;
+}
+
 }  // namespace
 
 size_t BytesOf(const JsonValue& value) {
@@ -144,38 +181,106 @@ bool IsKnownInOtherCase(MemberOf where, std::string_view name) {
   return std::ranges::any_of(texts, same) || std::ranges::any_of(media, same);
 }
 
-int64_t MediaMembers::OnValue(const JsonPlace& place, JsonType type) {
-  if (place.depth() == depth_) {
-    elements_ = 0;
-    watching_ = NamesAnything(type) && !std::ranges::binary_search(TextsOf(where_), place.key());
-    return watching_ ? 1 : 0;
+MediaMembers::Rule MediaMembers::RuleOf(std::string_view name, JsonType type) const {
+  const Rule of_text = IsContainer(type) ? Rule::kReferences : Rule::kNone;
+  if (where_ == MemberOf::kRequest && FieldNamed(name).use == FieldUse::kFetches) {
+    return Rule::kService;
   }
-  if (!watching_ || place.in_object() || !NamesAnything(type)) return 0;
-  return elements_++ > 0 ? 1 : 0;
+  if (std::ranges::binary_search(TextsOf(where_), name)) {
+    return std::ranges::binary_search(kStructured, name) ? Rule::kNone : of_text;
+  }
+  const auto media = MediaOf(where_);
+  if (std::ranges::find(media, name) != media.end()) return Rule::kMedia;
+  switch (MeaningOf(name)) {
+    case NameMeans::kMedia:
+      return Rule::kMedia;
+    case NameMeans::kService:
+      return Rule::kService;
+    case NameMeans::kText:
+      return of_text;
+    case NameMeans::kQuoted:
+      return Rule::kNone;
+    case NameMeans::kNothing:
+      break;
+  }
+  return Rule::kReferences;
 }
 
-void ContentPart::CountMember(const JsonPlace& place, JsonType type) {
+int64_t MediaMembers::OnValue(const JsonPlace& place, JsonType type, std::string_view text) {
+  if (place.depth() == depth_) {
+    rule_ = NamesAnything(type) ? RuleOf(place.key(), type) : Rule::kNone;
+    elements_ = places_ = references_ = counted_ = 0;
+    around_ = NameMeans::kNothing;
+  }
+  if (!watching() || !NamesAnything(type)) return 0;
+  if (rule_ == Rule::kReferences) {
+    if (IsReference(place, type, text)) ++references_;
+  } else {
+    CountElement(place, type, text);
+    if (CanBeReference(text)) ++references_;
+  }
+  const int64_t more = std::max(places_, references_) - counted_;
+  counted_ += more;
+  return more;
+}
+
+// An empty list or object, and true, are no media; a service may need no more.
+void MediaMembers::CountElement(const JsonPlace& place, JsonType type, std::string_view text) {
+  if (place.depth() == depth_ && rule_ == Rule::kService) {
+    places_ = type == JsonType::kArray ? 0 : 1;
+  } else if (place.depth() > depth_ && !place.in_object()) {
+    places_ = std::max(places_, ++elements_);
+  } else if (!text.empty()) {
+    places_ = std::max<int64_t>(places_, 1);
+  }
+}
+
+bool MediaMembers::IsReference(const JsonPlace& place, JsonType type, std::string_view text) {
+  if (place.depth() <= around_depth_) around_ = NameMeans::kNothing;
+  const bool named = place.depth() > depth_ && place.in_object();
+  NameMeans means = around_;
+  if (named && around_ == NameMeans::kNothing) means = MeaningOf(place.key());
+  if (IsContainer(type)) {
+    if (around_ != NameMeans::kNothing || means == NameMeans::kText) return false;
+    around_ = means;
+    around_depth_ = place.depth();
+    return means == NameMeans::kService && type == JsonType::kObject;
+  }
+  switch (means) {
+    case NameMeans::kText:
+    case NameMeans::kQuoted:
+      return false;
+    case NameMeans::kMedia:
+      return !text.empty();
+    case NameMeans::kService:
+      return around_ == NameMeans::kNothing || !place.in_object() || CanBeReference(text);
+    case NameMeans::kNothing:
+      break;
+  }
+  return CanBeReference(text) || (named && place.key() == "type" && SaysMedia(text));
+}
+
+void ContentPart::CountMember(const JsonPlace& place, JsonType type, std::string_view text) {
   const std::string_view member = place.key(kDepth);
-  int64_t more = members_.OnValue(place, type);
+  int64_t more = members_.OnValue(place, type, text);
   // A list of texts is no text that anybody is known to read.
-  const bool container = type == JsonType::kArray || type == JsonType::kObject;
-  if (place.depth() == kDepth && member == "text" && container) more = 1;
+  if (place.depth() == kDepth && member == "text" && IsContainer(type)) more = 1;
   (member == "image_url" ? pictures_ : member == "input_audio" ? sounds_ : media_) += more;
 }
 
 void ContentPart::OnOpen(const JsonPlace& place, JsonType type) {
-  CountMember(place, type);
+  CountMember(place, type, {});
   other_ += BytesOfName(place);
 }
 
 void ContentPart::OnScalar(const JsonPlace& place, const JsonValue& value) {
-  CountMember(place, value.type);
+  CountMember(place, value.type, TextOf(value));
   const size_t bytes = BytesOf(value);
   const std::string_view member = place.key(kDepth);
   if (place.depth() == kDepth) {
     if (member == "type") {
       const std::string_view type = value.text;
-      if (type == "text" || type == "refusal") {
+      if (std::ranges::binary_search(kTextTypes, type)) {
         type_ = Type::kText;
       } else if (type == "image_url" || type == "input_image") {
         type_ = Type::kImage;
@@ -191,6 +296,7 @@ void ContentPart::OnScalar(const JsonPlace& place, const JsonValue& value) {
   }
   if (member == "image_url") {
     image_ += bytes;
+    disguised_ = disguised_ || (value.type == JsonType::kString && !CanBePicture(value.text));
   } else if (member == "input_audio" && place.depth() == kDepth + 1 && place.key() == "data") {
     sound_ += bytes;
   } else {
@@ -199,7 +305,7 @@ void ContentPart::OnScalar(const JsonPlace& place, const JsonValue& value) {
 }
 
 ContentPart::Kind ContentPart::kind() const {
-  if (media_ == 0) {
+  if (media_ == 0 && !disguised_) {
     if (type_ == Type::kText && pictures_ == 0 && sounds_ == 0) return Kind::kText;
     if (type_ == Type::kImage && sounds_ == 0) return Kind::kImage;
     if (type_ == Type::kSound && sound_ > 0 && pictures_ == 0) return Kind::kSound;

@@ -8,6 +8,7 @@
 
 #include "wire/chat_request.h"
 #include "wire/json_scan.h"
+#include "wire/media_names.h"
 
 namespace seekroute {
 
@@ -19,21 +20,37 @@ enum class MemberOf : uint8_t { kRequest, kMessage, kPart, kTool };
 bool IsKnownInOtherCase(MemberOf where, std::string_view name);
 
 // Counts what may stand for more than its bytes in members that are not known to be text or a
-// setting: each of them that names anything, and each further element of its lists. Not
-// thread-safe.
+// setting (wire/media_names.h says what can): in a member of media each element of its lists, of a
+// service the member itself as well, and in any other each string that can be a reference, by its
+// form or by a name around it. Not thread-safe.
 class MediaMembers {
  public:
   // `depth` is the level at which the members stand.
   MediaMembers(MemberOf where, int depth) : where_(where), depth_(depth) {}
 
   // Of every container and scalar at that level and below, in order: how many it adds, 0 or 1.
-  int64_t OnValue(const JsonPlace& place, JsonType type);
+  // `text` is that of a string.
+  int64_t OnValue(const JsonPlace& place, JsonType type, std::string_view text);
+
+  // Whether the member being read is not known to be text.
+  bool watching() const { return rule_ != Rule::kNone; }
 
  private:
+  enum class Rule : uint8_t { kNone, kMedia, kService, kReferences };
+
+  Rule RuleOf(std::string_view name, JsonType type) const;
+  void CountElement(const JsonPlace& place, JsonType type, std::string_view text);
+  bool IsReference(const JsonPlace& place, JsonType type, std::string_view text);
+
   MemberOf where_;
   int depth_;
-  bool watching_ = false;
-  int64_t elements_ = 0;
+  Rule rule_ = Rule::kNone;
+  int64_t elements_ = 0;    // of the lists in it
+  int64_t places_ = 0;      // that something stands in
+  int64_t references_ = 0;  // by their form, or by names further down
+  int64_t counted_ = 0;
+  NameMeans around_ = NameMeans::kNothing;  // by a name further down
+  int around_depth_ = 0;                    // where that stands
 };
 
 // Reads one element of a message's `content`: told of its `type`, and of everything that is in it,
@@ -69,13 +86,14 @@ class ContentPart {
  private:
   enum class Type : uint8_t { kMissing, kText, kImage, kSound, kOther };
 
-  void CountMember(const JsonPlace& place, JsonType type);
+  void CountMember(const JsonPlace& place, JsonType type, std::string_view text);
 
   Type type_ = Type::kMissing;
   size_t text_ = 0;
   size_t image_ = 0;  // in image_url
   size_t sound_ = 0;  // input_audio.data
   size_t other_ = 0;
+  bool disguised_ = false;  // what stands for a picture is none
   MediaMembers members_{MemberOf::kPart, kDepth};
   int64_t pictures_ = 0;  // in image_url
   int64_t sounds_ = 0;    // input_audio
@@ -102,6 +120,11 @@ class ToolEntry {
 
 // The bytes of what is told of a place: a string decoded, anything else as written, null nothing.
 size_t BytesOf(const JsonValue& value);
+
+// Of a string, decoded; of anything else nothing.
+inline std::string_view TextOf(const JsonValue& value) {
+  return value.type == JsonType::kString ? value.text : std::string_view();
+}
 
 // The bytes of the member's name at `place`, and of the marks that JSON puts around it, unless it
 // is one that every chat request has: templates count those with the message.

@@ -87,7 +87,7 @@ bool RequestSink::SetInMessages(const JsonPlace& place, const JsonValue& value) 
     part_.OnScalar(place, value);
     return true;
   }
-  CountOthers(&message_members_, place, value.type);
+  CountOthers(&message_members_, place, value.type, TextOf(value));
   request_.text_bytes += BytesOf(value) + BytesOfName(place);
   return true;
 }

@@ -54,8 +54,9 @@ class RequestSink : public JsonSink {
     ++request_.media_parts;
     request_.media_tokens += tokens;
   }
-  void CountOthers(MediaMembers* members, const JsonPlace& place, JsonType type) {
-    if (members->OnValue(place, type) == 0) return;
+  void CountOthers(MediaMembers* members, const JsonPlace& place, JsonType type,
+                   std::string_view text = {}) {
+    if (members->OnValue(place, type, text) == 0) return;
     CountMedia(kMostMediaTokens);
     request_.other_kinds = true;
   }

@@ -1,0 +1,141 @@
+#include "wire/media_names.h"
+
+#include <algorithm>
+#include <array>
+#include <span>
+#include <string>
+
+#include "wire/letter_case.h"
+
+namespace seekroute {
+namespace {
+
+// Wherever they stand in a name: nothing else is spelled so.
+constexpr auto kMediaInside = std::to_array<std::string_view>(
+    {"attachment", "audio", "base64", "document", "image", "media", "photo", "picture",
+     "screenshot", "thumbnail", "upload", "video"});
+// As whole words.
+constexpr auto kMediaWords = std::to_array<std::string_view>(
+    {"asset", "assets", "blob",    "cached", "clip",   "conversation", "doc",     "docs",
+     "file",  "fileid", "fileids", "files",  "frame",  "frames",       "gif",     "href",
+     "img",   "imgs",   "jpeg",    "jpg",    "link",   "links",        "mp3",     "mp4",
+     "pdf",   "pdfs",   "png",     "sound",  "sounds", "source",       "sources", "speech",
+     "src",   "uri",    "uris",    "url",    "urls",   "voice",        "wav",     "webp"});
+constexpr auto kServiceWords = std::to_array<std::string_view>(
+    {"browse", "browser", "browsing", "connector", "connectors", "crawl", "fetch", "grounding",
+     "interpreter", "knowledge", "plugin", "plugins", "rag", "retrieval", "retrieve", "retriever",
+     "search", "web", "websearch"});
+// With an `id` beside them: what a provider keeps.
+constexpr auto kStoreWords = std::to_array<std::string_view>(
+    {"assistant", "cache", "collection", "container", "context", "corpus", "dataset", "index",
+     "memories", "memory", "parent", "previous", "prompt", "response", "store", "stores", "thread",
+     "vector"});
+constexpr auto kTextNames = std::to_array<std::string_view>(
+    {"description", "name", "query", "reasoning", "reasoning_content", "reasoning_opaque",
+     "reasoning_text", "refusal", "signature", "snippet", "text", "thinking", "thoughtSignature",
+     "thought_signature", "title"});
+// What an answer said of its sources, or told a tool: it comes back with the history, and nobody
+// fetches it.
+constexpr auto kQuotedNames = std::to_array<std::string_view>(
+    {"args", "arguments", "citation", "citations", "container_file_citation", "file_citation",
+     "logprobs", "parsed", "search_results", "url_citation"});
+constexpr auto kSchemes = std::to_array<std::string_view>(
+    {"blob:", "data:", "file:", "ftp:", "gs:", "http:", "https:", "s3:", "//"});
+constexpr auto kIdsAndTypes = std::to_array<std::string_view>(
+    {"application/pdf", "asst_", "audio/", "audio_", "cachedcontents/", "cntr_", "conv_", "file-",
+     "file_", "files/", "image/", "resp_", "thread_", "video/", "vs_"});
+// JPEG, PNG, GIF, WebP and WAV, PDF, MP3, Ogg.
+constexpr auto kBase64Heads = std::to_array<std::string_view>(
+    {"/9j/", "iVBOR", "R0lGOD", "UklGR", "JVBERi", "SUQz", "T2dnU"});
+
+static_assert(std::ranges::is_sorted(kTextNames));
+static_assert(std::ranges::is_sorted(kQuotedNames));
+
+constexpr bool IsUpper(char c) { return c >= 'A' && c <= 'Z'; }
+constexpr bool IsLower(char c) { return c >= 'a' && c <= 'z'; }
+constexpr bool IsDigit(char c) { return c >= '0' && c <= '9'; }
+
+bool Has(std::span<const std::string_view> words, std::string_view word) {
+  return std::ranges::find(words, word) != words.end();
+}
+
+// Cuts `name`, lowered, into words as its marks and capitals show them.
+template <typename Visit>
+void VisitWords(std::string_view name, std::string_view lowered, Visit visit) {
+  size_t begin = 0;
+  const auto end_at = [&](size_t end) {
+    if (end > begin) visit(lowered.substr(begin, end - begin));
+    begin = end;
+  };
+  for (size_t i = 0; i < name.size(); ++i) {
+    const char c = name[i];
+    if (!IsUpper(c) && !IsLower(c) && !IsDigit(c)) {
+      end_at(i);
+      begin = i + 1;
+    } else if (IsUpper(c) && i > 0 && !IsUpper(name[i - 1])) {
+      end_at(i);
+    }
+  }
+  end_at(name.size());
+}
+
+std::string_view Trimmed(std::string_view text) {
+  size_t at = 0;
+  while (at < text.size() && static_cast<unsigned char>(text[at]) <= ' ') ++at;
+  return text.substr(at);
+}
+
+bool BeginsWith(std::string_view text, std::string_view head) {
+  return text.size() >= head.size() && IsSameButForCase(text.substr(0, head.size()), head);
+}
+
+bool HasSpace(std::string_view text) {
+  return std::ranges::any_of(text, [](char c) { return static_cast<unsigned char>(c) <= ' '; });
+}
+
+}  // namespace
+
+NameMeans MeaningOf(std::string_view name) {
+  if (std::ranges::binary_search(kTextNames, name)) return NameMeans::kText;
+  if (std::ranges::binary_search(kQuotedNames, name)) return NameMeans::kQuoted;
+  std::string lowered(name);
+  for (char& c : lowered) c = IsUpper(c) ? static_cast<char>(c + ('a' - 'A')) : c;
+  for (const std::string_view inside : kMediaInside) {
+    if (lowered.find(inside) != std::string::npos) return NameMeans::kMedia;
+  }
+  bool media = false;
+  bool service = false;
+  bool store = false;
+  bool id = false;
+  VisitWords(name, lowered, [&](std::string_view word) {
+    media = media || Has(kMediaWords, word);
+    service = service || Has(kServiceWords, word);
+    store = store || Has(kStoreWords, word);
+    id = id || word == "id" || word == "ids";
+  });
+  if (service) return NameMeans::kService;
+  return media || (store && id) ? NameMeans::kMedia : NameMeans::kNothing;
+}
+
+bool CanBeReference(std::string_view text) {
+  text = Trimmed(text);
+  const auto begins = [text](std::string_view head) { return BeginsWith(text, head); };
+  if (std::ranges::any_of(kSchemes, begins)) return true;
+  if (std::ranges::any_of(kBase64Heads,
+                          [text](std::string_view head) { return text.starts_with(head); })) {
+    return true;
+  }
+  const bool formed =
+      std::ranges::any_of(kIdsAndTypes, begins) || text.find("://") != std::string_view::npos;
+  return formed && !HasSpace(text);
+}
+
+bool CanBePicture(std::string_view text) {
+  constexpr size_t kLongestName =
+      2048;  // of a file or an id: its bytes are far below the bound of a picture
+  text = Trimmed(text);
+  if (BeginsWith(text, "data:")) return BeginsWith(text, "data:image/");
+  return text.size() <= kLongestName || text.substr(0, 16).find("://") != std::string_view::npos;
+}
+
+}  // namespace seekroute

@@ -1,0 +1,31 @@
+// Internal to wire/: what a member that nobody knows can stand for, by its name and its strings.
+// Pictures, sounds, files and what a service finds reach a prompt as a reference: an address, the
+// bytes in base64, an id. What is none of those is text, or says how.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+namespace seekroute {
+
+enum class NameMeans : uint8_t {
+  kNothing,  // that anybody knows
+  kText,     // a string in it is text, whatever it looks like: `text`, `title`
+  kQuoted,   // all that is in it is: citations, the arguments of a call
+  kMedia,    // a string in it may be media, or the id of some: `picture`, `fileUrls`
+  kService,  // that it is there may bring something into the prompt: `grounding`
+};
+
+// By the words of a name in snake, kebab or camel case. Linear; never fails. Thread-safe.
+NameMeans MeaningOf(std::string_view name);
+
+// Whether a string may stand for media or stored content by its form: an address or a data URL, a
+// MIME type of media, an id with the prefix of a store, base64 that begins like a file of media.
+// Prose with an address in it is prose. Linear. Thread-safe.
+bool CanBeReference(std::string_view text);
+
+// Whether what stands for a picture is one, or an address of which nobody knows: not when it is a
+// data URL of another MIME type, or raw base64.
+bool CanBePicture(std::string_view text);
+
+}  // namespace seekroute
