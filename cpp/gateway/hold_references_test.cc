@@ -75,6 +75,8 @@ TEST(HoldReferencesTest, WhatAgentsSendCountsByItsBytes) {
       {.part = R"({"type":"tool_result","tool_use_id":"t","content":"ok","is_error":false})"},
       {.part = R"({"type":"tool_result","tool_use_id":"t","content":[{"type":"text",)"
                R"("text":"https://x/y"}]})"},
+      {.part = R"({"type":"tool_result","content":"{\"url\":\"https://x/y\"}"})"},
+      {.part = R"({"type":"tool-result","toolCallId":"t","output":{"type":"text","value":"v"}})"},
       {.part = R"({"type":"text","text":"a","cacheControl":{"type":"ephemeral"}})"},
       {.part = R"({"type":"text","text":"a","providerOptions":{"x":{"y":1}}})"},
       {.part = R"({"type":"text","text":"a","extras":{},"image_url":{},"video":[]})"},
@@ -186,6 +188,21 @@ TEST(HoldReferencesTest, WhatCanStandForMediaIsHeldForAtItsWorst) {
       EXPECT_GE(HeldFor(body, strict) - plain, c.media * kMostMediaTokens) << body;
       EXPECT_EQ(ParseChatRequest(body, Profile())->other_kinds, c.beside.tool.empty()) << body;
     }
+  }
+}
+
+// What was read of a file comes back with the history: as text, beside what stands for the file.
+TEST(HoldReferencesTest, TheTextOfAFileIsText) {
+  std::string parts;
+  for (int i = 0; i < 20; ++i) parts += R"({"type":"text","text":"https://x/y"},)";
+  const std::string file = R"("annotations":[{"type":"file","file":{"hash":"h","name":"x.pdf",)"
+                           R"("content":[)" +
+                           parts + R"({"type":"image_url","image_url":{"url":"https://x/1"}}]}}])";
+  for (const bool strict : {false, true}) {
+    const int64_t held =
+        HeldFor(BodyWith({.member = file}), strict) - HeldFor(BodyWith({}), strict);
+    EXPECT_GE(held, 2 * kMostMediaTokens);
+    EXPECT_LT(held, 5 * kMostMediaTokens);
   }
 }
 

@@ -168,9 +168,9 @@ class PromptSink : public JsonSink {
     const std::string_view json = value.range.In(body_);
     const FieldUse use = FieldNamed(key).use;
     const auto bytes = static_cast<int64_t>(value.range.end - place.key_range().begin);
-    if (key == "tools" || key == "functions") {
-      AddDefinitions(json, bytes);
-    } else if (key == "response_format" && json.find("\"schema\"") != std::string_view::npos) {
+    const bool has_schema =
+        key == "response_format" && json.find("\"schema\"") != std::string_view::npos;
+    if (key == "tools" || key == "functions" || has_schema) {
       AddDefinitions(json, bytes);
     } else if (key == "documents") {
       Count({EstimateTokens(json).tokens, bytes});

@@ -31,9 +31,9 @@ constexpr auto kStoreWords = std::to_array<std::string_view>(
      "memories", "memory", "parent", "previous", "prompt", "response", "store", "stores", "thread",
      "vector"});
 constexpr auto kTextNames = std::to_array<std::string_view>(
-    {"description", "name", "query", "reasoning", "reasoning_content", "reasoning_opaque",
-     "reasoning_text", "refusal", "signature", "snippet", "text", "thinking", "thoughtSignature",
-     "thought_signature", "title"});
+    {"content", "description", "name", "query", "reasoning", "reasoning_content",
+     "reasoning_opaque", "reasoning_text", "refusal", "signature", "snippet", "text", "thinking",
+     "thoughtSignature", "thought_signature", "title"});
 // What an answer said of its sources, or told a tool: it comes back with the history, and nobody
 // fetches it.
 constexpr auto kQuotedNames = std::to_array<std::string_view>(

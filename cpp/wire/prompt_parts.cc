@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <span>
+#include <utility>
 
 #include "wire/letter_case.h"
 #include "wire/request_fields.h"
@@ -54,27 +55,18 @@ constexpr auto kMessageTexts = std::to_array<std::string_view>({
     "tool_name",         "type",
 });
 constexpr auto kPartTexts = std::to_array<std::string_view>({
-    "annotations",
-    "cache_control",
-    "citations",
-    "detail",
-    "filename",
-    "format",
-    "id",
-    "index",
-    "input",
-    "logprobs",
-    "media_type",
-    "mime_type",
-    "name",
-    "refusal",
-    "signature",
-    "text",
-    "thinking",
-    "thought",
-    "thought_signature",
-    "title",
-    "tool_use_id",
+    "annotations", "cache_control",
+    "citations",   "content",
+    "detail",      "filename",
+    "format",      "id",
+    "index",       "input",
+    "logprobs",    "media_type",
+    "mime_type",   "name",
+    "output",      "refusal",
+    "result",      "signature",
+    "text",        "thinking",
+    "thought",     "thought_signature",
+    "title",       "tool_use_id",
     "type",
 });
 constexpr auto kToolTexts = std::to_array<std::string_view>({
@@ -244,14 +236,22 @@ bool MediaMembers::IsReference(const JsonPlace& place, JsonType type, std::strin
     if (around_ != NameMeans::kNothing || means == NameMeans::kText) return false;
     around_ = means;
     around_depth_ = place.depth();
+    around_counted_ = false;
     return means == NameMeans::kService && type == JsonType::kObject;
   }
   switch (means) {
     case NameMeans::kText:
     case NameMeans::kQuoted:
       return false;
-    case NameMeans::kMedia:
-      return !text.empty();
+    case NameMeans::kMedia: {
+      if (text.empty()) return false;
+      const bool first = !std::exchange(around_counted_, true);
+      if (around_ == NameMeans::kNothing || first || !named) return true;
+      // Beside what stands for it, its name and what was read of it.
+      if (place.key() == "type") return SaysMedia(text);
+      const NameMeans own = MeaningOf(place.key());
+      return own != NameMeans::kText && own != NameMeans::kQuoted;
+    }
     case NameMeans::kService:
       return around_ == NameMeans::kNothing || !place.in_object() || CanBeReference(text);
     case NameMeans::kNothing:

@@ -51,6 +51,7 @@ class MediaMembers {
   int64_t counted_ = 0;
   NameMeans around_ = NameMeans::kNothing;  // by a name further down
   int around_depth_ = 0;                    // where that stands
+  bool around_counted_ = false;             // something in it was
 };
 
 // Reads one element of a message's `content`: told of its `type`, and of everything that is in it,
