@@ -15,7 +15,7 @@ class StreamOptionsTest : public CreditsTest {
   void RefuseWith(int status, const std::string& body) {
     director_ = [status, body](const TransportRequest& request) {
       UpstreamScript script;
-      if (request.body.find("stream_options") != std::string::npos) {
+      if (request.body.find("\"stream_options\":") != std::string::npos) {
         script.head.status = status;
         script.pieces = {{{}, body}};
       } else {
@@ -25,7 +25,7 @@ class StreamOptionsTest : public CreditsTest {
       return script;
     };
   }
-  bool SentWith(size_t i) const { return Sent(i).find("stream_options") != std::string::npos; }
+  bool SentWith(size_t i) const { return Sent(i).find("\"stream_options\":") != std::string::npos; }
 };
 
 const struct {
@@ -122,6 +122,61 @@ TEST_F(StreamOptionsTest, ARefusalForAnotherReasonTeachesNothing) {
   Ask(std::string(kStream));
   ASSERT_EQ(transport_->seen().size(), 4u);
   EXPECT_TRUE(SentWith(2));
+}
+
+// A provider that refuses the field beside some member alone takes it from everybody else.
+TEST_F(StreamOptionsTest, ARefusalOfAnOddRequestTeachesNothing) {
+  for (const char* odd : {R"(,"data_sources":[{"type":"azure_search"}])", R"(,"foo":1)",
+                          R"(,"tools":[{"type":"retrieval"}])"}) {
+    RefuseWith(kRefusals[0].status, kRefusals[0].body);
+    Open({1'000'000'000});
+    const Seen& seen = Ask(std::string(kStream) + odd);
+    EXPECT_EQ(seen.status, 200) << odd << seen.body;
+    EXPECT_EQ(seen.row->attempts, 2) << odd;
+    Ask(std::string(kStream));
+    ASSERT_EQ(transport_->seen().size(), 4u) << odd;
+    EXPECT_TRUE(SentWith(2)) << odd;
+  }
+}
+
+TEST_F(StreamOptionsTest, TheFieldIsTriedAgainNowAndThen) {
+  RefuseWith(kRefusals[0].status, kRefusals[0].body);
+  Open({1'000'000'000});
+  const std::string own = std::string(kStream) + R"(,"stream_options":{"include_usage":true})";
+  Ask(std::string(kStream));
+  for (int i = 1; i < UpstreamQuirks::kAskAgainAfter; ++i) {
+    EXPECT_EQ(Ask(i % 2 == 0 ? own : std::string(kStream)).row->attempts, 1);
+  }
+  // Still refused: that costs an attempt, and the client, who sent the field itself, no answer.
+  const Seen again = Ask(own);
+  EXPECT_EQ(again.status, 200);
+  EXPECT_EQ(again.row->attempts, 2);
+  for (int i = 1; i < UpstreamQuirks::kAskAgainAfter; ++i) {
+    EXPECT_EQ(Ask(std::string(kStream)).row->attempts, 1);
+  }
+  // Taken: it is sent from now on.
+  director_ = nullptr;
+  script_.head.content_type = "text/event-stream";
+  script_.pieces = {{{}, std::string(kContent) + std::string(kEnd)}};
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(Ask(std::string(kStream)).row->attempts, 1);
+    EXPECT_TRUE(SentWith(transport_->seen().size() - 1));
+  }
+}
+
+// What a refusal says is read before it is cut down for the client.
+TEST_F(StreamOptionsTest, ALongBodyAndAPromptThatNamesTheFieldChangeNothing) {
+  const std::string text = "Unknown parameter: 'stream_options'. What is that? include_usage";
+  for (const std::string& content : {std::string(3 << 20, 'x'), text}) {
+    for (const auto& refusal : kRefusals) {
+      RefuseWith(refusal.status, refusal.body);
+      Open({100'000'000'000});
+      const Seen& seen = Ask(std::string(kStream) + R"(,"user":")" + text +
+                             R"(","stop":")" + content + "\"");
+      EXPECT_EQ(seen.status, 200) << refusal.body << seen.body;
+      EXPECT_EQ(seen.row->attempts, 2);
+    }
+  }
 }
 
 TEST_F(StreamOptionsTest, NothingElseIsSentTwice) {
