@@ -149,10 +149,11 @@ void Exchange::Send() {
     plan.body = std::move(*body);
   } else {
     plan.kind = request_.stream ? Attempt::Kind::kChatStream : Attempt::Kind::kChat;
-    const bool asks_usage =
-        provider.stream_options && !asking_.without &&
-        !world_.quirks->RefusesStreamOptions(provider.upstream.base_url, endpoint.upstream_model);
-    asking_.added = request_.stream && asks_usage && !request_.stream_options;
+    const Asking asking = AskForUsage();
+    const bool asks_usage = asking != Asking::kNo;
+    // Where they were refused before, the client's own are sent at our risk.
+    const bool own = request_.stream_options && asking != Asking::kAgain;
+    asking_.added = request_.stream && asks_usage && !own;
     std::optional<AnswerCap> cap;
     if (const auto told = ToldLength()) cap = AnswerCap{*told, endpoint.cap_field, ToldReasoning()};
     plan.body = BuildUpstreamChat(in_.body, request_, endpoint.upstream_model, cap,
@@ -176,6 +177,12 @@ void Exchange::Send() {
   if (last && model_->output == Output::kText && !asking_.added) ReleaseBody();
 }
 
+Asking Exchange::AskForUsage() const {
+  const Provider& provider = in_.snapshot->providers[endpoint_->provider];
+  if (!request_.stream || !provider.stream_options || asking_.without) return Asking::kNo;
+  return world_.quirks->NextStream(provider.upstream.base_url, endpoint_->upstream_model);
+}
+
 // The provider refuses a field that the client has not sent: nothing ran there.
 bool Exchange::RepeatsWithoutOptions(const Error& error) const {
   if (!asking_.added || head_sent_ || error.code != ErrorCode::kUpstreamInvalidRequest)
@@ -184,11 +191,17 @@ bool Exchange::RepeatsWithoutOptions(const Error& error) const {
 }
 
 // The repeat is being answered: it was that field. A refusal for another reason is refused again,
-// and teaches nothing.
+// and teaches nothing. Nor does one of a request with members that may be the reason: a provider
+// may refuse the field beside them alone.
 void Exchange::NoteQuirk() {
-  if (!std::exchange(asking_.without, false)) return;
   const Provider& provider = in_.snapshot->providers[endpoint_->provider];
-  world_.quirks->NoteRefusedStreamOptions(provider.upstream.base_url, endpoint_->upstream_model);
+  const std::string_view url = provider.upstream.base_url;
+  if (std::exchange(asking_.without, false)) {
+    if (!request_.is_ordinary) return;
+    world_.quirks->NoteRefusedStreamOptions(url, endpoint_->upstream_model);
+  } else if (asking_.added) {
+    world_.quirks->NoteTakenStreamOptions(url, endpoint_->upstream_model);
+  }
 }
 
 // After the last attempt was sent: nothing but an estimate needs the body.
@@ -255,13 +268,15 @@ void Exchange::OnAnswered() {
 }
 
 void Exchange::OnFailed(Error error, bool dispatched) {
+  // Told by the words as they came: those of a long body's refusal are cut down to names.
+  const bool repeats = RepeatsWithoutOptions(error);
   const bool comparable = !in_.body.empty() && in_.body.size() <= kMaxKeptBody;
   error.words = comparable ? WithoutEcho(error.words, in_.body, request_.model_value)
                            : NameInWords(error.words);
   CountAttempt(error.name(), dispatched, error.words);
   if (draining_) return EndDrain(false);
   const bool in_time = world_.clock->Now() < deadline_;
-  if (in_time && RepeatsWithoutOptions(error)) {
+  if (in_time && repeats) {
     retired_.push_back(std::move(attempt_));
     asking_.without = true;
     ++asking_.repeats;

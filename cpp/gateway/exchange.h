@@ -91,6 +91,7 @@ class Exchange : private AttemptOwner, private StoreObserver {
   Error Unaffordable(const HoldAnswer& answer) const;
   void SendNext();
   void Send();
+  Asking AskForUsage() const;
   bool RepeatsWithoutOptions(const Error& error) const;
   void NoteQuirk();
   void CountAttempt(std::string_view error, bool dispatched, std::string words = {});

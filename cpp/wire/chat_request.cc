@@ -61,6 +61,9 @@ JsonSink::Step RequestSink::OnOpen(const JsonPlace& place, JsonType type) {
 
 JsonSink::Step RequestSink::OpenField(const JsonPlace& place, JsonType type) {
   field_ = FieldNamed(place.key());
+  if (field_.use == FieldUse::kUnknown || field_.use == FieldUse::kFetches) {
+    request_.is_ordinary = false;
+  }
   if (const std::string_view why = RefusalOf(field_.kind); !why.empty()) {
     Fail(kUnknownParameter, std::string(why), place.Path());
     return Step::kStop;
@@ -121,6 +124,9 @@ bool RequestSink::SetField(const JsonPlace& place, const JsonValue& value) {
     return true;
   }
   if (AsksForOneAnswer(field_.kind, value.type, value.text)) return true;
+  if (field_.use == FieldUse::kUnknown || field_.use == FieldUse::kFetches) {
+    request_.is_ordinary = false;
+  }
   if (const std::string_view why = RefusalOf(field_.kind); !why.empty()) {
     return Fail(kUnknownParameter, std::string(why), place.Path());
   }
@@ -386,7 +392,9 @@ Result<ChatRequest> ParseChatRequest(std::string_view body, const Profile& profi
   RequestSink sink(profile);
   if (Status scanned = ScanJson(body, JsonKeys::kUnique, &sink); !scanned) return scanned.error();
   if (Status checked = sink.Check(); !checked) return checked.error();
-  return sink.Take();
+  ChatRequest request = sink.Take();
+  if (request.media_parts > 0 || request.other_kinds) request.is_ordinary = false;
+  return request;
 }
 
 }  // namespace seekroute

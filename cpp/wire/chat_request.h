@@ -61,6 +61,9 @@ struct ChatRequest {
   bool other_kinds = false;    // the prompt may hold something else than text and pictures
   AnswerKinds answer_kinds = AnswerKinds::kUnsaid;
   bool service_tier = false;  // one is asked for
+  // It has text and fields that the gateway knows: no other field, no service beside the model, no
+  // other part. What such a request meets, any may meet.
+  bool is_ordinary = true;
 
   ByteRange model_value;                         // the value of "model", quotes included
   std::optional<ByteRange> stream_options;       // its value: an object, or null
