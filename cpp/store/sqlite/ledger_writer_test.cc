@@ -142,6 +142,21 @@ TEST_F(LedgerWriterTest, OneWriterAFile) {
   EXPECT_NE(second.error().message.find("in use"), std::string::npos);
 }
 
+TEST_F(LedgerWriterTest, SaysWhichFileBesideItCannotBeWritten) {
+  const std::string file = folder_.path("other.db");
+  for (const char* beside : {".lock", ".mark"}) {
+    const std::string path = file + beside;
+    std::filesystem::create_directory(path);  // root may write every file, but no folder
+    const auto refused = SqliteLedger::Open(file, &clock_);
+    ASSERT_FALSE(refused) << beside;
+    EXPECT_EQ(refused.error().code, ErrorCode::kStoreUnavailable);
+    EXPECT_EQ(refused.error().message.find("cannot write " + path + ": Is a directory; "), 0U)
+        << refused.error().message;
+    std::filesystem::remove(path);
+  }
+  EXPECT_TRUE(SqliteLedger::Open(file, &clock_));
+}
+
 TEST_F(LedgerWriterTest, RefusesFilesThatAreNotItsOwn) {
   Tamper("PRAGMA user_version=99");
   auto newer = SqliteLedger::Open(folder_.file(), &clock_);
