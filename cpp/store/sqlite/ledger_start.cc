@@ -5,7 +5,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <map>
+#include <system_error>
 
 #include "base/failpoint.h"
 #include "store/sqlite/ledger_writer.h"
@@ -36,6 +38,12 @@ Error Damaged(const std::string& path, const std::string& why) {
                    path + " is damaged: " + why + "; restore a backup of it");
 }
 
+// A command that root gave leaves files that the server's user may not write.
+std::string CannotWrite(const std::string& path, int reason) {
+  return "cannot write " + path + ": " + std::generic_category().message(reason) +
+         "; it, its directory and the other files of the ledger must be the server's own";
+}
+
 }  // namespace
 
 Result<std::unique_ptr<LedgerWriter>> LedgerWriter::Open(const Options& options,
@@ -51,8 +59,7 @@ Status LedgerWriter::TakeLock() {
   const std::string path = options_.path + ".lock";
   lock_fd_ = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (lock_fd_ < 0) {
-    return MakeError(ErrorCode::kStoreUnavailable,
-                     "cannot create " + path + "; is its directory there and writable?");
+    return MakeError(ErrorCode::kStoreUnavailable, CannotWrite(path, errno));
   }
   if (flock(lock_fd_, LOCK_EX | LOCK_NB) != 0) {
     return MakeError(ErrorCode::kStoreUnavailable,
@@ -95,6 +102,9 @@ Status LedgerWriter::Start() {
   if (Status loaded = Load(); !loaded.ok()) return loaded;
   if (Status whole = CheckBalances(); !whole.ok()) return whole;
   mark_.emplace(MarkPath(options_.path));
+  if (!mark_->writable()) {
+    return MakeError(ErrorCode::kStoreUnavailable, CannotWrite(MarkPath(options_.path), errno));
+  }
   if (Status ended = EndOrphans(); !ended.ok()) return ended;
   Publish();
   if (options_.own_thread) thread_ = std::thread([this] { Run(); });

@@ -8,16 +8,17 @@
 namespace seekroute {
 
 // Written after every commit, so never ahead of what is durable; not synced, so behind it at most
-// after a power loss. Best effort: where it cannot be written or read, nothing is claimed. Writer's
-// thread.
+// after a power loss. A write that fails is left out: the mark is then behind, or claims nothing.
+// Writer's thread.
 class SeqMark {
  public:
-  // Opens or creates the file at `path`.
+  // Opens or creates the file at `path`. Look at writable() next; errno has the reason.
   explicit SeqMark(const std::string& path);
   ~SeqMark();
   SeqMark(const SeqMark&) = delete;
   SeqMark& operator=(const SeqMark&) = delete;
 
+  bool writable() const { return fd_ >= 0; }
   void Write(int64_t seq);
   // 0 when there is none.
   static int64_t Read(const std::string& path);
