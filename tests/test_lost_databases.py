@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 import subprocess
@@ -12,8 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from money_cli import balance_of, clear, command, run, run_json
+from seekroute.cli._root import app
 from seekroute.config import snapshot
 from seekroute.control import ControlPlane, orders
 from seekroute.control.lost import LostDatabaseError, open_ledger
@@ -388,6 +391,36 @@ def test_no_command_takes_another_ledger_for_the_right_one(
     assert "another one" in result.output + result.stderr
     assert "--new-ledger" in result.output + result.stderr
     assert not Path("copy.db").exists()
+
+
+def as_loop(path: Path) -> None:
+    path.symlink_to(path.name)
+
+
+def as_long_link(path: Path) -> None:
+    path.symlink_to("/" + "x" * 300)
+
+
+NO_FILES = [as_loop, as_long_link, Path.mkdir, os.mkfifo]
+
+
+@pytest.mark.parametrize("become", NO_FILES, ids=lambda each: each.__name__)
+@pytest.mark.parametrize("name", [FILE_NAME, CONTROL])
+def test_what_is_no_file_is_named_and_left_alone(
+    data: Path, name: str, become: Callable[[Path], None]
+) -> None:
+    (data / name).rename(data.parent / name)
+    become(data / name)
+    commands = READERS if name == FILE_NAME else [("orgs", "list"), ("doctor", "--offline")]
+    for words in commands:
+        result = CliRunner().invoke(app, words, catch_exceptions=False)
+        said = (result.output + result.stderr).replace("\n", " ")
+        assert result.exit_code in (1, 2), (words, said)
+        assert f"{data / name} cannot be used: " in said, (words, said)
+    assert f"{data / name} cannot be used: " in refused(data)
+    (data / name).rmdir() if (data / name).is_dir() else (data / name).unlink()
+    (data.parent / name).rename(data / name)
+    assert run_json("credits", "balance", "acme")["available"] == "5.00"
 
 
 # --- control.db is gone ---------------------------------------------------------------------------

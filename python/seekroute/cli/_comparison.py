@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -32,7 +33,7 @@ def compared_orders(folder: Path, ledger: Ledger) -> tuple[Comparison, dict[str,
     from seekroute.control.orders import OrderBook
     from seekroute.control.revisions import DATABASE_FILE
 
-    if not (folder / DATABASE_FILE).exists():
+    if not os.path.exists(folder / DATABASE_FILE):
         return None
     with closing(Database(folder)) as database:
         orders = OrderBook(database, lambda: int(time.time()))

@@ -6,6 +6,7 @@ books them itself.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -310,7 +311,7 @@ def _missing(ctx: typer.Context, orders: Sequence[CreditOrder]) -> set[str]:
 
     booked = [order for order in orders if order.state == "booked" and order.kind != "prune"]
     path = shared(ctx).folder() / FILE_NAME
-    if not booked or not path.exists():
+    if not booked or not os.path.exists(path):
         return {order.id for order in booked}
     try:
         with Ledger(path, read_only=True) as ledger:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -40,7 +41,7 @@ def ledger_findings(folder: Path, *, enabled: bool) -> Iterator[Finding]:
 
     path = folder / FILE_NAME
     yield from _waiting_orders(folder)
-    if not path.exists():
+    if not os.path.exists(path):
         return  # the first start makes it
     if not enabled:
         yield Finding(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import os
 import shlex
 import sys
 import time
@@ -201,7 +202,7 @@ def _hint_at_credit(options: Shared, org: Organization) -> None:
     if org.credit_line_nano != 0:
         return
     path = options.folder() / FILE_NAME
-    if path.exists():
+    if os.path.exists(path):
         with Ledger(path, read_only=True) as ledger:
             balance = ledger.balance(org.id)
         if balance.available > 0:

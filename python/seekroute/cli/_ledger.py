@@ -89,7 +89,7 @@ def export(
     from seekroute.control.revisions import DATABASE_FILE
 
     names = {}
-    if (shared(ctx).folder() / DATABASE_FILE).exists():  # not beside a copy
+    if os.path.exists(shared(ctx).folder() / DATABASE_FILE):  # not beside a copy
         with shared(ctx).open_control() as control:
             names = org_names(control)
     with shared(ctx).open_ledger() as ledger, _target(output) as file:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from itertools import islice, takewhile
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="The requests: what each was, cost and came to.")
 
 _PAGE = 1000  # rows read at once
+_MOST_NUMBER: Final = 2**63 - 1  # of a row: SQLite's largest
 _MOST_ROWS = 100_000  # shown at once
 _LOOK_S = 0.5  # between two looks for what has ended
 _MOST_NEW = 10_000  # requests of one look; older ones of a rush are not shown
@@ -70,7 +71,12 @@ def logs(
     ] = None,
     before: Annotated[
         int | None,
-        typer.Option("--before", min=1, help="Only rows before this number (`n`): the next page."),
+        typer.Option(
+            "--before",
+            min=1,
+            max=_MOST_NUMBER,
+            help="Only rows before this number (`n`): the next page.",
+        ),
     ] = None,
     limit: Annotated[
         int, typer.Option("--limit", min=1, max=_MOST_ROWS, help="The most rows.")

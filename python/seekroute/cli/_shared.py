@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import time
 from collections.abc import Mapping, Sequence
@@ -68,7 +69,7 @@ class Shared:
         if lost := why_lost(folder):
             raise LostDatabaseError(lost)
         path = folder / FILE_NAME
-        if not path.exists():
+        if not os.path.exists(path):
             raise LedgerError(
                 "store_unavailable",
                 f"there is no ledger at {path} yet: it is made by the first `seekroute credits "

@@ -12,6 +12,7 @@ gets a row again.
 from __future__ import annotations
 
 import sqlite3
+import stat
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -69,6 +70,8 @@ def guard_control(data_dir: Path, *, anew: bool = False) -> bool:
         LostDatabaseError: it is gone, or nothing is in it, and `anew` was not said.
     """
     path = data_dir / DATABASE_FILE
+    if why := _why_no_file(path):
+        raise LostDatabaseError(why)
     there = _is_there(path)
     hollow = there and _is_hollow(path)
     if there and not hollow:
@@ -174,6 +177,8 @@ def lost_ledger(orders: OrderBook, data_dir: Path) -> str:
     """Why no ledger of a data directory may be used or begun; empty where it is the right one,
     or never was one."""
     path = data_dir / _LEDGER
+    if why := _why_no_file(path):
+        return why
     bound = orders.ledger_id()
     if not _is_there(path):
         if bound is None and not _left_of(path) and not orders.booked(0, 1):
@@ -304,6 +309,17 @@ def _is_hollow(path: Path) -> bool:
             return connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is None
     except (OSError, sqlite3.Error):
         return False  # whoever opens it says why it cannot be used
+
+
+def _why_no_file(path: Path) -> str:
+    """Why what stands in a database's place cannot be one; empty where it can, or nothing does."""
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        return f"{path} cannot be used: {error.strerror}"
+    return "" if stat.S_ISREG(mode) else f"{path} cannot be used: it is no file"
 
 
 def _is_there(path: Path) -> bool:
