@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from datetime import date
 from decimal import Decimal
@@ -46,7 +47,8 @@ SEED_NAMES = {
     "openai/gpt-4o-mini": "openai/gpt-4o-mini",
     "gpt-4o": "openai/gpt-4o",
     "claude-3-sonnet": "anthropic/claude-sonnet-4-6",
-    "claude-sonnet-4-20250514": "anthropic/claude-sonnet-4-6",
+    "claude-sonnet-4-5-20250929": "anthropic/claude-sonnet-4-5",
+    "gpt-4o-2024-08-06": "openai/gpt-4o-2024-08-06",
 }
 
 
@@ -55,6 +57,28 @@ def test_names_that_clients_use_resolve(name: str, model_id: str) -> None:
     model = CATALOG.resolve(name)
     assert model is not None
     assert model.id == model_id
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["claude-sonnet-4-20250514", "claude-3-sonnet-20240229", "anthropic/claude-sonnet-4-20250514"],
+)
+def test_a_pinned_snapshot_that_is_gone_is_no_other_model(name: str) -> None:
+    assert CATALOG.resolve(name) is None
+
+
+def test_a_name_with_a_date_is_that_of_a_model_of_that_time() -> None:
+    dated = re.compile(r".*-(20\d\d)-?([01]\d)-?([0-3]\d)(?:$|[^\d])")
+    seen = 0
+    for model in CATALOG.models:
+        for alias in model.aliases:
+            if (found := dated.fullmatch(alias)) is None:
+                continue
+            seen += 1
+            named = date(*map(int, found.groups()))
+            assert model.created is not None, alias
+            assert abs((named - model.created).days) < 60, f"{alias} is not {model.id}"
+    assert seen > 2
 
 
 def test_twenty_providers_with_at_least_three_models_each() -> None:
