@@ -66,8 +66,10 @@ std::string RandomRequest::Read(std::string json) {
 }
 
 std::string RandomRequest::Defined(std::string json) {
-  bytes_ += static_cast<int64_t>(json.size());
-  definitions_ += std::max(EstimateTokens(json).tokens, EstimateTokens(Indented(json)).tokens);
+  const auto bytes = static_cast<int64_t>(json.size());
+  bytes_ += bytes;
+  definitions_ +=
+      std::min(bytes, std::max(EstimateTokens(json).tokens, EstimateTokens(Indented(json)).tokens));
   return json;
 }
 
