@@ -99,6 +99,26 @@ TEST_F(AnswerFormTest, AStreamForAPlainCallIsCollected) {
   EXPECT_NE(large.body.find("too large"), std::string::npos) << large.body;
 }
 
+TEST_F(AnswerFormTest, AnAnswerWithoutAMessageGetsOne) {
+  Open({1'000'000'000});
+  for (
+      const char* choice :
+      {R"({"text":"hello","finish_reason":"stop"})",
+       R"({"delta":{"content":"hello"},"finish_reason":"stop"})",
+       R"({"message":{"role":"assistant","content":"hello"},"logprobs":{"x":NaN},"finish_reason":"stop"})",
+       R"({"message":null,"text":"hello","finish_reason":"stop"})"}) {
+    const std::string answer = R"({"choices":[)" + std::string(choice) +
+                               R"(],"usage":{"prompt_tokens":3,"completion_tokens":5}})";
+    const Seen& seen = AskFor(false, "application/json", answer);
+    EXPECT_EQ(seen.status, 200) << choice;
+    EXPECT_NE(seen.body.find(R"("message":{"role":"assistant","content":"hello"})"),
+              std::string::npos)
+        << seen.body;
+    EXPECT_EQ(seen.row->cost.nano, 3 * kInputNano + 5 * kOutputNano);
+    EXPECT_TRUE(CheckJson(seen.body).ok()) << seen.body;
+  }
+}
+
 TEST_F(AnswerFormTest, WhatIsNoAnswerIsNamed) {
   Open({1'000'000'000});
   const struct {

@@ -136,6 +136,7 @@ TEST_F(FinishedAnswerTest, APictureMayBeAsLongAsItsModelMakesThem) {
   Open({10'000'000});
   EXPECT_EQ(AskStream(picture).row->error, "bad_upstream_response");
   other_output_ = true;
+  window_ = size_t{16} << 20;
   Open({10'000'000});
   const Seen& seen = AskStream(picture);
   EXPECT_EQ(seen.row->settlement, Settlement::kExact) << seen.row->error;

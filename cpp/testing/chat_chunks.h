@@ -54,6 +54,9 @@ inline const std::string kRole = R"({"role":"assistant","content":""})";
 inline const std::string kA = R"({"content":"a"})";
 inline const std::string kDone = "data: [DONE]\n\n";
 
+// The usage in a chunk of its own, behind content that was the last.
+inline const std::string kEnd = Sent("{}", "null", "," + kUsage);
+
 // How a stream went, as text: what was written, how it ended, and what was counted.
 inline std::string Relay(std::string_view bytes, bool include_usage = false) {
   ChatStream stream(Options(include_usage));

@@ -84,8 +84,8 @@ TEST(ChatAnswerTest, RefusesWhatIsNotAnAnswer) {
   for (const std::string_view body :
        {"", "<html>502</html>", "[]", "\"a\"", "{}", R"({"choices":null})", R"({"choices":{}})",
         R"({"choices":["x"]})", R"({"choices":[{"index":64}]})", R"({"choices":[{"index":-1}]})",
-        R"({"choices":[],"choices":[]})", R"({"choices":[],"id":"a","id":"b"})", "{\"choices\":[]",
-        "{\"choices\":[],\"a\":\"\xFF\"}", deep.c_str()}) {
+        R"({"choices":[],"choices":[]})", R"({"choices":[],"error":{},"error":""})",
+        "{\"choices\":[]", "{\"choices\":[],\"a\":\"\xFF\"}", deep.c_str()}) {
     const Result<ChatAnswer> answer = ParseChatAnswer(body);
     ASSERT_FALSE(answer.has_value()) << body.substr(0, 80);
     EXPECT_EQ(answer.error().code, ErrorCode::kBadUpstreamResponse) << body.substr(0, 80);
@@ -105,6 +105,11 @@ TEST(ChatAnswerTest, TellsAProvidersError) {
       {R"({"error":{"message":"quota","code":"429"}})", ErrorCode::kUpstreamRateLimited},
       {R"({"error":{"message":"quota","type":"overloaded_error"}})",
        ErrorCode::kUpstreamUnavailable},
+      {R"({"choices":[],"base_resp":{"status_code":1008,"status_msg":"quota"}})",
+       ErrorCode::kUpstreamNoCredit},
+      {R"({"choices":[],"code":500,"message":"quota"})", ErrorCode::kUpstreamError},
+      {R"({"choices":[{"message":{"content":"a"}}],"x_groq":{"error":"quota"}})",
+       ErrorCode::kUpstreamError},
   };
   for (const auto& c : cases) {
     const Result<ChatAnswer> answer = ParseChatAnswer(c.body);
@@ -122,6 +127,11 @@ TEST(ChatAnswerTest, AnAnswerThatEndedInAnErrorIsOne) {
     const char* words;
   } cases[] = {
       {R"({"message":{"content":"half"},"finish_reason":"error"})", ErrorCode::kUpstreamError, ""},
+      {R"({"message":{"content":"half"},"finish_reason":"Network_Error"})",
+       ErrorCode::kUpstreamError, ""},
+      {R"({"message":{"content":"half"},"finish_reason":"insufficient_system_resource"})",
+       ErrorCode::kUpstreamError, ""},
+      {R"({"message":{"content":"half"},"finish_reason":"abort"})", ErrorCode::kUpstreamError, ""},
       {R"({"message":{},"finish_reason":"error","error":{"message":"quota"}})",
        ErrorCode::kUpstreamError, ": quota"},
       {R"({"message":{},"finish_reason":"error","error":"quota"})", ErrorCode::kUpstreamError,
@@ -140,6 +150,15 @@ TEST(ChatAnswerTest, AnAnswerThatEndedInAnErrorIsOne) {
   }
   EXPECT_TRUE(ParseChatAnswer(R"({"choices":[{"message":{},"finish_reason":"stop","error":null}]})")
                   .has_value());
+}
+
+TEST(ChatAnswerTest, UsageThatGroqTellsBesideIsRead) {
+  const Result<ChatAnswer> answer =
+      ParseChatAnswer(R"({"choices":[{"message":{"content":"a"}}],"x_groq":{"id":"r","usage":)"
+                      R"({"prompt_tokens":3,"completion_tokens":5}}})");
+  ASSERT_TRUE(answer.has_value());
+  EXPECT_EQ(answer->usage.prompt, 3);
+  EXPECT_EQ(answer->usage.completion, 5);
 }
 
 TEST(ChatAnswerTest, ADoubledUsageIsNotBelievedButTheAnswerIs) {

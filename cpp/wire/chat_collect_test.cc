@@ -48,6 +48,30 @@ TEST(ChatCollectTest, PutsToolCallsTogetherByTheirIndex) {
       R"("role":"assistant","content":null},"finish_reason":"tool_calls"}]})");
 }
 
+TEST(ChatCollectTest, CallsOfTheSameIndexAreTwoWhereTheirIdsDiffer) {
+  const std::string out = Collect(
+      Choice(R"({"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":"1"}}]})") +
+      Choice(R"({"tool_calls":[{"index":0,"function":{"arguments":"2"}}]})") +
+      Choice(R"({"tool_calls":[{"index":0,"id":"b","function":{"name":"f","arguments":"3"}}]})") +
+      Choice(R"({"tool_calls":[{"index":0,"function":{"arguments":"4"}}]})"));
+  EXPECT_NE(out.find(R"([{"id":"a","function":{"name":"f","arguments":"12"}},)"
+                     R"({"id":"b","function":{"name":"f","arguments":"34"}}])"),
+            std::string::npos)
+      << out;
+}
+
+TEST(ChatCollectTest, TextAndPartsAreBothKept) {
+  const std::string out =
+      Collect(Choice(R"({"content":"Paris is "})") +
+              Choice(R"({"content":[{"type":"text","text":"big"},{"type":"x"}]})") +
+              Choice(R"({"content":"!"})") + Choice(R"({"content":"?"})"));
+  EXPECT_NE(
+      out.find(R"("content":[{"type":"text","text":"Paris is "},{"type":"text","text":"big"},)"
+               R"({"type":"x"},{"type":"text","text":"!?"}])"),
+      std::string::npos)
+      << out;
+}
+
 TEST(ChatCollectTest, KeepsListsChoicesAndOtherMembers) {
   const std::string out = Collect(
       Event(R"({"choices":[{"index":1,"delta":{"content":"b"}}],"system_fingerprint":"s"})") +
@@ -91,7 +115,7 @@ TEST(ChatCollectTest, AnAnswerBecomesAChunk) {
           R"("tool_calls":[{"id":"x","index":7},{},{"function":{"index":1}}]}},{"index":1,)"
           R"("message":{"content":"\u0041"}}],"z":1.0})"),
       R"( {"object" : "chat.completion.chunk","message":1,"choices":[ {"delta" :{"a":1,)"
-      R"("tool_calls":[{"id":"x","index":7},{"index":1},{"index":2,"function":{"index":1}}]}},)"
+      R"("tool_calls":[{"id":"x","index":7},{"index":8},{"index":9,"function":{"index":1}}]}},)"
       R"({"index":1,"delta":{"content":"\u0041"}}],"z":1.0})");
   const std::string chunk =
       R"({"object":"chat.completion.chunk","choices":[{"delta":{"content":"a"}}]})";

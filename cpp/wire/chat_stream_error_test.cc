@@ -60,6 +60,21 @@ TEST(ChatStreamErrorTest, ErrorsInEveryWrapping) {
       {R"({"type":"server_error","message":"it broke"})", "upstream_error", "it broke"},
       {R"({"type":"error"})", "upstream_error", ""},
       {R"({"detail":"it broke"})", "upstream_error", "it broke"},
+      {R"({"choices":[],"base_resp":{"status_code":1000,"status_msg":"it broke"}})",
+       "upstream_error", "it broke"},
+      {R"({"choices":[],"base_resp":{"status_code":1008,"status_msg":"insufficient balance"}})",
+       "upstream_no_credit", "insufficient balance"},
+      {R"({"choices":[],"code":500,"message":"it broke"})", "upstream_error", "it broke"},
+      {R"({"choices":[ ],"message":"it broke"})", "upstream_error", "it broke"},
+      {R"({"choices":null,"code":429,"msg":"it broke"})", "upstream_rate_limited", "it broke"},
+      {R"({"x_groq":{"id":"r","error":"it broke"}})", "upstream_error", "it broke"},
+      {R"({"choices":[{"delta":{"content":"x"}}],"x_groq":{"error":{"message":"it broke"}}})",
+       "upstream_error", "it broke"},
+      {R"({"choices":[{"delta":{},"finish_reason":"network_error"}]})", "upstream_error", ""},
+      {R"({"choices":[{"delta":{},"finish_reason":"insufficient_system_resource"}]})",
+       "upstream_error", ""},
+      {R"({"choices":[{"delta":{},"finish_reason":"abort"}]})", "upstream_error", ""},
+      {R"({"choices":[{"delta":{},"finish_reason":"ERROR"}]})", "upstream_error", ""},
       {R"({"detail":[{"loc":["body"],"msg":"it broke"}]})", "upstream_error", "it broke"},
   };
   for (const auto& c : cases) {
@@ -104,6 +119,9 @@ TEST(ChatStreamErrorTest, WhatIsNoError) {
                            R"({"error_code":0})",
                            R"({"error_msg":""})",
                            R"({"detail":null})",
+                           R"({"detail":"auto"})",
+                           R"({"error":"none"})",
+                           R"({"error":{"code":0,"message":"success"}})",
                            R"({"message":""})",
                            R"({"ok":true})",
                            R"({"object":"chat.completion.chunk","message":"x"})",
@@ -116,15 +134,55 @@ TEST(ChatStreamErrorTest, WhatIsNoError) {
   for (const char* line :
        {": OPENROUTER PROCESSING\n\n", ":\n", "pong\n", "errors\n", "error_count: 5\n", "{\n",
         "{oops}\n", "[1]\n", "<ping/>\n", "retry: 5\n", "data: \"\"\n\n", "x: {\"error\":1}\n",
-        "{\"a\":\n: c\n\n"}) {
+        "data: null\n\n", "data: []\n\n", "data: ping\n\n", "data: \"Heartbeat\"\n\n",
+        "data: keep-alive\n\n", "{\"a\":\n: c\n\n"}) {
     ExpectHarmless(line);
   }
+}
+
+TEST(ChatStreamErrorTest, ChunksWithoutChoicesThatAreNoError) {
+  for (const char* json :
+       {R"({"choices":[],"created":0,"id":"","model":"","object":"","prompt_filter_results":)"
+        R"([{"prompt_index":0,"content_filter_results":{"hate":{"filtered":false}}}]})",
+        R"({"choices":[],"base_resp":{"status_code":0,"status_msg":"success"}})",
+        R"({"choices":[],"error":{}})", R"({"choices":[],"object":"chat.completion.chunk"})"}) {
+    const std::string out = Relay(Event(json) + Chunk(kA) + Chunk("{}", "\"stop\"") + kDone);
+    EXPECT_TRUE(out.ends_with(kDone)) << json << out;
+  }
+}
+
+TEST(ChatStreamErrorTest, TheEndInOtherWords) {
+  for (const char* done : {"\"[DONE]\"", "[done]", "\"[Done]\""}) {
+    EXPECT_EQ(Relay(Chunk(kA) + Event(done) + "data: {\"error\":\"x\"}\n\n"),
+              Relay(Chunk(kA) + kDone + "data: {\"error\":\"x\"}\n\n"))
+        << done;
+  }
+}
+
+TEST(ChatStreamErrorTest, NumbersThatJsonDoesNotHaveAreNull) {
+  const std::string out =
+      Relay(Event(R"({"choices":[{"delta":{"content":"NaN \"NaN"},"logprobs":{"content":)"
+                  R"([{"token":"a","logprob":NaN,"x":-Infinity,"y":[Infinity,1]}]}}]})") +
+            Chunk("{}", "\"stop\"") + kDone);
+  EXPECT_NE(out.find(R"("content":"NaN \"NaN")"), std::string::npos) << out;
+  EXPECT_NE(out.find(R"({"token":"a","logprob":null,"x":null,"y":[null,1]})"), std::string::npos)
+      << out;
+  EXPECT_EQ(Relay(Event(R"({"choices":[{"delta":{"content":NaNa}}]})")), "!bad_upstream_response");
+}
+
+TEST(ChatStreamErrorTest, AMemberThatStandsTwiceIsWrittenOnce) {
+  EXPECT_EQ(Relay(Event(R"({"id":"a","object":"chat.completion.chunk","created":5,"model":"x",)"
+                        R"("id":"b","choices":[{"index":0,"delta":{"content":"a"},)"
+                        R"("finish_reason":null}],"model":"y"})") +
+                  kDone),
+            Relay(Chunk(kA) + kDone));
 }
 
 TEST(ChatStreamErrorTest, AnErrorThatSaysNothingBesideAnAnswerIsNone) {
   for (const char* error :
        {"null", "\"\"", "{}", "false", "0", "[]", R"({"message":null,"code":null})",
-        R"({"code":0,"message":""})", R"({"details":[{}]})"}) {
+        R"({"code":0,"message":""})", R"({"details":[{}]})", "\"none\"",
+        R"({"code":"0","message":"success"})"}) {
     const std::string top = R"(,"error":)" + std::string(error);
     const std::string out = Relay(Chunk(kA, "null", top) + Chunk("{}", "\"stop\"", top) + kDone);
     EXPECT_TRUE(out.ends_with(kDone)) << out;

@@ -60,7 +60,7 @@ TEST(ChatStreamTest, RepeatedEmptyChunksAreHeldOnce) {
   std::string bytes = Chunk(kRole);
   for (int i = 0; i < 1000; ++i) bytes += Chunk(R"({"content":""})");
   EXPECT_EQ(Relay(bytes + Chunk(kA, "\"stop\"") + kDone),
-            Sent(kRole) + Sent(R"({"content":""})") + Sent(kA, "\"stop\"", "," + kUsage) + kDone);
+            Sent(kRole) + Sent(R"({"content":""})") + Sent(kA, "\"stop\"") + kEnd + kDone);
 }
 
 TEST(ChatStreamTest, TakesUsageFromWhereverItStandsAndRemovesIt) {
@@ -134,37 +134,39 @@ TEST(ChatStreamTest, SwallowsPureUsageChunksButNotAnnotations) {
   EXPECT_EQ(Relay(Event("{" + filter + "}") + Chunk(kA, "\"stop\"") + usage + kDone),
             Event(R"({"id":"gen-1","object":"chat.completion.chunk","created":77,"model":"m/n",)" +
                   filter + "}") +
-                Sent(kA, "\"stop\"", "," + kUsage) + kDone);
+                Sent(kA, "\"stop\"") + kEnd + kDone);
 }
 
 TEST(ChatStreamTest, AddsWhatAChunkLacks) {
-  EXPECT_EQ(Relay(Event(R"({"object":null,"created":null,"choices":[{"delta":{"content":"a"},)"
-                        R"("finish_reason":"stop"}]})")),
-            Event(R"({"id":"gen-1","model":"m/n","object":"chat.completion.chunk","created":77,)"
-                  R"("choices":[{"delta":{"content":"a"},"finish_reason":"stop"}],)" +
-                  kUsage + "}") +
-                kDone);
+  EXPECT_EQ(
+      Relay(Event(R"({"object":null,"created":null,"choices":[{"delta":{"content":"a"},)"
+                  R"("finish_reason":"stop"}]})")),
+      Event(R"({"id":"gen-1","model":"m/n","object":"chat.completion.chunk","created":77,)"
+            R"("choices":[{"delta":{"content":"a"},"finish_reason":"stop"}]})") +
+          Event(R"({"id":"gen-1","object":"chat.completion.chunk","created":77,"model":"m/n",)"
+                R"("choices":[{"index":0,"delta":{},"finish_reason":null}],)" +
+                kUsage + "}") +
+          kDone);
 }
 
 TEST(ChatStreamTest, SkipsPingsAndCommentsPassedOnAsData) {
   EXPECT_EQ(Relay("data: : OPENROUTER PROCESSING\n\nevent: ping\ndata: {\"type\":\"ping\"}\n\n"
                   "data: \"\"\n\ndata:\n\n:x\nid: 3\nretry: 1\n" +
                   Chunk(kA, "\"stop\"") + kDone),
-            Sent(kA, "\"stop\"", "," + kUsage) + kDone);
+            Sent(kA, "\"stop\"") + kEnd + kDone);
 }
 
 TEST(ChatStreamTest, NothingAfterDoneCounts) {
   EXPECT_EQ(Relay(Chunk(kA, "\"stop\"") + kDone + Chunk(kA) + kDone + "data: {\"error\":1}\n\n"),
-            Sent(kA, "\"stop\"", "," + kUsage) + kDone);
+            Sent(kA, "\"stop\"") + kEnd + kDone);
 }
 
 TEST(ChatStreamTest, FormatsChunksOfSeveralLinesAsOne) {
   EXPECT_EQ(Relay("data: {\"id\":1,\"object\":\"o\",\"created\":5,\"model\":1,\ndata: \"choices\":"
                   "[{\"delta\":{\"content\":\"a\\n\"},\ndata: \"finish_reason\":\"stop\"}]}\n\n"),
             Event("{\"id\":\"gen-1\",\"object\":\"o\",\"created\":5,\"model\":\"m/n\", \"choices\":"
-                  "[{\"delta\":{\"content\":\"a\\n\"}, \"finish_reason\":\"stop\"}]," +
-                  kUsage + "}") +
-                kDone);
+                  "[{\"delta\":{\"content\":\"a\\n\"}, \"finish_reason\":\"stop\"}]}") +
+                kEnd + kDone);
 }
 
 TEST(ChatStreamTest, ZeroCompletionStillEndsWithUsageOnce) {
@@ -233,7 +235,7 @@ TEST(ChatStreamTest, ADoubledUsageIsNotBelievedButTheAnswerIs) {
       &out));
   EXPECT_TRUE(stream.usage_odd());
   stream.Finish(Report(), &out);
-  EXPECT_EQ(out, Sent(kA, "\"stop\"", "," + kUsage) + kDone);
+  EXPECT_EQ(out, Sent(kA, "\"stop\"") + kEnd + kDone);
 }
 
 TEST(ChatStreamTest, NumbersMayBeWrittenAsFractions) {
@@ -253,7 +255,7 @@ TEST(ChatStreamTest, NumbersMayBeWrittenAsFractions) {
 
 TEST(ChatStreamTest, RefusesWhatIsNotAChunk) {
   for (const char* data :
-       {"x", "[]", "3", "\"text\"", "{", R"({"choices":{}})", R"({"choices":[3]})",
+       {"x", "[1]", "3", "\"text\"", "{", R"({"choices":{}})", R"({"choices":[3]})",
         R"({"choices":[{"index":64}]})", R"({"choices":[],"choices":[]})", "<html>"}) {
     EXPECT_EQ(Relay(Event(data)), "!bad_upstream_response") << data;
   }

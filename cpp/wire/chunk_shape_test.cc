@@ -1,5 +1,8 @@
 // Chunks that are no chunks: whole completions, other members in the place of `delta`, none at all.
+#include <vector>
+
 #include "testing/chat_chunks.h"
+#include "wire/chunk_shape.h"
 
 namespace seekroute::testing {
 namespace {
@@ -26,8 +29,8 @@ std::string Whole(std::string_view more = {}) {
 
 TEST(ChunkShapeTest, AWholeCompletionAtTheStartIsTheAnswer) {
   const std::string sent =
-      SentWith(R"({"index":0,"delta":{"role":"assistant","content":"a"},"finish_reason":"stop"})",
-               "," + kUsage);
+      SentWith(R"({"index":0,"delta":{"role":"assistant","content":"a"},"finish_reason":"stop"})") +
+      kEnd;
   EXPECT_EQ(Relay(Whole() + kDone), sent + kDone);
   EXPECT_EQ(Relay(Whole()), sent + kDone);
   EXPECT_EQ(Relay(Whole() + Whole() + kDone).find("\"content\":\"a\""),
@@ -68,9 +71,8 @@ TEST(ChunkShapeTest, AWholeCompletionAtTheEndIsNotSentTwice) {
   EXPECT_EQ(Relay(Chunk(kA) + both + kDone),
             Sent(kA) +
                 SentWith(R"({"index":0,"delta":{},"finish_reason":"stop"},)"
-                         R"({"index":1,"delta":{"content":"b"},"finish_reason":"stop"})",
-                         "," + kUsage) +
-                kDone);
+                         R"({"index":1,"delta":{"content":"b"},"finish_reason":"stop"})") +
+                kEnd + kDone);
 }
 
 TEST(ChunkShapeTest, PiecesUnderTheNameOfAMessageAreSentEach) {
@@ -78,13 +80,131 @@ TEST(ChunkShapeTest, PiecesUnderTheNameOfAMessageAreSentEach) {
     return With(R"({"index":0,"message":{"content":")" + std::string(text) +
                 R"("},"finish_reason":)" + std::string(finish) + "}");
   };
-  const auto sent = [](std::string_view text, std::string_view finish, std::string_view more = {}) {
+  const auto sent = [](std::string_view text, std::string_view finish) {
     return SentWith(R"({"index":0,"delta":{"content":")" + std::string(text) +
-                        R"("},"finish_reason":)" + std::string(finish) + "}",
-                    more);
+                    R"("},"finish_reason":)" + std::string(finish) + "}");
   };
   EXPECT_EQ(Relay(piece("a", "null") + piece("b", "null") + piece("c", "\"stop\"") + kDone),
-            sent("a", "null") + sent("b", "null") + sent("c", "\"stop\"", "," + kUsage) + kDone);
+            sent("a", "null") + sent("b", "null") + sent("c", "\"stop\"") + kEnd + kDone);
+}
+
+TEST(ChunkShapeTest, OfAWholeMessageWhatItAddsIsSent) {
+  const struct {
+    const char* delta;    // sent before
+    const char* message;  // at the end
+    const char* rest;
+  } cases[] = {
+      {R"({"reasoning_content":"think"})", R"({"role":"assistant","content":"answer"})",
+       R"({"role":"assistant","content":"answer"})"},
+      {R"({"reasoning_content":"think"})", R"({"reasoning_content":"think","content":"answer"})",
+       R"({"reasoning_content":"","content":"answer"})"},
+      {R"({"reasoning":"think"})", R"({"reasoning_content":"think ","content":"answer"})",
+       R"({"reasoning_content":"","content":"answer"})"},
+      {R"({"content":"look"})",
+       R"({"content":"look","tool_calls":[{"id":"c","function":{"name":"f"}}]})",
+       R"({"content":"","tool_calls":[{"index":0,"id":"c","function":{"name":"f"}}]})"},
+      {R"({"content":"look"})", R"({"content":null,"function_call":{"name":"f"}})",
+       R"({"content":null,"function_call":{"name":"f"}})"},
+      {R"({"content":"first "})", R"({"content":"second"})", R"({"content":"second"})"},
+      {R"({"content":"first "})", R"({"content":"first \u00e9"})", R"({"content":"é"})"},
+      {R"({"content":"\n\nfirst"})", R"({"content":"first, second"})", R"({"content":", second"})"},
+      {R"({"content":" first\n"})", R"({"role":"assistant","content":"first"})", "{}"},
+      {R"({"content":"<think>x</think>first"})", R"({"content":"first"})", "{}"},
+      {R"({"content":"first"})", R"({"content":"fir"})", "{}"},
+      {R"({"content":"first"})", R"({"content":""})", "{}"},
+      {R"({"content":"first"})", R"({"content":"first","tool_calls":[]})", "{}"},
+      {R"({"content":[{"type":"text","text":"a"}]})", R"({"content":"a"})", "{}"},
+      {R"({"tool_calls":[{"index":0,"id":"c"}]})", R"({"content":"x","tool_calls":[{"id":"c"}]})",
+       R"({"content":"x","tool_calls":null})"},
+  };
+  for (const auto& c : cases) {
+    const auto choice = [](std::string_view name, std::string_view value) {
+      return R"({"index":0,")" + std::string(name) + "\":" + std::string(value) +
+             R"(,"finish_reason":"stop"})";
+    };
+    const bool adds = std::string_view(c.rest) != "{}";
+    const std::string end = adds ? SentWith(choice("delta", c.rest)) + kEnd
+                                 : SentWith(choice("delta", c.rest), "," + kUsage);
+    EXPECT_EQ(Relay(Chunk(c.delta) + With(choice("message", c.message)) + kDone),
+              Sent(c.delta) + end + kDone)
+        << c.delta << c.message;
+    ExpectSameAtEveryCutting(Chunk(c.delta) + With(choice("message", c.message)) + kDone, 5);
+  }
+  // Of what is longer than is kept, all is taken for a repetition.
+  const std::string much = R"({"content":")" + std::string(SentParts::kMaxKept + 1, 'x') + "\"}";
+  EXPECT_EQ(Relay(Chunk(much) + Whole() + kDone),
+            Sent(much) +
+                SentWith(R"({"index":0,"delta":{},"finish_reason":"stop"})", "," + kUsage) + kDone);
+}
+
+TEST(ChunkShapeTest, ToolCallsOfAStreamGetTheIndexTheyLack) {
+  const struct {
+    std::vector<const char*> calls;  // a chunk each
+    std::vector<const char*> sent;
+  } cases[] = {
+      {{R"({"id":"a","function":{"name":"f","arguments":""}})", R"({"function":{"arguments":"1"}})",
+        R"({"index":null,"function":{"arguments":"2"}})", R"({"id":"b","function":{"name":"f"}})",
+        R"({"function":{"arguments":"3"}})", R"({"id":"a","function":{"arguments":"4"}})"},
+       {R"({"index":0,"id":"a","function":{"name":"f","arguments":""}})",
+        R"({"index":0,"function":{"arguments":"1"}})",
+        R"({"index":0,"function":{"arguments":"2"}})",
+        R"({"index":1,"id":"b","function":{"name":"f"}})",
+        R"({"index":1,"function":{"arguments":"3"}})",
+        R"({"index":0,"id":"a","function":{"arguments":"4"}})"}},
+      {{R"({"function":{"name":"f"}})", R"({"function":{"name":"g"}})", "{}"},
+       {R"({"index":0,"function":{"name":"f"}})", R"({"index":1,"function":{"name":"g"}})",
+        R"({"index":1})"}},
+      {{R"({"index":3,"id":"a"})", "{}", R"({"id":"b"})"},
+       {R"({"index":3,"id":"a"})", R"({"index":3})", R"({"index":4,"id":"b"})"}},
+      {{R"({"id":"a"},{"id":"b"})", R"({"index":"0"})"},
+       {R"({"index":0,"id":"a"},{"index":1,"id":"b"})", R"({"index":1})"}},
+  };
+  for (const auto& c : cases) {
+    std::string in, out;
+    const auto delta = [](const char* calls) {
+      return R"({"tool_calls":[)" + std::string(calls) + "]}";
+    };
+    for (const char* call : c.calls) in += Chunk(delta(call));
+    for (const char* call : c.sent) out += Sent(delta(call));
+    EXPECT_EQ(Relay(in + Chunk("{}", "\"stop\"") + kDone),
+              out + Sent("{}", "\"stop\"", "," + kUsage) + kDone);
+  }
+}
+
+TEST(ChunkShapeTest, ContentWaitsForNothing) {
+  ChatStream stream(Options());
+  std::string out;
+  ASSERT_TRUE(stream.Feed(
+      Chunk(kA, "\"stop\"", R"(,"usage":{"prompt_tokens":3,"completion_tokens":2})"), &out));
+  EXPECT_EQ(out, Sent(kA, "\"stop\""));
+  EXPECT_TRUE(stream.HasFinalUsage());
+  ASSERT_TRUE(stream.Feed(kDone, &out));
+  stream.Finish(Report(), &out);
+  EXPECT_EQ(out, Sent(kA, "\"stop\"") + kEnd + kDone);
+}
+
+TEST(ChunkShapeTest, EveryChoiceOfAnAnswerGetsAMessage) {
+  const struct {
+    const char* choice;
+    const char* answer;
+  } cases[] = {
+      {R"({"text":"a\n","index":0})",
+       R"({"message":{"role":"assistant","content":"a\n"},"index":0})"},
+      {R"({"message":null,"text":"a"})",
+       R"({"message":{"role":"assistant","content":"a"},"text":"a"})"},
+      {R"({"message":null})", R"({"message":{"role":"assistant","content":null}})"},
+      {R"({"message":"a"})", R"({"message":{"role":"assistant","content":"a"}})"},
+      {R"({"index":0})", R"({"message":{"role":"assistant","content":null},"index":0})"},
+      {R"({})", R"({"message":{"role":"assistant","content":null}})"},
+      {R"({"delta":{"content":"a"}})", R"({"message":{"role":"assistant","content":"a"}})"},
+      {R"({"delta":{"role":"assistant"},"message":null})",
+       R"({"message":{"role":"assistant"},"delta":null})"},
+      {R"({"message":{}})", R"({"message":{}})"},
+  };
+  for (const auto& c : cases) {
+    EXPECT_EQ(AnswerWithMessages(R"({"choices":[)" + std::string(c.choice) + "]}"),
+              R"({"choices":[)" + std::string(c.answer) + "]}");
+  }
 }
 
 TEST(ChunkShapeTest, EveryChoiceGetsADelta) {
@@ -113,7 +233,9 @@ TEST(ChunkShapeTest, EveryChoiceGetsADelta) {
        R"({"delta":{"content":"a"},"message":{"content":"a"},"finish_reason":"stop"})"},
   };
   for (const auto& c : cases) {
-    EXPECT_EQ(Relay(With(c.choice) + kDone), SentWith(c.sent, "," + kUsage) + kDone) << c.choice;
+    const bool ends_empty = std::string_view(c.sent).find("\"delta\":{}") != std::string::npos;
+    const std::string sent = ends_empty ? SentWith(c.sent, "," + kUsage) : SentWith(c.sent) + kEnd;
+    EXPECT_EQ(Relay(With(c.choice) + kDone), sent + kDone) << c.choice;
   }
   const std::string empty = With("{}") + With(R"({"finish_reason":"stop"})") + kDone;
   EXPECT_EQ(Relay(empty), SentWith(R"({"delta":{}})") +

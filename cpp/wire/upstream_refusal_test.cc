@@ -196,7 +196,7 @@ TEST(UpstreamRefusalTest, FindsAnErrorOnlyWhereOneIsSaid) {
        {R"({"choices":[]})", R"({"id":"x","usage":{"prompt_tokens":1}})", R"({"type":"ping"})",
         R"({"error":null,"choices":[]})", R"({})", "[]", "hello",
         R"({"status":"queued","message":"wait"})", R"({"code":0,"message":"ok"})",
-        R"({"code":200,"message":"success"})", R"({"choices":[],"code":7,"message":"x"})",
+        R"({"code":200,"message":"success"})", R"({"choices":[{}],"code":7,"message":"x"})",
         R"({"base_resp":{"status_code":0,"status_msg":""}})"}) {
     EXPECT_FALSE(FindErrorInAnswer(no).has_value()) << no;
   }
