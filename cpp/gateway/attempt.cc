@@ -6,6 +6,7 @@
 #include "wire/chunk_shape.h"
 #include "wire/error_body.h"
 #include "wire/image_request.h"
+#include "wire/non_finite.h"
 #include "wire/upstream_refusal.h"
 
 namespace seekroute {
@@ -261,8 +262,19 @@ void Attempt::ReadWholeBody() {
 
 void Attempt::ReadWholeChat() {
   Result<ChatAnswer> answer = ParseChatAnswer(body_);
+  if (!answer) {
+    if (std::optional<std::string> mended = WithoutNonFinite(body_)) {
+      body_ = *std::move(mended);
+      answer = ParseChatAnswer(body_);
+    }
+  }
   if (!answer) return Fail(WithoutSecrets(std::move(answer.error())), true);
   if (plan_.kind == Kind::kChat) {
+    if (answer->lacks_message) {
+      body_ = AnswerWithMessages(body_);
+      answer = ParseChatAnswer(body_);
+      if (!answer) return Fail(WithoutSecrets(std::move(answer.error())), true);
+    }
     answer_ = std::move(*answer);
     return Answered();
   }

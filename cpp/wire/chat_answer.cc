@@ -1,5 +1,6 @@
 #include "wire/chat_answer.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "wire/chat_object.h"
@@ -26,14 +27,17 @@ Result<ChatAnswer> ParseChatAnswer(std::string_view body) {
   }
   ChatObject& chat = *read;
   if (std::optional<Error> error = ErrorIn(body, chat)) return *std::move(error);
-  if (!chat.has_choices) {
+  if (chat.choice_count == 0) {
     if (std::optional<Error> error = FindErrorInAnswer(body)) return *std::move(error);
+  }
+  if (!chat.has_choices) {
     return MakeError(ErrorCode::kBadUpstreamResponse, "the provider's answer has no choices");
   }
   ChatAnswer answer;
   answer.usage = chat.usage.Counts();
   answer.usage_odd = chat.usage.odd;
   answer.content_bytes = chat.content_bytes;
+  answer.lacks_message = chat.lacks_output;
   answer.has_content = chat.has_content;
   answer.media = chat.media;
   answer.finish_reason = std::move(chat.finish_reason);
@@ -51,6 +55,9 @@ Result<ChatAnswer> ParseChatAnswer(std::string_view body) {
       answer.usage_value = usage.value;
     }
   }
+  for (const JsonMember& repeated : chat.repeated) more.push_back(repeated);
+  std::sort(more.begin(), more.end(),
+            [](const JsonMember& a, const JsonMember& b) { return a.whole.begin < b.whole.begin; });
   answer.more_usages = RangesToRemove(body, more);
   return answer;
 }

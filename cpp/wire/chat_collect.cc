@@ -203,6 +203,13 @@ Status ChatCollector::Add(std::string_view events) {
   return {};
 }
 
+ChatCollector::Node ChatCollector::TextPart(std::string text) {
+  Node part{Node::Kind::kObject, {}, {}, {}};
+  *part.Put("type") = Node{Node::Kind::kString, "text", {}, {}};
+  *part.Put("text") = Node{Node::Kind::kString, std::move(text), {}, {}};
+  return part;
+}
+
 void ChatCollector::Merge(Node* into, Node* from, std::string_view key) {
   using enum Node::Kind;
   if (from->IsNull()) return;
@@ -226,6 +233,25 @@ void ChatCollector::Merge(Node* into, Node* from, std::string_view key) {
     }
     return;
   }
+  if (key == "content" && into->kind == kString && from->kind == kArray) {
+    // Text, and parts behind it.
+    Node part = into->text.empty() ? Node{} : TextPart(std::move(into->text));
+    *into = Node{kArray, {}, {}, {}};
+    if (!part.IsNull()) into->items.push_back(std::move(part));
+    size_ += 4 * kNodeBytes;
+  }
+  if (key == "content" && into->kind == kArray && from->kind == kString) {
+    if (from->text.empty()) return;
+    Node* const last = into->items.empty() ? nullptr : into->items.back().Find("text");
+    if (last != nullptr && last->kind == kString) {
+      last->text += from->text;
+      size_ += from->text.size();
+      return;
+    }
+    into->items.push_back(TextPart(std::move(from->text)));
+    size_ += into->items.back().Bytes();
+    return;
+  }
   if (from->kind == kArray && (into->kind == kArray || into->IsNull())) {
     into->kind = kArray;
     into->text.clear();
@@ -246,9 +272,20 @@ void ChatCollector::Merge(Node* into, Node* from, std::string_view key) {
 }
 
 void ChatCollector::MergeItem(Node* list, Node* item) {
+  // The newest of an index is continued, unless that is of another id or type: some providers give
+  // every call the same index.
+  const auto differ = [item](const Node& known, std::string_view key) {
+    const Node* const a = known.Find(key);
+    const Node* const b = item->Find(key);
+    const auto says = [](const Node* node) {
+      return node != nullptr && node->kind == Node::Kind::kString && !node->text.empty();
+    };
+    return says(a) && says(b) && a->text != b->text;
+  };
   const std::optional<int64_t> index = item->Index();
-  for (Node& known : list->items) {
-    if (known.Index() == index) return Merge(&known, item, {});
+  for (auto known = list->items.rbegin(); known != list->items.rend(); ++known) {
+    if (known->Index() != index || differ(*known, "id") || differ(*known, "type")) continue;
+    return Merge(&*known, item, {});
   }
   size_ += item->Bytes();
   list->items.push_back(std::move(*item));

@@ -31,6 +31,7 @@ class ChatCollector {
   struct Member;
   class Sink;
 
+  static Node TextPart(std::string text);
   void Merge(Node* into, Node* from, std::string_view key);
   void MergeItem(Node* list, Node* item);
   bool IsTooLarge() const { return size_ > max_bytes_; }

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "wire/json_scan.h"
+#include "wire/letter_case.h"
 #include "wire/provider_error.h"
 #include "wire/token_estimate.h"
 #include "wire/upstream_refusal.h"
@@ -15,13 +16,8 @@ constexpr size_t kMaxFinishReason = 64;
 constexpr size_t kMaxTierName = 32;
 constexpr size_t kMaxChoiceUsages = 8;  // as many as a request may ask for choices
 constexpr size_t kMaxTopUsages = 4;     // more than two were never seen
-
-// Members of a message or delta that are output a client waits for.
-bool IsOutput(std::string_view key) {
-  return key == "content" || key == "reasoning" || key == "reasoning_content" ||
-         key == "reasoning_details" || key == "refusal" || key == "tool_calls" ||
-         key == "function_call" || key == "audio" || key == "images";
-}
+constexpr size_t kMaxRepeated = 4;      // likewise
+constexpr int64_t kMaxCallIndex = int64_t{1} << 30;
 
 // Strings inside structured output that are text of the model. Base64 and ids are not.
 bool IsText(std::string_view key) {
@@ -33,6 +29,16 @@ bool IsText(std::string_view key) {
 bool IsLabel(std::string_view key) {
   return key == "type" || key == "id" || key == "object" || key == "detail" || key == "format" ||
          key == "mime_type" || key == "media_type" || key == "revised_prompt" || IsText(key);
+}
+
+// Finish reasons of an answer that the provider could not end: Z.ai's, DeepSeek's, vLLM's, and the
+// word that all of them understand. In any letter case.
+bool IsFailure(std::string_view finish_reason) {
+  constexpr std::string_view kFailures[] = {"error", "network_error",
+                                            "insufficient_system_resource", "abort"};
+  return std::any_of(
+      std::begin(kFailures), std::end(kFailures),
+      [finish_reason](std::string_view word) { return IsSameButForCase(finish_reason, word); });
 }
 
 // What an entry of `images` or a part of `content` is.
@@ -74,17 +80,22 @@ class ChatSink : public JsonSink {
         return Step::kEnter;
       case 1:
         in_choices_ = place.key() == "choices";
+        in_groq_ = place.key() == "x_groq" && type == JsonType::kObject;
+        if (in_groq_) return Step::kEnter;
         if (!in_choices_) return Step::kSkip;
         if (type != JsonType::kArray) return Stop("expected choices to be an array");
         if (std::exchange(chat_.has_choices, true)) return Stop("choices stand twice");
         return Step::kEnter;
       case 2:
+        if (in_groq_) return Step::kSkip;
         if (type != JsonType::kObject) return Stop("expected choices of objects");
         index_ = place.index(2);
         finish_reason_.clear();
         choice_has_content_ = false;
         choice_has_usage_ = false;
         choice_has_output_ = false;
+        first_part_ = chat_.parts.size();
+        first_call_ = chat_.calls.size();
         return Step::kEnter;
       case 3:
         if (place.key() == "delta" && inner_ == "delta" && type != JsonType::kObject) {
@@ -94,10 +105,12 @@ class ChatSink : public JsonSink {
         choice_has_output_ = choice_has_output_ || in_output_;
         return in_output_ ? Step::kEnter : Step::kSkip;
       case 4:
+        member_has_content_ = false;
         return IsOutput(place.key()) ? Step::kEnter : Step::kSkip;
       case 5:
         part_ = place.key(4) == "images" ? MediaKind::kPicture : MediaKind::kNone;
         part_bytes_ = 0;
+        call_ = {};
         return Step::kEnter;
       default:
         return Step::kEnter;
@@ -112,6 +125,7 @@ class ChatSink : public JsonSink {
         if (place.key() != "choices") return OnTopMember(place, value);
         return value.type == JsonType::kNull || Bad("expected choices to be an array");
       case 2:
+        if (in_groq_) return OnGroqMember(place, value);
         return Bad("expected choices of objects");
       case 3:
         return OnChoiceMember(place, value);
@@ -119,11 +133,13 @@ class ChatSink : public JsonSink {
         if (value.type == JsonType::kString && !value.text.empty() && IsOutput(place.key())) {
           choice_has_content_ = true;
           AddContent(place, value.text);
+          AddPart(place, value.text);
         }
         return true;
       default:
         if (value.type == JsonType::kNull) return true;
-        choice_has_content_ = true;
+        choice_has_content_ = member_has_content_ = true;
+        OnCallMember(place, value);
         if (value.type != JsonType::kString) return true;
         if (place.in_object() && IsText(place.key())) {
           AddContent(place, value.text);
@@ -135,10 +151,20 @@ class ChatSink : public JsonSink {
   }
 
   bool OnClose(const JsonPlace& place, const JsonValue& value) override {
-    if (place.depth() == 1) return place.key() == "choices" || OnTopMember(place, value);
+    if (place.depth() == 1) {
+      in_groq_ = false;
+      return place.key() == "choices" || OnTopMember(place, value);
+    }
+    if (place.depth() == 2 && in_groq_) return OnGroqMember(place, value);
     if (place.depth() == 2 && in_choices_) return EndChoice();
     if (place.depth() == 3 && in_choices_) return EndChoiceMember(place, value);
-    if (place.depth() == 5 && in_choices_) EndPart();
+    if (place.depth() == 4 && in_choices_ && std::exchange(member_has_content_, false)) {
+      AddPart(place, {});
+    }
+    if (place.depth() == 5 && in_choices_) {
+      EndPart();
+      EndCall(place, value);
+    }
     return true;
   }
 
@@ -162,6 +188,32 @@ class ChatSink : public JsonSink {
     const auto member = static_cast<uint32_t>(place.key(4).size() * 32 + place.key().size());
     content_->Switch((choice * 64 + tool) * 2048 + member);
     content_->Add(text);
+  }
+
+  void AddPart(const JsonPlace& place, std::string_view text) {
+    if (inner_ == "delta") {
+      chat_.parts.push_back({0, std::string(place.key()), std::string(text)});
+    }
+  }
+
+  void OnCallMember(const JsonPlace& place, const JsonValue& value) {
+    if (inner_ != "delta" || place.key(4) != "tool_calls") return;
+    const std::string_view key = place.key();
+    if (place.depth() == 6 && key == "id" && value.type == JsonType::kString) {
+      call_.id = value.text;
+    } else if (place.depth() == 6 && key == "index" && value.type == JsonType::kNumber) {
+      const int64_t index = ReadInteger(value.text).value_or(0);
+      call_.index = std::clamp(index, int64_t{0}, kMaxCallIndex);
+    } else if (place.depth() == 7 && place.key(6) == "function" && key == "name") {
+      call_.is_named = value.type == JsonType::kString && !value.text.empty();
+    }
+  }
+
+  void EndCall(const JsonPlace& place, const JsonValue& value) {
+    if (inner_ != "delta" || place.key(4) != "tool_calls" || value.type != JsonType::kObject)
+      return;
+    if (!call_.index) chat_.lacks_output = true;
+    chat_.calls.push_back(std::move(call_));
   }
 
   // A string of structured output that is no text.
@@ -212,13 +264,29 @@ class ChatSink : public JsonSink {
       member = SaysNothing(value.range.In(text_)) ? &chat_.empty_error : &chat_.error;
     }
     if (member == nullptr) return true;
-    if (member->has_value()) return Bad(std::string(key) + " stands twice");
+    if (member->has_value()) {
+      if (key == "error") return Bad("error stands twice");
+      if (chat_.repeated.size() == kMaxRepeated) return Bad(std::string(key) + " stands too often");
+      chat_.repeated.push_back(MemberAt(place, value));
+      return true;
+    }
     *member = MemberAt(place, value);
     const bool is_null = value.type == JsonType::kNull;
     if (key == "created") chat_.created_null = is_null;
     if (key == "object") {
       chat_.object_null = is_null;
       chat_.says_error = value.text == "error";
+    }
+    return true;
+  }
+
+  // What Groq tells in an object of its own, beside an answer.
+  bool OnGroqMember(const JsonPlace& place, const JsonValue& value) {
+    if (place.key() == "usage" && value.type == JsonType::kObject) {
+      AddUsage(place, value);
+    } else if (place.key() == "error" && !SaysNothing(value.range.In(text_))) {
+      chat_.failed_beside = true;
+      if (!chat_.error_beside) chat_.error_beside = value.range;
     }
     return true;
   }
@@ -242,8 +310,8 @@ class ChatSink : public JsonSink {
       AddUsage(place, value);
       if (std::exchange(choice_has_usage_, true)) chat_.usage.odd = true;
     } else if (place.key() == "error" && !SaysNothing(value.range.In(text_))) {
-      chat_.choice_failed = true;
-      if (!chat_.choice_error) chat_.choice_error = value.range;
+      chat_.failed_beside = true;
+      if (!chat_.error_beside) chat_.error_beside = value.range;
     } else if (place.key() == "logprobs") {
       const bool any = value.range.In(text_).find("\"token\"") != std::string_view::npos;
       chat_.has_logprobs = chat_.has_logprobs || any;
@@ -255,12 +323,14 @@ class ChatSink : public JsonSink {
     ++chat_.choice_count;
     chat_.lacks_output = chat_.lacks_output || !choice_has_output_;
     if (index_ < 0 || index_ >= kMaxAnswerChoices) return Bad("a choice's index is out of range");
+    for (size_t i = first_part_; i < chat_.parts.size(); ++i) chat_.parts[i].choice = index_;
+    for (size_t i = first_call_; i < chat_.calls.size(); ++i) chat_.calls[i].choice = index_;
     chat_.seen |= uint64_t{1} << index_;
     if (choice_has_content_) chat_.with_content |= uint64_t{1} << index_;
     chat_.has_content = chat_.has_content || choice_has_content_;
     if (finish_reason_.empty()) return true;
     chat_.finished |= uint64_t{1} << index_;
-    if (finish_reason_ == "error") chat_.choice_failed = true;
+    if (IsFailure(finish_reason_)) chat_.failed_beside = true;
     if (chat_.finish_reason.empty()) chat_.finish_reason = std::move(finish_reason_);
     return true;
   }
@@ -285,6 +355,11 @@ class ChatSink : public JsonSink {
   ChatObject chat_;
   bool in_choices_ = false;
   bool in_output_ = false;
+  bool in_groq_ = false;
+  bool member_has_content_ = false;
+  size_t first_part_ = 0;  // of the choice
+  size_t first_call_ = 0;
+  SentCall call_;
   size_t top_usages_ = 0;
   bool choice_has_usage_ = false;
   bool choice_has_content_ = false;
@@ -299,6 +374,12 @@ bool IsSpace(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 
 }  // namespace
 
+bool IsOutput(std::string_view member) {
+  return member == "content" || member == "reasoning" || member == "reasoning_content" ||
+         member == "reasoning_details" || member == "refusal" || member == "tool_calls" ||
+         member == "function_call" || member == "audio" || member == "images";
+}
+
 Result<ChatObject> ReadChatObject(std::string_view text, ChatShape shape, TokenEstimator* content) {
   ChatSink sink(text, shape, content);
   if (Status scanned = ScanJson(text, JsonKeys::kAny, &sink); !scanned) {
@@ -311,9 +392,9 @@ Result<ChatObject> ReadChatObject(std::string_view text, ChatShape shape, TokenE
 
 std::optional<Error> ErrorIn(std::string_view text, const ChatObject& chat) {
   if (chat.error || chat.says_error) return ReadErrorInAnswer(text);
-  if (!chat.choice_failed) return std::nullopt;
-  if (!chat.choice_error) return ReadErrorInAnswer("{}");
-  return ReadErrorInAnswer("{\"error\":" + std::string(chat.choice_error->In(text)) + '}');
+  if (!chat.failed_beside) return std::nullopt;
+  if (!chat.error_beside) return ReadErrorInAnswer("{}");
+  return ReadErrorInAnswer("{\"error\":" + std::string(chat.error_beside->In(text)) + '}');
 }
 
 std::vector<ByteRange> RangesToRemove(std::string_view text,

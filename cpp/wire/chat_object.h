@@ -11,6 +11,7 @@
 #include "base/result.h"
 #include "wire/delivered_media.h"
 #include "wire/json.h"
+#include "wire/sent_parts.h"
 #include "wire/usage.h"
 
 namespace seekroute {
@@ -31,15 +32,19 @@ struct ChatObject {
   std::vector<JsonMember> usages;         // of the object itself, or in its choices (Moonshot)
   bool created_null = false;
   bool object_null = false;
+  std::vector<JsonMember> repeated;       // of id, object, model and created: the second and on
   bool says_error = false;                // "object": "error"
-  bool choice_failed = false;             // a choice has the finish reason `error`, or an error
-  std::optional<ByteRange> choice_error;  // the value of the first `error` in a choice
+  bool failed_beside = false;             // a choice has a failure's finish reason, or an error
+  std::optional<ByteRange> error_beside;  // the value of the first `error` in a choice, or x_groq
   bool has_choices = false;
   size_t choice_count = 0;
-  bool lacks_output = false;  // a choice has no object of its shape
-  uint64_t seen = 0;          // bit i: choice i is in it
-  uint64_t finished = 0;      // bit i: choice i has a finish reason
-  bool has_progress = false;  // of the prompt (llama.cpp)
+  // A choice has no object of its shape, or a tool call in a delta no index.
+  bool lacks_output = false;
+  std::vector<SentPart> parts;  // of deltas
+  std::vector<SentCall> calls;  // likewise
+  uint64_t seen = 0;            // bit i: choice i is in it
+  uint64_t finished = 0;        // bit i: choice i has a finish reason
+  bool has_progress = false;    // of the prompt (llama.cpp)
   bool has_content = false;
   bool has_logprobs = false;  // of a token or more
   uint64_t with_content = 0;  // bit i: choice i has some
@@ -51,6 +56,9 @@ struct ChatObject {
   std::string service_tier;  // as the answer names it; empty where it does not
 };
 
+// Members of a message or delta that are output a client waits for.
+bool IsOutput(std::string_view member);
+
 // How many choices an answer may have: one bit each.
 inline constexpr int64_t kMaxAnswerChoices = 64;
 
@@ -58,8 +66,8 @@ inline constexpr int64_t kMaxAnswerChoices = 64;
 enum class ChatShape : uint8_t { kMessage, kDelta };
 
 // Fails with kBadUpstreamResponse for anything but a JSON object whose `choices`, where present,
-// is an array of objects, for a `delta` that is neither an object nor null, and for a member we
-// rely on that is there twice. A doubled `usage` is no failure: it makes the reading odd. The text
+// is an array of objects, for a `delta` that is neither an object nor null, and for an
+// `error` that is there twice. A doubled `usage` is no failure: it makes the reading odd. The text
 // counted in content_bytes goes to `*content` as well, unless that is null.
 Result<ChatObject> ReadChatObject(std::string_view text, ChatShape shape,
                                   TokenEstimator* content = nullptr);

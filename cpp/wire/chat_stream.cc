@@ -9,6 +9,7 @@
 #include "wire/chat_writer.h"
 #include "wire/chunk_shape.h"
 #include "wire/letter_case.h"
+#include "wire/non_finite.h"
 #include "wire/splice.h"
 #include "wire/upstream_refusal.h"
 
@@ -42,10 +43,28 @@ bool BeginsPage(std::string_view text) {
   });
 }
 
+// A quoted word is one as well: some write their words with a JSON library.
+std::string_view Unquoted(std::string_view data) {
+  const bool quoted = data.size() >= 2 && data.front() == '"' && data.back() == '"';
+  return quoted ? data.substr(1, data.size() - 2) : data;
+}
+
+bool IsDone(std::string_view data) { return IsSameButForCase(Unquoted(data), "[DONE]"); }
+
+// Pings, and comments of an upstream that some provider passed on as data.
+bool IsPing(std::string_view data) {
+  constexpr auto kWords = std::to_array<std::string_view>(
+      {"", "null", "[]", "{}", "ping", "pong", "heartbeat", "keepalive", "keep-alive"});
+  return data.starts_with(':') ||
+         std::any_of(kWords.begin(), kWords.end(), [data](std::string_view word) {
+           return IsSameButForCase(Unquoted(data), word);
+         });
+}
+
 // An event that was not ended says something: what is a part of one does not.
 bool TellsAtTheEnd(const SseEvent& event) {
   const std::string_view data = Trim(event.data);
-  if (IsErrorEvent(event.type) || BeginsWithError(data) || data == "[DONE]") return true;
+  if (IsErrorEvent(event.type) || BeginsWithError(data) || IsDone(data)) return true;
   if (event.stray && BeginsPage(data)) return true;
   return (data.starts_with('{') || data.starts_with('[')) && IsProvidersJson(data);
 }
@@ -100,7 +119,7 @@ Status ChatStream::OnStray(const SseEvent& event, std::string* out) {
     return Fail(
         MakeError(kBadUpstreamResponse, "the provider's stream turned into a page of HTML or XML"));
   }
-  if (data == "[DONE]") return OnEvent(data, out);
+  if (IsDone(data)) return OnEvent(data, out);
   if (!IsProvidersJson(data)) return {};
   if (data[0] == '{') return OnEvent(data, out);
   std::optional<Error> error = FindErrorInAnswer(data);
@@ -108,16 +127,16 @@ Status ChatStream::OnStray(const SseEvent& event, std::string* out) {
 }
 
 Status ChatStream::FeedWhole(std::string_view chunk, std::string* out) {
+  is_all_ = true;
   Status read = OnEvent(chunk, out);
   if (read.ok()) state_ = State::kEnded;
   return read;
 }
 
 Status ChatStream::OnEvent(std::string_view raw, std::string* out) {
-  const std::string_view data = Trim(raw);
-  // Pings, and comments of an upstream that some provider passed on as data.
-  if (data.empty() || data[0] == ':' || data == "\"\"") return {};
-  if (data == "[DONE]") {
+  std::string_view data = Trim(raw);
+  if (IsPing(data)) return {};
+  if (IsDone(data)) {
     if (!any_chunk_) {
       return Fail(MakeError(kBadUpstreamResponse, "the provider's stream ended without an answer"));
     }
@@ -126,16 +145,23 @@ Status ChatStream::OnEvent(std::string_view raw, std::string* out) {
   }
   const TokenEstimator counted = content_;
   Result<ChatObject> chat = ReadChatObject(data, ChatShape::kDelta, &content_);
+  std::optional<std::string> mended;
+  if (!chat) mended = WithoutNonFinite(data);
+  if (mended) {
+    data = *mended;
+    content_ = counted;
+    chat = ReadChatObject(data, ChatShape::kDelta, &content_);
+  }
   if (!chat) {
     if (std::optional<Error> error = FindErrorInAnswer(data)) return Fail(*std::move(error));
     return Fail(chat.error());
   }
   if (std::optional<Error> error = ErrorIn(data, *chat)) return Fail(*std::move(error));
-  if (!chat->has_choices) {
+  if (chat->choice_count == 0) {
     if (std::optional<Error> error = FindErrorInAnswer(data)) return Fail(*std::move(error));
   }
   if (!chat->lacks_output) return OnChunk(data, *chat, out);
-  const ShapedChunk shaped = ShapeChunk(data, delivered_ & ~in_pieces_);
+  const ShapedChunk shaped = ShapeChunk(data, sent_, calls_, in_pieces_);
   content_ = counted;
   chat = ReadChatObject(shaped.text, ChatShape::kDelta, &content_);
   if (!chat) return Fail(chat.error());
@@ -166,7 +192,8 @@ Status ChatStream::OnChunk(std::string_view data, const ChatObject& chat, std::s
     final_usage_ = finish_usage_ = false;
   }
   if (has_output && finished_ != 0) finish_usage_ = true;
-  delivered_ |= chat.with_content;
+  for (const SentPart& part : chat.parts) sent_.Add(part);
+  for (const SentCall& call : chat.calls) calls_.Number(call, true);
   if (chat.has_content || chat.has_logprobs) ++pieces_;
   content_bytes_ += chat.content_bytes;
   media_.Add(chat.media);
@@ -188,13 +215,15 @@ Status ChatStream::OnChunk(std::string_view data, const ChatObject& chat, std::s
     state_ = State::kContent;
     has_content_ = true;
   }
-  if (chat.finished == 0 && last_.empty()) {
-    AppendEvent(chunk, out);
-    return {};
-  }
   // More may follow a finish reason: that of another choice, or what a content filter found.
-  if (!last_.empty()) AppendEvent(last_, out);
-  last_ = std::move(chunk);
+  if (!last_.empty()) AppendEvent(std::exchange(last_, {}), out);
+  // Content waits for nothing: the provider may keep the connection open for minutes.
+  const bool waits = finished_ != 0 && (!chat.has_content || is_all_);
+  if (waits) {
+    last_ = std::move(chunk);
+  } else {
+    AppendEvent(chunk, out);
+  }
   return {};
 }
 
@@ -250,7 +279,11 @@ std::string ChatStream::Rewrite(std::string_view data, const ChatObject& chat) c
   } else {
     add("model", model_);
   }
-  for (const ByteRange& usage : RangesToRemove(data, chat.usages)) splice.Replace(usage, {});
+  std::vector<JsonMember> cut = chat.usages;
+  cut.insert(cut.end(), chat.repeated.begin(), chat.repeated.end());
+  std::sort(cut.begin(), cut.end(),
+            [](const JsonMember& a, const JsonMember& b) { return a.whole.begin < b.whole.begin; });
+  for (const ByteRange& member : RangesToRemove(data, cut)) splice.Replace(member, {});
   const size_t inside = data.find('{') + 1;
   splice.Replace({inside, inside}, added);
 

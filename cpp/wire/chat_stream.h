@@ -11,6 +11,7 @@
 #include "wire/chat_answer.h"
 #include "wire/delivered_media.h"
 #include "wire/extra_members.h"
+#include "wire/sent_parts.h"
 #include "wire/sse_parser.h"
 #include "wire/token_estimate.h"
 #include "wire/usage.h"
@@ -34,10 +35,11 @@ struct ChatObject;
 //    member that makes it a ping or a state. What stands past the framing, on lines that are no
 //    field, is read alike: JSON as an event, a page of HTML as a failure;
 //  - every chunk gets names.id and names.model; a missing object or created is added, and so is a
-//    missing `delta` (wire/chunk_shape.h): a whole completion is one chunk, and only the end of the
-//    answer where its text has been sent;
-//  - chunks keep their order; from the first finish reason on the newest is held back, so that
-//    Finish() can put the usage on the last;
+//    missing `delta` (wire/chunk_shape.h): a whole completion is one chunk, and only what it
+//    adds to what has been sent;
+//  - chunks keep their order, and content is written at once; from the first finish reason on the
+//    newest chunk without content is held back, so that Finish() can put the usage on the last.
+//    Where that has content the usage gets a chunk of its own;
 //  - usage is taken from any chunk (maximum per field) and removed from where it stood; a chunk
 //    that has nothing else to say does not reach the client, but its other members do, beside the
 //    usage;
@@ -130,14 +132,16 @@ class ChatStream {
   std::string service_tier_;
   int64_t created_;  // of the first chunk that had one, for chunks that have none
   bool any_chunk_ = false;
-  uint64_t seen_ = 0;       // bit i: choice i was seen
-  uint64_t finished_ = 0;   // bit i: choice i has a finish reason, and no content after it
-  uint64_t delivered_ = 0;  // bit i: choice i had content
+  uint64_t seen_ = 0;      // bit i: choice i was seen
+  uint64_t finished_ = 0;  // bit i: choice i has a finish reason, and no content after it
+  SentParts sent_;
+  CallNumbers calls_;
   uint64_t in_pieces_ = 0;  // bit i: it came as a `message` a piece
   int64_t pieces_ = 0;
   bool final_usage_ = false;   // a usage in a chunk of its own came, and no content after it
   bool finish_usage_ = false;  // one with output in it came with a finish reason, likewise
   bool any_content_ = false;
+  bool is_all_ = false;  // what is read now ends the stream
   bool has_content_ = false;
   State state_ = State::kWaiting;
 };

@@ -1,6 +1,7 @@
 #include "wire/chunk_shape.h"
 
 #include <algorithm>
+#include <iterator>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -19,16 +20,46 @@ struct Edit {
   std::string with;
 };
 
-// A member of the choice that is being read.
+// A member of the choice that is being read, or of its message.
 struct Found {
   ByteRange key;
   ByteRange value;
   JsonType type = JsonType::kNull;
 };
 
+struct Member {
+  std::string name;
+  std::string text;
+  Found at;
+};
+
+// A tool call, and where its index is missing.
+struct Call {
+  SentCall call;
+  std::optional<ByteRange> odd_index;  // a value that is no number
+  size_t inside = 0;                   // behind its opening brace
+  bool is_empty = true;
+};
+
+// Of a choice's `delta` or `message`.
+struct Output {
+  std::vector<Member> members;
+  std::vector<Call> calls;
+};
+
+struct Choice {
+  int64_t index = 0;
+  bool ends = false;
+  bool is_empty = true;
+  size_t inside = 0;  // behind its opening brace
+  std::optional<Found> delta, message, text;
+  Output in_delta, in_message;
+};
+
 class ShapeSink : public JsonSink {
  public:
-  ShapeSink(std::string_view text, uint64_t delivered) : text_(text), delivered_(delivered) {}
+  ShapeSink(std::string_view text, CallNumbers numbers)
+      : text_(text), numbers_(std::move(numbers)) {}
 
   Step OnOpen(const JsonPlace& place, JsonType type) override {
     const bool is_object = type == JsonType::kObject;
@@ -39,159 +70,248 @@ class ShapeSink : public JsonSink {
       case 1:
         return enter_if(place.key() == "choices");
       case 2:
-        BeginChoice();
+        choices_.emplace_back();
+        choices_.back().index = place.index(2);
         return enter_if(is_object);
       case 3:
-        has_member_ = true;
-        return enter_if(is_object && place.key() == "message");
+        choices_.back().is_empty = false;
+        output_ = nullptr;
+        if (place.key() == "delta") output_ = &choices_.back().in_delta;
+        if (place.key() == "message") output_ = &choices_.back().in_message;
+        return enter_if(is_object && output_ != nullptr);
       case 4:
         return enter_if(place.key() == "tool_calls" && type == JsonType::kArray);
       case 5:
-        call_has_index_ = call_has_member_ = false;
+        call_ = {};
         return enter_if(is_object);
+      case 6:
+        call_.is_empty = false;
+        return enter_if(is_object && place.key() == "function");
       default:
-        NoteCallMember(place);
         return Step::kSkip;
     }
   }
 
   bool OnScalar(const JsonPlace& place, const JsonValue& value) override {
-    if (place.depth() == 1 && place.key() == "object") {
-      is_completion_ = value.text == "chat.completion";
-      edits_.push_back({value.range, "\"chat.completion.chunk\""});
-    }
-    if (place.depth() == 3) {
-      has_member_ = true;
-      if (place.key() == "index" && value.type == JsonType::kNumber) {
-        choice_.index = ReadInteger(value.text).value_or(0);
+    const std::string_view key = place.key();
+    switch (place.depth()) {
+      case 1:
+        if (key == "object") object_ = {value.range, value.text == "chat.completion"};
+        return true;
+      case 3: {
+        Choice& choice = choices_.back();
+        choice.is_empty = false;
+        if (key == "index" && value.type == JsonType::kNumber) {
+          choice.index = ReadInteger(value.text).value_or(0);
+        }
+        if (key == "finish_reason") choice.ends = value.type == JsonType::kString;
+        Note(place, value);
+        return true;
       }
-      if (place.key() == "finish_reason") choice_.ends = value.type == JsonType::kString;
-      Note(place, value);
+      case 4:
+        Note(place, value);
+        return true;
+      case 6:
+        call_.is_empty = false;
+        if (key == "index" && value.type != JsonType::kNumber) call_.odd_index = value.range;
+        if (key == "index" && value.type == JsonType::kNumber) {
+          call_.call.index = ReadInteger(value.text).value_or(0);
+        }
+        if (key == "id") call_.call.id = value.text;
+        return true;
+      case 7:
+        if (key == "name") call_.call.is_named = !value.text.empty();
+        return true;
+      default:
+        return true;
     }
-    if (place.depth() == 6) NoteCallMember(place);
-    return true;
   }
 
   bool OnClose(const JsonPlace& place, const JsonValue& value) override {
-    if (place.depth() == 3) Note(place, value);
-    if (place.depth() == 2 && value.type == JsonType::kObject) {
-      choice_.inside = value.range.begin + 1;
-      choice_.is_empty = !has_member_;
-      choices_.push_back(std::move(choice_));
+    if (place.depth() == 2) choices_.back().inside = value.range.begin + 1;
+    if (place.depth() == 3 || place.depth() == 4) Note(place, value);
+    if (place.depth() == 5 && value.type == JsonType::kObject && output_ != nullptr) {
+      call_.inside = value.range.begin + 1;
+      output_->calls.push_back(std::move(call_));
     }
-    if (place.depth() != 5 || value.type != JsonType::kObject || call_has_index_) return true;
-    const size_t inside = value.range.begin + 1;
-    choice_.calls.push_back(
-        {{inside, inside},
-         "\"index\":" + std::to_string(place.index(5)) + (call_has_member_ ? "," : "")});
     return true;
   }
 
-  // After the scan.
-  ShapedChunk Take() {
+  ShapedChunk TakeChunk(const SentParts& sent, uint64_t in_pieces) {
     ShapedChunk chunk;
-    for (Choice& choice : choices_) Shape(&choice, &chunk.pieces);
-    std::stable_sort(edits_.begin(), edits_.end(),
-                     [](const Edit& a, const Edit& b) { return a.range.begin < b.range.begin; });
-    size_t done = 0;
-    for (const Edit& edit : edits_) {
-      chunk.text += text_.substr(done, edit.range.begin - done);
-      chunk.text += edit.with;
-      done = edit.range.end;
-    }
-    chunk.text += text_.substr(done);
+    if (object_) edits_.push_back({object_->first, "\"chat.completion.chunk\""});
+    for (Choice& choice : choices_) AsChunk(choice, sent, in_pieces, &chunk.pieces);
+    chunk.text = Edited();
     return chunk;
   }
 
+  std::string TakeAnswer() {
+    for (const Choice& choice : choices_) AsAnswer(choice);
+    return Edited();
+  }
+
  private:
-  struct Choice {
-    int64_t index = 0;
-    bool ends = false;
-    bool is_empty = false;
-    size_t inside = 0;  // behind its opening brace
-    std::optional<Found> delta, message, text;
-    std::vector<Edit> calls;  // the indices that its tool calls lack
-  };
-
-  void BeginChoice() {
-    choice_ = {};
-    choice_.index = static_cast<int64_t>(choices_.size());
-    has_member_ = false;
-  }
-
-  void NoteCallMember(const JsonPlace& place) {
-    call_has_member_ = true;
-    if (place.key() == "index") call_has_index_ = true;
-  }
-
   void Note(const JsonPlace& place, const JsonValue& value) {
-    std::optional<Found>* member = nullptr;
-    if (place.key() == "delta") member = &choice_.delta;
-    if (place.key() == "message") member = &choice_.message;
-    if (place.key() == "text") member = &choice_.text;
-    if (member != nullptr) *member = {place.key_range(), value.range, value.type};
+    const Found found{place.key_range(), value.range, value.type};
+    if (place.depth() == 4) {
+      if (output_ == nullptr) return;
+      output_->members.push_back({std::string(place.key()), std::string(value.text), found});
+      return;
+    }
+    Choice& choice = choices_.back();
+    if (place.key() == "delta") choice.delta = found;
+    if (place.key() == "message") choice.message = found;
+    if (place.key() == "text") choice.text = found;
   }
 
   static bool Is(const std::optional<Found>& member, JsonType type) {
     return member && member->type == type;
   }
 
-  void Shape(Choice* choice, uint64_t* pieces) {
-    if (Is(choice->delta, JsonType::kObject)) return;
-    const bool has_null = choice->delta.has_value();
-    if (Is(choice->message, JsonType::kObject)) {
-      const bool known = choice->index >= 0 && choice->index < kMaxAnswerChoices;
-      const uint64_t bit = known ? uint64_t{1} << choice->index : 0;
-      const bool whole = choice->ends || is_completion_;
-      edits_.push_back({choice->message->key, std::string(kDeltaKey)});
-      if (has_null) edits_.push_back({choice->delta->key, std::string(kMessageKey)});
-      if (whole && (delivered_ & bit) != 0) {
-        edits_.push_back({choice->message->value, "{}"});
-        return;
+  std::string TextOf(const Choice& choice) const {
+    return Is(choice.text, JsonType::kString) ? std::string(choice.text->value.In(text_)) : "";
+  }
+
+  // What has a number is numbered by it, here as in what came before.
+  void NumberCalls(const Choice& choice, const Output& output) {
+    bool first = true;
+    for (const Call& found : output.calls) {
+      SentCall call = found.call;
+      call.choice = choice.index;
+      const std::string index = std::to_string(numbers_.Number(call, std::exchange(first, false)));
+      if (call.index) continue;
+      if (found.odd_index) {
+        edits_.push_back({*found.odd_index, index});
+        continue;
       }
+      edits_.push_back(
+          {{found.inside, found.inside}, "\"index\":" + index + (found.is_empty ? "" : ",")});
+    }
+  }
+
+  void AsChunk(const Choice& choice, const SentParts& sent, uint64_t in_pieces, uint64_t* pieces) {
+    if (Is(choice.delta, JsonType::kObject)) return NumberCalls(choice, choice.in_delta);
+    if (Is(choice.message, JsonType::kObject)) {
+      const bool known = choice.index >= 0 && choice.index < kMaxAnswerChoices;
+      const uint64_t bit = known ? uint64_t{1} << choice.index : 0;
+      edits_.push_back({choice.message->key, std::string(kDeltaKey)});
+      if (choice.delta) edits_.push_back({choice.delta->key, std::string(kMessageKey)});
+      const bool whole = choice.ends || (object_ && object_->second);
       if (!whole) *pieces |= bit;
-      for (Edit& edit : choice->calls) edits_.push_back(std::move(edit));
+      if (whole && sent.HasAny(choice.index) && (in_pieces & bit) == 0) return Rest(choice, sent);
+      return NumberCalls(choice, choice.in_message);
+    }
+    const std::string text = TextOf(choice);
+    Put(choice, choice.delta, kDeltaKey, text.empty() ? "{}" : "{\"content\":" + text + '}');
+  }
+
+  // What a whole message adds to what was sent.
+  void Rest(const Choice& choice, const SentParts& sent) {
+    std::vector<Edit> edits;
+    bool adds = false;
+    bool has_calls = false;
+    for (const Member& member : choice.in_message.members) {
+      if (!IsOutput(member.name) || member.at.type == JsonType::kNull) continue;
+      if (member.at.type == JsonType::kString) {
+        const std::string_view rest = sent.NewText(choice.index, member.name, member.text);
+        adds = adds || !rest.empty();
+        if (rest.size() == member.text.size()) continue;
+        std::string text;
+        AppendJsonString(rest, &text);
+        edits.push_back({member.at.value, std::move(text)});
+      } else if (sent.Has(choice.index, member.name)) {
+        edits.push_back({member.at.value, "null"});
+      } else {
+        adds = adds || member.at.value.end - member.at.value.begin > 2;
+        has_calls = has_calls || member.name == "tool_calls";
+      }
+    }
+    if (!adds) {
+      edits_.push_back({choice.message->value, "{}"});
       return;
     }
-    std::string delta = "{}";
-    if (Is(choice->text, JsonType::kString)) {
-      delta = "{\"content\":" + std::string(choice->text->value.In(text_)) + '}';
-    }
-    if (has_null) {
-      edits_.push_back({choice->delta->value, std::move(delta)});
+    std::move(edits.begin(), edits.end(), std::back_inserter(edits_));
+    if (has_calls) NumberCalls(choice, choice.in_message);
+  }
+
+  void AsAnswer(const Choice& choice) {
+    if (Is(choice.message, JsonType::kObject)) return;
+    if (Is(choice.delta, JsonType::kObject)) {
+      edits_.push_back({choice.delta->key, std::string(kMessageKey)});
+      if (choice.message) edits_.push_back({choice.message->key, std::string(kDeltaKey)});
+      const std::vector<Member>& members = choice.in_delta.members;
+      const bool has_role = std::any_of(members.begin(), members.end(),
+                                        [](const Member& member) { return member.name == "role"; });
+      if (has_role) return;
+      const size_t inside = choice.delta->value.begin + 1;
+      edits_.push_back(
+          {{inside, inside}, std::string("\"role\":\"assistant\"") + (members.empty() ? "" : ",")});
       return;
     }
-    delta = std::string(kDeltaKey) + ':' + delta;
-    const bool has_text = Is(choice->text, JsonType::kString) || Is(choice->text, JsonType::kNull);
-    if (has_text || Is(choice->message, JsonType::kNull)) {
-      const Found& taken = has_text ? *choice->text : *choice->message;
-      edits_.push_back({{taken.key.begin, taken.value.end}, std::move(delta)});
+    std::string text = TextOf(choice);
+    if (text.empty() && Is(choice.message, JsonType::kString)) {
+      text = choice.message->value.In(text_);
+    }
+    Put(choice, choice.message, kMessageKey,
+        "{\"role\":\"assistant\",\"content\":" + (text.empty() ? "null" : text) + '}');
+  }
+
+  // Gives the choice a member: in the place of `own`, which is not an object, or of its text.
+  void Put(const Choice& choice, const std::optional<Found>& own, std::string_view key,
+           std::string value) {
+    if (own && (own->type == JsonType::kNull || key == kMessageKey)) {
+      edits_.push_back({own->value, std::move(value)});
       return;
     }
-    if (!choice->is_empty) delta += ',';
-    edits_.push_back({{choice->inside, choice->inside}, std::move(delta)});
+    std::string member = std::string(key) + ':' + value;
+    const bool has_text = Is(choice.text, JsonType::kString) || Is(choice.text, JsonType::kNull);
+    if (has_text || (key == kDeltaKey && Is(choice.message, JsonType::kNull))) {
+      const Found& taken = has_text ? *choice.text : *choice.message;
+      edits_.push_back({{taken.key.begin, taken.value.end}, std::move(member)});
+      return;
+    }
+    if (!choice.is_empty) member += ',';
+    edits_.push_back({{choice.inside, choice.inside}, std::move(member)});
+  }
+
+  std::string Edited() {
+    std::stable_sort(edits_.begin(), edits_.end(),
+                     [](const Edit& a, const Edit& b) { return a.range.begin < b.range.begin; });
+    std::string out;
+    size_t done = 0;
+    for (const Edit& edit : edits_) {
+      out += text_.substr(done, edit.range.begin - done);
+      out += edit.with;
+      done = edit.range.end;
+    }
+    return out.append(text_.substr(done));
   }
 
   const std::string_view text_;
-  const uint64_t delivered_;
   std::vector<Edit> edits_;
   std::vector<Choice> choices_;
-  Choice choice_;
-  bool is_completion_ = false;
-  bool has_member_ = false;
-  bool call_has_index_ = false;
-  bool call_has_member_ = false;
+  std::optional<std::pair<ByteRange, bool>> object_;  // and whether it is a chat.completion
+  CallNumbers numbers_;                               // with the calls of this chunk
+  Output* output_ = nullptr;                          // that is being read
+  Call call_;
 };
 
 }  // namespace
 
-ShapedChunk ShapeChunk(std::string_view text, uint64_t delivered) {
-  ShapeSink sink(text, delivered);
+ShapedChunk ShapeChunk(std::string_view text, const SentParts& sent, const CallNumbers& calls,
+                       uint64_t in_pieces) {
+  ShapeSink sink(text, calls);
   // What is wrong with the text has been told.
   (void)ScanJson(text, JsonKeys::kAny, &sink);
-  return sink.Take();
+  return sink.TakeChunk(sent, in_pieces);
 }
 
-std::string ChunkFromAnswer(std::string_view body) { return ShapeChunk(body, 0).text; }
+std::string ChunkFromAnswer(std::string_view body) { return ShapeChunk(body, {}, {}, 0).text; }
+
+std::string AnswerWithMessages(std::string_view body) {
+  ShapeSink sink(body, {});
+  (void)ScanJson(body, JsonKeys::kAny, &sink);
+  return sink.TakeAnswer();
+}
 
 }  // namespace seekroute

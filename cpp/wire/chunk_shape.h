@@ -1,9 +1,11 @@
-// What providers send in the place of a chunk, as a chunk.
+// What providers send in the place of a chunk or an answer, as one.
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <string_view>
+
+#include "wire/sent_parts.h"
 
 namespace seekroute {
 
@@ -14,16 +16,22 @@ struct ShapedChunk {
 };
 
 // `text`, in which ReadChatObject() found choices, as a chunk: every choice has an object `delta`,
-// `object` says what it is, and not another byte differs. Where a choice has no such object,
-//  - a `message` is the delta, and its tool calls get the `index` that chunks have. One that ends
-//    the choice, or stands in a chat.completion, is the whole message: where choice i has been
-//    delivered (bit i of `delivered`) it repeats what was sent, and the delta is empty;
+// every tool call in it an `index`, `object` says what it is, and not another byte differs. Where a
+// choice has no such object,
+//  - a `message` is the delta. One that ends the choice, or stands in a chat.completion, is the
+//    whole message: where the choice has sent something, and not as messages a piece (bit i of
+//    `in_pieces`), the delta is what its members add to that (SentParts), empty if nothing;
 //  - else a `text`, of the older completions, is the delta's content;
 //  - else the delta is empty.
-// Pure, linear.
-ShapedChunk ShapeChunk(std::string_view text, uint64_t delivered);
+// Tool calls that lack an index get that of CallNumbers. Pure, linear.
+ShapedChunk ShapeChunk(std::string_view text, const SentParts& sent, const CallNumbers& calls,
+                       uint64_t in_pieces);
 
 // A chat completion as one chunk. `body` is one that ParseChatAnswer took.
 std::string ChunkFromAnswer(std::string_view body);
+
+// The same as a chat completion in which every choice has an object `message`: its `delta`, or the
+// `text` of the older completions, or an empty one.
+std::string AnswerWithMessages(std::string_view body);
 
 }  // namespace seekroute

@@ -42,15 +42,24 @@ bool IsNothing(const JsonValue& value) {
   return value.text.empty() || (value.type == JsonType::kNumber && value.text == "0");
 }
 
+// A word for no error, in a member `error`.
+bool NamesNothing(std::string_view text) {
+  if (text.size() > 7) return false;
+  return IsOneOf(std::string_view(Lower(text)), "0", "none", "null", "ok", "success");
+}
+
 class NothingSink : public JsonSink {
  public:
   Step OnOpen(const JsonPlace&, JsonType) override { return Step::kEnter; }
   bool OnClose(const JsonPlace&, const JsonValue&) override { return true; }
   bool OnScalar(const JsonPlace&, const JsonValue& value) override {
-    nothing = nothing && IsNothing(value);
+    const bool named = NamesNothing(value.text);
+    nothing = nothing && (IsNothing(value) || named);
+    any_word = any_word || (named && value.type == JsonType::kString);
     return true;
   }
   bool nothing = true;
+  bool any_word = false;  // for it
 };
 
 // Of a member that names a state, a type or an event: that of a failure.
@@ -80,7 +89,6 @@ class ErrorSink : public JsonSink {
     if (!place.in_object()) return Step::kEnter;
     const std::string_view key = place.key();
     if (depth == base_ + 1) {
-      has_choices_ |= key == "choices" && type == JsonType::kArray;
       has_usage_ |= key == "usage";
       has_detail_ |= key == "detail";
     }
@@ -98,11 +106,19 @@ class ErrorSink : public JsonSink {
   bool OnClose(const JsonPlace& place, const JsonValue& value) override {
     if (!place.in_object()) return true;
     if (place.key() == "loc") in_loc_ = false;
+    if (place.depth() == base_ + 1 && place.key() == "choices") {
+      // A list of none is no answer.
+      const bool any = value.range.In(text_).find_first_not_of("[ \t\r\n]") != std::string::npos;
+      has_choices_ |= any && value.type == JsonType::kArray;
+      names_choices_ |= value.type == JsonType::kArray;
+    }
     const bool is_error = place.depth() == base_ + 1 && IsOneOf(place.key(), "error", "errors");
     if (!is_error || !IsListed(place)) return true;
-    if (!SaysNothing(value.range.In(text_))) {
+    NothingSink inside;
+    (void)ScanJson(value.range.In(text_), JsonKeys::kAny, &inside);  // it has been scanned
+    if (!inside.nothing) {
       found_.says_error = true;
-    } else if (place.key() == "error" && value.type == JsonType::kObject) {
+    } else if (place.key() == "error" && value.type == JsonType::kObject && !inside.any_word) {
       has_empty_error_ = true;
     }
     return true;
@@ -143,8 +159,8 @@ class ErrorSink : public JsonSink {
     const bool told = found_.status > 0 || has_code_ || has_detail_;
     const bool coded = told && !found_.message.empty();
     // Or says it by itself; a sentence alone does, unless it belongs to something else.
-    const bool bare =
-        (has_sentence_ || has_empty_error_ || has_detail_) && !has_usage_ && !is_other_;
+    const bool empty_error = has_empty_error_ && !names_choices_;
+    const bool bare = (has_sentence_ || empty_error || has_detail_) && !has_usage_ && !is_other_;
     found_.says_error = failed_ || coded || bare;
   }
   std::string TakeRaw() { return std::move(raw_); }
@@ -170,7 +186,7 @@ class ErrorSink : public JsonSink {
   void OnTopMember(std::string_view key, const JsonValue& value) {
     const bool nothing = IsNothing(value);
     const bool is_text = value.type == JsonType::kString && !nothing;
-    if (key == "error" && !nothing) found_.says_error = true;
+    if (key == "error" && !nothing && !NamesNothing(value.text)) found_.says_error = true;
     if (IsOneOf(key, "object", "type", "event") && value.text == "error") found_.says_error = true;
     const bool fine = nothing || IsOneOf(value.text, "200", "ok", "OK", "success");
     if (IsOneOf(key, "code", "error_code") && !fine) has_code_ = true;
@@ -186,8 +202,10 @@ class ErrorSink : public JsonSink {
     if (is_text && IsOneOf(key, "type", "event", "status", "state", "object")) {
       Judge(NamesFailure(value.text));
     }
-    if (is_text && key == "detail") has_detail_ = true;
-    if (is_text && IsSentence(key)) has_sentence_ = true;
+    // How a picture is looked at.
+    const bool is_setting = key == "detail" && IsOneOf(value.text, "auto", "low", "high");
+    if (is_text && key == "detail" && !is_setting) has_detail_ = true;
+    if (is_text && IsSentence(key) && !is_setting) has_sentence_ = true;
   }
 
   // A member has said by itself what this is.
@@ -267,7 +285,8 @@ class ErrorSink : public JsonSink {
   int base_ = 0;  // 1 when the text is an array
   int rank_ = 0;  // of the sentence found
   bool in_loc_ = false;
-  bool has_choices_ = false;
+  bool has_choices_ = false;    // one or more
+  bool names_choices_ = false;  // or an empty list
   bool has_usage_ = false;
   bool has_empty_error_ = false;
   bool has_sentence_ = false;

@@ -33,8 +33,9 @@ inline constexpr size_t kMaxErrorName = 80;
 // fails: of a text that is not JSON, `readable` is false and nothing else is set.
 ProviderError ReadProviderError(std::string_view text);
 
-// `json`, the value of a member `error`, says nothing: null, false, 0, "", or a list or an object
-// of nothing else. Whoever writes such a thing beside an answer means that there was no error.
+// `json`, the value of a member `error`, says nothing: null, false, 0, "", a word for it (none, ok,
+// success), or a list or an object of nothing else. Whoever writes such a thing beside an answer
+// means that there was no error.
 bool SaysNothing(std::string_view json);
 
 }  // namespace seekroute
