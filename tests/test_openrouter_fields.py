@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from seekroute.testing import MockProvider
-from serving import RunningServer, chat_body, running_server
+from serving import PATIENCE, RunningServer, chat_body, running_server
 
 ASKED: dict[str, Any] = {
     "usage": {"include": True},
@@ -119,3 +120,29 @@ def test_the_packaged_providers_that_take_no_effort(tmp_path: Path) -> None:
     assert fields["openai"] == {"none", "reasoning_effort"}
     assert fields.get("openrouter", {"reasoning"}) == {"reasoning"}
     assert json.dumps(built["models"])
+
+
+@pytest.mark.parametrize("name", ["openai/gpt-5-mini", "auto", "openai/o3", "openai/gpt-4o"])
+def test_max_tokens_reach_a_provider_in_the_field_that_it_takes(
+    tmp_path_factory: pytest.TempPathFactory, name: str
+) -> None:
+    """Without credits, too; the mock refuses `max_tokens` where OpenAI does."""
+    with running_server(tmp_path_factory.mktemp("caps")) as gateway:
+        answer = gateway.chat(model=name, max_tokens=100)
+        assert answer.status == 200, answer.body
+        (request,) = gateway.mock.requests
+        assert request.fields["max_completion_tokens"] == 100
+        assert "max_tokens" not in request.fields
+
+
+def test_the_mock_refuses_max_tokens_where_openai_does(upstream: MockProvider) -> None:
+    for name, status in {"gpt-5": 400, "openai/o1-mini": 400, "gpt-4o": 200, "omega": 200}.items():
+        answer = requests.post(
+            f"{upstream.base_url}/chat/completions",
+            json={"model": name, "max_tokens": 5, "messages": [{"role": "user", "content": "a"}]},
+            timeout=PATIENCE,
+        )
+        assert answer.status_code == status, name
+        if status == 400:
+            error = answer.json()["error"]
+            assert (error["code"], error["param"]) == ("unsupported_parameter", "max_tokens")
