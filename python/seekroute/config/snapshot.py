@@ -297,11 +297,15 @@ def _model(
         excluded.append({"provider": endpoint.provider, "reason": reason})
     if not candidates and mocked:
         # The mock charges what the model's first real endpoint would, but nothing who has paid.
+        first = model.endpoints[0]
         candidates.append(
             {
                 "provider": MOCK_PROVIDER,
                 "upstream_model": model.id,
-                "price": endpoint_table(catalog, model, model.endpoints[0]),
+                # It refuses what the provider would.
+                "cap_field": first.cap_field or catalog.providers[first.provider].cap_field,
+                "reasoning_field": _reasoning_field(settings, catalog, model, first),
+                "price": endpoint_table(catalog, model, first),
                 "stand_in": True,
             }
         )

@@ -26,6 +26,8 @@ from seekroute.testing._usage import Usage
 
 MAX_ANSWER_CHARS = 200
 MAX_CHOICES = 128
+# Models of OpenAI that take `max_completion_tokens` alone.
+_OWN_CAP = re.compile(r"gpt-5|o[1-9](?:$|-)")
 MAX_TOP_LOGPROBS = 20
 MAX_TOOLS = 128
 # Length from which a word of a tool's name counts as the prompt asking for that tool.
@@ -275,6 +277,13 @@ def _check_chat(fields: Mapping[str, Any]) -> None:
     for name in ("stream", "logprobs", "parallel_tool_calls", "store"):
         _check(isinstance(fields.get(name), bool | None), name, "a boolean")
     _check_numbers(fields)
+    if fields.get("max_tokens") is not None and _OWN_CAP.match(model.rpartition("/")[2]):
+        raise _InvalidError(
+            "Unsupported parameter: 'max_tokens' is not supported with this model. "
+            "Use 'max_completion_tokens' instead.",
+            "max_tokens",
+            "unsupported_parameter",
+        )
     stop = fields.get("stop")
     stops = [stop] if isinstance(stop, str) else stop or []
     ok = isinstance(stops, list) and all(isinstance(one, str) for one in stops)
