@@ -14,12 +14,13 @@ from typer.testing import CliRunner
 
 import seekroute
 from seekroute.cli._root import app
+from seekroute.control import ControlPlane
 from seekroute.ledger import FILE_NAME, Balance, Ledger
 from serving import RunningServer
 
 
 def clear(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
-    """Nothing is configured but the data directory, `folder`/data."""
+    """Nothing is configured but the data directory, `folder`/data, with nobody in it."""
     for name in list(os.environ):
         if name.startswith("SEEKROUTE_") or name in {"FORCE_COLOR", "TTY_COMPATIBLE"}:
             monkeypatch.delenv(name)
@@ -28,6 +29,7 @@ def clear(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     # Commands started in processes of their own find the same package.
     monkeypatch.setenv("PYTHONPATH", str(Path(seekroute.__file__).parents[1]))
     monkeypatch.chdir(folder)
+    ControlPlane(folder / "data").close()  # commands make no data directory
 
 
 def run(*words: str, code: int = 0, stdin: str | None = None) -> Any:

@@ -35,6 +35,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     # Commands started below find the same package, whichever folder they start in.
     monkeypatch.setenv("PYTHONPATH", str(Path(seekroute.__file__).parents[1]))
     monkeypatch.chdir(tmp_path)
+    ControlPlane(tmp_path / "data").close()  # commands make no data directory
 
 
 @pytest.fixture
