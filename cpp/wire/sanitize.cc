@@ -20,6 +20,7 @@ constexpr size_t kLongWord = 40;
 
 bool IsAlnum(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0; }
 bool IsDigit(char c) { return c >= '0' && c <= '9'; }
+bool IsUpper(char c) { return std::isupper(static_cast<unsigned char>(c)) != 0; }
 bool IsHex(char c) { return std::isxdigit(static_cast<unsigned char>(c)) != 0; }
 
 // Characters of keys, hosts, addresses and base64; '=' is left out so that key=value falls apart.
@@ -111,28 +112,44 @@ bool IsHostWithPort(std::string_view word) {
 }
 
 // What names the operator's account at a provider, or a machine of a provider's own. Each with a
-// digit in it: without one it is a word ("org-wide").
-bool IsAccountName(const std::string& word) {
+// digit or, behind the prefix, a capital in it: without one it is a word ("org-wide").
+bool IsAccountName(std::string_view original, const std::string& word) {
   static constexpr auto kPrefixes = std::to_array<std::string_view>(
       {"org-", "org_", "proj_", "proj-", "project_number:", "projects/", "user-", "acct_", "acct-",
        "team-", "team_", "ws-", "ws_", "workspace-", "tenant-", "arn:", "subscriptions/"});
-  if (std::none_of(word.begin(), word.end(), IsDigit)) return false;
   return std::any_of(kPrefixes.begin(), kPrefixes.end(), [&](std::string_view prefix) {
     const size_t at = word.find(prefix);
-    return at != std::string::npos && (at == 0 || !IsAlnum(word[at - 1]));
+    if (at == std::string::npos || (at > 0 && IsAlnum(word[at - 1]))) return false;
+    const std::string_view rest = original.substr(at + prefix.size());
+    return std::any_of(rest.begin(), rest.end(), [](char c) { return IsDigit(c) || IsUpper(c); });
   });
 }
 
-// Behind one of these, what has a digit is a name: "project 81234", "team `6f1c`".
-bool OwnsWhatFollows(const std::string& word) {
+// Behind one of these, what has a digit is a name: "project 81234", "team `6f1c`"; and whatever is
+// quoted.
+bool OwnsWhatFollows(std::string_view word) {
   static constexpr auto kOwners = std::to_array<std::string_view>(
-      {"organization", "org", "team", "project", "account", "workspace", "tenant", "subscription"});
+      {"organization",    "org",       "team",         "project",    "account",
+       "workspace",       "tenant",    "subscription", "deployment", "customer",
+       "organization_id", "org_id",    "team_id",      "project_id", "projectid",
+       "account_id",      "accountid", "workspace_id", "tenant_id",  "subscription_id"});
   return std::find(kOwners.begin(), kOwners.end(), word) != kOwners.end();
 }
 
+// "project id: 81234", "team named x9".
+bool StandsBetween(std::string_view word) {
+  static constexpr auto kBetween =
+      std::to_array<std::string_view>({"id", "name", "named", "number", "no", "is", "with", "of"});
+  return std::find(kBetween.begin(), kBetween.end(), word) != kBetween.end();
+}
+
+// A host within a provider's own network, or one of those that are named by their tenant.
 bool IsInternalHost(std::string_view word) {
   static constexpr auto kEnds = std::to_array<std::string_view>(
-      {".internal", ".local", ".svc", ".cluster", ".corp", ".lan", ".intranet", ".consul"});
+      {".internal", ".local", ".svc", ".cluster", ".corp", ".lan", ".intranet", ".consul",
+       ".azure.com", ".amazonaws.com", ".run.app", ".modal.run", ".runpod.net", ".hf.space",
+       ".huggingface.cloud", ".fly.dev"});
+  word = word.substr(0, word.find_first_of(":/?#"));
   return std::any_of(kEnds.begin(), kEnds.end(), [&](std::string_view end) {
     return word.size() > end.size() && word.ends_with(end);
   });
@@ -143,8 +160,18 @@ bool IsMail(std::string_view word) {
   return at != std::string_view::npos && at > 0 && word.find('.', at) != std::string_view::npos;
 }
 
-// "sk-...abcd", "xa***": what is left of a key that was hidden already.
-bool IsKeyFragment(std::string_view word) { return word.find("***") != std::string_view::npos; }
+// "sk-...abcd", "xa***", "xxxxabcd": what is left of a key that was hidden already.
+bool IsKeyFragment(std::string_view word) {
+  const size_t dots = word.find("...");
+  const bool elided = dots != std::string_view::npos && dots + 3 < word.size();
+  return elided || word.find("**") != std::string_view::npos ||
+         word.find("xxxx") != std::string_view::npos || word.find("XXXX") != std::string_view::npos;
+}
+
+// As AWS counts accounts and Google projects; no limit or length has so many digits.
+bool IsAccountNumber(std::string_view word) {
+  return word.size() >= 12 && std::all_of(word.begin(), word.end(), IsDigit);
+}
 
 // 8-4-4-4-12 digits of sixteen.
 bool IsUuid(std::string_view word) {
@@ -163,8 +190,8 @@ bool MustGo(std::string_view word) {
   }
   const std::string lower = Lower(word);
   return HasKeyPrefix(lower) || LooksRandom(word) || IsIpv4(word) || IsIpv6(word) ||
-         IsHostWithPort(word) || IsAccountName(lower) || IsInternalHost(lower) || IsMail(word) ||
-         IsKeyFragment(word) || IsUuid(word);
+         IsHostWithPort(word) || IsAccountName(word, lower) || IsInternalHost(lower) ||
+         IsMail(word) || IsKeyFragment(word) || IsAccountNumber(word) || IsUuid(word);
 }
 
 // The credential of an Authorization header's value: providers quote it without its scheme.
@@ -217,14 +244,39 @@ std::string_view WordAt(std::string_view text, size_t at) {
   return text.substr(at, end - at);
 }
 
+// The end of what is quoted from `at` on, a name at most; `at` where nothing is.
+size_t EndOfQuoted(std::string_view text, size_t at) {
+  constexpr size_t kMostQuoted = 64;
+  if (std::string_view("'\"`").find(text[at]) == std::string_view::npos) return at;
+  const size_t end = text.find(text[at], at + 1);
+  return end == std::string_view::npos || end - at - 1 > kMostQuoted || end == at + 1 ? at : end;
+}
+
+// Keys are hidden with three dots of one character as well.
+std::string WithPlainDots(std::string text) {
+  constexpr std::string_view kEllipsis = "\xE2\x80\xA6";
+  for (size_t at = text.find(kEllipsis); at != std::string::npos; at = text.find(kEllipsis, at)) {
+    text.replace(at, kEllipsis.size(), "...");
+  }
+  return text;
+}
+
 }  // namespace
 
 std::string SanitizeUpstreamText(std::string_view raw, const std::vector<const Secret*>& secrets) {
-  const std::string text = WithoutSecrets(ReplaceInvalidUtf8(raw), secrets);
+  const std::string text = WithPlainDots(WithoutSecrets(ReplaceInvalidUtf8(raw), secrets));
   std::string out;
   bool after_bearer = false, after_owner = false;
   for (size_t at = 0; at < text.size() && out.size() <= kMaxSanitized;) {
     const char c = text[at];
+    const size_t quoted = after_owner ? EndOfQuoted(text, at) : at;
+    if (quoted > at) {
+      (out += c) += kRedacted;
+      out += c;
+      at = quoted + 1;
+      after_owner = false;
+      continue;
+    }
     if (!IsWordChar(c)) {
       const bool space = static_cast<unsigned char>(c) <= 0x20 || c == 0x7F;
       if (!space) out += c;
@@ -238,8 +290,10 @@ std::string SanitizeUpstreamText(std::string_view raw, const std::vector<const S
     const bool owned = after_owner && std::any_of(word.begin(), word.end(), IsDigit);
     out += url || after_bearer || owned || MustGo(word) ? kRedacted : word;
     const std::string lower = Lower(word);
-    after_bearer = lower == "bearer" || lower == "bearer:";
-    after_owner = OwnsWhatFollows(lower);
+    const std::string_view plain =
+        std::string_view(lower).substr(0, lower.find_last_not_of(".:?") + 1);
+    after_bearer = plain == "bearer";
+    after_owner = OwnsWhatFollows(plain) || (after_owner && StandsBetween(plain));
   }
   CutText(kMaxSanitized, &out);
   while (!out.empty() && out.back() == ' ') out.pop_back();
