@@ -1,5 +1,6 @@
 #include "base/money.h"
 
+#include <algorithm>
 #include <limits>
 
 namespace seekroute {
@@ -8,8 +9,10 @@ namespace {
 constexpr int kNanoDigits = 9;
 constexpr int kPicoDigits = 12;
 
-std::string FormatScaled(uint64_t magnitude, int decimals, bool negative) {
-  std::string digits = std::to_string(magnitude);
+__extension__ using Wide = unsigned __int128;
+
+// The decimal point put in, and the zeros at the end left out.
+std::string WithPoint(std::string digits, int decimals, bool negative) {
   const auto width = static_cast<size_t>(decimals);
   if (digits.size() <= width) digits.insert(0, width + 1 - digits.size(), '0');
   digits.insert(digits.size() - width, ".");
@@ -17,6 +20,10 @@ std::string FormatScaled(uint64_t magnitude, int decimals, bool negative) {
   if (digits.back() == '.') digits.pop_back();
   if (negative) digits.insert(0, 1, '-');
   return digits;
+}
+
+std::string FormatScaled(uint64_t magnitude, int decimals, bool negative) {
+  return WithPoint(std::to_string(magnitude), decimals, negative);
 }
 
 Error NotDecimal(std::string_view why) {
@@ -63,6 +70,20 @@ std::string FormatUsd(Money amount) {
 }
 
 std::string FormatUsd(Rate rate) { return FormatScaled(rate.pico, kPicoDigits, false); }
+
+std::string FormatUsd(Rate rate, int32_t markup_bps) {
+  constexpr int kBpsDigits = 4;
+  constexpr int64_t kBpsOfOne = 10'000;
+  const auto factor = static_cast<uint64_t>(kBpsOfOne + std::max<int64_t>(markup_bps, -kBpsOfOne));
+  Wide value = Wide{rate.pico} * factor;
+  std::string digits;
+  do {
+    digits += static_cast<char>('0' + static_cast<int>(value % 10));
+    value /= 10;
+  } while (value != 0);
+  std::reverse(digits.begin(), digits.end());
+  return WithPoint(std::move(digits), kPicoDigits + kBpsDigits, false);
+}
 
 Result<Money> ParseUsd(std::string_view decimal) {
   const bool negative = !decimal.empty() && decimal.front() == '-';

@@ -29,6 +29,9 @@ std::string FormatUsd(Money amount);
 // Exact decimal USD per unit: 2'500'000 pico -> "0.0000025".
 std::string FormatUsd(Rate rate);
 
+// The same with a markup in 1/100 percent, exact: 2'500'000 pico at 550 -> "0.0000026375".
+std::string FormatUsd(Rate rate, int32_t markup_bps);
+
 // Parses a plain decimal ("0.0000148", "3", "-1.5"). Fails on exponents, on more decimals than the
 // type holds, and outside its range; rounding money silently is not a service.
 Result<Money> ParseUsd(std::string_view decimal);

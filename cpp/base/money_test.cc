@@ -40,6 +40,15 @@ TEST(MoneyTest, RefusesWhatItCannotHoldExactly) {
   EXPECT_FALSE(ParseRate("-1").has_value());
 }
 
+TEST(MoneyTest, ARateWithItsMarkupIsExact) {
+  EXPECT_EQ(FormatUsd(Rate{2'500'000}, 550), "0.0000026375");
+  EXPECT_EQ(FormatUsd(Rate{1}, 1), "0.0000000000010001");
+  EXPECT_EQ(FormatUsd(Rate{2'500'000}, 0), "0.0000025");
+  EXPECT_EQ(FormatUsd(Rate{2'500'000}, -10'000), "0");
+  EXPECT_EQ(FormatUsd(Rate{std::numeric_limits<uint64_t>::max()}, 10'000'000),
+            "18465190817.783261166615");
+}
+
 TEST(MoneyTest, TrailingZerosBeyondTheScaleAreHarmless) {
   EXPECT_EQ(ParseUsd("0.00000000100000")->nano, 1);
   EXPECT_EQ(ParseRate("0.000003")->pico, 3'000'000u);

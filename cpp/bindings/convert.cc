@@ -69,7 +69,7 @@ Profile ProfileFrom(const py::dict& dict) {
     throw py::value_error("answer_model: expected as_asked, canonical or bare");
   }
   profile.usage_cost = Get<bool>(dict, "usage_cost");
-  profile.usage_cost_details = Get<bool>(dict, "usage_cost_details");
+  profile.upstream_cost = Get<bool>(dict, "upstream_cost");
   profile.error_metadata = Get<bool>(dict, "error_metadata");
   profile.error_param = Get<bool>(dict, "error_param");
   profile.integer_code_on_api_v1 = Get<bool>(dict, "integer_code_on_api_v1");

@@ -12,10 +12,16 @@ std::string Milliseconds(Duration d) {
   return std::string(text.data(), static_cast<size_t>(size));
 }
 
-void AddExchangeHeaders(const ExchangeRow& row, std::string_view ignored, ResponseHead* head) {
+// Of the built-in mock provider; no configuration can give it to another one.
+constexpr std::string_view kMockProvider = "mock";
+
+void AddExchangeHeaders(const ExchangeRow& row, const Profile& profile, std::string_view ignored,
+                        ResponseHead* head) {
   head->Add("x-request-id", row.request_id);
   head->Add("x-generation-id", row.generation_id);
-  head->Add("x-seekroute-provider", row.provider);
+  if (profile.upstream_cost || row.provider == kMockProvider) {
+    head->Add("x-seekroute-provider", row.provider);
+  }
   head->Add("x-seekroute-model", row.model);
   head->Add("x-seekroute-attempts", std::to_string(row.attempts));
   head->Add("x-seekroute-overhead-ms", Milliseconds(row.overhead));
@@ -24,23 +30,24 @@ void AddExchangeHeaders(const ExchangeRow& row, std::string_view ignored, Respon
 
 }  // namespace
 
-ResponseHead StreamHead(const ExchangeRow& row, std::string_view ignored) {
+ResponseHead StreamHead(const ExchangeRow& row, const Profile& profile, std::string_view ignored) {
   ResponseHead head;
   head.headers.reserve(10);
   head.Add("content-type", "text/event-stream");
   head.Add("cache-control", "no-cache");
   head.Add("x-accel-buffering", "no");
-  AddExchangeHeaders(row, ignored, &head);
+  AddExchangeHeaders(row, profile, ignored, &head);
   return head;
 }
 
-ResponseHead AnswerHead(const ExchangeRow& row, size_t body_size, std::string_view ignored) {
+ResponseHead AnswerHead(const ExchangeRow& row, const Profile& profile, size_t body_size,
+                        std::string_view ignored) {
   ResponseHead head;
   head.headers.reserve(10);
   head.Add("content-type", "application/json");
   head.Add("content-length", std::to_string(body_size));
-  AddExchangeHeaders(row, ignored, &head);
-  head.Add("x-seekroute-cost", FormatUsd(row.cost));
+  AddExchangeHeaders(row, profile, ignored, &head);
+  if (profile.usage_cost) head.Add("x-seekroute-cost", FormatUsd(row.cost));
   return head;
 }
 

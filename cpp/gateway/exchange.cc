@@ -220,7 +220,7 @@ Flow Exchange::OnOutput(std::string_view bytes) {
     head_sent_ = true;
     if (model_->output == Output::kText) ReleaseBody();  // no other provider will be asked
     row_.status = 200;
-    PutHead(StreamHead(row_, Ignored()));
+    PutHead(StreamHead(row_, *profile_, Ignored()));
   }
   if (!content_sent_ && attempt_->content_relayed()) {
     content_sent_ = true;
@@ -267,12 +267,23 @@ void Exchange::OnAnswered() {
   Settle(std::nullopt);
 }
 
+// How a provider is reached, and why it is not, is for the operator to know and to mend. A program
+// that has the gateway in it is the operator's.
+void Exchange::TellOperator(Error* error) const {
+  const bool unreached =
+      error->code == ErrorCode::kUpstreamTls || error->code == ErrorCode::kUpstreamError;
+  if (!unreached || error->said_by_upstream || attempt_->upstream_status() > 0) return;
+  error->words = error->message;
+  if (!in_.local) error->message = "the provider is unavailable";
+}
+
 void Exchange::OnFailed(Error error, bool dispatched) {
   // Told by the words as they came: those of a long body's refusal are cut down to names.
   const bool repeats = RepeatsWithoutOptions(error);
   const bool comparable = !in_.body.empty() && in_.body.size() <= kMaxKeptBody;
   error.words = comparable ? WithoutEcho(error.words, in_.body, request_.model_value)
                            : NameInWords(error.words);
+  TellOperator(&error);
   CountAttempt(error.name(), dispatched, error.words);
   if (draining_) return EndDrain(false);
   const bool in_time = world_.clock->Now() < deadline_;
@@ -353,8 +364,8 @@ void Exchange::EndAnswer() {
   }
   if (!head_sent_) {
     head_sent_ = true;
-    PutHead(request_.stream ? StreamHead(row_, Ignored())
-                            : AnswerHead(row_, out.size(), Ignored()));
+    PutHead(request_.stream ? StreamHead(row_, *profile_, Ignored())
+                            : AnswerHead(row_, *profile_, out.size(), Ignored()));
   }
   PutBody(out);
   Done();
@@ -474,7 +485,7 @@ UsageReport Exchange::Report() const {
   report.reported = reported_;
   if (profile_->usage_cost) {
     report.cost = {.cost = charge_.total,
-                   .details = profile_->usage_cost_details,
+                   .details = profile_->upstream_cost,
                    .upstream = charge_.upstream,
                    .upstream_prompt = charge_.upstream_prompt,
                    .upstream_completion = charge_.upstream_completion};

@@ -94,6 +94,7 @@ class Exchange : private AttemptOwner, private StoreObserver {
   Asking AskForUsage() const;
   bool RepeatsWithoutOptions(const Error& error) const;
   void NoteQuirk();
+  void TellOperator(Error* error) const;
   void CountAttempt(std::string_view error, bool dispatched, std::string words = {});
   void AbandonAttempt();
   bool StartDrain();

@@ -89,19 +89,21 @@ void AppendText(std::string_view name, std::string_view value, std::string* out)
   AppendJsonString(value, out);
 }
 
-// The rates that a prompt of this length is charged by now, without the markup.
-void AppendPricing(const Extent& extent, const PriceTable& price, UnixSeconds now,
-                   std::string* out) {
+// The rates that a prompt of this length is charged by now: the provider's own and the markup, or
+// the two as one.
+void AppendPricing(const Extent& extent, const PriceTable& price, bool upstream_cost,
+                   UnixSeconds now, std::string* out) {
   const PriceVariant& variant = price.variant(price.IndexAt(now, {}));
   const PriceTier* tier = variant.TierFor(extent.prompt.tokens);
   const Rates& rates = tier != nullptr ? tier->rates : variant.rates;
   *out += "\"pricing\":{";
   AppendText("revision", price.revision(), out);
-  *out += ",\"markup_bps\":" + std::to_string(price.markup_bps());
+  if (upstream_cost) *out += ",\"markup_bps\":" + std::to_string(price.markup_bps());
   *out += ",\"min_prompt_tokens\":" + std::to_string(tier != nullptr ? tier->above : 0);
   const auto rate = [&](std::string_view name, PriceClass c) {
     *out += ',';
-    AppendText(name, FormatUsd(rates[c]), out);
+    AppendText(name, upstream_cost ? FormatUsd(rates[c]) : FormatUsd(rates[c], price.markup_bps()),
+               out);
   };
   rate("prompt", PriceClass::kInput);
   rate("completion", PriceClass::kOutput);
@@ -147,7 +149,7 @@ Result<std::string> WriteQuote(const Admission& admission, std::string_view body
     candidates += ',';
     AppendText("model", endpoint.upstream_model, &candidates);
     candidates += ',';
-    AppendPricing(extent, *endpoint.price, now, &candidates);
+    AppendPricing(extent, *endpoint.price, admission.profile->upstream_cost, now, &candidates);
     candidates += ',';
     AppendCosts(costs, &candidates);
     candidates += '}';

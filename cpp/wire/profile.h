@@ -31,8 +31,8 @@ struct Profile {
   std::string id_prefix = "gen-";          // of an answer's `id`
   std::string object = "chat.completion";  // of an answer that is not streamed
   AnswerModel answer_model = AnswerModel::kCanonical;
-  bool usage_cost = true;               // usage.cost in every answer
-  bool usage_cost_details = true;       // usage.cost_details beside it
+  bool usage_cost = true;               // usage.cost in every answer, and the header
+  bool upstream_cost = true;            // who answered and what that provider charges is told
   bool error_metadata = true;           // error.metadata{error_type, request_id, ...}
   bool error_param = true;              // error.param, null where there is none
   bool integer_code_on_api_v1 = false;  // error.code is the HTTP status under /api/v1

@@ -101,7 +101,10 @@ class _Local:
         except ConfigError as error:
             raise ConfigError([_in_python(each) for each in error.problems]) from None
         catalog = catalog_of(loaded)
-        profiles = profiles_of(loaded)
+        # Who runs the gateway is its customer here: nothing is hidden from them.
+        profiles = [
+            profile.model_copy(update={"upstream_cost": True}) for profile in profiles_of(loaded)
+        ]
         self._style = profiles[0].model_ids
         mocked = mock_is_on(loaded, catalog, environ)
         if not mocked and not usable_providers(loaded, catalog, environ):

@@ -423,6 +423,11 @@ class Markup:
     """By id or pattern (`openai/*`); stronger than both. An id is stronger than a pattern, a
     longer pattern than a shorter one."""
 
+    @property
+    def is_set(self) -> bool:
+        """Whether any price is changed by it."""
+        return any((self.default, *self.providers.values(), *self.models.values()))
+
     def of(self, model_id: str, provider: str) -> int:
         """The markup of one endpoint.
 

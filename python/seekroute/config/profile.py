@@ -109,9 +109,10 @@ class ProfileFile(Strict):
     object: Annotated[str, Field(pattern=r"^[a-z._]{1,32}$")] = "chat.completion"
     """`object` of an answer that is not streamed."""
     usage_cost: bool = True
-    """Whether answers carry `usage.cost`."""
-    usage_cost_details: bool = True
-    """Whether `usage.cost_details` stands beside it: what the provider charges."""
+    """Whether answers carry `usage.cost` and the header `x-seekroute-cost`."""
+    upstream_cost: bool | None = None
+    """Whether customers see who answered and what the provider charges; default: while the
+    catalog has no markup."""
     error_metadata: bool = True
     """Whether errors carry `metadata`."""
     error_param: bool = True
@@ -125,8 +126,20 @@ class ProfileFile(Strict):
     errors: dict[str, ErrorWords] = Field(default_factory=dict)
     """Words by the error's own name."""
 
-    def to_core(self) -> dict[str, Any]:
-        """This profile in the shape the core installs."""
+    def shows_upstream_cost(self, *, marked_up: bool) -> bool:
+        """Whether customers see what the provider charges.
+
+        Args:
+            marked_up: Whether any price has a markup, which they could then work out.
+        """
+        return not marked_up if self.upstream_cost is None else self.upstream_cost
+
+    def to_core(self, *, marked_up: bool = False) -> dict[str, Any]:
+        """This profile in the shape the core installs.
+
+        Args:
+            marked_up: Whether any price has a markup.
+        """
         words = {
             name: entry.model_dump(exclude_none=True) for name, entry in sorted(self.errors.items())
         }
@@ -136,7 +149,7 @@ class ProfileFile(Strict):
             "object": self.object,
             "answer_model": self.answer_model,
             "usage_cost": self.usage_cost,
-            "usage_cost_details": self.usage_cost_details,
+            "upstream_cost": self.shows_upstream_cost(marked_up=marked_up),
             "error_metadata": self.error_metadata,
             "error_param": self.error_param,
             "integer_code_on_api_v1": self.integer_code_on_api_v1,

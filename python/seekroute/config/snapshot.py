@@ -164,7 +164,7 @@ def build_snapshot(
         off.update(catalog.providers)
     models = [_model(settings, catalog, model, usable, off, mocked) for model in catalog.models]
     return {
-        "profiles": [profile.to_core() for profile in profiles],
+        "profiles": [profile.to_core(marked_up=catalog.markup.is_set) for profile in profiles],
         "default_profile": profiles[0].name,
         "providers": providers,
         "models": models,

@@ -39,7 +39,7 @@ class Profile:
     base_path: str
     key_prefix: str
     model_ids: Literal["full", "bare"]
-    shows_upstream_cost: bool  # whether its answers say what the provider charges
+    shows_upstream_cost: bool  # whether customers see what the provider charges
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +131,7 @@ def prepare(settings: Settings, environ: Mapping[str, str]) -> Plan:
                 each.base_path,
                 each.key_prefix,
                 each.model_ids,
-                each.usage_cost and each.usage_cost_details,
+                each.shows_upstream_cost(marked_up=catalog.markup.is_set),
             )
             for each in profiles
         ),
