@@ -24,7 +24,7 @@ def check(ctx: typer.Context, as_json: JsonOption = False) -> None:
 
     options = shared(ctx)
     try:
-        settings = options.settings()
+        settings = options.settings(provider_keys=True)
         found = start_problems(settings, options.data_dir or Path(settings.data_dir))
         if found:
             raise ConfigError(found)

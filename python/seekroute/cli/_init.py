@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seekroute.cli._shared import JsonOption, print_json, say
+from seekroute.cli._shared import JsonOption, print_json, say, shared, usable
 from seekroute.errors import SeekrouteError
 
 if TYPE_CHECKING:
@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 
 _HEAD = """\
 # seekroute's configuration. Everything here is optional; what is commented out shows the default or
-# an example. `seekroute config check` says what is wrong with this file, `seekroute config show
-# --origin` what is in force and why, `seekroute doctor` whether it works.
+# an example. Paths start from this file's folder.
+#   seekroute config check           what is wrong with this file
+#   seekroute config show --origin   what is in force, and why
+#   seekroute doctor                 whether it works
 """
 
 _SERVER = """
@@ -45,6 +47,8 @@ _NOT_FOUND = """
 """
 
 _LOCAL = """\
+  # openai:
+  #   base_url: https://proxy.example.com/v1   # instead of the packaged one
   # local:               # any server that speaks OpenAI's protocol
   #   base_url: http://127.0.0.1:11434/v1
   #   allow_http: true
@@ -52,6 +56,9 @@ _LOCAL = """\
 """
 
 _TAIL = """
+# Prices of your own, a markup, models that are not sold: docs/catalog.md.
+# catalog_overlay: prices.yaml
+
 # Models of your own; one with the id of a packaged model replaces it.
 # models:
 #   - id: local/llama
@@ -117,12 +124,14 @@ def first_config(catalog: Catalog, found: Mapping[str, str]) -> str:
 
 
 def init(
+    ctx: typer.Context,
     path: Annotated[Path, typer.Argument(help="The file to write.")] = Path("seekroute.yaml"),
     force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Write a commented seekroute.yaml, with the providers whose keys are in the environment."""
     from seekroute.config import load_settings, packaged_catalog
+    from seekroute.control import ControlPlane
 
     catalog = packaged_catalog()
     found = found_keys(catalog, os.environ)
@@ -139,11 +148,13 @@ def init(
         ) from None
     except OSError as error:
         raise SeekrouteError(f"cannot write {path}: {error.strerror}") from error
-    load_settings(path)
+    folder = shared(ctx).data_dir or Path(load_settings(path).data_dir)
+    with ControlPlane(usable(folder)):
+        pass  # so that organizations can be made before the first start
     if as_json:
-        print_json({"path": str(path), "providers": found})
+        print_json({"path": str(path), "providers": found, "data_dir": str(folder)})
         return
-    say(f"wrote {path}")
+    say(f"wrote {path}, and keeps its data in {folder}")
     for provider_id, variable in found.items():
         say(f"  {provider_id}: key from {variable}")
     if not found:

@@ -6,7 +6,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -37,18 +37,30 @@ class Shared:
     data_dir: Path | None
     config: Path | None
 
-    def settings(self) -> Settings:
-        """The configuration, with the command line on top. Raises ConfigError."""
+    def settings(self, *, provider_keys: bool = False) -> Settings:
+        """The configuration, with the command line on top. Raises ConfigError.
+
+        Args:
+            provider_keys: whether the providers are about to be called, so that a variable with a
+                key that is not set is a problem.
+        """
         from seekroute.config import load_settings
 
         overrides = {} if self.data_dir is None else {"data_dir": str(self.data_dir)}
-        return load_settings(self.config, overrides=overrides)
+        return load_settings(self.config, overrides=overrides, provider_keys=provider_keys)
 
     def open_control(self) -> ControlPlane:
-        """The control plane of the data directory. Raises ControlError, ConfigError."""
-        from seekroute.control import ControlPlane
+        """The control plane of the data directory, which is there. Raises ControlError,
+        ConfigError."""
+        from seekroute.control import ControlError, ControlPlane
 
-        return ControlPlane(self.folder())
+        folder = self.folder()
+        if not _is_begun(folder):
+            raise ControlError(
+                f"there is no data directory at {folder} yet: `seekroute serve` and `seekroute "
+                "init` make one. Is it another one that is meant? --data-dir and --config say which"
+            )
+        return ControlPlane(folder)
 
     def folder(self) -> Path:
         """The data directory, there or not yet. Raises ConfigError."""
@@ -76,6 +88,11 @@ class Shared:
                 "add`, or by a server that runs with credits.enabled",
             )
         return Ledger(path, read_only=True)
+
+
+def _is_begun(folder: Path) -> bool:
+    """Whether anything of a data directory is there: what is lost of it is for others to say."""
+    return any(folder.glob("control.db*")) or any(folder.glob("ledger.db*"))
 
 
 def usable(folder: Path) -> Path:
@@ -177,24 +194,82 @@ def print_rows(
     if not rows:
         typer.echo("none yet")
         return
+    if not _all_fit(rows, columns, console.width):
+        rows = [_shortened(row) for row in rows]
     columns = _fitting(rows, columns, spare, console.width)
     table = Table()
     for column in columns:
-        table.add_column(column.replace("_", " "), overflow="fold")
+        # What is copied or compared stays in one line; names and lists are folded instead.
+        whole = column in _SHORTENED or column in _WHOLE
+        table.add_column(column.replace("_", " "), overflow="fold", no_wrap=whole)
     for row in rows:
         # Text, not str: names are shown literally, square brackets too.
         table.add_row(*(Text(_cell(row[column])) for column in columns))
     console.print(table)
 
 
+def _short_moment(value: str) -> str:
+    """`2027-01-31T12:30:59Z` as `01-31 12:30`: a list is read for the last days."""
+    return value[5:16].replace("T", " ")
+
+
+def _short_generation(value: str) -> str:
+    """An answer's id without its end: as long as `logs show` needs it."""
+    return value[:18]
+
+
+def _short_id(value: str) -> str:
+    from seekroute.control.models import short_id
+
+    return short_id(value)
+
+
+# How columns are written where a table does not fit; commands take the short forms.
+_SHORTENED: Mapping[str, Callable[[str], str]] = {
+    "id": _short_id,
+    "generation": _short_generation,
+    "created_at": _short_moment,
+    "expires_at": _short_moment,
+}
+_WHOLE = frozenset(
+    [
+        "status",
+        "cost",
+        "upstream_cost",
+        "margin",
+        "limit",
+        "used",
+        "available",
+        "held",
+        "owed",
+        "amount",
+        "state",
+        "kind",
+    ]
+)
+
+
+def _shortened(row: Fields) -> Fields:
+    return {
+        name: _SHORTENED[name](value) if name in _SHORTENED and isinstance(value, str) else value
+        for name, value in row.items()
+    }
+
+
+def _all_fit(rows: Sequence[Fields], columns: Sequence[str], width: int) -> bool:
+    return sum(_needed(rows, column) for column in columns) < width
+
+
+def _needed(rows: Sequence[Fields], column: str) -> int:
+    """The width of a column with its border."""
+    return 3 + max(len(column), *(len(_cell(row[column])) for row in rows))
+
+
 def _fitting(
     rows: Sequence[Fields], columns: Sequence[str], spare: Sequence[str], width: int
 ) -> list[str]:
     """As many columns as fit beside one another, at least those that are not spare."""
-    needed = {
-        column: 3 + max(len(column), *(len(_cell(row[column])) for row in rows))
-        for column in columns
-    }
+    needed = {column: _needed(rows, column) for column in columns}
     for column in spare:
         if sum(needed.values()) < width:
             break

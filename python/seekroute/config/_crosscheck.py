@@ -25,6 +25,8 @@ def cross_check(
     environ: Mapping[str, str],
     folder: Path | None,
     where: Callable[[str], str],
+    *,
+    provider_keys: bool = True,
 ) -> list[Problem]:
     """Checks raw settings against each other, the catalog, the profiles and the file system.
 
@@ -36,6 +38,7 @@ def cross_check(
         environ: Where provider keys are looked up.
         folder: What relative profile paths start from.
         where: Gives file and line of a path.
+        provider_keys: Whether providers have to have what they need to be called.
     """
     problems: list[Problem] = []
 
@@ -47,7 +50,7 @@ def cross_check(
     providers = providers if isinstance(providers, dict) else {}
     for name, own in providers.items():
         if isinstance(own, dict):
-            _check_provider(str(name), own, environ, add)
+            _check_provider(str(name), own, environ, add, provider_keys=provider_keys)
     rows = data.get("models")
     known = packaged.providers.keys() | {str(name) for name in providers}
     below, found = _overlaid(packaged, data.get("catalog_overlay"), known, folder, where)
@@ -87,13 +90,18 @@ def _overlaid(
 
 
 def _check_provider(
-    name: str, own: dict[str, Any], environ: Mapping[str, str], add: Callable[..., None]
+    name: str,
+    own: dict[str, Any],
+    environ: Mapping[str, str],
+    add: Callable[..., None],
+    *,
+    provider_keys: bool,
 ) -> None:
     packaged = packaged_catalog().providers
     at, known, url = f"providers.{name}", packaged.get(name), own.get("base_url")
     if name == MOCK_PROVIDER:
         add(at, "this name is reserved", "use the setting mock")
-    elif known is None and url is None:
+    elif known is None and url is None and provider_keys:
         message = "a provider that is not packaged needs a base_url"
         add(at, message, did_you_mean(name, packaged))
     plain = isinstance(url, str) and url.startswith("http://")
@@ -101,7 +109,13 @@ def _check_provider(
         add(f"{at}.base_url", "expected an https URL", "or set allow_http: true")
     enabled = str(own.get("enabled", "")).lower() in ("true", "1", "yes", "on")
     keyless = url is None and own.get("api_key") is None
-    if known and enabled and keyless and not any(environ.get(v, "").strip() for v in known.env):
+    if (
+        provider_keys
+        and known
+        and enabled
+        and keyless
+        and not any(environ.get(v, "").strip() for v in known.env)
+    ):
         hint = f"set {' or '.join(known.env)}, or its api_key"
         add(f"{at}.enabled", "enabled, but no key was found", hint)
     ca_file = own.get("ca_file")

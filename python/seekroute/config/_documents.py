@@ -301,8 +301,15 @@ def _scan_node(
         document.positions[join(path, key)] = f"{line}:{key_node.start_mark.column + 1}"
 
 
-def interpolate(document: Document, environ: dict[str, str]) -> tuple[set[str], list[Problem]]:
+def interpolate(
+    document: Document, environ: dict[str, str], *, without_keys: bool = False
+) -> tuple[set[str], list[Problem]]:
     """Replaces `${NAME}` and `${NAME:-default}` in every string of `document`, in place.
+
+    Args:
+        document: Of a file.
+        environ: Where the variables are looked up.
+        without_keys: Below `providers`, a value whose variable is unset counts as not given.
 
     Returns:
         The paths whose values came from the environment (they may be secrets and are never
@@ -311,7 +318,16 @@ def interpolate(document: Document, environ: dict[str, str]) -> tuple[set[str], 
     touched: set[str] = set()
     problems: list[Problem] = []
 
-    def replace(text: str, path: str) -> str:
+    def is_key(path: str) -> bool:
+        return path.startswith("providers.")
+
+    def replace(text: str, path: str) -> str | None:
+        if without_keys and is_key(path):
+            for match in _REFERENCE.finditer(text):
+                _, name, default, _ = match.groups()
+                if name and default is None and environ.get(name) is None:
+                    return None
+
         def value_of(match: re.Match[str]) -> str:
             dollar, name, default, broken = match.groups()
             if dollar:
@@ -325,6 +341,9 @@ def interpolate(document: Document, environ: dict[str, str]) -> tuple[set[str], 
             found = environ.get(name)
             if found is None and default is None:
                 hint = f"set it, or write ${{{name}:-default}}"
+                if is_key(path) and path.endswith(".api_key"):
+                    # A default would be sent as the key.
+                    hint = "set it, or leave the line out: a provider without a key is off"
                 message = f"environment variable {name} is not set"
                 problems.append(Problem(path, message, hint, document.where(path)))
                 return ""

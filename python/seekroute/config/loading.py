@@ -54,6 +54,7 @@ def load_settings(
     *,
     overrides: Mapping[str, Any] | None = None,
     environ: Mapping[str, str] | None = None,
+    provider_keys: bool = True,
 ) -> Settings:
     """Reads the settings and checks them whole, cross references included.
 
@@ -63,6 +64,8 @@ def load_settings(
         overrides: Values from the command line by dotted path (`{"server.port": 9000}`); None
             means not given.
         environ: Environment; default: the process's.
+        provider_keys: False for what calls no provider: a provider whose variables are unset is
+            then one without a key, and that is no problem. A backup from cron has no keys.
 
     Raises:
         ConfigError: Everything that is wrong, at once.
@@ -74,7 +77,7 @@ def load_settings(
     env = dict(os.environ if environ is None else environ)
     problems: list[Problem] = []
     document = _find_document(path, env, problems)
-    touched, unset = interpolate(document, env)
+    touched, unset = interpolate(document, env, without_keys=not provider_keys)
     problems += unset
     data: dict[str, Any] = {}
     origins: dict[str, tuple[Origin, str]] = {}
@@ -112,6 +115,8 @@ def load_settings(
         return document.where(at)
 
     folder = Path(document.name).parent if document.name else None
+    if folder is not None:
+        _place_beside(folder, data, origins)
     broken = {problem.path for problem in problems}
     settings: Settings | None = None
     found: list[Problem] = []
@@ -119,7 +124,7 @@ def load_settings(
         settings = Settings.model_validate(data)
     except ValidationError as error:
         found = problems_of(error, Settings, where=where, secrets=touched)
-    found += cross_check(data, env, folder, where)
+    found += cross_check(data, env, folder, where, provider_keys=provider_keys)
     # A value that is already a problem is not reported again for what it therefore fails to be.
     problems += [problem for problem in found if problem.path not in broken]
     if problems or settings is None:
@@ -127,6 +132,24 @@ def load_settings(
     settings._origins.update(origins)
     settings._folder = str(folder) if folder else ""
     return settings
+
+
+def _place_beside(
+    folder: Path, data: dict[str, Any], origins: Mapping[str, tuple[Origin, str]]
+) -> None:
+    """Makes paths that a file holds, or leaves at their defaults, start from the file's folder: one
+    file means one data directory, from wherever it is read. What the command line or a variable
+    says starts from the working directory."""
+    if origins.get("data_dir", ("file", ""))[0] == "file":
+        given = data.get("data_dir", Settings.model_fields["data_dir"].default)
+        if isinstance(given, str) and given:
+            data["data_dir"] = str(folder / given)
+    providers = data.get("providers")
+    for name, own in providers.items() if isinstance(providers, dict) else ():
+        given = own.get("ca_file") if isinstance(own, dict) else None
+        origin = origins.get(f"providers.{name}.ca_file", ("default", ""))[0]
+        if isinstance(given, str) and given and origin == "file":
+            own["ca_file"] = str(folder / given)
 
 
 def _find_document(
