@@ -2,6 +2,7 @@
 #include "bindings/pybind.h"
 #include "gateway/gateway.h"
 #include "transport/curl/trust.h"
+#include "transport/special_address.h"
 
 namespace py = pybind11;
 
@@ -197,6 +198,10 @@ void BindGateway(py::module_& m) {
           },
           py::arg("offered"))
       .def("samples", &Samples);
+  m.def(
+      "is_special_address",
+      [](const std::string& literal) { return IsSpecialAddress(std::string_view(literal)); },
+      py::arg("literal"));
   m.def("trust_problem", &TrustProblem, py::arg("ca_file"),
         py::call_guard<py::gil_scoped_release>());
 }

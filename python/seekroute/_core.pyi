@@ -169,6 +169,9 @@ def hmac_sha256(key: bytes, message: bytes) -> bytes: ...
 def estimate_tokens(text: bytes) -> tuple[int, int]:
     """(expected tokens, upper bound) of UTF-8 text."""
 
+def is_special_address(literal: str) -> bool:
+    """Whether an IP address is not that of an ordinary public host; also of what is none."""
+
 def trust_problem(ca_file: str) -> str:
     """Why nobody is trusted by this CA file ("": the system's store); "" when somebody is."""
 

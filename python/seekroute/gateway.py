@@ -120,6 +120,16 @@ def estimate_prompt(body: bytes) -> tuple[int, int]:
     return _core.estimate_prompt(body)
 
 
+def refuses_address(literal: str) -> bool:
+    """Whether a provider at this IP address is called only where `allow_private` is set.
+
+    Example:
+        >>> refuses_address("127.0.0.1"), refuses_address("fd00::1"), refuses_address("8.8.8.8")
+        (True, True, False)
+    """
+    return _core.is_special_address(literal.partition("%")[0])
+
+
 def trust_problems(snapshot: Mapping[str, Any]) -> list[Problem]:
     """What is wrong with the certificates that the providers of a snapshot are trusted by.
 

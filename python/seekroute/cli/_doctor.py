@@ -49,7 +49,7 @@ def doctor(
 def _examine(options: Shared, *, offline: bool) -> Iterator[Finding]:
     yield from _installation()
     try:
-        settings = options.settings()
+        settings = options.settings(provider_keys=True)
     except ConfigError as error:
         for problem in error.problems:
             place = f"{problem.where}: " if problem.where else ""
@@ -100,7 +100,7 @@ def _data(folder: Path) -> Iterator[Finding]:
     from seekroute.control import ControlPlane
 
     if not folder.exists():
-        yield Finding("data", "ok", f"{folder} will be made at the first start")
+        yield Finding("data", "ok", f"{folder} does not exist yet; the first start creates it")
         return
     try:
         with ControlPlane(folder) as control:

@@ -8,6 +8,7 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from seekroute.errors import ConfigError, Problem, SeekrouteError
 
@@ -18,14 +19,17 @@ if TYPE_CHECKING:
 def start_problems(settings: Settings, folder: Path) -> list[Problem]:
     """What is wrong with a configuration that is right in itself, on this machine.
 
-    Nothing is written and nobody is asked. What other programs do just now, such as to listen on
-    the port, and what the databases hold is not looked at: that is for `seekroute doctor`.
+    Nothing is written and nobody is asked, but for the addresses of the operator's own providers:
+    with one that is refused a gateway starts, and answers every request with 502. What other
+    programs do just now, such as to listen on the port, and what the databases hold is not looked
+    at: that is for `seekroute doctor`.
 
     Args:
         settings: from `load_settings`.
         folder: the data directory.
     """
     problems = [*_place(folder), *_pepper(), *_host(settings.server.host), *_core(settings)]
+    problems += _addresses(settings)
     return [
         each
         if each.where
@@ -60,6 +64,36 @@ def _host(host: str) -> Iterator[Problem]:
     except OSError as error:
         hint = "127.0.0.1 is this machine for itself, 0.0.0.0 for everybody"
         yield Problem("server.host", f"cannot listen on {host}: {error.strerror}", hint)
+
+
+def _addresses(settings: Settings) -> Iterator[Problem]:
+    """Providers that the core would not call, as it judges the addresses that it would find."""
+    from seekroute.config import catalog_of, usable_providers
+    from seekroute.gateway import refuses_address
+
+    try:
+        usable = usable_providers(settings, catalog_of(settings), os.environ)
+    except ConfigError:
+        return  # which is said already
+    for name, own in settings.providers.items():
+        if name not in usable or own.base_url is None or own.allow_private or own.proxy:
+            continue
+        found = _resolved(urlsplit(own.base_url).hostname or "")
+        if found and all(map(refuses_address, found)):
+            yield Problem(
+                f"providers.{name}.base_url",
+                f"its address {found[0]} is private or special, and is not called",
+                f"if that is meant, set providers.{name}.allow_private: true",
+            )
+
+
+def _resolved(host: str) -> list[str]:
+    """The addresses of a host; none where it has none: that it cannot be reached is found later."""
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return []
+    return [str(address[0]) for *_, address in found]
 
 
 def _core(settings: Settings) -> Iterator[Problem]:

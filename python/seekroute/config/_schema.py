@@ -217,8 +217,9 @@ def check_base_url(url: str, *, allow_http: bool) -> str:
     """Returns `url` without a trailing slash.
 
     Raises:
-        ValueError: Not https (http only with `allow_http`), no host, or with user name, query or
-            fragment. The text holds no part of the URL, which may carry a password.
+        ValueError: Not https (http only with `allow_http`), no host, or with user name, query,
+            fragment or the path of a request. The text holds no part of the URL, which may carry
+            a password.
     """
     try:
         parts = urlsplit(url)
@@ -237,4 +238,8 @@ def check_base_url(url: str, *, allow_http: bool) -> str:
         raise ValueError("a base URL must be plain ASCII without spaces or backslashes")
     if any(part in (".", "..") for part in parts.path.split("/")):
         raise ValueError("a base URL must not hold . or .. in its path")
+    if parts.path.rstrip("/").endswith("/chat/completions"):
+        raise ValueError(
+            "a base URL ends before /chat/completions, which is appended: leave it out"
+        )
     return url.rstrip("/")

@@ -19,6 +19,7 @@ __all__ = ["ProviderAnswer", "ask_providers"]
 _TIMEOUT_S = 15.0
 _AT_ONCE = 8
 _MAX_BODY = 16 * 1024 * 1024
+_MAX_CAUSES = 8  # of an exception, one below the other
 _MAX_PAGES = 20  # of providers that give their list in pages
 
 
@@ -101,12 +102,45 @@ async def _ask(name: str, base_url: str, key: str, own: ProviderSettings) -> Pro
                 name, problem=f"no answer within {_TIMEOUT_S:g} s", hint="is a proxy needed?"
             )
         except httpx2.HTTPError as error:
+            if distrust := _distrust(error):
+                return ProviderAnswer(
+                    name,
+                    problem=f"its certificate is not trusted: {distrust}",
+                    hint=f"set providers.{name}.ca_file to the authority that signed it (PEM)",
+                )
             # The class, not the text: the text may quote a URL with credentials.
             return ProviderAnswer(
                 name,
                 problem=f"cannot be reached ({type(error).__name__})",
                 hint=f"is {_host(base_url)} reachable from here?",
             )
+
+
+def _distrust(error: BaseException) -> str:
+    """Why a certificate was not accepted ("self-signed certificate"); empty for other failures."""
+    seen: BaseException | None = error
+    for _ in range(_MAX_CAUSES):
+        if seen is None:
+            break
+        if isinstance(seen, ssl.SSLCertVerificationError):
+            return str(seen.verify_message).partition("\n")[0]
+        seen = seen.__cause__ or seen.__context__
+    return ""
+
+
+async def _misses_v1(url: str, client: Any) -> str:
+    """Where the list is that is not at `url`: below the /v1 that a base_url lacks. Else empty."""
+    import httpx2
+
+    base = url.removesuffix("/models")
+    if base.rpartition("/")[2].startswith("v"):
+        return ""
+    try:
+        async with client.stream("GET", f"{base}/v1/models") as response:
+            # A refused key is an answer, too.
+            return f"{base}/v1" if response.status_code in (200, 401, 403) else ""
+    except httpx2.HTTPError:
+        return ""
 
 
 async def _read_list(name: str, url: str, client: Any) -> ProviderAnswer:
@@ -118,6 +152,11 @@ async def _read_list(name: str, url: str, client: Any) -> ProviderAnswer:
             date = _date(response.headers.get("date"))
             if status != 200:
                 problem, hint = _refusal(status)
+                if status in (404, 405) and (better := await _misses_v1(url, client)):
+                    # Not a warning: chat completions are as little there.
+                    problem = f"has nothing at {_shown(url)}, but below /v1"
+                    hint = f"set providers.{name}.base_url: {_shown(better)}"
+                    status = 0
                 return ProviderAnswer(name, status=status, date=date, problem=problem, hint=hint)
             body = bytearray()
             async for part in response.aiter_bytes():
@@ -174,6 +213,11 @@ def _date(value: str | None) -> float | None:
         return parsedate_to_datetime(value).timestamp() if value else None
     except ValueError:
         return None
+
+
+def _shown(url: str) -> str:
+    """A base URL holds no secret: user names and queries are refused."""
+    return url.removesuffix("/models")
 
 
 def _host(url: str) -> str:
