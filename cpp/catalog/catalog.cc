@@ -41,6 +41,13 @@ Result<Catalog> Catalog::Make(Parts parts) {
   return catalog;
 }
 
+size_t SharedPrefix(std::string_view a, std::string_view b) {
+  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
+  size_t n = 0;
+  while (n < a.size() && n < b.size() && lower(a[n]) == lower(b[n])) ++n;
+  return n;
+}
+
 const Model* Catalog::Find(std::string_view name) const {
   if (IsAuto(name)) {
     return default_model_ == SIZE_MAX ? nullptr : &models_[default_model_];

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/price.h"
@@ -88,6 +89,11 @@ class Catalog {
   // Owned by the catalog.
   const Model* Find(std::string_view name) const;
 
+  // At most three ids of models that are served and for which `may` says yes, whose names begin
+  // most like `name`; none where no three letters agree. In one pass over the models.
+  template <typename May>
+  std::vector<std::string_view> Nearest(std::string_view name, const May& may) const;
+
   bool IsAuto(std::string_view name) const { return auto_names_.contains(name); }
 
  private:
@@ -96,5 +102,32 @@ class Catalog {
   StringMap<bool> auto_names_;
   size_t default_model_ = SIZE_MAX;
 };
+
+// How many letters two names share from their beginning.
+size_t SharedPrefix(std::string_view a, std::string_view b);
+
+// A name without its author: "openai/gpt-4o" -> "gpt-4o".
+inline std::string_view Slug(std::string_view name) { return name.substr(name.rfind('/') + 1); }
+
+template <typename May>
+std::vector<std::string_view> Catalog::Nearest(std::string_view name, const May& may) const {
+  constexpr size_t kMost = 3;
+  constexpr size_t kLeastShared = 3;
+  std::vector<std::pair<size_t, std::string_view>> best;  // shared letters, id; the best first
+  for (const Model& model : models_) {
+    const size_t shared = SharedPrefix(Slug(model.id), Slug(name));
+    if (shared < kLeastShared || model.endpoints.empty() || !may(model.id)) continue;
+    auto place = best.begin();
+    while (place != best.end() && place->first >= shared) ++place;
+    best.emplace(place, shared, model.id);
+    if (best.size() > kMost) best.pop_back();
+  }
+  std::vector<std::string_view> ids;
+  // What shares far less than the best is another family.
+  for (const auto& [shared, id] : best) {
+    if (shared * 2 >= best.front().first) ids.push_back(id);
+  }
+  return ids;
+}
 
 }  // namespace seekroute

@@ -55,5 +55,30 @@ TEST(CatalogTest, RefusesDanglingNamesAndTwins) {
   EXPECT_FALSE(Catalog::Make(std::move(parts)).has_value());
 }
 
+TEST(CatalogTest, NamesTheNearestThatMayBeUsed) {
+  Catalog::Parts parts;
+  for (const char* id :
+       {"openai/gpt-4o", "openai/gpt-4o-mini", "openai/gpt-5", "x/gpu", "x/claude"}) {
+    Model model;
+    model.id = id;
+    model.endpoints = {{.price = PriceTable::Flat({})}};
+    parts.models.push_back(model);
+  }
+  Model known;
+  known.id = "openai/gpt-4o-max";
+  parts.models.push_back(known);  // nobody serves it
+  const Catalog catalog = *Catalog::Make(std::move(parts));
+  using Ids = std::vector<std::string_view>;
+  const auto any = [](std::string_view) { return true; };
+  EXPECT_EQ(catalog.Nearest("openai/GPT-4o-minni", any),
+            (Ids{"openai/gpt-4o-mini", "openai/gpt-4o"}));
+  EXPECT_EQ(catalog.Nearest("gpt-9", any),
+            (Ids{"openai/gpt-4o", "openai/gpt-4o-mini", "openai/gpt-5"}));
+  EXPECT_EQ(catalog.Nearest("gpt-4o", [](std::string_view id) { return id == "openai/gpt-5"; }),
+            (Ids{"openai/gpt-5"}));
+  EXPECT_EQ(catalog.Nearest("cl", any), Ids{});
+  EXPECT_EQ(catalog.Nearest("", any), Ids{});
+}
+
 }  // namespace
 }  // namespace seekroute

@@ -1,5 +1,7 @@
 #include "gateway/admission.h"
 
+#include "wire/error_body.h"
+
 namespace seekroute {
 namespace {
 
@@ -16,6 +18,25 @@ Status CheckKey(const std::optional<Secret>& authorization, const Snapshot& snap
   return KeyRing::CheckUsable(*out->key);
 }
 
+// Names the model, of a length that a name has, and the nearest that the key may use.
+Error UnknownModel(const Catalog& catalog, const Admission& admission) {
+  constexpr size_t kMostNamed = 100;
+  std::string named = admission.request.model;
+  CutText(kMostNamed, &named);
+  std::string nearest;
+  for (const std::string_view id : catalog.Nearest(named, [&](std::string_view each) {
+         return !admission.key || admission.key->MayUse(each);
+       })) {
+    nearest += nearest.empty() ? " did you mean " : ", ";
+    nearest += id;
+  }
+  if (!nearest.empty()) nearest += '?';
+  return MakeError(ErrorCode::kModelNotFound,
+                   "there is no model '" + named + "' at this gateway;" + nearest +
+                       " GET /v1/models lists the models it serves",
+                   "model");
+}
+
 Status Resolve(std::string_view body, const Snapshot& snapshot, BodyScan* scan, Admission* out) {
   // A key that has got another profile since is rare: its body is read again.
   const bool scanned = scan != nullptr && scan->profile == out->profile;
@@ -26,12 +47,9 @@ Status Resolve(std::string_view body, const Snapshot& snapshot, BodyScan* scan, 
   out->automatic = snapshot.catalog.IsAuto(out->request.model);
   out->model = snapshot.catalog.Find(out->request.model);
   if (out->model != nullptr) return {};
+  if (!out->automatic) return UnknownModel(snapshot.catalog, *out);
   return MakeError(ErrorCode::kModelNotFound,
-                   out->automatic
-                       ? "'auto' is not served here: the operator has set no default model"
-                       : "there is no such model at this gateway; GET /v1/models lists the "
-                         "models it serves",
-                   "model");
+                   "'auto' is not served here: the operator has set no default model", "model");
 }
 
 }  // namespace

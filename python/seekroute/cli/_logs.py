@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from heapq import merge
 from itertools import islice, takewhile
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from seekroute.cli._money import amounts, org_names, without_repeats
+from seekroute.cli._money import amounts, margin, org_names, without_repeats
 from seekroute.cli._progress import counted
 from seekroute.cli._shared import (
     Fields,
@@ -29,11 +30,12 @@ from seekroute.errors import SeekrouteError
 if TYPE_CHECKING:
     from seekroute.ledger import Ledger, Row
 
-app = typer.Typer(help="The requests: what each was, cost and came to.")
+app = typer.Typer(help="List requests: model, tokens, cost, result.")
 
 _PAGE = 1000  # rows read at once
 _MOST_NUMBER: Final = 2**63 - 1  # of a row: SQLite's largest
 _MOST_ROWS = 100_000  # shown at once
+_LEAST_BEGINNING = 18  # characters of an answer's id
 _LOOK_S = 0.5  # between two looks for what has ended
 _MOST_NEW = 10_000  # requests of one look; older ones of a rush are not shown
 # Requests are numbered as they are held, and dated as they came in: a little apart.
@@ -49,22 +51,24 @@ _COLUMNS = (
     "status",
     "tokens",
     "cost",
+    "upstream_cost",
+    "margin",
     "total_ms",
 )
 # What a narrow terminal does without.
-_SPARE = ("total_ms", "tokens", "provider", "key", "org", "status", "settlement")
+_SPARE = ("total_ms", "tokens", "provider", "key", "settlement", "org", "model", "created_at")
 
 
 @app.callback(invoke_without_command=True)
 def logs(
     ctx: typer.Context,
     org: Annotated[str | None, typer.Option("--org", help="Id or name.")] = None,
-    key: Annotated[str | None, typer.Option("--key", help="The key's id.")] = None,
+    key: Annotated[str | None, typer.Option("--key", help="Its id or name.")] = None,
     model: Annotated[
         str | None, typer.Option("--model", help="As asked for, or as answered.")
     ] = None,
     failed: Annotated[
-        bool, typer.Option("--failed", help="Only what ended with an error.")
+        bool, typer.Option("--failed", help="Only what ended with an error, and what was refused.")
     ] = False,
     since: Annotated[
         str | None, typer.Option("--since", help="How far back: 12h, 30d, 2027-01-31.")
@@ -84,12 +88,13 @@ def logs(
     follow: Annotated[
         bool,
         typer.Option(
-            "--follow", help="Then show each request when it ends, a line each, until Ctrl-C."
+            "--follow",
+            help="After these show each request when it ends, a line each, until Ctrl-C.",
         ),
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """List requests, newest first."""
+    """List requests, newest first; with --follow, oldest first."""
     if ctx.invoked_subcommand is not None:
         return
     earliest = 0 if since is None else parse_since(since)
@@ -103,36 +108,65 @@ def logs(
         of_model = model is None or model in (row["model"], row["requested_model"])
         return of_model and (not failed or _failed(row)) and row["created"] >= earliest
 
+    from seekroute.server.refusals import refusals
+
+    def refused() -> Iterator[Fields]:
+        """What was refused before it was sent, newest first; only as a part of what failed."""
+        for line in refusals(shared(ctx).folder()) if failed and before is None else ():
+            of_org = org_id in ("", line.get("org")) and key_id in ("", line.get("key"))
+            of_model = model is None or model == line.get("model")
+            if of_org and of_model and "request_id" in line and line["created"] >= earliest:
+                yield _refused_fields(line, names, keys)
+
     with shared(ctx).open_ledger() as ledger:
-        if follow:
-            with suppress(KeyboardInterrupt):
-                for row in _ended(ledger, org_id, key_id):
-                    if wanted(row):
-                        print_line(_fields(row, names, keys), _COLUMNS, as_json=as_json)
-            return
-        rows: list[Fields] = []
+        # Looked at first: what ends meanwhile is neither missed nor shown twice.
+        last, running = _running(ledger, org_id, key_id) if follow else (0, set())
+        page: list[Fields] = []
         for row in counted(_newest_first(ledger, org_id, key_id, before, limit), "requests"):
-            if row["created"] < earliest - _DISORDER_S or len(rows) == limit:
+            if row["created"] < earliest - _DISORDER_S or len(page) == limit:
                 break
-            if wanted(row):
-                rows.append(_fields(row, names, keys))
-    print_rows(rows, _COLUMNS, as_json=as_json, spare=_SPARE)
+            if wanted(row) and not (follow and row["state"] == "held"):
+                page.append(_fields(row, names, keys))
+        both = merge(page, refused(), key=lambda row: str(row["created_at"]), reverse=True)
+        rows = list(islice(both, limit))
+        if not follow:
+            print_rows(rows, _COLUMNS, as_json=as_json, spare=_SPARE)
+            return
+        with suppress(KeyboardInterrupt):
+            for fields in reversed(rows):
+                print_line(fields, _COLUMNS, as_json=as_json)
+                running.discard(str(fields["generation"]))
+            for row in _ended(ledger, org_id, key_id, last, running):
+                if wanted(row):
+                    print_line(_fields(row, names, keys), _COLUMNS, as_json=as_json)
 
 
 @app.command()
 def show(
     ctx: typer.Context,
-    generation: Annotated[str, typer.Argument(metavar="GENERATION", help="Its id: gen-…")],
+    id_: Annotated[
+        str, typer.Argument(metavar="ID", help="Of its answer, gen-…, or of the request itself.")
+    ],
     as_json: JsonOption = False,
 ) -> None:
-    """Show everything about one request, with its attempts."""
+    """Show everything about one request, with its attempts; also of one that was refused."""
     with shared(ctx).open_control() as control:
         names = org_names(control)
         keys = {row.id: row.name for row in control.list_keys()}
     with shared(ctx).open_ledger() as ledger:
-        row = ledger.generation(generation)
+        row = ledger.generation(id_) or _by_request(ledger, id_)
     if row is None:
-        raise SeekrouteError(f"there is no request {generation!r} in the ledger")
+        from seekroute.server.refusals import refusals
+
+        for line in refusals(shared(ctx).folder()):
+            if line.get("request_id") == id_:
+                found = _refused_fields(line, names, keys)
+                print_row(found if as_json else without_repeats(found), as_json=as_json)
+                return
+        raise SeekrouteError(
+            f"there is no request {id_!r}: not among the ids of answers (gen-…), nor of the latest "
+            f"{_MOST_ROWS} requests, nor of those that were refused lately"
+        )
     fields = _fields(row, names, keys)
     attempts = [_attempt_fields(attempt) for attempt in row["attempts"]]
     if as_json:
@@ -143,6 +177,22 @@ def show(
         say()
         columns = ("provider", "status", "error", "waited_ms", "words")
         print_rows(attempts, columns, as_json=False, spare=("waited_ms",))
+
+
+def _by_request(ledger: Ledger, id_: str) -> Row | None:
+    """The latest request with this `request_id`, which a client may choose, and use again; or whose
+    answer's id begins so, as lists on a narrow terminal show it."""
+    begins = len(id_) >= _LEAST_BEGINNING
+    newest = islice(_newest_first(ledger, "", "", None, _PAGE), _MOST_ROWS)
+    found = next(
+        (
+            row
+            for row in newest
+            if row["request_id"] == id_ or (begins and row["generation"].startswith(id_))
+        ),
+        None,
+    )
+    return None if found is None else ledger.generation(found["generation"])
 
 
 def _newest_first(
@@ -158,12 +208,16 @@ def _newest_first(
         size = _PAGE  # a filter drops rows: do not come back for few
 
 
-def _ended(ledger: Ledger, org: str, key: str) -> Iterator[Row]:
-    """The requests that end from now on, without end."""
-    newest = ledger.rows(org=org, key=key, limit=1)
+def _running(ledger: Ledger, org: str, key: str) -> tuple[int, set[str]]:
+    """The number of the newest request, and those that run: as many as a gateway has at once."""
+    newest = _since(ledger, org, key, 0)
     last = newest[0]["n"] if newest else 0
-    # Those that run: as many as a gateway has at once, and of one look at most _MOST_NEW.
-    running = {row["generation"] for row in _since(ledger, org, key, 0) if row["state"] == "held"}
+    return last, {row["generation"] for row in newest if row["state"] == "held"}
+
+
+def _ended(ledger: Ledger, org: str, key: str, last: int, running: set[str]) -> Iterator[Row]:
+    """The requests that end after `_running` has found these, without end. Of one look at most
+    _MOST_NEW."""
     while True:
         for row in reversed(_since(ledger, org, key, last)):
             running.add(row["generation"])
@@ -207,6 +261,29 @@ def _fields(row: Row, names: Mapping[str, str], keys: Mapping[str, str]) -> Fiel
         "tokens": _tokens(row),
         **{f"{name}_ms": _thousandth(row[f"{name}_us"]) for name in _TIMES},
         **amounts({name: row[name] for name in _MONEY if name in row}),
+        **amounts({"margin": margin(row)}),
+    }
+
+
+def _refused_fields(
+    line: Mapping[str, Any], names: Mapping[str, str], keys: Mapping[str, str]
+) -> Fields:
+    """A refused request in the columns of the others, which it shares or leaves empty."""
+    org, key = line.get("org", ""), line.get("key", "")
+    wanted = f"{line.get('method', '')} {line.get('path', '')}".strip()
+    return {
+        **dict.fromkeys(_COLUMNS),
+        "created_at": moment(line["created"]),
+        "request_id": line["request_id"],
+        "org": names.get(org, org),
+        "org_id": org,
+        "key": keys.get(key, key),
+        "key_id": key,
+        "model": line.get("model", ""),
+        "wanted": wanted,
+        "settlement": "refused",
+        "status": line.get("status"),
+        "error": line.get("error", ""),
     }
 
 

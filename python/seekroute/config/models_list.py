@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from seekroute.config.model_query import ModelQuery
@@ -18,6 +19,9 @@ Style = Literal["full", "bare"]
 
 BASE_PATH = "/api/v1"
 """What links in the answers begin with: the path that OpenRouter's clients expect."""
+
+
+_MOST_COMPARED = 64  # characters of an unknown name
 
 
 def is_allowed(model_id: str, allow: Sequence[str] | None) -> bool:
@@ -175,6 +179,13 @@ class ModelList:
         shared = {key: row[key] for key in ("name", "created", "description", "architecture")}
         data = {"id": self._spelled(model_id, style), **shared, "endpoints": endpoints}
         return _encode({"data": data})
+
+    def nearest(self, name: str, *, allow: Sequence[str] | None = None) -> list[str]:
+        """Ids of at most three models whose names are most like `name`, which is none of them."""
+        # No name is so long, and the comparison's time grows with its square.
+        slug = name.rpartition("/")[2][:_MOST_COMPARED].casefold()
+        known = {each.rpartition("/")[2]: each for each in self._entries if is_allowed(each, allow)}
+        return [known[each] for each in get_close_matches(slug, known, n=3, cutoff=0.6)]
 
     def providers(self) -> bytes:
         """The body of `GET /v1/providers`: those that are on."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,6 +13,10 @@ from seekroute.server.cycle import Cycle, Header
 if TYPE_CHECKING:
     from seekroute.server.service import Service
 
+_log: Final = logging.getLogger("seekroute.http")
+
+# Characters of a path that are written down.
+_MOST_PATH: Final = 120
 # Seconds after which a refused client may try again: a restart or a burst is over by then.
 _RETRY_AFTER_S: Final = 2
 # Of lists that change when the configuration does, and are asked for by every page of a tool.
@@ -136,10 +141,28 @@ class Call:
             self.authorization,
             self.api_v1,
         )
+        self._note(refusal.code, status, dict(headers).get(b"x-request-id", b"").decode("latin-1"))
         headers = [*headers, *refusal.headers, *retry_headers(refusal.code)]
         if refusal.close:
             headers.append((b"connection", b"close"))
         await self.answer(status, headers, body)
+
+    def _note(self, code: str, status: int, request_id: str) -> None:
+        """Writes down a refusal, and says of an unknown path in the log that somebody wants it."""
+        path = self.path[:_MOST_PATH]
+        if self.route == "other" and code == "not_found":
+            _log.warning("no such path: %s %s (request %s)", self.method, path, request_id)
+        found = self.service.find_key(self.authorization) if self.authorization else ""
+        key, org = found[:2] if isinstance(found, tuple) else ("", "")
+        self.service.note_refusal(
+            request_id=request_id,
+            status=status,
+            error=code,
+            method=self.method,
+            path=path,
+            key=key,
+            org=org,
+        )
 
     async def json(self, value: Any, *, status: int = 200) -> None:
         """Answers with a JSON document."""

@@ -45,11 +45,39 @@ for _base in ("/v1", "/api/v1"):
     _ROUTES[f"{_base}/generation"] = (_GET, account.generation, "generation")
     _ROUTES[f"{_base}/activity"] = (_GET, account.activity, "activity")
     _ROUTES[f"{_base}/receipt"] = (_GET, account.receipt, "receipt")
+# A base URL that was given without /v1.
+_WITHOUT_BASE: Final = frozenset(
+    path.removeprefix("/v1") for path in _ROUTES if path.startswith("/v1/")
+)
 # Paths that end with a model's name; its slash may be written as %2F.
 _MODEL_ROUTES: Final = (
     (("/v1/models/", "/api/v1/models/"), (_GET, routes.model, "model")),
     (("/v1/model/", "/api/v1/model/"), (_GET, routes.model_in_data, "model_in_data")),
 )
+
+
+# What is asked for most of that there is not, and what there is for it.
+_INSTEAD: Final = (
+    ("/responses", "POST /v1/chat/completions (in the AI SDK: openai.chat(…))"),
+    ("/completions", "POST /v1/chat/completions"),
+    ("/messages", "POST /v1/chat/completions"),
+    ("/images/generations", "pictures by POST /v1/chat/completions with a model that makes them"),
+    ("/embeddings", "no embeddings yet, but POST /v1/chat/completions"),
+    ("/audio/transcriptions", "no transcription yet, but POST /v1/chat/completions"),
+    ("/audio/speech", "no speech yet, but POST /v1/chat/completions"),
+    ("/moderations", "no moderation yet, but POST /v1/chat/completions"),
+    ("/keys", "GET /v1/key; keys are made by whoever runs it"),
+)
+
+
+def _nothing_at(method: str, path: str) -> str:
+    """What a 404 says of a path: what is served instead."""
+    for end, instead in _INSTEAD:
+        if path.rstrip("/") in (f"/v1{end}", f"/api/v1{end}"):
+            return f"{method} {path} is not served by this gateway; it serves {instead}"
+    if path in _WITHOUT_BASE:
+        return f"no such path; the API begins at /v1: {method} /v1{path}"
+    return "no such path; GET /openapi.json lists the paths"
 
 
 class App:
@@ -116,9 +144,7 @@ class App:
         for prefixes, route in _MODEL_ROUTES:
             if path.startswith(prefixes):
                 return route
-        raise Refusal(
-            "not_found", "there is nothing here: see /openapi.json for the paths that exist"
-        )
+        raise Refusal("not_found", _nothing_at(call.method, path))
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()

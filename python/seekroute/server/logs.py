@@ -30,6 +30,8 @@ _TRACEBACKS: Final = structlog.tracebacks.ExceptionDictTransformer(show_locals=F
 
 # Bytes waiting for the writer's thread: some ten thousand request lines.
 _MAX_QUEUED: Final = 4 * 1024 * 1024
+# Characters of a model's name that only the client knows.
+_MOST_NAME: Final = 120
 # Request lines are handed over in batches: to wake a thread for each would cost more than the line.
 _BATCH_S: Final = 0.05
 _MAX_BATCH: Final = 256
@@ -46,6 +48,8 @@ class Record(Protocol):
     def key_id(self) -> str: ...
     @property
     def org_id(self) -> str: ...
+    @property
+    def requested_model(self) -> str: ...
     @property
     def model(self) -> str: ...
     @property
@@ -70,6 +74,8 @@ class Record(Protocol):
     def prompt_tokens(self) -> int: ...
     @property
     def completion_tokens(self) -> int: ...
+    @property
+    def held_nano(self) -> int: ...
     @property
     def cost_nano(self) -> int: ...
     @property
@@ -231,7 +237,7 @@ def json_line(record: Record, now: str) -> str:
     return (
         f'{{"ts":"{now}","level":"{level}","msg":"request"'
         f',"request_id":{_quoted(record.request_id)},"key_id":{_quoted(record.key_id)}'
-        f',"org_id":{_quoted(record.org_id)},"model":{_quoted(record.model)}'
+        f',"org_id":{_quoted(record.org_id)},"model":{_quoted(_model_of(record))}'
         f',"provider":{_quoted(record.provider)},"status":{status}'
         f',"streamed":{"true" if record.streamed else "false"}'
         f',"latency_ms":{record.total_ms:.3f},"overhead_ms":{record.overhead_ms:.3f}'
@@ -244,9 +250,14 @@ def json_line(record: Record, now: str) -> str:
     )
 
 
+def _model_of(record: Record) -> str:
+    """The model that was meant; of an unknown one what it was called, as far as a name goes."""
+    return record.model or record.requested_model[:_MOST_NAME]
+
+
 def pretty_line(record: Record, now: str) -> str:
     """The readable line of one request."""
-    parts = [now[11:-1], str(record.status), record.model or "-", record.provider or "-"]
+    parts = [now[11:-1], str(record.status), _model_of(record) or "-", record.provider or "-"]
     parts.append(f"{record.total_ms:.0f} ms")
     if record.attempts:
         parts.append(f"{record.prompt_tokens}+{record.completion_tokens} tokens")
@@ -254,6 +265,8 @@ def pretty_line(record: Record, now: str) -> str:
     if record.error:
         parts.append(record.error)
     parts += [f"{provider}: {words}" for provider, *_, words in record.tried if words]
+    if record.key_id:
+        parts.append(record.key_id)
     parts.append(record.request_id)
     return "  ".join(part if part.isprintable() else _quoted(part) for part in parts) + "\n"
 

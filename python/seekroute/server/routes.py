@@ -17,12 +17,14 @@ if TYPE_CHECKING:
     from seekroute.config import ModelList
 
 _JSON: Final = b"application/json"
+# Characters of a model's name that an error repeats.
+_MOST_NAME: Final = 100
 
 # The core says these itself where it refuses a chat completion; here the key is all there is.
 KEY_MESSAGES: Final = {
     "missing_api_key": "no API key was given: send it as 'Authorization: Bearer YOUR_KEY'",
     "invalid_api_key": (
-        "the API key is not valid: check that it is complete and has not been revoked"
+        "the API key is not valid: check that it is complete, and not revoked or expired"
     ),
     "app_not_approved": "App not approved: the operator has not approved this key's app yet",
     "permission_denied": "this API key is disabled: ask whoever runs this gateway",
@@ -71,10 +73,13 @@ def _query(call: Call) -> ModelQuery:
         raise Refusal("invalid_value", str(error), param=error.param) from None
 
 
-def _unknown_model() -> Refusal:
+def _unknown_model(view: _View, name: str) -> Refusal:
+    near = view.models.nearest(name, allow=view.allow)
+    meant = f" did you mean {', '.join(near)}?" if near else ""
     return Refusal(
         "model_not_found",
-        "there is no such model for this key: GET /v1/models lists those that exist",
+        f"there is no model '{name[:_MOST_NAME]}' for this key;{meant} GET /v1/models lists those "
+        "that exist",
         param="model",
     )
 
@@ -97,21 +102,21 @@ async def model_count(call: Call) -> None:
 
 async def model(call: Call) -> None:
     """GET /v1/models/{id} and .../endpoints: one model, by full id, bare id or alias."""
-    models, style, allow, base = _viewed(call)
+    models, style, allow, base = view = _viewed(call)
     name = call.path.partition("/models/")[2]
     body = models.resource(name, style=style, allow=allow, base=base)
     if body is None:
-        raise _unknown_model()
+        raise _unknown_model(view, name.removesuffix("/endpoints"))
     await call.tagged(body)
 
 
 async def model_in_data(call: Call) -> None:
     """GET /v1/model/{id}: one model, wrapped in `data`, as OpenRouter has it."""
-    models, style, allow, base = _viewed(call)
+    models, style, allow, base = view = _viewed(call)
     name = call.path.partition("/model/")[2]
     body = models.one(name, style=style, allow=allow, base=base)
     if body is None:
-        raise _unknown_model()
+        raise _unknown_model(view, name)
     await call.tagged(b'{"data":' + body + b"}")
 
 

@@ -21,6 +21,7 @@ from seekroute.server.metrics import HttpCounts, Sample
 from seekroute.server.order_check import OrderCheck
 from seekroute.server.plan import Plan, prepare
 from seekroute.server.readiness import Check, blocked_reason, disk_reason
+from seekroute.server.refusals import Refusals
 from seekroute.server.undelivered import Undelivered
 
 if TYPE_CHECKING:
@@ -148,6 +149,7 @@ class Service:
         # What this side needs of keys, by id: which models they may use, and their money.
         self._key_models: dict[str, list[str] | None] = {}
         self._key_money: dict[str, KeyMoney] = {}
+        self.refusals: Refusals | None = None  # of a server that keeps a ledger
         self.order_check: OrderCheck | None = None  # of a server that keeps a ledger
         self.ledger_reads: Final = asyncio.Semaphore(_LEDGER_READS)
         self._keys_lock = threading.Lock()  # two threads follow the changes
@@ -220,6 +222,10 @@ class Service:
             )
             stack.callback(self.gateway.close)
             self.core = self.gateway.core
+            if plan.ledger:
+                self.refusals = Refusals(data_dir)
+                stack.callback(self.refusals.close)
+                self.gateway.on_record(self.refusals.record)
             self._keys_seen = time.monotonic()
             if self.ledger is not None:
                 self.order_check = OrderCheck(self.control.orders, self.ledger)
@@ -426,6 +432,11 @@ class Service:
         yield from self.connections.samples()
         yield "seekroute_http_body_bytes", (), float(self.bodies.taken)
         yield _DROPPED, (), float(self.log_writer.dropped if self.log_writer else 0)
+
+    def note_refusal(self, **fields: Any) -> None:
+        """Writes down what the HTTP side has refused, as `Refusals.add` takes it."""
+        if self.refusals is not None:
+            self.refusals.add(**fields)
 
     def refuse(self, code: str, message: str) -> tuple[int, list[Header], bytes]:
         """The answer to what is not a request: for `protocol.protocol_class`."""
