@@ -32,6 +32,12 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="API keys.")
 
+_LISTED = (
+    *("id", "name", "org", "status", "limit", "used"),
+    *("models", "label", "profile", "expires_at"),
+)
+# What a narrow terminal does without.
+_SPARE = ("profile", "label", "expires_at")
 _MAX_KEY = 512  # characters read from the standard input
 
 
@@ -53,7 +59,8 @@ _Key = Annotated[
     typer.Argument(
         metavar="KEY",
         callback=_key_or_stdin,
-        help="The key's id; or - to read the id or the key itself from the standard input.",
+        help="Its id, the beginning of that, or its name; or - to read one of them, or the key "
+        "itself, from the standard input.",
     ),
 ]
 
@@ -83,7 +90,7 @@ def create(
         typer.Option("--limit", help="The most it may spend, in USD. Default: no limit."),
     ] = None,
     limit_reset: Annotated[
-        Reset, typer.Option("--limit-reset", help="When that starts anew, in UTC.")
+        Reset, typer.Option("--limit-reset", help="When the limit resets (UTC).")
     ] = Reset.NEVER,
     store_answers: Annotated[
         bool,
@@ -98,6 +105,8 @@ def create(
     options = shared(ctx)
     settings = options.settings()
     chosen = _profile(settings, profile)
+    if allowed is not None:
+        _known_patterns(settings, allowed)
     with shared(ctx).open_control() as control:
         row, text = control.create_key(
             org,
@@ -125,9 +134,12 @@ def list_(
     """List the keys, revoked ones too."""
     with shared(ctx).open_control() as control:
         names = {row.id: row.name for row in control.list_orgs()}
-        rows = [_fields(row, names[row.org_id]) for row in control.list_keys(org)]
-    columns = ("id", "name", "org", "label", "profile", "status", "expires_at")
-    print_rows(rows, columns, as_json=as_json)
+        used = _used(shared(ctx))
+        rows = [
+            {**_fields(row, names[row.org_id]), "used": used.get(row.id)}
+            for row in control.list_keys(org)
+        ]
+    print_rows(rows, _LISTED, as_json=as_json, spare=_SPARE)
 
 
 @app.command()
@@ -153,7 +165,7 @@ def enable(ctx: typer.Context, key: _Key, as_json: JsonOption = False) -> None:
 
 @app.command()
 def revoke(ctx: typer.Context, key: _Key, as_json: JsonOption = False) -> None:
-    """End a key for good (401)."""
+    """Revoke a key permanently (401)."""
     with shared(ctx).open_control() as control:
         _show(control, control.revoke_key(key), as_json=as_json)
 
@@ -172,7 +184,8 @@ def limit_(
     key: _Key,
     usd: Annotated[str, typer.Argument(metavar="USD", help="The most it may spend; or none.")],
     reset: Annotated[
-        Reset | None, typer.Option("--reset", help="When that starts anew; default: as it was.")
+        Reset | None,
+        typer.Option("--reset", help="When the limit resets (UTC); default: as it was."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -193,6 +206,45 @@ def store_answers_(
     """Keep a key's answers for repeats of an Idempotency-Key, or no longer."""
     with shared(ctx).open_control() as control:
         _show(control, control.set_store_answers(key, on), as_json=as_json)
+
+
+def _used(options: Shared) -> dict[str, str]:
+    """What each key has been charged in all, in USD, by its id. Empty without a ledger."""
+    from seekroute.ledger import FILE_NAME, Ledger, LedgerError, usd
+
+    path = options.folder() / FILE_NAME
+    used: dict[str, int] = {}
+    try:
+        if path.exists():
+            with Ledger(path, read_only=True) as ledger:
+                for row in ledger.activity():
+                    used[row["key"]] = used.get(row["key"], 0) + row["cost"]
+    except LedgerError as error:
+        say(f"what keys have used cannot be read: {error}", err=True)
+    return {key: usd(amount) for key, amount in used.items()}
+
+
+def _known_patterns(settings: Settings, given: list[str]) -> None:
+    """Refuses ids and patterns that no model of the catalog has: such a key could use nothing."""
+    from seekroute.config import catalog_of
+    from seekroute.config._schema import did_you_mean
+    from seekroute.config.models_list import is_allowed
+
+    catalog = catalog_of(settings)
+    ids = [model.id for model in catalog.models]
+    for entry in given:
+        if any(is_allowed(each, [entry]) for each in ids):
+            continue
+        named = catalog.resolve(entry)
+        near = (
+            f"did you mean {named.id!r}?"
+            if named
+            else did_you_mean(entry, [*ids, *{f"{each.partition('/')[0]}/*" for each in ids}])
+        )
+        raise typer.BadParameter(
+            f"no model of the catalog is {entry!r}: {near or 'see seekroute models list'}",
+            param_hint="--models",
+        )
 
 
 def _hint_at_credit(options: Shared, org: Organization) -> None:
@@ -236,7 +288,7 @@ def _show_once(control: ControlPlane, row: ApiKey, text: str, *, as_json: bool) 
     # Only the key goes to the standard output: KEY=$(seekroute keys create ...) works.
     say(text)
     say(
-        f"Copy the key now: it is shown this once and is stored nowhere. Its id is {row.id}.",
+        f"Copy the key now: it is shown only once and is not stored. Its id is {row.id}.",
         err=True,
     )
 

@@ -47,6 +47,14 @@ def amounts(values: Mapping[str, int | None]) -> dict[str, Any]:
     return shown
 
 
+def margin(row: Mapping[str, Any]) -> int | None:
+    """What is left of a charge, or of their sum, once the provider is paid, in nano-USD."""
+    cost, upstream = row.get("cost"), row.get("upstream_cost")
+    if cost is None or upstream is None:
+        return None
+    return int(cost) - int(row.get("refunded") or 0) - int(upstream)
+
+
 def org_names(control: ControlPlane) -> dict[str, str]:
     """Names of organizations by id. An id that is not in it is shown as it is."""
     return {org.id: org.name for org in control.list_orgs()}

@@ -28,7 +28,11 @@ def serve(
         int | None, typer.Option(min=0, max=65535, help="Port to listen on; 0: any free one.")
     ] = None,
     profile: Annotated[
-        str | None, typer.Option(help="Name of a profile, or a profile file.")
+        str | None,
+        typer.Option(
+            help="Name of a profile, or a profile file: of the first key and of callers without "
+            "one. Keys made later have that of the configuration, or their own --profile."
+        ),
     ] = None,
     mock: Annotated[
         str | None,

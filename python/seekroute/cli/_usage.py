@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seekroute.cli._money import amounts, org_names
+from seekroute.cli._money import amounts, margin, org_names
 from seekroute.cli._shared import (
     Fields,
     JsonOption,
@@ -32,7 +32,10 @@ _COUNTS = (
 )
 _MONEY = ("cost", "upstream_cost", "suspected_cost")
 # What a narrow terminal does without.
-_SPARE = ("reasoning_tokens", "cached_tokens", "suspected_cost", "failed", "upstream_cost")
+_SPARE = (
+    *("reasoning_tokens", "cached_tokens", "suspected_cost", "failed"),
+    *("prompt_tokens", "completion_tokens"),
+)
 
 
 class By(enum.StrEnum):
@@ -54,10 +57,10 @@ def usage(
         str | None, typer.Option("--until", help="The last day, included. Default: today.")
     ] = None,
     org: Annotated[str | None, typer.Option("--org", help="Id or name.")] = None,
-    key: Annotated[str | None, typer.Option("--key", help="The key's id.")] = None,
+    key: Annotated[str | None, typer.Option("--key", help="Its id or name.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Sum up requests, tokens, what they cost the customers and what they cost the operator."""
+    """Totals of requests, tokens, customer charges, provider costs and margin."""
     first, last = parse_since(since), None if until is None else parse_since(until)
     if last is not None and last < first:
         raise typer.BadParameter("it is before --since", param_hint="--until")
@@ -76,7 +79,7 @@ def usage(
     if as_json:
         print_json({"by": by.value, "rows": rows, "total": totals})
         return
-    columns = (by.value, *_COUNTS, *_MONEY)
+    columns = (by.value, *_COUNTS, *_MONEY, "margin")
     print_rows([*rows, {by.value: "total", **totals}], columns, as_json=False, spare=_SPARE)
 
 
@@ -100,4 +103,4 @@ def _fields(by: By, value: int | str, line: Mapping[str, int], names: Mapping[st
 
 
 def _amounts(line: Mapping[str, int]) -> Fields:
-    return amounts({name: line[name] for name in _MONEY})
+    return amounts({**{name: line[name] for name in _MONEY}, "margin": margin(line)})

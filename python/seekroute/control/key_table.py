@@ -11,10 +11,11 @@ from sqlalchemy import Connection, delete, insert, select
 
 from seekroute.control.errors import ControlError
 from seekroute.control.keys import key_mac, looks_valid, make_key
-from seekroute.control.models import ApiKey, api_keys, key_changes, meta, new_id
+from seekroute.control.models import ApiKey, api_keys, is_short_id, key_changes, meta, new_id
 from seekroute.control.pepper import pepper_check, require_pepper
 from seekroute.control.queries import add, announce, change, rows
 
+_MOST_NAMED = 3  # keys of one name, in an error
 _PEPPER_CHECK = "pepper_check"
 
 
@@ -78,7 +79,11 @@ class KeyTable:
         return self.change(connection, row, values), text
 
     def find(self, connection: Connection, key: str) -> ApiKey:
-        """A key, by its id or its text."""
+        """A key, by its text, its id, the beginning of that as lists show it, or its name.
+
+        A beginning and a name have to mean one key: of a name revoked ones do not count where
+        another has it.
+        """
         if looks_valid(key):
             mac = key_mac(self._pepper, key)
             found = rows(connection, ApiKey, api_keys.c.mac == mac)
@@ -86,9 +91,18 @@ class KeyTable:
                 raise ControlError("that key is not one of this data directory")  # not quoted!
             return found[0]
         found = rows(connection, ApiKey, api_keys.c.id == key)
+        if not found and is_short_id(key):
+            found = rows(connection, ApiKey, api_keys.c.id.startswith(key, autoescape=True))
+        if not found:
+            found = rows(connection, ApiKey, api_keys.c.name == key)
+            found = [row for row in found if not row.revoked] or found
         if not found:
             # Not quoted either: it may be a mistyped key.
-            raise ControlError("no such key: give the id that `seekroute keys list` shows, key_…")
+            raise ControlError("no such key: `seekroute keys list` shows the ids and names")
+        if len(found) > 1:
+            ids = ", ".join(row.id for row in found[:_MOST_NAMED])
+            more = f" and {len(found) - _MOST_NAMED} more" if len(found) > _MOST_NAMED else ""
+            raise ControlError(f"more than one key is meant: give an id, of {ids}{more}")
         return found[0]
 
     def find_live(self, connection: Connection, key: str) -> ApiKey:

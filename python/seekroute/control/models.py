@@ -10,6 +10,7 @@ as long as it runs, and only ever reads a handful of rows.
 from __future__ import annotations
 
 import json
+import re
 import secrets
 from dataclasses import dataclass
 from typing import Any
@@ -32,6 +33,27 @@ from sqlalchemy.types import TypeDecorator
 
 APP_STATUSES = ("pending", "approved", "rejected")
 LIMIT_RESETS = ("never", "daily", "weekly", "monthly")
+
+
+# Of an id, in lists: enough that no two of a million are alike by chance, and to be typed.
+_SHORT_DIGITS = 10
+_SHORT_ID = re.compile(r"(?:key|org|app)_[0-9a-f]{6,31}")
+
+
+def short_id(id: str) -> str:
+    """The beginning of an id, as lists show it and commands take it.
+
+    Example:
+        >>> short_id("key_0123456789abcdef0123456789abcdef")
+        'key_0123456789'
+    """
+    kind, line, digits = id.partition("_")
+    return f"{kind}{line}{digits[:_SHORT_DIGITS]}"
+
+
+def is_short_id(text: str) -> bool:
+    """Whether it may be the beginning of an id, long enough not to be meant by accident."""
+    return _SHORT_ID.fullmatch(text) is not None
 
 
 def new_id(prefix: str) -> str:

@@ -28,6 +28,7 @@ from seekroute.control.models import (
     api_keys,
     apps,
     credit_orders,
+    is_short_id,
     key_changes,
     organizations,
 )
@@ -86,6 +87,8 @@ def find_org(connection: Connection, ref: str) -> Organization:
     """The organization with this id, or else this name."""
     table = organizations
     found = rows(connection, Organization, or_(table.c.id == ref, table.c.name == ref))
+    if not found and is_short_id(ref):
+        found = rows(connection, Organization, table.c.id.startswith(ref, autoescape=True))
     return _one(found, ref, "an organization")
 
 
@@ -94,7 +97,11 @@ def find_app(connection: Connection, ref: str, org: Organization | None) -> App:
     where = [or_(apps.c.id == ref, apps.c.name == ref)]
     if org is not None:
         where.append(apps.c.org_id == org.id)
-    return _one(rows(connection, App, *where), ref, "an app")
+    found = rows(connection, App, *where)
+    if not found and is_short_id(ref):
+        begins = apps.c.id.startswith(ref, autoescape=True)
+        found = rows(connection, App, begins, *where[1:])
+    return _one(found, ref, "an app")
 
 
 def _one(found: list[_Named], ref: str, kind: str) -> _Named:
