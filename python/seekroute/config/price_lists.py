@@ -84,7 +84,11 @@ def guess_list(text: str | bytes) -> ListName:
     except (ValueError, RecursionError):
         raise ConfigError([Problem("", "not JSON, as all price lists are", hint)]) from None
     if isinstance(data, list):
-        return "genai-prices"
+        rows = [row for row in data if isinstance(row, dict)]
+        if any("models" in row for row in rows):
+            return "genai-prices"
+        if any("pricing" in row for row in rows):
+            return "openrouter"
     if isinstance(data, dict):
         if isinstance(data.get("data"), list):
             return "openrouter"
@@ -124,6 +128,10 @@ def read_list(
         known=catalog,
         source=source_name(name),
     )
+    if providers is None and not found.models and not found.skipped:
+        hint = f"say which list it is: --from {' | '.join(LISTS)}"
+        problem = f"there is no row of {LISTS[name].title} in it"
+        raise ConfigError([Problem("", problem, hint)])
     known = catalog.providers
     foreign: Counter[str] = Counter()
     kept = []

@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
-from decimal import Decimal, InvalidOperation
+from decimal import ROUND_CEILING, Decimal, InvalidOperation
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -21,7 +21,7 @@ from seekroute.errors import ConfigError, Problem
 
 # A price per million has at most 6 decimals here; what a list has beyond 9 is noise of floats.
 _NOISE = Decimal("0.000000001")
-_DECIMALS = 6
+_FINEST = Decimal("0.000001")
 _LARGEST = Decimal(10) ** 7
 MILLION = Decimal(10) ** 6
 
@@ -194,6 +194,7 @@ class Rows:
         self._providers = providers
         self._models: dict[str, CatalogModel] = {}
         self._ids: dict[tuple[str, str], str] = {}
+        self._seen: dict[tuple[str, str], str] = {}  # the rows of endpoints
         for model in known.models if known else ():
             for endpoint in model.endpoints:
                 self._ids.setdefault((endpoint.provider, endpoint.model), model.id)
@@ -215,7 +216,7 @@ class Rows:
         """Amounts per million (`per_request` and `per_image`: per unit) as the catalog has them.
 
         Raises:
-            Unusable: An amount is negative, too large, or finer than the catalog can hold.
+            Unusable: An amount is negative or too large.
         """
         result: dict[str, str] = {}
         for unit, value in found.items():
@@ -229,10 +230,11 @@ class Rows:
             rounded = value.quantize(_NOISE)
             if rounded != value:
                 self.note(row, f"{unit} rounded from {plain(value)} to {plain(rounded)}")
-            text = plain(rounded)
-            if len(text.partition(".")[2]) > _DECIMALS:
-                raise Unusable(f"{unit} has more than {_DECIMALS} decimals per million: {text}")
-            result[unit] = plain(rounded / scale) if scale != 1 else text
+            # Up: what is sold must not cost less than it is bought for.
+            held = rounded.quantize(_FINEST, rounding=ROUND_CEILING)
+            if held != rounded:
+                self.note(row, f"{unit} rounded up from {plain(rounded)} to {plain(held)}")
+            result[unit] = plain(held / scale)
         return result
 
     def add(self, row: str, provider: str, upstream: str, facts: dict[str, Any]) -> None:
@@ -268,7 +270,14 @@ class Rows:
         known = self._models.get(model_id)
         if known is None:
             self._models[model_id] = model
+            self._seen[model_id, upstream.lower()] = row
             return
+        mine = [each.model for each in known.endpoints if each.provider == provider]
+        if upstream.lower() in map(str.lower, mine):
+            self._take_newer(row, known, model)
+            return
+        if mine:
+            self.note(row, f"{model_id} is at {provider} as {mine[0]} too, which is asked first")
         new = model.endpoints[0]
         own = {
             name: value
@@ -280,6 +289,25 @@ class Rows:
             return
         endpoints = (*known.endpoints, replace(new, **own))
         self._models[model_id] = replace(known, endpoints=endpoints)
+
+    def _take_newer(self, row: str, known: CatalogModel, model: CatalogModel) -> None:
+        """Of two rows for one endpoint keeps the newer one, by its day, else the later in the list,
+        and reports the other."""
+        (new,) = model.endpoints
+        before = self._seen.get((known.id, new.model.lower()), "a row before it")
+        older = known.created and model.created and model.created < known.created
+        if older:
+            self.skip(row, f"stands for {known.id} like {before}, which is newer and is taken")
+            return
+        self.skip(before, f"stands for {known.id} like {row}, which is newer or later and is taken")
+        endpoints = tuple(
+            new
+            if (each.provider, each.model.lower()) == (new.provider, new.model.lower())
+            else each
+            for each in known.endpoints
+        )
+        self._models[known.id] = replace(model, endpoints=endpoints)
+        self._seen[known.id, new.model.lower()] = row
 
     def done(self) -> Imported:
         """Everything that was taken."""

@@ -64,8 +64,10 @@ def from_openrouter(
     Raises:
         ConfigError: This is not that answer.
     """
-    body = expect(read_json(text, "OpenRouter"), dict, "OpenRouter")
-    data = expect(body.get("data"), list, "OpenRouter")
+    body = read_json(text, "OpenRouter")
+    # The answer, or what is in it: many keep the rows alone.
+    rows_of = body.get("data") if isinstance(body, dict) else body
+    data = expect(rows_of, list, "OpenRouter")
     rows = Rows(source=source, checked_on=checked_on, providers=providers, known=known)
     for model in data if rows.wants(PROVIDER) else ():
         row = str(mapping(model).get("id") or "?")
