@@ -139,6 +139,8 @@ def list_(
             {**_fields(row, names[row.org_id]), "used": used.get(row.id)}
             for row in control.list_keys(org)
         ]
+    if not as_json:  # a word in every line, to say nothing
+        rows = [{**row, "limit": row["limit_nano"] and row["limit"]} for row in rows]
     print_rows(rows, _LISTED, as_json=as_json, spare=_SPARE)
 
 

@@ -232,20 +232,10 @@ _SHORTENED: Mapping[str, Callable[[str], str]] = {
     "expires_at": _short_moment,
 }
 _WHOLE = frozenset(
-    [
-        "status",
-        "cost",
-        "upstream_cost",
-        "margin",
-        "limit",
-        "used",
-        "available",
-        "held",
-        "owed",
-        "amount",
-        "state",
-        "kind",
-    ]
+    (
+        *("name", "status", "state", "kind", "limit", "used", "cost", "upstream_cost", "margin"),
+        *("available", "held", "owed", "amount"),
+    )
 )
 
 
