@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from seekroute.control.lost import Anew
     from seekroute.server.plan import Plan
 
+_log: Final = logging.getLogger("seekroute.server")
+
 # After the drain: for last bytes on their way to slow clients. Once for answers that were cut, and
 # once more for connections to close.
 _GRACE_S: Final = 2
@@ -168,7 +170,13 @@ class GatewayServer(uvicorn.Server):
         service = self._service
         service.begin_drain()
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + service.server.drain_seconds
+        drain = service.server.drain_seconds
+        deadline = loop.time() + drain
+        if self._owes():
+            running = service.core.active()
+            _log.info(
+                "stopping: %d running, at most %g s; the next signal ends at once", running, drain
+            )
         # The listeners stay open meanwhile: a 503 with Retry-After says more than a refusal.
         while self._owes() and not self.force_exit and loop.time() < deadline:
             await asyncio.sleep(_DRAIN_POLL_S)
@@ -315,7 +323,7 @@ def welcome(service: Service, address: str, key: str) -> str:
         else ""
     )
     return (
-        f"\nYour API key, shown this once:\n\n  {key}\n\n{note}Try it:\n\n"
+        f"\nYour API key. It is shown only once; copy it now:\n\n  {key}\n\n{note}Try it:\n\n"
         f"curl {address}{profile.base_path}/chat/completions \\\n"
         f"  -H 'Authorization: Bearer {key}' \\\n"
         "  -H 'Content-Type: application/json' \\\n"
