@@ -79,7 +79,7 @@ def test_the_key_alone_goes_to_the_standard_output(run: Run) -> None:
     run("orgs", "create", "acme")
     result = run("keys", "create", "--org", "acme")
     assert looks_valid(result.stdout.removesuffix("\n"))
-    assert "shown this once" in result.stderr
+    assert "shown only once" in result.stderr
     assert result.stdout.strip() not in run("keys", "list").output
 
 

@@ -384,7 +384,7 @@ def test_doctor_looks_at_the_ledger(tmp_path: Path) -> None:
 
     assert "ledger" not in found()
     run("credits", "add", "acme", "1")
-    assert found()["ledger"]["message"].endswith("1 entries, 1 organizations, sound")
+    assert found()["ledger"]["message"].endswith("1 organization; ledger OK")
     (tmp_path / "data" / FILE_NAME).rename(tmp_path / "elsewhere.db")
     gone = found(code=1)["ledger"]
     assert gone["level"] == "failed"

@@ -76,7 +76,7 @@ def test_an_id_makes_a_payment_count_once(tmp_path: Path) -> None:
     assert "was booked before: nothing was done" in again.stderr
     assert run_json(*words)["result"] == "exists"
     other = run("credits", "add", "acme", "6", "--id", "stripe:evt_1", code=1)
-    assert "is that of another order, which is booked" in other.stderr
+    assert "was already used for a different order, which is booked" in other.stderr
     assert balance_of(tmp_path / "data", org["id"]).available == nano("5")
 
 

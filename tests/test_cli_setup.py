@@ -56,6 +56,7 @@ def test_init_refers_to_the_keys_it_finds_and_never_writes_them(
     assert result == {
         "path": "seekroute.yaml",
         "providers": {"openai": "OPENAI_API_KEY", "google": "GOOGLE_API_KEY"},
+        "data_dir": "seekroute-data",
     }
     text = Path("seekroute.yaml").read_text(encoding="utf-8")
     assert "canary" not in text
@@ -78,6 +79,7 @@ def test_every_example_in_the_first_file_is_right_when_it_is_switched_on(run: Ru
         is_example = bare is not None and (bare.lstrip()[:1] in "-{" or ":" in bare.split()[0])
         switched.append(indent + bare if is_example and bare is not None else line)
     Path("on.yaml").write_text("\n".join(switched), encoding="utf-8")
+    Path("prices.yaml").write_text("markup: {default: 500}\n", encoding="utf-8")
     settings = load_settings("on.yaml", environ={"OPENAI_API_KEY": "k"})
     assert settings.providers["local"].allow_private
     assert settings.models[0].id == "local/llama"

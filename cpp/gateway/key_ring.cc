@@ -28,7 +28,7 @@ Error NoKey() {
 
 Error BadKey() {
   return MakeError(ErrorCode::kInvalidApiKey,
-                   "the API key is not valid: check that it is complete and has not been revoked");
+                   "the API key is not valid: check that it is complete, and not revoked or expired");
 }
 
 }  // namespace

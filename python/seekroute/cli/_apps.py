@@ -40,14 +40,14 @@ def list_(ctx: typer.Context, org: _Org = None, as_json: JsonOption = False) -> 
 
 @app.command()
 def approve(ctx: typer.Context, name: _App, org: _Org = None, as_json: JsonOption = False) -> None:
-    """Let its keys work."""
+    """Approve an app."""
     with shared(ctx).open_control() as control:
         print_row(_fields(control.approve_app(name, org=org)), as_json=as_json)
 
 
 @app.command()
 def reject(ctx: typer.Context, name: _App, org: _Org = None, as_json: JsonOption = False) -> None:
-    """Turn its keys away (403)."""
+    """Reject an app: its keys get 403."""
     with shared(ctx).open_control() as control:
         print_row(_fields(control.reject_app(name, org=org)), as_json=as_json)
 

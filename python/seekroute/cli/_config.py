@@ -35,7 +35,7 @@ def check(ctx: typer.Context, as_json: JsonOption = False) -> None:
     if as_json:
         print_json({"ok": not problems, "problems": problems})
     else:
-        say("the configuration is right")
+        say("the configuration is valid")
     if problems:
         raise typer.Exit(2)
 

@@ -69,7 +69,7 @@ def _examine(options: Shared, *, offline: bool) -> Iterator[Finding]:
             message = ": ".join(part for part in (problem.path, problem.message) if part)
             yield Finding("configuration", "failed", f"{place}{message}", problem.hint)
     if not wrong:
-        yield Finding("configuration", "ok", "right")
+        yield Finding("configuration", "ok", "valid")
     catalog = catalog_of(settings)
     if why := why_unusable(folder, writing=True):
         yield Finding("data", "failed", why, "choose another data_dir, or make it usable")
@@ -241,6 +241,6 @@ def _print(findings: list[Finding]) -> None:
     failed = sum(finding.level == "failed" for finding in findings)
     warned = sum(finding.level == "warning" for finding in findings)
     if failed or warned:
-        say(f"\n{failed} failed, {warned} to look at")
+        say(f"\n{failed} failed, {warned} {'warning' if warned == 1 else 'warnings'}")
     else:
         say("\nall is well")

@@ -78,7 +78,8 @@ def ledger_findings(folder: Path, *, enabled: bool) -> Iterator[Finding]:
         yield Finding(
             "ledger",
             "ok",
-            f"{path}: {report['entries']} entries, {organizations} organizations, sound",
+            f"{path}: {organizations} "
+            f"{'organization' if organizations == 1 else 'organizations'}; ledger OK",
         )
     yield from compared
     log = path.with_name(f"{path.name}-wal")

@@ -47,7 +47,7 @@ _NOT_FOUND = """
 """
 
 _LOCAL = """\
-  # openai:
+  # perplexity:
   #   base_url: https://proxy.example.com/v1   # instead of the packaged one
   # local:               # any server that speaks OpenAI's protocol
   #   base_url: http://127.0.0.1:11434/v1

@@ -42,7 +42,10 @@ def backup(
     say(f"wrote {file}")
     if control is not None:
         say(f"wrote {control}")
-        say("no key works without the pepper, which is not in it: keep that elsewhere")
+        say(
+            f"The backup does not contain the pepper ({shared(ctx).folder() / 'pepper'}). Without it "
+            "no API key works after a restore: back it up separately."
+        )
 
 
 def prune(

@@ -161,6 +161,8 @@ def profiles_table() -> str:
             return " to ".join(f"{part:g}" for part in value)
         if isinstance(value, bool):
             return "yes" if value else "no"
+        if value is None:  # of `upstream_cost` alone
+            return "until a markup"
         return f"`{value}`" if isinstance(value, str) else str(value)
 
     lines = ["| | " + " | ".join(f"`{profile.name}`" for profile in profiles) + " |"]

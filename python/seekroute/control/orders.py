@@ -134,8 +134,8 @@ class OrderBook:
             if found is not None and found.state != "refused":
                 if any(getattr(found, name) != values[name] for name in _WHAT):
                     raise ControlError(
-                        f"the id {order_id!r} is that of another order, which is {found.state}: "
-                        "choose another id"
+                        f"id {order_id!r} was already used for a different order, which is "
+                        f"{found.state}: choose another id"
                     )
                 return found
             if found is not None:  # it has booked nothing, so its id is free
