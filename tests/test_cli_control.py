@@ -55,11 +55,12 @@ def run_json(run: Run) -> Run:
 
 def test_a_key_from_making_to_revoking(run_json: Run) -> None:
     org = run_json("orgs", "create", "acme")
-    made = run_json("keys", "create", "--org", "acme", "--name", "ci", "--models", "a/*, b/c")
+    models = "openai/*, x-ai/grok-4.3"
+    made = run_json("keys", "create", "--org", "acme", "--name", "ci", "--models", models)
     assert looks_valid(made["key"])
     assert made["key"].startswith("sk-sr-")
     assert made["label"] == f"sk-sr-...{made['key'][-4:]}"
-    assert made["models"] == ["a/*", "b/c"]
+    assert made["models"] == ["openai/*", "x-ai/grok-4.3"]
     assert made["org_id"] == org["id"]
 
     shown = run_json("keys", "show", made["id"])

@@ -211,7 +211,7 @@ def test_chat_in_json_gives_content_and_cost(run: Run, provider: MockProvider) -
 
 def test_chat_ends_with_an_error_when_nobody_watches(run: Run, provider: MockProvider) -> None:
     _use(provider)
-    assert "no such model" in run("chat", "-m", "no/model", stdin="Hi\n", code=1).stderr
+    assert "no model 'no/model'" in run("chat", "-m", "no/model", stdin="Hi\n", code=1).stderr
     assert "/help" in run("chat", "-m", "openai/gpt-4o", stdin="/what\n").stderr
 
 

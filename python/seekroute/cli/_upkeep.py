@@ -43,8 +43,8 @@ def backup(
     if control is not None:
         say(f"wrote {control}")
         say(
-            f"The backup does not contain the pepper ({shared(ctx).folder() / 'pepper'}). Without it "
-            "no API key works after a restore: back it up separately."
+            f"The backup does not contain the pepper ({shared(ctx).folder() / 'pepper'}). Without "
+            "it no API key works after a restore: back it up separately."
         )
 
 
