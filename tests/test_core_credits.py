@@ -81,7 +81,7 @@ def test_a_request_is_held_sent_and_charged(credits: Credits) -> None:
     assert status == 200
     assert record.settlement == "exact"
     assert 0 < record.cost_nano <= record.held_nano
-    assert credits.mock.requests[-1].json["max_tokens"] > 0
+    assert credits.mock.requests[-1].json["max_completion_tokens"] > 0
     available, held, *_ = credits.ledger.balance("acme")
     assert (available, held) == (DOLLAR - record.cost_nano, 0)
     row = credits.ledger.generation(record.generation_id)

@@ -231,11 +231,11 @@ def test_a_provider_that_ignores_its_cap_is_counted_and_recorded(gateway: Priced
     mock = gateway.server.mock
     mock.reset()
     mock.queue(reply({"prompt_tokens": 10, "completion_tokens": 20_000}, stream=False))
-    assert gateway.server.chat(max_completion_tokens=1).status == 200
+    assert gateway.server.chat(max_tokens=1).status == 200
     record = gateway.records.get(timeout=PATIENCE)
     assert record.cap_ignored
-    assert mock.requests[-1].json["max_tokens"] == 1
-    assert "max_completion_tokens" not in mock.requests[-1].json
+    assert mock.requests[-1].json["max_completion_tokens"] == 1
+    assert "max_tokens" not in mock.requests[-1].json
     text = gateway.server.request("GET", "/metrics").body.decode()
     labels = '{model="openai/gpt-4o-mini",provider="mock"}'
     assert f"seekroute_cap_ignored_total{labels} 1.0" in text
