@@ -162,11 +162,12 @@ def test_logs_are_paged_and_filtered_over_pages(
 
 
 def test_logs_can_be_followed(server: RunningServer) -> None:
-    asked(server)
+    before = asked(server)
     with command("logs", "--follow", "--json") as process:
         output = process.stdout
         assert output is not None
-        # It says nothing of what ended before; so ask until it is there, and shows one.
+        # What ended before comes first; then ask until it shows a new one.
+        assert json.loads(output.readline())["generation"] == before
         told: list[str] = []
         reader = threading.Thread(target=lambda: told.append(output.readline()))
         reader.start()

@@ -155,7 +155,7 @@ def test_readable_log_lines_are_text(monkeypatch: pytest.MonkeyPatch) -> None:
     log = logs.configure(writer, "pretty", "info")  # type: ignore[arg-type]
     log.info("listening", url=NASTY)
     assert not OBEYED.search(b"".join(written).decode())
-    fields = dict.fromkeys(("request_id", "model", "provider", "error"), NASTY)
+    fields = dict.fromkeys(("request_id", "key_id", "model", "provider", "error"), NASTY)
     counts = {"attempts": 1, "status": 502, "total_ms": 1.0, "cost_nano": 0}
     tokens = {"prompt_tokens": 1, "completion_tokens": 1}
     tried = [("openai", 500, "upstream_error", 1.0, NASTY)]
