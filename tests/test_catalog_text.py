@@ -169,6 +169,7 @@ def catalogs(draw: st.DrawFn) -> Catalog:
             input=draw(st.sampled_from([("text",), ("text", "image")])),
             output=draw(st.sampled_from([("text",), ("image",), ("text", "image")])),
             features=draw(st.sampled_from([(), ("tools",), ("tools", "reasoning")])),
+            thinks=draw(st.booleans()),
             aliases=tuple(f"{slug}.{n}-alias-{slug}" for n in range(draw(st.integers(0, 9)))),
             endpoints=endpoints,
         )

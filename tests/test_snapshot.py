@@ -418,7 +418,8 @@ def test_who_refuses_stream_options_is_told_to_the_core() -> None:
         ("", "cap_excludes_reasoning: true", "", ("", 0)),
         ("cap_excludes_reasoning: true", "", "", ("", 0)),
         ("cap_excludes_reasoning: true", "", "features: [tools, reasoning]", ("", 0)),
-        ("cap_excludes_reasoning: true", "", "features: [tools]", None),
+        # Features that do not name it are no proof.
+        ("cap_excludes_reasoning: true", "", "features: [tools]", ("", 0)),
         ("cap_excludes_reasoning: true", "cap_excludes_reasoning: false", "", None),
         ("", "cap_excludes_reasoning: true", "features: [tools]", ("", 0)),
         (
@@ -468,6 +469,60 @@ models:
     gateway.close()
 
 
+@pytest.mark.parametrize(
+    ("model", "endpoint", "if_asked"),
+    [
+        ("", "", False),
+        ("thinks: true", "", False),
+        ("thinks: false", "", True),
+        # The endpoint's word is about this very model.
+        ("thinks: false", "cap_excludes_reasoning: true", False),
+    ],
+)
+def test_a_model_that_never_thinks_unasked_is_told_to_the_core(
+    tmp_path: Path, model: str, endpoint: str, if_asked: bool
+) -> None:
+    file = tmp_path / "seekroute.yaml"
+    file.write_text(
+        f"""
+providers:
+  groq: {{cap_excludes_reasoning: true}}
+models:
+  - id: acme/thinker
+    context: 1000
+    {model}
+    endpoints:
+      - provider: groq
+        model: thinker
+        {endpoint}
+        price: {{input: "1", output: "1"}}
+"""
+    )
+    snap = snapshot(load_settings(file, environ={}), GROQ_API_KEY="g")
+    (candidate,) = candidates(snap, "acme/thinker")
+    assert candidate["cap_excludes_reasoning"] is True
+    assert candidate["thinks_if_asked"] is if_asked
+
+
+def test_the_lengths_of_an_endpoint_reach_the_core() -> None:
+    snap = snapshot(Settings(), ZAI_API_KEY="z")
+    (long,) = candidates(snap, "z-ai/glm-5.2")
+    assert long["context"] == 1_000_000
+    (talkative,) = candidates(snap, "z-ai/glm-4.7")
+    assert talkative["max_output"] == 131_072
+    told = {
+        (model["id"], c["upstream_model"]): (c.get("context"), c.get("max_output"))
+        for model in snap["models"]
+        for c in model["candidates"]
+    }
+    catalog = catalog_of(Settings())
+    for model in catalog.models:
+        for endpoint in model.endpoints:
+            if (model.id, endpoint.model) in told and endpoint.provider == "zai":
+                own = (endpoint.context, endpoint.max_output)
+                assert told[model.id, endpoint.model] == own
+
+
 def test_the_catalog_knows_whose_cap_leaves_thinking_out() -> None:
     snap = snapshot(Settings(), SILICONFLOW_API_KEY="s", DASHSCOPE_API_KEY="d")
     told = {
@@ -479,8 +534,18 @@ def test_the_catalog_knows_whose_cap_leaves_thinking_out() -> None:
     assert told["siliconflow", "Qwen/Qwen3-32B"] == ("thinking_budget", 32768)
     assert told["siliconflow", "deepseek-ai/DeepSeek-V3.2"] == ("", 32768)
     assert told["alibaba", "qwen-plus"] == ("thinking_budget", 81920)
+    assert told["siliconflow", "Qwen/Qwen3-VL-30B-A3B-Thinking"] == ("", 32768)
+    assert told["siliconflow", "ByteDance-Seed/Seed-OSS-36B-Instruct"] == ("", 32768)
+    # Those that answer at once say so, and count as soon as they are asked to think.
+    quiet = {
+        c["upstream_model"]
+        for model in snap["models"]
+        for c in model["candidates"]
+        if c.get("thinks_if_asked")
+    }
+    assert {"qwen3-max", "Qwen/Qwen2.5-72B-Instruct"} <= quiet
+    assert not {name for name in quiet if "thinking" in name.lower() or "r1" in name.lower()}
     assert told["alibaba", "qwq-plus"] == ("", 81920)
-    assert ("siliconflow", "Qwen/Qwen2.5-7B-Instruct") not in told
 
 
 def test_an_endpoint_may_name_its_own_cap(tmp_path: Path) -> None:

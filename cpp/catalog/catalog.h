@@ -47,6 +47,9 @@ struct Endpoint {
   std::string reasoning_budget_field;   // what bounds it there; empty: nothing does
   int64_t max_reasoning = 0;            // tokens of thinking of one choice; 0: unknown
   ReasoningForm reasoning_form = ReasoningForm::kEffort;  // how it is told what to think
+  bool thinks_if_asked = false;         // and not at all where the request does not ask for it
+  int64_t context = 0;                  // tokens; 0: the model's
+  int64_t max_output = 0;               // tokens of one answer; 0: the model's
 };
 
 // A provider that offers the model and is not asked. Immutable.
@@ -67,6 +70,12 @@ struct Model {
   std::vector<Endpoint> endpoints;  // in order of preference; may be empty: known, not served
   std::vector<Exclusion> excluded;
   std::shared_ptr<const Model> gratis;  // the same at no price, for who has paid; null: none
+
+  // What holds of one of its endpoints, in tokens; 0: unknown.
+  int64_t ContextAt(const Endpoint& at) const { return at.context > 0 ? at.context : context; }
+  int64_t MaxOutputAt(const Endpoint& at) const {
+    return at.max_output > 0 ? at.max_output : max_output;
+  }
 };
 
 // Immutable once made; thread-safe.

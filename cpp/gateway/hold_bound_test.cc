@@ -54,14 +54,20 @@ TEST(HoldBoundTest, CoversWhateverAnUpstreamMayBill) {
     ASSERT_TRUE(request.has_value()) << random.body() << ": " << request.error().message;
     Model model{.id = "a/m", .max_output = 500, .endpoints = {}};
     model.other_output = rng.OneIn(2);
+    const bool shorter = rng.OneIn(4);  // than what the endpoint says of itself
+    if (shorter) model.context = 1 + static_cast<int64_t>(rng.Below(50));
     model.endpoints.push_back({0, "up", DrawPrices(&rng)});
     Endpoint& endpoint = model.endpoints.back();
     endpoint.cap_excludes_reasoning = rng.OneIn(2);
     if (rng.OneIn(2)) endpoint.reasoning_budget_field = "thinking_budget";
     endpoint.max_reasoning = rng.OneIn(2) ? 0 : 1 + static_cast<int64_t>(rng.Below(2000));
+    if (shorter) endpoint.context = int64_t{1} << 40;
+    if (rng.OneIn(2)) endpoint.max_output = 1 + static_cast<int64_t>(rng.Below(3000));
     GatewayOptions options;
     options.strict_bound = rng.OneIn(2);
     const SpendBound bound(*request, model, EstimateChatPrompt(random.body()), options, {});
+    const int64_t max_output = endpoint.max_output > 0 ? endpoint.max_output : 500;
+    ASSERT_EQ(bound.longest(), std::min(request->max_tokens.value_or(max_output), max_output));
     const Money hold = bound.At(bound.longest());
     ASSERT_EQ(bound.Within(hold), bound.longest());
     const bool any_output = !random.only_text() &&
@@ -70,7 +76,7 @@ TEST(HoldBoundTest, CoversWhateverAnUpstreamMayBill) {
     ASSERT_GE(bound.besides().prompt, prompt) << "seed " << seed << ": " << random.body();
     int64_t thinking = 0;
     if (endpoint.cap_excludes_reasoning) {
-      const int64_t most = endpoint.max_reasoning > 0 ? endpoint.max_reasoning : model.max_output;
+      const int64_t most = endpoint.max_reasoning > 0 ? endpoint.max_reasoning : max_output;
       // With a field, what stands in it: the client's, else as much as the answer.
       const int64_t told = random.thinking().value_or(bound.longest());
       thinking = endpoint.reasoning_budget_field.empty() ? most : std::min(most, told);
@@ -202,7 +208,7 @@ TEST(HoldBoundTest, EveryKindOfPartAndFieldIsSeen) {
           R"("functions":[{"name":"f","description":"d","parameters":{}}])",
           R"("not_invented_yet":7)", R"("not_invented_yet":false)", R"("not_invented_yet":true)",
           R"("not_invented_yet":["x"])"}) {
-      EXPECT_LT(held(body("", field), strict), plain + 120) << field;
+      EXPECT_LT(held(body("", field), strict), plain + 120 + kToolPreambleTokens) << field;
     }
     // None of the model's business.
     for (const char* field :

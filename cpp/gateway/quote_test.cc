@@ -59,6 +59,27 @@ TEST(Quote, TakesTheSmallestOfTheLimits) {
             std::string::npos);
 }
 
+// Each candidate within its own bounds; the route as long as the longest of them.
+TEST(Quote, TakesTheBoundsOfEachEndpoint) {
+  Quoted quoted;
+  quoted.model.context = 1;
+  quoted.model.max_output = 50;
+  quoted.model.endpoints[0].context = 100'000;
+  quoted.model.endpoints[0].max_output = 5000;
+  quoted.model.endpoints[1].context = 100'000;
+  std::string quote = quoted.Write();
+  EXPECT_NE(quote.find(R"("completion_tokens":{"expected":400,"max":5000})"), std::string::npos)
+      << quote;
+  // 2 and 4 micro-USD a token: 5000 of the first are dearer than 50 of the second.
+  EXPECT_NE(quote.find(R"("max":0.0100)"), std::string::npos) << quote;
+  EXPECT_NE(quote.find(R"("max":0.0002)"), std::string::npos) << quote;
+  quoted.model.endpoints[1].context = 1;
+  quoted.admission.request.max_tokens = 7000;
+  quote = quoted.Write();
+  EXPECT_NE(quote.find(R"("completion_tokens":{"expected":400,"max":5000})"), std::string::npos)
+      << quote;
+}
+
 TEST(Quote, CountsImagesByThePiece) {
   Quoted quoted;
   quoted.model.output = Output::kImage;

@@ -95,7 +95,83 @@ TEST(SpendBoundTest, CountsThinkingThatTheCapLeavesOut) {
   Model model = ModelOf({2000});
   model.endpoints[0].cap_excludes_reasoning = true;
   model.endpoints[0].reasoning_budget_field = "thinking_budget";
-  EXPECT_EQ(ReasoningAt(model.endpoints[0], model, std::nullopt).Beside(1), kLeastAnswerTokens);
+  const AskedReasoning asked(RequestOf());
+  EXPECT_EQ(ReasoningAt(model.endpoints[0], model, asked).Beside(1), kLeastAnswerTokens);
+}
+
+// One that does not think by itself does as soon as a request may ask it to.
+TEST(SpendBoundTest, CountsThinkingOfWhatThinksIfAskedWhenItIsAsked) {
+  for (const bool if_asked : {false, true}) {
+    for (const bool asks : {false, true}) {
+      Model model = ModelOf({2000});
+      model.endpoints[0].cap_excludes_reasoning = true;
+      model.endpoints[0].thinks_if_asked = if_asked;
+      model.endpoints[0].max_reasoning = 900;
+      ChatRequest request = RequestOf();
+      request.asks_reasoning = asks;
+      const SpendBound bound(request, model, kPrompt, {}, {});
+      EXPECT_EQ(bound.MostReasoning(300), if_asked && !asks ? 0 : 900) << if_asked << asks;
+    }
+  }
+}
+
+// An endpoint has a context and a longest answer of its own, shorter or longer than the model's.
+TEST(SpendBoundTest, IsBoundedByTheEndpointWhereThatSaysMoreThanTheModel) {
+  const TokenEstimate prompt{5000, 5000};
+  ChatRequest request = RequestOf();
+  request.text_bytes = 1'000'000;
+  const struct {
+    int64_t context;
+    int64_t max_output;
+    int64_t prompt;   // tokens of it that are held for
+    int64_t longest;  // answer
+    int64_t untold;   // likewise, where nobody says how long
+  } cases[] = {
+      {0, 0, 2000, 256, 500},     // the model's: no more than its context, which the prompt fills
+      {9000, 0, 5000, 500, 500},  // longer
+      {9000, 3000, 5000, 3000, 3000},  // likewise, and its answers
+      {9000, 8000, 5000, 4000, 8000},  // what its context has left
+      {1000, 8000, 1000, 256, 1000},   // shorter
+      {9000, 100, 5000, 100, 100},     // likewise its answers
+  };
+  for (const auto& c : cases) {
+    Model model = ModelOf({2000});
+    model.context = 2000;
+    model.endpoints[0].context = c.context;
+    model.endpoints[0].max_output = c.max_output;
+    const SpendBound bound(request, model, prompt, {}, {});
+    const std::string what = std::to_string(c.context) + " " + std::to_string(c.max_output);
+    EXPECT_EQ(bound.longest(), c.longest) << what;
+    EXPECT_EQ(bound.LongestAt(model.endpoints[0]), c.longest) << what;
+    EXPECT_EQ(bound.BesidesAt(model.endpoints[0]).prompt, c.prompt) << what;
+    EXPECT_EQ(bound.At(1'000'000).nano, c.prompt * kInputNano + c.longest * 2000) << what;
+    EXPECT_EQ(bound.Untold().nano, c.prompt * kInputNano + c.untold * 2000) << what;
+  }
+}
+
+// The route is as long as its longest endpoint; each costs what it can answer in.
+TEST(SpendBoundTest, ADearEndpointThatAnswersShortDoesNotShortenTheRoute) {
+  Model model = ModelOf({1000, 50'000});
+  model.endpoints[0].max_output = 10'000;
+  model.endpoints[1].max_output = 100;
+  const SpendBound bound(RequestOf(), model, kPrompt, {}, {});
+  const int64_t prompt = kPrompt.upper * kInputNano;
+  EXPECT_EQ(bound.longest(), 10'000);
+  EXPECT_EQ(bound.At(50).nano, prompt + 50 * 50'000);
+  EXPECT_EQ(bound.At(200).nano, prompt + 100 * 50'000);
+  EXPECT_EQ(bound.At(10'000).nano, prompt + 10'000 * 1000);
+  EXPECT_EQ(bound.Within(bound.At(10'000)), 10'000);
+  EXPECT_EQ(bound.Within({prompt + 100 * 50'000}), 5000);
+  EXPECT_EQ(bound.Within({prompt + 90 * 50'000}), 90);
+}
+
+TEST(SpendBoundTest, ToolsLeaveRoomForWhatAProviderWritesAroundThem) {
+  const Model model = ModelOf({2000});
+  ChatRequest request = RequestOf();
+  const SpendBound without(request, model, kPrompt, {}, {});
+  request.tool_count = 1;
+  const SpendBound with(request, model, kPrompt, {}, {});
+  EXPECT_EQ(with.At(0).nano - without.At(0).nano, kToolPreambleTokens * kInputNano);
 }
 
 TEST(SpendBoundTest, TheStrictBoundIsAByteAToken) {

@@ -85,6 +85,9 @@ class CreditsTest : public ::testing::Test {
         .id = "a/m", .other_output = other_output_, .max_output = max_output, .endpoints = {}};
     model.endpoints.push_back({0, "up", *PriceTable::Make(std::move(prices)), cap_field_, timeouts_,
                                cap_excludes_reasoning_, reasoning_budget_field_, max_reasoning_});
+    model.context = model_context_;
+    model.endpoints.back().context = endpoint_context_;
+    model.endpoints.back().max_output = endpoint_max_output_;
     Catalog::Parts parts;
     parts.names.emplace("m", "a/m");
     parts.models.push_back(std::move(model));
@@ -159,6 +162,9 @@ class CreditsTest : public ::testing::Test {
   bool cap_excludes_reasoning_ = false;
   std::string reasoning_budget_field_;
   int64_t max_reasoning_ = 0;
+  int64_t model_context_ = 0;
+  int64_t endpoint_context_ = 0;
+  int64_t endpoint_max_output_ = 0;
   bool other_output_ = false;
   uint64_t media_nano_ = kOutputNano;  // a token of a picture or of sound in the answer
   Window limit_reset_ = Window::kNever;

@@ -51,6 +51,7 @@ struct ChatRequest {
   std::optional<int64_t> max_tokens;  // the smaller of max_tokens and max_completion_tokens
   // `thinking_budget`; what is below 1 names nothing: some mean by it that nothing bounds them.
   std::optional<int64_t> max_reasoning;
+  bool asks_reasoning = false;    // some field may ask for thinking, a budget or an unknown one too
   std::optional<Money> max_cost;  // the most that the answer may cost; never sent upstream
   // Bytes of whatever the model may read as text: messages, tools, the answer's schema, and every
   // field that is not known to be none of its business.

@@ -442,5 +442,40 @@ TEST(ChatRequestTest, SeesWhatChangesThePrice) {
   EXPECT_FALSE(media.service_tier);
 }
 
+// Whatever may ask for it: known or not, at the top or in what a template reads.
+TEST(ChatRequestTest, SeesWhatMayAskForThinking) {
+  const struct {
+    const char* field;
+    bool asks;
+  } cases[] = {
+      {R"("enable_thinking":true)", true},
+      {R"("enable_thinking":false)", false},
+      {R"("enable_thinking":null)", false},
+      {R"("think":"high")", true},
+      {R"("thinking":{"type":"enabled"})", true},
+      {R"("thinking":true)", true},
+      {R"("thinking_budget":100)", true},
+      {R"("thinking_budget":-1)", true},
+      {R"("thinking_budget":null)", false},
+      {R"("reasoning":{"effort":"high"})", true},
+      {R"("reasoning_effort":"low")", true},
+      {R"("reasoning_effort":"none")", false},
+      {R"("reasoning_effort":null)", false},
+      {R"("include_reasoning":true)", true},
+      {R"("chat_template_kwargs":{"enable_thinking":true})", true},
+      {R"("not_invented_yet":{"think":true})", true},
+      {R"("not_invented_yet":false)", false},
+      {R"("temperature":0)", false},
+      {R"("tools":[])", false},
+  };
+  for (const auto& c : cases) {
+    const std::string body =
+        R"({"model":"m","messages":[{"role":"user","content":"hi"}],)" + std::string(c.field) + "}";
+    const auto request = ParseChatRequest(body, Profile());
+    ASSERT_TRUE(request.has_value()) << body;
+    EXPECT_EQ(request->asks_reasoning, c.asks) << c.field;
+  }
+}
+
 }  // namespace
 }  // namespace seekroute

@@ -1,0 +1,103 @@
+// What an endpoint says of itself, its context and its longest answer, decides what is held, told
+// and believed there, whatever the model's row says.
+#include <algorithm>
+#include <string>
+
+#include "testing/credits_fixture.h"
+
+namespace seekroute::testing {
+namespace {
+
+class EndpointBoundsTest : public CreditsTest {
+ protected:
+  // A request whose prompt is as long, in bytes, and its answer's counts.
+  const Seen& AskAbout(int64_t prompt, int64_t completion, size_t bytes,
+                       const std::string& members = "") {
+    std::string answer(kAnswer);
+    const size_t usage = answer.find("\"prompt_tokens\"");
+    answer.replace(usage, std::string::npos,
+                   "\"prompt_tokens\":" + std::to_string(prompt) +
+                       ",\"completion_tokens\":" + std::to_string(completion) + "}}");
+    script_.pieces = {{{}, answer}};
+    return Ask(R"(,"documents":[")" + std::string(bytes, 'e') + "\"]" + members);
+  }
+};
+
+TEST_F(EndpointBoundsTest, ALongPromptAtALongEndpointIsChargedAsItIs) {
+  model_context_ = 2000;
+  endpoint_context_ = 10'000;
+  Open({100'000'000});
+  const Seen& seen = AskAbout(9000, 5, 9000);
+  ASSERT_EQ(seen.status, 200) << seen.body;
+  EXPECT_EQ(seen.row->settlement, Settlement::kExact);
+  EXPECT_EQ(seen.row->cost.nano, 9000 * kInputNano + 5 * kOutputNano);
+}
+
+TEST_F(EndpointBoundsTest, ALongAnswerIsToldHeldForAndChargedAsItIs) {
+  endpoint_max_output_ = 8000;
+  for (const bool unlimited : {false, true}) {
+    credit_line_ = unlimited ? kUnlimitedLine : Money{};
+    Open({100'000'000});  // of a model with answers of 1000
+    const Seen& seen = AskAbout(3, 7000, 10, unlimited ? "" : R"(,"max_tokens":9000)");
+    ASSERT_EQ(seen.status, 200) << seen.body;
+    const bool told = Sent(0).find(R"("max_tokens":8000)") != std::string::npos;
+    EXPECT_EQ(told, !unlimited) << Sent(0);
+    EXPECT_EQ(seen.row->settlement, Settlement::kExact);
+    EXPECT_EQ(seen.row->cost.nano, 3 * kInputNano + 7000 * kOutputNano);
+    EXPECT_FALSE(seen.row->cap_ignored);
+  }
+}
+
+// The catalog is behind: the provider has taken a longer prompt than it knows. What was sent can
+// have that many tokens, so the count is one, and what the hold lacks is the operator's loss.
+TEST_F(EndpointBoundsTest, APromptThatTheRequestCanHaveIsACountBeyondAnyContext) {
+  endpoint_context_ = 2000;
+  Open({100'000'000});
+  const Seen& seen = AskAbout(9000, 5, 9000, R"(,"max_tokens":5)");
+  EXPECT_EQ(seen.row->settlement, Settlement::kExact);
+  EXPECT_EQ(seen.row->cost, seen.row->held);
+  EXPECT_EQ(seen.row->held.nano, 2000 * kInputNano + 5 * kOutputNano);
+  EXPECT_EQ(store_->Find(1)->overrun.nano, 7000 * kInputNano);
+  // And one that it cannot have is none.
+  EXPECT_EQ(AskAbout(90'000, 5, 9000).row->settlement, Settlement::kEstimated);
+}
+
+TEST_F(EndpointBoundsTest, NoUseWithinTheBoundsIsAnEstimateOrAboveItsHold) {
+  options_.strict_bound = true;
+  for (uint64_t seed = 1; seed <= 600; ++seed) {
+    SeededRng rng(seed);
+    const auto draw = [&rng](int64_t most) {
+      return rng.OneIn(3) ? 0 : 1 + static_cast<int64_t>(rng.Below(static_cast<uint64_t>(most)));
+    };
+    model_context_ = draw(3000);
+    endpoint_context_ = draw(6000);
+    endpoint_max_output_ = draw(4000);
+    const int64_t model_output = draw(2000);
+    credit_line_ = rng.OneIn(2) ? kUnlimitedLine : Money{};
+    Open({1'000'000'000}, {}, model_output);
+    const int64_t context = endpoint_context_ > 0 ? endpoint_context_ : model_context_;
+    int64_t longest = endpoint_max_output_ > 0 ? endpoint_max_output_ : model_output;
+    if (longest == 0) longest = 5000;
+    const auto bytes = static_cast<size_t>(rng.Below(5000));
+    // The prompt is no longer than its bytes, and leaves the answer its place.
+    int64_t prompt = static_cast<int64_t>(rng.Below(bytes + 1));
+    if (context > 0) prompt = std::min(prompt, context - 1);
+    if (context > 0) longest = std::min(longest, context - prompt);
+    const int64_t named = draw(5000);
+    if (named > 0) longest = std::min(longest, named);
+    const std::string members = named > 0 ? ",\"max_tokens\":" + std::to_string(named) : "";
+    AskAbout(prompt, 1, bytes, members);  // what is told
+    const std::string sent = Sent(0);
+    const size_t at = sent.find("\"max_tokens\":");
+    if (at != std::string::npos)
+      longest = std::min<int64_t>(longest, std::stoll(sent.substr(at + 13)));
+    const Seen& seen = AskAbout(prompt, longest, bytes, members);
+    ASSERT_EQ(seen.status, 200) << "seed " << seed << ": " << seen.body;
+    ASSERT_EQ(seen.row->settlement, Settlement::kExact) << "seed " << seed;
+    ASSERT_EQ(seen.row->cost.nano, prompt * kInputNano + longest * kOutputNano) << "seed " << seed;
+    ASSERT_EQ(store_->Find(last_)->overrun, Money{}) << "seed " << seed;
+  }
+}
+
+}  // namespace
+}  // namespace seekroute::testing
