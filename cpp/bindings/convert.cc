@@ -184,6 +184,9 @@ Model ModelFrom(const py::dict& dict, const StringMap<uint32_t>& providers) {
     endpoint.max_reasoning = GetOptional<int64_t>(item, "max_reasoning").value_or(0);
     endpoint.reasoning_form =
         ReasoningFormNamed(GetOptional<std::string>(item, "reasoning_field"), model.id);
+    endpoint.thinks_if_asked = GetOptional<bool>(item, "thinks_if_asked").value_or(false);
+    endpoint.context = GetOptional<int64_t>(item, "context").value_or(0);
+    endpoint.max_output = GetOptional<int64_t>(item, "max_output").value_or(0);
     if (const auto own = GetOptional<py::dict>(item, "timeouts")) {
       endpoint.timeouts = TimeoutsFrom(*own);
     }

@@ -47,9 +47,9 @@ struct Endpoint {
   std::string reasoning_budget_field;   // what bounds it there; empty: nothing does
   int64_t max_reasoning = 0;            // tokens of thinking of one choice; 0: unknown
   ReasoningForm reasoning_form = ReasoningForm::kEffort;  // how it is told what to think
-  bool thinks_if_asked = false;         // and not at all where the request does not ask for it
-  int64_t context = 0;                  // tokens; 0: the model's
-  int64_t max_output = 0;               // tokens of one answer; 0: the model's
+  bool thinks_if_asked = false;  // and not at all where the request does not ask for it
+  int64_t context = 0;           // tokens; 0: the model's
+  int64_t max_output = 0;        // tokens of one answer; 0: the model's
 };
 
 // A provider that offers the model and is not asked. Immutable.

@@ -56,7 +56,9 @@ Status Exchange::BoundSpending() {
 // Tokens a choice that the upstream is told: what is paid for, else what the client or the operator
 // has named. Nothing: nobody has.
 std::optional<int64_t> Exchange::ToldLength() const {
-  if (cap_ || model_->output != Output::kText) return cap_;
+  if (model_->output != Output::kText) return cap_;
+  // More than this endpoint can answer in would be refused by some.
+  if (cap_) return endpoint_ ? std::min(*cap_, bound_->LongestAt(*endpoint_)) : *cap_;
   std::optional<int64_t> named = request_.max_tokens;
   const int64_t most = world_.options->max_output_tokens;
   if (most > 0) named = std::min(named.value_or(most), most);
@@ -66,10 +68,10 @@ std::optional<int64_t> Exchange::ToldLength() const {
 // Tokens of thinking a choice that the upstream is told beside that: where its cap does not bound
 // them, a field of its own does, and the answer is paid for by somebody's limited money.
 std::optional<int64_t> Exchange::ToldReasoning() const {
-  const bool apart =
-      endpoint_->cap_excludes_reasoning && !endpoint_->reasoning_budget_field.empty();
+  const bool apart = ThinksBeside(*endpoint_, AskedReasoning(request_)) &&
+                     !endpoint_->reasoning_budget_field.empty();
   if (!cap_ || !apart) return std::nullopt;
-  return ReasoningAt(*endpoint_, *model_, request_.max_reasoning).Beside(*cap_);
+  return ReasoningAt(*endpoint_, *model_, AskedReasoning(request_)).Beside(*ToldLength());
 }
 
 // The provider went on far beyond what it was told.
@@ -77,7 +79,7 @@ bool Exchange::IgnoredCap() const {
   const std::optional<int64_t> told = ToldLength();
   if (!told || !usage_.completion) return false;
   const int64_t reasoning =
-      ToldReasoning().value_or(ReasoningAt(*endpoint_, *model_, request_.max_reasoning).most);
+      ToldReasoning().value_or(ReasoningAt(*endpoint_, *model_, AskedReasoning(request_)).most);
   const int64_t most =
       (*told + reasoning + static_cast<int64_t>(request_.predicted_bytes)) * request_.choices;
   int64_t slack = std::max(kCapSlackTokens * request_.choices, most / kCapSlackPart);
@@ -199,7 +201,7 @@ Usage Exchange::Estimate() const {
   Usage usage = EstimateUsage(PromptEstimate(), ContentEstimate(), media);
   if (media == DeliveredMedia{}) return usage;
   std::optional<int64_t> most = ToldLength();
-  if (!most && bound_) most = bound_->longest();
+  if (!most && bound_) most = bound_->LongestAt(*endpoint_);
   if (most) {
     const auto predicted = static_cast<int64_t>(request_.predicted_bytes);
     usage = CutMedia(usage, (*most + predicted) * request_.choices);
@@ -215,6 +217,17 @@ void Exchange::PriceMediaWithinHold() {
   if (own <= row_.held) return;
   usage_.image_completion.reset();
   usage_.audio_completion.reset();
+}
+
+// More than the endpoint can hold, and than the request was bounded by: no count, whatever it was
+// meant to be. A prompt within its bound is one, however short the catalog knows the context: what
+// it costs beyond the hold is then booked as the operator's loss, as no estimate can be.
+bool Exchange::IsImpossible(const Usage& usage) const {
+  const int64_t context = model_->ContextAt(*endpoint_);
+  if (context == 0) return false;
+  const int64_t prompt = std::max(context, bound_ ? bound_->besides().prompt : 0);
+  return usage.prompt.value_or(0) > prompt ||
+         usage.completion.value_or(0) > context * request_.choices;
 }
 
 void Exchange::FillUsage() {
@@ -242,12 +255,7 @@ void Exchange::FillUsage() {
         row_.service_tier = attempt_->answer().service_tier;
       }
   }
-  // More than the model can hold is no count, whatever it was meant to be.
-  if (model_->context > 0) {
-    odd = odd || usage_.prompt.value_or(0) > model_->context ||
-          usage_.completion.value_or(0) > model_->context * request_.choices;
-  }
-  if (odd || !usage_.complete()) {
+  if (odd || IsImpossible(usage_) || !usage_.complete()) {
     usage_ = Estimate();
     row_.estimated = true;
     PriceMediaWithinHold();
@@ -273,8 +281,8 @@ void Exchange::FillPartialUsage() {
   if (!held_ || !attempt_ || !attempt_->is_stream()) return;
   const ChatStream& stream = attempt_->stream();
   const Usage told = stream.usage();
-  const bool sane = told.prompt && !stream.usage_odd() &&
-                    (model_->context == 0 || *told.prompt <= model_->context);
+  const int64_t context = model_->ContextAt(*endpoint_);
+  const bool sane = told.prompt && !stream.usage_odd() && (context == 0 || *told.prompt <= context);
   if (!sane && !content_sent_) return;
   usage_ = {};
   row_.service_tier = stream.service_tier();

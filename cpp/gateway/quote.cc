@@ -13,7 +13,7 @@
 namespace seekroute {
 namespace {
 
-// How much will be used, as far as it can be known now.
+// How much will be used at one endpoint, as far as it can be known now.
 struct Extent {
   TokenEstimate prompt;
   int64_t choices = 1;
@@ -42,19 +42,28 @@ struct CostRange {
   std::optional<Money> max;
 };
 
-Extent Measure(const Admission& admission, std::string_view body) {
-  const Model& model = *admission.model;
+Extent Measure(const Admission& admission, const TokenEstimate& prompt, int64_t context,
+               int64_t max_output) {
   Extent extent;
-  extent.prompt = EstimateChatPrompt(body);
+  extent.prompt = prompt;
   extent.choices = admission.request.choices;
-  extent.images = model.output == Output::kImage;
+  extent.images = admission.model->output == Output::kImage;
   const auto limit = [&extent](int64_t tokens) {
     extent.longest = std::min(extent.longest.value_or(tokens), std::max<int64_t>(tokens, 0));
   };
   if (admission.request.max_tokens) limit(*admission.request.max_tokens);
-  if (model.max_output > 0) limit(model.max_output);
-  if (model.context > 0) limit(model.context - extent.prompt.tokens);
+  if (max_output > 0) limit(max_output);
+  if (context > 0) limit(context - extent.prompt.tokens);
   return extent;
+}
+
+// Of the route: as long as at the endpoint that answers longest, without end where one has none.
+void TakeLonger(const Extent& here, Extent* route) {
+  if (!here.longest || !route->longest) {
+    route->longest.reset();
+  } else {
+    route->longest = std::max(*route->longest, *here.longest);
+  }
 }
 
 CostRange CostsAt(const Extent& extent, const UseBound& besides, const ReasoningBound& reasoning,
@@ -67,7 +76,7 @@ CostRange CostsAt(const Extent& extent, const UseBound& besides, const Reasoning
   range.expected = cost(extent.prompt.tokens, extent.expected());
   if (extent.longest || extent.images) {
     UseBound bound = besides;
-    bound.prompt = extent.prompt.upper;
+    bound.prompt = std::min(bound.prompt, extent.prompt.upper);
     const int64_t longest = extent.longest.value_or(0);
     bound.completion += (longest + reasoning.Beside(longest)) * extent.choices;
     range.max = CostBound(bound, price, now);
@@ -120,28 +129,41 @@ Result<std::string> WriteQuote(const Admission& admission, std::string_view body
                                const Snapshot& snapshot, const GatewayOptions& options,
                                UnixSeconds now) {
   const Model& model = *admission.model;
-  Extent extent = Measure(admission, body);
-  const SpendBound bound(admission.request, model, extent.prompt, options, now);
+  const TokenEstimate prompt = EstimateChatPrompt(body);
+  const SpendBound bound(admission.request, model, prompt, options, now);
   int64_t longest = bound.longest();
+  std::optional<int64_t> affordable;
   if (const std::optional<Money>& max_cost = admission.request.max_cost) {
     const std::optional<int64_t> within = bound.Within(*max_cost);
     if (!within || *within < bound.least()) {
       return MaxCostExceeded(*max_cost, bound.At(bound.least()));
     }
     longest = *within;
-    if (!extent.images) extent.longest = std::min(extent.longest.value_or(*within), *within);
+    if (model.output == Output::kText) affordable = *within;
   }
+  const auto measure = [&](int64_t context, int64_t max_output) {
+    Extent extent = Measure(admission, prompt, context, max_output);
+    if (affordable) extent.longest = std::min(extent.longest.value_or(*affordable), *affordable);
+    return extent;
+  };
+  Extent extent = measure(model.context, model.max_output);
   CostRange route;
   std::string candidates;
   for (size_t i = 0; i < model.endpoints.size(); ++i) {
     const Endpoint& endpoint = model.endpoints[i];
-    const ReasoningBound reasoning = ReasoningAt(endpoint, model, admission.request.max_reasoning);
-    const CostRange costs = CostsAt(extent, bound.besides(), reasoning, *endpoint.price, now);
+    const Extent here = measure(model.ContextAt(endpoint), model.MaxOutputAt(endpoint));
+    const ReasoningBound reasoning =
+        ReasoningAt(endpoint, model, AskedReasoning(admission.request));
+    const CostRange costs =
+        CostsAt(here, bound.BesidesAt(endpoint), reasoning, *endpoint.price, now);
     if (i == 0) {
+      extent = here;
       route = costs;
     } else {
+      TakeLonger(here, &extent);
       route.min = std::min(route.min, costs.min);
-      if (route.max) route.max = std::max(*route.max, costs.max.value_or(Money{}));
+      if (!costs.max) route.max.reset();
+      if (route.max) route.max = std::max(*route.max, *costs.max);
       candidates += ',';
     }
     candidates += '{';

@@ -20,20 +20,35 @@ Error MaxCostExceeded(Money max_cost, Money needed) {
   return error;
 }
 
+bool ThinksBeside(const Endpoint& endpoint, const AskedReasoning& asked) {
+  if (!endpoint.cap_excludes_reasoning) return false;
+  return !endpoint.thinks_if_asked || asked.any;
+}
+
 ReasoningBound ReasoningAt(const Endpoint& endpoint, const Model& model,
-                           std::optional<int64_t> named) {
-  if (!endpoint.cap_excludes_reasoning || model.output != Output::kText) return {};
+                           const AskedReasoning& asked) {
+  if (!ThinksBeside(endpoint, asked) || model.output != Output::kText) return {};
   int64_t most = endpoint.max_reasoning;
-  if (most == 0) most = model.max_output > 0 ? model.max_output : kUnknownAnswerTokens;
-  if (model.context > 0) most = std::min(most, model.context);
+  if (most == 0) most = model.MaxOutputAt(endpoint);
+  if (most == 0) most = kUnknownAnswerTokens;
+  if (const int64_t context = model.ContextAt(endpoint); context > 0) {
+    most = std::min(most, context);
+  }
   if (endpoint.reasoning_budget_field.empty()) return {most, most};
-  if (named) return {std::min(*named, most), std::min(*named, most)};
+  if (asked.most) return {std::min(*asked.most, most), std::min(*asked.most, most)};
   return {std::min(kLeastAnswerTokens, most), most};
 }
 
 SpendBound::SpendBound(const ChatRequest& request, const Model& model, const TokenEstimate& prompt,
                        const GatewayOptions& options, UnixSeconds now)
-    : model_(model), now_(now), choices_(request.choices), named_reasoning_(request.max_reasoning) {
+    : model_(model),
+      now_(now),
+      choices_(request.choices),
+      reasoning_(request),
+      named_(request.max_tokens) {
+  if (const int64_t most = options.max_output_tokens; most > 0) {
+    named_ = std::min(named_.value_or(most), most);
+  }
   bound_.any_input = request.other_kinds;
   bound_.any_output = request.answer_kinds == AnswerKinds::kOthers ||
                       (request.answer_kinds == AnswerKinds::kUnsaid && model.other_output);
@@ -41,32 +56,54 @@ SpendBound::SpendBound(const ChatRequest& request, const Model& model, const Tok
   bound_.prompt = static_cast<int64_t>(request.text_bytes) + kOpeningTokens +
                   kMessageTokens * request.message_count + request.media_tokens;
   if (!options.strict_bound) bound_.prompt = std::min(bound_.prompt, prompt.upper);
-  if (model.context > 0) bound_.prompt = std::min(bound_.prompt, model.context);
+  if (request.tool_count > 0) bound_.prompt += kToolPreambleTokens;
   if (model.output == Output::kImage) {
     bound_.images = choices_;
     return;
   }
   // What was predicted and not taken is billed as written.
   bound_.completion = static_cast<int64_t>(request.predicted_bytes) * choices_;
-  std::optional<int64_t> longest = request.max_tokens;
+  if (model.endpoints.empty()) longest_ = Longest(model.context, model.max_output, bound_.prompt);
+  for (const Endpoint& endpoint : model.endpoints) {
+    longest_ = std::max(longest_, LongestAt(endpoint));
+  }
+}
+
+int64_t SpendBound::LongestAt(const Endpoint& endpoint) const {
+  if (model_.output == Output::kImage) return 0;
+  return Longest(model_.ContextAt(endpoint), model_.MaxOutputAt(endpoint), bound_.prompt);
+}
+
+int64_t SpendBound::Longest(int64_t context, int64_t max_output, int64_t prompt) const {
+  std::optional<int64_t> longest = named_;
   const auto limit = [&longest](int64_t tokens) {
     longest = std::min(longest.value_or(tokens), tokens);
   };
-  if (model.max_output > 0) limit(model.max_output);
-  if (options.max_output_tokens > 0) limit(options.max_output_tokens);
-  if (model.context > 0) {
+  if (max_output > 0) limit(max_output);
+  if (context > 0) {
     // A prompt that may fill the context is for the provider to judge.
-    limit(std::max(model.context - bound_.prompt, std::min(kLeastAnswerTokens, model.context)));
+    limit(std::max(context - prompt, std::min(kLeastAnswerTokens, context)));
   }
-  longest_ = longest.value_or(kUnknownAnswerTokens);
+  return longest.value_or(kUnknownAnswerTokens);
+}
+
+UseBound SpendBound::BesidesAt(const Endpoint& endpoint) const {
+  UseBound bound = bound_;
+  const int64_t context = model_.ContextAt(endpoint);
+  if (context > 0) bound.prompt = std::min(bound.prompt, context);
+  return bound;
 }
 
 Money SpendBound::MostOf(int64_t tokens, bool told) const {
   Money most;
   for (const Endpoint& endpoint : model_.endpoints) {
-    const ReasoningBound reasoning = ReasoningAt(endpoint, model_, named_reasoning_);
-    UseBound bound = bound_;
-    bound.completion += (tokens + (told ? reasoning.Beside(tokens) : reasoning.most)) * choices_;
+    const ReasoningBound reasoning = ReasoningAt(endpoint, model_, reasoning_);
+    int64_t answer = std::min(tokens, LongestAt(endpoint));
+    if (!told && model_.output == Output::kText) {
+      answer = Longest(model_.ContextAt(endpoint), model_.MaxOutputAt(endpoint), 0);
+    }
+    UseBound bound = BesidesAt(endpoint);
+    bound.completion += (answer + (told ? reasoning.Beside(answer) : reasoning.most)) * choices_;
     most = std::max(most, CostBound(bound, *endpoint.price, now_));
   }
   return most;
@@ -79,7 +116,8 @@ Money SpendBound::Untold() const { return MostOf(longest_, false); }
 int64_t SpendBound::MostReasoning(int64_t answer) const {
   int64_t most = 0;
   for (const Endpoint& endpoint : model_.endpoints) {
-    most = std::max(most, ReasoningAt(endpoint, model_, named_reasoning_).Beside(answer));
+    const int64_t here = std::min(answer, LongestAt(endpoint));
+    most = std::max(most, ReasoningAt(endpoint, model_, reasoning_).Beside(here));
   }
   return most;
 }
@@ -87,11 +125,13 @@ int64_t SpendBound::MostReasoning(int64_t answer) const {
 std::optional<int64_t> SpendBound::Within(Money budget) const {
   int64_t tokens = longest_;
   for (const Endpoint& endpoint : model_.endpoints) {
+    const int64_t longest = std::min(tokens, LongestAt(endpoint));
     const std::optional<int64_t> here =
-        LongestWithin(budget, bound_, choices_, tokens, *endpoint.price, now_,
-                      ReasoningAt(endpoint, model_, named_reasoning_));
+        LongestWithin(budget, BesidesAt(endpoint), choices_, longest, *endpoint.price, now_,
+                      ReasoningAt(endpoint, model_, reasoning_));
     if (!here) return std::nullopt;
-    tokens = *here;
+    // One that ends earlier by itself shortens nothing.
+    if (*here < longest) tokens = *here;
   }
   return tokens;
 }

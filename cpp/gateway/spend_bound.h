@@ -24,19 +24,35 @@ inline constexpr int64_t kUnknownAnswerTokens = 32'768;
 // The 402 of a request whose cheapest useful answer may cost `needed`.
 Error MaxCostExceeded(Money max_cost, Money needed);
 
+// What a provider may write into the prompt where the request has tools: how they are called.
+inline constexpr int64_t kToolPreambleTokens = 512;
+
+// What a request says of thinking.
+struct AskedReasoning {
+  explicit AskedReasoning(const ChatRequest& request)
+      : any(request.asks_reasoning), most(request.max_reasoning) {}
+
+  bool any;                     // it may ask for some
+  std::optional<int64_t> most;  // tokens of one choice, where it names them
+};
+
+// Thinking may come beside the answer that the endpoint's cap bounds.
+bool ThinksBeside(const Endpoint& endpoint, const AskedReasoning& asked);
+
 // What an endpoint may think beside an answer, in tokens of one choice. Where its cap bounds
-// thinking as well, nothing. Where it takes a budget for it: what the client `named`, else as much
+// thinking as well, nothing. Where it takes a budget for it: what the client named, else as much
 // as the answer may take, and kLeastAnswerTokens at least. Where nothing bounds it: the longest
-// that is known of the endpoint, else the model's longest answer. Pure.
+// that is known of the endpoint, else its longest answer. Pure.
 ReasoningBound ReasoningAt(const Endpoint& endpoint, const Model& model,
-                           std::optional<int64_t> named);
+                           const AskedReasoning& asked);
 
 // Pure. `model` must outlive it.
 //
-// Prompt: the smallest of the model's context; a token a byte of whatever the model may read, 8 a
-// message and what each part that is not text may take; and, unless options.strict_bound, the
-// estimate's upper bound. Answer, a choice: the smallest of what the client, the model and
-// options.max_output_tokens allow and of what the context has left; beside it, whatever was
+// Of every endpoint by itself. Prompt: the smallest of the context there; a token a byte of
+// whatever the model may read, 8 a message and what each part that is not text may take; and,
+// unless options.strict_bound, the estimate's upper bound; and kToolPreambleTokens where the
+// request has tools. Answer, a choice: the smallest of what the client, the endpoint and
+// options.max_output_tokens allow and of what the context there has left; beside it, whatever was
 // predicted, and what an endpoint thinks beyond its cap. Kinds: what the prompt may hold, and what
 // the model can answer with unless the request forbids it.
 class SpendBound {
@@ -44,16 +60,21 @@ class SpendBound {
   SpendBound(const ChatRequest& request, const Model& model, const TokenEstimate& prompt,
              const GatewayOptions& options, UnixSeconds now);
 
-  // Tokens of one choice; 0 for a model that draws.
+  // Tokens of one choice, at whichever endpoint answers longest; 0 for a model that draws.
   int64_t longest() const { return longest_; }
+
+  // The same of one endpoint: no more than it can answer in, whatever it is told.
+  int64_t LongestAt(const Endpoint& endpoint) const;
 
   // The shortest answer that is worth sending the request for.
   int64_t least() const { return longest_ < kLeastAnswerTokens ? longest_ : kLeastAnswerTokens; }
 
-  // What no candidate exceeds that is told to answer in `tokens` a choice.
+  // What no candidate exceeds that is told to answer in `tokens` a choice, or in LongestAt() where
+  // that is less.
   Money At(int64_t tokens) const;
 
-  // What no candidate exceeds that is told no length, and no budget for its thinking.
+  // What no candidate exceeds that is told no length, and no budget for its thinking. Its answer
+  // may take what a short prompt leaves of the context.
   Money Untold() const;
 
   // Tokens of thinking of one choice, of all candidates.
@@ -63,19 +84,26 @@ class SpendBound {
   // when the prompt alone may cost more.
   std::optional<int64_t> Within(Money budget) const;
 
-  // What is used at most beside the answer: the prompt, the kinds, and what was predicted.
+  // What is used at most beside the answer: the prompt as long as it is, whatever any context
+  // takes of it, the kinds, and what was predicted.
   const UseBound& besides() const { return bound_; }
+
+  // The same of one endpoint: no more of a prompt than its context.
+  UseBound BesidesAt(const Endpoint& endpoint) const;
 
   // No candidate charges anything.
   bool free() const { return At(longest_) == Money{}; }
 
  private:
   Money MostOf(int64_t tokens, bool told) const;
+  // Beside a prompt of so many tokens.
+  int64_t Longest(int64_t context, int64_t max_output, int64_t prompt) const;
 
   const Model& model_;
   const UnixSeconds now_;
   const int64_t choices_;
-  const std::optional<int64_t> named_reasoning_;
+  const AskedReasoning reasoning_;
+  std::optional<int64_t> named_;  // tokens of an answer, by the client or the operator
   UseBound bound_;
   int64_t longest_ = 0;
 };

@@ -177,8 +177,8 @@ class PromptSink : public JsonSink {
     } else if (use == FieldUse::kFetches) {
       const bool uncounted = value.type == JsonType::kNumber;
       Count({kOtherTokens, bytes + (uncounted ? kMostMediaTokens : 0)});
-    } else if (use == FieldUse::kRead || use == FieldUse::kUnknown || use == FieldUse::kSchema ||
-               use == FieldUse::kPrediction) {
+    } else if (use == FieldUse::kRead || use == FieldUse::kTemplate || use == FieldUse::kUnknown ||
+               use == FieldUse::kSchema || use == FieldUse::kPrediction) {
       counted_.upper += bytes;
     }
   }

@@ -203,6 +203,10 @@ void RequestSink::EndField(const JsonPlace& place, const JsonValue& value) {
     case FieldUse::kSpeech:
       request_.answer_kinds = AnswerKinds::kOthers;
       return;
+    case FieldUse::kEffort:
+    case FieldUse::kReasoning:
+      request_.asks_reasoning = request_.asks_reasoning || value.text != "none";
+      return;
     case FieldUse::kSchema:
       request_.text_bytes += bytes;
       return;
@@ -218,6 +222,9 @@ void RequestSink::EndField(const JsonPlace& place, const JsonValue& value) {
     case FieldUse::kUnknown:
       own_fields_ = own_fields_ || value.type != JsonType::kNumber;
       [[fallthrough]];
+    case FieldUse::kTemplate:
+      request_.asks_reasoning = true;
+      [[fallthrough]];
     case FieldUse::kRead:
       request_.text_bytes += value.range.end - place.key_range().begin;
       return;
@@ -229,6 +236,7 @@ void RequestSink::EndField(const JsonPlace& place, const JsonValue& value) {
 // A member that an upstream gets not as it came, if at all.
 void RequestSink::LeaveOut(const JsonPlace& place, const JsonValue& value) {
   const ByteRange member{place.key_range().begin, value.range.end};
+  const bool set = value.type != JsonType::kNull && value.type != JsonType::kFalse;
   switch (field_.kind) {
     case FieldKind::kElsewhere: {
       request_.unsent.push_back(member);
@@ -242,12 +250,14 @@ void RequestSink::LeaveOut(const JsonPlace& place, const JsonValue& value) {
       request_.unsent.push_back(member);
       return;
     case FieldKind::kReasoning:
+      request_.asks_reasoning = request_.asks_reasoning || set;
       // What is no object says nothing that is known.
       reasoning_.member = member;
       if (value.type != JsonType::kObject) reasoning_.other = value.type != JsonType::kNull;
       request_.reasoning = reasoning_;
       return;
     case FieldKind::kIncludeReasoning:
+      request_.asks_reasoning = request_.asks_reasoning || set;
       request_.include_reasoning_member = member;
       request_.hides_reasoning = value.type == JsonType::kFalse;
       return;
@@ -301,6 +311,8 @@ bool RequestSink::SetInteger(const JsonPlace& place, const JsonValue& value) {
                 place.Path());
   }
   if (field_.use == FieldUse::kChoices) request_.choices = number;
+  // Below 1 some mean by it that nothing bounds the thinking, and some that there is none.
+  if (field_.use == FieldUse::kReasoningBudget) request_.asks_reasoning = true;
   if (field_.use == FieldUse::kReasoningBudget && number > 0) {
     request_.reasoning_budget_field->tokens = request_.max_reasoning = number;
   }

@@ -74,12 +74,12 @@ struct ChatRequest {
   std::optional<LengthField> max_tokens_field, max_completion_tokens_field;
   std::optional<LengthField> reasoning_budget_field;  // `thinking_budget`, likewise
   std::optional<ReasoningField> reasoning;
-  std::optional<ByteRange> reasoning_effort_value;     // of OpenAI's own field, also where null
-  bool reasoning_effort = false;                       // and something stands there
-  std::optional<ByteRange> include_reasoning_member;   // OpenRouter's older way
-  bool hides_reasoning = false;                        // it is false
-  // Members that are not for an upstream, in order: what is the gateway's own, and what would choose
-  // elsewhere.
+  std::optional<ByteRange> reasoning_effort_value;    // of OpenAI's own field, also where null
+  bool reasoning_effort = false;                      // and something stands there
+  std::optional<ByteRange> include_reasoning_member;  // OpenRouter's older way
+  bool hides_reasoning = false;                       // it is false
+  // Members that are not for an upstream, in order: what is the gateway's own, and what would
+  // choose elsewhere.
   std::vector<ByteRange> unsent;
   // The names of those that ask for something which is not done here, in the table's spelling.
   std::vector<std::string_view> ignored;

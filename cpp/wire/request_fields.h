@@ -65,6 +65,8 @@ enum class FieldUse : uint8_t {
   kUnknown,     // likewise, for all that is known: read, and in the place of anything
   kProgress,    // asks to be told how far the prompt was read
   kEffort,      // how much the model shall think
+  kReasoning,   // may ask for thinking
+  kTemplate,    // likewise, and the model may read it
 };
 
 struct FieldRule {

@@ -258,8 +258,7 @@ class Endpoint:
     cap_field: CapField | None = None
     """Field that names the longest wanted answer, where it differs from the provider's."""
     cap_excludes_reasoning: bool | None = None
-    """Whether that length leaves thinking out; default: as at the provider, where the model's
-    `features` name `reasoning` or nothing."""
+    """Whether that length leaves thinking out; default: as at the provider."""
     reasoning_budget_field: ReasoningBudgetField | None = None
     """Field that bounds thinking, where it differs from the provider's; `none`: nothing does."""
     max_reasoning: Tokens | None = None
@@ -311,6 +310,9 @@ class CatalogModel:
     """What an answer holds; `[image]` makes it an image model spoken to by chat."""
     features: tuple[Feature, ...] = ()
     """What the model can do."""
+    thinks: bool = True
+    """`false`: it never thinks unless a request asks for it. Nothing is then held for thinking that
+    a provider's cap leaves out. Features without `reasoning` do not say so."""
     aliases: tuple[Annotated[str, Field(pattern=ALIAS)], ...] = ()
     """Other accepted names, with or without author."""
     free: bool = False

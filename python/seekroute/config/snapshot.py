@@ -247,20 +247,27 @@ def _reasoning(
     """What bounds thinking that the longest wanted answer leaves out; empty where it does not."""
     own = settings.providers.get(endpoint.provider) or ProviderSettings()
     packaged = catalog.providers[endpoint.provider]
-    thinks = _thinks(model)
     of_provider = _first(own.cap_excludes_reasoning, packaged.cap_excludes_reasoning)
-    if not _first(endpoint.cap_excludes_reasoning, thinks and of_provider):
+    if model.is_image or not _first(endpoint.cap_excludes_reasoning, of_provider):
         return {}
     field = _first(
         endpoint.reasoning_budget_field, own.reasoning_budget_field, packaged.reasoning_budget_field
     )
     return {
         "cap_excludes_reasoning": True,
+        # A word of the endpoint itself is about this very model.
+        "thinks_if_asked": not model.thinks and endpoint.cap_excludes_reasoning is None,
         "reasoning_budget_field": "" if field == "none" else field,
         "max_reasoning": _first(
             endpoint.max_reasoning, own.max_reasoning, packaged.max_reasoning, 0
         ),
     }
+
+
+def _bounds(endpoint: Endpoint) -> dict[str, int]:
+    """What the endpoint says of its lengths, in tokens; the model's hold where it says nothing."""
+    own = {"context": endpoint.context, "max_output": endpoint.max_output}
+    return {name: tokens for name, tokens in own.items() if tokens}
 
 
 def _model(
@@ -283,6 +290,7 @@ def _model(
                     "upstream_model": endpoint.model,
                     "cap_field": cap_field,
                     "reasoning_field": _reasoning_field(settings, catalog, model, endpoint),
+                    **_bounds(endpoint),
                     "price": price,
                     **_reasoning(settings, catalog, model, endpoint),
                 }
@@ -305,6 +313,7 @@ def _model(
                 # It refuses what the provider would.
                 "cap_field": first.cap_field or catalog.providers[first.provider].cap_field,
                 "reasoning_field": _reasoning_field(settings, catalog, model, first),
+                **_bounds(first),
                 "price": endpoint_table(catalog, model, first),
                 "stand_in": True,
             }
