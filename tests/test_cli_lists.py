@@ -77,9 +77,7 @@ def test_a_pattern_that_no_model_has_is_refused() -> None:
     run("keys", "create", "--org", "acme", "--models", "openai/*, own/llama")
 
 
-def test_the_columns_that_matter_fit(
-    tmp_path: Path, terminal: Callable[..., list[str]]
-) -> None:
+def test_the_columns_that_matter_fit(tmp_path: Path, terminal: Callable[..., list[str]]) -> None:
     with running_server(tmp_path / "data") as server:
         control = server.service.control
         control.create_org("acme-corp", None)

@@ -27,8 +27,9 @@ Error NoKey() {
 }
 
 Error BadKey() {
-  return MakeError(ErrorCode::kInvalidApiKey,
-                   "the API key is not valid: check that it is complete, and not revoked or expired");
+  return MakeError(
+      ErrorCode::kInvalidApiKey,
+      "the API key is not valid: check that it is complete, and not revoked or expired");
 }
 
 }  // namespace

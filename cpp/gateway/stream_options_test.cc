@@ -171,8 +171,8 @@ TEST_F(StreamOptionsTest, ALongBodyAndAPromptThatNamesTheFieldChangeNothing) {
     for (const auto& refusal : kRefusals) {
       RefuseWith(refusal.status, refusal.body);
       Open({100'000'000'000});
-      const Seen& seen = Ask(std::string(kStream) + R"(,"user":")" + text +
-                             R"(","stop":")" + content + "\"");
+      const Seen& seen =
+          Ask(std::string(kStream) + R"(,"user":")" + text + R"(","stop":")" + content + "\"");
       EXPECT_EQ(seen.status, 200) << refusal.body << seen.body;
       EXPECT_EQ(seen.row->attempts, 2);
     }

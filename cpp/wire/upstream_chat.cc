@@ -79,7 +79,8 @@ void SpliceCap(const ChatRequest& request, const AnswerCap& cap, CapEdits* edits
   }
 }
 
-// Whether the effort in `reasoning` is told in OpenAI's field: not where that says something itself.
+// Whether the effort in `reasoning` is told in OpenAI's field: not where that says something
+// itself.
 bool TellsEffort(const ChatRequest& request, ReasoningForm form) {
   return form == ReasoningForm::kEffort && request.reasoning && request.reasoning->effort &&
          !request.reasoning_effort;

@@ -42,8 +42,9 @@ std::string IgnoredFields(const ChatRequest& request, ReasoningForm reasoning);
 // `usage` kUnasked nothing is asked of the usage, and a client's own stream_options are left out
 // too: it gets its usage from the gateway. A client that used the other field only finds its own
 // renamed; where it used both, both stay, neither longer than the cap or than the client's smaller
-// one. `reasoning` goes as `form` says: its `effort` becomes `reasoning_effort`, unless the client sent
-// that, too; what else is in it is left out. Not another byte differs. `request` must come from ParseChatRequest(body).
+// one. `reasoning` goes as `form` says: its `effort` becomes `reasoning_effort`, unless the client
+// sent that, too; what else is in it is left out. Not another byte differs. `request` must come
+// from ParseChatRequest(body).
 std::string BuildUpstreamChat(std::string_view body, const ChatRequest& request,
                               std::string_view upstream_model,
                               const std::optional<AnswerCap>& cap = std::nullopt,

@@ -229,8 +229,8 @@ TEST(UpstreamChatTest, ReasoningIsToldInTheFieldThatTheProviderTakes) {
       {R"(,"reasoning":{"effort":"low","exclude":true},"seed":1)",
        R"(,"reasoning_effort":"low","seed":1|reasoning)",
        R"(,"reasoning":{"effort":"low","exclude":true},"seed":1|)", R"(,"seed":1|reasoning)"},
-      {R"(,"reasoning":{"max_tokens":2000})", "|reasoning",
-       R"(,"reasoning":{"max_tokens":2000}|)", "|reasoning"},
+      {R"(,"reasoning":{"max_tokens":2000})", "|reasoning", R"(,"reasoning":{"max_tokens":2000}|)",
+       "|reasoning"},
       {R"(,"reasoning":{"enabled":false})", "|reasoning", R"(,"reasoning":{"enabled":false}|)",
        "|reasoning"},
       // What is done anyway is no word worth.
