@@ -21,6 +21,7 @@ Endpoint At(uint32_t provider, uint64_t input, uint64_t output) {
 struct Quoted {
   Snapshot snapshot;
   Model model;
+  Profile profile;
   Admission admission;
 
   Quoted() {
@@ -30,6 +31,7 @@ struct Quoted {
     model.id = "a/m";
     model.endpoints = {At(0, 1'000'000, 2'000'000), At(1, 3'000'000, 4'000'000)};
     model.excluded = {{"off", "no_key"}};
+    admission.profile = &profile;
     admission.model = &model;
     admission.request.model = "a/m";
   }
