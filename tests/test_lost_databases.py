@@ -239,7 +239,7 @@ def test_another_ledger_that_is_taken_brings_its_organizations(data: Path, tmp_p
 
 def test_a_control_db_that_a_first_start_did_not_finish_is_no_lost_one(tmp_path: Path) -> None:
     data = tmp_path / "data"
-    data.mkdir()
+    data.mkdir(exist_ok=True)
     hollow(data)
     with running_server(data, credits={"enabled": True}) as server:
         assert server.chat().status == 200
@@ -418,7 +418,7 @@ def test_what_is_no_file_is_named_and_left_alone(
         assert result.exit_code in (1, 2), (words, said)
         assert f"{data / name} cannot be used: " in said, (words, said)
     assert f"{data / name} cannot be used: " in refused(data)
-    (data / name).rmdir() if (data / name).is_dir() else (data / name).unlink()
+    (os.rmdir if os.path.isdir(data / name) else os.unlink)(data / name)
     (data.parent / name).rename(data / name)
     assert run_json("credits", "balance", "acme")["available"] == "5.00"
 

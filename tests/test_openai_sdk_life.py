@@ -154,7 +154,7 @@ def test_what_is_no_client_in_process_is_refused(settings: dict[str, Any]) -> No
 def test_urls_and_keys_are_refused(settings: dict[str, Any]) -> None:
     with pytest.raises(TypeError, match="base_url is for openai"):
         seekroute.openai_client(base_url="http://127.0.0.1:1/v1", **settings)
-    with pytest.raises(TypeError, match="in process there are no keys"):
+    with pytest.raises(TypeError, match="key goes in OPENAI_API_KEY"):
         seekroute.async_openai_client(api_key="sk-sr-any", **settings)
 
 

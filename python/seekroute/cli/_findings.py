@@ -37,12 +37,13 @@ class Finding:
 
 def ledger_findings(folder: Path, *, enabled: bool) -> Iterator[Finding]:
     """Whether the ledger of a data directory is sound, and orders are being booked."""
+    from seekroute.control.lost import why_no_file
     from seekroute.ledger import FILE_NAME, Ledger
 
     path = folder / FILE_NAME
     yield from _waiting_orders(folder)
-    if not os.path.exists(path):
-        return  # the first start makes it
+    if not os.path.exists(path) or why_no_file(path):
+        return  # the first start makes it; or it is lost, which is a finding already
     if not enabled:
         yield Finding(
             "ledger",

@@ -40,6 +40,7 @@ __all__ = [
     "take_over",
     "unknown_text",
     "why_lost",
+    "why_no_file",
 ]
 
 # What may be begun anew, by one start that is told so.
@@ -70,7 +71,7 @@ def guard_control(data_dir: Path, *, anew: bool = False) -> bool:
         LostDatabaseError: it is gone, or nothing is in it, and `anew` was not said.
     """
     path = data_dir / DATABASE_FILE
-    if why := _why_no_file(path):
+    if why := why_no_file(path):
         raise LostDatabaseError(why)
     there = _is_there(path)
     hollow = there and _is_hollow(path)
@@ -177,7 +178,7 @@ def lost_ledger(orders: OrderBook, data_dir: Path) -> str:
     """Why no ledger of a data directory may be used or begun; empty where it is the right one,
     or never was one."""
     path = data_dir / _LEDGER
-    if why := _why_no_file(path):
+    if why := why_no_file(path):
         return why
     bound = orders.ledger_id()
     if not _is_there(path):
@@ -311,7 +312,7 @@ def _is_hollow(path: Path) -> bool:
         return False  # whoever opens it says why it cannot be used
 
 
-def _why_no_file(path: Path) -> str:
+def why_no_file(path: Path) -> str:
     """Why what stands in a database's place cannot be one; empty where it can, or nothing does."""
     try:
         mode = path.stat().st_mode
