@@ -65,7 +65,7 @@ def test_a_key_from_making_to_revoking(run_json: Run) -> None:
 
     shown = run_json("keys", "show", made["id"])
     assert {**shown, "key": made["key"]} == made
-    assert run_json("keys", "list") == [shown]
+    assert run_json("keys", "list") == [{**shown, "used": None}]
     assert run_json("keys", "disable", made["id"])["status"] == "disabled"
     assert run_json("keys", "enable", made["id"])["status"] == "active"
 

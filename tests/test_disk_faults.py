@@ -298,7 +298,7 @@ def test_a_directory_that_may_not_be_written_is_refused(tmp_path: Path, mode: in
         finally:
             place.data_dir.chmod(0o700)
         assert str(place.data_dir) in said
-        assert "ermission denied" in said or "writable" in said
+        assert "cannot be written" in said or "cannot be read" in said
 
 
 @needs_root
@@ -307,7 +307,7 @@ def test_another_owners_directory_is_refused(tmp_path: Path) -> None:
         os.chown(place.data_dir, 65534, 65534)
         said = refusal(place)
         assert str(place.data_dir) in said
-        assert "ermission denied" in said or "writable" in said
+        assert "cannot be written" in said or "cannot be read" in said
 
 
 @needs_root
@@ -318,7 +318,7 @@ def test_a_read_only_disk_is_refused(tmp_path: Path) -> None:
     ):
         subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
         said = refusal(place)
-        assert "ead-only file system" in said or "writable" in said
+        assert "cannot be written" in said
         assert str(disk) in said
 
 

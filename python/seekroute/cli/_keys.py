@@ -136,7 +136,7 @@ def list_(
         names = {row.id: row.name for row in control.list_orgs()}
         used = _used(shared(ctx))
         rows = [
-            {**_fields(row, names[row.org_id]), "used": used.get(row.id)}
+            {**_fields(row, names.get(row.org_id, row.org_id)), "used": used.get(row.id)}
             for row in control.list_keys(org)
         ]
     if not as_json:  # a word in every line, to say nothing
