@@ -127,7 +127,7 @@ def image_input() -> str | None:
 def image_output() -> bool:
     """An image made by chat."""
     answer = create(model="jimeng-image", messages=HELLO)
-    return answer.choices[0].message.content.startswith("http")
+    return answer.choices[0].message.content.startswith("data:image/png;base64,")
 
 
 def choices() -> list[str | None]:

@@ -180,7 +180,7 @@ async function imageInput() {
 
 async function imageOutput() {
   const answer = await ask({ model: "jimeng-image" });
-  return answer.choices[0].message.content.startsWith("http");
+  return answer.choices[0].message.content.startsWith("data:image/png;base64,");
 }
 
 async function logprobs() {
