@@ -482,7 +482,7 @@ def test_no_command_begins_a_new_control_db(data: Path, words: tuple[str, ...]) 
 
 @pytest.mark.parametrize("left", ["control.db-wal", "ledger.db-wal", "ledger.db.mark", FILE_NAME])
 def test_what_is_left_tells_that_there_was_a_control_db(tmp_path: Path, left: str) -> None:
-    data = tmp_path / "data"
+    data = tmp_path / "another"
     data.mkdir()
     (data / left).write_bytes(b"\x01" * 64)
     with pytest.raises(LostDatabaseError, match="--new-control"):
