@@ -1,0 +1,45 @@
+// What an answer tells beside its content: its names, its usage and cost, its route, and what of the
+// request had no effect.
+#include "gateway/exchange.h"
+#include "wire/upstream_chat.h"
+
+namespace seekroute {
+
+AnswerNames Exchange::Names() const {
+  AnswerNames names{row_.generation_id, profile_->object, {}, row_.created.s};
+  if (profile_->answer_model == AnswerModel::kAsAsked && !automatic_) {
+    names.model = request_.model;
+  } else if (profile_->answer_model == AnswerModel::kBare) {
+    names.model = model_->id.substr(model_->id.find('/') + 1);
+  } else {
+    names.model = model_->id;
+  }
+  return names;
+}
+
+UsageReport Exchange::Report() const {
+  UsageReport report{usage_, std::nullopt, Routing()};
+  report.reported = reported_;
+  if (profile_->usage_cost) {
+    report.cost = {.cost = charge_.total,
+                   .details = profile_->upstream_cost,
+                   .upstream = charge_.upstream,
+                   .upstream_prompt = charge_.upstream_prompt,
+                   .upstream_completion = charge_.upstream_completion};
+  }
+  return report;
+}
+
+std::string Exchange::Routing() const {
+  if (in_.explain == Explain::kNo || model_ == nullptr) return {};
+  return WriteRouting(in_.explain, row_, *model_, *in_.snapshot, automatic_, next_candidate_,
+                      world_.stats);
+}
+
+// The members that the client sent for nothing.
+std::string Exchange::Ignored() const {
+  const bool chat = model_->output == Output::kText;
+  return IgnoredFields(request_, chat ? endpoint_->reasoning_form : ReasoningForm::kNone);
+}
+
+}  // namespace seekroute
