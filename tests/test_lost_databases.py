@@ -418,6 +418,7 @@ def test_what_is_no_file_is_named_and_left_alone(
         assert result.exit_code in (1, 2), (words, said)
         assert f"{data / name} cannot be used: " in said, (words, said)
     assert f"{data / name} cannot be used: " in refused(data)
+    run("keys", "list", code=0 if name == FILE_NAME else 1)
     (os.rmdir if os.path.isdir(data / name) else os.unlink)(data / name)
     (data.parent / name).rename(data / name)
     assert run_json("credits", "balance", "acme")["available"] == "5.00"

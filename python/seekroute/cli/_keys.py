@@ -212,12 +212,13 @@ def store_answers_(
 
 def _used(options: Shared) -> dict[str, str]:
     """What each key has been charged in all, in USD, by its id. Empty without a ledger."""
+    from seekroute.control.lost import why_no_file
     from seekroute.ledger import FILE_NAME, Ledger, LedgerError, usd
 
     path = options.folder() / FILE_NAME
     used: dict[str, int] = {}
     try:
-        if path.exists():
+        if os.path.exists(path) and not why_no_file(path):
             with Ledger(path, read_only=True) as ledger:
                 for row in ledger.activity():
                     used[row["key"]] = used.get(row["key"], 0) + row["cost"]
