@@ -30,12 +30,6 @@ HELLO = [{"role": "user", "content": "Hello!"}]
 
 
 @pytest.fixture
-def mock() -> Iterator[MockProvider]:
-    with MockProvider() as provider:
-        yield provider
-
-
-@pytest.fixture
 def client(mock: MockProvider) -> Iterator[seekroute.Client]:
     provider = {
         "base_url": mock.base_url,

@@ -25,12 +25,6 @@ HANG = Raw([("hang",)])
 CANCEL_SECONDS = 0.1
 
 
-@pytest.fixture
-def mock() -> Iterator[MockProvider]:
-    with MockProvider() as provider:
-        yield provider
-
-
 @pytest.fixture(params=["local", "remote"])
 def make(request: pytest.FixtureRequest, mock: MockProvider, tmp_path: Path) -> Iterator[Make]:
     """Makes clients of either kind, with `mock` behind them."""

@@ -229,12 +229,6 @@ def test_hints(status: int, code: Any, words: str) -> None:
 # --- as they come from a server that is none of ours ----------------------------------------------
 
 
-@pytest.fixture
-def mock() -> Iterator[MockProvider]:
-    with MockProvider() as provider:
-        yield provider
-
-
 KEY = "sk-sr-very-secret"
 PROMPT = "my private question"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,12 +13,6 @@ from seekroute.client.local import LocalBackend
 from seekroute.client.remote import RemoteBackend
 from seekroute.testing import Gate, MockProvider, Raw, Text
 from serving import RunningServer
-
-
-@pytest.fixture
-def mock() -> Iterator[MockProvider]:
-    with MockProvider() as provider:
-        yield provider
 
 
 @pytest.fixture(autouse=True)

@@ -23,12 +23,6 @@ from seekroute.testing import Image, MockProvider, Stream, Text, Usage
 
 
 @pytest.fixture
-def mock() -> Iterator[MockProvider]:
-    with MockProvider() as provider:
-        yield provider
-
-
-@pytest.fixture
 def client(mock: MockProvider) -> Iterator[seekroute.Client]:
     with seekroute.Client(providers=providers_at(mock)) as running:
         yield running

@@ -26,12 +26,6 @@ SOON = {"retry-after-ms": "1"}
 
 
 @pytest.fixture
-def mock() -> Iterator[MockProvider]:
-    with MockProvider() as provider:
-        yield provider
-
-
-@pytest.fixture
 def client(mock: MockProvider) -> Iterator[seekroute.Client]:
     """A client whose remote gateway is played by the mock, status by status."""
     with seekroute.Client(base_url=mock.base_url, api_key="sk-test") as running:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import io
 import re
-from collections.abc import Iterator
 from decimal import Decimal
 from html.parser import HTMLParser
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 import pytest
 
 import seekroute
-from in_process import HELLO, MODEL, begun, settings_for
+from in_process import HELLO, MODEL, begun
 from seekroute.client.account import ActivityPage, Credits, Generation
 from seekroute.client.display import bundle, markdown, printable
 from seekroute.client.results import ChatCompletion, ImagesResponse, ModelPage
@@ -276,18 +275,6 @@ def test_what_cannot_be_shown_says_so() -> None:
 
 
 # --- streams --------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def mock() -> Iterator[MockProvider]:
-    with MockProvider() as provider:
-        yield provider
-
-
-@pytest.fixture
-def client(mock: MockProvider) -> Iterator[seekroute.Client]:
-    with seekroute.Client(**settings_for(mock)) as running:
-        yield running
 
 
 class Terminal(io.StringIO):

@@ -22,12 +22,6 @@ from IPython.utils.capture import capture_output
 KERNEL_SECONDS = 60
 
 
-@pytest.fixture
-def mock() -> Iterator[MockProvider]:
-    with MockProvider() as provider:
-        yield provider
-
-
 # --- the magics -----------------------------------------------------------------------------------
 
 

@@ -22,12 +22,6 @@ from seekroute.testing import MockProvider, Raw, Stream, Text, Usage
 
 
 @pytest.fixture
-def mock() -> Iterator[MockProvider]:
-    with MockProvider() as provider:
-        yield provider
-
-
-@pytest.fixture
 def settings(mock: MockProvider) -> dict[str, Any]:
     """Settings whose provider of MODEL is the mock."""
     return settings_for(mock)

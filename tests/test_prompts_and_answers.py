@@ -14,19 +14,6 @@ from in_process import HELLO, MODEL, settings_for
 from seekroute.client.results import ChatCompletion, Result
 from seekroute.testing import MockProvider, Text, ToolCalls
 
-
-@pytest.fixture
-def mock() -> Iterator[MockProvider]:
-    with MockProvider() as provider:
-        yield provider
-
-
-@pytest.fixture
-def client(mock: MockProvider) -> Iterator[seekroute.Client]:
-    with seekroute.Client(**settings_for(mock)) as running:
-        yield running
-
-
 # --- prompts --------------------------------------------------------------------------------------
 
 

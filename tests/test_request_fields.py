@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,18 +10,6 @@ import pytest
 import seekroute
 from in_process import HELLO, MODEL, settings_for
 from seekroute.testing import MockProvider
-
-
-@pytest.fixture
-def mock() -> Iterator[MockProvider]:
-    with MockProvider() as provider:
-        yield provider
-
-
-@pytest.fixture
-def client(mock: MockProvider) -> Iterator[seekroute.Client]:
-    with seekroute.Client(**settings_for(mock)) as running:
-        yield running
 
 
 def call(client: Any, method: str, **fields: Any) -> Any:
