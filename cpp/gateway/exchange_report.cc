@@ -1,5 +1,5 @@
-// What an answer tells beside its content: its names, its usage and cost, its route, and what of the
-// request had no effect.
+// What an answer tells beside its content: its names, its usage and cost, its route, and what of
+// the request had no effect.
 #include "gateway/exchange.h"
 #include "wire/upstream_chat.h"
 
