@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import seekroute
+from bare_cli import unconfigure
 from in_process import MODEL, begun, settings_for
 from seekroute.testing import MockProvider, Status, Text
 
@@ -69,6 +70,19 @@ def test_cell_magic(shell: Shell, mock: MockProvider) -> None:
         {"role": "user", "content": "Say {this}, for $5:\n  a   b?"},
     ]
     assert (asked["temperature"], asked["max_completion_tokens"]) == (0.5, 50)
+
+
+def test_the_mock_of_the_magic(shell: Shell, mock: MockProvider, tmp_path: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        unconfigure(patch, tmp_path)
+        refused = shell.run("%%ask\nHi")
+        assert refused.startswith("ConfigError: ")
+        assert "or %%ask --mock on to try it without one" in refused
+        for _ in range(2):
+            assert shell.run(f"%%ask --mock on -m {MODEL}\nHi") == "Hello! You said: Hi\n"
+        assert "--mock: expected" in shell.run("%%ask --mock sideways\nHi")
+        assert "--client" in shell.run("%%ask --mock on --client c\nHi")
+    assert not mock.requests
 
 
 @pytest.mark.parametrize(
