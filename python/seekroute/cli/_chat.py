@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from seekroute.cli._asking import client_of
 from seekroute.cli._shared import say, shared
 from seekroute.errors import APIError
 
@@ -111,18 +112,18 @@ def chat(
     ] = None,
     mock: Annotated[
         str | None,
-        typer.Option(help="on: the built-in mock provider answers, and no provider is asked."),
+        typer.Option(
+            help="The built-in mock provider: on (no provider is asked), beside, off, or auto (on "
+            "while no provider has a key). Default: the configuration's, auto without one."
+        ),
     ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object for each answer.")
     ] = False,
 ) -> None:
     """Talk with a model, without a server. One line is one message; /help lists the commands."""
-    import seekroute
-
-    settings: dict[str, Any] = {} if mock is None else {"mock": mock}
     interactive = sys.stdin.isatty()
-    with seekroute.Client(config=shared(ctx).config, **settings) as client:
+    with client_of(shared(ctx), mock) as client:
         talk = Conversation(client, model, system, as_json=as_json)
         for line in _lines(interactive):
             try:

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from seekroute.cli._asking import client_of
 from seekroute.cli._shared import JsonOption, print_json, say, shared
 from seekroute.errors import SeekrouteError
 
@@ -114,7 +115,10 @@ def ask(
     ] = True,
     mock: Annotated[
         str | None,
-        typer.Option(help="on: the built-in mock provider answers, and no provider is asked."),
+        typer.Option(
+            help="The built-in mock provider: on (no provider is asked), beside, off, or auto (on "
+            "while no provider has a key). Default: the configuration's, auto without one."
+        ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -126,10 +130,7 @@ def ask(
     if system is not None:
         messages.insert(0, {"role": "system", "content": system})
 
-    import seekroute
-
-    settings: dict[str, Any] = {} if mock is None else {"mock": mock}
-    with seekroute.Client(config=shared(ctx).config, **settings) as client:
+    with client_of(shared(ctx), mock) as client:
         create = client.chat.completions.create
         if stream and not as_json:
             _show(_deltas(create(model=model, messages=messages, stream=True)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import difflib
 import json
 import math
 import os
@@ -29,13 +28,13 @@ from seekroute.client.loops import LoopGateway
 from seekroute.client.own_words import OwnWords
 from seekroute.client.prices import counted_nano
 from seekroute.client.retry import DEFAULT_TIMEOUT
+from seekroute.client.setting_words import in_python, no_key
 from seekroute.config.model_query import BadQueryError, ModelQuery
 from seekroute.errors import (
     APIConnectionError,
     APIError,
     ConfigError,
     NotSupportedError,
-    Problem,
     timed_out,
 )
 from seekroute.gateway import (
@@ -55,8 +54,6 @@ if TYPE_CHECKING:
 
 # Whom the ledger of a gateway in this process books requests to.
 _ORG = "local"
-# Of the constructor, beside the settings.
-_ARGUMENTS = ("api_key", "base_url", "config", "ledger", "max_retries", "timeout")
 # Bound of the settings of deadlines.
 _LONGEST_SECONDS = 24 * 3600
 _MODEL_PREFIX = "/models/"
@@ -93,13 +90,14 @@ class _Local:
         )
 
         self._mock: MockProvider | None = None
-        # A fake answer nobody asked for would be worse than none: the mock is on only on request.
-        settings.setdefault("mock", "off")
         environ = dict(os.environ)
         try:
             loaded = load_settings(config, overrides=settings)
         except ConfigError as error:
-            raise ConfigError([_in_python(each) for each in error.problems]) from None
+            raise ConfigError([in_python(each) for each in error.problems]) from None
+        if loaded.mock == "auto" and "mock" not in settings:
+            # A fake answer nobody asked for would be worse than none.
+            loaded = loaded.model_copy(update={"mock": "off"})
         catalog = catalog_of(loaded)
         # Who runs the gateway is its customer here: nothing is hidden from them.
         profiles = [
@@ -108,11 +106,7 @@ class _Local:
         self._style = profiles[0].model_ids
         mocked = mock_is_on(loaded, catalog, environ)
         if not mocked and not usable_providers(loaded, catalog, environ):
-            hint = (
-                "set OPENAI_API_KEY, DEEPSEEK_API_KEY, ...; "
-                'or Client(mock="on") to try it without one'
-            )
-            raise ConfigError([Problem("providers", "no provider has a key", hint)])
+            raise ConfigError([no_key()])
         self.ledger: Ledger | None = None
         self._open: Ledger | None = None  # until close()
         try:
@@ -239,19 +233,6 @@ class _Local:
         if self._mock is not None:
             self._mock.stop()
             self._mock = None
-
-
-def _in_python(problem: Problem) -> Problem:
-    """A problem of a setting that was an argument, as what it was."""
-    if problem.where != "command line":
-        return problem
-    name, _, rest = problem.path.partition(".")
-    message, hint = problem.message, problem.hint
-    if message == "unknown key" and not rest:
-        close = difflib.get_close_matches(name, _ARGUMENTS, n=1, cutoff=0.7)
-        message = "unknown setting"
-        hint = f"did you mean {close[0]}?" if close else hint
-    return Problem(rest, message, hint, f"Client({name}=…)")
 
 
 def _total_ms(timeout: float, default: int) -> int:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 from seekroute.client.client import Client
 from seekroute.client.display import bundle
 from seekroute.client.live import live
+from seekroute.client.setting_words import with_option
 from seekroute.errors import APIError, ConfigError
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     add("-t", "--temperature", type=float, help="0 to 2")
     add("--max-tokens", type=int, help="longest answer, in tokens")
     add("--client", metavar="NAME", help="variable that holds the seekroute.Client to ask")
+    add("--mock", metavar="ON", help="on: the built-in mock provider answers, no key is needed")
     add("--into", metavar="NAME", help="variable to put the answer into")
     add("-e", "--expand", action="store_true", help="replace {name} by that variable")
     add("-h", "--help", action="store_true", help="show this")
@@ -85,7 +87,7 @@ class _Magics:
     def __init__(self, shell: InteractiveShell) -> None:
         self._shell = shell
         self._parser = _parser()
-        self._client: Client | None = None
+        self._clients: dict[str | None, Client] = {}  # by --mock: as many as it has values
 
     def ask(self, line: str, cell: str | None = None) -> None:
         """Asks a model and shows the answer while it comes.
@@ -111,12 +113,14 @@ class _Magics:
         if given.system is not None:
             messages.insert(0, {"role": "system", "content": given.system})
         try:
-            client = self._chosen_client(given.client)
+            client = self._chosen_client(given.client, given.mock)
             stream = client.chat.completions.create(
                 model=given.model, messages=messages, stream=True, **fields
             )
             answer = live(stream)
-        except (APIError, ConfigError) as error:
+        except ConfigError as error:
+            raise _short(with_option(error, "%%ask" if cell is not None else "%ask")) from None
+        except APIError as error:
             raise _short(error) from None
         if given.into is not None:
             self._shell.user_ns[given.into] = answer
@@ -140,21 +144,22 @@ class _Magics:
 
         return _NAME.sub(value, prompt)
 
-    def _chosen_client(self, name: str | None) -> Client:
+    def _chosen_client(self, name: str | None, mock: str | None) -> Client:
         if name is not None:
+            if mock is not None:
+                raise _usage("--mock is for the client of the magic; --client names another")
             found = self._shell.user_ns.get(name)
             if not isinstance(found, Client):
                 raise _usage(f"--client: expected a seekroute.Client in the variable {name!r}")
             return found
-        if self._client is None:
-            self._client = Client()
-        return self._client
+        if mock not in self._clients:
+            self._clients[mock] = Client() if mock is None else Client(mock=mock)
+        return self._clients[mock]
 
     def close(self) -> None:
-        """Ends the client that was made for prompts without `--client`."""
-        if self._client is not None:
-            self._client.close()
-            self._client = None
+        """Ends the clients that were made for prompts without `--client`."""
+        while self._clients:
+            self._clients.popitem()[1].close()
 
 
 def _short(error: APIError | ConfigError) -> APIError | ConfigError:

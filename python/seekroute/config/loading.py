@@ -65,7 +65,8 @@ def load_settings(
             means not given.
         environ: Environment; default: the process's.
         provider_keys: False for what calls no provider: a provider whose variables are unset is
-            then one without a key, and that is no problem. A backup from cron has no keys.
+            then one without a key, and that is no problem. A backup from cron has no keys. So it
+            is with `mock: on`, which asks nobody.
 
     Raises:
         ConfigError: Everything that is wrong, at once.
@@ -77,7 +78,8 @@ def load_settings(
     env = dict(os.environ if environ is None else environ)
     problems: list[Problem] = []
     document = _find_document(path, env, problems)
-    touched, unset = interpolate(document, env, without_keys=not provider_keys)
+    without_keys = not provider_keys or _mock_alone(document, env, overrides or {})
+    touched, unset = interpolate(document, env, without_keys=without_keys)
     problems += unset
     data: dict[str, Any] = {}
     origins: dict[str, tuple[Origin, str]] = {}
@@ -132,6 +134,14 @@ def load_settings(
     settings._origins.update(origins)
     settings._folder = str(folder) if folder else ""
     return settings
+
+
+def _mock_alone(
+    document: Document, environ: Mapping[str, str], overrides: Mapping[str, Any]
+) -> bool:
+    """Whether `mock: on` is what counts: then no provider is asked, and none needs its key."""
+    given = overrides.get("mock") or environ.get(f"{ENV_PREFIX}MOCK") or document.data.get("mock")
+    return given in ("on", True)
 
 
 def _place_beside(
