@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from seekroute.server.answers import Refusal
-from seekroute.server.body_budget import BodyBudget
+from seekroute.server.body_budget import BodyBudget, Sender
 from seekroute.server.limits import Limits
 from seekroute.server.protocol import HttpProtocol
 from seekroute.testing import Gate, Text
@@ -39,14 +39,15 @@ def server(tmp_path: Path) -> Iterator[RunningServer]:
         "max_body_bytes": 500_000,
         "max_request_bytes": 1_400_000,
         "max_key_request_bytes": 1_000_000,
+        "max_org_request_bytes": 1_400_000,
     }
     with running_server(tmp_path, limits_=bounds, credits={"enabled": False}) as running:
         yield running
 
 
-def another_key(server: RunningServer) -> str:
+def another_key(server: RunningServer, org: str = "default") -> str:
     _, key = server.service.control.create_key(
-        "default", name="other", profile="seekroute", prefix="sk-sr-"
+        org, name="other", profile="seekroute", prefix="sk-sr-"
     )
     server.service.sync_keys()
     return key
@@ -130,24 +131,118 @@ def test_chunks_count_as_they_come(server: RunningServer) -> None:
         assert (refused.status, refused.code) == (503, "overloaded")
 
 
+def test_many_keys_of_an_organization_are_one_customer(tmp_path: Path) -> None:
+    bounds = {
+        "max_body_bytes": 500_000,
+        "max_request_bytes": 1_400_000,
+        "max_key_request_bytes": 500_000,
+        "max_org_request_bytes": 1_000_000,
+    }
+    with running_server(tmp_path, limits_=bounds, credits={"enabled": False}) as server:
+        keys = [server.key, *(another_key(server) for _ in range(3))]
+        server.service.control.create_org("other")
+        stranger = another_key(server, "other")
+        with unfinished(server, keys[0]) as first, unfinished(server, keys[1]):
+            for key in keys[2:]:
+                refused = answer_to(server, key)
+                assert (refused.status, refused.code) == (503, "overloaded")
+                assert "this organization" in refused.json()["error"]["message"]
+            assert answer_to(server, stranger).status == 200
+            assert finish(first).status == 200
+            assert answer_to(server, keys[2]).status == 200
+
+
+def test_who_has_no_credit_holds_one_large_body_at_most(tmp_path: Path) -> None:
+    bounds = {"max_body_bytes": 500_000, "max_request_bytes": 1_400_000}
+    with running_server(tmp_path, limits_=bounds) as server:
+        for name in ("poor", "paid", "line"):
+            server.service.control.create_org(name)
+        server.service.control.set_credit_line("line", 10**12)
+        poor = [another_key(server, "poor") for _ in range(2)]
+        paid, line = another_key(server, "paid"), another_key(server, "line")
+        assert server.service.ledger is not None
+        server.service.ledger.topup("test:1", server.service.control.get_org("paid").id, 10**12)
+        assert answer_to(server, poor[0]).status == 402  # it was read: its model may be free
+        with unfinished(server, poor[0]) as first:
+            for key in poor:
+                with server.connect() as client:
+                    client.sendall(large(key).partition(b"\r\n\r\n")[0] + b"\r\n\r\n")
+                    (refused,) = parse_answers(read_until_closed(client))  # without its body
+                assert (refused.status, refused.code) == (402, "insufficient_credits")
+            assert answer_to(server, paid).status == 200
+            assert answer_to(server, line).status == 200
+            assert finish(first).status == 402
+        assert server.service.bodies.taken == 0
+
+
+def test_a_large_body_whose_key_cannot_be_used_takes_no_room(server: RunningServer) -> None:
+    control = server.service.control
+    key, revoked = control.create_key("default", name="gone", profile="seekroute", prefix="sk-sr-")
+    control.revoke_key(key.id)
+    server.service.sync_keys()
+    held = [(), *((f"Authorization: Bearer {each}",) for each in ("sk-sr-none", revoked))]
+    for path in ("/v1/chat/completions", "/v1/quote"):
+        for lines in held:
+            head = post_bytes(b"", *lines, path=path)
+            sized = head.replace(b"Content-Length: 0", b"Content-Length: %d" % SIZE)
+            chunked = head.replace(b"Content-Length: 0", b"Transfer-Encoding: chunked")
+            for sent in (sized, chunked + b"%x\r\n%b" % (SIZE, BODY[:70_000])):
+                with server.connect() as client:
+                    client.sendall(sent)
+                    (refused,) = parse_answers(read_until_closed(client))
+                assert refused.status == 401, (path, lines)
+                assert server.service.bodies.taken == 0
+
+
+def test_a_chunked_body_is_measured_like_any(tmp_path: Path) -> None:
+    with running_server(
+        tmp_path, limits_={"max_body_bytes": 1024}, credits={"enabled": False}
+    ) as server:
+        head = large(server.key).partition(b"\r\n\r\n")[0].replace(
+            b"Content-Length: %d" % len(BODY), b"Transfer-Encoding: chunked"
+        )
+        fill = len(chat_body(messages=[{"role": "user", "content": ""}]))
+        for size, status in ((1024, 200), (1025, 413), (5000, 413)):
+            body = chat_body(messages=[{"role": "user", "content": "x" * (size - fill)}])
+            assert len(body) == size
+            for cuts in (1, 2):
+                step = -(-size // cuts)
+                parts = [body[at : at + step] for at in range(0, size, step)]
+                chunks = b"".join(b"%x\r\n%b\r\n" % (len(each), each) for each in parts)
+                with server.connect() as client:
+                    client.sendall(head + b"\r\n\r\n" + chunks + b"0\r\n\r\n")
+                    answer = parse_answers(read_until_closed(client))[0]
+                assert answer.status == status, (size, cuts)
+                if status == 413:
+                    assert answer.code == "request_too_large"
+
+
 def test_the_budget_gives_back_what_it_gave() -> None:
-    budget = BodyBudget(total=100, per_key=60)
-    first = budget.take("a", 50)
+    budget = BodyBudget(total=100, per_key=60, per_org=70, unpaid=20)
+    a1, a2 = Sender("a1", "a"), Sender("a2", "a")
+    first = budget.take(a1, 50)
     with pytest.raises(Refusal, match="this key"):
-        budget.take("a", 11)
-    second = budget.take("b", 40)
+        budget.take(a1, 11)
+    with pytest.raises(Refusal, match="this organization"):
+        budget.take(a2, 21)
+    second = budget.take(Sender("b1", "b"), 40)
     with pytest.raises(Refusal, match="as many bytes"):
-        budget.take("c", 11)
+        budget.take(Sender("c1", "c"), 11)
     with pytest.raises(Refusal, match="as many bytes"):
         second.grow(11)
     first.release()
     first.release()
     second.grow(11)
     assert budget.taken == 51
+    poor = budget.take(Sender("d1", "d", pays=False), 20)
+    with pytest.raises(Refusal, match="no credit"):
+        budget.take(Sender("e1", "e", pays=False), 1)
+    poor.release()
     second.release()
-    assert (budget.taken, budget.keys) == (0, 0)
-    without_key = budget.take("", 100)  # callers without a key are not one another
+    assert (budget.taken, budget.senders) == (0, 0)
+    without_key = budget.take(Sender("", ""), 100)  # callers without a key are not one another
     without_key.release()
+    assert budget.taken == 0
 
 
 # --- beside one another ---------------------------------------------------------------------------
