@@ -198,8 +198,10 @@ def test_a_chunked_body_is_measured_like_any(tmp_path: Path) -> None:
     with running_server(
         tmp_path, limits_={"max_body_bytes": 1024}, credits={"enabled": False}
     ) as server:
-        head = large(server.key).partition(b"\r\n\r\n")[0].replace(
-            b"Content-Length: %d" % len(BODY), b"Transfer-Encoding: chunked"
+        head = (
+            large(server.key)
+            .partition(b"\r\n\r\n")[0]
+            .replace(b"Content-Length: %d" % len(BODY), b"Transfer-Encoding: chunked")
         )
         fill = len(chat_body(messages=[{"role": "user", "content": ""}]))
         for size, status in ((1024, 200), (1025, 413), (5000, 413)):

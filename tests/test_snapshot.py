@@ -90,6 +90,7 @@ def test_options_have_the_cores_names_and_defaults() -> None:
         "max_body_bytes": 20971520,
         "max_request_bytes": 268435456,
         "max_key_request_bytes": 134217728,
+        "max_org_request_bytes": 201326592,
         "max_active": 10000,
         "connect_timeout_ms": 5000,
         "first_byte_timeout_ms": 600_000,

@@ -106,6 +106,8 @@ class LimitSettings(Strict):
     """Request bodies over 64 KiB at once, until their providers have them; more get 503."""
     max_key_request_bytes: Annotated[int, Field(ge=1024, le=1 << 40)] = 128 * 1024 * 1024
     """The same of one API key."""
+    max_org_request_bytes: Annotated[int, Field(ge=1024, le=1 << 40)] = 192 * 1024 * 1024
+    """The same of one organization: of all its keys."""
     max_active: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
     """Requests at once in the whole gateway; more are refused with 503."""
     max_sse_line_bytes: Annotated[int, Field(ge=1024, le=1 << 28)] = 1024 * 1024

@@ -118,6 +118,27 @@ async def quoted(call: Call, quote: bytes) -> bytes:
     return quote[:-1] + b',"balance":' + await _read(call, balance) + b"}"
 
 
+async def has_credit(call: Call, key_id: str, org: str) -> bool:
+    """Whether the organization may have money for a request, as far as is known without a hold.
+
+    What its running requests hold counts. True also where there is no ledger, or none that can be
+    read: the hold says so.
+    """
+    service = call.service
+    line = service.money_of_key(key_id).credit_line
+    if service.ledger is None or not key_id or line is None:
+        return True
+    from seekroute.ledger import LedgerError
+
+    async with service.ledger_reads:
+        try:
+            found = await asyncio.to_thread(service.ledger.balance, org)
+        except LedgerError:
+            return True
+    # As the ledger holds: of the line what is not owed yet.
+    return found.available + found.held + max(0, line - found.owed) > 0
+
+
 async def _answer(call: Call, path: str) -> None:
     viewer = _viewer(call, _caller(call))
     query = _query(call)

@@ -14,9 +14,9 @@ from seekroute.gateway import (
     EXPLAIN_SEEKROUTE,
     RequestBody,
 )
-from seekroute.server.account import quoted
+from seekroute.server.account import has_credit, quoted
 from seekroute.server.answers import OWS, Call, Refusal
-from seekroute.server.body_budget import UNCOUNTED_BYTES
+from seekroute.server.body_budget import UNCOUNTED_BYTES, Sender
 
 if TYPE_CHECKING:
     from seekroute.gateway import AsyncExchange
@@ -102,10 +102,10 @@ async def _take_body(call: Call) -> tuple[bytes | RequestBody | None, Lease | No
     declared = _check_headers(call, max_body)
     lease: Lease | None = None
     if declared > UNCOUNTED_BYTES:
-        key_id = _key_of(call)
-        if key_id is None:
+        sender = await _sender(call)
+        if sender is None:
             return b"", None  # the core refuses the key before it looks at the body
-        lease = call.service.bodies.take(key_id, declared)
+        lease = call.service.bodies.take(sender, declared)
     body: bytes | RequestBody | None = None
     try:
         if lease is not None:
@@ -161,10 +161,13 @@ def _too_large(max_body: int) -> Refusal:
     return Refusal("request_too_large", f"the body is larger than {max_body} bytes", close=True)
 
 
-def _key_of(call: Call) -> str | None:
-    """The id of the caller's key, "" where none is needed; None for a stranger."""
+async def _sender(call: Call) -> Sender | None:
+    """Whose body it is; None for a stranger. Asks the ledger."""
     found = call.service.find_key(call.authorization)
-    return None if isinstance(found, str) else found[0]
+    if isinstance(found, str):
+        return None
+    key_id, org, _ = found
+    return Sender(key_id, org, pays=await has_credit(call, key_id, org))
 
 
 async def _read_whole(call: Call, size: int) -> RequestBody | None:
@@ -190,7 +193,7 @@ async def _read_counted(
     if message["type"] != "http.request":
         return None, None
     first: bytes = message.get("body", b"")
-    if not message.get("more_body", False) and len(first) <= UNCOUNTED_BYTES:
+    if not message.get("more_body", False) and len(first) <= min(UNCOUNTED_BYTES, max_body):
         return first, None  # the usual case
     body = RequestBody(0)
     lease: Lease | None = None
@@ -203,10 +206,10 @@ async def _read_counted(
             if lease is not None:
                 lease.grow(len(part))
             elif len(body) > UNCOUNTED_BYTES:
-                key_id = _key_of(call)
-                if key_id is None:
+                sender = await _sender(call)
+                if sender is None:
                     return b"", None
-                lease = call.service.bodies.take(key_id, len(body))
+                lease = call.service.bodies.take(sender, len(body))
             if not message.get("more_body", False):
                 return body, lease
             message = await call.receive()

@@ -57,6 +57,7 @@ class Plan:
     max_body_bytes: int
     max_request_bytes: int
     max_key_request_bytes: int
+    max_org_request_bytes: int
     profiles: tuple[Profile, ...]  # the default one first
     example_model: str  # as the default profile spells it; what `auto` means
     has_models: bool  # whether any model has a candidate
@@ -125,6 +126,7 @@ def prepare(settings: Settings, environ: Mapping[str, str]) -> Plan:
         max_body_bytes=settings.limits.max_body_bytes,
         max_request_bytes=settings.limits.max_request_bytes,
         max_key_request_bytes=settings.limits.max_key_request_bytes,
+        max_org_request_bytes=settings.limits.max_org_request_bytes,
         profiles=tuple(
             Profile(
                 each.name,

@@ -132,8 +132,10 @@ class Service:
         limits_of = settings if isinstance(settings, Plan) else settings.limits
         # One body is always taken, however small the bounds.
         self.bodies: Final = BodyBudget(
-            max(limits_of.max_request_bytes, self.max_body_bytes),
-            max(limits_of.max_key_request_bytes, self.max_body_bytes),
+            total=max(limits_of.max_request_bytes, self.max_body_bytes),
+            per_key=max(limits_of.max_key_request_bytes, self.max_body_bytes),
+            per_org=max(limits_of.max_org_request_bytes, self.max_body_bytes),
+            unpaid=self.max_body_bytes,
         )
         self.counts: Final = HttpCounts()
         self.connections: Final = ConnectionTable(self.limits)
