@@ -81,7 +81,7 @@ def test_strangers_of_one_address_stop_nobody(tmp_path: Path, what: str, bound: 
 
 
 def test_room_is_made_by_the_address_with_most_strangers(tmp_path: Path) -> None:
-    limits = Limits(max_connections=5, reserved_connections=1, fresh_s=0, linger_s=0.2)
+    limits = Limits(max_connections=6, reserved_connections=1, fresh_s=0, linger_s=0.2)
     with running_server(tmp_path, limits=limits) as server, contextlib.ExitStack() as stack:
         slow = stack.enter_context(connect_from(server, "127.0.0.3"))
         idle = stack.enter_context(connect_from(server, "127.0.0.3"))
@@ -91,7 +91,9 @@ def test_room_is_made_by_the_address_with_most_strangers(tmp_path: Path) -> None
         many = [stack.enter_context(connect_from(server, "127.0.0.1")) for _ in range(3)]
         for each in many:
             each.sendall(SLOW["head"])
-            assert served_from(server, "127.0.0.2", LIVEZ).status == 200
+            assert served_from(server, "127.0.0.2", LIVEZ).status == 200  # the last place
+        stack.enter_context(connect_from(server, "127.0.0.2"))
+        assert served_from(server, "127.0.0.2", LIVEZ).status == 200
         (told,) = parse_answers(read_until_closed(many[0]))
         assert (told.status, told.code) == (503, "overloaded")
         slow.sendall(b"\r\n")

@@ -54,6 +54,7 @@ async def chat_completions(call: Call) -> None:
             lease.release()
     try:
         if call.cycle is not None:
+            call.cycle.vouch()  # its answer takes its time, or is a refusal and there at once
             Relay(call.cycle, exchange).begin()
         else:
             await _relay_asgi(call, exchange)
@@ -101,6 +102,10 @@ async def _take_body(call: Call) -> tuple[bytes | RequestBody | None, Lease | No
     max_body = call.service.max_body_bytes
     declared = _check_headers(call, max_body)
     lease: Lease | None = None
+    if call.cycle is not None and not call.cycle.body_complete:
+        found = call.service.find_key(call.authorization)
+        if not isinstance(found, str) and found[0]:  # without a key anybody would do
+            call.cycle.vouch()
     if declared > UNCOUNTED_BYTES:
         sender = await _sender(call)
         if sender is None:

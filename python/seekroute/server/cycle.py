@@ -290,6 +290,10 @@ class Cycle:
         elif self.protocol.write_paused:
             await self.drain()
 
+    def vouch(self) -> None:
+        """Says that the request has a key that can be used: its connection may take its time."""
+        self.protocol.vouch_for(self)
+
     # --- the direct way -----------------------------------------------------------------------
 
     def add_headers(self, headers: Sequence[Header]) -> None:

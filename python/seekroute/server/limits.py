@@ -34,3 +34,4 @@ class Limits:
     max_connections: int = 10_000  # of this process; more are answered 503 and closed
     reserved_connections: int = 16  # above those, for /livez and its like alone
     max_idle_per_address: int = 1_024  # waiting for a request; one more ends the oldest
+    max_strangers_per_address: int = 256  # in a request without a key so far; the same

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from seekroute.server.closing import ClosingConnection
 from seekroute.server.connection import State
 from seekroute.server.connection_table import ConnectionTable, Standing, client_group
 from seekroute.server.framing import Refused, too_many_connections
 
+# How long a connection of the reserve may take for the first byte of a request, and for its head.
+_PROBE_S: Final = 1.0
+
 
 class PlacedConnection(ClosingConnection):
     """A connection that counts in a `ConnectionTable`. Event loop thread only."""
 
-    __slots__ = ("_address", "_probes_only")
+    __slots__ = ("_address", "_probes_only", "_since")
 
     table: ClassVar[ConnectionTable]
 
@@ -22,6 +25,7 @@ class PlacedConnection(ClosingConnection):
         super().__init__(loop)
         self._address = ""
         self._probes_only = False  # beyond the limit of connections
+        self._since = 0.0  # when it came, or the first byte of its request
 
     def _take_place(self, client: tuple[str, int] | None, connections: int) -> float:
         """Takes a place, or ends the connection. Returns how long its first byte may take, or 0."""
@@ -46,19 +50,46 @@ class PlacedConnection(ClosingConnection):
         self.table.open -= 1
         self.table.gone(self)
 
+    def _receive_head(self) -> None:
+        """The first byte of a request has come."""
+        patience = self.limits.header_s
+        # Behind a request that is being answered it is that one which counts.
+        if self._state != State.ANSWERING and not self._counts_anew():
+            patience = min(patience, self.limits.fresh_s)
+        self._wait_for_head(patience)
+
+    def _counts_anew(self) -> bool:
+        """The next request has to show its key again. Returns whether it may take its time."""
+        return self._probes_only or self.table.begin(self._address, self)
+
+    def _wait_for_head(self, seconds: float) -> None:
+        # The reserve is small: nobody may sit on it.
+        most = min(seconds, _PROBE_S) if self._probes_only else seconds
+        self._since = self.loop.time()
+        self._deadline = self._since + most
+        self._arm(self._deadline)
+
     def give_way(self) -> bool:
-        """Ends a connection that waits for a request, for another one. Returns whether it did."""
+        """Ends a connection that rests or is a stranger's, for another one. Returns whether."""
         if self._state == State.IDLE:
             self._close()
             return True
-        limits = self.limits
-        if self.loop.time() < self._deadline - limits.first_byte_s + limits.fresh_s:
-            return False  # its first bytes are on their way
-        self._turn_away()
+        if self.loop.time() < self._since + self.limits.fresh_s:
+            return False  # its bytes are on their way
+        self.turn_away()
         return True
 
+    def turn_away(self) -> None:
+        """Ends it, and says that there are too many connections, beside whom it counts no more."""
+        if self._state < State.LINGER:
+            self._probes_only = True
+            self._refuse(too_many_connections())
+            if self._state >= State.LINGER:
+                return
+        self.abort()
+
     def _turn_away(self) -> None:
-        """Says that there are too many connections, beside whom this one counts no more."""
+        """Of one that has only just come."""
         self._probes_only = True
         self._refuse_now(too_many_connections())
 
@@ -67,6 +98,10 @@ class PlacedConnection(ClosingConnection):
             self._close()
         else:
             super()._linger()
+
+    def _refuse(self, refused: Refused) -> None:
+        """Answers in the place of the request being received, behind those before it."""
+        raise NotImplementedError
 
     def _refuse_now(self, refused: Refused) -> None:
         """Answers and ends the connection."""

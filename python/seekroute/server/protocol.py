@@ -52,9 +52,6 @@ _CHUNKED_STEP: Final = 2048
 # The request line's method and version, and blank lines before it.
 _REQUEST_LINE_SLACK: Final = 64
 
-# How long a connection of the reserve may take for the first byte of a request, and for its head.
-_PROBE_S: Final = 1.0
-
 _MIB: Final = 1024 * 1024
 _NO_HEADERS: Final[list[Header]] = []  # never changed: a request begins with lists of its own
 
@@ -247,16 +244,8 @@ class HttpProtocol(PlacedConnection):
         self._target = b""
         self._headers, self._framing = [], []
         self._head_size = 0
-        if self._state != State.ANSWERING:
-            self.table.wake(self)
+        self._receive_head()
         self._state = State.HEAD
-        self._wait_for_head(self.limits.header_s)
-
-    def _wait_for_head(self, seconds: float) -> None:
-        # The reserve is small: nobody may sit on it.
-        most = min(seconds, _PROBE_S) if self._probes_only else seconds
-        self._deadline = self.loop.time() + most
-        self._arm(self._deadline)
 
     def on_url(self, url: bytes) -> None:
         self._target += url
@@ -341,6 +330,11 @@ class HttpProtocol(PlacedConnection):
         self._cycle = cycle
         cycle.task = task = self.loop.create_task(cycle.run(self.application))
         self.tasks.add(task)
+
+    def vouch_for(self, cycle: Cycle) -> None:
+        """The request of `cycle` has a key that can be used."""
+        if cycle is self._cycle:
+            self.table.vouch(self)
 
     def forget_request(self) -> None:
         """Lets go of the last request's head, unless a next one has begun."""
@@ -440,6 +434,8 @@ class HttpProtocol(PlacedConnection):
             self.pause_reading()
             self.on_writable = self._next
             return
+        if self._waiting or self._state in (State.HEAD, State.BODY):
+            self._counts_anew()
         if self._waiting:
             self._start(self._waiting.pop(0))
             if not self._waiting:

@@ -41,6 +41,8 @@ def identify(call: Call) -> tuple[str, str, str]:
     found = call.service.find_key(call.authorization)
     if isinstance(found, str):
         raise Refusal(found, KEY_MESSAGES.get(found, "this API key cannot be used"))
+    if found[0] and call.cycle is not None:
+        call.cycle.vouch()
     return found
 
 
