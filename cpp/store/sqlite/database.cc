@@ -1,5 +1,9 @@
 #include "store/sqlite/database.h"
 
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
 #include <cstring>
 
 #include "store/sqlite/checked_vfs.h"
@@ -10,6 +14,44 @@ namespace {
 
 constexpr int kBusyMilliseconds = 5000;
 constexpr int64_t kRetryAfterMs = 1000;
+
+bool CannotBeWritten(const std::string& folder) {
+  return access(folder.c_str(), W_OK | X_OK) != 0 && (errno == EACCES || errno == EROFS);
+}
+
+bool HasBytes(const std::string& path) {
+  struct stat found {};
+  return stat(path.c_str(), &found) == 0 && found.st_size > 0;
+}
+
+// As a URI: what SQLite reads of one is escaped.
+std::string ImmutableUri(const std::string& path) {
+  constexpr std::string_view kHex = "0123456789ABCDEF";
+  std::string uri = "file:";
+  for (const char c : path) {
+    if (c == '%' || c == '?' || c == '#') {
+      const auto byte = static_cast<unsigned char>(c);
+      uri += {'%', kHex[byte >> 4U], kHex[byte & 15U]};
+    } else {
+      uri += c;
+    }
+  }
+  return uri + "?immutable=1";
+}
+
+// What a reader opens. SQLite makes a log and its index beside a database even to read it; where the
+// folder cannot be written and has neither, nobody writes, and the file is read as it stands.
+Result<std::string> ReaderName(const std::string& path) {
+  const size_t slash = path.rfind('/');
+  const std::string folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);
+  if (!CannotBeWritten(folder) || access((path + "-shm").c_str(), F_OK) == 0) return path;
+  if (HasBytes(path + "-wal")) {
+    return MakeError(ErrorCode::kStoreUnavailable,
+                     path + "-wal has to be written back, and " + folder +
+                         " cannot be written: copy the folder to one that can be, and read that");
+  }
+  return ImmutableUri(path);
+}
 
 }  // namespace
 
@@ -41,11 +83,15 @@ Mac Statement::Blob(int column) const {
 }
 
 Result<Database> Database::Open(const std::string& path, Mode mode, const std::string& vfs) {
-  const int flags =
-      (mode == Mode::kWriter ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY) |
-      SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+  int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+  flags |=
+      mode == Mode::kWriter ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY;
+  const Result<std::string> name = mode == Mode::kWriter ? path : ReaderName(path);
+  if (!name) return name.error();
+  if (*name != path) flags |= SQLITE_OPEN_URI;
   sqlite3* raw = nullptr;
-  const int code = sqlite3_open_v2(path.c_str(), &raw, flags, CheckedVfs(GatheredVfs(vfs)).c_str());
+  const int code =
+      sqlite3_open_v2(name->c_str(), &raw, flags, CheckedVfs(GatheredVfs(vfs)).c_str());
   Database db;
   db.handle_.reset(raw);  // also of a failed open
   if (code != SQLITE_OK) return db.LastError("opening " + path);

@@ -98,9 +98,13 @@ def _installation() -> Iterator[Finding]:
 
 def _data(folder: Path) -> Iterator[Finding]:
     from seekroute.control import ControlPlane
+    from seekroute.control.directory import why_unusable
 
     if not folder.exists():
         yield Finding("data", "ok", f"{folder} does not exist yet; the first start creates it")
+        return
+    if why := why_unusable(folder, writing=True):
+        yield Finding("data", "failed", why, "commands that only read work all the same")
         return
     try:
         with ControlPlane(folder) as control:

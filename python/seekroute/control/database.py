@@ -7,7 +7,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,12 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from seekroute.control.directory import (
+    has_bytes,
+    is_read_only,
     make_private,
     prepare_directory,
     sync_directory,
+    why_unusable,
     write_lock,
 )
 from seekroute.control.errors import ControlError
@@ -39,6 +42,7 @@ class Database:
 
     Opening creates the directory (0700) and the database (0600) where they are missing and brings
     the schema up to date; an existing database of an older schema is copied beside itself first.
+    In a directory that cannot be written it is opened for reading alone, and nothing is made there.
 
     Args:
         data_dir: the data directory.
@@ -54,16 +58,21 @@ class Database:
     def __init__(
         self, data_dir: Path, *, migrations: Path = MIGRATIONS, anew: bool = False
     ) -> None:
-        self._data_dir = prepare_directory(data_dir)
+        self.read_only = not anew and is_read_only(data_dir)
+        self._data_dir = data_dir.resolve() if self.read_only else prepare_directory(data_dir)
         self.path = self._data_dir / DATABASE_FILE
-        with write_lock(self._data_dir):
-            there = guard_control(self._data_dir, anew=anew)
-            make_private(self.path)
-            with _translated(self.path):
-                _migrate(self.path, migrations)
+        there = True
+        if self.read_only:
+            _check_sealed(self._data_dir, migrations)
+        else:
+            with write_lock(self._data_dir):
+                there = guard_control(self._data_dir, anew=anew)
+                make_private(self.path)
+                with _translated(self.path):
+                    _migrate(self.path, migrations)
         opened = self.path.stat()
         self._file = (opened.st_dev, opened.st_ino)
-        self._engine = _engine(self.path)
+        self._engine = _engine(self.path, sealed=self.read_only)
         self._watch: sqlite3.Connection | None = None
         self._watching = threading.Lock()
         if anew:
@@ -87,6 +96,8 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A connection in a transaction: committed at the end, undone on any exception."""
+        if self.read_only:
+            raise ControlError(why_unusable(self._data_dir, writing=True))
         engine = self._engine.execution_options(write=True)
         with write_lock(self._data_dir), _translated(self.path), engine.begin() as connection:
             yield connection
@@ -141,9 +152,9 @@ class Database:
         try:
             # Under the lock, for a connection that is closed may write a checkpoint.
             with (
-                write_lock(self._data_dir),
+                nullcontext() if self.read_only else write_lock(self._data_dir),
                 _translated(self.path),
-                closing(sqlite3.connect(self.path, timeout=BUSY_SECONDS)) as connection,
+                closing(_connect(self.path, sealed=self.read_only)) as connection,
             ):
                 _copy(connection, draft)
             os.link(draft, path)  # not rename(): it refuses to take another file's place
@@ -187,10 +198,47 @@ def _translated(path: Path) -> Iterator[None]:
         raise ControlError(f"the database {path} failed: {cause}") from error
 
 
-def _engine(path: Path, *, foreign_keys: bool = True) -> Engine:
+def _check_sealed(data_dir: Path, migrations: Path) -> None:
+    """Refuses a control.db that cannot be read without writing beside it. Raises ControlError."""
+    path = data_dir / DATABASE_FILE
+    guard_control(data_dir)
+    copy = "copy the folder to one that can be written, and read that"
+    log = path.with_name(f"{path.name}-wal")
+    if has_bytes(log) and not path.with_name(f"{path.name}-shm").exists():
+        raise ControlError(
+            f"{log} has to be written back, and {data_dir} cannot be written: {copy}"
+        )
+    with _translated(path), closing(_connect(path, sealed=True)) as connection:
+        current, latest = revision_of(connection, path), revisions_in(migrations)[-1]
+    if current != latest:
+        raise ControlError(
+            f"{path} has schema {current}, this seekroute reads schema {latest}, and {data_dir} "
+            f"cannot be written: {copy}"
+        )
+
+
+def _uri(path: Path, *, sealed: bool) -> str:
+    """What SQLite opens. It makes a log and its index beside a database even to read it; where it
+    cannot, and there is neither, nobody writes and the file is read as it stands."""
+    if not sealed:
+        return path.as_uri()
+    live = path.with_name(f"{path.name}-shm").exists()
+    return f"{path.as_uri()}?mode=ro" + ("" if live else "&immutable=1")
+
+
+def _connect(path: Path, *, sealed: bool) -> sqlite3.Connection:
+    # A pool hands it from thread to thread.
+    return sqlite3.connect(
+        _uri(path, sealed=sealed), uri=True, timeout=BUSY_SECONDS, check_same_thread=False
+    )
+
+
+def _engine(path: Path, *, foreign_keys: bool = True, sealed: bool = False) -> Engine:
+    own: dict[str, Any] = {"creator": lambda: _connect(path, sealed=True)} if sealed else {}
     engine = create_engine(
         URL.create("sqlite+pysqlite", database=str(path)),
         connect_args={"timeout": BUSY_SECONDS},
+        **own,
         hide_parameters=True,  # MACs and names stay out of error texts
         pool_size=_POOL,
         max_overflow=0,
@@ -201,8 +249,9 @@ def _engine(path: Path, *, foreign_keys: bool = True) -> Engine:
     def configure(connection: sqlite3.Connection, _record: Any) -> None:
         connection.isolation_level = None  # the `begin` event below starts transactions
         connection.execute(f"PRAGMA foreign_keys = {'ON' if foreign_keys else 'OFF'}")
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
+        if not sealed:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA trusted_schema = OFF")
 
     @event.listens_for(engine, "begin")

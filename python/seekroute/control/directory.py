@@ -71,6 +71,19 @@ def why_unusable(data_dir: Path, *, writing: bool = False) -> str:
     return ""
 
 
+def is_read_only(data_dir: Path) -> bool:
+    """Whether a data directory is there and can be read, and no file can be made in it."""
+    return not why_unusable(data_dir) and not os.access(data_dir, os.W_OK) and data_dir.is_dir()
+
+
+def has_bytes(path: Path) -> bool:
+    """Whether a file is there and not empty."""
+    try:
+        return path.stat().st_size > 0
+    except OSError:
+        return False
+
+
 def _nearest(path: Path) -> Path:
     """The path, or the folder above it that is there.
 

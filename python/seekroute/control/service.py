@@ -72,7 +72,8 @@ class ControlPlane:
             self._pepper = load_pepper(
                 self._database.path.parent,
                 environ=os.environ if environ is None else environ,
-                has_keys=bound is not None,
+                # Where nothing can be written, none can be made either.
+                has_keys=bound is not None or self._database.read_only,
             )
             require_pepper(self._pepper, bound, self._database.path)
             self._keys = KeyTable(self._pepper, self._database.path, self._now)
