@@ -59,6 +59,7 @@ Result<ChatAnswer> ParseChatAnswer(std::string_view body) {
   std::sort(more.begin(), more.end(),
             [](const JsonMember& a, const JsonMember& b) { return a.whole.begin < b.whole.begin; });
   answer.more_usages = RangesToRemove(body, more);
+  answer.hidden_reasoning = std::move(chat.hidden_reasoning);
   return answer;
 }
 
@@ -97,6 +98,8 @@ std::string RewriteChatAnswer(std::string_view body, const ChatAnswer& answer,
   set("model", answer.model, model);
   set("usage", answer.usage_value, usage);
   for (const ByteRange& more : answer.more_usages) splice.Replace(more, {});
+  std::deque<std::string> reasoning;
+  ShowReasoning(body, answer.hidden_reasoning, &reasoning, &splice);
   if (!report.routing.empty()) added += report.routing + ',';
   const size_t inside = body.find('{') + 1;
   splice.Replace({inside, inside}, added);

@@ -10,6 +10,7 @@
 
 #include "base/result.h"
 #include "wire/delivered_media.h"
+#include "wire/hidden_reasoning.h"
 #include "wire/json.h"
 #include "wire/token_estimate.h"
 #include "wire/usage.h"
@@ -36,6 +37,7 @@ struct ChatAnswer {
   std::string service_tier;    // that the provider says it served by; empty: unsaid
   std::optional<ByteRange> id, object, model, created, usage_value;
   std::vector<ByteRange> more_usages;  // to be cut: `usage` stood more than once
+  std::vector<HiddenReasoning> hidden_reasoning;
 };
 
 // Fails with kBadUpstreamResponse when `body` is not a JSON object with a `choices` array (or is
@@ -47,8 +49,9 @@ Result<ChatAnswer> ParseChatAnswer(std::string_view body);
 // one that ParseChatAnswer took.
 TokenEstimate EstimateChatAnswer(std::string_view body);
 
-// Returns `body` with id, object, model and usage replaced or added, and `created` added where
-// it was missing; not another byte differs. Invalid UTF-8 was refused by ParseChatAnswer.
+// Returns `body` with id, object, model and usage replaced or added, `created` added where it was
+// missing, and a message's `reasoning_content` repeated as `reasoning` where it has none; not another
+// byte differs. Invalid UTF-8 was refused by ParseChatAnswer.
 std::string RewriteChatAnswer(std::string_view body, const ChatAnswer& answer,
                               const AnswerNames& names, const UsageReport& report);
 

@@ -83,7 +83,7 @@ TEST(ChatAnswerTest, RefusesWhatIsNotAnAnswer) {
   const std::string deep(100'000, '[');
   for (const std::string_view body :
        {"", "<html>502</html>", "[]", "\"a\"", "{}", R"({"choices":null})", R"({"choices":{}})",
-        R"({"choices":["x"]})", R"({"choices":[{"index":64}]})", R"({"choices":[{"index":-1}]})",
+        R"({"choices":["x"]})", R"({"choices":[{"index":128}]})", R"({"choices":[{"index":-1}]})",
         R"({"choices":[],"choices":[]})", R"({"choices":[],"error":{},"error":""})",
         "{\"choices\":[]", "{\"choices\":[],\"a\":\"\xFF\"}", deep.c_str()}) {
     const Result<ChatAnswer> answer = ParseChatAnswer(body);

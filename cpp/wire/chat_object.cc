@@ -14,7 +14,6 @@ namespace {
 
 constexpr size_t kMaxFinishReason = 64;
 constexpr size_t kMaxTierName = 32;
-constexpr size_t kMaxChoiceUsages = 8;  // as many as a request may ask for choices
 constexpr size_t kMaxTopUsages = 4;     // more than two were never seen
 constexpr size_t kMaxRepeated = 4;      // likewise
 constexpr int64_t kMaxCallIndex = int64_t{1} << 30;
@@ -102,10 +101,12 @@ class ChatSink : public JsonSink {
           return Stop("expected delta to be an object");
         }
         in_output_ = place.key() == inner_ && type == JsonType::kObject;
+        reasoning_ = {};
         choice_has_output_ = choice_has_output_ || in_output_;
         return in_output_ ? Step::kEnter : Step::kSkip;
       case 4:
         member_has_content_ = false;
+        if (place.key() == "reasoning") reasoning_.shown = true;
         return IsOutput(place.key()) ? Step::kEnter : Step::kSkip;
       case 5:
         part_ = place.key(4) == "images" ? MediaKind::kPicture : MediaKind::kNone;
@@ -130,9 +131,12 @@ class ChatSink : public JsonSink {
       case 3:
         return OnChoiceMember(place, value);
       case 4:
-        if (value.type == JsonType::kString && !value.text.empty() && IsOutput(place.key())) {
+        if (place.key() == "reasoning" && value.type == JsonType::kNull) {
+          reasoning_.null = value.range;
+        } else if (value.type == JsonType::kString && !value.text.empty() &&
+                   IsOutput(place.key())) {
           choice_has_content_ = true;
-          AddContent(place, value.text);
+          if (!RepeatsReasoning(place, value)) AddContent(place, value.text);
           AddPart(place, value.text);
         }
         return true;
@@ -157,7 +161,10 @@ class ChatSink : public JsonSink {
     }
     if (place.depth() == 2 && in_groq_) return OnGroqMember(place, value);
     if (place.depth() == 2 && in_choices_) return EndChoice();
-    if (place.depth() == 3 && in_choices_) return EndChoiceMember(place, value);
+    if (place.depth() == 3 && in_choices_) {
+      if (in_output_) EndOutput();
+      return EndChoiceMember(place, value);
+    }
     if (place.depth() == 4 && in_choices_ && std::exchange(member_has_content_, false)) {
       AddPart(place, {});
     }
@@ -214,6 +221,22 @@ class ChatSink : public JsonSink {
       return;
     if (!call_.index) chat_.lacks_output = true;
     chat_.calls.push_back(std::move(call_));
+  }
+
+  // Notes what stands under the two names of thinking. Whether it is the same text a second time:
+  // that was thought once.
+  bool RepeatsReasoning(const JsonPlace& place, const JsonValue& value) {
+    const bool shown = place.key() == "reasoning";
+    if (!shown && place.key() != "reasoning_content") return false;
+    (shown ? reasoning_.shown : reasoning_.hidden) = true;
+    const ByteRange before = std::exchange(reasoning_.text, value.range);
+    return reasoning_.shown && reasoning_.hidden && before.In(text_) == value.range.In(text_);
+  }
+
+  void EndOutput() {
+    if (!reasoning_.hidden || reasoning_.shown) return;
+    if (chat_.hidden_reasoning.size() == kMaxAnswerChoices) return;
+    chat_.hidden_reasoning.push_back({reasoning_.text, reasoning_.null});
   }
 
   // A string of structured output that is no text.
@@ -325,11 +348,11 @@ class ChatSink : public JsonSink {
     if (index_ < 0 || index_ >= kMaxAnswerChoices) return Bad("a choice's index is out of range");
     for (size_t i = first_part_; i < chat_.parts.size(); ++i) chat_.parts[i].choice = index_;
     for (size_t i = first_call_; i < chat_.calls.size(); ++i) chat_.calls[i].choice = index_;
-    chat_.seen |= uint64_t{1} << index_;
-    if (choice_has_content_) chat_.with_content |= uint64_t{1} << index_;
+    chat_.seen |= ChoiceSet{1} << index_;
+    if (choice_has_content_) chat_.with_content |= ChoiceSet{1} << index_;
     chat_.has_content = chat_.has_content || choice_has_content_;
     if (finish_reason_.empty()) return true;
-    chat_.finished |= uint64_t{1} << index_;
+    chat_.finished |= ChoiceSet{1} << index_;
     if (IsFailure(finish_reason_)) chat_.failed_beside = true;
     if (chat_.finish_reason.empty()) chat_.finish_reason = std::move(finish_reason_);
     return true;
@@ -337,7 +360,7 @@ class ChatSink : public JsonSink {
 
   void AddUsage(const JsonPlace& place, const JsonValue& value) {
     // Each is cut out of the text later, and a Splice holds a bounded number of edits.
-    if (place.depth() == 1 || chat_.usages.size() < kMaxChoiceUsages) {
+    if (place.depth() == 1 || chat_.usages.size() < kMaxAnswerChoices) {
       chat_.usages.push_back(MemberAt(place, value));
     }
     if (value.type == JsonType::kObject) {
@@ -364,6 +387,11 @@ class ChatSink : public JsonSink {
   bool choice_has_usage_ = false;
   bool choice_has_content_ = false;
   bool choice_has_output_ = false;
+  struct Reasoning {
+    bool shown = false, hidden = false;  // under which names there is some
+    ByteRange text;                      // of the last one, quotes included
+    ByteRange null;                      // a `reasoning` that is null; empty: there is none
+  } reasoning_;                          // of the choice that is being read
   MediaKind part_ = MediaKind::kNone;  // of the entry or part that is being read
   int64_t part_bytes_ = 0;             // of it, without labels
   int64_t index_ = 0;

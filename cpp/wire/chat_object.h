@@ -9,7 +9,9 @@
 #include <vector>
 
 #include "base/result.h"
+#include "wire/choice_set.h"
 #include "wire/delivered_media.h"
+#include "wire/hidden_reasoning.h"
 #include "wire/json.h"
 #include "wire/sent_parts.h"
 #include "wire/usage.h"
@@ -42,12 +44,13 @@ struct ChatObject {
   bool lacks_output = false;
   std::vector<SentPart> parts;  // of deltas
   std::vector<SentCall> calls;  // likewise
-  uint64_t seen = 0;            // bit i: choice i is in it
-  uint64_t finished = 0;        // bit i: choice i has a finish reason
+  ChoiceSet seen = 0;           // bit i: choice i is in it
+  ChoiceSet finished = 0;       // bit i: choice i has a finish reason
   bool has_progress = false;    // of the prompt (llama.cpp)
   bool has_content = false;
   bool has_logprobs = false;  // of a token or more
-  uint64_t with_content = 0;  // bit i: choice i has some
+  ChoiceSet with_content = 0;  // bit i: choice i has some
+  std::vector<HiddenReasoning> hidden_reasoning;  // in order, one of a choice
   size_t content_bytes = 0;
   DeliveredMedia media;  // entries of `images`, parts of `content`, data of `audio`
   // Of the first choice that has one. Words for none, such as "null" in quotes, are none.
@@ -58,9 +61,6 @@ struct ChatObject {
 
 // Members of a message or delta that are output a client waits for.
 bool IsOutput(std::string_view member);
-
-// How many choices an answer may have: one bit each.
-inline constexpr int64_t kMaxAnswerChoices = 64;
 
 // Which member of a choice holds the output.
 enum class ChatShape : uint8_t { kMessage, kDelta };

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
+#include <deque>
 #include <utility>
 
 #include "wire/chat_object.h"
@@ -284,6 +284,8 @@ std::string ChatStream::Rewrite(std::string_view data, const ChatObject& chat) c
   std::sort(cut.begin(), cut.end(),
             [](const JsonMember& a, const JsonMember& b) { return a.whole.begin < b.whole.begin; });
   for (const ByteRange& member : RangesToRemove(data, cut)) splice.Replace(member, {});
+  std::deque<std::string> reasoning;
+  ShowReasoning(data, chat.hidden_reasoning, &reasoning, &splice);
   const size_t inside = data.find('{') + 1;
   splice.Replace({inside, inside}, added);
 
@@ -303,7 +305,7 @@ bool ChatStream::IsWhole() const {
   if (state_ == State::kEnded) return true;
   if (state_ == State::kFailed) return false;
   const bool finished =
-      seen_ != 0 && finished_ == seen_ && std::popcount(finished_) >= options_.choices;
+      seen_ != 0 && finished_ == seen_ && CountOf(finished_) >= options_.choices;
   return finished || final_usage_;
 }
 

@@ -9,6 +9,7 @@
 
 #include "base/result.h"
 #include "wire/chat_answer.h"
+#include "wire/choice_set.h"
 #include "wire/delivered_media.h"
 #include "wire/extra_members.h"
 #include "wire/sent_parts.h"
@@ -37,6 +38,7 @@ struct ChatObject;
 //  - every chunk gets names.id and names.model; a missing object or created is added, and so is a
 //    missing `delta` (wire/chunk_shape.h): a whole completion is one chunk, and only what it
 //    adds to what has been sent;
+//  - thinking as `reasoning_content` is repeated as `reasoning`, where the provider has not done so;
 //  - chunks keep their order, and content is written at once; from the first finish reason on the
 //    newest chunk without content is held back, so that Finish() can put the usage on the last.
 //    Where that has content the usage gets a chunk of its own;
@@ -132,11 +134,11 @@ class ChatStream {
   std::string service_tier_;
   int64_t created_;  // of the first chunk that had one, for chunks that have none
   bool any_chunk_ = false;
-  uint64_t seen_ = 0;      // bit i: choice i was seen
-  uint64_t finished_ = 0;  // bit i: choice i has a finish reason, and no content after it
+  ChoiceSet seen_ = 0;      // bit i: choice i was seen
+  ChoiceSet finished_ = 0;  // bit i: choice i has a finish reason, and no content after it
   SentParts sent_;
   CallNumbers calls_;
-  uint64_t in_pieces_ = 0;  // bit i: it came as a `message` a piece
+  ChoiceSet in_pieces_ = 0;  // bit i: it came as a `message` a piece
   int64_t pieces_ = 0;
   bool final_usage_ = false;   // a usage in a chunk of its own came, and no content after it
   bool finish_usage_ = false;  // one with output in it came with a finish reason, likewise

@@ -37,7 +37,7 @@ TEST(ChatStreamTest, HoldsBackUntilContent) {
 TEST(ChatStreamTest, EveryKindOfOutputIsContent) {
   for (const char* delta :
        {R"({"content":"x"})", R"({"content":[{"type":"text","text":"x"}]})", R"({"reasoning":"x"})",
-        R"({"reasoning_content":"x"})", R"({"reasoning_details":[{"type":"a","text":"x"}]})",
+        R"({"reasoning_details":[{"type":"a","text":"x"}]})",
         R"({"refusal":"x"})", R"({"tool_calls":[{"index":0,"function":{"arguments":""}}]})",
         R"({"function_call":{"name":"f"}})", R"({"audio":{"id":"a"}})",
         R"({"images":[{"image_url":{"url":"u"}}]})"}) {
@@ -256,7 +256,7 @@ TEST(ChatStreamTest, NumbersMayBeWrittenAsFractions) {
 TEST(ChatStreamTest, RefusesWhatIsNotAChunk) {
   for (const char* data :
        {"x", "[1]", "3", "\"text\"", "{", R"({"choices":{}})", R"({"choices":[3]})",
-        R"({"choices":[{"index":64}]})", R"({"choices":[],"choices":[]})", "<html>"}) {
+        R"({"choices":[{"index":128}]})", R"({"choices":[],"choices":[]})", "<html>"}) {
     EXPECT_EQ(Relay(Event(data)), "!bad_upstream_response") << data;
   }
   ChatStream::Options small = Options();

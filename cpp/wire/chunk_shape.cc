@@ -137,7 +137,7 @@ class ShapeSink : public JsonSink {
     return true;
   }
 
-  ShapedChunk TakeChunk(const SentParts& sent, uint64_t in_pieces) {
+  ShapedChunk TakeChunk(const SentParts& sent, ChoiceSet in_pieces) {
     ShapedChunk chunk;
     if (object_) edits_.push_back({object_->first, "\"chat.completion.chunk\""});
     for (Choice& choice : choices_) AsChunk(choice, sent, in_pieces, &chunk.pieces);
@@ -189,11 +189,11 @@ class ShapeSink : public JsonSink {
     }
   }
 
-  void AsChunk(const Choice& choice, const SentParts& sent, uint64_t in_pieces, uint64_t* pieces) {
+  void AsChunk(const Choice& choice, const SentParts& sent, ChoiceSet in_pieces, ChoiceSet* pieces) {
     if (Is(choice.delta, JsonType::kObject)) return NumberCalls(choice, choice.in_delta);
     if (Is(choice.message, JsonType::kObject)) {
       const bool known = choice.index >= 0 && choice.index < kMaxAnswerChoices;
-      const uint64_t bit = known ? uint64_t{1} << choice.index : 0;
+      const ChoiceSet bit = known ? ChoiceSet{1} << choice.index : 0;
       edits_.push_back({choice.message->key, std::string(kDeltaKey)});
       if (choice.delta) edits_.push_back({choice.delta->key, std::string(kMessageKey)});
       const bool whole = choice.ends || (object_ && object_->second);
@@ -299,7 +299,7 @@ class ShapeSink : public JsonSink {
 }  // namespace
 
 ShapedChunk ShapeChunk(std::string_view text, const SentParts& sent, const CallNumbers& calls,
-                       uint64_t in_pieces) {
+                       ChoiceSet in_pieces) {
   ShapeSink sink(text, calls);
   // What is wrong with the text has been told.
   (void)ScanJson(text, JsonKeys::kAny, &sink);

@@ -1,10 +1,10 @@
 // What providers send in the place of a chunk or an answer, as one.
 #pragma once
 
-#include <cstdint>
 #include <string>
 #include <string_view>
 
+#include "wire/choice_set.h"
 #include "wire/sent_parts.h"
 
 namespace seekroute {
@@ -12,7 +12,7 @@ namespace seekroute {
 // Value type.
 struct ShapedChunk {
   std::string text;
-  uint64_t pieces = 0;  // bit i: the `message` of choice i was a piece of it, not the whole
+  ChoiceSet pieces = 0;  // bit i: the `message` of choice i was a piece of it, not the whole
 };
 
 // `text`, in which ReadChatObject() found choices, as a chunk: every choice has an object `delta`,
@@ -25,7 +25,7 @@ struct ShapedChunk {
 //  - else the delta is empty.
 // Tool calls that lack an index get that of CallNumbers. Pure, linear.
 ShapedChunk ShapeChunk(std::string_view text, const SentParts& sent, const CallNumbers& calls,
-                       uint64_t in_pieces);
+                       ChoiceSet in_pieces);
 
 // A chat completion as one chunk. `body` is one that ParseChatAnswer took.
 std::string ChunkFromAnswer(std::string_view body);

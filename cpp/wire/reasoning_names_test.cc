@@ -27,7 +27,7 @@ constexpr Case kCases[] = {
     {R"({"content":"a","reasoning_content":null})", nullptr},
     {R"({"content":"a","reasoning_content":""})", nullptr},
     {R"({"content":"a","reasoning_content":["b"]})", nullptr},
-    {R"({"content":"a","tool_calls":[{"reasoning_content":"b"}]})", nullptr},
+    {R"({"content":"a","tool_calls":[{"index":0,"reasoning_content":"b"}]})", nullptr},
 };
 
 const char* Wanted(const Case& c) { return c.to == nullptr ? c.from : c.to; }

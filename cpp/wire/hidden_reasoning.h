@@ -1,0 +1,35 @@
+// Internal to wire/: the thinking of an answer under both of its names.
+#pragma once
+
+#include <deque>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "wire/json.h"
+#include "wire/splice.h"
+
+namespace seekroute {
+
+// Text of thinking that stands as `reasoning_content` alone, and where it is to stand as `reasoning`,
+// OpenRouter's name for it, too.
+struct HiddenReasoning {
+  ByteRange text;  // the string, quotes included
+  ByteRange null;  // a `reasoning` that is null; empty: it goes behind `text`, as a member
+};
+
+// Puts what is hidden in `text` where it is to stand: it may double the text. `splice` points to
+// `members` then.
+inline void ShowReasoning(std::string_view text, const std::vector<HiddenReasoning>& hidden,
+                          std::deque<std::string>* members, Splice* splice) {
+  for (const HiddenReasoning& each : hidden) {
+    if (each.null.end > each.null.begin) {
+      splice->Replace(each.null, each.text.In(text));
+      continue;
+    }
+    members->push_back(",\"reasoning\":" + std::string(each.text.In(text)));
+    splice->Replace({each.text.end, each.text.end}, members->back());
+  }
+}
+
+}  // namespace seekroute
