@@ -107,9 +107,9 @@ TEST(ChatRequestTest, ChecksTheTypeAndRangeOfKnownFields) {
       {R"("max_tokens":[1])", kInvalidType, "max_tokens"},
       {R"("max_completion_tokens":0)", kInvalidValue, "max_completion_tokens"},
       {R"("n":0)", kInvalidValue, "n"},
-      {R"("n":9)", kInvalidValue, "n"},
+      {R"("n":129)", kInvalidValue, "n"},
       {R"("n":"1")", kInvalidType, "n"},
-      {R"("seed":-9007199254740993)", kInvalidValue, "seed"},
+      {R"("seed":1.5)", kInvalidType, "seed"},
       {R"("seed":false)", kInvalidType, "seed"},
       {R"("top_logprobs":-1)", kInvalidValue, "top_logprobs"},
       {R"("temperature":"1")", kInvalidType, "temperature"},
@@ -196,7 +196,7 @@ TEST(ChatRequestTest, ChecksTheTypeAndRangeOfKnownFields) {
 
 TEST(ChatRequestTest, AcceptsWhatClientsSend) {
   for (const char* members :
-       {R"("max_tokens":1)", R"("max_tokens":9007199254740992)", R"("n":8)", R"("seed":-5)",
+       {R"("max_tokens":1)", R"("max_tokens":9007199254740992)", R"("n":128)", R"("seed":-5)",
         R"("temperature":0)", R"("temperature":1.5e-1)", R"("top_p":1)", R"("top_k":-1)",
         R"("stream":true,"stream_options":{"include_usage":null})",
         R"("stream":true,"stream_options":null)", R"("stream":false,"stream_options":null)",
@@ -406,6 +406,14 @@ TEST(ChatRequestTest, ReadsMaxCostExactly) {
   }
   ExpectError(With("\"max_cost\":[1]"), kInvalidType, "max_cost");
   ExpectError(With("\"max_cost\":true"), kInvalidType, "max_cost");
+}
+
+TEST(ChatRequestTest, SeedsOfAnySizeAreSentAsTheyCame) {
+  for (const std::string seed : {"9007199254740993", "9223372036854775807", "-9223372036854775808",
+                                 "18446744073709551615", "-0", "1e3"}) {
+    const std::string body = With("\"seed\":" + seed);
+    EXPECT_NE(Upstream(body, "up").find("\"seed\":" + seed), std::string::npos) << seed;
+  }
 }
 
 TEST(ChatRequestTest, MaxCostIsNeverSent) {
