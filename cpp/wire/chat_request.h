@@ -10,6 +10,7 @@
 
 #include "base/money.h"
 #include "base/result.h"
+#include "wire/choice_set.h"
 #include "wire/json.h"
 #include "wire/profile.h"
 
@@ -17,7 +18,7 @@ namespace seekroute {
 
 inline constexpr int64_t kMaxMessages = 4096;
 inline constexpr int64_t kMaxTools = 512;
-inline constexpr int64_t kMaxChoices = 8;  // `n`: each is a whole answer to pay for
+inline constexpr int64_t kMaxChoices = kMaxAnswerChoices;  // `n`: each is an answer to pay for
 
 // What one picture, sound or file of a prompt takes at most.
 inline constexpr int64_t kMostMediaTokens = 65'536;

@@ -29,7 +29,8 @@ constexpr bool Before(std::string_view a, std::string_view b) {
 // By length, then by name.
 constexpr auto kFields = std::to_array<FieldRule>({
     Integer("n", 1, kMaxChoices, FieldUse::kChoices),
-    Integer("seed", -kExact),
+    // Of any size: its bytes pass, and 64 bits of them mean something to OpenAI.
+    Integer("seed", std::numeric_limits<int64_t>::min(), std::numeric_limits<int64_t>::max()),
     Plain("stop", kStringOrArray),
     Plain("user", kUser),
     {"audio", kObject, FieldUse::kSpeech},
