@@ -247,7 +247,8 @@ def test_reasoning_fields_arrive(client: openai.OpenAI, gateway: RunningServer) 
     answer = client.chat.completions.create(
         model="deepseek-r1", messages=HELLO, reasoning_effort="low"
     )
-    assert answer.choices[0].message.model_extra == {"reasoning_content": "2 and 2"}
+    both = {"reasoning_content": "2 and 2", "reasoning": "2 and 2"}
+    assert answer.choices[0].message.model_extra == both
     assert answer.usage is not None
     assert answer.usage.completion_tokens_details is not None
     assert answer.usage.completion_tokens_details.reasoning_tokens == 8
