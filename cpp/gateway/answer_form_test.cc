@@ -119,6 +119,46 @@ TEST_F(AnswerFormTest, AnAnswerWithoutAMessageGetsOne) {
   }
 }
 
+// Clients of OpenRouter read `reasoning`: they come by /api/v1, and by /v1 in a profile that says
+// so.
+TEST_F(AnswerFormTest, ThinkingHasBothNamesWhereItIsReadUnderBoth) {
+  const std::string whole =
+      R"({"choices":[{"message":{"content":"a","reasoning_content":"why"},"finish_reason":"stop"}],)"
+      R"("usage":{"prompt_tokens":3,"completion_tokens":5}})";
+  const std::string piece =
+      "data: {\"choices\":[{\"index\":0,\"delta\":{\"reasoning_content\":\"why\"}}]}\n\n";
+  for (const bool api_v1 : {false, true}) {
+    for (const bool on_v1 : {false, true}) {
+      api_v1_ = api_v1;
+      profile_.reasoning_on_v1 = on_v1;
+      Open({1'000'000'000});
+      for (const bool stream : {false, true}) {
+        for (const std::string& bytes :
+             {whole, piece + std::string(kContent) + std::string(kStop)}) {
+          const std::string body = AskFor(stream, "", bytes).body;
+          const size_t first = body.find(R"("reasoning_content":"why")");
+          ASSERT_NE(first, std::string::npos) << body;
+          const size_t other = body.find(R"("reasoning":"why")");
+          EXPECT_EQ(other != std::string::npos, api_v1 || on_v1) << body;
+        }
+      }
+    }
+  }
+}
+
+// What the provider has sent is held once: its second name is written on the way out.
+TEST_F(AnswerFormTest, ASecondNameTakesNothingOfTheBoundOfAnAnswer) {
+  api_v1_ = true;
+  options_.max_answer_bytes = 3000;
+  Open({1'000'000'000});
+  const std::string thought(2000, 'x');
+  const std::string piece =
+      R"(data: {"choices":[{"index":0,"delta":{"reasoning_content":")" + thought + "\"}}]}\n\n";
+  const Seen& seen = AskFor(false, "", piece + std::string(kContent) + std::string(kStop));
+  EXPECT_EQ(seen.status, 200) << seen.body;
+  EXPECT_NE(seen.body.find("\"reasoning\":\"" + thought), std::string::npos);
+}
+
 TEST_F(AnswerFormTest, WhatIsNoAnswerIsNamed) {
   Open({1'000'000'000});
   const struct {

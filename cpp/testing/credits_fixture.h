@@ -65,7 +65,7 @@ class CreditsTest : public ::testing::Test {
                                                      .credit_line = credit_line_,
                                                      .store_answers = store_answers_});
     auto snapshot = std::make_shared<Snapshot>();
-    snapshot->profiles.emplace("seekroute", Profile());
+    snapshot->profiles.emplace("seekroute", profile_);
     snapshot->default_profile = "seekroute";
     Provider provider;
     provider.id = "p";
@@ -102,6 +102,7 @@ class CreditsTest : public ::testing::Test {
     submission.body = R"({"model":"m","messages":[{"role":"user","content":"hi"}])" + members + "}";
     if (with_key_) submission.authorization = Secret("Bearer good");
     submission.local = !with_key_;
+    submission.api_v1 = api_v1_;
     submission.idempotency_key = idempotency_key;
     submission.submitted = clock_.Now();
     submission.snapshot = snapshot_;
@@ -163,8 +164,7 @@ class CreditsTest : public ::testing::Test {
   std::string reasoning_budget_field_;
   int64_t max_reasoning_ = 0;
   int64_t model_context_ = 0;
-  int64_t endpoint_context_ = 0;
-  int64_t endpoint_max_output_ = 0;
+  int64_t endpoint_context_ = 0, endpoint_max_output_ = 0;
   bool other_output_ = false;
   uint64_t media_nano_ = kOutputNano;  // a token of a picture or of sound in the answer
   Window limit_reset_ = Window::kNever;
@@ -172,7 +172,8 @@ class CreditsTest : public ::testing::Test {
   bool store_answers_ = false;
   OnAbort on_abort_ = OnAbort::kCancel;
   bool takes_stream_options_ = true;
-  bool with_key_ = true;
+  bool with_key_ = true, api_v1_ = false;
+  Profile profile_;
   size_t window_ = 1 << 20;
   UpstreamScript script_;
   ScriptedTransport::Director director_;  // in the place of script_, where set

@@ -50,8 +50,8 @@ Result<ChatAnswer> ParseChatAnswer(std::string_view body);
 TokenEstimate EstimateChatAnswer(std::string_view body);
 
 // Returns `body` with id, object, model and usage replaced or added, `created` added where it was
-// missing, and a message's `reasoning_content` repeated as `reasoning` where it has none; not another
-// byte differs. Invalid UTF-8 was refused by ParseChatAnswer.
+// missing, and a message's `reasoning_content` repeated as `reasoning` where it has none; not
+// another byte differs. Invalid UTF-8 was refused by ParseChatAnswer.
 std::string RewriteChatAnswer(std::string_view body, const ChatAnswer& answer,
                               const AnswerNames& names, const UsageReport& report);
 

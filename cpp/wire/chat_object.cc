@@ -14,8 +14,8 @@ namespace {
 
 constexpr size_t kMaxFinishReason = 64;
 constexpr size_t kMaxTierName = 32;
-constexpr size_t kMaxTopUsages = 4;     // more than two were never seen
-constexpr size_t kMaxRepeated = 4;      // likewise
+constexpr size_t kMaxTopUsages = 4;  // more than two were never seen
+constexpr size_t kMaxRepeated = 4;   // likewise
 constexpr int64_t kMaxCallIndex = int64_t{1} << 30;
 
 // Strings inside structured output that are text of the model. Base64 and ids are not.
@@ -392,8 +392,8 @@ class ChatSink : public JsonSink {
     ByteRange text;                      // of the last one, quotes included
     ByteRange null;                      // a `reasoning` that is null; empty: there is none
   } reasoning_;                          // of the choice that is being read
-  MediaKind part_ = MediaKind::kNone;  // of the entry or part that is being read
-  int64_t part_bytes_ = 0;             // of it, without labels
+  MediaKind part_ = MediaKind::kNone;    // of the entry or part that is being read
+  int64_t part_bytes_ = 0;               // of it, without labels
   int64_t index_ = 0;
   std::string finish_reason_;
 };

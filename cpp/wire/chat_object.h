@@ -48,8 +48,8 @@ struct ChatObject {
   ChoiceSet finished = 0;       // bit i: choice i has a finish reason
   bool has_progress = false;    // of the prompt (llama.cpp)
   bool has_content = false;
-  bool has_logprobs = false;  // of a token or more
-  ChoiceSet with_content = 0;  // bit i: choice i has some
+  bool has_logprobs = false;                      // of a token or more
+  ChoiceSet with_content = 0;                     // bit i: choice i has some
   std::vector<HiddenReasoning> hidden_reasoning;  // in order, one of a choice
   size_t content_bytes = 0;
   DeliveredMedia media;  // entries of `images`, parts of `content`, data of `audio`

@@ -409,8 +409,9 @@ TEST(ChatRequestTest, ReadsMaxCostExactly) {
 }
 
 TEST(ChatRequestTest, SeedsOfAnySizeAreSentAsTheyCame) {
-  for (const std::string seed : {"9007199254740993", "9223372036854775807", "-9223372036854775808",
-                                 "18446744073709551615", "-0", "1e3"}) {
+  for (const std::string seed :
+       {"9007199254740993", "9223372036854775807", "-9223372036854775808", "18446744073709551615",
+        "-0", "1e3", "123456789012345678901234567890"}) {
     const std::string body = With("\"seed\":" + seed);
     EXPECT_NE(Upstream(body, "up").find("\"seed\":" + seed), std::string::npos) << seed;
   }

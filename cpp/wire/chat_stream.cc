@@ -304,8 +304,7 @@ std::string ChatStream::Rewrite(std::string_view data, const ChatObject& chat) c
 bool ChatStream::IsWhole() const {
   if (state_ == State::kEnded) return true;
   if (state_ == State::kFailed) return false;
-  const bool finished =
-      seen_ != 0 && finished_ == seen_ && CountOf(finished_) >= options_.choices;
+  const bool finished = seen_ != 0 && finished_ == seen_ && CountOf(finished_) >= options_.choices;
   return finished || final_usage_;
 }
 

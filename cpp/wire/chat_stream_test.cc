@@ -37,8 +37,8 @@ TEST(ChatStreamTest, HoldsBackUntilContent) {
 TEST(ChatStreamTest, EveryKindOfOutputIsContent) {
   for (const char* delta :
        {R"({"content":"x"})", R"({"content":[{"type":"text","text":"x"}]})", R"({"reasoning":"x"})",
-        R"({"reasoning_details":[{"type":"a","text":"x"}]})",
-        R"({"refusal":"x"})", R"({"tool_calls":[{"index":0,"function":{"arguments":""}}]})",
+        R"({"reasoning_details":[{"type":"a","text":"x"}]})", R"({"refusal":"x"})",
+        R"({"tool_calls":[{"index":0,"function":{"arguments":""}}]})",
         R"({"function_call":{"name":"f"}})", R"({"audio":{"id":"a"}})",
         R"({"images":[{"image_url":{"url":"u"}}]})"}) {
     ChatStream stream(Options());

@@ -189,7 +189,8 @@ class ShapeSink : public JsonSink {
     }
   }
 
-  void AsChunk(const Choice& choice, const SentParts& sent, ChoiceSet in_pieces, ChoiceSet* pieces) {
+  void AsChunk(const Choice& choice, const SentParts& sent, ChoiceSet in_pieces,
+               ChoiceSet* pieces) {
     if (Is(choice.delta, JsonType::kObject)) return NumberCalls(choice, choice.in_delta);
     if (Is(choice.message, JsonType::kObject)) {
       const bool known = choice.index >= 0 && choice.index < kMaxAnswerChoices;

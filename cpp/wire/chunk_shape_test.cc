@@ -94,9 +94,10 @@ TEST(ChunkShapeTest, OfAWholeMessageWhatItAddsIsSent) {
     const char* message;  // at the end
     const char* rest;
   } cases[] = {
-      {R"({"reasoning_content":"think","reasoning":"think"})", R"({"role":"assistant","content":"answer"})",
-       R"({"role":"assistant","content":"answer"})"},
-      {R"({"reasoning_content":"think","reasoning":"think"})", R"({"reasoning_content":"think","content":"answer"})",
+      {R"({"reasoning_content":"think","reasoning":"think"})",
+       R"({"role":"assistant","content":"answer"})", R"({"role":"assistant","content":"answer"})"},
+      {R"({"reasoning_content":"think","reasoning":"think"})",
+       R"({"reasoning_content":"think","content":"answer"})",
        R"({"reasoning_content":"","content":"answer"})"},
       {R"({"reasoning":"think"})", R"({"reasoning_content":"think ","content":"answer"})",
        R"({"reasoning_content":"","content":"answer"})"},

@@ -11,8 +11,8 @@
 
 namespace seekroute {
 
-// Text of thinking that stands as `reasoning_content` alone, and where it is to stand as `reasoning`,
-// OpenRouter's name for it, too.
+// Text of thinking that stands as `reasoning_content` alone, and where it is to stand as
+// `reasoning`, OpenRouter's name for it, too.
 struct HiddenReasoning {
   ByteRange text;  // the string, quotes included
   ByteRange null;  // a `reasoning` that is null; empty: it goes behind `text`, as a member

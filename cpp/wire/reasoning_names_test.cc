@@ -21,7 +21,11 @@ constexpr Case kCases[] = {
      R"({"content":"a","reasoning":"b","reasoning_content":"b"})"},
     {R"({"content":"a","reasoning_content":"b","reasoning":null})",
      R"({"content":"a","reasoning_content":"b","reasoning":"b"})"},
+    {R"({"reasoning":"","content":"a","reasoning_content":"b"})",
+     R"({"reasoning":"b","content":"a","reasoning_content":"b"})"},
     // Nothing to offer, or offered already.
+    {R"({"content":"a","reasoning":3,"reasoning_content":"b"})", nullptr},
+    {R"({"content":"a","reasoning":"","reasoning_content":""})", nullptr},
     {R"({"content":"a","reasoning_content":"b","reasoning":"c"})", nullptr},
     {R"({"content":"a","reasoning":[],"reasoning_content":"b"})", nullptr},
     {R"({"content":"a","reasoning_content":null})", nullptr},
@@ -32,12 +36,16 @@ constexpr Case kCases[] = {
 
 const char* Wanted(const Case& c) { return c.to == nullptr ? c.from : c.to; }
 
-TEST(ReasoningNamesTest, ADeltaHasBoth) {
+TEST(ReasoningNamesTest, ADeltaHasBothWhereTheyAreAskedFor) {
   for (const Case& c : kCases) {
-    EXPECT_EQ(Relay(Chunk(c.from) + Chunk("{}", "\"stop\"") + kDone),
-              Sent(Wanted(c)) + Sent("{}", "\"stop\"", "," + kUsage) + kDone)
-        << c.from;
-    ExpectSameAtEveryCutting(Chunk(c.from) + Chunk("{}", "\"stop\"") + kDone, 200);
+    for (const bool repeats : {false, true}) {
+      ChatStream::Options options = Options();
+      options.names.repeats_reasoning = repeats;
+      ChatStream stream(options);
+      std::string out;
+      ASSERT_TRUE(stream.Feed(Chunk(c.from), &out)) << c.from;
+      EXPECT_EQ(out, Sent(repeats ? Wanted(c) : c.from)) << c.from;
+    }
   }
 }
 
@@ -52,10 +60,11 @@ TEST(ReasoningNamesTest, AMessageHasBoth) {
     const std::string body = with(c.from);
     const Result<ChatAnswer> answer = ParseChatAnswer(body);
     ASSERT_TRUE(answer.has_value()) << body;
-    const std::string out = RewriteChatAnswer(body, *answer, {"i", "o", "m", 5}, {});
+    const std::string out = RewriteChatAnswer(body, *answer, {"i", "o", "m", 5, true}, {});
     const std::string wanted = with(Wanted(c));
     const auto tail = [](const std::string& text) { return text.substr(text.find("\"choices\"")); };
     EXPECT_EQ(tail(out), tail(wanted));
+    EXPECT_EQ(tail(RewriteChatAnswer(body, *answer, {"i", "o", "m", 5, false}, {})), tail(body));
   }
 }
 
@@ -72,7 +81,7 @@ TEST(ReasoningNamesTest, AsManyChoicesAsAnAnswerMayHave) {
   wanted += "]}";
   const Result<ChatAnswer> answer = ParseChatAnswer(body);
   ASSERT_TRUE(answer.has_value());
-  const std::string out = RewriteChatAnswer(body, *answer, {"i", "o", "m", 5}, {});
+  const std::string out = RewriteChatAnswer(body, *answer, {"i", "o", "m", 5, true}, {});
   EXPECT_EQ(out.substr(out.find("\"choices\"")), wanted);
 }
 
