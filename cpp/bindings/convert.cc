@@ -73,6 +73,7 @@ Profile ProfileFrom(const py::dict& dict) {
   profile.error_metadata = Get<bool>(dict, "error_metadata");
   profile.error_param = Get<bool>(dict, "error_param");
   profile.integer_code_on_api_v1 = Get<bool>(dict, "integer_code_on_api_v1");
+  profile.reasoning_on_v1 = Get<bool>(dict, "reasoning_on_v1");
   for (const auto& [name, words] : Get<py::dict>(dict, "errors")) {
     const auto code = ErrorCodeNamed(name.cast<std::string>());
     if (!code) throw py::value_error("errors: no such error code: " + name.cast<std::string>());

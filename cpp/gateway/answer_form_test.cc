@@ -149,7 +149,7 @@ TEST_F(AnswerFormTest, ThinkingHasBothNamesWhereItIsReadUnderBoth) {
 // What the provider has sent is held once: its second name is written on the way out.
 TEST_F(AnswerFormTest, ASecondNameTakesNothingOfTheBoundOfAnAnswer) {
   api_v1_ = true;
-  options_.max_answer_bytes = 3000;
+  options_.max_answer_bytes = 4000;
   Open({1'000'000'000});
   const std::string thought(2000, 'x');
   const std::string piece =

@@ -162,6 +162,8 @@ Flow Attempt::OnBody(std::string_view bytes) {
 Flow Attempt::OnBegunStream() {
   collect_ = false;
   if (!stream_) {
+    // A second name of thinking is written once it is whole: the bound is for what was sent.
+    plan_.stream.names.repeats_reasoning = false;
     stream_.emplace(plan_.stream);
     collector_.emplace(options_.max_answer_bytes);
   }

@@ -99,7 +99,7 @@ std::string RewriteChatAnswer(std::string_view body, const ChatAnswer& answer,
   set("usage", answer.usage_value, usage);
   for (const ByteRange& more : answer.more_usages) splice.Replace(more, {});
   std::deque<std::string> reasoning;
-  ShowReasoning(body, answer.hidden_reasoning, &reasoning, &splice);
+  if (names.repeats_reasoning) ShowReasoning(body, answer.hidden_reasoning, &reasoning, &splice);
   if (!report.routing.empty()) added += report.routing + ',';
   const size_t inside = body.find('{') + 1;
   splice.Replace({inside, inside}, added);

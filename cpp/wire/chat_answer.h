@@ -22,7 +22,8 @@ struct AnswerNames {
   std::string id;
   std::string object;  // "chat.completion", or the profile's word
   std::string model;
-  int64_t created = 0;  // used only where the upstream sent none
+  int64_t created = 0;             // used only where the upstream sent none
+  bool repeats_reasoning = false;  // thinking as `reasoning_content` stands as `reasoning` too
 };
 
 // What the gateway reads of an upstream's answer. The ranges point into its body.
@@ -50,8 +51,8 @@ Result<ChatAnswer> ParseChatAnswer(std::string_view body);
 TokenEstimate EstimateChatAnswer(std::string_view body);
 
 // Returns `body` with id, object, model and usage replaced or added, `created` added where it was
-// missing, and a message's `reasoning_content` repeated as `reasoning` where it has none; not
-// another byte differs. Invalid UTF-8 was refused by ParseChatAnswer.
+// missing, and, if names.repeats_reasoning, a message's `reasoning_content` repeated as `reasoning`
+// where it has none; not another byte differs. Invalid UTF-8 was refused by ParseChatAnswer.
 std::string RewriteChatAnswer(std::string_view body, const ChatAnswer& answer,
                               const AnswerNames& names, const UsageReport& report);
 

@@ -106,7 +106,7 @@ class ChatSink : public JsonSink {
         return in_output_ ? Step::kEnter : Step::kSkip;
       case 4:
         member_has_content_ = false;
-        if (place.key() == "reasoning") reasoning_.shown = true;
+        reasoning_.shown = reasoning_.shown || place.key() == "reasoning";
         return IsOutput(place.key()) ? Step::kEnter : Step::kSkip;
       case 5:
         part_ = place.key(4) == "images" ? MediaKind::kPicture : MediaKind::kNone;
@@ -131,10 +131,8 @@ class ChatSink : public JsonSink {
       case 3:
         return OnChoiceMember(place, value);
       case 4:
-        if (place.key() == "reasoning" && value.type == JsonType::kNull) {
-          reasoning_.null = value.range;
-        } else if (value.type == JsonType::kString && !value.text.empty() &&
-                   IsOutput(place.key())) {
+        if (place.key() == "reasoning") SeeReasoning(value);
+        if (value.type == JsonType::kString && !value.text.empty() && IsOutput(place.key())) {
           choice_has_content_ = true;
           if (!RepeatsReasoning(place, value)) AddContent(place, value.text);
           AddPart(place, value.text);
@@ -223,6 +221,15 @@ class ChatSink : public JsonSink {
     chat_.calls.push_back(std::move(call_));
   }
 
+  void SeeReasoning(const JsonValue& value) {
+    const bool is_string = value.type == JsonType::kString;
+    if (value.type == JsonType::kNull || (is_string && value.text.empty())) {
+      reasoning_.empty = value.range;
+    } else if (!is_string) {
+      reasoning_.shown = true;
+    }
+  }
+
   // Notes what stands under the two names of thinking. Whether it is the same text a second time:
   // that was thought once.
   bool RepeatsReasoning(const JsonPlace& place, const JsonValue& value) {
@@ -236,7 +243,7 @@ class ChatSink : public JsonSink {
   void EndOutput() {
     if (!reasoning_.hidden || reasoning_.shown) return;
     if (chat_.hidden_reasoning.size() == kMaxAnswerChoices) return;
-    chat_.hidden_reasoning.push_back({reasoning_.text, reasoning_.null});
+    chat_.hidden_reasoning.push_back({reasoning_.text, reasoning_.empty});
   }
 
   // A string of structured output that is no text.
@@ -390,7 +397,7 @@ class ChatSink : public JsonSink {
   struct Reasoning {
     bool shown = false, hidden = false;  // under which names there is some
     ByteRange text;                      // of the last one, quotes included
-    ByteRange null;                      // a `reasoning` that is null; empty: there is none
+    ByteRange empty;                     // a `reasoning` that is null or ""
   } reasoning_;                          // of the choice that is being read
   MediaKind part_ = MediaKind::kNone;    // of the entry or part that is being read
   int64_t part_bytes_ = 0;               // of it, without labels

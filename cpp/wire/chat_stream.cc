@@ -285,7 +285,9 @@ std::string ChatStream::Rewrite(std::string_view data, const ChatObject& chat) c
             [](const JsonMember& a, const JsonMember& b) { return a.whole.begin < b.whole.begin; });
   for (const ByteRange& member : RangesToRemove(data, cut)) splice.Replace(member, {});
   std::deque<std::string> reasoning;
-  ShowReasoning(data, chat.hidden_reasoning, &reasoning, &splice);
+  if (options_.names.repeats_reasoning) {
+    ShowReasoning(data, chat.hidden_reasoning, &reasoning, &splice);
+  }
   const size_t inside = data.find('{') + 1;
   splice.Replace({inside, inside}, added);
 

@@ -38,8 +38,8 @@ struct ChatObject;
 //  - every chunk gets names.id and names.model; a missing object or created is added, and so is a
 //    missing `delta` (wire/chunk_shape.h): a whole completion is one chunk, and only what it
 //    adds to what has been sent;
-//  - thinking as `reasoning_content` is repeated as `reasoning`, where the provider has not done
-//  so;
+//  - thinking as `reasoning_content` is repeated as `reasoning`, where names.repeats_reasoning says
+//    so and the provider has not done it;
 //  - chunks keep their order, and content is written at once; from the first finish reason on the
 //    newest chunk without content is held back, so that Finish() can put the usage on the last.
 //    Where that has content the usage gets a chunk of its own;

@@ -94,10 +94,9 @@ TEST(ChunkShapeTest, OfAWholeMessageWhatItAddsIsSent) {
     const char* message;  // at the end
     const char* rest;
   } cases[] = {
-      {R"({"reasoning_content":"think","reasoning":"think"})",
-       R"({"role":"assistant","content":"answer"})", R"({"role":"assistant","content":"answer"})"},
-      {R"({"reasoning_content":"think","reasoning":"think"})",
-       R"({"reasoning_content":"think","content":"answer"})",
+      {R"({"reasoning_content":"think"})", R"({"role":"assistant","content":"answer"})",
+       R"({"role":"assistant","content":"answer"})"},
+      {R"({"reasoning_content":"think"})", R"({"reasoning_content":"think","content":"answer"})",
        R"({"reasoning_content":"","content":"answer"})"},
       {R"({"reasoning":"think"})", R"({"reasoning_content":"think ","content":"answer"})",
        R"({"reasoning_content":"","content":"answer"})"},

@@ -11,20 +11,21 @@
 
 namespace seekroute {
 
-// Text of thinking that stands as `reasoning_content` alone, and where it is to stand as
-// `reasoning`, OpenRouter's name for it, too.
+// Text of thinking that stands as `reasoning_content` alone, and where it can stand as
+// `reasoning`, OpenRouter's name for it, too. Value type.
 struct HiddenReasoning {
   ByteRange text;  // the string, quotes included
-  ByteRange null;  // a `reasoning` that is null; empty: it goes behind `text`, as a member
+  ByteRange
+      place;  // of a `reasoning` that is null or ""; empty: it goes behind `text`, as a member
 };
 
-// Puts what is hidden in `text` where it is to stand: it may double the text. `splice` points to
-// `members` then.
+// Puts what is hidden in `text` where it can stand, so the text may come to be twice as long.
+// `splice` points into `text` and `members` then.
 inline void ShowReasoning(std::string_view text, const std::vector<HiddenReasoning>& hidden,
                           std::deque<std::string>* members, Splice* splice) {
   for (const HiddenReasoning& each : hidden) {
-    if (each.null.end > each.null.begin) {
-      splice->Replace(each.null, each.text.In(text));
+    if (each.place.end > each.place.begin) {
+      splice->Replace(each.place, each.text.In(text));
       continue;
     }
     members->push_back(",\"reasoning\":" + std::string(each.text.In(text)));

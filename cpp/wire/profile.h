@@ -36,6 +36,7 @@ struct Profile {
   bool error_metadata = true;           // error.metadata{error_type, request_id, ...}
   bool error_param = true;              // error.param, null where there is none
   bool integer_code_on_api_v1 = false;  // error.code is the HTTP status under /api/v1
+  bool reasoning_on_v1 = false;         // thinking is called `reasoning` too, as under /api/v1
   std::array<ErrorWords, kErrorCodeCount> words;
 
   // Request checks. Unset: the provider decides.

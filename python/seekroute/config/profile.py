@@ -119,6 +119,9 @@ class ProfileFile(Strict):
     """Whether errors carry `param`, null where there is none."""
     integer_code_on_api_v1: bool = False
     """Whether `error.code` is the HTTP status under `/api/v1`."""
+    reasoning_on_v1: bool = False
+    """Whether thinking that a provider calls `reasoning_content` is called `reasoning` too under
+    `/v1`, as it is under `/api/v1` in every profile."""
     checks: Checks = Checks()
     """Ranges that requests are held to."""
     limits: KeyLimits = KeyLimits()
@@ -153,6 +156,7 @@ class ProfileFile(Strict):
             "error_metadata": self.error_metadata,
             "error_param": self.error_param,
             "integer_code_on_api_v1": self.integer_code_on_api_v1,
+            "reasoning_on_v1": self.reasoning_on_v1,
             "errors": words,
             "temperature": list(self.checks.temperature) if self.checks.temperature else None,
             "top_p": list(self.checks.top_p) if self.checks.top_p else None,
