@@ -227,7 +227,12 @@ def test_every_kind_of_order_is_booked_again(tmp_path: Path) -> None:
     with Ledger(data / FILE_NAME, read_only=True) as ledger:
         whole = [each for each in ledger.entries() if each["id"].startswith(("adj", "char", "ref"))]
     restore(data, tmp_path / "copy.db")
+    rehearsed = run_json("credits", "replay", "--dry-run", code=1)
+    with Ledger(data / FILE_NAME, read_only=True) as ledger:
+        assert not any(each["id"].startswith(("adj", "char", "ref")) for each in ledger.entries())
     done = run_json("credits", "replay", code=1)
+    judged = [(each["id"], each["result"], each["error"]) for each in done["orders"]]
+    assert [(each["id"], each["result"], each["error"]) for each in rehearsed["orders"]] == judged
     results = {each["id"].partition(":")[0]: each["state"] for each in done["orders"]}
     assert results.keys() == {"manual", "adjust", "chargeback", "refund"}
     assert [each["id"] for each in done["orders"]][1:] == [
@@ -246,6 +251,41 @@ def test_every_kind_of_order_is_booked_again(tmp_path: Path) -> None:
     assert [{name: each[name] for name in kept} for each in now] == expected
     assert run_json("credits", "replay")["orders"] == []
     assert run_json("ledger", "verify")["ok"] is True
+
+
+def test_a_rehearsal_judges_as_the_replay_does(tmp_path: Path) -> None:
+    """Refunds are counted against what the orders before them left of the charge."""
+    data = tmp_path / "data"
+    with running_server(data, credits={"enabled": True}) as server:
+        generation = asked(server)
+        run("backup", "copy.db")
+        run("credits", "refund", generation, "0.000000002", "--id", "refund:1")
+    restore(data, tmp_path / "copy.db")
+    run("credits", "refund", generation, "--id", "refund:2")
+    said = run("credits", "replay", "--dry-run", code=1)
+    assert "0 would be booked, 1 would be refused" in said.stderr
+    assert "more than what is left" in said.stdout
+    assert run_json("credits", "orders", "--limit", "1")[0]["id"] == "refund:2"
+    assert "0 booked, 1 refused" in run("credits", "replay", code=1).stderr
+
+
+@pytest.mark.parametrize("words", [(), ("--dry-run",)])
+@pytest.mark.parametrize("how", ["page", "mark"])
+def test_a_broken_ledger_is_not_called_complete(
+    data: Path, how: str, words: tuple[str, ...]
+) -> None:
+    run("credits", "replay")
+    path = data / FILE_NAME
+    if how == "page":
+        content = bytearray(path.read_bytes())
+        for at in range(4096 + 2000, len(content), 4096):  # but for the header's page
+            content[at] ^= 1
+        path.write_bytes(content)
+    else:
+        shutil.copy(data.parent / "copy.db", path)  # its mark has the number of a later entry
+    told = run("credits", "replay", *words, code=1)
+    assert "nothing is missing" not in told.stdout
+    assert ("restore a backup" if how == "mark" else "checksum") in told.stderr
 
 
 def test_a_replay_that_died_half_way_books_the_rest(data: Path) -> None:
