@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seekroute.cli._money import amounts
+from seekroute.errors import SeekrouteError
 
 if TYPE_CHECKING:
     from seekroute.control.comparison import Comparison
-    from seekroute.ledger import Ledger
+    from seekroute.ledger import Ledger, Row
 
 REPLAY = "seekroute credits replay books again what is missing"
 _WORDS = {
@@ -21,6 +22,20 @@ _WORDS = {
     "differing": "another one in the ledger",
     "unknown": "not known to control.db",
 }
+
+
+def broken_text(report: Row) -> str:
+    """What `Ledger.verify` found; empty where the ledger is sound."""
+    if not report["rule"]:
+        return ""
+    return f"{report['rule']} is broken at entry {report['seq']}: {report['why']}"
+
+
+def refuse_broken(ledger: Ledger) -> None:
+    """Raises SeekrouteError where the journal itself is broken: what is booked in it is lost."""
+    why = broken_text(ledger.verify())
+    if why:
+        raise SeekrouteError(f"{why}. Keep a copy of {ledger.path}, and restore a backup first")
 
 
 def compared_orders(folder: Path, ledger: Ledger) -> tuple[Comparison, dict[str, str]] | None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from seekroute.cli._comparison import refuse_broken
 from seekroute.cli._money import (
     amounts,
     limit_of,
@@ -20,6 +21,7 @@ from seekroute.cli._money import (
     org_names,
     without_repeats,
 )
+from seekroute.cli._progress import spinning
 from seekroute.cli._shared import (
     Fields,
     JsonOption,
@@ -189,18 +191,22 @@ def orders(
 def replay(
     ctx: typer.Context,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only show what would be booked.")
+        bool,
+        typer.Option(
+            "--dry-run", help="Only show what would be booked or refused, judged in a copy."
+        ),
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Book again, once, what counts as booked and is not in the ledger: after an older copy of the
-    ledger was restored. Exit 1 if something was refused."""
+    ledger was restored. Exit 1 if something was refused, or the ledger itself is broken."""
     from seekroute.control import booking
 
     options = shared(ctx)
     shown: list[Fields] = []
     booked = refused = 0
-    options.open_ledger().close()  # there is one
+    with options.open_ledger() as ledger, spinning("replaying the journal"):
+        refuse_broken(ledger)
     with options.open_control() as control:
         names = org_names(control)
         found = booking.book_again(
@@ -215,7 +221,7 @@ def replay(
             if as_json and len(shown) == _MOST_ORDERS:
                 continue
             fields = order_fields(order, names)
-            if dry_run:
+            if dry_run and order.state == "booked":
                 fields = {**fields, "state": _MISSING}
             if as_json:
                 shown.append(fields)
@@ -224,14 +230,16 @@ def replay(
     if as_json:
         more = booked + refused > len(shown)
         print_json({"dry_run": dry_run, "orders": shown, "more": more})
-    elif dry_run and booked:
-        say(f"{booked} would be booked", err=True)
     elif not booked + refused:
         say("nothing is missing")
+    elif dry_run:
+        say(f"{booked} would be booked, {refused} would be refused", err=True)
     else:
         say(f"{booked} booked, {refused} refused", err=True)
     if refused:
-        raise SeekrouteError(f"{refused} orders were refused: nothing was booked for them")
+        orders = "1 order" if refused == 1 else f"{refused} orders"
+        verb = "would be" if dry_run else "was" if refused == 1 else "were"
+        raise SeekrouteError(f"{orders} {verb} refused: nothing is booked for what is refused")
 
 
 def carry_out(

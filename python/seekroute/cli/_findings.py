@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from seekroute.cli._comparison import compared_orders, comparison_lines, lacking_text
+from seekroute.cli._comparison import broken_text, compared_orders, comparison_lines, lacking_text
 from seekroute.errors import SeekrouteError
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def ledger_findings(folder: Path, *, enabled: bool) -> Iterator[Finding]:
         yield Finding(
             "ledger",
             "failed",
-            f"{path}: {report['rule']} is broken at entry {report['seq']}: {report['why']}",
+            f"{path}: {broken_text(report)}",
             "keep a copy of the file, and restore a backup",
         )
     else:

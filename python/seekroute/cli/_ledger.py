@@ -16,6 +16,7 @@ from typing import Annotated, Any, TextIO
 import typer
 
 from seekroute.cli._comparison import (
+    broken_text,
     compared_orders,
     comparison_fields,
     comparison_lines,
@@ -63,9 +64,7 @@ def verify(ctx: typer.Context, as_json: JsonOption = False) -> None:
         for line in comparison_lines(found, names):
             say(line)
     if not sound:
-        raise SeekrouteError(
-            f"{report['rule']} is broken at entry {report['seq']}: {report['why']}"
-        )
+        raise SeekrouteError(broken_text(report))
     if lacking:
         raise SeekrouteError(lacking)
 

@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final, Literal
 
 from seekroute.control.comparison import booked_pages, entries_of, is_entry_of
+from seekroute.control.database import Database
 from seekroute.control.directory import InstanceLock
 from seekroute.control.errors import ControlError, DirectoryInUseError
 from seekroute.control.lost import LostDatabaseError, open_ledger, read_ledger
 from seekroute.control.models import CreditOrder
 from seekroute.control.orders import UNDELIVERED, OrderBook, Outcome
-from seekroute.ledger import Booked, Ledger, LedgerError
+from seekroute.control.revisions import DATABASE_FILE
+from seekroute.ledger import FILE_NAME, Booked, Ledger, LedgerError
 
 __all__ = ["ORDERS_AT_ONCE", "book", "book_again", "book_pending", "carry_out", "still_waits"]
 
@@ -158,28 +162,50 @@ def book_again(
     has under the same id with other arguments is left alone.
 
     Args:
-        dry_run: book nothing.
+        dry_run: book nothing, but in copies of both databases, which are removed again: what a
+            replay would do is what it does there. They take their room in the folder for temporary
+            files.
         wait_s: how long another process may take for one order.
         orphans: see `carry_out`.
 
     Yields:
-        Each order that the ledger lacks: as it is now, or, after `dry_run`, as it was. A refund
-        whose request the ledger does not know any more is refused.
+        Each order that the ledger lacks as it is now, in the copies after `dry_run`. A refund whose
+        request the ledger does not know any more is refused.
 
     Raises:
         ControlError: one still waits; the text says why. It will be booked, once.
         LedgerError: the ledger cannot be read or opened.
     """
-    for page in booked_pages(orders):
-        with read_ledger(orders, data_dir) as ledger:
-            entries = entries_of(ledger, page)
-        missing = [order for order, entry in zip(page, entries, strict=True) if entry is None]
-        if dry_run:
-            yield from missing
-            continue
+    if dry_run:
+        if any(map(any, _missing_pages(orders, data_dir))):
+            with _copies(orders, data_dir) as (copied, folder):
+                yield from book_again(copied, folder, wait_s=wait_s, orphans=orphans)
+        return
+    for missing in _missing_pages(orders, data_dir):
         waiting = [orders.reopen(order) for order in missing]
         for order in waiting:
             yield _waited_for(orders, data_dir, order, wait_s=wait_s, orphans=orphans)
+
+
+def _missing_pages(orders: OrderBook, data_dir: Path) -> Iterator[list[CreditOrder]]:
+    """What counts as booked and is not in the ledger, in pages."""
+    for page in booked_pages(orders):
+        with read_ledger(orders, data_dir) as ledger:
+            entries = entries_of(ledger, page)
+        yield [order for order, entry in zip(page, entries, strict=True) if entry is None]
+
+
+@contextmanager
+def _copies(orders: OrderBook, data_dir: Path) -> Iterator[tuple[OrderBook, Path]]:
+    """Both databases of a directory in a folder of their own, for as long as they are looked at."""
+    with TemporaryDirectory(prefix="seekroute-") as name:
+        folder = Path(name)
+        # In this order: what is booked by the first copy is in the ledger by the second.
+        orders.backup(folder / DATABASE_FILE)
+        with read_ledger(orders, data_dir) as ledger:
+            ledger.backup(folder / FILE_NAME)
+        with closing(Database(folder)) as database:
+            yield OrderBook(database, lambda: int(time.time())), folder
 
 
 def _found_booked(orders: OrderBook, data_dir: Path, order: CreditOrder) -> CreditOrder | None:

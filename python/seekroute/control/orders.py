@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Connection, delete, exists, insert, select, update
@@ -85,6 +86,10 @@ class OrderBook:
     def __init__(self, database: Database, now: Callable[[], int]) -> None:
         self._database = database
         self._now = now
+
+    def backup(self, path: Path) -> None:
+        """Copy control.db as of one moment; `path` must not exist."""
+        self._database.backup(path)
 
     def put(
         self,
