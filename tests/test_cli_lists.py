@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -122,3 +123,86 @@ def test_ids_are_whole_where_there_is_room() -> None:
     assert org in run("orgs", "list").stdout
     with ControlPlane(Path("data")) as control:
         assert control.get_org(short_id(org)).id == org
+
+
+def _cells(shown: list[str]) -> list[list[str]]:
+    """The cells of a table's rows; those that are folded are put together again."""
+    rows: list[list[str]] = []
+    for line in shown[3:-1]:
+        cells = [cell.strip() for cell in line.strip("│").split("│")]
+        if rows and not cells[0]:
+            rows[-1] = [before + more for before, more in zip(rows[-1], cells, strict=True)]
+        else:
+            rows.append(cells)
+    return rows
+
+
+def test_orders_fit_with_what_matters_of_them(terminal: Callable[..., list[str]]) -> None:
+    ids = ("stripe:cs_test_a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6", "stripe:evt_1ABCDEFGHI")
+    run("orgs", "create", "acme-corporation")
+    run("orgs", "create", "other")
+    run("credits", "add", "acme-corporation", "12345.678901234", "--id", ids[0], "--note", "x" * 60)
+    run("credits", "add", "acme-corporation", "1", "--id", ids[1])
+    random = run_json("credits", "add", "acme-corporation", "2", "--note", "by hand")["id"]
+    run("credits", "add", "other", "3")
+    shown = terminal("credits", "orders", "--org", "acme-corporation")
+    assert max(map(len, shown)) <= 80
+    head = " ".join(shown[1].split())
+    for column in ("created at", "id", "org", "amount", "state"):
+        assert column in head
+    cells = _cells(shown)
+    assert len(cells) == 3
+    listed = [next(cell for cell in row if ":" in cell and "-" not in cell) for row in cells]
+    assert listed == [f"{random[:17]}…", ids[1], ids[0]]
+    assert "12345.678901234" in cells[2]
+    assert all("booked" in row for row in cells)
+    found = run_json("credits", "orders", "--org", "acme-corporation")
+    assert [each["id"] for each in found] == [random, ids[1], ids[0]]
+    assert random in run("credits", "orders").stdout
+    assert "there is no organization" in run("credits", "orders", "--org", "nobody", code=1).stderr
+
+
+def test_refunds_are_of_their_requests_organization(tmp_path: Path) -> None:
+    with running_server(tmp_path / "data", credits={"enabled": True}) as server:
+        generation = money_cli.asked(server)
+        run("orgs", "create", "other")
+        run("credits", "add", "other", "3")
+        run("credits", "refund", generation, "--id", "case:1")
+    kinds = [each["kind"] for each in run_json("credits", "orders", "--org", "default")]
+    assert kinds == ["refund", "topup"]
+
+
+@pytest.mark.parametrize("words", [("config", "show", "--origin"), ("models", "list", "--all")])
+def test_names_are_not_broken(terminal: Callable[..., list[str]], words: tuple[str, ...]) -> None:
+    shown = terminal(*words)
+    assert max(map(len, shown)) <= 80
+    text = "\n".join(shown)
+    for name in (
+        ("limits.max_stored_answers_bytes", "timeouts.first_content_timeout_ms")
+        if words[0] == "config"
+        else ("openai/gpt-4o-mini", "context", "input", "output")
+    ):
+        assert f" {name} " in text
+
+
+# --- what a key will be refused for ---------------------------------------------------------------
+
+
+def test_a_key_of_an_app_or_organization_that_may_not_is_warned_of() -> None:
+    run("orgs", "create", "acme")
+    run("apps", "create", "shop", "--org", "acme")
+    for words in (("create", "--org", "acme", "--app", "shop", "--name", "bot"), ("roll", "bot")):
+        said = run("keys", *words).stderr
+        assert "app shop is pending: its keys get 403; seekroute apps approve shop" in said
+    for words in (("limit", "bot", "5"), ("enable", "bot"), ("show", "bot")):
+        assert "app shop is pending" in run("keys", *words).stderr
+    assert "pending" not in json.dumps(run_json("keys", "show", "bot"))
+    run("apps", "approve", "shop")
+    assert "shop" not in run("keys", "limit", "bot", "6").stderr
+    run("apps", "reject", "shop")
+    assert "app shop is rejected" in run("keys", "limit", "bot", "7").stderr
+    run("apps", "approve", "shop")
+    run("orgs", "suspend", "acme")
+    said = run("keys", "create", "--org", "acme").stderr
+    assert "acme is suspended: its keys get 403; seekroute orgs resume acme" in said
+    assert "pending" not in run("keys", "revoke", "bot").stderr
