@@ -193,7 +193,7 @@ def test_a_key_of_an_app_or_organization_that_may_not_is_warned_of() -> None:
     run("apps", "create", "shop", "--org", "acme")
     for words in (("create", "--org", "acme", "--app", "shop", "--name", "bot"), ("roll", "bot")):
         said = run("keys", *words).stderr
-        assert "app shop is pending: its keys get 403; seekroute apps approve shop" in said
+        assert "the app shop is pending: its keys get 403; seekroute apps approve shop" in said
     for words in (("limit", "bot", "5"), ("enable", "bot"), ("show", "bot")):
         assert "app shop is pending" in run("keys", *words).stderr
     assert "pending" not in json.dumps(run_json("keys", "show", "bot"))

@@ -61,7 +61,9 @@ def show(
             }
             for path, value in _leaves(values, "")
         ]
-        print_rows(rows, ("setting", "value", "origin", "where"), as_json=as_json)
+        columns = ("setting", "value", "origin", "where")
+        # A value that has no place is a default.
+        print_rows(rows, columns, as_json=as_json, spare=("origin",), folded=("value", "where"))
     elif as_json:
         print_json(values)
     else:

@@ -6,8 +6,6 @@ books them itself.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -21,11 +19,11 @@ from seekroute.cli._money import (
     org_names,
     without_repeats,
 )
+from seekroute.cli._orders import MISSING, listed, order_fields
 from seekroute.cli._progress import spinning
 from seekroute.cli._shared import (
     Fields,
     JsonOption,
-    moment,
     print_json,
     print_line,
     print_row,
@@ -36,7 +34,7 @@ from seekroute.cli._shared import (
 from seekroute.errors import SeekrouteError
 
 if TYPE_CHECKING:
-    from seekroute.control.models import CreditOrder, Organization
+    from seekroute.control.models import Organization
     from seekroute.ledger import Balance, Ledger
 
 app = typer.Typer(no_args_is_help=True, help="Credits of organizations.")
@@ -47,7 +45,9 @@ _Id = Annotated[
     typer.Option("--id", help="Makes it happen once, however often it is given: stripe:evt_17."),
 ]
 _MOST_ORDERS = 10_000
-_MISSING = "missing"  # the state of an order that counts as booked and is not in the ledger
+_LISTED = ("created_at", "id", "kind", "org", "generation", "amount", "state", "note", "error")
+# What a narrow terminal does without.
+_SPARE = ("generation", "note", "kind", "error")
 _REPLAY_COLUMNS = ("id", "kind", "org", "generation", "amount", "state", "error")
 
 
@@ -168,23 +168,16 @@ def line(
 @app.command()
 def orders(
     ctx: typer.Context,
+    org: Annotated[str | None, typer.Option("--org", help="Only of this organization.")] = None,
     pending: Annotated[bool, typer.Option("--pending", help="Only those that wait.")] = False,
     limit: Annotated[
         int, typer.Option("--limit", min=1, max=_MOST_ORDERS, help="The most orders.")
     ] = 100,
     as_json: JsonOption = False,
 ) -> None:
-    """List what was ordered and what became of it, newest first."""
-    with shared(ctx).open_control() as control:
-        names = org_names(control)
-        found = control.orders.list(pending=pending, limit=limit)
-    missing = _missing(ctx, found)
-    rows = [
-        {**order_fields(order, names), **({"state": _MISSING} if order.id in missing else {})}
-        for order in found
-    ]
-    columns = ("created_at", "id", "kind", "org", "generation", "amount", "state", "note", "error")
-    print_rows(rows, columns, as_json=as_json)
+    """List payments, adjustments, refunds and prunes, and what became of each, newest first."""
+    rows = listed(shared(ctx), org=org, pending=pending, limit=limit)
+    print_rows(rows, _LISTED, as_json=as_json, spare=_SPARE, folded=("id", "org"))
 
 
 @app.command()
@@ -222,7 +215,7 @@ def replay(
                 continue
             fields = order_fields(order, names)
             if dry_run and order.state == "booked":
-                fields = {**fields, "state": _MISSING}
+                fields = {**fields, "state": MISSING}
             if as_json:
                 shown.append(fields)
             else:
@@ -283,54 +276,6 @@ def carry_out(
         print_row(without_repeats(fields), as_json=False)
     if done.state == "refused":
         raise SeekrouteError(f"{done.error} ({done.id})")
-
-
-def order_fields(order: CreditOrder, names: dict[str, str]) -> Fields:
-    """An order as it is shown."""
-    return {
-        "id": order.id,
-        "kind": order.kind,
-        "org": None if order.org_id is None else names.get(order.org_id, order.org_id),
-        "org_id": order.org_id,
-        "generation": order.generation,
-        **amounts({"amount": order.amount_nano}),
-        "older_than": _milliseconds(order.older_than_ms),
-        "note": order.note,
-        "state": order.state,
-        "result": order.result,
-        **amounts(
-            {
-                "available": order.available_nano,
-                "held": order.held_nano,
-                "owed": order.owed_nano,
-            }
-        ),
-        "pruned_entries": order.pruned_entries,
-        "pruned_requests": order.pruned_requests,
-        "created_at": moment(order.created_at),
-        "finished_at": moment(order.finished_at),
-        "error": order.error,
-    }
-
-
-def _missing(ctx: typer.Context, orders: Sequence[CreditOrder]) -> set[str]:
-    """The ids of those that count as booked and are not in the ledger."""
-    from seekroute.ledger import FILE_NAME, Ledger, LedgerError
-
-    booked = [order for order in orders if order.state == "booked" and order.kind != "prune"]
-    path = shared(ctx).folder() / FILE_NAME
-    if not booked or not os.path.exists(path):
-        return {order.id for order in booked}
-    try:
-        with Ledger(path, read_only=True) as ledger:
-            entries = ledger.find_orders([(order.kind, order.id) for order in booked])
-    except LedgerError:  # the list is of control.db: it can be seen all the same
-        return set()
-    return {order.id for order, entry in zip(booked, entries, strict=True) if entry is None}
-
-
-def _milliseconds(value: int | None) -> str | None:
-    return None if value is None else moment(value // 1000)
 
 
 def _balance_fields(org: Organization, balance: Balance) -> Fields:

@@ -277,16 +277,35 @@ def _profile(settings: Settings, name: str | None) -> ProfileFile:
     raise typer.BadParameter(f"no profile {name!r}: choose one of {known}", param_hint="--profile")
 
 
+def _warn_of_refusal(control: ControlPlane, row: ApiKey) -> None:
+    """Says that requests would get 403, where they would, for another reason than the key's own."""
+    if row.revoked:
+        return
+    org = control.get_org(row.org_id)
+    if org.suspended:
+        name = shlex.quote(org.name)
+        say(f"{org.name} is suspended: its keys get 403; seekroute orgs resume {name}", err=True)
+    for app_ in control.list_apps(org.id) if row.app_id else ():
+        if app_.id == row.app_id and app_.status != "approved":
+            say(
+                f"the app {app_.name} is {app_.status}: its keys get 403; "
+                f"seekroute apps approve {shlex.quote(app_.name)}",
+                err=True,
+            )
+
+
 def _show(control: ControlPlane, row: ApiKey, *, as_json: bool) -> None:
     fields = dict(_fields(row, control.get_org(row.org_id).name))
     if not as_json:
         del fields["limit_nano"]
     print_row(fields, as_json=as_json)
+    _warn_of_refusal(control, row)
 
 
 def _show_once(control: ControlPlane, row: ApiKey, text: str, *, as_json: bool) -> None:
     if as_json:
         print_json({**_fields(row, control.get_org(row.org_id).name), "key": text})
+        _warn_of_refusal(control, row)
         return
     # Only the key goes to the standard output: KEY=$(seekroute keys create ...) works.
     say(text)
@@ -294,6 +313,7 @@ def _show_once(control: ControlPlane, row: ApiKey, text: str, *, as_json: bool) 
         f"Copy the key now: it is shown only once and is not stored. Its id is {row.id}.",
         err=True,
     )
+    _warn_of_refusal(control, row)
 
 
 def _fields(row: ApiKey, org: str) -> Fields:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="Look through the models, and keep prices current.")
 
 _COLUMNS = ("id", "context", "input", "output", "providers", "features")
+# What a narrow terminal does without.
+_SPARE = ("features", "providers")
 _MOST_CLOSE = 5
 
 
@@ -174,7 +176,7 @@ def list_(
     if sort is not None:
         found.sort(key=_ORDERS[sort])
     rows = [_row(view, model, offers) for model, offers in found]
-    print_rows(rows, _COLUMNS, as_json=as_json)
+    print_rows(rows, _COLUMNS, as_json=as_json, spare=_SPARE)
     if not as_json:
         _say_prices(view, rows)
 

@@ -170,6 +170,7 @@ def print_rows(
     *,
     as_json: bool,
     spare: Sequence[str] = (),
+    folded: Sequence[str] = (),
 ) -> None:
     """Print rows: as JSON whole, else `columns`, as a table or, into a pipe, tab-separated.
 
@@ -178,6 +179,7 @@ def print_rows(
         columns: which of them, in order.
         as_json: whether JSON was asked for.
         spare: columns that a narrow terminal does without, the first of them first.
+        folded: columns that may take several lines, however narrow.
     """
     from rich.console import Console
     from rich.table import Table
@@ -196,11 +198,11 @@ def print_rows(
         return
     if not _all_fit(rows, columns, console.width):
         rows = [_shortened(row) for row in rows]
-    columns = _fitting(rows, columns, spare, console.width)
+    columns = _fitting(rows, columns, spare, console.width, folded)
     table = Table()
     for column in columns:
         # What is copied or compared stays in one line; names and lists are folded instead.
-        whole = column in _SHORTENED or column in _WHOLE
+        whole = (column in _SHORTENED or column in _WHOLE) and column not in folded
         table.add_column(column.replace("_", " "), overflow="fold", no_wrap=whole)
     for row in rows:
         # Text, not str: names are shown literally, square brackets too.
@@ -219,10 +221,14 @@ def _short_generation(value: str) -> str:
 
 
 def _short_id(value: str) -> str:
+    """One of ours without its end; of an order without a name that somebody gave it, too."""
     from seekroute.control.models import short_id
 
-    return short_id(value)
+    return _RANDOM_ORDER.sub(r"\1…", value) if ":" in value else short_id(value)
 
+
+_RANDOM_ORDER = re.compile(r"([a-z]+:[0-9a-f]{10})[0-9a-f]{22}")
+_LEAST_FOLDED = 16  # characters of a column that may take several lines
 
 # How columns are written where a table does not fit; commands take the short forms.
 _SHORTENED: Mapping[str, Callable[[str], str]] = {
@@ -234,7 +240,7 @@ _SHORTENED: Mapping[str, Callable[[str], str]] = {
 _WHOLE = frozenset(
     (
         *("name", "status", "state", "kind", "limit", "used", "cost", "upstream_cost", "margin"),
-        *("available", "held", "owed", "amount"),
+        *("available", "held", "owed", "amount", "setting", "context", "input", "output"),
     )
 )
 
@@ -256,10 +262,15 @@ def _needed(rows: Sequence[Fields], column: str) -> int:
 
 
 def _fitting(
-    rows: Sequence[Fields], columns: Sequence[str], spare: Sequence[str], width: int
+    rows: Sequence[Fields],
+    columns: Sequence[str],
+    spare: Sequence[str],
+    width: int,
+    folded: Sequence[str] = (),
 ) -> list[str]:
     """As many columns as fit beside one another, at least those that are not spare."""
     needed = {column: _needed(rows, column) for column in columns}
+    needed.update({column: min(needed[column], 3 + _LEAST_FOLDED) for column in folded})
     for column in spare:
         if sum(needed.values()) < width:
             break

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Connection, delete, exists, insert, select, update
+from sqlalchemy import Connection, delete, exists, insert, or_, select, update
 
 from seekroute.control import checks
 from seekroute.control.errors import ControlError
@@ -185,11 +185,30 @@ class OrderBook:
         with self._database.read() as connection:
             return _one(connection, order_id)
 
-    def list(self, *, pending: bool = False, limit: int = 100) -> list[CreditOrder]:
-        """The latest orders, newest first; only those that wait, if `pending`."""
-        query = select(credit_orders).order_by(credit_orders.c.n.desc()).limit(limit)
+    def list(
+        self,
+        *,
+        pending: bool = False,
+        limit: int = 100,
+        org_id: str | None = None,
+        before: int | None = None,
+    ) -> list[CreditOrder]:
+        """The latest orders, newest first.
+
+        Args:
+            pending: only those that wait.
+            limit: the most orders.
+            org_id: leave out those of other organizations; of refunds only the ledger knows.
+            before: only those whose number `n` is smaller.
+        """
+        table = credit_orders
+        query = select(table).order_by(table.c.n.desc()).limit(limit)
         if pending:
-            query = query.where(credit_orders.c.state == "pending")
+            query = query.where(table.c.state == "pending")
+        if org_id is not None:
+            query = query.where(or_(table.c.org_id == org_id, table.c.kind == "refund"))
+        if before is not None:
+            query = query.where(table.c.n < before)
         with self._database.read() as connection:
             return [CreditOrder(**row._mapping) for row in connection.execute(query)]
 
