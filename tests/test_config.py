@@ -291,6 +291,14 @@ def test_a_variable_inside_what_the_file_gives_as_a_plain_value() -> None:
         ("a.yaml", "a: &a [*a]\n", "a.yaml", "nested"),
         ("a.yaml", "x: " + "[" * 60 + "]" * 60, "a.yaml", "nested deeper"),
         ("a.json", "[" * 100_000, "a.json", ""),
+        # Each line is ten of the line before: a million values in 300 bytes.
+        (
+            "a.yaml",
+            "a0: &a0 1\n"
+            + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 7)),
+            "a.yaml",
+            "aliases written out",
+        ),
     ],
 )
 def test_unreadable_files(name: str, text: str, where: str, message: str) -> None:
