@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -19,6 +20,8 @@ from seekroute.errors import ConfigError, Problem
 MAX_FILE_BYTES = 4 * 1024 * 1024
 # Deep enough for every schema here; ends the walk over an alias that contains itself.
 MAX_DEPTH = 32
+# What a file may hold with its aliases written out: nine lines of them can stand for 10^9 values.
+MAX_VALUES = 500_000
 
 Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -61,6 +64,15 @@ def read_document(file: Path) -> Document:
         ConfigError: The file cannot be read, is not of its format, is larger than 4 MiB, holds a
             key twice, or its top level is not a mapping.
     """
+    return parse_document(read_text(file), name=str(file), suffix=file.suffix.lower())
+
+
+def read_text(file: Path) -> str:
+    """The text of a file.
+
+    Raises:
+        ConfigError: It cannot be read, is not UTF-8, or is larger than 4 MiB.
+    """
     name = str(file)
     try:
         with file.open("rb") as stream:
@@ -72,11 +84,10 @@ def read_document(file: Path) -> Document:
         message = f"expected at most {MAX_FILE_BYTES} bytes"
         raise ConfigError([Problem("", message, where=name)])
     try:
-        text = raw.decode("utf-8-sig")
+        return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         message = f"expected UTF-8 text, found an invalid byte at offset {error.start}"
         raise ConfigError([Problem("", message, where=name)]) from None
-    return parse_document(text, name=name, suffix=file.suffix.lower())
 
 
 def parse_document(text: str, *, name: str, suffix: str = ".yaml") -> Document:
@@ -152,17 +163,30 @@ def _parse_toml(text: str, name: str) -> Any:
 
 
 def _parse_yaml(text: str, document: Document) -> Any:
-    name = document.name
-    loader = Loader(text)
-    try:
-        node = loader.get_single_node()
+    with yaml_nodes(text, document.name) as (loader, node):
         if node is None:
             return None
         problems: list[Problem] = []
-        _scan_node(node, "", document, problems, 0)
+        _scan_node(node, "", document, problems, 0, [0])
         if problems:
             raise ConfigError(problems)
         return loader.construct_document(node)
+
+
+@contextmanager
+def yaml_nodes(text: str, name: str) -> Iterator[tuple[Any, yaml.Node | None]]:
+    """The loader of one YAML document and its root, None where it holds nothing.
+
+    Args:
+        text: The document. libyaml bounds how deep it may nest.
+        name: The file's name as shown in problems.
+
+    Raises:
+        ConfigError: What is wrong with the YAML, also what is raised for it within the block.
+    """
+    loader = Loader(text)
+    try:
+        yield loader, loader.get_single_node()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else name
@@ -176,6 +200,12 @@ def _parse_yaml(text: str, document: Document) -> Any:
         raise ConfigError([Problem("", "nested too deeply", where=name)]) from None
     finally:
         loader.dispose()
+
+
+def too_many_values(name: str) -> ConfigError:
+    """The error about a file that is larger than `MAX_VALUES` with its aliases written out."""
+    message = f"expected at most {MAX_VALUES} values, aliases written out"
+    return ConfigError([Problem("", message, where=name)])
 
 
 class NotPlain(Exception):
@@ -274,9 +304,17 @@ def _plain_scalar(event: yaml.ScalarEvent, kept: dict[str, str]) -> Any:
 
 
 def _scan_node(
-    node: yaml.Node, path: str, document: Document, problems: list[Problem], depth: int
+    node: yaml.Node,
+    path: str,
+    document: Document,
+    problems: list[Problem],
+    depth: int,
+    seen: list[int],
 ) -> None:
-    """Records positions, and a problem for every repeated key."""
+    """Records positions, and a problem for every repeated key. `seen` counts the values."""
+    seen[0] += 1
+    if seen[0] > MAX_VALUES:
+        raise too_many_values(document.name)
     if depth > MAX_DEPTH:
         place = f"{document.name}:{node.start_mark.line + 1}:{node.start_mark.column + 1}"
         problems.append(Problem(path, f"nested deeper than {MAX_DEPTH} levels", where=place))
@@ -284,7 +322,7 @@ def _scan_node(
     document.positions[path] = f"{node.start_mark.line + 1}:{node.start_mark.column + 1}"
     if isinstance(node, yaml.SequenceNode):
         for index, child in enumerate(node.value):
-            _scan_node(child, join(path, index), document, problems, depth + 1)
+            _scan_node(child, join(path, index), document, problems, depth + 1, seen)
         return
     if not isinstance(node, yaml.MappingNode):
         return
@@ -297,7 +335,7 @@ def _scan_node(
             message = f"this key is given twice, first in line {first[key]}"
             problems.append(Problem(join(path, key), message, "keep one of them", place))
         first.setdefault(key, line)
-        _scan_node(child, join(path, key), document, problems, depth + 1)
+        _scan_node(child, join(path, key), document, problems, depth + 1, seen)
         document.positions[join(path, key)] = f"{line}:{key_node.start_mark.column + 1}"
 
 
