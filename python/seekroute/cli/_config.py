@@ -9,10 +9,12 @@ from typing import Annotated, Any
 
 import typer
 
+from seekroute.cli._import import import_
 from seekroute.cli._shared import JsonOption, print_json, print_rows, say, shared
 from seekroute.errors import ConfigError
 
-app = typer.Typer(no_args_is_help=True, help="Check and show the configuration.")
+app = typer.Typer(no_args_is_help=True, help="Check, show and import the configuration.")
+app.command("import")(import_)
 
 
 @app.command()

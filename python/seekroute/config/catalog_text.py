@@ -10,7 +10,7 @@ from seekroute.config._catalog_schema import UNITS, CatalogModel, given
 from seekroute.config._documents import plain_string
 from seekroute.config.catalog import Catalog
 
-__all__ = ["dump_catalog", "dump_models"]
+__all__ = ["dump_catalog", "dump_mapping", "dump_models"]
 
 _WIDTH = 99
 # Prices are read in this order: what goes in, what the cache does to it, what comes out.
@@ -47,6 +47,11 @@ def dump_catalog(catalog: Catalog) -> str:
         lines += ["", "markup:", *_block(markup, "  ")]
     lines += ["", "models:" if catalog.models else "models: []"]
     return "\n".join(lines) + "\n" + dump_models(catalog.models)
+
+
+def dump_mapping(row: Mapping[str, Any]) -> str:
+    """A mapping as YAML text: of mappings, lists of scalars, and scalars but floats."""
+    return "".join(line + "\n" for line in _block(row, ""))
 
 
 def dump_models(models: Iterable[CatalogModel]) -> str:

@@ -23,7 +23,7 @@ from seekroute.config.importers._rows import (
     whole,
 )
 
-__all__ = ["from_litellm"]
+__all__ = ["from_litellm", "price_of"]
 
 _PER_TOKEN = {
     "input_cost_per_token": "input",
@@ -97,7 +97,7 @@ def _take(
     expires = listed_date(fields.get("deprecation_date"))
     if expires and expires <= today:
         raise Unusable(f"deprecated since {expires}")
-    price: dict[str, Any] = _price(rows, row, fields)
+    price: dict[str, Any] = price_of(rows, row, fields)
     held = {
         "text": True,
         "image": fields.get("supports_vision"),
@@ -130,7 +130,12 @@ def _take(
     )
 
 
-def _price(rows: Rows, row: str, fields: dict[str, Any]) -> dict[str, Any]:
+def price_of(rows: Rows, row: str, fields: dict[str, Any]) -> dict[str, Any]:
+    """The price in the fields of a row, as the catalog has it.
+
+    Raises:
+        Unusable: An amount is none, or out of range.
+    """
     base: dict[str, Decimal | None] = {}
     # Service tier -> threshold -> prices; threshold 0 is the tier's own base.
     tiers: dict[str, dict[int, dict[str, Decimal | None]]] = {"": {}}

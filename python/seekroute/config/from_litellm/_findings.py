@@ -1,0 +1,116 @@
+"""What an import has to say, line by line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from seekroute.config.from_litellm._tree import Node
+
+Kind = Literal["not taken", "changed", "to set"]
+
+REFERENCE = re.compile(r"os\.environ/([A-Za-z_][A-Za-z0-9_]*)")
+# What people write where a server wants no key.
+_NO_KEYS = frozenset(
+    (
+        *("", "none", "null", "empty", "dummy", "fake", "fake-key", "anything", "no-key"),
+        *("not-needed", "not-used", "unused", "na", "n/a", "xxx", "ollama", "lm-studio"),
+        "sk-no-key-required",
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that the new file does not say, or says otherwise.
+
+    Args:
+        kind: `not taken`; `changed`: taken, in another form or with a guess; `to set`: a variable
+            that holds what the file may not.
+        line: In LiteLLM's file.
+        section: Where it belongs: `model NAME`, or a section of the file.
+        what: The word in the file, or the variable.
+        text: What becomes of it. Never a value that may be a secret.
+        path: Its keys joined by dots.
+    """
+
+    kind: Kind
+    line: int
+    section: str
+    what: str
+    text: str
+    path: str
+
+
+@dataclass(slots=True)
+class Findings:
+    """Collects what is found."""
+
+    found: dict[Finding, None] = field(default_factory=dict)
+
+    def skip(self, node: Node, section: str, text: str, what: str = "") -> None:
+        """Says that something was not taken."""
+        self._add("not taken", node, section, text, what)
+
+    def change(self, node: Node, section: str, text: str, what: str = "") -> None:
+        """Says that something was taken in another form."""
+        self._add("changed", node, section, text, what)
+
+    def set(self, node: Node, section: str, variable: str, text: str) -> None:
+        """Says that a variable has to be set."""
+        self._add("to set", node, section, text, variable)
+
+    def _add(self, kind: Kind, node: Node, section: str, text: str, what: str) -> None:
+        word = what or node.path.rpartition(".")[2]
+        # Once, although an alias is read wherever it is used.
+        self.found[Finding(kind, node.line, section, word, text, node.path)] = None
+
+
+class Variables:
+    """The environment variables that the new file refers to.
+
+    Args:
+        taken: Names that mean something already.
+    """
+
+    def __init__(self, taken: Iterable[str]) -> None:
+        self.names: list[str] = []
+        self._taken = set(taken)
+        self._secrets: dict[str, str] = {}
+
+    def text(self, value: str) -> str:
+        """`value` as the new file writes it: `os.environ/NAME` as a reference."""
+        found = REFERENCE.fullmatch(value)
+        return self._refer(found[1]) if found else value.replace("$", "$$")
+
+    def secret(self, value: str, wanted: str) -> tuple[str, str]:
+        """A reference in place of a secret, and the variable that has to be set for it, empty where
+        the value was a reference itself.
+
+        Args:
+            value: As LiteLLM's file has it.
+            wanted: What the variable would best be called.
+        """
+        found = REFERENCE.fullmatch(value)
+        if found:
+            return self._refer(found[1]), ""
+        name = self._secrets.get(value)
+        if name is None:
+            name, number = wanted, 2
+            while name in self._taken:
+                name, number = f"{wanted}_{number}", number + 1
+            self._taken.add(name)
+            self._secrets[value] = name
+        return self._refer(name), name
+
+    def _refer(self, name: str) -> str:
+        if name not in self.names:
+            self.names.append(name)
+        return f"${{{name}}}"
+
+
+def is_no_key(value: str) -> bool:
+    """Whether a key is a word for none."""
+    return value.strip().lower() in _NO_KEYS
