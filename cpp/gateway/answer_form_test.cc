@@ -99,6 +99,43 @@ TEST_F(AnswerFormTest, AStreamForAPlainCallIsCollected) {
   EXPECT_NE(large.body.find("too large"), std::string::npos) << large.body;
 }
 
+// Names of no coding, and of one that storage puts on what it has decoded.
+TEST_F(AnswerFormTest, AContentEncodingThatChangesNothingIsNone) {
+  Open({1'000'000'000});
+  for (const char* encoding : {"", "identity", "utf-8", "utf8", "none", "aws-chunked",
+                               "identity, aws-chunked", " , utf-8 ,identity"}) {
+    script_.head.content_encoding = encoding;
+    EXPECT_EQ(Ask().status, 200) << encoding;
+  }
+}
+
+TEST_F(AnswerFormTest, AContentEncodingThatWasNotAskedForIsNamed) {
+  Open({1'000'000'000});
+  const struct {
+    std::string encoding;
+    const char* said;
+  } cases[] = {
+      {"gzip", "compressed as gzip"},
+      {"br", "compressed as br"},
+      {"identity, zstd", "compressed as zstd"},
+      {"aws-chunked,gzip,br", "compressed as gzip"},
+      {"x-seekroute_1.0", "compressed as x-seekroute_1.0"},
+      {"sk-secret key", "compressed in an unknown way"},
+      {std::string(70, 'x'), "compressed in an unknown way"},
+  };
+  for (const auto& c : cases) {
+    script_.head.content_encoding = c.encoding;
+    const Seen& seen = Ask();
+    EXPECT_EQ(seen.status, 502) << c.encoding;
+    EXPECT_EQ(seen.row->error, "bad_upstream_response");
+    EXPECT_NE(seen.body.find("the provider sent an answer " + std::string(c.said) +
+                             ", which was not asked for"),
+              std::string::npos)
+        << seen.body;
+    EXPECT_EQ(seen.body.find("sk-secret"), std::string::npos);
+  }
+}
+
 TEST_F(AnswerFormTest, AnAnswerWithoutAMessageGetsOne) {
   Open({1'000'000'000});
   for (

@@ -33,6 +33,26 @@ TEST(HeadReaderTest, NamesAndMediaTypesIgnoreCase) {
   EXPECT_EQ(head.content_encoding, "gzip");
 }
 
+TEST(HeadReaderTest, AFoldedValueGoesOnBehindASpace) {
+  EXPECT_EQ(Read({"Content-Type: text/", "\tplain"}).content_type, "text/ plain");
+  EXPECT_EQ(Read({"Content-Type:", "  Text/Event-Stream;", " charset=x"}).content_type,
+            "text/event-stream");
+  EXPECT_EQ(RetryAfter({"Retry-After:", " 20", "X: y"}), 20000);
+  EXPECT_EQ(RetryAfter({"R\xC3\xA9try: x", " Retry-After: 20"}), -1);
+}
+
+TEST(HeadReaderTest, AHeaderThatIsNoneIsIgnoredAlone) {
+  EXPECT_EQ(
+      RetryAfter({"Retry After: 5", "Retry-After : 6", "Retry-After: 20\x01", "Retry-After: 7"}),
+      7000);
+}
+
+TEST(HeadReaderTest, EveryContentEncodingCounts) {
+  EXPECT_EQ(Read({"Content-Encoding: gzip", "Content-Encoding: Identity"}).content_encoding,
+            "gzip, identity");
+  EXPECT_EQ(Read({"Content-Encoding:", "Content-Encoding:"}).content_encoding, "");
+}
+
 TEST(HeadReaderTest, AbsentFieldsAreEmpty) {
   const TransportHead head = Read({});
   EXPECT_EQ(head.content_type, "");

@@ -189,14 +189,27 @@ TEST(ResponseReaderTest, RefusesWhatIsNotHttp) {
         std::string("HTTP/1.1 2000 OK\r\n\r\n"),
         std::string("HTTP/1.x 200 OK\r\n\r\n"),
         std::string("HTTP/1.1 101 Switching\r\n\r\n"),
-        Ok("A: b\r\n folded\r\n"),
-        Ok("A : b\r\n"),
-        Ok(": b\r\n"),
+        Ok(" folded\r\n"),
+        Ok("A: b\r\n \r\n"),
         Ok("A: b\rc\r\n"),
         Ok(std::string("A: \0\r\n", 6)),
-        Ok("Content-Length: 1\r\nContent-Length: 1\r\n", "x"),
+        Ok("Content-Length: 1\r\nContent-Length: 2\r\n", "x"),
+        Ok("Content-Length: 1\r\nContent-Length: \r\n", "x"),
         Ok("Content-Length: +1\r\n", "x"),
-        Ok("Content-Length: 1, 1\r\n", "x"),
+        Ok("Content-Length: 1, 2\r\n", "x"),
+        Ok("Content-Length: 1,\r\n", "x"),
+        Ok("Content-Length: ,1\r\n", "x"),
+        Ok("Content-Length: 1 1\r\n", "x"),
+        Ok("Content-Length:\r\n 1\r\n", "x"),
+        Ok("Content-Length: 1\r\n 1\r\n", "x"),
+        Ok("Content-Length : 1\r\n", "x"),
+        Ok("Content-\xC2\xADLength: 1\r\n", "x"),
+        Ok("Transfer-Encoding : chunked\r\n", "0\r\n\r\n"),
+        Ok("Transfer-Encoding:\r\n chunked\r\n", "0\r\n\r\n"),
+        Ok("Transfer-Encoding: \x0B"
+           "chunked\r\n",
+           "0\r\n\r\n"),
+        Ok("\xE9Transfer-Encoding: chunked\r\n", "0\r\n\r\n"),
         Ok("Content-Length: \r\n", "x"),
         Ok("Content-Length: 0x1\r\n", "x"),
         Ok("Content-Length: 99999999999999999999\r\n", "x"),
@@ -208,6 +221,26 @@ TEST(ResponseReaderTest, RefusesWhatIsNotHttp) {
     EXPECT_EQ(read.heads, 0) << bytes;
     EXPECT_FALSE(read.whole) << bytes;
   }
+}
+
+// What browsers and curl take as well: nobody can read another end of the answer out of it.
+TEST(ResponseReaderTest, TakesOddHeadersThatChangeNoEnd) {
+  for (const std::string header :
+       {"Content-Length: 1\r\nContent-Length: 1\r\n", "Content-Length: 1, 1\r\n",
+        "Content-Length: 1,1 ,\t1\r\nContent-Length: 1\r\n",
+        "Content-Length: 1\r\nA: b\r\n folded\r\n", "Content-Length: 1\r\nA:\r\n\tb\r\n  c\r\n",
+        "no colon\r\n folded\r\nContent-Length: 1\r\n", "A : b\r\nContent-Length: 1\r\n",
+        ": b\r\nContent-Length: 1\r\n",
+        "Gr\xC3\xB6\xC3\x9F"
+        "e: b\r\nContent-Length: 1\r\n",
+        "A B: c\r\n folded\r\nContent-Length: 1\r\n", "A(b): c\r\nContent-Length: 1\r\n",
+        "A: \x01\x1B[m\x7F\r\nContent-Length: 1\r\n"}) {
+    const Reading read = Read(Ok(header, "x"));
+    EXPECT_EQ(read.last, Step::kEnd) << header;
+    EXPECT_EQ(read.body, "x") << header;
+    EXPECT_TRUE(read.keep_alive) << header;
+  }
+  EXPECT_EQ(Read(Ok("A: b\r\n" + std::string(kMaxHead, ' ') + "x\r\n")).last, Step::kTooLarge);
 }
 
 TEST(ResponseReaderTest, RefusesBrokenChunks) {
