@@ -19,8 +19,6 @@ constexpr size_t kMaxLingeringBytes = 4096;
 constexpr std::string_view kEventStream = "text/event-stream";
 constexpr std::string_view kBom = "\xEF\xBB\xBF";
 
-bool IsIdentity(std::string_view encoding) { return encoding.empty() || encoding == "identity"; }
-
 }  // namespace
 
 Attempt::Attempt(Plan plan, const GatewayOptions& options, const Clock& clock, Transport* transport,
@@ -125,10 +123,11 @@ void Attempt::OnHead(const TransportHead& head) {
   head_.retry_after_ms = RetryAfterMs(head, clock_.WallTime().seconds());
   phase_ = Phase::kAwaitingContent;
   if (head_.status >= 300) refusal_until_ = clock_.Now() + kRefusalPatience;
-  if (!IsIdentity(head_.content_encoding)) {
-    return Fail(MakeError(ErrorCode::kBadUpstreamResponse,
-                          "the provider sent a compressed answer that was not asked for"),
-                true);
+  if (const std::string encoding = NameOfEncoding(head_.content_encoding); !encoding.empty()) {
+    Error error =
+        MakeError(ErrorCode::kBadUpstreamResponse,
+                  "the provider sent an answer " + encoding + ", which was not asked for");
+    return Fail(WithoutSecrets(std::move(error)), true);
   }
 }
 

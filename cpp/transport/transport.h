@@ -44,7 +44,7 @@ inline constexpr int64_t kMaxRetryAfterMs = int64_t{24} * 3600 * 1000;
 struct TransportHead {
   int status = 0;
   std::string content_type;      // lower-cased media type without parameters
-  std::string content_encoding;  // lower-cased
+  std::string content_encoding;  // lower-cased; of all headers of that name, with commas
   int64_t retry_after_ms = -1;   // from retry-after-ms or Retry-After; -1 when absent
   // Retry-After as a date where the answer has no date of its own to measure it from; 0: absent.
   UnixSeconds retry_after_date;

@@ -1,6 +1,7 @@
 #include "wire/answer_form.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "wire/json.h"
 
@@ -68,6 +69,20 @@ AnswerForm FormSniffer::LookAtObject(std::string_view begun) {
   }
   while (looked_ < begun.size() && IsBlank(begun[looked_])) ++looked_;
   return looked_ < begun.size() ? AnswerForm::kEvents : AnswerForm::kUnknown;
+}
+
+std::string NameOfEncoding(std::string_view encodings) {
+  constexpr std::string_view kNone[] = {"", "identity", "none", "utf-8", "utf8", "aws-chunked"};
+  while (!encodings.empty()) {
+    const size_t comma = std::min(encodings.find(','), encodings.size());
+    std::string_view name = encodings.substr(0, comma);
+    encodings.remove_prefix(std::min(comma + 1, encodings.size()));
+    while (!name.empty() && IsBlank(name.front())) name.remove_prefix(1);
+    while (!name.empty() && IsBlank(name.back())) name.remove_suffix(1);
+    if (std::find(std::begin(kNone), std::end(kNone), name) != std::end(kNone)) continue;
+    return IsTypeName(name) ? "compressed as " + std::string(name) : "compressed in an unknown way";
+  }
+  return {};
 }
 
 std::string NameOfNoJson(std::string_view content_type, std::string_view body) {

@@ -34,6 +34,11 @@ class FormSniffer {
   bool line_whole_ = false;  // the first line is a whole object, which ends before looked_
 };
 
+// What a Content-Encoding does to an answer, for people: "compressed as br". Empty where it does
+// nothing: none, names of no coding (`identity`, `none`, `utf-8`), and `aws-chunked`, which storage
+// that has decoded it leaves standing. `encodings`: lower-cased, a list with commas.
+std::string NameOfEncoding(std::string_view encodings);
+
 // What came in the place of JSON, for people: "text/html", where the head says so, or by its bytes.
 // Empty for what may be JSON. `content_type`: as the provider sent it, without parameters.
 std::string NameOfNoJson(std::string_view content_type, std::string_view body);

@@ -3,6 +3,7 @@
 #include <curl/curl.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace seekroute {
 namespace {
@@ -66,6 +67,21 @@ bool HasControl(std::string_view text) {
   });
 }
 
+// A reader that sees a line end, or the end of the text, in one of these sees another head.
+bool EndsALineForSome(std::string_view text) {
+  return text.find('\r') != std::string_view::npos || text.find('\0') != std::string_view::npos;
+}
+
+// Whether what stands before the colon says where the body ends, to a reader that passes over what
+// does not belong into a name.
+bool IsAboutTheEnd(std::string_view name) {
+  std::string letters;
+  for (const char c : name) {
+    if (IsToken({&c, 1})) letters += Lower(c);
+  }
+  return letters == "content-length" || letters == "transfer-encoding";
+}
+
 }  // namespace
 
 void HeadReader::Reset() {
@@ -80,19 +96,21 @@ HeadReader::Step HeadReader::Add(std::string_view line) {
   bytes_ += line.size();
   if (done_) return Step::kMore;
   const std::string_view text = WithoutEnd(line);
-  if (HasControl(text)) return Step::kInvalid;
+  if (EndsALineForSome(text)) return Step::kInvalid;
   if (expects_status_) {
     Forget();  // what an interim head said
     expects_status_ = false;
-    return StatusLine(text) ? Step::kMore : Step::kInvalid;
+    return !HasControl(text) && StatusLine(text) ? Step::kMore : Step::kInvalid;
   }
-  if (!text.empty()) return Field(text) ? Step::kMore : Step::kInvalid;
+  if (!Line(text)) return Step::kInvalid;
+  if (!text.empty()) return Step::kMore;
   if (head_.status < 200) {
     expects_status_ = true;
     return Step::kMore;
   }
   if (!DecideFraming()) return Step::kInvalid;
   ReadRetryAfter();
+  std::string().swap(field_);
   done_ = true;
   return Step::kFinal;
 }
@@ -100,6 +118,7 @@ HeadReader::Step HeadReader::Add(std::string_view line) {
 void HeadReader::Forget() {
   head_ = {};
   framing_ = {};
+  field_.clear();
   retry_after_ms_ = -1;
   retry_after_.clear();
   date_.clear();
@@ -128,17 +147,35 @@ bool HeadReader::StatusLine(std::string_view line) {
   return head_.status >= 100 && head_.status <= 599 && head_.status != 101;
 }
 
+// The header before `line` is whole, unless `line` goes on with it. An empty one ends the head.
+bool HeadReader::Line(std::string_view line) {
+  if (line.starts_with(' ') || line.starts_with('\t')) return Fold(line);
+  if (!field_.empty() && !Field(field_)) return false;
+  field_ = line;
+  return true;
+}
+
+// RFC 9112, section 5.2: a user agent puts spaces in the place of a fold. Before the first header
+// there is nothing to go on with.
+bool HeadReader::Fold(std::string_view line) {
+  const std::string_view rest = Trimmed(line);
+  if (rest.empty() || field_.empty()) return false;
+  if (IsAboutTheEnd(std::string_view(field_).substr(0, field_.find(':')))) return false;
+  field_ += ' ';
+  field_ += rest;
+  return true;
+}
+
 bool HeadReader::Field(std::string_view line) {
-  if (line[0] == ' ' || line[0] == '\t') return false;
   const size_t colon = line.find(':');
   if (colon == std::string_view::npos) return true;
   const std::string_view name = line.substr(0, colon);
-  if (!IsToken(name)) return false;
+  if (!IsToken(name) || HasControl(line)) return !IsAboutTheEnd(name);
   const std::string_view value = Trimmed(line.substr(colon + 1));
   if (EqualsLowered(name, "content-type")) {
     head_.content_type = Lowered(Trimmed(value.substr(0, value.find(';'))));
   } else if (EqualsLowered(name, "content-length")) {
-    return ContentLength(value);
+    return ContentLengths(value);
   } else if (EqualsLowered(name, "transfer-encoding")) {
     ++codings_;
     chunked_ = EqualsLowered(value, "chunked");
@@ -153,7 +190,8 @@ bool HeadReader::Field(std::string_view line) {
   } else if (EqualsLowered(name, "keep-alive")) {
     KeepAlive(value);
   } else if (EqualsLowered(name, "content-encoding")) {
-    head_.content_encoding = Lowered(value);
+    if (!head_.content_encoding.empty() && !value.empty()) head_.content_encoding += ", ";
+    head_.content_encoding += Lowered(value);
   } else if (EqualsLowered(name, "retry-after-ms")) {
     retry_after_ms_ = DecimalMs(value, 1);
   } else if (EqualsLowered(name, "retry-after")) {
@@ -164,15 +202,28 @@ bool HeadReader::Field(std::string_view line) {
   return true;
 }
 
-// One, and digits only: where two readers could differ on the end of an answer there is none.
-bool HeadReader::ContentLength(std::string_view value) {
-  constexpr size_t kMaxDigits = 18;
-  if (has_length_ || value.empty() || value.size() > kMaxDigits) return false;
-  has_length_ = true;
-  for (const char c : value) {
-    if (!IsDigit(c)) return false;
-    length_ = length_ * 10 + static_cast<uint64_t>(c - '0');
+// RFC 9110, section 8.6: one that is repeated, in a list or a header of its own, is one.
+bool HeadReader::ContentLengths(std::string_view value) {
+  for (;;) {
+    const size_t comma = value.find(',');
+    if (!ContentLength(Trimmed(value.substr(0, comma)))) return false;
+    if (comma == std::string_view::npos) return true;
+    value.remove_prefix(comma + 1);
   }
+}
+
+// Digits only, and no two that differ: where two readers could take different ends of an answer for
+// the right one, there is none.
+bool HeadReader::ContentLength(std::string_view digits) {
+  constexpr size_t kMaxDigits = 18;
+  if (digits.empty() || digits.size() > kMaxDigits) return false;
+  uint64_t length = 0;
+  for (const char c : digits) {
+    if (!IsDigit(c)) return false;
+    length = length * 10 + static_cast<uint64_t>(c - '0');
+  }
+  if (std::exchange(has_length_, true) && length != length_) return false;
+  length_ = length;
   return true;
 }
 

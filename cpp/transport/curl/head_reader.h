@@ -35,7 +35,10 @@ class HeadReader {
   void Reset();
 
   // Takes one line with its line end. Lines after the final head (trailers) are only counted.
-  // A line without a colon is skipped; a folded line and a name that is no token are refused.
+  // A folded line goes on with the header before it, behind a space. A line without a colon, a name
+  // that is no token and a value with control characters are skipped alone. Refused are NUL and
+  // bare CR anywhere, a line of white space, and whatever of these is about the end of the body:
+  // another reader could take it for what it is not.
   Step Add(std::string_view line);
 
   // Whether `bytes` more would exceed the limit.
@@ -50,8 +53,11 @@ class HeadReader {
  private:
   void Forget();
   bool StatusLine(std::string_view line);
+  bool Line(std::string_view line);
+  bool Fold(std::string_view line);
   bool Field(std::string_view line);
-  bool ContentLength(std::string_view value);
+  bool ContentLengths(std::string_view value);
+  bool ContentLength(std::string_view digits);
   bool DecideFraming();
   void KeepAlive(std::string_view value);
   void ReadRetryAfter();
@@ -62,6 +68,7 @@ class HeadReader {
   bool expects_status_ = true;
   TransportHead head_;
   Framing framing_;
+  std::string field_;            // the header that may be folded; max_bytes_ bounds it
   int64_t retry_after_ms_ = -1;  // of the header retry-after-ms
   std::string retry_after_;      // raw, because its date form is measured from `Date`
   std::string date_;

@@ -10,9 +10,9 @@
 
 namespace seekroute {
 
-// Strict where two readers could disagree about where an answer ends: one Content-Length of digits,
-// "chunked" as the only transfer coding, CRLF around chunks, no folded header lines. Holds at most
-// one header line. Not thread-safe.
+// Strict where two readers could disagree about where an answer ends: no two lengths that differ,
+// digits only, "chunked" as the only transfer coding, CRLF around chunks, and nothing odd about the
+// headers that say so. Holds at most two header lines. Not thread-safe.
 class ResponseReader {
  public:
   enum class Step : uint8_t {
