@@ -4,7 +4,6 @@ price must not pass through a float."""
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -90,13 +89,6 @@ class Node:
         """The boolean that it is; None for anything else."""
         word = (self.text or "").strip().lower()
         return True if word in _TRUE else False if word in _FALSE else None
-
-    def walk(self) -> Iterator[Node]:
-        """Its leaves: scalars, lists, and mappings without fields."""
-        if not self.fields:
-            yield self
-        for each in self.fields.values():
-            yield from each.walk()
 
 
 def read_tree(text: str, name: str) -> Node:
