@@ -40,7 +40,7 @@ def upstream() -> Iterator[MockProvider]:
 def server(
     upstream: MockProvider, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[RunningServer]:
-    """A gateway to a provider that takes `reasoning_effort`, but for two models."""
+    """A gateway to a provider that takes `reasoning_effort`, but for some models."""
     own = {
         "base_url": upstream.base_url,
         "api_key": "sk-of-the-provider",
@@ -53,6 +53,9 @@ def server(
         model("unknown"),
         model("router", reasoning_field="reasoning"),
         model("dumb", reasoning_field="none"),
+        # A row may say otherwise than its features, and one that thinks when asked is asked.
+        {**model("hybrid", reasoning_field="reasoning_effort"), "features": ["tools"]},
+        {**model("quiet"), "features": ["reasoning"], "thinks": False},
     ]
     path = tmp_path_factory.mktemp("fields")
     with running_server(path, providers={"own": own}, models=models) as running:
@@ -83,6 +86,8 @@ def ask(
         ("talker", {}, NAMED | {"reasoning"}),
         ("router", {"reasoning": {"effort": "high"}}, NAMED),
         ("dumb", {}, NAMED | {"reasoning"}),
+        ("hybrid", {"reasoning_effort": "high"}, NAMED),
+        ("quiet", {"reasoning_effort": "high"}, NAMED),
     ],
 )
 def test_fields_are_told_in_the_providers_words_or_named(

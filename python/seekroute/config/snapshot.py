@@ -224,7 +224,9 @@ def _first(*said: Any) -> Any:
     return next((value for value in said if value is not None), None)
 
 
-def _thinks(model: CatalogModel) -> bool:
+def _can_think(model: CatalogModel) -> bool:
+    """Whether a model can be asked to think, as far as its features say. Its `thinks` is about those
+    that are not asked; an endpoint that is said to take a field is believed before."""
     return not model.is_image and (not model.features or "reasoning" in model.features)
 
 
@@ -238,7 +240,7 @@ def _reasoning_field(
     packaged = catalog.providers[endpoint.provider].reasoning_field
     field = own.reasoning_field or packaged
     # A model that does not think has a provider refuse the request for this word.
-    return "none" if field == "reasoning_effort" and not _thinks(model) else field
+    return "none" if field == "reasoning_effort" and not _can_think(model) else field
 
 
 def _reasoning(
