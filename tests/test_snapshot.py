@@ -547,6 +547,8 @@ def test_the_catalog_knows_whose_cap_leaves_thinking_out() -> None:
     assert {"qwen3-max", "Qwen/Qwen2.5-72B-Instruct"} <= quiet
     assert not {name for name in quiet if "thinking" in name.lower() or "r1" in name.lower()}
     assert told["alibaba", "qwq-plus"] == ("", 81920)
+    # SiliconFlow lets this one think for longer than the others.
+    assert told["siliconflow", "tencent/Hunyuan-A13B-Instruct"] == ("", 38912)
 
 
 def test_an_endpoint_may_name_its_own_cap(tmp_path: Path) -> None:
