@@ -7,6 +7,7 @@ import json
 import os
 import re
 import resource
+import shlex
 import socket
 import sqlite3
 import subprocess
@@ -358,6 +359,32 @@ def test_the_limit_is_raised_as_far_as_it_is_of_use(
     assert limits == [case.raised, case.hard]
     assert files.connections(Limits()) == case.connections
     assert bool(files.shortage) == case.short
+
+
+@pytest.mark.parametrize(
+    ("words", "level"), [("", "info"), ("limits: {max_active: 10000}\n", "warning")]
+)
+def test_fewer_requests_than_were_asked_for_are_warned_of(
+    tmp_path: Path, words: str, level: str
+) -> None:
+    """With a hard limit of 4,096 files, and so 1,998 requests; a default asks for nothing."""
+    (tmp_path / "seekroute.yaml").write_text(f"server: {{port: 0}}\nmock: on\n{words}")
+    command = shlex.join([sys.executable, "-m", "seekroute", "serve", "--log-format", "json"])
+    child = subprocess.Popen(
+        ["sh", "-c", f"ulimit -n 4096; exec {command}"],
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "SEEKROUTE_CONFIG": "seekroute.yaml"},
+    )
+    assert child.stderr is not None
+    told = (json.loads(text) for text in child.stderr)
+    said = next(line for line in told if "enough_for_requests" in line or line["msg"] == "stopped")
+    child.terminate()
+    child.communicate(timeout=PATIENCE)
+    assert said["enough_for_requests"] == 1998
+    assert said["level"] == level
 
 
 def test_no_file_left_for_a_connection_is_said_now_and_then(
