@@ -37,13 +37,15 @@ class OpenFiles:
     Args:
         limit: files at once; None: any number.
         max_active: requests at once, by the settings.
+        meant: whether somebody has set that number; a default promises nothing.
     """
 
     limit: int | None
     max_active: int
+    meant: bool = True
 
     @classmethod
-    def raised(cls, max_active: int) -> OpenFiles:
+    def raised(cls, max_active: int, *, meant: bool = True) -> OpenFiles:
         """Raises the soft limit as far as is of use and allowed, as servers do.
 
         Raises:
@@ -58,13 +60,13 @@ class OpenFiles:
                 resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
             soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         if soft == resource.RLIM_INFINITY:
-            return cls(None, max_active)
+            return cls(None, max_active, meant)
         if soft < _LEAST:
             raise StartError(
                 f"this process may have {soft} files and connections open, too few to serve: "
                 f"{RAISE_FILES}"
             )
-        return cls(soft, max_active)
+        return cls(soft, max_active, meant)
 
     def connections(self, limits: Limits) -> int:
         """How many clients may be connected: at most as many as `limits` says."""

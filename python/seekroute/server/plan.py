@@ -57,6 +57,7 @@ class Plan:
     max_body_bytes: int
     max_request_bytes: int
     max_key_request_bytes: int
+    max_active_meant: bool  # whether somebody has set how many requests may run
     max_org_request_bytes: int
     profiles: tuple[Profile, ...]  # the default one first
     example_model: str  # as the default profile spells it; what `auto` means
@@ -127,6 +128,7 @@ def prepare(settings: Settings, environ: Mapping[str, str]) -> Plan:
         max_request_bytes=settings.limits.max_request_bytes,
         max_key_request_bytes=settings.limits.max_key_request_bytes,
         max_org_request_bytes=settings.limits.max_org_request_bytes,
+        max_active_meant=settings.origin("limits.max_active") != "default",
         profiles=tuple(
             Profile(
                 each.name,

@@ -107,7 +107,7 @@ def serve_plan(
         with contextlib.ExitStack() as stack:
             stack.enter_context(contextlib.closing(listener))
             with starting():
-                files = OpenFiles.raised(_max_active(settings))
+                files = _open_files(settings)
                 limits = replace(Limits(), max_connections=files.connections(Limits()))
                 service = Service(settings, limits=limits, anew=anew)
                 del settings  # the service lets go of it, too
@@ -270,7 +270,9 @@ def _run(
         if service.mocked:
             log.warning(f"{MOCK_ANSWERS}; who has paid is charged nothing for it")
         if files.shortage:
-            log.warning("too few files may be open", **files.shortage)
+            # A default that cannot be had is only told: nobody has asked for so many.
+            tell = log.warning if files.meant else log.info
+            tell("fewer requests fit at once, as too few files may be open", **files.shortage)
         asyncio.get_running_loop().set_exception_handler(files.handler())
 
     try:
@@ -298,10 +300,14 @@ def _show_once(text: str) -> None:
             return
 
 
-def _max_active(settings: Settings | Plan) -> int:
+def _open_files(settings: Settings | Plan) -> OpenFiles:
     options = getattr(settings, "options", None)  # a plan's
-    active: int = options["max_active"] if options else cast("Settings", settings).limits.max_active
-    return active
+    if options is not None:
+        plan = cast("Plan", settings)
+        return OpenFiles.raised(options["max_active"], meant=plan.max_active_meant)
+    whole = cast("Settings", settings)
+    meant = whole.origin("limits.max_active") != "default"
+    return OpenFiles.raised(whole.limits.max_active, meant=meant)
 
 
 def _url(listener: socket.socket) -> str:
