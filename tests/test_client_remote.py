@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from typing import Any
 
@@ -11,7 +12,7 @@ import seekroute
 from client_modes import HELLO, MODEL
 from seekroute.client.local import LocalBackend
 from seekroute.client.remote import RemoteBackend
-from seekroute.testing import Gate, MockProvider, Raw, Text
+from seekroute.testing import Gate, MockProvider, Raw, Status, Text
 from serving import RunningServer
 
 
@@ -147,7 +148,46 @@ def test_a_path_that_is_not_there_says_so(gateway: RunningServer) -> None:
         pytest.raises(seekroute.NotFoundError) as caught,
     ):
         client.ask("Hello!", MODEL)
-    assert "/v1" in caught.value.hint
+    assert "the base URL ends in /v1: POST /v1/chat/completions" in str(caught.value)
+    assert f"base_url={gateway.base_url!r}" in caught.value.hint
+
+
+@pytest.mark.parametrize("method", ["ask", "map", "async"])
+def test_a_base_url_without_its_end_is_named_whoever_answers(method: str) -> None:
+    """Also where a server of another kind says nothing but 404."""
+    with MockProvider() as other:
+        other.default = Status(404, body="Not Found")
+        wrong, right = other.base_url.removesuffix("/v1"), other.base_url
+        for base_url, meant in ((wrong, True), (right, False)):
+            error = _failed(method, base_url)
+            assert isinstance(error, seekroute.NotFoundError)
+            assert (f"base_url={right!r}" in error.hint) == meant
+
+
+def test_a_wrong_base_url_ends_a_run(gateway: RunningServer) -> None:
+    wrong = gateway.base_url.removesuffix("/v1")
+    with seekroute.Client(base_url=wrong, api_key=gateway.key) as client:
+        results = client.map(["x"] * 200, MODEL, concurrency=4, progress=False)
+    assert results.stopped == "path"
+    assert len(results.skipped) > 100
+
+
+def _failed(method: str, base_url: str) -> BaseException:
+    async def asked() -> None:
+        async with seekroute.AsyncClient(base_url=base_url, max_retries=0) as client:
+            await client.ask("Hello!", MODEL)
+
+    with (
+        seekroute.Client(base_url=base_url, max_retries=0) as client,
+        pytest.raises(seekroute.APIError) as caught,
+    ):
+        if method == "ask":
+            client.ask("Hello!", MODEL)
+        elif method == "async":
+            asyncio.run(asked())
+        else:
+            raise client.map(["x"], MODEL, progress=False)[0]
+    return caught.value
 
 
 @pytest.mark.parametrize("how", ["close", "drop", "with"])

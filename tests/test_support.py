@@ -154,7 +154,11 @@ def test_a_disk_that_fails_is_said_once(tmp_path: Path, caplog: pytest.LogCaptur
         ("/v1/images/generations", "pictures by POST /v1/chat/completions"),
         ("/v1/audio/speech", "no speech yet"),
         ("/v1/keys", "GET /v1/key"),
-        ("/chat/completions", "the API begins at /v1: POST /v1/chat/completions"),
+        ("/chat/completions", "the base URL ends in /v1: POST /v1/chat/completions"),
+        ("/api/chat/completions", "the base URL ends in /v1: POST /v1/chat/completions"),
+        ("/v1/v1/chat/completions", "the base URL ends in /v1: POST /v1/chat/completions"),
+        ("/v1/chat/completions/models", "the base URL ends in /v1: POST /v1/models"),
+        ("/responses", "POST /responses is not served by this gateway; it serves POST /v1/ch"),
         ("/v2/anything", "no such path; GET /openapi.json lists the paths"),
     ],
 )
