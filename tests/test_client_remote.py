@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any
 
 import pytest
@@ -177,17 +179,19 @@ def _failed(method: str, base_url: str) -> BaseException:
         async with seekroute.AsyncClient(base_url=base_url, max_retries=0) as client:
             await client.ask("Hello!", MODEL)
 
-    with (
-        seekroute.Client(base_url=base_url, max_retries=0) as client,
-        pytest.raises(seekroute.APIError) as caught,
-    ):
-        if method == "ask":
-            client.ask("Hello!", MODEL)
-        elif method == "async":
-            asyncio.run(asked())
-        else:
-            raise client.map(["x"], MODEL, progress=False)[0]
+    with seekroute.Client(base_url=base_url, max_retries=0) as client:
+        if method == "map":
+            found = client.map(["x"], MODEL, progress=False)[0]
+            assert isinstance(found, BaseException)
+            return found
+        call = partial(client.ask, "Hello!", MODEL) if method == "ask" else partial(_run, asked)
+        with pytest.raises(seekroute.APIError) as caught:
+            call()
     return caught.value
+
+
+def _run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    asyncio.run(main())
 
 
 @pytest.mark.parametrize("how", ["close", "drop", "with"])

@@ -14,7 +14,7 @@ class NotRunError(SeekrouteError):
 
     Reasons are `max_cost`, `budget`, `deadline`, `rate limit` (the provider asks for a longer pause
     than a run waits), `authentication`, `credits`, `permission`, `model` (there is none of
-    this name, or not for this key), and `interrupted`.
+    this name, or not for this key), `path` (`base_url` is not that of an API), and `interrupted`.
     """
 
     def __init__(self, reason: str) -> None:

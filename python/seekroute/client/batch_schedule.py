@@ -41,6 +41,8 @@ def ends_the_run(error: APIError, *, own_model: bool) -> str:
         own_model: whether the prompt named a model of its own.
     """
     status, code = error.status_code or 0, str(error.code)
+    if (status, code) == (404, "not_found"):
+        return "path"
     if code == "max_cost_exceeded" or (
         own_model and (status in (403, 404) or code.startswith("upstream_"))
     ):

@@ -20,7 +20,7 @@ from seekroute.client.backend import (
     Reply,
     Request,
 )
-from seekroute.errors import APIConnectionError, APITimeoutError, ConfigError, Problem
+from seekroute.errors import APIConnectionError, APIError, APITimeoutError, ConfigError, Problem
 from seekroute.exchange import ELSEWHERE
 
 if TYPE_CHECKING:
@@ -114,6 +114,13 @@ class _Remote:
             retryable=True,
         )
 
+    def told(self, error: APIError) -> APIError:
+        """The error, with what is wrong with a base URL that lacks its end."""
+        unnamed = error.code in (None, "not_found", 404)
+        if error.status_code == 404 and unnamed and not self.base_url.endswith("/v1"):
+            error.hint = f"a base URL ends in /v1: is base_url={self.base_url + '/v1'!r} meant?"
+        return error
+
     def closed(self) -> APIConnectionError:
         return APIConnectionError("the client is closed")
 
@@ -161,6 +168,9 @@ class RemoteBackend(Backend):
         self._http: httpx2.Client | None = None
         self._client()
         _forks.watch(self)
+
+    def told(self, error: APIError, body: bytes, record: Record | None) -> APIError:
+        return self._remote.told(error)
 
     def _client(self) -> httpx2.Client:
         import httpx2
@@ -256,6 +266,9 @@ class AsyncRemoteBackend(AsyncBackend):
             asyncio.AbstractEventLoop, tuple[httpx2.AsyncClient, AsyncGenerator[None, None]]
         ] = {}
         _forks.watch(self)
+
+    def told(self, error: APIError, body: bytes, record: Record | None) -> APIError:
+        return self._remote.told(error)
 
     def after_fork(self) -> None:
         """The event loops and the connections are the parent's."""

@@ -45,10 +45,11 @@ for _base in ("/v1", "/api/v1"):
     _ROUTES[f"{_base}/generation"] = (_GET, account.generation, "generation")
     _ROUTES[f"{_base}/activity"] = (_GET, account.activity, "activity")
     _ROUTES[f"{_base}/receipt"] = (_GET, account.receipt, "receipt")
-# A base URL that was given without /v1.
+# What stands behind a base URL: also behind one that was given wrongly.
 _WITHOUT_BASE: Final = frozenset(
     path.removeprefix("/v1") for path in _ROUTES if path.startswith("/v1/")
 )
+_MOST_PARTS: Final = max(path.count("/") for path in _WITHOUT_BASE)
 # Paths that end with a model's name; its slash may be written as %2F.
 _MODEL_ROUTES: Final = (
     (("/v1/models/", "/api/v1/models/"), (_GET, routes.model, "model")),
@@ -73,10 +74,14 @@ _INSTEAD: Final = (
 def _nothing_at(method: str, path: str) -> str:
     """What a 404 says of a path: what is served instead."""
     for end, instead in _INSTEAD:
-        if path.rstrip("/") in (f"/v1{end}", f"/api/v1{end}"):
+        if path.rstrip("/") in (f"/v1{end}", f"/api/v1{end}", end):
             return f"{method} {path} is not served by this gateway; it serves {instead}"
-    if path in _WITHOUT_BASE:
-        return f"no such path; the API begins at /v1: {method} /v1{path}"
+    # A client puts its path behind the base URL: the longest one that there is, from the left.
+    parts = path.rstrip("/").rsplit("/", _MOST_PARTS)
+    for begin in range(1, len(parts)):
+        meant = "/" + "/".join(parts[begin:])
+        if meant in _WITHOUT_BASE:
+            return f"no such path; the base URL ends in /v1: {method} /v1{meant}"
     return "no such path; GET /openapi.json lists the paths"
 
 
