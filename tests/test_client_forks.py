@@ -240,6 +240,60 @@ def test_a_fork_beside_busy_threads(tmp_path: Path) -> None:
     assert run(tmp_path, script) == ["Hello! You said: a True", "ended 0"] * 10
 
 
+def test_a_child_s_own_client_survives_another_fork(tmp_path: Path) -> None:
+    script = (
+        CHILD
+        + """
+    client = seekroute.Client(mock="on", ledger="spend.db")
+    client.ask("x", MODEL)
+
+    def use():
+        own = seekroute.Client(mock="on")
+        own.ask("y", MODEL)
+        in_child(lambda: print(own.ask("z", MODEL).text))
+        print(own.ask("child", MODEL).text)
+
+    in_child(use)
+    """
+    )
+    hello = "Hello! You said: "
+    assert run(tmp_path, script) == [f"{hello}z", "ended 0", f"{hello}child", "ended 0"]
+
+
+def test_a_remote_stream_that_was_open_ends_at_once_in_a_child(tmp_path: Path) -> None:
+    script = (
+        CHILD
+        + """
+    url, key = sys.argv[1:]
+
+    async def main():
+        client = seekroute.AsyncClient(base_url=url, api_key=key)
+        stream = await client.chat.completions.create(
+            model=MODEL, messages=[{"role": "user", "content": "x"}], stream=True)
+
+        async def read():
+            async for _ in stream:
+                pass
+            await stream.close()
+
+        def use():
+            asyncio._set_running_loop(None)
+            asyncio.new_event_loop().run_until_complete(read())
+
+        in_child(use)
+        print("".join([text async for text in stream.texts()]))
+        await client.close()
+
+    asyncio.run(main())
+    """
+    )
+    with running_server(tmp_path / "data") as server:
+        told, ended, text = run(tmp_path, script, server.base_url, server.key)
+    assert told.startswith("APIConnectionError")
+    assert "fork" in told
+    assert (ended, text) == ("ended 0", "Hello! You said: x")
+
+
 def test_a_remote_client_s_connections_are_not_shared_with_a_child(tmp_path: Path) -> None:
     script = (
         CHILD

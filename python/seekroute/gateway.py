@@ -237,11 +237,12 @@ class Gateway:
                     hint="make a client in this process, with a ledger file of its own",
                 )
             options, snapshot = self._revive()
-            self.core = _core.Gateway(options, None)
-            self.core.install(snapshot)
+            core = _core.Gateway(options, None)
+            core.install(snapshot)
+            self.core = core  # only now: other threads read it without the lock
             if self._pumps:
                 self.start_thread()
-            return self.core
+            return core
 
     # --- under asyncio ---------------------------------------------------------------------------
 

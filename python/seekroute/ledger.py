@@ -198,8 +198,9 @@ class Ledger:
 
     def after_fork(self) -> None:
         """The file's one writer is a thread of the parent."""
-        _forks.forget(self._file)
-        del self._file
+        file = self.__dict__.pop("_file", None)  # gone already in the child of a child
+        if file is not None:
+            _forks.forget(file)
 
     if not TYPE_CHECKING:  # a type checker would take any name for an attribute
 

@@ -327,6 +327,7 @@ class _AsyncRemoteReply:
     def __init__(self, remote: _Remote, response: httpx2.Response) -> None:
         self._remote = remote
         self._response = response
+        self._process = os.getpid()
         self._parts: AsyncIterator[bytes] = response.aiter_bytes()
         self._loop = asyncio.get_running_loop()
         self.status = response.status_code
@@ -335,6 +336,8 @@ class _AsyncRemoteReply:
     async def next(self) -> bytes | None:
         import httpx2
 
+        if self._process != os.getpid():  # each byte read here would be missing there
+            raise APIConnectionError(ELSEWHERE)
         try:
             return await anext(self._parts, None)
         except (httpx2.HTTPError, httpx2.StreamError) as error:
@@ -355,10 +358,11 @@ class _AsyncRemoteReply:
         return b"".join(parts)
 
     async def aclose(self) -> None:
-        await self._response.aclose()
+        if self._process == os.getpid():
+            await self._response.aclose()
 
     def abandon(self) -> None:
-        if self._response.is_closed or self._loop.is_closed():
+        if self._process != os.getpid() or self._response.is_closed or self._loop.is_closed():
             return
         with contextlib.suppress(RuntimeError):  # closed just now, and its connections with it
             self._loop.call_soon_threadsafe(_close_soon, self._response)
