@@ -195,6 +195,20 @@ def test_what_is_every_prompt_s_trouble(
     assert ends_the_run(error, own_model=True) == of_its_own_model
 
 
+def test_money_that_others_hold_is_waited_for() -> None:
+    """The run's own requests hold the balance: the gateway asks to come again."""
+    headers = {"x-should-retry": "true", "retry-after": "5"}
+    error = error_for_status(402, {"message": "held", "code": "insufficient_credits"}, headers)
+    assert ends_the_run(error, own_model=False) == ""
+    schedule = schedule_of(4)
+    start(schedule, 2)
+    held = Failure(402, error.retry_after, error.retryable)
+    assert schedule.fail("a", held, tries=1, began=0.0, now=1.0)
+    assert not schedule.stopped
+    assert not schedule.may_start(5.999)
+    assert schedule.due(6.0) == "a"
+
+
 def test_a_wrong_request_is_not_tried_again() -> None:
     schedule = schedule_of(1)
     schedule.begin()

@@ -47,6 +47,8 @@ def ends_the_run(error: APIError, *, own_model: bool) -> str:
         own_model and (status in (403, 404) or code.startswith("upstream_"))
     ):
         return ""
+    if status == 402 and error.retryable:  # the money is held by requests that will end
+        return ""
     return "permission" if code in _FORBIDDEN else HOPELESS.get(status, "")
 
 
@@ -69,7 +71,7 @@ class Failure:
     @property
     def pauses(self) -> bool:
         """Whether it is about all requests and not about this one."""
-        return self.status == 429 or (self.status == 503 and self.retry_after is not None)
+        return self.status == 429 or (self.status in (402, 503) and self.retry_after is not None)
 
 
 class Schedule(Generic[JobT]):
