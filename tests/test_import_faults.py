@@ -10,6 +10,7 @@ import pytest
 
 from seekroute.config import packaged_catalog
 from seekroute.config.importers import from_openrouter
+from seekroute.config.importers._rows import Rows
 from seekroute.config.price_lists import guess_list, read_list
 from seekroute.errors import ConfigError
 
@@ -79,3 +80,17 @@ def test_of_two_rows_for_one_model_the_newer_one_is_taken(
     assert [each.price.input for each in found.models[0].endpoints] == [taken]
     assert len(found.skipped) == 1
     assert "stands for acme/large like" in str(found.skipped[0])
+
+
+def test_a_newer_row_of_one_provider_leaves_the_others_their_lengths() -> None:
+    rows = Rows(source="openrouter", checked_on=DAY, providers=None, known=None)
+    old, new = {"context": 100_000, "max_output": 8_000}, {"context": 200_000, "max_output": 64_000}
+    price = {"input": "1", "output": "2"}
+    rows.add("a", "novita", "acme/m", {**old, "price": price})
+    rows.add("b", "together", "acme/m", {**old, "price": price})
+    rows.add("c", "novita", "acme/m", {**new, "price": price})
+    (model,) = rows.done().models
+    assert {
+        each.provider: (each.context or model.context, each.max_output or model.max_output)
+        for each in model.endpoints
+    } == {"novita": (200_000, 64_000), "together": (100_000, 8_000)}

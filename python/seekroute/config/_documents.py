@@ -25,6 +25,8 @@ MAX_VALUES = 500_000
 
 Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
+# Instead of an address that nobody asks: no name ends in .invalid (RFC 2606).
+_NO_ADDRESS = "https://not-set.invalid"
 # `${NAME}`, `${NAME:-default}`; `$$` stands for one dollar sign.
 _REFERENCE = re.compile(r"\$(?:(\$)|\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^{}]*))?\}|(\{))")
 
@@ -347,7 +349,8 @@ def interpolate(
     Args:
         document: Of a file.
         environ: Where the variables are looked up.
-        without_keys: Below `providers`, a value whose variable is unset counts as not given.
+        without_keys: Below `providers`, a value whose variable is unset counts as not given; for
+            an address there is one that leads nowhere.
 
     Returns:
         The paths whose values came from the environment (they may be secrets and are never
@@ -364,7 +367,8 @@ def interpolate(
             for match in _REFERENCE.finditer(text):
                 _, name, default, _ = match.groups()
                 if name and default is None and environ.get(name) is None:
-                    return None
+                    # A provider that is none of the packaged ones is known by its address.
+                    return _NO_ADDRESS if path.endswith(".base_url") else None
 
         def value_of(match: re.Match[str]) -> str:
             dollar, name, default, broken = match.groups()

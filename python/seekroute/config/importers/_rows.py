@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from seekroute.config._catalog_checks import check_rows
-from seekroute.config._catalog_schema import CatalogModel, Provider
+from seekroute.config._catalog_schema import CatalogModel, Endpoint, Provider
 from seekroute.config._schema import problems_of
 from seekroute.config.catalog import Catalog
 from seekroute.config.prices import plain
@@ -303,7 +303,7 @@ class Rows:
         endpoints = tuple(
             new
             if (each.provider, each.model.lower()) == (new.provider, new.model.lower())
-            else each
+            else replace(each, **_inherited(each, known, model))
             for each in known.endpoints
         )
         self._models[known.id] = replace(model, endpoints=endpoints)
@@ -313,6 +313,17 @@ class Rows:
         """Everything that was taken."""
         self.result.models = list(self._models.values())
         return self.result
+
+
+def _inherited(endpoint: Endpoint, old: CatalogModel, new: CatalogModel) -> dict[str, Any]:
+    """The lengths that an endpoint has from its model and would lose with the new one."""
+    return {
+        name: value
+        for name in ("context", "max_output")
+        if not getattr(endpoint, name)
+        and (value := getattr(old, name))
+        and value != getattr(new, name)
+    }
 
 
 def _identity(provider: str, upstream: str) -> str:
