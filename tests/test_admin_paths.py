@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from seekroute.cli._root import app
-from seekroute.config import load_settings
+from seekroute.config import catalog_of, load_settings
 from seekroute.control import ControlPlane
 from seekroute.errors import ConfigError
 
@@ -132,6 +132,19 @@ def test_only_what_a_file_says_starts_from_the_file(
     assert load_settings(environ={}).data_dir == "seekroute-data"
 
 
+def test_without_variables_the_models_of_an_own_provider_are_known(tmp_path: Path) -> None:
+    """A cron job has none of them, and makes a key for such a model all the same."""
+    file = tmp_path / "x.yaml"
+    file.write_text(
+        "providers:\n"
+        "  own: {base_url: '${NO_SUCH_URL}', api_key: '${NO_SUCH_KEY}'}\n"
+        "models:\n"
+        "  - {id: acme/small, context: 8192, endpoints: [{provider: own, model: s, free: true}]}\n"
+    )
+    settings = load_settings(file, environ={}, provider_keys=False)
+    assert "acme/small" in {model.id for model in catalog_of(settings).models}
+
+
 def test_without_keys_a_reference_is_no_key(tmp_path: Path) -> None:
     file = tmp_path / "x.yaml"
     file.write_text(
@@ -148,6 +161,7 @@ def test_without_keys_a_reference_is_no_key(tmp_path: Path) -> None:
     assert settings.providers["openai"].headers == {}
     assert settings.providers["groq"].api_key is not None
     assert settings.providers["groq"].proxy is not None
+    assert "own" in settings.providers
     file.write_text("data_dir: ${NO_SUCH_DIR}\n")
     with pytest.raises(ConfigError):  # whose data it is must be known
         load_settings(file, environ={}, provider_keys=False)

@@ -28,6 +28,7 @@ from seekroute.client.batch import (
     Results,
     Surroundings,
     _prepare,
+    _writer_of,
 )
 from seekroute.client.batch_run import Run
 from seekroute.client.budget import Budgets
@@ -364,9 +365,11 @@ class Bench:
             rng=random.Random(1),
         )
         options = {"progress": False, "concurrency": 3, **options}
+        wanted = MapOptions("m", **options)
         self.run: Run = _prepare(
             (f"p{i}" for i in range(count)),
-            MapOptions("m", **options),
+            _writer_of(wanted),
+            wanted,
             around,
             lambda: self.lane,
             self.arrived.append,

@@ -65,7 +65,7 @@ def test_every_line_is_json_of_its_own(tmp_path: Path) -> None:
     failed = Outcome(1, error=APIConnectionError("the prompt was: secret"))
     write(path, (pretty, "a"), (failed, "b"))
     lines = [json.loads(line) for line in path.read_text().splitlines()]
-    assert lines[0] == {"seekroute_checkpoint": 1, "run": RUN}
+    assert lines[0] == {"seekroute_checkpoint": 2, "run": RUN}
     assert lines[1]["answer"] == {"choices": []}
     assert lines[2]["error"] == "APIConnectionError"
     assert "secret" not in path.read_text()
@@ -167,10 +167,11 @@ def test_a_file_that_is_none_is_left_alone(tmp_path: Path, content: bytes) -> No
     assert path.read_bytes() == content
 
 
-def test_a_newer_format_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("version", [1, 3])
+def test_another_format_is_refused(tmp_path: Path, version: int) -> None:
     path = tmp_path / "run.jsonl"
-    path.write_text('{"seekroute_checkpoint":2,"run":{}}\n')
-    with pytest.raises(CheckpointError, match="format 2"):
+    path.write_text(f'{{"seekroute_checkpoint":{version},"run":{{}}}}\n')
+    with pytest.raises(CheckpointError, match=f"format {version}; this version reads 2"):
         Checkpoint(path, RUN)
 
 

@@ -309,6 +309,40 @@ def test_a_stream_with_odd_chunks_is_read(client: seekroute.Client, mock: MockPr
     assert list(stream) == []
 
 
+@pytest.mark.parametrize(
+    ("part", "name", "place"),
+    [
+        ("answer", "refusal", r"choices\[0\].message"),
+        ("answer", "logprobs", r"choices\[0\]"),
+        ("choice", "content", "its message"),
+        ("choice", "usage", "the answer"),
+        ("message", "finish_reason", "its choice"),
+        ("message", "usage", "the answer"),
+        ("usage", "content", "the message of a choice"),
+        ("usage", "finish_reason", "its choice"),
+    ],
+)
+def test_a_field_asked_of_the_wrong_part_is_no_none(
+    client: seekroute.Client, part: str, name: str, place: str
+) -> None:
+    answer = client.ask("Hi", "openai/gpt-4o-mini")
+    parts = {
+        "answer": answer,
+        "choice": answer.choices[0],
+        "message": answer.choices[0].message,
+        "usage": answer.usage,
+    }
+    with pytest.raises(AttributeError, match=f"look in {place}"):
+        getattr(parts[part], name)
+
+
+def test_what_a_part_may_lack_is_none(client: seekroute.Client) -> None:
+    answer = client.ask("Hi", "openai/gpt-4o-mini")
+    assert answer.choices[0].message.tool_calls is None
+    assert answer.choices[0].logprobs is None
+    assert answer.usage.prompt_tokens_details.reasoning_tokens is None
+
+
 def test_names_say_what_they_are() -> None:
     assert repr(ModelPage({"object": "list", "data": []})) == "ModelPage(0 models)"
     assert repr(ImagesResponse({"data": [{}]})) == "ImagesResponse(data=[1 item])"

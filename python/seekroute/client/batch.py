@@ -105,15 +105,18 @@ class Surroundings:
     rng: Random = field(default_factory=Random)
 
 
+def _writer_of(options: MapOptions) -> RequestWriter:
+    return RequestWriter(options.model, options.system, options.fields, options.kind)
+
+
 def _prepare(
     prompts: Iterable[object],
+    writer: RequestWriter,
     options: MapOptions,
     around: Surroundings,
     make_lane: Callable[[], Lane],
     arrive: Callable[[Job], None],
 ) -> Run:
-    writer = RequestWriter(options.model, options.system, options.fields, options.kind)
-    prompts = check_prompts(prompts, writer)
     budgets, estimator = around.budgets, around.estimator
     all_limited = is_limited(writer.common)
 
@@ -214,8 +217,11 @@ def map_prompts(
     make_lane: Callable[[], Lane],
 ) -> Results:
     """Runs `map` from this thread. See `Client.map`."""
+    writer = _writer_of(options)
+    for _ in check_prompts(prompts, writer):
+        pass
     inbox: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
-    run = _prepare(prompts, options, around, make_lane, inbox.put)
+    run = _prepare(prompts, writer, options, around, make_lane, inbox.put)
     try:
         with _Interrupts(run, inbox) as interrupts:
             timeout = run.step(())
@@ -284,8 +290,11 @@ async def map_prompts_async(
     make_lane: Callable[[], Lane],
 ) -> Results:
     """Runs `map` on this event loop. See `AsyncClient.map`."""
+    writer = _writer_of(options)
+    for _ in check_prompts(prompts, writer):
+        await asyncio.sleep(0)  # others on the loop have their turn
     inbox = _AsyncInbox()
-    run = _prepare(prompts, options, around, make_lane, inbox.put)
+    run = _prepare(prompts, writer, options, around, make_lane, inbox.put)
     try:
         timeout = run.step(())
         while not run.finished:

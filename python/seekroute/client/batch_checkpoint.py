@@ -26,7 +26,7 @@ from seekroute.client.batch_errors import CheckpointError
 from seekroute.client.batch_outcome import Outcome
 from seekroute.client.batch_requests import dump
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 SYNC_LINES: Final = 256
 SYNC_SECONDS: Final = 1.0
 # A first line longer than this is no checkpoint of ours.

@@ -12,6 +12,8 @@ from seekroute.client.request_fields import check_names, culprit, plain
 _encode = json.JSONEncoder(
     ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=plain
 ).encode
+# Prompts that are looked at without a pause: a few milliseconds.
+_SLICE = 256
 
 
 def dump(value: Any) -> bytes:
@@ -127,14 +129,15 @@ def refuse_table(name: str, value: object) -> None:
     )
 
 
-def check_prompts(prompts: object, writer: RequestWriter) -> Iterable[object]:
-    """`prompts` as an iterable; a single text or dict is a slip that would ask per letter.
+def check_prompts(prompts: object, writer: RequestWriter) -> Iterator[None]:
+    """Looks for prompts that cannot be sent, `_SLICE` of them at a step.
 
     What can be read twice is read here as a whole, so that a bad prompt is found before anything is
     asked.
 
     Raises:
-        TypeError, ValueError: for these; and for a table.
+        TypeError, ValueError: for these; for a single text or dict, which is a slip that would ask
+            per letter; and for a table.
     """
     refuse_table("prompts", prompts)
     if isinstance(prompts, (str, bytes, Mapping)) or not isinstance(prompts, Iterable):
@@ -142,15 +145,13 @@ def check_prompts(prompts: object, writer: RequestWriter) -> Iterable[object]:
             f"prompts: expected an iterable of prompts, found {type(prompts).__name__}; "
             "put a single prompt into a list"
         )
-    if isinstance(prompts, Sized) and not isinstance(prompts, Iterator):
-        _check_all(prompts, writer)
-    return prompts
-
-
-def _check_all(prompts: Iterable[object], writer: RequestWriter) -> None:
+    if not isinstance(prompts, Sized) or isinstance(prompts, Iterator):
+        return
     first: TypeError | ValueError | None = None
     others = 0
     for index, prompt in enumerate(prompts):
+        if index % _SLICE == 0:
+            yield
         try:
             writer.write(prompt, index)
         except (TypeError, ValueError) as error:

@@ -21,7 +21,7 @@ _OPENAI: Final = """
 """
 # The gateway's own, those of routers, and those of models and local servers.
 _OTHERS: Final = """
-    add_generation_prompt cache_prompt chat_template chat_template_kwargs continue_final_message
+    add_generation_prompt cache_prompt chat_template_kwargs continue_final_message
     documents do_sample enable_search enable_thinking grammar guided_choice guided_grammar
     guided_json guided_regex ignore_eos image_config include_reasoning json_schema keep_alive
     max_cost min_p min_tokens models plugins preset provider reasoning reasoning_format

@@ -81,6 +81,11 @@ class Result(Mapping[str, Any]):
         }
     )
 
+    _OF_CHOICES: ClassVar[frozenset[str]] = frozenset({"finish_reason", "logprobs"})
+    _OF_ANSWERS: ClassVar[frozenset[str]] = frozenset(
+        {"service_tier", "system_fingerprint", "usage"}
+    )
+
     def __init__(self, data: dict[str, Any]) -> None:
         self._data = data
 
@@ -89,18 +94,26 @@ class Result(Mapping[str, Any]):
         data = self._data
         if "message" in data or "delta" in data:  # a choice
             inner = "message" if "message" in data else "delta"
-            return inner if name in self._OF_MESSAGES else ""
+            if name in self._OF_MESSAGES:
+                return f"its {inner}"
+            return "the answer" if name in self._OF_ANSWERS else ""
         if "choices" not in data:
-            return ""
+            message = not data.keys().isdisjoint(("role", "content"))
+            usage = not data.keys().isdisjoint(("prompt_tokens", "completion_tokens"))
+            if (message or usage) and name in self._OF_CHOICES:
+                return "its choice"
+            if (message or usage) and name in self._OF_ANSWERS:
+                return "the answer"
+            return "the message of a choice" if usage and name in self._OF_MESSAGES else ""
         choices = data["choices"]
         part = "delta" if choices and "delta" in choices[0] else "message"
         if "chunk" in str(data.get("object")):
             part = "delta"
         if name in self._OF_MESSAGES:
             return f"choices[0].{part}"
-        if name in ("finish_reason", "logprobs"):
+        if name in self._OF_CHOICES:
             return "choices[0]"
-        return "" if name in ("usage", "service_tier", "system_fingerprint") else "one of its parts"
+        return "" if name in self._OF_ANSWERS else "one of its parts"
 
     @staticmethod
     def _wrap(value: Any) -> Any:
