@@ -225,8 +225,8 @@ def _first(*said: Any) -> Any:
 
 
 def _can_think(model: CatalogModel) -> bool:
-    """Whether a model can be asked to think, as far as its features say. Its `thinks` is about those
-    that are not asked; an endpoint that is said to take a field is believed before."""
+    """Whether a model can be asked to think, as far as its features say. Its `thinks` is about
+    requests that do not ask; what an endpoint is said to take is believed before."""
     return not model.is_image and (not model.features or "reasoning" in model.features)
 
 
