@@ -50,16 +50,20 @@ def _usage(path: str, command: Any) -> str:
     words = [path]
     for parameter in command.params:
         if parameter.param_type_name == "argument":
-            name = parameter.name.upper()
+            name = _argument(parameter)
             words.append(name if parameter.required else f"[{name}]")
     return " ".join(words)
+
+
+def _argument(parameter: Any) -> str:
+    return str(parameter.metavar or parameter.name.upper())  # as --help shows it
 
 
 def _table(command: Any) -> list[str]:
     rows = []
     for parameter in command.params:
         if parameter.param_type_name == "argument":
-            name = f"`{parameter.name.upper()}`"
+            name = f"`{_argument(parameter)}`"
         elif _COMMON.intersection(parameter.opts):
             continue
         else:
