@@ -402,6 +402,17 @@ def test_every_word_that_is_not_taken_has_its_line() -> None:
     assert "canary" not in found.text + repr(found.findings)
 
 
+def test_thousands_of_accounts_have_names_of_their_own() -> None:
+    deployment = "litellm_params: {model: openai/x, api_base: 'https://a.example/v1', api_key: "
+    found = converted(
+        "model_list:\n"
+        + "".join(f"- {{model_name: m{n % 7}, {deployment}k-{n}}}}}\n" for n in range(3000))
+    )
+    assert len(found.models) == 7
+    assert len(set(found.providers)) == len(set(found.variables)) == 3000
+    assert {"a-2", "a-3000"} <= set(found.providers)
+
+
 WORDS: dict[str, Sequence[Any]] = {
     "model": (
         *("gpt-4o", "openai/gpt-4o", "azure/gpt-4o", "azure/x", "anthropic/claude-sonnet-4-5"),

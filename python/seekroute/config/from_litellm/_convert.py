@@ -19,6 +19,7 @@ from seekroute.config.from_litellm._findings import (
     REFERENCE,
     Finding,
     Findings,
+    Taken,
     Variables,
 )
 from seekroute.config.from_litellm._models import (
@@ -84,6 +85,7 @@ class _Group:
 
     node: Node
     offers: list[Offer] = field(default_factory=list)
+    seen: set[tuple[str, str]] = field(default_factory=set)
     aliases: list[str] = field(default_factory=list)
 
 
@@ -177,9 +179,10 @@ class _Conversion:
             elif (offer := deployments.offer(entry, section)) is not None:
                 group = self._groups.setdefault(name, _Group(entry))
                 same = (offer.upstream.provider, offer.upstream.model)
-                if same in [(e.upstream.provider, e.upstream.model) for e in group.offers]:
+                if same in group.seen:
                     self._findings.skip(entry, section, "the same endpoint once more", "entry")
                 else:
+                    group.seen.add(same)
                     group.offers.append(offer)
         for group in self._groups.values():
             group.offers.sort(key=lambda each: each.order)
@@ -249,13 +252,12 @@ class _Conversion:
                 and (known.id == name or known.id not in self._groups)
             ):
                 left[name] = known.id
-        taken = set(left.values())
+        taken = Taken(left.values())
         # A name that is an id has it before one that would get it.
         names = sorted(self._groups, key=lambda each: not re.fullmatch(MODEL_ID, each))
         ids: dict[str, str] = {}
         for name in (each for each in names if each not in left):
             ids[name] = self._id(name, self._groups[name].offers[0], taken)
-            taken.add(ids[name])
         for group in self._groups.values():
             for alias in [each for each in group.aliases if each in taken]:
                 group.aliases.remove(alias)
@@ -266,18 +268,15 @@ class _Conversion:
             rows[name] = self._row(name, ids[name])
         return rows, left
 
-    def _id(self, name: str, first: Offer, taken: set[str]) -> str:
+    def _id(self, name: str, first: Offer, taken: Taken) -> str:
         known = self._catalog.resolve(name)
         if known is not None and known.slug == name and known.id not in taken:
-            return known.id  # clients that ask for the packaged model mean this one now
+            return taken.free(known.id)  # who asks for the packaged model means this one now
         if re.fullmatch(MODEL_ID, name) and name not in taken:
-            return name
+            return taken.free(name)
         author = re.sub(r"[^a-z0-9._-]", "-", first.upstream.provider)[:60]
         slug = re.sub(r"[^A-Za-z0-9._:@+-]", "-", name)[:120]
-        found, number = f"{author}/{slug}", 2
-        while found in taken:
-            found, number = f"{author}/{slug}-{number}", number + 1
-        return found
+        return taken.free(f"{author}/{slug}")
 
     def _row(self, name: str, model_id: str) -> dict[str, Any]:
         group = self._groups[name]

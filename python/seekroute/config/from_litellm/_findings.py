@@ -68,6 +68,31 @@ class Findings:
         self.found[Finding(kind, node.line, section, word, text, node.path)] = None
 
 
+class Taken:
+    """Names that are taken, and the next free one: `name`, `name-2`, `name-3`.
+
+    Args:
+        names: Those that are taken from the start.
+    """
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._names = set(names)
+        self._next: dict[str, int] = {}
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._names
+
+    def free(self, wanted: str, mark: str = "-") -> str:
+        """Takes `wanted`, with the first number behind it that makes it a free name."""
+        found, number = wanted, self._next.get(wanted, 2)
+        while found in self._names:
+            found, number = f"{wanted}{mark}{number}", number + 1
+        # So that thousands of equal names are not tried anew for each of them.
+        self._next[wanted] = number
+        self._names.add(found)
+        return found
+
+
 class Variables:
     """The environment variables that the new file refers to.
 
@@ -76,9 +101,14 @@ class Variables:
     """
 
     def __init__(self, taken: Iterable[str]) -> None:
-        self.names: list[str] = []
-        self._taken = set(taken)
+        self._names: dict[str, None] = {}
+        self._taken = Taken(taken)
         self._secrets: dict[str, str] = {}
+
+    @property
+    def names(self) -> list[str]:
+        """Those that were referred to, in order."""
+        return list(self._names)
 
     def text(self, value: str) -> str:
         """`value` as the new file writes it: `os.environ/NAME` as a reference."""
@@ -98,16 +128,11 @@ class Variables:
             return self._refer(found[1]), ""
         name = self._secrets.get(value)
         if name is None:
-            name, number = wanted, 2
-            while name in self._taken:
-                name, number = f"{wanted}_{number}", number + 1
-            self._taken.add(name)
-            self._secrets[value] = name
+            name = self._secrets[value] = self._taken.free(wanted, "_")
         return self._refer(name), name
 
     def _refer(self, name: str) -> str:
-        if name not in self.names:
-            self.names.append(name)
+        self._names[name] = None
         return f"${{{name}}}"
 
 

@@ -14,6 +14,7 @@ from seekroute.config.catalog import MOCK_PROVIDER, Catalog, Provider
 from seekroute.config.from_litellm._findings import (
     REFERENCE,
     Findings,
+    Taken,
     Variables,
     is_no_key,
 )
@@ -78,6 +79,10 @@ class Upstreams:
     findings: Findings
     rows: dict[str, dict[str, Any]] = field(default_factory=dict)
     _ids: dict[tuple[Any, ...], str] = field(default_factory=dict)
+    _taken: Taken = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._taken = Taken([MOCK_PROVIDER, *self.catalog.providers])
 
     def of(self, params: Mapping[str, Node], section: str) -> Upstream | None:
         """Where a deployment is asked, None and a finding where it cannot be.
@@ -246,15 +251,10 @@ class Upstreams:
         return Upstream(provider, model, packaged)
 
     def _new_id(self, name: str, packaged: str) -> str:
-        base = re.sub(r"[^a-z0-9_-]+", "-", name.lower()).strip("-_")[:50]
-        base = base if re.fullmatch(PROVIDER_ID, base) else "custom"
         if packaged and packaged not in self.rows:
             return packaged
-        taken = {MOCK_PROVIDER, *self.rows, *self.catalog.providers}
-        found, number = base, 2
-        while found in taken:
-            found, number = f"{base}-{number}", number + 1
-        return found
+        base = re.sub(r"[^a-z0-9_-]+", "-", name.lower()).strip("-_")[:50]
+        return self._taken.free(base if re.fullmatch(PROVIDER_ID, base) else "custom")
 
     def _key(self, params: Mapping[str, Node], section: str, wanted: str) -> str:
         node = params.get("api_key")
