@@ -1,5 +1,6 @@
 #include "catalog/catalog.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 namespace seekroute {
@@ -53,6 +54,23 @@ TEST(CatalogTest, RefusesDanglingNamesAndTwins) {
   parts = TwoModels();
   parts.default_model = "no/such";
   EXPECT_FALSE(Catalog::Make(std::move(parts)).has_value());
+}
+
+TEST(CatalogTest, TakesDatesOffNames) {
+  using testing::ElementsAre;
+  using testing::IsEmpty;
+  EXPECT_THAT(NamesWithoutDate("claude-sonnet-4-20250514"), ElementsAre("claude-sonnet-4"));
+  EXPECT_THAT(NamesWithoutDate("a/gpt-4o-2024-11-20"), ElementsAre("a/gpt-4o-2024", "a/gpt-4o"));
+  EXPECT_THAT(NamesWithoutDate("gpt-4-0613"), ElementsAre("gpt-4"));
+  EXPECT_THAT(NamesWithoutDate("gemini-2.5-pro-05-06"), ElementsAre("gemini-2.5-pro"));
+  EXPECT_THAT(NamesWithoutDate("gpt-3.5-turbo-16k"), IsEmpty());
+  EXPECT_THAT(NamesWithoutDate("claude-opus-4-1"), IsEmpty());
+  EXPECT_THAT(NamesWithoutDate("o-1-2-3-4-5"), ElementsAre());
+  EXPECT_THAT(NamesWithoutDate("m-123456789"), IsEmpty());
+  EXPECT_THAT(NamesWithoutDate("20250514"), IsEmpty());
+  EXPECT_THAT(NamesWithoutDate("-20250514"), IsEmpty());
+  EXPECT_THAT(NamesWithoutDate("a/-20250514"), IsEmpty());
+  EXPECT_THAT(NamesWithoutDate(""), IsEmpty());
 }
 
 TEST(CatalogTest, NamesTheNearestThatMayBeUsed) {
