@@ -81,10 +81,17 @@ def test_each_status_has_its_class(status: int, kind: type[APIStatusError]) -> N
     assert own_class(error_for_status(status, {"message": "no"}, {})) is kind
 
 
+def test_a_model_that_nobody_serves_is_not_found() -> None:
+    made = error_for_status(404, {"code": "no_matching_endpoint"}, {})
+    assert own_class(made) is seekroute.NoProviderError
+    assert isinstance(made, seekroute.NotFoundError)
+    assert not made.retryable
+
+
 @pytest.mark.parametrize(
     ("status", "error", "kind"),
     [
-        (503, {"code": "no_upstream"}, seekroute.NoProviderError),
+        (503, {"code": "no_upstream"}, seekroute.InternalServerError),
         (503, {"code": "upstream_unavailable"}, seekroute.UpstreamError),
         (502, {"code": "bad_upstream_response"}, seekroute.UpstreamError),
         (502, {"code": 502, "type": "upstream_error"}, seekroute.UpstreamError),

@@ -76,6 +76,12 @@ WORDS = [
     ("reseller", "upstream_unavailable", None, "provider_unavailable", None),
     ("seekrouter", "no_upstream", None, "provider_unavailable", None),
     ("seekrouter", "upstream_unavailable", None, "provider_unavailable", None),
+    # Seekroute's own distinction: elsewhere a model that is not served is not there.
+    ("seekrouter", "no_matching_endpoint", None, "model_not_found", None),
+    ("solrouter", "no_matching_endpoint", None, "model_not_found", None),
+    ("router9", "no_matching_endpoint", None, "model_not_found", None),
+    ("routerone", "no_matching_endpoint", None, "model_not_found", None),
+    ("reseller", "no_matching_endpoint", None, "model_not_found", None),
 ]
 
 

@@ -108,8 +108,10 @@ def test_in_process_the_variable_is_named(tmp_path: Path, mock: MockProvider) ->
         results = client.map([f"p{i}" for i in range(100)], UNSERVED, progress=False)
         assert results.stopped == "model"
         assert all(isinstance(each, seekroute.NoProviderError) for each in results.errors.values())
-        with pytest.raises(seekroute.NotFoundError, match="'claude-sonnet-4-20250514' is not"):
-            client.ask("hi", "claude-sonnet-4-20250514")
+        with pytest.raises(seekroute.NotFoundError, match="the alias 'gpt-4o' is, and leads to"):
+            client.ask("hi", "gpt-4o-2023-01-01")
+        with pytest.raises(seekroute.NotFoundError, match="did you mean"):
+            client.ask("hi", "claude-sonnet-4-20250514")  # what it would lead to is not served
     assert not mock.requests
 
 

@@ -47,6 +47,7 @@ constexpr std::array<ErrorTraits, kErrorCodeCount> kTable = {{
   {kPermissionDenied,          "permission_denied",            403, "permission_error",      "permission_denied",       kPolicy,   kUnsaid,  false},
   {kAppNotApproved,            "app_not_approved",             403, "permission_error",      "permission_denied",       kPolicy,   kUnsaid,  false},
   {kModelNotFound,             "model_not_found",              404, kBad,                    "not_found",               kCaller,   kUnsaid,  false},
+  {kNoMatchingEndpoint,        "no_matching_endpoint",         404, kBad,                    "not_found",               kPolicy,   kNo,      false},
   {kInsufficientCredits,       "insufficient_credits",         402, "billing_error",         "payment_required",        kPolicy,   kNo,      false},
   {kCreditsHeld,               "insufficient_credits",         402, "billing_error",         "payment_required",        kPolicy,   kYes,     false},
   {kMaxCostExceeded,           "max_cost_exceeded",            402, "billing_error",         "payment_required",        kCaller,   kNo,      false},

@@ -42,6 +42,7 @@ enum class ErrorCode : uint8_t {
   kPermissionDenied,
   kAppNotApproved,
   kModelNotFound,
+  kNoMatchingEndpoint,  // the model is known, and nothing here serves it
   kInsufficientCredits,
   kCreditsHeld,  // the same, and what running requests hold would do
   kMaxCostExceeded,

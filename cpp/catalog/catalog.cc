@@ -48,6 +48,25 @@ size_t SharedPrefix(std::string_view a, std::string_view b) {
   return n;
 }
 
+std::vector<std::string_view> NamesWithoutDate(std::string_view name) {
+  constexpr int kMostParts = 3;
+  constexpr size_t kLeastDigits = 4;
+  constexpr size_t kMostDigits = 8;
+  std::vector<std::string_view> names;
+  size_t digits = 0;
+  for (int part = 0; part < kMostParts; ++part) {
+    const size_t dash = name.rfind('-');
+    if (dash == std::string_view::npos || Slug(name.substr(0, dash)).empty()) break;
+    const std::string_view last = name.substr(dash + 1);
+    const bool numeric = last.find_first_not_of("0123456789") == std::string_view::npos;
+    digits += last.size();
+    if (!numeric || last.size() < 2 || digits > kMostDigits) break;
+    name = name.substr(0, dash);
+    if (digits >= kLeastDigits) names.push_back(name);
+  }
+  return names;
+}
+
 const Model* Catalog::Find(std::string_view name) const {
   if (IsAuto(name)) {
     return default_model_ == SIZE_MAX ? nullptr : &models_[default_model_];

@@ -115,6 +115,11 @@ class Catalog {
 // How many letters two names share from their beginning.
 size_t SharedPrefix(std::string_view a, std::string_view b);
 
+// A name without what looks like a date at its end, the longest first: "gpt-4o-2024-11-20" ->
+// "gpt-4o-2024", "gpt-4o". A date has four to eight digits in at most three parts, none of them
+// a single one: "gpt-4" has none.
+std::vector<std::string_view> NamesWithoutDate(std::string_view name);
+
 // A name without its author: "openai/gpt-4o" -> "gpt-4o".
 inline std::string_view Slug(std::string_view name) { return name.substr(name.rfind('/') + 1); }
 

@@ -18,11 +18,34 @@ Status CheckKey(const std::optional<Secret>& authorization, const Snapshot& snap
   return KeyRing::CheckUsable(*out->key);
 }
 
+constexpr std::string_view kListed = " GET /v1/models lists the models it serves";
+
+// What is served in the place of a snapshot that is not: the name without its date, which may lead
+// to a successor. Nothing where there is none that the key may use.
+std::optional<Error> GoneSnapshot(const Catalog& catalog, const Admission& admission,
+                                  const std::string& named) {
+  for (const std::string_view dateless : NamesWithoutDate(named)) {
+    const Model* model = catalog.Find(dateless);
+    if (model == nullptr || model->endpoints.empty()) continue;
+    if (admission.key && !admission.key->MayUse(model->id)) continue;
+    std::string message = "the snapshot '" + named + "' is not served at this gateway; ";
+    if (dateless == model->id) {
+      message += "the model '" + model->id + "' is.";
+    } else {
+      message += "the alias '" + std::string(dateless) + "' is, and leads to " + model->id + ".";
+    }
+    message += kListed;
+    return MakeError(ErrorCode::kModelNotFound, std::move(message), "model");
+  }
+  return std::nullopt;
+}
+
 // Names the model, of a length that a name has, and the nearest that the key may use.
 Error UnknownModel(const Catalog& catalog, const Admission& admission) {
   constexpr size_t kMostNamed = 100;
   std::string named = admission.request.model;
   CutText(kMostNamed, &named);
+  if (std::optional<Error> gone = GoneSnapshot(catalog, admission, named)) return *std::move(gone);
   std::string nearest;
   for (const std::string_view id : catalog.Nearest(named, [&](std::string_view each) {
          return !admission.key || admission.key->MayUse(each);
@@ -33,7 +56,7 @@ Error UnknownModel(const Catalog& catalog, const Admission& admission) {
   if (!nearest.empty()) nearest += '?';
   return MakeError(ErrorCode::kModelNotFound,
                    "there is no model '" + named + "' at this gateway;" + nearest +
-                       " GET /v1/models lists the models it serves",
+                       std::string(kListed),
                    "model");
 }
 
@@ -69,8 +92,9 @@ Status Admit(std::string_view body, const std::optional<Secret>& authorization,
   // What a stand-in says is no goods: money that came in pays for none of it.
   if (out->key && out->key->has_paid && out->model->gratis) out->model = out->model->gratis.get();
   if (out->model->endpoints.empty()) {
-    return MakeError(ErrorCode::kNoUpstream,
-                     "no provider of '" + out->model->id + "' is configured at this gateway",
+    return MakeError(ErrorCode::kNoMatchingEndpoint,
+                     "no provider of '" + out->model->id + "' is configured at this gateway;" +
+                         std::string(kListed),
                      "model");
   }
   return {};

@@ -39,6 +39,10 @@ BY_CODE: dict[str, str] = {
     "permission_denied": "ask whoever runs the gateway for access",
     "app_not_approved": "ask whoever runs the gateway to approve the app",
     "model_not_found": "see client.models.list() for the models there are",
+    "no_matching_endpoint": (
+        "see client.models.list() for the models that are served, or set the key of a provider "
+        "that serves this one"
+    ),
     "insufficient_credits": "top up the balance, or ask a cheaper model",
     "max_cost_exceeded": "raise `max_cost`, shorten the prompt, or ask a cheaper model",
     "idempotency_key_invalid": "send 1 to 255 printable ASCII characters",
@@ -52,7 +56,7 @@ BY_CODE: dict[str, str] = {
     "storage_corrupt": "tell whoever runs the gateway: the ledger takes nothing until a restart",
     "shutting_down": _WAIT,
     "overloaded": "wait `retry_after` seconds, or send fewer requests at once",
-    "no_upstream": "set the key of a provider that serves the model, or ask another model",
+    "no_upstream": _PROVIDER,
     "internal_error": _OPERATOR,
     "upstream_error": _PROVIDER,
     "upstream_tls": _OPERATOR,

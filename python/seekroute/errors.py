@@ -13,11 +13,11 @@ SeekrouteError
          ├─ InsufficientCreditsError   402
          ├─ PermissionDeniedError      403
          ├─ NotFoundError              404
+         │   └─ NoProviderError        no provider of the model is configured
          ├─ ConflictError              409
          ├─ UnprocessableEntityError   422
          ├─ RateLimitError             429
          └─ InternalServerError        any 5xx
-             ├─ NoProviderError        no provider can serve the model
              └─ UpstreamError          the provider failed, also inside a stream
 
 Where `openai` has been imported, an error that is raised is also an instance of openai's class of
@@ -328,6 +328,10 @@ class NotFoundError(APIStatusError):
     _openai_name = "NotFoundError"
 
 
+class NoProviderError(NotFoundError):
+    """The model is known, and no provider of it is configured at the gateway."""
+
+
 class ConflictError(APIStatusError):
     """Something else was being done to the same thing."""
 
@@ -350,10 +354,6 @@ class InternalServerError(APIStatusError):
     """The gateway, or a provider behind it, failed."""
 
     _openai_name = "InternalServerError"
-
-
-class NoProviderError(InternalServerError):
-    """No provider that is on can serve the model now."""
 
 
 class UpstreamError(InternalServerError):
@@ -399,9 +399,9 @@ def _class_for(status: int, error: Mapping[str, Any]) -> type[APIStatusError]:
         other = BadRequestError if error.get("type") == _BAD_REQUEST else UpstreamError
         return _BY_CODE.get(code if isinstance(code, str) else None, other)
     if status < 500:
+        if status == 404 and code == "no_matching_endpoint":
+            return NoProviderError
         return _BY_STATUS.get(status, APIStatusError)
-    if code == "no_upstream":
-        return NoProviderError
     named = isinstance(code, str) and code.startswith(_UPSTREAM_CODES)
     return UpstreamError if named or error.get("type") == "upstream_error" else InternalServerError
 
@@ -429,8 +429,6 @@ def _is_retryable(status: int, error: Mapping[str, Any], headers: Mapping[str, s
     said = headers.get("x-should-retry")
     if said in ("true", "false"):
         return said == "true"
-    if code == "no_upstream" and retry_after_of(headers) is None:
-        return False  # nobody is configured to serve it: waiting changes nothing
     if status == 0:
         return error.get("type") != _BAD_REQUEST and not (
             isinstance(code, str) and code in _LASTING_CODES

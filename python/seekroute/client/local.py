@@ -86,6 +86,7 @@ class _Local:
             load_settings,
             mock_is_on,
             profiles_of,
+            unserved_models,
             usable_providers,
         )
 
@@ -129,7 +130,8 @@ class _Local:
             self._models = ModelList(catalog, snapshot)
             self.told = OwnWords(
                 key_sources(loaded, catalog, environ),
-                {*catalog.names, *(model.id for model in catalog.models)},
+                catalog.names,
+                unserved_models(loaded, catalog, snapshot),
             )
             names = json.loads(self._models.providers())["data"]
             self._viewer = account.Viewer(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from seekroute.errors import APIError, APIStatusError, error_for_status
@@ -54,12 +54,17 @@ class OwnWords:
 
     Args:
         keys: Where the key of each provider comes from, by its id.
-        models: Every name of a model.
+        models: The model of every name, ids among them.
+        unserved: What each model lacks that nobody serves, by its id.
     """
 
-    def __init__(self, keys: Mapping[str, str], models: Iterable[str]) -> None:
+    def __init__(
+        self, keys: Mapping[str, str], models: Mapping[str, str], unserved: Mapping[str, str]
+    ) -> None:
         self._keys = keys
-        self._models = sorted(models)
+        self._ids = models
+        self._models = sorted({*models, *models.values()})
+        self._unserved = unserved
 
     def __call__(self, error: APIError, body: bytes, record: Record | None) -> APIError:
         """The error to raise instead of `error`, or itself.
@@ -73,6 +78,8 @@ class OwnWords:
             return error
         if error.code == "model_not_found":
             return self._unknown(error, body)
+        if error.code == "no_matching_endpoint":
+            return self._not_connected(error, body)
         words = _REFUSALS.get(error.code) if isinstance(error.code, str) else None
         if words is None or record is None:
             return error
@@ -85,17 +92,32 @@ class OwnWords:
         message = words.message.format(**names) + (f": {said}" if said else "")
         return _anew(error, words.status, message, words.hint.format(**names))
 
-    def _unknown(self, error: APIStatusError, body: bytes) -> APIError:
-        try:
-            name = json.loads(body)["model"]
-        except (ValueError, LookupError, TypeError):
+    def _not_connected(self, error: APIStatusError, body: bytes) -> APIError:
+        name = _model_in(body)
+        model = self._ids.get(name, name)
+        lack = self._unserved.get(model)
+        if not lack:
             return error
-        if not isinstance(name, str):
+        message = f"no provider of {model!r} is configured: {lack}"
+        return _anew(error, error.status_code or 404, message, error.hint)
+
+    def _unknown(self, error: APIStatusError, body: bytes) -> APIError:
+        name = _model_in(body)
+        # The core has words of its own for a snapshot that is gone.
+        if not name or str(error.body.get("message", "")).startswith("the snapshot "):
             return error
         close = difflib.get_close_matches(name.lower(), self._models, n=3, cutoff=0.75)
         shown = name if len(name) <= _SHOWN else f"{name[:_SHOWN]}..."
         message = f"no model {shown!r}" + (f"; did you mean {', '.join(close)}?" if close else "")
         return _anew(error, error.status_code or 404, message, error.hint)
+
+
+def _model_in(body: bytes) -> str:
+    try:
+        name = json.loads(body)["model"]
+    except (ValueError, LookupError, TypeError):
+        return ""
+    return name if isinstance(name, str) else ""
 
 
 def _anew(error: APIStatusError, status: int, message: str, hint: str) -> APIError:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         build_snapshot,
         key_sources,
         mock_is_on,
+        unserved_models,
         usable_providers,
     )
 
@@ -39,6 +40,7 @@ __all__ = [
     "models_payload",
     "packaged_catalog",
     "profiles_of",
+    "unserved_models",
     "usable_providers",
 ]
 
@@ -53,6 +55,7 @@ _HOMES = {
         "build_snapshot",
         "key_sources",
         "mock_is_on",
+        "unserved_models",
         "usable_providers",
     ),
 }

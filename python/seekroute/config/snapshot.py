@@ -17,7 +17,14 @@ from seekroute.config.prices import endpoint_table
 from seekroute.config.profile import ProfileFile
 from seekroute.config.settings import ProviderSettings, Settings
 
-__all__ = ["build_options", "build_snapshot", "key_sources", "mock_is_on", "usable_providers"]
+__all__ = [
+    "build_options",
+    "build_snapshot",
+    "key_sources",
+    "mock_is_on",
+    "unserved_models",
+    "usable_providers",
+]
 
 # The organization of requests without a key, in the ledger.
 LOCAL_ORG = "local"
@@ -329,6 +336,38 @@ def _model(
         "candidates": candidates,
         "excluded": excluded,
     }
+
+
+def unserved_models(
+    settings: Settings, catalog: Catalog, snapshot: Mapping[str, Any]
+) -> dict[str, str]:
+    """What each model lacks that nobody serves, by its id, in words for whoever runs the gateway.
+
+    Args:
+        snapshot: From `build_snapshot` with the same catalog and settings.
+    """
+    lacks = {name: _lack_of(settings, catalog, name) for name in catalog.providers}
+    return {
+        each["id"]: "; or ".join(
+            lacks[one["provider"]]
+            if one["reason"] != "dialect"
+            else f"{one['provider']} speaks a protocol that is not spoken here"
+            for one in each["excluded"]
+        )
+        for each in snapshot["models"]
+        if not each["candidates"]
+    }
+
+
+def _lack_of(settings: Settings, catalog: Catalog, name: str) -> str:
+    """Why a provider is not asked, as what to do about it."""
+    own = settings.providers.get(name)
+    if own is not None and own.enabled is False:
+        return f"providers.{name}.enabled is false"
+    variables = " or ".join(catalog.providers[name].env)
+    if not variables:
+        return f"set providers.{name}.base_url"
+    return f"set {variables}, or providers.{name}.api_key"
 
 
 def _default_model(

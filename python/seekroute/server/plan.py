@@ -65,6 +65,7 @@ class Plan:
     mock: bool  # whether a mock provider has to be started
     mock_meant: bool  # whether somebody has asked for it by name
     model_list: ModelList
+    unserved: dict[str, str]  # models that nobody serves, and what they lack
     options: dict[str, Any] = field(repr=False)  # of the core, but for the pepper
     snapshot: dict[str, Any] = field(repr=False)
     anew: frozenset[Anew] = frozenset()  # lost databases that this start may begin anew
@@ -98,6 +99,7 @@ def prepare(settings: Settings, environ: Mapping[str, str]) -> Plan:
         catalog_of,
         mock_is_on,
         profiles_of,
+        unserved_models,
     )
 
     catalog = catalog_of(settings)
@@ -144,6 +146,7 @@ def prepare(settings: Settings, environ: Mapping[str, str]) -> Plan:
         mock=mock,
         mock_meant=settings.mock != "auto",
         model_list=ModelList(catalog, snapshot),
+        unserved=unserved_models(settings, catalog, snapshot),
         options=build_options(settings, b"", ledger=settings.credits.enabled),
         snapshot=snapshot,
     )

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from seekroute.config import ModelList, Settings
     from seekroute.control import ControlPlane
     from seekroute.control.lost import Anew
-    from seekroute.gateway import Gateway
+    from seekroute.gateway import Gateway, Record
     from seekroute.ledger import Ledger
     from seekroute.server.cycle import Header
     from seekroute.server.logs import LineWriter
@@ -52,6 +52,8 @@ _LEDGER_READS: Final = 4
 # How long a stop waits for the ends of answers that it has cut.
 _ENDS_S: Final = 2.0
 MOCK_ANSWERS: Final = "the built-in mock provider answers: it repeats the question"
+# Between two lines in the log that say what one model lacks.
+_SAY_AGAIN_S: Final = 60.0
 # Labels of the metric for logs that could not be written.
 _DROPPED: Final = "seekroute_log_lines_dropped_total"
 
@@ -160,6 +162,7 @@ class Service:
         self._keys_reason = ""  # why control.db cannot be read
         self._orders_reason = ""  # why orders cannot be booked
         self._disk_reason = ""
+        self._told_lack: dict[str, float] = {}  # by model of the catalog
 
     # --- life -------------------------------------------------------------------------------------
 
@@ -192,6 +195,7 @@ class Service:
             self.example_model: str = plan.example_model
             self.model_list: ModelList = plan.model_list
             self._has_models = plan.has_models
+            self._unserved = plan.unserved
             self.mock_url = ""
             if plan.mock and not plan.mock_meant:
                 guard_customers(self.control.orders, data_dir)
@@ -223,6 +227,7 @@ class Service:
                 ledger=self.ledger,
             )
             stack.callback(self.gateway.close)
+            self.gateway.on_record(self._tell_lack)
             self.core = self.gateway.core
             if plan.ledger:
                 self.refusals = Refusals(data_dir)
@@ -434,6 +439,18 @@ class Service:
         yield from self.connections.samples()
         yield "seekroute_http_body_bytes", (), float(self.bodies.taken)
         yield _DROPPED, (), float(self.log_writer.dropped if self.log_writer else 0)
+
+    def _tell_lack(self, record: Record) -> None:
+        """Tells the operator what a model lacks that was asked for; its client is told less."""
+        if record.error != "no_matching_endpoint":
+            return
+        model, now = record.model, time.monotonic()
+        if now - self._told_lack.get(model, float("-inf")) >= _SAY_AGAIN_S:
+            self._told_lack[model] = now
+            lack = self._unserved.get(model, "")
+            _log.warning(
+                "no provider of %s is configured (request %s): %s", model, record.request_id, lack
+            )
 
     def note_refusal(self, **fields: Any) -> None:
         """Writes down what the HTTP side has refused, as `Refusals.add` takes it."""
