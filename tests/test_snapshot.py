@@ -545,6 +545,9 @@ def test_the_catalog_knows_whose_cap_leaves_thinking_out() -> None:
         if c.get("thinks_if_asked")
     }
     assert {"qwen3-max", "Qwen/Qwen2.5-72B-Instruct"} <= quiet
+    # Hosted Qwen3 models think when they are asked to; open ones and Qwen3.5 unless they are not.
+    assert {"qwen-plus", "qwen-flash", "qwen-turbo", "qwen3-vl-plus"} <= quiet
+    assert not {"qwen3-32b", "qwen3.5-plus", "qwen3.6-plus", "qwen3.7-max"} & quiet
     assert not {name for name in quiet if "thinking" in name.lower() or "r1" in name.lower()}
     assert told["alibaba", "qwq-plus"] == ("", 81920)
     # SiliconFlow lets this one think for longer than the others.
