@@ -21,6 +21,7 @@ import pytest
 from control_support import add_key, open_control
 from seekroute.control import ControlError, ControlPlane, DirectoryInUseError, InstanceLock
 from seekroute.control.database import MIGRATIONS, Database
+from seekroute.control.models import metadata
 
 
 @pytest.fixture
@@ -229,6 +230,73 @@ def test_a_newer_database_is_refused(tmp_path: Path, newer_migrations: Path) -> 
     Database(data, migrations=newer_migrations).close()
     with pytest.raises(ControlError, match=r"has schema 9999, this seekroute knows .* 0002"):
         open_control(data)
+
+
+def without(data: Path, *statements: str) -> None:
+    """Takes something out of the database behind our back."""
+    with closing(sqlite3.connect(data / "control.db")) as connection:
+        connection.execute("PRAGMA foreign_keys = OFF")
+        for each in statements:
+            connection.execute(each)
+        connection.commit()
+
+
+TABLES = sorted(set(metadata.tables) - {"alembic_version"})
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_a_database_without_one_of_its_tables_is_refused(tmp_path: Path, table: str) -> None:
+    with open_control(tmp_path) as control:
+        add_key(control)
+    without(tmp_path, f"DROP TABLE {table}")
+    before = (tmp_path / "control.db").read_bytes()
+    for _ in range(2):
+        with pytest.raises(ControlError) as raised:
+            open_control(tmp_path)
+        said = str(raised.value)
+        assert str(tmp_path / "control.db") in said
+        assert f"table {table}" in said
+        assert "estore a backup" in said
+        assert "--new-control" in said
+    with pytest.raises(ControlError, match=f"table {table}"):
+        Database(tmp_path, anew=True)  # its other tables would be lost in silence
+    assert (tmp_path / "control.db").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("table", "column"),
+    [
+        ("organizations", "suspended_at"),
+        ("api_keys", "limit_nano"),
+        ("credit_orders", "note"),
+        ("apps", "updated_at"),
+    ],
+)
+def test_a_database_without_one_of_its_columns_is_refused(
+    tmp_path: Path, table: str, column: str
+) -> None:
+    open_control(tmp_path).close()
+    without(tmp_path, f"ALTER TABLE {table} DROP COLUMN {column}")
+    with pytest.raises(ControlError, match=rf"column {table}\.{column}"):
+        open_control(tmp_path)
+
+
+def test_a_database_without_one_of_its_indexes_is_refused(tmp_path: Path) -> None:
+    open_control(tmp_path).close()
+    without(tmp_path, "DROP INDEX ix_credit_orders_pending")
+    with pytest.raises(ControlError, match="index ix_credit_orders_pending"):
+        open_control(tmp_path)
+
+
+def test_what_somebody_has_added_is_left_alone(tmp_path: Path) -> None:
+    open_control(tmp_path).close()
+    without(
+        tmp_path,
+        "CREATE TABLE notes (x)",
+        "ALTER TABLE organizations ADD COLUMN note TEXT",
+        "CREATE VIEW key_names AS SELECT name FROM api_keys",
+    )
+    open_control(tmp_path).close()
 
 
 def test_a_failed_upgrade_leaves_the_database_as_it_was(

@@ -503,3 +503,45 @@ def test_a_first_start_is_not_affected(tmp_path: Path) -> None:
         assert server.chat().status == 200
     with running_server(data, credits={"enabled": True}) as server:  # nor the second
         assert server.chat_with(server.key).status == 200
+
+
+# --- both are gone ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("left", ["pepper", "refused.jsonl"])
+def test_a_folder_that_lost_both_is_no_first_start(data: Path, left: str) -> None:
+    for each in list(data.iterdir()):
+        if each.is_file() and each.suffix != ".yaml":
+            each.unlink()
+    (data / left).write_bytes(b"x" * 32)
+    (data / left).chmod(0o600)
+    before = files(data)
+    said = refused(data)
+    assert str(data / CONTROL) in said
+    assert f"{left} is there" in said
+    assert "ledger.db" in said
+    assert "Restore" in said
+    assert "--new-control" in said
+    assert files(data) == before
+    again = CliRunner().invoke(app, ["orgs", "create", "acme"])
+    assert again.exit_code == 2
+    assert "--new-control" in again.output
+    assert files(data) == before
+
+
+def test_both_begin_anew_where_it_is_said(data: Path) -> None:
+    pepper = (data / "pepper").read_bytes()
+    lose(data, FILE_NAME)
+    lose(data, CONTROL)
+    with ControlPlane(data, anew=True) as control:
+        with open_ledger(control.orders, data) as ledger:
+            assert ledger.balances() == {}
+        assert control.pepper == pepper
+    with ControlPlane(data) as control:
+        assert control.list_orgs() == []
+
+
+def test_an_empty_pepper_and_locks_are_no_sign_of_a_database(tmp_path: Path) -> None:
+    for name in ("server.lock", "write.lock", "pepper.0123456789abcdef"):
+        (tmp_path / name).touch()
+    ControlPlane(tmp_path).close()
