@@ -141,8 +141,16 @@ CASES = {
     "pepper-missing": Case(
         "pepper", {}, used(lambda folder: (folder / "data/pepper").unlink()), check=False
     ),
-    "pepper-short": Case("pepper", {}, file("data/pepper", b"short"), check=False),
-    "pepper-open": Case("chmod 600", {}, file("data/pepper", b"x" * 32, 0o644), check=False),
+    "pepper-short": Case(
+        "holds 5 bytes",
+        {},
+        used(lambda folder: (folder / "data/pepper").write_bytes(b"short")),
+        check=False,
+    ),
+    "pepper-open": Case(
+        "chmod 600", {}, used(lambda folder: (folder / "data/pepper").chmod(0o644)), check=False
+    ),
+    "pepper-alone": Case("--new-control", {}, file("data/pepper", b"x" * 32), check=False),
     "pepper-is-folder": Case("pepper", {}, folder_at("data/pepper"), check=False),
     "pepper-variable": Case("openssl rand", {}, environ=(("SEEKROUTE_PEPPER", "short"),)),
     "ca-missing": Case("ca_file: no such file", provider(ca_file="none.pem")),

@@ -32,6 +32,7 @@ from seekroute.control.revisions import (
     revision_of,
     revisions_in,
 )
+from seekroute.control.schema_check import check_schema
 
 _POOL = 4  # connections; a fifth concurrent transaction waits for one
 _POOL_WAIT_SECONDS = 10.0
@@ -70,6 +71,9 @@ class Database:
                 make_private(self.path)
                 with _translated(self.path):
                     _migrate(self.path, migrations)
+                    if migrations == MIGRATIONS:  # else it is another schema's
+                        with closing(_connect(self.path, sealed=False)) as connection:
+                            check_schema(connection, self.path)
         opened = self.path.stat()
         self._file = (opened.st_dev, opened.st_ino)
         self._engine = _engine(self.path, sealed=self.read_only)
@@ -210,6 +214,8 @@ def _check_sealed(data_dir: Path, migrations: Path) -> None:
         )
     with _translated(path), closing(_connect(path, sealed=True)) as connection:
         current, latest = revision_of(connection, path), revisions_in(migrations)[-1]
+        if current == latest:
+            check_schema(connection, path)
     if current != latest:
         raise ControlError(
             f"{path} has schema {current}, this seekroute reads schema {latest}, and {data_dir} "

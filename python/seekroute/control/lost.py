@@ -2,7 +2,8 @@
 
 `control.db` and `ledger.db` lie in one data directory. Of a lost control.db the other file and what
 is left beside it tell; of a lost ledger control.db itself, which keeps the identity of the ledger
-that its orders were booked in. A directory with neither is a first start.
+that its orders were booked in. Of both, what else a server leaves in its directory. A directory
+with nothing of that is a first start.
 
 Every organization that the ledger has money of is in control.db, or nobody serves: organizations
 are never deleted, so one that is not there was lost. Who goes on without it says so once, and it
@@ -51,6 +52,8 @@ _LEDGER: Final = "ledger.db"
 _FIRST_PAGE: Final = 4096
 # What SQLite and the ledger leave beside a database. Not the lock: that is made before the file.
 _BESIDE: Final = ("-wal", "-shm", "-journal", ".mark")
+# What is made in a data directory after control.db, and outlives it.
+_TRACES: Final = ("pepper", "refused.jsonl", "first-key")
 
 
 class LostDatabaseError(ControlError):
@@ -79,14 +82,22 @@ def guard_control(data_dir: Path, *, anew: bool = False) -> bool:
         return True
     others = [*_left_of(path), *([data_dir / _LEDGER] if _is_there(data_dir / _LEDGER) else [])]
     others += _left_of(data_dir / _LEDGER)
+    traces = [data_dir / name for name in _TRACES if _is_there(data_dir / name)]
     if hollow:  # its own log was read just now
         others = [each for each in others if not each.name.startswith(path.name)]
-    if not others:
+    if not others and not traces:
         return False
     if not anew:
         what = (
             f"has nothing of what was in it, which was in {path.name}-wal" if hollow else "is gone"
         )
+        if not others:
+            raise LostDatabaseError(
+                f"{path} {what}, and so is {_LEDGER} if there was one, though {traces[0].name} is "
+                "there: organizations, keys and balances were in them. Restore a backup of both, "
+                "or begin with new ones, without them: seekroute serve --new-control, said once; "
+                "or take an empty folder"
+            )
         raise LostDatabaseError(
             f"{path} {what}, though {others[0].name} is there: organizations and keys were in it. "
             "Restore a backup of it, or begin with a new one, without them: seekroute serve "
