@@ -19,8 +19,8 @@ app.command("import")(import_)
 
 @app.command()
 def check(ctx: typer.Context, as_json: JsonOption = False) -> None:
-    """Say everything that is wrong with the configuration, also for this machine: folders,
-    addresses, certificates. Exit with 2 if anything is."""
+    """Report every error in the configuration, also for this machine: folders,
+    addresses, certificates. Exit with 2 if there is one."""
     problems = []
     from seekroute.cli._start_checks import start_problems
 

@@ -80,7 +80,7 @@ def adjust(
     id_: _Id = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Give credit or take it; what is not there to be taken is owed."""
+    """Give credit or take it; what is taken beyond the balance is owed."""
     kind = "chargeback" if chargeback else "adjust"
     amount = nano_of(usd)
     carry_out(ctx, kind, as_json=as_json, id=id_, org=org, amount_nano=amount, note=note)
@@ -119,7 +119,7 @@ def balance(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what an organization has; of all of them also what the operator has received."""
+    """Show what an organization has; without ORG, all of them and what the operator received."""
     from seekroute.ledger import Balance
 
     with shared(ctx).open_control() as control:
@@ -186,7 +186,7 @@ def replay(
     dry_run: Annotated[
         bool,
         typer.Option(
-            "--dry-run", help="Only show what would be booked or refused, judged in a copy."
+            "--dry-run", help="Only show what would be booked or refused, tried in a copy."
         ),
     ] = False,
     as_json: JsonOption = False,

@@ -34,7 +34,7 @@ def doctor(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Look for what is wrong: installation, configuration, data, providers. Exit 1 if anything
+    """Look for faults: installation, configuration, data, providers. Exit 1 if anything
     failed."""
     findings = list(_examine(shared(ctx), offline=offline))
     failed = any(finding.level == "failed" for finding in findings)

@@ -145,7 +145,7 @@ def logs(
 def show(
     ctx: typer.Context,
     id_: Annotated[
-        str, typer.Argument(metavar="ID", help="Of its answer, gen-…, or of the request itself.")
+        str, typer.Argument(metavar="ID", help="The id of its answer (gen-…) or its request_id.")
     ],
     as_json: JsonOption = False,
 ) -> None:

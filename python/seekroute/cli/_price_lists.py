@@ -301,7 +301,7 @@ def diff(
 ) -> None:
     """Compare the catalog with another, or with a price list: endpoints and their prices.
 
-    Of a price list only the providers that it has are compared.
+    With a price list, only the providers in it are compared.
     """
     from seekroute.config import catalog_of
     from seekroute.config.importers import diff as compare

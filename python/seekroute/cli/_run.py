@@ -111,7 +111,7 @@ def ask(
         str | None, typer.Option("--system", "-s", help="The system message.")
     ] = None,
     stream: Annotated[
-        bool, typer.Option("--stream/--no-stream", help="Show the answer as it comes.")
+        bool, typer.Option("--stream/--no-stream", help="Show the answer while it arrives.")
     ] = True,
     mock: Annotated[
         str | None,

@@ -56,7 +56,7 @@ def prune(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Roll up old entries and drop old requests. Balances, totals of days and ids stay."""
+    """Roll up old entries and delete old requests. Balances, totals of days and ids stay."""
     import time
 
     moment_s = parse_since(older_than)

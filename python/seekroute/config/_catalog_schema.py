@@ -229,9 +229,9 @@ class CallTimeouts:
     first_content_timeout_ms: CallMilliseconds | None = None
     """Until a stream's first content, and between two pieces of it while only comments come."""
     idle_timeout_ms: CallMilliseconds | None = None
-    """Without a byte in a stream whose content has begun."""
+    """Longest silence of a stream whose content has begun."""
     total_timeout_ms: CallMilliseconds | None = None
-    """For the whole answer of this endpoint."""
+    """The whole answer of this endpoint."""
 
 
 CALL_TIMEOUTS = tuple(field.name for field in fields(CallTimeouts))
@@ -297,9 +297,9 @@ class CatalogModel:
     created: date | None = None
     """Day of release."""
     knowledge: Annotated[str, BeforeValidator(_month_or_day)] | None = None
-    """What it knows ends here: a year, month or day such as `2025-01`."""
+    """Where its knowledge ends: a year, month or day such as `2025-01`."""
     expires: date | None = None
-    """Day on which its maker has announced to switch it off."""
+    """Day on which its maker will switch it off."""
     context: Tokens
     """Context length in tokens."""
     max_output: Tokens | None = None
@@ -307,12 +307,12 @@ class CatalogModel:
     input: tuple[Modality, ...] = ("text",)
     """What a prompt may hold."""
     output: tuple[Modality, ...] = ("text",)
-    """What an answer holds; `[image]` makes it an image model spoken to by chat."""
+    """What an answer holds; `[image]` makes it an image model, used through chat."""
     features: tuple[Feature, ...] = ()
     """What the model can do."""
     thinks: bool = True
-    """`false`: it never thinks unless a request asks for it. Nothing is then held for thinking that
-    a provider's cap leaves out. Features without `reasoning` do not say so."""
+    """`false`: it never thinks unless a request asks for it, so the hold adds no thinking at
+    providers whose length leaves it out. Features without `reasoning` do not say so."""
     aliases: tuple[Annotated[str, Field(pattern=ALIAS)], ...] = ()
     """Other accepted names, with or without author."""
     free: bool = False
@@ -373,7 +373,7 @@ class Provider(Strict):
     cap_field: CapField = "max_tokens"
     """The field that the longest wanted answer is named in."""
     cap_excludes_reasoning: bool = False
-    """Whether that length leaves thinking out, which is then held for in addition."""
+    """Whether that length leaves thinking out; the hold then adds it."""
     reasoning_budget_field: ReasoningBudgetField = "none"
     """The field that bounds the thinking where the other one does not; `none`: nothing does."""
     max_reasoning: Tokens | None = None

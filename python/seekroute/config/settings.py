@@ -105,9 +105,9 @@ class LimitSettings(Strict):
     max_request_bytes: Annotated[int, Field(ge=1024, le=1 << 40)] = 256 * 1024 * 1024
     """Request bodies over 64 KiB at once, until their providers have them; more get 503."""
     max_key_request_bytes: Annotated[int, Field(ge=1024, le=1 << 40)] = 128 * 1024 * 1024
-    """The same of one API key."""
+    """The same for one API key."""
     max_org_request_bytes: Annotated[int, Field(ge=1024, le=1 << 40)] = 192 * 1024 * 1024
-    """The same of one organization: of all its keys."""
+    """The same for one organization, all its keys together."""
     max_active: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
     """Requests at once in the whole gateway; more are refused with 503."""
     max_sse_line_bytes: Annotated[int, Field(ge=1024, le=1 << 28)] = 1024 * 1024
@@ -134,9 +134,9 @@ class TimeoutSettings(Strict):
     first_content_timeout_ms: Milliseconds = 600_000
     """Until a stream's first content, and between two pieces of it while only comments come."""
     idle_timeout_ms: Milliseconds = 300_000
-    """Without a byte in a stream whose content has begun."""
+    """Longest silence of a stream whose content has begun."""
     total_timeout_ms: Milliseconds = 1_800_000
-    """For the whole answer; the only one of an answer that is not streamed."""
+    """The whole answer; the only deadline of a call that is not streamed."""
     keep_alive_comment_ms: Milliseconds = 15_000
     """Silence after which a client's stream gets a comment line."""
 
@@ -169,7 +169,7 @@ class ProviderSettings(Strict):
     """Changes a packaged provider, or defines a new one that speaks OpenAI's protocol."""
 
     base_url: str | None = None
-    """Where `/chat/completions` is appended; required for a provider that is not packaged."""
+    """URL to which `/chat/completions` is added; required unless the provider is packaged."""
     api_key: SecretStr | None = None
     """Its key; default: the environment variables that the catalog names."""
     enabled: bool | None = None
@@ -188,11 +188,11 @@ class ProviderSettings(Strict):
     """Whether the field `stream_options` is sent, in which a stream's usage is asked for; default:
     what the catalog says."""
     on_abort: OnAbort | None = None
-    """What becomes of an answer whose client has left, with credits on: `cancel`, or `drain` to
+    """What happens to an answer whose client has left, with credits on: `cancel`, or `drain` to
     read it to its end and charge for its usage; default: what the catalog says."""
     cap_excludes_reasoning: bool | None = None
-    """Whether the longest answer that is asked for leaves thinking out, which is then held for in
-    addition; default: what the catalog says."""
+    """Whether the length that a request asks for leaves thinking out, so that the hold adds it;
+    default: what the catalog says."""
     reasoning_budget_field: ReasoningBudgetField | None = None
     """The field that bounds such thinking; `none`: nothing does; default: what the catalog says."""
     max_reasoning: Tokens | None = None
