@@ -1,6 +1,6 @@
 """`kill -9` at random moments, again and again in one data directory: no money is lost.
 
-`script/test --kills N` sets how often (default: 200), SEEKROUTE_SEED which moments. Half of the
+`script/test --kills N` sets how often (default: 50), SEEKROUTE_SEED which moments. Half of the
 kills are of a server with one engine thread, half of one with three.
 """
 
