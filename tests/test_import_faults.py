@@ -47,6 +47,13 @@ def test_finer_prices_are_rounded_up_and_reported(per_token: str, price: str) ->
     assert any("cache_write rounded" in str(note) for note in found.notes) is not exact
 
 
+@pytest.mark.parametrize("per_token", ["1e999999999", "1e-999999999", "-1e999999"])
+def test_an_exponent_without_end_is_no_price(per_token: str) -> None:
+    found = read(row("acme/large", per_token), row("acme/small"))
+    assert [model.id for model in found.models] == ["acme/small"]
+    assert [str(each) for each in found.skipped] == ["acme/large: a price is out of range"]
+
+
 def test_a_bare_array_is_the_list_too() -> None:
     text = json.dumps([row("acme/large"), row("acme/small")])
     assert guess_list(text) == "openrouter"

@@ -24,6 +24,8 @@ _NOISE = Decimal("0.000000001")
 _FINEST = Decimal("0.000001")
 _LARGEST = Decimal(10) ** 7
 MILLION = Decimal(10) ** 6
+# An exponent beyond it is no price: written out it would be as long as it says.
+_MOST_ZEROS = 60
 
 # The lists' provider ids -> ours, where they differ.
 _PROVIDERS = {
@@ -149,6 +151,8 @@ def amount(value: object) -> Decimal | None:
         raise Unusable("a price is not a number") from None
     if not found.is_finite():
         raise Unusable("a price is not a finite number")
+    if found and abs(found.adjusted()) > _MOST_ZEROS:
+        raise Unusable("a price is out of range")
     return found
 
 
