@@ -99,5 +99,51 @@ TEST_F(EndpointBoundsTest, NoUseWithinTheBoundsIsAnEstimateOrAboveItsHold) {
   }
 }
 
+// What a picture or a search may take at worst is held for. It is no reason to cut the answer.
+TEST_F(EndpointBoundsTest, WhatMayBeLongAtWorstShortensNoAnswer) {
+  std::string parts = R"({"type":"text","text":"hi"})";
+  for (int i = 0; i < 3; ++i) {
+    parts += R"(,{"type":"image_url","image_url":{"url":"https://x/y"}})";
+  }
+  const std::string requests[] = {
+      R"({"model":"m","messages":[{"role":"user","content":[)" + parts + "]}]",
+      R"({"model":"m","messages":[{"role":"user","content":"hi"}],"web_search_options":{})",
+      R"({"model":"m","messages":[{"role":"user","content":"hi"}],"x":["https://y","https://z"])",
+      R"({"model":"m","messages":[{"role":"user","content":[{"type":"file","file":{"file_data":")" +
+          std::string(200'000, 'A') + R"("}}]}])",
+  };
+  for (const std::string& request : requests) {
+    for (const int64_t context : {20'000, 128'000, 1'000'000}) {
+      for (const bool unlimited : {false, true}) {
+        for (const bool named : {false, true}) {
+          for (const bool strict : {false, true}) {
+            options_.strict_bound = strict;
+            endpoint_context_ = context;
+            credit_line_ = unlimited ? kUnlimitedLine : Money{};
+            Open({10'000'000'000}, {}, 8000);
+            const std::string body = request + (named ? R"(,"max_tokens":4096})" : "}");
+            const auto parsed = ParseChatRequest(body, Profile());
+            ASSERT_TRUE(parsed);
+            const std::string what =
+                request.substr(0, 90) + " " + std::to_string(context);
+            const ExchangeId id = SubmitBody(body);
+            Rest();
+            const Seen& seen = seen_[id];
+            ASSERT_EQ(seen.status, 200) << what << seen.body;
+            const int64_t answer = named ? 4096 : 8000;
+            const bool told = Sent(0).find("\"max_tokens\":" + std::to_string(answer)) !=
+                              std::string::npos;
+            EXPECT_EQ(told, named || !unlimited) << what;
+            // All that the context takes of such a prompt, and the answer.
+            const int64_t prompt =
+                std::min(context, static_cast<int64_t>(parsed->text_bytes) + parsed->media_tokens);
+            EXPECT_GE(seen.row->held.nano, prompt * kInputNano + answer * kOutputNano) << what;
+          }
+        }
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace seekroute::testing

@@ -189,5 +189,38 @@ TEST(SpendBoundTest, ABudgetBelowThePromptBuysNothing) {
   EXPECT_EQ(bound.Within({kPrompt.upper * kInputNano}), 0);
 }
 
+// A context shortens a named length only where that cannot fit, and then, as any length that nobody
+// named, so that it fits also beside a prompt a quarter longer than expected.
+TEST(SpendBoundTest, TheContextLeavesWhatIsExpectedOfThePrompt) {
+  Model model = ModelOf({2000});
+  model.max_output = 0;
+  ChatRequest request = RequestOf();
+  request.text_bytes = 1'000'000;
+  const struct {
+    int64_t context;
+    std::optional<int64_t> named;
+    int64_t longest;
+  } cases[] = {
+      {10'000, 9000, 9000},           {10'000, 9001, 8750},       {10'000, std::nullopt, 8750},
+      {10'000, 50'000, 8750},         {1200, std::nullopt, 256},  {1200, 200, 200},
+      {1200, 201, 201},               {100, std::nullopt, 100},   {100, 200, 100},
+      {100'000, std::nullopt, 98'750}, {0, 1'000'000, 1'000'000},
+  };
+  for (const auto& c : cases) {
+    for (const bool strict : {false, true}) {
+      model.context = c.context;
+      request.max_tokens = c.named;
+      GatewayOptions options;
+      options.strict_bound = strict;
+      const SpendBound bound(request, model, {1000, 500'000}, options, {});
+      EXPECT_EQ(bound.longest(), c.longest) << c.context << " " << c.named.value_or(0);
+    }
+  }
+  // No more than the prompt can have.
+  model.context = 10'000;
+  request.max_tokens.reset();
+  EXPECT_EQ(SpendBound(request, model, {1000, 1100}, {}, {}).longest(), 8900);
+}
+
 }  // namespace
 }  // namespace seekroute

@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "gateway/engine.h"
 #include "testing/credit_store.h"
@@ -97,9 +98,14 @@ class CreditsTest : public ::testing::Test {
   }
 
   ExchangeId Submit(const std::string& members = "", const std::string& idempotency_key = "") {
+    return SubmitBody(R"({"model":"m","messages":[{"role":"user","content":"hi"}])" + members + "}",
+                      idempotency_key);
+  }
+
+  ExchangeId SubmitBody(std::string body, const std::string& idempotency_key = "") {
     Submission submission;
     submission.id = ++last_;
-    submission.body = R"({"model":"m","messages":[{"role":"user","content":"hi"}])" + members + "}";
+    submission.body = std::move(body);
     if (with_key_) submission.authorization = Secret("Bearer good");
     submission.local = !with_key_;
     submission.api_v1 = api_v1_;
