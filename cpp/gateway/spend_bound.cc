@@ -8,6 +8,9 @@ namespace {
 constexpr int64_t kMessageTokens = 8;
 constexpr int64_t kOpeningTokens = 16;  // once a prompt, whatever its template
 
+// By so much of what is expected a prompt may be longer without a surprise: an estimate errs.
+constexpr int64_t kPromptMarginPart = 4;
+
 }  // namespace
 
 Error MaxCostExceeded(Money max_cost, Money needed) {
@@ -56,14 +59,17 @@ SpendBound::SpendBound(const ChatRequest& request, const Model& model, const Tok
   bound_.prompt = static_cast<int64_t>(request.text_bytes) + kOpeningTokens +
                   kMessageTokens * request.message_count + request.media_tokens;
   if (!options.strict_bound) bound_.prompt = std::min(bound_.prompt, prompt.upper);
-  if (request.tool_count > 0) bound_.prompt += kToolPreambleTokens;
+  const int64_t preamble = request.tool_count > 0 ? kToolPreambleTokens : 0;
+  bound_.prompt += preamble;
+  expected_ = std::min(prompt.tokens, bound_.prompt);
+  likely_ = std::min(expected_ + expected_ / kPromptMarginPart + preamble, bound_.prompt);
   if (model.output == Output::kImage) {
     bound_.images = choices_;
     return;
   }
   // What was predicted and not taken is billed as written.
   bound_.completion = static_cast<int64_t>(request.predicted_bytes) * choices_;
-  if (model.endpoints.empty()) longest_ = Longest(model.context, model.max_output, bound_.prompt);
+  if (model.endpoints.empty()) longest_ = Longest(model.context, model.max_output, true);
   for (const Endpoint& endpoint : model.endpoints) {
     longest_ = std::max(longest_, LongestAt(endpoint));
   }
@@ -71,18 +77,22 @@ SpendBound::SpendBound(const ChatRequest& request, const Model& model, const Tok
 
 int64_t SpendBound::LongestAt(const Endpoint& endpoint) const {
   if (model_.output == Output::kImage) return 0;
-  return Longest(model_.ContextAt(endpoint), model_.MaxOutputAt(endpoint), bound_.prompt);
+  return Longest(model_.ContextAt(endpoint), model_.MaxOutputAt(endpoint), true);
 }
 
-int64_t SpendBound::Longest(int64_t context, int64_t max_output, int64_t prompt) const {
+// Never by what the prompt may take at worst: one picture may be thought of as half a context. The
+// hold does not need it, as that takes the prompt and the answer each at its own worst.
+int64_t SpendBound::Longest(int64_t context, int64_t max_output, bool prompted) const {
   std::optional<int64_t> longest = named_;
   const auto limit = [&longest](int64_t tokens) {
     longest = std::min(longest.value_or(tokens), tokens);
   };
   if (max_output > 0) limit(max_output);
-  if (context > 0) {
+  const bool may_fit = named_ && prompted && *longest <= context - expected_;
+  if (context > 0 && !may_fit) {
     // A prompt that may fill the context is for the provider to judge.
-    limit(std::max(context - prompt, std::min(kLeastAnswerTokens, context)));
+    const int64_t left = prompted ? context - likely_ : context;
+    limit(std::max(left, std::min(kLeastAnswerTokens, context)));
   }
   return longest.value_or(kUnknownAnswerTokens);
 }
@@ -100,7 +110,7 @@ Money SpendBound::MostOf(int64_t tokens, bool told) const {
     const ReasoningBound reasoning = ReasoningAt(endpoint, model_, reasoning_);
     int64_t answer = std::min(tokens, LongestAt(endpoint));
     if (!told && model_.output == Output::kText) {
-      answer = Longest(model_.ContextAt(endpoint), model_.MaxOutputAt(endpoint), 0);
+      answer = Longest(model_.ContextAt(endpoint), model_.MaxOutputAt(endpoint), false);
     }
     UseBound bound = BesidesAt(endpoint);
     bound.completion += (answer + (told ? reasoning.Beside(answer) : reasoning.most)) * choices_;

@@ -53,7 +53,9 @@ ReasoningBound ReasoningAt(const Endpoint& endpoint, const Model& model,
 // unless options.strict_bound, the estimate's upper bound; and kToolPreambleTokens where the
 // request has tools. Answer, a choice: the smallest of what the client, the endpoint and
 // options.max_output_tokens allow and of what the context there has left; beside it, whatever was
-// predicted, and what an endpoint thinks beyond its cap. Kinds: what the prompt may hold, and what
+// predicted, and what an endpoint thinks beyond its cap. A length that was named has place where it
+// fits beside the prompt that is expected; any other leaves a margin, as some providers refuse a
+// length that does not fit. Kinds: what the prompt may hold, and what
 // the model can answer with unless the request forbids it.
 class SpendBound {
  public:
@@ -96,8 +98,8 @@ class SpendBound {
 
  private:
   Money MostOf(int64_t tokens, bool told) const;
-  // Beside a prompt of so many tokens.
-  int64_t Longest(int64_t context, int64_t max_output, int64_t prompt) const;
+  // Beside the prompt, or beside one of nothing.
+  int64_t Longest(int64_t context, int64_t max_output, bool prompted) const;
 
   const Model& model_;
   const UnixSeconds now_;
@@ -105,6 +107,8 @@ class SpendBound {
   const AskedReasoning reasoning_;
   std::optional<int64_t> named_;  // tokens of an answer, by the client or the operator
   UseBound bound_;
+  int64_t expected_ = 0;  // tokens of the prompt
+  int64_t likely_ = 0;    // likewise, with a margin
   int64_t longest_ = 0;
 };
 
