@@ -34,7 +34,8 @@ Usage DrawUsage(SeededRng* rng, const RandomRequest& request, int64_t prompt, in
   Usage usage;
   usage.prompt = prompt;
   usage.completion = (answer + thinking + request.predicted()) * request.choices();
-  if (rng->OneIn(2)) usage.audio_prompt = rng->OneIn(2) ? request.heard() : part(request.heard());
+  const int64_t heard = std::min(request.heard(), prompt);
+  if (rng->OneIn(2)) usage.audio_prompt = rng->OneIn(2) ? heard : part(heard);
   if (rng->OneIn(2)) usage.cached = part(prompt);
   if (rng->OneIn(2)) usage.cache_write = part(prompt - usage.cached.value_or(0));
   if (rng->OneIn(2)) usage.image_prompt = part(prompt);
@@ -62,21 +63,31 @@ TEST(HoldBoundTest, CoversWhateverAnUpstreamMayBill) {
     if (rng.OneIn(2)) endpoint.reasoning_budget_field = "thinking_budget";
     endpoint.max_reasoning = rng.OneIn(2) ? 0 : 1 + static_cast<int64_t>(rng.Below(2000));
     if (shorter) endpoint.context = int64_t{1} << 40;
+    if (rng.OneIn(3)) endpoint.context = 300 + static_cast<int64_t>(rng.Below(200'000));
     if (rng.OneIn(2)) endpoint.max_output = 1 + static_cast<int64_t>(rng.Below(3000));
     GatewayOptions options;
     options.strict_bound = rng.OneIn(2);
-    const SpendBound bound(*request, model, EstimateChatPrompt(random.body()), options, {});
+    const TokenEstimate estimate = EstimateChatPrompt(random.body());
+    const SpendBound bound(*request, model, estimate, options, {});
     const int64_t max_output = endpoint.max_output > 0 ? endpoint.max_output : 500;
-    ASSERT_EQ(bound.longest(), std::min(request->max_tokens.value_or(max_output), max_output));
+    const int64_t context = model.ContextAt(endpoint);
+    ASSERT_LE(bound.longest(), max_output);
+    // What is expected of the prompt, with its margin, is all that takes from it.
+    const int64_t taken = estimate.tokens + estimate.tokens / 4 + kToolPreambleTokens;
+    if (context == 0 || max_output <= context - taken) {
+      ASSERT_EQ(bound.longest(), max_output) << "seed " << seed << ": " << random.body();
+    }
     const Money hold = bound.At(bound.longest());
     ASSERT_EQ(bound.Within(hold), bound.longest());
     const bool any_output = !random.only_text() &&
                             (model.other_output || request->answer_kinds == AnswerKinds::kOthers);
-    const int64_t prompt = options.strict_bound ? random.by_bytes() : random.by_estimate();
+    int64_t prompt = options.strict_bound ? random.by_bytes() : random.by_estimate();
     ASSERT_GE(bound.besides().prompt, prompt) << "seed " << seed << ": " << random.body();
+    if (context > 0) prompt = std::min(prompt, context);
     int64_t thinking = 0;
     if (endpoint.cap_excludes_reasoning) {
-      const int64_t most = endpoint.max_reasoning > 0 ? endpoint.max_reasoning : max_output;
+      int64_t most = endpoint.max_reasoning > 0 ? endpoint.max_reasoning : max_output;
+      if (context > 0) most = std::min(most, context);
       // With a field, what stands in it: the client's, else as much as the answer.
       const int64_t told = random.thinking().value_or(bound.longest());
       thinking = endpoint.reasoning_budget_field.empty() ? most : std::min(most, told);
@@ -147,6 +158,21 @@ TEST(HoldBoundTest, EveryKindOfPartAndFieldIsSeen) {
       {R"({"type":"input_video","input_video":{"id":"v"}})", "", kMostMediaTokens},
       {R"({"type":"audio_url","audio_url":{"url":"https://x/y"}})", "", kMostMediaTokens},
       {R"({"type":"input_audio","input_audio":{"id":"x"}})", "", kMostMediaTokens},
+      // Sound is sized by its bytes where those are all that stands for it.
+      {R"({"type":"input_audio","input_audio":{"data":"https://x/one-hour.wav"}})", "",
+       kMostMediaTokens},
+      {R"({"type":"input_audio","input_audio":{"data":"//x/hour"}})", "", kMostMediaTokens},
+      {R"({"type":"input_audio","input_audio":{"data":"file-abc"}})", "", kMostMediaTokens},
+      {R"({"type":"input_audio","input_audio":{"data":"data:audio/mp3;base64,AAAA"}})", "",
+       kMostMediaTokens},
+      {R"({"type":"input_audio","input_audio":{"data":"AAAA","url":"https://x/y"}})", "",
+       kMostMediaTokens},
+      {R"({"type":"input_audio","input_audio":{"data":"AAAA","Data":"x"}})", "", kMostMediaTokens},
+      {R"({"type":"input_audio","input_audio":{"data":"AAAA","id":"x"}})", "", kMostMediaTokens},
+      {R"({"type":"input_audio","input_audio":{"data":"AAAA","format":"https://x/y"}})", "",
+       kMostMediaTokens},
+      {R"({"type":"input_audio","input_audio":{"data":"AAAA","from":["x"]}})", "",
+       kMostMediaTokens},
       {R"({"type":"document","document":{"url":"https://x/y"}})", "", kMostMediaTokens},
       {R"({"type":"file","file":{"file_id":"f"}})", "", kMostMediaTokens},
       {R"({"type":"file_url","file_url":{"url":"https://x/y"}})", "", kMostMediaTokens},
@@ -200,7 +226,9 @@ TEST(HoldBoundTest, EveryKindOfPartAndFieldIsSeen) {
     }
     for (const char* part :
          {R"({"type":"text","text":"a","cache_control":{"type":"ephemeral"}})",
-          R"({"type":"text","text":"a","annotations":[],"video_url":null,"index":3})"}) {
+          R"({"type":"text","text":"a","annotations":[],"video_url":null,"index":3})",
+          R"({"type":"input_audio","input_audio":{"data":"UklGRiQAAABXQVZF","format":"wav"}})",
+          R"({"type":"input_audio","input_audio":{"data":"SUQz","mime_type":"audio/mpeg"}})"}) {
       EXPECT_LT(held(body(part, ""), strict), plain + 100) << part;
     }
     for (const char* field :

@@ -122,11 +122,17 @@ std::string RandomRequest::Unknown(std::string_view name) {
 
 std::string RandomRequest::Part() {
   const std::string id = "\"id-" + std::to_string(Below(1000)) + "\"";
-  switch (Below(15)) {
+  switch (Below(17)) {
     case 11: {  // no picture, whatever it says
       const std::string sound = "data:audio/mp3;base64," + std::string(Below(4000), 'A');
       return Media(true, R"({"type": "image_url", "image_url": {"url": ")" + Read(sound) + "\"}}");
     }
+    case 13:  // of any length, whatever its address has
+      return Media(true, R"({"type": "input_audio", "input_audio": {"data": "https://x/)" +
+                             Read(Noise()) + "\"}}");
+    case 14:
+      return Media(true, R"({"type": "input_audio", "input_audio": {"data": "AAAA", "url": ")" +
+                             Read("u" + Noise()) + "\"}}");
     case 12:
       return R"({"type": "thinking", "thinking": ")" + Read(Noise()) + "\"}";
     case 9:  // two in one
