@@ -124,15 +124,14 @@ TEST_F(EndpointBoundsTest, WhatMayBeLongAtWorstShortensNoAnswer) {
             const std::string body = request + (named ? R"(,"max_tokens":4096})" : "}");
             const auto parsed = ParseChatRequest(body, Profile());
             ASSERT_TRUE(parsed);
-            const std::string what =
-                request.substr(0, 90) + " " + std::to_string(context);
+            const std::string what = request.substr(0, 90) + " " + std::to_string(context);
             const ExchangeId id = SubmitBody(body);
             Rest();
             const Seen& seen = seen_[id];
             ASSERT_EQ(seen.status, 200) << what << seen.body;
             const int64_t answer = named ? 4096 : 8000;
-            const bool told = Sent(0).find("\"max_tokens\":" + std::to_string(answer)) !=
-                              std::string::npos;
+            const bool told =
+                Sent(0).find("\"max_tokens\":" + std::to_string(answer)) != std::string::npos;
             EXPECT_EQ(told, named || !unlimited) << what;
             // All that the context takes of such a prompt, and the answer.
             const int64_t prompt =

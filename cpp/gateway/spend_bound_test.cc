@@ -201,10 +201,17 @@ TEST(SpendBoundTest, TheContextLeavesWhatIsExpectedOfThePrompt) {
     std::optional<int64_t> named;
     int64_t longest;
   } cases[] = {
-      {10'000, 9000, 9000},           {10'000, 9001, 8750},       {10'000, std::nullopt, 8750},
-      {10'000, 50'000, 8750},         {1200, std::nullopt, 256},  {1200, 200, 200},
-      {1200, 201, 201},               {100, std::nullopt, 100},   {100, 200, 100},
-      {100'000, std::nullopt, 98'750}, {0, 1'000'000, 1'000'000},
+      {10'000, 9000, 9000},
+      {10'000, 9001, 8750},
+      {10'000, std::nullopt, 8750},
+      {10'000, 50'000, 8750},
+      {1200, std::nullopt, 256},
+      {1200, 200, 200},
+      {1200, 201, 201},
+      {100, std::nullopt, 100},
+      {100, 200, 100},
+      {100'000, std::nullopt, 98'750},
+      {0, 1'000'000, 1'000'000},
   };
   for (const auto& c : cases) {
     for (const bool strict : {false, true}) {

@@ -89,6 +89,9 @@ bool BeginsWith(std::string_view text, std::string_view head) {
   return text.size() >= head.size() && IsSameButForCase(text.substr(0, head.size()), head);
 }
 
+// Of a file, an address or an id: its bytes are far below the bound of a picture.
+constexpr size_t kLongestName = 2048;
+
 bool HasSpace(std::string_view text) {
   return std::ranges::any_of(text, [](char c) { return static_cast<unsigned char>(c) <= ' '; });
 }
@@ -130,9 +133,18 @@ bool CanBeReference(std::string_view text) {
   return formed && !HasSpace(text);
 }
 
+bool CanBeSound(std::string_view text) {
+  const auto among = [text](std::string_view marks) {
+    return std::ranges::all_of(text, [marks](char c) {
+      return IsUpper(c) || IsLower(c) || IsDigit(c) || marks.find(c) != std::string_view::npos;
+    });
+  };
+  // MP3 without a head begins with // or /+, and some write base64 for URLs: neither is short.
+  if (text.size() <= kLongestName) return among("+/=\r\n") && !text.starts_with('/');
+  return among("+/=-_\r\n");
+}
+
 bool CanBePicture(std::string_view text) {
-  constexpr size_t kLongestName =
-      2048;  // of a file or an id: its bytes are far below the bound of a picture
   text = Trimmed(text);
   if (BeginsWith(text, "data:")) return BeginsWith(text, "data:image/");
   return text.size() <= kLongestName || text.substr(0, 16).find("://") != std::string_view::npos;

@@ -86,6 +86,11 @@ constexpr auto kStructured = std::to_array<std::string_view>({
     "reasoning_details",
     "tool_calls",
 });
+// Of input_audio: what says how its data is to be read.
+constexpr auto kSoundLabels = std::to_array<std::string_view>(
+    {"filename", "format", "language", "media_type", "mime_type", "name", "type"});
+static_assert(std::ranges::is_sorted(kSoundLabels));
+
 // Types of parts that are text, in this API and in others.
 constexpr auto kTextTypes = std::to_array<std::string_view>(
     {"input_text", "output_text", "reasoning", "redacted_thinking", "refusal", "text", "thinking",
@@ -139,6 +144,16 @@ bool NamesAnything(JsonType type) {
 }
 
 bool IsContainer(JsonType type) { return type == JsonType::kArray || type == JsonType::kObject; }
+
+// Whether a string of input_audio, `depth` levels below it, adds no sound to what its bytes are.
+bool IsPlainSound(std::string_view name, int depth, std::string_view text) {
+  if (text.empty()) return true;
+  if (depth != 1) return false;
+  if (name == "data") return CanBeSound(text);
+  // A type of media is a label here.
+  const bool type = text.starts_with("audio/") && text.size() < 32;
+  return std::ranges::binary_search(kSoundLabels, name) && (type || !CanBeReference(text));
+}
 
 bool SaysMedia(std::string_view type) {
   constexpr size_t kLongestType = 64;
@@ -297,7 +312,13 @@ void ContentPart::OnScalar(const JsonPlace& place, const JsonValue& value) {
   if (member == "image_url") {
     image_ += bytes;
     disguised_ = disguised_ || (value.type == JsonType::kString && !CanBePicture(value.text));
-  } else if (member == "input_audio" && place.depth() == kDepth + 1 && place.key() == "data") {
+    return;
+  }
+  if (member == "input_audio") {
+    const std::string_view name = place.in_object() ? place.key() : std::string_view();
+    unsized_ = unsized_ || !IsPlainSound(name, place.depth() - kDepth, TextOf(value));
+  }
+  if (member == "input_audio" && place.depth() == kDepth + 1 && place.key() == "data") {
     sound_ += bytes;
   } else {
     other_ += bytes + BytesOfName(place);
@@ -308,7 +329,7 @@ ContentPart::Kind ContentPart::kind() const {
   if (media_ == 0 && !disguised_) {
     if (type_ == Type::kText && pictures_ == 0 && sounds_ == 0) return Kind::kText;
     if (type_ == Type::kImage && sounds_ == 0) return Kind::kImage;
-    if (type_ == Type::kSound && sound_ > 0 && pictures_ == 0) return Kind::kSound;
+    if (type_ == Type::kSound && sound_ > 0 && !unsized_ && pictures_ == 0) return Kind::kSound;
   }
   return Kind::kOther;
 }

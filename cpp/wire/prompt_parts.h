@@ -95,6 +95,7 @@ class ContentPart {
   size_t sound_ = 0;  // input_audio.data
   size_t other_ = 0;
   bool disguised_ = false;  // what stands for a picture is none
+  bool unsized_ = false;    // there may be more sound than the bytes of input_audio.data
   MediaMembers members_{MemberOf::kPart, kDepth};
   int64_t pictures_ = 0;  // in image_url
   int64_t sounds_ = 0;    // input_audio
