@@ -149,10 +149,9 @@ class Session:
                 break
         else:
             raise SystemExit(f"the gateway did not start:\n{said}")
-        key = re.search(r"sk-sr-\w+", said)
-        assert key is not None
+        (file,) = Path(self._folder).glob("*/first-key")  # no terminal has seen it
         self._address = found[1]
-        self._environment["SEEKROUTE_API_KEY"] = key[0]
+        self._environment["SEEKROUTE_API_KEY"] = file.read_text().strip()
 
     def stop(self) -> None:
         """Stops the gateway, if there is one."""

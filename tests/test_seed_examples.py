@@ -16,7 +16,7 @@ import seed_texts
 from node_clients import PATIENCE_S, run_node
 from seed_texts import Example
 from seekroute.config import packaged_catalog
-from seekroute.server.runner import welcome
+from seekroute.server.first_key import welcome
 from seekroute.testing import Image, Status, Text
 from serving import RunningServer
 

@@ -139,11 +139,11 @@ def first_words(child: Any) -> tuple[str, int, str]:
         line = child.stdout.readline()
         assert line, shown + child.stderr.read()
         shown += line
-    key = re.search(r"^  (sk-sr-\S+)$", shown, re.MULTILINE)
+    file = re.search(r"^  (/\S+/first-key)$", shown, re.MULTILINE)
     port = re.search(r"http://127\.0\.0\.1:(\d+)/", shown)
-    assert key
+    assert file
     assert port
-    return key[1], int(port[1]), shown[shown.index("curl ") :]
+    return Path(file[1]).read_text().strip(), int(port[1]), shown[shown.index("curl ") :]
 
 
 def test_first_start_prints_a_request_that_answers(tmp_path: Path) -> None:

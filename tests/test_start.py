@@ -304,7 +304,7 @@ def test_too_few_files_are_said(tmp_path: Path, files: int) -> None:
 def test_files_for_fewer_requests_than_allowed_are_said(tmp_path: Path) -> None:
     with start(tmp_path, 300) as child:
         assert child.stderr is not None
-        lines = [json.loads(child.stderr.readline()) for _ in range(3)]
+        lines = [json.loads(child.stderr.readline()) for _ in range(4)]
         child.terminate()
         child.communicate(timeout=PATIENCE)
     (said,) = [line for line in lines if "limit" in line]
@@ -325,8 +325,10 @@ def test_it_serves_with_a_closed_output(tmp_path: Path, closed: str) -> None:
         child.terminate()
         child.communicate(timeout=PATIENCE)
     assert child.returncode == 0
-    # A full disk takes no key, so it is shown beside the log.
-    assert ("  sk-sr-" in shown) == (closed in ("2>&-", "> /dev/full"))
+    assert "sk-sr-" not in shown  # none of these is a terminal
+    # A full disk takes no words, so they are beside the log.
+    assert (" -d " in shown) == (closed in ("2>&-", "> /dev/full"))
+    assert (tmp_path / "data" / "first-key").read_text().startswith("sk-sr-")
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -163,3 +165,31 @@ def test_a_task_that_another_server_cancels_is_not_the_clients_leaving(tmp_path:
     with Ledger(tmp_path / "ledger.db", read_only=True) as ledger:
         (row,) = ledger.rows(org=org)
         assert (row["settlement"], row["error"], row["cost"]) == ("failed", "shutting_down", 0)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_the_log_says_what_a_stop_waits_for(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, count: int
+) -> None:
+    gate = Gate()
+    with (
+        caplog.at_level("INFO", "seekroute.server"),
+        running_server(tmp_path, server={"drain_seconds": 17}) as server,
+        contextlib.ExitStack() as stack,
+    ):
+        clients = [stack.enter_context(server.connect()) for _ in range(count)]
+        for client in clients:
+            server.mock.queue(Text("late", gate=gate))
+            client.sendall(server.chat_bytes("Connection: close"))
+        server.mock.wait_for_requests(count)
+        server.stop()
+        until = time.monotonic() + PATIENCE
+        while "stopping: " not in caplog.text and time.monotonic() < until:
+            server.thread.join(0.01)
+        gate.open()
+        for client in clients:
+            assert parse_answers(read_until_closed(client))[0].status == 200
+    waited = "1 request" if count == 1 else "2 requests"
+    assert (
+        f"stopping: waiting for {waited}, at most 17 s; the next signal ends at once" in caplog.text
+    )

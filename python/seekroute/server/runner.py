@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-import json
 import logging
 import os
-import shlex
 import signal
 import socket
 import sys
@@ -25,6 +23,7 @@ from seekroute.gateway import return_large_blocks
 from seekroute.server import logs
 from seekroute.server.app import App
 from seekroute.server.files import OpenFiles
+from seekroute.server.first_key import tell_first_key
 from seekroute.server.limits import Limits
 from seekroute.server.opening import STOPPED, asked_anew, listen, load, refused, starting
 from seekroute.server.protocol import HttpProtocol, protocol_class
@@ -172,10 +171,12 @@ class GatewayServer(uvicorn.Server):
         loop = asyncio.get_running_loop()
         drain = service.server.drain_seconds
         deadline = loop.time() + drain
-        if self._owes():
-            running = service.core.active()
+        if owed := self._owes():
             _log.info(
-                "stopping: %d running, at most %g s; the next signal ends at once", running, drain
+                "stopping: waiting for %d request%s, at most %g s; the next signal ends at once",
+                owed,
+                "" if owed == 1 else "s",
+                drain,
             )
         # The listeners stay open meanwhile: a 503 with Retry-After says more than a refusal.
         while self._owes() and not self.force_exit and loop.time() < deadline:
@@ -189,11 +190,10 @@ class GatewayServer(uvicorn.Server):
         open_ones: set[Any] = self.server_state.connections
         return [each for each in open_ones if isinstance(each, HttpProtocol)]
 
-    def _owes(self) -> bool:
-        """Whether an answer is not complete, or not delivered."""
-        if self.server_state.tasks:
-            return True
-        return any(each.undelivered() for each in self._connections())
+    def _owes(self) -> int:
+        """How many answers are not complete, or not delivered."""
+        delivering = sum(bool(each.undelivered()) for each in self._connections())
+        return len(self.server_state.tasks) + delivering
 
     async def _end_answers(self, loop: asyncio.AbstractEventLoop) -> None:
         """Tells whoever still waits, gives the last bytes time to get out, and cuts the rest."""
@@ -259,7 +259,7 @@ def _run(
         gc.set_threshold(_GC_THRESHOLD)
         address = _url(listener)
         if first_key is not None:
-            _show_once(welcome(service, address, first_key))
+            tell_first_key(service, address, first_key, log)
         log.info(
             "listening",
             url=address,
@@ -290,16 +290,6 @@ def _stderr() -> int:
     return os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
 
 
-def _show_once(text: str) -> None:
-    """Writes what is said this once to the standard output, or else to the standard error."""
-    for stream in (sys.stdout, sys.stderr):
-        # None: closed by whoever started the program. OSError: nobody reads, or a full disk.
-        with contextlib.suppress(AttributeError, OSError, ValueError):
-            stream.write(text)
-            stream.flush()
-            return
-
-
 def _open_files(settings: Settings | Plan) -> OpenFiles:
     options = getattr(settings, "options", None)  # a plan's
     if options is not None:
@@ -315,23 +305,3 @@ def _url(listener: socket.socket) -> str:
     if host in ("0.0.0.0", "::"):
         host = "127.0.0.1" if host == "0.0.0.0" else "::1"
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-def welcome(service: Service, address: str, key: str) -> str:
-    """What the first start shows: the key, this once, and a request that answers."""
-    profile = service.default_profile
-    body = json.dumps(
-        {"model": service.example_model, "messages": [{"role": "user", "content": "Hello!"}]}
-    )
-    note = (
-        "No provider key was found: the built-in mock provider answers for every model.\n\n"
-        if service.mock_url
-        else ""
-    )
-    return (
-        f"\nYour API key. It is shown only once; copy it now:\n\n  {key}\n\n{note}Try it:\n\n"
-        f"curl {address}{profile.base_path}/chat/completions \\\n"
-        f"  -H 'Authorization: Bearer {key}' \\\n"
-        "  -H 'Content-Type: application/json' \\\n"
-        f"  -d {shlex.quote(body)}\n\n"
-    )
