@@ -39,8 +39,8 @@ std::string ImmutableUri(const std::string& path) {
   return uri + "?immutable=1";
 }
 
-// What a reader opens. SQLite makes a log and its index beside a database even to read it; where the
-// folder cannot be written and has neither, nobody writes, and the file is read as it stands.
+// What a reader opens. SQLite makes a log and its index beside a database even to read it; where
+// the folder cannot be written and has neither, nobody writes, and the file is read as it stands.
 Result<std::string> ReaderName(const std::string& path) {
   const size_t slash = path.rfind('/');
   const std::string folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);
