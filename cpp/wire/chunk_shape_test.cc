@@ -137,6 +137,121 @@ TEST(ChunkShapeTest, OfAWholeMessageWhatItAddsIsSent) {
                 SentWith(R"({"index":0,"delta":{},"finish_reason":"stop"})", "," + kUsage) + kDone);
 }
 
+TEST(ChunkShapeTest, OfWholeToolCallsWhatTheyAddIsSent) {
+  const std::string f =
+      R"({"index":0,"id":"a","type":"function","function":{"name":"f","arguments":"{\"x\":"}})";
+  const std::string g = R"({"index":1,"id":"b","function":{"name":"g","arguments":"{}"}})";
+  const auto call = [](const char* id, const char* name, const char* arguments) {
+    return R"({"id":")" + std::string(id) + R"(","function":{"name":")" + name +
+           R"(","arguments":)" + arguments + "}}";
+  };
+  const auto numbered = [](int index, const std::string& entry) {
+    return "{\"index\":" + std::to_string(index) + ',' + entry.substr(1);
+  };
+  const auto rest = [](int index, const char* arguments) {
+    return "{\"index\":" + std::to_string(index) + R"(,"function":{"arguments":)" + arguments +
+           "}}";
+  };
+  const std::string whole_f = call("a", "f", R"("{\"x\":1}")");
+  const std::string whole_g = call("b", "g", R"("{}")");
+  const struct {
+    const char* what;
+    std::vector<std::string> sent;  // a chunk each
+    std::string message;            // its calls
+    std::string rest;               // of them; empty: null
+  } cases[] = {
+      {"the same again", {f, rest(0, R"("1}")")}, whole_f, ""},
+      {"one that was begun", {f}, whole_f, rest(0, R"("1}")")},
+      {"one that was not sent",
+       {f, rest(0, R"("1}")")},
+       whole_f + ',' + whole_g,
+       numbered(1, whole_g)},
+      {"both", {f}, whole_f + ',' + whole_g, rest(0, R"("1}")") + ',' + numbered(1, whole_g)},
+      {"one that was sent in another place",
+       {f, rest(0, R"("1}")"), g},
+       whole_g + ',' + whole_f,
+       ""},
+      {"one before the one that was sent",
+       {f, rest(0, R"("1}")")},
+       whole_g + ',' + whole_f,
+       numbered(1, whole_g)},
+      {"other spaces", {f}, call("a", "f", R"("{ \"x\" : 1 }")"), rest(0, R"("1 }")")},
+      {"the same value in other characters",
+       {R"({"index":0,"id":"a","function":{"name":"f","arguments":"{\"x\":\"\\u00e9\"}"}})"},
+       call("a", "f", R"("{\"x\": \"\u00e9\"}")"),
+       ""},
+      {"a beginning of what was sent", {f}, call("a", "f", R"("{")"), ""},
+      {"nothing of its arguments", {f}, call("a", "f", R"("")"), ""},
+      {"its arguments, of which there were none",
+       {R"({"index":0,"id":"a","function":{"name":"f","arguments":""}})"},
+       whole_f,
+       rest(0, R"("{\"x\":1}")")},
+      {"arguments as an object", {f}, call("a", "f", R"({"x":1})"), rest(0, R"("1}")")},
+      {"an id and a name that were not sent",
+       {R"({"index":0,"function":{"arguments":"{\"x\":"}})"},
+       whole_f,
+       R"({"index":0,"id":"a","function":{"name":"f","arguments":"1}"}})"},
+      {"no ids, so by place",
+       {R"({"index":1,"function":{"name":"f","arguments":"{\"x\":"}})"},
+       R"({"function":{"name":"f","arguments":"{\"x\":1}"}})",
+       rest(1, R"("1}")")},
+      {"by index",
+       {R"({"index":1,"function":{"name":"f","arguments":"{\"x\":"}})"},
+       R"({"index":0,"function":{"name":"g"}},{"index":1,"function":{"name":"f","arguments":"{\"x\":1}"}})",
+       R"({"index":0,"function":{"name":"g"}},)" + rest(1, R"("1}")")},
+      {"the same under a new id", {f, rest(0, R"("1}")")}, call("z", "f", R"("{\"x\":1}")"), ""},
+      {"another under a new id",
+       {f, rest(0, R"("1}")")},
+       call("z", "f", R"("{\"x\":2}")"),
+       numbered(1, call("z", "f", R"("{\"x\":2}")"))},
+      {"another of the same arguments",
+       {f, rest(0, R"("1}")")},
+       whole_f + ',' + call("z", "f", R"("{\"x\":1}")"),
+       numbered(1, call("z", "f", R"("{\"x\":1}")"))},
+      // As other text is sent whole behind text, a call that says something else is one of its own.
+      {"a contradiction",
+       {f},
+       call("a", "f", R"("{\"y\":1}")"),
+       numbered(1, call("a", "f", R"("{\"y\":1}")"))},
+      {"a contradiction with an index",
+       {f, g},
+       R"({"index":1,"id":"b","function":{"name":"g","arguments":"{\"y\":1}"}})",
+       R"({"index":2,"id":"b","function":{"name":"g","arguments":"{\"y\":1}"}})"},
+      {"a tool of its own kind",
+       {R"({"index":0,"id":"a","type":"custom","custom":{"name":"f","input":"one "}})"},
+       R"({"id":"a","type":"custom","custom":{"name":"f","input":"one two"}})",
+       R"({"index":0,"custom":{"input":"two"}})"},
+  };
+  for (const auto& c : cases) {
+    std::string in, out;
+    for (const std::string& sent : c.sent) {
+      in += Chunk("{\"tool_calls\":[" + sent + "]}");
+      out += Sent("{\"tool_calls\":[" + sent + "]}");
+    }
+    const auto last = [](std::string_view name, const std::string& calls) {
+      return R"({"index":0,")" + std::string(name) + R"(":{"content":"x","tool_calls":)" +
+             (calls.empty() ? "null" : '[' + calls + ']') + R"(},"finish_reason":"tool_calls"})";
+    };
+    in += With(last("message", c.message)) + kDone;
+    EXPECT_EQ(Relay(in), out + SentWith(last("delta", c.rest)) + kEnd + kDone) << c.what;
+    ExpectSameAtEveryCutting(in, 5);
+  }
+}
+
+// What a stream brings of calls is kept up to a bound; beyond it a whole message only repeats them.
+TEST(ChunkShapeTest, CallsBeyondWhatIsKeptAreRepetitions) {
+  const std::string much =
+      R"({"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":")" +
+      std::string(SentParts::kMaxKept + 1, 'x') + R"("}}]})";
+  const std::string message =
+      R"({"index":0,"message":{"tool_calls":[{"id":"a","function":{"name":"f","arguments":"y"}},)"
+      R"({"id":"b"}]},"finish_reason":"tool_calls"})";
+  EXPECT_EQ(Relay(Chunk(much) + With(message) + kDone),
+            Sent(much) +
+                SentWith(R"({"index":0,"delta":{},"finish_reason":"tool_calls"})", "," + kUsage) +
+                kDone);
+}
+
 TEST(ChunkShapeTest, ToolCallsOfAStreamGetTheIndexTheyLack) {
   const struct {
     std::vector<const char*> calls;  // a chunk each
