@@ -209,8 +209,9 @@ class ChatSink : public JsonSink {
     } else if (place.depth() == 6 && key == "index" && value.type == JsonType::kNumber) {
       const int64_t index = ReadInteger(value.text).value_or(0);
       call_.index = std::clamp(index, int64_t{0}, kMaxCallIndex);
-    } else if (place.depth() == 7 && place.key(6) == "function" && key == "name") {
-      call_.is_named = value.type == JsonType::kString && !value.text.empty();
+    } else if (place.depth() == 7 && value.type == JsonType::kString && HoldsCall(place.key(6))) {
+      if (key == "name") call_.name = value.text;
+      if (IsArguments(key)) call_.arguments = value.text;
     }
   }
 

@@ -62,6 +62,14 @@ struct ChatObject {
 // Members of a message or delta that are output a client waits for.
 bool IsOutput(std::string_view member);
 
+// Of a tool call: the object that says what is called, and with what.
+constexpr bool HoldsCall(std::string_view member) {
+  return member == "function" || member == "custom";
+}
+constexpr bool IsArguments(std::string_view member) {
+  return member == "arguments" || member == "input";
+}
+
 // Which member of a choice holds the output.
 enum class ChatShape : uint8_t { kMessage, kDelta };
 

@@ -193,7 +193,7 @@ Status ChatStream::OnChunk(std::string_view data, const ChatObject& chat, std::s
   }
   if (has_output && finished_ != 0) finish_usage_ = true;
   for (const SentPart& part : chat.parts) sent_.Add(part);
-  for (const SentCall& call : chat.calls) calls_.Number(call, true);
+  for (const SentCall& call : chat.calls) sent_.AddCall(call, calls_.Number(call, true));
   if (chat.has_content || chat.has_logprobs) ++pieces_;
   content_bytes_ += chat.content_bytes;
   media_.Add(chat.media);

@@ -33,11 +33,12 @@ struct Member {
   Found at;
 };
 
-// A tool call, and where its index is missing.
+// A tool call, and where its index is or is missing.
 struct Call {
   SentCall call;
-  std::optional<ByteRange> odd_index;  // a value that is no number
-  size_t inside = 0;                   // behind its opening brace
+  std::string holder = "function", member = "arguments";  // the names under which it has these
+  std::optional<ByteRange> index;                         // the value, of any type
+  ByteRange whole;
   bool is_empty = true;
 };
 
@@ -86,7 +87,8 @@ class ShapeSink : public JsonSink {
         return enter_if(is_object);
       case 6:
         call_.is_empty = false;
-        return enter_if(is_object && place.key() == "function");
+        if (HoldsCall(place.key())) call_.holder = place.key();
+        return enter_if(is_object && HoldsCall(place.key()));
       default:
         return Step::kSkip;
     }
@@ -113,14 +115,15 @@ class ShapeSink : public JsonSink {
         return true;
       case 6:
         call_.is_empty = false;
-        if (key == "index" && value.type != JsonType::kNumber) call_.odd_index = value.range;
+        if (key == "index") call_.index = value.range;
         if (key == "index" && value.type == JsonType::kNumber) {
           call_.call.index = ReadInteger(value.text).value_or(0);
         }
         if (key == "id") call_.call.id = value.text;
         return true;
       case 7:
-        if (key == "name") call_.call.is_named = !value.text.empty();
+        if (key == "name") call_.call.name = value.text;
+        if (IsArguments(key) && value.type == JsonType::kString) SetArguments(key, value.text);
         return true;
       default:
         return true;
@@ -130,8 +133,11 @@ class ShapeSink : public JsonSink {
   bool OnClose(const JsonPlace& place, const JsonValue& value) override {
     if (place.depth() == 2) choices_.back().inside = value.range.begin + 1;
     if (place.depth() == 3 || place.depth() == 4) Note(place, value);
+    if (place.depth() == 7 && IsArguments(place.key())) {
+      SetArguments(place.key(), value.range.In(text_));  // as some write them
+    }
     if (place.depth() == 5 && value.type == JsonType::kObject && output_ != nullptr) {
-      call_.inside = value.range.begin + 1;
+      call_.whole = value.range;
       output_->calls.push_back(std::move(call_));
     }
     return true;
@@ -164,6 +170,11 @@ class ShapeSink : public JsonSink {
     if (place.key() == "text") choice.text = found;
   }
 
+  void SetArguments(std::string_view member, std::string_view text) {
+    call_.member = member;
+    call_.call.arguments = text;
+  }
+
   static bool Is(const std::optional<Found>& member, JsonType type) {
     return member && member->type == type;
   }
@@ -178,15 +189,89 @@ class ShapeSink : public JsonSink {
     for (const Call& found : output.calls) {
       SentCall call = found.call;
       call.choice = choice.index;
-      const std::string index = std::to_string(numbers_.Number(call, std::exchange(first, false)));
-      if (call.index) continue;
-      if (found.odd_index) {
-        edits_.push_back({*found.odd_index, index});
-        continue;
-      }
-      edits_.push_back(
-          {{found.inside, found.inside}, "\"index\":" + index + (found.is_empty ? "" : ",")});
+      const int64_t index = numbers_.Number(call, std::exchange(first, false));
+      if (!call.index) edits_.push_back(Numbered(found, index));
     }
+  }
+
+  static Edit Numbered(const Call& found, int64_t index) {
+    const std::string number = std::to_string(index);
+    if (found.index) return {*found.index, number};
+    const size_t inside = found.whole.begin + 1;
+    return {{inside, inside}, "\"index\":" + number + (found.is_empty ? "" : ",")};
+  }
+
+  // Which of the calls that were sent each of a whole message is, by its index: the one of the same
+  // id, else the one at its index or place, unless ids or names tell them apart. Some providers
+  // give a call a new id at the end: then it is known by what it says.
+  std::vector<std::optional<int64_t>> KnownCalls(const Choice& choice, const SentParts& sent) {
+    const std::vector<Call>& calls = choice.in_message.calls;
+    std::vector<std::optional<int64_t>> known;
+    for (const Call& each : calls) {
+      known.push_back(numbers_.WithId(choice.index, each.call.id));
+    }
+    for (size_t i = 0; i < calls.size(); ++i) {
+      if (known[i]) continue;
+      const SentCall& call = calls[i].call;
+      const auto index = call.index ? call.index : numbers_.IndexOf(choice.index, i);
+      const auto id = index ? numbers_.IdAt(choice.index, *index) : std::nullopt;
+      if (!id || std::find(known.begin(), known.end(), index) != known.end()) continue;
+      const std::string_view name = sent.NameOf(choice.index, *index);
+      if (!name.empty() && !call.name.empty() && name != call.name) continue;
+      const auto rest = sent.NewArguments(choice.index, *index, call.arguments);
+      const bool repeats = !call.arguments.empty() && rest && rest->empty();
+      if (id->empty() || call.id.empty() || repeats) known[i] = index;
+    }
+    return known;
+  }
+
+  // What the calls of a whole message add to those that were sent, as a list; empty: nothing. One
+  // that contradicts is a call of its own.
+  std::string NewCalls(const Choice& choice, const SentParts& sent) {
+    if (sent.IsFull()) return {};
+    const std::vector<std::optional<int64_t>> known = KnownCalls(choice, sent);
+    std::string list;
+    for (size_t i = 0; i < known.size(); ++i) {
+      const Call& found = choice.in_message.calls[i];
+      std::optional<std::string_view> rest;
+      if (known[i]) rest = sent.NewArguments(choice.index, *known[i], found.call.arguments);
+      const std::string entry =
+          rest ? RestOfCall(choice, found, *known[i], *rest, sent) : WholeCall(choice, found);
+      if (entry.empty()) continue;
+      list += list.empty() ? '[' : ',';
+      list += entry;
+    }
+    return list.empty() ? list : list + ']';
+  }
+
+  std::string WholeCall(const Choice& choice, const Call& found) {
+    SentCall call = found.call;
+    call.choice = choice.index;
+    const Edit edit = Numbered(found, numbers_.Append(call));
+    std::string entry(text_.substr(found.whole.begin, edit.range.begin - found.whole.begin));
+    entry += edit.with;
+    return entry.append(text_.substr(edit.range.end, found.whole.end - edit.range.end));
+  }
+
+  std::string RestOfCall(const Choice& choice, const Call& found, int64_t index,
+                         std::string_view rest, const SentParts& sent) const {
+    const bool needs_id = !found.call.id.empty() && numbers_.IdAt(choice.index, index) == "";
+    const bool needs_name = !found.call.name.empty() && sent.NameOf(choice.index, index).empty();
+    if (rest.empty() && !needs_id && !needs_name) return {};
+    std::string entry = "{\"index\":" + std::to_string(index);
+    if (needs_id) {
+      entry += ",\"id\":";
+      AppendJsonString(found.call.id, &entry);
+    }
+    entry += ",\"" + found.holder + "\":{";
+    if (needs_name) {
+      entry += "\"name\":";
+      AppendJsonString(found.call.name, &entry);
+      entry += ',';
+    }
+    entry += '"' + found.member + "\":";
+    AppendJsonString(rest, &entry);
+    return entry + "}}";
   }
 
   void AsChunk(const Choice& choice, const SentParts& sent, ChoiceSet in_pieces,
@@ -221,7 +306,10 @@ class ShapeSink : public JsonSink {
         AppendJsonString(rest, &text);
         edits.push_back({member.at.value, std::move(text)});
       } else if (sent.Has(choice.index, member.name)) {
-        edits.push_back({member.at.value, "null"});
+        std::string calls;
+        if (member.name == "tool_calls") calls = NewCalls(choice, sent);
+        adds = adds || !calls.empty();
+        edits.push_back({member.at.value, calls.empty() ? "null" : std::move(calls)});
       } else {
         adds = adds || member.at.value.end - member.at.value.begin > 2;
         has_calls = has_calls || member.name == "tool_calls";

@@ -20,7 +20,8 @@ struct ShapedChunk {
 // choice has no such object,
 //  - a `message` is the delta. One that ends the choice, or stands in a chat.completion, is the
 //    whole message: where the choice has sent something, and not as messages a piece (bit i of
-//    `in_pieces`), the delta is what its members add to that (SentParts), empty if nothing;
+//    `in_pieces`), the delta is what its members add to that (SentParts), empty if nothing, and of
+//    its tool calls what each of them adds;
 //  - else a `text`, of the older completions, is the delta's content;
 //  - else the delta is empty.
 // Tool calls that lack an index get that of CallNumbers. Pure, linear.

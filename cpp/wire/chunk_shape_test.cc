@@ -232,9 +232,15 @@ TEST(ChunkShapeTest, OfWholeToolCallsWhatTheyAddIsSent) {
       return R"({"index":0,")" + std::string(name) + R"(":{"content":"x","tool_calls":)" +
              (calls.empty() ? "null" : '[' + calls + ']') + R"(},"finish_reason":"tool_calls"})";
     };
-    in += With(last("message", c.message)) + kDone;
-    EXPECT_EQ(Relay(in), out + SentWith(last("delta", c.rest)) + kEnd + kDone) << c.what;
-    ExpectSameAtEveryCutting(in, 5);
+    in += With(last("message", c.message));
+    out += SentWith(last("delta", c.rest));
+    EXPECT_EQ(Relay(in + kDone), out + kEnd + kDone) << c.what;
+    ExpectSameAtEveryCutting(in + kDone, 5);
+    // Told again it adds nothing.
+    const std::string nothing = R"({"index":0,"delta":{},"finish_reason":"tool_calls"})";
+    EXPECT_EQ(Relay(in + With(last("message", c.message)) + kDone),
+              out + SentWith(nothing, "," + kUsage) + kDone)
+        << c.what;
   }
 }
 

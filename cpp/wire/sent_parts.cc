@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "wire/json_scan.h"
+
 namespace seekroute {
 namespace {
 
@@ -17,15 +19,93 @@ std::string_view Trim(std::string_view text) {
   return text.substr(begin, text.find_last_not_of(kSpace) + 1 - begin);
 }
 
+bool IsSpace(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
+
+// A JSON text in one spelling: no spaces, every string escaped alike.
+class SpellingSink : public JsonSink {
+ public:
+  explicit SpellingSink(std::string_view text) : text_(text) {}
+
+  Step OnOpen(const JsonPlace& place, JsonType type) override {
+    Begin(place);
+    out_ += type == JsonType::kObject ? '{' : '[';
+    return Step::kEnter;
+  }
+  bool OnClose(const JsonPlace&, const JsonValue& value) override {
+    out_ += value.type == JsonType::kObject ? "}," : "],";
+    return true;
+  }
+  bool OnScalar(const JsonPlace& place, const JsonValue& value) override {
+    Begin(place);
+    if (value.type == JsonType::kString) {
+      AppendJsonString(value.text, &out_);
+    } else {
+      out_ += value.range.In(text_);
+    }
+    out_ += ',';
+    return true;
+  }
+
+  std::string Take() { return std::move(out_); }
+
+ private:
+  void Begin(const JsonPlace& place) {
+    if (place.depth() == 0 || !place.in_object()) return;
+    AppendJsonString(place.key(), &out_);
+    out_ += ':';
+  }
+
+  const std::string_view text_;
+  std::string out_;
+};
+
+// Empty for what is no JSON.
+std::string Spelled(std::string_view text) {
+  SpellingSink sink(text);
+  return ScanJson(text, JsonKeys::kAny, &sink).ok() ? sink.Take() : "";
+}
+
+// What stands in `whole` behind `begun`, spaces between tokens aside; empty where `whole` ends
+// earlier. Nothing where they differ.
+std::optional<std::string_view> Behind(std::string_view begun, std::string_view whole) {
+  if (whole.starts_with(begun)) return whole.substr(begun.size());
+  size_t i = 0, k = 0;
+  bool in_string = false;
+  for (;;) {
+    while (!in_string && i < begun.size() && IsSpace(begun[i])) ++i;
+    while (!in_string && k < whole.size() && IsSpace(whole[k])) ++k;
+    if (i == begun.size() || k == whole.size()) return whole.substr(k);
+    if (begun[i] != whole[k]) return std::nullopt;
+    const bool escapes = in_string && begun[i] == '\\';
+    if (begun[i] == '"') in_string = !in_string;
+    ++i;
+    ++k;
+    if (!escapes || i == begun.size() || k == whole.size()) continue;
+    if (begun[i] != whole[k]) return std::nullopt;
+    ++i;
+    ++k;
+  }
+}
+
 }  // namespace
 
+bool SentParts::Fits(size_t bytes) {
+  const bool fits = bytes <= kMaxKept - std::min(kMaxKept, kept_);
+  kept_ = fits ? kept_ + bytes : kMaxKept + 1;
+  return fits;
+}
+
 void SentParts::Add(const SentPart& part) {
-  std::string& text = choices_[part.choice][part.member];
-  const size_t room = kMaxKept - std::min(kMaxKept, kept_);
-  // Once full, it stays so: a text with a gap would be another.
-  const bool fits = part.text.size() <= room;
-  if (fits) text += part.text;
-  kept_ = fits ? kept_ + part.text.size() : kMaxKept + 1;
+  std::string& text = choices_[part.choice].members[part.member];
+  if (Fits(part.text.size())) text += part.text;
+}
+
+void SentParts::AddCall(const SentCall& call, int64_t index) {
+  // A call without a byte is one, too.
+  if (!Fits(call.name.size() + call.arguments.size() + 1)) return;
+  Call& kept = choices_[call.choice].calls[index];
+  if (!call.name.empty()) kept.name = call.name;
+  kept.arguments += call.arguments;
 }
 
 bool SentParts::HasAny(int64_t choice) const { return choices_.contains(choice); }
@@ -33,7 +113,7 @@ bool SentParts::HasAny(int64_t choice) const { return choices_.contains(choice);
 bool SentParts::Has(int64_t choice, std::string_view member) const {
   const auto found = choices_.find(choice);
   if (found == choices_.end()) return false;
-  const auto& members = found->second;
+  const auto& members = found->second.members;
   return std::any_of(members.begin(), members.end(), [member](const auto& sent) {
     return sent.first == member || (IsReasoning(sent.first) && IsReasoning(member));
   });
@@ -42,10 +122,10 @@ bool SentParts::Has(int64_t choice, std::string_view member) const {
 std::string_view SentParts::NewText(int64_t choice, std::string_view member,
                                     std::string_view text) const {
   if (!Has(choice, member)) return text;
-  if (kept_ > kMaxKept) return {};
+  if (IsFull()) return {};
   const std::string_view trimmed = Trim(text);
   std::string_view rest = text;
-  for (const auto& [name, sent] : choices_.at(choice)) {
+  for (const auto& [name, sent] : choices_.at(choice).members) {
     if (name != member && !(IsReasoning(name) && IsReasoning(member))) continue;
     const std::string_view known = Trim(sent);
     if (sent.empty()) return {};  // it was no text
@@ -58,29 +138,99 @@ std::string_view SentParts::NewText(int64_t choice, std::string_view member,
   return rest;
 }
 
+const SentParts::Call* SentParts::Find(int64_t choice, int64_t index) const {
+  const auto found = choices_.find(choice);
+  if (found == choices_.end()) return nullptr;
+  const auto call = found->second.calls.find(index);
+  return call == found->second.calls.end() ? nullptr : &call->second;
+}
+
+std::string_view SentParts::NameOf(int64_t choice, int64_t index) const {
+  const Call* const call = Find(choice, index);
+  return call == nullptr ? std::string_view() : call->name;
+}
+
+std::optional<std::string_view> SentParts::NewArguments(int64_t choice, int64_t index,
+                                                        std::string_view arguments) const {
+  const Call* const call = Find(choice, index);
+  if (call == nullptr || call->arguments.empty()) return arguments;
+  if (const auto rest = Behind(call->arguments, arguments)) return rest;
+  const std::string spelled = Spelled(arguments);
+  if (!spelled.empty() && spelled == Spelled(call->arguments)) return std::string_view();
+  return std::nullopt;
+}
+
 int64_t CallNumbers::Number(const SentCall& call, bool first) {
   std::vector<Call>& calls = choices_[call.choice];
   const auto same = std::find_if(calls.begin(), calls.end(), [&call](const Call& known) {
     return call.index ? known.index == *call.index : !call.id.empty() && known.id == call.id;
   });
   if (same != calls.end()) {
-    if (!call.id.empty()) same->id = call.id;
-    same->is_named = same->is_named || call.is_named;
+    if (!call.id.empty()) Name(&*same, call.id);
+    same->is_named = same->is_named || !call.name.empty();
     std::rotate(same, same + 1, calls.end());
     return calls.back().index;
   }
   const bool continues = !call.index && call.id.empty() && first && !calls.empty() &&
-                         !(call.is_named && calls.back().is_named);
+                         (call.name.empty() || !calls.back().is_named);
   if (continues || (calls.size() == kMaxCalls && !call.index)) {
     Call& last = calls.back();
-    last.is_named = last.is_named || call.is_named;
+    last.is_named = last.is_named || !call.name.empty();
     return last.index;
   }
   int64_t next = 0;
   for (const Call& known : calls) next = std::max(next, known.index + 1);
-  const int64_t index = call.index.value_or(next);
-  if (calls.size() < kMaxCalls) calls.push_back({call.id, index, call.is_named});
+  return Put(&calls, call, call.index.value_or(next));
+}
+
+int64_t CallNumbers::Append(const SentCall& call) {
+  std::vector<Call>& calls = choices_[call.choice];
+  if (call.index && !IdAt(call.choice, *call.index)) return Put(&calls, call, *call.index);
+  int64_t next = 0;
+  for (const Call& known : calls) next = std::max(next, known.index + 1);
+  return Put(&calls, call, next);
+}
+
+int64_t CallNumbers::Put(std::vector<Call>* calls, const SentCall& call, int64_t index) {
+  if (calls->size() == kMaxCalls) return index;
+  calls->push_back({{}, index, !call.name.empty()});
+  Name(&calls->back(), call.id);
   return index;
+}
+
+void CallNumbers::Name(Call* call, const std::string& id) {
+  const size_t others = ids_ - call->id.size();
+  if (others + id.size() > kMaxIds) return;
+  ids_ = others + id.size();
+  call->id = id;
+}
+
+std::span<const CallNumbers::Call> CallNumbers::Of(int64_t choice) const {
+  const auto found = choices_.find(choice);
+  return found == choices_.end() ? std::span<const Call>() : found->second;
+}
+
+std::optional<int64_t> CallNumbers::WithId(int64_t choice, std::string_view id) const {
+  std::optional<int64_t> index;
+  for (const Call& call : Of(choice)) {
+    if (!id.empty() && call.id == id) index = call.index;
+  }
+  return index;
+}
+
+std::optional<std::string_view> CallNumbers::IdAt(int64_t choice, int64_t index) const {
+  for (const Call& call : Of(choice)) {
+    if (call.index == index) return call.id;
+  }
+  return std::nullopt;
+}
+
+std::optional<int64_t> CallNumbers::IndexOf(int64_t choice, size_t place) const {
+  std::vector<int64_t> indices;
+  for (const Call& call : Of(choice)) indices.push_back(call.index);
+  if (place >= indices.size()) return std::nullopt;
+  std::sort(indices.begin(), indices.end());
+  return indices[place];
 }
 
 }  // namespace seekroute

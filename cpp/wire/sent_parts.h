@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,15 +25,19 @@ struct SentCall {
   int64_t choice = 0;
   std::string id;
   std::optional<int64_t> index;
-  bool is_named = false;
+  std::string name;       // empty: it has none
+  std::string arguments;  // or the input of a tool of its own kind
 };
 
-// Text is kept up to kMaxKept bytes a stream. Not thread-safe.
+// Text and calls are kept up to kMaxKept bytes a stream, whatever the number of its choices. Not
+// thread-safe.
 class SentParts {
  public:
   static constexpr size_t kMaxKept = size_t{256} << 10;
 
   void Add(const SentPart& part);
+  // `index`: as CallNumbers has it.
+  void AddCall(const SentCall& call, int64_t index);
 
   // The choice has sent something.
   bool HasAny(int64_t choice) const;
@@ -44,20 +49,53 @@ class SentParts {
   // more than is kept everything is a repetition.
   std::string_view NewText(int64_t choice, std::string_view member, std::string_view text) const;
 
+  // More was sent than is kept.
+  bool IsFull() const { return kept_ > kMaxKept; }
+  // The call's name; empty where none was sent.
+  std::string_view NameOf(int64_t choice, int64_t index) const;
+  // What `arguments`, of a whole call, add to those that were sent: all of them, what goes beyond,
+  // or nothing. Nothing at all where they contradict. Spaces between tokens do not count, nor does,
+  // once both are whole, how a string is escaped.
+  std::optional<std::string_view> NewArguments(int64_t choice, int64_t index,
+                                               std::string_view arguments) const;
+
  private:
-  std::map<int64_t, std::map<std::string, std::string, std::less<>>> choices_;  // their members
+  struct Call {
+    std::string name, arguments;
+  };
+  struct Choice {
+    std::map<std::string, std::string, std::less<>> members;
+    std::map<int64_t, Call> calls;  // by index
+  };
+
+  // Once full, it stays so: a text with a gap would be another.
+  bool Fits(size_t bytes);
+  const Call* Find(int64_t choice, int64_t index) const;
+
+  std::map<int64_t, Choice> choices_;
   size_t kept_ = 0;
 };
 
-// The tool calls of a stream, up to kMaxCalls a choice. Not thread-safe.
+// The tool calls of a stream, up to kMaxCalls a choice, with kMaxIds bytes of ids in all of them.
+// Not thread-safe.
 class CallNumbers {
  public:
   static constexpr size_t kMaxCalls = 128;
+  static constexpr size_t kMaxIds = size_t{64} << 10;
 
   // The index of a call that may lack one. The same id is the same call; an id that was not seen is
   // a new one, and so is a name where the last call has one, and whatever is not `first` in its
   // list; anything else continues the last.
   int64_t Number(const SentCall& call, bool first);
+  // The index of a call that is a new one: its own, unless that is taken.
+  int64_t Append(const SentCall& call);
+
+  // The index of the newest call with that id; nothing where there is none.
+  std::optional<int64_t> WithId(int64_t choice, std::string_view id) const;
+  // The id of the call at `index`, which may be empty; nothing where there is no call.
+  std::optional<std::string_view> IdAt(int64_t choice, int64_t index) const;
+  // The index of the `place`th call, from 0 on; nothing where there are fewer.
+  std::optional<int64_t> IndexOf(int64_t choice, size_t place) const;
 
  private:
   struct Call {
@@ -66,7 +104,12 @@ class CallNumbers {
     bool is_named = false;
   };
 
+  int64_t Put(std::vector<Call>* calls, const SentCall& call, int64_t index);
+  void Name(Call* call, const std::string& id);
+  std::span<const Call> Of(int64_t choice) const;
+
   std::map<int64_t, std::vector<Call>> choices_;  // the call touched last is the last
+  size_t ids_ = 0;
 };
 
 }  // namespace seekroute
