@@ -54,10 +54,10 @@ Error UnknownModel(const Catalog& catalog, const Admission& admission) {
     nearest += id;
   }
   if (!nearest.empty()) nearest += '?';
-  return MakeError(ErrorCode::kModelNotFound,
-                   "there is no model '" + named + "' at this gateway;" + nearest +
-                       std::string(kListed),
-                   "model");
+  return MakeError(
+      ErrorCode::kModelNotFound,
+      "there is no model '" + named + "' at this gateway;" + nearest + std::string(kListed),
+      "model");
 }
 
 Status Resolve(std::string_view body, const Snapshot& snapshot, BodyScan* scan, Admission* out) {
