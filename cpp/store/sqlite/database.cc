@@ -24,6 +24,11 @@ bool HasBytes(const std::string& path) {
   return stat(path.c_str(), &found) == 0 && found.st_size > 0;
 }
 
+bool IsEmpty(const std::string& path) {
+  struct stat found {};
+  return stat(path.c_str(), &found) == 0 && found.st_size == 0;
+}
+
 // As a URI: what SQLite reads of one is escaped.
 std::string ImmutableUri(const std::string& path) {
   constexpr std::string_view kHex = "0123456789ABCDEF";
@@ -83,6 +88,10 @@ Mac Statement::Blob(int column) const {
 }
 
 Result<Database> Database::Open(const std::string& path, Mode mode, const std::string& vfs) {
+  if (IsEmpty(path) && HasBytes(path + "-wal")) {  // SQLite would remove the log
+    return MakeError(ErrorCode::kStoreUnavailable,
+                     path + " is empty, though " + path + "-wal is there: restore a backup of it");
+  }
   int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
   flags |=
       mode == Mode::kWriter ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY;

@@ -210,6 +210,15 @@ TEST_F(ForeignHandTest, ADamagedFileIsNotTakenIntoUse) {
   EXPECT_EQ(opened.error().code, ErrorCode::kStorageCorrupt);
 }
 
+TEST_F(ForeignHandTest, TheLogOfAnEmptiedFileIsLeftAlone) {
+  std::ofstream(folder_.file(), std::ios::binary).close();
+  std::ofstream(folder_.file() + "-wal", std::ios::binary) << "all that is left";
+  for (const Database::Mode mode : {Database::Mode::kReadOnly, Database::Mode::kWriter}) {
+    EXPECT_FALSE(Database::Open(folder_.file(), mode));
+    EXPECT_EQ(Bytes(folder_.file() + "-wal"), "all that is left");
+  }
+}
+
 TEST_F(ForeignHandTest, AFileThatAnotherProgramChangedIsNotTakenIntoUse) {
   TopupNow(ledger_->writer(), "manual:1", 100);
   ledger_.reset();

@@ -29,6 +29,7 @@ from seekroute.control.revisions import (
     BUSY_SECONDS,
     DATABASE_FILE,
     MIGRATIONS,
+    check_not_cut,
     revision_of,
     revisions_in,
 )
@@ -113,6 +114,7 @@ class Database:
         """
         with self._watching, _translated(self.path):
             if self._watch is None:
+                check_not_cut(self.path)
                 # Of its own, for a connection does not count what it commits itself.
                 self._watch = sqlite3.connect(
                     self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
@@ -143,9 +145,8 @@ class Database:
                 f"{self.path} is not the file that was opened: stop before it is replaced, and "
                 "start again"
             )
-        if not found.st_size:  # SQLite would remove the log of an empty database
-            raise ControlError(f"{self.path} is empty: restore a backup")
         with _translated(self.path):
+            check_not_cut(self.path)
             uri = f"{self.path.as_uri()}?mode=ro"
             with closing(sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS)) as fresh:
                 fresh.execute("SELECT max(seq) FROM key_changes").fetchone()
@@ -196,6 +197,8 @@ def _translated(path: Path) -> Iterator[None]:
         yield
     except UnicodeEncodeError as error:
         raise ControlError("a name or id is not valid Unicode text") from error
+    except OSError as error:
+        raise ControlError(f"cannot use {path}: {error.strerror}") from error
     except (SQLAlchemyError, sqlite3.Error) as error:
         # SQLite's own words hold names of tables and columns, never values.
         cause = error.orig if isinstance(error, DBAPIError) else error
@@ -232,19 +235,21 @@ def _uri(path: Path, *, sealed: bool) -> str:
     return f"{path.as_uri()}?mode=ro" + ("" if live else "&immutable=1")
 
 
-def _connect(path: Path, *, sealed: bool) -> sqlite3.Connection:
+def _connect(path: Path, *, sealed: bool, begun: bool = True) -> sqlite3.Connection:
+    if begun:
+        check_not_cut(path)
     # A pool hands it from thread to thread.
     return sqlite3.connect(
         _uri(path, sealed=sealed), uri=True, timeout=BUSY_SECONDS, check_same_thread=False
     )
 
 
-def _engine(path: Path, *, foreign_keys: bool = True, sealed: bool = False) -> Engine:
-    own: dict[str, Any] = {"creator": lambda: _connect(path, sealed=True)} if sealed else {}
+def _engine(
+    path: Path, *, foreign_keys: bool = True, sealed: bool = False, begun: bool = True
+) -> Engine:
     engine = create_engine(
         URL.create("sqlite+pysqlite", database=str(path)),
-        connect_args={"timeout": BUSY_SECONDS},
-        **own,
+        creator=lambda: _connect(path, sealed=sealed, begun=begun),
         hide_parameters=True,  # MACs and names stay out of error texts
         pool_size=_POOL,
         max_overflow=0,
@@ -310,7 +315,7 @@ def _upgrade(path: Path, migrations: Path) -> None:
     config.set_main_option("script_location", str(migrations).replace("%", "%%"))
     # Off during a migration: SQLite changes a table by making a new one, and dropping the old one
     # would take the rows that refer to it along. The check below makes up for it.
-    engine = _engine(path, foreign_keys=False).execution_options(write=True)
+    engine = _engine(path, foreign_keys=False, begun=False).execution_options(write=True)
     try:
         with engine.begin() as connection:
             config.attributes["connection"] = connection

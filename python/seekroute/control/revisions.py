@@ -36,12 +36,25 @@ def revision_of(connection: sqlite3.Connection, path: Path) -> str | None:
     return str(row[0])
 
 
+def check_not_cut(path: Path) -> None:
+    """Call before a database that was begun is opened: SQLite removes the log of an empty file,
+    which may be all that is left of it.
+
+    Raises:
+        ControlError: nothing is in it.
+        OSError: it cannot be looked at.
+    """
+    if not path.stat().st_size:
+        raise ControlError(f"{path} is empty: restore a backup")
+
+
 def upgrade_is_due(data_dir: Path, *, migrations: Path = MIGRATIONS) -> bool:
     """Whether opening the database would change its schema, make it, or fail. Changes nothing."""
     path = data_dir / DATABASE_FILE
     try:
         if not path.is_file():
             return True
+        check_not_cut(path)
         with closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as connection:
             return revision_of(connection, path) != revisions_in(migrations)[-1]
     except (OSError, sqlite3.Error, ControlError):
