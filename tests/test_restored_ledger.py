@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from seekroute.control import ControlPlane
 from seekroute.control.booking import book, book_pending
 from seekroute.control.comparison import compare, differences
 from seekroute.ledger import FILE_NAME, Balance, Ledger, nano
+from seekroute.server.order_check import OrderCheck
 from serving import PATIENCE, RunningServer, running_server
 
 USD = 10**9
@@ -126,7 +128,7 @@ def test_a_server_says_what_the_ledger_lacks_until_it_is_booked(
 
     check = server.service.order_check
     assert check is not None
-    assert check.compared.wait(PATIENCE)
+    assert check.compare()
     told = verbose()
     assert told["checks"]["orders"] == "warning"
     assert "seekroute credits replay" in told["reasons"]["orders"]
@@ -351,3 +353,78 @@ def test_both_sides_are_read_in_pages(tmp_path: Path, monkeypatch: pytest.Monkey
     expected += [("unknown", "topup", "z")]
     expected += [("unknown", "adjust", f"a:{number}") for number in range(10)]
     assert found == expected
+
+
+# --- what a server says, and when it ends ---------------------------------------------------------
+
+
+def said_by_server(data: Path, caplog: pytest.LogCaptureFixture) -> tuple[str, list[str]]:
+    with ControlPlane(data) as control, Ledger(data / FILE_NAME) as ledger:
+        check = OrderCheck(control.orders, ledger)
+        assert check.compare()
+        return check.reason, [each.getMessage() for each in caplog.records]
+
+
+def test_an_order_of_another_amount_is_not_called_missing(
+    data: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with ControlPlane(data) as control:
+        org = control.get_org("acme").id
+    with Ledger(data / FILE_NAME) as ledger:
+        ledger.topup("stripe:evt_2", org, 1)
+    reason, lines = said_by_server(data, caplog)
+    said = "1 order has other arguments in the ledger: adjust by hand"
+    assert said in reason
+    assert "replay" not in "".join((reason, *lines))
+    assert "another one in the ledger: topup stripe:evt_2 of acme: 7.00 USD" in lines
+    assert said in run("ledger", "verify", code=1).stderr
+
+
+def test_one_missing_order_is_told_in_the_same_words_everywhere(
+    data: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    reason, lines = said_by_server(data, caplog)
+    said = "1 order counts as booked and is not in the ledger, 7.00 USD in sum: seekroute credits"
+    assert said in reason
+    assert said in run("ledger", "verify", code=1).stderr
+    assert "missing in the ledger: topup stripe:evt_2 of acme: 7.00 USD" in lines
+
+
+def test_a_stop_between_two_comparisons_is_not_missed(data: Path) -> None:
+    class Late(threading.Event):
+        """Is asked just before somebody else stops the comparison."""
+
+        def is_set(self) -> bool:
+            found = super().is_set()
+            if not found:
+                check.stop()
+            return found
+
+    with ControlPlane(data) as control, Ledger(data / FILE_NAME) as ledger:
+        check = OrderCheck(control.orders, ledger)
+        check.reason = "something is wrong, so that it would compare again"
+        check.compare = lambda: True  # type: ignore[method-assign]
+        check._stopping = Late()
+        thread = threading.Thread(target=check.run, daemon=True)
+        thread.start()
+        thread.join(PATIENCE)
+        assert not thread.is_alive()
+
+
+def test_orders_that_are_booked_during_a_comparison_are_compared_again(data: Path) -> None:
+    rounds: list[str] = []
+
+    def compare_once() -> bool:
+        rounds.append(check.reason)
+        check.reason = "one is missing" if len(rounds) == 1 else ""
+        check.orders_booked()
+        return True
+
+    with ControlPlane(data) as control, Ledger(data / FILE_NAME) as ledger:
+        check = OrderCheck(control.orders, ledger)
+        check.compare = compare_once  # type: ignore[method-assign]
+        thread = threading.Thread(target=check.run, daemon=True)
+        thread.start()
+        thread.join(PATIENCE)
+        assert not thread.is_alive()  # nothing is wrong any more
+        assert rounds == ["", "one is missing"]
