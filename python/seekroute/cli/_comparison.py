@@ -16,13 +16,6 @@ if TYPE_CHECKING:
     from seekroute.control.comparison import Comparison
     from seekroute.ledger import Ledger, Row
 
-REPLAY = "seekroute credits replay books again what is missing"
-_WORDS = {
-    "missing": "missing in the ledger",
-    "differing": "another one in the ledger",
-    "unknown": "not known to control.db",
-}
-
 
 def broken_text(report: Row) -> str:
     """What `Ledger.verify` found; empty where the ledger is sound."""
@@ -57,27 +50,20 @@ def compared_orders(folder: Path, ledger: Ledger) -> tuple[Comparison, dict[str,
 
 def lacking_text(found: Comparison, folder: Path) -> str:
     """What is wrong, and what to do about it; empty where nothing is."""
+    from seekroute.control import comparison
     from seekroute.control.lost import unknown_text
-    from seekroute.ledger import usd
 
-    missing, differing = found.counts["missing"], found.counts["differing"]
-    parts = []
-    if missing:
-        noun = "order counts" if missing == 1 else "orders count"
-        parts.append(
-            f"{missing} {noun} as booked and {'is' if missing == 1 else 'are'} not in the ledger, "
-            f"{usd(found.missing_nano)} USD in sum: {REPLAY}"
-        )
-    if differing:
-        parts.append(f"{differing} have other arguments in the ledger: adjust by hand")
+    parts = [comparison.lacking_text(found)]
     if found.unknown_orgs:
         parts.append(unknown_text(folder, found.unknown_orgs))
-    return "; ".join(parts)
+    return "; ".join(filter(None, parts))
 
 
 def comparison_lines(found: Comparison, names: dict[str, str]) -> Iterator[str]:
     """A line for each difference that is named, and how many are not."""
-    for what, word in _WORDS.items():
+    from seekroute.control.comparison import DIFFERENCES
+
+    for what, word in DIFFERENCES.items():
         for each in found.named[what]:
             yield f"{word}: {each.told(names)}"
         more = found.counts[what] - len(found.named[what])
@@ -87,6 +73,8 @@ def comparison_lines(found: Comparison, names: dict[str, str]) -> Iterator[str]:
 
 def comparison_fields(found: Comparison, names: dict[str, str]) -> dict[str, Any]:
     """The same as JSON."""
+    from seekroute.control.comparison import DIFFERENCES
+
     return {
         "compared": found.compared,
         "counts": found.counts,
@@ -103,6 +91,6 @@ def comparison_fields(found: Comparison, names: dict[str, str]) -> dict[str, Any
                 }
                 for each in found.named[what]
             ]
-            for what in _WORDS
+            for what in DIFFERENCES
         },
     }

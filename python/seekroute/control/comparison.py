@@ -16,6 +16,7 @@ from seekroute.control.orders import OrderBook
 from seekroute.ledger import Ledger, Row, usd
 
 __all__ = [
+    "DIFFERENCES",
     "MOST_NAMED",
     "PAGE",
     "Comparison",
@@ -25,12 +26,20 @@ __all__ = [
     "differences",
     "entries_of",
     "is_entry_of",
+    "lacking_text",
 ]
 
 PAGE: Final = 500  # orders in memory at once, of either side
 MOST_NAMED: Final = 100  # of each kind of difference; the others are counted
 
 _What = Literal["missing", "differing", "unknown"]
+
+# What people are told before each of them.
+DIFFERENCES: Final[dict[_What, str]] = {
+    "missing": "missing in the ledger",
+    "differing": "another one in the ledger",
+    "unknown": "not known to control.db",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +91,24 @@ class Comparison:
     def lacking(self) -> int:
         """How many orders count as booked that the ledger does not have as they were given."""
         return self.counts["missing"] + self.counts["differing"]
+
+
+def lacking_text(found: Comparison) -> str:
+    """How many orders the ledger does not have as they were given, and what to do about either
+    kind; without names, and empty where there are none."""
+    missing, differing = found.counts["missing"], found.counts["differing"]
+    parts = []
+    if missing:
+        noun = "order counts" if missing == 1 else "orders count"
+        parts.append(
+            f"{missing} {noun} as booked and {'is' if missing == 1 else 'are'} not in the ledger, "
+            f"{usd(found.missing_nano)} USD in sum: seekroute credits replay books again what is "
+            "missing"
+        )
+    if differing:
+        noun = "order has" if differing == 1 else "orders have"
+        parts.append(f"{differing} {noun} other arguments in the ledger: adjust by hand")
+    return "; ".join(parts)
 
 
 def compare(

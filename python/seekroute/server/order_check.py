@@ -39,19 +39,26 @@ class OrderCheck:
         self._ledger = ledger
         self._due = threading.Event()
         self._stopping = threading.Event()
-        self.compared: Final = threading.Event()  # once, at least
+        self._comparing = False
         self.reason = ""  # what is wrong, without names; empty: nothing is known to be
 
     def run(self) -> None:
         """Compares now, and again when orders were booked, as long as something is wrong."""
-        while not self._stopping.is_set():
+        while True:
+            # In this order: who stops sets this after the other, so that it is never lost.
             self._due.clear()
+            if self._stopping.is_set():
+                return
+            self._comparing = True
             done = self.compare()
+            self._comparing = False
+            if done and not self.reason:
+                return
             self._due.wait(None if done else _AGAIN_S)
 
     def orders_booked(self) -> None:
         """Orders were booked since: what was missing may be there."""
-        if self.reason:
+        if self.reason or self._comparing:
             self._due.set()
 
     def stop(self) -> None:
@@ -74,11 +81,10 @@ class OrderCheck:
         except Exception as error:  # it may be readable the next time
             _log.error("cannot compare the orders with the ledger: %s", error)
             return False
-        self.compared.set()
         return True
 
     def _say(self, found: Comparison) -> None:
-        from seekroute.ledger import usd
+        from seekroute.control.comparison import DIFFERENCES, lacking_text
 
         unknown = found.counts["unknown"]
         if unknown:
@@ -87,17 +93,14 @@ class OrderCheck:
                 "older copy? seekroute ledger verify names them",
                 unknown,
             )
-        if not found.lacking:
-            self.reason = ""
+        lacking = lacking_text(found)
+        self.reason = f"{lacking}; seekroute ledger verify names what is meant" if lacking else ""
+        if not lacking:
             return
-        self.reason = (
-            f"{found.lacking} orders count as booked and are not in the ledger: seekroute ledger "
-            "verify names them, seekroute credits replay books them again"
-        )
-        _log.error("%s (missing: %s USD in sum)", self.reason, usd(found.missing_nano))
+        _log.error("%s", self.reason)
         names = self._orders.org_names()
-        lacking = found.named["missing"] + found.named["differing"]
-        for each in lacking[:_MOST_SAID]:
-            _log.error("not in the ledger: %s", each.told(names))
+        named = found.named["missing"] + found.named["differing"]
+        for each in named[:_MOST_SAID]:
+            _log.error("%s: %s", DIFFERENCES[each.what], each.told(names))
         if found.lacking > _MOST_SAID:
-            _log.error("not in the ledger: %d more", found.lacking - _MOST_SAID)
+            _log.error("and %d more", found.lacking - _MOST_SAID)
