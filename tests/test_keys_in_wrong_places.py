@@ -1,0 +1,123 @@
+"""A key that stands in a path, a model's name or an id is written nowhere."""
+
+from __future__ import annotations
+
+import logging
+import os
+import select
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from seekroute._visible import without_keys
+from seekroute.control import make_key
+from seekroute.server.logs import LineWriter, configure, json_line, pretty_line
+from seekroute.server.refusals import FILE_NAME
+from serving import chat_body, running_server
+
+OWN = make_key("sk-sr-")
+RANDOM = "aB3dE5gH7jK9mN1pQ3sT5"
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        OWN,
+        make_key("acme_"),
+        f"sk-{RANDOM}",
+        f"sk-proj-{RANDOM}",
+        f"sk-ant-api03-{RANDOM}",
+        f"SK-{RANDOM}".upper(),
+        f"gsk_{RANDOM}",
+        f"xai-{RANDOM}",
+        f"hf_{RANDOM}",
+        f"nvapi-{RANDOM}",
+        f"pplx-{RANDOM}",
+        f"AIza{RANDOM}",
+        f"ya29.{RANDOM}",
+        f"eyJ{RANDOM}.{RANDOM}",
+        f"sk%2D{RANDOM}",
+    ],
+)
+def test_what_looks_like_a_key_is_taken_out(key: str) -> None:
+    assert without_keys(f"GET /v1/{key}/chat") == "GET /v1/[key]/chat"
+    assert without_keys(key) == "[key]"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "POST /v1/chat/completions",
+        "deepseek-ai/DeepSeek-R1-Distill-Qwen-32B",
+        "openai/gpt-4o-mini-2024-07-18",
+        "task-sk-1",
+        "risk-adjusted-and-rather-long-names",
+        "019ad2f4-5c1e-7c3b-8d0a-2f9b6f6f3b1e",
+        "/a%20path?x=%2F",
+    ],
+)
+def test_what_is_no_key_stays(text: str) -> None:
+    assert without_keys(text) == text
+
+
+def test_no_file_and_no_log_line_has_a_key_of_a_wrong_place(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    json = {"Content-Type": "application/json"}
+    with running_server(tmp_path / "data") as server, caplog.at_level(logging.DEBUG):
+        for answer in (
+            server.request("GET", f"/v1/models/{OWN}"),
+            server.request("POST", f"/{OWN}/v1/chat/completions", chat_body(), json),
+            server.request("POST", "/v1/chat/completions", chat_body(model=OWN), json),
+            server.request("GET", "/v1/nothing", headers={"X-Request-Id": OWN}),
+            server.request("GET", f"/v1/{'x' * 90}/{OWN}"),
+        ):
+            assert answer.status == 404
+    written = (tmp_path / "data" / FILE_NAME).read_text()
+    assert written.count("[key]") >= 4
+    for text in (written, caplog.text):
+        assert OWN[:20] not in text
+
+
+def test_a_request_line_has_no_key() -> None:
+    record: Any = SimpleNamespace(
+        **dict.fromkeys(("key_id", "org_id", "model", "provider", "service_tier"), ""),
+        **dict.fromkeys(("streamed", "usage_odd", "cap_ignored"), False),
+        **dict.fromkeys(("attempts", "prompt_tokens", "completion_tokens", "held_nano"), 0),
+        **dict.fromkeys(("cost_nano", "upstream_cost_nano"), 0),
+        **dict.fromkeys(("total_ms", "first_content_ms", "overhead_ms"), 0.0),
+        request_id=OWN,
+        requested_model="x" * 90 + "/" + OWN,
+        error="model_not_found",
+        status=404,
+        tried=[],
+        price_revision="",
+    )
+    for line in (json_line(record, "2027-01-31T00:00:00Z"), pretty_line(record, "0" * 24)):
+        assert "[key]" in line
+        assert OWN[:20] not in line
+
+
+def test_no_other_line_has_one_either() -> None:
+    handlers, level = list(logging.root.handlers), logging.root.level
+    reader, descriptor = os.pipe()
+    writer = LineWriter(descriptor)
+    try:
+        configure(writer, "json", "info")
+        logging.getLogger("anything").error("cannot open %s", OWN)
+        try:
+            raise ValueError(OWN)
+        except ValueError:
+            logging.getLogger("anything").exception("failed")
+        writer.close()
+        assert select.select([reader], [], [], 0)[0]
+        written = os.read(reader, 65536)
+    finally:
+        logging.root.handlers[:] = handlers
+        logging.root.setLevel(level)
+        os.close(reader)
+        os.close(descriptor)
+    assert b"cannot open [key]" in written
+    assert OWN[:20].encode() not in written
