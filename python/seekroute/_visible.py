@@ -1,4 +1,4 @@
-"""Text that others wrote, made fit for a terminal."""
+"""Text that others wrote, made fit for a terminal, a log or a file."""
 
 from __future__ import annotations
 
@@ -13,6 +13,28 @@ _IN_A_LINE: Final = re.compile(rf"[\x00-\x1f{_UNSAFE}]")
 _IN_LINES: Final = re.compile(rf"\r(?=\n)|[\x00-\x08\x0b-\x1f{_UNSAFE}]")
 # In JSON, whose own escapes are of this form; it has those below 0x20 already.
 _IN_JSON: Final = re.compile(f"[{_UNSAFE}]")
+
+# Beginnings of keys, as the core knows them of providers; and those of ours, whatever their profile
+# puts before the 49 characters.
+_KEY: Final = re.compile(
+    r"(?<![a-z0-9])"
+    r"(?:(?:[spr]k|sr|gsk|ghp|hf)(?:[-_]|%2d|%5f)|(?:xai|nvapi|pplx)(?:-|%2d)|ya29\.|aiza|eyj)"
+    r"[a-z0-9_.~+-]{16,}"
+    r"|[a-z][a-z0-9_-]{0,30}[-_][0-9a-z]{49,}",
+    re.IGNORECASE,
+)
+
+
+def without_keys(text: str) -> str:
+    """`text` with `[key]` for all that looks like a key, ours or a provider's.
+
+    For what a client has written, and may have written in a wrong place: a path, a model's name.
+    Cut it after this, not before: a part of a key looks like none.
+
+    >>> without_keys("GET /v1/models/sk-0123456789abcdef0123")
+    'GET /v1/models/[key]'
+    """
+    return _KEY.sub("[key]", text)
 
 
 def visible(text: str, *, lines: bool = False) -> str:

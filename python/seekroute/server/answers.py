@@ -8,6 +8,7 @@ import logging
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from seekroute._visible import without_keys
 from seekroute.server.cycle import Cycle, Header
 
 if TYPE_CHECKING:
@@ -149,9 +150,10 @@ class Call:
 
     def _note(self, code: str, status: int, request_id: str) -> None:
         """Writes down a refusal, and says of an unknown path in the log that somebody wants it."""
-        path = self.path[:_MOST_PATH]
+        path = without_keys(self.path)[:_MOST_PATH]
         if self.route == "other" and code == "not_found":
-            _log.warning("no such path: %s %s (request %s)", self.method, path, request_id)
+            shown = without_keys(request_id)
+            _log.warning("no such path: %s %s (request %s)", self.method, path, shown)
         found = self.service.find_key(self.authorization) if self.authorization else ""
         key, org = found[:2] if isinstance(found, tuple) else ("", "")
         self.service.note_refusal(

@@ -20,7 +20,7 @@ from typing import Any, Final, Literal, Protocol
 
 import structlog
 
-from seekroute._visible import visible
+from seekroute._visible import visible, without_keys
 
 LogFormat = Literal["json", "pretty"]
 
@@ -236,7 +236,7 @@ def json_line(record: Record, now: str) -> str:
         optional += ',"cap_ignored":true'
     return (
         f'{{"ts":"{now}","level":"{level}","msg":"request"'
-        f',"request_id":{_quoted(record.request_id)},"key_id":{_quoted(record.key_id)}'
+        f',"request_id":{_quoted(without_keys(record.request_id))},"key_id":{_quoted(record.key_id)}'
         f',"org_id":{_quoted(record.org_id)},"model":{_quoted(_model_of(record))}'
         f',"provider":{_quoted(record.provider)},"status":{status}'
         f',"streamed":{"true" if record.streamed else "false"}'
@@ -252,7 +252,7 @@ def json_line(record: Record, now: str) -> str:
 
 def _model_of(record: Record) -> str:
     """The model that was meant; of an unknown one what it was called, as far as a name goes."""
-    return record.model or record.requested_model[:_MOST_NAME]
+    return record.model or without_keys(record.requested_model)[:_MOST_NAME]
 
 
 def pretty_line(record: Record, now: str) -> str:
@@ -267,7 +267,7 @@ def pretty_line(record: Record, now: str) -> str:
     parts += [f"{provider}: {words}" for provider, *_, words in record.tried if words]
     if record.key_id:
         parts.append(record.key_id)
-    parts.append(record.request_id)
+    parts.append(without_keys(record.request_id))
     return "  ".join(part if part.isprintable() else _quoted(part) for part in parts) + "\n"
 
 
@@ -279,7 +279,8 @@ class _WriterFile:
 
     def write(self, text: str) -> None:
         # Of a readable line; one of JSON has nothing left to show.
-        self._writer.write(visible(text, lines=True).encode("utf-8", "replace"))
+        shown = without_keys(visible(text, lines=True))
+        self._writer.write(shown.encode("utf-8", "replace"))
 
     def flush(self) -> None:
         """Nothing is held back."""

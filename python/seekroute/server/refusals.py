@@ -18,6 +18,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from seekroute._visible import without_keys
+
 if TYPE_CHECKING:
     from seekroute.server.logs import Record
 
@@ -55,7 +57,7 @@ class Refusals:
         self._thread.start()
 
     def add(self, **fields: Any) -> None:
-        """Adds a line; texts are cut.
+        """Adds a line; texts are cut, and have no key in them.
 
         Args:
             fields: `request_id`, `status`, `error`, and what is known of `method`, `path`, `model`,
@@ -64,7 +66,11 @@ class Refusals:
         if len(self._waiting) >= _MOST_WAITING:
             self._dropped += 1
             return
-        cut = {k: v[:_MOST_TEXT] if isinstance(v, str) else v for k, v in fields.items() if v}
+        cut = {
+            k: without_keys(v)[:_MOST_TEXT] if isinstance(v, str) else v
+            for k, v in fields.items()
+            if v
+        }
         self._waiting.append({"created": int(time.time()), **cut})
 
     def record(self, record: Record) -> None:
