@@ -146,6 +146,6 @@ def test_who_has_it_open_makes_no_connection_to_one_that_is_cut(data: Path, tmp_
 def test_the_ledger_says_that_it_was_emptied(data: Path) -> None:
     kept = empty(data, FILE_NAME)
     for read_only in (True, False):
-        with pytest.raises(LedgerError, match="is empty, though .*-wal is there"):
+        with pytest.raises(LedgerError, match=r"is empty, though .*-wal is there"):
             Ledger(data / FILE_NAME, read_only=read_only)
         assert held(data, FILE_NAME) == kept
