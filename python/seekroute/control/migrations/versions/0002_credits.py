@@ -49,7 +49,6 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
         sqlite_strict=True,
     )
-    op.create_index("ix_credit_orders_org_id", "credit_orders", ["org_id"])
     # Looked at several times a second, and nearly always empty.
     op.create_index(
         "ix_credit_orders_pending",
