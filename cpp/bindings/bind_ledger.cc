@@ -229,6 +229,9 @@ class LedgerFile {
     const DayFilter filter{org, key, from, until};
     return ListOf(Read([&](LedgerReader& reader) { return reader.Activity(filter); }));
   }
+  py::list KeyCharges() {
+    return ListOf(Read([](LedgerReader& reader) { return reader.KeyCharges(); }));
+  }
   py::list Days(DayPage page) {
     Page(page.limit);
     return ListOf(Read([&](LedgerReader& reader) { return reader.Days(page); }));
@@ -390,6 +393,7 @@ void BindLedger(py::module_& m) {
            py::arg("before") = py::none(), py::arg("limit") = 100)
       .def("activity", &LedgerFile::Activity, py::kw_only(), py::arg("org") = "",
            py::arg("key") = "", py::arg("since") = 0, py::arg("until") = py::none())
+      .def("key_charges", &LedgerFile::KeyCharges)
       .def(
           "days",
           [](LedgerFile& file, std::string org, std::string key, bool by_key, int64_t from,

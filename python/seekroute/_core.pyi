@@ -253,6 +253,9 @@ class LedgerFile:
     ) -> list[Row]:
         """Sums by UTC day, key and model, of the days of two Unix times, both included."""
 
+    def key_charges(self) -> list[Row]:
+        """Of each key that was used: `key`, and the `cost` of all its requests."""
+
     def days(
         self,
         org: str,

@@ -320,6 +320,11 @@ class Ledger:
         with _translated():
             return self._file.activity(org=org, key=key, since=since, until=until)
 
+    def key_charges(self) -> dict[str, int]:
+        """What each key was charged in all, in nano-USD, by its id; refunds are not taken off."""
+        with _translated():
+            return {row["key"]: row["cost"] for row in self._file.key_charges()}
+
     def account(self, org: str) -> Row:
         """Its `available`, `held` and `owed`, and what it was `charged` and `refunded` in all: as
         of one moment. What it ever paid in or was given is

@@ -258,6 +258,12 @@ Result<LedgerRows> LedgerReader::Days(const DayPage& page) {
   return Collect(std::move(statement));
 }
 
+Result<LedgerRows> LedgerReader::KeyCharges() {
+  return Collect(
+      db_.Prepare("SELECT k.text AS key, d.cost FROM (SELECT key, sum(cost) AS cost FROM day_total "
+                  "GROUP BY key) d JOIN name k ON k.n = d.key ORDER BY k.text"));
+}
+
 Result<LedgerRows> LedgerReader::Entries(int64_t after, int64_t limit) {
   Result<Statement> statement = db_.Prepare(
       "SELECT e.seq, CASE e.kind WHEN 1 THEN 'topup' WHEN 2 THEN 'hold' WHEN 3 THEN 'settle' "

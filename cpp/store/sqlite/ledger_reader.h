@@ -96,6 +96,8 @@ class LedgerReader {
   // Sums by day, key and model, oldest first.
   Result<LedgerRows> Activity(const DayFilter& filter);
   Result<LedgerRows> Days(const DayPage& page);
+  // What each key was charged in all: key, cost. A row a key, however many days and models it has.
+  Result<LedgerRows> KeyCharges();
   // available, held, debt, and what was charged and refunded in all: of one organization, in time
   // that grows with its days and all refunds, not with its entries.
   Result<LedgerRow> Account(std::string_view org);

@@ -278,6 +278,9 @@ TEST_F(LedgerWriterTest, TellsWhatFailedAttemptsMayCost) {
   EXPECT_EQ(days->at(0).back().first, "suspected_cost");
   EXPECT_EQ(days->at(0).back().second, LedgerCell(int64_t{42}));
   EXPECT_EQ(Balance().available, 750);  // never charged
+  const auto charges = Reader().KeyCharges();
+  ASSERT_EQ(charges->size(), 1U);
+  EXPECT_EQ(charges->at(0).at(1), (std::pair<std::string, LedgerCell>("cost", int64_t{250})));
 }
 
 // An attempt that its request's row tells of is not stored, and is read like any other.

@@ -220,8 +220,7 @@ def _used(options: Shared) -> dict[str, str]:
     try:
         if os.path.exists(path) and not why_no_file(path):
             with Ledger(path, read_only=True) as ledger:
-                for row in ledger.activity():
-                    used[row["key"]] = used.get(row["key"], 0) + row["cost"]
+                used = ledger.key_charges()
     except LedgerError as error:
         say(f"what keys have used cannot be read: {error}", err=True)
     return {key: usd(amount) for key, amount in used.items()}
@@ -252,16 +251,20 @@ def _known_patterns(settings: Settings, given: list[str]) -> None:
 
 def _hint_at_credit(options: Shared, org: Organization) -> None:
     """Says that requests would get 402, where they would."""
-    from seekroute.ledger import FILE_NAME, Ledger
+    from seekroute.ledger import FILE_NAME, Ledger, LedgerError
 
     if org.credit_line_nano != 0:
         return
     path = options.folder() / FILE_NAME
-    if os.path.exists(path):
-        with Ledger(path, read_only=True) as ledger:
-            balance = ledger.balance(org.id)
-        if balance.available > 0:
-            return
+    try:
+        if os.path.exists(path):
+            with Ledger(path, read_only=True) as ledger:
+                balance = ledger.balance(org.id)
+            if balance.available > 0:
+                return
+    except LedgerError as error:  # the key is made: it must not look as if it were not
+        say(f"whether {org.name} has credit cannot be read: {error}", err=True)
+        return
     say(f"{org.name} has no credit yet: seekroute credits add {shlex.quote(org.name)} 10", err=True)
 
 
