@@ -246,6 +246,7 @@ def carry_out(
     if order.get("id") is None:
         order["id"] = new_order_id(kind)
     with shared(ctx).open_control() as control:
+        given = None
         try:
             given = control.orders.put(kind, **order)
             done = booking.carry_out(
@@ -259,8 +260,14 @@ def carry_out(
             stored = control.orders.find(order["id"])
             if stored is None:
                 raise
-            # The waiting has ended, the order has not.
-            raise SeekrouteError(f"interrupted. {booking.still_waits(stored)}") from None
+            if stored.state == "pending":  # the waiting has ended, the order has not
+                raise SeekrouteError(f"interrupted. {booking.still_waits(stored)}") from None
+            if given is None or given.state != "pending":
+                raise SeekrouteError(
+                    f"interrupted. {stored.id} was given before and counts as {stored.state}; "
+                    "seekroute credits orders shows it"
+                ) from None
+            done = stored  # it was too late to interrupt anything
         fields = dict(order_fields(done, org_names(control)))
     if given.state == "booked" and done.result == "exists":
         say(f"{done.id} was booked before: nothing was done", err=True)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from seekroute.cli._findings import Finding, Level, ledger_findings
-from seekroute.cli._shared import JsonOption, Shared, print_json, say, shared
+from seekroute.cli._shared import JsonOption, Shared, is_begun, print_json, say, shared
 from seekroute.errors import ConfigError, SeekrouteError
 
 if TYPE_CHECKING:
@@ -100,8 +100,10 @@ def _data(folder: Path) -> Iterator[Finding]:
     from seekroute.control import ControlPlane
     from seekroute.control.directory import why_unusable
 
-    if not folder.exists():
-        yield Finding("data", "ok", f"{folder} does not exist yet; the first start creates it")
+    if not is_begun(folder):
+        there = "is empty" if folder.exists() else "does not exist yet"
+        what = "makes its databases" if folder.exists() else "creates it"
+        yield Finding("data", "ok", f"{folder} {there}; the first start {what}")
         return
     if why := why_unusable(folder, writing=True):
         yield Finding("data", "failed", why, "commands that only read work all the same")

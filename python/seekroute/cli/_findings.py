@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from seekroute.cli._comparison import broken_text, compared_orders, comparison_lines, lacking_text
+from seekroute.cli._shared import is_begun
 from seekroute.errors import SeekrouteError
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ def _waiting_orders(folder: Path) -> Iterator[Finding]:
     from seekroute.control import ControlPlane
     from seekroute.control.lost import lost_ledger
 
-    if not folder.exists():
+    if not is_begun(folder):
         return
     try:
         with ControlPlane(folder) as control:

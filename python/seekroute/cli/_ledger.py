@@ -15,6 +15,7 @@ from typing import Annotated, Any, TextIO
 
 import typer
 
+from seekroute._visible import visible, visible_json
 from seekroute.cli._comparison import (
     broken_text,
     compared_orders,
@@ -96,7 +97,11 @@ def export(
         if not file.isatty():  # else the entries themselves show how far it is
             entries = counted(entries, "entries")
         rows = (_fields(entry, names) for entry in entries)
-        written = _jsonl(file, rows) if as_json or format_ is Format.JSONL else _csv(file, rows)
+        shown = file.isatty()  # a terminal would obey what a file or pipe gets as it is
+        if as_json or format_ is Format.JSONL:
+            written = _jsonl(file, rows, shown=shown)
+        else:
+            written = _csv(file, map(_visible, rows) if shown else rows)
     if output is not None:
         say(f"wrote {written} entries to {output}", err=True)
 
@@ -128,10 +133,15 @@ def _csv(file: TextIO, rows: Iterable[Fields]) -> int:
     return written
 
 
-def _jsonl(file: TextIO, rows: Iterable[Fields]) -> int:
+def _visible(row: Fields) -> Fields:
+    return {k: visible(v) if isinstance(v, str) else v for k, v in row.items()}
+
+
+def _jsonl(file: TextIO, rows: Iterable[Fields], *, shown: bool) -> int:
     written = 0
     for row in rows:
-        file.write(json.dumps(row, ensure_ascii=False) + "\n")
+        line = json.dumps(row, ensure_ascii=False)
+        file.write((visible_json(line) if shown else line) + "\n")
         written += 1
     return written
 

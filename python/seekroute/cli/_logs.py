@@ -83,7 +83,13 @@ def logs(
         ),
     ] = None,
     limit: Annotated[
-        int, typer.Option("--limit", min=1, max=_MOST_ROWS, help="The most rows.")
+        int,
+        typer.Option(
+            "--limit",
+            min=1,
+            max=_MOST_ROWS,
+            help="The most rows; with --failed as many refusals besides.",
+        ),
     ] = 50,
     follow: Annotated[
         bool,
@@ -125,10 +131,14 @@ def logs(
         for row in counted(_newest_first(ledger, org_id, key_id, before, limit), "requests"):
             if row["created"] < earliest - _DISORDER_S or len(page) == limit:
                 break
-            if wanted(row) and not (follow and row["state"] == "held"):
+            # Of what is followed, those that run now and what came since are shown at their end.
+            later = follow and (row["state"] == "held" or row["n"] > last)
+            if wanted(row) and not later:
                 page.append(_fields(row, names, keys))
-        both = merge(page, refused(), key=lambda row: str(row["created_at"]), reverse=True)
-        rows = list(islice(both, limit))
+        # As many of either, for only those of the ledger have a number that the next page is before.
+        latest = islice(refused(), limit)
+        both = merge(page, latest, key=lambda row: str(row["created_at"]), reverse=True)
+        rows = list(both)
         if not follow:
             print_rows(rows, _COLUMNS, as_json=as_json, spare=_SPARE)
             return

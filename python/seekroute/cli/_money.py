@@ -48,11 +48,15 @@ def amounts(values: Mapping[str, int | None]) -> dict[str, Any]:
 
 
 def margin(row: Mapping[str, Any]) -> int | None:
-    """What is left of a charge, or of their sum, once the provider is paid, in nano-USD."""
+    """What is left of a charge, or of their sum, once the provider is paid, in nano-USD.
+
+    Refunds are not taken off: totals of days are of what was charged, and this means the same of a
+    request, a day and a key. A refund is shown beside it.
+    """
     cost, upstream = row.get("cost"), row.get("upstream_cost")
     if cost is None or upstream is None:
         return None
-    return int(cost) - int(row.get("refunded") or 0) - int(upstream)
+    return int(cost) - int(upstream)
 
 
 def org_names(control: ControlPlane) -> dict[str, str]:

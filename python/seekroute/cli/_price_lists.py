@@ -406,7 +406,7 @@ def check(
     from seekroute.config import catalog_of, usable_providers
     from seekroute.config.probe import ask_providers
 
-    settings = shared(ctx).settings()
+    settings = shared(ctx).settings(provider_keys=True)
     catalog = catalog_of(settings)
     if settings.mock == "on":
         raise SeekrouteError("mock is on, so no provider is asked: set mock: auto, or leave it out")

@@ -55,7 +55,7 @@ class Shared:
         from seekroute.control import ControlError, ControlPlane
 
         folder = self.folder()
-        if not _is_begun(folder):
+        if not is_begun(folder):
             raise ControlError(
                 f"there is no data directory at {folder} yet: `seekroute serve` and `seekroute "
                 "init` make one. Is it another one that is meant? --data-dir and --config say which"
@@ -90,7 +90,7 @@ class Shared:
         return Ledger(path, read_only=True)
 
 
-def _is_begun(folder: Path) -> bool:
+def is_begun(folder: Path) -> bool:
     """Whether anything of a data directory is there: what is lost of it is for others to say."""
     return any(folder.glob("control.db*")) or any(folder.glob("ledger.db*"))
 
