@@ -38,7 +38,6 @@ _INLINE: Final = re.compile(r"data:image/(png|jpeg|gif|webp);base64,[A-Za-z0-9+/
 _LINK: Final = re.compile(r"https?://[^\s\"'<>\\]+")
 # First characters of a raster image in base64.
 _MAGIC: Final = {"iVBOR": "png", "/9j/": "jpeg", "R0lGOD": "gif", "UklGR": "webp"}
-# Control characters, of which a terminal makes commands; not tab and line feed.
 
 _CARD: Final = "border-left:3px solid currentColor;padding-left:.75em;max-width:60em"
 _LEFT: Final = "text-align:left"
