@@ -103,7 +103,7 @@ class LimitSettings(Strict):
     max_body_bytes: Annotated[int, Field(ge=1024, le=1 << 30)] = 20 * 1024 * 1024
     """Largest request body."""
     max_request_bytes: Annotated[int, Field(ge=1024, le=1 << 40)] = 256 * 1024 * 1024
-    """Request bodies over 64 KiB at once, until their providers have them; more get 503."""
+    """Request bodies over 64 KiB at once, each until its answer begins; more get 503."""
     max_key_request_bytes: Annotated[int, Field(ge=1024, le=1 << 40)] = 128 * 1024 * 1024
     """The same for one API key."""
     max_org_request_bytes: Annotated[int, Field(ge=1024, le=1 << 40)] = 192 * 1024 * 1024

@@ -1,7 +1,7 @@
 """How many bytes of request bodies may be in this process at once, and who may send how many.
 
-A body is in memory from its first byte until its provider has it, and while it is sent it is there
-twice. Without a bound a few hundred of the largest would take all the memory there is, also such as
+A body is in memory from its first byte until its answer begins, for another provider may have to get
+it, and while it is sent it is there twice. Without a bound a few hundred of the largest would take all the memory there is, also such as
 never become complete. What a body will take is known from its head, so a refusal comes before its
 bytes.
 
@@ -135,7 +135,7 @@ class Lease:
         self._size += size
 
     def answered(self) -> None:
-        """The provider has the body: the core keeps no large one any more."""
+        """The answer has begun: the core keeps no large body any more."""
         if self._size > _KEPT_BYTES:
             self.release()
 
