@@ -20,6 +20,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from seekroute import _core, _forks
+from seekroute._file_names import LEDGER
 from seekroute.errors import SeekrouteError
 
 __all__ = [
@@ -34,7 +35,7 @@ __all__ = [
 ]
 
 # Its name in a data directory.
-FILE_NAME: Final = "ledger.db"
+FILE_NAME: Final = LEDGER
 
 _USD: Final = 10**9
 _MOST_USD: Final = 10**9  # a bound on sense: more is a slip of the hand

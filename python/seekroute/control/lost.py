@@ -20,6 +20,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
+from seekroute._file_names import LEDGER as _LEDGER
 from seekroute.control.directory import sync_directory
 from seekroute.control.errors import ControlError
 from seekroute.control.revisions import BUSY_SECONDS, DATABASE_FILE
@@ -47,7 +48,6 @@ __all__ = [
 # What may be begun anew, by one start that is told so.
 Anew = Literal["control", "ledger"]
 
-_LEDGER: Final = "ledger.db"
 # Until its log is first written back, a database is a page that tells nothing.
 _FIRST_PAGE: Final = 4096
 # What SQLite and the ledger leave beside a database. Not the lock: that is made before the file.

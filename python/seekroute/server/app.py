@@ -25,12 +25,7 @@ _POST: Final = ("POST",)
 
 # Exact paths. The label of a route in the metrics is the last item.
 _ROUTES: Final[dict[str, tuple[tuple[str, ...], Handler, str]]] = {
-    "/livez": (_GET, routes.livez, "livez"),
-    "/readyz": (_GET, routes.readyz, "readyz"),
-    "/healthz": (_GET, routes.readyz, "healthz"),
-    "/health": (_GET, routes.readyz, "health"),
-    "/health/liveliness": (_GET, routes.livez, "health_liveliness"),
-    "/health/readiness": (_GET, routes.readyz, "health_readiness"),
+    **{path: (_GET, *probe) for path, probe in routes.PROBES.items()},
     "/metrics": (_GET, routes.metrics, "metrics"),
     "/openapi.json": (_GET, routes.openapi, "openapi"),
 }

@@ -19,12 +19,6 @@ if TYPE_CHECKING:
 
 _log: Final = logging.getLogger("seekroute.http")
 
-# What is answered on the connections of the reserve: whether the process lives must be seen most of
-# all when it is full.
-PROBES: Final = frozenset(
-    {b"/livez", b"/readyz", b"/healthz", b"/health", b"/health/liveliness", b"/health/readiness"}
-)
-
 # Connections beyond the limit that may linger until their clients have read the answer; more are
 # cut. They count by themselves: neither for the limit nor for the reserve.
 _MOST_LINGERING: Final = 32

@@ -23,7 +23,7 @@ from uvicorn.server import ServerState
 
 from seekroute.server.closing import Turns
 from seekroute.server.connection import State
-from seekroute.server.connection_table import PROBES, ConnectionTable
+from seekroute.server.connection_table import ConnectionTable
 from seekroute.server.cycle import Cycle, Header, closing_answer, http_scope
 from seekroute.server.framing import (
     FRAMING_HEADERS,
@@ -38,6 +38,7 @@ from seekroute.server.framing import (
 from seekroute.server.limits import Limits
 from seekroute.server.offers import read_behind_head
 from seekroute.server.place import PlacedConnection
+from seekroute.server.routes import PROBES
 
 if TYPE_CHECKING:
     from seekroute.server.undelivered import Settled
@@ -53,6 +54,7 @@ _CHUNKED_STEP: Final = 2048
 _REQUEST_LINE_SLACK: Final = 64
 
 _MIB: Final = 1024 * 1024
+_PROBES: Final = frozenset(path.encode() for path in PROBES)
 _NO_HEADERS: Final[list[Header]] = []  # never changed: a request begins with lists of its own
 
 
@@ -290,7 +292,7 @@ class HttpProtocol(PlacedConnection):
             raise Refused("method_not_allowed", "this is not a proxy", allow=b"GET, POST")
         target = self._target
         check_target(target)
-        if self._probes_only and target.partition(b"?")[0] not in PROBES:
+        if self._probes_only and target.partition(b"?")[0] not in _PROBES:
             raise too_many_connections()
         length, needs_continue = check_framing(version, self._framing)
         if len(self._waiting) >= self.limits.max_pipelined:
