@@ -140,7 +140,7 @@ def test_a_request_that_ends_before_the_first_page_is_followed_once(
             raise KeyboardInterrupt
 
         monkeypatch.setattr(_logs, "_running", running)
-        monkeypatch.setattr(_logs.time, "sleep", rest)
+        monkeypatch.setattr("seekroute.cli._logs.time.sleep", rest)
         shown = run("logs", "--follow", "--json").stdout.splitlines()
     assert [json.loads(line)["generation"] for line in shown] == ids
 

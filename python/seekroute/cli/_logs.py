@@ -135,7 +135,7 @@ def logs(
             later = follow and (row["state"] == "held" or row["n"] > last)
             if wanted(row) and not later:
                 page.append(_fields(row, names, keys))
-        # As many of either, for only those of the ledger have a number that the next page is before.
+        # As many of either: only those of the ledger have a number, before which the next page is.
         latest = islice(refused(), limit)
         both = merge(page, latest, key=lambda row: str(row["created_at"]), reverse=True)
         rows = list(both)

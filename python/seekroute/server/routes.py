@@ -147,8 +147,8 @@ async def readyz(call: Call) -> None:
     await call.json(answer, status=200 if ready else 503)
 
 
-# Paths of health checks, with their labels in the metrics. They are answered on the connections of the
-# reserve, too: whether the process lives must be seen most of all when it is full.
+# Paths of health checks, with their labels in the metrics. They are answered on the connections of
+# the reserve, too: whether the process lives must be seen most of all when it is full.
 PROBES: Final = {
     "/livez": (livez, "livez"),
     "/readyz": (readyz, "readyz"),
