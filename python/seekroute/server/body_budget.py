@@ -1,9 +1,9 @@
 """How many bytes of request bodies may be in this process at once, and who may send how many.
 
 A body is in memory from its first byte until its answer begins, for another provider may have to
-get it, and while it is sent it is there twice. Without a bound a few hundred of the largest would take
-all the memory there is, also such as never become complete. What a body will take is known from its
-head, so a refusal comes before its bytes.
+get it, and while it is sent it is there twice. Without a bound a few hundred of the largest would
+take all the memory there is, also such as never become complete. What a body will take is known
+from its head, so a refusal comes before its bytes.
 
 Keys cost nothing: whoever has one may have many. So an organization has a bound like a key's. Those
 of which the ledger knows no credit share one small bound, at whose end is a 402: what is free can
