@@ -92,7 +92,10 @@ class Shared:
 
 def is_begun(folder: Path) -> bool:
     """Whether anything of a data directory is there: what is lost of it is for others to say."""
-    return any(folder.glob("control.db*")) or any(folder.glob("ledger.db*"))
+    from seekroute.control.lost import TRACES
+
+    names = ("control.db*", "ledger.db*", *TRACES)
+    return any(any(folder.glob(name)) for name in names)
 
 
 def usable(folder: Path) -> Path:

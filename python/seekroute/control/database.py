@@ -197,8 +197,6 @@ def _translated(path: Path) -> Iterator[None]:
         yield
     except UnicodeEncodeError as error:
         raise ControlError("a name or id is not valid Unicode text") from error
-    except OSError as error:
-        raise ControlError(f"cannot use {path}: {error.strerror}") from error
     except (SQLAlchemyError, sqlite3.Error) as error:
         # SQLite's own words hold names of tables and columns, never values.
         cause = error.orig if isinstance(error, DBAPIError) else error

@@ -53,7 +53,7 @@ _FIRST_PAGE: Final = 4096
 # What SQLite and the ledger leave beside a database. Not the lock: that is made before the file.
 _BESIDE: Final = ("-wal", "-shm", "-journal", ".mark")
 # What is made in a data directory after control.db, and outlives it.
-_TRACES: Final = ("pepper", "refused.jsonl", "first-key")
+TRACES: Final = ("pepper", "refused.jsonl", "first-key")
 
 
 class LostDatabaseError(ControlError):
@@ -82,7 +82,7 @@ def guard_control(data_dir: Path, *, anew: bool = False) -> bool:
         return True
     others = [*_left_of(path), *([data_dir / _LEDGER] if _is_there(data_dir / _LEDGER) else [])]
     others += _left_of(data_dir / _LEDGER)
-    traces = [data_dir / name for name in _TRACES if _is_there(data_dir / name)]
+    traces = [data_dir / name for name in TRACES if _is_there(data_dir / name)]
     if hollow:  # its own log was read just now
         others = [each for each in others if not each.name.startswith(path.name)]
     if not others and not traces:

@@ -41,10 +41,13 @@ def check_not_cut(path: Path) -> None:
     which may be all that is left of it.
 
     Raises:
-        ControlError: nothing is in it.
-        OSError: it cannot be looked at.
+        ControlError: nothing is in it, or it cannot be looked at.
     """
-    if not path.stat().st_size:
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        raise ControlError(f"cannot read {path}: {error.strerror}") from error
+    if not size:
         raise ControlError(f"{path} is empty: restore a backup")
 
 
