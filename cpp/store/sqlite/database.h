@@ -79,8 +79,8 @@ class Database {
 
   // Opens the file at `path`; kWriter creates it and sets WAL and synchronous=FULL. Writers wait 5
   // s for one another, then fail with SQLITE_BUSY. `vfs` names a registered one, below the layer of
-  // checksums; empty: the default. Fails for a database without checksums: it is not ours. Fails for
-  // an empty file that has a log, and leaves both as they are.
+  // checksums; empty: the default. Fails for a database without checksums: it is not ours. Fails
+  // for an empty file that has a log, and leaves both as they are.
   static Result<Database> Open(const std::string& path, Mode mode, const std::string& vfs = {});
 
   // `sql` is one statement, and a constant: values are bound.
