@@ -147,6 +147,16 @@ ReasoningForm ReasoningFormNamed(const std::optional<std::string>& field,
                         ": reasoning_field: expected reasoning_effort, reasoning or none");
 }
 
+DroppedFields DroppedFrom(const std::vector<std::string>& names, const std::string& model) {
+  DroppedFields dropped;
+  for (const std::string& name : names) {
+    const auto at = RefusableNamed(name);
+    if (!at) throw py::value_error("model " + model + ": dropped_fields: no such field: " + name);
+    dropped.set(*at);
+  }
+  return dropped;
+}
+
 Model ModelFrom(const py::dict& dict, const StringMap<uint32_t>& providers) {
   Model model;
   std::vector<bool> stand_ins;  // of the endpoints
@@ -188,6 +198,9 @@ Model ModelFrom(const py::dict& dict, const StringMap<uint32_t>& providers) {
     endpoint.thinks_if_asked = GetOptional<bool>(item, "thinks_if_asked").value_or(false);
     endpoint.context = GetOptional<int64_t>(item, "context").value_or(0);
     endpoint.max_output = GetOptional<int64_t>(item, "max_output").value_or(0);
+    if (const auto names = GetOptional<std::vector<std::string>>(item, "dropped_fields")) {
+      endpoint.dropped = DroppedFrom(*names, model.id);
+    }
     if (const auto own = GetOptional<py::dict>(item, "timeouts")) {
       endpoint.timeouts = TimeoutsFrom(*own);
     }

@@ -50,6 +50,7 @@ struct Endpoint {
   bool thinks_if_asked = false;  // and not at all where the request does not ask for it
   int64_t context = 0;           // tokens; 0: the model's
   int64_t max_output = 0;        // tokens of one answer; 0: the model's
+  DroppedFields dropped;         // what it refuses and, as the operator wants, is not sent
 };
 
 // A provider that offers the model and is not asked. Immutable.

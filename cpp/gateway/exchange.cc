@@ -152,7 +152,7 @@ void Exchange::Send() {
     if (const auto told = ToldLength()) cap = AnswerCap{*told, endpoint.cap_field, ToldReasoning()};
     plan.body = BuildUpstreamChat(in_.body, request_, endpoint.upstream_model, cap,
                                   asks_usage ? StreamUsage::kAsked : StreamUsage::kUnasked,
-                                  endpoint.reasoning_form);
+                                  endpoint.reasoning_form, endpoint.dropped);
     const size_t media = world_.options->max_media_event_bytes;
     plan.stream = {
         .names = Names(),

@@ -40,7 +40,8 @@ std::string Exchange::Routing() const {
 // The members that the client sent for nothing.
 std::string Exchange::Ignored() const {
   const bool chat = model_->output == Output::kText;
-  return IgnoredFields(request_, chat ? endpoint_->reasoning_form : ReasoningForm::kNone);
+  if (!chat) return IgnoredFields(request_, ReasoningForm::kNone);
+  return IgnoredFields(request_, endpoint_->reasoning_form, endpoint_->dropped);
 }
 
 }  // namespace seekroute

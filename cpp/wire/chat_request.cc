@@ -123,6 +123,7 @@ bool RequestSink::SetField(const JsonPlace& place, const JsonValue& value) {
     request_.unsent.push_back({place.key_range().begin, value.range.end});
     return true;
   }
+  NoteRefusable(place, value);
   if (AsksForOneAnswer(field_.kind, value.type, value.text)) return true;
   if (field_.use == FieldUse::kUnknown || field_.use == FieldUse::kFetches) {
     request_.is_ordinary = false;
@@ -266,6 +267,14 @@ void RequestSink::LeaveOut(const JsonPlace& place, const JsonValue& value) {
   }
 }
 
+// A member that is not sent to a model that is known to refuse it, where the operator says so.
+void RequestSink::NoteRefusable(const JsonPlace& place, const JsonValue& value) {
+  if (const auto at = RefusableNamed(field_.name)) {
+    request_.refusable[*at] = {{place.key_range().begin, value.range.end},
+                               value.type != JsonType::kNull};
+  }
+}
+
 // `enabled: true` and `exclude: false` say what is done anyway.
 void RequestSink::SetReasoning(const JsonPlace& place, const JsonValue& value) {
   if (value.type == JsonType::kNull) return;
@@ -360,6 +369,7 @@ bool RequestSink::OnClose(const JsonPlace& place, const JsonValue& value) {
       has_options_ = true;  // null is as good as none
     }
     LeaveOut(place, value);
+    NoteRefusable(place, value);
     if (field_.kind == FieldKind::kTools) {
       request_.text_bytes += value.range.end - value.range.begin;
     }

@@ -2,6 +2,8 @@
 // ranges; everything else is checked for being JSON and reaches the upstream byte for byte.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -38,6 +40,25 @@ struct ReasoningField {
   ByteRange member;                 // name and value
   std::optional<ByteRange> effort;  // the string in it, quotes included
   bool other = false;               // something else is asked for in it: a length, to be left out
+};
+
+// Fields that some models refuse, whatever stands in them: how to draw and weigh the words.
+inline constexpr std::array<std::string_view, 7> kRefusable = {
+    "temperature", "top_p",        "presence_penalty", "frequency_penalty",
+    "logprobs",    "top_logprobs", "logit_bias"};
+
+// The place of a name in kRefusable; nothing: it is none of them.
+constexpr std::optional<size_t> RefusableNamed(std::string_view name) {
+  for (size_t i = 0; i < kRefusable.size(); ++i) {
+    if (kRefusable[i] == name) return i;
+  }
+  return std::nullopt;
+}
+
+// One of them in a request.
+struct RefusableField {
+  ByteRange member;  // name and value
+  bool set = false;  // not null
 };
 
 // What the gateway reads of a request. The ranges point into the body it was parsed from.
@@ -79,6 +100,7 @@ struct ChatRequest {
   bool reasoning_effort = false;                      // and something stands there
   std::optional<ByteRange> include_reasoning_member;  // OpenRouter's older way
   bool hides_reasoning = false;                       // it is false
+  std::array<std::optional<RefusableField>, kRefusable.size()> refusable;  // as in kRefusable
   // Members that are not for an upstream, in order: what is the gateway's own, and what would
   // choose elsewhere.
   std::vector<ByteRange> unsent;

@@ -41,6 +41,7 @@ class RequestSink : public JsonSink {
   bool SetModel(const JsonPlace& place, const JsonValue& value);
   bool SetStreamOption(const JsonPlace& place, JsonType type, ByteRange value);
   void LeaveOut(const JsonPlace& place, const JsonValue& value);
+  void NoteRefusable(const JsonPlace& place, const JsonValue& value);
   void SetReasoning(const JsonPlace& place, const JsonValue& value);
   bool SetInteger(const JsonPlace& place, const JsonValue& value);
   bool SetMaxCost(const JsonPlace& place, const JsonValue& value);

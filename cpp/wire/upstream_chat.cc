@@ -10,7 +10,7 @@ namespace seekroute {
 namespace {
 
 // The members that are cut, a length field among them, and seven edits of what stays.
-static_assert(kMostUnsent + 1 + 7 <= Splice::kMaxEdits);
+static_assert(kMostUnsent + kRefusable.size() + 1 + 7 <= Splice::kMaxEdits);
 
 bool IsBefore(const ByteRange& a, const ByteRange& b) { return a.begin < b.begin; }
 
@@ -95,13 +95,17 @@ ByteRange MemberOf(std::string_view body, ByteRange value) {
 
 }  // namespace
 
-std::string IgnoredFields(const ChatRequest& request, ReasoningForm reasoning) {
+std::string IgnoredFields(const ChatRequest& request, ReasoningForm reasoning,
+                          const DroppedFields& dropped) {
   std::string names;
   const auto add = [&names](std::string_view name) {
     if (!names.empty()) names += ", ";
     names += name;
   };
   for (const std::string_view name : request.ignored) add(name);
+  for (size_t i = 0; i < kRefusable.size(); ++i) {
+    if (dropped[i] && request.refusable[i] && request.refusable[i]->set) add(kRefusable[i]);
+  }
   if (reasoning == ReasoningForm::kObject) return names;
   if (const auto& asked = request.reasoning) {
     const bool told = !asked->effort || TellsEffort(request, reasoning);
@@ -113,7 +117,7 @@ std::string IgnoredFields(const ChatRequest& request, ReasoningForm reasoning) {
 
 std::string BuildUpstreamChat(std::string_view body, const ChatRequest& request,
                               std::string_view upstream_model, const std::optional<AnswerCap>& cap,
-                              StreamUsage usage, ReasoningForm form) {
+                              StreamUsage usage, ReasoningForm form, const DroppedFields& dropped) {
   std::string model;
   AppendJsonString(upstream_model, &model);
   Splice splice(body);
@@ -122,6 +126,9 @@ std::string BuildUpstreamChat(std::string_view body, const ChatRequest& request,
   const auto leave_out = [&cut](ByteRange member) {
     cut.insert(std::upper_bound(cut.begin(), cut.end(), member, IsBefore), member);
   };
+  for (size_t i = 0; i < kRefusable.size(); ++i) {
+    if (dropped[i] && request.refusable[i]) leave_out(request.refusable[i]->member);
+  }
   if (usage == StreamUsage::kUnasked) {
     if (request.stream_options) leave_out(MemberOf(body, *request.stream_options));
   } else if (request.stream) {

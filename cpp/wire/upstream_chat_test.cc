@@ -213,6 +213,52 @@ std::string SentAs(std::string_view members, ReasoningForm form) {
          IgnoredFields(*parsed, form);
 }
 
+TEST(UpstreamChatTest, WhatAModelRefusesIsLeftOutWhereItIsToBe) {
+  const struct {
+    const char *members, *sent, *named;
+  } cases[] = {
+      {R"("temperature":0.5,)", "", "temperature"},
+      {R"("seed":1, "temperature" : 0.5 ,"stop":"a",)", R"("seed":1, "stop":"a",)", "temperature"},
+      {R"("logit_bias":{"1":-1,"temperature":2},"logprobs":true,)", "", "logprobs, logit_bias"},
+      {R"("temperature":null,"top_p":1,)", R"("top_p":1,)", ""},
+      {R"("logprobs":false,)", "", "logprobs"},
+      {R"("metadata":{"temperature":"1"},)", R"("metadata":{"temperature":"1"},)", ""},
+      {R"("max_cost":1,"temperature":1,"plugins":[1],)", "", "plugins, temperature"},
+  };
+  DroppedFields dropped;
+  for (const char* name : {"temperature", "logprobs", "logit_bias"}) {
+    dropped.set(*RefusableNamed(name));
+  }
+  for (const auto& c : cases) {
+    const std::string rest = R"("model":"m","messages":[{"role":"user","content":"hi"}]})";
+    const std::string body = "{" + std::string(c.members) + rest;
+    const Result<ChatRequest> request = ParseChatRequest(body, Profile());
+    ASSERT_TRUE(request.has_value()) << body << request.error().message;
+    const auto sent = [&](const DroppedFields& fields) {
+      return BuildUpstreamChat(body, *request, "m", std::nullopt, StreamUsage::kAsked,
+                               ReasoningForm::kEffort, fields);
+    };
+    EXPECT_EQ(sent(dropped), "{" + std::string(c.sent) + rest);
+    EXPECT_EQ(IgnoredFields(*request, ReasoningForm::kEffort, dropped), c.named) << body;
+    if (request->unsent.empty()) {
+      EXPECT_EQ(sent({}), body);
+    }
+  }
+  DroppedFields all;
+  all.set();
+  std::string members;
+  for (const std::string_view name : kRefusable) {
+    members += '"' + std::string(name) + "\":null,";
+  }
+  const std::string body =
+      "{" + members + R"("model":"m","messages":[{"role":"user","content":"hi"}]})";
+  const Result<ChatRequest> request = ParseChatRequest(body, Profile());
+  ASSERT_TRUE(request.has_value());
+  EXPECT_EQ(BuildUpstreamChat(body, *request, "m", std::nullopt, StreamUsage::kAsked,
+                              ReasoningForm::kEffort, all),
+            R"({"model":"m","messages":[{"role":"user","content":"hi"}]})");
+}
+
 TEST(UpstreamChatTest, ReasoningIsToldInTheFieldThatTheProviderTakes) {
   using enum ReasoningForm;
   const struct {

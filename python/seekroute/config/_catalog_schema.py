@@ -210,6 +210,16 @@ SERVED_DIALECTS = frozenset({"openai-chat"})
 CapField = Literal["max_tokens", "max_completion_tokens"]
 ReasoningBudgetField = Literal["thinking_budget", "none"]
 ReasoningField = Literal["reasoning_effort", "reasoning", "none"]
+# As kRefusable in cpp/wire/chat_request.h.
+Refusable = Literal[
+    "temperature",
+    "top_p",
+    "presence_penalty",
+    "frequency_penalty",
+    "logprobs",
+    "top_logprobs",
+    "logit_bias",
+]
 OnAbort = Literal["cancel", "drain"]
 
 
@@ -266,6 +276,9 @@ class Endpoint:
     reasoning_field: ReasoningField | None = None
     """Field in which it takes how much to think; default: as at the provider, where the model's
     `features` name `reasoning` or nothing."""
+    refuses: tuple[Refusable, ...] = ()
+    """Parameters that it is known to refuse a request for; they are sent all the same unless
+    `drop_refused_parameters` says otherwise."""
     timeouts: CallTimeouts = CallTimeouts()
     """How long a call may take here, where it differs from the model's."""
     source: str = ""

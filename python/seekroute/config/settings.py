@@ -200,6 +200,8 @@ class ProviderSettings(Strict):
     reasoning_field: ReasoningField | None = None
     """The field in which it takes how much to think (`reasoning`: OpenRouter's object); default:
     what the catalog says."""
+    drop_refused_parameters: bool | None = None
+    """As the setting of this name for all, for this provider alone; default: that one's value."""
     timeouts: CallTimeouts = CallTimeouts()
     """How long a call may take, where it differs from `timeouts` below."""
     keep_alive_ms: KeepAlive | None = None
@@ -295,6 +297,10 @@ class Settings(Strict):
     mock: Annotated[Literal["auto", "on", "beside", "off"], BeforeValidator(_switch)] = "auto"
     """The built-in mock provider. on: it answers for every model, and no provider is asked;
     beside: it answers for models that no provider serves; auto: on while no provider has a key."""
+    drop_refused_parameters: bool = False
+    """Whether parameters that the catalog knows a model to refuse (`temperature` of OpenAI's
+    reasoning models) are left out of the request, and named in `x-seekroute-ignored`. False sends
+    them, and the provider's refusal comes back."""
     limits: LimitSettings = LimitSettings()
     """Sizes and counts that nothing exceeds."""
     timeouts: TimeoutSettings = TimeoutSettings()

@@ -273,6 +273,13 @@ def _reasoning(
     }
 
 
+def _dropped(settings: Settings, endpoint: Endpoint) -> dict[str, list[str]]:
+    """The parameters that it refuses and is not sent, where the operator wants it so."""
+    own = settings.providers.get(endpoint.provider) or ProviderSettings()
+    drop = _first(own.drop_refused_parameters, settings.drop_refused_parameters)
+    return {"dropped_fields": list(endpoint.refuses)} if drop and endpoint.refuses else {}
+
+
 def _bounds(endpoint: Endpoint) -> dict[str, int]:
     """What the endpoint says of its lengths, in tokens; the model's hold where it says nothing."""
     own = {"context": endpoint.context, "max_output": endpoint.max_output}
@@ -299,6 +306,7 @@ def _model(
                     "upstream_model": endpoint.model,
                     "cap_field": cap_field,
                     "reasoning_field": _reasoning_field(settings, catalog, model, endpoint),
+                    **_dropped(settings, endpoint),
                     **_bounds(endpoint),
                     "price": price,
                     **_reasoning(settings, catalog, model, endpoint),
@@ -322,6 +330,7 @@ def _model(
                 # It refuses what the provider would.
                 "cap_field": first.cap_field or catalog.providers[first.provider].cap_field,
                 "reasoning_field": _reasoning_field(settings, catalog, model, first),
+                **_dropped(settings, first),
                 **_bounds(first),
                 "price": endpoint_table(catalog, model, first),
                 "stand_in": True,

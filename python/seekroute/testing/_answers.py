@@ -28,6 +28,10 @@ MAX_ANSWER_CHARS = 200
 MAX_CHOICES = 128
 # Models of OpenAI that take `max_completion_tokens` alone.
 _OWN_CAP = re.compile(r"gpt-5|o[1-9](?:$|-)")
+# Those of them that refuse every value but the default of these, and the rest of them whole.
+_FIXED = re.compile(r"(?:gpt-5(?:-mini|-nano)?|o[1-9](?:-mini)?)(?:-\d{4}-\d\d-\d\d)?")
+_DEFAULTS = {"temperature": 1, "top_p": 1, "presence_penalty": 0, "frequency_penalty": 0}
+_WHOLLY_REFUSED = ("logprobs", "top_logprobs", "logit_bias")
 MAX_TOP_LOGPROBS = 20
 MAX_TOOLS = 128
 # Length from which a word of a tool's name counts as the prompt asking for that tool.
@@ -284,6 +288,8 @@ def _check_chat(fields: Mapping[str, Any]) -> None:
             "max_tokens",
             "unsupported_parameter",
         )
+    if _FIXED.fullmatch(model.rpartition("/")[2]):
+        _check_fixed(fields)
     stop = fields.get("stop")
     stops = [stop] if isinstance(stop, str) else stop or []
     ok = isinstance(stops, list) and all(isinstance(one, str) for one in stops)
@@ -294,6 +300,25 @@ def _check_chat(fields: Mapping[str, Any]) -> None:
     _check(effort is None or known, "reasoning_effort", f"one of {names}")
     _check_tools(fields)
     _check_format(fields)
+
+
+def _check_fixed(fields: Mapping[str, Any]) -> None:
+    """What OpenAI's reasoning models refuse of how words are drawn and weighed."""
+    for name, default in _DEFAULTS.items():
+        if fields.get(name) not in (None, default):
+            raise _InvalidError(
+                f"Unsupported value: '{name}' does not support {fields[name]} with this model. "
+                f"Only the default ({default}) value is supported.",
+                name,
+                "unsupported_value",
+            )
+    for name in _WHOLLY_REFUSED:
+        if fields.get(name) not in (None, False):
+            raise _InvalidError(
+                f"Unsupported parameter: '{name}' is not supported with this model.",
+                name,
+                "unsupported_parameter",
+            )
 
 
 def _check_numbers(fields: Mapping[str, Any]) -> None:
