@@ -152,6 +152,24 @@ def test_doctor_warns_of_a_taken_port_and_an_unserved_default(
     assert ("models", "failed") in levels
 
 
+@pytest.mark.parametrize("tracked", [True, False])
+def test_init_keeps_the_data_out_of_git(run: Run, tmp_path: Path, tracked: bool) -> None:
+    """The pepper and the books are nobody's to commit; the file itself has no secret."""
+    if tracked:
+        (tmp_path / ".git").mkdir()
+    inside = tmp_path / "service"
+    inside.mkdir()
+    said = run("init", str(inside / "seekroute.yaml")).stdout
+    ignored = inside / "seekroute-data" / ".gitignore"
+    assert ignored.exists() == tracked
+    assert ("git: " in said) == tracked
+    if tracked:
+        assert ignored.read_text(encoding="utf-8") == "*\n"
+        ignored.write_text("# mine\n", encoding="utf-8")
+        run("init", str(inside / "seekroute.yaml"), "--force")
+        assert ignored.read_text(encoding="utf-8") == "# mine\n"
+
+
 def test_doctor_warns_that_only_the_mock_answers(run: Run) -> None:
     found = _findings(run("doctor", "--json"))
     assert found["providers"]["level"] == "warning"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -233,6 +234,33 @@ def test_a_missing_extra_is_named(
     extra = "plot" if module.startswith("matplotlib") else "pandas"
     with pytest.raises(ImportError, match=rf"pip install 'seekroute\[{extra}\]'"):
         results.plot() if extra == "plot" else results.to_pandas()
+
+
+def test_rows_have_their_prompts(client: Client) -> None:
+    messages = [{"role": "user", "content": "b"}]
+    asked = ["a", messages, {"messages": messages, "temperature": 0}, "c", "d"]
+    results = client.map(iter(asked), MODELS[0], progress=False)
+    assert list(results.to_pandas()["prompt"]) == asked
+    assert [row["prompt"] for row in json.loads(results.to_json())] == asked
+    # Also of those that were not asked, as far as they were read.
+    results = client.map(asked, MODELS[0], progress=False, max_cost="0.000000001")
+    rows = results.rows()
+    assert [row.get("prompt") for row in rows][: len(results._outcomes)] == (
+        asked[: len(results._outcomes)]
+    )
+    assert results.skipped
+
+
+def test_the_summary_names_the_commonest_error(client: Client, mock: MockProvider) -> None:
+    for prompt, why in {"b": "too long", "c": "no such tool", "d": "too long"}.items():
+        error = {"error": {"message": f"the prompt is {why}"}}
+        mock.on(lambda r, p=prompt: r.json["messages"][-1]["content"] == p, Status(400, error))
+    results = client.map(["a", "b", "c", "d"], MODELS[0], progress=False)
+    said = str(results.summary())
+    assert "3 BadRequestError" in said
+    assert "2 times: " in said
+    assert "the prompt is too long" in " ".join(said.split())
+    assert "no such tool" not in said
 
 
 def test_results_as_a_frame_and_as_json(client: Client, mock: MockProvider) -> None:

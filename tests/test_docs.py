@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import importlib.util
+import json
 import re
 import shlex
 import subprocess
@@ -20,6 +21,7 @@ from seekroute.config import catalog_of, load_settings
 from seekroute.config.catalog import packaged_catalog
 from seekroute.config.reference import with_tables
 from seekroute.control import ControlPlane
+from serving import running_server
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
@@ -166,6 +168,24 @@ def test_the_operator_s_five_minutes(tmp_path: Path) -> None:
             capture_output=True,
             timeout=60,
         )
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_json_on_the_pages_is_json(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for example in re.findall(r"^```json\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
+        json.loads(example)
+        assert "…" not in example
+
+
+def test_the_error_on_the_page_is_what_is_answered(tmp_path: Path) -> None:
+    text = (ROOT / "docs/http-api.md").read_text(encoding="utf-8")
+    [shown] = re.findall(r'^(\{"error": \{"message".*)$', text, re.MULTILINE)
+    with running_server(tmp_path / "data") as server:
+        answer = server.chat(messages=[{"role": "nobody", "content": "Hi"}])
+    error = answer.json()["error"]
+    expected = json.loads(shown)["error"]
+    assert {name: error[name] for name in expected} == expected
 
 
 def test_mounting_as_described(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
