@@ -254,7 +254,7 @@ def test_rows_have_their_prompts(client: Client) -> None:
 def test_the_summary_names_the_commonest_error(client: Client, mock: MockProvider) -> None:
     for prompt, why in {"b": "too long", "c": "no such tool", "d": "too long"}.items():
         error = {"error": {"message": f"the prompt is {why}"}}
-        mock.on(lambda r, p=prompt: r.json["messages"][-1]["content"] == p, Status(400, error))
+        mock.on(lambda r, p=prompt: r.json["messages"][-1]["content"] == p, Status(400, body=error))
     results = client.map(["a", "b", "c", "d"], MODELS[0], progress=False)
     said = str(results.summary())
     assert "3 BadRequestError" in said

@@ -86,6 +86,8 @@ mock: auto
 #   total_timeout_ms: 1800000
 """
 
+_IGNORE = ".gitignore"
+
 
 def found_keys(catalog: Catalog, environ: Mapping[str, str]) -> dict[str, str]:
     """The packaged providers whose key is in the environment, with the variable it is in."""
@@ -151,12 +153,34 @@ def init(
     folder = shared(ctx).data_dir or Path(load_settings(path).data_dir)
     with ControlPlane(usable(folder)):
         pass  # so that organizations can be made before the first start
+    hidden = _hide_from_git(folder)
     if as_json:
         print_json({"path": str(path), "providers": found, "data_dir": str(folder)})
         return
     say(f"wrote {path}, and keeps its data in {folder}")
     for provider_id, variable in found.items():
         say(f"  {provider_id}: key from {variable}")
+    if hidden:
+        say(f"  git: {folder / _IGNORE} keeps what is in there out of commits")
     if not found:
         say("  no provider key found: the mock provider will answer until there is one")
     say("next: seekroute doctor, then seekroute serve")
+
+
+def _hide_from_git(folder: Path) -> bool:
+    """Whether git will not see a data directory because of what this has written: it holds the
+    pepper and the books. Nothing is done outside of a working tree, or where somebody has chosen.
+
+    Raises SeekrouteError: the file cannot be written.
+    """
+    whole = folder.resolve()
+    if not any((parent / ".git").exists() for parent in whole.parents):
+        return False
+    try:
+        with (whole / _IGNORE).open("x", encoding="utf-8") as file:
+            file.write("*\n")
+    except FileExistsError:
+        return False
+    except OSError as error:
+        raise SeekrouteError(f"cannot write {whole / _IGNORE}: {error.strerror}") from error
+    return True

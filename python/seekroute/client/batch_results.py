@@ -91,6 +91,7 @@ class Results(Sequence["ChatCompletion | Exception"]):
 
     def __init__(self, *, drop_failed: bool = False) -> None:
         self._outcomes: list[Outcome | None] = []
+        self._prompts: list[Any] = []  # of the same places
         self._drop_failed = drop_failed
         self._shown: list[Outcome | None] | None = None
         self.stopped = ""
@@ -104,9 +105,10 @@ class Results(Sequence["ChatCompletion | Exception"]):
 
     # --- filled by the run ---------------------------------------------------------------------
 
-    def _reserve(self) -> int:
+    def _reserve(self, prompt: object) -> int:
         """Makes room for the next prompt; returns its number."""
         self._outcomes.append(None)
+        self._prompts.append(prompt)
         return len(self._outcomes) - 1
 
     def _put(self, outcome: Outcome) -> None:
@@ -207,15 +209,19 @@ class Results(Sequence["ChatCompletion | Exception"]):
     # --- to look at ----------------------------------------------------------------------------
 
     def rows(self) -> list[dict[str, Any]]:
-        """One flat dict per item: what `to_pandas` and `to_json` hold."""
+        """One flat dict per item, its prompt as it was given: what `to_pandas` and `to_json`
+        hold."""
         rows = []
         for place, outcome in enumerate(self._items()):
             if outcome is None:
-                rows.append({"index": place, "error": str(self._item(None))})
+                prompt = self._prompts[place] if place < len(self._prompts) else None
+                error = str(self._item(None))
+                rows.append({"index": place, "prompt": prompt, "error": error})
                 continue
             rows.append(
                 {
                     "index": outcome.index,
+                    "prompt": self._prompts[outcome.index],
                     "text": outcome.text if outcome.ok else None,
                     "error": None
                     if outcome.ok
@@ -245,7 +251,7 @@ class Results(Sequence["ChatCompletion | Exception"]):
             {**row, "cost": format(row["cost"], "f")} if row.get("cost") is not None else row
             for row in self.rows()
         ]
-        return json.dumps(rows, indent=indent, ensure_ascii=False)
+        return json.dumps(rows, indent=indent, ensure_ascii=False, default=str)
 
     def summary(self) -> Table:
         """A small table of how the run went."""
@@ -258,6 +264,8 @@ class Results(Sequence["ChatCompletion | Exception"]):
             kinds = Counter(type(error).__name__ for error in errors.values())
             named = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common(5))
             rows.append(["errors", named])
+            message, count = Counter(str(error) for error in errors.values()).most_common(1)[0]
+            rows.append(["commonest", f"{count} times: {message}" if count > 1 else message])
         if skipped or self.stopped or not self.exhausted:
             rest = "" if self.exhausted or self.unread else " and the rest of the prompts"
             rows.append(["not asked", f"{len(skipped)}{rest} ({self.stopped or 'interrupted'})"])

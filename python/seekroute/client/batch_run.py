@@ -316,7 +316,7 @@ class Run:
                 return None
             finally:
                 self.outside = False
-            index = self.results._reserve()
+            index = self.results._reserve(prompt)
             try:
                 body = self._writer.write(prompt, index)
             except (TypeError, ValueError) as error:
