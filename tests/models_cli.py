@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import http.server
 import json
 import os
 import ssl
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from plain_http import Answer, answering
 from seekroute.cli._root import app
 from seekroute.config.catalog import packaged_catalog
 
@@ -53,43 +52,21 @@ def write(text: str, name: str = "seekroute.yaml") -> None:
     Path(name).write_text(text, encoding="utf-8")
 
 
-class Files(http.server.BaseHTTPRequestHandler):
-    """A price list, redirects, and nothing else."""
-
-    content = ""
-
-    def do_GET(self) -> None:
-        moved = {
-            "/away": "http://127.0.0.1:9/list.json",
-            "/moved": "/list.json",
-            "/round": "/round",
-        }
-        if self.path in moved:
-            self.send_response(302)
-            self.send_header("Location", moved[self.path])
-            self.end_headers()
-            return
-        found = self.path == "/list.json"
-        self.send_response(200 if found else 404)
-        self.end_headers()
-        if found:
-            self.wfile.write(self.content.encode())
-
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
+_MOVED = {
+    "/away": "http://127.0.0.1:9/list.json",
+    "/moved": "/list.json",
+    "/round": "/round",
+}
 
 
 @contextlib.contextmanager
 def files_served(content: str = "", context: ssl.SSLContext | None = None) -> Iterator[int]:
-    """Serves `content` as /list.json, on the port that it gives."""
-    handler = type("Serving", (Files,), {"content": content})
-    with http.server.HTTPServer(("127.0.0.1", 0), handler) as server:
-        if context is not None:
-            server.socket = context.wrap_socket(server.socket, server_side=True)
-        thread = threading.Thread(target=server.serve_forever, name="test-files")
-        thread.start()
-        try:
-            yield server.server_port
-        finally:
-            server.shutdown()
-            thread.join()
+    """Serves `content` as /list.json, and redirects, on the port that it gives."""
+
+    def answer(path: str) -> Answer:
+        if path in _MOVED:
+            return 302, {"Location": _MOVED[path]}, b""
+        return (200, {}, content.encode()) if path == "/list.json" else (404, {}, b"")
+
+    with answering(answer, context) as port:
+        yield port

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import http.server
 import json
 import shutil
 import ssl
 import subprocess
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,7 @@ import pytest
 import seekroute
 from bare_cli import unconfigure
 from money_cli import run
+from plain_http import Answer, answering
 from seekroute.gateway import refuses_address
 from seekroute.server.logs import LineWriter, RequestLog
 from serving import running_server
@@ -125,30 +124,13 @@ def test_a_base_url_without_v1_is_named() -> None:
         told("doctor", code=0)
 
 
-class Models(http.server.BaseHTTPRequestHandler):
+def served(context: ssl.SSLContext | None = None) -> AbstractContextManager[int]:
     """A provider that has its list at /v1/models, and nothing else."""
 
-    def do_GET(self) -> None:
-        self.send_response(200 if self.path == "/v1/models" else 404)
-        self.end_headers()
-        self.wfile.write(b'{"data": [{"id": "m"}]}')
+    def answer(path: str) -> Answer:
+        return (200 if path == "/v1/models" else 404), {}, b'{"data": [{"id": "m"}]}'
 
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
-
-
-@contextmanager
-def served(context: ssl.SSLContext | None = None) -> Iterator[int]:
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Models) as server:
-        if context is not None:
-            server.socket = context.wrap_socket(server.socket, server_side=True)
-        thread = threading.Thread(target=server.serve_forever, name="test-provider")
-        thread.start()
-        try:
-            yield server.server_port
-        finally:
-            server.shutdown()
-            thread.join()
+    return answering(answer, context)
 
 
 @contextmanager

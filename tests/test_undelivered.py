@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from collections.abc import MutableMapping
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +93,20 @@ def again(folder: Path, key: str) -> Answer:
     return answer
 
 
+@contextmanager
+def unread(folder: Path, how: str = "drain") -> Iterator[tuple[RunningServer, str, socket.socket]]:
+    """A gateway with a long answer that is settled and whose client reads nothing yet: it, the
+    organization that paid, and the client."""
+    with serve(folder, how) as server:
+        org = pay_in(server)
+        settled = Settled(server)
+        queue(server, "plain")
+        with narrow(server) as client:
+            client.sendall(server.chat_bytes())
+            settled.wait()
+            yield server, org, client
+
+
 @pytest.mark.parametrize("kind", ["plain", "stream"])
 @pytest.mark.parametrize("how", ["drain", "signal"])
 def test_what_the_stop_cuts_is_paid_back_and_may_be_asked_for_again(
@@ -128,15 +143,9 @@ def test_both_files_agree_on_what_was_paid_back(tmp_path: Path) -> None:
     from seekroute.control import ControlPlane
     from seekroute.control.comparison import compare
 
-    with serve(tmp_path) as server:
-        pay_in(server)
-        settled = Settled(server)
-        queue(server, "plain")
-        with narrow(server) as client:
-            client.sendall(server.chat_bytes())
-            settled.wait()
-            stop(server, "drain")
-            server.thread.join(PATIENCE)
+    with unread(tmp_path) as (server, _, _):
+        stop(server, "drain")
+        server.thread.join(PATIENCE)
     with (
         ControlPlane(tmp_path) as control,
         Ledger(tmp_path / "ledger.db", read_only=True) as ledger,
@@ -205,15 +214,9 @@ def test_of_two_answers_the_one_that_was_cut_is_paid_back(tmp_path: Path) -> Non
 
 def test_a_body_on_its_way_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "_GRACE_S", 0)  # so the drain alone waits
-    with serve(tmp_path, "patient") as server:
-        org = pay_in(server)
-        settled = Settled(server)
-        queue(server, "plain")
-        with narrow(server) as client:
-            client.sendall(server.chat_bytes())
-            settled.wait()
-            stop(server, "patient")
-            (answer,) = parse_answers(read_until_closed(client))
+    with unread(tmp_path, "patient") as (server, org, client):
+        stop(server, "patient")
+        (answer,) = parse_answers(read_until_closed(client))
         assert LONG in answer.json()["choices"][0]["message"]["content"]
         server.thread.join(PATIENCE)
         assert not server.thread.is_alive()
@@ -223,13 +226,8 @@ def test_a_body_on_its_way_is_waited_for(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_who_had_left_before_pays_for_what_was_settled(tmp_path: Path) -> None:
-    with serve(tmp_path) as server:
-        org = pay_in(server)
-        settled = Settled(server)
-        queue(server, "plain")
-        with narrow(server) as client:
-            client.sendall(server.chat_bytes())
-            settled.wait()
+    with unread(tmp_path) as (server, org, client):
+        client.close()
         stop(server, "drain")
         server.thread.join(PATIENCE)
     with Ledger(tmp_path / "ledger.db", read_only=True) as ledger:
