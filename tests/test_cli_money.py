@@ -291,7 +291,7 @@ def test_a_broken_journal_is_found(tmp_path: Path) -> None:
             "unknown": [],
         },
     }
-    assert run("ledger", "verify").stdout == "sound: 1 entries, 0 requests\n"
+    assert run("ledger", "verify").stdout == "ledger OK: 1 entry, 0 requests\n"
     # An older copy takes the file's place: the journal has lost its end.
     ledger = tmp_path / "data" / FILE_NAME
     run("backup", str(tmp_path / "copy.db"))

@@ -70,7 +70,7 @@ def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Folder]:
 @pytest.mark.parametrize(
     ("words", "shows"),
     [
-        (("ledger", "verify"), "sound: 1 entries"),
+        (("ledger", "verify"), "ledger OK: 1 entry"),
         (("ledger", "export"), "paid:1"),
         (("credits", "balance"), "5.00"),
         (("credits", "orders"), "paid:1"),

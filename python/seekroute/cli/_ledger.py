@@ -60,7 +60,8 @@ def verify(ctx: typer.Context, as_json: JsonOption = False) -> None:
         orders = None if found is None else comparison_fields(found, names)
         print_json({"ok": sound and not lacking, **report, "orders": orders})
     elif sound:
-        say(f"sound: {report['entries']} entries, {report['requests']} requests")
+        counts = [_noun(report[noun], noun) for noun in ("entries", "requests")]
+        say(f"ledger OK: {', '.join(counts)}")
     if found is not None and not as_json:
         for line in comparison_lines(found, names):
             say(line)
@@ -104,6 +105,12 @@ def export(
             written = _csv(file, map(_visible, rows) if shown else rows)
     if output is not None:
         say(f"wrote {written} entries to {output}", err=True)
+
+
+def _noun(count: int, plural: str) -> str:
+    """`1 entry`, `2 entries`."""
+    singular = f"{plural[:-3]}y" if plural.endswith("ies") else plural[:-1]
+    return f"{count} {singular if count == 1 else plural}"
 
 
 def _fields(entry: Mapping[str, Any], names: Mapping[str, str]) -> Fields:

@@ -7,7 +7,7 @@ private). Every further line is one prompt:
     {"index":4,"digest":"…","cost_nano":0,…,"error":"RateLimitError","status":429}    asked again
 
 A line counts when its newline is there. It reaches the operating system before its prompt counts as
-done, so a killed process loses nothing; the disk is told (`fsync`) every `SYNC_LINES` lines or
+done, so a killed process loses nothing; the file is synced to disk every `SYNC_LINES` lines or
 `SYNC_SECONDS`, which is what a power cut can lose.
 """
 

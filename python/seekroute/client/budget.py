@@ -156,8 +156,8 @@ class Budget:
 
     A call is refused with `BudgetExceededError` before anything is sent, when the cap is spent, or
     when the least the call can cost is more than is left. What running calls are expected to cost
-    counts as spent until they end. A call that turns out dearer than expected may pass the cap: by
-    that call's surplus, never by another call. `max_tokens` on the calls keeps surprises small.
+    counts as spent until they end. A call that costs more than expected may exceed the cap by the
+    difference, never by another call. `max_tokens` on the calls keeps surprises small.
 
     A budget may be entered again; it goes on where it was. `async with` works too.
 

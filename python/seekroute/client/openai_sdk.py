@@ -37,9 +37,9 @@ def openai_client(
 
     Args:
         config: A `seekroute.yaml`, as for `seekroute.Client`.
-        client: A `seekroute.Client` in process whose gateway to use, instead of `config` and
-            `settings`. Its `spend` counts what is asked here too, and it stays open when the SDK
-            client is closed.
+        client: An existing `seekroute.Client` in process, whose gateway is shared, instead of
+            `config` and `settings`. Its `spend` counts what is asked here too, and it stays open
+            when the SDK client is closed.
         max_retries: The SDK's own retries, on top of the gateway's; default: the SDK's, 2.
         timeout: Seconds, or the SDK's `Timeout`. Its `read` bounds each silence of the gateway;
             connecting takes no time. Default: the SDK's, 10 minutes.

@@ -297,7 +297,7 @@ class ControlPlane:
         return self._set_disabled(key, None)
 
     def revoke_key(self, key: str) -> ApiKey:
-        """End a key for good: from now on it is like one that never was (401)."""
+        """Revoke a key permanently: from now on it is like one that never was (401)."""
         with self._database.write() as connection:
             row = self._keys.find(connection, key)
             if row.revoked_at is None:

@@ -137,7 +137,7 @@ class App:
     def _find(self, call: Call, path: str) -> tuple[tuple[str, ...], Handler, str]:
         raw: bytes = call.scope.get("raw_path") or b""
         found = _ROUTES.get(path)
-        # No normalisation: a path is one of the table, letter by letter, or it does not exist.
+        # No normalisation: a path must match one of the table exactly, or it does not exist.
         # That holds for encoded letters too, or a proxy's rules in front could be side-stepped.
         if found is not None and b"%" not in raw:
             return found

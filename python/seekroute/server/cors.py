@@ -1,7 +1,7 @@
 """Answers to web pages: which origins may read them (the Fetch standard's CORS protocol).
 
 Off unless the operator names origins, since a page can use the keys that its visitors type into
-it. Origins are compared letter by letter. Credentials of the browser itself, such as cookies, are
+it. Origins must match exactly. Credentials of the browser itself, such as cookies, are
 not allowed: keys come in `Authorization`, which the page sets itself.
 """
 
