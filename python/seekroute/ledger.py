@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from seekroute import _core, _forks
 from seekroute._file_names import LEDGER
+from seekroute._files import why_no_file
 from seekroute.errors import SeekrouteError
 
 __all__ = [
@@ -170,6 +171,8 @@ class Ledger:
         self.path: Final = path
         # Who shares this object; `close` of the last closes the file.
         self._users = 1
+        if why := why_no_file(path):
+            raise LedgerError("store_unavailable", why)
         try:
             with _translated():
                 self._file = _core.LedgerFile(str(path), read_only=read_only, orphans=orphans)

@@ -38,13 +38,13 @@ class Finding:
 
 def ledger_findings(folder: Path, *, enabled: bool) -> Iterator[Finding]:
     """Whether the ledger of a data directory is sound, and orders are being booked."""
-    from seekroute.control.lost import why_no_file
     from seekroute.ledger import FILE_NAME, Ledger
 
     path = folder / FILE_NAME
-    yield from _waiting_orders(folder)
-    if not os.path.exists(path) or why_no_file(path):
-        return  # the first start makes it; or it is lost, which is a finding already
+    said = list(_waiting_orders(folder))
+    yield from said
+    if not os.path.exists(path):
+        return  # the first start makes it
     if not enabled:
         yield Finding(
             "ledger",
@@ -59,7 +59,9 @@ def ledger_findings(folder: Path, *, enabled: bool) -> Iterator[Finding]:
             organizations = len(ledger.balances())
             compared = list(_compared(folder, ledger))
     except SeekrouteError as error:
-        yield Finding("ledger", "failed", str(error), "restore a backup if the file is damaged")
+        if str(error) not in (each.message for each in said):  # lost: a finding already
+            hint = "restore a backup if the file is damaged"
+            yield Finding("ledger", "failed", str(error), hint)
         return
     if report is None:
         yield Finding(

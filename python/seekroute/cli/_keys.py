@@ -174,7 +174,7 @@ def revoke(ctx: typer.Context, key: _Key, as_json: JsonOption = False) -> None:
 
 @app.command()
 def roll(ctx: typer.Context, key: _Key, as_json: JsonOption = False) -> None:
-    """Replace a key: the old one ends, the new one has its id and rights and is shown once."""
+    """Replace a key: the old one ends, the new one has its id and rights and is shown only once."""
     with shared(ctx).open_control() as control:
         row, text = control.roll_key(key)
         _show_once(control, row, text, as_json=as_json)
@@ -212,13 +212,12 @@ def store_answers_(
 
 def _used(options: Shared) -> dict[str, str]:
     """What each key has been charged in all, in USD, by its id. Empty without a ledger."""
-    from seekroute.control.lost import why_no_file
     from seekroute.ledger import FILE_NAME, Ledger, LedgerError, usd
 
     path = options.folder() / FILE_NAME
     used: dict[str, int] = {}
     try:
-        if os.path.exists(path) and not why_no_file(path):
+        if os.path.exists(path):
             with Ledger(path, read_only=True) as ledger:
                 used = ledger.key_charges()
     except LedgerError as error:

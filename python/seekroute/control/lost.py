@@ -13,7 +13,6 @@ gets a row again.
 from __future__ import annotations
 
 import sqlite3
-import stat
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 from seekroute._file_names import LEDGER as _LEDGER
+from seekroute._files import why_no_file
 from seekroute.control.directory import sync_directory
 from seekroute.control.errors import ControlError
 from seekroute.control.revisions import BUSY_SECONDS, DATABASE_FILE
@@ -42,7 +42,6 @@ __all__ = [
     "take_over",
     "unknown_text",
     "why_lost",
-    "why_no_file",
 ]
 
 # What may be begun anew, by one start that is told so.
@@ -321,17 +320,6 @@ def _is_hollow(path: Path) -> bool:
             return connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is None
     except (OSError, sqlite3.Error):
         return False  # whoever opens it says why it cannot be used
-
-
-def why_no_file(path: Path) -> str:
-    """Why what stands in a database's place cannot be one; empty where it can, or nothing does."""
-    try:
-        mode = path.stat().st_mode
-    except FileNotFoundError:
-        return ""
-    except OSError as error:
-        return f"{path} cannot be used: {error.strerror}"
-    return "" if stat.S_ISREG(mode) else f"{path} cannot be used: it is no file"
 
 
 def _is_there(path: Path) -> bool:
