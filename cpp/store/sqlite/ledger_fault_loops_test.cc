@@ -43,13 +43,14 @@ int64_t Count(const std::string& path, const std::string& sql) {
   return db->QueryInt(sql).value();
 }
 
-// A settle that a full disk keeps waiting is written once there is room.
+// A settle that a full disk keeps waiting is written once there is room. There is room again only
+// after the disk has failed: the writer's thread may not have come to it yet.
 bool SettleOnceThereIsRoom(LedgerWriter& writer, const ExchangeRow& row) {
   auto answer = std::make_shared<std::promise<Status>>();
   auto settled = answer->get_future();
   writer.Settle(row, [answer](const Status& status) { answer->set_value(status); });
-  if (settled.wait_for(std::chrono::milliseconds(10)) != std::future_status::ready) {
-    FaultyVfs::Get().Repair();
+  while (settled.wait_for(std::chrono::milliseconds(10)) != std::future_status::ready) {
+    if (FaultyVfs::Get().happened()) FaultyVfs::Get().Repair();
   }
   return settled.get().ok();
 }
