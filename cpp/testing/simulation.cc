@@ -1,7 +1,6 @@
 #include "testing/simulation.h"
 
 #include <algorithm>
-#include <array>
 #include <cstdlib>
 
 namespace seekroute::testing {
@@ -10,21 +9,6 @@ namespace {
 constexpr size_t kClients = 12;
 constexpr uint32_t kModels = 6;  // model i is served by i providers; more than the attempt cap
 constexpr size_t kMostEvents = 200'000;  // of one run: more means a loop that feeds itself
-
-// An error in a stream, however it is told.
-constexpr auto kErrorEvents = std::to_array<std::string_view>({
-    "data: {\"error\":{\"message\":\"boom\"}}\n\n",
-    "{\"error\":{\"message\":\"boom\"}}\n",
-    "data: {\"message\":\"boom\"}\n\n",
-    "data: {\"success\":false,\"message\":\"boom\"}\n\n",
-    "<!DOCTYPE html>\n<html>\n",
-    "data: {\"error\":{\"message\":\"boom\",\"code\":429}}\n\n",
-    "data: {\"error\":{\"message\":\"boom\",\"code\":\"context_length_exceeded\"}}\n\n",
-    "event: error\ndata: {\"code\":500,\"message\":\"boom\"}\n\n",
-    "event: error\ndata: boom\n\n",
-    "error: {\"code\":500,\"message\":\"boom\"}\n\n",
-    "data: {\"code\":\"boom\",\"message\":\"boom\"}\n\n",
-});
 
 constexpr int64_t kLongestThinking = 700;  // tokens
 
@@ -38,15 +22,6 @@ int64_t NumberIn(const std::string& body, const std::string& name) {
   const std::string own = "\"" + name + "\":";
   const size_t at = body.find(own);
   return at == std::string::npos ? 0 : std::strtoll(body.c_str() + at + own.size(), nullptr, 10);
-}
-
-std::string Chunk(const std::string& delta, const std::string& finish, const std::string& usage) {
-  std::string chunk =
-      R"(data: {"id":"up","object":"chat.completion.chunk","created":1,"model":"m",)"
-      R"("choices":[{"index":0,"delta":)" +
-      delta + R"(,"finish_reason":)" + finish + "}]";
-  if (!usage.empty()) chunk += R"(,"usage":)" + usage;
-  return chunk + "}\n\n";
 }
 
 }  // namespace
@@ -161,6 +136,9 @@ std::shared_ptr<const Snapshot> Simulation::MakeSnapshot() {
                                  (beside_ >> k & 1) != 0,
                                  (budget_fields_ >> k & 1) != 0 ? "thinking_budget" : "",
                                  kLongestThinking});
+      Endpoint& endpoint = model.endpoints.back();
+      if (rng_.OneIn(4)) endpoint.max_output = static_cast<int64_t>(1 + rng_.Below(3000));
+      if (rng_.OneIn(6)) endpoint.context = static_cast<int64_t>(2000 + rng_.Below(20'000));
     }
     parts.names.emplace(model.id, model.id);
     parts.models.push_back(std::move(model));
@@ -237,101 +215,15 @@ void Simulation::SubmitClient(ExchangeId id) {
   engine_.Submit(std::move(submission));
 }
 
-void Simulation::Cut(const std::string& bytes, UpstreamScript* script) {
-  script->prompt = !rng_.OneIn(10);
-  const Duration longest = script->prompt ? Duration::Seconds(2) : Duration::Seconds(40);
-  for (size_t at = 0; at < bytes.size();) {
-    const size_t size = 1 + rng_.Below(kLargestPiece);
-    script->pieces.push_back({rng_.UpTo(longest), bytes.substr(at, size)});
-    at += size;
-  }
-}
-
-// Nothing but comments for a while: silence that is not.
-void Simulation::Think(UpstreamScript* script) {
-  Duration left = rng_.UpTo(kLongestThought);
-  while (left > Duration{}) {
-    const Duration pause = std::min(left, Duration::Seconds(1) + rng_.UpTo(Duration::Seconds(8)));
-    script->pieces.push_back({pause, ": thinking\n\n"});
-    left = left - pause;
-  }
-}
-
-UpstreamScript Simulation::StreamScript(const std::string& tag) {
-  UpstreamScript script;
-  script.head.content_type = "text/event-stream";
-  const uint64_t words = 1 + rng_.Below(30);
-  const std::string usage =
-      R"({"prompt_tokens":10,"completion_tokens":)" + std::to_string(words) + "}";
-  std::string bytes = Chunk(R"({"role":"assistant","content":""})", "null", "");
-  const uint64_t fault = rng_.Below(12);
-  const uint64_t fault_at = rng_.Below(words);
-  for (uint64_t i = 0; i < words; ++i) {
-    if (rng_.OneIn(5)) bytes += ": ping\n\n";
-    if (i == fault_at && fault < 3) {
-      script.well_formed = false;
-      if (fault == 0) bytes += kErrorEvents[rng_.Below(kErrorEvents.size())];
-      if (fault == 1) bytes += "data: not json\n\n";
-      if (fault == 2) bytes += "data: " + std::string(5000, 'y') + "\n\n";
-    }
-    const std::string word = tag + "." + std::to_string(i) + " ";
-    if (script.well_formed) script.content += word;
-    bytes += Chunk(R"({"content":")" + word + R"("})", "null", rng_.OneIn(9) ? usage : "");
-  }
-  bytes += Chunk("{}", "\"stop\"", rng_.OneIn(3) ? usage : "");
-  const size_t whole = bytes.size();  // what follows is not missed
-  if (!rng_.OneIn(4)) {
-    bytes += R"(data: {"id":"up","choices":[],"usage":)" + usage + "}\n\n";
-  }
-  if (!rng_.OneIn(6)) bytes += "data: [DONE]\n\n";
-  if (fault == 3) {
-    bytes.resize(rng_.Below(bytes.size()));
-    if (bytes.size() < whole) {
-      script.well_formed = false;
-      script.content.clear();  // unknown: only the prefix rule is checked
-    }
-  }
-  if (fault == 4 || fault == 3) {
-    script.ending = rng_.OneIn(2) ? UpstreamScript::Ending::kBroken : UpstreamScript::Ending::kHang;
-  }
-  if (rng_.OneIn(2)) Think(&script);
-  // Between two events, once: before the last of the content or after it.
-  const size_t between = bytes.find("\n\n", rng_.Below(bytes.size() + 1));
-  if (between != std::string::npos && rng_.OneIn(2)) {
-    Cut(bytes.substr(0, between + 2), &script);
-    const bool prompt = script.prompt;
-    Think(&script);
-    Cut(bytes.substr(between + 2), &script);
-    script.prompt = script.prompt && prompt;
-  } else {
-    Cut(bytes, &script);
-  }
-  return script;
-}
-
-UpstreamScript Simulation::JsonScript(const std::string& tag) {
-  UpstreamScript script;
-  script.content = tag + " answer";
-  std::string bytes = R"({"id":"up","object":"chat.completion","created":1,"model":"m","choices":[)"
-                      R"({"index":0,"message":{"role":"assistant","content":")" +
-                      script.content + R"("},"finish_reason":"stop"}])";
-  if (!rng_.OneIn(4)) bytes += R"(,"usage":{"prompt_tokens":10,"completion_tokens":2})";
-  bytes += "}";
-  const uint64_t fault = rng_.Below(12);
-  script.well_formed = fault > 4;
-  if (fault == 0) bytes = R"({"error":{"message":"quota"}})";
-  if (fault == 1) bytes = "<html>";
-  if (fault == 2) bytes = std::string(5000, '[');
-  if (fault == 3) bytes.resize(rng_.Below(bytes.size()));
-  if (fault == 4) script.ending = UpstreamScript::Ending::kHang;
-  if (fault == 3) script.ending = UpstreamScript::Ending::kBroken;
-  Cut(bytes, &script);
-  return script;
-}
-
 // What a provider that got `body` was told in the field that it reads; 0: nothing.
 int64_t Simulation::ToldIn(const std::string& body) const {
   return NumberIn(body, CapFieldOf(ProviderOf(body)));
+}
+
+// The endpoint whose provider got `body` for this client.
+const Endpoint& Simulation::EndpointOf(const Client& client, const std::string& body) const {
+  const size_t model = client.body.find("a/m");
+  return snapshot_->catalog.Find(client.body.substr(model, 4))->endpoints[ProviderOf(body)];
 }
 
 // What it may think beside that at most.
@@ -366,6 +258,12 @@ UpstreamScript Simulation::Direct(const TransportRequest& request) {
            "nothing is sent before its hold is durable");
     const bool limited = line != kUnlimitedLine || (!client.local && key_limited_) || named;
     expect((cap > 0) == limited, "the upstream is told how long the answer may get");
+    if (line != kUnlimitedLine || (!client.local && key_limited_)) {
+      const Endpoint& endpoint = EndpointOf(client, request.body);
+      const auto within = [cap](int64_t bound) { return bound == 0 || cap <= bound; };
+      expect(within(endpoint.max_output) && within(endpoint.context),
+             "no endpoint is told more than it can answer in");
+    }
     const int64_t most = cap + ThinkingBeside(request.body);
     expect(booking == nullptr || most * kOutputNano <= booking->held.nano,
            "the hold pays for the longest answer");
@@ -375,7 +273,9 @@ UpstreamScript Simulation::Direct(const TransportRequest& request) {
   }
   // Some send the other form, and either under any label.
   const bool streams = request.body.find("\"stream\":true") != std::string::npos;
-  UpstreamScript script = streams != rng_.OneIn(10) ? StreamScript(tag) : JsonScript(tag);
+  // Of one that is put together for a plain call only the text is compared.
+  const bool calls = client.stream && rng_.OneIn(2);
+  UpstreamScript script = streams != rng_.OneIn(10) ? StreamScript(tag, calls) : JsonScript(tag);
   const uint64_t fault = rng_.Below(15);
   script.connects = fault != 0;
   script.sends_head = fault != 1 && fault != 2;

@@ -76,11 +76,12 @@ class Simulation {
   void DrawPolicies();
   std::string CapFieldOf(uint32_t provider) const;
   int64_t ToldIn(const std::string& body) const;
+  const Endpoint& EndpointOf(const Client& client, const std::string& body) const;
   int64_t ThinkingBeside(const std::string& body) const;
   CallTimeouts DrawTimeouts();
   std::shared_ptr<const Snapshot> MakeSnapshot();
   UpstreamScript Direct(const TransportRequest& request);
-  UpstreamScript StreamScript(const std::string& tag);
+  UpstreamScript StreamScript(const std::string& tag, bool with_calls);
   UpstreamScript JsonScript(const std::string& tag);
   void Cut(const std::string& bytes, UpstreamScript* script);
   void Think(UpstreamScript* script);

@@ -14,17 +14,21 @@ size_t Count(const std::string& text, const std::string& what) {
   return count;
 }
 
-// The concatenated delta.content of a client's stream; the simulator's words need no unescaping.
+// The text and the arguments of calls in a client's stream, in the order in which they came; the
+// simulator's words need no unescaping.
 std::string ContentOf(const std::string& stream) {
-  const std::string mark = R"("content":")";
+  const std::string marks[] = {R"("content":")", R"("arguments":")"};
   std::string content;
-  for (size_t at = stream.find(mark); at != std::string::npos; at = stream.find(mark, at)) {
-    at += mark.size();
-    const size_t end = stream.find('"', at);
+  for (size_t at = 0;;) {
+    const size_t text = stream.find(marks[0], at);
+    const size_t arguments = stream.find(marks[1], at);
+    at = std::min(text, arguments);
+    if (at == std::string::npos) return content;
+    at += marks[text < arguments ? 0 : 1].size();
+    const size_t end = std::min(stream.find('"', at), stream.size());
     content += stream.substr(at, end - at);
     at = end;
   }
-  return content;
 }
 
 }  // namespace
@@ -96,7 +100,7 @@ void Simulation::CheckClient(ExchangeId id, const Client& client,
     const std::string content = ContentOf(client.received);
     const SeenTransfer& last = *attempts.back();
     if (ok) {
-      expect(content == last.script.content, "the whole content, once");
+      expect(content == last.script.content, "the whole content and all arguments, once");
     } else if (!last.script.content.empty()) {
       expect(last.script.content.starts_with(content), "content is a prefix, never repeated");
     }
