@@ -71,6 +71,7 @@ def test_a_team_s_file() -> None:
     found = converted(FIXTURES["team"].read_text(encoding="utf-8"))
     settings = loaded(found)
     assert (settings.server.log_format, settings.limits.max_active) == ("json", 400)
+    assert settings.drop_refused_parameters
     assert settings.limits.max_body_bytes == 32 * 1024 * 1024
     assert settings.timeouts.total_timeout_ms == 300_000  # the router's, not the library's
     azure = settings.providers["azure"]

@@ -348,6 +348,9 @@ class _Conversion:
                         self._findings.skip(value, section, "no deadline up to a day")
                     elif word == "timeout":
                         self._findings.change(value, section, ENDS_STREAMS)
+                elif key == "drop_params" and value.flag:
+                    found["drop_refused_parameters"] = True
+                    self._findings.change(value, section, "for models that the catalog knows")
                 elif key == "json_logs":
                     if value.flag:
                         put("server", "log_format", "json")
