@@ -187,5 +187,57 @@ TEST_F(FinishedAnswerTest, ADoubledUsageIsEstimated) {
   EXPECT_TRUE(seen.row->estimated);
 }
 
+// Also where comments keep its connection alive until the time is up.
+TEST_F(FinishedAnswerTest, AWholeStreamIsCompleteAtTheDeadline) {
+  options_.total_timeout = Duration::Seconds(30);
+  Open({10'000'000});
+  script_ = {};
+  script_.head.content_type = "text/event-stream";
+  script_.pieces = {
+      {{},
+       std::string(kStart) + std::string(kContent) +
+           "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n"}};
+  for (int i = 0; i < 20; ++i) script_.pieces.push_back({Duration::Seconds(2), ": ping\n\n"});
+  const Seen seen = Ask(R"(,"stream":true)");
+  EXPECT_EQ(seen.row->error, "");
+  EXPECT_NE(seen.body.find("[DONE]"), std::string::npos) << seen.body;
+  EXPECT_GT(seen.row->cost, Money{});
+  EXPECT_NE(seen.row->settlement, Settlement::kFailed);
+}
+
+// Pictures are asked for whole: of those that nobody waited for nothing is seen.
+TEST_F(FinishedAnswerTest, PicturesThatWereNotWaitedForAreSuspected) {
+  output_ = Output::kImage;
+  Open({10'000'000'000});
+  script_ = {};
+  script_.sends_head = false;
+  script_.ending = UpstreamScript::Ending::kHang;
+  for (const char* members : {"", R"(,"stream":true)"}) {
+    const Seen seen = Ask(members);
+    EXPECT_NE(seen.row->error, "") << members;
+    EXPECT_GE(seen.row->Suspected().nano, kImageNano) << members;
+  }
+}
+
+// A prompt that the request can have is a count also where its client has left.
+TEST_F(FinishedAnswerTest, WhoLeavesIsJudgedAsWhoStays) {
+  endpoint_context_ = 2000;
+  options_.strict_bound = true;
+  for (const int64_t prompt : {int64_t{1500}, int64_t{3000}, int64_t{90'000}}) {
+    Open({1'000'000'000});
+    script_ = {};
+    script_.head.content_type = "text/event-stream";
+    std::string start(kStart);
+    start.replace(start.find(":7,"), 3, ":" + std::to_string(prompt) + ",");
+    script_.pieces = {{{}, start + std::string(kContent)}, {Duration::Seconds(5), ""}};
+    const ExchangeId id =
+        Submit(R"(,"stream":true,"documents":[")" + std::string(5000, 'e') + R"("])");
+    agenda_.After(Duration::Seconds(2), [&] { engine_->Cancel(id); });
+    Rest();
+    EXPECT_EQ(seen_[id].row->settlement, Settlement::kPartial);
+    EXPECT_EQ(seen_[id].row->prompt_tokens == prompt, prompt < 90'000) << prompt;
+  }
+}
+
 }  // namespace
 }  // namespace seekroute::testing

@@ -19,6 +19,7 @@ namespace seekroute::testing {
 
 inline constexpr int64_t kInputNano = 1000;  // a token
 inline constexpr int64_t kOutputNano = 2000;
+inline constexpr int64_t kImageNano = 40'000'000;  // a picture, of a model that draws
 inline constexpr std::string_view kAnswer =
     R"({"id":"u","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,)"
     R"("message":{"role":"assistant","content":"hello"},"finish_reason":"stop"}],)"
@@ -79,11 +80,13 @@ class CreditsTest : public ::testing::Test {
     rates[PriceClass::kOutput] = Rate{kOutputNano * 1000};
     rates[PriceClass::kImageOutput] = Rate{media_nano_ * 1000};
     rates[PriceClass::kAudioOutput] = Rate{media_nano_ * 1000};
+    if (output_ == Output::kImage) rates[PriceClass::kPerImage] = Rate{kImageNano * 1000};
     PriceTable::Parts prices;
     prices.revision = "r";
     prices.variants.emplace_back().rates = rates;
     Model model{
         .id = "a/m", .other_output = other_output_, .max_output = max_output, .endpoints = {}};
+    model.output = output_;
     model.endpoints.push_back({0, "up", *PriceTable::Make(std::move(prices)), cap_field_, timeouts_,
                                cap_excludes_reasoning_, reasoning_budget_field_, max_reasoning_});
     model.context = model_context_;
@@ -171,6 +174,7 @@ class CreditsTest : public ::testing::Test {
   int64_t max_reasoning_ = 0;
   int64_t model_context_ = 0;
   int64_t endpoint_context_ = 0, endpoint_max_output_ = 0;
+  Output output_ = Output::kText;
   bool other_output_ = false;
   uint64_t media_nano_ = kOutputNano;  // a token of a picture or of sound in the answer
   Window limit_reset_ = Window::kNever;
