@@ -59,6 +59,10 @@ class Attempt : public TransportObserver {
   void Send();
   void Resume();
 
+  // Ends a stream of which nothing but [DONE] is missing as if that had come: OnAnswered(). False,
+  // and nothing is done: it is not so far.
+  bool EndWhole();
+
   // Stops the transfer; the owner hears nothing more.
   void Abandon();
 
@@ -109,7 +113,6 @@ class Attempt : public TransportObserver {
   Error UpstreamRefusal() const;
   Error WithoutSecrets(Error error) const;
   void Fail(Error error, bool dispatched);
-  bool EndWhole();
   void Answered();
   void StopTransfer();
   bool streamed() const { return plan_.kind == Kind::kChatStream; }

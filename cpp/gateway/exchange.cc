@@ -439,6 +439,8 @@ void Exchange::OnTimer(TimePoint now) {
   }
   if (state_ == State::kHolding) return OnHoldTimer(now);
   if (state_ != State::kDone && now >= deadline_) {
+    // An answer of which nothing but [DONE] is missing is complete, whatever ends it.
+    if (attempt_ && attempt_->EndWhole()) return;
     if (!draining_) FillUsageOfFailure();
     AbandonAttempt();
     if (draining_) return EndDrain(false);
