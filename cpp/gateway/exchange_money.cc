@@ -350,9 +350,10 @@ Money Exchange::SuspectedCost(std::string_view error, bool dispatched) {
     media = attempt_->stream().media();
     tier = attempt_->stream().service_tier();
   }
-  const bool unseen = !attempt_->is_stream() && !request_.stream &&
-                      (error == kAbandoned || error == TraitsOf(ErrorCode::kUpstreamTimeout).name);
+  // Pictures are asked for whole, also where their client wants a stream.
   const bool images = model_->output == Output::kImage;
+  const bool unseen = !attempt_->is_stream() && (images || !request_.stream) &&
+                      (error == kAbandoned || error == TraitsOf(ErrorCode::kUpstreamTimeout).name);
   if (unseen && !images) {
     const int64_t longest = ToldLength().value_or(kExpectedAnswerTokens);
     sent.tokens = std::min(longest, kExpectedAnswerTokens) * request_.choices;
