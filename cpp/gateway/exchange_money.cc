@@ -281,8 +281,9 @@ void Exchange::FillPartialUsage() {
   if (!held_ || !attempt_ || !attempt_->is_stream()) return;
   const ChatStream& stream = attempt_->stream();
   const Usage told = stream.usage();
-  const int64_t context = model_->ContextAt(*endpoint_);
-  const bool sane = told.prompt && !stream.usage_odd() && (context == 0 || *told.prompt <= context);
+  Usage input;  // what is told of the output so far is counted here
+  input.prompt = told.prompt;
+  const bool sane = told.prompt && !stream.usage_odd() && !IsImpossible(input);
   if (!sane && !content_sent_) return;
   usage_ = {};
   row_.service_tier = stream.service_tier();
