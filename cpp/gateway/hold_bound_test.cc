@@ -308,5 +308,39 @@ TEST(HoldBoundTest, FollowsWhatTheModelCanOutputUnlessTheRequestForbidsIt) {
   }
 }
 
+// What templates write around calls and parts, however little is in them.
+TEST(HoldBoundTest, EveryCallAndElementIsHeldFor) {
+  constexpr int64_t kMany = 500;
+  const auto many = [](std::string_view each) {
+    std::string list(each);
+    for (int64_t i = 1; i < kMany; ++i) list += ',' + std::string(each);
+    return list;
+  };
+  const struct {
+    std::string message;
+    int64_t tokens;  // of each
+  } cases[] = {
+      {R"({"role":"assistant","content":null,"tool_calls":[)" + many("{}") + "]}", 12},
+      {R"({"role":"assistant","content":null,"tool_calls":[)" +
+           many(R"({"id":"","type":"","function":{"name":"","arguments":""}})") + "]}",
+       12},
+      {R"({"role":"user","content":[)" + many(R"({"type":"text","text":""})") + "]}", 2},
+      {R"({"role":"user","content":"","thinking_blocks":[)" + many("{}") + "]}", 2},
+      {R"({"role":"user","content":"","reasoning_details":[)" + many("null") + "]}", 2},
+  };
+  for (const bool strict : {false, true}) {
+    for (const auto& c : cases) {
+      const std::string body = R"({"model":"m","messages":[)" + c.message + "]}";
+      const auto request = ParseChatRequest(body, Profile());
+      ASSERT_TRUE(request.has_value()) << request.error().message;
+      GatewayOptions options;
+      options.strict_bound = strict;
+      const Model model{.id = "a/m", .endpoints = {}};
+      const SpendBound bound(*request, model, EstimateChatPrompt(body), options, {});
+      EXPECT_GE(bound.besides().prompt, kMany * c.tokens) << body.substr(0, 120);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace seekroute

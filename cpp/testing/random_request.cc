@@ -181,13 +181,19 @@ std::string RandomRequest::Message() {
     if (OneIn(2)) {
       message += R"(, "tool_calls": [{"id": "c", "type": "function", "function": {"name": "f", )"
                  R"("arguments": )" +
-                 (OneIn(2) ? Text() : Read("{\"k\": " + Value(1) + "}")) + "}}]";
+                 (OneIn(2) ? Text() : Read("{\"k\": " + Value(1) + "}")) + "}}";
+      ++calls_;
+      // However little is in one.
+      for (uint64_t i = Below(OneIn(8) ? 100 : 3); i > 0; --i, ++calls_) message += ", {}";
+      message += "]";
     }
     return message + (OneIn(4) ? Unknown("z") : std::string()) + "}";
   }
   if (OneIn(2)) return R"({"role": "user", "content": )" + Text() + "}";
   std::string parts;
-  for (uint64_t i = 0, n = 1 + Below(3); i < n; ++i) parts += (i > 0 ? ", " : "") + Part();
+  for (uint64_t i = 0, n = 1 + Below(3); i < n; ++i, ++parts_) {
+    parts += (i > 0 ? ", " : "") + Part();
+  }
   return R"({"role": "user", "content": [)" + parts + "]}";
 }
 

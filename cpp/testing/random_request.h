@@ -35,7 +35,7 @@ class RandomRequest {
  private:
   uint64_t Below(uint64_t bound) { return rng_->Next() % bound; }
   bool OneIn(uint64_t n) { return Below(n) == 0; }
-  int64_t Templates() const { return 16 + 8 * messages_; }
+  int64_t Templates() const { return 16 + 8 * messages_ + 12 * calls_ + 2 * parts_; }
 
   std::string Noise();
 
@@ -68,6 +68,8 @@ class RandomRequest {
   uint64_t used_ = 0;
   int64_t choices_ = 1;
   int64_t messages_ = 0;
+  int64_t calls_ = 0;  // of tools
+  int64_t parts_ = 0;
   int64_t bytes_ = 0;        // of everything that may be read
   int64_t other_bytes_ = 0;  // of it what is not plain text
   TokenEstimator text_;
