@@ -14,7 +14,7 @@ namespace {
 constexpr TokenEstimate kMessage = {.tokens = 4, .upper = 8};
 constexpr TokenEstimate kOpening = {.tokens = 3, .upper = 16};
 constexpr TokenEstimate kName = {.tokens = 1, .upper = 2};
-constexpr TokenEstimate kToolCall = {.tokens = 4, .upper = 12};
+constexpr TokenEstimate kToolCall = {.tokens = 4, .upper = kMostCallTokens};
 constexpr int64_t kDefinitions = 16;  // what opens and ends them
 
 // An image costs by its size in tiles of 512 pixels: 85 for the whole at low detail; at high detail
@@ -65,10 +65,12 @@ class PromptSink : public JsonSink {
       return Step::kSkip;
     }
     if (!IsContent(place)) CountOthers(&message_members_, place, type);
+    if (IsToolCall(place)) Count(kToolCall);
     if (place.depth() >= ContentPart::kDepth && IsContent(place)) {
       part_.OnOpen(place, type);
     } else if (place.depth() == ContentPart::kDepth - 1 && IsContent(place)) {
       part_ = {};
+      counted_.upper += static_cast<int64_t>(BytesOfName(place));
       low_detail_ = false;
       sound_bytes_ = 0;
       file_bytes_ = 0;
@@ -113,7 +115,7 @@ class PromptSink : public JsonSink {
     const bool is_text = !unknown && (place.depth() == 3 ? key != "role" && key != "tool_call_id"
                                                          : key == "name" || key == "arguments" ||
                                                                key == "input" || key == "text");
-    if (key == "name") Count(place.depth() == 3 ? kName : kToolCall);
+    if (key == "name" && place.depth() == 3) Count(kName);
     if (is_text && value.type == JsonType::kString) {
       AddText(value.text);
       counted_.upper += static_cast<int64_t>(BytesOfName(place));

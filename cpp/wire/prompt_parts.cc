@@ -173,10 +173,15 @@ size_t BytesOf(const JsonValue& value) {
 size_t BytesOfName(const JsonPlace& place) {
   constexpr size_t kElementMarks = 4;  // quotes or brackets, a comma and a space
   constexpr size_t kMemberMarks = 8;
-  constexpr int kListDepth = 4;  // elements of a message's own lists: parts, calls
+  constexpr int kListDepth = 2;  // of the messages themselves, which are counted as such
   if (!place.in_object()) return place.depth() > kListDepth ? kElementMarks : 0;
   const std::string_view name = place.key();
   return std::ranges::binary_search(kUsualNames, name) ? 0 : name.size() + kMemberMarks;
+}
+
+bool IsToolCall(const JsonPlace& place) {
+  if (place.depth() == 3) return place.key() == "function_call";
+  return place.depth() == 4 && !place.in_object() && place.key(3) == "tool_calls";
 }
 
 bool IsKnownInOtherCase(MemberOf where, std::string_view name) {

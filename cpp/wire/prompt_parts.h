@@ -132,4 +132,9 @@ inline std::string_view TextOf(const JsonValue& value) {
 // is one that every chat request has: templates count those with the message.
 size_t BytesOfName(const JsonPlace& place);
 
+// Whether what opens at `place`, in a message, calls a tool; and what a template writes around it
+// at most, in tokens, however little is in it.
+bool IsToolCall(const JsonPlace& place);
+inline constexpr int64_t kMostCallTokens = 12;
+
 }  // namespace seekroute

@@ -38,11 +38,13 @@ JsonSink::Step RequestSink::OpenInMessages(const JsonPlace& place, JsonType type
   if (member != "content" || place.depth() == 3) {
     CountOthers(&message_members_, place, type);
     request_.text_bytes += BytesOfName(place);
+    if (IsToolCall(place)) request_.text_bytes += size_t{kMostCallTokens};
     return Step::kEnter;
   }
   if (place.depth() == ContentPart::kDepth - 1) {
     if (type != JsonType::kObject) return StopWrongType(place, "a content part object", type);
     part_ = {};
+    request_.text_bytes += BytesOfName(place);
     return Step::kEnter;
   }
   if (place.depth() == ContentPart::kDepth) {
