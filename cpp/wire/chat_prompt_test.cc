@@ -128,5 +128,29 @@ TEST(ChatPromptTest, ChoicesThatComeInTurnsAreSeparateTexts) {
   EXPECT_EQ(stream.content_tokens().tokens, 4);
 }
 
+// What stands elsewhere in a request under the name of a content is none.
+TEST(ChatPromptTest, PartsAreThoseOfMessages) {
+  for (const char* field : {R"(,"x":{"a":{"content":[{}]}})", R"(,"x":[{"content":[{},{}]}])",
+                            R"(,"metadata":{"a":{"content":[{}]}})"}) {
+    EXPECT_EQ(EstimateChatPrompt(Request("\"\"", field)).tokens, Empty()) << field;
+  }
+  // The last member of the last message is over when the next field begins.
+  const std::string messages =
+      R"({"model":"m","messages":[{"role":"user","content":"","images":["a"]}])";
+  EXPECT_EQ(EstimateChatPrompt(messages + R"(,"x":"https://y"})").tokens,
+            EstimateChatPrompt(messages + "}").tokens);
+  EXPECT_EQ(EstimateChatPrompt(R"({"messages":[],"x":"https://y"})").tokens,
+            EstimateChatPrompt(R"({"messages":[]})").tokens);
+}
+
+// Fields that nobody knows, and those that are known in another letter case.
+TEST(ChatPromptTest, ManyFieldsAreRead) {
+  std::string fields;
+  for (int i = 0; i < 2000; ++i) fields += ",\"a" + std::to_string(i) + "\":\"x\"";
+  const TokenEstimate many = EstimateChatPrompt(Request("\"\"", fields));
+  EXPECT_EQ(many.tokens, Empty());
+  EXPECT_GE(many.upper, static_cast<int64_t>(fields.size() - 2000));
+}
+
 }  // namespace
 }  // namespace seekroute
