@@ -43,9 +43,9 @@ class PromptSink : public JsonSink {
       case 0:
         return Step::kEnter;
       case 1:
+        BeginField(place);
         in_messages_ = place.key() == "messages";
         in_tools_ = place.key() == "tools" || place.key() == "functions";
-        in_others_ = CountsOthers(place);
         if (in_others_) CountOthers(&field_members_, place, type);
         return in_messages_ || in_tools_ || in_others_ ? Step::kEnter : Step::kSkip;
       case 2:
@@ -85,7 +85,7 @@ class PromptSink : public JsonSink {
       AddField(place, value);
     } else if (place.depth() == 2 && in_tools_) {
       for (int64_t i = tool_.services(); i > 0; --i) CountOther(kOtherTokens);
-    } else if (place.depth() == ContentPart::kDepth - 1 && IsContent(place)) {
+    } else if (in_messages_ && place.depth() == ContentPart::kDepth - 1 && IsContent(place)) {
       EndPart();
     }
     return true;
@@ -94,8 +94,8 @@ class PromptSink : public JsonSink {
   bool OnScalar(const JsonPlace& place, const JsonValue& value) override {
     if (place.depth() == 1) {
       const bool unset = value.type == JsonType::kNull || value.type == JsonType::kFalse;
+      BeginField(place);
       if (unset) return true;
-      in_others_ = CountsOthers(place);
       if (in_others_) CountOthers(&field_members_, place, value.type, TextOf(value));
       AddField(place, value);
       return true;
@@ -133,9 +133,12 @@ class PromptSink : public JsonSink {
     counted_.upper += more.upper;
   }
 
-  static bool CountsOthers(const JsonPlace& place) {
-    const FieldUse use = FieldNamed(place.key()).use;
-    return use == FieldUse::kFetches || use == FieldUse::kUnknown;
+  // A member of the request begins: what the one before it was is no more.
+  void BeginField(const JsonPlace& place) {
+    use_ = FieldNamed(place.key()).use;
+    in_others_ = use_ == FieldUse::kFetches || use_ == FieldUse::kUnknown;
+    in_messages_ = false;
+    in_tools_ = false;
   }
 
   // Of what is not known nothing is expected.
@@ -168,7 +171,6 @@ class PromptSink : public JsonSink {
   void AddField(const JsonPlace& place, const JsonValue& value) {
     const std::string_view key = place.key();
     const std::string_view json = value.range.In(body_);
-    const FieldUse use = FieldNamed(key).use;
     const auto bytes = static_cast<int64_t>(value.range.end - place.key_range().begin);
     const bool has_schema =
         key == "response_format" && json.find("\"schema\"") != std::string_view::npos;
@@ -176,11 +178,12 @@ class PromptSink : public JsonSink {
       AddDefinitions(json, bytes);
     } else if (key == "documents") {
       Count({EstimateTokens(json).tokens, bytes});
-    } else if (use == FieldUse::kFetches) {
+    } else if (use_ == FieldUse::kFetches) {
       const bool uncounted = value.type == JsonType::kNumber;
       Count({kOtherTokens, bytes + (uncounted ? kMostMediaTokens : 0)});
-    } else if (use == FieldUse::kRead || use == FieldUse::kTemplate || use == FieldUse::kUnknown ||
-               use == FieldUse::kSchema || use == FieldUse::kPrediction) {
+    } else if (use_ == FieldUse::kRead || use_ == FieldUse::kTemplate ||
+               use_ == FieldUse::kUnknown || use_ == FieldUse::kSchema ||
+               use_ == FieldUse::kPrediction) {
       counted_.upper += bytes;
     }
   }
@@ -226,6 +229,7 @@ class PromptSink : public JsonSink {
   MediaMembers message_members_{MemberOf::kMessage, 3};
   ContentPart part_;
   ToolEntry tool_;
+  FieldUse use_ = FieldUse::kNone;  // of the member of the request that is being read
   bool in_messages_ = false;
   bool in_tools_ = false;
   bool in_others_ = false;  // a field that may stand for more than its bytes
