@@ -2,6 +2,9 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
+#include <optional>
+#include <span>
 #include <string_view>
 
 namespace seekroute {
@@ -33,6 +36,28 @@ inline bool IsSameWhenFolded(std::string_view name, std::string_view known) {
     }
   }
   return at == name.size();
+}
+
+// `name` in small letters, written to `buffer`, as IsSameWhenFolded() compares it: two names are
+// the same when these are. Nothing where it is longer than the buffer. Looks at no more than that.
+inline std::optional<std::string_view> Folded(std::string_view name, std::span<char> buffer) {
+  size_t size = 0;
+  for (size_t at = 0; at < name.size() && name[at] != '\0'; ++size) {
+    if (size == buffer.size()) return std::nullopt;
+    const std::string_view rest = name.substr(at);
+    const char c = name[at];
+    if (rest.starts_with("\xc5\xbf")) {
+      buffer[size] = 's';
+      at += 2;
+    } else if (rest.starts_with("\xe2\x84\xaa")) {
+      buffer[size] = 'k';
+      at += 3;
+    } else {
+      buffer[size] = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+      ++at;
+    }
+  }
+  return std::string_view(buffer.data(), size);
 }
 
 }  // namespace seekroute

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <span>
 #include <utility>
 
@@ -189,7 +190,12 @@ bool IsKnownInOtherCase(MemberOf where, std::string_view name) {
   if (std::ranges::binary_search(texts, name)) return false;
   const auto media = MediaOf(where);
   if (std::ranges::find(media, name) != media.end()) return false;
-  const auto same = [name](std::string_view known) { return IsSameWhenFolded(name, known); };
+  std::array<char, 32> buffer;  // more than the longest of them
+  const std::optional<std::string_view> folded = Folded(name, buffer);
+  if (!folded) return false;
+  const auto same = [&folded](std::string_view known) {
+    return known.size() == folded->size() && IsSameButForCase(known, *folded);
+  };
   return std::ranges::any_of(texts, same) || std::ranges::any_of(media, same);
 }
 

@@ -190,7 +190,30 @@ constexpr bool IsSorted() {
   }
   return true;
 }
-static_assert(IsSorted(), "FieldNamed() searches the table by length, then by name");
+static_assert(IsSorted(), "a name stands where it is looked for, and once");
+
+constexpr size_t kLongestField = kFields.back().name.size();
+
+constexpr bool BeforeFolded(std::string_view a, std::string_view b) {
+  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
+  if (a.size() != b.size()) return a.size() < b.size();
+  return std::lexicographical_compare(a.begin(), a.end(), b.begin(), b.end(),
+                                      [lower](char x, char y) { return lower(x) < lower(y); });
+}
+
+// The table by length, then by the names in small letters. A request may have a million fields that
+// nobody knows: looking up one of them takes a few comparisons, not one with each name.
+constexpr auto kByFolded = [] {
+  std::array<uint8_t, kFields.size()> order{};
+  for (size_t i = 0; i < order.size(); ++i) order[i] = static_cast<uint8_t>(i);
+  std::sort(order.begin(), order.end(),
+            [](uint8_t a, uint8_t b) { return BeforeFolded(kFields[a].name, kFields[b].name); });
+  return order;
+}();
+static_assert(kFields.size() < 256);
+static_assert(std::adjacent_find(kByFolded.begin(), kByFolded.end(), [](uint8_t a, uint8_t b) {
+                return !BeforeFolded(kFields[a].name, kFields[b].name);
+              }) == kByFolded.end());
 
 constexpr bool IsRefused(FieldKind kind) {
   return kind == kForeign || kind == kOtherLength || kind == kOtherChoices || kind == kAnyPrompt;
@@ -232,16 +255,19 @@ std::string_view RefusalOf(FieldKind kind) {
 }
 
 FieldRule FieldNamed(std::string_view name) {
+  std::array<char, kLongestField> buffer;
+  const std::optional<std::string_view> folded = Folded(name, buffer);
+  if (!folded) return {.use = FieldUse::kUnknown};
   const auto* const found = std::lower_bound(
-      kFields.begin(), kFields.end(), name,
-      [](const FieldRule& rule, std::string_view key) { return Before(rule.name, key); });
-  if (found != kFields.end() && found->name == name) return *found;
+      kByFolded.begin(), kByFolded.end(), *folded,
+      [](uint8_t at, std::string_view key) { return BeforeFolded(kFields[at].name, key); });
+  if (found == kByFolded.end() || BeforeFolded(*folded, kFields[*found].name)) {
+    return {.use = FieldUse::kUnknown};
+  }
+  const FieldRule& rule = kFields[*found];
   // Servers in Go take names in any letter case, and the last one wins: a second `Model` would
   // choose past what was admitted and priced.
-  for (const FieldRule& rule : kFields) {
-    if (IsSameWhenFolded(name, rule.name)) return Plain(rule.name, kOtherSpelling);
-  }
-  return {.use = FieldUse::kUnknown};
+  return rule.name == name ? rule : Plain(rule.name, kOtherSpelling);
 }
 
 bool IsAbsent(FieldKind kind, JsonType type) { return type == JsonType::kNull && IsRefused(kind); }
