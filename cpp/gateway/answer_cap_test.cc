@@ -239,5 +239,46 @@ TEST_F(AnswerCapTest, AnAnswerWithoutUsageIsCountedHere) {
   EXPECT_TRUE(noticed(300));
 }
 
+// A stream's checkpoints look at the same answer again and again.
+TEST_F(AnswerCapTest, IsCountedOnceAnAnswer) {
+  options_.checkpoint_interval = Duration::Seconds(1);
+  Open({10'000'000});
+  script_ = {};
+  script_.head.content_type = "text/event-stream";
+  std::string words;
+  for (int i = 0; i < 400; ++i) words += " word";
+  const std::string event =
+      "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"" + words + "\"}}]}\n\n";
+  for (int i = 0; i < 4; ++i) script_.pieces.push_back({Duration::Seconds(2), event});
+  script_.pieces.push_back(
+      {Duration::Seconds(2),
+       "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: "
+       "[DONE]\n\n"});
+  const Seen& seen = Ask(R"(,"stream":true,"max_tokens":10)");
+  EXPECT_GT(store_->Find(last_)->checkpoints.size(), 1u);
+  EXPECT_TRUE(seen.row->cap_ignored);
+  EXPECT_EQ(CounterOf("seekroute_cap_ignored_total"), 1);
+}
+
+// A body that was read by the rules of another profile, which refused it, is held for as any.
+TEST_F(AnswerCapTest, AScanByOtherRulesIsNoEstimate) {
+  Open({10'000'000});
+  const int64_t held = Ask(R"(,"max_tokens":10)").row->held.nano;
+  const Profile other;
+  Submission submission;
+  submission.id = ++last_;
+  submission.body = R"({"model":"m","messages":[{"role":"user","content":"hi"}],"max_tokens":10})";
+  submission.authorization = Secret("Bearer good");
+  submission.submitted = clock_.Now();
+  submission.snapshot = snapshot_;
+  submission.window = std::make_shared<FlowWindow>(window_);
+  submission.scan.emplace(
+      BodyScan{&other, MakeError(ErrorCode::kInvalidValue, "by the other's range"), {}, {}});
+  engine_->Submit(std::move(submission));
+  Rest();
+  EXPECT_EQ(seen_[last_].status, 200) << seen_[last_].body;
+  EXPECT_EQ(seen_[last_].row->held.nano, held);
+}
+
 }  // namespace
 }  // namespace seekroute::testing
