@@ -308,6 +308,12 @@ void Exchange::Settle(std::optional<Error> error) {
   row_.status = error_ ? error_->status() : 200;
   if (error_) row_.error = error_->name();
   DecideCharge();
+  // Here and not with the charge, which a checkpoint works out as well.
+  if (row_.cap_ignored) {
+    world_.stats->CountCapIgnored(row_.provider, row_.model);
+  } else if (row_.finish_reason == "length" && ToldLength()) {
+    world_.stats->NoteCapKept(row_.provider, row_.model);
+  }
   storing_ = true;
   waits_until_ = world_.clock->Now() + world_.options->settle_patience;
   if (held_ && row_.cost > row_.held) {

@@ -421,11 +421,6 @@ void Exchange::DecideCharge() {
   }
   if (!error_ || usage_.complete()) TellUsage();
   row_.cap_ignored = IgnoredCap();
-  if (row_.cap_ignored) {
-    world_.stats->CountCapIgnored(row_.provider, row_.model);
-  } else if (row_.finish_reason == "length" && ToldLength()) {
-    world_.stats->NoteCapKept(row_.provider, row_.model);
-  }
   const bool charged = row_.settlement != Settlement::kFree && usage_.complete();
   if (!charged) return;
   // The prices of the moment of admission: a change, or an hour that ends, is for later requests.
