@@ -92,7 +92,8 @@ Status Exchange::Take() {
   } else if (world_.options->credits) {
     row_.org_id = world_.options->local_org;
   }
-  if (scan != nullptr && admitted.ok()) prompt_ = scan->prompt;
+  // A scan by other rules may have refused what these admit, and has no estimate of it.
+  if (scan != nullptr && scan->profile == profile_ && admitted.ok()) prompt_ = scan->prompt;
   row_.requested_model = request_.model;
   row_.streamed = request_.stream;
   if (model_ != nullptr) row_.model = model_->id;
