@@ -99,5 +99,28 @@ TEST_F(CreditShareTest, WithoutOthersThereIsNothingToWaitFor) {
   EXPECT_EQ(seen.body.find("held"), std::string::npos) << seen.body;
 }
 
+// What running requests hold is not enough where more is spent than a limit allows that was
+// lowered.
+TEST_F(CreditShareTest, ALoweredLimitIsNothingToWaitFor) {
+  Open({100'000'000});
+  Ask();  // spends some
+  const Money spent{100'000'000 - store_->balance().nano};
+  ASSERT_GT(spent, Money{});
+  script_.head_delay = Duration::Seconds(5);
+  const ExchangeId running = Submit(R"(,"max_tokens":1)");
+  engine_->Advance();
+  ApiKey lowered;
+  lowered.key_id = "k";
+  lowered.org_id = "o";
+  lowered.limit = Money{1};
+  keys_.Put(HmacSha256(Secret("pepper"), "good"), lowered);
+  const ExchangeId refused = Submit(R"(,"max_tokens":1)");
+  Rest();
+  EXPECT_EQ(seen_[running].status, 200);
+  EXPECT_EQ(seen_[refused].status, 402);
+  EXPECT_EQ(seen_[refused].headers.at("x-should-retry"), "false") << seen_[refused].body;
+  EXPECT_NE(seen_[refused].body.find("\"available\":0"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace seekroute::testing

@@ -56,7 +56,7 @@ void CreditStore::CommitHold(StoreTicket ticket, const HoldRequest& request) {
   // A negative balance is what is owed: of the line, the rest may be.
   const bool endless = balance_.nano > kUnlimitedLine.nano - request.line.nano;
   const int64_t spendable = endless ? kUnlimitedLine.nano : balance_.nano + request.line.nano;
-  answer.available = {std::max<int64_t>(0, spendable)};
+  answer.available = {spendable};
   booking.asked = request;
   const int64_t second = clock_->Now().ns / 1'000'000'000;
   std::optional<ErrorCode> fault;
@@ -64,15 +64,16 @@ void CreditStore::CommitHold(StoreTicket ticket, const HoldRequest& request) {
   if (faults_.failing && rng_->OneIn(8)) fault = ErrorCode::kStoreUnavailable;
   if (request.key_limit) {
     const int64_t spent = paid_in_.nano - balance_.nano;
-    const int64_t left = std::max<int64_t>(request.key_limit->limit.nano - spent, 0);
+    const int64_t left = request.key_limit->limit.nano - spent;
     if (left < answer.available.nano) {
       answer.available = {left};
       answer.key_limited = true;
     }
   }
+  const Money there = std::max(answer.available, Money{});
   if (fault) {
     answer.status = MakeError(*fault, "the disk");
-  } else if (answer.available < request.at_least) {
+  } else if (there < request.at_least) {
     answer.status = MakeError(ErrorCode::kInsufficientCredits, "not enough");
     for (const auto& [other, each] : bookings_) {
       if (each.state == State::kHeld) answer.held.nano += each.held.nano;
@@ -81,8 +82,8 @@ void CreditStore::CommitHold(StoreTicket ticket, const HoldRequest& request) {
   if (!answer.status.ok()) {
     booking.state = State::kRefused;
   } else {
-    answer.granted = request.share ? ShareOf(request.amount, request.at_least, answer.available)
-                                   : std::min(request.amount, answer.available);
+    answer.granted = request.share ? ShareOf(request.amount, request.at_least, there)
+                                   : std::min(request.amount, there);
     booking.state = State::kHeld;
     booking.held = answer.granted;
     balance_.nano -= answer.granted.nano;

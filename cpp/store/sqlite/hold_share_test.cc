@@ -75,5 +75,29 @@ TEST_F(HoldShareTest, ARefusalByTheLimitSaysWhatTheKeysOthersHold) {
   EXPECT_EQ(HoldNow(writer(), RowOf("gen-7"), {{1}, {1}, wider}).held.nano, 80);
 }
 
+// A limit or a line that was lowered below what is spent: what runs may end, and it is not enough.
+TEST_F(HoldShareTest, ARefusalCountsWhatIsSpentBeyondALoweredLimit) {
+  TopupNow(writer(), "manual:1", 10'000);
+  const auto ask = [this](const std::string& id, int64_t amount, int64_t limit) {
+    return HoldNow(writer(), RowOf(id), {{amount}, {amount}, KeyLimit{{limit}, kLimit.since}});
+  };
+  EXPECT_TRUE(ask("gen-1", 300, 500).status.ok());
+  EXPECT_TRUE(SettleNow(writer(), AnsweredRow("gen-1", 300)).ok());
+  EXPECT_TRUE(ask("gen-2", 50, 500).status.ok());
+  const HoldAnswer refused = ask("gen-3", 10, 100);
+  EXPECT_TRUE(refused.key_limited);
+  EXPECT_EQ(refused.available.nano, 100 - 350);
+  EXPECT_EQ(refused.held.nano, 50);
+  // What costs nothing is served all the same.
+  EXPECT_TRUE(ask("gen-4", 0, 100).status.ok());
+}
+
+TEST_F(HoldShareTest, ARefusalCountsWhatIsOwedBeyondALoweredLine) {
+  EXPECT_TRUE(HoldNow(writer(), RowOf("gen-1"), {{300}, {300}, {}, {500}}).status.ok());
+  const HoldAnswer refused = HoldNow(writer(), RowOf("gen-2"), {{10}, {10}, {}, {100}});
+  EXPECT_EQ(refused.available.nano, 100 - 300);
+  EXPECT_EQ(refused.held.nano, 300);
+}
+
 }  // namespace
 }  // namespace seekroute::testing
