@@ -143,7 +143,9 @@ Error Exchange::Unaffordable(const HoldAnswer& answer) const {
   const Money needed = WorstCase().at_least;
   const Money available = std::max(answer.available, Money{});
   // It may be enough when those requests have ended: SDKs are told to try again.
-  const bool passes = answer.held > Money{} && needed.nano - available.nano <= answer.held.nano;
+  // Not when more is spent than a line or limit allows, which has been lowered since.
+  const bool passes =
+      answer.held > Money{} && needed.nano <= answer.held.nano + answer.available.nano;
   Error error = MakeError(passes ? ErrorCode::kCreditsHeld : ErrorCode::kInsufficientCredits,
                           "this request may cost " + FormatUsd(needed) + " USD and " +
                               (answer.key_limited ? "the limit of this API key leaves "

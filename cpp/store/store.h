@@ -116,9 +116,11 @@ struct HoldAnswer {
   // kStorageCorrupt are ours. kIdempotency...: its claim was made before. Nothing is held unless it
   // is ok.
   Status status;
-  Money granted;    // of a hold that stands: min(amount, what was there)
-  Money available;  // to the organization before the hold, its line included; or left of the
-                    // key's limit if that is what was short
+  Money granted;  // of a hold that stands: min(amount, what was there)
+  // To the organization before the hold, its line included; or left of the key's limit if that is
+  // what was short. Of a refusal it may be negative: more is spent than a line or limit allows that
+  // was lowered since.
+  Money available;
   bool key_limited = false;
   Money held = {};  // of a refusal: what running requests hold of what was short
 };

@@ -18,7 +18,7 @@ KeySpends::Rest KeySpends::RestOf(const ExchangeRow& row, const KeyLimit& limit,
     spend.end_day = end;
     spend.spent = journal->SpentByKey(row.org_id, row.key_id, limit, &spend.held);
   }
-  return {{std::max<int64_t>(0, limit.limit.nano - spend.spent.nano)}, spend.held};
+  return {{limit.limit.nano - spend.spent.nano}, spend.held};
 }
 
 void KeySpends::Count(const ExchangeRow& row, Money spent, Money held) {

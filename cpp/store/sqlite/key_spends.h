@@ -17,7 +17,7 @@ class KeySpends {
   static constexpr size_t kMostKeys = 1u << 16;  // in memory; then it starts anew
 
   struct Rest {
-    Money left;
+    Money left;  // below zero: a limit that was lowered since
     Money held;  // by requests that run
   };
 

@@ -382,17 +382,16 @@ void LedgerWriter::ApplyHold(Operation* operation) {
   Money amount = request.amount;
   if (request.key_limit) {
     const KeySpends::Rest rest = spends_.RestOf(row, *request.key_limit, journal_.get());
-    if (rest.left < request.at_least) {
+    const Money left = std::max(rest.left, Money{});
+    if (left < request.at_least) {
       answer.available = rest.left;
       answer.held = rest.held;
       answer.key_limited = true;
       answer.status = MakeError(ErrorCode::kInsufficientCredits,
-                                "the key's spending limit is reached; raise it, or wait for the "
-                                "next window");
+                                "the key's spending limit is reached; raise it, or wait");
       return;
     }
-    amount =
-        request.share ? ShareOf(amount, request.at_least, rest.left) : std::min(amount, rest.left);
+    amount = request.share ? ShareOf(amount, request.at_least, left) : std::min(amount, left);
   }
   if (request.share) {
     amount = ShareOf(amount, request.at_least, ledger_->SpendableOf(row.org_id, request.line));
@@ -412,6 +411,8 @@ void LedgerWriter::ApplyHold(Operation* operation) {
     case LedgerResult::kDebt:
       answer.status = Refusal(held.result, row.org_id);
       answer.held.nano = ledger_->BalanceOf(row.org_id).held;
+      if (const Money debt{ledger_->BalanceOf(row.org_id).debt}; debt < Money{})
+        answer.available.nano = request.line.nano + debt.nano;
       return;
     default:
       // One exchange, one id, one hold: a second one must not be served for the first one's money.
