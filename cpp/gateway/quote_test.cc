@@ -2,7 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <memory>
+
 #include "billing/cost_bound.h"
+#include "gateway/spend_bound.h"
+#include "store/store.h"
+#include "wire/chat_prompt.h"
 
 namespace seekroute {
 namespace {
@@ -92,6 +97,43 @@ TEST(Quote, CountsImagesByThePiece) {
   quoted.admission.request.choices = 2;
   EXPECT_NE(quoted.Write().find(R"("cost":{"min":0.08,"expected":0.08,"max":0.08})"),
             std::string::npos);
+}
+
+// What is set aside where nobody names a length and nobody's money ends: all that an answer may
+// take.
+TEST(Quote, HoldsAsTheRequestWould) {
+  Quoted quoted;
+  quoted.model.endpoints.resize(1);
+  quoted.model.context = 10'000;
+  const std::string body = R"({"messages":[{"role":"user","content":"Hi"}]})";
+  for (const bool limited : {false, true}) {
+    for (const bool named : {false, true}) {
+      ApiKey key;
+      key.credit_line = limited ? Money{} : kUnlimitedLine;
+      quoted.admission.key = std::make_shared<const ApiKey>(key);
+      quoted.admission.request.max_tokens.reset();
+      if (named) quoted.admission.request.max_tokens = 300;
+      const SpendBound bound(quoted.admission.request, quoted.model, EstimateChatPrompt(body), {},
+                             {});
+      const Money held = limited || named ? bound.At(bound.longest()) : bound.Untold();
+      EXPECT_EQ(held == bound.At(bound.longest()), limited || named);
+      EXPECT_NE(quoted.Write().find(",\"max\":" + FormatUsd(held) + "},\"candidates\""),
+                std::string::npos)
+          << quoted.Write();
+    }
+  }
+}
+
+TEST(Quote, TakesWhatIsWrittenAroundToolsIntoTheMaximum) {
+  Quoted quoted;
+  quoted.model.endpoints.resize(1);
+  quoted.admission.request.max_tokens = 300;
+  quoted.admission.request.tool_count = 1;
+  const std::string body = R"({"messages":[{"role":"user","content":"Hi"}]})";
+  const SpendBound bound(quoted.admission.request, quoted.model, EstimateChatPrompt(body), {}, {});
+  EXPECT_NE(quoted.Write().find(",\"max\":" + FormatUsd(bound.At(300)) + "},\"hold\""),
+            std::string::npos)
+      << quoted.Write();
 }
 
 }  // namespace
