@@ -45,11 +45,7 @@ Status Exchange::BoundSpending() {
     }
     longest = *within;
   }
-  // Without a cap the upstream knows of no bound. Nobody needs one where there is nothing to pay,
-  // or where nobody has named a length and nobody's money ends.
-  const bool named = request_.max_tokens || world_.options->max_output_tokens > 0;
-  const bool matters = !bound_->free() && (named || IsLimited());
-  if (model_->output == Output::kText && matters) cap_ = longest;
+  cap_ = bound_->Cap(longest, IsLimited());
   return {};
 }
 
@@ -87,19 +83,17 @@ bool Exchange::IgnoredCap() const {
   return *usage_.completion > most + slack;
 }
 
-Money Exchange::CreditLine() const { return key_ ? key_->credit_line : kUnlimitedLine; }
+Money Exchange::CreditLine() const { return CreditLineOf(key_.get()); }
 
 // There is an amount that the request must not exceed.
-bool Exchange::IsLimited() const {
-  return request_.max_cost || CreditLine() != kUnlimitedLine || (key_ && key_->limit);
-}
+bool Exchange::IsLimited() const { return seekroute::IsLimited(request_, key_.get()); }
 
 // What is to be held. A client that named no length takes a shorter answer for less money, and no
 // more than half of what is there: its next request may be on the way.
 HoldRequest Exchange::WorstCase() const {
   const int64_t longest = cap_.value_or(bound_->longest());
   HoldRequest ask;
-  ask.amount = cap_ ? bound_->At(longest) : bound_->Untold();
+  ask.amount = bound_->Worst(cap_);
   ask.at_least = request_.max_tokens ? ask.amount : bound_->At(std::min(bound_->least(), longest));
   ask.share = !request_.max_tokens;
   if (key_ && key_->limit) {

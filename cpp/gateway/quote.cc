@@ -76,7 +76,6 @@ CostRange CostsAt(const Extent& extent, const UseBound& besides, const Reasoning
   range.expected = cost(extent.prompt.tokens, extent.expected());
   if (extent.longest || extent.images) {
     UseBound bound = besides;
-    bound.prompt = std::min(bound.prompt, extent.prompt.upper);
     const int64_t longest = extent.longest.value_or(0);
     bound.completion += (longest + reasoning.Beside(longest)) * extent.choices;
     range.max = CostBound(bound, price, now);
@@ -196,9 +195,12 @@ Result<std::string> WriteQuote(const Admission& admission, std::string_view body
   }
   AppendCosts(route, &out);
   // What is set aside before it is sent: of a client that names no length at least `min`.
-  const int64_t least = admission.request.max_tokens ? longest : std::min(bound.least(), longest);
-  out += ",\"hold\":{\"min\":" + FormatUsd(bound.At(least));
-  out += ",\"max\":" + FormatUsd(bound.At(longest)) + '}';
+  const bool limited = IsLimited(admission.request, admission.key.get());
+  const Money held = bound.Worst(bound.Cap(longest, limited));
+  const Money least =
+      admission.request.max_tokens ? held : bound.At(std::min(bound.least(), longest));
+  out += ",\"hold\":{\"min\":" + FormatUsd(least);
+  out += ",\"max\":" + FormatUsd(held) + '}';
   out += ",\"candidates\":[" + candidates + "],\"excluded\":[";
   for (size_t i = 0; i < model.excluded.size(); ++i) {
     out += i == 0 ? "{" : ",{";

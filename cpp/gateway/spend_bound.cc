@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "store/store.h"
+
 namespace seekroute {
 namespace {
 
@@ -21,6 +23,12 @@ Error MaxCostExceeded(Money max_cost, Money needed) {
   error.facts.push_back({"needed", FormatUsd(needed)});
   error.facts.push_back({"max_cost", FormatUsd(max_cost)});
   return error;
+}
+
+Money CreditLineOf(const ApiKey* key) { return key != nullptr ? key->credit_line : kUnlimitedLine; }
+
+bool IsLimited(const ChatRequest& request, const ApiKey* key) {
+  return request.max_cost || CreditLineOf(key) != kUnlimitedLine || (key != nullptr && key->limit);
 }
 
 bool ThinksBeside(const Endpoint& endpoint, const AskedReasoning& asked) {
@@ -122,6 +130,11 @@ Money SpendBound::MostOf(int64_t tokens, bool told) const {
 Money SpendBound::At(int64_t tokens) const { return MostOf(tokens, true); }
 
 Money SpendBound::Untold() const { return MostOf(longest_, false); }
+
+std::optional<int64_t> SpendBound::Cap(int64_t longest, bool limited) const {
+  if (model_.output != Output::kText || free() || !(named_ || limited)) return std::nullopt;
+  return longest;
+}
 
 int64_t SpendBound::MostReasoning(int64_t answer) const {
   int64_t most = 0;

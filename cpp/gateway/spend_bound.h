@@ -9,6 +9,7 @@
 #include "base/time.h"
 #include "billing/cost_bound.h"
 #include "catalog/catalog.h"
+#include "gateway/key_ring.h"
 #include "gateway/options.h"
 #include "wire/chat_request.h"
 #include "wire/token_estimate.h"
@@ -23,6 +24,12 @@ inline constexpr int64_t kUnknownAnswerTokens = 32'768;
 
 // The 402 of a request whose cheapest useful answer may cost `needed`.
 Error MaxCostExceeded(Money max_cost, Money needed);
+
+// What the organization of `key` may owe; null: a request without a key, which may owe anything.
+Money CreditLineOf(const ApiKey* key);
+
+// Whether there is an amount that the request must not exceed.
+bool IsLimited(const ChatRequest& request, const ApiKey* key);
 
 // What a provider may write into the prompt where the request has tools: how they are called.
 inline constexpr int64_t kToolPreambleTokens = 512;
@@ -78,6 +85,14 @@ class SpendBound {
   // What no candidate exceeds that is told no length, and no budget for its thinking. Its answer
   // may take what a short prompt leaves of the context.
   Money Untold() const;
+
+  // Tokens a choice that a provider is told; nothing: none. Without a cap it knows of no bound, and
+  // nobody needs one where there is nothing to pay, or where nobody has named a length and nobody's
+  // money ends (`limited`). `longest`: what is to be paid for at most.
+  std::optional<int64_t> Cap(int64_t longest, bool limited) const;
+
+  // What no candidate exceeds that is told the cap, or nothing.
+  Money Worst(std::optional<int64_t> cap) const { return cap ? At(*cap) : Untold(); }
 
   // Tokens of thinking of one choice, of all candidates.
   int64_t MostReasoning(int64_t answer) const;
