@@ -315,7 +315,11 @@ void Exchange::CutToConsistent() {
   const Usage consistent = Consistent(usage_);
   if (consistent == usage_) return;
   reported_ = std::exchange(usage_, consistent);
-  if (!row_.tried.empty()) row_.tried.back().words = FiguresOf(*reported_);
+  if (!row_.tried.empty()) {
+    std::string& words = row_.tried.back().words;
+    words += (words.empty() ? "" : "; ") + FiguresOf(*reported_);
+    CutText(kMaxAttemptWords, &words);
+  }
   usage_.total = usage_.prompt.value_or(0) + usage_.completion.value_or(0);
 }
 
