@@ -59,8 +59,9 @@ TEST(ChatRequestTest, ReadsWhatTheGatewayActsOn) {
   EXPECT_EQ(parsed->tool_count, 2);
   EXPECT_EQ(parsed->max_tokens, 10);
   EXPECT_EQ(parsed->last_user_content->In(body), R"("caf\u00e9")");
-  // "be brief", "café", the call's id, type, name and arguments, the tool's id and answer; tools.
-  EXPECT_EQ(parsed->text_bytes, 8u + 5 + 1 + 8 + 1 + 2 + 1 + 2 + 24);
+  // "be brief", "café", the call's id, type, name and arguments, the tool's id and answer; tools;
+  // and what is written around the call.
+  EXPECT_EQ(parsed->text_bytes, 8u + 5 + 1 + 8 + 1 + 2 + 1 + 2 + 24 + 4 + 12);
 }
 
 TEST(ChatRequestTest, CountsTheTextOfPartsButNotTheBytesOfImages) {
@@ -72,7 +73,7 @@ TEST(ChatRequestTest, CountsTheTextOfPartsButNotTheBytesOfImages) {
                    R"("}}]}])"),
       Profile());
   ASSERT_TRUE(parsed.has_value());
-  EXPECT_EQ(parsed->text_bytes, 5u);
+  EXPECT_EQ(parsed->text_bytes, 5u + 3 * 4);  // the text, and the marks of each part
 }
 
 TEST(ChatRequestTest, RefusesBodiesThatAreNotAJsonObject) {
