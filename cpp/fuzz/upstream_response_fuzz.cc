@@ -9,6 +9,7 @@
 #include "wire/chat_answer.h"
 #include "wire/chat_collect.h"
 #include "wire/chat_stream.h"
+#include "wire/chunk_shape.h"
 #include "wire/image_request.h"
 #include "wire/json.h"
 #include "wire/upstream_refusal.h"
