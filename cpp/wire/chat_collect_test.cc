@@ -122,5 +122,68 @@ TEST(ChatCollectTest, AnAnswerBecomesAChunk) {
   EXPECT_EQ(ChunkFromAnswer(chunk), chunk);
 }
 
+// {"name1":…,"name2":…}, or a list of such items.
+std::string Numbered(size_t count, std::string_view before, std::string_view behind) {
+  std::string all;
+  for (size_t i = 0; i < count; ++i) {
+    if (i > 0) all += ',';
+    all += before;
+    all += std::to_string(i);
+    all += behind;
+  }
+  return all;
+}
+
+TEST(ChatCollectTest, WhatIsLookedUpIsBounded) {
+  constexpr size_t kMany = 20'000;
+  const std::string members = Numbered(kMany, "\"m", "\":0");
+  const auto calls = [](std::string_view before, std::string_view behind) {
+    return R"({"tool_calls":[)" + Numbered(kMany, before, behind) + "]}";
+  };
+  const struct {
+    const char* what;
+    std::vector<std::string> events;
+  } cases[] = {
+      {"members", {Event("{" + members + "}")}},
+      {"members of a delta", {Choice("{}"), Choice("{" + members + "}")}},
+      {"calls", {Choice("{\"tool_calls\":[]}"), Choice(calls("{\"index\":", "}"))}},
+      {"calls of one index",
+       {Choice("{\"tool_calls\":[]}"), Choice(calls(R"({"index":0,"id":")", "\"}"))}},
+      {"thoughts",
+       {Choice("{}"), Choice(R"({"reasoning_details":[)" +
+                             Numbered(kMany, R"({"type":")", "\"}") + "]}"),
+        Choice(R"({"reasoning_details":[)" + Numbered(kMany, R"({"type":"x)", "\"}") + "]}")}},
+      {"choices", {Event(R"({"choices":[)" + Numbered(kMany, R"({"index":0,"id":")", "\"}") + "]}")}},
+      {"calls behind one of many members",
+       {Choice(R"({"tool_calls":[{)" + members + "}]}"),
+        Choice(R"({"tool_calls":[)" + Numbered(kMany, R"({"index":1,"id":")", "\"}") + "]}")}},
+  };
+  for (const auto& c : cases) {
+    ChatCollector collector(size_t{64} << 20);
+    Status status;
+    for (const std::string& event : c.events) {
+      if (status.ok()) status = collector.Add(event);
+    }
+    ASSERT_FALSE(status.ok()) << c.what;
+    EXPECT_EQ(status.error().code, ErrorCode::kBadUpstreamResponse) << c.what;
+  }
+}
+
+TEST(ChatCollectTest, TakesAsManyChoicesAndCallsAsAnAnswerMayHave) {
+  ChatCollector collector(size_t{64} << 20);
+  for (int round = 0; round < 200; ++round) {
+    for (int i = 0; i < 128; ++i) {
+      ASSERT_TRUE(collector
+                      .Add(Event(R"({"choices":[{"index":)" + std::to_string(i) +
+                                 R"(,"delta":{"tool_calls":[{"index":)" + std::to_string(round % 128) +
+                                 R"(,"function":{"arguments":"x"}}]}}]})"))
+                      .ok());
+    }
+  }
+  const std::string out = collector.Write();
+  EXPECT_NE(out.find(R"("index":127)"), std::string::npos);
+  EXPECT_EQ(ParseChatAnswer(out)->content_bytes, 200u * 128);
+}
+
 }  // namespace
 }  // namespace seekroute
