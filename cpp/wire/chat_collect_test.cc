@@ -185,5 +185,22 @@ TEST(ChatCollectTest, TakesAsManyChoicesAndCallsAsAnAnswerMayHave) {
   EXPECT_EQ(ParseChatAnswer(out)->content_bytes, 200u * 128);
 }
 
+TEST(ChatCollectTest, AChoiceHasOneMessage) {
+  for (const char* choice : {
+           R"({"index":0,"delta":{"content":"a"},"message":null})",
+           R"({"index":0,"message":null,"delta":{"content":"a"}})",
+           R"({"index":0,"message":{"content":"a"},"delta":{"content":"a"}})",
+           R"({"index":0,"delta":{"content":"a"},"message":"a"})",
+           R"({"index":0,"delta":{"content":"a"},"delta":null})",
+           R"({"index":0,"delta":null,"delta":{"content":"a"}})",
+           R"({"index":0,"delta":{"role":"assistant"},"delta":{"content":"a"}})",
+       }) {
+    const std::string out = Collect(Event(R"({"choices":[)" + std::string(choice) + "]}"));
+    EXPECT_EQ(out.find("\"message\""), out.rfind("\"message\"")) << out;
+    EXPECT_EQ(out.find("\"delta\""), std::string::npos) << out;
+    EXPECT_NE(out.find(R"("content":"a")"), std::string::npos) << out;
+  }
+}
+
 }  // namespace
 }  // namespace seekroute
