@@ -202,5 +202,22 @@ TEST(ChatCollectTest, AChoiceHasOneMessage) {
   }
 }
 
+TEST(ChatCollectTest, AChoiceWithoutIndexIsTheOneOfItsPlace) {
+  for (const char* none : {"", R"("index":null,)", R"("index":"0",)", R"("index":true,)"}) {
+    const auto both = [none](std::string_view first, std::string_view second) {
+      return Event(R"({"choices":[{)" + std::string(none) + R"("delta":{"content":")" +
+                   std::string(first) + R"("}},{)" + none + R"("delta":{"content":")" +
+                   std::string(second) + R"("}}]})");
+    };
+    const std::string out = Collect(both("a", "b") + both("c", "d"));
+    const Result<ChatAnswer> answer = ParseChatAnswer(out);
+    ASSERT_TRUE(answer.has_value()) << out;
+    EXPECT_NE(out.find(R"("content":"ac")"), std::string::npos) << out;
+    EXPECT_NE(out.find(R"("content":"bd")"), std::string::npos) << out;
+    EXPECT_NE(out.find(R"("index":0)"), std::string::npos) << out;
+    EXPECT_NE(out.find(R"("index":1)"), std::string::npos) << out;
+  }
+}
+
 }  // namespace
 }  // namespace seekroute
