@@ -1,4 +1,7 @@
 // Chunks that are no chunks: whole completions, other members in the place of `delta`, none at all.
+#include <malloc.h>
+
+#include <limits>
 #include <vector>
 
 #include "testing/chat_chunks.h"
@@ -369,6 +372,35 @@ TEST(ChunkShapeTest, EveryChoiceGetsADelta) {
   EXPECT_EQ(stream.content_bytes(), 3u);
   for (const char* delta : {"\"a\"", "[]", "3"}) {
     EXPECT_EQ(Relay(With(R"({"delta":)" + std::string(delta) + "}")), "!bad_upstream_response");
+  }
+}
+
+// What the process holds, by the C library's count.
+size_t HeapBytes() {
+  const struct mallinfo2 heap = mallinfo2();
+  return heap.uordblks + heap.hblkhd;
+}
+
+TEST(ChunkShapeTest, TheIdsOfCallsTakeNoRoom) {
+  constexpr size_t kCalls = 64;
+  const std::string id(size_t{256} << 10, 'x');
+  const auto call = [&id](size_t i, std::string_view index) {
+    return Chunk(R"({"tool_calls":[{)" + std::string(index) + R"("id":")" + id +
+                 std::to_string(i) + R"("}]})");
+  };
+  ChatStream stream(Options());
+  std::string out;
+  const size_t before = HeapBytes();
+  for (size_t i = 0; i < kCalls; ++i) {
+    out.clear();
+    ASSERT_TRUE(stream.Feed(call(i, R"("index":)" + std::to_string(i) + ","), &out).ok());
+  }
+  EXPECT_LT(HeapBytes(), before + kCalls * id.size() / 2);
+  // They are told apart all the same.
+  for (const size_t i : {size_t{7}, size_t{63}, size_t{0}}) {
+    out.clear();
+    ASSERT_TRUE(stream.Feed(call(i, ""), &out).ok());
+    EXPECT_NE(out.find("\"index\":" + std::to_string(i) + ','), std::string::npos);
   }
 }
 
