@@ -404,5 +404,19 @@ TEST(ChunkShapeTest, TheIdsOfCallsTakeNoRoom) {
   }
 }
 
+TEST(ChunkShapeTest, AnIndexThatIsTooLargeIsCut) {
+  constexpr int64_t kLargest = std::numeric_limits<int64_t>::max();
+  CallNumbers calls;
+  calls.Number({.id = "a", .index = kLargest}, true);
+  const int64_t next = calls.Number({.id = "b"}, true);
+  EXPECT_GT(next, 0);
+  EXPECT_LT(next, kLargest);
+  calls.Number({.choice = 1, .id = "a", .index = -kLargest}, true);
+  EXPECT_GE(calls.Number({.choice = 1, .id = "b"}, true), 0);
+  const std::string chunk = ChunkFromAnswer(
+      R"({"choices":[{"message":{"tool_calls":[{"index":9223372036854775807},{"id":"b"}]}}]})");
+  EXPECT_EQ(chunk.find("\"index\":-"), std::string::npos) << chunk;
+}
+
 }  // namespace
 }  // namespace seekroute::testing
