@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <malloc.h>
 
 #include "testing/corpora.h"
 
@@ -208,6 +209,19 @@ TEST(SseParserTest, PassesTheSharedVectorsAtEveryCutting) {
     const int rounds = vector.input.size() > 100'000 ? 5 : 200;
     ExpectEvents(vector.input, vector.expected, rounds);
   }
+}
+
+TEST(SseParserTest, AnIdTakesNoRoom) {
+  constexpr size_t kEvents = 64;
+  const std::string id = "id: " + std::string(size_t{512} << 10, 'x') + "\n";
+  SseParser parser;
+  std::vector<SseEvent> events;
+  const auto heap = [] { return mallinfo2().uordblks + mallinfo2().hblkhd; };
+  const size_t before = heap();
+  ASSERT_TRUE(parser.Feed(id, &events));
+  for (size_t i = 0; i < kEvents; ++i) ASSERT_TRUE(parser.Feed("data: a\n\n", &events));
+  EXPECT_EQ(events.size(), kEvents);
+  EXPECT_LT(heap(), before + 2 * id.size());
 }
 
 }  // namespace
