@@ -224,5 +224,11 @@ TEST(SseParserTest, AnIdTakesNoRoom) {
   EXPECT_LT(heap(), before + 2 * id.size());
 }
 
+TEST(SseParserTest, WhatStandsBeforeStrayJsonIsNotKept) {
+  const std::vector<SseEvent> events = Parse(" \t {\n  \"a\": 1\n}\n");
+  ASSERT_EQ(events.size(), 1u);
+  EXPECT_EQ(events[0].data, "{\n  \"a\": 1\n}") << "else every line would be looked for behind it";
+}
+
 }  // namespace
 }  // namespace seekroute
