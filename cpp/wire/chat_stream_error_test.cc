@@ -220,5 +220,27 @@ TEST(ChatStreamErrorTest, AJsonObjectOnALineOfItsOwnIsAnEvent) {
   ExpectSameAtEveryCutting(lines + "[DONE]\n", 50);
 }
 
+TEST(ChatStreamErrorTest, TheTextOfAChunkThatFailsDoesNotCount) {
+  const std::string text = R"("delta":{"content":"many words that nobody was sent"})";
+  for (const std::string& chunk : {
+           R"({"choices":[{"index":0,)" + text + R"(,"finish_reason":"error"}]})",
+           R"({"choices":[{"index":0,)" + text + R"(,"error":{"message":"it broke"}}]})",
+           R"({"choices":[{"index":0,)" + text + R"(}],"error":{"message":"it broke"}})",
+           R"({"choices":[{"index":0,)" + text + R"(},{"index":1000}]})",
+           R"({"choices":[{"index":0,)" + text + R"(}],"choices":[]})",
+           R"({"choices":[{"index":0,)" + text + R"(,"logprobs":NaN},{"index":1000}]})",
+           R"({"choices":[{"index":0,)" + text + "}",
+           R"({"choices":[{"index":0,)" + text + "},{}],\"object\":\"error\"}",
+       }) {
+    ChatStream stream(Options());
+    std::string out;
+    ASSERT_TRUE(stream.Feed(Chunk(kA), &out).ok());
+    const int64_t sent = stream.content_tokens().tokens;
+    ASSERT_FALSE(stream.Feed(Event(chunk), &out).ok()) << chunk;
+    EXPECT_EQ(out, Sent(kA));
+    EXPECT_EQ(stream.content_tokens().tokens, sent) << chunk;
+  }
+}
+
 }  // namespace
 }  // namespace seekroute::testing
