@@ -16,6 +16,11 @@ namespace {
 // What a value takes beside its text.
 constexpr size_t kNodeBytes = 64;
 
+// What is looked up by its name or index is compared with all that is known: so many times a byte,
+// and so many beside. An answer of 128 choices takes a tenth of it.
+constexpr size_t kLooksPerByte = 16;
+constexpr size_t kFreeLooks = size_t{1} << 20;
+
 // Strings that a stream sends in pieces. A name or an id is repeated, not continued.
 constexpr auto kPieces = std::to_array<std::string_view>(
     {"content", "reasoning", "reasoning_content", "refusal", "arguments", "text", "thinking",
@@ -24,6 +29,8 @@ constexpr auto kPieces = std::to_array<std::string_view>(
 // Lists whose elements are continued by later ones of the same index.
 constexpr auto kIndexed =
     std::to_array<std::string_view>({"choices", "tool_calls", "reasoning_details"});
+
+constexpr std::string_view kTooLarge = "the provider's answer is too large";
 
 template <size_t n>
 bool IsOneOf(const std::array<std::string_view, n>& words, std::string_view key) {
@@ -41,10 +48,11 @@ struct ChatCollector::Node {
   std::vector<Node> items;
 
   bool IsNull() const { return kind == Kind::kOther && text == "null"; }
-  const Node* Find(std::string_view key) const;
-  Node* Find(std::string_view key);
+  // `*looks`, unless null, grows by the members that were compared.
+  const Node* Find(std::string_view key, size_t* looks = nullptr) const;
+  Node* Find(std::string_view key, size_t* looks = nullptr);
   Node* Put(std::string_view key);
-  std::optional<int64_t> Index() const;
+  std::optional<int64_t> Index(size_t* looks = nullptr) const;
   size_t Bytes() const;
   void Write(std::string* out) const;
 };
@@ -54,15 +62,15 @@ struct ChatCollector::Member {
   Node value;
 };
 
-const ChatCollector::Node* ChatCollector::Node::Find(std::string_view key) const {
-  for (const Member& member : members) {
-    if (member.key == key) return &member.value;
-  }
-  return nullptr;
+const ChatCollector::Node* ChatCollector::Node::Find(std::string_view key, size_t* looks) const {
+  const auto found = std::find_if(members.begin(), members.end(),
+                                  [key](const Member& member) { return member.key == key; });
+  if (looks != nullptr) *looks += static_cast<size_t>(found - members.begin()) + 1;
+  return found == members.end() ? nullptr : &found->value;
 }
 
-ChatCollector::Node* ChatCollector::Node::Find(std::string_view key) {
-  return const_cast<Node*>(std::as_const(*this).Find(key));
+ChatCollector::Node* ChatCollector::Node::Find(std::string_view key, size_t* looks) {
+  return const_cast<Node*>(std::as_const(*this).Find(key, looks));
 }
 
 // The member of that name, which is null if it was not there.
@@ -73,9 +81,9 @@ ChatCollector::Node* ChatCollector::Node::Put(std::string_view key) {
 }
 
 // A missing index is the first.
-std::optional<int64_t> ChatCollector::Node::Index() const {
+std::optional<int64_t> ChatCollector::Node::Index(size_t* looks) const {
   if (kind != Kind::kObject) return std::nullopt;
-  const Node* const index = Find("index");
+  const Node* const index = Find("index", looks);
   if (index == nullptr || index->kind != Kind::kOther || index->IsNull()) return 0;
   return ReadInteger(index->text);
 }
@@ -120,12 +128,14 @@ void ChatCollector::Node::Write(std::string* out) const {
   }
 }
 
-// Builds a tree. A node's address holds while it is open: its list grows only when it has closed.
+// Builds a tree of at most `room` bytes, with the allowance for each value. A node's address holds
+// while it is open: its list grows only when it has closed.
 class ChatCollector::Sink : public JsonSink {
  public:
-  explicit Sink(Node* root) : root_(root) {}
+  Sink(Node* root, size_t room) : root_(root), room_(room) {}
 
   Step OnOpen(const JsonPlace& place, JsonType type) override {
+    if (!Take(place.key().size())) return Step::kStop;
     Node* const node = At(place);
     node->kind = type == JsonType::kObject ? Node::Kind::kObject : Node::Kind::kArray;
     node->text.clear();
@@ -139,6 +149,7 @@ class ChatCollector::Sink : public JsonSink {
   }
 
   bool OnScalar(const JsonPlace& place, const JsonValue& value) override {
+    if (!Take(place.key().size() + value.text.size())) return false;
     Node* const node = At(place);
     switch (value.type) {
       case JsonType::kString:
@@ -161,6 +172,13 @@ class ChatCollector::Sink : public JsonSink {
   }
 
  private:
+  bool Take(size_t bytes) {
+    bytes += kNodeBytes;
+    if (bytes > room_) return Fail(ErrorCode::kBadUpstreamResponse, std::string(kTooLarge));
+    room_ -= bytes;
+    return true;
+  }
+
   Node* At(const JsonPlace& place) {
     if (open_.empty()) return root_;
     Node* const around = open_.back();
@@ -173,11 +191,12 @@ class ChatCollector::Sink : public JsonSink {
   }
 
   Node* const root_;
+  size_t room_;
   std::vector<Node*> open_;
 };
 
 ChatCollector::ChatCollector(size_t max_bytes)
-    : max_bytes_(max_bytes), whole_(std::make_unique<Node>()) {
+    : max_bytes_(max_bytes), looks_left_(kFreeLooks), whole_(std::make_unique<Node>()) {
   whole_->kind = Node::Kind::kObject;
   whole_->text.clear();
 }
@@ -193,12 +212,11 @@ Status ChatCollector::Add(std::string_view events) {
     events.remove_prefix(std::min(end + kEnd.size(), events.size()));
     if (!data.starts_with('{')) continue;  // [DONE]
     Node chunk;
-    Sink sink(&chunk);
+    Sink sink(&chunk, max_bytes_);
     if (Status scanned = ScanJson(data, JsonKeys::kAny, &sink); !scanned) return scanned;
+    looks_left_ += kLooksPerByte * data.size();
     Merge(whole_.get(), &chunk, {});
-    if (IsTooLarge()) {
-      return MakeError(ErrorCode::kBadUpstreamResponse, "the provider's answer is too large");
-    }
+    if (!Fits()) return MakeError(ErrorCode::kBadUpstreamResponse, std::string(kTooLarge));
   }
   return {};
 }
@@ -210,6 +228,9 @@ ChatCollector::Node ChatCollector::TextPart(std::string text) {
   return part;
 }
 
+void ChatCollector::Spend(size_t looks) { looks_left_ -= std::min(looks_left_, looks); }
+
+// Stops in the middle where it no longer Fits().
 void ChatCollector::Merge(Node* into, Node* from, std::string_view key) {
   using enum Node::Kind;
   if (from->IsNull()) return;
@@ -223,13 +244,17 @@ void ChatCollector::Merge(Node* into, Node* from, std::string_view key) {
   }
   if (into->kind == kObject && from->kind == kObject) {
     for (Member& member : from->members) {
-      Node* known = into->Find(member.key);
+      if (!Fits()) return;
+      size_t looks = 0;
+      Node* known = into->Find(member.key, &looks);
+      Spend(looks);
       if (known != nullptr) {
         Merge(known, &member.value, member.key);
         continue;
       }
       size_ += kNodeBytes + member.key.size();
-      Merge(into->Put(member.key), &member.value, member.key);
+      into->members.push_back({member.key, {}});
+      Merge(&into->members.back().value, &member.value, member.key);
     }
     return;
   }
@@ -257,6 +282,7 @@ void ChatCollector::Merge(Node* into, Node* from, std::string_view key) {
     into->text.clear();
     const bool indexed = IsOneOf(kIndexed, key);
     for (Node& item : from->items) {
+      if (!Fits()) return;
       if (indexed && item.kind == kObject) {
         MergeItem(into, &item);
       } else {
@@ -274,18 +300,22 @@ void ChatCollector::Merge(Node* into, Node* from, std::string_view key) {
 void ChatCollector::MergeItem(Node* list, Node* item) {
   // The newest of an index is continued, unless that is of another id or type: some providers give
   // every call the same index.
-  const auto differ = [item](const Node& known, std::string_view key) {
-    const Node* const a = known.Find(key);
-    const Node* const b = item->Find(key);
+  size_t looks = 0;
+  const auto differ = [item, &looks](const Node& known, std::string_view key) {
+    const Node* const a = known.Find(key, &looks);
+    const Node* const b = item->Find(key, &looks);
     const auto says = [](const Node* node) {
       return node != nullptr && node->kind == Node::Kind::kString && !node->text.empty();
     };
     return says(a) && says(b) && a->text != b->text;
   };
-  const std::optional<int64_t> index = item->Index();
+  const std::optional<int64_t> index = item->Index(&looks);
   for (auto known = list->items.rbegin(); known != list->items.rend(); ++known) {
-    if (known->Index() != index || differ(*known, "id") || differ(*known, "type")) continue;
-    return Merge(&*known, item, {});
+    const bool other =
+        known->Index(&looks) != index || differ(*known, "id") || differ(*known, "type");
+    Spend(std::exchange(looks, 0));
+    if (!Fits()) return;
+    if (!other) return Merge(&*known, item, {});
   }
   size_ += item->Bytes();
   list->items.push_back(std::move(*item));

@@ -15,12 +15,13 @@ namespace seekroute {
 // counts. Not thread-safe.
 class ChatCollector {
  public:
-  // `max_bytes` bounds what is kept, with an allowance for each value.
+  // `max_bytes` bounds what is kept, with an allowance for each value. The work is linear in what is
+  // added: members and items are looked up one by one, and so often as a byte allows.
   explicit ChatCollector(size_t max_bytes);
   ~ChatCollector();
 
   // Takes whole events as ChatStream writes them. Fails with kBadUpstreamResponse when the answer
-  // is too large.
+  // is too large, or has members or items without end. Nothing may be added then.
   Status Add(std::string_view events);
 
   // The chat completion: object "chat.completion", each choice with a message, no usage. Once.
@@ -34,10 +35,12 @@ class ChatCollector {
   static Node TextPart(std::string text);
   void Merge(Node* into, Node* from, std::string_view key);
   void MergeItem(Node* list, Node* item);
-  bool IsTooLarge() const { return size_ > max_bytes_; }
+  void Spend(size_t looks);
+  bool Fits() const { return size_ <= max_bytes_ && looks_left_ > 0; }
 
   const size_t max_bytes_;
   size_t size_ = 0;
+  size_t looks_left_;
   std::unique_ptr<Node> whole_;
 };
 
