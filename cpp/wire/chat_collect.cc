@@ -317,8 +317,10 @@ void ChatCollector::MergeItem(Node* list, Node* item) {
     if (!Fits()) return;
     if (!other) return Merge(&*known, item, {});
   }
-  size_ += item->Bytes();
-  list->items.push_back(std::move(*item));
+  // Member by member, so that a name that stands twice in it is one member.
+  size_ += kNodeBytes;
+  list->items.push_back({Node::Kind::kObject, {}, {}, {}});
+  Merge(&list->items.back(), item, {});
 }
 
 std::string ChatCollector::Write() {
@@ -335,6 +337,10 @@ std::string ChatCollector::Write() {
                    [](const Node& a, const Node& b) { return a.Index() < b.Index(); });
   for (Node& choice : choices) {
     choice.Put("finish_reason");
+    // What it was sent as a delta is the message; a `message` beside it was not sent.
+    if (choice.Find("delta") != nullptr) {
+      std::erase_if(choice.members, [](const Member& member) { return member.key == "message"; });
+    }
     for (Member& member : choice.members) {
       if (member.key == "delta") member.key = "message";
     }
