@@ -53,6 +53,7 @@ struct ChatCollector::Node {
   Node* Find(std::string_view key, size_t* looks = nullptr);
   Node* Put(std::string_view key);
   std::optional<int64_t> Index(size_t* looks = nullptr) const;
+  void Place(size_t position);
   size_t Bytes() const;
   void Write(std::string* out) const;
 };
@@ -80,12 +81,20 @@ ChatCollector::Node* ChatCollector::Node::Put(std::string_view key) {
   return &members.back().value;
 }
 
-// A missing index is the first.
+// A missing index is the first. Of a choice none is missing: see Place().
 std::optional<int64_t> ChatCollector::Node::Index(size_t* looks) const {
   if (kind != Kind::kObject) return std::nullopt;
   const Node* const index = Find("index", looks);
   if (index == nullptr || index->kind != Kind::kOther || index->IsNull()) return 0;
   return ReadInteger(index->text);
+}
+
+// A choice whose index is no number is the one of its position in the chunk, as ReadChatObject()
+// takes it.
+void ChatCollector::Node::Place(size_t position) {
+  Node* const index = Put("index");
+  const bool is_number = index->kind == Kind::kOther && ReadInteger(index->text).has_value();
+  if (!is_number) *index = Node{Kind::kOther, std::to_string(position), {}, {}};
 }
 
 size_t ChatCollector::Node::Bytes() const {
@@ -281,8 +290,10 @@ void ChatCollector::Merge(Node* into, Node* from, std::string_view key) {
     into->kind = kArray;
     into->text.clear();
     const bool indexed = IsOneOf(kIndexed, key);
+    size_t position = 0;
     for (Node& item : from->items) {
       if (!Fits()) return;
+      if (key == "choices" && item.kind == kObject) item.Place(position++);
       if (indexed && item.kind == kObject) {
         MergeItem(into, &item);
       } else {

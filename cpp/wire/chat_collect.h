@@ -12,7 +12,7 @@ namespace seekroute {
 
 // Puts the chunks of a stream together. What is text grows, lists get longer, tool calls and
 // reasoning details are put together by their index; of everything else the last that is not null
-// counts. Not thread-safe.
+// counts. A choice without an index is the one of its position in its chunk. Not thread-safe.
 class ChatCollector {
  public:
   // `max_bytes` bounds what is kept, with an allowance for each value. The work is linear in what is
