@@ -16,7 +16,6 @@ constexpr size_t kMaxFinishReason = 64;
 constexpr size_t kMaxTierName = 32;
 constexpr size_t kMaxTopUsages = 4;  // more than two were never seen
 constexpr size_t kMaxRepeated = 4;   // likewise
-constexpr int64_t kMaxCallIndex = int64_t{1} << 30;
 
 // Strings inside structured output that are text of the model. Base64 and ids are not.
 bool IsText(std::string_view key) {
@@ -208,7 +207,7 @@ class ChatSink : public JsonSink {
       call_.id = value.text;
     } else if (place.depth() == 6 && key == "index" && value.type == JsonType::kNumber) {
       const int64_t index = ReadInteger(value.text).value_or(0);
-      call_.index = std::clamp(index, int64_t{0}, kMaxCallIndex);
+      call_.index = std::clamp(index, int64_t{0}, CallNumbers::kMaxIndex);
     } else if (place.depth() == 7 && value.type == JsonType::kString && HoldsCall(place.key(6))) {
       if (key == "name") call_.name = value.text;
       if (IsArguments(key)) call_.arguments = value.text;

@@ -117,7 +117,8 @@ class ShapeSink : public JsonSink {
         call_.is_empty = false;
         if (key == "index") call_.index = value.range;
         if (key == "index" && value.type == JsonType::kNumber) {
-          call_.call.index = ReadInteger(value.text).value_or(0);
+          const int64_t index = ReadInteger(value.text).value_or(0);
+          call_.call.index = std::clamp(index, int64_t{0}, CallNumbers::kMaxIndex);
         }
         if (key == "id") call_.call.id = value.text;
         return true;

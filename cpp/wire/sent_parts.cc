@@ -87,6 +87,11 @@ std::optional<std::string_view> Behind(std::string_view begun, std::string_view 
   }
 }
 
+std::optional<int64_t> Own(const SentCall& call) {
+  if (!call.index) return std::nullopt;
+  return std::clamp(*call.index, int64_t{0}, CallNumbers::kMaxIndex);
+}
+
 }  // namespace
 
 bool SentParts::Fits(size_t bytes) {
@@ -162,8 +167,9 @@ std::optional<std::string_view> SentParts::NewArguments(int64_t choice, int64_t 
 
 int64_t CallNumbers::Number(const SentCall& call, bool first) {
   std::vector<Call>& calls = choices_[call.choice];
-  const auto same = std::find_if(calls.begin(), calls.end(), [&call](const Call& known) {
-    return call.index ? known.index == *call.index : !call.id.empty() && known.id == call.id;
+  const std::optional<int64_t> own = Own(call);
+  const auto same = std::find_if(calls.begin(), calls.end(), [&call, own](const Call& known) {
+    return own ? known.index == *own : !call.id.empty() && known.id == call.id;
   });
   if (same != calls.end()) {
     if (!call.id.empty()) Name(&*same, call.id);
@@ -180,12 +186,13 @@ int64_t CallNumbers::Number(const SentCall& call, bool first) {
   }
   int64_t next = 0;
   for (const Call& known : calls) next = std::max(next, known.index + 1);
-  return Put(&calls, call, call.index.value_or(next));
+  return Put(&calls, call, own.value_or(next));
 }
 
 int64_t CallNumbers::Append(const SentCall& call) {
   std::vector<Call>& calls = choices_[call.choice];
-  if (call.index && !IdAt(call.choice, *call.index)) return Put(&calls, call, *call.index);
+  const std::optional<int64_t> own = Own(call);
+  if (own && !IdAt(call.choice, *own)) return Put(&calls, call, *own);
   int64_t next = 0;
   for (const Call& known : calls) next = std::max(next, known.index + 1);
   return Put(&calls, call, next);

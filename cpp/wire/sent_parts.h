@@ -82,7 +82,10 @@ class CallNumbers {
  public:
   static constexpr size_t kMaxCalls = 128;
   static constexpr size_t kMaxIds = size_t{64} << 10;
+  static constexpr int64_t kMaxIndex = int64_t{1} << 30;  // so that counting on has room
 
+  // A call's own index is taken between 0 and kMaxIndex.
+  //
   // The index of a call that may lack one. The same id is the same call; an id that was not seen is
   // a new one, and so is a name where the last call has one, and whatever is not `first` in its
   // list; anything else continues the last.
