@@ -125,7 +125,7 @@ std::vector<SseVector> ReadSseVectors() {
       vector.name = std::string(set) + ": " + item["name"].text;
       vector.input = DecodeBase64(item["input_b64"].text);
       for (const auto& event : item["expected"].items) {
-        vector.expected.push_back({event["type"].text, event["data"].text, event["id"].text});
+        vector.expected.push_back({event["type"].text, event["data"].text});
       }
       vectors.push_back(std::move(vector));
     }

@@ -156,14 +156,7 @@ bool SseParser::EndLine(std::string_view line, std::vector<SseEvent>* events) {
     data_ = value;
     has_data_ = true;
     Dispatch(events);
-  } else if (field == "id") {
-    if (value.find('\0') == std::string_view::npos) pending_id_ = value;
-  } else if (field == "retry" && AllDigits(value)) {
-    int64_t retry = 0;
-    const bool fits =
-        std::from_chars(value.data(), value.data() + value.size(), retry).ec == std::errc{};
-    if (fits) retry_ms_ = retry;
-  } else if (field != "retry") {
+  } else if (field != "id" && field != "retry") {
     return EndStrayLine(line, events);
   }
   return true;
@@ -196,10 +189,9 @@ Status SseParser::EndOfInput(std::vector<SseEvent>* events) {
 }
 
 void SseParser::Dispatch(std::vector<SseEvent>* events) {
-  last_event_id_ = pending_id_;
   if (has_data_ || type_ == kErrorType) {
     if (type_.empty()) type_ = "message";
-    events->push_back({std::move(type_), std::move(data_), last_event_id_, http_status_, false});
+    events->push_back({std::move(type_), std::move(data_), http_status_, false});
   }
   http_status_ = 0;
   type_.clear();
@@ -210,7 +202,7 @@ void SseParser::Dispatch(std::vector<SseEvent>* events) {
 
 void SseParser::DispatchStray(std::vector<SseEvent>* events) {
   if (stray_.empty()) return;
-  events->push_back({"message", std::move(stray_), last_event_id_, http_status_, true});
+  events->push_back({"message", std::move(stray_), http_status_, true});
   stray_.clear();
 }
 

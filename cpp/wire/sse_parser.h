@@ -16,26 +16,27 @@ namespace seekroute {
 struct SseEvent {
   std::string type;  // "message" when the stream named none
   std::string data;
-  std::string last_event_id;
   int http_status = 0;  // that a comment within it told (DashScope's ":HTTP_STATUS/400"); 0: none
   bool stray = false;   // its data stood on lines that are no field
 };
 
-// Besides the standard, which would drop these, and with them the failure of the stream:
-//  - a line `error: ...` (llama.cpp's) is an event of the type "error" of its own, whose data it
-//  is;
-//    likewise an event of that type without data is told;
-//  - lines that are no field are a stray event where they begin like JSON, like markup, or with the
-//    word "error": a provider, or a proxy before it, wrote them past its own framing. One line, or
-//    several up to one that closes the JSON, a field or a blank line. Whether it is anything is for
-//    the reader to say. It comes behind an event that has begun.
-//
 // The name tells that the event is an error: `error` and its neighbours, in any letter case.
 bool IsErrorEvent(std::string_view type);
 
 // "error: it broke", "[ERROR] it broke": the first word of a sentence is "error".
 bool BeginsWithError(std::string_view text);
 
+// Besides the standard, which would drop these, and with them the failure of the stream:
+//  - a line `error: ...` (llama.cpp's) is an event of the type "error" of its own, whose data it
+//    is; likewise an event of that type without data is told;
+//  - lines that are no field are a stray event where they begin like JSON, like markup, or with the
+//    word "error": a provider, or a proxy before it, wrote them past its own framing. One line, or
+//    several up to one that closes the JSON, a field or a blank line. Whether it is anything is for
+//    the reader to say. It comes behind an event that has begun.
+//
+// `id:` and `retry:` are read and forgotten: an answer is not resumed where it broke off, and an id
+// would be kept as often as there are events.
+//
 // Not thread-safe.
 class SseParser {
  public:
@@ -56,9 +57,6 @@ class SseParser {
   // the connection broke. Fails as Feed(); nothing may be fed afterwards.
   Status EndOfInput(std::vector<SseEvent>* events);
 
-  // The last `retry:` value seen in milliseconds, or -1.
-  int64_t retry_ms() const { return retry_ms_; }
-
  private:
   size_t SkipBom(std::string_view bytes);
   bool EndLine(std::string_view line, std::vector<SseEvent>* events);       // false: over the limit
@@ -72,9 +70,6 @@ class SseParser {
   std::string data_;
   std::string stray_;
   std::string type_;
-  std::string last_event_id_;
-  std::string pending_id_;
-  int64_t retry_ms_ = -1;
   int http_status_ = 0;
   size_t bom_seen_ = 0;  // bytes of a leading byte order mark matched so far
   bool at_start_ = true;
