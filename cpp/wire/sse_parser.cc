@@ -170,9 +170,9 @@ bool SseParser::EndStrayLine(std::string_view line, std::vector<SseEvent>* event
   if (first && !is_json && !told_at_once) return true;
   if (stray_.size() + line.size() + 1 > limits_.max_event) return false;
   if (!first) stray_ += '\n';
-  stray_ += line;
+  stray_ += first ? text : line;  // what begins it is looked at with every line
   // JSON that is written over several lines ends where it began: in the first column.
-  const char closer = Trim(stray_)[0] == '[' ? ']' : '}';
+  const char closer = stray_[0] == '[' ? ']' : '}';
   const bool closes = first ? text.ends_with(closer) : line.starts_with(closer);
   if ((closes || (first && told_at_once)) && !has_data_) DispatchStray(events);
   return true;
