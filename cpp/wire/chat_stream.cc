@@ -133,8 +133,15 @@ Status ChatStream::FeedWhole(std::string_view chunk, std::string* out) {
   return read;
 }
 
+// The text of a chunk that fails is sent to nobody, and does not count.
 Status ChatStream::OnEvent(std::string_view raw, std::string* out) {
-  std::string_view data = Trim(raw);
+  const TokenEstimator counted = content_;
+  Status read = ReadEvent(Trim(raw), out);
+  if (!read) content_ = counted;
+  return read;
+}
+
+Status ChatStream::ReadEvent(std::string_view data, std::string* out) {
   if (IsPing(data)) return {};
   if (IsDone(data)) {
     if (!any_chunk_) {

@@ -111,7 +111,8 @@ class ChatStream {
  private:
   Status OnEvents(std::string* out);
   Status OnStray(const SseEvent& event, std::string* out);
-  Status OnEvent(std::string_view data, std::string* out);
+  Status OnEvent(std::string_view raw, std::string* out);
+  Status ReadEvent(std::string_view data, std::string* out);
   Status OnChunk(std::string_view data, const ChatObject& chat, std::string* out);
   void Hold(std::string chunk, std::string* out);
   void Release(std::string* out);
