@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "wire/json_scan.h"
+#include "wire/provider_error.h"
 #include "wire/upstream_refusal.h"
 
 namespace seekroute {
@@ -63,13 +64,14 @@ class SettingsSink : public JsonSink {
 // {"data":[{"url"} or {"b64_json"}]}
 class ImagesSink : public JsonSink {
  public:
+  explicit ImagesSink(std::string_view body) : body_(body) {}
+
   Step OnOpen(const JsonPlace& place, JsonType type) override {
     if (place.depth() == 0) {
       is_object = type == JsonType::kObject;
       return Step::kEnter;
     }
     if (place.depth() == 1) {
-      if (place.key() == "error") has_error = true;
       in_data_ = place.key() == "data" && type == JsonType::kArray;
       has_data = has_data || in_data_;
       return in_data_ ? Step::kEnter : Step::kSkip;
@@ -81,11 +83,9 @@ class ImagesSink : public JsonSink {
     }
     return Step::kSkip;
   }
-  bool OnClose(const JsonPlace& place, const JsonValue&) override;
+  bool OnClose(const JsonPlace& place, const JsonValue& value) override;
   bool OnScalar(const JsonPlace& place, const JsonValue& value) override {
-    if (place.depth() == 1 && place.key() == "error" && value.type != JsonType::kNull) {
-      has_error = true;
-    }
+    SeeError(place, value);
     if (place.depth() == 2 && in_data_) return Fail(kBadUpstreamResponse, "expected image objects");
     if (place.depth() != 3 || value.type != JsonType::kString) return true;
     if (place.key() == "url") url_ = value.text;
@@ -99,6 +99,12 @@ class ImagesSink : public JsonSink {
   bool has_error = false;
 
  private:
+  void SeeError(const JsonPlace& place, const JsonValue& value) {
+    if (place.depth() != 1 || place.key() != "error") return;
+    has_error = has_error || !SaysNothing(value.range.In(body_));
+  }
+
+  const std::string_view body_;
   bool in_data_ = false;
   std::string url_;
   std::string base64_;
@@ -135,7 +141,8 @@ std::string_view MediaType(std::string_view base64) {
   return "image/png";
 }
 
-bool ImagesSink::OnClose(const JsonPlace& place, const JsonValue&) {
+bool ImagesSink::OnClose(const JsonPlace& place, const JsonValue& value) {
+  SeeError(place, value);
   if (place.depth() != 2 || !in_data_) return true;
   if (IsImageUrl(url_)) {
     images.push_back(std::move(url_));
@@ -176,7 +183,7 @@ Result<std::string> BuildImageCall(std::string_view body, const ChatRequest& req
 }
 
 Result<std::vector<std::string>> ParseImageAnswer(std::string_view body) {
-  ImagesSink sink;
+  ImagesSink sink(body);
   if (Status read = ScanJson(body, JsonKeys::kAny, &sink); !read) {
     if (read.error().code == kBadUpstreamResponse) return read.error();
     return MakeError(kBadUpstreamResponse,
