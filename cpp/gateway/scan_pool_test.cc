@@ -3,9 +3,11 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <condition_variable>
 #include <map>
 #include <mutex>
+#include <vector>
 
 #include "gateway/system.h"
 #include "wire/chat_prompt.h"
@@ -25,7 +27,17 @@ class ScanPoolTest : public ::testing::Test {
     snapshot_->profiles.emplace("other", strict);
     snapshot_->default_profile = "seekroute";
     keys_.Put(HmacSha256(Secret("pepper"), "good"), {.key_id = "k", .profile = "other"});
+    keys_.Put(HmacSha256(Secret("pepper"), "second"), {.key_id = "s", .profile = "other"});
     keys_.Put(HmacSha256(Secret("pepper"), "off"), {.key_id = "d", .disabled = true});
+  }
+
+  Submission From(const char* authorization) {
+    Submission submission;
+    submission.id = ++last_;
+    submission.body = kBody;
+    submission.authorization = Secret(authorization);
+    submission.snapshot = snapshot_;
+    return submission;
   }
 
   // The scan of what came back, if there is one.
@@ -86,6 +98,54 @@ TEST_F(ScanPoolTest, AStrangersBodyIsNotRead) {
 TEST_F(ScanPoolTest, AfterAStopNothingIsRead) {
   pool_.Stop();
   EXPECT_FALSE(Ask("Bearer good"));
+}
+
+TEST_F(ScanPoolTest, KeysTakeTurns) {
+  std::vector<ExchangeId> order;  // mu_
+  bool held = true;               // mu_
+  ScanPool pool(&keys_, true, &clock_, 1, [&](const Submission& submission) {
+    std::unique_lock<std::mutex> lock(mu_);
+    order.push_back(submission.id);
+    came_.notify_all();
+    came_.wait(lock, [&] { return !held; });
+  });
+  const auto wait_for = [&](size_t count) {
+    std::unique_lock<std::mutex> lock(mu_);
+    came_.wait(lock, [&] { return order.size() == count; });
+  };
+  pool.Submit(From("Bearer good"));
+  wait_for(1);
+  for (int i = 0; i < 3; ++i) pool.Submit(From("Bearer good"));
+  for (int i = 0; i < 2; ++i) pool.Submit(From("bearer  good"));  // the same key
+  for (int i = 0; i < 2; ++i) pool.Submit(From("Bearer bad"));    // strangers are one
+  pool.Submit(From("Bearer worse"));
+  for (int i = 0; i < 2; ++i) pool.Submit(From("Bearer second"));
+  {
+    const std::lock_guard<std::mutex> lock(mu_);
+    held = false;
+  }
+  came_.notify_all();
+  wait_for(11);
+  EXPECT_EQ(order, (std::vector<ExchangeId>{1, 2, 7, 10, 3, 8, 11, 4, 9, 5, 6}));
+}
+
+TEST_F(ScanPoolTest, ABodyThatNoIdleThreadIsLeftForGetsOne) {
+  size_t at_once = 0;  // mu_
+  bool both = false;   // mu_
+  ScanPool pool(&keys_, true, &clock_, 2, [&](const Submission& submission) {
+    std::unique_lock<std::mutex> lock(mu_);
+    if (submission.id > 1 && ++at_once == 2) both = true;
+    came_.notify_all();
+    if (submission.id == 1) return;
+    came_.wait_for(lock, std::chrono::seconds(5), [&] { return both; });
+    --at_once;
+  });
+  for (const size_t bodies : {size_t{1}, size_t{2}}) {
+    // The thread that has read the first is idle then, and need not be awake when the third comes.
+    for (size_t i = 0; i < bodies; ++i) pool.Submit(From("Bearer good"));
+  }
+  std::unique_lock<std::mutex> lock(mu_);
+  EXPECT_TRUE(came_.wait_for(lock, std::chrono::seconds(5), [&] { return both; }));
 }
 
 TEST_F(ScanPoolTest, WhatWaitsAtTheEndIsDropped) {
