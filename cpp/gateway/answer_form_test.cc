@@ -136,6 +136,23 @@ TEST_F(AnswerFormTest, AContentEncodingThatWasNotAskedForIsNamed) {
   }
 }
 
+TEST_F(AnswerFormTest, AStreamForAPlainCallThatFailsBehindContentMayHaveToBePaid) {
+  Open({1'000'000'000});
+  const std::string body = R"({"model":"m","messages":[{"role":"user","content":"hi"}]})";
+  const int64_t generated = EstimateChatPrompt(body).tokens * kInputNano +
+                            EstimateTokens("one two three").tokens * kOutputNano;
+  for (const char* error : {R"({"error":{"message":"slow down","code":429}})",
+                            R"({"error":{"message":"no","code":"content_filter"}})",
+                            R"({"error":{"message":"Invalid key","code":401}})"}) {
+    const std::string event = "data: " + std::string(error) + "\n\n";
+    const Seen& behind = AskFor(false, "", std::string(kStart) + std::string(kContent) + event);
+    EXPECT_NE(behind.status, 200);
+    EXPECT_EQ(behind.row->Suspected().nano, generated) << error;
+    const Seen& instead = AskFor(false, "", std::string(kStart) + event);
+    EXPECT_EQ(instead.row->Suspected().nano, 0) << error;
+  }
+}
+
 TEST_F(AnswerFormTest, AnAnswerWithoutAMessageGetsOne) {
   Open({1'000'000'000});
   for (
