@@ -153,6 +153,36 @@ TEST_F(AnswerFormTest, AStreamForAPlainCallThatFailsBehindContentMayHaveToBePaid
   }
 }
 
+// What was said of it by its status counts, though its words cannot be read.
+TEST_F(AnswerFormTest, ACompressedRefusalIsOne) {
+  Open({1'000'000'000});
+  const struct {
+    int status;
+    int told;
+    const char* error;
+    bool passes_wait;
+  } cases[] = {
+      {429, 429, "upstream_rate_limited", true},  {503, 503, "upstream_unavailable", true},
+      {400, 400, "upstream_invalid_request", false}, {401, 502, "upstream_auth_error", false},
+      {404, 502, "upstream_model_not_found", false}, {500, 502, "upstream_error", false},
+      {302, 502, "bad_upstream_response", false},
+  };
+  for (const auto& c : cases) {
+    for (const char* stream : {"", R"(,"stream":true)"}) {
+      script_.head.status = c.status;
+      script_.head.content_encoding = "gzip";
+      script_.head.retry_after_ms = 7000;
+      script_.pieces = {{{}, std::string("\x1f\x8b\x08\x00garbage", 11)}};
+      const Seen& seen = Ask(stream);
+      EXPECT_EQ(seen.status, c.told) << c.status << seen.body;
+      EXPECT_EQ(seen.row->error, c.error) << c.status;
+      EXPECT_EQ(seen.headers.contains("retry-after"), c.passes_wait) << c.status;
+      if (c.passes_wait) EXPECT_EQ(seen.headers.at("retry-after"), "7");
+      EXPECT_EQ(seen.body.find("garbage"), std::string::npos);
+    }
+  }
+}
+
 TEST_F(AnswerFormTest, AnAnswerWithoutAMessageGetsOne) {
   Open({1'000'000'000});
   for (
