@@ -4,14 +4,13 @@
 #include <iterator>
 
 #include "wire/json.h"
+#include "wire/white_space.h"
 
 namespace seekroute {
 namespace {
 
 constexpr std::string_view kBom = "\xEF\xBB\xBF";
 constexpr size_t kMaxTypeName = 64;
-
-bool IsBlank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 
 // The form of what begins with `text`, which is not empty and begins with no white space.
 AnswerForm FormOf(std::string_view text, bool labelled_events) {
@@ -45,7 +44,7 @@ AnswerForm FormSniffer::Look(std::string_view begun, bool labelled_events) {
       return form_;
     }
   }
-  while (blank_ < begun.size() && IsBlank(begun[blank_])) ++blank_;
+  while (blank_ < begun.size() && IsSpace(begun[blank_])) ++blank_;
   if (blank_ == begun.size()) return form_;
   form_ =
       begun[blank_] == '{' ? LookAtObject(begun) : FormOf(begun.substr(blank_), labelled_events);
@@ -67,7 +66,7 @@ AnswerForm FormSniffer::LookAtObject(std::string_view begun) {
     line_whole_ = true;
     looked_ = end;
   }
-  while (looked_ < begun.size() && IsBlank(begun[looked_])) ++looked_;
+  while (looked_ < begun.size() && IsSpace(begun[looked_])) ++looked_;
   return looked_ < begun.size() ? AnswerForm::kEvents : AnswerForm::kUnknown;
 }
 
@@ -77,8 +76,7 @@ std::string NameOfEncoding(std::string_view encodings) {
     const size_t comma = std::min(encodings.find(','), encodings.size());
     std::string_view name = encodings.substr(0, comma);
     encodings.remove_prefix(std::min(comma + 1, encodings.size()));
-    while (!name.empty() && IsBlank(name.front())) name.remove_prefix(1);
-    while (!name.empty() && IsBlank(name.back())) name.remove_suffix(1);
+    name = Trim(name);
     if (std::find(std::begin(kNone), std::end(kNone), name) != std::end(kNone)) continue;
     return IsTypeName(name) ? "compressed as " + std::string(name) : "compressed in an unknown way";
   }
@@ -87,7 +85,7 @@ std::string NameOfEncoding(std::string_view encodings) {
 
 std::string NameOfNoJson(std::string_view content_type, std::string_view body) {
   if (body.starts_with(kBom)) body.remove_prefix(kBom.size());
-  while (!body.empty() && IsBlank(body.front())) body.remove_prefix(1);
+  while (!body.empty() && IsSpace(body.front())) body.remove_prefix(1);
   if (body.empty()) return "an empty body";
   if (body[0] == '{' || body[0] == '[') return {};
   const bool told = IsTypeName(content_type) &&

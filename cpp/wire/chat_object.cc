@@ -8,6 +8,7 @@
 #include "wire/provider_error.h"
 #include "wire/token_estimate.h"
 #include "wire/upstream_refusal.h"
+#include "wire/white_space.h"
 
 namespace seekroute {
 namespace {
@@ -404,8 +405,6 @@ class ChatSink : public JsonSink {
   int64_t index_ = 0;
   std::string finish_reason_;
 };
-
-bool IsSpace(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 
 }  // namespace
 

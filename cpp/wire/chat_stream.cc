@@ -28,7 +28,8 @@ std::string JsonString(std::string_view text) {
   return out;
 }
 
-std::string_view Trim(std::string_view text) {
+// Without white space and control characters around it.
+std::string_view Stripped(std::string_view text) {
   while (!text.empty() && static_cast<unsigned char>(text.front()) <= 0x20) text.remove_prefix(1);
   while (!text.empty() && static_cast<unsigned char>(text.back()) <= 0x20) text.remove_suffix(1);
   return text;
@@ -63,7 +64,7 @@ bool IsPing(std::string_view data) {
 
 // An event that was not ended says something: what is a part of one does not.
 bool TellsAtTheEnd(const SseEvent& event) {
-  const std::string_view data = Trim(event.data);
+  const std::string_view data = Stripped(event.data);
   if (IsErrorEvent(event.type) || BeginsWithError(data) || IsDone(data)) return true;
   if (event.stray && BeginsPage(data)) return true;
   return (data.starts_with('{') || data.starts_with('[')) && IsProvidersJson(data);
@@ -102,7 +103,7 @@ Status ChatStream::Feed(std::string_view bytes, std::string* out) {
 
 Status ChatStream::OnEvents(std::string* out) {
   for (const SseEvent& event : events_) {
-    const std::string_view data = Trim(event.data);
+    const std::string_view data = Stripped(event.data);
     if (IsErrorEvent(event.type) || BeginsWithError(data)) {
       return Fail(ReadErrorInAnswer(data, event.http_status));
     }
@@ -114,7 +115,7 @@ Status ChatStream::OnEvents(std::string* out) {
 
 // What is no whole JSON there is nothing, as it is in the standard.
 Status ChatStream::OnStray(const SseEvent& event, std::string* out) {
-  const std::string_view data = Trim(event.data);
+  const std::string_view data = Stripped(event.data);
   if (BeginsPage(data)) {
     return Fail(
         MakeError(kBadUpstreamResponse, "the provider's stream turned into a page of HTML or XML"));
@@ -136,7 +137,7 @@ Status ChatStream::FeedWhole(std::string_view chunk, std::string* out) {
 // The text of a chunk that fails is sent to nobody, and does not count.
 Status ChatStream::OnEvent(std::string_view raw, std::string* out) {
   const TokenEstimator counted = content_;
-  Status read = ReadEvent(Trim(raw), out);
+  Status read = ReadEvent(Stripped(raw), out);
   if (!read) content_ = counted;
   return read;
 }

@@ -5,9 +5,19 @@
 #include <cstddef>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 
 namespace seekroute {
+
+// In small letters, of ASCII alone.
+inline std::string Lower(std::string_view text) {
+  std::string lower(text);
+  for (char& c : lower) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return lower;
+}
 
 // Of ASCII letters alone, as JSON readers and event streams that do so.
 inline bool IsSameButForCase(std::string_view a, std::string_view b) {

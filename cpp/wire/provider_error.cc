@@ -7,6 +7,7 @@
 
 #include "wire/json.h"
 #include "wire/json_scan.h"
+#include "wire/letter_case.h"
 
 namespace seekroute {
 namespace {
@@ -17,14 +18,6 @@ constexpr int kMaxDepth = 7;
 constexpr size_t kMaxMessage = 4096;  // bytes that are looked at; more is no sentence
 
 constexpr std::string_view kGenericMessage = "Provider returned error";  // OpenRouter's
-
-std::string Lower(std::string_view text) {
-  std::string lower(text);
-  for (char& c : lower) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return lower;
-}
 
 template <typename... Words>
 bool IsOneOf(std::string_view word, Words... words) {

@@ -6,6 +6,7 @@
 
 #include "wire/error_body.h"
 #include "wire/json.h"
+#include "wire/letter_case.h"
 
 namespace seekroute {
 namespace {
@@ -31,12 +32,6 @@ bool IsWordChar(char c) {
 bool EndsUrl(char c) {
   return static_cast<unsigned char>(c) <= 0x20 ||
          std::string_view("\"'<>`(){}[]").find(c) != std::string_view::npos;
-}
-
-std::string Lower(std::string_view text) {
-  std::string lower(text);
-  for (char& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return lower;
 }
 
 // "sk-...", wherever in the word it starts.

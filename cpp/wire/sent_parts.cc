@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "wire/json_scan.h"
+#include "wire/white_space.h"
 
 namespace seekroute {
 namespace {
@@ -11,15 +12,6 @@ namespace {
 bool IsReasoning(std::string_view member) {
   return member == "reasoning" || member == "reasoning_content" || member == "reasoning_details";
 }
-
-std::string_view Trim(std::string_view text) {
-  constexpr std::string_view kSpace = " \t\r\n";
-  const size_t begin = text.find_first_not_of(kSpace);
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(kSpace) + 1 - begin);
-}
-
-bool IsSpace(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
 
 // A JSON text in one spelling: no spaces, every string escaped alike.
 class SpellingSink : public JsonSink {

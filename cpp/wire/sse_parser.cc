@@ -7,6 +7,7 @@
 
 #include "wire/json.h"
 #include "wire/letter_case.h"
+#include "wire/white_space.h"
 
 namespace seekroute {
 namespace {
@@ -28,14 +29,6 @@ int StatusInComment(std::string_view line) {
   if (line.size() != 3 || !AllDigits(line)) return 0;
   std::from_chars(line.data(), line.data() + line.size(), status);
   return status;
-}
-
-bool IsBlank(char c) { return c == ' ' || c == '\t'; }
-
-std::string_view Trim(std::string_view text) {
-  while (!text.empty() && IsBlank(text.front())) text.remove_prefix(1);
-  while (!text.empty() && IsBlank(text.back())) text.remove_suffix(1);
-  return text;
 }
 
 }  // namespace

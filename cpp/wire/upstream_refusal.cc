@@ -5,6 +5,7 @@
 
 #include "wire/error_body.h"
 #include "wire/json.h"
+#include "wire/letter_case.h"
 
 namespace seekroute {
 namespace {
@@ -238,14 +239,6 @@ bool Counts(const PhraseRow& row, int status, size_t at) {
       return status == 0 || status == 429 || status >= 500;
   }
   return false;
-}
-
-std::string Lower(std::string_view text) {
-  std::string lower(text);
-  for (char& c : lower) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return lower;
 }
 
 bool IsNamed(std::string_view name, std::string_view row) {
