@@ -86,6 +86,16 @@ std::optional<int64_t> Own(const SentCall& call) {
 
 }  // namespace
 
+void SentParts::Text::Append(std::string_view text) {
+  const std::string_view trimmed = Trim(text);
+  if (!trimmed.empty()) {
+    const size_t at = whole.size() + static_cast<size_t>(trimmed.data() - text.data());
+    if (begin == end) begin = at;
+    end = at + trimmed.size();
+  }
+  whole += text;
+}
+
 bool SentParts::Fits(size_t bytes) {
   const bool fits = bytes <= kMaxKept - std::min(kMaxKept, kept_);
   kept_ = fits ? kept_ + bytes : kMaxKept + 1;
@@ -93,8 +103,8 @@ bool SentParts::Fits(size_t bytes) {
 }
 
 void SentParts::Add(const SentPart& part) {
-  std::string& text = choices_[part.choice].members[part.member];
-  if (Fits(part.text.size())) text += part.text;
+  Text& text = choices_[part.choice].members[part.member];
+  if (Fits(part.text.size())) text.Append(part.text);
 }
 
 void SentParts::AddCall(const SentCall& call, int64_t index) {
@@ -124,13 +134,13 @@ std::string_view SentParts::NewText(int64_t choice, std::string_view member,
   std::string_view rest = text;
   for (const auto& [name, sent] : choices_.at(choice).members) {
     if (name != member && !(IsReasoning(name) && IsReasoning(member))) continue;
-    const std::string_view known = Trim(sent);
-    if (sent.empty()) return {};  // it was no text
+    const std::string_view known = sent.Trimmed();
+    if (sent.whole.empty()) return {};  // it was no text
     if (known.empty()) continue;
     if (known.starts_with(trimmed) || known.ends_with(trimmed)) return {};
     if (!trimmed.starts_with(known)) continue;
-    const bool exact = text.starts_with(sent);
-    rest = exact ? text.substr(sent.size()) : trimmed.substr(known.size());
+    const bool exact = text.starts_with(sent.whole);
+    rest = exact ? text.substr(sent.whole.size()) : trimmed.substr(known.size());
   }
   return rest;
 }

@@ -63,8 +63,18 @@ class SentParts {
   struct Call {
     std::string name, arguments;
   };
+  // A text, and what of it stands between white space: looked for once, not with every member that
+  // is compared.
+  struct Text {
+    std::string whole;
+    size_t begin = 0;
+    size_t end = 0;
+
+    void Append(std::string_view text);
+    std::string_view Trimmed() const { return std::string_view(whole).substr(begin, end - begin); }
+  };
   struct Choice {
-    std::map<std::string, std::string, std::less<>> members;
+    std::map<std::string, Text, std::less<>> members;
     std::map<int64_t, Call> calls;  // by index
   };
 
