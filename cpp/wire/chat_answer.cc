@@ -46,19 +46,19 @@ Result<ChatAnswer> ParseChatAnswer(std::string_view body) {
   answer.object = ValueOf(chat.object);
   answer.model = ValueOf(chat.model);
   answer.created = ValueOf(chat.created);
-  std::vector<JsonMember> more;
+  std::vector<JsonMember> repeated;
   for (const JsonMember& usage : chat.usages) {
     if (!usage.top_level) continue;
     if (answer.usage_value) {
-      more.push_back(usage);
+      repeated.push_back(usage);
     } else {
       answer.usage_value = usage.value;
     }
   }
-  for (const JsonMember& repeated : chat.repeated) more.push_back(repeated);
-  std::sort(more.begin(), more.end(),
+  repeated.insert(repeated.end(), chat.repeated.begin(), chat.repeated.end());
+  std::sort(repeated.begin(), repeated.end(),
             [](const JsonMember& a, const JsonMember& b) { return a.whole.begin < b.whole.begin; });
-  answer.more_usages = RangesToRemove(body, more);
+  answer.repeated = RangesToRemove(body, repeated);
   answer.hidden_reasoning = std::move(chat.hidden_reasoning);
   return answer;
 }
@@ -97,7 +97,7 @@ std::string RewriteChatAnswer(std::string_view body, const ChatAnswer& answer,
   }
   set("model", answer.model, model);
   set("usage", answer.usage_value, usage);
-  for (const ByteRange& more : answer.more_usages) splice.Replace(more, {});
+  for (const ByteRange& member : answer.repeated) splice.Replace(member, {});
   std::deque<std::string> reasoning;
   if (names.repeats_reasoning) ShowReasoning(body, answer.hidden_reasoning, &reasoning, &splice);
   if (!report.routing.empty()) added += report.routing + ',';

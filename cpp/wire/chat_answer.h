@@ -37,7 +37,7 @@ struct ChatAnswer {
   std::string finish_reason;   // of the first choice; empty for null or none
   std::string service_tier;    // that the provider says it served by; empty: unsaid
   std::optional<ByteRange> id, object, model, created, usage_value;
-  std::vector<ByteRange> more_usages;  // to be cut: `usage` stood more than once
+  std::vector<ByteRange> repeated;  // to be cut: members that stood more than once
   std::vector<HiddenReasoning> hidden_reasoning;
 };
 
@@ -46,8 +46,8 @@ struct ChatAnswer {
 // choice, or a choice ended in the finish reason `error`.
 Result<ChatAnswer> ParseChatAnswer(std::string_view body);
 
-// About how many tokens the output text in `body` is, for an answer that does not say. `body` is
-// one that ParseChatAnswer took.
+// About how many tokens the output text in `body` is, for an answer that does not say. Where `body`
+// is no chat completion, of what could be read of it.
 TokenEstimate EstimateChatAnswer(std::string_view body);
 
 // Returns `body` with id, object, model and usage replaced or added, `created` added where it was
