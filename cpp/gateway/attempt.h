@@ -74,12 +74,10 @@ class Attempt : public TransportObserver {
   bool transfer_done() const { return transfer_ == 0; }
 
   const Provider& provider() const { return *plan_.provider; }
-  const Endpoint& endpoint() const { return *plan_.endpoint; }
   int upstream_status() const { return head_.status; }
   // The provider has said that it does not serve this: it will not charge for it.
   bool refused() const;
   Duration waited() const { return waited_; }  // for the upstream, until the last callback
-  TimePoint first_content() const { return first_content_; }
   bool content_relayed() const { return first_content_ != TimePoint::Never(); }
 
   // After OnAnswered(), by kind:

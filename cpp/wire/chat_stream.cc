@@ -184,7 +184,7 @@ Status ChatStream::OnChunk(std::string_view data, const ChatObject& chat, std::s
   const bool has_output = chat.usage.Counts().completion.value_or(0) > 0;
   if (!chat.has_choices && !has_usage) return {};  // a ping in JSON, or nothing we know
   any_chunk_ = true;
-  if (chat.choice_count == 0 && (has_usage || !chat.has_choices)) {
+  if (chat.choice_count == 0 && has_usage) {
     extra_.Take(data);
     final_usage_ = any_content_ && has_output;
     return {};
@@ -203,7 +203,6 @@ Status ChatStream::OnChunk(std::string_view data, const ChatObject& chat, std::s
   for (const SentPart& part : chat.parts) sent_.Add(part);
   for (const SentCall& call : chat.calls) sent_.AddCall(call, calls_.Number(call, true));
   if (chat.has_content || chat.has_logprobs) ++pieces_;
-  content_bytes_ += chat.content_bytes;
   media_.Add(chat.media);
   if (finish_reason_.empty()) finish_reason_ = chat.finish_reason;
 

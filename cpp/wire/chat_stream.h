@@ -100,8 +100,7 @@ class ChatStream {
   bool has_content() const { return has_content_; }  // written, or waiting for Finish()
   Usage usage() const { return usage_.Counts(); }
   bool usage_odd() const { return usage_.odd; }
-  size_t content_bytes() const { return content_bytes_; }               // output text delivered
-  TokenEstimate content_tokens() const { return content_.Estimate(); }  // of that text
+  TokenEstimate content_tokens() const { return content_.Estimate(); }  // of the text delivered
   const DeliveredMedia& media() const { return media_; }
   bool any_content() const { return any_content_; }  // of any kind, a finish reason is none
   int64_t pieces() const { return pieces_; }         // chunks with some, or with logprobs
@@ -129,7 +128,6 @@ class ChatStream {
   std::string last_;    // the chunk held back for Finish(), without its framing
   ExtraMembers extra_;  // of the chunks with usage alone
   UsageReading usage_;
-  size_t content_bytes_ = 0;
   TokenEstimator content_;
   DeliveredMedia media_;
   std::string finish_reason_;

@@ -31,7 +31,7 @@ TEST(ChatStreamTest, HoldsBackUntilContent) {
   ASSERT_TRUE(stream.Feed(Chunk(kA), &out));
   EXPECT_EQ(out, Sent(kRole) + Sent("{}") + Sent(kA));
   EXPECT_EQ(stream.state(), State::kContent);
-  EXPECT_EQ(stream.content_bytes(), 1u);
+  EXPECT_EQ(stream.content_tokens().tokens, EstimateTokens("a").tokens);
 }
 
 TEST(ChatStreamTest, EveryKindOfOutputIsContent) {
@@ -278,7 +278,12 @@ TEST(ChatStreamTest, CountsTheTextAndKeepsTheFinishReason) {
               "\"tool_calls\"") +
           kDone,
       &out));
-  EXPECT_EQ(stream.content_bytes(), 3u + 2 + 1 + 2);
+  TokenEstimator texts;
+  for (const char* text : {"abc", "\u00e9", "f", "{}"}) {
+    texts.Add(text);
+    texts.EndText();
+  }
+  EXPECT_EQ(stream.content_tokens().tokens, texts.Estimate().tokens);
   EXPECT_EQ(stream.finish_reason(), "tool_calls");
   EXPECT_EQ(stream.state(), State::kEnded);
 }

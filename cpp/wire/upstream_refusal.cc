@@ -410,8 +410,6 @@ Refusal ClassifyRefusal(int status, const ProviderError& said) {
     refusal.code = CodeByPhrase(meant, sentence).value_or(refusal.code);
   }
   refusal.trouble = TroubleOf(refusal.code);
-  refusal.repeat_may_help = refusal.trouble == Trouble::kProvider &&
-                            TraitsOf(refusal.code).client_retry != ClientRetry::kNo;
   refusal.retry_after_ms = said.retry_after_ms;
   if (refusal.trouble != Trouble::kCaller) return refusal;
   if (refusal.code == kUpstreamInvalidRequest) refusal.shown_code = ShownCode(said);

@@ -27,7 +27,6 @@ struct Refusal {
   std::string shown_code;  // the provider's own, where it says more than `code`; else empty
   std::string param;       // the field of the client's that it is about; else empty
   Trouble trouble = Trouble::kProvider;
-  bool repeat_may_help = true;  // at the same provider, later
   int64_t retry_after_ms = -1;  // as its words say; -1: unsaid
 };
 
