@@ -11,7 +11,7 @@ namespace seekroute {
 inline constexpr int64_t kPictureTokens = 1290;
 
 // Of base64, as for sound in a prompt: ten tokens a second of the usual MP3.
-inline constexpr int64_t kSoundBytesPerToken = 2048;
+inline constexpr int64_t kUsualSoundBytesPerToken = 2048;
 
 // Value type.
 struct DeliveredMedia {
@@ -28,7 +28,7 @@ struct DeliveredMedia {
   // Bounded by the bytes of the answer, each picture of which takes some.
   int64_t picture_tokens() const { return pictures * kPictureTokens; }
   int64_t sound_tokens() const {
-    return sound_bytes == 0 ? 0 : sound_bytes / kSoundBytesPerToken + 1;
+    return sound_bytes == 0 ? 0 : sound_bytes / kUsualSoundBytesPerToken + 1;
   }
 };
 

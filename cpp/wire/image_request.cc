@@ -14,7 +14,7 @@ namespace {
 using enum ErrorCode;
 
 // The text of a message's content: a string, or the text parts of an array.
-class PromptSink : public JsonSink {
+class WordsSink : public JsonSink {
  public:
   Step OnOpen(const JsonPlace&, JsonType) override { return Step::kEnter; }
   bool OnClose(const JsonPlace&, const JsonValue&) override { return true; }
@@ -162,7 +162,7 @@ bool ImagesSink::OnClose(const JsonPlace& place, const JsonValue& value) {
 
 Result<std::string> BuildImageCall(std::string_view body, const ChatRequest& request,
                                    std::string_view upstream_model) {
-  PromptSink prompt;
+  WordsSink prompt;
   if (request.last_user_content) {
     const std::string_view content = request.last_user_content->In(body);
     if (Status read = ScanJson(content, JsonKeys::kAny, &prompt); !read) return read.error();

@@ -88,7 +88,7 @@ bool TellsEffort(const ChatRequest& request, ReasoningForm form) {
 
 // The member whose value that is, with its name: no quote stands in this name, however it is
 // escaped.
-ByteRange MemberOf(std::string_view body, ByteRange value) {
+ByteRange MemberAround(std::string_view body, ByteRange value) {
   const size_t name_end = body.rfind('"', value.begin - 1);
   return {body.rfind('"', name_end - 1), value.end};
 }
@@ -130,7 +130,7 @@ std::string BuildUpstreamChat(std::string_view body, const ChatRequest& request,
     if (dropped[i] && request.refusable[i]) leave_out(request.refusable[i]->member);
   }
   if (usage == StreamUsage::kUnasked) {
-    if (request.stream_options) leave_out(MemberOf(body, *request.stream_options));
+    if (request.stream_options) leave_out(MemberAround(body, *request.stream_options));
   } else if (request.stream) {
     const size_t model_end = request.model_value.end;
     if (request.include_usage_value) {
