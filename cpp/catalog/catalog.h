@@ -70,7 +70,7 @@ struct Model {
   int64_t max_output = 0;           // tokens of one answer; 0: unknown
   std::vector<Endpoint> endpoints;  // in order of preference; may be empty: known, not served
   std::vector<Exclusion> excluded;
-  std::shared_ptr<const Model> gratis;  // the same at no price, for who has paid; null: none
+  std::shared_ptr<const Model> gratis;  // the same at no price, for those who have paid; or null
 
   // What holds of one of its endpoints, in tokens; 0: unknown.
   int64_t ContextAt(const Endpoint& at) const { return at.context > 0 ? at.context : context; }

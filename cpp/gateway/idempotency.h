@@ -69,7 +69,7 @@ class IdempotencyTable {
 
   void Add(Entry entry) SR_REQUIRES(mu_);
   void MakeRoom(UnixSeconds now) SR_REQUIRES(mu_);
-  // Nobody knows how old is what a clock that ran ahead has dated: it counts as made now.
+  // An entry that a fast clock dated into the future has no known age: it counts as made now.
   void Redate(UnixSeconds now) SR_REQUIRES(mu_);
   void Erase(Entries::iterator entry) SR_REQUIRES(mu_);
 

@@ -113,7 +113,7 @@ Status ChatStream::OnEvents(std::string* out) {
   return {};
 }
 
-// What is no whole JSON there is nothing, as it is in the standard.
+// A stray line that is no whole JSON is skipped, as the standard skips it.
 Status ChatStream::OnStray(const SseEvent& event, std::string* out) {
   const std::string_view data = Stripped(event.data);
   if (BeginsPage(data)) {

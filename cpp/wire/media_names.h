@@ -13,7 +13,7 @@ enum class NameMeans : uint8_t {
   kText,     // a string in it is text, whatever it looks like: `text`, `title`
   kQuoted,   // all that is in it is: citations, the arguments of a call
   kMedia,    // a string in it may be media, or the id of some: `picture`, `fileUrls`
-  kService,  // that it is there may bring something into the prompt: `grounding`
+  kService,  // its presence may bring something into the prompt: `grounding`
 };
 
 // By the words of a name in snake, kebab or camel case. Linear; never fails. Thread-safe.
