@@ -23,11 +23,23 @@ ScanPool::ScanPool(const KeyRing* keys, bool require_key, const Clock* clock, in
 
 ScanPool::~ScanPool() { Close(); }
 
+// A header may be spelled in several ways; a key is one.
+std::string ScanPool::OwnerOf(const Submission& submission) const {
+  if (submission.local) return "local";
+  const auto key = keys_->Find(submission.authorization, clock_->WallTime().seconds());
+  return key ? "key " + (*key)->key_id : "stranger";
+}
+
 void ScanPool::Submit(Submission submission) {
+  std::string owner = OwnerOf(submission);
   const std::lock_guard<std::mutex> lock(mu_);
   if (closed_) return;
-  queue_.push_back(std::move(submission));
-  if (idle_ == 0 && threads_.size() < static_cast<size_t>(most_threads_)) {
+  std::deque<Submission>& queue = queues_[owner];
+  if (queue.empty()) turns_.push_back(std::move(owner));
+  queue.push_back(std::move(submission));
+  ++waiting_;
+  // An idle thread is one until it wakes, and takes one body then.
+  if (waiting_ > idle_ && threads_.size() < static_cast<size_t>(most_threads_)) {
     threads_.emplace_back([this] { Run(); });
   }
   wake_.notify_one();
@@ -38,11 +50,28 @@ void ScanPool::Close() {
   {
     const std::lock_guard<std::mutex> lock(mu_);
     closed_ = true;
-    queue_.clear();
+    queues_.clear();
+    turns_.clear();
+    waiting_ = 0;
     threads.swap(threads_);
   }
   wake_.notify_all();
   for (std::thread& thread : threads) thread.join();
+}
+
+Submission ScanPool::TakeNext() {
+  std::string owner = std::move(turns_.front());
+  turns_.pop_front();
+  const auto queue = queues_.find(owner);
+  Submission submission = std::move(queue->second.front());
+  queue->second.pop_front();
+  --waiting_;
+  if (queue->second.empty()) {
+    queues_.erase(queue);
+  } else {
+    turns_.push_back(std::move(owner));
+  }
+  return submission;
 }
 
 void ScanPool::Run() {
@@ -53,11 +82,10 @@ void ScanPool::Run() {
     {
       std::unique_lock<std::mutex> lock(mu_);
       ++idle_;
-      wake_.wait(lock, [this] { return closed_ || !queue_.empty(); });
+      wake_.wait(lock, [this] { return closed_ || waiting_ > 0; });
       --idle_;
       if (closed_) return;
-      submission = std::move(queue_.front());
-      queue_.pop_front();
+      submission = TakeNext();
     }
     if (!stopped_.load()) Scan(&submission);
     done_(std::move(submission));

@@ -5,7 +5,9 @@
 #include <condition_variable>
 #include <deque>
 #include <functional>
+#include <map>
 #include <mutex>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -13,7 +15,11 @@
 
 namespace seekroute {
 
-// Thread-safe. The queue is bounded by the gateway's max_active, and its bytes by whoever takes
+// Keys take turns: between two bodies of one key, one of every other key that has some is read. So
+// a body waits for those that are being read, those before it of its own key, and as many of each
+// other. What comes in process is one key's, and what comes from strangers is another's.
+//
+// Thread-safe. The queues are bounded by the gateway's max_active, and their bytes by whoever takes
 // bodies in.
 class ScanPool {
  public:
@@ -35,6 +41,8 @@ class ScanPool {
   void Close();
 
  private:
+  std::string OwnerOf(const Submission& submission) const;
+  Submission TakeNext();  // mu_ held, and something waits
   void Run();
   void Scan(Submission* submission) const;
 
@@ -47,10 +55,12 @@ class ScanPool {
 
   std::mutex mu_;
   std::condition_variable wake_;
-  std::deque<Submission> queue_;      // mu_
-  std::vector<std::thread> threads_;  // mu_
-  int idle_ = 0;                      // mu_
-  bool closed_ = false;               // mu_
+  std::map<std::string, std::deque<Submission>> queues_;  // mu_; by owner, none empty
+  std::deque<std::string> turns_;                         // mu_; each owner of a queue once
+  size_t waiting_ = 0;                                    // mu_; in all queues
+  std::vector<std::thread> threads_;                      // mu_
+  size_t idle_ = 0;                                       // mu_; awake or not
+  bool closed_ = false;                                   // mu_
 };
 
 }  // namespace seekroute
