@@ -320,8 +320,9 @@ void Attempt::Fail(Error error, bool dispatched) {
   phase_ = Phase::kOver;
   StopTransfer();
   // Said instead of an answer it is a refusal, unless it is the provider's own failure: that may
-  // have come after the work.
-  refused_in_answer_ = error.said_by_upstream && head_.status < 300 && !content_relayed() &&
+  // have come after the work. Content that was collected is an answer like what was relayed.
+  const bool begun = content_relayed() || (stream_ && stream_->any_content());
+  refused_in_answer_ = error.said_by_upstream && head_.status < 300 && !begun &&
                        error.code != ErrorCode::kUpstreamError &&
                        error.code != ErrorCode::kUpstreamTimeout;
   owner_->OnFailed(std::move(error), dispatched);
