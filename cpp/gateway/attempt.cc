@@ -124,6 +124,7 @@ void Attempt::OnHead(const TransportHead& head) {
   phase_ = Phase::kAwaitingContent;
   if (head_.status >= 300) refusal_until_ = clock_.Now() + kRefusalPatience;
   if (const std::string encoding = NameOfEncoding(head_.content_encoding); !encoding.empty()) {
+    if (head_.status >= 300) return Fail(UpstreamRefusal(), true);  // its status says the most
     Error error =
         MakeError(ErrorCode::kBadUpstreamResponse,
                   "the provider sent an answer " + encoding + ", which was not asked for");
