@@ -15,8 +15,8 @@ namespace seekroute {
 // counts. A choice without an index is the one of its position in its chunk. Not thread-safe.
 class ChatCollector {
  public:
-  // `max_bytes` bounds what is kept, with an allowance for each value. The work is linear in what is
-  // added: members and items are looked up one by one, and so often as a byte allows.
+  // `max_bytes` bounds what is kept, with an allowance for each value. The work is linear in what
+  // is added: members and items are looked up one by one, and so often as a byte allows.
   explicit ChatCollector(size_t max_bytes);
   ~ChatCollector();
 

@@ -150,10 +150,11 @@ TEST(ChatCollectTest, WhatIsLookedUpIsBounded) {
       {"calls of one index",
        {Choice("{\"tool_calls\":[]}"), Choice(calls(R"({"index":0,"id":")", "\"}"))}},
       {"thoughts",
-       {Choice("{}"), Choice(R"({"reasoning_details":[)" +
-                             Numbered(kMany, R"({"type":")", "\"}") + "]}"),
+       {Choice("{}"),
+        Choice(R"({"reasoning_details":[)" + Numbered(kMany, R"({"type":")", "\"}") + "]}"),
         Choice(R"({"reasoning_details":[)" + Numbered(kMany, R"({"type":"x)", "\"}") + "]}")}},
-      {"choices", {Event(R"({"choices":[)" + Numbered(kMany, R"({"index":0,"id":")", "\"}") + "]}")}},
+      {"choices",
+       {Event(R"({"choices":[)" + Numbered(kMany, R"({"index":0,"id":")", "\"}") + "]}")}},
       {"calls behind one of many members",
        {Choice(R"({"tool_calls":[{)" + members + "}]}"),
         Choice(R"({"tool_calls":[)" + Numbered(kMany, R"({"index":1,"id":")", "\"}") + "]}")}},
@@ -173,11 +174,12 @@ TEST(ChatCollectTest, TakesAsManyChoicesAndCallsAsAnAnswerMayHave) {
   ChatCollector collector(size_t{64} << 20);
   for (int round = 0; round < 200; ++round) {
     for (int i = 0; i < 128; ++i) {
-      ASSERT_TRUE(collector
-                      .Add(Event(R"({"choices":[{"index":)" + std::to_string(i) +
-                                 R"(,"delta":{"tool_calls":[{"index":)" + std::to_string(round % 128) +
-                                 R"(,"function":{"arguments":"x"}}]}}]})"))
-                      .ok());
+      ASSERT_TRUE(
+          collector
+              .Add(Event(R"({"choices":[{"index":)" + std::to_string(i) +
+                         R"(,"delta":{"tool_calls":[{"index":)" + std::to_string(round % 128) +
+                         R"(,"function":{"arguments":"x"}}]}}]})"))
+              .ok());
     }
   }
   const std::string out = collector.Write();

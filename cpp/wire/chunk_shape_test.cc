@@ -383,8 +383,8 @@ TEST(ChunkShapeTest, TheIdsOfCallsTakeNoRoom) {
   constexpr size_t kCalls = 64;
   const std::string id(size_t{256} << 10, 'x');
   const auto call = [&id](size_t i, std::string_view index) {
-    return Chunk(R"({"tool_calls":[{)" + std::string(index) + R"("id":")" + id +
-                 std::to_string(i) + R"("}]})");
+    return Chunk(R"({"tool_calls":[{)" + std::string(index) + R"("id":")" + id + std::to_string(i) +
+                 R"("}]})");
   };
   ChatStream stream(Options());
   std::string out;

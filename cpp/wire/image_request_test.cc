@@ -80,13 +80,12 @@ TEST(ImageRequestTest, TellsAProvidersError) {
 TEST(ImageRequestTest, AnErrorThatSaysNothingIsNone) {
   for (const char* error : {"null", "{}", R"("")", "[]", "false", R"({"message":null})",
                             R"({"message":"","code":null})"}) {
-    const auto images =
-        ParseImageAnswer(R"({"error":)" + std::string(error) + R"(,"data":[{"url":"https://x/y"}]})");
+    const auto images = ParseImageAnswer(R"({"error":)" + std::string(error) +
+                                         R"(,"data":[{"url":"https://x/y"}]})");
     ASSERT_TRUE(images.has_value()) << error;
     EXPECT_THAT(*images, ElementsAre("https://x/y"));
   }
-  const auto refused =
-      ParseImageAnswer(R"({"error":{"code":"x"},"data":[{"url":"https://x/y"}]})");
+  const auto refused = ParseImageAnswer(R"({"error":{"code":"x"},"data":[{"url":"https://x/y"}]})");
   EXPECT_FALSE(refused.has_value()) << "a word of a failure is one";
 }
 
