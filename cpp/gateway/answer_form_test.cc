@@ -176,8 +176,9 @@ TEST_F(AnswerFormTest, ACompressedRefusalIsOne) {
       const Seen& seen = Ask(stream);
       EXPECT_EQ(seen.status, c.told) << c.status << seen.body;
       EXPECT_EQ(seen.row->error, c.error) << c.status;
-      EXPECT_EQ(seen.headers.contains("retry-after"), c.passes_wait) << c.status;
-      if (c.passes_wait) EXPECT_EQ(seen.headers.at("retry-after"), "7");
+      const auto wait = seen.headers.find("retry-after");
+      EXPECT_EQ(wait == seen.headers.end() ? "" : wait->second, c.passes_wait ? "7" : "")
+          << c.status;
       EXPECT_EQ(seen.body.find("garbage"), std::string::npos);
     }
   }
