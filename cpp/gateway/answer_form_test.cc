@@ -165,7 +165,7 @@ TEST_F(AnswerFormTest, ACompressedRefusalIsOne) {
       {429, 429, "upstream_rate_limited", true},     {503, 503, "upstream_unavailable", true},
       {400, 400, "upstream_invalid_request", false}, {401, 502, "upstream_auth_error", false},
       {404, 502, "upstream_model_not_found", false}, {500, 502, "upstream_error", false},
-      {302, 502, "bad_upstream_response", false},
+      {302, 502, "upstream_error", false},
   };
   for (const auto& c : cases) {
     for (const char* stream : {"", R"(,"stream":true)"}) {
