@@ -59,8 +59,7 @@ struct Choice {
 
 class ShapeSink : public JsonSink {
  public:
-  ShapeSink(std::string_view text, CallNumbers numbers)
-      : text_(text), numbers_(std::move(numbers)) {}
+  ShapeSink(std::string_view text, const CallNumbers& before) : text_(text), numbers_(&before) {}
 
   Step OnOpen(const JsonPlace& place, JsonType type) override {
     const bool is_object = type == JsonType::kObject;
@@ -381,7 +380,7 @@ class ShapeSink : public JsonSink {
   std::vector<Edit> edits_;
   std::vector<Choice> choices_;
   std::optional<std::pair<ByteRange, bool>> object_;  // and whether it is a chat.completion
-  CallNumbers numbers_;                               // with the calls of this chunk
+  CallNumbers numbers_;                               // those before, and of this chunk
   Output* output_ = nullptr;                          // that is being read
   Call call_;
 };
@@ -399,7 +398,8 @@ ShapedChunk ShapeChunk(std::string_view text, const SentParts& sent, const CallN
 std::string ChunkFromAnswer(std::string_view body) { return ShapeChunk(body, {}, {}, 0).text; }
 
 std::string AnswerWithMessages(std::string_view body) {
-  ShapeSink sink(body, {});
+  const CallNumbers none;
+  ShapeSink sink(body, none);
   (void)ScanJson(body, JsonKeys::kAny, &sink);
   return sink.TakeAnswer();
 }

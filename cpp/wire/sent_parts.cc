@@ -168,7 +168,7 @@ std::optional<std::string_view> SentParts::NewArguments(int64_t choice, int64_t 
 }
 
 int64_t CallNumbers::Number(const SentCall& call, bool first) {
-  std::vector<Call>& calls = choices_[call.choice];
+  std::vector<Call>& calls = CallsOf(call.choice);
   const std::optional<int64_t> own = Own(call);
   const auto same = std::find_if(calls.begin(), calls.end(), [&call, own](const Call& known) {
     return own ? known.index == *own : !call.id.empty() && known.id == call.id;
@@ -192,7 +192,7 @@ int64_t CallNumbers::Number(const SentCall& call, bool first) {
 }
 
 int64_t CallNumbers::Append(const SentCall& call) {
-  std::vector<Call>& calls = choices_[call.choice];
+  std::vector<Call>& calls = CallsOf(call.choice);
   const std::optional<int64_t> own = Own(call);
   if (own && !IdAt(call.choice, *own)) return Put(&calls, call, *own);
   int64_t next = 0;
@@ -216,7 +216,17 @@ void CallNumbers::Name(Call* call, const std::string& id) {
 
 std::span<const CallNumbers::Call> CallNumbers::Of(int64_t choice) const {
   const auto found = choices_.find(choice);
-  return found == choices_.end() ? std::span<const Call>() : found->second;
+  if (found != choices_.end()) return found->second;
+  return before_ == nullptr ? std::span<const Call>() : before_->Of(choice);
+}
+
+std::vector<CallNumbers::Call>& CallNumbers::CallsOf(int64_t choice) {
+  const auto [calls, is_new] = choices_.try_emplace(choice);
+  if (is_new && before_ != nullptr) {
+    const std::span<const Call> known = before_->Of(choice);
+    calls->second.assign(known.begin(), known.end());
+  }
+  return calls->second;
 }
 
 std::optional<int64_t> CallNumbers::WithId(int64_t choice, std::string_view id) const {

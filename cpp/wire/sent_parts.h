@@ -94,6 +94,11 @@ class CallNumbers {
   static constexpr size_t kMaxIds = size_t{64} << 10;
   static constexpr int64_t kMaxIndex = int64_t{1} << 30;  // so that counting on has room
 
+  CallNumbers() = default;
+  // Goes on where `before` stands, of which it copies what it changes, a choice at a time. `before`
+  // is not owned, outlives this, and does not change meanwhile.
+  explicit CallNumbers(const CallNumbers* before) : before_(before), ids_(before->ids_) {}
+
   // A call's own index is taken between 0 and kMaxIndex.
   //
   // The index of a call that may lack one. The same id is the same call; an id that was not seen is
@@ -120,7 +125,9 @@ class CallNumbers {
   int64_t Put(std::vector<Call>* calls, const SentCall& call, int64_t index);
   void Name(Call* call, const std::string& id);
   std::span<const Call> Of(int64_t choice) const;
+  std::vector<Call>& CallsOf(int64_t choice);
 
+  const CallNumbers* before_ = nullptr;
   std::map<int64_t, std::vector<Call>> choices_;  // the call touched last is the last
   size_t ids_ = 0;
 };
