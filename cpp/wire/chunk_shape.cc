@@ -203,14 +203,16 @@ class ShapeSink : public JsonSink {
 
   // Which of the calls that were sent each of a whole message is, by its index: the one of the same
   // id, else the one at its index or place, unless ids or names tell them apart. Some providers
-  // give a call a new id at the end: then it is known by what it says.
+  // give a call a new id at the end: then it is known by what it says. Of more calls than a choice
+  // has numbered the rest is new: each is compared with all, and with all that was sent of one.
   std::vector<std::optional<int64_t>> KnownCalls(const Choice& choice, const SentParts& sent) {
     const std::vector<Call>& calls = choice.in_message.calls;
-    std::vector<std::optional<int64_t>> known;
-    for (const Call& each : calls) {
-      known.push_back(numbers_.WithId(choice.index, each.call.id));
+    const size_t compared = std::min(calls.size(), CallNumbers::kMaxCalls);
+    std::vector<std::optional<int64_t>> known(calls.size());
+    for (size_t i = 0; i < compared; ++i) {
+      known[i] = numbers_.WithId(choice.index, calls[i].call.id);
     }
-    for (size_t i = 0; i < calls.size(); ++i) {
+    for (size_t i = 0; i < compared; ++i) {
       if (known[i]) continue;
       const SentCall& call = calls[i].call;
       const auto index = call.index ? call.index : numbers_.IndexOf(choice.index, i);
