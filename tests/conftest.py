@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-import seekroute
-from in_process import settings_for
-from seekroute.testing import MockProvider
 from serving import RunningServer, running_server
+
+# The older SDK runs some files without this one.
+pytest_plugins = ["in_process_fixtures"]
 
 # Under nohup or as a background job SIGINT is ignored, and what the tests start would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -40,17 +40,3 @@ def gateways(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str
 def gateway(gateways: Callable[[str], RunningServer]) -> RunningServer:
     """The gateway of the default profile."""
     return gateways("seekroute")
-
-
-@pytest.fixture
-def mock() -> Iterator[MockProvider]:
-    """A provider of the test's own."""
-    with MockProvider() as provider:
-        yield provider
-
-
-@pytest.fixture
-def client(mock: MockProvider) -> Iterator[seekroute.Client]:
-    """A client in process whose provider of MODEL is `mock`."""
-    with seekroute.Client(**settings_for(mock)) as running:
-        yield running

@@ -361,7 +361,8 @@ def _across(found: Any) -> Any:
     """Without the words that are the gateway's in one mode and the client's in the other."""
     if isinstance(found, dict) and "error" in found:
         found = {**found}
-        if found["code"] == "model_not_found" or found["error"] is seekroute.APITimeoutError:
+        own = ("model_not_found", "no_matching_endpoint")
+        if found["code"] in own or found["error"] is seekroute.APITimeoutError:
             for name in ("message", "body", "hint"):
                 found.pop(name)
     return found

@@ -93,7 +93,7 @@ def test_model_that_the_key_may_not_use(gateway: RunningServer) -> None:
     ("fields", "param"),
     [
         ({"max_tokens": -1}, "max_tokens"),
-        ({"n": 9}, "n"),
+        ({"n": 129}, "n"),
         ({"temperature": "warm"}, "temperature"),
         ({"messages": [{"role": "wizard", "content": "Hi"}]}, "messages[0].role"),
         ({"extra_body": {"api_base": "http://elsewhere.test"}}, "api_base"),

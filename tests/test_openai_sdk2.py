@@ -26,7 +26,7 @@ def test_older_sdk_over_the_gateway_in_process(tmp_path: Path) -> None:
     told = "import openai, seekroute._core; print(openai.__version__)"
     environ = {
         **{name: value for name, value in os.environ.items() if not name.startswith("PYTEST")},
-        "PYTHONPATH": str(tmp_path / "path"),
+        "PYTHONPATH": f"{tmp_path / 'path'}:{TESTS}",
     }
 
     def python(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -44,6 +44,7 @@ def test_older_sdk_over_the_gateway_in_process(tmp_path: Path) -> None:
     found = tmp_path / "found.xml"
     done = python(
         *("-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", "--noconftest"),
+        *("-p", "in_process_fixtures"),
         *("-c", os.devnull, f"--rootdir={tmp_path}", f"--junit-xml={found}"),
         *(str(TESTS / name) for name in FILES),
     )

@@ -221,7 +221,7 @@ def test_numbers_have_no_exponent(gateway: Priced) -> None:
 def test_the_example_of_the_documentation(gateway: Priced) -> None:
     block = re.search(r"```json\n(.+?)```", DOCS.read_text(), re.DOTALL)
     assert block
-    shown = json.loads("{" + block[1] + "}", parse_float=Decimal)["usage"]
+    shown = json.loads(block[1], parse_float=Decimal)["usage"]
     usage = {k: v for k, v in shown.items() if not k.startswith("cost")}
     answer, _ = gateway.answer(usage, stream=True)
     assert usage_told(answer) == shown
