@@ -15,7 +15,7 @@ import money_cli
 from money_cli import run, run_json
 from seekroute.control import ControlPlane
 from seekroute.control.models import short_id
-from serving import running_server
+from serving import chat_body, running_server
 
 
 @pytest.fixture(autouse=True)
@@ -25,13 +25,13 @@ def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.fixture
 def terminal(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
-    """Runs a command as if its output were a terminal of 80 columns."""
+    """Runs a command as if its output were a terminal, by default of 80 columns."""
 
-    def shown(*words: str) -> list[str]:
+    def shown(*words: str, width: int = 80) -> list[str]:
         out = io.StringIO()
 
         def console() -> Any:
-            return _console(file=out, force_terminal=True, color_system=None, width=80)
+            return _console(file=out, force_terminal=True, color_system=None, width=width)
 
         _console = rich.console.Console
         with monkeypatch.context() as patch:
@@ -104,11 +104,15 @@ def test_the_columns_that_matter_fit(tmp_path: Path, terminal: Callable[..., lis
     listed = terminal("logs")
     assert max(map(len, listed)) <= 80
     head = " ".join(listed[1].split())
-    for column in ("status", "cost", "upstream cost", "margin"):
+    for column in ("created at", "org", "model", "status", "cost"):
         assert column in head
+    assert "upstream cost" not in head
     (line,) = run_json("logs")
-    begin = next(word for word in " ".join(listed).split() if word.startswith("gen-"))
-    assert line["generation"].startswith(begin)
+    (cells,) = _cells(listed)
+    assert {"acme-corp", "openai/gpt-4o-mini", "200", line["cost"]} <= set(cells)
+    wide = terminal("logs", width=110)
+    begin = next(word for word in " ".join(wide).split() if word.startswith("gen-"))
+    assert begin == f"{line['generation'][:18]}…"  # it shows that it is cut
     assert run_json("logs", "show", begin)["generation"] == line["generation"]
     assert int(line["margin_nano"]) == line["cost_nano"] - line["upstream_cost_nano"]
     used_by = terminal("usage", "--by", "org")
@@ -116,6 +120,87 @@ def test_the_columns_that_matter_fit(tmp_path: Path, terminal: Callable[..., lis
     assert "upstream cost" in " ".join(used_by)
     assert "margin" in " ".join(used_by)
     assert run_json("usage")["total"]["margin_nano"] == line["margin_nano"]
+
+
+def test_what_failed_is_told_with_its_error(
+    tmp_path: Path, terminal: Callable[..., list[str]]
+) -> None:
+    with running_server(tmp_path / "data") as server:
+        control = server.service.control
+        control.create_org("a-rather-long-organization", None)
+        profile = server.service.default_profile
+        _, key = control.create_key(
+            "a-rather-long-organization",
+            name="web",
+            profile=profile.name,
+            prefix=profile.key_prefix,
+            limit_nano=0,
+        )
+        server.service.sync_keys()
+        assert server.chat_with(key).status == 402
+        wrong = {"Authorization": "Bearer sk-x", "Content-Type": "application/json"}
+        refused = server.request("GET", "/v1/models", headers=wrong)
+        assert refused.status == 401
+    rows = {row["status"]: row for row in run_json("logs", "--failed")}
+    assert set(rows) == {401, 402}
+    shown = terminal("logs", "--failed")
+    assert max(map(len, shown)) <= 80
+    head = " ".join(shown[1].split())
+    for column in ("created at", "org", "model", "status", "cost", "error"):
+        assert column in head
+    told = {cell for row in _cells(shown) for cell in row}
+    assert {"401", "402", rows[401]["error"], rows[402]["error"]} <= told
+    assert {"a-rather-long-organization", rows[402]["model"]} <= told
+    # Into a pipe everything goes, in the same places whatever else is there.
+    piped = [line.split("\t") for line in run("logs", "--failed").stdout.splitlines()]
+    assert {(row[7], row[-2], row[-1]) for row in piped} == {
+        (str(status), row["error"], row["request_id"]) for status, row in rows.items()
+    }
+    assert refused.headers["x-request-id"] in {row[-1] for row in piped}
+
+
+def test_a_request_is_meant_alike_everywhere(tmp_path: Path) -> None:
+    with running_server(tmp_path / "data", credits={"enabled": True}) as server:
+        money_cli.asked(server)
+        money_cli.asked(server)
+        newest, oldest = run_json("logs")
+        data = str(tmp_path / "data")
+    for row in (newest, oldest):
+        short = row["generation"][:-1]
+        for handle in (row["generation"], row["request_id"], short, f"{short}…"):
+            shown = run("logs", "show", handle).stdout.splitlines()
+            assert shown[0].split() == ["request", "id", row["request_id"]]
+            assert run_json("logs", "show", handle)["generation"] == row["generation"]
+            receipt = json.loads(run("receipt", "show", handle, "--data-dir", data).stdout)
+            assert receipt["generation_id"] == row["generation"]
+            refund = run_json("credits", "refund", handle, "0.000000001")
+            assert refund["generation"] == row["generation"]
+    assert run_json("credits", "refund", newest["request_id"])["generation"] == newest["generation"]
+    for handle in (newest["generation"][:17], "nobody"):
+        for words in (("logs", "show"), ("receipt", "show"), ("credits", "refund")):
+            assert "no request" in run(*words, handle, code=1).stderr
+
+
+def test_a_request_that_is_not_the_only_one_is_not_meant(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with running_server(tmp_path / "data", credits={"enabled": True}) as server:
+        run_json("credits", "add", "default", "5")
+        for _ in range(2):
+            told = {"Content-Type": "application/json", "X-Request-Id": "order-17"}
+            answer = server.request("POST", "/v1/chat/completions", chat_body(), told)
+            assert answer.status == 200
+        rows = run_json("logs")
+    assert [row["request_id"] for row in rows] == ["order-17"] * 2
+    for words in (("logs", "show"), ("receipt", "show"), ("credits", "refund")):
+        said = run(*words, "order-17", code=1).stderr
+        assert "more than one request is meant" in said
+        assert all(row["generation"] in said for row in rows)
+    # Money moves only if every other request was looked at.
+    monkeypatch.setattr("seekroute.cli._requests.MOST_ROWS", 1)
+    assert run_json("logs", "show", "order-17")["generation"] == rows[0]["generation"]
+    assert "give the whole id" in run("credits", "refund", "order-17", code=1).stderr
+    assert run_json("credits", "orders")[0]["kind"] == "topup"
 
 
 def test_ids_are_whole_where_there_is_room() -> None:
@@ -206,3 +291,40 @@ def test_a_key_of_an_app_or_organization_that_may_not_is_warned_of() -> None:
     said = run("keys", "create", "--org", "acme").stderr
     assert "acme is suspended: its keys get 403; seekroute orgs resume acme" in said
     assert "pending" not in run("keys", "revoke", "bot").stderr
+
+
+def test_a_reset_without_a_limit_is_refused() -> None:
+    run("orgs", "create", "acme")
+    for wrong in (["daily"], ["weekly", "--limit", "none"]):
+        said = run("keys", "create", "--org", "acme", "--limit-reset", *wrong, code=2).stderr
+        assert "--limit-reset needs --limit" in said
+    assert run_json("keys", "list") == []
+    run("keys", "create", "--org", "acme", "--name", "bot", "--limit", "5")
+    said = run("keys", "limit", "bot", "none", "--reset", "daily", code=2).stderr
+    assert "--reset needs a limit" in said
+    assert run_json("keys", "limit", "bot", "none", "--reset", "never")["limit_nano"] is None
+
+
+# --- options that stand before the command --------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("logs",), ("logs", "show", "gen-x"), ("ledger", "verify"), ("credits", "add", "acme", "1")],
+    ids=" ".join,
+)
+@pytest.mark.parametrize("option", ["--data-dir x", "--config=x"])
+def test_an_option_behind_the_command_is_told_its_place(
+    words: tuple[str, ...], option: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("typer.rich_utils.MAX_WIDTH", 300)
+    said = " ".join(run(*words, *option.split(), code=2).stderr.replace("│", " ").split())
+    command = " ".join(words[: 2 if words[0] != "logs" or len(words) > 1 else 1])
+    name, value = ("--data-dir", "FOLDER") if "data" in option else ("--config", "FILE")
+    assert f"it stands before the command: seekroute {name} {value} {command}" in said
+
+
+def test_another_unknown_option_is_told_as_ever() -> None:
+    said = run("logs", "--data", "x", code=2).stderr
+    assert "No such option" in said
+    assert "before the command" not in said

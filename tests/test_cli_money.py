@@ -151,7 +151,7 @@ def test_logs_show_what_the_provider_said(server: RunningServer) -> None:
 def test_logs_are_paged_and_filtered_over_pages(
     server: RunningServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("seekroute.cli._logs._PAGE", 2)
+    monkeypatch.setattr("seekroute.cli._requests.PAGE", 2)
     run_json("credits", "add", "default", "5")
     ids = [server.chat().json()["id"] for _ in range(5)][::-1]
     assert [row["generation"] for row in run_json("logs")] == ids
@@ -323,6 +323,7 @@ def test_a_file_that_another_program_wrote_is_found(tmp_path: Path) -> None:
     [
         ("credits", "balance"),
         ("credits", "refund", "gen-x"),
+        ("credits", "replay"),
         ("ledger", "verify"),
         ("ledger", "export"),
         ("logs",),
@@ -336,6 +337,7 @@ def test_without_a_ledger_it_is_said_how_to_get_one(words: tuple[str, ...], tmp_
     result = run(*words, code=1)
     assert "there is no ledger at" in result.stderr
     assert "credits.enabled" in result.stderr
+    assert "Is it another one that is meant? --data-dir and --config say which" in result.stderr
     assert not (tmp_path / "data" / FILE_NAME).exists()
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+import money_cli
+from bare_cli import unconfigure
 from control_support import SR, open_control
 from seekroute.control.booking import carry_out
 from seekroute.ledger import nano
@@ -66,6 +68,26 @@ def test_a_service_that_lost_its_configuration_does_not_sell_echoes(
     assert "--config" in result.stderr
     assert "--mock on" in result.stderr
     assert not result.stdout
+
+
+def test_the_doctor_says_why_it_would_not_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = tmp_path / "data"
+    prepared(data, "topup")
+    refused = serve(data)
+    assert refused.returncode == 2
+    money_cli.clear(monkeypatch, tmp_path)
+    unconfigure(monkeypatch, tmp_path)
+    monkeypatch.setenv("SEEKROUTE_DATA_DIR", str(data))
+    found = money_cli.run_json("doctor", "--offline", code=1)
+    (finding,) = [each for each in found["findings"] if each["check"] == "providers"]
+    assert finding["level"] == "failed"
+    assert finding["message"] in " ".join(refused.stderr.split())
+    for mode in ("on", "beside"):  # which were asked for
+        Path("seekroute.yaml").write_text(f"mock: {mode}\n", encoding="utf-8")
+        found = money_cli.run_json("doctor", "--offline")
+        assert found["ok"]
 
 
 def test_without_customers_the_mock_starts_by_itself(tmp_path: Path) -> None:

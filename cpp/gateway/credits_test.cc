@@ -94,6 +94,8 @@ TEST_F(CreditsTest, ALimitThatIsResetSaysWhen) {
   Open({10'000'000}, {}, 1000, Money{1});
   const Seen& seen = Ask();
   EXPECT_EQ(seen.status, 402);
+  EXPECT_NE(seen.body.find("the limit does not cover even the prompt"), std::string::npos);
+  EXPECT_EQ(seen.body.find("balance"), std::string::npos) << seen.body;
   // The virtual world's clock begins on 2027-01-15.
   EXPECT_EQ(FormatUtc(store_->Find(1)->asked.key_limit->since), "2027-01-01T00:00:00Z");
   EXPECT_NE(seen.body.find(R"("resets_at":1801440000)"), std::string::npos) << seen.body;
