@@ -164,7 +164,8 @@ Error Exchange::Unaffordable(const HoldAnswer& answer) const {
     const int64_t tokens = bound_->Within(available).value_or(0);
     error.message += tokens > 0
                          ? ": send max_tokens of at most " + std::to_string(tokens) + ", or " + cure
-                         : ": the balance does not cover even the prompt: " + cure;
+                         : std::string(answer.key_limited ? ": the limit" : ": the balance") +
+                               " does not cover even the prompt: " + cure;
     error.facts.push_back({"affordable_max_tokens", std::to_string(tokens)});
   } else {
     error.message += ": " + cure;
