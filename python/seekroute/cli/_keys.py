@@ -100,6 +100,8 @@ def create(
 ) -> None:
     """Make a key and show it, this once."""
     limit_nano = None if limit is None else limit_of(limit, "--limit")
+    if limit_nano is None and limit_reset is not Reset.NEVER:
+        raise typer.BadParameter("--limit-reset needs --limit", param_hint="--limit-reset")
     expires_at = None if expires is None else parse_expiry(expires)
     allowed = None if models is None else [model.strip() for model in models.split(",")]
     options = shared(ctx)
@@ -193,6 +195,8 @@ def limit_(
 ) -> None:
     """Limit what a key may spend; a running server follows within a second."""
     limit = limit_of(usd)
+    if limit is None and reset not in (None, Reset.NEVER):
+        raise typer.BadParameter("--reset needs a limit", param_hint="--reset")
     with shared(ctx).open_control() as control:
         row = control.set_key_limit(key, limit, reset=None if reset is None else reset.value)
         _show(control, row, as_json=as_json)
