@@ -77,7 +77,7 @@ def _examine(options: Shared, *, offline: bool) -> Iterator[Finding]:
         yield from _data(folder)
         yield from ledger_findings(folder, enabled=settings.credits.enabled)
     yield from _port(settings)
-    yield from _providers(settings, catalog, offline=offline)
+    yield from _providers(settings, catalog, folder, offline=offline)
     yield from _models(settings, catalog)
 
 
@@ -148,7 +148,9 @@ def _port(settings: Settings) -> Iterator[Finding]:
     yield Finding("address", "ok", f"{host}:{port} is free")
 
 
-def _providers(settings: Settings, catalog: Catalog, *, offline: bool) -> Iterator[Finding]:
+def _providers(
+    settings: Settings, catalog: Catalog, folder: Path, *, offline: bool
+) -> Iterator[Finding]:
     from seekroute.config import mock_is_on, usable_providers
 
     for provider_id, provider in catalog.providers.items():
@@ -171,7 +173,9 @@ def _providers(settings: Settings, catalog: Catalog, *, offline: bool) -> Iterat
         )
         return
     if not usable:
-        if mock_is_on(settings, catalog, os.environ):
+        if settings.mock == "auto" and (why := _why_no_mock(folder)):
+            yield Finding("providers", "failed", why)
+        elif mock_is_on(settings, catalog, os.environ):
             yield Finding(
                 "providers",
                 "warning",
@@ -208,6 +212,23 @@ def _providers(settings: Settings, catalog: Catalog, *, offline: bool) -> Iterat
                 f"this machine's clock is {abs(skew):.0f} s {side} {answer.provider}'s",
                 "switch on time synchronisation: expiries and dated prices go by the clock",
             )
+
+
+def _why_no_mock(folder: Path) -> str:
+    """Why `serve` does not start the mock provider unasked, in its words; "" if it does."""
+    from seekroute.control import ControlPlane
+    from seekroute.control.lost import MockBesideCustomersError, guard_customers
+
+    if not is_begun(folder):
+        return ""
+    try:
+        with ControlPlane(folder) as control:
+            guard_customers(control.orders, folder)
+    except MockBesideCustomersError as error:
+        return str(error)
+    except SeekrouteError:
+        return ""  # which is said of the data
+    return ""
 
 
 def _models(settings: Settings, catalog: Catalog) -> Iterator[Finding]:

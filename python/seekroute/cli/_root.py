@@ -6,6 +6,7 @@ SQLAlchemy.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -42,6 +43,28 @@ class _Root(TyperGroup):
         except SeekrouteError as error:
             say(f"error: {error}", fg=typer.colors.RED, err=True)
             raise typer.Exit(2 if isinstance(error, ConfigError) else 1) from error
+        except _UsageError as error:
+            _say_where(error)
+            raise
+
+
+# Of typer's own click or of the one beside it: releases differ.
+_UsageError: Any = typer.BadParameter.__bases__[0]
+_SHARED_OPTION = re.compile(
+    r"(?:No such option|unexpected extra argument).*(--data-dir|--config)\b"
+)
+
+
+def _say_where(error: Any) -> None:
+    """Adds to an unknown option that it stands before the command, if it does."""
+    found = _SHARED_OPTION.search(error.message)
+    if found is None or error.ctx is None:
+        return
+    program, *command = error.ctx.command_path.split()
+    value = "FOLDER" if found[1] == "--data-dir" else "FILE"
+    words = " ".join((program, found[1], value, *command))
+    error.message = f"{error.message.rstrip('.')}: it stands before the command: {words}"
+    error.possibilities = []  # other options that look like it
 
 
 # A traceback with local variables would show keys.
