@@ -21,6 +21,7 @@ from seekroute.cli._money import (
 )
 from seekroute.cli._orders import MISSING, listed, order_fields
 from seekroute.cli._progress import spinning
+from seekroute.cli._requests import ID_HELP, find_request
 from seekroute.cli._shared import (
     Fields,
     JsonOption,
@@ -89,7 +90,7 @@ def adjust(
 @app.command()
 def refund(
     ctx: typer.Context,
-    generation: Annotated[str, typer.Argument(metavar="GENERATION", help="The request: gen-…")],
+    generation: Annotated[str, typer.Argument(metavar="ID", help=ID_HELP)],
     usd: Annotated[
         str | None,
         typer.Argument(metavar="USD", help="How much; default: all that is left of its charge."),
@@ -99,7 +100,9 @@ def refund(
     as_json: JsonOption = False,
 ) -> None:
     """Give back what a request was charged, or part of it."""
-    amount = _amount_of_refund(ctx, generation, id_) if usd is None else nano_of(usd)
+    given = None if usd is None else nano_of(usd)
+    generation = _meant(ctx, generation)
+    amount = _amount_of_refund(ctx, generation, id_) if given is None else given
     carry_out(
         ctx,
         "refund",
@@ -292,6 +295,16 @@ def _balance_fields(org: Organization, balance: Balance) -> Fields:
         **amounts({"available": balance.available, "held": balance.held, "owed": balance.owed}),
         **line_fields(org),
     }
+
+
+def _meant(ctx: typer.Context, id_: str) -> str:
+    """The answer's id of the one request that is meant; `id_` itself if there is none.
+
+    Which is for the order to say: a repeated one may be of a request that was pruned.
+    """
+    with shared(ctx).open_ledger() as ledger:
+        row = find_request(ledger, id_, whole=True)
+    return id_ if row is None else str(row["generation"])
 
 
 def _amount_of_refund(ctx: typer.Context, generation: str, order_id: str | None) -> int:

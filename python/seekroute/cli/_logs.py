@@ -13,6 +13,7 @@ import typer
 
 from seekroute.cli._money import amounts, margin, org_names, without_repeats
 from seekroute.cli._progress import counted
+from seekroute.cli._requests import DISORDER_S, ID_HELP, MOST_ROWS, PAGE, find_request, newest_first
 from seekroute.cli._shared import (
     Fields,
     JsonOption,
@@ -32,14 +33,9 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="List requests: model, tokens, cost, result.")
 
-_PAGE = 1000  # rows read at once
 _MOST_NUMBER: Final = 2**63 - 1  # of a row: SQLite's largest
-_MOST_ROWS = 100_000  # shown at once
-_LEAST_BEGINNING = 18  # characters of an answer's id
 _LOOK_S = 0.5  # between two looks for what has ended
 _MOST_NEW = 10_000  # requests of one look; older ones of a rush are not shown
-# Requests are numbered as they are held, and dated as they came in: a little apart.
-_DISORDER_S = 60
 _COLUMNS = (
     "created_at",
     "generation",
@@ -55,8 +51,15 @@ _COLUMNS = (
     "margin",
     "total_ms",
 )
-# What a narrow terminal does without.
-_SPARE = ("total_ms", "tokens", "provider", "key", "settlement", "org", "model", "created_at")
+# Behind the others, which have the same places in either list.
+_FAILED_COLUMNS = (*_COLUMNS, "error", "request_id")
+# What a narrow terminal does without. The last ones stay on 80 columns, folded if need be.
+_SPARE = (
+    *("upstream_cost", "margin", "total_ms", "tokens", "settlement", "provider", "request_id"),
+    *("key", "generation", "org", "created_at", "model"),
+)
+_FOLDED = ("org", "model")
+_LEAST_FOLDED = 10
 
 
 @app.callback(invoke_without_command=True)
@@ -87,7 +90,7 @@ def logs(
         typer.Option(
             "--limit",
             min=1,
-            max=_MOST_ROWS,
+            max=MOST_ROWS,
             help="The most rows; with --failed as many refusals besides.",
         ),
     ] = 50,
@@ -128,8 +131,8 @@ def logs(
         # Looked at first: what ends meanwhile is neither missed nor shown twice.
         last, running = _running(ledger, org_id, key_id) if follow else (0, set())
         page: list[Fields] = []
-        for row in counted(_newest_first(ledger, org_id, key_id, before, limit), "requests"):
-            if row["created"] < earliest - _DISORDER_S or len(page) == limit:
+        for row in counted(newest_first(ledger, org_id, key_id, before, limit), "requests"):
+            if row["created"] < earliest - DISORDER_S or len(page) == limit:
                 break
             # Of what is followed, those that run now and what came since are shown at their end.
             later = follow and (row["state"] == "held" or row["n"] > last)
@@ -139,24 +142,30 @@ def logs(
         latest = islice(refused(), limit)
         both = merge(page, latest, key=lambda row: str(row["created_at"]), reverse=True)
         rows = list(both)
+        columns = _FAILED_COLUMNS if failed else _COLUMNS
         if not follow:
-            print_rows(rows, _COLUMNS, as_json=as_json, spare=_SPARE)
+            print_rows(
+                rows,
+                columns,
+                as_json=as_json,
+                spare=_SPARE,
+                folded=(*_FOLDED, "error") if failed else _FOLDED,
+                least_folded=_LEAST_FOLDED,
+            )
             return
         with suppress(KeyboardInterrupt):
             for fields in reversed(rows):
-                print_line(fields, _COLUMNS, as_json=as_json)
+                print_line(fields, columns, as_json=as_json)
                 running.discard(str(fields["generation"]))
             for row in _ended(ledger, org_id, key_id, last, running):
                 if wanted(row):
-                    print_line(_fields(row, names, keys), _COLUMNS, as_json=as_json)
+                    print_line(_fields(row, names, keys), columns, as_json=as_json)
 
 
 @app.command()
 def show(
     ctx: typer.Context,
-    id_: Annotated[
-        str, typer.Argument(metavar="ID", help="The id of its answer (gen-…) or its request_id.")
-    ],
+    id_: Annotated[str, typer.Argument(metavar="ID", help=ID_HELP)],
     as_json: JsonOption = False,
 ) -> None:
     """Show everything about one request, with its attempts; also of one that was refused."""
@@ -164,58 +173,29 @@ def show(
         names = org_names(control)
         keys = {row.id: row.name for row in control.list_keys()}
     with shared(ctx).open_ledger() as ledger:
-        row = ledger.generation(id_) or _by_request(ledger, id_)
+        row = find_request(ledger, id_)
     if row is None:
         from seekroute.server.refusals import refusals
 
         for line in refusals(shared(ctx).folder()):
             if line.get("request_id") == id_:
                 found = _refused_fields(line, names, keys)
-                print_row(found if as_json else without_repeats(found), as_json=as_json)
+                print_row(found if as_json else _read(found), as_json=as_json)
                 return
         raise SeekrouteError(
             f"there is no request {id_!r}: not among the ids of answers (gen-…), nor of the latest "
-            f"{_MOST_ROWS} requests, nor of those that were refused lately"
+            f"{MOST_ROWS} requests, nor of those that were refused lately"
         )
     fields = _fields(row, names, keys)
     attempts = [_attempt_fields(attempt) for attempt in row["attempts"]]
     if as_json:
         print_json({**fields, "attempts": attempts})
         return
-    print_row(without_repeats(fields), as_json=False)
+    print_row(_read(fields), as_json=False)
     if attempts:
         say()
         columns = ("provider", "status", "error", "waited_ms", "words")
         print_rows(attempts, columns, as_json=False, spare=("waited_ms",))
-
-
-def _by_request(ledger: Ledger, id_: str) -> Row | None:
-    """The latest request with this `request_id`, which a client may choose, and use again; or whose
-    answer's id begins so, as lists on a narrow terminal show it."""
-    begins = len(id_) >= _LEAST_BEGINNING
-    newest = islice(_newest_first(ledger, "", "", None, _PAGE), _MOST_ROWS)
-    found = next(
-        (
-            row
-            for row in newest
-            if row["request_id"] == id_ or (begins and row["generation"].startswith(id_))
-        ),
-        None,
-    )
-    return None if found is None else ledger.generation(found["generation"])
-
-
-def _newest_first(
-    ledger: Ledger, org: str, key: str, before: int | None, limit: int
-) -> Iterator[Row]:
-    size = min(limit, _PAGE)
-    while True:
-        page = ledger.rows(org=org, key=key, before=before, limit=size)
-        yield from page
-        if len(page) < size:
-            return
-        before = page[-1]["n"]
-        size = _PAGE  # a filter drops rows: do not come back for few
 
 
 def _running(ledger: Ledger, org: str, key: str) -> tuple[int, set[str]]:
@@ -242,8 +222,13 @@ def _ended(ledger: Ledger, org: str, key: str, last: int, running: set[str]) -> 
 
 
 def _since(ledger: Ledger, org: str, key: str, last: int) -> list[Row]:
-    newest = islice(_newest_first(ledger, org, key, None, _PAGE), _MOST_NEW)
+    newest = islice(newest_first(ledger, org, key, None, PAGE), _MOST_NEW)
     return list(takewhile(lambda row: row["n"] > last, newest))
+
+
+def _read(fields: Fields) -> Fields:
+    """What of a request a person reads: first what its client can name it by."""
+    return {"request_id": fields["request_id"], **without_repeats(fields)}
 
 
 def _failed(row: Row) -> bool:

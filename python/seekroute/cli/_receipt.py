@@ -9,6 +9,7 @@ from typing import Annotated, Final
 
 import typer
 
+from seekroute.cli._requests import ID_HELP, find_request
 from seekroute.cli._shared import JsonOption, print_json, say, shared, usable
 from seekroute.errors import SeekrouteError
 
@@ -89,7 +90,7 @@ def verify(
 @app.command()
 def show(
     ctx: typer.Context,
-    generation: Annotated[str, typer.Argument(metavar="GENERATION", help="The request's id.")],
+    generation: Annotated[str, typer.Argument(metavar="ID", help=ID_HELP)],
     data_dir: Annotated[
         Path | None,
         typer.Option("--data-dir", readable=False, help="Where ledger and pepper are."),
@@ -106,11 +107,11 @@ def show(
     directory = common.folder() if data_dir is None else usable(data_dir)
     pepper = _pepper(directory)
     with common.open_ledger(directory) as ledger:
-        row = ledger.generation(generation)
+        row = find_request(ledger, generation)
     if row is None:
         raise SeekrouteError(f"the ledger has no request {generation!r}")
     if row["state"] == "held":
-        raise SeekrouteError(f"the request {generation} has not ended yet")
+        raise SeekrouteError(f"the request {row['generation']} has not ended yet")
     receipt = receipts.issue(row, pepper)
     if as_json:
         print_json(receipt)

@@ -26,7 +26,10 @@ Fields = Mapping[str, Any]
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
+_ANOTHER = "Is it another one that is meant? --data-dir and --config say which"
 _UNITS = {"m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400, "y": 365 * 86_400}
+LEAST_BEGINNING = 18  # characters of an answer's id, as lists show it and commands take it
+_LEAST_FOLDED = 16  # characters of a column that may take several lines
 _DURATION = re.compile(r"(\d{1,6})([mhdwy])")
 
 
@@ -58,7 +61,7 @@ class Shared:
         if not is_begun(folder):
             raise ControlError(
                 f"there is no data directory at {folder} yet: `seekroute serve` and `seekroute "
-                "init` make one. Is it another one that is meant? --data-dir and --config say which"
+                f"init` make one. {_ANOTHER}"
             )
         return ControlPlane(folder)
 
@@ -85,7 +88,7 @@ class Shared:
             raise LedgerError(
                 "store_unavailable",
                 f"there is no ledger at {path} yet: it is made by the first `seekroute credits "
-                "add`, or by a server that runs with credits.enabled",
+                f"add`, or by a server that runs with credits.enabled. {_ANOTHER}",
             )
         return Ledger(path, read_only=True)
 
@@ -174,6 +177,7 @@ def print_rows(
     as_json: bool,
     spare: Sequence[str] = (),
     folded: Sequence[str] = (),
+    least_folded: int = _LEAST_FOLDED,
 ) -> None:
     """Print rows: as JSON whole, else `columns`, as a table or, into a pipe, tab-separated.
 
@@ -183,6 +187,7 @@ def print_rows(
         as_json: whether JSON was asked for.
         spare: columns that a narrow terminal does without, the first of them first.
         folded: columns that may take several lines, however narrow.
+        least_folded: the characters that such a column gets at least, before one is done without.
     """
     from rich.console import Console
     from rich.table import Table
@@ -201,7 +206,7 @@ def print_rows(
         return
     if not _all_fit(rows, columns, console.width):
         rows = [_shortened(row) for row in rows]
-    columns = _fitting(rows, columns, spare, console.width, folded)
+    columns = _fitting(rows, columns, spare, console.width, folded, least_folded)
     table = Table()
     for column in columns:
         # What is copied or compared stays in one line; names and lists are folded instead.
@@ -219,8 +224,8 @@ def _short_moment(value: str) -> str:
 
 
 def _short_generation(value: str) -> str:
-    """An answer's id without its end: as long as `logs show` needs it."""
-    return value[:18]
+    """An answer's id without its end: as long as commands need it."""
+    return f"{value[:LEAST_BEGINNING]}…" if len(value) > LEAST_BEGINNING else value
 
 
 def _short_id(value: str) -> str:
@@ -231,7 +236,6 @@ def _short_id(value: str) -> str:
 
 
 _RANDOM_ORDER = re.compile(r"([a-z]+:[0-9a-f]{10})[0-9a-f]{22}")
-_LEAST_FOLDED = 16  # characters of a column that may take several lines
 
 # How columns are written where a table does not fit; commands take the short forms.
 _SHORTENED: Mapping[str, Callable[[str], str]] = {
@@ -270,10 +274,11 @@ def _fitting(
     spare: Sequence[str],
     width: int,
     folded: Sequence[str] = (),
+    least_folded: int = _LEAST_FOLDED,
 ) -> list[str]:
     """As many columns as fit beside one another, at least those that are not spare."""
     needed = {column: _needed(rows, column) for column in columns}
-    needed.update({column: min(needed[column], 3 + _LEAST_FOLDED) for column in folded})
+    needed.update({column: min(needed[column], 3 + least_folded) for column in folded})
     for column in spare:
         if sum(needed.values()) < width:
             break
