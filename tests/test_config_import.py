@@ -13,30 +13,13 @@ import yaml
 
 import money_cli
 from bare_cli import unconfigure
-from litellm_configs import CATALOG, FIXTURES, converted, one
-from seekroute.config import Settings, catalog_of, load_settings
-from seekroute.config.from_litellm import Converted
+from litellm_configs import CATALOG, FIXTURES, converted, loaded, one, said
+from seekroute.config import catalog_of, load_settings
 
 
 @pytest.fixture(autouse=True)
 def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     unconfigure(monkeypatch, tmp_path)
-
-
-def loaded(found: Converted) -> Settings:
-    """The new file, read as the gateway reads it."""
-    Path("new.yaml").write_text(found.text, encoding="utf-8")
-    environ = dict.fromkeys(found.variables, "https://provider.invalid")
-    return load_settings("new.yaml", environ=environ)
-
-
-def said(found: Converted, *kinds: str) -> list[str]:
-    """The findings as `LINE WHAT: TEXT`."""
-    return [
-        f"{each.line} {each.what}: {each.text}"
-        for each in found.findings
-        if not kinds or each.kind in kinds
-    ]
 
 
 # --- whole files ----------------------------------------------------------------------------------

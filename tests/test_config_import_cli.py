@@ -182,6 +182,18 @@ def test_long_words_fit_into_a_line() -> None:
     assert max(map(len, result.stdout.splitlines())) == 80
 
 
+def test_what_a_line_has_no_room_for_comes_below_it() -> None:
+    params = "model: azure/x, api_base: 'https://x.openai.azure.com', api_key: k"
+    text = one(params, "{base_model: azure/gpt-35-turbo-16k}") + (
+        "- {model_name: n, litellm_params: {model: ollama/x}}\n"
+    )
+    Path("config.yaml").write_text(text, encoding="utf-8")
+    assert run("config.yaml").stdout.splitlines()[2:4] == [
+        "       4  base_model azure/gpt-35-turbo-16k:",
+        "          not in the catalog: give *_cost_per_token",
+    ]
+
+
 def test_the_page_shows_what_is_done() -> None:
     page = (Path(__file__).parent.parent / "docs/litellm.md").read_text(encoding="utf-8")
     before, after = re.findall(r"^```yaml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
