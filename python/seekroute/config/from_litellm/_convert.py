@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import re
 from dataclasses import dataclass, field
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +21,8 @@ from seekroute.config.from_litellm._findings import (
     Taken,
     Variables,
 )
-from seekroute.config.from_litellm._models import (
-    ENDS_STREAMS,
-    TIMEOUTS,
-    Deployments,
-    Offer,
-    milliseconds_of,
-)
+from seekroute.config.from_litellm._models import Deployments, Offer
+from seekroute.config.from_litellm._settings import read_settings
 from seekroute.config.from_litellm._tree import Node, read_tree
 from seekroute.config.from_litellm._upstreams import Upstreams
 from seekroute.config.from_litellm._words import NO_COUNTERPART, PACKAGED, SECTIONS, SETTINGS
@@ -38,8 +32,6 @@ _MODEL = TypeAdapter(CatalogModel)
 # More than any list that people keep; each entry is compared with others.
 MAX_MODELS = 5_000
 _READ = frozenset(("model_list", "credential_list"))
-_LARGEST_MB = 1024
-_LARGEST_ACTIVE = 1_000_000
 _STAND_IN = Provider(base_url="https://provider.invalid")
 
 
@@ -135,7 +127,7 @@ class _Conversion:
     def run(self) -> Converted:
         self._read_models()
         self._read_aliases()
-        settings = self._read_settings()
+        settings = read_settings(self._tree, self._findings)
         rows, left = self._ids()
         models = self._validated(rows)
         self._rest()
@@ -325,43 +317,7 @@ class _Conversion:
             taken.append(TakenModel(name, wanted[name], endpoints, name in models))
         return taken
 
-    # --- settings
-
-    def _read_settings(self) -> dict[str, Any]:
-        """The settings that have a counterpart; of the others it is said why they have none."""
-        found: dict[str, Any] = {}
-
-        def put(section: str, key: str, value: object) -> None:
-            found.setdefault(section, {})[key] = value
-
-        for section, reasons in SETTINGS.items():
-            node = self._tree.get(section)
-            for key, value in (node.fields if node else {}).items():
-                if value.is_empty or key == "model_group_alias":
-                    continue
-                word = "timeout" if key == "request_timeout" else key
-                if word in TIMEOUTS and section != "general_settings":
-                    milliseconds = milliseconds_of(value, 1)
-                    for name in TIMEOUTS[word] if milliseconds else ():
-                        put("timeouts", name, milliseconds)  # the router's comes last, and wins
-                    if not milliseconds:
-                        self._findings.skip(value, section, "no deadline up to a day")
-                    elif word == "timeout":
-                        self._findings.change(value, section, ENDS_STREAMS)
-                elif key == "drop_params" and value.flag:
-                    found["drop_refused_parameters"] = True
-                    self._findings.change(value, section, "for models that the catalog knows")
-                elif key == "json_logs":
-                    if value.flag:
-                        put("server", "log_format", "json")
-                elif key == "max_request_size_mb" and (size := _bytes(value)):
-                    put("limits", "max_body_bytes", size)
-                elif key == "global_max_parallel_requests" and (count := value.whole):
-                    put("limits", "max_active", min(count, _LARGEST_ACTIVE))
-                elif value.flag is not False:  # what is off is off here, too
-                    reason = reasons.get(key, NO_COUNTERPART)
-                    self._findings.skip(value, section, reason)
-        return found
+    # --- the rest
 
     def _rest(self) -> None:
         """What is beside models and settings."""
@@ -390,11 +346,3 @@ class _Conversion:
         if models:
             parts.append("models:\n" + dump_models(models.values()))
         return "\n".join(parts)
-
-
-def _bytes(node: Node) -> int | None:
-    """The bytes of a number of megabytes, None where no limit can be so."""
-    number = node.number
-    if number is None or not Decimal("0.001") <= number <= _LARGEST_MB:
-        return None
-    return int(number * 1024 * 1024)
