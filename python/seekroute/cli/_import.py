@@ -154,8 +154,12 @@ def _sections(findings: Sequence[Finding]) -> dict[str, list[Finding]]:
 
 
 def _line(each: Finding) -> str:
-    head, tail = f"{each.line:>8}  ", f": {each.text}"
-    return head + _shortened(each.what, _WIDTH - len(head) - len(tail)) + tail
+    """A finding in one line; what it says is below it where there is no room for both."""
+    head = f"{each.line:>8}  "
+    room = _WIDTH - len(head)
+    if len(visible(each.what)) + len(f": {each.text}") <= room:
+        return f"{head}{visible(each.what)}: {each.text}"
+    return f"{head}{_shortened(each.what, room - 1)}:\n{' ' * len(head)}{each.text}"
 
 
 def _shortened(text: str, width: int) -> str:

@@ -135,8 +135,10 @@ class Deployments:
         told = info.get("mode")
         if told is not None:
             return (told.text or "").strip()
-        name = (model.text or "").lower()
-        return next((mode for part, mode in MODES_BY_NAME if part in name), "")
+        # A deployment of Azure's may be called anything; its base_model says what it is.
+        names = [_openai_spelling(each.lower()) for each in (model.text or "", _base_of(info))]
+        found = (mode for name in names for part, mode in MODES_BY_NAME if part in name)
+        return next(found, "")
 
     def _priced(
         self,
@@ -167,8 +169,11 @@ class Deployments:
         if own_price is None:
             return None
         own_price = own_price or "price" in row or bool(row.get("free"))
-        if not own_price and not self._found_price(offer, known, node, section):
+        if not own_price and not self._found_price(offer, known, info, node, section):
             return None
+        if _base_of(info) and self._of_base(info) is None:
+            what = f"base_model {_base_of(info)}"
+            self.findings.skip(info["base_model"], section, "not in the catalog", what)
         self._facts(offer, known, info, section, guess_at=node)
         is_first = exact is not None and exact[1] == exact[0].endpoints[0]
         untouched = exact is not None and given(exact[1]) == row
@@ -185,12 +190,17 @@ class Deployments:
 
     def _known(self, info: Mapping[str, Node], upstream: Upstream) -> CatalogModel | None:
         """The catalog's model that a deployment is said to be, or is called like."""
-        base = (info["base_model"].text or "").strip() if "base_model" in info else ""
-        names = [base, base.partition("/")[2]]
-        if not upstream.local:  # of an own server, a name says little
-            names += [upstream.model]
-        found = (self.catalog.resolve(name) for name in names if name)
-        return next((each for each in found if each is not None), None)
+        found = self._of_base(info)
+        if found is not None or upstream.local:  # of an own server, a name says little
+            return found
+        if upstream.azure and _base_of(info):
+            return None  # a deployment may be called like a model that it is not
+        return self.catalog.resolve(_openai_spelling(upstream.model))
+
+    def _of_base(self, info: Mapping[str, Node]) -> CatalogModel | None:
+        """The catalog's model that `base_model` names."""
+        base = _openai_spelling(_base_of(info))
+        return self.catalog.resolve(base) or self.catalog.resolve(base.partition("/")[2])
 
     def _own_price(
         self,
@@ -235,7 +245,12 @@ class Deployments:
         return True
 
     def _found_price(
-        self, offer: Offer, known: CatalogModel | None, node: Node, section: str
+        self,
+        offer: Offer,
+        known: CatalogModel | None,
+        info: Mapping[str, Node],
+        node: Node,
+        section: str,
     ) -> bool:
         """Puts the price into an offer that the file has none for; False: it has to have one."""
         row, upstream = offer.endpoint, offer.upstream
@@ -256,6 +271,10 @@ class Deployments:
             return True
         if upstream.packaged or upstream.azure:
             # What costs money is never sold for nothing because nobody said what it costs.
+            if _base_of(info) and self._of_base(info) is None:
+                text, what = "not in the catalog: give *_cost_per_token", _base_of(info)
+                self.findings.skip(info["base_model"], section, text, f"base_model {what}")
+                return False
             text = "not in the catalog: needs *_cost_per_token"
             if upstream.azure:
                 text = "needs base_model or *_cost_per_token"
@@ -358,6 +377,16 @@ def milliseconds_of(node: Node, least: int) -> int | None:
     if found is None or not Decimal(least) <= found * 1000 <= 24 * 3600 * 1000:
         return None
     return int(found * 1000)
+
+
+def _openai_spelling(name: str) -> str:
+    """A model's name as OpenAI spells it: Azure's names have no dot, `gpt-35-turbo-16k`."""
+    return re.sub(r"(?:^|(?<=/))gpt-35-", "gpt-3.5-", name)
+
+
+def _base_of(info: Mapping[str, Node]) -> str:
+    """What a deployment is said to be; empty: nothing is."""
+    return (info["base_model"].text or "").strip() if "base_model" in info else ""
 
 
 def _facts_of(model: CatalogModel) -> dict[str, Any]:
