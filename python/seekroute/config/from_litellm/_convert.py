@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -73,9 +74,10 @@ class Converted:
 
 @dataclass(slots=True)
 class _Group:
-    """The deployments of one name."""
+    """The deployments of one name; `entries` are the paths of all that have it."""
 
     node: Node
+    entries: list[str] = field(default_factory=list)
     offers: list[Offer] = field(default_factory=list)
     seen: set[tuple[str, str]] = field(default_factory=set)
     aliases: list[str] = field(default_factory=list)
@@ -94,7 +96,15 @@ def convert(text: str, *, name: str, catalog: Catalog) -> Converted:
     """
     tree = read_tree(text, name)
     _expect_litellm(tree, name)
-    return _Conversion(tree, text, name, catalog).run()
+    dropped: dict[str, tuple[Finding, ...]] = {}
+    while True:
+        # Once more without the entries that were dropped, so that they take no name from those that
+        # are used. Each round drops more entries or is the last.
+        conversion = _Conversion(tree, text, name, catalog, dropped)
+        converted = conversion.run()
+        if not (more := conversion.dropped or conversion.dropped_patterns):
+            return converted
+        dropped |= more
 
 
 def _expect_litellm(tree: Node, name: str) -> None:
@@ -113,7 +123,26 @@ def _expect_litellm(tree: Node, name: str) -> None:
 
 
 class _Conversion:
-    def __init__(self, tree: Node, text: str, name: str, catalog: Catalog) -> None:
+    """One round.
+
+    Args:
+        dropped: Paths of the entries that are passed over, and what is said of each.
+    """
+
+    def __init__(
+        self,
+        tree: Node,
+        text: str,
+        name: str,
+        catalog: Catalog,
+        dropped: Mapping[str, tuple[Finding, ...]],
+    ) -> None:
+        self.dropped: dict[str, tuple[Finding, ...]] = {}
+        # Apart: whether a pattern's account is a second one is known when the others are settled.
+        self.dropped_patterns: dict[str, tuple[Finding, ...]] = {}
+        self._passed_over = dropped
+        # Names that no model of the file has: where each stands, and what to call it.
+        self._lost: dict[str, tuple[Node, str, str]] = {}
         self._tree = tree
         self._name = name
         self._catalog = catalog
@@ -131,9 +160,12 @@ class _Conversion:
         rows, left = self._ids()
         models = self._validated(rows)
         self._rest()
-        taken = self._names(models, left)
+        added = {p: _STAND_IN for p in self._upstreams.rows if p not in self._catalog.providers}
+        whole = self._catalog.extended(added, tuple(models.values()))
+        taken = self._names(whole, models, left)
         used = {each.upstream.provider for group in self._groups.values() for each in group.offers}
         providers = [p for p in self._upstreams.rows if p in used | self._patterns]
+        self._say_who_answers(whole, providers)
         new = self._text(settings, providers, models)
         variables = tuple(each for each in self._variables.names if f"${{{each}}}" in new)
         return Converted(
@@ -143,7 +175,7 @@ class _Conversion:
             variables=variables,
             findings=tuple(
                 each
-                for each in sorted(self._findings.found, key=lambda each: each.line)
+                for each in sorted(dict.fromkeys(self._findings.found), key=lambda each: each.line)
                 if each.kind != "to set" or each.what in variables
             ),
         )
@@ -160,7 +192,13 @@ class _Conversion:
                 self._findings.skip(entry, "model_list", "no model_name", "entry")
                 continue
             section = f"model {name}"
-            if "*" in name or "*" in entry.fields.get("litellm_params", entry).word("model"):
+            model = entry.fields.get("litellm_params", entry).word("model")
+            is_pattern = "*" in name or "*" in model
+            if not is_pattern:
+                self._lost.setdefault(name, (entry, section, "model_name"))
+            if entry.path in self._passed_over:
+                self._findings.found += self._passed_over[entry.path]
+            elif is_pattern:
                 self._wildcard(entry, name, section)
             elif name in AUTO_NAMES:
                 text = f"{name} is a name of our own: see default_model"
@@ -168,16 +206,29 @@ class _Conversion:
             elif not re.fullmatch(ALIAS, name):
                 text = "a name has letters, digits and . _ : @ + / -"
                 self._findings.skip(entry, section, text, "model_name")
-            elif (offer := deployments.offer(entry, section)) is not None:
-                group = self._groups.setdefault(name, _Group(entry))
-                same = (offer.upstream.provider, offer.upstream.model)
-                if same in group.seen:
-                    self._findings.skip(entry, section, "the same endpoint once more", "entry")
-                else:
-                    group.seen.add(same)
-                    group.offers.append(offer)
+            else:
+                start = len(self._findings.found)
+                if not self._took(deployments, entry, name, section):
+                    self.dropped[entry.path] = self._findings.reasons(start)
+        for name in self._groups:
+            del self._lost[name]
         for group in self._groups.values():
             group.offers.sort(key=lambda each: each.order)
+
+    def _took(self, deployments: Deployments, entry: Node, name: str, section: str) -> bool:
+        """Whether an entry is an endpoint of its name's model now."""
+        offer = deployments.offer(entry, section)
+        if offer is None:
+            return False
+        group = self._groups.setdefault(name, _Group(entry))
+        group.entries.append(entry.path)
+        same = (offer.upstream.provider, offer.upstream.model)
+        if same in group.seen:
+            self._findings.skip(entry, section, "the same endpoint once more", "entry")
+            return False
+        group.seen.add(same)
+        group.offers.append(offer)
+        return True
 
     def _credentials(self) -> dict[str, Node]:
         listed = self._tree.get("credential_list")
@@ -201,14 +252,17 @@ class _Conversion:
         else:
             node = params.fields["model"]
             fields = {**params.fields, "model": dataclasses.replace(node, text=model)}
+            start = len(self._findings.found)
             found = self._upstreams.of({k: n for k, n in fields.items() if not n.is_empty}, section)
             if found is not None and found.provider == prefix:
                 self._patterns.add(prefix)
                 text = f"the catalog's models of {prefix} are served"
                 self._findings.change(entry, section, text, "model_name")
-            elif found is not None:
-                text = "a pattern, and a second account: write each model"
-                self._findings.skip(entry, section, text, "model_name")
+            else:
+                if found is not None:
+                    text = "a pattern, and a second account: write each model"
+                    self._findings.skip(entry, section, text, "model_name")
+                self.dropped_patterns[entry.path] = self._findings.reasons(start)
 
     def _read_aliases(self) -> None:
         settings = self._tree.get("router_settings")
@@ -225,6 +279,8 @@ class _Conversion:
                 reason = "a name has letters, digits and . _ : @ + / -"
             if reason or group is None:
                 self._findings.skip(node, "router_settings", reason, f"alias {alias}")
+                if group is None and alias not in self._groups:
+                    self._lost.setdefault(alias, (node, "router_settings", f"alias {alias}"))
             else:
                 group.aliases.append(alias)
 
@@ -295,14 +351,17 @@ class _Conversion:
             except ValidationError as error:
                 first = problems_of(error, CatalogModel)[0]
                 what = first.path.rpartition(".")[2]
-                node = self._groups[name].node
-                self._findings.skip(node, f"model {name}", first.message[:50], what)
+                group = self._groups[name]
+                start = len(self._findings.found)
+                self._findings.skip(group.node, f"model {name}", first.message[:50], what)
+                self.dropped |= dict.fromkeys(group.entries, ())
+                self.dropped[group.node.path] = self._findings.reasons(start)
         return found
 
-    def _names(self, models: dict[str, CatalogModel], left: dict[str, str]) -> list[TakenModel]:
-        """What each name means with the new file in force."""
-        added = {p: _STAND_IN for p in self._upstreams.rows if p not in self._catalog.providers}
-        whole = self._catalog.extended(added, tuple(models.values()))
+    def _names(
+        self, whole: Catalog, models: dict[str, CatalogModel], left: dict[str, str]
+    ) -> list[TakenModel]:
+        """What each name means in `whole`, the catalog with the new file in force."""
         wanted = left | {name: model.id for name, model in models.items()}
         taken = []
         for name, group in self._groups.items():
@@ -316,6 +375,16 @@ class _Conversion:
             endpoints = tuple(f"{e.upstream.provider}/{e.upstream.model}" for e in group.offers)
             taken.append(TakenModel(name, wanted[name], endpoints, name in models))
         return taken
+
+    def _say_who_answers(self, whole: Catalog, providers: list[str]) -> None:
+        """Says of each name that was not taken which provider is asked by it all the same."""
+        for name, (node, section, what) in self._lost.items():
+            meant = whole.resolve(name)
+            for each in meant.endpoints if meant else ():
+                if each.provider in providers and whole.is_served(each):
+                    text = f"asked by this name, {each.provider} answers"
+                    self._findings.skip(node, section, text, what)
+                    break
 
     # --- the rest
 

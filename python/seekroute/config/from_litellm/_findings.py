@@ -46,9 +46,14 @@ class Finding:
 
 @dataclass(slots=True)
 class Findings:
-    """Collects what is found."""
+    """Collects what is found.
 
-    found: dict[Finding, None] = field(default_factory=dict)
+    Args:
+        found: In the order in which it was said; some of it more than once, because an alias is
+            read wherever it is used.
+    """
+
+    found: list[Finding] = field(default_factory=list)
 
     def skip(self, node: Node, section: str, text: str, what: str = "") -> None:
         """Says that something was not taken."""
@@ -64,8 +69,14 @@ class Findings:
 
     def _add(self, kind: Kind, node: Node, section: str, text: str, what: str) -> None:
         word = what or node.path.rpartition(".")[2]
-        # Once, although an alias is read wherever it is used.
-        self.found[Finding(kind, node.line, section, word, text, node.path)] = None
+        self.found.append(Finding(kind, node.line, section, word, text, node.path))
+
+    def reasons(self, start: int) -> tuple[Finding, ...]:
+        """Why what was read since `start` is left out: what was said last, and a credential that
+        is missing, from which the rest may follow."""
+        *before, last = self.found[start:]
+        lost = [each for each in before if each.what == "litellm_credential_name"]
+        return (*lost, last)
 
 
 class Taken:
