@@ -308,7 +308,8 @@ def test_orders_alone_tell_of_a_ledger(data: Path) -> None:
     assert "--new-ledger" in refused(data)
 
 
-def test_doctor_says_that_the_ledger_is_gone(data: Path) -> None:
+def test_doctor_says_that_the_ledger_is_gone(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEEKROUTE_MOCK", "on")  # who has paid needs a provider, or this one by name
     lose(data, FILE_NAME)
     found = run_json("doctor", "--offline", code=1)["findings"]
     failed = [each["message"] for each in found if each["level"] == "failed"]

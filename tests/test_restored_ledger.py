@@ -105,7 +105,8 @@ def test_verify_names_what_the_ledger_lacks(data: Path) -> None:
     assert told["orders"]["counts"] == {"missing": 1, "differing": 0, "unknown": 0}
 
 
-def test_doctor_names_what_the_ledger_lacks(data: Path) -> None:
+def test_doctor_names_what_the_ledger_lacks(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEEKROUTE_MOCK", "on")  # who has paid needs a provider, or this one by name
     told = run_json("doctor", "--offline", code=1)
     (found,) = [each for each in told["findings"] if each["level"] == "failed"]
     assert found["check"] == "orders"
@@ -142,7 +143,10 @@ def test_a_server_says_what_the_ledger_lacks_until_it_is_booked(
     assert acme(data).available == 12 * USD
 
 
-def test_entries_that_control_db_does_not_know_are_named_too(tmp_path: Path) -> None:
+def test_entries_that_control_db_does_not_know_are_named_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEEKROUTE_MOCK", "on")  # who has paid needs a provider, or this one by name
     data = tmp_path / "data"
     org = run_json("orgs", "create", "acme")["id"]
     run("backup", "copy.db", "--control", "control.db", code=1)  # no ledger yet

@@ -302,6 +302,10 @@ def _meant(ctx: typer.Context, id_: str) -> str:
 
     Which is for the order to say: a repeated one may be of a request that was pruned.
     """
+    from seekroute.ledger import FILE_NAME
+
+    if not (shared(ctx).folder() / FILE_NAME).exists():
+        return id_
     with shared(ctx).open_ledger() as ledger:
         row = find_request(ledger, id_, whole=True)
     return id_ if row is None else str(row["generation"])

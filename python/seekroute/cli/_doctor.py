@@ -217,9 +217,10 @@ def _providers(
 def _why_no_mock(folder: Path) -> str:
     """Why `serve` does not start the mock provider unasked, in its words; "" if it does."""
     from seekroute.control import ControlPlane
+    from seekroute.control.directory import why_unusable
     from seekroute.control.lost import MockBesideCustomersError, guard_customers
 
-    if not is_begun(folder):
+    if why_unusable(folder, writing=True) or not is_begun(folder):
         return ""
     try:
         with ControlPlane(folder) as control:
