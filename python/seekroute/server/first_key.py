@@ -105,8 +105,18 @@ def _write(stream: IO[str] | None, text: str) -> bool:
     if stream is None:  # closed by whoever started the program
         return False
     with contextlib.suppress(OSError, ValueError):  # nobody reads, or a full disk
-        stream.write(text)
         stream.flush()
+        try:
+            descriptor = stream.fileno()
+        except OSError:  # of a program that runs this one, and reads what it writes
+            stream.write(text)
+            stream.flush()
+            return True
+        # Not through the stream: what could not be written would stay in its buffer, and Python's
+        # end would fail over it with exit code 120.
+        left = text.encode(stream.encoding, "replace")
+        while left:
+            left = left[os.write(descriptor, left) :]
         return True
     return False
 
