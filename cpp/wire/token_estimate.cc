@@ -28,6 +28,19 @@ constexpr int64_t kRootMargin = 1;
 constexpr int64_t kSpreadPercent = 18;
 constexpr int64_t kForeignPercent = 20;
 
+// Byte pairs that no language has may weigh less than nothing, and a text may be made of them. So
+// what comes to less than a token for `most` bytes, by more than kMostShort tokens, is no text: it
+// is expected to have a token for `usual` bytes, and bounded by its bytes. The languages that say
+// most with a byte have a token for 19 bytes outside ASCII (Vietnamese), and one for 5 bytes of
+// ASCII.
+struct Density {
+  int64_t most;
+  int64_t usual;
+};
+constexpr Density kPlain = {8, 4};
+constexpr Density kOutsideAscii = {24, 3};
+constexpr int64_t kMostShort = 8;
+
 // The first six are the groups of the tables; a capital is weighed as a letter.
 enum Kind : uint8_t { kOther, kLetter, kDigit, kBlank, kLineEnd, kForeign, kCapital };
 constexpr size_t kKinds = 7;
@@ -195,6 +208,8 @@ void TokenEstimator::EndText() {
 // What is carried from byte to byte, in registers: members would be written back for every byte.
 struct TokenEstimator::Scan {
   int64_t sum;
+  int64_t foreign_sum;
+  Part repeated;
   uint32_t window;
   uint32_t last;
   uint32_t position;
@@ -212,10 +227,17 @@ struct TokenEstimator::Scan {
     if (last == byte * 0x01010101U && kind != kDigit) [[unlikely]] {
       repeats = std::min(repeats + 1, kMostRepeats);
       const size_t bucket = static_cast<size_t>(std::bit_width(repeats + 2)) - 2;
-      sum += kRepeatWeights[GroupOf(kind)][std::min(bucket, kRepeatBuckets - 1)];
+      const int weight = kRepeatWeights[GroupOf(kind)][std::min(bucket, kRepeatBuckets - 1)];
+      sum += weight;
+      if (kind == kForeign) {
+        foreign_sum += weight;
+      } else {
+        ++repeated.bytes;
+        repeated.sum += weight;
+      }
     } else {
       repeats = 0;
-      sum += traits.weight + kPositions[kind][position] + Trigram();
+      Weigh(byte, traits.weight + kPositions[kind][position] + Trigram());
     }
   }
 
@@ -227,10 +249,15 @@ struct TokenEstimator::Scan {
       window = (window << kClassBits | traits.cls) & kWindowMask;
       position = (position + 1) & kGoesOn[kind][traits.kind];
       kind = traits.kind;
-      sum += traits.weight + kPositions[kind][position] + Trigram();
+      Weigh(bytes[i], traits.weight + kPositions[kind][position] + Trigram());
     }
     for (size_t i = kBlock - sizeof last; i < kBlock; ++i) last = last << 8 | bytes[i];
     repeats = 0;
+  }
+
+  void Weigh(unsigned byte, int weight) {
+    sum += weight;
+    foreign_sum += weight & -static_cast<int>(byte >> 7);
   }
 
   int16_t Trigram() const { return kTrigrams[window * kHashFactor >> (32 - kTrigramBits)]; }
@@ -239,10 +266,10 @@ struct TokenEstimator::Scan {
 void TokenEstimator::Add(std::string_view bytes) {
   if (bytes_ == 0) EndText();
   bytes_ += static_cast<int64_t>(bytes.size());
-  Scan scan{sum_, window_, last_, position_, repeats_, kind_};
+  Scan scan{sum_, foreign_.sum, repeated_, window_, last_, position_, repeats_, kind_};
   const auto* at = reinterpret_cast<const unsigned char*>(bytes.data());
   const auto* const end = at + bytes.size();
-  foreign_ += std::count_if(at, end, [](unsigned char byte) { return byte >= 0x80; });
+  foreign_.bytes += std::count_if(at, end, [](unsigned char byte) { return byte >= 0x80; });
   // The first three one by one: behind them a block can look back.
   for (int i = 0; i < 3 && at != end; ++i) scan.Take(*at++);
   while (static_cast<size_t>(end - at) >= kBlock) {
@@ -255,6 +282,8 @@ void TokenEstimator::Add(std::string_view bytes) {
   }
   while (at != end) scan.Take(*at++);
   sum_ = scan.sum;
+  foreign_.sum = scan.foreign_sum;
+  repeated_ = scan.repeated;
   window_ = scan.window;
   last_ = scan.last;
   position_ = scan.position;
@@ -264,11 +293,20 @@ void TokenEstimator::Add(std::string_view bytes) {
 
 TokenEstimate TokenEstimator::Estimate() const {
   if (bytes_ == 0) return {};
-  const int64_t tokens = std::clamp<int64_t>((sum_ + kUnit / 2) / kUnit, 1, bytes_);
+  int64_t sum = sum_;
+  int64_t unknown = 0;  // bytes that are no text
+  const auto judge = [&](const Part& part, const Density& density) {
+    if (part.bytes * kUnit / density.most - part.sum <= kMostShort * kUnit) return;
+    sum += part.bytes * kUnit / density.usual - part.sum;
+    unknown += part.bytes;
+  };
+  judge(foreign_, kOutsideAscii);
+  judge({bytes_ - foreign_.bytes - repeated_.bytes, sum_ - foreign_.sum - repeated_.sum}, kPlain);
+  const int64_t tokens = std::clamp<int64_t>((sum + kUnit / 2) / kUnit, 1, bytes_);
   // The more of the text is outside ASCII, the more may be in scripts with a wide error.
-  const int64_t percent = kSpreadPercent + foreign_ * kForeignPercent / bytes_;
+  const int64_t percent = kSpreadPercent + foreign_.bytes * kForeignPercent / bytes_;
   const int64_t margin = kLeastMargin + SquareRoot(tokens) * kRootMargin + tokens * percent / 100;
-  return {tokens, std::min(tokens + margin, bytes_)};
+  return {tokens, std::min(tokens + margin + unknown, bytes_)};
 }
 
 TokenEstimate EstimateTokens(std::string_view text) {

@@ -37,9 +37,16 @@ class TokenEstimator {
  private:
   struct Scan;
 
+  // Bytes of one sort, and what they come to in 1/1024 token.
+  struct Part {
+    int64_t bytes = 0;
+    int64_t sum = 0;
+  };
+
   int64_t sum_ = 0;  // in 1/1024 token
   int64_t bytes_ = 0;
-  int64_t foreign_ = 0;    // of them outside ASCII
+  Part foreign_;           // of them outside ASCII
+  Part repeated_;          // of them in ASCII, and weighed as repeats of one character
   uint32_t window_ = 0;    // the classes of the last bytes
   uint32_t last_ = 0;      // the last four bytes
   uint32_t position_ = 0;  // in the run of bytes of one kind: a word, a number

@@ -100,6 +100,43 @@ TEST(TokenEstimateTest, BlocksGiveWhatSingleBytesGive) {
   }
 }
 
+std::string Repeated(std::string_view piece, size_t times) {
+  std::string text;
+  for (size_t i = 0; i < times; ++i) text += piece;
+  return text;
+}
+
+// Pairs of bytes that are in no language weigh less than nothing; a text of them would hold
+// nothing, and take away what stands beside it.
+TEST(TokenEstimateTest, WhatNoLanguageHasIsBoundedByItsBytes) {
+  for (const char* piece : {"\xC3\xA8", "\xE1\xBB\xB3", "ationing", "theandofto"}) {
+    const std::string odd = Repeated(piece, 3000);
+    const auto bytes = static_cast<int64_t>(odd.size());
+    EXPECT_EQ(EstimateTokens(odd).upper, bytes) << piece;
+    EXPECT_GE(EstimateTokens(odd).tokens, bytes / 4) << piece;
+
+    const std::string text = Repeated(kKnown[0].text, 40);
+    const TokenEstimate alone = EstimateTokens(text);
+    EXPECT_LT(alone.upper, static_cast<int64_t>(text.size()) / 3);
+    EXPECT_GE(EstimateTokens(text + odd).tokens, alone.tokens) << piece;
+    EXPECT_GE(EstimateTokens(text + odd).upper, alone.tokens + bytes / 4) << piece;
+  }
+}
+
+TEST(TokenEstimateTest, WhatIsWrittenIsNoOddText) {
+  for (const Known& known : kKnown) {
+    const std::string text = Repeated(known.text, 50);
+    EXPECT_LT(EstimateTokens(text).upper, known.tokens * 50 * 17 / 10) << known.name;
+  }
+  for (const char* piece :
+       {"N\xC4\x83m ngo\xC3\xA1i ch\xC3\xBAng t\xC3\xB4i \xC4\x91i bi\xE1\xBB\x83n. ",
+        "L'\xC3\xA9t\xC3\xA9 dernier, les \xC3\xA9l\xC3\xA8ves. ",
+        "\xE2\x94\x80\xE2\x94\x80\xE2\x94\xAC\xE2\x94\x80", "| - | - |\n"}) {
+    const std::string text = Repeated(piece, 300);
+    EXPECT_LT(EstimateTokens(text).upper, static_cast<int64_t>(text.size()) * 3 / 4) << piece;
+  }
+}
+
 TEST(TokenEstimateTest, StaysWithinOneAndTheBytes) {
   EXPECT_EQ(EstimateTokens("").tokens, 0);
   EXPECT_EQ(EstimateTokens("").upper, 0);
