@@ -14,7 +14,7 @@ import shlex
 import stat
 import sys
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final, TextIO
 
 if TYPE_CHECKING:
     from seekroute.server.service import Service
@@ -101,7 +101,7 @@ def welcome(service: Service, address: str, key: str, *, file: Path | None = Non
     )
 
 
-def _write(stream: IO[str] | None, text: str) -> bool:
+def _write(stream: TextIO | None, text: str) -> bool:
     if stream is None:  # closed by whoever started the program
         return False
     with contextlib.suppress(OSError, ValueError):  # nobody reads, or a full disk
