@@ -6,6 +6,7 @@ books them itself.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -304,7 +305,7 @@ def _meant(ctx: typer.Context, id_: str) -> str:
     """
     from seekroute.ledger import FILE_NAME
 
-    if not (shared(ctx).folder() / FILE_NAME).exists():
+    if not os.path.lexists(shared(ctx).folder() / FILE_NAME):  # a link is for who opens it
         return id_
     with shared(ctx).open_ledger() as ledger:
         row = find_request(ledger, id_, whole=True)
