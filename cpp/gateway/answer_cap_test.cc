@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "testing/credit_prompt.h"
 #include "testing/credits_fixture.h"
 #include "wire/upstream_chat.h"
 

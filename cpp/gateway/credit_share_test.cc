@@ -1,5 +1,6 @@
 // A request that names no length leaves money to the next one, and who finds none is told whose it
 // is.
+#include "testing/credit_prompt.h"
 #include "testing/credits_fixture.h"
 
 namespace seekroute::testing {

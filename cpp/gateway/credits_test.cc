@@ -1,4 +1,5 @@
 // Credits on an engine in a virtual world: what is held, sent and charged, request by request.
+#include "testing/credit_prompt.h"
 #include "testing/credits_fixture.h"
 
 namespace seekroute::testing {

@@ -195,15 +195,4 @@ class CreditsTest : public ::testing::Test {
   ExchangeId last_ = 0;
 };
 
-// The prompt "hi" in these tests is held at this many tokens.
-inline int64_t PromptNano(const GatewayOptions& options) {
-  Model model{.id = "a/m", .endpoints = {}};
-  Rates rates;
-  rates[PriceClass::kInput] = Rate{kInputNano * 1000};
-  model.endpoints.push_back({0, "up", PriceTable::Flat(rates)});
-  const std::string body = R"({"model":"m","messages":[{"role":"user","content":"hi"}]})";
-  const auto request = ParseChatRequest(body, Profile());
-  return SpendBound(*request, model, EstimateChatPrompt(body), options, {}).At(0).nano;
-}
-
 }  // namespace seekroute::testing
