@@ -32,6 +32,13 @@ def clear(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     ControlPlane(folder / "data").close()  # commands make no data directory
 
 
+def paid(folder: Path) -> Path:
+    """After `clear()`: the data directory, in which acme has paid 5."""
+    run_json("orgs", "create", "acme")
+    run("credits", "add", "acme", "5", "--id", "stripe:evt_1")
+    return folder / "data"
+
+
 def run(*words: str, code: int = 0, stdin: str | None = None) -> Any:
     """Runs a command in this process, which has to end with `code`."""
     result = CliRunner().invoke(app, words, input=stdin, catch_exceptions=False)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from money_cli import clear, command, run, run_json
+from money_cli import clear, command, paid
 from seekroute.cli._root import app
 from seekroute.control import upgrade_is_due
 from seekroute.control.database import Database
@@ -29,9 +29,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
     """A directory in which acme has paid 5."""
-    run_json("orgs", "create", "acme")
-    run("credits", "add", "acme", "5", "--id", "stripe:evt_1")
-    return tmp_path / "data"
+    return paid(tmp_path)
 
 
 def empty(data: Path, name: str) -> dict[str, bytes]:

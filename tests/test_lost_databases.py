@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from money_cli import balance_of, clear, command, run, run_json
+from money_cli import balance_of, clear, command, paid, run, run_json
 from seekroute.cli._root import app
 from seekroute.config import snapshot
 from seekroute.control import ControlPlane, orders
@@ -35,9 +35,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
     """A directory in which acme has paid 5, and which has been served from."""
-    run_json("orgs", "create", "acme")
-    run("credits", "add", "acme", "5", "--id", "stripe:evt_1")
-    return tmp_path / "data"
+    return paid(tmp_path)
 
 
 def lose(data: Path, name: str) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from connection_places import Place
 from seekroute.server.connection_table import ConnectionTable, Standing, client_group
 from seekroute.server.limits import Limits
 from seekroute.testing import Gate, Text
@@ -130,18 +131,6 @@ def test_a_burst_of_one_address_is_served(tmp_path: Path) -> None:
             client.sendall(LIVEZ)
         for client in burst:
             read_until(client, b'{"status":"ok"}')
-
-
-class Place:
-    """A connection that rests."""
-
-    def __init__(self, *, fresh: bool = False) -> None:
-        self.gone = False
-        self.fresh = fresh
-
-    def give_way(self) -> bool:
-        self.gone = not self.fresh
-        return self.gone
 
 
 def test_the_bound_is_of_each_address() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from connection_places import Place
 from seekroute.server.connection_table import ConnectionTable, Standing
 from seekroute.server.limits import Limits
 from seekroute.testing import Gate, Text
@@ -164,21 +165,6 @@ def test_a_proxy_is_one_address_and_bursts(tmp_path: Path) -> None:
         for client in burst:
             read_until(client, b'{"status":"ok"}')
         assert metric(server, "seekroute_http_strangers_closed_total") == 0
-
-
-class Place:
-    """A connection in the table."""
-
-    def __init__(self, *, fresh: bool = False) -> None:
-        self.gone = False
-        self.fresh = fresh
-
-    def give_way(self) -> bool:
-        self.gone = not self.fresh
-        return self.gone
-
-    def turn_away(self) -> None:
-        self.gone = True
 
 
 def test_the_table_counts_strangers_by_address() -> None:
