@@ -6,7 +6,7 @@ to ask those whose key is in the environment.
 """
 
 import seekroute
-from seekroute.ledger import usd
+from seekroute.money import usd
 
 with seekroute.Client(mock="on", ledger="spend.db") as client:
     with client.budget("0.00001"):

@@ -22,7 +22,8 @@ import yaml
 from asked_upstream import Upstream
 from seekroute.config import load_settings
 from seekroute.control import ControlPlane
-from seekroute.ledger import FILE_NAME, Ledger, nano
+from seekroute.ledger import FILE_NAME, Ledger
+from seekroute.money import nano
 from seekroute.server.plan import prepare
 
 # Longest wait for anything, in seconds; reached only when something is broken.

@@ -16,7 +16,8 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from seekroute import account
-from seekroute.ledger import Ledger, nano
+from seekroute.ledger import Ledger
+from seekroute.money import nano
 from seekroute.testing import Gate, Status, Text, Usage
 from serving import Answer, RunningServer, chat_body, post_bytes, running_server
 from shared import shared_path

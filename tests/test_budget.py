@@ -16,9 +16,10 @@ import pytest
 
 import seekroute
 from seekroute.client import AsyncClient, Client
-from seekroute.client.budget import Budgets, nano_of
+from seekroute.client.budget import Budgets
 from seekroute.client.prices import Estimate, Estimator
 from seekroute.errors import BudgetExceededError
+from seekroute.money import nano_at_most
 from seekroute.testing import Answer, Gate, MockProvider, Raw, Status, Text, Usage
 from serving import RunningServer
 
@@ -62,13 +63,13 @@ def mock(provider: MockProvider) -> Iterator[MockProvider]:
     [("0.50", 500_000_000), (0.1, 100_000_000), (1, 10**9), (Decimal("1e-9"), 1), ("0", 0)],
 )
 def test_amounts(amount: Any, nano: int) -> None:
-    assert nano_of(amount, "x") == nano
+    assert nano_at_most(amount, "x") == nano
 
 
 @pytest.mark.parametrize("amount", ["a lot", -1, float("nan"), float("inf"), None, "1e10", ""])
 def test_amounts_that_are_none(amount: Any) -> None:
     with pytest.raises(ValueError, match="x: expected"):
-        nano_of(amount, "x")
+        nano_at_most(amount, "x")
 
 
 def test_what_is_spent_is_charged_and_the_next_call_refused(

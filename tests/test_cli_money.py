@@ -18,7 +18,8 @@ import pytest
 
 from money_cli import asked, clear, command, run, run_json
 from seekroute.cli._shared import _fitting
-from seekroute.ledger import FILE_NAME, Ledger, nano, usd
+from seekroute.ledger import FILE_NAME, Ledger
+from seekroute.money import nano, usd
 from seekroute.testing import Status
 from serving import MODEL, PATIENCE, RunningServer, running_server
 

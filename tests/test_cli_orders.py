@@ -17,7 +17,8 @@ from money_cli import balance_of, clear, command, run, run_json
 from seekroute.cli._root import app
 from seekroute.control import ControlPlane, InstanceLock
 from seekroute.control.booking import book, carry_out
-from seekroute.ledger import FILE_NAME, Balance, Ledger, nano
+from seekroute.ledger import FILE_NAME, Balance, Ledger
+from seekroute.money import nano
 from serving import PATIENCE, RunningServer, running_server
 
 

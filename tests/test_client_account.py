@@ -17,7 +17,8 @@ import seekroute
 from client_modes import MODEL, Driver
 from seekroute import receipts
 from seekroute.client.account import ActivityPage, Credits, Generation, Receipt
-from seekroute.ledger import Balance, Ledger, LedgerError, nano
+from seekroute.ledger import Balance, Ledger, LedgerError
+from seekroute.money import nano
 from seekroute.testing import Text, Usage
 from serving import RunningServer, running_server
 

@@ -19,7 +19,7 @@ import pytest
 from ledger_audit import Audit, Order
 from ledger_load import Asked, Connection, ask
 from ledger_world import PATIENCE, Customer, World, run, world
-from seekroute.ledger import nano
+from seekroute.money import nano
 
 # Requests until a small disk must have refused one.
 MOST = 5000

@@ -23,7 +23,8 @@ from ledger_load import Load, Mix
 from ledger_orders import book, operate
 from ledger_orphans import leave_orphans
 from ledger_world import PATIENCE, RECOVERY, Customer, run, world
-from seekroute.ledger import FILE_NAME, Ledger, nano
+from seekroute.ledger import FILE_NAME, Ledger
+from seekroute.money import nano
 
 SEED = int(os.environ.get("SEEKROUTE_SEED", "11"))
 HITS = 20

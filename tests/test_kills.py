@@ -24,7 +24,7 @@ from ledger_load import Load, Mix
 from ledger_orders import book
 from ledger_world import PATIENCE, RECOVERY, Customer, Recovery, World, run, world
 from seekroute.control import ControlPlane
-from seekroute.ledger import nano
+from seekroute.money import nano
 
 KILLS = int(os.environ.get("SEEKROUTE_KILLS", "50"))
 SEED = int(os.environ.get("SEEKROUTE_SEED", "11"))

@@ -11,7 +11,7 @@ import pytest
 from ledger_audit import Audit, Order
 from ledger_load import Asked, ask
 from ledger_world import Customer, World, run, world
-from seekroute.ledger import nano
+from seekroute.money import nano
 
 
 @dataclass

@@ -17,7 +17,8 @@ import pytest
 from ledger_audit import Audit, Order
 from ledger_load import Asked, Load, Mix, ask
 from ledger_world import Customer, World, run, world
-from seekroute.ledger import FILE_NAME, Ledger, LedgerError, nano
+from seekroute.ledger import FILE_NAME, Ledger, LedgerError
+from seekroute.money import nano
 
 FLIPS = int(os.environ.get("SEEKROUTE_FLIPS", "30"))
 SEED = int(os.environ.get("SEEKROUTE_SEED", "11"))

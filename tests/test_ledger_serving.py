@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from seekroute.ledger import FILE_NAME, Balance, Ledger, LedgerError, nano, usd
+from seekroute.ledger import FILE_NAME, Balance, Ledger, LedgerError
+from seekroute.money import nano, usd
 from serving import RunningServer, running_server
 
 ON: dict[str, Any] = {"credits": {"enabled": True}}

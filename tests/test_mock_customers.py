@@ -13,7 +13,7 @@ import money_cli
 from bare_cli import unconfigure
 from control_support import SR, open_control
 from seekroute.control.booking import carry_out
-from seekroute.ledger import nano
+from seekroute.money import nano
 from seekroute.testing import MockProvider
 from serving import RunningServer, running_server
 

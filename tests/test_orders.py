@@ -12,7 +12,8 @@ import pytest
 from control_support import open_control
 from seekroute.control import ControlError, ControlPlane, InstanceLock
 from seekroute.control.booking import book, book_pending, carry_out
-from seekroute.ledger import FILE_NAME, Balance, Ledger, LedgerError, nano
+from seekroute.ledger import FILE_NAME, Balance, Ledger, LedgerError
+from seekroute.money import nano
 
 USD = 10**9
 

@@ -10,7 +10,7 @@ from ledger_audit import Audit, Order
 from ledger_load import Asked
 from ledger_orphans import leave_orphans
 from ledger_world import RECOVERY, run, world
-from seekroute.ledger import nano
+from seekroute.money import nano
 
 ORPHANS = 10_000
 

@@ -14,7 +14,7 @@ from asked_upstream import Upstream, prompt
 from ledger_audit import Audit, Order
 from ledger_load import Asked, ask
 from ledger_world import MODEL, Customer, World, run, world
-from seekroute.ledger import nano
+from seekroute.money import nano
 from serving import running_server
 
 CROWD = 500

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 import money_cli
-from seekroute.ledger import Ledger, nano
+from seekroute.ledger import Ledger
+from seekroute.money import nano
 
 # Root may write anywhere: its commands run as nobody.
 USER = 65534 if os.geteuid() == 0 else None

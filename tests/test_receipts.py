@@ -15,7 +15,8 @@ from typer.testing import CliRunner
 
 from seekroute import account, receipts
 from seekroute.cli._root import app
-from seekroute.ledger import Ledger, nano
+from seekroute.ledger import Ledger
+from seekroute.money import nano
 from serving import RunningServer, running_server
 
 KEY = "sk-sr-a-key-of-a-customer"

@@ -15,7 +15,8 @@ from money_cli import asked, balance_of, clear, command, run, run_json
 from seekroute.control import ControlPlane
 from seekroute.control.booking import book, book_pending
 from seekroute.control.comparison import compare, differences
-from seekroute.ledger import FILE_NAME, Balance, Ledger, nano
+from seekroute.ledger import FILE_NAME, Balance, Ledger
+from seekroute.money import nano
 from seekroute.server.order_check import OrderCheck
 from serving import PATIENCE, RunningServer, running_server
 

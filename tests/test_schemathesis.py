@@ -16,7 +16,7 @@ from schemathesis.checks import (
     status_code_conformance,
 )
 
-from seekroute.ledger import nano
+from seekroute.money import nano
 from seekroute.server import openapi
 from serving import MODEL, PATIENCE, RunningServer, running_server
 

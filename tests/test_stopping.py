@@ -14,7 +14,8 @@ import pytest
 import uvicorn
 
 from seekroute.config import load_settings
-from seekroute.ledger import Balance, Ledger, nano
+from seekroute.ledger import Balance, Ledger
+from seekroute.money import nano
 from seekroute.server.app import App
 from seekroute.server.service import Service
 from seekroute.testing import Gate, MockProvider, Raw, Text

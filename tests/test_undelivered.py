@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from seekroute.config import load_settings
-from seekroute.ledger import Balance, Ledger, nano
+from seekroute.ledger import Balance, Ledger
+from seekroute.money import nano
 from seekroute.server import runner
 from seekroute.server.app import App
 from seekroute.server.service import Service

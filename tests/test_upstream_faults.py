@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from seekroute.ledger import Ledger, nano
+from seekroute.ledger import Ledger
+from seekroute.money import nano
 from seekroute.testing import Raw
 from serving import PATIENCE, Answer, RunningServer, chat_body, running_server
 from shared import shared_folder

@@ -15,7 +15,8 @@ from asked_upstream import PIECE, PIECES, PROMPT_TOKENS
 from ledger_audit import Audit, Order
 from ledger_load import Asked, Connection, ask
 from ledger_world import MODEL, PATIENCE, Customer, World, run, world
-from seekroute.ledger import Balance, nano
+from seekroute.ledger import Balance
+from seekroute.money import nano
 from seekroute.testing import Gate, Text, Usage
 from serving import RunningServer, parse_answers, read_until, read_until_closed, running_server
 

@@ -16,6 +16,8 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl
 
+from seekroute.money import usd
+
 if TYPE_CHECKING:
     from seekroute.ledger import Ledger, Row
 
@@ -40,7 +42,6 @@ OFF: Final = "this gateway keeps no ledger: credits.enabled is off, or Client() 
 PATHS: Final = ("/credits", "/generation", "/activity")
 
 _DAY_S: Final = 86_400
-_NANO: Final = 10**9
 _EPOCH: Final = date(1970, 1, 1)
 _DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _DEFAULT_DAYS: Final = 30
@@ -102,9 +103,7 @@ def encode(value: Any) -> bytes:
 
 def _json(value: Any) -> str:
     if isinstance(value, Usd):
-        whole, part = divmod(abs(int(value)), _NANO)
-        digits = f"{whole}.{part:09d}".rstrip("0").rstrip(".")
-        return f"-{digits}" if value < 0 else digits
+        return usd(value, places=0)
     if isinstance(value, dict):
         return "{" + ",".join(f"{json.dumps(k)}:{_json(v)}" for k, v in value.items()) + "}"
     if isinstance(value, list):

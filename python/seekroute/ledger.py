@@ -2,15 +2,13 @@
 
 `Ledger` is the core's file with Python's manners: errors of one class, and context management. One
 process writes a file (a running server, or a command while no server runs); any number read it
-meanwhile. All amounts are integers in nano-USD (10**-9 USD); `usd()` and `nano()` convert.
+meanwhile. All amounts are integers in nano-USD; `seekroute.money` converts.
 
 No other library may open the file while it is in use, Python's `sqlite3` included.
 """
 
 from __future__ import annotations
 
-import decimal
-import re
 import threading
 import weakref
 from collections.abc import Iterator, Sequence
@@ -31,21 +29,11 @@ __all__ = [
     "LedgerError",
     "Row",
     "identity_of",
-    "nano",
-    "usd",
 ]
 
 # Its name in a data directory.
 FILE_NAME: Final = LEDGER
 
-_USD: Final = 10**9
-_MOST_USD: Final = 10**9  # a bound on sense: more is a slip of the hand
-# Says so where a number has more digits than it can keep, instead of rounding.
-_EXACT: Final = decimal.Context(
-    prec=60, traps=[decimal.InvalidOperation, decimal.Inexact, decimal.Overflow]
-)
-# What people write. Python would read 1_5 as 15.
-_PLAIN: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)", re.ASCII)
 _PAGE: Final = 1000
 
 Row = dict[str, Any]
@@ -98,42 +86,6 @@ class Booked:
 
     result: str
     balance: Balance
-
-
-def usd(amount: int) -> str:
-    """Nano-USD as a decimal number of USD, exact, with at least two places.
-
-    >>> usd(1_234_500_000), usd(-5), usd(10**9)
-    ('1.2345', '-0.000000005', '1.00')
-    """
-    whole, part = divmod(abs(amount), _USD)
-    places = f"{part:09d}".rstrip("0").ljust(2, "0")
-    return f"{'-' if amount < 0 else ''}{whole}.{places}"
-
-
-def nano(text: str) -> int:
-    """A decimal number of USD as nano-USD.
-
-    Raises:
-        ValueError: it is no plain decimal number, has more than nine places, or is beyond a
-            billion USD.
-
-    >>> nano("12.5"), nano("-0.000000001")
-    (12500000000, -1)
-    """
-    plain = text.strip()
-    if not _PLAIN.fullmatch(plain):
-        raise ValueError(f"{text!r} is not an amount: expected USD, such as 12.50")
-    try:
-        amount = _EXACT.create_decimal(plain)
-    except decimal.Inexact:
-        raise ValueError(f"{text!r} has more digits than an amount") from None
-    if not -_MOST_USD <= amount <= _MOST_USD:
-        raise ValueError(f"{text!r} is not an amount between -{_MOST_USD} and {_MOST_USD} USD")
-    scaled = amount.scaleb(9, _EXACT)
-    if scaled != scaled.to_integral_value():
-        raise ValueError(f"{text!r} has more than nine places: the smallest amount is 0.000000001")
-    return int(scaled)
 
 
 class Ledger:

@@ -21,7 +21,7 @@ from typing import Any, Final
 
 from seekroute.account import stamp
 from seekroute.errors import SeekrouteError
-from seekroute.ledger import usd
+from seekroute.money import usd
 
 __all__ = [
     "VERSION",

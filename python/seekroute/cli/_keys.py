@@ -216,7 +216,8 @@ def store_answers_(
 
 def _used(options: Shared) -> dict[str, str]:
     """What each key has been charged in all, in USD, by its id. Empty without a ledger."""
-    from seekroute.ledger import FILE_NAME, Ledger, LedgerError, usd
+    from seekroute.ledger import FILE_NAME, Ledger, LedgerError
+    from seekroute.money import usd
 
     path = options.folder() / FILE_NAME
     used: dict[str, int] = {}

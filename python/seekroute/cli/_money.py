@@ -16,7 +16,7 @@ UNLIMITED = "unlimited"
 
 def nano_of(text: str, parameter: str = "USD") -> int:
     """Nano-USD of an argument."""
-    from seekroute.ledger import nano
+    from seekroute.money import nano
 
     try:
         return nano(text)
@@ -31,14 +31,14 @@ def limit_of(text: str, parameter: str = "USD") -> int | None:
 
 def shown_limit(amount: int | None) -> str:
     """A credit line or a limit in USD."""
-    from seekroute.ledger import usd
+    from seekroute.money import usd
 
     return UNLIMITED if amount is None else usd(amount)
 
 
 def amounts(values: Mapping[str, int | None]) -> dict[str, Any]:
     """Each amount in USD under its name, and as an integer of nano-USD under `<name>_nano`."""
-    from seekroute.ledger import usd
+    from seekroute.money import usd
 
     shown: dict[str, Any] = {}
     for name, amount in values.items():

@@ -158,7 +158,7 @@ class _Account:
         """The ledger of a gateway in this process that was given one: top-ups, rows, checks.
 
         Example:
-            from seekroute.ledger import nano
+            from seekroute.money import nano
 
             with seekroute.Client(ledger="spend.db") as client:
                 client.ledger.topup("grant:1", "local", nano("20"))

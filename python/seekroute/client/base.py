@@ -16,6 +16,7 @@ from seekroute.client.batch_requests import refuse_table
 from seekroute.client.request_fields import check_names
 from seekroute.client.retry import Tries, checked_max_retries, checked_timeout
 from seekroute.errors import APIError
+from seekroute.money import decimal_usd, nano_at_least
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -55,7 +56,7 @@ class Spend:
     def add_usd(self, usd: Decimal | None) -> None:
         """Adds USD, where known."""
         if usd:
-            self.add(int(usd.scaleb(9).to_integral_value(rounding="ROUND_CEILING")))
+            self.add(nano_at_least(usd))
 
     def reset(self) -> None:
         """Begins at zero."""
@@ -65,7 +66,7 @@ class Spend:
     @property
     def total(self) -> Decimal:
         """USD."""
-        return calls.usd(self._nano)
+        return decimal_usd(self._nano)
 
 
 class Closing:

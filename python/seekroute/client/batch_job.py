@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Protocol
 
 from seekroute.client.batch_outcome import Outcome
 from seekroute.client.batch_schedule import Failure, ends_the_run
-from seekroute.client.budget import nano_of
 from seekroute.client.prices import counted_nano
 from seekroute.errors import APIConnectionError, APIError, error_for_status
+from seekroute.money import nano_at_most
 
 if TYPE_CHECKING:
     from seekroute.client.budget import Hold
@@ -197,7 +197,7 @@ def _read_answer(outcome: Outcome, body: bytes, headers: Headers | Mapping[str, 
 def _read_cost(outcome: Outcome, said: object) -> None:
     """Takes over what a remote gateway says an answer, or a failure, has cost."""
     try:
-        outcome.cost_nano = nano_of(str(said), "cost")
+        outcome.cost_nano = nano_at_most(str(said), "cost")
         outcome.priced = True
     except ValueError:
         outcome.priced = False

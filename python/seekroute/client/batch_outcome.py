@@ -6,12 +6,7 @@ import json
 from decimal import Decimal
 from typing import Any
 
-_NANO_DIGITS = 9
-
-
-def usd(nano: int) -> Decimal:
-    """Nano-USD as exact USD."""
-    return Decimal(nano).scaleb(-_NANO_DIGITS).normalize() if nano else Decimal(0)
+from seekroute.money import decimal_usd
 
 
 class Outcome:
@@ -65,7 +60,7 @@ class Outcome:
     @property
     def cost(self) -> Decimal:
         """USD."""
-        return usd(self.cost_nano)
+        return decimal_usd(self.cost_nano)
 
     def json(self) -> dict[str, Any]:
         """The parsed answer; empty for an error."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
-from seekroute.client.batch_outcome import usd
+from seekroute.money import decimal_usd
 
 # Seconds between two tellings; what is between them is told with the next.
 INTERVAL = 0.1
@@ -68,7 +68,7 @@ class _Paced:
         if now < self._next and not last:
             return
         self._next = now + INTERVAL
-        told = MapProgress(done, self._total, errors, usd(cost_nano), pauses, pause)
+        told = MapProgress(done, self._total, errors, decimal_usd(cost_nano), pauses, pause)
         self.show(told, last=last)
 
     def show(self, told: MapProgress, *, last: bool) -> None:

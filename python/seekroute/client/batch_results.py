@@ -10,9 +10,10 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 from seekroute.client.batch_errors import NotRunError
-from seekroute.client.batch_outcome import Outcome, usd
+from seekroute.client.batch_outcome import Outcome
 from seekroute.client.batch_table import Table, seconds
 from seekroute.client.results import ChatCompletion
+from seekroute.money import decimal_usd
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -183,7 +184,8 @@ class Results(Sequence["ChatCompletion | Exception"]):
     @property
     def cost(self) -> Decimal:
         """USD of all items, those from the checkpoint included."""
-        return usd(sum(outcome.cost_nano for outcome in self._outcomes if outcome is not None))
+        known = (outcome for outcome in self._outcomes if outcome is not None)
+        return decimal_usd(sum(outcome.cost_nano for outcome in known))
 
     @property
     def usage(self) -> Totals:

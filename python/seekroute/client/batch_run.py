@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Literal
 
 from seekroute.client.batch_checkpoint import SYNC_SECONDS, Checkpoint, digest
 from seekroute.client.batch_job import Job, Lane, Told
-from seekroute.client.batch_outcome import Outcome, usd
+from seekroute.client.batch_outcome import Outcome
 from seekroute.client.batch_results import Results
 from seekroute.client.batch_schedule import Schedule
 from seekroute.client.prices import Estimate
 from seekroute.errors import BudgetExceededError, NotSupportedError, timed_out
+from seekroute.money import decimal_usd
 
 if TYPE_CHECKING:
     from seekroute.client.batch_progress import Progress
@@ -204,7 +205,7 @@ class Run:
             results.stopped = schedule.stopped
             if not results.exhausted and self._total is not None:
                 results.unread = max(self._total - len(results._outcomes), 0)
-            results.spent = usd(self._spent_nano)
+            results.spent = decimal_usd(self._spent_nano)
             results.elapsed = now - self._began
             results.pauses = schedule.pauses
             results.retries = schedule.retries

@@ -10,12 +10,12 @@ from __future__ import annotations
 import threading
 import warnings
 from contextvars import ContextVar
-from decimal import ROUND_FLOOR, Decimal, InvalidOperation
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from seekroute import _forks
-from seekroute.client.batch_outcome import usd
 from seekroute.errors import BudgetExceededError
+from seekroute.money import decimal_usd, nano_at_most
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -23,31 +23,8 @@ if TYPE_CHECKING:
     from seekroute.client.prices import Estimate
 
 _OPEN: ContextVar[tuple[Budget, ...]] = ContextVar("seekroute_budgets", default=())
-_NANO_PER_USD = Decimal(10) ** 9
-# More than anybody means, and far inside 64 bits.
-_MOST_USD = Decimal(10) ** 9
 # Open budgets of one client for all threads; more is a leak.
 _MAX_EVERYWHERE = 1000
-
-
-def nano_of(amount: Decimal | str | float, name: str) -> int:
-    """USD as whole nano-USD, rounded down; floats mean what they print.
-
-    Raises:
-        ValueError: not a number, negative, or above a billion.
-
-    Example:
-        >>> from seekroute.client.budget import nano_of
-        >>> nano_of(0.1, "max_cost"), nano_of("0.0000000019", "max_cost")
-        (100000000, 1)
-    """
-    try:
-        value = Decimal(str(amount))
-    except InvalidOperation:
-        raise ValueError(f"{name}: expected USD, such as '0.50', found {amount!r}") from None
-    if not value.is_finite() or not 0 <= value <= _MOST_USD:
-        raise ValueError(f"{name}: expected 0 to {_MOST_USD:,f} USD, found {amount!r}")
-    return int((value * _NANO_PER_USD).to_integral_value(ROUND_FLOOR))
 
 
 def _without_last(budgets: tuple[Budget, ...], budget: Budget) -> tuple[Budget, ...]:
@@ -101,11 +78,11 @@ class Budgets:
         self, amount: Decimal | str | float, *, everywhere: bool = True, name: str = "budget"
     ) -> Budget:
         """See `Budget`; `name` is for the error when the amount is not one."""
-        return Budget(self, nano_of(amount, name), everywhere=everywhere)
+        return Budget(self, nano_at_most(amount, name), everywhere=everywhere)
 
     def cap(self, amount: Decimal | str | float, *, name: str) -> Budget:
         """A budget that is no block: whoever made it gives it to `hold()`."""
-        made = Budget(self, nano_of(amount, name), everywhere=False)
+        made = Budget(self, nano_at_most(amount, name), everywhere=False)
         made._entered = True
         return made
 
@@ -182,18 +159,18 @@ class Budget:
     @property
     def cap(self) -> Decimal:
         """USD."""
-        return usd(self._cap_nano)
+        return decimal_usd(self._cap_nano)
 
     @property
     def spent(self) -> Decimal:
         """USD paid so far, without what still runs."""
-        return usd(self._spent_nano)
+        return decimal_usd(self._spent_nano)
 
     @property
     def left(self) -> Decimal:
         """USD left, after what is paid and what is set aside for running calls; never below 0."""
         with self._owner._lock:
-            return usd(max(self._cap_nano - self._spent_nano - self._held_nano, 0))
+            return decimal_usd(max(self._cap_nano - self._spent_nano - self._held_nano, 0))
 
     def charge(self, cost_nano: int) -> None:
         """Counts nano-USD that were paid outside the block."""
@@ -201,12 +178,13 @@ class Budget:
             self._spent_nano += cost_nano
 
     def _refusal(self, needed_nano: int) -> BudgetExceededError:
-        left = usd(max(self._cap_nano - self._spent_nano - self._held_nano, 0))
-        running = f", {usd(self._held_nano):f} held for running calls" if self._held_nano else ""
-        needs = f"; this call needs {usd(needed_nano):f}" if needed_nano else ""
+        left = decimal_usd(max(self._cap_nano - self._spent_nano - self._held_nano, 0))
+        held = decimal_usd(self._held_nano)
+        running = f", {held:f} held for running calls" if held else ""
+        needs = f"; this call needs {decimal_usd(needed_nano):f}" if needed_nano else ""
         return BudgetExceededError(
-            f"the budget of {usd(self._cap_nano):f} USD has {left:f} left "
-            f"({usd(self._spent_nano):f} spent{running}){needs}; nothing was sent"
+            f"the budget of {decimal_usd(self._cap_nano):f} USD has {left:f} left "
+            f"({decimal_usd(self._spent_nano):f} spent{running}){needs}; nothing was sent"
         )
 
     def __del__(self) -> None:

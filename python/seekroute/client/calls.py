@@ -21,6 +21,7 @@ from seekroute.client.results import (
 )
 from seekroute.client.retry import Tries, checked_timeout
 from seekroute.errors import APIError, error_for_status
+from seekroute.money import decimal_usd
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,15 +29,9 @@ if TYPE_CHECKING:
     from seekroute.gateway import Record
 
 R = TypeVar("R")
-_NANO = Decimal("1e-9")
 # Answers tell how they were routed, for `ChatCompletion.routing`.
 _EXPLAINED = {"x-seekroute-explain": "1"}
 _SHOWN_BODY = 2000  # characters of an error body that is not JSON
-
-
-def usd(nano: int) -> Decimal:
-    """Nano-USD as USD."""
-    return (Decimal(nano) * _NANO).normalize() if nano else Decimal(0)
 
 
 def cost_of(
@@ -48,7 +43,7 @@ def cost_of(
         USD; None where nobody says.
     """
     if record is not None:
-        return usd(record.cost_nano)
+        return decimal_usd(record.cost_nano)
     said = headers.get("x-seekroute-cost")
     if said is None:
         said = (data.get("usage") or {}).get("cost")

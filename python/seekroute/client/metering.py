@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 from seekroute import _forks
 from seekroute.client.backend import CHAT_PATH
-from seekroute.client.budget import NO_HOLD, Budgets, Hold, nano_of
+from seekroute.client.budget import NO_HOLD, Budgets, Hold
 from seekroute.client.prices import Estimate, Estimator, counted_nano, is_limited
 from seekroute.client.rollup import Rollup
+from seekroute.money import nano_at_most
 
 if TYPE_CHECKING:
     from seekroute.client.backend import AsyncBackend, AsyncReply, Backend, Reply, Request
@@ -183,7 +184,7 @@ class _Observed:
         if said is None:
             return 0 if self._ended and self.status != 200 else None
         try:
-            return nano_of(said, "cost")
+            return nano_at_most(said, "cost")
         except ValueError:
             return None
 

@@ -11,6 +11,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from seekroute.money import decimal_usd
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -23,7 +25,6 @@ _MOST_BARS = 20
 _REST = "(others)"
 _THICK = 0.6  # of a bar, where a place is 1
 _FEWEST_PLACES = 3
-_NANO_PER_USD = 1e9
 
 # Model, nano-USD, prompt tokens, completion tokens, seconds: one answer.
 Row = tuple[str, int, int, int, float]
@@ -47,7 +48,7 @@ def plot_rows(rows: Sequence[Row], kinds: Sequence[str]) -> Figure:
     figure, panels = _figure(kinds, names)
     for kind, axes in panels:
         if kind == "cost":
-            _bars(axes, [sum(r[1] for r in by_model[n]) / _NANO_PER_USD for n in names])
+            _bars(axes, [float(decimal_usd(sum(r[1] for r in by_model[n]))) for n in names])
         elif kind == "tokens":
             prompt = [float(sum(r[2] for r in by_model[n])) for n in names]
             completion = [float(sum(r[3] for r in by_model[n])) for n in names]

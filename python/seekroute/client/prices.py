@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from seekroute.money import nano_at_least
+
 if TYPE_CHECKING:
     from seekroute.gateway import Gateway, Record
-
-_NANO_PER_USD = 10**9
 
 
 class Estimate(NamedTuple):
@@ -49,7 +49,7 @@ class Estimator:
         expected = cost["max"] if limited and cost["max"] is not None else cost["expected"]
         # The router may pick another model then: nothing is certain to be paid.
         minimum = 0 if quote["strategy"] == "auto" else cost["min"]
-        return Estimate(int(minimum * _NANO_PER_USD), int(expected * _NANO_PER_USD))
+        return Estimate(nano_at_least(Decimal(minimum)), nano_at_least(Decimal(expected)))
 
 
 # Errors of records whose provider may go on, and charge, although nobody waits any more.

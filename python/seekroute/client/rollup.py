@@ -9,10 +9,10 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from seekroute import _forks
-from seekroute.client.batch_outcome import usd
 from seekroute.client.batch_results import frame_of
 from seekroute.client.batch_table import Table, seconds
 from seekroute.client.prices import counted_nano
+from seekroute.money import decimal_usd
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -158,7 +158,7 @@ def _row(model: str, tally: _Tally) -> ModelUsage:
         tally.errors,
         tally.prompt_tokens,
         tally.completion_tokens,
-        usd(tally.cost_nano),
+        decimal_usd(tally.cost_nano),
         tally.seconds / answers if answers else 0.0,
         _quantile(tally, 0.5),
         _quantile(tally, 0.9),

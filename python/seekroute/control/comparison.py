@@ -13,7 +13,8 @@ from typing import Any, Final, Literal
 
 from seekroute.control.models import CreditOrder
 from seekroute.control.orders import OrderBook
-from seekroute.ledger import Ledger, Row, usd
+from seekroute.ledger import Ledger, Row
+from seekroute.money import usd
 
 __all__ = [
     "DIFFERENCES",

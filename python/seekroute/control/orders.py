@@ -75,10 +75,11 @@ class OrderBook:
         >>> import tempfile
         >>> from pathlib import Path
         >>> from seekroute.control import ControlPlane
+        >>> from seekroute.money import nano
         >>> with tempfile.TemporaryDirectory() as directory:
         ...     with ControlPlane(Path(directory)) as control:
         ...         org = control.create_org("acme")
-        ...         order = control.orders.put("topup", org="acme", amount_nano=5 * 10**9)
+        ...         order = control.orders.put("topup", org="acme", amount_nano=nano("5"))
         ...         order.state, [each.id == order.id for each in control.orders.pending(10)]
         ('pending', [True])
     """

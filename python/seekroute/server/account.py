@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from seekroute import account as shapes
 from seekroute.errors import SeekrouteError
+from seekroute.money import nano_at_least
 from seekroute.server.answers import Call, Refusal
 from seekroute.server.routes import KEY_MESSAGES, identify
 
@@ -107,7 +108,7 @@ async def quoted(call: Call, quote: bytes) -> bytes:
     if not caller.key_id:
         return quote
     hold = json.loads(quote, parse_float=Decimal, parse_int=Decimal)["hold"]
-    needed = int(hold["min"].scaleb(9))  # whole nano-USD, of which it was written
+    needed = nano_at_least(hold["min"])
     viewer = _viewer(call, caller)
     money = service.money_of_key(caller.key_id)
 

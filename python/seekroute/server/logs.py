@@ -21,6 +21,7 @@ from typing import Any, Final, Literal, Protocol
 import structlog
 
 from seekroute._visible import visible, without_keys
+from seekroute.money import usd
 
 LogFormat = Literal["json", "pretty"]
 
@@ -146,20 +147,6 @@ class LineWriter:
                 self._queued -= len(lines)
 
 
-def format_usd(nano: int) -> str:
-    """Formats nano-USD as an exact decimal.
-
-    Example:
-        >>> format_usd(1_230_000)
-        '0.00123'
-    """
-    sign = "-" if nano < 0 else ""
-    whole, fraction = divmod(abs(nano), 1_000_000_000)
-    if fraction == 0:
-        return f"{sign}{whole}"
-    return f"{sign}{whole}.{fraction:09d}".rstrip("0")
-
-
 def _timestamp(seconds: float) -> str:
     moment = datetime.fromtimestamp(seconds, UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -243,8 +230,8 @@ def json_line(record: Record, now: str) -> str:
         f',"latency_ms":{record.total_ms:.3f},"overhead_ms":{record.overhead_ms:.3f}'
         f',"prompt_tokens":{record.prompt_tokens}'
         f',"completion_tokens":{record.completion_tokens}'
-        f',"cost_usd":"{format_usd(record.cost_nano)}"'
-        f',"upstream_cost_usd":"{format_usd(record.upstream_cost_nano)}"'
+        f',"cost_usd":"{usd(record.cost_nano, places=0)}"'
+        f',"upstream_cost_usd":"{usd(record.upstream_cost_nano, places=0)}"'
         f',"price_revision":{_quoted(record.price_revision)}'
         f',"attempts":{record.attempts}{optional}}}\n'
     )
@@ -261,7 +248,7 @@ def pretty_line(record: Record, now: str) -> str:
     parts.append(f"{record.total_ms:.0f} ms")
     if record.attempts:
         parts.append(f"{record.prompt_tokens}+{record.completion_tokens} tokens")
-        parts.append(f"${format_usd(record.cost_nano)}")
+        parts.append(f"${usd(record.cost_nano, places=0)}")
     if record.error:
         parts.append(record.error)
     parts += [f"{provider}: {words}" for provider, *_, words in record.tried if words]

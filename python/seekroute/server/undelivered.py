@@ -76,7 +76,7 @@ def _may_be_charged(record: Record) -> bool:
 def _book(records: list[Record], orders: OrderBook, ledger: Ledger) -> None:
     from seekroute.control.booking import book_pending
     from seekroute.control.orders import UNDELIVERED
-    from seekroute.ledger import usd
+    from seekroute.money import usd
 
     charges = {each.generation_id: each.cost_nano for each in records if each.cost_nano}
     orders.put_undelivered(charges)
