@@ -25,7 +25,14 @@ _CACHE: Final = b"private, max-age=60"
 # White space around a header's value, which is not part of it. Some servers leave it there.
 OWS: Final = b" \t"
 _RETRYABLE: Final = frozenset(
-    {"shutting_down", "overloaded", "store_unavailable", "storage_full", "storage_corrupt"}
+    {
+        "shutting_down",
+        "overloaded",
+        "rate_limit_exceeded",
+        "store_unavailable",
+        "storage_full",
+        "storage_corrupt",
+    }
 )
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from seekroute.gateway import AsyncExchange
     from seekroute.server.body_budget import Lease
     from seekroute.server.cycle import Cycle, Header
+    from seekroute.server.unfinished import Ticket
 
 _log: Final = logging.getLogger("seekroute.http")
 
@@ -101,11 +102,43 @@ async def _take_body(call: Call) -> tuple[bytes | RequestBody | None, Lease | No
     call.check_single_authorization()
     max_body = call.service.max_body_bytes
     declared = _check_headers(call, max_body)
+    ticket = await _enter(call)
+    try:
+        return await _read(call, declared, max_body)
+    finally:
+        if ticket is not None:
+            call.service.unfinished.leave(ticket)
+
+
+async def _enter(call: Call) -> Ticket | None:
+    """Counts a request of a key whose body is not here yet. None: it needs no place.
+
+    Raises:
+        Refusal: there are too many of this key or its organization.
+    """
+    cycle = call.cycle
+    if cycle is None or cycle.body_complete:
+        return None  # of another server connections are its own matter
+    found = call.service.find_key(call.authorization)
+    if isinstance(found, str) or not found[0]:
+        return None  # a stranger's: without a key anybody would do
+    key_id, org, _ = found
+    unfinished = call.service.unfinished
+    ticket = unfinished.enter(key_id, org)
+    try:
+        if unfinished.asks_for_credit(ticket):
+            unfinished.check(ticket, pays=await has_credit(call, key_id, org))
+    except BaseException:
+        unfinished.leave(ticket)
+        raise
+    cycle.vouch()  # who was refused stays a stranger, who gives way to others
+    return ticket
+
+
+async def _read(
+    call: Call, declared: int, max_body: int
+) -> tuple[bytes | RequestBody | None, Lease | None]:
     lease: Lease | None = None
-    if call.cycle is not None and not call.cycle.body_complete:
-        found = call.service.find_key(call.authorization)
-        if not isinstance(found, str) and found[0]:  # without a key anybody would do
-            call.cycle.vouch()
     if declared > UNCOUNTED_BYTES:
         sender = await _sender(call)
         if sender is None:

@@ -35,3 +35,8 @@ class Limits:
     reserved_connections: int = 16  # above those, for /livez and its like alone
     max_idle_per_address: int = 1_024  # waiting for a request; one more ends the oldest
     max_strangers_per_address: int = 256  # in a request without a key so far; the same
+    # Requests with a usable key whose body is not complete. Where connections are few, less: an
+    # eighth, a quarter and a sixty-fourth of them; see unfinished.py.
+    max_unfinished_per_key: int = 256
+    max_unfinished_per_org: int = 512
+    max_unfinished_unpaid: int = 16  # of an organization that has no credit

@@ -23,6 +23,7 @@ from seekroute.server.plan import Plan, prepare
 from seekroute.server.readiness import Check, blocked_reason, disk_reason
 from seekroute.server.refusals import Refusals
 from seekroute.server.undelivered import Undelivered
+from seekroute.server.unfinished import UnfinishedRequests
 
 if TYPE_CHECKING:
     from seekroute.config import ModelList, Settings
@@ -141,6 +142,7 @@ class Service:
         )
         self.counts: Final = HttpCounts()
         self.connections: Final = ConnectionTable(self.limits)
+        self.unfinished: Final = UnfinishedRequests(self.limits)
         self.undelivered: Final = Undelivered()
         self.draining = False
         self.started = False
