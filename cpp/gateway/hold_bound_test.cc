@@ -173,6 +173,22 @@ TEST(HoldBoundTest, EveryKindOfPartAndFieldIsSeen) {
        kMostMediaTokens},
       {R"({"type":"input_audio","input_audio":{"data":"AAAA","from":["x"]}})", "",
        kMostMediaTokens},
+      // FLAC, Opus, AAC, FLAC behind an ID3 tag; WAV with a sample a second, and of ADPCM; samples
+      // without a head: a few bytes of those may be hours.
+      {R"({"type":"input_audio","input_audio":{"data":"ZkxhQwAAACIQABAA"}})", "", kMostMediaTokens},
+      {R"({"type":"input_audio","input_audio":{"data":"T2dnUwACAAAAAAAAAAAAAAAAAAAAAAAAAABPcHVz"}})",
+       "", kMostMediaTokens},
+      {R"({"type":"input_audio","input_audio":{"data":"AAAAIGZ0eXBNNEEg"}})", "", kMostMediaTokens},
+      {R"({"type":"input_audio","input_audio":{"data":"SUQzBAAAAAAAAGZMYUM="}})", "",
+       kMostMediaTokens},
+      {R"({"type":"input_audio","input_audio":{"data":)"
+       R"("UklGRigAAABXQVZFZm10IBAAAAABAAEAAQAAAAEAAAABAAgAZGF0YQQAAAAAAAAA","format":"wav"}})",
+       "", kMostMediaTokens},
+      {R"({"type":"input_audio","input_audio":{"data":)"
+       R"("UklGRigAAABXQVZFZm10IBAAAAACAAEAgD4AAEAfAAAAAQQAZGF0YQQAAAAAAAAA","format":"wav"}})",
+       "", kMostMediaTokens},
+      {R"({"type":"input_audio","input_audio":{"data":"AAAAAAAA","format":"pcm16"}})", "",
+       kMostMediaTokens},
       {R"({"type":"document","document":{"url":"https://x/y"}})", "", kMostMediaTokens},
       {R"({"type":"file","file":{"file_id":"f"}})", "", kMostMediaTokens},
       {R"({"type":"file_url","file_url":{"url":"https://x/y"}})", "", kMostMediaTokens},
@@ -227,8 +243,11 @@ TEST(HoldBoundTest, EveryKindOfPartAndFieldIsSeen) {
     for (const char* part :
          {R"({"type":"text","text":"a","cache_control":{"type":"ephemeral"}})",
           R"({"type":"text","text":"a","annotations":[],"video_url":null,"index":3})",
-          R"({"type":"input_audio","input_audio":{"data":"UklGRiQAAABXQVZF","format":"wav"}})",
-          R"({"type":"input_audio","input_audio":{"data":"SUQz","mime_type":"audio/mpeg"}})"}) {
+          R"({"type":"input_audio","input_audio":{"data":)"
+          R"("UklGRigAAABXQVZFZm10IBAAAAABAAEAgD4AAAB9AAACABAAZGF0YQQAAAAAAAAA","format":"wav"}})",
+          R"({"type":"input_audio","input_audio":{"data":"//uQAAAAAAAAAAAA","format":"mp3"}})",
+          R"({"type":"input_audio","input_audio":{"data":"SUQzBAAAAAAAAP/7kAAAAAAA",)"
+          R"("mime_type":"audio/mpeg"}})"}) {
       EXPECT_LT(held(body(part, ""), strict), plain + 100) << part;
     }
     for (const char* field :
