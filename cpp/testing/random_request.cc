@@ -9,6 +9,10 @@ namespace {
 
 constexpr int64_t kMedia = 65'536;  // tokens of what cannot be sized
 
+// A WAV file, in base64, of a sample of silence for each byte that follows.
+constexpr std::string_view kSilence =
+    "UklGRiUAAABXQVZFZm10IBAAAAABAAEAoA8AAKAPAAABAAgAZGF0Yf////8A";
+
 // As a template may write it: each member and element on a line, two spaces a level.
 std::string Indented(std::string_view json) {
   std::string out;
@@ -122,7 +126,7 @@ std::string RandomRequest::Unknown(std::string_view name) {
 
 std::string RandomRequest::Part() {
   const std::string id = "\"id-" + std::to_string(Below(1000)) + "\"";
-  switch (Below(17)) {
+  switch (Below(18)) {
     case 11: {  // no picture, whatever it says
       const std::string sound = "data:audio/mp3;base64," + std::string(Below(4000), 'A');
       return Media(true, R"({"type": "image_url", "image_url": {"url": ")" + Read(sound) + "\"}}");
@@ -145,12 +149,19 @@ std::string RandomRequest::Part() {
                               std::string(Below(4000), 'A') +
                               R"(", "detail": "low"}, "type": "image_url"})");
     case 1: {
-      // 32 tokens a second of 6 kbit.
-      const uint64_t size = 1 + Below(OneIn(4) ? 4'000'000 : 4000);
-      media_ += static_cast<int64_t>(size / 32);
-      heard_ += static_cast<int64_t>(size / 32);
-      return R"({"type": "input_audio", "input_audio": {"data": ")" + std::string(size, 'A') +
-             R"(", "format": "mp3"}})";
+      // 32 tokens a second of 8 kbit.
+      const std::string sound(kSilence.size() + Below(OneIn(4) ? 4'000'000 : 4000), 'A');
+      media_ += static_cast<int64_t>(sound.size() / 42);
+      heard_ += static_cast<int64_t>(sound.size() / 42);
+      return R"({"type": "input_audio", "input_audio": {"data": ")" + std::string(kSilence) +
+             sound.substr(kSilence.size()) + R"(", "format": "wav"}})";
+    }
+    case 15: {  // hours of it, or nobody knows how much
+      constexpr std::string_view kHeads[] = {"ZkxhQwAAACIQABAA", "T2dnUwACAAAA", "",
+                                             "SUQzBAAAAAAA"};
+      return Media(true, R"({"type": "input_audio", "input_audio": {"data": ")" +
+                             Read(std::string(kHeads[Below(4)]) + std::string(Below(400), 'A')) +
+                             R"(A", "format": "wav"}})");
     }
     case 2:
       return Media(true, R"({"type": "video_url", "video_url": {"url": "https://x/v"}})");

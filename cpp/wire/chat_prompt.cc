@@ -215,8 +215,10 @@ class PromptSink : public JsonSink {
         more.tokens = static_cast<int64_t>(sound_bytes_) / kAudioBytesPerToken + 1;
         break;
       case ContentPart::Kind::kOther:
-        more.tokens = file_bytes_ == 0 ? kOtherTokens
-                                       : static_cast<int64_t>(file_bytes_) / kFileBytesPerToken + 1;
+        more.tokens = file_bytes_ == 0
+                          ? std::max(kOtherTokens,
+                                     static_cast<int64_t>(sound_bytes_) / kAudioBytesPerToken + 1)
+                          : static_cast<int64_t>(file_bytes_) / kFileBytesPerToken + 1;
         break;
     }
     Count(more);

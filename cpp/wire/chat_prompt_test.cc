@@ -69,14 +69,21 @@ TEST(ChatPromptTest, ImagesCostByTheirDetailNotTheirBytes) {
 }
 
 TEST(ChatPromptTest, SoundAndFilesCostByTheirLength) {
-  const auto part = [&](size_t size, std::string_view kind, std::string_view key) {
+  const auto part = [&](size_t size, std::string_view kind, std::string_view key,
+                        std::string head = "") {
+    head.resize(size, 'A');
     return EstimateChatPrompt(Request(R"([{"type":")" + std::string(kind) + R"(",")" +
                                       std::string(kind) + R"(":{")" + std::string(key) + R"(":")" +
-                                      std::string(size, 'A') + R"("}}])"))
+                                      head + R"("}}])"))
                .tokens -
            Empty();
   };
-  EXPECT_EQ(part(20'480, "input_audio", "data"), 11);
+  // WAV; and sound that may be longer than it looks.
+  EXPECT_EQ(part(20'480, "input_audio", "data",
+                 "UklGRiUAAABXQVZFZm10IBAAAAABAAEAoA8AAKAPAAABAAgAZGF0Yf////8A"),
+            11);
+  EXPECT_EQ(part(20'480, "input_audio", "data", "ZkxhQwAAACIQABAA"), 1024);
+  EXPECT_EQ(part(20'480'000, "input_audio", "data", "ZkxhQwAAACIQABAA"), 10'001);
   EXPECT_EQ(part(128'000, "file", "file_data"), 1001);
 }
 

@@ -69,7 +69,8 @@ TEST(ChatRequestTest, CountsTheTextOfPartsButNotTheBytesOfImages) {
   const Result<ChatRequest> parsed = ParseChatRequest(
       WithMessages(R"([{"role":"user","content":[{"type":"text","text":"12345"},)"
                    R"({"type":"image_url","image_url":{"url":"data:image/png;base64,)" +
-                   image + R"("}},{"type":"input_audio","input_audio":{"data":")" + image +
+                   image + R"("}},{"type":"input_audio","input_audio":{"data":")" +
+                   "UklGRiUAAABXQVZFZm10IBAAAAABAAEAoA8AAKAPAAABAAgAZGF0Yf////8A" + image +
                    R"("}}]}])"),
       Profile());
   ASSERT_TRUE(parsed.has_value());

@@ -133,17 +133,6 @@ bool CanBeReference(std::string_view text) {
   return formed && !HasSpace(text);
 }
 
-bool CanBeSound(std::string_view text) {
-  const auto among = [text](std::string_view marks) {
-    return std::ranges::all_of(text, [marks](char c) {
-      return IsUpper(c) || IsLower(c) || IsDigit(c) || marks.find(c) != std::string_view::npos;
-    });
-  };
-  // MP3 without a head begins with // or /+, and some write base64 for URLs: neither is short.
-  if (text.size() <= kLongestName) return among("+/=\r\n") && !text.starts_with('/');
-  return among("+/=-_\r\n");
-}
-
 bool CanBePicture(std::string_view text) {
   text = Trimmed(text);
   if (BeginsWith(text, "data:")) return BeginsWith(text, "data:image/");

@@ -28,8 +28,4 @@ bool CanBeReference(std::string_view text);
 // data URL of another MIME type, or raw base64.
 bool CanBePicture(std::string_view text);
 
-// Whether what stands for sound is its bytes in base64, which say how long it may be: not when it
-// is an address, a path, a data URL or an id.
-bool CanBeSound(std::string_view text);
-
 }  // namespace seekroute

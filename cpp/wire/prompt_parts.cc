@@ -8,13 +8,16 @@
 
 #include "wire/letter_case.h"
 #include "wire/request_fields.h"
+#include "wire/sound_head.h"
 
 namespace seekroute {
 namespace {
 
-// The least bytes of base64 that a token of sound takes: 32 tokens a second, the most that anybody
-// counts, at 6 kbit a second, the least that is still understood.
+// The least bytes of base64 that a token of sound takes, where its bytes bound it: 32 tokens a
+// second are the most that anybody counts.
 constexpr size_t kSoundBytesPerToken = 32;
+constexpr size_t kMostSoundTokens = 32;  // a second
+static_assert(kSoundBytesPerToken * kMostSoundTokens * 3 / 4 <= kLeastBytesPerSecond);
 
 constexpr auto kUsualNames = std::to_array<std::string_view>({"annotations",
                                                               "arguments",
@@ -150,7 +153,7 @@ bool IsContainer(JsonType type) { return type == JsonType::kArray || type == Jso
 bool IsPlainSound(std::string_view name, int depth, std::string_view text) {
   if (text.empty()) return true;
   if (depth != 1) return false;
-  if (name == "data") return CanBeSound(text);
+  if (name == "data") return IsSizedSound(text);
   // A type of media is a label here.
   const bool type = text.starts_with("audio/") && text.size() < 32;
   return std::ranges::binary_search(kSoundLabels, name) && (type || !CanBeReference(text));
