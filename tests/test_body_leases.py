@@ -85,8 +85,7 @@ def random_bodies(rng: random.Random) -> list[Body]:
         Sender(f"k{n}", f"o{n % 3}", pays=n % 3 != 2) if n else Sender("", "") for n in range(6)
     ]
     return [
-        Body(sender, rng.randint(1, 40))
-        for sender in rng.choices(senders, k=rng.randint(2, 14))
+        Body(sender, rng.randint(1, 40)) for sender in rng.choices(senders, k=rng.randint(2, 14))
     ]
 
 
@@ -172,6 +171,7 @@ def test_only_those_under_the_same_bound_give_way() -> None:
     )
     for each in (mine, own, other):
         each.begin(budget)
+    for each in (mine, own, other):
         assert each.grow(50) is None
     assert mine.grow(10) is None
     assert (len(own.told), other.told) == (1, [])

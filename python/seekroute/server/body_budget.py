@@ -2,8 +2,14 @@
 
 A body is in memory from its first byte until its answer begins, for another provider may have to
 get it, and while it is sent it is there twice. Without a bound a few hundred of the largest would
-take all the memory there is, also such as never become complete. What a body will take is known
-from its head, so a refusal comes before its bytes.
+take all the memory there is, also such as never become complete.
+
+Bytes are taken as they arrive: who declares much and sends little occupies little. What a body
+will take is known from its head all the same, so one that would not fit beside what is there is
+refused before its bytes. Several that were let in may still be too many later. Nothing waits then:
+a body that finds no room for its next bytes takes that of the youngest which is still arriving
+under the same bound, and where it is itself the youngest it is refused. So no two wait for one
+another, and the oldest gives way only to bodies that are whole, which are not taken back.
 
 Keys cost nothing: whoever has one may have many. So an organization has a bound like a key's. Those
 of which the ledger knows no credit share one small bound, at whose end is a 402: what is free can
@@ -12,6 +18,7 @@ still be asked for, and takes no room from those who pay.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
 from seekroute.server.answers import Refusal
@@ -22,6 +29,13 @@ UNCOUNTED_BYTES: Final = 64 * 1024
 # The core lets go of a body that is larger than this as soon as its last provider has been asked.
 # It keeps a smaller one to the end of the answer, see kMaxKeptBody.
 _KEPT_BYTES: Final = 2 * 1024 * 1024
+
+_LATER: Final = "send it again when others are answered"
+_FULL: Final = f"this gateway holds as many bytes of requests as it may; {_LATER}"
+_UNPAID: Final = (
+    "this organization has no credit, and the large requests of such are taken one by one: add "
+    "credit, or send a smaller request"
+)
 
 
 class Sender(NamedTuple):
@@ -43,104 +57,174 @@ class BodyBudget:
     """
 
     def __init__(self, *, total: int, per_key: int, per_org: int, unpaid: int) -> None:
-        self._total = total
         self._per_key = per_key
         self._per_org = per_org
-        self._most_unpaid = unpaid
-        # By id, and no id without bytes. Ids of keys and of organizations are never the same.
-        self._of: dict[str, int] = {}
-        self._unpaid = 0
-        self.taken = 0
+        self._all = _Share(total, "overloaded", _FULL)
+        self._unpaid = _Share(unpaid, "insufficient_credits", _UNPAID)
+        # By id, and no id without leases. Ids of keys and of organizations are never the same.
+        self._of: dict[str, _Share] = {}
+
+    @property
+    def taken(self) -> int:
+        """Bytes that are there."""
+        return self._all.taken
 
     @property
     def senders(self) -> int:
-        """How many keys and organizations have bytes."""
+        """How many keys and organizations have bodies."""
         return len(self._of)
 
-    def take(self, sender: Sender, size: int) -> Lease:
-        """Takes `size` bytes, to be released by the lease.
+    def open(
+        self, sender: Sender, size: int, give_way: Callable[[Refusal], None] | None = None
+    ) -> Lease:
+        """Lets a body in, of which nothing has come yet.
+
+        Args:
+            sender: whose it is.
+            size: what it will be, or has come to already.
+            give_way: called, at most once, when its bytes are taken from it; its body must then be
+                forgotten. None: they are never taken.
 
         Raises:
-            Refusal: there are not so many left: `insufficient_credits` of those that have no
-                credit, else `overloaded`.
+            Refusal: it does not fit beside what is there: `insufficient_credits` of those that
+                have no credit, else `overloaded`.
         """
-        lease = Lease(self, sender)
-        lease.grow(size)
-        return lease
+        shares = list(self._shares(sender))
+        for share in shares:
+            if share.taken + size > share.bound:
+                self._forget(sender)
+                raise share.refusal()
+        return Lease(self, sender, shares, give_way)
 
-    def _add(self, sender: Sender, size: int) -> None:
+    def _shares(self, sender: Sender) -> Iterator[_Share]:
+        """The bounds that a body of `sender` is under, the narrowest first."""
         key_id, org, pays = sender
-        if not pays and self._unpaid + size > self._most_unpaid:
-            raise Refusal(
-                "insufficient_credits",
-                "this organization has no credit, and the large requests of such are taken one "
-                "by one: add credit, or send a smaller request",
-                close=True,
-            )
-        if key_id and self._of.get(key_id, 0) + size > self._per_key:
-            raise _too_many("this key", self._per_key)
-        if org and self._of.get(org, 0) + size > self._per_org:
-            raise _too_many("this organization", self._per_org)
-        if self.taken + size > self._total:
-            raise Refusal(
-                "overloaded",
-                "this gateway holds as many bytes of requests as it may; send it again in a moment",
-                close=True,
-            )
-        self.taken += size
-        self._count(sender, size)
+        if not pays:
+            yield self._unpaid
+        if key_id:
+            yield self._share(key_id, "this key", self._per_key)
+        if org:
+            yield self._share(org, "this organization", self._per_org)
+        yield self._all
 
-    def _give_back(self, sender: Sender, size: int) -> None:
-        self.taken -= size
-        self._count(sender, -size)
+    def _share(self, id: str, who: str, bound: int) -> _Share:
+        share = self._of.get(id)
+        if share is None:
+            text = (
+                f"{who} sends as many bytes of large requests at once as it may ({bound}); {_LATER}"
+            )
+            share = self._of[id] = _Share(bound, "overloaded", text)
+        return share
 
-    def _count(self, sender: Sender, size: int) -> None:
-        if not sender.pays:
-            self._unpaid += size
+    def _forget(self, sender: Sender) -> None:
         for id in (sender.key_id, sender.org):
-            if id:
-                now = self._of.get(id, 0) + size
-                if now:
-                    self._of[id] = now
-                else:
-                    del self._of[id]
+            share = self._of.get(id)
+            if share is not None and not share.leases:
+                del self._of[id]
 
 
-def _too_many(who: str, bound: int) -> Refusal:
-    return Refusal(
-        "overloaded",
-        f"{who} sends as many bytes of large requests at once as it may ({bound}); send it again "
-        "when others are answered",
-        close=True,
-    )
+class _Share:
+    """What is taken under one bound."""
+
+    __slots__ = ("_code", "_text", "arriving", "bound", "leases", "taken")
+
+    def __init__(self, bound: int, code: str, text: str) -> None:
+        self._code = code
+        self._text = text
+        self.bound = bound
+        self.taken = 0
+        self.leases = 0  # open ones, also without bytes
+        # With bytes, not whole, and able to give way; the oldest first.
+        self.arriving: dict[Lease, None] = {}
+
+    def refusal(self) -> Refusal:
+        """What is said to a body that is too much."""
+        return Refusal(self._code, self._text, close=True)
+
+    def younger(self, lease: Lease, size: int) -> list[Lease]:
+        """The youngest, whose bytes together make room for `size` more of `lease`.
+
+        Raises:
+            Refusal: those that are younger do not have so many.
+        """
+        lacking = self.taken + size - self.bound
+        found: list[Lease] = []
+        if lacking > 0 and lease not in self.arriving:
+            raise self.refusal()
+        for each in reversed(self.arriving):
+            if lacking <= 0:
+                break
+            if each is lease:
+                raise self.refusal()
+            found.append(each)
+            lacking -= each.size
+        if lacking > 0:
+            raise self.refusal()
+        return found
 
 
 class Lease:
     """The bytes of one body. Event loop thread only."""
 
-    __slots__ = ("_budget", "_sender", "_size")
+    __slots__ = ("_budget", "_give_way", "_open", "_sender", "_shares", "size")
 
-    def __init__(self, budget: BodyBudget, sender: Sender) -> None:
+    def __init__(
+        self,
+        budget: BodyBudget,
+        sender: Sender,
+        shares: list[_Share],
+        give_way: Callable[[Refusal], None] | None,
+    ) -> None:
         self._budget = budget
         self._sender = sender
-        self._size = 0
+        self._shares = shares
+        self._give_way = give_way
+        self.size = 0
+        self._open = True
+        for share in shares:
+            share.leases += 1
 
     def grow(self, size: int) -> None:
-        """Takes `size` bytes more.
+        """Takes `size` bytes more, if need be those of younger bodies that are still arriving.
 
         Raises:
-            Refusal: as `BodyBudget.take`. What was taken before still is.
+            Refusal: as `BodyBudget.open`. What was taken before still is.
         """
-        self._budget._add(self._sender, size)
-        self._size += size
+        if not self._open:
+            raise Refusal("overloaded", _FULL, close=True)
+        for share in self._shares:
+            for each in share.younger(self, size):
+                each._lose(share.refusal())
+        for share in self._shares:
+            share.taken += size
+            if self._give_way is not None:
+                share.arriving[self] = None
+        self.size += size
+
+    def arrived(self) -> None:
+        """The body is whole: it does not give way any more."""
+        self._give_way = None
+        for share in self._shares:
+            share.arriving.pop(self, None)
 
     def answered(self) -> None:
         """The answer has begun: the core keeps no large body any more."""
-        if self._size > _KEPT_BYTES:
+        if self.size > _KEPT_BYTES:
             self.release()
 
     def release(self) -> None:
         """Gives the bytes back. Idempotent."""
-        size, self._size = self._size, 0
-        if size:
-            self._budget._give_back(self._sender, size)
+        if not self._open:
+            return
+        self._open = False
+        self.arrived()
+        for share in self._shares:
+            share.taken -= self.size
+            share.leases -= 1
+        self._budget._forget(self._sender)
+
+    def _lose(self, refusal: Refusal) -> None:
+        give_way = self._give_way
+        self.release()
+        if give_way is not None:
+            give_way(refusal)

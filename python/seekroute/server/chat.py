@@ -143,11 +143,12 @@ async def _read(
         sender = await _sender(call)
         if sender is None:
             return b"", None  # the core refuses the key before it looks at the body
-        lease = call.service.bodies.take(sender, declared)
+        # What would not fit is refused from its head; what fits takes its bytes as they come.
+        lease = _open(call, sender, declared)
     body: bytes | RequestBody | None = None
     try:
         if lease is not None:
-            body = await _read_whole(call, declared)
+            body = await _read_whole(call, declared, lease)
         else:
             body, lease = await _read_counted(call, max_body)
     finally:
@@ -208,18 +209,27 @@ async def _sender(call: Call) -> Sender | None:
     return Sender(key_id, org, pays=await has_credit(call, key_id, org))
 
 
-async def _read_whole(call: Call, size: int) -> RequestBody | None:
-    """The body of a request that has room for it; None if it was cut. `size`: as declared."""
+def _open(call: Call, sender: Sender, size: int) -> Lease:
+    # Under another server nothing ends the wait for a body: there it does not give way.
+    give_way = None if call.cycle is None else call.cycle.interrupt
+    return call.service.bodies.open(sender, size, give_way)
+
+
+async def _read_whole(call: Call, size: int, lease: Lease) -> RequestBody | None:
+    """The body of a request that was let in; None if it was cut. `size`: as declared."""
     body = RequestBody(size)
     more = True
     while more:
         message = await call.receive()
         if message["type"] != "http.request":
             return None
-        body.append(message.get("body", b""))
+        part: bytes = message.get("body", b"")
+        lease.grow(len(part))
+        body.append(part)
         more = message.get("more_body", False)
         if len(body) > size:
             raise _too_large(size)  # no server lets that through
+    lease.arrived()
     return body
 
 
@@ -247,8 +257,11 @@ async def _read_counted(
                 sender = await _sender(call)
                 if sender is None:
                     return b"", None
-                lease = call.service.bodies.take(sender, len(body))
+                lease = _open(call, sender, len(body))
+                lease.grow(len(body))
             if not message.get("more_body", False):
+                if lease is not None:
+                    lease.arrived()
                 return body, lease
             message = await call.receive()
             if message["type"] != "http.request":

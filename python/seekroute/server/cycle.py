@@ -109,6 +109,7 @@ class Cycle:
     __slots__ = (
         "_chunked",
         "_default_headers",
+        "_error",
         "_events",
         "_http11",
         "_is_head",
@@ -160,6 +161,7 @@ class Cycle:
         self._size = 0
         self._ready = False
         self._waiter: asyncio.Future[None] | None = None
+        self._error: Exception | None = None
         self._pending: tuple[int, list[Header]] | None = None
         self._chunked = False
         self._events = False  # the answer is an event stream
@@ -178,6 +180,11 @@ class Cycle:
     def feed_end(self) -> None:
         """The body is complete."""
         self.body_complete = True
+        self._wake()
+
+    def interrupt(self, error: Exception) -> None:
+        """Makes `receive()` raise `error`, once: the rest of the body is not wanted."""
+        self._error = error
         self._wake()
 
     def lost(self) -> None:
@@ -251,6 +258,10 @@ class Cycle:
         self._ready = False
         if self.disconnected or self.complete:
             return {"type": "http.disconnect"}
+        error, self._error = self._error, None
+        if error is not None:
+            self._parts = []
+            raise error
         parts = self._parts
         body = parts[0] if len(parts) == 1 else b"".join(parts)  # the first is the usual case
         self._parts = []
