@@ -373,6 +373,28 @@ TEST(ChunkShapeTest, EveryChoiceGetsADelta) {
   }
 }
 
+// A line of an event ends at either of the two characters, so white space between tokens may be
+// neither.
+TEST(ChunkShapeTest, TheWhiteSpaceOfAnAnswerBreaksNoEvent) {
+  for (const char* space : {" ", "\t", "\n", "\r", "\r\n", "\r \n\t"}) {
+    std::string body = R"({~"object"~:~"chat.completion"~,~"choices"~:~[~{~"index"~:~0~,)"
+                       R"(~"message"~:~{~"content"~:~"a\r\nb"~}~,~"finish_reason"~:~"stop"~}~]~,)"
+                       R"(~"x"~:~[~1~,~2~]~}~)";
+    for (size_t at = 0; (at = body.find('~')) != std::string::npos;) body.replace(at, 1, space);
+    ChatStream stream(Options());
+    std::string out;
+    ASSERT_TRUE(stream.FeedWhole(ChunkFromAnswer(body), &out).ok());
+    stream.Finish(Report(), &out);
+    SseParser parser(SseParser::Limits{});
+    std::vector<SseEvent> events;
+    ASSERT_TRUE(parser.Feed(out, &events).ok());
+    ASSERT_EQ(events.size(), 2u) << out;
+    EXPECT_TRUE(CheckJson(events[0].data).ok()) << out;
+    EXPECT_EQ(events[1].data, "[DONE]");
+    EXPECT_EQ(out.find('\r'), std::string::npos);
+  }
+}
+
 // What the process holds, by the C library's count.
 size_t HeapBytes() {
   const struct mallinfo2 heap = mallinfo2();
