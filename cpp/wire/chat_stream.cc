@@ -301,12 +301,10 @@ std::string ChatStream::Rewrite(std::string_view data, const ChatObject& chat) c
   std::string chunk;
   chunk.reserve(data.size() + added.size() + id_.size() + model_.size());
   splice.AppendTo(&chunk);
-  // A provider may format its JSON over several lines; an event's data is one line here.
-  if (chunk.find('\n') != std::string::npos) {
-    for (char& c : chunk) {
-      if (c == '\n' || c == '\r') c = ' ';  // outside strings: there they are escaped
-    }
-  }
+  // A provider may format its JSON over several lines; an event's data is one line here, and either
+  // of the two characters ends it. They stand outside strings: there they are escaped.
+  std::replace(chunk.begin(), chunk.end(), '\n', ' ');
+  std::replace(chunk.begin(), chunk.end(), '\r', ' ');
   return chunk;
 }
 
