@@ -272,7 +272,7 @@ void Attempt::ReadWholeChat() {
   }
   if (!answer) return Fail(WithoutSecrets(std::move(answer.error())), true);
   if (plan_.kind == Kind::kChat) {
-    if (answer->lacks_message) {
+    if (answer->lacks_member) {
       body_ = AnswerWithMessages(body_);
       answer = ParseChatAnswer(body_);
       if (!answer) return Fail(WithoutSecrets(std::move(answer.error())), true);

@@ -37,7 +37,7 @@ Result<ChatAnswer> ParseChatAnswer(std::string_view body) {
   answer.usage = chat.usage.Counts();
   answer.usage_odd = chat.usage.odd;
   answer.content_bytes = chat.content_bytes;
-  answer.lacks_message = chat.lacks_output;
+  answer.lacks_member = chat.lacks_member;
   answer.has_content = chat.has_content;
   answer.media = chat.media;
   answer.finish_reason = std::move(chat.finish_reason);

@@ -218,7 +218,7 @@ class ChatSink : public JsonSink {
   void EndCall(const JsonPlace& place, const JsonValue& value) {
     if (inner_ != "delta" || place.key(4) != "tool_calls" || value.type != JsonType::kObject)
       return;
-    if (!call_.index) chat_.lacks_output = true;
+    if (!call_.index) chat_.lacks_member = true;
     chat_.calls.push_back(std::move(call_));
   }
 
@@ -352,7 +352,7 @@ class ChatSink : public JsonSink {
 
   bool EndChoice() {
     ++chat_.choice_count;
-    chat_.lacks_output = chat_.lacks_output || !choice_has_output_;
+    chat_.lacks_member = chat_.lacks_member || !choice_has_output_;
     if (index_ < 0 || index_ >= kMaxAnswerChoices) return Bad("a choice's index is out of range");
     for (size_t i = first_part_; i < chat_.parts.size(); ++i) chat_.parts[i].choice = index_;
     for (size_t i = first_call_; i < chat_.calls.size(); ++i) chat_.calls[i].choice = index_;

@@ -41,7 +41,7 @@ struct ChatObject {
   bool has_choices = false;
   size_t choice_count = 0;
   // A choice has no object of its shape, or a tool call in a delta no index.
-  bool lacks_output = false;
+  bool lacks_member = false;
   std::vector<SentPart> parts;  // of deltas
   std::vector<SentCall> calls;  // likewise
   ChoiceSet seen = 0;           // bit i: choice i is in it

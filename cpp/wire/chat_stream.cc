@@ -168,7 +168,7 @@ Status ChatStream::ReadEvent(std::string_view data, std::string* out) {
   if (chat->choice_count == 0) {
     if (std::optional<Error> error = FindErrorInAnswer(data)) return Fail(*std::move(error));
   }
-  if (!chat->lacks_output) return OnChunk(data, *chat, out);
+  if (!chat->lacks_member) return OnChunk(data, *chat, out);
   const ShapedChunk shaped = ShapeChunk(data, sent_, calls_, in_pieces_);
   content_ = counted;
   chat = ReadChatObject(shaped.text, ChatShape::kDelta, &content_);
