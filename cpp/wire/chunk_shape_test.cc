@@ -293,6 +293,49 @@ TEST(ChunkShapeTest, ToolCallsOfAStreamGetTheIndexTheyLack) {
   }
 }
 
+// OpenAI's SDKs put the pieces of an answer together by it, unasked.
+TEST(ChunkShapeTest, EveryChoiceGetsAnIndex) {
+  const struct {
+    const char* choices;
+    const char* sent;
+  } cases[] = {
+      {R"({"delta":{"content":"a"}})", R"({"index":0,"delta":{"content":"a"}})"},
+      {R"({"delta":{"content":"a"},"index":null})", R"({"delta":{"content":"a"},"index":0})"},
+      {R"({"index":"0","delta":{"content":"a"}})", R"({"index":0,"delta":{"content":"a"}})"},
+      {R"({"index":[],"delta":{"content":"a"}})", R"({"index":0,"delta":{"content":"a"}})"},
+      {R"({"index":0.0,"delta":{"content":"a"}})", R"({"index":0,"delta":{"content":"a"}})"},
+      {R"({"index":1e0,"delta":{"content":"a"}})", R"({"index":1,"delta":{"content":"a"}})"},
+      {R"({"text":"a"})", R"({"index":0,"delta":{"content":"a"}})"},
+      {R"({"finish_reason":null,"message":{"content":"a"}})",
+       R"({"index":0,"finish_reason":null,"delta":{"content":"a"}})"},
+      {R"({"delta":{"content":"a"}},{"delta":{"content":"b"}})",
+       R"({"index":0,"delta":{"content":"a"}},{"index":1,"delta":{"content":"b"}})"},
+      {R"({"index":3,"delta":{"content":"a"}},{"delta":{"content":"b"}},{})",
+       R"({"index":3,"delta":{"content":"a"}},{"index":1,"delta":{"content":"b"}},{"index":2,"delta":{}})"},
+      {R"({"delta":{"tool_calls":[{"id":"c"}]}})",
+       R"({"index":0,"delta":{"tool_calls":[{"index":0,"id":"c"}]}})"},
+      {R"({"index":0,"delta":{"tool_calls":[{"index":1.0,"id":"c"}]}})",
+       R"({"index":0,"delta":{"tool_calls":[{"index":1,"id":"c"}]}})"},
+      {R"({"index":0,"delta":{"tool_calls":[{"index":-1,"id":"c"}]}})",
+       R"({"index":0,"delta":{"tool_calls":[{"index":0,"id":"c"}]}})"},
+  };
+  for (const auto& c : cases) {
+    ChatStream stream(Options());
+    std::string out;
+    ASSERT_TRUE(stream.Feed(With(c.choices), &out).ok()) << c.choices;
+    EXPECT_EQ(out, SentWith(c.sent)) << c.choices;
+    ExpectSameAtEveryCutting(With(c.choices) + kDone, 5);
+  }
+  EXPECT_EQ(AnswerWithMessages(
+                R"({"choices":[{"message":{"content":"a"}},{"index":"x","message":null},{}]})"),
+            R"({"choices":[{"index":0,"message":{"content":"a"}},)"
+            R"({"index":1,"message":{"role":"assistant","content":null}},)"
+            R"({"index":2,"message":{"role":"assistant","content":null}}]})");
+  EXPECT_TRUE(ParseChatAnswer(R"({"choices":[{"message":{"content":"a"}}]})")->lacks_member);
+  EXPECT_FALSE(
+      ParseChatAnswer(R"({"choices":[{"index":0,"message":{"content":"a"}}]})")->lacks_member);
+}
+
 TEST(ChunkShapeTest, ContentWaitsForNothing) {
   ChatStream stream(Options());
   std::string out;
