@@ -31,7 +31,7 @@ struct ChatAnswer {
   Usage usage;
   bool usage_odd = false;      // a count was not a sane integer, or stood twice
   size_t content_bytes = 0;    // of every choice's output, tool calls included
-  bool lacks_member = false;   // a choice has no object `message`: see AnswerWithMessages()
+  bool lacks_member = false;   // a choice has no object `message` or no index: AnswerWithMessages()
   bool has_content = false;    // output of any kind: text, a tool call, media
   DeliveredMedia media;        // of every choice
   std::string finish_reason;   // of the first choice; empty for null or none

@@ -114,11 +114,11 @@ TEST(ChatCollectTest, AnAnswerBecomesAChunk) {
           R"( {"object" : "chat.completion","message":1,"choices":[ {"message" :{"a":1,)"
           R"("tool_calls":[{"id":"x","index":7},{},{"function":{"index":1}}]}},{"index":1,)"
           R"("message":{"content":"\u0041"}}],"z":1.0})"),
-      R"( {"object" : "chat.completion.chunk","message":1,"choices":[ {"delta" :{"a":1,)"
+      R"( {"object" : "chat.completion.chunk","message":1,"choices":[ {"index":0,"delta" :{"a":1,)"
       R"("tool_calls":[{"id":"x","index":7},{"index":8},{"index":9,"function":{"index":1}}]}},)"
       R"({"index":1,"delta":{"content":"\u0041"}}],"z":1.0})");
   const std::string chunk =
-      R"({"object":"chat.completion.chunk","choices":[{"delta":{"content":"a"}}]})";
+      R"({"object":"chat.completion.chunk","choices":[{"index":0,"delta":{"content":"a"}}]})";
   EXPECT_EQ(ChunkFromAnswer(chunk), chunk);
 }
 

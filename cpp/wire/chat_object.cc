@@ -92,7 +92,7 @@ class ChatSink : public JsonSink {
         finish_reason_.clear();
         choice_has_content_ = false;
         choice_has_usage_ = false;
-        choice_has_output_ = false;
+        choice_has_output_ = choice_has_index_ = false;
         first_part_ = chat_.parts.size();
         first_call_ = chat_.calls.size();
         return Step::kEnter;
@@ -209,6 +209,7 @@ class ChatSink : public JsonSink {
     } else if (place.depth() == 6 && key == "index" && value.type == JsonType::kNumber) {
       const int64_t index = ReadInteger(value.text).value_or(0);
       call_.index = std::clamp(index, int64_t{0}, CallNumbers::kMaxIndex);
+      if (value.text != std::to_string(*call_.index)) chat_.lacks_member = true;
     } else if (place.depth() == 7 && value.type == JsonType::kString && HoldsCall(place.key(6))) {
       if (key == "name") call_.name = value.text;
       if (IsArguments(key)) call_.arguments = value.text;
@@ -329,6 +330,7 @@ class ChatSink : public JsonSink {
       const std::optional<int64_t> index = ReadInteger(value.text);
       if (!index) return Bad("expected an integer index");
       index_ = *index;
+      choice_has_index_ = value.text == std::to_string(index_);
     } else if (place.key() == "delta" && inner_ == "delta" && value.type != JsonType::kNull) {
       return Bad("expected delta to be an object");
     }
@@ -352,7 +354,7 @@ class ChatSink : public JsonSink {
 
   bool EndChoice() {
     ++chat_.choice_count;
-    chat_.lacks_member = chat_.lacks_member || !choice_has_output_;
+    if (!choice_has_output_ || !choice_has_index_) chat_.lacks_member = true;
     if (index_ < 0 || index_ >= kMaxAnswerChoices) return Bad("a choice's index is out of range");
     for (size_t i = first_part_; i < chat_.parts.size(); ++i) chat_.parts[i].choice = index_;
     for (size_t i = first_call_; i < chat_.calls.size(); ++i) chat_.calls[i].choice = index_;
@@ -395,6 +397,7 @@ class ChatSink : public JsonSink {
   bool choice_has_usage_ = false;
   bool choice_has_content_ = false;
   bool choice_has_output_ = false;
+  bool choice_has_index_ = false;
   struct Reasoning {
     bool shown = false, hidden = false;  // under which names there is some
     ByteRange text;                      // of the last one, quotes included

@@ -40,7 +40,8 @@ struct ChatObject {
   std::optional<ByteRange> error_beside;  // the value of the first `error` in a choice, or x_groq
   bool has_choices = false;
   size_t choice_count = 0;
-  // A choice has no object of its shape, or a tool call in a delta no index.
+  // A choice has no object of its shape or no index, or a tool call in a delta no index: none that
+  // is written as an integer is.
   bool lacks_member = false;
   std::vector<SentPart> parts;  // of deltas
   std::vector<SentCall> calls;  // likewise

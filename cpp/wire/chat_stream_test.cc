@@ -142,7 +142,7 @@ TEST(ChatStreamTest, AddsWhatAChunkLacks) {
       Relay(Event(R"({"object":null,"created":null,"choices":[{"delta":{"content":"a"},)"
                   R"("finish_reason":"stop"}]})")),
       Event(R"({"id":"gen-1","model":"m/n","object":"chat.completion.chunk","created":77,)"
-            R"("choices":[{"delta":{"content":"a"},"finish_reason":"stop"}]})") +
+            R"("choices":[{"index":0,"delta":{"content":"a"},"finish_reason":"stop"}]})") +
           Event(R"({"id":"gen-1","object":"chat.completion.chunk","created":77,"model":"m/n",)"
                 R"("choices":[{"index":0,"delta":{},"finish_reason":null}],)" +
                 kUsage + "}") +
@@ -163,9 +163,9 @@ TEST(ChatStreamTest, NothingAfterDoneCounts) {
 
 TEST(ChatStreamTest, FormatsChunksOfSeveralLinesAsOne) {
   EXPECT_EQ(Relay("data: {\"id\":1,\"object\":\"o\",\"created\":5,\"model\":1,\ndata: \"choices\":"
-                  "[{\"delta\":{\"content\":\"a\\n\"},\ndata: \"finish_reason\":\"stop\"}]}\n\n"),
+                  "[{\"index\":0,\"delta\":{\"content\":\"a\\n\"},\ndata: \"finish_reason\":\"stop\"}]}\n\n"),
             Event("{\"id\":\"gen-1\",\"object\":\"o\",\"created\":5,\"model\":\"m/n\", \"choices\":"
-                  "[{\"delta\":{\"content\":\"a\\n\"}, \"finish_reason\":\"stop\"}]}") +
+                  "[{\"index\":0,\"delta\":{\"content\":\"a\\n\"}, \"finish_reason\":\"stop\"}]}") +
                 kEnd + kDone);
 }
 
@@ -240,8 +240,8 @@ TEST(ChatStreamTest, ADoubledUsageIsNotBelievedButTheAnswerIs) {
 
 TEST(ChatStreamTest, NumbersMayBeWrittenAsFractions) {
   const std::string sent =
-      Event(R"({"id":"gen-1","model":"m/n","created":1700000000.0,"object":"o","choices":)"
-            R"([{"index":1.0,"delta":{"content":"a"}}]})");
+      Event(R"({"id":"gen-1","model":"m/n","created":1700000000.0,"object":"chat.completion.chunk",)"
+            R"("choices":[{"index":1,"delta":{"content":"a"}}]})");
   ChatStream stream(Options());
   std::string out;
   ASSERT_TRUE(stream.Feed(

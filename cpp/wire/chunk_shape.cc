@@ -38,6 +38,7 @@ struct Call {
   SentCall call;
   std::string holder = "function", member = "arguments";  // the names under which it has these
   std::optional<ByteRange> index;                         // the value, of any type
+  bool is_numbered = false;                               // it is written as an integer
   ByteRange whole;
   bool is_empty = true;
 };
@@ -50,10 +51,12 @@ struct Output {
 
 struct Choice {
   int64_t index = 0;
+  bool is_numbered = false;  // it says so, as an integer
   bool ends = false;
   bool is_empty = true;
   size_t inside = 0;  // behind its opening brace
-  std::optional<Found> delta, message, text;
+  std::string added;  // there: members
+  std::optional<Found> index_at, delta, message, text;
   Output in_delta, in_message;
 };
 
@@ -104,6 +107,7 @@ class ShapeSink : public JsonSink {
         choice.is_empty = false;
         if (key == "index" && value.type == JsonType::kNumber) {
           choice.index = ReadInteger(value.text).value_or(0);
+          choice.is_numbered = value.text == std::to_string(choice.index);
         }
         if (key == "finish_reason") choice.ends = value.type == JsonType::kString;
         Note(place, value);
@@ -118,6 +122,7 @@ class ShapeSink : public JsonSink {
         if (key == "index" && value.type == JsonType::kNumber) {
           const int64_t index = ReadInteger(value.text).value_or(0);
           call_.call.index = std::clamp(index, int64_t{0}, CallNumbers::kMaxIndex);
+          call_.is_numbered = value.text == std::to_string(*call_.call.index);
         }
         if (key == "id") call_.call.id = value.text;
         return true;
@@ -146,13 +151,21 @@ class ShapeSink : public JsonSink {
   ShapedChunk TakeChunk(const SentParts& sent, ChoiceSet in_pieces) {
     ShapedChunk chunk;
     if (object_) edits_.push_back({object_->first, "\"chat.completion.chunk\""});
-    for (Choice& choice : choices_) AsChunk(choice, sent, in_pieces, &chunk.pieces);
+    for (Choice& choice : choices_) {
+      NumberChoice(&choice);
+      AsChunk(&choice, sent, in_pieces, &chunk.pieces);
+      EndChoice(choice);
+    }
     chunk.text = Edited();
     return chunk;
   }
 
   std::string TakeAnswer() {
-    for (const Choice& choice : choices_) AsAnswer(choice);
+    for (Choice& choice : choices_) {
+      NumberChoice(&choice);
+      AsAnswer(&choice);
+      EndChoice(choice);
+    }
     return Edited();
   }
 
@@ -165,6 +178,7 @@ class ShapeSink : public JsonSink {
       return;
     }
     Choice& choice = choices_.back();
+    if (place.key() == "index") choice.index_at = found;
     if (place.key() == "delta") choice.delta = found;
     if (place.key() == "message") choice.message = found;
     if (place.key() == "text") choice.text = found;
@@ -183,6 +197,23 @@ class ShapeSink : public JsonSink {
     return Is(choice.text, JsonType::kString) ? std::string(choice.text->value.In(text_)) : "";
   }
 
+  // One without an index is the one of its place, as ReadChatObject() takes it.
+  void NumberChoice(Choice* choice) {
+    if (choice->is_numbered) return;
+    const std::string number = std::to_string(choice->index);
+    if (choice->index_at) {
+      edits_.push_back({choice->index_at->value, number});
+    } else {
+      choice->added = "\"index\":" + number;
+    }
+  }
+
+  void EndChoice(const Choice& choice) {
+    if (choice.added.empty()) return;
+    const std::string behind = choice.is_empty ? "" : ",";
+    edits_.push_back({{choice.inside, choice.inside}, choice.added + behind});
+  }
+
   // What has a number is numbered by it, here as in what came before.
   void NumberCalls(const Choice& choice, const Output& output) {
     bool first = true;
@@ -190,7 +221,7 @@ class ShapeSink : public JsonSink {
       SentCall call = found.call;
       call.choice = choice.index;
       const int64_t index = numbers_.Number(call, std::exchange(first, false));
-      if (!call.index) edits_.push_back(Numbered(found, index));
+      if (!found.is_numbered) edits_.push_back(Numbered(found, index));
     }
   }
 
@@ -276,8 +307,8 @@ class ShapeSink : public JsonSink {
     return entry + "}}";
   }
 
-  void AsChunk(const Choice& choice, const SentParts& sent, ChoiceSet in_pieces,
-               ChoiceSet* pieces) {
+  void AsChunk(Choice* made, const SentParts& sent, ChoiceSet in_pieces, ChoiceSet* pieces) {
+    const Choice& choice = *made;
     if (Is(choice.delta, JsonType::kObject)) return NumberCalls(choice, choice.in_delta);
     if (Is(choice.message, JsonType::kObject)) {
       const bool known = choice.index >= 0 && choice.index < kMaxAnswerChoices;
@@ -290,7 +321,7 @@ class ShapeSink : public JsonSink {
       return NumberCalls(choice, choice.in_message);
     }
     const std::string text = TextOf(choice);
-    Put(choice, choice.delta, kDeltaKey, text.empty() ? "{}" : "{\"content\":" + text + '}');
+    Put(made, choice.delta, kDeltaKey, text.empty() ? "{}" : "{\"content\":" + text + '}');
   }
 
   // What a whole message adds to what was sent.
@@ -325,7 +356,8 @@ class ShapeSink : public JsonSink {
     if (has_calls) NumberCalls(choice, choice.in_message);
   }
 
-  void AsAnswer(const Choice& choice) {
+  void AsAnswer(Choice* made) {
+    const Choice& choice = *made;
     if (Is(choice.message, JsonType::kObject)) return;
     if (Is(choice.delta, JsonType::kObject)) {
       edits_.push_back({choice.delta->key, std::string(kMessageKey)});
@@ -343,31 +375,33 @@ class ShapeSink : public JsonSink {
     if (text.empty() && Is(choice.message, JsonType::kString)) {
       text = choice.message->value.In(text_);
     }
-    Put(choice, choice.message, kMessageKey,
+    Put(made, choice.message, kMessageKey,
         "{\"role\":\"assistant\",\"content\":" + (text.empty() ? "null" : text) + '}');
   }
 
   // Gives the choice a member: in the place of `own`, which is not an object, or of its text.
-  void Put(const Choice& choice, const std::optional<Found>& own, std::string_view key,
+  void Put(Choice* choice, const std::optional<Found>& own, std::string_view key,
            std::string value) {
     if (own && (own->type == JsonType::kNull || key == kMessageKey)) {
       edits_.push_back({own->value, std::move(value)});
       return;
     }
     std::string member = std::string(key) + ':' + value;
-    const bool has_text = Is(choice.text, JsonType::kString) || Is(choice.text, JsonType::kNull);
-    if (has_text || (key == kDeltaKey && Is(choice.message, JsonType::kNull))) {
-      const Found& taken = has_text ? *choice.text : *choice.message;
+    const bool has_text = Is(choice->text, JsonType::kString) || Is(choice->text, JsonType::kNull);
+    if (has_text || (key == kDeltaKey && Is(choice->message, JsonType::kNull))) {
+      const Found& taken = has_text ? *choice->text : *choice->message;
       edits_.push_back({{taken.key.begin, taken.value.end}, std::move(member)});
       return;
     }
-    if (!choice.is_empty) member += ',';
-    edits_.push_back({{choice.inside, choice.inside}, std::move(member)});
+    if (!choice->added.empty()) choice->added += ',';
+    choice->added += member;
   }
 
   std::string Edited() {
-    std::stable_sort(edits_.begin(), edits_.end(),
-                     [](const Edit& a, const Edit& b) { return a.range.begin < b.range.begin; });
+    // What is put in comes before what is replaced there.
+    std::stable_sort(edits_.begin(), edits_.end(), [](const Edit& a, const Edit& b) {
+      return std::pair(a.range.begin, a.range.end) < std::pair(b.range.begin, b.range.end);
+    });
     std::string out;
     size_t done = 0;
     for (const Edit& edit : edits_) {

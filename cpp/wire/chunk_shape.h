@@ -15,9 +15,9 @@ struct ShapedChunk {
   ChoiceSet pieces = 0;  // bit i: the `message` of choice i was a piece of it, not the whole
 };
 
-// `text`, in which ReadChatObject() found choices, as a chunk: every choice has an object `delta`,
-// every tool call in it an `index`, `object` says what it is, and not another byte differs. Where a
-// choice has no such object,
+// `text`, in which ReadChatObject() found choices, as a chunk: every choice has an object `delta`
+// and an `index`, which is its place where it says none, every tool call in it an `index`, `object`
+// says what it is, and not another byte differs. Where a choice has no such object,
 //  - a `message` is the delta. One that ends the choice, or stands in a chat.completion, is the
 //    whole message: where the choice has sent something, and not as messages a piece (bit i of
 //    `in_pieces`), the delta is what its members add to that (SentParts), empty if nothing, and of
@@ -31,8 +31,8 @@ ShapedChunk ShapeChunk(std::string_view text, const SentParts& sent, const CallN
 // A chat completion as one chunk. `body` is one that ParseChatAnswer took.
 std::string ChunkFromAnswer(std::string_view body);
 
-// The same as a chat completion in which every choice has an object `message`: its `delta`, or the
-// `text` of the older completions, or an empty one.
+// The same as a chat completion in which every choice has an `index` and an object `message`: its
+// `delta`, or the `text` of the older completions, or an empty one.
 std::string AnswerWithMessages(std::string_view body);
 
 }  // namespace seekroute

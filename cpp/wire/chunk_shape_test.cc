@@ -356,15 +356,15 @@ TEST(ChunkShapeTest, EveryChoiceOfAnAnswerGetsAMessage) {
       {R"({"text":"a\n","index":0})",
        R"({"message":{"role":"assistant","content":"a\n"},"index":0})"},
       {R"({"message":null,"text":"a"})",
-       R"({"message":{"role":"assistant","content":"a"},"text":"a"})"},
-      {R"({"message":null})", R"({"message":{"role":"assistant","content":null}})"},
-      {R"({"message":"a"})", R"({"message":{"role":"assistant","content":"a"}})"},
+       R"({"index":0,"message":{"role":"assistant","content":"a"},"text":"a"})"},
+      {R"({"message":null})", R"({"index":0,"message":{"role":"assistant","content":null}})"},
+      {R"({"message":"a"})", R"({"index":0,"message":{"role":"assistant","content":"a"}})"},
       {R"({"index":0})", R"({"message":{"role":"assistant","content":null},"index":0})"},
-      {R"({})", R"({"message":{"role":"assistant","content":null}})"},
-      {R"({"delta":{"content":"a"}})", R"({"message":{"role":"assistant","content":"a"}})"},
+      {R"({})", R"({"index":0,"message":{"role":"assistant","content":null}})"},
+      {R"({"delta":{"content":"a"}})", R"({"index":0,"message":{"role":"assistant","content":"a"}})"},
       {R"({"delta":{"role":"assistant"},"message":null})",
-       R"({"message":{"role":"assistant"},"delta":null})"},
-      {R"({"message":{}})", R"({"message":{}})"},
+       R"({"index":0,"message":{"role":"assistant"},"delta":null})"},
+      {R"({"message":{}})", R"({"index":0,"message":{}})"},
   };
   for (const auto& c : cases) {
     EXPECT_EQ(AnswerWithMessages(R"({"choices":[)" + std::string(c.choice) + "]}"),
@@ -389,13 +389,13 @@ TEST(ChunkShapeTest, EveryChoiceGetsADelta) {
       {R"({"text":null,"index":0,"finish_reason":"stop"})",
        R"({"delta":{},"index":0,"finish_reason":"stop"})"},
       {R"({"delta":null,"text":"a","finish_reason":"stop"})",
-       R"({"delta":{"content":"a"},"text":"a","finish_reason":"stop"})"},
+       R"({"index":0,"delta":{"content":"a"},"text":"a","finish_reason":"stop"})"},
       {R"({"delta":null,"message":{"content":"a"},"finish_reason":"stop"})",
-       R"({"message":null,"delta":{"content":"a"},"finish_reason":"stop"})"},
+       R"({"index":0,"message":null,"delta":{"content":"a"},"finish_reason":"stop"})"},
       {R"({"message":{"tool_calls":[{"id":"c"},{}]},"delta":null,"finish_reason":"stop"})",
-       R"({"delta":{"tool_calls":[{"index":0,"id":"c"},{"index":1}]},"message":null,"finish_reason":"stop"})"},
+       R"({"index":0,"delta":{"tool_calls":[{"index":0,"id":"c"},{"index":1}]},"message":null,"finish_reason":"stop"})"},
       {R"({"delta":{"content":"a"},"message":{"content":"a"},"finish_reason":"stop"})",
-       R"({"delta":{"content":"a"},"message":{"content":"a"},"finish_reason":"stop"})"},
+       R"({"index":0,"delta":{"content":"a"},"message":{"content":"a"},"finish_reason":"stop"})"},
   };
   for (const auto& c : cases) {
     const bool ends_empty = std::string_view(c.sent).find("\"delta\":{}") != std::string::npos;
@@ -403,13 +403,13 @@ TEST(ChunkShapeTest, EveryChoiceGetsADelta) {
     EXPECT_EQ(Relay(With(c.choice) + kDone), sent + kDone) << c.choice;
   }
   const std::string empty = With("{}") + With(R"({"finish_reason":"stop"})") + kDone;
-  EXPECT_EQ(Relay(empty), SentWith(R"({"delta":{}})") +
-                              SentWith(R"({"delta":{},"finish_reason":"stop"})", "," + kUsage) +
+  EXPECT_EQ(Relay(empty), SentWith(R"({"index":0,"delta":{}})") +
+                              SentWith(R"({"index":0,"delta":{},"finish_reason":"stop"})", "," + kUsage) +
                               kDone);
   ChatStream stream(Options());
   std::string out;
   ASSERT_TRUE(stream.Feed(With(R"({"text":"abc"})", "text_completion"), &out));
-  EXPECT_EQ(out, SentWith(R"({"delta":{"content":"abc"}})"));
+  EXPECT_EQ(out, SentWith(R"({"index":0,"delta":{"content":"abc"}})"));
   EXPECT_EQ(stream.content_tokens().tokens, EstimateTokens("abc").tokens);
   for (const char* delta : {"\"a\"", "[]", "3"}) {
     EXPECT_EQ(Relay(With(R"({"delta":)" + std::string(delta) + "}")), "!bad_upstream_response");
