@@ -142,7 +142,7 @@ def _credits(ledger: Ledger, viewer: Viewer) -> bytes:
     usage = account["charged"] - account["refunded"]
     line = viewer.credit_line
     data = {
-        # By rule L4 of the ledger: without reading its entries.
+        # By rule L4 of the ledger (docs/ledger.md): without reading its entries.
         "total_credits": Usd(available + held - owed + usage),
         "total_usage": Usd(usage),
         "available": Usd(available),
