@@ -2,6 +2,7 @@
 // and kept by the compiler (libstdc++'s own mutex cannot be annotated).
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <mutex>
 
@@ -29,7 +30,37 @@ class SR_CAPABILITY("mutex") Mutex {
   void Unlock() SR_RELEASE() { mu_.unlock(); }
 
  private:
+  friend class CondVar;
   std::mutex mu_;
+};
+
+// Waits for what a Mutex guards to change. Wait in a loop around the condition: a wake-up may come
+// for no reason, and the analysis does not see which locks a lambda has.
+class CondVar {
+ public:
+  CondVar() = default;
+  CondVar(const CondVar&) = delete;
+  CondVar& operator=(const CondVar&) = delete;
+
+  // Releases `mu` while it waits.
+  void Wait(Mutex* mu) SR_REQUIRES(mu) {
+    std::unique_lock<std::mutex> lock(mu->mu_, std::adopt_lock);
+    woken_.wait(lock);
+    lock.release();
+  }
+
+  // The same, until `end` at most.
+  void WaitUntil(Mutex* mu, std::chrono::steady_clock::time_point end) SR_REQUIRES(mu) {
+    std::unique_lock<std::mutex> lock(mu->mu_, std::adopt_lock);
+    woken_.wait_until(lock, end);
+    lock.release();
+  }
+
+  void NotifyOne() { woken_.notify_one(); }
+  void NotifyAll() { woken_.notify_all(); }
+
+ private:
+  std::condition_variable woken_;
 };
 
 // Holds a Mutex for a scope.

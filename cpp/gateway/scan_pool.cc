@@ -32,7 +32,7 @@ std::string ScanPool::OwnerOf(const Submission& submission) const {
 
 void ScanPool::Submit(Submission submission) {
   std::string owner = OwnerOf(submission);
-  const std::lock_guard<std::mutex> lock(mu_);
+  const MutexLock lock(&mu_);
   if (closed_) return;
   std::deque<Submission>& queue = queues_[owner];
   if (queue.empty()) turns_.push_back(std::move(owner));
@@ -42,20 +42,20 @@ void ScanPool::Submit(Submission submission) {
   if (waiting_ > idle_ && threads_.size() < static_cast<size_t>(most_threads_)) {
     threads_.emplace_back([this] { Run(); });
   }
-  wake_.notify_one();
+  wake_.NotifyOne();
 }
 
 void ScanPool::Close() {
   std::vector<std::thread> threads;
   {
-    const std::lock_guard<std::mutex> lock(mu_);
+    const MutexLock lock(&mu_);
     closed_ = true;
     queues_.clear();
     turns_.clear();
     waiting_ = 0;
     threads.swap(threads_);
   }
-  wake_.notify_all();
+  wake_.NotifyAll();
   for (std::thread& thread : threads) thread.join();
 }
 
@@ -80,9 +80,9 @@ void ScanPool::Run() {
   for (;;) {
     Submission submission;
     {
-      std::unique_lock<std::mutex> lock(mu_);
+      const MutexLock lock(&mu_);
       ++idle_;
-      wake_.wait(lock, [this] { return closed_ || waiting_ > 0; });
+      while (!closed_ && waiting_ == 0) wake_.Wait(&mu_);
       --idle_;
       if (closed_) return;
       submission = TakeNext();

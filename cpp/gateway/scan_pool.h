@@ -2,15 +2,14 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <deque>
 #include <functional>
 #include <map>
-#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "base/mutex.h"
 #include "gateway/exchange_world.h"
 
 namespace seekroute {
@@ -42,7 +41,7 @@ class ScanPool {
 
  private:
   std::string OwnerOf(const Submission& submission) const;
-  Submission TakeNext();  // mu_ held, and something waits
+  Submission TakeNext() SR_REQUIRES(mu_);  // something waits
   void Run();
   void Scan(Submission* submission) const;
 
@@ -53,14 +52,14 @@ class ScanPool {
   const Done done_;
   std::atomic<bool> stopped_{false};
 
-  std::mutex mu_;
-  std::condition_variable wake_;
-  std::map<std::string, std::deque<Submission>> queues_;  // mu_; by owner, none empty
-  std::deque<std::string> turns_;                         // mu_; each owner of a queue once
-  size_t waiting_ = 0;                                    // mu_; in all queues
-  std::vector<std::thread> threads_;                      // mu_
-  size_t idle_ = 0;                                       // mu_; awake or not
-  bool closed_ = false;                                   // mu_
+  Mutex mu_;
+  CondVar wake_;
+  std::map<std::string, std::deque<Submission>> queues_ SR_GUARDED_BY(mu_);  // by owner, none empty
+  std::deque<std::string> turns_ SR_GUARDED_BY(mu_);  // each owner of a queue once
+  size_t waiting_ SR_GUARDED_BY(mu_) = 0;             // in all queues
+  std::vector<std::thread> threads_ SR_GUARDED_BY(mu_);
+  size_t idle_ SR_GUARDED_BY(mu_) = 0;  // awake or not
+  bool closed_ SR_GUARDED_BY(mu_) = false;
 };
 
 }  // namespace seekroute

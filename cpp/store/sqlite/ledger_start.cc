@@ -130,14 +130,14 @@ Status LedgerWriter::CheckFile() {
         db->handle(), 10'000,
         [](void* self) {
           auto* writer = static_cast<LedgerWriter*>(self);
-          const std::lock_guard<std::mutex> lock(writer->mu_);
+          const MutexLock lock(&writer->mu_);
           return writer->stopping_ ? 1 : 0;
         },
         this);
     const std::string why = QuickCheck(&*db);
     bool stopping = false;
     {
-      const std::lock_guard<std::mutex> lock(mu_);
+      const MutexLock lock(&mu_);
       stopping = stopping_;
     }
     if (!why.empty() && !stopping) FailStop(Damaged(options_.path, why));
@@ -283,9 +283,9 @@ LedgerWriter::~LedgerWriter() { Close(); }
 
 void LedgerWriter::Close() {
   {
-    const std::lock_guard<std::mutex> lock(mu_);
+    const MutexLock lock(&mu_);
     stopping_ = true;
-    wake_.notify_all();
+    wake_.NotifyAll();
   }
   if (thread_.joinable()) thread_.join();
   if (started_ && !options_.own_thread) {

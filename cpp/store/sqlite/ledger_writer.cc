@@ -77,55 +77,57 @@ Result<std::vector<KeptClaim>> LedgerWriter::Claims(size_t most) {
 
 // The thread answers refusals too: an answer never comes from inside the call.
 void LedgerWriter::Enqueue(std::unique_ptr<Operation> operation, Wake wake) {
-  std::unique_lock<std::mutex> lock(mu_);
   const bool settle = operation->kind == Operation::Kind::kSettle;
-  const bool crowded = queue_.size() >= kMostQueued || waiting_count_.load() > kMostWaitingSettles;
-  if (operation->kind == Operation::Kind::kCheckpoint &&
-      (queue_.size() >= kMostCheckpoints || waiting_count_.load() > 0)) {
-    return;
-  }
-  if (!settle && crowded) {
-    operation->status =
-        MakeError(ErrorCode::kStoreUnavailable, "the ledger is behind with its writing; try again");
-    operation->status.error().retry_after_ms = options_.retry_pace.ns / 1'000'000;
-  }
-  queue_.push_back(std::move(operation));
-  lock.unlock();  // who is woken needs it at once
-  if (wake == Wake::kNow) wake_.notify_one();
+  const size_t waiting = waiting_count_.load();
+  {
+    const MutexLock lock(&mu_);
+    const bool crowded = queue_.size() >= kMostQueued || waiting > kMostWaitingSettles;
+    if (operation->kind == Operation::Kind::kCheckpoint &&
+        (queue_.size() >= kMostCheckpoints || waiting > 0)) {
+      return;
+    }
+    if (!settle && crowded) {
+      operation->status = MakeError(ErrorCode::kStoreUnavailable,
+                                    "the ledger is behind with its writing; try again");
+      operation->status.error().retry_after_ms = options_.retry_pace.ns / 1'000'000;
+    }
+    queue_.push_back(std::move(operation));
+  }  // whoever is woken needs the lock at once
+  if (wake == Wake::kNow) wake_.NotifyOne();
 }
 
 void LedgerWriter::Flush() {
   bool asked = false;
   {
-    const std::lock_guard<std::mutex> lock(mu_);
+    const MutexLock lock(&mu_);
     asked = !queue_.empty();
   }
-  if (asked) wake_.notify_one();
+  if (asked) wake_.NotifyOne();
 }
 
 Status LedgerWriter::RunTask(
     const std::function<Status(Database*, Ledger*, SqliteJournal*)>& work) {
   Task task{&work, Status(), false};
-  std::unique_lock<std::mutex> lock(mu_);
+  const MutexLock lock(&mu_);
   if (stopping_) return MakeError(ErrorCode::kShuttingDown, "the ledger is closing");
   tasks_.push_back(&task);
-  wake_.notify_one();
-  task_done_.wait(lock, [&task] { return task.done; });
+  wake_.NotifyOne();
+  while (!task.done) task_done_.Wait(&mu_);
   return task.status;
 }
 
 Status LedgerWriter::health() const {
-  const std::lock_guard<std::mutex> lock(mu_);
+  const MutexLock lock(&mu_);
   return failure_ ? Status(*failure_) : Status();
 }
 
 Status LedgerWriter::blocked() const {
-  const std::lock_guard<std::mutex> lock(mu_);
+  const MutexLock lock(&mu_);
   return blocked_ ? Status(*blocked_) : Status();
 }
 
 void LedgerWriter::SetBlocked(std::optional<Error> why) {
-  const std::lock_guard<std::mutex> lock(mu_);
+  const MutexLock lock(&mu_);
   blocked_ = std::move(why);
 }
 
@@ -157,14 +159,8 @@ void LedgerWriter::Run() {
     Batch batch;
     Task* task = nullptr;
     {
-      std::unique_lock<std::mutex> lock(mu_);
-      const auto ready = [this] { return stopping_ || !queue_.empty() || !tasks_.empty(); };
-      if (waiting_.empty() && !blocked_) {
-        wake_.wait(lock, ready);
-      } else {
-        const int64_t pause = std::max<int64_t>(0, retry_at_.ns - clock_->Now().ns);
-        wake_.wait_for(lock, std::chrono::nanoseconds(pause), ready);
-      }
+      const MutexLock lock(&mu_);
+      AwaitWork();
       stopping = stopping_ && queue_.size() <= kMostInBatch && tasks_.empty();
       if (!tasks_.empty()) {
         task = tasks_.front();
@@ -185,13 +181,31 @@ void LedgerWriter::Run() {
                            status.error().code == ErrorCode::kStorageCorrupt);
       if (failed) FailStop(status.error());
       CheckpointLog();  // a prune in many steps writes as much as many requests
-      const std::lock_guard<std::mutex> lock(mu_);
+      const MutexLock lock(&mu_);
       task->status = status;
       task->done = true;
-      task_done_.notify_all();
+      task_done_.NotifyAll();
     }
   }
   RefuseWaiting();
+}
+
+// Until something is to be done: something is asked, it is time to try again, or it is the end.
+void LedgerWriter::AwaitWork() {
+  using std::chrono::steady_clock;
+  const bool retries = !waiting_.empty() || blocked_;
+  const int64_t pause =
+      std::clamp<int64_t>(retry_at_.ns - clock_->Now().ns, 0, options_.retry_pace.ns);
+  const auto end = steady_clock::now() + std::chrono::nanoseconds(pause);
+  while (!stopping_ && queue_.empty() && tasks_.empty()) {
+    if (!retries) {
+      wake_.Wait(&mu_);
+    } else if (steady_clock::now() < end) {
+      wake_.WaitUntil(&mu_, end);
+    } else {
+      return;
+    }
+  }
 }
 
 // Settles that failed, when they are due, and then what was asked since.
@@ -213,7 +227,7 @@ LedgerWriter::Batch LedgerWriter::TakeBatch(bool all) {
 void LedgerWriter::Step() {
   Batch batch;
   {
-    const std::lock_guard<std::mutex> lock(mu_);
+    const MutexLock lock(&mu_);
     batch = TakeBatch(stopping_);
   }
   if (batch.empty()) {
@@ -347,7 +361,7 @@ void LedgerWriter::Undo(size_t mark) {
 }
 
 void LedgerWriter::FailStop(const Error& error) {
-  const std::lock_guard<std::mutex> lock(mu_);
+  const MutexLock lock(&mu_);
   if (failure_) return;
   blocked_.reset();  // it is not over by itself any more
   failure_ = error;

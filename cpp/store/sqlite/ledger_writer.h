@@ -4,17 +4,16 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <deque>
 #include <functional>
 #include <limits>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "base/mutex.h"
 #include "base/time.h"
 #include "store/sqlite/checkpoint_rows.h"
 #include "store/sqlite/claim_rows.h"
@@ -126,7 +125,8 @@ class LedgerWriter {
   Status EndOrphans();
   void EndOrphan(const std::string& id);
   void Run();
-  Batch TakeBatch(bool all);  // mu_ is held
+  void AwaitWork() SR_REQUIRES(mu_);
+  Batch TakeBatch(bool all) SR_REQUIRES(mu_);
   void RefuseWaiting();
   // Writes the balances, while nothing else is due, to see whether it is still blocked.
   void TryDisk();
@@ -183,14 +183,14 @@ class LedgerWriter {
   std::atomic<int64_t> revenue_{0}, loss_{0}, drift_{0};
   TimePoint drift_at_ = {std::numeric_limits<int64_t>::min() / 2};  // the writer's thread
 
-  mutable std::mutex mu_;
-  std::condition_variable wake_;                  // the writer
-  std::condition_variable task_done_;             // who waits in RunTask()
-  std::deque<std::unique_ptr<Operation>> queue_;  // mu_
-  std::deque<Task*> tasks_;                       // mu_
-  bool stopping_ = false;                         // mu_
-  std::optional<Error> failure_;                  // mu_
-  std::optional<Error> blocked_;                  // mu_
+  mutable Mutex mu_;
+  CondVar wake_;       // the writer
+  CondVar task_done_;  // whoever waits in RunTask()
+  std::deque<std::unique_ptr<Operation>> queue_ SR_GUARDED_BY(mu_);
+  std::deque<Task*> tasks_ SR_GUARDED_BY(mu_);
+  bool stopping_ SR_GUARDED_BY(mu_) = false;
+  std::optional<Error> failure_ SR_GUARDED_BY(mu_);
+  std::optional<Error> blocked_ SR_GUARDED_BY(mu_);
 
   std::thread thread_;
   std::thread checker_;

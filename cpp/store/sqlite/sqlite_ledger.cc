@@ -68,7 +68,7 @@ class SqliteLedger::Channel {
     if (ready_.empty()) return;
     auto batch = std::make_shared<std::vector<Completion>>(std::move(ready_));
     ready_.clear();
-    const std::lock_guard<std::mutex> lock(mu_);
+    const MutexLock lock(&mu_);
     if (inbox_ == nullptr) {
       for (const Completion& each : *batch) {
         if (each.granted()) GiveBack(writer_, *each.row);
@@ -82,7 +82,7 @@ class SqliteLedger::Channel {
 
   // Any thread: nothing is posted after this.
   void Detach() {
-    const std::lock_guard<std::mutex> lock(mu_);
+    const MutexLock lock(&mu_);
     inbox_ = nullptr;
   }
 
@@ -107,8 +107,8 @@ class SqliteLedger::Channel {
 
   LedgerWriter* const writer_;
   std::vector<Completion> ready_;
-  std::mutex mu_;
-  EngineInbox* inbox_;  // mu_
+  Mutex mu_;
+  EngineInbox* inbox_ SR_GUARDED_BY(mu_);
   const std::weak_ptr<Waiting> waiting_;
 };
 
@@ -192,14 +192,14 @@ SqliteLedger::~SqliteLedger() { writer_.reset(); }
 std::unique_ptr<Store> SqliteLedger::PortFor(EngineInbox* inbox) {
   auto waiting = std::make_shared<Waiting>();
   auto channel = std::make_shared<Channel>(writer_.get(), inbox, waiting);
-  const std::lock_guard<std::mutex> lock(mu_);
+  const MutexLock lock(&mu_);
   std::erase_if(channels_, [](const auto& each) { return each.expired(); });
   channels_.push_back(channel);
   return std::make_unique<Port>(writer_.get(), std::move(waiting), std::move(channel));
 }
 
 void SqliteLedger::Deliver() {
-  const std::lock_guard<std::mutex> lock(mu_);
+  const MutexLock lock(&mu_);
   for (const auto& each : channels_) {
     if (const std::shared_ptr<Channel> channel = each.lock()) channel->Flush();
   }

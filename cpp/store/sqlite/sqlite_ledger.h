@@ -3,10 +3,10 @@
 
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
+#include "base/mutex.h"
 #include "store/sqlite/ledger_writer.h"
 #include "store/store.h"
 
@@ -48,8 +48,8 @@ class SqliteLedger {
   void Deliver();
 
   std::unique_ptr<LedgerWriter> writer_;
-  std::mutex mu_;
-  std::vector<std::weak_ptr<Channel>> channels_;  // mu_
+  Mutex mu_;
+  std::vector<std::weak_ptr<Channel>> channels_ SR_GUARDED_BY(mu_);
 };
 
 // 128 bits from the system, in hexadecimal.
