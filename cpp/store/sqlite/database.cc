@@ -155,10 +155,15 @@ void Database::RollbackIfOpen() {
 }
 
 Error Database::LastError(std::string_view doing) const {
-  const int code = sqlite3_extended_errcode(handle_.get());
+  const int code = LastCode();
   const char* const why = code == SQLITE_IOERR_DATA ? "a page has not the checksum it was given"
                                                     : sqlite3_errmsg(handle_.get());
   return StoreError(code, doing, why);
+}
+
+bool IsTransient(int code) {
+  const int kind = code & 0xff;
+  return kind == SQLITE_FULL || kind == SQLITE_BUSY || kind == SQLITE_NOMEM;
 }
 
 Error StoreError(int code, std::string_view doing, std::string_view why) {

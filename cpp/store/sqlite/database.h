@@ -95,6 +95,7 @@ class Database {
   void RollbackIfOpen();
 
   sqlite3* handle() const { return handle_.get(); }
+  int LastCode() const { return sqlite3_extended_errcode(handle_.get()); }
   // The last failure, with SQLite's own words. `doing` says what was tried.
   Error LastError(std::string_view doing) const;
 
@@ -104,6 +105,10 @@ class Database {
   };
   std::unique_ptr<sqlite3, Close> handle_;
 };
+
+// Whether what failed with `code` may succeed later, once it is rolled back: nothing of it is
+// written. Of any other failure nobody knows what is on the disk.
+bool IsTransient(int code);
 
 // kStorageFull, kStorageCorrupt, or kStoreUnavailable for everything else; BUSY asks for a retry.
 Error StoreError(int code, std::string_view doing, std::string_view why);

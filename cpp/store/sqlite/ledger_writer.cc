@@ -11,11 +11,6 @@
 namespace seekroute {
 namespace {
 
-bool IsTransient(int code) {
-  const int kind = code & 0xff;
-  return kind == SQLITE_FULL || kind == SQLITE_BUSY || kind == SQLITE_NOMEM;
-}
-
 Error Refusal(LedgerResult result, const std::string& org) {
   const std::string why = result == LedgerResult::kDebt
                               ? " owes as much as it may; a top-up repays the debt first"
@@ -26,7 +21,7 @@ Error Refusal(LedgerResult result, const std::string& org) {
 }  // namespace
 
 struct LedgerWriter::Task {
-  const std::function<Status(Database*, Ledger*, SqliteJournal*)>* work;
+  const Work* work;
   Status status;
   bool done = false;
 };
@@ -64,12 +59,13 @@ void LedgerWriter::Checkpoint(ExchangeRow row) {
 
 Result<std::vector<KeptClaim>> LedgerWriter::Claims(size_t most) {
   std::vector<KeptClaim> kept;
-  const Status read = RunTask([&](Database*, Ledger*, SqliteJournal* journal) -> Status {
+  const Status read = RunTask([&](Database*, Ledger*, SqliteJournal* journal) -> TaskResult {
     kept = claims_->Kept(clock_->WallTime().seconds(), most);
     if (journal->ok()) return Status();
+    const TaskEnd end = EndOf(journal->failure());
     Error error = *journal->error();
     journal->OnRollback();
-    return error;
+    return {std::move(error), end};
   });
   if (!read.ok()) return read.error();
   return kept;
@@ -105,8 +101,7 @@ void LedgerWriter::Flush() {
   if (asked) wake_.NotifyOne();
 }
 
-Status LedgerWriter::RunTask(
-    const std::function<Status(Database*, Ledger*, SqliteJournal*)>& work) {
+Status LedgerWriter::RunTask(const Work& work) {
   Task task{&work, Status(), false};
   const MutexLock lock(&mu_);
   if (stopping_) return MakeError(ErrorCode::kShuttingDown, "the ledger is closing");
@@ -174,15 +169,12 @@ void LedgerWriter::Run() {
       TryDisk();
     }
     if (task != nullptr) {
-      const Status status = ready() ? (*task->work)(&db_, ledger_.get(), journal_.get()) : health();
-      // What asks for a retry has left the file as it was.
-      const bool failed = !status.ok() && status.error().retry_after_ms == 0 &&
-                          (status.error().code == ErrorCode::kStoreUnavailable ||
-                           status.error().code == ErrorCode::kStorageCorrupt);
-      if (failed) FailStop(status.error());
+      const TaskResult result = ready() ? (*task->work)(&db_, ledger_.get(), journal_.get())
+                                        : TaskResult(health(), TaskEnd::kUnchanged);
+      if (result.end == TaskEnd::kUnknown) FailStop(result.status.error());
       CheckpointLog();  // a prune in many steps writes as much as many requests
       const MutexLock lock(&mu_);
-      task->status = status;
+      task->status = result.status;
       task->done = true;
       task_done_.NotifyAll();
     }

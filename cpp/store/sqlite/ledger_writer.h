@@ -21,6 +21,7 @@
 #include "store/sqlite/key_spends.h"
 #include "store/sqlite/ledger_options.h"
 #include "store/sqlite/ledger_order.h"
+#include "store/sqlite/ledger_task.h"
 #include "store/sqlite/seq_mark.h"
 #include "store/sqlite/sqlite_journal.h"
 #include "store/store.h"
@@ -36,10 +37,10 @@ class LedgerWriter {
   using Held = std::function<void(const HoldAnswer&)>;
   using Stored = std::function<void(const Status&)>;
   using Ordered = std::function<void(const OrderAnswer&)>;
-  // Shared with who waits for the answer, so that a row is copied once.
+  using Work = std::function<TaskResult(Database*, Ledger*, SqliteJournal*)>;
+  // Shared with whoever waits for the answer, so that a row is copied once.
   using SharedRow = std::shared_ptr<const ExchangeRow>;
-  // kAtFlush: the caller asks for more at once, and then calls Flush(). The thread may begin
-  // before, should something else wake it.
+  // kAtFlush: the caller asks for more, and then calls Flush(). The thread may begin before.
   enum class Wake : uint8_t { kNow, kAtFlush };
 
   static constexpr size_t kMostInBatch = 1024;
@@ -75,11 +76,11 @@ class LedgerWriter {
   void Checkpoint(ExchangeRow row);
   // The newest `most` claims that still count, oldest first. Waits, as RunTask() does.
   Result<std::vector<KeptClaim>> Claims(size_t most);
-  // Without a thread of its own: writes and answers one batch of what waits, if anything does. The
-  // batch is what a thread would take now; settles that failed are tried again when it is time.
+  // Without a thread of its own: writes and answers the batch that a thread would take now, if any.
   void Step();
-  // Runs `task` on the writer's thread between transactions and waits for it. Not from a callback.
-  Status RunTask(const std::function<Status(Database*, Ledger*, SqliteJournal*)>& task);
+  // Runs `work` on the writer's thread between transactions and waits for it. Not from a callback.
+  // Where it leaves the file in a state that nobody knows, the writer takes no more money.
+  Status RunTask(const Work& work);
   // Called after each batch, on its thread: ports deliver in bulk. Set before the first operation.
   void OnBatch(std::function<void()> delivered) { delivered_ = std::move(delivered); }
 

@@ -336,6 +336,22 @@ TEST_F(LedgerWriterTest, PublishesItsFigures) {
   EXPECT_EQ(drifted.error().code, ErrorCode::kStorageCorrupt);
 }
 
+TEST_F(LedgerWriterTest, ATaskSaysWhetherMoneyIsStillTaken) {
+  TopupNow(writer(), "manual:1", 1000);
+  const Error full = StoreError(SQLITE_FULL, "pruning", "full");
+  const Error torn = StoreError(SQLITE_IOERR_FSYNC, "pruning", "torn");
+  const auto end = [this](const Error& error, TaskEnd how) {
+    return writer().RunTask(
+        [&](Database*, Ledger*, SqliteJournal*) { return TaskResult(error, how); });
+  };
+  EXPECT_FALSE(end(full, EndOf(SQLITE_FULL)).ok());
+  EXPECT_FALSE(end(torn, TaskEnd::kUnchanged).ok());  // whatever the error asks of clients
+  EXPECT_TRUE(HoldNow(writer(), "gen-1", 10).status.ok());
+  EXPECT_FALSE(end(torn, EndOf(SQLITE_IOERR_FSYNC)).ok());
+  EXPECT_FALSE(writer().ready());
+  EXPECT_FALSE(HoldNow(writer(), "gen-2", 10).status.ok());
+}
+
 TEST_F(LedgerWriterTest, ReadsPageByPage) {
   TopupNow(writer(), "manual:1", 10'000);
   for (int i = 0; i < 7; ++i) {

@@ -121,14 +121,15 @@ bool RollUp(Database* db, int64_t cut, Pruned* pruned) {
 Status DropClaims(LedgerWriter* writer, UnixSeconds now) {
   int64_t dropped = kEntriesPerStep;
   while (dropped == kEntriesPerStep) {
-    Status done = writer->RunTask([&](Database* db, Ledger*, SqliteJournal*) -> Status {
+    Status done = writer->RunTask([&](Database* db, Ledger*, SqliteJournal*) -> TaskResult {
       if (db->Execute("BEGIN IMMEDIATE") == SQLITE_OK) {
         dropped = DropOldClaims(db, now, kEntriesPerStep);
         if (dropped >= 0 && db->Execute("COMMIT") == SQLITE_OK) return Status();
       }
+      const TaskEnd end = EndOf(db->LastCode());
       Error error = db->LastError("pruning");
       db->RollbackIfOpen();
-      return error;
+      return {std::move(error), end};
     });
     if (!done.ok()) return done;
   }
@@ -144,13 +145,13 @@ Result<Pruned> Prune(LedgerWriter* writer, UnixMillis older_than) {
   Pruned pruned;
   bool more = true;
   int64_t span = kEntriesPerStep;  // longer where little else than live holds is in it
-  const auto step = [&](Database* db, Ledger* ledger, SqliteJournal* journal) -> Status {
-    const auto fail = [db, journal](std::string_view doing) {
-      Error error = db->LastError(doing);
-      if (!journal->ok()) error = *journal->error();
+  const auto step = [&](Database* db, Ledger* ledger, SqliteJournal* journal) -> TaskResult {
+    const auto fail = [db, journal](std::string_view doing) -> TaskResult {
+      const TaskEnd end = EndOf(journal->ok() ? db->LastCode() : journal->failure());
+      Error error = journal->ok() ? db->LastError(doing) : *journal->error();
       db->RollbackIfOpen();
       journal->OnRollback();
-      return error;
+      return {std::move(error), end};
     };
     more = false;
     if (db->Execute("BEGIN IMMEDIATE") != SQLITE_OK) return fail("pruning");
