@@ -70,7 +70,7 @@ def test_verify_and_backup(ledger: _core.LedgerFile, tmp_path: Path) -> None:
     ledger.backup(copy)
     assert Path(copy).stat().st_mode & 0o777 == 0o600
     ledger.topup("manual:2", "acme", 3)
-    with pytest.raises(RuntimeError, match="exists"):
+    with pytest.raises(_core.CoreError, match="exists"):
         ledger.backup(copy)
     restored = _core.LedgerFile(copy)
     assert restored.balance("acme")[0] == 3
@@ -84,19 +84,24 @@ def test_only_one_process_writes(ledger: _core.LedgerFile, path: str) -> None:
         [sys.executable, "-c", code, path], capture_output=True, text=True, timeout=60, check=False
     )
     assert other.returncode == 1
-    assert "store_unavailable" in other.stderr
+    assert "CoreError" in other.stderr
     assert "in use by another process" in other.stderr
 
 
 def test_files_that_are_no_ledger_are_refused(tmp_path: Path) -> None:
     text = tmp_path / "notes.db"
     text.write_text("this is not a database, but it is longer than the header of one: " * 20)
-    with pytest.raises(RuntimeError, match="storage_corrupt"):
-        _core.LedgerFile(str(text))
-    with pytest.raises(RuntimeError, match="store_unavailable"):
-        _core.LedgerFile(str(tmp_path / "absent.db"), read_only=True)
-    with pytest.raises(RuntimeError, match="directory"):
-        _core.LedgerFile(str(tmp_path / "nowhere" / "ledger.db"))
+    for path, read_only, code in (
+        (text, False, "storage_corrupt"),
+        (tmp_path / "absent.db", True, "store_unavailable"),
+        (tmp_path / "nowhere" / "ledger.db", False, "store_unavailable"),
+    ):
+        with pytest.raises(_core.CoreError) as refused:
+            _core.LedgerFile(str(path), read_only=read_only)
+        error = refused.value
+        assert (error.code, error.retry_after_ms) == (code, 0)
+        assert str(error) == error.message
+        assert code not in error.message
     assert not (tmp_path / "absent.db").exists()
 
 

@@ -4,6 +4,7 @@
 #include "base/time.h"
 #include "billing/ledger.h"
 #include "billing/memory_journal.h"
+#include "bindings/core_error.h"
 #include "bindings/pybind.h"
 #include "gateway/system.h"
 #include "store/sqlite/ledger_reader.h"
@@ -89,17 +90,6 @@ class MemoryLedger {
   Ledger ledger_{&journal_};
   size_t marked_ = 0;
 };
-
-[[noreturn]] void Throw(const Error& error) {
-  // The word first: Python makes the exception of it.
-  throw std::runtime_error(std::string(error.name()) + ": " + error.message);
-}
-
-template <typename T>
-T Unwrap(Result<T> result) {
-  if (!result) Throw(result.error());
-  return std::move(*result);
-}
 
 py::object ObjectOf(const LedgerCell& cell) {
   if (const auto* number = std::get_if<int64_t>(&cell)) return py::int_(*number);
@@ -187,7 +177,7 @@ class LedgerFile {
       wait->done.wait(lock, [&wait] { return wait->answer.has_value(); });
     }
     const OrderAnswer& answer = *wait->answer;
-    if (!answer.status.ok()) Throw(answer.status.error());
+    if (!answer.status.ok()) ThrowError(answer.status.error());
     const Postings& p = answer.balance;
     return py::make_tuple(Text(NameOf(answer.result)), p.available, p.held, p.debt);
   }
@@ -281,7 +271,7 @@ class LedgerFile {
       Result<LedgerReader> reader = LedgerReader::Open(path_);
       status = reader ? reader->BackUpTo(path) : Status(reader.error());
     }
-    if (!status.ok()) Throw(status.error());
+    if (!status.ok()) ThrowError(status.error());
   }
   py::tuple PruneBefore(int64_t older_than_ms) {
     const std::shared_ptr<SqliteLedger> ledger = Ledger();

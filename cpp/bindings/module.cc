@@ -1,5 +1,6 @@
 #include <malloc.h>
 
+#include "bindings/core_error.h"
 #include "bindings/pybind.h"
 
 #include "base/digest.h"
@@ -9,6 +10,7 @@ namespace py = pybind11;
 
 PYBIND11_MODULE(_core, m) {
   m.attr("__version__") = SEEKROUTE_VERSION;
+  seekroute::BindCoreError(m);
   seekroute::BindRecord(m);
   seekroute::BindPrice(m);
   seekroute::BindGateway(m);

@@ -7,6 +7,14 @@ __version__: Final[str]
 
 Headers: TypeAlias = list[tuple[bytes, bytes]]
 
+class CoreError(Exception):
+    """What the core refuses, or cannot do. `code` is the wire's word; `retry_after_ms` is 0 where
+    nobody knows when it may be possible again."""
+
+    code: str
+    message: str
+    retry_after_ms: int
+
 @final
 class Record:
     """How one exchange ended; the source of its log line."""
@@ -198,7 +206,7 @@ class MemoryLedger:
 Row: TypeAlias = dict[str, Any]
 
 def ledger_identity(path: str) -> str:
-    """What tells a ledger and its copies from all others, whatever its schema. RuntimeError where
+    """What tells a ledger and its copies from all others, whatever its schema. CoreError where
     it cannot be read."""
 
 @final
@@ -207,8 +215,7 @@ class LedgerFile:
     and waits without the GIL. Amounts are nano-USD.
 
     One process writes a ledger; while it runs, others open it with `read_only=True`. A file that
-    is in use, damaged or no ledger raises RuntimeError, whose text starts with the error's wire
-    name: "store_unavailable: ...".
+    is in use, damaged or no ledger raises CoreError.
     """
 
     def __init__(self, path: str, *, read_only: bool = False, orphans: str = "expire") -> None:

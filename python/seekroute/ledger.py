@@ -46,17 +46,13 @@ class LedgerError(SeekrouteError):
     Attributes:
         code: the word of the wire's errors: `store_unavailable`, `storage_full`,
             `storage_corrupt`.
+        retry_after_ms: when it may be possible again, in milliseconds; 0: nobody knows.
     """
 
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(self, code: str, message: str, retry_after_ms: int = 0) -> None:
         self.code = code
+        self.retry_after_ms = retry_after_ms
         super().__init__(message)
-
-    @classmethod
-    def of(cls, error: RuntimeError) -> Self:
-        """What the core has thrown: "code: message"."""
-        code, separator, message = str(error).partition(": ")
-        return cls(code, message) if separator else cls("internal", str(error))
 
 
 @dataclass(frozen=True, slots=True)
@@ -438,6 +434,5 @@ class _translated:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        # Not its subclasses, such as RecursionError, which are not the core's.
-        if type(error) is RuntimeError:
-            raise LedgerError.of(error) from None
+        if isinstance(error, _core.CoreError):
+            raise LedgerError(error.code, error.message, error.retry_after_ms) from None
