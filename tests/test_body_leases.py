@@ -13,6 +13,7 @@ import pytest
 
 from seekroute.server.answers import Refusal
 from seekroute.server.body_budget import BodyBudget, Lease, Sender
+from seekroute.testing import Gate, Text
 from serving import (
     Answer,
     RunningServer,
@@ -246,3 +247,31 @@ def test_two_bodies_never_wait_for_one_another(server: RunningServer) -> None:
         bodies[1].sendall(BODY[290_000:])
         assert whole(bodies[1]).status == 200
         taken(server, 0)
+
+
+LARGE = 3 << 20  # more than what the core keeps for another provider
+
+
+def test_a_body_that_its_provider_has_takes_no_room(tmp_path: Path) -> None:
+    body = chat_body(messages=[{"role": "user", "content": "word " * (LARGE // 5)}])
+    bounds = {
+        "max_body_bytes": 4 << 20,
+        "max_request_bytes": 4 << 20,
+        "max_key_request_bytes": 4 << 20,
+        "max_org_request_bytes": 4 << 20,
+    }
+    gate = Gate()
+    with running_server(tmp_path, limits_=bounds, credits={"enabled": False}) as server:
+        server.mock.queue(*(Text("late", gate=gate) for _ in range(7)))
+        sent = post_bytes(body, f"Authorization: Bearer {server.key}", "Connection: close")
+        with contextlib.ExitStack() as stack:
+            clients = []
+            for _ in range(7):  # each fits alone
+                client = stack.enter_context(server.connect())
+                client.sendall(sent)
+                clients.append(client)
+                server.mock.wait_for_requests(len(clients))
+                taken(server, 0)
+            gate.open()
+            for client in clients:
+                assert whole(client).status == 200

@@ -26,6 +26,19 @@ TEST(MailboxTest, GathersWhatBelongsTogether) {
   EXPECT_TRUE(mailbox.Drain().empty());
 }
 
+TEST(MailboxTest, TellsThatABodyIsGoneByAnEmptyEntry) {
+  Mailbox mailbox;
+  mailbox.PutBodyGone(1);
+  mailbox.Announce();
+  EXPECT_TRUE(mailbox.Wait(Duration{}));
+  const std::vector<Delivery> got = mailbox.Drain();
+  ASSERT_EQ(got.size(), 1u);
+  EXPECT_EQ(got[0].exchange, 1u);
+  EXPECT_FALSE(got[0].head);
+  EXPECT_FALSE(got[0].end);
+  EXPECT_EQ(got[0].body, "");
+}
+
 TEST(MailboxTest, IsReadableFromAnAnnouncementToTheNextDrain) {
   Mailbox mailbox;
   mailbox.Announce();  // of nothing

@@ -22,6 +22,10 @@ inline constexpr auto kPatience = std::chrono::seconds(20);
 
 // Remembers what it hears; the hooks act from inside the callbacks.
 struct Recorder : TransportObserver {
+  void OnSent() override {
+    EXPECT_FALSE(end.has_value());
+    ++sent_calls;
+  }
   void OnHead(const TransportHead& heard) override {
     EXPECT_FALSE(end.has_value());
     EXPECT_FALSE(head.has_value());
@@ -45,6 +49,7 @@ struct Recorder : TransportObserver {
   std::optional<TransportHead> head;
   std::string body;
   int body_calls = 0;
+  int sent_calls = 0;
   std::optional<TransportEnd> end;
   std::function<void()> on_head;
   std::function<Flow()> on_body;

@@ -50,6 +50,26 @@ TEST_F(CurlTransportTest, PostsTheBodyAndHandsOnTheAnswer) {
   }
 }
 
+TEST_F(CurlTransportTest, SaysOnceThatTheRequestIsWritten) {
+  for (const size_t size : {size_t{2}, size_t{4} << 20}) {
+    std::atomic<bool> answers = false;
+    RawServer server([&](const Request& request) {
+      while (!answers) std::this_thread::yield();
+      return Echo(request);
+    });
+    const UpstreamSpec spec = SpecOf(server.url());
+    Recorder heard;
+    transport_.Start(RequestTo(spec, std::string(size, ' ')), &heard);
+    EXPECT_EQ(heard.sent_calls, 0);
+    EXPECT_TRUE(RunUntil([&] { return heard.sent_calls > 0; })) << size;
+    EXPECT_FALSE(heard.head.has_value());
+    answers = true;
+    ASSERT_TRUE(RunUntil([&] { return heard.ended(); }));
+    EXPECT_EQ(heard.sent_calls, 1);
+    EXPECT_EQ(heard.body.size(), size);
+  }
+}
+
 TEST_F(CurlTransportTest, SendsNoAuthorizationWhenThereIsNone) {
   std::string head;
   RawServer server([&](const Request& request) {
