@@ -23,6 +23,8 @@ namespace seekroute {
 class AttemptOwner {
  public:
   virtual ~AttemptOwner() = default;
+  // The provider has been sent all of the request. May not end the attempt.
+  virtual void OnSent() = 0;
   // Bytes for the client of a stream whose content has begun.
   virtual Flow OnOutput(std::string_view bytes) = 0;
   virtual void OnAnswered() = 0;
@@ -87,6 +89,7 @@ class Attempt : public TransportObserver {
   ChatStream& stream() { return *stream_; }               // only then
   const std::vector<std::string>& images() const { return images_; }
 
+  void OnSent() override { owner_->OnSent(); }
   void OnHead(const TransportHead& head) override;
   Flow OnBody(std::string_view bytes) override;
   void OnEnd(const TransportEnd& end) override;

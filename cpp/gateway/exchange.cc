@@ -206,6 +206,11 @@ void Exchange::ReleaseBody() {
   std::string().swap(in_.body);
 }
 
+// Neither the transport nor this has a large body any more, where nobody else will be asked.
+void Exchange::OnSent() {
+  if (in_.body.empty() && state_ == State::kSending) world_.mailbox->PutBodyGone(in_.id);
+}
+
 Flow Exchange::OnOutput(std::string_view bytes) {
   if (client_gone_) return Flow::kContinue;
   if (!head_sent_) {

@@ -132,6 +132,7 @@ class Exchange : private AttemptOwner, private StoreObserver {
   std::string Routing() const;
   bool attempt_over() const { return !attempt_ || attempt_->transfer_done(); }
 
+  void OnSent() override;
   Flow OnOutput(std::string_view bytes) override;
   void OnAnswered() override;
   void OnFailed(Error error, bool dispatched) override;

@@ -28,6 +28,11 @@ Delivery& Mailbox::Slot(ExchangeId exchange) {
   return pending_[found->second];
 }
 
+void Mailbox::PutBodyGone(ExchangeId exchange) {
+  MutexLock lock(&mu_);
+  Slot(exchange);
+}
+
 void Mailbox::PutHead(ExchangeId exchange, ResponseHead head) {
   auto owned = std::make_unique<ResponseHead>(std::move(head));
   MutexLock lock(&mu_);

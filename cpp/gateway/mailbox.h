@@ -45,6 +45,8 @@ class Mailbox {
   Mailbox(const Mailbox&) = delete;
   Mailbox& operator=(const Mailbox&) = delete;
 
+  // The request's body is in memory no more: an entry with nothing in it, where there is no other.
+  void PutBodyGone(ExchangeId exchange);
   void PutHead(ExchangeId exchange, ResponseHead head);
   void PutBody(ExchangeId exchange, std::string_view bytes);
   void PutEnd(ExchangeId exchange, ExchangeRow row);

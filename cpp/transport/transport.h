@@ -70,6 +70,9 @@ enum class Flow : uint8_t { kContinue, kPause };
 class TransportObserver {
  public:
   virtual ~TransportObserver() = default;
+  // All of the request is written, and its body is not in memory any more. At most once; an answer
+  // may have begun before. May not call the transport.
+  virtual void OnSent() {}
   virtual void OnHead(const TransportHead& head) = 0;
   // kPause: the bytes of this call were taken; no more come until Resume().
   virtual Flow OnBody(std::string_view bytes) = 0;

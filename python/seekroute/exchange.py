@@ -53,7 +53,7 @@ class Lease(Protocol):
     """Memory that a request's body takes."""
 
     def answered(self) -> None:
-        """The provider has the body."""
+        """No other provider will get the body: the core has let go of it, if it is large."""
 
     def release(self) -> None:
         """The request has ended. Idempotent."""

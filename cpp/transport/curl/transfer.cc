@@ -127,6 +127,7 @@ Transfer::Sent Transfer::Send() {
   Free(&request_.body);
   head_sent_ = 0;
   body_sent_ = 0;
+  if (observer != nullptr) observer->OnSent();
   return Sent::kAll;
 }
 

@@ -208,7 +208,7 @@ class Lease:
             share.arriving.pop(self, None)
 
     def answered(self) -> None:
-        """The answer has begun: the core keeps no large body any more."""
+        """Its only provider has it, or the answer has begun: the core keeps no large body more."""
         if self.size > _KEPT_BYTES:
             self.release()
 
