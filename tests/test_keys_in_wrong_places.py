@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from seekroute._visible import without_keys
+from seekroute import _core
+from seekroute._visible import begins_as_key, without_keys
 from seekroute.control import make_key
 from seekroute.server.logs import LineWriter, configure, json_line, pretty_line
 from seekroute.server.refusals import FILE_NAME
@@ -79,6 +80,78 @@ def test_no_file_and_no_log_line_has_a_key_of_a_wrong_place(
     assert written.count("[key]") >= 4
     for text in (written, caplog.text):
         assert OWN[:20] not in text
+
+
+# As vendors write them; each beginning that the core knows has one here.
+VENDORS = [
+    *(f"{head}{RANDOM}" for head in (
+        "sk-", "sk_", "sr-", "sr_", "pk-", "pk_", "rk-", "rk_", "gsk_", "gsk-", "xai-", "hf_", "hf-",
+        "nvapi-", "pplx-", "ya29.", "ghp_", "ghp-", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_",
+        "glpat-", "fw_", "fw-", "r8_", "csk-", "tgp_", "rpa_", "vck_", "dop_", "jina_", "tvly-",
+        "lsv2_", "whsec_", "xoxb-", "xoxp-", "xapp-", "bedrock-api-key-", "ABSK", "dapi",
+    )),
+    f"AIza{RANDOM}",
+    f"eyJ{RANDOM}.{RANDOM}.{RANDOM}",
+    "AKIAIOSFODNN7EXAMPLE",
+    "ASIAIOSFODNN7EXAMPLE",
+    OWN,
+]  # fmt: skip
+
+
+def test_every_beginning_of_a_key_has_an_example() -> None:
+    for head in _core.key_heads():
+        assert any(each.lower().startswith(head.lower()) for each in VENDORS), head
+        assert begins_as_key(head + "1")
+
+
+def test_no_surface_shows_a_key_that_a_client_put_anywhere(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    json = {"Content-Type": "application/json"}
+    shown: list[str] = []  # to clients
+    lines: list[str] = []  # of the log of requests
+    with running_server(tmp_path / "data") as server, caplog.at_level(logging.DEBUG):
+        org = server.service.control.get_org("default").id
+        assert server.service.ledger is not None
+        server.service.ledger.topup("test:1", org, 10**12)
+        server.gateway.on_record(
+            lambda record: lines.extend((json_line(record, "now"), pretty_line(record, "now")))
+        )
+        for number, key in enumerate(VENDORS):
+            ids = {
+                name: key
+                for name in ("X-Request-Id", "X-Session-Id", "X-Trace-Id", "Idempotency-Key")
+            }
+            user = {"user": key, "session_id": key, "metadata": {"trace": key}}
+            with_ids = chat_body(max_tokens=5, n=1, **user)
+            answers = [
+                server.request("POST", "/v1/chat/completions", with_ids, json | ids),
+                server.request("POST", "/v1/chat/completions", chat_body(model=key), json),
+                server.request("POST", "/v1/quote", chat_body(model=key), json | ids),
+                server.request("GET", f"/v1/models/{key}"),
+                server.request("GET", f"/v1/{key}/x", headers=ids),
+            ]
+            assert [each.status for each in answers] == [200, 404, 404, 404, 404], key
+            assert answers[0].headers["x-request-id"] != key
+            shown += [f"{each.headers} {each.body!r}" for each in answers]
+            assert len(lines) >= 2 * number, "a request has no line"
+        metrics = server.request("GET", "/metrics").body.decode()
+    files = {
+        path.name: path.read_bytes() for path in (tmp_path / "data").rglob("*") if path.is_file()
+    }
+    assert {"ledger.db", "control.db", FILE_NAME} <= set(files)
+    for secret in {key[-16:] for key in VENDORS}:  # also where its beginning was cut off
+        for text in (*shown, *lines, caplog.text, metrics):
+            assert secret not in text
+        for name, found in files.items():
+            assert secret.encode() not in found, name
+
+
+def test_an_id_that_looks_like_a_key_is_replaced(tmp_path: Path) -> None:
+    with running_server(tmp_path / "data") as server:
+        for sent, kept in ((f"hf_{RANDOM}", False), (f"job-1:{OWN}", False), ("job-1:a.b", True)):
+            answer = server.request("GET", "/v1/models", headers={"X-Request-Id": sent})
+            assert (answer.headers["x-request-id"] == sent) is kept, sent
 
 
 def test_a_request_line_has_no_key() -> None:
