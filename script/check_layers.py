@@ -38,7 +38,7 @@ THIRD_PARTY = {
     "openssl/": ("cpp/base/digest.cc", "cpp/transport/curl/tls."),
 }
 # Python: inside seekroute, who imports whom not.
-CORE_IMPORTERS = {"gateway.py", "ledger.py", "errors.py"}
+CORE_IMPORTERS = {"gateway.py", "ledger.py", "errors.py", "_visible.py"}
 APART = ("server", "client", "cli")
 
 INCLUDE = re.compile(r'^#include [<"]([^">]+)[">]', re.MULTILINE)

@@ -84,18 +84,59 @@ def test_no_file_and_no_log_line_has_a_key_of_a_wrong_place(
 
 # As vendors write them; each beginning that the core knows has one here.
 VENDORS = [
-    *(f"{head}{RANDOM}" for head in (
-        "sk-", "sk_", "sr-", "sr_", "pk-", "pk_", "rk-", "rk_", "gsk_", "gsk-", "xai-", "hf_", "hf-",
-        "nvapi-", "pplx-", "ya29.", "ghp_", "ghp-", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_",
-        "glpat-", "fw_", "fw-", "r8_", "csk-", "tgp_", "rpa_", "vck_", "dop_", "jina_", "tvly-",
-        "lsv2_", "whsec_", "xoxb-", "xoxp-", "xapp-", "bedrock-api-key-", "ABSK", "dapi",
-    )),
+    *(
+        f"{head}{RANDOM}"
+        for head in [
+            "sk-",
+            "sk_",
+            "sr-",
+            "sr_",
+            "pk-",
+            "pk_",
+            "rk-",
+            "rk_",
+            "gsk_",
+            "gsk-",
+            "xai-",
+            "hf_",
+            "hf-",
+            "nvapi-",
+            "pplx-",
+            "ya29.",
+            "ghp_",
+            "ghp-",
+            "gho_",
+            "ghu_",
+            "ghs_",
+            "ghr_",
+            "github_pat_",
+            "glpat-",
+            "fw_",
+            "fw-",
+            "r8_",
+            "csk-",
+            "tgp_",
+            "rpa_",
+            "vck_",
+            "dop_",
+            "jina_",
+            "tvly-",
+            "lsv2_",
+            "whsec_",
+            "xoxb-",
+            "xoxp-",
+            "xapp-",
+            "bedrock-api-key-",
+            "ABSK",
+            "dapi",
+        ]
+    ),
     f"AIza{RANDOM}",
     f"eyJ{RANDOM}.{RANDOM}.{RANDOM}",
     "AKIAIOSFODNN7EXAMPLE",
     "ASIAIOSFODNN7EXAMPLE",
     OWN,
-]  # fmt: skip
+]
 
 
 def test_every_beginning_of_a_key_has_an_example() -> None:

@@ -14,6 +14,7 @@ PYBIND11_MODULE(_core, m) {
   seekroute::BindRecord(m);
   seekroute::BindPrice(m);
   seekroute::BindGateway(m);
+  seekroute::BindKeyShapes(m);
   seekroute::BindTokens(m);
   seekroute::BindLedger(m);
 

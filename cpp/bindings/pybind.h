@@ -9,6 +9,7 @@ namespace seekroute {
 void BindRecord(pybind11::module_& m);
 void BindPrice(pybind11::module_& m);
 void BindGateway(pybind11::module_& m);
+void BindKeyShapes(pybind11::module_& m);
 void BindTokens(pybind11::module_& m);
 void BindLedger(pybind11::module_& m);
 

@@ -1,5 +1,6 @@
 #include "gateway/admission.h"
 
+#include "base/key_shapes.h"
 #include "wire/error_body.h"
 
 namespace seekroute {
@@ -43,7 +44,7 @@ std::optional<Error> GoneSnapshot(const Catalog& catalog, const Admission& admis
 // Names the model, of a length that a name has, and the nearest that the key may use.
 Error UnknownModel(const Catalog& catalog, const Admission& admission) {
   constexpr size_t kMostNamed = 64;
-  std::string named = admission.request.model;
+  std::string named = WithoutKeys(admission.request.model);
   CutText(kMostNamed, &named);
   if (std::optional<Error> gone = GoneSnapshot(catalog, admission, named)) return *std::move(gone);
   std::string nearest;

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "base/failpoint.h"
+#include "base/key_shapes.h"
 #include "gateway/answer_head.h"
 #include "gateway/ids.h"
 #include "wire/chat_prompt.h"
@@ -94,7 +95,7 @@ Status Exchange::Take() {
   }
   // A scan by other rules may have refused what these admit, and has no estimate of it.
   if (scan != nullptr && scan->profile == profile_ && admitted.ok()) prompt_ = scan->prompt;
-  row_.requested_model = request_.model;
+  row_.requested_model = WithoutKeys(request_.model);
   row_.streamed = request_.stream;
   if (model_ != nullptr) row_.model = model_->id;
   if (!admitted.ok()) return admitted;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "base/key_shapes.h"
+
 namespace seekroute {
 namespace {
 
@@ -55,7 +57,7 @@ std::string NewRequestId(UnixMillis now, Rng* rng) {
 }
 
 bool IsAcceptableRequestId(std::string_view offered) {
-  return !offered.empty() && offered.size() <= kMaxRequestId &&
+  return !offered.empty() && offered.size() <= kMaxRequestId && !HasKey(offered) &&
          std::all_of(offered.begin(), offered.end(), [](char c) {
            return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
                   c == '.' || c == '_' || c == ':' || c == '-';

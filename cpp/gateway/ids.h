@@ -15,7 +15,8 @@ std::string NewGenerationId(std::string_view prefix, UnixMillis now, Rng* rng);
 // A UUID version 7.
 std::string NewRequestId(UnixMillis now, Rng* rng);
 
-// True when a client's own x-request-id may be echoed: 1 to 128 of [A-Za-z0-9._:-].
+// True when a client's own x-request-id may be echoed, and written down: 1 to 128 of
+// [A-Za-z0-9._:-], and nothing in it that looks like an API key.
 bool IsAcceptableRequestId(std::string_view offered);
 
 }  // namespace seekroute

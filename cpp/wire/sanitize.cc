@@ -4,6 +4,7 @@
 #include <array>
 #include <cctype>
 
+#include "base/key_shapes.h"
 #include "wire/error_body.h"
 #include "wire/json.h"
 #include "wire/letter_case.h"
@@ -35,17 +36,14 @@ bool EndsUrl(char c) {
 }
 
 // "sk-...", wherever in the word it starts.
-bool HasKeyPrefix(const std::string& word) {
-  static constexpr auto kPrefixes = std::to_array<std::string_view>(
-      {"sk-", "sk_", "sr-", "sr_", "pk-", "pk_", "rk-", "rk_", "gsk_", "xai-", "ghp_", "hf_",
-       "aiza", "nvapi-", "pplx-", "ya29.", "eyj"});
-  return std::any_of(kPrefixes.begin(), kPrefixes.end(), [&](std::string_view prefix) {
-    for (size_t at = word.find(prefix); at != std::string::npos; at = word.find(prefix, at + 1)) {
-      const bool at_start = at == 0 || !IsAlnum(word[at - 1]);
-      if (at_start && word.size() > at + prefix.size() + 2) return true;
-    }
-    return false;
-  });
+bool HasKeyPrefix(std::string_view word) {
+  for (size_t at = 0; at < word.size(); ++at) {
+    const KeyShape* shape = nullptr;
+    const size_t head = KeyHeadAt(word, at, &shape);
+    const size_t shortest = shape != nullptr && shape->also_cut ? 3 : kShortestKeyRest;
+    if (head > 0 && word.size() - at - head >= shortest) return true;
+  }
+  return false;
 }
 
 bool LooksRandom(std::string_view word) {
@@ -184,7 +182,7 @@ bool MustGo(std::string_view word) {
     word.remove_suffix(1);
   }
   const std::string lower = Lower(word);
-  return HasKeyPrefix(lower) || LooksRandom(word) || IsIpv4(word) || IsIpv6(word) ||
+  return HasKeyPrefix(word) || LooksRandom(word) || IsIpv4(word) || IsIpv6(word) ||
          IsHostWithPort(word) || IsAccountName(word, lower) || IsInternalHost(lower) ||
          IsMail(word) || IsKeyFragment(word) || IsAccountNumber(word) || IsUuid(word);
 }

@@ -177,6 +177,15 @@ def hmac_sha256(key: bytes, message: bytes) -> bytes: ...
 def estimate_tokens(text: bytes) -> tuple[int, int]:
     """(expected tokens, upper bound) of UTF-8 text."""
 
+def without_keys(text: bytes) -> bytes:
+    """`text` with `[key]` for whatever looks like an API key, of any vendor."""
+
+def begins_as_key(text: bytes) -> bool:
+    """Whether `text` begins as such keys do."""
+
+def key_heads() -> list[str]:
+    """How they begin, each with its separator."""
+
 def is_special_address(literal: str) -> bool:
     """Whether an IP address is not that of an ordinary public host; also of what is none."""
 

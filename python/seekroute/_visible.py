@@ -14,19 +14,9 @@ _IN_LINES: Final = re.compile(rf"\r(?=\n)|[\x00-\x08\x0b-\x1f{_UNSAFE}]")
 # In JSON, whose own escapes are of this form; it has those below 0x20 already.
 _IN_JSON: Final = re.compile(f"[{_UNSAFE}]")
 
-# Beginnings of keys, as the core knows them of providers; and those of ours, whatever their profile
-# puts before the 49 characters.
-_KEY: Final = re.compile(
-    r"(?<![a-z0-9])"
-    r"(?:(?:[spr]k|sr|gsk|ghp|hf)(?:[-_]|%2d|%5f)|(?:xai|nvapi|pplx)(?:-|%2d)|ya29\.|aiza|eyj)"
-    r"[a-z0-9_.~+-]{16,}"
-    r"|[a-z][a-z0-9_-]{0,30}[-_][0-9a-z]{49,}",
-    re.IGNORECASE,
-)
-
 
 def without_keys(text: str) -> str:
-    """`text` with `[key]` for all that looks like a key, ours or a provider's.
+    """`text` with `[key]` for all that looks like a key, ours or another vendor's.
 
     For what a client has written, and may have written in a wrong place: a path, a model's name.
     Cut it after this, not before: a part of a key looks like none.
@@ -34,7 +24,22 @@ def without_keys(text: str) -> str:
     >>> without_keys("GET /v1/models/sk-0123456789abcdef0123")
     'GET /v1/models/[key]'
     """
-    return _KEY.sub("[key]", text)
+    from seekroute import _core
+
+    found = text.encode("utf-8", "surrogatepass")
+    masked = _core.without_keys(found)
+    return text if masked == found else masked.decode("utf-8", "surrogatepass")
+
+
+def begins_as_key(text: str) -> bool:
+    """Whether `text` begins as the keys of some vendor do, however short it is.
+
+    >>> begins_as_key("gsk_1"), begins_as_key("openai")
+    (True, False)
+    """
+    from seekroute import _core
+
+    return _core.begins_as_key(text.encode("utf-8", "surrogatepass"))
 
 
 def visible(text: str, *, lines: bool = False) -> str:

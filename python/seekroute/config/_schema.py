@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from seekroute._visible import begins_as_key
 from seekroute.config._documents import join, kind_of
 from seekroute.errors import Problem
 
@@ -39,7 +40,7 @@ _PATTERN_WORDS = {
 _SECRET_KEYS = frozenset(["api_key", "headers", "proxy"])
 # Short plain words are worth quoting back; anything else may be a secret in the wrong place.
 _QUOTABLE = re.compile(r"[A-Za-z0-9_. /:-]{1,32}")
-_KEY_SHAPED = re.compile(r"(?i)(?:sk|sr|pk|rk|gsk|xai|hf|nvapi|pplx|csk|fw|aiza|bearer)[-_ ]|aiza")
+_SCHEME = re.compile(r"(?i)(?:bearer|basic)[-_ ]")
 _TYPE_WORDS = {
     "dataclass_type": "a mapping",
     "model_type": "a mapping",
@@ -84,7 +85,8 @@ def shown(value: object, *, secret: bool = False) -> str:
         if isinstance(value, str):
             if not value:
                 return "an empty string"
-            if _QUOTABLE.fullmatch(value) and not _KEY_SHAPED.match(value):
+            shaped = _SCHEME.match(value) or begins_as_key(value)
+            if _QUOTABLE.fullmatch(value) and not shaped:
                 return repr(value)
     return kind_of(value)
 

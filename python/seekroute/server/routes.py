@@ -7,6 +7,7 @@ import json
 from functools import partial
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
+from seekroute._visible import without_keys
 from seekroute.config.model_query import BadQueryError, ModelQuery
 from seekroute.config.models_list import BASE_PATH
 from seekroute.server import metrics as exposition
@@ -80,8 +81,8 @@ def _unknown_model(view: _View, name: str) -> Refusal:
     meant = f" did you mean {', '.join(near)}?" if near else ""
     return Refusal(
         "model_not_found",
-        f"there is no model '{name[:_MOST_NAME]}' for this key;{meant} GET /v1/models lists those "
-        "that exist",
+        f"there is no model '{without_keys(name)[:_MOST_NAME]}' for this key;{meant} GET "
+        "/v1/models lists those that exist",
         param="model",
     )
 
