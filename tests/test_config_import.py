@@ -141,6 +141,87 @@ def test_shared_words() -> None:
     assert '"${EU_X_INTERNAL_TOKEN}"' in found.text
 
 
+# --- secrets in odd places ------------------------------------------------------------------------
+
+RANDOM = "aB3dE5gH7jK9mN1pQ3sT5"
+SECRET_HEADERS = {
+    **{
+        name: "canary"
+        for name in (
+            "X-Signature",
+            "X-Hub-Password",
+            "X-Passwd",
+            "My-Credential",
+            "X-Auth",
+            "Ocp-Apim-Subscription-Key",
+            "X-Session",
+            "Set-Cookie",
+        )
+    },
+    "X-Team": f"sk-{RANDOM}-canary",
+    "X-Via": f"r8_{RANDOM}canary",
+    "X-Cloud": f"AKIAIOSFODNN7EXAMPLE{'canary'}",
+    "X-Jwt": f"eyJ{RANDOM}.canary.{RANDOM}",
+    "X-Proxy": "Bearer canary",
+    "X-Proxy-Basic": "basic canary=",
+    "X-Account": f"canary{RANDOM}",
+}
+
+
+@pytest.mark.parametrize("header", SECRET_HEADERS)
+def test_a_header_that_may_be_a_secret_is_not_copied(header: str) -> None:
+    value = SECRET_HEADERS[header]
+    found = converted(one(f"model: openai/gpt-4o, extra_headers: {{{header}: '{value}'}}"))
+    assert "canary" not in found.text + "".join(said(found))
+    variable = f"OPENAI_{header.upper().replace('-', '_')}"
+    assert f"3 {variable}: a header stands in this line: move it there" in said(found, "to set")
+    assert header in loaded(found).providers["openai"].headers
+
+
+@pytest.mark.parametrize(
+    "value", ["blue", "prompt-caching-2024-07-31", "https://acme.example/a", "team-7 of eu-west-1"]
+)
+def test_a_header_that_is_none_is_copied(value: str) -> None:
+    found = converted(one(f"model: openai/gpt-4o, extra_headers: {{X-Team: '{value}'}}"))
+    headers = loaded(found).providers["openai"].headers
+    assert headers["X-Team"].get_secret_value() == value
+    assert not said(found, "to set")
+
+
+@pytest.mark.parametrize(
+    "path", [f"sk-{RANDOM}/v1", f"gw/hf_{RANDOM}", f"a/gsk%5F{RANDOM}/v1", "token/c4n4ryc4n4ry/v1"]
+)
+@pytest.mark.parametrize(
+    "model", ["openai/gpt-4o", "hosted_vllm/x", "mistral/mistral-large-latest"]
+)
+def test_a_key_in_the_path_of_an_address_is_not_copied(model: str, path: str) -> None:
+    url = f"https://gw.acme.example/{path}"
+    found = converted(one(f"model: {model}, api_base: '{url}', api_key: os.environ/K"))
+    text = found.text + "".join(said(found))
+    assert RANDOM not in text
+    assert "c4n4ry" not in text
+    (to_set,) = said(found, "to set")
+    assert to_set.endswith(": a key stands in this line's URL: move it there")
+    assert to_set.startswith("3 ")
+    assert "BASE_URL" in to_set
+    assert len(loaded(found).providers) == 1
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"https://user:{RANDOM}@gw.example/v1",
+        f"https://{RANDOM}@gw.example/v1",
+        f"https://gw.example/v1?key={RANDOM}",
+        f"https://gw.example/v1#{RANDOM}",
+    ],
+)
+def test_an_address_with_a_password_or_a_query_is_left_out(url: str) -> None:
+    found = converted(one(f"model: hosted_vllm/x, api_base: '{url}'"))
+    assert RANDOM not in found.text + "".join(said(found))
+    assert said(found, "not taken")
+
+
 # --- single deployments ---------------------------------------------------------------------------
 
 REACHED = {
