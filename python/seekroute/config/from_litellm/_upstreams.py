@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
+from seekroute._visible import without_keys
 from seekroute.config._schema import PROVIDER_ID, check_base_url
 from seekroute.config.catalog import MOCK_PROVIDER, Catalog, Provider
 from seekroute.config.from_litellm._findings import (
@@ -30,7 +31,16 @@ from seekroute.config.from_litellm._words import (
 )
 from seekroute.config.settings import ProviderSettings
 
-_HEADER_SECRET = re.compile(r"(?i)auth|key|token|secret|cookie|password|session|credential")
+# Headers that hold secrets by their names.
+_HEADER_SECRET = re.compile(
+    r"(?i)auth|key|token|secret|cookie|passw|session|credential|signature|jwt"
+)
+# And values that are some in any header: behind a scheme, or of letters and digits without a word.
+_VALUE_SECRET = re.compile(
+    r"(?i)(?:bearer|basic|token) \S|(?<![a-z0-9])(?=[0-9]*[a-z])(?=[a-z]*[0-9])[a-z0-9]{20,}"
+)
+# What follows such a part of a path.
+_PATH_SECRET = re.compile(r"(?i)/(?:api[-_]?)?(?:key|token|secret|password)s?[/=:][^/]{8,}")
 _HOST_LABELS = frozenset(("api", "www", "llm", "gateway", "inference", "openai"))
 # What a provider's own row says and a second account of it has to say again.
 _OF_THE_PROVIDER = (
@@ -227,6 +237,7 @@ class Upstreams:
         key_variable: str = "",
     ) -> Upstream:
         """Finds or makes the provider with this address, key and headers."""
+        row = self._with_address(params, section, name, row)
         known = self.catalog.providers.get(packaged)
         wanted = known.env[0] if known and known.env else key_variable
         key = self._key(params, section, wanted or _variable(f"{name}_api_key"))
@@ -249,6 +260,21 @@ class Upstreams:
             self._ids[identity] = provider
         self.rows.setdefault(provider, {}).update(row)
         return Upstream(provider, model, packaged)
+
+    def _with_address(
+        self, params: Mapping[str, Node], section: str, name: str, row: dict[str, Any]
+    ) -> dict[str, Any]:
+        """`row` with a variable in the place of an address that has a key in its path."""
+        url: str = row.get("base_url", "")
+        node = params.get("api_base") or params.get("base_url")
+        if node is None or not (without_keys(url) != url or _PATH_SECRET.search(url)):
+            return row
+        wanted = _variable(f"{name}_base_url")
+        reference, to_set = self.variables.secret(url.replace("$$", "$"), wanted)
+        if to_set:
+            text = "a key stands in this line's URL: move it there"
+            self.findings.set(node, section, to_set, text)
+        return {**row, "base_url": reference}
 
     def _new_id(self, name: str, packaged: str) -> str:
         if packaged and packaged not in self.rows:
@@ -279,7 +305,7 @@ class Upstreams:
             except ValueError:
                 self.findings.skip(node, section, "no header that can be sent", header)
                 continue
-            if _HEADER_SECRET.search(header):
+            if _HEADER_SECRET.search(header) or _is_secret(value):
                 variable = _variable(f"{name}_{header}")
                 found[header], to_set = self.variables.secret(value, variable)
                 if to_set:
@@ -288,6 +314,11 @@ class Upstreams:
             else:
                 found[header] = self.variables.text(value)
         return found
+
+
+def _is_secret(value: str) -> bool:
+    """Whether a header's value looks like a key, whatever the header is called."""
+    return without_keys(value) != value or _VALUE_SECRET.search(value) is not None
 
 
 def _allowed(url: str) -> dict[str, Any]:
