@@ -10,6 +10,7 @@ from seekroute.server import account, answers, routes
 from seekroute.server.answers import Call, Refusal
 from seekroute.server.chat import chat_completions, quote
 from seekroute.server.cors import adding
+from seekroute.server.first_start import FirstStart
 from seekroute.server.service import Service
 
 if TYPE_CHECKING:
@@ -89,13 +90,15 @@ class App:
 
     def __init__(self, service: Service) -> None:
         self.service: Final = service
+        self.first_start: Final = FirstStart(service)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         kind = scope["type"]
         if kind == "http":
-            if not self.service.started:
-                await self.service.start()
-            await self._http(scope, receive, send)
+            if self.service.started or await self.first_start.succeeds():
+                await self._http(scope, receive, send)
+            else:
+                await self.first_start.refuse(send)
         elif kind == "lifespan":
             await self._lifespan(receive, send)
         elif kind == "websocket":
@@ -167,8 +170,10 @@ def create_app(
 ) -> App:
     """Makes the gateway as an ASGI application, to run on its own or to mount into another one.
 
-    The data directory is locked and opened when the application starts, not here. Only one
-    process, and one application in it, can use a data directory at a time.
+    The data directory is locked and opened when the application starts, not here; where it is
+    missing, it is made, and the log says so. Only one process, and one application in it, can use
+    a data directory at a time. Where the gateway cannot start, its clients get 503, and the log
+    has the reason.
 
     Args:
         settings: what `seekroute.config.load_settings` returned; then nothing else is given.

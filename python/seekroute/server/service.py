@@ -256,6 +256,11 @@ class Service:
             self._resources = stack.pop_all()
         self._settings = None  # its snapshot alone is megabytes, and the core has it now
 
+    @property
+    def is_open(self) -> bool:
+        """Whether `open()` has succeeded."""
+        return self._resources is not None
+
     def close(self) -> None:
         """Ends everything; running requests are dropped. Idempotent."""
         self.started = False
