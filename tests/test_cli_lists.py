@@ -181,26 +181,45 @@ def test_a_request_is_meant_alike_everywhere(tmp_path: Path) -> None:
             assert "no request" in run(*words, handle, code=1).stderr
 
 
+def named_requests(data: Path, *names: str) -> list[Any]:
+    """The rows, newest first, of one answered request for each request_id."""
+    with running_server(data, credits={"enabled": True}) as server:
+        run_json("credits", "add", "default", "5")
+        for name in names:
+            told = {"Content-Type": "application/json", "X-Request-Id": name}
+            answer = server.request("POST", "/v1/chat/completions", chat_body(), told)
+            assert answer.status == 200
+        rows: list[Any] = run_json("logs")
+    assert [row["request_id"] for row in rows] == list(reversed(names))
+    return rows
+
+
+ABOUT_A_REQUEST = [("logs", "show"), ("receipt", "show"), ("credits", "refund")]
+
+
 def test_a_request_that_is_not_the_only_one_is_not_meant(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with running_server(tmp_path / "data", credits={"enabled": True}) as server:
-        run_json("credits", "add", "default", "5")
-        for _ in range(2):
-            told = {"Content-Type": "application/json", "X-Request-Id": "order-17"}
-            answer = server.request("POST", "/v1/chat/completions", chat_body(), told)
-            assert answer.status == 200
-        rows = run_json("logs")
-    assert [row["request_id"] for row in rows] == ["order-17"] * 2
-    for words in (("logs", "show"), ("receipt", "show"), ("credits", "refund")):
-        said = run(*words, "order-17", code=1).stderr
-        assert "more than one request is meant" in said
-        assert all(row["generation"] in said for row in rows)
-    # Money moves only if every other request was looked at.
-    monkeypatch.setattr("seekroute.cli._requests.MOST_ROWS", 1)
-    assert run_json("logs", "show", "order-17")["generation"] == rows[0]["generation"]
-    assert "give the whole id" in run("credits", "refund", "order-17", code=1).stderr
+    rows = named_requests(tmp_path / "data", "order-17", "order-17")
+    for pages in (1000, 1):  # of which everything is looked at, whatever a list shows
+        monkeypatch.setattr("seekroute.cli._requests.MOST_ROWS", pages)
+        for words in ABOUT_A_REQUEST:
+            said = run(*words, "order-17", code=1).stderr
+            assert "more than one request is meant" in said
+            assert all(row["generation"] in said for row in rows)
     assert run_json("credits", "orders")[0]["kind"] == "topup"
+
+
+def test_a_request_is_found_however_many_came_since(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    oldest = named_requests(tmp_path / "data", "order-1", "order-2", "order-3")[-1]
+    monkeypatch.setattr("seekroute.cli._requests.MOST_ROWS", 1)
+    monkeypatch.setattr("seekroute.cli._requests.PAGE", 1)
+    for handle in ("order-1", oldest["generation"][:-1]):
+        assert run_json("logs", "show", handle)["generation"] == oldest["generation"]
+        refund = run_json("credits", "refund", handle, "0.000000001")
+        assert refund["generation"] == oldest["generation"]
 
 
 def test_ids_are_whole_where_there_is_room() -> None:
