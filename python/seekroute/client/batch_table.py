@@ -5,14 +5,19 @@ from __future__ import annotations
 import html
 from collections.abc import Sequence
 
+from seekroute.client.text_columns import terminal_width, text_columns
+
 # Longest text of a cell in the terminal; a notebook wraps by itself.
 _WIDEST_CELL = 60
-_WIDTH = 120
+_UNBOUND = 10_000  # columns of a terminal that any table fits
 _LEFT = "text-align:left;vertical-align:top"
 
 
 class Table:
     """Rows of text under column names. `str()` draws it, a notebook shows it as HTML.
+
+    Drawn, it is as wide as the terminal at most, 80 columns where there is none: with lines around
+    if these fit, too.
 
     Example:
         >>> from seekroute.client.batch_table import Table
@@ -26,31 +31,36 @@ class Table:
         self.columns = list(columns)
         self.rows = [list(row) for row in rows]
 
-    def plain(self) -> str:
-        """Columns of text, without lines around."""
-        cells = [self.columns, *([_cut(cell) for cell in row] for row in self.rows)]
-        widths = [max(len(row[i]) for row in cells) for i in range(len(self.columns))]
-        lines = (
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-            for row in cells
-        )
-        return "\n".join(line.rstrip() for line in lines)
+    def plain(self, width: int | None = None) -> str:
+        """Columns of text, without lines around.
+
+        Args:
+            width: characters of a line; None: the terminal's.
+        """
+        return "\n".join(text_columns(self._cells(), width))
 
     def __str__(self) -> str:
         from rich.console import Console
         from rich.table import Table as RichTable
         from rich.text import Text
 
+        names, *rows = self._cells()
         table = RichTable(title=self.title, title_justify="left")
-        for column in self.columns:
-            table.add_column(column, overflow="fold")
-        for row in self.rows:
-            table.add_row(*(Text(_cut(cell)) for cell in row))
+        for name in names:
+            table.add_column(name, overflow="fold")
+        for row in rows:
+            table.add_row(*map(Text, row))
+        width = terminal_width()
         # Inside a notebook rich would show the table instead of capturing it.
-        console = Console(width=_WIDTH, color_system=None, force_jupyter=False)
+        console = Console(width=width, color_system=None, force_jupyter=False)
+        if console.measure(table, options=console.options.update(max_width=_UNBOUND)).maximum > width:
+            return f"{self.title}\n{self.plain(width)}"
         with console.capture() as captured:
             console.print(table)
-        return captured.get().rstrip()
+        return "\n".join(line.rstrip() for line in captured.get().rstrip().splitlines())
+
+    def _cells(self) -> list[list[str]]:
+        return [self.columns, *([_cut(cell) for cell in row] for row in self.rows)]
 
     __repr__ = __str__
 

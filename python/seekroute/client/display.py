@@ -18,6 +18,7 @@ from seekroute._visible import harmless
 from seekroute.client.account import ActivityPage, Credits, Generation
 from seekroute.client.base import BaseClient
 from seekroute.client.batch_table import seconds
+from seekroute.client.text_columns import text_columns
 from seekroute.client.quotes import Quote, Routing
 from seekroute.client.results import ChatCompletion, ImagesResponse, ModelPage
 from seekroute.client.streams import StreamState
@@ -179,17 +180,10 @@ def models_bundle(models: ModelPage) -> Bundle:
     lines = [f"| {' | '.join(names)} |", f"|{'---|' * len(names)}"]
     lines += [f"| {' | '.join(_cell(value) for value in row)} |" for row in rows]
     return {
-        "text/plain": printable("\n".join([caption, *_columns([names, *rows]), *more])),
+        "text/plain": printable("\n".join([caption, *text_columns([names, *rows]), *more])),
         "text/markdown": "\n".join([caption, "", *lines]),
         "text/html": _table(caption, names, rows, shown=True, row_headers=True),
     }
-
-
-def _columns(table: Sequence[Sequence[str]]) -> list[str]:
-    """Lines of a table for a terminal."""
-    widths = [max(len(row[place]) for row in table) for place in range(len(table[0]))]
-    lines = ("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) for row in table)
-    return [line.rstrip() for line in lines]
 
 
 def quote_bundle(quote: Quote) -> Bundle:
@@ -256,7 +250,7 @@ def _rows_bundle(caption: str, table: Sequence[Sequence[str]]) -> Bundle:
     lines = [f"| {' | '.join(_cell(name) for name in names)} |", f"|{'---|' * len(names)}"]
     lines += [f"| {' | '.join(_cell(value) for value in row)} |" for row in rows]
     return {
-        "text/plain": printable("\n".join([caption, *_columns(table)])),
+        "text/plain": printable("\n".join([caption, *text_columns(table)])),
         "text/markdown": "\n".join([markdown(caption), "", *lines]),
         "text/html": _table(caption, names, rows, shown=True, row_headers=True),
     }

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
 
 from seekroute._shown import Shown
 from seekroute.client.results import Result
+from seekroute.client.text_columns import text_columns
 
 __all__ = ["CostRange", "Quote", "Routing"]
 
@@ -29,12 +29,6 @@ def _range(found: dict[str, Any]) -> CostRange:
 def _usd(value: Any) -> Decimal:
     amount = Decimal(str(value))
     return amount.normalize() if amount else Decimal(0)
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> str:
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = ("  ".join(f"{cell:<{w}}" for cell, w in zip(row, widths, strict=True)) for row in rows)
-    return "\n".join(line.rstrip() for line in lines)
 
 
 def _said(amount: Decimal | None) -> str:
@@ -91,7 +85,7 @@ class Routing(Shown, Result):
         return rows
 
     def __str__(self) -> str:
-        return _aligned(self.table())
+        return "\n".join(text_columns(self.table()))
 
 
 class Quote(Shown, Result):
@@ -142,4 +136,4 @@ class Quote(Shown, Result):
         return rows
 
     def __str__(self) -> str:
-        return _aligned(self.table())
+        return "\n".join(text_columns(self.table()))
