@@ -21,6 +21,7 @@ import seekroute
 from seekroute.cli._root import app
 from seekroute.cli._shared import parse_expiry
 from seekroute.control import ControlPlane, looks_valid
+from serving import running_server
 
 Run = Callable[..., Any]
 
@@ -100,6 +101,23 @@ def test_the_configured_profile_is_the_default(run_json: Run, tmp_path: Path) ->
     run_json("orgs", "create", "acme")
     made = run_json("--config", "gateway.yaml", "keys", "create", "--org", "acme")
     assert made["profile"] == "solrouter"
+
+
+def test_the_profile_that_a_server_was_told_is_the_default(run_json: Run, tmp_path: Path) -> None:
+    run_json("orgs", "create", "acme")
+    (tmp_path / "acme.yaml").write_text("{extends: reseller, name: acme, key_prefix: sk-acme-}\n")
+    told = {"solrouter": "solrouter", str(tmp_path / "acme.yaml"): "acme"}
+    for profile, name in told.items():
+        with running_server(tmp_path / "data", profile=profile):
+            made = run_json("keys", "create", "--org", "acme")
+        assert made["profile"] == name
+        # So it is for a server that is to start again; its configuration stays what it was.
+        assert run_json("keys", "create", "--org", "acme")["profile"] == name
+        named = run_json("keys", "create", "--org", "acme", "--profile", "router9")
+        assert named["profile"] == "router9"
+    with running_server(tmp_path / "data"):
+        pass
+    assert run_json("keys", "create", "--org", "acme")["profile"] == "seekroute"
 
 
 def test_an_unknown_profile_is_refused(run: Run) -> None:
