@@ -105,11 +105,11 @@ def create(
     expires_at = None if expires is None else parse_expiry(expires)
     allowed = None if models is None else [model.strip() for model in models.split(",")]
     options = shared(ctx)
-    settings = options.settings()
-    chosen = _profile(settings, profile)
-    if allowed is not None:
-        _known_patterns(settings, allowed)
-    with shared(ctx).open_control() as control:
+    with options.open_control() as control:
+        settings = options.settings(profile=control.told_profile())
+        chosen = _profile(settings, profile)
+        if allowed is not None:
+            _known_patterns(settings, allowed)
         row, text = control.create_key(
             org,
             name=name,
@@ -273,7 +273,7 @@ def _hint_at_credit(options: Shared, org: Organization) -> None:
 
 
 def _profile(settings: Settings, name: str | None) -> ProfileFile:
-    """One of the profiles that the configuration lists; by default its first."""
+    """One of the profiles that the gateway speaks; by default its first."""
     from seekroute.config import profiles_of
 
     profiles = profiles_of(settings)

@@ -31,8 +31,8 @@ def serve(
     profile: Annotated[
         str | None,
         typer.Option(
-            help="Name of a profile, or a profile file: of the first key and of callers without "
-            "one. Keys made later have that of the configuration, or their own --profile."
+            help="Name of a profile, or a profile file: of callers without a key, and of the keys "
+            "that are made until a server starts without this option."
         ),
     ] = None,
     mock: Annotated[

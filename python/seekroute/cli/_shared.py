@@ -40,16 +40,19 @@ class Shared:
     data_dir: Path | None
     config: Path | None
 
-    def settings(self, *, provider_keys: bool = False) -> Settings:
+    def settings(self, *, provider_keys: bool = False, profile: str = "") -> Settings:
         """The configuration, with the command line on top. Raises ConfigError.
 
         Args:
             provider_keys: whether the providers are about to be called, so that a variable with a
                 key that is not set is a problem.
+            profile: the default profile, in the place of the configuration's.
         """
         from seekroute.config import load_settings
 
         overrides = {} if self.data_dir is None else {"data_dir": str(self.data_dir)}
+        if profile:
+            overrides["profile"] = profile
         return load_settings(self.config, overrides=overrides, provider_keys=provider_keys)
 
     def open_control(self) -> ControlPlane:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from seekroute.config.catalog import Catalog, packaged_catalog
-    from seekroute.config.loading import catalog_of, load_settings, profiles_of
+    from seekroute.config.loading import catalog_of, load_settings, profile_place, profiles_of
     from seekroute.config.models_list import ModelList, models_payload
     from seekroute.config.profile import PACKAGED_PROFILES, ProfileFile, load_profile
     from seekroute.config.settings import Settings, config_schema
@@ -39,6 +39,7 @@ __all__ = [
     "mock_is_on",
     "models_payload",
     "packaged_catalog",
+    "profile_place",
     "profiles_of",
     "unserved_models",
     "usable_providers",
@@ -46,7 +47,7 @@ __all__ = [
 
 _HOMES = {
     "catalog": ("Catalog", "packaged_catalog"),
-    "loading": ("catalog_of", "load_settings", "profiles_of"),
+    "loading": ("catalog_of", "load_settings", "profile_place", "profiles_of"),
     "models_list": ("ModelList", "models_payload"),
     "profile": ("PACKAGED_PROFILES", "ProfileFile", "load_profile"),
     "settings": ("Settings", "config_schema"),

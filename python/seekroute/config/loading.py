@@ -24,7 +24,7 @@ from seekroute.config.profile import (
 from seekroute.config.settings import Origin, Settings
 from seekroute.errors import ConfigError, Problem
 
-__all__ = ["ENV_PREFIX", "catalog_of", "load_settings", "profiles_of"]
+__all__ = ["ENV_PREFIX", "catalog_of", "load_settings", "profile_place", "profiles_of"]
 
 ENV_PREFIX = "SEEKROUTE_"
 DEFAULT_FILE = "seekroute.yaml"
@@ -253,6 +253,12 @@ def _read_environment(
 
 def _load(settings: Settings, name: str) -> ProfileFile:
     return load_profile(name, relative_to=Path(settings._folder) if settings._folder else None)
+
+
+def profile_place(settings: Settings) -> str:
+    """The default profile as anybody finds it from any folder: a packaged name, or a whole path."""
+    name = settings.profile
+    return name if name in PACKAGED_PROFILES else str((Path(settings._folder) / name).resolve())
 
 
 def profiles_of(settings: Settings) -> list[ProfileFile]:

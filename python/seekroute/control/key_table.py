@@ -17,6 +17,7 @@ from seekroute.control.queries import add, announce, change, rows
 
 _MOST_NAMED = 3  # keys of one name, in an error
 _PEPPER_CHECK = "pepper_check"
+_PROFILE = "profile"
 
 
 class KeyTable:
@@ -119,6 +120,19 @@ class KeyTable:
         if bound is None:
             values = {"name": _PEPPER_CHECK, "value": pepper_check(self._pepper)}
             connection.execute(insert(meta).values(values))
+
+
+def told_profile(connection: Connection) -> str:
+    """The profile that the last start of a server was told, a name or a path; "" for none."""
+    found: bytes | None = connection.scalar(select(meta.c.value).where(meta.c.name == _PROFILE))
+    return "" if found is None else found.decode()
+
+
+def tell_profile(connection: Connection, profile: str) -> None:
+    """Write it down; "" forgets it."""
+    connection.execute(delete(meta).where(meta.c.name == _PROFILE))
+    if profile:
+        connection.execute(insert(meta).values({"name": _PROFILE, "value": profile.encode()}))
 
 
 def pepper_bound(connection: Connection) -> bytes | None:

@@ -15,7 +15,7 @@ from seekroute.control import checks, feed
 from seekroute.control.database import Database
 from seekroute.control.errors import ControlError
 from seekroute.control.feed import ChangeBatch
-from seekroute.control.key_table import KeyTable, pepper_bound
+from seekroute.control.key_table import KeyTable, pepper_bound, tell_profile, told_profile
 from seekroute.control.models import (
     ApiKey,
     App,
@@ -211,6 +211,18 @@ class ControlPlane:
         return self._set_status(app, org, "rejected")
 
     # --- keys ------------------------------------------------------------------------------------
+
+    def told_profile(self) -> str:
+        """The profile that the last start of a server was told beside its configuration, a name or
+        a path: new keys get that one. "" where it was told none."""
+        with self._database.read() as connection:
+            return told_profile(connection)
+
+    def tell_profile(self, profile: str) -> None:
+        """Write down what `told_profile` returns; "" forgets it."""
+        if self.told_profile() != profile:
+            with self._database.write() as connection:
+                tell_profile(connection, profile)
 
     def create_key(
         self,

@@ -68,6 +68,7 @@ class Plan:
     unserved: dict[str, str]  # models that nobody serves, and what they lack
     options: dict[str, Any] = field(repr=False)  # of the core, but for the pepper
     snapshot: dict[str, Any] = field(repr=False)
+    told_profile: str = ""  # the default one, if it is not of a file: its name or path
     anew: frozenset[Anew] = frozenset()  # lost databases that this start may begin anew
 
     def snapshot_with(self, mock_url: str) -> dict[str, Any]:
@@ -149,4 +150,13 @@ def prepare(settings: Settings, environ: Mapping[str, str]) -> Plan:
         unserved=unserved_models(settings, catalog, snapshot),
         options=build_options(settings, b"", ledger=settings.credits.enabled),
         snapshot=snapshot,
+        told_profile=_told_profile(settings),
     )
+
+
+def _told_profile(settings: Settings) -> str:
+    """Commands see the file too, but neither this command line nor this environment."""
+    from seekroute.config import profile_place
+
+    told = settings.origin("profile") in ("cli", "env")
+    return profile_place(settings) if told else ""

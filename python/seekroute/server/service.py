@@ -221,6 +221,7 @@ class Service:
                         anew="ledger" in self._anew,
                     )
                 )
+            self.control.tell_profile(plan.told_profile)
             self._cursor = self.control.change_cursor()
             self.gateway: Gateway = Gateway(
                 {**plan.options, "pepper": self.control.pepper},
