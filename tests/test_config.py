@@ -428,3 +428,21 @@ def test_importing_reads_no_data() -> None:
     )
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     assert subprocess.run([sys.executable, "-c", code], env=env, check=False).returncode == 0
+
+
+@pytest.mark.parametrize("what", ["folder", "pipe", "link to nowhere", "link to itself"])
+def test_what_stands_in_the_default_files_place_is_no_missing_file(what: str) -> None:
+    place = Path("seekroute.yaml")
+    if what == "folder":
+        place.mkdir()
+    elif what == "pipe":
+        os.mkfifo(place)
+    else:
+        place.symlink_to("nowhere" if "nowhere" in what else place)
+    with pytest.raises(ConfigError) as raised:
+        load_settings(environ={})
+    (problem,) = raised.value.problems
+    assert "seekroute.yaml" in str(problem)
+    assert "cannot" in problem.message
+    # Whoever names another file does not mean this one.
+    assert load_settings(write("server: {port: 7}", "other.yaml"), environ={}).server.port == 7
