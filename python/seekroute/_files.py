@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def why_no_file(path: Path) -> str:
-    """Why what stands in a database's place cannot be one; empty where it can, or nothing does.
+    """Why what stands in a file's place cannot be one; empty where it can, or nothing is there.
 
     To open a pipe would wait for its other end.
     """
@@ -17,4 +17,7 @@ def why_no_file(path: Path) -> str:
         return ""
     except OSError as error:
         return f"{path} cannot be used: {error.strerror}"
-    return "" if stat.S_ISREG(mode) else f"{path} cannot be used: it is no file"
+    if stat.S_ISREG(mode):
+        return ""
+    what = "it is a folder" if stat.S_ISDIR(mode) else "it is no file"
+    return f"{path} cannot be used: {what}"

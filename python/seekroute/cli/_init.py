@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from seekroute.cli._shared import JsonOption, print_json, say, shared, usable
+from seekroute._files import why_no_file
 from seekroute.errors import SeekrouteError
 
 if TYPE_CHECKING:
@@ -146,7 +147,8 @@ def init(
             file.write(text)
     except FileExistsError:
         raise SeekrouteError(
-            f"{path} exists: choose another name, or replace it with --force"
+            why_no_file(path)
+            or f"{path} exists: choose another name, or replace it with --force"
         ) from None
     except OSError as error:
         raise SeekrouteError(f"cannot write {path}: {error.strerror}") from error

@@ -22,6 +22,7 @@ from seekroute.config.profile import (
     packaged_profile,
 )
 from seekroute.config.settings import Origin, Settings
+from seekroute._files import why_no_file
 from seekroute.errors import ConfigError, Problem
 
 __all__ = ["ENV_PREFIX", "catalog_of", "load_settings", "profile_place", "profiles_of"]
@@ -167,9 +168,14 @@ def _find_document(
 ) -> Document:
     chosen = path or env.get("SEEKROUTE_CONFIG")
     if chosen is None or chosen == "":
-        if not Path(DEFAULT_FILE).is_file():
+        if not os.path.lexists(DEFAULT_FILE):
             return Document({})
+        # Whoever put something else there meant a file, and would be served without it.
         chosen = DEFAULT_FILE
+        if why := why_no_file(Path(chosen)):
+            hint = "remove it, or name another with --config or SEEKROUTE_CONFIG"
+            problems.append(Problem("", why, hint))
+            return Document({}, chosen)
     try:
         return read_document(Path(chosen))
     except ConfigError as error:
