@@ -38,7 +38,8 @@ class Finding:
 
 def ledger_findings(folder: Path, *, enabled: bool) -> Iterator[Finding]:
     """Whether the ledger of a data directory is sound, and orders are being booked."""
-    from seekroute.ledger import FILE_NAME, Ledger
+    from seekroute.control.lost import opened
+    from seekroute.ledger import FILE_NAME
 
     path = folder / FILE_NAME
     said = list(_waiting_orders(folder))
@@ -53,7 +54,7 @@ def ledger_findings(folder: Path, *, enabled: bool) -> Iterator[Finding]:
             "set credits.enabled to true",
         )
     try:
-        with Ledger(path, read_only=True) as ledger:
+        with opened(path, read_only=True) as ledger:
             size = path.stat().st_size
             report = ledger.verify() if size <= _VERIFIED_BYTES else None
             organizations = len(ledger.balances())

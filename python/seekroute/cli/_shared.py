@@ -80,8 +80,8 @@ class Shared:
 
         Raises LedgerError, ControlError, ConfigError.
         """
-        from seekroute.control.lost import LostDatabaseError, why_lost
-        from seekroute.ledger import FILE_NAME, Ledger, LedgerError
+        from seekroute.control.lost import LostDatabaseError, opened, why_lost
+        from seekroute.ledger import FILE_NAME, LedgerError
 
         folder = self.folder() if folder is None else folder
         if lost := why_lost(folder):
@@ -93,7 +93,7 @@ class Shared:
                 f"there is no ledger at {path} yet: it is made by the first `seekroute credits "
                 f"add`, or by a server that runs with credits.enabled. {_ANOTHER}",
             )
-        return Ledger(path, read_only=True)
+        return opened(path, read_only=True)
 
 
 def is_begun(folder: Path) -> bool:

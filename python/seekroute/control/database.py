@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from seekroute._file_names import LEDGER
 from seekroute.control.directory import (
     has_bytes,
     is_read_only,
@@ -35,6 +36,8 @@ from seekroute.control.revisions import (
 )
 from seekroute.control.schema_check import check_schema
 
+# What SQLite says of a file whose pages are not what was written.
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _POOL = 4  # connections; a fifth concurrent transaction waits for one
 _POOL_WAIT_SECONDS = 10.0
 
@@ -200,7 +203,19 @@ def _translated(path: Path) -> Iterator[None]:
     except (SQLAlchemyError, sqlite3.Error) as error:
         # SQLite's own words hold names of tables and columns, never values.
         cause = error.orig if isinstance(error, DBAPIError) else error
+        if getattr(cause, "sqlite_errorcode", 0) & 0xFF in _DAMAGED:
+            raise ControlError(damaged_text(path, str(cause))) from error
         raise ControlError(f"the database {path} failed: {cause}") from error
+
+
+def damaged_text(path: Path, cause: str) -> str:
+    """What to do about a control.db that cannot be read any more."""
+    return (
+        f"the database {path} is damaged: {cause}. Stop the server, move {path.name}, "
+        f"{path.name}-wal and {path.name}-shm away, and put a copy of `seekroute backup --control` "
+        "in their place; or begin with a new one, without its organizations, apps and keys: "
+        f"seekroute serve --new-control, said once. Balances are in {LEDGER}, and stay"
+    )
 
 
 def _check_sealed(data_dir: Path, migrations: Path) -> None:

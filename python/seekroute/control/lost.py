@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
@@ -33,11 +33,13 @@ __all__ = [
     "Anew",
     "LostDatabaseError",
     "MockBesideCustomersError",
+    "guard_anew",
     "guard_control",
     "guard_customers",
     "guard_owners",
     "lost_ledger",
     "open_ledger",
+    "opened",
     "read_ledger",
     "take_over",
     "unknown_text",
@@ -57,6 +59,49 @@ TRACES: Final = ("pepper", "refused.jsonl", "first-key")
 
 class LostDatabaseError(ControlError):
     """A database is gone, or another one is in its place; the text says what to do."""
+
+
+def guard_anew(data_dir: Path, anew: Collection[Anew], *, ledger: bool) -> None:
+    """Call before a start that was told to begin control.db anew. Changes nothing.
+
+    What would be refused of the ledger once there is a new control.db is refused here, before.
+
+    Args:
+        data_dir: where the databases are, or were.
+        anew: all that this start was told.
+        ledger: whether it opens the ledger.
+
+    Raises:
+        LostDatabaseError: the ledger is lost too, and was not named; or it was, and is there.
+        LedgerError: it is there, and cannot be opened.
+    """
+    if "control" not in anew or not ledger:
+        return
+    control, path = data_dir / DATABASE_FILE, data_dir / _LEDGER
+    there = _is_there(control) and not _is_hollow(control) and not why_no_file(control)
+    left = [] if _is_there(path) else _left_of(path)
+    why = why_lost(data_dir) if there else why_no_file(path)
+    if not there and left and not why:
+        why = _both_gone(control, left[0])
+    if why and "ledger" not in anew:
+        raise LostDatabaseError(why)
+    if not why and "ledger" in anew and _is_there(path):
+        raise LostDatabaseError(_not_lost(path))
+    # One of an older schema has an identity, and is upgraded by the start.
+    if not why and not there and _is_there(path) and not _identity_of(path):
+        opened(path, read_only=True).close()
+
+
+def _both_gone(control: Path, left: Path) -> str:
+    return (
+        f"{control} is gone, and so is {_LEDGER}, of which {left.name} is left: organizations, "
+        "keys and balances were in them. Restore a backup of both, or begin with new ones, "
+        "without them: seekroute serve --new-control --new-ledger, said once"
+    )
+
+
+def _not_lost(path: Path) -> str:
+    return f"{path} is there: --new-ledger is said once, when it is lost; leave it out"
 
 
 def guard_control(data_dir: Path, *, anew: bool = False) -> bool:
@@ -87,6 +132,8 @@ def guard_control(data_dir: Path, *, anew: bool = False) -> bool:
     if not others and not traces:
         return False
     if not anew:
+        if not hollow and not _is_there(data_dir / _LEDGER) and _left_of(data_dir / _LEDGER):
+            raise LostDatabaseError(_both_gone(path, _left_of(data_dir / _LEDGER)[0]))
         what = (
             f"has nothing of what was in it, which was in {path.name}-wal" if hollow else "is gone"
         )
@@ -236,11 +283,34 @@ def read_ledger(orders: OrderBook, data_dir: Path) -> Ledger:
         LostDatabaseError: it is gone, or another one is in its place.
         LedgerError: it cannot be opened.
     """
-    from seekroute.ledger import Ledger
-
     if lost := lost_ledger(orders, data_dir):
         raise LostDatabaseError(lost)
-    return Ledger(data_dir / _LEDGER, read_only=True)
+    return opened(data_dir / _LEDGER, read_only=True)
+
+
+def opened(
+    path: Path, *, read_only: bool = False, orphans: Literal["expire", "charge"] = "expire"
+) -> Ledger:
+    """`Ledger(...)`; a damaged file's error names it, and says what to do.
+
+    Raises:
+        LedgerError: it cannot be opened.
+    """
+    from seekroute.ledger import Ledger, LedgerError
+
+    try:
+        return Ledger(path, read_only=read_only, orphans=orphans)
+    except LedgerError as error:
+        if error.code != "storage_corrupt":
+            raise
+        raise LedgerError(
+            error.code,
+            f"{path} is damaged: {error}. Stop the server, move {path.name}, {path.name}-wal, "
+            f"{path.name}-shm and {path.name}.mark away, and restore a backup of it; or begin with "
+            "a new one, without its balances, payments and charges: seekroute serve --new-ledger, "
+            "said once; seekroute credits replay then books the payments again that control.db "
+            "knows",
+        ) from None
 
 
 def open_ledger(
@@ -263,8 +333,6 @@ def open_ledger(
             right one is there; or control.db does not know whose money is in it.
         LedgerError: it cannot be opened.
     """
-    from seekroute.ledger import Ledger
-
     path = data_dir / _LEDGER
     bound = orders.ledger_id()
     why = lost_ledger(orders, data_dir)
@@ -272,12 +340,10 @@ def open_ledger(
         raise LostDatabaseError(why)
     there = _is_there(path)
     if there and anew and not why:
-        raise LostDatabaseError(
-            f"{path} is there: --new-ledger is said once, when it is lost; leave it out"
-        )
+        raise LostDatabaseError(_not_lost(path))
     if anew and (not there or not _identity_of(path)):
         _put_aside(path)
-    ledger = Ledger(path, orphans=orphans)
+    ledger = opened(path, orphans=orphans)
     try:
         if unknown := orders.unknown_orgs(ledger):
             if not anew:

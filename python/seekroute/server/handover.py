@@ -43,7 +43,7 @@ def serve_program(**options: Any) -> int:
             plan = replace(prepare(settings, os.environ), anew=anew)
             if is_possible():
                 # Made here, and so there when the program begins again.
-                _upgrade(Path(plan.data_dir), anew="control" in anew)
+                _upgrade(plan)
                 plan = replace(plan, anew=anew - {"control"})
                 restart(plan, listener)
             refusal.pop_all()  # whoever serves closes it
@@ -70,11 +70,14 @@ def resume() -> int | None:
     return serve_plan(*taken)
 
 
-def _upgrade(data_dir: Path, *, anew: bool) -> None:
+def _upgrade(plan: Plan) -> None:
     from seekroute.control import InstanceLock, upgrade, upgrade_is_due
+    from seekroute.control.lost import guard_anew
 
+    data_dir, anew = Path(plan.data_dir), "control" in plan.anew
     if anew or upgrade_is_due(data_dir):
         with InstanceLock(data_dir):
+            guard_anew(data_dir, plan.anew, ledger=plan.ledger)
             upgrade(data_dir, anew=anew)
 
 

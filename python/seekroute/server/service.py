@@ -180,7 +180,7 @@ class Service:
         if self._resources is not None:
             return
         from seekroute.control import ControlPlane, InstanceLock
-        from seekroute.control.lost import guard_customers, guard_owners, open_ledger
+        from seekroute.control.lost import guard_anew, guard_customers, guard_owners, open_ledger
         from seekroute.gateway import Gateway
 
         settings = self._settings
@@ -188,10 +188,11 @@ class Service:
         data_dir = Path(self.data_dir)
         with contextlib.ExitStack() as stack:
             stack.enter_context(InstanceLock(data_dir))
+            plan = settings if isinstance(settings, Plan) else prepare(settings, self._environ)
+            guard_anew(data_dir, self._anew, ledger=plan.ledger)
             self.control: ControlPlane = stack.enter_context(
                 ControlPlane(data_dir, anew="control" in self._anew)
             )
-            plan = settings if isinstance(settings, Plan) else prepare(settings, self._environ)
             self.profiles: dict[str, Profile] = {each.name: each for each in plan.profiles}
             self.default_profile: Profile = plan.profiles[0]
             self.example_model: str = plan.example_model
