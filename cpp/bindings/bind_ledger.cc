@@ -209,6 +209,10 @@ class LedgerFile {
     dict["refunded"] = refunded;
     return dict;
   }
+  py::list FindRequests(const std::string& id, bool begins, int64_t most) {
+    Page(most);
+    return ListOf(Read([&](LedgerReader& reader) { return reader.FindRequests(id, begins, most); }));
+  }
   py::list Rows(const std::string& org, const std::string& key, std::optional<int64_t> before,
                 int64_t limit) {
     const RowFilter filter{org, key, before, Page(limit)};
@@ -379,6 +383,8 @@ void BindLedger(py::module_& m) {
       .def("balance", &LedgerFile::Balance, py::arg("org"))
       .def("balances", &LedgerFile::Balances)
       .def("generation", &LedgerFile::Generation, py::arg("id"))
+      .def("find_requests", &LedgerFile::FindRequests, py::arg("id"), py::kw_only(),
+           py::arg("begins"), py::arg("most"))
       .def("rows", &LedgerFile::Rows, py::kw_only(), py::arg("org") = "", py::arg("key") = "",
            py::arg("before") = py::none(), py::arg("limit") = 100)
       .def("activity", &LedgerFile::Activity, py::kw_only(), py::arg("org") = "",

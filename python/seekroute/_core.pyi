@@ -259,6 +259,10 @@ class LedgerFile:
     def generation(self, id: str) -> Row | None:
         """One request by its generation id, with its `attempts` and what was `refunded`."""
 
+    def find_requests(self, id: str, *, begins: bool, most: int) -> list[Row]:
+        """`generation` of those that `id` may mean, newest first: by their request_id, and where
+        it `begins` one, by their own id."""
+
     def rows(
         self, *, org: str = "", key: str = "", before: int | None = None, limit: int = 100
     ) -> list[Row]:

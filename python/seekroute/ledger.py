@@ -258,6 +258,13 @@ class Ledger:
         with _translated():
             return self._file.generation(id)
 
+    def find_requests(self, id: str, *, begins: bool, most: int) -> list[str]:
+        """The answers' ids of at most `most` requests that `id` may mean, newest first: by their
+        request_id, for which the whole ledger is read, and where it `begins` one, by that id."""
+        with _translated():
+            rows = self._file.find_requests(id, begins=begins, most=most) if _is_text(id) else []
+        return [row["generation"] for row in rows]
+
     def rows(
         self, *, org: str = "", key: str = "", before: int | None = None, limit: int = 100
     ) -> list[Row]:

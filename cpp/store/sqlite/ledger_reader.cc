@@ -145,6 +145,21 @@ Result<std::optional<LedgerRow>> LedgerReader::Generation(std::string_view id) {
   return std::optional<LedgerRow>(std::move(rows->front()));
 }
 
+Result<LedgerRows> LedgerReader::FindRequests(std::string_view id, bool begins, int64_t most) {
+  // Two queries: an OR would read the table for what the index has.
+  constexpr std::string_view kBySaid =
+      "SELECT n, generation FROM request WHERE request_id = ?1 ORDER BY n DESC LIMIT ?2";
+  constexpr std::string_view kEither =
+      "SELECT n, generation FROM (SELECT n, generation FROM request WHERE request_id = ?1 "
+      "ORDER BY n DESC LIMIT ?2) UNION SELECT n, generation FROM (SELECT n, generation FROM request "
+      // Past whatever begins so: no id has a character after this one.
+      "WHERE generation >= ?1 AND generation < ?1 || char(0x10ffff) ORDER BY n DESC LIMIT ?2) "
+      "ORDER BY n DESC LIMIT ?2";
+  Result<Statement> statement = db_.Prepare(begins ? kEither : kBySaid);
+  if (statement) statement->Bind(id, most);
+  return Collect(std::move(statement));
+}
+
 Result<LedgerRows> LedgerReader::Attempts(std::string_view generation) {
   Result<Statement> statement = db_.Prepare(
       "WITH r AS (SELECT * FROM request WHERE generation = ?), a AS "

@@ -308,7 +308,7 @@ def _meant(ctx: typer.Context, id_: str) -> str:
     if not os.path.lexists(shared(ctx).folder() / FILE_NAME):  # a link is for who opens it
         return id_
     with shared(ctx).open_ledger() as ledger:
-        row = find_request(ledger, id_, whole=True)
+        row = find_request(ledger, id_)
     return id_ if row is None else str(row["generation"])
 
 

@@ -183,8 +183,8 @@ def show(
                 print_row(found if as_json else _read(found), as_json=as_json)
                 return
         raise SeekrouteError(
-            f"there is no request {id_!r}: not among the ids of answers (gen-…), nor of the latest "
-            f"{MOST_ROWS} requests, nor of those that were refused lately"
+            f"there is no request {id_!r}: neither the id of an answer (gen-…) nor a request_id of "
+            "the ledger, nor of those that were refused lately"
         )
     fields = _fields(row, names, keys)
     attempts = [_attempt_fields(attempt) for attempt in row["attempts"]]

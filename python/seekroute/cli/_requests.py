@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from seekroute.cli._shared import LEAST_BEGINNING
@@ -14,7 +13,7 @@ if TYPE_CHECKING:
 
 ID_HELP = "The id of its answer (gen-…), the beginning of that, or its request_id."
 PAGE = 1000  # rows read at once
-MOST_ROWS = 100_000  # looked through, or shown, at once
+MOST_ROWS = 100_000  # shown at once
 # Requests are numbered as they are held, and dated as they came in: a little apart.
 DISORDER_S = 60
 _MOST_NAMED = 3  # of the requests that may be meant
@@ -34,17 +33,13 @@ def newest_first(
         size = PAGE  # a filter drops rows: do not come back for few
 
 
-def find_request(ledger: Ledger, id_: str, *, whole: bool = False) -> Row | None:
-    """The request with this id, with its attempts; None if there is none.
-
-    Its answer's id is looked up in the whole ledger. The beginning of one, as lists on a narrow
-    terminal show it, and a request_id are looked for among the latest MOST_ROWS.
+def find_request(ledger: Ledger, id_: str) -> Row | None:
+    """The request with this id, with its attempts; None if there is none in the whole ledger.
 
     Args:
         ledger: where to look.
-        id_: the answer's id, at least LEAST_BEGINNING characters of it, or the request_id.
-        whole: whether one of these has to be the only one of the whole ledger: for what moves
-            money. A ledger with more requests than are looked through does not say that.
+        id_: its answer's id, at least LEAST_BEGINNING characters of it, as lists on a narrow
+            terminal show it, or the request_id.
 
     Raises SeekrouteError: more than one may be meant. A client chooses its request_id, and may
     use it again.
@@ -52,26 +47,10 @@ def find_request(ledger: Ledger, id_: str, *, whole: bool = False) -> Row | None
     if (exact := ledger.generation(id_)) is not None:
         return exact
     begin = id_.removesuffix("…")
-    begins = len(begin) >= LEAST_BEGINNING
-    found: list[Row] = []
-    looked = 0
-    for row in islice(newest_first(ledger, "", "", None, PAGE), MOST_ROWS):
-        looked += 1
-        if row["request_id"] == id_ or (begins and row["generation"].startswith(begin)):
-            found.append(row)
-            if len(found) == _MOST_NAMED:
-                break
+    found = ledger.find_requests(begin, begins=len(begin) >= LEAST_BEGINNING, most=_MOST_NAMED)
     if len(found) > 1:
-        meant = ", ".join(row["generation"] for row in found)
         raise SeekrouteError(
-            f"more than one request is meant by {id_!r}: {meant}: give the whole id of one"
+            f"more than one request is meant by {id_!r}: {', '.join(found)}: give the whole id of "
+            "one"
         )
-    if not found:
-        return None
-    generation: str = found[0]["generation"]
-    if whole and looked == MOST_ROWS:
-        raise SeekrouteError(
-            f"{id_!r} is {generation}, but only the latest {MOST_ROWS} requests were looked "
-            "through for another: give the whole id"
-        )
-    return ledger.generation(generation)
+    return ledger.generation(found[0]) if found else None
