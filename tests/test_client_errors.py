@@ -8,7 +8,7 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_args
 
 import openai
 import pytest
@@ -16,7 +16,8 @@ import pytest
 import seekroute
 from client_modes import MODEL
 from seekroute import _core, errors
-from seekroute._hints import BY_CODE, hint_for
+from seekroute._hints import _DROPPABLE, BY_CODE, hint_for
+from seekroute.config._catalog_schema import Refusable
 from seekroute.errors import APIStatusError, error_for_status
 from seekroute.testing import MockProvider, Raw, Status
 
@@ -231,6 +232,22 @@ def test_hints(status: int, code: Any, words: str) -> None:
     hint = hint_for(status, code)
     assert words in hint
     assert bool(hint) is bool(words)
+
+
+def test_a_parameter_that_a_model_refuses_has_its_setting_as_hint() -> None:
+    for model, field in (("openai/gpt-5-mini", {"temperature": 0.2}), ("openai/o3", {"top_p": 0.5})):
+        (name,) = field
+        with seekroute.Client(mock="on") as client, pytest.raises(seekroute.BadRequestError) as no:
+            client.ask("x", model, **field)
+        assert no.value.param == name
+        assert f"leave `{name}` out" in no.value.hint
+        assert "drop_refused_parameters" in no.value.hint
+        with seekroute.Client(mock="on", drop_refused_parameters=True) as client:
+            assert client.ask("x", model, **field).text
+    assert set(get_args(Refusable)) == _DROPPABLE
+    # Of other fields the gateway knows no model that refuses them.
+    assert "drop_refused" not in hint_for(400, "unsupported_value", "response_format")
+    assert "drop_refused" not in hint_for(400, "invalid_value", "temperature")
 
 
 # --- as they come from a server that is none of ours ----------------------------------------------
