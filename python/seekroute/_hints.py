@@ -90,13 +90,31 @@ _BY_STATUS: dict[int, str] = {
 }
 
 
-def hint_for(status: int, code: Any) -> str:
+# What a provider calls a parameter that this model does not take, and those of which the catalog
+# knows it (`refuses`).
+_UNSUPPORTED = frozenset({"unsupported_parameter", "unsupported_value"})
+_DROPPABLE = frozenset(
+    (
+        *("temperature", "top_p", "presence_penalty", "frequency_penalty"),
+        *("logprobs", "top_logprobs", "logit_bias"),
+    )
+)
+
+
+def hint_for(status: int, code: Any, param: Any = None) -> str:
     """What to do about an error answer; empty where there is nothing to say.
 
     Args:
         status: HTTP status; 0 inside a stream.
         code: The error's code; profiles may use words of their own, or a number.
+        param: The field that it names.
     """
+    words = isinstance(code, str) and isinstance(param, str)
+    if words and code in _UNSUPPORTED and param in _DROPPABLE:
+        return (
+            f"leave `{param}` out: this model does not take it; drop_refused_parameters: true of "
+            "the gateway (in Python Client(drop_refused_parameters=True)) leaves it out by itself"
+        )
     found = BY_CODE.get(code) if isinstance(code, str) else None
     if found is None:
         found = _BY_STATUS.get(status) or (_WAIT if status >= 500 else "")

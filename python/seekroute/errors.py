@@ -280,7 +280,7 @@ class APIStatusError(APIError):
         named = metadata.get("request_id") if isinstance(metadata, Mapping) else None
         super().__init__(
             str(error.get("message") or f"the answer was HTTP status {status_code}"),
-            hint=hint_for(status_code, self.code),
+            hint=hint_for(status_code, self.code, self.param),
             request_id=headers.get("x-request-id") or named or "",
             attempts=attempts,
             retryable=_is_retryable(status_code, error, headers),
