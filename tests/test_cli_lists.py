@@ -324,6 +324,36 @@ def test_a_reset_without_a_limit_is_refused() -> None:
     assert run_json("keys", "limit", "bot", "none", "--reset", "never")["limit_nano"] is None
 
 
+# --- words of which there are few -----------------------------------------------------------------
+
+WRONG_WORDS = [
+    (
+        ("keys", "create", "--org", "x", "--limit", "5", "--limit-reset"),
+        "dayly",
+        "daily",
+        "monthly",
+    ),
+    (("keys", "limit", "x", "5", "--reset"), "Mothly", "monthly", "never"),
+    (("usage", "--by"), "modl", "model", "org"),
+    (("ledger", "export", "--format"), "jsn", "jsonl", "csv"),
+    (("models", "list", "--sort"), "prise", "price", "newest"),
+    (("models", "list", "--feature"), "tols", "tools", "reasoning"),
+    (("keys", "limit", "x", "5", "--reset"), "xyz", "", "never"),
+]
+
+
+@pytest.mark.parametrize(("words", "wrong", "meant", "other"), WRONG_WORDS)
+def test_a_wrong_word_names_those_that_are_right(
+    words: tuple[str, ...], wrong: str, meant: str, other: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("typer.rich_utils.MAX_WIDTH", 300)
+    said = " ".join(run(*words, wrong, code=2).stderr.replace("│", " ").split())
+    assert f"for '{words[-1]}': '{wrong}' is not one of " in said
+    assert other in said
+    assert ("did you mean" in said) is bool(meant)
+    assert not meant or f"(did you mean {meant}?)" in said
+
+
 # --- options that stand before the command --------------------------------------------------------
 
 

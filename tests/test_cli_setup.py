@@ -11,7 +11,10 @@ from typing import Any
 import pytest
 
 import money_cli
+import seekroute
 from bare_cli import unconfigure
+from seekroute.cli import _doctor
+from seekroute.cli._chat import Conversation
 from seekroute.config import load_settings
 from seekroute.testing import MockProvider, Text
 
@@ -170,6 +173,20 @@ def test_init_keeps_the_data_out_of_git(run: Run, tmp_path: Path, tracked: bool)
         assert ignored.read_text(encoding="utf-8") == "# mine\n"
 
 
+def test_doctor_breaks_lines_between_words(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = run("doctor", "--offline").stdout.splitlines()
+    assert any(len(line) > 80 for line in whole)  # into a pipe: a line for each
+    monkeypatch.setattr(_doctor, "_room", lambda: 80)
+    shown = run("doctor", "--offline").stdout
+    lines = shown.splitlines()
+    assert all(len(line) <= 80 or " " not in line[24:] for line in lines)
+    # A line is continued under where it began, and no word of it is lost.
+    assert shown.split() == "\n".join(whole).split()
+    assert {line[:24] for line in lines if line[:24].isspace()} == {" " * 24}
+
+
 def test_doctor_warns_that_only_the_mock_answers(run: Run) -> None:
     found = _findings(run("doctor", "--json"))
     assert found["providers"]["level"] == "warning"
@@ -231,6 +248,30 @@ def test_chat_ends_with_an_error_when_nobody_watches(run: Run, provider: MockPro
     _use(provider)
     assert "no model 'no/model'" in run("chat", "-m", "no/model", stdin="Hi\n", code=1).stderr
     assert "/help" in run("chat", "-m", "openai/gpt-4o", stdin="/what\n").stderr
+
+
+def test_a_model_that_there_is_not_changes_no_conversation(
+    run: Run, provider: MockProvider
+) -> None:
+    _use(provider)
+    provider.queue(Text("Yes."))
+    for name, words in (
+        ("openai/gpt-4o-minii", "did you mean openai/gpt-4o-mini"),
+        ("nope", "seekroute models list shows what there is"),
+    ):
+        said = run("chat", "-m", "openai/gpt-4o", stdin=f"/model {name}\nHi\n", code=1).stderr
+        assert f"no model '{name}'" in said
+        assert words in said
+    assert not provider.requests
+    # To somebody at a terminal it is no end.
+    with seekroute.Client(config="seekroute.yaml") as client:
+        talk = Conversation(client, "openai/gpt-4o", None, as_json=False)
+        with pytest.raises(seekroute.NotFoundError):
+            talk.take("/model nope")
+        assert talk.model == "openai/gpt-4o"
+        talk.take("/model openai/gpt-4o-mini")
+        assert talk.model == "openai/gpt-4o-mini"
+    assert not provider.requests
 
 
 # --- ask ------------------------------------------------------------------------------------------

@@ -430,6 +430,14 @@ def test_importing_reads_no_data() -> None:
     assert subprocess.run([sys.executable, "-c", code], env=env, check=False).returncode == 0
 
 
+def test_a_wrong_word_of_a_setting_names_the_nearest() -> None:
+    problems = refused("{mock: onn, server: {log_level: warnign, log_format: sideways}}")
+    assert problems["mock"].hint == "did you mean on?"
+    assert problems["server.log_level"].hint == "did you mean warning?"
+    assert problems["server.log_format"].hint == ""
+    assert "'pretty'" in problems["server.log_format"].message
+
+
 @pytest.mark.parametrize("what", ["folder", "pipe", "link to nowhere", "link to itself"])
 def test_what_stands_in_the_default_files_place_is_no_missing_file(what: str) -> None:
     place = Path("seekroute.yaml")
