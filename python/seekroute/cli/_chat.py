@@ -11,13 +11,15 @@ import typer
 
 from seekroute.cli._asking import client_of
 from seekroute.cli._shared import say, shared
-from seekroute.errors import APIError
+from seekroute.errors import APIError, NotFoundError
 
 if TYPE_CHECKING:
     from seekroute.client import Client
 
+# Of an answer that tells more than that there is no such path.
+_NO_MODEL = ("model_not_found", "no_matching_endpoint")
 _HELP = """\
-/model NAME   ask another model from now on
+/model NAME   ask another model from now on; alone: which it is
 /system TEXT  set the system message; alone: remove it
 /reset        forget the conversation
 /cost         what the conversation has cost
@@ -81,8 +83,24 @@ class Conversation:
 
     def _do_model(self, name: str) -> None:
         if name:
+            self._find(name)
             self.model = name
         say(f"model: {self.model}", err=True)
+
+    def _find(self, name: str) -> None:
+        """Raises NotFoundError where the gateway knows that it serves no such model: its message
+        names the nearest ones. Nobody is asked. A gateway that cannot say it finds out later."""
+        try:
+            self._client.route("x", model=name)
+        except NotFoundError as error:
+            if error.code not in _NO_MODEL:
+                return
+            say(f"model: {self.model}, as before", err=True)
+            if not any(words in error.message for words in ("did you mean", "/v1/models")):
+                error.args = (f"{error.message}: seekroute models list shows what there is",)
+            raise
+        except APIError:
+            return
 
     def _do_system(self, text: str) -> None:
         self.system = text or None
