@@ -6,6 +6,7 @@ SQLAlchemy.
 
 from __future__ import annotations
 
+import difflib
 import re
 from pathlib import Path
 from typing import Annotated, Any
@@ -45,6 +46,7 @@ class _Root(TyperGroup):
             raise typer.Exit(2 if isinstance(error, ConfigError) else 1) from error
         except _UsageError as error:
             _say_where(error)
+            _say_nearest(error)
             raise
 
 
@@ -65,6 +67,20 @@ def _say_where(error: Any) -> None:
     words = " ".join((program, found[1], value, *command))
     error.message = f"{error.message.rstrip('.')}: it stands before the command: {words}"
     error.possibilities = []  # other options that look like it
+
+
+_WRONG_WORD = re.compile(r"(?:Value error, )?'(.*)' is not one of ('.*')\.?", re.DOTALL)
+
+
+def _say_nearest(error: Any) -> None:
+    """Adds to a wrong word, of a few that are allowed, the one that looks like it."""
+    found = _WRONG_WORD.fullmatch(error.message)
+    if found is None:
+        return
+    allowed = re.findall(r"'([^']*)'", found[2])
+    close = difflib.get_close_matches(found[1].lower(), allowed, n=1, cutoff=0.6)
+    near = f" (did you mean {close[0]}?)" if close else ""
+    error.message = f"{found[1]!r} is not one of {', '.join(allowed)}{near}"
 
 
 # A traceback with local variables would show keys.

@@ -41,6 +41,7 @@ _SECRET_KEYS = frozenset(["api_key", "headers", "proxy"])
 # Short plain words are worth quoting back; anything else may be a secret in the wrong place.
 _QUOTABLE = re.compile(r"[A-Za-z0-9_. /:-]{1,32}")
 _SCHEME = re.compile(r"(?i)(?:bearer|basic)[-_ ]")
+_QUOTED = re.compile(r"'([^']*)'")
 _TYPE_WORDS = {
     "dataclass_type": "a mapping",
     "model_type": "a mapping",
@@ -179,6 +180,11 @@ def problems_of(
                 hidden = path in secrets or not _SECRET_KEYS.isdisjoint(path.split("."))
                 found = shown(value, secret=hidden)
                 message = f"expected {expected}, found {found}"
+                if kind in ("literal_error", "enum") and isinstance(value, str):
+                    near = difflib.get_close_matches(
+                        value.lower(), _QUOTED.findall(str(context.get("expected"))), n=1
+                    )
+                    hint = f"did you mean {near[0]}?" if near else ""
             else:
                 message = item["msg"][:1].lower() + item["msg"][1:]
         problems.append(Problem(path, message, hint, where(path)))
