@@ -8,6 +8,7 @@ import shutil
 import socket
 import stat
 import sys
+import textwrap
 import time
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from seekroute.config import Catalog, Settings
 
 _LEAST_FREE = 256 * 1024 * 1024  # bytes on the disk of the data directory
+_LEAST_ROOM = 20  # characters of a finding, below which a terminal is left to break its lines
 _MOST_SKEW_S = 30.0
 
 
@@ -251,6 +253,25 @@ def _models(settings: Settings, catalog: Catalog) -> Iterator[Finding]:
             )
 
 
+def _room() -> int:
+    """The columns of the terminal; 0 in a pipe, where each finding is a line, to be searched."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
+
+
+def _under(text: str, column: int, room: int) -> str:
+    """A text that begins at `column`, with its further lines under the first.
+
+    Args:
+        text: what is said; paths and commands stay in one piece, however long.
+        column: characters before it.
+        room: columns of the terminal; 0: no line ends.
+    """
+    if len(text) <= room - column or room < column + _LEAST_ROOM:
+        return text
+    wrapped = textwrap.wrap(text, room - column, break_long_words=False, break_on_hyphens=False)
+    return f"\n{'':<{column}}".join(wrapped)
+
+
 _SIGNS: dict[Level, tuple[str, str]] = {
     "ok": ("ok     ", typer.colors.GREEN),
     "warning": ("warning", typer.colors.YELLOW),
@@ -260,12 +281,13 @@ _SIGNS: dict[Level, tuple[str, str]] = {
 
 def _print(findings: list[Finding]) -> None:
     width = max(len(finding.check) for finding in findings)
+    room = _room()
     for finding in findings:
         sign, color = _SIGNS[finding.level]
         say(sign, fg=color, nl=False)
-        say(f"  {finding.check:<{width}}  {finding.message}")
+        say(f"  {finding.check:<{width}}  {_under(finding.message, width + 11, room)}")
         if finding.hint:
-            say(f"{'':<{width + 11}}{finding.hint}")
+            say(f"{'':<{width + 11}}{_under(finding.hint, width + 11, room)}")
     failed = sum(finding.level == "failed" for finding in findings)
     warned = sum(finding.level == "warning" for finding in findings)
     if failed or warned:
