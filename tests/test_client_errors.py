@@ -235,7 +235,10 @@ def test_hints(status: int, code: Any, words: str) -> None:
 
 
 def test_a_parameter_that_a_model_refuses_has_its_setting_as_hint() -> None:
-    for model, field in (("openai/gpt-5-mini", {"temperature": 0.2}), ("openai/o3", {"top_p": 0.5})):
+    for model, field in (
+        ("openai/gpt-5-mini", {"temperature": 0.2}),
+        ("openai/o3", {"top_p": 0.5}),
+    ):
         (name,) = field
         with seekroute.Client(mock="on") as client, pytest.raises(seekroute.BadRequestError) as no:
             client.ask("x", model, **field)

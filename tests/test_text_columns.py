@@ -62,9 +62,7 @@ def test_numbers_stay_whole_and_words_are_folded(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("COLUMNS", "80")
     rollup = Rollup()
     for name in ("openai/gpt-4o", "somebody/a-model-with-a-rather-long-name"):
-        rollup.add(
-            name, ok=True, seconds=1.5, cost_nano=123_456_789_012, prompt_tokens=1_234_567
-        )
+        rollup.add(name, ok=True, seconds=1.5, cost_nano=123_456_789_012, prompt_tokens=1_234_567)
     shown = str(rollup.usage())
     assert max(map(len, shown.splitlines())) <= 80
     assert shown.count("123.456789012") == 2

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seekroute.cli._shared import JsonOption, print_json, say, shared, usable
 from seekroute._files import why_no_file
+from seekroute.cli._shared import JsonOption, print_json, say, shared, usable
 from seekroute.errors import SeekrouteError
 
 if TYPE_CHECKING:
@@ -147,8 +147,7 @@ def init(
             file.write(text)
     except FileExistsError:
         raise SeekrouteError(
-            why_no_file(path)
-            or f"{path} exists: choose another name, or replace it with --force"
+            why_no_file(path) or f"{path} exists: choose another name, or replace it with --force"
         ) from None
     except OSError as error:
         raise SeekrouteError(f"cannot write {path}: {error.strerror}") from error

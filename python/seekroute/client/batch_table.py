@@ -53,7 +53,10 @@ class Table:
         width = terminal_width()
         # Inside a notebook rich would show the table instead of capturing it.
         console = Console(width=width, color_system=None, force_jupyter=False)
-        if console.measure(table, options=console.options.update(max_width=_UNBOUND)).maximum > width:
+        if (
+            console.measure(table, options=console.options.update(max_width=_UNBOUND)).maximum
+            > width
+        ):
             return f"{self.title}\n{self.plain(width)}"
         with console.capture() as captured:
             console.print(table)

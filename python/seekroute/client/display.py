@@ -18,10 +18,10 @@ from seekroute._visible import harmless
 from seekroute.client.account import ActivityPage, Credits, Generation
 from seekroute.client.base import BaseClient
 from seekroute.client.batch_table import seconds
-from seekroute.client.text_columns import text_columns
 from seekroute.client.quotes import Quote, Routing
 from seekroute.client.results import ChatCompletion, ImagesResponse, ModelPage
 from seekroute.client.streams import StreamState
+from seekroute.client.text_columns import text_columns
 from seekroute.errors import APIError, ConfigError
 
 Bundle = dict[str, str]

@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from seekroute._files import why_no_file
 from seekroute.config._crosscheck import cross_check
 from seekroute.config._documents import Document, interpolate, join, kind_of, read_document
 from seekroute.config._schema import did_you_mean, problems_of
@@ -22,7 +23,6 @@ from seekroute.config.profile import (
     packaged_profile,
 )
 from seekroute.config.settings import Origin, Settings
-from seekroute._files import why_no_file
 from seekroute.errors import ConfigError, Problem
 
 __all__ = ["ENV_PREFIX", "catalog_of", "load_settings", "profile_place", "profiles_of"]
