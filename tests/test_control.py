@@ -148,6 +148,15 @@ def test_an_apps_key_waits_for_its_approval(control: ControlPlane) -> None:
     assert core_key_of(control, key)["app_pending"] is True  # type: ignore[index]
 
 
+@pytest.mark.parametrize("name", ["local", " local ", "Local"])
+def test_nobody_is_named_as_those_without_a_key(tmp_path: Path, name: str) -> None:
+    with open_control(tmp_path) as control:
+        with pytest.raises(ControlError, match="without a key"):
+            control.create_org(name)
+        assert control.list_orgs() == []
+        assert control.create_org("local team").name == "local team"
+
+
 def test_a_revoked_key_is_gone_for_good(control: ControlPlane) -> None:
     row, key = add_key(control)
     control.revoke_key(row.id)
