@@ -25,7 +25,7 @@ from seekroute.control.models import (
     new_id,
     organizations,
 )
-from seekroute.control.orders import OrderBook
+from seekroute.control.orders import LOCAL_ORG, OrderBook
 from seekroute.control.pepper import load_pepper, require_pepper
 from seekroute.control.queries import CoreKey, add, announce, change, find_app, find_org, rows
 
@@ -412,6 +412,11 @@ class ControlPlane:
 
     def _add_org(self, connection: Connection, name: str, line: int | None) -> Organization:
         name = checks.name(name, of="organization")
+        if name.casefold() == LOCAL_ORG:
+            raise ControlError(
+                f"{name!r} stands for whoever asks without a key, in logs, balances and the "
+                "ledger: choose another name"
+            )
         if rows(connection, Organization, organizations.c.name == name):
             raise ControlError(f"there is already an organization named {name!r}")
         now = self._now()
