@@ -14,8 +14,8 @@ import rich.console
 import money_cli
 from money_cli import run, run_json
 from seekroute.control import ControlPlane
-from seekroute.control.models import short_id
-from serving import chat_body, running_server
+from seekroute.control.models import ApiKey, short_id
+from serving import RunningServer, chat_body, running_server
 
 
 @pytest.fixture(autouse=True)
@@ -40,6 +40,18 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
         return out.getvalue().splitlines()
 
     return shown
+
+
+def limited_key(
+    server: RunningServer, org: str, name: str, limit_nano: int, **options: Any
+) -> tuple[ApiKey, str]:
+    """Makes an organization without a credit limit, and a key of it with one, which works."""
+    control, profile = server.service.control, server.service.default_profile
+    control.create_org(org, None)
+    shape = {"profile": profile.name, "prefix": profile.key_prefix}
+    made = control.create_key(org, name=name, limit_nano=limit_nano, **shape, **options)
+    server.service.sync_keys()
+    return made
 
 
 def test_names_and_short_ids_are_taken_where_they_are_unique() -> None:
@@ -80,18 +92,8 @@ def test_a_pattern_that_no_model_has_is_refused() -> None:
 
 def test_the_columns_that_matter_fit(tmp_path: Path, terminal: Callable[..., list[str]]) -> None:
     with running_server(tmp_path / "data") as server:
-        control = server.service.control
-        control.create_org("acme-corp", None)
-        profile = server.service.default_profile
-        row, key = control.create_key(
-            "acme-corp",
-            name="production",
-            profile=profile.name,
-            prefix=profile.key_prefix,
-            models=["openai/gpt-4o-mini", "openai/gpt-4o"],
-            limit_nano=5 * 10**9,
-        )
-        server.service.sync_keys()
+        models = ["openai/gpt-4o-mini", "openai/gpt-4o"]
+        row, key = limited_key(server, "acme-corp", "production", 5 * 10**9, models=models)
         assert server.chat_with(key).status == 200
     shown = terminal("keys", "list")
     text = "\n".join(shown)
@@ -126,17 +128,7 @@ def test_what_failed_is_told_with_its_error(
     tmp_path: Path, terminal: Callable[..., list[str]]
 ) -> None:
     with running_server(tmp_path / "data") as server:
-        control = server.service.control
-        control.create_org("a-rather-long-organization", None)
-        profile = server.service.default_profile
-        _, key = control.create_key(
-            "a-rather-long-organization",
-            name="web",
-            profile=profile.name,
-            prefix=profile.key_prefix,
-            limit_nano=0,
-        )
-        server.service.sync_keys()
+        _, key = limited_key(server, "a-rather-long-organization", "web", 0)
         assert server.chat_with(key).status == 402
         wrong = {"Authorization": "Bearer sk-x", "Content-Type": "application/json"}
         refused = server.request("GET", "/v1/models", headers=wrong)
