@@ -99,7 +99,7 @@ def test_what_serves_imports_neither_schemas_nor_the_command_line() -> None:
     subprocess.run([sys.executable, "-c", script], check=True)
 
 
-@pytest.mark.parametrize("value", ["1:3:4", "x", "::", f"{os.getpid()}"])
+@pytest.mark.parametrize("value", ["1:3:4", "x", "::", pytest.param(f"{os.getpid()}", id="pid")])
 def test_a_variable_left_over_means_nothing(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("_SEEKROUTE_HANDOVER", value)
     assert handover.resume() is None

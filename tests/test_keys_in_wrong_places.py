@@ -25,8 +25,9 @@ RANDOM = "aB3dE5gH7jK9mN1pQ3sT5"
 @pytest.mark.parametrize(
     "key",
     [
-        OWN,
-        make_key("acme_"),
+        # By name: workers have to agree on what the tests are called.
+        pytest.param(OWN, id="own"),
+        pytest.param(make_key("acme_"), id="acme"),
         f"sk-{RANDOM}",
         f"sk-proj-{RANDOM}",
         f"sk-ant-api03-{RANDOM}",
