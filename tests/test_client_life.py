@@ -88,11 +88,19 @@ def test_a_dropped_client_leaves_no_thread_and_no_descriptor(drop: Callable[[], 
     threads = set(threading.enumerate())
     drop()  # what is made once for all
     collect(threads)
-    before = threading.active_count(), descriptors()
-    for _ in range(5):
-        drop()
-    collect(threads)
-    assert (threading.active_count(), descriptors()) <= before
+    # Gateways of other tests run in this process, and may just open a connection: what leaks does so
+    # each time.
+    seen = []
+    for _ in range(3):
+        before = threading.active_count(), descriptors()
+        for _ in range(5):
+            drop()
+        collect(threads)
+        after = threading.active_count(), descriptors()
+        if after <= before:
+            return
+        seen.append((before, after))
+    raise AssertionError(seen)
 
 
 def test_a_stream_outlives_the_name_of_its_client() -> None:
