@@ -8,7 +8,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -50,23 +50,40 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     ("receipt", "show", "gen-x"),
 )
 
-# Runs the commands of its standard input in one process, and writes down how each ended.
+# Forks for each line of its standard input, runs its commands in the child, and writes down how each
+# ended. What all of them import is imported once.
 PLAYER = """
-import json, sys
-from typer.testing import CliRunner
-import seekroute.server.runner
+import functools, json, os, sys
+import typer.testing
+import seekroute.gateway, seekroute.ledger, seekroute.server.runner
 from seekroute.cli._root import app
+from seekroute.config import packaged_catalog
+from seekroute.control import ControlPlane
 
 def started(*_):
     raise AssertionError("it has started")
 
+def play(job):
+    os.chdir(job["folder"])
+    os.environ.clear()
+    os.environ.update(job["environ"])
+    found = []
+    for words in job["commands"]:
+        result = typer.testing.CliRunner().invoke(app, words)
+        odd = result.exception is not None and not isinstance(result.exception, SystemExit)
+        found.append([result.exit_code, result.output, repr(result.exception) if odd else ""])
+    print(json.dumps(found), flush=True)
+
 seekroute.server.runner._run = started
-found = []
-for words in json.load(sys.stdin):
-    result = CliRunner().invoke(app, words)
-    odd = result.exception is not None and not isinstance(result.exception, SystemExit)
-    found.append([result.exit_code, result.output, repr(result.exception) if odd else ""])
-print(json.dumps(found))
+typer.testing._get_command = functools.cache(typer.testing._get_command)
+packaged_catalog()
+for line in sys.stdin:
+    child = os.fork()
+    if not child:
+        play(json.loads(line))
+        os._exit(0)
+    os.waitpid(child, 0)
+    print("done", flush=True)
 """
 
 
@@ -162,18 +179,38 @@ def obey_modes() -> None:
             raise OSError(ctypes.get_errno(), "prctl")
 
 
-def played(commands: tuple[tuple[str, ...], ...]) -> Any:
-    done = subprocess.run(
+class Player:
+    """A process that obeys the modes of files, and runs commands in children of its own."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+
+    def played(self, commands: tuple[tuple[str, ...], ...]) -> Any:
+        """How each ended, in the working directory and the environment of this moment."""
+        job = {"folder": os.getcwd(), "environ": dict(os.environ), "commands": commands}
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(job) + "\n")
+        self._process.stdin.flush()
+        lines = list(iter(self._process.stdout.readline, "done\n"))
+        assert len(lines) == 1, lines
+        return json.loads(lines[0])
+
+
+@pytest.fixture(scope="module")
+def player() -> Iterator[Player]:
+    with subprocess.Popen(
         [sys.executable, "-W", "error", "-c", PLAYER],
-        input=json.dumps(commands),
-        capture_output=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
         text=True,
-        timeout=PATIENCE,
         preexec_fn=obey_modes,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+        env={**os.environ, "PYTHONPATH": str(Path(seekroute.__file__).parents[1])},
+    ) as process:
+        yield Player(process)
+        assert process.stdin is not None
+        process.stdin.close()
+        assert process.wait(PATIENCE) == 0
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="capabilities and /proc are Linux's")
@@ -183,11 +220,11 @@ def test_every_command_says_what_is_wrong_with_a_data_dir(
     make: Callable[[Path], str],
     says: str,
     given: str,
+    player: Player,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     unconfigure(monkeypatch, tmp_path)
-    monkeypatch.setenv("PYTHONPATH", str(Path(seekroute.__file__).parents[1]))
     path = make(tmp_path)
     if given == "file":
         Path("seekroute.json").write_text(json.dumps({"data_dir": path}))
@@ -196,7 +233,7 @@ def test_every_command_says_what_is_wrong_with_a_data_dir(
         pytest.skip("no variable can have it")
     else:
         monkeypatch.setenv("SEEKROUTE_DATA_DIR", path)
-    for words, (code, output, odd) in zip(COMMANDS, played(COMMANDS), strict=True):
+    for words, (code, output, odd) in zip(COMMANDS, player.played(COMMANDS), strict=True):
         told = f"{' '.join(words)}: {code}\n{output}\n{odd}"
         assert not odd, told
         assert "Traceback" not in output, told
