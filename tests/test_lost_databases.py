@@ -32,10 +32,20 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     clear(monkeypatch, tmp_path)
 
 
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("prepared")
+    with pytest.MonkeyPatch.context() as patch:
+        clear(patch, folder)
+        return paid(folder)
+
+
 @pytest.fixture
-def data(tmp_path: Path) -> Path:
+def data(prepared: Path, tmp_path: Path) -> Path:
     """A directory in which acme has paid 5, and which has been served from."""
-    return paid(tmp_path)
+    shutil.rmtree(tmp_path / "data")  # of `clear`
+    shutil.copytree(prepared, tmp_path / "data")
+    return tmp_path / "data"
 
 
 def lose(data: Path, name: str) -> None:
