@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import os
+import shutil
 import signal
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
+import typer.testing
 
 from serving import RunningServer, running_server
 
@@ -15,6 +20,25 @@ pytest_plugins = ["in_process_fixtures"]
 
 # Under nohup or as a background job SIGINT is ignored, and what the tests start would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+_MEMORY = Path("/dev/shm")
+_LEAST_MEMORY = 2**30  # bytes; the tests of one run leave a tenth of it
+
+
+def _offers_memory() -> bool:
+    """Whether temporary folders may be there; a container's may be small, or run no scripts."""
+    if not os.access(_MEMORY, os.W_OK | os.X_OK):
+        return False
+    runs = not os.statvfs(_MEMORY).f_flag & os.ST_NOEXEC
+    return runs and shutil.disk_usage(_MEMORY).free >= _LEAST_MEMORY
+
+
+# typer makes the tree of all commands anew for each that is run, which takes longer than most.
+typer.testing._get_command = functools.cache(typer.testing._get_command)
+
+# Thousands of databases are made, and wait for the disk with every commit; no power fails.
+if "PYTEST_DEBUG_TEMPROOT" not in os.environ and _offers_memory():
+    os.environ["PYTEST_DEBUG_TEMPROOT"] = str(_MEMORY)
 
 
 @pytest.fixture(scope="session")
