@@ -88,8 +88,8 @@ def test_a_dropped_client_leaves_no_thread_and_no_descriptor(drop: Callable[[], 
     threads = set(threading.enumerate())
     drop()  # what is made once for all
     collect(threads)
-    # Gateways of other tests run in this process, and may just open a connection: what leaks does so
-    # each time.
+    # Gateways of other tests run in this process, and may just open a connection: what leaks
+    # does so each time.
     seen = []
     for _ in range(3):
         before = threading.active_count(), descriptors()

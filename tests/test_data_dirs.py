@@ -50,8 +50,8 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     ("receipt", "show", "gen-x"),
 )
 
-# Forks for each line of its standard input, runs its commands in the child, and writes down how each
-# ended. What all of them import is imported once.
+# Forks for each line of its standard input, runs its commands in the child, and writes down how
+# each ended. What all of them import is imported once.
 PLAYER = """
 import functools, json, os, sys
 import typer.testing
