@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from bare_cli import unconfigure
 from seekroute.cli import _doctor
 from seekroute.cli._chat import Conversation
 from seekroute.config import load_settings
+from seekroute.control import looks_valid
 from seekroute.testing import MockProvider, Text
 
 Run = Callable[..., Any]
@@ -185,6 +187,17 @@ def test_doctor_breaks_lines_between_words(
     # A line is continued under where it began, and no word of it is lost.
     assert shown.split() == "\n".join(whole).split()
     assert {line[:24] for line in lines if line[:24].isspace()} == {" " * 24}
+
+
+def test_doctor_says_how_there_comes_a_key(run: Run) -> None:
+    run("init")
+    told = _findings(run("doctor", "--offline", "--json"))["data"]
+    assert told["hint"] == "the first start of `serve` makes one, and shows it"
+    run("orgs", "create", "acme corp")
+    told = _findings(run("doctor", "--offline", "--json"))["data"]
+    program, *words = shlex.split(told["hint"])
+    assert program == "seekroute"
+    assert looks_valid(run(*words).stdout.strip())
 
 
 def test_doctor_warns_that_only_the_mock_answers(run: Run) -> None:
