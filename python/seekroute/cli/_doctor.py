@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import shlex
 import shutil
 import socket
 import stat
@@ -113,12 +114,15 @@ def _data(folder: Path) -> Iterator[Finding]:
     try:
         with ControlPlane(folder) as control:
             keys = sum(1 for _ in control.core_keys())
+            orgs = control.list_orgs()
     except SeekrouteError as error:
         yield Finding("data", "failed", str(error))
         return
     yield Finding("data", "ok", f"{folder}: {keys} usable {'key' if keys == 1 else 'keys'}")
     if not keys:
-        hint = "seekroute keys create --org default; the first start of `serve` makes one too"
+        hint = "the first start of `serve` makes one, and shows it"
+        if orgs:
+            hint = f"seekroute keys create --org {shlex.quote(orgs[0].name)}"
         yield Finding("data", "warning", "there is no key yet", hint)
     open_to_others = stat.S_IMODE(folder.stat().st_mode) & 0o077
     if open_to_others:
