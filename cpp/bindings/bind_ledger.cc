@@ -211,7 +211,8 @@ class LedgerFile {
   }
   py::list FindRequests(const std::string& id, bool begins, int64_t most) {
     Page(most);
-    return ListOf(Read([&](LedgerReader& reader) { return reader.FindRequests(id, begins, most); }));
+    return ListOf(
+        Read([&](LedgerReader& reader) { return reader.FindRequests(id, begins, most); }));
   }
   py::list Rows(const std::string& org, const std::string& key, std::optional<int64_t> before,
                 int64_t limit) {

@@ -44,7 +44,8 @@ TEST_F(FindRequestsTest, ByTheIdOfEither) {
   EXPECT_EQ(Find("gen-1", true, 2), (Ids{"gen-2", "gen-1b"}));
   EXPECT_EQ(Find("gen-1", false), (Ids{"gen-2"}));
   EXPECT_EQ(Find("gen-2", true), (Ids{"gen-2"}));
-  for (const char* none : {"gen-%", "gen_1", "nobody", "' OR 1"}) EXPECT_EQ(Find(none, true), Ids{});
+  for (const char* none : {"gen-%", "gen_1", "nobody", "' OR 1"})
+    EXPECT_EQ(Find(none, true), Ids{});
 }
 
 TEST_F(FindRequestsTest, AnOldRequestIsFoundAtOnce) {

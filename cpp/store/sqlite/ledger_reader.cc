@@ -151,7 +151,8 @@ Result<LedgerRows> LedgerReader::FindRequests(std::string_view id, bool begins, 
       "SELECT n, generation FROM request WHERE request_id = ?1 ORDER BY n DESC LIMIT ?2";
   constexpr std::string_view kEither =
       "SELECT n, generation FROM (SELECT n, generation FROM request WHERE request_id = ?1 "
-      "ORDER BY n DESC LIMIT ?2) UNION SELECT n, generation FROM (SELECT n, generation FROM request "
+      "ORDER BY n DESC LIMIT ?2) UNION SELECT n, generation FROM (SELECT n, generation FROM "
+      "request "
       // Past whatever begins so: no id has a character after this one.
       "WHERE generation >= ?1 AND generation < ?1 || char(0x10ffff) ORDER BY n DESC LIMIT ?2) "
       "ORDER BY n DESC LIMIT ?2";

@@ -88,10 +88,10 @@ class LedgerReader {
   Result<LedgerRows> Balances();
   // The request of a generation id with its attempts as a list of rows; nothing when unknown.
   Result<std::optional<LedgerRow>> Generation(std::string_view id);
-  // The `generation` ids of at most `most` requests that `id` may mean, newest first: those with this
-  // request_id, and where it `begins` one, those whose own id begins so. Own ids have an index; for
-  // request_ids the whole table is read, for an index of them would cost the writer with every
-  // request.
+  // The `generation` ids of at most `most` requests that `id` may mean, newest first: those with
+  // this request_id, and where it `begins` one, those whose own id begins so. Own ids have an
+  // index; for request_ids the whole table is read, for an index of them would cost the writer with
+  // every request.
   Result<LedgerRows> FindRequests(std::string_view id, bool begins, int64_t most);
   Result<LedgerRows> Attempts(std::string_view generation);
   // What was given back of its charge.
