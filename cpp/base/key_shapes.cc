@@ -75,8 +75,9 @@ bool IsRest(char c) { return IsAlnum(c) || std::string_view("-_.~+").find(c) != 
 
 bool StartsWith(std::string_view text, const KeyShape& shape) {
   if (text.size() < shape.head.size()) return false;
-  return std::equal(shape.head.begin(), shape.head.end(), text.begin(),
-                    [&](char own, char c) { return own == (shape.letters == kAny ? Small(c) : c); });
+  return std::equal(shape.head.begin(), shape.head.end(), text.begin(), [&](char own, char c) {
+    return own == (shape.letters == kAny ? Small(c) : c);
+  });
 }
 
 // The length of the separator at the front of `text`, 0 where there is none of them.
@@ -142,8 +143,7 @@ size_t KeyHeadAt(std::string_view text, size_t at, const KeyShape** shape) {
   if (!IsAtStart(text, at)) return 0;
   for (const KeyShape& each : kShapes) {
     if (!StartsWith(text.substr(at), each)) continue;
-    const size_t separator =
-        SeparatorAt(text.substr(at + each.head.size()), each.separators);
+    const size_t separator = SeparatorAt(text.substr(at + each.head.size()), each.separators);
     if (separator == 0 && !each.separators.empty()) continue;
     if (shape != nullptr) *shape = &each;
     return each.head.size() + separator;

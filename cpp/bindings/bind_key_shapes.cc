@@ -12,7 +12,8 @@ void BindKeyShapes(py::module_& m) {
       [](const py::bytes& text) { return py::bytes(WithoutKeys(std::string_view(text))); },
       py::arg("text"));
   m.def(
-      "begins_as_key", [](const py::bytes& text) { return KeyHeadAt(std::string_view(text), 0) > 0; },
+      "begins_as_key",
+      [](const py::bytes& text) { return KeyHeadAt(std::string_view(text), 0) > 0; },
       py::arg("text"));
   m.def("key_heads", [] {
     py::list heads;
