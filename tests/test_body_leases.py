@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import gc
 import random
 import socket
+import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from seekroute.server.answers import Refusal
 from seekroute.server.body_budget import BodyBudget, Lease, Sender
+from seekroute.server.cycle import Cycle
 from seekroute.testing import Gate, Text
 from serving import (
     Answer,
@@ -247,6 +253,26 @@ def test_two_bodies_never_wait_for_one_another(server: RunningServer) -> None:
         bodies[1].sendall(BODY[290_000:])
         assert whole(bodies[1]).status == 200
         taken(server, 0)
+
+
+def test_what_ended_a_body_holds_none_of_it() -> None:
+    # What the error's traceback leads to has the body: it must not wait for the garbage collector.
+    async def ends() -> weakref.ref[Refusal]:
+        protocol: Any = SimpleNamespace(loop=asyncio.get_running_loop())
+        scope = {"method": "POST", "http_version": "1.1"}
+        cycle = Cycle(protocol, scope, keep_alive=True, needs_continue=False, default_headers=[])
+        cycle.interrupt(Refusal("overloaded", "too many"))
+        try:
+            await cycle.receive()
+        except Refusal as refusal:
+            return weakref.ref(refusal)
+        raise AssertionError("it was not ended")
+
+    gc.disable()
+    try:
+        assert asyncio.run(ends())() is None
+    finally:
+        gc.enable()
 
 
 LARGE = 3 << 20  # more than what the core keeps for another provider
