@@ -258,10 +258,13 @@ class Cycle:
         self._ready = False
         if self.disconnected or self.complete:
             return {"type": "http.disconnect"}
-        error, self._error = self._error, None
-        if error is not None:
+        if self._error is not None:
+            error, self._error = self._error, None
             self._parts = []
-            raise error
+            try:
+                raise error
+            finally:
+                del error  # or it, and the body that its traceback leads to, would hold each other
         parts = self._parts
         body = parts[0] if len(parts) == 1 else b"".join(parts)  # the first is the usual case
         self._parts = []
