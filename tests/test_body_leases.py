@@ -227,15 +227,32 @@ def whole(client: socket.socket) -> Answer:
 
 def test_what_is_declared_takes_no_room(server: RunningServer) -> None:
     with contextlib.ExitStack() as stack:
-        clients = [begin(server, stack) for _ in range(6)]  # together far more than there is room
+        clients = [begin(server, stack) for _ in range(4)]  # together more than there is room
         taken(server, 0)
         for client in clients:
             client.sendall(BODY[:1000])
-        taken(server, 6000)
+        taken(server, 4000)
         for client in clients[:2]:
             client.sendall(BODY[1000:])
             assert whole(client).status == 200
-        taken(server, 4000)
+        taken(server, 2000)
+
+
+def test_a_key_has_twice_its_bound_on_the_way() -> None:
+    budget = BodyBudget(total=1000, per_key=100, per_org=1000, unpaid=20)
+    bodies = [Body(Sender("a1", "a"), 50) for _ in range(5)]
+    for each in bodies:
+        each.begin(budget)
+    assert [each.lease is not None for each in bodies] == [True] * 4 + [False]
+    other = Body(Sender("a2", "a"), 50)
+    other.begin(budget)
+    assert other.lease is not None  # what is declared takes nothing from others
+    assert bodies[0].grow(50) is None
+    bodies[4].begin(budget)
+    assert bodies[4].lease is None  # it is still there
+    bodies[0].answer()
+    bodies[4].begin(budget)
+    assert bodies[4].lease is not None
 
 
 def test_two_bodies_never_wait_for_one_another(server: RunningServer) -> None:

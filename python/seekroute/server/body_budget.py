@@ -30,6 +30,9 @@ UNCOUNTED_BYTES: Final = 64 * 1024
 # It keeps a smaller one to the end of the answer, see kMaxKeptBody.
 _KEPT_BYTES: Final = 2 * 1024 * 1024
 
+# Of one key, and of one organization, so many times their bound may be on the way: of more the most
+# would give way after they were read, and all of them would be read beside everybody's requests.
+_PROMISES: Final = 2
 _LATER: Final = "send it again when others are answered"
 _FULL: Final = f"this gateway holds as many bytes of requests as it may; {_LATER}"
 _UNPAID: Final = (
@@ -91,10 +94,10 @@ class BodyBudget:
         """
         shares = list(self._shares(sender))
         for share in shares:
-            if share.taken + size > share.bound:
+            if share.taken + size > share.bound or share.is_promised(size):
                 self._forget(sender)
                 raise share.refusal()
-        return Lease(self, sender, shares, give_way)
+        return Lease(self, sender, shares, size, give_way)
 
     def _shares(self, sender: Sender) -> Iterator[_Share]:
         """The bounds that a body of `sender` is under, the narrowest first."""
@@ -113,7 +116,7 @@ class BodyBudget:
             text = (
                 f"{who} sends as many bytes of large requests at once as it may ({bound}); {_LATER}"
             )
-            share = self._of[id] = _Share(bound, "overloaded", text)
+            share = self._of[id] = _Share(bound, "overloaded", text, _PROMISES * bound)
         return share
 
     def _forget(self, sender: Sender) -> None:
@@ -126,16 +129,22 @@ class BodyBudget:
 class _Share:
     """What is taken under one bound."""
 
-    __slots__ = ("_code", "_text", "arriving", "bound", "leases", "taken")
+    __slots__ = ("_code", "_promises", "_text", "arriving", "bound", "leases", "promised", "taken")
 
-    def __init__(self, bound: int, code: str, text: str) -> None:
+    def __init__(self, bound: int, code: str, text: str, promises: int = 0) -> None:
+        self._promises = promises
         self._code = code
         self._text = text
         self.bound = bound
         self.taken = 0
+        self.promised = 0  # what those that arrive have declared and not sent
         self.leases = 0  # open ones, also without bytes
         # With bytes, not whole, and able to give way; the oldest first.
         self.arriving: dict[Lease, None] = {}
+
+    def is_promised(self, size: int) -> bool:
+        """Whether one of `size` more would be too many at once."""
+        return 0 < self._promises < self.taken + self.promised + size
 
     def refusal(self) -> Refusal:
         """What is said to a body that is too much."""
@@ -166,13 +175,14 @@ class _Share:
 class Lease:
     """The bytes of one body. Event loop thread only."""
 
-    __slots__ = ("_budget", "_give_way", "_open", "_sender", "_shares", "size")
+    __slots__ = ("_budget", "_give_way", "_open", "_promised", "_sender", "_shares", "size")
 
     def __init__(
         self,
         budget: BodyBudget,
         sender: Sender,
         shares: list[_Share],
+        promised: int,
         give_way: Callable[[Refusal], None] | None,
     ) -> None:
         self._budget = budget
@@ -180,9 +190,11 @@ class Lease:
         self._shares = shares
         self._give_way = give_way
         self.size = 0
+        self._promised = promised  # and not here yet
         self._open = True
         for share in shares:
             share.leases += 1
+            share.promised += promised
 
     def grow(self, size: int) -> None:
         """Takes `size` bytes more, if need be those of younger bodies that are still arriving.
@@ -195,8 +207,11 @@ class Lease:
         for share in self._shares:
             for each in share.younger(self, size):
                 each._lose(share.refusal())
+        came = min(size, self._promised)
+        self._promised -= came
         for share in self._shares:
             share.taken += size
+            share.promised -= came
             if self._give_way is not None:
                 share.arriving[self] = None
         self.size += size
@@ -220,6 +235,7 @@ class Lease:
         self.arrived()
         for share in self._shares:
             share.taken -= self.size
+            share.promised -= self._promised
             share.leases -= 1
         self._budget._forget(self._sender)
 
