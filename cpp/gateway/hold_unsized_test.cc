@@ -1,0 +1,133 @@
+// What is held for parts of a prompt whose size nobody can tell: a document, a video, what a search
+// finds may fill the whole context. Pictures have a bound of their own.
+#include <gtest/gtest.h>
+
+#include <string>
+#include <string_view>
+
+#include "gateway/spend_bound.h"
+#include "testing/credits_fixture.h"
+#include "wire/chat_prompt.h"
+
+namespace seekroute::testing {
+namespace {
+
+constexpr int64_t kPicture = 65'536;
+constexpr int64_t kNoContext = int64_t{1} << 20;
+
+std::string BodyWith(std::string_view part, std::string_view member, std::string_view field) {
+  const auto after = [](std::string_view text) {
+    return text.empty() ? std::string() : "," + std::string(text);
+  };
+  return R"({"model":"m","messages":[{"role":"user","content":[{"type":"text","text":"hi"})" +
+         after(part) + "]" + after(member) + "}]" + after(field);
+}
+
+// In tokens of the prompt, at an endpoint with such a context.
+int64_t HeldFor(const std::string& body, int64_t context, const GatewayOptions& options) {
+  const auto request = ParseChatRequest(body, Profile());
+  EXPECT_TRUE(request.has_value()) << body;
+  if (!request) return 0;
+  Model model{.id = "a/m", .endpoints = {}};
+  model.endpoints.emplace_back();
+  model.endpoints[0].context = context;
+  const SpendBound bound(*request, model, EstimateChatPrompt(body), options, {});
+  return bound.BesidesAt(model.endpoints[0]).prompt;
+}
+
+struct Beside {
+  std::string part = {}, member = {}, field = {};
+};
+
+TEST(HoldUnsizedTest, WhatHasNoSizeIsHeldForByTheWholeContext) {
+  const std::string pages(3000, 'A');  // compressed, as PDF is
+  const Beside cases[] = {
+      {.part = R"({"type":"file","file":{"file_id":"file-1"}})"},
+      {.part =
+           R"({"type":"file","file":{"file_data":"data:application/pdf;base64,)" + pages + "\"}}"},
+      {.part = R"({"type":"image_url","image_url":{"url":"data:application/pdf;base64,)" + pages +
+               "\"}}"},
+      {.part = R"({"type":"image_url","image_url":{"url":"https://x/y.pdf?a=b"}})"},
+      {.part = R"({"type":"image_url","image_url":{"url":"https://x/y.MP4#t=1"}})"},
+      {.part = R"({"type":"image_url","image_url":{"url":"JVBERi0xLjQK"}})"},
+      {.part = R"({"type":"image","source":{"type":"base64","media_type":"application/pdf",)"
+               R"("data":"AAAA"}})"},
+      {.part = R"({"type":"image","image":"a","video":"b"})"},
+      {.part = R"({"type":"document","document":{"url":"https://x/y"}})"},
+      {.part = R"({"type":"document","source":{"type":"base64","media_type":"image/png"}})"},
+      {.part = R"({"type":"video_url","video_url":{"url":"https://x/y"}})"},
+      {.part = R"({"type":"input_video","input_video":{"id":"v"}})"},
+      {.part = R"({"type":"audio_url","audio_url":{"url":"https://x/y"}})"},
+      {.part = R"({"type":"input_audio","input_audio":{"data":"ZkxhQwAAACIQABAA"}})"},
+      {.part = R"({"type":"not_invented_yet"})"},
+      {.part = R"({"type":"text","text":"a","video_url":{"url":"https://x/y"}})"},
+      {.member = R"("files":[{"id":"a"}])"},
+      {.member = R"("audio":{"id":"a"})"},
+      {.member = R"("not_invented_yet":"https://x/y")"},
+      {.member = R"("images":["data:application/pdf;base64,)" + pages + "\"]"},
+      {.member = R"("images":["iVBORw0KGgo=","JVBERi0xLjQK"])"},
+      {.member =
+           R"("images":[{"type":"image_url","image_url":{"url":"data:video/mp4;base64,A"}}])"},
+      {.field = R"("previous_response_id":"r")"},
+      {.field = R"("file_ids":["a"])"},
+      {.field = R"("web_search_options":{})"},
+      {.field = R"("context_id":7)"},
+      {.field = R"("not_invented_yet":"https://x/y")"},
+      {.field = R"("tools":[{"type":"file_search"}])"},
+      {.field = R"("tools":[{"type":"function","function":{"name":"f"},"url_context":{}}])"},
+  };
+  for (const bool strict : {false, true}) {
+    GatewayOptions options;
+    options.strict_bound = strict;
+    for (const auto& [part, member, field] : cases) {
+      const std::string body = BodyWith(part, member, field) + "}";
+      for (const int64_t context : {20'000, 1'000'000, 10'000'000}) {
+        EXPECT_EQ(HeldFor(body, context, options), context) << body.substr(60, 160);
+      }
+      EXPECT_GE(HeldFor(body, 0, options), kNoContext) << body.substr(60, 160);
+    }
+  }
+}
+
+TEST(HoldUnsizedTest, PicturesAreHeldForByABoundOfTheirOwn) {
+  const std::string pixels(3'000'000, 'A');
+  const std::string webp = "UklGRgAAAABXRUJQVlA4IA";
+  const struct {
+    Beside beside;
+    int64_t pictures = 1;
+  } cases[] = {
+      {{.part = R"({"type":"image_url","image_url":{"url":"https://x/y"}})"}},
+      {{.part = R"({"type":"image_url","image_url":"https://x/y.png","detail":"high"})"}},
+      {{.part =
+            R"({"type":"image_url","image_url":{"url":"data:image/png;base64,)" + pixels + "\"}}"}},
+      {{.part = R"({"type":"image_url","image_url":{"url":"iVBORw0KGgo)" + pixels + "\"}}"}},
+      {{.part = R"({"type":"image_url","image_url":{"url":")" + webp + pixels + "\"}}"}},
+      {{.part = R"({"type":"input_image","image_url":"https://x/y"})"}},
+      {{.part = R"({"type":"image","image":"https://x/y"})"}},
+      {{.part = R"({"image":"data:image/png;base64,AAAA","type":"image"})"}},
+      {{.part = R"({"type":"image","source":{"type":"url","url":"https://x/y"}})"}},
+      {{.part = R"({"source":{"type":"base64","media_type":"image/png","data":"iVBORw0KGgo)" +
+                pixels + R"("},"type":"image"})"},
+       2},  // its type counts as well
+      {{.member = R"("images":["iVBORw0KGgo="])"}},
+      {{.member = R"("images":["iVBORw0KGgo=","/9j/4AAQSkZJRg","https://x/y"])"}, 3},
+      {{.member = R"("images":[{"type":"image_url","image_url":{"url":"data:image/png;base64,)" +
+                  pixels.substr(0, 1000) + "\"}}]"}},
+      {{.member = R"("image":"https://x/y")"}},
+      {{.field = R"("images":["https://x/y"])"}},
+  };
+  for (const bool strict : {false, true}) {
+    GatewayOptions options;
+    options.strict_bound = strict;
+    const int64_t plain = HeldFor(BodyWith("", "", "") + "}", 0, options);
+    for (const auto& [beside, pictures] : cases) {
+      const std::string body = BodyWith(beside.part, beside.member, beside.field) + "}";
+      const int64_t held = HeldFor(body, 10'000'000, options) - plain;
+      EXPECT_GE(held, pictures * kPicture) << body.substr(60, 160);
+      EXPECT_LT(held, pictures * kPicture + 1200) << body.substr(60, 160);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace seekroute::testing
