@@ -105,6 +105,7 @@ def test_options_have_the_cores_names_and_defaults() -> None:
         "keep_alive_comment_ms": 15000,
         "credits": False,
         "credits_strict_bound": False,
+        "credits_max_media_tokens": 0,
         "credits_max_output_tokens": 0,
         "credits_on_client_abort": "charge",
         "credits_on_upstream_failure": "free",

@@ -1,6 +1,7 @@
 #include "bindings/pybind.h"
 
 #include "wire/chat_prompt.h"
+#include "wire/chat_request.h"
 #include "wire/token_estimate.h"
 
 namespace py = pybind11;
@@ -35,7 +36,7 @@ void BindTokens(py::module_& m) {
         TokenEstimate estimate;
         {
           const py::gil_scoped_release unlocked;
-          estimate = EstimateChatPrompt(view);
+          estimate = EstimateChatPrompt(view, kUnsizedTokens);
         }
         return TupleOf(estimate);
       },

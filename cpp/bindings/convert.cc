@@ -240,6 +240,10 @@ GatewayOptions OptionsFrom(const py::dict& dict) {
   options.credits = GetOptional<bool>(dict, "credits").value_or(false);
   options.strict_bound = GetOptional<bool>(dict, "credits_strict_bound").value_or(false);
   options.max_output_tokens = GetOptional<int64_t>(dict, "credits_max_output_tokens").value_or(0);
+  options.max_media_tokens = GetOptional<int64_t>(dict, "credits_max_media_tokens").value_or(0);
+  if (options.max_media_tokens < 0) {
+    throw py::value_error("credits_max_media_tokens: expected 0 (the whole context) or more");
+  }
   options.checkpoint_interval =
       Duration::Milliseconds(GetOptional<int64_t>(dict, "credits_checkpoint_ms").value_or(0));
   if (options.checkpoint_interval.ns < 0) {

@@ -111,6 +111,8 @@ TEST_F(EndpointBoundsTest, WhatMayBeLongAtWorstShortensNoAnswer) {
       R"({"model":"m","messages":[{"role":"user","content":"hi"}],"x":["https://y","https://z"])",
       R"({"model":"m","messages":[{"role":"user","content":[{"type":"file","file":{"file_data":")" +
           std::string(200'000, 'A') + R"("}}]}])",
+      R"({"model":"m","messages":[{"role":"user","content":[{"type":"text","text":"hi"},)"
+      R"({"type":"video_url","video_url":{"url":"https://x/y"}}]}])",
   };
   for (const std::string& request : requests) {
     for (const int64_t context : {20'000, 128'000, 1'000'000}) {
@@ -134,8 +136,8 @@ TEST_F(EndpointBoundsTest, WhatMayBeLongAtWorstShortensNoAnswer) {
                 Sent(0).find("\"max_tokens\":" + std::to_string(answer)) != std::string::npos;
             EXPECT_EQ(told, named || !unlimited) << what;
             // All that the context takes of such a prompt, and the answer.
-            const int64_t prompt =
-                std::min(context, static_cast<int64_t>(parsed->text_bytes) + parsed->media_tokens);
+            const int64_t sized = static_cast<int64_t>(parsed->text_bytes) + parsed->media_tokens;
+            const int64_t prompt = parsed->unsized_parts > 0 ? context : std::min(context, sized);
             EXPECT_GE(seen.row->held.nano, prompt * kInputNano + answer * kOutputNano) << what;
           }
         }

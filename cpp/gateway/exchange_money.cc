@@ -41,7 +41,7 @@ Status Exchange::BoundSpending() {
   if (request_.max_cost) {
     const std::optional<int64_t> within = bound_->Within(*request_.max_cost);
     if (!within || *within < bound_->least()) {
-      return MaxCostExceeded(*request_.max_cost, bound_->At(bound_->least()));
+      return bound_->MaxCostExceeded(*request_.max_cost);
     }
     longest = *within;
   }
@@ -170,6 +170,7 @@ Error Exchange::Unaffordable(const HoldAnswer& answer) const {
   } else {
     error.message += ": " + cure;
   }
+  bound_->ExplainPrompt(&error);
   return error;
 }
 

@@ -186,7 +186,7 @@ TEST(HoldReferencesTest, WhatCanStandForMediaIsHeldForAtItsWorst) {
     const int64_t plain = HeldFor(BodyWith({}), strict);
     for (const auto& c : cases) {
       const std::string body = BodyWith(c.beside);
-      EXPECT_GE(HeldFor(body, strict) - plain, c.media * kMostMediaTokens) << body;
+      EXPECT_GE(HeldFor(body, strict) - plain, c.media * kUnsizedTokens) << body;
       EXPECT_EQ(ParseChatRequest(body, Profile())->other_kinds, c.beside.tool.empty()) << body;
     }
   }
@@ -202,8 +202,8 @@ TEST(HoldReferencesTest, TheTextOfAFileIsText) {
   for (const bool strict : {false, true}) {
     const int64_t held =
         HeldFor(BodyWith({.member = file}), strict) - HeldFor(BodyWith({}), strict);
-    EXPECT_GE(held, 2 * kMostMediaTokens);
-    EXPECT_LT(held, 5 * kMostMediaTokens);
+    EXPECT_GE(held, 2 * kUnsizedTokens);
+    EXPECT_LT(held, 5 * kUnsizedTokens);
   }
 }
 
@@ -218,7 +218,7 @@ TEST(HoldReferencesTest, OnlyPicturesAreHeldForAsPictures) {
       {"data:image/png;base64," + base64, true},
       {" DATA:Image/PNG;base64," + base64, true},
       {"https://x/y.png?" + base64, true},
-      {"https://x/y.pdf", true},  // what an address holds, nobody knows: the bound is that of any
+      {"https://x/y", true},  // what an address holds, nobody knows, unless its name says so
       {"data:application/pdf;base64," + base64, false},
       {"Data:Application/PDF;base64," + base64, false},
       {" data:audio/mp3;base64," + base64, false},
@@ -238,7 +238,7 @@ TEST(HoldReferencesTest, OnlyPicturesAreHeldForAsPictures) {
                                  (form.find("\":{\"") != std::string_view::npos ? "\"}}" : "\"}");
         const std::string body = BodyWith({.part = part});
         const int64_t held = HeldFor(body, strict) - plain;
-        EXPECT_GE(held, kMostMediaTokens) << part.substr(0, 80);
+        EXPECT_GE(held, c.picture ? kMostPictureTokens : kUnsizedTokens) << part.substr(0, 80);
         EXPECT_EQ(held >= size, !c.picture) << part.substr(0, 80);
         EXPECT_EQ(ParseChatRequest(body, Profile())->other_kinds, !c.picture);
       }

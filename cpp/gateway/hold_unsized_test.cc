@@ -129,5 +129,63 @@ TEST(HoldUnsizedTest, PicturesAreHeldForByABoundOfTheirOwn) {
   }
 }
 
+TEST(HoldUnsizedTest, TheOperatorMayHoldForLess) {
+  GatewayOptions options;
+  options.max_media_tokens = 30'000;
+  const std::string document = R"({"type":"file","file":{"file_id":"file-1"}})";
+  const std::string picture = R"({"type":"image_url","image_url":{"url":"https://x/y"}})";
+  const auto held = [&options](const std::string& part, int64_t context) {
+    return HeldFor(BodyWith(part, "", "") + "}", context, options);
+  };
+  const int64_t plain = held("", 0);
+  for (const int64_t context : {0, 1'000'000}) {
+    const auto beside = [&](const std::string& part) { return held(part, context) - plain; };
+    EXPECT_EQ(beside(document) / 100, 30'000 / 100);
+    EXPECT_EQ(beside(document + "," + document) / 100, 2 * 30'000 / 100);
+    EXPECT_EQ(beside(picture) / 100, kPicture / 100);
+  }
+  EXPECT_EQ(held(document, 20'000), 20'000);
+}
+
+class UnsizedCreditsTest : public CreditsTest {
+ protected:
+  const Seen& AskWith(const std::string& part, const std::string& field = "") {
+    const ExchangeId id = SubmitBody(BodyWith(part, "", field) + "}");
+    Rest();
+    return seen_[id];
+  }
+};
+
+// A customer whose balance is small for a document learns what it is that costs so much.
+TEST_F(UnsizedCreditsTest, ARefusalSaysWhatIsHeldForAndWhatToDo) {
+  const std::string document = R"({"type":"file","file":{"file_id":"file-1"}})";
+  endpoint_context_ = 200'000;
+  for (const std::string& field :
+       {std::string(), std::string(R"("max_tokens":300)"), std::string(R"("max_cost":0.01)")}) {
+    Open({100'000'000});
+    const Seen& seen = AskWith(document, field);
+    EXPECT_EQ(seen.status, 402) << seen.body;
+    for (const char* words :
+         {"One part of the prompt has no size that can be told", "a document, a video",
+          "the whole context of 200000 tokens", "send its text instead", R"("unsized_parts":1)"}) {
+      EXPECT_NE(seen.body.find(words), std::string::npos) << words << seen.body;
+    }
+  }
+  options_.max_media_tokens = 60'000;
+  Open({100'000'000});
+  const Seen& two = AskWith(document + "," + document);
+  EXPECT_NE(two.body.find("Parts of the prompt have no size"), std::string::npos) << two.body;
+  EXPECT_NE(two.body.find("may take 120000 tokens"), std::string::npos) << two.body;
+  // One that can pay is answered, and no longer answer is refused for what it might be.
+  Open({1'000'000'000});
+  EXPECT_EQ(AskWith(document, R"("max_tokens":300)").status, 200);
+  // A text that is too dear has no such part.
+  Open({1});
+  const Seen& text = AskWith("");
+  EXPECT_EQ(text.status, 402);
+  EXPECT_EQ(text.body.find("unsized"), std::string::npos) << text.body;
+  EXPECT_EQ(text.body.find("has no size"), std::string::npos) << text.body;
+}
+
 }  // namespace
 }  // namespace seekroute::testing

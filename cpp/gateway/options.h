@@ -46,7 +46,9 @@ struct GatewayOptions {
 
   // Credits: money is held before a request of an organization is sent, and settled after it.
   bool credits = false;
-  bool strict_bound = false;      // a hold counts a prompt by its bytes, not by its estimate
+  bool strict_bound = false;  // a hold counts a prompt by its bytes, not by its estimate
+  // Of a prompt, each part that is no picture and cannot be sized; 0: the whole context.
+  int64_t max_media_tokens = 0;
   int64_t max_output_tokens = 0;  // of one choice, whatever the client asks for; 0: the model's own
   // Who pays for requests that came without a key, in process or with require_key off: with a line
   // that never ends. Empty: nobody; they are not booked.

@@ -135,7 +135,7 @@ Result<std::string> WriteQuote(const Admission& admission, std::string_view body
   if (const std::optional<Money>& max_cost = admission.request.max_cost) {
     const std::optional<int64_t> within = bound.Within(*max_cost);
     if (!within || *within < bound.least()) {
-      return MaxCostExceeded(*max_cost, bound.At(bound.least()));
+      return bound.MaxCostExceeded(*max_cost);
     }
     longest = *within;
     if (model.output == Output::kText) affordable = *within;

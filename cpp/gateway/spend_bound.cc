@@ -15,13 +15,15 @@ constexpr int64_t kPromptMarginPart = 4;
 
 }  // namespace
 
-Error MaxCostExceeded(Money max_cost, Money needed) {
+Error SpendBound::MaxCostExceeded(Money max_cost) const {
+  const Money needed = At(least());
   Error error = MakeError(ErrorCode::kMaxCostExceeded,
                           "this request may cost " + FormatUsd(needed) +
                               " USD even with a short answer, which is more than its max_cost",
                           "max_cost");
   error.facts.push_back({"needed", FormatUsd(needed)});
   error.facts.push_back({"max_cost", FormatUsd(max_cost)});
+  ExplainPrompt(&error);
   return error;
 }
 
@@ -67,6 +69,10 @@ SpendBound::SpendBound(const ChatRequest& request, const Model& model, const Tok
   bound_.prompt = static_cast<int64_t>(request.text_bytes) + kOpeningTokens +
                   kMessageTokens * request.message_count + request.media_tokens;
   if (!options.strict_bound) bound_.prompt = std::min(bound_.prompt, prompt.upper);
+  unsized_ = request.unsized_parts;
+  each_unsized_ = options.max_media_tokens > 0 ? options.max_media_tokens : kUnsizedTokens;
+  fills_context_ = unsized_ > 0 && options.max_media_tokens == 0;
+  bound_.prompt += unsized_ * each_unsized_;
   const int64_t preamble = request.tool_count > 0 ? kToolPreambleTokens : 0;
   bound_.prompt += preamble;
   expected_ = std::min(prompt.tokens, bound_.prompt);
@@ -108,8 +114,26 @@ int64_t SpendBound::Longest(int64_t context, int64_t max_output, bool prompted) 
 UseBound SpendBound::BesidesAt(const Endpoint& endpoint) const {
   UseBound bound = bound_;
   const int64_t context = model_.ContextAt(endpoint);
-  if (context > 0) bound.prompt = std::min(bound.prompt, context);
+  if (context > 0) bound.prompt = fills_context_ ? context : std::min(bound.prompt, context);
   return bound;
+}
+
+void SpendBound::ExplainPrompt(Error* error) const {
+  if (unsized_ == 0) return;
+  int64_t context = 0;
+  for (const Endpoint& endpoint : model_.endpoints) {
+    context = std::max(context, model_.ContextAt(endpoint));
+  }
+  error->message += unsized_ == 1 ? ". One part of the prompt has" : ". Parts of the prompt have";
+  error->message +=
+      " no size that can be told (a document, a video, sound, a search) and may take ";
+  error->message += fills_context_ && context > 0
+                        ? "the whole context of " + std::to_string(context) + " tokens"
+                        : std::to_string(unsized_ * each_unsized_) + " tokens";
+  error->message +=
+      ": send its text instead, or pictures of its pages, or ask a model with a "
+      "shorter context";
+  error->facts.push_back({"unsized_parts", std::to_string(unsized_)});
 }
 
 Money SpendBound::MostOf(int64_t tokens, bool told) const {

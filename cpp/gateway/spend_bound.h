@@ -22,9 +22,6 @@ inline constexpr int64_t kLeastAnswerTokens = 256;
 // The length of an answer that nothing else limits.
 inline constexpr int64_t kUnknownAnswerTokens = 32'768;
 
-// The 402 of a request whose cheapest useful answer may cost `needed`.
-Error MaxCostExceeded(Money max_cost, Money needed);
-
 // What the organization of `key` may owe; null: a request without a key, which may owe anything.
 Money CreditLineOf(const ApiKey* key);
 
@@ -56,14 +53,15 @@ ReasoningBound ReasoningAt(const Endpoint& endpoint, const Model& model,
 // Pure. `model` must outlive it.
 //
 // Of every endpoint by itself. Prompt: the smallest of the context there; a token a byte of
-// whatever the model may read, 8 a message and what each part that is not text may take; and,
-// unless options.strict_bound, the estimate's upper bound; and kToolPreambleTokens where the
-// request has tools. Answer, a choice: the smallest of what the client, the endpoint and
-// options.max_output_tokens allow and of what the context there has left; beside it, whatever was
-// predicted, and what an endpoint thinks beyond its cap. A length that was named has place where it
-// fits beside the prompt that is expected; any other leaves a margin, as some providers refuse a
-// length that does not fit. Kinds: what the prompt may hold, and what
-// the model can answer with unless the request forbids it.
+// whatever the model may read, 8 a message and what each picture and sound may take; and, unless
+// options.strict_bound, the estimate's upper bound; and kToolPreambleTokens where the request has
+// tools. A part that is no picture and cannot be sized takes the whole context (kUnsizedTokens
+// where none is known), or options.max_media_tokens. Answer, a choice: the smallest of what the
+// client, the endpoint and options.max_output_tokens allow and of what the context there has left;
+// beside it, whatever was predicted, and what an endpoint thinks beyond its cap. A length that was
+// named has place where it fits beside the prompt that is expected; any other leaves a margin, as
+// some providers refuse a length that does not fit. Kinds: what the prompt may hold, and what the
+// model can answer with unless the request forbids it.
 class SpendBound {
  public:
   SpendBound(const ChatRequest& request, const Model& model, const TokenEstimate& prompt,
@@ -108,6 +106,13 @@ class SpendBound {
   // The same of one endpoint: no more of a prompt than its context.
   UseBound BesidesAt(const Endpoint& endpoint) const;
 
+  // The 402 of a request of which not even the shortest useful answer is within its max_cost.
+  Error MaxCostExceeded(Money max_cost) const;
+
+  // Tells in a 402 what of the prompt is held for without a size, and what to do about it; nothing
+  // where all of it has one.
+  void ExplainPrompt(Error* error) const;
+
   // No candidate charges anything.
   bool free() const { return At(longest_) == Money{}; }
 
@@ -122,8 +127,11 @@ class SpendBound {
   const AskedReasoning reasoning_;
   std::optional<int64_t> named_;  // tokens of an answer, by the client or the operator
   UseBound bound_;
-  int64_t expected_ = 0;  // tokens of the prompt
-  int64_t likely_ = 0;    // likewise, with a margin
+  int64_t unsized_ = 0;         // parts of the prompt
+  int64_t each_unsized_ = 0;    // what one takes where it does not fill the context
+  bool fills_context_ = false;  // the prompt, whatever context there is, has a part without a size
+  int64_t expected_ = 0;        // tokens of the prompt
+  int64_t likely_ = 0;          // likewise, with a margin
   int64_t longest_ = 0;
 };
 

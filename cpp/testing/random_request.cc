@@ -7,7 +7,8 @@
 namespace seekroute::testing {
 namespace {
 
-constexpr int64_t kMedia = 65'536;  // tokens of what cannot be sized
+constexpr int64_t kMedia = int64_t{1} << 20;  // tokens of what cannot be sized
+constexpr int64_t kPicture = 65'536;
 
 // A WAV file, in base64, of a sample of silence for each byte that follows.
 constexpr std::string_view kSilence =
@@ -96,7 +97,13 @@ std::string RandomRequest::Value(int depth) {
 
 std::string RandomRequest::Media(bool heard, std::string json) {
   media_ += kMedia;
+  unsized_ = true;
   if (heard) heard_ += kMedia;
+  return json;
+}
+
+std::string RandomRequest::Picture(std::string json) {
+  media_ += kPicture;
   return json;
 }
 
@@ -145,9 +152,9 @@ std::string RandomRequest::Part() {
     case 10:
       return Media(true, R"({"type": "text", "text": )" + Text() + R"(, "source": {"url": "u"}})");
     case 0:
-      return Media(false, R"({"image_url": {"url": "data:image/png;base64,)" +
-                              std::string(Below(4000), 'A') +
-                              R"(", "detail": "low"}, "type": "image_url"})");
+      return Picture(R"({"image_url": {"url": "data:image/png;base64,)" +
+                     std::string(Below(4000), 'A') +
+                     R"(", "detail": "low"}, "type": "image_url"})");
     case 1: {
       // 32 tokens a second of 8 kbit.
       const std::string sound(kSilence.size() + Below(OneIn(4) ? 4'000'000 : 4000), 'A');
@@ -188,7 +195,7 @@ std::string RandomRequest::Message() {
   if (OneIn(4)) {
     std::string message = R"({"role": "assistant", "content": )" + (OneIn(2) ? "null" : Text());
     if (OneIn(3)) message += Media(true, R"(, "audio": {"id": "a"})");
-    if (OneIn(3)) message += Media(true, R"(, "images": ["aGk="])");
+    if (OneIn(3)) message += Picture(R"(, "images": ["aGk="])");
     if (OneIn(2)) {
       message += R"(, "tool_calls": [{"id": "c", "type": "function", "function": {"name": "f", )"
                  R"("arguments": )" +

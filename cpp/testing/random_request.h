@@ -20,8 +20,10 @@ class RandomRequest {
 
   const std::string& body() const { return body_; }
   int64_t choices() const { return choices_; }
-  // Tokens of the prompt: a token a byte of text, what a template adds, and media.
+  // Tokens of the prompt: a token a byte of text, what a template adds, and media. Where something
+  // has no size it may be any context as well.
   int64_t by_bytes() const { return bytes_ + Templates() + media_; }
+  bool has_unsized() const { return unsized_; }
   // The same with the plain text counted as the estimate expects it, and definitions of tools and
   // schemas as it expects them indented.
   int64_t by_estimate() const {
@@ -52,6 +54,7 @@ class RandomRequest {
   std::string Value(int depth);
 
   std::string Media(bool heard, std::string json);
+  std::string Picture(std::string json);
 
   // A member of a message or of a part that nobody knows.
   std::string Unknown(std::string_view name);
@@ -75,6 +78,7 @@ class RandomRequest {
   TokenEstimator text_;
   int64_t definitions_ = 0;
   int64_t media_ = 0;
+  bool unsized_ = false;
   int64_t heard_ = 0;
   int64_t predicted_ = 0;
   std::optional<int64_t> thinking_;

@@ -31,7 +31,9 @@ constexpr int64_t kFileBytesPerToken = 128;
 
 class PromptSink : public JsonSink {
  public:
-  explicit PromptSink(std::string_view body) : body_(body) { Count(kOpening); }
+  PromptSink(std::string_view body, int64_t unsized) : body_(body), unsized_(unsized) {
+    Count(kOpening);
+  }
 
   TokenEstimate Estimate() const {
     const TokenEstimate text = text_.Estimate();
@@ -84,7 +86,7 @@ class PromptSink : public JsonSink {
     if (place.depth() == 1) {
       AddField(place, value);
     } else if (place.depth() == 2 && in_tools_) {
-      for (int64_t i = tool_.services(); i > 0; --i) CountOther(kOtherTokens);
+      for (int64_t i = tool_.services(); i > 0; --i) Count({kOtherTokens, unsized_});
     } else if (in_messages_ && place.depth() == ContentPart::kDepth - 1 && IsContent(place)) {
       EndPart();
     }
@@ -144,13 +146,13 @@ class PromptSink : public JsonSink {
   // Of what is not known nothing is expected.
   bool CountOthers(MediaMembers* members, const JsonPlace& place, JsonType type,
                    std::string_view text = {}) {
-    if (members->OnValue(place, type, text) == 0) return false;
+    const MediaCount more = members->OnValue(place, type, text);
+    if (more.all() == 0) return false;
     const std::string_view member = in_messages_ ? place.key(3) : std::string_view();
-    CountOther(member == "audio" ? kOtherTokens : member == "images" ? kImageHighTokens : 0);
+    counted_.upper += more.pictures * kMostPictureTokens + more.unsized * unsized_;
+    counted_.tokens += member == "audio" ? kOtherTokens : member == "images" ? kImageHighTokens : 0;
     return true;
   }
-
-  void CountOther(int64_t tokens) { Count({tokens, kMostMediaTokens}); }
 
   void AddText(std::string_view text) {
     text_.EndText();
@@ -180,7 +182,7 @@ class PromptSink : public JsonSink {
       Count({EstimateTokens(json).tokens, bytes});
     } else if (use_ == FieldUse::kFetches) {
       const bool uncounted = value.type == JsonType::kNumber;
-      Count({kOtherTokens, bytes + (uncounted ? kMostMediaTokens : 0)});
+      Count({kOtherTokens, bytes + (uncounted ? unsized_ : 0)});
     } else if (use_ == FieldUse::kRead || use_ == FieldUse::kTemplate ||
                use_ == FieldUse::kUnknown || use_ == FieldUse::kSchema ||
                use_ == FieldUse::kPrediction) {
@@ -204,7 +206,8 @@ class PromptSink : public JsonSink {
 
   void EndPart() {
     TokenEstimate more;
-    more.upper = static_cast<int64_t>(part_.other_bytes()) + part_.media_tokens();
+    more.upper = static_cast<int64_t>(part_.other_bytes()) + part_.media_tokens() +
+                 part_.unsized() * unsized_;
     switch (part_.kind()) {
       case ContentPart::Kind::kText:
         break;
@@ -225,6 +228,7 @@ class PromptSink : public JsonSink {
   }
 
   const std::string_view body_;
+  const int64_t unsized_;
   TokenEstimator text_;
   TokenEstimate counted_;
   MediaMembers field_members_{MemberOf::kRequest, 1};
@@ -242,8 +246,8 @@ class PromptSink : public JsonSink {
 
 }  // namespace
 
-TokenEstimate EstimateChatPrompt(std::string_view body) {
-  PromptSink sink(body);
+TokenEstimate EstimateChatPrompt(std::string_view body, int64_t unsized) {
+  PromptSink sink(body, unsized);
   if (!ScanJson(body, JsonKeys::kAny, &sink)) return EstimateTokens(body);
   return sink.Estimate();
 }

@@ -1,6 +1,7 @@
 // About how many tokens a chat request costs before it is answered.
 #pragma once
 
+#include <cstdint>
 #include <string_view>
 
 #include "wire/token_estimate.h"
@@ -14,6 +15,9 @@ namespace seekroute {
 // A body that is not JSON is estimated as plain text. `upper` bounds the text, the parts of every
 // other kind (wire/prompt_parts.h), and by its bytes whatever else the model may read. Linear; a
 // copy of the body while it runs. Thread-safe.
-TokenEstimate EstimateChatPrompt(std::string_view body);
+//
+// In `upper` each part that is no picture and cannot be sized counts `unsized` tokens. A hold adds
+// them by itself, as it knows the context that they may fill (gateway/spend_bound.h).
+TokenEstimate EstimateChatPrompt(std::string_view body, int64_t unsized = 0);
 
 }  // namespace seekroute

@@ -217,7 +217,7 @@ void RequestSink::EndField(const JsonPlace& place, const JsonValue& value) {
       return;
     case FieldUse::kFetches:
       // Not counted as a value that could name anything, but it switches something on.
-      if (value.type == JsonType::kNumber) CountMedia(kMostMediaTokens);
+      if (value.type == JsonType::kNumber) CountUnsized(1);
       request_.text_bytes += value.range.end - place.key_range().begin;
       return;
     case FieldUse::kUnknown:
@@ -377,7 +377,7 @@ bool RequestSink::OnClose(const JsonPlace& place, const JsonValue& value) {
     return true;
   }
   if (place.depth() == 2 && field_.kind == FieldKind::kTools) {
-    for (int64_t i = tool_.services(); i > 0; --i) CountMedia(kMostMediaTokens);
+    CountUnsized(tool_.services());
     return true;
   }
   if (place.depth() < 2 || field_.kind != FieldKind::kMessages) return true;

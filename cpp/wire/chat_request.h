@@ -22,8 +22,12 @@ inline constexpr int64_t kMaxMessages = 4096;
 inline constexpr int64_t kMaxTools = 512;
 inline constexpr int64_t kMaxChoices = kMaxAnswerChoices;  // `n`: each is an answer to pay for
 
-// What one picture, sound or file of a prompt takes at most.
-inline constexpr int64_t kMostMediaTokens = 65'536;
+// What one picture of a prompt takes at most.
+inline constexpr int64_t kMostPictureTokens = 65'536;
+
+// What is held for each part that is no picture and cannot be sized (a document, a video, what a
+// search finds) where no context is known that it may fill.
+inline constexpr int64_t kUnsizedTokens = int64_t{1} << 20;
 
 // What a client says of its answer.
 enum class AnswerKinds : uint8_t { kUnsaid, kTextOnly, kOthers };
@@ -79,7 +83,8 @@ struct ChatRequest {
   // field that is not known to be none of its business.
   size_t text_bytes = 0;
   int64_t media_parts = 0;     // what stands for more than its text: parts, services
-  int64_t media_tokens = 0;    // which that takes at most, beyond its text
+  int64_t media_tokens = 0;    // which that takes at most, beyond its text, as far as it is sized
+  int64_t unsized_parts = 0;   // of it, those that cannot be: each may fill a context
   size_t predicted_bytes = 0;  // of `prediction`
   bool other_kinds = false;    // the prompt may hold something else than text and pictures
   AnswerKinds answer_kinds = AnswerKinds::kUnsaid;

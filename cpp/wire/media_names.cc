@@ -48,6 +48,18 @@ constexpr auto kIdsAndTypes = std::to_array<std::string_view>(
 constexpr auto kBase64Heads = std::to_array<std::string_view>(
     {"/9j/", "iVBOR", "R0lGOD", "UklGR", "JVBERi", "SUQz", "T2dnU"});
 
+// JPEG, PNG, GIF; and the end of the head of WebP, which begins as WAV does.
+constexpr auto kPictureHeads = std::to_array<std::string_view>({"/9j/", "iVBOR", "R0lGOD"});
+constexpr std::string_view kWebpMark = "XRUJQ";
+constexpr size_t kWebpMarkAt = 11;
+// What is no picture, by its MIME type and by the end of its name.
+constexpr auto kOtherTypes =
+    std::to_array<std::string_view>({"application/", "audio/", "text/", "video/"});
+constexpr auto kOtherFiles = std::to_array<std::string_view>(
+    {".aac", ".avi",  ".csv", ".doc", ".docx", ".epub", ".flac", ".htm", ".html", ".json", ".m4a",
+     ".md",  ".mkv",  ".mov", ".mp3", ".mp4",  ".mpeg", ".mpg",  ".odt", ".ogg",  ".opus", ".pdf",
+     ".ppt", ".pptx", ".rtf", ".txt", ".wav",  ".webm", ".wmv",  ".xls", ".xlsx", ".xml",  ".zip"});
+
 static_assert(std::ranges::is_sorted(kTextNames));
 static_assert(std::ranges::is_sorted(kQuotedNames));
 
@@ -91,6 +103,13 @@ bool BeginsWith(std::string_view text, std::string_view head) {
 
 // Of a file, an address or an id: its bytes are far below the bound of a picture.
 constexpr size_t kLongestName = 2048;
+
+bool IsBase64OfPicture(std::string_view text) {
+  if (text.starts_with("UklGR"))
+    return text.substr(0, kWebpMarkAt + kWebpMark.size()).ends_with(kWebpMark);
+  return std::ranges::any_of(kPictureHeads,
+                             [text](std::string_view head) { return text.starts_with(head); });
+}
 
 bool HasSpace(std::string_view text) {
   return std::ranges::any_of(text, [](char c) { return static_cast<unsigned char>(c) <= ' '; });
@@ -136,7 +155,19 @@ bool CanBeReference(std::string_view text) {
 bool CanBePicture(std::string_view text) {
   text = Trimmed(text);
   if (BeginsWith(text, "data:")) return BeginsWith(text, "data:image/");
-  return text.size() <= kLongestName || text.substr(0, 16).find("://") != std::string_view::npos;
+  const auto begins = [text](std::string_view head) { return BeginsWith(text, head); };
+  if (std::ranges::any_of(kOtherTypes, begins)) return false;
+  if (IsBase64OfPicture(text)) return true;
+  if (std::ranges::any_of(kBase64Heads,
+                          [text](std::string_view head) { return text.starts_with(head); })) {
+    return false;
+  }
+  const bool address = text.substr(0, 16).find("://") != std::string_view::npos;
+  if (!address && text.size() > kLongestName) return false;
+  const std::string_view path = text.substr(0, text.find_first_of("?#"));
+  return std::ranges::none_of(kOtherFiles, [path](std::string_view end) {
+    return path.size() > end.size() && IsSameButForCase(path.substr(path.size() - end.size()), end);
+  });
 }
 
 }  // namespace seekroute

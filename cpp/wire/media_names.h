@@ -24,8 +24,9 @@ NameMeans MeaningOf(std::string_view name);
 // Prose with an address in it is prose. Linear. Thread-safe.
 bool CanBeReference(std::string_view text);
 
-// Whether what stands for a picture is one, or an address of which nobody knows: not when it is a
-// data URL of another MIME type, or raw base64.
+// Whether what stands for a picture, or beside one, may be one, or an address of which nobody
+// knows: not a data URL or a MIME type of something else, an address whose file is named as a
+// document, video or sound, or raw base64 that does not begin like a picture. Linear. Thread-safe.
 bool CanBePicture(std::string_view text);
 
 }  // namespace seekroute

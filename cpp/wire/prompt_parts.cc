@@ -94,6 +94,8 @@ constexpr auto kStructured = std::to_array<std::string_view>({
 constexpr auto kSoundLabels = std::to_array<std::string_view>(
     {"filename", "format", "language", "media_type", "mime_type", "name", "type"});
 static_assert(std::ranges::is_sorted(kSoundLabels));
+// What has pictures; of a part that says it is one, its source as well.
+constexpr auto kPictureMembers = std::to_array<std::string_view>({"image", "image_url", "images"});
 
 // Types of parts that are text, in this API and in others.
 constexpr auto kTextTypes = std::to_array<std::string_view>(
@@ -145,6 +147,11 @@ std::span<const std::string_view> MediaOf(MemberOf where) {
 
 bool NamesAnything(JsonType type) {
   return type != JsonType::kNull && type != JsonType::kFalse && type != JsonType::kNumber;
+}
+
+bool HoldsPictures(MemberOf where, std::string_view name) {
+  if (where == MemberOf::kPart && name == "source") return true;
+  return std::ranges::find(kPictureMembers, name) != kPictureMembers.end();
 }
 
 bool IsContainer(JsonType type) { return type == JsonType::kArray || type == JsonType::kObject; }
@@ -227,13 +234,14 @@ MediaMembers::Rule MediaMembers::RuleOf(std::string_view name, JsonType type) co
   return Rule::kReferences;
 }
 
-int64_t MediaMembers::OnValue(const JsonPlace& place, JsonType type, std::string_view text) {
+MediaCount MediaMembers::OnValue(const JsonPlace& place, JsonType type, std::string_view text) {
   if (place.depth() == depth_) {
     rule_ = NamesAnything(type) ? RuleOf(place.key(), type) : Rule::kNone;
+    of_pictures_ = HoldsPictures(where_, place.key());
     elements_ = places_ = references_ = counted_ = 0;
     around_ = NameMeans::kNothing;
   }
-  if (!watching() || !NamesAnything(type)) return 0;
+  if (!watching() || !NamesAnything(type)) return {};
   if (rule_ == Rule::kReferences) {
     if (IsReference(place, type, text)) ++references_;
   } else {
@@ -242,7 +250,8 @@ int64_t MediaMembers::OnValue(const JsonPlace& place, JsonType type, std::string
   }
   const int64_t more = std::max(places_, references_) - counted_;
   counted_ += more;
-  return more;
+  if (!of_pictures_) return {.unsized = more};
+  return {.pictures = more, .unsized = CanBePicture(text) ? 0 : 1};
 }
 
 // An empty list or object, and true, are no media; a service may need no more.
@@ -291,10 +300,16 @@ bool MediaMembers::IsReference(const JsonPlace& place, JsonType type, std::strin
 
 void ContentPart::CountMember(const JsonPlace& place, JsonType type, std::string_view text) {
   const std::string_view member = place.key(kDepth);
-  int64_t more = members_.OnValue(place, type, text);
+  const MediaCount count = members_.OnValue(place, type, text);
+  int64_t more = count.all();
   // A list of texts is no text that anybody is known to read.
   if (place.depth() == kDepth && member == "text" && IsContainer(type)) more = 1;
-  (member == "image_url" ? pictures_ : member == "input_audio" ? sounds_ : media_) += more;
+  if (HoldsPictures(MemberOf::kPart, member)) {
+    pictures_ += count.pictures;
+    disguised_ = disguised_ || count.unsized > 0;
+  } else {
+    (member == "input_audio" ? sounds_ : media_) += more;
+  }
 }
 
 void ContentPart::OnOpen(const JsonPlace& place, JsonType type) {
@@ -311,7 +326,7 @@ void ContentPart::OnScalar(const JsonPlace& place, const JsonValue& value) {
       const std::string_view type = value.text;
       if (std::ranges::binary_search(kTextTypes, type)) {
         type_ = Type::kText;
-      } else if (type == "image_url" || type == "input_image") {
+      } else if (type == "image_url" || type == "input_image" || type == "image") {
         type_ = Type::kImage;
       } else {
         type_ = type == "input_audio" ? Type::kSound : Type::kOther;
@@ -323,9 +338,9 @@ void ContentPart::OnScalar(const JsonPlace& place, const JsonValue& value) {
       return;
     }
   }
-  if (member == "image_url") {
+  if (HoldsPictures(MemberOf::kPart, member)) {
     image_ += bytes;
-    disguised_ = disguised_ || (value.type == JsonType::kString && !CanBePicture(value.text));
+    disguised_ = disguised_ || !CanBePicture(TextOf(value));
     return;
   }
   if (member == "input_audio") {
@@ -360,13 +375,17 @@ size_t ContentPart::other_bytes() const {
 
 int64_t ContentPart::media_tokens() const {
   switch (kind()) {
-    case Kind::kText:
-      return 0;
+    case Kind::kImage:
+      return kMostPictureTokens * std::max<int64_t>(1, pictures_);
     case Kind::kSound:
       return static_cast<int64_t>(sound_ / kSoundBytesPerToken) + 1;
     default:
-      return kMostMediaTokens * std::max<int64_t>(1, pictures_ + sounds_ + media_);
+      return 0;
   }
+}
+
+int64_t ContentPart::unsized() const {
+  return kind() == Kind::kOther ? std::max<int64_t>(1, pictures_ + sounds_ + media_) : 0;
 }
 
 void ToolEntry::OnMember(std::string_view name, JsonType type, std::string_view text) {

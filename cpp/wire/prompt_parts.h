@@ -19,18 +19,27 @@ enum class MemberOf : uint8_t { kRequest, kMessage, kPart, kTool };
 // that.
 bool IsKnownInOtherCase(MemberOf where, std::string_view name);
 
+// How much was counted that stands for more than its bytes.
+struct MediaCount {
+  int64_t pictures = 0;
+  int64_t unsized = 0;  // of anything else: each may fill a context
+
+  int64_t all() const { return pictures + unsized; }
+};
+
 // Counts what may stand for more than its bytes in members that are not known to be text or a
 // setting (wire/media_names.h says what can): in a member of media each element of its lists, of a
 // service the member itself as well, and in any other each string that can be a reference, by its
-// form or by a name around it. Not thread-safe.
+// form or by a name around it. Of a member of pictures they are pictures, and what in it is none
+// counts besides. Not thread-safe.
 class MediaMembers {
  public:
   // `depth` is the level at which the members stand.
   MediaMembers(MemberOf where, int depth) : where_(where), depth_(depth) {}
 
-  // Of every container and scalar at that level and below, in order: how many it adds, 0 or 1.
-  // `text` is that of a string.
-  int64_t OnValue(const JsonPlace& place, JsonType type, std::string_view text);
+  // Of every container and scalar at that level and below, in order: how many it adds, of each at
+  // most 1. `text` is that of a string.
+  MediaCount OnValue(const JsonPlace& place, JsonType type, std::string_view text);
 
   // Whether the member being read is not known to be text.
   bool watching() const { return rule_ != Rule::kNone; }
@@ -45,6 +54,7 @@ class MediaMembers {
   MemberOf where_;
   int depth_;
   Rule rule_ = Rule::kNone;
+  bool of_pictures_ = false;
   int64_t elements_ = 0;    // of the lists in it
   int64_t places_ = 0;      // that something stands in
   int64_t references_ = 0;  // by their form, or by names further down
@@ -81,8 +91,10 @@ class ContentPart {
   // The bytes of the other members, names included, as far as the kind does not cover them: to an
   // upstream they may be text.
   size_t other_bytes() const;
-  // Tokens beyond those at most.
+  // Tokens beyond those at most, of pictures and sound.
   int64_t media_tokens() const;
+  // How much is in it that may fill a context: of kOther at least 1, of any other kind none.
+  int64_t unsized() const;
 
  private:
   enum class Type : uint8_t { kMissing, kText, kImage, kSound, kOther };
@@ -91,13 +103,13 @@ class ContentPart {
 
   Type type_ = Type::kMissing;
   size_t text_ = 0;
-  size_t image_ = 0;  // in image_url
+  size_t image_ = 0;  // in what holds a picture
   size_t sound_ = 0;  // input_audio.data
   size_t other_ = 0;
   bool disguised_ = false;  // what stands for a picture is none
   bool unsized_ = false;    // there may be more sound than the bytes of input_audio.data
   MediaMembers members_{MemberOf::kPart, kDepth};
-  int64_t pictures_ = 0;  // in image_url
+  int64_t pictures_ = 0;  // in what holds a picture
   int64_t sounds_ = 0;    // input_audio
   int64_t media_ = 0;     // in any other member
 };

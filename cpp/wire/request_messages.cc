@@ -98,7 +98,9 @@ void RequestSink::EndPart() {
   request_.text_bytes += part_.text_bytes() + part_.other_bytes();
   const ContentPart::Kind kind = part_.kind();
   if (kind == ContentPart::Kind::kText) return;
-  CountMedia(part_.media_tokens());
+  if (part_.unsized() == 0) ++request_.media_parts;
+  request_.media_tokens += part_.media_tokens();
+  CountUnsized(part_.unsized());
   if (kind != ContentPart::Kind::kImage) request_.other_kinds = true;
 }
 

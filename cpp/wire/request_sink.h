@@ -51,14 +51,17 @@ class RequestSink : public JsonSink {
   bool EndMessage(const JsonPlace& place);
   void EndPart();
   void EndField(const JsonPlace& place, const JsonValue& value);
-  void CountMedia(int64_t tokens) {
-    ++request_.media_parts;
-    request_.media_tokens += tokens;
+  void CountUnsized(int64_t parts) {
+    request_.media_parts += parts;
+    request_.unsized_parts += parts;
   }
   void CountOthers(MediaMembers* members, const JsonPlace& place, JsonType type,
                    std::string_view text = {}) {
-    if (members->OnValue(place, type, text) == 0) return;
-    CountMedia(kMostMediaTokens);
+    const MediaCount more = members->OnValue(place, type, text);
+    if (more.all() == 0) return;
+    request_.media_parts += more.pictures;
+    request_.media_tokens += more.pictures * kMostPictureTokens;
+    CountUnsized(more.unsized);
     request_.other_kinds = true;
   }
   bool IsSpelledRight(MemberOf where, const JsonPlace& place) {

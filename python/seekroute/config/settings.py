@@ -148,6 +148,9 @@ class CreditSettings(Strict):
     """Whether a ledger is kept; without one nothing is charged and no request is recorded."""
     strict_bound: bool = False
     """Holds count a prompt by its bytes, which no tokenizer exceeds, not by its estimate."""
+    max_media_tokens: Annotated[int, Field(ge=0, le=1 << 31)] = 0
+    """Most tokens that a hold takes each part of a prompt for that is no picture and has no size (a
+    document, a video, a search); 0: the whole context of the endpoint."""
     max_output_tokens: Annotated[int, Field(ge=0, le=1 << 31)] = 0
     """Longest answer of one choice, whatever the client asks for; 0: the model's own."""
     on_client_abort: Literal["charge", "free"] = "charge"
