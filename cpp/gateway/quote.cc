@@ -4,7 +4,6 @@
 #include <optional>
 
 #include "billing/cost.h"
-#include "billing/cost_bound.h"
 #include "gateway/routing_report.h"
 #include "gateway/spend_bound.h"
 #include "wire/chat_prompt.h"
@@ -15,10 +14,12 @@ namespace {
 
 // How much will be used at one endpoint, as far as it can be known now.
 struct Extent {
-  TokenEstimate prompt;
+  int64_t prompt = 0;  // tokens that are expected of it
+  int64_t most_prompt = 0;
   int64_t choices = 1;
   bool images = false;
   std::optional<int64_t> longest;  // tokens of one choice
+  int64_t most_completion = 0;     // of all choices, with their thinking and what was predicted
 
   int64_t expected() const {
     return std::min(longest.value_or(kExpectedAnswerTokens), kExpectedAnswerTokens);
@@ -42,44 +43,25 @@ struct CostRange {
   std::optional<Money> max;
 };
 
-Extent Measure(const Admission& admission, const TokenEstimate& prompt, int64_t context,
-               int64_t max_output) {
-  Extent extent;
-  extent.prompt = prompt;
-  extent.choices = admission.request.choices;
-  extent.images = admission.model->output == Output::kImage;
-  const auto limit = [&extent](int64_t tokens) {
-    extent.longest = std::min(extent.longest.value_or(tokens), std::max<int64_t>(tokens, 0));
-  };
-  if (admission.request.max_tokens) limit(*admission.request.max_tokens);
-  if (max_output > 0) limit(max_output);
-  if (context > 0) limit(context - extent.prompt.tokens);
-  return extent;
-}
-
 // Of the route: as long as at the endpoint that answers longest, without end where one has none.
 void TakeLonger(const Extent& here, Extent* route) {
+  route->most_prompt = std::max(route->most_prompt, here.most_prompt);
   if (!here.longest || !route->longest) {
     route->longest.reset();
-  } else {
-    route->longest = std::max(*route->longest, *here.longest);
+    return;
   }
+  route->longest = std::max(*route->longest, *here.longest);
+  route->most_completion = std::max(route->most_completion, here.most_completion);
 }
 
-CostRange CostsAt(const Extent& extent, const UseBound& besides, const ReasoningBound& reasoning,
-                  const PriceTable& price, UnixSeconds now) {
-  const auto cost = [&](int64_t prompt, int64_t completion) {
-    return CostOf(extent.UsageOf(prompt, completion), price, now, {}).total;
+CostRange CostsAt(const Extent& extent, Money most, const PriceTable& price, UnixSeconds now) {
+  const auto cost = [&](int64_t completion) {
+    return CostOf(extent.UsageOf(extent.prompt, completion), price, now, {}).total;
   };
   CostRange range;
-  range.min = cost(extent.prompt.tokens, std::min<int64_t>(1, extent.longest.value_or(1)));
-  range.expected = cost(extent.prompt.tokens, extent.expected());
-  if (extent.longest || extent.images) {
-    UseBound bound = besides;
-    const int64_t longest = extent.longest.value_or(0);
-    bound.completion += (longest + reasoning.Beside(longest)) * extent.choices;
-    range.max = CostBound(bound, price, now);
-  }
+  range.min = cost(std::min<int64_t>(1, extent.longest.value_or(1)));
+  range.expected = cost(extent.expected());
+  if (extent.longest) range.max = most;
   return range;
 }
 
@@ -102,7 +84,7 @@ void AppendText(std::string_view name, std::string_view value, std::string* out)
 void AppendPricing(const Extent& extent, const PriceTable& price, bool upstream_cost,
                    UnixSeconds now, std::string* out) {
   const PriceVariant& variant = price.variant(price.IndexAt(now, {}));
-  const PriceTier* tier = variant.TierFor(extent.prompt.tokens);
+  const PriceTier* tier = variant.TierFor(extent.prompt);
   const Rates& rates = tier != nullptr ? tier->rates : variant.rates;
   *out += "\"pricing\":{";
   AppendText("revision", price.revision(), out);
@@ -131,30 +113,28 @@ Result<std::string> WriteQuote(const Admission& admission, std::string_view body
   const TokenEstimate prompt = EstimateChatPrompt(body);
   const SpendBound bound(admission.request, model, prompt, options, now);
   int64_t longest = bound.longest();
-  std::optional<int64_t> affordable;
   if (const std::optional<Money>& max_cost = admission.request.max_cost) {
     const std::optional<int64_t> within = bound.Within(*max_cost);
-    if (!within || *within < bound.least()) {
-      return bound.MaxCostExceeded(*max_cost);
-    }
+    if (!within || *within < bound.least()) return bound.MaxCostExceeded(*max_cost);
     longest = *within;
-    if (model.output == Output::kText) affordable = *within;
   }
-  const auto measure = [&](int64_t context, int64_t max_output) {
-    Extent extent = Measure(admission, prompt, context, max_output);
-    if (affordable) extent.longest = std::min(extent.longest.value_or(*affordable), *affordable);
-    return extent;
-  };
-  Extent extent = measure(model.context, model.max_output);
+  // As the request would be told, and held for.
+  const std::optional<int64_t> cap =
+      bound.Cap(longest, IsLimited(admission.request, admission.key.get()));
+  Extent extent;
   CostRange route;
   std::string candidates;
   for (size_t i = 0; i < model.endpoints.size(); ++i) {
     const Endpoint& endpoint = model.endpoints[i];
-    const Extent here = measure(model.ContextAt(endpoint), model.MaxOutputAt(endpoint));
-    const ReasoningBound reasoning =
-        ReasoningAt(endpoint, model, AskedReasoning(admission.request));
-    const CostRange costs =
-        CostsAt(here, bound.BesidesAt(endpoint), reasoning, *endpoint.price, now);
+    Extent here;
+    here.prompt = prompt.tokens;
+    const UseBound besides = bound.BesidesAt(endpoint);
+    here.most_prompt = std::max(besides.prompt, prompt.tokens);
+    here.choices = admission.request.choices;
+    here.images = model.output == Output::kImage;
+    if (!bound.IsUnbounded(endpoint, cap)) here.longest = bound.AnswerAt(endpoint, cap);
+    here.most_completion = besides.completion + bound.CompletionAt(endpoint, cap) * here.choices;
+    const CostRange costs = CostsAt(here, bound.WorstAt(endpoint, cap), *endpoint.price, now);
     if (i == 0) {
       extent = here;
       route = costs;
@@ -182,21 +162,18 @@ Result<std::string> WriteQuote(const Admission& admission, std::string_view body
   AppendText("model", model.id, &out);
   out += ',';
   AppendText("strategy", StrategyOf(admission.request.model, model, admission.automatic), &out);
-  out += ",\"prompt_tokens\":{\"expected\":" + std::to_string(extent.prompt.tokens);
-  out += ",\"max\":" + std::to_string(extent.prompt.upper);
+  out += ",\"prompt_tokens\":{\"expected\":" + std::to_string(extent.prompt);
+  out += ",\"max\":" + std::to_string(extent.most_prompt);
   out += "},\"completion_tokens\":{\"expected\":";
   out += std::to_string(extent.images ? 0 : extent.expected() * extent.choices) + ",\"max\":";
-  const int64_t answer = extent.longest.value_or(0);
-  const int64_t most = (answer + bound.MostReasoning(answer)) * extent.choices;
-  out += extent.longest ? std::to_string(most) : "null";
+  out += extent.longest ? std::to_string(extent.most_completion) : "null";
   out += "},";
   if (admission.request.max_cost) {
     out += "\"max_cost\":" + FormatUsd(*admission.request.max_cost) + ',';
   }
   AppendCosts(route, &out);
   // What is set aside before it is sent: of a client that names no length at least `min`.
-  const bool limited = IsLimited(admission.request, admission.key.get());
-  const Money held = bound.Worst(bound.Cap(longest, limited));
+  const Money held = bound.Worst(cap);
   const Money least =
       admission.request.max_tokens ? held : bound.At(std::min(bound.least(), longest));
   out += ",\"hold\":{\"min\":" + FormatUsd(least);

@@ -18,12 +18,11 @@ inline constexpr int64_t kExpectedAnswerTokens = 400;
 
 // {"object":"quote","model",...,"prompt_tokens":{"expected","max"},"completion_tokens":{...},
 // "cost":{"min","expected","max"},"candidates":[{"provider","model","pricing","cost"}],
-// "excluded":[{"provider","reason"}]}. `min`: one token a choice; `max`: the prompt's upper
-// estimate and the longest answer that the request, the model and its context allow, null where
-// nothing bounds it. The outer cost is the first candidate's expected and the extremes over all of
-// them, as any may serve it. `admission` must have been admitted, with `body`. A max_cost is told
-// back and shortens the longest answer to what it pays for; fails with kMaxCostExceeded as the
-// request would. Pure.
+// "excluded":[{"provider","reason"}]}. `min`: one token a choice; `max`: what the same request is
+// held for (gateway/spend_bound.h), null where nothing bounds the answer. The outer cost is the
+// first candidate's expected and the extremes over all of them, as any may serve it. `admission`
+// must have been admitted, with `body`. A max_cost is told back and shortens the longest answer to
+// what it pays for; fails with kMaxCostExceeded as the request would. Pure.
 Result<std::string> WriteQuote(const Admission& admission, std::string_view body,
                                const Snapshot& snapshot, const GatewayOptions& options,
                                UnixSeconds now);

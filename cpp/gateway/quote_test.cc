@@ -61,8 +61,8 @@ TEST(Quote, TakesTheSmallestOfTheLimits) {
   quoted.admission.request.choices = 3;
   EXPECT_NE(quoted.Write().find(R"("completion_tokens":{"expected":150,"max":150})"),
             std::string::npos);
-  quoted.model.context = 1;  // shorter than the prompt: nothing is left for an answer
-  EXPECT_NE(quoted.Write().find(R"("completion_tokens":{"expected":0,"max":0})"),
+  quoted.model.context = 1;  // shorter than the prompt: that is for the provider to judge
+  EXPECT_NE(quoted.Write().find(R"("completion_tokens":{"expected":3,"max":3})"),
             std::string::npos);
 }
 

@@ -136,24 +136,34 @@ void SpendBound::ExplainPrompt(Error* error) const {
   error->facts.push_back({"unsized_parts", std::to_string(unsized_)});
 }
 
-Money SpendBound::MostOf(int64_t tokens, bool told) const {
+int64_t SpendBound::AnswerAt(const Endpoint& endpoint, std::optional<int64_t> cap) const {
+  if (model_.output != Output::kText) return 0;
+  if (cap) return std::min(*cap, LongestAt(endpoint));
+  return Longest(model_.ContextAt(endpoint), model_.MaxOutputAt(endpoint), false);
+}
+
+int64_t SpendBound::CompletionAt(const Endpoint& endpoint, std::optional<int64_t> cap) const {
+  const ReasoningBound reasoning = ReasoningAt(endpoint, model_, reasoning_);
+  const int64_t answer = AnswerAt(endpoint, cap);
+  return answer + (cap ? reasoning.Beside(answer) : reasoning.most);
+}
+
+Money SpendBound::WorstAt(const Endpoint& endpoint, std::optional<int64_t> cap) const {
+  UseBound bound = BesidesAt(endpoint);
+  bound.completion += CompletionAt(endpoint, cap) * choices_;
+  return CostBound(bound, *endpoint.price, now_);
+}
+
+Money SpendBound::Worst(std::optional<int64_t> cap) const {
   Money most;
-  for (const Endpoint& endpoint : model_.endpoints) {
-    const ReasoningBound reasoning = ReasoningAt(endpoint, model_, reasoning_);
-    int64_t answer = std::min(tokens, LongestAt(endpoint));
-    if (!told && model_.output == Output::kText) {
-      answer = Longest(model_.ContextAt(endpoint), model_.MaxOutputAt(endpoint), false);
-    }
-    UseBound bound = BesidesAt(endpoint);
-    bound.completion += (answer + (told ? reasoning.Beside(answer) : reasoning.most)) * choices_;
-    most = std::max(most, CostBound(bound, *endpoint.price, now_));
-  }
+  for (const Endpoint& endpoint : model_.endpoints) most = std::max(most, WorstAt(endpoint, cap));
   return most;
 }
 
-Money SpendBound::At(int64_t tokens) const { return MostOf(tokens, true); }
-
-Money SpendBound::Untold() const { return MostOf(longest_, false); }
+bool SpendBound::IsUnbounded(const Endpoint& endpoint, std::optional<int64_t> cap) const {
+  return model_.output == Output::kText && !cap && !named_ && model_.ContextAt(endpoint) == 0 &&
+         model_.MaxOutputAt(endpoint) == 0;
+}
 
 std::optional<int64_t> SpendBound::Cap(int64_t longest, bool limited) const {
   if (model_.output != Output::kText || free() || !(named_ || limited)) return std::nullopt;

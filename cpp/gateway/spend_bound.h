@@ -78,11 +78,11 @@ class SpendBound {
 
   // What no candidate exceeds that is told to answer in `tokens` a choice, or in LongestAt() where
   // that is less.
-  Money At(int64_t tokens) const;
+  Money At(int64_t tokens) const { return Worst(tokens); }
 
   // What no candidate exceeds that is told no length, and no budget for its thinking. Its answer
   // may take what a short prompt leaves of the context.
-  Money Untold() const;
+  Money Untold() const { return Worst(std::nullopt); }
 
   // Tokens a choice that a provider is told; nothing: none. Without a cap it knows of no bound, and
   // nobody needs one where there is nothing to pay, or where nobody has named a length and nobody's
@@ -90,7 +90,17 @@ class SpendBound {
   std::optional<int64_t> Cap(int64_t longest, bool limited) const;
 
   // What no candidate exceeds that is told the cap, or nothing.
-  Money Worst(std::optional<int64_t> cap) const { return cap ? At(*cap) : Untold(); }
+  Money Worst(std::optional<int64_t> cap) const;
+
+  // The same of one endpoint: the longest answer of a choice, that with its thinking, in tokens,
+  // and their cost. A quote says what is held because both ask here.
+  int64_t AnswerAt(const Endpoint& endpoint, std::optional<int64_t> cap) const;
+  int64_t CompletionAt(const Endpoint& endpoint, std::optional<int64_t> cap) const;
+  Money WorstAt(const Endpoint& endpoint, std::optional<int64_t> cap) const;
+
+  // Nothing says how long an answer of the endpoint that is told `cap` may get:
+  // kUnknownAnswerTokens are a guess.
+  bool IsUnbounded(const Endpoint& endpoint, std::optional<int64_t> cap) const;
 
   // Tokens of thinking of one choice, of all candidates.
   int64_t MostReasoning(int64_t answer) const;
@@ -117,7 +127,6 @@ class SpendBound {
   bool free() const { return At(longest_) == Money{}; }
 
  private:
-  Money MostOf(int64_t tokens, bool told) const;
   // Beside the prompt, or beside one of nothing.
   int64_t Longest(int64_t context, int64_t max_output, bool prompted) const;
 
