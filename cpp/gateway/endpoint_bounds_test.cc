@@ -58,8 +58,55 @@ TEST_F(EndpointBoundsTest, APromptThatTheRequestCanHaveIsACountBeyondAnyContext)
   EXPECT_EQ(seen.row->cost, seen.row->held);
   EXPECT_EQ(seen.row->held.nano, 2000 * kInputNano + 5 * kOutputNano);
   EXPECT_EQ(store_->Find(1)->overrun.nano, 7000 * kInputNano);
-  // And one that it cannot have is none.
-  EXPECT_EQ(AskAbout(90'000, 5, 9000).row->settlement, Settlement::kEstimated);
+}
+
+// One that it cannot have is billed all the same: the provider has added to the prompt, or its
+// context is longer than anybody here knows. The client pays no more than its hold, and the
+// operator learns of the rest.
+TEST_F(EndpointBoundsTest, AUsageBeyondTheContextIsChargedUpToTheHold) {
+  endpoint_context_ = 2000;
+  const struct {
+    int64_t prompt, completion;
+  } cases[] = {{90'000, 5}, {15, 9000}, {90'000, 9000}, {(int64_t{1} << 24), 0}};
+  for (const auto& [prompt, completion] : cases) {
+    Open({1'000'000'000});
+    const Seen& seen = AskAbout(prompt, completion, 10, R"(,"max_tokens":300)");
+    EXPECT_EQ(seen.row->settlement, Settlement::kExact) << prompt;
+    EXPECT_EQ(seen.row->cost, seen.row->held) << prompt;
+    EXPECT_TRUE(seen.row->cap_ignored) << prompt;
+    const int64_t billed = prompt * kInputNano + completion * kOutputNano;
+    EXPECT_EQ(seen.row->upstream_cost.nano, billed);
+    EXPECT_EQ(store_->Find(last_)->overrun.nano, billed - seen.row->held.nano);
+  }
+  // Dearer than the hold or not: what the provider says is what it bills.
+  Open({1'000'000'000});
+  const Seen& within = AskAbout(2500, 1, 10, R"(,"max_tokens":2000)");
+  EXPECT_EQ(within.row->settlement, Settlement::kExact);
+  EXPECT_TRUE(within.row->cap_ignored);
+  EXPECT_EQ(within.row->cost.nano,
+            std::min(2500 * kInputNano + kOutputNano, within.row->held.nano));
+}
+
+// No model can reach such counts, and none that is cheaper than what was delivered is believed.
+TEST_F(EndpointBoundsTest, AUsageThatNothingCanHaveIsNoCount) {
+  endpoint_context_ = 2000;
+  constexpr int64_t kMost = int64_t{1} << 24;
+  const struct {
+    int64_t prompt, completion;
+  } cases[] = {{kMost + 1, 5}, {10, kMost + 1}, {int64_t{1} << 50, int64_t{1} << 50}};
+  for (const auto& [prompt, completion] : cases) {
+    Open({1'000'000'000});
+    const Seen& seen = AskAbout(prompt, completion, 10, R"(,"max_tokens":300)");
+    EXPECT_EQ(seen.row->settlement, Settlement::kEstimated) << prompt;
+    EXPECT_LT(seen.row->cost, seen.row->held) << prompt;
+    EXPECT_GT(seen.row->cost, Money{});
+    EXPECT_FALSE(seen.row->cap_ignored);
+    EXPECT_EQ(store_->Find(last_)->overrun, Money{});
+  }
+  // Without a hold there is no bound to charge up to.
+  options_.credits = false;
+  Open({});
+  EXPECT_TRUE(AskAbout(90'000, 5, 10).row->estimated);
 }
 
 TEST_F(EndpointBoundsTest, NoUseWithinTheBoundsIsAnEstimateOrAboveItsHold) {
