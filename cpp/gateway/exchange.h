@@ -88,6 +88,7 @@ class Exchange : private AttemptOwner, private StoreObserver {
   std::optional<int64_t> ToldLength() const;
   std::optional<int64_t> ToldReasoning() const;
   bool IsImpossible(const Usage& usage) const;
+  bool IsBilled(const Usage& usage) const;
   bool IgnoredCap() const;
   Error Unaffordable(const HoldAnswer& answer) const;
   void SendNext();

@@ -17,6 +17,9 @@ constexpr int64_t kHeldRetryAfterMs = 5000;  // of those that pass when other re
 constexpr int64_t kCapSlackTokens = 16;
 constexpr int64_t kCapSlackPart = 8;
 
+// Above this no count of a prompt, or of the answer of a choice, is one: no model holds as much.
+constexpr int64_t kMostBelievable = int64_t{1} << 24;
+
 // For the row of an attempt, whose own columns have what was charged.
 std::string FiguresOf(const Usage& usage) {
   std::string text = "usage as reported:";
@@ -217,15 +220,27 @@ void Exchange::PriceMediaWithinHold() {
   usage_.audio_completion.reset();
 }
 
-// More than the endpoint can hold, and than the request was bounded by: no count, whatever it was
-// meant to be. A prompt within its bound is one, however short the catalog knows the context: what
-// it costs beyond the hold is then booked as the operator's loss, as no estimate can be.
+// More than the endpoint can hold, and than the request was bounded by. A prompt within its bound
+// is a count like any other, however short the catalog knows the context.
 bool Exchange::IsImpossible(const Usage& usage) const {
   const int64_t context = model_->ContextAt(*endpoint_);
   if (context == 0) return false;
   const int64_t prompt = std::max(context, bound_ ? bound_->besides().prompt : 0);
   return usage.prompt.value_or(0) > prompt ||
          usage.completion.value_or(0) > context * request_.choices;
+}
+
+// Whether such a count is charged all the same, as far as the hold goes: the provider bills it, for
+// what it has added to the prompt or for a context that the catalog does not know. A count that is
+// cheaper than our own of what was delivered is none, and neither is one that no model can reach.
+bool Exchange::IsBilled(const Usage& usage) const {
+  if (!held_) return false;
+  const int64_t most = std::max(kMostBelievable, model_->ContextAt(*endpoint_));
+  if (*usage.prompt > most || *usage.completion > most * request_.choices) return false;
+  const auto cost = [this](const Usage& of) {
+    return CostOf(of, *endpoint_->price, row_.created, row_.service_tier).total;
+  };
+  return cost(Consistent(usage)) >= cost(Estimate());
 }
 
 void Exchange::FillUsage() {
@@ -253,7 +268,7 @@ void Exchange::FillUsage() {
         row_.service_tier = attempt_->answer().service_tier;
       }
   }
-  if (odd || IsImpossible(usage_) || !usage_.complete()) {
+  if (odd || !usage_.complete() || (IsImpossible(usage_) && !IsBilled(usage_))) {
     usage_ = Estimate();
     row_.estimated = true;
     PriceMediaWithinHold();
@@ -422,7 +437,10 @@ void Exchange::DecideCharge() {
     row_.settlement = row_.estimated ? Settlement::kEstimated : Settlement::kExact;
   }
   if (!error_ || usage_.complete()) TellUsage();
-  row_.cap_ignored = IgnoredCap();
+  // Either way the provider goes on beyond what it was told, or what is known of it is wrong.
+  const bool beyond = usage_.complete() && !row_.estimated && model_->output == Output::kText &&
+                      IsImpossible(usage_);
+  row_.cap_ignored = beyond || IgnoredCap();
   const bool charged = row_.settlement != Settlement::kFree && usage_.complete();
   if (!charged) return;
   // The prices of the moment of admission: a change, or an hour that ends, is for later requests.
