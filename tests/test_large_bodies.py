@@ -161,6 +161,8 @@ def test_who_has_no_credit_holds_one_large_body_at_most(tmp_path: Path) -> None:
         poor = [another_key(server, "poor") for _ in range(2)]
         paid, line = another_key(server, "paid"), another_key(server, "line")
         assert server.service.ledger is not None
+        # A nano-USD less than any request is held for.
+        server.service.ledger.topup("test:0", server.service.control.get_org("poor").id, 9_999)
         server.service.ledger.topup("test:1", server.service.control.get_org("paid").id, 10**12)
         assert answer_to(server, poor[0]).status == 402  # it was read: its model may be free
         with unfinished(server, poor[0]) as first:

@@ -28,6 +28,10 @@ T = TypeVar("T")
 
 _log: Final = logging.getLogger("seekroute.http")
 
+# Nano-USD. The smallest hold of a priced model: the 256 tokens of answer that a request without a
+# length is held for at least, at 0.04 USD a million. Less buys nothing, so it is no credit.
+_LEAST_CREDIT: Final = 10_000
+
 _JSON: Final = b"application/json"
 _UNREADABLE: Final = {
     "storage_corrupt": "the ledger is damaged: whoever runs this gateway has to restore a backup",
@@ -120,7 +124,7 @@ async def quoted(call: Call, quote: bytes) -> bytes:
 
 
 async def has_credit(call: Call, key_id: str, org: str) -> bool:
-    """Whether the organization may have money for a request, as far as is known without a hold.
+    """Whether the organization may have `_LEAST_CREDIT` for a request, as far as is known without a hold.
 
     What its running requests hold counts. True also where there is no ledger, or none that can be
     read: the hold says so.
@@ -137,7 +141,7 @@ async def has_credit(call: Call, key_id: str, org: str) -> bool:
         except LedgerError:
             return True
     # As the ledger holds: of the line what is not owed yet.
-    return found.available + found.held + max(0, line - found.owed) > 0
+    return found.available + found.held + max(0, line - found.owed) >= _LEAST_CREDIT
 
 
 async def _answer(call: Call, path: str) -> None:
