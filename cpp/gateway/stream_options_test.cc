@@ -129,7 +129,7 @@ TEST_F(StreamOptionsTest, ARefusalOfAnOddRequestTeachesNothing) {
   for (const char* odd : {R"(,"data_sources":[{"type":"azure_search"}])", R"(,"foo":1)",
                           R"(,"tools":[{"type":"retrieval"}])"}) {
     RefuseWith(kRefusals[0].status, kRefusals[0].body);
-    Open({1'000'000'000});
+    Open({10'000'000'000});  // a search is held for by 2^20 tokens
     const Seen& seen = Ask(std::string(kStream) + odd);
     EXPECT_EQ(seen.status, 200) << odd << seen.body;
     EXPECT_EQ(seen.row->attempts, 2) << odd;
