@@ -124,10 +124,10 @@ async def quoted(call: Call, quote: bytes) -> bytes:
 
 
 async def has_credit(call: Call, key_id: str, org: str) -> bool:
-    """Whether the organization may have `_LEAST_CREDIT` for a request, as far as is known without a hold.
+    """Whether the organization may have money for a request, as far as is known without a hold.
 
-    What its running requests hold counts. True also where there is no ledger, or none that can be
-    read: the hold says so.
+    Less than `_LEAST_CREDIT` is none. What its running requests hold counts. True also where there
+    is no ledger, or none that can be read: the hold says so.
     """
     service = call.service
     line = service.money_of_key(key_id).credit_line
