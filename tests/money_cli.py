@@ -58,6 +58,8 @@ def command(*words: str) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # One that is interrupted while it does would say so before anything of its own.
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
     )
 
 
