@@ -32,7 +32,7 @@ def text_columns(table: Sequence[Sequence[str]], width: int | None = None) -> li
 
     Example:
         >>> from seekroute.client.text_columns import text_columns
-        >>> for line in text_columns([["model", "tokens in"], ["openai/gpt-4o", "17"]], 20):
+        >>> for line in text_columns([["model", "tokens in"], ["openai/gpt-4o", "17"]], 21):
         ...     print(line)
         model          tokens
                        in
