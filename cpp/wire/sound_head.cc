@@ -78,8 +78,9 @@ bool IsPlainFormat(const Base64Bytes& bytes, uint64_t place, uint32_t size) {
     if (size < kExtensibleSize || !bytes.Has(place + kSubformat + 2, kSubformatRest)) return false;
     tag = bytes.Little(place + kSubformat, 2);
   }
-  const bool law = tag == kALaw || tag == kMuLaw;
-  if (tag != kPcm && tag != kFloat && !law) return false;
+  const uint32_t format = tag.value_or(0);
+  const bool law = format == kALaw || format == kMuLaw;
+  if (format != kPcm && format != kFloat && !law) return false;
   if (*bits == 0 || *bits % 8 != 0 || *bits > 64 || (law && *bits != 8)) return false;
   return *channels > 0 && *rate >= kLeastWavRate && *block == *channels * (*bits / 8) &&
          *byte_rate == uint64_t{*rate} * *block;
