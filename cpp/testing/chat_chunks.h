@@ -50,6 +50,19 @@ inline std::string Sent(std::string_view delta, std::string_view finish = "null"
                std::string(more) + "}");
 }
 
+// A chunk with these choices, as an upstream sends it and as the client gets it.
+inline std::string With(std::string_view choices, std::string_view object = "chat.completion.chunk",
+                        std::string_view more = {}) {
+  return Event(R"({"id":"up","object":")" + std::string(object) +
+               R"(","created":5,"model":"x","choices":[)" + std::string(choices) + "]" +
+               std::string(more) + "}");
+}
+inline std::string SentWith(std::string_view choices, std::string_view more = {}) {
+  return Event(R"({"id":"gen-1","object":"chat.completion.chunk","created":5,"model":"m/n",)"
+               R"("choices":[)" +
+               std::string(choices) + "]" + std::string(more) + "}");
+}
+
 inline const std::string kRole = R"({"role":"assistant","content":""})";
 inline const std::string kA = R"({"content":"a"})";
 inline const std::string kDone = "data: [DONE]\n\n";
