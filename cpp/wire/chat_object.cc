@@ -5,6 +5,7 @@
 
 #include "wire/json_scan.h"
 #include "wire/letter_case.h"
+#include "wire/part_identity.h"
 #include "wire/provider_error.h"
 #include "wire/token_estimate.h"
 #include "wire/upstream_refusal.h"
@@ -17,18 +18,6 @@ constexpr size_t kMaxFinishReason = 64;
 constexpr size_t kMaxTierName = 32;
 constexpr size_t kMaxTopUsages = 4;  // more than two were never seen
 constexpr size_t kMaxRepeated = 4;   // likewise
-
-// Strings inside structured output that are text of the model. Base64 and ids are not.
-bool IsText(std::string_view key) {
-  return key == "text" || key == "arguments" || key == "name" || key == "summary" ||
-         key == "transcript" || key == "thinking" || key == "input" || key == "refusal";
-}
-
-// Strings beside a picture or a sound that are not it.
-bool IsLabel(std::string_view key) {
-  return key == "type" || key == "id" || key == "object" || key == "detail" || key == "format" ||
-         key == "mime_type" || key == "media_type" || key == "revised_prompt" || IsText(key);
-}
 
 // Finish reasons of an answer that the provider could not end: Z.ai's, DeepSeek's, vLLM's, and the
 // word that all of them understand. In any letter case.
@@ -95,6 +84,7 @@ class ChatSink : public JsonSink {
         choice_has_output_ = choice_has_index_ = false;
         first_part_ = chat_.parts.size();
         first_call_ = chat_.calls.size();
+        first_item_ = chat_.items.size();
         return Step::kEnter;
       case 3:
         if (place.key() == "delta" && inner_ == "delta" && type != JsonType::kObject) {
@@ -106,11 +96,15 @@ class ChatSink : public JsonSink {
         return in_output_ ? Step::kEnter : Step::kSkip;
       case 4:
         member_has_content_ = false;
+        member_text_.clear();
+        if (place.key() == "annotations") AddPart(place, {});
         reasoning_.shown = reasoning_.shown || place.key() == "reasoning";
         return IsOutput(place.key()) ? Step::kEnter : Step::kSkip;
       case 5:
         part_ = place.key(4) == "images" ? MediaKind::kPicture : MediaKind::kNone;
         part_bytes_ = 0;
+        identity_ = {};
+        part_is_text_ = false;
         call_ = {};
         return Step::kEnter;
       default:
@@ -134,8 +128,9 @@ class ChatSink : public JsonSink {
         if (place.key() == "reasoning") SeeReasoning(value);
         if (value.type == JsonType::kString && !value.text.empty() && IsOutput(place.key())) {
           choice_has_content_ = true;
-          if (!RepeatsReasoning(place, value)) AddContent(place, value.text);
-          AddPart(place, value.text);
+          if (RepeatsReasoning(place, value)) return true;
+          AddContent(place, value.text);
+          AddPart(place, value.text, value.lone_surrogate ? HalvesOf(value.range.In(text_)) : LoneHalves());
         }
         return true;
       default:
@@ -143,6 +138,7 @@ class ChatSink : public JsonSink {
         choice_has_content_ = member_has_content_ = true;
         OnCallMember(place, value);
         if (value.type != JsonType::kString) return true;
+        OnItemMember(place, value.text);
         if (place.in_object() && IsText(place.key())) {
           AddContent(place, value.text);
         } else {
@@ -164,10 +160,11 @@ class ChatSink : public JsonSink {
       return EndChoiceMember(place, value);
     }
     if (place.depth() == 4 && in_choices_ && std::exchange(member_has_content_, false)) {
-      AddPart(place, {});
+      AddPart(place, member_text_);
     }
     if (place.depth() == 5 && in_choices_) {
       EndPart();
+      EndItem(place);
       EndCall(place, value);
     }
     return true;
@@ -195,10 +192,29 @@ class ChatSink : public JsonSink {
     content_->Add(text);
   }
 
-  void AddPart(const JsonPlace& place, std::string_view text) {
+  void AddPart(const JsonPlace& place, std::string_view text, LoneHalves halves = {}) {
     if (inner_ == "delta") {
-      chat_.parts.push_back({0, std::string(place.key()), std::string(text)});
+      chat_.parts.push_back({0, std::string(place.key()), std::string(text), halves});
     }
+  }
+
+  // A string in a list of parts or pictures.
+  void OnItemMember(const JsonPlace& place, std::string_view text) {
+    if (inner_ != "delta" || !HasItems(place.key(4))) return;
+    const bool in_object = place.in_object();
+    if (IsPartText(place)) {
+      part_is_text_ = true;
+      member_text_ += text;
+    }
+    identity_.Add(in_object ? place.key() : std::string_view(), text);
+    if (place.depth() == 5 && !in_object) EndItem(place);
+  }
+
+  void EndItem(const JsonPlace& place) {
+    const PartIdentity item = std::exchange(identity_, {});
+    if (inner_ != "delta" || place.in_object() || !HasItems(place.key(4))) return;
+    if (part_is_text_) return;
+    chat_.items.push_back({0, item.value()});
   }
 
   void OnCallMember(const JsonPlace& place, const JsonValue& value) {
@@ -358,6 +374,7 @@ class ChatSink : public JsonSink {
     if (index_ < 0 || index_ >= kMaxAnswerChoices) return Bad("a choice's index is out of range");
     for (size_t i = first_part_; i < chat_.parts.size(); ++i) chat_.parts[i].choice = index_;
     for (size_t i = first_call_; i < chat_.calls.size(); ++i) chat_.calls[i].choice = index_;
+    for (size_t i = first_item_; i < chat_.items.size(); ++i) chat_.items[i].choice = index_;
     chat_.seen |= ChoiceSet{1} << index_;
     if (choice_has_content_) chat_.with_content |= ChoiceSet{1} << index_;
     chat_.has_content = chat_.has_content || choice_has_content_;
@@ -392,6 +409,10 @@ class ChatSink : public JsonSink {
   bool member_has_content_ = false;
   size_t first_part_ = 0;  // of the choice
   size_t first_call_ = 0;
+  size_t first_item_ = 0;
+  std::string member_text_;  // of the parts of a list that are text
+  PartIdentity identity_;    // of the part that is being read
+  bool part_is_text_ = false;
   SentCall call_;
   size_t top_usages_ = 0;
   bool choice_has_usage_ = false;
@@ -415,6 +436,13 @@ bool IsOutput(std::string_view member) {
   return member == "content" || member == "reasoning" || member == "reasoning_content" ||
          member == "reasoning_details" || member == "refusal" || member == "tool_calls" ||
          member == "function_call" || member == "audio" || member == "images";
+}
+
+bool HasItems(std::string_view member) { return member == "content" || member == "images"; }
+
+bool IsPartText(const JsonPlace& place) {
+  return place.depth() == 6 && place.in_object() && place.key() == "text" &&
+         place.key(4) == "content";
 }
 
 Result<ChatObject> ReadChatObject(std::string_view text, ChatShape shape, TokenEstimator* content) {

@@ -18,6 +18,7 @@
 
 namespace seekroute {
 
+class JsonPlace;
 class TokenEstimator;
 
 // A member of an object in the text.
@@ -45,6 +46,7 @@ struct ChatObject {
   bool lacks_member = false;
   std::vector<SentPart> parts;  // of deltas
   std::vector<SentCall> calls;  // likewise
+  std::vector<SentItem> items;  // likewise: pictures and parts that are not text
   ChoiceSet seen = 0;           // bit i: choice i is in it
   ChoiceSet finished = 0;       // bit i: choice i has a finish reason
   bool has_progress = false;    // of the prompt (llama.cpp)
@@ -62,6 +64,11 @@ struct ChatObject {
 
 // Members of a message or delta that are output a client waits for.
 bool IsOutput(std::string_view member);
+
+// Of these, lists whose elements may come again in a whole message.
+bool HasItems(std::string_view member);
+// The string at `place`, of a delta or message, is the text of a part of `content`.
+bool IsPartText(const JsonPlace& place);
 
 // Of a tool call: the object that says what is called, and with what.
 constexpr bool HoldsCall(std::string_view member) {

@@ -169,7 +169,7 @@ Status ChatStream::ReadEvent(std::string_view data, std::string* out) {
     if (std::optional<Error> error = FindErrorInAnswer(data)) return Fail(*std::move(error));
   }
   if (!chat->lacks_member) return OnChunk(data, *chat, out);
-  const ShapedChunk shaped = ShapeChunk(data, sent_, calls_, in_pieces_);
+  const ShapedChunk shaped = ShapeChunk(data, &sent_, calls_, in_pieces_);
   content_ = counted;
   chat = ReadChatObject(shaped.text, ChatShape::kDelta, &content_);
   if (!chat) return Fail(chat.error());
@@ -201,6 +201,7 @@ Status ChatStream::OnChunk(std::string_view data, const ChatObject& chat, std::s
   }
   if (has_output && finished_ != 0) finish_usage_ = true;
   for (const SentPart& part : chat.parts) sent_.Add(part);
+  for (const SentItem& item : chat.items) sent_.AddItem(item);
   for (const SentCall& call : chat.calls) sent_.AddCall(call, calls_.Number(call, true));
   if (chat.has_content || chat.has_logprobs) ++pieces_;
   media_.Add(chat.media);

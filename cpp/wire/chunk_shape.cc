@@ -7,7 +7,10 @@
 #include <vector>
 
 #include "wire/chat_object.h"
+#include "wire/chunk_output.h"
 #include "wire/json_scan.h"
+#include "wire/part_identity.h"
+#include "wire/whole_message.h"
 
 namespace seekroute {
 namespace {
@@ -15,38 +18,11 @@ namespace {
 constexpr std::string_view kDeltaKey = "\"delta\"";
 constexpr std::string_view kMessageKey = "\"message\"";
 
-struct Edit {
-  ByteRange range;
-  std::string with;
-};
-
-// A member of the choice that is being read, or of its message.
+// A member of the choice that is being read.
 struct Found {
   ByteRange key;
   ByteRange value;
   JsonType type = JsonType::kNull;
-};
-
-struct Member {
-  std::string name;
-  std::string text;
-  Found at;
-};
-
-// A tool call, and where its index is or is missing.
-struct Call {
-  SentCall call;
-  std::string holder = "function", member = "arguments";  // the names under which it has these
-  std::optional<ByteRange> index;                         // the value, of any type
-  bool is_numbered = false;                               // it is written as an integer
-  ByteRange whole;
-  bool is_empty = true;
-};
-
-// Of a choice's `delta` or `message`.
-struct Output {
-  std::vector<Member> members;
-  std::vector<Call> calls;
 };
 
 struct Choice {
@@ -57,7 +33,7 @@ struct Choice {
   size_t inside = 0;  // behind its opening brace
   std::string added;  // there: members
   std::optional<Found> index_at, delta, message, text;
-  Output in_delta, in_message;
+  ChunkOutput in_delta, in_message;
 };
 
 class ShapeSink : public JsonSink {
@@ -83,20 +59,29 @@ class ShapeSink : public JsonSink {
         if (place.key() == "message") output_ = &choices_.back().in_message;
         return enter_if(is_object && output_ != nullptr);
       case 4:
-        return enter_if(place.key() == "tool_calls" && type == JsonType::kArray);
+        items_.clear();
+        return enter_if(type == JsonType::kArray &&
+                        (place.key() == "tool_calls" || HasItems(place.key())));
       case 5:
         call_ = {};
+        item_ = {};
+        identity_ = {};
         return enter_if(is_object);
       case 6:
+        if (HasItems(place.key(4))) return Step::kEnter;
         call_.is_empty = false;
         if (HoldsCall(place.key())) call_.holder = place.key();
         return enter_if(is_object && HoldsCall(place.key()));
       default:
-        return Step::kSkip;
+        return enter_if(HasItems(place.key(4)));
     }
   }
 
   bool OnScalar(const JsonPlace& place, const JsonValue& value) override {
+    if (place.depth() > 4 && HasItems(place.key(4))) {
+      OnItemMember(place, value);
+      return true;
+    }
     const std::string_view key = place.key();
     switch (place.depth()) {
       case 1:
@@ -138,6 +123,10 @@ class ShapeSink : public JsonSink {
   bool OnClose(const JsonPlace& place, const JsonValue& value) override {
     if (place.depth() == 2) choices_.back().inside = value.range.begin + 1;
     if (place.depth() == 3 || place.depth() == 4) Note(place, value);
+    if (place.depth() > 4 && HasItems(place.key(4))) {
+      if (place.depth() == 5) EndItem(value.range);
+      return true;
+    }
     if (place.depth() == 7 && IsArguments(place.key())) {
       SetArguments(place.key(), value.range.In(text_));  // as some write them
     }
@@ -148,7 +137,7 @@ class ShapeSink : public JsonSink {
     return true;
   }
 
-  ShapedChunk TakeChunk(const SentParts& sent, ChoiceSet in_pieces) {
+  ShapedChunk TakeChunk(SentParts* sent, ChoiceSet in_pieces) {
     ShapedChunk chunk;
     if (object_) edits_.push_back({object_->first, "\"chat.completion.chunk\""});
     for (Choice& choice : choices_) {
@@ -174,7 +163,8 @@ class ShapeSink : public JsonSink {
     const Found found{place.key_range(), value.range, value.type};
     if (place.depth() == 4) {
       if (output_ == nullptr) return;
-      output_->members.push_back({std::string(place.key()), std::string(value.text), found});
+      output_->members.push_back({std::string(place.key()), std::string(value.text), found.key,
+                                  found.value, found.type, std::exchange(items_, {})});
       return;
     }
     Choice& choice = choices_.back();
@@ -182,6 +172,24 @@ class ShapeSink : public JsonSink {
     if (place.key() == "delta") choice.delta = found;
     if (place.key() == "message") choice.message = found;
     if (place.key() == "text") choice.text = found;
+  }
+
+  // A scalar in a list of parts or pictures.
+  void OnItemMember(const JsonPlace& place, const JsonValue& value) {
+    if (value.type == JsonType::kString) {
+      identity_.Add(place.in_object() ? place.key() : std::string_view(), value.text);
+      if (IsPartText(place)) {
+        item_.text += value.text;
+        item_.text_at = value.range;
+      }
+    }
+    if (place.depth() == 5) EndItem(value.range);
+  }
+
+  void EndItem(ByteRange whole) {
+    item_.whole = whole;
+    item_.identity = std::exchange(identity_, {}).value();
+    items_.push_back(std::exchange(item_, {}));
   }
 
   void SetArguments(std::string_view member, std::string_view text) {
@@ -215,9 +223,9 @@ class ShapeSink : public JsonSink {
   }
 
   // What has a number is numbered by it, here as in what came before.
-  void NumberCalls(const Choice& choice, const Output& output) {
+  void NumberCalls(const Choice& choice, const ChunkOutput& output) {
     bool first = true;
-    for (const Call& found : output.calls) {
+    for (const OutputCall& found : output.calls) {
       SentCall call = found.call;
       call.choice = choice.index;
       const int64_t index = numbers_.Number(call, std::exchange(first, false));
@@ -225,89 +233,7 @@ class ShapeSink : public JsonSink {
     }
   }
 
-  static Edit Numbered(const Call& found, int64_t index) {
-    const std::string number = std::to_string(index);
-    if (found.index) return {*found.index, number};
-    const size_t inside = found.whole.begin + 1;
-    return {{inside, inside}, "\"index\":" + number + (found.is_empty ? "" : ",")};
-  }
-
-  // Which of the calls that were sent each of a whole message is, by its index: the one of the same
-  // id, else the one at its index or place, unless ids or names tell them apart. Some providers
-  // give a call a new id at the end: then it is known by what it says. Of more calls than a choice
-  // has numbered the rest is new: each is compared with all, and with all that was sent of one.
-  std::vector<std::optional<int64_t>> KnownCalls(const Choice& choice, const SentParts& sent) {
-    const std::vector<Call>& calls = choice.in_message.calls;
-    const size_t compared = std::min(calls.size(), CallNumbers::kMaxCalls);
-    std::vector<std::optional<int64_t>> known(calls.size());
-    for (size_t i = 0; i < compared; ++i) {
-      known[i] = numbers_.WithId(choice.index, calls[i].call.id);
-    }
-    for (size_t i = 0; i < compared; ++i) {
-      if (known[i]) continue;
-      const SentCall& call = calls[i].call;
-      const auto index = call.index ? call.index : numbers_.IndexOf(choice.index, i);
-      const auto id = index ? numbers_.IdAt(choice.index, *index) : std::nullopt;
-      if (!id || std::find(known.begin(), known.end(), index) != known.end()) continue;
-      const std::string_view name = sent.NameOf(choice.index, *index);
-      if (!name.empty() && !call.name.empty() && name != call.name) continue;
-      const auto rest = sent.NewArguments(choice.index, *index, call.arguments);
-      const bool repeats = !call.arguments.empty() && rest && rest->empty();
-      if (id->empty() || call.id.empty() || repeats) known[i] = index;
-    }
-    return known;
-  }
-
-  // What the calls of a whole message add to those that were sent, as a list; empty: nothing. One
-  // that contradicts is a call of its own.
-  std::string NewCalls(const Choice& choice, const SentParts& sent) {
-    if (sent.IsFull()) return {};
-    const std::vector<std::optional<int64_t>> known = KnownCalls(choice, sent);
-    std::string list;
-    for (size_t i = 0; i < known.size(); ++i) {
-      const Call& found = choice.in_message.calls[i];
-      std::optional<std::string_view> rest;
-      if (known[i]) rest = sent.NewArguments(choice.index, *known[i], found.call.arguments);
-      const std::string entry =
-          rest ? RestOfCall(choice, found, *known[i], *rest, sent) : WholeCall(choice, found);
-      if (entry.empty()) continue;
-      list += list.empty() ? '[' : ',';
-      list += entry;
-    }
-    return list.empty() ? list : list + ']';
-  }
-
-  std::string WholeCall(const Choice& choice, const Call& found) {
-    SentCall call = found.call;
-    call.choice = choice.index;
-    const Edit edit = Numbered(found, numbers_.Append(call));
-    std::string entry(text_.substr(found.whole.begin, edit.range.begin - found.whole.begin));
-    entry += edit.with;
-    return entry.append(text_.substr(edit.range.end, found.whole.end - edit.range.end));
-  }
-
-  std::string RestOfCall(const Choice& choice, const Call& found, int64_t index,
-                         std::string_view rest, const SentParts& sent) const {
-    const bool needs_id = !found.call.id.empty() && numbers_.IdAt(choice.index, index) == "";
-    const bool needs_name = !found.call.name.empty() && sent.NameOf(choice.index, index).empty();
-    if (rest.empty() && !needs_id && !needs_name) return {};
-    std::string entry = "{\"index\":" + std::to_string(index);
-    if (needs_id) {
-      entry += ",\"id\":";
-      AppendJsonString(found.call.id, &entry);
-    }
-    entry += ",\"" + found.holder + "\":{";
-    if (needs_name) {
-      entry += "\"name\":";
-      AppendJsonString(found.call.name, &entry);
-      entry += ',';
-    }
-    entry += '"' + found.member + "\":";
-    AppendJsonString(rest, &entry);
-    return entry + "}}";
-  }
-
-  void AsChunk(Choice* made, const SentParts& sent, ChoiceSet in_pieces, ChoiceSet* pieces) {
+  void AsChunk(Choice* made, SentParts* sent, ChoiceSet in_pieces, ChoiceSet* pieces) {
     const Choice& choice = *made;
     if (Is(choice.delta, JsonType::kObject)) return NumberCalls(choice, choice.in_delta);
     if (Is(choice.message, JsonType::kObject)) {
@@ -315,45 +241,22 @@ class ShapeSink : public JsonSink {
       const ChoiceSet bit = known ? ChoiceSet{1} << choice.index : 0;
       edits_.push_back({choice.message->key, std::string(kDeltaKey)});
       if (choice.delta) edits_.push_back({choice.delta->key, std::string(kMessageKey)});
-      const bool whole = choice.ends || (object_ && object_->second);
+      const bool has_sent = sent->HasAny(choice.index);
+      WholeMessage message(text_, choice.index, choice.in_message, sent, &numbers_);
+      bool whole = object_ && object_->second;
+      if ((in_pieces & bit) == 0) whole = whole || choice.ends;
+      if (!whole && has_sent) whole = message.RepeatsAll(choice.ends);
       if (!whole) *pieces |= bit;
-      if (whole && sent.HasAny(choice.index) && (in_pieces & bit) == 0) return Rest(choice, sent);
-      return NumberCalls(choice, choice.in_message);
+      if (!whole || !has_sent) return NumberCalls(choice, choice.in_message);
+      bool has_new_calls = false;
+      std::optional<std::vector<TextEdit>> rest = message.Rest(&has_new_calls);
+      if (!rest) return edits_.push_back({choice.message->value, "{}"});
+      std::move(rest->begin(), rest->end(), std::back_inserter(edits_));
+      if (has_new_calls) NumberCalls(choice, choice.in_message);
+      return;
     }
     const std::string text = TextOf(choice);
     Put(made, choice.delta, kDeltaKey, text.empty() ? "{}" : "{\"content\":" + text + '}');
-  }
-
-  // What a whole message adds to what was sent.
-  void Rest(const Choice& choice, const SentParts& sent) {
-    std::vector<Edit> edits;
-    bool adds = false;
-    bool has_calls = false;
-    for (const Member& member : choice.in_message.members) {
-      if (!IsOutput(member.name) || member.at.type == JsonType::kNull) continue;
-      if (member.at.type == JsonType::kString) {
-        const std::string_view rest = sent.NewText(choice.index, member.name, member.text);
-        adds = adds || !rest.empty();
-        if (rest.size() == member.text.size()) continue;
-        std::string text;
-        AppendJsonString(rest, &text);
-        edits.push_back({member.at.value, std::move(text)});
-      } else if (sent.Has(choice.index, member.name)) {
-        std::string calls;
-        if (member.name == "tool_calls") calls = NewCalls(choice, sent);
-        adds = adds || !calls.empty();
-        edits.push_back({member.at.value, calls.empty() ? "null" : std::move(calls)});
-      } else {
-        adds = adds || member.at.value.end - member.at.value.begin > 2;
-        has_calls = has_calls || member.name == "tool_calls";
-      }
-    }
-    if (!adds) {
-      edits_.push_back({choice.message->value, "{}"});
-      return;
-    }
-    std::move(edits.begin(), edits.end(), std::back_inserter(edits_));
-    if (has_calls) NumberCalls(choice, choice.in_message);
   }
 
   void AsAnswer(Choice* made) {
@@ -362,9 +265,9 @@ class ShapeSink : public JsonSink {
     if (Is(choice.delta, JsonType::kObject)) {
       edits_.push_back({choice.delta->key, std::string(kMessageKey)});
       if (choice.message) edits_.push_back({choice.message->key, std::string(kDeltaKey)});
-      const std::vector<Member>& members = choice.in_delta.members;
+      const std::vector<OutputMember>& members = choice.in_delta.members;
       const bool has_role = std::any_of(members.begin(), members.end(),
-                                        [](const Member& member) { return member.name == "role"; });
+                                        [](const OutputMember& member) { return member.name == "role"; });
       if (has_role) return;
       const size_t inside = choice.delta->value.begin + 1;
       edits_.push_back(
@@ -399,12 +302,12 @@ class ShapeSink : public JsonSink {
 
   std::string Edited() {
     // What is put in comes before what is replaced there.
-    std::stable_sort(edits_.begin(), edits_.end(), [](const Edit& a, const Edit& b) {
+    std::stable_sort(edits_.begin(), edits_.end(), [](const TextEdit& a, const TextEdit& b) {
       return std::pair(a.range.begin, a.range.end) < std::pair(b.range.begin, b.range.end);
     });
     std::string out;
     size_t done = 0;
-    for (const Edit& edit : edits_) {
+    for (const TextEdit& edit : edits_) {
       out += text_.substr(done, edit.range.begin - done);
       out += edit.with;
       done = edit.range.end;
@@ -413,25 +316,32 @@ class ShapeSink : public JsonSink {
   }
 
   const std::string_view text_;
-  std::vector<Edit> edits_;
+  std::vector<TextEdit> edits_;
   std::vector<Choice> choices_;
   std::optional<std::pair<ByteRange, bool>> object_;  // and whether it is a chat.completion
   CallNumbers numbers_;                               // those before, and of this chunk
-  Output* output_ = nullptr;                          // that is being read
-  Call call_;
+  ChunkOutput* output_ = nullptr;                          // that is being read
+  OutputCall call_;
+  std::vector<OutputItem> items_;  // of the list that is being read
+  OutputItem item_;
+  PartIdentity identity_;
 };
 
 }  // namespace
 
-ShapedChunk ShapeChunk(std::string_view text, const SentParts& sent, const CallNumbers& calls,
+ShapedChunk ShapeChunk(std::string_view text, SentParts* sent, const CallNumbers& calls,
                        ChoiceSet in_pieces) {
+  sent->AllowFor(text.size());
   ShapeSink sink(text, calls);
   // What is wrong with the text has been told.
   (void)ScanJson(text, JsonKeys::kAny, &sink);
   return sink.TakeChunk(sent, in_pieces);
 }
 
-std::string ChunkFromAnswer(std::string_view body) { return ShapeChunk(body, {}, {}, 0).text; }
+std::string ChunkFromAnswer(std::string_view body) {
+  SentParts none;
+  return ShapeChunk(body, &none, {}, 0).text;
+}
 
 std::string AnswerWithMessages(std::string_view body) {
   const CallNumbers none;

@@ -18,14 +18,15 @@ struct ShapedChunk {
 // `text`, in which ReadChatObject() found choices, as a chunk: every choice has an object `delta`
 // and an `index`, which is its place where it says none, every tool call in it an `index`, `object`
 // says what it is, and not another byte differs. Where a choice has no such object,
-//  - a `message` is the delta. One that ends the choice, or stands in a chat.completion, is the
-//    whole message: where the choice has sent something, and not as messages a piece (bit i of
-//    `in_pieces`), the delta is what its members add to that (SentParts), empty if nothing, and of
-//    its tool calls what each of them adds;
+//  - a `message` is the delta. One that ends the choice, unless that came as messages a piece (bit i
+//    of `in_pieces`), or stands in a chat.completion, or begins with all that was sent, is the whole
+//    message: where the choice has sent something the delta is what its members add to that
+//    (WholeMessage), empty if nothing;
 //  - else a `text`, of the older completions, is the delta's content;
 //  - else the delta is empty.
-// Tool calls that lack an index get that of CallNumbers. Pure, linear.
-ShapedChunk ShapeChunk(std::string_view text, const SentParts& sent, const CallNumbers& calls,
+// Tool calls that lack an index get that of CallNumbers. `*sent` allows for the work of comparing,
+// and counts it. Linear in the chunk and in what `*sent` allows.
+ShapedChunk ShapeChunk(std::string_view text, SentParts* sent, const CallNumbers& calls,
                        ChoiceSet in_pieces);
 
 // A chat completion as one chunk. `body` is one that ParseChatAnswer took.

@@ -1,71 +1,40 @@
 #include "wire/sent_parts.h"
 
 #include <algorithm>
+#include <utility>
 
-#include "wire/json_scan.h"
+#include "wire/json_value.h"
 #include "wire/white_space.h"
 
 namespace seekroute {
 namespace {
 
-// Names of providers for the same.
-bool IsReasoning(std::string_view member) {
-  return member == "reasoning" || member == "reasoning_content" || member == "reasoning_details";
-}
+constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
 
-// A JSON text in one spelling: no spaces, every string escaped alike.
-class SpellingSink : public JsonSink {
- public:
-  explicit SpellingSink(std::string_view text) : text_(text) {}
+// A text of fewer bytes may be said twice.
+constexpr size_t kSaidOnce = 16;
 
-  Step OnOpen(const JsonPlace& place, JsonType type) override {
-    Begin(place);
-    out_ += type == JsonType::kObject ? '{' : '[';
-    return Step::kEnter;
-  }
-  bool OnClose(const JsonPlace&, const JsonValue& value) override {
-    out_ += value.type == JsonType::kObject ? "}," : "],";
-    return true;
-  }
-  bool OnScalar(const JsonPlace& place, const JsonValue& value) override {
-    Begin(place);
-    if (value.type == JsonType::kString) {
-      AppendJsonString(value.text, &out_);
-    } else {
-      out_ += value.range.In(text_);
-    }
-    out_ += ',';
-    return true;
-  }
+// Names of providers for the same: thinking.
+constexpr std::string_view kReasoning = "reasoning";
 
-  std::string Take() { return std::move(out_); }
-
- private:
-  void Begin(const JsonPlace& place) {
-    if (place.depth() == 0 || !place.in_object()) return;
-    AppendJsonString(place.key(), &out_);
-    out_ += ':';
-  }
-
-  const std::string_view text_;
-  std::string out_;
-};
-
-// Empty for what is no JSON.
-std::string Spelled(std::string_view text) {
-  SpellingSink sink(text);
-  return ScanJson(text, JsonKeys::kAny, &sink).ok() ? sink.Take() : "";
+std::string_view FamilyOf(std::string_view member) {
+  const bool same = member == "reasoning_content" || member == "reasoning_details";
+  return same ? kReasoning : member;
 }
 
 // What stands in `whole` behind `begun`, spaces between tokens aside; empty where `whole` ends
-// earlier. Nothing where they differ.
-std::optional<std::string_view> Behind(std::string_view begun, std::string_view whole) {
+// earlier. Nothing where they differ. `*work` grows by the bytes that were looked at.
+std::optional<std::string_view> Behind(std::string_view begun, std::string_view whole,
+                                       size_t* work) {
+  *work += std::min(begun.size(), whole.size());
   if (whole.starts_with(begun)) return whole.substr(begun.size());
   size_t i = 0, k = 0;
   bool in_string = false;
-  for (;;) {
+  for (;; *work += 2) {
+    const size_t before = i + k;
     while (!in_string && i < begun.size() && IsSpace(begun[i])) ++i;
     while (!in_string && k < whole.size() && IsSpace(whole[k])) ++k;
+    *work += i + k - before;
     if (i == begun.size() || k == whole.size()) return whole.substr(k);
     if (begun[i] != whole[k]) return std::nullopt;
     const bool escapes = in_string && begun[i] == '\\';
@@ -86,14 +55,17 @@ std::optional<int64_t> Own(const SentCall& call) {
 
 }  // namespace
 
-void SentParts::Text::Append(std::string_view text) {
-  const std::string_view trimmed = Trim(text);
-  if (!trimmed.empty()) {
-    const size_t at = whole.size() + static_cast<size_t>(trimmed.data() - text.data());
-    if (begin == end) begin = at;
-    end = at + trimmed.size();
-  }
-  whole += text;
+void SentParts::Text::Append(std::string_view text, LoneHalves halves) {
+  const bool joins = half != 0 && halves.first != 0;
+  const size_t from = whole.size() - (joins ? kReplacement.size() : 0);
+  AppendJoined(text, halves, &whole, &half);
+  const std::string_view added = std::string_view(whole).substr(from);
+  const std::string_view trimmed = Trim(added);
+  if (trimmed.empty()) return;
+  ++pieces;
+  const size_t at = from + static_cast<size_t>(trimmed.data() - added.data());
+  if (begin == end) begin = at;
+  end = at + trimmed.size();
 }
 
 bool SentParts::Fits(size_t bytes) {
@@ -103,46 +75,69 @@ bool SentParts::Fits(size_t bytes) {
 }
 
 void SentParts::Add(const SentPart& part) {
-  Text& text = choices_[part.choice].members[part.member];
-  if (Fits(part.text.size())) text.Append(part.text);
+  Text& text = choices_[part.choice].members[std::string(FamilyOf(part.member))];
+  AllowFor(part.text.size());
+  // A list of parts is known by their text, and by AddItem().
+  if (part.text.empty() && part.member != "content") text.is_structure = true;
+  if (Fits(part.text.size())) text.Append(part.text, part.halves);
+}
+
+void SentParts::AddItem(const SentItem& item) {
+  if (items_ > kMaxItems) return;
+  if (++items_ <= kMaxItems) choices_[item.choice].items.insert(item.identity);
 }
 
 void SentParts::AddCall(const SentCall& call, int64_t index) {
   // A call without a byte is one, too.
   if (!Fits(call.name.size() + call.arguments.size() + 1)) return;
+  AllowFor(call.name.size() + call.arguments.size());
   Call& kept = choices_[call.choice].calls[index];
   if (!call.name.empty()) kept.name = call.name;
+  if (!call.arguments.empty()) kept.spelled.reset();
   kept.arguments += call.arguments;
 }
 
 bool SentParts::HasAny(int64_t choice) const { return choices_.contains(choice); }
 
 bool SentParts::Has(int64_t choice, std::string_view member) const {
+  return FindText(choice, member) != nullptr;
+}
+
+bool SentParts::HasItem(int64_t choice, uint64_t identity) const {
+  if (items_ > kMaxItems) return true;
   const auto found = choices_.find(choice);
-  if (found == choices_.end()) return false;
-  const auto& members = found->second.members;
-  return std::any_of(members.begin(), members.end(), [member](const auto& sent) {
-    return sent.first == member || (IsReasoning(sent.first) && IsReasoning(member));
-  });
+  return found != choices_.end() && found->second.items.contains(identity);
+}
+
+const SentParts::Text* SentParts::FindText(int64_t choice, std::string_view member) const {
+  const auto found = choices_.find(choice);
+  if (found == choices_.end()) return nullptr;
+  const auto text = found->second.members.find(FamilyOf(member));
+  return text == found->second.members.end() ? nullptr : &text->second;
 }
 
 std::string_view SentParts::NewText(int64_t choice, std::string_view member,
                                     std::string_view text) const {
-  if (!Has(choice, member)) return text;
+  const Text* const sent = FindText(choice, member);
+  if (sent == nullptr) return text;
   if (IsFull()) return {};
   const std::string_view trimmed = Trim(text);
-  std::string_view rest = text;
-  for (const auto& [name, sent] : choices_.at(choice).members) {
-    if (name != member && !(IsReasoning(name) && IsReasoning(member))) continue;
-    const std::string_view known = sent.Trimmed();
-    if (sent.whole.empty()) return {};  // it was no text
-    if (known.empty()) continue;
-    if (known.starts_with(trimmed) || known.ends_with(trimmed)) return {};
-    if (!trimmed.starts_with(known)) continue;
-    const bool exact = text.starts_with(sent.whole);
-    rest = exact ? text.substr(sent.whole.size()) : trimmed.substr(known.size());
-  }
-  return rest;
+  const std::string_view known = sent->Trimmed();
+  if (known.empty()) return sent->is_structure ? std::string_view() : text;
+  if (known.starts_with(trimmed) || known.ends_with(trimmed)) return {};
+  if (!trimmed.starts_with(known)) return text;
+  const bool exact = text.starts_with(sent->whole);
+  return exact ? text.substr(sent->whole.size()) : trimmed.substr(known.size());
+}
+
+bool SentParts::BeginsWithAll(int64_t choice, std::string_view member, std::string_view text,
+                              bool surely) const {
+  const Text* const sent = FindText(choice, member);
+  if (sent == nullptr || sent->Trimmed().empty()) return false;
+  const bool in_pieces = sent->pieces > 1;
+  const bool is_long = sent->Trimmed().size() >= kSaidOnce;
+  if (surely ? !in_pieces || !is_long : !in_pieces && !is_long) return false;
+  return Trim(text).starts_with(sent->Trimmed());
 }
 
 const SentParts::Call* SentParts::Find(int64_t choice, int64_t index) const {
@@ -152,18 +147,57 @@ const SentParts::Call* SentParts::Find(int64_t choice, int64_t index) const {
   return call == found->second.calls.end() ? nullptr : &call->second;
 }
 
+SentParts::Call* SentParts::Find(int64_t choice, int64_t index) {
+  return const_cast<Call*>(std::as_const(*this).Find(choice, index));
+}
+
 std::string_view SentParts::NameOf(int64_t choice, int64_t index) const {
   const Call* const call = Find(choice, index);
   return call == nullptr ? std::string_view() : call->name;
 }
 
-std::optional<std::string_view> SentParts::NewArguments(int64_t choice, int64_t index,
-                                                        std::string_view arguments) const {
+SentParts::Spelling SentParts::Spell(std::string_view arguments) {
+  Spend(arguments.size());
+  if (Trim(arguments).empty()) arguments = "{}";
+  std::string spelled = SpelledJson(arguments);
+  if (spelled.empty()) return {std::string(arguments), false};
+  return {std::move(spelled), true};
+}
+
+// Once for each time that they grew.
+const SentParts::Spelling& SentParts::SpelledOf(Call* call) {
+  if (!call->spelled) call->spelled = Spell(call->arguments);
+  return *call->spelled;
+}
+
+bool SentParts::SaysNothing(int64_t choice, int64_t index) const {
   const Call* const call = Find(choice, index);
+  return call == nullptr || Trim(call->arguments).empty();
+}
+
+bool SentParts::IsBegun(int64_t choice, int64_t index) {
+  return SaysNothing(choice, index) || !SpelledOf(Find(choice, index)).is_json;
+}
+
+bool SentParts::HasArguments(int64_t choice, int64_t index, const Spelling& arguments) {
+  Call* const call = Find(choice, index);
+  if (call == nullptr) return false;
+  const std::string& spelled = SpelledOf(call).text;
+  Spend(1);
+  if (spelled.size() != arguments.text.size()) return false;
+  Spend(spelled.size());
+  return spelled == arguments.text;
+}
+
+std::optional<std::string_view> SentParts::NewArguments(int64_t choice, int64_t index,
+                                                        std::string_view arguments) {
+  Call* const call = Find(choice, index);
   if (call == nullptr || call->arguments.empty()) return arguments;
-  if (const auto rest = Behind(call->arguments, arguments)) return rest;
-  const std::string spelled = Spelled(arguments);
-  if (!spelled.empty() && spelled == Spelled(call->arguments)) return std::string_view();
+  size_t work = 0;
+  const auto rest = Behind(call->arguments, arguments, &work);
+  Spend(work);
+  if (rest) return rest;
+  if (HasArguments(choice, index, Spell(arguments))) return std::string_view();
   return std::nullopt;
 }
 
@@ -244,12 +278,11 @@ std::optional<std::string_view> CallNumbers::IdAt(int64_t choice, int64_t index)
   return std::nullopt;
 }
 
-std::optional<int64_t> CallNumbers::IndexOf(int64_t choice, size_t place) const {
+std::vector<int64_t> CallNumbers::IndicesOf(int64_t choice) const {
   std::vector<int64_t> indices;
   for (const Call& call : Of(choice)) indices.push_back(call.index);
-  if (place >= indices.size()) return std::nullopt;
   std::sort(indices.begin(), indices.end());
-  return indices[place];
+  return indices;
 }
 
 }  // namespace seekroute
