@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <vector>
+
 #include "wire/chat_answer.h"
 #include "wire/chunk_shape.h"
 
@@ -88,6 +90,87 @@ TEST(ChatCollectTest, KeepsListsChoicesAndOtherMembers) {
       R"({"token":"a"},{"token":"b"}]},"index":0,"finish_reason":null},{"index":1,"message":{)"
       R"("content":"b","role":"assistant"},"finish_reason":null}],"system_fingerprint":"s",)"
       R"("citations":["c"],"object":"chat.completion"})");
+}
+
+TEST(ChatCollectTest, SourcesThatAreToldAgainAreTold) {
+  const auto cites = [](std::string_view list, std::string_view token) {
+    return Event(R"({"choices":[{"index":0,"delta":{"content":"x"},"logprobs":{"content":[)" +
+                 std::string(token) + R"(]}}],"citations":[)" + std::string(list) +
+                 R"(],"unheard_of":[)" + std::string(list) + "]}");
+  };
+  // The number of a source is its place: one that stands twice in a list stays there.
+  const std::string out = Collect(cites(R"("a","a")", R"({"token":"x"})") +
+                                  cites(R"("a","a","b")", R"({"token":"x"})") +
+                                  cites(R"("b")", R"({"token":"y"})"));
+  EXPECT_NE(out.find(R"("citations":["a","a","b"])"), std::string::npos) << out;
+  EXPECT_NE(out.find(R"("unheard_of":["a","a","b"])"), std::string::npos) << out;
+  EXPECT_NE(out.find(R"("logprobs":{"content":[{"token":"x"},{"token":"x"},{"token":"y"}]})"),
+            std::string::npos)
+      << out;
+  const std::string notes =
+      Collect(Choice(R"({"annotations":[{"type":"url_citation","url_citation":{"url":"u","n":1}}]})") +
+              Choice(R"({"annotations":[{"url_citation":{"n":1,"url":"u"},"type":"url_citation"},{}]})") +
+              Choice(R"({"images":["i"]})") + Choice(R"({"images":["i","k"]})"));
+  EXPECT_NE(notes.find(R"("annotations":[{"type":"url_citation","url_citation":{"url":"u","n":1}},{}])"),
+            std::string::npos)
+      << notes;
+  EXPECT_NE(notes.find(R"("images":["i","k"])"), std::string::npos) << notes;
+}
+
+TEST(ChatCollectTest, ACharacterMayBeCutInTwo) {
+  const auto content = [](std::string_view first, std::string_view second) {
+    const auto piece = [](std::string_view text) {
+      return Choice(R"({"content":")" + std::string(text) + "\"}");
+    };
+    const std::string out = Collect(piece(first) + Choice(R"({"content":""})") + piece(second));
+    const size_t begin = out.find(R"("content":")") + 11;
+    return out.substr(begin, out.find('"', begin) - begin);
+  };
+  EXPECT_EQ(content(R"(a\ud83d)", R"(\ude00b)"), "a\U0001F600b");
+  EXPECT_EQ(content(R"(\ud83d)", R"(\ude00\ud83d\ude00)"), "\U0001F600\U0001F600");
+  EXPECT_EQ(content(R"(a\ud83d)", "b"), "a\uFFFDb") << "a half without its other is none";
+  EXPECT_EQ(content("a", R"(\ude00b)"), "a\uFFFDb");
+  const std::string parts = Collect(Choice(R"({"content":[{"type":"text","text":"\ud83d"}]})") +
+                                    Choice(R"({"content":"\ude00"})"));
+  EXPECT_NE(parts.find("\U0001F600"), std::string::npos) << parts;
+}
+
+TEST(ChatCollectTest, ThinkingUnderTwoNamesIsOneText) {
+  const struct {
+    std::vector<const char*> deltas;
+    const char* message;
+  } cases[] = {
+      {{R"({"reasoning":"a"})", R"({"reasoning_content":"b"})", R"({"reasoning":"c"})"},
+       R"("reasoning":"abc","role":"assistant","content":null,"reasoning_content":"abc")"},
+      {{R"({"reasoning_content":"a","reasoning":null})", R"({"reasoning":"b"})"},
+       R"("reasoning_content":"ab","reasoning":"ab")"},
+      {{R"({"reasoning":"a","reasoning_content":"a"})", R"({"reasoning":"b","reasoning_content":"b"})"},
+       R"("reasoning":"ab","reasoning_content":"ab")"},
+      {{R"({"reasoning":"a","reasoning_content":"b"})", R"({"reasoning":"c"})"},
+       R"("reasoning":"abc","reasoning_content":"abc")"},
+      {{R"({"reasoning":"a","reasoning_content":""})", R"({"reasoning":"a"})"},
+       R"("reasoning":"aa","reasoning_content":"")"},
+      {{R"({"reasoning_content":"a"})", R"({"reasoning_content":"b"})"},
+       R"("reasoning_content":"ab")"},
+  };
+  for (const auto& c : cases) {
+    std::string in;
+    for (const char* delta : c.deltas) in += Choice(delta);
+    const std::string out = Collect(in);
+    const Result<ChatAnswer> answer = ParseChatAnswer(out);
+    ASSERT_TRUE(answer.has_value()) << out;
+    for (const std::string_view name : {"reasoning", "reasoning_content"}) {
+      const std::string member = "\"" + std::string(name) + "\":\"";
+      const size_t at = std::string_view(c.message).find(member);
+      const size_t found = out.find(member);
+      ASSERT_EQ(at == std::string_view::npos, found == std::string::npos) << out;
+      if (found == std::string::npos) continue;
+      const std::string_view wanted = std::string_view(c.message).substr(at + member.size());
+      EXPECT_EQ(out.substr(found + member.size(), wanted.find('"') + 1),
+                wanted.substr(0, wanted.find('"') + 1))
+          << out;
+    }
+  }
 }
 
 TEST(ChatCollectTest, IsBounded) {
