@@ -9,6 +9,7 @@
 
 #include "wire/json.h"
 #include "wire/json_scan.h"
+#include "wire/lone_halves.h"
 
 namespace seekroute {
 namespace {
@@ -30,6 +31,15 @@ constexpr auto kPieces = std::to_array<std::string_view>(
 constexpr auto kIndexed =
     std::to_array<std::string_view>({"choices", "tool_calls", "reasoning_details"});
 
+// Lists that say what an answer rests on, or has beside its text. Others, such as `logprobs`, may
+// have the same element twice.
+constexpr auto kSaidOnce = std::to_array<std::string_view>(
+    {"citations", "annotations", "search_results", "sources", "references", "web_search", "images",
+     "videos", "related_questions"});
+
+// Names of providers for the same text.
+constexpr auto kThinking = std::to_array<std::string_view>({"reasoning", "reasoning_content"});
+
 constexpr std::string_view kTooLarge = "the provider's answer is too large";
 
 template <size_t n>
@@ -46,6 +56,8 @@ struct ChatCollector::Node {
   std::string text = "null";  // a string decoded; a number or a literal as it was written
   std::vector<Member> members;
   std::vector<Node> items;
+  LoneHalves halves;          // of a string
+  bool thinks_twice = false;  // a delta: there was thinking under either name
 
   bool IsNull() const { return kind == Kind::kOther && text == "null"; }
   // `*looks`, unless null, grows by the members that were compared.
@@ -54,6 +66,10 @@ struct ChatCollector::Node {
   Node* Put(std::string_view key);
   std::optional<int64_t> Index(size_t* looks = nullptr) const;
   void Place(size_t position);
+  bool Says() const { return kind == Kind::kString && !text.empty(); }
+  bool Is(const Node& other, size_t* looks) const;
+  void JoinThinking(Node* more);
+  void ShowThinking();
   size_t Bytes() const;
   void Write(std::string* out) const;
 };
@@ -95,6 +111,51 @@ void ChatCollector::Node::Place(size_t position) {
   Node* const index = Put("index");
   const bool is_number = index->kind == Kind::kOther && ReadInteger(index->text).has_value();
   if (!is_number) *index = Node{Kind::kOther, std::to_string(position), {}, {}};
+}
+
+// The same value, whatever the order of members.
+bool ChatCollector::Node::Is(const Node& other, size_t* looks) const {
+  ++*looks;
+  if (kind != other.kind || text != other.text || items.size() != other.items.size() ||
+      members.size() != other.members.size()) {
+    return false;
+  }
+  for (size_t i = 0; i < items.size(); ++i) {
+    if (!items[i].Is(other.items[i], looks)) return false;
+  }
+  return std::all_of(members.begin(), members.end(), [&](const Member& member) {
+    const Node* const same = other.Find(member.key, looks);
+    return same != nullptr && member.value.Is(*same, looks);
+  });
+}
+
+// Puts the thinking of `*more`, a later delta, under the name that this one has it under. Twice in
+// one delta it is the same.
+void ChatCollector::Node::JoinThinking(Node* more) {
+  std::string_view home;
+  for (const std::string_view name : kThinking) {
+    const Node* const known = Find(name);
+    if (home.empty() && known != nullptr && known->Says()) home = name;
+  }
+  for (Member& member : more->members) {
+    if (!IsOneOf(kThinking, member.key) || !member.value.Says()) continue;
+    if (home.empty()) home = *std::find(kThinking.begin(), kThinking.end(), member.key);
+    if (member.key == home) continue;
+    thinks_twice = true;
+    const Node* const same = more->Find(home);
+    if (same != nullptr && same->Says() && same->text == member.value.text) {
+      member.value.text.clear();
+    } else {
+      member.key = home;
+    }
+  }
+}
+
+void ChatCollector::Node::ShowThinking() {
+  if (!thinks_twice) return;
+  const bool first = Find(kThinking[0]) != nullptr && Find(kThinking[0])->Says();
+  const Node thinking = *Put(kThinking[first ? 0 : 1]);
+  *Put(kThinking[first ? 1 : 0]) = thinking;
 }
 
 size_t ChatCollector::Node::Bytes() const {
@@ -141,7 +202,7 @@ void ChatCollector::Node::Write(std::string* out) const {
 // while it is open: its list grows only when it has closed.
 class ChatCollector::Sink : public JsonSink {
  public:
-  Sink(Node* root, size_t room) : root_(root), room_(room) {}
+  Sink(std::string_view text, Node* root, size_t room) : text_(text), root_(root), room_(room) {}
 
   Step OnOpen(const JsonPlace& place, JsonType type) override {
     if (!Take(place.key().size())) return Step::kStop;
@@ -164,6 +225,7 @@ class ChatCollector::Sink : public JsonSink {
       case JsonType::kString:
         node->kind = Node::Kind::kString;
         node->text = value.text;
+        if (value.lone_surrogate) node->halves = HalvesOf(value.range.In(text_));
         break;
       case JsonType::kNumber:
         node->text = value.text;
@@ -199,6 +261,7 @@ class ChatCollector::Sink : public JsonSink {
     return &around->items.back();
   }
 
+  const std::string_view text_;
   Node* const root_;
   size_t room_;
   std::vector<Node*> open_;
@@ -221,7 +284,7 @@ Status ChatCollector::Add(std::string_view events) {
     events.remove_prefix(std::min(end + kEnd.size(), events.size()));
     if (!data.starts_with('{')) continue;  // [DONE]
     Node chunk;
-    Sink sink(&chunk, max_bytes_);
+    Sink sink(data, &chunk, max_bytes_);
     if (Status scanned = ScanJson(data, JsonKeys::kAny, &sink); !scanned) return scanned;
     looks_left_ += kLooksPerByte * data.size();
     Merge(whole_.get(), &chunk, {});
@@ -230,25 +293,45 @@ Status ChatCollector::Add(std::string_view events) {
   return {};
 }
 
-ChatCollector::Node ChatCollector::TextPart(std::string text) {
+ChatCollector::Node ChatCollector::TextPart(Node text) {
   Node part{Node::Kind::kObject, {}, {}, {}};
   *part.Put("type") = Node{Node::Kind::kString, "text", {}, {}};
-  *part.Put("text") = Node{Node::Kind::kString, std::move(text), {}, {}};
+  *part.Put("text") = std::move(text);
   return part;
+}
+
+void ChatCollector::Append(Node* text, const Node& more) {
+  AppendJoined(more.text, more.halves, &text->text, &text->halves.last);
+  size_ += more.text.size();
+}
+
+// `item` is among the first `size` elements of the list. It is likely at its own position.
+bool ChatCollector::Knows(const Node& list, size_t size, const Node& item, size_t position) {
+  size_t looks = 0;
+  bool known = position < size && list.items[position].Is(item, &looks);
+  for (size_t i = 0; i < size && !known; ++i) {
+    Spend(std::exchange(looks, 0));
+    if (!Fits()) return true;
+    known = list.items[i].Is(item, &looks);
+  }
+  Spend(looks);
+  return known;
 }
 
 void ChatCollector::Spend(size_t looks) { looks_left_ -= std::min(looks_left_, looks); }
 
 // Stops in the middle where it no longer Fits().
-void ChatCollector::Merge(Node* into, Node* from, std::string_view key) {
+void ChatCollector::Merge(Node* into, Node* from, std::string_view key, bool beside_choices) {
   using enum Node::Kind;
   if (from->IsNull()) return;
+  if (key == "delta" && from->kind == kObject) {
+    if (into->IsNull()) *into = Node{kObject, {}, {}, {}};
+    into->JoinThinking(from);
+  }
   if (into->kind == kString && from->kind == kString) {
     if (from->text.empty()) return;
     if (IsOneOf(kPieces, key)) {
-      into->text += from->text;
-      size_ += from->text.size();
-      return;
+      return Append(into, *from);
     }
   }
   if (into->kind == kObject && from->kind == kObject) {
@@ -258,7 +341,7 @@ void ChatCollector::Merge(Node* into, Node* from, std::string_view key) {
       Node* known = into->Find(member.key, &looks);
       Spend(looks);
       if (known != nullptr) {
-        Merge(known, &member.value, member.key);
+        Merge(known, &member.value, member.key, into == whole_.get());
         continue;
       }
       size_ += kNodeBytes + member.key.size();
@@ -269,7 +352,7 @@ void ChatCollector::Merge(Node* into, Node* from, std::string_view key) {
   }
   if (key == "content" && into->kind == kString && from->kind == kArray) {
     // Text, and parts behind it.
-    Node part = into->text.empty() ? Node{} : TextPart(std::move(into->text));
+    Node part = into->text.empty() ? Node{} : TextPart(std::move(*into));
     *into = Node{kArray, {}, {}, {}};
     if (!part.IsNull()) into->items.push_back(std::move(part));
     size_ += 4 * kNodeBytes;
@@ -277,35 +360,38 @@ void ChatCollector::Merge(Node* into, Node* from, std::string_view key) {
   if (key == "content" && into->kind == kArray && from->kind == kString) {
     if (from->text.empty()) return;
     Node* const last = into->items.empty() ? nullptr : into->items.back().Find("text");
-    if (last != nullptr && last->kind == kString) {
-      last->text += from->text;
-      size_ += from->text.size();
-      return;
-    }
-    into->items.push_back(TextPart(std::move(from->text)));
+    if (last != nullptr && last->kind == kString) return Append(last, *from);
+    into->items.push_back(TextPart(std::move(*from)));
     size_ += into->items.back().Bytes();
     return;
   }
   if (from->kind == kArray && (into->kind == kArray || into->IsNull())) {
-    into->kind = kArray;
-    into->text.clear();
-    const bool indexed = IsOneOf(kIndexed, key);
-    size_t position = 0;
-    for (Node& item : from->items) {
-      if (!Fits()) return;
-      if (key == "choices" && item.kind == kObject) item.Place(position++);
-      if (indexed && item.kind == kObject) {
-        MergeItem(into, &item);
-      } else {
-        size_ += item.Bytes();
-        into->items.push_back(std::move(item));
-      }
-    }
-    return;
+    return MergeList(into, from, key, beside_choices);
   }
   size_ += from->Bytes();
   size_ -= std::min(size_, into->Bytes());
   *into = std::move(*from);
+}
+
+void ChatCollector::MergeList(Node* into, Node* from, std::string_view key, bool beside_choices) {
+  into->kind = Node::Kind::kArray;
+  into->text.clear();
+  const bool indexed = IsOneOf(kIndexed, key);
+  const bool once = beside_choices || IsOneOf(kSaidOnce, key);
+  // What one chunk says twice it means twice: the text may name sources by their number.
+  const size_t before = into->items.size();
+  size_t position = 0;
+  for (Node& item : from->items) {
+    if (!Fits()) return;
+    const size_t place = position++;
+    if (key == "choices" && item.kind == Node::Kind::kObject) item.Place(place);
+    if (indexed && item.kind == Node::Kind::kObject) {
+      MergeItem(into, &item);
+    } else if (!once || !Knows(*into, before, item, place)) {
+      size_ += item.Bytes();
+      into->items.push_back(std::move(item));
+    }
+  }
 }
 
 void ChatCollector::MergeItem(Node* list, Node* item) {
@@ -357,6 +443,7 @@ std::string ChatCollector::Write() {
     }
     Node* const message = choice.Put("message");
     if (message->kind != kObject) *message = Node{kObject, {}, {}, {}};
+    message->ShowThinking();
     if (message->Find("role") == nullptr) set(message->Put("role"), "assistant");
     message->Put("content");
     if (Node* const calls = message->Find("tool_calls")) {

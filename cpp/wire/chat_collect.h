@@ -10,9 +10,11 @@
 
 namespace seekroute {
 
-// Puts the chunks of a stream together. What is text grows, lists get longer, tool calls and
-// reasoning details are put together by their index; of everything else the last that is not null
-// counts. A choice without an index is the one of its position in its chunk. Not thread-safe.
+// Puts the chunks of a stream together. What is text grows, a character that two chunks share the
+// halves of included; lists get longer, tool calls and reasoning details are put together by their
+// index; of everything else the last that is not null counts. Lists of sources and pictures, and
+// those beside the choices, are told again by many providers: what is in them already is not added.
+// Thinking under two names is one text, which both have. A choice without an index is the one of its position in its chunk. Not thread-safe.
 class ChatCollector {
  public:
   // `max_bytes` bounds what is kept, with an allowance for each value. The work is linear in what
@@ -32,8 +34,11 @@ class ChatCollector {
   struct Member;
   class Sink;
 
-  static Node TextPart(std::string text);
-  void Merge(Node* into, Node* from, std::string_view key);
+  static Node TextPart(Node text);
+  void Merge(Node* into, Node* from, std::string_view key, bool beside_choices = false);
+  void MergeList(Node* into, Node* from, std::string_view key, bool beside_choices);
+  void Append(Node* text, const Node& more);
+  bool Knows(const Node& list, size_t size, const Node& item, size_t position);
   void MergeItem(Node* list, Node* item);
   void Spend(size_t looks);
   bool Fits() const { return size_ <= max_bytes_ && looks_left_ > 0; }
