@@ -1,5 +1,6 @@
 #include "wire/json.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cstdint>
 #include <cstring>
@@ -142,43 +143,55 @@ void AppendJsonString(std::string_view text, std::string* out) {
   *out += '"';
 }
 
+Decimal ReadDecimal(std::string_view number) {
+  Decimal decimal;
+  decimal.is_negative = number.starts_with('-');
+  if (decimal.is_negative) number.remove_prefix(1);
+  const size_t mark = std::min(number.find_first_of("eE"), number.size());
+  if (mark < number.size()) {
+    std::string_view exponent = number.substr(mark + 1);
+    if (exponent.starts_with('+')) exponent.remove_prefix(1);
+    int64_t& power = decimal.power;
+    const auto read = std::from_chars(exponent.data(), exponent.data() + exponent.size(), power);
+    if (read.ec == std::errc::result_out_of_range) {
+      power = exponent[0] == '-' ? -Decimal::kMostPower : Decimal::kMostPower;
+    }
+    power = std::clamp(power, -Decimal::kMostPower, Decimal::kMostPower);
+  }
+  std::string& digits = decimal.digits;
+  digits = number.substr(0, mark);
+  if (const size_t point = digits.find('.'); point != std::string::npos) {
+    decimal.power -= static_cast<int64_t>(digits.size() - point - 1);
+    digits.erase(point, 1);
+  }
+  digits.erase(0, std::min(digits.find_first_not_of('0'), digits.size()));
+  if (digits.empty()) return {};
+  const size_t last = digits.find_last_not_of('0');
+  decimal.power += static_cast<int64_t>(digits.size() - last - 1);
+  digits.resize(last + 1);
+  return decimal;
+}
+
+std::optional<int64_t> Decimal::Integer() const {
+  constexpr int64_t kMostDigits = std::numeric_limits<int64_t>::digits10 + 1;
+  if (digits.empty()) return 0;
+  if (power < 0 || power > kMostDigits || std::ssize(digits) + power > kMostDigits) {
+    return std::nullopt;
+  }
+  const std::string text =
+      (is_negative ? "-" : "") + digits + std::string(static_cast<size_t>(power), '0');
+  int64_t value = 0;
+  const auto read = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (read.ec != std::errc{}) return std::nullopt;
+  return value;
+}
+
 std::optional<int64_t> ReadInteger(std::string_view number) {
   int64_t value = 0;
   const char* const end = number.data() + number.size();
-  if (const auto plain = std::from_chars(number.data(), end, value);
-      plain.ec == std::errc{} && plain.ptr == end) {
-    return value;
-  }
-  const bool negative = number.starts_with('-');
-  if (negative) number.remove_prefix(1);
-  const size_t e = number.find_first_of("eE");
-  const std::string_view mantissa = number.substr(0, e);
-  std::string digits(mantissa);
-  int64_t zeros = 0;  // behind the digits; less than none: how many of the digits are a fraction
-  if (const size_t point = mantissa.find('.'); point != std::string_view::npos) {
-    digits.erase(point, 1);
-    zeros -= static_cast<int64_t>(digits.size() - point);
-  }
-  while (!digits.empty() && digits.back() == '0') {
-    digits.pop_back();
-    ++zeros;
-  }
-  digits.erase(0, digits.find_first_not_of('0'));
-  if (digits.empty()) return 0;
-  if (e != std::string_view::npos) {
-    std::string_view exponent = number.substr(e + 1);
-    if (exponent.starts_with('+')) exponent.remove_prefix(1);
-    int64_t power = 0;
-    const char* const stop = exponent.data() + exponent.size();
-    if (std::from_chars(exponent.data(), stop, power).ec != std::errc{}) return std::nullopt;
-    if (__builtin_add_overflow(zeros, power, &zeros)) return std::nullopt;
-  }
-  if (zeros < 0 || zeros > std::numeric_limits<int64_t>::digits10) return std::nullopt;
-  digits.append(static_cast<size_t>(zeros), '0');
-  if (negative) digits.insert(0, 1, '-');
-  const char* const last = digits.data() + digits.size();
-  if (std::from_chars(digits.data(), last, value).ec != std::errc{}) return std::nullopt;
-  return value;
+  const auto plain = std::from_chars(number.data(), end, value);
+  if (plain.ec == std::errc{} && plain.ptr == end) return value;
+  return ReadDecimal(number).Integer();
 }
 
 Status CheckJson(std::string_view text) {

@@ -31,8 +31,25 @@ bool IsValidUtf8(std::string_view text);
 // `text` with every maximal invalid sequence replaced by U+FFFD, as the WHATWG decoder does.
 std::string ReplaceInvalidUtf8(std::string_view text);
 
+// A number as its digits, none of them a zero at either end, and a power of ten behind them. Zero has
+// no digits. Value type.
+struct Decimal {
+  // A power is cut to this size: no text has so many digits.
+  static constexpr int64_t kMostPower = int64_t{1} << 48;
+
+  bool is_negative = false;
+  std::string digits;
+  int64_t power = 0;
+
+  // The integer that it is. Nothing where it has a fraction or does not fit.
+  std::optional<int64_t> Integer() const;
+};
+
+// `number` is as JSON writes it: checked by a scan, or by the caller.
+Decimal ReadDecimal(std::string_view number);
+
 // The value of a JSON number that is an integer in whatever spelling: 100, 100.0, 1e2. Nothing for
-// one that has a fraction or does not fit. `number` is as a scan found it.
+// one that has a fraction or does not fit.
 std::optional<int64_t> ReadInteger(std::string_view number);
 
 // Succeeds when `text` is exactly one JSON value within kMaxJsonDepth, in UTF-8.

@@ -1,8 +1,7 @@
 #include "wire/json_value.h"
 
 #include <algorithm>
-#include <charconv>
-#include <cstdint>
+#include <cstdlib>
 #include <utility>
 #include <vector>
 
@@ -11,34 +10,12 @@
 namespace seekroute {
 namespace {
 
-// A number that is no integer of 64 bits: its digits without zeros around them, and the power of
-// ten behind them. As it was written where that power is beyond 64 bits.
 std::string SpelledNumber(std::string_view number) {
-  if (const std::optional<int64_t> integer = ReadInteger(number)) return std::to_string(*integer);
-  const size_t e = std::min(number.find_first_of("eE"), number.size());
-  std::string digits(number.substr(0, e));
-  int64_t power = 0;
-  if (e < number.size()) {
-    std::string_view exponent = number.substr(e + 1);
-    if (exponent.starts_with('+')) exponent.remove_prefix(1);
-    const char* const end = exponent.data() + exponent.size();
-    if (std::from_chars(exponent.data(), end, power).ec != std::errc{}) return std::string(number);
-  }
-  const std::string sign = digits.starts_with('-') ? "-" : "";
-  digits.erase(0, sign.size());
-  if (const size_t point = digits.find('.'); point != std::string::npos) {
-    digits.erase(point, 1);
-    if (__builtin_sub_overflow(power, static_cast<int64_t>(digits.size() - point), &power)) {
-      return std::string(number);
-    }
-  }
-  const size_t zeros = digits.size() - 1 - std::min(digits.find_last_not_of('0'), digits.size() - 1);
-  if (__builtin_add_overflow(power, static_cast<int64_t>(zeros), &power)) {
-    return std::string(number);
-  }
-  digits.resize(digits.size() - zeros);
-  digits.erase(0, std::min(digits.find_first_not_of('0'), digits.size() - 1));
-  return sign + digits + 'e' + std::to_string(power);
+  const Decimal decimal = ReadDecimal(number);
+  if (decimal.digits.empty()) return "0";
+  // Two powers that were cut are not one number.
+  if (std::abs(decimal.power) > Decimal::kMostPower / 2) return std::string(number);
+  return (decimal.is_negative ? "-" : "") + decimal.digits + 'e' + std::to_string(decimal.power);
 }
 
 class SpellingSink : public JsonSink {

@@ -227,6 +227,24 @@ constexpr size_t CountUnsent() {
 }
 static_assert(CountUnsent() <= kMostUnsent, "a body has edits for so many");
 
+// Digits, a point between two of them, an exponent: as JSON writes numbers, but for zeros before.
+bool IsDecimal(std::string_view text) {
+  const auto take_digits = [&text] {
+    const size_t count = std::min(text.find_first_not_of("0123456789"), text.size());
+    text.remove_prefix(count);
+    return count > 0;
+  };
+  if (!take_digits()) return false;
+  if (text.starts_with('.')) {
+    text.remove_prefix(1);
+    if (!take_digits()) return false;
+  }
+  if (!text.starts_with('e') && !text.starts_with('E')) return text.empty();
+  text.remove_prefix(1);
+  if (text.starts_with('+') || text.starts_with('-')) text.remove_prefix(1);
+  return take_digits() && text.empty();
+}
+
 void AppendNumber(double number, std::string* out) {
   std::array<char, 32> text;
   const auto end = std::to_chars(text.data(), text.data() + text.size(), number).ptr;
@@ -278,38 +296,10 @@ bool AsksForOneAnswer(FieldKind kind, JsonType type, std::string_view number) {
 }
 
 std::optional<int64_t> WholeNumber(std::string_view text) {
-  const bool negative = text.starts_with('-');
-  if (negative) text.remove_prefix(1);
-  const size_t mark = std::min(text.find_first_of("eE"), text.size());
-  int64_t shift = 0;  // the number is `digits` x 10^shift
-  if (mark < text.size()) {
-    std::string_view exponent = text.substr(mark + 1);
-    if (exponent.starts_with('+')) exponent.remove_prefix(1);
-    constexpr int64_t kMostShift = int64_t{1} << 48;  // no body has so many digits
-    const auto read = std::from_chars(exponent.data(), exponent.data() + exponent.size(), shift);
-    if (read.ec == std::errc::result_out_of_range)
-      shift = exponent[0] == '-' ? -kMostShift : kMostShift;
-    shift = std::clamp(shift, -kMostShift, kMostShift);
-  }
-  std::string digits(text.substr(0, mark));
-  if (const size_t point = digits.find('.'); point != std::string::npos) {
-    shift -= static_cast<int64_t>(digits.size() - point - 1);
-    digits.erase(point, 1);
-  }
-  digits.erase(0, std::min(digits.find_first_not_of('0'), digits.size()));
-  if (digits.empty()) return 0;
-  const size_t last = digits.find_last_not_of('0');
-  shift += static_cast<int64_t>(digits.size() - last - 1);
-  digits.resize(last + 1);
-  constexpr int64_t kMostDigits = 18;  // so many fit
-  if (shift < 0) return std::nullopt;
-  if (shift > kMostDigits || std::ssize(digits) + shift > kMostDigits) {
-    return negative ? std::numeric_limits<int64_t>::min() : std::numeric_limits<int64_t>::max();
-  }
-  digits.append(static_cast<size_t>(shift), '0');
-  int64_t number = 0;
-  std::from_chars(digits.data(), digits.data() + digits.size(), number);
-  return negative ? -number : number;
+  const Decimal number = ReadDecimal(text);
+  if (number.power < 0) return std::nullopt;
+  using Limits = std::numeric_limits<int64_t>;
+  return number.Integer().value_or(number.is_negative ? Limits::min() : Limits::max());
 }
 
 bool MayBe(FieldKind kind, JsonType type) {
@@ -377,56 +367,24 @@ std::string_view ExpectedBy(FieldKind kind) {
 }
 
 Result<Money> ParseUsdLimit(std::string_view text) {
-  constexpr int kNanoDigits = 9;
-  constexpr int64_t kMostShift = 1000;  // beyond it every amount is 0 or too large
+  constexpr int64_t kNanoDigits = 9;
   const auto fail = [text](std::string_view why) {
     return MakeError(ErrorCode::kInvalidValue,
                      "expected an amount of USD such as 0.02 or \"0.02\", " + std::string(why) +
                          ", got " + std::string(text.substr(0, 32)));
   };
   if (text.starts_with('-')) return fail("not negative");
-  std::string digits;
-  int64_t shift = kNanoDigits;  // the amount is `digits` x 10^shift nano-USD
-  size_t at = 0;
-  bool point = false;
-  for (; at < text.size() && text[at] != 'e' && text[at] != 'E'; ++at) {
-    const char c = text[at];
-    if (c == '.' && !point && !digits.empty()) {
-      point = true;
-      continue;
-    }
-    if (c < '0' || c > '9') return fail("in digits");
-    digits += c;
-    if (point) --shift;
+  if (!IsDecimal(text)) return fail("in digits");
+  Decimal nano = ReadDecimal(text);
+  nano.power += kNanoDigits;
+  if (nano.power < 0) {
+    const auto below = static_cast<size_t>(std::min(-nano.power, std::ssize(nano.digits)));
+    nano.digits.resize(nano.digits.size() - below);
+    nano.power = 0;
   }
-  if (digits.empty() || text[at - 1] == '.') return fail("in digits");
-  if (at < text.size()) {
-    std::string_view exponent = text.substr(at + 1);
-    if (exponent.starts_with('+')) exponent.remove_prefix(1);
-    int64_t value = 0;
-    const char* const end = exponent.data() + exponent.size();
-    const auto [stop, error] = std::from_chars(exponent.data(), end, value);
-    if (exponent.empty() || stop != end || error == std::errc::invalid_argument) {
-      return fail("in digits");
-    }
-    if (error == std::errc::result_out_of_range)
-      value = exponent[0] == '-' ? -kMostShift : kMostShift;
-    shift += std::clamp(value, -kMostShift, kMostShift);
-  }
-  digits.erase(0, std::min(digits.find_first_not_of('0'), digits.size()));
-  if (shift < 0) {
-    const auto cut = std::min(static_cast<size_t>(-shift), digits.size());
-    digits.resize(digits.size() - cut);
-  }
-  if (digits.empty()) return Money{};
-  constexpr auto kMostDigits = int64_t{2} * kNanoDigits;
-  if (shift > kMostDigits || digits.size() > kMostDigits + 1) return fail("at most 9e9");
-  if (shift > 0) digits.append(static_cast<size_t>(shift), '0');
-  Money amount;
-  const char* const end = digits.data() + digits.size();
-  if (std::from_chars(digits.data(), end, amount.nano).ec != std::errc{})
-    return fail("at most 9e9");
-  return amount;
+  const std::optional<int64_t> amount = nano.Integer();
+  if (!amount) return fail("at most 9e9");
+  return Money{*amount};
 }
 
 std::string RangeText(std::optional<double> min, std::optional<double> max) {

@@ -91,7 +91,7 @@ bool IsAbsent(FieldKind kind, JsonType type);
 bool AsksForOneAnswer(FieldKind kind, JsonType type, std::string_view number);
 
 // The integer that a JSON number is, in whatever form: "100", "100.0", "1e2". Nothing: it has a
-// fraction. Beyond 18 digits: the least or the largest of its type.
+// fraction. Beyond 64 bits, the least or the largest of its type: a range refuses both.
 std::optional<int64_t> WholeNumber(std::string_view text);
 
 bool MayBe(FieldKind kind, JsonType type);
