@@ -1,18 +1,16 @@
 // What the choices of a stream have brought so far, as far as odd chunks need to know it.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <optional>
 #include <set>
-#include <span>
 #include <string>
 #include <string_view>
-#include <vector>
 
+#include "wire/call_numbers.h"
 #include "wire/lone_halves.h"
 
 namespace seekroute {
@@ -29,15 +27,6 @@ struct SentPart {
 struct SentItem {
   int64_t choice = 0;
   uint64_t identity = 0;
-};
-
-// An entry of `tool_calls`. Value type.
-struct SentCall {
-  int64_t choice = 0;
-  std::string id;
-  std::optional<int64_t> index;
-  std::string name;       // empty: it has none
-  std::string arguments;  // or the input of a tool of its own kind
 };
 
 // Text and calls are kept up to kMaxKept bytes a stream, items up to kMaxItems, whatever the number
@@ -57,7 +46,7 @@ class SentParts {
   // `index`: as CallNumbers has it.
   void AddCall(const SentCall& call, int64_t index);
   // So many bytes came.
-  void AllowFor(size_t bytes) { work_left_ += kWorkPerByte * bytes; }
+  void AllowFor(size_t bytes) { allowed_ += kWorkPerByte * bytes; }
 
   // The choice has sent something.
   bool HasAny(int64_t choice) const;
@@ -76,12 +65,16 @@ class SentParts {
                      bool surely) const;
 
   // More was sent than is kept, or compared than is allowed for.
-  bool IsFull() const { return kept_ > kMaxKept || work_left_ == 0; }
+  bool IsFull() const { return kept_ > kMaxKept || work_ > allowed_; }
+  // The bytes that were looked at to compare.
+  size_t work() const { return work_; }
   // The call's name; empty where none was sent.
   std::string_view NameOf(int64_t choice, int64_t index) const;
   // The call has no arguments yet.
   bool SaysNothing(int64_t choice, int64_t index) const;
-  // It has none, or such as are no whole JSON.
+  // It has some that are no whole JSON, so that more has to follow.
+  bool IsOpen(int64_t choice, int64_t index);
+  // It has none, or is open.
   bool IsBegun(int64_t choice, int64_t index);
   // Arguments as they are compared: their value, none being an empty object; what is no JSON as it
   // stands.
@@ -124,7 +117,7 @@ class SentParts {
 
   // Once full, it stays so: a text with a gap would be another.
   bool Fits(size_t bytes);
-  void Spend(size_t work) { work_left_ -= std::min(work_left_, work); }
+  void Spend(size_t work) { work_ += work; }
   const Text* FindText(int64_t choice, std::string_view member) const;
   const Call* Find(int64_t choice, int64_t index) const;
   Call* Find(int64_t choice, int64_t index);
@@ -133,53 +126,8 @@ class SentParts {
   std::map<int64_t, Choice> choices_;
   size_t kept_ = 0;
   size_t items_ = 0;
-  size_t work_left_ = kFreeWork;
-};
-
-// The tool calls of a stream, up to kMaxCalls a choice, with kMaxIds bytes of ids in all of them.
-// Not thread-safe.
-class CallNumbers {
- public:
-  static constexpr size_t kMaxCalls = 128;
-  static constexpr size_t kMaxIds = size_t{64} << 10;
-  static constexpr int64_t kMaxIndex = int64_t{1} << 30;  // so that counting on has room
-
-  CallNumbers() = default;
-  // Goes on where `before` stands, of which it copies what it changes, a choice at a time. `before`
-  // is not owned, outlives this, and does not change meanwhile.
-  explicit CallNumbers(const CallNumbers* before) : before_(before), ids_(before->ids_) {}
-
-  // A call's own index is taken between 0 and kMaxIndex.
-  //
-  // The index of a call that may lack one. The same id is the same call; an id that was not seen is
-  // a new one, and so is a name where the last call has one, and whatever is not `first` in its
-  // list; anything else continues the last.
-  int64_t Number(const SentCall& call, bool first);
-  // The index of a call that is a new one: its own, unless that is taken.
-  int64_t Append(const SentCall& call);
-
-  // The index of the newest call with that id; nothing where there is none.
-  std::optional<int64_t> WithId(int64_t choice, std::string_view id) const;
-  // The id of the call at `index`, which may be empty; nothing where there is no call.
-  std::optional<std::string_view> IdAt(int64_t choice, int64_t index) const;
-  // Those of all calls, in order.
-  std::vector<int64_t> IndicesOf(int64_t choice) const;
-
- private:
-  struct Call {
-    std::string id;
-    int64_t index = 0;
-    bool is_named = false;
-  };
-
-  int64_t Put(std::vector<Call>* calls, const SentCall& call, int64_t index);
-  void Name(Call* call, const std::string& id);
-  std::span<const Call> Of(int64_t choice) const;
-  std::vector<Call>& CallsOf(int64_t choice);
-
-  const CallNumbers* before_ = nullptr;
-  std::map<int64_t, std::vector<Call>> choices_;  // the call touched last is the last
-  size_t ids_ = 0;
+  size_t work_ = 0;
+  size_t allowed_ = kFreeWork;
 };
 
 }  // namespace seekroute

@@ -26,7 +26,7 @@ bool WholeMessage::RepeatsAll(bool ends) {
     if (sent_->BeginsWithAll(choice_, member.name, text, !ends)) return true;
   }
   const size_t compared = std::min(message_.calls.size(), CallNumbers::kMaxCalls);
-  for (size_t i = 0; ends && i < compared; ++i) {
+  for (size_t i = 0; ends && !sent_->IsFull() && i < compared; ++i) {
     const SentCall& call = message_.calls[i].call;
     const std::optional<int64_t> known = numbers_->WithId(choice_, call.id);
     if (!known || sent_->SaysNothing(choice_, *known)) continue;
@@ -126,7 +126,7 @@ std::vector<std::optional<int64_t>> WholeMessage::KnownCalls() {
   };
   // The first free one of that name for which `is_same` holds.
   const auto find = [&](const SentCall& call, auto is_same) -> std::optional<int64_t> {
-    if (call.name.empty()) return std::nullopt;
+    if (call.name.empty() || sent_->IsFull()) return std::nullopt;
     for (const int64_t index : sent) {
       if (sent_->NameOf(choice_, index) != call.name || !is_free(index)) continue;
       if (is_same(index)) return index;
@@ -168,6 +168,7 @@ std::vector<std::optional<int64_t>> WholeMessage::KnownCalls() {
 std::string WholeMessage::NewCalls() {
   if (sent_->IsFull()) return {};
   const std::vector<std::optional<int64_t>> known = KnownCalls();
+  if (sent_->IsFull()) return {};  // what was not compared to the end may be known
   std::string list;
   for (size_t i = 0; i < known.size(); ++i) {
     const OutputCall& found = message_.calls[i];
