@@ -109,6 +109,51 @@ TEST(ChunkShapeTest, ToolCallsOfAStreamGetTheIndexTheyLack) {
   }
 }
 
+TEST(ChunkShapeTest, CallsAreToldApartWhereTheirIndexIsOne) {
+  const auto call = [](int index, std::string_view id, std::string_view name,
+                       std::string_view arguments) {
+    std::string entry = "{\"index\":" + std::to_string(index);
+    if (id == "null") entry += ",\"id\":null";
+    if (!id.empty() && id != "null") entry += ",\"id\":\"" + std::string(id) + "\"";
+    entry += ",\"function\":{";
+    if (!name.empty()) entry += "\"name\":\"" + std::string(name) + "\",";
+    entry += "\"arguments\":";
+    AppendJsonString(arguments, &entry);
+    return entry + "}}";
+  };
+  const struct {
+    const char* what;
+    std::vector<std::string> calls;  // a chunk each
+    std::vector<std::string> sent;
+  } cases[] = {
+      {"whole calls that all have index 0",
+       {call(0, "a", "f", "{}"), call(0, "b", "f", "{}"), call(0, "c", "g", "{}")},
+       {call(0, "a", "f", "{}"), call(1, "b", "f", "{}"), call(2, "c", "g", "{}")}},
+      {"the same in pieces",
+       {call(0, "a", "f", ""), call(0, "", "", "1"), call(0, "b", "f", ""), call(0, "", "", "2"),
+        call(0, "a", "", "3"), call(0, "", "", "4")},
+       {call(0, "a", "f", ""), call(0, "", "", "1"), call(1, "b", "f", ""), call(1, "", "", "2"),
+        call(0, "a", "", "3"), call(0, "", "", "4")}},
+      {"a new id with every piece",
+       {call(0, "a", "f", "{\"x\""), call(0, "b", "", ":1"), call(0, "c", "", "}")},
+       {call(0, "a", "f", "{\"x\""), call(0, "null", "", ":1"), call(0, "null", "", "}")}},
+      {"a new id with every piece, and the name again",
+       {call(0, "a", "f", "{\"x\""), call(0, "b", "f", ":1}")},
+       {call(0, "a", "f", "{\"x\""), call(0, "null", "f", ":1}")}},
+      {"an id that comes later", {call(0, "", "f", ""), call(0, "a", "", "{}")},
+       {call(0, "", "f", ""), call(0, "a", "", "{}")}},
+  };
+  for (const auto& c : cases) {
+    std::string in, out;
+    for (const std::string& entry : c.calls) in += Chunk("{\"tool_calls\":[" + entry + "]}");
+    for (const std::string& entry : c.sent) out += Sent("{\"tool_calls\":[" + entry + "]}");
+    EXPECT_EQ(Relay(in + Chunk("{}", "\"stop\"") + kDone),
+              out + Sent("{}", "\"stop\"", "," + kUsage) + kDone)
+        << c.what;
+    ExpectSameAtEveryCutting(in + kDone, 5);
+  }
+}
+
 // OpenAI's SDKs put the pieces of an answer together by it, unasked.
 TEST(ChunkShapeTest, EveryChoiceGetsAnIndex) {
   const struct {
