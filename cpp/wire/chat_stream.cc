@@ -168,12 +168,15 @@ Status ChatStream::ReadEvent(std::string_view data, std::string* out) {
   if (chat->choice_count == 0) {
     if (std::optional<Error> error = FindErrorInAnswer(data)) return Fail(*std::move(error));
   }
-  if (!chat->lacks_member) return OnChunk(data, *chat, out);
+  if (!chat->lacks_member && !calls_.Contradict(chat->calls)) return OnChunk(data, *chat, out);
   const ShapedChunk shaped = ShapeChunk(data, &sent_, calls_, in_pieces_);
   content_ = counted;
   chat = ReadChatObject(shaped.text, ChatShape::kDelta, &content_);
   if (!chat) return Fail(chat.error());
   in_pieces_ |= shaped.pieces & chat->with_content;
+  for (const ShapedChunk::Moved& call : shaped.moved) {
+    calls_.Move(call.choice, call.own, call.index);
+  }
   return OnChunk(shaped.text, *chat, out);
 }
 

@@ -41,6 +41,7 @@ struct OutputCall {
   std::string holder = "function", member = "arguments";  // the names under which it has these
   std::optional<ByteRange> index;                         // the value, of any type
   bool is_numbered = false;                               // it is written as an integer
+  std::optional<ByteRange> id;                            // the value, of a string
   ByteRange whole;
   bool is_empty = true;
 };

@@ -109,7 +109,10 @@ class ShapeSink : public JsonSink {
           call_.call.index = std::clamp(index, int64_t{0}, CallNumbers::kMaxIndex);
           call_.is_numbered = value.text == std::to_string(*call_.call.index);
         }
-        if (key == "id") call_.call.id = value.text;
+        if (key == "id") {
+          call_.call.id = value.text;
+          call_.id = value.range;
+        }
         return true;
       case 7:
         if (key == "name") call_.call.name = value.text;
@@ -146,6 +149,7 @@ class ShapeSink : public JsonSink {
       EndChoice(choice);
     }
     chunk.text = Edited();
+    chunk.moved = std::move(moved_);
     return chunk;
   }
 
@@ -223,19 +227,42 @@ class ShapeSink : public JsonSink {
   }
 
   // What has a number is numbered by it, here as in what came before.
-  void NumberCalls(const Choice& choice, const ChunkOutput& output) {
+  void NumberCalls(const Choice& choice, const ChunkOutput& output, SentParts* sent) {
     bool first = true;
     for (const OutputCall& found : output.calls) {
       SentCall call = found.call;
       call.choice = choice.index;
-      const int64_t index = numbers_.Number(call, std::exchange(first, false));
-      if (!found.is_numbered) edits_.push_back(Numbered(found, index));
+      const bool is_first = std::exchange(first, false);
+      const int64_t index = call.index ? Place(found, sent, &call) : numbers_.Number(call, is_first);
+      if (!found.is_numbered || index != found.call.index) edits_.push_back(Numbered(found, index));
     }
+  }
+
+  // The index of a call that has one of its own: some providers give all calls the same, or one
+  // call a new id with every chunk.
+  int64_t Place(const OutputCall& found, SentParts* sent, SentCall* call) {
+    const int64_t own = *call->index;
+    call->index = numbers_.MovedTo(call->choice, own);
+    const std::string id(numbers_.IdAt(call->choice, *call->index).value_or(""));
+    if (id.empty() || call->id.empty() || call->id == id) return numbers_.Number(*call, true);
+    int64_t index = *call->index;
+    if (const auto known = numbers_.WithId(call->choice, call->id)) {
+      index = *known;
+    } else if (call->name.empty() || sent->IsOpen(call->choice, index)) {
+      if (found.id) edits_.push_back({*found.id, "null"});
+      return index;
+    } else {
+      call->index.reset();
+      index = numbers_.Append(*call);
+    }
+    numbers_.Move(call->choice, own, index);
+    moved_.push_back({call->choice, own, index});
+    return index;
   }
 
   void AsChunk(Choice* made, SentParts* sent, ChoiceSet in_pieces, ChoiceSet* pieces) {
     const Choice& choice = *made;
-    if (Is(choice.delta, JsonType::kObject)) return NumberCalls(choice, choice.in_delta);
+    if (Is(choice.delta, JsonType::kObject)) return NumberCalls(choice, choice.in_delta, sent);
     if (Is(choice.message, JsonType::kObject)) {
       const bool known = choice.index >= 0 && choice.index < kMaxAnswerChoices;
       const ChoiceSet bit = known ? ChoiceSet{1} << choice.index : 0;
@@ -247,12 +274,12 @@ class ShapeSink : public JsonSink {
       if ((in_pieces & bit) == 0) whole = whole || choice.ends;
       if (!whole && has_sent) whole = message.RepeatsAll(choice.ends);
       if (!whole) *pieces |= bit;
-      if (!whole || !has_sent) return NumberCalls(choice, choice.in_message);
+      if (!whole || !has_sent) return NumberCalls(choice, choice.in_message, sent);
       bool has_new_calls = false;
       std::optional<std::vector<TextEdit>> rest = message.Rest(&has_new_calls);
       if (!rest) return edits_.push_back({choice.message->value, "{}"});
       std::move(rest->begin(), rest->end(), std::back_inserter(edits_));
-      if (has_new_calls) NumberCalls(choice, choice.in_message);
+      if (has_new_calls) NumberCalls(choice, choice.in_message, sent);
       return;
     }
     const std::string text = TextOf(choice);
@@ -321,6 +348,7 @@ class ShapeSink : public JsonSink {
   std::optional<std::pair<ByteRange, bool>> object_;  // and whether it is a chat.completion
   CallNumbers numbers_;                               // those before, and of this chunk
   ChunkOutput* output_ = nullptr;                          // that is being read
+  std::vector<ShapedChunk::Moved> moved_;
   OutputCall call_;
   std::vector<OutputItem> items_;  // of the list that is being read
   OutputItem item_;

@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "wire/choice_set.h"
 #include "wire/sent_parts.h"
@@ -13,6 +14,11 @@ namespace seekroute {
 struct ShapedChunk {
   std::string text;
   ChoiceSet pieces = 0;  // bit i: the `message` of choice i was a piece of it, not the whole
+  // Calls that got another index than their provider gave them: for CallNumbers::Move().
+  struct Moved {
+    int64_t choice = 0, own = 0, index = 0;
+  };
+  std::vector<Moved> moved;
 };
 
 // `text`, in which ReadChatObject() found choices, as a chunk: every choice has an object `delta`
@@ -24,7 +30,9 @@ struct ShapedChunk {
 //    (WholeMessage), empty if nothing;
 //  - else a `text`, of the older completions, is the delta's content;
 //  - else the delta is empty.
-// Tool calls that lack an index get that of CallNumbers. `*sent` allows for the work of comparing,
+// Tool calls that lack an index get that of CallNumbers. One that has the index of another call is
+// that call where it has no name, or where that call's arguments are not whole: its id is null then,
+// as the first one counts. Else it is a new one, and so is what follows at that index. `*sent` allows for the work of comparing,
 // and counts it. Linear in the chunk and in what `*sent` allows.
 ShapedChunk ShapeChunk(std::string_view text, SentParts* sent, const CallNumbers& calls,
                        ChoiceSet in_pieces);
