@@ -118,8 +118,8 @@ struct Error {
   int upstream_status = 0;     // the provider's HTTP status, when it answered, or the one it named
   // Sent as members of error.metadata, where the profile has one. A handful at most.
   std::vector<ErrorFact> facts;
-  std::string
-      shown_code;     // the provider's own code, sent in the place of the table's; may be empty
+  // The provider's own code, sent in the place of the table's. May be empty.
+  std::string shown_code;
   std::string words;  // the provider's, sanitised: for the operator, not for the client
   bool said_by_upstream = false;  // it refused in so many words, or by a status
 

@@ -43,7 +43,8 @@ enum class FieldKind : uint8_t {
   kIncludeReasoning,  // OpenRouter's older word
 };
 
-// At most so many members of a request are never sent.
+// So many names are never sent; each that a request has is one edit of its body, of which a Splice
+// holds a bounded number.
 inline constexpr size_t kMostUnsent = 52;
 
 // Fields that the gateway acts on or whose range the profile knows.
@@ -87,7 +88,8 @@ std::string_view RefusalOf(FieldKind kind);
 // is not sent on, as a server may refuse its name.
 bool IsAbsent(FieldKind kind, JsonType type);
 
-// Whether a field of kOtherChoices asks for what there is without it. `number` as written.
+// Whether a field of kOtherChoices asks for what there is without it: SDKs of other servers send
+// their defaults. `number` as written.
 bool AsksForOneAnswer(FieldKind kind, JsonType type, std::string_view number);
 
 // The integer that a JSON number is, in whatever form: "100", "100.0", "1e2". Nothing: it has a
