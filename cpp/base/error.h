@@ -120,7 +120,7 @@ struct Error {
   std::vector<ErrorFact> facts;
   // The provider's own code, sent in the place of the table's. May be empty.
   std::string shown_code;
-  std::string words;  // the provider's, sanitised: for the operator, not for the client
+  std::string words;              // the provider's, sanitised: for the operator, not for the client
   bool said_by_upstream = false;  // it refused in so many words, or by a status
 
   std::string_view name() const { return TraitsOf(code).name; }

@@ -38,9 +38,9 @@ class CallNumbers {
 
   // A call's own index is taken between 0 and kMaxIndex.
   //
-  // The index of a call that may lack one. The first id of a call stays. The same id is the same call; an id that was not seen is
-  // a new one, and so is a name where the last call has one, and whatever is not `first` in its
-  // list; anything else continues the last.
+  // The index of a call that may lack one. The first id of a call stays. The same id is the same
+  // call; an id that was not seen is a new one, and so is a name where the last call has one, and
+  // whatever is not `first` in its list; anything else continues the last.
   int64_t Number(const SentCall& call, bool first);
   // The index of a call that is a new one: its own, unless that is taken.
   int64_t Append(const SentCall& call);
@@ -73,7 +73,7 @@ class CallNumbers {
   std::vector<Call>& CallsOf(int64_t choice);
 
   const CallNumbers* before_ = nullptr;
-  std::map<int64_t, std::vector<Call>> choices_;  // the call touched last is the last
+  std::map<int64_t, std::vector<Call>> choices_;          // the call touched last is the last
   std::map<std::pair<int64_t, int64_t>, int64_t> moved_;  // by choice and the provider's index
   size_t ids_ = 0;
 };

@@ -29,13 +29,13 @@ struct AnswerNames {
 // What the gateway reads of an upstream's answer. The ranges point into its body.
 struct ChatAnswer {
   Usage usage;
-  bool usage_odd = false;      // a count was not a sane integer, or stood twice
-  size_t content_bytes = 0;    // of every choice's output, tool calls included
-  bool lacks_member = false;   // a choice has no object `message` or no index: AnswerWithMessages()
-  bool has_content = false;    // output of any kind: text, a tool call, media
-  DeliveredMedia media;        // of every choice
-  std::string finish_reason;   // of the first choice; empty for null or none
-  std::string service_tier;    // that the provider says it served by; empty: unsaid
+  bool usage_odd = false;     // a count was not a sane integer, or stood twice
+  size_t content_bytes = 0;   // of every choice's output, tool calls included
+  bool lacks_member = false;  // a choice has no object `message` or no index: AnswerWithMessages()
+  bool has_content = false;   // output of any kind: text, a tool call, media
+  DeliveredMedia media;       // of every choice
+  std::string finish_reason;  // of the first choice; empty for null or none
+  std::string service_tier;   // that the provider says it served by; empty: unsaid
   std::optional<ByteRange> id, object, model, created, usage_value;
   std::vector<ByteRange> repeated;  // to be cut: members that stood more than once
   std::vector<HiddenReasoning> hidden_reasoning;

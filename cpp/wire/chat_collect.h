@@ -14,7 +14,8 @@ namespace seekroute {
 // halves of included; lists get longer, tool calls and reasoning details are put together by their
 // index; of everything else the last that is not null counts. Lists of sources and pictures, and
 // those beside the choices, are told again by many providers: what is in them already is not added.
-// Thinking under two names is one text, which both have. A choice without an index is the one of its position in its chunk. Not thread-safe.
+// Thinking under two names is one text, which both have. A choice without an index is the one of
+// its position in its chunk. Not thread-safe.
 class ChatCollector {
  public:
   // `max_bytes` bounds what is kept, with an allowance for each value. The work is linear in what

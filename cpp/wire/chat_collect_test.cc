@@ -99,20 +99,21 @@ TEST(ChatCollectTest, SourcesThatAreToldAgainAreTold) {
                  R"(],"unheard_of":[)" + std::string(list) + "]}");
   };
   // The number of a source is its place: one that stands twice in a list stays there.
-  const std::string out = Collect(cites(R"("a","a")", R"({"token":"x"})") +
-                                  cites(R"("a","a","b")", R"({"token":"x"})") +
-                                  cites(R"("b")", R"({"token":"y"})"));
+  const std::string out =
+      Collect(cites(R"("a","a")", R"({"token":"x"})") +
+              cites(R"("a","a","b")", R"({"token":"x"})") + cites(R"("b")", R"({"token":"y"})"));
   EXPECT_NE(out.find(R"("citations":["a","a","b"])"), std::string::npos) << out;
   EXPECT_NE(out.find(R"("unheard_of":["a","a","b"])"), std::string::npos) << out;
   EXPECT_NE(out.find(R"("logprobs":{"content":[{"token":"x"},{"token":"x"},{"token":"y"}]})"),
             std::string::npos)
       << out;
-  const std::string notes =
-      Collect(Choice(R"({"annotations":[{"type":"url_citation","url_citation":{"url":"u","n":1}}]})") +
-              Choice(R"({"annotations":[{"url_citation":{"n":1,"url":"u"},"type":"url_citation"},{}]})") +
-              Choice(R"({"images":["i"]})") + Choice(R"({"images":["i","k"]})"));
-  EXPECT_NE(notes.find(R"("annotations":[{"type":"url_citation","url_citation":{"url":"u","n":1}},{}])"),
-            std::string::npos)
+  const std::string notes = Collect(
+      Choice(R"({"annotations":[{"type":"url_citation","url_citation":{"url":"u","n":1}}]})") +
+      Choice(R"({"annotations":[{"url_citation":{"n":1,"url":"u"},"type":"url_citation"},{}]})") +
+      Choice(R"({"images":["i"]})") + Choice(R"({"images":["i","k"]})"));
+  EXPECT_NE(
+      notes.find(R"("annotations":[{"type":"url_citation","url_citation":{"url":"u","n":1}},{}])"),
+      std::string::npos)
       << notes;
   EXPECT_NE(notes.find(R"("images":["i","k"])"), std::string::npos) << notes;
 }
@@ -144,7 +145,8 @@ TEST(ChatCollectTest, ThinkingUnderTwoNamesIsOneText) {
        R"("reasoning":"abc","role":"assistant","content":null,"reasoning_content":"abc")"},
       {{R"({"reasoning_content":"a","reasoning":null})", R"({"reasoning":"b"})"},
        R"("reasoning_content":"ab","reasoning":"ab")"},
-      {{R"({"reasoning":"a","reasoning_content":"a"})", R"({"reasoning":"b","reasoning_content":"b"})"},
+      {{R"({"reasoning":"a","reasoning_content":"a"})",
+        R"({"reasoning":"b","reasoning_content":"b"})"},
        R"("reasoning":"ab","reasoning_content":"ab")"},
       {{R"({"reasoning":"a","reasoning_content":"b"})", R"({"reasoning":"c"})"},
        R"("reasoning":"abc","reasoning_content":"abc")"},

@@ -130,7 +130,8 @@ class ChatSink : public JsonSink {
           choice_has_content_ = true;
           if (RepeatsReasoning(place, value)) return true;
           AddContent(place, value.text);
-          AddPart(place, value.text, value.lone_surrogate ? HalvesOf(value.range.In(text_)) : LoneHalves());
+          AddPart(place, value.text,
+                  value.lone_surrogate ? HalvesOf(value.range.In(text_)) : LoneHalves());
         }
         return true;
       default:

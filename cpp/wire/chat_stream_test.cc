@@ -163,7 +163,8 @@ TEST(ChatStreamTest, NothingAfterDoneCounts) {
 
 TEST(ChatStreamTest, FormatsChunksOfSeveralLinesAsOne) {
   EXPECT_EQ(Relay("data: {\"id\":1,\"object\":\"o\",\"created\":5,\"model\":1,\ndata: \"choices\":"
-                  "[{\"index\":0,\"delta\":{\"content\":\"a\\n\"},\ndata: \"finish_reason\":\"stop\"}]}\n\n"),
+                  "[{\"index\":0,\"delta\":{\"content\":\"a\\n\"},\ndata: "
+                  "\"finish_reason\":\"stop\"}]}\n\n"),
             Event("{\"id\":\"gen-1\",\"object\":\"o\",\"created\":5,\"model\":\"m/n\", \"choices\":"
                   "[{\"index\":0,\"delta\":{\"content\":\"a\\n\"}, \"finish_reason\":\"stop\"}]}") +
                 kEnd + kDone);
@@ -239,9 +240,9 @@ TEST(ChatStreamTest, ADoubledUsageIsNotBelievedButTheAnswerIs) {
 }
 
 TEST(ChatStreamTest, NumbersMayBeWrittenAsFractions) {
-  const std::string sent =
-      Event(R"({"id":"gen-1","model":"m/n","created":1700000000.0,"object":"chat.completion.chunk",)"
-            R"("choices":[{"index":1,"delta":{"content":"a"}}]})");
+  const std::string sent = Event(
+      R"({"id":"gen-1","model":"m/n","created":1700000000.0,"object":"chat.completion.chunk",)"
+      R"("choices":[{"index":1,"delta":{"content":"a"}}]})");
   ChatStream stream(Options());
   std::string out;
   ASSERT_TRUE(stream.Feed(

@@ -233,7 +233,8 @@ class ShapeSink : public JsonSink {
       SentCall call = found.call;
       call.choice = choice.index;
       const bool is_first = std::exchange(first, false);
-      const int64_t index = call.index ? Place(found, sent, &call) : numbers_.Number(call, is_first);
+      const int64_t index =
+          call.index ? Place(found, sent, &call) : numbers_.Number(call, is_first);
       if (!found.is_numbered || index != found.call.index) edits_.push_back(Numbered(found, index));
     }
   }
@@ -293,8 +294,9 @@ class ShapeSink : public JsonSink {
       edits_.push_back({choice.delta->key, std::string(kMessageKey)});
       if (choice.message) edits_.push_back({choice.message->key, std::string(kDeltaKey)});
       const std::vector<OutputMember>& members = choice.in_delta.members;
-      const bool has_role = std::any_of(members.begin(), members.end(),
-                                        [](const OutputMember& member) { return member.name == "role"; });
+      const bool has_role =
+          std::any_of(members.begin(), members.end(),
+                      [](const OutputMember& member) { return member.name == "role"; });
       if (has_role) return;
       const size_t inside = choice.delta->value.begin + 1;
       edits_.push_back(
@@ -347,7 +349,7 @@ class ShapeSink : public JsonSink {
   std::vector<Choice> choices_;
   std::optional<std::pair<ByteRange, bool>> object_;  // and whether it is a chat.completion
   CallNumbers numbers_;                               // those before, and of this chunk
-  ChunkOutput* output_ = nullptr;                          // that is being read
+  ChunkOutput* output_ = nullptr;                     // that is being read
   std::vector<ShapedChunk::Moved> moved_;
   OutputCall call_;
   std::vector<OutputItem> items_;  // of the list that is being read

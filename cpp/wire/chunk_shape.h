@@ -24,16 +24,18 @@ struct ShapedChunk {
 // `text`, in which ReadChatObject() found choices, as a chunk: every choice has an object `delta`
 // and an `index`, which is its place where it says none, every tool call in it an `index`, `object`
 // says what it is, and not another byte differs. Where a choice has no such object,
-//  - a `message` is the delta. One that ends the choice, unless that came as messages a piece (bit i
-//    of `in_pieces`), or stands in a chat.completion, or begins with all that was sent, is the whole
-//    message: where the choice has sent something the delta is what its members add to that
+//  - a `message` is the delta. One that ends the choice, unless that came as messages a piece (bit
+//  i
+//    of `in_pieces`), or stands in a chat.completion, or begins with all that was sent, is the
+//    whole message: where the choice has sent something the delta is what its members add to that
 //    (WholeMessage), empty if nothing;
 //  - else a `text`, of the older completions, is the delta's content;
 //  - else the delta is empty.
 // Tool calls that lack an index get that of CallNumbers. One that has the index of another call is
-// that call where it has no name, or where that call's arguments are not whole: its id is null then,
-// as the first one counts. Else it is a new one, and so is what follows at that index. `*sent` allows for the work of comparing,
-// and counts it. Linear in the chunk and in what `*sent` allows.
+// that call where it has no name, or where that call's arguments are not whole: its id is null
+// then, as the first one counts. Else it is a new one, and so is what follows at that index.
+// `*sent` allows for the work of comparing, and counts it. Linear in the chunk and in what `*sent`
+// allows.
 ShapedChunk ShapeChunk(std::string_view text, SentParts* sent, const CallNumbers& calls,
                        ChoiceSet in_pieces);
 

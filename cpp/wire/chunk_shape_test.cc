@@ -140,7 +140,8 @@ TEST(ChunkShapeTest, CallsAreToldApartWhereTheirIndexIsOne) {
       {"a new id with every piece, and the name again",
        {call(0, "a", "f", "{\"x\""), call(0, "b", "f", ":1}")},
        {call(0, "a", "f", "{\"x\""), call(0, "null", "f", ":1}")}},
-      {"an id that comes later", {call(0, "", "f", ""), call(0, "a", "", "{}")},
+      {"an id that comes later",
+       {call(0, "", "f", ""), call(0, "a", "", "{}")},
        {call(0, "", "f", ""), call(0, "a", "", "{}")}},
   };
   for (const auto& c : cases) {
@@ -222,7 +223,8 @@ TEST(ChunkShapeTest, EveryChoiceOfAnAnswerGetsAMessage) {
       {R"({"message":"a"})", R"({"index":0,"message":{"role":"assistant","content":"a"}})"},
       {R"({"index":0})", R"({"message":{"role":"assistant","content":null},"index":0})"},
       {R"({})", R"({"index":0,"message":{"role":"assistant","content":null}})"},
-      {R"({"delta":{"content":"a"}})", R"({"index":0,"message":{"role":"assistant","content":"a"}})"},
+      {R"({"delta":{"content":"a"}})",
+       R"({"index":0,"message":{"role":"assistant","content":"a"}})"},
       {R"({"delta":{"role":"assistant"},"message":null})",
        R"({"index":0,"message":{"role":"assistant"},"delta":null})"},
       {R"({"message":{}})", R"({"index":0,"message":{}})"},
@@ -264,9 +266,9 @@ TEST(ChunkShapeTest, EveryChoiceGetsADelta) {
     EXPECT_EQ(Relay(With(c.choice) + kDone), sent + kDone) << c.choice;
   }
   const std::string empty = With("{}") + With(R"({"finish_reason":"stop"})") + kDone;
-  EXPECT_EQ(Relay(empty), SentWith(R"({"index":0,"delta":{}})") +
-                              SentWith(R"({"index":0,"delta":{},"finish_reason":"stop"})", "," + kUsage) +
-                              kDone);
+  EXPECT_EQ(Relay(empty),
+            SentWith(R"({"index":0,"delta":{}})") +
+                SentWith(R"({"index":0,"delta":{},"finish_reason":"stop"})", "," + kUsage) + kDone);
   ChatStream stream(Options());
   std::string out;
   ASSERT_TRUE(stream.Feed(With(R"({"text":"abc"})", "text_completion"), &out));

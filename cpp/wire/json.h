@@ -31,8 +31,8 @@ bool IsValidUtf8(std::string_view text);
 // `text` with every maximal invalid sequence replaced by U+FFFD, as the WHATWG decoder does.
 std::string ReplaceInvalidUtf8(std::string_view text);
 
-// A number as its digits, none of them a zero at either end, and a power of ten behind them. Zero has
-// no digits. Value type.
+// A number as its digits, none of them a zero at either end, and a power of ten behind them. Zero
+// has no digits. Value type.
 struct Decimal {
   // A power is cut to this size: no text has so many digits.
   static constexpr int64_t kMostPower = int64_t{1} << 48;

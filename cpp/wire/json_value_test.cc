@@ -26,9 +26,15 @@ TEST(JsonValueTest, TextsOfOneValueHaveOneSpelling) {
   const struct {
     const char *a, *b;
   } different[] = {
-      {R"({"a":1})", R"({"a":2})"}, {R"({"a":1})", R"({"a":"1"})"}, {"[1,2]", "[2,1]"},
-      {"[1,[2]]", "[1,2]"},         {"[]", "{}"},                   {"1", "-1"},
-      {"1.5", "15"},                {"1e30", "1e31"},               {"true", "\"true\""},
+      {R"({"a":1})", R"({"a":2})"},
+      {R"({"a":1})", R"({"a":"1"})"},
+      {"[1,2]", "[2,1]"},
+      {"[1,[2]]", "[1,2]"},
+      {"[]", "{}"},
+      {"1", "-1"},
+      {"1.5", "15"},
+      {"1e30", "1e31"},
+      {"true", "\"true\""},
       {R"({"a":null})", "{}"},
   };
   for (const auto& c : different) EXPECT_NE(SpelledJson(c.a), SpelledJson(c.b)) << c.a << c.b;

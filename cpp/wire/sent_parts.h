@@ -102,9 +102,9 @@ class SentParts {
     std::string whole;
     size_t begin = 0;
     size_t end = 0;
-    size_t pieces = 0;         // with something in them
+    size_t pieces = 0;          // with something in them
     bool is_structure = false;  // there was some beside it
-    uint16_t half = 0;         // that it ends in
+    uint16_t half = 0;          // that it ends in
 
     void Append(std::string_view text, LoneHalves halves);
     std::string_view Trimmed() const { return std::string_view(whole).substr(begin, end - begin); }

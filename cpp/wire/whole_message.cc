@@ -137,9 +137,8 @@ std::vector<std::optional<int64_t>> WholeMessage::KnownCalls() {
     if (known[i]) continue;
     const SentCall& call = calls[i].call;
     const SentParts::Spelling spelled = sent_->Spell(call.arguments);
-    known[i] = find(call, [&](int64_t index) {
-      return sent_->HasArguments(choice_, index, spelled);
-    });
+    known[i] =
+        find(call, [&](int64_t index) { return sent_->HasArguments(choice_, index, spelled); });
   }
   for (size_t i = 0; i < compared; ++i) {
     if (known[i]) continue;

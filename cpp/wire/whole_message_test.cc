@@ -12,8 +12,9 @@ std::string WithMessage(const std::vector<std::string>& deltas, std::string_view
                         std::string_view object = "chat.completion.chunk") {
   std::string in;
   for (const std::string& delta : deltas) in += Chunk(delta);
-  return in + With(R"({"index":0,"message":)" + std::string(message) + R"(,"finish_reason":"stop"})",
-                   object);
+  return in +
+         With(R"({"index":0,"message":)" + std::string(message) + R"(,"finish_reason":"stop"})",
+              object);
 }
 
 // What the client gets of it; `{}` is the last chunk.
@@ -60,9 +61,8 @@ TEST(WholeMessageTest, BehindPiecesUnderItsNameItAddsNothing) {
   const std::string rest = "is not said twice.";
   const std::string end = Chunk("{}", "\"stop\"");
   for (const bool as_deltas : {true, false}) {
-    const std::string in = as_deltas
-                               ? Chunk(text(begun)) + Chunk(text(rest))
-                               : With(piece(text(begun))) + With(piece(text(rest)));
+    const std::string in = as_deltas ? Chunk(text(begun)) + Chunk(text(rest))
+                                     : With(piece(text(begun))) + With(piece(text(rest)));
     EXPECT_EQ(Relay(in + With(piece(text(sentence))) + end + kDone),
               sent(text(begun)) + sent(text(rest)) + sent("{}") + nothing)
         << as_deltas;
@@ -76,10 +76,11 @@ TEST(WholeMessageTest, BehindPiecesUnderItsNameItAddsNothing) {
             sent(f) +
                 sent(R"({"tool_calls":[{"index":0,"function":{"arguments":"1}"}}]})", "\"stop\"") +
                 kEnd + kDone);
-  EXPECT_EQ(Relay(With(piece(R"({"reasoning":"a"})")) + With(piece(R"({"reasoning_content":"b"})")) +
-                  With(piece(R"({"reasoning":"ab","content":"c"})", "\"stop\"")) + kDone),
-            sent(R"({"reasoning":"a"})") + sent(R"({"reasoning_content":"b"})") +
-                sent(R"({"reasoning":"","content":"c"})", "\"stop\"") + kEnd + kDone);
+  EXPECT_EQ(
+      Relay(With(piece(R"({"reasoning":"a"})")) + With(piece(R"({"reasoning_content":"b"})")) +
+            With(piece(R"({"reasoning":"ab","content":"c"})", "\"stop\"")) + kDone),
+      sent(R"({"reasoning":"a"})") + sent(R"({"reasoning_content":"b"})") +
+          sent(R"({"reasoning":"","content":"c"})", "\"stop\"") + kEnd + kDone);
 }
 
 TEST(WholeMessageTest, CallsAreKnownByWhatTheySay) {
@@ -159,10 +160,12 @@ TEST(WholeMessageTest, CallsAreKnownByWhatTheySay) {
 }
 
 TEST(WholeMessageTest, PicturesAndPartsThatWereNotSentAre) {
-  const std::string picture = R"({"type":"image_url","image_url":{"url":"data:image/png;base64,QQ"}})";
+  const std::string picture =
+      R"({"type":"image_url","image_url":{"url":"data:image/png;base64,QQ"}})";
   const std::string again =
       R"({"index":0,"image_url":{"detail":"high","url":"data:image/png;base64,QQ"},"type":"image_url"})";
-  const std::string other = R"({"type":"image_url","image_url":{"url":"data:image/png;base64,Qg"}})";
+  const std::string other =
+      R"({"type":"image_url","image_url":{"url":"data:image/png;base64,Qg"}})";
   const auto part = [](std::string_view text) {
     return R"({"type":"text","text":")" + std::string(text) + "\"}";
   };
@@ -177,7 +180,10 @@ TEST(WholeMessageTest, PicturesAndPartsThatWereNotSentAre) {
     std::vector<std::string> deltas;
     std::string message, rest;
   } cases[] = {
-      {"a part behind text", {text, more}, content(part("one two") + ',' + picture), content(picture)},
+      {"a part behind text",
+       {text, more},
+       content(part("one two") + ',' + picture),
+       content(picture)},
       {"a part between text",
        {text, more},
        content(part("one ") + ',' + picture + ',' + part("two")),
@@ -190,7 +196,10 @@ TEST(WholeMessageTest, PicturesAndPartsThatWereNotSentAre) {
        {text},
        content(part("one two") + ',' + picture),
        content(part("two") + ',' + picture)},
-      {"other text", {text}, content(part("x") + ',' + picture), content(part("x") + ',' + picture)},
+      {"other text",
+       {text},
+       content(part("x") + ',' + picture),
+       content(part("x") + ',' + picture)},
       {"a part that was sent",
        {text, content(picture), more},
        content(part("one ") + ',' + again + ',' + part("two")),
@@ -203,7 +212,10 @@ TEST(WholeMessageTest, PicturesAndPartsThatWereNotSentAre) {
        {content(part("one ")), content(part("two"))},
        R"({"content":"one two three"})",
        R"({"content":" three"})"},
-      {"text behind a picture alone", {content(picture)}, R"({"content":"a"})", R"({"content":"a"})"},
+      {"text behind a picture alone",
+       {content(picture)},
+       R"({"content":"a"})",
+       R"({"content":"a"})"},
       {"a picture behind text",
        {kA},
        images(picture),
@@ -213,7 +225,9 @@ TEST(WholeMessageTest, PicturesAndPartsThatWereNotSentAre) {
        {kA, "{\"images\":[" + picture + "]}"},
        images(again + ',' + other),
        R"({"content":"","images":[)" + other + "]}"},
-      {"a picture that is its address", {kA, R"({"images":["u"]})"}, images(R"("u","v")"),
+      {"a picture that is its address",
+       {kA, R"({"images":["u"]})"},
+       images(R"("u","v")"),
        R"({"content":"","images":["v"]})"},
       {"sources behind text",
        {kA},
@@ -243,12 +257,17 @@ TEST(WholeMessageTest, TextIsKnownWhereverItWasCut) {
     std::vector<std::string> deltas;
     const char *message, *rest;
   } cases[] = {
-      {{R"({"content":"\ud83d"})", R"({"content":"\ude00"})"}, R"({"content":"\ud83d\ude00"})", "{}"},
-      {{R"({"content":"\ud83d"})", R"({"content":"\ude00 a"})"}, R"({"content":"😀 a b"})",
+      {{R"({"content":"\ud83d"})", R"({"content":"\ude00"})"},
+       R"({"content":"\ud83d\ude00"})",
+       "{}"},
+      {{R"({"content":"\ud83d"})", R"({"content":"\ude00 a"})"},
+       R"({"content":"😀 a b"})",
        R"({"content":" b"})"},
-      {{R"({"reasoning":"a"})", R"({"reasoning_content":"b"})"}, R"({"reasoning_content":"abc"})",
+      {{R"({"reasoning":"a"})", R"({"reasoning_content":"b"})"},
+       R"({"reasoning_content":"abc"})",
        R"({"reasoning_content":"c"})"},
-      {{R"({"reasoning":"a","reasoning_content":"a"})", R"({"reasoning":"b","reasoning_content":"b"})"},
+      {{R"({"reasoning":"a","reasoning_content":"a"})",
+        R"({"reasoning":"b","reasoning_content":"b"})"},
        R"({"reasoning":"ab","reasoning_content":"ab"})",
        "{}"},
   };
