@@ -62,6 +62,18 @@ TEST(HoldReferencesTest, WhatAgentsSendCountsByItsBytes) {
       {.member = R"("annotations":[{"type":"url_citation","url_citation":{"url":"https://x/y",)"
                  R"("title":"t","start_index":1,"end_index":2}}])"},
       {.member = R"("thinking_blocks":[{"type":"thinking","thinking":"hm","signature":"s"}])"},
+      // Citations, nested and flat, whatever comes first in them.
+      {.member = R"("annotations":[{"type":"file_citation","text":"[1]","file_citation":)"
+                 R"({"file_id":"file-abc","quote":"q"},"start_index":1,"end_index":2}])"},
+      {.member = R"("annotations":[{"type":"file_path","text":"sandbox:/mnt/data/a.csv",)"
+                 R"("file_path":{"file_id":"file-abc"}}])"},
+      {.member = R"("annotations":[{"type":"url_citation","url":"https://x/y.pdf","title":"t"},)"
+                 R"({"end_index":2,"start_index":1,"title":"t","url":"https://x/z",)"
+                 R"("type":"url_citation"}])"},
+      {.member = R"("annotations":[{"file_id":"file-abc","filename":"a.pdf","index":3,)"
+                 R"("type":"file_citation"},{"container_id":"cntr_1","file_id":"cfile_1",)"
+                 R"("type":"container_file_citation"}])"},
+      {.member = R"("extras":[{"type":"file_path"},{"type":"vs_x"},{"type":"resp_x"}])"},
       {.member = R"("not_invented_yet":true)"},
       {.member = R"("not_invented_yet":{"a":[1,2,3],"b":"plain"})"},
       // Content parts of other APIs.
@@ -70,6 +82,10 @@ TEST(HoldReferencesTest, WhatAgentsSendCountsByItsBytes) {
       {.part = R"({"type":"redacted_thinking","data":"EmwKAhgBEgy3va3"})"},
       {.part = R"({"type":"reasoning","text":"hm"})"},
       {.part = R"({"type":"output_text","text":"hi","annotations":[]})"},
+      {.part = R"({"type":"output_text","text":"hi","annotations":[{"type":"url_citation",)"
+               R"("url":"https://x/y","title":"t","start_index":1,"end_index":2}]})"},
+      {.part = R"({"annotations":[{"file_id":"file-abc","type":"file_citation"}],"text":"hi",)"
+               R"("type":"output_text"})"},
       {.part = R"({"type":"input_text","text":"hi"})"},
       {.part = R"({"type":"tool_use","id":"t","name":"fetch","input":{"url":"https://x/y"}})"},
       {.part = R"({"type":"tool_result","tool_use_id":"t","content":"ok","is_error":false})"},
@@ -86,6 +102,11 @@ TEST(HoldReferencesTest, WhatAgentsSendCountsByItsBytes) {
       {.tool = R"({"type":"function","function":{"name":"f"},"metadata":{"a":1}})"},
       {.tool = R"({"type":"function","function":{"name":"f"},"title":"F","id":"t"})"},
       {.tool = R"({"name":"f","inputSchema":{"type":"object"},"annotations":{"title":"t"}})"},
+      {.tool = R"({"type":"function","function":{"name":"f"},"eager_input_streaming":true})"},
+      {.tool = R"({"name":"f","inputSchema":{},"_meta":{},"icons":[],"execution":{}})"},
+      {.tool = R"({"name":"f","inputSchema":{},"_meta":{"a":"b"},"icons":[{"src":"https://x"}]})"},
+      {.tool = R"({"type":"function","function":{"name":"f"},"enabled":true,"version":"1.0"})"},
+      {.tool = R"({"type":"function","function":{"name":"f"},"not_invented_yet":{},"x":[]})"},
       // Fields.
       {.field = R"("timings_per_token":true)"},
       {.field = R"("safe_prompt":true)"},
@@ -156,6 +177,11 @@ TEST(HoldReferencesTest, WhatCanStandForMediaIsHeldForAtItsWorst) {
                   R"({"type":"image_url","image_url":{"url":"https://x/1"}},)"
                   R"({"type":"image_url","image_url":{"url":"https://x/2"}}]}}])"},
        2},
+      {{.member = R"("annotations":[{"type":"url_citation","url":"https://x/y"},)"
+                  R"({"type":"file","file":{"id":"a"}},{"url":"https://x/z"},"https://x/u"])"},
+       3},
+      {{.member = R"("sources":[{"type":"url_citation","url":"https://x/y"}])"}},
+      {{.part = R"({"type":"text","text":"a","annotations":[{"url":"https://x/1"}]})"}},
       {{.part = R"({"type":"text","text":"a","annotations":[{"type":"image_url",)"
                 R"("image_url":{"url":"https://x/1"}}]})"}},
       {{.part =
@@ -178,7 +204,19 @@ TEST(HoldReferencesTest, WhatCanStandForMediaIsHeldForAtItsWorst) {
       {{.field = R"("previousResponseId":"a")"}},
       {{.field = R"("input":[{"type":"input_image","image_url":"a"}])"}},
       {{.field = R"("system":"https://x/y")"}},
-      {{.tool = R"({"type":"function","function":{"name":"f"},"not_invented_yet":{}})"}},
+      {{.tool = R"({"type":"function","function":{"name":"f"},"not_invented_yet":{"a":{}}})"}},
+      {{.tool = R"({"type":"function","function":{"name":"f"},"not_invented_yet":["a"]})"}},
+      {{.tool = R"({"type":"function","function":{"name":"f"},"not_invented_yet":"vs_1"})"}},
+      {{.tool = R"({"type":"function","function":{"name":"f"},"grounding":true})"}},
+      {{.tool = R"({"type":"function","function":{"name":"f"},"knowledge":"a"})"}},
+      {{.tool = R"({"name":"f","url_context":{},"google_search":{}})"}, 2},
+      {{.tool = R"({"not_invented_yet":{}})"}},
+      {{.tool = R"({"type":"not_invented_yet"})"}},
+      {{.tool = R"({"type":"code_execution_20250522","name":"code_execution"})"}},
+      {{.tool = R"({"type":"web_fetch_20250910","name":"web_fetch"})"}},
+      {{.tool = R"({"type":"memory_search"})"}},
+      {{.tool = R"({"type":"computer_20250124","name":"computer","search":true})"}},
+      {{.tool = R"({"type":"shell","environment":{"type":"container_auto"}})"}},
       {{.tool = R"({"type":"function","function":{"name":"f"},"codeExecution":true})"}},
       {{.tool = R"({"type":"web_search","metadata":{}})"}},
   };
@@ -188,6 +226,33 @@ TEST(HoldReferencesTest, WhatCanStandForMediaIsHeldForAtItsWorst) {
       const std::string body = BodyWith(c.beside);
       EXPECT_GE(HeldFor(body, strict) - plain, c.media * kUnsizedTokens) << body;
       EXPECT_EQ(ParseChatRequest(body, Profile())->other_kinds, c.beside.tool.empty()) << body;
+    }
+  }
+}
+
+// The client runs these: the provider adds a description of its own, and fetches nothing.
+TEST(HoldReferencesTest, ToolsOfTheClientAreHeldForByTheirDescription) {
+  const char* const types[] = {"bash_20250124",
+                               "text_editor_20250728",
+                               "text_editor_20241022",
+                               "computer_20250124",
+                               "memory_20250818",
+                               "str_replace_based_edit_tool",
+                               "computer_use_preview",
+                               "local_shell",
+                               "shell",
+                               "apply_patch"};
+  for (const bool strict : {false, true}) {
+    const int64_t plain = HeldFor(BodyWith({}), strict);
+    for (const std::string type : types) {
+      const std::string tool = R"({"type":")" + type + R"(","name":"n","display_width_px":1024})";
+      const std::string body = BodyWith({.tool = tool});
+      const int64_t held = HeldFor(body, strict) - plain - kToolPreambleTokens;
+      EXPECT_GE(held, 1024) << type;
+      EXPECT_LE(held, 1024 + static_cast<int64_t>(tool.size()) + 20) << type;
+      EXPECT_GE(HeldFor(BodyWith({.tool = tool + "," + tool}), strict) - plain, 2 * 1024) << type;
+      const auto request = ParseChatRequest(body, Profile());
+      EXPECT_EQ(request->unsized_parts, 0) << type;
     }
   }
 }
