@@ -62,10 +62,7 @@ class PromptSink : public JsonSink {
       CountOthers(&field_members_, place, type);
       return Step::kEnter;
     }
-    if (in_tools_) {
-      tool_.OnMember(place.key(), type, {});
-      return Step::kSkip;
-    }
+    if (in_tools_) return Step::kSkip;
     if (!IsContent(place)) CountOthers(&message_members_, place, type);
     if (IsToolCall(place)) Count(kToolCall);
     if (place.depth() >= ContentPart::kDepth && IsContent(place)) {
@@ -85,8 +82,15 @@ class PromptSink : public JsonSink {
   bool OnClose(const JsonPlace& place, const JsonValue& value) override {
     if (place.depth() == 1) {
       AddField(place, value);
-    } else if (place.depth() == 2 && in_tools_) {
+    } else if (in_tools_) {
+      if (place.depth() == ToolEntry::kDepth) tool_.OnMember(place.key(), value);
+      if (place.depth() > 2) return true;
+      Count({tool_.tokens() / 2, tool_.tokens()});
       for (int64_t i = tool_.services(); i > 0; --i) Count({kOtherTokens, unsized_});
+    } else if (in_messages_ && place.depth() >= 3 && !IsContent(place)) {
+      counted_.upper += message_members_.OnClose(place).unsized * unsized_;
+    } else if (in_messages_ && place.depth() >= ContentPart::kDepth) {
+      part_.OnClose(place);
     } else if (in_messages_ && place.depth() == ContentPart::kDepth - 1 && IsContent(place)) {
       EndPart();
     }
@@ -104,7 +108,7 @@ class PromptSink : public JsonSink {
     }
     if (in_others_) CountOthers(&field_members_, place, value.type, TextOf(value));
     if (in_tools_ && place.depth() == ToolEntry::kDepth) {
-      tool_.OnMember(place.key(), value.type, value.text);
+      tool_.OnMember(place.key(), value);
     }
     if (!in_messages_ || place.depth() < 3) return true;
     if (place.depth() >= ContentPart::kDepth && IsContent(place)) {

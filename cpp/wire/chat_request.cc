@@ -33,9 +33,7 @@ JsonSink::Step RequestSink::OnOpen(const JsonPlace& place, JsonType type) {
       return OpenInMessages(place, type);
     case FieldKind::kTools:
       if (place.depth() == ToolEntry::kDepth) {
-        if (!IsSpelledRight(MemberOf::kTool, place)) return Step::kStop;
-        tool_.OnMember(place.key(), type, {});
-        return Step::kSkip;
+        return IsSpelledRight(MemberOf::kTool, place) ? Step::kSkip : Step::kStop;
       }
       if (type != JsonType::kObject) return StopWrongType(place, "an object", type);
       tool_ = {};
@@ -97,7 +95,7 @@ bool RequestSink::OnScalar(const JsonPlace& place, const JsonValue& value) {
       return SetInMessages(place, value);
     case FieldKind::kTools:
       if (place.depth() < ToolEntry::kDepth) return WrongType(place, "an object", value.type);
-      tool_.OnMember(place.key(), value.type, value.text);
+      tool_.OnMember(place.key(), value);
       return IsSpelledRight(MemberOf::kTool, place);
     case FieldKind::kStreamOptions:
       return SetStreamOption(place, value.type, value.range);
@@ -376,13 +374,21 @@ bool RequestSink::OnClose(const JsonPlace& place, const JsonValue& value) {
     EndField(place, value);
     return true;
   }
-  if (place.depth() == 2 && field_.kind == FieldKind::kTools) {
-    CountUnsized(tool_.services());
+  if (field_.kind == FieldKind::kTools) {
+    if (place.depth() == ToolEntry::kDepth) tool_.OnMember(place.key(), value);
+    if (place.depth() == 2) {
+      CountUnsized(tool_.services());
+      request_.media_tokens += tool_.tokens();
+    }
     return true;
   }
   if (place.depth() < 2 || field_.kind != FieldKind::kMessages) return true;
   if (place.depth() == 2) return EndMessage(place);
-  if (place.key(3) != "content") return true;
+  if (place.key(3) != "content") {
+    CountOthers(message_members_.OnClose(place));
+    return true;
+  }
+  if (place.depth() >= ContentPart::kDepth) part_.OnClose(place);
   if (place.depth() == 3) content_ = value.range;
   if (place.depth() != ContentPart::kDepth - 1) return true;
   if (!part_.typed()) {

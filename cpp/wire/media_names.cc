@@ -39,6 +39,10 @@ constexpr auto kTextNames = std::to_array<std::string_view>(
 constexpr auto kQuotedNames = std::to_array<std::string_view>(
     {"args", "arguments", "citation", "citations", "container_file_citation", "file_citation",
      "logprobs", "parsed", "search_results", "url_citation"});
+constexpr auto kCitationTypes = std::to_array<std::string_view>(
+    {"char_location", "citation", "container_file_citation", "content_block_location",
+     "file_citation", "file_path", "page_location", "search_result_location", "url_citation",
+     "web_search_result_location"});
 constexpr auto kSchemes = std::to_array<std::string_view>(
     {"blob:", "data:", "file:", "ftp:", "gs:", "http:", "https:", "s3:", "//"});
 constexpr auto kIdsAndTypes = std::to_array<std::string_view>(
@@ -62,6 +66,7 @@ constexpr auto kOtherFiles = std::to_array<std::string_view>(
 
 static_assert(std::ranges::is_sorted(kTextNames));
 static_assert(std::ranges::is_sorted(kQuotedNames));
+static_assert(std::ranges::is_sorted(kCitationTypes));
 
 constexpr bool IsUpper(char c) { return c >= 'A' && c <= 'Z'; }
 constexpr bool IsLower(char c) { return c >= 'a' && c <= 'z'; }
@@ -116,6 +121,8 @@ bool HasSpace(std::string_view text) {
 }
 
 }  // namespace
+
+bool IsCitation(std::string_view type) { return std::ranges::binary_search(kCitationTypes, type); }
 
 NameMeans MeaningOf(std::string_view name) {
   if (std::ranges::binary_search(kTextNames, name)) return NameMeans::kText;

@@ -16,6 +16,10 @@ enum class NameMeans : uint8_t {
   kService,  // its presence may bring something into the prompt: `grounding`
 };
 
+// Whether a `type` says that what it stands in cites a source: it is text about that, and nobody
+// fetches it. Thread-safe.
+bool IsCitation(std::string_view type);
+
 // By the words of a name in snake, kebab or camel case. Linear; never fails. Thread-safe.
 NameMeans MeaningOf(std::string_view name);
 

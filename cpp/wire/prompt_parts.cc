@@ -74,10 +74,10 @@ constexpr auto kPartTexts = std::to_array<std::string_view>({
     "type",
 });
 constexpr auto kToolTexts = std::to_array<std::string_view>({
-    "allowed_callers", "annotations",  "cache_control", "custom", "defer_loading",
-    "description",     "format",       "function",      "id",     "inputSchema",
-    "input_examples",  "input_schema", "metadata",      "name",   "outputSchema",
-    "output_schema",   "parameters",   "strict",        "title",  "type",
+    "_meta",         "allowed_callers", "annotations",  "cache_control", "custom", "defer_loading",
+    "description",   "execution",       "format",       "function",      "icons",  "id",
+    "inputSchema",   "input_examples",  "input_schema", "metadata",      "name",   "outputSchema",
+    "output_schema", "parameters",      "strict",       "title",         "type",
 });
 // Of those the ones whose lists and objects are text as well: what a tool was told, what was cited.
 constexpr auto kStructured = std::to_array<std::string_view>({
@@ -106,6 +106,11 @@ static_assert(std::ranges::is_sorted(kTextTypes));
 static_assert(std::ranges::is_sorted(kMessageTexts));
 static_assert(std::ranges::is_sorted(kPartTexts));
 static_assert(std::ranges::is_sorted(kToolTexts));
+// Types of tools that the client runs. Of those with a date the date is cut.
+constexpr auto kClientTools = std::to_array<std::string_view>(
+    {"apply_patch", "computer_use_preview", "local_shell", "shell", "str_replace_based_edit_tool"});
+constexpr auto kDatedClientTools =
+    std::to_array<std::string_view>({"bash_", "computer_", "memory_", "text_editor_"});
 
 // Known to be more than that, and read by some server.
 constexpr auto kMessageMedia = std::to_array<std::string_view>(
@@ -166,9 +171,19 @@ bool IsPlainSound(std::string_view name, int depth, std::string_view text) {
   return std::ranges::binary_search(kSoundLabels, name) && (type || !CanBeReference(text));
 }
 
+bool IsClientTool(std::string_view type) {
+  constexpr size_t kDate = 8;
+  if (std::ranges::find(kClientTools, type) != kClientTools.end()) return true;
+  if (type.size() < kDate) return false;
+  const std::string_view date = type.substr(type.size() - kDate);
+  const std::string_view tool = type.substr(0, type.size() - kDate);
+  return std::ranges::find(kDatedClientTools, tool) != kDatedClientTools.end() &&
+         std::ranges::all_of(date, [](char c) { return c >= '0' && c <= '9'; });
+}
+
 bool SaysMedia(std::string_view type) {
   constexpr size_t kLongestType = 64;
-  if (type.size() > kLongestType) return false;
+  if (type.size() > kLongestType || IsCitation(type)) return false;
   const NameMeans means = MeaningOf(type);
   return means == NameMeans::kMedia || means == NameMeans::kService;
 }
@@ -240,10 +255,20 @@ MediaCount MediaMembers::OnValue(const JsonPlace& place, JsonType type, std::str
     of_pictures_ = HoldsPictures(where_, place.key());
     elements_ = places_ = references_ = counted_ = 0;
     around_ = NameMeans::kNothing;
+    annotated_ = 0;
+  }
+  if (IsAnnotation(place)) {
+    if (place.depth() == depth_ + 1) cites_ = false;
+    if (place.depth() == depth_ + 2 && place.key() == "type") cites_ = IsCitation(text);
   }
   if (!watching() || !NamesAnything(type)) return {};
   if (rule_ == Rule::kReferences) {
-    if (IsReference(place, type, text)) ++references_;
+    if (!IsReference(place, type, text)) return {};
+    if (IsAnnotation(place) && (IsContainer(type) || place.depth() > depth_ + 1)) {
+      ++annotated_;
+      return {};
+    }
+    ++references_;
   } else {
     CountElement(place, type, text);
     if (CanBeReference(text)) ++references_;
@@ -252,6 +277,21 @@ MediaCount MediaMembers::OnValue(const JsonPlace& place, JsonType type, std::str
   counted_ += more;
   if (!of_pictures_) return {.unsized = more};
   return {.pictures = more, .unsized = CanBePicture(text) ? 0 : 1};
+}
+
+// Nobody knows before what an annotation is: its type may come last.
+MediaCount MediaMembers::OnClose(const JsonPlace& place) {
+  if (place.depth() != depth_ + 1 || !IsAnnotation(place)) return {};
+  const int64_t more = cites_ ? 0 : annotated_;
+  annotated_ = 0;
+  references_ += more;
+  counted_ += more;
+  return {.unsized = more};
+}
+
+bool MediaMembers::IsAnnotation(const JsonPlace& place) const {
+  return where_ != MemberOf::kRequest && rule_ == Rule::kReferences && place.depth() > depth_ &&
+         place.key(depth_) == "annotations";
 }
 
 // An empty list or object, and true, are no media; a service may need no more.
@@ -295,7 +335,8 @@ bool MediaMembers::IsReference(const JsonPlace& place, JsonType type, std::strin
     case NameMeans::kNothing:
       break;
   }
-  return CanBeReference(text) || (named && place.key() == "type" && SaysMedia(text));
+  // An id of a store is none where a type stands: some types begin as such.
+  return named && place.key() == "type" ? SaysMedia(text) : CanBeReference(text);
 }
 
 void ContentPart::CountMember(const JsonPlace& place, JsonType type, std::string_view text) {
@@ -354,6 +395,8 @@ void ContentPart::OnScalar(const JsonPlace& place, const JsonValue& value) {
   }
 }
 
+void ContentPart::OnClose(const JsonPlace& place) { media_ += members_.OnClose(place).all(); }
+
 ContentPart::Kind ContentPart::kind() const {
   if (media_ == 0 && !disguised_) {
     if (type_ == Type::kText && pictures_ == 0 && sounds_ == 0) return Kind::kText;
@@ -388,17 +431,28 @@ int64_t ContentPart::unsized() const {
   return kind() == Kind::kOther ? std::max<int64_t>(1, pictures_ + sounds_ + media_) : 0;
 }
 
-void ToolEntry::OnMember(std::string_view name, JsonType type, std::string_view text) {
+void ToolEntry::OnMember(std::string_view name, const JsonValue& value) {
+  constexpr size_t kBrackets = 2;
+  const std::string_view text = TextOf(value);
   if (name == "type") {
     const bool function = text == "function" || text == "custom";
-    named_ = named_ || function;
-    service_ = !function && type != JsonType::kNull;
-  } else if (std::ranges::binary_search(kToolTexts, name)) {
-    named_ = named_ || name == "name" || name == "function";
-  } else if (NamesAnything(type)) {
-    ++others_;
-    if (type == JsonType::kObject) ++objects_;
+    client_ = IsClientTool(text);
+    named_ = named_ || function || client_;
+    service_ = !function && !client_ && value.type != JsonType::kNull;
+    return;
   }
+  if (std::ranges::binary_search(kToolTexts, name)) {
+    named_ = named_ || name == "name" || name == "function";
+    return;
+  }
+  const bool filled = value.range.end - value.range.begin > kBrackets;
+  if (!NamesAnything(value.type) || (value.type == JsonType::kArray && !filled)) return;
+  const bool known = std::ranges::find(kToolMedia, name) != kToolMedia.end();
+  if (!known && !SaysMedia(name)) {
+    if (IsContainer(value.type) ? !filled : !CanBeReference(text)) return;
+  }
+  ++others_;
+  if (value.type == JsonType::kObject) ++objects_;
 }
 
 // What a service says beside its type are its settings, but for objects: those may be services.

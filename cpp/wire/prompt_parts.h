@@ -31,7 +31,8 @@ struct MediaCount {
 // setting (wire/media_names.h says what can): in a member of media each element of its lists, of a
 // service the member itself as well, and in any other each string that can be a reference, by its
 // form or by a name around it. Of a member of pictures they are pictures, and what in it is none
-// counts besides. Not thread-safe.
+// counts besides. An element of `annotations` counts when it ends, and not if its type says that it
+// cites. Not thread-safe.
 class MediaMembers {
  public:
   // `depth` is the level at which the members stand.
@@ -40,6 +41,9 @@ class MediaMembers {
   // Of every container and scalar at that level and below, in order: how many it adds, of each at
   // most 1. `text` is that of a string.
   MediaCount OnValue(const JsonPlace& place, JsonType type, std::string_view text);
+
+  // Of every container below that level that ends: how many that adds.
+  MediaCount OnClose(const JsonPlace& place);
 
   // Whether the member being read is not known to be text.
   bool watching() const { return rule_ != Rule::kNone; }
@@ -50,6 +54,7 @@ class MediaMembers {
   Rule RuleOf(std::string_view name, JsonType type) const;
   void CountElement(const JsonPlace& place, JsonType type, std::string_view text);
   bool IsReference(const JsonPlace& place, JsonType type, std::string_view text);
+  bool IsAnnotation(const JsonPlace& place) const;
 
   MemberOf where_;
   int depth_;
@@ -62,6 +67,8 @@ class MediaMembers {
   NameMeans around_ = NameMeans::kNothing;  // by a name further down
   int around_depth_ = 0;                    // where that stands
   bool around_counted_ = false;             // something in it was
+  int64_t annotated_ = 0;                   // of the references those of this annotation
+  bool cites_ = false;                      // and what that is
 };
 
 // Reads one element of a message's `content`: told of its `type`, and of everything that is in it,
@@ -82,6 +89,7 @@ class ContentPart {
   // Of containers and scalars inside the part; `place` is theirs.
   void OnOpen(const JsonPlace& place, JsonType type);
   void OnScalar(const JsonPlace& place, const JsonValue& value);
+  void OnClose(const JsonPlace& place);
 
   bool typed() const { return type_ != Type::kMissing; }
   Kind kind() const;
@@ -114,22 +122,31 @@ class ContentPart {
   int64_t media_ = 0;     // in any other member
 };
 
-// Reads one element of `tools`: whether it is a function, which is text, and which services of the
-// provider's own are in it, which bring into the prompt whatever they find. Not thread-safe.
+// What a provider writes into the prompt for a tool that it knows and the client runs.
+inline constexpr int64_t kClientToolTokens = 1024;
+
+// Reads one element of `tools`: whether it is a function, which is text, or one that the client
+// runs and the provider describes, and which services of the provider's own are in it, which bring
+// into the prompt whatever they find. A member that no function has is a service if its name says
+// so or says media, if it is a string that can be a reference, or if it is a list or an object with
+// something in it. Not thread-safe.
 class ToolEntry {
  public:
   // The level at which a tool's members stand.
   static constexpr int kDepth = 3;
 
-  // Of each of its members; `text` is that of a string.
-  void OnMember(std::string_view name, JsonType type, std::string_view text);
+  // Of each of its members, once its value was read.
+  void OnMember(std::string_view name, const JsonValue& value);
   int64_t services() const;
+  // What is written for it beside its bytes and what the services find, in tokens at most.
+  int64_t tokens() const { return client_ ? kClientToolTokens : 0; }
 
  private:
   bool named_ = false;
-  bool service_ = false;  // by its type
-  int64_t others_ = 0;    // members that no function has
-  int64_t objects_ = 0;   // of them
+  bool client_ = false;  // by its type, as the next
+  bool service_ = false;
+  int64_t others_ = 0;   // members that no function has
+  int64_t objects_ = 0;  // of them
 };
 
 // The bytes of what is told of a place: a string decoded, anything else as written, null nothing.

@@ -57,7 +57,9 @@ class RequestSink : public JsonSink {
   }
   void CountOthers(MediaMembers* members, const JsonPlace& place, JsonType type,
                    std::string_view text = {}) {
-    const MediaCount more = members->OnValue(place, type, text);
+    CountOthers(members->OnValue(place, type, text));
+  }
+  void CountOthers(const MediaCount& more) {
     if (more.all() == 0) return;
     request_.media_parts += more.pictures;
     request_.media_tokens += more.pictures * kMostPictureTokens;
