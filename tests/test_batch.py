@@ -16,6 +16,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pandas
 import pytest
 
 import seekroute
@@ -510,7 +511,18 @@ def test_max_cost_holds_and_what_was_not_asked_is_named(client: Client, mock: Mo
     assert len(results) == 200
     assert isinstance(results[199], NotRunError)
     assert "not asked: max_cost" in results.to_json()
+    assert list(results.to_pandas().prompt) == [f"p{i}" for i in range(200)]
     assert len(mock.requests) == len(results.ok)
+
+
+def test_prompts_of_a_column_that_were_not_asked_are_kept(
+    client: Client, mock: MockProvider
+) -> None:
+    mock.default = echo
+    column = pandas.Series(["a", "b", "c"], index=[7, 5, 6])
+    results = client.map(column, MODEL, progress=False, max_cost="0.0000001")
+    assert results.skipped == [0, 1, 2]
+    assert [row["prompt"] for row in results.rows()] == ["a", "b", "c"]
 
 
 def test_max_cost_counts_what_the_checkpoint_holds(

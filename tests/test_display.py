@@ -419,6 +419,8 @@ def test_what_was_paid_is_tables() -> None:
     ):
         shown = bundle(result)
         assert text in shown["text/plain"]
+        assert str(result) == shown["text/plain"]
+        assert all(len(line) <= 80 for line in str(result).splitlines())
         page = Page(shown["text/html"])
         assert set(page.tags) <= TAGS
         assert {name for name, _ in page.attributes} <= ATTRIBUTES

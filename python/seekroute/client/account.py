@@ -45,6 +45,10 @@ class _MoneyResult(Shown, Result):
 
     model_dump_json = to_json
 
+    def __str__(self) -> str:
+        """As a terminal shows it."""
+        return self._repr_mimebundle_()["text/plain"]
+
 
 class Credits(_MoneyResult):
     """What an organization has and used, in USD: `total_credits`, `total_usage`, `available`,
@@ -80,6 +84,10 @@ class ActivityPage(Shown, Page):
 
     def __repr__(self) -> str:
         return f"ActivityPage({len(self.data)} rows)"
+
+    def __str__(self) -> str:
+        """As a terminal shows it."""
+        return self._repr_mimebundle_()["text/plain"]
 
     def to_json(self, *, indent: int | None = None) -> str:
         """The list as JSON text."""

@@ -88,6 +88,8 @@ class Run:
         self.outside = False
         self._total = len(prompts) if isinstance(prompts, Sized) else None
         self._ready_made = isinstance(prompts, Sequence)
+        # It has been read once already, by `check_prompts`, so the rest can be read without asking.
+        self._reads_again = isinstance(prompts, Sized) and not isinstance(prompts, Iterator)
         self._source: Iterator[object] = iter(prompts)
         self._writer = writer
         self._lane = lane
@@ -205,6 +207,8 @@ class Run:
             results.stopped = schedule.stopped
             if not results.exhausted and self._total is not None:
                 results.unread = max(self._total - len(results._outcomes), 0)
+            if self._reads_again:
+                results._prompts += self._source
             results.spent = decimal_usd(self._spent_nano)
             results.elapsed = now - self._began
             results.pauses = schedule.pauses

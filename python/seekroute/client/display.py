@@ -206,8 +206,7 @@ def credits_bundle(credits: Credits) -> Bundle:
         ("Paid in", "total_credits"),
     ]
     data = credits.to_dict()
-    values = [usd(data[member]) for _, member in named]
-    return _rows_bundle("Credits", [[name for name, _ in named], values])
+    return _facts_bundle("Credits", [(name, usd(data[member])) for name, member in named])
 
 
 def generation_bundle(generation: Generation) -> Bundle:
@@ -226,7 +225,7 @@ def generation_bundle(generation: Generation) -> Bundle:
         ("Error", data["error"]),
     ]
     kept = [(name, str(value)) for name, value in named if value not in (None, "")]
-    return _rows_bundle("Request", [[name for name, _ in kept], [value for _, value in kept]])
+    return _facts_bundle("Request", kept)
 
 
 def activity_bundle(page: ActivityPage) -> Bundle:
@@ -243,6 +242,17 @@ def activity_bundle(page: ActivityPage) -> Bundle:
 def _activity_row(row: Mapping[str, Any]) -> list[str]:
     counts = ("requests", "failed", "prompt_tokens", "completion_tokens")
     return [row["date"], row["model"], *(_count(row[n]) for n in counts), f"{row['usage']:f}"]
+
+
+def _facts_bundle(caption: str, facts: Sequence[tuple[str, str]]) -> Bundle:
+    """A table of one row; as text a line for each fact, which fits any terminal."""
+    names, values = zip(*facts, strict=True)
+    width = max(map(len, names))
+    lines = [f"{name:<{width}}  {value}" for name, value in facts]
+    return {
+        **_rows_bundle(caption, [names, values]),
+        "text/plain": printable("\n".join([caption, *lines])),
+    }
 
 
 def _rows_bundle(caption: str, table: Sequence[Sequence[str]]) -> Bundle:
