@@ -243,7 +243,7 @@ class Results(Sequence["ChatCompletion | Exception"]):
     def to_pandas(self) -> DataFrame:
         """The rows as a pandas DataFrame; `cost` in USD is a float there.
 
-        Raises ImportError without the extra `seekroute[pandas]`.
+        Raises ImportError without pandas.
         """
         return frame_of(self.rows())
 
@@ -286,7 +286,7 @@ class Results(Sequence["ChatCompletion | Exception"]):
     def plot(self, *kinds: str) -> Figure:
         """Draws "cost", "latency" and "tokens" by model; all three when none is named.
 
-        Returns the matplotlib Figure. Raises ImportError without the extra `seekroute[plot]`, and
+        Returns the matplotlib Figure. Raises ImportError without matplotlib, and
         ValueError for another kind.
         """
         from seekroute.client.plots import plot_rows
@@ -314,9 +314,7 @@ def frame_of(rows: list[dict[str, Any]]) -> DataFrame:
     try:
         import pandas
     except ImportError:
-        raise ImportError(
-            "pandas is needed for this: pip install 'seekroute[pandas]'", name="pandas"
-        ) from None
+        raise ImportError("pandas is needed for this: pip install pandas", name="pandas") from None
     return pandas.DataFrame(
         [
             {**row, "cost": float(row["cost"])} if row.get("cost") is not None else row

@@ -69,7 +69,7 @@ class Comparison(Mapping[str, "ChatCompletion | Exception"]):
         return rows
 
     def to_pandas(self) -> DataFrame:
-        """The rows as a DataFrame; `cost` is a float there. Needs the extra `seekroute[pandas]`."""
+        """The rows as a DataFrame; `cost` is a float there. Needs pandas."""
         return frame_of(self.rows())
 
     def table(self) -> Table:

@@ -133,7 +133,7 @@ def _sdk() -> ModuleType:
     try:
         return importlib.import_module("openai")
     except ImportError as error:
-        hint = "the openai package is not installed: pip install 'seekroute[openai]'"
+        hint = "the openai package is not installed: pip install 'openai>=2'"
         raise ImportError(hint, name="openai") from error
 
 

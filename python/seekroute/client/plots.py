@@ -109,7 +109,7 @@ def _figure(kinds: Sequence[str], names: Sequence[str]) -> tuple[Figure, list[tu
         from matplotlib.ticker import FuncFormatter, MaxNLocator
     except ImportError:
         raise ImportError(
-            "matplotlib is needed for this: pip install 'seekroute[plot]'", name="matplotlib"
+            "matplotlib is needed for this: pip install matplotlib", name="matplotlib"
         ) from None
 
     class ShownFigure(Figure):

@@ -204,7 +204,7 @@ class Usage(Mapping[str, ModelUsage]):
         return [row._asdict() for row in self.values()]
 
     def to_pandas(self) -> DataFrame:
-        """The rows as a DataFrame; `cost` is a float there. Needs the extra `seekroute[pandas]`."""
+        """The rows as a DataFrame; `cost` is a float there. Needs pandas."""
         return frame_of(self.rows())
 
     def table(self) -> Table:
@@ -228,7 +228,7 @@ class Usage(Mapping[str, ModelUsage]):
     def plot(self, *kinds: str) -> Figure:
         """Draws "cost", "latency" and "tokens" by model; all three when none is named.
 
-        Returns the matplotlib Figure. Raises ImportError without the extra `seekroute[plot]`.
+        Returns the matplotlib Figure. Raises ImportError without matplotlib.
         """
         from seekroute.client.plots import plot_usage
 
