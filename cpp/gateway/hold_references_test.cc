@@ -128,6 +128,12 @@ TEST(HoldReferencesTest, WhatAgentsSendCountsByItsBytes) {
       {.field = R"("mm_processor_kwargs":{"fps":1})"},
       {.field = R"("options":{"num_ctx":8192},"format":"json")"},
       {.field = R"("litellm_metadata":{"a":1},"litellm_session_id":"s")"},
+      // Of the caller, and not for the model.
+      {.field = R"("http_referer":"https://x/y","site_url":"https://x","site_name":"n")"},
+      {.field = R"("HTTP-Referer":"https://x/y","X-Title":"t")"},
+      {.field = R"("webhook_url":"https://x/y","callback_url":"https://x/z")"},
+      {.field = R"("webhook":{"url":"https://x/y"},"webhooks":["https://x/y"])"},
+      {.field = R"("litellm_metadata":{"source":"https://x/y","files":["file-abc"]})"},
       {.field = R"("system":"You are https://x/y","instructions":"x","input":"x")"},
       {.field = R"("context_management":{"edits":[{"type":"clear_tool_uses_20250919"}]})"},
       {.field = R"("features":{"web_search":false},"vl_high_resolution_images":true)"},
@@ -232,16 +238,11 @@ TEST(HoldReferencesTest, WhatCanStandForMediaIsHeldForAtItsWorst) {
 
 // The client runs these: the provider adds a description of its own, and fetches nothing.
 TEST(HoldReferencesTest, ToolsOfTheClientAreHeldForByTheirDescription) {
-  const char* const types[] = {"bash_20250124",
-                               "text_editor_20250728",
-                               "text_editor_20241022",
-                               "computer_20250124",
-                               "memory_20250818",
-                               "str_replace_based_edit_tool",
-                               "computer_use_preview",
-                               "local_shell",
-                               "shell",
-                               "apply_patch"};
+  const char* const types[] = {
+      "bash_20250124",        "text_editor_20250728", "text_editor_20241022",
+      "computer_20250124",    "memory_20250818",      "str_replace_based_edit_tool",
+      "computer_use_preview", "local_shell",          "shell",
+      "apply_patch"};
   for (const bool strict : {false, true}) {
     const int64_t plain = HeldFor(BodyWith({}), strict);
     for (const std::string type : types) {

@@ -53,6 +53,10 @@ TEST(HoldUnsizedTest, WhatHasNoSizeIsHeldForByTheWholeContext) {
       {.part = R"({"type":"image","source":{"type":"base64","media_type":"application/pdf",)"
                R"("data":"AAAA"}})"},
       {.part = R"({"type":"image","image":"a","video":"b"})"},
+      {.part = R"({"type":"image","image":"a","mediaType":"application/pdf"})"},
+      {.part = R"({"mime_type":"video/mp4","type":"image","image":"a"})"},
+      {.part = R"({"type":"image_url","image_url":{"url":"a","format":"application/pdf"}})"},
+      {.part = R"({"type":"text","text":"a","mediaType":"video/mp4","data":"https://x/y"})"},
       {.part = R"({"type":"document","document":{"url":"https://x/y"}})"},
       {.part = R"({"type":"document","source":{"type":"base64","media_type":"image/png"}})"},
       {.part = R"({"type":"video_url","video_url":{"url":"https://x/y"}})"},
@@ -107,8 +111,18 @@ TEST(HoldUnsizedTest, PicturesAreHeldForByABoundOfTheirOwn) {
       {{.part = R"({"image":"data:image/png;base64,AAAA","type":"image"})"}},
       {{.part = R"({"type":"image","source":{"type":"url","url":"https://x/y"}})"}},
       {{.part = R"({"source":{"type":"base64","media_type":"image/png","data":"iVBORw0KGgo)" +
-                pixels + R"("},"type":"image"})"},
-       2},  // its type counts as well
+                pixels + R"("},"type":"image"})"}},
+      // What says how the picture is to be read is none.
+      {{.part = R"({"type":"image_url","image_url":{"url":"https://x/y","format":"image/png"}})"}},
+      {{.part = R"({"type":"image_url","image_url":{"mime_type":"image/jpeg","url":"/9j/4AAQ"}})"}},
+      {{.part = R"({"type":"image_url","image_url":{"url":"https://x/y","mimeType":"image/webp",)"
+                R"("name":"a.png","detail":"low"}})"}},
+      {{.part = R"({"type":"image","image":"data:image/png;base64,iVBORw0KGgo=",)"
+                R"("mediaType":"image/png"})"}},
+      {{.part = R"({"mimeType":"image/png","image":"iVBORw0KGgo=","type":"image"})"}},
+      {{.part = R"({"type":"image","image":"https://x/y","mime_type":"image/png"})"}},
+      {{.member = R"("images":[{"type":"image_url","image_url":{"url":"data:image/png;base64,aG",)"
+                  R"("format":"image/png"}}])"}},
       {{.member = R"("images":["iVBORw0KGgo="])"}},
       {{.member = R"("images":["iVBORw0KGgo=","/9j/4AAQSkZJRg","https://x/y"])"}, 3},
       {{.member = R"("images":[{"type":"image_url","image_url":{"url":"data:image/png;base64,)" +
