@@ -58,21 +58,14 @@ constexpr auto kMessageTexts = std::to_array<std::string_view>({
     "thinking_blocks",   "timestamp",     "tool_call_id", "tool_calls",
     "tool_name",         "type",
 });
-constexpr auto kPartTexts = std::to_array<std::string_view>({
-    "annotations", "cache_control",
-    "citations",   "content",
-    "detail",      "filename",
-    "format",      "id",
-    "index",       "input",
-    "logprobs",    "media_type",
-    "mime_type",   "name",
-    "output",      "refusal",
-    "result",      "signature",
-    "text",        "thinking",
-    "thought",     "thought_signature",
-    "title",       "tool_use_id",
-    "type",
-});
+constexpr auto kPartTexts = std::to_array<std::string_view>(
+    {"annotations", "cache_control", "citations", "content",
+     "detail",      "filename",      "format",    "id",
+     "index",       "input",         "logprobs",  "mediaType",
+     "media_type",  "mimeType",      "mime_type", "name",
+     "output",      "refusal",       "result",    "signature",
+     "text",        "thinking",      "thought",   "thought_signature",
+     "title",       "tool_use_id",   "type"});
 constexpr auto kToolTexts = std::to_array<std::string_view>({
     "_meta",         "allowed_callers", "annotations",  "cache_control", "custom", "defer_loading",
     "description",   "execution",       "format",       "function",      "icons",  "id",
@@ -90,10 +83,18 @@ constexpr auto kStructured = std::to_array<std::string_view>({
     "reasoning_details",
     "tool_calls",
 });
-// Of input_audio: what says how its data is to be read.
-constexpr auto kSoundLabels = std::to_array<std::string_view>(
-    {"filename", "format", "language", "media_type", "mime_type", "name", "type"});
-static_assert(std::ranges::is_sorted(kSoundLabels));
+// Of a picture or a sound: what says how its data is to be read.
+constexpr auto kMediaLabels =
+    std::to_array<std::string_view>({"filename", "format", "language", "mediaType", "media_type",
+                                     "mimeType", "mime_type", "name", "type"});
+static_assert(std::ranges::is_sorted(kMediaLabels));
+constexpr auto kMimeNames =
+    std::to_array<std::string_view>({"mediaType", "media_type", "mimeType", "mime_type"});
+// Of a request: about who calls, and where. No model reads them.
+constexpr auto kCallerFields = std::to_array<std::string_view>(
+    {"HTTP-Referer", "X-Title", "app_url", "callback_url", "http_referer", "litellm_metadata",
+     "referer", "referrer", "site_name", "site_url", "webhook", "webhook_url", "webhooks"});
+static_assert(std::ranges::is_sorted(kCallerFields));
 // What has pictures; of a part that says it is one, its source as well.
 constexpr auto kPictureMembers = std::to_array<std::string_view>({"image", "image_url", "images"});
 
@@ -161,14 +162,20 @@ bool HoldsPictures(MemberOf where, std::string_view name) {
 
 bool IsContainer(JsonType type) { return type == JsonType::kArray || type == JsonType::kObject; }
 
+// Whether a member says no more than of what type a picture or a sound is: `kind` is "image/".
+bool IsTypeLabel(std::string_view name, std::string_view kind, std::string_view text) {
+  constexpr size_t kLongestType = 32;
+  return text.size() < kLongestType && text.starts_with(kind) &&
+         std::ranges::binary_search(kMediaLabels, name);
+}
+
 // Whether a string of input_audio, `depth` levels below it, adds no sound to what its bytes are.
 bool IsPlainSound(std::string_view name, int depth, std::string_view text) {
   if (text.empty()) return true;
   if (depth != 1) return false;
   if (name == "data") return IsSizedSound(text);
-  // A type of media is a label here.
-  const bool type = text.starts_with("audio/") && text.size() < 32;
-  return std::ranges::binary_search(kSoundLabels, name) && (type || !CanBeReference(text));
+  if (IsTypeLabel(name, "audio/", text)) return true;
+  return std::ranges::binary_search(kMediaLabels, name) && !CanBeReference(text);
 }
 
 bool IsClientTool(std::string_view type) {
@@ -229,6 +236,9 @@ MediaMembers::Rule MediaMembers::RuleOf(std::string_view name, JsonType type) co
   if (where_ == MemberOf::kRequest && FieldNamed(name).use == FieldUse::kFetches) {
     return Rule::kService;
   }
+  if (where_ == MemberOf::kRequest && std::ranges::binary_search(kCallerFields, name)) {
+    return Rule::kNone;
+  }
   if (std::ranges::binary_search(TextsOf(where_), name)) {
     return std::ranges::binary_search(kStructured, name) ? Rule::kNone : of_text;
   }
@@ -271,7 +281,9 @@ MediaCount MediaMembers::OnValue(const JsonPlace& place, JsonType type, std::str
     ++references_;
   } else {
     CountElement(place, type, text);
-    if (CanBeReference(text)) ++references_;
+    const bool label = of_pictures_ && place.depth() > depth_ && place.in_object() &&
+                       IsTypeLabel(place.key(), "image/", text);
+    if (!label && CanBeReference(text)) ++references_;
   }
   const int64_t more = std::max(places_, references_) - counted_;
   counted_ += more;
@@ -378,6 +390,9 @@ void ContentPart::OnScalar(const JsonPlace& place, const JsonValue& value) {
       text_ += bytes;
       return;
     }
+    if (std::ranges::binary_search(kMimeNames, member)) {
+      not_picture_ = not_picture_ || !CanBePicture(TextOf(value));
+    }
   }
   if (HoldsPictures(MemberOf::kPart, member)) {
     image_ += bytes;
@@ -400,7 +415,7 @@ void ContentPart::OnClose(const JsonPlace& place) { media_ += members_.OnClose(p
 ContentPart::Kind ContentPart::kind() const {
   if (media_ == 0 && !disguised_) {
     if (type_ == Type::kText && pictures_ == 0 && sounds_ == 0) return Kind::kText;
-    if (type_ == Type::kImage && sounds_ == 0) return Kind::kImage;
+    if (type_ == Type::kImage && sounds_ == 0 && !not_picture_) return Kind::kImage;
     if (type_ == Type::kSound && sound_ > 0 && !unsized_ && pictures_ == 0) return Kind::kSound;
   }
   return Kind::kOther;

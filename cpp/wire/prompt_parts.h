@@ -114,8 +114,9 @@ class ContentPart {
   size_t image_ = 0;  // in what holds a picture
   size_t sound_ = 0;  // input_audio.data
   size_t other_ = 0;
-  bool disguised_ = false;  // what stands for a picture is none
-  bool unsized_ = false;    // there may be more sound than the bytes of input_audio.data
+  bool disguised_ = false;    // what stands for a picture is none
+  bool not_picture_ = false;  // its MIME type says that it is none
+  bool unsized_ = false;      // there may be more sound than the bytes of input_audio.data
   MediaMembers members_{MemberOf::kPart, kDepth};
   int64_t pictures_ = 0;  // in what holds a picture
   int64_t sounds_ = 0;    // input_audio
