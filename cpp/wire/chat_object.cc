@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "wire/finish_reason.h"
 #include "wire/json_scan.h"
-#include "wire/letter_case.h"
 #include "wire/part_identity.h"
 #include "wire/provider_error.h"
 #include "wire/token_estimate.h"
@@ -18,16 +18,6 @@ constexpr size_t kMaxFinishReason = 64;
 constexpr size_t kMaxTierName = 32;
 constexpr size_t kMaxTopUsages = 4;  // more than two were never seen
 constexpr size_t kMaxRepeated = 4;   // likewise
-
-// Finish reasons of an answer that the provider could not end: Z.ai's, DeepSeek's, vLLM's, and the
-// word that all of them understand. In any letter case.
-bool IsFailure(std::string_view finish_reason) {
-  constexpr std::string_view kFailures[] = {"error", "network_error",
-                                            "insufficient_system_resource", "abort"};
-  return std::any_of(
-      std::begin(kFailures), std::end(kFailures),
-      [finish_reason](std::string_view word) { return IsSameButForCase(finish_reason, word); });
-}
 
 // What an entry of `images` or a part of `content` is.
 enum class MediaKind : uint8_t { kNone, kPicture, kSound };
@@ -46,12 +36,6 @@ bool IsTierName(std::string_view text) {
            c == '-' || c == '.';
   };
   return text.size() <= kMaxTierName && std::all_of(text.begin(), text.end(), is_allowed);
-}
-
-// Some providers write "null" or Python's "None" into the string.
-bool IsFinishReason(std::string_view word) {
-  constexpr std::string_view kNone[] = {"", "null", "Null", "NULL", "none", "None"};
-  return std::find(std::begin(kNone), std::end(kNone), word) == std::end(kNone);
 }
 
 class ChatSink : public JsonSink {
@@ -320,12 +304,8 @@ class ChatSink : public JsonSink {
       return true;
     }
     *member = MemberAt(place, value);
-    const bool is_null = value.type == JsonType::kNull;
-    if (key == "created") chat_.created_null = is_null;
-    if (key == "object") {
-      chat_.object_null = is_null;
-      chat_.says_error = value.text == "error";
-    }
+    if (key == "created") chat_.created_null = value.type == JsonType::kNull;
+    if (key == "object") chat_.says_error = value.text == "error";
     return true;
   }
 

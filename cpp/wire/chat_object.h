@@ -34,7 +34,6 @@ struct ChatObject {
   std::optional<JsonMember> empty_error;  // an `error` that says nothing (SaysNothing())
   std::vector<JsonMember> usages;         // of the object itself, or in its choices (Moonshot)
   bool created_null = false;
-  bool object_null = false;
   std::vector<JsonMember> repeated;       // of id, object, model and created: the second and on
   bool says_error = false;                // "object": "error"
   bool failed_beside = false;             // a choice has a failure's finish reason, or an error

@@ -22,6 +22,8 @@ using enum ErrorCode;
 constexpr size_t kMaxHeld = 64;
 constexpr size_t kMaxHeldBytes = size_t{1} << 20;
 
+constexpr std::string_view kQuotedObject = "\"chat.completion.chunk\"";
+
 std::string JsonString(std::string_view text) {
   std::string out;
   AppendJsonString(text, &out);
@@ -280,8 +282,11 @@ std::string ChatStream::Rewrite(std::string_view data, const ChatObject& chat) c
     add("id", id_);
   }
   const std::string created = std::to_string(created_);
-  if (!chat.object) add("object", "\"chat.completion.chunk\"");
-  if (chat.object_null) splice.Replace(chat.object->value, "\"chat.completion.chunk\"");
+  if (!chat.object) {
+    add("object", kQuotedObject);
+  } else if (chat.object->value.In(data) != kQuotedObject) {
+    splice.Replace(chat.object->value, kQuotedObject);  // OpenAI's SDK refuses another one
+  }
   if (!chat.created) add("created", created);
   if (chat.created_null) splice.Replace(chat.created->value, created);
   if (chat.empty_error) splice.Replace(chat.empty_error->value, "null");

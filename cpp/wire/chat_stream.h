@@ -35,7 +35,7 @@ struct ChatObject;
 //    a member for errors that says something, a failure's code or status, or a sentence and no
 //    member that makes it a ping or a state. What stands past the framing, on lines that are no
 //    field, is read alike: JSON as an event, a page of HTML as a failure;
-//  - every chunk gets names.id and names.model; a missing object or created is added, and so is a
+//  - every chunk gets names.id, names.model and its object; a missing created is added, and so is a
 //    missing `delta` (wire/chunk_shape.h): a whole completion is one chunk, and only what it
 //    adds to what has been sent;
 //  - thinking as `reasoning_content` is repeated as `reasoning`, where names.repeats_reasoning says

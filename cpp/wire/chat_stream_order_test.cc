@@ -10,11 +10,12 @@ using State = ChatStream::State;
 // llama.cpp sends hundreds of these before the first content.
 std::string Progress(int n) {
   return "{\"prompt_progress\":{\"total\":1000,\"processed\":" + std::to_string(n) +
-         R"(},"id":"up","object":"o","created":5,"model":"x","choices":[]})";
+         R"(},"id":"up","object":"chat.completion.chunk","created":5,"model":"x","choices":[]})";
 }
 std::string SentProgress(int n) {
-  return Event("{\"prompt_progress\":{\"total\":1000,\"processed\":" + std::to_string(n) +
-               R"(},"id":"gen-1","object":"o","created":5,"model":"m/n","choices":[]})");
+  return Event(
+      "{\"prompt_progress\":{\"total\":1000,\"processed\":" + std::to_string(n) +
+      R"(},"id":"gen-1","object":"chat.completion.chunk","created":5,"model":"m/n","choices":[]})");
 }
 
 TEST(ChatStreamTest, MuchBeforeTheFirstContentIsNoFailure) {
@@ -48,7 +49,8 @@ TEST(ChatStreamTest, MuchBeforeTheFirstContentIsNoFailure) {
 TEST(ChatStreamTest, WhatWaitsIsBoundedInBytes) {
   const std::string big(600'000, 'x');
   const auto chunk = [&](const char* key) {
-    return R"({"object":"o","created":5,"choices":[],")" + std::string(key) + "\":\"" + big + "\"}";
+    return R"({"object":"chat.completion.chunk","created":5,"choices":[],")" + std::string(key) +
+           "\":\"" + big + "\"}";
   };
   ChatStream::Options options = Options();
   options.may_fall_back = true;
@@ -88,8 +90,8 @@ TEST(ChatStreamTest, KeepsTheOtherMembersOfAUsageChunk) {
   const std::string more =
       R"("timings":{"prompt_ms":1.50, "n":[1]},"x_groq":{"id":"r"},"citations":["u"])";
   const std::string usage =
-      Event(R"({"id":"u","object":"o","created":9,"model":"x","choices":[],)" + more +
-            R"(,"usage":{"prompt_tokens":1,"completion_tokens":2}})");
+      Event(R"({"id":"u","object":"chat.completion.chunk","created":9,"model":"x","choices":[],)" +
+            more + R"(,"usage":{"prompt_tokens":1,"completion_tokens":2}})");
   EXPECT_EQ(Relay(Chunk(kA) + Chunk("{}", "\"stop\"") + usage + kDone),
             Sent(kA) + Sent("{}", "\"stop\"", "," + kUsage + "," + more) + kDone);
   EXPECT_EQ(Relay(Chunk(kA) + Chunk("{}", "\"stop\"") + usage + kDone, true),
@@ -198,18 +200,18 @@ TEST(ChatStreamTest, ACleanEndWithoutDoneNeedsEveryFinishReason) {
   EXPECT_EQ(Relay(Chunk(kRole)), "!upstream_truncated");
   EXPECT_EQ(Relay(""), "!upstream_truncated");
   const std::string second = Event(
-      R"({"id":"up","object":"o","created":5,"model":"x","choices":[{"index":1,"delta":{"content":"b"}}]})");
+      R"({"id":"up","object":"chat.completion.chunk","created":5,"model":"x","choices":[{"index":1,"delta":{"content":"b"}}]})");
   const std::string out = Relay(second + Chunk(kA, "\"stop\""));
   EXPECT_NE(out.find("!upstream_truncated"), std::string::npos);
 }
 
 TEST(ChatStreamTest, HoldsBackOnlyTheLastOfSeveralFinishes) {
   const auto finish = [](int index) {
-    return R"({"id":"up","object":"o","created":5,"model":"x","choices":[{"index":)" +
+    return R"({"id":"up","object":"chat.completion.chunk","created":5,"model":"x","choices":[{"index":)" +
            std::to_string(index) + R"(,"delta":{},"finish_reason":"stop"}]})";
   };
   const auto sent = [](int index) {
-    return R"({"id":"gen-1","object":"o","created":5,"model":"m/n","choices":[{"index":)" +
+    return R"({"id":"gen-1","object":"chat.completion.chunk","created":5,"model":"m/n","choices":[{"index":)" +
            std::to_string(index) + R"(,"delta":{},"finish_reason":"stop"}])";
   };
   EXPECT_EQ(Relay(Event(finish(0)) + Event(finish(1)) + kDone),

@@ -165,7 +165,8 @@ TEST(ChatStreamTest, FormatsChunksOfSeveralLinesAsOne) {
   EXPECT_EQ(Relay("data: {\"id\":1,\"object\":\"o\",\"created\":5,\"model\":1,\ndata: \"choices\":"
                   "[{\"index\":0,\"delta\":{\"content\":\"a\\n\"},\ndata: "
                   "\"finish_reason\":\"stop\"}]}\n\n"),
-            Event("{\"id\":\"gen-1\",\"object\":\"o\",\"created\":5,\"model\":\"m/n\", \"choices\":"
+            Event("{\"id\":\"gen-1\",\"object\":\"chat.completion.chunk\",\"created\":5,\"model\":"
+                  "\"m/n\", \"choices\":"
                   "[{\"index\":0,\"delta\":{\"content\":\"a\\n\"}, \"finish_reason\":\"stop\"}]}") +
                 kEnd + kDone);
 }
