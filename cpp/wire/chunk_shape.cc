@@ -8,6 +8,7 @@
 
 #include "wire/chat_object.h"
 #include "wire/chunk_output.h"
+#include "wire/finish_reason.h"
 #include "wire/json_scan.h"
 #include "wire/part_identity.h"
 #include "wire/whole_message.h"
@@ -94,7 +95,9 @@ class ShapeSink : public JsonSink {
           choice.index = ReadInteger(value.text).value_or(0);
           choice.is_numbered = value.text == std::to_string(choice.index);
         }
-        if (key == "finish_reason") choice.ends = value.type == JsonType::kString;
+        if (key == "finish_reason") {
+          choice.ends = value.type == JsonType::kString && IsFinishReason(value.text);
+        }
         Note(place, value);
         return true;
       }
@@ -271,8 +274,9 @@ class ShapeSink : public JsonSink {
       if (choice.delta) edits_.push_back({choice.delta->key, std::string(kMessageKey)});
       const bool has_sent = sent->HasAny(choice.index);
       WholeMessage message(text_, choice.index, choice.in_message, sent, &numbers_);
-      bool whole = object_ && object_->second;
-      if ((in_pieces & bit) == 0) whole = whole || choice.ends;
+      // Some call every piece a chat.completion.
+      const bool named = object_ && object_->second && has_sent;
+      bool whole = (in_pieces & bit) == 0 && (choice.ends || named);
       if (!whole && has_sent) whole = message.RepeatsAll(choice.ends);
       if (!whole) *pieces |= bit;
       if (!whole || !has_sent) return NumberCalls(choice, choice.in_message, sent);

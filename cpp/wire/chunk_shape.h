@@ -24,11 +24,10 @@ struct ShapedChunk {
 // `text`, in which ReadChatObject() found choices, as a chunk: every choice has an object `delta`
 // and an `index`, which is its place where it says none, every tool call in it an `index`, `object`
 // says what it is, and not another byte differs. Where a choice has no such object,
-//  - a `message` is the delta. One that ends the choice, unless that came as messages a piece (bit
-//  i
-//    of `in_pieces`), or stands in a chat.completion, or begins with all that was sent, is the
-//    whole message: where the choice has sent something the delta is what its members add to that
-//    (WholeMessage), empty if nothing;
+//  - a `message` is the delta. One that ends the choice, or stands in a chat.completion behind
+//    other output, is the whole message, unless the choice came as messages a piece (bit i of
+//    `in_pieces`); so is one that begins with all that was sent. Where the choice has sent
+//    something the delta is what its members add to that (WholeMessage), empty if nothing;
 //  - else a `text`, of the older completions, is the delta's content;
 //  - else the delta is empty.
 // Tool calls that lack an index get that of CallNumbers. One that has the index of another call is

@@ -75,6 +75,66 @@ TEST(ChunkShapeTest, PiecesUnderTheNameOfAMessageAreSentEach) {
             sent("a", "null") + sent("b", "null") + sent("c", "\"stop\"") + kEnd + kDone);
 }
 
+// Whatever a provider writes into the pieces while the choice goes on, and whatever they repeat.
+TEST(ChunkShapeTest, PiecesUnderTheNameOfAMessageLoseNothing) {
+  const std::vector<std::vector<std::string>> texts = {
+      {"The", " ", "cat", " ", "sat", "", "The", "."},
+      {"ha", " ", "ha", " ", "ha"},
+      {"\n", "\n", "  ", "a line of more than sixteen bytes\n",
+       "a line of more than sixteen bytes\n", "a line of more than sixteen bytes\n"},
+  };
+  for (const char* object : {"chat.completion", "chat.completion.chunk", "message"}) {
+    for (const char* finish : {"null", "\"\"", "\"null\"", "\"none\"", "\"None\""}) {
+      for (const std::vector<std::string>& pieces : texts) {
+        std::string in, out;
+        for (const std::string& text : pieces) {
+          std::string message = R"({"role":"assistant","content":)";
+          AppendJsonString(text, &message);
+          message += R"(},"finish_reason":)" + std::string(finish) + "}";
+          in += With(R"({"index":0,"message":)" + message, object);
+          out += SentWith(R"({"index":0,"delta":)" + message);
+        }
+        EXPECT_EQ(Relay(in + Chunk("{}", "\"stop\"") + kDone),
+                  out + Sent("{}", "\"stop\"", "," + kUsage) + kDone)
+            << object << finish << pieces[0];
+      }
+      const auto call = [&](std::string_view name, std::string_view entry) {
+        return R"({"index":0,")" + std::string(name) + R"(":{"tool_calls":[)" + std::string(entry) +
+               R"(]},"finish_reason":)" + std::string(finish) + "}";
+      };
+      std::string in, out;
+      for (const char* entry :
+           {R"({"index":0,"id":"a","function":{"name":"f","arguments":"{\"x\":"}})",
+            R"({"index":0,"function":{"arguments":"1"}})",
+            R"({"index":0,"function":{"arguments":"1"}})",
+            R"({"index":0,"function":{"arguments":"}"}})"}) {
+        in += With(call("message", entry), object);
+        out += SentWith(call("delta", entry));
+      }
+      EXPECT_EQ(Relay(in + Chunk("{}", "\"stop\"") + kDone),
+                out + Sent("{}", "\"stop\"", "," + kUsage) + kDone)
+          << object << finish;
+    }
+  }
+}
+
+// The helper for streams in OpenAI's SDK raises for another one.
+TEST(ChunkShapeTest, EveryChunkSaysThatItIsOne) {
+  for (const char* object : {R"("chat.completion")", R"("text_completion")", R"("")", "null", "[1]",
+                             "{}", "3", R"("chat\u002ecompletion.chunk")"}) {
+    const std::string head = R"({"id":"up", "object" : )" + std::string(object);
+    EXPECT_EQ(
+        Relay(Event(head +
+                    R"( ,"created":5,"model":"x","choices":[{"index":0,"delta":{"content":"a"},)"
+                    R"("finish_reason":"stop"}]})") +
+              kDone),
+        Event(R"({"id":"gen-1", "object" : "chat.completion.chunk" ,"created":5,"model":"m/n",)"
+              R"("choices":[{"index":0,"delta":{"content":"a"},"finish_reason":"stop"}]})") +
+            kEnd + kDone)
+        << object;
+  }
+}
+
 TEST(ChunkShapeTest, ToolCallsOfAStreamGetTheIndexTheyLack) {
   const struct {
     std::vector<const char*> calls;  // a chunk each
