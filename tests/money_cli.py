@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import rich.console
 from typer.testing import CliRunner
 
 import seekroute
@@ -44,6 +46,20 @@ def run(*words: str, code: int = 0, stdin: str | None = None) -> Any:
     result = CliRunner().invoke(app, words, input=stdin, catch_exceptions=False)
     assert result.exit_code == code, result.output
     return result
+
+
+def on_terminal(*words: str, width: int = 80) -> list[str]:
+    """Runs a command as if its output were a terminal of `width` columns; the lines of tables."""
+    out = io.StringIO()
+    plain = rich.console.Console
+
+    def console() -> Any:
+        return plain(file=out, force_terminal=True, color_system=None, width=width)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rich.console, "Console", console)
+        run(*words)
+    return out.getvalue().splitlines()
 
 
 def run_json(*words: str, code: int = 0) -> Any:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import rich.console
 
 import money_cli
 from money_cli import run, run_json
@@ -24,22 +22,9 @@ def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def terminal(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
+def terminal() -> Callable[..., list[str]]:
     """Runs a command as if its output were a terminal, by default of 80 columns."""
-
-    def shown(*words: str, width: int = 80) -> list[str]:
-        out = io.StringIO()
-
-        def console() -> Any:
-            return _console(file=out, force_terminal=True, color_system=None, width=width)
-
-        _console = rich.console.Console
-        with monkeypatch.context() as patch:
-            patch.setattr(rich.console, "Console", console)
-            run(*words)
-        return out.getvalue().splitlines()
-
-    return shown
+    return money_cli.on_terminal
 
 
 def limited_key(
@@ -70,6 +55,27 @@ def test_names_and_short_ids_are_taken_where_they_are_unique() -> None:
     assert "no such key" in run("keys", "show", "key_", code=1).stderr
     assert "no such key" in run("keys", "show", "nobody", code=1).stderr
     assert run_json("apps", "create", "shop", "--org", "acme")["id"]
+
+
+def test_a_beginning_that_is_too_short_is_told_so() -> None:
+    org = run_json("orgs", "create", "acme")["id"]
+    key = run_json("keys", "create", "--org", "acme", "--name", "bot")["id"]
+    app = run_json("apps", "create", "shop", "--org", "acme")["id"]
+    for id_, commands in (
+        (key, (("keys", "limit"), ("keys", "disable"), ("keys", "revoke"), ("keys", "show"))),
+        (org, (("orgs", "suspend"), ("credits", "line"), ("orgs", "show"))),
+        (app, (("apps", "approve"),)),
+    ):
+        for words in commands:
+            more = ("5",) if words[-1] in ("limit", "line") else ()
+            for end in (5, 9):
+                said = run(*words, id_[:end], *more, code=1).stderr
+                assert "give at least 10 characters of the id" in said
+            other = id_[:4] + ("0" if id_[4] != "0" else "1")
+            assert "at least" not in run(*words, other, *more, code=1).stderr
+        assert run_json(*commands[-1], f"{id_[:10]}…")["id"] == id_
+    run("orgs", "create", "and so on…")
+    assert run_json("orgs", "show", "and so on…")["name"] == "and so on…"
 
 
 def test_a_pattern_that_no_model_has_is_refused() -> None:
@@ -106,14 +112,13 @@ def test_the_columns_that_matter_fit(tmp_path: Path, terminal: Callable[..., lis
     listed = terminal("logs")
     assert max(map(len, listed)) <= 80
     head = " ".join(listed[1].split())
-    for column in ("created at", "org", "model", "status", "cost"):
+    for column in ("created at", "generation", "model", "status", "cost"):
         assert column in head
     assert "upstream cost" not in head
     (line,) = run_json("logs")
     (cells,) = _cells(listed)
-    assert {"acme-corp", "openai/gpt-4o-mini", "200", line["cost"]} <= set(cells)
-    wide = terminal("logs", width=110)
-    begin = next(word for word in " ".join(wide).split() if word.startswith("gen-"))
+    assert {"openai/gpt-4o-mini", "200", line["cost"]} <= set(cells)
+    begin = next(cell for cell in cells if cell.startswith("gen-"))
     assert begin == f"{line['generation'][:18]}…"  # it shows that it is cut
     assert run_json("logs", "show", begin)["generation"] == line["generation"]
     assert int(line["margin_nano"]) == line["cost_nano"] - line["upstream_cost_nano"]
@@ -138,11 +143,15 @@ def test_what_failed_is_told_with_its_error(
     shown = terminal("logs", "--failed")
     assert max(map(len, shown)) <= 80
     head = " ".join(shown[1].split())
-    for column in ("created at", "org", "model", "status", "cost", "error"):
+    for column in ("created at", "request", "status", "error"):
         assert column in head
-    told = {cell for row in _cells(shown) for cell in row}
-    assert {"401", "402", rows[401]["error"], rows[402]["error"]} <= told
-    assert {"a-rather-long-organization", rows[402]["model"]} <= told
+    told = {cell for line in shown for cell in line.replace("│", " ").split()}
+    assert {"401", "402", rows[401]["error"], rows[402]["error"]} <= told  # in one piece
+    cells = _cells(shown)
+    assert all(len(row) == len(cells[0]) and all(row[:2]) for row in cells)
+    for status, row in rows.items():
+        (begin,) = (cells_[1] for cells_ in cells if str(status) in cells_)
+        assert run_json("logs", "show", begin)["request_id"] == row["request_id"]
     # Into a pipe everything goes, in the same places whatever else is there.
     piped = [line.split("\t") for line in run("logs", "--failed").stdout.splitlines()]
     assert {(row[7], row[-2], row[-1]) for row in piped} == {

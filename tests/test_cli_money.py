@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from money_cli import asked, clear, command, run, run_json
-from seekroute.cli._shared import _fitting
+from seekroute.cli._layout import layout
 from seekroute.ledger import FILE_NAME, Ledger
 from seekroute.money import nano, usd
 from seekroute.testing import Status
@@ -396,8 +396,14 @@ def test_doctor_looks_at_the_ledger(tmp_path: Path) -> None:
 
 
 def test_a_narrow_terminal_does_without_spare_columns() -> None:
-    rows = [{"id": "gen-1", "model": "m" * 20, "provider": "p" * 20, "cost": "0.01"}]
-    columns = ("id", "model", "provider", "cost")
-    assert _fitting(rows, columns, ("provider", "model"), 80) == list(columns)
-    assert _fitting(rows, columns, ("provider", "model"), 50) == ["id", "model", "cost"]
-    assert _fitting(rows, columns, ("provider", "model"), 10) == ["id", "cost"]
+    cells = [{"id": "gen-1", "model": "m" * 20, "provider": "p" * 20, "cost": "0.01"}]
+
+    def shown(width: int, *folded: str) -> dict[str, int]:
+        spare = ("provider", "model")
+        options: Any = {"spare": spare, "folded": folded, "least_folded": 10, "width": width}
+        return layout(cells, tuple(cells[0]), **options)
+
+    assert shown(80) == {"id": 5, "model": 20, "provider": 20, "cost": 4}
+    assert shown(50) == {"id": 5, "model": 20, "cost": 4}
+    assert shown(10) == {"id": 5}
+    assert shown(50, "model", "provider") == {"id": 5, "model": 14, "provider": 14, "cost": 4}
