@@ -35,7 +35,9 @@ def list_(ctx: typer.Context, org: _Org = None, as_json: JsonOption = False) -> 
     with shared(ctx).open_control() as control:
         names = {row.id: row.name for row in control.list_orgs()}
         rows = [{**_fields(row), "org": names[row.org_id]} for row in control.list_apps(org)]
-    print_rows(rows, ("id", "name", "org", "status", "created_at"), as_json=as_json)
+    columns = ("id", "name", "org", "status", "created_at")
+    spare = ("created_at", "org", "id")
+    print_rows(rows, columns, as_json=as_json, spare=spare, folded=("name", "org"))
 
 
 @app.command()

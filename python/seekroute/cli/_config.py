@@ -64,8 +64,8 @@ def show(
             for path, value in _leaves(values, "")
         ]
         columns = ("setting", "value", "origin", "where")
-        # A value that has no place is a default.
-        print_rows(rows, columns, as_json=as_json, spare=("origin",), folded=("value", "where"))
+        spare = ("origin", "where")  # a value that has no place is a default
+        print_rows(rows, columns, as_json=as_json, spare=spare, folded=("value", "where"))
     elif as_json:
         print_json(values)
     else:

@@ -49,7 +49,8 @@ _Id = Annotated[
 _MOST_ORDERS = 10_000
 _LISTED = ("created_at", "id", "kind", "org", "generation", "amount", "state", "note", "error")
 # What a narrow terminal does without.
-_SPARE = ("generation", "note", "kind", "error")
+_SPARE = ("generation", "note", "kind", "error", "org", "created_at")
+_FOLDED = ("id", "org", "note", "error")
 _REPLAY_COLUMNS = ("id", "kind", "org", "generation", "amount", "state", "error")
 
 
@@ -141,12 +142,14 @@ def balance(
     if as_json:
         print_json({"organizations": rows, "operator": operator})
         return
-    print_rows(rows, ("id", "name", "available", "held", "owed", "credit_line"), as_json=False)
+    columns = ("id", "name", "available", "held", "owed", "credit_line")
+    spare = ("credit_line", "id", "held", "owed")
+    print_rows(rows, columns, as_json=False, spare=spare, folded=("name",))
     own_rows = [
         {"whose": "operator", "account": name, "amount": operator[name]}
         for name in ("received", "revenue", "loss")
     ]
-    print_rows(own_rows, ("whose", "account", "amount"), as_json=False)
+    print_rows(own_rows, ("whose", "account", "amount"), as_json=False, spare=("whose",))
 
 
 @app.command()
@@ -181,7 +184,7 @@ def orders(
 ) -> None:
     """List payments, adjustments, refunds and prunes, and what became of each, newest first."""
     rows = listed(shared(ctx), org=org, pending=pending, limit=limit)
-    print_rows(rows, _LISTED, as_json=as_json, spare=_SPARE, folded=("id", "org"))
+    print_rows(rows, _LISTED, as_json=as_json, spare=_SPARE, folded=_FOLDED)
 
 
 @app.command()

@@ -37,7 +37,10 @@ _LISTED = (
     *("models", "label", "profile", "expires_at"),
 )
 # What a narrow terminal does without.
-_SPARE = ("profile", "label", "expires_at")
+_SPARE = ("profile", "label", "expires_at", "org", "models", "limit", "used", "id")
+_FOLDED = ("name", "org", "models", "label", "profile")
+_LEAST_FOLDED = 10
+_SPANS = {"daily": "day", "weekly": "week", "monthly": "month"}
 _MAX_KEY = 512  # characters read from the standard input
 
 
@@ -142,8 +145,18 @@ def list_(
             for row in control.list_keys(org)
         ]
     if not as_json:  # a word in every line, to say nothing
-        rows = [{**row, "limit": row["limit_nano"] and row["limit"]} for row in rows]
-    print_rows(rows, _LISTED, as_json=as_json, spare=_SPARE)
+        rows = [{**row, "limit": _limit_in_time(row)} for row in rows]
+    print_rows(
+        rows, _LISTED, as_json=as_json, spare=_SPARE, folded=_FOLDED, least_folded=_LEAST_FOLDED
+    )
+
+
+def _limit_in_time(row: Fields) -> str | None:
+    """A limit as lists show it: `5.00` in all, `5.00/day` where it resets."""
+    if row["limit_nano"] is None:
+        return None
+    span = _SPANS.get(row["limit_reset"], "")
+    return f"{row['limit']}/{span}" if span else str(row["limit"])
 
 
 @app.command()

@@ -13,7 +13,15 @@ import typer
 
 from seekroute.cli._money import amounts, margin, org_names, without_repeats
 from seekroute.cli._progress import counted
-from seekroute.cli._requests import DISORDER_S, ID_HELP, MOST_ROWS, PAGE, find_request, newest_first
+from seekroute.cli._requests import (
+    DISORDER_S,
+    ID_HELP,
+    MOST_ROWS,
+    PAGE,
+    find_refused,
+    find_request,
+    newest_first,
+)
 from seekroute.cli._shared import (
     Fields,
     JsonOption,
@@ -53,12 +61,16 @@ _COLUMNS = (
 )
 # Behind the others, which have the same places in either list.
 _FAILED_COLUMNS = (*_COLUMNS, "error", "request_id")
-# What a narrow terminal does without. The last ones stay on 80 columns, folded if need be.
+# In a table one column names each of them, as commands take it: a refused one has no generation.
+_FAILED_SHOWN = tuple("request" if name == "generation" else name for name in _FAILED_COLUMNS)
+# What a narrow terminal does without. The id stays: everything else is found with it.
 _SPARE = (
-    *("upstream_cost", "margin", "total_ms", "tokens", "settlement", "provider", "request_id"),
-    *("key", "generation", "org", "created_at", "model"),
+    *("request_id", "upstream_cost", "margin", "total_ms", "tokens", "settlement", "provider"),
+    *("key", "org", "created_at", "model"),
 )
-_FOLDED = ("org", "model")
+# Of what failed, too; that costs little, and is looked for by its error.
+_SPARE_OF_FAILED = (*_SPARE[:-3], "cost", "org", "model", "created_at")
+_FOLDED = ("org", "key", "model", "provider")
 _LEAST_FOLDED = 10
 
 
@@ -144,13 +156,16 @@ def logs(
         rows = list(both)
         columns = _FAILED_COLUMNS if failed else _COLUMNS
         if not follow:
+            if failed and not as_json:
+                rows = [{**row, "request": row["generation"] or row["request_id"]} for row in rows]
             print_rows(
                 rows,
                 columns,
                 as_json=as_json,
-                spare=_SPARE,
-                folded=(*_FOLDED, "error") if failed else _FOLDED,
+                spare=_SPARE_OF_FAILED if failed else _SPARE,
+                folded=_FOLDED,
                 least_folded=_LEAST_FOLDED,
+                shown=_FAILED_SHOWN if failed else (),
             )
             return
         with suppress(KeyboardInterrupt):
@@ -175,13 +190,11 @@ def show(
     with shared(ctx).open_ledger() as ledger:
         row = find_request(ledger, id_)
     if row is None:
-        from seekroute.server.refusals import refusals
-
-        for line in refusals(shared(ctx).folder()):
-            if line.get("request_id") == id_:
-                found = _refused_fields(line, names, keys)
-                print_row(found if as_json else _read(found), as_json=as_json)
-                return
+        line = find_refused(shared(ctx).folder(), id_)
+        if line is not None:
+            found = _refused_fields(line, names, keys)
+            print_row(found if as_json else _read(found), as_json=as_json)
+            return
         raise SeekrouteError(
             f"there is no request {id_!r}: neither the id of an answer (gen-…) nor a request_id of "
             "the ledger, nor of those that were refused lately"
@@ -195,7 +208,8 @@ def show(
     if attempts:
         say()
         columns = ("provider", "status", "error", "waited_ms", "words")
-        print_rows(attempts, columns, as_json=False, spare=("waited_ms",))
+        spare = ("waited_ms", "words")
+        print_rows(attempts, columns, as_json=False, spare=spare, folded=("provider", "words"))
 
 
 def _running(ledger: Ledger, org: str, key: str) -> tuple[int, set[str]]:

@@ -25,7 +25,9 @@ app = typer.Typer(no_args_is_help=True, help="Look through the models, and keep 
 
 _COLUMNS = ("id", "context", "input", "output", "providers", "features")
 # What a narrow terminal does without.
-_SPARE = ("features", "providers")
+_SPARE = ("features", "providers", "context")
+_FOLDED = ("id", "providers", "features")
+_LEAST_FOLDED = 34  # characters: an id is copied
 _MOST_CLOSE = 5
 
 
@@ -176,7 +178,9 @@ def list_(
     if sort is not None:
         found.sort(key=_ORDERS[sort])
     rows = [_row(view, model, offers) for model, offers in found]
-    print_rows(rows, _COLUMNS, as_json=as_json, spare=_SPARE)
+    print_rows(
+        rows, _COLUMNS, as_json=as_json, spare=_SPARE, folded=_FOLDED, least_folded=_LEAST_FOLDED
+    )
     if not as_json:
         _say_prices(view, rows)
 
@@ -241,7 +245,14 @@ def search(
         served = [offer for offer in offers if not offer.why_not]
         rows.append({**_row(view, model, served or offers), "match": match})
     shown = [{**row, "served": "yes" if row["served"] else "no"} for row in rows]
-    print_rows(rows if as_json else shown, (*_COLUMNS, "served"), as_json=as_json)
+    print_rows(
+        rows if as_json else shown,
+        (*_COLUMNS, "served"),
+        as_json=as_json,
+        spare=_SPARE,
+        folded=_FOLDED,
+        least_folded=_LEAST_FOLDED,
+    )
     if not as_json:
         if match == "close":
             rest = "; these are called nearly so" if rows else ""
@@ -421,11 +432,15 @@ def _plain(value: Any) -> str:
     return visible(", ".join(map(str, value)) if isinstance(value, list) else str(value))
 
 
+def _needed(lines: Sequence[Mapping[str, str]], columns: Sequence[str]) -> int:
+    """The characters of a table whose `when` is folded to its least."""
+    cells = {name: max(len(name), *(len(line[name]) for line in lines)) for name in columns}
+    return 1 + sum(3 + (min(cells[name], 10) if name == "when" else cells[name]) for name in cells)
+
+
 def _print_page(facts: Mapping[str, Any], endpoints: Sequence[Mapping[str, Any]]) -> None:
     """For a person: facts, then a table of the prices of each endpoint."""
     from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
 
     width = max(map(len, facts))
     for name, value in facts.items():
@@ -445,11 +460,19 @@ def _print_page(facts: Mapping[str, Any], endpoints: Sequence[Mapping[str, Any]]
         if not units:
             say("  free")
             continue
-        table = Table("when", *(unit.replace("_", " ") for unit in units))
-        for price in prices:
-            cells = (price["when"], *(price["rates"].get(unit, "") for unit in units))
-            table.add_row(*map(Text, cells))
-        console.print(table)
+        lines = [
+            {"when": price["when"], **{unit: price["rates"].get(unit, "") for unit in units}}
+            for price in prices
+        ]
+        columns = ["when", *units]
+        if _needed(lines, columns) > console.width:  # a line for each price, each of which is whole
+            lines = [
+                {"when": price["when"], "unit": unit.replace("_", " "), "price": rate}
+                for price in prices
+                for unit, rate in price["rates"].items()
+            ]
+            columns = ["when", "unit", "price"]
+        print_rows(lines, columns, as_json=False, folded=("when", "unit"))
         charged: Literal["with", "without"] = "with" if each["markup_bps"] else "without"
         percent = f" {Decimal(each['markup_bps']) / 100:f} %" if each["markup_bps"] else ""
         say(f"  USD per million tokens, {charged} markup{percent}")

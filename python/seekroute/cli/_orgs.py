@@ -41,7 +41,9 @@ def list_(ctx: typer.Context, as_json: JsonOption = False) -> None:
     """List the organizations."""
     with shared(ctx).open_control() as control:
         rows = [_fields(org) for org in control.list_orgs()]
-    print_rows(rows, ("id", "name", "status", "created_at", "credit_line"), as_json=as_json)
+    columns = ("id", "name", "status", "created_at", "credit_line")
+    spare = ("created_at", "credit_line", "id")
+    print_rows(rows, columns, as_json=as_json, spare=spare, folded=("name",))
 
 
 @app.command()

@@ -323,7 +323,8 @@ def diff(
     ]
     columns = ("change", "model", "provider", "upstream", "field", "old", "new")
     if rows or as_json:
-        print_rows(rows, columns, as_json=as_json)
+        spare, folded = ("upstream", "provider"), ("model", "upstream", "provider", "field")
+        print_rows(rows, columns, as_json=as_json, spare=spare, folded=folded)
     else:
         say("no differences", err=True)
     if rows and exit_code:
@@ -471,4 +472,5 @@ def _print_check(results: Sequence[dict[str, Any]], catalog: Catalog, *, show_ne
             rows.append({"provider": name, "finding": "gone", "detail": detail})
         for model in each["new"] if show_new else ():
             rows.append({"provider": name, "finding": "new", "detail": model})
-    print_rows(rows, ("provider", "finding", "detail"), as_json=False)
+    columns, folded = ("provider", "finding", "detail"), ("provider", "detail")
+    print_rows(rows, columns, as_json=False, spare=("detail",), folded=folded)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from seekroute.cli._shared import LEAST_BEGINNING
 from seekroute.errors import SeekrouteError
@@ -54,3 +55,30 @@ def find_request(ledger: Ledger, id_: str) -> Row | None:
             "one"
         )
     return ledger.generation(found[0]) if found else None
+
+
+def find_refused(folder: Path, id_: str) -> Mapping[str, Any] | None:
+    """The latest request that was refused with this request_id, or one that begins so.
+
+    Args:
+        folder: the data directory.
+        id_: its request_id, or at least LEAST_BEGINNING characters of it.
+
+    Raises SeekrouteError: it is the beginning of more than one request_id.
+    """
+    from seekroute.server.refusals import refusals
+
+    begin = id_.removesuffix("…")
+    found: dict[str, Mapping[str, Any]] = {}
+    for line in refusals(folder):  # newest first
+        name = line.get("request_id", "")
+        if name == id_:
+            return line
+        if len(begin) >= LEAST_BEGINNING and name.startswith(begin):
+            found.setdefault(name, line)
+    if len(found) > 1:
+        raise SeekrouteError(
+            f"more than one request is meant by {id_!r}: "
+            f"{', '.join([*found][:_MOST_NAMED])}: give the whole id of one"
+        )
+    return next(iter(found.values()), None)

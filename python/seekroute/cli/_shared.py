@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -29,7 +30,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 _ANOTHER = "Is it another one that is meant? --data-dir and --config say which"
 _UNITS = {"m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400, "y": 365 * 86_400}
 LEAST_BEGINNING = 18  # characters of an answer's id, as lists show it and commands take it
-_LEAST_FOLDED = 16  # characters of a column that may take several lines
+_LEAST_FOLDED = 10  # characters of a column that may take several lines
 _DURATION = re.compile(r"(\d{1,6})([mhdwy])")
 
 
@@ -181,20 +182,26 @@ def print_rows(
     spare: Sequence[str] = (),
     folded: Sequence[str] = (),
     least_folded: int = _LEAST_FOLDED,
+    shown: Sequence[str] = (),
 ) -> None:
     """Print rows: as JSON whole, else `columns`, as a table or, into a pipe, tab-separated.
+
+    A table shows a number, an amount, a status and a time whole, or not the column: see `layout`.
 
     Args:
         rows: of the same fields.
         columns: which of them, in order.
         as_json: whether JSON was asked for.
         spare: columns that a narrow terminal does without, the first of them first.
-        folded: columns that may take several lines, however narrow.
+        folded: columns of words, which may take several lines.
         least_folded: the characters that such a column gets at least, before one is done without.
+        shown: the columns of a table, where they are others than `columns`.
     """
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
+
+    from seekroute.cli._layout import layout
 
     if as_json:
         print_json(rows)
@@ -207,17 +214,22 @@ def print_rows(
     if not rows:
         typer.echo("none yet")
         return
-    if not _all_fit(rows, columns, console.width):
+    columns = shown or columns
+    fitted = partial(
+        layout, spare=spare, folded=folded, least_folded=least_folded, width=console.width
+    )
+    cells = [{column: _cell(row[column]) for column in columns} for row in rows]
+    widths = fitted(cells, columns)
+    if any(widths.get(column, 0) < len(cell) for row in cells for column, cell in row.items()):
         rows = [_shortened(row) for row in rows]
-    columns = _fitting(rows, columns, spare, console.width, folded, least_folded)
+        cells = [{column: _cell(row[column]) for column in columns} for row in rows]
+        widths = fitted(cells, columns)
     table = Table()
-    for column in columns:
-        # What is copied or compared stays in one line; names and lists are folded instead.
-        whole = (column in _SHORTENED or column in _WHOLE) and column not in folded
-        table.add_column(column.replace("_", " "), overflow="fold", no_wrap=whole)
-    for row in rows:
+    for column, width in widths.items():
+        table.add_column(column.replace("_", " "), overflow="fold", width=width)
+    for line in cells:
         # Text, not str: names are shown literally, square brackets too.
-        table.add_row(*(Text(_cell(row[column])) for column in columns))
+        table.add_row(*(Text(line[column]) for column in widths))
     console.print(table)
 
 
@@ -232,27 +244,20 @@ def _short_generation(value: str) -> str:
 
 
 def _short_id(value: str) -> str:
-    """One of ours without its end; of an order without a name that somebody gave it, too."""
-    from seekroute.control.models import short_id
-
-    return _RANDOM_ORDER.sub(r"\1…", value) if ":" in value else short_id(value)
+    """One of ours, as `short_id` cuts it; of an order without a name somebody gave it, too."""
+    return _RANDOM_ID.sub(r"\1…", value)
 
 
-_RANDOM_ORDER = re.compile(r"([a-z]+:[0-9a-f]{10})[0-9a-f]{22}")
+_RANDOM_ID = re.compile(r"^((?:(?:key|org|app)_|[a-z]+:)[0-9a-f]{10})[0-9a-f]{22}$")
 
 # How columns are written where a table does not fit; commands take the short forms.
 _SHORTENED: Mapping[str, Callable[[str], str]] = {
     "id": _short_id,
     "generation": _short_generation,
+    "request": _short_generation,
     "created_at": _short_moment,
     "expires_at": _short_moment,
 }
-_WHOLE = frozenset(
-    (
-        *("name", "status", "state", "kind", "limit", "used", "cost", "upstream_cost", "margin"),
-        *("available", "held", "owed", "amount", "setting", "context", "input", "output"),
-    )
-)
 
 
 def _shortened(row: Fields) -> Fields:
@@ -260,33 +265,6 @@ def _shortened(row: Fields) -> Fields:
         name: _SHORTENED[name](value) if name in _SHORTENED and isinstance(value, str) else value
         for name, value in row.items()
     }
-
-
-def _all_fit(rows: Sequence[Fields], columns: Sequence[str], width: int) -> bool:
-    return sum(_needed(rows, column) for column in columns) < width
-
-
-def _needed(rows: Sequence[Fields], column: str) -> int:
-    """The width of a column with its border."""
-    return 3 + max(len(column), *(len(_cell(row[column])) for row in rows))
-
-
-def _fitting(
-    rows: Sequence[Fields],
-    columns: Sequence[str],
-    spare: Sequence[str],
-    width: int,
-    folded: Sequence[str] = (),
-    least_folded: int = _LEAST_FOLDED,
-) -> list[str]:
-    """As many columns as fit beside one another, at least those that are not spare."""
-    needed = {column: _needed(rows, column) for column in columns}
-    needed.update({column: min(needed[column], 3 + least_folded) for column in folded})
-    for column in spare:
-        if sum(needed.values()) < width:
-            break
-        needed.pop(column, None)
-    return list(needed)
 
 
 def print_row(row: Fields, *, as_json: bool) -> None:

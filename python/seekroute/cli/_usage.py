@@ -34,7 +34,7 @@ _MONEY = ("cost", "upstream_cost", "suspected_cost")
 # What a narrow terminal does without.
 _SPARE = (
     *("reasoning_tokens", "cached_tokens", "suspected_cost", "failed"),
-    *("prompt_tokens", "completion_tokens"),
+    *("prompt_tokens", "completion_tokens", "requests", "upstream_cost"),
 )
 
 
@@ -80,7 +80,9 @@ def usage(
         print_json({"by": by.value, "rows": rows, "total": totals})
         return
     columns = (by.value, *_COUNTS, *_MONEY, "margin")
-    print_rows([*rows, {by.value: "total", **totals}], columns, as_json=False, spare=_SPARE)
+    folded = () if by is By.DAY else (by.value,)
+    lines = [*rows, {by.value: "total", **totals}]
+    print_rows(lines, columns, as_json=False, spare=_SPARE, folded=folded)
 
 
 def _summed(found: Iterable[Row], by: str) -> dict[int | str, dict[str, int]]:

@@ -11,9 +11,17 @@ from sqlalchemy import Connection, delete, insert, select
 
 from seekroute.control.errors import ControlError
 from seekroute.control.keys import key_mac, looks_valid, make_key
-from seekroute.control.models import ApiKey, api_keys, is_short_id, key_changes, meta, new_id
+from seekroute.control.models import (
+    ApiKey,
+    api_keys,
+    is_short_id,
+    key_changes,
+    meta,
+    new_id,
+    without_mark,
+)
 from seekroute.control.pepper import pepper_check, require_pepper
-from seekroute.control.queries import add, announce, change, rows
+from seekroute.control.queries import add, announce, change, refuse_short_id, rows
 
 _MOST_NAMED = 3  # keys of one name, in an error
 _PEPPER_CHECK = "pepper_check"
@@ -91,6 +99,7 @@ class KeyTable:
             if not found or not hmac.compare_digest(found[0].mac, mac):
                 raise ControlError("that key is not one of this data directory")  # not quoted!
             return found[0]
+        key = without_mark(key)
         found = rows(connection, ApiKey, api_keys.c.id == key)
         if not found and is_short_id(key):
             found = rows(connection, ApiKey, api_keys.c.id.startswith(key, autoescape=True))
@@ -98,6 +107,7 @@ class KeyTable:
             found = rows(connection, ApiKey, api_keys.c.name == key)
             found = [row for row in found if not row.revoked] or found
         if not found:
+            refuse_short_id(connection, api_keys, key)
             # Not quoted either: it may be a mistyped key.
             raise ControlError("no such key: `seekroute keys list` shows the ids and names")
         if len(found) > 1:

@@ -37,7 +37,10 @@ LIMIT_RESETS = ("never", "daily", "weekly", "monthly")
 
 # Of an id, in lists: enough that no two of a million are alike by chance, and to be typed.
 _SHORT_DIGITS = 10
-_SHORT_ID = re.compile(r"(?:key|org|app)_[0-9a-f]{6,31}")
+_LEAST_DIGITS = 6
+_SHORT_ID = re.compile(rf"(?:key|org|app)_[0-9a-f]{{{_LEAST_DIGITS},31}}")
+_TOO_SHORT_ID = re.compile(rf"(?:key|org|app)_[0-9a-f]{{1,{_LEAST_DIGITS - 1}}}")
+LEAST_OF_ID = len("key_") + _LEAST_DIGITS  # characters of a beginning that is taken
 
 
 def short_id(id: str) -> str:
@@ -54,6 +57,17 @@ def short_id(id: str) -> str:
 def is_short_id(text: str) -> bool:
     """Whether it may be the beginning of an id, long enough not to be meant by accident."""
     return _SHORT_ID.fullmatch(text) is not None
+
+
+def is_too_short_id(text: str) -> bool:
+    """Whether it may be the beginning of an id, and is too short to be taken for it."""
+    return _TOO_SHORT_ID.fullmatch(text) is not None
+
+
+def without_mark(text: str) -> str:
+    """The beginning of an id without the `…` that lists put behind it; other text as it is."""
+    cut = text.removesuffix("…")
+    return cut if is_short_id(cut) or is_too_short_id(cut) else text
 
 
 def new_id(prefix: str) -> str:

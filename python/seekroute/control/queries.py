@@ -22,6 +22,7 @@ from sqlalchemy import (
 from seekroute.control.errors import ControlError
 from seekroute.control.keys import looks_valid
 from seekroute.control.models import (
+    LEAST_OF_ID,
     ApiKey,
     App,
     Organization,
@@ -29,8 +30,10 @@ from seekroute.control.models import (
     apps,
     credit_orders,
     is_short_id,
+    is_too_short_id,
     key_changes,
     organizations,
+    without_mark,
 )
 
 CoreKey = dict[str, Any]
@@ -86,14 +89,18 @@ def announce(connection: Connection, which: ColumnElement[bool]) -> None:
 def find_org(connection: Connection, ref: str) -> Organization:
     """The organization with this id, or else this name."""
     table = organizations
+    ref = without_mark(ref)
     found = rows(connection, Organization, or_(table.c.id == ref, table.c.name == ref))
     if not found and is_short_id(ref):
         found = rows(connection, Organization, table.c.id.startswith(ref, autoescape=True))
+    if not found:
+        refuse_short_id(connection, organizations, ref)
     return _one(found, ref, "an organization")
 
 
 def find_app(connection: Connection, ref: str, org: Organization | None) -> App:
     """The app with this id, or else this name; of one organization or of any."""
+    ref = without_mark(ref)
     where = [or_(apps.c.id == ref, apps.c.name == ref)]
     if org is not None:
         where.append(apps.c.org_id == org.id)
@@ -101,7 +108,24 @@ def find_app(connection: Connection, ref: str, org: Organization | None) -> App:
     if not found and is_short_id(ref):
         begins = apps.c.id.startswith(ref, autoescape=True)
         found = rows(connection, App, begins, *where[1:])
+    if not found:
+        refuse_short_id(connection, apps, ref, *where[1:])
     return _one(found, ref, "an app")
+
+
+def refuse_short_id(
+    connection: Connection, table: Table, ref: str, *which: ColumnElement[bool]
+) -> None:
+    """Raises ControlError where an id of `table` begins with `ref`, which is too short to tell
+    that it is meant."""
+    if not is_too_short_id(ref):
+        return
+    begins = table.c.id.startswith(ref, autoescape=True)
+    if connection.execute(select(table.c.id).where(begins, *which).limit(1)).first():
+        raise ControlError(
+            f"{ref} is too short to tell which is meant: give at least {LEAST_OF_ID} characters "
+            "of the id"
+        )
 
 
 def _one(found: list[_Named], ref: str, kind: str) -> _Named:
