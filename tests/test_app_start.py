@@ -93,7 +93,8 @@ def test_a_client_gets_an_error_and_the_log_a_reason(
 
     asyncio.run(run())
     (line,) = [each for each in caplog.records if each.levelno >= logging.ERROR]
-    assert "private-name" in line.getMessage()
+    reason = "acme has paid" if broken is no_provider else "private-name"
+    assert reason in line.getMessage()
     assert "\n" not in line.getMessage()
     assert line.exc_info is None
 

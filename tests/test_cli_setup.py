@@ -314,3 +314,22 @@ def test_ask_puts_what_is_piped_in_behind_the_question(
         {"role": "user", "content": "Sum up:\n\na text"},
     ]
     assert provider.requests[0].json.get("stream", False) is (option == "--stream")
+
+
+def test_a_valid_configuration_is_named(run: Run, tmp_path: Path) -> None:
+    none = "there is no configuration file: defaults are in force"
+    assert none in run("config", "check").stdout
+    assert none in run("doctor", "--offline", code=0).stdout
+    assert json.loads(run("config", "check", "--json").stdout)["file"] is None
+    Path("seekroute.yaml").write_text("mock: on\n", encoding="utf-8")
+    assert run("config", "check").stdout == "seekroute.yaml is valid\n"
+    other = tmp_path / "other.yaml"
+    other.write_text("mock: on\n", encoding="utf-8")
+    assert run("--config", str(other), "config", "check").stdout == f"{other} is valid\n"
+
+
+def test_a_folder_in_the_place_of_the_file_is_said_without_stray_marks(run: Run) -> None:
+    Path("seekroute.yaml").mkdir()
+    (said,) = [each for each in run("doctor", "--offline", code=1).stdout.splitlines()
+               if "it is a folder" in each]  # fmt: skip
+    assert said.split(None, 2)[2] == "seekroute.yaml cannot be used: it is a folder"

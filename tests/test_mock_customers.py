@@ -64,7 +64,9 @@ def test_a_service_that_lost_its_configuration_does_not_sell_echoes(
             each.unlink()
     result = serve(data, *(["--new-control"] if lost else []))
     assert result.returncode == 2
-    assert "organizations that have paid, and no provider has a key" in result.stderr
+    said = " ".join(result.stderr.split())
+    who = "a customer" if lost else "acme"
+    assert f"No provider has a key, but {who} has paid. Set a key (OPENAI_API_KEY" in said
     assert "--config" in result.stderr
     assert "--mock on" in result.stderr
     assert not result.stdout
@@ -88,6 +90,25 @@ def test_the_doctor_says_why_it_would_not_start(
         Path("seekroute.yaml").write_text(f"mock: {mode}\n", encoding="utf-8")
         found = money_cli.run_json("doctor", "--offline")
         assert found["ok"]
+
+
+def test_the_doctor_beside_a_server_does_not_say_that_it_cannot_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = tmp_path / "data"
+    prepared(data, "topup")
+    with running_server(data, own_mock=True, mock="on") as server:
+        money_cli.clear(monkeypatch, tmp_path)
+        unconfigure(monkeypatch, tmp_path)
+        monkeypatch.setenv("SEEKROUTE_DATA_DIR", str(data))
+        monkeypatch.setenv("SEEKROUTE_PORT", str(server.port))
+        found = money_cli.run_json("doctor", "--offline")
+        told = {each["check"]: each for each in found["findings"]}
+        assert told["providers"]["level"] == "warning"
+        assert f"the server runs (pid {os.getpid()})" in told["providers"]["message"]
+        assert told["address"]["level"] == "ok"
+        assert f"pid {os.getpid()}" in told["address"]["message"]
+        assert told["orders"]["message"] == "1 order is in the ledger as it was given"
 
 
 def test_without_customers_the_mock_starts_by_itself(tmp_path: Path) -> None:
