@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from seekroute.cli._import import import_
-from seekroute.cli._shared import JsonOption, print_json, print_rows, say, shared
+from seekroute.cli._shared import NO_FILE, JsonOption, print_json, print_rows, say, shared
 from seekroute.errors import ConfigError
 
 app = typer.Typer(no_args_is_help=True, help="Check, show and import the configuration.")
@@ -23,8 +23,10 @@ def check(ctx: typer.Context, as_json: JsonOption = False) -> None:
     addresses, certificates. Exit with 2 if there is one."""
     problems = []
     from seekroute.cli._start_checks import start_problems
+    from seekroute.config import config_file
 
     options = shared(ctx)
+    file = config_file(options.config)
     try:
         settings = options.settings(provider_keys=True)
         found = start_problems(settings, options.data_dir or Path(settings.data_dir))
@@ -35,9 +37,9 @@ def check(ctx: typer.Context, as_json: JsonOption = False) -> None:
             raise
         problems = [dataclasses.asdict(problem) for problem in error.problems]
     if as_json:
-        print_json({"ok": not problems, "problems": problems})
+        print_json({"ok": not problems, "file": file and str(file), "problems": problems})
     else:
-        say("the configuration is valid")
+        say(f"{file} is valid" if file else NO_FILE)
     if problems:
         raise typer.Exit(2)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import shlex
@@ -19,8 +20,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from seekroute.cli._findings import Finding, Level, ledger_findings
-from seekroute.cli._shared import JsonOption, Shared, is_begun, print_json, say, shared
-from seekroute.errors import ConfigError, SeekrouteError
+from seekroute.cli._shared import NO_FILE, JsonOption, Shared, is_begun, print_json, say, shared
+from seekroute.errors import ConfigError, Problem, SeekrouteError
 
 if TYPE_CHECKING:
     from seekroute.config import Catalog, Settings
@@ -55,33 +56,35 @@ def _examine(options: Shared, *, offline: bool) -> Iterator[Finding]:
         settings = options.settings(provider_keys=True)
     except ConfigError as error:
         for problem in error.problems:
-            place = f"{problem.where}: " if problem.where else ""
-            yield Finding(
-                "configuration", "failed", f"{place}{problem.path}: {problem.message}", problem.hint
-            )
+            yield _wrong(problem)
         return
     from seekroute.cli._start_checks import start_problems
-    from seekroute.config import catalog_of
-    from seekroute.control.directory import why_unusable
+    from seekroute.config import catalog_of, config_file
+    from seekroute.control.directory import serving_pid, why_unusable
 
     folder = options.data_dir or Path(settings.data_dir)
     wrong = start_problems(settings, folder)
     for problem in wrong:
         if problem.path not in ("data_dir", "server.host"):  # which are looked at below
-            place = f"{problem.where}: " if problem.where else ""
-            message = ": ".join(part for part in (problem.path, problem.message) if part)
-            yield Finding("configuration", "failed", f"{place}{message}", problem.hint)
+            yield _wrong(problem)
     if not wrong:
-        yield Finding("configuration", "ok", "valid")
+        file = config_file(options.config)
+        yield Finding("configuration", "ok", f"{file} is valid" if file else NO_FILE)
     catalog = catalog_of(settings)
     if why := why_unusable(folder, writing=True):
         yield Finding("data", "failed", why, "choose another data_dir, or make it usable")
     else:
         yield from _data(folder)
         yield from ledger_findings(folder, enabled=settings.credits.enabled)
-    yield from _port(settings)
-    yield from _providers(settings, catalog, folder, offline=offline)
+    serving = serving_pid(folder)
+    yield from _port(settings, serving)
+    yield from _providers(settings, catalog, folder, serving, offline=offline)
     yield from _models(settings, catalog)
+
+
+def _wrong(problem: Problem) -> Finding:
+    parts = (problem.where, problem.path, problem.message)
+    return Finding("configuration", "failed", ": ".join(filter(None, parts)), problem.hint)
 
 
 def _installation() -> Iterator[Finding]:
@@ -134,7 +137,7 @@ def _data(folder: Path) -> Iterator[Finding]:
         )
 
 
-def _port(settings: Settings) -> Iterator[Finding]:
+def _port(settings: Settings, serving: int | None) -> Iterator[Finding]:
     host, port = settings.server.host, settings.server.port
     if port == 0:
         return
@@ -144,6 +147,11 @@ def _port(settings: Settings) -> Iterator[Finding]:
         try:
             probe.bind((host, port))
         except OSError as error:
+            if serving and error.errno == errno.EADDRINUSE:
+                yield Finding(
+                    "address", "ok", f"{host}:{port} is in use; the server runs (pid {serving})"
+                )
+                return
             yield Finding(
                 "address",
                 "warning",
@@ -155,7 +163,7 @@ def _port(settings: Settings) -> Iterator[Finding]:
 
 
 def _providers(
-    settings: Settings, catalog: Catalog, folder: Path, *, offline: bool
+    settings: Settings, catalog: Catalog, folder: Path, serving: int | None, *, offline: bool
 ) -> Iterator[Finding]:
     from seekroute.config import mock_is_on, usable_providers
 
@@ -180,6 +188,15 @@ def _providers(
         return
     if not usable:
         if settings.mock == "auto" and (why := _why_no_mock(folder)):
+            if serving:  # it was started with --mock on, or has keys in its own environment
+                yield Finding(
+                    "providers",
+                    "warning",
+                    f"no provider has a key here, but the server runs (pid {serving}): its keys, "
+                    "or --mock on, are its own",
+                    "its next start needs them again",
+                )
+                return
             yield Finding("providers", "failed", why)
         elif mock_is_on(settings, catalog, os.environ):
             yield Finding(

@@ -104,8 +104,10 @@ def _compared(folder: Path, ledger: Ledger) -> Iterator[Finding]:
         return
     found, names = compared
     if not any(found.counts.values()) and not found.unknown_orgs:
-        count = f"{found.compared} {'order is' if found.compared == 1 else 'orders are'}"
-        yield Finding("orders", "ok", f"{count} in the ledger as they were given")
+        agreed = f"{found.compared} orders are in the ledger as they were given"
+        if found.compared == 1:
+            agreed = "1 order is in the ledger as it was given"
+        yield Finding("orders", "ok", agreed)
     lines = list(comparison_lines(found, names))
     if lacking := lacking_text(found, folder):
         what = "; ".join(lines[:_MOST_TOLD]) or "organizations are missing in control.db"

@@ -27,6 +27,7 @@ Fields = Mapping[str, Any]
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
+NO_FILE = "there is no configuration file: defaults are in force, and variables (SEEKROUTE_…)"
 _ANOTHER = "Is it another one that is meant? --data-dir and --config say which"
 _UNITS = {"m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400, "y": 365 * 86_400}
 LEAST_BEGINNING = 18  # characters of an answer's id, as lists show it and commands take it

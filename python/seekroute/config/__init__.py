@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from seekroute.config.catalog import Catalog, packaged_catalog
-    from seekroute.config.loading import catalog_of, load_settings, profile_place, profiles_of
+    from seekroute.config.loading import (
+        catalog_of,
+        config_file,
+        load_settings,
+        profile_place,
+        profiles_of,
+    )
     from seekroute.config.models_list import ModelList, models_payload
     from seekroute.config.profile import PACKAGED_PROFILES, ProfileFile, load_profile
     from seekroute.config.settings import Settings, config_schema
@@ -32,6 +38,7 @@ __all__ = [
     "build_options",
     "build_snapshot",
     "catalog_of",
+    "config_file",
     "config_schema",
     "key_sources",
     "load_profile",
@@ -47,7 +54,7 @@ __all__ = [
 
 _HOMES = {
     "catalog": ("Catalog", "packaged_catalog"),
-    "loading": ("catalog_of", "load_settings", "profile_place", "profiles_of"),
+    "loading": ("catalog_of", "config_file", "load_settings", "profile_place", "profiles_of"),
     "models_list": ("ModelList", "models_payload"),
     "profile": ("PACKAGED_PROFILES", "ProfileFile", "load_profile"),
     "settings": ("Settings", "config_schema"),

@@ -25,7 +25,14 @@ from seekroute.config.profile import (
 from seekroute.config.settings import Origin, Settings
 from seekroute.errors import ConfigError, Problem
 
-__all__ = ["ENV_PREFIX", "catalog_of", "load_settings", "profile_place", "profiles_of"]
+__all__ = [
+    "ENV_PREFIX",
+    "catalog_of",
+    "config_file",
+    "load_settings",
+    "profile_place",
+    "profiles_of",
+]
 
 ENV_PREFIX = "SEEKROUTE_"
 DEFAULT_FILE = "seekroute.yaml"
@@ -163,21 +170,30 @@ def _place_beside(
             own["ca_file"] = str(folder / given)
 
 
+def config_file(
+    path: str | Path | None = None, environ: Mapping[str, str] | None = None
+) -> Path | None:
+    """The file that `load_settings` reads with the same arguments; None where there is none."""
+    chosen = path or (os.environ if environ is None else environ).get("SEEKROUTE_CONFIG")
+    if chosen:
+        return Path(chosen)
+    return Path(DEFAULT_FILE) if os.path.lexists(DEFAULT_FILE) else None
+
+
 def _find_document(
     path: str | Path | None, env: Mapping[str, str], problems: list[Problem]
 ) -> Document:
-    chosen = path or env.get("SEEKROUTE_CONFIG")
-    if chosen is None or chosen == "":
-        if not os.path.lexists(DEFAULT_FILE):
-            return Document({})
-        # Whoever put something else there meant a file, and would be served without it.
-        chosen = DEFAULT_FILE
-        if why := why_no_file(Path(chosen)):
-            hint = "remove it, or name another with --config or SEEKROUTE_CONFIG"
-            problems.append(Problem("", why, hint))
-            return Document({}, chosen)
+    chosen = config_file(path, env)
+    if chosen is None:
+        return Document({})
+    given = path or env.get("SEEKROUTE_CONFIG")
+    # Whoever put something else in the default's place meant a file, and would be served without.
+    if not given and (why := why_no_file(chosen)):
+        hint = "remove it, or name another with --config or SEEKROUTE_CONFIG"
+        problems.append(Problem("", why, hint))
+        return Document({}, str(chosen))
     try:
-        return read_document(Path(chosen))
+        return read_document(chosen)
     except ConfigError as error:
         # The environment and the command line are still worth checking in the same run.
         problems += error.problems

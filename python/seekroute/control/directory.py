@@ -177,6 +177,25 @@ def write_lock(data_dir: Path) -> Iterator[None]:
         yield
 
 
+def serving_pid(data_dir: Path) -> int | None:
+    """The process that serves from a data directory; None where none does. Nothing is written."""
+    try:
+        descriptor = os.open(data_dir / _SERVER_LOCK, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        # Shared, and dropped at once: a server that starts just now tries again.
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        owner = os.pread(descriptor, 64, 0).decode("ascii", "replace").split()
+        return int(owner[0]) if len(owner) == 1 and owner[0].isdigit() else None
+    except OSError:
+        pass
+    finally:
+        os.close(descriptor)
+    return None
+
+
 class InstanceLock:
     """The right to use a data directory alone: to serve from it, or to write its ledger.
 

@@ -197,12 +197,12 @@ def guard_customers(orders: OrderBook, data_dir: Path) -> None:
     Raises:
         MockBesideCustomersError: somebody has paid.
     """
-    if orders.any_payment() or _has_received(data_dir):
+    payer = orders.first_payer() or ("a customer" if _has_received(data_dir) else "")
+    if payer:
         raise MockBesideCustomersError(
-            f"{data_dir} has organizations that have paid, and no provider has a key: is the "
-            "configuration the one that is meant (--config, SEEKROUTE_CONFIG), and are the "
-            "variables with the keys set? The mock provider answers beside customers only when "
-            "asked for by name: --mock on, or mock: on"
+            f"No provider has a key, but {payer} has paid. Set a key (OPENAI_API_KEY, "
+            "DEEPSEEK_API_KEY, …), or start with --mock on. If keys should be there: is this the "
+            "right --config and environment?"
         )
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Connection, delete, exists, insert, or_, select, update
+from sqlalchemy import Connection, delete, insert, or_, select, update
 
 from seekroute.control import checks
 from seekroute.control.errors import ControlError
@@ -152,10 +152,12 @@ class OrderBook:
                 announce(connection, api_keys.c.org_id == values["org_id"])
             return _one(connection, order_id)
 
-    def any_payment(self) -> bool:
-        """Whether any organization has ever paid, or is about to."""
+    def first_payer(self) -> str:
+        """The name of an organization that has paid, or is about to; empty where none has."""
+        payer = organizations.c.id == credit_orders.c.org_id
+        query = select(organizations.c.name).where(payer, PAYMENTS).limit(1)
         with self._database.read() as connection:
-            return bool(connection.scalar(select(exists().where(PAYMENTS))))
+            return connection.scalar(query) or ""
 
     def put_undelivered(self, charges: Mapping[str, int]) -> None:
         """Give orders to refund what was charged for answers that the gateway itself has cut.

@@ -76,12 +76,16 @@ class OpenFiles:
 
     @property
     def shortage(self) -> dict[str, Any]:
-        """What to say where `max_active` requests have not a connection each; else empty."""
-        if self.limit is None or self.limit >= _needed(self.max_active):
+        """What to say where less than 90 % of `max_active` requests have a connection each; else
+        empty."""
+        if self.limit is None:
+            return {}
+        enough = (self.limit - _RESERVED) // 2
+        if enough * 10 >= self.max_active * 9:  # nobody would notice the rest
             return {}
         return {
             "limit": self.limit,
-            "enough_for_requests": (self.limit - _RESERVED) // 2,
+            "enough_for_requests": enough,
             "max_active": self.max_active,
             "hint": f"{RAISE_FILES}; or lower limits.max_active",
         }
