@@ -1,16 +1,26 @@
-"""A TCP connection with flow control both ways, one timer, and a deadline for writes."""
+"""A TCP connection with flow control both ways, one timer, and a deadline for writes.
+
+What one turn of the event loop reads of a connection is bounded by what it costs: of bytes that
+mean little each, such as a chunked body's in the smallest of chunks, a small piece.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import enum
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from seekroute.server.limits import Limits
 
 if TYPE_CHECKING:
     from seekroute.server.undelivered import Settled
+
+
+# Bytes that are read at once: of heads and chunked bodies, and of what is taken as it is. The first
+# is a millisecond of work where every byte is a chunk.
+PIECE: Final = 4 * 1024
+BULK: Final = 256 * 1024
 
 
 class State(enum.IntEnum):
@@ -25,11 +35,12 @@ class State(enum.IntEnum):
     CLOSED = 6
 
 
-class Connection(asyncio.Protocol):
+class Connection(asyncio.BufferedProtocol):
     """The part of the HTTP protocol that knows nothing of HTTP. Event loop thread only.
 
     One timer serves all deadlines. It is re-armed when it fires, not when a deadline moves, so a
-    request costs no timer operation. Subclasses give `_expired`, which it calls.
+    request costs no timer operation. Subclasses give `_expired`, which it calls, `data_received`
+    and `_in_bulk`.
     """
 
     # There are as many of these as there are clients: a dictionary each would be 1.5 KB.
@@ -40,6 +51,7 @@ class Connection(asyncio.Protocol):
         "_lost",
         "_owed",
         "_read_paused",
+        "_rests",
         "_sent",
         "_state",
         "_taken",
@@ -53,6 +65,9 @@ class Connection(asyncio.Protocol):
     )
 
     limits: ClassVar[Limits] = Limits()
+    # What is read lies here until it is copied out, in the same turn. All connections of one event
+    # loop share it; two loops must not.
+    room: ClassVar[memoryview] = memoryview(bytearray(BULK))
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
@@ -65,6 +80,7 @@ class Connection(asyncio.Protocol):
         self._discard = False  # what follows is not read any more
         self._input_ended = False  # the client has sent FIN
         self._read_paused = False
+        self._rests = False  # not read until the next turn
         self._lost = False
         self._writable: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -157,17 +173,42 @@ class Connection(asyncio.Protocol):
 
     # --- reading ----------------------------------------------------------------------------------
 
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self.room if self._in_bulk() else self.room[:PIECE]
+
+    def buffer_updated(self, nbytes: int) -> None:
+        if nbytes == PIECE and not self._read_paused and not self.transport.is_closing():
+            # There may be more, and libuv would read on in this turn, tens of times.
+            self._rests = True
+            self.transport.pause_reading()
+            self.loop.call_soon(self._read_on)
+        self.data_received(bytes(self.room[:nbytes]))
+
+    def _read_on(self) -> None:
+        self._rests = False
+        if not self._read_paused and not self.transport.is_closing():
+            self.transport.resume_reading()
+
     def pause_reading(self) -> None:
         """Stops reading from the client; its kernel buffer fills and it has to wait."""
         if not self._read_paused and not self.transport.is_closing():
             self._read_paused = True
-            self.transport.pause_reading()
+            if not self._rests:
+                self.transport.pause_reading()
 
     def resume_reading(self) -> None:
         """Reads again."""
-        if self._read_paused and not self.transport.is_closing():
+        if self._read_paused and not self._rests and not self.transport.is_closing():
             self.transport.resume_reading()
         self._read_paused = False
+
+    def data_received(self, data: bytes) -> None:
+        """Takes what was read."""
+        raise NotImplementedError
+
+    def _in_bulk(self) -> bool:
+        """Whether what comes next costs next to nothing a byte."""
+        raise NotImplementedError
 
     # --- time -------------------------------------------------------------------------------------
 

@@ -19,6 +19,11 @@ _LENGTH: Final = re.compile(rb"[0-9]{1,19}")
 _MAX_LENGTH: Final = 2**63 - 1
 _METHOD: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+(?: |\Z)")
 
+# Each chunk is work, whatever is in it. So many a body may have however small they are: a program
+# that writes one word by word sends some thousands. Of more, each has so many bytes on average.
+MOST_SMALL_CHUNKS: Final = 16 * 1024
+LEAST_CHUNK: Final = 64
+
 # Headers that decide how a message is framed or routed; the protocol keeps these apart.
 FRAMING_HEADERS: Final = frozenset({b"content-length", b"expect", b"host", b"transfer-encoding"})
 
@@ -55,6 +60,15 @@ def headers_too_large(limits: Limits) -> Refused:
 def too_many_connections() -> Refused:
     """Why a connection is refused where others have all the places."""
     return Refused("overloaded", "too many connections; try again later")
+
+
+def chunks_too_small() -> Refused:
+    """Why a body is refused that comes in ever more chunks with next to nothing in them."""
+    message = (
+        f"the body comes in more than {MOST_SMALL_CHUNKS} chunks of less than {LEAST_CHUNK} bytes "
+        "each: send larger chunks, or a Content-Length"
+    )
+    return Refused("invalid_request", message)
 
 
 def check_target(target: bytes) -> None:

@@ -24,7 +24,6 @@ class _BehindHead:
         self._in_head = True
         self.on_body = protocol.on_body
         self.on_chunk_header = protocol.on_chunk_header
-        self.on_chunk_complete = protocol.on_chunk_complete
         self.on_message_complete = protocol.on_message_complete
 
     def on_message_begin(self) -> None:

@@ -1,9 +1,8 @@
 """The HTTP/1.1 protocol that uvicorn runs: httptools with deadlines and bounds.
 
-uvicorn's own protocol waits for ever for headers and bodies, buffers an endless header line, queues
-any number of pipelined requests and takes a half-closed connection for a lost one. This class has
-the interface uvicorn needs (constructor, `shutdown()`, the shared server state) and decides these
-itself.
+uvicorn's own waits for ever for headers and bodies, buffers an endless header line, queues any
+number of pipelined requests and takes a half-closed connection for a lost one. This class has the
+interface uvicorn needs (constructor, `shutdown()`, the shared server state) and decides these.
 
 Easy to get wrong: a client that closes and one that only shuts its write side look the same, both
 send FIN. The second is still to be served. Bytes without meaning are sent a few times: a client
@@ -22,15 +21,18 @@ from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
 from uvicorn.server import ServerState
 
 from seekroute.server.closing import Turns
-from seekroute.server.connection import State
+from seekroute.server.connection import BULK, State
 from seekroute.server.connection_table import ConnectionTable
 from seekroute.server.cycle import Cycle, Header, closing_answer, http_scope
 from seekroute.server.framing import (
     FRAMING_HEADERS,
+    LEAST_CHUNK,
+    MOST_SMALL_CHUNKS,
     Refused,
     check_framing,
     check_target,
     check_version,
+    chunks_too_small,
     headers_too_large,
     too_many_connections,
     unknown_method,
@@ -62,7 +64,7 @@ class HttpProtocol(PlacedConnection):
     """One client connection. Event loop thread only. Made by `protocol_class()`."""
 
     __slots__ = (
-        "_body_since", "_body_size", "_cycle", "_framing", "_head_fed",
+        "_body_since", "_body_size", "_chunks", "_cycle", "_framing", "_head_fed",
         "_head_size", "_headers", "_length", "_reading", "_refused", "_silent", "_target",
         "_trailer_size", "_waiting", "app_state", "application", "client", "connections", "parser",
         "root_path", "scheme", "server", "server_state", "tasks",
@@ -97,7 +99,7 @@ class HttpProtocol(PlacedConnection):
         self._head_fed = 0  # bytes given to the parser while in the head
         self._length: int | None = 0  # of the body being received; None: chunked
         self._silent = 0  # bytes of a chunked body since the parser last made progress
-        self._body_size = self._trailer_size = 0
+        self._body_size = self._trailer_size = self._chunks = 0
         self._body_since = 0.0
         self._refused: Refused | None = None
 
@@ -160,6 +162,9 @@ class HttpProtocol(PlacedConnection):
         return self._cycle is not None or bool(self._waiting)
 
     # --- reading ----------------------------------------------------------------------------------
+
+    def _in_bulk(self) -> bool:
+        return self._discard or (self._state == State.BODY and self._length is not None)
 
     def data_received(self, data: bytes) -> None:
         if self._discard or self._state >= State.LINGER:
@@ -280,17 +285,15 @@ class HttpProtocol(PlacedConnection):
         try:
             self._begin()
         except Refused as refused:
-            self._refused = refused
-            raise
+            self._stop(refused)
 
     def _begin(self) -> None:
         parser = self.parser
         version = parser.get_http_version()
         check_version(version)
-        method = parser.get_method()
+        method, target = parser.get_method(), self._target
         if method == b"CONNECT":
             raise Refused("method_not_allowed", "this is not a proxy", allow=b"GET, POST")
-        target = self._target
         check_target(target)
         if self._probes_only and target.partition(b"?")[0] not in _PROBES:
             raise too_many_connections()
@@ -316,7 +319,7 @@ class HttpProtocol(PlacedConnection):
         scope["extensions"] = {"seekroute": cycle}
         self._reading = cycle
         self._length = length
-        self._silent = self._body_size = self._trailer_size = 0
+        self._silent = self._body_size = self._trailer_size = self._chunks = 0
         self._state = State.BODY
         if length != 0:
             self._body_since = self.loop.time()
@@ -357,9 +360,9 @@ class HttpProtocol(PlacedConnection):
 
     def on_chunk_header(self) -> None:
         self._silent = 0
-
-    def on_chunk_complete(self) -> None:
-        self._silent = 0
+        self._chunks += 1
+        if self._chunks > MOST_SMALL_CHUNKS and self._body_size < LEAST_CHUNK * (self._chunks - 1):
+            self._stop(chunks_too_small())
 
     def on_message_complete(self) -> None:
         if self.parser.should_upgrade():
@@ -368,11 +371,9 @@ class HttpProtocol(PlacedConnection):
         self._head_fed = 0
         self._state = State.ANSWERING
         self._deadline = 0.0
-        if cycle is None:
-            return
-        if not cycle.keep_alive:
-            self._discard = True
-        cycle.feed_end()
+        if cycle is not None:
+            self._discard = self._discard or not cycle.keep_alive
+            cycle.feed_end()
 
     # --- refusals ---------------------------------------------------------------------------------
 
@@ -493,5 +494,6 @@ def protocol_class(
             "refuser": staticmethod(refuse),
             "table": table or ConnectionTable(limits),
             "turns": Turns(),
+            "room": memoryview(bytearray(BULK)),
         },
     )

@@ -215,7 +215,8 @@ def make_server(service: Service, on_started: Callable[[], None] | None = None) 
     """Makes the server of an opened service: uvicorn with our protocol, without its logging."""
     config = uvicorn.Config(
         App(service),
-        http=protocol_class(service.limits, service.refuse, service.connections),
+        # uvicorn gives it to asyncio, which takes buffered protocols too.
+        http=protocol_class(service.limits, service.refuse, service.connections),  # type: ignore[arg-type]
         ws="none",
         loop="none",
         interface="asgi3",
