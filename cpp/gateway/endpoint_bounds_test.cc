@@ -148,6 +148,36 @@ TEST_F(EndpointBoundsTest, NoUseWithinTheBoundsIsAnEstimateOrAboveItsHold) {
 }
 
 // What a picture or a search may take at worst is held for. It is no reason to cut the answer.
+// A prompt that nearly fills the context leaves half of the rest for the answer, and the rest for
+// its estimate to err.
+TEST_F(EndpointBoundsTest, ALongPromptLeavesHalfOfWhatItsContextHas) {
+  std::string words;
+  while (words.size() < 400'000) words += "the night train was late again ";
+  const std::string request =
+      R"({"model":"m","messages":[{"role":"user","content":")" + words + "\"}]}";
+  const int64_t expected = EstimateChatPrompt(request).tokens;
+  const struct {
+    int64_t left;  // beside what is expected of the prompt
+    int64_t told;
+  } cases[] = {
+      {17'182, 8591}, {40'000, 20'000}, {expected / 2 + 2000, expected / 4 + 2000},
+      {514, 257},     {500, 256},       {-10'000, 256},
+  };
+  for (const auto& c : cases) {
+    endpoint_context_ = expected + c.left;
+    Open({5'000'000'000'000}, {}, 200'000);
+    const ExchangeId id = SubmitBody(request);
+    Rest();
+    const Seen& seen = seen_[id];
+    ASSERT_EQ(seen.status, 200) << seen.body;
+    const std::string told = "\"max_tokens\":" + std::to_string(c.told);
+    const size_t at = Sent(0).find("\"max_tokens\":");
+    ASSERT_NE(at, std::string::npos);
+    EXPECT_EQ(Sent(0).substr(at, told.size()), told) << c.left;
+    EXPECT_GE(seen.row->held.nano, expected * kInputNano + c.told * kOutputNano);
+  }
+}
+
 TEST_F(EndpointBoundsTest, WhatMayBeLongAtWorstShortensNoAnswer) {
   std::string parts = R"({"type":"text","text":"hi"})";
   for (int i = 0; i < 3; ++i) {

@@ -73,7 +73,9 @@ TEST(HoldBoundTest, CoversWhateverAnUpstreamMayBill) {
     const int64_t context = model.ContextAt(endpoint);
     ASSERT_LE(bound.longest(), max_output);
     // What is expected of the prompt, with its margin, is all that takes from it.
-    const int64_t taken = estimate.tokens + estimate.tokens / 4 + kToolPreambleTokens;
+    const int64_t rest = context - estimate.tokens - kToolPreambleTokens;
+    const int64_t margin = std::min(estimate.tokens / 4, std::max<int64_t>(rest, 0) / 2 + 1);
+    const int64_t taken = estimate.tokens + margin + kToolPreambleTokens;
     if (context == 0 || max_output <= context - taken) {
       ASSERT_EQ(bound.longest(), max_output) << "seed " << seed << ": " << random.body();
     }

@@ -190,7 +190,8 @@ TEST(SpendBoundTest, ABudgetBelowThePromptBuysNothing) {
 }
 
 // A context shortens a named length only where that cannot fit, and then, as any length that nobody
-// named, so that it fits also beside a prompt a quarter longer than expected.
+// named, so that it fits also beside a prompt a quarter longer than expected; a prompt that
+// nearly fills the context leaves half of the rest.
 TEST(SpendBoundTest, TheContextLeavesWhatIsExpectedOfThePrompt) {
   Model model = ModelOf({2000});
   model.max_output = 0;
@@ -205,6 +206,9 @@ TEST(SpendBoundTest, TheContextLeavesWhatIsExpectedOfThePrompt) {
       {10'000, 9001, 8750},
       {10'000, std::nullopt, 8750},
       {10'000, 50'000, 8750},
+      {1800, std::nullopt, 550},
+      {1500, std::nullopt, 256},
+      {1512, std::nullopt, 262},
       {1200, std::nullopt, 256},
       {1200, 200, 200},
       {1200, 201, 201},
@@ -223,6 +227,16 @@ TEST(SpendBoundTest, TheContextLeavesWhatIsExpectedOfThePrompt) {
       EXPECT_EQ(bound.longest(), c.longest) << c.context << " " << c.named.value_or(0);
     }
   }
+  // What nearly fills the context, with tools and without.
+  for (const int64_t tools : {0, 1}) {
+    request.tool_count = tools;
+    request.max_tokens.reset();
+    model.context = 128'000 + tools * kToolPreambleTokens;
+    EXPECT_EQ(SpendBound(request, model, {110'818, 500'000}, {}, {}).longest(), 8591);
+    EXPECT_EQ(SpendBound(request, model, {128'000, 500'000}, {}, {}).longest(), 256);
+    EXPECT_EQ(SpendBound(request, model, {60'000, 500'000}, {}, {}).longest(), 53'000);
+  }
+  request.tool_count = 0;
   // No more than the prompt can have.
   model.context = 10'000;
   request.max_tokens.reset();
