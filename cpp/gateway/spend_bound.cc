@@ -10,8 +10,10 @@ namespace {
 constexpr int64_t kMessageTokens = 8;
 constexpr int64_t kOpeningTokens = 16;  // once a prompt, whatever its template
 
-// By so much of what is expected a prompt may be longer without a surprise: an estimate errs.
+// By so much of what is expected a prompt may be longer without a surprise: an estimate errs. Where
+// that leaves little of a context, the answer has as much of the rest as the margin.
 constexpr int64_t kPromptMarginPart = 4;
+constexpr int64_t kRestMarginPart = 2;
 
 }  // namespace
 
@@ -73,10 +75,9 @@ SpendBound::SpendBound(const ChatRequest& request, const Model& model, const Tok
   each_unsized_ = options.max_media_tokens > 0 ? options.max_media_tokens : kUnsizedTokens;
   fills_context_ = unsized_ > 0 && options.max_media_tokens == 0;
   bound_.prompt += unsized_ * each_unsized_;
-  const int64_t preamble = request.tool_count > 0 ? kToolPreambleTokens : 0;
-  bound_.prompt += preamble;
+  preamble_ = request.tool_count > 0 ? kToolPreambleTokens : 0;
+  bound_.prompt += preamble_;
   expected_ = std::min(prompt.tokens, bound_.prompt);
-  likely_ = std::min(expected_ + expected_ / kPromptMarginPart + preamble, bound_.prompt);
   if (model.output == Output::kImage) {
     bound_.images = choices_;
     return;
@@ -94,6 +95,12 @@ int64_t SpendBound::LongestAt(const Endpoint& endpoint) const {
   return Longest(model_.ContextAt(endpoint), model_.MaxOutputAt(endpoint), true);
 }
 
+int64_t SpendBound::LikelyIn(int64_t context) const {
+  const int64_t rest = std::max<int64_t>(0, context - expected_ - preamble_);
+  const int64_t margin = std::min(expected_ / kPromptMarginPart, rest / kRestMarginPart);
+  return std::min(expected_ + margin + preamble_, bound_.prompt);
+}
+
 // Never by what the prompt may take at worst: one picture may be thought of as half a context. The
 // hold does not need it, as that takes the prompt and the answer each at its own worst.
 int64_t SpendBound::Longest(int64_t context, int64_t max_output, bool prompted) const {
@@ -105,7 +112,7 @@ int64_t SpendBound::Longest(int64_t context, int64_t max_output, bool prompted) 
   const bool may_fit = named_ && prompted && *longest <= context - expected_;
   if (context > 0 && !may_fit) {
     // A prompt that may fill the context is for the provider to judge.
-    const int64_t left = prompted ? context - likely_ : context;
+    const int64_t left = prompted ? context - LikelyIn(context) : context;
     limit(std::max(left, std::min(kLeastAnswerTokens, context)));
   }
   return longest.value_or(kUnknownAnswerTokens);

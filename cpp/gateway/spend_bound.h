@@ -59,9 +59,10 @@ ReasoningBound ReasoningAt(const Endpoint& endpoint, const Model& model,
 // where none is known), or options.max_media_tokens. Answer, a choice: the smallest of what the
 // client, the endpoint and options.max_output_tokens allow and of what the context there has left;
 // beside it, whatever was predicted, and what an endpoint thinks beyond its cap. A length that was
-// named has place where it fits beside the prompt that is expected; any other leaves a margin, as
-// some providers refuse a length that does not fit. Kinds: what the prompt may hold, and what the
-// model can answer with unless the request forbids it.
+// named has place where it fits beside the prompt that is expected; any other leaves a margin (a
+// quarter of that prompt, at most half of what it leaves), as some providers refuse a length that
+// does not fit. Kinds: what the prompt may hold, and what the model can answer with unless the
+// request forbids it.
 class SpendBound {
  public:
   SpendBound(const ChatRequest& request, const Model& model, const TokenEstimate& prompt,
@@ -127,6 +128,8 @@ class SpendBound {
   bool free() const { return At(longest_) == Money{}; }
 
  private:
+  // What the prompt takes of such a context, in tokens, with a margin: its estimate errs.
+  int64_t LikelyIn(int64_t context) const;
   // Beside the prompt, or beside one of nothing.
   int64_t Longest(int64_t context, int64_t max_output, bool prompted) const;
 
@@ -140,7 +143,7 @@ class SpendBound {
   int64_t each_unsized_ = 0;    // what one takes where it does not fill the context
   bool fills_context_ = false;  // the prompt, whatever context there is, has a part without a size
   int64_t expected_ = 0;        // tokens of the prompt
-  int64_t likely_ = 0;          // likewise, with a margin
+  int64_t preamble_ = 0;        // what a provider may write into it besides
   int64_t longest_ = 0;
 };
 
