@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 
 import seekroute
 from seekroute.cli._root import app
-from seekroute.cli._shared import parse_expiry
+from seekroute.cli._shared import parse_expiry, parse_since
 from seekroute.control import ControlPlane, looks_valid
 from serving import running_server
 
@@ -194,6 +194,14 @@ def test_expiry_spellings() -> None:
             parse_expiry(text)
 
 
+def test_days_that_have_a_name() -> None:
+    today = int(time.time()) // 86_400 * 86_400
+    assert parse_since("today") in (today, today + 86_400)  # it may be midnight meanwhile
+    assert parse_since("today") - parse_since("yesterday") == 86_400
+    with pytest.raises(BadParameter):
+        parse_expiry("yesterday")
+
+
 # --- configuration -----------------------------------------------------------------------------
 
 
@@ -212,7 +220,8 @@ def test_config_check_show_and_schema(run: Run, run_json: Run, tmp_path: Path) -
     (tmp_path / "seekroute.yaml").write_text(
         "server: {port: 9000}\nproviders: {openai: {api_key: sk-canary}}\n"
     )
-    assert run_json("config", "check") == {"ok": True, "problems": []}
+    found = {"ok": True, "file": "seekroute.yaml", "problems": []}
+    assert run_json("config", "check") == found
     assert run_json("config", "show")["server"]["port"] == 9000
     assert "port: 9000" in run("config", "show").stdout
     rows = {row["setting"]: row for row in run_json("config", "show", "--origin")}

@@ -15,7 +15,7 @@ import money_cli
 import seekroute
 from bare_cli import unconfigure
 from seekroute.cli import _doctor
-from seekroute.cli._chat import Conversation
+from seekroute.cli._chat import Conversation, UnknownModelError
 from seekroute.config import load_settings
 from seekroute.control import looks_valid
 from seekroute.testing import MockProvider, Text
@@ -267,24 +267,28 @@ def test_a_model_that_there_is_not_changes_no_conversation(
     run: Run, provider: MockProvider
 ) -> None:
     _use(provider)
-    provider.queue(Text("Yes."))
     for name, words in (
         ("openai/gpt-4o-minii", "did you mean openai/gpt-4o-mini"),
         ("nope", "seekroute models list shows what there is"),
     ):
-        said = run("chat", "-m", "openai/gpt-4o", stdin=f"/model {name}\nHi\n", code=1).stderr
-        assert f"no model '{name}'" in said
-        assert words in said
-    assert not provider.requests
+        provider.queue(Text("Yes."), Text("No."))
+        talk = f"/model {name}\nHi\nReally?\n"
+        result = run("chat", "-m", "openai/gpt-4o", stdin=talk, code=1)
+        why, rest = result.stderr.splitlines()
+        assert f"no model '{name}'" in why
+        assert words in why
+        assert rest == "model: openai/gpt-4o, as before"
+        assert result.stdout.splitlines() == ["Yes.", "No."]
+    assert [request.json["model"] for request in provider.requests] == ["gpt-4o"] * 4
     # To somebody at a terminal it is no end.
     with seekroute.Client(config="seekroute.yaml") as client:
         talk = Conversation(client, "openai/gpt-4o", None, as_json=False)
-        with pytest.raises(seekroute.NotFoundError):
+        with pytest.raises(UnknownModelError):
             talk.take("/model nope")
         assert talk.model == "openai/gpt-4o"
         talk.take("/model openai/gpt-4o-mini")
         assert talk.model == "openai/gpt-4o-mini"
-    assert not provider.requests
+    assert len(provider.requests) == 4
 
 
 # --- ask ------------------------------------------------------------------------------------------

@@ -126,6 +126,7 @@ def test_requests_are_shown_with_an_id_that_commands_take(tmp_path: Path, width:
     assert run_json("credits", "refund", begin, "0.000000001")["generation"] == generation
     (row,) = run_json("logs")
     assert column(shown, "cost") == [row["cost"]]
+    assert run_json("logs", "-n", "1", "--since", "yesterday") == [row]
     assert column(shown, "status") == ["200"]
     (refused,) = run_json("logs", "--failed")
     shown = on_terminal("logs", "--failed", width=width)

@@ -134,6 +134,13 @@ def test_a_file_is_replaced_only_when_told() -> None:
     assert "exists" in run("config.yaml", "-o", "link.yaml", code=1).output
 
 
+def test_a_file_that_is_missing_is_said_first() -> None:
+    Path("seekroute.yaml").write_text("mock: on\n", encoding="utf-8")
+    said = run("config", "import", "litellm", "nope.yaml", code=2).stderr
+    assert "nope.yaml" in said
+    assert "seekroute.yaml exists" not in said
+
+
 def test_the_file_has_the_mode_of_init_s() -> None:
     Path("config.yaml").write_text(one("model: ollama/x"), encoding="utf-8")
     before = os.umask(0o027)

@@ -14,6 +14,7 @@ import seekroute
 from bare_cli import unconfigure
 from in_process import MODEL
 from seekroute.testing import MockProvider, Text
+from serving import running_server
 
 run: Callable[..., Any] = money_cli.run
 
@@ -119,3 +120,27 @@ def test_a_client_answers_by_the_mock_that_its_configuration_names(
     monkeypatch.setenv("OPENAI_API_KEY", "sk-never-called")
     with seekroute.Client() as client:
         assert client.ask("Hi", MODEL).provider == "mock"
+
+
+# --- a gateway elsewhere --------------------------------------------------------------------------
+
+
+@ASKING
+def test_a_key_without_a_gateway_is_told(
+    command: tuple[str, ...], stdin: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEEKROUTE_API_KEY", "sk-canary")
+    said = run(*command, stdin=stdin).stderr
+    assert "SEEKROUTE_API_KEY is set, and SEEKROUTE_BASE_URL is not" in said
+    assert "canary" not in said
+    assert "BASE_URL" not in run(*command, "--mock", "on", stdin=stdin).stderr
+
+
+@ASKING
+def test_a_missing_key_is_told_by_its_variable(
+    command: tuple[str, ...], stdin: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with running_server(tmp_path / "data") as server:
+        monkeypatch.setenv("SEEKROUTE_BASE_URL", server.base_url)
+        said = run(*command, stdin=stdin, code=1).stderr
+    assert said == "error: no API key was given: set SEEKROUTE_API_KEY\n"
