@@ -33,6 +33,12 @@ def client_of(options: Shared, mock: str | None) -> Client:
     elsewhere = mock is None and options.config is None
     if elsewhere and os.environ.get("SEEKROUTE_BASE_URL"):
         return seekroute.Client()
+    if elsewhere and os.environ.get("SEEKROUTE_API_KEY"):
+        say(
+            "SEEKROUTE_API_KEY is set, and SEEKROUTE_BASE_URL is not: no gateway is asked",
+            fg=typer.colors.YELLOW,
+            err=True,
+        )
     try:
         asked = _mock_setting(options, mock)
         return seekroute.Client(config=options.config, mock=asked)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from seekroute.cli._asking import client_of
-from seekroute.cli._shared import say, shared
-from seekroute.errors import APIError, NotFoundError
+from seekroute.cli._shared import say, shared, told
+from seekroute.errors import APIError, NotFoundError, SeekrouteError
 
 if TYPE_CHECKING:
     from seekroute.client import Client
@@ -26,6 +26,14 @@ _HELP = """\
 /help         this
 /quit         leave (Ctrl-D too)
 """
+
+
+class UnknownModelError(SeekrouteError):
+    """What /model names is not served; the conversation goes on with the model it had."""
+
+    def __init__(self, error: NotFoundError, model: str) -> None:
+        super().__init__(str(error))
+        self.model = model
 
 
 class Conversation:
@@ -88,17 +96,16 @@ class Conversation:
         say(f"model: {self.model}", err=True)
 
     def _find(self, name: str) -> None:
-        """Raises NotFoundError where the gateway knows that it serves no such model: its message
-        names the nearest ones. Nobody is asked. A gateway that cannot say it finds out later."""
+        """Raises UnknownModelError where the gateway knows that it serves no such model: it names
+        the nearest ones. Nobody is asked. A gateway that cannot say it finds out later."""
         try:
             self._client.route("x", model=name)
         except NotFoundError as error:
             if error.code not in _NO_MODEL:
                 return
-            say(f"model: {self.model}, as before", err=True)
             if not any(words in error.message for words in ("did you mean", "/v1/models")):
                 error.args = (f"{error.message}: seekroute models list shows what there is",)
-            raise
+            raise UnknownModelError(error, self.model) from None
         except APIError:
             return
 
@@ -141,17 +148,24 @@ def chat(
 ) -> None:
     """Talk with a model, without a server. One line is one message; /help lists the commands."""
     interactive = sys.stdin.isatty()
+    failed = False
     with client_of(shared(ctx), mock) as client:
         talk = Conversation(client, model, system, as_json=as_json)
         for line in _lines(interactive):
             try:
                 talk.take(line)
-            except APIError as error:
+            except UnknownModelError as error:
                 say(f"error: {error}", fg=typer.colors.RED, err=True)
+                say(f"model: {error.model}, as before", err=True)
+                failed = True  # a script sees it by the exit code; its other lines are asked
+            except APIError as error:
+                say(f"error: {told(error)}", fg=typer.colors.RED, err=True)
                 if not interactive:
                     raise typer.Exit(1) from error
             if talk.done:
                 break
+    if failed and not interactive:
+        raise typer.Exit(1)
 
 
 def _lines(interactive: bool) -> Iterator[str]:

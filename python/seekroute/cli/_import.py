@@ -49,9 +49,10 @@ def import_(
     to_stdout = str(out) == "-"
     if not to_stdout and out.suffix not in (".yaml", ".yml"):
         raise typer.BadParameter("the file is YAML: give it the suffix .yaml", param_hint="--out")
+    text = read_text(file)
     if not (to_stdout or force) and os.path.lexists(out):
         raise _exists(out)
-    converted = convert(read_text(file), name=str(file), catalog=packaged_catalog())
+    converted = convert(text, name=str(file), catalog=packaged_catalog())
     written = bool(converted.models or converted.providers)
     if written:
         _prove(converted)

@@ -86,7 +86,7 @@ def logs(
         bool, typer.Option("--failed", help="Only what ended with an error, and what was refused.")
     ] = False,
     since: Annotated[
-        str | None, typer.Option("--since", help="How far back: 12h, 30d, 2027-01-31.")
+        str | None, typer.Option("--since", help="How far back: 12h, 30d, 2027-01-31, yesterday.")
     ] = None,
     before: Annotated[
         int | None,
@@ -101,6 +101,7 @@ def logs(
         int,
         typer.Option(
             "--limit",
+            "-n",
             min=1,
             max=MOST_ROWS,
             help="The most rows; with --failed as many refusals besides.",

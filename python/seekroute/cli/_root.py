@@ -31,7 +31,7 @@ from seekroute.cli import (
     _upkeep,
     _usage,
 )
-from seekroute.cli._shared import Shared, say
+from seekroute.cli._shared import Shared, say, told
 from seekroute.errors import ConfigError, SeekrouteError
 
 
@@ -42,7 +42,7 @@ class _Root(TyperGroup):
         try:
             return super().invoke(ctx)
         except SeekrouteError as error:
-            say(f"error: {error}", fg=typer.colors.RED, err=True)
+            say(f"error: {told(error)}", fg=typer.colors.RED, err=True)
             raise typer.Exit(2 if isinstance(error, ConfigError) else 1) from error
         except _UsageError as error:
             _say_where(error)

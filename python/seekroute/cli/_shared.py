@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from seekroute._visible import visible, visible_json
-from seekroute.errors import ConfigError, Problem
+from seekroute.errors import ConfigError, Problem, SeekrouteError
 
 if TYPE_CHECKING:
     from seekroute.config import Settings
@@ -30,6 +30,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 NO_FILE = "there is no configuration file: defaults are in force, and variables (SEEKROUTE_…)"
 _ANOTHER = "Is it another one that is meant? --data-dir and --config say which"
 _UNITS = {"m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400, "y": 365 * 86_400}
+_DAYS_AGO = {"today": 0, "yesterday": 1}
 LEAST_BEGINNING = 18  # characters of an answer's id, as lists show it and commands take it
 _LEAST_FOLDED = 10  # characters of a column that may take several lines
 _DURATION = re.compile(r"(\d{1,6})([mhdwy])")
@@ -140,8 +141,10 @@ def parse_expiry(text: str) -> int:
 def parse_since(text: str) -> int:
     """Unix seconds of `30d` ago, or of an ISO 8601 date or time, as `parse_expiry` reads them.
 
-    0 where that is before 1970.
+    `today` and `yesterday` are their first moments in UTC. 0 where that is before 1970.
     """
+    if text in _DAYS_AGO:
+        return (int(time.time()) // _UNITS["d"] - _DAYS_AGO[text]) * _UNITS["d"]
     return max(0, _moment_of(text, -1))
 
 
@@ -168,6 +171,13 @@ def say(text: str = "", *, fg: str | None = None, err: bool = False, nl: bool = 
         nl: whether a newline follows.
     """
     typer.secho(visible(text, lines=True), fg=fg, err=err, nl=nl)
+
+
+def told(error: SeekrouteError) -> str:
+    """An error in the words of the command line."""
+    if getattr(error, "code", "") == "missing_api_key":
+        return "no API key was given: set SEEKROUTE_API_KEY"
+    return str(error)
 
 
 def print_json(value: Any) -> None:

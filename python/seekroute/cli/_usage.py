@@ -51,7 +51,8 @@ def usage(
     ctx: typer.Context,
     by: Annotated[By, typer.Option("--by", help="What a line stands for.")] = By.DAY,
     since: Annotated[
-        str, typer.Option("--since", help="How far back: 30d, 2027-01-31. Whole days in UTC.")
+        str,
+        typer.Option("--since", help="How far back: 30d, yesterday, 2027-01-31. Whole UTC days."),
     ] = "30d",
     until: Annotated[
         str | None, typer.Option("--until", help="The last day, included. Default: today.")
