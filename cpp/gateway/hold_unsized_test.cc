@@ -143,6 +143,101 @@ TEST(HoldUnsizedTest, PicturesAreHeldForByABoundOfTheirOwn) {
   }
 }
 
+// What stands for a picture and shows that it is none: by its bytes, its name, its host or its
+// form.
+TEST(HoldUnsizedTest, APictureIsWhatCanBeOne) {
+  const struct {
+    const char* url;
+    bool picture = false;
+  } cases[] = {
+      // Bytes, whatever type is claimed.
+      {"data:image/png;base64,JVBERi0xLjQK"},
+      {"data:image/png;base64, JVBERi0xLjQK"},
+      {"data:image/jpeg;base64,AAAAIGZ0eXBpc29t"},
+      {"data:image/jpeg;base64,AAAAGGZ0eXBtcDQy"},
+      {"data:image/webp;base64,UklGRgAAAABXQVZFZm10IA"},
+      {"data:image/png;base64,GkXfo59ChoEB"},
+      {"data:image/png;base64,SUQzBAAAAAAA"},
+      {"data:image/png;base64,//uQAAAAAAAA"},
+      {"data:image/png;base64,T2dnUwACAAAA"},
+      {"data:image/png;base64,ZkxhQwAAACIQ"},
+      {"data:image/png;base64,UEsDBBQAAAAI"},
+      {"data:image/png;name=a.png;base64,JVBERi0xLjQK"},
+      {"AAAAIGZ0eXBpc29t"},
+      {"data:image/png;base64,iVBORw0KGgo=", true},
+      {"data:image/jpeg;base64,/9j/4AAQSkZJRg", true},
+      {"data:image/gif;base64,R0lGODlhAQAB", true},
+      {"data:image/webp;base64,UklGRgAAAABXRUJQVlA4IA", true},
+      {"data:image/avif;base64,AAAAIGZ0eXBhdmlm", true},
+      {"data:image/heic;base64,AAAAGGZ0eXBoZWlj", true},
+      {"data:image/heic;base64,AAAAGGZ0eXBtaWYx", true},
+      {"data:image/png;base64,AAAA", true},
+      // Names.
+      {"https://x/y.3gp"},
+      {"https://x/y.flv"},
+      {"https://x/y.M4V"},
+      {"https://x/y.ts"},
+      {"https://x/y.aiff"},
+      {"https://x/y.amr"},
+      {"https://x/y.m3u8"},
+      {"https://x/y.wma"},
+      {"https://x/y.mka"},
+      {"https://x/y.tsv"},
+      {"https://x/y.pdf%20"},
+      {"https://x/y.pdf%20%20?a=b"},
+      {"https://x/y.mp4;x"},
+      {"https://x/y.mp4;v=1.0"},
+      {"https://x/y.mp4&a=1"},
+      {"https://x/y.mp4?a=1"},
+      {"https://x/y.mp4#t=1"},
+      {"https://x/y.mp4/"},
+      {"https://x/y.mp4 "},
+      {"https://x/y.pdf.png", true},
+      {"https://x/y.pdf%20page%201.png", true},
+      {"https://x/y.png?from=z.pdf", true},
+      {"https://x.md/y.png", true},
+      {"https://x/pdf", true},
+      {"https://x/y.tsx.jpg", true},
+      {"https://x/mp4;y.jpg", true},
+      // Hosts.
+      {"https://youtube.com/watch?v=a"},
+      {"https://www.youtube.com/watch?v=a"},
+      {"HTTPS://M.YouTube.com:443/shorts/a"},
+      {"https://youtu.be/a"},
+      {"https://a@youtu.be/a"},
+      {"//youtu.be/a"},
+      {"www.youtube.com/watch?v=a"},
+      {"https://www.youtube-nocookie.com/embed/a"},
+      {"https://generativelanguage.googleapis.com/v1beta/files/a"},
+      {"https://img.youtube.com/vi/a/0.jpg", true},
+      {"https://notyoutube.com/a", true},
+      {"https://x/youtube.com", true},
+      {"https://x/?u=//youtu.be/a", true},
+      // Ids of a store.
+      {"file-abc"},
+      {"files/abc"},
+      {"file_abc"},
+      {"FILES/abc"},
+      {"file-abc.png", true},
+      {"https://x/files/abc", true},
+  };
+  for (const bool strict : {false, true}) {
+    GatewayOptions options;
+    options.strict_bound = strict;
+    for (const auto& c : cases) {
+      const std::string url = c.url;
+      for (const std::string& part :
+           {R"({"type":"image_url","image_url":{"url":")" + url + "\"}}",
+            R"({"type":"image_url","image_url":")" + url + "\"}",
+            R"({"type":"image","source":{"type":"url","url":")" + url + "\"}}"}) {
+        const int64_t held = HeldFor(BodyWith(part, "", "") + "}", 10'000'000, options);
+        EXPECT_EQ(held == 10'000'000, !c.picture) << part;
+        EXPECT_LT(held, c.picture ? kPicture + 1200 : held + 1) << part;
+      }
+    }
+  }
+}
+
 TEST(HoldUnsizedTest, TheOperatorMayHoldForLess) {
   GatewayOptions options;
   options.max_media_tokens = 30'000;
