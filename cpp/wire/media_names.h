@@ -29,8 +29,10 @@ NameMeans MeaningOf(std::string_view name);
 bool CanBeReference(std::string_view text);
 
 // Whether what stands for a picture, or beside one, may be one, or an address of which nobody
-// knows: not a data URL or a MIME type of something else, an address whose file is named as a
-// document, video or sound, or raw base64 that does not begin like a picture. Linear. Thread-safe.
+// knows. It is none if it is a data URL or a MIME type of something else, or begins, as base64 in a
+// data URL or alone, like a file of something else; if it is the id of a store, an address whose
+// file is named as a document, video or sound, or one of a host of videos; or if it is long, and no
+// address, and does not begin like a picture. Linear. Thread-safe.
 bool CanBePicture(std::string_view text);
 
 }  // namespace seekroute
