@@ -188,6 +188,26 @@ def test_the_program_writes_nothing_either(data: Path) -> None:
     assert files(data) == before
 
 
+@pytest.mark.parametrize("credits", [True, False])
+def test_a_start_that_would_sell_echoes_begins_no_control_db(
+    data: Path, monkeypatch: pytest.MonkeyPatch, credits: bool
+) -> None:
+    keep(data, FILE_NAME, MARK)
+    (data / "pepper").unlink()
+    before = files(data)
+    monkeypatch.setenv("SEEKROUTE_CREDITS__ENABLED", str(credits).lower())
+    with command("serve", "--port", "0", NEW_CONTROL) as process:
+        _, errors = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 2
+    assert "No provider has a key, but a customer has paid" in errors
+    assert files(data) == before
+    given = {"mock": "auto", "data_dir": str(data), "credits.enabled": credits}
+    service = Service(load_settings(overrides=given, environ={}), environ={}, anew={"control"})
+    with pytest.raises(SeekrouteError, match="has paid"):
+        service.open()
+    assert files(data) == before
+
+
 def test_without_credits_a_lost_ledger_needs_no_word(data: Path) -> None:
     neither_but_a_mark(data)
     start(data, "control", credits=False)
