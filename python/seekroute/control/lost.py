@@ -46,6 +46,8 @@ __all__ = [
     "why_lost",
 ]
 
+# Who has paid, as far as a ledger alone can tell.
+_SOMEBODY: Final = "a customer"
 # What may be begun anew, by one start that is told so.
 Anew = Literal["control", "ledger"]
 
@@ -61,21 +63,29 @@ class LostDatabaseError(ControlError):
     """A database is gone, or another one is in its place; the text says what to do."""
 
 
-def guard_anew(data_dir: Path, anew: Collection[Anew], *, ledger: bool) -> None:
+def guard_anew(
+    data_dir: Path, anew: Collection[Anew], *, ledger: bool, mock_chosen: bool = True
+) -> None:
     """Call before a start that was told to begin control.db anew. Changes nothing.
 
-    What would be refused of the ledger once there is a new control.db is refused here, before.
+    What would be refused once there is a new control.db is refused here, before.
 
     Args:
         data_dir: where the databases are, or were.
         anew: all that this start was told.
         ledger: whether it opens the ledger.
+        mock_chosen: False where the mock provider would answer though nobody asked for it.
 
     Raises:
         LostDatabaseError: the ledger is lost too, and was not named; or it was, and is there.
+        MockBesideCustomersError: the ledger has payments, and the mock was not chosen.
         LedgerError: it is there, and cannot be opened.
     """
-    if "control" not in anew or not ledger:
+    if "control" not in anew:
+        return
+    if not mock_chosen and _has_received(data_dir):
+        raise MockBesideCustomersError(_mock_text(_SOMEBODY))
+    if not ledger:
         return
     control, path = data_dir / DATABASE_FILE, data_dir / _LEDGER
     there = _is_there(control) and not _is_hollow(control) and not why_no_file(control)
@@ -197,13 +207,17 @@ def guard_customers(orders: OrderBook, data_dir: Path) -> None:
     Raises:
         MockBesideCustomersError: somebody has paid.
     """
-    payer = orders.first_payer() or ("a customer" if _has_received(data_dir) else "")
+    payer = orders.first_payer() or (_SOMEBODY if _has_received(data_dir) else "")
     if payer:
-        raise MockBesideCustomersError(
-            f"No provider has a key, but {payer} has paid. Set a key (OPENAI_API_KEY, "
-            "DEEPSEEK_API_KEY, …), or start with --mock on. If keys should be there: is this the "
-            "right --config and environment?"
-        )
+        raise MockBesideCustomersError(_mock_text(payer))
+
+
+def _mock_text(payer: str) -> str:
+    return (
+        f"No provider has a key, but {payer} has paid. Set a key (OPENAI_API_KEY, "
+        "DEEPSEEK_API_KEY, …), or start with --mock on. If keys should be there: is this the "
+        "right --config and environment?"
+    )
 
 
 def _has_received(data_dir: Path) -> bool:

@@ -77,7 +77,8 @@ def _upgrade(plan: Plan) -> None:
     data_dir, anew = Path(plan.data_dir), "control" in plan.anew
     if anew or upgrade_is_due(data_dir):
         with InstanceLock(data_dir):
-            guard_anew(data_dir, plan.anew, ledger=plan.ledger)
+            chosen = plan.mock_meant or not plan.mock
+            guard_anew(data_dir, plan.anew, ledger=plan.ledger, mock_chosen=chosen)
             upgrade(data_dir, anew=anew)
 
 

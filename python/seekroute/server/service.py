@@ -189,7 +189,8 @@ class Service:
         with contextlib.ExitStack() as stack:
             stack.enter_context(InstanceLock(data_dir))
             plan = settings if isinstance(settings, Plan) else prepare(settings, self._environ)
-            guard_anew(data_dir, self._anew, ledger=plan.ledger)
+            chosen = plan.mock_meant or not plan.mock
+            guard_anew(data_dir, self._anew, ledger=plan.ledger, mock_chosen=chosen)
             self.control: ControlPlane = stack.enter_context(
                 ControlPlane(data_dir, anew="control" in self._anew)
             )
@@ -200,7 +201,7 @@ class Service:
             self._has_models = plan.has_models
             self._unserved = plan.unserved
             self.mock_url = ""
-            if plan.mock and not plan.mock_meant:
+            if not chosen:
                 guard_customers(self.control.orders, data_dir)
             if plan.mock:
                 from seekroute.testing import MockProvider
