@@ -65,5 +65,30 @@ TEST(KeyShapesTest, WordsStay) {
   }
 }
 
+TEST(KeyShapesTest, WordsBehindABeginningAreAName) {
+  for (const char* name :
+       {"hf-internal-testing/tiny-random-llama", "xai/xai-grok-4-fast-reasoning",
+        "jina/jina_embeddings_v3_base_en", "me/fw-llama-v3p1-405b-instruct",
+        "fw-mixtral8x7b-instruct-v0.1", "jina_embeddings_v3_20240718", "hf-Qwen3-30B-A3B-Instruct",
+        "sk-a-rather-long-name-of-words", "pk_live_and_other_settings"}) {
+    EXPECT_EQ(WithoutKeys(name), name);
+    EXPECT_FALSE(HasKey(name)) << name;
+  }
+}
+
+TEST(KeyShapesTest, KeysMayHaveSeparatorsInThem) {
+  for (const char* key :
+       {"sk-proj-aB3dE5gH_7jK9mN1-pQ3sT5uV", "sk-ant-api03-aB3dE5gH7j-K9mN1pQ3sT5_uV-AA",
+        "AIzaSyD-9tSrke72I6eYbMmXnU_Pq4Wc0Zx1R", "sk-0f3a9b2c-1d4e-4f5a-8b6c-7d8e9f0a1b2c",
+        "xoxb-123456789012-1234567890123-aBcDeF", "glpat-aB3dE5gH7_jK9mN1pQ3s",
+        "lsv2_pt_0123456789abcdef0123456789abcdef_0123456789"}) {
+    EXPECT_EQ(WithoutKeys(std::string("/v1/") + key + "/x"), "/v1/[key]/x");
+  }
+}
+
+TEST(KeyShapesTest, ADigitBeforeAKeyDoesNotHideIt) {
+  EXPECT_EQ(WithoutKeys("/v1/1sk-proj-" + std::string(kRest)), "/v1/1[key]");
+}
+
 }  // namespace
 }  // namespace seekroute
