@@ -7,16 +7,18 @@ requests go on.
 from __future__ import annotations
 
 import asyncio
+import io
 import logging
 import os
 import sys
+import textwrap
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from json.encoder import encode_basestring_ascii as _quoted
-from typing import Any, Final, Literal, Protocol
+from typing import Any, Final, Literal, Protocol, TextIO
 
 import structlog
 
@@ -273,6 +275,18 @@ class _WriterFile:
         """Nothing is held back."""
 
 
+def _in_one_line(_logger: Any, _level: str, line: Any) -> Any:
+    """Shows the line ends in every field: a client must not write lines of its own."""
+    return {name: visible(each) if isinstance(each, str) else each for name, each in line.items()}
+
+
+def _indented(out: TextIO, error: Any) -> None:
+    """A traceback whose lines cannot be taken for those of the log, whatever the error quotes."""
+    lines = io.StringIO()
+    structlog.dev.plain_traceback(lines, error)
+    out.write(textwrap.indent(visible(lines.getvalue(), lines=True), "  "))
+
+
 class _StructlogHandler(logging.Handler):
     """Takes the lines of other libraries (uvicorn, asyncio) into the same log."""
 
@@ -315,11 +329,10 @@ def configure(writer: LineWriter, log_format: LogFormat, level: str) -> Any:
             structlog.processors.JSONRenderer(),
         ]
     else:
+        shared.append(_in_one_line)
         shared.append(
             structlog.dev.ConsoleRenderer(
-                colors=False,
-                timestamp_key="ts",
-                exception_formatter=structlog.dev.plain_traceback,
+                colors=False, timestamp_key="ts", exception_formatter=_indented
             )
         )
     logger = structlog.wrap_logger(
