@@ -65,9 +65,9 @@ bool IsAlnum(char c) { return IsLetter(c) || (c >= '0' && c <= '9'); }
 
 bool IsHex(char c) { return (c >= '0' && c <= '9') || (Small(c) >= 'a' && Small(c) <= 'f'); }
 
-// Nothing of a word is before `at`: the end of an escape ("%2Fsk-...") is none.
+// Nothing of a word is before `at`: a digit, or the end of an escape ("%2Fsk-..."), is none.
 bool IsAtStart(std::string_view text, size_t at) {
-  if (at == 0 || !IsAlnum(text[at - 1])) return true;
+  if (at == 0 || !IsLetter(text[at - 1])) return true;
   return at >= 3 && text[at - 3] == '%' && IsHex(text[at - 2]) && IsHex(text[at - 1]);
 }
 
@@ -95,6 +95,31 @@ size_t EndOfRest(std::string_view text, size_t at) {
   return at;
 }
 
+// Whether letters and digits without anything between them are no word, name or version.
+bool IsRandomRun(std::string_view run) {
+  constexpr size_t kShortest = 8;  // of a key that has separators in it: base64url, a UUID
+  if (run.size() >= kShortestKeyRest) return true;
+  bool digit = false, small = false, capital = false, hex = true;
+  for (const char c : run) {
+    hex = hex && IsHex(c);
+    (!IsLetter(c) ? digit : c == Small(c) ? small : capital) = true;
+  }
+  const bool mixed = digit && small && capital, of_uuid = hex && digit && (small || capital);
+  return run.size() >= kShortest && (mixed || of_uuid);
+}
+
+// Whether what stands behind the beginning of a key may be one's: names of models begin like keys
+// too ("xai-grok-4-fast-reasoning"), but go on in words.
+bool HasRandomRun(std::string_view rest) {
+  for (size_t at = 0; at < rest.size();) {
+    size_t end = at;
+    while (end < rest.size() && IsAlnum(rest[end])) ++end;
+    if (IsRandomRun(rest.substr(at, end - at))) return true;
+    at = end + 1;
+  }
+  return false;
+}
+
 // The end of the key that begins at `at`; `at` where none does.
 size_t EndOfKnown(std::string_view text, size_t at) {
   const KeyShape* shape = nullptr;
@@ -102,7 +127,8 @@ size_t EndOfKnown(std::string_view text, size_t at) {
   if (rest == at || rest == text.size()) return at;
   if (shape->separators.empty() && !IsAlnum(text[rest])) return at;
   const size_t end = EndOfRest(text, rest);
-  return end - rest >= kShortestKeyRest ? end : at;
+  const bool key = end - rest >= kShortestKeyRest && HasRandomRun(text.substr(rest, end - rest));
+  return key ? end : at;
 }
 
 // Likewise, of a key with any words before 49 letters and digits: "acme_...".

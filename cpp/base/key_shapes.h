@@ -32,8 +32,9 @@ std::span<const KeyShape> KeyShapes();
 // is none. Says in `*shape` which kind, where that is not null.
 size_t KeyHeadAt(std::string_view text, size_t at, const KeyShape** shape = nullptr);
 
-// `text` with "[key]" for whatever looks like a key: one of a kind, or one of ours, which may have
-// any words before its last part. For what a client wrote. Cut it after this, not before.
+// `text` with "[key]" for whatever looks like a key: one of a kind, if it goes on at random and not
+// in words, or one of ours, which may have any words before its last part. For what a client wrote,
+// but not for a name that was found in the catalog. Cut it after this, not before.
 std::string WithoutKeys(std::string_view text);
 
 // Whether anything in `text` does.

@@ -80,7 +80,7 @@ TEST(KeyShapesTest, KeysMayHaveSeparatorsInThem) {
   for (const char* key :
        {"sk-proj-aB3dE5gH_7jK9mN1-pQ3sT5uV", "sk-ant-api03-aB3dE5gH7j-K9mN1pQ3sT5_uV-AA",
         "AIzaSyD-9tSrke72I6eYbMmXnU_Pq4Wc0Zx1R", "sk-0f3a9b2c-1d4e-4f5a-8b6c-7d8e9f0a1b2c",
-        "xoxb-123456789012-1234567890123-aBcDeF", "glpat-aB3dE5gH7_jK9mN1pQ3s",
+        "xoxb-123456789012-1234567890123-aB3dE5gH7jK9mN1pQ3sT5uV7", "glpat-aB3dE5gH7_jK9mN1pQ3s",
         "lsv2_pt_0123456789abcdef0123456789abcdef_0123456789"}) {
     EXPECT_EQ(WithoutKeys(std::string("/v1/") + key + "/x"), "/v1/[key]/x");
   }

@@ -95,7 +95,8 @@ Status Exchange::Take() {
   }
   // A scan by other rules may have refused what these admit, and has no estimate of it.
   if (scan != nullptr && scan->profile == profile_ && admitted.ok()) prompt_ = scan->prompt;
-  row_.requested_model = WithoutKeys(request_.model);
+  // What the catalog knows is the operator's word, whatever it looks like.
+  row_.requested_model = model_ != nullptr ? request_.model : WithoutKeys(request_.model);
   row_.streamed = request_.stream;
   if (model_ != nullptr) row_.model = model_->id;
   if (!admitted.ok()) return admitted;
