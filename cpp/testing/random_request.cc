@@ -9,6 +9,7 @@ namespace {
 
 constexpr int64_t kMedia = int64_t{1} << 20;  // tokens of what cannot be sized
 constexpr int64_t kPicture = 65'536;
+constexpr int64_t kClientTool = 700;  // as its provider describes it
 
 // A WAV file, in base64, of a sample of silence for each byte that follows.
 constexpr std::string_view kSilence =
@@ -131,9 +132,37 @@ std::string RandomRequest::Unknown(std::string_view name) {
   }
 }
 
+std::string RandomRequest::Citations() {
+  const bool typed_last = OneIn(2);
+  const std::string url = R"("url": ")" + Read("https://x/" + Noise()) + "\"";
+  const std::string type = R"("type": "url_citation")";
+  std::string list = "{" + (typed_last ? url + ", " + type : type + ", " + url) + "}";
+  // What is no citation counts beside them.
+  if (OneIn(4)) list += Media(true, R"(, {"type": "file", "file": {"id": "a"}})");
+  return "\"annotations\": [" + list + "]";
+}
+
 std::string RandomRequest::Part() {
   const std::string id = "\"id-" + std::to_string(Below(1000)) + "\"";
-  switch (Below(18)) {
+  switch (Below(23)) {
+    case 18:  // nobody fetches what is cited
+      return R"({"type": "output_text", "text": )" + Text() + ", " + Citations() + "}";
+    case 19: {  // labelled, which makes it no more pictures
+      constexpr std::string_view kLabels[] = {"format", "media_type", "mimeType"};
+      return Picture(R"({"type": "image_url", "image_url": {"url": "https://x/y", ")" +
+                     std::string(kLabels[Below(3)]) + R"(": "image/png"}})");
+    }
+    case 20: {  // a file that claims to be a picture, or is named as none
+      constexpr std::string_view kFiles[] = {"data:image/png;base64,JVBERi",
+                                             "data:image/png;base64,AAAAIGZ0eXBpc29t",
+                                             "https://youtu.be/", "https://x/y.mp4?", "file-"};
+      return Media(true, R"({"type": "image_url", "image_url": {"url": ")" +
+                             Read(std::string(kFiles[Below(5)]) + std::string(Below(200), 'A')) +
+                             "\"}}");
+    }
+    case 21:
+      return Picture(R"({"type": "image", "image": "data:image/png;base64,iVBORw0KGgo=", )"
+                     R"("mediaType": "image/png"})");
     case 11: {  // no picture, whatever it says
       const std::string sound = "data:audio/mp3;base64," + std::string(Below(4000), 'A');
       return Media(true, R"({"type": "image_url", "image_url": {"url": ")" + Read(sound) + "\"}}");
@@ -196,6 +225,7 @@ std::string RandomRequest::Message() {
     std::string message = R"({"role": "assistant", "content": )" + (OneIn(2) ? "null" : Text());
     if (OneIn(3)) message += Media(true, R"(, "audio": {"id": "a"})");
     if (OneIn(3)) message += Picture(R"(, "images": ["aGk="])");
+    if (OneIn(4)) message += ", " + Citations();
     if (OneIn(2)) {
       message += R"(, "tool_calls": [{"id": "c", "type": "function", "function": {"name": "f", )"
                  R"("arguments": )" +
@@ -230,9 +260,14 @@ void RandomRequest::AddField() {
       return fields_.push_back("\"n\": " + std::to_string(choices_));
     case 3:
       return fields_.push_back("\"response_format\": " + Defined("{\"schema\": " + Value(1) + "}"));
-    case 4:
-      return fields_.push_back(
-          "\"tools\": " + Defined("[{\"type\": \"function\", \"function\": " + Value(1) + "}]"));
+    case 4: {
+      std::string tools = R"({"type": "function", "eager": true, "function": )" + Value(1) + "}";
+      if (OneIn(3)) {  // which the client runs
+        tools += R"(, {"type": "bash_20250124", "name": "bash"})";
+        media_ += kClientTool;
+      }
+      return fields_.push_back("\"tools\": " + Defined("[" + tools + "]"));
+    }
     case 5:
       return fields_.push_back("\"functions\": [" +
                                Media(false, OneIn(2) ? R"({"type": "web_search_preview"}])"

@@ -59,6 +59,7 @@ class RandomRequest {
   // A member of a message or of a part that nobody knows.
   std::string Unknown(std::string_view name);
 
+  std::string Citations();  // a member
   std::string Part();
 
   std::string Message();
