@@ -84,7 +84,7 @@ class PromptSink : public JsonSink {
       AddField(place, value);
     } else if (in_tools_) {
       if (place.depth() == ToolEntry::kDepth) tool_.OnMember(place.key(), value);
-      if (place.depth() > 2) return true;
+      if (place.depth() != 2) return true;
       Count({tool_.tokens() / 2, tool_.tokens()});
       for (int64_t i = tool_.services(); i > 0; --i) Count({kOtherTokens, unsized_});
     } else if (in_messages_ && place.depth() >= 3 && !IsContent(place)) {

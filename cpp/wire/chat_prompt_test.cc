@@ -68,6 +68,24 @@ TEST(ChatPromptTest, ImagesCostByTheirDetailNotTheirBytes) {
       765);
 }
 
+// What claims to be a picture and is a file is expected as one; what the client runs is no search.
+TEST(ChatPromptTest, FilesAreNoPicturesAndToolsOfTheClientNoSearches) {
+  const auto image = [](const std::string& url) {
+    return EstimateChatPrompt(
+               Request(R"([{"type":"image_url","image_url":{"format":"image/png","url":")" + url +
+                       R"("}}])"))
+               .tokens -
+           Empty();
+  };
+  EXPECT_EQ(image("data:image/png;base64,iVBORw0KGgo="), 765);
+  EXPECT_GT(image("data:image/png;base64,JVBERi0x" + std::string(1'280'000, 'A')), 10'000);
+  const std::string_view tools = R"(,"tools":[{"type":"bash_20250124","name":"bash"}])";
+  const TokenEstimate with = EstimateChatPrompt(Request("\"\"", tools));
+  EXPECT_GE(with.tokens, Empty() + 512);
+  EXPECT_LT(with.tokens, Empty() + 600);
+  EXPECT_LT(with.upper, 1200);
+}
+
 TEST(ChatPromptTest, SoundAndFilesCostByTheirLength) {
   const auto part = [&](size_t size, std::string_view kind, std::string_view key,
                         std::string head = "") {
