@@ -15,6 +15,29 @@ using enum ErrorCode;
 // No catalog has longer names; a bound keeps them out of logs and errors.
 constexpr size_t kMaxModelName = 256;
 
+bool IsNameByte(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+         c == '.';
+}
+
+// `name` stands in `text` as a word.
+bool Names(std::string_view text, std::string_view name) {
+  for (size_t at = text.find(name); at != std::string_view::npos; at = text.find(name, at + 1)) {
+    const size_t end = at + name.size();
+    const bool begins = at == 0 || !IsNameByte(text[at - 1]);
+    if (begins && (end == text.size() || !IsNameByte(text[end]))) return true;
+  }
+  return false;
+}
+
+// SDKs print the message alone, so it names the field as well.
+Error WithField(Error error) {
+  if (!error.param.empty() && !Names(error.message, error.param)) {
+    error.message = error.param + ": " + error.message;
+  }
+  return error;
+}
+
 }  // namespace
 
 JsonSink::Step RequestSink::OnOpen(const JsonPlace& place, JsonType type) {
@@ -418,8 +441,10 @@ Status RequestSink::Check() const {
 
 Result<ChatRequest> ParseChatRequest(std::string_view body, const Profile& profile) {
   RequestSink sink(profile);
-  if (Status scanned = ScanJson(body, JsonKeys::kUnique, &sink); !scanned) return scanned.error();
-  if (Status checked = sink.Check(); !checked) return checked.error();
+  if (Status scanned = ScanJson(body, JsonKeys::kUnique, &sink); !scanned) {
+    return WithField(scanned.error());
+  }
+  if (Status checked = sink.Check(); !checked) return WithField(checked.error());
   ChatRequest request = sink.Take();
   if (request.media_parts > 0 || request.other_kinds) request.is_ordinary = false;
   return request;
