@@ -137,7 +137,8 @@ def test_shared_words() -> None:
     assert (price.input, price.output, price.cache_read) == ("1", "2.5", "0.1")
     assert (house.context, house.description) == (32_768, "Costs $1 a million")
     headers = settings.providers["eu"].headers
-    assert headers["X-Team"].get_secret_value() == "blue"
+    assert headers["X-Team"].get_secret_value() == "https://provider.invalid"  # a variable's
+    assert "EU_X_TEAM" in found.variables
     assert '"${EU_X_INTERNAL_TOKEN}"' in found.text
 
 
@@ -156,9 +157,15 @@ SECRET_HEADERS = {
             "Ocp-Apim-Subscription-Key",
             "X-Session",
             "Set-Cookie",
+            "X-Pass",
+            "X-Pwd",
+            "X-Team",
         )
     },
-    "X-Team": f"sk-{RANDOM}-canary",
+    "X-U": "user:canary",
+    "X-Api": "AAAA-BBBB-canary-DDDD-EEEE",
+    "X-Title": f"sk-{RANDOM}-canary",
+    "User-Agent": "Bearer canary",
     "X-Via": f"r8_{RANDOM}canary",
     "X-Cloud": f"AKIAIOSFODNN7EXAMPLE{'canary'}",
     "X-Jwt": f"eyJ{RANDOM}.canary.{RANDOM}",
@@ -179,17 +186,28 @@ def test_a_header_that_may_be_a_secret_is_not_copied(header: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["blue", "prompt-caching-2024-07-31", "https://acme.example/a", "team-7 of eu-west-1"]
+    ("name", "value"),
+    [
+        ("X-Title", "blue"),
+        ("anthropic-beta", "prompt-caching-2024-07-31"),
+        ("HTTP-Referer", "https://acme.example/a"),
+        ("User-Agent", "team-7 of eu-west-1"),
+    ],
 )
-def test_a_header_that_is_none_is_copied(value: str) -> None:
-    found = converted(one(f"model: openai/gpt-4o, extra_headers: {{X-Team: '{value}'}}"))
+def test_a_header_that_is_none_is_copied(name: str, value: str) -> None:
+    found = converted(one(f"model: openai/gpt-4o, extra_headers: {{{name}: '{value}'}}"))
     headers = loaded(found).providers["openai"].headers
-    assert headers["X-Team"].get_secret_value() == value
+    assert headers[name].get_secret_value() == value
     assert not said(found, "to set")
 
 
 @pytest.mark.parametrize(
-    "path", [f"sk-{RANDOM}/v1", f"gw/hf_{RANDOM}", f"a/gsk%5F{RANDOM}/v1", "token/c4n4ryc4n4ry/v1"]
+    "path",
+    [
+        *(f"sk-{RANDOM}/v1", f"gw/hf_{RANDOM}", f"a/gsk%5F{RANDOM}/v1", "token/c4n4ryc4n4ry/v1"),
+        "c4n4ry/0123456789abcdef0123456789abcdef/v1",
+        "c4n4ry/tok_abcdefghijklmnopqrstuvwxyz/v1",
+    ],
 )
 @pytest.mark.parametrize(
     "model", ["openai/gpt-4o", "hosted_vllm/x", "mistral/mistral-large-latest"]
@@ -205,6 +223,13 @@ def test_a_key_in_the_path_of_an_address_is_not_copied(model: str, path: str) ->
     assert to_set.startswith("3 ")
     assert "BASE_URL" in to_set
     assert len(loaded(found).providers) == 1
+
+
+@pytest.mark.parametrize("key", ["[canary]", "{a: canary}"])
+def test_a_key_that_is_no_text_is_told(key: str) -> None:
+    found = converted(one(f"model: openai/gpt-4o, api_key: {key}"))
+    assert "3 api_key: no key, but a list or a mapping" in said(found, "not taken")
+    assert "canary" not in found.text + "".join(said(found))
 
 
 @pytest.mark.parametrize(

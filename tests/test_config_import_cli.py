@@ -227,7 +227,7 @@ def test_clients_of_litellm_are_answered(upstream: MockProvider, tmp_path: Path)
         "    model: openai/house-large\n"
         f"    api_base: {upstream.base_url}\n"
         "    api_key: os.environ/HOUSE_KEY\n"
-        "    extra_headers: {X-Team: blue}\n"
+        "    extra_headers: {X-Title: blue}\n"
         "    input_cost_per_token: 1e-06\n"
         "    output_cost_per_token: 0.000002\n"
         "- model_name: local/llama\n"
@@ -263,7 +263,7 @@ def test_clients_of_litellm_are_answered(upstream: MockProvider, tmp_path: Path)
             (request,) = upstream.requests
             assert request.json["model"] == model
             assert request.headers["authorization"] == authorization
-            assert request.headers.get("x-team") == ("blue" if name != "local/llama" else None)
+            assert request.headers.get("x-title") == ("blue" if name != "local/llama" else None)
             cost = Decimal(str(answer["usage"]["cost"]))
             assert cost == (Decimal("0.0012") if name != "local/llama" else 0)
         child.send_signal(signal.SIGTERM)
