@@ -31,16 +31,22 @@ from seekroute.config.from_litellm._words import (
 )
 from seekroute.config.settings import ProviderSettings
 
-# Headers that hold secrets by their names.
-_HEADER_SECRET = re.compile(
-    r"(?i)auth|key|token|secret|cookie|passw|session|credential|signature|jwt"
+# Headers whose values are no secrets. Of any other nobody knows what it is for.
+_HARMLESS_HEADERS = frozenset(
+    "accept accept-encoding accept-language anthropic-beta anthropic-version api-version "
+    "content-type http-referer openai-beta openai-organization openai-project referer user-agent "
+    "x-title".split()
 )
-# And values that are some in any header: behind a scheme, or of letters and digits without a word.
+# But for values that are some in any header: behind a scheme, or of letters and digits without a
+# word.
 _VALUE_SECRET = re.compile(
     r"(?i)(?:bearer|basic|token) \S|(?<![a-z0-9])(?=[0-9]*[a-z])(?=[a-z]*[0-9])[a-z0-9]{20,}"
 )
 # What follows such a part of a path.
-_PATH_SECRET = re.compile(r"(?i)/(?:api[-_]?)?(?:key|token|secret|password)s?[/=:][^/]{8,}")
+_PATH_SECRET = re.compile(
+    r"(?i)/(?:api[-_]?)?(?:key|token|secret|password)s?[/=:][^/]{8,}"
+    r"|/(?:key|tok|token|secret)[-_][a-z0-9]{12,}"
+)
 _HOST_LABELS = frozenset(("api", "www", "llm", "gateway", "inference", "openai"))
 # What a provider's own row says and a second account of it has to say again.
 _OF_THE_PROVIDER = (
@@ -267,7 +273,7 @@ class Upstreams:
         """`row` with a variable in the place of an address that has a key in its path."""
         url: str = row.get("base_url", "")
         node = params.get("api_base") or params.get("base_url")
-        if node is None or not (without_keys(url) != url or _PATH_SECRET.search(url)):
+        if node is None or not (_PATH_SECRET.search(url) or _is_secret(urlsplit(url).path)):
             return row
         wanted = _variable(f"{name}_base_url")
         reference, to_set = self.variables.secret(url.replace("$$", "$"), wanted)
@@ -284,6 +290,8 @@ class Upstreams:
 
     def _key(self, params: Mapping[str, Node], section: str, wanted: str) -> str:
         node = params.get("api_key")
+        if node is not None and node.text is None and not node.is_empty:
+            self.findings.skip(node, section, "no key, but a list or a mapping", "api_key")
         if node is None or is_no_key(node.text or ""):
             return ""
         reference, to_set = self.variables.secret((node.text or "").strip(), wanted)
@@ -305,7 +313,7 @@ class Upstreams:
             except ValueError:
                 self.findings.skip(node, section, "no header that can be sent", header)
                 continue
-            if _HEADER_SECRET.search(header) or _is_secret(value):
+            if header.lower() not in _HARMLESS_HEADERS or _is_secret(value):
                 variable = _variable(f"{name}_{header}")
                 found[header], to_set = self.variables.secret(value, variable)
                 if to_set:
