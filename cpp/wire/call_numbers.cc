@@ -1,6 +1,8 @@
 #include "wire/call_numbers.h"
 
 #include <algorithm>
+#include <functional>
+#include <set>
 
 namespace seekroute {
 namespace {
@@ -19,17 +21,16 @@ int64_t CallNumbers::Number(const SentCall& call, bool first) {
     return own ? known.index == *own : !call.id.empty() && known.id == call.id;
   });
   if (same != calls.end()) {
-    if (same->id.empty()) Name(&*same, call.id);
-    same->is_named = same->is_named || !call.name.empty();
+    if (same->id.empty()) Identify(&*same, call.id);
+    Name(&*same, call.name);
     std::rotate(same, same + 1, calls.end());
     return calls.back().index;
   }
   const bool continues = !call.index && call.id.empty() && first && !calls.empty() &&
-                         (call.name.empty() || !calls.back().is_named);
+                         (call.name.empty() || !calls.back().name);
   if (continues || (calls.size() == kMaxCalls && !call.index)) {
-    Call& last = calls.back();
-    last.is_named = last.is_named || !call.name.empty();
-    return last.index;
+    Name(&calls.back(), call.name);
+    return calls.back().index;
   }
   int64_t next = 0;
   for (const Call& known : calls) next = std::max(next, known.index + 1);
@@ -47,24 +48,34 @@ int64_t CallNumbers::Append(const SentCall& call) {
 
 int64_t CallNumbers::Put(std::vector<Call>* calls, const SentCall& call, int64_t index) {
   if (calls->size() == kMaxCalls) return index;
-  calls->push_back({{}, index, !call.name.empty()});
-  Name(&calls->back(), call.id);
+  calls->push_back({{}, index, {}});
+  Identify(&calls->back(), call.id);
+  Name(&calls->back(), call.name);
   return index;
 }
 
-void CallNumbers::Name(Call* call, const std::string& id) {
+void CallNumbers::Identify(Call* call, const std::string& id) {
   const size_t others = ids_ - call->id.size();
   if (others + id.size() > kMaxIds) return;
   ids_ = others + id.size();
   call->id = id;
 }
 
+// The first name counts.
+void CallNumbers::Name(Call* call, const std::string& name) {
+  if (!name.empty() && !call->name) call->name = std::hash<std::string_view>{}(name);
+}
+
 bool CallNumbers::Contradict(const std::vector<SentCall>& calls) const {
-  return std::any_of(calls.begin(), calls.end(), [this](const SentCall& call) {
+  std::set<std::pair<int64_t, int64_t>> indices;
+  return std::any_of(calls.begin(), calls.end(), [&](const SentCall& call) {
     if (!call.index) return false;
     if (MovedTo(call.choice, *call.index) != *call.index) return true;
-    const std::optional<std::string_view> id = IdAt(call.choice, *call.index);
-    return id && !id->empty() && !call.id.empty() && *id != call.id;
+    if (calls.size() > 1 && !indices.emplace(call.choice, *call.index).second) return true;
+    const Call* const known = At(call.choice, *call.index);
+    if (known == nullptr) return false;
+    if (known->id.empty() || call.id.empty()) return known->name && !call.name.empty();
+    return known->id != call.id;
   });
 }
 
@@ -101,11 +112,31 @@ std::optional<int64_t> CallNumbers::WithId(int64_t choice, std::string_view id) 
   return index;
 }
 
-std::optional<std::string_view> CallNumbers::IdAt(int64_t choice, int64_t index) const {
+const CallNumbers::Call* CallNumbers::At(int64_t choice, int64_t index) const {
   for (const Call& call : Of(choice)) {
-    if (call.index == index) return call.id;
+    if (call.index == index) return &call;
   }
-  return std::nullopt;
+  return nullptr;
+}
+
+std::optional<std::string_view> CallNumbers::IdAt(int64_t choice, int64_t index) const {
+  const Call* const call = At(choice, index);
+  return call == nullptr ? std::nullopt : std::optional<std::string_view>(call->id);
+}
+
+bool CallNumbers::IsNamed(int64_t choice, int64_t index) const {
+  const Call* const call = At(choice, index);
+  return call != nullptr && call->name;
+}
+
+bool CallNumbers::IsNamedOtherwise(int64_t choice, int64_t index, std::string_view name) const {
+  const Call* const call = At(choice, index);
+  return call != nullptr && call->name && *call->name != std::hash<std::string_view>{}(name);
+}
+
+std::optional<int64_t> CallNumbers::Last(int64_t choice) const {
+  const std::span<const Call> calls = Of(choice);
+  return calls.empty() ? std::nullopt : std::optional(calls.back().index);
 }
 
 std::vector<int64_t> CallNumbers::IndicesOf(int64_t choice) const {

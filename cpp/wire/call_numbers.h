@@ -45,7 +45,8 @@ class CallNumbers {
   // The index of a call that is a new one: its own, unless that is taken.
   int64_t Append(const SentCall& call);
 
-  // A call has another id than the one at its index, or its index was given away.
+  // A call has another id than the one at its index, or no id and a name where that has one; or its
+  // index was given away, or stands twice in `calls`. Linear in them.
   bool Contradict(const std::vector<SentCall>& calls) const;
   // What the provider calls `own` is at `index` from now on. Number() and Append() know nothing of
   // it.
@@ -57,6 +58,11 @@ class CallNumbers {
   std::optional<int64_t> WithId(int64_t choice, std::string_view id) const;
   // The id of the call at `index`, which may be empty; nothing where there is no call.
   std::optional<std::string_view> IdAt(int64_t choice, int64_t index) const;
+  // The call at `index` has a name, or one that is not `name`.
+  bool IsNamed(int64_t choice, int64_t index) const;
+  bool IsNamedOtherwise(int64_t choice, int64_t index, std::string_view name) const;
+  // That of the call touched last; nothing where there is no call.
+  std::optional<int64_t> Last(int64_t choice) const;
   // Those of all calls, in order.
   std::vector<int64_t> IndicesOf(int64_t choice) const;
 
@@ -64,11 +70,13 @@ class CallNumbers {
   struct Call {
     std::string id;
     int64_t index = 0;
-    bool is_named = false;
+    std::optional<size_t> name;  // its hash: names have no bound of their own
   };
 
   int64_t Put(std::vector<Call>* calls, const SentCall& call, int64_t index);
-  void Name(Call* call, const std::string& id);
+  void Identify(Call* call, const std::string& id);
+  static void Name(Call* call, const std::string& name);
+  const Call* At(int64_t choice, int64_t index) const;
   std::span<const Call> Of(int64_t choice) const;
   std::vector<Call>& CallsOf(int64_t choice);
 

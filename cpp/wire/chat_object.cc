@@ -205,7 +205,8 @@ class ChatSink : public JsonSink {
   void OnCallMember(const JsonPlace& place, const JsonValue& value) {
     if (inner_ != "delta" || place.key(4) != "tool_calls") return;
     const std::string_view key = place.key();
-    if (place.depth() == 6 && key == "id" && value.type == JsonType::kString) {
+    const bool is_id = value.type == JsonType::kString || value.type == JsonType::kNumber;
+    if (place.depth() == 6 && key == "id" && is_id) {
       call_.id = value.text;
     } else if (place.depth() == 6 && key == "index" && value.type == JsonType::kNumber) {
       const int64_t index = ReadInteger(value.text).value_or(0);

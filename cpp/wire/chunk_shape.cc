@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iterator>
 #include <optional>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -11,6 +12,7 @@
 #include "wire/finish_reason.h"
 #include "wire/json_scan.h"
 #include "wire/part_identity.h"
+#include "wire/white_space.h"
 #include "wire/whole_message.h"
 
 namespace seekroute {
@@ -113,7 +115,9 @@ class ShapeSink : public JsonSink {
           call_.is_numbered = value.text == std::to_string(*call_.call.index);
         }
         if (key == "id") {
-          call_.call.id = value.text;
+          if (value.type == JsonType::kString || value.type == JsonType::kNumber) {
+            call_.call.id = value.text;
+          }
           call_.id = value.range;
         }
         return true;
@@ -231,37 +235,61 @@ class ShapeSink : public JsonSink {
 
   // What has a number is numbered by it, here as in what came before.
   void NumberCalls(const Choice& choice, const ChunkOutput& output, SentParts* sent) {
-    bool first = true;
+    std::set<int64_t> here;  // the indices of those before it in the chunk
     for (const OutputCall& found : output.calls) {
       SentCall call = found.call;
       call.choice = choice.index;
-      const bool is_first = std::exchange(first, false);
-      const int64_t index =
-          call.index ? Place(found, sent, &call) : numbers_.Number(call, is_first);
+      const int64_t index = Place(found, sent, here, &call);
+      here.insert(index);
       if (!found.is_numbered || index != found.call.index) edits_.push_back(Numbered(found, index));
     }
   }
 
-  // The index of a call that has one of its own: some providers give all calls the same, or one
-  // call a new id with every chunk.
-  int64_t Place(const OutputCall& found, SentParts* sent, SentCall* call) {
-    const int64_t own = *call->index;
-    call->index = numbers_.MovedTo(call->choice, own);
-    const std::string id(numbers_.IdAt(call->choice, *call->index).value_or(""));
-    if (id.empty() || call->id.empty() || call->id == id) return numbers_.Number(*call, true);
-    int64_t index = *call->index;
-    if (const auto known = numbers_.WithId(call->choice, call->id)) {
+  // The index of a call. One of its own may be wrong: some providers give all calls the same, or
+  // one call a new id with every chunk.
+  int64_t Place(const OutputCall& found, SentParts* sent, const std::set<int64_t>& here,
+                SentCall* call) {
+    const std::optional<int64_t> own = call->index;
+    if (own) call->index = numbers_.MovedTo(call->choice, *own);
+    const std::optional<int64_t> at = own ? call->index : numbers_.Last(call->choice);
+    const std::string id(at ? numbers_.IdAt(call->choice, *at).value_or("") : "");
+    if (!at || (!call->id.empty() && call->id == id)) return numbers_.Number(*call, true);
+    if (!own && !here.empty() && call->id.empty()) return numbers_.Number(*call, false);
+
+    const bool has_new_id = !id.empty() && !call->id.empty();
+    int64_t index = *at;
+    const std::optional<int64_t> known = numbers_.WithId(call->choice, call->id);
+    if (known && (!own || has_new_id)) {
+      if (!own) return numbers_.Number(*call, true);
       index = *known;
-    } else if (call->name.empty() || sent->IsOpen(call->choice, index)) {
-      if (found.id) edits_.push_back({*found.id, "null"});
-      return index;
+    } else if (!IsNewCall(found, *call, sent, *at, has_new_id, here)) {
+      if (has_new_id && found.id) edits_.push_back({*found.id, "null"});
+      if (has_new_id) call->id.clear();
+      call->index = at;
+      return numbers_.Number(*call, true);
     } else {
       call->index.reset();
       index = numbers_.Append(*call);
     }
-    numbers_.Move(call->choice, own, index);
-    moved_.push_back({call->choice, own, index});
+    if (!own) return index;
+    numbers_.Move(call->choice, *own, index);
+    moved_.push_back({call->choice, *own, index});
     return index;
+  }
+
+  // It is another call than the one at `at`, to which its index or its place would make it belong.
+  // Some providers tell the name with every piece; what is no JSON, as the input of a tool of its
+  // own kind, is never known to be whole.
+  bool IsNewCall(const OutputCall& found, const SentCall& call, SentParts* sent, int64_t at,
+                 bool has_new_id, const std::set<int64_t>& here) const {
+    const bool is_named = numbers_.IsNamed(call.choice, at);
+    if (!call.index && !call.id.empty() && (!here.empty() || !is_named)) return true;
+    if (has_new_id && here.contains(at)) return true;
+    if (call.name.empty() || !is_named) return false;
+    if (numbers_.IsNamedOtherwise(call.choice, at, call.name) || here.contains(at)) return true;
+    if (found.holder == "custom" || sent->IsFull()) return has_new_id;
+    if (sent->IsBegun(call.choice, at)) return false;
+    return has_new_id || !Trim(call.arguments).empty();
   }
 
   void AsChunk(Choice* made, SentParts* sent, ChoiceSet in_pieces, ChoiceSet* pieces) {

@@ -30,9 +30,10 @@ struct ShapedChunk {
 //    something the delta is what its members add to that (WholeMessage), empty if nothing;
 //  - else a `text`, of the older completions, is the delta's content;
 //  - else the delta is empty.
-// Tool calls that lack an index get that of CallNumbers. One that has the index of another call is
-// that call where it has no name, or where that call's arguments are not whole: its id is null
-// then, as the first one counts. Else it is a new one, and so is what follows at that index.
+// Tool calls that lack an index get that of CallNumbers. One at the index of another call, or in
+// its place, is that call where it has no name, or the same one while the arguments are not whole:
+// its id is null then, as the first one counts. Else it is a new one, and so is what follows at
+// that index. Two ids in one list are two calls.
 // `*sent` allows for the work of comparing, and counts it. Linear in the chunk and in what `*sent`
 // allows.
 ShapedChunk ShapeChunk(std::string_view text, SentParts* sent, const CallNumbers& calls,

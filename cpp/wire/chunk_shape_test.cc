@@ -170,11 +170,13 @@ TEST(ChunkShapeTest, ToolCallsOfAStreamGetTheIndexTheyLack) {
 }
 
 TEST(ChunkShapeTest, CallsAreToldApartWhereTheirIndexIsOne) {
+  // An index below 0 is none; an id of digits is a number.
   const auto call = [](int index, std::string_view id, std::string_view name,
                        std::string_view arguments) {
-    std::string entry = "{\"index\":" + std::to_string(index);
-    if (id == "null") entry += ",\"id\":null";
-    if (!id.empty() && id != "null") entry += ",\"id\":\"" + std::string(id) + "\"";
+    std::string entry = index < 0 ? "{\"x\":1" : "{\"index\":" + std::to_string(index);
+    const bool is_bare = id == "null" || id == "7" || id == "8";
+    if (!id.empty())
+      entry += ",\"id\":" + (is_bare ? std::string(id) : '"' + std::string(id) + '"');
     entry += ",\"function\":{";
     if (!name.empty()) entry += "\"name\":\"" + std::string(name) + "\",";
     entry += "\"arguments\":";
@@ -203,10 +205,58 @@ TEST(ChunkShapeTest, CallsAreToldApartWhereTheirIndexIsOne) {
       {"an id that comes later",
        {call(0, "", "f", ""), call(0, "a", "", "{}")},
        {call(0, "", "f", ""), call(0, "a", "", "{}")}},
+      {"two in one chunk",
+       {call(0, "a", "f", "") + ',' + call(0, "b", "g", ""), call(0, "", "", "{}")},
+       {call(0, "a", "f", "") + ',' + call(1, "b", "g", ""), call(1, "", "", "{}")}},
+      {"two of one name in one chunk",
+       {call(0, "a", "f", "") + ',' + call(0, "b", "f", "")},
+       {call(0, "a", "f", "") + ',' + call(1, "b", "f", "")}},
+      {"two in one chunk without ids",
+       {call(0, "", "f", "{}") + ',' + call(0, "", "f", "{}")},
+       {call(0, "", "f", "{}") + ',' + call(1, "", "f", "{}")}},
+      {"two pieces of a call in one chunk",
+       {call(0, "a", "f", "{") + ',' + call(0, "", "", "}") + ',' + call(0, "a", "", " ")},
+       {call(0, "a", "f", "{") + ',' + call(0, "", "", "}") + ',' + call(0, "a", "", " ")}},
+      {"another name while the arguments are open",
+       {call(0, "a", "f", "{\"x\""), call(0, "b", "g", "{}")},
+       {call(0, "a", "f", "{\"x\""), call(1, "b", "g", "{}")}},
+      {"another name without an id",
+       {call(0, "", "f", "{}"), call(0, "", "g", ""), call(0, "", "", "{}")},
+       {call(0, "", "f", "{}"), call(1, "", "g", ""), call(1, "", "", "{}")}},
+      {"one name without an id, whole each",
+       {call(0, "", "f", "{}"), call(0, "", "f", "{}"), call(0, "", "f", "")},
+       {call(0, "", "f", "{}"), call(1, "", "f", "{}"), call(1, "", "f", "")}},
+      {"ids that are numbers",
+       {call(0, "7", "f", "{}"), call(0, "8", "g", "{}"), call(0, "8", "", " ")},
+       {call(0, "7", "f", "{}"), call(1, "8", "g", "{}"), call(1, "8", "", " ")}},
+      {"a new id and the name with every piece, the first of them empty",
+       {call(0, "a", "f", ""), call(0, "b", "f", "{\"p\""), call(0, "c", "f", ":1}")},
+       {call(0, "a", "f", ""), call(0, "null", "f", "{\"p\""), call(0, "null", "f", ":1}")}},
+      {"no index, and the name with every piece",
+       {call(-1, "", "f", "{\"p\""), call(-1, "", "f", ":1}"), call(-1, "", "f", "{}"),
+        call(-1, "", "g", "")},
+       {call(0, "", "f", "{\"p\""), call(0, "", "f", ":1}"), call(1, "", "f", "{}"),
+        call(2, "", "g", "")}},
+      {"no index, and a new id with every piece",
+       {call(-1, "a", "f", "{\"p\""), call(-1, "b", "", ":1}"), call(-1, "c", "", "")},
+       {call(0, "a", "f", "{\"p\""), call(0, "null", "", ":1}"), call(0, "null", "", "")}},
+      {"no index, and whole calls of one name",
+       {call(-1, "a", "f", "{}"), call(-1, "b", "f", "{}")},
+       {call(0, "a", "f", "{}"), call(1, "b", "f", "{}")}},
+      {"tools of their own kind, whose input is free text",
+       {R"({"index":0,"id":"a","custom":{"name":"f","input":"x"}})",
+        R"({"index":0,"custom":{"input":"y"}})",
+        R"({"index":0,"id":"b","custom":{"name":"f","input":"z"}})"},
+       {R"({"index":0,"id":"a","custom":{"name":"f","input":"x"}})",
+        R"({"index":0,"custom":{"input":"y"}})",
+        R"({"index":1,"id":"b","custom":{"name":"f","input":"z"}})"}},
   };
   for (const auto& c : cases) {
     std::string in, out;
-    for (const std::string& entry : c.calls) in += Chunk("{\"tool_calls\":[" + entry + "]}");
+    for (std::string entry : c.calls) {
+      if (entry.starts_with("{\"x\":1,")) entry.erase(1, 6);
+      in += Chunk("{\"tool_calls\":[" + entry + "]}");
+    }
     for (const std::string& entry : c.sent) out += Sent("{\"tool_calls\":[" + entry + "]}");
     EXPECT_EQ(Relay(in + Chunk("{}", "\"stop\"") + kDone),
               out + Sent("{}", "\"stop\"", "," + kUsage) + kDone)

@@ -171,7 +171,12 @@ bool SentParts::SaysNothing(int64_t choice, int64_t index) const {
 }
 
 bool SentParts::IsOpen(int64_t choice, int64_t index) {
-  return !SaysNothing(choice, index) && !SpelledOf(Find(choice, index)).is_json;
+  if (SaysNothing(choice, index)) return false;
+  Call* const call = Find(choice, index);
+  // Most that are open are known by their ends.
+  const std::string_view text = Trim(call->arguments);
+  if (text.front() == '{' && text.back() != '}') return true;
+  return !SpelledOf(call).is_json;
 }
 
 bool SentParts::IsBegun(int64_t choice, int64_t index) {
