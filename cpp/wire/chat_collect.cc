@@ -25,7 +25,8 @@ constexpr size_t kFreeLooks = size_t{1} << 20;
 // Strings that a stream sends in pieces. A name or an id is repeated, not continued.
 constexpr auto kPieces = std::to_array<std::string_view>(
     {"content", "reasoning", "reasoning_content", "refusal", "arguments", "text", "thinking",
-     "transcript", "data", "summary", "input"});
+     "transcript", "data", "summary", "input", "reasoning_text", "reasoning_summary", "thought",
+     "thoughts"});
 
 // Lists whose elements are continued by later ones of the same index.
 constexpr auto kIndexed =

@@ -110,7 +110,7 @@ class ChatSink : public JsonSink {
         return OnChoiceMember(place, value);
       case 4:
         if (place.key() == "reasoning") SeeReasoning(value);
-        if (value.type == JsonType::kString && !value.text.empty() && IsOutput(place.key())) {
+        if (value.type == JsonType::kString && !value.text.empty() && IsOutputText(place.key())) {
           choice_has_content_ = true;
           if (RepeatsReasoning(place, value)) return true;
           AddContent(place, value.text);
@@ -418,6 +418,11 @@ bool IsOutput(std::string_view member) {
   return member == "content" || member == "reasoning" || member == "reasoning_content" ||
          member == "reasoning_details" || member == "refusal" || member == "tool_calls" ||
          member == "function_call" || member == "audio" || member == "images";
+}
+
+bool IsOutputText(std::string_view member) {
+  return IsOutput(member) || member == "reasoning_text" || member == "reasoning_summary" ||
+         member == "thinking" || member == "thought" || member == "thoughts";
 }
 
 bool HasItems(std::string_view member) { return member == "content" || member == "images"; }

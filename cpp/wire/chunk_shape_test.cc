@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "testing/chat_chunks.h"
+#include "wire/chat_collect.h"
 #include "wire/chunk_shape.h"
 
 namespace seekroute::testing {
@@ -115,6 +116,29 @@ TEST(ChunkShapeTest, PiecesUnderTheNameOfAMessageLoseNothing) {
                 out + Sent("{}", "\"stop\"", "," + kUsage) + kDone)
           << object << finish;
     }
+  }
+}
+
+// It is sent at once, though it says the same twice and more of it comes than may be held.
+TEST(ChunkShapeTest, ThinkingUnderOtherNamesIsOutput) {
+  for (const char* name :
+       {"reasoning_text", "reasoning_summary", "thinking", "thought", "thoughts"}) {
+    const std::string delta = "{\"" + std::string(name) + "\":\"ha \"}";
+    ChatStream::Options options = Options();
+    options.may_fall_back = true;
+    ChatStream stream(options);
+    std::string out, sent, text;
+    for (int i = 0; i < 200; ++i) {
+      ASSERT_TRUE(stream.Feed(Chunk(delta), &out).ok());
+      sent += Sent(delta);
+      text += "ha ";
+    }
+    EXPECT_EQ(out, sent) << name;
+    EXPECT_TRUE(stream.any_content());
+    EXPECT_EQ(stream.content_tokens().tokens, EstimateTokens(text).tokens);
+    ChatCollector collector(size_t{1} << 20);
+    ASSERT_TRUE(collector.Add(out).ok());
+    EXPECT_NE(collector.Write().find(text), std::string::npos) << name;
   }
 }
 

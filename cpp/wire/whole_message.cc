@@ -20,7 +20,7 @@ bool IsString(const OutputMember& member) { return member.type == JsonType::kStr
 
 bool WholeMessage::RepeatsAll(bool ends) {
   for (const OutputMember& member : message_.members) {
-    if (!IsOutput(member.name)) continue;
+    if (!IsOutputText(member.name)) continue;
     const std::string parts = TextOfParts(member);
     const std::string_view text = IsString(member) ? member.text : parts;
     if (sent_->BeginsWithAll(choice_, member.name, text, !ends)) return true;
@@ -45,7 +45,8 @@ std::optional<std::vector<TextEdit>> WholeMessage::Rest(bool* has_new_calls) {
   std::vector<TextEdit> edits;
   bool adds = false;
   for (const OutputMember& member : message_.members) {
-    const bool counts = IsOutput(member.name) || member.name == "annotations";
+    const bool counts = IsOutput(member.name) || member.name == "annotations" ||
+                        (IsString(member) && IsOutputText(member.name));
     if (!counts || member.type == JsonType::kNull) continue;
     if (IsString(member)) {
       const std::string_view rest = sent_->NewText(choice_, member.name, member.text);
