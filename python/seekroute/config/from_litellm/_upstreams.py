@@ -33,9 +33,11 @@ from seekroute.config.settings import ProviderSettings
 
 # Headers whose values are no secrets. Of any other nobody knows what it is for.
 _HARMLESS_HEADERS = frozenset(
-    "accept accept-encoding accept-language anthropic-beta anthropic-version api-version "
-    "content-type http-referer openai-beta openai-organization openai-project referer user-agent "
-    "x-title".split()
+    (
+        *("accept", "accept-encoding", "accept-language", "anthropic-beta", "anthropic-version"),
+        *("api-version", "content-type", "http-referer", "openai-beta", "openai-organization"),
+        *("openai-project", "referer", "user-agent", "x-title"),
+    )
 )
 # But for values that are some in any header: behind a scheme, or of letters and digits without a
 # word.
