@@ -165,9 +165,12 @@ def test_a_damaged_ledger_says_what_to_do(data: Path) -> None:
         run("credits", "add", "acme", "1", code=1).stderr,
         run("doctor", "--offline", code=1).output,
     ]
-    with pytest.raises(SeekrouteError) as raised:
-        start(data)
-    for text in (" ".join(each.split()) for each in (*said, str(raised.value))):
+    for anew in ((), ("ledger",)):
+        with pytest.raises(SeekrouteError) as raised:
+            start(data, *anew)
+        said.append(str(raised.value))
+    for text in (" ".join(each.split()) for each in said):
+        assert f"is damaged: {data}" not in text
         assert f"{data / FILE_NAME} is damaged: " in text
         assert "restore a backup" in text
         assert NEW_LEDGER in text
