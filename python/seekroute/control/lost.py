@@ -96,6 +96,7 @@ def guard_anew(
     if why and "ledger" not in anew:
         raise LostDatabaseError(why)
     if not why and "ledger" in anew and _is_there(path):
+        opened(path, read_only=True).close()  # a damaged one is told as one
         raise LostDatabaseError(_not_lost(path))
     # One of an older schema has an identity, and is upgraded by the start.
     if not why and not there and _is_there(path) and not _identity_of(path):
@@ -317,9 +318,11 @@ def opened(
     except LedgerError as error:
         if error.code != "storage_corrupt":
             raise
+        cause = str(error).removeprefix(f"{path} is damaged: ")
+        cause = cause.removesuffix("; restore a backup of it")
         raise LedgerError(
             error.code,
-            f"{path} is damaged: {error}. Stop the server, move {path.name}, {path.name}-wal, "
+            f"{path} is damaged: {cause}. Stop the server, move {path.name}, {path.name}-wal, "
             f"{path.name}-shm and {path.name}.mark away, and restore a backup of it; or begin with "
             "a new one, without its balances, payments and charges: seekroute serve --new-ledger, "
             "said once; seekroute credits replay then books the payments again that control.db "
@@ -354,6 +357,7 @@ def open_ledger(
         raise LostDatabaseError(why)
     there = _is_there(path)
     if there and anew and not why:
+        opened(path, read_only=True).close()  # a damaged one is told as one
         raise LostDatabaseError(_not_lost(path))
     if anew and (not there or not _identity_of(path)):
         _put_aside(path)
