@@ -312,23 +312,6 @@ TEST(ChatRequestTest, TheProfileAddsItsRanges) {
   EXPECT_EQ(refused.error().message, "temperature: expected a number from 0 to 2, got 3.5");
 }
 
-TEST(ChatRequestTest, TheMessageNamesTheField) {
-  const std::pair<const char*, const char*> kRows[] = {
-      {R"("temperature":"hot")", "temperature: expected a number, got a string"},
-      {R"("n":"two")", "n: expected an integer, got a string"},
-      {R"("max_cost":-1)", "max_cost: "},
-      {R"("max_tokens":"many")", "max_tokens: expected an integer, got a string"},
-  };
-  for (const auto& [field, begin] : kRows) {
-    const auto refused = ParseChatRequest(With(field), {});
-    ASSERT_FALSE(refused.has_value()) << field;
-    EXPECT_TRUE(refused.error().message.starts_with(begin)) << refused.error().message;
-  }
-  const auto twice = ParseChatRequest(With(R"("n":1,"n":1)"), {});
-  ASSERT_FALSE(twice.has_value());
-  EXPECT_EQ(twice.error().message.find("n: "), twice.error().message.rfind("n: "));
-}
-
 TEST(ChatRequestTest, LoneSurrogatesPassInContentOnly) {
   const std::string body = WithMessages(R"([{"role":"user","content":"a\ud800b"}])");
   const Result<ChatRequest> parsed = ParseChatRequest(body, Profile());

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "wire/chat_request.h"
 #include "wire/upstream_chat.h"
@@ -131,6 +132,23 @@ TEST(RequestFieldsTest, RefusedFieldsThatAskForOneAnswerAreSentAsTheyCame) {
         R"("num_generations":1)"}) {
     EXPECT_NE(Upstream(With(member), "u").find(member), std::string::npos) << member;
   }
+}
+
+TEST(RequestFieldsTest, TheMessageNamesTheField) {
+  const std::pair<const char*, const char*> kRows[] = {
+      {R"("temperature":"hot")", "temperature: expected a number, got a string"},
+      {R"("n":"two")", "n: expected an integer, got a string"},
+      {R"("max_cost":-1)", "max_cost: "},
+      {R"("max_tokens":"many")", "max_tokens: expected an integer, got a string"},
+  };
+  for (const auto& [field, begin] : kRows) {
+    const auto refused = ParseChatRequest(With(field), Profile());
+    ASSERT_FALSE(refused.has_value()) << field;
+    EXPECT_TRUE(refused.error().message.starts_with(begin)) << refused.error().message;
+  }
+  const auto twice = ParseChatRequest(With(R"("n":1,"n":1)"), Profile());
+  ASSERT_FALSE(twice.has_value());
+  EXPECT_EQ(twice.error().message.find("n: "), twice.error().message.rfind("n: "));
 }
 
 }  // namespace
