@@ -61,6 +61,14 @@ class RunningServer:
     def gateway(self) -> Gateway:
         return self.service.gateway
 
+    def another_key(self, org: str = "default") -> str:
+        """One more key of an organization, known to the core already."""
+        _, key = self.service.control.create_key(
+            org, name="other", profile="seekroute", prefix="sk-sr-"
+        )
+        self.service.sync_keys()
+        return key
+
     def stop(self) -> None:
         """Does what SIGTERM does."""
         self.server.handle_exit(signal.SIGTERM, None)

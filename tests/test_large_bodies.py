@@ -46,14 +46,6 @@ def server(tmp_path: Path) -> Iterator[RunningServer]:
         yield running
 
 
-def another_key(server: RunningServer, org: str = "default") -> str:
-    _, key = server.service.control.create_key(
-        org, name="other", profile="seekroute", prefix="sk-sr-"
-    )
-    server.service.sync_keys()
-    return key
-
-
 def large(key: str, *lines: str) -> bytes:
     return post_bytes(BODY, f"Authorization: Bearer {key}", "Connection: close", *lines)
 
@@ -82,7 +74,7 @@ def finish(client: socket.socket) -> Answer:
 
 
 def test_bytes_of_a_key_are_bounded_while_they_arrive(server: RunningServer) -> None:
-    other = another_key(server)
+    other = server.another_key()
     with unfinished(server, server.key) as first, unfinished(server, server.key):
         refused = answer_to(server, server.key)
         assert (refused.status, refused.code) == (503, "overloaded")
@@ -96,7 +88,7 @@ def test_bytes_of_a_key_are_bounded_while_they_arrive(server: RunningServer) -> 
 
 
 def test_bytes_of_all_are_bounded(server: RunningServer) -> None:
-    other = another_key(server)
+    other = server.another_key()
     with (
         unfinished(server, server.key),
         unfinished(server, server.key),
@@ -140,9 +132,9 @@ def test_many_keys_of_an_organization_are_one_customer(tmp_path: Path) -> None:
         "max_org_request_bytes": 1_000_000,
     }
     with running_server(tmp_path, limits_=bounds, credits={"enabled": False}) as server:
-        keys = [server.key, *(another_key(server) for _ in range(3))]
+        keys = [server.key, *(server.another_key() for _ in range(3))]
         server.service.control.create_org("other")
-        stranger = another_key(server, "other")
+        stranger = server.another_key("other")
         with unfinished(server, keys[0]) as first, unfinished(server, keys[1]):
             for key in keys[2:]:
                 refused = answer_to(server, key)
@@ -159,8 +151,8 @@ def test_who_has_no_credit_holds_one_large_body_at_most(tmp_path: Path) -> None:
         for name in ("poor", "paid", "line"):
             server.service.control.create_org(name)
         server.service.control.set_credit_line("line", 10**12)
-        poor = [another_key(server, "poor") for _ in range(2)]
-        paid, line = another_key(server, "paid"), another_key(server, "line")
+        poor = [server.another_key("poor") for _ in range(2)]
+        paid, line = server.another_key("paid"), server.another_key("line")
         assert server.service.ledger is not None
         # A nano-USD less than any request is held for.
         server.service.ledger.topup("test:0", server.service.control.get_org("poor").id, 9_999)

@@ -47,9 +47,7 @@ def new_key(server: RunningServer, org: str, paid: int = 0) -> str:
         if paid:
             assert server.service.ledger is not None
             server.service.ledger.topup(f"test:{org}", made.id, paid)
-    _, key = control.create_key(org, name="other", profile="seekroute", prefix="sk-sr-")
-    server.service.sync_keys()
-    return key
+    return server.another_key(org)
 
 
 def sent_by(key: str, *lines: str) -> bytes:
