@@ -61,7 +61,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     options.strict_bound = strict;
     const SpendBound bound(*request, model, estimate, options, {});
     const int64_t told = random.thinking().value_or(bound.longest());
-    Check(bound.MostReasoning(bound.longest()) >= std::min(told, kLongestThinking));
+    const auto& endpoint = model.endpoints[0];
+    const int64_t thinking =
+        bound.CompletionAt(endpoint, bound.longest()) - bound.AnswerAt(endpoint, bound.longest());
+    Check(thinking >= std::min(told, kLongestThinking));
     Check(bound.besides().prompt >= (strict ? random.by_bytes() : random.by_estimate()));
   }
   return 0;

@@ -177,15 +177,6 @@ std::optional<int64_t> SpendBound::Cap(int64_t longest, bool limited) const {
   return longest;
 }
 
-int64_t SpendBound::MostReasoning(int64_t answer) const {
-  int64_t most = 0;
-  for (const Endpoint& endpoint : model_.endpoints) {
-    const int64_t here = std::min(answer, LongestAt(endpoint));
-    most = std::max(most, ReasoningAt(endpoint, model_, reasoning_).Beside(here));
-  }
-  return most;
-}
-
 std::optional<int64_t> SpendBound::Within(Money budget) const {
   int64_t tokens = longest_;
   for (const Endpoint& endpoint : model_.endpoints) {

@@ -103,9 +103,6 @@ class SpendBound {
   // kUnknownAnswerTokens are a guess.
   bool IsUnbounded(const Endpoint& endpoint, std::optional<int64_t> cap) const;
 
-  // Tokens of thinking of one choice, of all candidates.
-  int64_t MostReasoning(int64_t answer) const;
-
   // The longest answer, up to longest(), that no candidate charges more than `budget` for; nothing
   // when the prompt alone may cost more.
   std::optional<int64_t> Within(Money budget) const;

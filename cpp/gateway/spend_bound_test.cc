@@ -88,7 +88,7 @@ TEST(SpendBoundTest, CountsThinkingThatTheCapLeavesOut) {
       EXPECT_EQ(bound.At(300).nano, prompt + choices * (300 + c.told) * 2000) << what;
       EXPECT_EQ(bound.Untold().nano, prompt + choices * (500 + c.untold) * 2000) << what;
       EXPECT_EQ(bound.Within(bound.At(300)), 300) << what;
-      EXPECT_EQ(bound.MostReasoning(300), c.told) << what;
+      EXPECT_EQ(bound.CompletionAt(model.endpoints[0], 300), 300 + c.told) << what;
     }
   }
   // A short answer leaves room for a thought.
@@ -110,7 +110,8 @@ TEST(SpendBoundTest, CountsThinkingOfWhatThinksIfAskedWhenItIsAsked) {
       ChatRequest request = RequestOf();
       request.asks_reasoning = asks;
       const SpendBound bound(request, model, kPrompt, {}, {});
-      EXPECT_EQ(bound.MostReasoning(300), if_asked && !asks ? 0 : 900) << if_asked << asks;
+      EXPECT_EQ(bound.CompletionAt(model.endpoints[0], 300), if_asked && !asks ? 300 : 1200)
+          << if_asked << asks;
     }
   }
 }
