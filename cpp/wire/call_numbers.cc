@@ -32,18 +32,20 @@ int64_t CallNumbers::Number(const SentCall& call, bool first) {
     Name(&calls.back(), call.name);
     return calls.back().index;
   }
-  int64_t next = 0;
-  for (const Call& known : calls) next = std::max(next, known.index + 1);
-  return Put(&calls, call, own.value_or(next));
+  return Put(&calls, call, own ? *own : NextOf(calls));
 }
 
 int64_t CallNumbers::Append(const SentCall& call) {
   std::vector<Call>& calls = CallsOf(call.choice);
   const std::optional<int64_t> own = Own(call);
   if (own && !IdAt(call.choice, *own)) return Put(&calls, call, *own);
+  return Put(&calls, call, NextOf(calls));
+}
+
+int64_t CallNumbers::NextOf(const std::vector<Call>& calls) {
   int64_t next = 0;
   for (const Call& known : calls) next = std::max(next, known.index + 1);
-  return Put(&calls, call, next);
+  return next;
 }
 
 int64_t CallNumbers::Put(std::vector<Call>* calls, const SentCall& call, int64_t index) {

@@ -73,6 +73,7 @@ class CallNumbers {
     std::optional<size_t> name;  // its hash: names have no bound of their own
   };
 
+  static int64_t NextOf(const std::vector<Call>& calls);
   int64_t Put(std::vector<Call>* calls, const SentCall& call, int64_t index);
   void Identify(Call* call, const std::string& id);
   static void Name(Call* call, const std::string& name);
