@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "wire/chat_object.h"
 #include "wire/json.h"
 #include "wire/json_scan.h"
 #include "wire/lone_halves.h"
@@ -24,9 +25,8 @@ constexpr size_t kFreeLooks = size_t{1} << 20;
 
 // Strings that a stream sends in pieces. A name or an id is repeated, not continued.
 constexpr auto kPieces = std::to_array<std::string_view>(
-    {"content", "reasoning", "reasoning_content", "refusal", "arguments", "text", "thinking",
-     "transcript", "data", "summary", "input", "reasoning_text", "reasoning_summary", "thought",
-     "thoughts"});
+    {"content", "reasoning", "reasoning_content", "refusal", "arguments", "text", "transcript",
+     "data", "summary", "input"});
 
 // Lists whose elements are continued by later ones of the same index.
 constexpr auto kIndexed =
@@ -331,9 +331,7 @@ void ChatCollector::Merge(Node* into, Node* from, std::string_view key, bool bes
   }
   if (into->kind == kString && from->kind == kString) {
     if (from->text.empty()) return;
-    if (IsOneOf(kPieces, key)) {
-      return Append(into, *from);
-    }
+    if (IsOneOf(kPieces, key) || IsRareThinking(key)) return Append(into, *from);
   }
   if (into->kind == kObject && from->kind == kObject) {
     for (Member& member : from->members) {

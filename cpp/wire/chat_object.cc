@@ -420,10 +420,12 @@ bool IsOutput(std::string_view member) {
          member == "function_call" || member == "audio" || member == "images";
 }
 
-bool IsOutputText(std::string_view member) {
-  return IsOutput(member) || member == "reasoning_text" || member == "reasoning_summary" ||
-         member == "thinking" || member == "thought" || member == "thoughts";
+bool IsRareThinking(std::string_view member) {
+  return member == "reasoning_text" || member == "reasoning_summary" || member == "thinking" ||
+         member == "thought" || member == "thoughts";
 }
+
+bool IsOutputText(std::string_view member) { return IsOutput(member) || IsRareThinking(member); }
 
 bool HasItems(std::string_view member) { return member == "content" || member == "images"; }
 

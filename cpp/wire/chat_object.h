@@ -63,7 +63,9 @@ struct ChatObject {
 
 // Members of a message or delta that are output a client waits for.
 bool IsOutput(std::string_view member);
-// Of these those that are text, and names of thinking that only some providers use, for text alone.
+// Names of thinking that only some providers use, for text alone.
+bool IsRareThinking(std::string_view member);
+// Either of them, where it is text.
 bool IsOutputText(std::string_view member);
 
 // Of these, lists whose elements may come again in a whole message.
