@@ -14,6 +14,7 @@ import typer
 
 from seekroute._visible import visible
 from seekroute.cli import _price_lists
+from seekroute.cli._layout import layout
 from seekroute.cli._shared import JsonOption, Shared, print_json, print_rows, say, shared
 from seekroute.errors import SeekrouteError
 
@@ -432,12 +433,6 @@ def _plain(value: Any) -> str:
     return visible(", ".join(map(str, value)) if isinstance(value, list) else str(value))
 
 
-def _needed(lines: Sequence[Mapping[str, str]], columns: Sequence[str]) -> int:
-    """The characters of a table whose `when` is folded to its least."""
-    cells = {name: max(len(name), *(len(line[name]) for line in lines)) for name in columns}
-    return 1 + sum(3 + (min(cells[name], 10) if name == "when" else cells[name]) for name in cells)
-
-
 def _print_page(facts: Mapping[str, Any], endpoints: Sequence[Mapping[str, Any]]) -> None:
     """For a person: facts, then a table of the prices of each endpoint."""
     from rich.console import Console
@@ -465,7 +460,8 @@ def _print_page(facts: Mapping[str, Any], endpoints: Sequence[Mapping[str, Any]]
             for price in prices
         ]
         columns = ["when", *units]
-        if _needed(lines, columns) > console.width:  # a line for each price, each of which is whole
+        whole = layout(lines, columns, spare=(), folded=(), least_folded=0, width=console.width)
+        if len(whole) < len(columns):  # a line for each price, each of which is whole
             lines = [
                 {"when": price["when"], "unit": unit.replace("_", " "), "price": rate}
                 for price in prices
