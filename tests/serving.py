@@ -74,7 +74,7 @@ class RunningServer:
         self.server.handle_exit(signal.SIGTERM, None)
 
     def connect(self, *, receive_buffer: int = 0) -> socket.socket:
-        """A plain connection."""
+        """A plain connection; `receive_buffer` bytes of the kernel's, for a client that is slow."""
         client = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         if receive_buffer:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
@@ -158,6 +158,8 @@ def post_bytes(body: bytes, *lines: str, path: str = "/v1/chat/completions") -> 
 
 def read_until_closed(client: socket.socket) -> bytes:
     """Everything the other side sends before it closes."""
+    # Who reads in windows of 2 KiB waits thousands of times for the kernel: see `connect()`.
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
     received = bytearray()
     while True:
         try:
