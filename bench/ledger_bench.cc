@@ -104,8 +104,8 @@ std::unique_ptr<SqliteLedger> Open(const std::string& path, const Clock* clock) 
 }
 
 // A row as long as those of a server: what an exchange knows when it holds.
-ExchangeRow HeldRow(uint64_t n) {
-  ExchangeRow row;
+ExchangeRecord HeldRow(uint64_t n) {
+  ExchangeRecord row;
   std::array<char, 64> id{};
   std::snprintf(id.data(), id.size(), "gen-01k9%022llu", static_cast<unsigned long long>(n));
   row.generation_id = id.data();
@@ -120,7 +120,7 @@ ExchangeRow HeldRow(uint64_t n) {
   return row;
 }
 
-void Complete(ExchangeRow* row) {
+void Complete(ExchangeRecord* row) {
   row->provider = "groq";
   row->finish_reason = "stop";
   row->status = 200;
@@ -193,7 +193,7 @@ class Clients : public EngineInbox, public StoreObserver {
     store_->Hold(client, rows_[client], {{500'000}, {500'000}, {}}, this);
   }
 
-  std::vector<ExchangeRow> rows_;
+  std::vector<ExchangeRecord> rows_;
   std::vector<int64_t> started_;
   uint64_t next_;
   const uint64_t last_;
@@ -244,7 +244,7 @@ void Fill(LedgerWriter& writer, uint64_t first, uint64_t count) {
     const Status filled = writer.RunTask([&](Database* db, Ledger* ledger, SqliteJournal* journal) {
       if (db->Execute("BEGIN IMMEDIATE") != SQLITE_OK) Die("cannot begin");
       for (uint64_t n = at; n < std::min(at + kInOne, first + count); ++n) {
-        ExchangeRow row = HeldRow(n);
+        ExchangeRecord row = HeldRow(n);
         Complete(&row);
         const UnixMillis now{row.created.s * 1000};
         journal->SetRow(&row);

@@ -41,7 +41,7 @@ constexpr std::size_t kMaxAnswer = 65536;
 constexpr std::size_t kMaxErrorKinds = 8;
 constexpr int64_t kConnectTimeoutNs = 10 * kNsPerSecond;
 // How long the open loop waits for the answers to what it has sent.
-constexpr int64_t kDrainNs = 2 * kNsPerSecond;
+constexpr int64_t kLastAnswersNs = 2 * kNsPerSecond;
 constexpr uint64_t kTimerTag = ~uint64_t{0};
 
 // When the client leaves by itself.
@@ -132,7 +132,7 @@ class Load {
   bool Over(int64_t now_ns) const {
     if (errors_ >= plan_.max_errors) return true;
     if (now_ns < until_ns_) return false;
-    if (plan_.mode != Mode::kOpen || now_ns >= until_ns_ + kDrainNs) return true;
+    if (plan_.mode != Mode::kOpen || now_ns >= until_ns_ + kLastAnswersNs) return true;
     return waiting_.empty() && idle_.size() == connections_.size();
   }
 
@@ -176,7 +176,7 @@ class Load {
     for (int i = 0; i < count; ++i) {
       const epoll_event& event = events[static_cast<std::size_t>(i)];
       if (event.data.u64 == kTimerTag) {
-        timer_.Drain();
+        timer_.Clear();
         continue;
       }
       const auto index = static_cast<std::size_t>(event.data.u64 >> 32);

@@ -175,7 +175,7 @@ class Upstream {
         if (event.data.u64 == kListenerTag) {
           Accept();
         } else if (event.data.u64 == kTimerTag) {
-          timer_.Drain();
+          timer_.Clear();
         } else {
           Serve(static_cast<uint32_t>(event.data.u64 >> 32), static_cast<uint32_t>(event.data.u64),
                 event.events);

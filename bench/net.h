@@ -174,7 +174,7 @@ class WakeTimer {
     timerfd_settime(fd_.get(), TFD_TIMER_ABSTIME, &spec, nullptr);
   }
   // Takes the expiry so that the descriptor is no longer readable.
-  void Drain() {
+  void Clear() {
     uint64_t expirations = 0;
     if (read(fd_.get(), &expirations, sizeof(expirations)) > 0) armed_ns_ = 0;
   }

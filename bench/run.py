@@ -31,7 +31,7 @@ from scenarios import GROUPS, MEMORY, SCENARIOS, Scenario
 
 ROOT = Path(__file__).resolve().parent.parent
 LIBRARIES = ("socket", "openai", "litellm", "tensorzero", "seekroute")
-# Connecting, draining and printing of the load generator, beyond its window.
+# Connecting, last answers and printing of the load generator, beyond its window.
 _LOAD_SLACK_SECONDS = 40.0
 _SAMPLE_SECONDS = 0.5
 _MANY_STREAMS = 100

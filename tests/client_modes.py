@@ -23,7 +23,7 @@ HELLO = [{"role": "user", "content": "Hello!"}]
 class Driver:
     """A client of any kind, called from a test that knows no difference.
 
-    `run(step)` calls `step(client)` and waits for what it gives; `drain(stream)` reads a stream.
+    `run(step)` calls `step(client)` and waits for what it gives; `read_all(stream)` reads a stream.
     """
 
     def __init__(self, mode: str, make: Callable[[type[Any]], Any]) -> None:
@@ -50,7 +50,7 @@ class Driver:
         """Waits for `value` where it has to be waited for."""
         return self.run(lambda client: value)
 
-    def drain(self, source: Any) -> list[Any]:
+    def read_all(self, source: Any) -> list[Any]:
         """Reads an iterator of either kind to its end."""
         if self._loop is None:
             return list(source)

@@ -122,7 +122,7 @@ def _has(given: Any, name: str) -> bool:
 
 def final(driver: Driver, stream: Any) -> list[Any]:
     """The chunks of a stream, its text and its whole answer."""
-    chunks = [plain(chunk.to_dict()) for chunk in driver.drain(stream)]
+    chunks = [plain(chunk.to_dict()) for chunk in driver.read_all(stream)]
     whole = driver.of(stream.get_final_completion())
     return [chunks, stream.text, stream.cost, bool(stream.request_id), whole]
 
@@ -130,7 +130,7 @@ def final(driver: Driver, stream: Any) -> list[Any]:
 def in_context(driver: Driver, client: Any, **fields: Any) -> list[Any]:
     context = client.chat.completions.stream(model=MODEL, messages=HELLO, **fields)
     stream = driver.enter(context)
-    pieces = driver.drain(stream.texts())
+    pieces = driver.read_all(stream.texts())
     whole = driver.of(stream.get_final_completion())
     driver.leave(context)
     return [pieces, whole]

@@ -50,7 +50,7 @@ def test_defaults_need_no_file() -> None:
     settings = load_settings(environ={})
     assert settings.model_dump() == Settings().model_dump()
     assert (settings.server.host, settings.server.port) == ("127.0.0.1", 8000)
-    assert settings.server.drain_seconds == 30
+    assert settings.server.shutdown_seconds == 30
     assert settings.data_dir == "seekroute-data"
     assert settings.profile == "seekroute"
     assert settings.require_key is True
@@ -248,8 +248,8 @@ default_model: gpt-4o-mini2
 @pytest.mark.parametrize(
     ("text", "paths"),
     [
-        ("server: {host: '', port: -1, drain_seconds: x}", "server.host server.port "
-         "server.drain_seconds"),
+        ("server: {host: '', port: -1, shutdown_seconds: x}", "server.host server.port "
+         "server.shutdown_seconds"),
         ("timeouts: {connect_timeout_ms: 0, idle_timeout_ms: 1.5, ttl: 1}",
          "timeouts.connect_timeout_ms timeouts.idle_timeout_ms timeouts.ttl"),
         ("limits: {window_bytes: 1, max_body_bytes: 99999999999}\nengine_threads: 0",

@@ -58,7 +58,7 @@ class Credits:
         status, text = 0, b""
         while True:
             assert self.core.wait(20)
-            for _, head, piece, record in self.core.drain():
+            for _, head, piece, record in self.core.take_all():
                 status = head[0] if head else status
                 text += piece
                 if record is not None:
@@ -164,7 +164,7 @@ def test_keys_that_make_no_sense_are_refused(
         ({"credits_on_client_abort": "no"}, "credits_on_client_abort: expected charge or free"),
         ({"credits_on_upstream_failure": ""}, "expected free or charge"),
         ({"credits_on_missing_usage": "guess"}, "expected estimate or free"),
-        ({"credits_max_drains": -1}, "credits_max_drains: expected 0"),
+        ({"credits_max_read_outs": -1}, "credits_max_read_outs: expected 0"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(option: dict[str, Any], problem: str) -> None:
@@ -182,16 +182,16 @@ def test_the_ledger_is_measured(credits: Credits) -> None:
     assert samples["seekroute_ledger_drift_nano"] == 0
     assert samples["seekroute_operator_revenue_nano"] == record.cost_nano
     assert samples["seekroute_operator_loss_nano"] == 0
-    assert samples["seekroute_active_drains"] == 0
+    assert samples["seekroute_active_read_outs"] == 0
 
 
-def test_a_client_that_leaves_a_draining_provider_pays_for_all(tmp_path: Path) -> None:
+def test_a_client_that_leaves_a_provider_that_is_read_out_pays_for_all(tmp_path: Path) -> None:
     with running_server(tmp_path, credits={"enabled": False}) as server:
         opened = Credits(server, tmp_path / "ledger.db")
         try:
             snapshot = server.snapshot()
             for provider in snapshot["providers"]:
-                provider["on_abort"] = "drain"
+                provider["on_abort"] = "read_out"
             opened.core.install(snapshot)
             opened.mock.queue(Answer(first_byte_delay=1.0))
             exchange = opened.core.submit(chat_body(), b"Bearer " + KEY, None, False, False)
@@ -200,7 +200,7 @@ def test_a_client_that_leaves_a_draining_provider_pays_for_all(tmp_path: Path) -
             opened.core.cancel(exchange)
             opened.core.flush()
             assert opened.core.wait(20)
-            ((_, head, body, record),) = opened.core.drain()
+            ((_, head, body, record),) = opened.core.take_all()
             assert (head, body) == (None, b"")
             assert record is not None
             assert (record.error, record.settlement) == ("client_closed", "exact")

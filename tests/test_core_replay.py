@@ -1,4 +1,4 @@
-"""What outlives a request in the core: its idempotency key, its answer, its checkpoints."""
+"""What outlives a request in the core: its idempotency key, its answer, its progress notes."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Life:
         status, headers, text = 0, [], b""
         while True:
             assert self.core.wait(20)
-            for _, head, piece, record in self.core.drain():
+            for _, head, piece, record in self.core.take_all():
                 if head:
                     status, headers = head
                 text += piece
@@ -120,7 +120,7 @@ def test_options_are_checked(tmp_path: Path) -> None:
         _core.LedgerFile(str(tmp_path / "l.db"), orphans="forget")
     with running_server(tmp_path, credits={"enabled": False}) as server:
         options = build_options(server.settings, PEPPER)
-        with pytest.raises(ValueError, match="credits_checkpoint_ms"):
-            _core.Gateway({**options, "credits_checkpoint_ms": -1})
+        with pytest.raises(ValueError, match="credits_progress_note_ms"):
+            _core.Gateway({**options, "credits_progress_note_ms": -1})
     with closing(_core.LedgerFile(str(tmp_path / "l.db"), orphans="charge")) as ledger:
         assert (ledger.expired_at_start, ledger.charged_at_start) == (0, 0)

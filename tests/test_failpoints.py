@@ -112,7 +112,7 @@ def test_a_server_dies_while_it_serves(tmp_path: Path, point: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("point", "orders_a_hit", "padding"), [("in_order", 1, 0), ("in_checkpoint", 40, 80_000)]
+    ("point", "orders_a_hit", "padding"), [("in_order", 1, 0), ("in_write_back", 40, 80_000)]
 )
 def test_an_operator_dies_while_it_books(
     tmp_path: Path, point: str, orders_a_hit: int, padding: int

@@ -413,7 +413,7 @@ def test_error_vocabulary(
 ) -> None:
     server = gateways(profile)
     bearer = f"Bearer {server.key}".encode()
-    given, _, body = server.gateway.core.error(name, "why it failed", "", None, bearer, False)
+    given, _, body = server.gateway.core.write_error(name, "why it failed", "", None, bearer, False)
     error = json.loads(body)["error"]
     assert (given, error["type"], error["code"]) == (status, kind, code)
     page_words = {"insufficient_balance": "Insufficient balance"}

@@ -1,4 +1,4 @@
-"""The server's life: drain, lock, signals, start, logs, and running inside another application."""
+"""The server's life: shutdown, lock, signals, start, logs, and running inside another application."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ from serving import (
 # --- stopping -------------------------------------------------------------------------------------
 
 
-def test_drain_lets_streams_finish_and_refuses_new_work(tmp_path: Path) -> None:
+def test_a_shutdown_lets_streams_finish_and_refuses_new_work(tmp_path: Path) -> None:
     gate = Gate()
     with running_server(tmp_path) as server:
         server.mock.queue(Text("before after", chunks=["before ", "after"], gate=gate))
@@ -67,8 +67,8 @@ def test_drain_lets_streams_finish_and_refuses_new_work(tmp_path: Path) -> None:
         assert not server.thread.is_alive()
 
 
-def test_drain_ends_after_its_time(tmp_path: Path) -> None:
-    with running_server(tmp_path, server={"drain_seconds": 0.2}) as server:
+def test_a_shutdown_ends_after_its_time(tmp_path: Path) -> None:
+    with running_server(tmp_path, server={"shutdown_seconds": 0.2}) as server:
         server.mock.queue(Raw([("hang",)]))
         with server.connect() as client:
             client.sendall(server.chat_bytes())
@@ -82,8 +82,8 @@ def test_drain_ends_after_its_time(tmp_path: Path) -> None:
 
 
 def test_nothing_is_left_of_clients_that_left(tmp_path: Path) -> None:
-    # The drain waits for every running request, longer than this test does.
-    with running_server(tmp_path, server={"drain_seconds": 600}) as server:
+    # The shutdown waits for every running request, longer than this test does.
+    with running_server(tmp_path, server={"shutdown_seconds": 600}) as server:
         for stream in (False, True):
             server.mock.queue(Raw([("hang",)]))
             client = server.connect()
@@ -169,7 +169,7 @@ def test_first_start_prints_a_request_that_answers(tmp_path: Path) -> None:
         assert (child.returncode, out) == (0, "")
 
 
-def test_signals_drain_then_end_cleanly(tmp_path: Path) -> None:
+def test_signals_shut_down_cleanly(tmp_path: Path) -> None:
     with process(tmp_path / "data") as child:
         key, port, _ = first_words(child)
         with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as client:

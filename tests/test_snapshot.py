@@ -110,8 +110,8 @@ def test_options_have_the_cores_names_and_defaults() -> None:
         "credits_on_client_abort": "charge",
         "credits_on_upstream_failure": "free",
         "credits_on_missing_usage": "estimate",
-        "credits_max_drains": 100,
-        "credits_checkpoint_ms": 0,
+        "credits_max_read_outs": 100,
+        "credits_progress_note_ms": 0,
         "credits_local_org": "",
         "max_stored_answers_bytes": 64 * 1024 * 1024,
     }
@@ -281,20 +281,20 @@ def test_the_documented_example_is_accepted(tmp_path: Path) -> None:
 def test_policies_and_drains_reach_the_core() -> None:
     settings = Settings.model_validate(
         {
-            "credits": {"enabled": True, "on_client_abort": "free", "max_drains": 7},
-            "providers": {"groq": {"on_abort": "drain"}},
+            "credits": {"enabled": True, "on_client_abort": "free", "max_read_outs": 7},
+            "providers": {"groq": {"on_abort": "read_out"}},
         }
     )
     options = build_options(settings, b"pepper", ledger=True)
     assert options["credits_on_client_abort"] == "free"
     assert options["credits_on_upstream_failure"] == "free"
     assert options["credits_on_missing_usage"] == "estimate"
-    assert options["credits_max_drains"] == 7
+    assert options["credits_max_read_outs"] == 7
     _core.Gateway(options).close()
     snap = snapshot(settings, GROQ_API_KEY="g", OPENAI_API_KEY="o")
     assert {p["id"]: p["on_abort"] for p in snap["providers"]} == {
         "openai": "cancel",
-        "groq": "drain",
+        "groq": "read_out",
     }
     fields = {
         (c["provider"], c["cap_field"]) for model in snap["models"] for c in model["candidates"]

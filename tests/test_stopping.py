@@ -29,7 +29,7 @@ from serving import (
 )
 
 ON: dict[str, Any] = {"credits": {"enabled": True}}
-HOW = ["drain", "signal"]  # its time is over, or a second signal ends it
+HOW = ["time", "signal"]  # its time is over, or a second signal ends it
 
 
 @pytest.fixture(params=HOW)
@@ -38,8 +38,8 @@ def how(request: pytest.FixtureRequest) -> str:
 
 
 def serve(folder: Path, how: str) -> Any:
-    seconds = 0.2 if how == "drain" else 600
-    return running_server(folder, server={"drain_seconds": seconds}, **ON)
+    seconds = 0.2 if how == "time" else 600
+    return running_server(folder, server={"shutdown_seconds": seconds}, **ON)
 
 
 def stop(server: RunningServer, how: str) -> None:
@@ -175,7 +175,7 @@ def test_the_log_says_what_a_stop_waits_for(
     gate = Gate()
     with (
         caplog.at_level("INFO", "seekroute.server"),
-        running_server(tmp_path, server={"drain_seconds": 17}) as server,
+        running_server(tmp_path, server={"shutdown_seconds": 17}) as server,
         contextlib.ExitStack() as stack,
     ):
         clients = [stack.enter_context(server.connect()) for _ in range(count)]

@@ -48,9 +48,9 @@ class Settled:
         assert self._ended.acquire(timeout=PATIENCE)
 
 
-def serve(folder: Path, how: str = "drain", **settings: Any) -> Any:
-    seconds = 0.2 if how == "drain" else 600
-    return running_server(folder, server={"drain_seconds": seconds}, **ON, **settings)
+def serve(folder: Path, how: str = "time", **settings: Any) -> Any:
+    seconds = 0.2 if how == "time" else 600
+    return running_server(folder, server={"shutdown_seconds": seconds}, **ON, **settings)
 
 
 def stop(server: RunningServer, how: str) -> None:
@@ -95,7 +95,7 @@ def again(folder: Path, key: str) -> Answer:
 
 
 @contextmanager
-def unread(folder: Path, how: str = "drain") -> Iterator[tuple[RunningServer, str, socket.socket]]:
+def unread(folder: Path, how: str = "time") -> Iterator[tuple[RunningServer, str, socket.socket]]:
     """A gateway with a long answer that is settled and whose client reads nothing yet: it, the
     organization that paid, and the client."""
     with serve(folder, how) as server:
@@ -109,7 +109,7 @@ def unread(folder: Path, how: str = "drain") -> Iterator[tuple[RunningServer, st
 
 
 @pytest.mark.parametrize("kind", ["plain", "stream"])
-@pytest.mark.parametrize("how", ["drain", "signal"])
+@pytest.mark.parametrize("how", ["time", "signal"])
 def test_what_the_stop_cuts_is_paid_back_and_may_be_asked_for_again(
     tmp_path: Path, how: str, kind: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -145,7 +145,7 @@ def test_both_files_agree_on_what_was_paid_back(tmp_path: Path) -> None:
     from seekroute.control.comparison import compare
 
     with unread(tmp_path) as (server, _, _):
-        stop(server, "drain")
+        stop(server, "time")
         server.thread.join(PATIENCE)
     with (
         ControlPlane(tmp_path) as control,
@@ -163,7 +163,7 @@ def test_what_was_delivered_is_charged_once(tmp_path: Path) -> None:
         with narrow(server) as client:
             client.sendall(server.chat_bytes(KEY))
             read_until(client, b'"usage"')
-            stop(server, "drain")
+            stop(server, "time")
             server.thread.join(PATIENCE)
         key = server.key
     with Ledger(tmp_path / "ledger.db", read_only=True) as ledger:
@@ -183,7 +183,7 @@ def test_what_the_kernel_has_taken_is_delivered(tmp_path: Path) -> None:
         with server.connect() as client:
             client.sendall(server.chat_bytes())
             settled.wait()
-            stop(server, "drain")
+            stop(server, "time")
             server.thread.join(PATIENCE)
             (answer,) = parse_answers(read_until_closed(client))  # of a process that is gone
         assert answer.status == 200
@@ -205,7 +205,7 @@ def test_of_two_answers_the_one_that_was_cut_is_paid_back(tmp_path: Path) -> Non
             queue(server, "plain")
             client.sendall(server.chat_bytes())
             settled.wait()
-            stop(server, "drain")
+            stop(server, "time")
             server.thread.join(PATIENCE)
     with Ledger(tmp_path / "ledger.db", read_only=True) as ledger:
         long, short = ledger.rows(org=org)
@@ -214,7 +214,7 @@ def test_of_two_answers_the_one_that_was_cut_is_paid_back(tmp_path: Path) -> Non
 
 
 def test_a_body_on_its_way_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "_GRACE_S", 0)  # so the drain alone waits
+    monkeypatch.setattr(runner, "_GRACE_S", 0)  # so the shutdown alone waits
     with unread(tmp_path, "patient") as (server, org, client):
         stop(server, "patient")
         (answer,) = parse_answers(read_until_closed(client))
@@ -229,7 +229,7 @@ def test_a_body_on_its_way_is_waited_for(tmp_path: Path, monkeypatch: pytest.Mon
 def test_who_had_left_before_pays_for_what_was_settled(tmp_path: Path) -> None:
     with unread(tmp_path) as (server, org, client):
         client.close()
-        stop(server, "drain")
+        stop(server, "time")
         server.thread.join(PATIENCE)
     with Ledger(tmp_path / "ledger.db", read_only=True) as ledger:
         (row,) = ledger.rows(org=org)

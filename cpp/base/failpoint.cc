@@ -19,7 +19,7 @@ namespace {
 constexpr std::array<std::string_view, 13> kNames = {
     "after_hold_commit", "after_upstream_send",  "mid_stream",          "after_upstream_end",
     "in_settle",         "before_settle_commit", "after_settle_commit", "in_order",
-    "in_expire",         "in_checkpoint",        "in_backup",           "in_prune",
+    "in_expire",         "in_write_back",        "in_backup",           "in_prune",
     "in_migration"};
 
 [[noreturn]] void Die() {

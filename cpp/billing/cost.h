@@ -4,7 +4,7 @@
 #include <string_view>
 
 #include "base/money.h"
-#include "base/price.h"
+#include "catalog/price.h"
 #include "base/time.h"
 #include "wire/delivered_media.h"
 #include "wire/token_estimate.h"

@@ -5,7 +5,7 @@
 #include <optional>
 
 #include "base/money.h"
-#include "base/price.h"
+#include "catalog/price.h"
 #include "base/time.h"
 
 namespace seekroute {

@@ -53,9 +53,9 @@ ExchangeId Submit(Gateway& gateway, const py::object& body, const OptionalBytes&
                          .explain = static_cast<Explain>(explain)});
 }
 
-py::list Drain(Gateway& gateway) {
+py::list TakeAll(Gateway& gateway) {
   py::list events;
-  for (Delivery& delivery : gateway.mailbox().Drain()) {
+  for (Delivery& delivery : gateway.mailbox().TakeAll()) {
     py::object head = py::none();
     if (delivery.head) head = py::make_tuple(delivery.head->status, HeadersFrom(*delivery.head));
     py::object end = py::none();
@@ -136,10 +136,10 @@ void BindGateway(py::module_& m) {
   py::class_<Gateway>(m, "Gateway", py::is_final())
       // The ledger's object has the clock of what it opened, so it is kept.
       .def(py::init([](const py::dict& options, const py::object& ledger) {
-             std::shared_ptr<SqliteLedger> opened;
+             std::shared_ptr<LedgerKeeper> opened;
              if (!ledger.is_none()) {
                const py::capsule shared = ledger.attr("_share")();
-               opened = *shared.get_pointer<std::shared_ptr<SqliteLedger>>();
+               opened = *shared.get_pointer<std::shared_ptr<LedgerKeeper>>();
              }
              return std::make_unique<Gateway>(OptionsFrom(options), std::move(opened));
            }),
@@ -175,9 +175,9 @@ void BindGateway(py::module_& m) {
             exchange ? gateway.Stop(*exchange) : gateway.Stop();
           },
           py::arg("exchange") = py::none())
-      .def("ack", &Gateway::Taken, py::arg("exchange"), py::arg("size"))
+      .def("ack", &Gateway::Ack, py::arg("exchange"), py::arg("size"))
       .def("fileno", [](Gateway& gateway) { return gateway.mailbox().fd(); })
-      .def("drain", &Drain)
+      .def("take_all", &TakeAll)
       .def(
           "wait",
           [](Gateway& gateway, double timeout) {
@@ -186,10 +186,10 @@ void BindGateway(py::module_& m) {
             return gateway.mailbox().Wait({static_cast<int64_t>(timeout * 1e9)});
           },
           py::arg("timeout"))
-      .def("begin_drain", &Gateway::BeginDrain)
+      .def("begin_shutdown", &Gateway::BeginShutdown)
       .def("active", &Gateway::active)
       .def("close", &Gateway::Close, py::call_guard<py::gil_scoped_release>())
-      .def("error", &WriteError, py::arg("code"), py::arg("message"), py::arg("param"),
+      .def("write_error", &WriteError, py::arg("code"), py::arg("message"), py::arg("param"),
            py::arg("request_id"), py::arg("authorization"), py::arg("api_v1"))
       .def(
           "new_request_id",

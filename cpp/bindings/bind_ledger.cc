@@ -153,8 +153,8 @@ class LedgerFile {
 
   // For Gateway: the ledger itself, for as long as either is open.
   py::capsule Share() {
-    return {new std::shared_ptr<SqliteLedger>(Ledger()),
-            [](void* shared) { delete static_cast<std::shared_ptr<SqliteLedger>*>(shared); }};
+    return {new std::shared_ptr<LedgerKeeper>(Ledger()),
+            [](void* shared) { delete static_cast<std::shared_ptr<LedgerKeeper>*>(shared); }};
   }
 
   // (result, available, held, debt) after the order.

@@ -7,7 +7,7 @@ namespace py = pybind11;
 namespace seekroute {
 
 void BindRecord(py::module_& m) {
-  using Row = ExchangeRow;
+  using Row = ExchangeRecord;
   py::class_<Row>(m, "Record", py::is_final())
       .def_readonly("generation_id", &Row::generation_id)
       .def_readonly("request_id", &Row::request_id)
@@ -23,7 +23,7 @@ void BindRecord(py::module_& m) {
       .def_property_readonly("tried",
                              [](const Row& row) {
                                py::list tried;
-                               for (const AttemptRow& each : row.tried) {
+                               for (const AttemptRecord& each : row.tried) {
                                  tried.append(py::make_tuple(each.provider, each.status, each.error,
                                                              each.waited.ms(), each.words));
                                }

@@ -108,7 +108,7 @@ Provider ProviderFrom(const py::dict& dict) {
   provider.headers = Get<std::vector<std::string>>(dict, "headers");
   provider.stream_options = GetOptional<bool>(dict, "stream_options").value_or(true);
   provider.on_abort = Choice(dict, "on_abort", OnAbort::kCancel,
-                             {{"cancel", OnAbort::kCancel}, {"drain", OnAbort::kDrain}});
+                             {{"cancel", OnAbort::kCancel}, {"read_out", OnAbort::kReadOut}});
   return provider;
 }
 
@@ -244,10 +244,10 @@ GatewayOptions OptionsFrom(const py::dict& dict) {
   if (options.max_media_tokens < 0) {
     throw py::value_error("credits_max_media_tokens: expected 0 (the whole context) or more");
   }
-  options.checkpoint_interval =
-      Duration::Milliseconds(GetOptional<int64_t>(dict, "credits_checkpoint_ms").value_or(0));
-  if (options.checkpoint_interval.ns < 0) {
-    throw py::value_error("credits_checkpoint_ms: expected 0 (never) or more");
+  options.note_interval =
+      Duration::Milliseconds(GetOptional<int64_t>(dict, "credits_progress_note_ms").value_or(0));
+  if (options.note_interval.ns < 0) {
+    throw py::value_error("credits_progress_note_ms: expected 0 (never) or more");
   }
   options.max_stored_answers_bytes = GetOptional<size_t>(dict, "max_stored_answers_bytes")
                                          .value_or(options.max_stored_answers_bytes);
@@ -263,9 +263,9 @@ GatewayOptions OptionsFrom(const py::dict& dict) {
              {{"free", kFree}, {"charge", kCharge}});
   options.on_missing_usage = Choice(dict, "credits_on_missing_usage", options.on_missing_usage,
                                     {{"estimate", kCharge}, {"free", kFree}});
-  options.max_drains = GetOptional<int>(dict, "credits_max_drains").value_or(options.max_drains);
-  if (options.max_drains < 0) {
-    throw py::value_error("credits_max_drains: expected 0 (none) or more");
+  options.max_read_outs = GetOptional<int>(dict, "credits_max_read_outs").value_or(options.max_read_outs);
+  if (options.max_read_outs < 0) {
+    throw py::value_error("credits_max_read_outs: expected 0 (none) or more");
   }
   return options;
 }

@@ -5,7 +5,7 @@
 #include <memory>
 #include <string>
 
-#include "base/price.h"
+#include "catalog/price.h"
 #include "bindings/pybind.h"
 #include "gateway/key_ring.h"
 #include "gateway/options.h"

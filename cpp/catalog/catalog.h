@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "base/price.h"
+#include "catalog/price.h"
 #include "base/result.h"
 #include "base/time.h"
 #include "wire/upstream_chat.h"

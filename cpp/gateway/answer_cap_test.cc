@@ -240,9 +240,9 @@ TEST_F(AnswerCapTest, AnAnswerWithoutUsageIsCountedHere) {
   EXPECT_TRUE(noticed(300));
 }
 
-// A stream's checkpoints look at the same answer again and again.
+// A stream's notes look at the same answer again and again.
 TEST_F(AnswerCapTest, IsCountedOnceAnAnswer) {
-  options_.checkpoint_interval = Duration::Seconds(1);
+  options_.note_interval = Duration::Seconds(1);
   Open({10'000'000});
   script_ = {};
   script_.head.content_type = "text/event-stream";
@@ -256,7 +256,7 @@ TEST_F(AnswerCapTest, IsCountedOnceAnAnswer) {
        "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: "
        "[DONE]\n\n"});
   const Seen& seen = Ask(R"(,"stream":true,"max_tokens":10)");
-  EXPECT_GT(store_->Find(last_)->checkpoints.size(), 1u);
+  EXPECT_GT(store_->Find(last_)->notes.size(), 1u);
   EXPECT_TRUE(seen.row->cap_ignored);
   EXPECT_EQ(CounterOf("seekroute_cap_ignored_total"), 1);
 }

@@ -15,7 +15,7 @@ std::string Milliseconds(Duration d) {
 // Of the built-in mock provider; no configuration can give it to another one.
 constexpr std::string_view kMockProvider = "mock";
 
-void AddExchangeHeaders(const ExchangeRow& row, const Profile& profile, std::string_view ignored,
+void AddExchangeHeaders(const ExchangeRecord& row, const Profile& profile, std::string_view ignored,
                         ResponseHead* head) {
   head->Add("x-request-id", row.request_id);
   head->Add("x-generation-id", row.generation_id);
@@ -30,7 +30,7 @@ void AddExchangeHeaders(const ExchangeRow& row, const Profile& profile, std::str
 
 }  // namespace
 
-ResponseHead StreamHead(const ExchangeRow& row, const Profile& profile, std::string_view ignored) {
+ResponseHead StreamHead(const ExchangeRecord& row, const Profile& profile, std::string_view ignored) {
   ResponseHead head;
   head.headers.reserve(10);
   head.Add("content-type", "text/event-stream");
@@ -40,7 +40,7 @@ ResponseHead StreamHead(const ExchangeRow& row, const Profile& profile, std::str
   return head;
 }
 
-ResponseHead AnswerHead(const ExchangeRow& row, const Profile& profile, size_t body_size,
+ResponseHead AnswerHead(const ExchangeRecord& row, const Profile& profile, size_t body_size,
                         std::string_view ignored) {
   ResponseHead head;
   head.headers.reserve(10);

@@ -10,7 +10,7 @@ Engine::Engine(ExchangeWorld world)
           std::min({world.options->idle_timeout, world.options->keep_alive,
                     world.options->first_byte_timeout, world.options->first_content_timeout,
                     world.options->hold_timeout, Attempt::kLinger,
-                    world.options->checkpoint_interval.ns > 0 ? world.options->checkpoint_interval
+                    world.options->note_interval.ns > 0 ? world.options->note_interval
                                                               : Attempt::kLinger})) {
   world_.host = this;
   world_.quirks = &quirks_;

@@ -16,7 +16,7 @@ constexpr Duration kLongestTurn = Duration::Milliseconds(2);
 }  // namespace
 
 EngineThread::EngineThread(const GatewayOptions& options, const Clock& clock, const KeyRing& keys,
-                           IdempotencyTable* idempotency, DrainSlots* drains, SqliteLedger* ledger,
+                           IdempotencyTable* idempotency, ReadOutSlots* read_outs, LedgerKeeper* ledger,
                            Mailbox* mailbox, Stats* stats)
     : clock_(clock),
       mailbox_(mailbox),
@@ -26,7 +26,7 @@ EngineThread::EngineThread(const GatewayOptions& options, const Clock& clock, co
                             .rng = &rng_,
                             .keys = &keys,
                             .idempotency = idempotency,
-                            .drains = drains,
+                            .read_outs = read_outs,
                             .store = store_.get(),
                             .transport = &transport_,
                             .mailbox = mailbox,

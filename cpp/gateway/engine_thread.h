@@ -12,7 +12,7 @@
 #include "base/mutex.h"
 #include "gateway/engine.h"
 #include "gateway/system.h"
-#include "store/sqlite/sqlite_ledger.h"
+#include "store/ledger.h"
 #include "transport/curl/curl_transport.h"
 
 namespace seekroute {
@@ -22,7 +22,7 @@ class EngineThread : private EngineInbox {
  public:
   // Nothing is owned; everything outlives the thread. Starts it. `ledger` may be null.
   EngineThread(const GatewayOptions& options, const Clock& clock, const KeyRing& keys,
-               IdempotencyTable* idempotency, DrainSlots* drains, SqliteLedger* ledger,
+               IdempotencyTable* idempotency, ReadOutSlots* read_outs, LedgerKeeper* ledger,
                Mailbox* mailbox, Stats* stats);
   ~EngineThread() override;  // Stop()
   EngineThread(const EngineThread&) = delete;

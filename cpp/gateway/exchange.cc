@@ -259,7 +259,7 @@ void Exchange::OnAnswered() {
   SR_FAILPOINT("after_upstream_end");
   CountAttempt({}, true);
   NoteQuirk();
-  if (draining_) return EndDrain(true);
+  if (reading_out_) return EndReadOut(true);
   // Content that came in one piece with its end waits for the settlement.
   const bool any = !attempt_->is_stream() || attempt_->stream().has_content();
   if (request_.stream && any && !content_sent_) {
@@ -287,7 +287,7 @@ void Exchange::OnFailed(Error error, bool dispatched) {
                            : NameInWords(error.words);
   TellOperator(&error);
   CountAttempt(error.name(), dispatched, error.words);
-  if (draining_) return EndDrain(false);
+  if (reading_out_) return EndReadOut(false);
   const bool in_time = world_.clock->Now() < deadline_;
   if (in_time && repeats) {
     retired_.push_back(std::move(attempt_));
@@ -316,7 +316,7 @@ void Exchange::Settle(std::optional<Error> error) {
   row_.status = error_ ? error_->status() : 200;
   if (error_) row_.error = error_->name();
   DecideCharge();
-  // Here and not with the charge, which a checkpoint works out as well.
+  // Here and not with the charge, which a progress note works out as well.
   if (row_.cap_ignored) {
     world_.stats->CountCapIgnored(row_.provider, row_.model);
   } else if (row_.finish_reason == "length" && ToldLength()) {
@@ -327,7 +327,7 @@ void Exchange::Settle(std::optional<Error> error) {
   if (held_ && row_.cost > row_.held) {
     // The client pays no more than was held. The store is told all of a measured cost, to book what
     // is above it as the operator's loss; an estimate is no loss.
-    ExchangeRow full = row_;
+    ExchangeRecord full = row_;
     if (row_.settlement != Settlement::kExact) full.cost = row_.held;
     row_.cost = row_.held;
     charge_.total = row_.held;
@@ -419,7 +419,7 @@ void Exchange::Cancel() {
   if (state_ == State::kSettling) return;
   if (!FillWholeUsage()) {
     FillPartialUsage();
-    if (StartDrain()) return;
+    if (StartReadOut()) return;
   }
   AbandonAttempt();
   Settle(ClientLeft());
@@ -439,8 +439,8 @@ TimePoint Exchange::NextDeadline() const {
   TimePoint next = attempt_ ? attempt_->NextDeadline() : TimePoint::Never();
   if (state_ == State::kDone) return next;
   next = std::min(next, deadline_);
-  if (state_ == State::kRelaying && !draining_) {
-    next = std::min({next, last_sent_ + world_.options->keep_alive, checkpoint_at_});
+  if (state_ == State::kRelaying && !reading_out_) {
+    next = std::min({next, last_sent_ + world_.options->keep_alive, note_at_});
   }
   return next;
 }
@@ -455,15 +455,15 @@ void Exchange::OnTimer(TimePoint now) {
   if (state_ != State::kDone && now >= deadline_) {
     // An answer of which nothing but [DONE] is missing is complete, whatever ends it.
     if (attempt_ && attempt_->EndWhole()) return;
-    if (!draining_) FillUsageOfFailure();
+    if (!reading_out_) FillUsageOfFailure();
     AbandonAttempt();
-    if (draining_) return EndDrain(false);
+    if (reading_out_) return EndReadOut(false);
     return Settle(
         MakeError(ErrorCode::kUpstreamTimeout, "the request took longer than this gateway allows"));
   }
   if (attempt_) attempt_->OnTimer(now);
-  if (state_ == State::kRelaying && !draining_ && now >= checkpoint_at_) Checkpoint();
-  if (state_ == State::kRelaying && !draining_ && now >= last_sent_ + world_.options->keep_alive) {
+  if (state_ == State::kRelaying && !reading_out_ && now >= note_at_) NoteProgress();
+  if (state_ == State::kRelaying && !reading_out_ && now >= last_sent_ + world_.options->keep_alive) {
     last_sent_ = now;
     PutBody(kKeepAlive);
     // Keep-alives are not counted against the window: one a quarter of a minute is a bound.

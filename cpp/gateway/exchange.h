@@ -31,7 +31,7 @@ inline constexpr std::string_view kAbandoned = "abandoned";
 //   kSending ---next candidate---> kSending     only while no content has reached the client
 //       | first content            | failed, nothing left to ask; client gone
 //   kRelaying                      |
-//       | answered, or failed; client gone, unless the provider's answer is drained; Stop()
+//       | answered, or failed; client gone, unless the provider's answer is read out; Stop()
 //   kSettling <--------------------+            the row is being stored
 //       | stored, or the client waited settle_patience for it
 //   kDone                                       the client has its last byte
@@ -49,7 +49,7 @@ class Exchange : private AttemptOwner, private StoreObserver {
   // Admits the request and sends it, or refuses it. Once.
   void Start();
 
-  // The client went away: the upstream is cancelled, or drained, and the row still settled.
+  // The client went away: the upstream is cancelled, or read out, and the row still settled.
   void Cancel();
 
   // The gateway stops, also before Start(), which is not called then. Whoever still waits for its
@@ -99,14 +99,14 @@ class Exchange : private AttemptOwner, private StoreObserver {
   void TellOperator(Error* error) const;
   void CountAttempt(std::string_view error, bool dispatched, std::string words = {});
   void AbandonAttempt();
-  bool StartDrain();
-  void EndDrain(bool answered);
+  bool StartReadOut();
+  void EndReadOut(bool answered);
   Money SuspectedCost(std::string_view error, bool dispatched);
   void Settle(std::optional<Error> error);
   void PutHead(ResponseHead head);
   void PutBody(std::string_view bytes);
   void NoteDelivery(TimePoint now);
-  void Checkpoint();
+  void NoteProgress();
   void EndExchange();
   void EndAnswer();
   void EndError(const Error& error);
@@ -160,7 +160,7 @@ class Exchange : private AttemptOwner, private StoreObserver {
   UsageAsking asking_;
   std::unique_ptr<Attempt> attempt_;
   std::vector<std::unique_ptr<Attempt>> retired_;  // failed ones: their callbacks may be running
-  ExchangeRow row_;
+  ExchangeRecord row_;
   Usage usage_;
   std::optional<Usage> reported_;        // what the provider counted, where usage_ had to be cut
   Charge charge_;                        // zero for an answer that is free, and until there is one
@@ -168,14 +168,14 @@ class Exchange : private AttemptOwner, private StoreObserver {
   std::optional<Error> error_;
   TimePoint waits_until_;  // for the store: kHolding, kSettling
   TimePoint last_sent_;
-  TimePoint checkpoint_at_ = TimePoint::Never();  // something was delivered since the last one
+  TimePoint note_at_ = TimePoint::Never();  // something was delivered since the last one
   Duration waited_;                               // for upstreams, over all attempts
   bool head_sent_ = false;
   bool content_sent_ = false;  // not only what a stream says before its first content
   bool client_gone_ = false;
   bool held_ = false;      // a hold stands, and its charge is at most row_.held
   bool storing_ = false;   // Settle() was called and not answered
-  bool draining_ = false;  // the client is gone and the answer is read to its end; a slot is taken
+  bool reading_out_ = false;  // the client is gone and the answer is read to its end; a slot is taken
   bool whole_ = false;     // the client left, and the answer had or has come whole with its usage
   bool delivered_ = true;  // the answer has output of any kind
 };

@@ -383,17 +383,17 @@ Money Exchange::SuspectedCost(std::string_view error, bool dispatched) {
 
 // The client has left. Reads the answer to its end where its provider charges for all of it anyway;
 // what was delivered until here is in usage_, should that fail.
-bool Exchange::StartDrain() {
-  if (!held_ || !attempt_ || attempt_->provider().on_abort != OnAbort::kDrain) return false;
+bool Exchange::StartReadOut() {
+  if (!held_ || !attempt_ || attempt_->provider().on_abort != OnAbort::kReadOut) return false;
   if (world_.options->on_client_abort == ChargePolicy::kFree) return false;
-  draining_ = world_.drains->Take();
-  if (draining_) attempt_->Resume();
-  return draining_;
+  reading_out_ = world_.read_outs->Take();
+  if (reading_out_) attempt_->Resume();
+  return reading_out_;
 }
 
-void Exchange::EndDrain(bool answered) {
-  world_.drains->Release();
-  draining_ = false;
+void Exchange::EndReadOut(bool answered) {
+  world_.read_outs->Release();
+  reading_out_ = false;
   if (answered) {
     const Usage delivered = std::exchange(usage_, {});
     const bool guessed = row_.estimated;
@@ -411,7 +411,7 @@ void Exchange::EndDrain(bool answered) {
 void Exchange::Stop() {
   if (state_ == State::kSettling || state_ == State::kDone) return;  // its end is on its way
   AbandonAttempt();
-  if (draining_) return EndDrain(false);
+  if (reading_out_) return EndReadOut(false);
   row_.stopped = true;
   Error error = MakeError(ErrorCode::kShuttingDown,
                           "this gateway was stopped before the answer was complete: nothing is "

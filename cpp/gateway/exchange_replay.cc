@@ -59,15 +59,15 @@ void Exchange::EndClaim() {
 }
 
 void Exchange::NoteDelivery(TimePoint now) {
-  const Duration interval = world_.options->checkpoint_interval;
-  if (!held_ || interval.ns == 0 || checkpoint_at_ != TimePoint::Never()) return;
-  checkpoint_at_ = now + interval;
+  const Duration interval = world_.options->note_interval;
+  if (!held_ || interval.ns == 0 || note_at_ != TimePoint::Never()) return;
+  note_at_ = now + interval;
 }
 
 // The client stays: what is worked out of it leaving now is taken back.
-void Exchange::Checkpoint() {
-  checkpoint_at_ = TimePoint::Never();
-  const ExchangeRow row = row_;
+void Exchange::NoteProgress() {
+  note_at_ = TimePoint::Never();
+  const ExchangeRecord row = row_;
   const Usage usage = usage_;
   const Charge charge = charge_;
   error_ = MakeError(ErrorCode::kClientClosed, "it is still there");
@@ -75,7 +75,7 @@ void Exchange::Checkpoint() {
   row_.tried.emplace_back();  // the attempt that runs, as if it had been counted
   DecideCharge();
   row_.cost = std::min(row_.cost, row_.held);
-  world_.store->Checkpoint(in_.id, row_);
+  world_.store->Note(in_.id, row_);
   error_.reset();
   row_ = row;
   usage_ = usage;

@@ -10,7 +10,7 @@
 #include "base/secret.h"
 #include "base/time.h"
 #include "gateway/body_scan.h"
-#include "gateway/drain_slots.h"
+#include "gateway/read_out_slots.h"
 #include "gateway/idempotency.h"
 #include "gateway/key_ring.h"
 #include "gateway/mailbox.h"
@@ -57,7 +57,7 @@ struct ExchangeWorld {
   Rng* rng;
   const KeyRing* keys;
   IdempotencyTable* idempotency;
-  DrainSlots* drains;
+  ReadOutSlots* read_outs;
   Store* store;
   Transport* transport;
   Mailbox* mailbox;

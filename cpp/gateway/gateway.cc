@@ -14,23 +14,23 @@ constexpr int64_t kRetryAfterMs = 1000;  // of refusals that pass by themselves
 
 }  // namespace
 
-Gateway::Gateway(GatewayOptions options, std::shared_ptr<SqliteLedger> ledger)
+Gateway::Gateway(GatewayOptions options, std::shared_ptr<LedgerKeeper> ledger)
     : options_(std::move(options)),
       keys_(Secret(std::string(options_.pepper.Reveal()))),
       idempotency_(options_.max_idempotency_keys, options_.max_stored_answers_bytes),
-      drains_(options_.max_drains),
+      read_outs_(options_.max_read_outs),
       ledger_(std::move(ledger)),
       scans_(&keys_, options_.require_key, &clock_, options_.scan_threads,
              [this](Submission submission) { OnScanned(std::move(submission)); }) {
   if (ledger_) {
     // A ledger that cannot be read holds no money either: nothing will be sent.
-    const auto kept = ledger_->writer().Claims(options_.max_idempotency_keys);
+    const auto kept = ledger_->Claims(options_.max_idempotency_keys);
     if (kept) idempotency_.Restore(*kept);
   }
   const int threads = std::max(1, options_.engine_threads);
   for (int i = 0; i < threads; ++i) {
     engines_.push_back(std::make_unique<EngineThread>(options_, clock_, keys_, &idempotency_,
-                                                      &drains_, ledger_.get(), &mailbox_, &stats_));
+                                                      &read_outs_, ledger_.get(), &mailbox_, &stats_));
   }
 }
 
@@ -66,7 +66,7 @@ ExchangeId Gateway::Submit(GatewayRequest request) {
     live_.emplace(submission.id, Live{engine, submission.window});
   }
   const ExchangeId id = submission.id;
-  if (draining_.load() || closed_.load()) {
+  if (shutting_down_.load() || closed_.load()) {
     Error error = MakeError(ErrorCode::kShuttingDown,
                             "this gateway is shutting down: send the request again in a moment");
     error.retry_after_ms = kRetryAfterMs;
@@ -103,7 +103,7 @@ ExchangeId Gateway::Submit(GatewayRequest request) {
 
 void Gateway::Refuse(ExchangeId id, const GatewayRequest& request, const Error& error) {
   ReadyAnswer answer = WriteError(error, request.request_id, request.authorization, request.api_v1);
-  ExchangeRow row;
+  ExchangeRecord row;
   row.status = answer.head.status;
   row.error = error.name();
   row.created = clock_.WallTime().seconds();
@@ -152,12 +152,12 @@ void Gateway::Cancel(ExchangeId id) { Tell(id, Told::kCancel); }
 void Gateway::Stop(ExchangeId id) { Tell(id, Told::kStop); }
 
 void Gateway::Stop() {
-  BeginDrain();
+  BeginShutdown();
   scans_.Stop();
   for (const auto& engine : engines_) engine->StopExchanges();
 }
 
-void Gateway::Taken(ExchangeId id, size_t size) {
+void Gateway::Ack(ExchangeId id, size_t size) {
   size_t engine = 0;
   {
     MutexLock lock(&mu_);
@@ -186,7 +186,7 @@ void Gateway::Close() {
   if (closed_.exchange(true)) return;
   scans_.Close();
   for (const auto& engine : engines_) engine->Stop();
-  std::shared_ptr<SqliteLedger> last;  // may wait for the disk when it goes: after the lock
+  std::shared_ptr<LedgerKeeper> last;  // may wait for the disk when it goes: after the lock
   {
     MutexLock lock(&mu_);
     last.swap(ledger_);
@@ -250,14 +250,14 @@ std::vector<Sample> Gateway::Samples() const {
     samples.push_back({std::move(name), {}, static_cast<double>(value)});
   };
   add("seekroute_active_requests", active());
-  add("seekroute_active_drains", drains_.taken());
-  std::shared_ptr<SqliteLedger> ledger;
+  add("seekroute_active_read_outs", read_outs_.taken());
+  std::shared_ptr<LedgerKeeper> ledger;
   {
     MutexLock lock(&mu_);
     ledger = ledger_;
   }
   if (!ledger) return samples;
-  const LedgerWriter::Figures figures = ledger->writer().figures();
+  const LedgerFigures figures = ledger->figures();
   add("seekroute_ledger_ready", figures.ready ? 1 : 0);
   add("seekroute_ledger_commits_total", figures.commits);
   add("seekroute_ledger_waiting_settles", figures.waiting_settles);

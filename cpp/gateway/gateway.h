@@ -5,7 +5,7 @@
 //   gateway.keys().Put(mac, key);
 //   ExchangeId id = gateway.Submit(request);
 //   gateway.Flush();
-//   ... gateway.mailbox().Drain() -> the head, the body, the end of that exchange
+//   ... gateway.mailbox().TakeAll() -> the head, the body, the end of that exchange
 #pragma once
 
 #include <atomic>
@@ -49,7 +49,7 @@ class Gateway {
  public:
   // Starts the engine threads. `ledger` is where money is held with options.credits on; null: it
   // is granted and kept nowhere.
-  explicit Gateway(GatewayOptions options, std::shared_ptr<SqliteLedger> ledger = nullptr);
+  explicit Gateway(GatewayOptions options, std::shared_ptr<LedgerKeeper> ledger = nullptr);
   ~Gateway();  // Close()
   Gateway(const Gateway&) = delete;
   Gateway& operator=(const Gateway&) = delete;
@@ -70,9 +70,9 @@ class Gateway {
   void Cancel(ExchangeId id);
 
   // The client of `id` took `size` bytes of its stream.
-  void Taken(ExchangeId id, size_t size);
+  void Ack(ExchangeId id, size_t size);
 
-  // To be called by whoever drained the end of `id` from the mailbox.
+  // To be called by whoever took the end of `id` from the mailbox.
   void Forget(ExchangeId id);
 
   // The client of `id` is there, but whoever serves it ends: it is told so and pays nothing.
@@ -80,14 +80,14 @@ class Gateway {
   void Stop(ExchangeId id);
 
   // From now on new requests are refused with kShuttingDown; running ones go on.
-  void BeginDrain() { draining_.store(true); }
+  void BeginShutdown() { shutting_down_.store(true); }
 
-  // BeginDrain(), and running ones end with kShuttingDown: an error for who still waits, at no
+  // BeginShutdown(), and running ones end with kShuttingDown: an error for who still waits, at no
   // charge. The ends come by the mailbox, within the time that the ledger takes for them, and
   // options.settle_patience at most.
   void Stop();
 
-  // Exchanges whose end has not been drained yet.
+  // Exchanges whose end has not been taken yet.
   size_t active() const;
 
   // Ends the engine threads; running exchanges are stopped, their ends may be lost, and the ledger
@@ -129,16 +129,16 @@ class Gateway {
   const SystemClock clock_;
   KeyRing keys_;
   IdempotencyTable idempotency_;
-  DrainSlots drains_;
+  ReadOutSlots read_outs_;
   Mailbox mailbox_;
   Stats stats_;
-  std::atomic<bool> draining_{false};
+  std::atomic<bool> shutting_down_{false};
   std::atomic<bool> closed_{false};
 
   mutable Mutex mu_;
   SystemRng rng_ SR_GUARDED_BY(mu_);
   std::shared_ptr<const Snapshot> snapshot_ SR_GUARDED_BY(mu_);
-  std::shared_ptr<SqliteLedger> ledger_ SR_GUARDED_BY(mu_);
+  std::shared_ptr<LedgerKeeper> ledger_ SR_GUARDED_BY(mu_);
   std::unordered_map<ExchangeId, Live> live_ SR_GUARDED_BY(mu_);
   ExchangeId last_id_ SR_GUARDED_BY(mu_) = 0;
 

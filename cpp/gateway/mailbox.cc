@@ -45,13 +45,13 @@ void Mailbox::PutBody(ExchangeId exchange, std::string_view bytes) {
   Slot(exchange).body.append(bytes);
 }
 
-void Mailbox::PutEnd(ExchangeId exchange, ExchangeRow row) {
-  auto owned = std::make_unique<ExchangeRow>(std::move(row));
+void Mailbox::PutEnd(ExchangeId exchange, ExchangeRecord row) {
+  auto owned = std::make_unique<ExchangeRecord>(std::move(row));
   MutexLock lock(&mu_);
   Slot(exchange).end = std::move(owned);
 }
 
-std::vector<Delivery> Mailbox::Drain() {
+std::vector<Delivery> Mailbox::TakeAll() {
   std::vector<Delivery> taken;
   MutexLock lock(&mu_);
   if (announced_) {

@@ -1,5 +1,5 @@
 // The only way out of the core: a bounded queue of what clients shall get, and a file descriptor
-// that becomes readable when there is something in it. One drain empties it under one lock.
+// that becomes readable when there is something in it. TakeAll() empties it under one lock.
 #pragma once
 
 #include <atomic>
@@ -27,13 +27,13 @@ struct ResponseHead {
   void Add(std::string_view name, std::string_view value) { headers.emplace_back(name, value); }
 };
 
-// What has gathered for one exchange since the last drain, in this order: the head, body bytes, the
+// What has gathered for one exchange since the last TakeAll(), in this order: the head, body bytes, the
 // end. Successive pieces of body are one string: a slow reader gets fewer, larger batches.
 struct Delivery {
   ExchangeId exchange = 0;
   std::unique_ptr<ResponseHead> head;  // at most once an exchange
   std::string body;
-  std::unique_ptr<ExchangeRow> end;  // once, and nothing after it
+  std::unique_ptr<ExchangeRecord> end;  // once, and nothing after it
 };
 
 // Thread-safe. Bounded by its writers: an exchange pauses its upstream when more than its window is
@@ -49,19 +49,19 @@ class Mailbox {
   void PutBodyGone(ExchangeId exchange);
   void PutHead(ExchangeId exchange, ResponseHead head);
   void PutBody(ExchangeId exchange, std::string_view bytes);
-  void PutEnd(ExchangeId exchange, ExchangeRow row);
+  void PutEnd(ExchangeId exchange, ExchangeRecord row);
 
   // Makes fd() readable when something is there. To be called after a batch of Puts and not after
   // each: a wake-up costs more than the rest of a request.
   void Announce();
 
   // Takes everything, announced or not, oldest exchange first. Never blocks; may be empty.
-  std::vector<Delivery> Drain();
+  std::vector<Delivery> TakeAll();
 
   // Waits until something is announced or `timeout` is over; true in the first case.
   bool Wait(Duration timeout);
 
-  // Readable (poll, epoll) from an Announce() to the next Drain(). Owned by the mailbox.
+  // Readable (poll, epoll) from an Announce() to the next TakeAll(). Owned by the mailbox.
   int fd() const { return fd_; }
 
  private:

@@ -9,13 +9,13 @@ namespace {
 
 TEST(MailboxTest, GathersWhatBelongsTogether) {
   Mailbox mailbox;
-  EXPECT_TRUE(mailbox.Drain().empty());
+  EXPECT_TRUE(mailbox.TakeAll().empty());
   mailbox.PutHead(1, {.status = 200, .headers = {}});
   mailbox.PutBody(1, "ab");
   mailbox.PutBody(2, "xy");
   mailbox.PutBody(1, "cd");
   mailbox.PutEnd(1, {});
-  std::vector<Delivery> got = mailbox.Drain();
+  std::vector<Delivery> got = mailbox.TakeAll();
   ASSERT_EQ(got.size(), 2u);
   EXPECT_EQ(got[0].exchange, 1u);
   EXPECT_EQ(got[0].head->status, 200);
@@ -23,7 +23,7 @@ TEST(MailboxTest, GathersWhatBelongsTogether) {
   EXPECT_TRUE(got[0].end);
   EXPECT_EQ(got[1].body, "xy");
   EXPECT_FALSE(got[1].head);
-  EXPECT_TRUE(mailbox.Drain().empty());
+  EXPECT_TRUE(mailbox.TakeAll().empty());
 }
 
 TEST(MailboxTest, TellsThatABodyIsGoneByAnEmptyEntry) {
@@ -31,7 +31,7 @@ TEST(MailboxTest, TellsThatABodyIsGoneByAnEmptyEntry) {
   mailbox.PutBodyGone(1);
   mailbox.Announce();
   EXPECT_TRUE(mailbox.Wait(Duration{}));
-  const std::vector<Delivery> got = mailbox.Drain();
+  const std::vector<Delivery> got = mailbox.TakeAll();
   ASSERT_EQ(got.size(), 1u);
   EXPECT_EQ(got[0].exchange, 1u);
   EXPECT_FALSE(got[0].head);
@@ -39,7 +39,7 @@ TEST(MailboxTest, TellsThatABodyIsGoneByAnEmptyEntry) {
   EXPECT_EQ(got[0].body, "");
 }
 
-TEST(MailboxTest, IsReadableFromAnAnnouncementToTheNextDrain) {
+TEST(MailboxTest, IsReadableFromAnAnnouncementToTheNextTakeAll) {
   Mailbox mailbox;
   mailbox.Announce();  // of nothing
   EXPECT_FALSE(mailbox.Wait(Duration{}));
@@ -49,10 +49,10 @@ TEST(MailboxTest, IsReadableFromAnAnnouncementToTheNextDrain) {
   mailbox.Announce();
   mailbox.Announce();
   EXPECT_TRUE(mailbox.Wait(Duration{}));
-  EXPECT_EQ(mailbox.Drain().size(), 1u);
+  EXPECT_EQ(mailbox.TakeAll().size(), 1u);
   EXPECT_FALSE(mailbox.Wait(Duration{}));
   mailbox.PutBody(1, "c");
-  EXPECT_EQ(mailbox.Drain().size(), 1u);  // taken along before its announcement
+  EXPECT_EQ(mailbox.TakeAll().size(), 1u);  // taken along before its announcement
   mailbox.Announce();
   EXPECT_FALSE(mailbox.Wait(Duration{}));
 }
@@ -71,7 +71,7 @@ TEST(MailboxTest, NothingIsLostBetweenThreads) {
   size_t bytes = 0;
   bool ended = false;
   while (!ended && mailbox.Wait(Duration::Seconds(10))) {
-    for (const Delivery& d : mailbox.Drain()) {
+    for (const Delivery& d : mailbox.TakeAll()) {
       bytes += d.body.size();
       ended = ended || d.end != nullptr;
     }

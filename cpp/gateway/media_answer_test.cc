@@ -35,14 +35,14 @@ class MediaAnswerTest : public CreditsTest {
     Open({100'000'000'000}, {}, 5000);
   }
 
-  const ExchangeRow& AskStream(const std::string& bytes) {
+  const ExchangeRecord& AskStream(const std::string& bytes) {
     script_ = {};
     script_.head.content_type = "text/event-stream";
     script_.pieces = {{{}, bytes}};
     return *Ask(R"(,"stream":true)").row;
   }
 
-  const ExchangeRow& AskPlain(const std::string& body) {
+  const ExchangeRecord& AskPlain(const std::string& body) {
     script_ = {};
     script_.pieces = {{{}, body}};
     return *Ask().row;
@@ -63,24 +63,24 @@ TEST_F(MediaAnswerTest, WhoLeavesAfterAPicturePaysForIt) {
   const ExchangeId id = Submit(R"(,"stream":true)");
   agenda_.After(Duration::Seconds(2), [&] { engine_->Cancel(id); });
   Rest();
-  const ExchangeRow& row = *seen_[id].row;
+  const ExchangeRecord& row = *seen_[id].row;
   EXPECT_EQ(row.settlement, Settlement::kPartial);
   EXPECT_EQ(row.completion_tokens, kPicture);
   EXPECT_EQ(row.cost.nano, 7 * kInputNano + kPicture * kMediaNano);
 }
 
 TEST_F(MediaAnswerTest, WhatIsWrittenDownOfAStreamHasItsPictures) {
-  options_.checkpoint_interval = Duration::Seconds(1);
+  options_.note_interval = Duration::Seconds(1);
   OpenForMedia();
   script_ = {};
   script_.head.content_type = "text/event-stream";
   script_.pieces = {{{}, std::string(kStart) + Delta("\"images\":[" + Picture() + "]")},
                     {Duration::Seconds(5), std::string(kStop) + std::string(kDone)}};
   Ask(R"(,"stream":true)");
-  const auto& checkpoints = store_->Find(1)->checkpoints;
-  ASSERT_EQ(checkpoints.size(), 1u);
-  EXPECT_EQ(checkpoints[0].completion_tokens, kPicture);
-  EXPECT_EQ(checkpoints[0].cost.nano, 7 * kInputNano + kPicture * kMediaNano);
+  const auto& notes = store_->Find(1)->notes;
+  ASSERT_EQ(notes.size(), 1u);
+  EXPECT_EQ(notes[0].completion_tokens, kPicture);
+  EXPECT_EQ(notes[0].cost.nano, 7 * kInputNano + kPicture * kMediaNano);
 }
 
 TEST_F(MediaAnswerTest, APictureWithoutUsageIsEstimated) {
@@ -88,13 +88,13 @@ TEST_F(MediaAnswerTest, APictureWithoutUsageIsEstimated) {
   const std::string pictures = "\"images\":[" + Picture() + "," + Picture() + "]";
   const std::string streamed = Delta("\"content\":\"\"," + pictures);
   for (const std::string_view end : {kStop, std::string_view()}) {
-    const ExchangeRow row = AskStream(streamed + std::string(end) + std::string(kDone));
+    const ExchangeRecord row = AskStream(streamed + std::string(end) + std::string(kDone));
     EXPECT_EQ(row.settlement, Settlement::kEstimated);
     EXPECT_EQ(row.completion_tokens, 2 * kPicture);
     EXPECT_EQ(row.cost.nano, Prompt() + 2 * kPicture * kMediaNano);
   }
   for (const char* reason : {"\"stop\"", "null"}) {
-    const ExchangeRow row = AskPlain(R"({"choices":[{"index":0,"message":{"content":null,)" +
+    const ExchangeRecord row = AskPlain(R"({"choices":[{"index":0,"message":{"content":null,)" +
                                      pictures + R"(},"finish_reason":)" + reason + "}]}");
     EXPECT_EQ(row.settlement, Settlement::kEstimated);
     EXPECT_EQ(row.completion_tokens, 2 * kPicture);
@@ -124,14 +124,14 @@ TEST_F(MediaAnswerTest, SoundCountsByItsBytesHoweverItIsCut) {
   const auto sound = [](size_t bytes) {
     return Delta(R"("audio":{"id":"a","data":")" + std::string(bytes, 'A') + "\"}");
   };
-  const ExchangeRow whole = AskStream(sound(20'480) + std::string(kDone));
+  const ExchangeRecord whole = AskStream(sound(20'480) + std::string(kDone));
   EXPECT_EQ(whole.settlement, Settlement::kEstimated);
   EXPECT_EQ(whole.completion_tokens, 11);
   EXPECT_EQ(whole.cost.nano, Prompt() + 11 * kMediaNano);
   std::string pieces;
   for (int i = 0; i < 20; ++i) pieces += sound(1024);
   EXPECT_EQ(AskStream(pieces + std::string(kDone)).cost.nano, whole.cost.nano);
-  const ExchangeRow plain =
+  const ExchangeRecord plain =
       AskPlain(R"({"choices":[{"index":0,"message":{"content":null,"audio":{"id":"a","data":")" +
                std::string(20'480, 'A') + R"("}},"finish_reason":"stop"}]})");
   EXPECT_EQ(plain.cost.nano, whole.cost.nano);
@@ -139,7 +139,7 @@ TEST_F(MediaAnswerTest, SoundCountsByItsBytesHoweverItIsCut) {
 
 TEST_F(MediaAnswerTest, TheProvidersCountsAreTakenWhereItTellsThem) {
   OpenForMedia();
-  const ExchangeRow row =
+  const ExchangeRecord row =
       AskStream(Delta("\"images\":[" + Picture() + "]") + std::string(kStop) +
                 R"(data: {"choices":[],"usage":{"prompt_tokens":7,"completion_tokens":1120}})" +
                 "\n\n" + std::string(kDone));
@@ -149,7 +149,7 @@ TEST_F(MediaAnswerTest, TheProvidersCountsAreTakenWhereItTellsThem) {
 
 TEST_F(MediaAnswerTest, NoEstimateIsAboveTheLengthThatIsHeld) {
   OpenForMedia();
-  const ExchangeRow row = AskStream(SixPictures());  // six times 1290, but 5000 at most
+  const ExchangeRecord row = AskStream(SixPictures());  // six times 1290, but 5000 at most
   EXPECT_EQ(row.completion_tokens, 5000);
   EXPECT_EQ(row.cost.nano, Prompt() + 5000 * kMediaNano);
   EXPECT_LE(row.cost.nano, row.held.nano);
@@ -160,7 +160,7 @@ TEST_F(MediaAnswerTest, NoEstimateIsAboveTheLengthThatIsHeld) {
 TEST_F(MediaAnswerTest, NoEstimateIsAboveTheHold) {
   media_nano_ = kMediaNano;
   Open({100'000'000'000}, {}, 5000);
-  const ExchangeRow row = AskStream(SixPictures());
+  const ExchangeRecord row = AskStream(SixPictures());
   EXPECT_EQ(row.error, "");
   EXPECT_EQ(row.settlement, Settlement::kEstimated);
   EXPECT_EQ(row.completion_tokens, 5000);
@@ -171,15 +171,15 @@ TEST_F(MediaAnswerTest, NoEstimateIsAboveTheHold) {
 TEST_F(MediaAnswerTest, NothingDeliveredIsFreeWhateverTheProviderCounts) {
   OpenForMedia();
   const std::string usage = R"("usage":{"prompt_tokens":500,"completion_tokens":100})";
-  const ExchangeRow plain = AskPlain(R"({"choices":[],)" + usage + "}");
+  const ExchangeRecord plain = AskPlain(R"({"choices":[],)" + usage + "}");
   EXPECT_EQ(plain.settlement, Settlement::kFree);
   EXPECT_EQ(plain.cost.nano, 0);
-  const ExchangeRow streamed = AskStream(std::string(kStart) + R"(data: {"choices":[],)" + usage +
+  const ExchangeRecord streamed = AskStream(std::string(kStart) + R"(data: {"choices":[],)" + usage +
                                          "}\n\n" + std::string(kDone));
   EXPECT_EQ(streamed.settlement, Settlement::kFree);
   EXPECT_EQ(streamed.cost.nano, 0);
   // A finish reason makes it an answer: it is charged by its counts.
-  const ExchangeRow stopped =
+  const ExchangeRecord stopped =
       AskStream(std::string(kStart) + std::string(kStop) + R"(data: {"choices":[],)" + usage +
                 "}\n\n" + std::string(kDone));
   EXPECT_EQ(stopped.settlement, Settlement::kExact);

@@ -57,7 +57,7 @@ struct GatewayOptions {
   // Of what was sent before a provider failed. Nothing was, nothing is charged.
   ChargePolicy on_upstream_failure = ChargePolicy::kFree;
   ChargePolicy on_missing_usage = ChargePolicy::kCharge;  // of a complete answer: our own count
-  int max_drains = 100;  // at once; more clients that leave have their upstreams cancelled
+  int max_read_outs = 100;  // at once; more clients that leave have their upstreams cancelled
   Duration hold_timeout = Duration::Seconds(10);  // of the store; then 503
   // How long a finished answer waits for its settlement. Then the client gets its end, and the
   // store goes on behind.
@@ -65,7 +65,7 @@ struct GatewayOptions {
 
   // How often a stream writes down what it has delivered, for the next start should this process
   // be killed; 0: never.
-  Duration checkpoint_interval;
+  Duration note_interval;
 
   size_t max_idempotency_keys = 100'000;  // of the last 24 hours
   // Answers kept for who repeats them, of keys that ask for it. The oldest go first.

@@ -142,30 +142,30 @@ TEST_F(ReplayTest, ALongAnswerIsNotKept) {
 }
 
 TEST_F(ReplayTest, AStreamWritesDownWhatItHasDelivered) {
-  options_.checkpoint_interval = Duration::Milliseconds(1500);
+  options_.note_interval = Duration::Milliseconds(1500);
   Open({10'000'000});
   Stream();
   const Seen seen = Ask(R"(,"stream":true)");
   EXPECT_EQ(seen.row->settlement, Settlement::kExact);
   EXPECT_EQ(seen.row->cost.nano, 7 * kInputNano + 3 * kOutputNano);
-  const auto& checkpoints = store_->Find(1)->checkpoints;
-  ASSERT_EQ(checkpoints.size(), 1u);  // 1.5 s after the first content of three seconds
+  const auto& notes = store_->Find(1)->notes;
+  ASSERT_EQ(notes.size(), 1u);  // 1.5 s after the first content of three seconds
   const int64_t delivered = EstimateTokens("one two threeone two three").tokens;
-  EXPECT_EQ(checkpoints[0].settlement, Settlement::kPartial);
-  EXPECT_EQ(checkpoints[0].prompt_tokens, 7);
-  EXPECT_EQ(checkpoints[0].completion_tokens, delivered);
-  EXPECT_EQ(checkpoints[0].cost.nano, 7 * kInputNano + delivered * kOutputNano);
+  EXPECT_EQ(notes[0].settlement, Settlement::kPartial);
+  EXPECT_EQ(notes[0].prompt_tokens, 7);
+  EXPECT_EQ(notes[0].completion_tokens, delivered);
+  EXPECT_EQ(notes[0].cost.nano, 7 * kInputNano + delivered * kOutputNano);
 }
 
 TEST_F(ReplayTest, SilenceWritesNothingDown) {
-  options_.checkpoint_interval = Duration::Seconds(1);
+  options_.note_interval = Duration::Seconds(1);
   Open({10'000'000});
   Stream(Duration::Seconds(20));
   Ask(R"(,"stream":true)");
-  EXPECT_EQ(store_->Find(1)->checkpoints.size(), 2u);  // one after each piece of content
-  options_.checkpoint_interval = {};
+  EXPECT_EQ(store_->Find(1)->notes.size(), 2u);  // one after each piece of content
+  options_.note_interval = {};
   Ask(R"(,"stream":true)");
-  EXPECT_TRUE(store_->Find(2)->checkpoints.empty());
+  EXPECT_TRUE(store_->Find(2)->notes.empty());
 }
 
 }  // namespace

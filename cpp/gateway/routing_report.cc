@@ -14,7 +14,7 @@ void AppendMember(std::string_view name, std::string_view value, std::string* ou
 }
 
 // "gpt-5-mini by openai, after groq (429)".
-std::string Summary(const ExchangeRow& row) {
+std::string Summary(const ExchangeRecord& row) {
   std::string text = row.model + " by " + row.provider;
   for (size_t i = 0; i + 1 < row.tried.size(); ++i) {
     text += i == 0 ? ", after " : ", ";
@@ -32,7 +32,7 @@ std::string_view StrategyOf(std::string_view requested, const Model& model, bool
   return requested == model.id ? "direct" : "alias";
 }
 
-std::string WriteRouting(Explain how, const ExchangeRow& row, const Model& model,
+std::string WriteRouting(Explain how, const ExchangeRecord& row, const Model& model,
                          const Snapshot& snapshot, bool automatic, size_t asked,
                          const Stats* stats) {
   std::string out = how == Explain::kOpenRouter ? "\"openrouter_metadata\":{" : "\"seekroute\":{";
@@ -55,7 +55,7 @@ std::string WriteRouting(Explain how, const ExchangeRow& row, const Model& model
   }
   out += "]},\"attempts\":[";
   for (size_t i = 0; i < row.tried.size(); ++i) {
-    const AttemptRow& attempt = row.tried[i];
+    const AttemptRecord& attempt = row.tried[i];
     out += i == 0 ? "{" : ",{";
     AppendMember("provider", attempt.provider, &out);
     AppendMember("model", row.model, &out);

@@ -26,7 +26,7 @@ std::string_view StrategyOf(std::string_view requested, const Model& model, bool
 // was selected. `stats`, where given, tells which of them ignored their cap, as
 // `"ignores_cap":true`, where OpenRouter's clients do not read. Names no upstream but by its
 // provider id; quotes no error text.
-std::string WriteRouting(Explain how, const ExchangeRow& row, const Model& model,
+std::string WriteRouting(Explain how, const ExchangeRecord& row, const Model& model,
                          const Snapshot& snapshot, bool automatic, size_t asked,
                          const Stats* stats = nullptr);
 

@@ -24,7 +24,7 @@ Model TwoEndpoints() {
 }
 
 TEST(RoutingReport, NamesCandidatesAttemptsAndWhatWasSelected) {
-  ExchangeRow row;
+  ExchangeRecord row;
   row.requested_model = "gpt-oss-120b";
   row.model = "openai/gpt-oss-120b";
   row.provider = "openai";

@@ -14,7 +14,7 @@ namespace seekroute {
 // What becomes of a provider's answer when the client has left.
 enum class OnAbort : uint8_t {
   kCancel,
-  kDrain,  // it is read to its end, for its usage: this provider charges for all of it anyway
+  kReadOut,  // it is read to its end, for its usage: this provider charges for all of it anyway
 };
 
 struct Provider {

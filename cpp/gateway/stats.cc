@@ -59,7 +59,7 @@ void Stats::Observe(std::string_view name, LabelViews labels, Duration value) {
   histogram.sum += seconds;
 }
 
-void Stats::CountExchange(const ExchangeRow& row, std::string_view error_type) {
+void Stats::CountExchange(const ExchangeRecord& row, std::string_view error_type) {
   constexpr std::string_view kRoute = "chat_completions";
   const std::string status = std::to_string(row.status);
   MutexLock lock(&mu_);

@@ -18,8 +18,8 @@ std::map<std::string, double> Read(const Stats& stats) {
   return read;
 }
 
-ExchangeRow Served() {
-  ExchangeRow row;
+ExchangeRecord Served() {
+  ExchangeRecord row;
   row.status = 200;
   row.attempts = 1;
   row.provider = "p";
@@ -46,7 +46,7 @@ TEST(StatsTest, CountsRequestsTokensAndCost) {
 TEST(StatsTest, HistogramsAreCumulative) {
   Stats stats;
   stats.CountExchange(Served(), "");
-  ExchangeRow slow = Served();
+  ExchangeRecord slow = Served();
   slow.overhead = Duration::Seconds(1000);
   stats.CountExchange(slow, "");
   auto read = Read(stats);
@@ -60,7 +60,7 @@ TEST(StatsTest, HistogramsAreCumulative) {
 
 TEST(StatsTest, RefusalsHaveNoProvider) {
   Stats stats;
-  ExchangeRow refused;
+  ExchangeRecord refused;
   refused.status = 401;
   stats.CountExchange(refused, "caller_invalid_api_key");
   auto read = Read(stats);

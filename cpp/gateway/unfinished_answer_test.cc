@@ -1,4 +1,4 @@
-// Answers that nobody got to the end of: who left, what failed, what is drained, who pays.
+// Answers that nobody got to the end of: who left, what failed, what is read out, who pays.
 #include "testing/credits_fixture.h"
 
 namespace seekroute::testing {
@@ -26,7 +26,7 @@ class UnfinishedAnswerTest : public CreditsTest {
   }
 
   // The row of a streamed request whose client leaves after that long.
-  const ExchangeRow& LeaveAfter(Duration time, const std::string& idempotency_key = "") {
+  const ExchangeRecord& LeaveAfter(Duration time, const std::string& idempotency_key = "") {
     const ExchangeId id = Submit(R"(,"stream":true)", idempotency_key);
     agenda_.After(time, [this, id] { engine_->Cancel(id); });
     Rest();
@@ -71,7 +71,7 @@ TEST_F(UnfinishedAnswerTest, WhoLeavesInTheMiddlePaysForWhatWasDelivered) {
   const ExchangeId id = Submit(R"(,"stream":true)");
   agenda_.After(Duration::Seconds(2), [&] { engine_->Cancel(id); });
   Rest();
-  const ExchangeRow& row = *seen_[id].row;
+  const ExchangeRecord& row = *seen_[id].row;
   EXPECT_EQ(row.settlement, Settlement::kPartial);
   EXPECT_EQ(row.prompt_tokens, 7);
   EXPECT_EQ(row.completion_tokens, EstimateTokens("one two three").tokens);
@@ -94,10 +94,10 @@ TEST_F(UnfinishedAnswerTest, WithoutALedgerThePartIsNamedAndNotCharged) {
 
 TEST_F(UnfinishedAnswerTest, LeavingIsFreeIfTheOperatorSaysSo) {
   options_.on_client_abort = ChargePolicy::kFree;
-  on_abort_ = OnAbort::kDrain;  // nothing is drained for what is not charged
+  on_abort_ = OnAbort::kReadOut;  // nothing is read out for what is not charged
   Open({10'000'000});
   PlayStream(kEnd);
-  const ExchangeRow& row = LeaveAfter(Duration::Seconds(5));
+  const ExchangeRecord& row = LeaveAfter(Duration::Seconds(5));
   EXPECT_EQ(row.settlement, Settlement::kFree);
   EXPECT_EQ(row.cost.nano, 0);
   EXPECT_EQ(row.upstream_cost.nano, Delivered());
@@ -147,8 +147,8 @@ TEST_F(UnfinishedAnswerTest, TheGatewaysOwnDeadlineIsAFailureToo) {
   EXPECT_EQ(seen.row->cost.nano, Delivered());
 }
 
-TEST_F(UnfinishedAnswerTest, ADrainedAnswerIsChargedByItsUsage) {
-  on_abort_ = OnAbort::kDrain;
+TEST_F(UnfinishedAnswerTest, AnAnswerReadOutIsChargedByItsUsage) {
+  on_abort_ = OnAbort::kReadOut;
   Open({10'000'000});
   PlayStream(kEnd);
   const ExchangeId id = Submit(R"(,"stream":true)", "order-1");
@@ -160,11 +160,11 @@ TEST_F(UnfinishedAnswerTest, ADrainedAnswerIsChargedByItsUsage) {
   });
   ExchangeId repeated = 0;
   agenda_.After(Duration::Seconds(8), [&] {
-    EXPECT_EQ(drains_->taken(), 1);
+    EXPECT_EQ(read_outs_->taken(), 1);
     repeated = Submit(R"(,"stream":true)", "order-1");
   });
   Rest();
-  const ExchangeRow& row = *seen_[id].row;
+  const ExchangeRecord& row = *seen_[id].row;
   EXPECT_EQ(row.settlement, Settlement::kExact);
   EXPECT_EQ(row.error, "client_closed");
   EXPECT_FALSE(row.estimated);
@@ -176,7 +176,7 @@ TEST_F(UnfinishedAnswerTest, ADrainedAnswerIsChargedByItsUsage) {
   EXPECT_NE(seen_[repeated].body.find("idempotency_in_progress"), std::string::npos);
   EXPECT_EQ(Ask(R"(,"stream":true)", "order-1").headers.at("x-should-retry"), "false");
   EXPECT_EQ(transport_->seen().size(), 1u);
-  EXPECT_EQ(drains_->taken(), 0);
+  EXPECT_EQ(read_outs_->taken(), 0);
 }
 
 // All that was to come is [DONE]: the provider's own count is there, and nothing is a part.
@@ -200,16 +200,16 @@ TEST_F(UnfinishedAnswerTest, WhoLeavesAfterTheEndOfTheAnswerPaysForAllOfIt) {
   };
   for (const auto& c : cases) {
     for (const bool credits : {true, false}) {
-      for (const OnAbort on_abort : {OnAbort::kCancel, OnAbort::kDrain}) {
+      for (const OnAbort on_abort : {OnAbort::kCancel, OnAbort::kReadOut}) {
         SCOPED_TRACE(c.end);
         options_.credits = credits;
         on_abort_ = on_abort;
         Open({10'000'000});
         PlayStream("data: [DONE]\n\n");
         script_.pieces[1].bytes = c.end;
-        const ExchangeRow& row = LeaveAfter(Duration::Seconds(12));
+        const ExchangeRecord& row = LeaveAfter(Duration::Seconds(12));
         const bool exact = row.settlement == Settlement::kExact;
-        // What is drained gets to its end, if it has one that counts.
+        // What is read out gets to its end, if it has one that counts.
         if (c.whole || on_abort == OnAbort::kCancel || !credits) {
           EXPECT_EQ(exact, c.whole);
         }
@@ -231,8 +231,8 @@ TEST_F(UnfinishedAnswerTest, WhoLeavesAfterTheEndOfTheAnswerPaysForAllOfIt) {
   EXPECT_EQ(LeaveAfter(Duration::Seconds(12)).settlement, Settlement::kFree);
 }
 
-TEST_F(UnfinishedAnswerTest, AnAnswerThatIsNotStreamedIsDrainedToo) {
-  on_abort_ = OnAbort::kDrain;
+TEST_F(UnfinishedAnswerTest, AnAnswerThatIsNotStreamedIsReadOutToo) {
+  on_abort_ = OnAbort::kReadOut;
   Open({10'000'000});
   script_.pieces = {{Duration::Seconds(9), std::string(kAnswer)}};
   const ExchangeId id = Submit();
@@ -243,8 +243,8 @@ TEST_F(UnfinishedAnswerTest, AnAnswerThatIsNotStreamedIsDrainedToo) {
   EXPECT_EQ(seen_[id].body, "");
 }
 
-TEST_F(UnfinishedAnswerTest, ADrainOfNothingIsFree) {
-  on_abort_ = OnAbort::kDrain;
+TEST_F(UnfinishedAnswerTest, ReadingOutNothingIsFree) {
+  on_abort_ = OnAbort::kReadOut;
   Open({10'000'000});
   script_.pieces = {{Duration::Seconds(9),
                      R"({"choices":[{"index":0,"message":{"content":""},"finish_reason":null}],)"
@@ -256,26 +256,26 @@ TEST_F(UnfinishedAnswerTest, ADrainOfNothingIsFree) {
   EXPECT_EQ(seen_[id].row->cost.nano, 0);
 }
 
-TEST_F(UnfinishedAnswerTest, ADrainReadsPastAWindowThatWasFull) {
-  on_abort_ = OnAbort::kDrain;
+TEST_F(UnfinishedAnswerTest, ReadingOutGoesPastAWindowThatWasFull) {
+  on_abort_ = OnAbort::kReadOut;
   window_ = 10;
   Open({10'000'000});
   PlayStream(kEnd);
   EXPECT_EQ(LeaveAfter(Duration::Seconds(15)).settlement, Settlement::kExact);
 }
 
-TEST_F(UnfinishedAnswerTest, ADrainThatFailsFallsBackToWhatWasDelivered) {
-  on_abort_ = OnAbort::kDrain;
+TEST_F(UnfinishedAnswerTest, AReadOutThatFailsFallsBackToWhatWasDelivered) {
+  on_abort_ = OnAbort::kReadOut;
   Open({10'000'000});
   PlayStream("data: not json\n\n");
-  const ExchangeRow broken = LeaveAfter(Duration::Seconds(5));
+  const ExchangeRecord broken = LeaveAfter(Duration::Seconds(5));
   EXPECT_EQ(broken.settlement, Settlement::kPartial);
   EXPECT_EQ(broken.cost.nano, Delivered());
   EXPECT_TRUE(broken.estimated);
   EXPECT_EQ(broken.Suspected().nano, 0);
   PlayStream(kEndWithoutUsage);
   script_.pieces[0].bytes = kContent;
-  const ExchangeRow untold = LeaveAfter(Duration::Seconds(5));
+  const ExchangeRecord untold = LeaveAfter(Duration::Seconds(5));
   EXPECT_EQ(untold.settlement, Settlement::kPartial);
   EXPECT_EQ(untold.cost.nano, Delivered() - 7 * kInputNano + Prompt());
   PlayStream(kEnd);
@@ -283,43 +283,43 @@ TEST_F(UnfinishedAnswerTest, ADrainThatFailsFallsBackToWhatWasDelivered) {
   script_.ending = UpstreamScript::Ending::kHang;
   options_.total_timeout = Duration::Seconds(15);
   EXPECT_EQ(LeaveAfter(Duration::Seconds(5)).cost.nano, Delivered());
-  EXPECT_TRUE(transport_->seen()[2].cancelled);  // the deadline holds for a drain
+  EXPECT_TRUE(transport_->seen()[2].cancelled);  // the deadline holds for reading out
   // Before content there is nothing to fall back to, and no other provider is asked.
   script_.pieces.clear();
-  const ExchangeRow& nothing = LeaveAfter(Duration::Seconds(5));
+  const ExchangeRecord& nothing = LeaveAfter(Duration::Seconds(5));
   EXPECT_EQ(nothing.settlement, Settlement::kCancelled);
   EXPECT_EQ(nothing.cost.nano, 0);
   EXPECT_EQ(nothing.Suspected().nano, Prompt());
 }
 
-TEST_F(UnfinishedAnswerTest, DrainsAreBounded) {
-  on_abort_ = OnAbort::kDrain;
-  options_.max_drains = 2;
+TEST_F(UnfinishedAnswerTest, ReadOutsAreBounded) {
+  on_abort_ = OnAbort::kReadOut;
+  options_.max_read_outs = 2;
   Open({100'000'000});
   PlayStream(kEnd);
   std::vector<ExchangeId> all;
   for (int i = 0; i < 5; ++i) all.push_back(Submit(R"(,"stream":true)"));
   agenda_.After(Duration::Seconds(5), [&] {
     for (const ExchangeId id : all) engine_->Cancel(id);
-    EXPECT_EQ(drains_->taken(), 2);
+    EXPECT_EQ(read_outs_->taken(), 2);
   });
   Rest();
-  int drained = 0;
-  for (const ExchangeId id : all) drained += seen_[id].row->settlement == Settlement::kExact;
-  EXPECT_EQ(drained, 2);
-  EXPECT_EQ(drains_->taken(), 0);
+  int read_out = 0;
+  for (const ExchangeId id : all) read_out += seen_[id].row->settlement == Settlement::kExact;
+  EXPECT_EQ(read_out, 2);
+  EXPECT_EQ(read_outs_->taken(), 0);
 }
 
-TEST_F(UnfinishedAnswerTest, AGatewayThatIsClosedChargesADrainForWhatWasDelivered) {
-  on_abort_ = OnAbort::kDrain;
+TEST_F(UnfinishedAnswerTest, AGatewayThatIsClosedChargesAReadOutForWhatWasDelivered) {
+  on_abort_ = OnAbort::kReadOut;
   Open({10'000'000});
   PlayStream(kEnd);
   const ExchangeId id = Submit(R"(,"stream":true)");
   const ExchangeId stays = Submit(R"(,"stream":true)");
   agenda_.After(Duration::Seconds(5), [&] { engine_->Cancel(id); });
-  while (drains_->taken() == 0) Step();
+  while (read_outs_->taken() == 0) Step();
   engine_.reset();
-  EXPECT_EQ(drains_->taken(), 0);
+  EXPECT_EQ(read_outs_->taken(), 0);
   const CreditStore::Booking* booking = store_->Find(id);
   EXPECT_EQ(booking->state, CreditStore::State::kSettled);
   EXPECT_EQ(booking->row.error, "client_closed");

@@ -10,13 +10,14 @@
 
 #include "base/money.h"
 #include "base/result.h"
+#include "base/settlement.h"
 #include "base/time.h"
 #include "store/claim.h"
 
 namespace seekroute {
 
 // One try at one upstream.
-struct AttemptRow {
+struct AttemptRecord {
   std::string provider;
   int status = 0;     // the upstream's; 0: none came
   std::string error;  // wire name; empty: it answered
@@ -29,22 +30,8 @@ struct AttemptRow {
 };
 inline constexpr size_t kMaxAttemptWords = 300;
 
-// How the charge of a request was found.
-enum class Settlement : uint8_t {
-  kExact,      // from the provider's usage
-  kEstimated,  // the answer is complete, its usage is not: from our own count
-  kPartial,    // the client left in the middle: what it had been sent
-  kCancelled,  // the client left before any content
-  kFailed,     // no answer, or none that was complete
-  kFree,       // answered, and not charged for
-};
-inline constexpr int kSettlementCount = static_cast<int>(Settlement::kFree) + 1;
-
-// The word in rows and reports: "exact", "estimated", ...
-std::string_view NameOf(Settlement settlement);
-
 // One row a client request that was admitted, written when it ends. No prompt, no key.
-struct ExchangeRow {
+struct ExchangeRecord {
   std::string generation_id;
   std::string request_id;
   std::string key_id;  // empty: in process
@@ -56,7 +43,7 @@ struct ExchangeRow {
   std::string finish_reason;
   int status = 0;  // HTTP status, or what it would have been had the head not been sent
   int attempts = 0;
-  std::vector<AttemptRow> tried;  // one an attempt, in order; RetryPolicy::max_attempts at most
+  std::vector<AttemptRecord> tried;  // one an attempt, in order; RetryPolicy::max_attempts at most
   bool streamed = false;
   bool estimated = false;  // the provider gave no usable usage
   int64_t prompt_tokens = 0;
@@ -144,18 +131,18 @@ class Store {
 
   // Sets money aside; durable when OnHeld() says so. `row` names generation, request,
   // organization, key, models, price revision and time of creation. A generation id is held once.
-  virtual void Hold(StoreTicket ticket, const ExchangeRow& row, const HoldRequest& request,
+  virtual void Hold(StoreTicket ticket, const ExchangeRecord& row, const HoldRequest& request,
                     StoreObserver* observer) = 0;
 
   // Ends a request: its row is durable before its last byte goes to the client. row.cost is the
   // charge; what exceeds the hold is the operator's loss. Nothing is written for a request that
   // was never held. May be called while the hold is still on its way.
-  virtual void Settle(StoreTicket ticket, const ExchangeRow& row, StoreObserver* observer) = 0;
+  virtual void Settle(StoreTicket ticket, const ExchangeRecord& row, StoreObserver* observer) = 0;
 
   // What a running request has delivered so far: row.cost is its charge if it ended now. It is
   // what becomes of the hold should this process be gone, where the operator wants that. No
   // answer; dropped when the store is behind.
-  virtual void Checkpoint(StoreTicket ticket, const ExchangeRow& row) = 0;
+  virtual void Note(StoreTicket ticket, const ExchangeRecord& row) = 0;
 
   // The observer of `ticket` is going away. What was asked is still done; a hold that is granted
   // after this is given back, unless Settle() was called.
@@ -170,10 +157,10 @@ class Store {
 // ledger.
 class NullStore : public Store {
  public:
-  void Hold(StoreTicket ticket, const ExchangeRow& row, const HoldRequest& request,
+  void Hold(StoreTicket ticket, const ExchangeRecord& row, const HoldRequest& request,
             StoreObserver* observer) override;
-  void Settle(StoreTicket ticket, const ExchangeRow& row, StoreObserver* observer) override;
-  void Checkpoint(StoreTicket, const ExchangeRow&) override {}
+  void Settle(StoreTicket ticket, const ExchangeRecord& row, StoreObserver* observer) override;
+  void Note(StoreTicket, const ExchangeRecord&) override {}
   void Forget(StoreTicket) override {}
 };
 

@@ -29,7 +29,7 @@ void CreditStore::TellStored(StoreTicket ticket, const Status& status) {
   observer->OnStored(ticket, status);
 }
 
-void CreditStore::Hold(StoreTicket ticket, const ExchangeRow& row, const HoldRequest& request,
+void CreditStore::Hold(StoreTicket ticket, const ExchangeRecord& row, const HoldRequest& request,
                        StoreObserver* observer) {
   observers_[ticket] = observer;
   if (!bookings_.emplace(ticket, Booking{}).second) Complain(ticket, "is held twice");
@@ -102,7 +102,7 @@ void CreditStore::CommitHold(StoreTicket ticket, const HoldRequest& request) {
   });
 }
 
-void CreditStore::Settle(StoreTicket ticket, const ExchangeRow& row, StoreObserver* observer) {
+void CreditStore::Settle(StoreTicket ticket, const ExchangeRecord& row, StoreObserver* observer) {
   observers_[ticket] = observer;
   const auto [found, added] = bookings_.emplace(ticket, Booking{});
   Booking& booking = found->second;
@@ -143,16 +143,16 @@ void CreditStore::CommitSettle(StoreTicket ticket) {
   TellStored(ticket, Status());
 }
 
-void CreditStore::Checkpoint(StoreTicket ticket, const ExchangeRow& row) {
+void CreditStore::Note(StoreTicket ticket, const ExchangeRecord& row) {
   Booking& booking = bookings_[ticket];
   if (booking.state != State::kHeld || booking.settles > 0) {
-    Complain(ticket, "has a checkpoint while it is not running");
+    Complain(ticket, "has a progress note while it is not running");
   }
-  if (row.cost > booking.held) Complain(ticket, "has a checkpoint above its hold");
-  if (!booking.checkpoints.empty() && row.cost < booking.checkpoints.back().cost) {
+  if (row.cost > booking.held) Complain(ticket, "has a progress note above its hold");
+  if (!booking.notes.empty() && row.cost < booking.notes.back().cost) {
     Complain(ticket, "has delivered less than before");
   }
-  booking.checkpoints.push_back(row);
+  booking.notes.push_back(row);
 }
 
 void CreditStore::ChargeBack(Money amount) {

@@ -32,8 +32,8 @@ class CreditStore : public Store {
     Money overrun;
     int settles = 0;  // calls
     TimePoint settle_asked = TimePoint::Never();
-    ExchangeRow row;  // of the settle
-    std::vector<ExchangeRow> checkpoints;
+    ExchangeRecord row;  // of the settle
+    std::vector<ExchangeRecord> notes;
   };
 
   CreditStore(Agenda* agenda, const VirtualClock* clock, SeededRng* rng, Money balance,
@@ -45,10 +45,10 @@ class CreditStore : public Store {
         paid_in_(balance),
         faults_(faults) {}
 
-  void Hold(StoreTicket ticket, const ExchangeRow& row, const HoldRequest& request,
+  void Hold(StoreTicket ticket, const ExchangeRecord& row, const HoldRequest& request,
             StoreObserver* observer) override;
-  void Settle(StoreTicket ticket, const ExchangeRow& row, StoreObserver* observer) override;
-  void Checkpoint(StoreTicket ticket, const ExchangeRow& row) override;
+  void Settle(StoreTicket ticket, const ExchangeRecord& row, StoreObserver* observer) override;
+  void Note(StoreTicket ticket, const ExchangeRecord& row) override;
   void Forget(StoreTicket ticket) override { observers_.erase(ticket); }
 
   const std::map<StoreTicket, Booking>& bookings() const { return bookings_; }

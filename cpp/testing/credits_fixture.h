@@ -35,7 +35,7 @@ struct Seen {
   int status = 0;
   std::map<std::string, std::string> headers;
   std::string body;
-  std::optional<ExchangeRow> row;
+  std::optional<ExchangeRecord> row;
 };
 
 class CreditsTest : public ::testing::Test {
@@ -45,7 +45,7 @@ class CreditsTest : public ::testing::Test {
   void Open(Money balance, CreditStore::Faults faults = {}, int64_t max_output = 1000,
             std::optional<Money> key_limit = std::nullopt) {
     store_.emplace(&agenda_, &clock_, &rng_, balance, faults);
-    drains_.emplace(options_.max_drains);
+    read_outs_.emplace(options_.max_read_outs);
     transport_.emplace(&agenda_, &clock_, [this](const TransportRequest& sent) {
       return director_ ? director_(sent) : script_;
     });
@@ -54,7 +54,7 @@ class CreditsTest : public ::testing::Test {
                                   .rng = &rng_,
                                   .keys = &keys_,
                                   .idempotency = &idempotency_,
-                                  .drains = &*drains_,
+                                  .read_outs = &*read_outs_,
                                   .store = &*store_,
                                   .transport = &*transport_,
                                   .mailbox = &mailbox_,
@@ -131,7 +131,7 @@ class CreditsTest : public ::testing::Test {
   }
 
   void Deliver() {
-    for (Delivery& delivery : mailbox_.Drain()) {
+    for (Delivery& delivery : mailbox_.TakeAll()) {
       Seen& seen = seen_[delivery.exchange];
       if (delivery.head) {
         seen.status = delivery.head->status;
@@ -164,7 +164,7 @@ class CreditsTest : public ::testing::Test {
   GatewayOptions options_;
   KeyRing keys_{Secret("pepper")};
   IdempotencyTable idempotency_{100, 4 << 20};
-  std::optional<DrainSlots> drains_;
+  std::optional<ReadOutSlots> read_outs_;
   Mailbox mailbox_;
   Stats stats_;
   std::string cap_field_ = "max_tokens";

@@ -50,9 +50,9 @@ class LedgerFolder {
   std::string path_;
 };
 
-inline ExchangeRow RowOf(const std::string& id, const std::string& org = "org",
+inline ExchangeRecord RowOf(const std::string& id, const std::string& org = "org",
                          const std::string& key = "key") {
-  ExchangeRow row;
+  ExchangeRecord row;
   row.generation_id = id;
   row.request_id = "01920000-0000-7000-8000-000000000000";
   row.org_id = org;
@@ -64,9 +64,9 @@ inline ExchangeRow RowOf(const std::string& id, const std::string& org = "org",
 }
 
 // What an exchange that was answered would settle.
-inline ExchangeRow AnsweredRow(const std::string& id, int64_t cost, const std::string& org = "org",
+inline ExchangeRecord AnsweredRow(const std::string& id, int64_t cost, const std::string& org = "org",
                                const std::string& key = "key") {
-  ExchangeRow row = RowOf(id, org, key);
+  ExchangeRecord row = RowOf(id, org, key);
   row.provider = "groq";
   row.finish_reason = "stop";
   row.status = 200;
@@ -83,7 +83,7 @@ inline ExchangeRow AnsweredRow(const std::string& id, int64_t cost, const std::s
   return row;
 }
 
-inline HoldAnswer HoldNow(LedgerWriter& writer, ExchangeRow row, HoldRequest request) {
+inline HoldAnswer HoldNow(LedgerWriter& writer, ExchangeRecord row, HoldRequest request) {
   auto answer = std::make_shared<std::promise<HoldAnswer>>();
   writer.Hold(std::move(row), request,
               [answer](const HoldAnswer& held) { answer->set_value(held); });
@@ -92,7 +92,7 @@ inline HoldAnswer HoldNow(LedgerWriter& writer, ExchangeRow row, HoldRequest req
 inline HoldAnswer HoldNow(LedgerWriter& writer, const std::string& id, int64_t amount) {
   return HoldNow(writer, RowOf(id), {{amount}, {amount}, {}});
 }
-inline Status SettleNow(LedgerWriter& writer, ExchangeRow row) {
+inline Status SettleNow(LedgerWriter& writer, ExchangeRecord row) {
   auto answer = std::make_shared<std::promise<Status>>();
   writer.Settle(std::move(row), [answer](const Status& status) { answer->set_value(status); });
   return answer->get_future().get();

@@ -47,7 +47,7 @@ class LedgerSimulation::WatchedStore : public Store, private StoreObserver {
  public:
   WatchedStore(LedgerSimulation* world, Store* real) : world_(world), real_(real) {}
 
-  void Hold(StoreTicket ticket, const ExchangeRow& row, const HoldRequest& request,
+  void Hold(StoreTicket ticket, const ExchangeRecord& row, const HoldRequest& request,
             StoreObserver* observer) override {
     world_->generations_[ticket] = row.generation_id;
     world_->requests_[row.generation_id].asked = true;
@@ -55,7 +55,7 @@ class LedgerSimulation::WatchedStore : public Store, private StoreObserver {
     real_->Hold(ticket, row, request, this);
   }
 
-  void Settle(StoreTicket ticket, const ExchangeRow& row, StoreObserver* observer) override {
+  void Settle(StoreTicket ticket, const ExchangeRecord& row, StoreObserver* observer) override {
     Seen& seen = world_->requests_[row.generation_id];
     world_->Expect(!seen.settle_asked, row.generation_id, "is settled once");
     seen.settle_asked = true;
@@ -65,8 +65,8 @@ class LedgerSimulation::WatchedStore : public Store, private StoreObserver {
     real_->Settle(ticket, row, this);
   }
 
-  void Checkpoint(StoreTicket ticket, const ExchangeRow& row) override {
-    real_->Checkpoint(ticket, row);
+  void Note(StoreTicket ticket, const ExchangeRecord& row) override {
+    real_->Note(ticket, row);
   }
 
   void Flush() override { real_->Flush(); }
@@ -125,7 +125,7 @@ LedgerSimulation::LedgerSimulation(uint64_t seed, DiskFault fault, int nth)
     Provider provider;
     provider.id = "p" + std::to_string(i);
     provider.upstream.base_url = "https://" + provider.id;
-    if (rng_.OneIn(2)) provider.on_abort = OnAbort::kDrain;
+    if (rng_.OneIn(2)) provider.on_abort = OnAbort::kReadOut;
     snapshot->providers.push_back(std::move(provider));
     model.endpoints.push_back({i, "up", price});
   }
@@ -172,7 +172,7 @@ void LedgerSimulation::OpenGateway() {
                                                    .rng = &rng_,
                                                    .keys = &keys_,
                                                    .idempotency = idempotency_.get(),
-                                                   .drains = &drains_,
+                                                   .read_outs = &read_outs_,
                                                    .store = store_.get(),
                                                    .transport = transport_.get(),
                                                    .mailbox = mailbox_.get(),
@@ -281,7 +281,7 @@ void LedgerSimulation::Submit(ExchangeId id) {
 }
 
 void LedgerSimulation::Deliver() {
-  for (Delivery& delivery : mailbox_->Drain()) {
+  for (Delivery& delivery : mailbox_->TakeAll()) {
     if (!delivery.end || !delivery.end->error.empty()) continue;
     const std::string& generation = delivery.end->generation_id;
     Seen& seen = requests_[generation];

@@ -68,7 +68,7 @@ class LedgerSimulation {
   GatewayOptions options_;
   KeyRing keys_;
   Stats stats_;
-  DrainSlots drains_{2};
+  ReadOutSlots read_outs_{2};
   LedgerFolder folder_;
   const DiskFault fault_;
   const int nth_;

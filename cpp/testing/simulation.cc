@@ -30,8 +30,8 @@ Simulation::Simulation(uint64_t seed)
     : rng_(seed),
       agenda_(&clock_),
       keys_(Secret("pepper")),
-      most_drains_(rng_.Below(4)),
-      drains_(static_cast<int>(most_drains_)),
+      most_read_outs_(rng_.Below(4)),
+      read_outs_(static_cast<int>(most_read_outs_)),
       store_(&agenda_, &clock_, &rng_, DrawBalance(),
              {.slow = rng_.OneIn(2), .failing = rng_.OneIn(2), .full = rng_.OneIn(4)}),
       transport_(&agenda_, &clock_, [this](const TransportRequest& r) { return Direct(r); }),
@@ -40,7 +40,7 @@ Simulation::Simulation(uint64_t seed)
                .rng = &rng_,
                .keys = &keys_,
                .idempotency = &idempotency_,
-               .drains = &drains_,
+               .read_outs = &read_outs_,
                .store = &store_,
                .transport = &transport_,
                .mailbox = &mailbox_,
@@ -128,7 +128,7 @@ std::shared_ptr<const Snapshot> Simulation::MakeSnapshot() {
     Provider provider;
     provider.id = "p" + std::to_string(i);
     provider.upstream.base_url = "https://p" + std::to_string(i);
-    if (rng_.OneIn(2)) provider.on_abort = OnAbort::kDrain;
+    if (rng_.OneIn(2)) provider.on_abort = OnAbort::kReadOut;
     snapshot->providers.push_back(std::move(provider));
     Model model{.id = "a/m" + std::to_string(i), .output = Output::kText, .endpoints = {}};
     for (uint32_t k = 0; k < i; ++k) {
@@ -300,7 +300,7 @@ void Simulation::Take(ExchangeId id, size_t size) {
 }
 
 void Simulation::Deliver() {
-  for (Delivery& delivery : mailbox_.Drain()) {
+  for (Delivery& delivery : mailbox_.TakeAll()) {
     Client& client = clients_[delivery.exchange];
     if (delivery.head) {
       ++client.heads;
@@ -317,7 +317,7 @@ void Simulation::Deliver() {
     if (delivery.end) CheckLastByte(delivery.exchange, client);
     if (delivery.end) {
       const bool exact = delivery.end->settlement == Settlement::kExact;
-      if (exact && !delivery.end->error.empty()) ++drained_;
+      if (exact && !delivery.end->error.empty()) ++read_out_;
       ++client.ends;
       client.ended = clock_.Now();
       client.row = *delivery.end;
@@ -366,7 +366,7 @@ std::vector<std::string> Simulation::Run() {
     }
     engine_.Advance();
     Deliver();
-    if (drains_.taken() > static_cast<int>(most_drains_)) early_.emplace_back("too many drains");
+    if (read_outs_.taken() > static_cast<int>(most_read_outs_)) early_.emplace_back("too many are read out");
   }
   Check(&broken);
   for (const auto& [id, client] : clients_) CheckStop(id, client, &broken);

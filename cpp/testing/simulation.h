@@ -45,7 +45,7 @@ class Simulation {
   uint64_t fingerprint() const { return fingerprint_; }
   size_t answered() const { return answered_; }
   size_t failed() const { return failed_; }
-  size_t drained() const { return drained_; }  // answers read to their end for nobody
+  size_t read_out() const { return read_out_; }  // answers read to their end for nobody
   size_t owed() const { return owed_; }        // holds that were granted on credit
   size_t stopped() const { return stopped_; }  // that waited for their answer then
 
@@ -70,7 +70,7 @@ class Simulation {
     size_t unacked = 0;
     size_t most_unacked = 0;
     std::string received;
-    ExchangeRow row;
+    ExchangeRecord row;
   };
 
   void DrawPolicies();
@@ -97,7 +97,7 @@ class Simulation {
                      const std::vector<const SeenTransfer*>& attempts,
                      std::vector<std::string>* broken) const;
   bool IsBooked(const Client& client) const;
-  bool MayDrain(const Client& client) const;
+  bool MayReadOut(const Client& client) const;
   std::vector<const SeenTransfer*> AttemptsOf(ExchangeId id) const;
   void SubmitClient(ExchangeId id);
   void Deliver();
@@ -112,8 +112,8 @@ class Simulation {
   GatewayOptions options_;
   KeyRing keys_;
   IdempotencyTable idempotency_{100};
-  const uint64_t most_drains_;
-  DrainSlots drains_;
+  const uint64_t most_read_outs_;
+  ReadOutSlots read_outs_;
   Money credit_line_;  // of the key
   bool key_limited_ = false;
   uint64_t cap_fields_ = 0;     // a bit a provider
@@ -129,7 +129,7 @@ class Simulation {
   uint64_t fingerprint_ = 1469598103934665603u;
   size_t answered_ = 0;
   size_t failed_ = 0;
-  size_t drained_ = 0;
+  size_t read_out_ = 0;
   size_t owed_ = 0;
   size_t events_ = 0;
   size_t abort_at_ = 0;  // 0: nobody

@@ -36,7 +36,7 @@ std::string ContentOf(const std::string& stream) {
 void Simulation::Check(std::vector<std::string>* broken) const {
   if (engine_.size() != 0) broken->emplace_back("an exchange was never buried");
   if (transport_.live() != 0) broken->emplace_back("a transfer was never ended");
-  if (drains_.taken() != 0) broken->emplace_back("a drain was never ended");
+  if (read_outs_.taken() != 0) broken->emplace_back("a read-out was never ended");
   broken->insert(broken->end(), early_.begin(), early_.end());
   for (std::string& line : store_.CheckAtRest()) broken->push_back(std::move(line));
   for (const auto& [id, client] : clients_) CheckClient(id, client, broken);
@@ -52,7 +52,7 @@ void Simulation::CheckClient(ExchangeId id, const Client& client,
   expect(client.heads <= 1, "one head at most");
   expect(client.heads == 1 || client.cancelled, "a client that stays gets an answer");
   expect(client.ended <= client.submitted + LongestTotal(client) + kSlack, "ends in time");
-  expect(client.cancelled_at == TimePoint::Never() || !client.cancelled || MayDrain(client) ||
+  expect(client.cancelled_at == TimePoint::Never() || !client.cancelled || MayReadOut(client) ||
              client.ended <= client.cancelled_at + kSlack,
          "a cancelled exchange ends at once");
   expect(!client.cancelled || client.received.size() == client.received_by_then,
@@ -159,7 +159,7 @@ void Simulation::CheckDeadlines(ExchangeId id, const Client& client,
     if (!holds) broken->push_back("exchange " + std::to_string(id) + ": " + promise);
   };
   for (size_t i = 0; i < client.row.tried.size(); ++i) {
-    const AttemptRow& tried = client.row.tried[i];
+    const AttemptRecord& tried = client.row.tried[i];
     const CallTimeouts own = TimeoutsOf(client, i);
     expect(tried.waited <= own.total + kSlack, "an attempt ends within its own total");
     const bool timed_out = tried.error == "upstream_timeout" && tried.status < 300;
@@ -180,7 +180,7 @@ void Simulation::CheckStop(ExchangeId id, const Client& client, std::vector<std:
   const auto expect = [&](bool holds, const std::string& promise) {
     if (!holds) broken->push_back("exchange " + std::to_string(id) + ": " + promise);
   };
-  const ExchangeRow& row = client.row;
+  const ExchangeRecord& row = client.row;
   const bool stopped = row.error == "shutting_down";
   expect(!stopped || stop_time_ != TimePoint::Never(), "nobody is stopped by a gateway that runs");
   expect(row.stopped == stopped, "the row says that it was stopped");
@@ -208,11 +208,11 @@ bool Simulation::IsBooked(const Client& client) const {
   return options_.credits && (!client.local || !options_.local_org.empty());
 }
 
-bool Simulation::MayDrain(const Client& client) const {
+bool Simulation::MayReadOut(const Client& client) const {
   if (!IsBooked(client) || options_.on_client_abort == ChargePolicy::kFree) return false;
   const auto& providers = snapshot_->providers;
-  return most_drains_ > 0 && std::any_of(providers.begin(), providers.end(), [&](const auto& each) {
-           return each.id == client.row.provider && each.on_abort == OnAbort::kDrain;
+  return most_read_outs_ > 0 && std::any_of(providers.begin(), providers.end(), [&](const auto& each) {
+           return each.id == client.row.provider && each.on_abort == OnAbort::kReadOut;
          });
 }
 
@@ -232,11 +232,11 @@ void Simulation::CheckAttempts(ExchangeId id, const Client& client,
   const auto expect = [&](bool holds, const std::string& promise) {
     if (!holds) broken->push_back("exchange " + std::to_string(id) + ": " + promise);
   };
-  const ExchangeRow& row = client.row;
+  const ExchangeRecord& row = client.row;
   expect(row.tried.size() == attempts.size(), "a row an attempt");
   if (row.tried.size() != attempts.size()) return;
   for (size_t i = 0; i < attempts.size(); ++i) {
-    const AttemptRow& tried = row.tried[i];
+    const AttemptRecord& tried = row.tried[i];
     const bool paid = i + 1 == attempts.size() && row.upstream_cost > Money{};
     const bool refused = tried.status >= 300 && tried.status < 500;
     const bool unsent = !attempts[i]->script.connects && tried.error == "upstream_error";
@@ -258,7 +258,7 @@ void Simulation::CheckMoney(ExchangeId id, const Client& client,
   const auto expect = [&](bool holds, const std::string& promise) {
     if (!holds) broken->push_back("exchange " + std::to_string(id) + ": " + promise);
   };
-  const ExchangeRow& row = client.row;
+  const ExchangeRecord& row = client.row;
   const CreditStore::Booking* const booking = store_.Find(id);
   if (booking == nullptr || booking->never_held) {
     expect(row.held == Money{}, "no hold in a row that has none");
@@ -298,8 +298,8 @@ void Simulation::CheckMoney(ExchangeId id, const Client& client,
     case Settlement::kExact:
       if (!row.error.empty()) {
         expect(client.cancelled && row.prompt_tokens > 0 &&
-                   (MayDrain(client) || (client.stream && !row.finish_reason.empty())),
-               "exact for who left is a drain, or what had come whole");
+                   (MayReadOut(client) || (client.stream && !row.finish_reason.empty())),
+               "exact for who left is what was read out, or what had come whole");
       }
       [[fallthrough]];
     case Settlement::kEstimated:

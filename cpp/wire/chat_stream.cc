@@ -19,8 +19,8 @@ namespace {
 using enum ErrorCode;
 
 // What may wait for the first content.
-constexpr size_t kMaxHeld = 64;
-constexpr size_t kMaxHeldBytes = size_t{1} << 20;
+constexpr size_t kMaxPending = 64;
+constexpr size_t kMaxPendingBytes = size_t{1} << 20;
 
 constexpr std::string_view kQuotedObject = "\"chat.completion.chunk\"";
 
@@ -216,7 +216,7 @@ Status ChatStream::OnChunk(std::string_view data, const ChatObject& chat, std::s
   if (!chat.has_content && chat.finished == 0) {
     const bool at_once = options_.wants_progress && chat.has_progress;
     if (state_ == State::kWaiting && !at_once) {
-      Hold(std::move(chunk), out);
+      Defer(std::move(chunk), out);
       return {};
     }
     if (state_ == State::kWaiting) {
@@ -241,17 +241,17 @@ Status ChatStream::OnChunk(std::string_view data, const ChatObject& chat, std::s
 }
 
 void ChatStream::Release(std::string* out) {
-  for (const std::string& chunk : held_) AppendEvent(chunk, out);
-  held_ = {};
+  for (const std::string& chunk : pending_) AppendEvent(chunk, out);
+  pending_ = {};
 }
 
-void ChatStream::Hold(std::string chunk, std::string* out) {
+void ChatStream::Defer(std::string chunk, std::string* out) {
   // Models that think in silence send the same empty chunk again and again.
-  if (!held_.empty() && held_.back() == chunk) return;
-  held_bytes_ += chunk.size();
-  held_.push_back(std::move(chunk));
+  if (!pending_.empty() && pending_.back() == chunk) return;
+  pending_bytes_ += chunk.size();
+  pending_.push_back(std::move(chunk));
   const auto is_too_much = [this] {
-    return held_.size() > kMaxHeld || held_bytes_ > kMaxHeldBytes;
+    return pending_.size() > kMaxPending || pending_bytes_ > kMaxPendingBytes;
   };
   if (!is_too_much()) return;
   if (!options_.may_fall_back) {
@@ -260,9 +260,9 @@ void ChatStream::Hold(std::string chunk, std::string* out) {
     return;
   }
   // The first has the role. Of progress the newest is of use.
-  while (is_too_much() && held_.size() > 1) {
-    held_bytes_ -= held_[1].size();
-    held_.erase(held_.begin() + 1);
+  while (is_too_much() && pending_.size() > 1) {
+    pending_bytes_ -= pending_[1].size();
+    pending_.erase(pending_.begin() + 1);
   }
 }
 
@@ -369,7 +369,7 @@ void ChatStream::Finish(const UsageReport& report, std::string* out) {
 
 Status ChatStream::Fail(Error error) {
   state_ = State::kFailed;
-  held_ = {};
+  pending_ = {};
   last_ = {};
   return error;
 }

@@ -113,7 +113,7 @@ class ChatStream {
   Status OnEvent(std::string_view raw, std::string* out);
   Status ReadEvent(std::string_view data, std::string* out);
   Status OnChunk(std::string_view data, const ChatObject& chat, std::string* out);
-  void Hold(std::string chunk, std::string* out);
+  void Defer(std::string chunk, std::string* out);
   void Release(std::string* out);
   std::string Rewrite(std::string_view data, const ChatObject& chat) const;
   Status Fail(Error error);
@@ -123,8 +123,8 @@ class ChatStream {
   const std::string model_;
   SseParser parser_;
   std::vector<SseEvent> events_;
-  std::vector<std::string> held_;  // complete client events waiting for the first content
-  size_t held_bytes_ = 0;
+  std::vector<std::string> pending_;  // complete client events waiting for the first content
+  size_t pending_bytes_ = 0;
   std::string last_;    // the chunk held back for Finish(), without its framing
   ExtraMembers extra_;  // of the chunks with usage alone
   UsageReading usage_;

@@ -1,7 +1,7 @@
 """Owns the C++ core and bridges its mailbox to asyncio and to plain threads.
 
 The core hands out everything through one mailbox with a file descriptor. Under asyncio the event
-loop watches the descriptor and one drain serves all exchanges (`Gateway.attach`); without an event
+loop watches the descriptor and one call takes the events of all exchanges (`Gateway.attach`); without an event
 loop a thread waits for it (`Gateway.start_thread`). One of the two at a time.
 """
 
@@ -362,9 +362,9 @@ class Gateway:
     def _dispatch(self) -> None:
         if self._thread is not None:
             with self._submitting:
-                events = self.core.drain()
+                events = self.core.take_all()
         else:
-            events = self.core.drain()
+            events = self.core.take_all()
         live = self._live
         for event in events:
             if event[3] is None:

@@ -30,13 +30,13 @@ class ClaimRowsTest : public LedgerTest {
   }
   void Answer(const std::string& id) { EXPECT_TRUE(SettleNow(writer(), AnsweredRow(id, 5)).ok()); }
   void Fail(const std::string& id, int attempts) {
-    ExchangeRow row = RowOf(id);
+    ExchangeRecord row = RowOf(id);
     row.error = "no_upstream";
     row.attempts = attempts;
     EXPECT_TRUE(SettleNow(writer(), row).ok());
   }
   void Stop(const std::string& id) {
-    ExchangeRow row = RowOf(id);
+    ExchangeRecord row = RowOf(id);
     row.error = "shutting_down";
     row.attempts = 1;
     row.stopped = true;

@@ -33,12 +33,12 @@ class ClockAheadTest : public LedgerTest {
     return request;
   }
   HoldAnswer Hold(const std::string& id, const HoldRequest& request) {
-    ExchangeRow row = RowOf(id);
+    ExchangeRecord row = RowOf(id);
     row.created = now();
     return HoldNow(writer(), row, request);
   }
   void Settle(const std::string& id, UnixSeconds created, int64_t cost) {
-    ExchangeRow row = AnsweredRow(id, cost);
+    ExchangeRecord row = AnsweredRow(id, cost);
     row.created = created;
     EXPECT_TRUE(SettleNow(writer(), row).ok());
   }
@@ -97,7 +97,7 @@ TEST_F(ClockAheadTest, AWindowHasWhatWasCreatedInIt) {
         if (day >= request.key_limit->until.s / kSecondsPerDay) continue;
         spent += each.cost.value_or(each.held);
       }
-      ExchangeRow row = RowOf(id, "org", key);
+      ExchangeRecord row = RowOf(id, "org", key);
       row.created = now();
       const HoldAnswer answer = HoldNow(writer(), row, request);
       const int64_t left = std::max<int64_t>(0, 1000 - spent);
@@ -107,7 +107,7 @@ TEST_F(ClockAheadTest, AWindowHasWhatWasCreatedInIt) {
       const auto ended = std::next(all.begin(), static_cast<int64_t>(rng.Below(all.size())));
       if (ended->second.cost) continue;
       const int64_t cost = static_cast<int64_t>(rng.Below(400));
-      ExchangeRow settled = AnsweredRow(ended->first, cost, "org", ended->second.key);
+      ExchangeRecord settled = AnsweredRow(ended->first, cost, "org", ended->second.key);
       settled.created = ended->second.created;
       ASSERT_TRUE(SettleNow(writer(), settled).ok());
       ended->second.cost = std::min(cost, ended->second.held);

@@ -16,7 +16,7 @@ constexpr int kSince = 100'000;  // requests after the oldest
 class FindRequestsTest : public LedgerTest {
  protected:
   void Request(const std::string& generation, const std::string& request_id) {
-    ExchangeRow row = RowOf(generation);
+    ExchangeRecord row = RowOf(generation);
     row.request_id = request_id;
     HoldNow(writer(), std::move(row), {{1}, {1}, {}});
   }

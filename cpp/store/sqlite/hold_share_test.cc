@@ -65,7 +65,7 @@ TEST_F(HoldShareTest, ARefusalByTheLimitSaysWhatTheKeysOthersHold) {
   EXPECT_TRUE(refused.key_limited);
   EXPECT_EQ(refused.available.nano, 70);
   EXPECT_EQ(refused.held.nano, 10);
-  ExchangeRow failed = RowOf("gen-2");
+  ExchangeRecord failed = RowOf("gen-2");
   failed.error = "upstream_timeout";
   EXPECT_TRUE(SettleNow(writer(), failed).ok());
   EXPECT_EQ(ask("gen-5", 90).held.nano, 0);

@@ -6,7 +6,7 @@
 
 namespace seekroute {
 
-KeySpends::Rest KeySpends::RestOf(const ExchangeRow& row, const KeyLimit& limit,
+KeySpends::Rest KeySpends::RestOf(const ExchangeRecord& row, const KeyLimit& limit,
                                   SqliteJournal* journal) {
   const int64_t first = limit.since.s / kSecondsPerDay;
   const int64_t end = limit.until.s / kSecondsPerDay;
@@ -21,7 +21,7 @@ KeySpends::Rest KeySpends::RestOf(const ExchangeRow& row, const KeyLimit& limit,
   return {{limit.limit.nano - spend.spent.nano}, spend.held};
 }
 
-void KeySpends::Count(const ExchangeRow& row, Money spent, Money held) {
+void KeySpends::Count(const ExchangeRecord& row, Money spent, Money held) {
   const auto found = spends_.find(row.key_id);
   if (found == spends_.end()) return;
   const int64_t day = row.created.s / kSecondsPerDay;

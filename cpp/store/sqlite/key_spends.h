@@ -22,10 +22,10 @@ class KeySpends {
   };
 
   // What the key of `row` may still spend. Failures are the journal's, in its open transaction.
-  Rest RestOf(const ExchangeRow& row, const KeyLimit& limit, SqliteJournal* journal);
+  Rest RestOf(const ExchangeRecord& row, const KeyLimit& limit, SqliteJournal* journal);
   // The charges and holds of the key have changed, and of them the holds, by a request that was
   // created as `row` says.
-  void Count(const ExchangeRow& row, Money spent, Money held);
+  void Count(const ExchangeRecord& row, Money spent, Money held);
   // Nothing that was counted is certain any more.
   void Clear() { spends_.clear(); }
 

@@ -25,13 +25,13 @@ void LedgerWriter::Apply(Operation* operation) {
       return ApplySettle(operation);
     case Operation::Kind::kOrder:
       return ApplyOrder(operation);
-    case Operation::Kind::kCheckpoint:
-      return ApplyCheckpoint(*operation->row);
+    case Operation::Kind::kNote:
+      return ApplyNote(*operation->row);
   }
 }
 
 void LedgerWriter::ApplyHold(Operation* operation) {
-  const ExchangeRow& row = *operation->row;
+  const ExchangeRecord& row = *operation->row;
   const HoldRequest& request = operation->request;
   HoldAnswer& answer = operation->hold_answer;
   answer = HoldAnswer();
@@ -85,7 +85,7 @@ void LedgerWriter::ApplyHold(Operation* operation) {
 }
 
 void LedgerWriter::ApplySettle(Operation* operation) {
-  const ExchangeRow& row = *operation->row;
+  const ExchangeRecord& row = *operation->row;
   operation->status = Status();
   const auto live = ledger_->holds().find(row.generation_id);
   const Money held = live == ledger_->holds().end() ? Money{} : live->second.amount;
@@ -97,7 +97,7 @@ void LedgerWriter::ApplySettle(Operation* operation) {
   journal_->SetRow(nullptr);
   if (result == LedgerResult::kOk) {
     spends_.Count(row, {std::min(row.cost, held).nano - held.nano}, {-held.nano});
-    checkpoints_->Remove(row.generation_id);
+    notes_->Remove(row.generation_id);
     // It was not sent, or we ourselves have stopped it.
     if (nothing && (row.attempts == 0 || row.stopped)) claims_->Free(row.generation_id);
   } else if (result == LedgerResult::kConflict || result == LedgerResult::kInvalid) {
@@ -107,8 +107,8 @@ void LedgerWriter::ApplySettle(Operation* operation) {
   }
 }
 
-void LedgerWriter::ApplyCheckpoint(const ExchangeRow& row) {
-  if (ledger_->holds().contains(row.generation_id)) checkpoints_->Put(row, Now());
+void LedgerWriter::ApplyNote(const ExchangeRecord& row) {
+  if (ledger_->holds().contains(row.generation_id)) notes_->Put(row, Now());
 }
 
 void LedgerWriter::ApplyOrder(Operation* operation) {

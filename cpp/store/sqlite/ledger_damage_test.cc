@@ -94,7 +94,7 @@ class LedgerDamageTest : public ::testing::Test {
                                 .key_limit = {},
                                 .claim = IdempotencyClaim{Mac{static_cast<uint8_t>(i)}, Mac{}}};
       ASSERT_TRUE(HoldNow(writer, RowOf(id, i % 3 ? "org" : "other"), request).status.ok());
-      if (i % 10 == 0) writer.Checkpoint(AnsweredRow(id, 7));
+      if (i % 10 == 0) writer.Note(AnsweredRow(id, 7));
       if (i % 10 == 1) continue;  // stays held
       ASSERT_TRUE(SettleNow(writer, AnsweredRow(id, i % 7 ? 33 : 120)).ok());
       if (i % 10 == 2) {

@@ -17,13 +17,13 @@ namespace fs = std::filesystem;
 using Opened = Result<std::unique_ptr<LedgerWriter>>;
 
 Opened OpenWith(const std::string& path, const Clock* clock, const char* vfs,
-                int checkpoint_pages = 1000) {
+                int log_pages = 1000) {
   LedgerWriter::Options options;
   options.path = path;
   options.instance = NewInstanceId();
   options.vfs = vfs;
   options.retry_pace = Duration::Milliseconds(2);
-  options.checkpoint_pages = checkpoint_pages;
+  options.log_pages = log_pages;
   options.orphans = Orphans::kCharge;
   return LedgerWriter::Open(options, clock);
 }
@@ -45,7 +45,7 @@ int64_t Count(const std::string& path, const std::string& sql) {
 
 // A settle that a full disk keeps waiting is written once there is room. There is room again only
 // after the disk has failed: the writer's thread may not have come to it yet.
-bool SettleOnceThereIsRoom(LedgerWriter& writer, const ExchangeRow& row) {
+bool SettleOnceThereIsRoom(LedgerWriter& writer, const ExchangeRecord& row) {
   auto answer = std::make_shared<std::promise<Status>>();
   auto settled = answer->get_future();
   writer.Settle(row, [answer](const Status& status) { answer->set_value(status); });
@@ -55,8 +55,8 @@ bool SettleOnceThereIsRoom(LedgerWriter& writer, const ExchangeRow& row) {
   return settled.get().ok();
 }
 
-ExchangeRow FailedRow(const std::string& id) {
-  ExchangeRow row = RowOf(id);
+ExchangeRecord FailedRow(const std::string& id) {
+  ExchangeRecord row = RowOf(id);
   row.error = "upstream_timeout";
   row.status = 504;
   row.attempts = 1;
@@ -123,9 +123,9 @@ const std::vector<Attempt>& Attempts() {
        [](const std::string& path) {
          return EntriesOf(path, 9) == 1 && Cell(path, "gen-old", "state") == LedgerCell();
        }},
-      {"checkpoint of a stream",
+      {"progress note of a stream",
        [](auto& w) {
-         w.Checkpoint(AnsweredRow("gen-live", 9));
+         w.Note(AnsweredRow("gen-live", 9));
          return TopupNow(w, "manual:x", 5).status.ok();  // behind it, and perhaps without it
        },
        [](const std::string& path) { return EntriesOf(path, 1) == 2; }},
@@ -151,7 +151,7 @@ class FaultLoops : public ::testing::TestWithParam<DiskFault> {
     ASSERT_TRUE(SettleNow(writer, AnsweredRow("gen-done", 4)).ok());
     HoldNow(writer, "gen-orphan", 10);
     HoldNow(writer, "gen-told", 10);
-    writer.Checkpoint(AnsweredRow("gen-told", 6));
+    writer.Note(AnsweredRow("gen-told", 6));
     opened->reset();
   }
 
@@ -175,7 +175,7 @@ class FaultLoops : public ::testing::TestWithParam<DiskFault> {
 
 TEST_P(FaultLoops, OfEachOperationLoseNothingThatWasAcknowledged) {
   FaultyVfs& disk = FaultyVfs::Get();
-  for (const int checkpoint_pages : {1000, 1}) {  // 1: the log is written back after each commit
+  for (const int log_pages : {1000, 1}) {  // 1: the log is written back after each commit
     for (const Attempt& attempt : Attempts()) {
       bool reached = true;
       int n = 0;
@@ -184,7 +184,7 @@ TEST_P(FaultLoops, OfEachOperationLoseNothingThatWasAcknowledged) {
         ASSERT_LT(++n, 300) << attempt.name;
         const std::string what = attempt.name + std::string(" with fault at ") + std::to_string(n);
         const auto folder = Copy();
-        Opened writer = OpenWith(folder->file(), &clock_, FaultyVfs::kName, checkpoint_pages);
+        Opened writer = OpenWith(folder->file(), &clock_, FaultyVfs::kName, log_pages);
         ASSERT_TRUE(writer) << what;
         // The log is written back after an answer: this waits for that. A writer that is behind
         // drops what may be dropped.
@@ -212,7 +212,7 @@ TEST_P(FaultLoops, OfEachOperationLoseNothingThatWasAcknowledged) {
   }
 }
 
-// Giving orphans back, charging them by their checkpoints, and storing the balances at the end.
+// Giving orphans back, charging them by their notes, and storing the balances at the end.
 TEST_P(FaultLoops, OfAStartAndACloseLoseNothing) {
   FaultyVfs& disk = FaultyVfs::Get();
   bool reached = true;

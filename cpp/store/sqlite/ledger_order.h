@@ -36,7 +36,7 @@ struct OrderAnswer {
 // What becomes of the holds of a process that is gone, at the next start.
 enum class Orphans : uint8_t {
   kExpire,  // given back uncharged
-  kCharge,  // one with a checkpoint is charged by it, the others expire
+  kCharge,  // one with a progress note is charged by it, the others expire
 };
 
 }  // namespace seekroute

@@ -70,7 +70,7 @@ void Work(LedgerWriter& writer, uint64_t seed, Log* log) {
         live.pop_back();
         break;
       case 4:
-        if (!live.empty()) writer.Checkpoint(AnsweredRow(live.back(), 3));
+        if (!live.empty()) writer.Note(AnsweredRow(live.back(), 3));
         break;
       case 5:
         if (rng() % 4 == 0) {
@@ -125,7 +125,7 @@ TEST(LedgerPower, LosesNothingThatWasAcknowledged) {
     options.path = folder.file();
     options.instance = NewInstanceId();
     options.vfs = PowerVfs::kName;
-    options.checkpoint_pages = cut % 3 == 0 ? 1 : 25;
+    options.log_pages = cut % 3 == 0 ? 1 : 25;
     {
       auto writer = LedgerWriter::Open(options, &clock);
       ASSERT_TRUE(writer) << writer.error().message;

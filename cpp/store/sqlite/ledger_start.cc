@@ -84,9 +84,9 @@ Status LedgerWriter::Start() {
   Result<std::unique_ptr<ClaimRows>> claims = ClaimRows::Make(&db_, journal_.get());
   if (!claims) return claims.error();
   claims_ = std::move(*claims);
-  Result<std::unique_ptr<CheckpointRows>> checkpoints = CheckpointRows::Make(&db_, journal_.get());
-  if (!checkpoints) return checkpoints.error();
-  checkpoints_ = std::move(*checkpoints);
+  Result<std::unique_ptr<ProgressNotes>> notes = ProgressNotes::Make(&db_, journal_.get());
+  if (!notes) return notes.error();
+  notes_ = std::move(*notes);
   Result<Statement> begin = db_.Prepare("BEGIN IMMEDIATE");
   Result<Statement> commit = db_.Prepare("COMMIT");
   if (!begin || !commit) return db_.LastError("starting");
@@ -265,8 +265,8 @@ Status LedgerWriter::EndOrphans() {
 }
 
 void LedgerWriter::EndOrphan(const std::string& id) {
-  std::optional<ExchangeRow> row;
-  if (options_.orphans == Orphans::kCharge) row = checkpoints_->RowOf(id);
+  std::optional<ExchangeRecord> row;
+  if (options_.orphans == Orphans::kCharge) row = notes_->RowOf(id);
   if (row) {
     const Money held = ledger_->holds().at(id).amount;
     journal_->SetRow(&*row);
@@ -276,7 +276,7 @@ void LedgerWriter::EndOrphan(const std::string& id) {
   } else {
     ledger_->Expire(id, Now());
   }
-  checkpoints_->Remove(id);
+  notes_->Remove(id);
 }
 
 LedgerWriter::~LedgerWriter() { Close(); }
@@ -303,7 +303,7 @@ void LedgerWriter::Close() {
   begin_ = Statement();
   commit_ = Statement();
   claims_.reset();
-  checkpoints_.reset();
+  notes_.reset();
   journal_.reset();
   db_ = Database();
   mark_.reset();

@@ -192,7 +192,7 @@ class Verifier {
     if (refunded != 0) Break("L11", refunded, "more is refunded than was charged");
     if (Ask("SELECT count(*) FROM checkpoint c LEFT JOIN request r ON r.n = c.request "
             "WHERE r.n IS NULL OR r.state <> 0") != 0) {
-      Break("L5", 0, "a checkpoint of a request that is not held");
+      Break("L5", 0, "a progress note of a request that is not held");
     }
     if (Ask("SELECT count(*) FROM idempotency i LEFT JOIN request r ON r.n = i.request "
             "WHERE r.n IS NULL") != 0) {

@@ -40,10 +40,10 @@ void LedgerWriter::Order(LedgerOrder order, Ordered done) {
   Enqueue(std::move(operation), Wake::kNow);
 }
 
-void LedgerWriter::Checkpoint(ExchangeRow row) {
+void LedgerWriter::Note(ExchangeRecord row) {
   auto operation = std::make_unique<Operation>();
-  operation->kind = Operation::Kind::kCheckpoint;
-  operation->row = std::make_shared<const ExchangeRow>(std::move(row));
+  operation->kind = Operation::Kind::kNote;
+  operation->row = std::make_shared<const ExchangeRecord>(std::move(row));
   Enqueue(std::move(operation), Wake::kNow);
 }
 
@@ -68,8 +68,8 @@ void LedgerWriter::Enqueue(std::unique_ptr<Operation> operation, Wake wake) {
   {
     const MutexLock lock(&mu_);
     const bool crowded = queue_.size() >= kMostQueued || waiting > kMostWaitingSettles;
-    if (operation->kind == Operation::Kind::kCheckpoint &&
-        (queue_.size() >= kMostCheckpoints || waiting > 0)) {
+    if (operation->kind == Operation::Kind::kNote &&
+        (queue_.size() >= kMostNotes || waiting > 0)) {
       return;
     }
     if (!settle && crowded) {
@@ -162,7 +162,7 @@ void LedgerWriter::Run() {
       const TaskResult result = ready() ? (*task->work)(&db_, ledger_.get(), journal_.get())
                                         : TaskResult(health(), TaskEnd::kUnchanged);
       if (result.end == TaskEnd::kUnknown) FailStop(result.status.error());
-      CheckpointLog();  // a prune in many steps writes as much as many requests
+      WriteBackLog();  // a prune in many steps writes as much as many requests
       const MutexLock lock(&mu_);
       task->status = result.status;
       task->done = true;
@@ -262,17 +262,17 @@ void LedgerWriter::Write(Batch batch) {
     waiting_count_.store(waiting_.size());
   }
   if (delivered_) delivered_();
-  CheckpointLog();
+  WriteBackLog();
 }
 
 // By hand and not by SQLite's own hook, which swallows the failure of an fsync.
-void LedgerWriter::CheckpointLog() {
-  if (wal_pages_ < options_.checkpoint_pages || failed_.load()) return;
+void LedgerWriter::WriteBackLog() {
+  if (wal_pages_ < options_.log_pages || failed_.load()) return;
   wal_pages_ = 0;
-  SR_FAILPOINT("in_checkpoint");  // before its first page...
+  SR_FAILPOINT("in_write_back");  // before its first page...
   const int code =
       sqlite3_wal_checkpoint_v2(db_.handle(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
-  SR_FAILPOINT("in_checkpoint");  // ...and before the log is used anew
+  SR_FAILPOINT("in_write_back");  // ...and before the log is used anew
   if (code != SQLITE_OK && !IsTransient(code)) FailStop(db_.LastError("checkpointing"));
 }
 

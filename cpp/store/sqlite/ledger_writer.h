@@ -15,13 +15,14 @@
 
 #include "base/mutex.h"
 #include "base/time.h"
-#include "store/sqlite/checkpoint_rows.h"
+#include "store/ledger.h"
 #include "store/sqlite/claim_rows.h"
 #include "store/sqlite/database.h"
 #include "store/sqlite/key_spends.h"
 #include "store/sqlite/ledger_options.h"
 #include "store/sqlite/ledger_order.h"
 #include "store/sqlite/ledger_task.h"
+#include "store/sqlite/progress_notes.h"
 #include "store/sqlite/seq_mark.h"
 #include "store/sqlite/sqlite_journal.h"
 #include "store/store.h"
@@ -39,13 +40,13 @@ class LedgerWriter {
   using Ordered = std::function<void(const OrderAnswer&)>;
   using Work = std::function<TaskResult(Database*, Ledger*, SqliteJournal*)>;
   // Shared with whoever waits for the answer, so that a row is copied once.
-  using SharedRow = std::shared_ptr<const ExchangeRow>;
+  using SharedRow = std::shared_ptr<const ExchangeRecord>;
   // kAtFlush: the caller asks for more, and then calls Flush(). The thread may begin before.
   enum class Wake : uint8_t { kNow, kAtFlush };
 
   static constexpr size_t kMostInBatch = 1024;
   static constexpr size_t kMostQueued = 65'536;          // past it holds and orders are refused
-  static constexpr size_t kMostCheckpoints = 1024;       // queued; past it they are dropped
+  static constexpr size_t kMostNotes = 1024;       // queued; past it they are dropped
   static constexpr size_t kMostWaitingSettles = 10'000;  // past it holds are
   static constexpr int64_t kEntriesPerSnapshot = 10'000;
   // Milliseconds that a clock may go back and count as standing still; more: it was wrong before.
@@ -61,19 +62,19 @@ class LedgerWriter {
   LedgerWriter& operator=(const LedgerWriter&) = delete;
 
   void Hold(SharedRow row, HoldRequest request, Held done, Wake wake = Wake::kNow);
-  void Hold(ExchangeRow row, HoldRequest request, Held done) {
-    Hold(std::make_shared<const ExchangeRow>(std::move(row)), request, std::move(done));
+  void Hold(ExchangeRecord row, HoldRequest request, Held done) {
+    Hold(std::make_shared<const ExchangeRecord>(std::move(row)), request, std::move(done));
   }
   // Tried again until it is durable, unless the writer has failed or closes.
   void Settle(SharedRow row, Stored done, Wake wake = Wake::kNow);
-  void Settle(ExchangeRow row, Stored done) {
-    Settle(std::make_shared<const ExchangeRow>(std::move(row)), std::move(done));
+  void Settle(ExchangeRecord row, Stored done) {
+    Settle(std::make_shared<const ExchangeRecord>(std::move(row)), std::move(done));
   }
   void Flush();
   void Order(LedgerOrder order, Ordered done);
   // What a running request has delivered. Dropped when the writer is behind or has failed, and when
   // the request is not held.
-  void Checkpoint(ExchangeRow row);
+  void Note(ExchangeRecord row);
   // The newest `most` claims that still count, oldest first. Waits, as RunTask() does.
   Result<std::vector<KeptClaim>> Claims(size_t most);
   // Without a thread of its own: writes and answers the batch that a thread would take now, if any.
@@ -101,7 +102,7 @@ class LedgerWriter {
 
  private:
   struct Operation {
-    enum class Kind : uint8_t { kHold, kSettle, kOrder, kCheckpoint };
+    enum class Kind : uint8_t { kHold, kSettle, kOrder, kNote };
     Kind kind = Kind::kOrder;
     SharedRow row;  // not of an order
     HoldRequest request;
@@ -135,7 +136,7 @@ class LedgerWriter {
   void Enqueue(std::unique_ptr<Operation> operation, Wake wake);
   void Write(Batch batch);
   static bool Has(const Batch& batch, Operation::Kind kind);
-  void CheckpointLog();
+  void WriteBackLog();
   // 0, or SQLite's failure: then everything is as before the batch.
   int Commit(const Batch& batch);
   void Apply(Operation* operation);
@@ -143,7 +144,7 @@ class LedgerWriter {
   void ApplySettle(Operation* operation);
   void ApplyOrder(Operation* operation);
   LedgerResult ApplyRefund(const LedgerOrder& order);
-  void ApplyCheckpoint(const ExchangeRow& row);
+  void ApplyNote(const ExchangeRecord& row);
   void Undo(size_t mark);
   void Answer(Operation* operation);
   void Refuse(Operation* operation, const Error& error);
@@ -165,7 +166,7 @@ class LedgerWriter {
   Database db_;
   std::unique_ptr<SqliteJournal> journal_;
   std::unique_ptr<ClaimRows> claims_;
-  std::unique_ptr<CheckpointRows> checkpoints_;
+  std::unique_ptr<ProgressNotes> notes_;
   std::unique_ptr<Ledger> ledger_;
   Statement begin_, commit_;
   std::optional<SeqMark> mark_;

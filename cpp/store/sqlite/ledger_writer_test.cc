@@ -14,7 +14,7 @@ namespace {
 
 class LedgerWriterTest : public LedgerTest {
  protected:
-  void Settle(ExchangeRow row) { EXPECT_TRUE(SettleNow(writer(), std::move(row)).ok()); }
+  void Settle(ExchangeRecord row) { EXPECT_TRUE(SettleNow(writer(), std::move(row)).ok()); }
 
   // Against the rules: what somebody who goes through our file layer might do to the file.
   void Tamper(const std::string& sql) {
@@ -61,7 +61,7 @@ TEST_F(LedgerWriterTest, RefusesWhatTheBalanceDoesNotCover) {
 TEST_F(LedgerWriterTest, AFailedRequestIsVoidedAndKeepsItsRow) {
   TopupNow(writer(), "manual:1", 100);
   HoldNow(writer(), "gen-1", 60);
-  ExchangeRow row = RowOf("gen-1");
+  ExchangeRecord row = RowOf("gen-1");
   row.error = "upstream_timeout";
   row.status = 504;
   row.settlement = Settlement::kFailed;
@@ -264,7 +264,7 @@ TEST_F(LedgerWriterTest, ACreditLineIsOwedAndRepaidFirst) {
 TEST_F(LedgerWriterTest, TellsWhatFailedAttemptsMayCost) {
   TopupNow(writer(), "manual:1", 1000);
   HoldNow(writer(), "gen-1", 600);
-  ExchangeRow row = AnsweredRow("gen-1", 250);
+  ExchangeRecord row = AnsweredRow("gen-1", 250);
   row.tried = {{"openai", 500, "upstream_error", Duration::Milliseconds(9), {40}},
                {"together", 0, "upstream_timeout", Duration::Seconds(60), {2}},
                {"groq", 200, "", Duration::Milliseconds(420)}};
@@ -286,11 +286,11 @@ TEST_F(LedgerWriterTest, TellsWhatFailedAttemptsMayCost) {
 // An attempt that its request's row tells of is not stored, and is read like any other.
 TEST_F(LedgerWriterTest, TellsOfAnAttemptWhetherItIsStoredOrNot) {
   TopupNow(writer(), "manual:1", 1000);
-  ExchangeRow told = AnsweredRow("gen-0", 1);
+  ExchangeRecord told = AnsweredRow("gen-0", 1);
   told.total = Duration{5'000'900};
   told.overhead = Duration{1'300'200};
   told.tried = {{"groq", 200, "", told.total - told.overhead}};
-  std::vector<ExchangeRow> rows(6, told);
+  std::vector<ExchangeRecord> rows(6, told);
   rows[1].tried[0].waited.ns -= 1000;
   rows[2].tried[0].provider = "openai";
   rows[3].tried[0].status = 206;
@@ -301,7 +301,7 @@ TEST_F(LedgerWriterTest, TellsOfAnAttemptWhetherItIsStoredOrNot) {
     rows[i].generation_id = "gen-" + std::to_string(i);
     HoldNow(writer(), rows[i].generation_id, 10);
     Settle(rows[i]);
-    const AttemptRow& only = rows[i].tried[0];
+    const AttemptRecord& only = rows[i].tried[0];
     const LedgerRow expected = {{"provider", only.provider},
                                 {"status", int64_t{only.status}},
                                 {"error", only.error},

@@ -13,7 +13,7 @@ namespace {
 
 class PruneTest : public LedgerTest {
  protected:
-  void Settle(ExchangeRow row) { EXPECT_TRUE(SettleNow(writer(), std::move(row)).ok()); }
+  void Settle(ExchangeRecord row) { EXPECT_TRUE(SettleNow(writer(), std::move(row)).ok()); }
 };
 
 TEST_F(PruneTest, PruningKeepsTheSumsAndTheIdsOfOrders) {
@@ -60,7 +60,7 @@ TEST_F(PruneTest, PrunesALongJournalInSteps) {
     EXPECT_EQ(db->Execute("BEGIN"), SQLITE_OK);
     for (int i = 0; i < 15'000; ++i) {
       const std::string id = "gen-" + std::to_string(i);
-      const ExchangeRow row = RowOf(id);
+      const ExchangeRecord row = RowOf(id);
       journal->SetRow(&row);
       EXPECT_EQ(ledger->Hold(id, "org", {5}, {5}, {}, {1'800'000'000'000}).result,
                 LedgerResult::kOk);

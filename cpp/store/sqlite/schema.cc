@@ -76,6 +76,7 @@ CREATE TABLE idempotency (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX idempotency_by_request ON idempotency (request);
 
+-- Progress notes of streams.
 CREATE TABLE checkpoint (
   request INTEGER PRIMARY KEY REFERENCES request (n),
   cost INTEGER NOT NULL CHECK (cost >= 0),

@@ -58,9 +58,9 @@ int64_t Microseconds(Duration d) { return d.ns / 1000; }
 
 // Of most requests: the only try answered, and its row says the same of it. It is not stored; who
 // reads takes it from there.
-bool IsToldByRow(const ExchangeRow& row) {
+bool IsToldByRow(const ExchangeRecord& row) {
   if (row.tried.size() != 1) return false;
-  const AttemptRow& only = row.tried.front();
+  const AttemptRecord& only = row.tried.front();
   return only.provider == row.provider && only.status == row.status && only.error.empty() &&
          row.error.empty() && only.suspected.nano == 0 &&
          only.waited.ns == (row.total - row.overhead).ns;
@@ -203,8 +203,8 @@ Money SqliteJournal::Refunded(std::string_view request) {
 }
 
 int64_t SqliteJournal::InsertRequest(const LedgerEntry& entry) {
-  const ExchangeRow empty;
-  const ExchangeRow& row = row_ == nullptr ? empty : *row_;
+  const ExchangeRecord empty;
+  const ExchangeRecord& row = row_ == nullptr ? empty : *row_;
   Run(sql_[kInsertRequest].Bind(
       entry.id, row.request_id, instance_, NameOfText(entry.org), NameOfText(row.key_id),
       NameOfText(row.requested_model), NameOfText(row.model), NameOfText(row.price_revision),
@@ -219,10 +219,10 @@ void SqliteJournal::CompleteRequest(const LedgerEntry& entry, const RequestKeys&
                      : entry.kind == EntryKind::kVoid ? RequestState::kVoided
                                                       : RequestState::kExpired;
   // Of an owner that is gone nobody knows what its upstream did: at most what was held.
-  const ExchangeRow unknown;
+  const ExchangeRecord unknown;
   std::optional<int64_t> lost_bound;
   if (state == RequestState::kExpired) lost_bound = request.held;
-  const ExchangeRow& row = row_ == nullptr ? unknown : *row_;
+  const ExchangeRecord& row = row_ == nullptr ? unknown : *row_;
   const std::string_view error = row_ == nullptr ? std::string_view("unknown") : row.error;
   const bool told = IsToldByRow(row);
   const int64_t flags = (row.streamed ? kStreamed : 0) | (row.estimated ? kEstimated : 0) |
@@ -240,7 +240,7 @@ void SqliteJournal::CompleteRequest(const LedgerEntry& entry, const RequestKeys&
       Microseconds(row.first_content), overhead, flags, request.n));
   Remember(entry.id, {request.n, request.hold_seq, request.held, entry.seq});
   int64_t place = 0;
-  for (const AttemptRow& attempt : row.tried) {
+  for (const AttemptRecord& attempt : row.tried) {
     if (told) break;  // the only one
     Run(sql_[kInsertAttempt].Bind(request.n, place++, NameOfText(attempt.provider),
                                   int64_t{attempt.status}, NameOfText(attempt.error),
@@ -251,7 +251,7 @@ void SqliteJournal::CompleteRequest(const LedgerEntry& entry, const RequestKeys&
 }
 
 void SqliteJournal::AddToDay(int64_t org, Money charge) {
-  const ExchangeRow& row = *row_;
+  const ExchangeRecord& row = *row_;
   DayTotal& total =
       totals_[{org, NameOfText(row.key_id), row.created.s / kSecondsPerDay, NameOfText(row.model)}];
   total.requests += 1;

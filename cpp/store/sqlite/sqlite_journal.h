@@ -29,7 +29,7 @@ class SqliteJournal : public LedgerJournal {
 
   // The request whose entries come next: a hold inserts its row, an end completes it. nullptr: the
   // request's owner is gone, and with it what happened. Not owned.
-  void SetRow(const ExchangeRow* row) { row_ = row; }
+  void SetRow(const ExchangeRecord* row) { row_ = row; }
   void set_instance(int64_t instance) { instance_ = instance; }
   // How many requests are known without asking the file; for tests.
   void set_most_recent(size_t most) { most_recent_ = most; }
@@ -114,7 +114,7 @@ class SqliteJournal : public LedgerJournal {
 
   Database* const db_;
   std::array<Statement, kQueryCount> sql_;
-  const ExchangeRow* row_ = nullptr;
+  const ExchangeRecord* row_ = nullptr;
   int64_t instance_ = 0;
   int failure_ = SQLITE_OK;
   std::optional<Error> error_;

@@ -21,7 +21,7 @@ std::string Do(const Step& step, Ledger& ledger, SqliteJournal* journal) {
   const Money more{kAmounts[step.more]};
   const std::string org = "org-" + std::to_string(step.org);
   const std::string request = "gen-" + step.word();
-  const ExchangeRow row = AnsweredRow(request, 0, org);
+  const ExchangeRecord row = AnsweredRow(request, 0, org);
   if (journal != nullptr) journal->SetRow(step.org == 0 ? nullptr : &row);
   LedgerResult result = LedgerResult::kInvalid;
   std::string rest;

@@ -33,8 +33,8 @@ struct Waiting {
 };
 
 // Gives back a hold that nobody waits for any more.
-void GiveBack(LedgerWriter* writer, const ExchangeRow& held) {
-  ExchangeRow row = held;
+void GiveBack(LedgerWriter* writer, const ExchangeRecord& held) {
+  ExchangeRecord row = held;
   row.error = TraitsOf(ErrorCode::kClientClosed).name;
   row.status = TraitsOf(ErrorCode::kClientClosed).status;
   row.settlement = Settlement::kCancelled;
@@ -121,10 +121,10 @@ class SqliteLedger::Port : public Store {
     writer_->Flush();
   }
 
-  void Hold(StoreTicket ticket, const ExchangeRow& row, const HoldRequest& request,
+  void Hold(StoreTicket ticket, const ExchangeRecord& row, const HoldRequest& request,
             StoreObserver* observer) override {
     Expect(ticket, observer);
-    auto kept = std::make_shared<const ExchangeRow>(row);
+    auto kept = std::make_shared<const ExchangeRecord>(row);
     writer_->Hold(
         kept, request,
         [channel = channel_, ticket, kept](const HoldAnswer& answer) {
@@ -133,9 +133,9 @@ class SqliteLedger::Port : public Store {
         LedgerWriter::Wake::kAtFlush);
   }
 
-  void Settle(StoreTicket ticket, const ExchangeRow& row, StoreObserver* observer) override {
+  void Settle(StoreTicket ticket, const ExchangeRecord& row, StoreObserver* observer) override {
     Expect(ticket, observer).settled = true;
-    auto kept = std::make_shared<const ExchangeRow>(row);
+    auto kept = std::make_shared<const ExchangeRecord>(row);
     writer_->Settle(
         kept,
         [channel = channel_, ticket, kept](const Status& status) {
@@ -144,7 +144,7 @@ class SqliteLedger::Port : public Store {
         LedgerWriter::Wake::kAtFlush);
   }
 
-  void Checkpoint(StoreTicket, const ExchangeRow& row) override { writer_->Checkpoint(row); }
+  void Note(StoreTicket, const ExchangeRecord& row) override { writer_->Note(row); }
 
   void Forget(StoreTicket ticket) override {
     const auto found = waiting_->entries.find(ticket);

@@ -1,28 +1,18 @@
 // A ledger file as the stores of a gateway's engines: one writer, one port an engine.
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "base/mutex.h"
+#include "store/ledger.h"
 #include "store/sqlite/ledger_writer.h"
-#include "store/store.h"
 
 namespace seekroute {
 
-// The way into an engine's thread.
-class EngineInbox {
- public:
-  virtual ~EngineInbox() = default;
-  // Runs `task` on the engine's thread, soon and in order; drops it when the engine ends first.
-  // Called on the ledger's thread, at most once a batch; must not wait.
-  virtual void Post(std::function<void()> task) = 0;
-};
-
 // One a process and file. Thread-safe; outlives its ports.
-class SqliteLedger {
+class SqliteLedger final : public LedgerKeeper {
  public:
   // Fails as LedgerWriter::Open() does. `clock` is not owned and outlives the ledger.
   static Result<std::unique_ptr<SqliteLedger>> Open(const LedgerWriter::Options& options,
@@ -30,15 +20,15 @@ class SqliteLedger {
   // The same, of a new instance with a random id.
   static Result<std::unique_ptr<SqliteLedger>> Open(const std::string& path, const Clock* clock,
                                                     Orphans orphans = Orphans::kExpire);
-  ~SqliteLedger();
+  ~SqliteLedger() override;
 
-  // The store of one engine. Its methods and its destructor belong to the engine's thread (or to
-  // any, once that has ended). `inbox` is not owned and outlives the port.
-  std::unique_ptr<Store> PortFor(EngineInbox* inbox);
+  std::unique_ptr<Store> PortFor(EngineInbox* inbox) override;
+  Result<std::vector<KeptClaim>> Claims(size_t most) override { return writer_->Claims(most); }
+  bool ready() const override { return writer_->ready(); }
+  LedgerFigures figures() const override { return writer_->figures(); }
 
-  // Orders, tasks, health.
+  // Orders and tasks.
   LedgerWriter& writer() { return *writer_; }
-  bool ready() const { return writer_->ready(); }
 
  private:
   class Channel;

@@ -59,7 +59,7 @@ class LedgerPortTest : public ::testing::Test {
   }
   Postings Balance() { return *LedgerReader::Open(folder_.file())->Balance("org"); }
   // Returns when everything submitted so far is written.
-  void Drain() {
+  void RunPosted() {
     EXPECT_TRUE(ledger_->writer()
                     .RunTask([](Database*, Ledger*, SqliteJournal*) { return Status(); })
                     .ok());
@@ -93,7 +93,7 @@ TEST_F(LedgerPortTest, AForgottenHoldIsGivenBack) {
   port_->Hold(7, RowOf("gen-1"), {{100}, {100}, {}}, &observer_);
   port_->Forget(7);
   inbox_.RunOne(*port_);
-  Drain();
+  RunPosted();
   EXPECT_TRUE(observer_.held.empty());
   EXPECT_EQ(Balance(), (Postings{1000, 0, 0, 0, 0, 0}));
 }
@@ -102,9 +102,9 @@ TEST_F(LedgerPortTest, ASettleThatIsForgottenIsStillWritten) {
   port_->Hold(7, RowOf("gen-1"), {{100}, {100}, {}}, &observer_);
   port_->Settle(7, AnsweredRow("gen-1", 40), &observer_);
   port_->Forget(7);
-  Drain();
+  RunPosted();
   inbox_.RunOne(*port_);
-  Drain();
+  RunPosted();
   EXPECT_TRUE(observer_.held.empty());
   EXPECT_TRUE(observer_.stored.empty());
   EXPECT_EQ(Balance().available, 960);
@@ -113,7 +113,7 @@ TEST_F(LedgerPortTest, ASettleThatIsForgottenIsStillWritten) {
 TEST_F(LedgerPortTest, AnAnswerToAnEngineThatIsGoneGivesTheHoldBack) {
   port_->Hold(7, RowOf("gen-1"), {{100}, {100}, {}}, &observer_);
   port_.reset();
-  Drain();
+  RunPosted();
   ledger_.reset();
   auto again = SqliteLedger::Open(folder_.file(), &clock_);
   ASSERT_TRUE(again);

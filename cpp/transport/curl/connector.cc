@@ -32,12 +32,12 @@ bool InitCurlOnce() {
 
 }  // namespace
 
-class Connector::Attempt {
+class Connector::Dial {
  public:
-  Attempt() : easy(curl_easy_init()) {}
-  ~Attempt() { curl_easy_cleanup(easy); }
-  Attempt(const Attempt&) = delete;
-  Attempt& operator=(const Attempt&) = delete;
+  Dial() : easy(curl_easy_init()) {}
+  ~Dial() { curl_easy_cleanup(easy); }
+  Dial(const Dial&) = delete;
+  Dial& operator=(const Dial&) = delete;
 
   void Configure(Connector* connector);
   void Begin(TransferId of, const Origin& origin, Duration timeout);
@@ -51,7 +51,7 @@ class Connector::Attempt {
 };
 
 // What holds for every connection of a handle.
-void Connector::Attempt::Configure(Connector* connector) {
+void Connector::Dial::Configure(Connector* connector) {
   const auto set = [this](CURLoption option, auto value) { curl_easy_setopt(easy, option, value); };
   set(CURLOPT_PRIVATE, this);
   set(CURLOPT_NOSIGNAL, 1L);
@@ -76,7 +76,7 @@ void Connector::Attempt::Configure(Connector* connector) {
   set(CURLOPT_CLOSESOCKETDATA, connector);
 }
 
-void Connector::Attempt::Begin(TransferId of, const Origin& origin, Duration timeout) {
+void Connector::Dial::Begin(TransferId of, const Origin& origin, Duration timeout) {
   id = of;
   allow_private = origin.allow_private;
   through_proxy = !origin.proxy.empty();
@@ -109,11 +109,11 @@ Connector::~Connector() {
   if (multi_ != nullptr) curl_multi_cleanup(multi_);
 }
 
-Connector::Attempt* Connector::Begin(TransferId id, const Origin& origin, Duration timeout) {
+Connector::Dial* Connector::Begin(TransferId id, const Origin& origin, Duration timeout) {
   if (multi_ == nullptr) return nullptr;
-  std::unique_ptr<Attempt> attempt;
+  std::unique_ptr<Dial> attempt;
   if (pool_.empty()) {
-    attempt = std::make_unique<Attempt>();
+    attempt = std::make_unique<Dial>();
     if (attempt->easy == nullptr) return nullptr;
     attempt->Configure(this);
   } else {
@@ -128,12 +128,12 @@ Connector::Attempt* Connector::Begin(TransferId id, const Origin& origin, Durati
   return running_.back().get();
 }
 
-void Connector::Abandon(Attempt* attempt) {
+void Connector::Abandon(Dial* attempt) {
   curl_multi_remove_handle(multi_, attempt->easy);
   Recycle(attempt);
 }
 
-void Connector::Recycle(Attempt* attempt) {
+void Connector::Recycle(Dial* attempt) {
   const size_t index = attempt->index;
   std::swap(running_[index], running_.back());
   running_[index]->index = index;
@@ -164,12 +164,12 @@ std::optional<Connector::Outcome> Connector::Next() {
     if (message->msg != CURLMSG_DONE) continue;
     char* attempt = nullptr;
     curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &attempt);
-    return Take(reinterpret_cast<Attempt*>(attempt), message->data.result);
+    return Take(reinterpret_cast<Dial*>(attempt), message->data.result);
   }
   return std::nullopt;
 }
 
-Connector::Outcome Connector::Take(Attempt* attempt, CURLcode code) {
+Connector::Outcome Connector::Take(Dial* attempt, CURLcode code) {
   Outcome outcome;
   outcome.id = attempt->id;
   if (code == CURLE_OK) {
@@ -212,7 +212,7 @@ int Connector::OnTimer(CURLM* /*multi*/, long timeout_ms, void* self) {
 
 curl_socket_t Connector::OnOpenSocket(void* data, curlsocktype /*purpose*/,
                                       curl_sockaddr* address) {
-  auto* const attempt = static_cast<Attempt*>(data);
+  auto* const attempt = static_cast<Dial*>(data);
   // A proxy's address is the operator's own choice, and the upstream's is then the proxy's
   // business.
   if (!attempt->allow_private && !attempt->through_proxy && IsSpecialAddress(address->addr)) {

@@ -24,7 +24,7 @@ class Connector {
   using Clock = std::chrono::steady_clock;
 
   // One connecting; the Connector's.
-  class Attempt;
+  class Dial;
 
   struct Outcome {
     TransferId id = 0;
@@ -39,9 +39,9 @@ class Connector {
   Connector& operator=(const Connector&) = delete;
 
   // `origin` is not owned and lives until the outcome or Abandon(). Null when there is no memory.
-  Attempt* Begin(TransferId id, const Origin& origin, Duration timeout);
+  Dial* Begin(TransferId id, const Origin& origin, Duration timeout);
   // Gives up without waiting for anything, and without an outcome.
-  void Abandon(Attempt* attempt);
+  void Abandon(Dial* attempt);
 
   // An event of a socket without an owner.
   void OnEvent(const SocketSet::Event& event);
@@ -58,8 +58,8 @@ class Connector {
   static constexpr size_t kMaxPooled = 16;
 
   void Act(curl_socket_t socket, int events);
-  Outcome Take(Attempt* attempt, CURLcode code);
-  void Recycle(Attempt* attempt);
+  Outcome Take(Dial* attempt, CURLcode code);
+  void Recycle(Dial* attempt);
 
   static int OnSocket(CURL* easy, curl_socket_t socket, int what, void* self, void* unused);
   static int OnTimer(CURLM* multi, long timeout_ms, void* self);
@@ -69,8 +69,8 @@ class Connector {
   SocketSet* const sockets_;
   const Duration dns_cache_;
   CURLM* multi_ = nullptr;
-  std::vector<std::unique_ptr<Attempt>> running_;
-  std::vector<std::unique_ptr<Attempt>> pool_;  // at most kMaxPooled
+  std::vector<std::unique_ptr<Dial>> running_;
+  std::vector<std::unique_ptr<Dial>> pool_;  // at most kMaxPooled
   // libcurl's one timer. It lives on the real clock, whatever clock the gateway is given.
   Clock::time_point timer_at_ = kNever;
 };

@@ -67,7 +67,7 @@ class CurlTransport::Impl {
   void OnConnected(const Connector::Outcome& outcome);
   std::shared_ptr<TlsContext> TlsContextOf(const std::string& ca_file);
   void Handshake(Transfer* transfer);
-  void Exchange(Transfer* transfer, std::unique_ptr<Connection> connection, bool reused);
+  void BeginOn(Transfer* transfer, std::unique_ptr<Connection> connection, bool reused);
   void SendOn(Transfer* transfer);
   void Read(Transfer* transfer);
   bool Deliver(Transfer* transfer, std::string_view bytes);
@@ -97,22 +97,22 @@ class CurlTransport::Impl {
   // What the next Poll() begins with. Each holds a transfer once.
   std::vector<TransferId> starts_;
   std::vector<TransferId> resumes_;
-  std::vector<TransferId> draining_;
+  std::vector<TransferId> backlog_;
   std::vector<std::pair<TransferId, Error>> refused_;
   // The same of the Poll() that runs.
   struct {
     bool any() const {
-      return !starts.empty() || !resumes.empty() || !draining.empty() || !refused.empty();
+      return !starts.empty() || !resumes.empty() || !backlog.empty() || !refused.empty();
     }
     void clear() {
       starts.clear();
       resumes.clear();
-      draining.clear();
+      backlog.clear();
       refused.clear();
     }
     std::vector<TransferId> starts;
     std::vector<TransferId> resumes;
-    std::vector<TransferId> draining;
+    std::vector<TransferId> backlog;
     std::vector<std::pair<TransferId, Error>> refused;
   } running_;
 
@@ -197,7 +197,7 @@ void CurlTransport::Impl::Poll(Duration timeout) {
   // What observers add to these lists meanwhile waits for the next Poll(), so that this ends.
   starts_.swap(running_.starts);
   resumes_.swap(running_.resumes);
-  draining_.swap(running_.draining);
+  backlog_.swap(running_.backlog);
   refused_.swap(running_.refused);
   for (const auto& [id, error] : running_.refused) {
     if (Transfer* const transfer = Find(id)) Fail(transfer, error);
@@ -205,14 +205,14 @@ void CurlTransport::Impl::Poll(Duration timeout) {
   for (const TransferId id : running_.resumes) {
     if (Transfer* const transfer = Find(id)) ResumeNow(transfer);
   }
-  for (const TransferId id : running_.draining) {
+  for (const TransferId id : running_.backlog) {
     Transfer* const transfer = Find(id);
     if (transfer == nullptr) continue;
-    transfer->draining = false;
+    transfer->in_backlog = false;
     if (!transfer->paused) Read(transfer);
   }
   ServeWaiting();  // a cancelled one may have made room
-  const bool busy = running_.any() || !starts_.empty() || !resumes_.empty() || !draining_.empty() ||
+  const bool busy = running_.any() || !starts_.empty() || !resumes_.empty() || !backlog_.empty() ||
                     !refused_.empty();
   // Before requests are begun: a pooled connection that died meanwhile is dropped in here, before
   // one of them is sent on it.
@@ -274,7 +274,7 @@ void CurlTransport::Impl::Begin(Transfer* transfer, bool fresh) {
   if (!fresh) {
     std::unique_ptr<Connection> pooled =
         pool_.Take(&origin, Steady::now(), transfer->waited || sockets_.overflowed());
-    if (pooled != nullptr) return Exchange(transfer, std::move(pooled), true);
+    if (pooled != nullptr) return BeginOn(transfer, std::move(pooled), true);
   }
   if (origin.connecting >= kMaxConnecting) {
     if (!std::exchange(origin.crowded, true)) crowded_.push_back(&origin);
@@ -320,7 +320,7 @@ void CurlTransport::Impl::OnConnected(const Connector::Outcome& outcome) {
   if (outcome.fd < 0) return Fail(transfer, outcome.error);
   Origin& origin = transfer->origin();
   auto connection = std::make_unique<Connection>(outcome.fd, &origin, &sockets_, Steady::now());
-  if (!origin.tls) return Exchange(transfer, std::move(connection), false);
+  if (!origin.tls) return BeginOn(transfer, std::move(connection), false);
   std::shared_ptr<TlsContext> context = TlsContextOf(origin.ca_file);
   if (context == nullptr) return Fail(transfer, UnreadableCaFileError());
   connection->StartTls(std::move(context));
@@ -348,14 +348,14 @@ void CurlTransport::Impl::Handshake(Transfer* transfer) {
       return connection->Want(SocketSet::kWrite);
     case IoResult::Kind::kBytes:
       handshakes_.erase({transfer->connect_by, transfer->id()});
-      return Exchange(transfer, transfer->Detach(), false);
+      return BeginOn(transfer, transfer->Detach(), false);
     case IoResult::Kind::kEof:
     case IoResult::Kind::kFailed:
       return Fail(transfer, TlsError(connection->untrusted()));
   }
 }
 
-void CurlTransport::Impl::Exchange(Transfer* transfer, std::unique_ptr<Connection> connection,
+void CurlTransport::Impl::BeginOn(Transfer* transfer, std::unique_ptr<Connection> connection,
                                    bool reused) {
   transfer->Attach(std::move(connection), reused);
   SendOn(transfer);
@@ -406,9 +406,9 @@ void CurlTransport::Impl::Read(Transfer* transfer) {
     if (!Deliver(transfer, {buffer_.data(), result.size})) return;
     if (!connection->pending()) return;  // the socket tells when there is more
   }
-  if (transfer->draining) return;
-  transfer->draining = true;
-  draining_.push_back(transfer->id());
+  if (transfer->in_backlog) return;
+  transfer->in_backlog = true;
+  backlog_.push_back(transfer->id());
 }
 
 // False when the transfer is paused, or over and perhaps gone.
@@ -427,7 +427,7 @@ bool CurlTransport::Impl::Deliver(Transfer* transfer, std::string_view bytes) {
         if (transfer->observer->OnBody(body) == Flow::kPause) transfer->paused = true;
         if (transfer->observer == nullptr) return false;
         if (!transfer->paused) break;
-        transfer->held.assign(bytes);
+        transfer->unread.assign(bytes);
         Listen(*transfer, !transfer->all_sent() && !transfer->send_failed);
         return false;
       case Step::kEnd:
@@ -446,7 +446,7 @@ void CurlTransport::Impl::ResumeNow(Transfer* transfer) {
   transfer->resuming = false;
   if (!transfer->paused) return;
   transfer->paused = false;
-  const std::string held = std::exchange(transfer->held, {});
+  const std::string held = std::exchange(transfer->unread, {});
   if (!Deliver(transfer, held)) return;
   Listen(*transfer, !transfer->all_sent() && !transfer->send_failed);
   if (transfer->connection()->pending() || transfer->send_failed) Read(transfer);

@@ -30,7 +30,7 @@ server:
   port: 8000
   # log_level: info
   # log_format: pretty   # json: one object a line, for machines
-  # drain_seconds: 30    # how long running answers may take to finish after SIGTERM
+  # shutdown_seconds: 30    # how long running answers may take to finish after SIGTERM
 
 data_dir: seekroute-data # keys, organizations and the pepper that keys are hashed with: back it up
 

@@ -209,7 +209,7 @@ class _Local:
         self, code: str, message: str, param: str, request_id: bytes | None
     ) -> tuple[int, dict[str, str], bytes]:
         core = self.gateway.core
-        status, headers, body = core.error(code, message, param, request_id, None, False)
+        status, headers, body = core.write_error(code, message, param, request_id, None, False)
         return status, header_map(headers), body
 
     def _account(

@@ -84,7 +84,7 @@ class LoopGateway(Gateway):
         with self._submitting:
             here = self._loop
             elsewhere: dict[asyncio.AbstractEventLoop, list[tuple[Sink, Event]]] = {}
-            for event in self.core.drain():
+            for event in self.core.take_all():
                 exchange, record = event[0], event[3]
                 if record is not None:
                     for callback in self._on_record:

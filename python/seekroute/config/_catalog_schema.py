@@ -220,7 +220,7 @@ Refusable = Literal[
     "top_logprobs",
     "logit_bias",
 ]
-OnAbort = Literal["cancel", "drain"]
+OnAbort = Literal["cancel", "read_out"]
 
 
 # The core's timers of a call are this coarse.
@@ -397,7 +397,7 @@ class Provider(Strict):
     """Whether it takes the field `stream_options`, in which the gateway asks for a stream's usage.
     Where it refuses it, `no` saves each process a request that is refused and sent again."""
     on_abort: OnAbort = "cancel"
-    """`drain` where the provider charges for the whole answer although it is cancelled: then the
+    """`read_out` where the provider charges for the whole answer although it is cancelled: then the
     answer to a client that has left is read to its end, for its usage."""
     timeouts: CallTimeouts = CallTimeouts()
     """How long a call may take, where it differs from the settings'."""

@@ -85,7 +85,7 @@ class ServerSettings(Strict):
     """Least severe log lines that are written."""
     log_format: Literal["pretty", "json"] = "pretty"
     """Log lines for people or for machines."""
-    drain_seconds: Annotated[float, Field(ge=0, le=3600)] = 30
+    shutdown_seconds: Annotated[float, Field(ge=0, le=3600)] = 30
     """How long running answers may take to finish after SIGTERM."""
     cors_origins: tuple[Annotated[str, AfterValidator(_check_origin)], ...] = ()
     """Origins of web pages that may call the gateway and read its answers, as browsers write them:
@@ -159,12 +159,12 @@ class CreditSettings(Strict):
     """Whether what was sent before a provider failed is paid for."""
     on_missing_usage: Literal["estimate", "free"] = "estimate"
     """Whether a whole answer without usable usage is paid for by the gateway's own count."""
-    max_drains: Annotated[int, Field(ge=0, le=100_000)] = 100
+    max_read_outs: Annotated[int, Field(ge=0, le=100_000)] = 100
     """Answers read to their end at once after their clients have left; see `on_abort`."""
     orphans: Literal["expire", "charge"] = "expire"
     """What a start does with requests that ran when the process died: give their holds back, or
     charge what is known to have been delivered."""
-    checkpoint_ms: Annotated[int, Field(ge=100, le=3_600_000)] = 5_000
+    progress_note_ms: Annotated[int, Field(ge=100, le=3_600_000)] = 5_000
     """How often a stream's delivery is written down, with `orphans: charge`."""
 
 
@@ -191,7 +191,7 @@ class ProviderSettings(Strict):
     """Whether the field `stream_options` is sent, in which a stream's usage is asked for; default:
     what the catalog says."""
     on_abort: OnAbort | None = None
-    """What happens to an answer whose client has left, with credits on: `cancel`, or `drain` to
+    """What happens to an answer whose client has left, with credits on: `cancel`, or `read_out` to
     read it to its end and charge for its usage; default: what the catalog says."""
     cap_excludes_reasoning: bool | None = None
     """Whether the length that a request asks for leaves thinking out, so that the hold adds it;

@@ -52,7 +52,7 @@ def build_options(settings: Settings, pepper: bytes, *, ledger: bool = False) ->
     """
     credits = settings.credits.model_dump(exclude={"enabled", "orphans"})
     if settings.credits.orphans != "charge":
-        credits["checkpoint_ms"] = 0  # nobody would read them
+        credits["progress_note_ms"] = 0  # nobody would read them
     return {
         "engine_threads": settings.engine_threads,
         "pepper": pepper,

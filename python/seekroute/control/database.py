@@ -158,7 +158,7 @@ class Database:
         """Copy the database as of one moment to `path` (0600), which must not exist."""
         draft = path.with_name(f"{path.name}.partial")
         try:
-            # Under the lock, for a connection that is closed may write a checkpoint.
+            # Under the lock, for a connection that is closed may write the log back.
             with (
                 nullcontext() if self.read_only else write_lock(self._data_dir),
                 _translated(self.path),

@@ -158,7 +158,7 @@ def write_lock(data_dir: Path) -> Iterator[None]:
     """Hold the right to write control.db, against threads and processes.
 
     SQLite before 3.51.3 can corrupt a WAL database when one connection writes while another
-    checkpoints. One writer at a time, its checkpoint included, rules that out.
+    writes the log back. One writer at a time, its writing back included, rules that out.
 
     Raises:
         ControlError: another process kept the lock for 10 s.

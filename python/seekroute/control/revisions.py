@@ -10,7 +10,7 @@ from seekroute.control.errors import ControlError
 
 DATABASE_FILE = "control.db"
 MIGRATIONS = Path(__file__).parent / "migrations"
-BUSY_SECONDS = 5.0  # waits out a checkpoint; writers queue at write_lock()
+BUSY_SECONDS = 5.0  # waits while a log is written back; writers queue at write_lock()
 
 
 def revisions_in(migrations: Path) -> list[str]:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 from seekroute import account as shapes
 from seekroute.errors import SeekrouteError
 from seekroute.money import nano_at_least
-from seekroute.server.answers import Call, Refusal
+from seekroute.server.answers import HttpCall, Refusal
 from seekroute.server.routes import KEY_MESSAGES, identify
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class _Caller(NamedTuple):
     profile: str
 
 
-def _caller(call: Call) -> _Caller:
+def _caller(call: HttpCall) -> _Caller:
     """Whose key it is. Requests without one are nobody's, also where they are served.
 
     Raises:
@@ -58,7 +58,7 @@ def _caller(call: Call) -> _Caller:
     return found
 
 
-async def key(call: Call) -> None:
+async def key(call: HttpCall) -> None:
     """GET /v1/key: what the caller's key is, and what it has spent."""
     caller = _caller(call)
     service = call.service
@@ -72,22 +72,22 @@ async def key(call: Call) -> None:
     await call.plain(shapes.encode(info), _JSON)
 
 
-async def credits(call: Call) -> None:
+async def credits(call: HttpCall) -> None:
     """GET /v1/credits: what the caller's organization has paid in, used and has left."""
     await _answer(call, "/credits")
 
 
-async def generation(call: Call) -> None:
+async def generation(call: HttpCall) -> None:
     """GET /v1/generation: one request of the caller's organization, once it has ended."""
     await _answer(call, "/generation")
 
 
-async def activity(call: Call) -> None:
+async def activity(call: HttpCall) -> None:
     """GET /v1/activity: requests, tokens and cost by day and model."""
     await _answer(call, "/activity")
 
 
-async def receipt(call: Call) -> None:
+async def receipt(call: HttpCall) -> None:
     """GET /v1/receipt: what one request cost, signed for the holder of the key that asks."""
     caller = _caller(call)
     row = await _read(call, lambda ledger: shapes.find(ledger, caller.org, _query(call)))
@@ -99,7 +99,7 @@ async def receipt(call: Call) -> None:
     await call.plain(receipts.serialize(receipts.sign(issued, token)), _JSON)
 
 
-async def quoted(call: Call, quote: bytes) -> bytes:
+async def quoted(call: HttpCall, quote: bytes) -> bytes:
     """Adds to a quote what the caller has: `balance`, with the answer to whether it is enough.
 
     Args:
@@ -123,7 +123,7 @@ async def quoted(call: Call, quote: bytes) -> bytes:
     return quote[:-1] + b',"balance":' + await _read(call, balance) + b"}"
 
 
-async def has_credit(call: Call, key_id: str, org: str) -> bool:
+async def has_credit(call: HttpCall, key_id: str, org: str) -> bool:
     """Whether the organization may have money for a request, as far as is known without a hold.
 
     Less than `_LEAST_CREDIT` is none. What its running requests hold counts. True also where there
@@ -144,7 +144,7 @@ async def has_credit(call: Call, key_id: str, org: str) -> bool:
     return found.available + found.held + max(0, line - found.owed) >= _LEAST_CREDIT
 
 
-async def _answer(call: Call, path: str) -> None:
+async def _answer(call: HttpCall, path: str) -> None:
     viewer = _viewer(call, _caller(call))
     query = _query(call)
     await call.plain(
@@ -157,7 +157,7 @@ def _key_use(ledger: Ledger, caller: _Caller, money: KeyMoney) -> dict[str, Any]
     return shapes.key_use(ledger, caller.org, caller.key_id, limit, reset, now=time.time())
 
 
-def _viewer(call: Call, caller: _Caller) -> shapes.Viewer:
+def _viewer(call: HttpCall, caller: _Caller) -> shapes.Viewer:
     service = call.service
     profile = service.profiles.get(caller.profile, service.default_profile)
     providers = json.loads(service.model_list.providers())["data"]
@@ -169,12 +169,12 @@ def _viewer(call: Call, caller: _Caller) -> shapes.Viewer:
     )
 
 
-def _query(call: Call) -> str:
+def _query(call: HttpCall) -> str:
     query: bytes = call.scope.get("query_string", b"")
     return query.decode("latin-1")
 
 
-async def _read(call: Call, ask: Callable[[Ledger], T]) -> T:
+async def _read(call: HttpCall, ask: Callable[[Ledger], T]) -> T:
     """Asks the ledger in a thread.
 
     Raises:

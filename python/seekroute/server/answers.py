@@ -74,7 +74,7 @@ class Refusal(Exception):
         self.headers = headers
 
 
-class Call:
+class HttpCall:
     """One request with what its answer needs. Lives as long as the request."""
 
     __slots__ = (
@@ -141,7 +141,7 @@ class Call:
 
     async def refuse(self, refusal: Refusal) -> None:
         """Answers with an error in the words of the caller's profile."""
-        status, headers, body = self.service.core.error(
+        status, headers, body = self.service.core.write_error(
             refusal.code,
             refusal.message,
             refusal.param,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from seekroute.server import account, answers, routes
-from seekroute.server.answers import Call, Refusal
+from seekroute.server.answers import HttpCall, Refusal
 from seekroute.server.chat import chat_completions, quote
 from seekroute.server.cors import adding
 from seekroute.server.first_start import FirstStart
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-Handler = Callable[[Call], Awaitable[None]]
+Handler = Callable[[HttpCall], Awaitable[None]]
 
 _GET: Final = ("GET", "HEAD")
 _POST: Final = ("POST",)
@@ -112,7 +112,7 @@ class App:
         root: str = scope.get("root_path", "")
         if root and path.startswith(root):
             path = path[len(root) :]
-        call = Call(self.service, scope, receive, send, path)
+        call = HttpCall(self.service, scope, receive, send, path)
         cors = self.service.cors
         if cors is not None:
             added = cors.headers(scope)
@@ -137,7 +137,7 @@ class App:
         except Refusal as refusal:
             await call.refuse(refusal)
 
-    def _find(self, call: Call, path: str) -> tuple[tuple[str, ...], Handler, str]:
+    def _find(self, call: HttpCall, path: str) -> tuple[tuple[str, ...], Handler, str]:
         raw: bytes = call.scope.get("raw_path") or b""
         found = _ROUTES.get(path)
         # No normalisation: a path must match one of the table exactly, or it does not exist.

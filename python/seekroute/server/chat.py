@@ -15,7 +15,7 @@ from seekroute.gateway import (
     RequestBody,
 )
 from seekroute.server.account import has_credit, quoted
-from seekroute.server.answers import OWS, Call, Refusal
+from seekroute.server.answers import OWS, HttpCall, Refusal
 from seekroute.server.body_budget import UNCOUNTED_BYTES, Sender
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ _log: Final = logging.getLogger("seekroute.http")
 _YES: Final = (b"1", b"true", b"enabled")
 
 
-async def chat_completions(call: Call) -> None:
+async def chat_completions(call: HttpCall) -> None:
     """Answers one chat completion, streamed or not.
 
     Raises:
@@ -64,7 +64,7 @@ async def chat_completions(call: Call) -> None:
         raise
 
 
-async def quote(call: Call) -> None:
+async def quote(call: HttpCall) -> None:
     """POST /v1/quote: what the same body would cost as a chat completion. Nobody is asked.
 
     Raises:
@@ -91,13 +91,13 @@ async def quote(call: Call) -> None:
     await call.send({"type": "http.response.body", "body": text})
 
 
-async def _take_body(call: Call) -> tuple[bytes | RequestBody | None, Lease | None]:
+async def _take_body(call: HttpCall) -> tuple[bytes | RequestBody | None, Lease | None]:
     """The whole body of a request that may be looked at, None when the client left; and its lease.
 
     A body this large is read only for a caller with a key, and as long as there is room for it: a
     stranger cannot make us hold more than `UNCOUNTED_BYTES`.
     """
-    if call.service.draining:
+    if call.service.shutting_down:
         raise Refusal("shutting_down", "the gateway is stopping; try again", close=True)
     call.check_single_authorization()
     max_body = call.service.max_body_bytes
@@ -110,7 +110,7 @@ async def _take_body(call: Call) -> tuple[bytes | RequestBody | None, Lease | No
             call.service.unfinished.leave(ticket)
 
 
-async def _enter(call: Call) -> Ticket | None:
+async def _enter(call: HttpCall) -> Ticket | None:
     """Counts a request of a key whose body is not here yet. None: it needs no place.
 
     Raises:
@@ -136,7 +136,7 @@ async def _enter(call: Call) -> Ticket | None:
 
 
 async def _read(
-    call: Call, declared: int, max_body: int
+    call: HttpCall, declared: int, max_body: int
 ) -> tuple[bytes | RequestBody | None, Lease | None]:
     lease: Lease | None = None
     if declared > UNCOUNTED_BYTES:
@@ -157,7 +157,7 @@ async def _read(
     return body, lease
 
 
-def _check_headers(call: Call, max_body: int) -> int:
+def _check_headers(call: HttpCall, max_body: int) -> int:
     """Looks at each header once. Returns the declared size of the body, 0 if there is none."""
     declared = 0
     for name, raw in call.scope["headers"]:
@@ -200,7 +200,7 @@ def _too_large(max_body: int) -> Refusal:
     return Refusal("request_too_large", f"the body is larger than {max_body} bytes", close=True)
 
 
-async def _sender(call: Call) -> Sender | None:
+async def _sender(call: HttpCall) -> Sender | None:
     """Whose body it is; None for a stranger. Asks the ledger."""
     found = call.service.find_key(call.authorization)
     if isinstance(found, str):
@@ -209,13 +209,13 @@ async def _sender(call: Call) -> Sender | None:
     return Sender(key_id, org, pays=await has_credit(call, key_id, org))
 
 
-def _open(call: Call, sender: Sender, size: int) -> Lease:
+def _open(call: HttpCall, sender: Sender, size: int) -> Lease:
     # Under another server nothing ends the wait for a body: there it does not give way.
     give_way = None if call.cycle is None else call.cycle.interrupt
     return call.service.bodies.open(sender, size, give_way)
 
 
-async def _read_whole(call: Call, size: int, lease: Lease) -> RequestBody | None:
+async def _read_whole(call: HttpCall, size: int, lease: Lease) -> RequestBody | None:
     """The body of a request that was let in; None if it was cut. `size`: as declared."""
     body = RequestBody(size)
     more = True
@@ -234,7 +234,7 @@ async def _read_whole(call: Call, size: int, lease: Lease) -> RequestBody | None
 
 
 async def _read_counted(
-    call: Call, max_body: int
+    call: HttpCall, max_body: int
 ) -> tuple[bytes | RequestBody | None, Lease | None]:
     """A body of unknown size; b"" early for a stranger with a large one, None if it was cut."""
     message = await call.receive()
@@ -352,7 +352,7 @@ class Relay:
         self.cancel()
 
 
-async def _relay_asgi(call: Call, exchange: AsyncExchange) -> None:
+async def _relay_asgi(call: HttpCall, exchange: AsyncExchange) -> None:
     """Relays the answer through plain ASGI, under any server and any middleware."""
     watch = asyncio.create_task(_cancel_when_gone(call, exchange))
     try:
@@ -381,12 +381,12 @@ async def _relay_asgi(call: Call, exchange: AsyncExchange) -> None:
         watch.cancel()
 
 
-async def _within(call: Call, sending: Awaitable[None]) -> None:
+async def _within(call: HttpCall, sending: Awaitable[None]) -> None:
     async with asyncio.timeout(call.service.limits.write_s):
         await sending
 
 
-async def _cancel_when_gone(call: Call, exchange: AsyncExchange) -> None:
+async def _cancel_when_gone(call: HttpCall, exchange: AsyncExchange) -> None:
     while (await call.receive())["type"] != "http.disconnect":
         pass
     exchange.cancel()

@@ -302,7 +302,7 @@ class Cycle:
         if not more:
             self.finish()
         elif self.protocol.write_paused:
-            await self.drain()
+            await self.until_writable()
 
     def vouch(self) -> None:
         """Says that the request has a key that can be used: its connection may take its time."""
@@ -363,7 +363,7 @@ class Cycle:
         self.protocol.write(b"".join(out))
 
     def write(self, body: bytes) -> None:
-        """Sends more of the body. Wait with `drain()` while `protocol.write_paused`."""
+        """Sends more of the body. Wait with `until_writable()` while `protocol.write_paused`."""
         if self.disconnected or not body or self._is_head:
             return
         if self._chunked:
@@ -419,7 +419,7 @@ class Cycle:
             self.protocol.ends_here(owner.request)
         self.protocol.cycle_done(self)
 
-    async def drain(self) -> None:
+    async def until_writable(self) -> None:
         """Waits until the client has taken enough, or is gone."""
         while self.protocol.write_paused and not self.disconnected:
             await self.protocol.writable()

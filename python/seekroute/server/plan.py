@@ -27,7 +27,7 @@ class ServerPart:
     port: int
     log_level: str
     log_format: Literal["pretty", "json"]
-    drain_seconds: float
+    shutdown_seconds: float
     cors_origins: tuple[str, ...]
 
 
@@ -120,7 +120,7 @@ def prepare(settings: Settings, environ: Mapping[str, str]) -> Plan:
             port=server.port,
             log_level=server.log_level,
             log_format=server.log_format,
-            drain_seconds=server.drain_seconds,
+            shutdown_seconds=server.shutdown_seconds,
             cors_origins=tuple(server.cors_origins),
         ),
         data_dir=settings.data_dir,

@@ -12,7 +12,7 @@ from seekroute.config.model_query import BadQueryError, ModelQuery
 from seekroute.config.models_list import BASE_PATH
 from seekroute.server import metrics as exposition
 from seekroute.server import openapi as description
-from seekroute.server.answers import Call, Refusal
+from seekroute.server.answers import HttpCall, Refusal
 
 if TYPE_CHECKING:
     from seekroute.config import ModelList
@@ -32,7 +32,7 @@ KEY_MESSAGES: Final = {
 }
 
 
-def identify(call: Call) -> tuple[str, str, str]:
+def identify(call: HttpCall) -> tuple[str, str, str]:
     """Returns key id, organization id and profile of the caller.
 
     Raises:
@@ -56,7 +56,7 @@ class _View(NamedTuple):
     base: str
 
 
-def _viewed(call: Call) -> _View:
+def _viewed(call: HttpCall) -> _View:
     key_id, _, profile = identify(call)
     service = call.service
     style = service.profiles.get(profile, service.default_profile).model_ids
@@ -64,7 +64,7 @@ def _viewed(call: Call) -> _View:
     return _View(service.model_list, style, service.models_of_key(key_id), root + BASE_PATH)
 
 
-def _query(call: Call) -> ModelQuery:
+def _query(call: HttpCall) -> ModelQuery:
     """What stands behind the question mark.
 
     Raises:
@@ -87,7 +87,7 @@ def _unknown_model(view: _View, name: str) -> Refusal:
     )
 
 
-async def models(call: Call) -> None:
+async def models(call: HttpCall) -> None:
     """GET /v1/models: the models that the key may use and a provider serves."""
     models, style, allow, base = _viewed(call)
     query = _query(call)
@@ -96,14 +96,14 @@ async def models(call: Call) -> None:
     await call.tagged(await asyncio.to_thread(make) if query else make())
 
 
-async def model_count(call: Call) -> None:
+async def model_count(call: HttpCall) -> None:
     """GET /v1/models/count: how many models a query finds."""
     models, _, allow, _ = _viewed(call)
     found = await asyncio.to_thread(models.count, _query(call), allow=allow)
     await call.tagged(b'{"data":{"count":%d}}' % found)
 
 
-async def model(call: Call) -> None:
+async def model(call: HttpCall) -> None:
     """GET /v1/models/{id} and .../endpoints: one model, by full id, bare id or alias."""
     models, style, allow, base = view = _viewed(call)
     name = call.path.partition("/models/")[2]
@@ -113,7 +113,7 @@ async def model(call: Call) -> None:
     await call.tagged(body)
 
 
-async def model_in_data(call: Call) -> None:
+async def model_in_data(call: HttpCall) -> None:
     """GET /v1/model/{id}: one model, wrapped in `data`, as OpenRouter has it."""
     models, style, allow, base = view = _viewed(call)
     name = call.path.partition("/model/")[2]
@@ -123,18 +123,18 @@ async def model_in_data(call: Call) -> None:
     await call.tagged(b'{"data":' + body + b"}")
 
 
-async def providers(call: Call) -> None:
+async def providers(call: HttpCall) -> None:
     """GET /v1/providers: the providers that are on."""
     identify(call)
     await call.tagged(call.service.model_list.providers())
 
 
-async def livez(call: Call) -> None:
+async def livez(call: HttpCall) -> None:
     """GET /livez: the process answers. Depends on nothing else."""
     await call.json({"status": "ok"})
 
 
-async def readyz(call: Call) -> None:
+async def readyz(call: HttpCall) -> None:
     """GET /readyz: requests can be served; with `?verbose`, each check, and what is wrong."""
     checks = call.service.checks()
     ready = all(check.state != "failed" for check in checks.values())
@@ -160,12 +160,12 @@ PROBES: Final = {
 }
 
 
-async def metrics(call: Call) -> None:
+async def metrics(call: HttpCall) -> None:
     """GET /metrics: Prometheus' text format."""
     await call.plain(exposition.exposition(call.service), exposition.CONTENT_TYPE)
 
 
-async def openapi(call: Call) -> None:
+async def openapi(call: HttpCall) -> None:
     """GET /openapi.json: this API, as OpenAPI 3.1."""
     root = call.scope.get("root_path", "")
     document = {**description.document(), "servers": [{"url": root or "/"}]}

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 _log: Final = logging.getLogger("seekroute.server")
 
-# After the drain: for last bytes on their way to slow clients. Once for answers that were cut, and
+# After the shutdown: for last bytes on their way to slow clients. Once for answers that were cut, and
 # once more for connections to close.
 _GRACE_S: Final = 2
 _DRAIN_POLL_S: Final = 0.02
@@ -123,8 +123,8 @@ def serve_plan(
 class GatewayServer(uvicorn.Server):
     """uvicorn's server with our way of stopping.
 
-    The first SIGTERM or SIGINT begins the drain: new requests get 503, running ones may finish.
-    The second ends the drain. Either way everything is closed in order and the process exits 0.
+    The first SIGTERM or SIGINT begins the shutdown: new requests get 503, running ones may finish.
+    The second ends it. Either way everything is closed in order and the process exits 0.
     """
 
     def __init__(
@@ -158,25 +158,25 @@ class GatewayServer(uvicorn.Server):
                 signal.signal(number, handler)
 
     def handle_exit(self, sig: int, frame: object) -> None:
-        """The first signal begins the drain, the second ends it."""
-        if self._service.draining:
+        """The first signal begins the shutdown, the second ends it."""
+        if self._service.shutting_down:
             self.force_exit = True
-        self._service.draining = True
+        self._service.shutting_down = True
         self.should_exit = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Drains, then closes listeners and connections."""
+        """Lets running requests end, then closes listeners and connections."""
         service = self._service
-        service.begin_drain()
+        service.begin_shutdown()
         loop = asyncio.get_running_loop()
-        drain = service.server.drain_seconds
-        deadline = loop.time() + drain
+        patience = service.server.shutdown_seconds
+        deadline = loop.time() + patience
         if owed := self._owes():
             _log.info(
                 "stopping: waiting for %d request%s, at most %g s; the next signal ends at once",
                 owed,
                 "" if owed == 1 else "s",
-                drain,
+                patience,
             )
         # The listeners stay open meanwhile: a 503 with Retry-After says more than a refusal.
         while self._owes() and not self.force_exit and loop.time() < deadline:

@@ -144,7 +144,7 @@ class Service:
         self.connections: Final = ConnectionTable(self.limits)
         self.unfinished: Final = UnfinishedRequests(self.limits)
         self.undelivered: Final = Undelivered()
-        self.draining = False
+        self.shutting_down = False
         self.started = False
         self.log_writer: LineWriter | None = None
         self._mock = mock
@@ -293,15 +293,15 @@ class Service:
             self.started = False
             await asyncio.to_thread(self.close)
 
-    def begin_drain(self) -> None:
+    def begin_shutdown(self) -> None:
         """From now on new requests are refused; running ones go on."""
-        self.draining = True
+        self.shutting_down = True
         if self._resources is not None:
-            self.core.begin_drain()
+            self.core.begin_shutdown()
 
     def end_answers(self) -> None:
         """Ends what still runs: its clients get an error, pay nothing, and may ask again."""
-        self.draining = True
+        self.shutting_down = True
         if self._resources is not None:
             self.core.stop()
 
@@ -433,7 +433,7 @@ class Service:
             if not orders and self.order_check is not None:
                 orders = self.order_check.reason
         return {
-            "accepting": Check.of("the server is stopping" if self.draining else ""),
+            "accepting": Check.of("the server is stopping" if self.shutting_down else ""),
             "keys": Check.of(keys),
             "models": Check.of("" if self._has_models else "no model has a provider that is on"),
             "mock": Check("warning" if self.mocked else "ok", MOCK_ANSWERS if self.mocked else ""),
@@ -469,5 +469,5 @@ class Service:
 
     def refuse(self, code: str, message: str) -> tuple[int, list[Header], bytes]:
         """The answer to what is not a request: for `protocol.protocol_class`."""
-        status, headers, body = self.core.error(code, message, "", None, None, False)
+        status, headers, body = self.core.write_error(code, message, "", None, None, False)
         return status, [*headers, *retry_headers(code)], body

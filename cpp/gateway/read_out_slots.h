@@ -6,10 +6,10 @@
 namespace seekroute {
 
 // Thread-safe.
-class DrainSlots {
+class ReadOutSlots {
  public:
   // Of a gateway, over all its engines; 0: none.
-  explicit DrainSlots(int most) : most_(most) {}
+  explicit ReadOutSlots(int most) : most_(most) {}
 
   // False when all are taken. Each that was taken is released once.
   bool Take() {

@@ -1,5 +1,5 @@
 // What becomes of holds whose process died in the middle of an answer.
-#include "store/sqlite/checkpoint_rows.h"
+#include "store/sqlite/progress_notes.h"
 
 #include <gtest/gtest.h>
 
@@ -8,7 +8,7 @@
 namespace seekroute::testing {
 namespace {
 
-class CheckpointRowsTest : public ::testing::Test {
+class ProgressNotesTest : public ::testing::Test {
  protected:
   void Open(Orphans orphans) {
     ledger_.reset();
@@ -36,10 +36,10 @@ class CheckpointRowsTest : public ::testing::Test {
   LedgerWriter& writer() { return ledger_->writer(); }
 
   void Tell(const std::string& id, int64_t cost) {
-    ExchangeRow row = AnsweredRow(id, cost);
+    ExchangeRecord row = AnsweredRow(id, cost);
     row.settlement = Settlement::kPartial;
     row.service_tier = "flex";
-    writer().Checkpoint(row);
+    writer().Note(row);
   }
   LedgerCell Cell(const std::string& generation, std::string_view column) {
     LedgerReader reader = LedgerReader::Open(folder_.file()).value();
@@ -61,9 +61,9 @@ class CheckpointRowsTest : public ::testing::Test {
   std::unique_ptr<SqliteLedger> ledger_;
 };
 
-TEST_F(CheckpointRowsTest, AreOfRunningRequestsOnly) { EXPECT_EQ(Count(), 2); }
+TEST_F(ProgressNotesTest, AreOfRunningRequestsOnly) { EXPECT_EQ(Count(), 2); }
 
-TEST_F(CheckpointRowsTest, OrphansExpireByDefault) {
+TEST_F(ProgressNotesTest, OrphansExpireByDefault) {
   Open(Orphans::kExpire);
   EXPECT_EQ(writer().expired_at_start(), 3U);
   EXPECT_EQ(writer().charged_at_start(), 0U);
@@ -75,7 +75,7 @@ TEST_F(CheckpointRowsTest, OrphansExpireByDefault) {
   EXPECT_EQ(BrokenRule(folder_.file()), "");
 }
 
-TEST_F(CheckpointRowsTest, OrphansAreChargedByThemWhereThatIsWanted) {
+TEST_F(ProgressNotesTest, OrphansAreChargedByThemWhereThatIsWanted) {
   Open(Orphans::kCharge);
   EXPECT_EQ(writer().expired_at_start(), 1U);
   EXPECT_EQ(writer().charged_at_start(), 2U);
@@ -98,7 +98,7 @@ TEST_F(CheckpointRowsTest, OrphansAreChargedByThemWhereThatIsWanted) {
   EXPECT_EQ(Balance().available, 1001 - 40 - 30 - 100);
 }
 
-TEST_F(CheckpointRowsTest, ChargedOrphansAreInTheTotalsOfDays) {
+TEST_F(ProgressNotesTest, ChargedOrphansAreInTheTotalsOfDays) {
   Open(Orphans::kCharge);
   LedgerReader reader = LedgerReader::Open(folder_.file()).value();
   int64_t cost = 0;
@@ -111,7 +111,7 @@ TEST_F(CheckpointRowsTest, ChargedOrphansAreInTheTotalsOfDays) {
   EXPECT_EQ(cost, 40 + 30 + 100);
 }
 
-TEST_F(CheckpointRowsTest, VerifyFindsOneOfARequestThatEnded) {
+TEST_F(ProgressNotesTest, VerifyFindsOneOfARequestThatEnded) {
   const Status tampered = writer().RunTask([](Database* db, Ledger*, SqliteJournal*) -> Status {
     const bool done =
         db->Execute(
@@ -120,7 +120,7 @@ TEST_F(CheckpointRowsTest, VerifyFindsOneOfARequestThatEnded) {
     return done ? Status() : Status(db->LastError("tampering"));
   });
   ASSERT_TRUE(tampered.ok()) << tampered.error().message;
-  EXPECT_NE(BrokenRule(folder_.file()).find("checkpoint"), std::string::npos);
+  EXPECT_NE(BrokenRule(folder_.file()).find("progress note"), std::string::npos);
 }
 
 }  // namespace

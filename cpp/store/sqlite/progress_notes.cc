@@ -1,9 +1,9 @@
-#include "store/sqlite/checkpoint_rows.h"
+#include "store/sqlite/progress_notes.h"
 
 namespace seekroute {
 
-Result<std::unique_ptr<CheckpointRows>> CheckpointRows::Make(Database* db, SqliteJournal* journal) {
-  std::unique_ptr<CheckpointRows> rows(new CheckpointRows());
+Result<std::unique_ptr<ProgressNotes>> ProgressNotes::Make(Database* db, SqliteJournal* journal) {
+  std::unique_ptr<ProgressNotes> rows(new ProgressNotes());
   rows->journal_ = journal;
   const std::pair<Statement*, const char*> statements[] = {
       {&rows->put_,
@@ -30,7 +30,7 @@ Result<std::unique_ptr<CheckpointRows>> CheckpointRows::Make(Database* db, Sqlit
   return rows;
 }
 
-void CheckpointRows::Put(const ExchangeRow& row, UnixMillis at) {
+void ProgressNotes::Put(const ExchangeRecord& row, UnixMillis at) {
   any_ = true;
   journal_->Run(put_.Bind(row.cost.nano, row.upstream_cost.nano, row.prompt_tokens,
                           row.completion_tokens, row.cached_tokens, row.reasoning_tokens,
@@ -38,15 +38,15 @@ void CheckpointRows::Put(const ExchangeRow& row, UnixMillis at) {
                           journal_->NameOfText(row.service_tier), at.ms, row.generation_id));
 }
 
-void CheckpointRows::Remove(std::string_view generation) {
+void ProgressNotes::Remove(std::string_view generation) {
   if (any_) journal_->Run(remove_.Bind(generation));
 }
 
-std::optional<ExchangeRow> CheckpointRows::RowOf(std::string_view generation) {
+std::optional<ExchangeRecord> ProgressNotes::RowOf(std::string_view generation) {
   if (!any_) return std::nullopt;
   find_.Bind(generation);
   if (!journal_->Step(find_)) return std::nullopt;
-  ExchangeRow row;
+  ExchangeRecord row;
   row.generation_id = generation;
   row.cost = {find_.Int(0)};
   row.upstream_cost = {find_.Int(1)};

@@ -13,21 +13,21 @@
 namespace seekroute {
 
 // Inside the transaction that the caller has opened; failures are the journal's. Writer's thread.
-class CheckpointRows {
+class ProgressNotes {
  public:
   // Nothing is owned; both outlive it.
-  static Result<std::unique_ptr<CheckpointRows>> Make(Database* db, SqliteJournal* journal);
+  static Result<std::unique_ptr<ProgressNotes>> Make(Database* db, SqliteJournal* journal);
 
   // Replaces what is known of the request, which must be held.
-  void Put(const ExchangeRow& row, UnixMillis at);
+  void Put(const ExchangeRecord& row, UnixMillis at);
   // The request ends in this transaction.
   void Remove(std::string_view generation);
-  // The row that settles an orphan by its checkpoint; nothing when it has none. Its cost may be
+  // The row that settles an orphan by its progress note; nothing when it has none. Its cost may be
   // more than was held.
-  std::optional<ExchangeRow> RowOf(std::string_view generation);
+  std::optional<ExchangeRecord> RowOf(std::string_view generation);
 
  private:
-  CheckpointRows() = default;
+  ProgressNotes() = default;
 
   SqliteJournal* journal_ = nullptr;
   Statement put_, remove_, find_;

@@ -1,4 +1,4 @@
-#include "base/price.h"
+#include "catalog/price.h"
 
 #include <gtest/gtest.h>
 
