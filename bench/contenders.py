@@ -297,16 +297,21 @@ def _start_ours(setting: Setting, name: str, *, ledger: bool) -> Running:
     config = seekroute_config(setting, ledger=ledger)
     data = data_folder(setting, name)
     command = [str(program), "--config", str(config), "--data-dir", str(data)]
-    org = json.loads(_run([*command, "orgs", "create", "bench", "--json"]))["id"]
-    made = _run([*command, "keys", "create", "--org", "bench", "--json"])
     version = _run([str(program), "--version"]).split(maxsplit=1)[-1].strip()
-    if ledger:
-        _give_credit(data / "ledger.db", org)
-        version += f" (ledger on {file_system_of(data)})"
     port = free_port()
     # No line for each request, like the others.
     serve = ["serve", "--host", "127.0.0.1", "--port", str(port), "--log-level", "warning"]
     tree = _spawn(setting, name, [*command, *serve])
+    try:
+        _await_file(data / "first-key")  # the last thing that a first start makes
+        _run([*command, "orgs", "create", "bench", "--json"])
+        made = _run([*command, "keys", "create", "--org", "bench", "--json"])
+        if ledger:
+            _run([*command, "credits", "add", "bench", str(CREDIT_NANO // 10**9)])
+            version += f" (ledger on {file_system_of(data)})"
+    except BaseException:
+        tree.stop()
+        raise
     return Running(name, port, tree, version, model=f"bench/{MODEL}", key=json.loads(made)["key"])
 
 
@@ -315,14 +320,12 @@ def data_folder(setting: Setting, name: str) -> Path:
     return setting.run / f"{name}-data"
 
 
-def _give_credit(path: Path, org: str) -> None:
-    # In a process of its own: a second SQLite library must not meet the file in this one.
-    code = (
-        "import sys, pathlib; from seekroute.ledger import Ledger\n"
-        "with Ledger(pathlib.Path(sys.argv[1])) as ledger:\n"
-        "    ledger.topup('bench:1', sys.argv[2], int(sys.argv[3]))"
-    )
-    _run([sys.executable, "-c", code, str(path), org, str(CREDIT_NANO)])
+def _await_file(path: Path) -> None:
+    until = time.monotonic() + 30
+    while not path.exists():
+        if time.monotonic() > until:
+            raise UnavailableError(f"it did not write {path.name}")
+        time.sleep(0.05)
 
 
 def file_system_of(path: Path) -> str:
