@@ -73,7 +73,9 @@ class _Order:
         self._with: list[dict[str, None]] = [{}]
 
     def add(self, address: str, connection: Placed) -> None:
-        of_address = self._of_address.setdefault(address, OrderedDict())
+        of_address = self._of_address.get(address)
+        if of_address is None:
+            of_address = self._of_address[address] = OrderedDict()
         of_address[connection] = None
         self._all[connection] = address
         count = len(of_address)

@@ -17,13 +17,14 @@ _PROBE_S: Final = 1.0
 class PlacedConnection(ClosingConnection):
     """A connection that counts in a `ConnectionTable`. Event loop thread only."""
 
-    __slots__ = ("_address", "_probes_only", "_since")
+    __slots__ = ("_address", "_begun", "_probes_only", "_since")
 
     table: ClassVar[ConnectionTable]
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop)
         self._address = ""
+        self._begun = False  # a request whose place is not settled
         self._probes_only = False  # beyond the limit of connections
         self._since = 0.0  # when it came, or the first byte of its request
 
@@ -50,13 +51,25 @@ class PlacedConnection(ClosingConnection):
         self.table.open -= 1
         self.table.gone(self)
 
-    def _receive_head(self) -> None:
+    def _receive_first(self) -> None:
         """The first byte of a request has come."""
-        patience = self.limits.header_s
-        # Behind a request that is being answered it is that one which counts.
-        if self._state != State.ANSWERING and not self._counts_anew():
-            patience = min(patience, self.limits.fresh_s)
-        self._wait_for_head(patience)
+        if self._state == State.ANSWERING:  # it is the one before it that counts
+            self._wait_for_head(self.limits.header_s)
+        else:
+            self._begun = True
+
+    def _settle_place(self, *, whole: bool) -> None:
+        """All that came with that byte has been read: a `whole` request, as mostly, or a part."""
+        self._begun = False
+        if whole:
+            self.table.wake(self)
+            return
+        may_take_its_time = self._counts_anew()
+        if self._state == State.HEAD:
+            limits = self.limits
+            self._wait_for_head(
+                limits.header_s if may_take_its_time else min(limits.header_s, limits.fresh_s)
+            )
 
     def _counts_anew(self) -> bool:
         """The next request has to show its key again. Returns whether it may take its time."""

@@ -95,11 +95,10 @@ class HttpProtocol(PlacedConnection):
 
         self._target = b""
         self._headers = self._framing = _NO_HEADERS
-        self._head_size = 0  # of the fields seen
-        self._head_fed = 0  # bytes given to the parser while in the head
+        self._head_size = self._head_fed = 0  # of the fields seen; given to the parser in the head
         self._length: int | None = 0  # of the body being received; None: chunked
-        self._silent = 0  # bytes of a chunked body since the parser last made progress
-        self._body_size = self._trailer_size = self._chunks = 0
+        # Bytes of a chunked body since the parser last made progress.
+        self._silent = self._body_size = self._trailer_size = self._chunks = 0
         self._body_since = 0.0
         self._refused: Refused | None = None
 
@@ -179,6 +178,8 @@ class HttpProtocol(PlacedConnection):
         except httptools.HttpParserError:
             refused, self._refused = self._refused, None
             self._refuse(refused or Refused("invalid_request", "malformed HTTP request"))
+        if self._begun:
+            self._settle_place(whole=self._cycle is not None and self._cycle.body_complete)
 
     def _feed(self, data: bytes, start: int) -> int:
         """Gives the parser as much from `start` as may be given at once. Returns how much."""
@@ -251,7 +252,7 @@ class HttpProtocol(PlacedConnection):
         self._target = b""
         self._headers, self._framing = [], []
         self._head_size = 0
-        self._receive_head()
+        self._receive_first()
         self._state = State.HEAD
 
     def on_url(self, url: bytes) -> None:
