@@ -29,7 +29,7 @@ def test_layers_are_really_checked(tmp_path: Path) -> None:
     checker = tree / "script/check_layers.py"
     checker.write_text((ROOT / "script/check_layers.py").read_text())
     (tree / "cpp/base/x.h").write_text('#include "gateway/gateway.h"\n')
-    (tree / "cpp/store/y.cc").write_text('#include "wire/json.h"\n#include <curl/curl.h>\n')
+    (tree / "cpp/store/y.cc").write_text('#include "wire/json/json.h"\n#include <curl/curl.h>\n')
     (tree / "python/seekroute/server/z.py").write_text(
         "from seekroute import _core\nfrom seekroute.client import Client\n"
     )

@@ -1,7 +1,7 @@
 #include "bindings/pybind.h"
 
-#include "wire/chat_prompt.h"
-#include "wire/chat_request.h"
+#include "wire/openai/chat_prompt.h"
+#include "wire/openai/chat_request.h"
 #include "wire/token_estimate.h"
 
 namespace py = pybind11;

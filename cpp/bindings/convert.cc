@@ -4,7 +4,7 @@
 #include <cstring>
 
 #include "store/store.h"
-#include "wire/upstream_chat.h"
+#include "wire/openai/upstream_chat.h"
 
 namespace py = pybind11;
 
@@ -263,7 +263,8 @@ GatewayOptions OptionsFrom(const py::dict& dict) {
              {{"free", kFree}, {"charge", kCharge}});
   options.on_missing_usage = Choice(dict, "credits_on_missing_usage", options.on_missing_usage,
                                     {{"estimate", kCharge}, {"free", kFree}});
-  options.max_read_outs = GetOptional<int>(dict, "credits_max_read_outs").value_or(options.max_read_outs);
+  options.max_read_outs =
+      GetOptional<int>(dict, "credits_max_read_outs").value_or(options.max_read_outs);
   if (options.max_read_outs < 0) {
     throw py::value_error("credits_max_read_outs: expected 0 (none) or more");
   }

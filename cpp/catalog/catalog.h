@@ -9,10 +9,10 @@
 #include <utility>
 #include <vector>
 
-#include "catalog/price.h"
 #include "base/result.h"
 #include "base/time.h"
-#include "wire/upstream_chat.h"
+#include "catalog/price.h"
+#include "wire/openai/upstream_chat.h"
 
 namespace seekroute {
 

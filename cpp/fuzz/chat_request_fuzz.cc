@@ -7,10 +7,10 @@
 #include <string>
 #include <string_view>
 
-#include "wire/chat_request.h"
-#include "wire/image_request.h"
-#include "wire/json.h"
-#include "wire/upstream_chat.h"
+#include "wire/json/json.h"
+#include "wire/openai/chat_request.h"
+#include "wire/openai/image_request.h"
+#include "wire/openai/upstream_chat.h"
 
 namespace {
 

@@ -8,7 +8,7 @@
 #include "base/rng.h"
 #include "gateway/spend_bound.h"
 #include "testing/random_request.h"
-#include "wire/chat_prompt.h"
+#include "wire/openai/chat_prompt.h"
 
 namespace {
 

@@ -5,8 +5,8 @@
 #include <string_view>
 #include <vector>
 
-#include "wire/json.h"
-#include "wire/sse_parser.h"
+#include "wire/json/json.h"
+#include "wire/sse/sse_parser.h"
 
 namespace {
 

@@ -4,7 +4,7 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "wire/chat_prompt.h"
+#include "wire/openai/chat_prompt.h"
 #include "wire/token_estimate.h"
 
 namespace {

@@ -6,12 +6,12 @@
 #include <string>
 #include <string_view>
 
-#include "wire/chat_answer.h"
-#include "wire/chat_collect.h"
-#include "wire/chat_stream.h"
-#include "wire/chunk_shape.h"
-#include "wire/image_request.h"
-#include "wire/json.h"
+#include "wire/json/json.h"
+#include "wire/openai/chat_answer.h"
+#include "wire/openai/chat_collect.h"
+#include "wire/openai/chat_stream.h"
+#include "wire/openai/chunk_shape.h"
+#include "wire/openai/image_request.h"
 #include "wire/upstream_refusal.h"
 
 namespace {

@@ -6,7 +6,8 @@
 #include <string_view>
 
 #include "billing/cost.h"
-#include "wire/json.h"
+#include "wire/json/json.h"
+#include "wire/openai/usage_object.h"
 #include "wire/usage.h"
 
 namespace {

@@ -1,7 +1,7 @@
 #include "gateway/admission.h"
 
 #include "base/key_shapes.h"
-#include "wire/error_body.h"
+#include "wire/sanitize.h"
 
 namespace seekroute {
 namespace {

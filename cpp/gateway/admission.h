@@ -12,7 +12,7 @@
 #include "gateway/body_scan.h"
 #include "gateway/key_ring.h"
 #include "gateway/snapshot.h"
-#include "wire/chat_request.h"
+#include "wire/openai/chat_request.h"
 
 namespace seekroute {
 

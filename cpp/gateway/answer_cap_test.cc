@@ -7,7 +7,7 @@
 
 #include "testing/credit_prompt.h"
 #include "testing/credits_fixture.h"
-#include "wire/upstream_chat.h"
+#include "wire/openai/upstream_chat.h"
 
 namespace seekroute::testing {
 namespace {

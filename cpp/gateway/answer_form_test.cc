@@ -1,6 +1,6 @@
 // Good answers in the wrong wrapping, and what is said of those that are no answer.
 #include "testing/credits_fixture.h"
-#include "wire/json.h"
+#include "wire/json/json.h"
 
 namespace seekroute::testing {
 namespace {

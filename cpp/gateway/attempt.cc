@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <utility>
 
-#include "wire/chunk_shape.h"
-#include "wire/error_body.h"
-#include "wire/image_request.h"
-#include "wire/non_finite.h"
+#include "wire/json/non_finite.h"
+#include "wire/openai/chunk_shape.h"
+#include "wire/openai/image_request.h"
+#include "wire/sanitize.h"
 #include "wire/upstream_refusal.h"
 
 namespace seekroute {

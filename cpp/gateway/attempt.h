@@ -12,9 +12,9 @@
 #include "gateway/snapshot.h"
 #include "transport/transport.h"
 #include "wire/answer_form.h"
-#include "wire/chat_answer.h"
-#include "wire/chat_collect.h"
-#include "wire/chat_stream.h"
+#include "wire/openai/chat_answer.h"
+#include "wire/openai/chat_collect.h"
+#include "wire/openai/chat_stream.h"
 
 namespace seekroute {
 

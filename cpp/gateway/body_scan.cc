@@ -1,7 +1,7 @@
 #include "gateway/body_scan.h"
 
 #include "gateway/idempotency.h"
-#include "wire/chat_prompt.h"
+#include "wire/openai/chat_prompt.h"
 
 namespace seekroute {
 

@@ -7,7 +7,7 @@
 
 #include "base/digest.h"
 #include "base/result.h"
-#include "wire/chat_request.h"
+#include "wire/openai/chat_request.h"
 #include "wire/profile.h"
 #include "wire/token_estimate.h"
 

@@ -4,7 +4,7 @@
 #include <string>
 
 #include "testing/credits_fixture.h"
-#include "wire/chat_prompt.h"
+#include "wire/openai/chat_prompt.h"
 
 namespace seekroute::testing {
 namespace {

@@ -7,10 +7,11 @@
 #include "base/key_shapes.h"
 #include "gateway/answer_head.h"
 #include "gateway/ids.h"
-#include "wire/chat_prompt.h"
-#include "wire/image_request.h"
+#include "wire/openai/chat_prompt.h"
+#include "wire/openai/image_request.h"
+#include "wire/openai/upstream_chat.h"
 #include "wire/request_echo.h"
-#include "wire/upstream_chat.h"
+#include "wire/sanitize.h"
 #include "wire/upstream_refusal.h"
 
 namespace seekroute {
@@ -463,7 +464,8 @@ void Exchange::OnTimer(TimePoint now) {
   }
   if (attempt_) attempt_->OnTimer(now);
   if (state_ == State::kRelaying && !reading_out_ && now >= note_at_) NoteProgress();
-  if (state_ == State::kRelaying && !reading_out_ && now >= last_sent_ + world_.options->keep_alive) {
+  if (state_ == State::kRelaying && !reading_out_ &&
+      now >= last_sent_ + world_.options->keep_alive) {
     last_sent_ = now;
     PutBody(kKeepAlive);
     // Keep-alives are not counted against the window: one a quarter of a minute is a bound.

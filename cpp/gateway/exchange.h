@@ -14,8 +14,8 @@
 #include "gateway/exchange_world.h"
 #include "gateway/spend_bound.h"
 #include "store/store.h"
-#include "wire/chat_request.h"
-#include "wire/error_body.h"
+#include "wire/openai/chat_request.h"
+#include "wire/openai/error_body.h"
 
 namespace seekroute {
 
@@ -169,13 +169,14 @@ class Exchange : private AttemptOwner, private StoreObserver {
   TimePoint waits_until_;  // for the store: kHolding, kSettling
   TimePoint last_sent_;
   TimePoint note_at_ = TimePoint::Never();  // something was delivered since the last one
-  Duration waited_;                               // for upstreams, over all attempts
+  Duration waited_;                         // for upstreams, over all attempts
   bool head_sent_ = false;
   bool content_sent_ = false;  // not only what a stream says before its first content
   bool client_gone_ = false;
-  bool held_ = false;      // a hold stands, and its charge is at most row_.held
-  bool storing_ = false;   // Settle() was called and not answered
-  bool reading_out_ = false;  // the client is gone and the answer is read to its end; a slot is taken
+  bool held_ = false;     // a hold stands, and its charge is at most row_.held
+  bool storing_ = false;  // Settle() was called and not answered
+  bool reading_out_ =
+      false;               // the client is gone and the answer is read to its end; a slot is taken
   bool whole_ = false;     // the client left, and the answer had or has come whole with its usage
   bool delivered_ = true;  // the answer has output of any kind
 };

@@ -4,7 +4,8 @@
 
 #include "gateway/exchange.h"
 #include "gateway/quote.h"
-#include "wire/chat_prompt.h"
+#include "wire/openai/chat_prompt.h"
+#include "wire/sanitize.h"
 
 namespace seekroute {
 namespace {

@@ -1,7 +1,7 @@
 // What an answer tells beside its content: its names, its usage and cost, its route, and what of
 // the request had no effect.
 #include "gateway/exchange.h"
-#include "wire/upstream_chat.h"
+#include "wire/openai/upstream_chat.h"
 
 namespace seekroute {
 

@@ -5,7 +5,7 @@
 #include "gateway/answer_head.h"
 #include "gateway/ids.h"
 #include "gateway/quote.h"
-#include "wire/error_body.h"
+#include "wire/openai/error_body.h"
 
 namespace seekroute {
 namespace {
@@ -29,8 +29,8 @@ Gateway::Gateway(GatewayOptions options, std::shared_ptr<LedgerKeeper> ledger)
   }
   const int threads = std::max(1, options_.engine_threads);
   for (int i = 0; i < threads; ++i) {
-    engines_.push_back(std::make_unique<EngineThread>(options_, clock_, keys_, &idempotency_,
-                                                      &read_outs_, ledger_.get(), &mailbox_, &stats_));
+    engines_.push_back(std::make_unique<EngineThread>(
+        options_, clock_, keys_, &idempotency_, &read_outs_, ledger_.get(), &mailbox_, &stats_));
   }
 }
 

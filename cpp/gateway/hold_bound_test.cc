@@ -10,7 +10,7 @@
 #include "gateway/spend_bound.h"
 #include "testing/random_request.h"
 #include "testing/virtual_world.h"
-#include "wire/chat_prompt.h"
+#include "wire/openai/chat_prompt.h"
 
 namespace seekroute {
 namespace {

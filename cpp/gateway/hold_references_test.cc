@@ -6,7 +6,7 @@
 #include <string_view>
 
 #include "gateway/spend_bound.h"
-#include "wire/chat_prompt.h"
+#include "wire/openai/chat_prompt.h"
 
 namespace seekroute {
 namespace {

@@ -7,7 +7,7 @@
 
 #include "gateway/spend_bound.h"
 #include "testing/credits_fixture.h"
-#include "wire/chat_prompt.h"
+#include "wire/openai/chat_prompt.h"
 
 namespace seekroute::testing {
 namespace {

@@ -8,7 +8,7 @@
 #include "base/secret.h"
 #include "base/time.h"
 #include "routing/retry_policy.h"
-#include "wire/sse_parser.h"
+#include "wire/sse/sse_parser.h"
 
 namespace seekroute {
 

@@ -6,8 +6,8 @@
 #include "billing/cost.h"
 #include "gateway/routing_report.h"
 #include "gateway/spend_bound.h"
-#include "wire/chat_prompt.h"
-#include "wire/json.h"
+#include "wire/json/json.h"
+#include "wire/openai/chat_prompt.h"
 
 namespace seekroute {
 namespace {

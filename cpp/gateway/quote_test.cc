@@ -7,7 +7,7 @@
 #include "billing/cost_bound.h"
 #include "gateway/spend_bound.h"
 #include "store/store.h"
-#include "wire/chat_prompt.h"
+#include "wire/openai/chat_prompt.h"
 
 namespace seekroute {
 namespace {

@@ -1,6 +1,6 @@
 #include "gateway/routing_report.h"
 
-#include "wire/json.h"
+#include "wire/json/json.h"
 
 namespace seekroute {
 namespace {

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "gateway/system.h"
-#include "wire/chat_prompt.h"
+#include "wire/openai/chat_prompt.h"
 
 namespace seekroute {
 namespace {

@@ -11,7 +11,7 @@
 #include "catalog/catalog.h"
 #include "gateway/key_ring.h"
 #include "gateway/options.h"
-#include "wire/chat_request.h"
+#include "wire/openai/chat_request.h"
 #include "wire/token_estimate.h"
 
 namespace seekroute {

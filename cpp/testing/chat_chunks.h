@@ -9,7 +9,7 @@
 #include <string_view>
 
 #include "testing/corpora.h"
-#include "wire/chat_stream.h"
+#include "wire/openai/chat_stream.h"
 
 namespace seekroute::testing {
 

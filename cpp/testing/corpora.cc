@@ -7,7 +7,7 @@
 #include <iterator>
 #include <utility>
 
-#include "wire/json_scan.h"
+#include "wire/json/json_scan.h"
 
 namespace seekroute::testing {
 namespace {

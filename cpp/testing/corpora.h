@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "wire/sse_parser.h"
+#include "wire/sse/sse_parser.h"
 
 namespace seekroute::testing {
 

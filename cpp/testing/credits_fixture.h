@@ -13,7 +13,7 @@
 #include "testing/credit_store.h"
 #include "testing/scripted_transport.h"
 #include "testing/virtual_world.h"
-#include "wire/chat_prompt.h"
+#include "wire/openai/chat_prompt.h"
 
 namespace seekroute::testing {
 

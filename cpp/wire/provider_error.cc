@@ -5,9 +5,9 @@
 #include <cmath>
 #include <utility>
 
-#include "wire/json.h"
-#include "wire/json_scan.h"
-#include "wire/letter_case.h"
+#include "base/letter_case.h"
+#include "wire/json/json.h"
+#include "wire/json/json_scan.h"
 
 namespace seekroute {
 namespace {

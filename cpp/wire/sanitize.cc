@@ -1,13 +1,14 @@
-// SanitizeUpstreamText() of wire/error_body.h. A provider's sentence may quote the key it was sent,
-// the address it runs at, or anything else; what is not plainly prose is taken out.
+// A provider's sentence may quote the key it was sent, the address it runs at, or anything else;
+// what is not plainly prose is taken out.
+#include "wire/sanitize.h"
+
 #include <algorithm>
 #include <array>
 #include <cctype>
 
 #include "base/key_shapes.h"
-#include "wire/error_body.h"
-#include "wire/json.h"
-#include "wire/letter_case.h"
+#include "base/letter_case.h"
+#include "wire/json/json.h"
 
 namespace seekroute {
 namespace {

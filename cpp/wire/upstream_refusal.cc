@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <array>
 
-#include "wire/error_body.h"
-#include "wire/json.h"
-#include "wire/letter_case.h"
+#include "base/letter_case.h"
+#include "wire/json/json.h"
+#include "wire/sanitize.h"
 
 namespace seekroute {
 namespace {

@@ -4,8 +4,8 @@
 
 #include "testing/corpora.h"
 #include "testing/virtual_world.h"
-#include "wire/error_body.h"
-#include "wire/json.h"
+#include "wire/json/json.h"
+#include "wire/sanitize.h"
 
 namespace seekroute {
 namespace {

@@ -87,9 +87,4 @@ struct UsageReport {
   std::optional<Usage> reported = std::nullopt;
 };
 
-// Writes OpenAI's usage object: prompt_tokens, completion_tokens, total_tokens, the *_details
-// objects where a detail is known, `cost` and `cost_details` where given, as exact decimals.
-// Without `routing`.
-std::string WriteUsage(const UsageReport& report);
-
 }  // namespace seekroute

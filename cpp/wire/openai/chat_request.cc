@@ -1,0 +1,453 @@
+#include "wire/openai/chat_request.h"
+
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+#include "base/letter_case.h"
+#include "wire/openai/request_sink.h"
+
+namespace seekroute {
+namespace {
+
+using enum ErrorCode;
+
+// No catalog has longer names; a bound keeps them out of logs and errors.
+constexpr size_t kMaxModelName = 256;
+
+bool IsNameByte(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+         c == '.';
+}
+
+// `name` stands in `text` as a word.
+bool Names(std::string_view text, std::string_view name) {
+  for (size_t at = text.find(name); at != std::string_view::npos; at = text.find(name, at + 1)) {
+    const size_t end = at + name.size();
+    const bool begins = at == 0 || !IsNameByte(text[at - 1]);
+    if (begins && (end == text.size() || !IsNameByte(text[end]))) return true;
+  }
+  return false;
+}
+
+// SDKs print the message alone, so it names the field as well.
+Error WithField(Error error) {
+  if (!error.param.empty() && !Names(error.message, error.param)) {
+    error.message = error.param + ": " + error.message;
+  }
+  return error;
+}
+
+}  // namespace
+
+JsonSink::Step RequestSink::OnOpen(const JsonPlace& place, JsonType type) {
+  switch (place.depth()) {
+    case 0:
+      if (type == JsonType::kObject) return Step::kEnter;
+      Fail(kInvalidJson, "expected a JSON object, got an array");
+      return Step::kStop;
+    case 1:
+      return OpenField(place, type);
+    default:
+      break;
+  }
+  switch (field_.kind) {
+    case FieldKind::kMessages:
+      return OpenInMessages(place, type);
+    case FieldKind::kTools:
+      if (place.depth() == ToolEntry::kDepth) {
+        return IsSpelledRight(MemberOf::kTool, place) ? Step::kSkip : Step::kStop;
+      }
+      if (type != JsonType::kObject) return StopWrongType(place, "an object", type);
+      tool_ = {};
+      if (++request_.tool_count <= kMaxTools) return Step::kEnter;
+      Fail(kInvalidValue, "expected at most " + std::to_string(kMaxTools) + " tools",
+           std::string(place.key(1)));
+      return Step::kStop;
+    case FieldKind::kStreamOptions:
+      if (!SetStreamOption(place, type, {})) return Step::kStop;
+      return Step::kSkip;
+    case FieldKind::kReasoning:
+      reasoning_.other = true;
+      return Step::kSkip;
+    default:
+      if (CountsOthers()) {
+        CountOthers(&field_members_, place, type);
+        return Step::kEnter;
+      }
+      if (field_.use == FieldUse::kModalities) request_.answer_kinds = AnswerKinds::kOthers;
+      return Step::kSkip;
+  }
+}
+
+JsonSink::Step RequestSink::OpenField(const JsonPlace& place, JsonType type) {
+  field_ = FieldNamed(place.key());
+  if (field_.use == FieldUse::kUnknown || field_.use == FieldUse::kFetches) {
+    request_.is_ordinary = false;
+  }
+  if (const std::string_view why = RefusalOf(field_.kind); !why.empty()) {
+    Fail(kUnknownParameter, std::string(why), place.Path());
+    return Step::kStop;
+  }
+  if (!MayBe(field_.kind, type)) return StopWrongType(place, ExpectedBy(field_.kind), type);
+  switch (field_.kind) {
+    case FieldKind::kMessages:
+      has_messages_ = true;
+      return Step::kEnter;
+    case FieldKind::kTools:
+    case FieldKind::kStreamOptions:
+    case FieldKind::kReasoning:
+      return Step::kEnter;
+    default:
+      if (CountsOthers()) CountOthers(&field_members_, place, type);
+      return field_.use == FieldUse::kModalities || CountsOthers() ? Step::kEnter : Step::kSkip;
+  }
+}
+
+bool RequestSink::OnScalar(const JsonPlace& place, const JsonValue& value) {
+  switch (place.depth()) {
+    case 0:
+      return Fail(kInvalidJson, "expected a JSON object, got " + std::string(NameOf(value.type)));
+    case 1:
+      return SetField(place, value);
+    default:
+      break;
+  }
+  switch (field_.kind) {
+    case FieldKind::kMessages:
+      return SetInMessages(place, value);
+    case FieldKind::kTools:
+      if (place.depth() < ToolEntry::kDepth) return WrongType(place, "an object", value.type);
+      tool_.OnMember(place.key(), value);
+      return IsSpelledRight(MemberOf::kTool, place);
+    case FieldKind::kStreamOptions:
+      return SetStreamOption(place, value.type, value.range);
+    case FieldKind::kReasoning:
+      SetReasoning(place, value);
+      return true;
+    default:
+      if (CountsOthers()) CountOthers(&field_members_, place, value.type, TextOf(value));
+      if (field_.use != FieldUse::kModalities) return true;
+      // One that is not text decides, wherever it stands.
+      if (value.text != "text") {
+        request_.answer_kinds = AnswerKinds::kOthers;
+      } else if (request_.answer_kinds == AnswerKinds::kUnsaid) {
+        request_.answer_kinds = AnswerKinds::kTextOnly;
+      }
+      return true;
+  }
+}
+
+bool RequestSink::SetField(const JsonPlace& place, const JsonValue& value) {
+  field_ = FieldNamed(place.key());
+  if (IsAbsent(field_.kind, value.type)) {
+    request_.unsent.push_back({place.key_range().begin, value.range.end});
+    return true;
+  }
+  NoteRefusable(place, value);
+  if (AsksForOneAnswer(field_.kind, value.type, value.text)) return true;
+  if (field_.use == FieldUse::kUnknown || field_.use == FieldUse::kFetches) {
+    request_.is_ordinary = false;
+  }
+  if (const std::string_view why = RefusalOf(field_.kind); !why.empty()) {
+    return Fail(kUnknownParameter, std::string(why), place.Path());
+  }
+  if (!MayBe(field_.kind, value.type)) {
+    return WrongType(place, ExpectedBy(field_.kind), value.type);
+  }
+  switch (field_.kind) {
+    case FieldKind::kModel:
+      return SetModel(place, value);
+    case FieldKind::kUser:
+      if (!value.lone_surrogate) return true;
+      return Fail(kInvalidUnicode, "expected text without lone surrogates", "user");
+    case FieldKind::kStream:
+      request_.stream = value.type == JsonType::kTrue;
+      return true;
+    case FieldKind::kStreamOptions:
+      request_.stream_options = value.range;
+      return true;
+    case FieldKind::kInteger:
+      if (field_.use == FieldUse::kMaxTokens) {
+        request_.max_tokens_field = {place.key_range(), value.range, std::nullopt};
+      } else if (field_.use == FieldUse::kMaxCompletionTokens) {
+        request_.max_completion_tokens_field = {place.key_range(), value.range, std::nullopt};
+      } else if (field_.use == FieldUse::kReasoningBudget) {
+        request_.reasoning_budget_field = {place.key_range(), value.range, std::nullopt};
+      }
+      return value.type == JsonType::kNull || SetInteger(place, value);
+    case FieldKind::kNumber:
+      return value.type == JsonType::kNull || SetNumber(place, value);
+    case FieldKind::kMaxCost:
+      return SetMaxCost(place, value);
+    case FieldKind::kElsewhere:
+    case FieldKind::kGiven:
+    case FieldKind::kReasoning:
+    case FieldKind::kIncludeReasoning:
+      LeaveOut(place, value);
+      return true;
+    default:
+      if (field_.use == FieldUse::kEffort) {
+        request_.reasoning_effort_value = value.range;
+        request_.reasoning_effort = value.type != JsonType::kNull;
+      }
+      if (field_.use == FieldUse::kServiceTier) {
+        request_.service_tier = value.type == JsonType::kString && value.text != "default";
+      }
+      if (field_.use == FieldUse::kProgress) {
+        request_.wants_progress = value.type == JsonType::kTrue;
+      }
+      const bool unset = value.type == JsonType::kNull || value.type == JsonType::kFalse;
+      if (unset) return true;
+      if (CountsOthers()) CountOthers(&field_members_, place, value.type, TextOf(value));
+      EndField(place, value);
+      return true;
+  }
+}
+
+bool RequestSink::SetStreamOption(const JsonPlace& place, JsonType type, ByteRange value) {
+  constexpr std::string_view kName = "include_usage";
+  if (place.depth() != 2 || !IsSameWhenFolded(place.key(), kName)) return true;
+  if (place.key() != kName) {
+    return Fail(kUnknownParameter, std::string(RefusalOf(FieldKind::kOtherSpelling)), place.Path());
+  }
+  const bool is_bool = type == JsonType::kTrue || type == JsonType::kFalse;
+  if (!is_bool && type != JsonType::kNull) return WrongType(place, "a boolean", type);
+  request_.include_usage = type == JsonType::kTrue;
+  request_.include_usage_value = value;
+  return true;
+}
+
+// A field that the gateway does not act on has ended: what the model may read of it.
+void RequestSink::EndField(const JsonPlace& place, const JsonValue& value) {
+  const size_t bytes = value.range.end - value.range.begin;
+  switch (field_.use) {
+    case FieldUse::kSpeech:
+      request_.answer_kinds = AnswerKinds::kOthers;
+      return;
+    case FieldUse::kEffort:
+    case FieldUse::kReasoning:
+      request_.asks_reasoning = request_.asks_reasoning || value.text != "none";
+      return;
+    case FieldUse::kSchema:
+      request_.text_bytes += bytes;
+      return;
+    case FieldUse::kPrediction:
+      request_.predicted_bytes = bytes;
+      request_.text_bytes += bytes;
+      return;
+    case FieldUse::kFetches:
+      // Not counted as a value that could name anything, but it switches something on.
+      if (value.type == JsonType::kNumber) CountUnsized(1);
+      request_.text_bytes += value.range.end - place.key_range().begin;
+      return;
+    case FieldUse::kUnknown:
+      own_fields_ = own_fields_ || value.type != JsonType::kNumber;
+      [[fallthrough]];
+    case FieldUse::kTemplate:
+      request_.asks_reasoning = true;
+      [[fallthrough]];
+    case FieldUse::kRead:
+      request_.text_bytes += value.range.end - place.key_range().begin;
+      return;
+    default:
+      return;
+  }
+}
+
+// A member that an upstream gets not as it came, if at all.
+void RequestSink::LeaveOut(const JsonPlace& place, const JsonValue& value) {
+  const ByteRange member{place.key_range().begin, value.range.end};
+  const bool set = value.type != JsonType::kNull && value.type != JsonType::kFalse;
+  switch (field_.kind) {
+    case FieldKind::kElsewhere: {
+      request_.unsent.push_back(member);
+      // null, [] and {} ask for nothing.
+      const bool is_container = value.type == JsonType::kObject || value.type == JsonType::kArray;
+      const bool is_empty = is_container && value.range.end - value.range.begin == 2;
+      if (value.type != JsonType::kNull && !is_empty) request_.ignored.push_back(field_.name);
+      return;
+    }
+    case FieldKind::kGiven:
+      request_.unsent.push_back(member);
+      return;
+    case FieldKind::kReasoning:
+      request_.asks_reasoning = request_.asks_reasoning || set;
+      // What is no object says nothing that is known.
+      reasoning_.member = member;
+      if (value.type != JsonType::kObject) reasoning_.other = value.type != JsonType::kNull;
+      request_.reasoning = reasoning_;
+      return;
+    case FieldKind::kIncludeReasoning:
+      request_.asks_reasoning = request_.asks_reasoning || set;
+      request_.include_reasoning_member = member;
+      request_.hides_reasoning = value.type == JsonType::kFalse;
+      return;
+    default:
+      return;
+  }
+}
+
+// A member that is not sent to a model that is known to refuse it, where the operator says so.
+void RequestSink::NoteRefusable(const JsonPlace& place, const JsonValue& value) {
+  if (const auto at = RefusableNamed(field_.name)) {
+    request_.refusable[*at] = {{place.key_range().begin, value.range.end},
+                               value.type != JsonType::kNull};
+  }
+}
+
+// `enabled: true` and `exclude: false` say what is done anyway.
+void RequestSink::SetReasoning(const JsonPlace& place, const JsonValue& value) {
+  if (value.type == JsonType::kNull) return;
+  const std::string_view key = place.key();
+  if (key == "effort" && value.type == JsonType::kString) {
+    reasoning_.effort = value.range;
+  } else if (!(key == "enabled" && value.type == JsonType::kTrue) &&
+             !(key == "exclude" && value.type == JsonType::kFalse)) {
+    reasoning_.other = true;
+  }
+}
+
+bool RequestSink::SetModel(const JsonPlace& place, const JsonValue& value) {
+  if (value.lone_surrogate) {
+    return Fail(kInvalidUnicode, "expected text without lone surrogates", place.Path());
+  }
+  if (value.text.empty() || value.text.size() > kMaxModelName) {
+    return Fail(kInvalidValue,
+                "expected a model name of 1 to " + std::to_string(kMaxModelName) + " bytes, got " +
+                    std::to_string(value.text.size()),
+                place.Path());
+  }
+  has_model_ = true;
+  request_.model = value.text;
+  request_.model_value = value.range;
+  return true;
+}
+
+bool RequestSink::SetInteger(const JsonPlace& place, const JsonValue& value) {
+  const std::optional<int64_t> whole = WholeNumber(value.text);
+  if (!whole) {
+    return Fail(kInvalidType, "expected an integer, got a fraction", place.Path());
+  }
+  const int64_t number = *whole;
+  int64_t min = field_.min;
+  const bool limits_answer =
+      field_.use == FieldUse::kMaxTokens || field_.use == FieldUse::kMaxCompletionTokens;
+  if (limits_answer) min = std::max(min, profile_.max_tokens_min.value_or(min));
+  if (number < min || number > field_.max) {
+    return Fail(kInvalidValue,
+                "expected an integer from " + std::to_string(min) + " to " +
+                    std::to_string(field_.max) + ", got " + std::string(value.text.substr(0, 32)),
+                place.Path());
+  }
+  if (field_.use == FieldUse::kChoices) request_.choices = number;
+  // Below 1 some mean by it that nothing bounds the thinking, and some that there is none.
+  if (field_.use == FieldUse::kReasoningBudget) request_.asks_reasoning = true;
+  if (field_.use == FieldUse::kReasoningBudget && number > 0) {
+    request_.reasoning_budget_field->tokens = request_.max_reasoning = number;
+  }
+  if (limits_answer) {
+    auto& field = field_.use == FieldUse::kMaxTokens ? request_.max_tokens_field
+                                                     : request_.max_completion_tokens_field;
+    field->tokens = number;
+    request_.max_tokens = std::min(request_.max_tokens.value_or(number), number);
+  }
+  return true;
+}
+
+bool RequestSink::SetMaxCost(const JsonPlace& place, const JsonValue& value) {
+  request_.unsent.push_back({place.key_range().begin, value.range.end});
+  if (value.type == JsonType::kNull) return true;
+  Result<Money> amount = ParseUsdLimit(value.text);
+  if (!amount) return Fail(kInvalidValue, std::move(amount.error().message), place.Path());
+  request_.max_cost = *amount;
+  return true;
+}
+
+bool RequestSink::SetNumber(const JsonPlace& place, const JsonValue& value) {
+  std::optional<double> min, max;
+  if (field_.use == FieldUse::kTemperature) {
+    min = profile_.temperature_min;
+    max = profile_.temperature_max;
+  } else if (field_.use == FieldUse::kTopP) {
+    min = profile_.top_p_min;
+    max = profile_.top_p_max;
+  }
+  double number = 0;
+  // Out of range here can only be an underflow: the scan refused the rest. It stays 0.
+  std::from_chars(value.text.data(), value.text.data() + value.text.size(), number);
+  if ((!min || number >= *min) && (!max || number <= *max)) return true;
+  return Fail(
+      kInvalidValue,
+      "expected a number " + RangeText(min, max) + ", got " + std::string(value.text.substr(0, 32)),
+      place.Path());
+}
+
+bool RequestSink::OnClose(const JsonPlace& place, const JsonValue& value) {
+  if (place.depth() == 1) {
+    if (field_.kind == FieldKind::kStreamOptions) {
+      request_.stream_options = value.range;
+      has_options_ = true;  // null is as good as none
+    }
+    LeaveOut(place, value);
+    NoteRefusable(place, value);
+    if (field_.kind == FieldKind::kTools) {
+      request_.text_bytes += value.range.end - value.range.begin;
+    }
+    EndField(place, value);
+    return true;
+  }
+  if (field_.kind == FieldKind::kTools) {
+    if (place.depth() == ToolEntry::kDepth) tool_.OnMember(place.key(), value);
+    if (place.depth() == 2) {
+      CountUnsized(tool_.services());
+      request_.media_tokens += tool_.tokens();
+    }
+    return true;
+  }
+  if (place.depth() < 2 || field_.kind != FieldKind::kMessages) return true;
+  if (place.depth() == 2) return EndMessage(place);
+  if (place.key(3) != "content") {
+    CountOthers(message_members_.OnClose(place));
+    return true;
+  }
+  if (place.depth() >= ContentPart::kDepth) part_.OnClose(place);
+  if (place.depth() == 3) content_ = value.range;
+  if (place.depth() != ContentPart::kDepth - 1) return true;
+  if (!part_.typed()) {
+    return Fail(kMissingRequiredParameter, "expected a content part with a type",
+                place.Path() + ".type");
+  }
+  EndPart();
+  return true;
+}
+
+Status RequestSink::Check() const {
+  if (!has_model_) {
+    return MakeError(kMissingRequiredParameter, "expected the name of a model", "model");
+  }
+  if (!has_messages_) {
+    return MakeError(kMissingRequiredParameter, "expected a list of messages", "messages");
+  }
+  if (request_.message_count == 0) {
+    return MakeError(kInvalidValue, "expected at least one message", "messages");
+  }
+  if (has_options_ && !request_.stream) {
+    return MakeError(kInvalidValue, "expected stream_options only with stream set to true",
+                     "stream_options");
+  }
+  return {};
+}
+
+Result<ChatRequest> ParseChatRequest(std::string_view body, const Profile& profile) {
+  RequestSink sink(profile);
+  if (Status scanned = ScanJson(body, JsonKeys::kUnique, &sink); !scanned) {
+    return WithField(scanned.error());
+  }
+  if (Status checked = sink.Check(); !checked) return WithField(checked.error());
+  ChatRequest request = sink.Take();
+  if (request.media_parts > 0 || request.other_kinds) request.is_ordinary = false;
+  return request;
+}
+
+}  // namespace seekroute

@@ -1,0 +1,30 @@
+// Errors on the wire: OpenAI's envelope in the profile's words.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/error.h"
+#include "wire/profile.h"
+
+namespace seekroute {
+
+// Where an error body is going.
+struct ErrorPlace {
+  std::string_view request_id;
+  bool api_v1 = false;        // under /api/v1
+  std::string_view provider;  // named in metadata.provider_name; may be empty
+  std::string_view routing;   // a whole JSON member put behind "error"; may be empty
+};
+
+// {"error":{"message","type","param","code","metadata":{...}}} in the profile's words and fields.
+std::string WriteErrorBody(const Error& error, const Profile& profile, const ErrorPlace& place);
+
+// One `data:` event with the same body, blank line included: OpenAI's shape. Some clients know it
+// by `{"error":` at its very beginning, others by being no chunk, so it has nothing of it. Under
+// /api/v1 it is OpenRouter's shape: a chunk with `error` beside a choice whose finish reason is
+// "error"; `id`, `model` and `created` are for that. No [DONE] follows it.
+std::string WriteErrorEvent(const Error& error, const Profile& profile, const ErrorPlace& place,
+                            std::string_view id, std::string_view model, int64_t created);
+
+}  // namespace seekroute

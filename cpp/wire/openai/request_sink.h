@@ -1,0 +1,106 @@
+// Internal to wire/: what reads a chat request, member by member.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "wire/json/json_scan.h"
+#include "wire/openai/chat_request.h"
+#include "wire/openai/prompt_parts.h"
+#include "wire/openai/request_fields.h"
+
+namespace seekroute {
+
+// Puts together a ChatRequest from one scan of a body; ParseChatRequest() says what it refuses. The
+// ranges that it gives point into the body. Not thread-safe.
+class RequestSink : public JsonSink {
+ public:
+  explicit RequestSink(const Profile& profile) : profile_(profile) {}
+
+  Step OnOpen(const JsonPlace& place, JsonType type) override;
+  bool OnClose(const JsonPlace& place, const JsonValue& value) override;
+  bool OnScalar(const JsonPlace& place, const JsonValue& value) override;
+
+  // What can only be known once the whole body was read.
+  Status Check() const;
+  ChatRequest Take() {
+    // What a field of somebody's own asks for may be more than text.
+    const bool unsaid = own_fields_ && request_.answer_kinds == AnswerKinds::kTextOnly;
+    if (unsaid) request_.answer_kinds = AnswerKinds::kUnsaid;
+    return std::move(request_);
+  }
+
+ private:
+  enum class Role : uint8_t { kNone, kSystem, kUser, kAssistant, kTool };
+
+  Step OpenField(const JsonPlace& place, JsonType type);
+  Step OpenInMessages(const JsonPlace& place, JsonType type);
+  bool SetField(const JsonPlace& place, const JsonValue& value);
+  bool SetModel(const JsonPlace& place, const JsonValue& value);
+  bool SetStreamOption(const JsonPlace& place, JsonType type, ByteRange value);
+  void LeaveOut(const JsonPlace& place, const JsonValue& value);
+  void NoteRefusable(const JsonPlace& place, const JsonValue& value);
+  void SetReasoning(const JsonPlace& place, const JsonValue& value);
+  bool SetInteger(const JsonPlace& place, const JsonValue& value);
+  bool SetMaxCost(const JsonPlace& place, const JsonValue& value);
+  bool SetNumber(const JsonPlace& place, const JsonValue& value);
+  bool SetInMessages(const JsonPlace& place, const JsonValue& value);
+  static std::optional<Role> RoleNamed(std::string_view name);
+  bool EndMessage(const JsonPlace& place);
+  void EndPart();
+  void EndField(const JsonPlace& place, const JsonValue& value);
+  void CountUnsized(int64_t parts) {
+    request_.media_parts += parts;
+    request_.unsized_parts += parts;
+  }
+  void CountOthers(MediaMembers* members, const JsonPlace& place, JsonType type,
+                   std::string_view text = {}) {
+    CountOthers(members->OnValue(place, type, text));
+  }
+  void CountOthers(const MediaCount& more) {
+    if (more.all() == 0) return;
+    request_.media_parts += more.pictures;
+    request_.media_tokens += more.pictures * kMostPictureTokens;
+    CountUnsized(more.unsized);
+    request_.other_kinds = true;
+  }
+  bool IsSpelledRight(MemberOf where, const JsonPlace& place) {
+    if (!IsKnownInOtherCase(where, place.key())) return true;
+    return Fail(ErrorCode::kUnknownParameter, std::string(RefusalOf(FieldKind::kOtherSpelling)),
+                place.Path());
+  }
+  bool CountsOthers() const {
+    return field_.use == FieldUse::kFetches || field_.use == FieldUse::kUnknown;
+  }
+  bool WrongType(const JsonPlace& place, std::string_view expected, JsonType got) {
+    return Fail(ErrorCode::kInvalidType,
+                "expected " + std::string(expected) + ", got " + std::string(NameOf(got)),
+                place.Path());
+  }
+  Step StopWrongType(const JsonPlace& place, std::string_view expected, JsonType got) {
+    WrongType(place, expected, got);
+    return Step::kStop;
+  }
+
+  const Profile& profile_;
+  ChatRequest request_;
+  FieldRule field_;  // the top-level member being read
+  ReasoningField reasoning_;
+  bool has_model_ = false;
+  bool has_messages_ = false;
+  bool has_options_ = false;
+  bool own_fields_ = false;  // there is a field that is not in the table
+  MediaMembers field_members_{MemberOf::kRequest, 1};
+
+  // The message being read.
+  Role role_ = Role::kNone;
+  std::optional<ByteRange> content_;
+  bool content_null_ = false;
+  MediaMembers message_members_{MemberOf::kMessage, 3};
+  ContentPart part_;
+  ToolEntry tool_;
+};
+
+}  // namespace seekroute
