@@ -1,0 +1,130 @@
+"""What a gateway answers besides inference is the same over HTTP and in this process."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+from urllib.parse import parse_qsl
+
+import pytest
+
+import seekroute
+from seekroute.client.backend import Request
+from serving import MODEL, RunningServer, running_server
+
+CHAT = json.dumps({"model": MODEL, "messages": [{"role": "user", "content": "Hi"}]}).encode()
+
+
+class Both(NamedTuple):
+    """A server with the key of an organization that may owe anything, as in process."""
+
+    server: RunningServer
+    key: str
+    client: seekroute.Client
+
+    def over_http(self, method: str, path: str, body: bytes) -> tuple[int, bytes]:
+        headers = {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"}
+        answer = self.server.request(method, f"/v1{path}", body or None, headers)
+        return answer.status, answer.body
+
+    def in_process(self, method: str, path: str, body: bytes) -> tuple[int, bytes]:
+        path, _, query = path.partition("?")
+        request = Request(path, body, method, query=dict(parse_qsl(query, keep_blank_values=True)))
+        reply = self.client._backend.open(request)
+        return reply.status, reply.read()
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
+    folder = tmp_path_factory.mktemp("both")
+    with (
+        running_server(folder / "data", credits={"enabled": True}) as server,
+        seekroute.Client(mock="on", ledger=folder / "ledger.db") as client,
+    ):
+        control = server.service.control
+        org = control.create_org("open").id
+        control.set_credit_line(org, None)
+        _, key = control.create_key(org, name="k", profile="seekroute", prefix="sk-sr-")
+        server.service.sync_keys()
+        yield Both(server, key, client)
+
+
+def plain(body: bytes) -> str:
+    """A body without what differs from request to request."""
+    text = re.sub(r'"request_id":"[^"]*"|"created":\d+', "", body.decode())
+    return re.sub(r"^\{,", "{", text)
+
+
+ASKED = [
+    "GET /models",
+    "GET /models?q=gpt&limit=2",
+    "GET /models?sort=best",
+    "GET /models?color=red",
+    "GET /models/count",
+    "GET /models/count?q=gpt",
+    "GET /models/count?limit=no",
+    f"GET /models/{MODEL}",
+    "GET /models/openai%2Fgpt-4o-mini",
+    "GET /models/gpt-4o-mini",
+    f"GET /models/{MODEL}/endpoints",
+    "GET /models/openai%2Fgpt-4o-mini/endpoints",
+    "GET /models/nobody/nothing",
+    "GET /models/gpt-4o-minni",
+    "GET /models/nobody/nothing/endpoints",
+    "GET /models/",
+    "GET /models//endpoints",
+    "GET /models/endpoints",
+    "GET /models/%63ount",
+    f"GET /model/{MODEL}",
+    "GET /model/openai%2Fgpt-4o-mini",
+    "GET /model/nobody",
+    "GET /model/",
+    "GET /providers",
+    "GET /credits",
+    "GET /generation",
+    "GET /generation?id=gen-nobody",
+    "GET /generation?name=x",
+    "GET /activity",
+    "GET /activity?from=2026-01-01&to=2026-01-31&group_by=key",
+    "GET /activity?date=yesterday",
+    # Wrong methods.
+    "DELETE /models",
+    "POST /models/count",
+    f"DELETE /models/{MODEL}",
+    "POST /providers",
+    "PUT /credits",
+    "GET /quote",
+    "GET /chat/completions",
+]
+UNKNOWN = ["GET /nothing", "POST /responses", "GET /models2", "GET /credits/", "GET /%63redits"]
+
+
+@pytest.mark.parametrize("asked", ASKED)
+def test_both_answer_alike(both: Both, asked: str) -> None:
+    method, path = asked.split(" ")
+    status, body = both.over_http(method, path, b"")
+    other, twin = both.in_process(method, path, b"")
+    assert (status, plain(body)) == (other, plain(twin))
+    assert status in (200, 400, 404, 405)
+
+
+@pytest.mark.parametrize("asked", UNKNOWN)
+def test_neither_knows_other_paths(both: Both, asked: str) -> None:
+    method, path = asked.split(" ")
+    for status, body in (both.over_http(method, path, b""), both.in_process(method, path, b"")):
+        assert (status, json.loads(body)["error"]["code"]) == (404, "not_found")
+
+
+def test_both_quote(both: Both) -> None:
+    (status, body), (other, twin) = (
+        ask("POST", "/quote", CHAT) for ask in (both.over_http, both.in_process)
+    )
+    assert status == other == 200
+    quote, same = json.loads(body), json.loads(twin)
+    # Whom the gateway in process charges is its own caller: it needs no balance.
+    assert quote.pop("balance")["affordable"]
+    for each in (quote, same):
+        del each["created"], each["excluded"]  # by the environment's keys
+    assert quote == same
