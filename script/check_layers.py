@@ -43,6 +43,9 @@ THIRD_PARTY = {
 # Python: inside seekroute, who imports whom not.
 CORE_IMPORTERS = {"gateway.py", "ledger.py", "errors.py", "_visible.py"}
 APART = ("server", "client", "cli")
+# What answers without HTTP: it knows nobody who asks, and loads nothing that serving does not need.
+ANSWERS = "api"
+NOT_FOR_ANSWERS = (*APART, "config", "control", "testing")
 
 INCLUDE = re.compile(r'^#include [<"]([^">]+)[">]', re.MULTILINE)
 IMPORT = re.compile(r"^\s*(?:from|import) (seekroute(?:\.\w+)*)(?: import (.+))?", re.MULTILINE)
@@ -84,6 +87,8 @@ def python_problems(path: Path) -> list[str]:
             problems.append(f"seekroute/{relative}: only {sorted(CORE_IMPORTERS)} import _core")
         lazy = room == "cli"  # commands start servers and clients, inside their functions
         if room in APART and target in APART and target != room and not lazy:
+            problems.append(f"seekroute/{relative}: {room} does not import {target}")
+        if room == ANSWERS and target in NOT_FOR_ANSWERS:
             problems.append(f"seekroute/{relative}: {room} does not import {target}")
     return problems
 

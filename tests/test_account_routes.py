@@ -15,7 +15,8 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from seekroute import account
+from seekroute.api import account, keys
+from seekroute.api.call import ApiCall, Sources, Viewer
 from seekroute.ledger import Ledger
 from seekroute.money import nano
 from seekroute.testing import Gate, Status, Text, Usage
@@ -222,14 +223,14 @@ def test_windows_begin_and_end_on_utc_days_mondays_and_firsts(
 
     moment = datetime.fromisoformat(at).replace(tzinfo=UTC)
     book: Any = Spy()
-    account.key_use(book, "o", "k", 5, "weekly", now=moment.timestamp())
+    keys.key_use(book, "o", "k", 5, "weekly", now=moment.timestamp())
     day = (moment.date() - date(1970, 1, 1)).days
     spans = {
         name: tuple((date.fromisoformat(each) - date(1970, 1, 1)).days for each in both)
         for name, both in (("week", week), ("month", month))
     }
     assert asked == {"day": (day, day + 1), **spans, "window": spans["week"]}
-    account.key_use(book, "o", "k", 5, "never", now=moment.timestamp())
+    keys.key_use(book, "o", "k", 5, "never", now=moment.timestamp())
     assert asked["window"] == (0, 10**9)
 
 
@@ -412,7 +413,8 @@ class Days:
 def test_which_days_are_meant(query: str, first: str, last: str) -> None:
     book = Days()
     now = datetime(2027, 3, 2, 0, 0, 1, tzinfo=UTC).timestamp()
-    account.answer("/activity", query, book, account.Viewer("o"), now=now)  # type: ignore[arg-type]
+    call = ApiCall(Viewer("o"), query=query, now=now)
+    account.activity(call, Sources(None, book))  # type: ignore[arg-type]
     epoch = date(1970, 1, 1)
     asked = [epoch + timedelta(days=book.asked[0][name]) for name in ("first", "last")]
     assert [day.isoformat() for day in asked] == [first, last]
@@ -511,8 +513,8 @@ def test_a_quote_beyond_all_money_is_not_affordable(tmp_path: Path) -> None:
 
 def test_a_debt_takes_of_the_credit_line() -> None:
     def spendable(available: int, owed: int, line: int | None, left: int | None) -> Any:
-        viewer = account.Viewer("o", line)
-        return account.balance({"available": available, "owed": owed}, viewer, left, 5)
+        viewer = Viewer("o", line)
+        return keys.balance({"available": available, "owed": owed}, viewer, left, 5)
 
     assert spendable(0, 7, 12, None) == {"available": 0, "spendable": 5, "affordable": True}
     assert spendable(0, 7, 11, None)["affordable"] is False

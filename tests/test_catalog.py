@@ -13,17 +13,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from seekroute.api.models import ModelList, is_allowed
 from seekroute.config import (
     Catalog,
-    ModelList,
     Settings,
     build_snapshot,
-    models_payload,
+    model_rows,
     packaged_catalog,
     profiles_of,
 )
 from seekroute.config.catalog import AUTO_NAMES, Price, load_catalog
-from seekroute.config.models_list import is_allowed
 from seekroute.config.prices import per_token, price_table
 from seekroute.config.snapshot import DEFAULT_MODELS
 from seekroute.errors import ConfigError, Problem
@@ -337,7 +336,7 @@ def listed(**env: str) -> ModelList:
     snap = build_snapshot(
         config, CATALOG, profiles_of(config), env, mock_base_url="http://127.0.0.1:1/v1"
     )
-    return ModelList(CATALOG, snap)
+    return ModelList(model_rows(CATALOG, snap))
 
 
 def rows_of(body: bytes) -> list[dict[str, Any]]:
@@ -506,4 +505,5 @@ def test_payloads_are_deterministic() -> None:
         for _ in range(2)
     ]
     assert snaps[0] == snaps[1]
-    assert models_payload(CATALOG, snaps[0]) == models_payload(CATALOG, snaps[1])
+    one, other = (ModelList(model_rows(CATALOG, snap)).payload() for snap in snaps)
+    assert one == other

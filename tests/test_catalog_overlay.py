@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
+from seekroute.api.models import ModelList
 from seekroute.config import (
     Catalog,
-    ModelList,
     build_snapshot,
     catalog_of,
     load_settings,
+    model_rows,
     packaged_catalog,
     profiles_of,
 )
@@ -278,7 +279,7 @@ def test_the_setting_names_a_file_beside_its_own(tmp_path: Path) -> None:
     snap = build_snapshot(config, catalog, profiles_of(config), env)
     assert snap["default_model"] == "acme/m"
     assert "gpt-4.1" not in snap["names"]
-    one = ModelList(catalog, snap).one("gpt-4o")
+    one = ModelList(model_rows(catalog, snap)).one("gpt-4o")
     assert one is not None
     # What clients pay: 3 and the packaged 10 per million, with ten percent.
     pricing: dict[str, Any] = json.loads(one)["pricing"]

@@ -59,7 +59,6 @@ PAGE = Path(__file__).resolve().parents[1] / "docs" / "catalog.md"
     "name",
     [
         *("_catalog_schema", "catalog", "catalog_text", "prices", "importers", "importers.diff"),
-        "models_list",
     ],
 )
 def test_examples_in_docstrings_run(name: str) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 import seekroute
 from client_modes import MODEL, Driver
-from seekroute import receipts
+from seekroute.api import receipts
 from seekroute.client.account import ActivityPage, Credits, Generation, Receipt
 from seekroute.ledger import Balance, Ledger, LedgerError
 from seekroute.money import nano

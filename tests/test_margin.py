@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import seekroute
-from seekroute.account import Usd, encode
+from seekroute.api.account import Usd, encode
 from seekroute.config import PACKAGED_PROFILES, packaged_catalog
 from seekroute.config.profile import packaged_profile
 from seekroute.testing import MockProvider, Status

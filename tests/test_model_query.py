@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from seekroute.config.model_query import BadQueryError, ModelQuery
+from seekroute.api.model_query import BadQueryError, ModelQuery
 
 DAY = 86_400
 NOW = 1_800_000_000

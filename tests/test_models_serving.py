@@ -12,15 +12,16 @@ from urllib.parse import quote
 
 import pytest
 
+from seekroute.api.model_query import ModelQuery
+from seekroute.api.models import ModelList
 from seekroute.config import (
-    ModelList,
     Settings,
     build_snapshot,
     catalog_of,
+    model_rows,
     packaged_catalog,
     profiles_of,
 )
-from seekroute.config.model_query import ModelQuery
 from seekroute.server.app import App
 from seekroute.testing import MockProvider
 from serving import MODEL, Answer, RunningServer, running_server
@@ -333,7 +334,7 @@ def make() -> MakeList:
         snapshot = build_snapshot(
             settings, catalog, profiles_of(settings), environ, mock_base_url="http://h.test/v1"
         )
-        return ModelList(catalog, snapshot)
+        return ModelList(model_rows(catalog, snapshot))
 
     return made
 

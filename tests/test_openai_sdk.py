@@ -242,8 +242,6 @@ def test_what_is_not_served_says_what_is(llm: openai.OpenAI) -> None:
     asks: list[Callable[[], Any]] = [
         lambda: llm.embeddings.create(model="text-embedding-3-small", input="Hi"),
         lambda: llm.responses.create(model=MODEL, input="Hi"),
-        lambda: llm.get("/chat/completions", cast_to=object),
-        lambda: llm.models.delete(MODEL),
     ]
     for ask in asks:
         with pytest.raises(openai.NotFoundError) as caught:
@@ -251,6 +249,16 @@ def test_what_is_not_served_says_what_is(llm: openai.OpenAI) -> None:
         assert caught.value.code == "not_found"
         assert caught.value.request_id
         assert "is not served here; served are POST /chat/completions" in caught.value.message
+    wrong: list[tuple[Callable[[], Any], str]] = [
+        (lambda: llm.get("/chat/completions", cast_to=object), "/v1/chat/completions takes POST"),
+        (lambda: llm.models.delete(MODEL), "takes GET, HEAD"),
+    ]
+    for ask, said in wrong:
+        with pytest.raises(openai.APIStatusError) as refused:
+            ask()
+        assert (refused.value.status_code, refused.value.code) == (405, "method_not_allowed")
+        assert refused.value.request_id
+        assert said in refused.value.message
     with pytest.raises(openai.NotFoundError, match="has no API keys"):
         llm.get("/key", cast_to=object)
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from seekroute import account, receipts
+from seekroute.api import account, receipts
 from seekroute.cli._root import app
 from seekroute.ledger import Ledger
 from seekroute.money import nano

@@ -104,7 +104,7 @@ __all__ = [
     "unload_ipython_extension",
 ]
 
-_MODULES = ("client", "config", "errors", "ledger", "receipts", "server", "testing")
+_MODULES = ("api", "client", "config", "errors", "ledger", "server", "testing")
 _HOMES = {
     "Budget": "client.budget",
     "Comparison": "client.compare",

@@ -245,9 +245,9 @@ def _used(options: Shared) -> dict[str, str]:
 
 def _known_patterns(settings: Settings, given: list[str]) -> None:
     """Refuses ids and patterns that no model of the catalog has: such a key could use nothing."""
+    from seekroute.api.models import is_allowed
     from seekroute.config import catalog_of
     from seekroute.config._schema import did_you_mean
-    from seekroute.config.models_list import is_allowed
 
     catalog = catalog_of(settings)
     ids = [model.id for model in catalog.models]

@@ -268,7 +268,7 @@ def search(
 
 def _rank(model: CatalogModel, text: str) -> int | None:
     """How well a model fits: the smaller, the better; None if it does not."""
-    from seekroute.config.model_query import matches_text
+    from seekroute.api.model_query import matches_text
 
     names = [name.casefold() for name in (model.id, model.slug, *model.aliases)]
     row = {"id": " ".join(names), "name": model.name, "description": model.description}

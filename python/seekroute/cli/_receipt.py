@@ -44,7 +44,7 @@ def verify(
     With the API key that asked for it, in SEEKROUTE_API_KEY or by --key-stdin; or, as the
     operator, with --data-dir. With --data-dir and --key-stdin both signatures have to be right.
     """
-    from seekroute import receipts
+    from seekroute.api import receipts
 
     if key_stdin and str(file) == "-":
         raise typer.BadParameter("--key-stdin: the receipt has to come from a file then")
@@ -101,7 +101,7 @@ def show(
 
     It is JSON in either case: with --json indented, which does not matter to its signature.
     """
-    from seekroute import receipts
+    from seekroute.api import receipts
 
     common = shared(ctx)
     directory = common.folder() if data_dir is None else usable(data_dir)

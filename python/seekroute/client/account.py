@@ -7,8 +7,8 @@ from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
-from seekroute import receipts
 from seekroute._shown import Shown
+from seekroute.api import receipts
 from seekroute.client import calls
 from seekroute.client.calls import Call, Head
 from seekroute.client.results import Page, Result

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import math
 import os
 import weakref
@@ -11,10 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlencode
 
-from seekroute import _forks, account
+from seekroute import _forks
+from seekroute.api import table
+from seekroute.api.call import ApiAnswer, ApiCall, RefusedError, Sources, Viewer
+from seekroute.api.models import ModelList
 from seekroute.client.backend import (
-    CHAT_PATH,
-    QUOTE_PATH,
     AsyncBackend,
     AsyncReadyReply,
     AsyncReply,
@@ -29,7 +29,6 @@ from seekroute.client.own_words import OwnWords
 from seekroute.client.prices import counted_nano
 from seekroute.client.retry import DEFAULT_TIMEOUT
 from seekroute.client.setting_words import in_python, no_key
-from seekroute.config.model_query import BadQueryError, ModelQuery
 from seekroute.errors import (
     APIConnectionError,
     APIError,
@@ -56,13 +55,36 @@ if TYPE_CHECKING:
 _ORG = "local"
 # Bound of the settings of deadlines.
 _LONGEST_SECONDS = 24 * 3600
-_MODEL_PREFIX = "/models/"
-_SERVED = (
-    f"POST {CHAT_PATH}, POST {QUOTE_PATH}, GET /providers, GET {', GET '.join(account.PATHS)}, "
-    "GET /models, "
-    f"GET {_MODEL_PREFIX}{{id}} and GET {_MODEL_PREFIX}{{id}}/endpoints"
-)
-_UNKNOWN_MODEL = "there is no such model: client.models.list() lists those that exist"
+# Of rows that only a gateway with API keys can answer: what is said instead, and what to do.
+_NOT_HERE = {
+    "key": (
+        "a gateway in this process has no API keys",
+        "give base_url= to ask a running gateway about its key",
+    ),
+    "receipt": (
+        "a gateway in this process signs no receipts",
+        "see client.generation(id) for what a request cost",
+    ),
+}
+
+
+def _match(request: Request) -> table.Match | None:
+    """The row of a request, whose path stands below the base and is encoded."""
+    path = table.BASES[0] + unquote(request.path)
+    return table.find(path, encoded="%" in request.path)
+
+
+def _is_inference(request: Request, match: table.Match | None) -> bool:
+    """Whether the core's engine has the answer."""
+    if match is None or match.route.kind is not table.Kind.INFERENCE:
+        return False
+    return request.method in match.route.methods
+
+
+def _check_method(request: Request, route: table.ApiRoute) -> None:
+    if request.method not in route.methods:
+        path = table.BASES[0] + request.path
+        raise RefusedError("method_not_allowed", f"{path} takes {route.allowed}")
 
 
 class _Local:
@@ -78,13 +100,13 @@ class _Local:
         timeout: float,
     ) -> None:
         from seekroute.config import (
-            ModelList,
             build_options,
             build_snapshot,
             catalog_of,
             key_sources,
             load_settings,
             mock_is_on,
+            model_rows,
             profiles_of,
             unserved_models,
             usable_providers,
@@ -104,7 +126,6 @@ class _Local:
         profiles = [
             profile.model_copy(update={"upstream_cost": True}) for profile in profiles_of(loaded)
         ]
-        self._style = profiles[0].model_ids
         mocked = mock_is_on(loaded, catalog, environ)
         if not mocked and not usable_providers(loaded, catalog, environ):
             raise ConfigError([no_key()])
@@ -127,18 +148,17 @@ class _Local:
                 return {**options, "credits_local_org": _ORG}, snapshot
 
             options, snapshot = make()
-            self._models = ModelList(catalog, snapshot)
+            self._models = ModelList(model_rows(catalog, snapshot))
             self.told = OwnWords(
                 key_sources(loaded, catalog, environ),
                 catalog.names,
                 unserved_models(loaded, catalog, snapshot),
             )
-            names = json.loads(self._models.providers())["data"]
-            self._viewer = account.Viewer(
+            self._viewer = Viewer(
                 _ORG,
                 credit_line=None,
                 shows_upstream_cost=True,
-                provider_names={each["slug"]: each["name"] for each in names},
+                model_ids=profiles[0].model_ids,
             )
             self.gateway: Gateway = kind(options, snapshot, ledger=self.ledger)
         except BaseException:
@@ -162,70 +182,47 @@ class _Local:
         _forks.forget(self._mock)
         self._mock = None
 
-    def answer_here(self, request: Request) -> tuple[int, dict[str, str], bytes]:
-        """The answer to a request that is not for the core's engine, as the server gives it."""
-        path = request.path
-        offered = _request_id(request)
-        body: bytes | None
-        if request.method == "GET" and path == "/models":
-            try:
-                query = ModelQuery(urlencode(request.query))
-            except BadQueryError as error:
-                return self._refuse("invalid_value", str(error), error.param, offered)
-            body = self._models.payload(query, style=self._style)
-        elif request.method == "GET" and path == "/providers":
-            body = self._models.providers()
-        elif request.method == "GET" and path.startswith(_MODEL_PREFIX):
-            name = unquote(path[len(_MODEL_PREFIX) :])
-            body = self._models.resource(name, style=self._style)
-            if body is None:
-                return self._refuse("model_not_found", _UNKNOWN_MODEL, "model", offered)
-        elif request.method == "POST" and path == QUOTE_PATH:
-            core = self.gateway.core
-            status, headers, body = core.quote(request.body, None, offered, False, True)
-            return status, header_map(headers), body
-        elif request.method == "GET" and path in account.PATHS:
-            found = self._account(path, urlencode(request.query), offered)
-            if not isinstance(found, bytes):
-                return found
-            body = found
-        elif path == "/receipt":
-            raise NotSupportedError(
-                "a gateway in this process signs no receipts",
-                hint="see client.generation(id) for what a request cost",
-            )
-        elif path == "/key":
-            raise NotSupportedError(
-                "a gateway in this process has no API keys",
-                hint="give base_url= to ask a running gateway about its key",
-            )
-        else:
-            message = f"{request.method} {path} is not served here; served are {_SERVED}"
-            return self._refuse("not_found", message, "", offered)
-        request_id = self.gateway.core.new_request_id(offered).decode("latin-1")
-        return 200, {"content-type": "application/json", "x-request-id": request_id}, body
-
-    def _refuse(
-        self, code: str, message: str, param: str, request_id: bytes | None
+    def answer_here(
+        self, request: Request, match: table.Match | None
     ) -> tuple[int, dict[str, str], bytes]:
+        """The answer to a request that is not for the core's engine, as the server gives it."""
+        offered = _request_id(request)
         core = self.gateway.core
-        status, headers, body = core.write_error(code, message, param, request_id, None, False)
-        return status, header_map(headers), body
-
-    def _account(
-        self, path: str, query: str, offered: bytes | None
-    ) -> tuple[int, dict[str, str], bytes] | bytes:
-        """What the ledger says; or a whole answer, where it says nothing."""
-        if self.ledger is None:
-            return self._refuse("not_found", account.OFF, "", offered)
-        from seekroute.ledger import LedgerError
-
+        if match is not None and match.route.label in _NOT_HERE:
+            message, hint = _NOT_HERE[match.route.label]
+            raise NotSupportedError(message, hint=hint)
         try:
-            return account.answer(path, query, self.ledger, self._viewer)
-        except account.RefusedError as error:
-            return self._refuse(error.code, error.message, error.param, offered)
-        except LedgerError as error:
-            return self._refuse(error.code, str(error), "", offered)
+            if match is not None and match.route.kind is table.Kind.QUOTE:
+                _check_method(request, match.route)
+                status, headers, body = core.quote(request.body, None, offered, False, True)
+                return status, header_map(headers), body
+            answer = self._answer(request, match)
+        except RefusedError as error:
+            status, headers, body = core.write_error(
+                error.code, error.message, error.param, offered, None, False
+            )
+            return status, header_map(headers), body
+        request_id = core.new_request_id(offered).decode("latin-1")
+        made = {"content-type": "application/json", "x-request-id": request_id}
+        return answer.status, made, answer.body
+
+    def _answer(self, request: Request, match: table.Match | None) -> ApiAnswer:
+        if match is None:
+            raise RefusedError(
+                "not_found",
+                f"{request.method} {request.path} is not served here; served are "
+                f"{table.served(table.Who.KEY)}",
+            )
+        _check_method(request, match.route)
+        call = ApiCall(
+            self._viewer,
+            request.method,
+            request.path,
+            match.params,
+            urlencode(request.query),
+            request.body,
+        )
+        return match.route.answer(call, Sources(self._models, self.ledger))
 
     def close(self) -> None:
         """Lets go of the ledger and the mock provider; the gateway is closed by now. Idempotent."""
@@ -297,8 +294,9 @@ class LocalBackend(Backend):
         return self._local.told(error, body, record)
 
     def open(self, request: Request) -> Reply:
-        if request.path != CHAT_PATH or request.method != "POST":
-            return ReadyReply(*self._local.answer_here(request))
+        match = _match(request)
+        if not _is_inference(request, match):
+            return ReadyReply(*self._local.answer_here(request, match))
         exchange = self.gateway.submit_sync(
             request.body, request_id=_request_id(request), explain=_explain(request)
         )
@@ -370,10 +368,12 @@ class AsyncLocalBackend(AsyncBackend):
         return self._local.told(error, body, record)
 
     async def open(self, request: Request) -> AsyncReply:
-        if request.path != CHAT_PATH or request.method != "POST":
-            if request.path in account.PATHS:  # waits for the disk
-                return AsyncReadyReply(*await asyncio.to_thread(self._local.answer_here, request))
-            return AsyncReadyReply(*self._local.answer_here(request))
+        match = _match(request)
+        if not _is_inference(request, match):
+            answer = self._local.answer_here
+            if match is not None and match.route.reads is table.Reads.DISK:
+                return AsyncReadyReply(*await asyncio.to_thread(answer, request, match))
+            return AsyncReadyReply(*answer(request, match))
         exchange = self.gateway.submit_here(request.body, _request_id(request), _explain(request))
         try:
             async with asyncio.timeout(_limit(request.timeout)):

@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from seekroute.config._model_rows import model_rows
     from seekroute.config.catalog import Catalog, packaged_catalog
     from seekroute.config.loading import (
         catalog_of,
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
         profile_place,
         profiles_of,
     )
-    from seekroute.config.models_list import ModelList, models_payload
     from seekroute.config.profile import PACKAGED_PROFILES, ProfileFile, load_profile
     from seekroute.config.settings import Settings, config_schema
     from seekroute.config.snapshot import (
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 __all__ = [
     "PACKAGED_PROFILES",
     "Catalog",
-    "ModelList",
     "ProfileFile",
     "Settings",
     "build_options",
@@ -44,7 +43,7 @@ __all__ = [
     "load_profile",
     "load_settings",
     "mock_is_on",
-    "models_payload",
+    "model_rows",
     "packaged_catalog",
     "profile_place",
     "profiles_of",
@@ -53,9 +52,9 @@ __all__ = [
 ]
 
 _HOMES = {
+    "_model_rows": ("model_rows",),
     "catalog": ("Catalog", "packaged_catalog"),
     "loading": ("catalog_of", "config_file", "load_settings", "profile_place", "profiles_of"),
-    "models_list": ("ModelList", "models_payload"),
     "profile": ("PACKAGED_PROFILES", "ProfileFile", "load_profile"),
     "settings": ("Settings", "config_schema"),
     "snapshot": (

@@ -1,4 +1,7 @@
-"""The rows of the model list, in OpenAI's fields and OpenRouter's: made once, from the catalog."""
+"""What `seekroute.api.models.ModelList` lists, in OpenAI's fields and OpenRouter's: plain data.
+
+Made once, from the catalog: a server is given the finished list, and loads no schema for it.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from typing import Any
 from seekroute.config.catalog import MOCK_PROVIDER, Catalog, CatalogModel, Endpoint
 from seekroute.config.prices import endpoint_table, sold_at
 
-__all__ = ["model_row", "offer_row", "offers_of", "provider_row"]
+__all__ = ["model_row", "model_rows", "offer_row", "offers_of", "provider_row"]
 
 _ALWAYS = ("max_tokens", "seed", "stop", "stream", "top_p")
 _BY_FEATURE = {
@@ -31,6 +34,33 @@ _OWN_PRICES = {
     "image_input": "image_token",
     "image_output": "image_output",
 }
+
+
+def model_rows(catalog: Catalog, snapshot: Mapping[str, Any]) -> dict[str, Any]:
+    """The models that can be used now, their names, and who serves them.
+
+    Args:
+        catalog: From `catalog_of`.
+        snapshot: From `build_snapshot` with the same catalog.
+    """
+    models = []
+    for entry in snapshot["models"]:
+        if not entry["candidates"]:
+            continue
+        model = catalog.get(entry["id"])
+        offers = offers_of(model, entry["candidates"])
+        models.append(
+            {
+                "id": model.id,
+                "row": model_row(catalog, model, offers[0][1]),
+                "offers": [offer_row(catalog, model, *offer) for offer in offers],
+            }
+        )
+    return {
+        "names": snapshot["names"],
+        "providers": [provider_row(catalog, each["id"]) for each in snapshot["providers"]],
+        "models": models,
+    }
 
 
 def _pricing(catalog: Catalog, model: CatalogModel, endpoint: Endpoint) -> dict[str, Any]:

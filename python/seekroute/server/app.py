@@ -6,7 +6,9 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from seekroute.server import account, answers, routes
+from seekroute.api import table
+from seekroute.api.call import RefusedError
+from seekroute.server import answers, routes
 from seekroute.server.answers import HttpCall, Refusal
 from seekroute.server.chat import chat_completions, quote
 from seekroute.server.cors import adding
@@ -19,40 +21,6 @@ if TYPE_CHECKING:
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-Handler = Callable[[HttpCall], Awaitable[None]]
-
-_GET: Final = ("GET", "HEAD")
-_POST: Final = ("POST",)
-
-# Exact paths. The label of a route in the metrics is the last item.
-_ROUTES: Final[dict[str, tuple[tuple[str, ...], Handler, str]]] = {
-    **{path: (_GET, *probe) for path, probe in routes.PROBES.items()},
-    "/metrics": (_GET, routes.metrics, "metrics"),
-    "/openapi.json": (_GET, routes.openapi, "openapi"),
-}
-for _base in ("/v1", "/api/v1"):
-    _ROUTES[f"{_base}/chat/completions"] = (_POST, chat_completions, "chat_completions")
-    _ROUTES[f"{_base}/quote"] = (_POST, quote, "quote")
-    _ROUTES[f"{_base}/models"] = (_GET, routes.models, "models")
-    _ROUTES[f"{_base}/models/count"] = (_GET, routes.model_count, "model_count")
-    _ROUTES[f"{_base}/providers"] = (_GET, routes.providers, "providers")
-    _ROUTES[f"{_base}/key"] = (_GET, account.key, "key")
-    _ROUTES[f"{_base}/credits"] = (_GET, account.credits, "credits")
-    _ROUTES[f"{_base}/generation"] = (_GET, account.generation, "generation")
-    _ROUTES[f"{_base}/activity"] = (_GET, account.activity, "activity")
-    _ROUTES[f"{_base}/receipt"] = (_GET, account.receipt, "receipt")
-# What stands behind a base URL: also behind one that was given wrongly.
-_WITHOUT_BASE: Final = frozenset(
-    path.removeprefix("/v1") for path in _ROUTES if path.startswith("/v1/")
-)
-_MOST_PARTS: Final = max(path.count("/") for path in _WITHOUT_BASE)
-# Paths that end with a model's name; its slash may be written as %2F.
-_MODEL_ROUTES: Final = (
-    (("/v1/models/", "/api/v1/models/"), (_GET, routes.model, "model")),
-    (("/v1/model/", "/api/v1/model/"), (_GET, routes.model_in_data, "model_in_data")),
-)
-
-
 # What is asked for most of that there is not, and what there is for it.
 _INSTEAD: Final = (
     ("/responses", "POST /v1/chat/completions (in the AI SDK: openai.chat(…))"),
@@ -72,13 +40,30 @@ def _nothing_at(method: str, path: str) -> str:
     for end, instead in _INSTEAD:
         if path.rstrip("/") in (f"/v1{end}", f"/api/v1{end}", end):
             return f"{method} {path} is not served by this gateway; it serves {instead}"
-    # A client puts its path behind the base URL: the longest one that there is, from the left.
-    parts = path.rstrip("/").rsplit("/", _MOST_PARTS)
-    for begin in range(1, len(parts)):
-        meant = "/" + "/".join(parts[begin:])
-        if meant in _WITHOUT_BASE:
-            return f"no such path; the base URL ends in /v1: {method} /v1{meant}"
+    meant = table.meant_below_base(path)
+    if meant is not None:
+        return f"no such path; the base URL ends in /v1: {method} /v1{meant}"
     return "no such path; GET /openapi.json lists the paths"
+
+
+def _find(call: HttpCall, path: str) -> table.Match:
+    raw: bytes = call.scope.get("raw_path") or b""
+    match = table.find(path, encoded=b"%" in raw)
+    if match is None:
+        raise Refusal("not_found", _nothing_at(call.method, path))
+    return match
+
+
+async def _answer(call: HttpCall, match: table.Match) -> None:
+    kind = match.route.kind
+    if kind is table.Kind.INFERENCE:
+        await chat_completions(call)
+    elif kind is table.Kind.QUOTE:
+        await quote(call)
+    elif kind is table.Kind.ANSWER:
+        await routes.answer(call, match)
+    else:
+        await routes.HANDLERS[match.route.label](call)
 
 
 class App:
@@ -121,33 +106,23 @@ class App:
             else:
                 call.send = adding(added, send)
         try:
-            methods, handler, call.route = self._find(call, path)
-            allowed_by_cors = cors.preflight(scope, methods) if cors is not None else None
+            match = _find(call, path)
+            route, call.route = match.route, match.route.label
+            allowed_by_cors = cors.preflight(scope, route.methods) if cors is not None else None
             if allowed_by_cors is not None:
                 await call.answer(204, allowed_by_cors, b"")
                 return
-            if call.method not in methods:
-                allowed = ", ".join(methods)
+            if call.method not in route.methods:
                 raise Refusal(
                     "method_not_allowed",
-                    f"{path} takes {allowed}",
-                    headers=((b"allow", allowed.encode("ascii")),),
+                    f"{path} takes {route.allowed}",
+                    headers=((b"allow", route.allowed.encode("ascii")),),
                 )
-            await handler(call)
+            await _answer(call, match)
         except Refusal as refusal:
             await call.refuse(refusal)
-
-    def _find(self, call: HttpCall, path: str) -> tuple[tuple[str, ...], Handler, str]:
-        raw: bytes = call.scope.get("raw_path") or b""
-        found = _ROUTES.get(path)
-        # No normalisation: a path must match one of the table exactly, or it does not exist.
-        # That holds for encoded letters too, or a proxy's rules in front could be side-stepped.
-        if found is not None and b"%" not in raw:
-            return found
-        for prefixes, route in _MODEL_ROUTES:
-            if path.startswith(prefixes):
-                return route
-        raise Refusal("not_found", _nothing_at(call.method, path))
+        except RefusedError as error:
+            await call.refuse(Refusal(error.code, error.message, param=error.param))
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()

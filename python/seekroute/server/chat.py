@@ -14,9 +14,9 @@ from seekroute.gateway import (
     EXPLAIN_SEEKROUTE,
     RequestBody,
 )
-from seekroute.server.account import has_credit, quoted
 from seekroute.server.answers import OWS, HttpCall, Refusal
 from seekroute.server.body_budget import UNCOUNTED_BYTES, Sender
+from seekroute.server.credit import has_credit, quoted
 
 if TYPE_CHECKING:
     from seekroute.gateway import AsyncExchange

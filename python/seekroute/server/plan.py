@@ -11,8 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from seekroute.api.models import ModelList
+
 if TYPE_CHECKING:
-    from seekroute.config import ModelList, Settings
+    from seekroute.config import Settings
     from seekroute.control.lost import Anew
 
 # Stands for the mock provider's URL until that listens. Never asked: port 0 is nobody's.
@@ -94,11 +96,11 @@ def prepare(settings: Settings, environ: Mapping[str, str]) -> Plan:
         ConfigError: a profile or the catalog is wrong.
     """
     from seekroute.config import (
-        ModelList,
         build_options,
         build_snapshot,
         catalog_of,
         mock_is_on,
+        model_rows,
         profiles_of,
         unserved_models,
     )
@@ -146,7 +148,7 @@ def prepare(settings: Settings, environ: Mapping[str, str]) -> Plan:
         has_models=any(each["candidates"] for each in snapshot["models"]),
         mock=mock,
         mock_meant=settings.mock != "auto",
-        model_list=ModelList(catalog, snapshot),
+        model_list=ModelList(model_rows(catalog, snapshot)),
         unserved=unserved_models(settings, catalog, snapshot),
         options=build_options(settings, b"", ledger=settings.credits.enabled),
         snapshot=snapshot,

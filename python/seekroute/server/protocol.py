@@ -20,6 +20,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
 from uvicorn.server import ServerState
 
+from seekroute.api.table import PROBES
 from seekroute.server.closing import Turns
 from seekroute.server.connection import BULK, State
 from seekroute.server.connection_table import ConnectionTable
@@ -40,7 +41,6 @@ from seekroute.server.framing import (
 from seekroute.server.limits import Limits
 from seekroute.server.offers import read_behind_head
 from seekroute.server.place import PlacedConnection
-from seekroute.server.routes import PROBES
 
 if TYPE_CHECKING:
     from seekroute.server.undelivered import Settled

@@ -1,25 +1,20 @@
-"""The routes that are neither inference nor money: models, health, metrics, the description."""
+"""Routes over HTTP: those that `seekroute.api` answers, and those that only a server has: health,
+metrics, the description."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from functools import partial
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
 
-from seekroute._visible import without_keys
-from seekroute.config.model_query import BadQueryError, ModelQuery
-from seekroute.config.models_list import BASE_PATH
+from seekroute.api.call import ApiCall, Viewer
+from seekroute.api.table import Match, Reads, Who
 from seekroute.server import metrics as exposition
 from seekroute.server import openapi as description
 from seekroute.server.answers import HttpCall, Refusal
 
-if TYPE_CHECKING:
-    from seekroute.config import ModelList
-
 _JSON: Final = b"application/json"
-# Characters of a model's name that an error repeats.
-_MOST_NAME: Final = 100
 
 # The core says these itself where it refuses a chat completion; here the key is all there is.
 KEY_MESSAGES: Final = {
@@ -47,86 +42,62 @@ def identify(call: HttpCall) -> tuple[str, str, str]:
     return found
 
 
-class _View(NamedTuple):
-    """The models as a caller sees them: the arguments of `ModelList`'s methods."""
-
-    models: ModelList
-    style: Literal["full", "bare"]
-    allow: list[str] | None
-    base: str
-
-
-def _viewed(call: HttpCall) -> _View:
-    key_id, _, profile = identify(call)
-    service = call.service
-    style = service.profiles.get(profile, service.default_profile).model_ids
-    root = call.scope.get("root_path", "")
-    return _View(service.model_list, style, service.models_of_key(key_id), root + BASE_PATH)
-
-
-def _query(call: HttpCall) -> ModelQuery:
-    """What stands behind the question mark.
+async def answer(call: HttpCall, match: Match) -> None:
+    """Answers a route that has a handler in `seekroute.api`.
 
     Raises:
-        Refusal: something of it is wrong.
+        Refusal: the caller may not ask.
+        RefusedError: the handler refuses.
     """
-    try:
-        return ModelQuery(call.scope.get("query_string", b"").decode("latin-1"))
-    except BadQueryError as error:
-        raise Refusal("invalid_value", str(error), param=error.param) from None
-
-
-def _unknown_model(view: _View, name: str) -> Refusal:
-    near = view.models.nearest(name, allow=view.allow)
-    meant = f" did you mean {', '.join(near)}?" if near else ""
-    return Refusal(
-        "model_not_found",
-        f"there is no model '{without_keys(name)[:_MOST_NAME]}' for this key;{meant} GET "
-        "/v1/models lists those that exist",
-        param="model",
+    route, service = match.route, call.service
+    query: bytes = call.scope.get("query_string", b"")
+    asked = ApiCall(
+        viewer_of(call, route.who),
+        call.method,
+        call.path,
+        match.params,
+        query.decode("latin-1"),
+        mount=call.scope.get("root_path", ""),
     )
+    if route.reads is Reads.DISK:
+        async with service.ledger_reads:
+            answer = await asyncio.to_thread(route.answer, asked, service.sources)
+    elif route.reads is Reads.ROWS and query:
+        # It takes a few milliseconds that streams do not have to wait for.
+        answer = await asyncio.to_thread(route.answer, asked, service.sources)
+    else:
+        answer = route.answer(asked, service.sources)
+    if route.kept:
+        await call.tagged(answer.body)
+    else:
+        await call.plain(answer.body, _JSON, status=answer.status)
 
 
-async def models(call: HttpCall) -> None:
-    """GET /v1/models: the models that the key may use and a provider serves."""
-    models, style, allow, base = _viewed(call)
-    query = _query(call)
-    make = partial(models.payload, query, style=style, allow=allow, base=base)
-    # A query reads every row, which takes a few milliseconds that streams do not have to wait for.
-    await call.tagged(await asyncio.to_thread(make) if query else make())
+def viewer_of(call: HttpCall, who: Who) -> Viewer:
+    """Who asks, as the handlers know it. Requests without a key are nobody's, also where they are
+    served.
 
-
-async def model_count(call: HttpCall) -> None:
-    """GET /v1/models/count: how many models a query finds."""
-    models, _, allow, _ = _viewed(call)
-    found = await asyncio.to_thread(models.count, _query(call), allow=allow)
-    await call.tagged(b'{"data":{"count":%d}}' % found)
-
-
-async def model(call: HttpCall) -> None:
-    """GET /v1/models/{id} and .../endpoints: one model, by full id, bare id or alias."""
-    models, style, allow, base = view = _viewed(call)
-    name = call.path.partition("/models/")[2]
-    body = models.resource(name, style=style, allow=allow, base=base)
-    if body is None:
-        raise _unknown_model(view, name.removesuffix("/endpoints"))
-    await call.tagged(body)
-
-
-async def model_in_data(call: HttpCall) -> None:
-    """GET /v1/model/{id}: one model, wrapped in `data`, as OpenRouter has it."""
-    models, style, allow, base = view = _viewed(call)
-    name = call.path.partition("/model/")[2]
-    body = models.one(name, style=style, allow=allow, base=base)
-    if body is None:
-        raise _unknown_model(view, name)
-    await call.tagged(b'{"data":' + body + b"}")
-
-
-async def providers(call: HttpCall) -> None:
-    """GET /v1/providers: the providers that are on."""
-    identify(call)
-    await call.tagged(call.service.model_list.providers())
+    Raises:
+        Refusal: there is no key and one is needed, or it may not be used.
+    """
+    key, org, profile_name = identify(call)
+    if not key and who in (Who.ORG, Who.KEY):
+        raise Refusal("missing_api_key", KEY_MESSAGES["missing_api_key"])
+    service = call.service
+    profile = service.profiles.get(profile_name, service.default_profile)
+    money = service.money_of_key(key)
+    authorization = (call.authorization or b"") if key else b""
+    return Viewer(
+        org,
+        money.credit_line,
+        key=key,
+        key_limit=money.limit,
+        limit_reset=money.limit_reset,
+        secret=authorization.partition(b" ")[2].strip(b" ").decode("ascii"),
+        shows_upstream_cost=profile.shows_upstream_cost,
+        model_ids=profile.model_ids,
+        models=service.models_of_key(key),
+    )
 
 
 async def livez(call: HttpCall) -> None:
@@ -148,18 +119,6 @@ async def readyz(call: HttpCall) -> None:
     await call.json(answer, status=200 if ready else 503)
 
 
-# Paths of health checks, with their labels in the metrics. They are answered on the connections of
-# the reserve, too: whether the process lives must be seen most of all when it is full.
-PROBES: Final = {
-    "/livez": (livez, "livez"),
-    "/readyz": (readyz, "readyz"),
-    "/healthz": (readyz, "healthz"),
-    "/health": (readyz, "health"),
-    "/health/liveliness": (livez, "health_liveliness"),
-    "/health/readiness": (readyz, "health_readiness"),
-}
-
-
 async def metrics(call: HttpCall) -> None:
     """GET /metrics: Prometheus' text format."""
     await call.plain(exposition.exposition(call.service), exposition.CONTENT_TYPE)
@@ -170,3 +129,16 @@ async def openapi(call: HttpCall) -> None:
     root = call.scope.get("root_path", "")
     document = {**description.document(), "servers": [{"url": root or "/"}]}
     await call.plain(json.dumps(document, separators=(",", ":")).encode(), _JSON)
+
+
+HANDLERS: Final[Mapping[str, Callable[[HttpCall], Awaitable[None]]]] = {
+    "livez": livez,
+    "health_liveliness": livez,
+    "readyz": readyz,
+    "healthz": readyz,
+    "health": readyz,
+    "health_readiness": readyz,
+    "metrics": metrics,
+    "openapi": openapi,
+}
+"""Of the rows of the kind `HTTP`, by label."""

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from seekroute.api.call import Sources
 from seekroute.server.answers import retry_headers
 from seekroute.server.body_budget import BodyBudget
 from seekroute.server.connection_table import ConnectionTable
@@ -26,7 +27,7 @@ from seekroute.server.undelivered import Undelivered
 from seekroute.server.unfinished import UnfinishedRequests
 
 if TYPE_CHECKING:
-    from seekroute.config import ModelList, Settings
+    from seekroute.config import Settings
     from seekroute.control import ControlPlane
     from seekroute.control.lost import Anew
     from seekroute.gateway import Gateway, Record
@@ -197,7 +198,7 @@ class Service:
             self.profiles: dict[str, Profile] = {each.name: each for each in plan.profiles}
             self.default_profile: Profile = plan.profiles[0]
             self.example_model: str = plan.example_model
-            self.model_list: ModelList = plan.model_list
+            self._models = plan.model_list
             self._has_models = plan.has_models
             self._unserved = plan.unserved
             self.mock_url = ""
@@ -329,6 +330,11 @@ class Service:
         if authorization is None and not self.require_key:
             return "", "", self.default_profile.name
         return self.core.find_key(authorization)
+
+    @property
+    def sources(self) -> Sources:
+        """What answers without inference are made from."""
+        return Sources(self._models, self.ledger, self.control)
 
     def models_of_key(self, key_id: str) -> list[str] | None:
         """The key's allow-list; None allows every model."""

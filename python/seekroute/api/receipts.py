@@ -8,7 +8,7 @@ A receipt is a flat JSON object of texts, integers and nulls. It is signed over 
 * `signature`, with a key derived from the API key that asked for the receipt: whoever has that key
   can check it, and nobody else can make it but the gateway. It covers everything but itself.
 
-Nothing here reads a file or the clock.
+But for `receipt`, which asks the ledger, nothing here reads a file or the clock.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from seekroute.account import stamp
+from seekroute.api.account import find, stamp
+from seekroute.api.call import ApiAnswer, ApiCall, Sources
 from seekroute.errors import SeekrouteError
 from seekroute.money import usd
 
@@ -31,6 +32,7 @@ __all__ = [
     "gateway_id",
     "issue",
     "parse",
+    "receipt",
     "serialize",
     "sign",
 ]
@@ -92,6 +94,14 @@ def issue(row: Mapping[str, Any], pepper: bytes) -> dict[str, Any]:
     return receipt
 
 
+def receipt(call: ApiCall, sources: Sources) -> ApiAnswer:
+    """GET /receipt: what one request cost, signed for the holder of the key that asks."""
+    assert sources.keys is not None, "only a gateway with keys signs receipts"
+    row = find(sources.books(), call.viewer.org, call.query)
+    issued = issue(row, sources.keys.pepper)
+    return ApiAnswer(serialize(sign(issued, call.viewer.secret)))
+
+
 def sign(receipt: Mapping[str, Any], api_key: str) -> dict[str, Any]:
     """The receipt with the signature that the holder of `api_key` can check."""
     unsigned = {name: value for name, value in receipt.items() if name != _SIGNATURE}
@@ -146,7 +156,7 @@ def check_signature(receipt: Mapping[str, Any], api_key: str) -> None:
     >>> check_signature(signed, "sk-sr-mine")
     >>> check_signature({**signed, "charged_nano": 6}, "sk-sr-mine")
     Traceback (most recent call last):
-    seekroute.receipts.ReceiptError: the signature is wrong: ...
+    seekroute.api.receipts.ReceiptError: the signature is wrong: ...
     """
     given = _given(receipt, _SIGNATURE)
     unsigned = {name: value for name, value in receipt.items() if name != _SIGNATURE}

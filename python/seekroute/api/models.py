@@ -1,19 +1,27 @@
-"""The models and providers of a gateway, as its HTTP API and its client list them."""
+"""The models and providers of a gateway, and the answers that list them."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
-from seekroute.config.model_query import ModelQuery
+from seekroute._visible import without_keys
+from seekroute.api.call import ApiAnswer, ApiCall, RefusedError, Sources
+from seekroute.api.model_query import BadQueryError, ModelQuery
 
-if TYPE_CHECKING:
-    # A server unpickles a finished list, and shall not load the catalog's schema with it.
-    from seekroute.config.catalog import Catalog
-
-__all__ = ["BASE_PATH", "ModelList", "is_allowed", "models_payload"]
+__all__ = [
+    "BASE_PATH",
+    "ModelList",
+    "counted",
+    "endpoints",
+    "is_allowed",
+    "listed",
+    "one",
+    "one_in_data",
+    "providers",
+]
 
 Style = Literal["full", "bare"]
 
@@ -21,7 +29,9 @@ BASE_PATH = "/api/v1"
 """What links in the answers begin with: the path that OpenRouter's clients expect."""
 
 
-_MOST_COMPARED = 64  # characters of an unknown name
+_MOST_COMPARED: Final = 64  # characters of an unknown name
+# Characters of a model's name that an error repeats.
+_MOST_NAME: Final = 100
 
 
 def is_allowed(model_id: str, allow: Sequence[str] | None) -> bool:
@@ -49,40 +59,38 @@ class ModelList:
     """The models that can be used now, and who serves them. Immutable and thread-safe.
 
     Args:
-        catalog: From `catalog_of`.
-        snapshot: From `build_snapshot` with the same catalog.
+        rows: From `seekroute.config.model_rows`.
 
     Example:
-        >>> from seekroute.config import Settings, build_snapshot, packaged_catalog, profiles_of
+        >>> from seekroute.config import (
+        ...     Settings, build_snapshot, model_rows, packaged_catalog, profiles_of)
         >>> settings, catalog = Settings(), packaged_catalog()
         >>> snapshot = build_snapshot(
         ...     settings, catalog, profiles_of(settings), {"OPENAI_API_KEY": "sk-example"})
-        >>> models = ModelList(catalog, snapshot)
+        >>> models = ModelList(model_rows(catalog, snapshot))
         >>> models.one("gpt-4o-mini")[:26]
         b'{"id":"openai/gpt-4o-mini"'
-        >>> from seekroute.config.model_query import ModelQuery
+        >>> from seekroute.api.model_query import ModelQuery
         >>> models.payload(ModelQuery("q=gpt-4o mini&limit=1"))[:45]
         b'{"object":"list","data":[{"id":"openai/gpt-4o'
     """
 
-    def __init__(self, catalog: Catalog, snapshot: Mapping[str, Any]) -> None:
-        from seekroute.config._model_rows import model_row, offer_row, offers_of, provider_row
-
-        self._names: Mapping[str, str] = snapshot["names"]
+    def __init__(self, rows: Mapping[str, Any]) -> None:
+        self._names: Mapping[str, str] = rows["names"]
+        self._providers = _encode({"data": rows["providers"]})
+        self.provider_names: Mapping[str, str] = {
+            row["slug"]: row["name"] for row in rows["providers"]
+        }
+        """What is shown of a provider, by its id."""
         self._entries: dict[str, _Entry] = {}
-        rows = [provider_row(catalog, each["id"]) for each in snapshot["providers"]]
-        self._providers = _encode({"data": rows})
-        shown = {row["slug"]: (row["slug"], row["name"].casefold()) for row in rows}
-        for entry in snapshot["models"]:
-            if not entry["candidates"]:
-                continue
-            model = catalog.get(entry["id"])
-            offers = offers_of(model, entry["candidates"])
-            names = dict.fromkeys(name for provider, _ in offers for name in shown[provider])
-            self._entries[model.id] = _Entry(
-                _encode(model_row(catalog, model, offers[0][1]))[1:],
-                _encode([offer_row(catalog, model, *offer) for offer in offers]),
-                tuple(names),
+        for model in rows["models"]:
+            shown = dict.fromkeys(
+                name
+                for offer in model["offers"]
+                for name in (offer["tag"], self.provider_names[offer["tag"]].casefold())
+            )
+            self._entries[model["id"]] = _Entry(
+                _encode(model["row"])[1:], _encode(model["offers"]), tuple(shown)
             )
 
     def payload(
@@ -231,15 +239,75 @@ class ModelList:
         return row | {"id": model_id, "providers": entry.providers}
 
 
-def models_payload(
-    catalog: Catalog,
-    snapshot: Mapping[str, Any],
-    *,
-    style: Style = "full",
-    allow: Sequence[str] | None = None,
-) -> bytes:
-    """The body of `GET /v1/models`, once; keep a `ModelList` to answer many."""
-    return ModelList(catalog, snapshot).payload(style=style, allow=allow)
+# --- the answers ----------------------------------------------------------------------------------
+
+
+def listed(call: ApiCall, sources: Sources) -> ApiAnswer:
+    """GET /models: the models that the viewer may use and a provider serves."""
+    style, allow = call.viewer.model_ids, call.viewer.models
+    query = _query(call)
+    return ApiAnswer(sources.models.payload(query, style=style, allow=allow, base=_base(call)))
+
+
+def counted(call: ApiCall, sources: Sources) -> ApiAnswer:
+    """GET /models/count: how many models a query finds."""
+    found = sources.models.count(_query(call), allow=call.viewer.models)
+    return ApiAnswer(b'{"data":{"count":%d}}' % found)
+
+
+def one(call: ApiCall, sources: Sources) -> ApiAnswer:
+    """GET /models/{model}: one model, by full id, bare id or alias."""
+    return ApiAnswer(_resource(call, sources, call.params["model"]))
+
+
+def one_in_data(call: ApiCall, sources: Sources) -> ApiAnswer:
+    """GET /model/{model}: one model, wrapped in `data`, as OpenRouter has it."""
+    style, allow = call.viewer.model_ids, call.viewer.models
+    name = call.params["model"]
+    body = sources.models.one(name, style=style, allow=allow, base=_base(call))
+    if body is None:
+        raise _unknown(call, sources, name)
+    return ApiAnswer(b'{"data":' + body + b"}")
+
+
+def endpoints(call: ApiCall, sources: Sources) -> ApiAnswer:
+    """GET /models/{model}/endpoints: who serves a model; or a model whose name ends like this."""
+    return ApiAnswer(_resource(call, sources, call.params["model"] + "/endpoints"))
+
+
+def providers(call: ApiCall, sources: Sources) -> ApiAnswer:
+    """GET /providers: the providers that are on."""
+    return ApiAnswer(sources.models.providers())
+
+
+def _resource(call: ApiCall, sources: Sources, name: str) -> bytes:
+    style, allow = call.viewer.model_ids, call.viewer.models
+    body = sources.models.resource(name, style=style, allow=allow, base=_base(call))
+    if body is None:
+        raise _unknown(call, sources, name.removesuffix("/endpoints"))
+    return body
+
+
+def _base(call: ApiCall) -> str:
+    return call.mount + BASE_PATH
+
+
+def _query(call: ApiCall) -> ModelQuery:
+    try:
+        return ModelQuery(call.query, now=call.now)
+    except BadQueryError as error:
+        raise RefusedError("invalid_value", str(error), error.param) from None
+
+
+def _unknown(call: ApiCall, sources: Sources, name: str) -> RefusedError:
+    near = sources.models.nearest(name, allow=call.viewer.models)
+    meant = f" did you mean {', '.join(near)}?" if near else ""
+    return RefusedError(
+        "model_not_found",
+        f"there is no model '{without_keys(name)[:_MOST_NAME]}' for this key;{meant} GET "
+        "/v1/models lists those that exist",
+        "model",
+    )
 
 
 def _encode(value: Any) -> bytes:

@@ -1,52 +1,38 @@
-"""What the owner of a key sees of its money: credits, spending, requests and days.
+"""What the owner of a key sees of its money: credits, requests and days.
 
 The shapes are OpenRouter's, with members of our own beside theirs; what we do not have is null.
-Money is an exact JSON number of USD, written from integers. The server answers with these bodies,
-and the client in process with the same ones.
+Money is an exact JSON number of USD, written from integers.
 """
 
 from __future__ import annotations
 
 import json
 import re
-import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl
 
+from seekroute.api.call import ApiAnswer, ApiCall, RefusedError, Sources, Viewer
 from seekroute.money import usd
 
 if TYPE_CHECKING:
     from seekroute.ledger import Ledger, Row
 
 __all__ = [
-    "OFF",
-    "PATHS",
-    "RefusedError",
     "Usd",
-    "Viewer",
-    "answer",
-    "balance",
+    "activity",
+    "credits",
     "encode",
     "find",
-    "key_use",
+    "generation",
     "stamp",
 ]
 
-# Of a gateway that keeps no ledger.
-OFF: Final = "this gateway keeps no ledger: credits.enabled is off, or Client() was given no ledger"
-
-# What `answer` knows, below `/v1`.
-PATHS: Final = ("/credits", "/generation", "/activity")
-
-_DAY_S: Final = 86_400
 _EPOCH: Final = date(1970, 1, 1)
 _DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _DEFAULT_DAYS: Final = 30
 _MOST_DAYS: Final = 366
-_NO_DAY: Final = 10**9  # after every day there is
 _MOST_ROWS: Final = 10_000  # of one answer: about 4 MB
 _MOST_OFFSET: Final = 10**9
 _MOST_PAIRS: Final = 20
@@ -59,16 +45,6 @@ _NOT_HERE: Final = {
 }
 
 
-class RefusedError(Exception):
-    """The question is not answered. `code` is the wire's word, `param` the parameter at fault."""
-
-    def __init__(self, code: str, message: str, param: str = "") -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-        self.param = param
-
-
 class Usd(int):
     """Nano-USD that JSON has as USD: a number without an exponent, exact.
 
@@ -77,23 +53,6 @@ class Usd(int):
     """
 
     __slots__ = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Viewer:
-    """Who asks.
-
-    Attributes:
-        org: whose money is shown; nobody else's ever is.
-        credit_line: nano-USD that it may owe; None: any amount.
-        shows_upstream_cost: whether it may see what the provider charges.
-        provider_names: what is shown of a provider, by its id.
-    """
-
-    org: str
-    credit_line: int | None = 0
-    shows_upstream_cost: bool = False
-    provider_names: Mapping[str, str] = field(default_factory=dict)
 
 
 def encode(value: Any) -> bytes:
@@ -111,33 +70,13 @@ def _json(value: Any) -> str:
     return json.dumps(value)
 
 
-def answer(
-    path: str, query: str, ledger: Ledger, viewer: Viewer, *, now: float | None = None
-) -> bytes:
-    """The body of a GET of one of `PATHS`. Waits for the disk.
-
-    Args:
-        path: below `/v1`.
-        query: what stands behind the question mark.
-        now: Unix seconds; default: the clock's.
-
-    Raises:
-        RefusedError: something is wrong with the query, or nothing is found.
-        LedgerError: the ledger cannot be read.
-    """
-    if path == "/credits":
-        return _credits(ledger, viewer)
-    if path == "/generation":
-        row = find(ledger, viewer.org, query)
-        return encode({"data": _generation(row, viewer)})
-    return _activity(ledger, viewer, query, time.time() if now is None else now)
+# --- credits --------------------------------------------------------------------------------------
 
 
-# --- credits and keys -----------------------------------------------------------------------------
-
-
-def _credits(ledger: Ledger, viewer: Viewer) -> bytes:
-    account = ledger.account(viewer.org)
+def credits(call: ApiCall, sources: Sources) -> ApiAnswer:
+    """GET /credits: what the viewer's organization has paid in, used and has left."""
+    viewer = call.viewer
+    account = sources.books().account(viewer.org)
     available, held, owed = account["available"], account["held"], account["owed"]
     usage = account["charged"] - account["refunded"]
     line = viewer.credit_line
@@ -150,79 +89,7 @@ def _credits(ledger: Ledger, viewer: Viewer) -> bytes:
         "owed": Usd(owed),
         "credit_line": None if line is None else Usd(line),
     }
-    return encode({"data": data})
-
-
-def balance(account: Row, viewer: Viewer, key_left: int | None, needed: int) -> dict[str, Any]:
-    """What a quote says of the money there is.
-
-    Args:
-        account: of `Ledger.account`.
-        key_left: what the key's own limit leaves; None: it has none.
-        needed: the least that is held for the request.
-    """
-    left = []
-    if viewer.credit_line is not None:
-        # As the ledger holds: of the line what is not owed yet.
-        left.append(account["available"] + max(0, viewer.credit_line - account["owed"]))
-    if key_left is not None:
-        left.append(key_left)
-    spendable = min(left) if left else None
-    return {
-        "available": Usd(account["available"]),
-        "spendable": None if spendable is None else Usd(spendable),
-        "affordable": spendable is None or needed <= spendable,
-    }
-
-
-def key_use(
-    ledger: Ledger, org: str, key: str, limit: int | None, reset: str | None, *, now: float
-) -> dict[str, Any]:
-    """The members of `GET /v1/key` that the ledger knows. Waits for the disk.
-
-    Args:
-        limit: nano-USD that the key may spend in its window; None: any amount.
-        reset: when the window begins anew: `daily`, `weekly` (on Mondays), `monthly` or `never`;
-            in UTC.
-        now: Unix seconds.
-
-    Raises:
-        LedgerError: the ledger cannot be read.
-    """
-    today = datetime.fromtimestamp(now, UTC).date()
-    windows = _windows(today)
-    window = windows.get(reset or "", (0, _NO_DAY))
-    use = ledger.key_use(
-        org,
-        key,
-        day=windows["daily"],
-        week=windows["weekly"],
-        month=windows["monthly"],
-        window=window,
-    )
-    left = None if limit is None else Usd(max(0, limit - use["window"] - use["held"]))
-    return {
-        "limit": None if limit is None else Usd(limit),
-        "limit_remaining": left,
-        "limit_reset": reset if limit is not None and reset in windows else None,
-        "usage": Usd(use["total"]),
-        "usage_daily": Usd(use["daily"]),
-        "usage_weekly": Usd(use["weekly"]),
-        "usage_monthly": Usd(use["monthly"]),
-    }
-
-
-def _windows(today: date) -> dict[str, tuple[int, int]]:
-    """The running windows, each from its first day to the first of the next one. What a clock that
-    ran ahead has dated later is in none of them."""
-    monday = _day(today) - today.weekday()
-    first = today.replace(day=1)
-    next_first = (first + timedelta(days=31)).replace(day=1)
-    return {
-        "daily": (_day(today), _day(today) + 1),
-        "weekly": (monday, monday + 7),
-        "monthly": (_day(first), _day(next_first)),
-    }
+    return ApiAnswer(encode({"data": data}))
 
 
 # --- one request ----------------------------------------------------------------------------------
@@ -252,10 +119,15 @@ def find(ledger: Ledger, org: str, query: str) -> Row:
     return row
 
 
-def _generation(row: Row, viewer: Viewer) -> dict[str, Any]:
+def generation(call: ApiCall, sources: Sources) -> ApiAnswer:
+    """GET /generation: one request of the viewer's organization, once it has ended."""
+    row = find(sources.books(), call.viewer.org, call.query)
+    return ApiAnswer(encode({"data": _generation(row, call.viewer, sources.models.provider_names)}))
+
+
+def _generation(row: Row, viewer: Viewer, name: Mapping[str, str]) -> dict[str, Any]:
     # Of a request whose process died nothing is known but what was held.
     known = row["state"] != "expired"
-    name = viewer.provider_names
     total, content = row["total_us"] or 0, row["first_content_us"] or 0
     overhead = row["overhead_us"] or 0
     upstream = row["upstream_cost"] if known and viewer.shows_upstream_cost else None
@@ -346,9 +218,11 @@ def stamp(seconds: int, milliseconds: int | None = None) -> str:
 # --- days -----------------------------------------------------------------------------------------
 
 
-def _activity(ledger: Ledger, viewer: Viewer, query: str, now: float) -> bytes:
-    given = _parsed(query, ("date", "from", "to", "key", "group_by", "limit", "offset"))
-    today = datetime.fromtimestamp(now, UTC).date()
+def activity(call: ApiCall, sources: Sources) -> ApiAnswer:
+    """GET /activity: requests, tokens and cost by day and model."""
+    ledger, viewer = sources.books(), call.viewer
+    given = _parsed(call.query, ("date", "from", "to", "key", "group_by", "limit", "offset"))
+    today = datetime.fromtimestamp(call.now, UTC).date()
     first, last = _span(given, today)
     by_key = _by_key(given)
     limit = _count(given, "limit", _MOST_ROWS, least=1, most=_MOST_ROWS)
@@ -357,8 +231,8 @@ def _activity(ledger: Ledger, viewer: Viewer, query: str, now: float) -> bytes:
         viewer.org,
         key=given.get("key", ""),
         by_key=by_key,
-        first=_day(first),
-        last=_day(last),
+        first=day_of(first),
+        last=day_of(last),
         limit=limit,
         offset=offset,
     )
@@ -369,13 +243,13 @@ def _activity(ledger: Ledger, viewer: Viewer, query: str, now: float) -> bytes:
                 viewer.org,
                 key=given.get("key", ""),
                 by_key=by_key,
-                first=_day(first),
-                last=_day(last),
+                first=day_of(first),
+                last=day_of(last),
                 limit=1,
                 offset=offset + limit,
             )
         )
-    return encode({"data": [_item(row, by_key) for row in rows], "has_more": more})
+    return ApiAnswer(encode({"data": [_item(row, by_key) for row in rows], "has_more": more}))
 
 
 def _item(row: Row, by_key: bool) -> dict[str, Any]:
@@ -448,7 +322,7 @@ def _count(given: Mapping[str, str], name: str, default: int, *, least: int, mos
     return int(text)
 
 
-def _day(day: date) -> int:
+def day_of(day: date) -> int:
     return (day - _EPOCH).days
 
 

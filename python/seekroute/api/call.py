@@ -1,0 +1,148 @@
+"""A question to a gateway and its answer, as values: whoever speaks HTTP, or not, translates."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
+
+from seekroute.ledger import LedgerError
+
+if TYPE_CHECKING:
+    from seekroute.api.models import ModelList
+    from seekroute.ledger import Ledger
+
+__all__ = ["ApiAnswer", "ApiCall", "Handler", "KeyBook", "RefusedError", "Sources", "Viewer"]
+
+_log: Final = logging.getLogger("seekroute.http")
+
+_OFF: Final = (
+    "this gateway keeps no ledger: credits.enabled is off, or Client() was given no ledger"
+)
+_UNREADABLE: Final = {
+    "storage_corrupt": "the ledger is damaged: whoever runs this gateway has to restore a backup",
+    "storage_full": "the ledger's disk is full: whoever runs this gateway has to make room",
+    "store_unavailable": "the ledger cannot be read now; try again",
+}
+
+
+class RefusedError(Exception):
+    """The question is not answered.
+
+    Attributes:
+        code: the wire's word; the core's table of errors has its HTTP status.
+        message: what was wrong, where, and what to do.
+        param: the parameter or field at fault.
+    """
+
+    def __init__(self, code: str, message: str, param: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.param = param
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """Who asks, and what it may see. Money is in nano-USD.
+
+    Attributes:
+        org: whose money is shown; nobody else's ever is. Empty: nobody's.
+        credit_line: what the organization may owe; None: any amount.
+        key: the id of the API key; empty where none was given.
+        key_limit: what the key may spend in its window; None: any amount.
+        limit_reset: when that window begins anew: `daily`, `weekly`, `monthly` or `never`.
+        secret: the API key itself.
+        shows_upstream_cost: whether the viewer may see what the provider charges.
+        model_ids: how ids of models are spelled: the profile's `model_ids`.
+        models: the key's allow-list; None allows every model.
+    """
+
+    org: str
+    credit_line: int | None = 0
+    key: str = ""
+    key_limit: int | None = None
+    limit_reset: str | None = None
+    secret: str = field(default="", repr=False)
+    shows_upstream_cost: bool = False
+    model_ids: Literal["full", "bare"] = "full"
+    models: Sequence[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ApiCall:
+    """What is asked.
+
+    Attributes:
+        viewer: who asks.
+        method: as HTTP has it.
+        path: below the base URL, decoded.
+        params: what stands in the path for the names of the route's pattern.
+        query: what stands behind the question mark, encoded.
+        body: of a POST.
+        mount: what paths of the gateway begin with for the viewer, before the base.
+        now: Unix seconds.
+    """
+
+    viewer: Viewer
+    method: str = "GET"
+    path: str = ""
+    params: Mapping[str, str] = field(default_factory=dict)
+    query: str = ""
+    body: bytes = b""
+    mount: str = ""
+    now: float = field(default_factory=time.time)
+
+
+@dataclass(frozen=True, slots=True)
+class ApiAnswer:
+    """An answer: JSON, as bytes. A refusal is a `RefusedError` instead."""
+
+    body: bytes
+    status: int = 200
+
+
+class KeyBook(Protocol):
+    """The API keys of a gateway: `seekroute.control.ControlPlane`."""
+
+    @property
+    def pepper(self) -> bytes: ...
+    def key_info(self, key: str) -> dict[str, Any]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What answers are made from. As thread-safe as its parts, which all are.
+
+    Attributes:
+        models: the models that can be used now.
+        ledger: None where the gateway keeps none.
+        keys: None where the gateway has no API keys.
+    """
+
+    models: ModelList
+    ledger: Ledger | None = None
+    keys: KeyBook | None = None
+
+    def books(self) -> Ledger:
+        """The ledger.
+
+        Raises:
+            RefusedError: there is none.
+        """
+        if self.ledger is None:
+            raise RefusedError("not_found", _OFF)
+        return self.ledger
+
+
+Handler = Callable[[ApiCall, Sources], ApiAnswer]
+
+
+def unreadable(error: LedgerError) -> RefusedError:
+    """How a ledger that cannot be read is told to who asks. SQLite's own words name files: those go
+    to the log."""
+    _log.error("the ledger cannot be read: %s", error)
+    code = error.code if error.code in _UNREADABLE else "store_unavailable"
+    return RefusedError(code, _UNREADABLE[code])
