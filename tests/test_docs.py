@@ -16,6 +16,9 @@ from xml.etree import ElementTree
 
 import pytest
 
+from seekroute.api import openapi
+from seekroute.api.reference import document as described
+from seekroute.api.reference import serialized, with_routes
 from seekroute.cli.reference import commands_reference, with_commands
 from seekroute.config import catalog_of, load_settings
 from seekroute.config.catalog import packaged_catalog
@@ -104,6 +107,16 @@ def test_the_readme_counts_the_catalog_right() -> None:
 def test_written_tables_are_current(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     assert with_tables(text) == text, "run: python -m seekroute.config.reference docs"
+
+
+def test_the_routes_are_documented_as_they_are() -> None:
+    hint = "run: python -m seekroute.api.reference docs"
+    text = (ROOT / "docs/http-api.md").read_text(encoding="utf-8")
+    assert text.count("<!-- routes:begin -->") == 1
+    assert with_routes(text) == text, hint
+    packaged = ROOT / "python/seekroute/api/openapi.json"
+    assert packaged.read_text(encoding="utf-8") == serialized(), hint
+    assert openapi.document() == described()
 
 
 def test_every_command_is_described() -> None:

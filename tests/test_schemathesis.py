@@ -16,8 +16,8 @@ from schemathesis.checks import (
     status_code_conformance,
 )
 
+from seekroute.api import openapi
 from seekroute.money import nano
-from seekroute.server import openapi
 from serving import MODEL, PATIENCE, RunningServer, running_server
 
 CHECKS = (

@@ -8,14 +8,22 @@ metrics, the description) stands here by name, and the server has the handlers.
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Final, Literal, NamedTuple
+from typing import Final, NamedTuple
 
 from seekroute.api import account, keys, models, receipts
-from seekroute.api.call import ApiAnswer, ApiCall, Handler, Sources, unreadable
-from seekroute.ledger import LedgerError
+from seekroute.api.route import (
+    BASES,
+    ApiRoute,
+    Kind,
+    Reads,
+    Told,
+    Who,
+    answer,
+    http,
+    inference,
+    quote,
+)
 
 __all__ = [
     "BASES",
@@ -31,168 +39,8 @@ __all__ = [
     "served",
 ]
 
-BASES: Final = ("/v1", "/api/v1")
-"""OpenAI's clients expect the first, OpenRouter's the second."""
-
-_GET: Final = ("GET", "HEAD")
-_POST: Final = ("POST",)
-
-
-class Kind(enum.Enum):
-    """Who answers a route."""
-
-    ANSWER = "answer"  # its handler, on every way to a gateway
-    INFERENCE = "inference"  # the core, by asking a provider
-    QUOTE = "quote"  # the core, of what inference would cost
-    HTTP = "http"  # the server, which alone has what is asked for
-
-
-class Who(enum.Enum):
-    """Who may ask."""
-
-    ANYONE = "anyone"
-    CALLER = "caller"  # with a key, or without one where the gateway requires none
-    ORG = "org"  # somebody whose money there is: with a key, or the gateway's own process
-    KEY = "key"  # only with a key: the question is about it
-
-
-class Reads(enum.Enum):
-    """What a handler waits for, so that its caller may wait elsewhere."""
-
-    MEMORY = "memory"
-    ROWS = "rows"  # every model's row, for some milliseconds, where there is a query
-    DISK = "disk"
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """What descriptions of the API say of a route.
-
-    Attributes:
-        id: the operation's name in OpenAPI.
-        summary: a line, without a full stop.
-        page: the cell of docs/http-api.md, in Markdown.
-        answer: the name of the answer: in `schemas.ANSWERS`, else in `schemas.SCHEMAS`.
-        returns: what the answer is, as a sentence.
-        tag: the group of the operation.
-        parameters: names of `schemas.PARAMETERS`, and of groups in `schemas.GROUPS`.
-        takes: the name of the body, in `schemas.BODIES`.
-        more: what the summary leaves out, as sentences.
-        errors: statuses beside those of `Who`.
-    """
-
-    id: str
-    summary: str
-    page: str
-    answer: str
-    returns: str
-    tag: Literal["inference", "account", "operation"]
-    parameters: tuple[str, ...] = ()
-    takes: str = ""
-    more: str = ""
-    errors: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class ApiRoute:
-    """A row of the table.
-
-    Attributes:
-        kind: who answers.
-        pattern: the path; at most one part is a name in braces, which stands for any text.
-        label: of the metrics; for what the server answers also the name of its handler.
-        methods: what is taken.
-        who: who may ask.
-        told: what descriptions say.
-        below_base: whether the path stands below `BASES`, or alone.
-        run: the handler, where the kind is `ANSWER`.
-        reads: what the handler waits for.
-        kept: whether clients may keep the answer: it has an ETag.
-        surface: of inference, what the core knows it by; of a quote, what is quoted.
-        probe: whether it is answered also where there are too many connections: whether the process
-            lives must be seen most of all when it is full.
-    """
-
-    kind: Kind
-    pattern: str
-    label: str
-    methods: tuple[str, ...]
-    who: Who
-    told: Told
-    below_base: bool = True
-    run: Handler | None = field(default=None, repr=False)
-    reads: Reads = Reads.MEMORY
-    kept: bool = False
-    surface: str = ""
-    probe: bool = False
-
-    @property
-    def paths(self) -> tuple[str, ...]:
-        """The pattern as whole paths."""
-        return tuple(base + self.pattern for base in BASES) if self.below_base else (self.pattern,)
-
-    @property
-    def allowed(self) -> str:
-        """The methods that are taken, as the header `Allow` lists them."""
-        return ", ".join(self.methods)
-
-    def answer(self, call: ApiCall, sources: Sources) -> ApiAnswer:
-        """Asks the handler. Waits for what `reads` says.
-
-        Raises:
-            RefusedError: it refuses, or the ledger cannot be read.
-        """
-        assert self.run is not None, f"{self.pattern} has no handler here"
-        try:
-            return self.run(call, sources)
-        except LedgerError as error:
-            raise unreadable(error) from error
-
-
-class Match(NamedTuple):
-    """The row of a path, and what stands in the path for the name in its pattern."""
-
-    route: ApiRoute
-    params: Mapping[str, str]
-
-
-# --- making rows ----------------------------------------------------------------------------------
-
-_KEYED: Final = (400, 401, 403, 414, 431)
 _POSTED: Final = (404, 408, 413, 415, 417, 429, 503)
-_REFUSED_BY_PROVIDERS: Final = (402, 409, 422, 500, 502, 504)
-
-
-def answer(
-    pattern: str,
-    run: Handler,
-    told: Told,
-    *,
-    label: str = "",
-    who: Who = Who.CALLER,
-    reads: Reads = Reads.MEMORY,
-    kept: bool = False,
-) -> ApiRoute:
-    """A GET that a handler answers. Its label is the pattern's last word, unless given."""
-    label = label or pattern.rpartition("/")[2]
-    return ApiRoute(Kind.ANSWER, pattern, label, _GET, who, told, run=run, reads=reads, kept=kept)
-
-
-def inference(pattern: str, told: Told, *, surface: str) -> ApiRoute:
-    """A POST that providers answer: what the core relays."""
-    label = pattern.removeprefix("/").replace("/", "_")
-    return ApiRoute(Kind.INFERENCE, pattern, label, _POST, Who.CALLER, told, surface=surface)
-
-
-def quote(pattern: str, told: Told, *, of: str) -> ApiRoute:
-    """The twin of an inference route: what its request would cost. `of`: its surface."""
-    label = pattern.removeprefix("/").replace("/", "_")
-    return ApiRoute(Kind.QUOTE, pattern, label, _POST, Who.CALLER, told, surface=of)
-
-
-def http(path: str, label: str, told: Told, *, probe: bool = False) -> ApiRoute:
-    """A GET that the server answers, to anyone."""
-    return ApiRoute(Kind.HTTP, path, label, _GET, Who.ANYONE, told, below_base=False, probe=probe)
+_OF_PROVIDERS: Final = (402, 409, 422, 500, 502, 504)
 
 
 def _live(path: str, label: str, id: str) -> ApiRoute:
@@ -219,6 +67,7 @@ def _ready(path: str, label: str, id: str) -> ApiRoute:
         tag="operation",
         parameters=("Verbose",),
         errors=(503,),
+        otherwise="They cannot; `checks` says why.",
     )
     return http(path, label, told, probe=True)
 
@@ -238,7 +87,7 @@ ROUTES: Final = (
             parameters=("RequestId", "Explain"),
             takes="ChatRequest",
             more="Fields that are not listed reach the provider unchanged, byte for byte.",
-            errors=(*_POSTED, *_REFUSED_BY_PROVIDERS),
+            errors=(*_POSTED, *_OF_PROVIDERS),
         ),
         surface="chat",
     ),
@@ -481,6 +330,14 @@ ROUTES: Final = (
 
 
 # --- finding a row --------------------------------------------------------------------------------
+
+
+class Match(NamedTuple):
+    """The row of a path, and what stands in the path for the name in its pattern."""
+
+    route: ApiRoute
+    params: Mapping[str, str]
+
 
 PROBES: Final = frozenset(path for route in ROUTES if route.probe for path in route.paths)
 """Paths that are answered on the connections of the reserve, too."""

@@ -8,10 +8,10 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
+from seekroute.api import openapi as description
 from seekroute.api.call import ApiCall, Viewer
 from seekroute.api.table import Match, Reads, Who
 from seekroute.server import metrics as exposition
-from seekroute.server import openapi as description
 from seekroute.server.answers import HttpCall, Refusal
 
 _JSON: Final = b"application/json"
