@@ -1,4 +1,4 @@
-"""The server's life: shutdown, lock, signals, start, logs, and running inside another application."""
+"""The life of a server: shutdown, lock, signals, start, logs; inside another application too."""
 
 from __future__ import annotations
 

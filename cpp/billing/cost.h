@@ -4,8 +4,8 @@
 #include <string_view>
 
 #include "base/money.h"
-#include "catalog/price.h"
 #include "base/time.h"
+#include "catalog/price.h"
 #include "wire/delivered_media.h"
 #include "wire/token_estimate.h"
 #include "wire/usage.h"

@@ -5,8 +5,8 @@
 #include <optional>
 
 #include "base/money.h"
-#include "catalog/price.h"
 #include "base/time.h"
+#include "catalog/price.h"
 
 namespace seekroute {
 

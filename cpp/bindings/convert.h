@@ -5,8 +5,8 @@
 #include <memory>
 #include <string>
 
-#include "catalog/price.h"
 #include "bindings/pybind.h"
+#include "catalog/price.h"
 #include "gateway/key_ring.h"
 #include "gateway/options.h"
 #include "gateway/snapshot.h"

@@ -30,7 +30,8 @@ void AddExchangeHeaders(const ExchangeRecord& row, const Profile& profile, std::
 
 }  // namespace
 
-ResponseHead StreamHead(const ExchangeRecord& row, const Profile& profile, std::string_view ignored) {
+ResponseHead StreamHead(const ExchangeRecord& row, const Profile& profile,
+                        std::string_view ignored) {
   ResponseHead head;
   head.headers.reserve(10);
   head.Add("content-type", "text/event-stream");

@@ -15,7 +15,8 @@ namespace seekroute {
 // An answer's head that is known before its body: 200, text/event-stream. Who answered is told
 // where the profile tells it; the mock provider always is. `ignored` names the fields of the
 // request that were of no effect; empty: none.
-ResponseHead StreamHead(const ExchangeRecord& row, const Profile& profile, std::string_view ignored);
+ResponseHead StreamHead(const ExchangeRecord& row, const Profile& profile,
+                        std::string_view ignored);
 
 // 200, application/json, with the cost where the profile has it.
 ResponseHead AnswerHead(const ExchangeRecord& row, const Profile& profile, size_t body_size,

@@ -11,7 +11,7 @@ Engine::Engine(ExchangeWorld world)
                     world.options->first_byte_timeout, world.options->first_content_timeout,
                     world.options->hold_timeout, Attempt::kLinger,
                     world.options->note_interval.ns > 0 ? world.options->note_interval
-                                                              : Attempt::kLinger})) {
+                                                        : Attempt::kLinger})) {
   world_.host = this;
   world_.quirks = &quirks_;
 }

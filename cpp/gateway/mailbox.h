@@ -27,8 +27,8 @@ struct ResponseHead {
   void Add(std::string_view name, std::string_view value) { headers.emplace_back(name, value); }
 };
 
-// What has gathered for one exchange since the last TakeAll(), in this order: the head, body bytes, the
-// end. Successive pieces of body are one string: a slow reader gets fewer, larger batches.
+// What has gathered for one exchange since the last TakeAll(), in this order: the head, body bytes,
+// the end. Successive pieces of body are one string: a slow reader gets fewer, larger batches.
 struct Delivery {
   ExchangeId exchange = 0;
   std::unique_ptr<ResponseHead> head;  // at most once an exchange

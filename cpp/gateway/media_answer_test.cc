@@ -95,7 +95,7 @@ TEST_F(MediaAnswerTest, APictureWithoutUsageIsEstimated) {
   }
   for (const char* reason : {"\"stop\"", "null"}) {
     const ExchangeRecord row = AskPlain(R"({"choices":[{"index":0,"message":{"content":null,)" +
-                                     pictures + R"(},"finish_reason":)" + reason + "}]}");
+                                        pictures + R"(},"finish_reason":)" + reason + "}]}");
     EXPECT_EQ(row.settlement, Settlement::kEstimated);
     EXPECT_EQ(row.completion_tokens, 2 * kPicture);
   }
@@ -174,8 +174,8 @@ TEST_F(MediaAnswerTest, NothingDeliveredIsFreeWhateverTheProviderCounts) {
   const ExchangeRecord plain = AskPlain(R"({"choices":[],)" + usage + "}");
   EXPECT_EQ(plain.settlement, Settlement::kFree);
   EXPECT_EQ(plain.cost.nano, 0);
-  const ExchangeRecord streamed = AskStream(std::string(kStart) + R"(data: {"choices":[],)" + usage +
-                                         "}\n\n" + std::string(kDone));
+  const ExchangeRecord streamed = AskStream(std::string(kStart) + R"(data: {"choices":[],)" +
+                                            usage + "}\n\n" + std::string(kDone));
   EXPECT_EQ(streamed.settlement, Settlement::kFree);
   EXPECT_EQ(streamed.cost.nano, 0);
   // A finish reason makes it an answer: it is charged by its counts.

@@ -51,7 +51,7 @@ class LedgerFolder {
 };
 
 inline ExchangeRecord RowOf(const std::string& id, const std::string& org = "org",
-                         const std::string& key = "key") {
+                            const std::string& key = "key") {
   ExchangeRecord row;
   row.generation_id = id;
   row.request_id = "01920000-0000-7000-8000-000000000000";
@@ -64,8 +64,8 @@ inline ExchangeRecord RowOf(const std::string& id, const std::string& org = "org
 }
 
 // What an exchange that was answered would settle.
-inline ExchangeRecord AnsweredRow(const std::string& id, int64_t cost, const std::string& org = "org",
-                               const std::string& key = "key") {
+inline ExchangeRecord AnsweredRow(const std::string& id, int64_t cost,
+                                  const std::string& org = "org", const std::string& key = "key") {
   ExchangeRecord row = RowOf(id, org, key);
   row.provider = "groq";
   row.finish_reason = "stop";

@@ -65,9 +65,7 @@ class LedgerSimulation::WatchedStore : public Store, private StoreObserver {
     real_->Settle(ticket, row, this);
   }
 
-  void Note(StoreTicket ticket, const ExchangeRecord& row) override {
-    real_->Note(ticket, row);
-  }
+  void Note(StoreTicket ticket, const ExchangeRecord& row) override { real_->Note(ticket, row); }
 
   void Flush() override { real_->Flush(); }
 

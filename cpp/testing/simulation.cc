@@ -366,7 +366,8 @@ std::vector<std::string> Simulation::Run() {
     }
     engine_.Advance();
     Deliver();
-    if (read_outs_.taken() > static_cast<int>(most_read_outs_)) early_.emplace_back("too many are read out");
+    if (read_outs_.taken() > static_cast<int>(most_read_outs_))
+      early_.emplace_back("too many are read out");
   }
   Check(&broken);
   for (const auto& [id, client] : clients_) CheckStop(id, client, &broken);

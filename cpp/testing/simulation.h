@@ -46,8 +46,8 @@ class Simulation {
   size_t answered() const { return answered_; }
   size_t failed() const { return failed_; }
   size_t read_out() const { return read_out_; }  // answers read to their end for nobody
-  size_t owed() const { return owed_; }        // holds that were granted on credit
-  size_t stopped() const { return stopped_; }  // that waited for their answer then
+  size_t owed() const { return owed_; }          // holds that were granted on credit
+  size_t stopped() const { return stopped_; }    // that waited for their answer then
 
  private:
   struct Client {

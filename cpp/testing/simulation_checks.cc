@@ -211,7 +211,8 @@ bool Simulation::IsBooked(const Client& client) const {
 bool Simulation::MayReadOut(const Client& client) const {
   if (!IsBooked(client) || options_.on_client_abort == ChargePolicy::kFree) return false;
   const auto& providers = snapshot_->providers;
-  return most_read_outs_ > 0 && std::any_of(providers.begin(), providers.end(), [&](const auto& each) {
+  return most_read_outs_ > 0 &&
+         std::any_of(providers.begin(), providers.end(), [&](const auto& each) {
            return each.id == client.row.provider && each.on_abort == OnAbort::kReadOut;
          });
 }

@@ -229,8 +229,8 @@ class LedgerFile:
 
     def __init__(self, path: str, *, read_only: bool = False, orphans: str = "expire") -> None:
         """`orphans`: what becomes of the holds of a process that is gone. "expire": given back.
-        "charge": one that has a progress note (`credits_progress_note_ms` of the gateway) is charged by
-        it, the others are given back."""
+        "charge": one that has a progress note (the gateway's `credits_progress_note_ms`) is charged
+        by it, the others are given back."""
 
     def close(self) -> None:
         """Lets go of the file; reads still work."""

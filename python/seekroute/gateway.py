@@ -1,8 +1,8 @@
 """Owns the C++ core and bridges its mailbox to asyncio and to plain threads.
 
 The core hands out everything through one mailbox with a file descriptor. Under asyncio the event
-loop watches the descriptor and one call takes the events of all exchanges (`Gateway.attach`); without an event
-loop a thread waits for it (`Gateway.start_thread`). One of the two at a time.
+loop watches the descriptor and one call takes the events of all exchanges (`Gateway.attach`);
+without an event loop a thread waits for it (`Gateway.start_thread`). One of the two at a time.
 """
 
 from __future__ import annotations

@@ -68,8 +68,7 @@ void LedgerWriter::Enqueue(std::unique_ptr<Operation> operation, Wake wake) {
   {
     const MutexLock lock(&mu_);
     const bool crowded = queue_.size() >= kMostQueued || waiting > kMostWaitingSettles;
-    if (operation->kind == Operation::Kind::kNote &&
-        (queue_.size() >= kMostNotes || waiting > 0)) {
+    if (operation->kind == Operation::Kind::kNote && (queue_.size() >= kMostNotes || waiting > 0)) {
       return;
     }
     if (!settle && crowded) {

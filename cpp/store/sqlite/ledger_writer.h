@@ -46,7 +46,7 @@ class LedgerWriter {
 
   static constexpr size_t kMostInBatch = 1024;
   static constexpr size_t kMostQueued = 65'536;          // past it holds and orders are refused
-  static constexpr size_t kMostNotes = 1024;       // queued; past it they are dropped
+  static constexpr size_t kMostNotes = 1024;             // queued; past it they are dropped
   static constexpr size_t kMostWaitingSettles = 10'000;  // past it holds are
   static constexpr int64_t kEntriesPerSnapshot = 10'000;
   // Milliseconds that a clock may go back and count as standing still; more: it was wrong before.

@@ -356,7 +356,7 @@ void CurlTransport::Impl::Handshake(Transfer* transfer) {
 }
 
 void CurlTransport::Impl::BeginOn(Transfer* transfer, std::unique_ptr<Connection> connection,
-                                   bool reused) {
+                                  bool reused) {
   transfer->Attach(std::move(connection), reused);
   SendOn(transfer);
 }

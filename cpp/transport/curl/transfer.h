@@ -55,12 +55,12 @@ class Transfer {
   TransportObserver* observer;  // not owned; null once cancelled
   ResponseReader reader;
   Phase phase = Phase::kQueued;
-  Connector::Dial* connecting = nullptr;  // the connector's
+  Connector::Dial* connecting = nullptr;     // the connector's
   Connection::Clock::time_point connect_by;  // the connection must stand, TLS included
   bool waited = false;                       // for its turn to connect
   bool send_failed = false;  // the rest of the request is not sent; an answer may come
   bool paused = false;
-  bool resuming = false;  // waits for its Resume()
+  bool resuming = false;    // waits for its Resume()
   bool in_backlog = false;  // waits for its turn: TLS holds bytes the socket does not show
   std::string unread;       // what came and was not read when it was paused: one buffer at most
 

@@ -17,7 +17,7 @@ Sample = tuple[str, Labels, float]
 CONTENT_TYPE: Final = b"text/plain; version=0.0.4; charset=utf-8"
 
 _HELP: Final = {
-    "seekroute_active_read_outs": "Answers that are read to their end after their clients have left.",
+    "seekroute_active_read_outs": "Answers being read to their end after their clients have left.",
     "seekroute_active_requests": "Requests that have not ended.",
     "seekroute_cache_read_tokens_total": "Prompt tokens read from a provider's cache.",
     "seekroute_cap_ignored_total": "Answers beyond the length that was told, or the context.",

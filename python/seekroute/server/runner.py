@@ -36,10 +36,10 @@ if TYPE_CHECKING:
 
 _log: Final = logging.getLogger("seekroute.server")
 
-# After the shutdown: for last bytes on their way to slow clients. Once for answers that were cut, and
-# once more for connections to close.
+# At the end of a shutdown, for last bytes on their way to slow clients: once for answers that were
+# cut, and once more for connections to close.
 _GRACE_S: Final = 2
-_DRAIN_POLL_S: Final = 0.02
+_POLL_S: Final = 0.02
 # Allocations between two looks of Python's cycle collector (its default: 700).
 _GC_THRESHOLD: Final = 50_000
 
@@ -180,7 +180,7 @@ class GatewayServer(uvicorn.Server):
             )
         # The listeners stay open meanwhile: a 503 with Retry-After says more than a refusal.
         while self._owes() and not self.force_exit and loop.time() < deadline:
-            await asyncio.sleep(_DRAIN_POLL_S)
+            await asyncio.sleep(_POLL_S)
         await self._end_answers(loop)
         await super().shutdown(sockets)
         if self.force_exit:
@@ -205,7 +205,7 @@ class GatewayServer(uvicorn.Server):
             connection.shutdown()  # after the answer that it owes
         until = loop.time() + _GRACE_S
         while loop.time() < until and any(not each.closed for each in connections):
-            await asyncio.sleep(_DRAIN_POLL_S)
+            await asyncio.sleep(_POLL_S)
         for connection in connections:
             for answer in connection.cut():
                 service.undelivered.add(answer)
