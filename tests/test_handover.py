@@ -94,6 +94,7 @@ def test_what_serves_imports_neither_schemas_nor_the_command_line() -> None:
         "import seekroute.api.table, seekroute.control.service, seekroute.gateway\n"
         "import seekroute.server.runner, seekroute.server.plan, seekroute.cli\n"
         "heavy = {'alembic', 'prometheus_client', 'pydantic', 'sqlalchemy.orm', 'typer', 'yaml'}\n"
+        "heavy |= {'seekroute.config', 'seekroute.api.schemas', 'starlette'}\n"
         "sys.exit(str(heavy & set(sys.modules)) if heavy & set(sys.modules) else 0)\n"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
