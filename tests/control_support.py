@@ -17,6 +17,6 @@ def open_control(directory: Path, **options: Any) -> ControlPlane:
 
 
 def add_key(control: ControlPlane, org: str = "acme", **options: Any) -> tuple[Any, str]:
-    if org not in {row.name for row in control.list_orgs()}:
-        control.create_org(org)
-    return control.create_key(org, **{"name": "ci", **SR, **options})
+    if org not in {row.name for row in control.orgs.list()}:
+        control.orgs.create(org)
+    return control.keys.create(org, **{"name": "ci", **SR, **options})

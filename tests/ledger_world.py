@@ -124,8 +124,8 @@ class World:
         """Makes an organization with a key, and gives it credit (USD)."""
         self.data_dir.mkdir(exist_ok=True)
         with ControlPlane(self.data_dir) as control:
-            org = control.create_org(name)
-            _, key = control.create_key(name, name=name, profile="seekroute", prefix="sk-sr-")
+            org = control.orgs.create(name)
+            _, key = control.keys.create(name, name=name, profile="seekroute", prefix="sk-sr-")
         if credit:
             with self.ledger() as ledger:
                 assert ledger.topup(f"first:{name}", org.id, nano(credit)).result == "ok"

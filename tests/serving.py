@@ -63,7 +63,7 @@ class RunningServer:
 
     def another_key(self, org: str = "default") -> str:
         """One more key of an organization, known to the core already."""
-        _, key = self.service.control.create_key(
+        _, key = self.service.control.keys.create(
             org, name="other", profile="seekroute", prefix="sk-sr-"
         )
         self.service.sync_keys()
@@ -240,7 +240,7 @@ def running_server(
         service.open()
         key = service.create_first_key()
         if key is None:
-            _, key = service.control.create_key(
+            _, key = service.control.keys.create(
                 "default",
                 name="test",
                 profile=service.default_profile.name,

@@ -49,13 +49,13 @@ def ledger(server: RunningServer) -> Ledger:
 
 
 def org(server: RunningServer, name: str = "default") -> str:
-    return server.service.control.get_org(name).id
+    return server.service.control.orgs.get(name).id
 
 
 def new_key(server: RunningServer, name: str, profile: str = "seekroute") -> tuple[str, str, str]:
     """(organization's id, key's id, the key) of a new organization with a dollar."""
-    made = server.service.control.create_org(name)
-    row, key = server.service.control.create_key(
+    made = server.service.control.orgs.create(name)
+    row, key = server.service.control.keys.create(
         made.id, name="test", profile=profile, prefix="sk-sr-"
     )
     server.service.sync_keys()
@@ -178,7 +178,7 @@ def test_a_key_says_what_it_has_used(server: RunningServer) -> None:
         assert data[f"byok_usage{period}"] == 0
     assert data["limit"] is data["limit_remaining"] is data["limit_reset"] is None
     # Another key of the same organization has used nothing.
-    _, other = server.service.control.create_key(id, name="b", profile="seekroute", prefix="sk-")
+    _, other = server.service.control.keys.create(id, name="b", profile="seekroute", prefix="sk-")
     server.service.sync_keys()
     assert exact(get(server, "/v1/key", other))["data"]["usage"] == 0
     assert ledger(server).rows(key=key_id)
@@ -191,7 +191,7 @@ def test_a_limit_leaves_what_charges_and_holds_do_not_take(
     _, key_id, key = new_key(server, f"limit-{reset}")
     cost = nano(server.chat_with(key).headers["x-seekroute-cost"])
     for limit, left in ((cost + 7, 7), (cost - 1, 0)):
-        server.service.control.set_key_limit(key_id, limit, reset=reset)
+        server.service.control.keys.set_limit(key_id, limit, reset=reset)
         server.service.sync_keys()
         data = exact(get(server, "/v1/key", key))["data"]
         assert data["limit"] == Decimal(limit).scaleb(-9)
@@ -353,7 +353,7 @@ def test_a_key_is_needed(server: RunningServer, base: str, path: str) -> None:
 
 def test_activity_has_a_row_a_day_and_model(server: RunningServer) -> None:
     id, key_id, key = new_key(server, "active")
-    row, second = server.service.control.create_key(
+    row, second = server.service.control.keys.create(
         id, name="second", profile="seekroute", prefix="sk-sr-"
     )
     server.service.sync_keys()
@@ -475,16 +475,16 @@ def test_a_quote_says_whether_the_balance_is_enough(server: RunningServer) -> No
     assert Decimal(row["held"]).scaleb(-9) == found["hold"]["max"]
     # The limit of the key, a credit line, and an empty balance.
     control = server.service.control
-    control.set_key_limit(key_id, 1000, reset="daily")
+    control.keys.set_limit(key_id, 1000, reset="daily")
     server.service.sync_keys()
     assert quote(server, key, max_tokens=100)["balance"]["affordable"] is False
     assert server.chat_with(key).status == 402
-    control.set_key_limit(key_id, None)
-    control.set_credit_line(id, None)
+    control.keys.set_limit(key_id, None)
+    control.orgs.set_credit_line(id, None)
     server.service.sync_keys()
     assert quote(server, key)["balance"]["spendable"] is None
     assert exact(get(server, "/v1/credits", key))["data"]["credit_line"] is None
-    control.set_credit_line(id, 0)
+    control.orgs.set_credit_line(id, 0)
     server.service.sync_keys()
     left = ledger(server).balance(id).available
     ledger(server).adjust("quoted:all", id, 1 - left, "spent elsewhere")
@@ -526,7 +526,7 @@ def test_a_debt_takes_of_the_credit_line() -> None:
 
 def test_a_debt_is_owed_and_the_line_is_shown(server: RunningServer) -> None:
     id, _, key = new_key(server, "indebted")
-    server.service.control.set_credit_line(id, nano("2"))
+    server.service.control.orgs.set_credit_line(id, nano("2"))
     server.service.sync_keys()
     ledger(server).adjust("indebted:1", id, nano("-1") + 1, "spent elsewhere")
     answer = server.chat_with(key)

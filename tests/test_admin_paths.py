@@ -108,7 +108,7 @@ def test_init_makes_it(tmp_path: Path) -> None:
     result = run("init")
     assert "seekroute-data" in result.stdout
     with ControlPlane(tmp_path / "seekroute-data") as control:
-        assert control.list_orgs() == []
+        assert control.orgs.list() == []
 
 
 def test_only_what_a_file_says_starts_from_the_file(

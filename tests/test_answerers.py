@@ -44,9 +44,9 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
         seekroute.Client(mock="on", ledger=folder / "ledger.db") as client,
     ):
         control = server.service.control
-        org = control.create_org("open").id
-        control.set_credit_line(org, None)
-        _, key = control.create_key(org, name="k", profile="seekroute", prefix="sk-sr-")
+        org = control.orgs.create("open").id
+        control.orgs.set_credit_line(org, None)
+        _, key = control.keys.create(org, name="k", profile="seekroute", prefix="sk-sr-")
         server.service.sync_keys()
         yield Both(server, key, client)
 

@@ -68,7 +68,7 @@ def below_a_file(folder: Path) -> App:
 def no_provider(folder: Path) -> App:
     """Customers have paid, and no provider has a key: our own mock must not answer them."""
     with ControlPlane(folder) as control:
-        control.create_org("acme")
+        control.orgs.create("acme")
         control.orders.put("topup", org="acme", amount_nano=10**9)
     return app_of(folder)
 

@@ -301,7 +301,7 @@ def test_a_real_process_makes_a_key_that_a_server_sees(tmp_path: Path) -> None:
             assert process.returncode == 0, errors
         ((_, key),) = server.changes_since(cursor).changes
         assert key is not None
-        assert key["key_id"] == server.get_key(output.strip()).id
+        assert key["key_id"] == server.keys.get(output.strip()).id
         assert output.strip() not in errors
 
 

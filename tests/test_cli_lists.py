@@ -32,9 +32,9 @@ def limited_key(
 ) -> tuple[ApiKey, str]:
     """Makes an organization without a credit limit, and a key of it with one, which works."""
     control, profile = server.service.control, server.service.default_profile
-    control.create_org(org, None)
+    control.orgs.create(org, None)
     shape = {"profile": profile.name, "prefix": profile.key_prefix}
-    made = control.create_key(org, name=name, limit_nano=limit_nano, **shape, **options)
+    made = control.keys.create(org, name=name, limit_nano=limit_nano, **shape, **options)
     server.service.sync_keys()
     return made
 
@@ -227,7 +227,7 @@ def test_ids_are_whole_where_there_is_room() -> None:
     org = run_json("orgs", "create", "acme")["id"]
     assert org in run("orgs", "list").stdout
     with ControlPlane(Path("data")) as control:
-        assert control.get_org(short_id(org)).id == org
+        assert control.orgs.get(short_id(org)).id == org
 
 
 def _cells(shown: list[str]) -> list[list[str]]:

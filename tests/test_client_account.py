@@ -30,7 +30,7 @@ LOCAL = ("local", "local-async")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     with running_server(tmp_path_factory.mktemp("account"), credits={"enabled": True}) as running:
         assert running.service.ledger is not None
-        org = running.service.control.get_org("default").id
+        org = running.service.control.orgs.get("default").id
         running.service.ledger.topup("test:1", org, nano("12.000000001"))
         yield running
 
@@ -121,8 +121,8 @@ def test_a_receipt_verifies_with_the_key(server: RunningServer, remote: Driver) 
 def test_no_other_key_sees_it(server: RunningServer, remote: Driver) -> None:
     answer = remote.run(lambda c: c.ask("Hello!", MODEL))
     control = server.service.control
-    other = control.create_org(f"other-{remote.mode}")
-    _, key = control.create_key(other.id, name="k", profile="seekroute", prefix="sk-")
+    other = control.orgs.create(f"other-{remote.mode}")
+    _, key = control.keys.create(other.id, name="k", profile="seekroute", prefix="sk-")
     server.service.sync_keys()
     with seekroute.Client(base_url=server.base_url, api_key=key) as stranger:
         for ask in (stranger.generation, stranger.receipt):

@@ -90,7 +90,7 @@ def test_a_bad_prefix_is_refused(prefix: str) -> None:
 
 def test_ids_carry_128_random_bits(control: ControlPlane) -> None:
     row, _ = add_key(control)
-    app = control.create_app("acme", name="bot")
+    app = control.apps.create("acme", name="bot")
     assert re.fullmatch("key_[0-9a-f]{32}", row.id)
     assert re.fullmatch("org_[0-9a-f]{32}", row.org_id)
     assert re.fullmatch("app_[0-9a-f]{32}", app.id)
@@ -102,7 +102,7 @@ def test_a_new_key_as_the_core_takes_it(control: ControlPlane) -> None:
     )
     assert core_key_of(control, key) == {
         "key_id": row.id,
-        "org_id": control.get_org("acme").id,
+        "org_id": control.orgs.get("acme").id,
         "profile": "seekroute",
         "disabled": False,
         "expires_at": NOW + 60,
@@ -120,31 +120,31 @@ def test_a_new_key_as_the_core_takes_it(control: ControlPlane) -> None:
 
 def test_disable_and_enable(control: ControlPlane) -> None:
     row, key = add_key(control)
-    assert control.disable_key(row.id).disabled
+    assert control.keys.disable(row.id).disabled
     assert core_key_of(control, key)["disabled"] is True  # type: ignore[index]
-    assert not control.enable_key(row.id).disabled
+    assert not control.keys.enable(row.id).disabled
     assert core_key_of(control, key)["disabled"] is False  # type: ignore[index]
 
 
 def test_suspending_an_organization_disables_its_keys_only(control: ControlPlane) -> None:
     _, ours = add_key(control, "acme")
     _, theirs = add_key(control, "other")
-    control.suspend_org("acme")
+    control.orgs.suspend("acme")
     assert core_key_of(control, ours)["disabled"] is True  # type: ignore[index]
     assert core_key_of(control, theirs)["disabled"] is False  # type: ignore[index]
-    control.resume_org("acme")
+    control.orgs.resume("acme")
     assert core_key_of(control, ours)["disabled"] is False  # type: ignore[index]
 
 
 def test_an_apps_key_waits_for_its_approval(control: ControlPlane) -> None:
-    control.create_org("acme")
-    app = control.create_app("acme", name="bot")
+    control.orgs.create("acme")
+    app = control.apps.create("acme", name="bot")
     _, key = add_key(control, app="bot")
     assert app.status == "pending"
     assert core_key_of(control, key)["app_pending"] is True  # type: ignore[index]
-    control.approve_app("bot")
+    control.apps.approve("bot")
     assert core_key_of(control, key)["app_pending"] is False  # type: ignore[index]
-    control.reject_app(app.id)
+    control.apps.reject(app.id)
     assert core_key_of(control, key)["app_pending"] is True  # type: ignore[index]
 
 
@@ -152,26 +152,26 @@ def test_an_apps_key_waits_for_its_approval(control: ControlPlane) -> None:
 def test_nobody_is_named_as_those_without_a_key(tmp_path: Path, name: str) -> None:
     with open_control(tmp_path) as control:
         with pytest.raises(ControlError, match="without a key"):
-            control.create_org(name)
-        assert control.list_orgs() == []
-        assert control.create_org("local team").name == "local team"
+            control.orgs.create(name)
+        assert control.orgs.list() == []
+        assert control.orgs.create("local team").name == "local team"
 
 
 def test_a_revoked_key_is_gone_for_good(control: ControlPlane) -> None:
     row, key = add_key(control)
-    control.revoke_key(row.id)
-    assert control.revoke_key(row.id).revoked_at == NOW
+    control.keys.revoke(row.id)
+    assert control.keys.revoke(row.id).revoked_at == NOW
     assert core_key_of(control, key) is None
-    for change in (control.enable_key, control.disable_key, control.roll_key):
+    for change in (control.keys.enable, control.keys.disable, control.keys.roll):
         with pytest.raises(ControlError, match="is revoked, and that is final"):
             change(row.id)
-    assert control.get_key(row.id).name == "ci"
+    assert control.keys.get(row.id).name == "ci"
 
 
 def test_a_rolled_key_keeps_its_id_and_ends_the_old_text(control: ControlPlane) -> None:
     row, old = add_key(control, models=["deepseek/*"])
     before = core_key_of(control, old)
-    again, new = control.roll_key(row.id)
+    again, new = control.keys.roll(row.id)
     assert again.id == row.id
     assert again.last4 == new[-4:]
     assert core_key_of(control, old) is None
@@ -180,60 +180,60 @@ def test_a_rolled_key_keeps_its_id_and_ends_the_old_text(control: ControlPlane) 
 
 def test_a_key_is_found_by_its_text(control: ControlPlane) -> None:
     row, key = add_key(control)
-    assert control.get_key(key).id == row.id
+    assert control.keys.get(key).id == row.id
     stranger = make_key("sk-sr-")
     for unknown in (stranger, stranger[:-1]):
         with pytest.raises(ControlError) as caught:
-            control.get_key(unknown)
+            control.keys.get(unknown)
         assert unknown not in str(caught.value)
     with pytest.raises(ControlError) as caught:
-        control.get_org(stranger)
+        control.orgs.get(stranger)
     assert stranger not in str(caught.value)
 
 
 def test_names_are_stored_literally(control: ControlPlane) -> None:
     names = ["'; DROP TABLE api_keys; --", "<script>alert(1)</script>", "%s%n {0}", "[red]x[/red]"]
     for name in names:
-        control.create_org(name)
+        control.orgs.create(name)
         add_key(control, name, name=name)
-    assert [org.name for org in control.list_orgs()] == sorted(names)
-    assert {key.name for key in control.list_keys()} == set(names)
+    assert [org.name for org in control.orgs.list()] == sorted(names)
+    assert {key.name for key in control.keys.list()} == set(names)
 
 
 @pytest.mark.parametrize("name", ["", "  ", "a\nb", "\x1b[31mred", "x" * 201, "\udcff", "a\u2028b"])
 def test_a_name_that_would_break_a_screen_is_refused(control: ControlPlane, name: str) -> None:
     with pytest.raises(ControlError, match="name of the organization"):
-        control.create_org(name)
+        control.orgs.create(name)
 
 
 def test_an_invalid_text_as_a_name_to_find_is_refused(control: ControlPlane) -> None:
     with pytest.raises(ControlError, match="not valid Unicode"):
-        control.get_org("\udcff")
+        control.orgs.get("\udcff")
 
 
 def test_a_name_is_taken_once(control: ControlPlane) -> None:
-    control.create_org("acme")
-    control.create_app("acme", name="bot")
+    control.orgs.create("acme")
+    control.apps.create("acme", name="bot")
     with pytest.raises(ControlError, match="already an organization named 'acme'"):
-        control.create_org(" acme ")
+        control.orgs.create(" acme ")
     with pytest.raises(ControlError, match="already has an app named 'bot'"):
-        control.create_app("acme", name="bot")
+        control.apps.create("acme", name="bot")
 
 
 def test_an_app_name_of_two_organizations_needs_the_organization(control: ControlPlane) -> None:
     for org in ("one", "two"):
-        control.create_org(org)
-        control.create_app(org, name="bot")
+        control.orgs.create(org)
+        control.apps.create(org, name="bot")
     with pytest.raises(ControlError, match="more than an app"):
-        control.approve_app("bot")
-    approved = control.approve_app("bot", org="two")
-    assert [app.status for app in control.list_apps("one")] == ["pending"]
-    assert [app.id for app in control.list_apps("two")] == [approved.id]
+        control.apps.approve("bot")
+    approved = control.apps.approve("bot", org="two")
+    assert [app.status for app in control.apps.list("one")] == ["pending"]
+    assert [app.id for app in control.apps.list("two")] == [approved.id]
 
 
 def test_an_app_of_another_organization_is_not_found(control: ControlPlane) -> None:
-    control.create_org("other")
-    app = control.create_app("other", name="bot")
+    control.orgs.create("other")
+    app = control.apps.create("other", name="bot")
     with pytest.raises(ControlError, match="no app"):
         add_key(control, app=app.id)
 
@@ -261,22 +261,22 @@ def test_a_bad_key_is_refused_whole(
 ) -> None:
     with pytest.raises(ControlError, match=message):
         add_key(control, **options)
-    assert control.list_keys() == []
+    assert control.keys.list() == []
     assert control.change_cursor() == 0
 
 
 def test_the_first_key_is_made_once(control: ControlPlane) -> None:
-    made = control.create_first_key(**SR)
+    made = control.keys.create_first(**SR)
     assert made is not None
-    assert control.get_org("default").id == made[0].org_id
+    assert control.orgs.get("default").id == made[0].org_id
     assert looks_valid(made[1])
-    control.revoke_key(made[0].id)
-    assert control.create_first_key(**SR) is None
+    control.keys.revoke(made[0].id)
+    assert control.keys.create_first(**SR) is None
 
 
 def test_key_info_has_openrouters_fields(control: ControlPlane) -> None:
     row, key = add_key(control, expires_at=NOW + 86_400)
-    data = control.key_info(row.id)["data"]
+    data = control.keys.info(row.id)["data"]
     assert data["label"] == f"sk-sr-...{key[-4:]}"
     assert data["expires_at"] == "2027-01-16T08:00:00Z"
     assert data["limit"] is None
@@ -288,12 +288,12 @@ def test_key_info_has_openrouters_fields(control: ControlPlane) -> None:
 
 
 def test_a_new_organization_is_prepaid_and_the_operators_own_is_not(control: ControlPlane) -> None:
-    assert control.create_org("acme").credit_line_nano == 0
-    assert control.create_org("partner", None).credit_line_nano is None
-    assert control.create_org("friend", credit_line=5 * 10**9).credit_line_nano == 5 * 10**9
-    made = control.create_first_key(**SR)
+    assert control.orgs.create("acme").credit_line_nano == 0
+    assert control.orgs.create("partner", None).credit_line_nano is None
+    assert control.orgs.create("friend", credit_line=5 * 10**9).credit_line_nano == 5 * 10**9
+    made = control.keys.create_first(**SR)
     assert made is not None
-    assert control.get_org("default").credit_line_nano is None
+    assert control.orgs.get("default").credit_line_nano is None
     core = core_key_of(control, made[1])
     assert core is not None
     assert core["credit_line_nano"] is None
@@ -303,12 +303,12 @@ def test_a_credit_line_reaches_the_keys_of_its_organization(control: ControlPlan
     row, _ = add_key(control)
     add_key(control, "other")
     follower = Follower(control)
-    control.set_credit_line("acme", 7)
+    control.orgs.set_credit_line("acme", 7)
     assert follower.poll() == 1
     assert follower.keys[row.mac]["credit_line_nano"] == 7
-    control.set_credit_line(row.org_id, 7)
+    control.orgs.set_credit_line(row.org_id, 7)
     assert follower.poll() == 0  # a repeated change is none
-    control.set_credit_line("acme", None)
+    control.orgs.set_credit_line("acme", None)
     follower.poll()
     assert follower.keys[row.mac]["credit_line_nano"] is None
 
@@ -319,18 +319,18 @@ def test_a_keys_limit_reaches_the_server(control: ControlPlane) -> None:
     core = follower.keys[row.mac]
     assert (core["limit_nano"], core["limit_reset"]) == (10, "daily")
     assert core["store_answers"] is True
-    changed = control.set_key_limit(row.id, 20)
+    changed = control.keys.set_limit(row.id, 20)
     assert (changed.limit_nano, changed.limit_reset) == (20, "daily")
-    control.set_store_answers(row.id, False)
+    control.keys.set_store_answers(row.id, False)
     assert follower.poll() == 1
     core = follower.keys[row.mac]
     assert (core["limit_nano"], core["limit_reset"]) == (20, "daily")
     assert core["store_answers"] is False
-    assert control.set_key_limit(row.id, None, reset="never").limit_nano is None
-    assert control.get_key(row.id).limit_reset == "never"
-    control.revoke_key(row.id)
+    assert control.keys.set_limit(row.id, None, reset="never").limit_nano is None
+    assert control.keys.get(row.id).limit_reset == "never"
+    control.keys.revoke(row.id)
     with pytest.raises(ControlError, match="revoked"):
-        control.set_key_limit(row.id, 1)
+        control.keys.set_limit(row.id, 1)
 
 
 @pytest.mark.parametrize("amount", [-1, 10**18 + 1])
@@ -338,15 +338,15 @@ def test_a_senseless_line_or_limit_is_refused(control: ControlPlane, amount: int
     row, _ = add_key(control)
     cursor = control.change_cursor()
     for change in (
-        lambda: control.create_org("x", amount),
-        lambda: control.set_credit_line("acme", amount),
-        lambda: control.set_key_limit(row.id, amount),
+        lambda: control.orgs.create("x", amount),
+        lambda: control.orgs.set_credit_line("acme", amount),
+        lambda: control.keys.set_limit(row.id, amount),
         lambda: add_key(control, limit_nano=amount),
     ):
         with pytest.raises(ControlError, match="between 0 and a billion"):
             change()
     with pytest.raises(ControlError, match="never, daily, weekly, monthly; found 'yearly'"):
-        control.set_key_limit(row.id, 1, reset="yearly")
+        control.keys.set_limit(row.id, 1, reset="yearly")
     assert control.change_cursor() == cursor
 
 
@@ -360,15 +360,15 @@ def test_another_process_changes_are_followed(tmp_path: Path) -> None:
         assert list(follower.keys) == [row.mac]
         assert follower.poll() == 0
 
-        command.disable_key(row.id)
+        command.keys.disable(row.id)
         follower.poll()
         assert follower.keys[row.mac]["disabled"] is True
 
-        rolled, _ = command.roll_key(row.id)
+        rolled, _ = command.keys.roll(row.id)
         follower.poll()
         assert list(follower.keys) == [rolled.mac]
 
-        command.revoke_key(row.id)
+        command.keys.revoke(row.id)
         follower.poll()
         assert follower.keys == {}
 
@@ -377,46 +377,46 @@ def test_the_version_tells_of_every_change_and_of_nothing_else(tmp_path: Path) -
     with open_control(tmp_path) as server, open_control(tmp_path) as command:
         seen = {server.version()}
         for change in (
-            lambda: command.create_org("theirs"),  # by another process
-            lambda: server.create_org("ours"),
+            lambda: command.orgs.create("theirs"),  # by another process
+            lambda: server.orgs.create("ours"),
             lambda: command.orders.put("prune", older_than_ms=1),
         ):
             change()
             assert server.version() not in seen
             seen.add(server.version())
-        command.list_orgs()
+        command.orgs.list()
         assert server.version() in seen
 
 
 def test_a_change_of_an_organization_or_app_reaches_all_its_keys(control: ControlPlane) -> None:
-    control.create_org("acme")
-    control.create_app("acme", name="bot")
+    control.orgs.create("acme")
+    control.apps.create("acme", name="bot")
     for _ in range(5):
         add_key(control, app="bot")
     add_key(control)
     follower = Follower(control, limit=2)  # several batches
-    control.suspend_org("acme")
+    control.orgs.suspend("acme")
     assert follower.poll() == 6
     assert all(key["disabled"] for key in follower.keys.values())
-    control.approve_app("bot")
+    control.apps.approve("bot")
     assert follower.poll() == 5
     assert not any(key["app_pending"] for key in follower.keys.values())
 
 
 def test_a_repeated_change_is_no_change(control: ControlPlane) -> None:
     row, _ = add_key(control)
-    control.disable_key(row.id)
+    control.keys.disable(row.id)
     cursor = control.change_cursor()
-    control.disable_key(row.id)
-    control.resume_org("acme")
+    control.keys.disable(row.id)
+    control.orgs.resume("acme")
     assert control.change_cursor() == cursor
 
 
 def test_the_feed_does_not_grow_with_changes(control: ControlPlane) -> None:
     row, _ = add_key(control)
     for _ in range(5):
-        control.disable_key(row.id)
-        control.enable_key(row.id)
+        control.keys.disable(row.id)
+        control.keys.enable(row.id)
     changes = control.changes_since(0).changes
     assert [mac for mac, _ in changes] == [row.mac]
 
@@ -448,23 +448,23 @@ def test_a_follower_ends_where_a_new_reader_starts(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, int]]
 ) -> None:
     with open_control(tmp_path_factory.mktemp("data")) as control:
-        control.create_org("acme")
-        control.create_app("acme", name="bot")
+        control.orgs.create("acme")
+        control.apps.create("acme", name="bot")
         follower = Follower(control, limit=3)
         for action, which in steps:
-            keys = [key for key in control.list_keys() if not key.revoked]
+            keys = [key for key in control.keys.list() if not key.revoked]
             if action == "create":
                 add_key(control, app="bot" if which else None)
             elif action == "suspend":
-                control.suspend_org("acme")
+                control.orgs.suspend("acme")
             elif action == "resume":
-                control.resume_org("acme")
+                control.orgs.resume("acme")
             elif action == "approve":
-                control.approve_app("bot")
+                control.apps.approve("bot")
             elif action == "poll":
                 follower.poll()
             elif keys:
-                getattr(control, f"{action}_key")(keys[which % len(keys)].id)
+                getattr(control.keys, action)(keys[which % len(keys)].id)
         follower.poll()
         assert follower.keys == dict(control.core_keys())
 
@@ -480,13 +480,13 @@ def test_all_keys_are_read_page_by_page(
 
 
 def test_writers_in_threads_wait_for_each_other(control: ControlPlane) -> None:
-    control.create_org("acme")
+    control.orgs.create("acme")
     errors: list[Exception] = []
 
     def run() -> None:
         try:
             for _ in range(5):
-                control.create_key("acme", name="ci", **SR)
+                control.keys.create("acme", name="ci", **SR)
         except Exception as error:
             errors.append(error)
 
@@ -496,19 +496,19 @@ def test_writers_in_threads_wait_for_each_other(control: ControlPlane) -> None:
     for thread in threads:
         thread.join()
     assert errors == []
-    assert len(control.list_keys()) == 30
+    assert len(control.keys.list()) == 30
 
 
 def test_a_writer_does_not_wait_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("seekroute.control.directory._WRITE_WAIT_SECONDS", 0.0)
     with open_control(tmp_path) as control:
         with write_lock(tmp_path), pytest.raises(ControlError, match="another process has been"):
-            control.create_org("acme")
-        control.create_org("acme")
+            control.orgs.create("acme")
+        control.orgs.create("acme")
 
 
 @pytest.mark.parametrize(
-    "module", ["__init__", "errors", "directory", "keys", "models", "orders", "service"]
+    "module", ["__init__", "errors", "directory", "key_text", "models", "orders", "plane"]
 )
 def test_the_examples_in_the_documentation_work(module: str) -> None:
     name = "seekroute.control" + ("" if module == "__init__" else f".{module}")

@@ -53,8 +53,8 @@ def test_a_database_that_others_could_read_is_made_private(tmp_path: Path) -> No
 def test_a_key_is_nowhere_on_disk(tmp_path: Path) -> None:
     with open_control(tmp_path) as control:
         row, first = add_key(control, name="the-name-of-the-key")
-        _, second = control.roll_key(row.id)
-        control.revoke_key(row.id)
+        _, second = control.keys.roll(row.id)
+        control.keys.revoke(row.id)
         found = b"".join(path.read_bytes() for path in tmp_path.iterdir())
     found += b"".join(path.read_bytes() for path in tmp_path.iterdir())
     assert b"the-name-of-the-key" in found
@@ -114,7 +114,7 @@ def test_opening_again_changes_nothing(tmp_path: Path) -> None:
         row, _ = add_key(control)
     before = (tmp_path / "control.db").read_bytes()
     with open_control(tmp_path) as control:
-        assert [key.id for key in control.list_keys()] == [row.id]
+        assert [key.id for key in control.keys.list()] == [row.id]
     assert (tmp_path / "control.db").read_bytes() == before
     assert not list(tmp_path.glob("*.backup"))
 
@@ -138,15 +138,15 @@ def test_a_database_of_before_credits_keeps_its_rows(tmp_path: Path) -> None:
         connection.commit()
 
     with open_control(data) as control:
-        (org,) = control.list_orgs()
+        (org,) = control.orgs.list()
         assert (org.id, org.name, org.created_at, org.updated_at) == ("org_1", "acme", 1, 2)
         assert org.credit_line_nano is None  # it goes on as it was: unlimited
-        (row,) = control.list_keys()
+        (row,) = control.keys.list()
         assert (row.id, row.mac, row.created_at) == (key, mac, 3)
         assert (row.limit_nano, row.limit_reset, row.store_answers) == (None, "never", False)
         assert dict(control.core_keys())[mac]["credit_line_nano"] is None
         assert control.change_cursor() == 7
-        assert control.create_org("new").credit_line_nano == 0
+        assert control.orgs.create("new").credit_line_nano == 0
     (backup,) = data.glob("control.db.schema-0001.*.backup")
     assert stat.S_IMODE(backup.stat().st_mode) == 0o600
     with closing(sqlite3.connect(backup)) as connection:
@@ -180,14 +180,14 @@ def test_a_backup_is_a_database_of_that_moment(tmp_path: Path) -> None:
     with open_control(tmp_path / "data") as control:
         row, key = add_key(control)
         control.backup(copy)
-        control.revoke_key(row.id)
+        control.keys.revoke(row.id)
         with pytest.raises(ControlError, match=r"cannot write .*: File exists"):
             control.backup(copy)
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
     assert [path.name for path in copy.parent.iterdir()] == ["control.db"]
     shutil.copy(tmp_path / "data" / "pepper", copy.parent)
     with open_control(copy.parent) as restored:
-        assert not restored.get_key(key).revoked
+        assert not restored.keys.get(key).revoked
 
 
 @pytest.fixture
@@ -309,7 +309,7 @@ def test_a_failed_upgrade_leaves_the_database_as_it_was(
     with pytest.raises(ControlError, match="no such table: nowhere"):
         Database(data, migrations=newer_migrations)
     with open_control(data) as control:
-        assert control.list_orgs() == []
+        assert control.orgs.list() == []
 
 
 # --- the pepper --------------------------------------------------------------------------------
@@ -412,16 +412,16 @@ import sys
 from pathlib import Path
 from seekroute.control import ControlPlane
 with ControlPlane(Path(sys.argv[1])) as control:
-    control.create_org("theirs")
+    control.orgs.create("theirs")
 """
 
 
 def test_another_opening_in_the_process_keeps_it_in_touch_with_others(tmp_path: Path) -> None:
     with open_control(tmp_path) as server:
-        server.create_org("ours")
+        server.orgs.create("ours")
         open_control(tmp_path).close()
         subprocess.run([sys.executable, "-c", ADD_ORG, str(tmp_path)], check=True, timeout=60)
-        assert {org.name for org in server.list_orgs()} == {"ours", "theirs"}
+        assert {org.name for org in server.orgs.list()} == {"ours", "theirs"}
 
 
 # --- the server's lock -------------------------------------------------------------------------

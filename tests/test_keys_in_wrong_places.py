@@ -157,7 +157,7 @@ def test_no_surface_shows_a_key_that_a_client_put_anywhere(
     shown: list[str] = []  # to clients
     lines: list[str] = []  # of the log of requests
     with running_server(tmp_path / "data") as server, caplog.at_level(logging.DEBUG):
-        org = server.service.control.get_org("default").id
+        org = server.service.control.orgs.get("default").id
         assert server.service.ledger is not None
         server.service.ledger.topup("test:1", org, 10**12)
         server.gateway.on_record(

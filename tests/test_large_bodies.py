@@ -133,7 +133,7 @@ def test_many_keys_of_an_organization_are_one_customer(tmp_path: Path) -> None:
     }
     with running_server(tmp_path, limits_=bounds, credits={"enabled": False}) as server:
         keys = [server.key, *(server.another_key() for _ in range(3))]
-        server.service.control.create_org("other")
+        server.service.control.orgs.create("other")
         stranger = server.another_key("other")
         with unfinished(server, keys[0]) as first, unfinished(server, keys[1]):
             for key in keys[2:]:
@@ -149,14 +149,14 @@ def test_who_has_no_credit_holds_one_large_body_at_most(tmp_path: Path) -> None:
     bounds = {"max_body_bytes": 500_000, "max_request_bytes": 1_400_000}
     with running_server(tmp_path, limits_=bounds) as server:
         for name in ("poor", "paid", "line"):
-            server.service.control.create_org(name)
-        server.service.control.set_credit_line("line", 10**12)
+            server.service.control.orgs.create(name)
+        server.service.control.orgs.set_credit_line("line", 10**12)
         poor = [server.another_key("poor") for _ in range(2)]
         paid, line = server.another_key("paid"), server.another_key("line")
         assert server.service.ledger is not None
         # A nano-USD less than any request is held for.
-        server.service.ledger.topup("test:0", server.service.control.get_org("poor").id, 9_999)
-        server.service.ledger.topup("test:1", server.service.control.get_org("paid").id, 10**12)
+        server.service.ledger.topup("test:0", server.service.control.orgs.get("poor").id, 9_999)
+        server.service.ledger.topup("test:1", server.service.control.orgs.get("paid").id, 10**12)
         assert answer_to(server, poor[0]).status == 402  # it was read: its model may be free
         with unfinished(server, poor[0]) as first:
             for key in poor:
@@ -172,8 +172,8 @@ def test_who_has_no_credit_holds_one_large_body_at_most(tmp_path: Path) -> None:
 
 def test_a_large_body_whose_key_cannot_be_used_takes_no_room(server: RunningServer) -> None:
     control = server.service.control
-    key, revoked = control.create_key("default", name="gone", profile="seekroute", prefix="sk-sr-")
-    control.revoke_key(key.id)
+    key, revoked = control.keys.create("default", name="gone", profile="seekroute", prefix="sk-sr-")
+    control.keys.revoke(key.id)
     server.service.sync_keys()
     held = [(), *((f"Authorization: Bearer {each}",) for each in ("sk-sr-none", revoked))]
     for path in ("/v1/chat/completions", "/v1/quote"):
@@ -256,7 +256,7 @@ def test_a_small_request_does_not_wait_for_large_ones(tmp_path: Path) -> None:
     # To read them all takes seconds; a small request has to find its turn between two of them.
     body = chat_body(messages=[{"role": "user", "content": "some words to read. " * 200_000}])
     with running_server(tmp_path) as server:
-        org = server.service.control.get_org("default").id
+        org = server.service.control.orgs.get("default").id
         assert server.service.ledger is not None
         server.service.ledger.topup("test:1", org, 10**12)
         sent = post_bytes(body, f"Authorization: Bearer {server.key}", "Connection: close")

@@ -15,7 +15,7 @@ ON: dict[str, Any] = {"credits": {"enabled": True}}
 
 
 def org_of(server: RunningServer) -> str:
-    return server.service.control.get_org("default").id
+    return server.service.control.orgs.get("default").id
 
 
 def ledger_of(server: RunningServer) -> Ledger:

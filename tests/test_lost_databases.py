@@ -179,7 +179,7 @@ def test_no_server_starts_beside_money_of_whom_control_db_does_not_know(
     told = run("ledger", "verify", code=1)
     assert "--new-control" in told.stderr
     with ControlPlane(data, anew=True) as control:  # once: its money has a name again
-        assert org in {each.id for each in control.list_orgs()}
+        assert org in {each.id for each in control.orgs.list()}
         with open_ledger(control.orders, data) as ledger:
             assert ledger.balance(org).available == 5 * USD
     with pytest.raises(LostDatabaseError, match="leave it out"):
@@ -242,7 +242,7 @@ def test_another_ledger_that_is_taken_brings_its_organizations(data: Path, tmp_p
     with ControlPlane(data) as control:
         open_ledger(control.orders, data, anew=True).close()
         open_ledger(control.orders, data).close()
-        assert {"org_y", "acme"} <= {each.id for each in control.list_orgs()}
+        assert {"org_y", "acme"} <= {each.id for each in control.orgs.list()}
 
 
 def test_a_control_db_that_a_first_start_did_not_finish_is_no_lost_one(tmp_path: Path) -> None:
@@ -396,7 +396,7 @@ def test_no_command_takes_another_ledger_for_the_right_one(
 ) -> None:
     lose(data, FILE_NAME)
     with Ledger(data / FILE_NAME) as other, ControlPlane(data) as control:
-        other.topup("stripe:evt_1", control.get_org("acme").id, 5 * USD)
+        other.topup("stripe:evt_1", control.orgs.get("acme").id, 5 * USD)
     result = run(*words, code=1)
     assert "another one" in result.output + result.stderr
     assert "--new-ledger" in result.output + result.stderr
@@ -547,7 +547,7 @@ def test_both_begin_anew_where_it_is_said(data: Path) -> None:
             assert ledger.balances() == {}
         assert control.pepper == pepper
     with ControlPlane(data) as control:
-        assert control.list_orgs() == []
+        assert control.orgs.list() == []
 
 
 def test_an_empty_pepper_and_locks_are_no_sign_of_a_database(tmp_path: Path) -> None:

@@ -24,16 +24,16 @@ def prepared(data: Path, kind: str) -> str:
     """Makes a data directory whose customer has paid, or got a gift. Returns its key."""
     data.mkdir(parents=True, exist_ok=True)
     with open_control(data) as control:
-        control.create_first_key(**SR)
-        control.create_org("acme")
+        control.keys.create_first(**SR)
+        control.orgs.create("acme")
         note = "" if kind == "topup" else "a gift"
         order = control.orders.put(kind, org="acme", amount_nano=PAID, note=note)
         carry_out(control.orders, data, order)
-        return control.create_key("acme", name="ci", **SR)[1]
+        return control.keys.create("acme", name="ci", **SR)[1]
 
 
 def available(server: RunningServer) -> int:
-    org = server.service.control.get_org("acme").id
+    org = server.service.control.orgs.get("acme").id
     assert server.service.ledger is not None
     return server.service.ledger.balance(org).available
 

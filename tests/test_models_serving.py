@@ -58,7 +58,7 @@ def get(server: RunningServer, path: str, **headers: str) -> Answer:
 
 
 def key_for(server: RunningServer, name: str, **fields: Any) -> dict[str, str]:
-    _, key = server.service.control.create_key(
+    _, key = server.service.control.keys.create(
         "default", name=name, **{"profile": "seekroute", "prefix": "sk-sr-", **fields}
     )
     server.service.sync_keys()

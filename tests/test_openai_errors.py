@@ -43,14 +43,14 @@ def test_unknown_key(gateway: RunningServer) -> None:
 
 def test_revoked_key_fails_within_a_second(gateway: RunningServer) -> None:
     control = gateway.service.control
-    row, key = control.create_key(
+    row, key = control.keys.create(
         "default", name="short-lived", profile="seekroute", prefix="sk-sr-"
     )
     gateway.service.sync_keys()
     with openai.OpenAI(base_url=gateway.base_url, api_key=key, max_retries=0) as client:
         client.chat.completions.create(model=MODEL, messages=HELLO)
         revoked = time.monotonic()
-        control.revoke_key(row.id)
+        control.keys.revoke(row.id)
 
         def refused() -> bool:
             try:
@@ -72,7 +72,7 @@ def test_unknown_model(client: openai.OpenAI, gateway: RunningServer) -> None:
 
 
 def test_model_that_the_key_may_not_use(gateway: RunningServer) -> None:
-    _, key = gateway.service.control.create_key(
+    _, key = gateway.service.control.keys.create(
         "default",
         name="only deepseek",
         profile="seekroute",

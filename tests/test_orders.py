@@ -21,7 +21,7 @@ USD = 10**9
 @pytest.fixture
 def control(tmp_path: Path) -> Iterator[ControlPlane]:
     with open_control(tmp_path) as plane:
-        plane.create_org("acme")
+        plane.orgs.create("acme")
         yield plane
 
 
@@ -36,7 +36,7 @@ def topup(control: ControlPlane, amount: int = USD, **options: Any) -> Any:
 
 
 def balance(ledger: Ledger, control: ControlPlane) -> Balance:
-    return ledger.balance(control.get_org("acme").id)
+    return ledger.balance(control.orgs.get("acme").id)
 
 
 # --- the book of orders --------------------------------------------------------------------------
@@ -77,7 +77,7 @@ def test_an_order_repeated_by_its_id_is_the_same_one(control: ControlPlane, ledg
     for other in (2 * USD, 1):
         with pytest.raises(ControlError, match="used for a different order, which is booked"):
             topup(control, other, id="stripe:evt_1")
-    control.create_org("other")
+    control.orgs.create("other")
     with pytest.raises(ControlError, match="a different order"):
         control.orders.put("topup", org="other", amount_nano=USD, id="stripe:evt_1")
     assert book_pending(control.orders, ledger) == 0
@@ -101,7 +101,7 @@ def test_a_refused_order_says_why_and_frees_its_id(control: ControlPlane, ledger
 def test_an_id_of_the_ledger_with_other_arguments_is_refused(
     control: ControlPlane, ledger: Ledger
 ) -> None:
-    ledger.topup("manual:1", control.get_org("acme").id, 5)
+    ledger.topup("manual:1", control.orgs.get("acme").id, 5)
     topup(control, 6, id="manual:1")
     book_pending(control.orders, ledger)
     refused = control.orders.get("manual:1")

@@ -143,13 +143,13 @@ def test_exactly_what_the_keys_limit_covers_passes(
         ) as server:
             ledger = server.service.ledger
             assert ledger is not None
-            org = server.service.control.get_org("default").id
+            org = server.service.control.orgs.get("default").id
             ledger.topup("plenty", org, nano("1000"))
             place = Place(server.port, upstream)
             customer = Customer(org, server.key)
             hold = await hold_of(place, customer)
-            (key,) = server.service.control.list_keys()
-            server.service.control.set_key_limit(key.id, hold * (covered + 1) - 1)
+            (key,) = server.service.control.keys.list()
+            server.service.control.keys.set_limit(key.id, hold * (covered + 1) - 1)
             server.service.sync_keys()
             crowd = await rush(place, customer, covered)
             check_crowd(crowd, hold, covered, hold - 1)

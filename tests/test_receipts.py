@@ -175,7 +175,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     with running_server(folder, credits={"enabled": True}) as running:
         assert running.service.ledger is not None
         running.service.ledger.topup(
-            "test:1", running.service.control.get_org("default").id, nano("5")
+            "test:1", running.service.control.orgs.get("default").id, nano("5")
         )
         yield running
 

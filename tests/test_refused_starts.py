@@ -264,6 +264,6 @@ def test_a_damaged_control_db_says_what_to_do(
     (data / CONTROL).unlink()
     start(data, "control")
     with ControlPlane(data) as control:
-        assert org in {each.id for each in control.list_orgs()}
+        assert org in {each.id for each in control.orgs.list()}
     with Ledger(data / FILE_NAME, read_only=True) as ledger:
         assert ledger.balance(org).available == 5 * 10**9

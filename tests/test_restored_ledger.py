@@ -55,7 +55,7 @@ def server(data: Path) -> Iterator[RunningServer]:
 
 def acme(data: Path) -> Balance:
     with ControlPlane(data) as control:
-        org = control.get_org("acme").id
+        org = control.orgs.get("acme").id
     return balance_of(data, org)
 
 
@@ -309,7 +309,7 @@ def test_a_replay_that_died_half_way_books_the_rest(data: Path) -> None:
 
 def test_an_order_that_differs_is_never_booked_again(data: Path) -> None:
     with ControlPlane(data) as control, Ledger(data / FILE_NAME) as ledger:
-        org = control.get_org("acme").id
+        org = control.orgs.get("acme").id
         ledger.topup("stripe:evt_2", org, nano("70"))
         found = compare(control.orders, ledger)
     assert found.counts == {"missing": 0, "differing": 1, "unknown": 0}
@@ -339,7 +339,7 @@ def test_both_sides_are_read_in_pages(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr("seekroute.control.comparison.PAGE", 3)
     data = tmp_path / "data"
     with ControlPlane(data) as control:
-        org = control.create_org("acme").id
+        org = control.orgs.create("acme").id
         for number in range(10):
             control.orders.put("topup", org="acme", amount_nano=1, id=f"a:{number}")
             control.orders.put("adjust", org="acme", amount_nano=1, note="x", id=f"b:{number}")
@@ -374,7 +374,7 @@ def test_an_order_of_another_amount_is_not_called_missing(
     data: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with ControlPlane(data) as control:
-        org = control.get_org("acme").id
+        org = control.orgs.get("acme").id
     with Ledger(data / FILE_NAME) as ledger:
         ledger.topup("stripe:evt_2", org, 1)
     reason, lines = said_by_server(data, caplog)

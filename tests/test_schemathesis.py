@@ -44,7 +44,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     """A gateway with a ledger and money in it, for the whole module."""
     with running_server(tmp_path_factory.mktemp("api"), credits={"enabled": True}) as running:
         assert running.service.ledger is not None
-        org = running.service.control.get_org("default").id
+        org = running.service.control.orgs.get("default").id
         running.service.ledger.topup("test:1", org, nano("1000000"))
         yield running
 

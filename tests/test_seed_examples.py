@@ -182,7 +182,7 @@ def test_keys_of_every_profile_live_side_by_side(gateways: Gateways) -> None:
     keys = {}
     for profile in PROFILES:
         shape = server.service.profiles[profile].key_prefix
-        _, keys[profile] = server.service.control.create_key(
+        _, keys[profile] = server.service.control.keys.create(
             "default", name=f"side by side {profile}", profile=profile, prefix=shape
         )
     server.service.sync_keys()
@@ -453,8 +453,8 @@ def test_provider_at_its_limit_is_429_with_retry_after(gateways: Gateways, profi
 def test_app_has_to_be_approved(gateways: Gateways) -> None:
     server = gateways("seekrouter")
     control = server.service.control
-    app = control.create_app("default", name="waits for approval")
-    _, key = control.create_key(
+    app = control.apps.create("default", name="waits for approval")
+    _, key = control.keys.create(
         "default", name="of an app", profile="seekrouter", prefix="sr-", app=app.id
     )
     server.service.sync_keys()
@@ -467,7 +467,7 @@ def test_app_has_to_be_approved(gateways: Gateways) -> None:
     assert refused.code == "app_not_approved"
     assert refused.json()["error"]["message"].startswith("App not approved")
     assert server.mock.requests == []
-    control.approve_app(app.id)
+    control.apps.approve(app.id)
     server.service.sync_keys()
     assert server.request("POST", "/api/v1/chat/completions", body, headers).status == 200
 

@@ -159,13 +159,13 @@ def wait_for_status(server: RunningServer, key: str, status: int, limit: float) 
 
 def test_key_changes_count_within_a_second(server: RunningServer) -> None:
     control = server.service.control
-    row, key = control.create_key("default", name="new", profile="seekroute", prefix="sk-sr-")
+    row, key = control.keys.create("default", name="new", profile="seekroute", prefix="sk-sr-")
     wait_for_status(server, key, 200, 1.0)
-    control.disable_key(row.id)
+    control.keys.disable(row.id)
     wait_for_status(server, key, 403, 1.0)
-    control.enable_key(row.id)
+    control.keys.enable(row.id)
     wait_for_status(server, key, 200, 1.0)
-    control.revoke_key(row.id)
+    control.keys.revoke(row.id)
     wait_for_status(server, key, 401, 1.0)
 
 
@@ -211,7 +211,7 @@ def test_unknown_model(server: RunningServer, name: str) -> None:
 
 def test_models_are_those_of_the_key(server: RunningServer) -> None:
     control = server.service.control
-    _, key = control.create_key(
+    _, key = control.keys.create(
         "default", name="few", profile="seekroute", prefix="sk-sr-", models=["deepseek/*"]
     )
     server.service.sync_keys()
@@ -224,7 +224,7 @@ def test_models_are_those_of_the_key(server: RunningServer) -> None:
 
 
 def test_profile_spells_model_ids(server: RunningServer) -> None:
-    _, key = server.service.control.create_key(
+    _, key = server.service.control.keys.create(
         "default", name="bare", profile="reseller", prefix="sk-"
     )
     server.service.sync_keys()

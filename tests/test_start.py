@@ -70,8 +70,8 @@ def used(then: Prepare) -> Prepare:
     def prepare(folder: Path) -> None:
         data = folder / "data"
         with ControlPlane(data) as control:
-            org = control.create_org("acme")
-            control.create_key(org.id, name="k", profile="seekroute", prefix="sk-sr-")
+            org = control.orgs.create("acme")
+            control.keys.create(org.id, name="k", profile="seekroute", prefix="sk-sr-")
         Ledger(data / "ledger.db").close()
         then(folder)
 

@@ -49,7 +49,7 @@ def stop(server: RunningServer, how: str) -> None:
 
 
 def pay_in(server: RunningServer) -> tuple[Ledger, str]:
-    org = server.service.control.get_org("default").id
+    org = server.service.control.orgs.get("default").id
     ledger = server.service.ledger
     assert ledger is not None
     ledger.topup("test:1", org, nano("1"))

@@ -27,10 +27,10 @@ def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def keyed(server: RunningServer, **options: Any) -> str:
     """The key of a customer without credit, or with what `options` say."""
     control = server.service.control
-    if "acme" not in {org.name for org in control.list_orgs()}:
-        control.create_org("acme")
+    if "acme" not in {org.name for org in control.orgs.list()}:
+        control.orgs.create("acme")
     profile = server.service.default_profile
-    _, key = control.create_key(
+    _, key = control.keys.create(
         "acme", name="bot", profile=profile.name, prefix=profile.key_prefix, **options
     )
     server.service.sync_keys()

@@ -60,7 +60,7 @@ def stop(server: RunningServer, how: str) -> None:
 
 
 def pay_in(server: RunningServer) -> str:
-    org = server.service.control.get_org("default").id
+    org = server.service.control.orgs.get("default").id
     assert server.service.ledger is not None
     server.service.ledger.topup("test:1", org, PAID)
     return org
@@ -244,7 +244,7 @@ def test_under_another_server_a_task_that_is_cancelled_while_it_sends(tmp_path: 
         service = Service(settings, environ={}, mock=mock)
         service.open()
         key = service.create_first_key()
-        org = service.control.get_org("default").id
+        org = service.control.orgs.get("default").id
         assert service.ledger is not None
         service.ledger.topup("test:1", org, PAID)
         mock.queue(Text("Hello.", usage=Usage(100, 1000)))

@@ -42,8 +42,8 @@ def server(tmp_path: Path) -> Iterator[RunningServer]:
 def new_key(server: RunningServer, org: str, paid: int = 0) -> str:
     """A key of `org`, which is made and gets nano-USD where it is not there yet."""
     control = server.service.control
-    if org not in [each.name for each in control.list_orgs()]:
-        made = control.create_org(org)
+    if org not in [each.name for each in control.orgs.list()]:
+        made = control.orgs.create(org)
         if paid:
             assert server.service.ledger is not None
             server.service.ledger.topup(f"test:{org}", made.id, paid)

@@ -136,7 +136,7 @@ def test_a_snapshot_that_is_gone_names_what_is_served(
         assert f"'{alias}' is" in message
         assert leads_to in message
         # Only what the key may use is named.
-        _, barred = server.service.control.create_key(
+        _, barred = server.service.control.keys.create(
             "default", name="b", profile="seekroute", prefix="sk-sr-", models=["mistral/*"]
         )
         server.service.sync_keys()

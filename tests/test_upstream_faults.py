@@ -94,7 +94,7 @@ def faulty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Faulty]:
     with running_server(data_dir, models=MODELS, timeouts=deadlines, credits=credits) as server:
         assert server.service.ledger is not None
         made = Faulty(server, server.service.ledger)
-        made.ledger.topup("test:1", server.service.control.get_org("default").id, nano("1000"))
+        made.ledger.topup("test:1", server.service.control.orgs.get("default").id, nano("1000"))
         server.gateway.on_record(made.records.put)
         yield made
 

@@ -136,13 +136,13 @@ def dearer(value: Any) -> Any:
 
 
 def revoke(server: RunningServer) -> None:
-    (key,) = server.service.control.list_keys()
-    server.service.control.revoke_key(key.id)
+    (key,) = server.service.control.keys.list()
+    server.service.control.keys.revoke(key.id)
     server.service.sync_keys()
 
 
 def suspend(server: RunningServer) -> None:
-    server.service.control.suspend_org("default")
+    server.service.control.orgs.suspend("default")
     server.service.sync_keys()
 
 
@@ -165,7 +165,7 @@ def test_an_answer_ends_as_it_began(tmp_path: Path, change: Any, then: int) -> N
     gate = Gate()
     usage = Usage(100, 10)
     with running_server(tmp_path, credits={"enabled": True}) as server:
-        org = server.service.control.get_org("default").id
+        org = server.service.control.orgs.get("default").id
         ledger = server.service.ledger
         assert ledger is not None
         ledger.topup("t:1", org, nano("1"))

@@ -105,11 +105,9 @@ class ApiAnswer:
 
 
 class KeyBook(Protocol):
-    """The API keys of a gateway: `seekroute.control.ControlPlane`."""
+    """The API keys of a gateway: the keys of its `seekroute.control.ControlPlane`."""
 
-    @property
-    def pepper(self) -> bytes: ...
-    def key_info(self, key: str) -> dict[str, Any]: ...
+    def info(self, key: str) -> dict[str, Any]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,11 +118,13 @@ class Sources:
         models: the models that can be used now.
         ledger: None where the gateway keeps none.
         keys: None where the gateway has no API keys.
+        pepper: the secret that receipts are signed with; empty where there are no keys.
     """
 
     models: ModelList
     ledger: Ledger | None = None
     keys: KeyBook | None = None
+    pepper: bytes = field(default=b"", repr=False)
 
     def books(self) -> Ledger:
         """The ledger.

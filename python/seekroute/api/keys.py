@@ -26,7 +26,7 @@ def key(call: ApiCall, sources: Sources) -> ApiAnswer:
     viewer = call.viewer
     assert sources.keys is not None, "only a gateway with keys is asked about one"
     try:
-        info = sources.keys.key_info(viewer.key)
+        info = sources.keys.info(viewer.key)
     except SeekrouteError as error:
         raise RefusedError(
             "store_unavailable", "the key's data cannot be read; try again"

@@ -26,15 +26,15 @@ def create(
 ) -> None:
     """Make an app; it is pending until you approve it."""
     with shared(ctx).open_control() as control:
-        print_row(_fields(control.create_app(org, name=name)), as_json=as_json)
+        print_row(_fields(control.apps.create(org, name=name)), as_json=as_json)
 
 
 @app.command("list")
 def list_(ctx: typer.Context, org: _Org = None, as_json: JsonOption = False) -> None:
     """List the apps."""
     with shared(ctx).open_control() as control:
-        names = {row.id: row.name for row in control.list_orgs()}
-        rows = [{**_fields(row), "org": names[row.org_id]} for row in control.list_apps(org)]
+        names = {row.id: row.name for row in control.orgs.list()}
+        rows = [{**_fields(row), "org": names[row.org_id]} for row in control.apps.list(org)]
     columns = ("id", "name", "org", "status", "created_at")
     spare = ("created_at", "org", "id")
     print_rows(rows, columns, as_json=as_json, spare=spare, folded=("name", "org"))
@@ -44,14 +44,14 @@ def list_(ctx: typer.Context, org: _Org = None, as_json: JsonOption = False) -> 
 def approve(ctx: typer.Context, name: _App, org: _Org = None, as_json: JsonOption = False) -> None:
     """Approve an app."""
     with shared(ctx).open_control() as control:
-        print_row(_fields(control.approve_app(name, org=org)), as_json=as_json)
+        print_row(_fields(control.apps.approve(name, org=org)), as_json=as_json)
 
 
 @app.command()
 def reject(ctx: typer.Context, name: _App, org: _Org = None, as_json: JsonOption = False) -> None:
     """Reject an app: its keys get 403."""
     with shared(ctx).open_control() as control:
-        print_row(_fields(control.reject_app(name, org=org)), as_json=as_json)
+        print_row(_fields(control.apps.reject(name, org=org)), as_json=as_json)
 
 
 def _fields(row: App) -> Fields:

@@ -128,7 +128,7 @@ def balance(
     from seekroute.ledger import Balance
 
     with shared(ctx).open_control() as control:
-        orgs = control.list_orgs() if org is None else [control.get_org(org)]
+        orgs = control.orgs.list() if org is None else [control.orgs.get(org)]
     with shared(ctx).open_ledger() as ledger:
         if org is not None:
             fields = _balance_fields(orgs[0], ledger.balance(orgs[0].id))
@@ -167,7 +167,7 @@ def line(
     """Let an organization spend more than it has paid; a running server follows at once."""
     amount = limit_of(usd)
     with shared(ctx).open_control() as control:
-        row = control.set_credit_line(org, amount)
+        row = control.orgs.set_credit_line(org, amount)
     fields = {"id": row.id, "name": row.name, **line_fields(row)}
     print_row(fields if as_json else without_repeats(fields), as_json=as_json)
 

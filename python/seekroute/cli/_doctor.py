@@ -117,7 +117,7 @@ def _data(folder: Path) -> Iterator[Finding]:
     try:
         with ControlPlane(folder) as control:
             keys = sum(1 for _ in control.core_keys())
-            orgs = control.list_orgs()
+            orgs = control.orgs.list()
     except SeekrouteError as error:
         yield Finding("data", "failed", str(error))
         return

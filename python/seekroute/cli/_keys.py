@@ -113,7 +113,7 @@ def create(
         chosen = _profile(settings, profile)
         if allowed is not None:
             _known_patterns(settings, allowed)
-        row, text = control.create_key(
+        row, text = control.keys.create(
             org,
             name=name,
             profile=chosen.name,
@@ -127,7 +127,7 @@ def create(
         )
         _show_once(control, row, text, as_json=as_json)
         if settings.credits.enabled:
-            _hint_at_credit(options, control.get_org(row.org_id))
+            _hint_at_credit(options, control.orgs.get(row.org_id))
 
 
 @app.command("list")
@@ -138,11 +138,11 @@ def list_(
 ) -> None:
     """List the keys, revoked ones too."""
     with shared(ctx).open_control() as control:
-        names = {row.id: row.name for row in control.list_orgs()}
+        names = {row.id: row.name for row in control.orgs.list()}
         used = _used(shared(ctx))
         rows = [
             {**_fields(row, names.get(row.org_id, row.org_id)), "used": used.get(row.id)}
-            for row in control.list_keys(org)
+            for row in control.keys.list(org)
         ]
     if not as_json:  # a word in every line, to say nothing
         rows = [{**row, "limit": _limit_in_time(row)} for row in rows]
@@ -163,35 +163,35 @@ def _limit_in_time(row: Fields) -> str | None:
 def show(ctx: typer.Context, key: _Key, as_json: JsonOption = False) -> None:
     """Show what is known about a key."""
     with shared(ctx).open_control() as control:
-        _show(control, control.get_key(key), as_json=as_json)
+        _show(control, control.keys.get(key), as_json=as_json)
 
 
 @app.command()
 def disable(ctx: typer.Context, key: _Key, as_json: JsonOption = False) -> None:
     """Turn a key away (403) until it is enabled."""
     with shared(ctx).open_control() as control:
-        _show(control, control.disable_key(key), as_json=as_json)
+        _show(control, control.keys.disable(key), as_json=as_json)
 
 
 @app.command()
 def enable(ctx: typer.Context, key: _Key, as_json: JsonOption = False) -> None:
     """Let a disabled key work again."""
     with shared(ctx).open_control() as control:
-        _show(control, control.enable_key(key), as_json=as_json)
+        _show(control, control.keys.enable(key), as_json=as_json)
 
 
 @app.command()
 def revoke(ctx: typer.Context, key: _Key, as_json: JsonOption = False) -> None:
     """Revoke a key permanently (401)."""
     with shared(ctx).open_control() as control:
-        _show(control, control.revoke_key(key), as_json=as_json)
+        _show(control, control.keys.revoke(key), as_json=as_json)
 
 
 @app.command()
 def roll(ctx: typer.Context, key: _Key, as_json: JsonOption = False) -> None:
     """Replace a key: the old one ends, the new one has its id and rights and is shown only once."""
     with shared(ctx).open_control() as control:
-        row, text = control.roll_key(key)
+        row, text = control.keys.roll(key)
         _show_once(control, row, text, as_json=as_json)
 
 
@@ -211,7 +211,7 @@ def limit_(
     if limit is None and reset not in (None, Reset.NEVER):
         raise typer.BadParameter("--reset needs a limit", param_hint="--reset")
     with shared(ctx).open_control() as control:
-        row = control.set_key_limit(key, limit, reset=None if reset is None else reset.value)
+        row = control.keys.set_limit(key, limit, reset=None if reset is None else reset.value)
         _show(control, row, as_json=as_json)
 
 
@@ -224,7 +224,7 @@ def store_answers_(
 ) -> None:
     """Keep a key's answers for repeats of an Idempotency-Key, or no longer."""
     with shared(ctx).open_control() as control:
-        _show(control, control.set_store_answers(key, on), as_json=as_json)
+        _show(control, control.keys.set_store_answers(key, on), as_json=as_json)
 
 
 def _used(options: Shared) -> dict[str, str]:
@@ -301,11 +301,11 @@ def _warn_of_refusal(control: ControlPlane, row: ApiKey) -> None:
     """Says that requests would get 403, where they would, for another reason than the key's own."""
     if row.revoked:
         return
-    org = control.get_org(row.org_id)
+    org = control.orgs.get(row.org_id)
     if org.suspended:
         name = shlex.quote(org.name)
         say(f"{org.name} is suspended: its keys get 403; seekroute orgs resume {name}", err=True)
-    for app_ in control.list_apps(org.id) if row.app_id else ():
+    for app_ in control.apps.list(org.id) if row.app_id else ():
         if app_.id == row.app_id and app_.status != "approved":
             say(
                 f"the app {app_.name} is {app_.status}: its keys get 403; "
@@ -315,7 +315,7 @@ def _warn_of_refusal(control: ControlPlane, row: ApiKey) -> None:
 
 
 def _show(control: ControlPlane, row: ApiKey, *, as_json: bool) -> None:
-    fields = dict(_fields(row, control.get_org(row.org_id).name))
+    fields = dict(_fields(row, control.orgs.get(row.org_id).name))
     if not as_json:
         del fields["limit_nano"]
     print_row(fields, as_json=as_json)
@@ -324,7 +324,7 @@ def _show(control: ControlPlane, row: ApiKey, *, as_json: bool) -> None:
 
 def _show_once(control: ControlPlane, row: ApiKey, text: str, *, as_json: bool) -> None:
     if as_json:
-        print_json({**_fields(row, control.get_org(row.org_id).name), "key": text})
+        print_json({**_fields(row, control.orgs.get(row.org_id).name), "key": text})
         _warn_of_refusal(control, row)
         return
     # Only the key goes to the standard output: KEY=$(seekroute keys create ...) works.

@@ -122,9 +122,9 @@ def logs(
     earliest = 0 if since is None else parse_since(since)
     with shared(ctx).open_control() as control:
         names = org_names(control)
-        keys = {row.id: row.name for row in control.list_keys()}
-        org_id = "" if org is None else control.get_org(org).id
-        key_id = "" if key is None else control.get_key(key).id
+        keys = {row.id: row.name for row in control.keys.list()}
+        org_id = "" if org is None else control.orgs.get(org).id
+        key_id = "" if key is None else control.keys.get(key).id
 
     def wanted(row: Row) -> bool:
         of_model = model is None or model in (row["model"], row["requested_model"])
@@ -187,7 +187,7 @@ def show(
     """Show everything about one request, with its attempts; also of one that was refused."""
     with shared(ctx).open_control() as control:
         names = org_names(control)
-        keys = {row.id: row.name for row in control.list_keys()}
+        keys = {row.id: row.name for row in control.keys.list()}
     with shared(ctx).open_ledger() as ledger:
         row = find_request(ledger, id_)
     if row is None:

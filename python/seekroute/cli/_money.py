@@ -61,7 +61,7 @@ def margin(row: Mapping[str, Any]) -> int | None:
 
 def org_names(control: ControlPlane) -> dict[str, str]:
     """Names of organizations by id. An id that is not in it is shown as it is."""
-    return {org.id: org.name for org in control.list_orgs()}
+    return {org.id: org.name for org in control.orgs.list()}
 
 
 def line_fields(org: Organization) -> dict[str, Any]:

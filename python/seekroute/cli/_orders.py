@@ -31,7 +31,7 @@ def listed(options: Shared, *, org: str | None, pending: bool, limit: int) -> li
     rows: list[Fields] = []
     with options.open_control() as control:
         names = org_names(control)
-        org_id = None if org is None else control.get_org(org).id
+        org_id = None if org is None else control.orgs.get(org).id
         for page in _pages(control, org_id, pending=pending, limit=limit):
             owners, missing = _in_ledger(options, page)
             for order in page:

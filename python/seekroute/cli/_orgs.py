@@ -33,14 +33,14 @@ def create(
     """Make an organization. What its keys use is paid for out of its credit."""
     line = limit_of(credit_line, "--credit-line")
     with shared(ctx).open_control() as control:
-        _show(control.create_org(name, line), as_json=as_json)
+        _show(control.orgs.create(name, line), as_json=as_json)
 
 
 @app.command("list")
 def list_(ctx: typer.Context, as_json: JsonOption = False) -> None:
     """List the organizations."""
     with shared(ctx).open_control() as control:
-        rows = [_fields(org) for org in control.list_orgs()]
+        rows = [_fields(org) for org in control.orgs.list()]
     columns = ("id", "name", "status", "created_at", "credit_line")
     spare = ("created_at", "credit_line", "id")
     print_rows(rows, columns, as_json=as_json, spare=spare, folded=("name",))
@@ -50,21 +50,21 @@ def list_(ctx: typer.Context, as_json: JsonOption = False) -> None:
 def show(ctx: typer.Context, org: _Org, as_json: JsonOption = False) -> None:
     """Show an organization."""
     with shared(ctx).open_control() as control:
-        _show(control.get_org(org), as_json=as_json)
+        _show(control.orgs.get(org), as_json=as_json)
 
 
 @app.command()
 def suspend(ctx: typer.Context, org: _Org, as_json: JsonOption = False) -> None:
     """Turn all its keys away (403) until it is resumed."""
     with shared(ctx).open_control() as control:
-        _show(control.suspend_org(org), as_json=as_json)
+        _show(control.orgs.suspend(org), as_json=as_json)
 
 
 @app.command()
 def resume(ctx: typer.Context, org: _Org, as_json: JsonOption = False) -> None:
     """Let the keys of a suspended organization work again."""
     with shared(ctx).open_control() as control:
-        _show(control.resume_org(org), as_json=as_json)
+        _show(control.orgs.resume(org), as_json=as_json)
 
 
 def _show(org: Organization, *, as_json: bool) -> None:

@@ -67,9 +67,9 @@ def usage(
         raise typer.BadParameter("it is before --since", param_hint="--until")
     with shared(ctx).open_control() as control:
         orgs = org_names(control)
-        keys = {row.id: row.name for row in control.list_keys()}
-        org_id = "" if org is None else control.get_org(org).id
-        key_id = "" if key is None else control.get_key(key).id
+        keys = {row.id: row.name for row in control.keys.list()}
+        org_id = "" if org is None else control.orgs.get(org).id
+        key_id = "" if key is None else control.keys.get(key).id
     with shared(ctx).open_ledger() as ledger:
         found = ledger.activity(org=org_id, key=key_id, since=first, until=last)
     sums = _summed(found, by.value)

@@ -6,7 +6,7 @@ Example:
     >>> from seekroute.control import ControlPlane
     >>> with tempfile.TemporaryDirectory() as directory:
     ...     with ControlPlane(Path(directory)) as control:
-    ...         control.create_org("acme").name
+    ...         control.orgs.create("acme").name
     'acme'
 """
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from seekroute.control.directory import InstanceLock
     from seekroute.control.errors import ControlError, DirectoryInUseError
     from seekroute.control.feed import ChangeBatch
-    from seekroute.control.keys import looks_valid, make_key
+    from seekroute.control.key_text import looks_valid, make_key
+    from seekroute.control.plane import ControlPlane
     from seekroute.control.revisions import upgrade_is_due
-    from seekroute.control.service import ControlPlane
 
 __all__ = [
     "ChangeBatch",
@@ -40,11 +40,11 @@ __all__ = [
 _HOME_OF = {
     "ChangeBatch": "feed",
     "ControlError": "errors",
-    "ControlPlane": "service",
+    "ControlPlane": "plane",
     "DirectoryInUseError": "errors",
     "InstanceLock": "directory",
-    "looks_valid": "keys",
-    "make_key": "keys",
+    "looks_valid": "key_text",
+    "make_key": "key_text",
     "upgrade": "database",
     "upgrade_is_due": "revisions",
 }

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, select
 
 from seekroute.control.errors import ControlError
-from seekroute.control.keys import key_mac, looks_valid, make_key
+from seekroute.control.key_text import key_mac, looks_valid, make_key
 from seekroute.control.models import (
     ApiKey,
     api_keys,

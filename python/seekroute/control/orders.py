@@ -78,7 +78,7 @@ class OrderBook:
         >>> from seekroute.money import nano
         >>> with tempfile.TemporaryDirectory() as directory:
         ...     with ControlPlane(Path(directory)) as control:
-        ...         org = control.create_org("acme")
+        ...         org = control.orgs.create("acme")
         ...         order = control.orders.put("topup", org="acme", amount_nano=nano("5"))
         ...         order.state, [each.id == order.id for each in control.orders.pending(10)]
         ('pending', [True])

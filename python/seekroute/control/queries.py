@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 
 from seekroute.control.errors import ControlError
-from seekroute.control.keys import looks_valid
+from seekroute.control.key_text import looks_valid
 from seekroute.control.models import (
     LEAST_OF_ID,
     ApiKey,

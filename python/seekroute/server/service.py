@@ -314,7 +314,7 @@ class Service:
         Returns:
             The key, which can never be had again; None where there was one already.
         """
-        made = self.control.create_first_key(
+        made = self.control.keys.create_first(
             profile=self.default_profile.name, prefix=self.default_profile.key_prefix
         )
         if made is None:
@@ -334,7 +334,7 @@ class Service:
     @property
     def sources(self) -> Sources:
         """What answers without inference are made from."""
-        return Sources(self._models, self.ledger, self.control)
+        return Sources(self._models, self.ledger, self.control.keys, self.control.pepper)
 
     def models_of_key(self, key_id: str) -> list[str] | None:
         """The key's allow-list; None allows every model."""
