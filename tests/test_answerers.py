@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import parse_qsl
 
 import pytest
 
 import seekroute
+from seekroute.api.table import ROUTES, ApiRoute, Who
 from seekroute.client.backend import Request
 from serving import MODEL, RunningServer, running_server
 
@@ -128,3 +130,36 @@ def test_both_quote(both: Both) -> None:
     for each in (quote, same):
         del each["created"], each["excluded"]  # by the environment's keys
     assert quote == same
+
+
+# --- the rows over HTTP ---------------------------------------------------------------------------
+
+
+def real(path: str) -> str:
+    """A path of a row's pattern."""
+    return path.replace("{model}", "openai/gpt-4o-mini")
+
+
+def test_every_row_names_its_methods(both: Both) -> None:
+    for route in ROUTES:
+        for path in route.paths:
+            answer = both.server.request("DELETE", real(path))
+            assert answer.status == 405, path
+            assert answer.headers["allow"] == route.allowed
+
+
+def test_who_may_ask_without_a_key(both: Both, tmp_path: Path) -> None:
+    kind = {"Content-Type": "application/json"}
+
+    def unkeyed(server: RunningServer, route: ApiRoute) -> int:
+        method = route.methods[0]
+        body = CHAT if method == "POST" else None
+        return server.request(method, real(route.paths[0]), body, kind, with_key=False).status
+
+    for route in ROUTES:
+        expected = 200 if route.who is Who.ANYONE else 401
+        assert unkeyed(both.server, route) == expected, route.pattern
+    with running_server(tmp_path, credits={"enabled": True}, require_key=False) as open_to_all:
+        for route in ROUTES:
+            expected = 401 if route.who in (Who.ORG, Who.KEY) else 200
+            assert unkeyed(open_to_all, route) == expected, route.pattern
