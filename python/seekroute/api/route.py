@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Sized
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -128,6 +129,14 @@ class ApiRoute:
     def allowed(self) -> str:
         """The methods that are taken, as the header `Allow` lists them."""
         return ", ".join(self.methods)
+
+    def waits(self, query: Sized) -> bool:
+        """Whether to ask the handler in a thread, so that nobody else waits with it.
+
+        Args:
+            query: what is asked; empty: nothing.
+        """
+        return self.reads is Reads.DISK or (self.reads is Reads.ROWS and bool(query))
 
     def answer(self, call: ApiCall, sources: Sources) -> ApiAnswer:
         """Asks the handler. Waits for what `reads` says.

@@ -371,7 +371,7 @@ class AsyncLocalBackend(AsyncBackend):
         match = _match(request)
         if not _is_inference(request, match):
             answer = self._local.answer_here
-            if match is not None and match.route.reads is table.Reads.DISK:
+            if match is not None and match.route.waits(request.query):
                 return AsyncReadyReply(*await asyncio.to_thread(answer, request, match))
             return AsyncReadyReply(*answer(request, match))
         exchange = self.gateway.submit_here(request.body, _request_id(request), _explain(request))

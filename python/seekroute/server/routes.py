@@ -62,8 +62,7 @@ async def answer(call: HttpCall, match: Match) -> None:
     if route.reads is Reads.DISK:
         async with service.ledger_reads:
             answer = await asyncio.to_thread(route.answer, asked, service.sources)
-    elif route.reads is Reads.ROWS and query:
-        # It takes a few milliseconds that streams do not have to wait for.
+    elif route.waits(query):
         answer = await asyncio.to_thread(route.answer, asked, service.sources)
     else:
         answer = route.answer(asked, service.sources)
