@@ -2,11 +2,12 @@
 
 #include <algorithm>
 #include <optional>
+#include <vector>
 
 #include "billing/cost.h"
 #include "gateway/routing_report.h"
 #include "gateway/spend_bound.h"
-#include "wire/json/json.h"
+#include "wire/json/json_writer.h"
 #include "wire/openai/chat_prompt.h"
 
 namespace seekroute {
@@ -43,6 +44,13 @@ struct CostRange {
   std::optional<Money> max;
 };
 
+// What one endpoint would take; or the route, by whichever of its endpoints takes most.
+struct Offer {
+  const Endpoint* endpoint = nullptr;
+  Extent extent;
+  CostRange costs;
+};
+
 // Of the route: as long as at the endpoint that answers longest, without end where one has none.
 void TakeLonger(const Extent& here, Extent* route) {
   route->most_prompt = std::max(route->most_prompt, here.most_prompt);
@@ -52,6 +60,22 @@ void TakeLonger(const Extent& here, Extent* route) {
   }
   route->longest = std::max(*route->longest, *here.longest);
   route->most_completion = std::max(route->most_completion, here.most_completion);
+}
+
+Offer RouteOf(const std::vector<Offer>& offers) {
+  Offer route;
+  for (const Offer& offer : offers) {
+    if (&offer == &offers.front()) {
+      route = offer;
+      continue;
+    }
+    TakeLonger(offer.extent, &route.extent);
+    CostRange& costs = route.costs;
+    costs.min = std::min(costs.min, offer.costs.min);
+    if (!offer.costs.max) costs.max.reset();
+    if (costs.max) costs.max = std::max(*costs.max, *offer.costs.max);
+  }
+  return route;
 }
 
 CostRange CostsAt(const Extent& extent, Money most, const PriceTable& price, UnixSeconds now) {
@@ -65,35 +89,41 @@ CostRange CostsAt(const Extent& extent, Money most, const PriceTable& price, Uni
   return range;
 }
 
-void AppendCosts(const CostRange& range, std::string* out) {
-  *out += "\"cost\":{\"min\":" + FormatUsd(range.min);
-  *out += ",\"expected\":" + FormatUsd(range.expected) + ",\"max\":";
-  *out += range.max ? FormatUsd(*range.max) : "null";
-  *out += '}';
+void WriteTokens(const Extent& extent, JsonWriter* json) {
+  json->Key("prompt_tokens").Object();
+  json->Key("expected").Integer(extent.prompt);
+  json->Key("max").Integer(extent.most_prompt);
+  json->End();
+  json->Key("completion_tokens").Object();
+  json->Key("expected").Integer(extent.images ? 0 : extent.expected() * extent.choices);
+  json->Key("max");
+  extent.longest ? json->Integer(extent.most_completion) : json->Null();
+  json->End();
 }
 
-void AppendText(std::string_view name, std::string_view value, std::string* out) {
-  *out += '"';
-  *out += name;
-  *out += "\":";
-  AppendJsonString(value, out);
+void WriteCosts(const CostRange& range, JsonWriter* json) {
+  json->Key("cost").Object();
+  json->Key("min").Usd(range.min);
+  json->Key("expected").Usd(range.expected);
+  json->Key("max");
+  range.max ? json->Usd(*range.max) : json->Null();
+  json->End();
 }
 
 // The rates that a prompt of this length is charged by now: the provider's own and the markup, or
 // the two as one.
-void AppendPricing(const Extent& extent, const PriceTable& price, bool upstream_cost,
-                   UnixSeconds now, std::string* out) {
+void WritePricing(int64_t prompt_tokens, const PriceTable& price, bool upstream_cost,
+                  UnixSeconds now, JsonWriter* json) {
   const PriceVariant& variant = price.variant(price.IndexAt(now, {}));
-  const PriceTier* tier = variant.TierFor(extent.prompt);
+  const PriceTier* tier = variant.TierFor(prompt_tokens);
   const Rates& rates = tier != nullptr ? tier->rates : variant.rates;
-  *out += "\"pricing\":{";
-  AppendText("revision", price.revision(), out);
-  if (upstream_cost) *out += ",\"markup_bps\":" + std::to_string(price.markup_bps());
-  *out += ",\"min_prompt_tokens\":" + std::to_string(tier != nullptr ? tier->above : 0);
+  json->Key("pricing").Object();
+  json->Key("revision").String(price.revision());
+  if (upstream_cost) json->Key("markup_bps").Integer(price.markup_bps());
+  json->Key("min_prompt_tokens").Integer(tier != nullptr ? tier->above : 0);
   const auto rate = [&](std::string_view name, PriceClass c) {
-    *out += ',';
-    AppendText(name, upstream_cost ? FormatUsd(rates[c]) : FormatUsd(rates[c], price.markup_bps()),
-               out);
+    json->Key(name).String(upstream_cost ? FormatUsd(rates[c])
+                                         : FormatUsd(rates[c], price.markup_bps()));
   };
   rate("prompt", PriceClass::kInput);
   rate("completion", PriceClass::kOutput);
@@ -101,7 +131,7 @@ void AppendPricing(const Extent& extent, const PriceTable& price, bool upstream_
   rate("image", PriceClass::kPerImage);
   rate("input_cache_read", PriceClass::kCacheRead);
   rate("internal_reasoning", PriceClass::kReasoning);
-  *out += '}';
+  json->End();
 }
 
 }  // namespace
@@ -121,11 +151,8 @@ Result<std::string> WriteQuote(const Admission& admission, std::string_view body
   // As the request would be told, and held for.
   const std::optional<int64_t> cap =
       bound.Cap(longest, IsLimited(admission.request, admission.key.get()));
-  Extent extent;
-  CostRange route;
-  std::string candidates;
-  for (size_t i = 0; i < model.endpoints.size(); ++i) {
-    const Endpoint& endpoint = model.endpoints[i];
+  std::vector<Offer> offers;
+  for (const Endpoint& endpoint : model.endpoints) {
     Extent here;
     here.prompt = prompt.tokens;
     const UseBound besides = bound.BesidesAt(endpoint);
@@ -135,58 +162,49 @@ Result<std::string> WriteQuote(const Admission& admission, std::string_view body
     if (!bound.IsUnbounded(endpoint, cap)) here.longest = bound.AnswerAt(endpoint, cap);
     here.most_completion = besides.completion + bound.CompletionAt(endpoint, cap) * here.choices;
     const CostRange costs = CostsAt(here, bound.WorstAt(endpoint, cap), *endpoint.price, now);
-    if (i == 0) {
-      extent = here;
-      route = costs;
-    } else {
-      TakeLonger(here, &extent);
-      route.min = std::min(route.min, costs.min);
-      if (!costs.max) route.max.reset();
-      if (route.max) route.max = std::max(*route.max, *costs.max);
-      candidates += ',';
-    }
-    candidates += '{';
-    AppendText("provider", snapshot.providers[endpoint.provider].id, &candidates);
-    candidates += ',';
-    AppendText("model", endpoint.upstream_model, &candidates);
-    candidates += ',';
-    AppendPricing(extent, *endpoint.price, admission.profile->upstream_cost, now, &candidates);
-    candidates += ',';
-    AppendCosts(costs, &candidates);
-    candidates += '}';
+    offers.push_back({&endpoint, here, costs});
   }
+  const Offer route = RouteOf(offers);
 
-  std::string out = "{\"object\":\"quote\",\"created\":" + std::to_string(now.s) + ',';
-  AppendText("requested", admission.request.model, &out);
-  out += ',';
-  AppendText("model", model.id, &out);
-  out += ',';
-  AppendText("strategy", StrategyOf(admission.request.model, model, admission.automatic), &out);
-  out += ",\"prompt_tokens\":{\"expected\":" + std::to_string(extent.prompt);
-  out += ",\"max\":" + std::to_string(extent.most_prompt);
-  out += "},\"completion_tokens\":{\"expected\":";
-  out += std::to_string(extent.images ? 0 : extent.expected() * extent.choices) + ",\"max\":";
-  out += extent.longest ? std::to_string(extent.most_completion) : "null";
-  out += "},";
-  if (admission.request.max_cost) {
-    out += "\"max_cost\":" + FormatUsd(*admission.request.max_cost) + ',';
-  }
-  AppendCosts(route, &out);
+  std::string out;
+  JsonWriter json(&out);
+  json.Object();
+  json.Key("object").String("quote");
+  json.Key("created").Integer(now.s);
+  json.Key("requested").String(admission.request.model);
+  json.Key("model").String(model.id);
+  json.Key("strategy").String(StrategyOf(admission.request.model, model, admission.automatic));
+  WriteTokens(route.extent, &json);
+  if (admission.request.max_cost) json.Key("max_cost").Usd(*admission.request.max_cost);
+  WriteCosts(route.costs, &json);
   // What is set aside before it is sent: of a client that names no length at least `min`.
   const Money held = bound.Worst(cap);
   const Money least =
       admission.request.max_tokens ? held : bound.At(std::min(bound.least(), longest));
-  out += ",\"hold\":{\"min\":" + FormatUsd(least);
-  out += ",\"max\":" + FormatUsd(held) + '}';
-  out += ",\"candidates\":[" + candidates + "],\"excluded\":[";
-  for (size_t i = 0; i < model.excluded.size(); ++i) {
-    out += i == 0 ? "{" : ",{";
-    AppendText("provider", model.excluded[i].provider, &out);
-    out += ',';
-    AppendText("reason", model.excluded[i].reason, &out);
-    out += '}';
+  json.Key("hold").Object();
+  json.Key("min").Usd(least);
+  json.Key("max").Usd(held);
+  json.End();
+  json.Key("candidates").Array();
+  for (const Offer& offer : offers) {
+    const Endpoint& endpoint = *offer.endpoint;
+    json.Object();
+    json.Key("provider").String(snapshot.providers[endpoint.provider].id);
+    json.Key("model").String(endpoint.upstream_model);
+    WritePricing(prompt.tokens, *endpoint.price, admission.profile->upstream_cost, now, &json);
+    WriteCosts(offer.costs, &json);
+    json.End();
   }
-  return out + "]}";
+  json.End();
+  json.Key("excluded").Array();
+  for (const Exclusion& each : model.excluded) {
+    json.Object();
+    json.Key("provider").String(each.provider);
+    json.Key("reason").String(each.reason);
+    json.End();
+  }
+  json.End().End();
+  return out;
 }
 
 }  // namespace seekroute

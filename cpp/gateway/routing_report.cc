@@ -1,17 +1,9 @@
 #include "gateway/routing_report.h"
 
-#include "wire/json/json.h"
+#include "wire/json/json_writer.h"
 
 namespace seekroute {
 namespace {
-
-void AppendMember(std::string_view name, std::string_view value, std::string* out) {
-  if (out->back() != '{') *out += ',';
-  *out += '"';
-  *out += name;
-  *out += "\":";
-  AppendJsonString(value, out);
-}
 
 // "gpt-5-mini by openai, after groq (429)".
 std::string Summary(const ExchangeRecord& row) {
@@ -35,35 +27,40 @@ std::string_view StrategyOf(std::string_view requested, const Model& model, bool
 std::string WriteRouting(Explain how, const ExchangeRecord& row, const Model& model,
                          const Snapshot& snapshot, bool automatic, size_t asked,
                          const Stats* stats) {
-  std::string out = how == Explain::kOpenRouter ? "\"openrouter_metadata\":{" : "\"seekroute\":{";
-  AppendMember("requested", row.requested_model, &out);
-  AppendMember("strategy", StrategyOf(row.requested_model, model, automatic), &out);
-  out += ",\"region\":null";
-  AppendMember("summary", Summary(row), &out);
-  out += ",\"attempt\":" + std::to_string(row.attempts) + ",\"is_byok\":false,\"endpoints\":{";
-  out += "\"total\":" + std::to_string(model.endpoints.size()) + ",\"available\":[";
+  std::string out;
+  JsonWriter json = JsonWriter::Members(&out);
+  json.Key(how == Explain::kOpenRouter ? "openrouter_metadata" : "seekroute").Object();
+  json.Key("requested").String(row.requested_model);
+  json.Key("strategy").String(StrategyOf(row.requested_model, model, automatic));
+  json.Key("region").Null();
+  json.Key("summary").String(Summary(row));
+  json.Key("attempt").Integer(row.attempts);
+  json.Key("is_byok").Bool(false);
+  json.Key("endpoints").Object();
+  json.Key("total").Integer(model.endpoints.size());
+  json.Key("available").Array();
   for (size_t i = 0; i < model.endpoints.size(); ++i) {
     const std::string& provider = snapshot.providers[model.endpoints[i].provider].id;
-    out += i == 0 ? "{" : ",{";
-    AppendMember("provider", provider, &out);
-    AppendMember("model", model.endpoints[i].upstream_model, &out);
-    const bool selected = asked == i + 1;
-    out += selected ? ",\"selected\":true" : ",\"selected\":false";
+    json.Object();
+    json.Key("provider").String(provider);
+    json.Key("model").String(model.endpoints[i].upstream_model);
+    json.Key("selected").Bool(asked == i + 1);
     const bool marked = stats != nullptr && how == Explain::kSeekroute;
-    if (marked && stats->IgnoresCap(provider, model.id)) out += ",\"ignores_cap\":true";
-    out += '}';
+    if (marked && stats->IgnoresCap(provider, model.id)) json.Key("ignores_cap").Bool(true);
+    json.End();
   }
-  out += "]},\"attempts\":[";
-  for (size_t i = 0; i < row.tried.size(); ++i) {
-    const AttemptRecord& attempt = row.tried[i];
-    out += i == 0 ? "{" : ",{";
-    AppendMember("provider", attempt.provider, &out);
-    AppendMember("model", row.model, &out);
-    out += ",\"status\":" + std::to_string(attempt.status);
-    if (!attempt.error.empty()) AppendMember("error", attempt.error, &out);
-    out += '}';
+  json.End().End();
+  json.Key("attempts").Array();
+  for (const AttemptRecord& attempt : row.tried) {
+    json.Object();
+    json.Key("provider").String(attempt.provider);
+    json.Key("model").String(row.model);
+    json.Key("status").Integer(attempt.status);
+    if (!attempt.error.empty()) json.Key("error").String(attempt.error);
+    json.End();
   }
-  return out + "]}";
+  json.End().End();
+  return out;
 }
 
 }  // namespace seekroute

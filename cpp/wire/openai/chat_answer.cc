@@ -82,14 +82,11 @@ std::string RewriteChatAnswer(std::string_view body, const ChatAnswer& answer,
 
   Splice splice(body);
   std::string added;  // right behind the opening brace; `choices` follows somewhere
+  JsonWriter json = JsonWriter::Members(&added);
   const auto set = [&](std::string_view key, const std::optional<ByteRange>& value,
                        std::string_view text) {
     if (value) return splice.Replace(*value, text);
-    added += '"';
-    added += key;
-    added += "\":";
-    added += text;
-    added += ',';
+    json.Key(key).Raw(text);
   };
   set("id", answer.id, id);
   set("object", answer.object, object);
@@ -101,7 +98,8 @@ std::string RewriteChatAnswer(std::string_view body, const ChatAnswer& answer,
   for (const ByteRange& member : answer.repeated) splice.Replace(member, {});
   std::deque<std::string> reasoning;
   if (names.repeats_reasoning) ShowReasoning(body, answer.hidden_reasoning, &reasoning, &splice);
-  if (!report.routing.empty()) added += report.routing + ',';
+  json.RawMembers(report.routing);
+  if (!added.empty()) added += ',';
   const size_t inside = body.find('{') + 1;
   splice.Replace({inside, inside}, added);
 
@@ -113,46 +111,49 @@ std::string RewriteChatAnswer(std::string_view body, const ChatAnswer& answer,
 
 std::string WriteChatAnswer(const AnswerNames& names, const std::vector<std::string>& contents,
                             const UsageReport& report) {
-  std::string out = "{";
-  AppendChatHead(names, names.object, &out);
-  out += ",\"choices\":[";
+  std::string out;
+  JsonWriter json(&out);
+  json.Object();
+  WriteChatHead(names, names.object, &json);
+  json.Key("choices").Array();
   for (size_t i = 0; i < contents.size(); ++i) {
-    if (i > 0) out += ',';
-    out += "{\"index\":" + std::to_string(i) + R"(,"message":{"role":"assistant","content":)";
-    AppendJsonString(contents[i], &out);
-    out += R"(,"refusal":null},"logprobs":null,"finish_reason":"stop"})";
+    json.Object().Key("index").Integer(i);
+    json.Key("message").Object().Key("role").String("assistant");
+    json.Key("content").String(contents[i]).Key("refusal").Null().End();
+    json.Key("logprobs").Null().Key("finish_reason").String("stop").End();
   }
-  out += "]," + UsageMembers(report) + '}';
+  json.End();
+  WriteUsageMembers(report, &json);
+  json.End();
   return out;
 }
 
 std::string WriteChatStream(const AnswerNames& names, const std::vector<std::string>& contents,
                             const UsageReport& report, bool include_usage) {
+  enum class Piece : uint8_t { kRole, kContent, kEnd };
   std::string out;
-  const auto chunk = [&](size_t index, std::string_view delta, std::string_view finish_reason,
-                         std::string_view members) {
-    out += "data: {";
-    AppendChatHead(names, kChunkObject, &out);
-    out += ",\"choices\":[{\"index\":" + std::to_string(index) + ",\"delta\":{";
-    out += delta;
-    out += "},\"finish_reason\":";
-    out += finish_reason;
-    out += "}]";
-    if (!members.empty()) out += ',';
-    out += members;
-    out += "}\n\n";
+  const auto chunk = [&](size_t index, Piece piece, bool with_usage) {
+    out += "data: ";
+    JsonWriter json(&out);
+    json.Object();
+    WriteChatHead(names, kChunkObject, &json);
+    json.Key("choices").Array().Object().Key("index").Integer(index);
+    json.Key("delta").Object();
+    if (piece == Piece::kRole) json.Key("role").String("assistant").Key("content").String("");
+    if (piece == Piece::kContent) json.Key("content").String(contents[index]);
+    json.End().Key("finish_reason");
+    piece == Piece::kEnd ? json.String("stop") : json.Null();
+    json.End().End();
+    if (with_usage) WriteUsageMembers(report, &json);
+    json.End();
+    out += "\n\n";
   };
-  const std::string members = UsageMembers(report);
   for (size_t i = 0; i < contents.size(); ++i) {
-    chunk(i, R"("role":"assistant","content":"")", "null", {});
-    std::string delta = "\"content\":";
-    AppendJsonString(contents[i], &delta);
-    chunk(i, delta, "null", {});
-    const bool last = i + 1 == contents.size();
-    chunk(i, {}, "\"stop\"",
-          last && !include_usage ? std::string_view(members) : std::string_view());
+    chunk(i, Piece::kRole, false);
+    chunk(i, Piece::kContent, false);
+    chunk(i, Piece::kEnd, i + 1 == contents.size() && !include_usage);
   }
-  if (include_usage || contents.empty()) AppendUsageChunk(names, members, &out);
+  if (include_usage || contents.empty()) AppendUsageChunk(names, report, &out);
   out += kDoneEvent;
   return out;
 }

@@ -9,6 +9,7 @@
 
 #include "wire/json/json.h"
 #include "wire/json/json_scan.h"
+#include "wire/json/json_writer.h"
 #include "wire/json/lone_halves.h"
 #include "wire/openai/chat_object.h"
 
@@ -72,7 +73,7 @@ struct ChatCollector::Node {
   void JoinThinking(Node* more);
   void ShowThinking();
   size_t Bytes() const;
-  void Write(std::string* out) const;
+  void Write(JsonWriter* json) const;
 };
 
 struct ChatCollector::Member {
@@ -166,36 +167,27 @@ size_t ChatCollector::Node::Bytes() const {
   return bytes;
 }
 
-void ChatCollector::Node::Write(std::string* out) const {
+void ChatCollector::Node::Write(JsonWriter* json) const {
   switch (kind) {
     case Kind::kOther:
-      *out += text;
+      json->Raw(text);
       break;
     case Kind::kString:
-      AppendJsonString(text, out);
+      json->String(text);
       break;
-    case Kind::kObject: {
-      char before = '{';
+    case Kind::kObject:
+      json->Object();
       for (const Member& member : members) {
-        *out += std::exchange(before, ',');
-        AppendJsonString(member.key, out);
-        *out += ':';
-        member.value.Write(out);
+        json->Key(member.key);
+        member.value.Write(json);
       }
-      if (before == '{') *out += before;
-      *out += '}';
+      json->End();
       break;
-    }
-    case Kind::kArray: {
-      char before = '[';
-      for (const Node& item : items) {
-        *out += std::exchange(before, ',');
-        item.Write(out);
-      }
-      if (before == '[') *out += before;
-      *out += ']';
+    case Kind::kArray:
+      json->Array();
+      for (const Node& item : items) item.Write(json);
+      json->End();
       break;
-    }
   }
 }
 
@@ -452,7 +444,8 @@ std::string ChatCollector::Write() {
     }
   }
   std::string out;
-  whole_->Write(&out);
+  JsonWriter json(&out);
+  whole_->Write(&json);
   return out;
 }
 

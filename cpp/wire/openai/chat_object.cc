@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "wire/json/json_scan.h"
+#include "wire/json/json_writer.h"
 #include "wire/json/white_space.h"
 #include "wire/openai/finish_reason.h"
 #include "wire/openai/part_identity.h"
@@ -448,7 +449,9 @@ std::optional<Error> ErrorIn(std::string_view text, const ChatObject& chat) {
   if (chat.error || chat.says_error) return ReadErrorInAnswer(text);
   if (!chat.failed_beside) return std::nullopt;
   if (!chat.error_beside) return ReadErrorInAnswer("{}");
-  return ReadErrorInAnswer("{\"error\":" + std::string(chat.error_beside->In(text)) + '}');
+  std::string error;
+  JsonWriter(&error).Object().Key("error").Raw(chat.error_beside->In(text)).End();
+  return ReadErrorInAnswer(error);
 }
 
 std::vector<ByteRange> RangesToRemove(std::string_view text,

@@ -346,18 +346,24 @@ Status ChatStream::BreakOff() {
 }
 
 void ChatStream::Finish(const UsageReport& report, std::string* out) {
-  const std::string members = UsageMembers(report);
+  std::string members;
+  JsonWriter json = JsonWriter::Members(&members);
+  WriteUsageMembers(report, &json);
   Release(out);
   AnswerNames names = options_.names;
   names.created = created_;
   const bool apart = options_.include_usage;
   if (apart && !last_.empty()) AppendEvent(std::exchange(last_, {}), out);
   if (last_.empty()) {
-    last_ = '{';
-    AppendChatHead(names, kChunkObject, &last_);
-    last_ += ",\"choices\":[";
-    if (!apart) last_ += R"({"index":0,"delta":{},"finish_reason":null})";
-    last_ += "]}";
+    JsonWriter chunk(&last_);
+    chunk.Object();
+    WriteChatHead(names, kChunkObject, &chunk);
+    chunk.Key("choices").Array();
+    if (!apart) {
+      chunk.Object().Key("index").Integer(0);
+      chunk.Key("delta").Object().End().Key("finish_reason").Null().End();
+    }
+    chunk.End().End();
   }
   // The usage of the provider was taken out, so there is room for this one at the end.
   last_.insert(last_.rfind('}'), ',' + members);

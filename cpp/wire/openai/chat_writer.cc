@@ -1,31 +1,31 @@
 #include "wire/openai/chat_writer.h"
 
-#include "wire/json/json.h"
 #include "wire/openai/usage_object.h"
 
 namespace seekroute {
 
-void AppendChatHead(const AnswerNames& names, std::string_view object, std::string* out) {
-  *out += "\"id\":";
-  AppendJsonString(names.id, out);
-  *out += ",\"object\":";
-  AppendJsonString(object, out);
-  *out += ",\"created\":" + std::to_string(names.created) + ",\"model\":";
-  AppendJsonString(names.model, out);
+void WriteChatHead(const AnswerNames& names, std::string_view object, JsonWriter* json) {
+  json->Key("id").String(names.id);
+  json->Key("object").String(object);
+  json->Key("created").Integer(names.created);
+  json->Key("model").String(names.model);
 }
 
-std::string UsageMembers(const UsageReport& report) {
-  std::string members = "\"usage\":" + WriteUsage(report);
-  if (!report.routing.empty()) members += ',' + report.routing;
-  return members;
+void WriteUsageMembers(const UsageReport& report, JsonWriter* json) {
+  json->Key("usage");
+  WriteUsage(report, json);
+  json->RawMembers(report.routing);
 }
 
-void AppendUsageChunk(const AnswerNames& names, std::string_view members, std::string* out) {
-  *out += "data: {";
-  AppendChatHead(names, kChunkObject, out);
-  *out += ",\"choices\":[],";
-  *out += members;
-  *out += "}\n\n";
+void AppendUsageChunk(const AnswerNames& names, const UsageReport& report, std::string* out) {
+  *out += "data: ";
+  JsonWriter json(out);
+  json.Object();
+  WriteChatHead(names, kChunkObject, &json);
+  json.Key("choices").Array().End();
+  WriteUsageMembers(report, &json);
+  json.End();
+  *out += "\n\n";
 }
 
 }  // namespace seekroute

@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 
+#include "wire/json/json_writer.h"
 #include "wire/openai/chat_answer.h"
 
 namespace seekroute {
@@ -11,14 +12,13 @@ namespace seekroute {
 inline constexpr std::string_view kChunkObject = "chat.completion.chunk";
 inline constexpr std::string_view kDoneEvent = "data: [DONE]\n\n";
 
-// "id":…,"object":…,"created":…,"model":… without braces.
-void AppendChatHead(const AnswerNames& names, std::string_view object, std::string* out);
+// The members `id`, `object`, `created` and `model`.
+void WriteChatHead(const AnswerNames& names, std::string_view object, JsonWriter* json);
 
-// "usage":{...}, and the report's routing behind it, without braces.
-std::string UsageMembers(const UsageReport& report);
+// The member `usage`, and the report's routing behind it.
+void WriteUsageMembers(const UsageReport& report, JsonWriter* json);
 
-// The event with `choices: []` that stream_options.include_usage asks for. `members`: as
-// UsageMembers() gives them.
-void AppendUsageChunk(const AnswerNames& names, std::string_view members, std::string* out);
+// The event with `choices: []` that stream_options.include_usage asks for.
+void AppendUsageChunk(const AnswerNames& names, const UsageReport& report, std::string* out);
 
 }  // namespace seekroute

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "wire/json/json_scan.h"
+#include "wire/json/json_writer.h"
 #include "wire/openai/sent_parts.h"
 
 namespace seekroute {
@@ -54,10 +55,12 @@ struct ChunkOutput {
 
 // Gives the call that index.
 inline TextEdit Numbered(const OutputCall& found, int64_t index) {
-  const std::string number = std::to_string(index);
-  if (found.index) return {*found.index, number};
+  if (found.index) return {*found.index, std::to_string(index)};
   const size_t inside = found.whole.begin + 1;
-  return {{inside, inside}, "\"index\":" + number + (found.is_empty ? "" : ",")};
+  TextEdit edit{{inside, inside}, {}};
+  JsonWriter::Members(&edit.with).Key("index").Integer(index);
+  if (!found.is_empty) edit.with += ',';
+  return edit;
 }
 
 }  // namespace seekroute

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "wire/json/json_scan.h"
+#include "wire/json/json_writer.h"
 #include "wire/json/white_space.h"
 #include "wire/openai/chat_object.h"
 #include "wire/openai/chunk_output.h"
@@ -219,11 +220,10 @@ class ShapeSink : public JsonSink {
   // One without an index is the one of its place, as ReadChatObject() takes it.
   void NumberChoice(Choice* choice) {
     if (choice->is_numbered) return;
-    const std::string number = std::to_string(choice->index);
     if (choice->index_at) {
-      edits_.push_back({choice->index_at->value, number});
+      edits_.push_back({choice->index_at->value, std::to_string(choice->index)});
     } else {
-      choice->added = "\"index\":" + number;
+      JsonWriter::Members(&choice->added).Key("index").Integer(choice->index);
     }
   }
 
@@ -316,7 +316,12 @@ class ShapeSink : public JsonSink {
       return;
     }
     const std::string text = TextOf(choice);
-    Put(made, choice.delta, kDeltaKey, text.empty() ? "{}" : "{\"content\":" + text + '}');
+    std::string delta;
+    JsonWriter json(&delta);
+    json.Object();
+    if (!text.empty()) json.Key("content").Raw(text);
+    json.End();
+    Put(made, choice.delta, kDeltaKey, std::move(delta));
   }
 
   void AsAnswer(Choice* made) {
@@ -331,16 +336,22 @@ class ShapeSink : public JsonSink {
                       [](const OutputMember& member) { return member.name == "role"; });
       if (has_role) return;
       const size_t inside = choice.delta->value.begin + 1;
-      edits_.push_back(
-          {{inside, inside}, std::string("\"role\":\"assistant\"") + (members.empty() ? "" : ",")});
+      std::string role;
+      JsonWriter::Members(&role).Key("role").String("assistant");
+      if (!members.empty()) role += ',';
+      edits_.push_back({{inside, inside}, std::move(role)});
       return;
     }
     std::string text = TextOf(choice);
     if (text.empty() && Is(choice.message, JsonType::kString)) {
       text = choice.message->value.In(text_);
     }
-    Put(made, choice.message, kMessageKey,
-        "{\"role\":\"assistant\",\"content\":" + (text.empty() ? "null" : text) + '}');
+    std::string message;
+    JsonWriter json(&message);
+    json.Object().Key("role").String("assistant").Key("content");
+    text.empty() ? json.Null() : json.Raw(text);
+    json.End();
+    Put(made, choice.message, kMessageKey, std::move(message));
   }
 
   // Gives the choice a member: in the place of `own`, which is not an object, or of its text.

@@ -1,18 +1,10 @@
 #include "wire/openai/error_body.h"
 
-#include "wire/json/json.h"
+#include "wire/json/json_writer.h"
 #include "wire/openai/chat_writer.h"
 
 namespace seekroute {
 namespace {
-
-void AppendMember(std::string_view name, std::string_view text, std::string* out) {
-  if (out->back() != '{') *out += ',';
-  *out += '"';
-  *out += name;
-  *out += "\":";
-  AppendJsonString(text, out);
-}
 
 // The profile's word for it, else the provider's own, else the table's.
 std::string_view CodeFor(const Error& error, const ErrorWords& words) {
@@ -21,63 +13,52 @@ std::string_view CodeFor(const Error& error, const ErrorWords& words) {
 }
 
 // {"message","type","param","code","metadata"}
-void AppendErrorObject(const Error& error, const Profile& profile, const ErrorPlace& place,
-                       std::string* out) {
+void WriteErrorObject(const Error& error, const Profile& profile, const ErrorPlace& place,
+                      JsonWriter* json) {
   const ErrorTraits& traits = TraitsOf(error.code);
   const ErrorWords& words = profile.WordsFor(error.code);
-  *out += '{';
+  json->Object();
   std::string message = words.message ? *words.message : error.message;
   // Where the profile has no `param`, the sentence says which field it is about.
   if (!profile.error_param && !words.message && !error.param.empty()) {
     message.insert(0, error.param + ": ");
   }
-  AppendMember("message", message, out);
-  AppendMember("type", words.type ? std::string_view(*words.type) : traits.type, out);
+  json->Key("message").String(message);
+  json->Key("type").String(words.type ? std::string_view(*words.type) : traits.type);
   if (profile.error_param) {
-    if (error.param.empty()) {
-      *out += ",\"param\":null";
-    } else {
-      AppendMember("param", error.param, out);
-    }
+    json->Key("param");
+    error.param.empty() ? json->Null() : json->String(error.param);
   }
   const bool integer_code = profile.integer_code_on_api_v1 && place.api_v1;
-  if (integer_code) {
-    *out += ",\"code\":" + std::to_string(traits.status);
-  } else {
-    AppendMember("code", CodeFor(error, words), out);
-  }
+  json->Key("code");
+  integer_code ? json->Integer(traits.status) : json->String(CodeFor(error, words));
   if (profile.error_metadata) {
-    *out += ",\"metadata\":{";
-    AppendMember("error_type", traits.error_type, out);
-    AppendMember("request_id", place.request_id, out);
-    if (!place.provider.empty()) AppendMember("provider_name", place.provider, out);
-    if (error.upstream_status > 0) {
-      *out += ",\"provider_code\":" + std::to_string(error.upstream_status);
-    }
+    json->Key("metadata").Object();
+    json->Key("error_type").String(traits.error_type);
+    json->Key("request_id").String(place.request_id);
+    if (!place.provider.empty()) json->Key("provider_name").String(place.provider);
+    if (error.upstream_status > 0) json->Key("provider_code").Integer(error.upstream_status);
     // The place of the word is taken by a number.
     if (integer_code && !error.shown_code.empty()) {
-      AppendMember("provider_error_code", error.shown_code, out);
+      json->Key("provider_error_code").String(error.shown_code);
     }
     for (const ErrorFact& fact : error.facts) {
-      if (fact.quoted) {
-        AppendMember(fact.name, fact.value, out);
-      } else {
-        *out += ",\"" + std::string(fact.name) + "\":" + fact.value;
-      }
+      json->Key(fact.name);
+      fact.quoted ? json->String(fact.value) : json->Raw(fact.value);
     }
-    *out += '}';
+    json->End();
   }
-  *out += '}';
+  json->End();
 }
 
 }  // namespace
 
 std::string WriteErrorBody(const Error& error, const Profile& profile, const ErrorPlace& place) {
-  std::string out = "{\"error\":";
-  AppendErrorObject(error, profile, place, &out);
-  if (!place.routing.empty()) out += ',';
-  out += place.routing;
-  out += '}';
+  std::string out;
+  JsonWriter json(&out);
+  json.Object().Key("error");
+  WriteErrorObject(error, profile, place, &json);
+  json.RawMembers(place.routing).End();
   return out;
 }
 
@@ -88,13 +69,18 @@ std::string WriteErrorEvent(const Error& error, const Profile& profile, const Er
   names.id = id;
   names.model = model;
   names.created = created;
-  std::string out = "data: {";
-  AppendChatHead(names, kChunkObject, &out);
-  out += ",\"error\":";
-  AppendErrorObject(error, profile, place, &out);
-  if (!place.routing.empty()) out += ',';
-  out += place.routing;
-  out += R"(,"choices":[{"index":0,"delta":{"content":""},"finish_reason":"error"}]})";
+  std::string out = "data: ";
+  JsonWriter json(&out);
+  json.Object();
+  WriteChatHead(names, kChunkObject, &json);
+  json.Key("error");
+  WriteErrorObject(error, profile, place, &json);
+  json.RawMembers(place.routing);
+  json.Key("choices").Array().Object();
+  json.Key("index").Integer(0);
+  json.Key("delta").Object().Key("content").String("").End();
+  json.Key("finish_reason").String("error");
+  json.End().End().End();
   out += "\n\n";
   return out;
 }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "wire/json/json.h"
+#include "wire/json/json_writer.h"
 #include "wire/json/splice.h"
 
 namespace seekroute {
@@ -28,7 +29,8 @@ inline void ShowReasoning(std::string_view text, const std::vector<HiddenReasoni
       splice->Replace(each.place, each.text.In(text));
       continue;
     }
-    members->push_back(",\"reasoning\":" + std::string(each.text.In(text)));
+    members->push_back(",");
+    JsonWriter::Members(&members->back()).Key("reasoning").Raw(each.text.In(text));
     splice->Replace({each.text.end, each.text.end}, members->back());
   }
 }

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "wire/json/json_scan.h"
+#include "wire/json/json_writer.h"
 #include "wire/provider_error.h"
 #include "wire/upstream_refusal.h"
 
@@ -32,10 +33,10 @@ class WordsSink : public JsonSink {
   std::string prompt;
 };
 
-// The client's own settings that an images call knows too, as "name":value behind commas.
+// Writes the client's own settings that an images call knows too, as members.
 class SettingsSink : public JsonSink {
  public:
-  explicit SettingsSink(std::string_view body) : body_(body) {}
+  SettingsSink(std::string_view body, JsonWriter* json) : body_(body), json_(json) {}
 
   Step OnOpen(const JsonPlace& place, JsonType) override {
     return place.depth() == 0 ? Step::kEnter : Step::kSkip;
@@ -47,18 +48,14 @@ class SettingsSink : public JsonSink {
     if (value.type == JsonType::kNull) return true;
     for (const std::string_view name : kSettings) {
       if (place.key() != name) continue;
-      settings += ",\"";
-      settings += name;
-      settings += "\":";
-      settings += value.range.In(body_);
+      json_->Key(name).Raw(value.range.In(body_));
     }
     return true;
   }
 
-  std::string settings;
-
  private:
   const std::string_view body_;
+  JsonWriter* const json_;
 };
 
 // {"data":[{"url"} or {"b64_json"}]}
@@ -171,14 +168,14 @@ Result<std::string> BuildImageCall(std::string_view body, const ChatRequest& req
     return MakeError(kInvalidValue, "expected text in the last user message, to draw from",
                      "messages");
   }
-  SettingsSink settings(body);
+  std::string call;
+  JsonWriter json(&call);
+  json.Object();
+  json.Key("model").String(upstream_model);
+  json.Key("prompt").String(prompt.prompt);
+  SettingsSink settings(body, &json);
   if (Status read = ScanJson(body, JsonKeys::kAny, &settings); !read) return read.error();
-  std::string call = "{\"model\":";
-  AppendJsonString(upstream_model, &call);
-  call += ",\"prompt\":";
-  AppendJsonString(prompt.prompt, &call);
-  call += settings.settings;
-  call += '}';
+  json.End();
   return call;
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "wire/json/json_writer.h"
 #include "wire/json/splice.h"
 #include "wire/openai/request_fields.h"
 
@@ -44,12 +45,13 @@ struct CapEdits {
 
 // Likewise the thinking that comes beside.
 void SpliceReasoning(const ChatRequest& request, int64_t tokens, CapEdits* edits, Splice* splice) {
-  edits->reasoning = std::to_string(tokens);
   if (const auto& own = request.reasoning_budget_field) {
+    edits->reasoning = std::to_string(tokens);
     if (!own->tokens || *own->tokens > tokens) splice->Replace(own->value, edits->reasoning);
     return;
   }
-  edits->reasoning = ",\"" + std::string(kReasoningBudgetField) + "\":" + edits->reasoning;
+  edits->reasoning = ',';
+  JsonWriter::Members(&edits->reasoning).Key(kReasoningBudgetField).Integer(tokens);
   splice->Replace({request.model_value.end, request.model_value.end}, edits->reasoning);
 }
 
@@ -57,7 +59,7 @@ void SpliceReasoning(const ChatRequest& request, int64_t tokens, CapEdits* edits
 void SpliceCap(const ChatRequest& request, const AnswerCap& cap, CapEdits* edits, Splice* splice) {
   const int64_t tokens = std::min(cap.tokens, request.max_tokens.value_or(cap.tokens));
   edits->number = std::to_string(tokens);
-  edits->name = "\"" + std::string(cap.field) + "\"";
+  AppendJsonString(cap.field, &edits->name);
   const bool completion = cap.field == kMaxCompletionTokensField;
   const auto& own = completion ? request.max_completion_tokens_field : request.max_tokens_field;
   const auto& other = completion ? request.max_tokens_field : request.max_completion_tokens_field;
@@ -74,7 +76,8 @@ void SpliceCap(const ChatRequest& request, const AnswerCap& cap, CapEdits* edits
     splice->Replace(other->name, edits->name);
     shorten(*other);
   } else {
-    edits->member = "," + edits->name + ":" + edits->number;
+    edits->member = ',';
+    JsonWriter::Members(&edits->member).Key(cap.field).Integer(tokens);
     splice->Replace({request.model_value.end, request.model_value.end}, edits->member);
   }
 }
@@ -146,7 +149,7 @@ std::string BuildUpstreamChat(std::string_view body, const ChatRequest& request,
                      body[first] == '}' ? R"("include_usage":true)" : R"("include_usage":true,)");
     }
   }
-  std::string effort;
+  std::string effort, effort_member;
   if (form != ReasoningForm::kObject) {
     if (request.include_reasoning_member) leave_out(*request.include_reasoning_member);
     if (TellsEffort(request, form)) effort = request.reasoning->effort->In(body);
@@ -156,8 +159,8 @@ std::string BuildUpstreamChat(std::string_view body, const ChatRequest& request,
       leave_out(request.reasoning->member);
       splice.Replace(*request.reasoning_effort_value, effort);
     } else {
-      effort.insert(0, "\"reasoning_effort\":");
-      splice.Replace(request.reasoning->member, effort);
+      JsonWriter::Members(&effort_member).Key("reasoning_effort").Raw(effort);
+      splice.Replace(request.reasoning->member, effort_member);
     }
   }
   CapEdits edits;

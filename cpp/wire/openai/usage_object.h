@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "wire/json/json_writer.h"
 #include "wire/usage.h"
 
 namespace seekroute {
@@ -10,6 +11,7 @@ namespace seekroute {
 // Writes OpenAI's usage object: prompt_tokens, completion_tokens, total_tokens, the *_details
 // objects where a detail is known, `cost` and `cost_details` where given, as exact decimals.
 // Without `routing`.
+void WriteUsage(const UsageReport& report, JsonWriter* json);
 std::string WriteUsage(const UsageReport& report);
 
 }  // namespace seekroute

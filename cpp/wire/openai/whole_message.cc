@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "wire/json/json.h"
+#include "wire/json/json_writer.h"
 #include "wire/openai/chat_object.h"
 
 namespace seekroute {
@@ -194,20 +194,14 @@ std::string WholeMessage::RestOfCall(const OutputCall& found, int64_t index,
   const bool needs_id = !found.call.id.empty() && numbers_->IdAt(choice_, index) == "";
   const bool needs_name = !found.call.name.empty() && sent_->NameOf(choice_, index).empty();
   if (rest.empty() && !needs_id && !needs_name) return {};
-  std::string entry = "{\"index\":" + std::to_string(index);
-  if (needs_id) {
-    entry += ",\"id\":";
-    AppendJsonString(found.call.id, &entry);
-  }
-  entry += ",\"" + found.holder + "\":{";
-  if (needs_name) {
-    entry += "\"name\":";
-    AppendJsonString(found.call.name, &entry);
-    entry += ',';
-  }
-  entry += '"' + found.member + "\":";
-  AppendJsonString(rest, &entry);
-  return entry + "}}";
+  std::string entry;
+  JsonWriter json(&entry);
+  json.Object().Key("index").Integer(index);
+  if (needs_id) json.Key("id").String(found.call.id);
+  json.Key(found.holder).Object();
+  if (needs_name) json.Key("name").String(found.call.name);
+  json.Key(found.member).String(rest).End().End();
+  return entry;
 }
 
 }  // namespace seekroute
