@@ -100,7 +100,18 @@ ASKED = [
     "GET /quote",
     "GET /chat/completions",
 ]
-UNKNOWN = ["GET /nothing", "POST /responses", "GET /models2", "GET /credits/", "GET /%63redits"]
+UNKNOWN = [
+    "GET /nothing",
+    "POST /responses",
+    "GET /models2",
+    "GET /credits/",
+    # Only what stands for a model's name may be encoded.
+    "GET /%63redits",
+    "GET /%6dodels/gpt-4o-mini",
+    "GET /mo%64el/gpt-4o-mini",
+    "GET %2Fmodels/gpt-4o-mini",
+    "GET /models%2Fgpt-4o-mini",
+]
 
 
 @pytest.mark.parametrize("asked", ASKED)
