@@ -15,9 +15,9 @@ from test_answerers import ASKED
 NOTHING = ModelList({"names": {}, "providers": [], "models": []})
 
 
-def meant(path: str, *, encoded: bool = False) -> tuple[str, str] | None:
+def meant(path: str, sent: str = "") -> tuple[str, str] | None:
     """The pattern of a path, and the name in it."""
-    match = table.find(path, encoded=encoded)
+    match = table.find(path, sent)
     return None if match is None else (match.route.pattern, "".join(match.params.values()))
 
 
@@ -64,11 +64,17 @@ def test_only_a_name_may_be_encoded() -> None:
     for route in ROUTES:
         for path in route.paths:
             if "{" not in path:
-                found = table.find(path, encoded=True)
-                assert found is None or found.params, path
-    assert meant("/v1/models/openai/gpt-4o", encoded=True) == ("/models/{model}", "openai/gpt-4o")
-    # A model may be called like a route, where its name comes encoded.
-    assert meant("/v1/models/count", encoded=True) == ("/models/{model}", "count")
+                for at in range(len(path)):
+                    sent = f"{path[:at]}%{ord(path[at]):02x}{path[at + 1 :]}"
+                    # A model may be called like a route, where its name comes encoded.
+                    found = meant(path, sent)
+                    assert found is None or found == ("/models/{model}", "count"), sent
+    named = ("/models/{model}", "openai/gpt-4o")
+    assert meant("/v1/models/openai/gpt-4o", "/v1/models/openai%2Fgpt-4o") == named
+    assert meant("/v1/models/openai/gpt-4o", "/v1/models/%6fpenai/gpt-4o") == named
+    assert meant("/v1/models/openai/gpt-4o", "/v1/model%73/openai/gpt-4o") is None
+    assert meant("/v1/models/openai/gpt-4o", "/v1%2fmodels/openai/gpt-4o") is None
+    assert meant("/v1/models/count", "/v1/models/%63ount") == ("/models/{model}", "count")
 
 
 def test_every_row_can_be_told_from_the_others() -> None:

@@ -337,6 +337,8 @@ def mounted(request: Any, tmp_path: Path) -> Iterator[RunningServer]:
 
 def test_mounted(mounted: RunningServer) -> None:
     assert mounted.request("GET", "/llm/v1/models").status == 200
+    assert mounted.request("GET", "/llm/v1/models/openai%2Fgpt-4o-mini").status == 200
+    assert mounted.request("GET", "/llm/v1/model%73/openai/gpt-4o-mini").status == 404
     assert mounted.request("GET", "/v1/models").status == 404
     document = mounted.request("GET", "/llm/openapi.json").json()
     assert document["servers"] == [{"url": "/llm"}]

@@ -368,7 +368,7 @@ _PATTERNS: Final = sorted(
 )
 
 
-def find(path: str, *, encoded: bool = False) -> Match | None:
+def find(path: str, sent: str = "") -> Match | None:
     """The row of a whole path; None: there is none.
 
     There is no normalisation: a path fits exactly, or it does not exist. That holds for encoded
@@ -377,10 +377,10 @@ def find(path: str, *, encoded: bool = False) -> Match | None:
 
     Args:
         path: decoded.
-        encoded: whether anything in it was.
+        sent: as it came; empty where nothing in it was encoded.
     """
     exact = _EXACT.get(path)
-    if exact is not None and not encoded:
+    if exact is not None and "%" not in sent:
         return exact
     for before, name, after, route in _PATTERNS:
         # No part of the path is both before the name and after it.
@@ -388,6 +388,7 @@ def find(path: str, *, encoded: bool = False) -> Match | None:
             len(path) >= len(before) + len(after)
             and path.startswith(before)
             and path.endswith(after)
+            and (not sent or sent.startswith(before))
         ):
             return Match(route, {name: path[len(before) : len(path) - len(after)]})
     return None

@@ -70,8 +70,8 @@ _NOT_HERE = {
 
 def _match(request: Request) -> table.Match | None:
     """The row of a request, whose path stands below the base and is encoded."""
-    path = table.BASES[0] + unquote(request.path)
-    return table.find(path, encoded="%" in request.path)
+    sent = table.BASES[0] + request.path
+    return table.find(unquote(sent), sent)
 
 
 def _is_inference(request: Request, match: table.Match | None) -> bool:

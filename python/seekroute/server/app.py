@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, MutableMapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote as quoted
 
 from seekroute.api import table
 from seekroute.api.call import RefusedError
@@ -46,9 +47,10 @@ def _nothing_at(method: str, path: str) -> str:
     return "no such path; GET /openapi.json lists the paths"
 
 
-def _find(call: HttpCall, path: str) -> table.Match:
+def _find(call: HttpCall, path: str, root: str) -> table.Match:
     raw: bytes = call.scope.get("raw_path") or b""
-    match = table.find(path, encoded=b"%" in raw)
+    sent = raw.decode("latin-1").removeprefix(quoted(root)) if b"%" in raw else ""
+    match = table.find(path, sent)
     if match is None:
         raise Refusal("not_found", _nothing_at(call.method, path))
     return match
@@ -95,8 +97,7 @@ class App:
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope["path"]
         root: str = scope.get("root_path", "")
-        if root and path.startswith(root):
-            path = path[len(root) :]
+        path = path.removeprefix(root)
         call = HttpCall(self.service, scope, receive, send, path)
         cors = self.service.cors
         if cors is not None:
@@ -106,7 +107,7 @@ class App:
             else:
                 call.send = adding(added, send)
         try:
-            match = _find(call, path)
+            match = _find(call, path, root)
             route, call.route = match.route, match.route.label
             allowed_by_cors = cors.preflight(scope, route.methods) if cors is not None else None
             if allowed_by_cors is not None:
