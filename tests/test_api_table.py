@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from seekroute.api import openapi, table
@@ -9,7 +11,7 @@ from seekroute.api.call import ApiCall, RefusedError, Sources, Viewer
 from seekroute.api.models import ModelList
 from seekroute.api.table import ROUTES, Kind, Who
 from seekroute.client import local
-from seekroute.server import routes
+from seekroute.server import app, routes
 from test_answerers import ASKED
 
 NOTHING = ModelList({"names": {}, "providers": [], "models": []})
@@ -93,6 +95,15 @@ def test_every_row_is_answered() -> None:
         assert (route.kind in (Kind.INFERENCE, Kind.QUOTE)) == bool(route.surface), route.pattern
     quoted = {route.surface for route in ROUTES if route.kind is Kind.QUOTE}
     assert quoted <= {route.surface for route in ROUTES if route.kind is Kind.INFERENCE}
+
+
+def test_what_is_named_instead_of_a_path_is_served() -> None:
+    for end, instead in app._INSTEAD:
+        assert table.find(f"/v1{end}") is None, f"{end} is served: nothing stands instead of it"
+        for method, path in re.findall(r"\b(GET|POST) (/v1/[a-z/]+)", instead):
+            match = table.find(path)
+            assert match is not None
+            assert method in match.route.methods
 
 
 def test_what_a_gateway_in_process_lacks_is_said() -> None:

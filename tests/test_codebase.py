@@ -65,6 +65,8 @@ def test_every_package_imports() -> None:
         "seekroute.config.loading",
         "seekroute.api.model_query",
         "seekroute.api.models",
+        "seekroute.api.openapi",
+        "seekroute.api.schemas.shapes",
         "seekroute.errors",
         "seekroute.gateway",
     ],

@@ -34,7 +34,7 @@ class Request:
         body: JSON; empty for a GET.
         method: `POST` or `GET`.
         headers: Added to the request's own. A gateway reads `x-request-id`.
-        query: Parameters of the URL. No path of this gateway reads any.
+        query: Parameters of the URL.
         timeout: Seconds of silence that end the wait, for the head and for each piece of the
             body; infinity waits for ever.
     """
