@@ -157,6 +157,49 @@ def wait_for_status(server: RunningServer, key: str, status: int, limit: float) 
         assert taken < limit, f"still {answer.status} after {taken:.1f} s"
 
 
+def test_every_route_refuses_a_key_in_the_same_words(server: RunningServer) -> None:
+    control = server.service.control
+    org = control.orgs.get("default").id
+    made = {"name": "x", "profile": "seekroute", "prefix": "sk-sr-"}
+    pending = control.keys.create(org, app=control.apps.create(org, name="new").id, **made)[1]
+    row, disabled = control.keys.create(org, **made)
+    control.keys.disable(row.id)
+    server.service.sync_keys()
+    for sent, code in (
+        (None, "missing_api_key"),
+        ("sk-sr-nobody", "invalid_api_key"),
+        (pending, "app_not_approved"),
+        (disabled, "permission_denied"),
+    ):
+        headers = {"Content-Type": "application/json"}
+        if sent is not None:
+            headers["Authorization"] = f"Bearer {sent}"
+        words = set()
+        for method, path in (
+            *(("POST", "/v1/chat/completions"), ("POST", "/v1/quote")),
+            *(("GET", "/v1/models"), ("GET", "/v1/key")),
+        ):
+            body = chat_body() if method == "POST" else None
+            answer = server.request(method, path, body, headers, with_key=False)
+            error = answer.json()["error"]
+            words.add((answer.status, error["code"], error["message"]))
+        ((status, said, message),) = words
+        assert (status, said) == (401 if code.endswith("api_key") else 403, code)
+        assert message
+
+
+def test_the_time_of_the_next_try_is_the_table_s_whoever_refuses(tmp_path: Path) -> None:
+    with running_server(tmp_path, credits={"enabled": True}) as server:
+        server.service.core.begin_shutdown()
+        by_core = server.chat()
+        server.service.shutting_down = True
+        by_server = server.chat()
+    for answer in (by_core, by_server):
+        assert (answer.status, answer.code) == (503, "shutting_down")
+        assert answer.headers["retry-after"] == "1"
+        assert answer.headers["retry-after-ms"] == "1000"
+
+
 def test_key_changes_count_within_a_second(server: RunningServer) -> None:
     control = server.service.control
     row, key = control.keys.create("default", name="new", profile="seekroute", prefix="sk-sr-")
