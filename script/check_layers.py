@@ -41,7 +41,7 @@ THIRD_PARTY = {
     "openssl/": ("cpp/base/digest.cc", "cpp/transport/curl/tls."),
 }
 # Python: inside seekroute, who imports whom not.
-CORE_IMPORTERS = {"gateway.py", "ledger.py", "errors.py", "_visible.py"}
+CORE_IMPORTERS = {"gateway.py", "ledger.py", "error_table.py", "_visible.py"}
 APART = ("server", "client", "cli")
 # What answers without HTTP: it knows nobody who asks, and loads nothing that serving does not need.
 ANSWERS = "api"

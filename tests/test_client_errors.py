@@ -15,8 +15,8 @@ import pytest
 
 import seekroute
 from client_modes import MODEL
-from seekroute import _core, errors
-from seekroute._hints import _DROPPABLE, BY_CODE, hint_for
+from seekroute import error_table, errors
+from seekroute._hints import _DROPPABLE, hint_for
 from seekroute.config._catalog_schema import Refusable
 from seekroute.errors import APIStatusError, error_for_status
 from seekroute.testing import MockProvider, Raw, Status
@@ -210,10 +210,26 @@ def test_openai_is_not_imported_for_it() -> None:
     assert isinstance(again, openai.RateLimitError)
 
 
-def test_every_code_of_the_core_has_a_hint() -> None:
-    codes = {name for name, _, _ in _core.profile_error_codes()} | {"client_closed"}
-    assert codes == set(BY_CODE)
-    assert all(hint and not hint.endswith(".") for hint in BY_CODE.values())
+@pytest.mark.parametrize("row", error_table.rows(), ids=lambda row: f"{row.code}-{row.status}")
+def test_the_client_reads_every_error_as_the_table_of_the_core_has_it(
+    row: error_table.ErrorRow,
+) -> None:
+    first = error_table.row_of(row.code)
+    assert first is not None
+    assert row.hint
+    assert not row.hint.endswith(".")
+    whole = error_for_status(row.status, {"code": row.code, "type": row.type}, {})
+    assert whole.hint == first.hint
+    # The words of a profile, which has no types: the code is enough.
+    named = error_for_status(row.status, {"code": row.code}, {})
+    assert own_class(named) is own_class(whole)
+    assert issubclass(own_class(whole), seekroute.UpstreamError) == (row.type == "upstream_error")
+    inside = error_for_status(0, {"code": row.code, "type": row.type}, {})
+    if row is first:
+        assert own_class(inside) is own_class(whole)
+        sent = {None: {}, True: {"x-should-retry": "true"}, False: {"x-should-retry": "false"}}
+        told = error_for_status(row.status, {"code": row.code}, sent[row.should_retry])
+        assert inside.retryable is told.retryable
 
 
 @pytest.mark.parametrize(

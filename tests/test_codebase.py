@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import seekroute
-from seekroute import _core
+from seekroute import _core, error_table
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -46,7 +46,7 @@ def test_the_core_has_the_package_s_version() -> None:
 
 def test_every_error_is_documented() -> None:
     page = (ROOT / "docs/http-api.md").read_text()
-    missing = [name for name, _, _ in _core.profile_error_codes() if f"`{name}`" not in page]
+    missing = [row.code for row in error_table.rows() if f"`{row.code}`" not in page]
     assert not missing
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import jsonschema
 import pytest
 
+from seekroute import error_table
 from seekroute.server.limits import Limits
 from seekroute.testing import Gate, Raw, Text
 from serving import (
@@ -416,10 +417,8 @@ def test_openapi_describes_what_is_answered(server: RunningServer) -> None:
 
 
 def test_openapi_names_every_status_of_the_error_table(server: RunningServer) -> None:
-    from seekroute._core import profile_error_codes
-
     document = server.request("GET", "/openapi.json").json()
     described = document["paths"]["/v1/chat/completions"]["post"]["responses"]
     never_sent = {"499", "405"}  # the client is gone; another method is another operation
-    produced = {str(status) for _, status, _ in profile_error_codes()} - never_sent
+    produced = {str(row.status) for row in error_table.rows()} - never_sent
     assert produced <= set(described)

@@ -93,6 +93,8 @@ struct ErrorTraits {
   Fault fault;
   ClientRetry client_retry;
   bool try_next;  // another candidate may be asked, while no content has reached the client
+  int64_t retry_after_ms;  // what passes by itself may be tried again then; 0: it does not
+  std::string_view hint;   // what whoever reads it may do: the rest of a sentence, no full stop
 };
 
 // Returns the row of `code`. Never fails. Thread-safe.
@@ -114,7 +116,7 @@ struct Error {
   ErrorCode code = ErrorCode::kInternal;
   std::string message;
   std::string param;           // path of the offending field, "messages[2].role"; may be empty
-  int64_t retry_after_ms = 0;  // > 0: sent as Retry-After and retry-after-ms
+  int64_t retry_after_ms = 0;  // > 0: sent as Retry-After and retry-after-ms; first the table's
   int upstream_status = 0;     // the provider's HTTP status, when it answered, or the one it named
   // Sent as members of error.metadata, where the profile has one. A handful at most.
   std::vector<ErrorFact> facts;
@@ -127,9 +129,11 @@ struct Error {
   int status() const { return TraitsOf(code).status; }
 };
 
+// Whoever knows better than the table when to try again sets `retry_after_ms` afterwards.
 inline Error MakeError(ErrorCode code, std::string message, std::string param = {}) {
   Error error;
   error.code = code;
+  error.retry_after_ms = TraitsOf(code).retry_after_ms;
   error.message = std::move(message);
   error.param = std::move(param);
   return error;

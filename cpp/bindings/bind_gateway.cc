@@ -1,4 +1,5 @@
 #include "bindings/convert.h"
+#include "bindings/core_error.h"
 #include "bindings/pybind.h"
 #include "gateway/gateway.h"
 #include "transport/curl/trust.h"
@@ -69,13 +70,12 @@ py::list TakeAll(Gateway& gateway) {
   return events;
 }
 
-py::object FindKey(Gateway& gateway, const OptionalBytes& authorization) {
+py::tuple FindKey(Gateway& gateway, const OptionalBytes& authorization) {
   const auto key =
-      gateway.keys().Find(SecretFrom(authorization), gateway.clock().WallTime().seconds());
-  if (!key) return py::str(std::string(key.error().name()));
-  const Status usable = KeyRing::CheckUsable(**key);
-  if (!usable.ok()) return py::str(std::string(usable.error().name()));
-  return py::make_tuple((*key)->key_id, (*key)->org_id, (*key)->profile);
+      Unwrap(gateway.keys().Find(SecretFrom(authorization), gateway.clock().WallTime().seconds()));
+  const Status usable = KeyRing::CheckUsable(*key);
+  if (!usable.ok()) ThrowError(usable.error());
+  return py::make_tuple(key->key_id, key->org_id, key->profile);
 }
 
 py::tuple WriteError(Gateway& gateway, const std::string& code, std::string message,

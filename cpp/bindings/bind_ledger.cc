@@ -116,6 +116,17 @@ int64_t Page(int64_t limit) {
   return limit;
 }
 
+// What keeps a file from being opened does not pass by itself, whatever requests are told.
+template <typename T>
+T Opened(Result<T> opened) {
+  if (!opened) {
+    Error error = opened.error();
+    error.retry_after_ms = 0;
+    ThrowError(error);
+  }
+  return std::move(*opened);
+}
+
 // A ledger file of a process without a gateway. Reads go to a connection of their own, so any
 // thread may ask; everything waits without the GIL.
 class LedgerFile {
@@ -136,9 +147,9 @@ class LedgerFile {
     const Orphans end = orphans == "charge" ? Orphans::kCharge : Orphans::kExpire;
     const py::gil_scoped_release unlocked;
     if (read_only) {
-      const LedgerReader reader = Unwrap(LedgerReader::Open(path_));
+      const LedgerReader reader = Opened(LedgerReader::Open(path_));
     } else {
-      ledger_ = Unwrap(SqliteLedger::Open(path_, &clock_, end));
+      ledger_ = Opened(SqliteLedger::Open(path_, &clock_, end));
     }
   }
 

@@ -30,12 +30,17 @@ PYBIND11_MODULE(_core, m) {
   // learns from the first large body to keep all of them. Of the whole process, so for programs of
   // our own.
   m.def("return_large_blocks", [] { return mallopt(M_MMAP_THRESHOLD, 128 << 10) == 1; });
-  m.def("profile_error_codes", [] {
-    py::list codes;
+  m.def("errors", [] {
+    py::list rows;
     for (int i = 0; i < seekroute::kErrorCodeCount; ++i) {
       const auto& row = seekroute::TraitsOf(static_cast<seekroute::ErrorCode>(i));
-      codes.append(py::make_tuple(row.name, row.status, row.type));
+      py::object retry = py::none();
+      if (row.client_retry != seekroute::ClientRetry::kUnsaid) {
+        retry = py::bool_(row.client_retry == seekroute::ClientRetry::kYes);
+      }
+      rows.append(py::make_tuple(row.name, row.status, row.type, std::move(retry),
+                                 row.retry_after_ms, row.hint));
     }
-    return codes;
+    return rows;
   });
 }

@@ -10,9 +10,6 @@
 namespace seekroute {
 namespace {
 
-constexpr int64_t kRetryAfterMs = 1000;      // of refusals that pass by themselves
-constexpr int64_t kHeldRetryAfterMs = 5000;  // of those that pass when other requests end
-
 // Providers count a little more than they were told: what ends an answer, or the rest of a step
 // that writes several tokens. So much is no fault: of each choice, and of the whole.
 constexpr int64_t kCapSlackTokens = 16;
@@ -124,8 +121,6 @@ void Exchange::OnHeld(StoreTicket, const HoldAnswer& answer) {
     error_ = answer.status.error();
     if (error_->code == ErrorCode::kInsufficientCredits) {
       error_ = Unaffordable(answer);
-    } else if (error_->status() >= 500 && error_->retry_after_ms == 0) {
-      error_->retry_after_ms = kRetryAfterMs;
     }
     return EndError(*error_);
   }
@@ -155,7 +150,6 @@ Error Exchange::Unaffordable(const HoldAnswer& answer) const {
     error.message += ", while running requests hold " + FormatUsd(answer.held) + " USD";
     error.facts.push_back({"held", FormatUsd(answer.held)});
   }
-  if (passes) error.retry_after_ms = kHeldRetryAfterMs;
   std::string cure = passes ? "wait until those have ended, or add credits" : "add credits";
   if (answer.key_limited) {
     cure = passes ? "wait until those have ended, or raise the limit" : "raise the limit";
@@ -180,10 +174,8 @@ Error Exchange::Unaffordable(const HoldAnswer& answer) const {
 
 void Exchange::OnHoldTimer(TimePoint now) {
   if (now < std::min(waits_until_, deadline_)) return;
-  Error error = MakeError(ErrorCode::kStoreUnavailable,
-                          "the credits could not be looked up in time: send the request again");
-  error.retry_after_ms = kRetryAfterMs;
-  Settle(std::move(error));
+  Settle(MakeError(ErrorCode::kStoreUnavailable,
+                   "the credits could not be looked up in time: send the request again"));
 }
 
 TokenEstimate Exchange::PromptEstimate() const {
@@ -417,7 +409,6 @@ void Exchange::Stop() {
   Error error = MakeError(ErrorCode::kShuttingDown,
                           "this gateway was stopped before the answer was complete: nothing is "
                           "charged for it, send the request again in a moment");
-  error.retry_after_ms = kRetryAfterMs;
   if (state_ != State::kAdmitting) return Settle(std::move(error));
   Identify();
   error_ = std::move(error);

@@ -8,11 +8,6 @@
 #include "wire/openai/error_body.h"
 
 namespace seekroute {
-namespace {
-
-constexpr int64_t kRetryAfterMs = 1000;  // of refusals that pass by themselves
-
-}  // namespace
 
 Gateway::Gateway(GatewayOptions options, std::shared_ptr<LedgerKeeper> ledger)
     : options_(std::move(options)),
@@ -67,18 +62,15 @@ ExchangeId Gateway::Submit(GatewayRequest request) {
   }
   const ExchangeId id = submission.id;
   if (shutting_down_.load() || closed_.load()) {
-    Error error = MakeError(ErrorCode::kShuttingDown,
-                            "this gateway is shutting down: send the request again in a moment");
-    error.retry_after_ms = kRetryAfterMs;
-    Refuse(id, request, error);
+    Refuse(id, request,
+           MakeError(ErrorCode::kShuttingDown,
+                     "this gateway is shutting down: send the request again in a moment"));
     return id;
   }
   if (overloaded) {
-    Error error =
-        MakeError(ErrorCode::kOverloaded,
-                  "this gateway serves as many requests as it may: send it again in a moment");
-    error.retry_after_ms = kRetryAfterMs;
-    Refuse(id, request, error);
+    Refuse(id, request,
+           MakeError(ErrorCode::kOverloaded,
+                     "this gateway serves as many requests as it may: send it again in a moment"));
     return id;
   }
   submission.body = std::move(request.body);

@@ -5,7 +5,6 @@
 namespace seekroute {
 namespace {
 
-constexpr int64_t kRetryAfterMs = 1000;
 constexpr int64_t kMostStepBack = 60;  // seconds; less is no clock that was wrong
 
 // No secret: it only makes the digests of names and of bodies different functions.
@@ -50,10 +49,8 @@ Status IdempotencyTable::Claim(const IdempotencyClaim& claim, std::string_view g
     return ClaimCompleted(entry.generation_id);
   }
   if (entries_.size() >= capacity_) {
-    Error error = MakeError(ErrorCode::kOverloaded,
-                            "this gateway runs as many requests with an Idempotency-Key as it may");
-    error.retry_after_ms = kRetryAfterMs;
-    return error;
+    return MakeError(ErrorCode::kOverloaded,
+                     "this gateway runs as many requests with an Idempotency-Key as it may");
   }
   Add({claim, std::string(generation_id), UnixSeconds{now.s + kClaimKeptSeconds}, true});
   return {};

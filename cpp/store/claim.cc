@@ -3,8 +3,6 @@
 namespace seekroute {
 namespace {
 
-constexpr int64_t kRetryAfterMs = 1000;
-
 Error Repeated(ErrorCode code, std::string message, const std::string& generation_id) {
   Error error = MakeError(code, std::move(message));
   error.facts.push_back({"generation_id", generation_id, true});
@@ -14,10 +12,8 @@ Error Repeated(ErrorCode code, std::string message, const std::string& generatio
 }  // namespace
 
 Error ClaimInProgress(const std::string& generation_id) {
-  Error error = Repeated(ErrorCode::kIdempotencyInProgress,
-                         "the request with this Idempotency-Key is still running", generation_id);
-  error.retry_after_ms = kRetryAfterMs;
-  return error;
+  return Repeated(ErrorCode::kIdempotencyInProgress,
+                  "the request with this Idempotency-Key is still running", generation_id);
 }
 
 Error ClaimCompleted(const std::string& generation_id) {

@@ -123,8 +123,11 @@ class Gateway:
     def install(self, snapshot: dict[str, Any]) -> None: ...
     def put_key(self, mac: bytes, key: dict[str, Any]) -> None: ...
     def remove_key(self, mac: bytes) -> None: ...
-    def find_key(self, authorization: bytes | None) -> tuple[str, str, str] | str:
-        """(key id, organization id, profile) of a usable key, or the error's wire name."""
+    def find_key(self, authorization: bytes | None) -> tuple[str, str, str]:
+        """(key id, organization id, profile) of a usable key.
+
+        Raises CoreError with the words in which a chat completion is refused for another one.
+        """
 
     def submit(
         self,
@@ -196,8 +199,9 @@ def estimate_prompt(body: bytes) -> tuple[int, int]:
     """(expected tokens, upper bound) of the prompt in a chat completion request's JSON."""
 
 def return_large_blocks() -> bool: ...
-def profile_error_codes() -> list[tuple[str, int, str]]:
-    """(wire name, HTTP status, type) of every error the core can name."""
+def errors() -> list[tuple[str, int, str, bool | None, int, str]]:
+    """The table of errors: `seekroute.error_table.ErrorRow` has the columns. Two rows may share a
+    wire name; the usual one comes first."""
 
 @final
 class MemoryLedger:

@@ -34,6 +34,7 @@ from typing import Any, ClassVar, Self, TypeVar
 
 from seekroute._hints import hint_for
 from seekroute._shown import Shown
+from seekroute.error_table import row_of
 
 __all__ = [
     "APIConnectionError",
@@ -283,7 +284,7 @@ class APIStatusError(APIError):
             hint=hint_for(status_code, self.code, self.param),
             request_id=headers.get("x-request-id") or named or "",
             attempts=attempts,
-            retryable=_is_retryable(status_code, error, headers),
+            retryable=_may_succeed(status_code, error, headers),
             retry_after=retry_after_of(headers),
         )
 
@@ -372,38 +373,23 @@ _BY_STATUS: dict[int, type[APIStatusError]] = {
     422: UnprocessableEntityError,
     429: RateLimitError,
 }
-# Inside a stream there is no status of its own; what is not here is the provider's failure.
-_BY_CODE: dict[Any, type[APIStatusError]] = {
-    "content_filter": BadRequestError,
-    "context_length_exceeded": BadRequestError,
-    "insufficient_credits": InsufficientCreditsError,
-    "internal_error": InternalServerError,
-    "rate_limit_exceeded": RateLimitError,
-    "upstream_invalid_request": BadRequestError,
-    "upstream_rate_limited": RateLimitError,
-}
 _BAD_REQUEST = "invalid_request_error"
-# What another try does not mend, also where there is no status to say so.
-_LASTING_CODES = (
-    *("content_filter", "context_length_exceeded", "internal_error", "upstream_auth_error"),
-    *("upstream_forbidden", "upstream_invalid_request", "upstream_model_not_found"),
-    *("upstream_no_credit", "upstream_timeout", "upstream_idle_timeout"),
-)
-_UPSTREAM_CODES = ("upstream_", "bad_upstream_")
+_UPSTREAM = "upstream_error"
 
 
 def _class_for(status: int, error: Mapping[str, Any]) -> type[APIStatusError]:
-    code = error.get("code")
-    if status == 0:
-        # A code of the provider's own comes with the type of a request that is wrong.
-        other = BadRequestError if error.get("type") == _BAD_REQUEST else UpstreamError
-        return _BY_CODE.get(code if isinstance(code, str) else None, other)
+    code, row = error.get("code"), row_of(error.get("code"))
+    if status == 0:  # inside a stream: the status that had been sent says nothing
+        if row is None:
+            # A code of the provider's own comes with the type of a request that is wrong.
+            return BadRequestError if error.get("type") == _BAD_REQUEST else UpstreamError
+        status = row.status
     if status < 500:
         if status == 404 and code == "no_matching_endpoint":
             return NoProviderError
         return _BY_STATUS.get(status, APIStatusError)
-    named = isinstance(code, str) and code.startswith(_UPSTREAM_CODES)
-    return UpstreamError if named or error.get("type") == "upstream_error" else InternalServerError
+    types = (error.get("type"), row.type if row is not None else None)
+    return UpstreamError if _UPSTREAM in types else InternalServerError
 
 
 def error_for_status(
@@ -424,15 +410,18 @@ def error_for_status(
     return _class_for(status, error)(status, error, headers, attempts=attempts)
 
 
-def _is_retryable(status: int, error: Mapping[str, Any], headers: Mapping[str, str]) -> bool:
-    code = error.get("code")
+def _may_succeed(status: int, error: Mapping[str, Any], headers: Mapping[str, str]) -> bool:
+    """Whether the same call may well succeed later."""
     said = headers.get("x-should-retry")
     if said in ("true", "false"):
         return said == "true"
-    if status == 0:
-        return error.get("type") != _BAD_REQUEST and not (
-            isinstance(code, str) and code in _LASTING_CODES
-        )
+    if status == 0:  # inside a stream, after the headers
+        row = row_of(error.get("code"))
+        if row is None:
+            return error.get("type") != _BAD_REQUEST
+        if row.should_retry is not None:
+            return row.should_retry
+        status = row.status
     return status in (408, 409, 429) or status >= 500
 
 

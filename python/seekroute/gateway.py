@@ -16,6 +16,7 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from seekroute import _core, _forks
+from seekroute._core import CoreError as CoreError
 from seekroute.errors import APIConnectionError, ConfigError, Problem
 from seekroute.exchange import AnswerSink as AnswerSink
 from seekroute.exchange import AsyncExchange as AsyncExchange

@@ -13,7 +13,6 @@ namespace seekroute {
 namespace {
 
 constexpr int kBusyMilliseconds = 5000;
-constexpr int64_t kRetryAfterMs = 1000;
 
 bool CannotBeWritten(const std::string& folder) {
   return access(folder.c_str(), W_OK | X_OK) != 0 && (errno == EACCES || errno == EROFS);
@@ -173,12 +172,8 @@ Error StoreError(int code, std::string_view doing, std::string_view why) {
       code == SQLITE_IOERR_DATA) {
     kind = ErrorCode::kStorageCorrupt;
   }
-  Error error = MakeError(kind, "the ledger failed while " + std::string(doing) + ": " +
-                                    std::string(why) + " (SQLite " + std::to_string(code) + ")");
-  if (kind == ErrorCode::kStorageFull || (code & 0xff) == SQLITE_BUSY) {
-    error.retry_after_ms = kRetryAfterMs;
-  }
-  return error;
+  return MakeError(kind, "the ledger failed while " + std::string(doing) + ": " + std::string(why) +
+                             " (SQLite " + std::to_string(code) + ")");
 }
 
 }  // namespace seekroute

@@ -110,7 +110,7 @@ class Database {
 // written. Of any other failure nobody knows what is on the disk.
 bool IsTransient(int code);
 
-// kStorageFull, kStorageCorrupt, or kStoreUnavailable for everything else; BUSY asks for a retry.
+// kStorageFull, kStorageCorrupt, or kStoreUnavailable for everything else.
 Error StoreError(int code, std::string_view doing, std::string_view why);
 
 }  // namespace seekroute

@@ -74,7 +74,6 @@ void LedgerWriter::Enqueue(std::unique_ptr<Operation> operation, Wake wake) {
     if (!settle && crowded) {
       operation->status = MakeError(ErrorCode::kStoreUnavailable,
                                     "the ledger is behind with its writing; try again");
-      operation->status.error().retry_after_ms = options_.retry_pace.ns / 1'000'000;
     }
     queue_.push_back(std::move(operation));
   }  // whoever is woken needs the lock at once

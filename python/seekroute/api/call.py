@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
+from seekroute.error_table import row_of
 from seekroute.ledger import LedgerError
 
 if TYPE_CHECKING:
@@ -21,11 +22,6 @@ _log: Final = logging.getLogger("seekroute.http")
 _OFF: Final = (
     "this gateway keeps no ledger: credits.enabled is off, or Client() was given no ledger"
 )
-_UNREADABLE: Final = {
-    "storage_corrupt": "the ledger is damaged: whoever runs this gateway has to restore a backup",
-    "storage_full": "the ledger's disk is full: whoever runs this gateway has to make room",
-    "store_unavailable": "the ledger cannot be read now; try again",
-}
 
 
 class RefusedError(Exception):
@@ -144,5 +140,8 @@ def unreadable(error: LedgerError) -> RefusedError:
     """How a ledger that cannot be read is told to who asks. SQLite's own words name files: those go
     to the log."""
     _log.error("the ledger cannot be read: %s", error)
-    code = error.code if error.code in _UNREADABLE else "store_unavailable"
-    return RefusedError(code, _UNREADABLE[code])
+    row = row_of(error.code)
+    if row is None or row.status != 503:
+        row = row_of("store_unavailable")
+    assert row is not None
+    return RefusedError(row.code, f"the ledger cannot be read: {row.hint}")

@@ -18,32 +18,10 @@ _log: Final = logging.getLogger("seekroute.http")
 
 # Characters of a path that are written down.
 _MOST_PATH: Final = 120
-# Seconds after which a refused client may try again: a restart or a burst is over by then.
-_RETRY_AFTER_S: Final = 2
 # Of lists that change when the configuration does, and are asked for by every page of a tool.
 _CACHE: Final = b"private, max-age=60"
 # White space around a header's value, which is not part of it. Some servers leave it there.
 OWS: Final = b" \t"
-_RETRYABLE: Final = frozenset(
-    {
-        "shutting_down",
-        "overloaded",
-        "rate_limit_exceeded",
-        "store_unavailable",
-        "storage_full",
-        "storage_corrupt",
-    }
-)
-
-
-def retry_headers(code: str) -> list[Header]:
-    """When to try again, for the errors that pass by themselves."""
-    if code not in _RETRYABLE:
-        return []
-    return [
-        (b"retry-after", b"%d" % _RETRY_AFTER_S),
-        (b"retry-after-ms", b"%d" % (_RETRY_AFTER_S * 1000)),
-    ]
 
 
 class Refusal(Exception):
@@ -150,7 +128,7 @@ class HttpCall:
             self.api_v1,
         )
         self._note(refusal.code, status, dict(headers).get(b"x-request-id", b"").decode("latin-1"))
-        headers = [*headers, *refusal.headers, *retry_headers(refusal.code)]
+        headers = [*headers, *refusal.headers]
         if refusal.close:
             headers.append((b"connection", b"close"))
         await self.answer(status, headers, body)
@@ -161,8 +139,8 @@ class HttpCall:
         if self.route == "other" and code == "not_found":
             shown = without_keys(request_id)
             _log.warning("no such path: %s %s (request %s)", self.method, path, shown)
-        found = self.service.find_key(self.authorization) if self.authorization else ""
-        key, org = found[:2] if isinstance(found, tuple) else ("", "")
+        found = self.service.known_key(self.authorization) if self.authorization else None
+        key, org = found[:2] if found is not None else ("", "")
         self.service.note_refusal(
             request_id=request_id,
             status=status,

@@ -119,8 +119,8 @@ async def _enter(call: HttpCall) -> Ticket | None:
     cycle = call.cycle
     if cycle is None or cycle.body_complete:
         return None  # of another server connections are its own matter
-    found = call.service.find_key(call.authorization)
-    if isinstance(found, str) or not found[0]:
+    found = call.service.known_key(call.authorization)
+    if found is None or not found[0]:
         return None  # a stranger's: without a key anybody would do
     key_id, org, _ = found
     unfinished = call.service.unfinished
@@ -202,8 +202,8 @@ def _too_large(max_body: int) -> Refusal:
 
 async def _sender(call: HttpCall) -> Sender | None:
     """Whose body it is; None for a stranger. Asks the ledger."""
-    found = call.service.find_key(call.authorization)
-    if isinstance(found, str):
+    found = call.service.known_key(call.authorization)
+    if found is None:
         return None
     key_id, org, _ = found
     return Sender(key_id, org, pays=await has_credit(call, key_id, org))

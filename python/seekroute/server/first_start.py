@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from seekroute._visible import visible, without_keys
+from seekroute.error_table import row_of
 from seekroute.errors import SeekrouteError
-from seekroute.server.answers import retry_headers
 from seekroute.server.opening import starting
 
 if TYPE_CHECKING:
@@ -74,13 +74,16 @@ class FirstStart:
         return True
 
     async def refuse(self, send: Callable[[MutableMapping[str, Any]], Awaitable[None]]) -> None:
-        """Answers a request that cannot be served. There is no core to write the error."""
-        error = {"message": _TEXT, "type": "server_error", "param": None, "code": _CODE}
+        """Answers a request that cannot be served. There is no gateway to write the error."""
+        row = row_of(_CODE)
+        assert row is not None
+        error = {"message": _TEXT, "type": row.type, "param": None, "code": row.code}
         body = json.dumps({"error": error}).encode()
         headers = [
             (b"content-type", b"application/json"),
             (b"content-length", b"%d" % len(body)),
-            *retry_headers(_CODE),
+            (b"retry-after", b"%d" % -(-row.retry_after_ms // 1000)),
+            (b"retry-after-ms", b"%d" % row.retry_after_ms),
         ]
-        await send({"type": "http.response.start", "status": 503, "headers": headers})
+        await send({"type": "http.response.start", "status": row.status, "headers": headers})
         await send({"type": "http.response.body", "body": body})

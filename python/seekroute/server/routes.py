@@ -11,32 +11,27 @@ from typing import Final
 from seekroute.api import openapi as description
 from seekroute.api.call import ApiCall, Viewer
 from seekroute.api.table import Match, Reads, Who
+from seekroute.gateway import CoreError
 from seekroute.server import metrics as exposition
 from seekroute.server.answers import HttpCall, Refusal
 
 _JSON: Final = b"application/json"
 
-# The core says these itself where it refuses a chat completion; here the key is all there is.
-KEY_MESSAGES: Final = {
-    "missing_api_key": "no API key was given: send it as 'Authorization: Bearer YOUR_KEY'",
-    "invalid_api_key": (
-        "the API key is not valid: check that it is complete, and not revoked or expired"
-    ),
-    "app_not_approved": "App not approved: the operator has not approved this key's app yet",
-    "permission_denied": "this API key is disabled: ask whoever runs this gateway",
-}
 
-
-def identify(call: HttpCall) -> tuple[str, str, str]:
+def identify(call: HttpCall, *, needs_key: bool = False) -> tuple[str, str, str]:
     """Returns key id, organization id and profile of the caller.
+
+    Args:
+        needs_key: whether a key is asked for also where requests without one are served.
 
     Raises:
         Refusal: no key, or one that may not be used.
     """
     call.check_single_authorization()
-    found = call.service.find_key(call.authorization)
-    if isinstance(found, str):
-        raise Refusal(found, KEY_MESSAGES.get(found, "this API key cannot be used"))
+    try:
+        found = call.service.find_key(call.authorization, needs_key=needs_key)
+    except CoreError as error:
+        raise Refusal(error.code, error.message) from None
     if found[0] and call.cycle is not None:
         call.cycle.vouch()
     return found
@@ -79,9 +74,7 @@ def viewer_of(call: HttpCall, who: Who) -> Viewer:
     Raises:
         Refusal: there is no key and one is needed, or it may not be used.
     """
-    key, org, profile_name = identify(call)
-    if not key and who in (Who.ORG, Who.KEY):
-        raise Refusal("missing_api_key", KEY_MESSAGES["missing_api_key"])
+    key, org, profile_name = identify(call, needs_key=who in (Who.ORG, Who.KEY))
     service = call.service
     profile = service.profiles.get(profile_name, service.default_profile)
     money = service.money_of_key(key)

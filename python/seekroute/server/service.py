@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from seekroute.api.call import Sources
-from seekroute.server.answers import retry_headers
 from seekroute.server.body_budget import BodyBudget
 from seekroute.server.connection_table import ConnectionTable
 from seekroute.server.cors import Cors
@@ -322,14 +321,28 @@ class Service:
         self.sync_keys()
         return made[1]
 
-    def find_key(self, authorization: bytes | None) -> tuple[str, str, str] | str:
-        """(key id, organization id, profile) of a usable key, or the wire name of the error.
+    def find_key(
+        self, authorization: bytes | None, *, needs_key: bool = False
+    ) -> tuple[str, str, str]:
+        """(key id, organization id, profile) of a usable key.
 
-        Without a key where none is required: empty ids and the default profile.
+        Without a key where none is required, nor `needs_key`: empty ids and the default profile.
+
+        Raises:
+            CoreError: there is no key, or none that may be used.
         """
-        if authorization is None and not self.require_key:
+        if authorization is None and not self.require_key and not needs_key:
             return "", "", self.default_profile.name
         return self.core.find_key(authorization)
+
+    def known_key(self, authorization: bytes | None) -> tuple[str, str, str] | None:
+        """As `find_key`; None of a stranger, whom that would refuse."""
+        from seekroute.gateway import CoreError
+
+        try:
+            return self.find_key(authorization)
+        except CoreError:
+            return None
 
     @property
     def sources(self) -> Sources:
@@ -475,5 +488,4 @@ class Service:
 
     def refuse(self, code: str, message: str) -> tuple[int, list[Header], bytes]:
         """The answer to what is not a request: for `protocol.protocol_class`."""
-        status, headers, body = self.core.write_error(code, message, "", None, None, False)
-        return status, [*headers, *retry_headers(code)], body
+        return self.core.write_error(code, message, "", None, None, False)
