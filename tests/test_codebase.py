@@ -40,6 +40,76 @@ def test_layers_are_really_checked(tmp_path: Path) -> None:
     assert len(done.stderr.splitlines()) == 5
 
 
+CIRCLE = {
+    "server/a.py": "def f() -> None:\n    from seekroute.server import b\n",
+    "server/b.py": "import seekroute.server.c\n",
+    "server/c.py": "from seekroute.server.a import f\nfrom seekroute.server import d\n",
+    "server/d.py": "import json\n",
+}
+FACE = {
+    "client/__init__.py": "from seekroute.client.x import X\n",
+    "client/x.py": "class X:\n    def f(self):\n        from seekroute.client import X\n",
+}
+FOR_TYPES = {
+    "server/a.py": (
+        "from typing import TYPE_CHECKING\n"
+        "if TYPE_CHECKING:\n    from seekroute.server.b import B\n"
+    ),
+    "server/b.py": "from seekroute.server.a import A\n",
+    "one.py": (
+        "import typing\nif typing.TYPE_CHECKING:\n    from seekroute.server.b import B\n"
+        "else:\n    B = object\n"
+    ),
+    "two.py": "from seekroute import one, _core\nfrom seekroute.one import B\n",
+}
+UPWARDS = {
+    "low.py": "def f():\n    if f:\n        from seekroute.server.b import B\n",
+    "lower.py": "from seekroute import server\n",
+    "lowest.py": "from seekroute.server import B\n",
+    "__init__.py": "def __getattr__(name):\n    from seekroute import server\n",
+    "__main__.py": "from seekroute.server.b import main\n",
+    "server/b.py": "from seekroute import low\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("files", "told"),
+    [
+        (CIRCLE, ["seekroute: server.a, server.b, server.c import one another"]),
+        (FACE, ["seekroute: client, client.x import one another"]),
+        (FOR_TYPES, ["seekroute/two.py: only"]),
+        (
+            UPWARDS,
+            [
+                "seekroute: low, server.b import one another",
+                "seekroute/low.py: a module of the root does not import server.b",
+                "seekroute/lower.py: a module of the root does not import server",
+                "seekroute/lowest.py: a module of the root does not import server",
+            ],
+        ),
+    ],
+    ids=["circle", "face", "for-types", "upwards"],
+)
+def test_ties_between_modules_are_really_checked(
+    tmp_path: Path, files: dict[str, str], told: list[str]
+) -> None:
+    tree = tmp_path / "python/seekroute"
+    for name, text in {"__init__.py": "", "server/__init__.py": "", **files}.items():
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        (tree / name).write_text(text)
+    (tmp_path / "cpp").mkdir()
+    (tmp_path / "script").mkdir()
+    checker = tmp_path / "script/check_layers.py"
+    checker.write_text((ROOT / "script/check_layers.py").read_text())
+    done = subprocess.run(
+        [sys.executable, checker], check=False, capture_output=True, text=True, timeout=60
+    )
+    said = done.stderr.splitlines()
+    assert done.returncode == 1
+    assert len(said) == len(told)
+    assert all(line.startswith(begin) for line, begin in zip(said, told, strict=True))
+
+
 def test_the_core_has_the_package_s_version() -> None:
     assert _core.__version__ == importlib.metadata.version("seekroute") == seekroute.__version__
 
@@ -59,6 +129,7 @@ def test_every_package_imports() -> None:
 @pytest.mark.parametrize(
     "name",
     [
+        "seekroute.client.result",
         "seekroute.client.results",
         "seekroute.client.retry",
         "seekroute.client.streams",
