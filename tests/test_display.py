@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import io
 import re
+import subprocess
+import sys
 from decimal import Decimal
 from html.parser import HTMLParser
 from typing import Any
@@ -425,3 +427,20 @@ def test_what_was_paid_is_tables() -> None:
         assert set(page.tags) <= TAGS
         assert {name for name, _ in page.attributes} <= ATTRIBUTES
         assert "<script" not in shown["text/markdown"]
+
+
+def test_what_shows_an_error_is_loaded_when_one_is_shown() -> None:
+    script = (
+        "import sys\n"
+        "from seekroute.errors import ConfigError, Problem\n"
+        "error = ConfigError([Problem('server.port', 'expected a port')])\n"
+        "assert not [name for name in sys.modules if name.startswith('seekroute.client')]\n"
+        "assert 'expected a port' in error._repr_mimebundle_()['text/html']\n"
+        "assert 'seekroute.client.display' in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_nothing_is_shown_of_what_nobody_registered() -> None:
+    with pytest.raises(TypeError, match="show a dict"):
+        bundle({})

@@ -16,6 +16,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from seekroute import _shown
+
 if TYPE_CHECKING:
     from seekroute.client import (
         AsyncChatStream,
@@ -129,6 +131,13 @@ _HOMES = {
     "openai_client": "client.openai_sdk",
     "unload_ipython_extension": "client.notebook",
 }
+
+
+def _load_display() -> None:
+    importlib.import_module("seekroute.client.display")
+
+
+_shown.register_with(_load_display)
 
 
 def __getattr__(name: str) -> Any:

@@ -1,8 +1,48 @@
-"""The hook by which notebooks show results and errors."""
+"""The hook by which notebooks show results and errors.
+
+Errors are shown too, so this lies below all of them and knows nothing of what it shows: whoever can
+show a class registers it. `seekroute` itself says where that is, because nobody loads it before
+there is something to show.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+__all__ = ["Shown", "bundle", "register", "register_with"]
+
+T = TypeVar("T")
+
+Bundle = dict[str, str]
+"""What there is of an object, by MIME type."""
+
+_makers: list[tuple[type, Callable[[Any], Bundle]]] = []
+_loaders: list[Callable[[], object]] = []
+
+
+def register(kind: type[T], make: Callable[[T], Bundle]) -> None:
+    """Shows objects of a class by what `make` returns. What is registered first goes first."""
+    _makers.append((kind, make))
+
+
+def register_with(load: Callable[[], object]) -> None:
+    """Calls `load`, once, when something is first shown: it registers what there is."""
+    _loaders.append(load)
+
+
+def bundle(result: object) -> Bundle:
+    """The bundle of any result or error of this package.
+
+    Raises:
+        TypeError: there is none for this object.
+    """
+    while _loaders:
+        _loaders.pop()()
+    for kind, make in _makers:
+        if isinstance(result, kind):
+            return make(result)
+    raise TypeError(f"nothing is known of how to show a {type(result).__name__}")
 
 
 class Shown:
@@ -10,8 +50,6 @@ class Shown:
 
     __slots__ = ()
 
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Bundle:
         # Everything is given: the caller picks, as IPython's protocol allows.
-        from seekroute.client.display import bundle
-
         return bundle(self)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from seekroute.errors import APIConnectionError, timed_out
 
 if TYPE_CHECKING:
-    from seekroute.gateway import Event, Headers, Record
+    from seekroute._core import Event, Headers, Record
 
 
 class Core(Protocol):

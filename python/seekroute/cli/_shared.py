@@ -101,7 +101,7 @@ class Shared:
 
 def is_begun(folder: Path) -> bool:
     """Whether anything of a data directory is there: what is lost of it is for others to say."""
-    from seekroute.control.lost import TRACES
+    from seekroute.control.remains import TRACES
 
     names = ("control.db*", "ledger.db*", *TRACES)
     return any(any(folder.glob(name)) for name in names)

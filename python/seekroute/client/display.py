@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
+from seekroute._shown import Bundle as Bundle
+from seekroute._shown import bundle as bundle
+from seekroute._shown import register
 from seekroute._visible import harmless
 from seekroute.client.account import ActivityPage, Credits, Generation
 from seekroute.client.base import BaseClient
@@ -23,8 +26,6 @@ from seekroute.client.results import ChatCompletion, ImagesResponse, ModelPage
 from seekroute.client.streams import StreamState
 from seekroute.client.text_columns import text_columns
 from seekroute.errors import APIError, ConfigError
-
-Bundle = dict[str, str]
 
 # Rows of a table.
 _MAX_ROWS: Final = 500
@@ -82,18 +83,6 @@ def usd(cost: Decimal | None) -> str:
     ('0.00000435 USD', 'unknown')
     """
     return "unknown" if cost is None else f"{cost:f} USD"
-
-
-def bundle(result: Any) -> Bundle:
-    """The bundle of any result or error of this package.
-
-    Raises:
-        TypeError: there is none for this object.
-    """
-    for kind, make in _BUNDLES:
-        if isinstance(result, kind):
-            return make(result)
-    raise TypeError(f"nothing is known of how to show a {type(result).__name__}")
 
 
 def completion_bundle(answer: ChatCompletion) -> Bundle:
@@ -306,20 +295,18 @@ def client_bundle(client: BaseClient) -> Bundle:
     }
 
 
-_BUNDLES: Final[list[tuple[type, Callable[[Any], Bundle]]]] = [
-    (ChatCompletion, completion_bundle),
-    (StreamState, stream_bundle),
-    (ImagesResponse, images_bundle),
-    (ModelPage, models_bundle),
-    (Quote, quote_bundle),
-    (Routing, routing_bundle),
-    (Credits, credits_bundle),
-    (Generation, generation_bundle),
-    (ActivityPage, activity_bundle),
-    (APIError, error_bundle),
-    (ConfigError, config_error_bundle),
-    (BaseClient, client_bundle),
-]
+register(ChatCompletion, completion_bundle)
+register(StreamState, stream_bundle)
+register(ImagesResponse, images_bundle)
+register(ModelPage, models_bundle)
+register(Quote, quote_bundle)
+register(Routing, routing_bundle)
+register(Credits, credits_bundle)
+register(Generation, generation_bundle)
+register(ActivityPage, activity_bundle)
+register(APIError, error_bundle)
+register(ConfigError, config_error_bundle)
+register(BaseClient, client_bundle)
 
 
 # --- parts ----------------------------------------------------------------------------------------

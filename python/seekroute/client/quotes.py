@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from seekroute._shown import Shown
-from seekroute.client.results import Result
+from seekroute.client.result import Result
 from seekroute.client.text_columns import text_columns
 
 __all__ = ["CostRange", "Quote", "Routing"]

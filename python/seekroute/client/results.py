@@ -2,176 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, ClassVar, overload
+from typing import Any
 
-from seekroute._shown import Shown
-
-if TYPE_CHECKING:
-    from seekroute.client.quotes import Routing
-
-_SHOWN = 60  # characters of a text in a repr
-
-
-def _short(value: Any) -> str:
-    if isinstance(value, dict):
-        return "{...}" if value else "{}"
-    if isinstance(value, list):
-        return f"[{len(value)} items]" if len(value) != 1 else "[1 item]"
-    text = repr(value)
-    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 4]}...'"
-
-
-class Result(Mapping[str, Any]):
-    """A JSON object read by attribute or by key; unknown fields are kept.
-
-    A field that the API documents as optional reads as None in the object that may have it; any
-    other missing name raises AttributeError.
-
-        >>> from seekroute.client.results import Result
-        >>> r = Result({"choices": [{"message": {"content": "hi"}}]})
-        >>> r.choices[0].message.content
-        'hi'
-        >>> r
-        Result(choices=[1 item])
-    """
-
-    __slots__ = ("_data",)
-
-    OPTIONAL: ClassVar[frozenset[str]] = frozenset(
-        {
-            "audio",
-            "b64_json",
-            "cached_tokens",
-            "completion_tokens_details",
-            "content",
-            "cost",
-            "cost_details",
-            "finish_reason",
-            "function_call",
-            "logprobs",
-            "prompt_tokens_details",
-            "reasoning",
-            "reasoning_content",
-            "reasoning_tokens",
-            "refusal",
-            "revised_prompt",
-            "role",
-            "service_tier",
-            "system_fingerprint",
-            "tool_calls",
-            "url",
-            "usage",
-        }
-    )
-
-    # Those of a message: asked of the answer or of a choice they are a slip, and no None.
-    _OF_MESSAGES: ClassVar[frozenset[str]] = frozenset(
-        {
-            "audio",
-            "content",
-            "function_call",
-            "reasoning",
-            "reasoning_content",
-            "refusal",
-            "role",
-            "tool_calls",
-        }
-    )
-
-    _OF_CHOICES: ClassVar[frozenset[str]] = frozenset({"finish_reason", "logprobs"})
-    _OF_ANSWERS: ClassVar[frozenset[str]] = frozenset(
-        {"service_tier", "system_fingerprint", "usage"}
-    )
-
-    def __init__(self, data: dict[str, Any]) -> None:
-        self._data = data
-
-    def _place_of(self, name: str) -> str:
-        """Where a field is that this object cannot have; empty where it may be absent here."""
-        data = self._data
-        if "message" in data or "delta" in data:  # a choice
-            inner = "message" if "message" in data else "delta"
-            if name in self._OF_MESSAGES:
-                return f"its {inner}"
-            return "the answer" if name in self._OF_ANSWERS else ""
-        if "choices" not in data:
-            message = not data.keys().isdisjoint(("role", "content"))
-            usage = not data.keys().isdisjoint(("prompt_tokens", "completion_tokens"))
-            if (message or usage) and name in self._OF_CHOICES:
-                return "its choice"
-            if (message or usage) and name in self._OF_ANSWERS:
-                return "the answer"
-            return "the message of a choice" if usage and name in self._OF_MESSAGES else ""
-        choices = data["choices"]
-        part = "delta" if choices and "delta" in choices[0] else "message"
-        if "chunk" in str(data.get("object")):
-            part = "delta"
-        if name in self._OF_MESSAGES:
-            return f"choices[0].{part}"
-        if name in self._OF_CHOICES:
-            return "choices[0]"
-        return "" if name in self._OF_ANSWERS else "one of its parts"
-
-    @staticmethod
-    def _wrap(value: Any) -> Any:
-        if isinstance(value, dict):
-            return Result(value)
-        if isinstance(value, list):
-            return [Result._wrap(item) for item in value]
-        return value
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__") or name == "_data":  # asked for by copy and pickle
-            raise AttributeError(name)
-        if name in self._data:
-            return self._wrap(self._data[name])
-        if name in self.OPTIONAL:
-            place = self._place_of(name)
-            if not place:
-                return None
-            raise AttributeError(f"{name!r} is not a field of this object: look in {place}")
-        raise AttributeError(f"the answer has no field {name!r}; it has {sorted(self._data)}")
-
-    def __dir__(self) -> list[str]:
-        return sorted({*super().__dir__(), *self._data})
-
-    def __getitem__(self, key: str) -> Any:
-        return self._wrap(self._data[key])
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._data)
-
-    def __len__(self) -> int:
-        return len(self._data)
-
-    def __eq__(self, other: object) -> bool:
-        return self._data == other._data if isinstance(other, Result) else self._data == other
-
-    __hash__ = None  # type: ignore[assignment]
-
-    def __repr__(self) -> str:
-        shown = ", ".join(f"{name}={_short(value)}" for name, value in self._data.items())
-        limit = 2 * _SHOWN
-        shown = shown if len(shown) <= limit else f"{shown[:limit]}..."
-        return f"{type(self).__name__}({shown})"
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self._data,)
-
-    def to_dict(self) -> dict[str, Any]:
-        """The answer as the plain dict it came as."""
-        return self._data
-
-    model_dump = to_dict
-
-    def to_json(self, *, indent: int | None = None) -> str:
-        """The answer as JSON text."""
-        return json.dumps(self._data, indent=indent, ensure_ascii=False)
-
-    model_dump_json = to_json
+from seekroute._shown import Shown, bundle
+from seekroute.client.quotes import Routing
+from seekroute.client.result import Page as Page
+from seekroute.client.result import Result as Result
+from seekroute.client.result import short
 
 
 class ChatCompletion(Shown, Result):
@@ -243,8 +81,6 @@ class ChatCompletion(Shown, Result):
     @property
     def routing(self) -> Routing | None:
         """How it was routed: candidates, attempts; None where the gateway did not say."""
-        from seekroute.client.quotes import Routing
-
         found = self._data.get("seekroute")
         return Routing(found) if isinstance(found, dict) else None
 
@@ -272,7 +108,7 @@ class ChatCompletion(Shown, Result):
         return message
 
     def __repr__(self) -> str:
-        parts = [_short(self.text)]
+        parts = [short(self.text)]
         parts.append(f"model={self._data.get('model')!r}")
         if self.provider:
             parts.append(f"provider={self.provider!r}")
@@ -302,45 +138,6 @@ def _is_image(content: str) -> bool:
     return path.endswith((".png", ".jpg", ".jpeg", ".webp", ".gif"))
 
 
-class Page(Sequence[Result]):
-    """A list that a gateway gives, as a sequence; also in `data`, as OpenAI's SDK has it."""
-
-    __slots__ = ("_data", "data")
-
-    def __init__(self, data: dict[str, Any]) -> None:
-        self._data = data
-        self.data = [Result(row) for row in data["data"]]
-
-    @overload
-    def __getitem__(self, index: int) -> Result: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> list[Result]: ...
-
-    def __getitem__(self, index: int | slice) -> Result | list[Result]:
-        return self.data[index]
-
-    def __len__(self) -> int:
-        return len(self.data)
-
-    def __repr__(self) -> str:
-        kind = type(self).__name__
-        return f"{kind}({len(self.data)} {kind.removesuffix('Page').lower()}s)"
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self._data,)
-
-    def to_dict(self) -> dict[str, Any]:
-        """The list as the plain dict it came as."""
-        return self._data
-
-    model_dump = to_dict
-
-    def to_json(self, *, indent: int | None = None) -> str:
-        """The list as JSON text."""
-        return json.dumps(self._data, indent=indent, ensure_ascii=False)
-
-
 class ModelPage(Shown, Page):
     """The models that were asked for.
 
@@ -354,8 +151,6 @@ class ModelPage(Shown, Page):
     __slots__ = ()
 
     def __str__(self) -> str:
-        from seekroute.client.display import bundle
-
         return bundle(self)["text/plain"]
 
     @property

@@ -25,7 +25,7 @@ from seekroute.control.directory import (
     write_lock,
 )
 from seekroute.control.errors import ControlError
-from seekroute.control.lost import guard_control, take_over
+from seekroute.control.remains import guard_control, take_over
 from seekroute.control.revisions import (
     BUSY_SECONDS,
     DATABASE_FILE,

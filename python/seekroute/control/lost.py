@@ -12,21 +12,30 @@ gets a row again.
 
 from __future__ import annotations
 
-import sqlite3
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 from seekroute._file_names import LEDGER as _LEDGER
 from seekroute._files import why_no_file
-from seekroute.control.directory import sync_directory
+from seekroute.control.database import Database
 from seekroute.control.errors import ControlError
-from seekroute.control.revisions import BUSY_SECONDS, DATABASE_FILE
+from seekroute.control.orders import OrderBook
+from seekroute.control.remains import (
+    FIRST_PAGE,
+    LostDatabaseError,
+    both_gone,
+    is_hollow,
+    is_there,
+    left_of,
+    put_aside,
+    unknown_orgs,
+)
+from seekroute.control.revisions import DATABASE_FILE
 
 if TYPE_CHECKING:
-    from seekroute.control.orders import OrderBook
     from seekroute.ledger import Ledger
 
 __all__ = [
@@ -34,14 +43,12 @@ __all__ = [
     "LostDatabaseError",
     "MockBesideCustomersError",
     "guard_anew",
-    "guard_control",
     "guard_customers",
     "guard_owners",
     "lost_ledger",
     "open_ledger",
     "opened",
     "read_ledger",
-    "take_over",
     "unknown_text",
     "why_lost",
 ]
@@ -50,17 +57,6 @@ __all__ = [
 _SOMEBODY: Final = "a customer"
 # What may be begun anew, by one start that is told so.
 Anew = Literal["control", "ledger"]
-
-# Until its log is first written back, a database is a page that tells nothing.
-_FIRST_PAGE: Final = 4096
-# What SQLite and the ledger leave beside a database. Not the lock: that is made before the file.
-_BESIDE: Final = ("-wal", "-shm", "-journal", ".mark")
-# What is made in a data directory after control.db, and outlives it.
-TRACES: Final = ("pepper", "refused.jsonl", "first-key")
-
-
-class LostDatabaseError(ControlError):
-    """A database is gone, or another one is in its place; the text says what to do."""
 
 
 def guard_anew(
@@ -88,100 +84,23 @@ def guard_anew(
     if not ledger:
         return
     control, path = data_dir / DATABASE_FILE, data_dir / _LEDGER
-    there = _is_there(control) and not _is_hollow(control) and not why_no_file(control)
-    left = [] if _is_there(path) else _left_of(path)
+    there = is_there(control) and not is_hollow(control) and not why_no_file(control)
+    left = [] if is_there(path) else left_of(path)
     why = why_lost(data_dir) if there else why_no_file(path)
     if not there and left and not why:
-        why = _both_gone(control, left[0])
+        why = both_gone(control, left[0])
     if why and "ledger" not in anew:
         raise LostDatabaseError(why)
-    if not why and "ledger" in anew and _is_there(path):
+    if not why and "ledger" in anew and is_there(path):
         opened(path, read_only=True).close()  # a damaged one is told as one
         raise LostDatabaseError(_not_lost(path))
     # One of an older schema has an identity, and is upgraded by the start.
-    if not why and not there and _is_there(path) and not _identity_of(path):
+    if not why and not there and is_there(path) and not _identity_of(path):
         opened(path, read_only=True).close()
-
-
-def _both_gone(control: Path, left: Path) -> str:
-    return (
-        f"{control} is gone, and so is {_LEDGER}, of which {left.name} is left: organizations, "
-        "keys and balances were in them. Restore a backup of both, or begin with new ones, "
-        "without them: seekroute serve --new-control --new-ledger, said once"
-    )
 
 
 def _not_lost(path: Path) -> str:
     return f"{path} is there: --new-ledger is said once, when it is lost; leave it out"
-
-
-def guard_control(data_dir: Path, *, anew: bool = False) -> bool:
-    """Call before control.db is opened. Changes nothing, unless `anew`.
-
-    Args:
-        data_dir: an existing directory.
-        anew: begin a new one where it is lost; what is left of the old one is put aside.
-
-    Returns:
-        Whether one was there and may be used. Who said `anew` then asks `take_over()`.
-
-    Raises:
-        LostDatabaseError: it is gone, or nothing is in it, and `anew` was not said.
-    """
-    path = data_dir / DATABASE_FILE
-    if why := why_no_file(path):
-        raise LostDatabaseError(why)
-    there = _is_there(path)
-    hollow = there and _is_hollow(path)
-    if there and not hollow:
-        return True
-    others = [*_left_of(path), *([data_dir / _LEDGER] if _is_there(data_dir / _LEDGER) else [])]
-    others += _left_of(data_dir / _LEDGER)
-    traces = [data_dir / name for name in TRACES if _is_there(data_dir / name)]
-    if hollow:  # its own log was read just now
-        others = [each for each in others if not each.name.startswith(path.name)]
-    if not others and not traces:
-        return False
-    if not anew:
-        if not hollow and not _is_there(data_dir / _LEDGER) and _left_of(data_dir / _LEDGER):
-            raise LostDatabaseError(_both_gone(path, _left_of(data_dir / _LEDGER)[0]))
-        what = (
-            f"has nothing of what was in it, which was in {path.name}-wal" if hollow else "is gone"
-        )
-        if not others:
-            raise LostDatabaseError(
-                f"{path} {what}, and so is {_LEDGER} if there was one, though {traces[0].name} is "
-                "there: organizations, keys and balances were in them. Restore a backup of both, "
-                "or begin with new ones, without them: seekroute serve --new-control, said once; "
-                "or take an empty folder"
-            )
-        raise LostDatabaseError(
-            f"{path} {what}, though {others[0].name} is there: organizations and keys were in it. "
-            "Restore a backup of it, or begin with a new one, without them: seekroute serve "
-            "--new-control, said once"
-        )
-    if not hollow:
-        _put_aside(path)
-    return False
-
-
-def take_over(orders: OrderBook, data_dir: Path, *, begun: bool) -> None:
-    """Gives a row to each organization that the ledger has money of and control.db does not know.
-
-    Args:
-        orders: of a control.db for which `anew` was said.
-        begun: whether it is a new one. Else there has to be something to take over.
-
-    Raises:
-        LostDatabaseError: nothing was lost.
-    """
-    unknown = _unknown_orgs(orders, data_dir)
-    if not unknown and not begun:
-        raise LostDatabaseError(
-            f"{data_dir / DATABASE_FILE} is there: --new-control is said once, when it is lost; "
-            "leave it out"
-        )
-    orders.adopt_orgs(unknown)
 
 
 def guard_owners(orders: OrderBook, data_dir: Path) -> None:
@@ -190,7 +109,7 @@ def guard_owners(orders: OrderBook, data_dir: Path) -> None:
     Raises:
         LostDatabaseError: the ledger has money of organizations that control.db does not know.
     """
-    unknown = _unknown_orgs(orders, data_dir)
+    unknown = unknown_orgs(orders, data_dir)
     if unknown:
         raise LostDatabaseError(unknown_text(data_dir, unknown))
 
@@ -226,7 +145,7 @@ def _has_received(data_dir: Path) -> bool:
     from seekroute.ledger import Ledger, LedgerError
 
     path = data_dir / _LEDGER
-    if not _is_there(path):
+    if not is_there(path):
         return False
     try:
         with Ledger(path, read_only=True) as ledger:
@@ -253,8 +172,8 @@ def lost_ledger(orders: OrderBook, data_dir: Path) -> str:
     if why := why_no_file(path):
         return why
     bound = orders.ledger_id()
-    if not _is_there(path):
-        if bound is None and not _left_of(path) and not orders.booked(0, 1):
+    if not is_there(path):
+        if bound is None and not left_of(path) and not orders.booked(0, 1):
             return ""
         return (
             f"{path} is gone, though there was one: balances, payments and charges were in it. "
@@ -265,7 +184,7 @@ def lost_ledger(orders: OrderBook, data_dir: Path) -> str:
     if bound is None:
         return ""
     found = _identity_of(path)
-    if not found and path.stat().st_size <= _FIRST_PAGE:
+    if not found and path.stat().st_size <= FIRST_PAGE:
         return (
             f"{path} has nothing of the ledger that was there: it was in {path.name}-wal, "
             "which is gone. Restore a backup, or begin with a new ledger, without it: "
@@ -282,10 +201,7 @@ def lost_ledger(orders: OrderBook, data_dir: Path) -> str:
 
 def why_lost(data_dir: Path) -> str:
     """`lost_ledger()` of a directory whose control.db is not open; empty where there is none."""
-    from seekroute.control.database import Database
-    from seekroute.control.orders import OrderBook
-
-    if not _is_there(data_dir / DATABASE_FILE):
+    if not is_there(data_dir / DATABASE_FILE):
         return ""
     with closing(Database(data_dir)) as database:
         return lost_ledger(OrderBook(database, lambda: int(time.time())), data_dir)
@@ -355,12 +271,12 @@ def open_ledger(
     why = lost_ledger(orders, data_dir)
     if why and not anew:
         raise LostDatabaseError(why)
-    there = _is_there(path)
+    there = is_there(path)
     if there and anew and not why:
         opened(path, read_only=True).close()  # a damaged one is told as one
         raise LostDatabaseError(_not_lost(path))
     if anew and (not there or not _identity_of(path)):
-        _put_aside(path)
+        put_aside(path)
     ledger = opened(path, orphans=orphans)
     try:
         if unknown := orders.unknown_orgs(ledger):
@@ -379,59 +295,3 @@ def _identity_of(path: Path) -> str:
     from seekroute.ledger import identity_of
 
     return identity_of(path)
-
-
-def _unknown_orgs(orders: OrderBook, data_dir: Path) -> tuple[str, ...]:
-    """Of a ledger that nobody opens here for writing; none where it cannot be read."""
-    from seekroute.ledger import Ledger, LedgerError
-
-    path = data_dir / _LEDGER
-    if not _is_there(path):
-        return ()
-    try:
-        with Ledger(path, read_only=True) as ledger:
-            return orders.unknown_orgs(ledger)
-    except LedgerError:
-        return ()  # whoever needs it says why
-
-
-def _is_hollow(path: Path) -> bool:
-    """Whether a control.db has no table: its log, which had them, is gone or never was written."""
-    try:
-        if path.stat().st_size > _FIRST_PAGE:
-            return False
-        with closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as connection:
-            return connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is None
-    except (OSError, sqlite3.Error):
-        return False  # whoever opens it says why it cannot be used
-
-
-def _is_there(path: Path) -> bool:
-    """Whether it is a file with anything in it: an empty one is what a truncated one is."""
-    try:
-        return path.stat().st_size > 0
-    except FileNotFoundError:
-        return False
-    except OSError:
-        return True  # whoever opens it says why it cannot be used
-
-
-def _left_of(path: Path) -> list[Path]:
-    """What is left of a database whose own file is gone."""
-    return [each for each in _beside(path) if _is_there(each)]
-
-
-def _beside(path: Path) -> Iterator[Path]:
-    for suffix in _BESIDE:
-        yield path.with_name(path.name + suffix)
-
-
-def _put_aside(path: Path) -> None:
-    """Renames what is left of a database: it must not be taken for the new one's, nor be lost."""
-    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-    try:
-        for each in _left_of(path):
-            each.rename(each.with_name(f"{each.name}.lost-{stamp}"))
-        sync_directory(path.parent)
-    except OSError as error:
-        raise ControlError(f"cannot rename what is left of {path}: {error.strerror}") from error

@@ -10,8 +10,8 @@ import sqlite3
 from pathlib import Path
 from typing import Final
 
-from seekroute.control.lost import LostDatabaseError
 from seekroute.control.models import metadata
+from seekroute.control.remains import LostDatabaseError
 
 _SHOWN: Final = 3  # of what is missing
 
