@@ -1,12 +1,22 @@
 """The dependency rule of ARCHITECTURE.md, kept: who may include or import whom.
 
-Exits 1 and names every line that breaks it.
+Exits 1 and names every line that breaks it. Of Python, imports inside functions count as those at
+the top of a file: a lazy line ties two modules together all the same. Two things do not count:
+
+- What stands under `if TYPE_CHECKING:` never runs, and a type may well be named by what it is for.
+- That a module's package is loaded before the module. A package's `__init__.py` is its face and
+  imports what is inside; whoever inside imports the face closes a circle, which is refused.
+
+Modules of the root lie below all packages, but for two: `__init__.py`, the face of the whole, and
+`__main__.py`, which starts the command line.
 """
 
 from __future__ import annotations
 
+import ast
 import re
 import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -41,14 +51,13 @@ THIRD_PARTY = {
     "openssl/": ("cpp/base/digest.cc", "cpp/transport/curl/tls."),
 }
 # Python: inside seekroute, who imports whom not.
-CORE_IMPORTERS = {"gateway.py", "ledger.py", "error_table.py", "_visible.py"}
+CORE_IMPORTERS = {"gateway.py", "exchange.py", "ledger.py", "error_table.py", "_visible.py"}
 APART = ("server", "client", "cli")
 # What answers without HTTP: it knows nobody who asks, and loads nothing that serving does not need.
 ANSWERS = "api"
 NOT_FOR_ANSWERS = (*APART, "config", "control", "testing")
 
 INCLUDE = re.compile(r'^#include [<"]([^">]+)[">]', re.MULTILINE)
-IMPORT = re.compile(r"^\s*(?:from|import) (seekroute(?:\.\w+)*)(?: import (.+))?", re.MULTILINE)
 
 
 def room_of(path: str) -> str:
@@ -75,14 +84,25 @@ def cxx_problems(path: Path) -> list[str]:
     return problems
 
 
+def _names_of(nodes: Iterator[ast.AST]) -> set[str]:
+    """What is imported of the package: "client.display", be that a module or what is in one."""
+    names = set()
+    for node in nodes:
+        if isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            names |= {f"{node.module}.{each.name}" for each in node.names}
+        elif isinstance(node, ast.Import):
+            names |= {each.name for each in node.names}
+    inside = {name.partition(".") for name in names}
+    return {name for package, _, name in inside if package == "seekroute"}
+
+
 def python_problems(path: Path) -> list[str]:
     """Broken imports of one Python file."""
     relative = path.relative_to(ROOT / "python/seekroute").as_posix()
     room = relative.split("/")[0]
     problems = []
-    for module, names in IMPORT.findall(path.read_text()):
-        parts = module.split(".")[1:]
-        target = parts[0] if parts else (names or "").split(" as ")[0].strip()
+    names = _names_of(ast.walk(ast.parse(path.read_text())))  # also of what is for types alone
+    for target in sorted({name.partition(".")[0] for name in names}):
         if target == "_core" and relative not in CORE_IMPORTERS:
             problems.append(f"seekroute/{relative}: only {sorted(CORE_IMPORTERS)} import _core")
         lazy = room == "cli"  # commands start servers and clients, inside their functions
@@ -90,6 +110,73 @@ def python_problems(path: Path) -> list[str]:
             problems.append(f"seekroute/{relative}: {room} does not import {target}")
         if room == ANSWERS and target in NOT_FOR_ANSWERS:
             problems.append(f"seekroute/{relative}: {room} does not import {target}")
+    return problems
+
+
+def modules() -> dict[str, Path]:
+    """The files of the package by their names below it: "client.display"; "" is the face."""
+    root = ROOT / "python/seekroute"
+    found = {}
+    for path in sorted(root.rglob("*.py")):
+        parts = path.relative_to(root).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+def _statements(node: ast.AST) -> Iterator[ast.AST]:
+    """The node and what is in it, but for what only type checkers read."""
+    yield node
+    for_types = isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+    inner = node.orelse if isinstance(node, ast.If) and for_types else ast.iter_child_nodes(node)
+    for each in inner:
+        yield from _statements(each)
+
+
+def imports_of(path: Path, known: Mapping[str, Path]) -> set[str]:
+    """The modules of the package that a file imports, at once or later."""
+    found = set()
+    for name in _names_of(_statements(ast.parse(path.read_text()))) - {"_core"}:
+        # `from seekroute.client import Client` is of the face, `import display` of a module.
+        found.add(name if name in known else name.rpartition(".")[0])
+    return found & set(known)
+
+
+def circles(imports: Mapping[str, set[str]]) -> list[list[str]]:
+    """The modules that import one another, in whatever way round; by name."""
+    reached: dict[str, set[str]] = {}
+    for name in imports:
+        seen: set[str] = set()
+        waiting = [name]
+        while waiting:
+            new = imports[waiting.pop()] - seen
+            seen |= new
+            waiting += new
+        reached[name] = seen
+    found = {
+        tuple(sorted(other for other in reached[name] if name in reached[other]))
+        for name in imports
+        if name in reached[name]
+    }
+    return [list(each) for each in sorted(found)]
+
+
+def tied_problems() -> list[str]:
+    """Circles, and modules of the root that import what stands on them."""
+    known = modules()
+    imports = {name: imports_of(path, known) for name, path in known.items()}
+    problems = [
+        f"seekroute: {', '.join(each or '__init__' for each in circle)} import one another"
+        for circle in circles(imports)
+    ]
+    packages = {name for name, path in known.items() if path.name == "__init__.py" and name}
+    for name, path in known.items():
+        if "." in name or name in packages or path.name in ("__init__.py", "__main__.py"):
+            continue
+        problems += [
+            f"seekroute/{path.name}: a module of the root does not import {other}"
+            for other in sorted(imports[name])
+            if other.partition(".")[0] in packages
+        ]
     return problems
 
 
@@ -101,6 +188,7 @@ def main() -> int:
             problems += cxx_problems(path)
     for path in sorted((ROOT / "python/seekroute").rglob("*.py")):
         problems += python_problems(path)
+    problems += tied_problems()
     for problem in problems:
         print(problem, file=sys.stderr)  # noqa: T201
     return 1 if problems else 0
