@@ -113,7 +113,7 @@ struct ChatRequest {
   std::vector<std::string_view> ignored;
 };
 
-// Parses and checks `body` under the rules of reliability rows B1-B14: valid UTF-8 JSON, an object,
+// Parses and checks `body` under these rules: valid UTF-8 JSON, an object,
 // depth at most 128, no duplicate key in any object (param = its path), `model` a string,
 // `messages` a non-empty array of objects with known roles and content of a known type, known
 // fields of the right type and range (`profile` adds its own ranges), no routing-relevant foreign

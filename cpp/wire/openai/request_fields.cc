@@ -13,7 +13,7 @@ namespace {
 
 using enum FieldKind;
 
-// JSON numbers are exact up to here in every client and provider (reliability: 2^53).
+// JSON numbers are exact up to here in every client and provider.
 constexpr int64_t kExact = int64_t{1} << 53;
 
 constexpr FieldRule Plain(std::string_view name, FieldKind kind) { return {name, kind}; }
