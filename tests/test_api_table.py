@@ -6,12 +6,12 @@ import re
 
 import pytest
 
-from seekroute.api import openapi, table
+from seekroute.api import openapi, table, unknown
 from seekroute.api.call import ApiCall, RefusedError, Sources, Viewer
 from seekroute.api.models import ModelList
 from seekroute.api.table import ROUTES, Kind, Who
 from seekroute.client import local
-from seekroute.server import app, routes
+from seekroute.server import routes
 from test_answerers import ASKED
 
 NOTHING = ModelList({"names": {}, "providers": [], "models": []})
@@ -98,7 +98,7 @@ def test_every_row_is_answered() -> None:
 
 
 def test_what_is_named_instead_of_a_path_is_served() -> None:
-    for end, instead in app._INSTEAD:
+    for end, instead in unknown.INSTEAD:
         assert table.find(f"/v1{end}") is None, f"{end} is served: nothing stands instead of it"
         for method, path in re.findall(r"\b(GET|POST) (/v1/[a-z/]+)", instead):
             match = table.find(path)

@@ -35,8 +35,6 @@ __all__ = [
     "Reads",
     "Who",
     "find",
-    "meant_below_base",
-    "served",
 ]
 
 _POSTED: Final = (404, 408, 413, 415, 417, 429, 503)
@@ -392,30 +390,3 @@ def find(path: str, sent: str = "") -> Match | None:
         ):
             return Match(route, {name: path[len(before) : len(path) - len(after)]})
     return None
-
-
-# What stands behind a base URL: also behind one that was given wrongly.
-_WITHOUT_BASE: Final = frozenset(
-    route.pattern for route in ROUTES if route.below_base and "{" not in route.pattern
-)
-_MOST_PARTS: Final = max(path.count("/") for path in _WITHOUT_BASE)
-
-
-def meant_below_base(path: str) -> str | None:
-    """The path below a base that a path ends with whose client was given another base URL."""
-    # A client puts its path behind the base URL: the longest one that there is, from the left.
-    parts = path.rstrip("/").rsplit("/", _MOST_PARTS)
-    for begin in range(1, len(parts)):
-        meant = "/" + "/".join(parts[begin:])
-        if meant in _WITHOUT_BASE:
-            return meant
-    return None
-
-
-def served(*without: Who) -> str:
-    """The routes below a base, but for those of some callers, as a sentence lists them."""
-    return ", ".join(
-        f"{route.methods[0]} {route.pattern}"
-        for route in ROUTES
-        if route.below_base and route.who not in without
-    )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlencode
 
 from seekroute import _forks
-from seekroute.api import table
+from seekroute.api import table, unknown
 from seekroute.api.call import ApiAnswer, ApiCall, RefusedError, Sources, Viewer
 from seekroute.api.models import ModelList
 from seekroute.client.backend import (
@@ -208,11 +208,7 @@ class _Local:
 
     def _answer(self, request: Request, match: table.Match | None) -> ApiAnswer:
         if match is None:
-            raise RefusedError(
-                "not_found",
-                f"{request.method} {request.path} is not served here; served are "
-                f"{table.served(table.Who.KEY)}",
-            )
+            raise RefusedError("not_found", unknown.in_process(request.method, request.path))
         _check_method(request, match.route)
         call = ApiCall(
             self._viewer,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote as quoted
 
-from seekroute.api import table
+from seekroute.api import table, unknown
 from seekroute.api.call import RefusedError
 from seekroute.server import answers, routes
 from seekroute.server.answers import HttpCall, Refusal
@@ -22,29 +22,6 @@ if TYPE_CHECKING:
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-# What is asked for most of that there is not, and what there is for it.
-_INSTEAD: Final = (
-    ("/responses", "POST /v1/chat/completions (in the AI SDK: openai.chat(…))"),
-    ("/completions", "POST /v1/chat/completions"),
-    ("/messages", "POST /v1/chat/completions"),
-    ("/images/generations", "pictures by POST /v1/chat/completions with a model that makes them"),
-    ("/embeddings", "no embeddings yet, but POST /v1/chat/completions"),
-    ("/audio/transcriptions", "no transcription yet, but POST /v1/chat/completions"),
-    ("/audio/speech", "no speech yet, but POST /v1/chat/completions"),
-    ("/moderations", "no moderation yet, but POST /v1/chat/completions"),
-    ("/keys", "GET /v1/key; keys are made by whoever runs it"),
-)
-
-
-def _nothing_at(method: str, path: str) -> str:
-    """What a 404 says of a path: what is served instead."""
-    for end, instead in _INSTEAD:
-        if path.rstrip("/") in (f"/v1{end}", f"/api/v1{end}", end):
-            return f"{method} {path} is not served by this gateway; it serves {instead}"
-    meant = table.meant_below_base(path)
-    if meant is not None:
-        return f"no such path; the base URL ends in /v1: {method} /v1{meant}"
-    return "no such path; GET /openapi.json lists the paths"
 
 
 def _find(call: HttpCall, path: str, root: str) -> table.Match:
@@ -52,7 +29,7 @@ def _find(call: HttpCall, path: str, root: str) -> table.Match:
     sent = raw.decode("latin-1").removeprefix(quoted(root)) if b"%" in raw else ""
     match = table.find(path, sent)
     if match is None:
-        raise Refusal("not_found", _nothing_at(call.method, path))
+        raise Refusal("not_found", unknown.over_http(call.method, path))
     return match
 
 
