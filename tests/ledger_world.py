@@ -20,11 +20,10 @@ from typing import Any
 import yaml
 
 from asked_upstream import Upstream
-from seekroute.config import load_settings
+from seekroute.config import load_settings, prepare
 from seekroute.control import ControlPlane
 from seekroute.ledger import FILE_NAME, Ledger
 from seekroute.money import nano
-from seekroute.server.plan import prepare
 
 # Longest wait for anything, in seconds; reached only when something is broken.
 PATIENCE = 60.0
@@ -36,7 +35,7 @@ MODEL = "openai/gpt-4o-mini"
 _PREPARED = """
 import pickle, sys
 sys.modules.setdefault("rich", None)
-from seekroute.server.opening import listen
+from seekroute.server.listening import listen
 from seekroute.server.runner import serve_plan
 with open(sys.argv[1], "rb") as file:
     plan = pickle.load(file)

@@ -92,7 +92,7 @@ def test_what_serves_imports_neither_schemas_nor_the_command_line() -> None:
     script = (
         "import sys\n"
         "import seekroute.api.table, seekroute.control.plane, seekroute.gateway\n"
-        "import seekroute.server.runner, seekroute.server.plan, seekroute.cli\n"
+        "import seekroute.server.runner, seekroute.plan, seekroute.cli\n"
         "heavy = {'alembic', 'prometheus_client', 'pydantic', 'sqlalchemy.orm', 'typer', 'yaml'}\n"
         "heavy |= {'seekroute.config', 'seekroute.api.schemas', 'starlette'}\n"
         "sys.exit(str(heavy & set(sys.modules)) if heavy & set(sys.modules) else 0)\n"

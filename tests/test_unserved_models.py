@@ -11,8 +11,7 @@ import openai
 import pytest
 
 import seekroute
-from seekroute.config import load_settings
-from seekroute.server.plan import prepare
+from seekroute.config import load_settings, prepare
 from seekroute.testing import MockProvider
 from serving import RunningServer, chat_body, running_server
 

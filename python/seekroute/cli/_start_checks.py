@@ -98,8 +98,8 @@ def _resolved(host: str) -> list[str]:
 
 def _core(settings: Settings) -> Iterator[Problem]:
     """What the core does not take, of providers, models, prices and profiles."""
+    from seekroute.config import prepare
     from seekroute.gateway import Gateway
-    from seekroute.server.plan import prepare
 
     try:
         plan = prepare(settings, os.environ)

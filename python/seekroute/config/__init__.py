@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         profile_place,
         profiles_of,
     )
+    from seekroute.config.planning import prepare
     from seekroute.config.profile import PACKAGED_PROFILES, ProfileFile, load_profile
     from seekroute.config.settings import Settings, config_schema
     from seekroute.config.snapshot import (
@@ -45,6 +46,7 @@ __all__ = [
     "mock_is_on",
     "model_rows",
     "packaged_catalog",
+    "prepare",
     "profile_place",
     "profiles_of",
     "unserved_models",
@@ -55,6 +57,7 @@ _HOMES = {
     "_model_rows": ("model_rows",),
     "catalog": ("Catalog", "packaged_catalog"),
     "loading": ("catalog_of", "config_file", "load_settings", "profile_place", "profiles_of"),
+    "planning": ("prepare",),
     "profile": ("PACKAGED_PROFILES", "ProfileFile", "load_profile"),
     "settings": ("Settings", "config_schema"),
     "snapshot": (

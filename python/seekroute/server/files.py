@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from seekroute.server.opening import RAISE_FILES, StartError
+from seekroute.server.listening import RAISE_FILES, StartError
 
 if TYPE_CHECKING:
     import asyncio

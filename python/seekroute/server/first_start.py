@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from seekroute._visible import visible, without_keys
 from seekroute.error_table import row_of
 from seekroute.errors import SeekrouteError
-from seekroute.server.opening import starting
+from seekroute.server.listening import starting
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, MutableMapping

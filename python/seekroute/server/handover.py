@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from seekroute.server.plan import Plan
+    from seekroute.plan import Plan
 
 # "<pid>:<descriptor of the plan>:<descriptor of the listening socket>". The pid makes sure that
 # a variable left over in somebody's environment means nothing.
@@ -31,9 +31,9 @@ def serve_program(**options: Any) -> int:
     Usually it does not return: the program is executed again, and has to call `resume()` before it
     does anything else. Else takes and returns what `serve()` does.
     """
+    from seekroute.config import prepare
     from seekroute.errors import SeekrouteError
-    from seekroute.server.opening import asked_anew, listen, load, refused, starting
-    from seekroute.server.plan import prepare
+    from seekroute.server.listening import asked_anew, listen, load, refused, starting
 
     anew = asked_anew(options)
     try:

@@ -25,14 +25,14 @@ from seekroute.server.app import App
 from seekroute.server.files import OpenFiles
 from seekroute.server.first_key import tell_first_key
 from seekroute.server.limits import Limits
-from seekroute.server.opening import STOPPED, asked_anew, listen, load, refused, starting
+from seekroute.server.listening import STOPPED, asked_anew, listen, load, refused, starting
 from seekroute.server.protocol import HttpProtocol, protocol_class
 from seekroute.server.service import MOCK_ANSWERS, Service
 
 if TYPE_CHECKING:
     from seekroute.config import Settings
     from seekroute.control.lost import Anew
-    from seekroute.server.plan import Plan
+    from seekroute.plan import Plan
 
 _log: Final = logging.getLogger("seekroute.server")
 

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from seekroute.api.call import Sources
+from seekroute.plan import Plan
 from seekroute.server.body_budget import BodyBudget
 from seekroute.server.connection_table import ConnectionTable
 from seekroute.server.cors import Cors
 from seekroute.server.limits import Limits
 from seekroute.server.metrics import HttpCounts, Sample
 from seekroute.server.order_check import OrderCheck
-from seekroute.server.plan import Plan, prepare
 from seekroute.server.readiness import Check, blocked_reason, disk_reason
 from seekroute.server.refusals import Refusals
 from seekroute.server.undelivered import Undelivered
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from seekroute.control.lost import Anew
     from seekroute.gateway import Gateway, Record
     from seekroute.ledger import Ledger
+    from seekroute.plan import Profile
     from seekroute.server.cycle import Header
     from seekroute.server.logs import LineWriter
-    from seekroute.server.plan import Profile
     from seekroute.testing import MockProvider
 
 _log: Final = logging.getLogger("seekroute.server")
@@ -93,6 +93,12 @@ class Look:
         """What was written before the last `is_due()` has been read."""
         self._seen = self._asked
         self._again = self._clock() + LOOK_ANYWAY_S
+
+
+def _prepared(settings: Settings, environ: Mapping[str, str]) -> Plan:
+    from seekroute.config import prepare
+
+    return prepare(settings, environ)
 
 
 class Service:
@@ -188,7 +194,7 @@ class Service:
         data_dir = Path(self.data_dir)
         with contextlib.ExitStack() as stack:
             stack.enter_context(InstanceLock(data_dir))
-            plan = settings if isinstance(settings, Plan) else prepare(settings, self._environ)
+            plan = settings if isinstance(settings, Plan) else _prepared(settings, self._environ)
             chosen = plan.mock_meant or not plan.mock
             guard_anew(data_dir, self._anew, ledger=plan.ledger, mock_chosen=chosen)
             self.control: ControlPlane = stack.enter_context(

@@ -16,7 +16,7 @@ from seekroute.errors import SeekrouteError
 if TYPE_CHECKING:
     from seekroute.config import Settings
     from seekroute.control.lost import Anew
-    from seekroute.server.plan import Plan
+    from seekroute.plan import Plan
 
 # Exit codes of `serve`.
 STOPPED: Final = 0

@@ -1,0 +1,83 @@
+"""From settings to a plan: all that a gateway needs of a configuration, checked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from seekroute.api.models import ModelList
+from seekroute.config._model_rows import model_rows
+from seekroute.config.loading import catalog_of, profile_place, profiles_of
+from seekroute.config.snapshot import build_options, build_snapshot, mock_is_on, unserved_models
+from seekroute.plan import MOCK_URL, Plan, Profile, ServerPart
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from seekroute.config.settings import Settings
+
+
+def prepare(settings: Settings, environ: Mapping[str, str]) -> Plan:
+    """Makes the plan.
+
+    Args:
+        settings: what `seekroute.config.load_settings` returned.
+        environ: where provider keys are looked up.
+
+    Raises:
+        ConfigError: a profile or the catalog is wrong.
+    """
+    catalog = catalog_of(settings)
+    profiles = profiles_of(settings)
+    mock = mock_is_on(settings, catalog, environ)
+    snapshot = build_snapshot(
+        settings, catalog, profiles, environ, mock_base_url=MOCK_URL if mock else ""
+    )
+    server = settings.server
+    model: str = snapshot["default_model"]
+    slug = model.rpartition("/")[2]
+    if profiles[0].model_ids == "bare" and snapshot["names"].get(slug) == model:
+        model = slug
+    return Plan(
+        server=ServerPart(
+            host=server.host,
+            port=server.port,
+            log_level=server.log_level,
+            log_format=server.log_format,
+            shutdown_seconds=server.shutdown_seconds,
+            cors_origins=tuple(server.cors_origins),
+        ),
+        data_dir=settings.data_dir,
+        require_key=settings.require_key,
+        ledger=settings.credits.enabled,
+        orphans=settings.credits.orphans,
+        max_body_bytes=settings.limits.max_body_bytes,
+        max_request_bytes=settings.limits.max_request_bytes,
+        max_key_request_bytes=settings.limits.max_key_request_bytes,
+        max_org_request_bytes=settings.limits.max_org_request_bytes,
+        max_active_meant=settings.origin("limits.max_active") != "default",
+        profiles=tuple(
+            Profile(
+                each.name,
+                each.base_path,
+                each.key_prefix,
+                each.model_ids,
+                each.shows_upstream_cost(marked_up=catalog.markup.is_set),
+            )
+            for each in profiles
+        ),
+        example_model=model,
+        has_models=any(each["candidates"] for each in snapshot["models"]),
+        mock=mock,
+        mock_meant=settings.mock != "auto",
+        model_list=ModelList(model_rows(catalog, snapshot)),
+        unserved=unserved_models(settings, catalog, snapshot),
+        options=build_options(settings, b"", ledger=settings.credits.enabled),
+        snapshot=snapshot,
+        told_profile=_told_profile(settings),
+    )
+
+
+def _told_profile(settings: Settings) -> str:
+    """Commands see the file too, but neither this command line nor this environment."""
+    told = settings.origin("profile") in ("cli", "env")
+    return profile_place(settings) if told else ""
