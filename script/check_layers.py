@@ -7,8 +7,9 @@ the top of a file: a lazy line ties two modules together all the same. Two thing
 - That a module's package is loaded before the module. A package's `__init__.py` is its face and
   imports what is inside; whoever inside imports the face closes a circle, which is refused.
 
-Modules of the root lie below all packages, but for two: `__init__.py`, the face of the whole, and
-`__main__.py`, which starts the command line.
+Modules of the root lie below all packages, but for three: `__init__.py`, the face of the whole;
+`__main__.py`, which starts the command line; and `opening.py`, which joins the parts of a gateway
+for those who have one.
 """
 
 from __future__ import annotations
@@ -56,6 +57,10 @@ APART = ("server", "client", "cli")
 # What answers without HTTP: it knows nobody who asks, and loads nothing that serving does not need.
 ANSWERS = "api"
 NOT_FOR_ANSWERS = (*APART, "config", "control", "testing")
+# Of the root, but above packages: two above all, and one that joins parts for those above it.
+ABOVE_ALL = {"__init__.py", "__main__.py"}
+JOINS = "opening.py"
+NOT_FOR_JOINS = (*APART, "config")
 
 INCLUDE = re.compile(r'^#include [<"]([^">]+)[">]', re.MULTILINE)
 
@@ -170,12 +175,13 @@ def tied_problems() -> list[str]:
     ]
     packages = {name for name, path in known.items() if path.name == "__init__.py" and name}
     for name, path in known.items():
-        if "." in name or name in packages or path.name in ("__init__.py", "__main__.py"):
+        if "." in name or name in packages or path.name in ABOVE_ALL:
             continue
+        upper = NOT_FOR_JOINS if path.name == JOINS else packages
         problems += [
             f"seekroute/{path.name}: a module of the root does not import {other}"
             for other in sorted(imports[name])
-            if other.partition(".")[0] in packages
+            if other.partition(".")[0] in upper
         ]
     return problems
 

@@ -6,14 +6,13 @@ import asyncio
 import math
 import os
 import weakref
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlencode
 
-from seekroute import _forks
 from seekroute.api import table, unknown
 from seekroute.api.call import ApiAnswer, ApiCall, RefusedError, Sources, Viewer
-from seekroute.api.models import ModelList
 from seekroute.client.backend import (
     AsyncBackend,
     AsyncReadyReply,
@@ -43,13 +42,13 @@ from seekroute.gateway import (
     Gateway,
     SyncExchange,
 )
+from seekroute.opening import open_gateway
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from seekroute.gateway import Record
-    from seekroute.ledger import Ledger
-    from seekroute.testing import MockProvider
+    from seekroute.plan import Plan
 
 # Whom the ledger of a gateway in this process books requests to.
 _ORG = "local"
@@ -88,7 +87,7 @@ def _check_method(request: Request, route: table.ApiRoute) -> None:
 
 
 class _Local:
-    """Configuration, core and mock provider of a gateway in this process."""
+    """A gateway in this process: how it is configured, and its answers that need no engine."""
 
     def __init__(
         self,
@@ -100,19 +99,14 @@ class _Local:
         timeout: float,
     ) -> None:
         from seekroute.config import (
-            build_options,
-            build_snapshot,
             catalog_of,
             key_sources,
             load_settings,
             mock_is_on,
-            model_rows,
-            profiles_of,
-            unserved_models,
+            prepare,
             usable_providers,
         )
 
-        self._mock: MockProvider | None = None
         environ = dict(os.environ)
         try:
             loaded = load_settings(config, overrides=settings)
@@ -122,65 +116,32 @@ class _Local:
             # A fake answer nobody asked for would be worse than none.
             loaded = loaded.model_copy(update={"mock": "off"})
         catalog = catalog_of(loaded)
-        # Who runs the gateway is its customer here: nothing is hidden from them.
-        profiles = [
-            profile.model_copy(update={"upstream_cost": True}) for profile in profiles_of(loaded)
-        ]
         mocked = mock_is_on(loaded, catalog, environ)
         if not mocked and not usable_providers(loaded, catalog, environ):
             raise ConfigError([no_key()])
-        self.ledger: Ledger | None = None
-        self._open: Ledger | None = None  # until close()
-        try:
-            if ledger is not None:
-                from seekroute.ledger import Ledger
 
-                # A cell of a notebook that is run again has its first client still.
-                self.ledger = self._open = Ledger.shared(Path(ledger))
+        def make() -> Plan:
+            # Who runs the gateway is its customer here: nothing is hidden from them.
+            plan = prepare(loaded, environ, ledger=ledger is not None, shows_cost=True)
+            options = {**plan.options, "credits_local_org": _ORG}
+            if loaded.origin("timeouts.total_timeout_ms") == "default":
+                options["total_timeout_ms"] = _total_ms(timeout, options["total_timeout_ms"])
+            return replace(plan, options=options)
 
-            def make() -> tuple[dict[str, Any], dict[str, Any]]:
-                url = self._start_mock() if mocked else ""
-                # No key is ever checked in process; a pepper there must be all the same.
-                options = build_options(loaded, os.urandom(32), ledger=ledger is not None)
-                snapshot = build_snapshot(loaded, catalog, profiles, environ, mock_base_url=url)
-                if loaded.origin("timeouts.total_timeout_ms") == "default":
-                    options["total_timeout_ms"] = _total_ms(timeout, options["total_timeout_ms"])
-                return {**options, "credits_local_org": _ORG}, snapshot
-
-            options, snapshot = make()
-            self._models = ModelList(model_rows(catalog, snapshot))
-            self.told = OwnWords(
-                key_sources(loaded, catalog, environ),
-                catalog.names,
-                unserved_models(loaded, catalog, snapshot),
-            )
-            self._viewer = Viewer(
-                _ORG,
-                credit_line=None,
-                shows_upstream_cost=True,
-                model_ids=profiles[0].model_ids,
-            )
-            self.gateway: Gateway = kind(options, snapshot, ledger=self.ledger)
-        except BaseException:
-            self.close()
-            raise
+        plan = make()
+        self.told = OwnWords(key_sources(loaded, catalog, environ), catalog.names, plan.unserved)
+        self._viewer = Viewer(
+            _ORG,
+            credit_line=None,
+            shows_upstream_cost=True,
+            model_ids=plan.profiles[0].model_ids,
+        )
+        file = None if ledger is None else Path(ledger)
+        self._opened = open_gateway(plan, ledger=file, kind=kind)
+        self._opened.revive_with(make)
+        self.ledger = self._opened.ledger
+        self.gateway = self._opened.gateway
         self.gateway.on_record(lambda record: on_cost(counted_nano(record)))
-        self.gateway.revive_with(make)
-        _forks.watch(self)
-
-    def _start_mock(self) -> str:
-        """Starts the mock provider and returns its URL."""
-        from seekroute.testing import MockProvider
-
-        # Nobody looks at the records of our own: keep few of them.
-        self._mock = MockProvider(record_limit=16)
-        self._mock.start()
-        return self._mock.base_url
-
-    def after_fork(self) -> None:
-        """The mock provider and its thread are the parent's."""
-        _forks.forget(self._mock)
-        self._mock = None
 
     def answer_here(
         self, request: Request, match: table.Match | None
@@ -218,16 +179,11 @@ class _Local:
             urlencode(request.query),
             request.body,
         )
-        return match.route.answer(call, Sources(self._models, self.ledger))
+        return match.route.answer(call, Sources(self._opened.models, self.ledger))
 
     def close(self) -> None:
-        """Lets go of the ledger and the mock provider; the gateway is closed by now. Idempotent."""
-        ledger, self._open = self._open, None
-        if ledger is not None:
-            ledger.close()
-        if self._mock is not None:
-            self._mock.stop()
-            self._mock = None
+        """Lets go of the gateway, its ledger and its mock provider. Idempotent."""
+        self._opened.close()
 
 
 def _total_ms(timeout: float, default: int) -> int:

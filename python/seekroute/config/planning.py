@@ -16,18 +16,30 @@ if TYPE_CHECKING:
     from seekroute.config.settings import Settings
 
 
-def prepare(settings: Settings, environ: Mapping[str, str]) -> Plan:
+def prepare(
+    settings: Settings,
+    environ: Mapping[str, str],
+    *,
+    ledger: bool | None = None,
+    shows_cost: bool = False,
+) -> Plan:
     """Makes the plan.
 
     Args:
         settings: what `seekroute.config.load_settings` returned.
         environ: where provider keys are looked up.
+        ledger: whether requests are held and settled in one; None: as the settings say.
+        shows_cost: show what providers charge, whatever profiles say: to who runs the gateway.
 
     Raises:
         ConfigError: a profile or the catalog is wrong.
     """
     catalog = catalog_of(settings)
     profiles = profiles_of(settings)
+    if shows_cost:
+        profiles = [each.model_copy(update={"upstream_cost": True}) for each in profiles]
+    if ledger is None:
+        ledger = settings.credits.enabled
     mock = mock_is_on(settings, catalog, environ)
     snapshot = build_snapshot(
         settings, catalog, profiles, environ, mock_base_url=MOCK_URL if mock else ""
@@ -48,7 +60,7 @@ def prepare(settings: Settings, environ: Mapping[str, str]) -> Plan:
         ),
         data_dir=settings.data_dir,
         require_key=settings.require_key,
-        ledger=settings.credits.enabled,
+        ledger=ledger,
         orphans=settings.credits.orphans,
         max_body_bytes=settings.limits.max_body_bytes,
         max_request_bytes=settings.limits.max_request_bytes,
@@ -71,7 +83,7 @@ def prepare(settings: Settings, environ: Mapping[str, str]) -> Plan:
         mock_meant=settings.mock != "auto",
         model_list=ModelList(model_rows(catalog, snapshot)),
         unserved=unserved_models(settings, catalog, snapshot),
-        options=build_options(settings, b"", ledger=settings.credits.enabled),
+        options=build_options(settings, b"", ledger=ledger),
         snapshot=snapshot,
         told_profile=_told_profile(settings),
     )

@@ -9,10 +9,12 @@ import os
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from seekroute.api.call import Sources
+from seekroute.opening import open_gateway
 from seekroute.plan import Plan
 from seekroute.server.body_budget import BodyBudget
 from seekroute.server.connection_table import ConnectionTable
@@ -93,12 +95,6 @@ class Look:
         """What was written before the last `is_due()` has been read."""
         self._seen = self._asked
         self._again = self._clock() + LOOK_ANYWAY_S
-
-
-def _prepared(settings: Settings, environ: Mapping[str, str]) -> Plan:
-    from seekroute.config import prepare
-
-    return prepare(settings, environ)
 
 
 class Service:
@@ -185,61 +181,31 @@ class Service:
         """
         if self._resources is not None:
             return
-        from seekroute.control import ControlPlane, InstanceLock
-        from seekroute.control.lost import guard_anew, guard_customers, guard_owners, open_ledger
-        from seekroute.gateway import Gateway
-
         settings = self._settings
         assert settings is not None, "a service is not opened twice"
         data_dir = Path(self.data_dir)
+        plan = settings if isinstance(settings, Plan) else self._prepared(settings)
         with contextlib.ExitStack() as stack:
-            stack.enter_context(InstanceLock(data_dir))
-            plan = settings if isinstance(settings, Plan) else _prepared(settings, self._environ)
-            chosen = plan.mock_meant or not plan.mock
-            guard_anew(data_dir, self._anew, ledger=plan.ledger, mock_chosen=chosen)
-            self.control: ControlPlane = stack.enter_context(
-                ControlPlane(data_dir, anew="control" in self._anew)
-            )
+            opened = stack.enter_context(open_gateway(plan, home=data_dir, mock=self._mock))
+            assert opened.control is not None, "a data directory has one"
+            self.control: ControlPlane = opened.control
+            self.ledger: Ledger | None = opened.ledger
+            self.gateway: Gateway = opened.gateway
+            self.core = self.gateway.core
+            self.mocked = opened.mocked
+            self.mock_url = opened.mock.base_url if opened.mock is not None else ""
+            self._models = opened.models
             self.profiles: dict[str, Profile] = {each.name: each for each in plan.profiles}
             self.default_profile: Profile = plan.profiles[0]
             self.example_model: str = plan.example_model
-            self._models = plan.model_list
             self._has_models = plan.has_models
             self._unserved = plan.unserved
-            self.mock_url = ""
-            if not chosen:
-                guard_customers(self.control.orders, data_dir)
-            if plan.mock:
-                from seekroute.testing import MockProvider
-
-                # Nobody looks at the records of our own: keep few of them.
-                mock = self._mock or stack.enter_context(MockProvider(record_limit=16))
-                self.mock_url = mock.base_url
-                self.mocked = self._mock is None
-            self.ledger: Ledger | None = None
-            if not plan.ledger:
-                guard_owners(self.control.orders, data_dir)
-            else:
-                # Closed after the gateway, which settles into it what still runs.
-                self.ledger = stack.enter_context(
-                    open_ledger(
-                        self.control.orders,
-                        data_dir,
-                        orphans=plan.orphans,
-                        anew="ledger" in self._anew,
-                    )
-                )
             self.control.tell_profile(plan.told_profile)
             self._cursor = self.control.change_cursor()
-            self.gateway: Gateway = Gateway(
-                {**plan.options, "pepper": self.control.pepper},
-                plan.snapshot_with(self.mock_url),
-                keys=self._all_keys(),
-                ledger=self.ledger,
-            )
-            stack.callback(self.gateway.close)
+            for mac, key in self.control.core_keys():
+                self._note(key)
+                self.core.put_key(mac, key)
             self.gateway.on_record(self._tell_lack)
-            self.core = self.gateway.core
             if plan.ledger:
                 self.refusals = Refusals(data_dir)
                 stack.callback(self.refusals.close)
@@ -264,6 +230,11 @@ class Service:
             stack.callback(stopping.set)
             self._resources = stack.pop_all()
         self._settings = None  # its snapshot alone is megabytes, and the core has it now
+
+    def _prepared(self, settings: Settings) -> Plan:
+        from seekroute.config import prepare
+
+        return replace(prepare(settings, self._environ), anew=self._anew)
 
     @property
     def is_open(self) -> bool:
@@ -378,11 +349,6 @@ class Service:
                 self._cursor = batch.cursor
                 more = batch.more
         self._keys_seen = time.monotonic()
-
-    def _all_keys(self) -> Iterator[tuple[bytes, dict[str, Any]]]:
-        for mac, key in self.control.core_keys():
-            self._note(key)
-            yield mac, key
 
     def _note(self, key: dict[str, Any]) -> None:
         id = key["key_id"]
