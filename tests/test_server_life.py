@@ -26,7 +26,7 @@ from seekroute.config import load_settings
 from seekroute.control import ControlError
 from seekroute.server import create_app, logs
 from seekroute.server.logs import LineWriter
-from seekroute.server.service import LOOK_ANYWAY_S, Look, Service
+from seekroute.server.service import Service
 from seekroute.testing import Gate, MockProvider, Raw, Text
 from serving import (
     PATIENCE,
@@ -390,23 +390,6 @@ def test_a_client_that_stops_reading_gets_everything_later(tmp_path: Path) -> No
     events = answer.body.decode().split("\n\n")
     chunks = [json.loads(event[6:]) for event in events if event.startswith("data: {")]
     assert "".join(chunk["choices"][0]["delta"].get("content") or "" for chunk in chunks) == words
-
-
-def test_control_db_is_read_when_it_was_written_and_now_and_then() -> None:
-    now, version = 100.0, 7
-    look = Look(lambda: version, lambda: now)
-    assert look.is_due()
-    assert look.is_due(), "the read that was due has failed"
-    look.done()
-    assert not look.is_due()
-    version = 8
-    assert look.is_due()
-    version = 9  # while 8 was read
-    look.done()
-    assert look.is_due()
-    look.done()
-    now += LOOK_ANYWAY_S
-    assert look.is_due()
 
 
 def wait_for(look: Any) -> Any:

@@ -8,7 +8,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -19,6 +19,7 @@ from seekroute.plan import Plan
 from seekroute.server.body_budget import BodyBudget
 from seekroute.server.connection_table import ConnectionTable
 from seekroute.server.cors import Cors
+from seekroute.server.followers import LOOK_ANYWAY_S, ChangeWatch, Follower
 from seekroute.server.limits import Limits
 from seekroute.server.metrics import HttpCounts, Sample
 from seekroute.server.order_check import OrderCheck
@@ -44,8 +45,6 @@ _log: Final = logging.getLogger("seekroute.server")
 KEY_POLL_S: Final = 0.25
 # How often orders are looked for: a command waits for its own.
 ORDER_POLL_S: Final = 0.25
-# And how often they are read where nothing was written: an order that the ledger could not take.
-LOOK_ANYWAY_S: Final = 2.0
 # Without a successful look for this long, keys may be stale and the gateway is not ready.
 _KEYS_STALE_S: Final = 10.0
 _UNREADABLE: Final = "control.db cannot be read: changes of keys are not seen"
@@ -70,31 +69,6 @@ class KeyMoney(NamedTuple):
 
 
 _NO_MONEY: Final = KeyMoney(0, None, None)
-
-
-class Look:
-    """When to read control.db again: once somebody has written to it, and now and then anyway.
-
-    To read it takes a millisecond of the interpreter, which every running request would wait for.
-    """
-
-    def __init__(
-        self, version: Callable[[], int], clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._version = version
-        self._clock = clock
-        self._asked: int | None = None
-        self._seen: int | None = None
-        self._again = 0.0
-
-    def is_due(self) -> bool:
-        self._asked = self._version()
-        return self._asked != self._seen or self._clock() >= self._again
-
-    def done(self) -> None:
-        """What was written before the last `is_due()` has been read."""
-        self._seen = self._asked
-        self._again = self._clock() + LOOK_ANYWAY_S
 
 
 class Service:
@@ -163,8 +137,23 @@ class Service:
         self._keys_lock = threading.Lock()  # two threads follow the changes
         self._cursor = 0
         self._keys_seen = 0.0
-        self._keys_reason = ""  # why control.db cannot be read
-        self._orders_reason = ""  # why orders cannot be booked
+        self._checked = 0.0  # when control.db was found in its place
+        self._more_orders = True  # those of before the start
+        self._keys: Final = Follower(
+            "keys",
+            KEY_POLL_S,
+            self._look_at_keys,
+            does="read key changes",
+            trouble=_UNREADABLE,
+        )
+        self._orders: Final = Follower(
+            "orders",
+            ORDER_POLL_S,
+            self._book_orders,
+            does="book orders",
+            trouble="orders cannot be booked: the log says why",
+            at_once=True,
+        )
         self._disk_reason = ""
         self._told_lack: dict[str, float] = {}  # by model of the catalog
 
@@ -219,15 +208,11 @@ class Service:
                 checker.start()
                 stack.callback(checker.join)
                 stack.callback(self.order_check.stop)
-            stopping = threading.Event()
+            self._key_watch = ChangeWatch(self.control.version)
+            self._order_watch = ChangeWatch(self.control.version)
             # Two threads: a slow disk or a long prune must not keep a revoked key alive.
-            for name, follow in (("keys", self._follow_keys), ("orders", self._follow_orders)):
-                poller = threading.Thread(
-                    target=follow, args=(stopping,), name=f"seekroute-{name}", daemon=True
-                )
-                poller.start()
-                stack.callback(poller.join)
-            stack.callback(stopping.set)
+            for follower in (self._keys, self._orders):
+                stack.enter_context(follower.running())
             self._resources = stack.pop_all()
         self._settings = None  # its snapshot alone is megabytes, and the core has it now
 
@@ -359,60 +344,45 @@ class Service:
             key.get("credit_line_nano", 0), key.get("limit_nano"), key.get("limit_reset")
         )
 
-    def _follow_keys(self, stopping: threading.Event) -> None:
-        look = Look(self.control.version)
-        checked = 0.0
-        while not stopping.wait(KEY_POLL_S):
-            if self.ledger is not None:
-                self._disk_reason = disk_reason(Path(self.data_dir))
-            try:
-                # A connection that is open may read on from a file that is gone.
-                if time.monotonic() >= checked + LOOK_ANYWAY_S:
-                    self.control.check()
-                    checked = time.monotonic()
-                if look.is_due():
-                    self.sync_keys()
-                    look.done()
-                self._keys_seen = time.monotonic()
-            except Exception as error:  # the database may be back the next time
-                checked = 0.0
-                if not self._keys_reason:
-                    _log.error("cannot read key changes: %s", error)
-                self._keys_reason = _UNREADABLE
-            else:
-                if self._keys_reason:
-                    _log.info("key changes can be read again")
-                self._keys_reason = ""
+    def _look_at_keys(self) -> bool:
+        if self.ledger is not None:
+            self._disk_reason = disk_reason(Path(self.data_dir))
+        now = time.monotonic()
+        # Whatever fails below, the file itself is looked at the next time.
+        checked, self._checked = self._checked, 0.0
+        # A connection that is open may read on from a file that is gone.
+        if now >= checked + LOOK_ANYWAY_S:
+            self.control.check()
+            checked = now
+        if self._key_watch.is_due():
+            self.sync_keys()
+            self._key_watch.done()
+        self._keys_seen = time.monotonic()
+        self._checked = checked
+        return False
 
     # --- orders -----------------------------------------------------------------------------------
 
-    def _follow_orders(self, stopping: threading.Event) -> None:
+    def _book_orders(self) -> bool:
         from seekroute.control.booking import ORDERS_AT_ONCE, book_pending
 
-        look = Look(self.control.version)
-        finished = ORDERS_AT_ONCE  # those of before the start are looked for at once
-        while not stopping.wait(0 if finished == ORDERS_AT_ONCE else ORDER_POLL_S):
-            try:
-                if look.is_due() or finished == ORDERS_AT_ONCE:
-                    if self.mocked:
-                        self.sync_keys()  # before a payment is there to be taken by the mock
-                    finished = book_pending(self.control.orders, self.ledger)
-                    look.done()
-                    if finished and self.order_check is not None:
-                        self.order_check.orders_booked()
-            except Exception as error:  # the database may be back the next time
-                finished = 0
-                if not self._orders_reason:
-                    _log.error("cannot book orders: %s", error)
-                self._orders_reason = "orders cannot be booked: the log says why"
-            else:
-                self._orders_reason = ""
+        more, self._more_orders = self._more_orders, False
+        if not self._order_watch.is_due() and not more:
+            return False
+        if self.mocked:
+            self.sync_keys()  # before a payment is there to be taken by the mock
+        finished = book_pending(self.control.orders, self.ledger)
+        self._order_watch.done()
+        if finished and self.order_check is not None:
+            self.order_check.orders_booked()
+        self._more_orders = finished == ORDERS_AT_ONCE
+        return self._more_orders
 
     # --- what operators look at -------------------------------------------------------------------
 
     def checks(self) -> dict[str, Check]:
         """The parts that have to work for the gateway to be ready, and those to look after."""
-        keys = self._keys_reason
+        keys = self._keys.reason
         if not keys and time.monotonic() - self._keys_seen >= _KEYS_STALE_S:
             keys = _UNREADABLE
         ledger = orders = ""
@@ -420,7 +390,7 @@ class Service:
             ledger = "a write has failed: no money is taken until a restart"
             if not self.ledger.trouble:
                 ledger = blocked_reason(self.ledger.blocked)
-            orders = self._orders_reason
+            orders = self._orders.reason
             if not orders and self.order_check is not None:
                 orders = self.order_check.reason
         return {
