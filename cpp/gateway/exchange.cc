@@ -266,7 +266,7 @@ void Exchange::OnAnswered() {
   if (request_.stream && any && !content_sent_) {
     row_.first_content = world_.clock->Now() - in_.submitted;
   }
-  FillUsage();
+  bill_ = BillNow(Ending::kAnswered);
   Settle(std::nullopt);
 }
 
@@ -306,7 +306,7 @@ void Exchange::OnFailed(Error error, bool dispatched) {
     SendNext();
     return;
   }
-  FillUsageOfFailure();
+  bill_ = BillNow(Ending::kFailed);
   Settle(std::move(error));
 }
 
@@ -316,8 +316,7 @@ void Exchange::Settle(std::optional<Error> error) {
   UpdateTimes();
   row_.status = error_ ? error_->status() : 200;
   if (error_) row_.error = error_->name();
-  DecideCharge();
-  // Here and not with the charge, which a progress note works out as well.
+  Enter(bill_, &row_);
   if (row_.cap_ignored) {
     world_.stats->CountCapIgnored(row_.provider, row_.model);
   } else if (row_.finish_reason == "length" && ToldLength()) {
@@ -331,7 +330,7 @@ void Exchange::Settle(std::optional<Error> error) {
     ExchangeRecord full = row_;
     if (row_.settlement != Settlement::kExact) full.cost = row_.held;
     row_.cost = row_.held;
-    charge_.total = row_.held;
+    bill_.charge.total = row_.held;
     world_.store->Settle(in_.id, full, this);
   } else {
     world_.store->Settle(in_.id, row_, this);
@@ -418,10 +417,8 @@ void Exchange::Cancel() {
   if (state_ == State::kDone || client_gone_) return;
   client_gone_ = true;
   if (state_ == State::kSettling) return;
-  if (!FillWholeUsage()) {
-    FillPartialUsage();
-    if (StartReadOut()) return;
-  }
+  bill_ = BillNow(Ending::kClientLeft);
+  if (!bill_.whole && StartReadOut()) return;
   AbandonAttempt();
   Settle(ClientLeft());
 }
@@ -456,7 +453,7 @@ void Exchange::OnTimer(TimePoint now) {
   if (state_ != State::kDone && now >= deadline_) {
     // An answer of which nothing but [DONE] is missing is complete, whatever ends it.
     if (attempt_ && attempt_->EndWhole()) return;
-    if (!reading_out_) FillUsageOfFailure();
+    if (!reading_out_) bill_ = BillNow(Ending::kFailed);
     AbandonAttempt();
     if (reading_out_) return EndReadOut(false);
     return Settle(

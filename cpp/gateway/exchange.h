@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "billing/cost.h"
+#include "billing/bill.h"
 #include "gateway/admission.h"
 #include "gateway/attempt.h"
 #include "gateway/exchange_world.h"
@@ -87,9 +87,7 @@ class Exchange : private AttemptOwner, private StoreObserver {
   HoldRequest WorstCase() const;
   std::optional<int64_t> ToldLength() const;
   std::optional<int64_t> ToldReasoning() const;
-  bool IsImpossible(const Usage& usage) const;
-  bool IsBilled(const Usage& usage) const;
-  bool IgnoredCap() const;
+  bool IgnoredCap(const Bill& bill) const;
   Error Unaffordable(const HoldAnswer& answer) const;
   void SendNext();
   void Send();
@@ -111,20 +109,13 @@ class Exchange : private AttemptOwner, private StoreObserver {
   void EndAnswer();
   void EndError(const Error& error);
   void Done();
-  void FillUsage();
-  void PriceMediaWithinHold();
-  bool FillWholeUsage();
-  void FillPartialUsage();
-  void FillUsageOfFailure();
-  void DecideCharge();
-  bool IsWaived(bool left) const;
+  Used UsedSoFar(bool ended) const;
+  Bill BillNow(Ending ending) const;
+  void Enter(const Bill& bill, ExchangeRecord* row) const;
   static Error ClientLeft();
-  void CutToConsistent();
-  void TellUsage();
   void ReleaseBody();
   TokenEstimate PromptEstimate() const;
   TokenEstimate ContentEstimate() const;
-  Usage Estimate() const;
   Duration LongestTotal() const;
   std::string Ignored() const;
   void UpdateTimes();
@@ -161,9 +152,7 @@ class Exchange : private AttemptOwner, private StoreObserver {
   std::unique_ptr<Attempt> attempt_;
   std::vector<std::unique_ptr<Attempt>> retired_;  // failed ones: their callbacks may be running
   ExchangeRecord row_;
-  Usage usage_;
-  std::optional<Usage> reported_;        // what the provider counted, where usage_ had to be cut
-  Charge charge_;                        // zero for an answer that is free, and until there is one
+  Bill bill_;                            // as it would be settled, or is
   std::optional<TokenEstimate> prompt_;  // made before the body was released
   std::optional<Error> error_;
   TimePoint waits_until_;  // for the store: kHolding, kSettling
@@ -173,12 +162,9 @@ class Exchange : private AttemptOwner, private StoreObserver {
   bool head_sent_ = false;
   bool content_sent_ = false;  // not only what a stream says before its first content
   bool client_gone_ = false;
-  bool held_ = false;     // a hold stands, and its charge is at most row_.held
-  bool storing_ = false;  // Settle() was called and not answered
-  bool reading_out_ =
-      false;               // the client is gone and the answer is read to its end; a slot is taken
-  bool whole_ = false;     // the client left, and the answer had or has come whole with its usage
-  bool delivered_ = true;  // the answer has output of any kind
+  bool held_ = false;         // a hold stands, and its charge is at most row_.held
+  bool storing_ = false;      // Settle() was called and not answered
+  bool reading_out_ = false;  // the client is gone and its answer is read out; a slot is taken
 };
 
 }  // namespace seekroute

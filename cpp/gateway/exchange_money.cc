@@ -15,9 +15,6 @@ namespace {
 constexpr int64_t kCapSlackTokens = 16;
 constexpr int64_t kCapSlackPart = 8;
 
-// Above this no count of a prompt, or of the answer of a choice, is one: no model holds as much.
-constexpr int64_t kMostBelievable = int64_t{1} << 24;
-
 // For the row of an attempt, whose own columns have what was charged.
 std::string FiguresOf(const Usage& usage) {
   std::string text = "usage as reported:";
@@ -72,16 +69,16 @@ std::optional<int64_t> Exchange::ToldReasoning() const {
 }
 
 // The provider went on far beyond what it was told.
-bool Exchange::IgnoredCap() const {
+bool Exchange::IgnoredCap(const Bill& bill) const {
   const std::optional<int64_t> told = ToldLength();
-  if (!told || !usage_.completion) return false;
+  if (!told || !bill.usage.completion) return false;
   const int64_t reasoning =
       ToldReasoning().value_or(ReasoningAt(*endpoint_, *model_, AskedReasoning(request_)).most);
   const int64_t most =
       (*told + reasoning + static_cast<int64_t>(request_.predicted_bytes)) * request_.choices;
   int64_t slack = std::max(kCapSlackTokens * request_.choices, most / kCapSlackPart);
-  if (row_.estimated) slack = std::max(slack, most);  // our own count may be far off
-  return *usage_.completion > most + slack;
+  if (bill.estimated) slack = std::max(slack, most);  // our own count may be far off
+  return *bill.usage.completion > most + slack;
 }
 
 Money Exchange::CreditLine() const { return CreditLineOf(key_.get()); }
@@ -187,164 +184,84 @@ TokenEstimate Exchange::ContentEstimate() const {
                          : EstimateChatAnswer(attempt_->body());
 }
 
-// What is delivered and not told by the provider, counted by the gateway. Media count within the
-// length that is held for, and at their own rates where what is held covers those, else as text.
-Usage Exchange::Estimate() const {
-  const DeliveredMedia& media =
-      request_.stream ? attempt_->stream().media() : attempt_->answer().media;
-  Usage usage = EstimateUsage(PromptEstimate(), ContentEstimate(), media);
-  if (media == DeliveredMedia{}) return usage;
-  std::optional<int64_t> most = ToldLength();
-  if (!most && bound_) most = bound_->LongestAt(*endpoint_);
-  if (most) {
-    const auto predicted = static_cast<int64_t>(request_.predicted_bytes);
-    usage = CutMedia(usage, (*most + predicted) * request_.choices);
+// What is known of the answer that the running attempt gives. `ended`: it is complete.
+Used Exchange::UsedSoFar(bool ended) const {
+  Used used;
+  used.choices = request_.choices;
+  used.delivered = content_sent_;
+  used.prompt = [this] { return PromptEstimate(); };
+  if (!attempt_) return used;
+  used.streamed = attempt_->is_stream();
+  if (model_->output == Output::kImage) {
+    used.told = EstimateUsage(PromptEstimate(), {});
+    used.told.images = static_cast<int64_t>(attempt_->images().size());
+    used.finish_reason = "stop";
+    return used;
   }
-  return usage;
-}
-
-// An estimate is no reason to charge more than is held.
-void Exchange::PriceMediaWithinHold() {
-  if (!held_ || !row_.estimated) return;
-  if (!usage_.image_completion && !usage_.audio_completion) return;
-  const Money own = CostOf(usage_, *endpoint_->price, row_.created, row_.service_tier).total;
-  if (own <= row_.held) return;
-  usage_.image_completion.reset();
-  usage_.audio_completion.reset();
-}
-
-// More than the endpoint can hold, and than the request was bounded by. A prompt within its bound
-// is a count like any other, however short the catalog knows the context.
-bool Exchange::IsImpossible(const Usage& usage) const {
-  const int64_t context = model_->ContextAt(*endpoint_);
-  if (context == 0) return false;
-  const int64_t prompt = std::max(context, bound_ ? bound_->besides().prompt : 0);
-  return usage.prompt.value_or(0) > prompt ||
-         usage.completion.value_or(0) > context * request_.choices;
-}
-
-// Whether such a count is charged all the same, as far as the hold goes: the provider bills it, for
-// what it has added to the prompt or for a context that the catalog does not know. A count that is
-// cheaper than our own of what was delivered is none, and neither is one that no model can reach.
-bool Exchange::IsBilled(const Usage& usage) const {
-  if (!held_) return false;
-  const int64_t most = std::max(kMostBelievable, model_->ContextAt(*endpoint_));
-  if (*usage.prompt > most || *usage.completion > most * request_.choices) return false;
-  const auto cost = [this](const Usage& of) {
-    return CostOf(of, *endpoint_->price, row_.created, row_.service_tier).total;
-  };
-  return cost(Consistent(usage)) >= cost(Estimate());
-}
-
-void Exchange::FillUsage() {
-  delivered_ = true;
-  bool odd = false;
-  row_.estimated = false;
-  switch (model_->output) {
-    case Output::kImage:
-      usage_ = EstimateUsage(PromptEstimate(), {});
-      usage_.images = static_cast<int64_t>(attempt_->images().size());
-      row_.finish_reason = "stop";
-      return;
-    case Output::kText:
-      if (request_.stream) {
-        usage_ = attempt_->stream().usage();
-        odd = attempt_->stream().usage_odd();
-        delivered_ = attempt_->stream().any_content();
-        row_.finish_reason = attempt_->stream().finish_reason();
-        row_.service_tier = attempt_->stream().service_tier();
-      } else {
-        usage_ = attempt_->answer().usage;
-        odd = attempt_->answer().usage_odd;
-        delivered_ = attempt_->answer().has_content;
-        row_.finish_reason = attempt_->answer().finish_reason;
-        row_.service_tier = attempt_->answer().service_tier;
-      }
+  used.content = [this] { return ContentEstimate(); };
+  used.context = model_->ContextAt(*endpoint_);
+  if (bound_) used.bound_prompt = bound_->besides().prompt;
+  used.most_output = ToldLength();
+  if (!used.most_output && bound_) used.most_output = bound_->LongestAt(*endpoint_);
+  if (used.most_output) {
+    *used.most_output += static_cast<int64_t>(request_.predicted_bytes);
+    *used.most_output *= request_.choices;
   }
-  if (odd || !usage_.complete() || (IsImpossible(usage_) && !IsBilled(usage_))) {
-    usage_ = Estimate();
-    row_.estimated = true;
-    PriceMediaWithinHold();
+  if (ended ? request_.stream : attempt_->is_stream()) {
+    const ChatStream& stream = attempt_->stream();
+    used.told = stream.usage();
+    used.odd = stream.usage_odd();
+    used.told_whole = request_.stream && stream.HasFinalUsage();
+    used.any_output = stream.any_content();
+    used.finish_reason = stream.finish_reason();
+    used.service_tier = stream.service_tier();
+    used.media = stream.media();
+  } else if (ended) {
+    const ChatAnswer& answer = attempt_->answer();
+    used.told = answer.usage;
+    used.odd = answer.usage_odd;
+    used.any_output = answer.has_content;
+    used.finish_reason = answer.finish_reason;
+    used.service_tier = answer.service_tier;
+    used.media = answer.media;
   }
-  usage_.total = *usage_.prompt + *usage_.completion;
+  return used;
 }
 
-// The client leaves an answer of which nothing but [DONE] is missing: the provider's own count of
-// it is here.
-bool Exchange::FillWholeUsage() {
-  if (!request_.stream || !attempt_ || !attempt_->is_stream()) return false;
-  if (!attempt_->stream().HasFinalUsage()) return false;
-  FillUsage();
-  whole_ = !row_.estimated;
-  if (!whole_) usage_ = {};
-  row_.estimated = false;
-  return whole_;
-}
-
-// What was used of an answer that the client left: what the provider has told of the prompt, and
-// what was delivered.
-void Exchange::FillPartialUsage() {
-  if (!held_ || !attempt_ || !attempt_->is_stream()) return;
-  const ChatStream& stream = attempt_->stream();
-  const Usage told = stream.usage();
-  Usage input;  // what is told of the output so far is counted here
-  input.prompt = told.prompt;
-  const bool sane = told.prompt && !stream.usage_odd() && !IsImpossible(input);
-  if (!sane && !content_sent_) return;
-  usage_ = {};
-  row_.service_tier = stream.service_tier();
-  row_.estimated = content_sent_;
-  usage_.completion = 0;
-  if (content_sent_) usage_ = Estimate();
-  usage_.total.reset();
-  if (sane) {
-    usage_.prompt = told.prompt;
-    usage_.cached = told.cached;
-    usage_.cache_write = told.cache_write;
-    usage_.cache_write_1h = told.cache_write_1h;
-    usage_.audio_prompt = told.audio_prompt;
-    usage_.audio_cached = told.audio_cached;
-    usage_.image_prompt = told.image_prompt;
-  } else {
-    usage_.prompt = PromptEstimate().tokens;
-  }
-  PriceMediaWithinHold();
-}
-
-// The operator has chosen not to charge for it.
-bool Exchange::IsWaived(bool left) const {
+// The bill if the request ended so now.
+Bill Exchange::BillNow(Ending ending) const {
   const GatewayOptions& options = *world_.options;
-  if (!held_) return false;
-  if (left) return options.on_client_abort == ChargePolicy::kFree;
-  return row_.settlement == Settlement::kEstimated &&
-         options.on_missing_usage == ChargePolicy::kFree;
+  BillPolicy policy{options.on_client_abort, options.on_upstream_failure, options.on_missing_usage,
+                    std::nullopt};
+  if (held_) policy.held = row_.held;
+  const bool ended = ending == Ending::kAnswered || ending == Ending::kReadOut;
+  const Endpoint& endpoint = endpoint_ != nullptr ? *endpoint_ : model_->endpoints.front();
+  return BillFor(ending, UsedSoFar(ended), policy, *endpoint.price, row_.created);
 }
 
-// What contradicts itself is told as it is charged, and what the provider said beside it.
-void Exchange::CutToConsistent() {
-  const Usage consistent = Consistent(usage_);
-  if (consistent == usage_) return;
-  reported_ = std::exchange(usage_, consistent);
-  if (!row_.tried.empty()) {
-    std::string& words = row_.tried.back().words;
-    words += (words.empty() ? "" : "; ") + FiguresOf(*reported_);
-    CutText(kMaxAttemptWords, &words);
+// Writes `bill` into `row`, whose last attempt it is of.
+void Exchange::Enter(const Bill& bill, ExchangeRecord* row) const {
+  row->settlement = bill.settlement;
+  row->estimated = bill.estimated;
+  if (!bill.finish_reason.empty()) row->finish_reason = bill.finish_reason;
+  if (!bill.service_tier.empty()) row->service_tier = bill.service_tier;
+  row->prompt_tokens = bill.usage.prompt.value_or(0);
+  row->completion_tokens = bill.usage.completion.value_or(0);
+  row->cached_tokens = bill.usage.cached.value_or(0);
+  row->reasoning_tokens = bill.usage.reasoning.value_or(0);
+  row->cache_write_tokens = bill.usage.cache_write.value_or(0);
+  // Either way the provider goes on beyond what it was told, or what is known of it is wrong.
+  row->cap_ignored = bill.beyond || IgnoredCap(bill);
+  row->usage_odd = bill.priced && bill.reported.has_value();
+  row->upstream_cost = bill.charge.upstream;
+  row->cost = bill.charge.total;
+  if (row->tried.empty()) return;
+  AttemptRecord& last = row->tried.back();
+  if (bill.priced) last.suspected = {};  // it is known now
+  if (bill.reported) {
+    last.words += (last.words.empty() ? "" : "; ") + FiguresOf(*bill.reported);
+    CutText(kMaxAttemptWords, &last.words);
   }
-  usage_.total = usage_.prompt.value_or(0) + usage_.completion.value_or(0);
-}
-
-void Exchange::TellUsage() {
-  row_.prompt_tokens = usage_.prompt.value_or(0);
-  row_.completion_tokens = usage_.completion.value_or(0);
-  row_.cached_tokens = usage_.cached.value_or(0);
-  row_.reasoning_tokens = usage_.reasoning.value_or(0);
-  row_.cache_write_tokens = usage_.cache_write.value_or(0);
-}
-
-// A provider that failed in the middle is paid for by who got the first half, if so chosen.
-void Exchange::FillUsageOfFailure() {
-  const bool charged = world_.options->on_upstream_failure == ChargePolicy::kCharge;
-  if (charged && content_sent_) FillPartialUsage();
 }
 
 // What the provider may charge for the attempt that has just failed: the prompt, and what it had
@@ -375,7 +292,7 @@ Money Exchange::SuspectedCost(std::string_view error, bool dispatched) {
 }
 
 // The client has left. Reads the answer to its end where its provider charges for all of it anyway;
-// what was delivered until here is in usage_, should that fail.
+// bill_ is for what was delivered until here, should that fail.
 bool Exchange::StartReadOut() {
   if (!held_ || !attempt_ || attempt_->provider().on_abort != OnAbort::kReadOut) return false;
   if (world_.options->on_client_abort == ChargePolicy::kFree) return false;
@@ -388,14 +305,8 @@ void Exchange::EndReadOut(bool answered) {
   world_.read_outs->Release();
   reading_out_ = false;
   if (answered) {
-    const Usage delivered = std::exchange(usage_, {});
-    const bool guessed = row_.estimated;
-    FillUsage();
-    whole_ = !row_.estimated;
-    if (!whole_) {
-      usage_ = delivered;
-      row_.estimated = guessed;
-    }
+    Bill read_out = BillNow(Ending::kReadOut);
+    if (read_out.whole) bill_ = std::move(read_out);
   }
   Settle(ClientLeft());
 }
@@ -413,38 +324,6 @@ void Exchange::Stop() {
   Identify();
   error_ = std::move(error);
   EndError(*error_);
-}
-
-// The customer pays when the answer is complete, or when it walked away itself.
-void Exchange::DecideCharge() {
-  CutToConsistent();
-  const bool left = error_ && error_->code == ErrorCode::kClientClosed;
-  if (error_ && !left && !usage_.complete()) {
-    row_.settlement = Settlement::kFailed;
-  } else if (error_ && !whole_) {
-    row_.settlement = content_sent_ ? Settlement::kPartial : Settlement::kCancelled;
-  } else if (IsFree(delivered_, row_.finish_reason)) {
-    row_.settlement = Settlement::kFree;
-  } else {
-    row_.settlement = row_.estimated ? Settlement::kEstimated : Settlement::kExact;
-  }
-  if (!error_ || usage_.complete()) TellUsage();
-  // Either way the provider goes on beyond what it was told, or what is known of it is wrong.
-  const bool beyond = usage_.complete() && !row_.estimated && model_->output == Output::kText &&
-                      IsImpossible(usage_);
-  row_.cap_ignored = beyond || IgnoredCap();
-  const bool charged = row_.settlement != Settlement::kFree && usage_.complete();
-  if (!charged) return;
-  // The prices of the moment of admission: a change, or an hour that ends, is for later requests.
-  charge_ = CostOf(usage_, *endpoint_->price, row_.created, row_.service_tier);
-  row_.usage_odd = reported_.has_value();
-  row_.upstream_cost = charge_.upstream;
-  if (error_) row_.tried.back().suspected = {};  // it is known now
-  if (IsWaived(left)) {
-    row_.settlement = Settlement::kFree;
-    charge_.total = {};
-  }
-  row_.cost = charge_.total;
 }
 
 }  // namespace seekroute

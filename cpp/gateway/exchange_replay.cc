@@ -1,5 +1,7 @@
 // What outlives an exchange: its claim of an Idempotency-Key, its answer for who repeats it, and
 // what it had delivered should this process die.
+#include <algorithm>
+
 #include "base/failpoint.h"
 #include "gateway/exchange.h"
 
@@ -64,23 +66,14 @@ void Exchange::NoteDelivery(TimePoint now) {
   note_at_ = now + interval;
 }
 
-// The client stays: what is worked out of it leaving now is taken back.
+// What the client would pay if it left now, should this process die.
 void Exchange::NoteProgress() {
   note_at_ = TimePoint::Never();
-  const ExchangeRecord row = row_;
-  const Usage usage = usage_;
-  const Charge charge = charge_;
-  error_ = MakeError(ErrorCode::kClientClosed, "it is still there");
-  FillPartialUsage();
-  row_.tried.emplace_back();  // the attempt that runs, as if it had been counted
-  DecideCharge();
-  row_.cost = std::min(row_.cost, row_.held);
-  world_.store->Note(in_.id, row_);
-  error_.reset();
-  row_ = row;
-  usage_ = usage;
-  charge_ = charge;
-  reported_.reset();
+  ExchangeRecord note = row_;
+  note.tried.emplace_back();  // the attempt that runs, as if it had been counted
+  Enter(BillNow(Ending::kClientLeft), &note);
+  note.cost = std::min(note.cost, note.held);
+  world_.store->Note(in_.id, note);
 }
 
 }  // namespace seekroute

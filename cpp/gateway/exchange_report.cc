@@ -19,14 +19,14 @@ AnswerNames Exchange::Names() const {
 }
 
 UsageReport Exchange::Report() const {
-  UsageReport report{usage_, std::nullopt, Routing()};
-  report.reported = reported_;
+  UsageReport report{bill_.usage, std::nullopt, Routing()};
+  report.reported = bill_.reported;
   if (profile_->usage_cost) {
-    report.cost = {.cost = charge_.total,
+    report.cost = {.cost = bill_.charge.total,
                    .details = profile_->upstream_cost,
-                   .upstream = charge_.upstream,
-                   .upstream_prompt = charge_.upstream_prompt,
-                   .upstream_completion = charge_.upstream_completion};
+                   .upstream = bill_.charge.upstream,
+                   .upstream_prompt = bill_.charge.upstream_prompt,
+                   .upstream_completion = bill_.charge.upstream_completion};
   }
   return report;
 }

@@ -7,13 +7,11 @@
 
 #include "base/secret.h"
 #include "base/time.h"
+#include "billing/bill.h"
 #include "routing/retry_policy.h"
 #include "wire/sse/sse_parser.h"
 
 namespace seekroute {
-
-// Whether something is charged that need not be.
-enum class ChargePolicy : uint8_t { kCharge, kFree };
 
 // Fixed for the life of a gateway.
 struct GatewayOptions {

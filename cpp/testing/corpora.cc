@@ -95,6 +95,10 @@ std::string DecodeBase64(std::string_view text) {
 
 }  // namespace
 
+std::string ReadSource(std::string_view path) {
+  return ReadFile(fs::path(SEEKROUTE_SOURCE_DIR) / path);
+}
+
 std::string SharedFolder() {
   const char* const named = std::getenv("SEEKROUTE_SHARED");  // NOLINT: tests have one thread here
   const fs::path folder =

@@ -1,5 +1,5 @@
-// Test data kept outside the repository: test vectors of others, under their own licences. Tests
-// that read them skip where the folder is absent.
+// Files that tests read: the checkout's own, and test vectors of others, which are kept outside of
+// it under their own licences. Tests that read those skip where their folder is absent.
 #pragma once
 
 #include <algorithm>
@@ -12,6 +12,9 @@
 #include "wire/sse/sse_parser.h"
 
 namespace seekroute::testing {
+
+// A file of the checkout, by its path from the root; empty where absent.
+std::string ReadSource(std::string_view path);
 
 // The folder named by SEEKROUTE_SHARED, else `shared` beside the checkout; empty where absent.
 std::string SharedFolder();
