@@ -1,4 +1,4 @@
-// Internal to wire/: names that a peer may read or write in any letter case.
+// Names that a peer may read or write in any letter case.
 #pragma once
 
 #include <algorithm>
@@ -8,22 +8,21 @@
 #include <string>
 #include <string_view>
 
+#include "base/ascii.h"
+
 namespace seekroute {
 
 // In small letters, of ASCII alone.
 inline std::string Lower(std::string_view text) {
   std::string lower(text);
-  for (char& c : lower) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
+  for (char& c : lower) c = LowerCase(c);
   return lower;
 }
 
 // Of ASCII letters alone, as JSON readers and event streams that do so.
 inline bool IsSameButForCase(std::string_view a, std::string_view b) {
-  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
   return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [lower](char x, char y) { return lower(x) == lower(y); });
+                    [](char x, char y) { return LowerCase(x) == LowerCase(y); });
 }
 
 // Likewise, of names in UTF-8, for readers that fold Unicode as Go does: to them the long s and the
@@ -34,7 +33,7 @@ inline bool IsSameWhenFolded(std::string_view name, std::string_view known) {
   size_t at = 0;
   for (const char c : known) {
     const std::string_view rest = name.substr(at);
-    const char lower = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+    const char lower = LowerCase(c);
     if (lower == 's' && rest.starts_with("\xc5\xbf")) {
       at += 2;
     } else if (lower == 'k' && rest.starts_with("\xe2\x84\xaa")) {
@@ -63,7 +62,7 @@ inline std::optional<std::string_view> Folded(std::string_view name, std::span<c
       buffer[size] = 'k';
       at += 3;
     } else {
-      buffer[size] = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+      buffer[size] = LowerCase(c);
       ++at;
     }
   }

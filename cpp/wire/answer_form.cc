@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <iterator>
 
+#include "base/white_space.h"
 #include "wire/json/json.h"
-#include "wire/json/white_space.h"
 
 namespace seekroute {
 namespace {

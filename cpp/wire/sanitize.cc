@@ -6,6 +6,7 @@
 #include <array>
 #include <cctype>
 
+#include "base/ascii.h"
 #include "base/key_shapes.h"
 #include "base/letter_case.h"
 #include "wire/json/json.h"
@@ -22,9 +23,7 @@ constexpr size_t kLongRun = 16;
 constexpr size_t kLongWord = 40;
 
 bool IsAlnum(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0; }
-bool IsDigit(char c) { return c >= '0' && c <= '9'; }
-bool IsUpper(char c) { return std::isupper(static_cast<unsigned char>(c)) != 0; }
-bool IsHex(char c) { return std::isxdigit(static_cast<unsigned char>(c)) != 0; }
+bool IsHex(char c) { return HexValue(c) >= 0; }
 
 // Characters of keys, hosts, addresses and base64; '=' is left out so that key=value falls apart.
 bool IsWordChar(char c) {

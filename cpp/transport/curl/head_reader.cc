@@ -5,29 +5,17 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/ascii.h"
+#include "base/letter_case.h"
+#include "base/white_space.h"
+
 namespace seekroute {
 namespace {
 
-char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; }
-
-std::string Lowered(std::string_view text) {
-  std::string lowered(text);
-  std::transform(lowered.begin(), lowered.end(), lowered.begin(), Lower);
-  return lowered;
-}
-
 bool EqualsLowered(std::string_view text, std::string_view lowered) {
   return std::equal(text.begin(), text.end(), lowered.begin(), lowered.end(),
-                    [](char a, char b) { return Lower(a) == b; });
+                    [](char a, char b) { return LowerCase(a) == b; });
 }
-
-std::string_view Trimmed(std::string_view text) {
-  const size_t begin = text.find_first_not_of(" \t\r\n");
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(" \t\r\n") - begin + 1);
-}
-
-bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 
 // "20" or "1.5" of a unit, in milliseconds; -1 when it is not such a number.
 int64_t DecimalMs(std::string_view text, int64_t unit_ms) {
@@ -49,7 +37,7 @@ int64_t DecimalMs(std::string_view text, int64_t unit_ms) {
 
 bool IsToken(std::string_view text) {
   return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
-    return IsDigit(c) || (Lower(c) >= 'a' && Lower(c) <= 'z') ||
+    return IsDigit(c) || IsUpper(c) || IsLower(c) ||
            std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
   });
 }
@@ -77,7 +65,7 @@ bool EndsALineForSome(std::string_view text) {
 bool IsAboutTheEnd(std::string_view name) {
   std::string letters;
   for (const char c : name) {
-    if (IsToken({&c, 1})) letters += Lower(c);
+    if (IsToken({&c, 1})) letters += LowerCase(c);
   }
   return letters == "content-length" || letters == "transfer-encoding";
 }
@@ -158,7 +146,7 @@ bool HeadReader::Line(std::string_view line) {
 // RFC 9112, section 5.2: a user agent puts spaces in the place of a fold. Before the first header
 // there is nothing to go on with.
 bool HeadReader::Fold(std::string_view line) {
-  const std::string_view rest = Trimmed(line);
+  const std::string_view rest = Trim(line);
   if (rest.empty() || field_.empty()) return false;
   if (IsAboutTheEnd(std::string_view(field_).substr(0, field_.find(':')))) return false;
   field_ += ' ';
@@ -171,9 +159,9 @@ bool HeadReader::Field(std::string_view line) {
   if (colon == std::string_view::npos) return true;
   const std::string_view name = line.substr(0, colon);
   if (!IsToken(name) || HasControl(line)) return !IsAboutTheEnd(name);
-  const std::string_view value = Trimmed(line.substr(colon + 1));
+  const std::string_view value = Trim(line.substr(colon + 1));
   if (EqualsLowered(name, "content-type")) {
-    head_.content_type = Lowered(Trimmed(value.substr(0, value.find(';'))));
+    head_.content_type = Lower(Trim(value.substr(0, value.find(';'))));
   } else if (EqualsLowered(name, "content-length")) {
     return ContentLengths(value);
   } else if (EqualsLowered(name, "transfer-encoding")) {
@@ -182,7 +170,7 @@ bool HeadReader::Field(std::string_view line) {
   } else if (EqualsLowered(name, "connection")) {
     for (std::string_view rest = value; !rest.empty();) {
       const size_t comma = std::min(rest.find(','), rest.size());
-      const std::string_view option = Trimmed(rest.substr(0, comma));
+      const std::string_view option = Trim(rest.substr(0, comma));
       close_ = close_ || EqualsLowered(option, "close");
       keep_alive_ = keep_alive_ || EqualsLowered(option, "keep-alive");
       rest.remove_prefix(std::min(comma + 1, rest.size()));
@@ -191,7 +179,7 @@ bool HeadReader::Field(std::string_view line) {
     KeepAlive(value);
   } else if (EqualsLowered(name, "content-encoding")) {
     if (!head_.content_encoding.empty() && !value.empty()) head_.content_encoding += ", ";
-    head_.content_encoding += Lowered(value);
+    head_.content_encoding += Lower(value);
   } else if (EqualsLowered(name, "retry-after-ms")) {
     retry_after_ms_ = DecimalMs(value, 1);
   } else if (EqualsLowered(name, "retry-after")) {
@@ -206,7 +194,7 @@ bool HeadReader::Field(std::string_view line) {
 bool HeadReader::ContentLengths(std::string_view value) {
   for (;;) {
     const size_t comma = value.find(',');
-    if (!ContentLength(Trimmed(value.substr(0, comma)))) return false;
+    if (!ContentLength(Trim(value.substr(0, comma)))) return false;
     if (comma == std::string_view::npos) return true;
     value.remove_prefix(comma + 1);
   }
@@ -232,14 +220,14 @@ void HeadReader::KeepAlive(std::string_view value) {
   constexpr int64_t kMostSeconds = int64_t{24} * 3600;
   for (std::string_view rest = value; !rest.empty();) {
     const size_t comma = std::min(rest.find(','), rest.size());
-    const std::string_view option = Trimmed(rest.substr(0, comma));
+    const std::string_view option = Trim(rest.substr(0, comma));
     rest.remove_prefix(std::min(comma + 1, rest.size()));
     const size_t equals = option.find('=');
     if (equals == std::string_view::npos ||
-        !EqualsLowered(Trimmed(option.substr(0, equals)), "timeout")) {
+        !EqualsLowered(Trim(option.substr(0, equals)), "timeout")) {
       continue;
     }
-    const int64_t ms = DecimalMs(Trimmed(option.substr(equals + 1)), 1000);
+    const int64_t ms = DecimalMs(Trim(option.substr(equals + 1)), 1000);
     if (ms < 0) continue;
     const int64_t seconds = std::min(ms / 1000, kMostSeconds);
     idle_limit_s_ = idle_limit_s_ < 0 ? seconds : std::min(idle_limit_s_, seconds);

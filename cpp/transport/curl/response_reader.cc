@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/ascii.h"
+
 namespace seekroute {
 namespace {
 
@@ -13,13 +15,6 @@ constexpr uint32_t kMaxInterimHeads = 64;
 constexpr int kMaxSizeBits = 60;
 
 constexpr std::string_view kStatusLineBegin = "HTTP/1.";
-
-int HexDigit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
 
 }  // namespace
 
@@ -152,7 +147,7 @@ ResponseReader::Step ResponseReader::BodyBytes(std::string_view* input, std::str
 
 // The bytes around a chunk's data. `left_` is its size.
 ResponseReader::Step ResponseReader::ChunkByte(char c) {
-  const int digit = HexDigit(c);
+  const int digit = HexValue(c);
   switch (state_) {
     case State::kChunkSize:
       if (digit < 0) return Fail(State::kInvalid);

@@ -9,6 +9,8 @@
 #include <memory>
 #include <vector>
 
+#include "base/ascii.h"
+
 namespace seekroute {
 namespace {
 
@@ -83,13 +85,6 @@ inline void rapidjson::GenericReader<rapidjson::UTF8<>, rapidjson::UTF8<>>::Scan
 
 namespace seekroute {
 namespace {
-
-int HexValue(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
 
 // The code unit of a \uXXXX escape at `at`, or -1.
 int CodeUnitAt(std::string_view text, size_t at) {

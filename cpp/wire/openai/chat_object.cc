@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/white_space.h"
 #include "wire/json/json_scan.h"
 #include "wire/json/json_writer.h"
-#include "wire/json/white_space.h"
 #include "wire/openai/finish_reason.h"
 #include "wire/openai/part_identity.h"
 #include "wire/provider_error.h"

@@ -7,9 +7,9 @@
 #include <utility>
 #include <vector>
 
+#include "base/white_space.h"
 #include "wire/json/json_scan.h"
 #include "wire/json/json_writer.h"
-#include "wire/json/white_space.h"
 #include "wire/openai/chat_object.h"
 #include "wire/openai/chunk_output.h"
 #include "wire/openai/finish_reason.h"

@@ -5,6 +5,7 @@
 #include <span>
 #include <string>
 
+#include "base/ascii.h"
 #include "base/letter_case.h"
 
 namespace seekroute {
@@ -88,10 +89,6 @@ constexpr auto kOtherFiles = std::to_array<std::string_view>(
 static_assert(std::ranges::is_sorted(kTextNames));
 static_assert(std::ranges::is_sorted(kQuotedNames));
 static_assert(std::ranges::is_sorted(kCitationTypes));
-
-constexpr bool IsUpper(char c) { return c >= 'A' && c <= 'Z'; }
-constexpr bool IsLower(char c) { return c >= 'a' && c <= 'z'; }
-constexpr bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 
 bool Has(std::span<const std::string_view> words, std::string_view word) {
   return std::ranges::find(words, word) != words.end();

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/white_space.h"
 #include "wire/json/json_value.h"
-#include "wire/json/white_space.h"
 
 namespace seekroute {
 namespace {

@@ -6,8 +6,8 @@
 #include <utility>
 
 #include "base/letter_case.h"
+#include "base/white_space.h"
 #include "wire/json/json.h"
-#include "wire/json/white_space.h"
 
 namespace seekroute {
 namespace {

@@ -1,4 +1,4 @@
-// Internal to wire/: the white space of JSON.
+// The white space of JSON, and what stands around the values of HTTP's fields.
 #pragma once
 
 #include <string_view>
