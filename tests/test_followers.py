@@ -52,10 +52,11 @@ def test_a_failure_is_said_once_and_so_is_its_end(caplog: pytest.LogCaptureFixtu
 
 
 def test_what_is_left_is_not_waited_for_and_the_end_is() -> None:
-    turns, done = [], threading.Event()
+    turns: list[threading.Thread] = []
+    done = threading.Event()
 
     def turn() -> bool:
-        turns.append(threading.current_thread().name)
+        turns.append(threading.current_thread())
         if len(turns) == 3:
             done.set()
         return len(turns) < 3
@@ -64,5 +65,7 @@ def test_what_is_left_is_not_waited_for_and_the_end_is() -> None:
     follower = Follower("orders", hours, turn, does="x", trouble="y", at_once=True)
     with follower.running():
         assert done.wait(PATIENCE)
-    assert turns == ["seekroute-orders"] * 3
-    assert not [each for each in threading.enumerate() if each.name == "seekroute-orders"]
+    assert len(turns) == 3
+    (thread,) = set(turns)
+    assert thread.name == "seekroute-orders"
+    assert not thread.is_alive()
