@@ -78,8 +78,8 @@ Bill Biller::Whole() const {
   bill.finish_reason = used_.finish_reason;
   bill.service_tier = used_.service_tier;
   bill.usage = used_.told;
-  const bool counts = !used_.odd && bill.usage.complete() &&
-                      (!IsImpossible(bill.usage) || IsBilled(bill.usage));
+  const bool counts =
+      !used_.odd && bill.usage.complete() && (!IsImpossible(bill.usage) || IsBilled(bill.usage));
   if (!counts) {
     bill.usage = Estimate();
     bill.estimated = true;

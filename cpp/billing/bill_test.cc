@@ -154,16 +154,32 @@ TEST(BillTest, FollowsTheOperatorsPolicies) {
     Settlement settlement;
     int64_t cost;
   } cases[] = {
-      {Ending::kClientLeft, Answer(), {.on_client_abort = free, .held = kHeld}, Settlement::kFree, 0},
+      {Ending::kClientLeft,
+       Answer(),
+       {.on_client_abort = free, .held = kHeld},
+       Settlement::kFree,
+       0},
       {Ending::kAnswered, odd, {.on_missing_usage = free, .held = kHeld}, Settlement::kFree, 0},
-      {Ending::kFailed, Answer(), {.on_upstream_failure = charge, .held = kHeld},
-       Settlement::kPartial, CostOfTokens(100, 40)},
-      {Ending::kFailed, undelivered, {.on_upstream_failure = charge, .held = kHeld},
-       Settlement::kFailed, 0},
-      {Ending::kStopped, Answer(), {.on_upstream_failure = charge, .held = kHeld},
-       Settlement::kFailed, 0},
+      {Ending::kFailed,
+       Answer(),
+       {.on_upstream_failure = charge, .held = kHeld},
+       Settlement::kPartial,
+       CostOfTokens(100, 40)},
+      {Ending::kFailed,
+       undelivered,
+       {.on_upstream_failure = charge, .held = kHeld},
+       Settlement::kFailed,
+       0},
+      {Ending::kStopped,
+       Answer(),
+       {.on_upstream_failure = charge, .held = kHeld},
+       Settlement::kFailed,
+       0},
       // Without a hold a policy has nothing to say, and what is not whole is not charged.
-      {Ending::kAnswered, odd, {.on_missing_usage = free}, Settlement::kEstimated,
+      {Ending::kAnswered,
+       odd,
+       {.on_missing_usage = free},
+       Settlement::kEstimated,
        CostOfTokens(90, 40)},
       {Ending::kClientLeft, Answer(), {}, Settlement::kPartial, 0},
   };
@@ -176,8 +192,8 @@ TEST(BillTest, FollowsTheOperatorsPolicies) {
 
 // What is waived was used all the same: the operator sees its tokens and what it costs him.
 TEST(BillTest, WhatIsWaivedKeepsItsUsage) {
-  const Bill bill =
-      BillOf(Ending::kClientLeft, Answer(), {.on_client_abort = ChargePolicy::kFree, .held = kHeld});
+  const Bill bill = BillOf(Ending::kClientLeft, Answer(),
+                           {.on_client_abort = ChargePolicy::kFree, .held = kHeld});
   EXPECT_EQ(bill.usage.completion, 40);
   EXPECT_EQ(bill.charge.upstream.nano, CostOfTokens(100, 40));
 }

@@ -272,7 +272,8 @@ TEST_F(AnswerCapTest, AScanByOtherRulesIsNoEstimate) {
   submission.authorization = Secret("Bearer good");
   submission.submitted = clock_.Now();
   submission.snapshot = snapshot_;
-  submission.window = std::make_shared<FlowWindow>(window_);
+  submission.outlet = std::make_unique<MailboxOutlet>(&mailbox_, submission.id,
+                                                      std::make_shared<FlowWindow>(window_));
   submission.scan.emplace(
       BodyScan{&other, MakeError(ErrorCode::kInvalidValue, "by the other's range"), {}, {}});
   engine_->Submit(std::move(submission));

@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 #include "base/time.h"
-#include "gateway/mailbox.h"
+#include "gateway/outlet.h"
 #include "store/store.h"
 #include "wire/profile.h"
 

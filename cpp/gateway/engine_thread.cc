@@ -29,7 +29,6 @@ EngineThread::EngineThread(const GatewayOptions& options, const Clock& clock, co
                             .read_outs = read_outs,
                             .store = store_.get(),
                             .transport = &transport_,
-                            .mailbox = mailbox,
                             .stats = stats,
                             .host = nullptr}),
       thread_([this] { Run(); }) {}

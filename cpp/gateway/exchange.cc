@@ -17,10 +17,6 @@
 namespace seekroute {
 namespace {
 
-// An SSE comment; one newline, because a blank line after it makes some SDKs dispatch an empty
-// event.
-constexpr std::string_view kKeepAlive = ": SEEKROUTE PROCESSING\n";
-
 // A body is kept to the end of its exchange, should the provider report no usage, unless it is
 // longer: then its estimate is made at once, which takes several times as long as relaying it.
 constexpr size_t kMaxKeptBody = size_t{2} << 20;
@@ -45,6 +41,7 @@ Exchange::Exchange(Submission submission, const ExchangeWorld& world)
     : in_(std::move(submission)),
       world_(world),
       deadline_(in_.submitted + world.options->total_timeout),
+      outbox_(std::move(in_.outlet), world.clock, world.options->keep_alive),
       profile_(&in_.snapshot->ProfileNamed(in_.snapshot->default_profile)) {}
 
 Exchange::~Exchange() {
@@ -183,7 +180,7 @@ Asking Exchange::AskForUsage() const {
 
 // The provider refuses a field that the client has not sent: nothing ran there.
 bool Exchange::RepeatsWithoutOptions(const Error& error) const {
-  if (!asking_.added || head_sent_ || error.code != ErrorCode::kUpstreamInvalidRequest)
+  if (!asking_.added || outbox_.head_sent() || error.code != ErrorCode::kUpstreamInvalidRequest)
     return false;
   return error.said_by_upstream && RefusesStreamOptions(error.param, error.words);
 }
@@ -211,29 +208,27 @@ void Exchange::ReleaseBody() {
 
 // Neither the transport nor this has a large body any more, where nobody else will be asked.
 void Exchange::OnSent() {
-  if (in_.body.empty() && state_ == State::kSending) world_.mailbox->PutBodyGone(in_.id);
+  if (in_.body.empty() && state_ == State::kSending) outbox_.BodyGone();
 }
 
 Flow Exchange::OnOutput(std::string_view bytes) {
-  if (client_gone_) return Flow::kContinue;
-  if (!head_sent_) {
+  if (outbox_.gone()) return Flow::kContinue;
+  if (!outbox_.head_sent()) {
     NoteQuirk();
     state_ = State::kRelaying;
     UpdateTimes();
-    head_sent_ = true;
     if (model_->output == Output::kText) ReleaseBody();  // no other provider will be asked
     row_.status = 200;
-    PutHead(StreamHead(row_, *profile_, Ignored()));
+    outbox_.Head(StreamHead(row_, *profile_, Ignored()));
   }
   if (!content_sent_ && attempt_->content_relayed()) {
     content_sent_ = true;
     row_.first_content = world_.clock->Now() - in_.submitted;
   }
-  PutBody(bytes);
-  last_sent_ = world_.clock->Now();
-  NoteDelivery(last_sent_);
+  const Flow flow = outbox_.Body(bytes);
+  NoteDelivery(outbox_.last_sent());
   SR_FAILPOINT("mid_stream");
-  return in_.window->Add(bytes.size()) ? Flow::kPause : Flow::kContinue;
+  return flow;
 }
 
 // Books the attempt that has just ended, however it did. `error`: why it failed; empty: it
@@ -296,7 +291,8 @@ void Exchange::OnFailed(Error error, bool dispatched) {
     ++asking_.repeats;
     return Send();
   }
-  const FailedAttempt failed{error, row_.attempts - asking_.repeats, dispatched, head_sent_};
+  const FailedAttempt failed{error, row_.attempts - asking_.repeats, dispatched,
+                             outbox_.head_sent()};
   if (in_time && next_candidate_ < model_->endpoints.size() &&
       world_.options->retry.MayTryNext(failed)) {
     const Endpoint& next = model_->endpoints[next_candidate_];
@@ -350,7 +346,7 @@ void Exchange::OnStored(StoreTicket, const Status& status) {
 
 void Exchange::EndExchange() {
   // A whole answer is recorded also for a client that left in its last moments: it will be back.
-  if (client_gone_ && (error_ || !recorder_)) {
+  if (outbox_.gone() && (error_ || !outbox_.records())) {
     Done();
   } else if (error_) {
     EndError(*error_);
@@ -370,12 +366,11 @@ void Exchange::EndAnswer() {
   } else {
     out = RewriteChatAnswer(attempt_->body(), attempt_->answer(), Names(), Report());
   }
-  if (!head_sent_) {
-    head_sent_ = true;
-    PutHead(request_.stream ? StreamHead(row_, *profile_, Ignored())
-                            : AnswerHead(row_, *profile_, out.size(), Ignored()));
+  if (!outbox_.head_sent()) {
+    outbox_.Head(request_.stream ? StreamHead(row_, *profile_, Ignored())
+                                 : AnswerHead(row_, *profile_, out.size(), Ignored()));
   }
-  PutBody(out);
+  outbox_.Rest(out);
   Done();
 }
 
@@ -385,17 +380,16 @@ void Exchange::EndError(const Error& error) {
   UpdateTimes();
   const std::string routing = Routing();
   const ErrorPlace place{row_.request_id, in_.api_v1, row_.provider, routing};
-  if (head_sent_) {
-    world_.mailbox->PutBody(in_.id, WriteErrorEvent(error, *profile_, place, row_.generation_id,
-                                                    Names().model, row_.created.s));
+  if (outbox_.head_sent()) {
+    outbox_.Rest(WriteErrorEvent(error, *profile_, place, row_.generation_id, Names().model,
+                                 row_.created.s));
   } else {
-    head_sent_ = true;
     const std::string body = WriteErrorBody(error, *profile_, place);
     ResponseHead head = ErrorHead(error, row_.request_id, body.size());
     // There is a row of it, to be looked up.
     if (held_) head.Add("x-generation-id", row_.generation_id);
-    world_.mailbox->PutHead(in_.id, std::move(head));
-    world_.mailbox->PutBody(in_.id, body);
+    outbox_.Head(std::move(head));
+    outbox_.Rest(body);
   }
   Done();
 }
@@ -409,13 +403,13 @@ void Exchange::Done() {
     error_type = std::string(FaultName(traits.fault)) + std::string(traits.name);
   }
   world_.stats->CountExchange(row_, error_type);
-  world_.mailbox->PutEnd(in_.id, std::move(row_));
+  outbox_.End(std::move(row_));
   world_.host->OnFinished(in_.id);
 }
 
 void Exchange::Cancel() {
-  if (state_ == State::kDone || client_gone_) return;
-  client_gone_ = true;
+  if (state_ == State::kDone || outbox_.gone()) return;
+  outbox_.Leave();
   if (state_ == State::kSettling) return;
   bill_ = BillNow(Ending::kClientLeft);
   if (!bill_.whole && StartReadOut()) return;
@@ -438,7 +432,7 @@ TimePoint Exchange::NextDeadline() const {
   if (state_ == State::kDone) return next;
   next = std::min(next, deadline_);
   if (state_ == State::kRelaying && !reading_out_) {
-    next = std::min({next, last_sent_ + world_.options->keep_alive, note_at_});
+    next = std::min({next, outbox_.NextKeepAlive(), note_at_});
   }
   return next;
 }
@@ -460,13 +454,9 @@ void Exchange::OnTimer(TimePoint now) {
         MakeError(ErrorCode::kUpstreamTimeout, "the request took longer than this gateway allows"));
   }
   if (attempt_) attempt_->OnTimer(now);
-  if (state_ == State::kRelaying && !reading_out_ && now >= note_at_) NoteProgress();
-  if (state_ == State::kRelaying && !reading_out_ &&
-      now >= last_sent_ + world_.options->keep_alive) {
-    last_sent_ = now;
-    PutBody(kKeepAlive);
-    // Keep-alives are not counted against the window: one a quarter of a minute is a bound.
-  }
+  if (state_ != State::kRelaying || reading_out_) return;
+  if (now >= note_at_) NoteProgress();
+  outbox_.KeepAlive(now);
 }
 
 void Exchange::UpdateTimes() {

@@ -12,6 +12,7 @@
 #include "gateway/admission.h"
 #include "gateway/attempt.h"
 #include "gateway/exchange_world.h"
+#include "gateway/outbox.h"
 #include "gateway/spend_bound.h"
 #include "store/store.h"
 #include "wire/openai/chat_request.h"
@@ -101,8 +102,6 @@ class Exchange : private AttemptOwner, private StoreObserver {
   void EndReadOut(bool answered);
   Money SuspectedCost(std::string_view error, bool dispatched);
   void Settle(std::optional<Error> error);
-  void PutHead(ResponseHead head);
-  void PutBody(std::string_view bytes);
   void NoteDelivery(TimePoint now);
   void NoteProgress();
   void EndExchange();
@@ -136,6 +135,7 @@ class Exchange : private AttemptOwner, private StoreObserver {
   const ExchangeWorld world_;
   TimePoint deadline_;  // the gateway's, until the model is known
 
+  Outbox outbox_;
   State state_ = State::kAdmitting;
   const Profile* profile_;              // owned by in_.snapshot
   const Model* model_ = nullptr;        // likewise
@@ -144,9 +144,8 @@ class Exchange : private AttemptOwner, private StoreObserver {
   ChatRequest request_;
   std::shared_ptr<const ApiKey> key_;
   std::optional<IdempotencyClaim> claimed_;
-  std::unique_ptr<AnswerRecorder> recorder_;  // where the answer may be asked for again
-  std::optional<SpendBound> bound_;           // where money is held or the client set a limit
-  std::optional<int64_t> cap_;                // tokens a choice that the hold or max_cost pays for
+  std::optional<SpendBound> bound_;  // where money is held or the client set a limit
+  std::optional<int64_t> cap_;       // tokens a choice that the hold or max_cost pays for
   size_t next_candidate_ = 0;
   UsageAsking asking_;
   std::unique_ptr<Attempt> attempt_;
@@ -155,15 +154,12 @@ class Exchange : private AttemptOwner, private StoreObserver {
   Bill bill_;                            // as it would be settled, or is
   std::optional<TokenEstimate> prompt_;  // made before the body was released
   std::optional<Error> error_;
-  TimePoint waits_until_;  // for the store: kHolding, kSettling
-  TimePoint last_sent_;
+  TimePoint waits_until_;                   // for the store: kHolding, kSettling
   TimePoint note_at_ = TimePoint::Never();  // something was delivered since the last one
   Duration waited_;                         // for upstreams, over all attempts
-  bool head_sent_ = false;
-  bool content_sent_ = false;  // not only what a stream says before its first content
-  bool client_gone_ = false;
-  bool held_ = false;         // a hold stands, and its charge is at most row_.held
-  bool storing_ = false;      // Settle() was called and not answered
+  bool content_sent_ = false;               // not only what a stream says before its first content
+  bool held_ = false;                       // a hold stands, and its charge is at most row_.held
+  bool storing_ = false;                    // Settle() was called and not answered
   bool reading_out_ = false;  // the client is gone and its answer is read out; a slot is taken
 };
 

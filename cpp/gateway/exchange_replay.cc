@@ -18,7 +18,7 @@ Status Exchange::ClaimIdempotency(std::shared_ptr<const StoredAnswer>* stored) {
       world_.idempotency->Claim(claim, row_.generation_id, row_.created, stores ? stored : nullptr);
   if (!taken.ok()) return taken;
   claimed_ = claim;
-  if (stores) recorder_ = std::make_unique<AnswerRecorder>();
+  if (stores) outbox_.Record(std::make_unique<AnswerRecorder>());
   return taken;
 }
 
@@ -34,29 +34,17 @@ void Exchange::Replay(const StoredAnswer& stored) {
     if (name == "x-request-id") value = row_.request_id;
   }
   head.Add("x-seekroute-idempotent-replay", "true");
-  head_sent_ = true;
-  PutHead(std::move(head));
-  PutBody(stored.body);
+  outbox_.Head(std::move(head));
+  outbox_.Rest(stored.body);
   Done();
-}
-
-void Exchange::PutHead(ResponseHead head) {
-  if (recorder_) recorder_->Head(head);
-  if (!client_gone_) world_.mailbox->PutHead(in_.id, std::move(head));
-}
-
-void Exchange::PutBody(std::string_view bytes) {
-  if (recorder_) recorder_->Body(bytes);
-  if (!client_gone_) world_.mailbox->PutBody(in_.id, bytes);
 }
 
 // After the last byte of whatever the client got.
 void Exchange::EndClaim() {
   if (!claimed_) return;
   std::shared_ptr<const StoredAnswer> answer;
-  if (recorder_ && !error_) answer = recorder_->Finish(row_.generation_id);
+  if (!error_) answer = outbox_.TakeRecorded(row_.generation_id);
   world_.idempotency->End(claimed_->name, IsSpent(), std::move(answer));
-  recorder_.reset();
   claimed_.reset();
 }
 

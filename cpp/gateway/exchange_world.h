@@ -14,6 +14,7 @@
 #include "gateway/key_ring.h"
 #include "gateway/mailbox.h"
 #include "gateway/options.h"
+#include "gateway/outlet.h"
 #include "gateway/read_out_slots.h"
 #include "gateway/routing_report.h"
 #include "gateway/snapshot.h"
@@ -36,7 +37,7 @@ struct Submission {
   Explain explain = Explain::kNo;
   TimePoint submitted;
   std::shared_ptr<const Snapshot> snapshot;
-  std::shared_ptr<FlowWindow> window;
+  std::unique_ptr<Outlet> outlet;
   std::optional<BodyScan> scan = std::nullopt;  // of a body that was read beside the engine
 };
 
@@ -60,7 +61,6 @@ struct ExchangeWorld {
   ReadOutSlots* read_outs;
   Store* store;
   Transport* transport;
-  Mailbox* mailbox;
   Stats* stats;
   ExchangeHost* host;
   UpstreamQuirks* quirks = nullptr;  // the engine's own

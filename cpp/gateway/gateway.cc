@@ -57,8 +57,10 @@ ExchangeId Gateway::Submit(GatewayRequest request) {
     engine = submission.id % engines_.size();
     overloaded = live_.size() >= options_.max_active || !snapshot_;
     submission.snapshot = snapshot_;
-    submission.window = std::make_shared<FlowWindow>(options_.window_bytes);
-    live_.emplace(submission.id, Live{engine, submission.window});
+    auto window = std::make_shared<FlowWindow>(options_.window_bytes);
+    live_.emplace(submission.id, Live{engine, window});
+    submission.outlet =
+        std::make_unique<MailboxOutlet>(&mailbox_, submission.id, std::move(window));
   }
   const ExchangeId id = submission.id;
   if (shutting_down_.load() || closed_.load()) {

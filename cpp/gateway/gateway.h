@@ -19,6 +19,7 @@
 #include "gateway/engine_thread.h"
 #include "gateway/key_ring.h"
 #include "gateway/mailbox.h"
+#include "gateway/mailbox_outlet.h"
 #include "gateway/options.h"
 #include "gateway/scan_pool.h"
 #include "gateway/snapshot.h"

@@ -2,30 +2,21 @@
 // that becomes readable when there is something in it. TakeAll() empties it under one lock.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <unordered_map>
-#include <utility>
 #include <vector>
 
 #include "base/mutex.h"
 #include "base/time.h"
+#include "gateway/outlet.h"
 #include "store/store.h"
 
 namespace seekroute {
 
 using ExchangeId = uint64_t;
-
-// Status line and headers of an answer. Names are lower-case.
-struct ResponseHead {
-  int status = 200;
-  std::vector<std::pair<std::string, std::string>> headers;
-
-  void Add(std::string_view name, std::string_view value) { headers.emplace_back(name, value); }
-};
 
 // What has gathered for one exchange since the last TakeAll(), in this order: the head, body bytes,
 // the end. Successive pieces of body are one string: a slow reader gets fewer, larger batches.
@@ -73,37 +64,6 @@ class Mailbox {
   std::vector<Delivery> pending_ SR_GUARDED_BY(mu_);
   bool announced_ SR_GUARDED_BY(mu_) = false;
   std::unordered_map<ExchangeId, size_t> index_ SR_GUARDED_BY(mu_);  // into pending_
-};
-
-// How many bytes one client has been sent and has not taken. Shared by the engine thread, which
-// adds, and the client's side, which takes away. Thread-safe.
-class FlowWindow {
- public:
-  explicit FlowWindow(size_t limit) : limit_(static_cast<int64_t>(limit)) {}
-
-  // After sending `size` bytes. True: over the limit, pause the upstream; exactly one later Take()
-  // will say that it must be resumed.
-  bool Add(size_t size) {
-    const int64_t now =
-        outstanding_.fetch_add(static_cast<int64_t>(size)) + static_cast<int64_t>(size);
-    if (now <= limit_) return false;
-    paused_.store(true);
-    // A Take() between the two lines has seen paused_ == false and will not resume: look again.
-    if (outstanding_.load() <= limit_ / 2 && paused_.exchange(false)) return false;
-    return true;
-  }
-
-  // After the client took `size` bytes. True: the caller must resume the upstream.
-  bool Take(size_t size) {
-    const int64_t left =
-        outstanding_.fetch_sub(static_cast<int64_t>(size)) - static_cast<int64_t>(size);
-    return left <= limit_ / 2 && paused_.load() && paused_.exchange(false);
-  }
-
- private:
-  const int64_t limit_;
-  std::atomic<int64_t> outstanding_{0};
-  std::atomic<bool> paused_{false};
 };
 
 }  // namespace seekroute

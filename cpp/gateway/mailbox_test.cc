@@ -81,41 +81,5 @@ TEST(MailboxTest, NothingIsLostBetweenThreads) {
   EXPECT_EQ(bytes, static_cast<size_t>(kPieces));
 }
 
-TEST(FlowWindowTest, PausesOverTheLimitAndResumesOnce) {
-  FlowWindow window(100);
-  EXPECT_FALSE(window.Add(100));
-  EXPECT_TRUE(window.Add(1));
-  EXPECT_FALSE(window.Take(10));
-  EXPECT_TRUE(window.Take(60));
-  EXPECT_FALSE(window.Take(31));
-}
-
-// Whatever the interleaving: every pause is answered by exactly one resume.
-TEST(FlowWindowTest, NoPauseIsForgotten) {
-  FlowWindow window(64);
-  constexpr int kPieces = 200'000;
-  std::atomic<int> sent{0};
-  std::atomic<int> resumes{0};
-  std::thread taker([&] {
-    for (int taken = 0; taken < kPieces;) {
-      if (taken < sent.load()) {
-        if (window.Take(1)) resumes.fetch_add(1);
-        ++taken;
-      }
-    }
-  });
-  int pauses = 0;
-  for (int i = 0; i < kPieces; ++i) {
-    const bool pause = window.Add(1);
-    sent.fetch_add(1);
-    if (pause) {
-      ++pauses;
-      while (resumes.load() < pauses) std::this_thread::yield();
-    }
-  }
-  taker.join();
-  EXPECT_EQ(pauses, resumes.load());
-}
-
 }  // namespace
 }  // namespace seekroute

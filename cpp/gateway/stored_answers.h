@@ -8,7 +8,7 @@
 #include <unordered_map>
 
 #include "base/digest.h"
-#include "gateway/mailbox.h"
+#include "gateway/outlet.h"
 
 namespace seekroute {
 

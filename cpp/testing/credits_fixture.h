@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "gateway/engine.h"
+#include "gateway/mailbox_outlet.h"
 #include "testing/credit_store.h"
 #include "testing/scripted_transport.h"
 #include "testing/virtual_world.h"
@@ -57,7 +58,6 @@ class CreditsTest : public ::testing::Test {
                                   .read_outs = &*read_outs_,
                                   .store = &*store_,
                                   .transport = &*transport_,
-                                  .mailbox = &mailbox_,
                                   .stats = &stats_,
                                   .host = nullptr});
     keys_.Put(HmacSha256(Secret("pepper"), "good"), {.key_id = "k",
@@ -115,7 +115,8 @@ class CreditsTest : public ::testing::Test {
     submission.idempotency_key = idempotency_key;
     submission.submitted = clock_.Now();
     submission.snapshot = snapshot_;
-    submission.window = std::make_shared<FlowWindow>(window_);
+    submission.outlet = std::make_unique<MailboxOutlet>(&mailbox_, submission.id,
+                                                        std::make_shared<FlowWindow>(window_));
     engine_->Submit(std::move(submission));
     return last_;
   }

@@ -173,7 +173,6 @@ void LedgerSimulation::OpenGateway() {
                                                    .read_outs = &read_outs_,
                                                    .store = store_.get(),
                                                    .transport = transport_.get(),
-                                                   .mailbox = mailbox_.get(),
                                                    .stats = &stats_,
                                                    .host = nullptr});
 }
@@ -274,7 +273,8 @@ void LedgerSimulation::Submit(ExchangeId id) {
   submission.authorization = Secret("Bearer good");
   submission.submitted = clock_.Now();
   submission.snapshot = snapshot_;
-  submission.window = std::make_shared<FlowWindow>(options_.window_bytes);
+  submission.outlet = std::make_unique<MailboxOutlet>(
+      mailbox_.get(), submission.id, std::make_shared<FlowWindow>(options_.window_bytes));
   engine_->Submit(std::move(submission));
 }
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "gateway/engine.h"
+#include "gateway/mailbox_outlet.h"
 #include "store/sqlite/sqlite_ledger.h"
 #include "testing/faulty_vfs.h"
 #include "testing/ledger_fixture.h"

@@ -43,7 +43,6 @@ Simulation::Simulation(uint64_t seed)
                .read_outs = &read_outs_,
                .store = &store_,
                .transport = &transport_,
-               .mailbox = &mailbox_,
                .stats = &stats_,
                .host = nullptr}) {
   options_.window_bytes = kWindow;
@@ -208,7 +207,7 @@ void Simulation::SubmitClient(ExchangeId id) {
   submission.idempotency_key = "order-" + std::to_string(id);
   submission.submitted = clock_.Now();
   submission.snapshot = snapshot_;
-  submission.window = client.window;
+  submission.outlet = std::make_unique<MailboxOutlet>(&mailbox_, submission.id, client.window);
   if (id % 2 == 0) {  // as if it were large
     submission.scan.emplace(ScanBody(submission.body, snapshot_->ProfileNamed("seekroute")));
   }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "gateway/engine.h"
+#include "gateway/mailbox_outlet.h"
 #include "testing/credit_store.h"
 #include "testing/scripted_transport.h"
 #include "testing/virtual_world.h"

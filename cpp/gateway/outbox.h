@@ -1,0 +1,60 @@
+// All that one client gets: a head at most once, bytes, signs of life, exactly one end.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/time.h"
+#include "gateway/outlet.h"
+#include "gateway/stored_answers.h"
+
+namespace seekroute {
+
+// Knows neither money nor providers. Engine thread only.
+class Outbox {
+ public:
+  // `clock` is not owned and outlives it. `keep_alive`: of silence, after which a stream says that
+  // it lives.
+  Outbox(std::unique_ptr<Outlet> outlet, const Clock* clock, Duration keep_alive)
+      : outlet_(std::move(outlet)), clock_(*clock), keep_alive_(keep_alive) {}
+
+  // From now on the answer is kept as well, also for a client that leaves: it may be asked for again.
+  void Record(std::unique_ptr<AnswerRecorder> recorder) { recorder_ = std::move(recorder); }
+  bool records() const { return recorder_ != nullptr; }
+
+  void BodyGone() { outlet_->BodyGone(); }
+  void Head(ResponseHead head);
+  // Says whether more may come. Never kPause for a client that is gone.
+  Flow Body(std::string_view bytes);
+  // What comes last: there is nobody left to be paused.
+  void Rest(std::string_view bytes);
+
+  // Says that the stream lives, if it has been silent for so long. Not counted against what may wait
+  // for the client, as one in a quarter of a minute is a bound.
+  void KeepAlive(TimePoint now);
+  TimePoint NextKeepAlive() const { return last_sent_ + keep_alive_; }
+  TimePoint last_sent() const { return last_sent_; }
+
+  // The client is gone: only End() still goes out.
+  void Leave() { gone_ = true; }
+  bool gone() const { return gone_; }
+  bool head_sent() const { return head_sent_; }
+
+  // What was kept; null: nothing was, or not all of it. Once.
+  std::shared_ptr<const StoredAnswer> TakeRecorded(const std::string& generation_id);
+
+  // Once, and nothing after it.
+  void End(ExchangeRecord record) { outlet_->End(std::move(record)); }
+
+ private:
+  const std::unique_ptr<Outlet> outlet_;
+  const Clock& clock_;
+  const Duration keep_alive_;
+  std::unique_ptr<AnswerRecorder> recorder_;
+  TimePoint last_sent_;
+  bool head_sent_ = false;
+  bool gone_ = false;
+};
+
+}  // namespace seekroute
