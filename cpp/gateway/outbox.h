@@ -19,7 +19,8 @@ class Outbox {
   Outbox(std::unique_ptr<Outlet> outlet, const Clock* clock, Duration keep_alive)
       : outlet_(std::move(outlet)), clock_(*clock), keep_alive_(keep_alive) {}
 
-  // From now on the answer is kept as well, also for a client that leaves: it may be asked for again.
+  // From now on the answer is kept as well, also for a client that leaves: it may be asked for
+  // again.
   void Record(std::unique_ptr<AnswerRecorder> recorder) { recorder_ = std::move(recorder); }
   bool records() const { return recorder_ != nullptr; }
 
@@ -30,8 +31,8 @@ class Outbox {
   // What comes last: there is nobody left to be paused.
   void Rest(std::string_view bytes);
 
-  // Says that the stream lives, if it has been silent for so long. Not counted against what may wait
-  // for the client, as one in a quarter of a minute is a bound.
+  // Says that the stream lives, if it has been silent for so long. Not counted against what may
+  // wait for the client, as one in a quarter of a minute is a bound.
   void KeepAlive(TimePoint now);
   TimePoint NextKeepAlive() const { return last_sent_ + keep_alive_; }
   TimePoint last_sent() const { return last_sent_; }
