@@ -252,6 +252,8 @@ def carry_out(
     folder = shared(ctx).folder()
     if order.get("id") is None:
         order["id"] = new_order_id(kind)
+    # Before the order is stored: what cannot be read must not leave one behind.
+    orphans = shared(ctx).settings().credits.orphans
     with shared(ctx).open_control() as control:
         given = None
         try:
@@ -261,7 +263,7 @@ def carry_out(
                 folder,
                 given,
                 wait_s=wait_s or booking.WAIT_S,
-                orphans=shared(ctx).settings().credits.orphans,
+                orphans=orphans,
             )
         except KeyboardInterrupt:
             stored = control.orders.find(order["id"])
