@@ -316,7 +316,7 @@ int LedgerWriter::Commit(const Batch& batch) {
   return code;
 }
 
-LedgerWriter::Figures LedgerWriter::figures() const {
+LedgerFigures LedgerWriter::figures() const {
   return {ready(),           commits_.load(), waiting_count_.load(), live_holds_.load(),
           {revenue_.load()}, {-loss_.load()}, {drift_.load()}};
 }

@@ -25,7 +25,6 @@
 #include "store/sqlite/progress_notes.h"
 #include "store/sqlite/seq_mark.h"
 #include "store/sqlite/sqlite_journal.h"
-#include "store/store.h"
 
 namespace seekroute {
 
@@ -33,7 +32,6 @@ namespace seekroute {
 class LedgerWriter {
  public:
   using Options = LedgerOptions;
-  using Figures = LedgerFigures;
   // Called on the writer's thread, or from inside Step() or the destructor.
   using Held = std::function<void(const HoldAnswer&)>;
   using Stored = std::function<void(const Status&)>;
@@ -93,7 +91,7 @@ class LedgerWriter {
   // write has succeeded, which the writer tries by itself each retry_pace.
   Status blocked() const;
   uint64_t commits() const { return commits_.load(); }
-  Figures figures() const;
+  LedgerFigures figures() const;
   // Holds of owners that are gone, by what became of them.
   size_t expired_at_start() const { return expired_at_start_; }
   size_t charged_at_start() const { return charged_at_start_; }

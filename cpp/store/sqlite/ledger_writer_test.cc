@@ -319,7 +319,7 @@ TEST_F(LedgerWriterTest, PublishesItsFigures) {
   HoldNow(writer(), "gen-1", 600);
   HoldNow(writer(), "gen-2", 100);
   Settle(AnsweredRow("gen-2", 130));
-  const LedgerWriter::Figures figures = writer().figures();
+  const LedgerFigures figures = writer().figures();
   EXPECT_TRUE(figures.ready);
   EXPECT_EQ(figures.commits, 4U);
   EXPECT_EQ(figures.live_holds, 1U);
