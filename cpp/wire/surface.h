@@ -1,0 +1,48 @@
+// An API as clients speak it.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/error.h"
+#include "base/result.h"
+#include "wire/ask.h"
+#include "wire/profile.h"
+
+namespace seekroute {
+
+enum class SurfaceId : uint8_t { kChat, kEmbeddings };
+
+// Where an error body is going.
+struct ErrorPlace {
+  std::string_view request_id;
+  bool api_v1 = false;        // under /api/v1
+  std::string_view provider;  // named in metadata.provider_name; may be empty
+  std::string_view routing;   // a whole JSON member put behind "error"; may be empty
+};
+
+// One stateless object each; thread-safe. No clock, no I/O.
+class Surface {
+ public:
+  virtual ~Surface() = default;
+
+  virtual SurfaceId id() const = 0;
+
+  // Its name in metrics, and for whoever submits: "chat_completions".
+  virtual std::string_view label() const = 0;
+
+  // Checks and reads a request. Fails with the client's error, `param` set. Linear, in one pass.
+  virtual Result<std::unique_ptr<const ParsedRequest>> Read(std::string_view body,
+                                                            const Profile& profile) const = 0;
+
+  // The body of an answer that is an error.
+  virtual std::string WriteError(const Error& error, const Profile& profile,
+                                 const ErrorPlace& place) const = 0;
+
+  // Bytes that mean nothing to a client, for a stream that is silent.
+  virtual std::string_view keep_alive() const = 0;
+};
+
+}  // namespace seekroute
