@@ -45,7 +45,6 @@ Exchange::Exchange(Submission submission, const ExchangeWorld& world)
       profile_(&in_.snapshot->ProfileNamed(in_.snapshot->default_profile)) {}
 
 Exchange::~Exchange() {
-  if (claimed_) world_.idempotency->End(claimed_->name, IsSpent());
   if (storing_) world_.store->Forget(in_.id);
 }
 
@@ -103,6 +102,38 @@ Status Exchange::Take() {
   return {};
 }
 
+// False: the request is a repetition, and was answered as such or refused.
+Status Exchange::ClaimIdempotency(std::shared_ptr<const StoredAnswer>* stored) {
+  Status checked = IdempotencyTable::CheckHeader(in_.idempotency_key);
+  if (!checked.ok()) return checked;
+  const bool stores = key_ && key_->store_answers;
+  const Mac body = in_.scan ? in_.scan->digest : IdempotencyTable::DigestOf(in_.body);
+  const IdempotencyClaim claim = IdempotencyTable::ClaimOf(row_.key_id, in_.idempotency_key, body);
+  Status taken =
+      world_.idempotency->Claim(claim, row_.generation_id, row_.created, stores ? stored : nullptr);
+  if (!taken.ok()) return taken;
+  claim_ = ClaimGuard(world_.idempotency, claim);
+  if (stores) outbox_.Record(std::make_unique<AnswerRecorder>());
+  return taken;
+}
+
+// As the first client was answered, but for the id of this request. Nothing is sent, held, charged
+// or stored.
+void Exchange::Replay(const StoredAnswer& stored) {
+  row_.generation_id = stored.generation_id;
+  row_.status = stored.head.status;
+  row_.settlement = Settlement::kFree;
+  UpdateTimes();
+  ResponseHead head = stored.head;
+  for (auto& [name, value] : head.headers) {
+    if (name == "x-request-id") value = row_.request_id;
+  }
+  head.Add("x-seekroute-idempotent-replay", "true");
+  outbox_.Head(std::move(head));
+  outbox_.Rest(stored.body);
+  Done();
+}
+
 // What the most patient of the model's endpoints is given: each attempt keeps to its own.
 Duration Exchange::LongestTotal() const {
   Duration longest;
@@ -124,6 +155,7 @@ void Exchange::Send() {
   row_.provider = provider.id;
   row_.price_revision = endpoint.price->revision();
   ++row_.attempts;
+  claim_.SetSpent(true);
 
   const bool last = next_candidate_ >= model_->endpoints.size() ||
                     row_.attempts - asking_.repeats >= world_.options->retry.max_attempts;
@@ -135,6 +167,7 @@ void Exchange::Send() {
     Result<std::string> body = BuildImageCall(in_.body, request_, endpoint.upstream_model);
     if (!body) {
       row_.attempts = 0;
+      claim_.SetSpent(false);
       next_candidate_ = 0;
       if (held_) return Settle(std::move(body.error()));
       error_ = std::move(body.error());
@@ -396,7 +429,8 @@ void Exchange::EndError(const Error& error) {
 
 void Exchange::Done() {
   state_ = State::kDone;
-  EndClaim();
+  // After the last byte of whatever the client got.
+  claim_.End(error_ ? nullptr : outbox_.TakeRecorded(row_.generation_id));
   std::string error_type;
   if (error_) {
     const ErrorTraits& traits = TraitsOf(error_->code);

@@ -76,9 +76,6 @@ class Exchange : private AttemptOwner, private StoreObserver {
   Status Take();
   Status ClaimIdempotency(std::shared_ptr<const StoredAnswer>* stored);
   void Replay(const StoredAnswer& stored);
-  void EndClaim();
-  // The request was sent and is not to be sent again: its Idempotency-Key stays taken.
-  bool IsSpent() const { return row_.attempts > 0 && !row_.stopped; }
   bool IsCharged() const { return world_.options->credits && !row_.org_id.empty(); }
   Status BoundSpending();
   Money CreditLine() const;
@@ -143,7 +140,7 @@ class Exchange : private AttemptOwner, private StoreObserver {
   bool automatic_ = false;              // `auto` was asked for
   ChatRequest request_;
   std::shared_ptr<const ApiKey> key_;
-  std::optional<IdempotencyClaim> claimed_;
+  ClaimGuard claim_;
   std::optional<SpendBound> bound_;  // where money is held or the client set a limit
   std::optional<int64_t> cap_;       // tokens a choice that the hold or max_cost pays for
   size_t next_candidate_ = 0;

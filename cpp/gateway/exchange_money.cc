@@ -101,7 +101,7 @@ HoldRequest Exchange::WorstCase() const {
     limit.until = WindowEnd(key_->limit_reset, row_.created).value_or(limit.until);
   }
   ask.line = CreditLine();
-  ask.claim = claimed_;
+  ask.claim = claim_.claim();
   return ask;
 }
 
@@ -291,6 +291,22 @@ Money Exchange::SuspectedCost(std::string_view error, bool dispatched) {
   return CostOf(usage, *endpoint_->price, row_.created, tier).upstream;
 }
 
+void Exchange::NoteDelivery(TimePoint now) {
+  const Duration interval = world_.options->note_interval;
+  if (!held_ || interval.ns == 0 || note_at_ != TimePoint::Never()) return;
+  note_at_ = now + interval;
+}
+
+// What the client would pay if it left now, should this process die.
+void Exchange::NoteProgress() {
+  note_at_ = TimePoint::Never();
+  ExchangeRecord note = row_;
+  note.tried.emplace_back();  // the attempt that runs, as if it had been counted
+  Enter(BillNow(Ending::kClientLeft), &note);
+  note.cost = std::min(note.cost, note.held);
+  world_.store->Note(in_.id, note);
+}
+
 // The client has left. Reads the answer to its end where its provider charges for all of it anyway;
 // bill_ is for what was delivered until here, should that fail.
 bool Exchange::StartReadOut() {
@@ -317,6 +333,7 @@ void Exchange::Stop() {
   AbandonAttempt();
   if (reading_out_) return EndReadOut(false);
   row_.stopped = true;
+  claim_.SetSpent(false);
   Error error = MakeError(ErrorCode::kShuttingDown,
                           "this gateway was stopped before the answer was complete: nothing is "
                           "charged for it, send the request again in a moment");

@@ -5,9 +5,11 @@
 #include <cstdint>
 #include <list>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/digest.h"
@@ -79,6 +81,44 @@ class IdempotencyTable {
   UnixSeconds latest_ SR_GUARDED_BY(mu_);
   std::unordered_map<Mac, Entries::iterator, MacHash> index_ SR_GUARDED_BY(mu_);
   StoredAnswers answers_ SR_GUARDED_BY(mu_);
+};
+
+// One request's claim, which ends when this does at the latest. Engine thread only.
+class ClaimGuard {
+ public:
+  ClaimGuard() = default;
+  // `table` has taken `claim`; it is not owned and outlives this.
+  ClaimGuard(IdempotencyTable* table, const IdempotencyClaim& claim)
+      : table_(table), claim_(claim) {}
+  ~ClaimGuard() { End(); }
+  ClaimGuard(const ClaimGuard&) = delete;
+  ClaimGuard& operator=(const ClaimGuard&) = delete;
+  ClaimGuard& operator=(ClaimGuard&& other) noexcept {
+    End();
+    table_ = std::exchange(other.table_, nullptr);
+    claim_ = other.claim_;
+    spent_ = other.spent_;
+    return *this;
+  }
+
+  // Whether the request is not to be sent again: it went to a provider. False until it is said.
+  void SetSpent(bool spent) { spent_ = spent; }
+
+  // The claim, for whoever keeps it beyond this process; nothing: there is none.
+  std::optional<IdempotencyClaim> claim() const {
+    return table_ != nullptr ? std::optional(claim_) : std::nullopt;
+  }
+
+  // IdempotencyTable::End(). Idempotent.
+  void End(std::shared_ptr<const StoredAnswer> answer = nullptr) {
+    if (table_ == nullptr) return;
+    std::exchange(table_, nullptr)->End(claim_.name, spent_, std::move(answer));
+  }
+
+ private:
+  IdempotencyTable* table_ = nullptr;  // null: nothing is claimed
+  IdempotencyClaim claim_;
+  bool spent_ = false;
 };
 
 }  // namespace seekroute
