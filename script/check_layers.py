@@ -9,7 +9,7 @@ the top of a file: a lazy line ties two modules together all the same. Two thing
 
 Modules of the root lie below all packages, but for three: `__init__.py`, the face of the whole;
 `__main__.py`, which starts the command line; and `opening.py`, which joins the parts of a gateway
-for those who have one.
+for those who have one. The parts of the client have an order of their own, `CLIENT_LEVELS`.
 """
 
 from __future__ import annotations
@@ -57,6 +57,24 @@ APART = ("server", "client", "cli")
 # What answers without HTTP: it knows nobody who asks, and loads nothing that serving does not need.
 ANSWERS = "api"
 NOT_FOR_ANSWERS = (*APART, "config", "control", "testing")
+# The client: a part imports nothing above itself. Of two names that fit, the longer counts. Below
+# are values and what they are drawn with, in the middle answers, above what asks and what shows.
+CLIENT_LEVELS = {
+    "client.request_fields": 0,
+    "client.result": 0,
+    "client.tokens": 0,
+    "client.tool_calls": 0,
+    "client.show.plots": 0,
+    "client.show.table": 0,
+    "client.show.text_columns": 0,
+    "client.wires": 1,
+    "client.spend": 2,
+    "client.results": 3,
+    "client.streams": 3,
+    "client.batch": 4,
+    "client": 5,
+    "client.show": 6,
+}
 # Of the root, but above packages: two above all, and one that joins parts for those above it.
 ABOVE_ALL = {"__init__.py", "__main__.py"}
 JOINS = "opening.py"
@@ -165,14 +183,34 @@ def circles(imports: Mapping[str, set[str]]) -> list[list[str]]:
     return [list(each) for each in sorted(found)]
 
 
+def client_level(name: str) -> int | None:
+    """The level of a module, "client.show.live", in the client; None outside of it."""
+    while name and name not in CLIENT_LEVELS:
+        name = name.rpartition(".")[0]
+    return CLIENT_LEVELS.get(name)
+
+
+def client_problems(imports: Mapping[str, set[str]]) -> list[str]:
+    """Modules of the client that import what lies above them."""
+    problems = []
+    for name, others in imports.items():
+        level = client_level(name)
+        for other in sorted(others):
+            above = client_level(other)
+            if level is not None and above is not None and above > level:
+                problems.append(f"seekroute: {name} lies below {other} and does not import it")
+    return problems
+
+
 def tied_problems() -> list[str]:
-    """Circles, and modules of the root that import what stands on them."""
+    """Circles, and modules that import what stands on them."""
     known = modules()
     imports = {name: imports_of(path, known) for name, path in known.items()}
     problems = [
         f"seekroute: {', '.join(each or '__init__' for each in circle)} import one another"
         for circle in circles(imports)
     ]
+    problems += client_problems(imports)
     packages = {name for name, path in known.items() if path.name == "__init__.py" and name}
     for name, path in known.items():
         if "." in name or name in packages or path.name in ABOVE_ALL:

@@ -13,7 +13,7 @@ import pytest
 
 import seekroute
 from seekroute.api.table import ROUTES, ApiRoute, Who
-from seekroute.client.backend import Request
+from seekroute.client.wires.backend import Request
 from serving import MODEL, RunningServer, running_server
 
 CHAT = json.dumps({"model": MODEL, "messages": [{"role": "user", "content": "Hi"}]}).encode()

@@ -10,7 +10,7 @@ from seekroute.api import openapi, table, unknown
 from seekroute.api.call import ApiCall, RefusedError, Sources, Viewer
 from seekroute.api.models import ModelList
 from seekroute.api.table import ROUTES, Kind, Who
-from seekroute.client import local
+from seekroute.client.wires import local
 from seekroute.server import routes
 from test_answerers import ASKED
 

@@ -21,7 +21,7 @@ import pytest
 
 import seekroute
 from seekroute.client import AsyncClient, Client
-from seekroute.client.batch import (
+from seekroute.client.batch.map import (
     CheckpointError,
     MapOptions,
     MapProgress,
@@ -31,8 +31,8 @@ from seekroute.client.batch import (
     _prepare,
     _writer_of,
 )
-from seekroute.client.batch_run import Run
-from seekroute.client.budget import Budgets
+from seekroute.client.batch.run import Run
+from seekroute.client.spend.budget import Budgets
 from seekroute.testing import (
     Answer,
     Gate,

@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 
 import seekroute
-from seekroute.client.batch_checkpoint import (
+from seekroute.client.batch.checkpoint import (
     SYNC_LINES,
     SYNC_SECONDS,
     Checkpoint,
     describe,
     digest,
 )
-from seekroute.client.batch_errors import CheckpointError
-from seekroute.client.batch_outcome import Outcome
+from seekroute.client.batch.errors import CheckpointError
+from seekroute.client.batch.outcome import Outcome
 from seekroute.errors import APIConnectionError
 
 RUN = describe("m", None, {"temperature": 0})

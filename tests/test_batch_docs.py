@@ -26,7 +26,9 @@ def test_documented_examples_run(
     assert "Comparison" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("name", ["batch_requests", "batch_table", "rollup", "text_columns"])
+@pytest.mark.parametrize(
+    "name", ["batch.requests", "show.table", "show.text_columns", "spend.rollup"]
+)
 def test_examples_in_docstrings_run(name: str) -> None:
     tried = doctest.testmod(importlib.import_module(f"seekroute.client.{name}"))
     assert tried.attempted > 0

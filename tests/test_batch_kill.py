@@ -104,7 +104,7 @@ def test_killed_at_random_moments(tmp_path: Path) -> None:
 
 
 def test_a_second_process_is_refused(tmp_path: Path) -> None:
-    from seekroute.client.batch import CheckpointError
+    from seekroute.client.batch.map import CheckpointError
     from seekroute.testing import Gate
 
     path = tmp_path / "run.jsonl"

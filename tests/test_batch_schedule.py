@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from seekroute.client.batch_schedule import (
+from seekroute.client.batch.schedule import (
     FIRST_WAIT,
     JITTER,
     MAX_RETRIES,

@@ -16,8 +16,8 @@ import pytest
 
 import seekroute
 from seekroute.client import AsyncClient, Client
-from seekroute.client.budget import Budgets
-from seekroute.client.prices import Estimate, Estimator
+from seekroute.client.spend.budget import Budgets
+from seekroute.client.spend.prices import Estimate, Estimator
 from seekroute.errors import BudgetExceededError
 from seekroute.money import nano_at_most
 from seekroute.testing import Answer, Gate, MockProvider, Raw, Status, Text, Usage

@@ -25,9 +25,9 @@ def blocks(page: str, language: str) -> list[str]:
 @pytest.mark.parametrize(
     "name",
     [
-        "seekroute.client.display",
-        "seekroute.client.live",
-        "seekroute.client.notebook",
+        "seekroute.client.show.display",
+        "seekroute.client.show.live",
+        "seekroute.client.show.notebook",
         "seekroute.client.openai_sdk",
     ],
 )

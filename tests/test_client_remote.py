@@ -12,8 +12,8 @@ import pytest
 
 import seekroute
 from client_modes import HELLO, MODEL
-from seekroute.client.local import LocalBackend
-from seekroute.client.remote import RemoteBackend
+from seekroute.client.wires.local import LocalBackend
+from seekroute.client.wires.remote import RemoteBackend
 from seekroute.testing import Gate, MockProvider, Raw, Status, Text
 from serving import RunningServer
 
@@ -214,7 +214,7 @@ def test_leaving_a_stream_cancels_the_upstream(gateway: RunningServer, how: str)
 def test_an_answer_too_large_to_hold_is_refused(
     mock: MockProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("seekroute.client.remote.MAX_ANSWER_BYTES", 1000)
+    monkeypatch.setattr("seekroute.client.wires.remote.MAX_ANSWER_BYTES", 1000)
     begun = ("head", 200, {"Content-Type": "application/json"})
     mock.queue(Raw([begun, *[("send", b" " * 400)] * 4, ("hang",)]))
     with (

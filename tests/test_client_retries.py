@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import seekroute
 from client_modes import HELLO, MODEL, providers_at
 from in_process import settings_for
-from seekroute.client.retry import pause_before
+from seekroute.client.wires.retry import pause_before
 from seekroute.errors import retry_after_of
 from seekroute.gateway import Gateway
 from seekroute.testing import MockProvider, Raw, Status, Text

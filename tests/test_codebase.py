@@ -72,6 +72,17 @@ UPWARDS = {
     "control/__init__.py": "",
     "server/b.py": "from seekroute import low\n",
 }
+CLIENT = {
+    "client/__init__.py": "from seekroute.client.client import Client\n",
+    "client/client.py": "def f():\n    from seekroute.client.show.live import live\n",
+    "client/batch/map.py": "from seekroute.client.spend.budget import Budget\n",
+    "client/batch/results.py": "from seekroute.client.show.table import Table\n",
+    "client/show/__init__.py": "",
+    "client/show/live.py": "from seekroute.client.batch.map import map\n",
+    "client/show/table.py": "from seekroute.client.show.live import live\n",
+    "client/spend/budget.py": "from seekroute.client import wires\n",
+    "client/wires/__init__.py": "def f():\n    import seekroute.client.spend.budget\n",
+}
 
 
 @pytest.mark.parametrize(
@@ -90,8 +101,17 @@ UPWARDS = {
                 "seekroute/opening.py: a module of the root does not import server",
             ],
         ),
+        (
+            CLIENT,
+            [
+                "seekroute: client.spend.budget, client.wires import one another",
+                "seekroute: client.client lies below client.show.live",
+                "seekroute: client.show.table lies below client.show.live",
+                "seekroute: client.wires lies below client.spend.budget",
+            ],
+        ),
     ],
-    ids=["circle", "face", "for-types", "upwards"],
+    ids=["circle", "face", "for-types", "upwards", "client"],
 )
 def test_ties_between_modules_are_really_checked(
     tmp_path: Path, files: dict[str, str], told: list[str]
@@ -134,7 +154,7 @@ def test_every_package_imports() -> None:
     [
         "seekroute.client.result",
         "seekroute.client.results",
-        "seekroute.client.retry",
+        "seekroute.client.wires.retry",
         "seekroute.client.streams",
         "seekroute.config.loading",
         "seekroute.api.model_query",

@@ -16,8 +16,8 @@ import pytest
 
 import seekroute
 from seekroute.client import AsyncClient, Client
-from seekroute.client.batch_results import latency_of
-from seekroute.client.rollup import MAX_MODELS, OTHERS, UNKNOWN, Rollup
+from seekroute.client.batch.results import latency_of
+from seekroute.client.spend.rollup import MAX_MODELS, OTHERS, UNKNOWN, Rollup
 from seekroute.testing import MockProvider, RecordedRequest, Reply, Status, Text, Usage
 
 MODELS = ["openai/gpt-4o-mini", "gpt-4o"]

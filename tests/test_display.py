@@ -16,8 +16,8 @@ import pytest
 import seekroute
 from in_process import HELLO, MODEL, begun
 from seekroute.client.account import ActivityPage, Credits, Generation
-from seekroute.client.display import bundle, markdown, printable
 from seekroute.client.results import ChatCompletion, ImagesResponse, ModelPage
+from seekroute.client.show.display import bundle, markdown, printable
 from seekroute.errors import Problem, error_for_status
 from seekroute.testing import Gate, MockProvider, Text, Usage
 
@@ -436,7 +436,7 @@ def test_what_shows_an_error_is_loaded_when_one_is_shown() -> None:
         "error = ConfigError([Problem('server.port', 'expected a port')])\n"
         "assert not [name for name in sys.modules if name.startswith('seekroute.client')]\n"
         "assert 'expected a port' in error._repr_mimebundle_()['text/html']\n"
-        "assert 'seekroute.client.display' in sys.modules\n"
+        "assert 'seekroute.client.show.display' in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
 

@@ -238,7 +238,7 @@ def test_without_the_sdk_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize("library", ["httpx", "httpx2"])
 def test_the_transport_serves_either_library(settings: dict[str, Any], library: str) -> None:
     http = pytest.importorskip(library)
-    from seekroute.client.openai_transport import transports
+    from seekroute.client.wires.openai_transport import transports
 
     blocking, awaiting = transports(library)
     ask = {"model": MODEL, "messages": HELLO}

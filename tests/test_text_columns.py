@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import seekroute
-from seekroute.client.rollup import Rollup
+from seekroute.client.spend.rollup import Rollup
 
 MODELS = ["openai/gpt-4o", "openai/gpt-4o-2024-11-20", "deepseek/deepseek-chat"]
 PROMPT = "What is the capital of France, and why is it that one and not another?"

@@ -28,15 +28,15 @@ if TYPE_CHECKING:
         Client,
         NotRunError,
     )
-    from seekroute.client.batch_progress import MapProgress
-    from seekroute.client.batch_results import Results
-    from seekroute.client.budget import Budget
-    from seekroute.client.compare import Comparison
-    from seekroute.client.live import live, live_async
-    from seekroute.client.notebook import load_ipython_extension, unload_ipython_extension
+    from seekroute.client.batch.compare import Comparison
+    from seekroute.client.batch.progress import MapProgress
+    from seekroute.client.batch.results import Results
     from seekroute.client.openai_sdk import async_openai_client, openai_client
-    from seekroute.client.quotes import Quote
-    from seekroute.client.rollup import Usage
+    from seekroute.client.show.live import live, live_async
+    from seekroute.client.show.notebook import load_ipython_extension, unload_ipython_extension
+    from seekroute.client.spend.budget import Budget
+    from seekroute.client.spend.quotes import Quote
+    from seekroute.client.spend.rollup import Usage
     from seekroute.client.tokens import TokenCount
     from seekroute.errors import (
         APIConnectionError,
@@ -108,14 +108,14 @@ __all__ = [
 
 _MODULES = ("api", "client", "config", "errors", "ledger", "server", "testing")
 _HOMES = {
-    "Budget": "client.budget",
-    "Comparison": "client.compare",
+    "Budget": "client.spend.budget",
+    "Comparison": "client.batch.compare",
     "LedgerError": "ledger",
-    "MapProgress": "client.batch_progress",
-    "Quote": "client.quotes",
-    "Results": "client.batch_results",
+    "MapProgress": "client.batch.progress",
+    "Quote": "client.spend.quotes",
+    "Results": "client.batch.results",
     "TokenCount": "client.tokens",
-    "Usage": "client.rollup",
+    "Usage": "client.spend.rollup",
     "AsyncChatStream": "client",
     "AsyncClient": "client",
     "ChatCompletion": "client",
@@ -125,16 +125,16 @@ _HOMES = {
     "NotRunError": "client",
     "async_openai_client": "client.openai_sdk",
     "create_app": "server",
-    "live": "client.live",
-    "live_async": "client.live",
-    "load_ipython_extension": "client.notebook",
+    "live": "client.show.live",
+    "live_async": "client.show.live",
+    "load_ipython_extension": "client.show.notebook",
     "openai_client": "client.openai_sdk",
-    "unload_ipython_extension": "client.notebook",
+    "unload_ipython_extension": "client.show.notebook",
 }
 
 
 def _load_display() -> None:
-    importlib.import_module("seekroute.client.display")
+    importlib.import_module("seekroute.client.show.display")
 
 
 _shown.register_with(_load_display)

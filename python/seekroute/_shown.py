@@ -46,7 +46,7 @@ def bundle(result: object) -> Bundle:
 
 
 class Shown:
-    """Base of what notebooks show as more than its repr; see `seekroute.client.display`."""
+    """Base of what notebooks show as more than its repr; see `seekroute.client.show.display`."""
 
     __slots__ = ()
 

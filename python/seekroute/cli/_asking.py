@@ -28,7 +28,7 @@ def client_of(options: Shared, mock: str | None) -> Client:
     Raises ConfigError, in the words of the command line.
     """
     import seekroute
-    from seekroute.client.setting_words import in_python, with_option
+    from seekroute.client.wires.setting_words import in_python, with_option
 
     elsewhere = mock is None and options.config is None
     if elsewhere and os.environ.get("SEEKROUTE_BASE_URL"):

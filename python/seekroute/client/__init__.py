@@ -1,6 +1,6 @@
 """The client: a gateway in process or at a URL, in OpenAI's method tree."""
 
-from seekroute.client.batch_errors import CheckpointError, NotRunError
+from seekroute.client.batch.errors import CheckpointError, NotRunError
 from seekroute.client.client import AsyncClient, Client
 from seekroute.client.results import (
     ChatCompletion,

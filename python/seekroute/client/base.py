@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
 from seekroute import _forks
 from seekroute._shown import Shown
 from seekroute.client import calls
-from seekroute.client.backend import QUOTE_PATH
-from seekroute.client.batch_requests import refuse_table
+from seekroute.client.batch.requests import refuse_table
 from seekroute.client.request_fields import check_names
-from seekroute.client.retry import Tries, checked_max_retries, checked_timeout
+from seekroute.client.wires.backend import QUOTE_PATH
+from seekroute.client.wires.retry import Tries, checked_max_retries, checked_timeout
 from seekroute.errors import APIError
 from seekroute.money import decimal_usd, nano_at_least
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from seekroute.client.backend import AsyncBackend, AsyncReply, Backend, Reply, Request
     from seekroute.client.calls import Call, Head
+    from seekroute.client.wires.backend import AsyncBackend, AsyncReply, Backend, Reply, Request
     from seekroute.gateway import Record
 
 R = TypeVar("R")

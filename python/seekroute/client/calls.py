@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
-from seekroute.client.backend import CHAT_PATH, Request
-from seekroute.client.quotes import Quote, Routing
 from seekroute.client.request_fields import culprit, plain
 from seekroute.client.results import (
     ChatCompletion,
@@ -19,7 +17,9 @@ from seekroute.client.results import (
     ProviderPage,
     Result,
 )
-from seekroute.client.retry import Tries, checked_timeout
+from seekroute.client.spend.quotes import Quote, Routing
+from seekroute.client.wires.backend import CHAT_PATH, Request
+from seekroute.client.wires.retry import Tries, checked_timeout
 from seekroute.errors import APIError, error_for_status
 from seekroute.money import decimal_usd
 

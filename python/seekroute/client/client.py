@@ -15,8 +15,6 @@ from seekroute.client.extras import (
     metered,
     metered_async,
 )
-from seekroute.client.local import AsyncLocalBackend, LocalBackend
-from seekroute.client.quotes import Quote, Routing
 from seekroute.client.resources import Chat, Completions, Images, Models, Providers
 from seekroute.client.results import (
     ChatCompletion,
@@ -25,8 +23,10 @@ from seekroute.client.results import (
     ProviderPage,
     Result,
 )
-from seekroute.client.retry import DEFAULT_TIMEOUT, Tries
+from seekroute.client.spend.quotes import Quote, Routing
 from seekroute.client.streams import AsyncChatStream, AsyncStreamContext, ChatStream, StreamContext
+from seekroute.client.wires.local import AsyncLocalBackend, LocalBackend
+from seekroute.client.wires.retry import DEFAULT_TIMEOUT, Tries
 from seekroute.errors import APIConnectionError, APIError
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    from seekroute.client.backend import AsyncBackend, AsyncReply, Backend, Reply
+    from seekroute.client.wires.backend import AsyncBackend, AsyncReply, Backend, Reply
 
 R = TypeVar("R")
 
@@ -97,7 +97,7 @@ class Client(ClientAccount, ClientExtras, BaseClient):
                 config, ledger, settings, self._spend.add, self._timeout
             )
         else:
-            from seekroute.client.remote import RemoteBackend
+            from seekroute.client.wires.remote import RemoteBackend
 
             self._backend = RemoteBackend(*address)
         self._metered = metered(self._backend)
@@ -283,7 +283,7 @@ class AsyncClient(AsyncClientAccount, AsyncClientExtras, BaseClient):
                 config, ledger, settings, self._spend.add, self._timeout
             )
         else:
-            from seekroute.client.remote import AsyncRemoteBackend
+            from seekroute.client.wires.remote import AsyncRemoteBackend
 
             self._backend = AsyncRemoteBackend(*address)
         self._metered = metered_async(self._backend)

@@ -10,17 +10,17 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
-    from seekroute.client.backend import AsyncBackend, Backend
-    from seekroute.client.batch import MapOptions, MapProgress, Results, Surroundings
-    from seekroute.client.batch_job import Lane
-    from seekroute.client.batch_outcome import Outcome
-    from seekroute.client.batch_run import OnError
-    from seekroute.client.budget import Budget
-    from seekroute.client.compare import Comparison
-    from seekroute.client.local import AsyncLocalBackend, LocalBackend
-    from seekroute.client.metering import AsyncMeteredBackend, Meter, MeteredBackend
-    from seekroute.client.remote import AsyncRemoteBackend, RemoteBackend
-    from seekroute.client.rollup import Usage
+    from seekroute.client.batch.compare import Comparison
+    from seekroute.client.batch.job import Lane
+    from seekroute.client.batch.map import MapOptions, MapProgress, Results, Surroundings
+    from seekroute.client.batch.outcome import Outcome
+    from seekroute.client.batch.run import OnError
+    from seekroute.client.spend.budget import Budget
+    from seekroute.client.spend.metering import AsyncMeteredBackend, Meter, MeteredBackend
+    from seekroute.client.spend.rollup import Usage
+    from seekroute.client.wires.backend import AsyncBackend, Backend
+    from seekroute.client.wires.local import AsyncLocalBackend, LocalBackend
+    from seekroute.client.wires.remote import AsyncRemoteBackend, RemoteBackend
 
 # Comparing is waiting for a person: rather an error row than a table after minutes.
 _COMPARE_PAUSE = 20.0
@@ -28,20 +28,20 @@ _COMPARE_PAUSE = 20.0
 
 def metered(inner: Backend) -> MeteredBackend:
     """Puts a backend under a meter of its own."""
-    from seekroute.client.metering import MeteredBackend
+    from seekroute.client.spend.metering import MeteredBackend
 
     return MeteredBackend(inner, _meter_of(inner))
 
 
 def metered_async(inner: AsyncBackend) -> AsyncMeteredBackend:
     """As `metered`, for asyncio."""
-    from seekroute.client.metering import AsyncMeteredBackend
+    from seekroute.client.spend.metering import AsyncMeteredBackend
 
     return AsyncMeteredBackend(inner, _meter_of(inner))
 
 
 def _meter_of(inner: Backend | AsyncBackend) -> Meter:
-    from seekroute.client.metering import Meter
+    from seekroute.client.spend.metering import Meter
 
     if inner.records:
         local = cast("LocalBackend | AsyncLocalBackend", inner)
@@ -92,7 +92,7 @@ class _Extras:
         return meter
 
     def _around(self, **changes: Any) -> Surroundings:
-        from seekroute.client.batch import Surroundings
+        from seekroute.client.batch.map import Surroundings
 
         meter = self._meter
         if not self._backend.records:
@@ -115,8 +115,8 @@ class _Extras:
     def _comparison(
         self, prompt: Any, models: Sequence[str], system: str | None, fields: dict[str, Any]
     ) -> tuple[list[str], list[dict[str, Any]], MapOptions, Surroundings]:
-        from seekroute.client.batch import MapOptions
-        from seekroute.client.compare import checked_models
+        from seekroute.client.batch.compare import checked_models
+        from seekroute.client.batch.map import MapOptions
 
         names = checked_models(models)
         messages = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt
@@ -137,7 +137,7 @@ class ClientExtras(_Extras):
     """Of `Client`."""
 
     def _lane(self) -> Lane:
-        from seekroute.client.batch_lanes import LocalLane, RemoteLane
+        from seekroute.client.batch.lanes import LocalLane, RemoteLane
 
         inner = self._backend
         if inner.records:
@@ -190,7 +190,7 @@ class ClientExtras(_Extras):
             results = client.map(["2+2?", "3+3?"], model="openai/gpt-4o-mini", max_cost="0.10")
             print(results.texts, results.cost)
         """
-        from seekroute.client.batch import MapOptions, map_prompts
+        from seekroute.client.batch.map import MapOptions, map_prompts
 
         options = MapOptions(
             model, concurrency, progress, max_cost, checkpoint, on_error, system, deadline, fields
@@ -218,8 +218,8 @@ class ClientExtras(_Extras):
         Example:
             print(client.compare("Hi!", models=["openai/gpt-4o-mini", "deepseek/deepseek-chat"]))
         """
-        from seekroute.client.batch import map_prompts
-        from seekroute.client.compare import compared
+        from seekroute.client.batch.compare import compared
+        from seekroute.client.batch.map import map_prompts
 
         names, requests, options, around = self._comparison(prompt, models, system, fields)
         return compared(names, map_prompts(requests, options, around, self._lane))
@@ -229,7 +229,7 @@ class AsyncClientExtras(_Extras):
     """Of `AsyncClient`."""
 
     def _lane(self) -> Lane:
-        from seekroute.client.batch_lanes import LocalLane, RemoteLane
+        from seekroute.client.batch.lanes import LocalLane, RemoteLane
 
         inner = self._backend
         if inner.records:
@@ -253,7 +253,7 @@ class AsyncClientExtras(_Extras):
         **fields: Any,
     ) -> Results:
         """As `Client.map`. Cancelling it cancels what runs; the CancelledError has `partial`."""
-        from seekroute.client.batch import MapOptions, map_prompts_async
+        from seekroute.client.batch.map import MapOptions, map_prompts_async
 
         options = MapOptions(
             model, concurrency, progress, max_cost, checkpoint, on_error, system, deadline, fields
@@ -269,8 +269,8 @@ class AsyncClientExtras(_Extras):
         **fields: Any,
     ) -> Comparison:
         """As `Client.compare`."""
-        from seekroute.client.batch import map_prompts_async
-        from seekroute.client.compare import compared
+        from seekroute.client.batch.compare import compared
+        from seekroute.client.batch.map import map_prompts_async
 
         names, requests, options, around = self._comparison(prompt, models, system, fields)
         return compared(names, await map_prompts_async(requests, options, around, self._lane))

@@ -6,7 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any, Final
 
 from seekroute.client.client import AsyncClient, Client
-from seekroute.client.openai_transport import transports
+from seekroute.client.wires.openai_transport import transports
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar, ove
 from urllib.parse import quote
 
 from seekroute.client import calls
-from seekroute.client.backend import CHAT_PATH
 from seekroute.client.calls import Call
 from seekroute.client.request_fields import check_names
+from seekroute.client.wires.backend import CHAT_PATH
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -6,10 +6,10 @@ from decimal import Decimal
 from typing import Any
 
 from seekroute._shown import Shown, bundle
-from seekroute.client.quotes import Routing
 from seekroute.client.result import Page as Page
 from seekroute.client.result import Result as Result
 from seekroute.client.result import short
+from seekroute.client.spend.quotes import Routing
 
 
 class ChatCompletion(Shown, Result):

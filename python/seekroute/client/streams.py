@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
     from types import TracebackType
 
-    from seekroute.client.backend import AsyncReply, Reply
-    from seekroute.client.retry import Tries
+    from seekroute.client.wires.backend import AsyncReply, Reply
+    from seekroute.client.wires.retry import Tries
 
 # Bytes of one event that is not complete yet; the gateway's own bound is max_sse_event_bytes.
 _MAX_EVENT_BYTES = 64 * 1024 * 1024

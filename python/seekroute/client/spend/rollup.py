@@ -9,9 +9,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from seekroute import _forks
-from seekroute.client.batch_results import frame_of
-from seekroute.client.batch_table import Table, seconds
-from seekroute.client.prices import counted_nano
+from seekroute.client.show.table import Table, frame_of, seconds
+from seekroute.client.wires.cost import counted_nano
 from seekroute.money import decimal_usd
 
 if TYPE_CHECKING:
@@ -170,7 +169,7 @@ class Usage(Mapping[str, ModelUsage]):
     """What `client.usage()` returns: a `ModelUsage` by model, as it stood then.
 
     Example:
-        >>> from seekroute.client.rollup import Rollup
+        >>> from seekroute.client.spend.rollup import Rollup
         >>> rollup = Rollup()
         >>> rollup.add("m", ok=True, prompt_tokens=3, cost_nano=1500, seconds=0.2)
         >>> rollup.usage()["m"].calls, rollup.usage().cost
@@ -230,7 +229,7 @@ class Usage(Mapping[str, ModelUsage]):
 
         Returns the matplotlib Figure. Raises ImportError without matplotlib.
         """
-        from seekroute.client.plots import plot_usage
+        from seekroute.client.show.plots import plot_usage
 
         return plot_usage(list(self.values()), kinds)
 

@@ -16,14 +16,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from seekroute import _forks
-from seekroute.client.backend import CHAT_PATH
-from seekroute.client.budget import NO_HOLD, Budgets, Hold
-from seekroute.client.prices import Estimate, Estimator, counted_nano, is_limited
-from seekroute.client.rollup import Rollup
+from seekroute.client.spend.budget import NO_HOLD, Budgets, Hold
+from seekroute.client.spend.prices import Estimate, Estimator, is_limited
+from seekroute.client.spend.rollup import Rollup
+from seekroute.client.wires.backend import CHAT_PATH
+from seekroute.client.wires.cost import counted_nano
 from seekroute.money import nano_at_most
 
 if TYPE_CHECKING:
-    from seekroute.client.backend import AsyncBackend, AsyncReply, Backend, Reply, Request
+    from seekroute.client.wires.backend import AsyncBackend, AsyncReply, Backend, Reply, Request
     from seekroute.gateway import Gateway, Record
 
 # The end of a stream that is kept to read its usage from; the last chunk is far smaller.

@@ -9,9 +9,9 @@ import sys
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from seekroute.client.client import Client
-from seekroute.client.display import bundle
-from seekroute.client.live import live
-from seekroute.client.setting_words import with_option
+from seekroute.client.show.display import bundle
+from seekroute.client.show.live import live
+from seekroute.client.wires.setting_words import with_option
 from seekroute.errors import APIError, ConfigError
 
 if TYPE_CHECKING:

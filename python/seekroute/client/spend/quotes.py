@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from seekroute._shown import Shown
 from seekroute.client.result import Result
-from seekroute.client.text_columns import text_columns
+from seekroute.client.show.text_columns import text_columns
 
 __all__ = ["CostRange", "Quote", "Routing"]
 

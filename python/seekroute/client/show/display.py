@@ -20,11 +20,11 @@ from seekroute._shown import register
 from seekroute._visible import harmless
 from seekroute.client.account import ActivityPage, Credits, Generation
 from seekroute.client.base import BaseClient
-from seekroute.client.batch_table import seconds
-from seekroute.client.quotes import Quote, Routing
 from seekroute.client.results import ChatCompletion, ImagesResponse, ModelPage
+from seekroute.client.show.table import seconds
+from seekroute.client.show.text_columns import text_columns
+from seekroute.client.spend.quotes import Quote, Routing
 from seekroute.client.streams import StreamState
-from seekroute.client.text_columns import text_columns
 from seekroute.errors import APIError, ConfigError
 
 # Rows of a table.

@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlencode
 
 from seekroute.api import table, unknown
 from seekroute.api.call import ApiAnswer, ApiCall, RefusedError, Sources, Viewer
-from seekroute.client.backend import (
+from seekroute.client.wires.backend import (
     AsyncBackend,
     AsyncReadyReply,
     AsyncReply,
@@ -23,11 +23,11 @@ from seekroute.client.backend import (
     Request,
     header_map,
 )
-from seekroute.client.loops import LoopGateway
-from seekroute.client.own_words import OwnWords
-from seekroute.client.prices import counted_nano
-from seekroute.client.retry import DEFAULT_TIMEOUT
-from seekroute.client.setting_words import in_python, no_key
+from seekroute.client.wires.cost import counted_nano
+from seekroute.client.wires.loops import LoopGateway
+from seekroute.client.wires.own_words import OwnWords
+from seekroute.client.wires.retry import DEFAULT_TIMEOUT
+from seekroute.client.wires.setting_words import in_python, no_key
 from seekroute.errors import (
     APIConnectionError,
     APIError,

@@ -6,15 +6,15 @@ import json
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
-from seekroute.client.batch_outcome import Outcome
-from seekroute.client.batch_schedule import Failure, ends_the_run
-from seekroute.client.prices import counted_nano
+from seekroute.client.batch.outcome import Outcome
+from seekroute.client.batch.schedule import Failure, ends_the_run
+from seekroute.client.wires.cost import counted_nano
 from seekroute.errors import APIConnectionError, APIError, error_for_status
 from seekroute.money import nano_at_most
 
 if TYPE_CHECKING:
-    from seekroute.client.budget import Hold
-    from seekroute.client.prices import Estimate
+    from seekroute.client.spend.budget import Hold
+    from seekroute.client.spend.prices import Estimate
     from seekroute.gateway import Event, Headers, Record
 
 _CANCELLED = 499

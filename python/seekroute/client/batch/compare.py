@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from seekroute.client.batch_errors import NotRunError
-from seekroute.client.batch_results import Results, frame_of
-from seekroute.client.batch_table import Table, seconds
+from seekroute.client.batch.errors import NotRunError
+from seekroute.client.batch.results import Results
+from seekroute.client.show.table import Table, frame_of, seconds
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -1,6 +1,6 @@
 """`client.map`: many prompts at once, in order, within limits, resumable.
 
-The run itself (`batch_run.py`) has no threads: here it is driven from the caller's thread, or on
+The run itself (`run.py`) has no threads: here it is driven from the caller's thread, or on
 the caller's event loop. In process no thread or task is started for a request; over HTTP each is a
 task on one event loop.
 """
@@ -21,19 +21,19 @@ from os import PathLike
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from seekroute.client.batch_checkpoint import Checkpoint, describe
-from seekroute.client.batch_errors import CheckpointError, NotRunError
-from seekroute.client.batch_job import Job, Lane, Told
-from seekroute.client.batch_outcome import Outcome
-from seekroute.client.batch_progress import MapProgress, progress_of
-from seekroute.client.batch_requests import RequestWriter, check_prompts
-from seekroute.client.batch_results import Results
-from seekroute.client.batch_run import Caps, OnError, Run
-from seekroute.client.batch_schedule import LONGEST_PAUSE, MAX_RETRIES, Schedule
-from seekroute.client.prices import Estimate, Estimator, is_limited
+from seekroute.client.batch.checkpoint import Checkpoint, describe
+from seekroute.client.batch.errors import CheckpointError, NotRunError
+from seekroute.client.batch.job import Job, Lane, Told
+from seekroute.client.batch.outcome import Outcome
+from seekroute.client.batch.progress import MapProgress, progress_of
+from seekroute.client.batch.requests import RequestWriter, check_prompts
+from seekroute.client.batch.results import Results
+from seekroute.client.batch.run import Caps, OnError, Run
+from seekroute.client.batch.schedule import LONGEST_PAUSE, MAX_RETRIES, Schedule
+from seekroute.client.spend.prices import Estimate, Estimator, is_limited
 
 if TYPE_CHECKING:
-    from seekroute.client.budget import Budgets
+    from seekroute.client.spend.budget import Budgets
 
 __all__ = ["CheckpointError", "MapProgress", "NotRunError", "Results"]
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from seekroute.money import nano_at_least
 
 if TYPE_CHECKING:
-    from seekroute.gateway import Gateway, Record
+    from seekroute.gateway import Gateway
 
 
 class Estimate(NamedTuple):
@@ -50,19 +50,6 @@ class Estimator:
         # The router may pick another model then: nothing is certain to be paid.
         minimum = 0 if quote["strategy"] == "auto" else cost["min"]
         return Estimate(nano_at_least(Decimal(minimum)), nano_at_least(Decimal(expected)))
-
-
-# Errors of records whose provider may go on, and charge, although nobody waits any more.
-_UNAWAITED = frozenset({"client_closed", "upstream_idle_timeout", "upstream_timeout"})
-
-
-def counted_nano(record: Record) -> int:
-    """What a request counts in spend, usage and caps.
-
-    Its cost; where it was not waited for, also what its provider may charge, as estimated.
-    """
-    suspected = record.suspected_nano if record.error in _UNAWAITED else 0
-    return record.cost_nano + suspected
 
 
 def is_limited(fields: Mapping[str, Any]) -> bool:

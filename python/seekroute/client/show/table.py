@@ -1,11 +1,15 @@
-"""A small table that shows itself in a terminal and in a notebook."""
+"""Rows as a small table that shows itself in a terminal and in a notebook, or as a DataFrame."""
 
 from __future__ import annotations
 
 import html
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
-from seekroute.client.text_columns import terminal_width, text_columns
+from seekroute.client.show.text_columns import terminal_width, text_columns
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 # Longest text of a cell in the terminal; a notebook wraps by itself.
 _WIDEST_CELL = 60
@@ -20,7 +24,7 @@ class Table:
     if these fit, too.
 
     Example:
-        >>> from seekroute.client.batch_table import Table
+        >>> from seekroute.client.show.table import Table
         >>> print(Table("Two", ["a", "b"], [["1", "2"]]).plain())
         a  b
         1  2
@@ -96,10 +100,24 @@ def seconds(value: float | None) -> str:
     """A time in the unit that suits it; empty for None.
 
     Example:
-        >>> from seekroute.client.batch_table import seconds
+        >>> from seekroute.client.show.table import seconds
         >>> seconds(0.00042), seconds(0.25), seconds(12.345)
         ('0.42 ms', '250 ms', '12.35 s')
     """
     if value is None:
         return ""
     return f"{value:.2f} s" if value >= 1 else f"{value * 1000:.3g} ms"
+
+
+def frame_of(rows: list[dict[str, Any]]) -> DataFrame:
+    """Rows as a DataFrame, costs as floats."""
+    try:
+        import pandas
+    except ImportError:
+        raise ImportError("pandas is needed for this: pip install pandas", name="pandas") from None
+    return pandas.DataFrame(
+        [
+            {**row, "cost": float(row["cost"])} if row.get("cost") is not None else row
+            for row in rows
+        ]
+    )

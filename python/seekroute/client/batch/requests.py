@@ -35,7 +35,7 @@ class RequestWriter:
         TypeError: for what is an argument of `create` and no field of a request.
 
     Example:
-        >>> from seekroute.client.batch_requests import RequestWriter
+        >>> from seekroute.client.batch.requests import RequestWriter
         >>> RequestWriter("auto", None, {"temperature": 0}).write("Hi", 0)
         b'{"model":"auto","messages":[{"role":"user","content":"Hi"}],"temperature":0}'
     """

@@ -7,13 +7,13 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from seekroute.client.display import (
+from seekroute.client.results import ChatCompletion
+from seekroute.client.show.display import (
     Bundle,
     completion_bundle,
     printable,
     progress_bundle,
 )
-from seekroute.client.results import ChatCompletion
 
 if TYPE_CHECKING:
     from typing import TextIO

@@ -22,9 +22,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any, Final
 
-from seekroute.client.batch_errors import CheckpointError
-from seekroute.client.batch_outcome import Outcome
-from seekroute.client.batch_requests import dump
+from seekroute.client.batch.errors import CheckpointError
+from seekroute.client.batch.outcome import Outcome
+from seekroute.client.batch.requests import dump
 
 FORMAT: Final = 2
 SYNC_LINES: Final = 256

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from seekroute.client.rollup import ModelUsage
+    from seekroute.client.spend.rollup import ModelUsage
 
 KINDS = ("cost", "latency", "tokens")
 # More bars than this nobody reads: the rest is drawn as one.

@@ -14,7 +14,7 @@ import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any, Final
 
-from seekroute.client.backend import (
+from seekroute.client.wires.backend import (
     AsyncBackend,
     AsyncReadyReply,
     AsyncReply,
@@ -177,7 +177,7 @@ class _AsyncTransport:
 def transports(library: str) -> tuple[Any, Any]:
     """The transport classes, blocking and asynchronous, for `httpx` or `httpx2`.
 
-    Both are made of a backend of `seekroute.client.backend` and of what closes it, or None.
+    Both are made of a backend of `seekroute.client.wires.backend` and of what closes it, or None.
 
     Args:
         library: Name of the module; imported here.

@@ -31,7 +31,7 @@ def text_columns(table: Sequence[Sequence[str]], width: int | None = None) -> li
         width: characters of a line; None: the terminal's.
 
     Example:
-        >>> from seekroute.client.text_columns import text_columns
+        >>> from seekroute.client.show.text_columns import text_columns
         >>> for line in text_columns([["model", "tokens in"], ["openai/gpt-4o", "17"]], 21):
         ...     print(line)
         model          tokens

@@ -9,10 +9,10 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
-from seekroute.client.batch_errors import NotRunError
-from seekroute.client.batch_outcome import Outcome
-from seekroute.client.batch_table import Table, seconds
+from seekroute.client.batch.errors import NotRunError
+from seekroute.client.batch.outcome import Outcome
 from seekroute.client.results import ChatCompletion
+from seekroute.client.show.table import Table, frame_of, seconds
 from seekroute.money import decimal_usd
 
 if TYPE_CHECKING:
@@ -289,7 +289,7 @@ class Results(Sequence["ChatCompletion | Exception"]):
         Returns the matplotlib Figure. Raises ImportError without matplotlib, and
         ValueError for another kind.
         """
-        from seekroute.client.plots import plot_rows
+        from seekroute.client.show.plots import plot_rows
 
         return plot_rows(
             [
@@ -307,17 +307,3 @@ class Results(Sequence["ChatCompletion | Exception"]):
 
     def _repr_html_(self) -> str:
         return self.summary()._repr_html_()
-
-
-def frame_of(rows: list[dict[str, Any]]) -> DataFrame:
-    """Rows as a DataFrame, costs as floats."""
-    try:
-        import pandas
-    except ImportError:
-        raise ImportError("pandas is needed for this: pip install pandas", name="pandas") from None
-    return pandas.DataFrame(
-        [
-            {**row, "cost": float(row["cost"])} if row.get("cost") is not None else row
-            for row in rows
-        ]
-    )

@@ -7,19 +7,19 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Siz
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from seekroute.client.batch_checkpoint import SYNC_SECONDS, Checkpoint, digest
-from seekroute.client.batch_job import Job, Lane, Told
-from seekroute.client.batch_outcome import Outcome
-from seekroute.client.batch_results import Results
-from seekroute.client.batch_schedule import Schedule
-from seekroute.client.prices import Estimate
+from seekroute.client.batch.checkpoint import SYNC_SECONDS, Checkpoint, digest
+from seekroute.client.batch.job import Job, Lane, Told
+from seekroute.client.batch.outcome import Outcome
+from seekroute.client.batch.results import Results
+from seekroute.client.batch.schedule import Schedule
+from seekroute.client.spend.prices import Estimate
 from seekroute.errors import BudgetExceededError, NotSupportedError, timed_out
 from seekroute.money import decimal_usd
 
 if TYPE_CHECKING:
-    from seekroute.client.batch_progress import Progress
-    from seekroute.client.batch_requests import RequestWriter
-    from seekroute.client.budget import Budget, Budgets, Hold
+    from seekroute.client.batch.progress import Progress
+    from seekroute.client.batch.requests import RequestWriter
+    from seekroute.client.spend.budget import Budget, Budgets, Hold
 
 OnError = Literal["return", "raise", "skip"]
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from seekroute.client.retry import DEFAULT_TIMEOUT
+from seekroute.client.wires.retry import DEFAULT_TIMEOUT
 
 if TYPE_CHECKING:
     from seekroute.errors import APIError

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from seekroute.errors import APIConnectionError, APIError
 
 if TYPE_CHECKING:
-    from seekroute.client.backend import AsyncBackend
-    from seekroute.client.batch_job import Job
+    from seekroute.client.batch.job import Job
+    from seekroute.client.wires.backend import AsyncBackend
     from seekroute.gateway import Gateway
 
 # Longest wait for the end of the thread of a remote run, in seconds.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from seekroute import _forks
-from seekroute.client.backend import (
+from seekroute.client.wires.backend import (
     MAX_ANSWER_BYTES,
     AsyncBackend,
     AsyncReply,

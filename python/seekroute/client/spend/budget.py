@@ -20,7 +20,7 @@ from seekroute.money import decimal_usd, nano_at_most
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from seekroute.client.prices import Estimate
+    from seekroute.client.spend.prices import Estimate
 
 _OPEN: ContextVar[tuple[Budget, ...]] = ContextVar("seekroute_budgets", default=())
 # Open budgets of one client for all threads; more is a leak.
