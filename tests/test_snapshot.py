@@ -139,6 +139,7 @@ def test_a_key_in_the_environment_is_enough() -> None:
     assert candidate == {
         "provider": "openai",
         "upstream_model": "gpt-4o-mini",
+        "dialect": "openai-chat",
         "cap_field": "max_completion_tokens",
         "reasoning_field": "none",
     }
@@ -160,6 +161,14 @@ def test_a_model_says_what_else_it_may_answer_with() -> None:
     for model in catalog.models:
         assert rows[model.id]["other_output"] == (set(model.output) - {"text"} != set())
     assert any(row["other_output"] and row["output"] == "text" for row in rows.values())
+
+
+def test_pictures_are_asked_for_in_a_dialect_of_their_own() -> None:
+    rows = {row["id"]: row for row in snapshot(Settings(), ARK_API_KEY=SECRET)["models"]}
+    for row in rows.values():
+        dialect = "openai-images" if row["output"] == "image" else "openai-chat"
+        assert {candidate["dialect"] for candidate in row["candidates"]} <= {dialect}
+    assert any(row["candidates"] for row in rows.values() if row["output"] == "image")
 
 
 @pytest.mark.parametrize("variable", ["GEMINI_API_KEY", "GOOGLE_API_KEY"])

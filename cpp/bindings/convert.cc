@@ -4,7 +4,7 @@
 #include <cstring>
 
 #include "store/store.h"
-#include "wire/openai/upstream_chat.h"
+#include "wire/request_form.h"
 
 namespace py = pybind11;
 
@@ -147,6 +147,14 @@ ReasoningForm ReasoningFormNamed(const std::optional<std::string>& field,
                         ": reasoning_field: expected reasoning_effort, reasoning or none");
 }
 
+// What is absent follows from what the model answers with.
+DialectId DialectFrom(const py::dict& dict, Output output) {
+  const bool draws = output == Output::kImage;
+  return Choice(
+      dict, "dialect", draws ? DialectId::kOpenAiImages : DialectId::kOpenAiChat,
+      {{"openai-chat", DialectId::kOpenAiChat}, {"openai-images", DialectId::kOpenAiImages}});
+}
+
 DroppedFields DroppedFrom(const std::vector<std::string>& names, const std::string& model) {
   DroppedFields dropped;
   for (const std::string& name : names) {
@@ -177,29 +185,31 @@ Model ModelFrom(const py::dict& dict, const StringMap<uint32_t>& providers) {
     }
     endpoint.provider = provider->second;
     endpoint.upstream_model = Get<std::string>(item, "upstream_model");
-    endpoint.cap_field =
+    SetDialect(DialectFrom(item, model.output), &endpoint);
+    endpoint.form.cap_field =
         GetOptional<std::string>(item, "cap_field").value_or(std::string(kMaxTokensField));
-    if (endpoint.cap_field != kMaxTokensField && endpoint.cap_field != kMaxCompletionTokensField) {
+    if (endpoint.form.cap_field != kMaxTokensField &&
+        endpoint.form.cap_field != kMaxCompletionTokensField) {
       throw py::value_error("model " + model.id +
                             ": cap_field: expected max_tokens or max_completion_tokens");
     }
     endpoint.cap_excludes_reasoning =
         GetOptional<bool>(item, "cap_excludes_reasoning").value_or(false);
-    endpoint.reasoning_budget_field =
+    endpoint.form.reasoning_budget_field =
         GetOptional<std::string>(item, "reasoning_budget_field").value_or("");
-    if (!endpoint.reasoning_budget_field.empty() &&
-        endpoint.reasoning_budget_field != kReasoningBudgetField) {
+    if (!endpoint.form.reasoning_budget_field.empty() &&
+        endpoint.form.reasoning_budget_field != kReasoningBudgetField) {
       throw py::value_error("model " + model.id +
                             ": reasoning_budget_field: expected thinking_budget");
     }
     endpoint.max_reasoning = GetOptional<int64_t>(item, "max_reasoning").value_or(0);
-    endpoint.reasoning_form =
+    endpoint.form.reasoning =
         ReasoningFormNamed(GetOptional<std::string>(item, "reasoning_field"), model.id);
     endpoint.thinks_if_asked = GetOptional<bool>(item, "thinks_if_asked").value_or(false);
     endpoint.context = GetOptional<int64_t>(item, "context").value_or(0);
     endpoint.max_output = GetOptional<int64_t>(item, "max_output").value_or(0);
     if (const auto names = GetOptional<std::vector<std::string>>(item, "dropped_fields")) {
-      endpoint.dropped = DroppedFrom(*names, model.id);
+      endpoint.form.dropped = DroppedFrom(*names, model.id);
     }
     if (const auto own = GetOptional<py::dict>(item, "timeouts")) {
       endpoint.timeouts = TimeoutsFrom(*own);

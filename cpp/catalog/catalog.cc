@@ -4,6 +4,15 @@
 
 namespace seekroute {
 
+void SetDialect(DialectId dialect, Endpoint* endpoint) {
+  endpoint->dialect = dialect;
+  const bool draws = dialect == DialectId::kOpenAiImages;
+  endpoint->lacks = Need::kEmbedding;
+  if (draws) endpoint->lacks.Add(Need::kNoPromptText);
+  endpoint->token_answer = !draws;
+  endpoint->pieces = draws ? 1 : 0;
+}
+
 Result<Catalog> Catalog::Make(Parts parts) {
   Catalog catalog;
   catalog.models_ = std::move(parts.models);

@@ -12,7 +12,9 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "catalog/price.h"
-#include "wire/openai/upstream_chat.h"
+#include "wire/ask.h"
+#include "wire/dialect.h"
+#include "wire/request_form.h"
 
 namespace seekroute {
 
@@ -41,17 +43,22 @@ struct Endpoint {
   uint32_t provider = 0;                    // index into the snapshot's providers
   std::string upstream_model;               // the provider's own name for it
   std::shared_ptr<const PriceTable> price;  // never null in a Catalog
-  std::string cap_field = "max_tokens";     // what it calls the longest answer that is wanted
+  RequestForm form = {};
   CallTimeouts timeouts = {};
-  bool cap_excludes_reasoning = false;  // thinking comes beside the answer that cap_field bounds
-  std::string reasoning_budget_field;   // what bounds it there; empty: nothing does
+  bool cap_excludes_reasoning = false;  // thinking comes beside the answer that its cap bounds
   int64_t max_reasoning = 0;            // tokens of thinking of one choice; 0: unknown
-  ReasoningForm reasoning_form = ReasoningForm::kEffort;  // how it is told what to think
-  bool thinks_if_asked = false;  // and not at all where the request does not ask for it
-  int64_t context = 0;           // tokens; 0: the model's
-  int64_t max_output = 0;        // tokens of one answer; 0: the model's
-  DroppedFields dropped;         // what it refuses and, as the operator wants, is not sent
+  bool thinks_if_asked = false;         // and not at all where the request does not ask for it
+  int64_t context = 0;                  // tokens; 0: the model's
+  int64_t max_output = 0;               // tokens of one answer; 0: the model's
+  DialectId dialect = DialectId::kOpenAiChat;
+  // Of its dialect (DialectTraits), for those who weigh a request without it.
+  NeedSet lacks = {};        // what it cannot do
+  bool token_answer = true;  // an answer is made of tokens, and charged by them
+  int64_t pieces = 0;        // pictures of one choice
 };
+
+// Makes an endpoint one of that dialect, with what those are like.
+void SetDialect(DialectId dialect, Endpoint* endpoint);
 
 // A provider that offers the model and is not asked. Immutable.
 struct Exclusion {

@@ -54,7 +54,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   seekroute::Model model{.id = "a/m", .endpoints = {}};
   model.endpoints.emplace_back();
   model.endpoints[0].cap_excludes_reasoning = true;
-  model.endpoints[0].reasoning_budget_field = "thinking_budget";
+  model.endpoints[0].form.reasoning_budget_field = "thinking_budget";
   model.endpoints[0].max_reasoning = kLongestThinking;
   for (const bool strict : {false, true}) {
     seekroute::GatewayOptions options;

@@ -183,10 +183,11 @@ void Exchange::Send() {
     const bool own = request_.stream_options && asking != Asking::kAgain;
     asking_.added = request_.stream && asks_usage && !own;
     std::optional<AnswerCap> cap;
-    if (const auto told = ToldLength()) cap = AnswerCap{*told, endpoint.cap_field, ToldReasoning()};
+    if (const auto told = ToldLength())
+      cap = AnswerCap{*told, endpoint.form.cap_field, ToldReasoning()};
     plan.body = BuildUpstreamChat(in_.body, request_, endpoint.upstream_model, cap,
                                   asks_usage ? StreamUsage::kAsked : StreamUsage::kUnasked,
-                                  endpoint.reasoning_form, endpoint.dropped);
+                                  endpoint.form.reasoning, endpoint.form.dropped);
     const size_t media = world_.options->max_media_event_bytes;
     plan.stream = {
         .names = Names(),

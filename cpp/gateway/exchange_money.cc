@@ -62,10 +62,10 @@ std::optional<int64_t> Exchange::ToldLength() const {
 // Tokens of thinking a choice that the upstream is told beside that: where its cap does not bound
 // them, a field of its own does, and the answer is paid for by somebody's limited money.
 std::optional<int64_t> Exchange::ToldReasoning() const {
-  const bool apart = ThinksBeside(*endpoint_, AskedReasoning(request_)) &&
-                     !endpoint_->reasoning_budget_field.empty();
+  const bool apart = ThinksBeside(*endpoint_, ReasoningIn(request_)) &&
+                     !endpoint_->form.reasoning_budget_field.empty();
   if (!cap_ || !apart) return std::nullopt;
-  return ReasoningAt(*endpoint_, *model_, AskedReasoning(request_)).Beside(*ToldLength());
+  return ReasoningAt(*endpoint_, *model_, ReasoningIn(request_)).Beside(*ToldLength());
 }
 
 // The provider went on far beyond what it was told.
@@ -73,7 +73,7 @@ bool Exchange::IgnoredCap(const Bill& bill) const {
   const std::optional<int64_t> told = ToldLength();
   if (!told || !bill.usage.completion) return false;
   const int64_t reasoning =
-      ToldReasoning().value_or(ReasoningAt(*endpoint_, *model_, AskedReasoning(request_)).most);
+      ToldReasoning().value_or(ReasoningAt(*endpoint_, *model_, ReasoningIn(request_)).most);
   const int64_t most =
       (*told + reasoning + static_cast<int64_t>(request_.predicted_bytes)) * request_.choices;
   int64_t slack = std::max(kCapSlackTokens * request_.choices, most / kCapSlackPart);

@@ -41,7 +41,7 @@ std::string Exchange::Routing() const {
 std::string Exchange::Ignored() const {
   const bool chat = model_->output == Output::kText;
   if (!chat) return IgnoredFields(request_, ReasoningForm::kNone);
-  return IgnoredFields(request_, endpoint_->reasoning_form, endpoint_->dropped);
+  return IgnoredFields(request_, endpoint_->form.reasoning, endpoint_->form.dropped);
 }
 
 }  // namespace seekroute

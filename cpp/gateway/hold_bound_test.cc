@@ -60,7 +60,7 @@ TEST(HoldBoundTest, CoversWhateverAnUpstreamMayBill) {
     model.endpoints.push_back({0, "up", DrawPrices(&rng)});
     Endpoint& endpoint = model.endpoints.back();
     endpoint.cap_excludes_reasoning = rng.OneIn(2);
-    if (rng.OneIn(2)) endpoint.reasoning_budget_field = "thinking_budget";
+    if (rng.OneIn(2)) endpoint.form.reasoning_budget_field = "thinking_budget";
     endpoint.max_reasoning = rng.OneIn(2) ? 0 : 1 + static_cast<int64_t>(rng.Below(2000));
     if (shorter) endpoint.context = int64_t{1} << 40;
     if (rng.OneIn(3)) endpoint.context = 300 + static_cast<int64_t>(rng.Below(200'000));
@@ -92,7 +92,7 @@ TEST(HoldBoundTest, CoversWhateverAnUpstreamMayBill) {
       if (context > 0) most = std::min(most, context);
       // With a field, what stands in it: the client's, else as much as the answer.
       const int64_t told = random.thinking().value_or(bound.longest());
-      thinking = endpoint.reasoning_budget_field.empty() ? most : std::min(most, told);
+      thinking = endpoint.form.reasoning_budget_field.empty() ? most : std::min(most, told);
     }
     for (int draw = 0; draw < 4; ++draw) {
       const Usage usage = DrawUsage(&rng, random, prompt, bound.longest(), thinking, any_output);

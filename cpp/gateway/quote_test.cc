@@ -94,6 +94,7 @@ TEST(Quote, CountsImagesByThePiece) {
   rates[PriceClass::kPerImage] = {40'000'000'000};
   quoted.model.endpoints.resize(1);
   quoted.model.endpoints[0].price = PriceTable::Flat(rates);
+  SetDialect(DialectId::kOpenAiImages, &quoted.model.endpoints[0]);
   quoted.admission.request.choices = 2;
   EXPECT_NE(quoted.Write().find(R"("cost":{"min":0.08,"expected":0.08,"max":0.08})"),
             std::string::npos);

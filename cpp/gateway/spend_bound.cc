@@ -49,7 +49,7 @@ ReasoningBound ReasoningAt(const Endpoint& endpoint, const Model& model,
   if (const int64_t context = model.ContextAt(endpoint); context > 0) {
     most = std::min(most, context);
   }
-  if (endpoint.reasoning_budget_field.empty()) return {most, most};
+  if (endpoint.form.reasoning_budget_field.empty()) return {most, most};
   if (asked.most) return {std::min(*asked.most, most), std::min(*asked.most, most)};
   return {std::min(kLeastAnswerTokens, most), most};
 }
@@ -59,7 +59,7 @@ SpendBound::SpendBound(const ChatRequest& request, const Model& model, const Tok
     : model_(model),
       now_(now),
       choices_(request.choices),
-      reasoning_(request),
+      reasoning_(ReasoningIn(request)),
       named_(request.max_tokens) {
   if (const int64_t most = options.max_output_tokens; most > 0) {
     named_ = std::min(named_.value_or(most), most);

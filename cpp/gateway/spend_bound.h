@@ -31,14 +31,10 @@ bool IsLimited(const ChatRequest& request, const ApiKey* key);
 // What a provider may write into the prompt where the request has tools: how they are called.
 inline constexpr int64_t kToolPreambleTokens = 512;
 
-// What a request says of thinking.
-struct AskedReasoning {
-  explicit AskedReasoning(const ChatRequest& request)
-      : any(request.asks_reasoning), most(request.max_reasoning) {}
-
-  bool any;                     // it may ask for some
-  std::optional<int64_t> most;  // tokens of one choice, where it names them
-};
+// What `request` says of thinking.
+inline AskedReasoning ReasoningIn(const ChatRequest& request) {
+  return {request.asks_reasoning, request.max_reasoning};
+}
 
 // Thinking may come beside the answer that the endpoint's cap bounds.
 bool ThinksBeside(const Endpoint& endpoint, const AskedReasoning& asked);

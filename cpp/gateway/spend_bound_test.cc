@@ -78,7 +78,7 @@ TEST(SpendBoundTest, CountsThinkingThatTheCapLeavesOut) {
     for (const int64_t choices : {1, 3}) {
       Model model = ModelOf({2000});
       model.endpoints[0].cap_excludes_reasoning = c.excludes;
-      model.endpoints[0].reasoning_budget_field = c.field;
+      model.endpoints[0].form.reasoning_budget_field = c.field;
       model.endpoints[0].max_reasoning = c.longest;
       ChatRequest request = RequestOf(choices);
       request.max_reasoning = c.named;
@@ -94,8 +94,8 @@ TEST(SpendBoundTest, CountsThinkingThatTheCapLeavesOut) {
   // A short answer leaves room for a thought.
   Model model = ModelOf({2000});
   model.endpoints[0].cap_excludes_reasoning = true;
-  model.endpoints[0].reasoning_budget_field = "thinking_budget";
-  const AskedReasoning asked(RequestOf());
+  model.endpoints[0].form.reasoning_budget_field = "thinking_budget";
+  const AskedReasoning asked = ReasoningIn(RequestOf());
   EXPECT_EQ(ReasoningAt(model.endpoints[0], model, asked).Beside(1), kLeastAnswerTokens);
 }
 

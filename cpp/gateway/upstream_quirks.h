@@ -7,6 +7,8 @@
 #include <string>
 #include <string_view>
 
+#include "wire/dialect.h"
+
 namespace seekroute {
 
 // How one exchange asks for the usage of its stream.
@@ -14,13 +16,6 @@ struct UsageAsking {
   bool added = false;    // `stream_options` stand in the request by our doing
   bool without = false;  // the running attempt repeats one that was refused for them
   int repeats = 0;       // attempts that were the same candidate's second
-};
-
-// Whether to send `stream_options`.
-enum class Asking : uint8_t {
-  kYes,
-  kNo,     // they are refused there
-  kAgain,  // they were: whether they still are is seen now
 };
 
 // Owned by an engine; its thread only. Each engine finds out for itself.

@@ -87,8 +87,12 @@ class CreditsTest : public ::testing::Test {
     Model model{
         .id = "a/m", .other_output = other_output_, .max_output = max_output, .endpoints = {}};
     model.output = output_;
-    model.endpoints.push_back({0, "up", *PriceTable::Make(std::move(prices)), cap_field_, timeouts_,
-                               cap_excludes_reasoning_, reasoning_budget_field_, max_reasoning_});
+    RequestForm form;
+    form.cap_field = cap_field_;
+    form.reasoning_budget_field = reasoning_budget_field_;
+    model.endpoints.push_back({0, "up", *PriceTable::Make(std::move(prices)), std::move(form),
+                               timeouts_, cap_excludes_reasoning_, max_reasoning_});
+    if (output_ == Output::kImage) SetDialect(DialectId::kOpenAiImages, &model.endpoints.back());
     model.context = model_context_;
     model.endpoints.back().context = endpoint_context_;
     model.endpoints.back().max_output = endpoint_max_output_;

@@ -131,10 +131,11 @@ std::shared_ptr<const Snapshot> Simulation::MakeSnapshot() {
     snapshot->providers.push_back(std::move(provider));
     Model model{.id = "a/m" + std::to_string(i), .output = Output::kText, .endpoints = {}};
     for (uint32_t k = 0; k < i; ++k) {
-      model.endpoints.push_back({k, "up" + std::to_string(k), price, CapFieldOf(k), DrawTimeouts(),
-                                 (beside_ >> k & 1) != 0,
-                                 (budget_fields_ >> k & 1) != 0 ? "thinking_budget" : "",
-                                 kLongestThinking});
+      RequestForm form;
+      form.cap_field = CapFieldOf(k);
+      if ((budget_fields_ >> k & 1) != 0) form.reasoning_budget_field = "thinking_budget";
+      model.endpoints.push_back({k, "up" + std::to_string(k), price, std::move(form),
+                                 DrawTimeouts(), (beside_ >> k & 1) != 0, kLongestThinking});
       Endpoint& endpoint = model.endpoints.back();
       if (rng_.OneIn(4)) endpoint.max_output = static_cast<int64_t>(1 + rng_.Below(3000));
       if (rng_.OneIn(6)) endpoint.context = static_cast<int64_t>(2000 + rng_.Below(20'000));

@@ -37,8 +37,8 @@ struct Reading {
   Usage usage;               // the provider's count
   bool usage_odd = false;    // it contradicts itself
   bool usage_whole = false;  // it is the whole answer's: nothing but the mark of the end is missing
-  bool streamed = false;     // what has come so far can be counted: it came, or was asked, as a stream
-  bool any_output = false;   // there is output of any kind
+  bool streamed = false;  // what has come so far can be counted: it came, or was asked, as a stream
+  bool any_output = false;  // there is output of any kind
   std::string finish_reason;
   std::string service_tier;
   DeliveredMedia media;  // of the answer, beside its text
@@ -82,8 +82,8 @@ class Transcoder {
   // the dialect's own end was seen.
   virtual Status EndOfInput(std::string* out) = 0;
 
-  // The connection broke, or fell silent. True, and kEnded: nothing is missing of the answer but the
-  // mark of its end. False: nothing has changed.
+  // The connection broke, or fell silent. True, and kEnded: nothing is missing of the answer but
+  // the mark of its end. False: nothing has changed.
   virtual bool EndWhole() = 0;
 
   // In kEnded, once, after the settlement: what was held back, with the usage, and the surface's

@@ -13,18 +13,10 @@
 #include "wire/json/json.h"
 #include "wire/openai/hidden_reasoning.h"
 #include "wire/token_estimate.h"
+#include "wire/transcoder.h"
 #include "wire/usage.h"
 
 namespace seekroute {
-
-// What an answer is called on the way to the client.
-struct AnswerNames {
-  std::string id;
-  std::string object;  // "chat.completion", or the profile's word
-  std::string model;
-  int64_t created = 0;             // used only where the upstream sent none
-  bool repeats_reasoning = false;  // thinking as `reasoning_content` stands as `reasoning` too
-};
 
 // What the gateway reads of an upstream's answer. The ranges point into its body.
 struct ChatAnswer {

@@ -12,25 +12,17 @@
 
 #include "base/money.h"
 #include "base/result.h"
+#include "wire/ask.h"
 #include "wire/json/json.h"
 #include "wire/openai/choice_set.h"
 #include "wire/profile.h"
+#include "wire/request_form.h"
 
 namespace seekroute {
 
 inline constexpr int64_t kMaxMessages = 4096;
 inline constexpr int64_t kMaxTools = 512;
 inline constexpr int64_t kMaxChoices = kMaxAnswerChoices;  // `n`: each is an answer to pay for
-
-// What one picture of a prompt takes at most.
-inline constexpr int64_t kMostPictureTokens = 65'536;
-
-// What is held for each part that is no picture and cannot be sized (a document, a video, what a
-// search finds) where no context is known that it may fill.
-inline constexpr int64_t kUnsizedTokens = int64_t{1} << 20;
-
-// What a client says of its answer.
-enum class AnswerKinds : uint8_t { kUnsaid, kTextOnly, kOthers };
 
 // A field that says how long an answer may get.
 struct LengthField {
@@ -46,20 +38,7 @@ struct ReasoningField {
   bool other = false;               // something else is asked for in it: a length, to be left out
 };
 
-// Fields that some models refuse, whatever stands in them: how to draw and weigh the words.
-inline constexpr std::array<std::string_view, 7> kRefusable = {
-    "temperature", "top_p",        "presence_penalty", "frequency_penalty",
-    "logprobs",    "top_logprobs", "logit_bias"};
-
-// The place of a name in kRefusable; nothing: it is none of them.
-constexpr std::optional<size_t> RefusableNamed(std::string_view name) {
-  for (size_t i = 0; i < kRefusable.size(); ++i) {
-    if (kRefusable[i] == name) return i;
-  }
-  return std::nullopt;
-}
-
-// One of them in a request.
+// One of kRefusable in a request.
 struct RefusableField {
   ByteRange member;  // name and value
   bool set = false;  // not null

@@ -6,16 +6,9 @@
 
 #include "base/error.h"
 #include "wire/profile.h"
+#include "wire/surface.h"
 
 namespace seekroute {
-
-// Where an error body is going.
-struct ErrorPlace {
-  std::string_view request_id;
-  bool api_v1 = false;        // under /api/v1
-  std::string_view provider;  // named in metadata.provider_name; may be empty
-  std::string_view routing;   // a whole JSON member put behind "error"; may be empty
-};
 
 // {"error":{"message","type","param","code","metadata":{...}}} in the profile's words and fields.
 std::string WriteErrorBody(const Error& error, const Profile& profile, const ErrorPlace& place);

@@ -1,40 +1,18 @@
 // What an upstream is sent of a chat request: the client's own bytes with a few of them exchanged.
 #pragma once
 
-#include <bitset>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 
 #include "wire/openai/chat_request.h"
+#include "wire/request_form.h"
 
 namespace seekroute {
 
-inline constexpr std::string_view kMaxTokensField = "max_tokens";
-inline constexpr std::string_view kMaxCompletionTokensField = "max_completion_tokens";
-inline constexpr std::string_view kReasoningBudgetField = "thinking_budget";
-
-// How long an upstream is told that an answer may get.
-struct AnswerCap {
-  int64_t tokens = 0;                        // of one choice, > 0
-  std::string_view field = kMaxTokensField;  // the provider's name for it: one of the two
-  // Tokens of thinking, in kReasoningBudgetField, where those are not among `tokens` and bounded.
-  std::optional<int64_t> reasoning = std::nullopt;
-};
-
 // Whether the usage of a stream is asked for: some providers refuse `stream_options`.
 enum class StreamUsage : uint8_t { kAsked, kUnasked };
-
-// How an upstream is told what the thinking of an answer shall be.
-enum class ReasoningForm : uint8_t {
-  kEffort,  // in `reasoning_effort`, OpenAI's field
-  kObject,  // in `reasoning`, OpenRouter's: it came so
-  kNone,    // in neither
-};
-
-// Which of kRefusable an upstream is not sent, because it would refuse the request for them.
-using DroppedFields = std::bitset<kRefusable.size()>;
 
 // The names of the members that ask for something which an upstream of that form is not told,
 // separated by ", "; empty: none. They are names that the gateway knows, in its spelling.

@@ -99,8 +99,11 @@ class Catalog:
 
     def is_served(self, endpoint: Endpoint) -> bool:
         """Whether the gateway speaks the endpoint's protocol."""
-        dialect: Dialect = endpoint.dialect or self.providers[endpoint.provider].dialect
-        return dialect in SERVED_DIALECTS
+        return self.dialect_of(endpoint) in SERVED_DIALECTS
+
+    def dialect_of(self, endpoint: Endpoint) -> Dialect:
+        """The endpoint's protocol: its own word, else its provider's."""
+        return endpoint.dialect or self.providers[endpoint.provider].dialect
 
     def extended(
         self, providers: Mapping[str, Provider], models: Sequence[CatalogModel]

@@ -286,6 +286,12 @@ def _bounds(endpoint: Endpoint) -> dict[str, int]:
     return {name: tokens for name, tokens in own.items() if tokens}
 
 
+def _dialect(catalog: Catalog, model: CatalogModel, endpoint: Endpoint) -> str:
+    """The protocol that an endpoint is asked in: pictures are drawn at a path of their own."""
+    dialect = catalog.dialect_of(endpoint)
+    return "openai-images" if model.is_image and dialect == "openai-chat" else dialect
+
+
 def _model(
     settings: Settings,
     catalog: Catalog,
@@ -304,6 +310,7 @@ def _model(
                 {
                     "provider": endpoint.provider,
                     "upstream_model": endpoint.model,
+                    "dialect": _dialect(catalog, model, endpoint),
                     "cap_field": cap_field,
                     "reasoning_field": _reasoning_field(settings, catalog, model, endpoint),
                     **_dropped(settings, endpoint),
@@ -327,6 +334,7 @@ def _model(
             {
                 "provider": MOCK_PROVIDER,
                 "upstream_model": model.id,
+                "dialect": "openai-images" if model.is_image else "openai-chat",
                 # It refuses what the provider would.
                 "cap_field": first.cap_field or catalog.providers[first.provider].cap_field,
                 "reasoning_field": _reasoning_field(settings, catalog, model, first),
