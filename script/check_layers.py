@@ -52,7 +52,7 @@ THIRD_PARTY = {
     "openssl/": ("cpp/base/digest.cc", "cpp/transport/curl/tls."),
 }
 # Python: inside seekroute, who imports whom not.
-CORE_IMPORTERS = {"gateway.py", "exchange.py", "ledger.py", "error_table.py", "_visible.py"}
+CORE_IMPORTERS = {"gateway.py", "exchange.py", "ledger.py", "error_table.py", "visible.py"}
 APART = ("server", "client", "cli")
 # What answers without HTTP: it knows nobody who asks, and loads nothing that serving does not need.
 ANSWERS = "api"
@@ -75,7 +75,8 @@ CLIENT_LEVELS = {
     "client": 5,
     "client.show": 6,
 }
-# Of the root, but above packages: two above all, and one that joins parts for those above it.
+# Of the root, but above packages: two above all, which alone have underscores, and one that joins
+# parts for those above it.
 ABOVE_ALL = {"__init__.py", "__main__.py"}
 JOINS = "opening.py"
 NOT_FOR_JOINS = (*APART, "config")
@@ -124,6 +125,8 @@ def python_problems(path: Path) -> list[str]:
     relative = path.relative_to(ROOT / "python/seekroute").as_posix()
     room = relative.split("/")[0]
     problems = []
+    if path.name.startswith("_") and path.name not in ABOVE_ALL:
+        problems.append(f"seekroute/{relative}: a module has no underscore, its package has a face")
     names = _names_of(ast.walk(ast.parse(path.read_text())))  # also of what is for types alone
     for target in sorted({name.partition(".")[0] for name in names}):
         if target == "_core" and relative not in CORE_IMPORTERS:

@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from plain_http import Answer, answering
-from seekroute.cli._root import app
+from seekroute.cli.root import app
 from seekroute.config.catalog import packaged_catalog
 
 CATALOG = packaged_catalog()

@@ -15,7 +15,7 @@ import rich.console
 from typer.testing import CliRunner
 
 import seekroute
-from seekroute.cli._root import app
+from seekroute.cli.root import app
 from seekroute.control import ControlPlane
 from seekroute.ledger import FILE_NAME, Balance, Ledger
 from serving import RunningServer

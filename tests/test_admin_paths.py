@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from seekroute.cli._root import app
+from seekroute.cli.root import app
 from seekroute.config import catalog_of, load_settings
 from seekroute.control import ControlPlane
 from seekroute.errors import ConfigError

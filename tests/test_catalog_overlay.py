@@ -19,8 +19,8 @@ from seekroute.config import (
     packaged_catalog,
     profiles_of,
 )
-from seekroute.config._documents import parse_document
 from seekroute.config.catalog import Provider, load_catalog
+from seekroute.config.documents import parse_document
 from seekroute.config.overlay import Overlay, apply_overlay
 from seekroute.config.prices import endpoint_table
 from seekroute.errors import ConfigError, Problem

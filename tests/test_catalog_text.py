@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from seekroute.config import packaged_catalog
-from seekroute.config._documents import NotPlain, parse_document, parse_plain, plain_string
 from seekroute.config.catalog import (
     Catalog,
     CatalogModel,
@@ -28,6 +27,7 @@ from seekroute.config.catalog import (
     load_catalog,
 )
 from seekroute.config.catalog_text import dump_catalog
+from seekroute.config.documents import NotPlain, parse_document, parse_plain, plain_string
 from seekroute.config.overlay import Overlay, apply_overlay
 
 TEXT = (resources.files("seekroute") / "data" / "catalog.yaml").read_text(encoding="utf-8")
@@ -58,7 +58,7 @@ PAGE = Path(__file__).resolve().parents[1] / "docs" / "catalog.md"
 @pytest.mark.parametrize(
     "name",
     [
-        *("_catalog_schema", "catalog", "catalog_text", "prices", "importers", "importers.diff"),
+        *("catalog_schema", "catalog", "catalog_text", "prices", "importers", "importers.diff"),
     ],
 )
 def test_examples_in_docstrings_run(name: str) -> None:

@@ -18,8 +18,8 @@ from typer import BadParameter
 from typer.testing import CliRunner
 
 import seekroute
-from seekroute.cli._root import app
-from seekroute.cli._shared import parse_expiry, parse_since
+from seekroute.cli.root import app
+from seekroute.cli.shared import parse_expiry, parse_since
 from seekroute.control import ControlPlane, looks_valid
 from serving import running_server
 
@@ -308,7 +308,7 @@ def test_a_real_process_makes_a_key_that_a_server_sees(tmp_path: Path) -> None:
 def test_help_loads_neither_the_core_nor_the_database() -> None:
     script = (
         "import sys\n"
-        "from seekroute.cli._root import app\n"
+        "from seekroute.cli.root import app\n"
         "heavy = {'seekroute._core', 'sqlalchemy', 'alembic', 'pydantic', 'starlette', 'uvicorn'}\n"
         "sys.exit(str(heavy & set(sys.modules)) if heavy & set(sys.modules) else 0)\n"
     )

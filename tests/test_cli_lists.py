@@ -203,7 +203,7 @@ def test_a_request_that_is_not_the_only_one_is_not_meant(
 ) -> None:
     rows = named_requests(tmp_path / "data", "order-17", "order-17")
     for pages in (1000, 1):  # of which everything is looked at, whatever a list shows
-        monkeypatch.setattr("seekroute.cli._requests.MOST_ROWS", pages)
+        monkeypatch.setattr("seekroute.cli.requests.MOST_ROWS", pages)
         for words in ABOUT_A_REQUEST:
             said = run(*words, "order-17", code=1).stderr
             assert "more than one request is meant" in said
@@ -215,8 +215,8 @@ def test_a_request_is_found_however_many_came_since(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     oldest = named_requests(tmp_path / "data", "order-1", "order-2", "order-3")[-1]
-    monkeypatch.setattr("seekroute.cli._requests.MOST_ROWS", 1)
-    monkeypatch.setattr("seekroute.cli._requests.PAGE", 1)
+    monkeypatch.setattr("seekroute.cli.requests.MOST_ROWS", 1)
+    monkeypatch.setattr("seekroute.cli.requests.PAGE", 1)
     for handle in ("order-1", oldest["generation"][:-1]):
         assert run_json("logs", "show", handle)["generation"] == oldest["generation"]
         refund = run_json("credits", "refund", handle, "0.000000001")

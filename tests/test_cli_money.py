@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from money_cli import asked, clear, command, run, run_json
-from seekroute.cli._layout import layout
+from seekroute.cli.layout import layout
 from seekroute.ledger import FILE_NAME, Ledger
 from seekroute.money import nano, usd
 from seekroute.testing import Status
@@ -152,7 +152,7 @@ def test_logs_show_what_the_provider_said(server: RunningServer) -> None:
 def test_logs_are_paged_and_filtered_over_pages(
     server: RunningServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("seekroute.cli._requests.PAGE", 2)
+    monkeypatch.setattr("seekroute.cli.requests.PAGE", 2)
     run_json("credits", "add", "default", "5")
     ids = [server.chat().json()["id"] for _ in range(5)][::-1]
     assert [row["generation"] for row in run_json("logs")] == ids

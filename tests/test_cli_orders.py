@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from money_cli import balance_of, clear, command, run, run_json
-from seekroute.cli._root import app
+from seekroute.cli.root import app
 from seekroute.control import ControlPlane, InstanceLock
 from seekroute.control.booking import book, carry_out
 from seekroute.ledger import FILE_NAME, Balance, Ledger

@@ -14,8 +14,8 @@ import pytest
 import money_cli
 import seekroute
 from bare_cli import unconfigure
-from seekroute.cli import _doctor
-from seekroute.cli._chat import Conversation, UnknownModelError
+from seekroute.cli import doctor
+from seekroute.cli.chat import Conversation, UnknownModelError
 from seekroute.config import load_settings
 from seekroute.control import looks_valid
 from seekroute.testing import MockProvider, Text
@@ -180,7 +180,7 @@ def test_doctor_breaks_lines_between_words(
 ) -> None:
     whole = run("doctor", "--offline").stdout.splitlines()
     assert any(len(line) > 80 for line in whole)  # into a pipe: a line for each
-    monkeypatch.setattr(_doctor, "_room", lambda: 80)
+    monkeypatch.setattr(doctor, "_room", lambda: 80)
     shown = run("doctor", "--offline").stdout
     lines = shown.splitlines()
     assert all(len(line) <= 80 or " " not in line[24:] for line in lines)

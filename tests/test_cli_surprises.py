@@ -13,9 +13,10 @@ import pytest
 from typer.testing import CliRunner
 
 from money_cli import balance_of, clear, run, run_json
-from seekroute.cli import _ledger, _logs
-from seekroute.cli._money import margin
-from seekroute.cli._root import app
+from seekroute.cli import ledger as ledger_commands
+from seekroute.cli import logs
+from seekroute.cli.money import margin
+from seekroute.cli.root import app
 from seekroute.control import ControlPlane, booking, looks_valid
 from seekroute.ledger import FILE_NAME, Ledger
 from seekroute.testing import Status
@@ -129,7 +130,7 @@ def test_a_request_that_ends_before_the_first_page_is_followed_once(
 ) -> None:
     with running_server(tmp_path / "data", credits={"enabled": True}) as server:
         ids = [server.chat().headers["x-generation-id"]]
-        look = _logs._running
+        look = logs._running
 
         def running(*args: Any) -> Any:
             found = look(*args)
@@ -139,8 +140,8 @@ def test_a_request_that_ends_before_the_first_page_is_followed_once(
         def rest(_: float) -> None:
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(_logs, "_running", running)
-        monkeypatch.setattr("seekroute.cli._logs.time.sleep", rest)
+        monkeypatch.setattr(logs, "_running", running)
+        monkeypatch.setattr("seekroute.cli.logs.time.sleep", rest)
         shown = run("logs", "--follow", "--json").stdout.splitlines()
     assert [json.loads(line)["generation"] for line in shown] == ids
 
@@ -196,7 +197,7 @@ def test_an_export_to_a_terminal_shows_what_it_would_obey(
         yield screen
 
     with monkeypatch.context() as patch:
-        patch.setattr(_ledger, "_target", target)
+        patch.setattr(ledger_commands, "_target", target)
         run("ledger", "export", "--format", format_)
     shown = screen.getvalue()
     assert "paid" in shown

@@ -8,8 +8,8 @@ import pytest
 
 import money_cli
 from money_cli import on_terminal, run, run_json
-from seekroute.cli import _shared
-from seekroute.cli._layout import layout
+from seekroute.cli import shared
+from seekroute.cli.layout import layout
 from serving import running_server
 
 BIG = "98765.123456789"
@@ -121,7 +121,7 @@ def test_requests_are_shown_with_an_id_that_commands_take(tmp_path: Path, width:
     shown = on_terminal("logs", width=width)
     check(shown, width)
     (begin,) = column(shown, "generation")
-    assert len(begin.removesuffix("…")) >= _shared.LEAST_BEGINNING
+    assert len(begin.removesuffix("…")) >= shared.LEAST_BEGINNING
     assert run_json("logs", "show", begin)["generation"] == generation
     assert run_json("credits", "refund", begin, "0.000000001")["generation"] == generation
     (row,) = run_json("logs")
@@ -178,6 +178,6 @@ def test_no_column_is_without_width() -> None:
 
 
 def test_ids_that_are_no_random_ones_are_not_cut() -> None:
-    assert _shared._short_id(f"key_{'0' * 32}") == "key_0000000000…"
+    assert shared._short_id(f"key_{'0' * 32}") == "key_0000000000…"
     for id_ in ("somebody/a_model-of-a-long-name", "stripe:evt_0123456789abcdef", "org_1"):
-        assert _shared._short_id(id_) == id_
+        assert shared._short_id(id_) == id_

@@ -16,9 +16,9 @@ import pytest
 import seekroute
 from client_modes import MODEL
 from seekroute import error_table, errors
-from seekroute._hints import _DROPPABLE, hint_for
-from seekroute.config._catalog_schema import Refusable
+from seekroute.config.catalog_schema import Refusable
 from seekroute.errors import APIStatusError, error_for_status
+from seekroute.hints import _DROPPABLE, hint_for
 from seekroute.testing import MockProvider, Raw, Status
 
 CLASSES = {

@@ -83,6 +83,7 @@ CLIENT = {
     "client/spend/budget.py": "from seekroute.client import wires\n",
     "client/wires/__init__.py": "def f():\n    import seekroute.client.spend.budget\n",
 }
+UNDERSCORES = {"server/_a.py": "", "_b.py": "", "__main__.py": "", "_core.pyi": ""}
 
 
 @pytest.mark.parametrize(
@@ -110,8 +111,9 @@ CLIENT = {
                 "seekroute: client.wires lies below client.spend.budget",
             ],
         ),
+        (UNDERSCORES, ["seekroute/_b.py: a module", "seekroute/server/_a.py: a module"]),
     ],
-    ids=["circle", "face", "for-types", "upwards", "client"],
+    ids=["circle", "face", "for-types", "upwards", "client", "underscores"],
 )
 def test_ties_between_modules_are_really_checked(
     tmp_path: Path, files: dict[str, str], told: list[str]

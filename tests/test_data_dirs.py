@@ -56,7 +56,7 @@ PLAYER = """
 import functools, json, os, sys
 import typer.testing
 import seekroute.gateway, seekroute.ledger, seekroute.server.runner
-from seekroute.cli._root import app
+from seekroute.cli.root import app
 from seekroute.config import packaged_catalog
 from seekroute.control import ControlPlane
 

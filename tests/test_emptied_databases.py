@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from money_cli import clear, command, paid
-from seekroute.cli._root import app
+from seekroute.cli.root import app
 from seekroute.control import upgrade_is_due
 from seekroute.control.database import Database
 from seekroute.control.errors import ControlError

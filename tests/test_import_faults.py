@@ -10,7 +10,7 @@ import pytest
 
 from seekroute.config import packaged_catalog
 from seekroute.config.importers import from_openrouter
-from seekroute.config.importers._rows import Rows
+from seekroute.config.importers.rows import Rows
 from seekroute.config.price_lists import guess_list, read_list
 from seekroute.errors import ConfigError
 

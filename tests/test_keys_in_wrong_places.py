@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from seekroute import _core
-from seekroute._visible import begins_as_key, without_keys
 from seekroute.control import make_key
 from seekroute.server.logs import LineWriter, configure, json_line, pretty_line
 from seekroute.server.refusals import FILE_NAME
+from seekroute.visible import begins_as_key, without_keys
 from serving import chat_body, running_server
 
 OWN = make_key("sk-sr-")

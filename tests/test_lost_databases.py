@@ -16,7 +16,7 @@ import pytest
 from typer.testing import CliRunner
 
 from money_cli import balance_of, clear, command, paid, run, run_json
-from seekroute.cli._root import app
+from seekroute.cli.root import app
 from seekroute.config import snapshot
 from seekroute.control import ControlPlane, orders
 from seekroute.control.lost import LostDatabaseError, open_ledger

@@ -345,9 +345,9 @@ def test_import_from_a_url(https: str) -> None:
 
 
 def test_a_list_that_is_too_long_is_not_read(https: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from seekroute.cli import _price_lists
+    from seekroute.cli import price_lists
 
-    monkeypatch.setattr(_price_lists, "_MAX_BYTES", 100)
+    monkeypatch.setattr(price_lists, "_MAX_BYTES", 100)
     assert "is longer than" in run("import", f"{https}/list.json", code=1).stderr
     write(models_dev(), "list.json")
     assert "is longer than" in run("import", "list.json", code=1).stderr

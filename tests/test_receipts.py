@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from seekroute.api import account, receipts
-from seekroute.cli._root import app
+from seekroute.cli.root import app
 from seekroute.ledger import Ledger
 from seekroute.money import nano
 from serving import RunningServer, running_server

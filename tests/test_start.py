@@ -23,7 +23,7 @@ from typer.testing import CliRunner
 
 import seekroute.server
 from bare_cli import unconfigure
-from seekroute.cli._root import app
+from seekroute.cli.root import app
 from seekroute.control import ControlPlane
 from seekroute.ledger import Ledger
 from seekroute.server.files import OpenFiles

@@ -237,7 +237,7 @@ def test_a_404_of_a_model_names_it_in_the_log() -> None:
 def test_following_begins_with_the_latest_page(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from seekroute.cli import _logs
+    from seekroute.cli import logs
 
     with running_server(tmp_path / "data") as server:
         ids = [server.chat().headers["x-generation-id"] for _ in range(4)]
@@ -248,6 +248,6 @@ def test_following_begins_with_the_latest_page(
                 raise KeyboardInterrupt
             later.append(server.chat().headers["x-generation-id"])
 
-        monkeypatch.setattr(_logs.time, "sleep", rest)
+        monkeypatch.setattr(logs.time, "sleep", rest)
         shown = run("logs", "--follow", "--limit", "3", "--json").stdout.splitlines()
     assert [json.loads(line)["generation"] for line in shown] == [*ids[1:], *later]

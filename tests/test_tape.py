@@ -14,7 +14,8 @@ import pytest
 import requests
 
 import seekroute
-from seekroute.testing import Gate, MockProvider, Raw, Status, Stream, Tape, Text, Usage, _tape
+from seekroute.testing import Gate, MockProvider, Raw, Status, Stream, Tape, Text, Usage
+from seekroute.testing import tape as tapes
 
 HELLO: list[Any] = [{"role": "user", "content": "Grüße, hello!"}]
 KEY = "sk-canary/0123456789+="  # other letters in a URL
@@ -316,7 +317,7 @@ def test_an_upstream_that_fails_leaves_nothing(upstream: MockProvider, path: Pat
 def test_too_large_an_answer_is_not_recorded(
     upstream: MockProvider, path: Path, monkeypatch: pytest.MonkeyPatch, streamed: bool
 ) -> None:
-    monkeypatch.setattr(_tape, "MAX_BODY_BYTES", 1000)
+    monkeypatch.setattr(tapes, "MAX_BODY_BYTES", 1000)
     upstream.queue(Stream([b": " + b"x" * 990 + b"\n\n"] * 3) if streamed else Text("x" * 1000))
     with recording(path, upstream) as tape:
         if streamed:

@@ -14,12 +14,12 @@ import pytest
 
 import money_cli
 from bare_cli import unconfigure
-from seekroute._visible import harmless, visible, visible_json
-from seekroute.cli import _doctor, _shared
-from seekroute.cli._findings import Finding
+from seekroute.cli import doctor, shared
+from seekroute.cli.findings import Finding
 from seekroute.errors import SeekrouteError
 from seekroute.server import logs
 from seekroute.testing import MockProvider, Status, Text
+from seekroute.visible import harmless, visible, visible_json
 
 # A title, a color, a bell, a cleared screen, a C1 command, a line overwritten, one turned around.
 NASTY = "a\x1b]0;owned\x07b\x1b[31mc\x1b[2Jd\x9b1me\rf\x00g\x7fh\u202ei\u2066j\u2028k\x85l"
@@ -102,21 +102,21 @@ def test_a_refusal_is_text(run: Run, provider: MockProvider) -> None:
 
 def test_values_in_rows_are_text(capsys: pytest.CaptureFixture[str]) -> None:
     row = {"name": NASTY, "models": [NASTY, "x"], "none": None, "tab": "a\tb\nc"}
-    _shared.print_rows([row], tuple(row), as_json=False)
+    shared.print_rows([row], tuple(row), as_json=False)
     (line,) = capsys.readouterr().out.splitlines()
     assert line.count("\t") == 3
     assert line.endswith("\t-\ta\\tb\\nc")
     assert not OBEYED.search(line)
-    _shared.print_row(row, as_json=False)
+    shared.print_row(row, as_json=False)
     said = capsys.readouterr().out
     assert len(said.splitlines()) == len(row)
     assert not OBEYED.search(said)
-    for as_json in (lambda: _shared.print_row(row, as_json=True), lambda: _shared.print_json(row)):
+    for as_json in (lambda: shared.print_row(row, as_json=True), lambda: shared.print_json(row)):
         as_json()
         said = capsys.readouterr().out
         assert not OBEYED.search(said)
         assert json.loads(said) == row
-    _shared.print_line(row, tuple(row), as_json=True)
+    shared.print_line(row, tuple(row), as_json=True)
     assert json.loads(capsys.readouterr().out) == row
 
 
@@ -126,14 +126,14 @@ def test_a_table_on_a_terminal_is_text(
     monkeypatch.setenv("TTY_COMPATIBLE", "1")
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("NO_COLOR", "1")
-    _shared.print_rows([{"name": NASTY}], ("name",), as_json=False)
+    shared.print_rows([{"name": NASTY}], ("name",), as_json=False)
     said = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)  # the table's own
     assert "owned" in said
     assert not OBEYED.search(said)
 
 
 def test_what_doctor_finds_is_text(capsys: pytest.CaptureFixture[str]) -> None:
-    _doctor._print([Finding("check", "failed", NASTY, NASTY)])
+    doctor._print([Finding("check", "failed", NASTY, NASTY)])
     assert not OBEYED.search(capsys.readouterr().out)
 
 
@@ -141,7 +141,7 @@ def test_errors_of_commands_are_text(run: Run, monkeypatch: pytest.MonkeyPatch) 
     def failing(*_: Any, **__: Any) -> None:
         raise SeekrouteError(f"no {NASTY}\nsecond line")
 
-    monkeypatch.setattr("seekroute.cli._doctor._examine", failing)
+    monkeypatch.setattr("seekroute.cli.doctor._examine", failing)
     said = run("doctor", code=1).stderr
     assert not OBEYED.search(said)
     assert said.endswith("\nsecond line\n")

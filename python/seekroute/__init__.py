@@ -16,7 +16,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from seekroute import _shown
+from seekroute import shown
 
 if TYPE_CHECKING:
     from seekroute.client import (
@@ -137,7 +137,7 @@ def _load_display() -> None:
     importlib.import_module("seekroute.client.show.display")
 
 
-_shown.register_with(_load_display)
+shown.register_with(_load_display)
 
 
 def __getattr__(name: str) -> Any:

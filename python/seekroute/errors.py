@@ -32,9 +32,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self, TypeVar
 
-from seekroute._hints import hint_for
-from seekroute._shown import Shown
 from seekroute.error_table import row_of
+from seekroute.hints import hint_for
+from seekroute.shown import Shown
 
 __all__ = [
     "APIConnectionError",

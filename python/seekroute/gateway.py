@@ -15,7 +15,7 @@ import time
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from seekroute import _core, _forks
+from seekroute import _core, forks
 from seekroute._core import CoreError as CoreError
 from seekroute.errors import APIConnectionError, ConfigError, Problem
 from seekroute.exchange import AnswerSink as AnswerSink
@@ -190,7 +190,7 @@ class Gateway:
         self._thread: threading.Thread | None = None
         self._submitting = threading.Lock()
         self._closed = threading.Event()
-        _forks.watch(self)
+        forks.watch(self)
 
     # --- in a forked process ---------------------------------------------------------------------
 
@@ -203,7 +203,7 @@ class Gateway:
         """The threads of the core are the parent's. The next use opens another core."""
         core = self.__dict__.pop("core", None)
         if core is not None:
-            _forks.forget(core)
+            forks.forget(core)
         closed, self._closed = self._closed.is_set(), threading.Event()
         if closed:
             self._closed.set()

@@ -17,10 +17,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
-from seekroute import _core, _forks
-from seekroute._file_names import LEDGER
-from seekroute._files import why_no_file
+from seekroute import _core, forks
 from seekroute.errors import SeekrouteError
+from seekroute.file_names import LEDGER
+from seekroute.files import why_no_file
 
 __all__ = [
     "FILE_NAME",
@@ -132,7 +132,7 @@ class Ledger:
             ) from None
         if not read_only:
             _files.open[path.resolve()] = self
-        _forks.watch(self)
+        forks.watch(self)
 
     @classmethod
     def shared(cls, path: Path) -> Ledger:
@@ -152,7 +152,7 @@ class Ledger:
         """The file's one writer is a thread of the parent."""
         file = self.__dict__.pop("_file", None)  # gone already in the child of a child
         if file is not None:
-            _forks.forget(file)
+            forks.forget(file)
 
     if not TYPE_CHECKING:  # a type checker would take any name for an attribute
 
@@ -400,7 +400,7 @@ class _Files:
         self.lock = threading.RLock()  # a garbage collection may close one anywhere
         self.open: weakref.WeakValueDictionary[Path, Ledger] = weakref.WeakValueDictionary()
         self.shared: weakref.WeakValueDictionary[Path, Ledger] = weakref.WeakValueDictionary()
-        _forks.watch(self)
+        forks.watch(self)
 
     def after_fork(self) -> None:
         """All are the parent's."""

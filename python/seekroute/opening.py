@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from seekroute import _forks
+from seekroute import forks
 from seekroute.gateway import Gateway
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Opened:
         self.mock = mock
         self.mocked = False
         self._parts = contextlib.ExitStack()
-        _forks.watch(self)
+        forks.watch(self)
 
     def revive_with(self, plan: Callable[[], Plan]) -> None:
         """Lets a forked process open a core, and a mock provider, of its own, by a plan made there.
@@ -87,7 +87,7 @@ class Opened:
     def after_fork(self) -> None:
         """Our own mock provider and its thread are the parent's."""
         if self.mocked:
-            _forks.forget(self.mock)
+            forks.forget(self.mock)
             self.mock = None
 
     def close(self) -> None:

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, Final, Literal, NamedTuple
 
-from seekroute._visible import without_keys
 from seekroute.api.call import ApiAnswer, ApiCall, RefusedError, Sources
 from seekroute.api.model_query import BadQueryError, ModelQuery
+from seekroute.visible import without_keys
 
 __all__ = [
     "BASE_PATH",

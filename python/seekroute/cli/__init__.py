@@ -36,8 +36,8 @@ def main() -> None:
     if served is not None:
         raise SystemExit(served)
 
-    from seekroute.cli import _run
-    from seekroute.cli._root import app
+    from seekroute.cli import run
+    from seekroute.cli.root import app
 
-    _run.is_program = True
+    run.is_program = True
     app()

@@ -13,7 +13,7 @@ from typing import Any
 
 from typer.main import get_command
 
-from seekroute.cli._root import app
+from seekroute.cli.root import app
 
 __all__ = ["commands_reference", "with_commands"]
 

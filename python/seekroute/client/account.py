@@ -7,11 +7,11 @@ from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
-from seekroute._shown import Shown
 from seekroute.api import receipts
 from seekroute.client import calls
 from seekroute.client.calls import Call, Head
 from seekroute.client.results import Page, Result
+from seekroute.shown import Shown
 
 if TYPE_CHECKING:
     from seekroute.client.calls import Perform

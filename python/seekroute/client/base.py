@@ -8,8 +8,7 @@ import threading
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
 
-from seekroute import _forks
-from seekroute._shown import Shown
+from seekroute import forks
 from seekroute.client import calls
 from seekroute.client.batch.requests import refuse_table
 from seekroute.client.request_fields import check_names
@@ -17,6 +16,7 @@ from seekroute.client.wires.backend import QUOTE_PATH
 from seekroute.client.wires.retry import Tries, checked_max_retries, checked_timeout
 from seekroute.errors import APIError
 from seekroute.money import decimal_usd, nano_at_least
+from seekroute.shown import Shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -41,7 +41,7 @@ class Spend:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._nano = 0
-        _forks.watch(self)
+        forks.watch(self)
 
     def after_fork(self) -> None:
         """A child counts on from here by itself."""
@@ -74,7 +74,7 @@ class Closing:
 
     def __init__(self) -> None:
         self._event = threading.Event()
-        _forks.watch(self)
+        forks.watch(self)
 
     def after_fork(self) -> None:
         """The event's own lock may be held by a thread of the parent."""

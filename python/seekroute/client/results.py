@@ -5,11 +5,11 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from seekroute._shown import Shown, bundle
 from seekroute.client.result import Page as Page
 from seekroute.client.result import Result as Result
 from seekroute.client.result import short
 from seekroute.client.spend.quotes import Routing
+from seekroute.shown import Shown, bundle
 
 
 class ChatCompletion(Shown, Result):

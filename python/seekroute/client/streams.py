@@ -8,10 +8,10 @@ from collections import deque
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from seekroute._shown import Shown
 from seekroute.client.results import ChatCompletion, Result
 from seekroute.client.tool_calls import call_of
 from seekroute.errors import APIConnectionError, error_for_status
+from seekroute.shown import Shown
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator

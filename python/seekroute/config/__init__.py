@@ -9,8 +9,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from seekroute.config._model_rows import model_rows
     from seekroute.config.catalog import Catalog, packaged_catalog
+    from seekroute.config.catalog_rows import model_rows
     from seekroute.config.loading import (
         catalog_of,
         config_file,
@@ -54,7 +54,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "_model_rows": ("model_rows",),
+    "catalog_rows": ("model_rows",),
     "catalog": ("Catalog", "packaged_catalog"),
     "loading": ("catalog_of", "config_file", "load_settings", "profile_place", "profiles_of"),
     "planning": ("prepare",),

@@ -12,8 +12,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from seekroute.config._catalog_checks import AUTO_NAMES, check_rows
-from seekroute.config._catalog_schema import (
+from seekroute.config.catalog_checks import AUTO_NAMES, check_rows
+from seekroute.config.catalog_schema import (
     SERVED_DIALECTS,
     CatalogFile,
     CatalogModel,
@@ -28,8 +28,8 @@ from seekroute.config._catalog_schema import (
     Variant,
     given,
 )
-from seekroute.config._documents import NotPlain, parse_document, parse_plain
-from seekroute.config._schema import problems_of
+from seekroute.config.documents import NotPlain, parse_document, parse_plain
+from seekroute.config.schema import problems_of
 from seekroute.errors import ConfigError, Problem
 
 __all__ = [

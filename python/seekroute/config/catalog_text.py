@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from typing import Any
 
-from seekroute.config._catalog_schema import UNITS, CatalogModel, given
-from seekroute.config._documents import plain_string
 from seekroute.config.catalog import Catalog
+from seekroute.config.catalog_schema import UNITS, CatalogModel, given
+from seekroute.config.documents import plain_string
 
 __all__ = ["dump_catalog", "dump_mapping", "dump_models"]
 

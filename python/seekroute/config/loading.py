@@ -10,11 +10,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from seekroute._files import why_no_file
-from seekroute.config._crosscheck import cross_check
-from seekroute.config._documents import Document, interpolate, join, kind_of, read_document
-from seekroute.config._schema import did_you_mean, problems_of
 from seekroute.config.catalog import Catalog, Provider, packaged_catalog
+from seekroute.config.crosscheck import cross_check
+from seekroute.config.documents import Document, interpolate, join, kind_of, read_document
 from seekroute.config.overlay import apply_overlay, load_overlay
 from seekroute.config.profile import (
     PACKAGED_PROFILES,
@@ -22,8 +20,10 @@ from seekroute.config.profile import (
     load_profile,
     packaged_profile,
 )
+from seekroute.config.schema import did_you_mean, problems_of
 from seekroute.config.settings import Origin, Settings
 from seekroute.errors import ConfigError, Problem
+from seekroute.files import why_no_file
 
 __all__ = [
     "ENV_PREFIX",

@@ -11,11 +11,11 @@ from typing import Any, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from seekroute.config._catalog_checks import check_rows
-from seekroute.config._catalog_schema import CatalogModel, Markup, Provider, Source, given
-from seekroute.config._documents import Document, read_document
-from seekroute.config._schema import Strict, did_you_mean, problems_of
 from seekroute.config.catalog import Catalog
+from seekroute.config.catalog_checks import check_rows
+from seekroute.config.catalog_schema import CatalogModel, Markup, Provider, Source, given
+from seekroute.config.documents import Document, read_document
+from seekroute.config.schema import Strict, did_you_mean, problems_of
 from seekroute.errors import ConfigError, Problem
 
 __all__ = ["Overlay", "OverlayFile", "apply_overlay", "load_overlay"]

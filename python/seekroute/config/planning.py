@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from seekroute.api.models import ModelList
-from seekroute.config._model_rows import model_rows
+from seekroute.config.catalog_rows import model_rows
 from seekroute.config.loading import catalog_of, profile_place, profiles_of
 from seekroute.config.snapshot import build_options, build_snapshot, mock_is_on, unserved_models
 from seekroute.plan import MOCK_URL, Plan, Profile, ServerPart

@@ -10,7 +10,8 @@ from dataclasses import fields
 from decimal import Context, Decimal
 from typing import Any
 
-from seekroute.config._catalog_schema import (
+from seekroute.config.catalog import Catalog
+from seekroute.config.catalog_schema import (
     UNITS,
     CatalogModel,
     Endpoint,
@@ -20,7 +21,6 @@ from seekroute.config._catalog_schema import (
     Tier,
     unix_day,
 )
-from seekroute.config.catalog import Catalog
 
 __all__ = ["endpoint_table", "per_token", "plain", "price_table", "revision_of", "sold_at"]
 

@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, field_validator
 
-from seekroute.config._documents import Document, join, parse_document, read_document
-from seekroute.config._schema import Strict, did_you_mean, problems_of
+from seekroute.config.documents import Document, join, parse_document, read_document
+from seekroute.config.schema import Strict, did_you_mean, problems_of
 from seekroute.errors import ConfigError, Problem
 
 __all__ = [

@@ -13,7 +13,6 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from seekroute.config._catalog_schema import UNITS
 from seekroute.config.catalog import (
     CatalogModel,
     Endpoint,
@@ -22,6 +21,7 @@ from seekroute.config.catalog import (
     Variant,
     packaged_catalog,
 )
+from seekroute.config.catalog_schema import UNITS
 from seekroute.config.profile import PACKAGED_PROFILES, packaged_profile
 from seekroute.config.settings import config_schema
 

@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, SecretStr, field_validator
 
-from seekroute.config._catalog_schema import (
+from seekroute.config.catalog import CatalogModel
+from seekroute.config.catalog_schema import (
     CallTimeouts,
     KeepAlive,
     OnAbort,
@@ -16,15 +17,14 @@ from seekroute.config._catalog_schema import (
     ReasoningField,
     Tokens,
 )
-from seekroute.config._schema import (
+from seekroute.config.profile import PACKAGED_PROFILES
+from seekroute.config.schema import (
     PROVIDER_ID,
     Strict,
     check_base_url,
     check_host,
     check_path,
 )
-from seekroute.config.catalog import CatalogModel
-from seekroute.config.profile import PACKAGED_PROFILES
 
 __all__ = [
     "CreditSettings",
@@ -246,7 +246,7 @@ class ProviderSettings(Strict):
     @field_validator("base_url")
     @classmethod
     def _url(cls, value: str | None) -> str | None:
-        # That plain http was meant is checked where allow_http is known, in _crosscheck.
+        # That plain http was meant is checked where allow_http is known, in crosscheck.py.
         return None if value is None else check_base_url(value, allow_http=True)
 
 

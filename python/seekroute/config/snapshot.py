@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from seekroute.config._catalog_schema import CALL_TIMEOUTS, DEFAULT_KEEP_ALIVE_MS
 from seekroute.config.catalog import (
     AUTO_NAMES,
     MOCK_PROVIDER,
@@ -13,6 +12,7 @@ from seekroute.config.catalog import (
     CatalogModel,
     Endpoint,
 )
+from seekroute.config.catalog_schema import CALL_TIMEOUTS, DEFAULT_KEEP_ALIVE_MS
 from seekroute.config.prices import endpoint_table
 from seekroute.config.profile import ProfileFile
 from seekroute.config.settings import ProviderSettings, Settings

@@ -14,7 +14,6 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from seekroute._file_names import LEDGER
 from seekroute.control.directory import (
     has_bytes,
     is_read_only,
@@ -35,6 +34,7 @@ from seekroute.control.revisions import (
     revisions_in,
 )
 from seekroute.control.schema_check import check_schema
+from seekroute.file_names import LEDGER
 
 # What SQLite says of a file whose pages are not what was written.
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)

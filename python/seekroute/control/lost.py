@@ -18,8 +18,6 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
-from seekroute._file_names import LEDGER as _LEDGER
-from seekroute._files import why_no_file
 from seekroute.control.database import Database
 from seekroute.control.errors import ControlError
 from seekroute.control.orders import OrderBook
@@ -34,6 +32,8 @@ from seekroute.control.remains import (
     unknown_orgs,
 )
 from seekroute.control.revisions import DATABASE_FILE
+from seekroute.file_names import LEDGER as _LEDGER
+from seekroute.files import why_no_file
 
 if TYPE_CHECKING:
     from seekroute.ledger import Ledger

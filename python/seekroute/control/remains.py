@@ -12,11 +12,11 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from seekroute._file_names import LEDGER as _LEDGER
-from seekroute._files import why_no_file
 from seekroute.control.directory import sync_directory
 from seekroute.control.errors import ControlError
 from seekroute.control.revisions import BUSY_SECONDS, DATABASE_FILE
+from seekroute.file_names import LEDGER as _LEDGER
+from seekroute.files import why_no_file
 
 if TYPE_CHECKING:
     from seekroute.control.orders import OrderBook

@@ -8,8 +8,8 @@ import logging
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from seekroute._visible import without_keys
 from seekroute.server.cycle import Cycle, Header
+from seekroute.visible import without_keys
 
 if TYPE_CHECKING:
     from seekroute.server.service import Service

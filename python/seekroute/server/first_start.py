@@ -14,10 +14,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from seekroute._visible import visible, without_keys
 from seekroute.error_table import row_of
 from seekroute.errors import SeekrouteError
 from seekroute.server.listening import starting
+from seekroute.visible import visible, without_keys
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, MutableMapping

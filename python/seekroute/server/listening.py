@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from seekroute._visible import visible
 from seekroute.errors import SeekrouteError
+from seekroute.visible import visible
 
 if TYPE_CHECKING:
     from seekroute.config import Settings

@@ -22,8 +22,8 @@ from typing import Any, Final, Literal, Protocol, TextIO
 
 import structlog
 
-from seekroute._visible import visible, without_keys
 from seekroute.money import usd
+from seekroute.visible import visible, without_keys
 
 LogFormat = Literal["json", "pretty"]
 

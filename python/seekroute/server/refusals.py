@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from seekroute._visible import without_keys
+from seekroute.visible import without_keys
 
 if TYPE_CHECKING:
     from seekroute.server.logs import Record

@@ -15,15 +15,15 @@ Example::
 
 from __future__ import annotations
 
-from seekroute.testing._answers import Answer
-from seekroute.testing._gate import Gate
-from seekroute.testing._http import Exchange
-from seekroute.testing._provider import MockProvider, run_mock
-from seekroute.testing._records import RecordedRequest
-from seekroute.testing._replies import Image, Paced, Raw, Reply, Status, Stream, Text, ToolCalls
-from seekroute.testing._schema import instance_of
-from seekroute.testing._tape import Tape
-from seekroute.testing._usage import Usage
+from seekroute.testing.answers import Answer
+from seekroute.testing.gate import Gate
+from seekroute.testing.http import Exchange
+from seekroute.testing.provider import MockProvider, run_mock
+from seekroute.testing.records import RecordedRequest
+from seekroute.testing.replies import Image, Paced, Raw, Reply, Status, Stream, Text, ToolCalls
+from seekroute.testing.schema import instance_of
+from seekroute.testing.tape import Tape
+from seekroute.testing.usage import Usage
 
 __all__ = [
     "Answer",

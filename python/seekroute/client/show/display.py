@@ -14,10 +14,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
-from seekroute._shown import Bundle as Bundle
-from seekroute._shown import bundle as bundle
-from seekroute._shown import register
-from seekroute._visible import harmless
 from seekroute.client.account import ActivityPage, Credits, Generation
 from seekroute.client.base import BaseClient
 from seekroute.client.results import ChatCompletion, ImagesResponse, ModelPage
@@ -26,6 +22,10 @@ from seekroute.client.show.text_columns import text_columns
 from seekroute.client.spend.quotes import Quote, Routing
 from seekroute.client.streams import StreamState
 from seekroute.errors import APIError, ConfigError
+from seekroute.shown import Bundle as Bundle
+from seekroute.shown import bundle as bundle
+from seekroute.shown import register
+from seekroute.visible import harmless
 
 # Rows of a table.
 _MAX_ROWS: Final = 500

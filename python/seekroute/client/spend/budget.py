@@ -13,7 +13,7 @@ from contextvars import ContextVar
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from seekroute import _forks
+from seekroute import forks
 from seekroute.errors import BudgetExceededError
 from seekroute.money import decimal_usd, nano_at_most
 
@@ -68,7 +68,7 @@ class Budgets:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._everywhere: tuple[Budget, ...] = ()
-        _forks.watch(self)
+        forks.watch(self)
 
     def after_fork(self) -> None:
         """A child has a copy of each open budget, of which it spends by itself."""
@@ -150,7 +150,7 @@ class Budget:
         self._held_nano = 0
         self._all_threads = everywhere
         self._entered = False
-        _forks.watch(self)
+        forks.watch(self)
 
     def after_fork(self) -> None:
         """What runs belongs to the parent, and so does what it holds."""

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from seekroute import _forks
+from seekroute import forks
 from seekroute.client.spend.budget import NO_HOLD, Budgets, Hold
 from seekroute.client.spend.prices import Estimate, Estimator, is_limited
 from seekroute.client.spend.rollup import Rollup
@@ -50,7 +50,7 @@ class Meter:
         self._holds: dict[str, list[Hold]] = {}
         if gateway is not None:
             gateway.on_record(self._on_record)
-        _forks.watch(self)
+        forks.watch(self)
 
     def after_fork(self) -> None:
         """What runs belongs to the parent."""

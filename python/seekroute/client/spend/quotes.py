@@ -5,9 +5,9 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from seekroute._shown import Shown
 from seekroute.client.result import Result
 from seekroute.client.show.text_columns import text_columns
+from seekroute.shown import Shown
 
 __all__ = ["CostRange", "Quote", "Routing"]
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from seekroute import _forks
+from seekroute import forks
 from seekroute.client.show.table import Table, frame_of, seconds
 from seekroute.client.wires.cost import counted_nano
 from seekroute.money import decimal_usd
@@ -78,7 +78,7 @@ class Rollup:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._tallies: dict[str, _Tally] = {}
-        _forks.watch(self)
+        forks.watch(self)
 
     def after_fork(self) -> None:
         """A child counts on from here by itself."""

@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from seekroute import _forks
+from seekroute import forks
 from seekroute.client.wires.backend import (
     MAX_ANSWER_BYTES,
     AsyncBackend,
@@ -167,7 +167,7 @@ class RemoteBackend(Backend):
         self._connecting = threading.Lock()
         self._http: httpx2.Client | None = None
         self._client()
-        _forks.watch(self)
+        forks.watch(self)
 
     def told(self, error: APIError, body: bytes, record: Record | None) -> APIError:
         return self._remote.told(error)
@@ -185,7 +185,7 @@ class RemoteBackend(Backend):
 
     def after_fork(self) -> None:
         """The connections are the parent's: two who used one would take each other's answers."""
-        _forks.forget(self._http)
+        forks.forget(self._http)
         self._http = None
         self._connecting = threading.Lock()
 
@@ -265,14 +265,14 @@ class AsyncRemoteBackend(AsyncBackend):
         self._clients: dict[
             asyncio.AbstractEventLoop, tuple[httpx2.AsyncClient, AsyncGenerator[None, None]]
         ] = {}
-        _forks.watch(self)
+        forks.watch(self)
 
     def told(self, error: APIError, body: bytes, record: Record | None) -> APIError:
         return self._remote.told(error)
 
     def after_fork(self) -> None:
         """The event loops and the connections are the parent's."""
-        _forks.forget(self._clients)
+        forks.forget(self._clients)
         self._clients = {}
 
     async def _client(self) -> httpx2.AsyncClient:

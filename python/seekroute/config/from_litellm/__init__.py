@@ -6,7 +6,7 @@ the text of another and findings with line numbers come out.
 
 from __future__ import annotations
 
-from seekroute.config.from_litellm._convert import Converted, TakenModel, convert
-from seekroute.config.from_litellm._findings import Finding
+from seekroute.config.from_litellm.conversion import Converted, TakenModel, convert
+from seekroute.config.from_litellm.findings import Finding
 
 __all__ = ["Converted", "Finding", "TakenModel", "convert"]

@@ -12,12 +12,12 @@ Example:
 
 from __future__ import annotations
 
-from seekroute.config.importers._rows import Imported, Remark
 from seekroute.config.importers.diff import CatalogDiff, PriceChange, diff
 from seekroute.config.importers.genai_prices import from_genai_prices
 from seekroute.config.importers.litellm import from_litellm
 from seekroute.config.importers.models_dev import from_models_dev
 from seekroute.config.importers.openrouter import from_openrouter
+from seekroute.config.importers.rows import Imported, Remark
 
 __all__ = [
     "CatalogDiff",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from seekroute.config._catalog_schema import Endpoint, given
 from seekroute.config.catalog import Catalog
+from seekroute.config.catalog_schema import Endpoint, given
 
 __all__ = ["CatalogDiff", "PriceChange", "diff"]
 

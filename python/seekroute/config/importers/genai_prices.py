@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from seekroute.config.catalog import Catalog
-from seekroute.config.importers._rows import (
+from seekroute.config.importers.rows import (
     Imported,
     Rows,
     Unusable,

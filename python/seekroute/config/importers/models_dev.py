@@ -8,9 +8,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from seekroute.config._catalog_schema import Provider
 from seekroute.config.catalog import Catalog
-from seekroute.config.importers._rows import (
+from seekroute.config.catalog_schema import Provider
+from seekroute.config.importers.rows import (
     Imported,
     Rows,
     Unusable,

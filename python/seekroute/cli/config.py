@@ -1,0 +1,93 @@
+"""`seekroute config`: what the configuration is, and whether it is right."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from seekroute.cli.config_import import import_
+from seekroute.cli.shared import NO_FILE, JsonOption, print_json, print_rows, say, shared
+from seekroute.errors import ConfigError
+
+app = typer.Typer(no_args_is_help=True, help="Check, show and import the configuration.")
+app.command("import")(import_)
+
+
+@app.command()
+def check(ctx: typer.Context, as_json: JsonOption = False) -> None:
+    """Report every error in the configuration, also for this machine: folders,
+    addresses, certificates. Exit with 2 if there is one."""
+    problems = []
+    from seekroute.cli.start_checks import start_problems
+    from seekroute.config import config_file
+
+    options = shared(ctx)
+    file = config_file(options.config)
+    try:
+        settings = options.settings(provider_keys=True)
+        found = start_problems(settings, options.data_dir or Path(settings.data_dir))
+        if found:
+            raise ConfigError(found)
+    except ConfigError as error:
+        if not as_json:
+            raise
+        problems = [dataclasses.asdict(problem) for problem in error.problems]
+    if as_json:
+        print_json({"ok": not problems, "file": file and str(file), "problems": problems})
+    else:
+        say(f"{file} is valid" if file else NO_FILE)
+    if problems:
+        raise typer.Exit(2)
+
+
+@app.command()
+def show(
+    ctx: typer.Context,
+    origin: Annotated[
+        bool, typer.Option("--origin", help="Show where each value comes from.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the settings in force. Secrets are masked."""
+    settings = shared(ctx).settings()
+    values = settings.model_dump(mode="json")
+    if origin:
+        rows = [
+            {
+                "setting": path,
+                "value": value,
+                "origin": settings.origin(path),
+                "where": settings.origin_detail(path),
+            }
+            for path, value in _leaves(values, "")
+        ]
+        columns = ("setting", "value", "origin", "where")
+        spare = ("origin", "where")  # a value that has no place is a default
+        print_rows(rows, columns, as_json=as_json, spare=spare, folded=("value", "where"))
+    elif as_json:
+        print_json(values)
+    else:
+        import yaml
+
+        say(yaml.safe_dump(values, sort_keys=False, allow_unicode=True), nl=False)
+
+
+@app.command()
+def schema(_as_json: JsonOption = True) -> None:
+    """Print the JSON Schema of the configuration file, for editors."""
+    from seekroute.config import config_schema
+
+    print_json(config_schema())
+
+
+def _leaves(value: dict[str, Any], path: str) -> Iterator[tuple[str, Any]]:
+    for name, child in value.items():
+        at = f"{path}.{name}" if path else name
+        if isinstance(child, dict) and child:
+            yield from _leaves(child, at)
+        else:
+            yield at, child

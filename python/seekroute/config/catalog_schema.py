@@ -1,0 +1,493 @@
+"""What a catalog may say: providers, models, endpoints and prices, with their types and bounds.
+
+These are slotted dataclasses, not pydantic models: a catalog holds thousands of them for as long
+as the process lives.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields
+from datetime import UTC, date, datetime
+from fnmatch import fnmatchcase
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic.dataclasses import dataclass
+
+from seekroute.config.schema import ALIAS, MODEL_ID, PROVIDER_ID, Strict, check_base_url
+
+# The core counts prices in pico-USD per unit: 12 decimals per unit, 6 per million.
+_DECIMAL = re.compile(r"(?:0|[1-9][0-9]{0,6})(?:\.([0-9]{1,12}))?")
+_UNIT_DECIMALS = 12
+_MILLION_DECIMALS = 6
+_HOURS = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])-(?:([01][0-9]|2[0-3]):([0-5][0-9])|24:00)")
+_MONTH = re.compile(r"[0-9]{4}(?:-(?:0[1-9]|1[0-2])(?:-(?:0[1-9]|[12][0-9]|3[01]))?)?")
+# More than any price list has; keeps a snapshot's tables small.
+MAX_TIERS = 16
+MAX_VARIANTS = 32
+
+_CONFIG = ConfigDict(
+    extra="forbid",
+    hide_input_in_errors=True,
+    use_attribute_docstrings=True,
+)
+
+
+def _decimal(value: object, places: int) -> str:
+    if isinstance(value, bool | float):
+        raise ValueError('expected a decimal in quotes; write "0.15", as numbers lose digits')
+    if isinstance(value, int):
+        value = str(value)
+    if not isinstance(value, str):
+        raise ValueError('expected a decimal in quotes; for example "0.15"')
+    if value.startswith("-") and _DECIMAL.fullmatch(value[1:]):
+        raise ValueError("expected a price of 0 or more, found a negative one")
+    match = _DECIMAL.fullmatch(value)
+    if not match:
+        raise ValueError('expected a plain decimal below 10000000; for example "0.15"')
+    if len(match.group(1) or "") > places:
+        raise ValueError(f"expected at most {places} decimals, found {len(match.group(1))}")
+    return value
+
+
+PerMillion = Annotated[str, BeforeValidator(lambda v: _decimal(v, _MILLION_DECIMALS))]
+PerUnit = Annotated[str, BeforeValidator(lambda v: _decimal(v, _UNIT_DECIMALS))]
+
+
+# More than any model reads or writes; the core's counts have room for a million times as many.
+Tokens = Annotated[int, Field(gt=0, le=10**12)]
+
+
+@dataclass(slots=True, frozen=True, kw_only=True, config=_CONFIG)
+class Rates:
+    """Prices of single units, as exact decimals in USD."""
+
+    input: PerMillion | None = None
+    """Per million prompt tokens."""
+    output: PerMillion | None = None
+    """Per million completion tokens."""
+    cache_read: PerMillion | None = None
+    """Per million prompt tokens read from the provider's cache; default: as `input`."""
+    cache_write: PerMillion | None = None
+    """Per million prompt tokens written to the provider's cache; default: as `input`."""
+    cache_write_1h: PerMillion | None = None
+    """The same for a cache kept an hour; default: as `cache_write`."""
+    reasoning: PerMillion | None = None
+    """Per million reasoning tokens; default: as `output`."""
+    audio_input: PerMillion | None = None
+    """Per million audio tokens of the prompt; default: as `input`."""
+    audio_output: PerMillion | None = None
+    """Per million audio tokens of the completion; default: as `output`."""
+    audio_cache_read: PerMillion | None = None
+    """Per million audio tokens read from the cache; default: as `audio_input` where that has a
+    price of its own, else as `cache_read`."""
+    image_input: PerMillion | None = None
+    """Per million image tokens of the prompt; default: as `input`."""
+    image_output: PerMillion | None = None
+    """Per million image tokens of the completion; default: as `output`."""
+    per_request: PerUnit | None = None
+    """Per answered request; default: nothing."""
+    per_image: PerUnit | None = None
+    """Per generated image; default: nothing."""
+
+
+UNITS = tuple(field.name for field in fields(Rates))
+
+
+def _named(rates: Rates) -> bool:
+    return any(getattr(rates, unit) is not None for unit in UNITS)
+
+
+@dataclass(slots=True, frozen=True, kw_only=True, config=_CONFIG)
+class Tier(Rates):
+    """The prices of a whole request whose prompt is longer than a threshold. A price that it does
+    not name stays what it is below the threshold."""
+
+    above: Tokens
+    """Prompt tokens; the tier applies to requests with more than this."""
+
+    @model_validator(mode="after")
+    def _names_a_price(self) -> Tier:
+        if not _named(self):
+            raise ValueError("expected at least one price; for example input")
+        return self
+
+
+def _rising(tiers: tuple[Tier, ...] | None) -> tuple[Tier, ...] | None:
+    bounds = [tier.above for tier in tiers or ()]
+    if bounds != sorted(set(bounds)):
+        raise ValueError("expected tiers by rising threshold")
+    return tiers
+
+
+@dataclass(slots=True, frozen=True, kw_only=True, config=_CONFIG)
+class Variant(Rates):
+    """Other prices under conditions that must all hold. A price that it does not name is the base
+    price; tiers are its own."""
+
+    service_tier: Annotated[str, Field(pattern=PROVIDER_ID)] | None = None
+    """The tier that the provider's answer names: `flex`, `priority`, `batch`."""
+    hours: str | None = None
+    """Hours of the day in UTC, `HH:MM-HH:MM`; the end is excluded, and may lie past midnight."""
+    valid_from: date | None = None
+    """First day of these prices, from midnight UTC."""
+    valid_until: date | None = None
+    """First day on which they no longer hold."""
+    tiers: Annotated[tuple[Tier, ...], Field(max_length=MAX_TIERS)] | None = None
+    """Prices of long prompts; required (maybe `[]`) where the base price has tiers."""
+
+    _order = field_validator("tiers")(_rising)
+
+    @field_validator("hours")
+    @classmethod
+    def _window(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        match = _HOURS.fullmatch(value)
+        if not match:
+            raise ValueError('expected hours such as "16:30-00:30"')
+        if value[:5] == value[6:] or value == "00:00-24:00":
+            raise ValueError("expected two different times; leave hours out for the whole day")
+        return value
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Variant:
+        conditions = (self.service_tier, self.hours, self.valid_from, self.valid_until)
+        if conditions == (None, None, None, None):
+            raise ValueError("expected a condition; service_tier, hours, valid_from or valid_until")
+        if self.valid_from and self.valid_until and self.valid_from >= self.valid_until:
+            raise ValueError("expected valid_until after valid_from")
+        if not _named(self):
+            raise ValueError("expected at least one price; for example input")
+        return self
+
+    @property
+    def conditions(self) -> tuple[object, ...]:
+        """What decides whether it applies."""
+        return self.service_tier, self.hours, self.valid_from, self.valid_until
+
+    @property
+    def minutes(self) -> tuple[int, int]:
+        """Begin and end in minutes of the UTC day; both 0 for the whole day."""
+        match = _HOURS.fullmatch(self.hours or "")
+        if not match:
+            return 0, 0
+        hour, minute, end_hour, end_minute = (int(part or 0) for part in match.groups())
+        return hour * 60 + minute, end_hour * 60 + end_minute
+
+
+@dataclass(slots=True, frozen=True, kw_only=True, config=_CONFIG)
+class Price(Rates):
+    """What an endpoint charges."""
+
+    tiers: Annotated[tuple[Tier, ...], Field(max_length=MAX_TIERS)] = ()
+    """Prices of long prompts, by rising threshold."""
+    variants: Annotated[tuple[Variant, ...], Field(max_length=MAX_VARIANTS)] = ()
+    """Prices by service tier, hour or date; the first whose conditions all hold is taken."""
+
+    _order = field_validator("tiers")(_rising)
+
+    @model_validator(mode="after")
+    def _variants_fit(self) -> Price:
+        seen: list[tuple[object, ...]] = []
+        for variant in self.variants:
+            if variant.conditions in seen:
+                raise ValueError("two variants have the same conditions; remove the later one")
+            seen.append(variant.conditions)
+            if self.tiers and variant.tiers is None:
+                raise ValueError(
+                    "the base price has tiers, a variant does not say its own; write tiers: []"
+                    " where its prices are the same for long prompts"
+                )
+        return self
+
+
+Dialect = Literal[
+    "openai-chat", "openai-responses", "openai-images", "anthropic-messages", "google-generate"
+]
+SERVED_DIALECTS = frozenset({"openai-chat"})
+CapField = Literal["max_tokens", "max_completion_tokens"]
+ReasoningBudgetField = Literal["thinking_budget", "none"]
+ReasoningField = Literal["reasoning_effort", "reasoning", "none"]
+# As kRefusable in cpp/wire/openai/chat_request.h.
+Refusable = Literal[
+    "temperature",
+    "top_p",
+    "presence_penalty",
+    "frequency_penalty",
+    "logprobs",
+    "top_logprobs",
+    "logit_bias",
+]
+OnAbort = Literal["cancel", "read_out"]
+
+
+# The core's timers of a call are this coarse.
+CallMilliseconds = Annotated[int, Field(ge=1000, le=24 * 3600 * 1000)]
+# Below what uvicorn and Node give an idle connection, five seconds.
+DEFAULT_KEEP_ALIVE_MS = 4_000
+KeepAlive = Annotated[int, Field(ge=0, le=3600 * 1000)]
+
+
+@dataclass(slots=True, frozen=True, kw_only=True, config=_CONFIG)
+class CallTimeouts:
+    """How long a call may take, in milliseconds, where it differs from what is said elsewhere."""
+
+    first_byte_timeout_ms: CallMilliseconds | None = None
+    """Until a stream's response begins."""
+    first_content_timeout_ms: CallMilliseconds | None = None
+    """Until a stream's first content, and between two pieces of it while only comments come."""
+    idle_timeout_ms: CallMilliseconds | None = None
+    """Longest silence of a stream whose content has begun."""
+    total_timeout_ms: CallMilliseconds | None = None
+    """The whole answer of this endpoint."""
+
+
+CALL_TIMEOUTS = tuple(field.name for field in fields(CallTimeouts))
+
+
+@dataclass(slots=True, frozen=True, kw_only=True, config=_CONFIG)
+class Endpoint:
+    """One provider that serves a model."""
+
+    provider: str
+    """Id of the provider."""
+    model: Annotated[str, Field(min_length=1, max_length=200)]
+    """The model's name at this provider."""
+    price: Price = Price()
+    """What it charges; required unless `free`."""
+    free: bool = False
+    """Whether it costs nothing; an endpoint without a price is refused otherwise."""
+    dialect: Dialect | None = None
+    """Protocol it is spoken to in, where it differs from the provider's."""
+    context: Tokens | None = None
+    """Context length here, in tokens, where it differs from the model's."""
+    max_output: Tokens | None = None
+    """Longest answer here, in tokens, where it differs from the model's."""
+    cap_field: CapField | None = None
+    """Field that names the longest wanted answer, where it differs from the provider's."""
+    cap_excludes_reasoning: bool | None = None
+    """Whether that length leaves thinking out; default: as at the provider."""
+    reasoning_budget_field: ReasoningBudgetField | None = None
+    """Field that bounds thinking, where it differs from the provider's; `none`: nothing does."""
+    max_reasoning: Tokens | None = None
+    """Longest thinking here, in tokens, where it differs from the provider's."""
+    reasoning_field: ReasoningField | None = None
+    """Field in which it takes how much to think; default: as at the provider, where the model's
+    `features` name `reasoning` or nothing."""
+    refuses: tuple[Refusable, ...] = ()
+    """Parameters that it is known to refuse a request for; they are sent all the same unless
+    `drop_refused_parameters` says otherwise."""
+    timeouts: CallTimeouts = CallTimeouts()
+    """How long a call may take here, where it differs from the model's."""
+    source: str = ""
+    """Which of the catalog's sources the price was taken from."""
+    checked_on: date | None = None
+    """When the price was last compared with its source; default: the source's own date."""
+    valid_from: date | None = None
+    """First day the price is known to hold; default: the source's own date."""
+
+
+Modality = Literal["text", "image", "audio", "video", "file"]
+Feature = Literal["tools", "structured_output", "reasoning", "temperature"]
+
+
+def _month_or_day(value: object) -> object:
+    return value.isoformat() if isinstance(value, date) else value
+
+
+@dataclass(slots=True, frozen=True, kw_only=True, config=_CONFIG)
+class CatalogModel:
+    """A model, under one id whoever serves it."""
+
+    id: Annotated[str, Field(pattern=MODEL_ID)]
+    """`author/slug`. The slug alone is accepted too; the first model in the list wins."""
+    name: str = ""
+    """Shown name; default: the slug."""
+    description: str = ""
+    """One line for people choosing a model."""
+    created: date | None = None
+    """Day of release."""
+    knowledge: Annotated[str, BeforeValidator(_month_or_day)] | None = None
+    """Where its knowledge ends: a year, month or day such as `2025-01`."""
+    expires: date | None = None
+    """Day on which its maker will switch it off."""
+    context: Tokens
+    """Context length in tokens."""
+    max_output: Tokens | None = None
+    """Longest answer in tokens."""
+    input: tuple[Modality, ...] = ("text",)
+    """What a prompt may hold."""
+    output: tuple[Modality, ...] = ("text",)
+    """What an answer holds; `[image]` makes it an image model, used through chat."""
+    features: tuple[Feature, ...] = ()
+    """What the model can do."""
+    thinks: bool = True
+    """`false`: it never thinks unless a request asks for it, so the hold adds no thinking at
+    providers whose length leaves it out. Features without `reasoning` do not say so."""
+    aliases: tuple[Annotated[str, Field(pattern=ALIAS)], ...] = ()
+    """Other accepted names, with or without author."""
+    free: bool = False
+    """Whether it costs nothing at every endpoint."""
+    timeouts: CallTimeouts = CallTimeouts()
+    """How long a call may take, where it differs from the providers'."""
+    endpoints: tuple[Endpoint, ...]
+    """Who serves it, in order of preference."""
+
+    @field_validator("knowledge")
+    @classmethod
+    def _knowledge(cls, value: str | None) -> str | None:
+        if value is not None and not _MONTH.fullmatch(value):
+            raise ValueError("expected a year, month or day; for example 2025-01")
+        return value
+
+    @property
+    def author(self) -> str:
+        """The part of the id before the slash."""
+        return self.id.partition("/")[0]
+
+    @property
+    def slug(self) -> str:
+        """The part of the id after the slash."""
+        return self.id.partition("/")[2]
+
+    @property
+    def is_image(self) -> bool:
+        """Whether answers are images."""
+        return "image" in self.output and "text" not in self.output
+
+    @property
+    def created_unix(self) -> int:
+        """Midnight UTC of the release day in Unix seconds, 0 when unknown."""
+        return unix_day(self.created)
+
+
+def unix_day(day: date | None) -> int:
+    """Midnight UTC of a day in Unix seconds, 0 for None."""
+    return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) if day else 0
+
+
+class Provider(Strict):
+    """An upstream."""
+
+    name: str = ""
+    """Shown name; default: the id."""
+    base_url: str
+    """Where `/chat/completions` is appended."""
+    dialect: Dialect = "openai-chat"
+    """Protocol it speaks; models of another than openai-chat are not served yet."""
+    env: tuple[str, ...] = ()
+    """Environment variables that may hold its key, the first one set wins."""
+    docs: str = ""
+    """Where its models and prices are published."""
+    allow_http: bool = False
+    """Whether plain http is acceptable."""
+    cap_field: CapField = "max_tokens"
+    """The field that the longest wanted answer is named in."""
+    cap_excludes_reasoning: bool = False
+    """Whether that length leaves thinking out; the hold then adds it."""
+    reasoning_budget_field: ReasoningBudgetField = "none"
+    """The field that bounds the thinking where the other one does not; `none`: nothing does."""
+    max_reasoning: Tokens | None = None
+    """Longest such thinking, in tokens; default: the model's longest answer."""
+    reasoning_field: ReasoningField = "reasoning_effort"
+    """The field in which it takes how much to think: OpenAI's, OpenRouter's object, or neither."""
+    stream_options: bool = True
+    """Whether it takes the field `stream_options`, in which the gateway asks for a stream's usage.
+    Where it refuses it, `no` saves each process a request that is refused and sent again."""
+    on_abort: OnAbort = "cancel"
+    """`read_out` where the provider charges for the whole answer although it is cancelled: then the
+    answer to a client that has left is read to its end, for its usage."""
+    timeouts: CallTimeouts = CallTimeouts()
+    """How long a call may take, where it differs from the settings'."""
+    keep_alive_ms: KeepAlive = DEFAULT_KEEP_ALIVE_MS
+    """How long an idle connection is kept for the next request."""
+
+    @field_validator("base_url")
+    @classmethod
+    def _base_url(cls, value: str) -> str:
+        return check_base_url(value, allow_http=value.startswith("http://"))
+
+
+class Source(Strict):
+    """Where facts of the catalog come from."""
+
+    title: str
+    """What it is."""
+    url: str
+    """Where it is."""
+    checked_on: date
+    """When it was read."""
+    valid_from: date
+    """First day its prices are known to hold."""
+
+
+BasisPoints = Annotated[int, Field(ge=-10_000, le=1_000_000, strict=True)]
+
+
+@dataclass(slots=True, frozen=True, kw_only=True, config=_CONFIG)
+class Markup:
+    """What is added to the providers' prices, in basis points: 100 is one percent."""
+
+    default: BasisPoints = 0
+    """For everything."""
+    providers: dict[str, BasisPoints] = Field(default_factory=dict)
+    """By provider id; stronger than the default."""
+    models: dict[str, BasisPoints] = Field(default_factory=dict)
+    """By id or pattern (`openai/*`); stronger than both. An id is stronger than a pattern, a
+    longer pattern than a shorter one."""
+
+    @property
+    def is_set(self) -> bool:
+        """Whether any price is changed by it."""
+        return any((self.default, *self.providers.values(), *self.models.values()))
+
+    def of(self, model_id: str, provider: str) -> int:
+        """The markup of one endpoint.
+
+        Example:
+            >>> markup = Markup(default=500, providers={"groq": 200}, models={"openai/*": 1000})
+            >>> markup.of("openai/o3", "groq"), markup.of("qwen/qwen3-32b", "groq")
+            (1000, 200)
+            >>> markup.of("qwen/qwen3-32b", "nebius")
+            500
+        """
+        if model_id in self.models:
+            return self.models[model_id]
+        fitting = [pattern for pattern in self.models if fnmatchcase(model_id, pattern)]
+        if fitting:
+            # Of two equally long patterns the first by alphabet, so that it is always the same.
+            return self.models[min(fitting, key=lambda pattern: (-len(pattern), pattern))]
+        return self.providers.get(provider, self.default)
+
+
+class CatalogFile(Strict):
+    """A whole catalog file."""
+
+    version: Literal[1]
+    """Version of this format."""
+    sources: dict[str, Source] = Field(default_factory=dict)
+    """Where prices come from, by name."""
+    providers: dict[Annotated[str, Field(pattern=PROVIDER_ID)], Provider]
+    """Upstreams, by id."""
+    models: tuple[CatalogModel, ...]
+    """Models, the preferred of two with the same slug first."""
+    markup: Markup = Markup()
+    """What is added to the prices."""
+
+
+def given(value: Any) -> dict[str, Any]:
+    """The fields of a dataclass of this module that differ from their defaults, nested ones as
+    mappings: what a file would have to say."""
+    result: dict[str, Any] = {}
+    for field in fields(value):
+        found = getattr(value, field.name)
+        if found == field.default:
+            continue
+        if isinstance(found, tuple):
+            found = [given(v) if hasattr(v, "__dataclass_fields__") else v for v in found]
+        elif hasattr(found, "__dataclass_fields__"):
+            found = given(found)
+        result[field.name] = found
+    return result

@@ -1,0 +1,164 @@
+"""What is wrong between the parts of a configuration: references to catalog, profiles and files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from seekroute.config.catalog import (
+    AUTO_NAMES,
+    MOCK_PROVIDER,
+    Catalog,
+    Provider,
+    check_rows,
+    packaged_catalog,
+)
+from seekroute.config.overlay import apply_overlay, load_overlay
+from seekroute.config.profile import PACKAGED_PROFILES, load_profile
+from seekroute.config.schema import did_you_mean
+from seekroute.errors import ConfigError, Problem
+
+
+def cross_check(
+    data: Mapping[str, Any],
+    environ: Mapping[str, str],
+    folder: Path | None,
+    where: Callable[[str], str],
+    *,
+    provider_keys: bool = True,
+) -> list[Problem]:
+    """Checks raw settings against each other, the catalog, the profiles and the file system.
+
+    It works on the raw data, passing over what has the wrong shape, so that one wrong value does
+    not hide the others.
+
+    Args:
+        data: Settings as merged from their sources.
+        environ: Where provider keys are looked up.
+        folder: What relative profile paths start from.
+        where: Gives file and line of a path.
+        provider_keys: Whether providers have to have what they need to be called.
+    """
+    problems: list[Problem] = []
+
+    def add(at: str, message: str, hint: str = "") -> None:
+        problems.append(Problem(at, message, hint, where(at)))
+
+    packaged = packaged_catalog()
+    providers = data.get("providers")
+    providers = providers if isinstance(providers, dict) else {}
+    for name, own in providers.items():
+        if isinstance(own, dict):
+            _check_provider(str(name), own, environ, add, provider_keys=provider_keys)
+    rows = data.get("models")
+    known = packaged.providers.keys() | {str(name) for name in providers}
+    below, found = _overlaid(packaged, data.get("catalog_overlay"), known, folder, where)
+    problems += found
+    problems += check_rows(rows, known, below.sources, where)
+    default = data.get("default_model")
+    if isinstance(default, str) and default:
+        names = (set(below.names) | _names_in(rows)) - set(AUTO_NAMES)
+        if default not in names:
+            hint = did_you_mean(default, names)
+            add("default_model", "no model of this name in the catalog", hint)
+    return problems + _check_profiles(data, folder, where)
+
+
+def _overlaid(
+    packaged: Catalog,
+    overlay: object,
+    providers: Iterable[str],
+    folder: Path | None,
+    where: Callable[[str], str],
+) -> tuple[Catalog, list[Problem]]:
+    """The catalog below the settings' own models, and what is wrong with the overlay."""
+    if not isinstance(overlay, str) or not overlay:
+        return packaged, []
+    # What these providers are is checked elsewhere; here they only have to exist.
+    stand_in = Provider(base_url="https://provider.invalid")
+    added = {name: stand_in for name in providers if name not in packaged.providers}
+    try:
+        return apply_overlay(packaged, load_overlay((folder or Path()) / overlay), added), []
+    except ConfigError as error:
+        problems = []
+        for problem in error.problems:
+            at = f"catalog_overlay: {problem.path}" if problem.path else "catalog_overlay"
+            place = problem.where or where("catalog_overlay")
+            problems.append(Problem(at, problem.message, problem.hint, place))
+        return packaged, problems
+
+
+def _check_provider(
+    name: str,
+    own: dict[str, Any],
+    environ: Mapping[str, str],
+    add: Callable[..., None],
+    *,
+    provider_keys: bool,
+) -> None:
+    packaged = packaged_catalog().providers
+    at, known, url = f"providers.{name}", packaged.get(name), own.get("base_url")
+    if name == MOCK_PROVIDER:
+        add(at, "this name is reserved", "use the setting mock")
+    elif known is None and url is None and provider_keys:
+        message = "a provider that is not packaged needs a base_url"
+        add(at, message, did_you_mean(name, packaged))
+    plain = isinstance(url, str) and url.startswith("http://")
+    if plain and str(own.get("allow_http", False)).lower() not in ("true", "1", "yes", "on"):
+        add(f"{at}.base_url", "expected an https URL", "or set allow_http: true")
+    enabled = str(own.get("enabled", "")).lower() in ("true", "1", "yes", "on")
+    keyless = url is None and own.get("api_key") is None
+    if (
+        provider_keys
+        and known
+        and enabled
+        and keyless
+        and not any(environ.get(v, "").strip() for v in known.env)
+    ):
+        hint = f"set {' or '.join(known.env)}, or its api_key"
+        add(f"{at}.enabled", "enabled, but no key was found", hint)
+    ca_file = own.get("ca_file")
+    if isinstance(ca_file, str) and ca_file and not Path(ca_file).is_file():
+        add(f"{at}.ca_file", "no such file")
+
+
+def _names_in(rows: object) -> set[str]:
+    names: set[str] = set()
+    for row in rows if isinstance(rows, list | tuple) else ():
+        if not isinstance(row, dict) or not isinstance(row.get("id"), str):
+            continue
+        author, _, slug = row["id"].partition("/")
+        names |= {row["id"], slug}
+        aliases = row.get("aliases")
+        for alias in aliases if isinstance(aliases, list | tuple) else ():
+            names |= {str(alias), f"{author}/{alias}"}
+    return names
+
+
+def _check_profiles(
+    data: Mapping[str, Any], folder: Path | None, where: Callable[[str], str]
+) -> list[Problem]:
+    problems: list[Problem] = []
+    listed = data.get("profiles", ())
+    if isinstance(listed, str):
+        listed = [part.strip() for part in listed.split(",") if part.strip()]
+    wanted = {"profile": data.get("profile", PACKAGED_PROFILES[0])}
+    if isinstance(listed, list | tuple):
+        wanted |= {f"profiles.{index}": name for index, name in enumerate(listed)}
+    seen: dict[str, str] = {}
+    for at, name in wanted.items():
+        if not isinstance(name, str) or not name:
+            continue
+        try:
+            profile = load_profile(name, relative_to=folder)
+        except ConfigError as error:
+            for problem in error.problems:
+                inner = f"{at}: {problem.path}" if problem.path else at
+                place = problem.where or where(at)
+                problems.append(Problem(inner, problem.message, problem.hint, place))
+            continue
+        if seen.setdefault(profile.name, name) != name:
+            message = f"two files define the profile {profile.name}"
+            problems.append(Problem(at, message, "give one of them another name", where(at)))
+    return problems
