@@ -1,5 +1,6 @@
 // A request that is accepted is valid JSON, and what is built for the upstream parses again: with
-// the new model, and with everything else as it was.
+// the new model, and with everything else as it was. The one pass that also estimates the prompt
+// says the same as two.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -8,7 +9,9 @@
 #include <string_view>
 
 #include "wire/json/json.h"
+#include "wire/openai/chat_prompt.h"
 #include "wire/openai/chat_request.h"
+#include "wire/openai/chat_surface.h"
 #include "wire/openai/image_request.h"
 #include "wire/openai/upstream_chat.h"
 
@@ -35,11 +38,16 @@ bool Contains(std::string_view text, std::string_view left, std::string_view rig
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view body(reinterpret_cast<const char*>(data), size);
   const auto request = seekroute::ParseChatRequest(body, seekroute::Profile());
+  const auto read = seekroute::ChatSurface().Read(body, seekroute::Profile(), {.prompt = true});
   if (!request) {
     Check(request.error().status() == 400 && request.error().param.size() <= 80);
     Check(request.error().message.size() <= 160);
+    Check(!read && read.error().message == request.error().message);
     return 0;
   }
+  const auto prompt = seekroute::EstimateChatPrompt(body);
+  Check(read && (*read)->ask.prompt->tokens == prompt.tokens);
+  Check((*read)->ask.prompt->upper == prompt.upper);
   Check(seekroute::CheckJson(body).ok());
 
   const std::string upstream = seekroute::BuildUpstreamChat(body, *request, kModel);

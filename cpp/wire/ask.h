@@ -67,7 +67,8 @@ struct Ask {
   NeedSet needs;                      // judged against Endpoint::lacks before any hold
   AskedReasoning reasoning;
 
-  TokenEstimate prompt;  // as an upstream is expected to count it
+  // As an upstream is expected to count it; nothing: it was not asked for (ReadScope).
+  std::optional<TokenEstimate> prompt;
   // Tokens that no tokenizer exceeds, a token a byte of whatever the model may read, with what
   // stands around each message and each sized part of another kind; without the unsized.
   int64_t strict_prompt = 0;

@@ -10,6 +10,7 @@
 #include "base/result.h"
 #include "wire/ask.h"
 #include "wire/profile.h"
+#include "wire/token_estimate.h"
 
 namespace seekroute {
 
@@ -23,6 +24,11 @@ struct ErrorPlace {
   std::string_view routing;   // a whole JSON member put behind "error"; may be empty
 };
 
+// What is to be found beside what is read of every request: it takes longer.
+struct ReadScope {
+  bool prompt = false;  // Ask::prompt, also where no max_cost needs it
+};
+
 // One stateless object each; thread-safe. No clock, no I/O.
 class Surface {
  public:
@@ -33,9 +39,14 @@ class Surface {
   // Its name in metrics, and for whoever submits: "chat_completions".
   virtual std::string_view label() const = 0;
 
-  // Checks and reads a request. Fails with the client's error, `param` set. Linear, in one pass.
+  // Checks and reads a request. Fails with the client's error, `param` set. Linear, in one pass,
+  // but for one with a max_cost and without scope.prompt.
   virtual Result<std::unique_ptr<const ParsedRequest>> Read(std::string_view body,
-                                                            const Profile& profile) const = 0;
+                                                            const Profile& profile,
+                                                            ReadScope scope) const = 0;
+
+  // Ask::prompt of a body that was read without: one more pass.
+  virtual TokenEstimate EstimatePrompt(std::string_view body) const = 0;
 
   // The body of an answer that is an error.
   virtual std::string WriteError(const Error& error, const Profile& profile,

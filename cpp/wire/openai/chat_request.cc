@@ -422,6 +422,7 @@ bool RequestSink::OnClose(const JsonPlace& place, const JsonValue& value) {
   return true;
 }
 
+// What can only be known once the whole body was read.
 Status RequestSink::Check() const {
   if (!has_model_) {
     return MakeError(kMissingRequiredParameter, "expected the name of a model", "model");
@@ -439,15 +440,19 @@ Status RequestSink::Check() const {
   return {};
 }
 
+Result<ChatRequest> RequestSink::Take(const Status& scanned) {
+  if (!scanned) return WithField(scanned.error());
+  if (Status checked = Check(); !checked) return WithField(checked.error());
+  // What a field of somebody's own asks for may be more than text.
+  const bool unsaid = own_fields_ && request_.answer_kinds == AnswerKinds::kTextOnly;
+  if (unsaid) request_.answer_kinds = AnswerKinds::kUnsaid;
+  if (request_.media_parts > 0 || request_.other_kinds) request_.is_ordinary = false;
+  return std::move(request_);
+}
+
 Result<ChatRequest> ParseChatRequest(std::string_view body, const Profile& profile) {
   RequestSink sink(profile);
-  if (Status scanned = ScanJson(body, JsonKeys::kUnique, &sink); !scanned) {
-    return WithField(scanned.error());
-  }
-  if (Status checked = sink.Check(); !checked) return WithField(checked.error());
-  ChatRequest request = sink.Take();
-  if (request.media_parts > 0 || request.other_kinds) request.is_ordinary = false;
-  return request;
+  return sink.Take(ScanJson(body, JsonKeys::kUnique, &sink));
 }
 
 }  // namespace seekroute

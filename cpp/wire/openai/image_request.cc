@@ -6,6 +6,7 @@
 
 #include "wire/json/json_scan.h"
 #include "wire/json/json_writer.h"
+#include "wire/openai/prompt_parts.h"
 #include "wire/provider_error.h"
 #include "wire/upstream_refusal.h"
 
@@ -164,7 +165,7 @@ Result<std::string> BuildImageCall(std::string_view body, const ChatRequest& req
     const std::string_view content = request.last_user_content->In(body);
     if (Status read = ScanJson(content, JsonKeys::kAny, &prompt); !read) return read.error();
   }
-  if (prompt.prompt.find_first_not_of(" \t\r\n") == std::string::npos) {
+  if (prompt.prompt.find_first_not_of(kPromptSpace) == std::string::npos) {
     return MakeError(kInvalidValue, "expected text in the last user message, to draw from",
                      "messages");
   }

@@ -150,6 +150,13 @@ class ToolEntry {
   int64_t objects_ = 0;  // of them
 };
 
+// Text of nothing else is no prompt.
+inline constexpr std::string_view kPromptSpace = " \t\r\n";
+
+// What a template writes around a message at most, and once around the prompt, in tokens.
+inline constexpr int64_t kMostMessageTokens = 8;
+inline constexpr int64_t kMostOpeningTokens = 16;
+
 // The bytes of what is told of a place: a string decoded, anything else as written, null nothing.
 size_t BytesOf(const JsonValue& value);
 

@@ -25,6 +25,7 @@ JsonSink::Step RequestSink::OpenInMessages(const JsonPlace& place, JsonType type
     role_ = Role::kNone;
     content_.reset();
     content_null_ = false;
+    has_text_ = false;
     return Step::kEnter;
   }
   const std::string_view member = place.key(3);
@@ -79,6 +80,7 @@ bool RequestSink::SetInMessages(const JsonPlace& place, const JsonValue& value) 
     }
     if (!is_string) return WrongType(place, "a string or an array of content parts", value.type);
     content_ = value.range;
+    SeeText(value);
   }
   if (depth > 3 && member == "content") {
     if (depth == 4) return WrongType(place, "a content part object", value.type);
@@ -86,12 +88,19 @@ bool RequestSink::SetInMessages(const JsonPlace& place, const JsonValue& value) 
       return WrongType(place, "a string", value.type);
     }
     if (depth == ContentPart::kDepth && !IsSpelledRight(MemberOf::kPart, place)) return false;
+    if (depth == ContentPart::kDepth && place.key() == "text") SeeText(value);
     part_.OnScalar(place, value);
     return true;
   }
   CountOthers(&message_members_, place, value.type, TextOf(value));
   request_.text_bytes += BytesOf(value) + BytesOfName(place);
   return true;
+}
+
+// The first byte tells, of nearly every text.
+void RequestSink::SeeText(const JsonValue& value) {
+  has_text_ = has_text_ || (value.type == JsonType::kString &&
+                            value.text.find_first_not_of(kPromptSpace) != std::string_view::npos);
 }
 
 void RequestSink::EndPart() {
@@ -109,7 +118,10 @@ bool RequestSink::EndMessage(const JsonPlace& place) {
     return Fail(kMissingRequiredParameter, "expected a message with a role",
                 place.Path() + ".role");
   }
-  if (role_ == Role::kUser && content_) request_.last_user_content = content_;
+  if (role_ == Role::kUser && content_) {
+    request_.last_user_content = content_;
+    has_prompt_text_ = has_text_;
+  }
   // An assistant may have only called tools, refused, or spoken; providers judge that.
   if (content_ || role_ == Role::kAssistant) return true;
   if (content_null_) {

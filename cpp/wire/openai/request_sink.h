@@ -15,7 +15,7 @@ namespace seekroute {
 
 // Puts together a ChatRequest from one scan of a body; ParseChatRequest() says what it refuses. The
 // ranges that it gives point into the body. Not thread-safe.
-class RequestSink : public JsonSink {
+class RequestSink final : public JsonSink {
  public:
   explicit RequestSink(const Profile& profile) : profile_(profile) {}
 
@@ -23,18 +23,15 @@ class RequestSink : public JsonSink {
   bool OnClose(const JsonPlace& place, const JsonValue& value) override;
   bool OnScalar(const JsonPlace& place, const JsonValue& value) override;
 
-  // What can only be known once the whole body was read.
-  Status Check() const;
-  ChatRequest Take() {
-    // What a field of somebody's own asks for may be more than text.
-    const bool unsaid = own_fields_ && request_.answer_kinds == AnswerKinds::kTextOnly;
-    if (unsaid) request_.answer_kinds = AnswerKinds::kUnsaid;
-    return std::move(request_);
-  }
+  // After the scan that has ended so: the request, or why it is refused. Once.
+  Result<ChatRequest> Take(const Status& scanned);
+  // Whether the last message of a user has text. Before Take().
+  bool has_prompt_text() const { return has_prompt_text_; }
 
  private:
   enum class Role : uint8_t { kNone, kSystem, kUser, kAssistant, kTool };
 
+  Status Check() const;
   Step OpenField(const JsonPlace& place, JsonType type);
   Step OpenInMessages(const JsonPlace& place, JsonType type);
   bool SetField(const JsonPlace& place, const JsonValue& value);
@@ -48,6 +45,7 @@ class RequestSink : public JsonSink {
   bool SetNumber(const JsonPlace& place, const JsonValue& value);
   bool SetInMessages(const JsonPlace& place, const JsonValue& value);
   static std::optional<Role> RoleNamed(std::string_view name);
+  void SeeText(const JsonValue& value);
   bool EndMessage(const JsonPlace& place);
   void EndPart();
   void EndField(const JsonPlace& place, const JsonValue& value);
@@ -98,6 +96,8 @@ class RequestSink : public JsonSink {
   Role role_ = Role::kNone;
   std::optional<ByteRange> content_;
   bool content_null_ = false;
+  bool has_text_ = false;  // something else than white space
+  bool has_prompt_text_ = false;
   MediaMembers message_members_{MemberOf::kMessage, 3};
   ContentPart part_;
   ToolEntry tool_;

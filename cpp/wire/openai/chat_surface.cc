@@ -1,0 +1,130 @@
+#include "wire/openai/chat_surface.h"
+
+#include <optional>
+#include <utility>
+
+#include "wire/openai/chat_prompt.h"
+#include "wire/openai/error_body.h"
+#include "wire/openai/parsed_chat.h"
+#include "wire/openai/prompt_sink.h"
+#include "wire/openai/request_sink.h"
+
+namespace seekroute {
+namespace {
+
+// What a provider may write into the prompt where the request has tools: how they are called.
+constexpr int64_t kToolPreambleTokens = 512;
+
+// One scan for two: each hears of all that it would have heard of alone.
+class TwoSinks final : public JsonSink {
+ public:
+  TwoSinks(RequestSink* request, PromptSink* prompt) : request_(*request), prompt_(*prompt) {}
+
+  Step OnOpen(const JsonPlace& place, JsonType type) override {
+    const int depth = place.depth();
+    if (request_deaf_ == kHears) {
+      const Step step = request_.OnOpen(place, type);
+      if (step == Step::kStop) {
+        FailAsRequest();
+        return step;
+      }
+      if (step == Step::kSkip) request_deaf_ = depth;
+    }
+    if (prompt_deaf_ == kHears && prompt_.OnOpen(place, type) == Step::kSkip) prompt_deaf_ = depth;
+    return request_deaf_ == kHears || prompt_deaf_ == kHears ? Step::kEnter : Step::kSkip;
+  }
+
+  bool OnClose(const JsonPlace& place, const JsonValue& value) override {
+    if (Hears(place, &request_deaf_) && !request_.OnClose(place, value)) return FailAsRequest();
+    return !Hears(place, &prompt_deaf_) || prompt_.OnClose(place, value);
+  }
+
+  bool OnScalar(const JsonPlace& place, const JsonValue& value) override {
+    if (request_deaf_ == kHears && !request_.OnScalar(place, value)) return FailAsRequest();
+    return prompt_deaf_ != kHears || prompt_.OnScalar(place, value);
+  }
+
+ private:
+  // Where a sink skips a container, the level of that; kHears where it does not.
+  static constexpr int kHears = -1;
+
+  // What a sink has skipped ends for it with that container itself.
+  static bool Hears(const JsonPlace& place, int* deaf) {
+    if (*deaf == place.depth()) *deaf = kHears;
+    return *deaf == kHears;
+  }
+
+  bool FailAsRequest() {
+    const Error& why = request_.failure();
+    return Fail(why.code, why.message, why.param);
+  }
+
+  RequestSink& request_;
+  PromptSink& prompt_;
+  int request_deaf_ = kHears;
+  int prompt_deaf_ = kHears;
+};
+
+Ask AskOf(ChatRequest* request, bool has_prompt_text) {
+  Ask ask;
+  ask.model = std::move(request->model);
+  ask.stream = request->stream;
+  ask.choices = request->choices;
+  ask.max_output = request->max_tokens;
+  ask.max_cost = request->max_cost;
+  ask.needs.Add(Need::kChat);
+  if (!has_prompt_text) ask.needs.Add(Need::kNoPromptText);
+  ask.reasoning = {request->asks_reasoning, request->max_reasoning};
+  ask.strict_prompt = static_cast<int64_t>(request->text_bytes) + kMostOpeningTokens +
+                      kMostMessageTokens * request->message_count + request->media_tokens;
+  ask.unsized_parts = request->unsized_parts;
+  ask.preamble = request->tool_count > 0 ? kToolPreambleTokens : 0;
+  ask.predicted = static_cast<int64_t>(request->predicted_bytes);
+  ask.other_kinds = request->other_kinds;
+  ask.answer_kinds = request->answer_kinds;
+  ask.any_tier = request->service_tier;
+  ask.is_ordinary = request->is_ordinary;
+  return ask;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<const ParsedRequest>> ChatSurface::Read(std::string_view body,
+                                                               const Profile& profile,
+                                                               ReadScope scope) const {
+  RequestSink sink(profile);
+  std::optional<TokenEstimate> prompt;
+  Status scanned;
+  if (scope.prompt) {
+    PromptSink estimate(body, 0);
+    TwoSinks both(&sink, &estimate);
+    scanned = ScanJson(body, JsonKeys::kUnique, &both);
+    prompt = estimate.Estimate();
+  } else {
+    scanned = ScanJson(body, JsonKeys::kUnique, &sink);
+  }
+  Result<ChatRequest> request = sink.Take(scanned);
+  if (!request) return std::move(request.error());
+  auto parsed = std::make_unique<ParsedChat>();
+  parsed->ask = AskOf(&*request, sink.has_prompt_text());
+  parsed->model_value = request->model_value;
+  parsed->chat = std::move(*request);
+  if (!prompt && parsed->ask.max_cost) prompt = EstimatePrompt(body);
+  parsed->ask.prompt = prompt;
+  return Result<std::unique_ptr<const ParsedRequest>>(std::move(parsed));
+}
+
+TokenEstimate ChatSurface::EstimatePrompt(std::string_view body) const {
+  return EstimateChatPrompt(body);
+}
+
+std::string ChatSurface::WriteError(const Error& error, const Profile& profile,
+                                    const ErrorPlace& place) const {
+  return WriteErrorBody(error, profile, place);
+}
+
+// An SSE comment; one newline, because a blank line after it makes some SDKs dispatch an empty
+// event.
+std::string_view ChatSurface::keep_alive() const { return ": SEEKROUTE PROCESSING\n"; }
+
+}  // namespace seekroute
