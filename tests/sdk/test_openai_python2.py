@@ -14,7 +14,7 @@ from client_report import EXPECTED, check_case, script_mock
 from node_clients import PATIENCE_S
 from serving import MODEL, RunningServer
 
-SCRIPT = ROOT / "tests/support/openai2_script.py"
+SCRIPT = ROOT / "tests/sdk/openai2_script.py"
 PYTHON = ROOT / ".sdk" / "openai2" / "bin" / "python"
 
 

@@ -58,7 +58,8 @@ class Driver:
         async def read() -> list[Any]:
             return [item async for item in source]
 
-        return self.of(read())
+        items: list[Any] = self.of(read())
+        return items
 
     def enter(self, context: Any) -> Any:
         return context.__enter__() if self._loop is None else self.of(context.__aenter__())
@@ -85,6 +86,11 @@ def providers_at(mock: MockProvider) -> dict[str, Any]:
     return {"openai": {**provider, "api_key": "sk-up"}, "byteplus": {**provider, "api_key": "bp"}}
 
 
+def made_with(settings: dict[str, Any]) -> Callable[[Any], Any]:
+    """Makes a client of either class with the same settings."""
+    return lambda kind: kind(**settings)
+
+
 @contextlib.contextmanager
 def all_modes(folder: Path, mock: MockProvider) -> Iterator[dict[str, Driver]]:
     """The four clients, all with `mock` as the only upstream."""
@@ -96,9 +102,9 @@ def all_modes(folder: Path, mock: MockProvider) -> Iterator[dict[str, Driver]]:
             for mode in MODES:
                 if mode.startswith("remote"):
                     address = {"base_url": server.base_url, "api_key": server.key}
-                    drivers[mode] = Driver(mode, lambda kind, a=address: kind(**a))
+                    drivers[mode] = Driver(mode, made_with(address))
                 else:
-                    drivers[mode] = Driver(mode, lambda kind: kind(providers=providers))
+                    drivers[mode] = Driver(mode, made_with({"providers": providers}))
             yield drivers
         finally:
             for driver in drivers.values():

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections.abc import Callable
 from typing import Any
 
 from seekroute.testing import Raw, RecordedRequest, Reply, Status, Text, ToolCalls
@@ -42,7 +43,12 @@ def script_mock(server: RunningServer) -> None:
         "hang": hang,
     }
     for word, reply in behaviours.items():
-        server.mock.on(lambda request, word=word: last_message(request) == word, reply)
+        server.mock.on(says(word), reply)
+
+
+def says(word: str) -> Callable[[RecordedRequest], bool]:
+    """Whether the last message of a request is `word`."""
+    return lambda request: last_message(request) == word
 
 
 def last_message(request: RecordedRequest) -> Any:

@@ -128,9 +128,15 @@ def _overrides(
 ) -> Iterator[tuple[int, dict[str, Decimal | types.TieredPrices]]]:
     """What a service tier changes, by the instant from which it does, latest first."""
     mine = [v for v in model.price_variants or () if v.when == {"service_tier": tier}]
-    if any(isinstance(v.constraint, types.TimeOfDateConstraint) for v in mine):
-        raise NotOurs("hours of a service tier")
-    begins = [(_midnight(v.constraint) if v.constraint else 0, v.prices) for v in mine]
+    begins = []
+    for variant in mine:
+        match variant.constraint:
+            case types.TimeOfDateConstraint():
+                raise NotOurs("hours of a service tier")
+            case types.StartDateConstraint() as start:
+                begins.append((_midnight(start), variant.prices))
+            case None:
+                begins.append((0, variant.prices))
     for since in sorted({begin for begin, _ in begins}, reverse=True):
         changed: dict[str, Decimal | types.TieredPrices] = {}
         for begin, prices in begins:

@@ -22,7 +22,8 @@ from seekroute.config import (
 )
 from seekroute.gateway import Gateway
 from seekroute.server.limits import Limits
-from seekroute.server.runner import GatewayServer, listen, make_server, run_loop
+from seekroute.server.listening import listen
+from seekroute.server.runner import GatewayServer, make_server, run_loop
 from seekroute.server.service import Service
 from seekroute.testing import MockProvider
 
