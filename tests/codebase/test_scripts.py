@@ -87,3 +87,62 @@ def test_an_interrupted_bootstrap_ends_its_build(tmp_path: Path) -> None:
         # All that it has started holds this pipe: it ends with the last of them.
         process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
+
+
+NESTED = """
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. script/parts.sh
+part lint
+part "Python tests"
+{last}
+"""
+
+
+def ci_run(folder: Path, last: str, environ: dict[str, str]) -> tuple[int, list[list[str]]]:
+    """Runs `.ci/run` with stand-ins for what it calls; its exit code and the table at its end."""
+    for name in (".ci/run", "script/parts.sh"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, folder / name)
+    put(folder / "script/test", NESTED.format(last=last))
+    put(folder / "script/tidy", "true\n")
+    put(folder / "bin/cmake", '[ "$*" != "--build --preset tsan" ]\n')
+    done = subprocess.run(
+        [folder / ".ci/run"],
+        env={**os.environ, "PATH": f"{folder / 'bin'}:{os.environ['PATH']}", **environ},
+        capture_output=True,
+        text=True,
+    )
+    rows = [line.split() for line in done.stdout.splitlines()]
+    return done.returncode, rows
+
+
+def without_times(rows: list[list[str]]) -> list[str]:
+    """The names of the parts, and how they ended."""
+    return [" ".join(word for word in row if not word.isdigit()) for row in rows]
+
+
+def test_a_run_that_fails_says_what_its_parts_took(tmp_path: Path) -> None:
+    environ = {"TMPDIR": str(tmp_path / "tmp"), "SEEKROUTE_PARTS": ""}
+    (tmp_path / "tmp").mkdir()
+    code, rows = ci_run(tmp_path, "true", environ)
+    assert code == 1
+    parts = ["lint", "Python tests", "clang-tidy", "asan build", "tsan build failed", "all"]
+    assert without_times(rows) == ["", "part seconds", *parts]
+    assert all(any(word.isdigit() for word in row) for row in rows[2:])
+    assert not list((tmp_path / "tmp").iterdir())
+
+
+def test_a_script_within_a_run_adds_its_parts_and_ends_it(tmp_path: Path) -> None:
+    environ = {"TMPDIR": str(tmp_path / "tmp"), "SEEKROUTE_PARTS": ""}
+    (tmp_path / "tmp").mkdir()
+    code, rows = ci_run(tmp_path, "exit 7", environ)
+    assert code == 7
+    assert without_times(rows) == ["", "part seconds", "lint", "Python tests failed", "all"]
+
+
+@pytest.mark.parametrize("script", [".ci/run", "script/test"])
+def test_what_takes_long_is_part_of_a_table(script: str) -> None:
+    text = (ROOT / script).read_text()
+    assert ". script/parts.sh\n" in text
+    assert len(re.findall(r"^ *part ", text, re.MULTILINE)) >= 5
