@@ -29,6 +29,7 @@ LEVELS = {
     "wire/sse": 2,
     "wire": 3,
     "wire/openai": 4,
+    "wire/protocols": 5,
     "catalog": 5,
     "routing": 6,
     "limits": 6,
