@@ -4,6 +4,7 @@
 #include "gateway/gateway.h"
 #include "transport/curl/trust.h"
 #include "transport/special_address.h"
+#include "wire/protocols/protocols.h"
 
 namespace py = pybind11;
 
@@ -39,9 +40,22 @@ std::string TakeBody(const py::object& body) {
   return std::string(body.cast<py::bytes>());
 }
 
-ExchangeId Submit(Gateway& gateway, const py::object& body, const OptionalBytes& authorization,
-                  const OptionalBytes& request_id, bool api_v1, bool local, int explain,
-                  const OptionalBytes& idempotency_key) {
+SurfaceId SurfaceFrom(std::string_view label) {
+  const Surface* const surface = SurfaceNamed(label);
+  if (surface == nullptr) throw py::value_error("no such surface: " + std::string(label));
+  return surface->id();
+}
+
+Origin OriginFrom(std::string_view name) {
+  if (name == "server") return Origin::kServer;
+  if (name == "server_api_v1") return Origin::kServerApiV1;
+  if (name == "in_process") return Origin::kInProcess;
+  throw py::value_error("no such origin: " + std::string(name));
+}
+
+ExchangeId Submit(Gateway& gateway, std::string_view surface, const py::object& body,
+                  const OptionalBytes& authorization, const OptionalBytes& request_id,
+                  std::string_view origin, int explain, const OptionalBytes& idempotency_key) {
   if (explain < 0 || explain > static_cast<int>(Explain::kOpenRouter)) {
     throw py::value_error("explain is 0 (no), 1 (seekroute) or 2 (openrouter_metadata)");
   }
@@ -49,8 +63,8 @@ ExchangeId Submit(Gateway& gateway, const py::object& body, const OptionalBytes&
                          .authorization = SecretFrom(authorization),
                          .request_id = TextFrom(request_id),
                          .idempotency_key = TextFrom(idempotency_key),
-                         .api_v1 = api_v1,
-                         .local = local,
+                         .origin = OriginFrom(origin),
+                         .surface = SurfaceFrom(surface),
                          .explain = static_cast<Explain>(explain)});
 }
 
@@ -80,22 +94,23 @@ py::tuple FindKey(Gateway& gateway, const OptionalBytes& authorization) {
 
 py::tuple WriteError(Gateway& gateway, const std::string& code, std::string message,
                      std::string param, const OptionalBytes& request_id,
-                     const OptionalBytes& authorization, bool api_v1) {
+                     const OptionalBytes& authorization, std::string_view origin) {
   const auto known = ErrorCodeNamed(code);
   if (!known) throw py::value_error("no such error code: " + code);
   const ReadyAnswer answer =
       gateway.WriteError(MakeError(*known, std::move(message), std::move(param)),
-                         TextFrom(request_id), SecretFrom(authorization), api_v1);
+                         TextFrom(request_id), SecretFrom(authorization), OriginFrom(origin));
   return py::make_tuple(answer.head.status, HeadersFrom(answer.head), BytesFrom(answer.body));
 }
 
-py::tuple Quote(Gateway& gateway, const py::object& body, const OptionalBytes& authorization,
-                const OptionalBytes& request_id, bool api_v1, bool local) {
+py::tuple Quote(Gateway& gateway, std::string_view surface, const py::object& body,
+                const OptionalBytes& authorization, const OptionalBytes& request_id,
+                std::string_view origin) {
   const GatewayRequest request{.body = TakeBody(body),
                                .authorization = SecretFrom(authorization),
                                .request_id = TextFrom(request_id),
-                               .api_v1 = api_v1,
-                               .local = local};
+                               .origin = OriginFrom(origin),
+                               .surface = SurfaceFrom(surface)};
   ReadyAnswer answer;
   {
     const py::gil_scoped_release released;  // a long prompt takes milliseconds
@@ -162,11 +177,11 @@ void BindGateway(py::module_& m) {
           [](Gateway& gateway, const py::bytes& mac) { gateway.keys().Remove(MacFrom(mac)); },
           py::arg("mac"))
       .def("find_key", &FindKey, py::arg("authorization"))
-      .def("submit", &Submit, py::arg("body"), py::arg("authorization"), py::arg("request_id"),
-           py::arg("api_v1"), py::arg("local"), py::arg("explain") = 0,
+      .def("submit", &Submit, py::arg("surface"), py::arg("body"), py::arg("authorization"),
+           py::arg("request_id"), py::arg("origin"), py::arg("explain") = 0,
            py::arg("idempotency_key") = py::none())
-      .def("quote", &Quote, py::arg("body"), py::arg("authorization"), py::arg("request_id"),
-           py::arg("api_v1"), py::arg("local"))
+      .def("quote", &Quote, py::arg("surface"), py::arg("body"), py::arg("authorization"),
+           py::arg("request_id"), py::arg("origin"))
       .def("flush", &Gateway::Flush)
       .def("cancel", &Gateway::Cancel, py::arg("exchange"))
       .def(
@@ -190,7 +205,7 @@ void BindGateway(py::module_& m) {
       .def("active", &Gateway::active)
       .def("close", &Gateway::Close, py::call_guard<py::gil_scoped_release>())
       .def("write_error", &WriteError, py::arg("code"), py::arg("message"), py::arg("param"),
-           py::arg("request_id"), py::arg("authorization"), py::arg("api_v1"))
+           py::arg("request_id"), py::arg("authorization"), py::arg("origin"))
       .def(
           "new_request_id",
           [](Gateway& gateway, const OptionalBytes& offered) {

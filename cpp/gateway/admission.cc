@@ -8,7 +8,7 @@ namespace {
 
 Status CheckKey(const std::optional<Secret>& authorization, const Snapshot& snapshot,
                 const AdmissionRules& rules, Admission* out) {
-  if (rules.local) return {};
+  if (rules.origin == Origin::kInProcess) return {};
   Result<std::shared_ptr<const ApiKey>> key = rules.keys->Find(authorization, rules.now);
   if (!key) {
     if (rules.require_key) return std::move(key.error());

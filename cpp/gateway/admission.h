@@ -11,6 +11,7 @@
 #include "catalog/catalog.h"
 #include "gateway/body_scan.h"
 #include "gateway/key_ring.h"
+#include "gateway/origin.h"
 #include "gateway/snapshot.h"
 #include "wire/openai/chat_request.h"
 
@@ -28,7 +29,7 @@ struct Admission {
 struct AdmissionRules {
   const KeyRing* keys;  // not owned
   bool require_key;
-  bool local;  // in process: no key is asked for
+  Origin origin;
   UnixSeconds now;
   BodyScan* scan = nullptr;  // of the body, to be used up; null: it is read here
 };

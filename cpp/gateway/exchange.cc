@@ -10,6 +10,7 @@
 #include "wire/openai/chat_prompt.h"
 #include "wire/openai/image_request.h"
 #include "wire/openai/upstream_chat.h"
+#include "wire/protocols/protocols.h"
 #include "wire/request_echo.h"
 #include "wire/sanitize.h"
 #include "wire/upstream_refusal.h"
@@ -41,7 +42,8 @@ Exchange::Exchange(Submission submission, const ExchangeWorld& world)
     : in_(std::move(submission)),
       world_(world),
       deadline_(in_.submitted + world.options->total_timeout),
-      outbox_(std::move(in_.outlet), world.clock, world.options->keep_alive),
+      outbox_(std::move(in_.outlet), world.clock, world.options->keep_alive,
+              SurfaceOf(in_.surface).keep_alive()),
       profile_(&in_.snapshot->ProfileNamed(in_.snapshot->default_profile)) {}
 
 Exchange::~Exchange() {
@@ -74,7 +76,7 @@ void Exchange::Start() {
 // Takes the request in, and what the row tells of it.
 Status Exchange::Take() {
   BodyScan* const scan = in_.scan ? &*in_.scan : nullptr;
-  const AdmissionRules rules{world_.keys, world_.options->require_key, in_.local, row_.created,
+  const AdmissionRules rules{world_.keys, world_.options->require_key, in_.origin, row_.created,
                              scan};
   Admission admission;
   Status admitted = Admit(in_.body, in_.authorization, *in_.snapshot, rules, &admission);
@@ -306,7 +308,7 @@ void Exchange::TellOperator(Error* error) const {
       error->code == ErrorCode::kUpstreamTls || error->code == ErrorCode::kUpstreamError;
   if (!unreached || error->said_by_upstream || attempt_->upstream_status() > 0) return;
   error->words = error->message;
-  if (!in_.local) error->message = "the provider is unavailable";
+  if (in_.origin != Origin::kInProcess) error->message = "the provider is unavailable";
 }
 
 void Exchange::OnFailed(Error error, bool dispatched) {
@@ -413,12 +415,13 @@ void Exchange::EndError(const Error& error) {
   row_.status = error.status();
   UpdateTimes();
   const std::string routing = Routing();
-  const ErrorPlace place{row_.request_id, in_.api_v1, row_.provider, routing};
+  const ErrorPlace place{row_.request_id, in_.origin == Origin::kServerApiV1, row_.provider,
+                         routing};
   if (outbox_.head_sent()) {
     outbox_.Rest(WriteErrorEvent(error, *profile_, place, row_.generation_id, Names().model,
                                  row_.created.s));
   } else {
-    const std::string body = WriteErrorBody(error, *profile_, place);
+    const std::string body = SurfaceOf(in_.surface).WriteError(error, *profile_, place);
     ResponseHead head = ErrorHead(error, row_.request_id, body.size());
     // There is a row of it, to be looked up.
     if (held_) head.Add("x-generation-id", row_.generation_id);

@@ -7,7 +7,7 @@ namespace seekroute {
 
 AnswerNames Exchange::Names() const {
   AnswerNames names{row_.generation_id, profile_->object, {}, row_.created.s};
-  names.repeats_reasoning = in_.api_v1 || profile_->reasoning_on_v1;
+  names.repeats_reasoning = in_.origin == Origin::kServerApiV1 || profile_->reasoning_on_v1;
   if (profile_->answer_model == AnswerModel::kAsAsked && !automatic_) {
     names.model = request_.model;
   } else if (profile_->answer_model == AnswerModel::kBare) {

@@ -14,6 +14,7 @@
 #include "gateway/key_ring.h"
 #include "gateway/mailbox.h"
 #include "gateway/options.h"
+#include "gateway/origin.h"
 #include "gateway/outlet.h"
 #include "gateway/read_out_slots.h"
 #include "gateway/routing_report.h"
@@ -22,6 +23,7 @@
 #include "gateway/upstream_quirks.h"
 #include "store/store.h"
 #include "transport/transport.h"
+#include "wire/surface.h"
 
 namespace seekroute {
 
@@ -32,8 +34,8 @@ struct Submission {
   std::optional<Secret> authorization;
   std::string request_id;       // as offered by the client; may be empty or unacceptable
   std::string idempotency_key;  // as sent; empty: none
-  bool api_v1 = false;          // came by /api/v1
-  bool local = false;           // in process: no key is asked for
+  Origin origin = Origin::kServer;
+  SurfaceId surface = SurfaceId::kChat;  // that it is spoken in
   Explain explain = Explain::kNo;
   TimePoint submitted;
   std::shared_ptr<const Snapshot> snapshot;

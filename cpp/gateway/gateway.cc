@@ -5,9 +5,16 @@
 #include "gateway/answer_head.h"
 #include "gateway/ids.h"
 #include "gateway/quote.h"
-#include "wire/openai/error_body.h"
+#include "wire/protocols/protocols.h"
 
 namespace seekroute {
+namespace {
+
+ErrorPlace PlaceOf(std::string_view request_id, Origin origin) {
+  return {request_id, origin == Origin::kServerApiV1, {}, {}};
+}
+
+}  // namespace
 
 Gateway::Gateway(GatewayOptions options, std::shared_ptr<LedgerKeeper> ledger)
     : options_(std::move(options)),
@@ -79,8 +86,8 @@ ExchangeId Gateway::Submit(GatewayRequest request) {
   submission.authorization = std::move(request.authorization);
   submission.request_id = std::move(request.request_id);
   submission.idempotency_key = std::move(request.idempotency_key);
-  submission.api_v1 = request.api_v1;
-  submission.local = request.local;
+  submission.origin = request.origin;
+  submission.surface = request.surface;
   submission.explain = request.explain;
   submission.submitted = now;
   if (submission.body.size() > kMostReadInTurn) {
@@ -96,7 +103,8 @@ ExchangeId Gateway::Submit(GatewayRequest request) {
 }
 
 void Gateway::Refuse(ExchangeId id, const GatewayRequest& request, const Error& error) {
-  ReadyAnswer answer = WriteError(error, request.request_id, request.authorization, request.api_v1);
+  ReadyAnswer answer =
+      WriteError(error, request.request_id, request.authorization, request.origin, request.surface);
   ExchangeRecord row;
   row.status = answer.head.status;
   row.error = error.name();
@@ -195,7 +203,8 @@ std::string Gateway::RequestId(std::string_view offered) {
 }
 
 ReadyAnswer Gateway::WriteError(const Error& error, std::string_view offered_request_id,
-                                const std::optional<Secret>& authorization, bool api_v1) {
+                                const std::optional<Secret>& authorization, Origin origin,
+                                SurfaceId surface) {
   static const Profile kPlain;
   const std::string request_id = RequestId(offered_request_id);
   const std::shared_ptr<const Snapshot> snapshot = CurrentSnapshot();
@@ -203,7 +212,7 @@ ReadyAnswer Gateway::WriteError(const Error& error, std::string_view offered_req
   const Profile& profile =
       snapshot ? snapshot->ProfileNamed(key ? (*key)->profile : snapshot->default_profile) : kPlain;
   ReadyAnswer answer;
-  answer.body = WriteErrorBody(error, profile, {request_id, api_v1, {}, {}});
+  answer.body = SurfaceOf(surface).WriteError(error, profile, PlaceOf(request_id, origin));
   answer.head = ErrorHead(error, request_id, answer.body.size());
   return answer;
 }
@@ -212,10 +221,10 @@ ReadyAnswer Gateway::Quote(const GatewayRequest& request) {
   const std::shared_ptr<const Snapshot> snapshot = CurrentSnapshot();
   if (!snapshot) {
     return WriteError(MakeError(ErrorCode::kOverloaded, "this gateway has no configuration yet"),
-                      request.request_id, request.authorization, request.api_v1);
+                      request.request_id, request.authorization, request.origin, request.surface);
   }
   const UnixSeconds now = clock_.WallTime().seconds();
-  const AdmissionRules rules{&keys_, options_.require_key, request.local, now};
+  const AdmissionRules rules{&keys_, options_.require_key, request.origin, now};
   Admission admission;
   Status quoted = Admit(request.body, request.authorization, *snapshot, rules, &admission);
   const std::string request_id = RequestId(request.request_id);
@@ -232,7 +241,8 @@ ReadyAnswer Gateway::Quote(const GatewayRequest& request) {
     answer.head = QuoteHead(request_id, answer.body.size());
   } else {
     answer.body =
-        WriteErrorBody(quoted.error(), *admission.profile, {request_id, request.api_v1, {}, {}});
+        SurfaceOf(request.surface)
+            .WriteError(quoted.error(), *admission.profile, PlaceOf(request_id, request.origin));
     answer.head = ErrorHead(quoted.error(), request_id, answer.body.size());
   }
   return answer;

@@ -21,6 +21,7 @@
 #include "gateway/mailbox.h"
 #include "gateway/mailbox_outlet.h"
 #include "gateway/options.h"
+#include "gateway/origin.h"
 #include "gateway/scan_pool.h"
 #include "gateway/snapshot.h"
 #include "gateway/stats.h"
@@ -34,8 +35,8 @@ struct GatewayRequest {
   std::optional<Secret> authorization;
   std::string request_id;
   std::string idempotency_key;  // empty: none
-  bool api_v1 = false;
-  bool local = false;
+  Origin origin = Origin::kServer;
+  SurfaceId surface = SurfaceId::kChat;  // that it is spoken in
   Explain explain = Explain::kNo;
 };
 
@@ -100,9 +101,11 @@ class Gateway {
   // the body, without I/O. Refusals are those of the request itself.
   ReadyAnswer Quote(const GatewayRequest& request);
 
-  // An error in the words of the profile of the key in `authorization`.
+  // An error in the words of the profile of the key in `authorization`, for whoever speaks
+  // `surface`.
   ReadyAnswer WriteError(const Error& error, std::string_view offered_request_id,
-                         const std::optional<Secret>& authorization, bool api_v1);
+                         const std::optional<Secret>& authorization, Origin origin,
+                         SurfaceId surface = SurfaceId::kChat);
 
   // `offered` when it may be echoed, else a new one.
   std::string RequestId(std::string_view offered);

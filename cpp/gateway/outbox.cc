@@ -3,13 +3,6 @@
 #include <utility>
 
 namespace seekroute {
-namespace {
-
-// An SSE comment; one newline, because a blank line after it makes some SDKs dispatch an empty
-// event.
-constexpr std::string_view kKeepAlive = ": SEEKROUTE PROCESSING\n";
-
-}  // namespace
 
 void Outbox::Head(ResponseHead head) {
   head_sent_ = true;
@@ -31,7 +24,7 @@ void Outbox::Rest(std::string_view bytes) {
 void Outbox::KeepAlive(TimePoint now) {
   if (now < NextKeepAlive()) return;
   last_sent_ = now;
-  Rest(kKeepAlive);
+  Rest(alive_);
 }
 
 std::shared_ptr<const StoredAnswer> Outbox::TakeRecorded(const std::string& generation_id) {

@@ -14,10 +14,11 @@ namespace seekroute {
 // Knows neither money nor providers. Engine thread only.
 class Outbox {
  public:
-  // `clock` is not owned and outlives it. `keep_alive`: of silence, after which a stream says that
-  // it lives.
-  Outbox(std::unique_ptr<Outlet> outlet, const Clock* clock, Duration keep_alive)
-      : outlet_(std::move(outlet)), clock_(*clock), keep_alive_(keep_alive) {}
+  // `clock` and `alive` are not owned and outlive it. `keep_alive`: of silence, after which a
+  // stream says `alive`, bytes that mean nothing to its client.
+  Outbox(std::unique_ptr<Outlet> outlet, const Clock* clock, Duration keep_alive,
+         std::string_view alive)
+      : outlet_(std::move(outlet)), clock_(*clock), keep_alive_(keep_alive), alive_(alive) {}
 
   // From now on the answer is kept as well, also for a client that leaves: it may be asked for
   // again.
@@ -52,6 +53,7 @@ class Outbox {
   const std::unique_ptr<Outlet> outlet_;
   const Clock& clock_;
   const Duration keep_alive_;
+  const std::string_view alive_;
   std::unique_ptr<AnswerRecorder> recorder_;
   TimePoint last_sent_;
   bool head_sent_ = false;

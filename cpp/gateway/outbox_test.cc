@@ -13,6 +13,7 @@ namespace seekroute {
 namespace {
 
 constexpr Duration kKeepAlive = Duration::Seconds(15);
+constexpr std::string_view kAlive = ": alive\n";
 
 // What went out, in order.
 struct Sent {
@@ -45,7 +46,7 @@ class OutboxTest : public ::testing::Test {
 
   testing::VirtualClock clock_;
   Sent sent_;
-  Outbox outbox_{std::make_unique<SpyOutlet>(&sent_), &clock_, kKeepAlive};
+  Outbox outbox_{std::make_unique<SpyOutlet>(&sent_), &clock_, kKeepAlive, kAlive};
 };
 
 TEST_F(OutboxTest, SendsHeadBytesAndEnd) {
@@ -93,7 +94,7 @@ TEST_F(OutboxTest, SaysThatItLivesAfterSilenceAlone) {
   EXPECT_EQ(sent_.all.size(), 2u);
   const TimePoint due = outbox_.NextKeepAlive();
   outbox_.KeepAlive(due);
-  EXPECT_EQ(sent_.all.back(), ": SEEKROUTE PROCESSING\n uncounted");
+  EXPECT_EQ(sent_.all.back(), ": alive\n uncounted");
   EXPECT_EQ(outbox_.NextKeepAlive(), due + kKeepAlive);
 }
 

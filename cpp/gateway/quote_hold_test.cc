@@ -17,7 +17,7 @@ class QuoteHoldTest : public CreditsTest {
   Result<std::string> Quote(const std::string& body) {
     Admission admission;
     const AdmissionRules rules{
-        .keys = &keys_, .require_key = true, .local = false, .now = UnixSeconds{1}};
+        .keys = &keys_, .require_key = true, .origin = Origin::kServer, .now = UnixSeconds{1}};
     const Status status = Admit(body, Secret("Bearer good"), *snapshot_, rules, &admission);
     EXPECT_TRUE(status.ok()) << body;
     return WriteQuote(admission, body, *snapshot_, options_, UnixSeconds{1});

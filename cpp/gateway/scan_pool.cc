@@ -25,7 +25,7 @@ ScanPool::~ScanPool() { Close(); }
 
 // A header may be spelled in several ways; a key is one.
 std::string ScanPool::OwnerOf(const Submission& submission) const {
-  if (submission.local) return "local";
+  if (submission.origin == Origin::kInProcess) return "local";
   const auto key = keys_->Find(submission.authorization, clock_->WallTime().seconds());
   return key ? "key " + (*key)->key_id : "stranger";
 }
@@ -96,7 +96,7 @@ void ScanPool::Run() {
 void ScanPool::Scan(Submission* submission) const {
   const Profile* profile =
       &submission->snapshot->ProfileNamed(submission->snapshot->default_profile);
-  if (!submission->local) {
+  if (submission->origin != Origin::kInProcess) {
     const auto key = keys_->Find(submission->authorization, clock_->WallTime().seconds());
     if (key ? !KeyRing::CheckUsable(**key).ok() : require_key_) return;
     if (key) profile = &submission->snapshot->ProfileNamed((*key)->profile);

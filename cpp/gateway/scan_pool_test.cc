@@ -46,7 +46,7 @@ class ScanPoolTest : public ::testing::Test {
     submission.id = ++last_;
     submission.body = body;
     if (authorization != nullptr) submission.authorization = Secret(authorization);
-    submission.local = authorization == nullptr;
+    if (authorization == nullptr) submission.origin = Origin::kInProcess;
     submission.snapshot = snapshot_;
     pool_.Submit(std::move(submission));
     std::unique_lock<std::mutex> lock(mu_);

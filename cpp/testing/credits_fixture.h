@@ -114,8 +114,8 @@ class CreditsTest : public ::testing::Test {
     submission.id = ++last_;
     submission.body = std::move(body);
     if (with_key_) submission.authorization = Secret("Bearer good");
-    submission.local = !with_key_;
-    submission.api_v1 = api_v1_;
+    if (api_v1_) submission.origin = Origin::kServerApiV1;
+    if (!with_key_) submission.origin = Origin::kInProcess;
     submission.idempotency_key = idempotency_key;
     submission.submitted = clock_.Now();
     submission.snapshot = snapshot_;

@@ -204,7 +204,7 @@ void Simulation::SubmitClient(ExchangeId id) {
   submission.id = id;
   submission.body = client.body;
   if (!client.local) submission.authorization = Secret("Bearer good");
-  submission.local = client.local;
+  if (client.local) submission.origin = Origin::kInProcess;
   submission.idempotency_key = "order-" + std::to_string(id);
   submission.submitted = clock_.Now();
   submission.snapshot = snapshot_;

@@ -131,21 +131,21 @@ class Gateway:
 
     def submit(
         self,
+        surface: str,
         body: bytes | RequestBody,
         authorization: bytes | None,
         request_id: bytes | None,
-        api_v1: bool,
-        local: bool,
+        origin: str,
         explain: int = 0,
         idempotency_key: bytes | None = None,
     ) -> int: ...
     def quote(
         self,
+        surface: str,
         body: bytes | RequestBody,
         authorization: bytes | None,
         request_id: bytes | None,
-        api_v1: bool,
-        local: bool,
+        origin: str,
     ) -> tuple[int, Headers, bytes]: ...
     def flush(self) -> None: ...
     def cancel(self, exchange: int) -> None: ...
@@ -164,7 +164,7 @@ class Gateway:
         param: str,
         request_id: bytes | None,
         authorization: bytes | None,
-        api_v1: bool,
+        origin: str,
     ) -> tuple[int, Headers, bytes]:
         """Status, headers and body of an error in the words of the key's profile."""
 

@@ -34,6 +34,16 @@ if TYPE_CHECKING:
 # A request's body as it arrives, in the core's own memory: `RequestBody(size)`, `append(part)`.
 RequestBody = _core.RequestBody
 
+# What a request is spoken in, as the core and the metrics name it: of rows of `api/table.py` it is
+# the `surface`.
+CHAT = "chat_completions"
+
+# How a request came in: over HTTP; likewise, by /api/v1, in OpenRouter's shapes; or of the program
+# that has the gateway in it, without a key.
+SERVER = "server"
+SERVER_API_V1 = "server_api_v1"
+IN_PROCESS = "in_process"
+
 # Whether an answer tells how it was routed: in a member "seekroute" or "openrouter_metadata".
 EXPLAIN_NO = 0
 EXPLAIN_SEEKROUTE = 1
@@ -260,12 +270,12 @@ class Gateway:
 
     def submit(
         self,
+        surface: str,
         body: bytes | RequestBody,
         authorization: bytes | None,
         request_id: bytes | None,
         *,
-        api_v1: bool = False,
-        local: bool = False,
+        origin: str = SERVER,
         explain: int = EXPLAIN_NO,
         idempotency_key: bytes | None = None,
     ) -> AsyncExchange:
@@ -274,7 +284,7 @@ class Gateway:
         if loop is None:
             raise RuntimeError("attach() the gateway to an event loop before submitting")
         exchange = core.submit(
-            body, authorization, request_id, api_v1, local, explain, idempotency_key
+            surface, body, authorization, request_id, origin, explain, idempotency_key
         )
         running = AsyncExchange(core, loop, exchange, self._ack_bytes)
         self._live[exchange] = running
@@ -319,10 +329,10 @@ class Gateway:
 
     def submit_sync(
         self,
+        surface: str,
         body: bytes,
         *,
         request_id: bytes | None = None,
-        local: bool = True,
         explain: int = EXPLAIN_NO,
     ) -> SyncExchange:
         """Starts an exchange served by the pump thread."""
@@ -330,13 +340,13 @@ class Gateway:
         with self._submitting:
             if self._closed.is_set():
                 raise APIConnectionError("the client is closed")
-            exchange = self.core.submit(body, None, request_id, False, local, explain)
+            exchange = self.core.submit(surface, body, None, request_id, IN_PROCESS, explain)
             running = SyncExchange(self.core, exchange)
             self._live[exchange] = running
         self.core.flush()
         return running
 
-    def submit_for(self, sink: Sink, body: bytes) -> int:
+    def submit_for(self, sink: Sink, surface: str, body: bytes) -> int:
         """Queues an exchange whose events go to `sink`, on the pump thread; returns its id.
 
         Call `core.flush()` after a batch of them. The id is for `core.cancel()`. Raises
@@ -345,7 +355,7 @@ class Gateway:
         with self._submitting:
             if self._closed.is_set():
                 raise APIConnectionError("the client is closed")
-            exchange = self.core.submit(body, None, None, False, True)
+            exchange = self.core.submit(surface, body, None, None, IN_PROCESS)
             self._live[exchange] = sink
         return exchange
 

@@ -23,7 +23,7 @@ from seekroute.config import (
     load_settings,
     profiles_of,
 )
-from seekroute.gateway import Gateway
+from seekroute.gateway import CHAT, Gateway
 from seekroute.testing import Gate, MockProvider, Raw, Status, Text, Usage
 
 HELLO = [{"role": "user", "content": "Hello!"}]
@@ -196,7 +196,7 @@ def test_cancelling_before_an_answer_ends_the_wait(mock: MockProvider) -> None:
     gateway.start_thread()
     mock.queue(Raw([("hang",)]))
     body = {"model": "gpt-4o-mini", "messages": HELLO}
-    exchange = gateway.submit_sync(json.dumps(body).encode())
+    exchange = gateway.submit_sync(CHAT, json.dumps(body).encode())
     mock.wait_for_requests(1)
     exchange.cancel()
     with pytest.raises(seekroute.APIConnectionError, match="cancelled"):

@@ -15,6 +15,7 @@ import pytest
 from seekroute import _core
 from seekroute.config import Settings
 from seekroute.config.snapshot import build_options
+from seekroute.gateway import CHAT, IN_PROCESS, SERVER
 from seekroute.testing import Answer
 from serving import RunningServer, chat_body, running_server
 
@@ -53,7 +54,8 @@ class Credits:
     ) -> tuple[int, Any, Any]:
         """Status, body and record of one chat completion."""
         authorization = None if local else b"Bearer " + KEY
-        self.core.submit(body, authorization, None, False, local, 0, idempotency_key)
+        origin = IN_PROCESS if local else SERVER
+        self.core.submit(CHAT, body, authorization, None, origin, 0, idempotency_key)
         self.core.flush()
         status, text = 0, b""
         while True:
@@ -194,7 +196,7 @@ def test_a_client_that_leaves_a_provider_that_is_read_out_pays_for_all(tmp_path:
                 provider["on_abort"] = "read_out"
             opened.core.install(snapshot)
             opened.mock.queue(Answer(first_byte_delay=1.0))
-            exchange = opened.core.submit(chat_body(), b"Bearer " + KEY, None, False, False)
+            exchange = opened.core.submit(CHAT, chat_body(), b"Bearer " + KEY, None, SERVER)
             opened.core.flush()
             opened.mock.wait_for_requests()
             opened.core.cancel(exchange)

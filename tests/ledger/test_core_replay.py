@@ -12,6 +12,7 @@ import pytest
 
 from seekroute import _core
 from seekroute.config.snapshot import build_options
+from seekroute.gateway import CHAT, SERVER
 from serving import RunningServer, chat_body, running_server
 
 PEPPER = b"pepper of a test"
@@ -53,7 +54,7 @@ class Life:
 
     def ask(self, body: bytes, key: bytes = b"order-1") -> tuple[int, list[Any], bytes, Any]:
         """Status, headers, body and record of one chat completion."""
-        self.core.submit(body, b"Bearer " + KEY, None, False, False, 0, key)
+        self.core.submit(CHAT, body, b"Bearer " + KEY, None, SERVER, 0, key)
         self.core.flush()
         status, headers, text = 0, [], b""
         while True:

@@ -16,6 +16,7 @@ import seed_texts
 from node_clients import PATIENCE_S, run_node
 from seed_texts import Example
 from seekroute.config import packaged_catalog
+from seekroute.gateway import SERVER
 from seekroute.server.first_key import welcome
 from seekroute.testing import Image, Status, Text
 from serving import RunningServer
@@ -413,7 +414,9 @@ def test_error_vocabulary(
 ) -> None:
     server = gateways(profile)
     bearer = f"Bearer {server.key}".encode()
-    given, _, body = server.gateway.core.write_error(name, "why it failed", "", None, bearer, False)
+    given, _, body = server.gateway.core.write_error(
+        name, "why it failed", "", None, bearer, SERVER
+    )
     error = json.loads(body)["error"]
     assert (given, error["type"], error["code"]) == (status, kind, code)
     page_words = {"insufficient_balance": "Insufficient balance"}

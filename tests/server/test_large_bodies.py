@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from seekroute.gateway import CHAT, SERVER
 from seekroute.server.answers import Refusal
 from seekroute.server.body_budget import BodyBudget, Lease, Sender
 from seekroute.server.limits import Limits
@@ -289,7 +290,7 @@ def test_who_ends_while_the_body_is_read_is_not_sent(tmp_path: Path, how: str) -
     with running_server(tmp_path, credits={"enabled": False}) as server:
         core = server.service.core
         ids = [
-            core.submit(body, f"Bearer {server.key}".encode(), None, False, False) for _ in range(8)
+            core.submit(CHAT, body, f"Bearer {server.key}".encode(), None, SERVER) for _ in range(8)
         ]
         core.flush()
         if how == "leaves":

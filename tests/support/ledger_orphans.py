@@ -15,6 +15,7 @@ from serving import chat_body
 _DOOMED = """
 import pickle, resource, sys, time
 from seekroute.server.service import Service
+from seekroute.gateway import CHAT, SERVER
 plan_file, key, count, body, url = sys.argv[1:]
 most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
@@ -27,7 +28,7 @@ service = Service(plan)
 service.open()
 for number in range(int(count)):
     token = b"orphan-%d" % number
-    service.core.submit(body.encode(), b"Bearer " + key.encode(), token, False, False)
+    service.core.submit(CHAT, body.encode(), b"Bearer " + key.encode(), token, SERVER)
 service.core.flush()
 while not (rows := service.ledger.rows(limit=1)) or rows[0]["n"] < int(count):
     time.sleep(0.01)

@@ -87,7 +87,7 @@ ROUTES: Final = (
             more="Fields that are not listed reach the provider unchanged, byte for byte.",
             errors=(*_POSTED, *_OF_PROVIDERS),
         ),
-        surface="chat",
+        surface="chat_completions",
     ),
     quote(
         "/quote",
@@ -103,7 +103,7 @@ ROUTES: Final = (
             more="Takes the body of a chat completion, routes and prices it, and sends nothing.",
             errors=_POSTED,
         ),
-        of="chat",
+        of="chat_completions",
     ),
     answer(
         "/models",

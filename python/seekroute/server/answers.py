@@ -8,6 +8,7 @@ import logging
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from seekroute.gateway import SERVER, SERVER_API_V1
 from seekroute.server.cycle import Cycle, Header
 from seekroute.visible import without_keys
 
@@ -103,9 +104,9 @@ class HttpCall:
         self.cycle: Cycle | None = cycle if direct else None
 
     @property
-    def api_v1(self) -> bool:
-        """Whether the call came by OpenRouter's path, where error codes may be numbers."""
-        return self.path.startswith("/api/")
+    def origin(self) -> str:
+        """By which base URL the call came: by OpenRouter's path error codes may be numbers."""
+        return SERVER_API_V1 if self.path.startswith("/api/") else SERVER
 
     def check_single_authorization(self) -> None:
         """Refuses two Authorization headers: which of them counts would be anybody's guess.
@@ -125,7 +126,7 @@ class HttpCall:
             refusal.param,
             self.request_id,
             self.authorization,
-            self.api_v1,
+            self.origin,
         )
         self._note(refusal.code, status, dict(headers).get(b"x-request-id", b"").decode("latin-1"))
         headers = [*headers, *refusal.headers]

@@ -11,7 +11,7 @@ from seekroute.api import table, unknown
 from seekroute.api.call import RefusedError
 from seekroute.server import answers, routes
 from seekroute.server.answers import HttpCall, Refusal
-from seekroute.server.chat import chat_completions, quote
+from seekroute.server.chat import inference, quote
 from seekroute.server.cors import adding
 from seekroute.server.first_start import FirstStart
 from seekroute.server.service import Service
@@ -36,9 +36,9 @@ def _find(call: HttpCall, path: str, root: str) -> table.Match:
 async def _answer(call: HttpCall, match: table.Match) -> None:
     kind = match.route.kind
     if kind is table.Kind.INFERENCE:
-        await chat_completions(call)
+        await inference(call, match.route.surface)
     elif kind is table.Kind.QUOTE:
-        await quote(call)
+        await quote(call, match.route.surface)
     elif kind is table.Kind.ANSWER:
         await routes.answer(call, match)
     else:

@@ -29,8 +29,12 @@ _log: Final = logging.getLogger("seekroute.http")
 _YES: Final = (b"1", b"true", b"enabled")
 
 
-async def chat_completions(call: HttpCall) -> None:
-    """Answers one chat completion, streamed or not.
+async def inference(call: HttpCall, surface: str) -> None:
+    """Answers one request that goes to a provider, streamed or not.
+
+    Args:
+        call: The request.
+        surface: What it is spoken in.
 
     Raises:
         Refusal: what the HTTP side refuses; everything in the body is the core's to judge.
@@ -41,10 +45,11 @@ async def chat_completions(call: HttpCall) -> None:
         if body is None:
             return  # the client left in the middle of its request
         exchange = call.service.gateway.submit(
+            surface,
             body,
             call.authorization,
             call.request_id,
-            api_v1=call.api_v1,
+            origin=call.origin,
             explain=call.explain,
             idempotency_key=call.idempotency_key,
         )
@@ -64,18 +69,27 @@ async def chat_completions(call: HttpCall) -> None:
         raise
 
 
-async def quote(call: HttpCall) -> None:
+async def quote(call: HttpCall, surface: str) -> None:
     """POST /v1/quote: what the same body would cost as a chat completion. Nobody is asked.
 
+    Args:
+        call: The request.
+        surface: What its body is spoken in.
+
     Raises:
-        Refusal: as for a chat completion.
+        Refusal: as for the request itself.
     """
     body, lease = await _take_body(call)
     try:
         if body is None:
             return
         work = functools.partial(
-            call.service.core.quote, body, call.authorization, call.request_id, call.api_v1, False
+            call.service.core.quote,
+            surface,
+            body,
+            call.authorization,
+            call.request_id,
+            call.origin,
         )
         # Reading a short prompt is quicker than handing it to a thread.
         answer = work() if len(body) <= UNCOUNTED_BYTES else await asyncio.to_thread(work)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from seekroute.api.call import Sources
+from seekroute.gateway import SERVER
 from seekroute.opening import open_gateway
 from seekroute.plan import Plan
 from seekroute.server.body_budget import BodyBudget
@@ -430,4 +431,4 @@ class Service:
 
     def refuse(self, code: str, message: str) -> tuple[int, list[Header], bytes]:
         """The answer to what is not a request: for `protocol.protocol_class`."""
-        return self.core.write_error(code, message, "", None, None, False)
+        return self.core.write_error(code, message, "", None, None, SERVER)

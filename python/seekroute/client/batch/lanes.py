@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from seekroute.errors import APIConnectionError, APIError
+from seekroute.gateway import CHAT
 
 if TYPE_CHECKING:
     from seekroute.client.batch.job import Job
@@ -31,7 +32,7 @@ class LocalLane:
 
     def start(self, job: Job) -> None:
         try:
-            job.exchange = self._submit(job, job.body)
+            job.exchange = self._submit(job, CHAT, job.body)
         except APIConnectionError as error:
             job.broken = error
             job.arrive(job)

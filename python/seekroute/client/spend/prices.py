@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from seekroute.gateway import CHAT, IN_PROCESS
 from seekroute.money import nano_at_least
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class Estimator:
             limited: Whether it limits its answer; then `expected` assumes that the limit is used
                 up, else it is that of an answer of usual length.
         """
-        status, _, body = self._gateway.core.quote(request, None, None, False, True)
+        status, _, body = self._gateway.core.quote(CHAT, request, None, None, IN_PROCESS)
         if status != 200:
             return None
         quote = json.loads(body, parse_float=Decimal)

@@ -38,6 +38,7 @@ from seekroute.errors import (
 from seekroute.gateway import (
     EXPLAIN_NO,
     EXPLAIN_SEEKROUTE,
+    IN_PROCESS,
     AsyncExchange,
     Gateway,
     SyncExchange,
@@ -73,11 +74,11 @@ def _match(request: Request) -> table.Match | None:
     return table.find(unquote(sent), sent)
 
 
-def _is_inference(request: Request, match: table.Match | None) -> bool:
-    """Whether the core's engine has the answer."""
+def _surface(request: Request, match: table.Match | None) -> str:
+    """What a request that the core's engine answers is spoken in; empty: it does not."""
     if match is None or match.route.kind is not table.Kind.INFERENCE:
-        return False
-    return request.method in match.route.methods
+        return ""
+    return match.route.surface if request.method in match.route.methods else ""
 
 
 def _check_method(request: Request, route: table.ApiRoute) -> None:
@@ -155,12 +156,14 @@ class _Local:
         try:
             if match is not None and match.route.kind is table.Kind.QUOTE:
                 _check_method(request, match.route)
-                status, headers, body = core.quote(request.body, None, offered, False, True)
+                status, headers, body = core.quote(
+                    match.route.surface, request.body, None, offered, IN_PROCESS
+                )
                 return status, header_map(headers), body
             answer = self._answer(request, match)
         except RefusedError as error:
             status, headers, body = core.write_error(
-                error.code, error.message, error.param, offered, None, False
+                error.code, error.message, error.param, offered, None, IN_PROCESS
             )
             return status, header_map(headers), body
         request_id = core.new_request_id(offered).decode("latin-1")
@@ -247,10 +250,11 @@ class LocalBackend(Backend):
 
     def open(self, request: Request) -> Reply:
         match = _match(request)
-        if not _is_inference(request, match):
+        surface = _surface(request, match)
+        if not surface:
             return ReadyReply(*self._local.answer_here(request, match))
         exchange = self.gateway.submit_sync(
-            request.body, request_id=_request_id(request), explain=_explain(request)
+            surface, request.body, request_id=_request_id(request), explain=_explain(request)
         )
         exchange.timeout = None if math.isinf(request.timeout) else request.timeout
         try:
@@ -321,12 +325,15 @@ class AsyncLocalBackend(AsyncBackend):
 
     async def open(self, request: Request) -> AsyncReply:
         match = _match(request)
-        if not _is_inference(request, match):
+        surface = _surface(request, match)
+        if not surface:
             answer = self._local.answer_here
             if match is not None and match.route.waits(request.query):
                 return AsyncReadyReply(*await asyncio.to_thread(answer, request, match))
             return AsyncReadyReply(*answer(request, match))
-        exchange = self.gateway.submit_here(request.body, _request_id(request), _explain(request))
+        exchange = self.gateway.submit_here(
+            surface, request.body, _request_id(request), _explain(request)
+        )
         try:
             async with asyncio.timeout(_limit(request.timeout)):
                 status, headers = await exchange.head()

@@ -7,7 +7,7 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 from seekroute.errors import APIConnectionError
-from seekroute.gateway import EXPLAIN_NO, AsyncExchange, Gateway, Sink
+from seekroute.gateway import EXPLAIN_NO, IN_PROCESS, AsyncExchange, Gateway, Sink
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +32,7 @@ class LoopGateway(Gateway):
         self._homes: dict[int, asyncio.AbstractEventLoop] = {}
 
     def submit_here(
-        self, body: bytes, request_id: bytes | None, explain: int = EXPLAIN_NO
+        self, surface: str, body: bytes, request_id: bytes | None, explain: int = EXPLAIN_NO
     ) -> AsyncExchange:
         """Starts an exchange for the running event loop.
 
@@ -44,21 +44,21 @@ class LoopGateway(Gateway):
             if self._closed.is_set():
                 raise APIConnectionError("the client is closed")
             self._serve(loop)
-            exchange = self.core.submit(body, None, request_id, False, True, explain)
+            exchange = self.core.submit(surface, body, None, request_id, IN_PROCESS, explain)
             running = AsyncExchange(self.core, loop, exchange, self._ack_bytes)
             self._live[exchange] = running
             self._homes[exchange] = loop
         self.core.flush()
         return running
 
-    def submit_for(self, sink: Sink, body: bytes) -> int:
+    def submit_for(self, sink: Sink, surface: str, body: bytes) -> int:
         """As `Gateway.submit_for`, with the events on the running event loop."""
         loop = asyncio.get_running_loop()
         with self._submitting:
             if self._closed.is_set():
                 raise APIConnectionError("the client is closed")
             self._serve(loop)
-            exchange = self.core.submit(body, None, None, False, True)
+            exchange = self.core.submit(surface, body, None, None, IN_PROCESS)
             self._live[exchange] = sink
             self._homes[exchange] = loop
         return exchange
