@@ -8,11 +8,14 @@
 #include "base/rng.h"
 #include "gateway/spend_bound.h"
 #include "testing/random_request.h"
+#include "testing/routes.h"
 #include "wire/openai/chat_prompt.h"
 
 namespace {
 
+using seekroute::Route;
 using seekroute::SpendBound;
+using seekroute::testing::RouteTo;
 
 void Check(bool holds) {
   if (!holds) std::abort();
@@ -59,7 +62,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   for (const bool strict : {false, true}) {
     seekroute::GatewayOptions options;
     options.strict_bound = strict;
-    const SpendBound bound(*request, model, estimate, options, {});
+    const Route route = RouteTo(model);
+    const SpendBound bound(*request, route, estimate, options, {});
     const int64_t told = random.thinking().value_or(bound.longest());
     const auto& endpoint = model.endpoints[0];
     const int64_t thinking =

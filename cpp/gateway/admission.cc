@@ -1,6 +1,7 @@
 #include "gateway/admission.h"
 
 #include "base/key_shapes.h"
+#include "routing/planner.h"
 #include "wire/sanitize.h"
 
 namespace seekroute {
@@ -76,6 +77,11 @@ Status Resolve(std::string_view body, const Snapshot& snapshot, BodyScan* scan, 
                    "'auto' is not served here: the operator has set no default model", "model");
 }
 
+std::string_view StrategyOf(const Admission& admission) {
+  if (admission.automatic) return "auto";
+  return admission.request.model == admission.model->id ? "direct" : "alias";
+}
+
 }  // namespace
 
 Status Admit(std::string_view body, const std::optional<Secret>& authorization,
@@ -92,12 +98,10 @@ Status Admit(std::string_view body, const std::optional<Secret>& authorization,
   }
   // What a stand-in says is no goods: money that came in pays for none of it.
   if (out->key && out->key->has_paid && out->model->gratis) out->model = out->model->gratis.get();
-  if (out->model->endpoints.empty()) {
-    return MakeError(ErrorCode::kNoMatchingEndpoint,
-                     "no provider of '" + out->model->id + "' is configured at this gateway;" +
-                         std::string(kListed),
-                     "model");
-  }
+  Result<Route> route = PlanRoute({{out->model}});
+  if (!route) return std::move(route.error());
+  out->route = std::move(*route);
+  out->route.strategy = StrategyOf(*out);
   return {};
 }
 

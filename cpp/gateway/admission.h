@@ -13,17 +13,20 @@
 #include "gateway/key_ring.h"
 #include "gateway/origin.h"
 #include "gateway/snapshot.h"
+#include "routing/route.h"
 #include "wire/openai/chat_request.h"
 
 namespace seekroute {
 
-// What is known of a request. `profile` and `model` are owned by the snapshot.
+// What is known of a request. `profile`, `model` and what `route` points to are owned by
+// the snapshot.
 struct Admission {
   const Profile* profile = nullptr;   // never null after Admit()
   std::shared_ptr<const ApiKey> key;  // null: in process, or no key is required
   ChatRequest request;                // its ranges point into the body
-  const Model* model = nullptr;       // null: refused before it was known
+  const Model* model = nullptr;       // asked for; null: refused before it was known
   bool automatic = false;             // `auto` was asked for
+  Route route;                        // without candidates: refused before it was planned
 };
 
 struct AdmissionRules {

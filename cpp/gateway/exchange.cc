@@ -44,7 +44,7 @@ Exchange::Exchange(Submission submission, const ExchangeWorld& world)
       deadline_(in_.submitted + world.options->total_timeout),
       outbox_(std::move(in_.outlet), world.clock, world.options->keep_alive,
               SurfaceOf(in_.surface).keep_alive()),
-      profile_(&in_.snapshot->ProfileNamed(in_.snapshot->default_profile)) {}
+      admission_{.profile = &in_.snapshot->ProfileNamed(in_.snapshot->default_profile)} {}
 
 Exchange::~Exchange() {
   if (storing_) world_.store->Forget(in_.id);
@@ -63,7 +63,7 @@ void Exchange::Start() {
   std::shared_ptr<const StoredAnswer> stored;
   if (taken.ok() && !in_.idempotency_key.empty()) taken = ClaimIdempotency(&stored);
   if (stored) return Replay(*stored);
-  if (taken.ok() && (IsCharged() || request_.max_cost)) taken = BoundSpending();
+  if (taken.ok() && (IsCharged() || admission_.request.max_cost)) taken = BoundSpending();
   if (!taken.ok()) {
     error_ = std::move(taken.error());
     EndError(*error_);
@@ -78,29 +78,28 @@ Status Exchange::Take() {
   BodyScan* const scan = in_.scan ? &*in_.scan : nullptr;
   const AdmissionRules rules{world_.keys, world_.options->require_key, in_.origin, row_.created,
                              scan};
-  Admission admission;
-  Status admitted = Admit(in_.body, in_.authorization, *in_.snapshot, rules, &admission);
+  Status admitted = Admit(in_.body, in_.authorization, *in_.snapshot, rules, &admission_);
   in_.authorization.reset();
-  profile_ = admission.profile;
-  model_ = admission.model;
-  automatic_ = admission.automatic;
-  request_ = std::move(admission.request);
-  if (admission.key) {
-    row_.key_id = admission.key->key_id;
-    row_.org_id = admission.key->org_id;
-    key_ = std::move(admission.key);
+  if (admission_.key) {
+    row_.key_id = admission_.key->key_id;
+    row_.org_id = admission_.key->org_id;
   } else if (world_.options->credits) {
     row_.org_id = world_.options->local_org;
   }
   // A scan by other rules may have refused what these admit, and has no estimate of it.
-  if (scan != nullptr && scan->profile == profile_ && admitted.ok()) prompt_ = scan->prompt;
+  if (scan != nullptr && scan->profile == admission_.profile && admitted.ok())
+    prompt_ = scan->prompt;
   // What the catalog knows is the operator's word, whatever it looks like.
-  row_.requested_model = model_ != nullptr ? request_.model : WithoutKeys(request_.model);
-  row_.streamed = request_.stream;
-  if (model_ != nullptr) row_.model = model_->id;
+  const Model* const model = admission_.model;
+  row_.requested_model =
+      model != nullptr ? admission_.request.model : WithoutKeys(admission_.request.model);
+  row_.streamed = admission_.request.stream;
+  if (model != nullptr) row_.model = model->id;
   if (!admitted.ok()) return admitted;
+  candidate_ = &candidates().front();
   deadline_ = in_.submitted + LongestTotal();
-  row_.generation_id = NewGenerationId(profile_->id_prefix, world_.clock->WallTime(), world_.rng);
+  row_.generation_id =
+      NewGenerationId(admission_.profile->id_prefix, world_.clock->WallTime(), world_.rng);
   return {};
 }
 
@@ -108,7 +107,7 @@ Status Exchange::Take() {
 Status Exchange::ClaimIdempotency(std::shared_ptr<const StoredAnswer>* stored) {
   Status checked = IdempotencyTable::CheckHeader(in_.idempotency_key);
   if (!checked.ok()) return checked;
-  const bool stores = key_ && key_->store_answers;
+  const bool stores = admission_.key && admission_.key->store_answers;
   const Mac body = in_.scan ? in_.scan->digest : IdempotencyTable::DigestOf(in_.body);
   const IdempotencyClaim claim = IdempotencyTable::ClaimOf(row_.key_id, in_.idempotency_key, body);
   Status taken =
@@ -139,34 +138,37 @@ void Exchange::Replay(const StoredAnswer& stored) {
 // What the most patient of the model's endpoints is given: each attempt keeps to its own.
 Duration Exchange::LongestTotal() const {
   Duration longest;
-  for (const Endpoint& endpoint : model_->endpoints) {
-    longest = std::max(longest, OwnOr(endpoint.timeouts.total, world_.options->total_timeout));
+  for (const Candidate& candidate : candidates()) {
+    longest =
+        std::max(longest, OwnOr(candidate.endpoint->timeouts.total, world_.options->total_timeout));
   }
   return OwnOr(longest, world_.options->total_timeout);
 }
 
 void Exchange::SendNext() {
-  endpoint_ = &model_->endpoints[next_candidate_++];
+  candidate_ = &candidates()[next_candidate_++];
   asking_.without = false;
   Send();
 }
 
 void Exchange::Send() {
-  const Endpoint& endpoint = *endpoint_;
+  const Endpoint& endpoint = *candidate_->endpoint;
   const Provider& provider = in_.snapshot->providers[endpoint.provider];
   row_.provider = provider.id;
+  row_.model = candidate_->model->id;
   row_.price_revision = endpoint.price->revision();
   ++row_.attempts;
   claim_.SetSpent(true);
 
-  const bool last = next_candidate_ >= model_->endpoints.size() ||
+  const bool last = next_candidate_ >= candidates().size() ||
                     row_.attempts - asking_.repeats >= world_.options->retry.max_attempts;
   Attempt::Plan plan;
   plan.provider = &provider;
   plan.endpoint = &endpoint;
-  if (model_->output == Output::kImage) {
+  if (!candidate_->answers_in_tokens()) {
     plan.kind = Attempt::Kind::kImage;
-    Result<std::string> body = BuildImageCall(in_.body, request_, endpoint.upstream_model);
+    Result<std::string> body =
+        BuildImageCall(in_.body, admission_.request, endpoint.upstream_model);
     if (!body) {
       row_.attempts = 0;
       claim_.SetSpent(false);
@@ -178,26 +180,26 @@ void Exchange::Send() {
     }
     plan.body = std::move(*body);
   } else {
-    plan.kind = request_.stream ? Attempt::Kind::kChatStream : Attempt::Kind::kChat;
+    plan.kind = admission_.request.stream ? Attempt::Kind::kChatStream : Attempt::Kind::kChat;
     const Asking asking = AskForUsage();
     const bool asks_usage = asking != Asking::kNo;
     // Where they were refused before, the client's own are sent at our risk.
-    const bool own = request_.stream_options && asking != Asking::kAgain;
-    asking_.added = request_.stream && asks_usage && !own;
+    const bool own = admission_.request.stream_options && asking != Asking::kAgain;
+    asking_.added = admission_.request.stream && asks_usage && !own;
     std::optional<AnswerCap> cap;
     if (const auto told = ToldLength())
       cap = AnswerCap{*told, endpoint.form.cap_field, ToldReasoning()};
-    plan.body = BuildUpstreamChat(in_.body, request_, endpoint.upstream_model, cap,
+    plan.body = BuildUpstreamChat(in_.body, admission_.request, endpoint.upstream_model, cap,
                                   asks_usage ? StreamUsage::kAsked : StreamUsage::kUnasked,
                                   endpoint.form.reasoning, endpoint.form.dropped);
     const size_t media = world_.options->max_media_event_bytes;
-    plan.stream = {
-        .names = Names(),
-        .include_usage = request_.include_usage,
-        .choices = request_.choices,
-        .may_fall_back = !last,
-        .wants_progress = request_.wants_progress,
-        .limits = model_->other_output ? SseParser::Limits{media, media} : world_.options->sse};
+    plan.stream = {.names = Names(),
+                   .include_usage = admission_.request.include_usage,
+                   .choices = admission_.request.choices,
+                   .may_fall_back = !last,
+                   .wants_progress = admission_.request.wants_progress,
+                   .limits = candidate_->model->other_output ? SseParser::Limits{media, media}
+                                                             : world_.options->sse};
   }
   state_ = State::kSending;
   AttemptOwner* const owner = this;
@@ -205,13 +207,14 @@ void Exchange::Send() {
                                        world_.transport, owner);
   attempt_->Send();
   // What may be sent once more, without a field of ours, is kept until it is answered.
-  if (last && model_->output == Output::kText && !asking_.added) ReleaseBody();
+  if (last && candidate_->answers_in_tokens() && !asking_.added) ReleaseBody();
 }
 
 Asking Exchange::AskForUsage() const {
-  const Provider& provider = in_.snapshot->providers[endpoint_->provider];
-  if (!request_.stream || !provider.stream_options || asking_.without) return Asking::kNo;
-  return world_.quirks->NextStream(provider.upstream.base_url, endpoint_->upstream_model);
+  const Provider& provider = in_.snapshot->providers[candidate_->endpoint->provider];
+  if (!admission_.request.stream || !provider.stream_options || asking_.without) return Asking::kNo;
+  return world_.quirks->NextStream(provider.upstream.base_url,
+                                   candidate_->endpoint->upstream_model);
 }
 
 // The provider refuses a field that the client has not sent: nothing ran there.
@@ -225,13 +228,13 @@ bool Exchange::RepeatsWithoutOptions(const Error& error) const {
 // and teaches nothing. Nor does one of a request with members that may be the reason: a provider
 // may refuse the field beside them alone.
 void Exchange::NoteQuirk() {
-  const Provider& provider = in_.snapshot->providers[endpoint_->provider];
+  const Provider& provider = in_.snapshot->providers[candidate_->endpoint->provider];
   const std::string_view url = provider.upstream.base_url;
   if (std::exchange(asking_.without, false)) {
-    if (!request_.is_ordinary) return;
-    world_.quirks->NoteRefusedStreamOptions(url, endpoint_->upstream_model);
+    if (!admission_.request.is_ordinary) return;
+    world_.quirks->NoteRefusedStreamOptions(url, candidate_->endpoint->upstream_model);
   } else if (asking_.added) {
-    world_.quirks->NoteTakenStreamOptions(url, endpoint_->upstream_model);
+    world_.quirks->NoteTakenStreamOptions(url, candidate_->endpoint->upstream_model);
   }
 }
 
@@ -253,9 +256,9 @@ Flow Exchange::OnOutput(std::string_view bytes) {
     NoteQuirk();
     state_ = State::kRelaying;
     UpdateTimes();
-    if (model_->output == Output::kText) ReleaseBody();  // no other provider will be asked
+    if (candidate_->answers_in_tokens()) ReleaseBody();  // no other provider will be asked
     row_.status = 200;
-    outbox_.Head(StreamHead(row_, *profile_, Ignored()));
+    outbox_.Head(StreamHead(row_, *admission_.profile, Ignored()));
   }
   if (!content_sent_ && attempt_->content_relayed()) {
     content_sent_ = true;
@@ -294,7 +297,7 @@ void Exchange::OnAnswered() {
   if (reading_out_) return EndReadOut(true);
   // Content that came in one piece with its end waits for the settlement.
   const bool any = !attempt_->is_stream() || attempt_->stream().has_content();
-  if (request_.stream && any && !content_sent_) {
+  if (admission_.request.stream && any && !content_sent_) {
     row_.first_content = world_.clock->Now() - in_.submitted;
   }
   bill_ = BillNow(Ending::kAnswered);
@@ -315,7 +318,7 @@ void Exchange::OnFailed(Error error, bool dispatched) {
   // Told by the words as they came: those of a long body's refusal are cut down to names.
   const bool repeats = RepeatsWithoutOptions(error);
   const bool comparable = !in_.body.empty() && in_.body.size() <= kMaxKeptBody;
-  error.words = comparable ? WithoutEcho(error.words, in_.body, request_.model_value)
+  error.words = comparable ? WithoutEcho(error.words, in_.body, admission_.request.model_value)
                            : NameInWords(error.words);
   TellOperator(&error);
   CountAttempt(error.name(), dispatched, error.words);
@@ -329,9 +332,9 @@ void Exchange::OnFailed(Error error, bool dispatched) {
   }
   const FailedAttempt failed{error, row_.attempts - asking_.repeats, dispatched,
                              outbox_.head_sent()};
-  if (in_time && next_candidate_ < model_->endpoints.size() &&
+  if (in_time && next_candidate_ < candidates().size() &&
       world_.options->retry.MayTryNext(failed)) {
-    const Endpoint& next = model_->endpoints[next_candidate_];
+    const Endpoint& next = *candidates()[next_candidate_].endpoint;
     world_.stats->CountFallback(row_.provider, in_.snapshot->providers[next.provider].id,
                                 error.name());
     retired_.push_back(std::move(attempt_));
@@ -393,18 +396,20 @@ void Exchange::EndExchange() {
 
 void Exchange::EndAnswer() {
   std::string out;
-  if (model_->output == Output::kImage) {
+  if (!candidate_->answers_in_tokens()) {
     const std::vector<std::string>& images = attempt_->images();
-    out = request_.stream ? WriteChatStream(Names(), images, Report(), request_.include_usage)
-                          : WriteChatAnswer(Names(), images, Report());
-  } else if (request_.stream) {
+    out = admission_.request.stream
+              ? WriteChatStream(Names(), images, Report(), admission_.request.include_usage)
+              : WriteChatAnswer(Names(), images, Report());
+  } else if (admission_.request.stream) {
     attempt_->stream().Finish(Report(), &out);
   } else {
     out = RewriteChatAnswer(attempt_->body(), attempt_->answer(), Names(), Report());
   }
   if (!outbox_.head_sent()) {
-    outbox_.Head(request_.stream ? StreamHead(row_, *profile_, Ignored())
-                                 : AnswerHead(row_, *profile_, out.size(), Ignored()));
+    outbox_.Head(admission_.request.stream
+                     ? StreamHead(row_, *admission_.profile, Ignored())
+                     : AnswerHead(row_, *admission_.profile, out.size(), Ignored()));
   }
   outbox_.Rest(out);
   Done();
@@ -418,10 +423,11 @@ void Exchange::EndError(const Error& error) {
   const ErrorPlace place{row_.request_id, in_.origin == Origin::kServerApiV1, row_.provider,
                          routing};
   if (outbox_.head_sent()) {
-    outbox_.Rest(WriteErrorEvent(error, *profile_, place, row_.generation_id, Names().model,
-                                 row_.created.s));
+    outbox_.Rest(WriteErrorEvent(error, *admission_.profile, place, row_.generation_id,
+                                 Names().model, row_.created.s));
   } else {
-    const std::string body = SurfaceOf(in_.surface).WriteError(error, *profile_, place);
+    const std::string body =
+        SurfaceOf(in_.surface).WriteError(error, *admission_.profile, place);
     ResponseHead head = ErrorHead(error, row_.request_id, body.size());
     // There is a row of it, to be looked up.
     if (held_) head.Add("x-generation-id", row_.generation_id);

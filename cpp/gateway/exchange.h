@@ -118,6 +118,7 @@ class Exchange : private AttemptOwner, private StoreObserver {
   AnswerNames Names() const;
   UsageReport Report() const;
   std::string Routing() const;
+  const std::vector<Candidate>& candidates() const { return admission_.route.candidates; }
   bool attempt_over() const { return !attempt_ || attempt_->transfer_done(); }
 
   void OnSent() override;
@@ -134,12 +135,9 @@ class Exchange : private AttemptOwner, private StoreObserver {
 
   Outbox outbox_;
   State state_ = State::kAdmitting;
-  const Profile* profile_;              // owned by in_.snapshot
-  const Model* model_ = nullptr;        // likewise
-  const Endpoint* endpoint_ = nullptr;  // likewise: of the last attempt
-  bool automatic_ = false;              // `auto` was asked for
-  ChatRequest request_;
-  std::shared_ptr<const ApiKey> key_;
+  Admission admission_;
+  // Asked last; before that the one that is asked first. Null: refused before there was a route.
+  const Candidate* candidate_ = nullptr;
   ClaimGuard claim_;
   std::optional<SpendBound> bound_;  // where money is held or the client set a limit
   std::optional<int64_t> cap_;       // tokens a choice that the hold or max_cost pays for

@@ -34,12 +34,12 @@ std::string FiguresOf(const Usage& usage) {
 // Finds how much the answer can cost, and how long it may get.
 Status Exchange::BoundSpending() {
   if (!prompt_) prompt_ = EstimateChatPrompt(in_.body);
-  bound_.emplace(request_, *model_, *prompt_, *world_.options, row_.created);
+  bound_.emplace(admission_.request, admission_.route, *prompt_, *world_.options, row_.created);
   int64_t longest = bound_->longest();
-  if (request_.max_cost) {
-    const std::optional<int64_t> within = bound_->Within(*request_.max_cost);
+  if (admission_.request.max_cost) {
+    const std::optional<int64_t> within = bound_->Within(*admission_.request.max_cost);
     if (!within || *within < bound_->least()) {
-      return bound_->MaxCostExceeded(*request_.max_cost);
+      return bound_->MaxCostExceeded(*admission_.request.max_cost);
     }
     longest = *within;
   }
@@ -50,10 +50,10 @@ Status Exchange::BoundSpending() {
 // Tokens a choice that the upstream is told: what is paid for, else what the client or the operator
 // has named. Nothing: nobody has.
 std::optional<int64_t> Exchange::ToldLength() const {
-  if (model_->output != Output::kText) return cap_;
+  if (!candidate_->answers_in_tokens()) return cap_;
   // More than this endpoint can answer in would be refused by some.
-  if (cap_) return endpoint_ ? std::min(*cap_, bound_->LongestAt(*endpoint_)) : *cap_;
-  std::optional<int64_t> named = request_.max_tokens;
+  if (cap_) return std::min(*cap_, bound_->LongestAt(*candidate_));
+  std::optional<int64_t> named = admission_.request.max_tokens;
   const int64_t most = world_.options->max_output_tokens;
   if (most > 0) named = std::min(named.value_or(most), most);
   return named;
@@ -62,10 +62,10 @@ std::optional<int64_t> Exchange::ToldLength() const {
 // Tokens of thinking a choice that the upstream is told beside that: where its cap does not bound
 // them, a field of its own does, and the answer is paid for by somebody's limited money.
 std::optional<int64_t> Exchange::ToldReasoning() const {
-  const bool apart = ThinksBeside(*endpoint_, ReasoningIn(request_)) &&
-                     !endpoint_->form.reasoning_budget_field.empty();
+  const bool apart = ThinksBeside(*candidate_->endpoint, ReasoningIn(admission_.request)) &&
+                     !candidate_->endpoint->form.reasoning_budget_field.empty();
   if (!cap_ || !apart) return std::nullopt;
-  return ReasoningAt(*endpoint_, *model_, ReasoningIn(request_)).Beside(*ToldLength());
+  return ReasoningAt(*candidate_, ReasoningIn(admission_.request)).Beside(*ToldLength());
 }
 
 // The provider went on far beyond what it was told.
@@ -73,18 +73,21 @@ bool Exchange::IgnoredCap(const Bill& bill) const {
   const std::optional<int64_t> told = ToldLength();
   if (!told || !bill.usage.completion) return false;
   const int64_t reasoning =
-      ToldReasoning().value_or(ReasoningAt(*endpoint_, *model_, ReasoningIn(request_)).most);
+      ToldReasoning().value_or(ReasoningAt(*candidate_, ReasoningIn(admission_.request)).most);
   const int64_t most =
-      (*told + reasoning + static_cast<int64_t>(request_.predicted_bytes)) * request_.choices;
-  int64_t slack = std::max(kCapSlackTokens * request_.choices, most / kCapSlackPart);
+      (*told + reasoning + static_cast<int64_t>(admission_.request.predicted_bytes)) *
+      admission_.request.choices;
+  int64_t slack = std::max(kCapSlackTokens * admission_.request.choices, most / kCapSlackPart);
   if (bill.estimated) slack = std::max(slack, most);  // our own count may be far off
   return *bill.usage.completion > most + slack;
 }
 
-Money Exchange::CreditLine() const { return CreditLineOf(key_.get()); }
+Money Exchange::CreditLine() const { return CreditLineOf(admission_.key.get()); }
 
 // There is an amount that the request must not exceed.
-bool Exchange::IsLimited() const { return seekroute::IsLimited(request_, key_.get()); }
+bool Exchange::IsLimited() const {
+  return seekroute::IsLimited(admission_.request, admission_.key.get());
+}
 
 // What is to be held. A client that named no length takes a shorter answer for less money, and no
 // more than half of what is there: its next request may be on the way.
@@ -92,13 +95,14 @@ HoldRequest Exchange::WorstCase() const {
   const int64_t longest = cap_.value_or(bound_->longest());
   HoldRequest ask;
   ask.amount = bound_->Worst(cap_);
-  ask.at_least = request_.max_tokens ? ask.amount : bound_->At(std::min(bound_->least(), longest));
-  ask.share = !request_.max_tokens;
-  if (key_ && key_->limit) {
+  ask.at_least =
+      admission_.request.max_tokens ? ask.amount : bound_->At(std::min(bound_->least(), longest));
+  ask.share = !admission_.request.max_tokens;
+  if (admission_.key && admission_.key->limit) {
     KeyLimit& limit = ask.key_limit.emplace();
-    limit.limit = *key_->limit;
-    limit.since = WindowStart(key_->limit_reset, row_.created);
-    limit.until = WindowEnd(key_->limit_reset, row_.created).value_or(limit.until);
+    limit.limit = *admission_.key->limit;
+    limit.since = WindowStart(admission_.key->limit_reset, row_.created);
+    limit.until = WindowEnd(admission_.key->limit_reset, row_.created).value_or(limit.until);
   }
   ask.line = CreditLine();
   ask.claim = claim_.claim();
@@ -108,7 +112,7 @@ HoldRequest Exchange::WorstCase() const {
 void Exchange::Hold() {
   state_ = State::kHolding;
   waits_until_ = world_.clock->Now() + world_.options->hold_timeout;
-  row_.price_revision = model_->endpoints.front().price->revision();
+  row_.price_revision = candidate_->price().revision();
   world_.store->Hold(in_.id, row_, WorstCase(), this);
 }
 
@@ -150,12 +154,12 @@ Error Exchange::Unaffordable(const HoldAnswer& answer) const {
   std::string cure = passes ? "wait until those have ended, or add credits" : "add credits";
   if (answer.key_limited) {
     cure = passes ? "wait until those have ended, or raise the limit" : "raise the limit";
-    if (const auto resets = WindowEnd(key_->limit_reset, row_.created)) {
+    if (const auto resets = WindowEnd(admission_.key->limit_reset, row_.created)) {
       cure += ", or wait until " + FormatUtc(*resets);
       error.facts.push_back({"resets_at", std::to_string(resets->s)});
     }
   }
-  if (model_->output == Output::kText) {
+  if (candidate_->answers_in_tokens()) {
     const int64_t tokens = bound_->Within(available).value_or(0);
     error.message += tokens > 0
                          ? ": send max_tokens of at most " + std::to_string(tokens) + ", or " + cure
@@ -180,38 +184,38 @@ TokenEstimate Exchange::PromptEstimate() const {
 }
 
 TokenEstimate Exchange::ContentEstimate() const {
-  return request_.stream ? attempt_->stream().content_tokens()
-                         : EstimateChatAnswer(attempt_->body());
+  return admission_.request.stream ? attempt_->stream().content_tokens()
+                                   : EstimateChatAnswer(attempt_->body());
 }
 
 // What is known of the answer that the running attempt gives. `ended`: it is complete.
 Used Exchange::UsedSoFar(bool ended) const {
   Used used;
-  used.choices = request_.choices;
+  used.choices = admission_.request.choices;
   used.delivered = content_sent_;
   used.prompt = [this] { return PromptEstimate(); };
   if (!attempt_) return used;
   used.streamed = attempt_->is_stream();
-  if (model_->output == Output::kImage) {
+  if (!candidate_->answers_in_tokens()) {
     used.told = EstimateUsage(PromptEstimate(), {});
     used.told.images = static_cast<int64_t>(attempt_->images().size());
     used.finish_reason = "stop";
     return used;
   }
   used.content = [this] { return ContentEstimate(); };
-  used.context = model_->ContextAt(*endpoint_);
+  used.context = candidate_->context();
   if (bound_) used.bound_prompt = bound_->besides().prompt;
   used.most_output = ToldLength();
-  if (!used.most_output && bound_) used.most_output = bound_->LongestAt(*endpoint_);
+  if (!used.most_output && bound_) used.most_output = bound_->LongestAt(*candidate_);
   if (used.most_output) {
-    *used.most_output += static_cast<int64_t>(request_.predicted_bytes);
-    *used.most_output *= request_.choices;
+    *used.most_output += static_cast<int64_t>(admission_.request.predicted_bytes);
+    *used.most_output *= admission_.request.choices;
   }
-  if (ended ? request_.stream : attempt_->is_stream()) {
+  if (ended ? admission_.request.stream : attempt_->is_stream()) {
     const ChatStream& stream = attempt_->stream();
     used.told = stream.usage();
     used.odd = stream.usage_odd();
-    used.told_whole = request_.stream && stream.HasFinalUsage();
+    used.told_whole = admission_.request.stream && stream.HasFinalUsage();
     used.any_output = stream.any_content();
     used.finish_reason = stream.finish_reason();
     used.service_tier = stream.service_tier();
@@ -235,8 +239,7 @@ Bill Exchange::BillNow(Ending ending) const {
                     std::nullopt};
   if (held_) policy.held = row_.held;
   const bool ended = ending == Ending::kAnswered || ending == Ending::kReadOut;
-  const Endpoint& endpoint = endpoint_ != nullptr ? *endpoint_ : model_->endpoints.front();
-  return BillFor(ending, UsedSoFar(ended), policy, *endpoint.price, row_.created);
+  return BillFor(ending, UsedSoFar(ended), policy, candidate_->price(), row_.created);
 }
 
 // Writes `bill` into `row`, whose last attempt it is of.
@@ -279,16 +282,16 @@ Money Exchange::SuspectedCost(std::string_view error, bool dispatched) {
     tier = attempt_->stream().service_tier();
   }
   // Pictures are asked for whole, also where their client wants a stream.
-  const bool images = model_->output == Output::kImage;
-  const bool unseen = !attempt_->is_stream() && (images || !request_.stream) &&
+  const bool images = !candidate_->answers_in_tokens();
+  const bool unseen = !attempt_->is_stream() && (images || !admission_.request.stream) &&
                       (error == kAbandoned || error == TraitsOf(ErrorCode::kUpstreamTimeout).name);
   if (unseen && !images) {
     const int64_t longest = ToldLength().value_or(kExpectedAnswerTokens);
-    sent.tokens = std::min(longest, kExpectedAnswerTokens) * request_.choices;
+    sent.tokens = std::min(longest, kExpectedAnswerTokens) * admission_.request.choices;
   }
   Usage usage = EstimateUsage(*prompt_, sent, media);
-  if (unseen && images) usage.images = request_.choices;
-  return CostOf(usage, *endpoint_->price, row_.created, tier).upstream;
+  if (unseen && images) usage.images = admission_.request.choices;
+  return CostOf(usage, candidate_->price(), row_.created, tier).upstream;
 }
 
 void Exchange::NoteDelivery(TimePoint now) {

@@ -6,14 +6,14 @@
 namespace seekroute {
 
 AnswerNames Exchange::Names() const {
-  AnswerNames names{row_.generation_id, profile_->object, {}, row_.created.s};
-  names.repeats_reasoning = in_.origin == Origin::kServerApiV1 || profile_->reasoning_on_v1;
-  if (profile_->answer_model == AnswerModel::kAsAsked && !automatic_) {
-    names.model = request_.model;
-  } else if (profile_->answer_model == AnswerModel::kBare) {
-    names.model = model_->id.substr(model_->id.find('/') + 1);
+  AnswerNames names{row_.generation_id, admission_.profile->object, {}, row_.created.s};
+  names.repeats_reasoning = in_.origin == Origin::kServerApiV1 || admission_.profile->reasoning_on_v1;
+  if (admission_.profile->answer_model == AnswerModel::kAsAsked && !admission_.automatic) {
+    names.model = admission_.request.model;
+  } else if (admission_.profile->answer_model == AnswerModel::kBare) {
+    names.model = candidate_->model->id.substr(candidate_->model->id.find('/') + 1);
   } else {
-    names.model = model_->id;
+    names.model = candidate_->model->id;
   }
   return names;
 }
@@ -21,9 +21,9 @@ AnswerNames Exchange::Names() const {
 UsageReport Exchange::Report() const {
   UsageReport report{bill_.usage, std::nullopt, Routing()};
   report.reported = bill_.reported;
-  if (profile_->usage_cost) {
+  if (admission_.profile->usage_cost) {
     report.cost = {.cost = bill_.charge.total,
-                   .details = profile_->upstream_cost,
+                   .details = admission_.profile->upstream_cost,
                    .upstream = bill_.charge.upstream,
                    .upstream_prompt = bill_.charge.upstream_prompt,
                    .upstream_completion = bill_.charge.upstream_completion};
@@ -32,16 +32,17 @@ UsageReport Exchange::Report() const {
 }
 
 std::string Exchange::Routing() const {
-  if (in_.explain == Explain::kNo || model_ == nullptr) return {};
-  return WriteRouting(in_.explain, row_, *model_, *in_.snapshot, automatic_, next_candidate_,
+  if (in_.explain == Explain::kNo || admission_.model == nullptr) return {};
+  return WriteRouting(in_.explain, row_, admission_.route, *in_.snapshot, next_candidate_,
                       world_.stats);
 }
 
 // The members that the client sent for nothing.
 std::string Exchange::Ignored() const {
-  const bool chat = model_->output == Output::kText;
-  if (!chat) return IgnoredFields(request_, ReasoningForm::kNone);
-  return IgnoredFields(request_, endpoint_->form.reasoning, endpoint_->form.dropped);
+  const bool chat = candidate_->answers_in_tokens();
+  if (!chat) return IgnoredFields(admission_.request, ReasoningForm::kNone);
+  return IgnoredFields(admission_.request, candidate_->endpoint->form.reasoning,
+                       candidate_->endpoint->form.dropped);
 }
 
 }  // namespace seekroute

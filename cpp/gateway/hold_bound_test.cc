@@ -9,6 +9,7 @@
 #include "billing/cost.h"
 #include "gateway/spend_bound.h"
 #include "testing/random_request.h"
+#include "testing/routes.h"
 #include "testing/virtual_world.h"
 #include "wire/openai/chat_prompt.h"
 
@@ -16,6 +17,7 @@ namespace seekroute {
 namespace {
 
 using testing::RandomRequest;
+using testing::RouteTo;
 using testing::SeededRng;
 
 std::shared_ptr<const PriceTable> DrawPrices(SeededRng* rng) {
@@ -68,7 +70,8 @@ TEST(HoldBoundTest, CoversWhateverAnUpstreamMayBill) {
     GatewayOptions options;
     options.strict_bound = rng.OneIn(2);
     const TokenEstimate estimate = EstimateChatPrompt(random.body());
-    const SpendBound bound(*request, model, estimate, options, {});
+    const Route route = RouteTo(model);
+    const SpendBound bound(*request, route, estimate, options, {});
     const int64_t max_output = endpoint.max_output > 0 ? endpoint.max_output : 500;
     const int64_t context = model.ContextAt(endpoint);
     ASSERT_LE(bound.longest(), max_output);
@@ -218,7 +221,7 @@ TEST(HoldBoundTest, EveryKindOfPartAndFieldIsSeen) {
     rates[PriceClass::kInput] = Rate{1000};  // a nano-USD a token
     Model model{.id = "a/m", .endpoints = {}};
     model.endpoints.push_back({0, "up", PriceTable::Flat(rates)});
-    return SpendBound(*request, model, EstimateChatPrompt(body), options, {}).At(0).nano;
+    return SpendBound(*request, RouteTo(model), EstimateChatPrompt(body), options, {}).At(0).nano;
   };
   const auto body = [](std::string_view part, std::string_view field,
                        std::string_view member = "") {
@@ -284,10 +287,11 @@ TEST(HoldBoundTest, WhatIsWrittenAsJsonIsStrictlyATokenAByte) {
         R"({"model":"m","messages":[{"role":"user","content":"hi"}],)" + field + "}";
     const auto request = ParseChatRequest(body, Profile());
     ASSERT_TRUE(request.has_value()) << body;
-    const Model model{.id = "a/m", .endpoints = {}};
+    const Model model{.id = "a/m", .endpoints = {Endpoint()}};
     GatewayOptions options;
     options.strict_bound = !field.starts_with(R"("documents")");
-    const SpendBound bound(*request, model, EstimateChatPrompt(body), options, {});
+    const Route route = RouteTo(model);
+    const SpendBound bound(*request, route, EstimateChatPrompt(body), options, {});
     EXPECT_GE(bound.besides().prompt, static_cast<int64_t>(schema.size())) << field.substr(0, 20);
   }
 }
@@ -304,7 +308,7 @@ TEST(HoldBoundTest, FollowsWhatTheModelCanOutputUnlessTheRequestForbidsIt) {
         R"({"model":"m","messages":[{"role":"user","content":"hi"}])" + std::string(members) + "}";
     const auto request = ParseChatRequest(body, Profile());
     EXPECT_TRUE(request.has_value()) << body;
-    return SpendBound(*request, model, EstimateChatPrompt(body), {}, {}).At(100).nano;
+    return SpendBound(*request, RouteTo(model), EstimateChatPrompt(body), {}, {}).At(100).nano;
   };
   constexpr int64_t kText = 100 * 1000;
   constexpr int64_t kPictures = 100 * 30'000;
@@ -355,8 +359,9 @@ TEST(HoldBoundTest, EveryCallAndElementIsHeldFor) {
       ASSERT_TRUE(request.has_value()) << request.error().message;
       GatewayOptions options;
       options.strict_bound = strict;
-      const Model model{.id = "a/m", .endpoints = {}};
-      const SpendBound bound(*request, model, EstimateChatPrompt(body), options, {});
+      const Model model{.id = "a/m", .endpoints = {Endpoint()}};
+      const Route route = RouteTo(model);
+      const SpendBound bound(*request, route, EstimateChatPrompt(body), options, {});
       EXPECT_GE(bound.besides().prompt, kMany * c.tokens) << body.substr(0, 120);
     }
   }

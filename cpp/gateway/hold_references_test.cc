@@ -6,10 +6,13 @@
 #include <string_view>
 
 #include "gateway/spend_bound.h"
+#include "testing/routes.h"
 #include "wire/openai/chat_prompt.h"
 
 namespace seekroute {
 namespace {
+
+using testing::RouteTo;
 
 // One content part, field, member of the message or entry of `tools` beside "hi".
 struct Beside {
@@ -33,8 +36,10 @@ int64_t HeldFor(const std::string& body, bool strict) {
   if (!request) return 0;
   GatewayOptions options;
   options.strict_bound = strict;
-  const Model model{.id = "a/m", .endpoints = {}};
-  return SpendBound(*request, model, EstimateChatPrompt(body), options, {}).besides().prompt;
+  const Model model{.id = "a/m", .endpoints = {Endpoint()}};
+  return SpendBound(*request, RouteTo(model), EstimateChatPrompt(body), options, {})
+      .besides()
+      .prompt;
 }
 
 TEST(HoldReferencesTest, WhatAgentsSendCountsByItsBytes) {

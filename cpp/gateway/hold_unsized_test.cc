@@ -7,6 +7,7 @@
 
 #include "gateway/spend_bound.h"
 #include "testing/credits_fixture.h"
+#include "testing/routes.h"
 #include "wire/openai/chat_prompt.h"
 
 namespace seekroute::testing {
@@ -31,8 +32,9 @@ int64_t HeldFor(const std::string& body, int64_t context, const GatewayOptions& 
   Model model{.id = "a/m", .endpoints = {}};
   model.endpoints.emplace_back();
   model.endpoints[0].context = context;
-  const SpendBound bound(*request, model, EstimateChatPrompt(body), options, {});
-  return bound.BesidesAt(model.endpoints[0]).prompt;
+  const Route route = RouteTo(model);
+  const SpendBound bound(*request, route, EstimateChatPrompt(body), options, {});
+  return bound.BesidesAt(route.candidates[0]).prompt;
 }
 
 struct Beside {

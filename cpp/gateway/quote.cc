@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "billing/cost.h"
-#include "gateway/routing_report.h"
 #include "gateway/spend_bound.h"
 #include "wire/json/json_writer.h"
 #include "wire/openai/chat_prompt.h"
@@ -46,7 +45,7 @@ struct CostRange {
 
 // What one endpoint would take; or the route, by whichever of its endpoints takes most.
 struct Offer {
-  const Endpoint* endpoint = nullptr;
+  const Candidate* candidate = nullptr;
   Extent extent;
   CostRange costs;
 };
@@ -139,9 +138,9 @@ void WritePricing(int64_t prompt_tokens, const PriceTable& price, bool upstream_
 Result<std::string> WriteQuote(const Admission& admission, std::string_view body,
                                const Snapshot& snapshot, const GatewayOptions& options,
                                UnixSeconds now) {
-  const Model& model = *admission.model;
+  const Route& planned = admission.route;
   const TokenEstimate prompt = EstimateChatPrompt(body);
-  const SpendBound bound(admission.request, model, prompt, options, now);
+  const SpendBound bound(admission.request, planned, prompt, options, now);
   int64_t longest = bound.longest();
   if (const std::optional<Money>& max_cost = admission.request.max_cost) {
     const std::optional<int64_t> within = bound.Within(*max_cost);
@@ -152,17 +151,17 @@ Result<std::string> WriteQuote(const Admission& admission, std::string_view body
   const std::optional<int64_t> cap =
       bound.Cap(longest, IsLimited(admission.request, admission.key.get()));
   std::vector<Offer> offers;
-  for (const Endpoint& endpoint : model.endpoints) {
+  for (const Candidate& candidate : planned.candidates) {
     Extent here;
     here.prompt = prompt.tokens;
-    const UseBound besides = bound.BesidesAt(endpoint);
+    const UseBound besides = bound.BesidesAt(candidate);
     here.most_prompt = std::max(besides.prompt, prompt.tokens);
     here.choices = admission.request.choices;
-    here.images = model.output == Output::kImage;
-    if (!bound.IsUnbounded(endpoint, cap)) here.longest = bound.AnswerAt(endpoint, cap);
-    here.most_completion = besides.completion + bound.CompletionAt(endpoint, cap) * here.choices;
-    const CostRange costs = CostsAt(here, bound.WorstAt(endpoint, cap), *endpoint.price, now);
-    offers.push_back({&endpoint, here, costs});
+    here.images = !candidate.answers_in_tokens();
+    if (!bound.IsUnbounded(candidate, cap)) here.longest = bound.AnswerAt(candidate, cap);
+    here.most_completion = besides.completion + bound.CompletionAt(candidate, cap) * here.choices;
+    const CostRange costs = CostsAt(here, bound.WorstAt(candidate, cap), candidate.price(), now);
+    offers.push_back({&candidate, here, costs});
   }
   const Offer route = RouteOf(offers);
 
@@ -172,8 +171,8 @@ Result<std::string> WriteQuote(const Admission& admission, std::string_view body
   json.Key("object").String("quote");
   json.Key("created").Integer(now.s);
   json.Key("requested").String(admission.request.model);
-  json.Key("model").String(model.id);
-  json.Key("strategy").String(StrategyOf(admission.request.model, model, admission.automatic));
+  json.Key("model").String(planned.candidates.front().model->id);
+  json.Key("strategy").String(planned.strategy);
   WriteTokens(route.extent, &json);
   if (admission.request.max_cost) json.Key("max_cost").Usd(*admission.request.max_cost);
   WriteCosts(route.costs, &json);
@@ -187,7 +186,7 @@ Result<std::string> WriteQuote(const Admission& admission, std::string_view body
   json.End();
   json.Key("candidates").Array();
   for (const Offer& offer : offers) {
-    const Endpoint& endpoint = *offer.endpoint;
+    const Endpoint& endpoint = *offer.candidate->endpoint;
     json.Object();
     json.Key("provider").String(snapshot.providers[endpoint.provider].id);
     json.Key("model").String(endpoint.upstream_model);
@@ -197,7 +196,7 @@ Result<std::string> WriteQuote(const Admission& admission, std::string_view body
   }
   json.End();
   json.Key("excluded").Array();
-  for (const Exclusion& each : model.excluded) {
+  for (const OutOfRoute& each : planned.excluded) {
     json.Object();
     json.Key("provider").String(each.provider);
     json.Key("reason").String(each.reason);

@@ -7,10 +7,13 @@
 #include "billing/cost_bound.h"
 #include "gateway/spend_bound.h"
 #include "store/store.h"
+#include "testing/routes.h"
 #include "wire/openai/chat_prompt.h"
 
 namespace seekroute {
 namespace {
+
+using testing::RouteTo;
 
 Endpoint At(uint32_t provider, uint64_t input, uint64_t output) {
   Rates rates;
@@ -41,7 +44,8 @@ struct Quoted {
     admission.request.model = "a/m";
   }
 
-  std::string Write() const {
+  std::string Write() {
+    admission.route = RouteTo(model);
     return *WriteQuote(admission, R"({"messages":[{"role":"user","content":"Hi"}]})", snapshot,
                        GatewayOptions(), UnixSeconds{7});
   }
@@ -114,8 +118,8 @@ TEST(Quote, HoldsAsTheRequestWould) {
       quoted.admission.key = std::make_shared<const ApiKey>(key);
       quoted.admission.request.max_tokens.reset();
       if (named) quoted.admission.request.max_tokens = 300;
-      const SpendBound bound(quoted.admission.request, quoted.model, EstimateChatPrompt(body), {},
-                             {});
+      const Route route = RouteTo(quoted.model);
+      const SpendBound bound(quoted.admission.request, route, EstimateChatPrompt(body), {}, {});
       const Money held = limited || named ? bound.At(bound.longest()) : bound.Untold();
       EXPECT_EQ(held == bound.At(bound.longest()), limited || named);
       EXPECT_NE(quoted.Write().find(",\"max\":" + FormatUsd(held) + "},\"candidates\""),
@@ -131,7 +135,8 @@ TEST(Quote, TakesWhatIsWrittenAroundToolsIntoTheMaximum) {
   quoted.admission.request.max_tokens = 300;
   quoted.admission.request.tool_count = 1;
   const std::string body = R"({"messages":[{"role":"user","content":"Hi"}]})";
-  const SpendBound bound(quoted.admission.request, quoted.model, EstimateChatPrompt(body), {}, {});
+  const Route route = RouteTo(quoted.model);
+  const SpendBound bound(quoted.admission.request, route, EstimateChatPrompt(body), {}, {});
   EXPECT_NE(quoted.Write().find(",\"max\":" + FormatUsd(bound.At(300)) + "},\"hold\""),
             std::string::npos)
       << quoted.Write();

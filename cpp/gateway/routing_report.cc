@@ -19,34 +19,29 @@ std::string Summary(const ExchangeRecord& row) {
 
 }  // namespace
 
-std::string_view StrategyOf(std::string_view requested, const Model& model, bool automatic) {
-  if (automatic) return "auto";
-  return requested == model.id ? "direct" : "alias";
-}
-
-std::string WriteRouting(Explain how, const ExchangeRecord& row, const Model& model,
-                         const Snapshot& snapshot, bool automatic, size_t asked,
-                         const Stats* stats) {
+std::string WriteRouting(Explain how, const ExchangeRecord& row, const Route& route,
+                         const Snapshot& snapshot, size_t asked, const Stats* stats) {
   std::string out;
   JsonWriter json = JsonWriter::Members(&out);
   json.Key(how == Explain::kOpenRouter ? "openrouter_metadata" : "seekroute").Object();
   json.Key("requested").String(row.requested_model);
-  json.Key("strategy").String(StrategyOf(row.requested_model, model, automatic));
+  json.Key("strategy").String(route.strategy);
   json.Key("region").Null();
   json.Key("summary").String(Summary(row));
   json.Key("attempt").Integer(row.attempts);
   json.Key("is_byok").Bool(false);
   json.Key("endpoints").Object();
-  json.Key("total").Integer(model.endpoints.size());
+  json.Key("total").Integer(route.candidates.size());
   json.Key("available").Array();
-  for (size_t i = 0; i < model.endpoints.size(); ++i) {
-    const std::string& provider = snapshot.providers[model.endpoints[i].provider].id;
+  for (size_t i = 0; i < route.candidates.size(); ++i) {
+    const auto& [model, endpoint] = route.candidates[i];
+    const std::string& provider = snapshot.providers[endpoint->provider].id;
     json.Object();
     json.Key("provider").String(provider);
-    json.Key("model").String(model.endpoints[i].upstream_model);
+    json.Key("model").String(endpoint->upstream_model);
     json.Key("selected").Bool(asked == i + 1);
     const bool marked = stats != nullptr && how == Explain::kSeekroute;
-    if (marked && stats->IgnoresCap(provider, model.id)) json.Key("ignores_cap").Bool(true);
+    if (marked && stats->IgnoresCap(provider, model->id)) json.Key("ignores_cap").Bool(true);
     json.End();
   }
   json.End().End();

@@ -5,9 +5,9 @@
 #include <string>
 #include <string_view>
 
-#include "catalog/catalog.h"
 #include "gateway/snapshot.h"
 #include "gateway/stats.h"
+#include "routing/route.h"
 #include "store/store.h"
 
 namespace seekroute {
@@ -18,16 +18,12 @@ enum class Explain : uint8_t {
   kOpenRouter,  // `X-OpenRouter-Metadata: enabled`: the same as "openrouter_metadata"
 };
 
-// How the model was found: "auto", "direct" (its id) or "alias".
-std::string_view StrategyOf(std::string_view requested, const Model& model, bool automatic);
-
 // The whole JSON member: `"seekroute":{...}` with OpenRouter's keys (requested, strategy, attempt,
 // endpoints, attempts, ...). `asked`: candidates that were asked; the last of them is the one that
 // was selected. `stats`, where given, tells which of them ignored their cap, as
 // `"ignores_cap":true`, where OpenRouter's clients do not read. Names no upstream but by its
 // provider id; quotes no error text.
-std::string WriteRouting(Explain how, const ExchangeRecord& row, const Model& model,
-                         const Snapshot& snapshot, bool automatic, size_t asked,
-                         const Stats* stats = nullptr);
+std::string WriteRouting(Explain how, const ExchangeRecord& row, const Route& route,
+                         const Snapshot& snapshot, size_t asked, const Stats* stats = nullptr);
 
 }  // namespace seekroute

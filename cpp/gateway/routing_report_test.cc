@@ -2,8 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include "testing/routes.h"
+
 namespace seekroute {
 namespace {
+
+using testing::RouteTo;
 
 Snapshot TwoProviders() {
   Snapshot snapshot;
@@ -23,6 +27,13 @@ Model TwoEndpoints() {
   return model;
 }
 
+Route RouteBy(std::string_view strategy) {
+  static const Model kModel = TwoEndpoints();
+  Route route = RouteTo(kModel);
+  route.strategy = strategy;
+  return route;
+}
+
 TEST(RoutingReport, NamesCandidatesAttemptsAndWhatWasSelected) {
   ExchangeRecord row;
   row.requested_model = "gpt-oss-120b";
@@ -31,7 +42,7 @@ TEST(RoutingReport, NamesCandidatesAttemptsAndWhatWasSelected) {
   row.attempts = 2;
   row.tried = {{"groq", 429, "upstream_rate_limited", {}}, {"openai", 200, "", {}}};
   EXPECT_EQ(
-      WriteRouting(Explain::kSeekroute, row, TwoEndpoints(), TwoProviders(), false, 2),
+      WriteRouting(Explain::kSeekroute, row, RouteBy("alias"), TwoProviders(), 2),
       R"("seekroute":{"requested":"gpt-oss-120b","strategy":"alias","region":null,)"
       R"x("summary":"openai/gpt-oss-120b by openai, after groq (429)","attempt":2,"is_byok":false,)x"
       R"("endpoints":{"total":2,"available":[)"
@@ -44,7 +55,7 @@ TEST(RoutingReport, NamesCandidatesAttemptsAndWhatWasSelected) {
 
 TEST(RoutingReport, IsCalledAsOpenRouterCallsItWhereThatIsAsked) {
   const std::string report =
-      WriteRouting(Explain::kOpenRouter, {}, TwoEndpoints(), TwoProviders(), true, 0);
+      WriteRouting(Explain::kOpenRouter, {}, RouteBy("auto"), TwoProviders(), 0);
   EXPECT_EQ(report.rfind(R"("openrouter_metadata":{)", 0), 0U);
   EXPECT_NE(report.find(R"("strategy":"auto")"), std::string::npos);
   EXPECT_NE(report.find(R"("attempts":[])"), std::string::npos);
@@ -53,7 +64,7 @@ TEST(RoutingReport, IsCalledAsOpenRouterCallsItWhereThatIsAsked) {
 TEST(RoutingReport, SaysWhichEndpointIgnoredItsCap) {
   Stats stats;
   const auto report = [&stats](Explain how) {
-    return WriteRouting(how, {}, TwoEndpoints(), TwoProviders(), false, 1, &stats);
+    return WriteRouting(how, {}, RouteBy("alias"), TwoProviders(), 1, &stats);
   };
   constexpr std::string_view kMark = R"("selected":false,"ignores_cap":true})";
   EXPECT_EQ(report(Explain::kSeekroute).find("ignores_cap"), std::string::npos);
@@ -62,13 +73,6 @@ TEST(RoutingReport, SaysWhichEndpointIgnoredItsCap) {
   EXPECT_EQ(report(Explain::kOpenRouter).find("ignores_cap"), std::string::npos);
   stats.NoteCapKept("openai", "openai/gpt-oss-120b");
   EXPECT_EQ(report(Explain::kSeekroute).find("ignores_cap"), std::string::npos);
-}
-
-TEST(RoutingReport, StrategySaysHowTheModelWasFound) {
-  const Model model = TwoEndpoints();
-  EXPECT_EQ(StrategyOf("auto", model, true), "auto");
-  EXPECT_EQ(StrategyOf("openai/gpt-oss-120b", model, false), "direct");
-  EXPECT_EQ(StrategyOf("gpt-oss-120b", model, false), "alias");
 }
 
 }  // namespace

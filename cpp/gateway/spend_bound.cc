@@ -40,23 +40,21 @@ bool ThinksBeside(const Endpoint& endpoint, const AskedReasoning& asked) {
   return !endpoint.thinks_if_asked || asked.any;
 }
 
-ReasoningBound ReasoningAt(const Endpoint& endpoint, const Model& model,
-                           const AskedReasoning& asked) {
-  if (!ThinksBeside(endpoint, asked) || model.output != Output::kText) return {};
+ReasoningBound ReasoningAt(const Candidate& candidate, const AskedReasoning& asked) {
+  const Endpoint& endpoint = *candidate.endpoint;
+  if (!ThinksBeside(endpoint, asked) || !candidate.answers_in_tokens()) return {};
   int64_t most = endpoint.max_reasoning;
-  if (most == 0) most = model.MaxOutputAt(endpoint);
+  if (most == 0) most = candidate.max_output();
   if (most == 0) most = kUnknownAnswerTokens;
-  if (const int64_t context = model.ContextAt(endpoint); context > 0) {
-    most = std::min(most, context);
-  }
+  if (candidate.context() > 0) most = std::min(most, candidate.context());
   if (endpoint.form.reasoning_budget_field.empty()) return {most, most};
   if (asked.most) return {std::min(*asked.most, most), std::min(*asked.most, most)};
   return {std::min(kLeastAnswerTokens, most), most};
 }
 
-SpendBound::SpendBound(const ChatRequest& request, const Model& model, const TokenEstimate& prompt,
+SpendBound::SpendBound(const ChatRequest& request, const Route& route, const TokenEstimate& prompt,
                        const GatewayOptions& options, UnixSeconds now)
-    : model_(model),
+    : route_(route),
       now_(now),
       choices_(request.choices),
       reasoning_(ReasoningIn(request)),
@@ -64,9 +62,11 @@ SpendBound::SpendBound(const ChatRequest& request, const Model& model, const Tok
   if (const int64_t most = options.max_output_tokens; most > 0) {
     named_ = std::min(named_.value_or(most), most);
   }
+  const bool any_other_output = std::ranges::any_of(
+      route.candidates, [](const Candidate& each) { return each.model->other_output; });
   bound_.any_input = request.other_kinds;
   bound_.any_output = request.answer_kinds == AnswerKinds::kOthers ||
-                      (request.answer_kinds == AnswerKinds::kUnsaid && model.other_output);
+                      (request.answer_kinds == AnswerKinds::kUnsaid && any_other_output);
   bound_.any_tier = request.service_tier;
   bound_.prompt = static_cast<int64_t>(request.text_bytes) + kOpeningTokens +
                   kMessageTokens * request.message_count + request.media_tokens;
@@ -78,21 +78,16 @@ SpendBound::SpendBound(const ChatRequest& request, const Model& model, const Tok
   preamble_ = request.tool_count > 0 ? kToolPreambleTokens : 0;
   bound_.prompt += preamble_;
   expected_ = std::min(prompt.tokens, bound_.prompt);
-  if (model.output == Output::kImage) {
-    bound_.images = choices_;
-    return;
-  }
   // What was predicted and not taken is billed as written.
   bound_.completion = static_cast<int64_t>(request.predicted_bytes) * choices_;
-  if (model.endpoints.empty()) longest_ = Longest(model.context, model.max_output, true);
-  for (const Endpoint& endpoint : model.endpoints) {
-    longest_ = std::max(longest_, LongestAt(endpoint));
+  for (const Candidate& candidate : route.candidates) {
+    longest_ = std::max(longest_, LongestAt(candidate));
   }
 }
 
-int64_t SpendBound::LongestAt(const Endpoint& endpoint) const {
-  if (model_.output == Output::kImage) return 0;
-  return Longest(model_.ContextAt(endpoint), model_.MaxOutputAt(endpoint), true);
+int64_t SpendBound::LongestAt(const Candidate& candidate) const {
+  if (!candidate.answers_in_tokens()) return 0;
+  return Longest(candidate.context(), candidate.max_output(), true);
 }
 
 int64_t SpendBound::LikelyIn(int64_t context) const {
@@ -118,9 +113,13 @@ int64_t SpendBound::Longest(int64_t context, int64_t max_output, bool prompted) 
   return longest.value_or(kUnknownAnswerTokens);
 }
 
-UseBound SpendBound::BesidesAt(const Endpoint& endpoint) const {
+UseBound SpendBound::BesidesAt(const Candidate& candidate) const {
   UseBound bound = bound_;
-  const int64_t context = model_.ContextAt(endpoint);
+  if (!candidate.answers_in_tokens()) {
+    bound.completion = 0;
+    bound.images = choices_ * candidate.endpoint->pieces;
+  }
+  const int64_t context = candidate.context();
   if (context > 0) bound.prompt = fills_context_ ? context : std::min(bound.prompt, context);
   return bound;
 }
@@ -128,8 +127,8 @@ UseBound SpendBound::BesidesAt(const Endpoint& endpoint) const {
 void SpendBound::ExplainPrompt(Error* error) const {
   if (unsized_ == 0) return;
   int64_t context = 0;
-  for (const Endpoint& endpoint : model_.endpoints) {
-    context = std::max(context, model_.ContextAt(endpoint));
+  for (const Candidate& candidate : route_.candidates) {
+    context = std::max(context, candidate.context());
   }
   error->message += unsized_ == 1 ? ". One part of the prompt has" : ". Parts of the prompt have";
   error->message +=
@@ -143,47 +142,50 @@ void SpendBound::ExplainPrompt(Error* error) const {
   error->facts.push_back({"unsized_parts", std::to_string(unsized_)});
 }
 
-int64_t SpendBound::AnswerAt(const Endpoint& endpoint, std::optional<int64_t> cap) const {
-  if (model_.output != Output::kText) return 0;
-  if (cap) return std::min(*cap, LongestAt(endpoint));
-  return Longest(model_.ContextAt(endpoint), model_.MaxOutputAt(endpoint), false);
+int64_t SpendBound::AnswerAt(const Candidate& candidate, std::optional<int64_t> cap) const {
+  if (!candidate.answers_in_tokens()) return 0;
+  if (cap) return std::min(*cap, LongestAt(candidate));
+  return Longest(candidate.context(), candidate.max_output(), false);
 }
 
-int64_t SpendBound::CompletionAt(const Endpoint& endpoint, std::optional<int64_t> cap) const {
-  const ReasoningBound reasoning = ReasoningAt(endpoint, model_, reasoning_);
-  const int64_t answer = AnswerAt(endpoint, cap);
+int64_t SpendBound::CompletionAt(const Candidate& candidate, std::optional<int64_t> cap) const {
+  const ReasoningBound reasoning = ReasoningAt(candidate, reasoning_);
+  const int64_t answer = AnswerAt(candidate, cap);
   return answer + (cap ? reasoning.Beside(answer) : reasoning.most);
 }
 
-Money SpendBound::WorstAt(const Endpoint& endpoint, std::optional<int64_t> cap) const {
-  UseBound bound = BesidesAt(endpoint);
-  bound.completion += CompletionAt(endpoint, cap) * choices_;
-  return CostBound(bound, *endpoint.price, now_);
+Money SpendBound::WorstAt(const Candidate& candidate, std::optional<int64_t> cap) const {
+  UseBound bound = BesidesAt(candidate);
+  bound.completion += CompletionAt(candidate, cap) * choices_;
+  return CostBound(bound, candidate.price(), now_);
 }
 
 Money SpendBound::Worst(std::optional<int64_t> cap) const {
   Money most;
-  for (const Endpoint& endpoint : model_.endpoints) most = std::max(most, WorstAt(endpoint, cap));
+  for (const Candidate& candidate : route_.candidates) {
+    most = std::max(most, WorstAt(candidate, cap));
+  }
   return most;
 }
 
-bool SpendBound::IsUnbounded(const Endpoint& endpoint, std::optional<int64_t> cap) const {
-  return model_.output == Output::kText && !cap && !named_ && model_.ContextAt(endpoint) == 0 &&
-         model_.MaxOutputAt(endpoint) == 0;
+bool SpendBound::IsUnbounded(const Candidate& candidate, std::optional<int64_t> cap) const {
+  return candidate.answers_in_tokens() && !cap && !named_ && candidate.context() == 0 &&
+         candidate.max_output() == 0;
 }
 
 std::optional<int64_t> SpendBound::Cap(int64_t longest, bool limited) const {
-  if (model_.output != Output::kText || free() || !(named_ || limited)) return std::nullopt;
+  const bool any_tokens = std::ranges::any_of(route_.candidates, &Candidate::answers_in_tokens);
+  if (!any_tokens || free() || !(named_ || limited)) return std::nullopt;
   return longest;
 }
 
 std::optional<int64_t> SpendBound::Within(Money budget) const {
   int64_t tokens = longest_;
-  for (const Endpoint& endpoint : model_.endpoints) {
-    const int64_t longest = std::min(tokens, LongestAt(endpoint));
+  for (const Candidate& candidate : route_.candidates) {
+    const int64_t longest = std::min(tokens, LongestAt(candidate));
     const std::optional<int64_t> here =
-        LongestWithin(budget, BesidesAt(endpoint), choices_, longest, *endpoint.price, now_,
-                      ReasoningAt(endpoint, model_, reasoning_));
+        LongestWithin(budget, BesidesAt(candidate), choices_, longest, candidate.price(), now_,
+                      ReasoningAt(candidate, reasoning_));
     if (!here) return std::nullopt;
     // One that ends earlier by itself shortens nothing.
     if (*here < longest) tokens = *here;

@@ -8,9 +8,9 @@
 #include "base/money.h"
 #include "base/time.h"
 #include "billing/cost_bound.h"
-#include "catalog/catalog.h"
 #include "gateway/key_ring.h"
 #include "gateway/options.h"
+#include "routing/route.h"
 #include "wire/openai/chat_request.h"
 #include "wire/token_estimate.h"
 
@@ -43,12 +43,11 @@ bool ThinksBeside(const Endpoint& endpoint, const AskedReasoning& asked);
 // thinking as well, nothing. Where it takes a budget for it: what the client named, else as much
 // as the answer may take, and kLeastAnswerTokens at least. Where nothing bounds it: the longest
 // that is known of the endpoint, else its longest answer. Pure.
-ReasoningBound ReasoningAt(const Endpoint& endpoint, const Model& model,
-                           const AskedReasoning& asked);
+ReasoningBound ReasoningAt(const Candidate& candidate, const AskedReasoning& asked);
 
-// Pure. `model` must outlive it.
+// Pure. `route` has candidates, and must outlive it.
 //
-// Of every endpoint by itself. Prompt: the smallest of the context there; a token a byte of
+// Of every candidate by itself. Prompt: the smallest of the context there; a token a byte of
 // whatever the model may read, 8 a message and what each picture and sound may take; and, unless
 // options.strict_bound, the estimate's upper bound; and kToolPreambleTokens where the request has
 // tools. A part that is no picture and cannot be sized takes the whole context (kUnsizedTokens
@@ -57,18 +56,18 @@ ReasoningBound ReasoningAt(const Endpoint& endpoint, const Model& model,
 // beside it, whatever was predicted, and what an endpoint thinks beyond its cap. A length that was
 // named has place where it fits beside the prompt that is expected; any other leaves a margin (a
 // quarter of that prompt, at most half of what it leaves), as some providers refuse a length that
-// does not fit. Kinds: what the prompt may hold, and what the model can answer with unless the
+// does not fit. Kinds: what the prompt may hold, and what its model can answer with unless the
 // request forbids it.
 class SpendBound {
  public:
-  SpendBound(const ChatRequest& request, const Model& model, const TokenEstimate& prompt,
+  SpendBound(const ChatRequest& request, const Route& route, const TokenEstimate& prompt,
              const GatewayOptions& options, UnixSeconds now);
 
-  // Tokens of one choice, at whichever endpoint answers longest; 0 for a model that draws.
+  // Tokens of one choice, at whichever endpoint answers longest; 0 where all of them draw.
   int64_t longest() const { return longest_; }
 
   // The same of one endpoint: no more than it can answer in, whatever it is told.
-  int64_t LongestAt(const Endpoint& endpoint) const;
+  int64_t LongestAt(const Candidate& candidate) const;
 
   // The shortest answer that is worth sending the request for.
   int64_t least() const { return longest_ < kLeastAnswerTokens ? longest_ : kLeastAnswerTokens; }
@@ -91,13 +90,13 @@ class SpendBound {
 
   // The same of one endpoint: the longest answer of a choice, that with its thinking, in tokens,
   // and their cost. A quote says what is held because both ask here.
-  int64_t AnswerAt(const Endpoint& endpoint, std::optional<int64_t> cap) const;
-  int64_t CompletionAt(const Endpoint& endpoint, std::optional<int64_t> cap) const;
-  Money WorstAt(const Endpoint& endpoint, std::optional<int64_t> cap) const;
+  int64_t AnswerAt(const Candidate& candidate, std::optional<int64_t> cap) const;
+  int64_t CompletionAt(const Candidate& candidate, std::optional<int64_t> cap) const;
+  Money WorstAt(const Candidate& candidate, std::optional<int64_t> cap) const;
 
   // Nothing says how long an answer of the endpoint that is told `cap` may get:
   // kUnknownAnswerTokens are a guess.
-  bool IsUnbounded(const Endpoint& endpoint, std::optional<int64_t> cap) const;
+  bool IsUnbounded(const Candidate& candidate, std::optional<int64_t> cap) const;
 
   // The longest answer, up to longest(), that no candidate charges more than `budget` for; nothing
   // when the prompt alone may cost more.
@@ -108,7 +107,7 @@ class SpendBound {
   const UseBound& besides() const { return bound_; }
 
   // The same of one endpoint: no more of a prompt than its context.
-  UseBound BesidesAt(const Endpoint& endpoint) const;
+  UseBound BesidesAt(const Candidate& candidate) const;
 
   // The 402 of a request of which not even the shortest useful answer is within its max_cost.
   Error MaxCostExceeded(Money max_cost) const;
@@ -126,7 +125,7 @@ class SpendBound {
   // Beside the prompt, or beside one of nothing.
   int64_t Longest(int64_t context, int64_t max_output, bool prompted) const;
 
-  const Model& model_;
+  const Route& route_;
   const UnixSeconds now_;
   const int64_t choices_;
   const AskedReasoning reasoning_;

@@ -2,11 +2,16 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <memory>
 #include <utility>
 
+#include "testing/routes.h"
+
 namespace seekroute {
 namespace {
+
+using testing::RouteTo;
 
 constexpr int64_t kInputNano = 1000;  // a token
 constexpr int64_t kOpening = 16;      // tokens of any prompt
@@ -35,16 +40,33 @@ ChatRequest RequestOf(int64_t choices = 1) {
 TEST(SpendBoundTest, IsThatOfTheDearestCandidate) {
   for (const auto& order : {std::pair{2000, 9000}, std::pair{9000, 2000}}) {
     const Model model = ModelOf({order.first, order.second});
-    const SpendBound bound(RequestOf(), model, kPrompt, {}, {});
+    const Route route = RouteTo(model);
+    const SpendBound bound(RequestOf(), route, kPrompt, {}, {});
     EXPECT_EQ(bound.At(100).nano, kPrompt.upper * kInputNano + 100 * 9000);
     // What a budget buys is what the dearest sells for it.
     EXPECT_EQ(bound.Within({kPrompt.upper * kInputNano + 100 * 9000 + 8999}), 100);
   }
 }
 
+// Of any model of the route: the longest answer, and the dearest token.
+TEST(SpendBoundTest, IsThatOfTheDearestModel) {
+  Model cheap = ModelOf({2000});
+  cheap.max_output = 900;
+  const Model dear = ModelOf({9000});
+  using Models = std::array<const Model*, 2>;
+  for (const Models& models : {Models{&cheap, &dear}, Models{&dear, &cheap}}) {
+    const Route route = *PlanRoute(models);
+    const SpendBound bound(RequestOf(), route, kPrompt, {}, {});
+    EXPECT_EQ(bound.longest(), 900);
+    EXPECT_EQ(bound.At(900).nano, kPrompt.upper * kInputNano + 500 * 9000);
+    EXPECT_EQ(bound.Within(bound.At(100)), 100);
+  }
+}
+
 TEST(SpendBoundTest, CountsEveryChoice) {
   const Model model = ModelOf({2000});
-  const SpendBound bound(RequestOf(3), model, kPrompt, {}, {});
+  const Route route = RouteTo(model);
+  const SpendBound bound(RequestOf(3), route, kPrompt, {}, {});
   EXPECT_EQ(bound.longest(), 500);
   EXPECT_EQ(bound.At(100).nano, kPrompt.upper * kInputNano + 3 * 100 * 2000);
   EXPECT_EQ(bound.Within({kPrompt.upper * kInputNano + 3 * 100 * 2000}), 100);
@@ -82,13 +104,14 @@ TEST(SpendBoundTest, CountsThinkingThatTheCapLeavesOut) {
       model.endpoints[0].max_reasoning = c.longest;
       ChatRequest request = RequestOf(choices);
       request.max_reasoning = c.named;
-      const SpendBound bound(request, model, kPrompt, {}, {});
+      const Route route = RouteTo(model);
+      const SpendBound bound(request, route, kPrompt, {}, {});
       const int64_t prompt = kPrompt.upper * kInputNano;
       const std::string what = std::string(c.field) + std::to_string(c.longest);
       EXPECT_EQ(bound.At(300).nano, prompt + choices * (300 + c.told) * 2000) << what;
       EXPECT_EQ(bound.Untold().nano, prompt + choices * (500 + c.untold) * 2000) << what;
       EXPECT_EQ(bound.Within(bound.At(300)), 300) << what;
-      EXPECT_EQ(bound.CompletionAt(model.endpoints[0], 300), 300 + c.told) << what;
+      EXPECT_EQ(bound.CompletionAt(route.candidates[0], 300), 300 + c.told) << what;
     }
   }
   // A short answer leaves room for a thought.
@@ -96,7 +119,7 @@ TEST(SpendBoundTest, CountsThinkingThatTheCapLeavesOut) {
   model.endpoints[0].cap_excludes_reasoning = true;
   model.endpoints[0].form.reasoning_budget_field = "thinking_budget";
   const AskedReasoning asked = ReasoningIn(RequestOf());
-  EXPECT_EQ(ReasoningAt(model.endpoints[0], model, asked).Beside(1), kLeastAnswerTokens);
+  EXPECT_EQ(ReasoningAt({&model, &model.endpoints[0]}, asked).Beside(1), kLeastAnswerTokens);
 }
 
 // One that does not think by itself does as soon as a request may ask it to.
@@ -109,8 +132,9 @@ TEST(SpendBoundTest, CountsThinkingOfWhatThinksIfAskedWhenItIsAsked) {
       model.endpoints[0].max_reasoning = 900;
       ChatRequest request = RequestOf();
       request.asks_reasoning = asks;
-      const SpendBound bound(request, model, kPrompt, {}, {});
-      EXPECT_EQ(bound.CompletionAt(model.endpoints[0], 300), if_asked && !asks ? 300 : 1200)
+      const Route route = RouteTo(model);
+      const SpendBound bound(request, route, kPrompt, {}, {});
+      EXPECT_EQ(bound.CompletionAt(route.candidates[0], 300), if_asked && !asks ? 300 : 1200)
           << if_asked << asks;
     }
   }
@@ -140,11 +164,12 @@ TEST(SpendBoundTest, IsBoundedByTheEndpointWhereThatSaysMoreThanTheModel) {
     model.context = 2000;
     model.endpoints[0].context = c.context;
     model.endpoints[0].max_output = c.max_output;
-    const SpendBound bound(request, model, prompt, {}, {});
+    const Route route = RouteTo(model);
+    const SpendBound bound(request, route, prompt, {}, {});
     const std::string what = std::to_string(c.context) + " " + std::to_string(c.max_output);
     EXPECT_EQ(bound.longest(), c.longest) << what;
-    EXPECT_EQ(bound.LongestAt(model.endpoints[0]), c.longest) << what;
-    EXPECT_EQ(bound.BesidesAt(model.endpoints[0]).prompt, c.prompt) << what;
+    EXPECT_EQ(bound.LongestAt(route.candidates[0]), c.longest) << what;
+    EXPECT_EQ(bound.BesidesAt(route.candidates[0]).prompt, c.prompt) << what;
     EXPECT_EQ(bound.At(1'000'000).nano, c.prompt * kInputNano + c.longest * 2000) << what;
     EXPECT_EQ(bound.Untold().nano, c.prompt * kInputNano + c.untold * 2000) << what;
   }
@@ -155,7 +180,8 @@ TEST(SpendBoundTest, ADearEndpointThatAnswersShortDoesNotShortenTheRoute) {
   Model model = ModelOf({1000, 50'000});
   model.endpoints[0].max_output = 10'000;
   model.endpoints[1].max_output = 100;
-  const SpendBound bound(RequestOf(), model, kPrompt, {}, {});
+  const Route route = RouteTo(model);
+  const SpendBound bound(RequestOf(), route, kPrompt, {}, {});
   const int64_t prompt = kPrompt.upper * kInputNano;
   EXPECT_EQ(bound.longest(), 10'000);
   EXPECT_EQ(bound.At(50).nano, prompt + 50 * 50'000);
@@ -169,9 +195,10 @@ TEST(SpendBoundTest, ADearEndpointThatAnswersShortDoesNotShortenTheRoute) {
 TEST(SpendBoundTest, ToolsLeaveRoomForWhatAProviderWritesAroundThem) {
   const Model model = ModelOf({2000});
   ChatRequest request = RequestOf();
-  const SpendBound without(request, model, kPrompt, {}, {});
+  const Route route = RouteTo(model);
+  const SpendBound without(request, route, kPrompt, {}, {});
   request.tool_count = 1;
-  const SpendBound with(request, model, kPrompt, {}, {});
+  const SpendBound with(request, route, kPrompt, {}, {});
   EXPECT_EQ(with.At(0).nano - without.At(0).nano, kToolPreambleTokens * kInputNano);
 }
 
@@ -179,13 +206,15 @@ TEST(SpendBoundTest, TheStrictBoundIsAByteAToken) {
   const Model model = ModelOf({2000});
   GatewayOptions options;
   options.strict_bound = true;
-  const SpendBound bound(RequestOf(), model, kPrompt, options, {});
+  const Route route = RouteTo(model);
+  const SpendBound bound(RequestOf(), route, kPrompt, options, {});
   EXPECT_EQ(bound.At(0).nano, (40 + kOpening) * kInputNano);
 }
 
 TEST(SpendBoundTest, ABudgetBelowThePromptBuysNothing) {
   const Model model = ModelOf({2000});
-  const SpendBound bound(RequestOf(), model, kPrompt, {}, {});
+  const Route route = RouteTo(model);
+  const SpendBound bound(RequestOf(), route, kPrompt, {}, {});
   EXPECT_EQ(bound.Within({kPrompt.upper * kInputNano - 1}), std::nullopt);
   EXPECT_EQ(bound.Within({kPrompt.upper * kInputNano}), 0);
 }
@@ -224,7 +253,8 @@ TEST(SpendBoundTest, TheContextLeavesWhatIsExpectedOfThePrompt) {
       request.max_tokens = c.named;
       GatewayOptions options;
       options.strict_bound = strict;
-      const SpendBound bound(request, model, {1000, 500'000}, options, {});
+      const Route route = RouteTo(model);
+      const SpendBound bound(request, route, {1000, 500'000}, options, {});
       EXPECT_EQ(bound.longest(), c.longest) << c.context << " " << c.named.value_or(0);
     }
   }
@@ -233,15 +263,15 @@ TEST(SpendBoundTest, TheContextLeavesWhatIsExpectedOfThePrompt) {
     request.tool_count = tools;
     request.max_tokens.reset();
     model.context = 128'000 + tools * kToolPreambleTokens;
-    EXPECT_EQ(SpendBound(request, model, {110'818, 500'000}, {}, {}).longest(), 8591);
-    EXPECT_EQ(SpendBound(request, model, {128'000, 500'000}, {}, {}).longest(), 256);
-    EXPECT_EQ(SpendBound(request, model, {60'000, 500'000}, {}, {}).longest(), 53'000);
+    EXPECT_EQ(SpendBound(request, RouteTo(model), {110'818, 500'000}, {}, {}).longest(), 8591);
+    EXPECT_EQ(SpendBound(request, RouteTo(model), {128'000, 500'000}, {}, {}).longest(), 256);
+    EXPECT_EQ(SpendBound(request, RouteTo(model), {60'000, 500'000}, {}, {}).longest(), 53'000);
   }
   request.tool_count = 0;
   // No more than the prompt can have.
   model.context = 10'000;
   request.max_tokens.reset();
-  EXPECT_EQ(SpendBound(request, model, {1000, 1100}, {}, {}).longest(), 8900);
+  EXPECT_EQ(SpendBound(request, RouteTo(model), {1000, 1100}, {}, {}).longest(), 8900);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "testing/credits_fixture.h"
+#include "testing/routes.h"
 
 namespace seekroute::testing {
 
@@ -13,7 +14,7 @@ inline int64_t PromptNano(const GatewayOptions& options) {
   model.endpoints.push_back({0, "up", PriceTable::Flat(rates)});
   const std::string body = R"({"model":"m","messages":[{"role":"user","content":"hi"}]})";
   const auto request = ParseChatRequest(body, Profile());
-  return SpendBound(*request, model, EstimateChatPrompt(body), options, {}).At(0).nano;
+  return SpendBound(*request, RouteTo(model), EstimateChatPrompt(body), options, {}).At(0).nano;
 }
 
 }  // namespace seekroute::testing

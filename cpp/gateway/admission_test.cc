@@ -1,0 +1,55 @@
+#include "gateway/admission.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+namespace seekroute {
+namespace {
+
+Snapshot OneModel() {
+  Snapshot snapshot;
+  snapshot.profiles.emplace("seekroute", Profile());
+  snapshot.default_profile = "seekroute";
+  Model model{.id = "a/m", .endpoints = {}};
+  model.endpoints.push_back({0, "up", PriceTable::Flat({})});
+  Catalog::Parts parts;
+  parts.models.push_back(std::move(model));
+  parts.names = {{"a/m", "a/m"}, {"m", "a/m"}};
+  parts.auto_names = {"auto"};
+  parts.default_model = "a/m";
+  snapshot.catalog = *Catalog::Make(std::move(parts));
+  return snapshot;
+}
+
+TEST(Admit, SaysHowTheModelWasFound) {
+  const Snapshot snapshot = OneModel();
+  const KeyRing keys(Secret("pepper"));
+  const auto strategy = [&](const std::string& model) {
+    const std::string body =
+        R"({"model":")" + model + R"(","messages":[{"role":"user","content":"Hi"}]})";
+    Admission admission;
+    EXPECT_TRUE(Admit(body, std::nullopt, snapshot, {&keys, false, Origin::kInProcess, {}}, &admission).ok());
+    EXPECT_EQ(admission.route.candidates.size(), 1u);
+    return admission.route.strategy;
+  };
+  EXPECT_EQ(strategy("auto"), "auto");
+  EXPECT_EQ(strategy("a/m"), "direct");
+  EXPECT_EQ(strategy("m"), "alias");
+}
+
+TEST(Admit, TellsNoCandidatesWhereItRefuses) {
+  const Snapshot snapshot = OneModel();
+  const KeyRing keys(Secret("pepper"));
+  Admission admission;
+  const Status refused = Admit(R"({"model":"x","messages":[{"role":"user","content":"Hi"}]})",
+                               std::nullopt, snapshot, {&keys, false, Origin::kInProcess, {}}, &admission);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().code, ErrorCode::kModelNotFound);
+  EXPECT_EQ(admission.model, nullptr);
+  EXPECT_TRUE(admission.route.candidates.empty());
+  EXPECT_NE(admission.profile, nullptr);
+}
+
+}  // namespace
+}  // namespace seekroute

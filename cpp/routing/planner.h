@@ -1,0 +1,16 @@
+// Who serves a request: filters, and the order. Pure.
+#pragma once
+
+#include <span>
+
+#include "base/result.h"
+#include "routing/route.h"
+
+namespace seekroute {
+
+// The endpoints of `models`, those of the first before those of the next, in the catalog's order.
+// Fails with kNoMatchingEndpoint where none of the models, of which there is one at least, has any.
+// Without a strategy.
+Result<Route> PlanRoute(std::span<const Model* const> models);
+
+}  // namespace seekroute

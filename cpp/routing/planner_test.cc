@@ -1,0 +1,67 @@
+#include "routing/planner.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+namespace seekroute {
+namespace {
+
+Model ModelOf(std::string id, std::initializer_list<uint32_t> providers) {
+  Model model;
+  model.id = std::move(id);
+  for (const uint32_t provider : providers) model.endpoints.emplace_back().provider = provider;
+  return model;
+}
+
+std::vector<std::string> Names(const Route& route) {
+  std::vector<std::string> names;
+  for (const auto& [model, endpoint] : route.candidates) {
+    names.push_back(model->id + " at " + std::to_string(endpoint->provider));
+  }
+  return names;
+}
+
+TEST(PlanRoute, TakesTheEndpointsOfEachModelInOrder) {
+  Model first = ModelOf("a/first", {3, 1});
+  first.excluded = {{"off", "no_key"}};
+  const Model second = ModelOf("a/second", {2});
+  const Result<Route> route = PlanRoute({{&first, &second}});
+  ASSERT_TRUE(route.has_value());
+  EXPECT_EQ(Names(*route),
+            (std::vector<std::string>{"a/first at 3", "a/first at 1", "a/second at 2"}));
+  ASSERT_EQ(route->excluded.size(), 1u);
+  EXPECT_EQ(route->excluded[0].model, &first);
+  EXPECT_EQ(route->excluded[0].provider, "off");
+  EXPECT_EQ(route->excluded[0].reason, "no_key");
+}
+
+TEST(PlanRoute, FailsWhereNobodyServesAnyOfTheModels) {
+  const Model unserved = ModelOf("a/unserved", {});
+  const Result<Route> route = PlanRoute({{&unserved, &unserved}});
+  ASSERT_FALSE(route.has_value());
+  EXPECT_EQ(route.error().code, ErrorCode::kNoMatchingEndpoint);
+  EXPECT_EQ(route.error().param, "model");
+  EXPECT_NE(route.error().message.find("'a/unserved'"), std::string::npos);
+  const Model served = ModelOf("a/served", {0});
+  EXPECT_EQ(Names(*PlanRoute({{&unserved, &served}})), (std::vector<std::string>{"a/served at 0"}));
+}
+
+// What an endpoint does not say of itself is its own model's.
+TEST(Candidate, HasTheBoundsOfItsOwnModel) {
+  Model first = ModelOf("a/first", {0});
+  first.context = 1000;
+  first.max_output = 100;
+  Model second = ModelOf("a/second", {0});
+  second.context = 2000;
+  second.endpoints[0].max_output = 7;
+  const Route route = *PlanRoute({{&first, &second}});
+  EXPECT_EQ(route.candidates[0].context(), 1000);
+  EXPECT_EQ(route.candidates[0].max_output(), 100);
+  EXPECT_EQ(route.candidates[1].context(), 2000);
+  EXPECT_EQ(route.candidates[1].max_output(), 7);
+}
+
+}  // namespace
+}  // namespace seekroute

@@ -1,0 +1,11 @@
+// The route of one model, for tests that begin behind the planner.
+#pragma once
+
+#include "routing/planner.h"
+
+namespace seekroute::testing {
+
+// All endpoints of `model`, which has some and outlives the route.
+inline Route RouteTo(const Model& model) { return *PlanRoute({{&model}}); }
+
+}  // namespace seekroute::testing
