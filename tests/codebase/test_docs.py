@@ -75,6 +75,51 @@ def test_links_lead_somewhere(page: Path) -> None:
     assert dead(page) == []
 
 
+# What a page for contributors names in backticks: a source, or something below a folder of ours.
+NAMED = re.compile(r"`([\w*.-]+(?:/[\w*.-]+)*/?)`")
+SOURCE = re.compile(r"[\w*-]+\.(cc|h|json|md|mjs|pyi?|sh|svg|toml|txt|ya?ml)|.*/")
+FOLDERS = {path.name for path in ROOT.iterdir() if path.is_dir()}
+# A name without a folder may be of any of these; one with a folder begins at the root or in two.
+TREES = ("cpp", "python/seekroute", "script")
+
+
+def named_files(text: str) -> set[str]:
+    """The names in a page that stand for files or folders of the tree."""
+    return {
+        name
+        for name in NAMED.findall(text)
+        if SOURCE.fullmatch(name.rpartition("/")[2] or name)
+        or (name.partition("/")[0] in FOLDERS and "/" in name)
+    }
+
+
+def is_there(name: str) -> bool:
+    """Whether there is such a file or folder; of a name with `*`, one at least."""
+    pattern = name.rstrip("/")
+    if "/" in pattern:
+        return any(next((ROOT / base).glob(pattern), None) for base in ("", *TREES[:2]))
+    return (ROOT / pattern).exists() or any(
+        next((ROOT / tree).rglob(pattern), None) for tree in TREES
+    )
+
+
+@pytest.mark.parametrize("name", ["ARCHITECTURE.md", "docs/internals.md"])
+def test_files_that_are_named_exist(name: str) -> None:
+    named = named_files((ROOT / name).read_text(encoding="utf-8"))
+    assert len(named) > 50
+    assert sorted(each for each in named if not is_there(each)) == []
+
+
+def test_names_of_files_are_really_looked_for() -> None:
+    page = "`cpp/base/gone.h`, `gone.py`, `base/gone/`, `script/gone`: `base/error.cc`, `error.cc`;"
+    page += (
+        " no files: `control.db`, `/openapi.json`, `.py`, `client.embeddings`, `seekroute serve`"
+    )
+    gone = {"cpp/base/gone.h", "gone.py", "base/gone/", "script/gone"}
+    assert named_files(page) == gone | {"base/error.cc", "error.cc"}
+    assert {each for each in named_files(page) if not is_there(each)} == gone
+
+
 def test_dead_links_are_found(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text(
