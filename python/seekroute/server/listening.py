@@ -23,21 +23,21 @@ STOPPED: Final = 0
 REFUSED: Final = 2  # wrong configuration, data directory in use, port in use
 
 _BACKLOG: Final = 2048
+# Parameters of `serve()`, and the settings that they are.
+_SETTINGS: Final = {
+    "data_dir": "data_dir",
+    "host": "server.host",
+    "port": "server.port",
+    "profile": "profile",
+    "mock": "mock",
+    "log_level": "server.log_level",
+    "log_format": "server.log_format",
+}
 # What to do about too few open files.
 RAISE_FILES: Final = "raise it: `ulimit -n 65536`, or LimitNOFILE= of a systemd service"
 
 
-def load(
-    *,
-    config: str | Path | None = None,
-    data_dir: str | Path | None = None,
-    host: str | None = None,
-    port: int | None = None,
-    profile: str | None = None,
-    mock: str | None = None,
-    log_level: str | None = None,
-    log_format: str | None = None,
-) -> Settings:
+def load(*, config: str | Path | None = None, **given: str | Path | int | None) -> Settings:
     """The settings, with the parameters of `serve()` on top.
 
     Raises:
@@ -46,13 +46,8 @@ def load(
     from seekroute.config import load_settings
 
     overrides = {
-        "data_dir": None if data_dir is None else str(data_dir),
-        "server.host": host,
-        "server.port": port,
-        "server.log_level": log_level,
-        "server.log_format": log_format,
-        "profile": profile,
-        "mock": mock,
+        _SETTINGS[name]: str(value) if isinstance(value, Path) else value
+        for name, value in given.items()
     }
     return load_settings(config, overrides=overrides)
 
