@@ -15,9 +15,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Literal, Self
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from seekroute import _core, forks
+from seekroute.closable import Closable
 from seekroute.errors import SeekrouteError
 from seekroute.file_names import LEDGER
 from seekroute.files import why_no_file
@@ -84,7 +85,7 @@ class Booked:
     balance: Balance
 
 
-class Ledger:
+class Ledger(Closable):
     """A ledger file. Thread-safe; every method waits for the disk. A context manager.
 
     Args:
@@ -188,17 +189,6 @@ class Ledger:
                 self._file.close()
                 if _files.open.get(self.path.resolve()) is self:
                     del _files.open[self.path.resolve()]
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     # --- orders: each is durable when it returns, and booked once for its id ----------------------
 

@@ -10,10 +10,10 @@ import contextlib
 import os
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from seekroute import forks
+from seekroute.closable import Closable
 from seekroute.gateway import Gateway
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Opened", "open_gateway"]
 
 
-class Opened:
+class Opened(Closable):
     """A gateway that is open, with all that it has. A context manager. Made by `open_gateway`.
 
     Attributes:
@@ -93,17 +93,6 @@ class Opened:
     def close(self) -> None:
         """Lets go of everything, the last that was opened first. Idempotent."""
         self._parts.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def keep(self, parts: contextlib.ExitStack) -> Self:
         """Closes `parts` when this is closed."""

@@ -27,6 +27,7 @@ from seekroute.client.spend.quotes import Quote, Routing
 from seekroute.client.streams import AsyncChatStream, AsyncStreamContext, ChatStream, StreamContext
 from seekroute.client.wires.local import AsyncLocalBackend, LocalBackend
 from seekroute.client.wires.retry import DEFAULT_TIMEOUT, Tries
+from seekroute.closable import Closable
 from seekroute.errors import APIConnectionError, APIError
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 
 
-class Client(ClientAccount, ClientExtras, BaseClient):
+class Client(ClientAccount, ClientExtras, BaseClient, Closable):
     """A gateway: in this process, without a server, or at `base_url`.
 
     In process, providers whose key is in the environment (`OPENAI_API_KEY`, `DEEPSEEK_API_KEY`,
@@ -234,17 +235,6 @@ class Client(ClientAccount, ClientExtras, BaseClient):
         """Ends the client; running requests are dropped. Idempotent."""
         self._closing.set()
         self._backend.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 class AsyncClient(AsyncClientAccount, AsyncClientExtras, BaseClient):

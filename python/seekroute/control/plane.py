@@ -6,9 +6,9 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
+from seekroute.closable import Closable
 from seekroute.control import feed
 from seekroute.control.apps import Apps
 from seekroute.control.database import Database
@@ -21,7 +21,7 @@ from seekroute.control.pepper import load_pepper, require_pepper
 from seekroute.control.queries import CoreKey
 
 
-class ControlPlane:
+class ControlPlane(Closable):
     """What is kept of one data directory, a part for each kind. Thread-safe; blocks on the disk.
 
     Rows that methods return are copies of that moment: to change one changes nothing.
@@ -116,17 +116,6 @@ class ControlPlane:
     def close(self) -> None:
         """Close the database."""
         self._database.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def told_profile(self) -> str:
         """The profile that the last start of a server was told beside its configuration, a name or
