@@ -134,6 +134,15 @@ def test_ties_between_modules_are_really_checked(
     assert all(line.startswith(begin) for line, begin in zip(said, told, strict=True))
 
 
+def test_tests_lie_beside_what_they_are_like() -> None:
+    tests = ROOT / "tests"
+    files = [each for each in tests.rglob("*.py") if "node_modules" not in each.parts]
+    assert [each for each in files if each.parent == tests] == [tests / "conftest.py"]
+    assert not [each for each in files if each.parent.name == "support" and "test_" in each.name]
+    names = [each.name for each in files]
+    assert sorted(set(names)) == sorted(names)  # so that a name alone says which
+
+
 def test_the_core_has_the_package_s_version() -> None:
     assert _core.__version__ == importlib.metadata.version("seekroute") == seekroute.__version__
 
