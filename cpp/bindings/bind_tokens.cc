@@ -1,5 +1,6 @@
 #include "bindings/pybind.h"
 
+#include "wire/ask.h"
 #include "wire/openai/chat_prompt.h"
 #include "wire/openai/chat_request.h"
 #include "wire/token_estimate.h"

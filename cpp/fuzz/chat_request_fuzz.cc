@@ -8,10 +8,9 @@
 #include <string>
 #include <string_view>
 
+#include "testing/read_chat.h"
 #include "wire/json/json.h"
 #include "wire/openai/chat_prompt.h"
-#include "wire/openai/chat_request.h"
-#include "wire/openai/chat_surface.h"
 #include "wire/openai/image_request.h"
 #include "wire/openai/upstream_chat.h"
 
@@ -19,6 +18,7 @@ namespace {
 
 using seekroute::ByteRange;
 using seekroute::ChatRequest;
+using seekroute::testing::ReadChat;
 
 constexpr std::string_view kModel = "up/\"model\"\n";
 constexpr int64_t kCap = 50;
@@ -37,52 +37,54 @@ bool Contains(std::string_view text, std::string_view left, std::string_view rig
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view body(reinterpret_cast<const char*>(data), size);
-  const auto request = seekroute::ParseChatRequest(body, seekroute::Profile());
-  const auto read = seekroute::ChatSurface().Read(body, seekroute::Profile(), {.prompt = true});
+  const auto request = ReadChat(body);
   if (!request) {
     Check(request.error().status() == 400 && request.error().param.size() <= 80);
     Check(request.error().message.size() <= 160);
-    Check(!read && read.error().message == request.error().message);
+    const auto plain = seekroute::ChatSurface().Read(body, seekroute::Profile(), {});
+    Check(!plain && plain.error().message == request.error().message);
     return 0;
   }
   const auto prompt = seekroute::EstimateChatPrompt(body);
-  Check(read && (*read)->ask.prompt->tokens == prompt.tokens);
-  Check((*read)->ask.prompt->upper == prompt.upper);
+  Check(request->ask.prompt->tokens == prompt.tokens);
+  Check(request->ask.prompt->upper == prompt.upper);
   Check(seekroute::CheckJson(body).ok());
 
-  const std::string upstream = seekroute::BuildUpstreamChat(body, *request, kModel);
+  const std::string upstream = seekroute::BuildUpstreamChat(body, request->chat, kModel);
   Check(seekroute::CheckJson(upstream).ok());
-  const auto again = seekroute::ParseChatRequest(upstream, seekroute::Profile());
+  const auto again = ReadChat(upstream);
   Check(again.has_value());
-  Check(again->model == kModel);
-  Check(again->stream == request->stream && again->choices == request->choices);
-  Check(again->max_tokens == request->max_tokens);
-  Check(again->message_count == request->message_count);
-  Check(again->tool_count == request->tool_count && again->text_bytes == request->text_bytes);
-  Check(again->last_user_content.has_value() == request->last_user_content.has_value());
-  if (request->last_user_content) {
-    Check(again->last_user_content->In(upstream) == request->last_user_content->In(body));
+  const ChatRequest& chat = request->chat;
+  Check(again->ask.model == kModel);
+  Check(again->ask.stream == request->ask.stream && again->ask.choices == request->ask.choices);
+  Check(again->ask.max_output == request->ask.max_output);
+  Check(again->ask.preamble == request->ask.preamble);
+  Check(again->ask.strict_prompt == request->ask.strict_prompt);
+  Check(again->ask.needs == request->ask.needs);
+  Check(again->chat.last_user_content.has_value() == chat.last_user_content.has_value());
+  if (chat.last_user_content) {
+    Check(again->chat.last_user_content->In(upstream) == chat.last_user_content->In(body));
   }
-  Check(again->unsent.empty());
-  if (request->stream) {
-    Check(again->include_usage);
-  } else if (request->unsent.empty()) {
+  Check(again->chat.unsent.empty());
+  if (chat.stream) {
+    Check(again->chat.include_usage);
+  } else if (chat.unsent.empty()) {
     const ByteRange model = request->model_value;
     Check(Contains(upstream, body.substr(0, model.begin), body.substr(model.end)));
   }
   for (const std::string_view field :
        {seekroute::kMaxTokensField, seekroute::kMaxCompletionTokensField}) {
-    const std::string capped = seekroute::BuildUpstreamChat(
-        body, *request, kModel, seekroute::AnswerCap{kCap, field, kCap});
-    const auto told = seekroute::ParseChatRequest(capped, seekroute::Profile());
+    const std::string capped =
+        seekroute::BuildUpstreamChat(body, chat, kModel, seekroute::AnswerCap{kCap, field, kCap});
+    const auto told = ReadChat(capped);
     Check(told.has_value());
-    const auto& own = field == seekroute::kMaxTokensField ? told->max_tokens_field
-                                                          : told->max_completion_tokens_field;
-    const int64_t most = std::min(kCap, request->max_tokens.value_or(kCap));
-    Check(own && own->tokens && *own->tokens <= most && *told->max_tokens <= most);
-    Check(told->max_reasoning && *told->max_reasoning <= kCap);
+    const auto& own = field == seekroute::kMaxTokensField ? told->chat.max_tokens_field
+                                                          : told->chat.max_completion_tokens_field;
+    const int64_t most = std::min(kCap, chat.max_tokens.value_or(kCap));
+    Check(own && own->tokens && *own->tokens <= most && *told->chat.max_tokens <= most);
+    Check(told->ask.reasoning.most && *told->ask.reasoning.most <= kCap);
   }
-  const auto image = seekroute::BuildImageCall(body, *request, kModel);
+  const auto image = seekroute::BuildImageCall(body, chat, kModel);
   if (image) Check(seekroute::CheckJson(*image).ok());
   return 0;
 }

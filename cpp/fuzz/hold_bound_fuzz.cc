@@ -8,6 +8,7 @@
 #include "base/rng.h"
 #include "gateway/spend_bound.h"
 #include "testing/random_request.h"
+#include "testing/read_chat.h"
 #include "testing/routes.h"
 #include "wire/openai/chat_prompt.h"
 
@@ -43,16 +44,18 @@ class ByteRng : public seekroute::Rng {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   ByteRng rng({data, size});
   const seekroute::testing::RandomRequest random(&rng);
-  const auto request = seekroute::ParseChatRequest(random.body(), seekroute::Profile());
+  const auto request = seekroute::testing::ReadChat(random.body());
   Check(request.has_value());
-  Check(request->choices == random.choices());
-  Check(static_cast<int64_t>(request->predicted_bytes) >= random.predicted());
-  Check((request->answer_kinds == seekroute::AnswerKinds::kTextOnly) == random.only_text());
-  Check(random.heard() == 0 || request->other_kinds);
+  Check(request->ask.choices == random.choices());
+  Check(request->ask.predicted >= random.predicted());
+  Check((request->ask.answer_kinds == seekroute::AnswerKinds::kTextOnly) == random.only_text());
+  Check(random.heard() == 0 || request->ask.other_kinds);
   const auto estimate = seekroute::EstimateChatPrompt(random.body());
+  Check(request->ask.prompt->tokens == estimate.tokens);
+  Check(request->ask.prompt->upper == estimate.upper);
   // The upper count leaves parts without a size to the bound.
   Check(random.has_unsized() || estimate.tokens <= estimate.upper);
-  Check(request->max_reasoning == random.thinking());
+  Check(request->ask.reasoning.most == random.thinking());
   constexpr int64_t kLongestThinking = 2000;
   seekroute::Model model{.id = "a/m", .endpoints = {}};
   model.endpoints.emplace_back();
@@ -63,9 +66,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     seekroute::GatewayOptions options;
     options.strict_bound = strict;
     const Route route = RouteTo(model);
-    const SpendBound bound(*request, route, estimate, options, {});
+    const SpendBound bound(request->ask, route, options, {});
     const int64_t told = random.thinking().value_or(bound.longest());
-    const auto& endpoint = model.endpoints[0];
+    const auto& endpoint = route.candidates[0];
     const int64_t thinking =
         bound.CompletionAt(endpoint, bound.longest()) - bound.AnswerAt(endpoint, bound.longest());
     Check(thinking >= std::min(told, kLongestThinking));

@@ -45,7 +45,7 @@ std::optional<Error> GoneSnapshot(const Catalog& catalog, const Admission& admis
 // Names the model, of a length that a name has, and the nearest that the key may use.
 Error UnknownModel(const Catalog& catalog, const Admission& admission) {
   constexpr size_t kMostNamed = 64;
-  std::string named = WithoutKeys(admission.request.model);
+  std::string named = WithoutKeys(admission.request->ask.model);
   CutText(kMostNamed, &named);
   if (std::optional<Error> gone = GoneSnapshot(catalog, admission, named)) return *std::move(gone);
   std::string nearest;
@@ -62,15 +62,17 @@ Error UnknownModel(const Catalog& catalog, const Admission& admission) {
       "model");
 }
 
-Status Resolve(std::string_view body, const Snapshot& snapshot, BodyScan* scan, Admission* out) {
+Status Resolve(std::string_view body, const Snapshot& snapshot, const AdmissionRules& rules,
+               Admission* out) {
   // A key that has got another profile since is rare: its body is read again.
-  const bool scanned = scan != nullptr && scan->profile == out->profile;
-  Result<ChatRequest> request =
-      scanned ? std::move(scan->request) : ParseChatRequest(body, *out->profile);
+  const bool scanned = rules.scan != nullptr && rules.scan->profile == out->profile;
+  Result<std::unique_ptr<const ParsedRequest>> request =
+      scanned ? std::move(rules.scan->request)
+              : out->surface->Read(body, *out->profile, rules.scope);
   if (!request) return std::move(request.error());
   out->request = std::move(*request);
-  out->automatic = snapshot.catalog.IsAuto(out->request.model);
-  out->model = snapshot.catalog.Find(out->request.model);
+  out->automatic = snapshot.catalog.IsAuto(out->request->ask.model);
+  out->model = snapshot.catalog.Find(out->request->ask.model);
   if (out->model != nullptr) return {};
   if (!out->automatic) return UnknownModel(snapshot.catalog, *out);
   return MakeError(ErrorCode::kModelNotFound,
@@ -79,17 +81,19 @@ Status Resolve(std::string_view body, const Snapshot& snapshot, BodyScan* scan, 
 
 std::string_view StrategyOf(const Admission& admission) {
   if (admission.automatic) return "auto";
-  return admission.request.model == admission.model->id ? "direct" : "alias";
+  return admission.request->ask.model == admission.model->id ? "direct" : "alias";
 }
 
 }  // namespace
 
-Status Admit(std::string_view body, const std::optional<Secret>& authorization,
-             const Snapshot& snapshot, const AdmissionRules& rules, Admission* out) {
+Status Admit(const Surface& surface, std::string_view body,
+             const std::optional<Secret>& authorization, const Snapshot& snapshot,
+             const AdmissionRules& rules, Admission* out) {
+  out->surface = &surface;
   out->profile = &snapshot.ProfileNamed(snapshot.default_profile);
   Status checked = CheckKey(authorization, snapshot, rules, out);
   if (!checked.ok()) return checked;
-  Status resolved = Resolve(body, snapshot, rules.scan, out);
+  Status resolved = Resolve(body, snapshot, rules, out);
   if (!resolved.ok()) return resolved;
   if (out->key && !out->key->MayUse(out->model->id)) {
     return MakeError(ErrorCode::kModelNotFound,

@@ -14,19 +14,20 @@
 #include "gateway/origin.h"
 #include "gateway/snapshot.h"
 #include "routing/route.h"
-#include "wire/openai/chat_request.h"
+#include "wire/surface.h"
 
 namespace seekroute {
 
 // What is known of a request. `profile`, `model` and what `route` points to are owned by
 // the snapshot.
 struct Admission {
-  const Profile* profile = nullptr;   // never null after Admit()
-  std::shared_ptr<const ApiKey> key;  // null: in process, or no key is required
-  ChatRequest request;                // its ranges point into the body
-  const Model* model = nullptr;       // asked for; null: refused before it was known
-  bool automatic = false;             // `auto` was asked for
-  Route route;                        // without candidates: refused before it was planned
+  const Surface* surface = nullptr;              // that it is spoken in
+  const Profile* profile = nullptr;              // never null after Admit()
+  std::shared_ptr<const ApiKey> key;             // null: in process, or no key is required
+  std::unique_ptr<const ParsedRequest> request;  // null: refused before it was read
+  const Model* model = nullptr;                  // asked for; null: refused before it was known
+  bool automatic = false;                        // `auto` was asked for
+  Route route;  // without candidates: refused before it was planned
 };
 
 struct AdmissionRules {
@@ -34,13 +35,15 @@ struct AdmissionRules {
   bool require_key;
   Origin origin;
   UnixSeconds now;
+  ReadScope scope = {};      // what is to be found in a body that is read here
   BodyScan* scan = nullptr;  // of the body, to be used up; null: it is read here
 };
 
 // Checks the key, then the body, then whether the key may use the model and somebody serves it.
 // Fills *out as far as it came, also when it refuses: the refusal is written in the profile of the
 // key. Nothing is sent or stored.
-Status Admit(std::string_view body, const std::optional<Secret>& authorization,
-             const Snapshot& snapshot, const AdmissionRules& rules, Admission* out);
+Status Admit(const Surface& surface, std::string_view body,
+             const std::optional<Secret>& authorization, const Snapshot& snapshot,
+             const AdmissionRules& rules, Admission* out);
 
 }  // namespace seekroute

@@ -4,6 +4,8 @@
 
 #include <string>
 
+#include "wire/protocols/protocols.h"
+
 namespace seekroute {
 namespace {
 
@@ -29,7 +31,9 @@ TEST(Admit, SaysHowTheModelWasFound) {
     const std::string body =
         R"({"model":")" + model + R"(","messages":[{"role":"user","content":"Hi"}]})";
     Admission admission;
-    EXPECT_TRUE(Admit(body, std::nullopt, snapshot, {&keys, false, Origin::kInProcess, {}}, &admission).ok());
+    EXPECT_TRUE(Admit(SurfaceOf(SurfaceId::kChat), body, std::nullopt, snapshot,
+                      {&keys, false, Origin::kInProcess, {}}, &admission)
+                    .ok());
     EXPECT_EQ(admission.route.candidates.size(), 1u);
     return admission.route.strategy;
   };
@@ -42,8 +46,9 @@ TEST(Admit, TellsNoCandidatesWhereItRefuses) {
   const Snapshot snapshot = OneModel();
   const KeyRing keys(Secret("pepper"));
   Admission admission;
-  const Status refused = Admit(R"({"model":"x","messages":[{"role":"user","content":"Hi"}]})",
-                               std::nullopt, snapshot, {&keys, false, Origin::kInProcess, {}}, &admission);
+  const Status refused = Admit(
+      SurfaceOf(SurfaceId::kChat), R"({"model":"x","messages":[{"role":"user","content":"Hi"}]})",
+      std::nullopt, snapshot, {&keys, false, Origin::kInProcess, {}}, &admission);
   ASSERT_FALSE(refused.ok());
   EXPECT_EQ(refused.error().code, ErrorCode::kModelNotFound);
   EXPECT_EQ(admission.model, nullptr);

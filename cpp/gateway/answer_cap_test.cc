@@ -275,7 +275,7 @@ TEST_F(AnswerCapTest, AScanByOtherRulesIsNoEstimate) {
   submission.outlet = std::make_unique<MailboxOutlet>(&mailbox_, submission.id,
                                                       std::make_shared<FlowWindow>(window_));
   submission.scan.emplace(
-      BodyScan{&other, MakeError(ErrorCode::kInvalidValue, "by the other's range"), {}, {}});
+      BodyScan{&other, MakeError(ErrorCode::kInvalidValue, "by the other's range"), {}});
   engine_->Submit(std::move(submission));
   Rest();
   EXPECT_EQ(seen_[last_].status, 200) << seen_[last_].body;

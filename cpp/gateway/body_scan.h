@@ -2,14 +2,13 @@
 #pragma once
 
 #include <cstddef>
-#include <optional>
+#include <memory>
 #include <string_view>
 
 #include "base/digest.h"
 #include "base/result.h"
-#include "wire/openai/chat_request.h"
 #include "wire/profile.h"
-#include "wire/token_estimate.h"
+#include "wire/surface.h"
 
 namespace seekroute {
 
@@ -17,15 +16,15 @@ namespace seekroute {
 // millisecond. A larger one would hold up everybody else's answers, and is read beside it.
 inline constexpr size_t kMostReadInTurn = size_t{64} << 10;
 
-// What was read. The ranges of `request` point into the body, which must stay as it is.
+// What was read, with the estimate of the prompt. The ranges of `request` point into the body,
+// which must stay as it is.
 struct BodyScan {
   const Profile* profile = nullptr;  // whose rules it was read by; not owned
-  Result<ChatRequest> request;
-  TokenEstimate prompt;
+  Result<std::unique_ptr<const ParsedRequest>> request;
   Mac digest{};  // of the body, for its IdempotencyClaim
 };
 
 // Linear; tens of milliseconds a megabyte at worst. Pure.
-BodyScan ScanBody(std::string_view body, const Profile& profile);
+BodyScan ScanBody(std::string_view body, const Surface& surface, const Profile& profile);
 
 }  // namespace seekroute

@@ -4,7 +4,9 @@
 #include <string>
 
 #include "testing/credits_fixture.h"
+#include "testing/read_chat.h"
 #include "wire/openai/chat_prompt.h"
+#include "wire/openai/prompt_parts.h"
 
 namespace seekroute::testing {
 namespace {
@@ -202,7 +204,7 @@ TEST_F(EndpointBoundsTest, WhatMayBeLongAtWorstShortensNoAnswer) {
             credit_line_ = unlimited ? kUnlimitedLine : Money{};
             Open({10'000'000'000}, {}, 8000);
             const std::string body = request + (named ? R"(,"max_tokens":4096})" : "}");
-            const auto parsed = ParseChatRequest(body, Profile());
+            const auto parsed = ReadChat(body);
             ASSERT_TRUE(parsed);
             const std::string what = request.substr(0, 90) + " " + std::to_string(context);
             const ExchangeId id = SubmitBody(body);
@@ -214,8 +216,10 @@ TEST_F(EndpointBoundsTest, WhatMayBeLongAtWorstShortensNoAnswer) {
                 Sent(0).find("\"max_tokens\":" + std::to_string(answer)) != std::string::npos;
             EXPECT_EQ(told, named || !unlimited) << what;
             // All that the context takes of such a prompt, and the answer.
-            const int64_t sized = static_cast<int64_t>(parsed->text_bytes) + parsed->media_tokens;
-            const int64_t prompt = parsed->unsized_parts > 0 ? context : std::min(context, sized);
+            const int64_t sized =
+                parsed->ask.strict_prompt - kMostOpeningTokens - kMostMessageTokens;
+            const int64_t prompt =
+                parsed->ask.unsized_parts > 0 ? context : std::min(context, sized);
             EXPECT_GE(seen.row->held.nano, prompt * kInputNano + answer * kOutputNano) << what;
           }
         }

@@ -7,7 +7,6 @@
 #include "base/key_shapes.h"
 #include "gateway/answer_head.h"
 #include "gateway/ids.h"
-#include "wire/openai/chat_prompt.h"
 #include "wire/openai/image_request.h"
 #include "wire/openai/upstream_chat.h"
 #include "wire/protocols/protocols.h"
@@ -44,10 +43,16 @@ Exchange::Exchange(Submission submission, const ExchangeWorld& world)
       deadline_(in_.submitted + world.options->total_timeout),
       outbox_(std::move(in_.outlet), world.clock, world.options->keep_alive,
               SurfaceOf(in_.surface).keep_alive()),
-      admission_{.profile = &in_.snapshot->ProfileNamed(in_.snapshot->default_profile)} {}
+      admission_{.surface = &SurfaceOf(in_.surface),
+                 .profile = &in_.snapshot->ProfileNamed(in_.snapshot->default_profile)} {}
 
 Exchange::~Exchange() {
   if (storing_) world_.store->Forget(in_.id);
+}
+
+const Ask& Exchange::ask() const {
+  static const Ask kNone;
+  return admission_.request ? admission_.request->ask : kNone;
 }
 
 void Exchange::Identify() {
@@ -63,7 +68,7 @@ void Exchange::Start() {
   std::shared_ptr<const StoredAnswer> stored;
   if (taken.ok() && !in_.idempotency_key.empty()) taken = ClaimIdempotency(&stored);
   if (stored) return Replay(*stored);
-  if (taken.ok() && (IsCharged() || admission_.request.max_cost)) taken = BoundSpending();
+  if (taken.ok() && (IsCharged() || ask().max_cost)) taken = BoundSpending();
   if (!taken.ok()) {
     error_ = std::move(taken.error());
     EndError(*error_);
@@ -76,9 +81,10 @@ void Exchange::Start() {
 // Takes the request in, and what the row tells of it.
 Status Exchange::Take() {
   BodyScan* const scan = in_.scan ? &*in_.scan : nullptr;
-  const AdmissionRules rules{world_.keys, world_.options->require_key, in_.origin, row_.created,
-                             scan};
-  Status admitted = Admit(in_.body, in_.authorization, *in_.snapshot, rules, &admission_);
+  const AdmissionRules rules{world_.keys,  world_.options->require_key,         in_.origin,
+                             row_.created, {.prompt = world_.options->credits}, scan};
+  Status admitted =
+      Admit(SurfaceOf(in_.surface), in_.body, in_.authorization, *in_.snapshot, rules, &admission_);
   in_.authorization.reset();
   if (admission_.key) {
     row_.key_id = admission_.key->key_id;
@@ -86,14 +92,11 @@ Status Exchange::Take() {
   } else if (world_.options->credits) {
     row_.org_id = world_.options->local_org;
   }
-  // A scan by other rules may have refused what these admit, and has no estimate of it.
-  if (scan != nullptr && scan->profile == admission_.profile && admitted.ok())
-    prompt_ = scan->prompt;
+  prompt_ = ask().prompt;
   // What the catalog knows is the operator's word, whatever it looks like.
   const Model* const model = admission_.model;
-  row_.requested_model =
-      model != nullptr ? admission_.request.model : WithoutKeys(admission_.request.model);
-  row_.streamed = admission_.request.stream;
+  row_.requested_model = model != nullptr ? ask().model : WithoutKeys(ask().model);
+  row_.streamed = ask().stream;
   if (model != nullptr) row_.model = model->id;
   if (!admitted.ok()) return admitted;
   candidate_ = &candidates().front();
@@ -167,8 +170,7 @@ void Exchange::Send() {
   plan.endpoint = &endpoint;
   if (!candidate_->answers_in_tokens()) {
     plan.kind = Attempt::Kind::kImage;
-    Result<std::string> body =
-        BuildImageCall(in_.body, admission_.request, endpoint.upstream_model);
+    Result<std::string> body = BuildImageCall(in_.body, Chat(), endpoint.upstream_model);
     if (!body) {
       row_.attempts = 0;
       claim_.SetSpent(false);
@@ -180,24 +182,24 @@ void Exchange::Send() {
     }
     plan.body = std::move(*body);
   } else {
-    plan.kind = admission_.request.stream ? Attempt::Kind::kChatStream : Attempt::Kind::kChat;
+    plan.kind = ask().stream ? Attempt::Kind::kChatStream : Attempt::Kind::kChat;
     const Asking asking = AskForUsage();
     const bool asks_usage = asking != Asking::kNo;
     // Where they were refused before, the client's own are sent at our risk.
-    const bool own = admission_.request.stream_options && asking != Asking::kAgain;
-    asking_.added = admission_.request.stream && asks_usage && !own;
+    const bool own = Chat().stream_options && asking != Asking::kAgain;
+    asking_.added = ask().stream && asks_usage && !own;
     std::optional<AnswerCap> cap;
     if (const auto told = ToldLength())
       cap = AnswerCap{*told, endpoint.form.cap_field, ToldReasoning()};
-    plan.body = BuildUpstreamChat(in_.body, admission_.request, endpoint.upstream_model, cap,
+    plan.body = BuildUpstreamChat(in_.body, Chat(), endpoint.upstream_model, cap,
                                   asks_usage ? StreamUsage::kAsked : StreamUsage::kUnasked,
                                   endpoint.form.reasoning, endpoint.form.dropped);
     const size_t media = world_.options->max_media_event_bytes;
     plan.stream = {.names = Names(),
-                   .include_usage = admission_.request.include_usage,
-                   .choices = admission_.request.choices,
+                   .include_usage = Chat().include_usage,
+                   .choices = ask().choices,
                    .may_fall_back = !last,
-                   .wants_progress = admission_.request.wants_progress,
+                   .wants_progress = Chat().wants_progress,
                    .limits = candidate_->model->other_output ? SseParser::Limits{media, media}
                                                              : world_.options->sse};
   }
@@ -212,7 +214,7 @@ void Exchange::Send() {
 
 Asking Exchange::AskForUsage() const {
   const Provider& provider = in_.snapshot->providers[candidate_->endpoint->provider];
-  if (!admission_.request.stream || !provider.stream_options || asking_.without) return Asking::kNo;
+  if (!ask().stream || !provider.stream_options || asking_.without) return Asking::kNo;
   return world_.quirks->NextStream(provider.upstream.base_url,
                                    candidate_->endpoint->upstream_model);
 }
@@ -231,7 +233,7 @@ void Exchange::NoteQuirk() {
   const Provider& provider = in_.snapshot->providers[candidate_->endpoint->provider];
   const std::string_view url = provider.upstream.base_url;
   if (std::exchange(asking_.without, false)) {
-    if (!admission_.request.is_ordinary) return;
+    if (!ask().is_ordinary) return;
     world_.quirks->NoteRefusedStreamOptions(url, candidate_->endpoint->upstream_model);
   } else if (asking_.added) {
     world_.quirks->NoteTakenStreamOptions(url, candidate_->endpoint->upstream_model);
@@ -241,7 +243,7 @@ void Exchange::NoteQuirk() {
 // After the last attempt was sent: nothing but an estimate needs the body.
 void Exchange::ReleaseBody() {
   if (in_.body.size() <= kMaxKeptBody) return;
-  if (!prompt_) prompt_ = EstimateChatPrompt(in_.body);
+  prompt_ = PromptEstimate();
   std::string().swap(in_.body);
 }
 
@@ -297,7 +299,7 @@ void Exchange::OnAnswered() {
   if (reading_out_) return EndReadOut(true);
   // Content that came in one piece with its end waits for the settlement.
   const bool any = !attempt_->is_stream() || attempt_->stream().has_content();
-  if (admission_.request.stream && any && !content_sent_) {
+  if (ask().stream && any && !content_sent_) {
     row_.first_content = world_.clock->Now() - in_.submitted;
   }
   bill_ = BillNow(Ending::kAnswered);
@@ -318,7 +320,7 @@ void Exchange::OnFailed(Error error, bool dispatched) {
   // Told by the words as they came: those of a long body's refusal are cut down to names.
   const bool repeats = RepeatsWithoutOptions(error);
   const bool comparable = !in_.body.empty() && in_.body.size() <= kMaxKeptBody;
-  error.words = comparable ? WithoutEcho(error.words, in_.body, admission_.request.model_value)
+  error.words = comparable ? WithoutEcho(error.words, in_.body, admission_.request->model_value)
                            : NameInWords(error.words);
   TellOperator(&error);
   CountAttempt(error.name(), dispatched, error.words);
@@ -398,18 +400,16 @@ void Exchange::EndAnswer() {
   std::string out;
   if (!candidate_->answers_in_tokens()) {
     const std::vector<std::string>& images = attempt_->images();
-    out = admission_.request.stream
-              ? WriteChatStream(Names(), images, Report(), admission_.request.include_usage)
-              : WriteChatAnswer(Names(), images, Report());
-  } else if (admission_.request.stream) {
+    out = ask().stream ? WriteChatStream(Names(), images, Report(), Chat().include_usage)
+                       : WriteChatAnswer(Names(), images, Report());
+  } else if (ask().stream) {
     attempt_->stream().Finish(Report(), &out);
   } else {
     out = RewriteChatAnswer(attempt_->body(), attempt_->answer(), Names(), Report());
   }
   if (!outbox_.head_sent()) {
-    outbox_.Head(admission_.request.stream
-                     ? StreamHead(row_, *admission_.profile, Ignored())
-                     : AnswerHead(row_, *admission_.profile, out.size(), Ignored()));
+    outbox_.Head(ask().stream ? StreamHead(row_, *admission_.profile, Ignored())
+                              : AnswerHead(row_, *admission_.profile, out.size(), Ignored()));
   }
   outbox_.Rest(out);
   Done();
@@ -426,8 +426,7 @@ void Exchange::EndError(const Error& error) {
     outbox_.Rest(WriteErrorEvent(error, *admission_.profile, place, row_.generation_id,
                                  Names().model, row_.created.s));
   } else {
-    const std::string body =
-        SurfaceOf(in_.surface).WriteError(error, *admission_.profile, place);
+    const std::string body = admission_.surface->WriteError(error, *admission_.profile, place);
     ResponseHead head = ErrorHead(error, row_.request_id, body.size());
     // There is a row of it, to be looked up.
     if (held_) head.Add("x-generation-id", row_.generation_id);
@@ -446,7 +445,7 @@ void Exchange::Done() {
     const ErrorTraits& traits = TraitsOf(error_->code);
     error_type = std::string(FaultName(traits.fault)) + std::string(traits.name);
   }
-  world_.stats->CountExchange(row_, error_type);
+  world_.stats->CountExchange(admission_.surface->label(), row_, error_type);
   outbox_.End(std::move(row_));
   world_.host->OnFinished(in_.id);
 }

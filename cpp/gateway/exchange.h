@@ -15,8 +15,8 @@
 #include "gateway/outbox.h"
 #include "gateway/spend_bound.h"
 #include "store/store.h"
-#include "wire/openai/chat_request.h"
 #include "wire/openai/error_body.h"
+#include "wire/openai/parsed_chat.h"
 
 namespace seekroute {
 
@@ -118,6 +118,11 @@ class Exchange : private AttemptOwner, private StoreObserver {
   AnswerNames Names() const;
   UsageReport Report() const;
   std::string Routing() const;
+  // What is acted on of the request; of one that was refused before it was read, nothing is asked.
+  const Ask& ask() const;
+  const ChatRequest& Chat() const {
+    return static_cast<const ParsedChat&>(*admission_.request).chat;
+  }
   const std::vector<Candidate>& candidates() const { return admission_.route.candidates; }
   bool attempt_over() const { return !attempt_ || attempt_->transfer_done(); }
 
@@ -147,7 +152,7 @@ class Exchange : private AttemptOwner, private StoreObserver {
   std::vector<std::unique_ptr<Attempt>> retired_;  // failed ones: their callbacks may be running
   ExchangeRecord row_;
   Bill bill_;                            // as it would be settled, or is
-  std::optional<TokenEstimate> prompt_;  // made before the body was released
+  std::optional<TokenEstimate> prompt_;  // read with the request, or made before its body went
   std::optional<Error> error_;
   TimePoint waits_until_;                   // for the store: kHolding, kSettling
   TimePoint note_at_ = TimePoint::Never();  // something was delivered since the last one

@@ -4,7 +4,6 @@
 
 #include "gateway/exchange.h"
 #include "gateway/quote.h"
-#include "wire/openai/chat_prompt.h"
 #include "wire/sanitize.h"
 
 namespace seekroute {
@@ -33,13 +32,12 @@ std::string FiguresOf(const Usage& usage) {
 
 // Finds how much the answer can cost, and how long it may get.
 Status Exchange::BoundSpending() {
-  if (!prompt_) prompt_ = EstimateChatPrompt(in_.body);
-  bound_.emplace(admission_.request, admission_.route, *prompt_, *world_.options, row_.created);
+  bound_.emplace(ask(), admission_.route, *world_.options, row_.created);
   int64_t longest = bound_->longest();
-  if (admission_.request.max_cost) {
-    const std::optional<int64_t> within = bound_->Within(*admission_.request.max_cost);
+  if (ask().max_cost) {
+    const std::optional<int64_t> within = bound_->Within(*ask().max_cost);
     if (!within || *within < bound_->least()) {
-      return bound_->MaxCostExceeded(*admission_.request.max_cost);
+      return bound_->MaxCostExceeded(*ask().max_cost);
     }
     longest = *within;
   }
@@ -53,7 +51,7 @@ std::optional<int64_t> Exchange::ToldLength() const {
   if (!candidate_->answers_in_tokens()) return cap_;
   // More than this endpoint can answer in would be refused by some.
   if (cap_) return std::min(*cap_, bound_->LongestAt(*candidate_));
-  std::optional<int64_t> named = admission_.request.max_tokens;
+  std::optional<int64_t> named = ask().max_output;
   const int64_t most = world_.options->max_output_tokens;
   if (most > 0) named = std::min(named.value_or(most), most);
   return named;
@@ -62,10 +60,10 @@ std::optional<int64_t> Exchange::ToldLength() const {
 // Tokens of thinking a choice that the upstream is told beside that: where its cap does not bound
 // them, a field of its own does, and the answer is paid for by somebody's limited money.
 std::optional<int64_t> Exchange::ToldReasoning() const {
-  const bool apart = ThinksBeside(*candidate_->endpoint, ReasoningIn(admission_.request)) &&
+  const bool apart = ThinksBeside(*candidate_->endpoint, ask().reasoning) &&
                      !candidate_->endpoint->form.reasoning_budget_field.empty();
   if (!cap_ || !apart) return std::nullopt;
-  return ReasoningAt(*candidate_, ReasoningIn(admission_.request)).Beside(*ToldLength());
+  return ReasoningAt(*candidate_, ask().reasoning).Beside(*ToldLength());
 }
 
 // The provider went on far beyond what it was told.
@@ -73,11 +71,9 @@ bool Exchange::IgnoredCap(const Bill& bill) const {
   const std::optional<int64_t> told = ToldLength();
   if (!told || !bill.usage.completion) return false;
   const int64_t reasoning =
-      ToldReasoning().value_or(ReasoningAt(*candidate_, ReasoningIn(admission_.request)).most);
-  const int64_t most =
-      (*told + reasoning + static_cast<int64_t>(admission_.request.predicted_bytes)) *
-      admission_.request.choices;
-  int64_t slack = std::max(kCapSlackTokens * admission_.request.choices, most / kCapSlackPart);
+      ToldReasoning().value_or(ReasoningAt(*candidate_, ask().reasoning).most);
+  const int64_t most = (*told + reasoning + ask().predicted) * ask().choices;
+  int64_t slack = std::max(kCapSlackTokens * ask().choices, most / kCapSlackPart);
   if (bill.estimated) slack = std::max(slack, most);  // our own count may be far off
   return *bill.usage.completion > most + slack;
 }
@@ -85,28 +81,25 @@ bool Exchange::IgnoredCap(const Bill& bill) const {
 Money Exchange::CreditLine() const { return CreditLineOf(admission_.key.get()); }
 
 // There is an amount that the request must not exceed.
-bool Exchange::IsLimited() const {
-  return seekroute::IsLimited(admission_.request, admission_.key.get());
-}
+bool Exchange::IsLimited() const { return seekroute::IsLimited(ask(), admission_.key.get()); }
 
 // What is to be held. A client that named no length takes a shorter answer for less money, and no
 // more than half of what is there: its next request may be on the way.
 HoldRequest Exchange::WorstCase() const {
   const int64_t longest = cap_.value_or(bound_->longest());
-  HoldRequest ask;
-  ask.amount = bound_->Worst(cap_);
-  ask.at_least =
-      admission_.request.max_tokens ? ask.amount : bound_->At(std::min(bound_->least(), longest));
-  ask.share = !admission_.request.max_tokens;
+  HoldRequest hold;
+  hold.amount = bound_->Worst(cap_);
+  hold.at_least = ask().max_output ? hold.amount : bound_->At(std::min(bound_->least(), longest));
+  hold.share = !ask().max_output;
   if (admission_.key && admission_.key->limit) {
-    KeyLimit& limit = ask.key_limit.emplace();
+    KeyLimit& limit = hold.key_limit.emplace();
     limit.limit = *admission_.key->limit;
     limit.since = WindowStart(admission_.key->limit_reset, row_.created);
     limit.until = WindowEnd(admission_.key->limit_reset, row_.created).value_or(limit.until);
   }
-  ask.line = CreditLine();
-  ask.claim = claim_.claim();
-  return ask;
+  hold.line = CreditLine();
+  hold.claim = claim_.claim();
+  return hold;
 }
 
 void Exchange::Hold() {
@@ -180,18 +173,17 @@ void Exchange::OnHoldTimer(TimePoint now) {
 }
 
 TokenEstimate Exchange::PromptEstimate() const {
-  return prompt_ ? *prompt_ : EstimateChatPrompt(in_.body);
+  return prompt_ ? *prompt_ : admission_.surface->EstimatePrompt(in_.body);
 }
 
 TokenEstimate Exchange::ContentEstimate() const {
-  return admission_.request.stream ? attempt_->stream().content_tokens()
-                                   : EstimateChatAnswer(attempt_->body());
+  return ask().stream ? attempt_->stream().content_tokens() : EstimateChatAnswer(attempt_->body());
 }
 
 // What is known of the answer that the running attempt gives. `ended`: it is complete.
 Used Exchange::UsedSoFar(bool ended) const {
   Used used;
-  used.choices = admission_.request.choices;
+  used.choices = ask().choices;
   used.delivered = content_sent_;
   used.prompt = [this] { return PromptEstimate(); };
   if (!attempt_) return used;
@@ -208,14 +200,14 @@ Used Exchange::UsedSoFar(bool ended) const {
   used.most_output = ToldLength();
   if (!used.most_output && bound_) used.most_output = bound_->LongestAt(*candidate_);
   if (used.most_output) {
-    *used.most_output += static_cast<int64_t>(admission_.request.predicted_bytes);
-    *used.most_output *= admission_.request.choices;
+    *used.most_output += ask().predicted;
+    *used.most_output *= ask().choices;
   }
-  if (ended ? admission_.request.stream : attempt_->is_stream()) {
+  if (ended ? ask().stream : attempt_->is_stream()) {
     const ChatStream& stream = attempt_->stream();
     used.told = stream.usage();
     used.odd = stream.usage_odd();
-    used.told_whole = admission_.request.stream && stream.HasFinalUsage();
+    used.told_whole = ask().stream && stream.HasFinalUsage();
     used.any_output = stream.any_content();
     used.finish_reason = stream.finish_reason();
     used.service_tier = stream.service_tier();
@@ -272,7 +264,7 @@ void Exchange::Enter(const Bill& bill, ExchangeRecord* row) const {
 // it counts in the usual length. The estimate is kept: a request may fail at several providers.
 Money Exchange::SuspectedCost(std::string_view error, bool dispatched) {
   if (!dispatched || attempt_->refused()) return {};
-  if (!prompt_) prompt_ = EstimateChatPrompt(in_.body);
+  prompt_ = PromptEstimate();
   TokenEstimate sent;
   DeliveredMedia media;
   std::string_view tier;
@@ -283,14 +275,14 @@ Money Exchange::SuspectedCost(std::string_view error, bool dispatched) {
   }
   // Pictures are asked for whole, also where their client wants a stream.
   const bool images = !candidate_->answers_in_tokens();
-  const bool unseen = !attempt_->is_stream() && (images || !admission_.request.stream) &&
+  const bool unseen = !attempt_->is_stream() && (images || !ask().stream) &&
                       (error == kAbandoned || error == TraitsOf(ErrorCode::kUpstreamTimeout).name);
   if (unseen && !images) {
     const int64_t longest = ToldLength().value_or(kExpectedAnswerTokens);
-    sent.tokens = std::min(longest, kExpectedAnswerTokens) * admission_.request.choices;
+    sent.tokens = std::min(longest, kExpectedAnswerTokens) * ask().choices;
   }
   Usage usage = EstimateUsage(*prompt_, sent, media);
-  if (unseen && images) usage.images = admission_.request.choices;
+  if (unseen && images) usage.images = ask().choices;
   return CostOf(usage, candidate_->price(), row_.created, tier).upstream;
 }
 

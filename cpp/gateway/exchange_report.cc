@@ -7,9 +7,10 @@ namespace seekroute {
 
 AnswerNames Exchange::Names() const {
   AnswerNames names{row_.generation_id, admission_.profile->object, {}, row_.created.s};
-  names.repeats_reasoning = in_.origin == Origin::kServerApiV1 || admission_.profile->reasoning_on_v1;
+  names.repeats_reasoning =
+      in_.origin == Origin::kServerApiV1 || admission_.profile->reasoning_on_v1;
   if (admission_.profile->answer_model == AnswerModel::kAsAsked && !admission_.automatic) {
-    names.model = admission_.request.model;
+    names.model = ask().model;
   } else if (admission_.profile->answer_model == AnswerModel::kBare) {
     names.model = candidate_->model->id.substr(candidate_->model->id.find('/') + 1);
   } else {
@@ -40,8 +41,8 @@ std::string Exchange::Routing() const {
 // The members that the client sent for nothing.
 std::string Exchange::Ignored() const {
   const bool chat = candidate_->answers_in_tokens();
-  if (!chat) return IgnoredFields(admission_.request, ReasoningForm::kNone);
-  return IgnoredFields(admission_.request, candidate_->endpoint->form.reasoning,
+  if (!chat) return IgnoredFields(Chat(), ReasoningForm::kNone);
+  return IgnoredFields(Chat(), candidate_->endpoint->form.reasoning,
                        candidate_->endpoint->form.dropped);
 }
 

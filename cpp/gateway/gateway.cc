@@ -109,7 +109,7 @@ void Gateway::Refuse(ExchangeId id, const GatewayRequest& request, const Error& 
   row.status = answer.head.status;
   row.error = error.name();
   row.created = clock_.WallTime().seconds();
-  stats_.CountExchange(row, "seekroute_" + row.error);
+  stats_.CountExchange(SurfaceOf(request.surface).label(), row, "seekroute_" + row.error);
   mailbox_.PutHead(id, std::move(answer.head));
   mailbox_.PutBody(id, answer.body);
   mailbox_.PutEnd(id, std::move(row));
@@ -224,13 +224,14 @@ ReadyAnswer Gateway::Quote(const GatewayRequest& request) {
                       request.request_id, request.authorization, request.origin, request.surface);
   }
   const UnixSeconds now = clock_.WallTime().seconds();
-  const AdmissionRules rules{&keys_, options_.require_key, request.origin, now};
+  const AdmissionRules rules{&keys_, options_.require_key, request.origin, now, {.prompt = true}};
   Admission admission;
-  Status quoted = Admit(request.body, request.authorization, *snapshot, rules, &admission);
+  Status quoted = Admit(SurfaceOf(request.surface), request.body, request.authorization, *snapshot,
+                        rules, &admission);
   const std::string request_id = RequestId(request.request_id);
   ReadyAnswer answer;
   if (quoted.ok()) {
-    Result<std::string> quote = WriteQuote(admission, request.body, *snapshot, options_, now);
+    Result<std::string> quote = WriteQuote(admission, *snapshot, options_, now);
     if (quote) {
       answer.body = std::move(*quote);
     } else {

@@ -9,14 +9,17 @@
 #include "billing/cost.h"
 #include "gateway/spend_bound.h"
 #include "testing/random_request.h"
+#include "testing/read_chat.h"
 #include "testing/routes.h"
 #include "testing/virtual_world.h"
 #include "wire/openai/chat_prompt.h"
+#include "wire/openai/prompt_parts.h"
 
 namespace seekroute {
 namespace {
 
 using testing::RandomRequest;
+using testing::ReadChat;
 using testing::RouteTo;
 using testing::SeededRng;
 
@@ -53,7 +56,7 @@ TEST(HoldBoundTest, CoversWhateverAnUpstreamMayBill) {
   for (uint64_t seed = 1; seed <= 4000; ++seed) {
     SeededRng rng(seed);
     const RandomRequest random(&rng);
-    const auto request = ParseChatRequest(random.body(), Profile());
+    const auto request = ReadChat(random.body());
     ASSERT_TRUE(request.has_value()) << random.body() << ": " << request.error().message;
     Model model{.id = "a/m", .max_output = 500, .endpoints = {}};
     model.other_output = rng.OneIn(2);
@@ -71,7 +74,7 @@ TEST(HoldBoundTest, CoversWhateverAnUpstreamMayBill) {
     options.strict_bound = rng.OneIn(2);
     const TokenEstimate estimate = EstimateChatPrompt(random.body());
     const Route route = RouteTo(model);
-    const SpendBound bound(*request, route, estimate, options, {});
+    const SpendBound bound(request->ask, route, options, {});
     const int64_t max_output = endpoint.max_output > 0 ? endpoint.max_output : 500;
     const int64_t context = model.ContextAt(endpoint);
     ASSERT_LE(bound.longest(), max_output);
@@ -84,8 +87,9 @@ TEST(HoldBoundTest, CoversWhateverAnUpstreamMayBill) {
     }
     const Money hold = bound.At(bound.longest());
     ASSERT_EQ(bound.Within(hold), bound.longest());
-    const bool any_output = !random.only_text() &&
-                            (model.other_output || request->answer_kinds == AnswerKinds::kOthers);
+    const bool any_output =
+        !random.only_text() &&
+        (model.other_output || request->ask.answer_kinds == AnswerKinds::kOthers);
     int64_t prompt = options.strict_bound ? random.by_bytes() : random.by_estimate();
     ASSERT_GE(bound.besides().prompt, prompt) << "seed " << seed << ": " << random.body();
     if (context > 0) prompt = random.has_unsized() ? context : std::min(prompt, context);
@@ -213,7 +217,7 @@ TEST(HoldBoundTest, EveryKindOfPartAndFieldIsSeen) {
        kUnsizedTokens},
   };
   const auto held = [](const std::string& body, bool strict) {
-    const auto request = ParseChatRequest(body, Profile());
+    const auto request = ReadChat(body);
     EXPECT_TRUE(request.has_value()) << body;
     GatewayOptions options;
     options.strict_bound = strict;
@@ -221,7 +225,7 @@ TEST(HoldBoundTest, EveryKindOfPartAndFieldIsSeen) {
     rates[PriceClass::kInput] = Rate{1000};  // a nano-USD a token
     Model model{.id = "a/m", .endpoints = {}};
     model.endpoints.push_back({0, "up", PriceTable::Flat(rates)});
-    return SpendBound(*request, RouteTo(model), EstimateChatPrompt(body), options, {}).At(0).nano;
+    return SpendBound(request->ask, RouteTo(model), options, {}).At(0).nano;
   };
   const auto body = [](std::string_view part, std::string_view field,
                        std::string_view member = "") {
@@ -285,13 +289,13 @@ TEST(HoldBoundTest, WhatIsWrittenAsJsonIsStrictlyATokenAByte) {
         R"("response_format":{"type":"json_schema","json_schema":{"schema":)" + schema + "}}"}) {
     const std::string body =
         R"({"model":"m","messages":[{"role":"user","content":"hi"}],)" + field + "}";
-    const auto request = ParseChatRequest(body, Profile());
+    const auto request = ReadChat(body);
     ASSERT_TRUE(request.has_value()) << body;
     const Model model{.id = "a/m", .endpoints = {Endpoint()}};
     GatewayOptions options;
     options.strict_bound = !field.starts_with(R"("documents")");
     const Route route = RouteTo(model);
-    const SpendBound bound(*request, route, EstimateChatPrompt(body), options, {});
+    const SpendBound bound(request->ask, route, options, {});
     EXPECT_GE(bound.besides().prompt, static_cast<int64_t>(schema.size())) << field.substr(0, 20);
   }
 }
@@ -306,9 +310,9 @@ TEST(HoldBoundTest, FollowsWhatTheModelCanOutputUnlessTheRequestForbidsIt) {
   const auto held = [&model](std::string_view members) {
     const std::string body =
         R"({"model":"m","messages":[{"role":"user","content":"hi"}])" + std::string(members) + "}";
-    const auto request = ParseChatRequest(body, Profile());
+    const auto request = ReadChat(body);
     EXPECT_TRUE(request.has_value()) << body;
-    return SpendBound(*request, RouteTo(model), EstimateChatPrompt(body), {}, {}).At(100).nano;
+    return SpendBound(request->ask, RouteTo(model), {}, {}).At(100).nano;
   };
   constexpr int64_t kText = 100 * 1000;
   constexpr int64_t kPictures = 100 * 30'000;
@@ -355,13 +359,13 @@ TEST(HoldBoundTest, EveryCallAndElementIsHeldFor) {
   for (const bool strict : {false, true}) {
     for (const auto& c : cases) {
       const std::string body = R"({"model":"m","messages":[)" + c.message + "]}";
-      const auto request = ParseChatRequest(body, Profile());
+      const auto request = ReadChat(body);
       ASSERT_TRUE(request.has_value()) << request.error().message;
       GatewayOptions options;
       options.strict_bound = strict;
       const Model model{.id = "a/m", .endpoints = {Endpoint()}};
       const Route route = RouteTo(model);
-      const SpendBound bound(*request, route, EstimateChatPrompt(body), options, {});
+      const SpendBound bound(request->ask, route, options, {});
       EXPECT_GE(bound.besides().prompt, kMany * c.tokens) << body.substr(0, 120);
     }
   }

@@ -6,12 +6,15 @@
 #include <string_view>
 
 #include "gateway/spend_bound.h"
+#include "testing/read_chat.h"
 #include "testing/routes.h"
 #include "wire/openai/chat_prompt.h"
+#include "wire/openai/prompt_parts.h"
 
 namespace seekroute {
 namespace {
 
+using testing::ReadChat;
 using testing::RouteTo;
 
 // One content part, field, member of the message or entry of `tools` beside "hi".
@@ -31,15 +34,13 @@ std::string BodyWith(const Beside& beside) {
 
 // In tokens.
 int64_t HeldFor(const std::string& body, bool strict) {
-  const auto request = ParseChatRequest(body, Profile());
+  const auto request = ReadChat(body);
   EXPECT_TRUE(request.has_value()) << body.substr(0, 300);
   if (!request) return 0;
   GatewayOptions options;
   options.strict_bound = strict;
   const Model model{.id = "a/m", .endpoints = {Endpoint()}};
-  return SpendBound(*request, RouteTo(model), EstimateChatPrompt(body), options, {})
-      .besides()
-      .prompt;
+  return SpendBound(request->ask, RouteTo(model), options, {}).besides().prompt;
 }
 
 TEST(HoldReferencesTest, WhatAgentsSendCountsByItsBytes) {
@@ -236,7 +237,7 @@ TEST(HoldReferencesTest, WhatCanStandForMediaIsHeldForAtItsWorst) {
     for (const auto& c : cases) {
       const std::string body = BodyWith(c.beside);
       EXPECT_GE(HeldFor(body, strict) - plain, c.media * kUnsizedTokens) << body;
-      EXPECT_EQ(ParseChatRequest(body, Profile())->other_kinds, c.beside.tool.empty()) << body;
+      EXPECT_EQ(ReadChat(body)->ask.other_kinds, c.beside.tool.empty()) << body;
     }
   }
 }
@@ -257,8 +258,8 @@ TEST(HoldReferencesTest, ToolsOfTheClientAreHeldForByTheirDescription) {
       EXPECT_GE(held, 1024) << type;
       EXPECT_LE(held, 1024 + static_cast<int64_t>(tool.size()) + 20) << type;
       EXPECT_GE(HeldFor(BodyWith({.tool = tool + "," + tool}), strict) - plain, 2 * 1024) << type;
-      const auto request = ParseChatRequest(body, Profile());
-      EXPECT_EQ(request->unsized_parts, 0) << type;
+      const auto request = ReadChat(body);
+      EXPECT_EQ(request->ask.unsized_parts, 0) << type;
     }
   }
 }
@@ -311,7 +312,7 @@ TEST(HoldReferencesTest, OnlyPicturesAreHeldForAsPictures) {
         const int64_t held = HeldFor(body, strict) - plain;
         EXPECT_GE(held, c.picture ? kMostPictureTokens : kUnsizedTokens) << part.substr(0, 80);
         EXPECT_EQ(held >= size, !c.picture) << part.substr(0, 80);
-        EXPECT_EQ(ParseChatRequest(body, Profile())->other_kinds, !c.picture);
+        EXPECT_EQ(ReadChat(body)->ask.other_kinds, !c.picture);
       }
     }
   }

@@ -7,6 +7,7 @@
 
 #include "gateway/spend_bound.h"
 #include "testing/credits_fixture.h"
+#include "testing/read_chat.h"
 #include "testing/routes.h"
 #include "wire/openai/chat_prompt.h"
 
@@ -26,14 +27,14 @@ std::string BodyWith(std::string_view part, std::string_view member, std::string
 
 // In tokens of the prompt, at an endpoint with such a context.
 int64_t HeldFor(const std::string& body, int64_t context, const GatewayOptions& options) {
-  const auto request = ParseChatRequest(body, Profile());
+  const auto request = ReadChat(body);
   EXPECT_TRUE(request.has_value()) << body;
   if (!request) return 0;
   Model model{.id = "a/m", .endpoints = {}};
   model.endpoints.emplace_back();
   model.endpoints[0].context = context;
   const Route route = RouteTo(model);
-  const SpendBound bound(*request, route, EstimateChatPrompt(body), options, {});
+  const SpendBound bound(request->ask, route, options, {});
   return bound.BesidesAt(route.candidates[0]).prompt;
 }
 

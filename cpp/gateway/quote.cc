@@ -7,7 +7,6 @@
 #include "billing/cost.h"
 #include "gateway/spend_bound.h"
 #include "wire/json/json_writer.h"
-#include "wire/openai/chat_prompt.h"
 
 namespace seekroute {
 namespace {
@@ -135,28 +134,27 @@ void WritePricing(int64_t prompt_tokens, const PriceTable& price, bool upstream_
 
 }  // namespace
 
-Result<std::string> WriteQuote(const Admission& admission, std::string_view body,
-                               const Snapshot& snapshot, const GatewayOptions& options,
-                               UnixSeconds now) {
+Result<std::string> WriteQuote(const Admission& admission, const Snapshot& snapshot,
+                               const GatewayOptions& options, UnixSeconds now) {
   const Route& planned = admission.route;
-  const TokenEstimate prompt = EstimateChatPrompt(body);
-  const SpendBound bound(admission.request, planned, prompt, options, now);
+  const Ask& ask = admission.request->ask;
+  const TokenEstimate& prompt = *ask.prompt;
+  const SpendBound bound(ask, planned, options, now);
   int64_t longest = bound.longest();
-  if (const std::optional<Money>& max_cost = admission.request.max_cost) {
+  if (const std::optional<Money>& max_cost = ask.max_cost) {
     const std::optional<int64_t> within = bound.Within(*max_cost);
     if (!within || *within < bound.least()) return bound.MaxCostExceeded(*max_cost);
     longest = *within;
   }
   // As the request would be told, and held for.
-  const std::optional<int64_t> cap =
-      bound.Cap(longest, IsLimited(admission.request, admission.key.get()));
+  const std::optional<int64_t> cap = bound.Cap(longest, IsLimited(ask, admission.key.get()));
   std::vector<Offer> offers;
   for (const Candidate& candidate : planned.candidates) {
     Extent here;
     here.prompt = prompt.tokens;
     const UseBound besides = bound.BesidesAt(candidate);
     here.most_prompt = std::max(besides.prompt, prompt.tokens);
-    here.choices = admission.request.choices;
+    here.choices = ask.choices;
     here.images = !candidate.answers_in_tokens();
     if (!bound.IsUnbounded(candidate, cap)) here.longest = bound.AnswerAt(candidate, cap);
     here.most_completion = besides.completion + bound.CompletionAt(candidate, cap) * here.choices;
@@ -170,16 +168,15 @@ Result<std::string> WriteQuote(const Admission& admission, std::string_view body
   json.Object();
   json.Key("object").String("quote");
   json.Key("created").Integer(now.s);
-  json.Key("requested").String(admission.request.model);
+  json.Key("requested").String(ask.model);
   json.Key("model").String(planned.candidates.front().model->id);
   json.Key("strategy").String(planned.strategy);
   WriteTokens(route.extent, &json);
-  if (admission.request.max_cost) json.Key("max_cost").Usd(*admission.request.max_cost);
+  if (ask.max_cost) json.Key("max_cost").Usd(*ask.max_cost);
   WriteCosts(route.costs, &json);
   // What is set aside before it is sent: of a client that names no length at least `min`.
   const Money held = bound.Worst(cap);
-  const Money least =
-      admission.request.max_tokens ? held : bound.At(std::min(bound.least(), longest));
+  const Money least = ask.max_output ? held : bound.At(std::min(bound.least(), longest));
   json.Key("hold").Object();
   json.Key("min").Usd(least);
   json.Key("max").Usd(held);

@@ -21,10 +21,9 @@ inline constexpr int64_t kExpectedAnswerTokens = 400;
 // "excluded":[{"provider","reason"}]}. `min`: one token a choice; `max`: what the same request is
 // held for (gateway/spend_bound.h), null where nothing bounds the answer. The outer cost is the
 // first candidate's expected and the extremes over all of them, as any may serve it. `admission`
-// must have been admitted, with `body`. A max_cost is told back and shortens the longest answer to
-// what it pays for; fails with kMaxCostExceeded as the request would. Pure.
-Result<std::string> WriteQuote(const Admission& admission, std::string_view body,
-                               const Snapshot& snapshot, const GatewayOptions& options,
-                               UnixSeconds now);
+// must have been admitted, with an estimate of the prompt. A max_cost is told back and shortens the
+// longest answer to what it pays for; fails with kMaxCostExceeded as the request would. Pure.
+Result<std::string> WriteQuote(const Admission& admission, const Snapshot& snapshot,
+                               const GatewayOptions& options, UnixSeconds now);
 
 }  // namespace seekroute

@@ -8,6 +8,7 @@
 #include "gateway/quote.h"
 #include "testing/credits_fixture.h"
 #include "testing/random_request.h"
+#include "wire/protocols/protocols.h"
 
 namespace seekroute::testing {
 namespace {
@@ -16,11 +17,15 @@ class QuoteHoldTest : public CreditsTest {
  protected:
   Result<std::string> Quote(const std::string& body) {
     Admission admission;
-    const AdmissionRules rules{
-        .keys = &keys_, .require_key = true, .origin = Origin::kServer, .now = UnixSeconds{1}};
-    const Status status = Admit(body, Secret("Bearer good"), *snapshot_, rules, &admission);
+    const AdmissionRules rules{.keys = &keys_,
+                               .require_key = true,
+                               .origin = Origin::kServer,
+                               .now = UnixSeconds{1},
+                               .scope = {.prompt = true}};
+    const Status status = Admit(SurfaceOf(SurfaceId::kChat), body, Secret("Bearer good"),
+                                *snapshot_, rules, &admission);
     EXPECT_TRUE(status.ok()) << body;
-    return WriteQuote(admission, body, *snapshot_, options_, UnixSeconds{1});
+    return WriteQuote(admission, *snapshot_, options_, UnixSeconds{1});
   }
 
   // The figure `max` of a member of the quote itself; of several the last.

@@ -9,6 +9,8 @@
 #include "store/store.h"
 #include "testing/routes.h"
 #include "wire/openai/chat_prompt.h"
+#include "wire/openai/parsed_chat.h"
+#include "wire/openai/prompt_parts.h"
 
 namespace seekroute {
 namespace {
@@ -31,6 +33,7 @@ struct Quoted {
   Model model;
   Profile profile;
   Admission admission;
+  Ask ask;
 
   Quoted() {
     snapshot.providers.resize(2);
@@ -41,13 +44,17 @@ struct Quoted {
     model.excluded = {{"off", "no_key"}};
     admission.profile = &profile;
     admission.model = &model;
-    admission.request.model = "a/m";
+    ask.model = "a/m";
+    ask.strict_prompt = 16;
+    ask.prompt = EstimateChatPrompt(R"({"messages":[{"role":"user","content":"Hi"}]})");
   }
 
   std::string Write() {
     admission.route = RouteTo(model);
-    return *WriteQuote(admission, R"({"messages":[{"role":"user","content":"Hi"}]})", snapshot,
-                       GatewayOptions(), UnixSeconds{7});
+    auto parsed = std::make_unique<ParsedChat>();
+    parsed->ask = ask;
+    admission.request = std::move(parsed);
+    return *WriteQuote(admission, snapshot, GatewayOptions(), UnixSeconds{7});
   }
 };
 
@@ -61,8 +68,8 @@ TEST(Quote, HasNoMaximumWhereNothingBoundsTheAnswer) {
 TEST(Quote, TakesTheSmallestOfTheLimits) {
   Quoted quoted;
   quoted.model.max_output = 50;
-  quoted.admission.request.max_tokens = 60;
-  quoted.admission.request.choices = 3;
+  quoted.ask.max_output = 60;
+  quoted.ask.choices = 3;
   EXPECT_NE(quoted.Write().find(R"("completion_tokens":{"expected":150,"max":150})"),
             std::string::npos);
   quoted.model.context = 1;  // shorter than the prompt: that is for the provider to judge
@@ -85,7 +92,7 @@ TEST(Quote, TakesTheBoundsOfEachEndpoint) {
   EXPECT_NE(quote.find(R"("max":0.0100)"), std::string::npos) << quote;
   EXPECT_NE(quote.find(R"("max":0.0002)"), std::string::npos) << quote;
   quoted.model.endpoints[1].context = 1;
-  quoted.admission.request.max_tokens = 7000;
+  quoted.ask.max_output = 7000;
   quote = quoted.Write();
   EXPECT_NE(quote.find(R"("completion_tokens":{"expected":400,"max":5000})"), std::string::npos)
       << quote;
@@ -99,7 +106,7 @@ TEST(Quote, CountsImagesByThePiece) {
   quoted.model.endpoints.resize(1);
   quoted.model.endpoints[0].price = PriceTable::Flat(rates);
   SetDialect(DialectId::kOpenAiImages, &quoted.model.endpoints[0]);
-  quoted.admission.request.choices = 2;
+  quoted.ask.choices = 2;
   EXPECT_NE(quoted.Write().find(R"("cost":{"min":0.08,"expected":0.08,"max":0.08})"),
             std::string::npos);
 }
@@ -110,16 +117,15 @@ TEST(Quote, HoldsAsTheRequestWould) {
   Quoted quoted;
   quoted.model.endpoints.resize(1);
   quoted.model.context = 10'000;
-  const std::string body = R"({"messages":[{"role":"user","content":"Hi"}]})";
   for (const bool limited : {false, true}) {
     for (const bool named : {false, true}) {
       ApiKey key;
       key.credit_line = limited ? Money{} : kUnlimitedLine;
       quoted.admission.key = std::make_shared<const ApiKey>(key);
-      quoted.admission.request.max_tokens.reset();
-      if (named) quoted.admission.request.max_tokens = 300;
+      quoted.ask.max_output.reset();
+      if (named) quoted.ask.max_output = 300;
       const Route route = RouteTo(quoted.model);
-      const SpendBound bound(quoted.admission.request, route, EstimateChatPrompt(body), {}, {});
+      const SpendBound bound(quoted.ask, route, {}, {});
       const Money held = limited || named ? bound.At(bound.longest()) : bound.Untold();
       EXPECT_EQ(held == bound.At(bound.longest()), limited || named);
       EXPECT_NE(quoted.Write().find(",\"max\":" + FormatUsd(held) + "},\"candidates\""),
@@ -132,11 +138,10 @@ TEST(Quote, HoldsAsTheRequestWould) {
 TEST(Quote, TakesWhatIsWrittenAroundToolsIntoTheMaximum) {
   Quoted quoted;
   quoted.model.endpoints.resize(1);
-  quoted.admission.request.max_tokens = 300;
-  quoted.admission.request.tool_count = 1;
-  const std::string body = R"({"messages":[{"role":"user","content":"Hi"}]})";
+  quoted.ask.max_output = 300;
+  quoted.ask.preamble = kToolPreambleTokens;
   const Route route = RouteTo(quoted.model);
-  const SpendBound bound(quoted.admission.request, route, EstimateChatPrompt(body), {}, {});
+  const SpendBound bound(quoted.ask, route, {}, {});
   EXPECT_NE(quoted.Write().find(",\"max\":" + FormatUsd(bound.At(300)) + "},\"hold\""),
             std::string::npos)
       << quoted.Write();

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "wire/protocols/protocols.h"
+
 namespace seekroute {
 namespace {
 
@@ -101,7 +103,8 @@ void ScanPool::Scan(Submission* submission) const {
     if (key ? !KeyRing::CheckUsable(**key).ok() : require_key_) return;
     if (key) profile = &submission->snapshot->ProfileNamed((*key)->profile);
   }
-  submission->scan.emplace(ScanBody(submission->body, *profile));
+  const Surface& surface = SurfaceOf(submission->surface);
+  submission->scan.emplace(ScanBody(submission->body, surface, *profile));
 }
 
 }  // namespace seekroute

@@ -73,10 +73,12 @@ TEST_F(ScanPoolTest, ReadsByTheRulesOfTheKey) {
   const std::optional<BodyScan>& scan = Ask("Bearer good");
   ASSERT_TRUE(scan && scan->request);
   EXPECT_EQ(scan->profile, &snapshot_->ProfileNamed("other"));
-  EXPECT_EQ(scan->request->model, "m");
-  EXPECT_EQ(scan->prompt.tokens, EstimateChatPrompt(kBody).tokens);
+  const ParsedRequest& request = **scan->request;
+  EXPECT_EQ(request.ask.model, "m");
+  ASSERT_TRUE(request.ask.prompt);
+  EXPECT_EQ(request.ask.prompt->tokens, EstimateChatPrompt(kBody).tokens);
   EXPECT_EQ(scan->digest, IdempotencyTable::DigestOf(kBody));
-  const ByteRange model = scan->request->model_value;
+  const ByteRange model = request.model_value;
   EXPECT_EQ(back_.at(last_).body.substr(model.begin, model.end - model.begin), "\"m\"");
   const std::optional<BodyScan>& local = Ask(nullptr);
   ASSERT_TRUE(local && local->request);

@@ -7,9 +7,6 @@
 namespace seekroute {
 namespace {
 
-constexpr int64_t kMessageTokens = 8;
-constexpr int64_t kOpeningTokens = 16;  // once a prompt, whatever its template
-
 // By so much of what is expected a prompt may be longer without a surprise: an estimate errs. Where
 // that leaves little of a context, the answer has as much of the rest as the margin.
 constexpr int64_t kPromptMarginPart = 4;
@@ -31,8 +28,8 @@ Error SpendBound::MaxCostExceeded(Money max_cost) const {
 
 Money CreditLineOf(const ApiKey* key) { return key != nullptr ? key->credit_line : kUnlimitedLine; }
 
-bool IsLimited(const ChatRequest& request, const ApiKey* key) {
-  return request.max_cost || CreditLineOf(key) != kUnlimitedLine || (key != nullptr && key->limit);
+bool IsLimited(const Ask& ask, const ApiKey* key) {
+  return ask.max_cost || CreditLineOf(key) != kUnlimitedLine || (key != nullptr && key->limit);
 }
 
 bool ThinksBeside(const Endpoint& endpoint, const AskedReasoning& asked) {
@@ -52,34 +49,35 @@ ReasoningBound ReasoningAt(const Candidate& candidate, const AskedReasoning& ask
   return {std::min(kLeastAnswerTokens, most), most};
 }
 
-SpendBound::SpendBound(const ChatRequest& request, const Route& route, const TokenEstimate& prompt,
-                       const GatewayOptions& options, UnixSeconds now)
+SpendBound::SpendBound(const Ask& ask, const Route& route, const GatewayOptions& options,
+                       UnixSeconds now)
     : route_(route),
       now_(now),
-      choices_(request.choices),
-      reasoning_(ReasoningIn(request)),
-      named_(request.max_tokens) {
+      choices_(ask.choices),
+      reasoning_(ask.reasoning),
+      named_(ask.max_output) {
   if (const int64_t most = options.max_output_tokens; most > 0) {
     named_ = std::min(named_.value_or(most), most);
   }
   const bool any_other_output = std::ranges::any_of(
       route.candidates, [](const Candidate& each) { return each.model->other_output; });
-  bound_.any_input = request.other_kinds;
-  bound_.any_output = request.answer_kinds == AnswerKinds::kOthers ||
-                      (request.answer_kinds == AnswerKinds::kUnsaid && any_other_output);
-  bound_.any_tier = request.service_tier;
-  bound_.prompt = static_cast<int64_t>(request.text_bytes) + kOpeningTokens +
-                  kMessageTokens * request.message_count + request.media_tokens;
+  bound_.any_input = ask.other_kinds;
+  bound_.any_output = ask.answer_kinds == AnswerKinds::kOthers ||
+                      (ask.answer_kinds == AnswerKinds::kUnsaid && any_other_output);
+  bound_.any_tier = ask.any_tier;
+  const TokenEstimate prompt =
+      ask.prompt.value_or(TokenEstimate{ask.strict_prompt, ask.strict_prompt});
+  bound_.prompt = ask.strict_prompt;
   if (!options.strict_bound) bound_.prompt = std::min(bound_.prompt, prompt.upper);
-  unsized_ = request.unsized_parts;
+  unsized_ = ask.unsized_parts;
   each_unsized_ = options.max_media_tokens > 0 ? options.max_media_tokens : kUnsizedTokens;
   fills_context_ = unsized_ > 0 && options.max_media_tokens == 0;
   bound_.prompt += unsized_ * each_unsized_;
-  preamble_ = request.tool_count > 0 ? kToolPreambleTokens : 0;
+  preamble_ = ask.preamble;
   bound_.prompt += preamble_;
   expected_ = std::min(prompt.tokens, bound_.prompt);
   // What was predicted and not taken is billed as written.
-  bound_.completion = static_cast<int64_t>(request.predicted_bytes) * choices_;
+  bound_.completion = ask.predicted * choices_;
   for (const Candidate& candidate : route.candidates) {
     longest_ = std::max(longest_, LongestAt(candidate));
   }

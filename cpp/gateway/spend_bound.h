@@ -11,8 +11,7 @@
 #include "gateway/key_ring.h"
 #include "gateway/options.h"
 #include "routing/route.h"
-#include "wire/openai/chat_request.h"
-#include "wire/token_estimate.h"
+#include "wire/ask.h"
 
 namespace seekroute {
 
@@ -26,15 +25,7 @@ inline constexpr int64_t kUnknownAnswerTokens = 32'768;
 Money CreditLineOf(const ApiKey* key);
 
 // Whether there is an amount that the request must not exceed.
-bool IsLimited(const ChatRequest& request, const ApiKey* key);
-
-// What a provider may write into the prompt where the request has tools: how they are called.
-inline constexpr int64_t kToolPreambleTokens = 512;
-
-// What `request` says of thinking.
-inline AskedReasoning ReasoningIn(const ChatRequest& request) {
-  return {request.asks_reasoning, request.max_reasoning};
-}
+bool IsLimited(const Ask& ask, const ApiKey* key);
 
 // Thinking may come beside the answer that the endpoint's cap bounds.
 bool ThinksBeside(const Endpoint& endpoint, const AskedReasoning& asked);
@@ -47,21 +38,19 @@ ReasoningBound ReasoningAt(const Candidate& candidate, const AskedReasoning& ask
 
 // Pure. `route` has candidates, and must outlive it.
 //
-// Of every candidate by itself. Prompt: the smallest of the context there; a token a byte of
-// whatever the model may read, 8 a message and what each picture and sound may take; and, unless
-// options.strict_bound, the estimate's upper bound; and kToolPreambleTokens where the request has
-// tools. A part that is no picture and cannot be sized takes the whole context (kUnsizedTokens
-// where none is known), or options.max_media_tokens. Answer, a choice: the smallest of what the
-// client, the endpoint and options.max_output_tokens allow and of what the context there has left;
-// beside it, whatever was predicted, and what an endpoint thinks beyond its cap. A length that was
-// named has place where it fits beside the prompt that is expected; any other leaves a margin (a
-// quarter of that prompt, at most half of what it leaves), as some providers refuse a length that
-// does not fit. Kinds: what the prompt may hold, and what its model can answer with unless the
-// request forbids it.
+// Of every candidate by itself. Prompt: the smallest of the context there, of ask.strict_prompt
+// and, unless options.strict_bound, of the upper bound of ask.prompt, which need not be there; with
+// ask.preamble. A part that is no picture and cannot be sized takes the whole context
+// (kUnsizedTokens where none is known), or options.max_media_tokens. Answer, a choice: the smallest
+// of what the client, the endpoint and options.max_output_tokens allow and of what the context
+// there has left; beside it, whatever was predicted, and what an endpoint thinks beyond its cap. A
+// length that was named has place where it fits beside the prompt that is expected; any other
+// leaves a margin (a quarter of that prompt, at most half of what it leaves), as some providers
+// refuse a length that does not fit. Kinds: what the prompt may hold, and what its model can answer
+// with unless the request forbids it.
 class SpendBound {
  public:
-  SpendBound(const ChatRequest& request, const Route& route, const TokenEstimate& prompt,
-             const GatewayOptions& options, UnixSeconds now);
+  SpendBound(const Ask& ask, const Route& route, const GatewayOptions& options, UnixSeconds now);
 
   // Tokens of one choice, at whichever endpoint answers longest; 0 where all of them draw.
   int64_t longest() const { return longest_; }

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "testing/routes.h"
+#include "wire/openai/prompt_parts.h"
 
 namespace seekroute {
 namespace {
@@ -30,10 +31,17 @@ Model ModelOf(std::initializer_list<int64_t> output_nanos) {
   return model;
 }
 
-ChatRequest RequestOf(int64_t choices = 1) {
-  ChatRequest request;
+Ask RequestOf(int64_t choices = 1) {
+  Ask request;
   request.choices = choices;
-  request.text_bytes = 40;
+  request.prompt = kPrompt;
+  request.strict_prompt = 56;
+  return request;
+}
+
+// Of a prompt that is expected so.
+Ask Estimated(Ask request, const TokenEstimate& prompt) {
+  request.prompt = prompt;
   return request;
 }
 
@@ -41,7 +49,7 @@ TEST(SpendBoundTest, IsThatOfTheDearestCandidate) {
   for (const auto& order : {std::pair{2000, 9000}, std::pair{9000, 2000}}) {
     const Model model = ModelOf({order.first, order.second});
     const Route route = RouteTo(model);
-    const SpendBound bound(RequestOf(), route, kPrompt, {}, {});
+    const SpendBound bound(RequestOf(), route, {}, {});
     EXPECT_EQ(bound.At(100).nano, kPrompt.upper * kInputNano + 100 * 9000);
     // What a budget buys is what the dearest sells for it.
     EXPECT_EQ(bound.Within({kPrompt.upper * kInputNano + 100 * 9000 + 8999}), 100);
@@ -56,7 +64,7 @@ TEST(SpendBoundTest, IsThatOfTheDearestModel) {
   using Models = std::array<const Model*, 2>;
   for (const Models& models : {Models{&cheap, &dear}, Models{&dear, &cheap}}) {
     const Route route = *PlanRoute(models);
-    const SpendBound bound(RequestOf(), route, kPrompt, {}, {});
+    const SpendBound bound(RequestOf(), route, {}, {});
     EXPECT_EQ(bound.longest(), 900);
     EXPECT_EQ(bound.At(900).nano, kPrompt.upper * kInputNano + 500 * 9000);
     EXPECT_EQ(bound.Within(bound.At(100)), 100);
@@ -66,7 +74,7 @@ TEST(SpendBoundTest, IsThatOfTheDearestModel) {
 TEST(SpendBoundTest, CountsEveryChoice) {
   const Model model = ModelOf({2000});
   const Route route = RouteTo(model);
-  const SpendBound bound(RequestOf(3), route, kPrompt, {}, {});
+  const SpendBound bound(RequestOf(3), route, {}, {});
   EXPECT_EQ(bound.longest(), 500);
   EXPECT_EQ(bound.At(100).nano, kPrompt.upper * kInputNano + 3 * 100 * 2000);
   EXPECT_EQ(bound.Within({kPrompt.upper * kInputNano + 3 * 100 * 2000}), 100);
@@ -102,10 +110,10 @@ TEST(SpendBoundTest, CountsThinkingThatTheCapLeavesOut) {
       model.endpoints[0].cap_excludes_reasoning = c.excludes;
       model.endpoints[0].form.reasoning_budget_field = c.field;
       model.endpoints[0].max_reasoning = c.longest;
-      ChatRequest request = RequestOf(choices);
-      request.max_reasoning = c.named;
+      Ask request = RequestOf(choices);
+      request.reasoning.most = c.named;
       const Route route = RouteTo(model);
-      const SpendBound bound(request, route, kPrompt, {}, {});
+      const SpendBound bound(request, route, {}, {});
       const int64_t prompt = kPrompt.upper * kInputNano;
       const std::string what = std::string(c.field) + std::to_string(c.longest);
       EXPECT_EQ(bound.At(300).nano, prompt + choices * (300 + c.told) * 2000) << what;
@@ -118,7 +126,7 @@ TEST(SpendBoundTest, CountsThinkingThatTheCapLeavesOut) {
   Model model = ModelOf({2000});
   model.endpoints[0].cap_excludes_reasoning = true;
   model.endpoints[0].form.reasoning_budget_field = "thinking_budget";
-  const AskedReasoning asked = ReasoningIn(RequestOf());
+  const AskedReasoning asked = RequestOf().reasoning;
   EXPECT_EQ(ReasoningAt({&model, &model.endpoints[0]}, asked).Beside(1), kLeastAnswerTokens);
 }
 
@@ -130,10 +138,10 @@ TEST(SpendBoundTest, CountsThinkingOfWhatThinksIfAskedWhenItIsAsked) {
       model.endpoints[0].cap_excludes_reasoning = true;
       model.endpoints[0].thinks_if_asked = if_asked;
       model.endpoints[0].max_reasoning = 900;
-      ChatRequest request = RequestOf();
-      request.asks_reasoning = asks;
+      Ask request = RequestOf();
+      request.reasoning.any = asks;
       const Route route = RouteTo(model);
-      const SpendBound bound(request, route, kPrompt, {}, {});
+      const SpendBound bound(request, route, {}, {});
       EXPECT_EQ(bound.CompletionAt(route.candidates[0], 300), if_asked && !asks ? 300 : 1200)
           << if_asked << asks;
     }
@@ -143,8 +151,8 @@ TEST(SpendBoundTest, CountsThinkingOfWhatThinksIfAskedWhenItIsAsked) {
 // An endpoint has a context and a longest answer of its own, shorter or longer than the model's.
 TEST(SpendBoundTest, IsBoundedByTheEndpointWhereThatSaysMoreThanTheModel) {
   const TokenEstimate prompt{5000, 5000};
-  ChatRequest request = RequestOf();
-  request.text_bytes = 1'000'000;
+  Ask request = RequestOf();
+  request.strict_prompt = 1'000'016;
   const struct {
     int64_t context;
     int64_t max_output;
@@ -165,7 +173,7 @@ TEST(SpendBoundTest, IsBoundedByTheEndpointWhereThatSaysMoreThanTheModel) {
     model.endpoints[0].context = c.context;
     model.endpoints[0].max_output = c.max_output;
     const Route route = RouteTo(model);
-    const SpendBound bound(request, route, prompt, {}, {});
+    const SpendBound bound(Estimated(request, prompt), route, {}, {});
     const std::string what = std::to_string(c.context) + " " + std::to_string(c.max_output);
     EXPECT_EQ(bound.longest(), c.longest) << what;
     EXPECT_EQ(bound.LongestAt(route.candidates[0]), c.longest) << what;
@@ -181,7 +189,7 @@ TEST(SpendBoundTest, ADearEndpointThatAnswersShortDoesNotShortenTheRoute) {
   model.endpoints[0].max_output = 10'000;
   model.endpoints[1].max_output = 100;
   const Route route = RouteTo(model);
-  const SpendBound bound(RequestOf(), route, kPrompt, {}, {});
+  const SpendBound bound(RequestOf(), route, {}, {});
   const int64_t prompt = kPrompt.upper * kInputNano;
   EXPECT_EQ(bound.longest(), 10'000);
   EXPECT_EQ(bound.At(50).nano, prompt + 50 * 50'000);
@@ -194,11 +202,11 @@ TEST(SpendBoundTest, ADearEndpointThatAnswersShortDoesNotShortenTheRoute) {
 
 TEST(SpendBoundTest, ToolsLeaveRoomForWhatAProviderWritesAroundThem) {
   const Model model = ModelOf({2000});
-  ChatRequest request = RequestOf();
+  Ask request = RequestOf();
   const Route route = RouteTo(model);
-  const SpendBound without(request, route, kPrompt, {}, {});
-  request.tool_count = 1;
-  const SpendBound with(request, route, kPrompt, {}, {});
+  const SpendBound without(request, route, {}, {});
+  request.preamble = kToolPreambleTokens;
+  const SpendBound with(request, route, {}, {});
   EXPECT_EQ(with.At(0).nano - without.At(0).nano, kToolPreambleTokens * kInputNano);
 }
 
@@ -207,14 +215,14 @@ TEST(SpendBoundTest, TheStrictBoundIsAByteAToken) {
   GatewayOptions options;
   options.strict_bound = true;
   const Route route = RouteTo(model);
-  const SpendBound bound(RequestOf(), route, kPrompt, options, {});
+  const SpendBound bound(RequestOf(), route, options, {});
   EXPECT_EQ(bound.At(0).nano, (40 + kOpening) * kInputNano);
 }
 
 TEST(SpendBoundTest, ABudgetBelowThePromptBuysNothing) {
   const Model model = ModelOf({2000});
   const Route route = RouteTo(model);
-  const SpendBound bound(RequestOf(), route, kPrompt, {}, {});
+  const SpendBound bound(RequestOf(), route, {}, {});
   EXPECT_EQ(bound.Within({kPrompt.upper * kInputNano - 1}), std::nullopt);
   EXPECT_EQ(bound.Within({kPrompt.upper * kInputNano}), 0);
 }
@@ -225,8 +233,8 @@ TEST(SpendBoundTest, ABudgetBelowThePromptBuysNothing) {
 TEST(SpendBoundTest, TheContextLeavesWhatIsExpectedOfThePrompt) {
   Model model = ModelOf({2000});
   model.max_output = 0;
-  ChatRequest request = RequestOf();
-  request.text_bytes = 1'000'000;
+  Ask request = RequestOf();
+  request.strict_prompt = 1'000'016;
   const struct {
     int64_t context;
     std::optional<int64_t> named;
@@ -250,28 +258,31 @@ TEST(SpendBoundTest, TheContextLeavesWhatIsExpectedOfThePrompt) {
   for (const auto& c : cases) {
     for (const bool strict : {false, true}) {
       model.context = c.context;
-      request.max_tokens = c.named;
+      request.max_output = c.named;
       GatewayOptions options;
       options.strict_bound = strict;
       const Route route = RouteTo(model);
-      const SpendBound bound(request, route, {1000, 500'000}, options, {});
+      const SpendBound bound(Estimated(request, {1000, 500'000}), route, options, {});
       EXPECT_EQ(bound.longest(), c.longest) << c.context << " " << c.named.value_or(0);
     }
   }
   // What nearly fills the context, with tools and without.
   for (const int64_t tools : {0, 1}) {
-    request.tool_count = tools;
-    request.max_tokens.reset();
+    request.preamble = tools * kToolPreambleTokens;
+    request.max_output.reset();
     model.context = 128'000 + tools * kToolPreambleTokens;
-    EXPECT_EQ(SpendBound(request, RouteTo(model), {110'818, 500'000}, {}, {}).longest(), 8591);
-    EXPECT_EQ(SpendBound(request, RouteTo(model), {128'000, 500'000}, {}, {}).longest(), 256);
-    EXPECT_EQ(SpendBound(request, RouteTo(model), {60'000, 500'000}, {}, {}).longest(), 53'000);
+    EXPECT_EQ(SpendBound(Estimated(request, {110'818, 500'000}), RouteTo(model), {}, {}).longest(),
+              8591);
+    EXPECT_EQ(SpendBound(Estimated(request, {128'000, 500'000}), RouteTo(model), {}, {}).longest(),
+              256);
+    EXPECT_EQ(SpendBound(Estimated(request, {60'000, 500'000}), RouteTo(model), {}, {}).longest(),
+              53'000);
   }
-  request.tool_count = 0;
+  request.preamble = 0;
   // No more than the prompt can have.
   model.context = 10'000;
-  request.max_tokens.reset();
-  EXPECT_EQ(SpendBound(request, RouteTo(model), {1000, 1100}, {}, {}).longest(), 8900);
+  request.max_output.reset();
+  EXPECT_EQ(SpendBound(Estimated(request, {1000, 1100}), RouteTo(model), {}, {}).longest(), 8900);
 }
 
 }  // namespace

@@ -59,13 +59,13 @@ void Stats::Observe(std::string_view name, LabelViews labels, Duration value) {
   histogram.sum += seconds;
 }
 
-void Stats::CountExchange(const ExchangeRecord& row, std::string_view error_type) {
-  constexpr std::string_view kRoute = "chat_completions";
+void Stats::CountExchange(std::string_view route, const ExchangeRecord& row,
+                          std::string_view error_type) {
   const std::string status = std::to_string(row.status);
   MutexLock lock(&mu_);
-  Add("seekroute_http_requests_total", {{"route", kRoute}, {"method", "POST"}, {"status", status}},
+  Add("seekroute_http_requests_total", {{"route", route}, {"method", "POST"}, {"status", status}},
       1);
-  Observe("seekroute_http_request_duration_seconds", {{"route", kRoute}}, row.total);
+  Observe("seekroute_http_request_duration_seconds", {{"route", route}}, row.total);
   if (!error_type.empty()) Add("seekroute_errors_total", {{"error_type", error_type}}, 1);
   if (row.attempts == 0) return;
   Observe("seekroute_overhead_seconds", {}, row.overhead);

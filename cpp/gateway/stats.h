@@ -29,7 +29,8 @@ struct Sample {
 class Stats {
  public:
   // A refused or ended exchange: status, error and times; tokens and cost where there are any.
-  void CountExchange(const ExchangeRecord& row, std::string_view error_type);
+  void CountExchange(std::string_view route, const ExchangeRecord& row,
+                     std::string_view error_type);
 
   // One attempt: the provider's HTTP status, 0 when it gave none.
   void CountAttempt(std::string_view provider, std::string_view model, int status,

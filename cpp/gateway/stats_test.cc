@@ -34,8 +34,8 @@ ExchangeRecord Served() {
 
 TEST(StatsTest, CountsRequestsTokensAndCost) {
   Stats stats;
-  stats.CountExchange(Served(), "");
-  stats.CountExchange(Served(), "");
+  stats.CountExchange("chat_completions", Served(), "");
+  stats.CountExchange("chat_completions", Served(), "");
   auto read = Read(stats);
   EXPECT_EQ(read["seekroute_http_requests_total{route=chat_completions,method=POST,status=200,}"],
             2);
@@ -45,10 +45,10 @@ TEST(StatsTest, CountsRequestsTokensAndCost) {
 
 TEST(StatsTest, HistogramsAreCumulative) {
   Stats stats;
-  stats.CountExchange(Served(), "");
+  stats.CountExchange("chat_completions", Served(), "");
   ExchangeRecord slow = Served();
   slow.overhead = Duration::Seconds(1000);
-  stats.CountExchange(slow, "");
+  stats.CountExchange("chat_completions", slow, "");
   auto read = Read(stats);
   EXPECT_EQ(read["seekroute_overhead_seconds_bucket{le=5e-05,}"], 0);
   EXPECT_EQ(read["seekroute_overhead_seconds_bucket{le=0.0001,}"], 1);
@@ -62,7 +62,7 @@ TEST(StatsTest, RefusalsHaveNoProvider) {
   Stats stats;
   ExchangeRecord refused;
   refused.status = 401;
-  stats.CountExchange(refused, "caller_invalid_api_key");
+  stats.CountExchange("chat_completions", refused, "caller_invalid_api_key");
   auto read = Read(stats);
   EXPECT_EQ(read["seekroute_errors_total{error_type=caller_invalid_api_key,}"], 1);
   EXPECT_EQ(read.count("seekroute_input_tokens_total{provider=,model=,}"), 0u);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "testing/credits_fixture.h"
+#include "testing/read_chat.h"
 #include "testing/routes.h"
 
 namespace seekroute::testing {
@@ -13,8 +14,8 @@ inline int64_t PromptNano(const GatewayOptions& options) {
   rates[PriceClass::kInput] = Rate{kInputNano * 1000};
   model.endpoints.push_back({0, "up", PriceTable::Flat(rates)});
   const std::string body = R"({"model":"m","messages":[{"role":"user","content":"hi"}]})";
-  const auto request = ParseChatRequest(body, Profile());
-  return SpendBound(*request, RouteTo(model), EstimateChatPrompt(body), options, {}).At(0).nano;
+  const auto request = ReadChat(body);
+  return SpendBound(request->ask, RouteTo(model), options, {}).At(0).nano;
 }
 
 }  // namespace seekroute::testing

@@ -1,4 +1,5 @@
 #include "testing/simulation.h"
+#include "wire/protocols/protocols.h"
 
 #include <algorithm>
 #include <cstdlib>
@@ -210,7 +211,8 @@ void Simulation::SubmitClient(ExchangeId id) {
   submission.snapshot = snapshot_;
   submission.outlet = std::make_unique<MailboxOutlet>(&mailbox_, submission.id, client.window);
   if (id % 2 == 0) {  // as if it were large
-    submission.scan.emplace(ScanBody(submission.body, snapshot_->ProfileNamed("seekroute")));
+    submission.scan.emplace(ScanBody(submission.body, SurfaceOf(submission.surface),
+                                     snapshot_->ProfileNamed("seekroute")));
   }
   engine_.Submit(std::move(submission));
 }

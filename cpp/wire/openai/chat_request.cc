@@ -1,5 +1,4 @@
-#include "wire/openai/chat_request.h"
-
+// The fields of a chat request: what is checked of them, and what may be read into a prompt.
 #include <algorithm>
 #include <charconv>
 #include <utility>
@@ -60,7 +59,7 @@ JsonSink::Step RequestSink::OnOpen(const JsonPlace& place, JsonType type) {
       }
       if (type != JsonType::kObject) return StopWrongType(place, "an object", type);
       tool_ = {};
-      if (++request_.tool_count <= kMaxTools) return Step::kEnter;
+      if (++tools_ <= kMaxTools) return Step::kEnter;
       Fail(kInvalidValue, "expected at most " + std::to_string(kMaxTools) + " tools",
            std::string(place.key(1)));
       return Step::kStop;
@@ -75,7 +74,7 @@ JsonSink::Step RequestSink::OnOpen(const JsonPlace& place, JsonType type) {
         CountOthers(&field_members_, place, type);
         return Step::kEnter;
       }
-      if (field_.use == FieldUse::kModalities) request_.answer_kinds = AnswerKinds::kOthers;
+      if (field_.use == FieldUse::kModalities) ask_.answer_kinds = AnswerKinds::kOthers;
       return Step::kSkip;
   }
 }
@@ -83,7 +82,7 @@ JsonSink::Step RequestSink::OnOpen(const JsonPlace& place, JsonType type) {
 JsonSink::Step RequestSink::OpenField(const JsonPlace& place, JsonType type) {
   field_ = FieldNamed(place.key());
   if (field_.use == FieldUse::kUnknown || field_.use == FieldUse::kFetches) {
-    request_.is_ordinary = false;
+    ask_.is_ordinary = false;
   }
   if (const std::string_view why = RefusalOf(field_.kind); !why.empty()) {
     Fail(kUnknownParameter, std::string(why), place.Path());
@@ -130,9 +129,9 @@ bool RequestSink::OnScalar(const JsonPlace& place, const JsonValue& value) {
       if (field_.use != FieldUse::kModalities) return true;
       // One that is not text decides, wherever it stands.
       if (value.text != "text") {
-        request_.answer_kinds = AnswerKinds::kOthers;
-      } else if (request_.answer_kinds == AnswerKinds::kUnsaid) {
-        request_.answer_kinds = AnswerKinds::kTextOnly;
+        ask_.answer_kinds = AnswerKinds::kOthers;
+      } else if (ask_.answer_kinds == AnswerKinds::kUnsaid) {
+        ask_.answer_kinds = AnswerKinds::kTextOnly;
       }
       return true;
   }
@@ -147,7 +146,7 @@ bool RequestSink::SetField(const JsonPlace& place, const JsonValue& value) {
   NoteRefusable(place, value);
   if (AsksForOneAnswer(field_.kind, value.type, value.text)) return true;
   if (field_.use == FieldUse::kUnknown || field_.use == FieldUse::kFetches) {
-    request_.is_ordinary = false;
+    ask_.is_ordinary = false;
   }
   if (const std::string_view why = RefusalOf(field_.kind); !why.empty()) {
     return Fail(kUnknownParameter, std::string(why), place.Path());
@@ -192,7 +191,7 @@ bool RequestSink::SetField(const JsonPlace& place, const JsonValue& value) {
         request_.reasoning_effort = value.type != JsonType::kNull;
       }
       if (field_.use == FieldUse::kServiceTier) {
-        request_.service_tier = value.type == JsonType::kString && value.text != "default";
+        ask_.any_tier = value.type == JsonType::kString && value.text != "default";
       }
       if (field_.use == FieldUse::kProgress) {
         request_.wants_progress = value.type == JsonType::kTrue;
@@ -223,32 +222,32 @@ void RequestSink::EndField(const JsonPlace& place, const JsonValue& value) {
   const size_t bytes = value.range.end - value.range.begin;
   switch (field_.use) {
     case FieldUse::kSpeech:
-      request_.answer_kinds = AnswerKinds::kOthers;
+      ask_.answer_kinds = AnswerKinds::kOthers;
       return;
     case FieldUse::kEffort:
     case FieldUse::kReasoning:
-      request_.asks_reasoning = request_.asks_reasoning || value.text != "none";
+      ask_.reasoning.any = ask_.reasoning.any || value.text != "none";
       return;
     case FieldUse::kSchema:
-      request_.text_bytes += bytes;
+      text_bytes_ += bytes;
       return;
     case FieldUse::kPrediction:
-      request_.predicted_bytes = bytes;
-      request_.text_bytes += bytes;
+      ask_.predicted = static_cast<int64_t>(bytes);
+      text_bytes_ += bytes;
       return;
     case FieldUse::kFetches:
       // Not counted as a value that could name anything, but it switches something on.
       if (value.type == JsonType::kNumber) CountUnsized(1);
-      request_.text_bytes += value.range.end - place.key_range().begin;
+      text_bytes_ += value.range.end - place.key_range().begin;
       return;
     case FieldUse::kUnknown:
       own_fields_ = own_fields_ || value.type != JsonType::kNumber;
       [[fallthrough]];
     case FieldUse::kTemplate:
-      request_.asks_reasoning = true;
+      ask_.reasoning.any = true;
       [[fallthrough]];
     case FieldUse::kRead:
-      request_.text_bytes += value.range.end - place.key_range().begin;
+      text_bytes_ += value.range.end - place.key_range().begin;
       return;
     default:
       return;
@@ -272,14 +271,14 @@ void RequestSink::LeaveOut(const JsonPlace& place, const JsonValue& value) {
       request_.unsent.push_back(member);
       return;
     case FieldKind::kReasoning:
-      request_.asks_reasoning = request_.asks_reasoning || set;
+      ask_.reasoning.any = ask_.reasoning.any || set;
       // What is no object says nothing that is known.
       reasoning_.member = member;
       if (value.type != JsonType::kObject) reasoning_.other = value.type != JsonType::kNull;
       request_.reasoning = reasoning_;
       return;
     case FieldKind::kIncludeReasoning:
-      request_.asks_reasoning = request_.asks_reasoning || set;
+      ask_.reasoning.any = ask_.reasoning.any || set;
       request_.include_reasoning_member = member;
       request_.hides_reasoning = value.type == JsonType::kFalse;
       return;
@@ -319,7 +318,7 @@ bool RequestSink::SetModel(const JsonPlace& place, const JsonValue& value) {
                 place.Path());
   }
   has_model_ = true;
-  request_.model = value.text;
+  ask_.model = value.text;
   request_.model_value = value.range;
   return true;
 }
@@ -342,9 +341,9 @@ bool RequestSink::SetInteger(const JsonPlace& place, const JsonValue& value) {
   }
   if (field_.use == FieldUse::kChoices) request_.choices = number;
   // Below 1 some mean by it that nothing bounds the thinking, and some that there is none.
-  if (field_.use == FieldUse::kReasoningBudget) request_.asks_reasoning = true;
+  if (field_.use == FieldUse::kReasoningBudget) ask_.reasoning.any = true;
   if (field_.use == FieldUse::kReasoningBudget && number > 0) {
-    request_.reasoning_budget_field->tokens = request_.max_reasoning = number;
+    request_.reasoning_budget_field->tokens = ask_.reasoning.most = number;
   }
   if (limits_answer) {
     auto& field = field_.use == FieldUse::kMaxTokens ? request_.max_tokens_field
@@ -360,7 +359,7 @@ bool RequestSink::SetMaxCost(const JsonPlace& place, const JsonValue& value) {
   if (value.type == JsonType::kNull) return true;
   Result<Money> amount = ParseUsdLimit(value.text);
   if (!amount) return Fail(kInvalidValue, std::move(amount.error().message), place.Path());
-  request_.max_cost = *amount;
+  ask_.max_cost = *amount;
   return true;
 }
 
@@ -392,7 +391,7 @@ bool RequestSink::OnClose(const JsonPlace& place, const JsonValue& value) {
     LeaveOut(place, value);
     NoteRefusable(place, value);
     if (field_.kind == FieldKind::kTools) {
-      request_.text_bytes += value.range.end - value.range.begin;
+      text_bytes_ += value.range.end - value.range.begin;
     }
     EndField(place, value);
     return true;
@@ -401,7 +400,7 @@ bool RequestSink::OnClose(const JsonPlace& place, const JsonValue& value) {
     if (place.depth() == ToolEntry::kDepth) tool_.OnMember(place.key(), value);
     if (place.depth() == 2) {
       CountUnsized(tool_.services());
-      request_.media_tokens += tool_.tokens();
+      media_tokens_ += tool_.tokens();
     }
     return true;
   }
@@ -430,7 +429,7 @@ Status RequestSink::Check() const {
   if (!has_messages_) {
     return MakeError(kMissingRequiredParameter, "expected a list of messages", "messages");
   }
-  if (request_.message_count == 0) {
+  if (messages_ == 0) {
     return MakeError(kInvalidValue, "expected at least one message", "messages");
   }
   if (has_options_ && !request_.stream) {
@@ -440,19 +439,23 @@ Status RequestSink::Check() const {
   return {};
 }
 
-Result<ChatRequest> RequestSink::Take(const Status& scanned) {
+Result<std::unique_ptr<ParsedChat>> RequestSink::Take(const Status& scanned) {
   if (!scanned) return WithField(scanned.error());
   if (Status checked = Check(); !checked) return WithField(checked.error());
+  parsed_->model_value = request_.model_value;
+  ask_.stream = request_.stream;
+  ask_.choices = request_.choices;
+  ask_.max_output = request_.max_tokens;
+  ask_.needs.Add(Need::kChat);
+  if (!has_prompt_text_) ask_.needs.Add(Need::kNoPromptText);
+  ask_.strict_prompt = static_cast<int64_t>(text_bytes_) + kMostOpeningTokens +
+                       kMostMessageTokens * messages_ + media_tokens_;
+  ask_.preamble = tools_ > 0 ? kToolPreambleTokens : 0;
   // What a field of somebody's own asks for may be more than text.
-  const bool unsaid = own_fields_ && request_.answer_kinds == AnswerKinds::kTextOnly;
-  if (unsaid) request_.answer_kinds = AnswerKinds::kUnsaid;
-  if (request_.media_parts > 0 || request_.other_kinds) request_.is_ordinary = false;
-  return std::move(request_);
-}
-
-Result<ChatRequest> ParseChatRequest(std::string_view body, const Profile& profile) {
-  RequestSink sink(profile);
-  return sink.Take(ScanJson(body, JsonKeys::kUnique, &sink));
+  const bool unsaid = own_fields_ && ask_.answer_kinds == AnswerKinds::kTextOnly;
+  if (unsaid) ask_.answer_kinds = AnswerKinds::kUnsaid;
+  if (has_media_ || ask_.other_kinds) ask_.is_ordinary = false;
+  return std::move(parsed_);
 }
 
 }  // namespace seekroute

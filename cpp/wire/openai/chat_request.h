@@ -1,5 +1,5 @@
-// One pass over a chat completion request: the few fields the gateway acts on, with their byte
-// ranges; everything else is checked for being JSON and reaches the upstream byte for byte.
+// A chat completion request, as its surface has read it: what is exchanged of its bytes on the way
+// to an upstream.
 #pragma once
 
 #include <array>
@@ -10,12 +10,8 @@
 #include <string_view>
 #include <vector>
 
-#include "base/money.h"
-#include "base/result.h"
-#include "wire/ask.h"
 #include "wire/json/json.h"
 #include "wire/openai/choice_set.h"
-#include "wire/profile.h"
 #include "wire/request_form.h"
 
 namespace seekroute {
@@ -44,33 +40,14 @@ struct RefusableField {
   bool set = false;  // not null
 };
 
-// What the gateway reads of a request. The ranges point into the body it was parsed from.
+// What a way to an upstream needs of a request beside its Ask. The ranges point into the body it
+// was read from.
 struct ChatRequest {
-  std::string model;  // decoded
   bool stream = false;
-  bool include_usage = false;   // the client asked stream_options.include_usage
-  bool wants_progress = false;  // the client asked return_progress (llama.cpp)
-  int64_t choices = 1;          // `n`
-  int64_t message_count = 0;
-  int64_t tool_count = 0;
+  bool include_usage = false;         // the client asked stream_options.include_usage
+  bool wants_progress = false;        // the client asked return_progress (llama.cpp)
+  int64_t choices = 1;                // `n`
   std::optional<int64_t> max_tokens;  // the smaller of max_tokens and max_completion_tokens
-  // `thinking_budget`; what is below 1 names nothing: some mean by it that nothing bounds them.
-  std::optional<int64_t> max_reasoning;
-  bool asks_reasoning = false;    // some field may ask for thinking, a budget or an unknown one too
-  std::optional<Money> max_cost;  // the most that the answer may cost; never sent upstream
-  // Bytes of whatever the model may read as text: messages, tools, the answer's schema, and every
-  // field that is not known to be none of its business.
-  size_t text_bytes = 0;
-  int64_t media_parts = 0;     // what stands for more than its text: parts, services
-  int64_t media_tokens = 0;    // which that takes at most, beyond its text, as far as it is sized
-  int64_t unsized_parts = 0;   // of it, those that cannot be: each may fill a context
-  size_t predicted_bytes = 0;  // of `prediction`
-  bool other_kinds = false;    // the prompt may hold something else than text and pictures
-  AnswerKinds answer_kinds = AnswerKinds::kUnsaid;
-  bool service_tier = false;  // one is asked for
-  // It has text and fields that the gateway knows: no other field, no service beside the model, no
-  // other part. What such a request meets, any may meet.
-  bool is_ordinary = true;
 
   ByteRange model_value;                         // the value of "model", quotes included
   std::optional<ByteRange> stream_options;       // its value: an object, or null
@@ -91,17 +68,5 @@ struct ChatRequest {
   // The names of those that ask for something which is not done here, in the table's spelling.
   std::vector<std::string_view> ignored;
 };
-
-// Parses and checks `body` under these rules: valid UTF-8 JSON, an object,
-// depth at most 128, no duplicate key in any object (param = its path), `model` a string,
-// `messages` a non-empty array of objects with known roles and content of a known type, known
-// fields of the right type and range (`profile` adds its own ranges), no routing-relevant foreign
-// names (api_base, base_url, api_key, custom_llm_provider, headers at top level). Names that would
-// choose another model or provider behind the upstream (models, provider, plugins, ...) may hold
-// anything, and are never sent.
-// Lone surrogates in content pass (they are forwarded as the escape they came as); in `model`,
-// `user` and key names they are refused. Error messages never quote more than 64 bytes of input.
-// Linear in the body; no recursion deeper than kMaxJsonDepth. Thread-safe.
-Result<ChatRequest> ParseChatRequest(std::string_view body, const Profile& profile);
 
 }  // namespace seekroute

@@ -5,12 +5,14 @@
 #include <limits>
 
 #include "testing/corpora.h"
+#include "testing/read_chat.h"
 #include "wire/openai/upstream_chat.h"
 
 namespace seekroute {
 namespace {
 
 using enum ErrorCode;
+using testing::ReadChat;
 
 constexpr std::string_view kMessages = R"("messages":[{"role":"user","content":"hi"}])";
 
@@ -25,7 +27,7 @@ std::string WithMessages(std::string_view messages) {
 
 void ExpectError(std::string_view body, ErrorCode code, std::string_view param,
                  const Profile& profile = {}) {
-  const Result<ChatRequest> parsed = ParseChatRequest(body, profile);
+  const Result<ParsedChat> parsed = ReadChat(body, profile);
   ASSERT_FALSE(parsed.has_value()) << body.substr(0, 200);
   EXPECT_EQ(parsed.error().name(), TraitsOf(code).name) << body.substr(0, 200);
   EXPECT_EQ(parsed.error().param, param) << body.substr(0, 200);
@@ -33,7 +35,7 @@ void ExpectError(std::string_view body, ErrorCode code, std::string_view param,
 }
 
 void ExpectAccepted(std::string_view body) {
-  const Result<ChatRequest> parsed = ParseChatRequest(body, Profile());
+  const Result<ParsedChat> parsed = ReadChat(body);
   EXPECT_TRUE(parsed.has_value()) << body.substr(0, 200) << ": "
                                   << (parsed ? "" : parsed.error().message);
 }
@@ -46,35 +48,35 @@ TEST(ChatRequestTest, ReadsWhatTheGatewayActsOn) {
       R"("content":"ok"}],"model":"a\u002fb","stream":true,)"
       R"("stream_options":{"x":1,"include_usage":false},"max_tokens":20,)"
       R"("max_completion_tokens":10,"n":2,"tools":[{"type":"function"},{}],"temperature":3})";
-  const Result<ChatRequest> parsed = ParseChatRequest(body, Profile());
+  const Result<ParsedChat> parsed = ReadChat(body);
   ASSERT_TRUE(parsed.has_value()) << parsed.error().message;
-  EXPECT_EQ(parsed->model, "a/b");
+  EXPECT_EQ(parsed->ask.model, "a/b");
   EXPECT_EQ(parsed->model_value.In(body), R"("a\u002fb")");
-  EXPECT_TRUE(parsed->stream);
-  EXPECT_FALSE(parsed->include_usage);
-  EXPECT_EQ(parsed->include_usage_value->In(body), "false");
-  EXPECT_EQ(parsed->stream_options->In(body), R"({"x":1,"include_usage":false})");
-  EXPECT_EQ(parsed->choices, 2);
-  EXPECT_EQ(parsed->message_count, 4);
-  EXPECT_EQ(parsed->tool_count, 2);
-  EXPECT_EQ(parsed->max_tokens, 10);
-  EXPECT_EQ(parsed->last_user_content->In(body), R"("caf\u00e9")");
+  EXPECT_TRUE(parsed->ask.stream);
+  EXPECT_FALSE(parsed->chat.include_usage);
+  EXPECT_EQ(parsed->chat.include_usage_value->In(body), "false");
+  EXPECT_EQ(parsed->chat.stream_options->In(body), R"({"x":1,"include_usage":false})");
+  EXPECT_EQ(parsed->ask.choices, 2);
+  EXPECT_GT(parsed->ask.preamble, 0);  // there are tools
+  EXPECT_EQ(parsed->ask.max_output, 10);
+  EXPECT_EQ(parsed->chat.last_user_content->In(body), R"("caf\u00e9")");
   // "be brief", "café", the call's id, type, name and arguments, the tool's id and answer; tools;
-  // and what is written around the call.
-  EXPECT_EQ(parsed->text_bytes, 8u + 5 + 1 + 8 + 1 + 2 + 1 + 2 + 24 + 4 + 12);
+  // and what is written around the call, the prompt, and each of four messages.
+  EXPECT_EQ(parsed->ask.strict_prompt, 8 + 5 + 1 + 8 + 1 + 2 + 1 + 2 + 24 + 4 + 12 + 16 + 4 * 8);
 }
 
 TEST(ChatRequestTest, CountsTheTextOfPartsButNotTheBytesOfImages) {
   const std::string image(5000, 'A');
-  const Result<ChatRequest> parsed = ParseChatRequest(
-      WithMessages(R"([{"role":"user","content":[{"type":"text","text":"12345"},)"
-                   R"({"type":"image_url","image_url":{"url":"data:image/png;base64,)" +
-                   image + R"("}},{"type":"input_audio","input_audio":{"data":")" +
-                   "UklGRiUAAABXQVZFZm10IBAAAAABAAEAoA8AAKAPAAABAAgAZGF0Yf////8A" + image +
-                   R"("}}]}])"),
-      Profile());
+  const Result<ParsedChat> parsed = ReadChat(WithMessages(
+      R"([{"role":"user","content":[{"type":"text","text":"12345"},)"
+      R"({"type":"image_url","image_url":{"url":"data:image/png;base64,)" +
+      image + R"("}},{"type":"input_audio","input_audio":{"data":")" +
+      "UklGRiUAAABXQVZFZm10IBAAAAABAAEAoA8AAKAPAAABAAgAZGF0Yf////8A" + image + R"("}}]}])"));
   ASSERT_TRUE(parsed.has_value());
-  EXPECT_EQ(parsed->text_bytes, 5u + 3 * 4);  // the text, and the marks of each part
+  // The text and the marks of each part, what is around the message, the picture and the sound.
+  const int64_t media = parsed->ask.strict_prompt - (5 + 3 * 4 + 16 + 8);
+  EXPECT_GE(media, kMostPictureTokens);
+  EXPECT_LT(media, kMostPictureTokens + 4000);
 }
 
 TEST(ChatRequestTest, RefusesBodiesThatAreNotAJsonObject) {
@@ -301,26 +303,26 @@ TEST(ChatRequestTest, TheProfileAddsItsRanges) {
   profile.max_tokens_min = 16;
   for (const char* good : {R"("temperature":0)", R"("temperature":2.0)", R"("top_p":-3)",
                            R"("max_tokens":16)", R"("temperature":null)"}) {
-    EXPECT_TRUE(ParseChatRequest(With(good), profile).has_value()) << good;
+    EXPECT_TRUE(ReadChat(With(good), profile).has_value()) << good;
   }
   ExpectError(With(R"("temperature":2.1)"), kInvalidValue, "temperature", profile);
   ExpectError(With(R"("temperature":-0.1)"), kInvalidValue, "temperature", profile);
   ExpectError(With(R"("top_p":1.01)"), kInvalidValue, "top_p", profile);
   ExpectError(With(R"("max_tokens":15)"), kInvalidValue, "max_tokens", profile);
-  const auto refused = ParseChatRequest(With(R"("temperature":3.5)"), profile);
+  const auto refused = ReadChat(With(R"("temperature":3.5)"), profile);
   ASSERT_FALSE(refused.has_value());
   EXPECT_EQ(refused.error().message, "temperature: expected a number from 0 to 2, got 3.5");
 }
 
 TEST(ChatRequestTest, LoneSurrogatesPassInContentOnly) {
   const std::string body = WithMessages(R"([{"role":"user","content":"a\ud800b"}])");
-  const Result<ChatRequest> parsed = ParseChatRequest(body, Profile());
+  const Result<ParsedChat> parsed = ReadChat(body);
   ASSERT_TRUE(parsed.has_value());
-  EXPECT_NE(BuildUpstreamChat(body, *parsed, "up").find(R"("a\ud800b")"), std::string::npos);
+  EXPECT_NE(BuildUpstreamChat(body, parsed->chat, "up").find(R"("a\ud800b")"), std::string::npos);
 
   ExpectError(R"({"model":"m\ud800",)" + std::string(kMessages) + "}", kInvalidUnicode, "model");
   ExpectError(With(R"("user":"\udc00")"), kInvalidUnicode, "user");
-  const auto key = ParseChatRequest(With(R"("\ud800":1)"), Profile());
+  const auto key = ReadChat(With(R"("\ud800":1)"));
   ASSERT_FALSE(key.has_value());
   EXPECT_EQ(key.error().code, kInvalidUnicode);
 }
@@ -330,7 +332,7 @@ TEST(ChatRequestTest, MessagesNeverQuoteMoreThan64BytesOfInput) {
   for (const std::string& members :
        {"\"max_tokens\":" + secret, "\"max_tokens\":\"" + secret + "\"",
         "\"" + secret + "\":1,\"" + secret + "\":1"}) {
-    const auto refused = ParseChatRequest(With(members), Profile());
+    const auto refused = ReadChat(With(members));
     ASSERT_FALSE(refused.has_value());
     EXPECT_EQ(refused.error().message.find(std::string(65, '7')), std::string::npos);
     EXPECT_EQ(refused.error().param.find(std::string(65, '7')), std::string::npos);
@@ -338,9 +340,9 @@ TEST(ChatRequestTest, MessagesNeverQuoteMoreThan64BytesOfInput) {
 }
 
 std::string Upstream(const std::string& body, std::string_view model) {
-  const Result<ChatRequest> parsed = ParseChatRequest(body, Profile());
+  const Result<ParsedChat> parsed = ReadChat(body);
   EXPECT_TRUE(parsed.has_value()) << body;
-  return parsed ? BuildUpstreamChat(body, *parsed, model) : std::string();
+  return parsed ? BuildUpstreamChat(body, parsed->chat, model) : std::string();
 }
 
 TEST(ChatRequestTest, OnlyTheModelDiffersUpstream) {
@@ -373,7 +375,7 @@ TEST(ChatRequestTest, PassesTheSharedJsonTestSuiteInsideMetadata) {
   if (files.empty()) GTEST_SKIP() << "no shared corpora; set SEEKROUTE_SHARED";
   for (const testing::CorpusFile& file : files) {
     const std::string body = With("\"metadata\":" + file.bytes);
-    const Result<ChatRequest> parsed = ParseChatRequest(body, Profile());
+    const Result<ParsedChat> parsed = ReadChat(body);
     const bool twins = file.name.find("duplicated_key") != std::string::npos;
     if (file.name[0] == 'y' && !twins) {
       EXPECT_TRUE(parsed.has_value()) << file.name;
@@ -381,15 +383,15 @@ TEST(ChatRequestTest, PassesTheSharedJsonTestSuiteInsideMetadata) {
       EXPECT_FALSE(parsed.has_value()) << file.name;
     }
     if (parsed) {
-      EXPECT_NE(BuildUpstreamChat(body, *parsed, "up").find(file.bytes), std::string::npos);
+      EXPECT_NE(BuildUpstreamChat(body, parsed->chat, "up").find(file.bytes), std::string::npos);
     }
   }
 }
 
 TEST(ChatRequestTest, ReadsMaxCostExactly) {
   const auto nano = [](std::string_view value) -> int64_t {
-    const auto parsed = ParseChatRequest(With("\"max_cost\":" + std::string(value)), Profile());
-    return parsed && parsed->max_cost ? parsed->max_cost->nano : -1;
+    const auto parsed = ReadChat(With("\"max_cost\":" + std::string(value)));
+    return parsed && parsed->ask.max_cost ? parsed->ask.max_cost->nano : -1;
   };
   EXPECT_EQ(nano("0.02"), 20'000'000);
   EXPECT_EQ(nano("\"0.02\""), 20'000'000);
@@ -421,9 +423,9 @@ TEST(ChatRequestTest, SeedsOfAnySizeAreSentAsTheyCame) {
 
 TEST(ChatRequestTest, MaxCostIsNeverSent) {
   const auto sent = [](const std::string& body) {
-    const auto parsed = ParseChatRequest(body, Profile());
+    const auto parsed = ReadChat(body);
     EXPECT_TRUE(parsed) << body;
-    return BuildUpstreamChat(body, *parsed, "up");
+    return BuildUpstreamChat(body, parsed->chat, "up");
   };
   EXPECT_EQ(sent(R"({"max_cost": 1 , "model":"m","messages":[{"role":"user","content":"a"}]})"),
             R"({ "model":"up","messages":[{"role":"user","content":"a"}]})");
@@ -439,18 +441,20 @@ TEST(ChatRequestTest, MaxCostIsNeverSent) {
 }
 
 TEST(ChatRequestTest, SeesWhatChangesThePrice) {
-  const auto parse = [](const std::string& body) { return *ParseChatRequest(body, Profile()); };
-  EXPECT_FALSE(parse(With(R"("service_tier":"default")")).service_tier);
-  EXPECT_TRUE(parse(With(R"("service_tier":"priority")")).service_tier);
-  EXPECT_EQ(parse(With(R"("modalities":["text","audio"])")).answer_kinds, AnswerKinds::kOthers);
-  EXPECT_EQ(parse(With(R"("modalities":["text"])")).answer_kinds, AnswerKinds::kTextOnly);
-  EXPECT_EQ(parse(With(R"("seed":1)")).answer_kinds, AnswerKinds::kUnsaid);
-  const ChatRequest media = parse(WithMessages(
+  const auto parse = [](const std::string& body) { return *ReadChat(body); };
+  EXPECT_FALSE(parse(With(R"("service_tier":"default")")).ask.any_tier);
+  EXPECT_TRUE(parse(With(R"("service_tier":"priority")")).ask.any_tier);
+  EXPECT_EQ(parse(With(R"("modalities":["text","audio"])")).ask.answer_kinds, AnswerKinds::kOthers);
+  EXPECT_EQ(parse(With(R"("modalities":["text"])")).ask.answer_kinds, AnswerKinds::kTextOnly);
+  EXPECT_EQ(parse(With(R"("seed":1)")).ask.answer_kinds, AnswerKinds::kUnsaid);
+  const ParsedChat media = parse(WithMessages(
       R"([{"role":"user","content":[{"type":"text","text":"a"},{"type":"image_url","image_url":{)"
       R"("url":"u"}},{"type":"input_audio","input_audio":{"data":"x","format":"mp3"}}]}])"));
-  EXPECT_EQ(media.media_parts, 2);
-  EXPECT_TRUE(media.other_kinds);
-  EXPECT_FALSE(media.service_tier);
+  EXPECT_EQ(media.ask.strict_prompt, 1 + 3 * 4 + 1 + 3 + 16 + 8 + kMostPictureTokens);
+  EXPECT_EQ(media.ask.unsized_parts, 1);
+  EXPECT_FALSE(media.ask.is_ordinary);
+  EXPECT_TRUE(media.ask.other_kinds);
+  EXPECT_FALSE(media.ask.any_tier);
 }
 
 // Whatever may ask for it: known or not, at the top or in what a template reads.
@@ -482,9 +486,9 @@ TEST(ChatRequestTest, SeesWhatMayAskForThinking) {
   for (const auto& c : cases) {
     const std::string body =
         R"({"model":"m","messages":[{"role":"user","content":"hi"}],)" + std::string(c.field) + "}";
-    const auto request = ParseChatRequest(body, Profile());
+    const auto request = ReadChat(body);
     ASSERT_TRUE(request.has_value()) << body;
-    EXPECT_EQ(request->asks_reasoning, c.asks) << c.field;
+    EXPECT_EQ(request->ask.reasoning.any, c.asks) << c.field;
   }
 }
 

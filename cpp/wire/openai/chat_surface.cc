@@ -12,9 +12,6 @@
 namespace seekroute {
 namespace {
 
-// What a provider may write into the prompt where the request has tools: how they are called.
-constexpr int64_t kToolPreambleTokens = 512;
-
 // One scan for two: each hears of all that it would have heard of alone.
 class TwoSinks final : public JsonSink {
  public:
@@ -65,28 +62,6 @@ class TwoSinks final : public JsonSink {
   int prompt_deaf_ = kHears;
 };
 
-Ask AskOf(ChatRequest* request, bool has_prompt_text) {
-  Ask ask;
-  ask.model = std::move(request->model);
-  ask.stream = request->stream;
-  ask.choices = request->choices;
-  ask.max_output = request->max_tokens;
-  ask.max_cost = request->max_cost;
-  ask.needs.Add(Need::kChat);
-  if (!has_prompt_text) ask.needs.Add(Need::kNoPromptText);
-  ask.reasoning = {request->asks_reasoning, request->max_reasoning};
-  ask.strict_prompt = static_cast<int64_t>(request->text_bytes) + kMostOpeningTokens +
-                      kMostMessageTokens * request->message_count + request->media_tokens;
-  ask.unsized_parts = request->unsized_parts;
-  ask.preamble = request->tool_count > 0 ? kToolPreambleTokens : 0;
-  ask.predicted = static_cast<int64_t>(request->predicted_bytes);
-  ask.other_kinds = request->other_kinds;
-  ask.answer_kinds = request->answer_kinds;
-  ask.any_tier = request->service_tier;
-  ask.is_ordinary = request->is_ordinary;
-  return ask;
-}
-
 }  // namespace
 
 Result<std::unique_ptr<const ParsedRequest>> ChatSurface::Read(std::string_view body,
@@ -103,12 +78,9 @@ Result<std::unique_ptr<const ParsedRequest>> ChatSurface::Read(std::string_view 
   } else {
     scanned = ScanJson(body, JsonKeys::kUnique, &sink);
   }
-  Result<ChatRequest> request = sink.Take(scanned);
+  Result<std::unique_ptr<ParsedChat>> request = sink.Take(scanned);
   if (!request) return std::move(request.error());
-  auto parsed = std::make_unique<ParsedChat>();
-  parsed->ask = AskOf(&*request, sink.has_prompt_text());
-  parsed->model_value = request->model_value;
-  parsed->chat = std::move(*request);
+  std::unique_ptr<ParsedChat> parsed = std::move(*request);
   if (!prompt && parsed->ask.max_cost) prompt = EstimatePrompt(body);
   parsed->ask.prompt = prompt;
   return Result<std::unique_ptr<const ParsedRequest>>(std::move(parsed));

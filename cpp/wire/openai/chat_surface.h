@@ -9,7 +9,16 @@
 
 namespace seekroute {
 
-// Its requests are ParsedChat. Stateless; thread-safe.
+// Its requests are ParsedChat. Read() accepts a body under these rules: valid UTF-8 JSON, an
+// object, depth at most 128, no duplicate key in any object (param = its path), `model` a string,
+// `messages` a non-empty array of objects with known roles and content of a known type, known
+// fields of the right type and range (`profile` adds its own ranges), no routing-relevant foreign
+// names (api_base, base_url, api_key, custom_llm_provider, headers at top level). Names that would
+// choose another model or provider behind the upstream (models, provider, plugins, ...) may hold
+// anything, and are never sent.
+// Lone surrogates in content pass (they are forwarded as the escape they came as); in `model`,
+// `user` and key names they are refused. Error messages never quote more than 64 bytes of input.
+// No recursion deeper than kMaxJsonDepth. Stateless; thread-safe.
 class ChatSurface final : public Surface {
  public:
   SurfaceId id() const override { return SurfaceId::kChat; }

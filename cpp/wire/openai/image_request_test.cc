@@ -3,15 +3,18 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "testing/read_chat.h"
+
 namespace seekroute {
 namespace {
 
 using ::testing::ElementsAre;
+using testing::ReadChat;
 
 Result<std::string> Build(std::string_view body) {
-  const Result<ChatRequest> request = ParseChatRequest(body, Profile());
+  const Result<ParsedChat> request = ReadChat(body);
   EXPECT_TRUE(request.has_value()) << body;
-  return BuildImageCall(body, *request, "up-image");
+  return BuildImageCall(body, request->chat, "up-image");
 }
 
 TEST(ImageRequestTest, TheLastUserMessageIsThePrompt) {

@@ -6,8 +6,8 @@
 #include <cstdint>
 #include <string_view>
 
+#include "wire/ask.h"
 #include "wire/json/json_scan.h"
-#include "wire/openai/chat_request.h"
 #include "wire/openai/media_names.h"
 
 namespace seekroute {
@@ -156,6 +156,9 @@ inline constexpr std::string_view kPromptSpace = " \t\r\n";
 // What a template writes around a message at most, and once around the prompt, in tokens.
 inline constexpr int64_t kMostMessageTokens = 8;
 inline constexpr int64_t kMostOpeningTokens = 16;
+
+// What a provider may write into the prompt where the request has tools: how they are called.
+inline constexpr int64_t kToolPreambleTokens = 512;
 
 // The bytes of what is told of a place: a string decoded, anything else as written, null nothing.
 size_t BytesOf(const JsonValue& value);

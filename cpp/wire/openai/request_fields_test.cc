@@ -1,5 +1,6 @@
 // The fields of a request: what is refused, and what only looks as if it had to be.
 #include "wire/openai/request_fields.h"
+#include "testing/read_chat.h"
 
 #include <gtest/gtest.h>
 
@@ -14,6 +15,8 @@
 namespace seekroute {
 namespace {
 
+using testing::ReadChat;
+
 using enum ErrorCode;
 
 std::string With(std::string_view members) {
@@ -22,16 +25,16 @@ std::string With(std::string_view members) {
 }
 
 void ExpectError(const std::string& body, ErrorCode code, std::string_view param) {
-  const Result<ChatRequest> parsed = ParseChatRequest(body, Profile());
+  const Result<ParsedChat> parsed = ReadChat(body);
   ASSERT_FALSE(parsed.has_value()) << body;
   EXPECT_EQ(parsed.error().code, code) << body;
   EXPECT_EQ(parsed.error().param, param) << body;
 }
 
 std::string Upstream(const std::string& body, std::string_view model) {
-  const Result<ChatRequest> parsed = ParseChatRequest(body, Profile());
+  const Result<ParsedChat> parsed = ReadChat(body);
   EXPECT_TRUE(parsed.has_value()) << body;
-  return parsed ? BuildUpstreamChat(body, *parsed, model) : std::string();
+  return parsed ? BuildUpstreamChat(body, parsed->chat, model) : std::string();
 }
 
 // JSON has one type of number: JavaScript and Python write integers with a point.
@@ -63,17 +66,17 @@ TEST(RequestFieldsTest, IntegersMayHaveAPointOrAnExponent) {
   };
   for (const auto& c : cases) {
     const std::string body = With("\"max_tokens\":" + std::string(c.written));
-    const Result<ChatRequest> parsed = ParseChatRequest(body, Profile());
+    const Result<ParsedChat> parsed = ReadChat(body);
     ASSERT_EQ(parsed.has_value(), c.tokens.has_value()) << c.written;
     if (!parsed) continue;
-    EXPECT_EQ(parsed->max_tokens, c.tokens) << c.written;
+    EXPECT_EQ(parsed->ask.max_output, c.tokens) << c.written;
     // As the client wrote it, where the length is its own.
     EXPECT_NE(Upstream(body, "u").find("\"max_tokens\":" + std::string(c.written)),
               std::string::npos);
   }
   for (const char* members : {R"("n":1.0)", R"("seed":1.0)", R"("seed":-2e0)", R"("top_k":40.0)",
                               R"("thinking_budget":1e3)", R"("top_logprobs":0.0)"}) {
-    EXPECT_TRUE(ParseChatRequest(With(members), Profile()).has_value()) << members;
+    EXPECT_TRUE(ReadChat(With(members)).has_value()) << members;
   }
   ExpectError(With(R"("n":1e3)"), kInvalidValue, "n");
   ExpectError(With(R"("n":1.5)"), kInvalidType, "n");
@@ -142,11 +145,11 @@ TEST(RequestFieldsTest, TheMessageNamesTheField) {
       {R"("max_tokens":"many")", "max_tokens: expected an integer, got a string"},
   };
   for (const auto& [field, begin] : kRows) {
-    const auto refused = ParseChatRequest(With(field), Profile());
+    const auto refused = ReadChat(With(field));
     ASSERT_FALSE(refused.has_value()) << field;
     EXPECT_TRUE(refused.error().message.starts_with(begin)) << refused.error().message;
   }
-  const auto twice = ParseChatRequest(With(R"("n":1,"n":1)"), Profile());
+  const auto twice = ReadChat(With(R"("n":1,"n":1)"));
   ASSERT_FALSE(twice.has_value());
   EXPECT_EQ(twice.error().message.find("n: "), twice.error().message.rfind("n: "));
 }

@@ -17,7 +17,7 @@ std::optional<RequestSink::Role> RequestSink::RoleNamed(std::string_view name) {
 JsonSink::Step RequestSink::OpenInMessages(const JsonPlace& place, JsonType type) {
   if (place.depth() == 2) {
     if (type != JsonType::kObject) return StopWrongType(place, "a message object", type);
-    if (++request_.message_count > kMaxMessages) {
+    if (++messages_ > kMaxMessages) {
       Fail(kInvalidValue, "expected at most " + std::to_string(kMaxMessages) + " messages",
            "messages");
       return Step::kStop;
@@ -38,14 +38,14 @@ JsonSink::Step RequestSink::OpenInMessages(const JsonPlace& place, JsonType type
   }
   if (member != "content" || place.depth() == 3) {
     CountOthers(&message_members_, place, type);
-    request_.text_bytes += BytesOfName(place);
-    if (IsToolCall(place)) request_.text_bytes += size_t{kMostCallTokens};
+    text_bytes_ += BytesOfName(place);
+    if (IsToolCall(place)) text_bytes_ += size_t{kMostCallTokens};
     return Step::kEnter;
   }
   if (place.depth() == ContentPart::kDepth - 1) {
     if (type != JsonType::kObject) return StopWrongType(place, "a content part object", type);
     part_ = {};
-    request_.text_bytes += BytesOfName(place);
+    text_bytes_ += BytesOfName(place);
     return Step::kEnter;
   }
   if (place.depth() == ContentPart::kDepth) {
@@ -93,7 +93,7 @@ bool RequestSink::SetInMessages(const JsonPlace& place, const JsonValue& value) 
     return true;
   }
   CountOthers(&message_members_, place, value.type, TextOf(value));
-  request_.text_bytes += BytesOf(value) + BytesOfName(place);
+  text_bytes_ += BytesOf(value) + BytesOfName(place);
   return true;
 }
 
@@ -104,13 +104,13 @@ void RequestSink::SeeText(const JsonValue& value) {
 }
 
 void RequestSink::EndPart() {
-  request_.text_bytes += part_.text_bytes() + part_.other_bytes();
+  text_bytes_ += part_.text_bytes() + part_.other_bytes();
   const ContentPart::Kind kind = part_.kind();
   if (kind == ContentPart::Kind::kText) return;
-  if (part_.unsized() == 0) ++request_.media_parts;
-  request_.media_tokens += part_.media_tokens();
+  has_media_ = true;
+  media_tokens_ += part_.media_tokens();
   CountUnsized(part_.unsized());
-  if (kind != ContentPart::Kind::kImage) request_.other_kinds = true;
+  if (kind != ContentPart::Kind::kImage) ask_.other_kinds = true;
 }
 
 bool RequestSink::EndMessage(const JsonPlace& place) {

@@ -4,15 +4,18 @@
 #include <string>
 #include <string_view>
 
+#include "testing/read_chat.h"
 #include "wire/openai/chat_request.h"
 
 namespace seekroute {
 namespace {
 
+using testing::ReadChat;
+
 using enum ErrorCode;
 
 void ExpectError(const std::string& body, ErrorCode code, std::string_view param) {
-  const Result<ChatRequest> parsed = ParseChatRequest(body, Profile());
+  const Result<ParsedChat> parsed = ReadChat(body);
   ASSERT_FALSE(parsed.has_value()) << body;
   EXPECT_EQ(parsed.error().code, code) << body;
   EXPECT_EQ(parsed.error().param, param) << body;
@@ -57,8 +60,7 @@ TEST(RequestMessagesTest, RefusesMembersOfMessagesInOtherLetterCase) {
                 kUnknownParameter, "tools[0]." + member);
   }
   // What no server is known to read may be spelled in any way.
-  EXPECT_TRUE(ParseChatRequest(
-      R"({"model":"m","messages":[{"role":"user","content":"a","MyOwn":"b"}]})", Profile()));
+  EXPECT_TRUE(ReadChat(R"({"model":"m","messages":[{"role":"user","content":"a","MyOwn":"b"}]})"));
 }
 
 TEST(RequestMessagesTest, RefusesDuplicatesAtEveryLevel) {

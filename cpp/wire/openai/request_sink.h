@@ -1,20 +1,24 @@
 // Internal to wire/: what reads a chat request, member by member.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 
 #include "wire/json/json_scan.h"
-#include "wire/openai/chat_request.h"
+#include "wire/openai/parsed_chat.h"
 #include "wire/openai/prompt_parts.h"
 #include "wire/openai/request_fields.h"
+#include "wire/profile.h"
 
 namespace seekroute {
 
-// Puts together a ChatRequest from one scan of a body; ParseChatRequest() says what it refuses. The
-// ranges that it gives point into the body. Not thread-safe.
+// Puts together a ParsedChat from one scan of a body; ChatSurface::Read() says what it refuses. Not
+// thread-safe.
 class RequestSink final : public JsonSink {
  public:
   explicit RequestSink(const Profile& profile) : profile_(profile) {}
@@ -23,10 +27,8 @@ class RequestSink final : public JsonSink {
   bool OnClose(const JsonPlace& place, const JsonValue& value) override;
   bool OnScalar(const JsonPlace& place, const JsonValue& value) override;
 
-  // After the scan that has ended so: the request, or why it is refused. Once.
-  Result<ChatRequest> Take(const Status& scanned);
-  // Whether the last message of a user has text. Before Take().
-  bool has_prompt_text() const { return has_prompt_text_; }
+  // After the scan that has ended so: the request, without an estimate, or why it is refused. Once.
+  Result<std::unique_ptr<ParsedChat>> Take(const Status& scanned);
 
  private:
   enum class Role : uint8_t { kNone, kSystem, kUser, kAssistant, kTool };
@@ -50,8 +52,8 @@ class RequestSink final : public JsonSink {
   void EndPart();
   void EndField(const JsonPlace& place, const JsonValue& value);
   void CountUnsized(int64_t parts) {
-    request_.media_parts += parts;
-    request_.unsized_parts += parts;
+    has_media_ = has_media_ || parts > 0;
+    ask_.unsized_parts += parts;
   }
   void CountOthers(MediaMembers* members, const JsonPlace& place, JsonType type,
                    std::string_view text = {}) {
@@ -59,10 +61,10 @@ class RequestSink final : public JsonSink {
   }
   void CountOthers(const MediaCount& more) {
     if (more.all() == 0) return;
-    request_.media_parts += more.pictures;
-    request_.media_tokens += more.pictures * kMostPictureTokens;
+    has_media_ = true;
+    media_tokens_ += more.pictures * kMostPictureTokens;
     CountUnsized(more.unsized);
-    request_.other_kinds = true;
+    ask_.other_kinds = true;
   }
   bool IsSpelledRight(MemberOf where, const JsonPlace& place) {
     if (!IsKnownInOtherCase(where, place.key())) return true;
@@ -83,7 +85,9 @@ class RequestSink final : public JsonSink {
   }
 
   const Profile& profile_;
-  ChatRequest request_;
+  std::unique_ptr<ParsedChat> parsed_ = std::make_unique<ParsedChat>();
+  ChatRequest& request_ = parsed_->chat;
+  Ask& ask_ = parsed_->ask;
   FieldRule field_;  // the top-level member being read
   ReasoningField reasoning_;
   bool has_model_ = false;
@@ -91,13 +95,20 @@ class RequestSink final : public JsonSink {
   bool has_options_ = false;
   bool own_fields_ = false;  // there is a field that is not in the table
   MediaMembers field_members_{MemberOf::kRequest, 1};
+  // Bytes of whatever the model may read as text: messages, tools, the answer's schema, and every
+  // field that is not known to be none of its business.
+  size_t text_bytes_ = 0;
+  int64_t media_tokens_ = 0;  // of what stands for more than its text, as far as it is sized
+  bool has_media_ = false;    // something does: a part, a service
+  int64_t messages_ = 0;
+  int64_t tools_ = 0;
+  bool has_prompt_text_ = false;  // so has the last message of a user
 
   // The message being read.
   Role role_ = Role::kNone;
   std::optional<ByteRange> content_;
   bool content_null_ = false;
   bool has_text_ = false;  // something else than white space
-  bool has_prompt_text_ = false;
   MediaMembers message_members_{MemberOf::kMessage, 3};
   ContentPart part_;
   ToolEntry tool_;

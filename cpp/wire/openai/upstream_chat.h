@@ -27,7 +27,7 @@ std::string IgnoredFields(const ChatRequest& request, ReasoningForm reasoning,
 // renamed; where it used both, both stay, neither longer than the cap or than the client's smaller
 // one. `reasoning` goes as `form` says: its `effort` becomes `reasoning_effort`, unless the client
 // sent that, too; what else is in it is left out. So are the members that `dropped` names. Not
-// another byte differs. `request` must come from ParseChatRequest(body).
+// another byte differs. `request` must have been read from `body`.
 std::string BuildUpstreamChat(std::string_view body, const ChatRequest& request,
                               std::string_view upstream_model,
                               const std::optional<AnswerCap>& cap = std::nullopt,

@@ -2,20 +2,23 @@
 
 #include <gtest/gtest.h>
 
+#include "testing/read_chat.h"
 #include "wire/json/json.h"
 
 namespace seekroute {
 namespace {
+
+using testing::ReadChat;
 
 constexpr std::string_view kMessages = R"({"messages":[{"role":"user","content":"a"}])";
 
 // What is sent of a request with `members`, from behind its messages on.
 std::string Sent(std::string_view members, const std::optional<AnswerCap>& cap = std::nullopt) {
   const std::string body = std::string(kMessages) + std::string(members) + R"(,"model":"m"})";
-  const Result<ChatRequest> parsed = ParseChatRequest(body, Profile());
+  const Result<ParsedChat> parsed = ReadChat(body);
   EXPECT_TRUE(parsed.has_value()) << body;
   if (!parsed) return {};
-  const std::string out = BuildUpstreamChat(body, *parsed, "up", cap);
+  const std::string out = BuildUpstreamChat(body, parsed->chat, "up", cap);
   EXPECT_TRUE(CheckJson(out).ok()) << out;
   EXPECT_TRUE(out.starts_with(kMessages)) << out;
   return out.substr(kMessages.size());
@@ -148,9 +151,9 @@ TEST(UpstreamChatTest, AnyRunOfMembersIsLeftOut) {
     body += "}";
     left += "}";
     left.replace(left.find("\"m\""), 3, "\"up\"");
-    const Result<ChatRequest> parsed = ParseChatRequest(body, Profile());
+    const Result<ParsedChat> parsed = ReadChat(body);
     ASSERT_TRUE(parsed.has_value()) << body;
-    EXPECT_EQ(BuildUpstreamChat(body, *parsed, "up"), left) << body;
+    EXPECT_EQ(BuildUpstreamChat(body, parsed->chat, "up"), left) << body;
   }
 }
 
@@ -191,9 +194,9 @@ TEST(UpstreamChatTest, LeavesStreamOptionsOutWhereTheyAreNotTaken) {
        R"({"model":"up","stream":true,"messages":[{"role":"user","content":"x"}]})"},
   };
   for (const auto& c : cases) {
-    const auto request = ParseChatRequest(c.body, Profile());
+    const auto request = ReadChat(c.body);
     ASSERT_TRUE(request.has_value()) << c.body << request.error().message;
-    EXPECT_EQ(BuildUpstreamChat(c.body, *request, "up", std::nullopt, StreamUsage::kUnasked),
+    EXPECT_EQ(BuildUpstreamChat(c.body, request->chat, "up", std::nullopt, StreamUsage::kUnasked),
               c.sent);
   }
 }
@@ -201,16 +204,16 @@ TEST(UpstreamChatTest, LeavesStreamOptionsOutWhereTheyAreNotTaken) {
 // What is sent of `members`, and the fields of which nothing became.
 std::string SentAs(std::string_view members, ReasoningForm form) {
   const std::string body = std::string(kMessages) + std::string(members) + R"(,"model":"m"})";
-  const Result<ChatRequest> parsed = ParseChatRequest(body, Profile());
+  const Result<ParsedChat> parsed = ReadChat(body);
   EXPECT_TRUE(parsed.has_value()) << body;
   if (!parsed) return {};
   const std::string out =
-      BuildUpstreamChat(body, *parsed, "up", std::nullopt, StreamUsage::kAsked, form);
+      BuildUpstreamChat(body, parsed->chat, "up", std::nullopt, StreamUsage::kAsked, form);
   EXPECT_TRUE(CheckJson(out).ok()) << out;
   constexpr std::string_view kModel = R"(,"model":"up"})";
   EXPECT_TRUE(out.starts_with(kMessages) && out.ends_with(kModel)) << out;
   return out.substr(kMessages.size(), out.size() - kMessages.size() - kModel.size()) + '|' +
-         IgnoredFields(*parsed, form);
+         IgnoredFields(parsed->chat, form);
 }
 
 TEST(UpstreamChatTest, WhatAModelRefusesIsLeftOutWhereItIsToBe) {
@@ -232,15 +235,15 @@ TEST(UpstreamChatTest, WhatAModelRefusesIsLeftOutWhereItIsToBe) {
   for (const auto& c : cases) {
     const std::string rest = R"("model":"m","messages":[{"role":"user","content":"hi"}]})";
     const std::string body = "{" + std::string(c.members) + rest;
-    const Result<ChatRequest> request = ParseChatRequest(body, Profile());
+    const Result<ParsedChat> request = ReadChat(body);
     ASSERT_TRUE(request.has_value()) << body << request.error().message;
     const auto sent = [&](const DroppedFields& fields) {
-      return BuildUpstreamChat(body, *request, "m", std::nullopt, StreamUsage::kAsked,
+      return BuildUpstreamChat(body, request->chat, "m", std::nullopt, StreamUsage::kAsked,
                                ReasoningForm::kEffort, fields);
     };
     EXPECT_EQ(sent(dropped), "{" + std::string(c.sent) + rest);
-    EXPECT_EQ(IgnoredFields(*request, ReasoningForm::kEffort, dropped), c.named) << body;
-    if (request->unsent.empty()) {
+    EXPECT_EQ(IgnoredFields(request->chat, ReasoningForm::kEffort, dropped), c.named) << body;
+    if (request->chat.unsent.empty()) {
       EXPECT_EQ(sent({}), body);
     }
   }
@@ -252,9 +255,9 @@ TEST(UpstreamChatTest, WhatAModelRefusesIsLeftOutWhereItIsToBe) {
   }
   const std::string body =
       "{" + members + R"("model":"m","messages":[{"role":"user","content":"hi"}]})";
-  const Result<ChatRequest> request = ParseChatRequest(body, Profile());
+  const Result<ParsedChat> request = ReadChat(body);
   ASSERT_TRUE(request.has_value());
-  EXPECT_EQ(BuildUpstreamChat(body, *request, "m", std::nullopt, StreamUsage::kAsked,
+  EXPECT_EQ(BuildUpstreamChat(body, request->chat, "m", std::nullopt, StreamUsage::kAsked,
                               ReasoningForm::kEffort, all),
             R"({"model":"m","messages":[{"role":"user","content":"hi"}]})");
 }
