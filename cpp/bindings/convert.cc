@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "store/store.h"
+#include "wire/protocols/protocols.h"
 #include "wire/request_form.h"
 
 namespace py = pybind11;
@@ -148,11 +149,16 @@ ReasoningForm ReasoningFormNamed(const std::optional<std::string>& field,
 }
 
 // What is absent follows from what the model answers with.
-DialectId DialectFrom(const py::dict& dict, Output output) {
-  const bool draws = output == Output::kImage;
-  return Choice(
-      dict, "dialect", draws ? DialectId::kOpenAiImages : DialectId::kOpenAiChat,
-      {{"openai-chat", DialectId::kOpenAiChat}, {"openai-images", DialectId::kOpenAiImages}});
+DialectId DialectFrom(const py::dict& dict, const Model& model) {
+  const auto label = GetOptional<std::string>(dict, "dialect");
+  if (!label) {
+    return model.output == Output::kImage ? DialectId::kOpenAiImages : DialectId::kOpenAiChat;
+  }
+  const Dialect* const dialect = DialectNamed(*label);
+  if (dialect == nullptr) {
+    throw py::value_error("model " + model.id + ": dialect: not spoken here: " + *label);
+  }
+  return dialect->id();
 }
 
 DroppedFields DroppedFrom(const std::vector<std::string>& names, const std::string& model) {
@@ -185,7 +191,7 @@ Model ModelFrom(const py::dict& dict, const StringMap<uint32_t>& providers) {
     }
     endpoint.provider = provider->second;
     endpoint.upstream_model = Get<std::string>(item, "upstream_model");
-    SetDialect(DialectFrom(item, model.output), &endpoint);
+    SetDialect(DialectFrom(item, model), &endpoint);
     endpoint.form.cap_field =
         GetOptional<std::string>(item, "cap_field").value_or(std::string(kMaxTokensField));
     if (endpoint.form.cap_field != kMaxTokensField &&

@@ -2,15 +2,16 @@
 
 #include <utility>
 
+#include "wire/protocols/protocols.h"
+
 namespace seekroute {
 
 void SetDialect(DialectId dialect, Endpoint* endpoint) {
+  const DialectTraits traits = DialectOf(dialect).traits();
   endpoint->dialect = dialect;
-  const bool draws = dialect == DialectId::kOpenAiImages;
-  endpoint->lacks = Need::kEmbedding;
-  if (draws) endpoint->lacks.Add(Need::kNoPromptText);
-  endpoint->token_answer = !draws;
-  endpoint->pieces = draws ? 1 : 0;
+  endpoint->lacks = traits.lacks;
+  endpoint->token_answer = traits.token_answer;
+  endpoint->pieces = traits.pieces;
 }
 
 Result<Catalog> Catalog::Make(Parts parts) {

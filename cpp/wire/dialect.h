@@ -16,7 +16,8 @@
 
 namespace seekroute {
 
-enum class DialectId : uint8_t { kOpenAiChat, kOpenAiImages, kOpenAiEmbeddings };
+// In the order of the table in wire/protocols/protocols.cc.
+enum class DialectId : uint8_t { kOpenAiChat, kOpenAiImages };
 
 // Whether the usage of a stream is asked for, where the client has not: some upstreams refuse the
 // field.
@@ -29,16 +30,16 @@ enum class Asking : uint8_t {
 // What a try is made of. Nothing is owned, and all of it outlives the transcoder but `body`, which
 // Open() alone reads.
 struct TranscoderPlan {
-  const Surface* surface = nullptr;
-  const ParsedRequest* request = nullptr;  // read by that surface, from that body
+  SurfaceId surface = SurfaceId::kChat;
+  const ParsedRequest* request = nullptr;  // as that surface reads it, from that body
   std::string_view body;
   std::string_view upstream_model;
   const RequestForm* form = nullptr;
   AnswerNames names;
   std::optional<AnswerCap> cap;
   Asking usage = Asking::kYes;
-  bool may_fall_back = false;  // another candidate may be asked as long as nothing was written
-  size_t max_answer_bytes = 0;
+  bool may_fall_back = false;   // another candidate may be asked as long as nothing was written
+  size_t max_answer_bytes = 0;  // of one that is held whole
   SseParser::Limits sse;
 };
 
@@ -59,7 +60,7 @@ class Dialect {
   virtual DialectTraits traits() const = 0;
 
   // The way from plan.surface to this dialect and back: a splice where the two say the same, else a
-  // translation. Fails where the request cannot be said here.
+  // translation. Fails where the request cannot be said here, with the client's error.
   virtual Result<std::unique_ptr<Transcoder>> Open(const TranscoderPlan& plan) const = 0;
 };
 

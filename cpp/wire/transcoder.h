@@ -38,7 +38,7 @@ struct Reading {
   bool usage_odd = false;    // it contradicts itself
   bool usage_whole = false;  // it is the whole answer's: nothing but the mark of the end is missing
   bool streamed = false;  // what has come so far can be counted: it came, or was asked, as a stream
-  bool any_output = false;  // there is output of any kind
+  bool any_output = false;  // of any kind; of a whole answer once it has ended
   std::string finish_reason;
   std::string service_tier;
   DeliveredMedia media;  // of the answer, beside its text
@@ -72,19 +72,22 @@ class Transcoder {
   // Members of the request that have no effect at this upstream, separated by ", "; empty: none.
   virtual std::string Ignored() const = 0;
 
-  // Of a 2xx answer, once, before any byte of it. `media_type`: lower-case, without parameters.
+  // Of a 2xx answer, once, before any byte of it: of another one nothing is fed. `media_type`:
+  // lower-case, without parameters.
   virtual void OnHead(std::string_view media_type) = 0;
 
   // Reads upstream bytes and appends what the client shall see now. A failure lasts.
   virtual Status Feed(std::string_view bytes, std::string* out) = 0;
 
-  // No more will come, and nothing was cut off. kEnded, or fails: with kUpstreamTruncated unless
-  // the dialect's own end was seen.
+  // No more will come, and nothing was cut off. kEnded, or fails: a stream with kUpstreamTruncated
+  // unless it IsWhole().
   virtual Status EndOfInput(std::string* out) = 0;
 
-  // The connection broke, or fell silent. True, and kEnded: nothing is missing of the answer but
-  // the mark of its end. False: nothing has changed.
-  virtual bool EndWhole() = 0;
+  // Nothing is missing of the answer but the mark of its end.
+  virtual bool IsWhole() const = 0;
+
+  // The connection broke, or fell silent, where it IsWhole(). kEnded, or fails.
+  virtual Status EndWhole() = 0;
 
   // In kEnded, once, after the settlement: what was held back, with the usage, and the surface's
   // end. Of an answer that is not streamed: all of it.
@@ -96,7 +99,7 @@ class Transcoder {
 
   virtual State state() const = 0;
   virtual bool has_content() const = 0;  // written, or waiting for Finish()
-  virtual int64_t pieces() const = 0;    // signs of progress that were read: an answer lives
+  virtual int64_t pieces() const = 0;    // parts with content that were read: the stream lives
   virtual Reading reading() const = 0;
 
   // Our own count of the text that was read. May walk through a whole answer.

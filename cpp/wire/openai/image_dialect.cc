@@ -1,0 +1,31 @@
+#include "wire/openai/image_dialect.h"
+
+#include <utility>
+
+#include "wire/openai/image_request.h"
+#include "wire/openai/image_transcoder.h"
+#include "wire/openai/parsed_chat.h"
+
+namespace seekroute {
+
+DialectTraits ImageDialect::traits() const {
+  return {
+      .lacks = NeedSet(Need::kEmbedding) | Need::kNoPromptText, .token_answer = false, .pieces = 1};
+}
+
+Result<std::unique_ptr<Transcoder>> ImageDialect::Open(const TranscoderPlan& plan) const {
+  if (plan.surface != SurfaceId::kChat) {
+    return MakeError(ErrorCode::kNoMatchingEndpoint, "this is no request for a picture");
+  }
+  const ChatRequest& chat = static_cast<const ParsedChat&>(*plan.request).chat;
+  Result<std::string> call = BuildImageCall(plan.body, chat, plan.upstream_model);
+  if (!call) return std::move(call).error();
+  ImageTranscoder::Plan way;
+  way.request = {"/images/generations", std::move(*call), {"Accept: application/json"}};
+  way.asked = &chat;
+  way.names = plan.names;
+  way.max_answer_bytes = plan.max_answer_bytes;
+  return std::unique_ptr<Transcoder>(std::make_unique<ImageTranscoder>(std::move(way)));
+}
+
+}  // namespace seekroute
