@@ -3,9 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "wire/json/non_finite.h"
-#include "wire/openai/chunk_shape.h"
-#include "wire/openai/image_request.h"
+#include "wire/answer_form.h"
 #include "wire/sanitize.h"
 #include "wire/upstream_refusal.h"
 
@@ -16,9 +14,6 @@ namespace {
 // chunk is a few bytes.
 constexpr size_t kMaxLingeringBytes = 4096;
 
-constexpr std::string_view kEventStream = "text/event-stream";
-constexpr std::string_view kBom = "\xEF\xBB\xBF";
-
 }  // namespace
 
 Attempt::Attempt(Plan plan, const GatewayOptions& options, const Clock& clock, Transport* transport,
@@ -27,20 +22,18 @@ Attempt::Attempt(Plan plan, const GatewayOptions& options, const Clock& clock, T
       options_(options),
       clock_(clock),
       transport_(transport),
-      owner_(owner) {
-  if (plan_.kind == Kind::kChatStream) stream_.emplace(plan_.stream);
-}
+      owner_(owner) {}
 
 Attempt::~Attempt() { StopTransfer(); }
 
 void Attempt::Send() {
+  UpstreamRequest call = transcoder().TakeRequest();
   TransportRequest request;
   request.upstream = &plan_.provider->upstream;
-  request.path = plan_.kind == Kind::kImage ? "/images/generations" : "/chat/completions";
+  request.path = call.path;
   request.headers = plan_.provider->headers;
-  request.headers.emplace_back(plan_.kind == Kind::kChatStream ? "Accept: text/event-stream"
-                                                               : "Accept: application/json");
-  request.body = std::move(plan_.body);
+  for (std::string& line : call.headers) request.headers.push_back(std::move(line));
+  request.body = std::move(call.body);
   request.connect_timeout = options_.connect_timeout;
   sent_ = clock_.Now();
   last_byte_ = sent_;
@@ -67,11 +60,11 @@ TimePoint Attempt::NextDeadline() const {
   const Duration thinking = OwnOr(own.first_content, options_.first_content_timeout);
   switch (phase_) {
     case Phase::kAwaitingHead:
-      if (!streamed()) return over_by();
+      if (!transcoder().streams()) return over_by();
       return std::min(over_by(), sent_ + OwnOr(own.first_byte, options_.first_byte_timeout));
     case Phase::kAwaitingContent:
       // A refusal has its words to wait for, and no content.
-      if (!streamed() || paused_ || refusal_until_ != TimePoint::Never()) {
+      if (!transcoder().streams() || paused_ || refusal_until_ != TimePoint::Never()) {
         return std::min(over_by(), refusal_until_);
       }
       return std::min(over_by(), last_content_ + thinking);
@@ -130,6 +123,7 @@ void Attempt::OnHead(const TransportHead& head) {
                   "the provider sent an answer " + encoding + ", which was not asked for");
     return Fail(WithoutSecrets(std::move(error)), true);
   }
+  if (!IsRefusal()) transcoder().OnHead(head_.content_type);
 }
 
 Flow Attempt::OnBody(std::string_view bytes) {
@@ -142,87 +136,43 @@ Flow Attempt::OnBody(std::string_view bytes) {
     }
     return Flow::kContinue;
   }
-  const TimePoint now = clock_.Now();
-  waited_ = now - sent_;
-  if (!collect_) return OnStreamBytes(bytes);
-
-  const size_t limit = IsRefusal() ? options_.max_upstream_error_bytes : options_.max_answer_bytes;
-  if (body_.size() + bytes.size() > limit && !IsRefusal()) {
-    Fail(MakeError(ErrorCode::kBadUpstreamResponse, "the provider's answer is too large"), true);
+  last_byte_ = clock_.Now();
+  waited_ = last_byte_ - sent_;
+  if (IsRefusal()) {
+    // What exceeds the limit is of no use and is dropped.
+    const size_t limit = options_.max_upstream_error_bytes;
+    refusal_.append(bytes.substr(0, limit - std::min(limit, refusal_.size())));
     return Flow::kContinue;
   }
-  // Of an error, what exceeds the limit is of no use and is dropped.
-  body_.append(bytes.substr(0, limit - std::min(limit, body_.size())));
-  if (IsRefusal() || plan_.kind == Kind::kImage) return Flow::kContinue;
-  const bool labelled = head_.content_type == kEventStream;
-  return sniffer_.Look(body_, labelled) == AnswerForm::kEvents ? OnBegunStream() : Flow::kContinue;
-}
-
-// The body turns out to be a stream.
-Flow Attempt::OnBegunStream() {
-  collect_ = false;
-  if (!stream_) {
-    // A second name of thinking is written once it is whole: the bound is for what was sent.
-    plan_.stream.names.repeats_reasoning = false;
-    stream_.emplace(plan_.stream);
-    collector_.emplace(options_.max_answer_bytes);
-  }
-  return OnStreamBytes(std::exchange(body_, {}));
-}
-
-Flow Attempt::OnStreamBytes(std::string_view bytes) {
   output_.clear();
-  last_byte_ = clock_.Now();
-  const int64_t pieces_before = stream_->pieces();
-  TakeOutput(stream_->Feed(bytes, &output_), pieces_before);
+  const int64_t pieces_before = transcoder().pieces();
+  TakeOutput(transcoder().Feed(bytes, &output_), pieces_before);
   const bool goes_on = phase_ == Phase::kAwaitingContent || phase_ == Phase::kContent;
   return paused_ && goes_on ? Flow::kPause : Flow::kContinue;
 }
 
-// What the stream made of its input, which it took so.
+// What the transcoder made of its input, which it took so.
 void Attempt::TakeOutput(Status fed, int64_t pieces_before) {
-  if (collector_) {
-    Status added = collector_->Add(output_);
-    if (fed.ok()) fed = std::move(added);
-  } else {
-    RelayOutput(pieces_before);
-    if (phase_ == Phase::kOver) return;
-  }
+  RelayOutput(pieces_before);
+  if (phase_ == Phase::kOver) return;
   if (!fed.ok()) return Fail(WithoutSecrets(std::move(fed.error())), true);
-  if (stream_->state() == ChatStream::State::kEnded) EndStream();
+  if (transcoder().state() == Transcoder::State::kEnded) Answered();
 }
 
 void Attempt::RelayOutput(int64_t pieces_before) {
-  if (stream_->state() == ChatStream::State::kWaiting || output_.empty()) return;
+  if (output_.empty()) return;
   const TimePoint now = clock_.Now();
   if (phase_ == Phase::kAwaitingContent) {
     phase_ = Phase::kContent;
     last_content_ = now;
   }
-  if (!stream_->has_content()) {
-    last_content_ = now;  // of a stream that is relayed, progress is life like content
+  if (!transcoder().has_content()) {
+    last_content_ = now;  // of an answer that is relayed, progress is life like content
   } else if (first_content_ == TimePoint::Never()) {
     first_content_ = now;
   }
-  if (stream_->pieces() != pieces_before) last_content_ = now;
+  if (transcoder().pieces() != pieces_before) last_content_ = now;
   paused_ = owner_->OnOutput(output_) == Flow::kPause;
-}
-
-// All of the stream is here. One that nobody asked for becomes a plain answer.
-void Attempt::EndStream() {
-  if (!collector_) return Answered();
-  std::string rest;
-  stream_->Finish({}, &rest);
-  Status added = collector_->Add(rest);
-  if (!added.ok()) return Fail(std::move(added.error()), true);
-  body_ = collector_->Write();
-  Result<ChatAnswer> answer = ParseChatAnswer(body_);
-  if (!answer) return Fail(WithoutSecrets(std::move(answer.error())), true);
-  answer_ = std::move(*answer);
-  answer_.usage = stream_->usage();
-  answer_.usage_odd = stream_->usage_odd();
-  answer_.service_tier = stream_->service_tier();
-  Answered();
 }
 
 void Attempt::OnEnd(const TransportEnd& end) {
@@ -239,61 +189,16 @@ void Attempt::OnEnd(const TransportEnd& end) {
     if (EndWhole()) return;
     return Fail(end.error, end.dispatched);
   }
-  if (!collect_) {
-    output_.clear();
-    const int64_t pieces_before = stream_->pieces();
-    return TakeOutput(stream_->EndOfInput(&output_), pieces_before);
-  }
-  ReadWholeBody();
-}
-
-void Attempt::ReadWholeBody() {
   if (IsRefusal()) return Fail(UpstreamRefusal(), true);
-  if (const std::string other = NameOfNoJson(head_.content_type, body_); !other.empty()) {
-    return Fail(MakeError(ErrorCode::kBadUpstreamResponse,
-                          "the provider answered with " + other + " instead of JSON"),
-                true);
-  }
-  if (body_.starts_with(kBom)) body_.erase(0, kBom.size());
-  if (plan_.kind != Kind::kImage) return ReadWholeChat();
-  Result<std::vector<std::string>> images = ParseImageAnswer(body_);
-  if (!images) return Fail(WithoutSecrets(std::move(images.error())), true);
-  images_ = std::move(*images);
-  Answered();
-}
-
-void Attempt::ReadWholeChat() {
-  Result<ChatAnswer> answer = ParseChatAnswer(body_);
-  if (!answer) {
-    if (std::optional<std::string> mended = WithoutNonFinite(body_)) {
-      body_ = *std::move(mended);
-      answer = ParseChatAnswer(body_);
-    }
-  }
-  if (!answer) return Fail(WithoutSecrets(std::move(answer.error())), true);
-  if (plan_.kind == Kind::kChat) {
-    if (answer->lacks_member) {
-      body_ = AnswerWithMessages(body_);
-      answer = ParseChatAnswer(body_);
-      if (!answer) return Fail(WithoutSecrets(std::move(answer.error())), true);
-    }
-    answer_ = std::move(*answer);
-    return Answered();
-  }
-  // It did not stream although it was asked to: it is relayed as a stream of one chunk.
   output_.clear();
-  const std::string chunk = ChunkFromAnswer(std::exchange(body_, {}));
-  Status fed = stream_->FeedWhole(chunk, &output_);
-  RelayOutput(0);
-  if (phase_ == Phase::kOver) return;
-  if (!fed.ok()) return Fail(WithoutSecrets(std::move(fed.error())), true);
-  Answered();
+  const int64_t pieces_before = transcoder().pieces();
+  TakeOutput(transcoder().EndOfInput(&output_), pieces_before);
 }
 
 bool Attempt::refused() const {
   if (refused_in_answer_) return true;
   // Without a word of its own a 503 may be that of a machine between us.
-  if (head_.status == 503 || head_.status == 529) return !body_.empty();
+  if (head_.status == 503 || head_.status == 529) return !refusal_.empty();
   return head_.status >= 300 && head_.status < 500;
 }
 
@@ -309,7 +214,7 @@ Error Attempt::WithoutSecrets(Error error) const {
 }
 
 Error Attempt::UpstreamRefusal() const {
-  Error error = ReadRefusal(head_.status, body_, {&plan_.provider->upstream.authorization});
+  Error error = ReadRefusal(head_.status, refusal_, {&plan_.provider->upstream.authorization});
   const bool passes = error.code == ErrorCode::kUpstreamRateLimited ||
                       error.code == ErrorCode::kUpstreamUnavailable;
   if (passes && head_.retry_after_ms >= 0) error.retry_after_ms = head_.retry_after_ms;
@@ -322,22 +227,25 @@ void Attempt::Fail(Error error, bool dispatched) {
   StopTransfer();
   // Said instead of an answer it is a refusal, unless it is the provider's own failure: that may
   // have come after the work. Content that was collected is an answer like what was relayed.
-  const bool begun = content_relayed() || (stream_ && stream_->any_content());
+  const bool begun = content_relayed() || transcoder().reading().any_output;
   refused_in_answer_ = error.said_by_upstream && head_.status < 300 && !begun &&
                        error.code != ErrorCode::kUpstreamError &&
                        error.code != ErrorCode::kUpstreamTimeout;
   owner_->OnFailed(std::move(error), dispatched);
 }
 
-// A connection that dies, or falls silent, when nothing is missing of its stream but [DONE] takes
-// nothing from the client, and the provider charges for the answer.
+// A connection that dies, or falls silent, when nothing is missing of its answer but the mark of
+// the end takes nothing from the client, and the provider charges for the answer.
 bool Attempt::EndWhole() {
-  if (collect_ || !stream_->IsWhole()) return false;
+  if (!transcoder().IsWhole()) return false;
   const Phase phase = phase_;
   StopTransfer();
   phase_ = phase;
-  (void)stream_->BreakOff();  // it ends what is whole
-  EndStream();
+  if (Status ended = transcoder().EndWhole(); !ended) {
+    Fail(WithoutSecrets(std::move(ended.error())), true);
+  } else {
+    Answered();
+  }
   return true;
 }
 

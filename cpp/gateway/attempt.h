@@ -1,20 +1,15 @@
-// One try at one upstream: its transfer, its deadlines, and the reading of its answer.
+// One try at one upstream: its transfer, its deadlines, and what is made of its answer.
 #pragma once
 
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "gateway/options.h"
 #include "gateway/snapshot.h"
 #include "transport/transport.h"
-#include "wire/answer_form.h"
-#include "wire/openai/chat_answer.h"
-#include "wire/openai/chat_collect.h"
-#include "wire/openai/chat_stream.h"
+#include "wire/transcoder.h"
 
 namespace seekroute {
 
@@ -37,8 +32,6 @@ class AttemptOwner {
 // Engine thread only.
 class Attempt : public TransportObserver {
  public:
-  enum class Kind : uint8_t { kChat, kChatStream, kImage };
-
   // How long a provider may take to close a transfer after [DONE], for its connection to be reused.
   static constexpr Duration kLinger = Duration::Seconds(1);
 
@@ -46,11 +39,9 @@ class Attempt : public TransportObserver {
   static constexpr Duration kRefusalPatience = Duration::Seconds(10);
 
   struct Plan {
-    Kind kind = Kind::kChat;
     const Provider* provider = nullptr;  // owned by the exchange's snapshot
     const Endpoint* endpoint = nullptr;  // likewise
-    std::string body;                    // what the upstream gets
-    ChatStream::Options stream;          // of a chat; of a plain one should it come as a stream
+    std::unique_ptr<Transcoder> transcoder;
   };
 
   // Nothing here is owned but the plan. Nothing is sent before Send().
@@ -61,7 +52,7 @@ class Attempt : public TransportObserver {
   void Send();
   void Resume();
 
-  // Ends a stream of which nothing but [DONE] is missing as if that had come: OnAnswered(). False,
+  // Ends an answer of which nothing but the mark of its end is missing as if that had come. False,
   // and nothing is done: it is not so far.
   bool EndWhole();
 
@@ -82,12 +73,8 @@ class Attempt : public TransportObserver {
   Duration waited() const { return waited_; }  // for the upstream, until the last callback
   bool content_relayed() const { return first_content_ != TimePoint::Never(); }
 
-  // After OnAnswered(), by kind:
-  const ChatAnswer& answer() const { return answer_; }
-  const std::string& body() const { return body_; }
-  bool is_stream() const { return stream_.has_value(); }  // as it was asked for, or as it came
-  ChatStream& stream() { return *stream_; }               // only then
-  const std::vector<std::string>& images() const { return images_; }
+  // Of the answer, as far as it has come; also after Abandon().
+  Transcoder& transcoder() const { return *plan_.transcoder; }
 
   void OnSent() override { owner_->OnSent(); }
   void OnHead(const TransportHead& head) override;
@@ -103,47 +90,35 @@ class Attempt : public TransportObserver {
     kOver,
   };
 
-  Flow OnStreamBytes(std::string_view bytes);
-  Flow OnBegunStream();
   void TakeOutput(Status fed, int64_t pieces_before);
   void RelayOutput(int64_t pieces_before);
-  void EndStream();
-  void ReadWholeBody();
-  void ReadWholeChat();
   bool IsRefusal() const { return head_.status < 200 || head_.status > 299; }
   Error UpstreamRefusal() const;
   Error WithoutSecrets(Error error) const;
   void Fail(Error error, bool dispatched);
   void Answered();
   void StopTransfer();
-  bool streamed() const { return plan_.kind == Kind::kChatStream; }
   // How long it may take in all, however alive it is.
   TimePoint over_by() const {
     return sent_ + OwnOr(plan_.endpoint->timeouts.total, options_.total_timeout);
   }
 
-  Plan plan_;  // its body is moved into the transfer
+  const Plan plan_;
   const GatewayOptions& options_;
   const Clock& clock_;
   Transport* const transport_;
   AttemptOwner* const owner_;
 
-  std::optional<ChatStream> stream_;
   TransferId transfer_ = 0;
   Phase phase_ = Phase::kAwaitingHead;
   TransportHead head_;
-  bool collect_ = true;  // the body is held whole: no stream, not known yet, or a refusal
-  FormSniffer sniffer_;
-  std::optional<ChatCollector> collector_;  // of a stream that nobody asked for
   bool paused_ = false;
   bool refused_in_answer_ = false;  // status 2xx, and instead of content the words of a refusal
-  std::string body_;
-  std::string output_;
-  ChatAnswer answer_;
-  std::vector<std::string> images_;
+  std::string refusal_;             // the body of an answer that is no 2xx, cut
+  std::string output_;              // what the last bytes made for the client
   TimePoint sent_;
   TimePoint last_byte_;     // comments too
-  TimePoint last_content_;  // of the stream; both begin anew when the client lets it go on
+  TimePoint last_content_;  // or progress; both begin anew when the client lets it go on
   TimePoint first_content_ = TimePoint::Never();
   TimePoint linger_until_ = TimePoint::Never();
   TimePoint refusal_until_ = TimePoint::Never();

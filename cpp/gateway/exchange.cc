@@ -7,12 +7,9 @@
 #include "base/key_shapes.h"
 #include "gateway/answer_head.h"
 #include "gateway/ids.h"
-#include "wire/openai/image_request.h"
-#include "wire/openai/upstream_chat.h"
 #include "wire/protocols/protocols.h"
 #include "wire/request_echo.h"
 #include "wire/sanitize.h"
-#include "wire/upstream_refusal.h"
 
 namespace seekroute {
 namespace {
@@ -165,51 +162,47 @@ void Exchange::Send() {
 
   const bool last = next_candidate_ >= candidates().size() ||
                     row_.attempts - asking_.repeats >= world_.options->retry.max_attempts;
-  Attempt::Plan plan;
-  plan.provider = &provider;
-  plan.endpoint = &endpoint;
-  if (!candidate_->answers_in_tokens()) {
-    plan.kind = Attempt::Kind::kImage;
-    Result<std::string> body = BuildImageCall(in_.body, Chat(), endpoint.upstream_model);
-    if (!body) {
-      row_.attempts = 0;
-      claim_.SetSpent(false);
-      next_candidate_ = 0;
-      if (held_) return Settle(std::move(body.error()));
-      error_ = std::move(body.error());
-      EndError(*error_);
-      return;
-    }
-    plan.body = std::move(*body);
-  } else {
-    plan.kind = ask().stream ? Attempt::Kind::kChatStream : Attempt::Kind::kChat;
-    const Asking asking = AskForUsage();
-    const bool asks_usage = asking != Asking::kNo;
-    // Where they were refused before, the client's own are sent at our risk.
-    const bool own = Chat().stream_options && asking != Asking::kAgain;
-    asking_.added = ask().stream && asks_usage && !own;
-    std::optional<AnswerCap> cap;
-    if (const auto told = ToldLength())
-      cap = AnswerCap{*told, endpoint.form.cap_field, ToldReasoning()};
-    plan.body = BuildUpstreamChat(in_.body, Chat(), endpoint.upstream_model, cap,
-                                  asks_usage ? StreamUsage::kAsked : StreamUsage::kUnasked,
-                                  endpoint.form.reasoning, endpoint.form.dropped);
-    const size_t media = world_.options->max_media_event_bytes;
-    plan.stream = {.names = Names(),
-                   .include_usage = Chat().include_usage,
-                   .choices = ask().choices,
-                   .may_fall_back = !last,
-                   .wants_progress = Chat().wants_progress,
-                   .limits = candidate_->model->other_output ? SseParser::Limits{media, media}
-                                                             : world_.options->sse};
+  Result<std::unique_ptr<Transcoder>> way = OpenWay(last);
+  if (!way) {
+    row_.attempts = 0;
+    claim_.SetSpent(false);
+    next_candidate_ = 0;
+    if (held_) return Settle(std::move(way.error()));
+    error_ = std::move(way.error());
+    EndError(*error_);
+    return;
   }
+  Attempt::Plan plan{&provider, &endpoint, std::move(*way)};
   state_ = State::kSending;
   AttemptOwner* const owner = this;
   attempt_ = std::make_unique<Attempt>(std::move(plan), *world_.options, *world_.clock,
                                        world_.transport, owner);
   attempt_->Send();
   // What may be sent once more, without a field of ours, is kept until it is answered.
-  if (last && candidate_->answers_in_tokens() && !asking_.added) ReleaseBody();
+  const bool adds_member = attempt_->transcoder().adds_member();
+  if (last && candidate_->answers_in_tokens() && !adds_member) ReleaseBody();
+}
+
+// How the request is said to the endpoint, and its answer to the client.
+Result<std::unique_ptr<Transcoder>> Exchange::OpenWay(bool last) {
+  const Endpoint& endpoint = *candidate_->endpoint;
+  const GatewayOptions& options = *world_.options;
+  const size_t media = options.max_media_event_bytes;
+  TranscoderPlan plan;
+  plan.surface = in_.surface;
+  plan.request = admission_.request.get();
+  plan.body = in_.body;
+  plan.upstream_model = endpoint.upstream_model;
+  plan.form = &endpoint.form;
+  plan.names = Names();
+  if (const auto told = ToldLength()) {
+    plan.cap = AnswerCap{*told, endpoint.form.cap_field, ToldReasoning()};
+  }
+  plan.usage = AskForUsage();
+  plan.may_fall_back = !last;
+  plan.max_answer_bytes = options.max_answer_bytes;
+  plan.sse = candidate_->model->other_output ? SseParser::Limits{media, media} : options.sse;
+  return DialectOf(endpoint.dialect).Open(plan);
 }
 
 Asking Exchange::AskForUsage() const {
@@ -221,9 +214,8 @@ Asking Exchange::AskForUsage() const {
 
 // The provider refuses a field that the client has not sent: nothing ran there.
 bool Exchange::RepeatsWithoutOptions(const Error& error) const {
-  if (!asking_.added || outbox_.head_sent() || error.code != ErrorCode::kUpstreamInvalidRequest)
-    return false;
-  return error.said_by_upstream && RefusesStreamOptions(error.param, error.words);
+  const Transcoder& way = attempt_->transcoder();
+  return way.adds_member() && !outbox_.head_sent() && way.RefusesAdded(error);
 }
 
 // The repeat is being answered: it was that field. A refusal for another reason is refused again,
@@ -235,7 +227,7 @@ void Exchange::NoteQuirk() {
   if (std::exchange(asking_.without, false)) {
     if (!ask().is_ordinary) return;
     world_.quirks->NoteRefusedStreamOptions(url, candidate_->endpoint->upstream_model);
-  } else if (asking_.added) {
+  } else if (attempt_->transcoder().adds_member()) {
     world_.quirks->NoteTakenStreamOptions(url, candidate_->endpoint->upstream_model);
   }
 }
@@ -260,7 +252,7 @@ Flow Exchange::OnOutput(std::string_view bytes) {
     UpdateTimes();
     if (candidate_->answers_in_tokens()) ReleaseBody();  // no other provider will be asked
     row_.status = 200;
-    outbox_.Head(StreamHead(row_, *admission_.profile, Ignored()));
+    outbox_.Head(StreamHead(row_, *admission_.profile, attempt_->transcoder().Ignored()));
   }
   if (!content_sent_ && attempt_->content_relayed()) {
     content_sent_ = true;
@@ -298,7 +290,7 @@ void Exchange::OnAnswered() {
   NoteQuirk();
   if (reading_out_) return EndReadOut(true);
   // Content that came in one piece with its end waits for the settlement.
-  const bool any = !attempt_->is_stream() || attempt_->stream().has_content();
+  const bool any = attempt_->transcoder().has_content();
   if (ask().stream && any && !content_sent_) {
     row_.first_content = world_.clock->Now() - in_.submitted;
   }
@@ -398,18 +390,12 @@ void Exchange::EndExchange() {
 
 void Exchange::EndAnswer() {
   std::string out;
-  if (!candidate_->answers_in_tokens()) {
-    const std::vector<std::string>& images = attempt_->images();
-    out = ask().stream ? WriteChatStream(Names(), images, Report(), Chat().include_usage)
-                       : WriteChatAnswer(Names(), images, Report());
-  } else if (ask().stream) {
-    attempt_->stream().Finish(Report(), &out);
-  } else {
-    out = RewriteChatAnswer(attempt_->body(), attempt_->answer(), Names(), Report());
-  }
+  attempt_->transcoder().Finish(Report(), &out);
   if (!outbox_.head_sent()) {
-    outbox_.Head(ask().stream ? StreamHead(row_, *admission_.profile, Ignored())
-                              : AnswerHead(row_, *admission_.profile, out.size(), Ignored()));
+    outbox_.Head(
+        ask().stream
+            ? StreamHead(row_, *admission_.profile, attempt_->transcoder().Ignored())
+            : AnswerHead(row_, *admission_.profile, out.size(), attempt_->transcoder().Ignored()));
   }
   outbox_.Rest(out);
   Done();
@@ -423,8 +409,9 @@ void Exchange::EndError(const Error& error) {
   const ErrorPlace place{row_.request_id, in_.origin == Origin::kServerApiV1, row_.provider,
                          routing};
   if (outbox_.head_sent()) {
-    outbox_.Rest(WriteErrorEvent(error, *admission_.profile, place, row_.generation_id,
-                                 Names().model, row_.created.s));
+    std::string out;
+    LastTranscoder().Fail(error, *admission_.profile, place, &out);
+    outbox_.Rest(out);
   } else {
     const std::string body = admission_.surface->WriteError(error, *admission_.profile, place);
     ResponseHead head = ErrorHead(error, row_.request_id, body.size());

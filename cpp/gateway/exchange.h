@@ -15,8 +15,6 @@
 #include "gateway/outbox.h"
 #include "gateway/spend_bound.h"
 #include "store/store.h"
-#include "wire/openai/error_body.h"
-#include "wire/openai/parsed_chat.h"
 
 namespace seekroute {
 
@@ -89,6 +87,7 @@ class Exchange : private AttemptOwner, private StoreObserver {
   Error Unaffordable(const HoldAnswer& answer) const;
   void SendNext();
   void Send();
+  Result<std::unique_ptr<Transcoder>> OpenWay(bool last);
   Asking AskForUsage() const;
   bool RepeatsWithoutOptions(const Error& error) const;
   void NoteQuirk();
@@ -105,23 +104,22 @@ class Exchange : private AttemptOwner, private StoreObserver {
   void EndAnswer();
   void EndError(const Error& error);
   void Done();
-  Used UsedSoFar(bool ended) const;
+  Used UsedSoFar() const;
   Bill BillNow(Ending ending) const;
   void Enter(const Bill& bill, ExchangeRecord* row) const;
   static Error ClientLeft();
   void ReleaseBody();
   TokenEstimate PromptEstimate() const;
-  TokenEstimate ContentEstimate() const;
   Duration LongestTotal() const;
-  std::string Ignored() const;
   void UpdateTimes();
   AnswerNames Names() const;
   UsageReport Report() const;
   std::string Routing() const;
   // What is acted on of the request; of one that was refused before it was read, nothing is asked.
   const Ask& ask() const;
-  const ChatRequest& Chat() const {
-    return static_cast<const ParsedChat&>(*admission_.request).chat;
+  // Of the running attempt, or of the last one, which was ended.
+  Transcoder& LastTranscoder() const {
+    return (attempt_ ? attempt_ : retired_.back())->transcoder();
   }
   const std::vector<Candidate>& candidates() const { return admission_.route.candidates; }
   bool attempt_over() const { return !attempt_ || attempt_->transfer_done(); }

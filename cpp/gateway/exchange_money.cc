@@ -176,25 +176,28 @@ TokenEstimate Exchange::PromptEstimate() const {
   return prompt_ ? *prompt_ : admission_.surface->EstimatePrompt(in_.body);
 }
 
-TokenEstimate Exchange::ContentEstimate() const {
-  return ask().stream ? attempt_->stream().content_tokens() : EstimateChatAnswer(attempt_->body());
-}
-
-// What is known of the answer that the running attempt gives. `ended`: it is complete.
-Used Exchange::UsedSoFar(bool ended) const {
+// What is known of the answer that the running attempt gives.
+Used Exchange::UsedSoFar() const {
   Used used;
   used.choices = ask().choices;
   used.delivered = content_sent_;
   used.prompt = [this] { return PromptEstimate(); };
   if (!attempt_) return used;
-  used.streamed = attempt_->is_stream();
-  if (!candidate_->answers_in_tokens()) {
+  Reading reading = attempt_->transcoder().reading();
+  used.streamed = reading.streamed;
+  used.any_output = reading.any_output;
+  used.finish_reason = std::move(reading.finish_reason);
+  if (candidate_->endpoint->pieces > 0) {  // charged by the piece: nobody counts its tokens
     used.told = EstimateUsage(PromptEstimate(), {});
-    used.told.images = static_cast<int64_t>(attempt_->images().size());
-    used.finish_reason = "stop";
+    used.told.images = reading.usage.images;
     return used;
   }
-  used.content = [this] { return ContentEstimate(); };
+  used.told = reading.usage;
+  used.odd = reading.usage_odd;
+  used.told_whole = reading.usage_whole;
+  used.service_tier = std::move(reading.service_tier);
+  used.media = reading.media;
+  used.content = [this] { return attempt_->transcoder().CountContent(); };
   used.context = candidate_->context();
   if (bound_) used.bound_prompt = bound_->besides().prompt;
   used.most_output = ToldLength();
@@ -202,24 +205,6 @@ Used Exchange::UsedSoFar(bool ended) const {
   if (used.most_output) {
     *used.most_output += ask().predicted;
     *used.most_output *= ask().choices;
-  }
-  if (ended ? ask().stream : attempt_->is_stream()) {
-    const ChatStream& stream = attempt_->stream();
-    used.told = stream.usage();
-    used.odd = stream.usage_odd();
-    used.told_whole = ask().stream && stream.HasFinalUsage();
-    used.any_output = stream.any_content();
-    used.finish_reason = stream.finish_reason();
-    used.service_tier = stream.service_tier();
-    used.media = stream.media();
-  } else if (ended) {
-    const ChatAnswer& answer = attempt_->answer();
-    used.told = answer.usage;
-    used.odd = answer.usage_odd;
-    used.any_output = answer.has_content;
-    used.finish_reason = answer.finish_reason;
-    used.service_tier = answer.service_tier;
-    used.media = answer.media;
   }
   return used;
 }
@@ -230,8 +215,7 @@ Bill Exchange::BillNow(Ending ending) const {
   BillPolicy policy{options.on_client_abort, options.on_upstream_failure, options.on_missing_usage,
                     std::nullopt};
   if (held_) policy.held = row_.held;
-  const bool ended = ending == Ending::kAnswered || ending == Ending::kReadOut;
-  return BillFor(ending, UsedSoFar(ended), policy, candidate_->price(), row_.created);
+  return BillFor(ending, UsedSoFar(), policy, candidate_->price(), row_.created);
 }
 
 // Writes `bill` into `row`, whose last attempt it is of.
@@ -267,22 +251,22 @@ Money Exchange::SuspectedCost(std::string_view error, bool dispatched) {
   prompt_ = PromptEstimate();
   TokenEstimate sent;
   DeliveredMedia media;
+  const Reading reading = attempt_->transcoder().reading();
   std::string_view tier;
-  if (attempt_->is_stream()) {
-    sent = attempt_->stream().content_tokens();
-    media = attempt_->stream().media();
-    tier = attempt_->stream().service_tier();
+  if (reading.streamed) {
+    sent = attempt_->transcoder().CountContent();
+    media = reading.media;
+    tier = reading.service_tier;
   }
-  // Pictures are asked for whole, also where their client wants a stream.
-  const bool images = !candidate_->answers_in_tokens();
-  const bool unseen = !attempt_->is_stream() && (images || !ask().stream) &&
+  const bool unseen = !reading.streamed &&
                       (error == kAbandoned || error == TraitsOf(ErrorCode::kUpstreamTimeout).name);
-  if (unseen && !images) {
+  if (unseen && candidate_->answers_in_tokens()) {
     const int64_t longest = ToldLength().value_or(kExpectedAnswerTokens);
     sent.tokens = std::min(longest, kExpectedAnswerTokens) * ask().choices;
   }
   Usage usage = EstimateUsage(*prompt_, sent, media);
-  if (unseen && images) usage.images = ask().choices;
+  const int64_t pieces = candidate_->endpoint->pieces;
+  if (unseen && pieces > 0) usage.images = pieces * ask().choices;
   return CostOf(usage, candidate_->price(), row_.created, tier).upstream;
 }
 

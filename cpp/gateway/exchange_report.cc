@@ -1,7 +1,5 @@
-// What an answer tells beside its content: its names, its usage and cost, its route, and what of
-// the request had no effect.
+// What an answer tells beside its content: its names, its usage and cost, and its route.
 #include "gateway/exchange.h"
-#include "wire/openai/upstream_chat.h"
 
 namespace seekroute {
 
@@ -36,14 +34,6 @@ std::string Exchange::Routing() const {
   if (in_.explain == Explain::kNo || admission_.model == nullptr) return {};
   return WriteRouting(in_.explain, row_, admission_.route, *in_.snapshot, next_candidate_,
                       world_.stats);
-}
-
-// The members that the client sent for nothing.
-std::string Exchange::Ignored() const {
-  const bool chat = candidate_->answers_in_tokens();
-  if (!chat) return IgnoredFields(Chat(), ReasoningForm::kNone);
-  return IgnoredFields(Chat(), candidate_->endpoint->form.reasoning,
-                       candidate_->endpoint->form.dropped);
 }
 
 }  // namespace seekroute

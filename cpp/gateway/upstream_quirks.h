@@ -13,7 +13,6 @@ namespace seekroute {
 
 // How one exchange asks for the usage of its stream.
 struct UsageAsking {
-  bool added = false;    // `stream_options` stand in the request by our doing
   bool without = false;  // the running attempt repeats one that was refused for them
   int repeats = 0;       // attempts that were the same candidate's second
 };
