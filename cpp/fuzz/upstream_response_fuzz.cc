@@ -3,22 +3,24 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "wire/json/json.h"
 #include "wire/openai/chat_answer.h"
-#include "wire/openai/chat_collect.h"
-#include "wire/openai/chat_stream.h"
 #include "wire/openai/chunk_shape.h"
-#include "wire/openai/image_request.h"
+#include "wire/protocols/protocols.h"
 #include "wire/upstream_refusal.h"
 
 namespace {
 
 using seekroute::AnswerNames;
-using seekroute::ChatStream;
+using seekroute::DialectId;
+using seekroute::ParsedRequest;
 using seekroute::Status;
+using seekroute::Transcoder;
 
 void Check(bool holds) {
   if (!holds) std::abort();
@@ -29,20 +31,46 @@ const AnswerNames& Names() {
   return names;
 }
 
-std::string Relay(std::string_view bytes, size_t step, bool include_usage) {
-  ChatStream::Options options;
-  options.names = Names();
-  options.include_usage = include_usage;
-  ChatStream stream(options);
+// The requests that are answered, read once.
+class Asked {
+ public:
+  explicit Asked(std::string_view members)
+      : body_(R"({"model":"m","messages":[{"role":"user","content":"hi"}])" + std::string(members) +
+              "}"),
+        request_(seekroute::SurfaceOf(seekroute::SurfaceId::kChat)
+                     .Read(body_, seekroute::Profile{}, {})
+                     .value()) {}
+
+  std::unique_ptr<Transcoder> Open(DialectId dialect) const {
+    static const seekroute::RequestForm form;
+    seekroute::TranscoderPlan plan;
+    plan.request = request_.get();
+    plan.body = body_;
+    plan.upstream_model = "up";
+    plan.form = &form;
+    plan.names = Names();
+    plan.max_answer_bytes = size_t{1} << 20;
+    return std::move(*seekroute::DialectOf(dialect).Open(plan));
+  }
+
+ private:
+  const std::string body_;
+  const std::unique_ptr<const ParsedRequest> request_;
+};
+
+std::string Relay(const Asked& asked, DialectId dialect, std::string_view bytes, size_t step) {
+  const std::unique_ptr<Transcoder> way = asked.Open(dialect);
+  way->OnHead("");
   std::string out;
   Status status;
   for (size_t at = 0; at < bytes.size() && status; at += step) {
-    status = stream.Feed(bytes.substr(at, step), &out);
-    Check(stream.state() != ChatStream::State::kWaiting || out.empty());
+    status = way->Feed(bytes.substr(at, step), &out);
+    Check(way->state() != Transcoder::State::kSilent || out.empty());
   }
-  if (status) status = stream.EndOfInput(&out);
+  if (status) status = way->EndOfInput(&out);
+  Check(status.ok() == (way->state() == Transcoder::State::kEnded));
   if (status) {
-    stream.Finish({stream.usage(), {}}, &out);
+    way->Finish({way->reading().usage, {}}, &out);
   } else {
     out += '!';
     out += status.error().name();
@@ -77,13 +105,18 @@ void CheckEvents(std::string_view out) {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view bytes(reinterpret_cast<const char*>(data), size);
-  const bool include_usage = size % 2 == 1;
-  const std::string whole = Relay(bytes, size + 1, include_usage);
-  Check(Relay(bytes, 1, include_usage) == whole);
-  CheckEvents(whole);
-
-  seekroute::ChatCollector collector(size_t{1} << 20);
-  if (collector.Add(whole).ok()) CheckAnswer(collector.Write());
+  static const Asked kPlain("");
+  static const Asked kStream(R"(,"stream":true)");
+  static const Asked kStreamWithUsage(R"(,"stream":true,"stream_options":{"include_usage":true})");
+  const Asked& stream = size % 2 == 1 ? kStreamWithUsage : kStream;
+  for (const DialectId dialect : {DialectId::kOpenAiChat, DialectId::kOpenAiImages}) {
+    const std::string events = Relay(stream, dialect, bytes, size + 1);
+    Check(Relay(stream, dialect, bytes, 1) == events);
+    CheckEvents(events);
+    const std::string plain = Relay(kPlain, dialect, bytes, size + 1);
+    Check(Relay(kPlain, dialect, bytes, 1) == plain);
+    if (plain[0] != '!') CheckAnswer(plain);
+  }
 
   const auto answer = seekroute::ParseChatAnswer(bytes);
   if (answer) {
@@ -95,8 +128,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     Check(again.has_value() && again->id && again->model && again->usage_value && again->created);
     Check(again->content_bytes == answer->content_bytes);
   }
-  const auto images = seekroute::ParseImageAnswer(bytes);
-  if (images) Check(!images->empty());
   for (const int status : {0, 200, 301, 400, 401, 402, 403, 404, 413, 422, 429, 500, 503, 529}) {
     const seekroute::Error error = seekroute::ReadRefusal(status, bytes, {});
     Check(error.status() == 400 || error.status() == 413 || error.status() == 429 ||
