@@ -210,7 +210,7 @@ SERVED_DIALECTS = frozenset({"openai-chat"})
 CapField = Literal["max_tokens", "max_completion_tokens"]
 ReasoningBudgetField = Literal["thinking_budget", "none"]
 ReasoningField = Literal["reasoning_effort", "reasoning", "none"]
-# As kRefusable in cpp/wire/openai/chat_request.h.
+# As kRefusable in cpp/wire/request_form.h.
 Refusable = Literal[
     "temperature",
     "top_p",
