@@ -102,7 +102,7 @@ Status Admit(const Surface& surface, std::string_view body,
   }
   // What a stand-in says is no goods: money that came in pays for none of it.
   if (out->key && out->key->has_paid && out->model->gratis) out->model = out->model->gratis.get();
-  Result<Route> route = PlanRoute({{out->model}});
+  Result<Route> route = PlanRoute({{out->model}}, *out->request);
   if (!route) return std::move(route.error());
   out->route = std::move(*route);
   out->route.strategy = StrategyOf(*out);

@@ -284,5 +284,18 @@ TEST_F(CreditsTest, AGatewayThatIsClosedEndsItsHolds) {
   EXPECT_EQ(store_->balance().nano, 10'000'000);
 }
 
+// Nobody can draw from nothing: told before any money is set aside.
+TEST_F(CreditsTest, NothingIsHeldForWhatNoEndpointCanDo) {
+  output_ = Output::kImage;
+  Open({10'000'000'000});
+  const ExchangeId id = SubmitBody(R"({"model":"m","messages":[{"role":"user","content":" "}]})");
+  Rest();
+  EXPECT_EQ(seen_[id].status, 400);
+  EXPECT_NE(seen_[id].body.find("text in the last user message"), std::string::npos);
+  EXPECT_EQ(seen_[id].row->held, Money{});
+  EXPECT_EQ(seen_[id].row->attempts, 0);
+  EXPECT_EQ(store_->Find(id), nullptr);
+}
+
 }  // namespace
 }  // namespace seekroute::testing

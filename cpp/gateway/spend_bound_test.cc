@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "testing/routes.h"
+#include "wire/openai/parsed_chat.h"
 #include "wire/openai/prompt_parts.h"
 
 namespace seekroute {
@@ -63,7 +64,7 @@ TEST(SpendBoundTest, IsThatOfTheDearestModel) {
   const Model dear = ModelOf({9000});
   using Models = std::array<const Model*, 2>;
   for (const Models& models : {Models{&cheap, &dear}, Models{&dear, &cheap}}) {
-    const Route route = *PlanRoute(models);
+    const Route route = *PlanRoute(models, ParsedChat());
     const SpendBound bound(RequestOf(), route, {}, {});
     EXPECT_EQ(bound.longest(), 900);
     EXPECT_EQ(bound.At(900).nano, kPrompt.upper * kInputNano + 500 * 9000);

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "wire/openai/parsed_chat.h"
+
 namespace seekroute {
 namespace {
 
@@ -27,7 +29,7 @@ TEST(PlanRoute, TakesTheEndpointsOfEachModelInOrder) {
   Model first = ModelOf("a/first", {3, 1});
   first.excluded = {{"off", "no_key"}};
   const Model second = ModelOf("a/second", {2});
-  const Result<Route> route = PlanRoute({{&first, &second}});
+  const Result<Route> route = PlanRoute({{&first, &second}}, ParsedChat());
   ASSERT_TRUE(route.has_value());
   EXPECT_EQ(Names(*route),
             (std::vector<std::string>{"a/first at 3", "a/first at 1", "a/second at 2"}));
@@ -39,13 +41,31 @@ TEST(PlanRoute, TakesTheEndpointsOfEachModelInOrder) {
 
 TEST(PlanRoute, FailsWhereNobodyServesAnyOfTheModels) {
   const Model unserved = ModelOf("a/unserved", {});
-  const Result<Route> route = PlanRoute({{&unserved, &unserved}});
+  const Result<Route> route = PlanRoute({{&unserved, &unserved}}, ParsedChat());
   ASSERT_FALSE(route.has_value());
   EXPECT_EQ(route.error().code, ErrorCode::kNoMatchingEndpoint);
   EXPECT_EQ(route.error().param, "model");
   EXPECT_NE(route.error().message.find("'a/unserved'"), std::string::npos);
   const Model served = ModelOf("a/served", {0});
-  EXPECT_EQ(Names(*PlanRoute({{&unserved, &served}})), (std::vector<std::string>{"a/served at 0"}));
+  EXPECT_EQ(Names(*PlanRoute({{&unserved, &served}}, ParsedChat())),
+            (std::vector<std::string>{"a/served at 0"}));
+}
+
+TEST(PlanRoute, PassesOverWhoLacksWhatTheRequestNeeds) {
+  Model model = ModelOf("a/m", {0, 1});
+  SetDialect(DialectId::kOpenAiImages, &model.endpoints[0]);
+  ParsedChat request;
+  request.ask.needs = Need::kChat;
+  EXPECT_EQ(Names(*PlanRoute({{&model}}, request)),
+            (std::vector<std::string>{"a/m at 0", "a/m at 1"}));
+  request.ask.needs.Add(Need::kNoPromptText);
+  EXPECT_EQ(Names(*PlanRoute({{&model}}, request)), (std::vector<std::string>{"a/m at 1"}));
+  SetDialect(DialectId::kOpenAiImages, &model.endpoints[1]);
+  const Result<Route> refused = PlanRoute({{&model}}, request);
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().code, ErrorCode::kInvalidValue);
+  EXPECT_EQ(refused.error().param, "messages");
+  EXPECT_EQ(refused.error().message, "expected text in the last user message, to draw from");
 }
 
 // What an endpoint does not say of itself is its own model's.
@@ -56,7 +76,7 @@ TEST(Candidate, HasTheBoundsOfItsOwnModel) {
   Model second = ModelOf("a/second", {0});
   second.context = 2000;
   second.endpoints[0].max_output = 7;
-  const Route route = *PlanRoute({{&first, &second}});
+  const Route route = *PlanRoute({{&first, &second}}, ParsedChat());
   EXPECT_EQ(route.candidates[0].context(), 1000);
   EXPECT_EQ(route.candidates[0].max_output(), 100);
   EXPECT_EQ(route.candidates[1].context(), 2000);
