@@ -33,7 +33,7 @@ inline constexpr int kNeedCount = 3;
 class NeedSet {
  public:
   constexpr NeedSet() = default;
-  constexpr NeedSet(Need need) : bits_(Bit(need)) {}
+  constexpr NeedSet(Need need) : bits_(Bit(need)) {}  // NOLINT: a set of one
 
   constexpr void Add(Need need) { bits_ |= Bit(need); }
   constexpr bool Has(Need need) const { return (bits_ & Bit(need)) != 0; }
