@@ -164,9 +164,9 @@ void Exchange::Send() {
                     row_.attempts - asking_.repeats >= world_.options->retry.max_attempts;
   Result<std::unique_ptr<Transcoder>> way = OpenWay(last);
   if (!way) {
-    row_.attempts = 0;
-    claim_.SetSpent(false);
-    next_candidate_ = 0;
+    --row_.attempts;
+    --next_candidate_;
+    claim_.SetSpent(row_.attempts > 0);
     if (held_) return Settle(std::move(way.error()));
     error_ = std::move(way.error());
     EndError(*error_);
@@ -188,6 +188,7 @@ Result<std::unique_ptr<Transcoder>> Exchange::OpenWay(bool last) {
   const Endpoint& endpoint = *candidate_->endpoint;
   const GatewayOptions& options = *world_.options;
   const size_t media = options.max_media_event_bytes;
+  const auto told = ToldLength();
   TranscoderPlan plan;
   plan.surface = in_.surface;
   plan.request = admission_.request.get();
@@ -195,9 +196,7 @@ Result<std::unique_ptr<Transcoder>> Exchange::OpenWay(bool last) {
   plan.upstream_model = endpoint.upstream_model;
   plan.form = &endpoint.form;
   plan.names = Names();
-  if (const auto told = ToldLength()) {
-    plan.cap = AnswerCap{*told, endpoint.form.cap_field, ToldReasoning()};
-  }
+  if (told) plan.cap = AnswerCap{*told, endpoint.form.cap_field, ToldReasoning()};
   plan.usage = AskForUsage();
   plan.may_fall_back = !last;
   plan.max_answer_bytes = options.max_answer_bytes;
@@ -389,13 +388,13 @@ void Exchange::EndExchange() {
 }
 
 void Exchange::EndAnswer() {
+  Transcoder& way = attempt_->transcoder();
   std::string out;
-  attempt_->transcoder().Finish(Report(), &out);
+  way.Finish(Report(), &out);
   if (!outbox_.head_sent()) {
-    outbox_.Head(
-        ask().stream
-            ? StreamHead(row_, *admission_.profile, attempt_->transcoder().Ignored())
-            : AnswerHead(row_, *admission_.profile, out.size(), attempt_->transcoder().Ignored()));
+    const Profile& profile = *admission_.profile;
+    outbox_.Head(ask().stream ? StreamHead(row_, profile, way.Ignored())
+                              : AnswerHead(row_, profile, out.size(), way.Ignored()));
   }
   outbox_.Rest(out);
   Done();
