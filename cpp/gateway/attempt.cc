@@ -103,7 +103,7 @@ void Attempt::OnTimer(TimePoint now) {
       break;
     case Phase::kLingering:
       StopTransfer();
-      owner_->OnTransferOver();
+      owner_->OnTransferOver(this);
       break;
     case Phase::kOver:
       break;
@@ -132,7 +132,7 @@ Flow Attempt::OnBody(std::string_view bytes) {
     lingering_bytes_ += bytes.size();
     if (lingering_bytes_ > kMaxLingeringBytes) {
       StopTransfer();
-      owner_->OnTransferOver();
+      owner_->OnTransferOver(this);
     }
     return Flow::kContinue;
   }
@@ -172,14 +172,14 @@ void Attempt::RelayOutput(int64_t pieces_before) {
     first_content_ = now;
   }
   if (transcoder().pieces() != pieces_before) last_content_ = now;
-  paused_ = owner_->OnOutput(output_) == Flow::kPause;
+  paused_ = owner_->OnOutput(this, output_) == Flow::kPause;
 }
 
 void Attempt::OnEnd(const TransportEnd& end) {
   transfer_ = 0;
   if (phase_ == Phase::kLingering || phase_ == Phase::kOver) {
     phase_ = Phase::kOver;
-    owner_->OnTransferOver();
+    owner_->OnTransferOver(this);
     return;
   }
   waited_ = clock_.Now() - sent_;
@@ -231,7 +231,7 @@ void Attempt::Fail(Error error, bool dispatched) {
   refused_in_answer_ = error.said_by_upstream && head_.status < 300 && !begun &&
                        error.code != ErrorCode::kUpstreamError &&
                        error.code != ErrorCode::kUpstreamTimeout;
-  owner_->OnFailed(std::move(error), dispatched);
+  owner_->OnFailed(this, std::move(error), dispatched);
 }
 
 // A connection that dies, or falls silent, when nothing is missing of its answer but the mark of
@@ -252,7 +252,7 @@ bool Attempt::EndWhole() {
 void Attempt::Answered() {
   phase_ = transfer_ == 0 ? Phase::kOver : Phase::kLingering;
   linger_until_ = clock_.Now() + kLinger;
-  owner_->OnAnswered();
+  owner_->OnAnswered(this);
 }
 
 void Attempt::StopTransfer() {

@@ -13,20 +13,22 @@
 
 namespace seekroute {
 
-// What the exchange hears of its attempt. Exactly one of OnAnswered and OnFailed, once; nothing
-// after Abandon().
+class Attempt;
+
+// What is heard of an attempt, which each call names: several may run. Exactly one of OnAnswered
+// and OnFailed, once; nothing after Abandon().
 class AttemptOwner {
  public:
   virtual ~AttemptOwner() = default;
   // The provider has been sent all of the request. May not end the attempt.
-  virtual void OnSent() = 0;
+  virtual void OnSent(Attempt* attempt) = 0;
   // Bytes for the client of a stream whose content has begun.
-  virtual Flow OnOutput(std::string_view bytes) = 0;
-  virtual void OnAnswered() = 0;
+  virtual Flow OnOutput(Attempt* attempt, std::string_view bytes) = 0;
+  virtual void OnAnswered(Attempt* attempt) = 0;
   // `dispatched`: the provider may have got the request.
-  virtual void OnFailed(Error error, bool dispatched) = 0;
+  virtual void OnFailed(Attempt* attempt, Error error, bool dispatched) = 0;
   // After OnAnswered: the connection has been given back, or up.
-  virtual void OnTransferOver() = 0;
+  virtual void OnTransferOver(Attempt* attempt) = 0;
 };
 
 // Engine thread only.
@@ -76,7 +78,7 @@ class Attempt : public TransportObserver {
   // Of the answer, as far as it has come; also after Abandon().
   Transcoder& transcoder() const { return *plan_.transcoder; }
 
-  void OnSent() override { owner_->OnSent(); }
+  void OnSent() override { owner_->OnSent(this); }
   void OnHead(const TransportHead& head) override;
   Flow OnBody(std::string_view bytes) override;
   void OnEnd(const TransportEnd& end) override;

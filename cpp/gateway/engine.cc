@@ -29,7 +29,7 @@ void Engine::Submit(Submission submission) {
 
 void Engine::Cancel(ExchangeId id) {
   const auto found = exchanges_.find(id);
-  if (found != exchanges_.end()) found->second->Cancel();
+  if (found != exchanges_.end()) found->second->ClientLeft();
 }
 
 void Engine::Stop(ExchangeId id) {

@@ -1,4 +1,5 @@
-// One client request from admission to its end: a sequence of attempts, one answer, one row.
+// One client request from admission to its end: the states, and nothing else. Its trades do the
+// work: Purse the money, Tries the attempts, Outbox what the client gets.
 #pragma once
 
 #include <cstdint>
@@ -6,39 +7,25 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "billing/bill.h"
 #include "gateway/admission.h"
-#include "gateway/attempt.h"
 #include "gateway/exchange_world.h"
+#include "gateway/idempotency.h"
 #include "gateway/outbox.h"
-#include "gateway/spend_bound.h"
+#include "gateway/purse.h"
+#include "gateway/tries.h"
 #include "store/store.h"
 
 namespace seekroute {
 
-// In rows, the word of an attempt that we ended: its client left, or the time was up.
-inline constexpr std::string_view kAbandoned = "abandoned";
-
-// The states, and what moves one to the next:
-//
-//   kAdmitting --refused--> kDone
-//       | Start()
-//   kHolding --refused--> kDone                  only of an organization, with credits on
-//       | the hold is durable      | client gone, store too slow: kSettling
-//   kSending ---next candidate---> kSending     only while no content has reached the client
-//       | first content            | failed, nothing left to ask; client gone
-//   kRelaying                      |
-//       | answered, or failed; client gone, unless the provider's answer is read out; Stop()
-//   kSettling <--------------------+            the row is being stored
-//       | stored, or the client waited settle_patience for it
-//   kDone                                       the client has its last byte
+// kTable in exchange.cc has every move there is: what happens in a state that it does not name
+// changes nothing.
 //
 // Invariants: content is never repeated (no second attempt after the first byte of it); an admitted
 // exchange settles exactly one row, also when its client goes away; it ends within its total
 // deadline; where money is to be held, nothing is sent before it is. Engine thread only.
-class Exchange : private AttemptOwner, private StoreObserver {
+class Exchange : private PurseOwner, private TriesOwner {
  public:
   Exchange(Submission submission, const ExchangeWorld& world);
   ~Exchange() override;
@@ -49,7 +36,7 @@ class Exchange : private AttemptOwner, private StoreObserver {
   void Start();
 
   // The client went away: the upstream is cancelled, or read out, and the row still settled.
-  void Cancel();
+  void ClientLeft();
 
   // The gateway stops, also before Start(), which is not called then. Whoever still waits for its
   // answer is told so and pays nothing, and its Idempotency-Key may be used again; who had left
@@ -57,108 +44,111 @@ class Exchange : private AttemptOwner, private StoreObserver {
   void Stop();
 
   // The client has taken what was waiting for it.
-  void Resume();
+  void Resume() { tries_.Resume(); }
 
   // The next instant at which OnTimer() has something to do.
   TimePoint NextDeadline() const;
   void OnTimer(TimePoint now);
 
   // Nothing is left to do: the exchange may be destroyed (from outside its own callbacks).
-  bool finished() const { return state_ == State::kDone && !storing_ && attempt_over(); }
+  bool finished() const { return state_ == State::kDone && !purse_.storing() && tries_.quiet(); }
   ExchangeId id() const { return in_.id; }
 
  private:
-  enum class State : uint8_t { kAdmitting, kHolding, kSending, kRelaying, kSettling, kDone };
+  enum class State : uint8_t {
+    kAdmitting,
+    kHolding,     // money is being set aside
+    kAsking,      // an upstream is asked: nothing has reached the client
+    kRelaying,    // the head is out
+    kReadingOut,  // the client is gone, and its answer is read to the end for its usage
+    kSettling,    // the row is being stored
+    kDone,        // the client has its last byte
+  };
+  static constexpr size_t kStates = 7;
+  enum class Event : uint8_t {
+    kRefused,
+    kRepeated,      // a stored answer is given again
+    kPays,          // admitted: money is to be held for it
+    kFree,          // admitted: none is
+    kHeld,          // the hold is durable
+    kHoldLate,      // the store did not answer in time
+    kContent,       // the first bytes for the client
+    kAnswered,      // the answer is complete
+    kOutOfTries,    // all failed that could be asked
+    kLeft,          // the client went away
+    kLeftReadable,  // likewise, and the answer is read on
+    kDeadline,      // the time of the whole request is over
+    kStop,          // the gateway stops
+    kSettled,       // the row is durable, or was given up
+    kSettleLate,    // the client does not wait for it any longer
+  };
+  static constexpr size_t kEvents = 15;
+  using Act = void (Exchange::*)();
+  struct Transition {
+    State in;
+    Event event;
+    State to;
+    Act act;
+  };
+  struct Table;
+
+  // Whether there is a move for it.
+  bool Knows(Event event) const;
+  // Makes the move, if there is one: sets the state, then acts, last of all.
+  void Fire(Event event);
+  // To kSettling, as one that ended so. Nothing where the table has no move.
+  void End(Event event, Ending ending, std::optional<Error> error);
+
+  // The acts of the table.
+  void Hold();
+  void StartTries();
+  void SendHead();
+  void ReadOn() {}  // the tries do already
+  void Settle();
+  void Deliver();
+  void DeliverLate();
+  void Refuse();
+  void Close();
+  void TellHost() { world_.host->OnFinished(in_.id); }
 
   void Identify();
-  Status Take();
-  Status ClaimIdempotency(std::shared_ptr<const StoredAnswer>* stored);
+  Status TakeIn();
+  Status Claim(std::shared_ptr<const StoredAnswer>* stored);
   void Replay(const StoredAnswer& stored);
-  bool IsCharged() const { return world_.options->credits && !row_.org_id.empty(); }
-  Status BoundSpending();
-  Money CreditLine() const;
-  bool IsLimited() const;
-  void Hold();
-  void OnHoldTimer(TimePoint now);
-  HoldRequest WorstCase() const;
-  std::optional<int64_t> ToldLength() const;
-  std::optional<int64_t> ToldReasoning() const;
-  bool IgnoredCap(const Bill& bill) const;
-  Error Unaffordable(const HoldAnswer& answer) const;
-  void SendNext();
-  void Send();
-  Result<std::unique_ptr<Transcoder>> OpenWay(bool last);
-  Asking AskForUsage() const;
-  bool RepeatsWithoutOptions(const Error& error) const;
-  void NoteQuirk();
-  void TellOperator(Error* error) const;
-  void CountAttempt(std::string_view error, bool dispatched, std::string words = {});
-  void AbandonAttempt();
-  bool StartReadOut();
-  void EndReadOut(bool answered);
-  Money SuspectedCost(std::string_view error, bool dispatched);
-  void Settle(std::optional<Error> error);
-  void NoteDelivery(TimePoint now);
-  void NoteProgress();
-  void EndExchange();
-  void EndAnswer();
-  void EndError(const Error& error);
-  void Done();
+  bool Pays() const { return world_.options->credits && !record_.org_id.empty(); }
+  bool MayReadOut() const;
+  const Ask& ask() const;
+  Duration LongestTotal() const;
+  void WriteAnswer();
+  void WriteError(const Error& error);
   Used UsedSoFar() const;
   Bill BillNow(Ending ending) const;
-  void Enter(const Bill& bill, ExchangeRecord* row) const;
-  static Error ClientLeft();
-  void ReleaseBody();
-  TokenEstimate PromptEstimate() const;
-  Duration LongestTotal() const;
-  void UpdateTimes();
-  AnswerNames Names() const;
+  // What is known of the request now, with that bill: the only writer of a record.
+  ExchangeRecord Compose(const Bill& bill) const;
   UsageReport Report() const;
   std::string Routing() const;
-  // What is acted on of the request; of one that was refused before it was read, nothing is asked.
-  const Ask& ask() const;
-  // Of the running attempt, or of the last one, which was ended.
-  Transcoder& LastTranscoder() const {
-    return (attempt_ ? attempt_ : retired_.back())->transcoder();
-  }
-  const std::vector<Candidate>& candidates() const { return admission_.route.candidates; }
-  bool attempt_over() const { return !attempt_ || attempt_->transfer_done(); }
 
-  void OnSent() override;
-  Flow OnOutput(std::string_view bytes) override;
+  void OnHeld(Status held) override;
+  void OnSettled() override { Fire(Event::kSettled); }
+  Flow OnContent(std::string_view bytes) override;
   void OnAnswered() override;
-  void OnFailed(Error error, bool dispatched) override;
-  void OnTransferOver() override { world_.host->OnFinished(in_.id); }
-  void OnHeld(StoreTicket ticket, const HoldAnswer& answer) override;
-  void OnStored(StoreTicket ticket, const Status& status) override;
+  void OnOutOfTries(Error error) override;
+  void OnBodyGone() override { outbox_.BodyGone(); }
+  void OnQuiet() override { world_.host->OnFinished(in_.id); }
 
   Submission in_;
   const ExchangeWorld world_;
   TimePoint deadline_;  // the gateway's, until the model is known
-
-  Outbox outbox_;
   State state_ = State::kAdmitting;
   Admission admission_;
-  // Asked last; before that the one that is asked first. Null: refused before there was a route.
-  const Candidate* candidate_ = nullptr;
   ClaimGuard claim_;
-  std::optional<SpendBound> bound_;  // where money is held or the client set a limit
-  std::optional<int64_t> cap_;       // tokens a choice that the hold or max_cost pays for
-  size_t next_candidate_ = 0;
-  UsageAsking asking_;
-  std::unique_ptr<Attempt> attempt_;
-  std::vector<std::unique_ptr<Attempt>> retired_;  // failed ones: their callbacks may be running
-  ExchangeRecord row_;
-  Bill bill_;                            // as it would be settled, or is
-  std::optional<TokenEstimate> prompt_;  // read with the request, or made before its body went
+  Outbox outbox_;
+  Purse purse_;
+  Tries tries_;
   std::optional<Error> error_;
-  TimePoint waits_until_;                   // for the store: kHolding, kSettling
-  TimePoint note_at_ = TimePoint::Never();  // something was delivered since the last one
-  Duration waited_;                         // for upstreams, over all attempts
-  bool content_sent_ = false;               // not only what a stream says before its first content
-  bool held_ = false;                       // a hold stands, and its charge is at most row_.held
-  bool storing_ = false;                    // Settle() was called and not answered
-  bool reading_out_ = false;  // the client is gone and its answer is read out; a slot is taken
+  Bill bill_;
+  TimePoint first_content_ = TimePoint::Never();  // that reached the client, or waits for the end
+  ExchangeRecord record_;  // what stays as it was at admission; from kSettling on, all of it
 };
 
 }  // namespace seekroute

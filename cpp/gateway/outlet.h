@@ -20,8 +20,8 @@ struct ResponseHead {
   void Add(std::string_view name, std::string_view value) { headers.emplace_back(name, value); }
 };
 
-// Engine thread only. Whoever sits behind it calls Exchange::Cancel() when the client is gone and,
-// after a kPause, Exchange::Resume().
+// Engine thread only. Whoever sits behind it calls Exchange::ClientLeft() when the client is gone
+// and, after a kPause, Exchange::Resume().
 class Outlet {
  public:
   virtual ~Outlet() = default;

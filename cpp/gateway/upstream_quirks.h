@@ -11,12 +11,6 @@
 
 namespace seekroute {
 
-// How one exchange asks for the usage of its stream.
-struct UsageAsking {
-  bool without = false;  // the running attempt repeats one that was refused for them
-  int repeats = 0;       // attempts that were the same candidate's second
-};
-
 // Owned by an engine; its thread only. Each engine finds out for itself.
 class UpstreamQuirks {
  public:

@@ -1,0 +1,134 @@
+// What is known of an exchange at any time: its bill, its record, and what its client is told of
+// both.
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "billing/cost.h"
+#include "gateway/exchange.h"
+#include "gateway/routing_report.h"
+#include "wire/sanitize.h"
+
+namespace seekroute {
+namespace {
+
+// For the row of an attempt, whose own columns have what was charged.
+std::string FiguresOf(const Usage& usage) {
+  std::string text = "usage as reported:";
+  const auto add = [&text](std::string_view name, const std::optional<int64_t>& count) {
+    if (count) text += ' ' + std::string(name) + ' ' + std::to_string(*count);
+  };
+  add("prompt", usage.prompt);
+  add("cached", usage.cached);
+  add("cache_write", usage.cache_write);
+  add("completion", usage.completion);
+  add("reasoning", usage.reasoning);
+  return text;
+}
+
+}  // namespace
+
+// What is known of the answer that the current try gives.
+Used Exchange::UsedSoFar() const {
+  Used used;
+  const Candidate& candidate = tries_.candidate();
+  const Transcoder* const transcoder = tries_.transcoder();
+  used.choices = ask().choices;
+  used.delivered = first_content_ != TimePoint::Never();
+  used.prompt = [this] { return tries_.Prompt(); };
+  if (transcoder == nullptr) return used;
+  Reading reading = transcoder->reading();
+  used.streamed = reading.streamed;
+  used.any_output = reading.any_output;
+  used.finish_reason = std::move(reading.finish_reason);
+  if (candidate.endpoint->pieces > 0) {  // charged by the piece: nobody counts its tokens
+    used.told = EstimateUsage(tries_.Prompt(), {});
+    used.told.images = reading.usage.images;
+    return used;
+  }
+  used.told = reading.usage;
+  used.odd = reading.usage_odd;
+  used.told_whole = reading.usage_whole;
+  used.service_tier = std::move(reading.service_tier);
+  used.media = reading.media;
+  used.content = [transcoder] { return transcoder->CountContent(); };
+  purse_.Judge(candidate, &used);
+  return used;
+}
+
+// The bill if the request ended so now.
+Bill Exchange::BillNow(Ending ending) const {
+  const GatewayOptions& options = *world_.options;
+  BillPolicy policy{options.on_client_abort, options.on_upstream_failure, options.on_missing_usage,
+                    std::nullopt};
+  if (purse_.holds()) policy.held = purse_.held();
+  return BillFor(ending, UsedSoFar(), policy, tries_.candidate().price(), record_.created);
+}
+
+ExchangeRecord Exchange::Compose(const Bill& bill) const {
+  ExchangeRecord record = record_;
+  record.total = world_.clock->Now() - in_.submitted;
+  record.overhead = std::max(record.total - tries_.waited(), Duration{});
+  record.settlement = bill.settlement;
+  const bool unanswered = state_ == State::kAdmitting || state_ == State::kHolding;
+  if (error_) {
+    record.error = error_->name();
+    record.status = error_->status();
+  } else if (!unanswered) {
+    record.status = 200;
+  }
+  if (admission_.route.candidates.empty()) return record;
+
+  const Candidate& candidate = tries_.candidate();
+  record.model = candidate.model->id;
+  record.price_revision = candidate.price().revision();
+  record.held = purse_.held();
+  record.attempts = tries_.sent();
+  if (const Attempt* const attempt = tries_.current()) record.provider = attempt->provider().id;
+  if (first_content_ != TimePoint::Never()) record.first_content = first_content_ - in_.submitted;
+  record.estimated = bill.estimated;
+  record.finish_reason = bill.finish_reason;
+  record.service_tier = bill.service_tier;
+  record.prompt_tokens = bill.usage.prompt.value_or(0);
+  record.completion_tokens = bill.usage.completion.value_or(0);
+  record.cached_tokens = bill.usage.cached.value_or(0);
+  record.reasoning_tokens = bill.usage.reasoning.value_or(0);
+  record.cache_write_tokens = bill.usage.cache_write.value_or(0);
+  // Either way the provider goes on beyond what it was told, or what is known of it is wrong.
+  record.cap_ignored = bill.beyond || purse_.IgnoredCap(candidate, bill);
+  record.usage_odd = bill.priced && bill.reported.has_value();
+  record.upstream_cost = bill.charge.upstream;
+  record.cost = bill.charge.total;
+
+  record.tried.assign(tries_.records().begin(), tries_.records().end());
+  if (tries_.running()) record.tried.emplace_back();  // as if it had ended
+  if (record.tried.empty()) return record;
+  AttemptRecord& last = record.tried.back();
+  if (bill.priced) last.suspected = {};  // it is known now
+  if (bill.reported) {
+    last.words += (last.words.empty() ? "" : "; ") + FiguresOf(*bill.reported);
+    CutText(kMaxAttemptWords, &last.words);
+  }
+  return record;
+}
+
+UsageReport Exchange::Report() const {
+  UsageReport report{bill_.usage, std::nullopt, Routing()};
+  report.reported = bill_.reported;
+  if (admission_.profile->usage_cost) {
+    report.cost = {.cost = bill_.charge.total,
+                   .details = admission_.profile->upstream_cost,
+                   .upstream = bill_.charge.upstream,
+                   .upstream_prompt = bill_.charge.upstream_prompt,
+                   .upstream_completion = bill_.charge.upstream_completion};
+  }
+  return report;
+}
+
+std::string Exchange::Routing() const {
+  if (in_.explain == Explain::kNo || admission_.model == nullptr) return {};
+  return WriteRouting(in_.explain, record_, admission_.route, *in_.snapshot, tries_.selected(),
+                      world_.stats);
+}
+
+}  // namespace seekroute

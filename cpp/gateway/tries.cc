@@ -1,0 +1,339 @@
+#include "gateway/tries.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/failpoint.h"
+#include "billing/cost.h"
+#include "gateway/quote.h"
+#include "routing/retry_policy.h"
+#include "wire/protocols/protocols.h"
+#include "wire/request_echo.h"
+#include "wire/sanitize.h"
+
+namespace seekroute {
+namespace {
+
+// In rows, the word of an attempt that we ended: its client left, the time was up, or another one
+// was quicker.
+constexpr std::string_view kAbandoned = "abandoned";
+
+// A body is kept to the end of its request, should the provider report no usage, unless it is
+// longer: then its estimate is made at once, which takes several times as long as relaying it.
+constexpr size_t kMaxKeptBody = size_t{2} << 20;
+
+// As the profile has the name of the model that answers.
+std::string AnswerModelOf(const Admission& admission, const Model& model) {
+  switch (admission.profile->answer_model) {
+    case AnswerModel::kAsAsked:
+      return admission.automatic ? model.id : admission.request->ask.model;
+    case AnswerModel::kBare:
+      return model.id.substr(model.id.find('/') + 1);
+    case AnswerModel::kCanonical:
+      break;
+  }
+  return model.id;
+}
+
+}  // namespace
+
+Tries::Tries(const TriesPlan& plan, const ExchangeWorld& world, TriesOwner* owner)
+    : plan_(plan), world_(world), owner_(owner) {}
+
+Tries::~Tries() { ReleaseSlot(); }
+
+void Tries::ReleaseSlot() {
+  if (std::exchange(has_slot_, false)) world_.read_outs->Release();
+}
+
+const Provider& Tries::ProviderOf(const Candidate& candidate) const {
+  return plan_.snapshot->providers[candidate.endpoint->provider];
+}
+
+const Candidate& Tries::candidate() const {
+  return current_ != nullptr ? *current_->candidate : plan_.admission->route.candidates.front();
+}
+
+size_t Tries::selected() const {
+  if (current_ == nullptr) return 0;
+  return static_cast<size_t>(current_->candidate - plan_.admission->route.candidates.data()) + 1;
+}
+
+TokenEstimate Tries::Prompt() const {
+  if (!prompt_) prompt_ = ask().prompt;
+  if (!prompt_) prompt_ = plan_.admission->surface->EstimatePrompt(*plan_.body);
+  return *prompt_;
+}
+
+void Tries::Start(AnswerNames names, UnixSeconds created, TimePoint until) {
+  names_ = std::move(names);
+  created_ = created;
+  until_ = until;
+  AskNext();
+}
+
+// There is a candidate that was not asked, and the policy lets it be.
+bool Tries::MayAskMore() const {
+  return next_ < plan_.admission->route.candidates.size() &&
+         sent_ - repeats_ < world_.options->retry.max_attempts;
+}
+
+bool Tries::StartAnother() {
+  if (won_ || reading_out_ || running_ == 0 || running_ >= kMostAtOnce) return false;
+  if (!MayAskMore() || plan_.body->empty()) return false;
+  AskNext();
+  return true;
+}
+
+void Tries::AskNext() { Send(plan_.admission->route.candidates[next_++], false); }
+
+void Tries::Send(const Candidate& candidate, bool repeats) {
+  ++sent_;
+  if (repeats) ++repeats_;
+  Result<std::unique_ptr<Transcoder>> transcoder = Open(candidate, repeats);
+  if (!transcoder) {
+    --sent_;
+    if (repeats) --repeats_;
+    return OnUnsaid(std::move(transcoder.error()));
+  }
+  auto made = std::make_unique<Try>();
+  made->candidate = &candidate;
+  made->repeats = repeats;
+  // What may be sent once more, without a member of ours, is kept until it is answered.
+  const bool last = !MayAskMore() && !(*transcoder)->adds_member();
+  Attempt::Plan plan{&ProviderOf(candidate), candidate.endpoint, std::move(*transcoder)};
+  AttemptOwner* const owner = this;
+  made->attempt = std::make_unique<Attempt>(std::move(plan), *world_.options, *world_.clock,
+                                            world_.transport, owner);
+  current_ = made.get();
+  tries_.push_back(std::move(made));
+  ++running_;
+  current_->attempt->Send();
+  if (last) ReleaseBody();
+}
+
+// How the request is said to the endpoint, and its answer to the client.
+Result<std::unique_ptr<Transcoder>> Tries::Open(const Candidate& candidate, bool repeats) const {
+  const Endpoint& endpoint = *candidate.endpoint;
+  const GatewayOptions& options = *world_.options;
+  const size_t media = options.max_media_event_bytes;
+  TranscoderPlan plan;
+  plan.surface = plan_.admission->surface->id();
+  plan.request = plan_.admission->request.get();
+  plan.body = *plan_.body;
+  plan.upstream_model = endpoint.upstream_model;
+  plan.form = &endpoint.form;
+  plan.names = names_;
+  plan.names.model = AnswerModelOf(*plan_.admission, *candidate.model);
+  plan.cap = plan_.purse->CapFor(candidate);
+  plan.usage = AskForUsage(candidate, repeats);
+  plan.may_fall_back = MayAskMore();
+  plan.max_answer_bytes = options.max_answer_bytes;
+  plan.sse = candidate.model->other_output ? SseParser::Limits{media, media} : options.sse;
+  return DialectOf(endpoint.dialect).Open(plan);
+}
+
+Asking Tries::AskForUsage(const Candidate& candidate, bool repeats) const {
+  const Provider& provider = ProviderOf(candidate);
+  if (!ask().stream || !provider.stream_options || repeats) return Asking::kNo;
+  return world_.quirks->NextStream(provider.upstream.base_url, candidate.endpoint->upstream_model);
+}
+
+// The request cannot be said in the words of an endpoint, which counts as one that is not there.
+void Tries::OnUnsaid(Error error) {
+  if (running_ > 0) return;
+  if (MayAskMore()) return AskNext();
+  owner_->OnOutOfTries(std::move(error));
+}
+
+Tries::Try& Tries::TryOf(const Attempt* attempt) {
+  return **std::ranges::find_if(
+      tries_, [attempt](const auto& each) { return each->attempt.get() == attempt; });
+}
+
+void Tries::Resume() {
+  if (running_ > 0) current_->attempt->Resume();
+}
+
+bool Tries::EndWhole() { return running_ > 0 && current_->attempt->EndWhole(); }
+
+void Tries::Abandon() { AbandonAllBut(nullptr); }
+
+// The current one last: the bill is of the last record.
+void Tries::AbandonAllBut(const Try* winner) {
+  const auto abandon = [this](Try* each) {
+    if (each->over) return;
+    Count(each, kAbandoned, true);
+    each->attempt->Abandon();
+  };
+  for (const auto& each : tries_) {
+    if (each.get() != winner && each.get() != current_) abandon(each.get());
+  }
+  if (current_ != nullptr && current_ != winner) abandon(current_);
+}
+
+bool Tries::ReadOut() {
+  if (running_ != 1 || current_->over) return false;
+  if (current_->attempt->provider().on_abort != OnAbort::kReadOut) return false;
+  if (!world_.read_outs->Take()) return false;
+  reading_out_ = has_slot_ = true;
+  current_->attempt->Resume();
+  return true;
+}
+
+void Tries::OnTimer(TimePoint now) {
+  // Those that it makes are not due.
+  const size_t due = tries_.size();
+  for (size_t i = 0; i < due; ++i) tries_[i]->attempt->OnTimer(now);
+}
+
+TimePoint Tries::NextDeadline() const {
+  TimePoint next = TimePoint::Never();
+  for (const auto& each : tries_) next = std::min(next, each->attempt->NextDeadline());
+  return next;
+}
+
+Duration Tries::waited() const {
+  Duration waited = waited_;
+  for (const auto& each : tries_) {
+    if (!each->over) waited = waited + each->attempt->waited();
+  }
+  return waited;
+}
+
+bool Tries::quiet() const {
+  return std::ranges::all_of(tries_,
+                             [](const auto& each) { return each->attempt->transfer_done(); });
+}
+
+// The repeat is being answered: it was that member. A refusal for another reason is refused again,
+// and teaches nothing. Nor does one of a request with members that may be the reason: a provider
+// may refuse the member beside them alone.
+void Tries::NoteQuirk(const Try& of) const {
+  const std::string_view url = ProviderOf(*of.candidate).upstream.base_url;
+  const std::string_view model = of.candidate->endpoint->upstream_model;
+  if (of.repeats) {
+    if (ask().is_ordinary) world_.quirks->NoteRefusedStreamOptions(url, model);
+  } else if (of.attempt->transcoder().adds_member()) {
+    world_.quirks->NoteTakenStreamOptions(url, model);
+  }
+}
+
+void Tries::Win(Try* winner) {
+  won_ = true;
+  current_ = winner;
+  NoteQuirk(*winner);
+  AbandonAllBut(winner);
+}
+
+// After the last attempt was sent: nothing but an estimate needs the body.
+void Tries::ReleaseBody() {
+  if (plan_.body->size() <= kMaxKeptBody) return;
+  (void)Prompt();
+  std::string().swap(*plan_.body);
+}
+
+// Neither the transport nor this has a large body any more, where nobody else will be asked.
+void Tries::OnSent(Attempt*) {
+  if (plan_.body->empty() && !won_) owner_->OnBodyGone();
+}
+
+Flow Tries::OnOutput(Attempt* attempt, std::string_view bytes) {
+  if (!won_) {
+    Win(&TryOf(attempt));
+    ReleaseBody();  // no other provider will be asked
+  }
+  return owner_->OnContent(bytes);
+}
+
+void Tries::OnAnswered(Attempt* attempt) {
+  SR_FAILPOINT("after_upstream_end");
+  Try& answered = TryOf(attempt);
+  if (!won_) Win(&answered);
+  Count(&answered, {}, true);
+  owner_->OnAnswered();
+}
+
+// How a provider is reached, and why it is not, is for the operator to know and to mend. A program
+// that has the gateway in it is the operator's.
+void Tries::TellOperator(const Attempt& attempt, Error* error) const {
+  const bool unreached =
+      error->code == ErrorCode::kUpstreamTls || error->code == ErrorCode::kUpstreamError;
+  if (!unreached || error->said_by_upstream || attempt.upstream_status() > 0) return;
+  error->words = error->message;
+  if (plan_.origin != Origin::kInProcess) error->message = "the provider is unavailable";
+}
+
+void Tries::OnFailed(Attempt* attempt, Error error, bool dispatched) {
+  Try& failed = TryOf(attempt);
+  // Told by the words as they came: those of a long body's refusal are cut down to names.
+  const Transcoder& transcoder = attempt->transcoder();
+  const bool repeats = !won_ && transcoder.adds_member() && transcoder.RefusesAdded(error);
+  const bool comparable = !plan_.body->empty() && plan_.body->size() <= kMaxKeptBody;
+  error.words = comparable ? WithoutEcho(error.words, *plan_.body,
+                                         plan_.admission->request->model_value)
+                           : NameInWords(error.words);
+  TellOperator(*attempt, &error);
+  Count(&failed, error.name(), dispatched, error.words);
+  if (running_ > 0) return;  // another one may answer
+  current_ = &failed;
+  const bool goes_on = !reading_out_ && world_.clock->Now() < until_;
+  if (goes_on && repeats) return Send(*failed.candidate, true);
+  const FailedAttempt last{error, sent_ - repeats_, dispatched, won_};
+  if (!goes_on || next_ >= plan_.admission->route.candidates.size() ||
+      !world_.options->retry.MayTryNext(last)) {
+    return owner_->OnOutOfTries(std::move(error));
+  }
+  const Candidate& next = plan_.admission->route.candidates[next_];
+  world_.stats->CountFallback(ProviderOf(*failed.candidate).id, ProviderOf(next).id, error.name());
+  AskNext();
+}
+
+void Tries::OnTransferOver(Attempt*) { owner_->OnQuiet(); }
+
+// Books a try that has ended, however it did. `error`: why it failed; empty: it answered. `words`:
+// the provider's, about that.
+void Tries::Count(Try* ended, std::string_view error, bool dispatched, std::string words) {
+  const Attempt& attempt = *ended->attempt;
+  const Money suspected = error.empty() ? Money{} : SuspectedCost(*ended, error, dispatched);
+  CutText(kMaxAttemptWords, &words);
+  const std::string& provider = attempt.provider().id;
+  records_.push_back({provider, attempt.upstream_status(), std::string(error), attempt.waited(),
+                      suspected, std::move(words)});
+  world_.stats->CountAttempt(provider, ended->candidate->model->id, attempt.upstream_status(),
+                             attempt.waited());
+  waited_ = waited_ + attempt.waited();
+  ended->over = true;
+  --running_;
+  ReleaseSlot();
+}
+
+// What the provider may charge for a try that has failed: the prompt, and what it had sent. Of a
+// whole answer that was not waited for nothing is seen, and it is written all the same: it counts
+// in the usual length. The estimate is kept: a request may fail at several providers.
+Money Tries::SuspectedCost(const Try& of, std::string_view error, bool dispatched) const {
+  if (!dispatched || of.attempt->refused()) return {};
+  const Candidate& candidate = *of.candidate;
+  TokenEstimate sent;
+  DeliveredMedia media;
+  const Reading reading = of.attempt->transcoder().reading();
+  std::string_view tier;
+  if (reading.streamed) {
+    sent = of.attempt->transcoder().CountContent();
+    media = reading.media;
+    tier = reading.service_tier;
+  }
+  const bool unseen = !reading.streamed &&
+                      (error == kAbandoned || error == TraitsOf(ErrorCode::kUpstreamTimeout).name);
+  if (unseen && candidate.answers_in_tokens()) {
+    const int64_t longest =
+        plan_.purse->ToldLength(candidate).value_or(kExpectedAnswerTokens);
+    sent.tokens = std::min(longest, kExpectedAnswerTokens) * ask().choices;
+  }
+  Usage usage = EstimateUsage(Prompt(), sent, media);
+  const int64_t pieces = candidate.endpoint->pieces;
+  if (unseen && pieces > 0) usage.images = pieces * ask().choices;
+  return CostOf(usage, candidate.price(), created_, tier).upstream;
+}
+
+}  // namespace seekroute
