@@ -20,7 +20,17 @@ from seekroute.testing.gate import Gate
 from seekroute.testing.http import Exchange
 from seekroute.testing.provider import MockProvider, run_mock
 from seekroute.testing.records import RecordedRequest
-from seekroute.testing.replies import Image, Paced, Raw, Reply, Status, Stream, Text, ToolCalls
+from seekroute.testing.replies import (
+    Image,
+    Paced,
+    Raw,
+    Reply,
+    Status,
+    Stream,
+    Text,
+    ToolCalls,
+    Vectors,
+)
 from seekroute.testing.schema import instance_of
 from seekroute.testing.tape import Tape
 from seekroute.testing.usage import Usage
@@ -41,6 +51,7 @@ __all__ = [
     "Text",
     "ToolCalls",
     "Usage",
+    "Vectors",
     "instance_of",
     "run_mock",
 ]

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from seekroute.testing.embeddings import MAX_DIMENSIONS, MAX_INPUTS, embeddings_body, inputs_of
 from seekroute.testing.http import Exchange
 from seekroute.testing.images import MAX_IMAGES, image_body
 from seekroute.testing.replies import Paced, tool_call
@@ -56,8 +57,8 @@ class Answer(Paced):
     """The built-in fake model: a correct and deterministic answer to each request.
 
     It repeats the last user message, calls a tool when the request forces one or the prompt
-    names one, fills a given JSON schema, and makes a tiny image. A request that OpenAI would
-    refuse gets a 400.
+    names one, fills a given JSON schema, makes a tiny image, and gives vectors. A request that
+    OpenAI would refuse gets a 400.
 
     Example::
 
@@ -73,6 +74,10 @@ class Answer(Paced):
                 answer = image_body(fields)
                 answer["usage"] = _image_usage(fields, len(answer["data"]))
                 await self.send_json(exchange, answer)
+                return
+            if request.path.endswith("/embeddings"):
+                _check_embedding(fields)
+                await self.send_json(exchange, embeddings_body(fields))
                 return
             completion = complete(fields)
         except _InvalidError as invalid:
@@ -267,10 +272,15 @@ def _check(ok: bool, param: str, expected: str) -> None:
         raise _InvalidError(f"Invalid '{param}': expected {expected}.", param)
 
 
-def _check_chat(fields: Mapping[str, Any]) -> None:
+def _check_model(fields: Mapping[str, Any]) -> str:
     model = fields.get("model")
     if not isinstance(model, str) or not model:
         raise _InvalidError("you must provide a model parameter", "model")
+    return model
+
+
+def _check_chat(fields: Mapping[str, Any]) -> None:
+    model = _check_model(fields)
     if "messages" not in fields:
         raise _InvalidError("Missing required parameter: 'messages'.", "messages", "missing")
     messages = fields["messages"]
@@ -387,6 +397,19 @@ def _check_format(fields: Mapping[str, Any]) -> None:
         schema = wanted.get("json_schema")
         ok = isinstance(schema, dict) and isinstance(schema.get("schema"), dict)
         _check(ok, "response_format.json_schema", "an object with a name and a schema")
+
+
+def _check_embedding(fields: Mapping[str, Any]) -> None:
+    _check_model(fields)
+    inputs = inputs_of(fields)
+    _check(inputs is not None, "input", "a text, an array of texts, or tokens; none of them empty")
+    _check(len(inputs or ()) <= MAX_INPUTS, "input", f"at most {MAX_INPUTS} inputs")
+    count = fields.get("dimensions")
+    ok = count is None or (isinstance(count, int) and not isinstance(count, bool))
+    wanted = _range("an integer", 1, MAX_DIMENSIONS)
+    _check(ok and _within(count, 1, MAX_DIMENSIONS), "dimensions", wanted)
+    form = fields.get("encoding_format")
+    _check(form in (None, "float", "base64"), "encoding_format", "float or base64")
 
 
 def _check_image(fields: Mapping[str, Any]) -> None:

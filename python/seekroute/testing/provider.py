@@ -23,7 +23,7 @@ from seekroute.testing.shapes import dump, error_body
 
 Predicate = Callable[[RecordedRequest], bool]
 
-DEFAULT_MODELS = ("mock-model", "mock-reasoner", "mock-image")
+DEFAULT_MODELS = ("mock-model", "mock-reasoner", "mock-image", "mock-embedding")
 # Replies waiting for their request, and rules; more is a loop that went wrong.
 MAX_QUEUED = 100_000
 MAX_RULES = 10_000
@@ -394,7 +394,7 @@ class MockProvider:
 
     async def _answer_post(self, exchange: Exchange, path: str) -> None:
         reply = self._choose(exchange.request)
-        known = path.endswith(("/chat/completions", "/images/generations"))
+        known = path.endswith(("/chat/completions", "/images/generations", "/embeddings"))
         if isinstance(reply, Answer) and not known:
             await _not_found(exchange)
             return

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, Protocol, TypeAlias
 
+from seekroute.testing.embeddings import embeddings_body
 from seekroute.testing.gate import Gate
 from seekroute.testing.http import Exchange
 from seekroute.testing.images import image_body
@@ -225,6 +226,28 @@ class Image(Paced):
         entry = body["data"][0]
         link = entry.get("url") or f"data:image/png;base64,{entry['b64_json']}"
         await self.send_completion(exchange, _completion(request, Choice([link]), None))
+
+
+@dataclass(frozen=True)
+class Vectors(Paced):
+    """An answer to ``embeddings`` with these vectors, in the encoding that the request asks for.
+
+    Args:
+        vectors: one for each input; fewer or more are sent as they are.
+        usage: the usage object; None counts the tokens of the request.
+
+    Example::
+
+        mock.queue(Vectors([[1.0, 0.0], [0.0, 1.0]]))
+    """
+
+    vectors: Sequence[Sequence[float]]
+    _: KW_ONLY
+    usage: Mapping[str, Any] | None = None
+
+    async def play(self, exchange: Exchange) -> None:
+        body = embeddings_body(exchange.request.fields, self.vectors, self.usage)
+        await self.send_json(exchange, body)
 
 
 @dataclass(frozen=True)
