@@ -83,7 +83,10 @@ class JsonSink {
  protected:
   // Keeps the error that ScanJson() returns. Always false, so that it can be returned.
   bool Fail(ErrorCode code, std::string message, std::string param = {}) {
-    failure_ = MakeError(code, std::move(message), std::move(param));
+    return Fail(MakeError(code, std::move(message), std::move(param)));
+  }
+  bool Fail(Error error) {
+    failure_ = std::move(error);
     return false;
   }
 

@@ -4,40 +4,12 @@
 #include <utility>
 
 #include "base/letter_case.h"
+#include "wire/openai/field_checks.h"
 #include "wire/openai/request_sink.h"
 
 namespace seekroute {
-namespace {
 
 using enum ErrorCode;
-
-// No catalog has longer names; a bound keeps them out of logs and errors.
-constexpr size_t kMaxModelName = 256;
-
-bool IsNameByte(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
-         c == '.';
-}
-
-// `name` stands in `text` as a word.
-bool Names(std::string_view text, std::string_view name) {
-  for (size_t at = text.find(name); at != std::string_view::npos; at = text.find(name, at + 1)) {
-    const size_t end = at + name.size();
-    const bool begins = at == 0 || !IsNameByte(text[at - 1]);
-    if (begins && (end == text.size() || !IsNameByte(text[end]))) return true;
-  }
-  return false;
-}
-
-// SDKs print the message alone, so it names the field as well.
-Error WithField(Error error) {
-  if (!error.param.empty() && !Names(error.message, error.param)) {
-    error.message = error.param + ": " + error.message;
-  }
-  return error;
-}
-
-}  // namespace
 
 JsonSink::Step RequestSink::OnOpen(const JsonPlace& place, JsonType type) {
   switch (place.depth()) {
@@ -259,14 +231,10 @@ void RequestSink::LeaveOut(const JsonPlace& place, const JsonValue& value) {
   const ByteRange member{place.key_range().begin, value.range.end};
   const bool set = value.type != JsonType::kNull && value.type != JsonType::kFalse;
   switch (field_.kind) {
-    case FieldKind::kElsewhere: {
+    case FieldKind::kElsewhere:
       request_.unsent.push_back(member);
-      // null, [] and {} ask for nothing.
-      const bool is_container = value.type == JsonType::kObject || value.type == JsonType::kArray;
-      const bool is_empty = is_container && value.range.end - value.range.begin == 2;
-      if (value.type != JsonType::kNull && !is_empty) request_.ignored.push_back(field_.name);
+      if (!AsksForNothing(value)) request_.ignored.push_back(field_.name);
       return;
-    }
     case FieldKind::kGiven:
       request_.unsent.push_back(member);
       return;
@@ -308,15 +276,7 @@ void RequestSink::SetReasoning(const JsonPlace& place, const JsonValue& value) {
 }
 
 bool RequestSink::SetModel(const JsonPlace& place, const JsonValue& value) {
-  if (value.lone_surrogate) {
-    return Fail(kInvalidUnicode, "expected text without lone surrogates", place.Path());
-  }
-  if (value.text.empty() || value.text.size() > kMaxModelName) {
-    return Fail(kInvalidValue,
-                "expected a model name of 1 to " + std::to_string(kMaxModelName) + " bytes, got " +
-                    std::to_string(value.text.size()),
-                place.Path());
-  }
+  if (const std::optional<Error> why = RefuseModelName(value, place)) return Fail(*why);
   has_model_ = true;
   ask_.model = value.text;
   request_.model_value = value.range;

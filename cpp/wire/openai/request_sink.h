@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "wire/json/json_scan.h"
+#include "wire/openai/field_checks.h"
 #include "wire/openai/parsed_chat.h"
 #include "wire/openai/prompt_parts.h"
 #include "wire/openai/request_fields.h"
@@ -75,9 +76,7 @@ class RequestSink final : public JsonSink {
     return field_.use == FieldUse::kFetches || field_.use == FieldUse::kUnknown;
   }
   bool WrongType(const JsonPlace& place, std::string_view expected, JsonType got) {
-    return Fail(ErrorCode::kInvalidType,
-                "expected " + std::string(expected) + ", got " + std::string(NameOf(got)),
-                place.Path());
+    return Fail(WrongTypeError(place, expected, got));
   }
   Step StopWrongType(const JsonPlace& place, std::string_view expected, JsonType got) {
     WrongType(place, expected, got);
