@@ -12,6 +12,7 @@ void SetDialect(DialectId dialect, Endpoint* endpoint) {
   endpoint->lacks = traits.lacks;
   endpoint->token_answer = traits.token_answer;
   endpoint->pieces = traits.pieces;
+  endpoint->one_context = traits.one_context;
 }
 
 Result<Catalog> Catalog::Make(Parts parts) {

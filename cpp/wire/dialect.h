@@ -17,7 +17,7 @@
 namespace seekroute {
 
 // In the order of the table in wire/protocols/protocols.cc.
-enum class DialectId : uint8_t { kOpenAiChat, kOpenAiImages };
+enum class DialectId : uint8_t { kOpenAiChat, kOpenAiImages, kOpenAiEmbeddings };
 
 // Whether the usage of a stream is asked for, where the client has not: some upstreams refuse the
 // field.
@@ -48,6 +48,7 @@ struct DialectTraits {
   NeedSet lacks;             // what none of them can do
   bool token_answer = true;  // an answer is made of tokens, and charged by them
   int64_t pieces = 0;        // pictures of one choice
+  bool one_context = true;   // a context holds a whole request; else each of its texts
 };
 
 // One stateless object each; thread-safe.

@@ -14,6 +14,7 @@
 
 namespace seekroute {
 
+// In the order of the table in wire/protocols/protocols.cc.
 enum class SurfaceId : uint8_t { kChat, kEmbeddings };
 
 // Where an error body is going.
@@ -52,7 +53,7 @@ class Surface {
   virtual std::string WriteError(const Error& error, const Profile& profile,
                                  const ErrorPlace& place) const = 0;
 
-  // Bytes that mean nothing to a client, for a stream that is silent.
+  // Bytes that mean nothing to a client, for a stream that is silent. Empty: nothing streams.
   virtual std::string_view keep_alive() const = 0;
 };
 

@@ -45,6 +45,14 @@ class Splice {
     *out += text_.substr(done);
   }
 
+  // The same in place, for texts of which a second would be too much. `*text` is what the edits are
+  // of; a view of it is none any more.
+  void ApplyTo(std::string* text) const {
+    for (auto edit = edits_.rbegin(); edit != edits_.rend(); ++edit) {
+      text->replace(edit->range.begin, edit->range.end - edit->range.begin, edit->with);
+    }
+  }
+
  private:
   struct Edit {
     ByteRange range;

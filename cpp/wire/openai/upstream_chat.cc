@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "wire/json/cut_members.h"
 #include "wire/json/json_writer.h"
 #include "wire/json/splice.h"
 #include "wire/openai/request_fields.h"
@@ -14,25 +15,6 @@ namespace {
 static_assert(kMostUnsent + kRefusable.size() + 1 + 7 <= Splice::kMaxEdits);
 
 bool IsBefore(const ByteRange& a, const ByteRange& b) { return a.begin < b.begin; }
-
-// Members with the comma that they leave behind. They are never alone in their object.
-ByteRange WithComma(std::string_view body, ByteRange member) {
-  constexpr std::string_view kSpace = " \t\r\n";
-  const size_t next = body.find_first_not_of(kSpace, member.end);
-  if (body[next] == ',') return {member.begin, next + 1};
-  return {body.find_last_not_of(kSpace, member.begin - 1), member.end};
-}
-
-// Members between which nothing stands but a comma go together.
-void CutMembers(std::string_view body, const std::vector<ByteRange>& members, Splice* splice) {
-  for (size_t i = 0; i < members.size();) {
-    ByteRange run = members[i++];
-    while (i < members.size() && body.find_first_not_of(" \t\r\n,", run.end) == members[i].begin) {
-      run.end = members[i++].end;
-    }
-    splice->Replace(WithComma(body, run), {});
-  }
-}
 
 // What a splice points to, and what is not sent at all.
 struct CapEdits {

@@ -27,15 +27,15 @@ void WriteDetails(std::string_view name, std::initializer_list<Detail> details, 
   json->End();
 }
 
-}  // namespace
+enum class Sides : uint8_t { kBoth, kPrompt };
 
-void WriteUsage(const UsageReport& report, JsonWriter* json) {
+void Write(const UsageReport& report, Sides sides, JsonWriter* json) {
   const Usage& usage = report.usage;
   const int64_t prompt = usage.prompt.value_or(0);
   const int64_t completion = usage.completion.value_or(0);
   json->Object();
   json->Key("prompt_tokens").Integer(prompt);
-  json->Key("completion_tokens").Integer(completion);
+  if (sides == Sides::kBoth) json->Key("completion_tokens").Integer(completion);
   json->Key("total_tokens").Integer(usage.total.value_or(prompt + completion));
   WriteDetails("prompt_tokens_details",
                {{"cached_tokens", usage.cached},
@@ -43,16 +43,18 @@ void WriteUsage(const UsageReport& report, JsonWriter* json) {
                 {"audio_tokens", usage.audio_prompt},
                 {"image_tokens", usage.image_prompt}},
                json);
-  WriteDetails("completion_tokens_details",
-               {{"reasoning_tokens", usage.reasoning},
-                {"audio_tokens", usage.audio_completion},
-                {"image_tokens", usage.image_completion},
-                {"accepted_prediction_tokens", usage.accepted_predictions},
-                {"rejected_prediction_tokens", usage.rejected_predictions}},
-               json);
+  if (sides == Sides::kBoth) {
+    WriteDetails("completion_tokens_details",
+                 {{"reasoning_tokens", usage.reasoning},
+                  {"audio_tokens", usage.audio_completion},
+                  {"image_tokens", usage.image_completion},
+                  {"accepted_prediction_tokens", usage.accepted_predictions},
+                  {"rejected_prediction_tokens", usage.rejected_predictions}},
+                 json);
+  }
   if (report.reported) {
     json->Key("reported");
-    WriteUsage({*report.reported, {}, {}}, json);
+    Write({*report.reported, {}, {}}, sides, json);
   }
   if (report.cost) {
     const CostReport& cost = *report.cost;
@@ -66,6 +68,14 @@ void WriteUsage(const UsageReport& report, JsonWriter* json) {
     }
   }
   json->End();
+}
+
+}  // namespace
+
+void WriteUsage(const UsageReport& report, JsonWriter* json) { Write(report, Sides::kBoth, json); }
+
+void WritePromptUsage(const UsageReport& report, JsonWriter* json) {
+  Write(report, Sides::kPrompt, json);
 }
 
 std::string WriteUsage(const UsageReport& report) {

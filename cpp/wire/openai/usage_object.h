@@ -14,4 +14,7 @@ namespace seekroute {
 void WriteUsage(const UsageReport& report, JsonWriter* json);
 std::string WriteUsage(const UsageReport& report);
 
+// The same of an answer that is not made of tokens: without completion_tokens and their details.
+void WritePromptUsage(const UsageReport& report, JsonWriter* json);
+
 }  // namespace seekroute
