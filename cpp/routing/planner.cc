@@ -1,15 +1,35 @@
 #include "routing/planner.h"
 
+#include <array>
 #include <string>
+#include <string_view>
 
 namespace seekroute {
-
 namespace {
 
-Error Unserved(Need need, const ParsedRequest& request) {
-  std::string_view why = "no provider of the model takes such a request";
-  if (need == Need::kNoPromptText) why = "expected text in the last user message, to draw from";
-  return MakeError(ErrorCode::kInvalidValue, std::string(why), request.PathOf(need));
+// Why a request is refused that needs what nobody of its model can do.
+struct Lack {
+  ErrorCode code;
+  std::string_view why;    // behind the model's name, where there is a `param`
+  std::string_view param;  // empty: the member of the request that has the need
+};
+
+// By Need.
+constexpr std::array<Lack, kNeedCount> kLacks = {{
+    {ErrorCode::kNoMatchingEndpoint, "makes embeddings: it is asked at POST /v1/embeddings",
+     "model"},
+    {ErrorCode::kNoMatchingEndpoint,
+     "makes no embeddings: it is asked at POST /v1/chat/completions", "model"},
+    {ErrorCode::kInvalidValue, "expected text in the last user message, to draw from", ""},
+}};
+
+Error Unserved(Need need, const Model& model, const ParsedRequest& request) {
+  const Lack& lack = kLacks[static_cast<size_t>(need)];
+  if (lack.param.empty()) {
+    return MakeError(lack.code, std::string(lack.why), request.PathOf(need));
+  }
+  return MakeError(lack.code, "the model '" + model.id + "' " + std::string(lack.why),
+                   std::string(lack.param));
 }
 
 }  // namespace
@@ -30,7 +50,7 @@ Result<Route> PlanRoute(std::span<const Model* const> models, const ParsedReques
   if (!route.candidates.empty()) return route;
   for (int i = 0; i < kNeedCount; ++i) {
     const Need need = static_cast<Need>(i);
-    if (unserved.Has(need)) return Unserved(need, request);
+    if (unserved.Has(need)) return Unserved(need, *models.front(), request);
   }
   return MakeError(ErrorCode::kNoMatchingEndpoint,
                    "no provider of '" + models.front()->id +

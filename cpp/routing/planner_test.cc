@@ -68,6 +68,42 @@ TEST(PlanRoute, PassesOverWhoLacksWhatTheRequestNeeds) {
   EXPECT_EQ(refused.error().message, "expected text in the last user message, to draw from");
 }
 
+TEST(PlanRoute, SaysWhereAModelOfAnotherKindIsAsked) {
+  Model chats = ModelOf("a/chats", {0});
+  SetDialect(DialectId::kOpenAiChat, &chats.endpoints[0]);
+  Model embeds = ModelOf("a/embeds", {0});
+  SetDialect(DialectId::kOpenAiEmbeddings, &embeds.endpoints[0]);
+  ParsedChat request;
+  const auto refusal = [&request](const Model& model, Need need) {
+    request.ask.needs = need;
+    const Result<Route> refused = PlanRoute({{&model}}, request);
+    EXPECT_FALSE(refused.has_value());
+    EXPECT_EQ(refused.error().code, ErrorCode::kNoMatchingEndpoint);
+    EXPECT_EQ(refused.error().param, "model");
+    return refused.error().message;
+  };
+  EXPECT_EQ(refusal(embeds, Need::kChat),
+            "the model 'a/embeds' makes embeddings: it is asked at POST /v1/embeddings");
+  EXPECT_EQ(refusal(chats, Need::kEmbedding),
+            "the model 'a/chats' makes no embeddings: it is asked at POST /v1/chat/completions");
+  SetDialect(DialectId::kOpenAiImages, &chats.endpoints[0]);
+  EXPECT_NE(refusal(chats, Need::kEmbedding), "");
+  request.ask.needs = Need::kEmbedding;
+  EXPECT_EQ(Names(*PlanRoute({{&chats, &embeds}}, request)),
+            (std::vector<std::string>{"a/embeds at 0"}));
+}
+
+// A batch of texts is as long as it likes: each of them fits, or does not.
+TEST(Candidate, HasNoContextOfAWholeRequestWhereEachTextHasIts) {
+  Model model = ModelOf("a/embeds", {0});
+  model.context = 8192;
+  model.endpoints[0].context = 4096;
+  SetDialect(DialectId::kOpenAiEmbeddings, &model.endpoints[0]);
+  ParsedChat request;
+  request.ask.needs = Need::kEmbedding;
+  EXPECT_EQ(PlanRoute({{&model}}, request)->candidates[0].context(), 0);
+}
+
 // What an endpoint does not say of itself is its own model's.
 TEST(Candidate, HasTheBoundsOfItsOwnModel) {
   Model first = ModelOf("a/first", {0});
