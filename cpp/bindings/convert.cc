@@ -149,14 +149,14 @@ ReasoningForm ReasoningFormNamed(const std::optional<std::string>& field,
 }
 
 // What is absent follows from what the model answers with.
-DialectId DialectFrom(const py::dict& dict, const Model& model) {
+DialectId DialectFrom(const py::dict& dict, bool draws, const std::string& model) {
   const auto label = GetOptional<std::string>(dict, "dialect");
   if (!label) {
-    return model.output == Output::kImage ? DialectId::kOpenAiImages : DialectId::kOpenAiChat;
+    return draws ? DialectId::kOpenAiImages : DialectId::kOpenAiChat;
   }
   const Dialect* const dialect = DialectNamed(*label);
   if (dialect == nullptr) {
-    throw py::value_error("model " + model.id + ": dialect: not spoken here: " + *label);
+    throw py::value_error("model " + model + ": dialect: not spoken here: " + *label);
   }
   return dialect->id();
 }
@@ -175,7 +175,7 @@ Model ModelFrom(const py::dict& dict, const StringMap<uint32_t>& providers) {
   Model model;
   std::vector<bool> stand_ins;  // of the endpoints
   model.id = Get<std::string>(dict, "id");
-  model.output = Get<std::string>(dict, "output") == "image" ? Output::kImage : Output::kText;
+  const bool draws = Get<std::string>(dict, "output") == "image";
   model.other_output = GetOptional<bool>(dict, "other_output").value_or(false);
   model.context = Get<int64_t>(dict, "context");
   model.max_output = Get<int64_t>(dict, "max_output");
@@ -191,7 +191,7 @@ Model ModelFrom(const py::dict& dict, const StringMap<uint32_t>& providers) {
     }
     endpoint.provider = provider->second;
     endpoint.upstream_model = Get<std::string>(item, "upstream_model");
-    SetDialect(DialectFrom(item, model), &endpoint);
+    SetDialect(DialectFrom(item, draws, model.id), &endpoint);
     endpoint.form.cap_field =
         GetOptional<std::string>(item, "cap_field").value_or(std::string(kMaxTokensField));
     if (endpoint.form.cap_field != kMaxTokensField &&

@@ -67,12 +67,9 @@ struct Exclusion {
   std::string reason;  // one word for clients: "no_key", "disabled"
 };
 
-enum class Output : uint8_t { kText, kImage };
-
 // Immutable.
 struct Model {
-  std::string id;  // "author/slug"
-  Output output = Output::kText;
+  std::string id;                   // "author/slug"
   bool other_output = false;        // an answer of text may hold pictures or sound as well
   int64_t context = 0;              // tokens; 0: unknown
   int64_t max_output = 0;           // tokens of one answer; 0: unknown

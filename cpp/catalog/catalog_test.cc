@@ -8,7 +8,7 @@ namespace {
 
 Catalog::Parts TwoModels() {
   Catalog::Parts parts;
-  parts.models = {{"openai/gpt-4o", Output::kText, {}}, {"a/image", Output::kImage, {}}};
+  parts.models = {{.id = "openai/gpt-4o", .endpoints = {}}, {.id = "a/image", .endpoints = {}}};
   parts.names = {
       {"openai/gpt-4o", "openai/gpt-4o"}, {"gpt-4o", "openai/gpt-4o"}, {"a/image", "a/image"}};
   parts.auto_names = {"auto"};
@@ -20,7 +20,7 @@ TEST(CatalogTest, FindsEverySpellingAndNothingElse) {
   Result<Catalog> catalog = Catalog::Make(TwoModels());
   ASSERT_TRUE(catalog.has_value());
   EXPECT_EQ(catalog->Find("gpt-4o"), catalog->Find("openai/gpt-4o"));
-  EXPECT_EQ(catalog->Find("a/image")->output, Output::kImage);
+  EXPECT_EQ(catalog->Find("a/image")->id, "a/image");
   EXPECT_EQ(catalog->Find("GPT-4o"), nullptr);
   EXPECT_EQ(catalog->Find(""), nullptr);
 }

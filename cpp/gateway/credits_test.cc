@@ -286,7 +286,7 @@ TEST_F(CreditsTest, AGatewayThatIsClosedEndsItsHolds) {
 
 // Nobody can draw from nothing: told before any money is set aside.
 TEST_F(CreditsTest, NothingIsHeldForWhatNoEndpointCanDo) {
-  output_ = Output::kImage;
+  dialect_ = DialectId::kOpenAiImages;
   Open({10'000'000'000});
   const ExchangeId id = SubmitBody(R"({"model":"m","messages":[{"role":"user","content":" "}]})");
   Rest();

@@ -207,7 +207,7 @@ TEST_F(FinishedAnswerTest, AWholeStreamIsCompleteAtTheDeadline) {
 
 // Pictures are asked for whole: of those that nobody waited for nothing is seen.
 TEST_F(FinishedAnswerTest, PicturesThatWereNotWaitedForAreSuspected) {
-  output_ = Output::kImage;
+  dialect_ = DialectId::kOpenAiImages;
   Open({10'000'000'000});
   script_ = {};
   script_.sends_head = false;

@@ -73,7 +73,7 @@ TEST_F(QuoteHoldTest, EveryRequestIsHeldForAsItIsQuoted) {
     cap_excludes_reasoning_ = rng.OneIn(3);
     reasoning_budget_field_ = rng.OneIn(2) ? "thinking_budget" : "";
     max_reasoning_ = draw(5000);
-    output_ = rng.OneIn(8) ? Output::kImage : Output::kText;
+    dialect_ = rng.OneIn(8) ? DialectId::kOpenAiImages : DialectId::kOpenAiChat;
     options_.strict_bound = rng.OneIn(2);
     options_.max_media_tokens = draw(100'000);
     options_.max_output_tokens = rng.OneIn(3) ? draw(5000) : 0;
@@ -90,7 +90,7 @@ TEST_F(QuoteHoldTest, EveryRequestIsHeldForAsItIsQuoted) {
     const Seen& seen = seen_[id];
     if (!quote && quote.error().code == ErrorCode::kInvalidValue) {
       ++undrawn;
-      EXPECT_EQ(output_, Output::kImage) << body;
+      EXPECT_EQ(dialect_, DialectId::kOpenAiImages) << body;
       EXPECT_EQ(seen.status, 400) << "seed " << seed << ": " << body;
       EXPECT_EQ(seen.row->held, Money{}) << body;
       continue;

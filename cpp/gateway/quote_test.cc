@@ -100,7 +100,6 @@ TEST(Quote, TakesTheBoundsOfEachEndpoint) {
 
 TEST(Quote, CountsImagesByThePiece) {
   Quoted quoted;
-  quoted.model.output = Output::kImage;
   Rates rates;
   rates[PriceClass::kPerImage] = {40'000'000'000};
   quoted.model.endpoints.resize(1);

@@ -80,19 +80,19 @@ class CreditsTest : public ::testing::Test {
     rates[PriceClass::kOutput] = Rate{kOutputNano * 1000};
     rates[PriceClass::kImageOutput] = Rate{media_nano_ * 1000};
     rates[PriceClass::kAudioOutput] = Rate{media_nano_ * 1000};
-    if (output_ == Output::kImage) rates[PriceClass::kPerImage] = Rate{kImageNano * 1000};
+    const bool draws = dialect_ == DialectId::kOpenAiImages;
+    if (draws) rates[PriceClass::kPerImage] = Rate{kImageNano * 1000};
     PriceTable::Parts prices;
     prices.revision = "r";
     prices.variants.emplace_back().rates = rates;
     Model model{
         .id = "a/m", .other_output = other_output_, .max_output = max_output, .endpoints = {}};
-    model.output = output_;
     RequestForm form;
     form.cap_field = cap_field_;
     form.reasoning_budget_field = reasoning_budget_field_;
     model.endpoints.push_back({0, "up", *PriceTable::Make(std::move(prices)), std::move(form),
                                timeouts_, cap_excludes_reasoning_, max_reasoning_});
-    if (output_ == Output::kImage) SetDialect(DialectId::kOpenAiImages, &model.endpoints.back());
+    SetDialect(dialect_, &model.endpoints.back());
     model.context = model_context_;
     model.endpoints.back().context = endpoint_context_;
     model.endpoints.back().max_output = endpoint_max_output_;
@@ -112,6 +112,7 @@ class CreditsTest : public ::testing::Test {
   ExchangeId SubmitBody(std::string body, const std::string& idempotency_key = "") {
     Submission submission;
     submission.id = ++last_;
+    submission.surface = surface_;
     submission.body = std::move(body);
     if (with_key_) submission.authorization = Secret("Bearer good");
     if (api_v1_) submission.origin = Origin::kServerApiV1;
@@ -179,7 +180,8 @@ class CreditsTest : public ::testing::Test {
   int64_t max_reasoning_ = 0;
   int64_t model_context_ = 0;
   int64_t endpoint_context_ = 0, endpoint_max_output_ = 0;
-  Output output_ = Output::kText;
+  SurfaceId surface_ = SurfaceId::kChat;        // that requests are spoken in
+  DialectId dialect_ = DialectId::kOpenAiChat;  // of the provider
   bool other_output_ = false;
   uint64_t media_nano_ = kOutputNano;  // a token of a picture or of sound in the answer
   Window limit_reset_ = Window::kNever;

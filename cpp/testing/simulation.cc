@@ -130,7 +130,7 @@ std::shared_ptr<const Snapshot> Simulation::MakeSnapshot() {
     provider.upstream.base_url = "https://p" + std::to_string(i);
     if (rng_.OneIn(2)) provider.on_abort = OnAbort::kReadOut;
     snapshot->providers.push_back(std::move(provider));
-    Model model{.id = "a/m" + std::to_string(i), .output = Output::kText, .endpoints = {}};
+    Model model{.id = "a/m" + std::to_string(i), .endpoints = {}};
     for (uint32_t k = 0; k < i; ++k) {
       RequestForm form;
       form.cap_field = CapFieldOf(k);
