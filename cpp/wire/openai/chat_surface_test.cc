@@ -60,7 +60,7 @@ TEST(ChatSurfaceTest, IsFoundByTheNameThatMetricsHave) {
   EXPECT_EQ(SurfaceNamed("chat_completions"), &Chat());
   EXPECT_EQ(Chat().id(), SurfaceId::kChat);
   EXPECT_EQ(Chat().keep_alive(), ": SEEKROUTE PROCESSING\n");
-  for (const char* name : {"", "chat", "chat_completions ", "Chat_Completions", "embeddings"}) {
+  for (const char* name : {"", "chat", "chat_completions ", "Chat_Completions", "embedding"}) {
     EXPECT_EQ(SurfaceNamed(name), nullptr) << name;
   }
 }

@@ -1,0 +1,349 @@
+// A try at an upstream that makes embeddings, through the Transcoder's interface alone: wherever
+// the bytes of its answer are cut, the client gets the same.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "testing/corpora.h"
+#include "wire/protocols/protocols.h"
+
+namespace seekroute {
+namespace {
+
+using ::testing::HasSubstr;
+using State = Transcoder::State;
+
+constexpr size_t kMostAnswerBytes = 4096;
+constexpr std::string_view kBom = "\xEF\xBB\xBF";
+
+// One request, and the ways that can be opened for it.
+class Asked {
+ public:
+  explicit Asked(std::string_view input = R"(["a","b"])", std::string_view members = "")
+      : body_(R"({"model": "m","input":)" + std::string(input) + std::string(members) + "}") {
+    Result<std::unique_ptr<const ParsedRequest>> read =
+        SurfaceOf(SurfaceId::kEmbeddings).Read(body_, Profile(), {});
+    EXPECT_TRUE(read.has_value());
+    request_ = std::move(*read);
+  }
+
+  Result<std::unique_ptr<Transcoder>> TryOpen() const {
+    TranscoderPlan plan;
+    plan.surface = surface;
+    plan.request = request_.get();
+    plan.body = body_;
+    plan.upstream_model = "up\"stream";
+    plan.form = &form_;
+    plan.names = {"gen-1", "chat.completion", "m/n", 77};
+    plan.max_answer_bytes = kMostAnswerBytes;
+    return DialectOf(DialectId::kOpenAiEmbeddings).Open(plan);
+  }
+  std::unique_ptr<Transcoder> Open() const {
+    Result<std::unique_ptr<Transcoder>> way = TryOpen();
+    EXPECT_TRUE(way.has_value());
+    return std::move(*way);
+  }
+
+  SurfaceId surface = SurfaceId::kEmbeddings;
+
+ private:
+  const RequestForm form_;
+  const std::string body_;
+  std::unique_ptr<const ParsedRequest> request_;
+};
+
+UsageReport Report() {
+  UsageReport report;
+  report.usage.prompt = 3;
+  report.usage.completion = 0;
+  report.usage.total = 3;
+  return report;
+}
+
+std::string Told(const std::optional<int64_t>& count) {
+  return count ? std::to_string(*count) : "-";
+}
+
+// All that can be known of a try after `fed`, as text.
+std::string Known(const Transcoder& way, const Status& fed) {
+  const Reading reading = way.reading();
+  std::string text = fed ? "" : "!" + std::string(fed.error().name()) + " " + fed.error().message;
+  text += "\nstate " + std::to_string(static_cast<int>(way.state()));
+  text += " content " + std::to_string(way.has_content()) + std::to_string(way.pieces());
+  text += " whole " + std::to_string(way.IsWhole());
+  text += "\nprompt " + Told(reading.usage.prompt) + " completion " +
+          Told(reading.usage.completion) + " total " + Told(reading.usage.total);
+  text += " cached " + Told(reading.usage.cached) + " odd " + std::to_string(reading.usage_odd);
+  text += " any " + std::to_string(reading.any_output) + std::to_string(reading.streamed);
+  text += " counted " + std::to_string(way.CountContent().tokens);
+  return text;
+}
+
+struct Ended {
+  std::string out;    // with what Finish() writes, where it ended
+  std::string known;  // before that
+};
+
+Ended Relay(const Asked& asked, std::string_view bytes, std::string_view media_type,
+            const UsageReport& report) {
+  const std::unique_ptr<Transcoder> way = asked.Open();
+  way->OnHead(media_type);
+  Ended ended;
+  Status fed = way->Feed(bytes, &ended.out);
+  if (fed) fed = way->EndOfInput(&ended.out);
+  ended.known = Known(*way, fed);
+  if (fed) way->Finish(report, &ended.out);
+  return ended;
+}
+
+// The same at every place to cut in two, byte by byte, and in random pieces; returns what it is.
+Ended SameAtEveryCut(const Asked& asked, std::string_view bytes,
+                     std::string_view media_type = "application/json",
+                     const UsageReport& report = Report()) {
+  const Ended whole = Relay(asked, bytes, media_type, report);
+  std::unique_ptr<Transcoder> way;
+  std::string out, round;
+  Status fed;
+  const auto start = [&](std::string name) {
+    round = std::move(name);
+    way = asked.Open();
+    way->OnHead(media_type);
+    out.clear();
+    fed = {};
+  };
+  const auto feed = [&](std::string_view piece) {
+    if (fed) fed = way->Feed(piece, &out);
+    ASSERT_EQ(out, "") << round;
+    ASSERT_EQ(fed.ok(), way->state() == State::kSilent) << round;
+  };
+  const auto done = [&] {
+    if (fed) fed = way->EndOfInput(&out);
+    EXPECT_EQ(Known(*way, fed), whole.known) << round;
+    ASSERT_EQ(fed.ok(), way->state() == State::kEnded) << round;
+    if (fed) way->Finish(report, &out);
+    EXPECT_EQ(out, whole.out) << round;
+    // A failure lasts, and so does an end.
+    std::string more;
+    EXPECT_EQ(way->Feed("{}", &more).ok(), fed.ok()) << round;
+    EXPECT_EQ(way->EndOfInput(&more).ok(), fed.ok()) << round;
+    EXPECT_EQ(more, "") << round;
+  };
+  testing::ForEachCutting(bytes, 20, start, feed, done);
+  for (size_t cut = 1; cut < bytes.size(); ++cut) {
+    start("cut at " + std::to_string(cut));
+    feed(bytes.substr(0, cut));
+    feed(bytes.substr(cut));
+    done();
+    if (::testing::Test::HasFailure()) break;
+  }
+  return whole;
+}
+
+std::string Entry(std::string_view embedding) {
+  return R"({"object":"embedding","index":0,"embedding":)" + std::string(embedding) + "}";
+}
+std::string Answer(std::string_view data, std::string_view members = "") {
+  return R"({"object":"list","data":[)" + std::string(data) + R"(],"model":"x")" +
+         std::string(members) + "}";
+}
+const std::string kTwo = Entry("[0.1,-2e-3]") + "," + Entry("[1,0]");
+constexpr std::string_view kUsage = R"(,"usage":{"prompt_tokens":11,"total_tokens":11})";
+
+TEST(EmbeddingsTranscoder, SendsTheClientsBytesButForTheModelAndTheGatewaysOwn) {
+  const Asked plain(R"( [1, 2 ])", R"(, "dimensions":3 ,"encoding_format":"base64","x":null)");
+  const std::unique_ptr<Transcoder> way = plain.Open();
+  EXPECT_FALSE(way->streams());
+  EXPECT_FALSE(way->adds_member());
+  EXPECT_EQ(way->Ignored(), "");
+  const UpstreamRequest call = way->TakeRequest();
+  EXPECT_EQ(call.path, "/embeddings");
+  EXPECT_THAT(call.headers, ::testing::ElementsAre("Accept: application/json"));
+  EXPECT_EQ(call.body, R"({"model": "up\"stream","input": [1, 2 ], "dimensions":3 ,)"
+                       R"("encoding_format":"base64","x":null})");
+
+  const Asked more(R"("a")", R"(,"max_cost":1,"provider":{"only":["x"]},"dimensions":3,)"
+                             R"("models":["y"],"usage":{"include":true},"api_base":null)");
+  const std::unique_ptr<Transcoder> other = more.Open();
+  EXPECT_EQ(other->Ignored(), "provider, models");
+  EXPECT_EQ(other->TakeRequest().body, R"({"model": "up\"stream","input":"a","dimensions":3})");
+}
+
+TEST(EmbeddingsTranscoder, RefusesARequestOfAnotherSurface) {
+  Asked asked;
+  asked.surface = SurfaceId::kChat;
+  const Result<std::unique_ptr<Transcoder>> way = asked.TryOpen();
+  ASSERT_FALSE(way.has_value());
+  EXPECT_EQ(way.error().code, ErrorCode::kNoMatchingEndpoint);
+}
+
+TEST(EmbeddingsTranscoder, RelaysAnAnswerByteForByte) {
+  const Ended ended = SameAtEveryCut(Asked(), Answer(kTwo, kUsage));
+  EXPECT_EQ(ended.out, R"({"object":"list","data":[{"object":"embedding","index":0,"embedding":)"
+                       R"([0.1,-2e-3]},{"object":"embedding","index":0,"embedding":[1,0]}],)"
+                       R"("model":"m/n","usage":{"prompt_tokens":3,"total_tokens":3}})");
+  EXPECT_THAT(ended.known, HasSubstr("state 3 content 10 whole 1"));
+  EXPECT_THAT(ended.known, HasSubstr("prompt 11 completion 0 total 11"));
+  EXPECT_THAT(ended.known, HasSubstr("odd 0 any 10 counted 0"));
+  const std::string bom = std::string(kBom) + Answer(kTwo, kUsage);
+  EXPECT_EQ(SameAtEveryCut(Asked(), bom).out, ended.out);
+  EXPECT_EQ(SameAtEveryCut(Asked(), bom, "text/plain").out, ended.out);
+}
+
+// Whichever it was asked for: SDKs read both.
+TEST(EmbeddingsTranscoder, PassesEitherEncoding) {
+  const std::string base64 = Entry("\"AACAPwAAAAA=\"");
+  const std::string floats = Entry("[1]");
+  for (const std::string_view asked :
+       {R"(,"encoding_format":"float")", R"(,"encoding_format":"base64")", ""}) {
+    for (const std::string& entry : {base64, floats}) {
+      const Ended ended = SameAtEveryCut(Asked("\"a\"", asked), Answer(entry, kUsage));
+      EXPECT_THAT(ended.out, HasSubstr(entry));
+    }
+  }
+}
+
+TEST(EmbeddingsTranscoder, AddsWhatIsMissingAndCutsWhatStandsTwice) {
+  const std::string bare = " { \"data\" : [" + kTwo + "] } ";
+  EXPECT_EQ(SameAtEveryCut(Asked(), bare).out,
+            R"( {"object":"list","model":"m/n","usage":{"prompt_tokens":3,"total_tokens":3},)"
+            " \"data\" : [" +
+                kTwo + "] } ");
+  const std::string twice = R"({"id":"u","model":1,"usage":null,"usage":{"prompt_tokens":4},)"
+                            R"("data":[)" +
+                            kTwo + R"(],"model":"z","object":"list","id":"v"})";
+  const Ended ended = SameAtEveryCut(Asked(), twice);
+  EXPECT_EQ(ended.out, R"({"id":"gen-1","model":"m/n","usage":{"prompt_tokens":3,)"
+                       R"("total_tokens":3},"data":[)" +
+                           kTwo + R"(],"object":"list"})");
+  EXPECT_THAT(ended.known, HasSubstr("odd 1"));
+}
+
+TEST(EmbeddingsTranscoder, TellsUsageCostAndRoute) {
+  UsageReport report = Report();
+  report.usage.cached = 2;
+  report.cost =
+      CostReport{.cost = {30}, .details = true, .upstream = {25}, .upstream_prompt = {25}};
+  report.routing = R"("routing":{"strategy":"direct"})";
+  const Ended ended = SameAtEveryCut(Asked(), Answer(kTwo, kUsage), "application/json", report);
+  EXPECT_THAT(ended.out, HasSubstr(R"({"routing":{"strategy":"direct"},"object":"list")"));
+  EXPECT_THAT(ended.out,
+              HasSubstr(R"("usage":{"prompt_tokens":3,"total_tokens":3,)"
+                        R"("prompt_tokens_details":{"cached_tokens":2},"cost":0.00000003,)"
+                        R"("cost_details":{"upstream_inference_cost":0.000000025,)"));
+  EXPECT_EQ(ended.out.find("completion_tokens"), std::string::npos);
+}
+
+TEST(EmbeddingsTranscoder, ReadsWhatProvidersSayOfThePrompt) {
+  struct Case {
+    std::string_view usage;
+    std::string_view known;
+  };
+  for (const Case& c : std::vector<Case>{
+           {R"({"prompt_tokens":5,"total_tokens":5})",
+            "prompt 5 completion 0 total 5 cached - odd 0"},
+           {R"({"total_tokens":6})", "prompt 6 completion 0 total 6 cached - odd 0"},
+           {R"({"input_tokens":7})", "prompt 7 completion 0 total 7 cached - odd 0"},
+           {R"({"prompt_tokens":5,"completion_tokens":9,"total_tokens":14})",
+            "prompt 5 completion 0 total 5 cached - odd 0"},
+           {R"({"prompt_tokens":5,"prompt_tokens_details":{"cached_tokens":2}})",
+            "prompt 5 completion 0 total 5 cached 2 odd 0"},
+           // No input is empty: none of these is a count.
+           {R"({"prompt_tokens":0,"total_tokens":0})",
+            "prompt - completion - total - cached - odd 0"},
+           {"{}", "prompt - completion - total - cached - odd 0"},
+           {"null", "prompt - completion - total - cached - odd 0"},
+           {R"("many")", "prompt - completion - total - cached - odd 0"},
+           {R"({"prompt_tokens":-3})", "prompt - completion - total - cached - odd 1"},
+           {R"({"prompt_tokens":5,"prompt_tokens":6})",
+            "prompt 6 completion 0 total 6 cached - odd 1"},
+       }) {
+    const std::string answer = Answer(kTwo, R"(,"usage":)" + std::string(c.usage));
+    EXPECT_THAT(SameAtEveryCut(Asked(), answer).known, HasSubstr(c.known)) << c.usage;
+  }
+}
+
+// As in any answer: Python writes NaN, and no SDK outside of it reads that.
+TEST(EmbeddingsTranscoder, MendsWhatIsNoNumber) {
+  const std::string odd = Answer(Entry("[NaN,1,-Infinity]") + "," + Entry("[null]"), kUsage);
+  EXPECT_THAT(SameAtEveryCut(Asked(), odd).out,
+              HasSubstr(R"("embedding":[null,1,null]},{"object":"embedding","index":0,)"));
+}
+
+TEST(EmbeddingsTranscoder, RefusesWhatIsNoAnswer) {
+  struct Case {
+    std::string bytes;
+    std::string_view why;
+  };
+  const std::string one = Entry("[1]");
+  const std::vector<Case> cases = {
+      {"", "the provider answered with an empty body instead of JSON"},
+      {"{", "is no list of embeddings: invalid JSON at byte 1"},
+      {Answer(kTwo).substr(0, 60), "is no list of embeddings: invalid JSON"},
+      {Answer(kTwo) + "x", "is no list of embeddings: invalid JSON"},
+      {"3", "the provider answered with text instead of JSON"},
+      {"[]", "has no data"},
+      {"{}", "has no data"},
+      {R"({"data":null})", "has no data"},
+      {R"({"data":{"embedding":[1]}})", "has no data"},
+      {R"({"embeddings":[[1],[2]]})", "has no data"},
+      {R"({"data":[],"data":[]})", "has its data twice"},
+      {Answer(""), "has 0 embeddings of 2 inputs"},
+      {Answer(one), "has 1 embeddings of 2 inputs"},
+      {Answer(kTwo + "," + one), "has 3 embeddings of 2 inputs"},
+      {Answer(one + ",[1]"), "has an entry that is no object"},
+      {Answer(one + ",1"), "has an entry that is no object"},
+      {Answer(one + ",{}"), "has an entry without embedding"},
+      {Answer(one + R"(,{"embeddings":[1]})"), "has an entry without embedding"},
+      {Answer(one + "," + Entry("null")), "has an embedding that is no list of numbers"},
+      {Answer(one + "," + Entry("7")), "has an embedding that is no list of numbers"},
+      {Answer(one + "," + Entry("{}")), "has an embedding that is no list of numbers"},
+      {Answer(one + "," + Entry(R"(["1"])")), "has an embedding that is no list of numbers"},
+      {Answer(one + "," + Entry("[1,[2]]")), "has an embedding that is no list of numbers"},
+      {Answer(one + "," + Entry("[{}]")), "has an embedding that is no list of numbers"},
+      {Answer(one + "," + Entry("[]")), "has an empty embedding"},
+      {Answer(one + "," + Entry("\"\"")), "has an empty embedding"},
+      {Answer(one + R"(,{"embedding":[1],"embedding":"AA=="})"), "has an embedding twice"},
+      {Answer(one + R"(,{"embedding":"AA==","embedding":[1]})"), "has an embedding twice"},
+      {"<!DOCTYPE html><p>" + Answer(kTwo), "the provider answered with "},
+  };
+  for (const Case& c : cases) {
+    const Ended ended = SameAtEveryCut(Asked(), c.bytes);
+    EXPECT_THAT(ended.known, HasSubstr("!bad_upstream_response")) << c.bytes;
+    EXPECT_THAT(ended.known, HasSubstr(c.why)) << c.bytes;
+    EXPECT_EQ(ended.out, "");
+  }
+}
+
+TEST(EmbeddingsTranscoder, TakesAnErrorForOneWhereverItStands) {
+  for (const std::string& bytes : {std::string(R"({"error":{"message":"no capacity"}})"),
+                                   Answer(kTwo, R"(,"error":{"message":"no capacity"})"),
+                                   std::string(R"({"object":"error","message":"no capacity"})"),
+                                   std::string(R"([{"error":{"message":"no capacity"}}])")}) {
+    const Ended ended = SameAtEveryCut(Asked(), bytes);
+    EXPECT_THAT(ended.known, HasSubstr("no capacity")) << bytes;
+    EXPECT_EQ(ended.out, "") << bytes;
+  }
+  // One that says nothing is none.
+  EXPECT_NE(SameAtEveryCut(Asked(), Answer(kTwo, R"(,"error":null)")).out, "");
+}
+
+TEST(EmbeddingsTranscoder, HoldsSoMuchOfAnAnswerAndNotMore) {
+  const std::string rest = Answer(Entry("\"\""));
+  const std::string fits =
+      Answer(Entry('"' + std::string(kMostAnswerBytes - rest.size(), 'A') + '"'));
+  ASSERT_EQ(fits.size(), kMostAnswerBytes);
+  EXPECT_THAT(Relay(Asked("\"a\""), fits, "application/json", Report()).known,
+              HasSubstr("state 3"));
+  EXPECT_THAT(Relay(Asked("\"a\""), fits + " ", "application/json", Report()).known,
+              HasSubstr("!bad_upstream_response the provider's answer is too large: send fewer "
+                        "inputs at a time, or ask for the encoding_format base64"));
+}
+
+}  // namespace
+}  // namespace seekroute
