@@ -77,8 +77,8 @@ void Purse::Judge(const Candidate& candidate, Used* used) const {
 bool Purse::IgnoredCap(const Candidate& candidate, const Bill& bill) const {
   const std::optional<int64_t> told = ToldLength(candidate);
   if (!told || !bill.usage.completion) return false;
-  const int64_t reasoning = ToldReasoning(candidate, *told)
-                                .value_or(ReasoningAt(candidate, ask().reasoning).most);
+  const int64_t reasoning =
+      ToldReasoning(candidate, *told).value_or(ReasoningAt(candidate, ask().reasoning).most);
   const int64_t most = (*told + reasoning + ask().predicted) * ask().choices;
   int64_t slack = std::max(kCapSlackTokens * ask().choices, most / kCapSlackPart);
   if (bill.estimated) slack = std::max(slack, most);  // our own count may be far off

@@ -270,9 +270,9 @@ void Tries::OnFailed(Attempt* attempt, Error error, bool dispatched) {
   const Transcoder& transcoder = attempt->transcoder();
   const bool repeats = !won_ && transcoder.adds_member() && transcoder.RefusesAdded(error);
   const bool comparable = !plan_.body->empty() && plan_.body->size() <= kMaxKeptBody;
-  error.words = comparable ? WithoutEcho(error.words, *plan_.body,
-                                         plan_.admission->request->model_value)
-                           : NameInWords(error.words);
+  error.words = comparable
+                    ? WithoutEcho(error.words, *plan_.body, plan_.admission->request->model_value)
+                    : NameInWords(error.words);
   TellOperator(*attempt, &error);
   Count(&failed, error.name(), dispatched, error.words);
   if (running_ > 0) return;  // another one may answer
@@ -326,8 +326,7 @@ Money Tries::SuspectedCost(const Try& of, std::string_view error, bool dispatche
   const bool unseen = !reading.streamed &&
                       (error == kAbandoned || error == TraitsOf(ErrorCode::kUpstreamTimeout).name);
   if (unseen && candidate.answers_in_tokens()) {
-    const int64_t longest =
-        plan_.purse->ToldLength(candidate).value_or(kExpectedAnswerTokens);
+    const int64_t longest = plan_.purse->ToldLength(candidate).value_or(kExpectedAnswerTokens);
     sent.tokens = std::min(longest, kExpectedAnswerTokens) * ask().choices;
   }
   Usage usage = EstimateUsage(Prompt(), sent, media);

@@ -88,15 +88,15 @@ class Tries : private AttemptOwner {
   Transcoder* transcoder() const { return current_ ? &current_->attempt->transcoder() : nullptr; }
   // The candidate of that try; before there is one, the one that is asked first.
   const Candidate& candidate() const;
-  bool won() const { return won_; }           // somebody's bytes are for the client
+  bool won() const { return won_; }  // somebody's bytes are for the client
   bool running() const { return running_ > 0; }
 
   // Of those that have ended, in the order in which they did.
   std::span<const AttemptRecord> records() const { return records_; }
   int sent() const { return sent_; }
-  size_t selected() const;                // the place of candidate(), from 1; 0: none was asked
-  Duration waited() const;                // for upstreams, over all tries
-  bool quiet() const;                     // no transfer runs any more
+  size_t selected() const;  // the place of candidate(), from 1; 0: none was asked
+  Duration waited() const;  // for upstreams, over all tries
+  bool quiet() const;       // no transfer runs any more
 
   // How long the prompt is: as it was read, or as it is estimated where nobody needed that before.
   TokenEstimate Prompt() const;

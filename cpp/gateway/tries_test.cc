@@ -1,0 +1,288 @@
+#include "gateway/tries.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "routing/planner.h"
+#include "store/store.h"
+#include "testing/scripted_transport.h"
+#include "testing/virtual_world.h"
+#include "wire/protocols/protocols.h"
+
+namespace seekroute {
+namespace {
+
+using testing::Agenda;
+using testing::ScriptedTransport;
+using testing::UpstreamScript;
+using testing::VirtualClock;
+
+constexpr std::string_view kWhole =
+    R"({"id":"u","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,)"
+    R"("message":{"role":"assistant","content":"hello"},"finish_reason":"stop"}],)"
+    R"("usage":{"prompt_tokens":3,"completion_tokens":5}})";
+
+std::string Chunk(std::string_view text) {
+  return "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"" + std::string(text) +
+         "\"}}]}\n\n";
+}
+const std::string kEnd =
+    "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n"
+    "data: [DONE]\n\n";
+
+// Three providers of one model, what each does, and what is heard of the tries.
+class TriesTest : public ::testing::Test, public TriesOwner, public PurseOwner {
+ protected:
+  TriesTest() {
+    for (const char* name : {"a", "b", "c"}) {
+      Provider& provider = snapshot_.providers.emplace_back();
+      provider.id = name;
+      provider.upstream.base_url = std::string("https://") + name;
+      provider.on_abort = OnAbort::kReadOut;
+      Endpoint& endpoint = model_.endpoints.emplace_back();
+      endpoint.provider = static_cast<uint32_t>(snapshot_.providers.size() - 1);
+      endpoint.upstream_model = "up";
+      Rates rates;
+      rates[PriceClass::kInput] = Rate{1'000'000};  // 1,000 nano-USD a token
+      rates[PriceClass::kOutput] = Rate{2'000'000};
+      endpoint.price = PriceTable::Flat(rates);
+    }
+    model_.id = "x/m";
+  }
+
+  void Begin(bool stream) {
+    body_ = R"({"model":"m","messages":[{"role":"user","content":"Hi"}],"stream":)";
+    body_ += stream ? "true}" : "false}";
+    admission_.surface = &SurfaceOf(SurfaceId::kChat);
+    admission_.profile = &profile_;
+    admission_.request = std::move(*admission_.surface->Read(body_, profile_, {true}));
+    admission_.route = *PlanRoute({{&model_}}, *admission_.request);
+    purse_.emplace(1, &admission_, world_, this);
+    ASSERT_TRUE(purse_->Bound(false, {}).ok());
+    tries_.emplace(TriesPlan{&admission_, &snapshot_, &*purse_, &body_, Origin::kServer}, world_,
+                   this);
+    tries_->Start({"gen-1", "chat.completion", {}, 7}, {}, clock_.Now() + Duration::Seconds(600));
+  }
+
+  // Until nothing is left to happen by itself.
+  void Run() {
+    while (!agenda_.empty()) agenda_.RunNext();
+  }
+
+  // A stream whose first content comes after so many milliseconds.
+  static UpstreamScript Stream(int64_t ms, std::string_view text) {
+    UpstreamScript script;
+    script.head.content_type = "text/event-stream";
+    script.pieces = {{Duration::Milliseconds(ms), Chunk(text)}, {Duration::Milliseconds(50), kEnd}};
+    return script;
+  }
+  static UpstreamScript Refusal(int64_t ms, int status) {
+    UpstreamScript script;
+    script.head_delay = Duration::Milliseconds(ms);
+    script.head.status = status;
+    script.pieces = {{{}, R"({"error":{"message":"not now"}})"}};
+    return script;
+  }
+
+  std::vector<std::string> Booked() const {
+    std::vector<std::string> booked;
+    for (const AttemptRecord& record : tries_->records()) {
+      booked.push_back(record.provider + ' ' + (record.error.empty() ? "answered" : record.error));
+    }
+    return booked;
+  }
+
+  Flow OnContent(std::string_view bytes) override {
+    content_ += bytes;
+    return Flow::kContinue;
+  }
+  void OnAnswered() override { ++answered_; }
+  void OnOutOfTries(Error error) override { failures_.push_back(std::string(error.name())); }
+  void OnBodyGone() override {}
+  void OnQuiet() override { ++quiet_; }
+  void OnHeld(Status) override { FAIL(); }
+  void OnSettled() override { FAIL(); }
+
+  VirtualClock clock_;
+  Agenda agenda_{&clock_};
+  GatewayOptions options_;
+  Stats stats_;
+  ReadOutSlots read_outs_{1};
+  UpstreamQuirks quirks_;
+  NullStore store_;
+  std::map<std::string, UpstreamScript> scripts_;  // by base URL
+  ScriptedTransport transport_{&agenda_, &clock_, [this](const TransportRequest& sent) {
+                                 return scripts_.at(sent.upstream->base_url);
+                               }};
+  const ExchangeWorld world_{.options = &options_,
+                             .clock = &clock_,
+                             .rng = nullptr,
+                             .keys = nullptr,
+                             .idempotency = nullptr,
+                             .read_outs = &read_outs_,
+                             .store = &store_,
+                             .transport = &transport_,
+                             .stats = &stats_,
+                             .host = nullptr,
+                             .quirks = &quirks_};
+  Snapshot snapshot_;
+  Model model_;
+  Profile profile_;
+  std::string body_;
+  Admission admission_;
+  std::optional<Purse> purse_;
+  std::optional<Tries> tries_;
+  std::string content_;
+  int answered_ = 0;
+  int quiet_ = 0;
+  std::vector<std::string> failures_;
+};
+
+using Words = std::vector<std::string>;
+
+TEST_F(TriesTest, TheFirstContentWinsAndTheLoserIsBookedOnce) {
+  scripts_ = {{"https://a", Stream(900, "late")}, {"https://b", Stream(100, "soon")}};
+  Begin(true);
+  EXPECT_TRUE(tries_->StartAnother());
+  EXPECT_EQ(tries_->sent(), 2);
+  Run();
+  EXPECT_EQ(answered_, 1);
+  EXPECT_EQ(failures_, Words());
+  EXPECT_NE(content_.find("soon"), std::string::npos);
+  EXPECT_EQ(content_.find("late"), std::string::npos);
+  EXPECT_EQ(Booked(), (Words{"a abandoned", "b answered"}));
+  // The prompt, which the loser may charge for; nothing had come of it.
+  const int64_t prompt = tries_->Prompt().tokens;
+  EXPECT_EQ(tries_->records()[0].suspected.nano, prompt * 1000);
+  EXPECT_TRUE(transport_.seen()[0].cancelled);
+  EXPECT_EQ(tries_->selected(), 2u);
+  EXPECT_EQ(tries_->candidate().endpoint, &model_.endpoints[1]);
+  EXPECT_EQ(tries_->current()->provider().id, "b");
+  EXPECT_FALSE(tries_->running());
+  EXPECT_TRUE(tries_->quiet());
+}
+
+TEST_F(TriesTest, OfWholeAnswersTheFirstWins) {
+  UpstreamScript late, soon;
+  late.pieces = {{Duration::Milliseconds(900), std::string(kWhole)}};
+  soon.pieces = {{Duration::Milliseconds(100), std::string(kWhole)}};
+  scripts_ = {{"https://a", late}, {"https://b", soon}};
+  Begin(false);
+  EXPECT_TRUE(tries_->StartAnother());
+  Run();
+  EXPECT_EQ(answered_, 1);
+  EXPECT_EQ(Booked(), (Words{"a abandoned", "b answered"}));
+  std::string out;
+  tries_->transcoder()->Finish({{}, std::nullopt, {}}, &out);
+  EXPECT_NE(out.find("hello"), std::string::npos);
+}
+
+TEST_F(TriesTest, WhatFailsBesideARunningOneEndsNothing) {
+  scripts_ = {{"https://a", Stream(900, "only")}, {"https://b", Refusal(100, 503)}};
+  Begin(true);
+  EXPECT_TRUE(tries_->StartAnother());
+  Run();
+  EXPECT_EQ(answered_, 1);
+  EXPECT_EQ(failures_, Words());
+  EXPECT_NE(content_.find("only"), std::string::npos);
+  EXPECT_EQ(Booked(), (Words{"b upstream_unavailable", "a answered"}));
+  EXPECT_EQ(tries_->selected(), 1u);
+}
+
+TEST_F(TriesTest, TheNextIsAskedWhenAllThatRanHaveFailed) {
+  scripts_ = {{"https://a", Refusal(100, 503)},
+              {"https://b", Refusal(200, 429)},
+              {"https://c", Stream(100, "third")}};
+  Begin(true);
+  EXPECT_TRUE(tries_->StartAnother());
+  Run();
+  EXPECT_EQ(answered_, 1);
+  EXPECT_EQ(Booked(), (Words{"a upstream_unavailable", "b upstream_rate_limited", "c answered"}));
+  EXPECT_EQ(tries_->sent(), 3);
+}
+
+TEST_F(TriesTest, TheLastFailureIsToldWhereNobodyIsLeft) {
+  scripts_ = {{"https://a", Refusal(300, 503)},
+              {"https://b", Refusal(200, 429)},
+              {"https://c", Refusal(100, 500)}};
+  options_.retry.max_attempts = 2;
+  Begin(true);
+  EXPECT_TRUE(tries_->StartAnother());
+  EXPECT_FALSE(tries_->StartAnother());  // two run
+  Run();
+  EXPECT_EQ(failures_, Words{"upstream_unavailable"});
+  EXPECT_EQ(answered_, 0);
+  EXPECT_EQ(tries_->sent(), 2);
+  EXPECT_FALSE(tries_->StartAnother());  // none runs
+}
+
+TEST_F(TriesTest, NobodyIsAskedBesideAWinner) {
+  scripts_ = {{"https://a", Stream(100, "first")}};
+  Begin(true);
+  while (content_.empty()) agenda_.RunNext();
+  EXPECT_TRUE(tries_->won());
+  EXPECT_FALSE(tries_->StartAnother());
+  Run();
+  EXPECT_EQ(answered_, 1);
+  EXPECT_EQ(Booked(), Words{"a answered"});
+}
+
+// A winner that breaks off is the end: its bytes are out.
+TEST_F(TriesTest, NothingIsAskedAfterContent) {
+  UpstreamScript broken = Stream(100, "half");
+  broken.pieces.pop_back();
+  broken.ending = UpstreamScript::Ending::kBroken;
+  scripts_ = {{"https://a", broken}};
+  Begin(true);
+  Run();
+  EXPECT_EQ(failures_, Words{"upstream_truncated"});
+  EXPECT_EQ(tries_->sent(), 1);
+}
+
+TEST_F(TriesTest, AllThatRunAreAbandonedTogether) {
+  scripts_ = {{"https://a", Stream(900, "x")}, {"https://b", Stream(900, "y")}};
+  Begin(true);
+  EXPECT_TRUE(tries_->StartAnother());
+  clock_.MoveTo(clock_.Now() + Duration::Milliseconds(100));
+  tries_->Abandon();
+  Run();
+  EXPECT_EQ(answered_, 0);
+  EXPECT_EQ(failures_, Words());
+  EXPECT_EQ(content_, "");
+  EXPECT_EQ(Booked(), (Words{"a abandoned", "b abandoned"}));
+  EXPECT_TRUE(tries_->quiet());
+  tries_->Abandon();  // again: nothing runs
+  EXPECT_EQ(tries_->records().size(), 2u);
+}
+
+// An answer is read out alone, takes a slot while it runs, and is followed by nobody.
+TEST_F(TriesTest, AReadOutHoldsASlotUntilItsTryIsOver) {
+  scripts_ = {{"https://a", Refusal(100, 503)}, {"https://b", Stream(100, "no")}};
+  Begin(true);
+  EXPECT_TRUE(tries_->StartAnother());
+  EXPECT_FALSE(tries_->ReadOut());  // two run
+  EXPECT_EQ(read_outs_.taken(), 0);
+  tries_.reset();
+
+  Begin(true);
+  EXPECT_TRUE(tries_->ReadOut());
+  EXPECT_EQ(read_outs_.taken(), 1);
+  EXPECT_FALSE(tries_->StartAnother());
+  Run();
+  EXPECT_EQ(failures_, Words{"upstream_unavailable"});
+  EXPECT_EQ(tries_->sent(), 1);
+  EXPECT_EQ(read_outs_.taken(), 0);
+
+  Begin(true);
+  EXPECT_TRUE(tries_->ReadOut());
+  tries_.reset();  // the engine ends
+  EXPECT_EQ(read_outs_.taken(), 0);
+}
+
+}  // namespace
+}  // namespace seekroute
