@@ -104,6 +104,24 @@ CallTimeouts Simulation::DrawTimeouts() {
           .total = draw(300, 900)};
 }
 
+// Served by the first so many providers.
+Model Simulation::MakeModel(std::string id, uint32_t providers, DialectId dialect,
+                            const std::shared_ptr<const PriceTable>& price) {
+  Model model{.id = std::move(id), .endpoints = {}};
+  for (uint32_t k = 0; k < providers; ++k) {
+    RequestForm form;
+    form.cap_field = CapFieldOf(k);
+    if ((budget_fields_ >> k & 1) != 0) form.reasoning_budget_field = "thinking_budget";
+    model.endpoints.push_back({k, "up" + std::to_string(k), price, std::move(form), DrawTimeouts(),
+                               (beside_ >> k & 1) != 0, kLongestThinking});
+    Endpoint& endpoint = model.endpoints.back();
+    if (rng_.OneIn(4)) endpoint.max_output = static_cast<int64_t>(1 + rng_.Below(3000));
+    if (rng_.OneIn(6)) endpoint.context = static_cast<int64_t>(2000 + rng_.Below(20'000));
+    SetDialect(dialect, &endpoint);
+  }
+  return model;
+}
+
 std::shared_ptr<const Snapshot> Simulation::MakeSnapshot() {
   cap_fields_ = rng_.Next();
   beside_ = rng_.Next();
@@ -130,19 +148,12 @@ std::shared_ptr<const Snapshot> Simulation::MakeSnapshot() {
     provider.upstream.base_url = "https://p" + std::to_string(i);
     if (rng_.OneIn(2)) provider.on_abort = OnAbort::kReadOut;
     snapshot->providers.push_back(std::move(provider));
-    Model model{.id = "a/m" + std::to_string(i), .endpoints = {}};
-    for (uint32_t k = 0; k < i; ++k) {
-      RequestForm form;
-      form.cap_field = CapFieldOf(k);
-      if ((budget_fields_ >> k & 1) != 0) form.reasoning_budget_field = "thinking_budget";
-      model.endpoints.push_back({k, "up" + std::to_string(k), price, std::move(form),
-                                 DrawTimeouts(), (beside_ >> k & 1) != 0, kLongestThinking});
-      Endpoint& endpoint = model.endpoints.back();
-      if (rng_.OneIn(4)) endpoint.max_output = static_cast<int64_t>(1 + rng_.Below(3000));
-      if (rng_.OneIn(6)) endpoint.context = static_cast<int64_t>(2000 + rng_.Below(20'000));
+    for (Model model :
+         {MakeModel("a/m" + std::to_string(i), i, DialectId::kOpenAiChat, price),
+          MakeModel("a/e" + std::to_string(i), i, DialectId::kOpenAiEmbeddings, price)}) {
+      parts.names.emplace(model.id, model.id);
+      parts.models.push_back(std::move(model));
     }
-    parts.names.emplace(model.id, model.id);
-    parts.models.push_back(std::move(model));
   }
   snapshot->catalog = std::move(*Catalog::Make(std::move(parts)));
   return snapshot;
@@ -174,6 +185,7 @@ void Simulation::AddClients() {
     }
     if (client.include_usage) client.body += R"(,"stream_options":{"include_usage":true})";
     client.body += "}";
+    if (rng_.OneIn(6)) AskForEmbeddings(&client, id, model);
     client.valid = model != 0;
     if (rng_.OneIn(8)) {
       client.body.resize(rng_.Below(client.body.size()));
@@ -187,6 +199,17 @@ void Simulation::AddClients() {
     agenda_.At(client.submitted, [this, id] { SubmitClient(id); });
     clients_.emplace(id, std::move(client));
   }
+}
+
+// In the place of the chat that it had in mind.
+void Simulation::AskForEmbeddings(Client* client, ExchangeId id, uint64_t model) {
+  client->stream = client->include_usage = false;
+  client->max_tokens = 0;
+  client->inputs = 1 + rng_.Below(3);
+  client->body =
+      R"({"model":"a/e)" + std::to_string(model) + R"(","input":["tag)" + std::to_string(id) + "\"";
+  for (size_t i = 1; i < client->inputs; ++i) client->body += R"(,"and another")";
+  client->body += "]}";
 }
 
 void Simulation::Abort(ExchangeId id) {
@@ -203,6 +226,7 @@ void Simulation::SubmitClient(ExchangeId id) {
   client.window = std::make_shared<FlowWindow>(kWindow);
   Submission submission;
   submission.id = id;
+  if (client.inputs > 0) submission.surface = SurfaceId::kEmbeddings;
   submission.body = client.body;
   if (!client.local) submission.authorization = Secret("Bearer good");
   if (client.local) submission.origin = Origin::kInProcess;
@@ -224,14 +248,14 @@ int64_t Simulation::ToldIn(const std::string& body) const {
 
 // The endpoint whose provider got `body` for this client.
 const Endpoint& Simulation::EndpointOf(const Client& client, const std::string& body) const {
-  const size_t model = client.body.find("a/m");
+  const size_t model = client.body.find("a/");
   return snapshot_->catalog.Find(client.body.substr(model, 4))->endpoints[ProviderOf(body)];
 }
 
 // What it may think beside that at most.
 int64_t Simulation::ThinkingBeside(const std::string& body) const {
   const uint32_t provider = ProviderOf(body);
-  if ((beside_ >> provider & 1) == 0) return 0;
+  if ((beside_ >> provider & 1) == 0 || body.find("\"input\"") != std::string::npos) return 0;
   const int64_t told = NumberIn(body, "thinking_budget");
   return told > 0 ? std::min(told, kLongestThinking) : kLongestThinking;
 }
@@ -259,7 +283,9 @@ UpstreamScript Simulation::Direct(const TransportRequest& request) {
     expect(booking != nullptr && booking->state == CreditStore::State::kHeld,
            "nothing is sent before its hold is durable");
     const bool limited = line != kUnlimitedLine || (!client.local && key_limited_) || named;
-    expect((cap > 0) == limited, "the upstream is told how long the answer may get");
+    const bool answers_in_tokens = client.inputs == 0;
+    expect((cap > 0) == (limited && answers_in_tokens),
+           "the upstream is told how long the answer may get");
     if (line != kUnlimitedLine || (!client.local && key_limited_)) {
       const Endpoint& endpoint = EndpointOf(client, request.body);
       const auto within = [cap](int64_t bound) { return bound == 0 || cap <= bound; };
@@ -271,13 +297,16 @@ UpstreamScript Simulation::Direct(const TransportRequest& request) {
            "the hold pays for the longest answer");
   } else {
     expect(booking == nullptr, "nothing is held with credits off");
-    expect((cap > 0) == named, "with credits off only a length that was named is told");
+    expect((cap > 0) == (named && client.inputs == 0),
+           "with credits off only a length that was named is told");
   }
   // Some send the other form, and either under any label.
   const bool streams = request.body.find("\"stream\":true") != std::string::npos;
   // Of one that is put together for a plain call only the text is compared.
   const bool calls = client.stream && rng_.OneIn(2);
-  UpstreamScript script = streams != rng_.OneIn(10) ? StreamScript(tag, calls) : JsonScript(tag);
+  UpstreamScript script = client.inputs > 0           ? EmbeddingsScript(client.inputs)
+                          : streams != rng_.OneIn(10) ? StreamScript(tag, calls)
+                                                      : JsonScript(tag);
   const uint64_t fault = rng_.Below(15);
   script.connects = fault != 0;
   script.sends_head = fault != 1 && fault != 2;

@@ -54,6 +54,7 @@ class Simulation {
   struct Client {
     std::string body;
     bool valid = true;  // the request will be admitted
+    size_t inputs = 0;  // that it wants embeddings of; 0: it chats
     bool stream = false;
     bool include_usage = false;
     bool cancelled = false;
@@ -81,13 +82,18 @@ class Simulation {
   int64_t ThinkingBeside(const std::string& body) const;
   CallTimeouts DrawTimeouts();
   std::shared_ptr<const Snapshot> MakeSnapshot();
+  Model MakeModel(std::string id, uint32_t providers, DialectId dialect,
+                  const std::shared_ptr<const PriceTable>& price);
   UpstreamScript Direct(const TransportRequest& request);
   UpstreamScript StreamScript(const std::string& tag, bool with_calls);
   UpstreamScript JsonScript(const std::string& tag);
+  UpstreamScript EmbeddingsScript(size_t inputs);
+  void BreakJson(std::string bytes, UpstreamScript* script);
   void Cut(const std::string& bytes, UpstreamScript* script);
   void Think(UpstreamScript* script);
   Money DrawBalance();
   void AddClients();
+  void AskForEmbeddings(Client* client, ExchangeId id, uint64_t model);
   void Abort(ExchangeId id);
   void CheckLastByte(ExchangeId id, const Client& client);
   void CheckMoney(ExchangeId id, const Client& client, std::vector<std::string>* broken) const;

@@ -135,16 +135,39 @@ UpstreamScript Simulation::JsonScript(const std::string& tag) {
                       script.content + R"("},"finish_reason":"stop"}])";
   if (!rng_.OneIn(4)) bytes += R"(,"usage":{"prompt_tokens":10,"completion_tokens":2})";
   bytes += "}";
+  BreakJson(std::move(bytes), &script);
+  return script;
+}
+
+UpstreamScript Simulation::EmbeddingsScript(size_t inputs) {
+  UpstreamScript script;
+  const bool missing = rng_.OneIn(12);
+  for (size_t i = missing ? 1 : 0; i < inputs; ++i) {
+    script.content += script.content.empty() ? "[" : ",";
+    const std::string number = std::to_string(rng_.Below(1000));
+    script.content += R"({"object":"embedding","embedding":)";
+    script.content += rng_.OneIn(2) ? "[0." + number + ",-1]" : "\"AA" + number + "\"";
+    script.content += R"(,"index":)" + std::to_string(i) + "}";
+  }
+  script.content += script.content.empty() ? "[]" : "]";
+  std::string bytes = R"({"object":"list","model":"m","data":)" + script.content;
+  if (!rng_.OneIn(4)) bytes += R"(,"usage":{"prompt_tokens":10,"total_tokens":10})";
+  BreakJson(bytes + "}", &script);
+  script.well_formed = script.well_formed && !missing;
+  return script;
+}
+
+// An answer that comes whole, and that something may be wrong with.
+void Simulation::BreakJson(std::string bytes, UpstreamScript* script) {
   const uint64_t fault = rng_.Below(12);
-  script.well_formed = fault > 4;
+  script->well_formed = fault > 4;
   if (fault == 0) bytes = R"({"error":{"message":"quota"}})";
   if (fault == 1) bytes = "<html>";
   if (fault == 2) bytes = std::string(5000, '[');
   if (fault == 3) bytes.resize(rng_.Below(bytes.size()));
-  if (fault == 4) script.ending = UpstreamScript::Ending::kHang;
-  if (fault == 3) script.ending = UpstreamScript::Ending::kBroken;
-  Cut(bytes, &script);
-  return script;
+  if (fault == 4) script->ending = UpstreamScript::Ending::kHang;
+  if (fault == 3) script->ending = UpstreamScript::Ending::kBroken;
+  Cut(bytes, script);
 }
 
 }  // namespace seekroute::testing
