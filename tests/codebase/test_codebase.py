@@ -134,6 +134,22 @@ def test_ties_between_modules_are_really_checked(
     assert all(line.startswith(begin) for line, begin in zip(said, told, strict=True))
 
 
+def test_a_way_to_upstreams_is_known_in_the_wire_rooms_alone() -> None:
+    """Who carries a request knows it by what it asks: embeddings are named where they are spoken."""
+    words = ("embedding", "kOpenAi")
+    # What a model of another kind is refused with says where it is asked.
+    told = ROOT / "cpp/routing/planner.cc"
+    named = [
+        f"{source.relative_to(ROOT)}: {word}"
+        for room in ("gateway", "routing", "billing", "store", "transport")
+        for source in sorted((ROOT / "cpp" / room).rglob("*.[ch]*"))
+        if not source.name.endswith("_test.cc") and source != told
+        for word in words
+        if word in source.read_text()
+    ]
+    assert named == []
+
+
 def test_tests_lie_beside_what_they_are_like() -> None:
     tests = ROOT / "tests"
     files = [each for each in tests.rglob("*.py") if "node_modules" not in each.parts]
