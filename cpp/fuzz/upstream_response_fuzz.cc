@@ -20,6 +20,7 @@ using seekroute::AnswerNames;
 using seekroute::DialectId;
 using seekroute::ParsedRequest;
 using seekroute::Status;
+using seekroute::SurfaceId;
 using seekroute::Transcoder;
 
 void Check(bool holds) {
@@ -34,16 +35,15 @@ const AnswerNames& Names() {
 // The requests that are answered, read once.
 class Asked {
  public:
-  explicit Asked(std::string_view members)
-      : body_(R"({"model":"m","messages":[{"role":"user","content":"hi"}])" + std::string(members) +
-              "}"),
-        request_(seekroute::SurfaceOf(seekroute::SurfaceId::kChat)
-                     .Read(body_, seekroute::Profile{}, {})
-                     .value()) {}
+  explicit Asked(std::string_view members, SurfaceId surface = SurfaceId::kChat)
+      : surface_(surface),
+        body_(R"({"model":"m",)" + std::string(members) + "}"),
+        request_(seekroute::SurfaceOf(surface).Read(body_, seekroute::Profile{}, {}).value()) {}
 
   std::unique_ptr<Transcoder> Open(DialectId dialect) const {
     static const seekroute::RequestForm form;
     seekroute::TranscoderPlan plan;
+    plan.surface = surface_;
     plan.request = request_.get();
     plan.body = body_;
     plan.upstream_model = "up";
@@ -54,6 +54,7 @@ class Asked {
   }
 
  private:
+  const SurfaceId surface_;
   const std::string body_;
   const std::unique_ptr<const ParsedRequest> request_;
 };
@@ -105,9 +106,12 @@ void CheckEvents(std::string_view out) {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view bytes(reinterpret_cast<const char*>(data), size);
-  static const Asked kPlain("");
-  static const Asked kStream(R"(,"stream":true)");
-  static const Asked kStreamWithUsage(R"(,"stream":true,"stream_options":{"include_usage":true})");
+  static const std::string kMessages = R"("messages":[{"role":"user","content":"hi"}])";
+  static const Asked kPlain(kMessages);
+  static const Asked kStream(kMessages + R"(,"stream":true)");
+  static const Asked kStreamWithUsage(kMessages +
+                                      R"(,"stream":true,"stream_options":{"include_usage":true})");
+  static const Asked kEmbeddings(R"("input":["a","b"])", SurfaceId::kEmbeddings);
   const Asked& stream = size % 2 == 1 ? kStreamWithUsage : kStream;
   for (const DialectId dialect : {DialectId::kOpenAiChat, DialectId::kOpenAiImages}) {
     const std::string events = Relay(stream, dialect, bytes, size + 1);
@@ -116,6 +120,15 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const std::string plain = Relay(kPlain, dialect, bytes, size + 1);
     Check(Relay(kPlain, dialect, bytes, 1) == plain);
     if (plain[0] != '!') CheckAnswer(plain);
+  }
+
+  const DialectId embeddings = DialectId::kOpenAiEmbeddings;
+  const std::string vectors = Relay(kEmbeddings, embeddings, bytes, size + 1);
+  Check(Relay(kEmbeddings, embeddings, bytes, 1) == vectors);
+  if (vectors[0] != '!') {
+    CheckAnswer(vectors);
+    // What a client gets is an answer, and stays what it is.
+    Check(Relay(kEmbeddings, embeddings, vectors, size + 1) == vectors);
   }
 
   const auto answer = seekroute::ParseChatAnswer(bytes);
