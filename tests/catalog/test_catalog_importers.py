@@ -153,7 +153,9 @@ LITELLM = """{
     "output_cost_per_image": 0.04},
   "draw-2": {"litellm_provider": "openai", "mode": "image_generation",
     "output_cost_per_image": 0.04},
-  "embed": {"litellm_provider": "openai", "mode": "embedding", "input_cost_per_token": 1e-08},
+  "embed": {"litellm_provider": "openai", "mode": "embedding", "input_cost_per_token": 1e-08,
+    "max_input_tokens": 512},
+  "rerank": {"litellm_provider": "openai", "mode": "rerank", "input_cost_per_token": 1e-08},
   "old": {"litellm_provider": "openai", "mode": "chat", "max_tokens": 8192,
     "deprecation_date": "2026-06-30", "input_cost_per_token": 1e-06,
     "output_cost_per_token": 1e-06},
@@ -169,6 +171,7 @@ def test_rows_of_litellm() -> None:
         "openai/gpt-x",
         "fireworks/some-model",
         "openai/draw",
+        "openai/embed",
     ]
     model = found.models[0]
     assert (model.context, model.max_output) == (272000, 128000)
@@ -188,7 +191,7 @@ def test_rows_of_litellm() -> None:
     assert found.models[2].endpoints[0].price == Price(per_image="0.04")
     assert remarks(found.skipped) == {
         "draw-2": "no context length",
-        "embed": "it embeds",
+        "rerank": "it is of the mode rerank",
         "old": "deprecated since 2026-06-30",
         "half": "output: this price is required",
         "nobody": "no provider",

@@ -66,6 +66,7 @@ def test_list_filters() -> None:
         m.id for m in CATALOG.models if {"tools", "reasoning"} <= set(m.features)
     }
     assert ids("--image") == {m.id for m in CATALOG.models if m.is_image}
+    assert ids("--embedding") == {m.id for m in CATALOG.models if m.is_embedding}
     free = ids("--free")
     assert {m.id for m in CATALOG.models if m.endpoints[0].free} <= free
     assert "openai/gpt-4o" not in free
@@ -76,8 +77,8 @@ def test_list_orders() -> None:
     def listed(order: str) -> list[dict[str, Any]]:
         return rows(run("list", "--json", "--sort", order))
 
-    text = [row for row in listed("price") if row["per_image"] is None]
-    totals = [Decimal(row["input"]) + Decimal(row["output"]) for row in text]
+    tokens = [row for row in listed("price") if row["per_image"] is None]
+    totals = [Decimal(row["input"]) + Decimal(row["output"] or 0) for row in tokens]
     assert totals == sorted(totals)
     lengths = [row["context"] for row in listed("context")]
     assert lengths == sorted(lengths, reverse=True)

@@ -123,12 +123,17 @@ def _row(view: _View, model: CatalogModel, offers: Sequence[_Offer]) -> dict[str
     image = _sold(price.per_image, markup) if price.per_image is not None else None
     text_in = _sold(price.input or "0", markup)
     text_out = _sold(price.output or "0", markup)
+    paid_out: str | None = text_out
+    if model.is_image and image is not None:
+        paid_out = f"{image} an image"
+    elif model.is_embedding:
+        paid_out = None  # vectors cost nothing beside what was read
     return {
         "id": model.id,
         "name": model.name or model.slug,
         "context": endpoint.context or model.context,
         "input": None if model.is_image and not price.input else text_in,
-        "output": f"{image} an image" if model.is_image and image is not None else text_out,
+        "output": paid_out,
         "per_image": image,
         "markup_bps": markup,
         "providers": [offer.endpoint.provider for offer in offers],
@@ -147,6 +152,9 @@ def list_(
         list[Feature] | None, typer.Option(help="Only models with it; may be repeated.")
     ] = None,
     image: Annotated[bool, typer.Option("--image", help="Only models that make images.")] = False,
+    embedding: Annotated[
+        bool, typer.Option("--embedding", help="Only models that make embeddings.")
+    ] = False,
     free: Annotated[bool, typer.Option("--free", help="Only models that cost nothing.")] = False,
     sort: Annotated[
         Order | None, typer.Option(help="Order; default: the catalog's.", show_default=False)
@@ -172,6 +180,7 @@ def list_(
             or (author is not None and model.author != author)
             or not set(feature or ()) <= set(model.features)
             or (image and not model.is_image)
+            or (embedding and not model.is_embedding)
             or (free and not _is_free(model, offers[0]))
         ):
             continue
@@ -347,6 +356,7 @@ def _facts(view: _View, model: CatalogModel) -> dict[str, Any]:
         "max_output": model.max_output,
         "input": list(model.input),
         "output": list(model.output),
+        "dimensions": model.dimensions,
         "features": list(model.features),
         "created": model.created.isoformat() if model.created else None,
         "knowledge": model.knowledge,

@@ -11,6 +11,8 @@ from seekroute.errors import Problem
 
 AUTO_NAMES = ("auto", "seekroute/auto", "openrouter/auto")
 _TEXT_PRICES = ("input", "output")
+# What is charged is what is read: vectors are not counted in tokens.
+_EMBEDDING_PRICES = ("input",)
 
 
 def check_rows(
@@ -62,7 +64,11 @@ def check_rows(
         if row.get("endpoints") in ([], ()):
             add(f"models.{index}.endpoints", "expected at least one endpoint")
         output = _list(row.get("output"))
-        needed = ("per_image",) if "image" in output and "text" not in output else _TEXT_PRICES
+        needed: tuple[str, ...] = _TEXT_PRICES
+        if "embedding" in output:
+            needed = _EMBEDDING_PRICES
+        elif "image" in output and "text" not in output:
+            needed = ("per_image",)
         for number, endpoint in enumerate(_list(row.get("endpoints"))):
             if isinstance(endpoint, dict):
                 at = f"models.{index}.endpoints.{number}"

@@ -22,6 +22,8 @@ _BY_FEATURE = {
     "tools": ("parallel_tool_calls", "tool_choice", "tools"),
 }
 _TOOL_CHOICES = ("auto", "function", "none", "required")
+# OpenRouter's names of what answers hold, where they are not ours.
+_OPENROUTERS: dict[str, str] = {"embedding": "embeddings"}
 # OpenRouter's names of the prices that are listed only where the endpoint has one of its own.
 _OWN_PRICES = {
     "cache_read": "input_cache_read",
@@ -145,9 +147,10 @@ def model_row(catalog: Catalog, model: CatalogModel, endpoint: Endpoint) -> dict
         model: Of the catalog.
         endpoint: The one that a request reaches first: its limits and prices are shown.
     """
-    parameters = set(_ALWAYS)
-    for feature in model.features:
+    parameters = set(_ALWAYS if model.kind == "text" else ())
+    for feature in model.features if model.kind == "text" else ():
         parameters.update(_BY_FEATURE[feature])
+    output = [_OPENROUTERS.get(kind, kind) for kind in model.output]
     return {
         "object": "model",
         "created": model.created_unix,
@@ -158,9 +161,9 @@ def model_row(catalog: Catalog, model: CatalogModel, endpoint: Endpoint) -> dict
         "description": model.description,
         "context_length": endpoint.context or model.context,
         "architecture": {
-            "modality": f"{'+'.join(model.input)}->{'+'.join(model.output)}",
+            "modality": f"{'+'.join(model.input)}->{'+'.join(output)}",
             "input_modalities": list(model.input),
-            "output_modalities": list(model.output),
+            "output_modalities": output,
             "tokenizer": "Other",
             "instruct_type": None,
         },
@@ -171,7 +174,7 @@ def model_row(catalog: Catalog, model: CatalogModel, endpoint: Endpoint) -> dict
             "is_moderated": False,
         },
         "per_request_limits": None,
-        "supported_parameters": [] if model.is_image else sorted(parameters),
+        "supported_parameters": sorted(parameters),
         "default_parameters": None,
         "supported_voices": None,
         "knowledge_cutoff": _cutoff(model.knowledge),

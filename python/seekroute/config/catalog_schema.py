@@ -290,6 +290,9 @@ class Endpoint:
 
 
 Modality = Literal["text", "image", "audio", "video", "file"]
+AnswerKind = Literal["text", "image", "audio", "video", "file", "embedding"]
+# Numbers of a vector: the longest that is known of has an eighth of them.
+Dimensions = Annotated[int, Field(gt=0, le=65_536)]
 Feature = Literal["tools", "structured_output", "reasoning", "temperature"]
 
 
@@ -319,8 +322,11 @@ class CatalogModel:
     """Longest answer in tokens."""
     input: tuple[Modality, ...] = ("text",)
     """What a prompt may hold."""
-    output: tuple[Modality, ...] = ("text",)
-    """What an answer holds; `[image]` makes it an image model, used through chat."""
+    output: tuple[AnswerKind, ...] = ("text",)
+    """What an answer holds; `[image]` makes it an image model, used through chat, and `[embedding]`
+    an embedding model, used through `/embeddings`."""
+    dimensions: Dimensions | None = None
+    """Numbers of a vector of an embedding model, where a request names no `dimensions`."""
     features: tuple[Feature, ...] = ()
     """What the model can do."""
     thinks: bool = True
@@ -342,6 +348,19 @@ class CatalogModel:
             raise ValueError("expected a year, month or day; for example 2025-01")
         return value
 
+    @field_validator("output")
+    @classmethod
+    def _vectors_alone(cls, value: tuple[AnswerKind, ...]) -> tuple[AnswerKind, ...]:
+        if "embedding" in value and value != ("embedding",):
+            raise ValueError("an embedding model gives nothing else; write output: [embedding]")
+        return value
+
+    @model_validator(mode="after")
+    def _dimensions_of_vectors(self) -> CatalogModel:
+        if self.dimensions is not None and not self.is_embedding:
+            raise ValueError("dimensions are those of embedding models; write output: [embedding]")
+        return self
+
     @property
     def author(self) -> str:
         """The part of the id before the slash."""
@@ -356,6 +375,18 @@ class CatalogModel:
     def is_image(self) -> bool:
         """Whether answers are images."""
         return "image" in self.output and "text" not in self.output
+
+    @property
+    def is_embedding(self) -> bool:
+        """Whether answers are vectors."""
+        return self.output == ("embedding",)
+
+    @property
+    def kind(self) -> Literal["text", "image", "embedding"]:
+        """What it is asked for: the API that it is used through follows from it."""
+        if self.is_embedding:
+            return "embedding"
+        return "image" if self.is_image else "text"
 
     @property
     def created_unix(self) -> int:

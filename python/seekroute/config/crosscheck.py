@@ -62,6 +62,8 @@ def cross_check(
         if default not in names:
             hint = did_you_mean(default, names)
             add("default_model", "no model of this name in the catalog", hint)
+        elif _embeds(default, rows, below):
+            add("default_model", "an embedding model answers no chats", "name one that does")
     return problems + _check_profiles(data, folder, where)
 
 
@@ -126,14 +128,29 @@ def _check_provider(
 def _names_in(rows: object) -> set[str]:
     names: set[str] = set()
     for row in rows if isinstance(rows, list | tuple) else ():
-        if not isinstance(row, dict) or not isinstance(row.get("id"), str):
-            continue
-        author, _, slug = row["id"].partition("/")
-        names |= {row["id"], slug}
-        aliases = row.get("aliases")
-        for alias in aliases if isinstance(aliases, list | tuple) else ():
-            names |= {str(alias), f"{author}/{alias}"}
+        names |= _names_of(row)
     return names
+
+
+def _names_of(row: object) -> set[str]:
+    if not isinstance(row, dict) or not isinstance(row.get("id"), str):
+        return set()
+    author, _, slug = row["id"].partition("/")
+    names = {row["id"], slug}
+    aliases = row.get("aliases")
+    for alias in aliases if isinstance(aliases, list | tuple) else ():
+        names |= {str(alias), f"{author}/{alias}"}
+    return names
+
+
+def _embeds(name: str, rows: object, below: Catalog) -> bool:
+    """Whether a name that there is means an embedding model."""
+    for row in rows if isinstance(rows, list | tuple) else ():
+        if name in _names_of(row):
+            output = row.get("output")
+            return isinstance(output, list | tuple) and "embedding" in output
+    model = below.resolve(name)
+    return model is not None and model.is_embedding
 
 
 def _check_profiles(

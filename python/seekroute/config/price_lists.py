@@ -213,8 +213,9 @@ def take(found: Imported, catalog: Catalog, patterns: Sequence[str] = ()) -> Imp
             result.added.append(model.id)
             result.models.append(model)
             continue
-        if known.is_image != model.is_image:
-            result.skipped.append(Remark(model.id, "image model in one list, text model in ours"))
+        if known.kind != model.kind:
+            reason = f"{model.kind} model in one list, {known.kind} model in ours"
+            result.skipped.append(Remark(model.id, reason))
             continue
         merged = _merged(known, model, result.notes)
         if merged == known:

@@ -234,7 +234,7 @@ def _first(*said: Any) -> Any:
 def _can_think(model: CatalogModel) -> bool:
     """Whether a model can be asked to think, as far as its features say. Its `thinks` is about
     requests that do not ask; what an endpoint is said to take is believed before."""
-    return not model.is_image and (not model.features or "reasoning" in model.features)
+    return model.kind == "text" and (not model.features or "reasoning" in model.features)
 
 
 def _reasoning_field(
@@ -257,7 +257,7 @@ def _reasoning(
     own = settings.providers.get(endpoint.provider) or ProviderSettings()
     packaged = catalog.providers[endpoint.provider]
     of_provider = _first(own.cap_excludes_reasoning, packaged.cap_excludes_reasoning)
-    if model.is_image or not _first(endpoint.cap_excludes_reasoning, of_provider):
+    if model.kind != "text" or not _first(endpoint.cap_excludes_reasoning, of_provider):
         return {}
     field = _first(
         endpoint.reasoning_budget_field, own.reasoning_budget_field, packaged.reasoning_budget_field
@@ -286,10 +286,18 @@ def _bounds(endpoint: Endpoint) -> dict[str, int]:
     return {name: tokens for name, tokens in own.items() if tokens}
 
 
+# Pictures are drawn, and vectors are given, at paths of their own.
+_OPENAI_DIALECTS = {
+    "text": "openai-chat",
+    "image": "openai-images",
+    "embedding": "openai-embeddings",
+}
+
+
 def _dialect(catalog: Catalog, model: CatalogModel, endpoint: Endpoint) -> str:
-    """The protocol that an endpoint is asked in: pictures are drawn at a path of their own."""
+    """The protocol that an endpoint is asked in: of OpenAI's, the one for what the model gives."""
     dialect = catalog.dialect_of(endpoint)
-    return "openai-images" if model.is_image and dialect == "openai-chat" else dialect
+    return _OPENAI_DIALECTS[model.kind] if dialect == "openai-chat" else dialect
 
 
 def _model(
@@ -334,7 +342,7 @@ def _model(
             {
                 "provider": MOCK_PROVIDER,
                 "upstream_model": model.id,
-                "dialect": "openai-images" if model.is_image else "openai-chat",
+                "dialect": _OPENAI_DIALECTS[model.kind],
                 # It refuses what the provider would.
                 "cap_field": first.cap_field or catalog.providers[first.provider].cap_field,
                 "reasoning_field": _reasoning_field(settings, catalog, model, first),
@@ -346,8 +354,8 @@ def _model(
         )
     return {
         "id": model.id,
-        "output": "image" if model.is_image else "text",
-        "other_output": not set(model.output) <= {"text"},
+        "output": model.kind,
+        "other_output": not set(model.output) <= {"text", "embedding"},
         "context": model.context,
         "max_output": model.max_output or 0,
         "candidates": candidates,

@@ -41,8 +41,8 @@ _PER_TOKEN = {
 _PER_UNIT = {"input_cost_per_request": "per_request", "output_cost_per_image": "per_image"}
 _TIER = re.compile(r"(.+)_above_([0-9]+)k_tokens((?:_flex|_priority)?)")
 _SERVICE = re.compile(r"(.+)_(flex|priority)")
-_MODES = {"chat": ("text",), "image_generation": ("image",)}
-_REASONS = {"embedding": "embeds", "completion": "speaks the old completions protocol"}
+_MODES = {"chat": ("text",), "image_generation": ("image",), "embedding": ("embedding",)}
+_REASONS = {"completion": "speaks the old completions protocol"}
 
 
 def from_litellm(
@@ -53,7 +53,7 @@ def from_litellm(
     known: Catalog | None = None,
     source: str = "litellm",
 ) -> Imported:
-    """Reads LiteLLM's price file: rows of the modes chat and image_generation.
+    """Reads LiteLLM's price file: rows of the modes chat, image_generation and embedding.
 
     Batch prices are passed over, as batches are not sold here.
 
@@ -118,6 +118,7 @@ def _take(
             "expires": expires,
             "context": context,
             "max_output": whole(limit),
+            "dimensions": whole(fields.get("output_vector_size")) if mode == "embedding" else None,
             "input": tuple(name for name, flag in held.items() if flag is True),
             "output": _MODES[mode],
             "features": features(

@@ -84,8 +84,9 @@ def _take(rows: Rows, row: str, model: dict[str, Any]) -> None:
     if row.startswith("~"):
         raise Unusable("a name that moves to newer models")
     shape = mapping(model.get("architecture"))
-    output = modalities(shape.get("output_modalities"))
-    if output != ("text",):
+    embeds = listing(shape.get("output_modalities")) == ["embeddings"]
+    output = ("embedding",) if embeds else modalities(shape.get("output_modalities"))
+    if not embeds and output != ("text",):
         raise Unusable(f"answers hold {', '.join(output)}, which the list prices by token")
     pricing = mapping(model.get("pricing"))
     if any((amount(pricing.get(key)) or 0) < 0 for key in ("prompt", "completion")):
@@ -115,6 +116,7 @@ def _take(rows: Rows, row: str, model: dict[str, Any]) -> None:
             "context": whole(model.get("context_length")),
             "max_output": whole(provider.get("max_completion_tokens")),
             "input": modalities(shape.get("input_modalities")),
+            "output": output,
             "features": features(
                 tools="tools" in can,
                 structured_output="structured_outputs" in can,

@@ -199,9 +199,12 @@ class Rows:
         self._models: dict[str, CatalogModel] = {}
         self._ids: dict[tuple[str, str], str] = {}
         self._seen: dict[tuple[str, str], str] = {}  # the rows of endpoints
+        self._embedding: set[tuple[str, str]] = set()  # endpoints of known embedding models
         for model in known.models if known else ():
             for endpoint in model.endpoints:
                 self._ids.setdefault((endpoint.provider, endpoint.model), model.id)
+                if model.is_embedding:
+                    self._embedding.add((endpoint.provider, endpoint.model))
 
     def wants(self, listed: str) -> str:
         """Our id of a provider, or empty when it is not to be taken."""
@@ -248,8 +251,18 @@ class Rows:
             row: For remarks.
             provider: Our id.
             upstream: The model's name there.
-            facts: Fields of a catalog model, and `price` and `free` of its endpoint.
+            facts: Fields of a catalog model, and `price` and `free` of its endpoint. Without
+                `output` the list does not say whether it is an embedding model: one is known, or
+                called so.
         """
+        if "output" not in facts and (
+            (provider, upstream) in self._embedding or "embed" in upstream.lower()
+        ):
+            facts["output"] = ("embedding",)
+        if facts.get("output") == ("embedding",):
+            # Vectors have no tokens: what lists give as their length and price is something else.
+            facts |= {"max_output": None, "features": ()}
+            facts["price"] = {unit: p for unit, p in facts["price"].items() if unit != "output"}
         price, free = facts.pop("price"), facts.pop("free", False)
         endpoint = {
             "provider": provider,
@@ -288,8 +301,9 @@ class Rows:
             for name in ("context", "max_output")
             if (value := getattr(model, name)) and value != getattr(known, name)
         }
-        if known.is_image != model.is_image:
-            self.skip(row, f"{model_id} is both an image and a text model")
+        if known.kind != model.kind:
+            kinds = " and ".join(sorted((known.kind, model.kind)))
+            self.skip(row, f"{model_id} is listed as two kinds of model: {kinds}")
             return
         endpoints = (*known.endpoints, replace(new, **own))
         self._models[model_id] = replace(known, endpoints=endpoints)
