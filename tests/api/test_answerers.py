@@ -18,6 +18,8 @@ from seekroute.client.wires.backend import Request
 from serving import MODEL, RunningServer, running_server
 
 CHAT = json.dumps({"model": MODEL, "messages": [{"role": "user", "content": "Hi"}]}).encode()
+EMBEDDINGS = json.dumps({"model": "text-embedding-3-small", "input": "Hi"}).encode()
+BODIES = {"chat_completions": CHAT, "embeddings": EMBEDDINGS}
 
 
 class Both(NamedTuple):
@@ -90,9 +92,10 @@ def test_neither_knows_other_paths(both: Both, asked: str) -> None:
         assert (status, json.loads(body)["error"]["code"]) == (404, "not_found")
 
 
-def test_both_quote(both: Both) -> None:
+@pytest.mark.parametrize(("path", "asked"), [("/quote", CHAT), ("/quote/embeddings", EMBEDDINGS)])
+def test_both_quote(both: Both, path: str, asked: bytes) -> None:
     (status, body), (other, twin) = (
-        ask("POST", "/quote", CHAT) for ask in (both.over_http, both.in_process)
+        ask("POST", path, asked) for ask in (both.over_http, both.in_process)
     )
     assert status == other == 200
     quote, same = json.loads(body), json.loads(twin)
@@ -124,7 +127,7 @@ def test_who_may_ask_without_a_key(both: Both, tmp_path: Path) -> None:
 
     def unkeyed(server: RunningServer, route: ApiRoute) -> int:
         method = route.methods[0]
-        body = CHAT if method == "POST" else None
+        body = BODIES.get(route.surface)
         return server.request(method, real(route.paths[0]), body, kind, with_key=False).status
 
     for route in ROUTES:

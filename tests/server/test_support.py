@@ -148,7 +148,6 @@ def test_a_disk_that_fails_is_said_once(tmp_path: Path, caplog: pytest.LogCaptur
             "POST /v1/responses is not served by this gateway; it serves POST /v1/ch",
         ),
         ("/api/v1/responses", "openai.chat(…)"),
-        ("/v1/embeddings", "no embeddings yet"),
         ("/v1/completions", "it serves POST /v1/chat/completions"),
         ("/v1/messages", "it serves POST /v1/chat/completions"),
         ("/v1/images/generations", "pictures by POST /v1/chat/completions"),

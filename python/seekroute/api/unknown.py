@@ -14,7 +14,6 @@ INSTEAD: Final = (
     ("/completions", "POST /v1/chat/completions"),
     ("/messages", "POST /v1/chat/completions"),
     ("/images/generations", "pictures by POST /v1/chat/completions with a model that makes them"),
-    ("/embeddings", "no embeddings yet, but POST /v1/chat/completions"),
     ("/audio/transcriptions", "no transcription yet, but POST /v1/chat/completions"),
     ("/audio/speech", "no speech yet, but POST /v1/chat/completions"),
     ("/moderations", "no moderation yet, but POST /v1/chat/completions"),

@@ -53,20 +53,35 @@ BODIES: Final[Mapping[str, dict[str, Any]]] = {
             }
         },
     },
+    "EmbeddingsRequest": {
+        "required": True,
+        "content": {
+            _JSON: {
+                "schema": ref("EmbeddingsRequest"),
+                "example": {"model": "openai/text-embedding-3-small", "input": ["Hello!"]},
+            }
+        },
+    },
 }
 """The bodies of requests."""
 
+_INFERENCE: Final = headers(
+    "x-request-id",
+    "x-generation-id",
+    "x-seekroute-provider",
+    "x-seekroute-model",
+    "x-seekroute-attempts",
+    "x-seekroute-ignored",
+    "x-seekroute-overhead-ms",
+)
+
 ANSWERS: Final[Mapping[str, dict[str, Any]]] = {
+    "EmbeddingsAnswer": {
+        "headers": _INFERENCE,
+        "content": {_JSON: {"schema": ref("EmbeddingsAnswer")}},
+    },
     "ChatAnswer": {
-        "headers": headers(
-            "x-request-id",
-            "x-generation-id",
-            "x-seekroute-provider",
-            "x-seekroute-model",
-            "x-seekroute-attempts",
-            "x-seekroute-ignored",
-            "x-seekroute-overhead-ms",
-        ),
+        "headers": _INFERENCE,
         "content": {
             _JSON: {"schema": ref("ChatAnswer")},
             "text/event-stream": {

@@ -128,6 +128,60 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
         required="id object created model choices",
         open=True,
     ),
+    "EmbeddingsRequest": record(
+        {
+            "model": text(minLength=1, description="`author/name`, the name alone, or an alias."),
+            "input": {
+                "description": "A text, texts, the tokens of a text, or the tokens of texts.",
+                "anyOf": [
+                    text(minLength=1),
+                    array(text(minLength=1), minItems=1, maxItems=2048),
+                    ref("TextTokens"),
+                    array(ref("TextTokens"), minItems=1, maxItems=2048),
+                ],
+            },
+            "dimensions": integer(null=True, minimum=1, maximum=65_536),
+            "encoding_format": {"enum": ["float", "base64", None]},
+            "stream": {"enum": [False, None]},
+            "user": text(null=True),
+        },
+        required="model input",
+        open=True,
+    ),
+    "TextTokens": array(integer(minimum=0, maximum=2**31), minItems=1),
+    "EmbeddingsAnswer": record(
+        {
+            "object": text(),
+            "model": text(),
+            "data": array(
+                record(
+                    {
+                        "object": text(),
+                        "index": integer(minimum=0),
+                        "embedding": {
+                            "description": (
+                                "Numbers, or base64 of them in single precision, little-endian."
+                            ),
+                            "oneOf": [array(number()), text()],
+                        },
+                    },
+                    required="embedding",
+                    open=True,
+                )
+            ),
+            "usage": record(
+                {
+                    "prompt_tokens": integer(minimum=0),
+                    "total_tokens": integer(minimum=0),
+                    "cost": number(minimum=0, description="USD; where the key's profile shows it."),
+                },
+                required="prompt_tokens total_tokens",
+                open=True,
+            ),
+        },
+        required="model data usage",
+        open=True,
+    ),
     "CostRange": record(
         {
             "min": AMOUNT,
