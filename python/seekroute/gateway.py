@@ -37,6 +37,7 @@ RequestBody = _core.RequestBody
 # What a request is spoken in, as the core and the metrics name it: of rows of `api/table.py` it is
 # the `surface`.
 CHAT = "chat_completions"
+EMBEDDINGS = "embeddings"
 
 # How a request came in: over HTTP; likewise, by /api/v1, in OpenRouter's shapes; or of the program
 # that has the gateway in it, without a key.

@@ -178,6 +178,7 @@ def test_every_package_imports() -> None:
 @pytest.mark.parametrize(
     "name",
     [
+        "seekroute.client.embeddings",
         "seekroute.client.result",
         "seekroute.client.results",
         "seekroute.client.wires.retry",
@@ -189,6 +190,7 @@ def test_every_package_imports() -> None:
         "seekroute.api.schemas.shapes",
         "seekroute.errors",
         "seekroute.gateway",
+        "seekroute.testing.embeddings",
     ],
 )
 def test_examples_in_docstrings_run(name: str) -> None:

@@ -37,6 +37,15 @@ def test_in_process(tmp_path: Path) -> None:
     assert shown.count(" USD") == 2
 
 
+def test_embeddings_in_process(tmp_path: Path) -> None:
+    pytest.importorskip("numpy")
+    first, second, third, spent = run("embeddings_in_process.py", tmp_path).splitlines()
+    assert first.endswith("The last ferry back leaves the island at nine.")
+    assert second.endswith("The ferry to the island leaves at seven.")
+    assert third.endswith("Bread needs flour, water, salt and time.")
+    assert spent.endswith(" tokens")
+
+
 def test_batch_map(tmp_path: Path) -> None:
     first = run("batch_map.py", tmp_path)
     assert "tide: Hello! You said: Explain the word 'tide' to a child." in first
@@ -96,6 +105,7 @@ def test_mounted_in_fastapi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def test_none_is_forgotten() -> None:
     assert {path.name for path in EXAMPLES.glob("*.py")} == {
         "batch_map.py",
+        "embeddings_in_process.py",
         "in_process.py",
         "instructor_in_process.py",
         "langchain_in_process.py",

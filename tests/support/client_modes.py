@@ -17,6 +17,7 @@ from serving import running_server
 MODES = ("local", "local-async", "remote", "remote-async")
 MODEL = "openai/gpt-4o-mini"
 IMAGE_MODEL = "bytedance/seedream-4.5"
+EMBEDDING_MODEL = "openai/text-embedding-3-small"
 HELLO = [{"role": "user", "content": "Hello!"}]
 
 

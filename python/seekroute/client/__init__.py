@@ -2,6 +2,7 @@
 
 from seekroute.client.batch.errors import CheckpointError, NotRunError
 from seekroute.client.client import AsyncClient, Client
+from seekroute.client.embeddings import EmbeddingsResponse
 from seekroute.client.results import (
     ChatCompletion,
     ImagesResponse,
@@ -18,6 +19,7 @@ __all__ = [
     "ChatStream",
     "CheckpointError",
     "Client",
+    "EmbeddingsResponse",
     "ImagesResponse",
     "ModelPage",
     "NotRunError",

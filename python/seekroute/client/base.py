@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 _NOT_SERVED = {
     "responses": "ask with client.chat.completions.create() instead",
-    "embeddings": "ask a provider for embeddings directly",
 }
 
 

@@ -9,6 +9,7 @@ from seekroute.client import calls
 from seekroute.client.account import AsyncClientAccount, ClientAccount
 from seekroute.client.base import BaseClient, Closing, Spend, question, remote_address
 from seekroute.client.calls import Call, Head
+from seekroute.client.embeddings import Embeddings, EmbeddingsResponse
 from seekroute.client.extras import (
     AsyncClientExtras,
     ClientExtras,
@@ -112,6 +113,7 @@ class Client(ClientAccount, ClientExtras, BaseClient, Closable):
         self.models: Models[ModelPage, Result] = Models(self._perform)
         self.providers: Providers[ProviderPage] = Providers(self._perform)
         self.images: Images[ImagesResponse] = Images(self._perform)
+        self.embeddings: Embeddings[EmbeddingsResponse, Quote] = Embeddings(self._perform)
 
     def with_options(self, *, max_retries: int | None = None, timeout: float | None = None) -> Self:
         """A client with other options over the same gateway; closing one closes both.
@@ -291,6 +293,9 @@ class AsyncClient(AsyncClientAccount, AsyncClientExtras, BaseClient):
         )
         self.providers: Providers[Coroutine[Any, Any, ProviderPage]] = Providers(self._perform)
         self.images: Images[Coroutine[Any, Any, ImagesResponse]] = Images(self._perform)
+        self.embeddings: Embeddings[
+            Coroutine[Any, Any, EmbeddingsResponse], Coroutine[Any, Any, Quote]
+        ] = Embeddings(self._perform)
 
     def with_options(self, *, max_retries: int | None = None, timeout: float | None = None) -> Self:
         """As `Client.with_options`."""

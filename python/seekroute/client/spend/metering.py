@@ -19,8 +19,9 @@ from seekroute import forks
 from seekroute.client.spend.budget import NO_HOLD, Budgets, Hold
 from seekroute.client.spend.prices import Estimate, Estimator, is_limited
 from seekroute.client.spend.rollup import Rollup
-from seekroute.client.wires.backend import CHAT_PATH
+from seekroute.client.wires.backend import CHAT_PATH, EMBEDDINGS_PATH
 from seekroute.client.wires.cost import counted_nano
+from seekroute.gateway import CHAT, EMBEDDINGS
 from seekroute.money import nano_at_most
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 # The end of a stream that is kept to read its usage from; the last chunk is far smaller.
 _TAIL_BYTES = 64 * 1024
 _REQUEST_ID = "x-request-id"
+# What costs money, and what it is spoken in.
+_PAID = {CHAT_PATH: CHAT, EMBEDDINGS_PATH: EMBEDDINGS}
 
 
 class Meter:
@@ -74,9 +77,10 @@ class Meter:
         Returns the request to send instead, which has an id to be recognized by.
         """
         budgets = self.budgets.open_here()
-        if not budgets or request.path != CHAT_PATH or request.method != "POST":
+        surface = _PAID.get(request.path)
+        if not budgets or surface is None or request.method != "POST":
             return request, NO_HOLD
-        hold = self.budgets.hold(self._estimate(request.body), budgets)
+        hold = self.budgets.hold(self._estimate(surface, request.body), budgets)
         if self._gateway is None:
             return request, hold
         offered = next((v for k, v in request.headers.items() if k.lower() == _REQUEST_ID), "")
@@ -87,16 +91,16 @@ class Meter:
         headers = {k: v for k, v in request.headers.items() if k.lower() != _REQUEST_ID}
         return replace(request, headers={**headers, _REQUEST_ID: request_id}), hold
 
-    def _estimate(self, body: bytes) -> Estimate | None:
+    def _estimate(self, surface: str, body: bytes) -> Estimate | None:
         if self.estimator is None:
             return None
         try:
             fields = json.loads(body)
         except ValueError:
             return None  # the gateway will refuse it, at no cost
-        return self.estimator.estimate(
-            body, limited=isinstance(fields, dict) and is_limited(fields)
-        )
+        # Vectors are not counted: what is read is all that is paid for.
+        limited = surface == EMBEDDINGS or (isinstance(fields, dict) and is_limited(fields))
+        return self.estimator.estimate(body, limited=limited, surface=surface)
 
     def failed(self, hold: Hold) -> None:
         """Books a request that got no answer at all."""
@@ -283,7 +287,7 @@ class MeteredBackend:
         except BaseException:
             self.meter.failed(hold)
             raise
-        if self._inner.records or request.path != CHAT_PATH:
+        if self._inner.records or request.path not in _PAID:
             return reply
         return _SyncReply(self.meter, hold, reply, began)
 
@@ -304,6 +308,6 @@ class AsyncMeteredBackend:
         except BaseException:
             self.meter.failed(hold)
             raise
-        if self._inner.records or request.path != CHAT_PATH:
+        if self._inner.records or request.path not in _PAID:
             return reply
         return _AsyncReply(self.meter, hold, reply, began)

@@ -34,15 +34,16 @@ class Estimator:
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
 
-    def estimate(self, request: bytes, *, limited: bool) -> Estimate | None:
+    def estimate(self, request: bytes, *, limited: bool, surface: str = CHAT) -> Estimate | None:
         """What a request may cost; None where the gateway would refuse it, at no cost.
 
         Args:
             request: Its JSON.
             limited: Whether it limits its answer; then `expected` assumes that the limit is used
                 up, else it is that of an answer of usual length.
+            surface: What it is spoken in.
         """
-        status, _, body = self._gateway.core.quote(CHAT, request, None, None, IN_PROCESS)
+        status, _, body = self._gateway.core.quote(surface, request, None, None, IN_PROCESS)
         if status != 200:
             return None
         quote = json.loads(body, parse_float=Decimal)

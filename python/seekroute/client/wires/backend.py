@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from seekroute.ledger import Ledger
 
 CHAT_PATH = "/chat/completions"
+EMBEDDINGS_PATH = "/embeddings"
 QUOTE_PATH = "/quote"
+EMBEDDINGS_QUOTE_PATH = "/quote/embeddings"
 # Largest answer that is read whole. The gateway's own bound is limits.max_answer_bytes, half of it.
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 
@@ -233,6 +235,8 @@ class AsyncReadyReply:
 
 __all__ = [
     "CHAT_PATH",
+    "EMBEDDINGS_PATH",
+    "EMBEDDINGS_QUOTE_PATH",
     "MAX_ANSWER_BYTES",
     "Answer",
     "AsyncBackend",

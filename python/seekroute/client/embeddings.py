@@ -1,0 +1,299 @@
+"""`client.embeddings`: vectors of texts, as OpenAI has them."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import functools
+import importlib
+import json
+import sys
+import time
+from array import array
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+
+from seekroute.client import calls
+from seekroute.client.batch.requests import refuse_table
+from seekroute.client.calls import Call, Head
+from seekroute.client.result import Result
+from seekroute.client.wires.backend import EMBEDDINGS_PATH, EMBEDDINGS_QUOTE_PATH
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+    from seekroute.client.calls import Perform
+
+VectorsT = TypeVar("VectorsT")
+QuoteT = TypeVar("QuoteT")
+
+_PACKED = "base64"
+
+
+class Embedding(Result):
+    """One vector of an answer: `index` is the place of its input, `embedding` its numbers.
+
+    Asked for with `encoding_format="base64"`, `embedding` is a text, as it came.
+    """
+
+    __slots__ = ("_opened",)
+
+    def __init__(self, data: dict[str, Any], *, opened: bool = False) -> None:
+        super().__init__(data)
+        self._opened = opened
+
+    @property
+    def embedding(self) -> Any:
+        found = self._data["embedding"]
+        return _unpacked(found).tolist() if self._opened and isinstance(found, str) else found
+
+    def __getitem__(self, key: str) -> Any:
+        return self.embedding if key == "embedding" else super().__getitem__(key)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The vector as a plain dict, its numbers as a list."""
+        return {**self._data, "embedding": self.embedding}
+
+    model_dump = to_dict
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return functools.partial(Embedding, opened=self._opened), (self._data,)
+
+
+class EmbeddingsResponse(Result):
+    """Vectors in OpenAI's shape: `data[0].embedding`, `model`, `usage`; and `numpy()`.
+
+    The numbers are single precision. They are read from the answer where they are asked for.
+
+    Attributes:
+        cost: Their exact price in USD; None where a remote gateway did not say.
+        provider: Who made them; empty where unknown.
+        request_id: What to tell the operator.
+        latency: Seconds from the call to the end of the answer, retries included.
+        attempts: How often it was tried.
+    """
+
+    __slots__ = ("_opened", "attempts", "cost", "latency", "provider", "request_id")
+
+    def __init__(
+        self,
+        data: dict[str, Any],
+        *,
+        opened: bool = False,
+        cost: Decimal | None = None,
+        provider: str = "",
+        request_id: str = "",
+        latency: float = 0.0,
+        attempts: int = 1,
+    ) -> None:
+        super().__init__(data)
+        # Whether texts are vectors that this client has asked for as such: they are opened here.
+        self._opened = opened
+        self.cost = cost
+        self.provider = provider
+        self.request_id = request_id
+        self.latency = latency
+        self.attempts = attempts
+
+    @property
+    def data(self) -> list[Embedding]:
+        """The vectors in the order of the inputs."""
+        return [Embedding(row, opened=self._opened) for row in self._data["data"]]
+
+    def numpy(self) -> Any:
+        """The vectors as an array of float32, one row for each input.
+
+        Raises:
+            ImportError: NumPy is not installed.
+            ValueError: the vectors are not of one length.
+        """
+        try:
+            np = importlib.import_module("numpy")
+        except ImportError:
+            raise ImportError("NumPy is needed for this: pip install numpy", name="numpy") from None
+        rows = []
+        for row in self._data["data"]:
+            found = row["embedding"]
+            numbers = _unpacked(found) if isinstance(found, str) else found
+            rows.append(np.asarray(numbers, dtype=np.float32))
+        if len({len(row) for row in rows}) > 1:
+            raise ValueError("the vectors are of different lengths: there is no array of them")
+        return np.stack(rows) if rows else np.empty((0, 0), dtype=np.float32)
+
+    def __getitem__(self, key: str) -> Any:
+        return self.data if key == "data" else super().__getitem__(key)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The answer as a plain dict, the numbers as lists."""
+        return {**self._data, "data": [each.to_dict() for each in self.data]}
+
+    model_dump = to_dict
+
+    def to_json(self, *, indent: int | None = None) -> str:
+        """The answer as JSON text."""
+        return json.dumps(self.to_dict(), indent=indent, ensure_ascii=False)
+
+    model_dump_json = to_json
+
+    def __repr__(self) -> str:
+        parts = [f"{len(self._data['data'])} vectors", f"model={self._data.get('model')!r}"]
+        if self.provider:
+            parts.append(f"provider={self.provider!r}")
+        usage = self._data.get("usage")
+        if usage:
+            parts.append(f"tokens={usage.get('total_tokens')}")
+        if self.cost is not None:
+            parts.append(f"cost={self.cost:f}")
+        return f"EmbeddingsResponse({', '.join(parts)})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        names = ("cost", "provider", "request_id", "latency", "attempts")
+        extra = {name: getattr(self, name) for name in names}
+        return functools.partial(EmbeddingsResponse, opened=self._opened, **extra), (self._data,)
+
+
+def _unpacked(text: str) -> array[float]:
+    """The numbers of a vector in base64: single precision, little-endian."""
+    try:
+        numbers = array("f", base64.b64decode(text, validate=True))
+    except binascii.Error:
+        raise ValueError("a vector of the answer is no base64") from None
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    return numbers
+
+
+def response(body: bytes, head: Head, *, opened: bool) -> EmbeddingsResponse:
+    """The result of `embeddings.create()`.
+
+    Args:
+        body: JSON.
+        head: What else is known of the answer.
+        opened: Whether texts are opened to vectors.
+    """
+    headers = head.headers
+    data = json.loads(body)
+    # An answer of another shape is none of a gateway's: whoever calls this says so.
+    data["data"].sort(key=lambda row: row.get("index", 0))
+    return EmbeddingsResponse(
+        data,
+        opened=opened,
+        cost=head.cost_of(headers, data, head.record),
+        provider=headers.get("x-seekroute-provider", ""),
+        request_id=headers.get("x-request-id", ""),
+        latency=time.monotonic() - head.tries.started,
+        attempts=head.tries.count(headers),
+    )
+
+
+class Embeddings(Generic[VectorsT, QuoteT]):
+    """`client.embeddings`."""
+
+    def __init__(self, perform: Perform) -> None:
+        self._perform = perform
+
+    def create(
+        self,
+        *,
+        model: str,
+        input: str | Iterable[Any],
+        dimensions: int | None = None,
+        encoding_format: Literal["float", "base64"] | None = None,
+        user: str | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        extra_query: Mapping[str, Any] | None = None,
+        extra_body: Mapping[str, Any] | None = None,
+        timeout: float | None = None,
+    ) -> VectorsT:
+        """Makes vectors of texts, as an `EmbeddingsResponse`.
+
+        Args:
+            model: An embedding model of the catalog; `auto` is none.
+            input: A text, texts, the tokens of a text, or the tokens of texts: 2048 at most.
+            dimensions: Numbers of a vector, for models that can shorten theirs.
+            encoding_format: How the provider sends the numbers. Default: as base64, which is a
+                quarter as long, and opened here; given, `embedding` is what came.
+            user: Who asks, for the provider.
+
+        Other arguments and errors are those of `chat.completions.create`; fields that only some
+        providers take (`input_type`) go through `extra_body`.
+
+        Example:
+            >>> import seekroute
+            >>> with seekroute.Client(mock="on") as client:
+            ...     found = client.embeddings.create(
+            ...         model="text-embedding-3-small", input=["a cat", "a dog"], dimensions=256
+            ...     )
+            >>> len(found.data), len(found.data[0].embedding), found.usage.prompt_tokens
+            (2, 256, 4)
+            >>> found.cost
+            Decimal('8E-8')
+        """
+        named = _fields(model, input, dimensions, encoding_format or _PACKED, user)
+        chosen = encoding_format is not None or "encoding_format" in (extra_body or {})
+        vectors: VectorsT = self._perform(
+            Call(
+                EMBEDDINGS_PATH,
+                functools.partial(response, opened=not chosen),
+                calls.chat_body(named, {}, extra_body),
+                headers=extra_headers,
+                query=extra_query,
+                timeout=timeout,
+            )
+        )
+        return vectors
+
+    def estimate(
+        self,
+        *,
+        model: str,
+        input: str | Iterable[Any],
+        dimensions: int | None = None,
+        extra_body: Mapping[str, Any] | None = None,
+        timeout: float | None = None,
+    ) -> QuoteT:
+        """Says what `create` would cost, without asking any provider, as a `Quote`.
+
+        Example:
+            quote = client.embeddings.estimate(model="text-embedding-3-small", input=texts)
+            print(quote.cost.expected, quote.cost.max)
+        """
+        named = _fields(model, input, dimensions, None, None)
+        quote: QuoteT = self._perform(
+            Call(
+                EMBEDDINGS_QUOTE_PATH,
+                calls.quote,
+                calls.chat_body(named, {}, extra_body),
+                timeout=timeout,
+            )
+        )
+        return quote
+
+
+def _fields(
+    model: str,
+    given: str | Iterable[Any],
+    dimensions: int | None,
+    encoding_format: str | None,
+    user: str | None,
+) -> dict[str, Any]:
+    return {
+        "model": model,
+        "input": _input(given),
+        "dimensions": dimensions,
+        "encoding_format": encoding_format,
+        "user": user,
+    }
+
+
+def _input(given: Any) -> Any:
+    """What is sent of what was given: texts and tokens, from any iterable."""
+    if isinstance(given, str):
+        return given
+    refuse_table("input", given)
+    if isinstance(given, bytes | bytearray | Mapping) or not isinstance(given, Iterable):
+        raise TypeError(f"input: expected a text, texts, or tokens; found {type(given).__name__}")
+    return [
+        list(each) if isinstance(each, Iterable) and not isinstance(each, str | bytes) else each
+        for each in given
+    ]
