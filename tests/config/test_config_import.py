@@ -78,7 +78,6 @@ def test_a_team_s_file() -> None:
     skipped = said(found, "not taken")
     for line in (
         "9 rpm: there are no limits per deployment",
-        "43 embedding: embeddings are not served",
         "46 routing_strategy: endpoints are asked in order, the first first",
         "50 alias old: of a model that was not taken",
         "51 fallbacks: there are no fall-backs to other models",
@@ -328,7 +327,7 @@ UNREACHED = {
     "chat-url": ("model: openai/x, api_base: 'https://a.example/v1/chat/completions'", "ends"),
     "claude-proxy": ("model: anthropic/x, api_base: 'https://a.example'", "no OpenAI"),
     "unpriced": ("model: mistral/unlisted", "not in the catalog"),
-    "embedding": ("model: openai/text-embedding-3-small", "embeddings"),
+    "unpriced-embedding": ("model: mistral/embed-x", "not in the catalog"),
     "picture": ("model: openai/dall-e-3", "images"),
     "codex": ("model: openai/gpt-5.3-codex", "responses API"),
     "half-a-price": (

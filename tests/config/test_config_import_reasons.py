@@ -71,7 +71,6 @@ def test_a_base_model_that_is_not_in_the_catalog_is_named(base: str, model: str)
 
 
 OF_BASES = {
-    "azure/text-embedding-3-small": "embeddings are not served",
     "azure/dall-e-3": "images are served by chat only",
     "azure/gpt-35-turbo-instruct": "the old completions protocol is not served",
 }
@@ -206,3 +205,48 @@ def test_of_two_deadlines_of_first_words_one_wins() -> None:
     )
     assert loaded(found).timeouts.first_byte_timeout_ms == 7_000
     assert said(found, "not taken") == ["2 stream_timeout: router_settings' stream_timeout wins"]
+
+
+EMBEDDINGS = {
+    "known": ("model: openai/text-embedding-3-small", "{mode: embedding}", "0.02"),
+    "by-name": ("model: openai/text-embedding-3-small", "{}", "0.02"),
+    "by-catalog": ("model: deepinfra/BAAI/bge-m3", "{}", "0.01"),
+    "by-base": (
+        f"model: azure/x, {AT_AZURE}",
+        "{base_model: azure/text-embedding-3-small}",
+        "0.02",
+    ),
+    "own-price": (
+        "model: mistral/embed-x, input_cost_per_token: 0.0000001, output_cost_per_token: 0",
+        "{max_tokens: 512, supports_reasoning: true}",
+        "0.1",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", list(EMBEDDINGS))
+def test_embedding_models_are_taken(name: str) -> None:
+    params, info, price = EMBEDDINGS[name]
+    settings = loaded(converted(one(params, info)))
+    model = catalog_of(settings).resolve("m") or catalog_of(settings).resolve(
+        "text-embedding-3-small"
+    )
+    assert model is not None
+    assert (model.kind, model.max_output, model.features) == ("embedding", None, ())
+    assert (model.endpoints[0].price.input, model.endpoints[0].price.output) == (price, None)
+    if name == "own-price":
+        assert model.context == 512
+
+
+def test_what_gives_vectors_is_not_asked_for_chats() -> None:
+    wrong = converted(one("model: openai/text-embedding-3-small", "{mode: chat}"))
+    assert [each.text for each in wrong.findings] == ["not what the model is for"]
+    mixed = converted(
+        entries(
+            ("m", "model: openai/gpt-4o-mini", "{}"),
+            ("m", "model: openai/text-embedding-3-small", "{}"),
+        )
+    )
+    assert "one name for vectors and for chats" in [each.text for each in mixed.findings]
+    (model,) = mixed.models
+    assert model.endpoints == ("openai/gpt-4o-mini",)

@@ -226,6 +226,9 @@ class _Conversion:
         if same in group.seen:
             self._findings.skip(entry, section, "the same endpoint once more", "entry")
             return False
+        if group.offers and group.offers[0].embeds is not offer.embeds:
+            self._findings.skip(entry, section, "one name for vectors and for chats", "entry")
+            return False
         group.seen.add(same)
         group.offers.append(offer)
         return True

@@ -49,7 +49,7 @@ _INPUTS = {
     "supports_pdf_input": "file",
 }
 # What the catalog says of a model that its price and its providers do not change.
-_FACTS = ("description", "knowledge", "input", "output", "features", "thinks")
+_FACTS = ("description", "knowledge", "input", "output", "dimensions", "features", "thinks")
 
 
 @dataclass(slots=True)
@@ -73,6 +73,11 @@ class Offer:
     order: Decimal = Decimal(0)
     catalog_id: str = ""
     guessed: bool = False
+
+    @property
+    def embeds(self) -> bool:
+        """Whether it gives vectors."""
+        return "embedding" in self.facts.get("output", ())
 
 
 @dataclass(slots=True)
@@ -99,7 +104,7 @@ class Deployments:
             return None
         model = params["model"]
         mode = self._mode(model, info)
-        if mode not in ("", "chat"):
+        if mode not in ("", "chat", "embedding"):
             text = MODES.get(mode, "of a mode that is not served")
             self.findings.skip(info.get("mode", model), section, text, mode[:24])
             return None
@@ -110,7 +115,7 @@ class Deployments:
         if not 0 < len(upstream_model) <= 200:
             self.findings.skip(model, section, "no name of a model")
             return None
-        offer = self._priced(params, info, upstream, upstream_model, section)
+        offer = self._priced(params, info, upstream, upstream_model, mode, section)
         if offer is not None:
             self._timeouts(offer, params, section)
             self._rest(entry, params, info, section)
@@ -146,6 +151,7 @@ class Deployments:
         info: Mapping[str, Node],
         upstream: Upstream,
         model: str,
+        mode: str,
         section: str,
     ) -> Offer | None:
         """The offer with its price and lengths."""
@@ -154,6 +160,10 @@ class Deployments:
         known = exact[0] if exact else self._known(info, upstream)
         if known is not None and known.is_image:
             self.findings.skip(node, section, MODES["image_generation"])
+            return None
+        embeds = mode == "embedding" or (mode == "" and known is not None and known.is_embedding)
+        if known is not None and known.is_embedding is not embeds:
+            self.findings.skip(info.get("mode", node), section, "not what the model is for", mode)
             return None
         row: dict[str, Any] = given(exact[1]) if exact else {}
         row |= {"provider": upstream.provider, "model": model}
@@ -165,7 +175,7 @@ class Deployments:
         if is_again and packaged and packaged.cap_field != "max_tokens":
             row.setdefault("cap_field", packaged.cap_field)
         offer = Offer(node.line, upstream, row)
-        own_price = self._own_price(params, info, section, row)
+        own_price = self._own_price(params, info, section, row, embeds=embeds)
         if own_price is None:
             return None
         own_price = own_price or "price" in row or bool(row.get("free"))
@@ -174,7 +184,7 @@ class Deployments:
         if _base_of(info) and self._of_base(info) is None:
             what = f"base_model {_base_of(info)}"
             self.findings.skip(info["base_model"], section, "not in the catalog", what)
-        self._facts(offer, known, info, section, guess_at=node)
+        self._facts(offer, known, info, section, guess_at=node, embeds=embeds)
         is_first = exact is not None and exact[1] == exact[0].endpoints[0]
         untouched = exact is not None and given(exact[1]) == row
         if exact and is_first and untouched and offer.facts == _facts_of(exact[0]):
@@ -208,6 +218,8 @@ class Deployments:
         info: Mapping[str, Node],
         section: str,
         row: dict[str, Any],
+        *,
+        embeds: bool,
     ) -> bool | None:
         """Whether the file has a price, which is put into `row`; None where it is of no use."""
         costs = {k: n for k, n in {**info, **params}.items() if "cost" in k and _is_cost(k)}
@@ -233,11 +245,15 @@ class Deployments:
         if not found:
             return False
         base = row.get("price") or {}
-        if "input" not in found or "output" not in found:
+        needed = {"input"} if embeds else {"input", "output"}
+        if embeds:
+            found.pop("output", None)  # of vectors there is none, whatever it is said to cost
+        if not needed <= found.keys():
             plain = {k: v for k, v in base.items() if k not in ("tiers", "variants")}
             found = {**plain, **found}
-        if "input" not in found or "output" not in found:
-            self.findings.skip(first, section, "needs a price for input and output")
+        if not needed <= found.keys():
+            words = " and ".join(sorted(needed))
+            self.findings.skip(first, section, f"needs a price for {words}")
             return None
         for name in ("free", "source", "checked_on", "valid_from"):
             row.pop(name, None)
@@ -291,12 +307,18 @@ class Deployments:
         info: Mapping[str, Node],
         section: str,
         guess_at: Node,
+        *,
+        embeds: bool,
     ) -> None:
         facts = _facts_of(known) if known is not None else {}
-        for name, fields in (
-            ("context", ("max_input_tokens",)),
-            ("max_output", ("max_output_tokens", "max_tokens")),
-        ):
+        lengths = {
+            "context": ("max_input_tokens",),
+            "max_output": ("max_output_tokens", "max_tokens"),
+        }
+        if embeds:
+            facts["output"] = ["embedding"]
+            lengths = {"context": ("max_input_tokens", "max_tokens")}
+        for name, fields in lengths.items():
             told = next((info[each] for each in fields if each in info), None)
             if told is not None and told.whole is None:
                 self.findings.skip(told, section, "no number of tokens")
@@ -315,7 +337,9 @@ class Deployments:
             facts["input"] = list(dict.fromkeys(["text", *facts.get("input", ()), *inputs]))
         told_features = [n for n in _FEATURES if n in info and info[n].flag]
         reasoning = info["supports_reasoning"].flag if "supports_reasoning" in info else None
-        if reasoning is not None:
+        if embeds:
+            pass  # what a chat may do says nothing of vectors
+        elif reasoning is not None:
             # Features without `reasoning` say that a model does not think: only together.
             features = [_FEATURES[name] for name in told_features]
             facts["features"] = [*features, "reasoning"] if reasoning else features

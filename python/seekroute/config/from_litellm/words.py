@@ -128,7 +128,6 @@ MODES = {
     "audio_transcription": "transcription is not served",
     "batch": "batches are not served",
     "completion": "the old completions protocol is not served",
-    "embedding": "embeddings are not served",
     "image_edit": "images are served by chat only",
     "image_generation": "images are served by chat only",
     "moderation": "moderation is not served",
