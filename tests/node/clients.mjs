@@ -42,6 +42,10 @@ class Package {
     yield* await this.client.chat.completions.create({ ...body, stream: true });
   }
 
+  async embed(body) {
+    return await this.client.embeddings.create(body);
+  }
+
   async models() {
     const one = (await this.client.models.retrieve("openai/gpt-4o-mini")).id;
     const ids = [];
@@ -91,6 +95,10 @@ class Fetch {
       }
     }
     throw new Error("the stream ended without [DONE]");
+  }
+
+  async embed(body) {
+    return await (await this.send("/embeddings", body)).json();
   }
 
   async models() {
@@ -192,6 +200,37 @@ async function logprobs() {
   };
 }
 
+const embedder = "text-embedding-3-small";
+
+async function embeddings() {
+  const input = ["a cat", "a dog"];
+  const answer = await client.embed({ model: embedder, input });
+  const floats = await client.embed({ model: embedder, input, encoding_format: "float" });
+  const numbers = ({ data }) => JSON.stringify(data.map((each) => each.embedding));
+  const short = await client.embed({ model: embedder, input: "a cat", dimensions: 8 });
+  const tokens = await client.embed({ model: embedder, input: [[1, 2], [3]], dimensions: 8 });
+  return {
+    object: answer.object,
+    model: answer.model,
+    indexes: answer.data.map((each) => each.index),
+    lengths: answer.data.map((each) => each.embedding.length),
+    tokens: answer.usage.total_tokens,
+    cost: answer.usage.cost > 0,
+    same: numbers(answer) === numbers(floats),
+    short: short.data[0].embedding.length,
+    of_tokens: tokens.data.length,
+  };
+}
+
+async function embeddingsError(body) {
+  try {
+    await client.embed({ model: embedder, input: "Hi", ...body });
+  } catch ({ status, code, param }) {
+    return { status, code, param };
+  }
+  return {};
+}
+
 async function error(body, headers = {}) {
   try {
     await client.post({ model, messages: hello, ...body }, { headers });
@@ -227,6 +266,9 @@ const cases = {
   choices: async () => (await ask({ n: 2 })).choices.map((choice) => choice.message.content),
   logprobs,
   models: () => client.models(),
+  embeddings,
+  error_embeddings: () => embeddingsError({ input: [] }),
+  error_embeddings_model: () => embeddingsError({ model: "no/model" }),
   error_key: () => error({}, { authorization: "Bearer sk-sr-nobody" }),
   error_model: () => error({ model: "nobody/nothing" }),
   error_parameter: () => error({ max_tokens: -1 }),

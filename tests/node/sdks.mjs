@@ -20,6 +20,12 @@ async function readParts(text) {
   return found;
 }
 
+async function vectors() {
+  const model = createOpenAI({ baseURL, apiKey: key }).embedding("text-embedding-3-small");
+  const { embeddings, usage } = await model.doEmbed({ values: ["a cat", "a dog"] });
+  return { lengths: embeddings.map((each) => each.length), tokens: usage.tokens };
+}
+
 const router = new OpenRouter({ apiKey: key, serverURL: baseURL, retryConfig: { strategy: "none" } });
 
 async function readChunks(text) {
@@ -45,11 +51,18 @@ const cases = {
   "ai-sdk": {
     stream: () => readParts("Hello!"),
     broken: () => readParts("break"),
+    vectors,
   },
   openrouter: {
     whole: () => asWhole("Hello!"),
     stream: () => readChunks("Hello!"),
     broken: () => readChunks("break"),
+    vectors: async () => {
+      const requestBody = { model: "text-embedding-3-small", input: ["a cat", "a dog"] };
+      const { data, usage } = await router.embeddings.generate({ requestBody });
+      const lengths = data.map((each) => each.embedding.length);
+      return { lengths, tokens: usage.totalTokens };
+    },
     models: async () => (await router.models.list({})).result.data.length > 0,
     key: async () => (await router.apiKeys.getCurrentKeyMetadata()).data,
     endpoints: async () => {

@@ -151,6 +151,33 @@ def models() -> dict[str, Any]:
     return {"listed": one in {model.id for model in client.models.list()}, "one": one}
 
 
+def embeddings() -> dict[str, Any]:
+    """Vectors, in the form that the SDK asks for and as floats."""
+    embed, name = client.embeddings.create, "text-embedding-3-small"
+    answer = embed(model=name, input=["a cat", "a dog"])
+    floats = embed(model=name, input=["a cat", "a dog"], encoding_format="float")
+    return {
+        "object": answer.object,
+        "model": answer.model,
+        "indexes": [each.index for each in answer.data],
+        "lengths": [len(each.embedding) for each in answer.data],
+        "tokens": answer.usage.total_tokens,
+        "cost": answer.usage.model_extra["cost"] > 0,
+        "same": [e.embedding for e in answer.data] == [e.embedding for e in floats.data],
+        "short": len(embed(model=name, input="a cat", dimensions=8).data[0].embedding),
+        "of_tokens": len(embed(model=name, input=[[1, 2], [3]], dimensions=8).data),
+    }
+
+
+def embeddings_error(kind: type[openai.APIStatusError], **request: Any) -> dict[str, Any]:
+    """What a request for vectors fails with; it has to be of this class."""
+    try:
+        client.embeddings.create(**{"model": "text-embedding-3-small", "input": "Hi", **request})
+    except kind as caught:
+        return {"status": caught.status_code, "code": caught.code, "param": caught.param}
+    return {}
+
+
 def error(kind: type[openai.APIStatusError], **request: Any) -> dict[str, Any]:
     """What a request fails with; it has to be of this class."""
     with_key = request.pop("with_key", KEY)
@@ -202,6 +229,9 @@ CASES: dict[str, Callable[[], Any]] = {
     "choices": choices,
     "logprobs": logprobs,
     "models": models,
+    "embeddings": embeddings,
+    "error_embeddings": lambda: embeddings_error(openai.BadRequestError, input=[]),
+    "error_embeddings_model": lambda: embeddings_error(openai.NotFoundError, model="no/model"),
     "error_key": lambda: error(openai.AuthenticationError, with_key="sk-sr-nobody"),
     "error_model": lambda: error(openai.NotFoundError, model="nobody/nothing"),
     "error_parameter": lambda: error(openai.BadRequestError, max_tokens=-1),

@@ -9,7 +9,7 @@ import openai
 import pytest
 from langchain_core.messages import AIMessageChunk, HumanMessage, ToolMessage
 from langchain_core.tools import tool
-from langchain_openai import ChatOpenAI
+from langchain_openai import ChatOpenAI, OpenAIEmbeddings
 from pydantic import BaseModel
 
 from seekroute.testing import Status, Text, ToolCalls
@@ -116,3 +116,31 @@ def test_retries_by_itself(gateway: RunningServer) -> None:
     model = ChatOpenAI(model=MODEL, base_url=gateway.base_url, api_key=gateway.key, max_retries=1)
     assert model.invoke("Hello!").content == "at last"
     assert len(gateway.mock.requests) == 2
+
+
+def test_vectors(gateway: RunningServer) -> None:
+    def embedder(model: str) -> OpenAIEmbeddings:
+        return OpenAIEmbeddings(
+            model=model,
+            base_url=gateway.base_url,
+            api_key=gateway.key,
+            dimensions=64,
+            # Told to count tokens itself, it would fetch a vocabulary.
+            check_embedding_ctx_length=False,
+            max_retries=0,
+        )
+
+    async def ask(model: OpenAIEmbeddings) -> list[float]:
+        found = await model.aembed_query("a dog")
+        await model.async_client._client.close()  # which it leaves to the garbage collection
+        return found
+
+    good, bad = embedder("text-embedding-3-small"), embedder("no-such-model")
+    cat, dog = good.embed_documents(["a cat", "a dog"])
+    assert len(cat) == len(dog) == 64
+    assert good.embed_query("a cat") == pytest.approx(cat)
+    assert asyncio.run(ask(good)) == pytest.approx(dog)
+    with pytest.raises(openai.NotFoundError):
+        bad.embed_query("a cat")
+    for each in (good, bad):
+        each.client._client.close()

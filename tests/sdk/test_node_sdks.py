@@ -73,6 +73,12 @@ def test_ai_sdk_sees_that_a_stream_broke(ai_sdk: dict[str, Any]) -> None:
     assert ai_sdk["broken"] == {"text": "Hello", "reasoning": "", "errors": 1, "finish": "error"}
 
 
+@pytest.mark.parametrize("kind", ["ai_sdk", "openrouter"])
+def test_vectors(kind: str, request: pytest.FixtureRequest) -> None:
+    report: dict[str, Any] = request.getfixturevalue(kind)
+    assert report["vectors"] == {"lengths": [1536, 1536], "tokens": 4}
+
+
 def test_openrouter_reads_a_stream(openrouter: dict[str, Any]) -> None:
     whole = {"text": GREETING, "reasoning": ""}
     assert openrouter["whole"] == whole

@@ -65,6 +65,39 @@ def test_whole_answer(client: openai.OpenAI) -> None:
     assert answer._request_id
 
 
+def test_vectors(client: openai.OpenAI, gateway: RunningServer) -> None:
+    embed, name = client.embeddings.create, "text-embedding-3-small"
+    raw = client.embeddings.with_raw_response.create(
+        model=name, input=["a cat", "a dog"], extra_headers={"x-request-id": "vectors-1"}
+    )
+    answer = raw.parse()
+    assert (answer.object, answer.model) == ("list", "openai/text-embedding-3-small")
+    assert [(each.index, len(each.embedding)) for each in answer.data] == [(0, 1536), (1, 1536)]
+    assert (answer.usage.prompt_tokens, answer.usage.total_tokens) == (4, 4)
+    assert answer.usage.model_extra is not None
+    assert answer.usage.model_extra["cost"] > 0
+    assert raw.headers["x-request-id"] == "vectors-1"
+    assert raw.headers["x-seekroute-provider"] == "mock"
+    assert gateway.mock.requests[0].path == "/v1/embeddings"
+    assert gateway.mock.requests[0].json["encoding_format"] == "base64"
+    floats = embed(model=name, input=["a cat", "a dog"], encoding_format="float")
+    assert [e.embedding for e in floats.data] == [e.embedding for e in answer.data]
+    assert len(embed(model=name, input="a cat", dimensions=8).data[0].embedding) == 8
+    assert len(embed(model=name, input=[[1, 2], [3]], dimensions=8).data) == 2
+    with pytest.raises(openai.BadRequestError) as refused:
+        embed(model=name, input=["a"] * 2049)
+    assert refused.value.param == "input"
+
+
+def test_vectors_under_asyncio(gateway: RunningServer) -> None:
+    async def ask() -> int:
+        async with openai.AsyncOpenAI(base_url=gateway.base_url, api_key=gateway.key) as made:
+            answer = await made.embeddings.create(model="text-embedding-3-small", input="a cat")
+            return len(answer.data[0].embedding)
+
+    assert asyncio.run(ask()) == 1536
+
+
 def read(stream: Iterator[ChatCompletionChunk]) -> tuple[str, list[ChatCompletionChunk]]:
     """Reads a stream as programs do that never look whether there are choices."""
     chunks = list(stream)
