@@ -146,6 +146,10 @@ def test_the_readme_counts_the_catalog_right() -> None:
     assert f"{providers} providers and their" in (ROOT / "README.md").read_text()
     assert f"{models} models of {providers} providers" in (ROOT / "docs/catalog.md").read_text()
     assert f"{models} models at {providers} providers" in (ROOT / "CHANGELOG.md").read_text()
+    embedding = [model for model in catalog.models if model.is_embedding]
+    homes = {endpoint.provider for model in embedding for endpoint in model.endpoints}
+    counted = f"{len(embedding)} priced models of {len(homes)} providers"
+    assert counted in (ROOT / "README.md").read_text()
 
 
 @pytest.mark.parametrize("page", sorted(ROOT.glob("docs/*.md")), ids=lambda page: page.name)
