@@ -96,6 +96,17 @@ def test_the_operator_is_told_what_is_wanted(
     assert "NOVITA_API_KEY" in said[1]
 
 
+def test_of_a_model_for_something_else_the_operator_is_told_nothing(
+    tmp_path: Path, mock: MockProvider, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is served, and its client was told where."""
+    with caplog.at_level(logging.WARNING, "seekroute.server"), gateway(tmp_path, mock) as server:
+        refused = server.chat(model="text-embedding-3-small")
+        assert (refused.status, refused.code) == (404, "no_matching_endpoint")
+        assert "POST /v1/embeddings" in refused.json()["error"]["message"]
+    assert not [each for each in caplog.records if "no provider" in each.getMessage()]
+
+
 def test_in_process_the_variable_is_named(tmp_path: Path, mock: MockProvider) -> None:
     own = {"base_url": mock.base_url, "allow_http": True, "allow_private": True, "api_key": "x" * 9}
     with seekroute.Client(providers={"openai": own}, mock="off") as client:
