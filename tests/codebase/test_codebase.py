@@ -135,7 +135,7 @@ def test_ties_between_modules_are_really_checked(
 
 
 def test_a_way_to_upstreams_is_known_in_the_wire_rooms_alone() -> None:
-    """Who carries a request knows it by what it asks: embeddings are named where they are spoken."""
+    """Who carries a request knows what it asks, and no protocol by its name."""
     words = ("embedding", "kOpenAi")
     # What a model of another kind is refused with says where it is asked.
     told = ROOT / "cpp/routing/planner.cc"

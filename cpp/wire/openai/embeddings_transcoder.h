@@ -46,8 +46,8 @@ class EmbeddingsTranscoder final : public Transcoder {
   State state() const override { return state_; }
   bool has_content() const override { return state_ == State::kEnded; }
   int64_t pieces() const override { return 0; }
-  // Its usage has a completion of 0 where the prompt was told, and is so complete(): it is billed as
-  // told. Where it was not, there is none of the two, and the bill counts by the estimate of the
+  // Its usage has a completion of 0 where the prompt was told, and is so complete(): it is billed
+  // as told. Where it was not, there is none of the two, and the bill counts by the estimate of the
   // prompt, and of CountContent(), which is nothing.
   Reading reading() const override;
   TokenEstimate CountContent() const override { return {}; }
