@@ -22,8 +22,8 @@ class QuoteHoldTest : public CreditsTest {
                                .origin = Origin::kServer,
                                .now = UnixSeconds{1},
                                .scope = {.prompt = true}};
-    const Status status = Admit(SurfaceOf(SurfaceId::kChat), body, Secret("Bearer good"),
-                                *snapshot_, rules, &admission);
+    const Status status =
+        Admit(SurfaceOf(surface_), body, Secret("Bearer good"), *snapshot_, rules, &admission);
     if (!status.ok()) return status.error();
     return WriteQuote(admission, *snapshot_, options_, UnixSeconds{1});
   }
@@ -55,6 +55,29 @@ TEST_F(QuoteHoldTest, AnUnnamedLengthIsQuotedAsItIsHeldFor) {
     const std::string told = MostOf(*quote, "completion_tokens");
     const bool sent = Sent(0).find("\"max_tokens\":" + told) != std::string::npos;
     EXPECT_EQ(sent, !unlimited) << told;
+  }
+}
+
+TEST_F(QuoteHoldTest, EmbeddingsAreHeldForAsTheyAreQuoted) {
+  surface_ = SurfaceId::kEmbeddings;
+  dialect_ = DialectId::kOpenAiEmbeddings;
+  model_context_ = 8;  // of each text, and no bound of a batch
+  for (const bool strict : {false, true}) {
+    options_.strict_bound = strict;
+    for (const std::string input :
+         {R"("a text of some words")", R"(["one","another","and the last of them"])", "[1,2,3]",
+          "[[1,2,3,4,5,6],[7,8,9,10,11,12]]", R"("a text","images":["https://x.test/a.png"])"}) {
+      Open({1'000'000'000'000});
+      const std::string body = R"({"model":"m","input":)" + input + "}";
+      const Result<std::string> quote = Quote(body);
+      ASSERT_TRUE(quote) << quote.error().message;
+      const ExchangeId id = SubmitBody(body);
+      Rest();
+      EXPECT_EQ(MostOf(*quote, "hold"), FormatUsd(seen_[id].row->held)) << *quote;
+      EXPECT_EQ(MostOf(*quote, "cost"), FormatUsd(seen_[id].row->held)) << *quote;
+      EXPECT_EQ(MostOf(*quote, "completion_tokens"), "0") << *quote;
+      EXPECT_GT(seen_[id].row->held, Money{});
+    }
   }
 }
 
