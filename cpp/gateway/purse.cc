@@ -103,11 +103,11 @@ HoldRequest Purse::WorstCase() const {
   return hold;
 }
 
-void Purse::Hold(const ExchangeRecord& opening, std::optional<IdempotencyClaim> claim) {
+void Purse::Hold(const ExchangeRecord& opening, const std::optional<IdempotencyClaim>& claim) {
   holding_ = true;
   waits_until_ = world_.clock->Now() + world_.options->hold_timeout;
   HoldRequest hold = WorstCase();
-  hold.claim = std::move(claim);
+  hold.claim = claim;
   world_.store->Hold(id_, opening, hold, this);
 }
 

@@ -40,7 +40,7 @@ class Purse : private StoreObserver {
 
   // Sets money aside for the request that `opening` names, and with it the claim of its
   // Idempotency-Key.
-  void Hold(const ExchangeRecord& opening, std::optional<IdempotencyClaim> claim);
+  void Hold(const ExchangeRecord& opening, const std::optional<IdempotencyClaim>& claim);
 
   // Tokens a choice that the upstream of `candidate` is told: what is paid for, else what the
   // client or the operator has named. Nothing: nobody has.
