@@ -12,6 +12,7 @@ import pytest
 
 from checkout import ROOT
 from seekroute.money import nano
+from seekroute.gateway import estimate_tokens
 from seekroute.testing import MockProvider, Raw, Status, Vectors
 from serving import MODEL, Answer, RunningServer, chat_body, running_server
 
@@ -239,6 +240,27 @@ def test_another_endpoint_is_asked(
         "second-embed",
     ]
     assert answer.json()["model"] == TWO
+
+
+def test_a_provider_without_usage_is_charged_by_the_estimate(server: RunningServer) -> None:
+    rows = [{"object": "embedding", "index": 0, "embedding": [1.0]}]
+    server.mock.queue(Status(200, body={"data": rows}))
+    answer = embed(server, input="a black cat")
+    found = answer.json()
+    assert (found["object"], found["model"]) == ("list", EMBEDDER)
+    expected, _ = estimate_tokens(b"a black cat")
+    assert found["usage"]["prompt_tokens"] == expected
+    row = server.request("GET", f"/v1/generation?id={answer.headers['x-generation-id']}").json()
+    assert row["data"]["usage_estimated"] is True
+    assert Decimal(str(row["data"]["total_cost"])) == expected * Decimal("0.00000002")
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_another_number_of_vectors_is_no_answer(server: RunningServer, count: int) -> None:
+    server.mock.queue(Vectors([[1.0]] * count))
+    failed = embed(server)
+    assert (failed.status, failed.code) == (502, "bad_upstream_response")
+    assert f"{count} embeddings of 1 input" in failed.json()["error"]["message"]
 
 
 @pytest.mark.parametrize(
