@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from checkout import ROOT
-from seekroute.money import nano
 from seekroute.gateway import estimate_tokens
+from seekroute.money import nano
 from seekroute.testing import MockProvider, Raw, Status, Vectors
 from serving import MODEL, Answer, RunningServer, chat_body, running_server
 
@@ -298,6 +298,7 @@ def test_what_a_provider_does(server: RunningServer, reply: Any, status: int, co
         ({"input": ["a", 1]}, "input[1]"),
         ({"input": None}, "input"),
         ({"input": [-1]}, "input[0]"),
+        ({"input": [{"content": [{"type": "text", "text": "a"}]}]}, "input[0]"),
         ({"dimensions": 0}, "dimensions"),
         ({"encoding_format": "int8"}, "encoding_format"),
         ({"stream": True}, "stream"),
