@@ -95,6 +95,7 @@ Status Admit(const Surface& surface, std::string_view body,
   if (!checked.ok()) return checked;
   Status resolved = Resolve(body, snapshot, rules, out);
   if (!resolved.ok()) return resolved;
+  out->route.strategy = StrategyOf(*out);  // told also where nobody serves it
   if (out->key && !out->key->MayUse(out->model->id)) {
     return MakeError(ErrorCode::kModelNotFound,
                      "this API key may not use the model; GET /v1/models lists what it may",
@@ -104,8 +105,8 @@ Status Admit(const Surface& surface, std::string_view body,
   if (out->key && out->key->has_paid && out->model->gratis) out->model = out->model->gratis.get();
   Result<Route> route = PlanRoute({{out->model}}, *out->request);
   if (!route) return std::move(route.error());
+  route->strategy = out->route.strategy;
   out->route = std::move(*route);
-  out->route.strategy = StrategyOf(*out);
   return {};
 }
 

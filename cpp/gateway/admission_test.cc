@@ -42,6 +42,23 @@ TEST(Admit, SaysHowTheModelWasFound) {
   EXPECT_EQ(strategy("m"), "alias");
 }
 
+// Also to whom it serves nothing: a report of the refusal says it.
+TEST(Admit, SaysHowTheModelWasFoundWhereItRefuses) {
+  const Snapshot snapshot = OneModel();
+  KeyRing keys(Secret("pepper"));
+  ApiKey key;
+  key.key_id = "k";
+  key.models = {"a/other"};
+  keys.Put(HmacSha256(Secret("pepper"), "good"), key);
+  Admission admission;
+  const Status refused = Admit(
+      SurfaceOf(SurfaceId::kChat), R"({"model":"m","messages":[{"role":"user","content":"Hi"}]})",
+      Secret("Bearer good"), snapshot, {&keys, true, Origin::kServer, {}}, &admission);
+  EXPECT_EQ(refused.error().code, ErrorCode::kModelNotFound);
+  EXPECT_EQ(admission.route.strategy, "alias");
+  EXPECT_TRUE(admission.route.candidates.empty());
+}
+
 TEST(Admit, TellsNoCandidatesWhereItRefuses) {
   const Snapshot snapshot = OneModel();
   const KeyRing keys(Secret("pepper"));

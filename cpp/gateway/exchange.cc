@@ -51,6 +51,7 @@ struct Exchange::Table {
       {kHolding, kLeft, kSettling, &Exchange::Settle},
       {kHolding, kStop, kSettling, &Exchange::Settle},
 
+      {kAsking, kRefused, kDone, &Exchange::Refuse},  // nobody can be told it
       {kAsking, kContent, kRelaying, &Exchange::SendHead},
       {kAsking, kAnswered, kSettling, &Exchange::Settle},
       {kAsking, kOutOfTries, kSettling, &Exchange::Settle},
@@ -277,6 +278,10 @@ void Exchange::OnAnswered() {
 
 void Exchange::OnOutOfTries(Error error) {
   claim_.SetSpent(tries_.sent() > 0);
+  if (tries_.sent() == 0 && !purse_.holds()) {
+    error_ = std::move(error);
+    return Fire(Event::kRefused);
+  }
   End(Event::kOutOfTries, Ending::kFailed, std::move(error));
 }
 

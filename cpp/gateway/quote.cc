@@ -155,7 +155,7 @@ Result<std::string> WriteQuote(const Admission& admission, const Snapshot& snaps
     const UseBound besides = bound.BesidesAt(candidate);
     here.most_prompt = std::max(besides.prompt, prompt.tokens);
     here.choices = ask.choices;
-    here.images = !candidate.answers_in_tokens();
+    here.images = candidate.endpoint->pieces > 0;
     if (!bound.IsUnbounded(candidate, cap)) here.longest = bound.AnswerAt(candidate, cap);
     here.most_completion = besides.completion + bound.CompletionAt(candidate, cap) * here.choices;
     const CostRange costs = CostsAt(here, bound.WorstAt(candidate, cap), candidate.price(), now);

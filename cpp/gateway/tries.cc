@@ -81,13 +81,15 @@ bool Tries::MayAskMore() const {
 bool Tries::StartAnother() {
   if (won_ || reading_out_ || running_ == 0 || running_ >= kMostAtOnce) return false;
   if (!MayAskMore() || plan_.body->empty()) return false;
+  const size_t running = running_;
   AskNext();
-  return true;
+  return running_ > running;
 }
 
 void Tries::AskNext() { Send(plan_.admission->route.candidates[next_++], false); }
 
 void Tries::Send(const Candidate& candidate, bool repeats) {
+  if (running_ == 0) may_follow_ = false;
   ++sent_;
   if (repeats) ++repeats_;
   Result<std::unique_ptr<Transcoder>> transcoder = Open(candidate, repeats);
@@ -99,8 +101,6 @@ void Tries::Send(const Candidate& candidate, bool repeats) {
   auto made = std::make_unique<Try>();
   made->candidate = &candidate;
   made->repeats = repeats;
-  // What may be sent once more, without a member of ours, is kept until it is answered.
-  const bool last = !MayAskMore() && !(*transcoder)->adds_member();
   Attempt::Plan plan{&ProviderOf(candidate), candidate.endpoint, std::move(*transcoder)};
   AttemptOwner* const owner = this;
   made->attempt = std::make_unique<Attempt>(std::move(plan), *world_.options, *world_.clock,
@@ -108,8 +108,16 @@ void Tries::Send(const Candidate& candidate, bool repeats) {
   current_ = made.get();
   tries_.push_back(std::move(made));
   ++running_;
+  const bool last = NobodyNeedsBody();
   current_->attempt->Send();
   if (last) ReleaseBody();
+}
+
+// What may be sent once more, without a member of ours, is kept until it is answered.
+bool Tries::NobodyNeedsBody() const {
+  return !MayAskMore() && std::ranges::none_of(tries_, [](const auto& each) {
+    return each->may_repeat || (!each->over && each->attempt->transcoder().adds_member());
+  });
 }
 
 // How the request is said to the endpoint, and its answer to the client.
@@ -135,7 +143,8 @@ Result<std::unique_ptr<Transcoder>> Tries::Open(const Candidate& candidate, bool
 
 Asking Tries::AskForUsage(const Candidate& candidate, bool repeats) const {
   const Provider& provider = ProviderOf(candidate);
-  if (!ask().stream || !provider.stream_options || repeats) return Asking::kNo;
+  const bool streams = ask().stream && candidate.answers_in_tokens();
+  if (!streams || !provider.stream_options || repeats) return Asking::kNo;
   return world_.quirks->NextStream(provider.upstream.base_url, candidate.endpoint->upstream_model);
 }
 
@@ -234,8 +243,11 @@ void Tries::ReleaseBody() {
 }
 
 // Neither the transport nor this has a large body any more, where nobody else will be asked.
-void Tries::OnSent(Attempt*) {
-  if (plan_.body->empty() && !won_) owner_->OnBodyGone();
+void Tries::OnSent(Attempt* attempt) {
+  TryOf(attempt).sent = true;
+  const bool all =
+      std::ranges::all_of(tries_, [](const auto& each) { return each->over || each->sent; });
+  if (all && plan_.body->empty() && !won_) owner_->OnBodyGone();
 }
 
 Flow Tries::OnOutput(Attempt* attempt, std::string_view bytes) {
@@ -268,22 +280,30 @@ void Tries::OnFailed(Attempt* attempt, Error error, bool dispatched) {
   Try& failed = TryOf(attempt);
   // Told by the words as they came: those of a long body's refusal are cut down to names.
   const Transcoder& transcoder = attempt->transcoder();
-  const bool repeats = !won_ && transcoder.adds_member() && transcoder.RefusesAdded(error);
+  failed.may_repeat = !won_ && transcoder.adds_member() && transcoder.RefusesAdded(error);
   const bool comparable = !plan_.body->empty() && plan_.body->size() <= kMaxKeptBody;
   error.words = comparable
                     ? WithoutEcho(error.words, *plan_.body, plan_.admission->request->model_value)
                     : NameInWords(error.words);
   TellOperator(*attempt, &error);
   Count(&failed, error.name(), dispatched, error.words);
-  if (running_ > 0) return;  // another one may answer
-  current_ = &failed;
-  const bool goes_on = !reading_out_ && world_.clock->Now() < until_;
-  if (goes_on && repeats) return Send(*failed.candidate, true);
-  const FailedAttempt last{error, sent_ - repeats_, dispatched, won_};
-  if (!goes_on || next_ >= plan_.admission->route.candidates.size() ||
-      !world_.options->retry.MayTryNext(last)) {
-    return owner_->OnOutOfTries(std::move(error));
+  const FailedAttempt judged{error, sent_ - repeats_, dispatched, won_};
+  may_follow_ = may_follow_ || world_.options->retry.MayTryNext(judged);
+  if (running_ > 0) {  // it may answer
+    current_ = std::ranges::find(tries_, false, [](const auto& each) { return each->over; })->get();
+    return;
   }
+  current_ = &failed;
+  GoOn(failed, std::move(error));
+}
+
+// All that ran have failed, `failed` the last of them.
+void Tries::GoOn(const Try& failed, Error error) {
+  if (reading_out_ || world_.clock->Now() >= until_) return owner_->OnOutOfTries(std::move(error));
+  for (const auto& each : tries_) {
+    if (std::exchange(each->may_repeat, false)) return Send(*each->candidate, true);
+  }
+  if (!may_follow_ || !MayAskMore()) return owner_->OnOutOfTries(std::move(error));
   const Candidate& next = plan_.admission->route.candidates[next_];
   world_.stats->CountFallback(ProviderOf(*failed.candidate).id, ProviderOf(next).id, error.name());
   AskNext();

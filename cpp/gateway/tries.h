@@ -61,8 +61,9 @@ class Tries : private AttemptOwner {
   // the request was admitted; `until`: when it has to have ended.
   void Start(AnswerNames names, UnixSeconds created, TimePoint until);
 
-  // Asks the next candidate as well, beside the one that runs. False, and nothing is done: there is
-  // none, as many run as may, or somebody has won. After Start().
+  // Asks the next candidate as well, beside the one that runs; what runs together has failed when
+  // all of it has. False: there is none that can be asked, as many run as may, or somebody has won.
+  // After Start().
   bool StartAnother();
 
   // The client has taken what was waiting for it.
@@ -83,7 +84,7 @@ class Tries : private AttemptOwner {
   TimePoint NextDeadline() const;
 
   // The try whose answer is, or would be, the request's: the winner, else the last one that was
-  // made. Null: none was. Kept until this is destroyed.
+  // made and runs, or ran. Null: none was. Kept until this is destroyed.
   const Attempt* current() const { return current_ != nullptr ? current_->attempt.get() : nullptr; }
   Transcoder* transcoder() const { return current_ ? &current_->attempt->transcoder() : nullptr; }
   // The candidate of that try; before there is one, the one that is asked first.
@@ -105,14 +106,18 @@ class Tries : private AttemptOwner {
   struct Try {
     std::unique_ptr<Attempt> attempt;
     const Candidate* candidate = nullptr;
-    bool repeats = false;  // one that was refused for a member of the gateway's own
+    bool repeats = false;     // one that was refused for a member of the gateway's own
+    bool may_repeat = false;  // it was refused for such a member
+    bool sent = false;        // all of its request
     bool over = false;
   };
 
   const Ask& ask() const { return plan_.admission->request->ask; }
   const Provider& ProviderOf(const Candidate& candidate) const;
   bool MayAskMore() const;
+  bool NobodyNeedsBody() const;
   void AskNext();
+  void GoOn(const Try& failed, Error error);
   void Send(const Candidate& candidate, bool repeats);
   Result<std::unique_ptr<Transcoder>> Open(const Candidate& candidate, bool repeats) const;
   Asking AskForUsage(const Candidate& candidate, bool repeats) const;
@@ -150,7 +155,8 @@ class Tries : private AttemptOwner {
   size_t next_ = 0;
   size_t running_ = 0;
   int sent_ = 0;
-  int repeats_ = 0;  // of them
+  int repeats_ = 0;          // of them
+  bool may_follow_ = false;  // one of those that ran together failed so that another may be asked
   bool won_ = false;
   bool reading_out_ = false;
   bool has_slot_ = false;  // of those who read out

@@ -56,7 +56,8 @@ class TriesTest : public ::testing::Test, public TriesOwner, public PurseOwner {
   }
 
   void Begin(bool stream) {
-    body_ = R"({"model":"m","messages":[{"role":"user","content":"Hi"}],"stream":)";
+    body_ = R"({"model":"m","messages":[{"role":"user","content":")" + content_of_prompt_;
+    body_ += R"("}],"stream":)";
     body_ += stream ? "true}" : "false}";
     admission_.surface = &SurfaceOf(SurfaceId::kChat);
     admission_.profile = &profile_;
@@ -133,6 +134,7 @@ class TriesTest : public ::testing::Test, public TriesOwner, public PurseOwner {
   Snapshot snapshot_;
   Model model_;
   Profile profile_;
+  std::string content_of_prompt_ = "Hi";
   std::string body_;
   Admission admission_;
   std::optional<Purse> purse_;
@@ -258,6 +260,77 @@ TEST_F(TriesTest, AllThatRunAreAbandonedTogether) {
   EXPECT_TRUE(tries_->quiet());
   tries_->Abandon();  // again: nothing runs
   EXPECT_EQ(tries_->records().size(), 2u);
+}
+
+// The request is that of the try that runs, whichever was made last.
+TEST_F(TriesTest, TheCurrentOneIsOneThatRuns) {
+  UpstreamScript told = Stream(50, "");
+  told.pieces = {{Duration::Milliseconds(50),
+                  "data: {\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\"}}],"
+                  "\"usage\":{\"prompt_tokens\":7000,\"completion_tokens\":0}}\n\n"}};
+  told.ending = UpstreamScript::Ending::kBroken;
+  scripts_ = {{"https://a", Stream(900, "only")}, {"https://b", told}};
+  for (const bool leaves : {false, true}) {
+    Begin(true);
+    EXPECT_TRUE(tries_->StartAnother());
+    while (tries_->records().empty()) agenda_.RunNext();
+    EXPECT_EQ(tries_->current()->provider().id, "a");
+    EXPECT_EQ(tries_->selected(), 1u);
+    EXPECT_EQ(tries_->transcoder()->reading().usage.prompt, std::nullopt);
+    if (leaves) {
+      EXPECT_TRUE(tries_->ReadOut());
+    } else {
+      tries_->Abandon();
+      EXPECT_EQ(Booked(), (Words{"b upstream_truncated", "a abandoned"}));
+    }
+    Run();
+  }
+}
+
+UpstreamScript RefusesOptions(int64_t ms) {
+  UpstreamScript script;
+  script.head_delay = Duration::Milliseconds(ms);
+  script.head.status = 400;
+  script.pieces = {{{},
+                    R"({"error":{"message":"Unknown parameter: stream_options",)"
+                    R"("type":"invalid_request_error"}})"}};
+  return script;
+}
+
+// A large body is kept as long as one that runs may have to be sent again, and is sent again also
+// where that was found out beside another one.
+TEST_F(TriesTest, WhatWasRefusedForAMemberOfOursIsRepeatedWhenAllHaveFailed) {
+  for (const size_t bytes : {size_t{10}, size_t{3} << 20}) {
+    for (const int64_t other : {100, 500}) {
+      scripts_ = {{"https://a", RefusesOptions(300)}, {"https://b", Refusal(other, 503)}};
+      snapshot_.providers[1].stream_options = false;
+      options_.retry.max_attempts = 2;
+      content_of_prompt_ = std::string(bytes, 'w');
+      const size_t before = transport_.seen().size();
+      Begin(true);
+      EXPECT_TRUE(tries_->StartAnother());
+      EXPECT_FALSE(body_.empty());
+      Run();
+      ASSERT_EQ(tries_->sent(), 3) << bytes << ' ' << other;
+      const std::string& again = transport_.seen()[before + 2].body;
+      EXPECT_GT(again.size(), bytes);
+      EXPECT_EQ(again.find("stream_options"), std::string::npos);
+    }
+  }
+}
+
+// One of those that ran together failed so that another may be asked, the other one did not.
+TEST_F(TriesTest, TheNextIsAskedIfAnyFailureAllowsIt) {
+  for (const auto& [a, b] : {std::pair{503, 400}, std::pair{400, 503}}) {
+    scripts_ = {{"https://a", Refusal(100, a)},
+                {"https://b", Refusal(300, b)},
+                {"https://c", Stream(100, "third")}};
+    answered_ = 0;
+    Begin(true);
+    EXPECT_TRUE(tries_->StartAnother());
+    Run();
+    EXPECT_EQ(answered_, 1) << a << ' ' << b;
+  }
 }
 
 // An answer is read out alone, takes a slot while it runs, and is followed by nobody.
