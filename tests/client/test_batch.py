@@ -500,13 +500,15 @@ def test_a_retry_that_cannot_be_paid_is_not_lost() -> None:
 
 
 def test_max_cost_holds_and_what_was_not_asked_is_named(client: Client, mock: MockProvider) -> None:
-    mock.default = echo  # 0.00021 USD an answer
+    # 0.00006075 USD an answer: no more than is expected of it, so that nothing exceeds the cap by
+    # the difference, however many run at once.
+    mock.default = lambda request: Text(prompt_of(request), usage=Usage(5, 100))
     results = client.map(
-        [f"p{i}" for i in range(200)], MODEL, progress=False, max_cost="0.0105", max_tokens=100
+        [f"p{i}" for i in range(200)], MODEL, progress=False, max_cost="0.0030375", max_tokens=100
     )
     assert results.stopped == "max_cost"
     assert 40 <= len(results.ok) <= 50
-    assert results.spent == len(results.ok) * Decimal("0.00021") <= Decimal("0.0105")
+    assert results.spent == len(results.ok) * Decimal("0.00006075") <= Decimal("0.0030375")
     assert results.skipped == list(range(len(results.ok), 200))
     assert len(results) == 200
     assert isinstance(results[199], NotRunError)
