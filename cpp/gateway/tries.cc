@@ -299,7 +299,8 @@ void Tries::OnFailed(Attempt* attempt, Error error, bool dispatched) {
 
 // All that ran have failed, `failed` the last of them.
 void Tries::GoOn(const Try& failed, Error error) {
-  if (reading_out_ || world_.clock->Now() >= until_) return owner_->OnOutOfTries(std::move(error));
+  const bool ends = won_ || reading_out_ || world_.clock->Now() >= until_;
+  if (ends) return owner_->OnOutOfTries(std::move(error));
   for (const auto& each : tries_) {
     if (std::exchange(each->may_repeat, false)) return Send(*each->candidate, true);
   }

@@ -145,6 +145,16 @@ class TriesTest : public ::testing::Test, public TriesOwner, public PurseOwner {
   std::vector<std::string> failures_;
 };
 
+UpstreamScript RefusesOptions(int64_t ms) {
+  UpstreamScript script;
+  script.head_delay = Duration::Milliseconds(ms);
+  script.head.status = 400;
+  script.pieces = {{{},
+                    R"({"error":{"message":"Unknown parameter: stream_options",)"
+                    R"("type":"invalid_request_error"}})"}};
+  return script;
+}
+
 using Words = std::vector<std::string>;
 
 TEST_F(TriesTest, TheFirstContentWinsAndTheLoserIsBookedOnce) {
@@ -234,6 +244,24 @@ TEST_F(TriesTest, NobodyIsAskedBesideAWinner) {
   EXPECT_EQ(Booked(), Words{"a answered"});
 }
 
+// Whatever failed beside it before: its bytes are out.
+TEST_F(TriesTest, NothingIsAskedAfterAWinnerThatBreaksOff) {
+  UpstreamScript broken = Stream(400, "half");
+  broken.pieces.pop_back();
+  broken.ending = UpstreamScript::Ending::kBroken;
+  for (const UpstreamScript& beside : {Refusal(100, 503), RefusesOptions(100)}) {
+    scripts_ = {{"https://a", broken}, {"https://b", beside}, {"https://c", Stream(100, "again")}};
+    failures_.clear();
+    content_.clear();
+    Begin(true);
+    EXPECT_TRUE(tries_->StartAnother());
+    Run();
+    EXPECT_EQ(failures_, Words{"upstream_truncated"});
+    EXPECT_EQ(tries_->sent(), 2);
+    EXPECT_EQ(content_.find("again"), std::string::npos);
+  }
+}
+
 // A winner that breaks off is the end: its bytes are out.
 TEST_F(TriesTest, NothingIsAskedAfterContent) {
   UpstreamScript broken = Stream(100, "half");
@@ -285,16 +313,6 @@ TEST_F(TriesTest, TheCurrentOneIsOneThatRuns) {
     }
     Run();
   }
-}
-
-UpstreamScript RefusesOptions(int64_t ms) {
-  UpstreamScript script;
-  script.head_delay = Duration::Milliseconds(ms);
-  script.head.status = 400;
-  script.pieces = {{{},
-                    R"({"error":{"message":"Unknown parameter: stream_options",)"
-                    R"("type":"invalid_request_error"}})"}};
-  return script;
 }
 
 // A large body is kept as long as one that runs may have to be sent again, and is sent again also

@@ -9,8 +9,8 @@
 namespace seekroute {
 namespace {
 
-// Texts with the counts that o200k_base gives them. tests/client/test_token_estimate.py has more, and
-// checks counts against the vocabulary itself.
+// Texts with the counts that o200k_base gives them. tests/client/test_token_estimate.py has more,
+// and checks counts against the vocabulary itself.
 struct Known {
   const char* name;
   int64_t tokens;
