@@ -56,7 +56,10 @@ void Biller::PriceMediaWithinHold(Bill* bill) const {
 // More than the endpoint can hold, and than the request was bounded by. A prompt within its bound
 // is a count like any other, however short the catalog knows the context.
 bool Biller::IsImpossible(const Usage& usage) const {
-  if (used_.context == 0) return false;
+  if (used_.context == 0) {
+    return usage.prompt.value_or(0) > kMostBelievable ||
+           usage.completion.value_or(0) > kMostBelievable * used_.choices;
+  }
   const int64_t prompt = std::max(used_.context, used_.bound_prompt);
   return usage.prompt.value_or(0) > prompt ||
          usage.completion.value_or(0) > used_.context * used_.choices;

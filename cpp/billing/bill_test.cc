@@ -240,5 +240,17 @@ TEST(BillTest, ACountThatNoModelReachesIsNone) {
   EXPECT_EQ(BillOf(Ending::kAnswered, used, {}).settlement, Settlement::kEstimated);
 }
 
+// Also of an endpoint whose context is not known, or bounds no whole request.
+TEST(BillTest, ACountThatNoModelReachesIsNoneWhereNoContextIsKnown) {
+  Used used = Answer();
+  used.context = 0;
+  used.told = Counted(int64_t{1} << 24, 50);
+  EXPECT_EQ(BillOf(Ending::kAnswered, used).settlement, Settlement::kExact);
+  used.told = Counted(int64_t{1} << 53, 50);
+  EXPECT_EQ(BillOf(Ending::kAnswered, used).settlement, Settlement::kEstimated);
+  used.told = Counted(100, int64_t{1} << 53);
+  EXPECT_EQ(BillOf(Ending::kAnswered, used).settlement, Settlement::kEstimated);
+}
+
 }  // namespace
 }  // namespace seekroute
