@@ -173,6 +173,21 @@ constexpr std::array<Masks, kKinds> kGoesOn = [] {
 // Bytes that are looked through at once for repeats, of which most texts have few.
 constexpr size_t kBlock = 32;
 
+// What a byte of a run of equal ones comes to at most, in 1/kRunUnit token. Vocabularies have
+// tokens for runs of what text is drawn and laid out with, and for two of anything else that is
+// written; of control characters each is a token, and those before the run was known to be one
+// count here.
+constexpr int64_t kRunUnit = 16;
+constexpr std::array<uint8_t, 128> kRunBounds = [] {
+  std::array<uint8_t, 128> bounds{};
+  bounds.fill(kRunUnit / 2);
+  for (size_t byte = 0; byte < 0x20; ++byte) bounds[byte] = 2 * kRunUnit;
+  bounds[0x7F] = 2 * kRunUnit;
+  for (const char drawn : std::string_view(" #./=_*-%+~")) bounds[static_cast<size_t>(drawn)] = 1;
+  for (const char laid : std::string_view("\t\n;")) bounds[static_cast<size_t>(laid)] = 2;
+  return bounds;
+}();
+
 // Whether one of the block's bytes is the same as the three before it, which may be before the
 // block.
 bool HasRepeats(const unsigned char* block) {
@@ -210,6 +225,7 @@ struct TokenEstimator::Scan {
   int64_t sum;
   int64_t foreign_sum;
   Part repeated;
+  int64_t run_bound;
   uint32_t window;
   uint32_t last;
   uint32_t position;
@@ -234,6 +250,7 @@ struct TokenEstimator::Scan {
       } else {
         ++repeated.bytes;
         repeated.sum += weight;
+        run_bound += kRunBounds[byte];
       }
     } else {
       repeats = 0;
@@ -266,7 +283,7 @@ struct TokenEstimator::Scan {
 void TokenEstimator::Add(std::string_view bytes) {
   if (bytes_ == 0) EndText();
   bytes_ += static_cast<int64_t>(bytes.size());
-  Scan scan{sum_, foreign_.sum, repeated_, window_, last_, position_, repeats_, kind_};
+  Scan scan{sum_, foreign_.sum, repeated_, run_bound_, window_, last_, position_, repeats_, kind_};
   const auto* at = reinterpret_cast<const unsigned char*>(bytes.data());
   const auto* const end = at + bytes.size();
   foreign_.bytes += std::count_if(at, end, [](unsigned char byte) { return byte >= 0x80; });
@@ -284,6 +301,7 @@ void TokenEstimator::Add(std::string_view bytes) {
   sum_ = scan.sum;
   foreign_.sum = scan.foreign_sum;
   repeated_ = scan.repeated;
+  run_bound_ = scan.run_bound;
   window_ = scan.window;
   last_ = scan.last;
   position_ = scan.position;
@@ -306,7 +324,8 @@ TokenEstimate TokenEstimator::Estimate() const {
   // The more of the text is outside ASCII, the more may be in scripts with a wide error.
   const int64_t percent = kSpreadPercent + foreign_.bytes * kForeignPercent / bytes_;
   const int64_t margin = kLeastMargin + SquareRoot(tokens) * kRootMargin + tokens * percent / 100;
-  return {tokens, std::min(tokens + margin + unknown, bytes_)};
+  const int64_t runs = (run_bound_ + kRunUnit - 1) / kRunUnit;
+  return {tokens, std::min(tokens + margin + unknown + runs, bytes_)};
 }
 
 TokenEstimate EstimateTokens(std::string_view text) {

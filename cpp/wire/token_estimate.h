@@ -47,6 +47,7 @@ class TokenEstimator {
   int64_t bytes_ = 0;
   Part foreign_;           // of them outside ASCII
   Part repeated_;          // of them in ASCII, and weighed as repeats of one character
+  int64_t run_bound_ = 0;  // what those come to at most, in 1/kRunUnit token
   uint32_t window_ = 0;    // the classes of the last bytes
   uint32_t last_ = 0;      // the last four bytes
   uint32_t position_ = 0;  // in the run of bytes of one kind: a word, a number

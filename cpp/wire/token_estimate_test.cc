@@ -187,5 +187,30 @@ TEST(TokenEstimateTest, BoundsDoNotOverflow) {
   EXPECT_LE(estimate.upper, int64_t{64} << 20);
 }
 
+// Counts of o200k_base and cl100k_base, whichever is more, of 1,000 equal bytes.
+TEST(TokenEstimate, BoundsRunsOfOneByte) {
+  const auto most = [](int byte) -> int64_t {
+    const char c = static_cast<char>(byte);
+    const auto is = [c](std::string_view set) { return set.find(c) != std::string_view::npos; };
+    if (is("\t\n;")) return 63;
+    if (is(" #./=_*-%+~")) return 32;
+    if (byte < 0x20 || byte == 0x7F) return 1000;
+    if (c >= '0' && c <= '9') return 334;
+    return 500;
+  };
+  for (int byte = 0; byte < 128; ++byte) {
+    const std::string run(1000, static_cast<char>(byte));
+    EXPECT_GE(EstimateTokens(run).upper, most(byte)) << byte;
+    EXPECT_LE(EstimateTokens(run).upper, 1000) << byte;
+  }
+  // Mixed with text, control characters are bounded as well.
+  std::string mixed;
+  for (int i = 0; i < 500; ++i)
+    mixed +=
+        "\x1b\x1b\x1b\x1b\x1b\x1b\x1b\x1b"
+        "a";
+  EXPECT_GE(EstimateTokens(mixed).upper, 3600);
+}
+
 }  // namespace
 }  // namespace seekroute
