@@ -183,8 +183,10 @@ constexpr std::array<uint8_t, 128> kRunBounds = [] {
   bounds.fill(kRunUnit / 2);
   for (size_t byte = 0; byte < 0x20; ++byte) bounds[byte] = 2 * kRunUnit;
   bounds[0x7F] = 2 * kRunUnit;
-  for (const char drawn : std::string_view(" #./=_*-%+~")) bounds[static_cast<size_t>(drawn)] = 1;
-  for (const char laid : std::string_view("\t\n;")) bounds[static_cast<size_t>(laid)] = 2;
+  for (const char drawn : std::string_view(" #./=_*-%+~")) {
+    bounds[static_cast<unsigned char>(drawn)] = 1;
+  }
+  for (const char laid : std::string_view("\t\n;")) bounds[static_cast<unsigned char>(laid)] = 2;
   return bounds;
 }();
 
