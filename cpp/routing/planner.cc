@@ -38,6 +38,8 @@ Result<Route> PlanRoute(std::span<const Model* const> models, const ParsedReques
   Route route;
   NeedSet unserved;  // of the request, by one or another
   for (const Model* model : models) {
+    route.candidates.reserve(route.candidates.size() + model->endpoints.size());
+    route.excluded.reserve(route.excluded.size() + model->excluded.size());
     for (const Endpoint& endpoint : model->endpoints) {
       const NeedSet lacking = endpoint.lacks & request.ask.needs;
       unserved = unserved | lacking;
