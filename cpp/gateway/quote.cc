@@ -119,7 +119,7 @@ void WritePricing(int64_t prompt_tokens, const PriceTable& price, bool upstream_
   json->Key("revision").String(price.revision());
   if (upstream_cost) json->Key("markup_bps").Integer(price.markup_bps());
   json->Key("min_prompt_tokens").Integer(tier != nullptr ? tier->above : 0);
-  const auto rate = [&](std::string_view name, PriceClass c) {
+  const auto rate = [&](JsonName name, PriceClass c) {
     json->Key(name).String(upstream_cost ? FormatUsd(rates[c])
                                          : FormatUsd(rates[c], price.markup_bps()));
   };

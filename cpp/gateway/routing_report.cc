@@ -5,6 +5,9 @@
 namespace seekroute {
 namespace {
 
+// Of a report of few candidates: it is written at once into a buffer that need not grow.
+constexpr size_t kOrdinaryBytes = 512;
+
 // "gpt-5-mini by openai, after groq (429)".
 std::string Summary(const ExchangeRecord& row) {
   std::string text = row.model + " by " + row.provider;
@@ -22,8 +25,10 @@ std::string Summary(const ExchangeRecord& row) {
 std::string WriteRouting(Explain how, const ExchangeRecord& row, const Route& route,
                          const Snapshot& snapshot, size_t asked, const Stats* stats) {
   std::string out;
+  out.reserve(kOrdinaryBytes);
   JsonWriter json = JsonWriter::Members(&out);
-  json.Key(how == Explain::kOpenRouter ? "openrouter_metadata" : "seekroute").Object();
+  json.Key(how == Explain::kOpenRouter ? JsonName("openrouter_metadata") : JsonName("seekroute"))
+      .Object();
   json.Key("requested").String(row.requested_model);
   json.Key("strategy").String(route.strategy);
   json.Key("region").Null();

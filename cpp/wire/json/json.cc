@@ -61,6 +61,36 @@ size_t SkipAscii(std::string_view text, size_t at) {
   return at;
 }
 
+// Whether text of JSON needs more than this byte itself: an escape, or a look at its sequence.
+constexpr bool IsPlain(unsigned char c) { return c >= 0x20 && c < 0x80 && c != '"' && c != '\\'; }
+
+// Likewise of eight bytes at once: true when all are plain.
+bool ArePlain(uint64_t bytes) {
+  constexpr uint64_t kOnes = 0x0101010101010101u;
+  // Sets a high bit where a byte is zero, and none where no byte is.
+  constexpr auto zeros = [](uint64_t word) { return (word - kOnes) & ~word; };
+  const uint64_t controls = (bytes - 0x20 * kOnes) & ~bytes;
+  const uint64_t marks = zeros(bytes ^ ('"' * kOnes)) | zeros(bytes ^ ('\\' * kOnes));
+  return ((controls | marks | bytes) & (0x80 * kOnes)) == 0;
+}
+
+// The first position from `at` on that is not plain, or the size.
+size_t SkipPlain(std::string_view text, size_t at) {
+  constexpr size_t kWord = sizeof(uint64_t);
+  const auto is_plain_word = [text](size_t begin) {
+    uint64_t bytes = 0;
+    std::memcpy(&bytes, text.data() + begin, kWord);
+    return ArePlain(bytes);
+  };
+  if (text.size() - at >= kWord) {
+    while (text.size() - at > kWord && is_plain_word(at)) at += kWord;
+    // The last word may overlap what is known to be plain.
+    if (text.size() - at <= kWord && is_plain_word(text.size() - kWord)) return text.size();
+  }
+  while (at < text.size() && IsPlain(static_cast<unsigned char>(text[at]))) ++at;
+  return at;
+}
+
 // The first invalid sequence from `at` on, or the size.
 size_t FindInvalidUtf8(std::string_view text, size_t at) {
   while (at < text.size()) {
@@ -129,15 +159,18 @@ std::string ReplaceInvalidUtf8(std::string_view text) {
 }
 
 void AppendJsonString(std::string_view text, std::string* out) {
-  if (!IsValidUtf8(text)) return AppendJsonString(ReplaceInvalidUtf8(text), out);
+  size_t at = SkipPlain(text, 0);
+  if (FindInvalidUtf8(text, at) < text.size()) {
+    return AppendJsonString(ReplaceInvalidUtf8(text), out);
+  }
   *out += '"';
   size_t done = 0;
-  for (size_t i = 0; i < text.size(); ++i) {
-    const auto c = static_cast<unsigned char>(text[i]);
-    if (c >= 0x20 && c != '"' && c != '\\') continue;
-    *out += text.substr(done, i - done);
+  for (; at < text.size(); at = SkipPlain(text, at + 1)) {
+    const auto c = static_cast<unsigned char>(text[at]);
+    if (c >= 0x80) continue;
+    *out += text.substr(done, at - done);
     AppendEscape(c, out);
-    done = i + 1;
+    done = at + 1;
   }
   *out += text.substr(done);
   *out += '"';

@@ -210,6 +210,31 @@ TEST(JsonTest, WritesStringsThatReadBack) {
   EXPECT_EQ(out, "\"x\uFFFDy\"");
 }
 
+// Most bytes are copied several at a time: each must be seen wherever it stands among them.
+TEST(JsonTest, WritesEveryByteWhereverItStands) {
+  const auto written = [](unsigned char c) -> std::string {
+    constexpr char kHex[] = "0123456789abcdef";
+    if (c >= 0x80) return "\uFFFD";
+    if (c == '"' || c == '\\') return {'\\', static_cast<char>(c)};
+    if (c == '\n') return "\\n";
+    if (c == '\r') return "\\r";
+    if (c == '\t') return "\\t";
+    if (c < 0x20) return {'\\', 'u', '0', '0', kHex[c >> 4], kHex[c & 15]};
+    return {static_cast<char>(c)};
+  };
+  for (size_t size = 1; size <= 20; ++size) {
+    for (size_t at = 0; at < size; ++at) {
+      for (int c = 0; c < 256; ++c) {
+        std::string text(size, 'a'), out;
+        text[at] = static_cast<char>(c);
+        AppendJsonString(text, &out);
+        ASSERT_EQ(out, '"' + std::string(at, 'a') + written(static_cast<unsigned char>(c)) +
+                           std::string(size - at - 1, 'a') + '"');
+      }
+    }
+  }
+}
+
 TEST(JsonTest, ReplacesInvalidUtf8AsTheWebDoes) {
   const struct {
     const char* in;

@@ -50,12 +50,25 @@ JsonWriter& JsonWriter::End() {
   return *this;
 }
 
-JsonWriter& JsonWriter::Key(std::string_view key) {
-  if (dropped_ > 0 || !in_object() || has_key_) return *this;
+bool JsonWriter::BeginKey() {
+  if (dropped_ > 0 || !in_object() || has_key_) return false;
   Separate();
-  AppendJsonString(key, out_);
-  *out_ += ':';
   has_key_ = true;
+  return true;
+}
+
+JsonWriter& JsonWriter::Key(JsonName name) {
+  if (!BeginKey()) return *this;
+  *out_ += '"';
+  *out_ += name.text();
+  *out_ += "\":";
+  return *this;
+}
+
+JsonWriter& JsonWriter::KeyOf(std::string_view name) {
+  if (!BeginKey()) return *this;
+  AppendJsonString(name, out_);
+  *out_ += ':';
   return *this;
 }
 

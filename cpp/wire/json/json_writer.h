@@ -14,6 +14,23 @@
 
 namespace seekroute {
 
+// The name of a member, as a literal: it is written without a look, since nothing in it needs an
+// escape, which is known when this is compiled.
+class JsonName {
+ public:
+  consteval JsonName(const char* literal) : text_(literal) {  // NOLINT(google-explicit-constructor)
+    for (const char c : text_) {
+      if (c < ' ' || c > '~' || c == '"' || c == '\\') NeedsAnEscape();
+    }
+  }
+  std::string_view text() const { return text_; }
+
+ private:
+  static void NeedsAnEscape() {}  // no constant
+
+  std::string_view text_;
+};
+
 // One value, or the members of an object whose braces somebody else writes. Sets the commas and
 // escapes what is text.
 //
@@ -37,7 +54,9 @@ class JsonWriter {
   // Of the innermost that is open. A key that still waits for its value gets null.
   JsonWriter& End();
 
-  JsonWriter& Key(std::string_view key);
+  JsonWriter& Key(JsonName name);
+  // Of any name, in UTF-8 as for String().
+  JsonWriter& KeyOf(std::string_view name);
 
   // In UTF-8; what is not is written as U+FFFD.
   JsonWriter& String(std::string_view text);
@@ -62,6 +81,7 @@ class JsonWriter {
   bool in_object() const { return depth_ > 0 && is_object_[static_cast<size_t>(depth_ - 1)]; }
   // Whether a value fits, and with its comma then.
   bool BeginValue();
+  bool BeginKey();
   void Separate();
 
   std::string* out_;

@@ -51,7 +51,7 @@ TEST(JsonWriterTest, WritesEveryKindOfValue) {
       {[](Json& json) { json.Usd(Money{14'800}); }, "0.0000148"},
       {[](Json& json) { json.Usd(Money{-2'000'000'000}); }, "-2"},
       {[](Json& json) { json.Raw(" {\"a\": 1e2 }"); }, " {\"a\": 1e2 }"},
-      {[](Json& json) { json.Object().Key("a\"").Integer(1).Key("").Null().End(); },
+      {[](Json& json) { json.Object().KeyOf("a\"").Integer(1).Key("").Null().End(); },
        R"({"a\"":1,"":null})"},
       {[](Json& json) { json.Array().Bool(true).Array().End().Object().End().String("x").End(); },
        R"([true,[],{},"x"])"},
@@ -175,7 +175,7 @@ class RandomValue {
       if (i > 0) *text += " , ";
       if (is_object) {
         const std::string key = Text();
-        json->Key(key);
+        json->KeyOf(key);
         AppendJsonString(key, text);
         *text += ": ";
       }
@@ -228,11 +228,11 @@ TEST(JsonWriterTest, WhateverIsCalledTheTextIsJson) {
           json.RawMembers(i % 2 == 0 ? R"("m": 1, "n": 2)" : "");
           break;
         case 6:
-          json.Key(values.Text());
+          json.KeyOf(values.Text());
           break;
         default:
           i % 3 == 0 ? json.Array() : json.Object();
-          if (i % 3 != 0) json.Key(values.Text());
+          if (i % 3 != 0) json.KeyOf(values.Text());
       }
     }
     for (int i = 0; i < kCalls; ++i) json.End();

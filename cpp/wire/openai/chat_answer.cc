@@ -83,8 +83,7 @@ std::string RewriteChatAnswer(std::string_view body, const ChatAnswer& answer,
   Splice splice(body);
   std::string added;  // right behind the opening brace; `choices` follows somewhere
   JsonWriter json = JsonWriter::Members(&added);
-  const auto set = [&](std::string_view key, const std::optional<ByteRange>& value,
-                       std::string_view text) {
+  const auto set = [&](JsonName key, const std::optional<ByteRange>& value, std::string_view text) {
     if (value) return splice.Replace(*value, text);
     json.Key(key).Raw(text);
   };

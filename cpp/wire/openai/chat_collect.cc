@@ -178,7 +178,7 @@ void ChatCollector::Node::Write(JsonWriter* json) const {
     case Kind::kObject:
       json->Object();
       for (const Member& member : members) {
-        json->Key(member.key);
+        json->KeyOf(member.key);
         member.value.Write(json);
       }
       json->End();

@@ -184,8 +184,7 @@ void RewriteEmbeddingsAnswer(const EmbeddingsAnswer& answer, const AnswerNames& 
   Splice splice(*body);
   std::string added;  // right behind the opening brace; `data` follows somewhere
   JsonWriter json = JsonWriter::Members(&added);
-  const auto set = [&](std::string_view key, const std::optional<ByteRange>& value,
-                       std::string_view text) {
+  const auto set = [&](JsonName key, const std::optional<ByteRange>& value, std::string_view text) {
     if (value) return splice.Replace(*value, text);
     json.Key(key).Raw(text);
   };

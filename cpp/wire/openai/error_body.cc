@@ -43,7 +43,7 @@ void WriteErrorObject(const Error& error, const Profile& profile, const ErrorPla
       json->Key("provider_error_code").String(error.shown_code);
     }
     for (const ErrorFact& fact : error.facts) {
-      json->Key(fact.name);
+      json->KeyOf(fact.name);
       fact.quoted ? json->String(fact.value) : json->Raw(fact.value);
     }
     json->End();

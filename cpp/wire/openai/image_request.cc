@@ -49,7 +49,7 @@ class SettingsSink : public JsonSink {
     if (value.type == JsonType::kNull) return true;
     for (const std::string_view name : kSettings) {
       if (place.key() != name) continue;
-      json_->Key(name).Raw(value.range.In(body_));
+      json_->KeyOf(name).Raw(value.range.In(body_));
     }
     return true;
   }

@@ -33,7 +33,7 @@ void SpliceReasoning(const ChatRequest& request, int64_t tokens, CapEdits* edits
     return;
   }
   edits->reasoning = ',';
-  JsonWriter::Members(&edits->reasoning).Key(kReasoningBudgetField).Integer(tokens);
+  JsonWriter::Members(&edits->reasoning).KeyOf(kReasoningBudgetField).Integer(tokens);
   splice->Replace({request.model_value.end, request.model_value.end}, edits->reasoning);
 }
 
@@ -59,7 +59,7 @@ void SpliceCap(const ChatRequest& request, const AnswerCap& cap, CapEdits* edits
     shorten(*other);
   } else {
     edits->member = ',';
-    JsonWriter::Members(&edits->member).Key(cap.field).Integer(tokens);
+    JsonWriter::Members(&edits->member).KeyOf(cap.field).Integer(tokens);
     splice->Replace({request.model_value.end, request.model_value.end}, edits->member);
   }
 }

@@ -12,11 +12,11 @@ namespace seekroute {
 namespace {
 
 struct Detail {
-  std::string_view name;
+  JsonName name;
   std::optional<int64_t> count;
 };
 
-void WriteDetails(std::string_view name, std::initializer_list<Detail> details, JsonWriter* json) {
+void WriteDetails(JsonName name, std::initializer_list<Detail> details, JsonWriter* json) {
   if (std::none_of(details.begin(), details.end(), [](const Detail& d) { return !!d.count; })) {
     return;
   }
@@ -80,6 +80,7 @@ void WritePromptUsage(const UsageReport& report, JsonWriter* json) {
 
 std::string WriteUsage(const UsageReport& report) {
   std::string out;
+  out.reserve(512);  // of all that there is
   JsonWriter json(&out);
   WriteUsage(report, &json);
   return out;

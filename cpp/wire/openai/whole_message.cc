@@ -198,9 +198,9 @@ std::string WholeMessage::RestOfCall(const OutputCall& found, int64_t index,
   JsonWriter json(&entry);
   json.Object().Key("index").Integer(index);
   if (needs_id) json.Key("id").String(found.call.id);
-  json.Key(found.holder).Object();
+  json.KeyOf(found.holder).Object();
   if (needs_name) json.Key("name").String(found.call.name);
-  json.Key(found.member).String(rest).End().End();
+  json.KeyOf(found.member).String(rest).End().End();
   return entry;
 }
 
