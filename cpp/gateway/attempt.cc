@@ -31,8 +31,9 @@ void Attempt::Send() {
   TransportRequest request;
   request.upstream = &plan_.provider->upstream;
   request.path = call.path;
-  request.headers = plan_.provider->headers;
-  for (std::string& line : call.headers) request.headers.push_back(std::move(line));
+  const std::vector<std::string>& own = plan_.provider->headers;
+  request.headers = std::move(call.headers);
+  request.headers.insert(request.headers.begin(), own.begin(), own.end());
   request.body = std::move(call.body);
   request.connect_timeout = options_.connect_timeout;
   sent_ = clock_.Now();

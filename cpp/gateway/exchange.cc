@@ -224,7 +224,7 @@ Status Exchange::Claim(std::shared_ptr<const StoredAnswer>* stored) {
 void Exchange::Replay(const StoredAnswer& stored) {
   record_.generation_id = stored.generation_id;
   bill_.settlement = Settlement::kFree;
-  record_ = Compose(bill_);
+  Complete(bill_, &record_);
   record_.status = stored.head.status;
   ResponseHead head = stored.head;
   for (auto& [name, value] : head.headers) {
@@ -331,7 +331,7 @@ void Exchange::End(Event event, Ending ending, std::optional<Error> error) {
 }
 
 void Exchange::Settle() {
-  record_ = Compose(bill_);
+  Complete(bill_, &record_);
   if (record_.cap_ignored) {
     world_.stats->CountCapIgnored(record_.provider, record_.model);
   } else if (record_.finish_reason == "length" && purse_.ToldLength(tries_.candidate())) {
@@ -353,7 +353,7 @@ void Exchange::Deliver() {
 }
 
 void Exchange::Refuse() {
-  record_ = Compose(bill_);
+  Complete(bill_, &record_);
   WriteError(*error_);
   Close();
 }

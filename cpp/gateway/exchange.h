@@ -123,7 +123,9 @@ class Exchange : private PurseOwner, private TriesOwner {
   void WriteError(const Error& error);
   Used UsedSoFar() const;
   Bill BillNow(Ending ending) const;
-  // What is known of the request now, with that bill: the only writer of a record.
+  // Adds to record_, or to a copy of it, what is known of the request now, with that bill: the only
+  // writer of a record.
+  void Complete(const Bill& bill, ExchangeRecord* out) const;
   ExchangeRecord Compose(const Bill& bill) const;
   UsageReport Report() const;
   std::string Routing() const;

@@ -65,8 +65,8 @@ Bill Exchange::BillNow(Ending ending) const {
   return BillFor(ending, UsedSoFar(), policy, tries_.candidate().price(), record_.created);
 }
 
-ExchangeRecord Exchange::Compose(const Bill& bill) const {
-  ExchangeRecord record = record_;
+void Exchange::Complete(const Bill& bill, ExchangeRecord* out) const {
+  ExchangeRecord& record = *out;
   record.total = world_.clock->Now() - in_.submitted;
   record.overhead = std::max(record.total - tries_.waited(), Duration{});
   record.settlement = bill.settlement;
@@ -77,7 +77,7 @@ ExchangeRecord Exchange::Compose(const Bill& bill) const {
   } else if (!unanswered) {
     record.status = 200;
   }
-  if (admission_.route.candidates.empty()) return record;
+  if (admission_.route.candidates.empty()) return;
 
   const Candidate& candidate = tries_.candidate();
   record.model = candidate.model->id;
@@ -102,13 +102,18 @@ ExchangeRecord Exchange::Compose(const Bill& bill) const {
 
   record.tried.assign(tries_.records().begin(), tries_.records().end());
   if (tries_.running()) record.tried.emplace_back();  // as if it had ended
-  if (record.tried.empty()) return record;
+  if (record.tried.empty()) return;
   AttemptRecord& last = record.tried.back();
   if (bill.priced) last.suspected = {};  // it is known now
   if (bill.reported) {
     last.words += (last.words.empty() ? "" : "; ") + FiguresOf(*bill.reported);
     CutText(kMaxAttemptWords, &last.words);
   }
+}
+
+ExchangeRecord Exchange::Compose(const Bill& bill) const {
+  ExchangeRecord record = record_;
+  Complete(bill, &record);
   return record;
 }
 

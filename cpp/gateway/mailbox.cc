@@ -45,7 +45,7 @@ void Mailbox::PutBody(ExchangeId exchange, std::string_view bytes) {
   Slot(exchange).body.append(bytes);
 }
 
-void Mailbox::PutEnd(ExchangeId exchange, ExchangeRecord row) {
+void Mailbox::PutEnd(ExchangeId exchange, ExchangeRecord&& row) {
   auto owned = std::make_unique<ExchangeRecord>(std::move(row));
   MutexLock lock(&mu_);
   Slot(exchange).end = std::move(owned);

@@ -40,7 +40,7 @@ class Mailbox {
   void PutBodyGone(ExchangeId exchange);
   void PutHead(ExchangeId exchange, ResponseHead head);
   void PutBody(ExchangeId exchange, std::string_view bytes);
-  void PutEnd(ExchangeId exchange, ExchangeRecord row);
+  void PutEnd(ExchangeId exchange, ExchangeRecord&& row);
 
   // Makes fd() readable when something is there. To be called after a batch of Puts and not after
   // each: a wake-up costs more than the rest of a request.

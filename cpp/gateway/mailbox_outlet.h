@@ -55,7 +55,7 @@ class MailboxOutlet final : public Outlet {
     mailbox_->PutBody(id_, bytes);
     return counted && window_->Add(bytes.size()) ? Flow::kPause : Flow::kContinue;
   }
-  void End(ExchangeRecord record) override { mailbox_->PutEnd(id_, std::move(record)); }
+  void End(ExchangeRecord&& record) override { mailbox_->PutEnd(id_, std::move(record)); }
 
  private:
   Mailbox* const mailbox_;

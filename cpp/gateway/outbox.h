@@ -47,7 +47,7 @@ class Outbox {
   std::shared_ptr<const StoredAnswer> TakeRecorded(const std::string& generation_id);
 
   // Once, and nothing after it.
-  void End(ExchangeRecord record) { outlet_->End(std::move(record)); }
+  void End(ExchangeRecord&& record) { outlet_->End(std::move(record)); }
 
  private:
   const std::unique_ptr<Outlet> outlet_;

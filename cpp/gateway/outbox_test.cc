@@ -30,7 +30,7 @@ class SpyOutlet final : public Outlet {
     sent_.all.push_back(std::string(bytes) + (counted ? "" : " uncounted"));
     return counted && sent_.full ? Flow::kPause : Flow::kContinue;
   }
-  void End(ExchangeRecord record) override { sent_.all.push_back("end " + record.generation_id); }
+  void End(ExchangeRecord&& record) override { sent_.all.push_back("end " + record.generation_id); }
 
  private:
   Sent& sent_;

@@ -37,7 +37,7 @@ class Outlet {
   virtual Flow Body(std::string_view bytes, bool counted) = 0;
 
   // Once, and nothing after it.
-  virtual void End(ExchangeRecord record) = 0;
+  virtual void End(ExchangeRecord&& record) = 0;
 };
 
 }  // namespace seekroute

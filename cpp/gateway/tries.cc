@@ -138,7 +138,7 @@ Result<std::unique_ptr<Transcoder>> Tries::Open(const Candidate& candidate, bool
   plan.may_fall_back = MayAskMore();
   plan.max_answer_bytes = options.max_answer_bytes;
   plan.sse = candidate.model->other_output ? SseParser::Limits{media, media} : options.sse;
-  return DialectOf(endpoint.dialect).Open(plan);
+  return DialectOf(endpoint.dialect).Open(std::move(plan));
 }
 
 Asking Tries::AskForUsage(const Candidate& candidate, bool repeats) const {

@@ -62,7 +62,7 @@ class Dialect {
 
   // The way from plan.surface to this dialect and back: a splice where the two say the same, else a
   // translation. Fails where the request cannot be said here, with the client's error.
-  virtual Result<std::unique_ptr<Transcoder>> Open(const TranscoderPlan& plan) const = 0;
+  virtual Result<std::unique_ptr<Transcoder>> Open(TranscoderPlan plan) const = 0;
 };
 
 }  // namespace seekroute

@@ -10,7 +10,7 @@ namespace seekroute {
 
 DialectTraits ChatDialect::traits() const { return {.lacks = Need::kEmbedding}; }
 
-Result<std::unique_ptr<Transcoder>> ChatDialect::Open(const TranscoderPlan& plan) const {
+Result<std::unique_ptr<Transcoder>> ChatDialect::Open(TranscoderPlan plan) const {
   if (plan.surface != SurfaceId::kChat) {
     return MakeError(ErrorCode::kNoMatchingEndpoint, "this is no request for a chat completion");
   }
@@ -20,14 +20,15 @@ Result<std::unique_ptr<Transcoder>> ChatDialect::Open(const TranscoderPlan& plan
   const bool own = chat.stream_options && plan.usage != Asking::kAgain;
   ChatTranscoder::Plan way;
   way.request.path = "/chat/completions";
-  way.request.headers = {chat.stream ? "Accept: text/event-stream" : "Accept: application/json"};
+  way.request.headers.emplace_back(chat.stream ? "Accept: text/event-stream"
+                                               : "Accept: application/json");
   way.request.body = BuildUpstreamChat(plan.body, chat, plan.upstream_model, plan.cap,
                                        asks_usage ? StreamUsage::kAsked : StreamUsage::kUnasked,
                                        plan.form->reasoning, plan.form->dropped);
   way.asked = &chat;
   way.form = plan.form;
   way.adds_options = chat.stream && asks_usage && !own;
-  way.stream = {.names = plan.names,
+  way.stream = {.names = std::move(plan.names),
                 .include_usage = chat.include_usage,
                 .choices = chat.choices,
                 .may_fall_back = plan.may_fall_back,

@@ -15,7 +15,7 @@ class ChatDialect final : public Dialect {
   DialectTraits traits() const override;
 
   // Of a request that SurfaceId::kChat has read.
-  Result<std::unique_ptr<Transcoder>> Open(const TranscoderPlan& plan) const override;
+  Result<std::unique_ptr<Transcoder>> Open(TranscoderPlan plan) const override;
 };
 
 }  // namespace seekroute

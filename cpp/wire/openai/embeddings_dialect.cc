@@ -31,7 +31,7 @@ DialectTraits EmbeddingsDialect::traits() const {
   return {.lacks = Need::kChat, .token_answer = false, .one_context = false};
 }
 
-Result<std::unique_ptr<Transcoder>> EmbeddingsDialect::Open(const TranscoderPlan& plan) const {
+Result<std::unique_ptr<Transcoder>> EmbeddingsDialect::Open(TranscoderPlan plan) const {
   if (plan.surface != SurfaceId::kEmbeddings) {
     return MakeError(ErrorCode::kNoMatchingEndpoint, "this is no request for embeddings");
   }
@@ -41,7 +41,7 @@ Result<std::unique_ptr<Transcoder>> EmbeddingsDialect::Open(const TranscoderPlan
                  UpstreamBody(plan.body, asked, plan.upstream_model),
                  {"Accept: application/json"}};
   way.asked = &asked;
-  way.names = plan.names;
+  way.names = std::move(plan.names);
   way.max_answer_bytes = plan.max_answer_bytes;
   return std::unique_ptr<Transcoder>(std::make_unique<EmbeddingsTranscoder>(std::move(way)));
 }

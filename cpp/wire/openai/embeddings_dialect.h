@@ -16,7 +16,7 @@ class EmbeddingsDialect final : public Dialect {
 
   // Of a request that SurfaceId::kEmbeddings has read: its own bytes with another model, without
   // what is not for an upstream.
-  Result<std::unique_ptr<Transcoder>> Open(const TranscoderPlan& plan) const override;
+  Result<std::unique_ptr<Transcoder>> Open(TranscoderPlan plan) const override;
 };
 
 }  // namespace seekroute

@@ -13,7 +13,7 @@ DialectTraits ImageDialect::traits() const {
       .lacks = NeedSet(Need::kEmbedding) | Need::kNoPromptText, .token_answer = false, .pieces = 1};
 }
 
-Result<std::unique_ptr<Transcoder>> ImageDialect::Open(const TranscoderPlan& plan) const {
+Result<std::unique_ptr<Transcoder>> ImageDialect::Open(TranscoderPlan plan) const {
   if (plan.surface != SurfaceId::kChat) {
     return MakeError(ErrorCode::kNoMatchingEndpoint, "this is no request for a picture");
   }
@@ -23,7 +23,7 @@ Result<std::unique_ptr<Transcoder>> ImageDialect::Open(const TranscoderPlan& pla
   ImageTranscoder::Plan way;
   way.request = {"/images/generations", std::move(*call), {"Accept: application/json"}};
   way.asked = &chat;
-  way.names = plan.names;
+  way.names = std::move(plan.names);
   way.max_answer_bytes = plan.max_answer_bytes;
   return std::unique_ptr<Transcoder>(std::make_unique<ImageTranscoder>(std::move(way)));
 }

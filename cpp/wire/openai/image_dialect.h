@@ -16,7 +16,7 @@ class ImageDialect final : public Dialect {
 
   // Of a request that SurfaceId::kChat has read: the text of its last user message is drawn. Fails
   // with kInvalidValue where that has none.
-  Result<std::unique_ptr<Transcoder>> Open(const TranscoderPlan& plan) const override;
+  Result<std::unique_ptr<Transcoder>> Open(TranscoderPlan plan) const override;
 };
 
 }  // namespace seekroute
