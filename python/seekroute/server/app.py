@@ -33,11 +33,9 @@ def _find(call: HttpCall, path: str, root: str) -> table.Match:
     return match
 
 
-async def _answer(call: HttpCall, match: table.Match) -> None:
+async def _answer_other(call: HttpCall, match: table.Match) -> None:
     kind = match.route.kind
-    if kind is table.Kind.INFERENCE:
-        await inference(call, match.route.surface)
-    elif kind is table.Kind.QUOTE:
+    if kind is table.Kind.QUOTE:
         await quote(call, match.route.surface)
     elif kind is table.Kind.ANSWER:
         await routes.answer(call, match)
@@ -96,7 +94,10 @@ class App:
                     f"{path} takes {route.allowed}",
                     headers=((b"allow", route.allowed.encode("ascii")),),
                 )
-            await _answer(call, match)
+            if route.kind is table.Kind.INFERENCE:
+                await inference(call, route.surface)
+            else:
+                await _answer_other(call, match)
         except Refusal as refusal:
             await call.refuse(refusal)
         except RefusedError as error:

@@ -414,10 +414,12 @@ class Service:
 
     def _tell_lack(self, record: Record) -> None:
         """Tells the operator what a model lacks that was asked for; its client is told less."""
-        lack = self._unserved.get(record.model)
-        if record.error != "no_matching_endpoint" or not lack:
-            return  # what is served was asked for something that it does not do
+        if record.error != "no_matching_endpoint":
+            return
         model, now = record.model, time.monotonic()
+        lack = self._unserved.get(model)
+        if not lack:
+            return  # what is served was asked for something that it does not do
         if now - self._told_lack.get(model, float("-inf")) >= _SAY_AGAIN_S:
             self._told_lack[model] = now
             _log.warning(
