@@ -1,15 +1,18 @@
 #include "gateway/answer_head.h"
 
-#include <array>
-#include <cstdio>
+#include <cstdint>
 
 namespace seekroute {
 namespace {
 
+// To the microsecond; `d` is not negative.
 std::string Milliseconds(Duration d) {
-  std::array<char, 32> text{};
-  const int size = std::snprintf(text.data(), text.size(), "%.3f", d.ms());
-  return std::string(text.data(), static_cast<size_t>(size));
+  const int64_t us = (d.ns + 500) / 1000;
+  std::string text = std::to_string(us / 1000);
+  const std::string after = std::to_string(1000 + us % 1000);  // keeps its zeros
+  text += '.';
+  text += std::string_view(after).substr(1);
+  return text;
 }
 
 // Of the built-in mock provider; no configuration can give it to another one.
