@@ -101,8 +101,10 @@ TEST(EmbeddingsRequestTest, RefusesWhatIsNone) {
       {With("[99999999999999999999999]"), kInvalidValue, "input[0]",
        "input[0]: expected a token from 0 to 2147483648, got 99999999999999999999999"},
       {With("[1.5]"), kInvalidType, "input[0]", "input[0]: expected a token, got a fraction"},
-      {With(Repeat("\"a\"", 2049)), kInvalidValue, "input", "input: expected at most 2048 inputs"},
-      {With(Repeat("[1]", 2049)), kInvalidValue, "input", "input: expected at most 2048 inputs"},
+      {With(Repeat("\"a\"", 2049)), kInvalidValue, "input",
+       "input: expected at most 2048 inputs, got 2049; split them into several requests"},
+      {With(Repeat("[1,2]", 5000)), kInvalidValue, "input",
+       "input: expected at most 2048 inputs, got 5000; split them into several requests"},
       // The fields of its own.
       {With("\"a\"", R"(,"dimensions":0)"), kInvalidValue, "dimensions",
        "dimensions: expected an integer from 1 to 65536, got 0"},
