@@ -268,6 +268,30 @@ TEST(EmbeddingsTranscoder, ReadsWhatProvidersSayOfThePrompt) {
   }
 }
 
+// By which it may have its price. The client gets the member as it came.
+TEST(EmbeddingsTranscoder, ReadsTheServiceTierAsAChatDoes) {
+  const auto tier = [](std::string_view members) {
+    const std::string bytes = Answer(kTwo, std::string(kUsage) + std::string(members));
+    const std::unique_ptr<Transcoder> way = Asked().Open();
+    way->OnHead("application/json");
+    std::string out;
+    EXPECT_TRUE(way->Feed(bytes, &out).ok());
+    EXPECT_EQ(way->reading().service_tier, "");
+    EXPECT_TRUE(way->EndOfInput(&out).ok());
+    std::string told = way->reading().service_tier;
+    way->Finish(Report(), &out);
+    EXPECT_THAT(out, HasSubstr(members));
+    return told;
+  };
+  EXPECT_EQ(tier(R"(,"service_tier":"flex")"), "flex");
+  EXPECT_EQ(tier(R"(,"service_tier":"flex","service_tier":"on_demand-2.0")"), "on_demand-2.0");
+  for (const std::string_view none :
+       {"", R"(,"service_tier":null)", R"(,"service_tier":7)", R"(,"service_tier":["flex"])",
+        R"(,"service_tier":"two words")"}) {
+    EXPECT_EQ(tier(none), "") << none;
+  }
+}
+
 // As in any answer: Python writes NaN, and no SDK outside of it reads that.
 TEST(EmbeddingsTranscoder, MendsWhatIsNoNumber) {
   const std::string odd = Answer(Entry("[NaN,1,-Infinity]") + "," + Entry("[null]"), kUsage);
