@@ -59,6 +59,28 @@ TEST(Admit, SaysHowTheModelWasFoundWhereItRefuses) {
   EXPECT_TRUE(admission.route.candidates.empty());
 }
 
+// Whether or not there is a default model, which is one for chats: no other model is named.
+TEST(Admit, SaysThatAutoIsForChatsWhereEmbeddingsAreAsked) {
+  Snapshot with = OneModel(), without = OneModel();
+  Catalog::Parts parts;
+  parts.auto_names = {"auto"};
+  without.catalog = *Catalog::Make(std::move(parts));
+  const KeyRing keys(Secret("pepper"));
+  for (const Snapshot* snapshot : {&with, &without}) {
+    Admission admission;
+    const Status refused =
+        Admit(SurfaceOf(SurfaceId::kEmbeddings), R"({"model":"auto","input":"Hi"})", std::nullopt,
+              *snapshot, {&keys, false, Origin::kInProcess, {}}, &admission);
+    ASSERT_FALSE(refused.ok());
+    EXPECT_EQ(refused.error().code, ErrorCode::kNoMatchingEndpoint);
+    EXPECT_EQ(refused.error().param, "model");
+    EXPECT_EQ(refused.error().message,
+              "'auto' chooses a model for chats: ask for embeddings by a model's name; "
+              "GET /v1/models?output_modalities=embeddings lists those that make them");
+    EXPECT_EQ(admission.model, nullptr);
+  }
+}
+
 TEST(Admit, TellsNoCandidatesWhereItRefuses) {
   const Snapshot snapshot = OneModel();
   const KeyRing keys(Secret("pepper"));
