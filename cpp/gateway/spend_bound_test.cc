@@ -228,6 +228,20 @@ TEST(SpendBoundTest, ABudgetBelowThePromptBuysNothing) {
   EXPECT_EQ(bound.Within({kPrompt.upper * kInputNano}), 0);
 }
 
+// An answer without a length, as vectors and pictures are, can be no shorter.
+TEST(SpendBoundTest, SpeaksOfAShortAnswerOnlyWhereAnswersHaveALength) {
+  Model model = ModelOf({2000});
+  const auto words = [&model] {
+    const Route route = RouteTo(model);
+    return SpendBound(RequestOf(), route, {}, {}).MaxCostExceeded({1}).message;
+  };
+  EXPECT_EQ(words(),
+            "this request may cost 0.000522 USD even with a short answer, which is more than its "
+            "max_cost");
+  model.endpoints[0].token_answer = false;
+  EXPECT_EQ(words(), "this request may cost 0.00001 USD, which is more than its max_cost");
+}
+
 // A context shortens a named length only where that cannot fit, and then, as any length that nobody
 // named, so that it fits also beside a prompt a quarter longer than expected; a prompt that
 // nearly fills the context leaves half of the rest.
