@@ -58,7 +58,7 @@ class EmbeddingsSink final : public JsonSink {
   Step OpenField(const JsonPlace& place, JsonType type);
   bool BeginField(const JsonPlace& place, JsonType type);
   bool BeginElement(const JsonPlace& place, Input kind, JsonType type);
-  bool BeginInput(const JsonPlace& place);
+  bool EndInputs(const JsonPlace& place);
   bool AddText(const JsonPlace& place, const JsonValue& value);
   bool AddToken(const JsonPlace& place, const JsonValue& value);
   bool SetInput(const JsonPlace& place, const JsonValue& value);
@@ -102,9 +102,11 @@ JsonSink::Step EmbeddingsSink::OnOpen(const JsonPlace& place, JsonType type) {
   if (own_ == Own::kInput) {
     const bool opens = place.depth() == 2 && type == JsonType::kArray;
     tokens_before_ = tokens_;
-    const bool fits = opens ? BeginElement(place, Input::kTokenArrays, type) && BeginInput(place)
+    const bool fits = opens ? BeginElement(place, Input::kTokenArrays, type)
                             : WrongType(place, place.depth() == 2 ? "a string" : "a token", type);
-    return fits ? Step::kEnter : Step::kStop;
+    if (!fits) return Step::kStop;
+    ++parsed_->inputs;
+    return Step::kEnter;
   }
   if (!CountsOthers()) return Step::kSkip;
   CountOthers(place, type, {});
@@ -169,7 +171,8 @@ bool EmbeddingsSink::OnScalar(const JsonPlace& place, const JsonValue& value) {
       if (value.type != JsonType::kString) {
         return WrongType(place, "a string or an array", value.type);
       }
-      return BeginInput(place) && AddText(place, value);
+      parsed_->inputs = 1;
+      return AddText(place, value);
     case Own::kDimensions:
       return value.type == JsonType::kNull || SetDimensions(place, value);
     case Own::kEncoding:
@@ -228,8 +231,9 @@ bool EmbeddingsSink::SetDimensions(const JsonPlace& place, const JsonValue& valu
 // An element of `input`, or of an array in it.
 bool EmbeddingsSink::SetInput(const JsonPlace& place, const JsonValue& value) {
   if (place.depth() == 2 && value.type == JsonType::kString) {
-    return BeginElement(place, Input::kTexts, value.type) && BeginInput(place) &&
-           AddText(place, value);
+    if (!BeginElement(place, Input::kTexts, value.type)) return false;
+    ++parsed_->inputs;
+    return AddText(place, value);
   }
   if (value.type != JsonType::kNumber) {
     return WrongType(place, place.depth() == 2 ? "a string" : "a token", value.type);
@@ -237,7 +241,7 @@ bool EmbeddingsSink::SetInput(const JsonPlace& place, const JsonValue& value) {
   // The tokens of one array are one input.
   if (place.depth() == 2) {
     if (!BeginElement(place, Input::kTokens, value.type)) return false;
-    if (tokens_ == 0 && !BeginInput(place)) return false;
+    parsed_->inputs = 1;
   }
   return AddToken(place, value);
 }
@@ -252,10 +256,16 @@ bool EmbeddingsSink::BeginElement(const JsonPlace& place, Input kind, JsonType t
   return WrongType(place, std::string(others) + " like the elements before", type);
 }
 
-bool EmbeddingsSink::BeginInput(const JsonPlace& place) {
-  if (++parsed_->inputs <= kMaxInputs) return true;
-  return Fail(kInvalidValue, "expected at most " + std::to_string(kMaxInputs) + " inputs",
-              std::string(place.key(1)));
+// Too many are refused where they end: the client is told how many there are.
+bool EmbeddingsSink::EndInputs(const JsonPlace& place) {
+  if (parsed_->inputs == 0) {
+    return Fail(kInvalidValue, "expected at least one input", place.Path());
+  }
+  if (parsed_->inputs <= kMaxInputs) return true;
+  return Fail(kInvalidValue,
+              "expected at most " + std::to_string(kMaxInputs) + " inputs, got " +
+                  std::to_string(parsed_->inputs) + "; split them into several requests",
+              place.Path());
 }
 
 bool EmbeddingsSink::AddText(const JsonPlace& place, const JsonValue& value) {
@@ -292,13 +302,9 @@ bool EmbeddingsSink::AddToken(const JsonPlace& place, const JsonValue& value) {
 
 bool EmbeddingsSink::OnClose(const JsonPlace& place, const JsonValue& value) {
   if (own_ == Own::kInput) {
-    const bool is_empty = place.depth() == 1   ? parsed_->inputs == 0
-                          : place.depth() == 2 ? tokens_ == tokens_before_
-                                               : false;
-    return !is_empty ||
-           Fail(kInvalidValue,
-                place.depth() == 1 ? "expected at least one input" : "expected at least one token",
-                place.Path());
+    if (place.depth() == 1) return EndInputs(place);
+    return place.depth() != 2 || tokens_ != tokens_before_ ||
+           Fail(kInvalidValue, "expected at least one token", place.Path());
   }
   if (place.depth() == 1) EndField(place, value);
   return true;
