@@ -261,4 +261,13 @@ UsageReading ParseUsage(std::string_view json) {
   return sink.reading();
 }
 
+bool IsTierName(std::string_view text) {
+  constexpr size_t kMostBytes = 32;
+  const auto is_allowed = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '-' || c == '.';
+  };
+  return text.size() <= kMostBytes && std::all_of(text.begin(), text.end(), is_allowed);
+}
+
 }  // namespace seekroute

@@ -69,6 +69,10 @@ struct UsageReading {
 // object (null, say): everything absent. Text that is no JSON is odd.
 UsageReading ParseUsage(std::string_view json);
 
+// Whether an answer's `service_tier` names one. Names are compared with those of prices and stored;
+// whatever else stands there is none. At most 32 bytes.
+bool IsTierName(std::string_view text);
+
 // Money a client is told, in USD.
 struct CostReport {
   Money cost;

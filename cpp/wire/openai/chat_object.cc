@@ -1,6 +1,5 @@
 #include "wire/openai/chat_object.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "base/white_space.h"
@@ -16,7 +15,6 @@ namespace seekroute {
 namespace {
 
 constexpr size_t kMaxFinishReason = 64;
-constexpr size_t kMaxTierName = 32;
 constexpr size_t kMaxTopUsages = 4;  // more than two were never seen
 constexpr size_t kMaxRepeated = 4;   // likewise
 
@@ -28,15 +26,6 @@ MediaKind KindNamed(std::string_view name) {
   if (name.find("image") != std::string_view::npos) return MediaKind::kPicture;
   if (name.find("audio") != std::string_view::npos) return MediaKind::kSound;
   return MediaKind::kNone;
-}
-
-// Names are compared and stored; whatever else stands there is none.
-bool IsTierName(std::string_view text) {
-  const auto is_allowed = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
-           c == '-' || c == '.';
-  };
-  return text.size() <= kMaxTierName && std::all_of(text.begin(), text.end(), is_allowed);
 }
 
 class ChatSink : public JsonSink {

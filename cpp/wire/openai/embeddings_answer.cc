@@ -19,7 +19,7 @@ Error Bad(std::string message) {
   return MakeError(kBadUpstreamResponse, "the provider's answer " + std::move(message));
 }
 
-// {"data":[{"embedding"}],"model","usage"}
+// {"data":[{"embedding"}],"model","service_tier","usage"}
 class AnswerSink final : public JsonSink {
  public:
   explicit AnswerSink(std::string_view body) : body_(body) {}
@@ -108,6 +108,10 @@ class AnswerSink final : public JsonSink {
       first = &answer.id;
     } else if (key == "model") {
       first = &answer.model;
+    } else if (key == "service_tier") {
+      if (value.type == JsonType::kString && IsTierName(value.text)) {
+        answer.service_tier = value.text;
+      }
     } else if (key == "usage") {
       answer.usage_odd = answer.usage_odd || answer.usage_value.has_value();
       first = &answer.usage_value;

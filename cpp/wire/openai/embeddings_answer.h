@@ -20,7 +20,8 @@ struct EmbeddingsAnswer {
   // With a completion of 0 where the prompt is told: nothing else is ever charged for, and so the
   // count is complete(), as a bill wants it. No input is empty: a prompt of 0 tokens is not told.
   Usage usage;
-  bool usage_odd = false;  // a count was not a sane integer, or stood twice
+  bool usage_odd = false;    // a count was not a sane integer, or stood twice
+  std::string service_tier;  // as the answer names it; empty where it does not
   std::optional<ByteRange> id, object, model, usage_value;
   std::vector<ByteRange> repeated;  // to be cut: members of these that stood more than once
 };

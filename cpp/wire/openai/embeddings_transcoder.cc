@@ -65,6 +65,7 @@ Reading EmbeddingsTranscoder::reading() const {
   if (state_ != State::kEnded) return reading;
   reading.usage = answer_.usage;
   reading.usage_odd = answer_.usage_odd;
+  reading.service_tier = answer_.service_tier;
   reading.any_output = true;
   return reading;
 }
