@@ -72,6 +72,9 @@ Status Resolve(std::string_view body, const Snapshot& snapshot, const AdmissionR
   if (!request) return std::move(request.error());
   out->request = std::move(*request);
   out->automatic = snapshot.catalog.IsAuto(out->request->ask.model);
+  if (out->automatic) {
+    if (std::optional<Error> refused = RefuseAuto(*out->request)) return *std::move(refused);
+  }
   out->model = snapshot.catalog.Find(out->request->ask.model);
   if (out->model != nullptr) return {};
   if (!out->automatic) return UnknownModel(snapshot.catalog, *out);

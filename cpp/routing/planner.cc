@@ -60,4 +60,13 @@ Result<Route> PlanRoute(std::span<const Model* const> models, const ParsedReques
                    "model");
 }
 
+std::optional<Error> RefuseAuto(const ParsedRequest& request) {
+  if (!request.ask.needs.Has(Need::kEmbedding)) return std::nullopt;
+  return MakeError(ErrorCode::kNoMatchingEndpoint,
+                   "'" + request.ask.model +
+                       "' chooses a model for chats: ask for embeddings by a model's name; "
+                       "GET /v1/models?output_modalities=embeddings lists those that make them",
+                   "model");
+}
+
 }  // namespace seekroute
