@@ -17,8 +17,9 @@ constexpr int64_t kRestMarginPart = 2;
 Error SpendBound::MaxCostExceeded(Money max_cost) const {
   const Money needed = At(least());
   Error error = MakeError(ErrorCode::kMaxCostExceeded,
-                          "this request may cost " + FormatUsd(needed) +
-                              " USD even with a short answer, which is more than its max_cost",
+                          "this request may cost " + FormatUsd(needed) + " USD" +
+                              (longest_ > 0 ? " even with a short answer" : "") +
+                              ", which is more than its max_cost",
                           "max_cost");
   error.facts.push_back({"needed", FormatUsd(needed)});
   error.facts.push_back({"max_cost", FormatUsd(max_cost)});
