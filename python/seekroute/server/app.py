@@ -24,13 +24,7 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
-def _find(call: HttpCall, path: str, root: str) -> table.Match:
-    raw: bytes = call.scope.get("raw_path") or b""
-    sent = raw.decode("latin-1").removeprefix(quoted(root)) if b"%" in raw else ""
-    match = table.find(path, sent)
-    if match is None:
-        raise Refusal("not_found", unknown.over_http(call.method, path))
-    return match
+_INFERENCE: Final = table.Kind.INFERENCE
 
 
 async def _answer_other(call: HttpCall, match: table.Match) -> None:
@@ -72,7 +66,8 @@ class App:
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope["path"]
         root: str = scope.get("root_path", "")
-        path = path.removeprefix(root)
+        if root:
+            path = path.removeprefix(root)
         call = HttpCall(self.service, scope, receive, send, path)
         cors = self.service.cors
         if cors is not None:
@@ -82,8 +77,13 @@ class App:
             else:
                 call.send = adding(added, send)
         try:
-            match = _find(call, path, root)
-            route, call.route = match.route, match.route.label
+            raw: bytes = scope.get("raw_path") or b""
+            sent = raw.decode("latin-1").removeprefix(quoted(root)) if b"%" in raw else ""
+            match = table.find(path, sent)
+            if match is None:
+                raise Refusal("not_found", unknown.over_http(call.method, path))
+            route = match.route
+            call.route = route.label
             allowed_by_cors = cors.preflight(scope, route.methods) if cors is not None else None
             if allowed_by_cors is not None:
                 await call.answer(204, allowed_by_cors, b"")
@@ -94,7 +94,7 @@ class App:
                     f"{path} takes {route.allowed}",
                     headers=((b"allow", route.allowed.encode("ascii")),),
                 )
-            if route.kind is table.Kind.INFERENCE:
+            if route.kind is _INFERENCE:
                 await inference(call, route.surface)
             else:
                 await _answer_other(call, match)
