@@ -259,9 +259,7 @@ void Exchange::SendHead() {
 Flow Exchange::OnContent(std::string_view bytes) {
   Fire(Event::kContent);
   if (state_ != State::kRelaying) return Flow::kContinue;
-  if (first_content_ == TimePoint::Never() && tries_.current()->content_relayed()) {
-    first_content_ = world_.clock->Now();
-  }
+  if (tries_.current()->content_relayed()) outbox_.NoteContent();
   const Flow flow = outbox_.Body(bytes);
   purse_.Delivered(outbox_.last_sent());
   SR_FAILPOINT("mid_stream");
@@ -271,8 +269,7 @@ Flow Exchange::OnContent(std::string_view bytes) {
 void Exchange::OnAnswered() {
   if (state_ == State::kReadingOut) return End(Event::kAnswered, Ending::kReadOut, ClientClosed());
   // Content that came in one piece with its end waits for the settlement.
-  const bool waits = ask().stream && tries_.transcoder()->has_content();
-  if (waits && first_content_ == TimePoint::Never()) first_content_ = world_.clock->Now();
+  if (ask().stream && tries_.transcoder()->has_content()) outbox_.NoteContent();
   End(Event::kAnswered, Ending::kAnswered, std::nullopt);
 }
 

@@ -149,7 +149,6 @@ class Exchange : private PurseOwner, private TriesOwner {
   Tries tries_;
   std::optional<Error> error_;
   Bill bill_;
-  TimePoint first_content_ = TimePoint::Never();  // that reached the client, or waits for the end
   ExchangeRecord record_;  // what stays as it was at admission; from kSettling on, all of it
 };
 

@@ -34,7 +34,7 @@ Used Exchange::UsedSoFar() const {
   const Candidate& candidate = tries_.candidate();
   const Transcoder* const transcoder = tries_.transcoder();
   used.choices = ask().choices;
-  used.delivered = first_content_ != TimePoint::Never();
+  used.delivered = outbox_.has_content();
   used.prompt = [this] { return tries_.Prompt(); };
   if (transcoder == nullptr) return used;
   Reading reading = transcoder->reading();
@@ -85,7 +85,7 @@ void Exchange::Complete(const Bill& bill, ExchangeRecord* out) const {
   record.held = purse_.held();
   record.attempts = tries_.sent();
   if (const Attempt* const attempt = tries_.current()) record.provider = attempt->provider().id;
-  if (first_content_ != TimePoint::Never()) record.first_content = first_content_ - in_.submitted;
+  if (outbox_.has_content()) record.first_content = outbox_.first_content() - in_.submitted;
   record.estimated = bill.estimated;
   record.finish_reason = bill.finish_reason;
   record.service_tier = bill.service_tier;

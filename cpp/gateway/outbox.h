@@ -32,6 +32,14 @@ class Outbox {
   // What comes last: there is nobody left to be paused.
   void Rest(std::string_view bytes);
 
+  // Content of the answer, not only its frame, is among what went out or waits for the end. The
+  // first time counts.
+  void NoteContent() {
+    if (!has_content()) first_content_ = clock_.Now();
+  }
+  bool has_content() const { return first_content_ != TimePoint::Never(); }
+  TimePoint first_content() const { return first_content_; }  // Never(): there was none
+
   // Says that the stream lives, if it has been silent for so long. Not counted against what may
   // wait for the client, as one in a quarter of a minute is a bound.
   void KeepAlive(TimePoint now);
@@ -56,6 +64,7 @@ class Outbox {
   const std::string_view alive_;
   std::unique_ptr<AnswerRecorder> recorder_;
   TimePoint last_sent_;
+  TimePoint first_content_ = TimePoint::Never();
   bool head_sent_ = false;
   bool gone_ = false;
 };

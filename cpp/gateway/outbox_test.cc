@@ -61,6 +61,17 @@ TEST_F(OutboxTest, SendsHeadBytesAndEnd) {
   EXPECT_EQ(sent_.all, (std::vector<std::string>{"200", "a", "b", "c uncounted", "end g"}));
 }
 
+TEST_F(OutboxTest, KnowsWhenContentFirstCame) {
+  EXPECT_FALSE(outbox_.has_content());
+  EXPECT_EQ(outbox_.first_content(), TimePoint::Never());
+  outbox_.NoteContent();
+  const TimePoint first = clock_.Now();
+  clock_.MoveTo(first + Duration::Seconds(1));
+  outbox_.NoteContent();
+  EXPECT_TRUE(outbox_.has_content());
+  EXPECT_EQ(outbox_.first_content(), first);
+}
+
 TEST_F(OutboxTest, OnlyTheEndGoesToAClientThatLeft) {
   outbox_.Head({200, {}});
   outbox_.Body("a");
