@@ -17,6 +17,7 @@ from jsonschema import Draft202012Validator
 
 from seekroute.api import account, keys
 from seekroute.api.call import ApiCall, Sources, Viewer
+from seekroute.api.models import ModelList
 from seekroute.ledger import Ledger
 from seekroute.money import nano
 from seekroute.testing import Gate, Status, Text, Usage
@@ -254,13 +255,24 @@ def test_a_generation_says_what_it_cost_and_why(server: RunningServer, base: str
     assert (data["tokens_prompt"], data["native_tokens_completion"]) == (1000, 100)
     assert (data["streamed"], data["cancelled"], data["finish_reason"]) == (False, False, "stop")
     assert data["latency"] >= data["generation_time"] >= 0
-    assert data["id"] == generation
+    assert (data["id"], data["api_type"]) == (generation, "completions")
     assert data["key_id"] == key_id
     assert data["request_id"] == answer.headers["x-request-id"]
     assert data["price_revision"]
     (attempt,) = data["provider_responses"]
     assert (attempt["provider_name"], attempt["status"]) == (data["provider_name"], 200)
     assert datetime.fromisoformat(data["created_at"]) <= datetime.fromisoformat(data["ended_at"])
+
+
+def test_which_api_was_asked_is_unknown_once_the_model_is_gone(server: RunningServer) -> None:
+    id, _, key = new_key(server, "gone")
+    generation = server.chat_with(key).headers["x-generation-id"]
+    nothing = ModelList({"names": {}, "providers": [], "models": []})
+    answer = account.generation(
+        ApiCall(Viewer(id), query=f"id={generation}"), Sources(nothing, ledger(server))
+    )
+    data = json.loads(answer.body)["data"]
+    assert (data["id"], data["api_type"]) == (generation, None)
 
 
 def test_a_failed_generation_is_told_too(server: RunningServer) -> None:

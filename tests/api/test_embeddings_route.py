@@ -173,6 +173,7 @@ def test_a_row_and_a_receipt_are_left(server: RunningServer) -> None:
     assert (row["model"], row["tokens_prompt"], row["tokens_completion"]) == (EMBEDDER, 4, 0)
     assert Decimal(str(row["total_cost"])) == cost
     assert row["held"] >= row["total_cost"]
+    assert row["api_type"] == "embeddings"
     assert server.request("GET", f"/v1/receipt?id={generation}").status == 200
 
 
