@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from checkout import ROOT
+from seekroute.api import openapi
 from seekroute.gateway import estimate_tokens
 from seekroute.money import nano
 from seekroute.testing import MockProvider, Raw, Status, Vectors
@@ -315,6 +316,21 @@ def test_requests_that_are_refused(
     assert refused.status == 400, refused.body
     assert refused.json()["error"]["param"] == param
     assert server.mock.requests == []
+
+
+def test_the_page_the_description_and_the_gateway_have_the_same_fields(
+    server: RunningServer,
+) -> None:
+    page = (ROOT / "docs/http-api.md").read_text(encoding="utf-8")
+    section = page.partition("\n## Embeddings\n")[2].partition("\n## ")[0]
+    schemas = openapi.document()["components"]["schemas"]
+    described = schemas["EmbeddingsRequest"]["properties"]
+    assert re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE) == list(described)
+    for name in described:
+        refused = embed(server, **{name: {}})
+        assert (refused.status, refused.code) == (400, "invalid_type"), name
+        assert refused.json()["error"]["param"] == name
+    assert described["max_cost"] == schemas["ChatRequest"]["properties"]["max_cost"]
 
 
 def test_models_that_are_for_something_else(server: RunningServer) -> None:
