@@ -12,6 +12,8 @@ import pytest
 from models_cli import CATALOG, clear, files_served, rows, run, table, write
 from seekroute.testing import MockProvider
 
+ENDPOINT = "{provider: openai, model: v, price: {input: '1'}}"
+
 
 @pytest.fixture(autouse=True)
 def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -73,6 +75,21 @@ def test_list_filters() -> None:
     assert ids("--author", "nobody") == set()
 
 
+def test_embedding_models_are_listed_by_their_dimensions() -> None:
+    """Nobody pays for their answers, and they have no features."""
+    found = {row[0]: row[1:] for row in table(run("list", "--embedding"))}
+    assert found["openai/text-embedding-3-small"] == ["8191", "1536", "0.02", "openai"]
+    assert {row[1] for row in found.values()} >= {"384", "768", "1024", "3072"}
+    by_id = {row["id"]: row for row in rows(run("list", "--json"))}
+    assert by_id["openai/text-embedding-3-small"]["dimensions"] == 1536
+    assert by_id["openai/gpt-4o-mini"]["dimensions"] is None
+    own = "{id: a/v, context: 512, output: [embedding], endpoints: [" + ENDPOINT + "]}"
+    write(f"models: [{own}]\n")
+    assert table(run("list", "--author", "a", "--embedding")) == [
+        ["a/v", "512", "-", "1", "openai"]
+    ]
+
+
 def test_list_orders() -> None:
     def listed(order: str) -> list[dict[str, Any]]:
         return rows(run("list", "--json", "--sort", order))
@@ -112,6 +129,19 @@ def test_on_a_terminal_there_are_tables(monkeypatch: pytest.MonkeyPatch) -> None
     assert "above 200000 prompt tokens" in page
     assert "no key: set GEMINI_API_KEY or GOOGLE_API_KEY" in page
     assert "┃" in page
+
+
+@pytest.mark.parametrize(
+    ("model", "dialect"),
+    [
+        ("openai/text-embedding-3-small", "openai-embeddings"),
+        ("bytedance/seedream-4.5", "openai-images"),
+        ("openai/gpt-4o-mini", "openai-chat"),
+    ],
+)
+def test_show_names_the_protocol_in_which_a_model_is_asked(model: str, dialect: str) -> None:
+    shown = json.loads(run("show", model, "--json").stdout)
+    assert {each["dialect"] for each in shown["endpoints"]} == {dialect}
 
 
 # --- search ---------------------------------------------------------------------------------------
