@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import copy
 import json
 import pickle
 import struct
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import seekroute
 from seekroute.testing import MockProvider, Status, Vectors
+from serving import running_server
 
 MODEL = "text-embedding-3-small"
 
@@ -150,6 +153,23 @@ def test_answers_out_of_order_are_put_in_order(
     assert found.numpy().ravel().tolist() == [0, 1, 2]
 
 
+@pytest.mark.parametrize("places", [(None, None, None), (2, None, 0), ("2", 1.0, True)])
+def test_without_indices_the_order_of_the_answer_holds(
+    client: seekroute.Client, mock: MockProvider, places: tuple[Any, ...]
+) -> None:
+    """One that is missing leaves the others without a meaning."""
+    rows: list[dict[str, Any]] = [
+        {"index": place, "embedding": [float(i)]} for i, place in enumerate(places)
+    ]
+    without = [{"embedding": row["embedding"]} for row in rows]
+    for data in (rows, without):
+        mock.queue(Status(200, body={"object": "list", "model": MODEL, "data": data}))
+        found = client.embeddings.create(model=MODEL, input=["a", "b", "c"])
+        assert [each.embedding for each in found.data] == [[0.0], [1.0], [2.0]]
+        assert [each.index for each in found.data] == [0, 1, 2]
+        assert found.numpy().ravel().tolist() == [0, 1, 2]
+
+
 @pytest.mark.parametrize("body", [b"[]", b"{}", b'{"data": 5}', b'{"data": [1]}', b"<html>"])
 def test_what_is_no_answer(client: seekroute.Client, mock: MockProvider, body: bytes) -> None:
     mock.queue(Status(200, body=body))
@@ -157,14 +177,83 @@ def test_what_is_no_answer(client: seekroute.Client, mock: MockProvider, body: b
         client.embeddings.create(model=MODEL, input="a")
 
 
-def test_a_broken_vector_is_a_clear_error(client: seekroute.Client, mock: MockProvider) -> None:
-    row = {"object": "embedding", "index": 0, "embedding": "no base64!"}
-    mock.queue(Status(200, body={"object": "list", "data": [row]}))
-    found = client.embeddings.create(model=MODEL, input="a")
-    with pytest.raises(ValueError, match="no base64"):
-        _ = found.data[0].embedding
-    with pytest.raises(ValueError, match="no base64"):
+@pytest.mark.parametrize(
+    ("vector", "why"),
+    [
+        ("no base64!", "no base64"),
+        ("\u00e4AAA", "no base64"),
+        ("AAA", "no base64"),
+        ("AAAAAAA=", "5 bytes"),
+        ("AAA=", "2 bytes"),
+        ("", "0 bytes"),
+        (None, "no numbers"),
+        (7, "no numbers"),
+        ({}, "no numbers"),
+        ([], "no numbers"),
+    ],
+)
+def test_a_broken_vector_is_a_clear_error(
+    client: seekroute.Client, mock: MockProvider, vector: Any, why: str
+) -> None:
+    """Whichever of them it is, and what to do; the others can be read."""
+    rows = [{"index": 0, "embedding": _packed(1.5)}, {"index": 1, "embedding": vector}]
+    mock.queue(Status(200, body={"object": "list", "data": rows}))
+    found = client.embeddings.create(model=MODEL, input=["a", "b"])
+    assert found.data[0].embedding == [1.5]
+    reads = [found.numpy, lambda: found.data[1].embedding, lambda: found.data[1]["embedding"]]
+    for read in [*reads, found.to_dict, found.data[1].to_dict]:
+        with pytest.raises(seekroute.APIError) as caught:
+            read()
+        assert caught.value.message.startswith("data[1].embedding: ")
+        assert why in caught.value.message
+        assert "encoding_format" in caught.value.hint
+
+
+@pytest.mark.parametrize("vector", [[1.0, "x"], [[1.0]], [{}]])
+def test_lists_of_something_else_make_no_array(
+    client: seekroute.Client, mock: MockProvider, vector: Any
+) -> None:
+    rows = [{"index": 0, "embedding": [1.5]}, {"index": 1, "embedding": vector}]
+    mock.queue(Status(200, body={"object": "list", "data": rows}))
+    found = client.embeddings.create(model=MODEL, input=["a", "b"])
+    assert found.data[1].embedding == vector
+    with pytest.raises(seekroute.APIError, match=r"^data\[1\].embedding: no numbers"):
         found.numpy()
+
+
+def test_an_answer_without_a_vector_names_its_place(
+    client: seekroute.Client, mock: MockProvider
+) -> None:
+    mock.queue(Status(200, body={"data": [{"index": 0, "embedding": [1.0]}, {"index": 1}]}))
+    found = client.embeddings.create(model=MODEL, input=["a", "b"])
+    for read in (found.numpy, found.to_dict, lambda: found.data[1].embedding):
+        with pytest.raises(seekroute.APIError, match=r"^data\[1\].embedding: no numbers"):
+            read()
+
+
+@pytest.mark.parametrize("place", ["here", "elsewhere"])
+def test_a_model_of_another_kind_is_led_to_its_method(place: str, tmp_path: Path) -> None:
+    """In words of this client, whichever way the gateway is reached."""
+    with contextlib.ExitStack() as stack:
+        if place == "here":
+            client = stack.enter_context(seekroute.Client(mock="on"))
+        else:
+            server = stack.enter_context(running_server(tmp_path))
+            own = seekroute.Client(base_url=server.base_url, api_key=server.key)
+            client = stack.enter_context(own)
+        with pytest.raises(seekroute.NotFoundError) as refused:
+            client.ask("Hello!", model=MODEL)
+        assert "makes embeddings" in refused.value.message
+        assert "client.embeddings.create(" in refused.value.hint
+        for name in ("openai/gpt-4o-mini", "auto"):
+            with pytest.raises(seekroute.NotFoundError) as refused:
+                client.embeddings.create(model=name, input="Hello!")
+            assert "embeddings" in refused.value.message
+            assert 'client.models.list(output_modalities="embeddings")' in refused.value.hint
+
+
+def _packed(*numbers: float) -> str:
+    return base64.b64encode(struct.pack(f"<{len(numbers)}f", *numbers)).decode()
 
 
 def test_retries_and_errors(mock: MockProvider) -> None:
