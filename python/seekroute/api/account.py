@@ -17,6 +17,7 @@ from seekroute.api.call import ApiAnswer, ApiCall, RefusedError, Sources, Viewer
 from seekroute.money import usd
 
 if TYPE_CHECKING:
+    from seekroute.api.models import ModelList
     from seekroute.ledger import Ledger, Row
 
 __all__ = [
@@ -122,10 +123,11 @@ def find(ledger: Ledger, org: str, query: str) -> Row:
 def generation(call: ApiCall, sources: Sources) -> ApiAnswer:
     """GET /generation: one request of the viewer's organization, once it has ended."""
     row = find(sources.books(), call.viewer.org, call.query)
-    return ApiAnswer(encode({"data": _generation(row, call.viewer, sources.models.provider_names)}))
+    return ApiAnswer(encode({"data": _generation(row, call.viewer, sources.models)}))
 
 
-def _generation(row: Row, viewer: Viewer, name: Mapping[str, str]) -> dict[str, Any]:
+def _generation(row: Row, viewer: Viewer, models: ModelList) -> dict[str, Any]:
+    name = models.provider_names
     # Of a request whose process died nothing is known but what was held.
     known = row["state"] != "expired"
     total, content = row["total_us"] or 0, row["first_content_us"] or 0
@@ -159,7 +161,8 @@ def _generation(row: Row, viewer: Viewer, name: Mapping[str, str]) -> dict[str, 
         "generation_time": _ms(max(0, total - overhead)) if known else None,
         "moderation_latency": None,
         "provider_responses": [_attempt(each, row["model"], name) for each in row["attempts"]],
-        "api_type": "completions",
+        # A row does not say it: a model is asked by one API alone.
+        "api_type": models.api_of(row["model"]),
         "data_region": "global",
         "origin": "",
         **dict.fromkeys(_UNKNOWN),

@@ -53,6 +53,7 @@ class _Entry(NamedTuple):
     row: bytes  # its JSON object without the brace, id and links at its beginning
     offers: bytes  # JSON: what each of its endpoints has of its own
     providers: tuple[str, ...]  # ids and lower-case names of those who serve it
+    embeds: bool
 
 
 class ModelList:
@@ -90,7 +91,10 @@ class ModelList:
                 for name in (offer["tag"], self.provider_names[offer["tag"]].casefold())
             )
             self._entries[model["id"]] = _Entry(
-                _encode(model["row"])[1:], _encode(model["offers"]), tuple(shown)
+                _encode(model["row"])[1:],
+                _encode(model["offers"]),
+                tuple(shown),
+                model["row"]["architecture"]["output_modalities"] == ["embeddings"],
             )
 
     def payload(
@@ -194,6 +198,17 @@ class ModelList:
         slug = name.rpartition("/")[2][:_MOST_COMPARED].casefold()
         known = {each.rpartition("/")[2]: each for each in self._entries if is_allowed(each, allow)}
         return [known[each] for each in get_close_matches(slug, known, n=3, cutoff=0.6)]
+
+    def api_of(self, model_id: str) -> Literal["completions", "embeddings"] | None:
+        """By which API a model is asked, as OpenRouter calls it; None where it is not served.
+
+        Args:
+            model_id: Full id.
+        """
+        entry = self._entries.get(model_id)
+        if entry is None:
+            return None
+        return "embeddings" if entry.embeds else "completions"
 
     def providers(self) -> bytes:
         """The body of `GET /v1/providers`: those that are on."""

@@ -82,6 +82,10 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
                     "model": text(),
                     "requested_model": text(),
                     "provider_name": text(null=True),
+                    "api_type": {
+                        "enum": ["completions", "embeddings", None],
+                        "description": "Null: the model is not served any more.",
+                    },
                     "total_cost": AMOUNT,
                     "usage": AMOUNT,
                     "held": number(minimum=0, description="Set aside before it was sent."),
