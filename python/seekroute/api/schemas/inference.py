@@ -20,6 +20,15 @@ from seekroute.api.schemas.shapes import (
 
 __all__ = ["SCHEMAS"]
 
+_MAX_COST: Final[Schema] = {
+    "description": "The most that the answer may cost, in USD. For the gateway alone.",
+    "anyOf": [
+        number(minimum=0, maximum=9e9),
+        text(pattern=r"^[0-9]{1,9}(\.[0-9]+)?$", maxLength=32),
+        NULL,
+    ],
+}
+
 SCHEMAS: Final[Mapping[str, Schema]] = {
     "ChatRequest": record(
         {
@@ -56,6 +65,7 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
                 maxItems=512,
             ),
             "user": text(null=True),
+            "max_cost": _MAX_COST,
         },
         required="model messages",
         open=True,
@@ -144,6 +154,7 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
             "encoding_format": {"enum": ["float", "base64", None]},
             "stream": {"enum": [False, None]},
             "user": text(null=True),
+            "max_cost": _MAX_COST,
         },
         required="model input",
         open=True,
