@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="Look through the models, and keep prices current.")
 
 _COLUMNS = ("id", "context", "input", "output", "providers", "features")
+# An answer of vectors costs nothing, and an embedding model has no features.
+_EMBEDDING_COLUMNS = ("id", "context", "dimensions", "input", "providers")
 # What a narrow terminal does without.
 _SPARE = ("features", "providers", "context")
 _FOLDED = ("id", "providers", "features")
@@ -132,6 +134,7 @@ def _row(view: _View, model: CatalogModel, offers: Sequence[_Offer]) -> dict[str
         "id": model.id,
         "name": model.name or model.slug,
         "context": endpoint.context or model.context,
+        "dimensions": model.dimensions,
         "input": None if model.is_image and not price.input else text_in,
         "output": paid_out,
         "per_image": image,
@@ -188,8 +191,9 @@ def list_(
     if sort is not None:
         found.sort(key=_ORDERS[sort])
     rows = [_row(view, model, offers) for model, offers in found]
+    columns = _EMBEDDING_COLUMNS if embedding else _COLUMNS
     print_rows(
-        rows, _COLUMNS, as_json=as_json, spare=_SPARE, folded=_FOLDED, least_folded=_LEAST_FOLDED
+        rows, columns, as_json=as_json, spare=_SPARE, folded=_FOLDED, least_folded=_LEAST_FOLDED
     )
     if not as_json:
         _say_prices(view, rows)
@@ -366,6 +370,7 @@ def _facts(view: _View, model: CatalogModel) -> dict[str, Any]:
 
 def _endpoints(view: _View, model: CatalogModel) -> list[dict[str, Any]]:
     from seekroute.config.prices import revision_of
+    from seekroute.config.snapshot import dialect_of
 
     catalog = view.catalog
     rows = []
@@ -382,7 +387,7 @@ def _endpoints(view: _View, model: CatalogModel) -> list[dict[str, Any]]:
                 "why_not": offer.why_not or None,
                 "context": endpoint.context or model.context,
                 "max_output": endpoint.max_output or model.max_output,
-                "dialect": endpoint.dialect or catalog.providers[endpoint.provider].dialect,
+                "dialect": dialect_of(catalog, model, endpoint),
                 "free": endpoint.free or model.free,
                 "markup_bps": offer.markup,
                 "source": endpoint.source or None,

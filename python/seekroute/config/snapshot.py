@@ -20,6 +20,7 @@ from seekroute.config.settings import ProviderSettings, Settings
 __all__ = [
     "build_options",
     "build_snapshot",
+    "dialect_of",
     "key_sources",
     "mock_is_on",
     "unserved_models",
@@ -294,7 +295,7 @@ _OPENAI_DIALECTS = {
 }
 
 
-def _dialect(catalog: Catalog, model: CatalogModel, endpoint: Endpoint) -> str:
+def dialect_of(catalog: Catalog, model: CatalogModel, endpoint: Endpoint) -> str:
     """The protocol that an endpoint is asked in: of OpenAI's, the one for what the model gives."""
     dialect = catalog.dialect_of(endpoint)
     return _OPENAI_DIALECTS[model.kind] if dialect == "openai-chat" else dialect
@@ -318,7 +319,7 @@ def _model(
                 {
                     "provider": endpoint.provider,
                     "upstream_model": endpoint.model,
-                    "dialect": _dialect(catalog, model, endpoint),
+                    "dialect": dialect_of(catalog, model, endpoint),
                     "cap_field": cap_field,
                     "reasoning_field": _reasoning_field(settings, catalog, model, endpoint),
                     **_dropped(settings, endpoint),
