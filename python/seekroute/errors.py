@@ -279,9 +279,10 @@ class APIStatusError(APIError):
         self.headers = headers
         metadata = error.get("metadata")
         named = metadata.get("request_id") if isinstance(metadata, Mapping) else None
+        message = str(error.get("message") or f"the answer was HTTP status {status_code}")
         super().__init__(
-            str(error.get("message") or f"the answer was HTTP status {status_code}"),
-            hint=hint_for(status_code, self.code, self.param),
+            message,
+            hint=hint_for(status_code, self.code, self.param, message),
             request_id=headers.get("x-request-id") or named or "",
             attempts=attempts,
             retryable=_may_succeed(status_code, error, headers),
@@ -330,7 +331,8 @@ class NotFoundError(APIStatusError):
 
 
 class NoProviderError(NotFoundError):
-    """The model is known, and no provider of it is configured at the gateway."""
+    """The model is known, and nobody serves it for this: no provider of it is configured at the
+    gateway, or it is asked by another method."""
 
 
 class ConflictError(APIStatusError):

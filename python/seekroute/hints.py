@@ -31,14 +31,31 @@ _DROPPABLE = frozenset(
 )
 
 
-def hint_for(status: int, code: Any, param: Any = None) -> str:
+_EMBEDDERS = (
+    'name a model that makes embeddings: client.models.list(output_modalities="embeddings")'
+)
+# Of a refusal that leads to another path: how this client asks there. Profiles may use words of
+# their own; the code's usual hint is then as good as any.
+_ELSEWHERE = {
+    "POST /v1/embeddings": "make vectors with client.embeddings.create(model=..., input=...)",
+    "POST /v1/chat/completions": _EMBEDDERS,
+    "output_modalities=embeddings": _EMBEDDERS,
+}
+
+
+def hint_for(status: int, code: Any, param: Any = None, message: str = "") -> str:
     """What to do about an error answer; empty where there is nothing to say.
 
     Args:
         status: HTTP status; 0 inside a stream.
         code: The error's code; profiles may use words of their own, or a number.
         param: The field that it names.
+        message: What it says.
     """
+    if code == "no_matching_endpoint":
+        for place, hint in _ELSEWHERE.items():
+            if place in message:
+                return hint
     words = isinstance(code, str) and isinstance(param, str)
     if words and code in _UNSUPPORTED and param in _DROPPABLE:
         return (
