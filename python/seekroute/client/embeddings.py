@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import functools
 import importlib
 import json
@@ -18,6 +17,7 @@ from seekroute.client.batch.requests import refuse_table
 from seekroute.client.calls import Call, Head
 from seekroute.client.result import Result
 from seekroute.client.wires.backend import EMBEDDINGS_PATH, EMBEDDINGS_QUOTE_PATH
+from seekroute.errors import APIError
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -28,12 +28,15 @@ VectorsT = TypeVar("VectorsT")
 QuoteT = TypeVar("QuoteT")
 
 _PACKED = "base64"
+_NUMBER_BYTES = 4
+_NO_NUMBERS = "no numbers"
 
 
 class Embedding(Result):
     """One vector of an answer: `index` is the place of its input, `embedding` its numbers.
 
-    Asked for with `encoding_format="base64"`, `embedding` is a text, as it came.
+    Asked for with `encoding_format="base64"`, `embedding` is a text, as it came. An answer that has
+    no vector there raises an `APIError` where it is read.
     """
 
     __slots__ = ("_opened",)
@@ -44,8 +47,11 @@ class Embedding(Result):
 
     @property
     def embedding(self) -> Any:
-        found = self._data["embedding"]
-        return _unpacked(found).tolist() if self._opened and isinstance(found, str) else found
+        found = self._data.get("embedding")
+        if isinstance(found, str) and not self._opened:
+            return found
+        numbers = _numbers(found, self._data["index"])
+        return numbers.tolist() if isinstance(numbers, array) else numbers
 
     def __getitem__(self, key: str) -> Any:
         return self.embedding if key == "embedding" else super().__getitem__(key)
@@ -104,6 +110,7 @@ class EmbeddingsResponse(Result):
         """The vectors as an array of float32, one row for each input.
 
         Raises:
+            APIError: one of them is no vector.
             ImportError: NumPy is not installed.
             ValueError: the vectors are not of one length.
         """
@@ -113,9 +120,14 @@ class EmbeddingsResponse(Result):
             raise ImportError("NumPy is needed for this: pip install numpy", name="numpy") from None
         rows = []
         for row in self._data["data"]:
-            found = row["embedding"]
-            numbers = _unpacked(found) if isinstance(found, str) else found
-            rows.append(np.asarray(numbers, dtype=np.float32))
+            numbers = _numbers(row.get("embedding"), row["index"])
+            try:
+                made = np.asarray(numbers, dtype=np.float32)
+            except (TypeError, ValueError):
+                raise _no_vector(row["index"], _NO_NUMBERS) from None
+            if made.ndim != 1:
+                raise _no_vector(row["index"], _NO_NUMBERS)
+            rows.append(made)
         if len({len(row) for row in rows}) > 1:
             raise ValueError("the vectors are of different lengths: there is no array of them")
         return np.stack(rows) if rows else np.empty((0, 0), dtype=np.float32)
@@ -152,15 +164,45 @@ class EmbeddingsResponse(Result):
         return functools.partial(EmbeddingsResponse, opened=self._opened, **extra), (self._data,)
 
 
-def _unpacked(text: str) -> array[float]:
+def _numbers(found: Any, place: int) -> list[Any] | array[float]:
+    """What an answer has for the input at `place`: a list as it came, or base64 unpacked."""
+    if isinstance(found, str):
+        return _unpacked(found, place)
+    if not isinstance(found, list) or not found:
+        raise _no_vector(place, _NO_NUMBERS)
+    return found
+
+
+def _unpacked(text: str, place: int) -> array[float]:
     """The numbers of a vector in base64: single precision, little-endian."""
     try:
-        numbers = array("f", base64.b64decode(text, validate=True))
-    except binascii.Error:
-        raise ValueError("a vector of the answer is no base64") from None
+        packed = base64.b64decode(text, validate=True)
+    except ValueError:  # binascii's too; and of letters that are not ASCII
+        raise _no_vector(place, "no base64") from None
+    if not packed or len(packed) % _NUMBER_BYTES:
+        raise _no_vector(place, f"{len(packed)} bytes, where every number has {_NUMBER_BYTES}")
+    numbers = array("f", packed)
     if sys.byteorder == "big":
         numbers.byteswap()
     return numbers
+
+
+def _no_vector(place: int, why: str) -> APIError:
+    return APIError(
+        f"data[{place}].embedding: {why}; the provider's answer has no vector there",
+        hint=(
+            "make it again, with encoding_format='float' where the provider packs its numbers badly"
+        ),
+    )
+
+
+def _put_in_order(rows: list[dict[str, Any]]) -> None:
+    """By their inputs. Where not every row says which is its, they are in order as they came."""
+    if all(type(row.get("index")) is int for row in rows):
+        rows.sort(key=lambda row: row["index"])
+        return
+    for place, row in enumerate(rows):
+        row["index"] = place
 
 
 def response(body: bytes, head: Head, *, opened: bool) -> EmbeddingsResponse:
@@ -174,7 +216,7 @@ def response(body: bytes, head: Head, *, opened: bool) -> EmbeddingsResponse:
     headers = head.headers
     data = json.loads(body)
     # An answer of another shape is none of a gateway's: whoever calls this says so.
-    data["data"].sort(key=lambda row: row.get("index", 0))
+    _put_in_order(data["data"])
     return EmbeddingsResponse(
         data,
         opened=opened,
