@@ -36,14 +36,13 @@ Result<std::unique_ptr<Transcoder>> EmbeddingsDialect::Open(TranscoderPlan plan)
     return MakeError(ErrorCode::kNoMatchingEndpoint, "this is no request for embeddings");
   }
   const auto& asked = static_cast<const ParsedEmbeddings&>(*plan.request);
-  EmbeddingsTranscoder::Plan way;
-  way.request = {"/embeddings",
-                 UpstreamBody(plan.body, asked, plan.upstream_model),
-                 {"Accept: application/json"}};
-  way.asked = &asked;
-  way.names = std::move(plan.names);
-  way.max_answer_bytes = plan.max_answer_bytes;
-  return std::unique_ptr<Transcoder>(std::make_unique<EmbeddingsTranscoder>(std::move(way)));
+  WholeTranscoder::Plan way{.request = {"/embeddings",
+                                        UpstreamBody(plan.body, asked, plan.upstream_model),
+                                        {"Accept: application/json"}},
+                            .names = std::move(plan.names),
+                            .max_answer_bytes = plan.max_answer_bytes};
+  return std::unique_ptr<Transcoder>(
+      std::make_unique<EmbeddingsTranscoder>(std::move(way), &asked));
 }
 
 }  // namespace seekroute

@@ -20,12 +20,11 @@ Result<std::unique_ptr<Transcoder>> ImageDialect::Open(TranscoderPlan plan) cons
   const ChatRequest& chat = static_cast<const ParsedChat&>(*plan.request).chat;
   Result<std::string> call = BuildImageCall(plan.body, chat, plan.upstream_model);
   if (!call) return std::move(call).error();
-  ImageTranscoder::Plan way;
-  way.request = {"/images/generations", std::move(*call), {"Accept: application/json"}};
-  way.asked = &chat;
-  way.names = std::move(plan.names);
-  way.max_answer_bytes = plan.max_answer_bytes;
-  return std::unique_ptr<Transcoder>(std::make_unique<ImageTranscoder>(std::move(way)));
+  WholeTranscoder::Plan way{
+      .request = {"/images/generations", std::move(*call), {"Accept: application/json"}},
+      .names = std::move(plan.names),
+      .max_answer_bytes = plan.max_answer_bytes};
+  return std::unique_ptr<Transcoder>(std::make_unique<ImageTranscoder>(std::move(way), &chat));
 }
 
 }  // namespace seekroute
