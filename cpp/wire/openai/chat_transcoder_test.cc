@@ -9,150 +9,34 @@
 #include <utility>
 #include <vector>
 
-#include "testing/corpora.h"
+#include "testing/transcoder_cuts.h"
 #include "wire/openai/parsed_chat.h"
 #include "wire/protocols/protocols.h"
 
 namespace seekroute {
 namespace {
 
+using testing::Ended;
 using ::testing::HasSubstr;
 using ::testing::Not;
+using testing::Relay;
+using testing::SameAtEveryCut;
 using State = Transcoder::State;
 
 constexpr size_t kMostAnswerBytes = 2048;
 
-// One request, and the ways that can be opened for it.
-class Asked {
+class Asked : public testing::AskedOfDialect {
  public:
   explicit Asked(const std::string& members, DialectId dialect = DialectId::kOpenAiChat)
-      : dialect_(dialect),
-        body_(R"({"model":"m","messages":[{"role":"user","content":"draw a cat"}])" + members +
-              "}") {
-    Result<std::unique_ptr<const ParsedRequest>> read =
-        SurfaceOf(SurfaceId::kChat).Read(body_, profile_, {});
-    EXPECT_TRUE(read.has_value());
-    request_ = std::move(*read);
-  }
-
-  Result<std::unique_ptr<Transcoder>> TryOpen() const {
-    TranscoderPlan plan = options;
-    plan.surface = surface;
-    plan.request = request_.get();
-    plan.body = body_;
-    plan.upstream_model = "up";
-    plan.form = &form;
-    plan.names = {"gen-1", "chat.completion", "m/n", 77};
+      : AskedOfDialect(
+            SurfaceId::kChat, dialect,
+            R"({"model":"m","messages":[{"role":"user","content":"draw a cat"}])" + members + "}") {
     plan.names.repeats_reasoning = true;
     plan.max_answer_bytes = kMostAnswerBytes;
-    return DialectOf(dialect_).Open(plan);
+    report.usage.prompt = 3;
+    report.usage.completion = 2;
   }
-  std::unique_ptr<Transcoder> Open() const {
-    Result<std::unique_ptr<Transcoder>> way = TryOpen();
-    EXPECT_TRUE(way.has_value());
-    return std::move(*way);
-  }
-
-  TranscoderPlan options;
-  SurfaceId surface = SurfaceId::kChat;
-  RequestForm form;
-
- private:
-  const DialectId dialect_;
-  const Profile profile_;
-  const std::string body_;
-  std::unique_ptr<const ParsedRequest> request_;
 };
-
-UsageReport Report() {
-  UsageReport report;
-  report.usage.prompt = 3;
-  report.usage.completion = 2;
-  return report;
-}
-
-std::string Told(const std::optional<int64_t>& count) {
-  return count ? std::to_string(*count) : "-";
-}
-
-// All that can be known of a try after `fed`, as text.
-std::string Known(const Transcoder& way, const Status& fed) {
-  const Reading reading = way.reading();
-  std::string text = fed ? "" : "!" + std::string(fed.error().name()) + " " + fed.error().message;
-  text += "\nstate " + std::to_string(static_cast<int>(way.state()));
-  text += " content " + std::to_string(way.has_content());
-  text += " pieces " + std::to_string(way.pieces());
-  text += " whole " + std::to_string(way.IsWhole());
-  text += "\nprompt " + Told(reading.usage.prompt) + " completion " +
-          Told(reading.usage.completion) + " images " + Told(reading.usage.images);
-  text += " odd " + std::to_string(reading.usage_odd);
-  text += " usage_whole " + std::to_string(reading.usage_whole);
-  text += " streamed " + std::to_string(reading.streamed);
-  text += " any " + std::to_string(reading.any_output);
-  text += " finish " + reading.finish_reason + " tier " + reading.service_tier;
-  text += " counted " + std::to_string(way.CountContent().tokens);
-  return text;
-}
-
-struct Ended {
-  std::string out;    // with what Finish() writes, where it ended
-  std::string known;  // before that
-};
-
-Ended Relay(const Asked& asked, std::string_view bytes, std::string_view media_type) {
-  const std::unique_ptr<Transcoder> way = asked.Open();
-  way->OnHead(media_type);
-  Ended ended;
-  Status fed = way->Feed(bytes, &ended.out);
-  if (fed) fed = way->EndOfInput(&ended.out);
-  ended.known = Known(*way, fed);
-  if (fed) way->Finish(Report(), &ended.out);
-  return ended;
-}
-
-// The same at every place to cut in two, byte by byte, and in random pieces; returns what it is.
-Ended SameAtEveryCut(const Asked& asked, std::string_view bytes,
-                     std::string_view media_type = "application/json") {
-  const Ended whole = Relay(asked, bytes, media_type);
-  std::unique_ptr<Transcoder> way;
-  std::string out, round;
-  Status fed;
-  const auto start = [&](std::string name) {
-    round = std::move(name);
-    way = asked.Open();
-    way->OnHead(media_type);
-    out.clear();
-    fed = {};
-  };
-  const auto feed = [&](std::string_view piece) {
-    if (!fed) return;
-    fed = way->Feed(piece, &out);
-    // What was written can be seen: another try is none of the first any more.
-    ASSERT_TRUE(out.empty() || way->state() != State::kSilent) << round;
-    ASSERT_EQ(fed.ok(), way->state() != State::kFailed) << round;
-  };
-  const auto done = [&] {
-    if (fed) fed = way->EndOfInput(&out);
-    EXPECT_EQ(Known(*way, fed), whole.known) << round;
-    ASSERT_EQ(fed.ok(), way->state() == State::kEnded) << round;
-    if (fed) way->Finish(Report(), &out);
-    EXPECT_EQ(out, whole.out) << round;
-    // A failure lasts, and so does an end.
-    std::string more;
-    EXPECT_EQ(way->Feed("data: [DONE]\n\n", &more).ok(), fed.ok()) << round;
-    EXPECT_EQ(way->EndOfInput(&more).ok(), fed.ok()) << round;
-    EXPECT_EQ(more, "") << round;
-  };
-  testing::ForEachCutting(bytes, 20, start, feed, done);
-  for (size_t cut = 1; cut < bytes.size(); ++cut) {
-    start("cut at " + std::to_string(cut));
-    feed(bytes.substr(0, cut));
-    feed(bytes.substr(cut));
-    done();
-    if (::testing::Test::HasFailure()) break;
-  }
-  return whole;
-}
 
 std::string Chunk(std::string_view delta, std::string_view finish, std::string_view more = "") {
   return R"(data: {"id":"up","object":"chat.completion.chunk","created":5,"model":"x","choices":)"
@@ -184,7 +68,7 @@ TEST(ChatTranscoder, SaysTheRequestInTheFormOfTheEndpoint) {
   asked.form.cap_field = kMaxCompletionTokensField;
   asked.form.dropped.set(*RefusableNamed("temperature"));
   asked.form.reasoning = ReasoningForm::kNone;
-  asked.options.cap = AnswerCap{64, kMaxCompletionTokensField};
+  asked.plan.cap = AnswerCap{64, kMaxCompletionTokensField};
   const std::unique_ptr<Transcoder> way = asked.Open();
   EXPECT_EQ(way->Ignored(), "temperature, reasoning");
   EXPECT_TRUE(way->streams());
@@ -213,14 +97,15 @@ TEST(ChatTranscoder, KnowsWhatOfItsRequestIsItsOwn) {
                         Case{kStreamed, Asking::kNo, false}, Case{own, Asking::kYes, false},
                         Case{own, Asking::kAgain, true}}) {
     Asked asked(c.members);
-    asked.options.usage = c.usage;
+    asked.plan.usage = c.usage;
     const std::unique_ptr<Transcoder> way = asked.Open();
     EXPECT_EQ(way->adds_member(), c.adds) << c.members;
     EXPECT_EQ(way->RefusesAdded(refusal), c.adds) << c.members;
     const bool sent = c.usage != Asking::kNo && c.members != "";
     EXPECT_EQ(way->TakeRequest().body.find("stream_options") != std::string::npos, sent);
   }
-  const std::unique_ptr<Transcoder> way = Asked(kStreamed).Open();
+  const Asked streamed(kStreamed);
+  const std::unique_ptr<Transcoder> way = streamed.Open();
   refusal.words = "Unknown parameter: 'temperature'";
   EXPECT_FALSE(way->RefusesAdded(refusal));
 }
@@ -228,7 +113,7 @@ TEST(ChatTranscoder, KnowsWhatOfItsRequestIsItsOwn) {
 TEST(ChatTranscoder, RefusesARequestOfAnotherSurface) {
   for (const DialectId dialect : {DialectId::kOpenAiChat, DialectId::kOpenAiImages}) {
     Asked asked("", dialect);
-    asked.surface = SurfaceId::kEmbeddings;
+    asked.plan.surface = SurfaceId::kEmbeddings;
     const Result<std::unique_ptr<Transcoder>> way = asked.TryOpen();
     ASSERT_FALSE(way.has_value());
     EXPECT_EQ(way.error().code, ErrorCode::kNoMatchingEndpoint);
@@ -348,11 +233,12 @@ TEST(ChatTranscoder, EndsWholeWhatMissesTheMarkOfItsEndAlone) {
     EXPECT_NE(way->state(), State::kEnded);
     ASSERT_TRUE(way->EndWhole().ok());
     ASSERT_EQ(way->state(), State::kEnded);
-    way->Finish(Report(), &out);
+    way->Finish(asked.report, &out);
     EXPECT_EQ(out, Relay(asked, all, "text/event-stream").out);
   }
   // Of an answer in one piece nobody knows before its end.
-  const std::unique_ptr<Transcoder> way = Asked("").Open();
+  const Asked plain("");
+  const std::unique_ptr<Transcoder> way = plain.Open();
   way->OnHead("application/json");
   std::string out;
   ASSERT_TRUE(way->Feed(Whole(), &out).ok());

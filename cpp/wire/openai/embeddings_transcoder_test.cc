@@ -4,146 +4,36 @@
 #include <gtest/gtest.h>
 
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
-#include "testing/corpora.h"
-#include "wire/protocols/protocols.h"
+#include "testing/transcoder_cuts.h"
 
 namespace seekroute {
 namespace {
 
+using testing::Ended;
 using ::testing::HasSubstr;
-using State = Transcoder::State;
+using testing::Relay;
+using testing::SameAtEveryCut;
 
 constexpr size_t kMostAnswerBytes = 4096;
 constexpr std::string_view kBom = "\xEF\xBB\xBF";
 
-// One request, and the ways that can be opened for it.
-class Asked {
+class Asked : public testing::AskedOfDialect {
  public:
   explicit Asked(std::string_view input = R"(["a","b"])", std::string_view members = "")
-      : body_(R"({"model": "m","input":)" + std::string(input) + std::string(members) + "}") {
-    Result<std::unique_ptr<const ParsedRequest>> read =
-        SurfaceOf(SurfaceId::kEmbeddings).Read(body_, Profile(), {});
-    EXPECT_TRUE(read.has_value());
-    request_ = std::move(*read);
-  }
-
-  Result<std::unique_ptr<Transcoder>> TryOpen() const {
-    TranscoderPlan plan;
-    plan.surface = surface;
-    plan.request = request_.get();
-    plan.body = body_;
+      : AskedOfDialect(
+            SurfaceId::kEmbeddings, DialectId::kOpenAiEmbeddings,
+            R"({"model": "m","input":)" + std::string(input) + std::string(members) + "}") {
     plan.upstream_model = "up\"stream";
-    plan.form = &form_;
-    plan.names = {"gen-1", "chat.completion", "m/n", 77};
     plan.max_answer_bytes = kMostAnswerBytes;
-    return DialectOf(DialectId::kOpenAiEmbeddings).Open(plan);
+    report.usage.prompt = 3;
+    report.usage.completion = 0;
+    report.usage.total = 3;
   }
-  std::unique_ptr<Transcoder> Open() const {
-    Result<std::unique_ptr<Transcoder>> way = TryOpen();
-    EXPECT_TRUE(way.has_value());
-    return std::move(*way);
-  }
-
-  SurfaceId surface = SurfaceId::kEmbeddings;
-
- private:
-  const RequestForm form_;
-  const std::string body_;
-  std::unique_ptr<const ParsedRequest> request_;
 };
-
-UsageReport Report() {
-  UsageReport report;
-  report.usage.prompt = 3;
-  report.usage.completion = 0;
-  report.usage.total = 3;
-  return report;
-}
-
-std::string Told(const std::optional<int64_t>& count) {
-  return count ? std::to_string(*count) : "-";
-}
-
-// All that can be known of a try after `fed`, as text.
-std::string Known(const Transcoder& way, const Status& fed) {
-  const Reading reading = way.reading();
-  std::string text = fed ? "" : "!" + std::string(fed.error().name()) + " " + fed.error().message;
-  text += "\nstate " + std::to_string(static_cast<int>(way.state()));
-  text += " content " + std::to_string(way.has_content()) + std::to_string(way.pieces());
-  text += " whole " + std::to_string(way.IsWhole());
-  text += "\nprompt " + Told(reading.usage.prompt) + " completion " +
-          Told(reading.usage.completion) + " total " + Told(reading.usage.total);
-  text += " cached " + Told(reading.usage.cached) + " odd " + std::to_string(reading.usage_odd);
-  text += " any " + std::to_string(reading.any_output) + std::to_string(reading.streamed);
-  text += " counted " + std::to_string(way.CountContent().tokens);
-  return text;
-}
-
-struct Ended {
-  std::string out;    // with what Finish() writes, where it ended
-  std::string known;  // before that
-};
-
-Ended Relay(const Asked& asked, std::string_view bytes, std::string_view media_type,
-            const UsageReport& report) {
-  const std::unique_ptr<Transcoder> way = asked.Open();
-  way->OnHead(media_type);
-  Ended ended;
-  Status fed = way->Feed(bytes, &ended.out);
-  if (fed) fed = way->EndOfInput(&ended.out);
-  ended.known = Known(*way, fed);
-  if (fed) way->Finish(report, &ended.out);
-  return ended;
-}
-
-// The same at every place to cut in two, byte by byte, and in random pieces; returns what it is.
-Ended SameAtEveryCut(const Asked& asked, std::string_view bytes,
-                     std::string_view media_type = "application/json",
-                     const UsageReport& report = Report()) {
-  const Ended whole = Relay(asked, bytes, media_type, report);
-  std::unique_ptr<Transcoder> way;
-  std::string out, round;
-  Status fed;
-  const auto start = [&](std::string name) {
-    round = std::move(name);
-    way = asked.Open();
-    way->OnHead(media_type);
-    out.clear();
-    fed = {};
-  };
-  const auto feed = [&](std::string_view piece) {
-    if (fed) fed = way->Feed(piece, &out);
-    ASSERT_EQ(out, "") << round;
-    ASSERT_EQ(fed.ok(), way->state() == State::kSilent) << round;
-  };
-  const auto done = [&] {
-    if (fed) fed = way->EndOfInput(&out);
-    EXPECT_EQ(Known(*way, fed), whole.known) << round;
-    ASSERT_EQ(fed.ok(), way->state() == State::kEnded) << round;
-    if (fed) way->Finish(report, &out);
-    EXPECT_EQ(out, whole.out) << round;
-    // A failure lasts, and so does an end.
-    std::string more;
-    EXPECT_EQ(way->Feed("{}", &more).ok(), fed.ok()) << round;
-    EXPECT_EQ(way->EndOfInput(&more).ok(), fed.ok()) << round;
-    EXPECT_EQ(more, "") << round;
-  };
-  testing::ForEachCutting(bytes, 20, start, feed, done);
-  for (size_t cut = 1; cut < bytes.size(); ++cut) {
-    start("cut at " + std::to_string(cut));
-    feed(bytes.substr(0, cut));
-    feed(bytes.substr(cut));
-    done();
-    if (::testing::Test::HasFailure()) break;
-  }
-  return whole;
-}
 
 std::string Entry(std::string_view embedding) {
   return R"({"object":"embedding","index":0,"embedding":)" + std::string(embedding) + "}";
@@ -176,7 +66,7 @@ TEST(EmbeddingsTranscoder, SendsTheClientsBytesButForTheModelAndTheGatewaysOwn) 
 
 TEST(EmbeddingsTranscoder, RefusesARequestOfAnotherSurface) {
   Asked asked;
-  asked.surface = SurfaceId::kChat;
+  asked.plan.surface = SurfaceId::kChat;
   const Result<std::unique_ptr<Transcoder>> way = asked.TryOpen();
   ASSERT_FALSE(way.has_value());
   EXPECT_EQ(way.error().code, ErrorCode::kNoMatchingEndpoint);
@@ -187,12 +77,23 @@ TEST(EmbeddingsTranscoder, RelaysAnAnswerByteForByte) {
   EXPECT_EQ(ended.out, R"({"object":"list","data":[{"object":"embedding","index":0,"embedding":)"
                        R"([0.1,-2e-3]},{"object":"embedding","index":0,"embedding":[1,0]}],)"
                        R"("model":"m/n","usage":{"prompt_tokens":3,"total_tokens":3}})");
-  EXPECT_THAT(ended.known, HasSubstr("state 3 content 10 whole 1"));
-  EXPECT_THAT(ended.known, HasSubstr("prompt 11 completion 0 total 11"));
-  EXPECT_THAT(ended.known, HasSubstr("odd 0 any 10 counted 0"));
+  EXPECT_THAT(ended.known, HasSubstr("state 3 content 1 pieces 0 whole 1"));
+  EXPECT_THAT(ended.known, HasSubstr("prompt 11 completion 0 total 11 cached - odd 0"));
+  EXPECT_THAT(ended.known, HasSubstr("streamed 0 any 1 finish  tier  counted 0"));
   const std::string bom = std::string(kBom) + Answer(kTwo, kUsage);
   EXPECT_EQ(SameAtEveryCut(Asked(), bom).out, ended.out);
   EXPECT_EQ(SameAtEveryCut(Asked(), bom, "text/plain").out, ended.out);
+}
+
+TEST(EmbeddingsTranscoder, IsSilentUntilTheEndOfItsInput) {
+  const Asked asked;
+  const std::unique_ptr<Transcoder> way = asked.Open();
+  way->OnHead("application/json");
+  std::string out;
+  ASSERT_TRUE(way->Feed(Answer(kTwo, kUsage), &out).ok());
+  EXPECT_EQ(way->state(), Transcoder::State::kSilent);
+  EXPECT_FALSE(way->IsWhole());
+  EXPECT_FALSE(way->reading().any_output);
 }
 
 // Whichever it was asked for: SDKs read both.
@@ -225,12 +126,12 @@ TEST(EmbeddingsTranscoder, AddsWhatIsMissingAndCutsWhatStandsTwice) {
 }
 
 TEST(EmbeddingsTranscoder, TellsUsageCostAndRoute) {
-  UsageReport report = Report();
-  report.usage.cached = 2;
-  report.cost =
+  Asked asked;
+  asked.report.usage.cached = 2;
+  asked.report.cost =
       CostReport{.cost = {30}, .details = true, .upstream = {25}, .upstream_prompt = {25}};
-  report.routing = R"("routing":{"strategy":"direct"})";
-  const Ended ended = SameAtEveryCut(Asked(), Answer(kTwo, kUsage), "application/json", report);
+  asked.report.routing = R"("routing":{"strategy":"direct"})";
+  const Ended ended = SameAtEveryCut(asked, Answer(kTwo, kUsage));
   EXPECT_THAT(ended.out, HasSubstr(R"({"routing":{"strategy":"direct"},"object":"list")"));
   EXPECT_THAT(ended.out,
               HasSubstr(R"("usage":{"prompt_tokens":3,"total_tokens":3,)"
@@ -272,14 +173,15 @@ TEST(EmbeddingsTranscoder, ReadsWhatProvidersSayOfThePrompt) {
 TEST(EmbeddingsTranscoder, ReadsTheServiceTierAsAChatDoes) {
   const auto tier = [](std::string_view members) {
     const std::string bytes = Answer(kTwo, std::string(kUsage) + std::string(members));
-    const std::unique_ptr<Transcoder> way = Asked().Open();
+    const Asked asked;
+    const std::unique_ptr<Transcoder> way = asked.Open();
     way->OnHead("application/json");
     std::string out;
     EXPECT_TRUE(way->Feed(bytes, &out).ok());
     EXPECT_EQ(way->reading().service_tier, "");
     EXPECT_TRUE(way->EndOfInput(&out).ok());
     std::string told = way->reading().service_tier;
-    way->Finish(Report(), &out);
+    way->Finish(asked.report, &out);
     EXPECT_THAT(out, HasSubstr(members));
     return told;
   };
@@ -362,9 +264,8 @@ TEST(EmbeddingsTranscoder, HoldsSoMuchOfAnAnswerAndNotMore) {
   const std::string fits =
       Answer(Entry('"' + std::string(kMostAnswerBytes - rest.size(), 'A') + '"'));
   ASSERT_EQ(fits.size(), kMostAnswerBytes);
-  EXPECT_THAT(Relay(Asked("\"a\""), fits, "application/json", Report()).known,
-              HasSubstr("state 3"));
-  EXPECT_THAT(Relay(Asked("\"a\""), fits + " ", "application/json", Report()).known,
+  EXPECT_THAT(Relay(Asked("\"a\""), fits, "application/json").known, HasSubstr("state 3"));
+  EXPECT_THAT(Relay(Asked("\"a\""), fits + " ", "application/json").known,
               HasSubstr("!bad_upstream_response the provider's answer is too large: send fewer "
                         "inputs at a time, or ask for the encoding_format base64"));
 }
