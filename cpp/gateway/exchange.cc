@@ -290,11 +290,12 @@ bool Exchange::MayReadOut() const {
 void Exchange::ClientLeft() {
   if (state_ == State::kDone || outbox_.gone()) return;
   outbox_.Leave();
-  if (Knows(Event::kLeftReadable) && MayReadOut()) {
-    bill_ = BillNow(Ending::kClientLeft);
-    if (!bill_.whole && tries_.ReadOut()) return Fire(Event::kLeftReadable);
+  if (!Knows(Event::kLeft)) return;
+  bill_ = BillNow(Ending::kClientLeft);
+  if (Knows(Event::kLeftReadable) && MayReadOut() && !bill_.whole && tries_.ReadOut()) {
+    return Fire(Event::kLeftReadable);
   }
-  End(Event::kLeft, Ending::kClientLeft, ClientClosed());
+  EndBilled(Event::kLeft, ClientClosed());
 }
 
 // Not the client's leaving: what it was sent is not charged, whatever the policies say.
@@ -316,13 +317,18 @@ void Exchange::End(Event event, Ending ending, std::optional<Error> error) {
   if (!Knows(event)) return;
   if (state_ != State::kReadingOut) {
     bill_ = BillNow(ending);
-    error_ = std::move(error);
   } else {
     // bill_ is of what was delivered, should the answer not have come whole.
-    Bill read_out = BillNow(Ending::kReadOut);
-    if (ending == Ending::kReadOut && read_out.whole) bill_ = std::move(read_out);
-    error_ = ClientClosed();
+    if (ending == Ending::kReadOut) {
+      if (Bill read_out = BillNow(ending); read_out.whole) bill_ = std::move(read_out);
+    }
+    error = ClientClosed();
   }
+  EndBilled(event, std::move(error));
+}
+
+void Exchange::EndBilled(Event event, std::optional<Error> error) {
+  error_ = std::move(error);
   tries_.Abandon();
   Fire(event);
 }

@@ -98,6 +98,8 @@ class Exchange : private PurseOwner, private TriesOwner {
   void Fire(Event event);
   // To kSettling, as one that ended so. Nothing where the table has no move.
   void End(Event event, Ending ending, std::optional<Error> error);
+  // Likewise with bill_ as it is, in a state that has a move for it.
+  void EndBilled(Event event, std::optional<Error> error);
 
   // The acts of the table.
   void Hold();
