@@ -1,7 +1,5 @@
-// One engine in a virtual world, one key, one model at one provider, and a store of credits.
+// One engine in a virtual world, one key, one offer, and a store of credits.
 #pragma once
-
-#include <gtest/gtest.h>
 
 #include <map>
 #include <memory>
@@ -12,15 +10,13 @@
 #include "gateway/engine.h"
 #include "gateway/mailbox_outlet.h"
 #include "testing/credit_store.h"
+#include "testing/offer_fixture.h"
 #include "testing/scripted_transport.h"
 #include "testing/virtual_world.h"
 #include "wire/openai/chat_prompt.h"
 
 namespace seekroute::testing {
 
-inline constexpr int64_t kInputNano = 1000;  // a token
-inline constexpr int64_t kOutputNano = 2000;
-inline constexpr int64_t kImageNano = 40'000'000;  // a picture, of a model that draws
 inline constexpr std::string_view kAnswer =
     R"({"id":"u","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,)"
     R"("message":{"role":"assistant","content":"hello"},"finish_reason":"stop"}],)"
@@ -39,7 +35,7 @@ struct Seen {
   std::optional<ExchangeRecord> row;
 };
 
-class CreditsTest : public ::testing::Test {
+class CreditsTest : public OfferTest {
  protected:
   CreditsTest() { options_.credits = true; }
 
@@ -66,41 +62,7 @@ class CreditsTest : public ::testing::Test {
                                                      .limit_reset = limit_reset_,
                                                      .credit_line = credit_line_,
                                                      .store_answers = store_answers_});
-    auto snapshot = std::make_shared<Snapshot>();
-    snapshot->profiles.emplace("seekroute", profile_);
-    snapshot->default_profile = "seekroute";
-    Provider provider;
-    provider.id = "p";
-    provider.upstream.base_url = "https://p";
-    provider.on_abort = on_abort_;
-    provider.stream_options = takes_stream_options_;
-    snapshot->providers.push_back(std::move(provider));
-    Rates rates;
-    rates[PriceClass::kInput] = Rate{kInputNano * 1000};
-    rates[PriceClass::kOutput] = Rate{kOutputNano * 1000};
-    rates[PriceClass::kImageOutput] = Rate{media_nano_ * 1000};
-    rates[PriceClass::kAudioOutput] = Rate{media_nano_ * 1000};
-    const bool draws = dialect_ == DialectId::kOpenAiImages;
-    if (draws) rates[PriceClass::kPerImage] = Rate{kImageNano * 1000};
-    PriceTable::Parts prices;
-    prices.revision = "r";
-    prices.variants.emplace_back().rates = rates;
-    Model model{
-        .id = "a/m", .other_output = other_output_, .max_output = max_output, .endpoints = {}};
-    RequestForm form;
-    form.cap_field = cap_field_;
-    form.reasoning_budget_field = reasoning_budget_field_;
-    model.endpoints.push_back({0, "up", *PriceTable::Make(std::move(prices)), std::move(form),
-                               timeouts_, cap_excludes_reasoning_, max_reasoning_});
-    SetDialect(dialect_, &model.endpoints.back());
-    model.context = model_context_;
-    model.endpoints.back().context = endpoint_context_;
-    model.endpoints.back().max_output = endpoint_max_output_;
-    Catalog::Parts parts;
-    parts.names.emplace("m", "a/m");
-    parts.models.push_back(std::move(model));
-    snapshot->catalog = std::move(*Catalog::Make(std::move(parts)));
-    snapshot_ = std::move(snapshot);
+    snapshot_ = SnapshotOf(max_output);
     script_.pieces = {{{}, std::string(kAnswer)}};
   }
 
@@ -173,24 +135,11 @@ class CreditsTest : public ::testing::Test {
   std::optional<ReadOutSlots> read_outs_;
   Mailbox mailbox_;
   Stats stats_;
-  std::string cap_field_ = "max_tokens";
-  CallTimeouts timeouts_;
-  bool cap_excludes_reasoning_ = false;
-  std::string reasoning_budget_field_;
-  int64_t max_reasoning_ = 0;
-  int64_t model_context_ = 0;
-  int64_t endpoint_context_ = 0, endpoint_max_output_ = 0;
-  SurfaceId surface_ = SurfaceId::kChat;        // that requests are spoken in
-  DialectId dialect_ = DialectId::kOpenAiChat;  // of the provider
-  bool other_output_ = false;
-  uint64_t media_nano_ = kOutputNano;  // a token of a picture or of sound in the answer
+  SurfaceId surface_ = SurfaceId::kChat;  // that requests are spoken in
   Window limit_reset_ = Window::kNever;
   Money credit_line_;
   bool store_answers_ = false;
-  OnAbort on_abort_ = OnAbort::kCancel;
-  bool takes_stream_options_ = true;
   bool with_key_ = true, api_v1_ = false;
-  Profile profile_;
   size_t window_ = 1 << 20;
   UpstreamScript script_;
   ScriptedTransport::Director director_;  // in the place of script_, where set
