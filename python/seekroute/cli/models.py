@@ -404,7 +404,7 @@ def _endpoints(view: _View, model: CatalogModel) -> list[dict[str, Any]]:
 
 def _named(rates: Rates) -> dict[str, str]:
     """The units that a price names."""
-    from seekroute.config.catalog_schema import UNITS
+    from seekroute.config.price_schema import UNITS
 
     return {unit: value for unit in UNITS if (value := getattr(rates, unit)) is not None}
 

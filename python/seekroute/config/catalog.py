@@ -20,15 +20,12 @@ from seekroute.config.catalog_schema import (
     Dialect,
     Endpoint,
     Markup,
-    Price,
     Provider,
-    Rates,
     Source,
-    Tier,
-    Variant,
     given,
 )
 from seekroute.config.documents import NotPlain, parse_document, parse_plain
+from seekroute.config.price_schema import Price, Rates, Tier, Variant
 from seekroute.config.schema import problems_of
 from seekroute.errors import ConfigError, Problem
 

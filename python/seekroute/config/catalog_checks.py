@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
-from seekroute.config.catalog_schema import UNITS
+from seekroute.config.price_schema import UNITS
 from seekroute.config.schema import did_you_mean
 from seekroute.errors import Problem
 

@@ -7,8 +7,9 @@ from datetime import date
 from typing import Any
 
 from seekroute.config.catalog import Catalog
-from seekroute.config.catalog_schema import UNITS, CatalogModel, given
+from seekroute.config.catalog_schema import CatalogModel, given
 from seekroute.config.documents import plain_string
+from seekroute.config.price_schema import UNITS
 
 __all__ = ["dump_catalog", "dump_mapping", "dump_models"]
 

@@ -11,16 +11,8 @@ from decimal import Context, Decimal
 from typing import Any
 
 from seekroute.config.catalog import Catalog
-from seekroute.config.catalog_schema import (
-    UNITS,
-    CatalogModel,
-    Endpoint,
-    Price,
-    Rates,
-    Source,
-    Tier,
-    unix_day,
-)
+from seekroute.config.catalog_schema import CatalogModel, Endpoint, Source, unix_day
+from seekroute.config.price_schema import UNITS, Price, Rates, Tier
 
 __all__ = ["endpoint_table", "per_token", "plain", "price_table", "revision_of", "sold_at"]
 

@@ -21,7 +21,7 @@ from seekroute.config.catalog import (
     Variant,
     packaged_catalog,
 )
-from seekroute.config.catalog_schema import UNITS
+from seekroute.config.price_schema import UNITS
 from seekroute.config.profile import PACKAGED_PROFILES, packaged_profile
 from seekroute.config.settings import config_schema
 

@@ -15,8 +15,8 @@ from seekroute.config.catalog_schema import (
     OnAbort,
     ReasoningBudgetField,
     ReasoningField,
-    Tokens,
 )
+from seekroute.config.price_schema import Tokens
 from seekroute.config.profile import PACKAGED_PROFILES
 from seekroute.config.schema import (
     PROVIDER_ID,
