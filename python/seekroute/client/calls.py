@@ -26,6 +26,7 @@ from seekroute.money import decimal_usd
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from seekroute.client.result import Beside
     from seekroute.gateway import Record
 
 R = TypeVar("R")
@@ -75,6 +76,16 @@ class Head:
     record: Record | None
     tries: Tries
     cost_of: CostOf
+
+    def beside(self, data: Mapping[str, Any]) -> Beside:
+        """What an `Answer` with this JSON, which has just come whole, is given besides it."""
+        return {
+            "cost": self.cost_of(self.headers, data, self.record),
+            "provider": self.headers.get("x-seekroute-provider", ""),
+            "request_id": self.headers.get("x-request-id", ""),
+            "latency": time.monotonic() - self.tries.started,
+            "attempts": self.tries.count(self.headers),
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,16 +164,8 @@ def broken(error: APIError, tries: Tries) -> APIError:
 
 def chat_completion(body: bytes, head: Head) -> ChatCompletion:
     """The result of a chat completion that was not streamed."""
-    headers = head.headers
     data = json.loads(body)
-    return ChatCompletion(
-        data,
-        cost=head.cost_of(headers, data, head.record),
-        provider=headers.get("x-seekroute-provider", ""),
-        request_id=headers.get("x-request-id", ""),
-        latency=time.monotonic() - head.tries.started,
-        attempts=head.tries.count(headers),
-    )
+    return ChatCompletion(data, **head.beside(data))
 
 
 def quote(body: bytes, head: Head) -> Quote:

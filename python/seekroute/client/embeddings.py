@@ -7,21 +7,18 @@ import functools
 import importlib
 import json
 import sys
-import time
 from array import array
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, Unpack
 
 from seekroute.client import calls
 from seekroute.client.batch.requests import refuse_table
 from seekroute.client.calls import Call, Head
-from seekroute.client.result import Result
+from seekroute.client.result import Answer, Beside, Result
 from seekroute.client.wires.backend import EMBEDDINGS_PATH, EMBEDDINGS_QUOTE_PATH
 from seekroute.errors import APIError
 
 if TYPE_CHECKING:
-    from decimal import Decimal
-
     from seekroute.client.calls import Perform
 
 VectorsT = TypeVar("VectorsT")
@@ -66,40 +63,20 @@ class Embedding(Result):
         return functools.partial(Embedding, opened=self._opened), (self._data,)
 
 
-class EmbeddingsResponse(Result):
+class EmbeddingsResponse(Answer):
     """Vectors in OpenAI's shape: `data[0].embedding`, `model`, `usage`; and `numpy()`.
 
     The numbers are single precision. They are read from the answer where they are asked for.
-
-    Attributes:
-        cost: Their exact price in USD; None where a remote gateway did not say.
-        provider: Who made them; empty where unknown.
-        request_id: What to tell the operator.
-        latency: Seconds from the call to the end of the answer, retries included.
-        attempts: How often it was tried.
     """
 
-    __slots__ = ("_opened", "attempts", "cost", "latency", "provider", "request_id")
+    __slots__ = ("_opened",)
 
     def __init__(
-        self,
-        data: dict[str, Any],
-        *,
-        opened: bool = False,
-        cost: Decimal | None = None,
-        provider: str = "",
-        request_id: str = "",
-        latency: float = 0.0,
-        attempts: int = 1,
+        self, data: dict[str, Any], *, opened: bool = False, **beside: Unpack[Beside]
     ) -> None:
-        super().__init__(data)
+        super().__init__(data, **beside)
         # Whether texts are vectors that this client has asked for as such: they are opened here.
         self._opened = opened
-        self.cost = cost
-        self.provider = provider
-        self.request_id = request_id
-        self.latency = latency
-        self.attempts = attempts
 
     @property
     def data(self) -> list[Embedding]:
@@ -148,20 +125,11 @@ class EmbeddingsResponse(Result):
     model_dump_json = to_json
 
     def __repr__(self) -> str:
-        parts = [f"{len(self._data['data'])} vectors", f"model={self._data.get('model')!r}"]
-        if self.provider:
-            parts.append(f"provider={self.provider!r}")
-        usage = self._data.get("usage")
-        if usage:
-            parts.append(f"tokens={usage.get('total_tokens')}")
-        if self.cost is not None:
-            parts.append(f"cost={self.cost:f}")
-        return f"EmbeddingsResponse({', '.join(parts)})"
+        return self._told("EmbeddingsResponse", f"{len(self._data['data'])} vectors")
 
     def __reduce__(self) -> tuple[Any, ...]:
-        names = ("cost", "provider", "request_id", "latency", "attempts")
-        extra = {name: getattr(self, name) for name in names}
-        return functools.partial(EmbeddingsResponse, opened=self._opened, **extra), (self._data,)
+        made = functools.partial(EmbeddingsResponse, opened=self._opened, **self.beside())
+        return made, (self._data,)
 
 
 def _numbers(found: Any, place: int) -> list[Any] | array[float]:
@@ -213,19 +181,10 @@ def response(body: bytes, head: Head, *, opened: bool) -> EmbeddingsResponse:
         head: What else is known of the answer.
         opened: Whether texts are opened to vectors.
     """
-    headers = head.headers
     data = json.loads(body)
     # An answer of another shape is none of a gateway's: whoever calls this says so.
     _put_in_order(data["data"])
-    return EmbeddingsResponse(
-        data,
-        opened=opened,
-        cost=head.cost_of(headers, data, head.record),
-        provider=headers.get("x-seekroute-provider", ""),
-        request_id=headers.get("x-request-id", ""),
-        latency=time.monotonic() - head.tries.started,
-        attempts=head.tries.count(headers),
-    )
+    return EmbeddingsResponse(data, opened=opened, **head.beside(data))
 
 
 class Embeddings(Generic[VectorsT, QuoteT]):

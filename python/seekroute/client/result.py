@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, ClassVar, overload
+from decimal import Decimal
+from typing import Any, ClassVar, TypedDict, overload
 
 _SHOWN = 60  # characters of a text in a repr
 
@@ -167,6 +169,71 @@ class Result(Mapping[str, Any]):
         return json.dumps(self._data, indent=indent, ensure_ascii=False)
 
     model_dump_json = to_json
+
+
+class Beside(TypedDict, total=False):
+    """What is known of an answer besides its JSON; see `Answer`."""
+
+    cost: Decimal | None
+    provider: str
+    request_id: str
+    latency: float
+    attempts: int
+
+
+class Answer(Result):
+    """What was made and charged for one request, and what is known of it besides its JSON.
+
+    Attributes:
+        cost: Its exact price in USD; None where a remote gateway did not say.
+        provider: Who served it; empty where unknown.
+        request_id: What to tell the operator.
+        latency: Seconds from the call to the end of the answer, retries included.
+        attempts: How often it was tried: 1 when the first upstream of the first request answered.
+    """
+
+    __slots__ = ("attempts", "cost", "latency", "provider", "request_id")
+
+    def __init__(
+        self,
+        data: dict[str, Any],
+        *,
+        cost: Decimal | None = None,
+        provider: str = "",
+        request_id: str = "",
+        latency: float = 0.0,
+        attempts: int = 1,
+    ) -> None:
+        super().__init__(data)
+        self.cost = cost
+        self.provider = provider
+        self.request_id = request_id
+        self.latency = latency
+        self.attempts = attempts
+
+    def beside(self) -> Beside:
+        """What is known besides the JSON, as arguments that make another answer with it."""
+        return {
+            "cost": self.cost,
+            "provider": self.provider,
+            "request_id": self.request_id,
+            "latency": self.latency,
+            "attempts": self.attempts,
+        }
+
+    def _told(self, kind: str, content: str) -> str:
+        parts = [content, f"model={self._data.get('model')!r}"]
+        if self.provider:
+            parts.append(f"provider={self.provider!r}")
+        usage = self._data.get("usage")
+        if usage:
+            parts.append(f"tokens={usage.get('total_tokens')}")
+        if self.cost is not None:
+            parts.append(f"cost={self.cost:f}")
+        return f"{kind}({', '.join(parts)})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return functools.partial(type(self), **self.beside()), (self._data,)
 
 
 class Page(Sequence[Result]):

@@ -2,50 +2,33 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-from typing import Any
+import functools
+from typing import Any, Unpack
 
+from seekroute.client.result import Answer, Beside, short
 from seekroute.client.result import Page as Page
 from seekroute.client.result import Result as Result
-from seekroute.client.result import short
 from seekroute.client.spend.quotes import Routing
 from seekroute.shown import Shown, bundle
 
 
-class ChatCompletion(Shown, Result):
+class ChatCompletion(Shown, Answer):
     """A whole answer, of a stream too once it has ended.
 
     `message`, `content`, `tool_calls` and `finish_reason` are those of the first choice.
 
     Attributes:
-        cost: Its exact price in USD; None where a remote gateway did not say.
-        provider: Who served it; empty where unknown.
-        request_id: What to tell the operator.
-        latency: Seconds from the call to the end of the answer, retries included.
+        cost, provider, request_id, latency, attempts: as of every `Answer`.
         ttft: Seconds from the call to the first content of a stream; None without a stream.
-        attempts: How often it was tried: 1 when the first upstream of the first request answered.
     """
 
-    __slots__ = ("attempts", "cost", "latency", "provider", "request_id", "ttft")
+    __slots__ = ("ttft",)
 
     def __init__(
-        self,
-        data: dict[str, Any],
-        *,
-        cost: Decimal | None = None,
-        provider: str = "",
-        request_id: str = "",
-        latency: float = 0.0,
-        ttft: float | None = None,
-        attempts: int = 1,
+        self, data: dict[str, Any], *, ttft: float | None = None, **beside: Unpack[Beside]
     ) -> None:
-        super().__init__(data)
-        self.cost = cost
-        self.provider = provider
-        self.request_id = request_id
-        self.latency = latency
+        super().__init__(data, **beside)
         self.ttft = ttft
-        self.attempts = attempts
 
     @property
     def message(self) -> Result:
@@ -108,24 +91,11 @@ class ChatCompletion(Shown, Result):
         return message
 
     def __repr__(self) -> str:
-        parts = [short(self.text)]
-        parts.append(f"model={self._data.get('model')!r}")
-        if self.provider:
-            parts.append(f"provider={self.provider!r}")
-        usage = self._data.get("usage")
-        if usage:
-            parts.append(f"tokens={usage.get('total_tokens')}")
-        if self.cost is not None:
-            parts.append(f"cost={self.cost:f}")
-        return f"ChatCompletion({', '.join(parts)})"
+        return self._told("ChatCompletion", short(self.text))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        extra = {name: getattr(self, name) for name in ChatCompletion.__slots__}
-        return _completion, (self._data, extra)
-
-
-def _completion(data: dict[str, Any], extra: dict[str, Any]) -> ChatCompletion:
-    return ChatCompletion(data, **extra)
+        made = functools.partial(ChatCompletion, ttft=self.ttft, **self.beside())
+        return made, (self._data,)
 
 
 def _is_image(content: str) -> bool:
@@ -170,30 +140,10 @@ class ProviderPage(Page):
     __slots__ = ()
 
 
-class ImagesResponse(Shown, Result):
-    """Generated images in OpenAI's shape: `data[0].url` or `data[0].b64_json`.
+class ImagesResponse(Shown, Answer):
+    """Generated images in OpenAI's shape: `data[0].url` or `data[0].b64_json`."""
 
-    `cost`, `provider`, `request_id`, `latency` and `attempts` are as in `ChatCompletion`.
-    """
-
-    __slots__ = ("attempts", "cost", "latency", "provider", "request_id")
-
-    def __init__(
-        self,
-        data: dict[str, Any],
-        *,
-        cost: Decimal | None = None,
-        provider: str = "",
-        request_id: str = "",
-        latency: float = 0.0,
-        attempts: int = 1,
-    ) -> None:
-        super().__init__(data)
-        self.cost = cost
-        self.provider = provider
-        self.request_id = request_id
-        self.latency = latency
-        self.attempts = attempts
+    __slots__ = ()
 
     @classmethod
     def of(cls, answer: ChatCompletion) -> ImagesResponse:
@@ -207,19 +157,4 @@ class ImagesResponse(Shown, Result):
         shaped = {"created": answer.created, "data": images}
         if answer.usage is not None:
             shaped["usage"] = answer.to_dict()["usage"]
-        return cls(
-            shaped,
-            cost=answer.cost,
-            provider=answer.provider,
-            request_id=answer.request_id,
-            latency=answer.latency,
-            attempts=answer.attempts,
-        )
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        extra = {name: getattr(self, name) for name in ImagesResponse.__slots__}
-        return _images, (self._data, extra)
-
-
-def _images(data: dict[str, Any], extra: dict[str, Any]) -> ImagesResponse:
-    return ImagesResponse(data, **extra)
+        return cls(shaped, **answer.beside())

@@ -132,8 +132,7 @@ class _Shown(ChatCompletion):
 
 
 def _shown(answer: ChatCompletion) -> ChatCompletion:
-    extra = {name: getattr(answer, name) for name in ChatCompletion.__slots__}
-    shown = _Shown(answer.to_dict(), **extra)
+    shown = _Shown(answer.to_dict(), ttft=answer.ttft, **answer.beside())
     shown._made_in = _cell()
     return shown
 
