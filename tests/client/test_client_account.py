@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import seekroute
-from client_modes import MODEL, Driver
+from client_modes import EMBEDDING_MODEL, IMAGE_MODEL, MODEL, Driver
 from seekroute.api import receipts
 from seekroute.client.account import ActivityPage, Credits, Generation, Receipt
 from seekroute.ledger import Balance, Ledger, LedgerError
@@ -118,6 +118,18 @@ def test_a_receipt_verifies_with_the_key(server: RunningServer, remote: Driver) 
     receipts.check_operator(receipts.parse(receipt.to_json()), server.service.control.pepper)
 
 
+def test_vectors_and_pictures_have_a_generation_too(remote: Driver) -> None:
+    for answer in (
+        remote.run(lambda c: c.embeddings.create(model=EMBEDDING_MODEL, input="a cat")),
+        remote.run(lambda c: c.images.generate(prompt="A cat", model=IMAGE_MODEL)),
+    ):
+        found = remote.run(lambda c, id=answer.id: c.generation(id))
+        assert found.total_cost == answer.cost > 0
+        assert pickle.loads(pickle.dumps(answer)).id == answer.id
+        receipt = remote.run(lambda c, id=answer.id: c.receipt(id))
+        assert Decimal(receipt.charged) == answer.cost
+
+
 def test_no_other_key_sees_it(server: RunningServer, remote: Driver) -> None:
     answer = remote.run(lambda c: c.ask("Hello!", MODEL))
     control = server.service.control
@@ -153,6 +165,13 @@ def test_a_ledger_in_process_is_the_researchers_own(local: Driver) -> None:
     assert caught.value.param == "limit"
     with pytest.raises(seekroute.NotSupportedError):
         local.run(lambda c: c.receipt("gen-unknown"))
+
+
+def test_vectors_made_in_process_have_a_generation_too(local: Driver) -> None:
+    local.client.ledger.topup("grant:1", "local", nano("1"))
+    vectors = local.run(lambda c: c.embeddings.create(model=EMBEDDING_MODEL, input="a cat"))
+    found = local.run(lambda c: c.generation(vectors.id))
+    assert (found.id, found.total_cost) == (vectors.id, vectors.cost)
 
 
 def test_calls_go_on_with_a_ledger_and_it_is_kept(local: Driver) -> None:

@@ -280,6 +280,10 @@ def test_other_fields_and_headers(client: seekroute.Client, mock: MockProvider) 
         client.embeddings.create(model=MODEL, input="a", input_type="query")  # type: ignore[call-arg]
 
 
+def test_who_keeps_no_generations_gives_no_id(client: seekroute.Client) -> None:
+    assert client.embeddings.create(model=MODEL, input="a").id == ""
+
+
 def test_usage_counts_them(client: seekroute.Client) -> None:
     client.embeddings.create(model=MODEL, input=["a cat", "a dog"])
     used = client.usage()[MODEL]
