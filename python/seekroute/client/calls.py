@@ -80,6 +80,7 @@ class Head:
     def beside(self, data: Mapping[str, Any]) -> Beside:
         """What an `Answer` with this JSON, which has just come whole, is given besides it."""
         return {
+            "id": self.headers.get("x-generation-id", ""),
             "cost": self.cost_of(self.headers, data, self.record),
             "provider": self.headers.get("x-seekroute-provider", ""),
             "request_id": self.headers.get("x-request-id", ""),

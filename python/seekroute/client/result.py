@@ -174,6 +174,7 @@ class Result(Mapping[str, Any]):
 class Beside(TypedDict, total=False):
     """What is known of an answer besides its JSON; see `Answer`."""
 
+    id: str
     cost: Decimal | None
     provider: str
     request_id: str
@@ -185,6 +186,8 @@ class Answer(Result):
     """What was made and charged for one request, and what is known of it besides its JSON.
 
     Attributes:
+        id: Of its generation, for `client.generation()`; empty where no gateway keeps one. A chat
+            completion has it in its JSON.
         cost: Its exact price in USD; None where a remote gateway did not say.
         provider: Who served it; empty where unknown.
         request_id: What to tell the operator.
@@ -192,12 +195,13 @@ class Answer(Result):
         attempts: How often it was tried: 1 when the first upstream of the first request answered.
     """
 
-    __slots__ = ("attempts", "cost", "latency", "provider", "request_id")
+    __slots__ = ("_id", "attempts", "cost", "latency", "provider", "request_id")
 
     def __init__(
         self,
         data: dict[str, Any],
         *,
+        id: str = "",
         cost: Decimal | None = None,
         provider: str = "",
         request_id: str = "",
@@ -205,15 +209,21 @@ class Answer(Result):
         attempts: int = 1,
     ) -> None:
         super().__init__(data)
+        self._id = id
         self.cost = cost
         self.provider = provider
         self.request_id = request_id
         self.latency = latency
         self.attempts = attempts
 
+    @property
+    def id(self) -> str:
+        return self._data.get("id") or self._id
+
     def beside(self) -> Beside:
         """What is known besides the JSON, as arguments that make another answer with it."""
         return {
+            "id": self.id,
             "cost": self.cost,
             "provider": self.provider,
             "request_id": self.request_id,

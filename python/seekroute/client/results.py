@@ -18,7 +18,7 @@ class ChatCompletion(Shown, Answer):
     `message`, `content`, `tool_calls` and `finish_reason` are those of the first choice.
 
     Attributes:
-        cost, provider, request_id, latency, attempts: as of every `Answer`.
+        id, cost, provider, request_id, latency, attempts: as of every `Answer`.
         ttft: Seconds from the call to the first content of a stream; None without a stream.
     """
 
