@@ -57,6 +57,7 @@ def test_the_vectors_of_texts(client: seekroute.Client, mock: MockProvider) -> N
     assert found["data"][1].embedding == found.data[1].embedding
     assert json.loads(found.to_json())["data"][0]["embedding"] == found.data[0].embedding
     assert repr(found) == f"EmbeddingsResponse(2 vectors, model={MODEL!r}, tokens=4)"
+    assert repr(found.data[1]) == "Embedding(object='embedding', index=1, embedding=[3 items])"
     again = pickle.loads(pickle.dumps(copy.deepcopy(found)))
     assert again.to_dict() == found.to_dict()
     assert again.data[0].embedding == found.data[0].embedding
