@@ -53,6 +53,13 @@ class Embedding(Result):
     def __getitem__(self, key: str) -> Any:
         return self.embedding if key == "embedding" else super().__getitem__(key)
 
+    def __repr__(self) -> str:
+        try:
+            read = self.to_dict()
+        except APIError:  # shown as it came
+            return super().__repr__()
+        return Result.__repr__(Embedding(read))
+
     def to_dict(self) -> dict[str, Any]:
         """The vector as a plain dict, its numbers as a list."""
         return {**self._data, "embedding": self.embedding}
