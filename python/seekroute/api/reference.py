@@ -35,8 +35,8 @@ def document() -> dict[str, Any]:
             "version": "1",
             "summary": "OpenAI-compatible LLM gateway",
             "description": (
-                "Chat completions of many providers behind one API key. Every path under `/v1` is "
-                "served under `/api/v1` too."
+                "Chat completions and embeddings of many providers behind one API key. Every path "
+                "under `/v1` is served under `/api/v1` too."
             ),
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
