@@ -172,6 +172,7 @@ def test_vectors_made_in_process_have_a_generation_too(local: Driver) -> None:
     vectors = local.run(lambda c: c.embeddings.create(model=EMBEDDING_MODEL, input="a cat"))
     found = local.run(lambda c: c.generation(vectors.id))
     assert (found.id, found.total_cost) == (vectors.id, vectors.cost)
+    assert found.api_type == "embeddings"
 
 
 def test_calls_go_on_with_a_ledger_and_it_is_kept(local: Driver) -> None:

@@ -70,6 +70,7 @@ def test_float_and_base64_if_asked_for(client: seekroute.Client, mock: MockProvi
     floats = create(model=MODEL, input="Hi", dimensions=4, encoding_format="float")
     assert sent(mock)["encoding_format"] == "float"
     assert floats.data[0].embedding == opened.data[0].embedding
+    assert repr(floats).startswith("EmbeddingsResponse(1 vector, ")
     for fields in (
         {"encoding_format": "base64"},
         {"extra_body": {"encoding_format": "base64"}},
@@ -279,6 +280,19 @@ def test_other_fields_and_headers(client: seekroute.Client, mock: MockProvider) 
     assert mock.requests[-1].headers["x-request-id"] == "mine"
     with pytest.raises(TypeError):
         client.embeddings.create(model=MODEL, input="a", input_type="query")  # type: ignore[call-arg]
+
+
+def test_the_id_is_that_of_the_answer_or_of_its_head(
+    client: seekroute.Client, mock: MockProvider
+) -> None:
+    body = {"object": "list", "data": [{"index": 0, "embedding": [1.0]}]}
+    head = {"X-Generation-Id": "gen-head"}
+    mock.queue(Status(200, body=body, headers=head))
+    mock.queue(Status(200, body={**body, "id": "gen-body"}, headers=head))
+    found = [client.embeddings.create(model=MODEL, input="a") for _ in range(2)]
+    assert [each.id for each in found] == ["gen-head", "gen-body"]
+    assert pickle.loads(pickle.dumps(found[0])).id == "gen-head"
+    assert "id" not in found[0].to_dict()
 
 
 def test_who_keeps_no_generations_gives_no_id(client: seekroute.Client) -> None:

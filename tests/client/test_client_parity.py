@@ -111,6 +111,7 @@ def shown(given: Any) -> Any:
         **found,
         **{name: None if seconds is None else seconds >= 0 for name, seconds in timed.items()},
         "has_request_id": bool(getattr(given, "request_id", "")) if _has(given, "cost") else None,
+        "has_id": bool(getattr(given, "id", "")) if _has(given, "cost") else None,
     }
 
 
@@ -400,6 +401,12 @@ def _across(found: Any) -> Any:
             for name in ("message", "body", "hint"):
                 found.pop(name)
     return found
+
+
+def test_answers_have_the_id_of_their_generation(walk: Walk) -> None:
+    for name in ("embeddings", "images", "ask"):
+        for mode in MODES:
+            assert walk.found[name][mode]["has_id"] is True, (name, mode)
 
 
 def test_what_the_queries_found(walk: Walk) -> None:

@@ -132,7 +132,9 @@ class EmbeddingsResponse(Answer):
     model_dump_json = to_json
 
     def __repr__(self) -> str:
-        return self._told("EmbeddingsResponse", f"{len(self._data['data'])} vectors")
+        count = len(self._data["data"])
+        vectors = "1 vector" if count == 1 else f"{count} vectors"
+        return self._told("EmbeddingsResponse", vectors)
 
     def __reduce__(self) -> tuple[Any, ...]:
         made = functools.partial(EmbeddingsResponse, opened=self._opened, **self.beside())
