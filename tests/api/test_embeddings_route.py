@@ -39,9 +39,8 @@ def server(
         name: {"base_url": mock.base_url, "allow_http": True, "allow_private": True}
         for name, mock in zip(("first", "second"), upstreams, strict=True)
     }
-    endpoints = [
-        {"provider": name, "model": f"{name}-embed", "price": {"input": "2"}} for name in providers
-    ]
+    price = {"input": "2", "variants": [{"service_tier": "flex", "input": "1"}]}
+    endpoints = [{"provider": name, "model": f"{name}-embed", "price": price} for name in providers]
     model = {"id": TWO, "context": 8192, "output": ["embedding"], "endpoints": endpoints}
     with running_server(
         tmp_path_factory.mktemp("embeddings"),
@@ -176,6 +175,26 @@ def test_a_row_and_a_receipt_are_left(server: RunningServer) -> None:
     assert row["held"] >= row["total_cost"]
     assert row["api_type"] == "embeddings"
     assert server.request("GET", f"/v1/receipt?id={generation}").status == 200
+
+
+@pytest.mark.parametrize(("tier", "rate"), [("flex", 1), ("default", 2), (None, 2)])
+def test_the_tier_that_the_answer_names_has_its_price(
+    server: RunningServer,
+    upstreams: tuple[MockProvider, MockProvider],
+    tier: str | None,
+    rate: int,
+) -> None:
+    rows = [{"object": "embedding", "index": 0, "embedding": [1.0]}]
+    usage = {"prompt_tokens": 5, "total_tokens": 5}
+    body = {"object": "list", "data": rows, "usage": usage, "service_tier": tier}
+    upstreams[0].queue(Status(200, body=body))
+    answer = embed(server, model=TWO, service_tier="flex")
+    assert upstreams[0].requests[0].json["service_tier"] == "flex"
+    assert Decimal(answer.headers["x-seekroute-cost"]) == 5 * rate * Decimal("0.000001")
+    generation = answer.headers["x-generation-id"]
+    row = server.request("GET", f"/v1/generation?id={generation}").json()["data"]
+    assert row["service_tier"] == tier
+    assert answer.json()["service_tier"] == tier
 
 
 def test_the_quote_is_what_is_held(server: RunningServer) -> None:
