@@ -46,22 +46,22 @@ JsonSink::Step PromptSink::OnOpen(const JsonPlace& place, JsonType type) {
       BeginField(place);
       in_messages_ = place.key() == "messages";
       in_tools_ = place.key() == "tools" || place.key() == "functions";
-      if (in_others_) CountOthers(&field_members_, place, type);
-      return in_messages_ || in_tools_ || in_others_ ? Step::kEnter : Step::kSkip;
+      if (may_hold_media_) CountMedia(&field_members_, place, type);
+      return in_messages_ || in_tools_ || may_hold_media_ ? Step::kEnter : Step::kSkip;
     case 2:
       if (in_messages_) Count(kMessage);
-      if (in_others_) CountOthers(&field_members_, place, type);
+      if (may_hold_media_) CountMedia(&field_members_, place, type);
       tool_ = {};
       return Step::kEnter;
     default:
       break;
   }
-  if (in_others_) {
-    CountOthers(&field_members_, place, type);
+  if (may_hold_media_) {
+    CountMedia(&field_members_, place, type);
     return Step::kEnter;
   }
   if (in_tools_) return Step::kSkip;
-  if (!IsContent(place)) CountOthers(&message_members_, place, type);
+  if (!IsContent(place)) CountMedia(&message_members_, place, type);
   if (IsToolCall(place)) Count(kToolCall);
   if (place.depth() >= ContentPart::kDepth && IsContent(place)) {
     part_.OnOpen(place, type);
@@ -100,11 +100,11 @@ bool PromptSink::OnScalar(const JsonPlace& place, const JsonValue& value) {
     const bool unset = value.type == JsonType::kNull || value.type == JsonType::kFalse;
     BeginField(place);
     if (unset) return true;
-    if (in_others_) CountOthers(&field_members_, place, value.type, TextOf(value));
+    if (may_hold_media_) CountMedia(&field_members_, place, value.type, TextOf(value));
     AddField(place, value);
     return true;
   }
-  if (in_others_) CountOthers(&field_members_, place, value.type, TextOf(value));
+  if (may_hold_media_) CountMedia(&field_members_, place, value.type, TextOf(value));
   if (in_tools_ && place.depth() == ToolEntry::kDepth) {
     tool_.OnMember(place.key(), value);
   }
@@ -113,7 +113,7 @@ bool PromptSink::OnScalar(const JsonPlace& place, const JsonValue& value) {
     AddToPart(place, value);
     return true;
   }
-  const bool counted = CountOthers(&message_members_, place, value.type, TextOf(value));
+  const bool counted = CountMedia(&message_members_, place, value.type, TextOf(value));
   const std::string_view key = place.key();
   const bool unknown = counted || (place.depth() == 3 && message_members_.watching());
   const bool is_text = !unknown && (place.depth() == 3 ? key != "role" && key != "tool_call_id"
@@ -131,15 +131,16 @@ bool PromptSink::OnScalar(const JsonPlace& place, const JsonValue& value) {
 
 // A member of the request begins: what the one before it was is no more.
 void PromptSink::BeginField(const JsonPlace& place) {
-  use_ = FieldNamed(place.key()).use;
-  in_others_ = use_ == FieldUse::kFetches || use_ == FieldUse::kUnknown;
+  const FieldRule rule = FieldNamed(place.key());
+  use_ = rule.use;
+  may_hold_media_ = rule.may_hold_media();
   in_messages_ = false;
   in_tools_ = false;
 }
 
 // Of what is not known nothing is expected.
-bool PromptSink::CountOthers(MediaMembers* members, const JsonPlace& place, JsonType type,
-                             std::string_view text) {
+bool PromptSink::CountMedia(MediaMembers* members, const JsonPlace& place, JsonType type,
+                            std::string_view text) {
   const MediaCount more = members->OnValue(place, type, text);
   if (more.all() == 0) return false;
   const std::string_view member = in_messages_ ? place.key(3) : std::string_view();

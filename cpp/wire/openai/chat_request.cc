@@ -42,8 +42,8 @@ JsonSink::Step RequestSink::OnOpen(const JsonPlace& place, JsonType type) {
       reasoning_.other = true;
       return Step::kSkip;
     default:
-      if (CountsOthers()) {
-        CountOthers(&field_members_, place, type);
+      if (field_.may_hold_media()) {
+        CountMedia(&field_members_, place, type);
         return Step::kEnter;
       }
       if (field_.use == FieldUse::kModalities) ask_.answer_kinds = AnswerKinds::kOthers;
@@ -70,8 +70,9 @@ JsonSink::Step RequestSink::OpenField(const JsonPlace& place, JsonType type) {
     case FieldKind::kReasoning:
       return Step::kEnter;
     default:
-      if (CountsOthers()) CountOthers(&field_members_, place, type);
-      return field_.use == FieldUse::kModalities || CountsOthers() ? Step::kEnter : Step::kSkip;
+      if (field_.may_hold_media()) CountMedia(&field_members_, place, type);
+      return field_.use == FieldUse::kModalities || field_.may_hold_media() ? Step::kEnter
+                                                                            : Step::kSkip;
   }
 }
 
@@ -97,7 +98,7 @@ bool RequestSink::OnScalar(const JsonPlace& place, const JsonValue& value) {
       SetReasoning(place, value);
       return true;
     default:
-      if (CountsOthers()) CountOthers(&field_members_, place, value.type, TextOf(value));
+      if (field_.may_hold_media()) CountMedia(&field_members_, place, value.type, TextOf(value));
       if (field_.use != FieldUse::kModalities) return true;
       // One that is not text decides, wherever it stands.
       if (value.text != "text") {
@@ -170,7 +171,7 @@ bool RequestSink::SetField(const JsonPlace& place, const JsonValue& value) {
       }
       const bool unset = value.type == JsonType::kNull || value.type == JsonType::kFalse;
       if (unset) return true;
-      if (CountsOthers()) CountOthers(&field_members_, place, value.type, TextOf(value));
+      if (field_.may_hold_media()) CountMedia(&field_members_, place, value.type, TextOf(value));
       EndField(place, value);
       return true;
   }
@@ -367,7 +368,7 @@ bool RequestSink::OnClose(const JsonPlace& place, const JsonValue& value) {
   if (place.depth() < 2 || field_.kind != FieldKind::kMessages) return true;
   if (place.depth() == 2) return EndMessage(place);
   if (place.key(3) != "content") {
-    CountOthers(message_members_.OnClose(place));
+    CountMedia(message_members_.OnClose(place));
     return true;
   }
   if (place.depth() >= ContentPart::kDepth) part_.OnClose(place);

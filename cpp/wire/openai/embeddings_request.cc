@@ -65,10 +65,7 @@ class EmbeddingsSink final : public JsonSink {
   bool SetField(const JsonPlace& place, const JsonValue& value);
   bool SetDimensions(const JsonPlace& place, const JsonValue& value);
   void EndField(const JsonPlace& place, const JsonValue& value);
-  void CountOthers(const JsonPlace& place, JsonType type, std::string_view text);
-  bool CountsOthers() const {
-    return rule_.use == FieldUse::kFetches || rule_.use == FieldUse::kUnknown;
-  }
+  void CountMedia(const JsonPlace& place, JsonType type, std::string_view text);
   int64_t marks() const { return texts_read_ * kMostTextMarks; }
   bool WrongType(const JsonPlace& place, std::string_view expected, JsonType got) {
     return Fail(WrongTypeError(place, expected, got));
@@ -108,8 +105,8 @@ JsonSink::Step EmbeddingsSink::OnOpen(const JsonPlace& place, JsonType type) {
     ++parsed_->inputs;
     return Step::kEnter;
   }
-  if (!CountsOthers()) return Step::kSkip;
-  CountOthers(place, type, {});
+  if (!rule_.may_hold_media()) return Step::kSkip;
+  CountMedia(place, type, {});
   return Step::kEnter;
 }
 
@@ -124,8 +121,8 @@ JsonSink::Step EmbeddingsSink::OpenField(const JsonPlace& place, JsonType type) 
     WrongType(place, own_ == Own::kDimensions ? "an integer" : "a string", type);
     return Step::kStop;
   }
-  if (!CountsOthers()) return Step::kSkip;
-  CountOthers(place, type, {});
+  if (!rule_.may_hold_media()) return Step::kSkip;
+  CountMedia(place, type, {});
   return Step::kEnter;
 }
 
@@ -135,7 +132,7 @@ bool EmbeddingsSink::BeginField(const JsonPlace& place, JsonType type) {
   rule_ = own_ == Own::kNone ? FieldNamed(place.key()) : FieldRule{};
   if (own_ == Own::kOtherSpelling) rule_.kind = FieldKind::kOtherSpelling;
   if (own_ == Own::kInput) has_input_ = true;
-  if (CountsOthers()) ask_.is_ordinary = false;
+  if (rule_.may_hold_media()) ask_.is_ordinary = false;
   switch (rule_.kind) {
     case FieldKind::kMessages:
       return Fail(kUnknownParameter,
@@ -162,7 +159,7 @@ bool EmbeddingsSink::OnScalar(const JsonPlace& place, const JsonValue& value) {
   }
   if (place.depth() > 1) {
     if (own_ == Own::kInput) return SetInput(place, value);
-    if (CountsOthers()) CountOthers(place, value.type, TextOf(value));
+    if (rule_.may_hold_media()) CountMedia(place, value.type, TextOf(value));
     return true;
   }
   if (!BeginField(place, value.type)) return false;
@@ -209,8 +206,9 @@ bool EmbeddingsSink::SetField(const JsonPlace& place, const JsonValue& value) {
       return true;
     }
     default:
-      if (CountsOthers() && value.type != JsonType::kNull && value.type != JsonType::kFalse) {
-        CountOthers(place, value.type, TextOf(value));
+      if (rule_.may_hold_media() && value.type != JsonType::kNull &&
+          value.type != JsonType::kFalse) {
+        CountMedia(place, value.type, TextOf(value));
       }
       EndField(place, value);
       return true;
@@ -336,7 +334,7 @@ void EmbeddingsSink::EndField(const JsonPlace& place, const JsonValue& value) {
   }
 }
 
-void EmbeddingsSink::CountOthers(const JsonPlace& place, JsonType type, std::string_view text) {
+void EmbeddingsSink::CountMedia(const JsonPlace& place, JsonType type, std::string_view text) {
   const MediaCount more = members_.OnValue(place, type, text);
   if (more.all() == 0) return;
   picture_tokens_ += more.pictures * kMostPictureTokens;

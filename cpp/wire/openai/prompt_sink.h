@@ -36,8 +36,8 @@ class PromptSink final : public JsonSink {
     text_.Add(text);
   }
   void BeginField(const JsonPlace& place);
-  bool CountOthers(MediaMembers* members, const JsonPlace& place, JsonType type,
-                   std::string_view text = {});
+  bool CountMedia(MediaMembers* members, const JsonPlace& place, JsonType type,
+                  std::string_view text = {});
   void AddDefinitions(std::string_view json, int64_t bytes);
   void AddField(const JsonPlace& place, const JsonValue& value);
   void AddToPart(const JsonPlace& place, const JsonValue& value);
@@ -54,7 +54,7 @@ class PromptSink final : public JsonSink {
   FieldUse use_ = FieldUse::kNone;  // of the member of the request that is being read
   bool in_messages_ = false;
   bool in_tools_ = false;
-  bool in_others_ = false;  // a field that may stand for more than its bytes
+  bool may_hold_media_ = false;  // the member of the request
   bool low_detail_ = false;
   size_t sound_bytes_ = 0;
   size_t file_bytes_ = 0;

@@ -76,6 +76,9 @@ struct FieldRule {
   FieldUse use = FieldUse::kNone;
   int64_t min = 0;  // of integers
   int64_t max = 0;
+
+  // Whether what is in it may stand for more than its bytes.
+  bool may_hold_media() const { return use == FieldUse::kFetches || use == FieldUse::kUnknown; }
 };
 
 // The rule for a top-level field; kAny and kUnknown for one that is not in the table.

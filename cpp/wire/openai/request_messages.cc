@@ -37,7 +37,7 @@ JsonSink::Step RequestSink::OpenInMessages(const JsonPlace& place, JsonType type
     if (!IsSpelledRight(MemberOf::kMessage, place)) return Step::kStop;
   }
   if (member != "content" || place.depth() == 3) {
-    CountOthers(&message_members_, place, type);
+    CountMedia(&message_members_, place, type);
     text_bytes_ += BytesOfName(place);
     if (IsToolCall(place)) text_bytes_ += size_t{kMostCallTokens};
     return Step::kEnter;
@@ -92,7 +92,7 @@ bool RequestSink::SetInMessages(const JsonPlace& place, const JsonValue& value) 
     part_.OnScalar(place, value);
     return true;
   }
-  CountOthers(&message_members_, place, value.type, TextOf(value));
+  CountMedia(&message_members_, place, value.type, TextOf(value));
   text_bytes_ += BytesOf(value) + BytesOfName(place);
   return true;
 }

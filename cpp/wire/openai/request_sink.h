@@ -56,11 +56,11 @@ class RequestSink final : public JsonSink {
     has_media_ = has_media_ || parts > 0;
     ask_.unsized_parts += parts;
   }
-  void CountOthers(MediaMembers* members, const JsonPlace& place, JsonType type,
-                   std::string_view text = {}) {
-    CountOthers(members->OnValue(place, type, text));
+  void CountMedia(MediaMembers* members, const JsonPlace& place, JsonType type,
+                  std::string_view text = {}) {
+    CountMedia(members->OnValue(place, type, text));
   }
-  void CountOthers(const MediaCount& more) {
+  void CountMedia(const MediaCount& more) {
     if (more.all() == 0) return;
     has_media_ = true;
     media_tokens_ += more.pictures * kMostPictureTokens;
@@ -71,9 +71,6 @@ class RequestSink final : public JsonSink {
     if (!IsKnownInOtherCase(where, place.key())) return true;
     return Fail(ErrorCode::kUnknownParameter, std::string(RefusalOf(FieldKind::kOtherSpelling)),
                 place.Path());
-  }
-  bool CountsOthers() const {
-    return field_.use == FieldUse::kFetches || field_.use == FieldUse::kUnknown;
   }
   bool WrongType(const JsonPlace& place, std::string_view expected, JsonType got) {
     return Fail(WrongTypeError(place, expected, got));
