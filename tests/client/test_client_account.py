@@ -101,6 +101,7 @@ def test_activity_takes_days_and_keys(remote: Driver) -> None:
     assert own.usage == used
     assert len(remote.run(lambda c: c.activity(date=today(), key="key_other"))) == 0
     assert json.loads(page.to_json())["data"][0]["usage"] == float(page[0].usage)
+    assert page.model_dump_json(indent=1) == page.to_json(indent=1)
     with pytest.raises(seekroute.BadRequestError) as caught:
         remote.run(lambda c: c.activity(start="tomorrow"))
     assert caught.value.param == "from"
