@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from seekroute.cli.asking import client_of
-from seekroute.cli.shared import say, shared, told
+from seekroute.cli.shared import MockOption, say, shared, told
 from seekroute.errors import APIError, NotFoundError, SeekrouteError
 
 if TYPE_CHECKING:
@@ -135,13 +135,7 @@ def chat(
     system: Annotated[
         str | None, typer.Option("--system", "-s", help="The system message.")
     ] = None,
-    mock: Annotated[
-        str | None,
-        typer.Option(
-            help="The built-in mock provider: on (no provider is asked), beside, off, or auto (on "
-            "while no provider has a key). Default: the configuration's, auto without one."
-        ),
-    ] = None,
+    mock: MockOption = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object for each answer.")
     ] = False,

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from seekroute.cli.asking import client_of
-from seekroute.cli.shared import JsonOption, print_json, say, shared
+from seekroute.cli.shared import JsonOption, MockOption, print_json, say, shared
 from seekroute.errors import SeekrouteError
 
 # Whether this is the process' own program, which may start afresh; not so in tests.
@@ -113,13 +113,7 @@ def ask(
     stream: Annotated[
         bool, typer.Option("--stream/--no-stream", help="Show the answer while it arrives.")
     ] = True,
-    mock: Annotated[
-        str | None,
-        typer.Option(
-            help="The built-in mock provider: on (no provider is asked), beside, off, or auto (on "
-            "while no provider has a key). Default: the configuration's, auto without one."
-        ),
-    ] = None,
+    mock: MockOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Ask a model and show its answer: without a server, or by the one at SEEKROUTE_BASE_URL."""

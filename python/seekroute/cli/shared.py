@@ -26,6 +26,15 @@ if TYPE_CHECKING:
 Fields = Mapping[str, Any]
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+# Of commands that ask without a server.
+MockOption = Annotated[
+    str | None,
+    typer.Option(
+        "--mock",
+        help="The built-in mock provider: on (no provider is asked), beside, off, or auto (on "
+        "while no provider has a key). Default: the configuration's, auto without one.",
+    ),
+]
 
 NO_FILE = "there is no configuration file: defaults are in force, and variables (SEEKROUTE_…)"
 _ANOTHER = "Is it another one that is meant? --data-dir and --config say which"
