@@ -109,13 +109,7 @@ Bill Biller::Partial() const {
   if (used_.delivered) usage = Estimate();
   usage.total.reset();
   if (sane) {
-    usage.prompt = told.prompt;
-    usage.cached = told.cached;
-    usage.cache_write = told.cache_write;
-    usage.cache_write_1h = told.cache_write_1h;
-    usage.audio_prompt = told.audio_prompt;
-    usage.audio_cached = told.audio_cached;
-    usage.image_prompt = told.image_prompt;
+    usage.TakePrompt(told);
   } else {
     usage.prompt = Prompt().tokens;
   }

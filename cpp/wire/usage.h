@@ -33,6 +33,17 @@ struct Usage {
 
   // True when prompt and completion are both known.
   bool complete() const { return prompt.has_value() && completion.has_value(); }
+
+  // Counts the prompt, and all that is of it, as `other` does.
+  void TakePrompt(const Usage& other) {
+    prompt = other.prompt;
+    cached = other.cached;
+    cache_write = other.cache_write;
+    cache_write_1h = other.cache_write_1h;
+    audio_prompt = other.audio_prompt;
+    audio_cached = other.audio_cached;
+    image_prompt = other.image_prompt;
+  }
 };
 
 // Counts as providers spell them, before it is known which of them include which. Value type.

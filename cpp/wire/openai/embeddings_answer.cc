@@ -138,15 +138,10 @@ Usage PromptUsage(const Usage& told) {
   const std::optional<int64_t> prompt = told.prompt ? told.prompt : told.total;
   if (prompt.value_or(0) == 0) return {};
   Usage usage;
+  usage.TakePrompt(told);
   usage.prompt = prompt;
   usage.completion = 0;
   usage.total = prompt;
-  usage.cached = told.cached;
-  usage.cache_write = told.cache_write;
-  usage.cache_write_1h = told.cache_write_1h;
-  usage.audio_prompt = told.audio_prompt;
-  usage.audio_cached = told.audio_cached;
-  usage.image_prompt = told.image_prompt;
   return usage;
 }
 
