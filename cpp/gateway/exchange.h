@@ -19,8 +19,8 @@
 
 namespace seekroute {
 
-// kTable in exchange.cc has every move there is: what happens in a state that it does not name
-// changes nothing.
+// Table::kMoves in exchange.cc has every move there is: what happens in a state that it does not
+// name changes nothing.
 //
 // Invariants: content is never repeated (no second attempt after the first byte of it); an admitted
 // exchange settles exactly one row, also when its client goes away; it ends within its total

@@ -125,7 +125,7 @@ TEST(Quote, HoldsAsTheRequestWould) {
       if (named) quoted.ask.max_output = 300;
       const Route route = RouteTo(quoted.model);
       const SpendBound bound(quoted.ask, route, {}, {});
-      const Money held = limited || named ? bound.At(bound.longest()) : bound.Untold();
+      const Money held = limited || named ? bound.At(bound.longest()) : bound.Worst(std::nullopt);
       EXPECT_EQ(held == bound.At(bound.longest()), limited || named);
       EXPECT_NE(quoted.Write().find(",\"max\":" + FormatUsd(held) + "},\"candidates\""),
                 std::string::npos)

@@ -65,16 +65,13 @@ class SpendBound {
   // that is less.
   Money At(int64_t tokens) const { return Worst(tokens); }
 
-  // What no candidate exceeds that is told no length, and no budget for its thinking. Its answer
-  // may take what a short prompt leaves of the context.
-  Money Untold() const { return Worst(std::nullopt); }
-
   // Tokens a choice that a provider is told; nothing: none. Without a cap it knows of no bound, and
   // nobody needs one where there is nothing to pay, or where nobody has named a length and nobody's
   // money ends (`limited`). `longest`: what is to be paid for at most.
   std::optional<int64_t> Cap(int64_t longest, bool limited) const;
 
-  // What no candidate exceeds that is told the cap, or nothing.
+  // What no candidate exceeds that is told the cap, or nothing: no length, and no budget for its
+  // thinking. Its answer may then take what a short prompt leaves of the context.
   Money Worst(std::optional<int64_t> cap) const;
 
   // The same of one endpoint: the longest answer of a choice, that with its thinking, in tokens,

@@ -118,7 +118,7 @@ TEST(SpendBoundTest, CountsThinkingThatTheCapLeavesOut) {
       const int64_t prompt = kPrompt.upper * kInputNano;
       const std::string what = std::string(c.field) + std::to_string(c.longest);
       EXPECT_EQ(bound.At(300).nano, prompt + choices * (300 + c.told) * 2000) << what;
-      EXPECT_EQ(bound.Untold().nano, prompt + choices * (500 + c.untold) * 2000) << what;
+      EXPECT_EQ(bound.Worst(std::nullopt).nano, prompt + choices * (500 + c.untold) * 2000) << what;
       EXPECT_EQ(bound.Within(bound.At(300)), 300) << what;
       EXPECT_EQ(bound.CompletionAt(route.candidates[0], 300), 300 + c.told) << what;
     }
@@ -180,7 +180,7 @@ TEST(SpendBoundTest, IsBoundedByTheEndpointWhereThatSaysMoreThanTheModel) {
     EXPECT_EQ(bound.LongestAt(route.candidates[0]), c.longest) << what;
     EXPECT_EQ(bound.BesidesAt(route.candidates[0]).prompt, c.prompt) << what;
     EXPECT_EQ(bound.At(1'000'000).nano, c.prompt * kInputNano + c.longest * 2000) << what;
-    EXPECT_EQ(bound.Untold().nano, c.prompt * kInputNano + c.untold * 2000) << what;
+    EXPECT_EQ(bound.Worst(std::nullopt).nano, c.prompt * kInputNano + c.untold * 2000) << what;
   }
 }
 
