@@ -43,8 +43,6 @@ class _MoneyResult(Shown, Result):
         """The answer as JSON text."""
         return json.dumps(self._data, indent=indent, ensure_ascii=False, default=float)
 
-    model_dump_json = to_json
-
     def __str__(self) -> str:
         """As a terminal shows it."""
         return self._repr_mimebundle_()["text/plain"]

@@ -64,8 +64,6 @@ class Embedding(Result):
         """The vector as a plain dict, its numbers as a list."""
         return {**self._data, "embedding": self.embedding}
 
-    model_dump = to_dict
-
     def __reduce__(self) -> tuple[Any, ...]:
         return functools.partial(Embedding, opened=self._opened), (self._data,)
 
@@ -123,13 +121,9 @@ class EmbeddingsResponse(Answer):
         """The answer as a plain dict, the numbers as lists."""
         return {**self._data, "data": [each.to_dict() for each in self.data]}
 
-    model_dump = to_dict
-
     def to_json(self, *, indent: int | None = None) -> str:
         """The answer as JSON text."""
         return json.dumps(self.to_dict(), indent=indent, ensure_ascii=False)
-
-    model_dump_json = to_json
 
     def __repr__(self) -> str:
         count = len(self._data["data"])

@@ -21,7 +21,35 @@ def short(value: Any) -> str:
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 4]}...'"
 
 
-class Result(Mapping[str, Any]):
+class _Json:
+    """Base of what has a JSON object that came."""
+
+    __slots__ = ("_data",)
+
+    def __init__(self, data: dict[str, Any]) -> None:
+        self._data = data
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self._data,)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON as the plain dict it came as."""
+        return self._data
+
+    def to_json(self, *, indent: int | None = None) -> str:
+        """The JSON as text."""
+        return json.dumps(self._data, indent=indent, ensure_ascii=False)
+
+    def model_dump(self) -> dict[str, Any]:
+        """As `to_dict`."""
+        return self.to_dict()
+
+    def model_dump_json(self, *, indent: int | None = None) -> str:
+        """As `to_json`."""
+        return self.to_json(indent=indent)
+
+
+class Result(_Json, Mapping[str, Any]):
     """A JSON object read by attribute or by key; unknown fields are kept.
 
     A field that the API documents as optional reads as None in the object that may have it; any
@@ -35,7 +63,7 @@ class Result(Mapping[str, Any]):
         Result(choices=[1 item])
     """
 
-    __slots__ = ("_data",)
+    __slots__ = ()
 
     OPTIONAL: ClassVar[frozenset[str]] = frozenset(
         {
@@ -82,9 +110,6 @@ class Result(Mapping[str, Any]):
     _OF_ANSWERS: ClassVar[frozenset[str]] = frozenset(
         {"service_tier", "system_fingerprint", "usage"}
     )
-
-    def __init__(self, data: dict[str, Any]) -> None:
-        self._data = data
 
     def _place_of(self, name: str) -> str:
         """Where a field is that this object cannot have; empty where it may be absent here."""
@@ -154,21 +179,6 @@ class Result(Mapping[str, Any]):
         limit = 2 * _SHOWN
         shown = shown if len(shown) <= limit else f"{shown[:limit]}..."
         return f"{type(self).__name__}({shown})"
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self._data,)
-
-    def to_dict(self) -> dict[str, Any]:
-        """The answer as the plain dict it came as."""
-        return self._data
-
-    model_dump = to_dict
-
-    def to_json(self, *, indent: int | None = None) -> str:
-        """The answer as JSON text."""
-        return json.dumps(self._data, indent=indent, ensure_ascii=False)
-
-    model_dump_json = to_json
 
 
 class Beside(TypedDict, total=False):
@@ -246,13 +256,13 @@ class Answer(Result):
         return functools.partial(type(self), **self.beside()), (self._data,)
 
 
-class Page(Sequence[Result]):
+class Page(_Json, Sequence[Result]):
     """A list that a gateway gives, as a sequence; also in `data`, as OpenAI's SDK has it."""
 
-    __slots__ = ("_data", "data")
+    __slots__ = ("data",)
 
     def __init__(self, data: dict[str, Any]) -> None:
-        self._data = data
+        super().__init__(data)
         self.data = [Result(row) for row in data["data"]]
 
     @overload
@@ -270,16 +280,3 @@ class Page(Sequence[Result]):
     def __repr__(self) -> str:
         kind = type(self).__name__
         return f"{kind}({len(self.data)} {kind.removesuffix('Page').lower()}s)"
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self._data,)
-
-    def to_dict(self) -> dict[str, Any]:
-        """The list as the plain dict it came as."""
-        return self._data
-
-    model_dump = to_dict
-
-    def to_json(self, *, indent: int | None = None) -> str:
-        """The list as JSON text."""
-        return json.dumps(self._data, indent=indent, ensure_ascii=False)
