@@ -78,7 +78,7 @@ Ended Relay(const AskedOfDialect& asked, std::string_view bytes, std::string_vie
 
 Ended SameAtEveryCut(const AskedOfDialect& asked, std::string_view bytes,
                      std::string_view media_type) {
-  const Ended whole = Relay(asked, bytes, media_type);
+  Ended whole = Relay(asked, bytes, media_type);
   std::unique_ptr<Transcoder> way;
   std::string out, round;
   Status fed;
