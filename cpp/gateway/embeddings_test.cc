@@ -108,6 +108,19 @@ TEST_F(EmbeddingsTest, NoMoreThanIsHeldIsCharged) {
   EXPECT_EQ(store_->balance().nano, 10'000'000 - seen.row->held.nano);
 }
 
+// Of any vocabulary: Georgian in cl100k is four times what the estimate expects.
+TEST_F(EmbeddingsTest, WhatAVocabularyOfBytesCountsIsHeldFor) {
+  const std::string text = "თბილისი საქართველოს დედაქალაქია";
+  const auto bytes = static_cast<int64_t>(text.size());
+  Open({10'000'000});
+  script_.pieces = {{{}, R"({"data":[{"embedding":[1]}])" + Used(bytes) + "}"}};
+  const Seen& seen = Embed(Body('"' + text + '"'));
+  EXPECT_EQ(seen.status, 200) << seen.body;
+  EXPECT_EQ(seen.row->cost.nano, bytes * kInputNano);
+  EXPECT_GE(seen.row->held, seen.row->cost);
+  EXPECT_EQ(store_->bookings().at(last_).overrun.nano, 0);
+}
+
 TEST_F(EmbeddingsTest, IsGivenAgainByteForByte) {
   store_answers_ = true;
   Open({10'000'000});

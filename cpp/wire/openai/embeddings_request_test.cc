@@ -272,14 +272,34 @@ TEST(EmbeddingsRequestTest, EstimatesEachTextByItself) {
   const std::string first = "The quick brown fox jumps", second = " over the lazy dog.";
   const auto read = Read(With("[\"" + first + "\",\"" + second + "\"]"));
   ASSERT_TRUE(read.has_value());
-  TokenEstimator alone;
-  for (const std::string& text : {first, second}) {
-    alone.Add(text);
-    alone.EndText();
-  }
-  EXPECT_EQ((*read)->ask.prompt->tokens, alone.Estimate().tokens);
-  EXPECT_EQ((*read)->ask.prompt->upper, alone.Estimate().upper + 2 * 8);
+  EXPECT_EQ((*read)->ask.prompt->tokens,
+            EstimateTokens(first).tokens + EstimateTokens(second).tokens);
   EXPECT_LE((*read)->ask.prompt->tokens, (*read)->ask.prompt->upper);
+}
+
+// Embedding models have vocabularies of their own, in which a script may take many times what the
+// estimate was fitted to; none of them counts more than bytes.
+TEST(EmbeddingsRequestTest, IsBoundByItsBytesInAnyVocabulary) {
+  for (const std::string_view text :
+       {"თბილისი საქართველოს დედაქალაქია", "வணக்கம் உலகம்", "नमस्ते दुनिया", "שלום עולם",
+        "Привет, мир, как дела сегодня", "plain words in English, with a long tail of them",
+        "----------------------------------------------------------------"}) {
+    const auto read = Read(With("[\"" + std::string(text) + "\",\"and\"]"));
+    ASSERT_TRUE(read.has_value());
+    const auto bytes = static_cast<int64_t>(text.size()) + 3;
+    EXPECT_EQ((*read)->ask.prompt->upper, bytes + 2 * 8) << text;
+    EXPECT_EQ((*read)->ask.prompt->upper, (*read)->ask.strict_prompt);
+    EXPECT_LE((*read)->ask.prompt->tokens, EstimateTokens(text).tokens + 1) << text;
+  }
+}
+
+// However little a text weighs, its model reads something.
+TEST(EmbeddingsRequestTest, EstimatesEachTextAsATokenAtLeast) {
+  for (const std::string_view text : {"e", " ", "-", "\u00e9"}) {
+    const auto read = Read(With(Repeat('"' + std::string(text) + '"', 2048)));
+    ASSERT_TRUE(read.has_value());
+    EXPECT_GE((*read)->ask.prompt->tokens, 2048) << text;
+  }
 }
 
 TEST(EmbeddingsRequestTest, CountsTokensExactly) {
