@@ -80,7 +80,7 @@ class EmbeddingsSink final : public JsonSink {
   Input input_ = Input::kUnknown;
   bool has_model_ = false;
   bool has_input_ = false;
-  TokenEstimator texts_;
+  int64_t expected_ = 0;  // tokens of the texts
   int64_t texts_read_ = 0;
   int64_t text_bytes_ = 0;
   int64_t tokens_ = 0;         // that came as tokens
@@ -273,8 +273,7 @@ bool EmbeddingsSink::AddText(const JsonPlace& place, const JsonValue& value) {
   ++texts_read_;
   text_bytes_ += static_cast<int64_t>(value.text.size());
   if (!estimates_) return true;
-  texts_.Add(value.text);
-  texts_.EndText();
+  expected_ += EstimateTokens(value.text).tokens;  // no text is less than a token
   return true;
 }
 
@@ -356,8 +355,7 @@ Result<std::unique_ptr<ParsedEmbeddings>> EmbeddingsSink::Take(const Status& sca
   const int64_t others = other_bytes_ * parsed_->inputs + picture_tokens_;
   ask_.strict_prompt = text_bytes_ + marks() + tokens_ + others;
   if (estimates_) {
-    const TokenEstimate texts = texts_.Estimate();
-    ask_.prompt = TokenEstimate{texts.tokens + tokens_, texts.upper + marks() + tokens_ + others};
+    ask_.prompt = TokenEstimate{expected_ + tokens_, ask_.strict_prompt};
   }
   return std::move(parsed_);
 }

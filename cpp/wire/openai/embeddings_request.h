@@ -47,8 +47,10 @@ struct ParsedEmbeddings final : ParsedRequest {
 // with a max_cost that is read without scope.prompt. Pure.
 Result<std::unique_ptr<ParsedEmbeddings>> ReadEmbeddings(std::string_view body, ReadScope scope);
 
-// Ask::prompt of a body: of each text its estimate, and of tokens their number, which nothing
-// exceeds. A body that would be refused is estimated as text.
+// Ask::prompt of a body: of each text its estimate, and of tokens their number. Its upper bound is
+// strict_prompt, not that of the estimate: embedding models have vocabularies of their own, in
+// which a script may take four times what is expected of it. A body that would be refused is
+// estimated as text.
 TokenEstimate EstimateEmbeddingsPrompt(std::string_view body);
 
 }  // namespace seekroute
