@@ -84,6 +84,42 @@ TEST_F(EmbeddingsTest, AContextHoldsEachTextAndNotTheBatch) {
   EXPECT_EQ(seen.row->settlement, Settlement::kExact);
 }
 
+// A part without a size fills what its model reads at most, which is a context for each text.
+TEST_F(EmbeddingsTest, WhatHasNoSizeFillsTheContextsOfAllTexts) {
+  model_context_ = 100;
+  Open({10'000'000'000});
+  script_.pieces = {{{}, Answer(Used(7))}};
+  const Seen& seen = Embed(Body(kTexts, R"(,"file_ids":["file-abc"])"));
+  EXPECT_EQ(seen.status, 200) << seen.body;
+  EXPECT_EQ(seen.row->held.nano, 2 * 100 * kInputNano);
+  EXPECT_EQ(seen.row->cost.nano, 7 * kInputNano);
+}
+
+// The provider truncates a longer text, or refuses it.
+TEST_F(EmbeddingsTest, NoTextIsLongerThanItsContext) {
+  model_context_ = 10;
+  Open({10'000'000});
+  script_.pieces = {{{}, Answer(Used(20))}};
+  const Seen& seen = Embed(Body());
+  EXPECT_EQ(seen.row->held.nano, 2 * 10 * kInputNano);
+  EXPECT_EQ(seen.row->cost, seen.row->held);
+  EXPECT_FALSE(seen.row->cap_ignored);
+}
+
+// As in a chat: it is paid for as far as it was held for, and the operator hears of it.
+TEST_F(EmbeddingsTest, ACountBeyondTheContextsOfAllTextsIsTold) {
+  model_context_ = 50;
+  for (const auto& [count, beyond] : {std::pair{100, false}, std::pair{101, true}}) {
+    Open({10'000'000});
+    script_.pieces = {{{}, Answer(Used(count))}};
+    const Seen& seen = Embed(Body());
+    EXPECT_EQ(seen.row->prompt_tokens, count);
+    EXPECT_EQ(seen.row->settlement, Settlement::kExact);
+    EXPECT_EQ(seen.row->cap_ignored, beyond) << count;
+    EXPECT_EQ(seen.row->cost, seen.row->held);
+  }
+}
+
 TEST_F(EmbeddingsTest, WithoutACountThePromptIsEstimated) {
   Open({10'000'000});
   for (const std::string_view usage :
