@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -55,7 +56,7 @@ struct Endpoint {
   NeedSet lacks = {};        // what it cannot do
   bool token_answer = true;  // an answer is made of tokens, and charged by them
   int64_t pieces = 0;        // pictures of one choice
-  bool one_context = true;   // a context holds a whole request; else each of its texts
+  bool one_context = true;   // a context holds a whole request; else each of its inputs
 };
 
 // Makes an endpoint one of that dialect, with what those are like.
@@ -77,10 +78,13 @@ struct Model {
   std::vector<Exclusion> excluded;
   std::shared_ptr<const Model> gratis;  // the same at no price, for those who have paid; or null
 
-  // What holds of a whole request to one of its endpoints, in tokens; 0: unknown, or nothing does.
-  int64_t ContextAt(const Endpoint& at) const {
-    if (!at.one_context) return 0;
-    return at.context > 0 ? at.context : context;
+  // What holds of one of its endpoints, in tokens; 0: unknown. Of a request with `inputs`: all of
+  // their contexts together, where each has its own. Saturates.
+  int64_t ContextAt(const Endpoint& at, int64_t inputs) const {
+    const int64_t each = at.context > 0 ? at.context : context;
+    int64_t all = each;
+    if (at.one_context || !__builtin_mul_overflow(each, inputs, &all)) return all;
+    return std::numeric_limits<int64_t>::max();
   }
   int64_t MaxOutputAt(const Endpoint& at) const {
     return at.max_output > 0 ? at.max_output : max_output;

@@ -37,8 +37,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   Check(ask.prompt->tokens == later.tokens && ask.prompt->upper == later.upper);
   Check(ask.strict_prompt == (*plain)->ask.strict_prompt);
   Check(ask.prompt->tokens <= ask.prompt->upper && ask.prompt->upper <= ask.strict_prompt);
-  Check((*request)->inputs >= 1 && (*request)->inputs <= seekroute::kMaxInputs);
-  Check(ask.strict_prompt >= (*request)->inputs);
+  Check((*request)->ask.inputs >= 1 && (*request)->ask.inputs <= seekroute::kMaxInputs);
+  Check(ask.strict_prompt >= (*request)->ask.inputs);
   Check(seekroute::CheckJson(body).ok());
 
   const seekroute::RequestForm form;
@@ -53,7 +53,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const seekroute::UpstreamRequest sent = (*way)->TakeRequest();
   const auto again = seekroute::ReadEmbeddings(sent.body, {.prompt = true});
   Check(again.has_value() && (*again)->unsent.empty() && (*again)->ask.model == kModel);
-  Check((*again)->inputs == (*request)->inputs && !(*again)->ask.max_cost);
+  Check((*again)->ask.inputs == (*request)->ask.inputs && !(*again)->ask.max_cost);
   Check((*again)->ask.strict_prompt == ask.strict_prompt);
   Check((*again)->ask.prompt->upper == ask.prompt->upper);
   return 0;

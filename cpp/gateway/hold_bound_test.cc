@@ -76,7 +76,7 @@ TEST(HoldBoundTest, CoversWhateverAnUpstreamMayBill) {
     const Route route = RouteTo(model);
     const SpendBound bound(request->ask, route, options, {});
     const int64_t max_output = endpoint.max_output > 0 ? endpoint.max_output : 500;
-    const int64_t context = model.ContextAt(endpoint);
+    const int64_t context = model.ContextAt(endpoint, 1);
     ASSERT_LE(bound.longest(), max_output);
     // What is expected of the prompt, with its margin, is all that takes from it.
     const int64_t rest = context - estimate.tokens - kToolPreambleTokens;

@@ -39,14 +39,15 @@ std::string WriteRouting(Explain how, const ExchangeRecord& row, const Route& ro
   json.Key("total").Integer(route.candidates.size());
   json.Key("available").Array();
   for (size_t i = 0; i < route.candidates.size(); ++i) {
-    const auto& [model, endpoint] = route.candidates[i];
-    const std::string& provider = snapshot.providers[endpoint->provider].id;
+    const Candidate& candidate = route.candidates[i];
+    const std::string& provider = snapshot.providers[candidate.endpoint->provider].id;
     json.Object();
     json.Key("provider").String(provider);
-    json.Key("model").String(endpoint->upstream_model);
+    json.Key("model").String(candidate.endpoint->upstream_model);
     json.Key("selected").Bool(asked == i + 1);
     const bool marked = stats != nullptr && how == Explain::kSeekroute;
-    if (marked && stats->IgnoresCap(provider, model->id)) json.Key("ignores_cap").Bool(true);
+    if (marked && stats->IgnoresCap(provider, candidate.model->id))
+      json.Key("ignores_cap").Bool(true);
     json.End();
   }
   json.End().End();

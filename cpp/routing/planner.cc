@@ -43,7 +43,9 @@ Result<Route> PlanRoute(std::span<const Model* const> models, const ParsedReques
     for (const Endpoint& endpoint : model->endpoints) {
       const NeedSet lacking = endpoint.lacks & request.ask.needs;
       unserved = unserved | lacking;
-      if (lacking.IsEmpty()) route.candidates.push_back({model, &endpoint});
+      if (lacking.IsEmpty()) {
+        route.candidates.push_back({model, &endpoint, request.ask.inputs});
+      }
     }
     for (const Exclusion& each : model->excluded) {
       route.excluded.push_back({model, each.provider, each.reason});

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -19,8 +20,8 @@ Model ModelOf(std::string id, std::initializer_list<uint32_t> providers) {
 
 std::vector<std::string> Names(const Route& route) {
   std::vector<std::string> names;
-  for (const auto& [model, endpoint] : route.candidates) {
-    names.push_back(model->id + " at " + std::to_string(endpoint->provider));
+  for (const Candidate& each : route.candidates) {
+    names.push_back(each.model->id + " at " + std::to_string(each.endpoint->provider));
   }
   return names;
 }
@@ -94,13 +95,21 @@ TEST(PlanRoute, SaysWhereAModelOfAnotherKindIsAsked) {
 }
 
 // A batch of texts is as long as it likes: each of them fits, or does not.
-TEST(Candidate, HasNoContextOfAWholeRequestWhereEachTextHasIts) {
-  Model model = ModelOf("a/embeds", {0});
+TEST(Candidate, HasAContextForEachTextWhereEndpointsGiveThemOne) {
+  Model model = ModelOf("a/embeds", {0, 1, 2, 3});
   model.context = 8192;
-  model.endpoints[0].context = 4096;
-  SetDialect(DialectId::kOpenAiEmbeddings, &model.endpoints[0]);
+  model.endpoints[1].context = 4096;
+  for (Endpoint& each : model.endpoints) SetDialect(DialectId::kOpenAiEmbeddings, &each);
+  SetDialect(DialectId::kOpenAiChat, &model.endpoints[2]);
+  model.endpoints[3].context = std::numeric_limits<int64_t>::max() / 2;
   ParsedChat request;
-  request.ask.needs = Need::kEmbedding;
+  request.ask.inputs = 3;
+  const Route route = *PlanRoute({{&model}}, request);
+  EXPECT_EQ(route.candidates[0].context(), 3 * 8192);
+  EXPECT_EQ(route.candidates[1].context(), 3 * 4096);
+  EXPECT_EQ(route.candidates[2].context(), 8192);  // which all of them share
+  EXPECT_EQ(route.candidates[3].context(), std::numeric_limits<int64_t>::max());
+  model.context = 0;  // unknown
   EXPECT_EQ(PlanRoute({{&model}}, request)->candidates[0].context(), 0);
 }
 

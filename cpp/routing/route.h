@@ -13,9 +13,10 @@ namespace seekroute {
 struct Candidate {
   const Model* model = nullptr;
   const Endpoint* endpoint = nullptr;
+  int64_t inputs = 1;  // of the request
 
-  // Of this endpoint, in tokens; 0: unknown.
-  int64_t context() const { return model->ContextAt(*endpoint); }
+  // Of this endpoint, in tokens; 0: unknown. For all that the request has it read.
+  int64_t context() const { return model->ContextAt(*endpoint, inputs); }
   int64_t max_output() const { return model->MaxOutputAt(*endpoint); }
   const PriceTable& price() const { return *endpoint->price; }
   // Its answers are made of tokens, and charged by them.

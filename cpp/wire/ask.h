@@ -74,8 +74,11 @@ struct Ask {
   int64_t strict_prompt = 0;
   int64_t unsized_parts = 0;  // of the prompt: each may fill a context
   int64_t preamble = 0;       // tokens that a provider may write into the prompt besides
-  int64_t predicted = 0;      // tokens of output that the client foretold: paid for where not taken
-  bool other_kinds = false;   // the prompt may hold something else than text and pictures
+  // Of the prompt: what a model reads by itself, in a context of its own where its endpoint gives
+  // each one (DialectTraits::one_context). A chat is one.
+  int64_t inputs = 1;
+  int64_t predicted = 0;     // tokens of output that the client foretold: paid for where not taken
+  bool other_kinds = false;  // the prompt may hold something else than text and pictures
   AnswerKinds answer_kinds = AnswerKinds::kUnsaid;
   bool any_tier = false;  // a service tier is asked for
   // It has text and fields that the gateway knows, and nothing else: what such a request meets, any

@@ -48,7 +48,7 @@ struct DialectTraits {
   NeedSet lacks;             // what none of them can do
   bool token_answer = true;  // an answer is made of tokens, and charged by them
   int64_t pieces = 0;        // pictures of one choice
-  bool one_context = true;   // a context holds a whole request; else each of its texts
+  bool one_context = true;   // a context holds a whole request; else each of its inputs
 };
 
 // One stateless object each; thread-safe.

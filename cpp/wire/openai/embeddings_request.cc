@@ -42,7 +42,7 @@ Own OwnNamed(std::string_view name) {
 // Puts together a ParsedEmbeddings from one scan of a body. Not thread-safe.
 class EmbeddingsSink final : public JsonSink {
  public:
-  explicit EmbeddingsSink(bool estimates) : estimates_(estimates) {}
+  explicit EmbeddingsSink(bool estimates) : estimates_(estimates) { ask_.inputs = 0; }
 
   Step OnOpen(const JsonPlace& place, JsonType type) override;
   bool OnClose(const JsonPlace& place, const JsonValue& value) override;
@@ -102,7 +102,7 @@ JsonSink::Step EmbeddingsSink::OnOpen(const JsonPlace& place, JsonType type) {
     const bool fits = opens ? BeginElement(place, Input::kTokenArrays, type)
                             : WrongType(place, place.depth() == 2 ? "a string" : "a token", type);
     if (!fits) return Step::kStop;
-    ++parsed_->inputs;
+    ++ask_.inputs;
     return Step::kEnter;
   }
   if (!rule_.may_hold_media()) return Step::kSkip;
@@ -168,7 +168,7 @@ bool EmbeddingsSink::OnScalar(const JsonPlace& place, const JsonValue& value) {
       if (value.type != JsonType::kString) {
         return WrongType(place, "a string or an array", value.type);
       }
-      parsed_->inputs = 1;
+      ask_.inputs = 1;
       return AddText(place, value);
     case Own::kDimensions:
       return value.type == JsonType::kNull || SetDimensions(place, value);
@@ -230,7 +230,7 @@ bool EmbeddingsSink::SetDimensions(const JsonPlace& place, const JsonValue& valu
 bool EmbeddingsSink::SetInput(const JsonPlace& place, const JsonValue& value) {
   if (place.depth() == 2 && value.type == JsonType::kString) {
     if (!BeginElement(place, Input::kTexts, value.type)) return false;
-    ++parsed_->inputs;
+    ++ask_.inputs;
     return AddText(place, value);
   }
   if (value.type != JsonType::kNumber) {
@@ -239,7 +239,7 @@ bool EmbeddingsSink::SetInput(const JsonPlace& place, const JsonValue& value) {
   // The tokens of one array are one input.
   if (place.depth() == 2) {
     if (!BeginElement(place, Input::kTokens, value.type)) return false;
-    parsed_->inputs = 1;
+    ask_.inputs = 1;
   }
   return AddToken(place, value);
 }
@@ -256,13 +256,13 @@ bool EmbeddingsSink::BeginElement(const JsonPlace& place, Input kind, JsonType t
 
 // Too many are refused where they end: the client is told how many there are.
 bool EmbeddingsSink::EndInputs(const JsonPlace& place) {
-  if (parsed_->inputs == 0) {
+  if (ask_.inputs == 0) {
     return Fail(kInvalidValue, "expected at least one input", place.Path());
   }
-  if (parsed_->inputs <= kMaxInputs) return true;
+  if (ask_.inputs <= kMaxInputs) return true;
   return Fail(kInvalidValue,
               "expected at most " + std::to_string(kMaxInputs) + " inputs, got " +
-                  std::to_string(parsed_->inputs) + "; split them into several requests",
+                  std::to_string(ask_.inputs) + "; split them into several requests",
               place.Path());
 }
 
@@ -352,7 +352,7 @@ Result<std::unique_ptr<ParsedEmbeddings>> EmbeddingsSink::Take(const Status& sca
   ask_.needs.Add(Need::kEmbedding);
   ask_.answer_kinds = AnswerKinds::kTextOnly;  // nothing in it has a price of its own
   if (ask_.unsized_parts > 0 || ask_.other_kinds) ask_.is_ordinary = false;
-  const int64_t others = other_bytes_ * parsed_->inputs + picture_tokens_;
+  const int64_t others = other_bytes_ * ask_.inputs + picture_tokens_;
   ask_.strict_prompt = text_bytes_ + marks() + tokens_ + others;
   if (estimates_) {
     ask_.prompt = TokenEstimate{expected_ + tokens_, ask_.strict_prompt};

@@ -23,7 +23,6 @@ inline constexpr int64_t kMaxTokenId = int64_t{1} << 31;
 struct ParsedEmbeddings final : ParsedRequest {
   std::string PathOf(Need) const override { return "input"; }
 
-  int64_t inputs = 0;  // each gets an embedding
   // Members that are not for an upstream, in order: what is the gateway's own, and what would
   // choose elsewhere.
   std::vector<ByteRange> unsent;

@@ -195,7 +195,7 @@ TEST(EmbeddingsRequestTest, TakesEveryFormOfInput) {
     SCOPED_TRACE(row.input.substr(0, 100));
     const auto read = Read(With(row.input));
     ASSERT_TRUE(read.has_value()) << read.error().message;
-    EXPECT_EQ((*read)->inputs, row.inputs);
+    EXPECT_EQ((*read)->ask.inputs, row.inputs);
     EXPECT_EQ((*read)->ask.strict_prompt, row.strict);
     EXPECT_EQ((*read)->ask.model, "m");
     EXPECT_EQ((*read)->ask.choices, 1);

@@ -21,11 +21,11 @@ std::string_view EmbeddingsTranscoder::AdviceIfTooLarge() const {
 }
 
 Status EmbeddingsTranscoder::Read() {
-  Result<EmbeddingsAnswer> answer = ReadEmbeddingsAnswer(body().text(), asked_->inputs);
+  Result<EmbeddingsAnswer> answer = ReadEmbeddingsAnswer(body().text(), asked_->ask.inputs);
   if (!answer) {
     if (std::optional<std::string> mended = WithoutNonFinite(body().text())) {
       body().Replace(*std::move(mended));
-      answer = ReadEmbeddingsAnswer(body().text(), asked_->inputs);
+      answer = ReadEmbeddingsAnswer(body().text(), asked_->ask.inputs);
     }
   }
   if (!answer) return std::move(answer.error());
