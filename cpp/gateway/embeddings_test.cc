@@ -189,12 +189,27 @@ TEST_F(EmbeddingsTest, WhoLeavesPaysForWhatIsReadOut) {
   }
 }
 
+// It is not sent: the provider would be paid for what nobody gets.
+TEST_F(EmbeddingsTest, AnAnswerThatCannotFitIsNotAskedFor) {
+  options_.max_answer_bytes = 100;
+  Open({10'000'000});
+  const Seen& seen = Embed(Body(kTexts, R"(,"dimensions":20)"));
+  EXPECT_EQ(seen.status, 400);
+  EXPECT_NE(seen.body.find("send fewer inputs at a time"), std::string::npos) << seen.body;
+  EXPECT_TRUE(transport_->seen().empty());
+  EXPECT_EQ(seen.row->attempts, 0);
+  EXPECT_EQ(seen.row->cost.nano, 0);
+  EXPECT_EQ(store_->balance().nano, 10'000'000);
+}
+
 TEST_F(EmbeddingsTest, AnAnswerThatIsTooLargeFailsAndIsFree) {
   options_.max_answer_bytes = 100;
   Open({10'000'000});
   script_.pieces = {{{}, Answer(Used(7))}};
   const Seen& seen = Embed(Body());
   EXPECT_EQ(seen.status, 502);
+  EXPECT_EQ(seen.headers.at("x-should-retry"), "false");  // it would be as large, and paid again
+  EXPECT_NE(seen.body.find(R"("code":"answer_too_large")"), std::string::npos) << seen.body;
   EXPECT_NE(seen.body.find("send fewer inputs at a time"), std::string::npos) << seen.body;
   EXPECT_EQ(seen.row->settlement, Settlement::kFailed);
   EXPECT_EQ(seen.row->cost.nano, 0);
