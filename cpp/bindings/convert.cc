@@ -214,6 +214,7 @@ Model ModelFrom(const py::dict& dict, const StringMap<uint32_t>& providers) {
     endpoint.thinks_if_asked = GetOptional<bool>(item, "thinks_if_asked").value_or(false);
     endpoint.context = GetOptional<int64_t>(item, "context").value_or(0);
     endpoint.max_output = GetOptional<int64_t>(item, "max_output").value_or(0);
+    endpoint.form.dimensions = GetOptional<int64_t>(item, "dimensions").value_or(0);
     if (const auto names = GetOptional<std::vector<std::string>>(item, "dropped_fields")) {
       endpoint.form.dropped = DroppedFrom(*names, model.id);
     }

@@ -48,6 +48,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   plan.body = body;
   plan.upstream_model = kModel;
   plan.form = &form;
+  plan.max_answer_bytes = size_t{1} << 40;
   const auto way = seekroute::DialectOf(seekroute::DialectId::kOpenAiEmbeddings).Open(plan);
   Check(way.has_value());
   const seekroute::UpstreamRequest sent = (*way)->TakeRequest();

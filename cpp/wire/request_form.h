@@ -1,5 +1,5 @@
-// How an upstream wants to be asked where its dialect leaves it open: facts of one endpoint, which
-// the catalog knows.
+// How an upstream wants to be asked, and answers, where its dialect leaves it open: facts of one
+// endpoint, which the catalog knows.
 #pragma once
 
 #include <array>
@@ -52,7 +52,8 @@ struct RequestForm {
   std::string cap_field = std::string(kMaxTokensField);  // what it calls the longest answer wanted
   std::string reasoning_budget_field;  // what bounds thinking beside that; empty: nothing does
   ReasoningForm reasoning = ReasoningForm::kEffort;
-  DroppedFields dropped;  // what it refuses and, as the operator wants, is not sent
+  DroppedFields dropped;   // what it refuses and, as the operator wants, is not sent
+  int64_t dimensions = 0;  // numbers of a vector, where the request names none; 0: unknown
 };
 
 }  // namespace seekroute

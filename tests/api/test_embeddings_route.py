@@ -276,6 +276,29 @@ def test_a_provider_without_usage_is_charged_by_the_estimate(server: RunningServ
     assert Decimal(str(row["data"]["total_cost"])) == expected * Decimal("0.00000002")
 
 
+def test_the_hold_covers_any_vocabulary(server: RunningServer) -> None:
+    """Georgian in cl100k: a token for less than two bytes, four times what is expected."""
+    text = "თბილისი საქართველოს დედაქალაქია"
+    counted = len(text.encode()) * 2 // 3
+    rows = [{"object": "embedding", "index": 0, "embedding": [1.0]}]
+    usage = {"prompt_tokens": counted, "total_tokens": counted}
+    server.mock.queue(Status(200, body={"data": rows, "usage": usage}))
+    answer = embed(server, input=text)
+    row = server.request("GET", f"/v1/generation?id={answer.headers['x-generation-id']}").json()
+    assert Decimal(str(row["data"]["total_cost"])) == counted * Decimal("0.00000002")
+    assert row["data"]["held"] >= row["data"]["total_cost"]
+
+
+def test_what_cannot_fit_is_not_sent(server: RunningServer) -> None:
+    """2,048 vectors of the 3,072 numbers that the catalog knows are more than 32 MiB."""
+    large = "openai/text-embedding-3-large"
+    for encoding, cure in (("float", "or ask for the encoding_format base64"), ("base64", "fewer")):
+        refused = embed(server, model=large, input=["a"] * 2048, encoding_format=encoding)
+        assert (refused.status, refused.code) == (400, "invalid_value"), refused.body
+        assert cure in refused.json()["error"]["message"]
+    assert server.mock.requests == []
+
+
 @pytest.mark.parametrize("count", [0, 2])
 def test_another_number_of_vectors_is_no_answer(server: RunningServer, count: int) -> None:
     server.mock.queue(Vectors([[1.0]] * count))

@@ -98,6 +98,7 @@ def test_what_the_core_is_told() -> None:
     assert (small["output"], small["other_output"], small["max_output"]) == ("embedding", False, 0)
     (candidate,) = small["candidates"]
     assert (candidate["provider"], candidate["dialect"]) == ("openai", "openai-embeddings")
+    assert candidate["dimensions"] == 1536
     assert candidate["reasoning_field"] == "none"
     rates = candidate["price"]["variants"][-1]["rates"]
     assert (rates["input"], rates["cache_read"], rates["output"]) == (

@@ -175,7 +175,8 @@ bool EmbeddingsSink::OnScalar(const JsonPlace& place, const JsonValue& value) {
     case Own::kEncoding:
       if (value.type == JsonType::kNull) return true;
       if (value.type != JsonType::kString) return WrongType(place, "a string", value.type);
-      if (value.text == "float" || value.text == "base64") return true;
+      parsed_->base64 = value.text == "base64";
+      if (value.text == "float" || parsed_->base64) return true;
       return Fail(kInvalidValue, "expected 'float' or 'base64'", place.Path());
     default:
       return SetField(place, value);
@@ -219,6 +220,7 @@ bool EmbeddingsSink::SetDimensions(const JsonPlace& place, const JsonValue& valu
   if (value.type != JsonType::kNumber) return WrongType(place, "an integer", value.type);
   const std::optional<int64_t> number = WholeNumber(value.text);
   if (!number) return Fail(kInvalidType, "expected an integer, got a fraction", place.Path());
+  parsed_->dimensions = *number;
   if (*number >= 1 && *number <= kMaxDimensions) return true;
   return Fail(kInvalidValue,
               "expected an integer from 1 to " + std::to_string(kMaxDimensions) + ", got " +

@@ -23,6 +23,8 @@ inline constexpr int64_t kMaxTokenId = int64_t{1} << 31;
 struct ParsedEmbeddings final : ParsedRequest {
   std::string PathOf(Need) const override { return "input"; }
 
+  int64_t dimensions = 0;  // numbers of each embedding; 0: as many as the model gives
+  bool base64 = false;     // asked for in that
   // Members that are not for an upstream, in order: what is the gateway's own, and what would
   // choose elsewhere.
   std::vector<ByteRange> unsent;

@@ -270,5 +270,49 @@ TEST(EmbeddingsTranscoder, HoldsSoMuchOfAnAnswerAndNotMore) {
                         "inputs at a time, or ask for the encoding_format base64"));
 }
 
+// Where all of it is known: nobody pays for an answer that nobody gets.
+TEST(EmbeddingsTranscoder, IsNotOpenedForAnAnswerThatCannotFit) {
+  // In 4096 bytes: floats take 6 each, those in base64 5 1/3, and 17 stand around an embedding.
+  struct Case {
+    std::string_view input, members;
+    int64_t model_dimensions;
+    bool fits;
+  };
+  const std::vector<Case> cases = {
+      {"\"a\"", R"(,"dimensions":679)", 0, true},
+      {"\"a\"", R"(,"dimensions":680)", 0, false},
+      {"\"a\"", R"(,"dimensions":680,"encoding_format":"float")", 0, false},
+      {"\"a\"", R"(,"dimensions":764,"encoding_format":"base64")", 0, true},
+      {"\"a\"", R"(,"dimensions":765,"encoding_format":"base64")", 0, false},
+      {"[\"a\",\"b\"]", R"(,"dimensions":338)", 0, true},
+      {"[\"a\",\"b\"]", R"(,"dimensions":339)", 0, false},
+      {"[[1],[2]]", R"(,"dimensions":339)", 0, false},
+      {"[1,2]", R"(,"dimensions":339)", 0, true},  // one input
+      // What the model gives, which is not more where more is asked for.
+      {"\"a\"", "", 680, false},
+      {"\"a\"", "", 679, true},
+      {"\"a\"", R"(,"dimensions":8)", 680, true},
+      {"\"a\"", R"(,"dimensions":680)", 8, true},
+      // Unknown, or other numbers than floats.
+      {"\"a\"", "", 0, true},
+      {"\"a\"", R"(,"dimensions":680,"output_dtype":"binary")", 0, true},
+      {"\"a\"", R"(,"dimensions":680,"user":"u")", 0, false},
+  };
+  for (const Case& c : cases) {
+    Asked asked(c.input, c.members);
+    asked.form.dimensions = c.model_dimensions;
+    const auto way = asked.TryOpen();
+    EXPECT_EQ(way.has_value(), c.fits) << c.input << c.members << c.model_dimensions;
+    if (way) continue;
+    EXPECT_EQ(way.error().code, ErrorCode::kInvalidValue);
+    EXPECT_EQ(way.error().param, "input");
+    EXPECT_THAT(way.error().message,
+                HasSubstr("of that length take more than the 4096 bytes that an answer may have"));
+    EXPECT_THAT(way.error().message, HasSubstr("send fewer inputs at a time"));
+    const bool is_base64 = c.members.find("base64") != std::string_view::npos;
+    EXPECT_EQ(way.error().message.find("base64") == std::string::npos, is_base64);
+  }
+}
+
 }  // namespace
 }  // namespace seekroute

@@ -281,10 +281,17 @@ def _dropped(settings: Settings, endpoint: Endpoint) -> dict[str, list[str]]:
     return {"dropped_fields": list(endpoint.refuses)} if drop and endpoint.refuses else {}
 
 
-def _bounds(endpoint: Endpoint) -> dict[str, int]:
-    """What the endpoint says of its lengths, in tokens; the model's hold where it says nothing."""
-    own = {"context": endpoint.context, "max_output": endpoint.max_output}
-    return {name: tokens for name, tokens in own.items() if tokens}
+def _bounds(model: CatalogModel, endpoint: Endpoint) -> dict[str, int]:
+    """What the endpoint says of its lengths, in tokens; the model's hold where it says nothing.
+
+    With the numbers of its vectors, where it gives those.
+    """
+    own = {
+        "context": endpoint.context,
+        "max_output": endpoint.max_output,
+        "dimensions": model.dimensions,
+    }
+    return {name: length for name, length in own.items() if length}
 
 
 # Pictures are drawn, and vectors are given, at paths of their own.
@@ -323,7 +330,7 @@ def _model(
                     "cap_field": cap_field,
                     "reasoning_field": _reasoning_field(settings, catalog, model, endpoint),
                     **_dropped(settings, endpoint),
-                    **_bounds(endpoint),
+                    **_bounds(model, endpoint),
                     "price": price,
                     **_reasoning(settings, catalog, model, endpoint),
                 }
@@ -348,7 +355,7 @@ def _model(
                 "cap_field": first.cap_field or catalog.providers[first.provider].cap_field,
                 "reasoning_field": _reasoning_field(settings, catalog, model, first),
                 **_dropped(settings, first),
-                **_bounds(first),
+                **_bounds(model, first),
                 "price": endpoint_table(catalog, model, first),
                 "stand_in": True,
             }
