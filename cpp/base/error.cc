@@ -76,6 +76,7 @@ constexpr std::array<ErrorTraits, kErrorCodeCount> kTable = {{
   {kUpstreamError,             "upstream_error",               502, kUpstream,               "provider_unavailable",    kProvider, kUnsaid,  true,  0,       kOther},
   {kUpstreamTls,               "upstream_tls",                 502, kUpstream,               "provider_unavailable",    kProvider, kUnsaid,  true,  0,       kTell},
   {kBadUpstreamResponse,       "bad_upstream_response",        502, kUpstream,               "provider_unavailable",    kProvider, kUnsaid,  true,  0,       kOther},
+  {kAnswerTooLarge,            "answer_too_large",             502, kUpstream,               "provider_unavailable",    kProvider, kNo,      false, 0,       "ask for less at once, or raise limits.max_answer_bytes of the gateway"},
   {kUpstreamTruncated,         "upstream_truncated",           502, kUpstream,               "provider_unavailable",    kProvider, kUnsaid,  true,  0,       kOther},
   {kUpstreamAuthError,         "upstream_auth_error",          502, kUpstream,               "provider_unavailable",    kProvider, kNo,      true,  0,       "check the provider's key in the gateway's configuration"},
   {kUpstreamNoCredit,          "upstream_no_credit",           502, kUpstream,               "provider_unavailable",    kProvider, kNo,      true,  0,       "top up the account at the provider, or ask another model"},

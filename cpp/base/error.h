@@ -60,6 +60,7 @@ enum class ErrorCode : uint8_t {
   kUpstreamError,
   kUpstreamTls,
   kBadUpstreamResponse,
+  kAnswerTooLarge,  // to be held whole: it would be again
   kUpstreamTruncated,
   kUpstreamAuthError,
   kUpstreamNoCredit,

@@ -13,7 +13,7 @@ std::string_view WholeBody::Take(std::string_view bytes) {
 }
 
 Error WholeBody::TooLarge() {
-  return MakeError(ErrorCode::kBadUpstreamResponse, "the provider's answer is too large");
+  return MakeError(ErrorCode::kAnswerTooLarge, "the provider's answer is too large");
 }
 
 Status WholeBody::End(std::string_view media_type) {

@@ -238,7 +238,7 @@ class ChatCollector::Sink : public JsonSink {
  private:
   bool Take(size_t bytes) {
     bytes += kNodeBytes;
-    if (bytes > room_) return Fail(ErrorCode::kBadUpstreamResponse, std::string(kTooLarge));
+    if (bytes > room_) return Fail(ErrorCode::kAnswerTooLarge, std::string(kTooLarge));
     room_ -= bytes;
     return true;
   }
@@ -281,7 +281,7 @@ Status ChatCollector::Add(std::string_view events) {
     if (Status scanned = ScanJson(data, JsonKeys::kAny, &sink); !scanned) return scanned;
     looks_left_ += kLooksPerByte * data.size();
     Merge(whole_.get(), &chunk, {});
-    if (!Fits()) return MakeError(ErrorCode::kBadUpstreamResponse, std::string(kTooLarge));
+    if (!Fits()) return MakeError(ErrorCode::kAnswerTooLarge, std::string(kTooLarge));
   }
   return {};
 }

@@ -23,7 +23,7 @@ class ChatCollector {
   explicit ChatCollector(size_t max_bytes);
   ~ChatCollector();
 
-  // Takes whole events as ChatStream writes them. Fails with kBadUpstreamResponse when the answer
+  // Takes whole events as ChatStream writes them. Fails with kAnswerTooLarge when the answer
   // is too large, or has members or items without end. Nothing may be added then.
   Status Add(std::string_view events);
 

@@ -184,7 +184,7 @@ TEST(ChatCollectTest, IsBounded) {
     added += 10;
   }
   ASSERT_FALSE(status.ok());
-  EXPECT_EQ(status.error().code, ErrorCode::kBadUpstreamResponse);
+  EXPECT_EQ(status.error().code, ErrorCode::kAnswerTooLarge);
   EXPECT_LE(added, 1000u);
   ChatCollector parts(1000);
   for (status = {}, added = 0; status.ok() && added < 1000; ++added) {
@@ -251,7 +251,7 @@ TEST(ChatCollectTest, WhatIsLookedUpIsBounded) {
       if (status.ok()) status = collector.Add(event);
     }
     ASSERT_FALSE(status.ok()) << c.what;
-    EXPECT_EQ(status.error().code, ErrorCode::kBadUpstreamResponse) << c.what;
+    EXPECT_EQ(status.error().code, ErrorCode::kAnswerTooLarge) << c.what;
   }
 }
 

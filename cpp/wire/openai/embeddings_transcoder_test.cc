@@ -266,7 +266,7 @@ TEST(EmbeddingsTranscoder, HoldsSoMuchOfAnAnswerAndNotMore) {
   ASSERT_EQ(fits.size(), kMostAnswerBytes);
   EXPECT_THAT(Relay(Asked("\"a\""), fits, "application/json").known, HasSubstr("state 3"));
   EXPECT_THAT(Relay(Asked("\"a\""), fits + " ", "application/json").known,
-              HasSubstr("!bad_upstream_response the provider's answer is too large: send fewer "
+              HasSubstr("!answer_too_large the provider's answer is too large: send fewer "
                         "inputs at a time, or ask for the encoding_format base64"));
 }
 
