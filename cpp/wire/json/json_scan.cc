@@ -366,7 +366,13 @@ Status ScanCopy(std::string_view text, char* copy, JsonKeys keys, JsonSink* sink
   constexpr unsigned kFlags = rapidjson::kParseInsituFlag | rapidjson::kParseNumbersAsStringsFlag;
   const rapidjson::ParseResult result = reader.Parse<kFlags>(stream, handler);
   if (result.Code() == rapidjson::kParseErrorTermination) return handler.error();
-  if (result.IsError()) return InvalidJson(Describe(result.Code()), result.Offset());
+  if (result.IsError()) {
+    const std::string_view at = text.substr(std::min(result.Offset(), text.size()));
+    // What Python's encoder writes all the same.
+    const bool not_finite = at.starts_with("NaN") || at.starts_with("Infinity");
+    return InvalidJson(not_finite ? "JSON has no NaN and no Infinity" : Describe(result.Code()),
+                       result.Offset());
+  }
   // A NUL byte looks like the end to RapidJSON.
   if (stream.Tell() != text.size())
     return InvalidJson("something follows the value", stream.Tell());
