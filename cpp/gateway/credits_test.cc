@@ -297,5 +297,19 @@ TEST_F(CreditsTest, NothingIsHeldForWhatNoEndpointCanDo) {
   EXPECT_EQ(store_->Find(id), nullptr);
 }
 
+TEST_F(CreditsTest, NothingIsHeldForHalfACharacterThatNobodyDraws) {
+  dialect_ = DialectId::kOpenAiImages;
+  Open({10'000'000'000});
+  const ExchangeId id =
+      SubmitBody(R"({"model":"m","messages":[{"role":"user","content":"a \ud83d"}]})");
+  Rest();
+  EXPECT_EQ(seen_[id].status, 400);
+  EXPECT_NE(seen_[id].body.find(R"("code":"invalid_unicode")"), std::string::npos)
+      << seen_[id].body;
+  EXPECT_NE(seen_[id].body.find(R"("param":"messages")"), std::string::npos);
+  EXPECT_EQ(seen_[id].row->held, Money{});
+  EXPECT_EQ(store_->Find(id), nullptr);
+}
+
 }  // namespace
 }  // namespace seekroute::testing
