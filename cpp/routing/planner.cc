@@ -21,6 +21,7 @@ constexpr std::array<Lack, kNeedCount> kLacks = {{
     {ErrorCode::kNoMatchingEndpoint,
      "makes no embeddings: it is asked at POST /v1/chat/completions", "model"},
     {ErrorCode::kInvalidValue, "expected text in the last user message, to draw from", ""},
+    {ErrorCode::kInvalidUnicode, "expected a prompt without lone surrogates", ""},
 }};
 
 Error Unserved(Need need, const Model& model, const ParsedRequest& request) {

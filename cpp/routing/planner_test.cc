@@ -67,6 +67,8 @@ TEST(PlanRoute, PassesOverWhoLacksWhatTheRequestNeeds) {
   EXPECT_EQ(refused.error().code, ErrorCode::kInvalidValue);
   EXPECT_EQ(refused.error().param, "messages");
   EXPECT_EQ(refused.error().message, "expected text in the last user message, to draw from");
+  request.ask.needs = NeedSet(Need::kChat) | Need::kOddPromptText;
+  EXPECT_EQ(PlanRoute({{&model}}, request).error().code, ErrorCode::kInvalidUnicode);
 }
 
 TEST(PlanRoute, SaysWhereAModelOfAnotherKindIsAsked) {

@@ -25,9 +25,10 @@ inline constexpr int64_t kUnsizedTokens = int64_t{1} << 20;
 enum class Need : uint8_t {
   kChat,
   kEmbedding,
-  kNoPromptText,  // there is no text that could be a prompt
+  kNoPromptText,   // there is no text that could be a prompt
+  kOddPromptText,  // half of a surrogate pair stands in that text: no JSON but the client's has it
 };
-inline constexpr int kNeedCount = 3;
+inline constexpr int kNeedCount = 4;
 
 // A set of needs. Value type.
 class NeedSet {

@@ -409,6 +409,7 @@ Result<std::unique_ptr<ParsedChat>> RequestSink::Take(const Status& scanned) {
   ask_.max_output = request_.max_tokens;
   ask_.needs.Add(Need::kChat);
   if (!has_prompt_text_) ask_.needs.Add(Need::kNoPromptText);
+  if (has_odd_prompt_text_) ask_.needs.Add(Need::kOddPromptText);
   ask_.strict_prompt = static_cast<int64_t>(text_bytes_) + kMostOpeningTokens +
                        kMostMessageTokens * messages_ + media_tokens_;
   ask_.preamble = tools_ > 0 ? kToolPreambleTokens : 0;

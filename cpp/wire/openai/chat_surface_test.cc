@@ -209,6 +209,32 @@ TEST(ChatSurfaceTest, NeedsNoPromptTextWhereNothingCouldBeDrawn) {
   }
 }
 
+// Likewise.
+TEST(ChatSurfaceTest, NeedsOddPromptTextWhereHalfAPairWouldBeDrawn) {
+  const struct {
+    const char* messages;
+    bool odd;
+  } cases[] = {
+      {R"({"role":"user","content":"a \ud83d"})", true},
+      {R"({"role":"user","content":"a \ud83d\ude00"})", false},
+      {R"({"role":"user","content":"\ude00"},{"role":"user","content":"a"})", false},
+      {R"({"role":"user","content":"a"},{"role":"assistant","content":"\ude00"})", false},
+      {R"({"role":"user","content":[{"type":"text","text":"a"},{"type":"text","text":"\ude00"}]})",
+       true},
+      {R"({"role":"user","content":[{"type":"text","text":"a","x":"\ude00"}]})", false},
+      {R"({"role":"user","name":"\ude00","content":"a"})", false},
+  };
+  for (const auto& c : cases) {
+    const std::string body = With(c.messages);
+    const Result<Parsed> read = Read(body);
+    ASSERT_TRUE(read.has_value()) << body << read.error().message;
+    EXPECT_EQ((*read)->ask.needs.Has(Need::kOddPromptText), c.odd) << body;
+    EXPECT_EQ((*read)->PathOf(Need::kOddPromptText), "messages");
+    const auto& chat = static_cast<const ParsedChat&>(**read).chat;
+    EXPECT_EQ(BuildImageCall(body, chat, "up").has_value(), !c.odd) << body;
+  }
+}
+
 TEST(ChatSurfaceTest, RefusesByTheSameWordsWithAnEstimateAndWithout) {
   for (const std::string& body :
        {std::string("{"), std::string("[]"), With(""), With(kHi, R"(,"max_tokens":0)"),

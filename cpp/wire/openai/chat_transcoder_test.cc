@@ -328,6 +328,7 @@ TEST(Protocols, KnowEveryDialectByItsLabel) {
   EXPECT_EQ(DialectNamed("openai-responses"), nullptr);
   const DialectTraits images = DialectOf(DialectId::kOpenAiImages).traits();
   EXPECT_TRUE(images.lacks.Has(Need::kNoPromptText));
+  EXPECT_TRUE(images.lacks.Has(Need::kOddPromptText));
   EXPECT_FALSE(images.token_answer);
   EXPECT_EQ(images.pieces, 1);
 }

@@ -9,8 +9,9 @@
 namespace seekroute {
 
 DialectTraits ImageDialect::traits() const {
-  return {
-      .lacks = NeedSet(Need::kEmbedding) | Need::kNoPromptText, .token_answer = false, .pieces = 1};
+  return {.lacks = NeedSet(Need::kEmbedding) | Need::kNoPromptText | Need::kOddPromptText,
+          .token_answer = false,
+          .pieces = 1};
 }
 
 Result<std::unique_ptr<Transcoder>> ImageDialect::Open(TranscoderPlan plan) const {

@@ -25,7 +25,7 @@ JsonSink::Step RequestSink::OpenInMessages(const JsonPlace& place, JsonType type
     role_ = Role::kNone;
     content_.reset();
     content_null_ = false;
-    has_text_ = false;
+    has_text_ = has_odd_text_ = false;
     return Step::kEnter;
   }
   const std::string_view member = place.key(3);
@@ -101,6 +101,7 @@ bool RequestSink::SetInMessages(const JsonPlace& place, const JsonValue& value) 
 void RequestSink::SeeText(const JsonValue& value) {
   has_text_ = has_text_ || (value.type == JsonType::kString &&
                             value.text.find_first_not_of(kPromptSpace) != std::string_view::npos);
+  has_odd_text_ = has_odd_text_ || value.lone_surrogate;
 }
 
 void RequestSink::EndPart() {
@@ -121,6 +122,7 @@ bool RequestSink::EndMessage(const JsonPlace& place) {
   if (role_ == Role::kUser && content_) {
     request_.last_user_content = content_;
     has_prompt_text_ = has_text_;
+    has_odd_prompt_text_ = has_odd_text_;
   }
   // An assistant may have only called tools, refused, or spoken; providers judge that.
   if (content_ || role_ == Role::kAssistant) return true;

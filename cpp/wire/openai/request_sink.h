@@ -98,13 +98,15 @@ class RequestSink final : public JsonSink {
   bool has_media_ = false;    // something does: a part, a service
   int64_t messages_ = 0;
   int64_t tools_ = 0;
-  bool has_prompt_text_ = false;  // so has the last message of a user
+  bool has_prompt_text_ = false;      // so has the last message of a user
+  bool has_odd_prompt_text_ = false;  // likewise
 
   // The message being read.
   Role role_ = Role::kNone;
   std::optional<ByteRange> content_;
   bool content_null_ = false;
-  bool has_text_ = false;  // something else than white space
+  bool has_text_ = false;      // something else than white space
+  bool has_odd_text_ = false;  // half of a surrogate pair
   MediaMembers message_members_{MemberOf::kMessage, 3};
   ContentPart part_;
   ToolEntry tool_;
