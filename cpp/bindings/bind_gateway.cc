@@ -40,22 +40,32 @@ std::string TakeBody(const py::object& body) {
   return std::string(body.cast<py::bytes>());
 }
 
-SurfaceId SurfaceFrom(std::string_view label) {
-  const Surface* const surface = SurfaceNamed(label);
+// The text of a word, which lives as long as that: pybind11 allocates for a view, and every request
+// has two.
+std::string_view ViewOf(const py::str& word) {
+  Py_ssize_t size = 0;
+  const char* const text = PyUnicode_AsUTF8AndSize(word.ptr(), &size);
+  if (text == nullptr) throw py::error_already_set();
+  return {text, static_cast<size_t>(size)};
+}
+
+SurfaceId SurfaceFrom(const py::str& label) {
+  const Surface* const surface = SurfaceNamed(ViewOf(label));
   if (surface == nullptr) throw py::value_error("no such surface: " + std::string(label));
   return surface->id();
 }
 
-Origin OriginFrom(std::string_view name) {
+Origin OriginFrom(const py::str& word) {
+  const std::string_view name = ViewOf(word);
   if (name == "server") return Origin::kServer;
   if (name == "server_api_v1") return Origin::kServerApiV1;
   if (name == "in_process") return Origin::kInProcess;
   throw py::value_error("no such origin: " + std::string(name));
 }
 
-ExchangeId Submit(Gateway& gateway, std::string_view surface, const py::object& body,
+ExchangeId Submit(Gateway& gateway, const py::str& surface, const py::object& body,
                   const OptionalBytes& authorization, const OptionalBytes& request_id,
-                  std::string_view origin, int explain, const OptionalBytes& idempotency_key) {
+                  const py::str& origin, int explain, const OptionalBytes& idempotency_key) {
   if (explain < 0 || explain > static_cast<int>(Explain::kOpenRouter)) {
     throw py::value_error("explain is 0 (no), 1 (seekroute) or 2 (openrouter_metadata)");
   }
@@ -94,7 +104,7 @@ py::tuple FindKey(Gateway& gateway, const OptionalBytes& authorization) {
 
 py::tuple WriteError(Gateway& gateway, const std::string& code, std::string message,
                      std::string param, const OptionalBytes& request_id,
-                     const OptionalBytes& authorization, std::string_view origin) {
+                     const OptionalBytes& authorization, const py::str& origin) {
   const auto known = ErrorCodeNamed(code);
   if (!known) throw py::value_error("no such error code: " + code);
   const ReadyAnswer answer =
@@ -103,9 +113,9 @@ py::tuple WriteError(Gateway& gateway, const std::string& code, std::string mess
   return py::make_tuple(answer.head.status, HeadersFrom(answer.head), BytesFrom(answer.body));
 }
 
-py::tuple Quote(Gateway& gateway, std::string_view surface, const py::object& body,
+py::tuple Quote(Gateway& gateway, const py::str& surface, const py::object& body,
                 const OptionalBytes& authorization, const OptionalBytes& request_id,
-                std::string_view origin) {
+                const py::str& origin) {
   const GatewayRequest request{.body = TakeBody(body),
                                .authorization = SecretFrom(authorization),
                                .request_id = TextFrom(request_id),
