@@ -224,7 +224,7 @@ Status Exchange::Claim(std::shared_ptr<const StoredAnswer>* stored) {
 void Exchange::Replay(const StoredAnswer& stored) {
   record_.generation_id = stored.generation_id;
   bill_.settlement = Settlement::kFree;
-  Complete(bill_, &record_);
+  Compose(bill_);
   record_.status = stored.head.status;
   ResponseHead head = stored.head;
   for (auto& [name, value] : head.headers) {
@@ -236,7 +236,10 @@ void Exchange::Replay(const StoredAnswer& stored) {
   Fire(Event::kRepeated);
 }
 
-void Exchange::Hold() { purse_.Hold(Compose({}), claim_.claim()); }
+void Exchange::Hold() {
+  Compose({});
+  purse_.Hold(record_, claim_.claim());
+}
 
 void Exchange::OnHeld(Status held) {
   if (held.ok()) return Fire(Event::kHeld);
@@ -253,7 +256,8 @@ void Exchange::StartTries() {
 }
 
 void Exchange::SendHead() {
-  outbox_.Head(StreamHead(Compose({}), *admission_.profile, tries_.transcoder()->Ignored()));
+  Compose({});
+  outbox_.Head(StreamHead(record_, *admission_.profile, tries_.transcoder()->Ignored()));
 }
 
 Flow Exchange::OnContent(std::string_view bytes) {
@@ -334,7 +338,7 @@ void Exchange::EndBilled(Event event, std::optional<Error> error) {
 }
 
 void Exchange::Settle() {
-  Complete(bill_, &record_);
+  Compose(bill_);
   if (record_.cap_ignored) {
     world_.stats->CountCapIgnored(record_.provider, record_.model);
   } else if (record_.finish_reason == "length" && purse_.ToldLength(tries_.candidate())) {
@@ -356,7 +360,7 @@ void Exchange::Deliver() {
 }
 
 void Exchange::Refuse() {
-  Complete(bill_, &record_);
+  Compose(bill_);
   WriteError(*error_);
   Close();
 }
@@ -438,7 +442,10 @@ void Exchange::OnTimer(TimePoint now) {
   tries_.OnTimer(now);
   if (state_ != State::kRelaying) return;
   // What the client would pay if it left now, should this process die.
-  if (now >= purse_.NextNote()) purse_.Note(Compose(BillNow(Ending::kClientLeft)));
+  if (now >= purse_.NextNote()) {
+    Compose(BillNow(Ending::kClientLeft));
+    purse_.Note(record_);
+  }
   outbox_.KeepAlive(now);
 }
 

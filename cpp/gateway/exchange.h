@@ -125,10 +125,9 @@ class Exchange : private PurseOwner, private TriesOwner {
   void WriteError(const Error& error);
   Used UsedSoFar() const;
   Bill BillNow(Ending ending) const;
-  // Adds to record_, or to a copy of it, what is known of the request now, with that bill: the only
-  // writer of a record.
-  void Complete(const Bill& bill, ExchangeRecord* out) const;
-  ExchangeRecord Compose(const Bill& bill) const;
+  // Writes into record_ what is known of the request now, with that bill: the only writer of a
+  // record. What it wrote before is written again.
+  void Compose(const Bill& bill);
   UsageReport Report() const;
   std::string Routing() const;
 
@@ -151,7 +150,7 @@ class Exchange : private PurseOwner, private TriesOwner {
   Tries tries_;
   std::optional<Error> error_;
   Bill bill_;
-  ExchangeRecord record_;  // what stays as it was at admission; from kSettling on, all of it
+  ExchangeRecord record_;  // as it was composed last; before that, what admission knows
 };
 
 }  // namespace seekroute

@@ -65,8 +65,8 @@ Bill Exchange::BillNow(Ending ending) const {
   return BillFor(ending, UsedSoFar(), policy, tries_.candidate().price(), record_.created);
 }
 
-void Exchange::Complete(const Bill& bill, ExchangeRecord* out) const {
-  ExchangeRecord& record = *out;
+void Exchange::Compose(const Bill& bill) {
+  ExchangeRecord& record = record_;
   record.total = world_.clock->Now() - in_.submitted;
   record.overhead = std::max(record.total - tries_.waited(), Duration{});
   record.settlement = bill.settlement;
@@ -109,12 +109,6 @@ void Exchange::Complete(const Bill& bill, ExchangeRecord* out) const {
     last.words += (last.words.empty() ? "" : "; ") + FiguresOf(*bill.reported);
     CutText(kMaxAttemptWords, &last.words);
   }
-}
-
-ExchangeRecord Exchange::Compose(const Bill& bill) const {
-  ExchangeRecord record = record_;
-  Complete(bill, &record);
-  return record;
 }
 
 UsageReport Exchange::Report() const {

@@ -124,7 +124,7 @@ class StoreObserver {
 };
 
 // Engine thread only. Each answer may come from inside the call or later; exactly once a call,
-// unless Forget() was called.
+// unless Forget() was called. Rows are read inside the calls, before any answer.
 class Store {
  public:
   virtual ~Store() = default;
