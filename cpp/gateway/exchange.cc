@@ -131,7 +131,6 @@ void Exchange::Fire(Event event) {
 Exchange::Exchange(Submission submission, const ExchangeWorld& world)
     : in_(std::move(submission)),
       world_(world),
-      deadline_(in_.submitted + world.options->total_timeout),
       admission_{.surface = &SurfaceOf(in_.surface),
                  .profile = &in_.snapshot->ProfileNamed(in_.snapshot->default_profile)},
       outbox_(std::move(in_.outlet), world.clock, world.options->keep_alive,
@@ -187,20 +186,20 @@ Status Exchange::TakeIn() {
   record_.streamed = ask().stream;
   if (model != nullptr) record_.model = model->id;
   if (!admitted.ok()) return admitted;
-  deadline_ = in_.submitted + LongestTotal();
   record_.generation_id =
       NewGenerationId(admission_.profile->id_prefix, world_.clock->WallTime(), world_.rng);
   return {};
 }
 
-// What the most patient of the endpoints is given: each attempt keeps to its own.
-Duration Exchange::LongestTotal() const {
+// After what the most patient of the endpoints is given: each attempt keeps to its own. The
+// gateway's, until the model is known.
+TimePoint Exchange::Deadline() const {
   Duration longest;
   for (const Candidate& candidate : admission_.route.candidates) {
     longest =
         std::max(longest, OwnOr(candidate.endpoint->timeouts.total, world_.options->total_timeout));
   }
-  return OwnOr(longest, world_.options->total_timeout);
+  return in_.submitted + OwnOr(longest, world_.options->total_timeout);
 }
 
 // Fails where the request is a repetition, with `stored` if that is answered as the first one was.
@@ -252,7 +251,7 @@ void Exchange::StartTries() {
   AnswerNames names{record_.generation_id, admission_.profile->object, {}, record_.created.s};
   names.repeats_reasoning =
       in_.origin == Origin::kServerApiV1 || admission_.profile->reasoning_on_v1;
-  tries_.Start(std::move(names), record_.created, deadline_);
+  tries_.Start(std::move(names), record_.created, Deadline());
 }
 
 void Exchange::SendHead() {
@@ -410,11 +409,11 @@ void Exchange::Close() {
 
 TimePoint Exchange::NextDeadline() const {
   if (state_ == State::kSettling) return purse_.NextDeadline();
-  if (state_ == State::kHolding) return std::min(purse_.NextDeadline(), deadline_);
+  if (state_ == State::kHolding) return std::min(purse_.NextDeadline(), Deadline());
   const TimePoint next = tries_.NextDeadline();
   if (state_ == State::kDone) return next;
-  if (state_ != State::kRelaying) return std::min(next, deadline_);
-  return std::min({next, deadline_, outbox_.NextKeepAlive(), purse_.NextNote()});
+  if (state_ != State::kRelaying) return std::min(next, Deadline());
+  return std::min({next, Deadline(), outbox_.NextKeepAlive(), purse_.NextNote()});
 }
 
 void Exchange::OnTimer(TimePoint now) {
@@ -432,7 +431,7 @@ void Exchange::OnTimer(TimePoint now) {
     default:
       break;
   }
-  if (now >= deadline_) {
+  if (now >= Deadline()) {
     // An answer of which nothing but the mark of its end is missing is complete, whatever ends it.
     if (tries_.EndWhole()) return;
     return End(

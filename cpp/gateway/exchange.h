@@ -120,7 +120,7 @@ class Exchange : private PurseOwner, private TriesOwner {
   bool Pays() const { return world_.options->credits && !record_.org_id.empty(); }
   bool MayReadOut() const;
   const Ask& ask() const;
-  Duration LongestTotal() const;
+  TimePoint Deadline() const;
   void WriteAnswer();
   void WriteError(const Error& error);
   Used UsedSoFar() const;
@@ -141,7 +141,6 @@ class Exchange : private PurseOwner, private TriesOwner {
 
   Submission in_;
   const ExchangeWorld world_;
-  TimePoint deadline_;  // the gateway's, until the model is known
   State state_ = State::kAdmitting;
   Admission admission_;
   ClaimGuard claim_;

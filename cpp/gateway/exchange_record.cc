@@ -66,44 +66,43 @@ Bill Exchange::BillNow(Ending ending) const {
 }
 
 void Exchange::Compose(const Bill& bill) {
-  ExchangeRecord& record = record_;
-  record.total = world_.clock->Now() - in_.submitted;
-  record.overhead = std::max(record.total - tries_.waited(), Duration{});
-  record.settlement = bill.settlement;
+  record_.total = world_.clock->Now() - in_.submitted;
+  record_.overhead = std::max(record_.total - tries_.waited(), Duration{});
+  record_.settlement = bill.settlement;
   const bool unanswered = state_ == State::kAdmitting || state_ == State::kHolding;
   if (error_) {
-    record.error = error_->name();
-    record.status = error_->status();
+    record_.error = error_->name();
+    record_.status = error_->status();
   } else if (!unanswered) {
-    record.status = 200;
+    record_.status = 200;
   }
   if (admission_.route.candidates.empty()) return;
 
   const Candidate& candidate = tries_.candidate();
-  record.model = candidate.model->id;
-  record.price_revision = candidate.price().revision();
-  record.held = purse_.held();
-  record.attempts = tries_.sent();
-  if (const Attempt* const attempt = tries_.current()) record.provider = attempt->provider().id;
-  if (outbox_.has_content()) record.first_content = outbox_.first_content() - in_.submitted;
-  record.estimated = bill.estimated;
-  record.finish_reason = bill.finish_reason;
-  record.service_tier = bill.service_tier;
-  record.prompt_tokens = bill.usage.prompt.value_or(0);
-  record.completion_tokens = bill.usage.completion.value_or(0);
-  record.cached_tokens = bill.usage.cached.value_or(0);
-  record.reasoning_tokens = bill.usage.reasoning.value_or(0);
-  record.cache_write_tokens = bill.usage.cache_write.value_or(0);
+  record_.model = candidate.model->id;
+  record_.price_revision = candidate.price().revision();
+  record_.held = purse_.held();
+  record_.attempts = tries_.sent();
+  if (const Attempt* const attempt = tries_.current()) record_.provider = attempt->provider().id;
+  if (outbox_.has_content()) record_.first_content = outbox_.first_content() - in_.submitted;
+  record_.estimated = bill.estimated;
+  record_.finish_reason = bill.finish_reason;
+  record_.service_tier = bill.service_tier;
+  record_.prompt_tokens = bill.usage.prompt.value_or(0);
+  record_.completion_tokens = bill.usage.completion.value_or(0);
+  record_.cached_tokens = bill.usage.cached.value_or(0);
+  record_.reasoning_tokens = bill.usage.reasoning.value_or(0);
+  record_.cache_write_tokens = bill.usage.cache_write.value_or(0);
   // Either way the provider goes on beyond what it was told, or what is known of it is wrong.
-  record.cap_ignored = bill.beyond || purse_.IgnoredCap(candidate, bill);
-  record.usage_odd = bill.priced && bill.reported.has_value();
-  record.upstream_cost = bill.charge.upstream;
-  record.cost = bill.charge.total;
+  record_.cap_ignored = bill.beyond || purse_.IgnoredCap(candidate, bill);
+  record_.usage_odd = bill.priced && bill.reported.has_value();
+  record_.upstream_cost = bill.charge.upstream;
+  record_.cost = bill.charge.total;
 
-  record.tried.assign(tries_.records().begin(), tries_.records().end());
-  if (tries_.running()) record.tried.emplace_back();  // as if it had ended
-  if (record.tried.empty()) return;
-  AttemptRecord& last = record.tried.back();
+  record_.tried.assign(tries_.records().begin(), tries_.records().end());
+  if (tries_.running()) record_.tried.emplace_back();  // as if it had ended
+  if (record_.tried.empty()) return;
+  AttemptRecord& last = record_.tried.back();
   if (bill.priced) last.suspected = {};  // it is known now
   if (bill.reported) {
     last.words += (last.words.empty() ? "" : "; ") + FiguresOf(*bill.reported);
