@@ -125,6 +125,16 @@ TEST(ChatPromptTest, WhatIsNotJsonIsText) {
   EXPECT_EQ(EstimateChatPrompt(kText).tokens, EstimateTokens(kText).tokens);
 }
 
+// An array has no members: where a key would stand is what the stack held before.
+TEST(ChatPromptTest, WhatIsNotAnObjectIsText) {
+  for (const std::string_view body : {"[2]", "[[2],\"tools\",{\"tools\":[1]}]", "\"tools\"", "2"}) {
+    EstimateChatPrompt(Request("\"\"", R"(,"x":{"y":[1,2,3]})"));
+    const TokenEstimate prompt = EstimateChatPrompt(body);
+    EXPECT_EQ(prompt.tokens, EstimateTokens(body).tokens) << body;
+    EXPECT_EQ(prompt.upper, EstimateTokens(body).upper) << body;
+  }
+}
+
 // The same words cost the same, streamed in any pieces or whole.
 TEST(ChatPromptTest, AnswersCountTheirContent) {
   const int64_t expected = EstimateTokens(kText).tokens;
