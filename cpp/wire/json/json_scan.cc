@@ -284,6 +284,7 @@ class JsonHandler {
     frame.skipped = skipped;
     frame.key_text = nullptr;
     frame.key_size = 0;
+    frame.key_begin = frame.key_end = stream_->Tell();
     frame.index = -1;
     frame.begin = stream_->Tell() - 1;
     frame.first_key = keys_.size();

@@ -48,7 +48,7 @@ class JsonPlace {
   std::string_view key(int level) const { return {frame(level).key_text, frame(level).key_size}; }
   int64_t index(int level) const { return frame(level).index; }
   bool in_object() const { return depth_ > 0 && frame(depth_).is_object; }
-  // Of the member whose value is being read; only inside an object.
+  // Of the member whose value is being read. Empty in an array, as is its range.
   std::string_view key() const { return key(depth_); }
   ByteRange key_range() const { return {frame(depth_).key_begin, frame(depth_).key_end}; }
 

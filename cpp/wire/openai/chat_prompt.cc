@@ -41,7 +41,9 @@ TokenEstimate PromptSink::Estimate() const {
 JsonSink::Step PromptSink::OnOpen(const JsonPlace& place, JsonType type) {
   switch (place.depth()) {
     case 0:
-      return Step::kEnter;
+      if (type == JsonType::kObject) return Step::kEnter;
+      Fail(ErrorCode::kInvalidJson, "expected a JSON object");
+      return Step::kStop;
     case 1:
       BeginField(place);
       in_messages_ = place.key() == "messages";
@@ -96,6 +98,7 @@ bool PromptSink::OnClose(const JsonPlace& place, const JsonValue& value) {
 }
 
 bool PromptSink::OnScalar(const JsonPlace& place, const JsonValue& value) {
+  if (place.depth() == 0) return Fail(ErrorCode::kInvalidJson, "expected a JSON object");
   if (place.depth() == 1) {
     const bool unset = value.type == JsonType::kNull || value.type == JsonType::kFalse;
     BeginField(place);

@@ -12,8 +12,8 @@ namespace seekroute {
 // calls and tool definitions, the few tokens of the chat template around each message, and a fixed
 // count for each picture, file or search, whose bytes are not text. What the provider adds of its
 // own (hidden instructions, a picture's true size) is not known; docs/tokens.md names the figures.
-// A body that is not JSON is estimated as plain text. `upper` bounds the text, the parts of every
-// other kind (wire/openai/prompt_parts.h), and by its bytes whatever else the model may read.
+// A body that is no JSON object is estimated as plain text. `upper` bounds the text, the parts of
+// every other kind (wire/openai/prompt_parts.h), and by its bytes whatever else the model may read.
 // Linear; a copy of the body while it runs. Thread-safe.
 //
 // In `upper` each part that is no picture and cannot be sized counts `unsized` tokens. A hold adds

@@ -12,8 +12,8 @@
 
 namespace seekroute {
 
-// Adds up the estimate that EstimateChatPrompt() gives, from one scan of a body; never fails.
-// `body` must outlive it. Not thread-safe.
+// Adds up the estimate that EstimateChatPrompt() gives, from one scan of a body. Fails where the
+// body is no object. `body` must outlive it. Not thread-safe.
 class PromptSink final : public JsonSink {
  public:
   PromptSink(std::string_view body, int64_t unsized);
