@@ -30,20 +30,14 @@ Status Purse::Bound(bool pays, UnixSeconds created) {
   const std::optional<Money>& max_cost = ask().max_cost;
   if (!pays && !max_cost) return {};
   bound_.emplace(ask(), admission_.route, *world_.options, created);
-  int64_t longest = bound_->longest();
-  if (max_cost) {
-    const std::optional<int64_t> within = bound_->Within(*max_cost);
-    if (!within || *within < bound_->least()) return bound_->MaxCostExceeded(*max_cost);
-    longest = *within;
-  }
-  cap_ = bound_->Cap(longest, IsLimited(ask(), key()));
+  spending_ = {bound_->Tells(IsLimited(ask(), key())), max_cost, std::nullopt, !ask().max_output};
+  if (!bound_->AtLeast(spending_)) return bound_->MaxCostExceeded(*max_cost);
   return {};
 }
 
 std::optional<int64_t> Purse::ToldLength(const Candidate& candidate) const {
   if (!candidate.answers_in_tokens()) return std::nullopt;
-  // More than this endpoint can answer in would be refused by some.
-  if (cap_) return std::min(*cap_, bound_->LongestAt(candidate));
+  if (spending_.tells) return bound_->CapAt(candidate, spending_);
   std::optional<int64_t> named = ask().max_output;
   const int64_t most = world_.options->max_output_tokens;
   if (most > 0) named = std::min(named.value_or(most), most);
@@ -55,7 +49,7 @@ std::optional<int64_t> Purse::ToldLength(const Candidate& candidate) const {
 std::optional<int64_t> Purse::ToldReasoning(const Candidate& candidate, int64_t told) const {
   const bool apart = ThinksBeside(*candidate.endpoint, ask().reasoning) &&
                      !candidate.endpoint->form.reasoning_budget_field.empty();
-  if (!cap_ || !apart) return std::nullopt;
+  if (!spending_.tells || !apart) return std::nullopt;
   return ReasoningAt(candidate, ask().reasoning).Beside(told);
 }
 
@@ -88,10 +82,9 @@ bool Purse::IgnoredCap(const Candidate& candidate, const Bill& bill) const {
 // What is to be held. A client that named no length takes a shorter answer for less money, and no
 // more than half of what is there: its next request may be on the way.
 HoldRequest Purse::WorstCase() const {
-  const int64_t longest = cap_.value_or(bound_->longest());
   HoldRequest hold;
-  hold.amount = bound_->Worst(cap_);
-  hold.at_least = ask().max_output ? hold.amount : bound_->At(std::min(bound_->least(), longest));
+  hold.amount = bound_->Amount(spending_);
+  hold.at_least = bound_->AtLeast(spending_).value_or(hold.amount);
   hold.share = !ask().max_output;
   if (key() != nullptr && key()->limit) {
     KeyLimit& limit = hold.key_limit.emplace();
@@ -121,9 +114,7 @@ void Purse::OnHeld(StoreTicket, const HoldAnswer& answer) {
                                                                           : refusal);
   }
   held_ = answer.granted;
-  if (cap_ && answer.granted < bound_->At(*cap_)) {
-    cap_ = std::min(*cap_, bound_->Within(answer.granted).value_or(bound_->least()));
-  }
+  if (answer.granted < bound_->Amount(spending_)) spending_.granted = answer.granted;
   owner_->OnHeld({});
 }
 

@@ -42,6 +42,11 @@ class Purse : private StoreObserver {
   // Idempotency-Key.
   void Hold(const ExchangeRecord& opening, const std::optional<IdempotencyClaim>& claim);
 
+  // There is enough money to ask that candidate. Of one that is held for: after OnHeld().
+  bool Affords(const Candidate& candidate) const {
+    return !bound_ || bound_->Affords(candidate, spending_);
+  }
+
   // Tokens a choice that the upstream of `candidate` is told: what is paid for, else what the
   // client or the operator has named. Nothing: nobody has.
   std::optional<int64_t> ToldLength(const Candidate& candidate) const;
@@ -86,7 +91,7 @@ class Purse : private StoreObserver {
 
   UnixSeconds created_;
   std::optional<SpendBound> bound_;  // where money is held or the client set a limit
-  std::optional<int64_t> cap_;       // tokens a choice that the hold or max_cost pays for
+  Spending spending_;
   std::optional<Money> held_;
   TimePoint waits_until_ = TimePoint::Never();
   TimePoint note_at_ = TimePoint::Never();  // something was delivered since the last one

@@ -140,16 +140,15 @@ Result<std::string> WriteQuote(const Admission& admission, const Snapshot& snaps
   const Ask& ask = admission.request->ask;
   const TokenEstimate& prompt = *ask.prompt;
   const SpendBound bound(ask, planned, options, now);
-  int64_t longest = bound.longest();
-  if (const std::optional<Money>& max_cost = ask.max_cost) {
-    const std::optional<int64_t> within = bound.Within(*max_cost);
-    if (!within || *within < bound.least()) return bound.MaxCostExceeded(*max_cost);
-    longest = *within;
-  }
   // As the request would be told, and held for.
-  const std::optional<int64_t> cap = bound.Cap(longest, IsLimited(ask, admission.key.get()));
+  const Spending spending{bound.Tells(IsLimited(ask, admission.key.get())), ask.max_cost,
+                          std::nullopt, !ask.max_output};
+  const std::optional<Money> least = bound.AtLeast(spending);
+  if (!least) return bound.MaxCostExceeded(*ask.max_cost);
   std::vector<Offer> offers;
   for (const Candidate& candidate : planned.candidates) {
+    if (!bound.Affords(candidate, spending)) continue;
+    const std::optional<int64_t> cap = bound.CapAt(candidate, spending);
     Extent here;
     here.prompt = prompt.tokens;
     const UseBound besides = bound.BesidesAt(candidate);
@@ -175,11 +174,9 @@ Result<std::string> WriteQuote(const Admission& admission, const Snapshot& snaps
   if (ask.max_cost) json.Key("max_cost").Usd(*ask.max_cost);
   WriteCosts(route.costs, &json);
   // What is set aside before it is sent: of a client that names no length at least `min`.
-  const Money held = bound.Worst(cap);
-  const Money least = ask.max_output ? held : bound.At(std::min(bound.least(), longest));
   json.Key("hold").Object();
-  json.Key("min").Usd(least);
-  json.Key("max").Usd(held);
+  json.Key("min").Usd(*least);
+  json.Key("max").Usd(bound.Amount(spending));
   json.End();
   json.Key("candidates").Array();
   for (const Offer& offer : offers) {

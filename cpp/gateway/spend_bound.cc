@@ -15,7 +15,7 @@ constexpr int64_t kRestMarginPart = 2;
 }  // namespace
 
 Error SpendBound::MaxCostExceeded(Money max_cost) const {
-  const Money needed = At(least());
+  const Money needed = AtLeast({.tells = true}).value_or(Money{});
   Error error = MakeError(ErrorCode::kMaxCostExceeded,
                           "this request may cost " + FormatUsd(needed) + " USD" +
                               (longest_ > 0 ? " even with a short answer" : "") +
@@ -172,24 +172,70 @@ bool SpendBound::IsUnbounded(const Candidate& candidate, std::optional<int64_t> 
          candidate.max_output() == 0;
 }
 
-std::optional<int64_t> SpendBound::Cap(int64_t longest, bool limited) const {
+bool SpendBound::Tells(bool limited) const {
   const bool any_tokens = std::ranges::any_of(route_.candidates, &Candidate::answers_in_tokens);
-  if (!any_tokens || free() || !(named_ || limited)) return std::nullopt;
-  return longest;
+  return any_tokens && !free() && (named_ || limited);
+}
+
+std::optional<int64_t> SpendBound::CapAt(const Candidate& candidate,
+                                         const Spending& spending) const {
+  if (!spending.tells || !candidate.answers_in_tokens()) return std::nullopt;
+  int64_t cap = LongestAt(candidate);
+  const auto keep_within = [&](const std::optional<Money>& budget) {
+    if (budget) cap = std::min(cap, WithinAt(candidate, *budget).value_or(0));
+  };
+  keep_within(spending.max_cost);
+  if (spending.shares) keep_within(spending.granted);
+  return cap;
+}
+
+bool SpendBound::Affords(const Candidate& candidate, const Spending& spending) const {
+  const auto fits = [&](const std::optional<Money>& budget, int64_t needed) {
+    if (!budget) return true;
+    const std::optional<int64_t> within = WithinAt(candidate, *budget);
+    return within && *within >= needed;
+  };
+  const int64_t least = LeastAt(candidate);
+  return fits(spending.max_cost, least) &&
+         fits(spending.granted,
+              spending.shares ? least : CapAt(candidate, spending).value_or(least));
+}
+
+Money SpendBound::Amount(const Spending& spending) const {
+  Money most;
+  for (const Candidate& candidate : route_.candidates) {
+    if (!Affords(candidate, spending)) continue;
+    most = std::max(most, WorstAt(candidate, CapAt(candidate, spending)));
+  }
+  return most;
+}
+
+std::optional<Money> SpendBound::AtLeast(const Spending& spending) const {
+  std::optional<Money> least;
+  for (const Candidate& candidate : route_.candidates) {
+    if (candidate.model != route_.candidates.front().model) continue;
+    if (!Affords(candidate, spending)) continue;
+    std::optional<int64_t> cap = CapAt(candidate, spending);
+    if (spending.shares) cap = std::min(cap.value_or(LeastAt(candidate)), LeastAt(candidate));
+    const Money here = WorstAt(candidate, cap);
+    least = std::min(least.value_or(here), here);
+  }
+  return least;
+}
+
+std::optional<int64_t> SpendBound::WithinAt(const Candidate& candidate, Money budget) const {
+  return LongestWithin(budget, BesidesAt(candidate), choices_, LongestAt(candidate),
+                       candidate.price(), now_, ReasoningAt(candidate, reasoning_));
 }
 
 std::optional<int64_t> SpendBound::Within(Money budget) const {
-  int64_t tokens = longest_;
+  std::optional<int64_t> longest;
   for (const Candidate& candidate : route_.candidates) {
-    const int64_t longest = std::min(tokens, LongestAt(candidate));
-    const std::optional<int64_t> here =
-        LongestWithin(budget, BesidesAt(candidate), choices_, longest, candidate.price(), now_,
-                      ReasoningAt(candidate, reasoning_));
-    if (!here) return std::nullopt;
-    // One that ends earlier by itself shortens nothing.
-    if (*here < longest) tokens = *here;
+    if (candidate.model != route_.candidates.front().model) continue;
+    // Nothing is less than any length.
+    longest = std::max(longest, WithinAt(candidate, budget));
   }
-  return tokens;
+  return longest;
 }
 
 }  // namespace seekroute

@@ -36,6 +36,15 @@ bool ThinksBeside(const Endpoint& endpoint, const AskedReasoning& asked);
 // that is known of the endpoint, else its longest answer. Pure.
 ReasoningBound ReasoningAt(const Candidate& candidate, const AskedReasoning& asked);
 
+// What a request may take of money, and whether its upstreams are told what that pays for. Value
+// type.
+struct Spending {
+  bool tells = false;             // each upstream is told how long a choice may get
+  std::optional<Money> max_cost;  // the client's: shortens an answer
+  std::optional<Money> granted;   // by the ledger; nothing: all that was asked for
+  bool shares = true;             // what was granted shortens an answer; else it has to be enough
+};
+
 // Pure. `route` has candidates, and must outlive it.
 //
 // Of every candidate by itself. Prompt: the smallest of the context there, of ask.strict_prompt
@@ -58,17 +67,34 @@ class SpendBound {
   // The same of one endpoint: no more than it can answer in, whatever it is told.
   int64_t LongestAt(const Candidate& candidate) const;
 
-  // The shortest answer that is worth sending the request for.
-  int64_t least() const { return longest_ < kLeastAnswerTokens ? longest_ : kLeastAnswerTokens; }
+  // The shortest answer of it that is worth sending the request for.
+  int64_t LeastAt(const Candidate& candidate) const {
+    const int64_t longest = LongestAt(candidate);
+    return longest < kLeastAnswerTokens ? longest : kLeastAnswerTokens;
+  }
 
   // What no candidate exceeds that is told to answer in `tokens` a choice, or in LongestAt() where
   // that is less.
   Money At(int64_t tokens) const { return Worst(tokens); }
 
-  // Tokens a choice that a provider is told; nothing: none. Without a cap it knows of no bound, and
-  // nobody needs one where there is nothing to pay, or where nobody has named a length and nobody's
-  // money ends (`limited`). `longest`: what is to be paid for at most.
-  std::optional<int64_t> Cap(int64_t longest, bool limited) const;
+  // Whether upstreams are told a length. Without one they know of no bound, and nobody needs it
+  // where there is nothing to pay, or where nobody has named a length and nobody's money ends
+  // (`limited`).
+  bool Tells(bool limited) const;
+
+  // Tokens a choice that the upstream of a candidate is told; nothing: none. Each one by itself: a
+  // dear one shortens no other.
+  std::optional<int64_t> CapAt(const Candidate& candidate, const Spending& spending) const;
+
+  // The candidate can give an answer that is worth sending the request for within the money.
+  bool Affords(const Candidate& candidate, const Spending& spending) const;
+
+  // Of the candidates that can, what none exceeds: one of them is paid.
+  Money Amount(const Spending& spending) const;
+
+  // Of those that are of the first model, the least that one may cost: for lack of money a request
+  // goes to no other model in silence. Nothing: none of them can.
+  std::optional<Money> AtLeast(const Spending& spending) const;
 
   // What no candidate exceeds that is told the cap, or nothing: no length, and no budget for its
   // thinking. Its answer may then take what a short prompt leaves of the context.
@@ -84,8 +110,11 @@ class SpendBound {
   // kUnknownAnswerTokens are a guess.
   bool IsUnbounded(const Candidate& candidate, std::optional<int64_t> cap) const;
 
-  // The longest answer, up to longest(), that no candidate charges more than `budget` for; nothing
-  // when the prompt alone may cost more.
+  // The longest answer of one endpoint, up to LongestAt(), for which it charges no more than
+  // `budget`; nothing when the prompt alone may cost more.
+  std::optional<int64_t> WithinAt(const Candidate& candidate, Money budget) const;
+
+  // The longest of those of the first model.
   std::optional<int64_t> Within(Money budget) const;
 
   // What is used at most beside the answer: the prompt as long as it is, whatever any context
@@ -95,7 +124,8 @@ class SpendBound {
   // The same of one endpoint: no more of a prompt than its context.
   UseBound BesidesAt(const Candidate& candidate) const;
 
-  // The 402 of a request of which not even the shortest useful answer is within its max_cost.
+  // The 402 of a request of which no shortest useful answer of its first model is within its
+  // max_cost.
   Error MaxCostExceeded(Money max_cost) const;
 
   // Tells in a 402 what of the prompt is held for without a size, and what to do about it; nothing

@@ -52,8 +52,13 @@ TEST(SpendBoundTest, IsThatOfTheDearestCandidate) {
     const Route route = RouteTo(model);
     const SpendBound bound(RequestOf(), route, {}, {});
     EXPECT_EQ(bound.At(100).nano, kPrompt.upper * kInputNano + 100 * 9000);
-    // What a budget buys is what the dearest sells for it.
-    EXPECT_EQ(bound.Within({kPrompt.upper * kInputNano + 100 * 9000 + 8999}), 100);
+    // A budget buys of each what that sells for it.
+    const Money budget{kPrompt.upper * kInputNano + 100 * 9000 + 8999};
+    for (const Candidate& each : route.candidates) {
+      const bool dear = CostBound({.completion = 1}, each.price(), {}).nano == 9000;
+      EXPECT_EQ(bound.WithinAt(each, budget), dear ? 100 : 454);
+    }
+    EXPECT_EQ(bound.Within(budget), 454);
   }
 }
 
@@ -68,7 +73,53 @@ TEST(SpendBoundTest, IsThatOfTheDearestModel) {
     const SpendBound bound(RequestOf(), route, {}, {});
     EXPECT_EQ(bound.longest(), 900);
     EXPECT_EQ(bound.At(900).nano, kPrompt.upper * kInputNano + 500 * 9000);
-    EXPECT_EQ(bound.Within(bound.At(100)), 100);
+    // A client is told of the model that it asked for.
+    EXPECT_EQ(bound.Within(bound.At(100)), models[0] == &dear ? 100 : 450);
+  }
+}
+
+// A budget leaves out whoever is too dear for it, and shortens each of the others by itself.
+TEST(SpendBoundTest, ABudgetIsOfEachCandidateByItself) {
+  const Model first = ModelOf({9000, 2000});
+  const Model second = ModelOf({100});
+  const std::array<const Model*, 2> models{&first, &second};
+  const Route route = *PlanRoute(models, ParsedChat());
+  const Candidate& dear = route.candidates[0];
+  const Candidate& cheap = route.candidates[1];
+  const Candidate& other = route.candidates[2];
+  const SpendBound bound(RequestOf(), route, {}, {});
+  const int64_t prompt = kPrompt.upper * kInputNano;
+  const struct {
+    int64_t budget;
+    bool affords_dear, affords_cheap, affords_other;
+    int64_t amount;
+    int64_t at_least;  // -1: none of the first model
+  } cases[] = {
+      {prompt + 500 * 9000, true, true, true, prompt + 500 * 9000, prompt + 256 * 2000},
+      {prompt + 256 * 9000, true, true, true, prompt + 256 * 9000, prompt + 256 * 2000},
+      {prompt + 256 * 9000 - 1, false, true, true, prompt + 500 * 2000, prompt + 256 * 2000},
+      {prompt + 256 * 2000, false, true, true, prompt + 256 * 2000, prompt + 256 * 2000},
+      {prompt + 256 * 2000 - 1, false, false, true, prompt + 500 * 100, -1},
+      {prompt - 1, false, false, false, 0, -1},
+  };
+  for (const auto& c : cases) {
+    for (const bool granted : {false, true}) {
+      Spending spending{.tells = true};
+      (granted ? spending.granted : spending.max_cost) = Money{c.budget};
+      EXPECT_EQ(bound.Affords(dear, spending), c.affords_dear) << c.budget;
+      EXPECT_EQ(bound.Affords(cheap, spending), c.affords_cheap) << c.budget;
+      EXPECT_EQ(bound.Affords(other, spending), c.affords_other) << c.budget;
+      EXPECT_EQ(bound.Amount(spending).nano, c.amount) << c.budget;
+      EXPECT_EQ(bound.AtLeast(spending).value_or(Money{-1}).nano, c.at_least) << c.budget;
+      for (const Candidate& each : route.candidates) {
+        if (!bound.Affords(each, spending)) continue;
+        EXPECT_LE(bound.WorstAt(each, bound.CapAt(each, spending)).nano, c.budget);
+      }
+    }
+    // Who has named a length gets it whole of the hold, or goes to whoever gives it.
+    const Spending whole{.tells = true, .granted = Money{c.budget}, .shares = false};
+    EXPECT_EQ(bound.Affords(dear, whole), c.budget >= prompt + 500 * 9000) << c.budget;
+    EXPECT_EQ(bound.Affords(cheap, whole), c.budget >= prompt + 500 * 2000) << c.budget;
   }
 }
 
@@ -198,7 +249,7 @@ TEST(SpendBoundTest, ADearEndpointThatAnswersShortDoesNotShortenTheRoute) {
   EXPECT_EQ(bound.At(10'000).nano, prompt + 10'000 * 1000);
   EXPECT_EQ(bound.Within(bound.At(10'000)), 10'000);
   EXPECT_EQ(bound.Within({prompt + 100 * 50'000}), 5000);
-  EXPECT_EQ(bound.Within({prompt + 90 * 50'000}), 90);
+  EXPECT_EQ(bound.Within({prompt + 90 * 50'000}), 4500);
 }
 
 TEST(SpendBoundTest, ToolsLeaveRoomForWhatAProviderWritesAroundThem) {

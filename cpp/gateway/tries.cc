@@ -51,7 +51,10 @@ const Provider& Tries::ProviderOf(const Candidate& candidate) const {
 }
 
 const Candidate& Tries::candidate() const {
-  return current_ != nullptr ? *current_->candidate : plan_.admission->route.candidates.front();
+  if (current_ != nullptr) return *current_->candidate;
+  const std::vector<Candidate>& candidates = plan_.admission->route.candidates;
+  const size_t next = NextPlace();
+  return next < candidates.size() ? candidates[next] : candidates.front();
 }
 
 size_t Tries::selected() const {
@@ -72,9 +75,17 @@ void Tries::Start(AnswerNames names, UnixSeconds created, TimePoint until) {
   AskNext();
 }
 
+// Of the next candidate that there is money for, in the route; its size where there is none.
+size_t Tries::NextPlace() const {
+  const std::vector<Candidate>& candidates = plan_.admission->route.candidates;
+  size_t place = next_;
+  while (place < candidates.size() && !plan_.purse->Affords(candidates[place])) ++place;
+  return place;
+}
+
 // There is a candidate that was not asked, and the policy lets it be.
 bool Tries::MayAskMore() const {
-  return next_ < plan_.admission->route.candidates.size() &&
+  return NextPlace() < plan_.admission->route.candidates.size() &&
          sent_ - repeats_ < world_.options->retry.max_attempts;
 }
 
@@ -86,7 +97,11 @@ bool Tries::StartAnother() {
   return running_ > running;
 }
 
-void Tries::AskNext() { Send(plan_.admission->route.candidates[next_++], false); }
+void Tries::AskNext() {
+  const size_t place = NextPlace();
+  next_ = place + 1;
+  Send(plan_.admission->route.candidates[place], false);
+}
 
 void Tries::Send(const Candidate& candidate, bool repeats) {
   if (running_ == 0) may_follow_ = false;
@@ -305,7 +320,7 @@ void Tries::GoOn(const Try& failed, Error error) {
     if (std::exchange(each->may_repeat, false)) return Send(*each->candidate, true);
   }
   if (!may_follow_ || !MayAskMore()) return owner_->OnOutOfTries(std::move(error));
-  const Candidate& next = plan_.admission->route.candidates[next_];
+  const Candidate& next = plan_.admission->route.candidates[NextPlace()];
   world_.stats->CountFallback(ProviderOf(*failed.candidate).id, ProviderOf(next).id, error.name());
   AskNext();
 }

@@ -114,6 +114,7 @@ class Tries : private AttemptOwner {
 
   const Ask& ask() const { return plan_.admission->request->ask; }
   const Provider& ProviderOf(const Candidate& candidate) const;
+  size_t NextPlace() const;
   bool MayAskMore() const;
   bool NobodyNeedsBody() const;
   void AskNext();

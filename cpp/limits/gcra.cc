@@ -66,8 +66,8 @@ int64_t GcraCell::Settle(const RateLimit& limit, TimePoint now, const Taken& tak
   } else if (actual < taken.cost) {
     // Since then time has refilled some of it, and others may have given back before.
     const auto given_ns = static_cast<int64_t>(given_ns_ - static_cast<uint64_t>(taken.given.ns));
-    const Scaled given = Scaled{given_ns} * limit.units + given_part_ -
-                         Scaled{PartOf(limit, taken.given)};
+    const Scaled given =
+        Scaled{given_ns} * limit.units + given_part_ - Scaled{PartOf(limit, taken.given)};
     const Scaled kept = ScaledOf(limit, taken.left.ns, PartOf(limit, taken.left)) - given - at;
     const Scaled most = std::min(SpanOf(limit, taken.cost - actual), full - at);
     const Scaled back = std::max(Scaled{0}, std::min(kept, most));

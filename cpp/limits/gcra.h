@@ -15,9 +15,9 @@ struct RateLimit {
   static constexpr int64_t kMostBurst = int64_t{1} << 40;
   static constexpr Duration kLongestPeriod = Duration::Seconds(60);
 
-  int64_t units = 1;                       // a period, 1 to kMostUnits
+  int64_t units = 1;                        // a period, 1 to kMostUnits
   Duration period = Duration::Seconds(60);  // 1 ns to kLongestPeriod
-  int64_t burst = 1;                       // 1 to kMostBurst
+  int64_t burst = 1;                        // 1 to kMostBurst
 
   friend bool operator==(const RateLimit&, const RateLimit&) = default;
 };

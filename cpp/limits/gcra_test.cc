@@ -146,8 +146,7 @@ class Model {
   std::optional<int64_t> Wait(int64_t now, int64_t cost) const {
     if (cost > limit_.burst) return std::nullopt;
     const Wide at = Wide{now} * limit_.units;
-    const Wide over =
-        std::max(full_, at) + Wide{limit_.period.ns} * (cost - limit_.burst) - at;
+    const Wide over = std::max(full_, at) + Wide{limit_.period.ns} * (cost - limit_.burst) - at;
     return over <= 0 ? 0 : static_cast<int64_t>((over + limit_.units - 1) / limit_.units);
   }
   Taken Take(int64_t now, int64_t cost) {

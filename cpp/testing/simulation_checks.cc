@@ -134,8 +134,11 @@ void Simulation::CheckClient(ExchangeId id, const Client& client,
 CallTimeouts Simulation::TimeoutsOf(const Client& client, size_t attempt) const {
   const Model* const model = snapshot_->catalog.Find(client.row.requested_model);
   CallTimeouts own;
-  if (model != nullptr && attempt < model->endpoints.size()) {
-    own = model->endpoints[attempt].timeouts;
+  if (model != nullptr && attempt < client.row.tried.size()) {
+    const std::string& provider = client.row.tried[attempt].provider;
+    for (const Endpoint& each : model->endpoints) {
+      if (snapshot_->providers[each.provider].id == provider) own = each.timeouts;
+    }
   }
   return {.first_byte = OwnOr(own.first_byte, options_.first_byte_timeout),
           .first_content = OwnOr(own.first_content, options_.first_content_timeout),
@@ -147,8 +150,8 @@ Duration Simulation::LongestTotal(const Client& client) const {
   const Model* const model = snapshot_->catalog.Find(client.row.requested_model);
   if (model == nullptr || model->endpoints.empty()) return options_.total_timeout;
   Duration longest;
-  for (size_t i = 0; i < model->endpoints.size(); ++i) {
-    longest = std::max(longest, TimeoutsOf(client, i).total);
+  for (const Endpoint& each : model->endpoints) {
+    longest = std::max(longest, OwnOr(each.timeouts.total, options_.total_timeout));
   }
   return longest;
 }
