@@ -1,5 +1,5 @@
-// Money over a route of two endpoints, the dear one first: who is asked, for how long an answer, and
-// what is held.
+// Money over a route of two endpoints, the dear one first: who is asked, for how long an answer,
+// and what is held.
 #include "testing/credit_prompt.h"
 #include "testing/credits_fixture.h"
 

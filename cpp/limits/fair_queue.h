@@ -1,0 +1,104 @@
+// Who waits for room in one cell of a limit, and whose turn it is: deficit round robin. Pure.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <unordered_map>
+
+namespace seekroute {
+
+// Waiters are grouped into flows: the keys of an organization where the cell is its own, the
+// organizations where the cell is everybody's. Within a flow the oldest ticket comes first. The
+// flows take turns: at each a flow may spend `quantum` times its weight more, and what it could not
+// spend is kept for its next turn while it has waiters. So over any time in which two flows wait,
+// what each is served, divided by its weight, differs by at most a quantum and the dearest waiter
+// of either.
+//
+// Where requests count and not their costs, all cost 1 and the quantum is 1: plain round robin.
+//
+// Owns no waiter. Not thread-safe.
+class FairQueue {
+ private:
+  struct Flow;
+
+ public:
+  using FlowId = uint64_t;
+
+  static constexpr int64_t kMostWeight = 100;
+
+  // One that waits: kept by whoever waits, at one place in memory, until it has been served or
+  // removed. It may wait again, also in another queue.
+  class Waiter {
+   public:
+    // `ticket`: when it came first, among all that ever wait; `cost`: at least 1.
+    Waiter(uint64_t ticket, FlowId flow, int64_t cost, int64_t weight = 1)
+        : ticket_(ticket), flow_id_(flow), cost_(cost), weight_(weight) {}
+    ~Waiter();
+    Waiter(const Waiter&) = delete;
+    Waiter& operator=(const Waiter&) = delete;
+
+    bool waits() const { return queue_ != nullptr; }
+    int64_t cost() const { return cost_; }
+
+   private:
+    friend class FairQueue;
+    const uint64_t ticket_;
+    const FlowId flow_id_;
+    const int64_t cost_;
+    const int64_t weight_;  // of its flow: 1 to kMostWeight
+    FairQueue* queue_ = nullptr;
+    Flow* flow_ = nullptr;
+    Waiter* before_ = nullptr;
+    Waiter* after_ = nullptr;
+  };
+
+  // `quantum`: at least 1. A turn passes over at most (dearest waiter / quantum) rounds of flows.
+  explicit FairQueue(int64_t quantum) : quantum_(quantum) {}
+  ~FairQueue();
+  FairQueue(const FairQueue&) = delete;
+  FairQueue& operator=(const FairQueue&) = delete;
+
+  // It waits here, behind the older ones of its flow; nowhere before. A step for each younger one.
+  void Add(Waiter* waiter);
+
+  // It does not wait any longer; nothing where it did not. In constant time.
+  void Remove(Waiter* waiter);
+
+  // Whose turn it is: the same until it is served or removed, whoever comes. Null: nobody waits.
+  Waiter* Next();
+
+  // Next() has got what it waited for: it is removed, and its flow has spent its cost.
+  void Serve();
+
+  bool empty() const { return waiters_ == 0; }
+  size_t size() const { return waiters_; }
+  // Of all that wait: what is served before one that comes now, at most.
+  int64_t cost() const { return cost_; }
+  // How many of a flow wait.
+  size_t WaitersOf(FlowId flow) const;
+
+ private:
+  struct Flow {
+    FlowId id;
+    int64_t weight;
+    int64_t deficit = 0;  // what it may spend at its turn
+    size_t waiters = 0;
+    Waiter* first = nullptr;
+    Waiter* last = nullptr;
+    Flow* before = nullptr;  // the ring of those that have waiters
+    Flow* after = nullptr;
+  };
+
+  Flow* FlowOf(const Waiter& waiter);
+  void EndFlow(Flow* flow);
+  int64_t Share(const Flow& flow) const;
+
+  const int64_t quantum_;
+  std::unordered_map<FlowId, Flow> flows_;  // those that have waiters
+  Flow* turn_ = nullptr;                    // whose turn it is
+  size_t waiters_ = 0;
+  int64_t cost_ = 0;
+};
+
+}  // namespace seekroute
