@@ -15,6 +15,12 @@ Mac HmacSha256(const Secret& key, std::string_view message) {
   return mac;
 }
 
+Mac Sha256(std::string_view message) {
+  Mac digest{};
+  EVP_Digest(message.data(), message.size(), digest.data(), nullptr, EVP_sha256(), nullptr);
+  return digest;
+}
+
 bool ConstantTimeEqual(const Mac& a, const Mac& b) {
   return CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
 }

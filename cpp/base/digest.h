@@ -1,4 +1,4 @@
-// HMAC-SHA-256 and constant-time comparison. The only room that sees OpenSSL.
+// HMAC-SHA-256, SHA-256 and constant-time comparison. The only room that sees OpenSSL.
 #pragma once
 
 #include <array>
@@ -13,6 +13,9 @@ using Mac = std::array<uint8_t, 32>;
 
 // HMAC-SHA-256(key, message). Thread-safe.
 Mac HmacSha256(const Secret& key, std::string_view message);
+
+// SHA-256 of `message`, which is no secret. Thread-safe.
+Mac Sha256(std::string_view message);
 
 // Compares without a branch on the content.
 bool ConstantTimeEqual(const Mac& a, const Mac& b);

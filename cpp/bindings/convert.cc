@@ -171,6 +171,47 @@ DroppedFields DroppedFrom(const std::vector<std::string>& names, const std::stri
   return dropped;
 }
 
+Known KnownFrom(const py::dict& dict, const char* key) {
+  return Choice(dict, key, Known::kUnknown,
+                {{"yes", Known::kYes}, {"no", Known::kNo}, {"unknown", Known::kUnknown}});
+}
+
+template <size_t n>
+size_t PlaceOf(const std::array<std::string_view, n>& names, const std::string& name,
+               const char* key) {
+  const auto at = PlaceIn(names, name);
+  if (!at) throw py::value_error(std::string(key) + ": no such name: " + name);
+  return *at;
+}
+
+// What decides whether and when it is asked; what is absent is unknown.
+void RouteTraitsFrom(const py::dict& dict, const std::string& provider, Endpoint* endpoint) {
+  endpoint->tag = GetOptional<std::string>(dict, "tag").value_or(provider);
+  endpoint->region = GetOptional<std::string>(dict, "region").value_or("");
+  endpoint->quantization = GetOptional<std::string>(dict, "quantization").value_or("");
+  endpoint->id =
+      EndpointIdOf(provider, endpoint->upstream_model, endpoint->region, endpoint->quantization);
+  endpoint->data = {KnownFrom(dict, "data_collects"), KnownFrom(dict, "zdr")};
+  endpoint->weight = GetOptional<double>(dict, "weight").value_or(1);
+  if (!(endpoint->weight >= 0 && endpoint->weight <= 1000)) {
+    throw py::value_error("weight: expected 0 to 1000");
+  }
+  if (const auto traits = GetOptional<py::dict>(dict, "traits")) {
+    for (const auto& [name, word] : *traits) {
+      const auto text = name.cast<std::string>();
+      const size_t at = PlaceOf(kTraitNames, text, "traits");
+      const Known known = KnownFrom(*traits, text.c_str());
+      if (known == Known::kYes) endpoint->offers.Add(at);
+      if (known == Known::kNo) endpoint->lacks_traits.Add(at);
+    }
+  }
+  if (const auto names = GetOptional<std::vector<std::string>>(dict, "takes")) {
+    for (const std::string& name : *names) {
+      endpoint->takes.Add(PlaceOf(kParameterNames, name, "takes"));
+    }
+  }
+}
+
 Model ModelFrom(const py::dict& dict, const StringMap<uint32_t>& providers) {
   Model model;
   std::vector<bool> stand_ins;  // of the endpoints
@@ -212,6 +253,7 @@ Model ModelFrom(const py::dict& dict, const StringMap<uint32_t>& providers) {
     endpoint.form.reasoning =
         ReasoningFormNamed(GetOptional<std::string>(item, "reasoning_field"), model.id);
     endpoint.thinks_if_asked = GetOptional<bool>(item, "thinks_if_asked").value_or(false);
+    RouteTraitsFrom(item, provider->first, &endpoint);
     endpoint.context = GetOptional<int64_t>(item, "context").value_or(0);
     endpoint.max_output = GetOptional<int64_t>(item, "max_output").value_or(0);
     endpoint.form.dimensions = GetOptional<int64_t>(item, "dimensions").value_or(0);

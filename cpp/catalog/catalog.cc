@@ -1,7 +1,9 @@
 #include "catalog/catalog.h"
 
+#include <algorithm>
 #include <utility>
 
+#include "base/digest.h"
 #include "wire/protocols/protocols.h"
 
 namespace seekroute {
@@ -15,6 +17,29 @@ void SetDialect(DialectId dialect, Endpoint* endpoint) {
   endpoint->one_context = traits.one_context;
 }
 
+EndpointId EndpointIdOf(std::string_view provider, std::string_view upstream_model,
+                        std::string_view region, std::string_view quantization) {
+  std::string text(provider);
+  for (const std::string_view part : {upstream_model, region, quantization}) {
+    text += '\0';
+    text += part;
+  }
+  const Mac digest = Sha256(text);
+  EndpointId id = 0;
+  for (size_t i = 0; i < sizeof id; ++i) id = id << 8 | digest[i];
+  return id;
+}
+
+namespace {
+
+std::string Lowered(std::string_view text) {
+  std::string lower(text);
+  for (char& c : lower) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+  return lower;
+}
+
+}  // namespace
+
 Result<Catalog> Catalog::Make(Parts parts) {
   Catalog catalog;
   catalog.models_ = std::move(parts.models);
@@ -24,7 +49,14 @@ Result<Catalog> Catalog::Make(Parts parts) {
       return MakeError(ErrorCode::kInvalidValue,
                        "model '" + catalog.models_[i].id + "' stands twice in the catalog");
     }
-    for (const Endpoint& endpoint : catalog.models_[i].endpoints) {
+    for (const Exclusion& each : catalog.models_[i].excluded) {
+      catalog.slugs_.emplace(Lowered(each.provider), true);
+    }
+    for (Endpoint& endpoint : catalog.models_[i].endpoints) {
+      if (endpoint.quantization.empty()) endpoint.quantization = kUnknownQuantization;
+      const std::string tag = Lowered(endpoint.tag);
+      catalog.slugs_.emplace(tag.substr(0, tag.find('/')), true);
+      catalog.slugs_.emplace(tag, true);
       if (endpoint.price == nullptr) {
         return MakeError(ErrorCode::kInvalidValue, "model '" + catalog.models_[i].id +
                                                        "', endpoint '" + endpoint.upstream_model +
@@ -50,6 +82,22 @@ Result<Catalog> Catalog::Make(Parts parts) {
     catalog.default_model_ = found->second;
   }
   return catalog;
+}
+
+std::vector<std::string_view> Catalog::NearestProviders(std::string_view slug) const {
+  constexpr size_t kMost = 3;
+  std::vector<std::pair<size_t, std::string_view>> found;
+  for (const auto& [name, known] : slugs_) {
+    if (const size_t shared = SharedPrefix(name, slug); shared > 0)
+      found.emplace_back(shared, name);
+  }
+  std::sort(found.begin(), found.end(), [](const auto& a, const auto& b) {
+    return a.first != b.first ? a.first > b.first : a.second < b.second;
+  });
+  if (found.size() > kMost) found.resize(kMost);
+  std::vector<std::string_view> names;
+  for (const auto& [shared, name] : found) names.push_back(name);
+  return names;
 }
 
 size_t SharedPrefix(std::string_view a, std::string_view b) {

@@ -16,6 +16,7 @@
 #include "wire/ask.h"
 #include "wire/dialect.h"
 #include "wire/request_form.h"
+#include "wire/traits.h"
 
 namespace seekroute {
 
@@ -39,6 +40,21 @@ struct CallTimeouts {
 // An endpoint's value, or the gateway's where that is zero.
 constexpr Duration OwnOr(Duration own, Duration gateway) { return own.ns > 0 ? own : gateway; }
 
+// Which endpoint it is, across snapshots and restarts: the first eight bytes of a SHA-256 over
+// provider, upstream model, region and quantization, a zero byte between each two.
+using EndpointId = uint64_t;
+EndpointId EndpointIdOf(std::string_view provider, std::string_view upstream_model,
+                        std::string_view region, std::string_view quantization);
+
+// What a provider does with what it is sent.
+struct DataPolicy {
+  Known collects = Known::kUnknown;  // it may keep it, or train on it
+  Known zdr = Known::kUnknown;       // it promises to keep nothing
+};
+
+// The quantization of an endpoint that says none.
+inline constexpr std::string_view kUnknownQuantization = "unknown";
+
 // One provider's offer of one model. Immutable.
 struct Endpoint {
   uint32_t provider = 0;                    // index into the snapshot's providers
@@ -57,6 +73,18 @@ struct Endpoint {
   bool token_answer = true;  // an answer is made of tokens, and charged by them
   int64_t pieces = 0;        // pictures of one choice
   bool one_context = true;   // a context holds a whole request; else each of its inputs
+
+  EndpointId id = 0;
+  // As clients name it: the provider, and behind a slash its quantization and region, so far as it
+  // has them: "groq", "nebius/fp8-eu".
+  std::string tag = {};
+  std::string region = {};        // empty: unknown
+  std::string quantization = {};  // never empty in a Catalog
+  DataPolicy data = {};
+  double weight = 1;           // of its place in the order; 0: after all others
+  TraitSet offers = {};        // what it is known to have...
+  TraitSet lacks_traits = {};  // ...and not to have
+  ParameterSet takes = {};     // the parameters that it is known to take
 };
 
 // Makes an endpoint one of that dialect, with what those are like.
@@ -104,7 +132,7 @@ class Catalog {
   Catalog() = default;
 
   // Fails with kInvalidValue when a name, or the default, leads to no model, an id repeats, or an
-  // endpoint has no price: what cannot be charged is not sold.
+  // endpoint has no price: what cannot be charged is not sold. Names what has no quantization.
   static Result<Catalog> Make(Parts parts);
 
   // The model asked for as `name` (exact spelling), or null. `auto` names give the default model.
@@ -118,10 +146,17 @@ class Catalog {
 
   bool IsAuto(std::string_view name) const { return auto_names_.contains(name); }
 
+  // Whether that is a provider, or the tag of an endpoint, of any model, in small letters.
+  bool KnowsProvider(std::string_view slug) const { return slugs_.contains(slug); }
+
+  // At most three providers and tags that begin most like `slug`.
+  std::vector<std::string_view> NearestProviders(std::string_view slug) const;
+
  private:
   std::vector<Model> models_;
   StringMap<size_t> names_;
   StringMap<bool> auto_names_;
+  StringMap<bool> slugs_;
   size_t default_model_ = SIZE_MAX;
 };
 

@@ -44,6 +44,29 @@ TEST(CatalogTest, RefusesAnEndpointWithoutAPrice) {
             std::string::npos);
 }
 
+// Health and stickiness are kept under it: it may never change.
+TEST(CatalogTest, KnowsAnEndpointAcrossRestarts) {
+  // sha256("groq\0llama\0us\0fp8"), its first eight bytes.
+  EXPECT_EQ(EndpointIdOf("groq", "llama", "us", "fp8"), 0x0896f78db683f1cdULL);
+  EXPECT_NE(EndpointIdOf("groq", "llama", "us", ""), EndpointIdOf("groq", "llama", "", "us"));
+}
+
+TEST(CatalogTest, KnowsProvidersByTagInSmallLetters) {
+  Catalog::Parts parts = TwoModels();
+  Endpoint endpoint{0, "up", PriceTable::Flat(Rates{})};
+  endpoint.tag = "Nebius/fp8";
+  parts.models[1].endpoints.push_back(endpoint);
+  parts.models[1].excluded = {{"groq", "no_key"}};
+  const Result<Catalog> catalog = Catalog::Make(std::move(parts));
+  ASSERT_TRUE(catalog.has_value());
+  EXPECT_TRUE(catalog->KnowsProvider("nebius"));
+  EXPECT_TRUE(catalog->KnowsProvider("nebius/fp8"));
+  EXPECT_TRUE(catalog->KnowsProvider("groq"));
+  EXPECT_FALSE(catalog->KnowsProvider("nebius/fp4"));
+  EXPECT_EQ(catalog->Find("a/image")->endpoints[0].quantization, kUnknownQuantization);
+  EXPECT_THAT(catalog->NearestProviders("nebula"), testing::ElementsAre("nebius", "nebius/fp8"));
+}
+
 TEST(CatalogTest, RefusesDanglingNamesAndTwins) {
   Catalog::Parts parts = TwoModels();
   parts.names["x"] = "no/such";

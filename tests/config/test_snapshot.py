@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -143,6 +144,16 @@ def test_a_key_in_the_environment_is_enough() -> None:
         "dialect": "openai-chat",
         "cap_field": "max_completion_tokens",
         "reasoning_field": "none",
+        "tag": "openai",
+        "takes": ["response_format", "temperature", "tools"],
+        "traits": {
+            "tools": "yes",
+            "structured_output": "yes",
+            "image_input": "yes",
+            "audio_input": "no",
+            "video_input": "no",
+            "file_input": "yes",
+        },
     }
     assert price["markup_bps"] == 0
     assert price["revision"].startswith("2026-")
@@ -583,3 +594,59 @@ models:
     settings = load_settings(file, environ={})
     (candidate,) = candidates(snapshot(settings, GROQ_API_KEY="g"), "acme/thinker")
     assert candidate["cap_field"] == "max_completion_tokens"
+
+
+def _two_offers(tmp_path: Path, **second: Any) -> list[dict[str, Any]]:
+    """What the core is told of two endpoints of one provider."""
+    rows = [
+        {"provider": "groq", "model": "m", "free": True},
+        {"provider": "groq", "model": "m", "free": True, **second},
+    ]
+    model = {
+        "id": "own/m",
+        "context": 8000,
+        "input": ["text", "image"],
+        "features": ["tools", "temperature"],
+        "endpoints": rows,
+    }
+    (tmp_path / "seekroute.yaml").write_text(json.dumps({"models": [model]}))
+    settings = load_settings(tmp_path / "seekroute.yaml", environ={})
+    return candidates(snapshot(settings, GROQ_API_KEY="k"), "own/m")
+
+
+def test_two_endpoints_of_a_provider_differ_in_region_or_quantization(tmp_path: Path) -> None:
+    plain, other = _two_offers(
+        tmp_path,
+        region="eu",
+        quantization="fp8",
+        data={"collects": False, "zdr": "yes"},
+        weight=2.5,
+        features={"tools": False, "logprobs": "yes", "image_input": "unknown"},
+        parameters=["seed"],
+    )
+    assert (plain["tag"], other["tag"]) == ("groq", "groq/fp8-eu")
+    assert "weight" not in plain and "zdr" not in plain
+    assert plain["traits"] == {
+        "tools": "yes",
+        "image_input": "yes",
+        "audio_input": "no",
+        "video_input": "no",
+        "file_input": "no",
+    }
+    assert plain["takes"] == ["temperature", "tools"]
+    assert (other["data_collects"], other["zdr"], other["weight"]) == ("no", "yes", 2.5)
+    assert other["traits"]["tools"] == "no" and "image_input" not in other["traits"]
+    assert other["takes"] == ["logprobs", "seed", "temperature", "top_logprobs"]
+    with pytest.raises(ConfigError, match="the same offer as"):
+        _two_offers(tmp_path)
+
+
+def test_the_names_of_traits_are_those_of_the_core() -> None:
+    from typing import get_args
+
+    from seekroute.config.catalog_schema import Parameter, Trait
+
+    header = (ROOT / "cpp/wire/traits.h").read_text()
+    for table, words in (("kTraitNames", Trait), ("kParameterNames", Parameter)):
+        listed = header.partition(f"{table} = ")[2].partition("};")[0]
+        assert tuple(part for part in listed.split('"')[1::2]) == get_args(words)

@@ -10,6 +10,8 @@ from seekroute.config.schema import did_you_mean
 from seekroute.errors import Problem
 
 AUTO_NAMES = ("auto", "seekroute/auto", "openrouter/auto")
+# By these an endpoint is known across restarts, and told from another one of its provider.
+_OFFER = ("provider", "region", "quantization")
 _TEXT_PRICES = ("input", "output")
 # What is charged is what is read: vectors are not counted in tokens.
 _EMBEDDING_PRICES = ("input",)
@@ -69,8 +71,17 @@ def check_rows(
             needed = _EMBEDDING_PRICES
         elif "image" in output and "text" not in output:
             needed = ("per_image",)
+        seen: dict[tuple[str, ...], int] = {}
         for number, endpoint in enumerate(_list(row.get("endpoints"))):
             if isinstance(endpoint, dict):
+                offer = tuple(str(endpoint.get(key, "")) for key in _OFFER)
+                if offer in seen:
+                    add(
+                        f"models.{index}.endpoints.{number}",
+                        f"it is the same offer as models.{index}.endpoints.{seen[offer]}",
+                        "give it another region or quantization, or remove it",
+                    )
+                seen.setdefault(offer, number)
                 at = f"models.{index}.endpoints.{number}"
                 free = True in (row.get("free"), endpoint.get("free"))
                 _check_endpoint(endpoint, at, needed, free, providers, sources, add)

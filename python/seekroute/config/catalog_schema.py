@@ -61,6 +61,67 @@ class CallTimeouts:
     """The whole answer of this endpoint."""
 
 
+def _yes_or_no(value: object) -> object:
+    return {True: "yes", False: "no"}.get(value, value) if isinstance(value, bool) else value
+
+
+# YAML reads a bare yes or no as a boolean.
+Known = Annotated[Literal["yes", "no", "unknown"], BeforeValidator(_yes_or_no)]
+Quantization = Literal["int4", "int8", "fp4", "fp6", "fp8", "fp16", "bf16", "fp32", "unknown"]
+# As kTraitNames in cpp/wire/traits.h.
+Trait = Literal[
+    "image_input",
+    "audio_input",
+    "video_input",
+    "file_input",
+    "audio_output",
+    "image_output",
+    "tools",
+    "tool_choice",
+    "structured_output",
+    "reasoning",
+    "logprobs",
+    "choices",
+]
+# As kParameterNames in cpp/wire/traits.h.
+Parameter = Literal[
+    "temperature",
+    "top_p",
+    "top_k",
+    "top_a",
+    "min_p",
+    "frequency_penalty",
+    "presence_penalty",
+    "repetition_penalty",
+    "seed",
+    "stop",
+    "n",
+    "logit_bias",
+    "logprobs",
+    "top_logprobs",
+    "response_format",
+    "tools",
+    "tool_choice",
+    "parallel_tool_calls",
+    "reasoning",
+    "reasoning_effort",
+    "verbosity",
+    "prediction",
+    "service_tier",
+    "web_search_options",
+]
+
+
+@dataclass(slots=True, frozen=True, kw_only=True, config=DATACLASS_CONFIG)
+class DataPolicy:
+    """What a provider does with what it is sent."""
+
+    collects: Known = "unknown"
+    """Whether it may keep prompts, or train on them."""
+    zdr: Known = "unknown"
+    """Whether it promises to keep nothing."""
+
+
 CALL_TIMEOUTS = tuple(field.name for field in fields(CallTimeouts))
 
 
@@ -98,6 +159,21 @@ class Endpoint:
     `drop_refused_parameters` says otherwise."""
     timeouts: CallTimeouts = CallTimeouts()
     """How long a call may take here, where it differs from the model's."""
+    region: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")] | None = None
+    """Where it runs, such as `us` or `eu-west`; unknown where it is not said."""
+    quantization: Quantization = "unknown"
+    """How the numbers of the model are stored here."""
+    data: DataPolicy = DataPolicy()
+    """What becomes of prompts here. What is unknown keeps no promise: a request that asks for one
+    passes the endpoint over."""
+    weight: Annotated[float, Field(ge=0, le=1000)] = 1.0
+    """How often it comes first, beside endpoints at the same price; 0: after all others."""
+    features: dict[Trait, Known] | None = None
+    """What it can do of what a request may need, where it differs from the model. A request that
+    needs what is `no` passes it over; what is unknown is tried."""
+    parameters: tuple[Parameter, ...] = ()
+    """Optional parameters that it is known to take, beside what its features say. Asked for by
+    requests with `provider.require_parameters` alone."""
     source: str = ""
     """Which of the catalog's sources the price was taken from."""
     checked_on: date | None = None
