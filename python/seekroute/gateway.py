@@ -165,6 +165,11 @@ def trust_problems(snapshot: Mapping[str, Any]) -> list[Problem]:
     return problems
 
 
+def _check_trust(snapshot: Mapping[str, Any]) -> None:
+    if problems := trust_problems(snapshot):
+        raise ConfigError(problems)
+
+
 class Gateway:
     """The core with its live exchanges.
 
@@ -182,9 +187,7 @@ class Gateway:
         keys: Iterable[tuple[bytes, dict[str, Any]]] = (),
         ledger: Ledger | None = None,
     ) -> None:
-        problems = trust_problems(snapshot)
-        if problems:
-            raise ConfigError(problems)
+        _check_trust(snapshot)
         self.core = _core.Gateway(options, None if ledger is None else ledger.core)
         self.core.install(snapshot)
         for mac, key in keys:
@@ -202,6 +205,14 @@ class Gateway:
         self._submitting = threading.Lock()
         self._closed = threading.Event()
         forks.watch(self)
+
+    def install(self, snapshot: dict[str, Any]) -> None:
+        """Makes `snapshot` what new requests are answered by; running ones keep theirs.
+
+        From any thread. Raises as the constructor does, and then the old one stays.
+        """
+        _check_trust(snapshot)
+        self.core.install(snapshot)
 
     # --- in a forked process ---------------------------------------------------------------------
 

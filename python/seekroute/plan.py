@@ -19,6 +19,15 @@ MOCK_URL: Final = "http://127.0.0.1:0/v1"
 
 
 @dataclass(frozen=True, slots=True)
+class Source:
+    """What a configuration was read from, so that it can be read again."""
+
+    config: str | None  # as it was given; None: wherever it is found
+    overrides: dict[str, Any]  # what the command line said, by dotted path
+    folder: str  # the working directory of that time
+
+
+@dataclass(frozen=True, slots=True)
 class ServerPart:
     """The `server` section of the settings."""
 
@@ -67,6 +76,7 @@ class Plan:
     unserved: dict[str, str]  # models that nobody serves, and what they lack
     options: dict[str, Any] = field(repr=False)  # of the core, but for the pepper
     snapshot: dict[str, Any] = field(repr=False)
+    source: Source | None = None  # None: of settings that were read from nowhere
     told_profile: str = ""  # the default one, if it is not of a file: its name or path
     anew: frozenset[Anew] = frozenset()  # lost databases that this start may begin anew
 

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
 from seekroute.cli.config_import import import_
-from seekroute.cli.shared import NO_FILE, JsonOption, print_json, print_rows, say, shared
+from seekroute.cli.shared import NO_FILE, JsonOption, Shared, print_json, print_rows, say, shared
 from seekroute.errors import ConfigError
 
-app = typer.Typer(no_args_is_help=True, help="Check, show and import the configuration.")
+app = typer.Typer(no_args_is_help=True, help="Check, show, import and reload the configuration.")
 app.command("import")(import_)
+
+# How long the server may take; it gives up on reading after 60 s.
+_PATIENCE_S: Final = 75.0
+_POLL_S: Final = 0.05
 
 
 @app.command()
@@ -82,6 +88,60 @@ def schema(_as_json: JsonOption = True) -> None:
     from seekroute.config import config_schema
 
     print_json(config_schema())
+
+
+@app.command()
+def reload(ctx: typer.Context, as_json: JsonOption = False) -> None:
+    """Let the running server read its configuration again, whole or not at all: print what
+    changed. Exit 1 when it is refused; the old one then stays in force."""
+    answer = _reloaded(shared(ctx))
+    if as_json:
+        print_json(answer)
+    elif answer["result"] == "applied":
+        _say_changes(answer)
+    else:
+        for problem in answer["problems"]:
+            say(problem, err=True)
+        say("the configuration was not reloaded: the old one stays in force", err=True)
+    if answer["result"] != "applied":
+        raise typer.Exit(1)
+
+
+def _reloaded(options: Shared) -> dict[str, Any]:
+    """What the server of the data directory says of a reload."""
+    from seekroute.control.directory import serving_pid
+    from seekroute.errors import SeekrouteError
+
+    folder = options.folder()
+    pid = serving_pid(folder)
+    if pid is None:
+        raise SeekrouteError(f"no server runs from {folder}: the next start reads everything")
+    with options.open_control() as control:
+        n = control.reloads.put()
+        until = time.monotonic() + _PATIENCE_S
+        while time.monotonic() < until:
+            found = control.reloads.get(n)
+            if found.told is not None:
+                answer: dict[str, Any] = json.loads(found.told)
+                return answer
+            if serving_pid(folder) != pid:
+                raise SeekrouteError(f"the server of {folder} (pid {pid}) has ended meanwhile")
+            time.sleep(_POLL_S)
+    raise SeekrouteError(
+        f"the server of {folder} (pid {pid}) has not answered for {_PATIENCE_S:.0f} s: its log may "
+        "say why"
+    )
+
+
+def _say_changes(answer: dict[str, Any]) -> None:
+    for change in answer["changes"]:
+        say(change["text"])
+    if answer["more_changes"]:
+        say(f"and {answer['more_changes']} more")
+    if not answer["changes"]:
+        say("nothing changed")
+    for path in answer["needs_restart"]:
+        say(f"{path}: needs a restart, and stays as it was", err=True)
 
 
 def _leaves(value: dict[str, Any], path: str) -> Iterator[tuple[str, Any]]:

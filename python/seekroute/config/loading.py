@@ -24,6 +24,7 @@ from seekroute.config.schema import did_you_mean, problems_of
 from seekroute.config.settings import Origin, Settings
 from seekroute.errors import ConfigError, Problem
 from seekroute.files import why_no_file
+from seekroute.plan import Source
 
 __all__ = [
     "ENV_PREFIX",
@@ -141,7 +142,15 @@ def load_settings(
         raise ConfigError(problems)
     settings._origins.update(origins)
     settings._folder = str(folder) if folder else ""
+    settings._source = Source(None if path is None else str(path), given, _working_directory())
     return settings
+
+
+def _working_directory() -> str:
+    try:
+        return os.getcwd()
+    except FileNotFoundError:  # it was removed under us
+        return ""
 
 
 def _mock_alone(

@@ -85,6 +85,7 @@ def prepare(
         unserved=unserved_models(settings, catalog, snapshot),
         options=build_options(settings, b"", ledger=ledger),
         snapshot=snapshot,
+        source=settings.source,
         told_profile=_told_profile(settings),
     )
 

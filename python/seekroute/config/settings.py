@@ -25,6 +25,7 @@ from seekroute.config.schema import (
     check_host,
     check_path,
 )
+from seekroute.plan import Source
 
 __all__ = [
     "CreditSettings",
@@ -317,6 +318,12 @@ class Settings(Strict):
 
     _origins: dict[str, tuple[Origin, str]] = PrivateAttr(default_factory=dict)
     _folder: str = PrivateAttr(default="")
+    _source: Source | None = PrivateAttr(default=None)
+
+    @property
+    def source(self) -> Source | None:
+        """What `load_settings` has read them from; None where it did not make them."""
+        return self._source
 
     def origin(self, path: str) -> Origin:
         """Which source decided the value at `path`.

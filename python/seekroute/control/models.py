@@ -210,6 +210,20 @@ credit_orders = Table(
     sqlite_strict=True,
 )
 
+# What commands ask of the running server: to read its configuration again. `told` is JSON.
+config_reloads = Table(
+    "config_reloads",
+    metadata,
+    Column("n", Integer, primary_key=True, autoincrement=True),
+    Column("created_at", Integer, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("told", Text),
+    Column("finished_at", Integer),
+    CheckConstraint("state IN ('pending', 'applied', 'refused')", name="reload_state"),
+    sqlite_autoincrement=True,
+    sqlite_strict=True,
+)
+
 # Facts about the database itself, such as the fingerprint of the pepper its keys need.
 meta = Table(
     "meta",
@@ -332,3 +346,19 @@ class CreditOrder:
     pruned_requests: int | None
     finished_at: int | None
     error: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigReload:
+    """A reload that a command has asked for. A row of `config_reloads`.
+
+    Attributes:
+        state: `pending` until it is `applied` or `refused`. A refused one has changed nothing.
+        told: what the server says of it, as JSON.
+    """
+
+    n: int
+    created_at: int
+    state: str
+    told: str | None
+    finished_at: int | None

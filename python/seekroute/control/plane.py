@@ -19,6 +19,7 @@ from seekroute.control.orders import OrderBook
 from seekroute.control.orgs import Orgs
 from seekroute.control.pepper import load_pepper, require_pepper
 from seekroute.control.queries import CoreKey
+from seekroute.control.reloads import ReloadBook
 
 
 class ControlPlane(Closable):
@@ -34,6 +35,7 @@ class ControlPlane(Closable):
         apps: their apps.
         keys: their API keys.
         orders: what commands ask of the owner of the ledger.
+        reloads: what commands ask of the server's configuration.
 
     Args:
         data_dir: the data directory; made where it is missing.
@@ -80,6 +82,7 @@ class ControlPlane(Closable):
         table = KeyTable(self._pepper, self._database.path, self._now)
         self.keys: Final = Keys(self._database, table, self.orgs, self._now)
         self.orders: Final = OrderBook(self._database, self._now)
+        self.reloads: Final = ReloadBook(self._database, self._now)
 
     @property
     def pepper(self) -> bytes:

@@ -21,6 +21,7 @@ _HELP: Final = {
     "seekroute_active_requests": "Requests that have not ended.",
     "seekroute_cache_read_tokens_total": "Prompt tokens read from a provider's cache.",
     "seekroute_cap_ignored_total": "Answers beyond the length that was told, or the context.",
+    "seekroute_config_reloads_total": "Reloads of the configuration by what became of them.",
     "seekroute_cost_usd_total": "Cost of the answers at the frozen prices, in USD.",
     "seekroute_endpoint_ignores_cap": "1 from such an answer to the next that ends at its cap.",
     "seekroute_errors_total": "Errors by whose fault they were and what they were.",

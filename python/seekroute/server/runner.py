@@ -27,6 +27,7 @@ from seekroute.server.first_key import tell_first_key
 from seekroute.server.limits import Limits
 from seekroute.server.listening import STOPPED, asked_anew, listen, load, refused, starting
 from seekroute.server.protocol import HttpProtocol, protocol_class
+from seekroute.server.reloading import has_terminal
 from seekroute.server.service import MOCK_ANSWERS, Service
 
 if TYPE_CHECKING:
@@ -136,6 +137,7 @@ class GatewayServer(uvicorn.Server):
         super().__init__(config)
         self._service = service
         self._on_started = on_started
+        self._has_terminal = False
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Starts serving; signals are handled from here on."""
@@ -149,8 +151,12 @@ class GatewayServer(uvicorn.Server):
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        wanted = (signal.SIGTERM, signal.SIGINT)
-        before = {number: signal.signal(number, self.handle_exit) for number in wanted}
+        wanted = {signal.SIGTERM: self.handle_exit, signal.SIGINT: self.handle_exit}
+        wanted[signal.SIGHUP] = self.handle_hangup
+        # Under nohup a terminal that is gone ends nothing.
+        ends = signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN
+        self._has_terminal = ends and has_terminal()
+        before = {number: signal.signal(number, handler) for number, handler in wanted.items()}
         try:
             yield
         finally:
@@ -163,6 +169,13 @@ class GatewayServer(uvicorn.Server):
             self.force_exit = True
         self._service.shutting_down = True
         self.should_exit = True
+
+    def handle_hangup(self, sig: int, frame: object) -> None:
+        """Reloads the configuration. Where the terminal itself is gone, stops: so it ever was."""
+        if self._has_terminal and not has_terminal():
+            self.handle_exit(sig, frame)
+        else:
+            self._service.reloads.ask()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Lets running requests end, then closes listeners and connections."""

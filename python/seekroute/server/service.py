@@ -17,24 +17,29 @@ from seekroute.api.call import Sources
 from seekroute.gateway import SERVER
 from seekroute.opening import open_gateway
 from seekroute.plan import Plan
+from seekroute.reloading import packed
 from seekroute.server.body_budget import BodyBudget
 from seekroute.server.connection_table import ConnectionTable
 from seekroute.server.cors import Cors
 from seekroute.server.followers import LOOK_ANYWAY_S, ChangeWatch, Follower
+from seekroute.server.key_feed import KeyFeed, KeyMoney
 from seekroute.server.limits import Limits
 from seekroute.server.metrics import HttpCounts, Sample
 from seekroute.server.order_check import OrderCheck
 from seekroute.server.readiness import Check, blocked_reason, disk_reason
 from seekroute.server.refusals import Refusals
+from seekroute.server.reloading import RELOAD_POLL_S, Reloads
 from seekroute.server.undelivered import Undelivered
 from seekroute.server.unfinished import UnfinishedRequests
 
 if TYPE_CHECKING:
+    from seekroute.api.models import ModelList
     from seekroute.config import Settings
     from seekroute.control import ControlPlane
     from seekroute.control.lost import Anew
     from seekroute.gateway import Gateway, Record
     from seekroute.ledger import Ledger
+    from seekroute.opening import Opened
     from seekroute.plan import Profile
     from seekroute.server.cycle import Header
     from seekroute.server.logs import LineWriter
@@ -48,6 +53,7 @@ KEY_POLL_S: Final = 0.25
 ORDER_POLL_S: Final = 0.25
 # Without a successful look for this long, keys may be stale and the gateway is not ready.
 _KEYS_STALE_S: Final = 10.0
+_NO_MODELS: Final = "no model has a provider that is on"
 _UNREADABLE: Final = "control.db cannot be read: changes of keys are not seen"
 # Questions to the ledger at once: each has a thread and a connection. Others wait in line, at
 # most one a connection to the server.
@@ -61,15 +67,17 @@ _SAY_AGAIN_S: Final = 60.0
 _DROPPED: Final = "seekroute_log_lines_dropped_total"
 
 
-class KeyMoney(NamedTuple):
-    """What a key may spend, in nano-USD."""
+class _Shown(NamedTuple):
+    """What the HTTP side takes of a configuration; swapped whole."""
 
-    credit_line: int | None  # of its organization; None: unlimited
-    limit: int | None  # its own; None: none
-    limit_reset: str | None
-
-
-_NO_MONEY: Final = KeyMoney(0, None, None)
+    models: ModelList
+    profiles: Mapping[str, Profile]
+    default_profile: Profile
+    example_model: str
+    has_models: bool
+    unserved: Mapping[str, str]
+    mock_url: str
+    mocked: bool
 
 
 class Service:
@@ -125,19 +133,12 @@ class Service:
         self.started = False
         self.log_writer: LineWriter | None = None
         self._mock = mock
-        self.mocked = False  # whether our own mock answers
         self._environ = os.environ if environ is None else environ
         self._starting: asyncio.Lock | None = None
         self._resources: contextlib.ExitStack | None = None
-        # What this side needs of keys, by id: which models they may use, and their money.
-        self._key_models: dict[str, list[str] | None] = {}
-        self._key_money: dict[str, KeyMoney] = {}
         self.refusals: Refusals | None = None  # of a server that keeps a ledger
         self.order_check: OrderCheck | None = None  # of a server that keeps a ledger
         self.ledger_reads: Final = asyncio.Semaphore(_LEDGER_READS)
-        self._keys_lock = threading.Lock()  # two threads follow the changes
-        self._cursor = 0
-        self._keys_seen = 0.0
         self._checked = 0.0  # when control.db was found in its place
         self._more_orders = True  # those of before the start
         self._keys: Final = Follower(
@@ -182,25 +183,17 @@ class Service:
             self.ledger: Ledger | None = opened.ledger
             self.gateway: Gateway = opened.gateway
             self.core = self.gateway.core
-            self.mocked = opened.mocked
-            self.mock_url = opened.mock.base_url if opened.mock is not None else ""
-            self._models = opened.models
-            self.profiles: dict[str, Profile] = {each.name: each for each in plan.profiles}
-            self.default_profile: Profile = plan.profiles[0]
-            self.example_model: str = plan.example_model
-            self._has_models = plan.has_models
-            self._unserved = plan.unserved
+            self._opened: Opened = opened
+            self._take(plan)
             self.control.tell_profile(plan.told_profile)
-            self._cursor = self.control.change_cursor()
-            for mac, key in self.control.core_keys():
-                self._note(key)
-                self.core.put_key(mac, key)
+            self._key_feed = KeyFeed(self.control, self.gateway, mocked=self.mocked)
             self.gateway.on_record(self._tell_lack)
             if plan.ledger:
                 self.refusals = Refusals(data_dir)
                 stack.callback(self.refusals.close)
                 self.gateway.on_record(self.refusals.record)
-            self._keys_seen = time.monotonic()
+            self.reloads = Reloads(self.control, self.adopt, self._environ)
+            self.reloads.begin(plan.source, packed(replace(plan, anew=frozenset())))
             if self.ledger is not None:
                 self.order_check = OrderCheck(self.control.orders, self.ledger)
                 checker = threading.Thread(
@@ -212,10 +205,81 @@ class Service:
             self._key_watch = ChangeWatch(self.control.version)
             self._order_watch = ChangeWatch(self.control.version)
             # Two threads: a slow disk or a long prune must not keep a revoked key alive.
-            for follower in (self._keys, self._orders):
+            # A third: to read a configuration takes a second.
+            reloading = Follower(
+                "reload",
+                RELOAD_POLL_S,
+                self.reloads.turn,
+                does="look for reloads that were asked for",
+                trouble="reloads are not seen",
+            )
+            for follower in (self._keys, self._orders, reloading):
                 stack.enter_context(follower.running())
+            stack.callback(self.reloads.close)
             self._resources = stack.pop_all()
         self._settings = None  # its snapshot alone is megabytes, and the core has it now
+
+    def _take(self, plan: Plan) -> None:
+        """What this side answers by; one assignment, so that no request sees a mixture."""
+        self._shown = _Shown(
+            plan.model_list,
+            {each.name: each for each in plan.profiles},
+            plan.profiles[0],
+            plan.example_model,
+            plan.has_models,
+            plan.unserved,
+            self._opened.mock.base_url if plan.mock and self._opened.mock is not None else "",
+            plan.mock and self._opened.mocked,
+        )
+
+    def adopt(self, plan: Plan) -> None:
+        """Makes a plan what new requests are answered by; running ones keep what they have.
+
+        What only a start can take of it is not looked at. One call at a time. Where it fails,
+        nothing has changed.
+
+        Raises:
+            ControlError: our own mock would answer, unasked, for organizations that have paid.
+            ConfigError: a provider's certificates cannot be verified.
+            ValueError: the core refuses it.
+        """
+        from seekroute.control.lost import guard_customers
+
+        if plan.mock and not plan.mock_meant:
+            guard_customers(self.control.orders, Path(self.data_dir))
+        _, snapshot = self._opened.core_arguments(plan)
+        before, mocked = self.mocked, plan.mock and self._opened.mocked
+        if mocked and not before:
+            self._key_feed.put_all(mocked=True)  # before the mock can be asked by who has paid
+        self.gateway.install(snapshot)
+        self._take(plan)
+        if before and not mocked:
+            self._key_feed.put_all(mocked=False)
+
+    @property
+    def profiles(self) -> Mapping[str, Profile]:
+        """The profiles that are spoken, by name."""
+        return self._shown.profiles
+
+    @property
+    def default_profile(self) -> Profile:
+        """The profile of callers without one of their own."""
+        return self._shown.default_profile
+
+    @property
+    def example_model(self) -> str:
+        """What `auto` means, as the default profile spells it."""
+        return self._shown.example_model
+
+    @property
+    def mock_url(self) -> str:
+        """Where the mock provider listens; empty: none answers."""
+        return self._shown.mock_url
+
+    @property
+    def mocked(self) -> bool:
+        """Whether our own mock provider answers."""
+        return self._shown.mocked
 
     def _prepared(self, settings: Settings) -> Plan:
         from seekroute.config import prepare
@@ -310,40 +374,19 @@ class Service:
     @property
     def sources(self) -> Sources:
         """What answers without inference are made from."""
-        return Sources(self._models, self.ledger, self.control.keys, self.control.pepper)
+        return Sources(self._shown.models, self.ledger, self.control.keys, self.control.pepper)
 
     def models_of_key(self, key_id: str) -> list[str] | None:
         """The key's allow-list; None allows every model."""
-        return self._key_models.get(key_id)
+        return self._key_feed.models_of(key_id)
 
     def money_of_key(self, key_id: str) -> KeyMoney:
         """What the key may spend, as the core knows it."""
-        return self._key_money.get(key_id, _NO_MONEY)
+        return self._key_feed.money_of(key_id)
 
     def sync_keys(self) -> None:
         """Takes over what has changed in the control plane since the last look."""
-        more = True
-        while more:
-            with self._keys_lock:
-                batch = self.control.changes_since(self._cursor)
-                for mac, key in batch.changes:
-                    if key is None:
-                        self.core.remove_key(mac)
-                    else:
-                        self._note(key)
-                        self.core.put_key(mac, key)
-                self._cursor = batch.cursor
-                more = batch.more
-        self._keys_seen = time.monotonic()
-
-    def _note(self, key: dict[str, Any]) -> None:
-        id = key["key_id"]
-        self._key_models[id] = key["models"]
-        # The twins of models without a price are for our own mock.
-        key["has_paid"] = key["has_paid"] and self.mocked
-        self._key_money[id] = KeyMoney(
-            key.get("credit_line_nano", 0), key.get("limit_nano"), key.get("limit_reset")
-        )
+        self._key_feed.sync()
 
     def _look_at_keys(self) -> bool:
         if self.ledger is not None:
@@ -358,7 +401,7 @@ class Service:
         if self._key_watch.is_due():
             self.sync_keys()
             self._key_watch.done()
-        self._keys_seen = time.monotonic()
+        self._key_feed.seen = time.monotonic()
         self._checked = checked
         return False
 
@@ -384,7 +427,7 @@ class Service:
     def checks(self) -> dict[str, Check]:
         """The parts that have to work for the gateway to be ready, and those to look after."""
         keys = self._keys.reason
-        if not keys and time.monotonic() - self._keys_seen >= _KEYS_STALE_S:
+        if not keys and time.monotonic() - self._key_feed.seen >= _KEYS_STALE_S:
             keys = _UNREADABLE
         ledger = orders = ""
         if self.ledger is not None:
@@ -397,7 +440,9 @@ class Service:
         return {
             "accepting": Check.of("the server is stopping" if self.shutting_down else ""),
             "keys": Check.of(keys),
-            "models": Check.of("" if self._has_models else "no model has a provider that is on"),
+            "models": Check.of(
+                "" if self._shown.has_models else "no model has a provider that is on"
+            ),
             "mock": Check("warning" if self.mocked else "ok", MOCK_ANSWERS if self.mocked else ""),
             "ledger": Check.of(ledger),
             "disk": Check.of(self._disk_reason),
@@ -409,6 +454,7 @@ class Service:
         yield from self.core.samples()
         yield from self.counts.samples()
         yield from self.connections.samples()
+        yield from self.reloads.samples()
         yield "seekroute_http_body_bytes", (), float(self.bodies.taken)
         yield _DROPPED, (), float(self.log_writer.dropped if self.log_writer else 0)
 
@@ -417,7 +463,7 @@ class Service:
         if record.error != "no_matching_endpoint":
             return
         model, now = record.model, time.monotonic()
-        lack = self._unserved.get(model)
+        lack = self._shown.unserved.get(model)
         if not lack:
             return  # what is served was asked for something that it does not do
         if now - self._told_lack.get(model, float("-inf")) >= _SAY_AGAIN_S:
