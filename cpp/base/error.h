@@ -72,7 +72,7 @@ enum class ErrorCode : uint8_t {
   kUpstreamUnavailable,
   kUpstreamInvalidRequest,
   kUpstreamRequestTooLarge,
-  kContentFilter,
+  kContentPolicyViolation,
   // The client went away before the answer was complete; recorded, never sent.
   kClientClosed,
 };
@@ -93,7 +93,6 @@ struct ErrorTraits {
   std::string_view error_type;  // OpenRouter's closed vocabulary, sent as metadata.error_type
   Fault fault;
   ClientRetry client_retry;
-  bool try_next;  // another candidate may be asked, while no content has reached the client
   int64_t retry_after_ms;  // what passes by itself may be tried again then; 0: it does not
   std::string_view hint;   // what whoever reads it may do: the rest of a sentence, no full stop
 };

@@ -52,15 +52,6 @@ TEST(ErrorTest, GatewayFaultsAreNeverBlamedOnTheClient) {
   }
 }
 
-TEST(ErrorTest, TheCallersOwnFaultsAreNeverTriedElsewhere) {
-  for (int i = 0; i < kErrorCodeCount; ++i) {
-    const ErrorTraits& row = TraitsOf(static_cast<ErrorCode>(i));
-    if (row.fault == Fault::kCaller || row.fault == Fault::kPolicy) {
-      EXPECT_FALSE(row.try_next) << row.name;
-    }
-  }
-}
-
 TEST(ErrorTest, FindsCodesByWireName) {
   EXPECT_EQ(ErrorCodeNamed("model_not_found"), ErrorCode::kModelNotFound);
   EXPECT_FALSE(ErrorCodeNamed("no_such_code").has_value());

@@ -84,13 +84,17 @@ TimePoint Attempt::NextDeadline() const {
 void Attempt::OnTimer(TimePoint now) {
   if (now < NextDeadline()) return;
   if (phase_ != Phase::kLingering) waited_ = now - sent_;
+  const CallTimeouts& own = plan_.endpoint->timeouts;
+  const bool early = now < over_by();
   switch (phase_) {
     case Phase::kAwaitingHead:
+      met_own_limit_ = early && own.first_byte.ns > 0;
       Fail(MakeError(ErrorCode::kUpstreamTimeout, "the provider did not answer in time"), true);
       break;
     case Phase::kAwaitingContent:
       if (now >= refusal_until_) return Fail(UpstreamRefusal(), true);
       if (EndWhole()) break;
+      met_own_limit_ = early && own.first_content.ns > 0;
       Fail(MakeError(ErrorCode::kUpstreamTimeout, "the provider sent no content in time"), true);
       break;
     case Phase::kContent:

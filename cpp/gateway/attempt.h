@@ -73,6 +73,9 @@ class Attempt : public TransportObserver {
   // The provider has said that it does not serve this: it will not charge for it.
   bool refused() const;
   Duration waited() const { return waited_; }  // for the upstream, until the last callback
+  // It has ended by a limit that its endpoint sets itself until content: whoever sets one wants the
+  // next to be asked.
+  bool met_own_limit() const { return met_own_limit_; }
   bool content_relayed() const { return first_content_ != TimePoint::Never(); }
 
   // Of the answer, as far as it has come; also after Abandon().
@@ -115,6 +118,7 @@ class Attempt : public TransportObserver {
   Phase phase_ = Phase::kAwaitingHead;
   TransportHead head_;
   bool paused_ = false;
+  bool met_own_limit_ = false;
   bool refused_in_answer_ = false;  // status 2xx, and instead of content the words of a refusal
   std::string refusal_;             // the body of an answer that is no 2xx, cut
   std::string output_;              // what the last bytes made for the client

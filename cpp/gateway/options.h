@@ -8,7 +8,7 @@
 #include "base/secret.h"
 #include "base/time.h"
 #include "billing/bill.h"
-#include "routing/retry_policy.h"
+#include "routing/retry_table.h"
 #include "wire/sse/sse_parser.h"
 
 namespace seekroute {

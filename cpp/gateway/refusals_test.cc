@@ -74,41 +74,41 @@ const Spelling kSpellings[] = {
      R"(content management policy.","type":null,"param":"prompt","code":"content_filter",)"
      R"("status":400,"innererror":{"code":"ResponsibleAIPolicyViolation",)"
      R"("content_filter_result":{"hate":{"filtered":true,"severity":"high"}}}}})",
-     400, "content_filter", "prompt", true},
+     400, "content_policy_violation", "prompt", true},
     {"Azure", 400,
      R"({"error":{"message":"no","code":"BadRequest",)"
      R"("innererror":{"code":"ResponsibleAIPolicyViolation"}}})",
-     400, "content_filter", nullptr, true},
+     400, "content_policy_violation", nullptr, true},
     {"OpenRouter", 403,
      R"({"error":{"code":403,"message":"openai/gpt-4 requires moderation. Your input was flagged )"
      R"(for \"violence\".","metadata":{"reasons":["violence"],"flagged_input":"secret words",)"
      R"("provider_name":"OpenAI"}}})",
-     400, "content_filter", nullptr, true},
+     400, "content_policy_violation", nullptr, true},
     {"OpenRouter", 403,
      R"({"error":{"code":403,"message":"no","metadata":{"reasons":["violence"]}}})", 400,
-     "content_filter", nullptr, true},
+     "content_policy_violation", nullptr, true},
     {"xAI", 403,
      R"({"code":"The caller does not have permission to execute the specified operation",)"
      R"("error":"Content violates usage guidelines. Failed check: SAFETY_CHECK_TYPE_BIO"})",
-     400, "content_filter", nullptr, true},
+     400, "content_policy_violation", nullptr, true},
     {"DeepSeek", 400,
      R"({"error":{"message":"Content Exists Risk","type":"invalid_request_error","param":null,)"
      R"("code":"invalid_request_error"}})",
-     400, "content_filter", nullptr, true},
+     400, "content_policy_violation", nullptr, true},
     {"Moonshot", 400,
      R"({"error":{"message":"The request was rejected because it was considered high risk",)"
      R"("type":"content_filter"}})",
-     400, "content_filter", nullptr, true},
+     400, "content_policy_violation", nullptr, true},
     {"Alibaba", 400,
      R"({"error":{"code":"data_inspection_failed","message":"Input data may contain inappropriate )"
      R"(content.","type":"data_inspection_failed","param":null}})",
-     400, "content_filter", nullptr, true},
+     400, "content_policy_violation", nullptr, true},
     {"ByteDance", 400,
      R"({"error":{"code":"InputTextSensitiveContentDetected","message":"The request failed",)"
      R"("param":"","type":"BadRequest"}})",
-     400, "content_filter", nullptr, true},
-    {"Z.ai", 400, R"({"error":{"code":"1301","message":"unsafe content"}})", 400, "content_filter",
-     nullptr, true},
+     400, "content_policy_violation", nullptr, true},
+    {"Z.ai", 400, R"({"error":{"code":"1301","message":"unsafe content"}})", 400,
+     "content_policy_violation", nullptr, true},
 
     // The caller's: a word of the provider's own passes through.
     {"OpenAI", 400,
@@ -309,8 +309,8 @@ class RefusalsTest : public CreditsTest {
                            code == "upstream_forbidden" || code == "upstream_model_not_found";
     const auto retry = seen.headers.find("x-should-retry");
     EXPECT_EQ(retry != seen.headers.end() && retry->second == "false",
-              operators || code == "content_filter" || code == "context_length_exceeded" ||
-                  code == "upstream_timeout")
+              operators || code == "content_policy_violation" ||
+                  code == "context_length_exceeded" || code == "upstream_timeout")
         << where;
   }
 };

@@ -6,7 +6,6 @@
 #include "base/failpoint.h"
 #include "billing/cost.h"
 #include "gateway/quote.h"
-#include "routing/retry_policy.h"
 #include "wire/protocols/protocols.h"
 #include "wire/request_echo.h"
 #include "wire/sanitize.h"
@@ -72,49 +71,44 @@ void Tries::Start(AnswerNames names, UnixSeconds created, TimePoint until) {
   names_ = std::move(names);
   created_ = created;
   until_ = until;
-  AskNext();
+  succession_.emplace(&plan_.admission->route, &world_.options->retry);
+  AskNext(NextPlace());
 }
 
-// Of the next candidate that there is money for, in the route; its size where there is none.
+// Of the next candidate that may be asked and that there is money for, in the route; its size where
+// there is none.
 size_t Tries::NextPlace() const {
   const std::vector<Candidate>& candidates = plan_.admission->route.candidates;
-  size_t place = next_;
-  while (place < candidates.size() && !plan_.purse->Affords(candidates[place])) ++place;
-  return place;
-}
-
-// There is a candidate that was not asked, and the policy lets it be.
-bool Tries::MayAskMore() const {
-  return NextPlace() < plan_.admission->route.candidates.size() &&
-         sent_ - repeats_ < world_.options->retry.max_attempts;
+  for (size_t place = 0; place < candidates.size(); ++place) {
+    if (succession_ && !succession_->Allows(place)) continue;
+    if (plan_.purse->Affords(candidates[place])) return place;
+  }
+  return candidates.size();
 }
 
 bool Tries::StartAnother() {
   if (won_ || reading_out_ || running_ == 0 || running_ >= kMostAtOnce) return false;
   if (!MayAskMore() || plan_.body->empty()) return false;
   const size_t running = running_;
-  AskNext();
+  AskNext(NextPlace());
   return running_ > running;
 }
 
-void Tries::AskNext() {
-  const size_t place = NextPlace();
-  next_ = place + 1;
-  Send(plan_.admission->route.candidates[place], false);
+void Tries::AskNext(size_t place) {
+  succession_->Pass(place);
+  Send(place, false);
 }
 
-void Tries::Send(const Candidate& candidate, bool repeats) {
-  if (running_ == 0) may_follow_ = false;
-  ++sent_;
-  if (repeats) ++repeats_;
+void Tries::Send(size_t place, bool repeats) {
+  if (running_ == 0) succession_->BeginAnew();
+  const Candidate& candidate = plan_.admission->route.candidates[place];
   Result<std::unique_ptr<Transcoder>> transcoder = Open(candidate, repeats);
-  if (!transcoder) {
-    --sent_;
-    if (repeats) --repeats_;
-    return OnUnsaid(std::move(transcoder.error()));
-  }
+  if (!transcoder) return OnUnsaid(std::move(transcoder.error()));
+  ++sent_;
+  if (!repeats) succession_->Begin(place);
   auto made = std::make_unique<Try>();
   made->candidate = &candidate;
+  made->place = place;
   made->repeats = repeats;
   Attempt::Plan plan{&ProviderOf(candidate), candidate.endpoint, std::move(*transcoder)};
   AttemptOwner* const owner = this;
@@ -166,7 +160,7 @@ Asking Tries::AskForUsage(const Candidate& candidate, bool repeats) const {
 // The request cannot be said in the words of an endpoint, which counts as one that is not there.
 void Tries::OnUnsaid(Error error) {
   if (running_ > 0) return;
-  if (MayAskMore()) return AskNext();
+  if (MayAskMore()) return AskNext(NextPlace());
   owner_->OnOutOfTries(std::move(error));
 }
 
@@ -302,8 +296,8 @@ void Tries::OnFailed(Attempt* attempt, Error error, bool dispatched) {
                     : NameInWords(error.words);
   TellOperator(*attempt, &error);
   Count(&failed, error.name(), dispatched, error.words);
-  const FailedAttempt judged{error, sent_ - repeats_, dispatched, won_};
-  may_follow_ = may_follow_ || world_.options->retry.MayTryNext(judged);
+  // A refusal of the gateway's own member says nothing of the request.
+  if (!failed.may_repeat) succession_->Failed(failed.place, Judge(*attempt, error, dispatched));
   if (running_ > 0) {  // it may answer
     current_ = std::ranges::find(tries_, false, [](const auto& each) { return each->over; })->get();
     return;
@@ -317,12 +311,22 @@ void Tries::GoOn(const Try& failed, Error error) {
   const bool ends = won_ || reading_out_ || world_.clock->Now() >= until_;
   if (ends) return owner_->OnOutOfTries(std::move(error));
   for (const auto& each : tries_) {
-    if (std::exchange(each->may_repeat, false)) return Send(*each->candidate, true);
+    if (std::exchange(each->may_repeat, false)) return Send(each->place, true);
   }
-  if (!may_follow_ || !MayAskMore()) return owner_->OnOutOfTries(std::move(error));
-  const Candidate& next = plan_.admission->route.candidates[NextPlace()];
+  if (!MayAskMore()) return owner_->OnOutOfTries(std::move(error));
+  const size_t place = NextPlace();
+  const Candidate& next = plan_.admission->route.candidates[place];
   world_.stats->CountFallback(ProviderOf(*failed.candidate).id, ProviderOf(next).id, error.name());
-  AskNext();
+  AskNext(place);
+}
+
+FailedAttempt Tries::Judge(const Attempt& attempt, const Error& error, bool dispatched) const {
+  const int status = attempt.upstream_status();
+  return {.error = error,
+          .dispatched = dispatched,
+          .content_relayed = won_,
+          .in_answer = status >= 200 && status < 300,
+          .own_limit = attempt.met_own_limit()};
 }
 
 void Tries::OnTransferOver(Attempt*) { owner_->OnQuiet(); }

@@ -13,6 +13,7 @@
 #include "gateway/attempt.h"
 #include "gateway/exchange_world.h"
 #include "gateway/purse.h"
+#include "routing/succession.h"
 #include "store/store.h"
 #include "wire/transcoder.h"
 
@@ -106,6 +107,7 @@ class Tries : private AttemptOwner {
   struct Try {
     std::unique_ptr<Attempt> attempt;
     const Candidate* candidate = nullptr;
+    size_t place = 0;         // of the candidate in the route
     bool repeats = false;     // one that was refused for a member of the gateway's own
     bool may_repeat = false;  // it was refused for such a member
     bool sent = false;        // all of its request
@@ -115,11 +117,12 @@ class Tries : private AttemptOwner {
   const Ask& ask() const { return plan_.admission->request->ask; }
   const Provider& ProviderOf(const Candidate& candidate) const;
   size_t NextPlace() const;
-  bool MayAskMore() const;
+  bool MayAskMore() const { return NextPlace() < plan_.admission->route.candidates.size(); }
   bool NobodyNeedsBody() const;
-  void AskNext();
+  void AskNext(size_t place);
+  FailedAttempt Judge(const Attempt& attempt, const Error& error, bool dispatched) const;
   void GoOn(const Try& failed, Error error);
-  void Send(const Candidate& candidate, bool repeats);
+  void Send(size_t place, bool repeats);
   Result<std::unique_ptr<Transcoder>> Open(const Candidate& candidate, bool repeats) const;
   Asking AskForUsage(const Candidate& candidate, bool repeats) const;
   void OnUnsaid(Error error);
@@ -143,6 +146,7 @@ class Tries : private AttemptOwner {
   const ExchangeWorld& world_;
   TriesOwner* const owner_;
 
+  std::optional<Succession> succession_;  // from Start() on
   AnswerNames names_;
   UnixSeconds created_;
   TimePoint until_;
@@ -153,11 +157,8 @@ class Tries : private AttemptOwner {
   std::vector<AttemptRecord> records_;
   mutable std::optional<TokenEstimate> prompt_;
   Duration waited_;  // of those that have ended
-  size_t next_ = 0;
   size_t running_ = 0;
   int sent_ = 0;
-  int repeats_ = 0;          // of them
-  bool may_follow_ = false;  // one of those that ran together failed so that another may be asked
   bool won_ = false;
   bool reading_out_ = false;
   bool has_slot_ = false;  // of those who read out

@@ -26,19 +26,19 @@ constexpr auto kNames = std::to_array<NameRow>({
     {"1261", kContextLengthExceeded},                       // Z.ai
     {"base_resp:1039", kContextLengthExceeded},             // MiniMax
     // A filter refused what was asked, or what was being answered.
-    {"responsibleaipolicyviolation", kContentFilter},  // Azure, as innererror
-    {"content_filter", kContentFilter},                // Azure, Moonshot
-    {"content_policy_violation", kContentFilter},      // OpenAI's images, OpenRouter
-    {"moderation_blocked", kContentFilter},            // OpenAI's images
-    {"data_inspection_failed", kContentFilter},        // Alibaba
-    {"datainspectionfailed", kContentFilter},
-    {"sensitivecontentdetected", kContentFilter},  // ByteDance
-    {"inputtextsensitivecontentdetected", kContentFilter},
-    {"inputimagesensitivecontentdetected", kContentFilter},
-    {"outputtextsensitivecontentdetected", kContentFilter},
-    {"1301", kContentFilter},            // Z.ai
-    {"base_resp:1026", kContentFilter},  // MiniMax: of the prompt
-    {"base_resp:1027", kContentFilter},  // of the answer
+    {"responsibleaipolicyviolation", kContentPolicyViolation},  // Azure, as innererror
+    {"content_filter", kContentPolicyViolation},                // Azure, Moonshot
+    {"content_policy_violation", kContentPolicyViolation},      // OpenAI's images, OpenRouter
+    {"moderation_blocked", kContentPolicyViolation},            // OpenAI's images
+    {"data_inspection_failed", kContentPolicyViolation},        // Alibaba
+    {"datainspectionfailed", kContentPolicyViolation},
+    {"sensitivecontentdetected", kContentPolicyViolation},  // ByteDance
+    {"inputtextsensitivecontentdetected", kContentPolicyViolation},
+    {"inputimagesensitivecontentdetected", kContentPolicyViolation},
+    {"outputtextsensitivecontentdetected", kContentPolicyViolation},
+    {"1301", kContentPolicyViolation},            // Z.ai
+    {"base_resp:1026", kContentPolicyViolation},  // MiniMax: of the prompt
+    {"base_resp:1027", kContentPolicyViolation},  // of the answer
     // The operator's account has no money, or no plan, left.
     {"insufficient_quota", kUpstreamNoCredit},  // OpenAI
     {"billing_error", kUpstreamNoCredit},       // Anthropic
@@ -187,12 +187,12 @@ constexpr auto kPhrases = std::to_array<PhraseRow>({
     {"context length exceeded", kContextLengthExceeded, Within::kRequest},
     {"tokens in the prompt cannot exceed", kContextLengthExceeded, Within::kRequest},  // Cohere
 
-    {"content management policy", kContentFilter, Within::kRequest},          // Azure
-    {"content violates usage guidelines", kContentFilter, Within::kRequest},  // xAI
-    {"content exists risk", kContentFilter, Within::kRequest},                // DeepSeek
-    {"violating our usage policy", kContentFilter, Within::kRequest},         // OpenAI
-    {"rejected by our safety system", kContentFilter, Within::kRequest},      // OpenAI
-    {"flagged", kContentFilter, Within::kRequest},                            // OpenRouter
+    {"content management policy", kContentPolicyViolation, Within::kRequest},          // Azure
+    {"content violates usage guidelines", kContentPolicyViolation, Within::kRequest},  // xAI
+    {"content exists risk", kContentPolicyViolation, Within::kRequest},                // DeepSeek
+    {"violating our usage policy", kContentPolicyViolation, Within::kRequest},         // OpenAI
+    {"rejected by our safety system", kContentPolicyViolation, Within::kRequest},      // OpenAI
+    {"flagged", kContentPolicyViolation, Within::kRequest},                            // OpenRouter
 
     {"credit balance is too low", kUpstreamNoCredit, Within::kAccount},  // Anthropic
     {"your credit balance is too low", kUpstreamNoCredit, Within::kAccount},
@@ -319,7 +319,7 @@ std::string ShownCode(const ProviderError& said) {
 Trouble TroubleOf(ErrorCode code) {
   switch (code) {
     case kContextLengthExceeded:
-    case kContentFilter:
+    case kContentPolicyViolation:
     case kUpstreamInvalidRequest:
     case kUpstreamRequestTooLarge:
       return Trouble::kCaller;
@@ -337,7 +337,7 @@ std::string_view SentenceOf(ErrorCode code) {
   switch (code) {
     case kContextLengthExceeded:
       return "the prompt is too long for the model";
-    case kContentFilter:
+    case kContentPolicyViolation:
       return "the provider's content filter refused the request";
     case kUpstreamInvalidRequest:
     case kUpstreamRequestTooLarge:
@@ -405,7 +405,7 @@ Refusal ClassifyRefusal(int status, const ProviderError& said) {
   if (const auto named = CodeByName(meant, said); named && !alibaba) {
     refusal.code = *named;
   } else if (said.flagged && (meant == 0 || meant == 400 || meant == 403)) {
-    refusal.code = kContentFilter;
+    refusal.code = kContentPolicyViolation;
   } else if (!alibaba && !google) {  // both call a pace a quota
     refusal.code = CodeByPhrase(meant, sentence).value_or(refusal.code);
   }

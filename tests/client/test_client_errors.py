@@ -112,7 +112,7 @@ def test_the_code_says_more(status: int, error: dict[str, Any], kind: type[APISt
 @pytest.mark.parametrize(
     "error",
     [
-        {"code": "content_filter"},
+        {"code": "content_policy_violation"},
         {"code": "context_length_exceeded"},
         {"code": "their_own", "type": "invalid_request_error"},
     ],

@@ -41,7 +41,8 @@ shutting_down overloaded no_upstream internal_error upstream_error upstream_tls
 bad_upstream_response answer_too_large upstream_truncated upstream_auth_error
 upstream_model_not_found upstream_timeout upstream_idle_timeout upstream_rate_limited
 upstream_unavailable
-upstream_invalid_request client_closed upstream_no_credit upstream_forbidden content_filter
+upstream_invalid_request client_closed upstream_no_credit upstream_forbidden
+content_policy_violation
 """
 ERROR_NAMES = frozenset(_NAMES.split())
 
