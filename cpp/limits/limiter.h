@@ -1,0 +1,143 @@
+// Who may send a request now, by all limits that it falls under at once.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "base/mutex.h"
+#include "limits/limit_answer.h"
+#include "limits/limit_set.h"
+#include "limits/meter.h"
+
+namespace seekroute {
+
+// Whose limits a request falls under. Empty: there is none of that kind. A view.
+struct LimitSubject {
+  std::string_view org = {}, app = {}, key = {}, model = {};
+  const LimitSet* key_limits = nullptr;  // of the key; null: none
+  uint64_t key_version = 0;              // higher, the later they were set
+};
+
+class Limiter;
+
+// What one request took of its limits. Whoever drops it unsettled gives all of it back, as of the
+// last moment that the limiter has heard of; whoever drops it settled frees its slots. Move-only.
+// The limiter outlives it.
+class Reservation {
+ public:
+  Reservation() = default;  // of a request that nothing limits
+  Reservation(Reservation&&) = default;
+  Reservation& operator=(Reservation&&) = default;
+  Reservation(const Reservation&) = delete;
+  Reservation& operator=(const Reservation&) = delete;
+
+  // It took so many tokens, and counts as a request. Its slots stay taken. Once.
+  void Settle(int64_t tokens, const LimitTime& time);
+  bool holds() const { return taken_ != nullptr; }
+
+ private:
+  friend class Limiter;
+  struct Body;
+  struct End {
+    void operator()(Body* body) const;
+  };
+  std::unique_ptr<Body, End> taken_;
+};
+
+// Of all engines of a gateway. Thread-safe: the limits of a key and of its organization have one
+// lock, those of others (apps too, which are set without their organization) share another, which
+// is taken after it; nothing is called under either. Limits of a key are made when it first sends a
+// request, and dropped when nothing is left of what it used, so those that rest take no memory.
+class Limiter {
+ public:
+  struct Answer {
+    std::optional<LimitRefusal> refusal;
+    Reservation reservation;  // of one that is not refused
+    LimitsLeft left;          // after it was taken, or refused
+  };
+  struct Figures {
+    std::array<std::array<uint64_t, kLimitDimensions>, kLimitScopes> refused{};
+    uint64_t forgiven = 0;  // tokens beyond the debt that a limit remembers
+    uint64_t leaks = 0;     // requests that a census found counted and not running; must be 0
+  };
+
+  Limiter();
+  ~Limiter();
+  Limiter(const Limiter&) = delete;
+  Limiter& operator=(const Limiter&) = delete;
+
+  // The limits of whoever is no key, from now on; null: none. What was used stays used. Requests
+  // that run already count where there were limits before. `id` is empty for kGateway.
+  void Set(LimitScope scope, std::string_view id, std::shared_ptr<const LimitSet> limits,
+           const LimitTime& time);
+
+  // Takes of every limit, or of none. Time that goes back is taken for a clock that was put back.
+  Answer Reserve(const LimitSubject& who, const LimitCost& cost, const LimitTime& time);
+
+  // Whether the requests of a minute of the key alone refuse it already; takes nothing.
+  std::optional<LimitRefusal> Peek(const LimitSubject& who, const LimitTime& time);
+
+  // What is left now; takes nothing.
+  LimitsLeft Look(const LimitSubject& who, const LimitTime& time);
+
+  // Nothing limits it. Costs a load where no limits are set at all.
+  bool IsFree(const LimitSubject& who) const {
+    return who.key_limits == nullptr && set_.load(std::memory_order_relaxed) == 0;
+  }
+  // Some limit that it falls under may count tokens: `tokens` are to be known.
+  bool MayCountTokens(const LimitSubject& who) const {
+    return (who.key_limits != nullptr && who.key_limits->counts_tokens()) ||
+           token_sets_.load(std::memory_order_relaxed) > 0;
+  }
+
+  // Compares what runs with what is counted as running; mends a difference, and counts it.
+  void Census();
+  Figures figures() const;
+  size_t keys();  // whose use is remembered
+  // Requests that hold a slot of the holder. For tests.
+  int64_t running(LimitScope scope, std::string_view org, std::string_view id);
+
+ private:
+  friend class Reservation;
+  struct Hash {
+    using is_transparent = void;
+    size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
+  };
+  struct Holder {
+    Meter meter;
+    std::shared_ptr<const LimitSet> limits;  // of whoever is no key
+    uint64_t version = 0;                    // of the limits of a key
+    int64_t counted = 0;                     // by a census
+  };
+  using Holders = std::unordered_map<std::string, Holder, Hash, std::equal_to<>>;
+  struct Part;
+  struct Domain;
+  struct Pick;
+
+  static constexpr size_t kShards = 64;
+
+  Domain& ShardOf(std::string_view org);
+  // Does it with all that `who` falls under, under their locks.
+  template <typename What>
+  auto With(const LimitSubject& who, const LimitTime& time, What what);
+  Answer ReserveOf(const LimitCost& cost, Pick* pick);
+  void Count(const LimitRefusal& refusal);
+  void SettleIn(Reservation::Body* body, Domain* domain, int64_t tokens, const LimitTime& time);
+  void EndIn(Reservation::Body* body, Domain* domain);
+
+  std::unique_ptr<Domain[]> shards_;
+  std::unique_ptr<Domain> shared_;
+  // How many of others than keys are limited; of those in shared_; that count tokens.
+  std::atomic<int64_t> set_{0}, shared_sets_{0}, token_sets_{0};
+  std::array<std::array<std::atomic<uint64_t>, kLimitDimensions>, kLimitScopes> refused_{};
+  std::atomic<uint64_t> forgiven_{0}, leaks_{0};
+};
+
+}  // namespace seekroute
