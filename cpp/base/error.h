@@ -47,6 +47,7 @@ enum class ErrorCode : uint8_t {
   kCreditsHeld,  // the same, and what running requests hold would do
   kMaxCostExceeded,
   kRateLimitExceeded,
+  kRateLimitClosed,  // the same, and no time helps: the limit is 0
   kRequestTooLargeForLimit,
   // Our own parts. Never 401, 402, 403, 404 or 429.
   kStoreUnavailable,

@@ -102,6 +102,18 @@ py::tuple FindKey(Gateway& gateway, const OptionalBytes& authorization) {
   return py::make_tuple(key->key_id, key->org_id, key->profile);
 }
 
+void SetLimits(Gateway& gateway, const std::string& scope, const std::string& id,
+               const py::object& limits) {
+  const auto named = LimitScopeNamed(scope);
+  if (!named || *named == LimitScope::kKey) {
+    throw py::value_error("scope: expected org, app, model or gateway");
+  }
+  if (id.empty() != (*named == LimitScope::kGateway)) {
+    throw py::value_error("id: expected one, or \"\" of the gateway");
+  }
+  gateway.SetLimits(*named, id, LimitsFrom(limits));
+}
+
 py::tuple WriteError(Gateway& gateway, const std::string& code, std::string message,
                      std::string param, const OptionalBytes& request_id,
                      const OptionalBytes& authorization, const py::str& origin) {
@@ -186,6 +198,7 @@ void BindGateway(py::module_& m) {
           "remove_key",
           [](Gateway& gateway, const py::bytes& mac) { gateway.keys().Remove(MacFrom(mac)); },
           py::arg("mac"))
+      .def("set_limits", &SetLimits, py::arg("scope"), py::arg("id"), py::arg("limits"))
       .def("find_key", &FindKey, py::arg("authorization"))
       .def("submit", &Submit, py::arg("surface"), py::arg("body"), py::arg("authorization"),
            py::arg("request_id"), py::arg("origin"), py::arg("explain") = 0,

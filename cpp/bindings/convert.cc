@@ -327,6 +327,11 @@ GatewayOptions OptionsFrom(const py::dict& dict) {
   if (options.max_read_outs < 0) {
     throw py::value_error("credits_max_read_outs: expected 0 (none) or more");
   }
+  options.expected_output =
+      GetOptional<int64_t>(dict, "limits_expected_output").value_or(options.expected_output);
+  if (options.expected_output < 1) throw py::value_error("limits_expected_output: expected 1 or more");
+  options.ietf_ratelimit_headers = Choice(dict, "ratelimit_headers", false,
+                                          {{"openai", false}, {"ietf", true}});
   return options;
 }
 
@@ -358,6 +363,35 @@ std::shared_ptr<const Snapshot> SnapshotFrom(const py::dict& dict) {
   return snapshot;
 }
 
+std::shared_ptr<const LimitSet> LimitsFrom(const py::handle& limits) {
+  if (limits.is_none()) return nullptr;
+  if (!py::isinstance<py::dict>(limits)) throw py::value_error("limits: expected a dict or None");
+  const auto dict = py::reinterpret_borrow<py::dict>(limits);
+  using Member = std::optional<int64_t> LimitSet::*;
+  static constexpr std::pair<std::string_view, Member> kMembers[] = {
+      {"requests_per_minute", &LimitSet::requests_per_minute},
+      {"tokens_per_minute", &LimitSet::tokens_per_minute},
+      {"requests_per_day", &LimitSet::requests_per_day},
+      {"tokens_per_day", &LimitSet::tokens_per_day},
+      {"concurrent", &LimitSet::concurrent},
+      {"burst_requests", &LimitSet::burst_requests},
+      {"burst_tokens", &LimitSet::burst_tokens},
+  };
+  auto set = std::make_shared<LimitSet>();
+  for (const auto& [name, value] : dict) {
+    const auto* const member = std::find_if(
+        std::begin(kMembers), std::end(kMembers),
+        [word = name.cast<std::string>()](const auto& each) { return each.first == word; });
+    if (member == std::end(kMembers)) {
+      throw py::value_error("limits: no such limit: " + name.cast<std::string>());
+    }
+    (*set).*(member->second) = GetOptional<int64_t>(dict, member->first.data());
+  }
+  const Status checked = CheckLimits(*set);
+  if (!checked.ok()) throw py::value_error("limits." + checked.error().message);
+  return set->empty() ? nullptr : set;
+}
+
 ApiKey KeyFrom(const py::dict& dict) {
   ApiKey key;
   key.key_id = Get<std::string>(dict, "key_id");
@@ -384,6 +418,8 @@ ApiKey KeyFrom(const py::dict& dict) {
   key.has_paid = GetOptional<bool>(dict, "has_paid").value_or(false);
   key.store_answers = GetOptional<bool>(dict, "store_answers").value_or(false);
   key.models = GetOptional<std::vector<std::string>>(dict, "models");
+  key.app_id = GetOptional<std::string>(dict, "app_id").value_or("");
+  if (dict.contains("limits")) key.limits = LimitsFrom(dict["limits"]);
   return key;
 }
 

@@ -10,6 +10,7 @@
 #include "gateway/key_ring.h"
 #include "gateway/options.h"
 #include "gateway/snapshot.h"
+#include "limits/limit_set.h"
 
 namespace seekroute {
 
@@ -19,6 +20,8 @@ std::shared_ptr<const Snapshot> SnapshotFrom(const pybind11::dict& snapshot);
 // missing: a misspelled price is no price.
 std::shared_ptr<const PriceTable> PriceTableFrom(const pybind11::handle& table,
                                                  const std::string& place);
+// Null for None, and where nothing is limited.
+std::shared_ptr<const LimitSet> LimitsFrom(const pybind11::handle& limits);
 ApiKey KeyFrom(const pybind11::dict& key);
 Mac MacFrom(const pybind11::bytes& bytes);
 

@@ -1,6 +1,7 @@
 #include "gateway/admission.h"
 
 #include "base/key_shapes.h"
+#include "gateway/gate.h"
 #include "routing/planner.h"
 #include "wire/sanitize.h"
 
@@ -64,11 +65,13 @@ Error UnknownModel(const Catalog& catalog, const Admission& admission) {
 
 Status Resolve(std::string_view body, const Snapshot& snapshot, const AdmissionRules& rules,
                Admission* out) {
+  ReadScope scope = rules.scope;
+  scope.prompt = scope.prompt || (rules.gate != nullptr && rules.gate->NeedsPrompt());
   // A key that has got another profile since is rare: its body is read again.
   const bool scanned = rules.scan != nullptr && rules.scan->profile == out->profile;
   Result<std::unique_ptr<const ParsedRequest>> request =
       scanned ? std::move(rules.scan->request)
-              : out->surface->Read(body, *out->profile, rules.scope);
+              : out->surface->Read(body, *out->profile, scope);
   if (!request) return std::move(request.error());
   out->request = std::move(*request);
   out->automatic = snapshot.catalog.IsAuto(out->request->ask.model);
@@ -95,6 +98,7 @@ Status Admit(const Surface& surface, std::string_view body,
   out->surface = &surface;
   out->profile = &snapshot.ProfileNamed(snapshot.default_profile);
   Status checked = CheckKey(authorization, snapshot, rules, out);
+  if (checked.ok() && rules.gate != nullptr) checked = rules.gate->Peek();
   if (!checked.ok()) return checked;
   Status resolved = Resolve(body, snapshot, rules, out);
   if (!resolved.ok()) return resolved;

@@ -30,6 +30,8 @@ struct Admission {
   Route route;  // without candidates: refused before it was planned
 };
 
+class Gate;
+
 struct AdmissionRules {
   const KeyRing* keys;  // not owned
   bool require_key;
@@ -37,9 +39,10 @@ struct AdmissionRules {
   UnixSeconds now;
   ReadScope scope = {};      // what is to be found in a body that is read here
   BodyScan* scan = nullptr;  // of the body, to be used up; null: it is read here
+  Gate* gate = nullptr;      // of the same request; null: no limit is asked
 };
 
-// Checks the key, then the body, then whether the key may use the model and somebody serves it.
+// Checks the key, and whether its limit of requests is reached, then the body, then whether the key may use the model and somebody serves it.
 // Fills *out as far as it came, also when it refuses: the refusal is written in the profile of the
 // key. Nothing is sent or stored.
 Status Admit(const Surface& surface, std::string_view body,

@@ -17,7 +17,7 @@ constexpr Duration kLongestTurn = Duration::Milliseconds(2);
 
 EngineThread::EngineThread(const GatewayOptions& options, const Clock& clock, const KeyRing& keys,
                            IdempotencyTable* idempotency, ReadOutSlots* read_outs,
-                           LedgerKeeper* ledger, Mailbox* mailbox, Stats* stats)
+                           Limiter* limiter, LedgerKeeper* ledger, Mailbox* mailbox, Stats* stats)
     : clock_(clock),
       mailbox_(mailbox),
       store_(ledger != nullptr ? ledger->PortFor(this) : std::make_unique<NullStore>()),
@@ -27,6 +27,7 @@ EngineThread::EngineThread(const GatewayOptions& options, const Clock& clock, co
                             .keys = &keys,
                             .idempotency = idempotency,
                             .read_outs = read_outs,
+                            .limiter = limiter,
                             .store = store_.get(),
                             .transport = &transport_,
                             .stats = stats,

@@ -133,6 +133,7 @@ Exchange::Exchange(Submission submission, const ExchangeWorld& world)
       world_(world),
       admission_{.surface = &SurfaceOf(in_.surface),
                  .profile = &in_.snapshot->ProfileNamed(in_.snapshot->default_profile)},
+      gate_(&admission_, world_),
       outbox_(std::move(in_.outlet), world.clock, world.options->keep_alive,
               admission_.surface->keep_alive()),
       purse_(in_.id, &admission_, world_, this),
@@ -158,6 +159,7 @@ void Exchange::Start() {
   std::shared_ptr<const StoredAnswer> stored;
   if (taken.ok() && !in_.idempotency_key.empty()) taken = Claim(&stored);
   if (stored) return Replay(*stored);
+  if (taken.ok()) taken = gate_.Enter(in_.body);
   if (taken.ok()) taken = purse_.Bound(Pays(), record_.created);
   if (!taken.ok()) {
     error_ = std::move(taken.error());
@@ -170,7 +172,8 @@ void Exchange::Start() {
 Status Exchange::TakeIn() {
   BodyScan* const scan = in_.scan ? &*in_.scan : nullptr;
   const AdmissionRules rules{world_.keys,     world_.options->require_key,         in_.origin,
-                             record_.created, {.prompt = world_.options->credits}, scan};
+                             record_.created, {.prompt = world_.options->credits}, scan,
+                             &gate_};
   Status admitted =
       Admit(*admission_.surface, in_.body, in_.authorization, *in_.snapshot, rules, &admission_);
   in_.authorization.reset();
@@ -226,13 +229,21 @@ void Exchange::Replay(const StoredAnswer& stored) {
   Compose(bill_);
   record_.status = stored.head.status;
   ResponseHead head = stored.head;
+  std::erase_if(head.headers, [](const auto& each) {
+    return each.first.starts_with("x-ratelimit-") || each.first.starts_with("ratelimit");
+  });
   for (auto& [name, value] : head.headers) {
     if (name == "x-request-id") value = record_.request_id;
   }
   head.Add("x-seekroute-idempotent-replay", "true");
-  outbox_.Head(std::move(head));
+  PutHead(std::move(head));
   outbox_.Rest(stored.body);
   Fire(Event::kRepeated);
+}
+
+void Exchange::PutHead(ResponseHead head) {
+  gate_.AddHeaders(&head);
+  outbox_.Head(std::move(head));
 }
 
 void Exchange::Hold() {
@@ -256,7 +267,7 @@ void Exchange::StartTries() {
 
 void Exchange::SendHead() {
   Compose({});
-  outbox_.Head(StreamHead(record_, *admission_.profile, tries_.transcoder()->Ignored()));
+  PutHead(StreamHead(record_, *admission_.profile, tries_.transcoder()->Ignored()));
 }
 
 Flow Exchange::OnContent(std::string_view bytes) {
@@ -343,6 +354,8 @@ void Exchange::Settle() {
   } else if (record_.finish_reason == "length" && purse_.ToldLength(tries_.candidate())) {
     world_.stats->NoteCapKept(record_.provider, record_.model);
   }
+  const bool failed = record_.settlement == Settlement::kFailed;
+  gate_.Settle(failed ? 0 : record_.prompt_tokens + record_.completion_tokens);
   purse_.Settle(&record_, &bill_);
 }
 
@@ -371,7 +384,7 @@ void Exchange::WriteAnswer() {
   transcoder.Finish(Report(), &out);
   if (!outbox_.head_sent()) {
     const std::string ignored = transcoder.Ignored();
-    outbox_.Head(ask().stream ? StreamHead(record_, profile, ignored)
+    PutHead(ask().stream ? StreamHead(record_, profile, ignored)
                               : AnswerHead(record_, profile, out.size(), ignored));
   }
   outbox_.Rest(out);
@@ -390,7 +403,7 @@ void Exchange::WriteError(const Error& error) {
   ResponseHead head = ErrorHead(error, record_.request_id, body.size());
   // There is a row of it, to be looked up.
   if (purse_.holds()) head.Add("x-generation-id", record_.generation_id);
-  outbox_.Head(std::move(head));
+  PutHead(std::move(head));
   outbox_.Rest(body);
 }
 
@@ -404,6 +417,18 @@ void Exchange::Close() {
   }
   world_.stats->CountExchange(admission_.surface->label(), record_, error_type);
   outbox_.End(std::move(record_));
+  gate_.Settle(0);  // nothing was used, or it is settled
+  FreeSlots();
+  world_.host->OnFinished(in_.id);
+}
+
+// Others may run once the client has its end, and nothing of this asks an upstream any more.
+void Exchange::FreeSlots() {
+  if (state_ == State::kDone && tries_.quiet()) gate_.Leave();
+}
+
+void Exchange::OnQuiet() {
+  FreeSlots();
   world_.host->OnFinished(in_.id);
 }
 

@@ -1,5 +1,5 @@
 // One client request from admission to its end: the states, and nothing else. Its trades do the
-// work: Purse the money, Tries the attempts, Outbox what the client gets.
+// work: Gate the limits, Purse the money, Tries the attempts, Outbox what the client gets.
 #pragma once
 
 #include <cstdint>
@@ -11,6 +11,7 @@
 #include "billing/bill.h"
 #include "gateway/admission.h"
 #include "gateway/exchange_world.h"
+#include "gateway/gate.h"
 #include "gateway/idempotency.h"
 #include "gateway/outbox.h"
 #include "gateway/purse.h"
@@ -121,6 +122,8 @@ class Exchange : private PurseOwner, private TriesOwner {
   bool MayReadOut() const;
   const Ask& ask() const;
   TimePoint Deadline() const;
+  void PutHead(ResponseHead head);
+  void FreeSlots();
   void WriteAnswer();
   void WriteError(const Error& error);
   Used UsedSoFar() const;
@@ -137,13 +140,14 @@ class Exchange : private PurseOwner, private TriesOwner {
   void OnAnswered() override;
   void OnOutOfTries(Error error) override;
   void OnBodyGone() override { outbox_.BodyGone(); }
-  void OnQuiet() override { world_.host->OnFinished(in_.id); }
+  void OnQuiet() override;
 
   Submission in_;
   const ExchangeWorld world_;
   State state_ = State::kAdmitting;
   Admission admission_;
   ClaimGuard claim_;
+  Gate gate_;
   Outbox outbox_;
   Purse purse_;
   Tries tries_;

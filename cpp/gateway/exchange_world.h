@@ -21,6 +21,7 @@
 #include "gateway/snapshot.h"
 #include "gateway/stats.h"
 #include "gateway/upstream_quirks.h"
+#include "limits/limiter.h"
 #include "store/store.h"
 #include "transport/transport.h"
 #include "wire/surface.h"
@@ -61,6 +62,7 @@ struct ExchangeWorld {
   const KeyRing* keys;
   IdempotencyTable* idempotency;
   ReadOutSlots* read_outs;
+  Limiter* limiter = nullptr;  // null: nothing is limited
   Store* store;
   Transport* transport;
   Stats* stats;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "gateway/answer_head.h"
+#include "gateway/gate.h"
 #include "gateway/ids.h"
 #include "gateway/quote.h"
 #include "wire/protocols/protocols.h"
@@ -32,7 +33,8 @@ Gateway::Gateway(GatewayOptions options, std::shared_ptr<LedgerKeeper> ledger)
   const int threads = std::max(1, options_.engine_threads);
   for (int i = 0; i < threads; ++i) {
     engines_.push_back(std::make_unique<EngineThread>(
-        options_, clock_, keys_, &idempotency_, &read_outs_, ledger_.get(), &mailbox_, &stats_));
+        options_, clock_, keys_, &idempotency_, &read_outs_, &limiter_, ledger_.get(), &mailbox_,
+        &stats_));
   }
 }
 
@@ -179,6 +181,11 @@ void Gateway::Forget(ExchangeId id) {
   live_.erase(id);
 }
 
+void Gateway::SetLimits(LimitScope scope, std::string_view id,
+                        std::shared_ptr<const LimitSet> limits) {
+  limiter_.Set(scope, id, std::move(limits), {clock_.Now(), clock_.WallTime()});
+}
+
 size_t Gateway::active() const {
   MutexLock lock(&mu_);
   return live_.size();
@@ -214,7 +221,15 @@ ReadyAnswer Gateway::WriteError(const Error& error, std::string_view offered_req
   ReadyAnswer answer;
   answer.body = SurfaceOf(surface).WriteError(error, profile, PlaceOf(request_id, origin));
   answer.head = ErrorHead(error, request_id, answer.body.size());
+  if (key) AddLimits(SubjectOf(key->get(), {}), &answer.head);
   return answer;
+}
+
+// What is left of them now.
+void Gateway::AddLimits(const LimitSubject& who, ResponseHead* head) {
+  if (limiter_.IsFree(who)) return;
+  AddLimitHeaders(limiter_.Look(who, {clock_.Now(), clock_.WallTime()}),
+                  options_.ietf_ratelimit_headers, head);
 }
 
 ReadyAnswer Gateway::Quote(const GatewayRequest& request) {
@@ -246,7 +261,30 @@ ReadyAnswer Gateway::Quote(const GatewayRequest& request) {
             .WriteError(quoted.error(), *admission.profile, PlaceOf(request_id, request.origin));
     answer.head = ErrorHead(quoted.error(), request_id, answer.body.size());
   }
+  if (admission.key) {
+    const Model* const model = admission.model;
+    AddLimits(SubjectOf(admission.key.get(), model != nullptr ? model->id : std::string_view()),
+              &answer.head);
+  }
   return answer;
+}
+
+void Gateway::AddLimitSamples(std::vector<Sample>* samples) const {
+  limiter_.Census();
+  const Limiter::Figures figures = limiter_.figures();
+  for (size_t i = 0; i < kLimitScopes; ++i) {
+    for (size_t k = 0; k < kLimitDimensions; ++k) {
+      if (figures.refused[i][k] == 0) continue;
+      samples->push_back(
+          {"seekroute_limit_refused_total",
+           {{"scope", std::string(NameOf(static_cast<LimitScope>(i)))},
+            {"dimension", std::string(NameOf(static_cast<LimitDimension>(k)))}},
+           static_cast<double>(figures.refused[i][k])});
+    }
+  }
+  samples->push_back(
+      {"seekroute_limit_forgiven_total", {}, static_cast<double>(figures.forgiven)});
+  samples->push_back({"seekroute_limit_leaks_total", {}, static_cast<double>(figures.leaks)});
 }
 
 std::vector<Sample> Gateway::Samples() const {
@@ -256,6 +294,7 @@ std::vector<Sample> Gateway::Samples() const {
   };
   add("seekroute_active_requests", active());
   add("seekroute_active_read_outs", read_outs_.taken());
+  AddLimitSamples(&samples);
   std::shared_ptr<LedgerKeeper> ledger;
   {
     MutexLock lock(&mu_);

@@ -26,6 +26,7 @@
 #include "gateway/snapshot.h"
 #include "gateway/stats.h"
 #include "gateway/system.h"
+#include "limits/limiter.h"
 
 namespace seekroute {
 
@@ -110,6 +111,9 @@ class Gateway {
   // `offered` when it may be echoed, else a new one.
   std::string RequestId(std::string_view offered);
 
+  // The limits of whoever is no key, from now on; null: none. `id` is empty for kGateway.
+  void SetLimits(LimitScope scope, std::string_view id, std::shared_ptr<const LimitSet> limits);
+
   KeyRing& keys() { return keys_; }
   Mailbox& mailbox() { return mailbox_; }
   const Clock& clock() const { return clock_; }
@@ -127,6 +131,8 @@ class Gateway {
   std::shared_ptr<const Snapshot> CurrentSnapshot() const;
   void Tell(ExchangeId id, Told what);
   void OnScanned(Submission submission);
+  void AddLimits(const LimitSubject& who, ResponseHead* head);
+  void AddLimitSamples(std::vector<Sample>* samples) const;
   void Refuse(ExchangeId id, const GatewayRequest& request, const Error& error);
 
   const GatewayOptions options_;
@@ -134,6 +140,7 @@ class Gateway {
   KeyRing keys_;
   IdempotencyTable idempotency_;
   ReadOutSlots read_outs_;
+  mutable Limiter limiter_;
   Mailbox mailbox_;
   Stats stats_;
   std::atomic<bool> shutting_down_{false};

@@ -43,8 +43,9 @@ bool ApiKey::MayUse(std::string_view model_id) const {
 }
 
 void KeyRing::Put(const Mac& mac, ApiKey key) {
-  auto shared = std::make_shared<const ApiKey>(std::move(key));
+  auto shared = std::make_shared<ApiKey>(std::move(key));
   MutexLock lock(&mu_);
+  shared->limits_version = ++last_version_;
   keys_[mac] = std::move(shared);
 }
 

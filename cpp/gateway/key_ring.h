@@ -1,6 +1,7 @@
 // The API keys the gateway takes, indexed by MAC: the key itself is never stored.
 #pragma once
 
+#include <cstdint>
 #include <cstring>
 #include <memory>
 #include <optional>
@@ -15,6 +16,7 @@
 #include "base/result.h"
 #include "base/secret.h"
 #include "base/time.h"
+#include "limits/limit_set.h"
 
 namespace seekroute {
 
@@ -22,6 +24,7 @@ namespace seekroute {
 struct ApiKey {
   std::string key_id;
   std::string org_id;
+  std::string app_id;  // empty: of none
   std::string profile;
   bool disabled = false;     // by its owner or the operator: 403
   bool app_pending = false;  // belongs to an app the operator has not approved: 403
@@ -32,6 +35,8 @@ struct ApiKey {
   bool has_paid = false;                // its organization has: no stand-in is sold to it
   bool store_answers = false;           // a repeated Idempotency-Key gets the first answer again
   std::optional<std::vector<std::string>> models;  // ids or "author/*"; unset: every model
+  std::shared_ptr<const LimitSet> limits = nullptr;  // null: none but those of others
+  uint64_t limits_version = 0;                       // the ring's: higher, the later it was put
 
   bool MayUse(std::string_view model_id) const;
 };
@@ -65,6 +70,7 @@ class KeyRing {
   const Secret pepper_;
 
   mutable Mutex mu_;
+  uint64_t last_version_ SR_GUARDED_BY(mu_) = 0;
   std::unordered_map<Mac, std::shared_ptr<const ApiKey>, MacHash> keys_ SR_GUARDED_BY(mu_);
 };
 

@@ -65,6 +65,11 @@ struct GatewayOptions {
   // be killed; 0: never.
   Duration note_interval;
 
+  // Tokens of an answer whose client named no length, for limits that count tokens: reserved until
+  // the usage is known.
+  int64_t expected_output = 1024;
+  bool ietf_ratelimit_headers = false;  // beside those that OpenAI has
+
   size_t max_idempotency_keys = 100'000;  // of the last 24 hours
   // Answers kept for who repeats them, of keys that ask for it. The oldest go first.
   size_t max_stored_answers_bytes = size_t{64} << 20;

@@ -52,16 +52,19 @@ class CreditsTest : public OfferTest {
                                   .keys = &keys_,
                                   .idempotency = &idempotency_,
                                   .read_outs = &*read_outs_,
+                                  .limiter = &limiter_,
                                   .store = &*store_,
                                   .transport = &*transport_,
                                   .stats = &stats_,
                                   .host = nullptr});
-    keys_.Put(HmacSha256(Secret("pepper"), "good"), {.key_id = "k",
-                                                     .org_id = "o",
-                                                     .limit = key_limit,
-                                                     .limit_reset = limit_reset_,
-                                                     .credit_line = credit_line_,
-                                                     .store_answers = store_answers_});
+    ApiKey key{.key_id = "k",
+               .org_id = "o",
+               .limit = key_limit,
+               .limit_reset = limit_reset_,
+               .credit_line = credit_line_,
+               .store_answers = store_answers_};
+    if (!key_limits_.empty()) key.limits = std::make_shared<const LimitSet>(key_limits_);
+    keys_.Put(HmacSha256(Secret("pepper"), "good"), std::move(key));
     snapshot_ = SnapshotOf(max_output);
     script_.pieces = {{{}, std::string(kAnswer)}};
   }
@@ -133,12 +136,14 @@ class CreditsTest : public OfferTest {
   KeyRing keys_{Secret("pepper")};
   IdempotencyTable idempotency_{100, 4 << 20};
   std::optional<ReadOutSlots> read_outs_;
+  Limiter limiter_;
   Mailbox mailbox_;
   Stats stats_;
   SurfaceId surface_ = SurfaceId::kChat;  // that requests are spoken in
   Window limit_reset_ = Window::kNever;
   Money credit_line_;
   bool store_answers_ = false;
+  LimitSet key_limits_;
   bool with_key_ = true, api_v1_ = false;
   size_t window_ = 1 << 20;
   UpstreamScript script_;

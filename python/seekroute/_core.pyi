@@ -121,8 +121,19 @@ class Gateway:
         """`ledger` is where money is held if the option `credits` is true; close it afterwards."""
 
     def install(self, snapshot: dict[str, Any]) -> None: ...
-    def put_key(self, mac: bytes, key: dict[str, Any]) -> None: ...
+    def put_key(self, mac: bytes, key: dict[str, Any]) -> None:
+        """`key["limits"]`, if there is one: see `set_limits`. ValueError for what does not fit."""
+
     def remove_key(self, mac: bytes) -> None: ...
+    def set_limits(self, scope: str, id: str, limits: dict[str, int | None] | None) -> None:
+        """From now on, of an "org", an "app", a "model" or, with the id "", the "gateway".
+
+        Any of requests_per_minute, tokens_per_minute, requests_per_day, tokens_per_day, concurrent
+        (0: nothing is served), and burst_requests, burst_tokens (at once, of those of a minute).
+        None, and what is absent, is unlimited. What was used stays used. ValueError for another
+        name, or a figure out of its range.
+        """
+
     def find_key(self, authorization: bytes | None) -> tuple[str, str, str]:
         """(key id, organization id, profile) of a usable key.
 

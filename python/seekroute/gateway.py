@@ -214,6 +214,26 @@ class Gateway:
         _check_trust(snapshot)
         self.core.install(snapshot)
 
+    def set_limits(self, scope: str, id: str, limits: Mapping[str, int | None] | None) -> None:
+        """Limits what is asked of the gateway, from now on; keys bring theirs with `put_key`.
+
+        Args:
+            scope: "org", "app" or "model", whose `id` follows; or "gateway", whose id is "".
+            limits: Any of `requests_per_minute`, `tokens_per_minute` (of prompt and answer),
+                `requests_per_day`, `tokens_per_day` (of UTC) and `concurrent`; 0 refuses
+                everything. `burst_requests` and `burst_tokens`: how many of a minute's at once. What
+                is absent, or None, is unlimited.
+
+        What was used stays used. May be called from any thread, while requests run.
+
+        Raises:
+            ValueError: Another scope or name, or a figure out of its range.
+
+        Example:
+            >>> gateway.set_limits("org", "org_1", {"requests_per_minute": 600})  # doctest: +SKIP
+        """
+        self.core.set_limits(scope, id, None if limits is None else dict(limits))
+
     # --- in a forked process ---------------------------------------------------------------------
 
     def revive_with(self, make: Callable[[], tuple[dict[str, Any], dict[str, Any]]]) -> None:

@@ -1,0 +1,61 @@
+// One request's way through the limits: what it reserves of them, and what its client is told.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "gateway/admission.h"
+#include "gateway/exchange_world.h"
+#include "gateway/outlet.h"
+#include "limits/limiter.h"
+
+namespace seekroute {
+
+// Engine thread only.
+class Gate {
+ public:
+  // Nothing is owned; all of it outlives the gate. `admission` may be filled after this.
+  Gate(const Admission* admission, const ExchangeWorld& world)
+      : admission_(*admission), world_(world) {}
+  Gate(const Gate&) = delete;
+  Gate& operator=(const Gate&) = delete;
+
+  // Whether the key has sent too many requests already, before the body of this one is read.
+  Status Peek();
+  // How long its prompt is has to be known.
+  bool NeedsPrompt() const;
+
+  // Reserves a request and the tokens that `body` is expected to take, of all limits or of none.
+  // Of an admitted request, once.
+  Status Enter(std::string_view body);
+
+  // It took so many tokens: only the first call counts. What was reserved beyond is given back.
+  void Settle(int64_t tokens);
+  // Nothing of it runs any more: others may.
+  void Leave() { reservation_ = {}; }
+
+  // What is left of the limits, as of the moment of the reservation.
+  void AddHeaders(ResponseHead* head);
+
+ private:
+  LimitSubject Subject() const;
+  LimitTime Now() const;
+  LimitCost Cost(std::string_view body) const;
+
+  const Admission& admission_;
+  const ExchangeWorld& world_;
+  Reservation reservation_;
+  std::optional<LimitsLeft> left_;
+};
+
+// Whose limits a request with that key falls under; null: none but those of all.
+LimitSubject SubjectOf(const ApiKey* key, std::string_view model);
+
+// The 429, or the 400, of a request that a limit refuses.
+Error RefusedByLimit(const LimitRefusal& refusal);
+
+// OpenAI's headers of what is left, and with `ietf` also those of RFC drafts.
+void AddLimitHeaders(const LimitsLeft& left, bool ietf, ResponseHead* head);
+
+}  // namespace seekroute

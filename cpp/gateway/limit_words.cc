@@ -1,0 +1,150 @@
+// What clients read of limits: sentences, facts and headers.
+#include <algorithm>
+#include <string>
+
+#include "gateway/gate.h"
+
+namespace seekroute {
+namespace {
+
+constexpr int64_t kMs = 1'000'000;
+
+// Rounded up, of no negative.
+int64_t MillisecondsUp(Duration d) { return (d.ns + kMs - 1) / kMs; }
+
+// In Go's grammar, as OpenAI writes it: "12ms", "1.5s", "6m0s".
+std::string GoDuration(Duration d) {
+  int64_t ms = MillisecondsUp(d);
+  if (ms == 0) return "0s";
+  if (ms < 1000) return std::to_string(ms) + "ms";
+  std::string text;
+  const int64_t hours = ms / 3'600'000, minutes = ms / 60'000 % 60;
+  if (hours > 0) text += std::to_string(hours) + "h";
+  if (hours > 0 || minutes > 0) text += std::to_string(minutes) + "m";
+  text += std::to_string(ms / 1000 % 60);
+  if (const int64_t part = ms % 1000; part > 0) {
+    std::string digits = std::to_string(1000 + part).substr(1);
+    digits.erase(digits.find_last_not_of('0') + 1);
+    text += "." + digits;
+  }
+  return text + "s";
+}
+
+std::string_view WhoseLimit(LimitScope scope) {
+  switch (scope) {
+    case LimitScope::kKey:
+      return "this API key";
+    case LimitScope::kApp:
+      return "the app of this API key";
+    case LimitScope::kOrg:
+      return "the organization of this API key";
+    case LimitScope::kGateway:
+      return "this gateway";
+    case LimitScope::kModel:
+      break;
+  }
+  return "this model at this gateway";
+}
+
+std::string LimitInWords(const LimitRefusal& refusal) {
+  const std::string limit = std::to_string(refusal.limit);
+  switch (refusal.dimension) {
+    case LimitDimension::kRequestsPerMinute:
+      return limit + " requests a minute";
+    case LimitDimension::kTokensPerMinute:
+      return limit + " tokens a minute";
+    case LimitDimension::kRequestsPerDay:
+      return limit + " requests a day (UTC)";
+    case LimitDimension::kTokensPerDay:
+      return limit + " tokens a day (UTC)";
+    case LimitDimension::kConcurrent:
+      break;
+  }
+  return limit + " requests at once";
+}
+
+std::string Sentence(const LimitRefusal& refusal) {
+  const std::string whose(WhoseLimit(refusal.scope));
+  const std::string limit = LimitInWords(refusal);
+  switch (refusal.kind) {
+    case RefusalKind::kBusy:
+      return whose + " may run " + limit + ", and they run: wait until one has ended";
+    case RefusalKind::kWait:
+      return whose + " may use " + limit + ": send the request again in " +
+             GoDuration(refusal.wait);
+    case RefusalKind::kNever:
+      return whose + " is limited to " + limit + ": nothing is served until whoever runs the "
+             "gateway raises that";
+    case RefusalKind::kTooLarge:
+      break;
+  }
+  return "the prompt takes about " + std::to_string(refusal.needed) + " tokens, and " + whose +
+         " may use " + std::to_string(refusal.burst) + " at once, of " + limit +
+         ": shorten the prompt";
+}
+
+std::string Fact(const LimitRefusal& refusal) {
+  const auto quoted = [](std::string_view text) { return "\"" + std::string(text) + "\""; };
+  const std::string window =
+      refusal.window_s > 0 ? std::to_string(refusal.window_s) : std::string("null");
+  std::string fact = "{\"scope\":" + quoted(NameOf(refusal.scope)) +
+                     ",\"dimension\":" + quoted(NameOf(refusal.dimension)) +
+                     ",\"limit\":" + std::to_string(refusal.limit);
+  if (refusal.kind == RefusalKind::kTooLarge) {
+    fact += ",\"burst\":" + std::to_string(refusal.burst) +
+            ",\"needed\":" + std::to_string(refusal.needed);
+  } else {
+    fact += ",\"remaining\":" + std::to_string(refusal.remaining);
+  }
+  return fact + ",\"window\":" + window + ",\"exact\":" + (refusal.exact ? "true" : "false") + "}";
+}
+
+// "key-requests", "org-tokens-day".
+std::string PolicyName(const LimitLeft& left, std::string_view family) {
+  std::string name = std::string(NameOf(left.scope)) + "-" + std::string(family);
+  if (left.window_s > 60) name += "-day";
+  return "\"" + name + "\"";
+}
+
+}  // namespace
+
+Error RefusedByLimit(const LimitRefusal& refusal) {
+  using enum RefusalKind;
+  ErrorCode code = ErrorCode::kRateLimitExceeded;
+  if (refusal.kind == kNever) code = ErrorCode::kRateLimitClosed;
+  if (refusal.kind == kTooLarge) code = ErrorCode::kRequestTooLargeForLimit;
+  Error error = MakeError(code, Sentence(refusal));
+  if (refusal.kind == kWait) error.retry_after_ms = MillisecondsUp(refusal.wait);
+  error.facts.push_back({"limit", Fact(refusal)});
+  return error;
+}
+
+void AddLimitHeaders(const LimitsLeft& left, bool ietf, ResponseHead* head) {
+  std::string policies, rates;
+  const auto add = [&](const std::optional<LimitLeft>& shown, const std::string& family) {
+    if (!shown) return;
+    head->Add("x-ratelimit-limit-" + family, std::to_string(shown->limit));
+    head->Add("x-ratelimit-remaining-" + family, std::to_string(shown->remaining));
+    head->Add("x-ratelimit-reset-" + family, GoDuration(shown->reset));
+    if (!ietf) return;
+    const std::string name = PolicyName(*shown, family);
+    const std::string_view comma = policies.empty() ? "" : ", ";
+    policies += comma;
+    policies += name + ";q=" + std::to_string(shown->limit) +
+                ";w=" + std::to_string(shown->window_s);
+    rates += comma;
+    rates += name + ";r=" + std::to_string(shown->remaining) +
+             ";t=" + std::to_string((MillisecondsUp(shown->reset) + 999) / 1000);
+  };
+  add(left.requests, "requests");
+  add(left.tokens, "tokens");
+  if (left.concurrent) {
+    head->Add("x-ratelimit-limit-concurrent", std::to_string(left.concurrent->limit));
+    head->Add("x-ratelimit-remaining-concurrent", std::to_string(left.concurrent->remaining));
+  }
+  if (policies.empty()) return;
+  head->Add("ratelimit-policy", policies);
+  head->Add("ratelimit", rates);
+}
+
+}  // namespace seekroute

@@ -1,0 +1,164 @@
+"""Limits over real sockets: who is refused, what is told, and that no slot leaks."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from seekroute.testing import Gate, Text
+from serving import RunningServer, read_until, read_until_closed, running_server
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[RunningServer]:
+    with running_server(tmp_path) as running:
+        yield running
+
+
+def limit(server: RunningServer, **limits: int | None) -> None:
+    """Limits of the organization of the server's key."""
+    org = server.service.control.orgs.get("default").id
+    server.gateway.set_limits("org", org, limits)
+
+
+def held_stream(server: RunningServer, stack: contextlib.ExitStack) -> tuple[socket.socket, Gate]:
+    """A stream that has brought content, and goes on when its gate is opened."""
+    gate = Gate()
+    server.mock.queue(Text("before after", chunks=["before ", "after"], gate=gate))
+    client = stack.enter_context(server.connect())
+    client.sendall(server.chat_bytes("Connection: close", stream=True))
+    gate.release(2)
+    read_until(client, b"before ")
+    return client, gate
+
+
+def leaks(server: RunningServer) -> float:
+    samples = {name: value for name, labels, value in server.gateway.core.samples() if not labels}
+    return samples["seekroute_limit_leaks_total"]
+
+
+def test_the_sixty_first_of_sixty_is_told_the_true_wait(server: RunningServer) -> None:
+    # So slow that the test's own time refills nothing.
+    limit(server, requests_per_minute=1, burst_requests=60)
+    for left in range(59, -1, -1):
+        answer = server.chat()
+        assert answer.status == 200
+        assert answer.headers["x-ratelimit-limit-requests"] == "60"
+        assert answer.headers["x-ratelimit-remaining-requests"] == str(left)
+    refused = server.chat()
+    assert (refused.status, refused.code) == (429, "rate_limit_exceeded")
+    wait = int(refused.headers["retry-after-ms"])
+    assert 0 < wait <= 60_000
+    assert refused.headers["retry-after"] == str(-(-wait // 1000))
+    fact = refused.json()["error"]["metadata"]["limit"]
+    assert fact == {
+        "scope": "org",
+        "dimension": "requests_per_minute",
+        "limit": 1,
+        "remaining": 0,
+        "window": 60,
+        "exact": True,
+    }
+    assert len(server.mock.requests) == 60
+    limit(server)
+    assert server.chat().status == 200
+
+
+def test_every_answer_tells_what_is_left(server: RunningServer) -> None:
+    limit(server, requests_per_minute=1, burst_requests=9, tokens_per_minute=10**6, concurrent=3)
+    whole = server.chat()
+    stream = server.chat(stream=True)
+    unknown = server.chat(model="no/such")
+    broken = server.request("POST", "/v1/chat/completions", b"{")
+    nowhere = server.request("GET", "/v1/nowhere")
+    left = [
+        (each.status, each.headers.get("x-ratelimit-remaining-requests"))
+        for each in (whole, stream, unknown, broken, nowhere)
+    ]
+    assert left == [(200, "8"), (200, "7"), (404, "7"), (400, "7"), (404, "7")]
+    assert whole.headers["x-ratelimit-limit-tokens"] == "1000000"
+    assert whole.headers["x-ratelimit-limit-concurrent"] == "3"
+    assert whole.headers["x-ratelimit-remaining-concurrent"] == "2"
+    assert whole.headers["x-ratelimit-reset-requests"].endswith("s")
+    stranger = server.chat_with("sk-sr-nobody")
+    assert stranger.status == 401
+    assert not [name for name in stranger.headers if "ratelimit" in name]
+
+
+def test_slots_are_free_again_however_a_request_ends(server: RunningServer) -> None:
+    limit(server, concurrent=3)
+    for round_ in range(4):
+        with contextlib.ExitStack() as stack:
+            held = [held_stream(server, stack) for _ in range(3)]
+            refused = server.chat()
+            assert (refused.status, refused.code) == (429, "rate_limit_exceeded")
+            assert refused.headers["retry-after-ms"] == "1000"
+            assert refused.json()["error"]["metadata"]["limit"]["exact"] is False
+            # One ends, and another is left by its client.
+            held[0][1].open()
+            assert b"[DONE]" in read_until_closed(held[0][0])
+            held[1][0].close()
+            server.mock.wait_for_abort(round_ + 1)
+            held[2][1].open()
+            read_until_closed(held[2][0])
+        for _ in range(3):
+            assert server.chat().status == 200
+    assert leaks(server) == 0
+
+
+def test_a_limit_may_be_lowered_while_requests_run(server: RunningServer) -> None:
+    limit(server, concurrent=5)
+    with contextlib.ExitStack() as stack:
+        held = [held_stream(server, stack) for _ in range(2)]
+        limit(server, concurrent=1)
+        assert server.chat().status == 429
+        for client, gate in held:
+            gate.open()
+            assert b"[DONE]" in read_until_closed(client)
+    assert server.chat().status == 200
+
+
+def test_a_prompt_above_the_burst_is_refused_for_good(server: RunningServer) -> None:
+    limit(server, tokens_per_minute=10, burst_tokens=2)
+    refused = server.chat()
+    assert (refused.status, refused.code) == (400, "request_too_large_for_limit")
+    assert "retry-after" not in refused.headers
+
+
+def test_a_key_brings_its_own_limits(server: RunningServer) -> None:
+    core = server.gateway.core
+    mac, key = next(iter(server.service.control.core_keys()))
+    core.put_key(mac, {**key, "limits": {"requests_per_day": 2, "concurrent": None}})
+    assert [server.chat().status for _ in range(3)] == [200, 200, 429]
+    core.put_key(mac, {**key, "limits": {"requests_per_day": 3}})
+    assert [server.chat().status for _ in range(2)] == [200, 429]
+    core.put_key(mac, {**key, "limits": {"requests_per_day": 0}})
+    closed = server.chat()
+    assert (closed.status, closed.headers["x-should-retry"]) == (429, "false")
+    assert "retry-after" not in closed.headers
+    core.put_key(mac, {**key, "limits": None})
+    assert server.chat().status == 200
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        {"requests": 1},
+        {"requests_per_minute": -1},
+        {"requests_per_minute": 4_000_000_001},
+        {"burst_tokens": 0},
+        {"concurrent": "many"},
+    ],
+    ids=lambda limits: json.dumps(limits),
+)
+def test_what_is_no_limit_is_refused(server: RunningServer, limits: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match=next(iter(limits))):
+        server.gateway.set_limits("gateway", "", limits)
+    for scope, named in [("key", "k"), ("team", "t"), ("org", ""), ("gateway", "g")]:
+        with pytest.raises(ValueError, match="scope|id"):
+            server.gateway.set_limits(scope, named, {"concurrent": 1})
