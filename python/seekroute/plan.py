@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from seekroute.rate_limits import LimitPlan
+
 if TYPE_CHECKING:
     from seekroute.api.models import ModelList
     from seekroute.control.lost import Anew
@@ -76,6 +78,7 @@ class Plan:
     unserved: dict[str, str]  # models that nobody serves, and what they lack
     options: dict[str, Any] = field(repr=False)  # of the core, but for the pepper
     snapshot: dict[str, Any] = field(repr=False)
+    limits: LimitPlan = field(default_factory=LimitPlan)  # of keys and of what they share
     source: Source | None = None  # None: of settings that were read from nowhere
     told_profile: str = ""  # the default one, if it is not of a file: its name or path
     anew: frozenset[Anew] = frozenset()  # lost databases that this start may begin anew

@@ -105,6 +105,8 @@ def test_options_have_the_cores_names_and_defaults() -> None:
         "max_answer_bytes": 33554432,
         "window_bytes": 65536,
         "keep_alive_comment_ms": 15000,
+        "limits_expected_output": 1024,
+        "ratelimit_headers": "openai",
         "credits": False,
         "credits_strict_bound": False,
         "credits_max_media_tokens": 0,

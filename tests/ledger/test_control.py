@@ -113,6 +113,8 @@ def test_a_new_key_as_the_core_takes_it(control: ControlPlane) -> None:
         "limit_reset": "never",
         "has_paid": False,
         "store_answers": False,
+        "app_id": None,
+        "limits": {},
     }
     assert row.label == f"sk-sr-...{key[-4:]}"
     assert row.created_at == NOW

@@ -54,6 +54,7 @@ class Viewer:
         shows_upstream_cost: whether the viewer may see what the provider charges.
         model_ids: how ids of models are spelled: the profile's `model_ids`.
         models: the key's allow-list; None allows every model.
+        profile: the key's.
     """
 
     org: str
@@ -65,6 +66,7 @@ class Viewer:
     shows_upstream_cost: bool = False
     model_ids: Literal["full", "bare"] = "full"
     models: Sequence[str] | None = None
+    profile: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +117,14 @@ class Sources:
         ledger: None where the gateway keeps none.
         keys: None where the gateway has no API keys.
         pepper: the secret that receipts are signed with; empty where there are no keys.
+        limits_of: what holds for a key, by its id and its profile: limits of requests and tokens.
     """
 
     models: ModelList
     ledger: Ledger | None = None
     keys: KeyBook | None = None
     pepper: bytes = field(default=b"", repr=False)
+    limits_of: Callable[[str, str], Mapping[str, int]] = lambda _key, _profile: {}
 
     def books(self) -> Ledger:
         """The ledger.

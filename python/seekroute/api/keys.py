@@ -12,12 +12,14 @@ from seekroute.api.call import ApiAnswer, ApiCall, RefusedError, Sources, Viewer
 from seekroute.errors import SeekrouteError
 from seekroute.ledger import LedgerError
 from seekroute.money import nano_at_least
+from seekroute.rate_limits import NAMES
 
 if TYPE_CHECKING:
     from seekroute.ledger import Ledger, Row
 
 __all__ = ["balance", "key", "key_use", "with_balance"]
 
+_NOTE: Final = "of this key; `limits` has all of them"
 _NO_DAY: Final = 10**9  # after every day there is
 
 
@@ -27,10 +29,14 @@ def key(call: ApiCall, sources: Sources) -> ApiAnswer:
     assert sources.keys is not None, "only a gateway with keys is asked about one"
     try:
         info = sources.keys.info(viewer.key)
+        limits = sources.limits_of(viewer.key, viewer.profile)
     except SeekrouteError as error:
         raise RefusedError(
             "store_unavailable", "the key's data cannot be read; try again"
         ) from error
+    info["data"]["limits"] = {name: limits.get(name) for name in NAMES}
+    if requests := limits.get("requests_per_minute"):
+        info["data"]["rate_limit"] = {"requests": requests, "interval": "1m", "note": _NOTE}
     if sources.ledger is not None:
         limit, reset = viewer.key_limit, viewer.limit_reset
         info["data"] |= key_use(sources.ledger, viewer.org, viewer.key, limit, reset, now=call.now)

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seekroute.cli.shared import Fields, JsonOption, moment, print_row, print_rows, shared
+from seekroute.cli.limits import limits_app
+from seekroute.cli.shared import Fields, JsonOption, Shared, moment, print_row, print_rows, shared
 
 if TYPE_CHECKING:
+    from seekroute.control import ControlPlane
     from seekroute.control.models import App
 
 app = typer.Typer(no_args_is_help=True, help="Apps, whose keys work once you approve them.")
@@ -52,6 +54,14 @@ def reject(ctx: typer.Context, name: _App, org: _Org = None, as_json: JsonOption
     """Reject an app: its keys get 403."""
     with shared(ctx).open_control() as control:
         print_row(_fields(control.apps.reject(name, org=org)), as_json=as_json)
+
+
+def _limited(_options: Shared, control: ControlPlane, app: str) -> tuple[str, str, str]:
+    row = control.apps.get(app)
+    return row.id, row.name, ""
+
+
+app.add_typer(limits_app("app", "an app", "APP", _limited), name="limits")
 
 
 def _fields(row: App) -> Fields:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from seekroute.cli.limits import limits_app, shown_limits
 from seekroute.cli.money import limit_of, shown_limit
 from seekroute.cli.shared import (
     Fields,
@@ -140,8 +141,13 @@ def list_(
     with shared(ctx).open_control() as control:
         names = {row.id: row.name for row in control.orgs.list()}
         used = _used(shared(ctx))
+        said = control.limits.all("key")
         rows = [
-            {**_fields(row, names.get(row.org_id, row.org_id)), "used": used.get(row.id)}
+            {
+                **_fields(row, names.get(row.org_id, row.org_id)),
+                "rate_limits": said.get(row.id, {}),
+                "used": used.get(row.id),
+            }
             for row in control.keys.list(org)
         ]
     if not as_json:  # a word in every line, to say nothing
@@ -225,6 +231,14 @@ def store_answers_(
     """Keep a key's answers for repeats of an Idempotency-Key, or no longer."""
     with shared(ctx).open_control() as control:
         _show(control, control.keys.set_store_answers(key, on), as_json=as_json)
+
+
+def _limited(_options: Shared, control: ControlPlane, key: str) -> tuple[str, str, str]:
+    row = control.keys.get(_key_or_stdin(key))
+    return row.id, row.name, row.profile
+
+
+app.add_typer(limits_app("key", "a key", "KEY", _limited), name="limits")
 
 
 def _used(options: Shared) -> dict[str, str]:
@@ -316,6 +330,8 @@ def _warn_of_refusal(control: ControlPlane, row: ApiKey) -> None:
 
 def _show(control: ControlPlane, row: ApiKey, *, as_json: bool) -> None:
     fields = dict(_fields(row, control.orgs.get(row.org_id).name))
+    said = control.limits.get("key", row.id)
+    fields["rate_limits"] = said if as_json else shown_limits(said) or None
     if not as_json:
         del fields["limit_nano"]
     print_row(fields, as_json=as_json)
@@ -324,7 +340,8 @@ def _show(control: ControlPlane, row: ApiKey, *, as_json: bool) -> None:
 
 def _show_once(control: ControlPlane, row: ApiKey, text: str, *, as_json: bool) -> None:
     if as_json:
-        print_json({**_fields(row, control.orgs.get(row.org_id).name), "key": text})
+        fields = _fields(row, control.orgs.get(row.org_id).name)
+        print_json({**fields, "rate_limits": control.limits.get("key", row.id), "key": text})
         _warn_of_refusal(control, row)
         return
     # Only the key goes to the standard output: KEY=$(seekroute keys create ...) works.

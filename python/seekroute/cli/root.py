@@ -23,6 +23,7 @@ from seekroute.cli import (
     init,
     keys,
     ledger,
+    limits,
     logs,
     models,
     orgs,
@@ -97,6 +98,8 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(credits.app, name="credits")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(logs.app, name="logs")
+models.app.add_typer(limits.models, name="limits")
+app.add_typer(limits.gateway, name="limits")
 app.add_typer(config.app, name="config")
 app.add_typer(models.app, name="models")
 app.add_typer(receipt.app, name="receipt")

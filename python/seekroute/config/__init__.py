@@ -18,7 +18,7 @@ if TYPE_CHECKING:
         profile_place,
         profiles_of,
     )
-    from seekroute.config.planning import prepare
+    from seekroute.config.planning import limit_plan, prepare
     from seekroute.config.profile import PACKAGED_PROFILES, ProfileFile, load_profile
     from seekroute.config.settings import Settings, config_schema
     from seekroute.config.snapshot import (
@@ -41,6 +41,7 @@ __all__ = [
     "config_file",
     "config_schema",
     "key_sources",
+    "limit_plan",
     "load_profile",
     "load_settings",
     "mock_is_on",
@@ -57,7 +58,7 @@ _HOMES = {
     "catalog_rows": ("model_rows",),
     "catalog": ("Catalog", "packaged_catalog"),
     "loading": ("catalog_of", "config_file", "load_settings", "profile_place", "profiles_of"),
-    "planning": ("prepare",),
+    "planning": ("limit_plan", "prepare"),
     "profile": ("PACKAGED_PROFILES", "ProfileFile", "load_profile"),
     "settings": ("Settings", "config_schema"),
     "snapshot": (

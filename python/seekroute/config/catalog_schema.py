@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
+from seekroute.config.limit_schema import LimitValues
 from seekroute.config.price_schema import DATACLASS_CONFIG, Price, Tokens
 from seekroute.config.schema import ALIAS, MODEL_ID, PROVIDER_ID, Strict, check_base_url
 
@@ -231,6 +232,8 @@ class CatalogModel:
     """Whether it costs nothing at every endpoint."""
     timeouts: CallTimeouts = CallTimeouts()
     """How long a call may take, where it differs from the providers'."""
+    limits: LimitValues = LimitValues()
+    """Limits of all requests for it, whoever sends them."""
     endpoints: tuple[Endpoint, ...]
     """Who serves it, in order of preference."""
 

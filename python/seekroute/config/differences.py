@@ -10,6 +10,7 @@ from typing import Any, Final
 from seekroute.config.prices import plain
 from seekroute.config.settings import LimitSettings, TimeoutSettings
 from seekroute.plan import Plan
+from seekroute.rate_limits import LimitPlan
 from seekroute.reloading import Change, Differences
 
 __all__ = ["MOST_CHANGES", "differences"]
@@ -42,6 +43,7 @@ def _changes(before: Plan, after: Plan) -> Iterator[Change]:
     yield from _rows("model", old["models"], new["models"], _model)
     yield from _names(old, new)
     yield from _rows("profile", old["profiles"], new["profiles"], _fields("profile"), key="name")
+    yield from _limits(before.limits, after.limits)
     if old["default_model"] != new["default_model"]:
         yield _changed("name", "auto", "means", old["default_model"], new["default_model"])
     if old["default_profile"] != new["default_profile"]:
@@ -142,6 +144,17 @@ def _names(old: _Row, new: _Row) -> Iterator[Change]:
             yield _changed("name", name, "means", was.get(name), now.get(name))
 
 
+def _limits(old: LimitPlan, new: LimitPlan) -> Iterator[Change]:
+    compare = _fields("limit")
+    for name in ("key", "org"):
+        yield from compare(f"of each {name}", getattr(old, name), getattr(new, name))
+    for kind in ("profile", "model"):
+        was, now = (getattr(plan, f"{kind}s") for plan in (old, new))
+        for each in sorted({*was, *now}):
+            yield from compare(f"of {kind} {each}", was.get(each, {}), now.get(each, {}))
+    yield from compare("of the gateway", old.gateway, new.gateway)
+
+
 def _fields(
     kind: str, *, without: Sequence[str] = ()
 ) -> Callable[[str, _Row, _Row], Iterator[Change]]:
@@ -199,4 +212,6 @@ def _path_of(option: str) -> str:
         return f"timeouts.{option}"
     if option == "credits":
         return "credits.enabled"
-    return option.replace("credits_", "credits.", 1)
+    for section in ("credits", "limits"):
+        option = option.replace(f"{section}_", f"{section}.", 1)
+    return option

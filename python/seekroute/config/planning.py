@@ -9,10 +9,13 @@ from seekroute.config.catalog_rows import model_rows
 from seekroute.config.loading import catalog_of, profile_place, profiles_of
 from seekroute.config.snapshot import build_options, build_snapshot, mock_is_on, unserved_models
 from seekroute.plan import MOCK_URL, Plan, Profile, ServerPart
+from seekroute.rate_limits import LimitPlan
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    from seekroute.config.catalog import Catalog
+    from seekroute.config.profile import ProfileFile
     from seekroute.config.settings import Settings
 
 
@@ -85,8 +88,20 @@ def prepare(
         unserved=unserved_models(settings, catalog, snapshot),
         options=build_options(settings, b"", ledger=ledger),
         snapshot=snapshot,
+        limits=limit_plan(settings, profiles, catalog),
         source=settings.source,
         told_profile=_told_profile(settings),
+    )
+
+
+def limit_plan(settings: Settings, profiles: Sequence[ProfileFile], catalog: Catalog) -> LimitPlan:
+    """The limits that a configuration holds."""
+    return LimitPlan(
+        key=settings.limits.defaults.key.said(),
+        org=settings.limits.defaults.org.said(),
+        profiles={each.name: said for each in profiles if (said := each.limits.said())},
+        models={each.id: said for each in catalog.models if (said := each.limits.said())},
+        gateway=settings.limits.gateway.said(),
     )
 
 

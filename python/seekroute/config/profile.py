@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError, field_validator
 
 from seekroute.config.documents import Document, join, parse_document, read_document
+from seekroute.config.limit_schema import LimitValues
 from seekroute.config.schema import Strict, did_you_mean, problems_of
 from seekroute.errors import ConfigError, Problem
 
@@ -18,7 +19,6 @@ __all__ = [
     "PACKAGED_PROFILES",
     "Checks",
     "ErrorWords",
-    "KeyLimits",
     "ProfileFile",
     "load_profile",
     "packaged_profile",
@@ -76,15 +76,6 @@ class Checks(Strict):
         return value
 
 
-class KeyLimits(Strict):
-    """Default limits of a key made under this profile."""
-
-    requests_per_minute: Annotated[int, Field(gt=0)] | None = None
-    """Requests in a minute."""
-    concurrent: Annotated[int, Field(gt=0)] | None = None
-    """Requests at once."""
-
-
 class ProfileFile(Strict):
     """One profile.
 
@@ -127,8 +118,8 @@ class ProfileFile(Strict):
     `/v1`, as it is under `/api/v1` in every profile."""
     checks: Checks = Checks()
     """Ranges that requests are held to."""
-    limits: KeyLimits = KeyLimits()
-    """Default limits of a key."""
+    limits: LimitValues = LimitValues()
+    """Limits of a key that has none of its own."""
     errors: dict[str, ErrorWords] = Field(default_factory=dict)
     """Words by the error's own name."""
 

@@ -16,6 +16,7 @@ from seekroute.config.catalog_schema import (
     ReasoningBudgetField,
     ReasoningField,
 )
+from seekroute.config.limit_schema import LimitValues
 from seekroute.config.price_schema import Tokens
 from seekroute.config.profile import PACKAGED_PROFILES
 from seekroute.config.schema import (
@@ -29,6 +30,7 @@ from seekroute.plan import Source
 
 __all__ = [
     "CreditSettings",
+    "LimitDefaults",
     "LimitSettings",
     "Origin",
     "ProviderSettings",
@@ -98,8 +100,17 @@ class ServerSettings(Strict):
         return value.lower() if isinstance(value, str) else value
 
 
+class LimitDefaults(Strict):
+    """Limits of those that have none of their own."""
+
+    key: LimitValues = LimitValues()
+    """Of each key; a profile's limits come before."""
+    org: LimitValues = LimitValues()
+    """Of each organization, all its keys together."""
+
+
 class LimitSettings(Strict):
-    """Sizes and counts that nothing exceeds."""
+    """Sizes and counts that nothing exceeds, and the limits of requests and tokens."""
 
     max_body_bytes: Annotated[int, Field(ge=1024, le=1 << 30)] = 20 * 1024 * 1024
     """Largest request body."""
@@ -123,6 +134,16 @@ class LimitSettings(Strict):
     """Bytes of an answer waiting for its client before the upstream is paused."""
     max_stored_answers_bytes: Annotated[int, Field(ge=0, le=1 << 34)] = 64 * 1024 * 1024
     """Memory for answers that keys with `store_answers` may ask for again."""
+    defaults: LimitDefaults = LimitDefaults()
+    """Limits of keys and organizations that have none of their own."""
+    gateway: LimitValues = LimitValues()
+    """Limits of all requests together."""
+    expected_output: Annotated[int, Field(ge=1, le=1 << 30)] = 1024
+    """Tokens that are counted ahead for an answer whose length nobody has named; what it takes is
+    counted at its end."""
+    ratelimit_headers: Literal["openai", "ietf"] = "openai"
+    """Headers that tell what is left. ietf adds `RateLimit` and `RateLimit-Policy` to OpenAI's
+    `x-ratelimit-…`."""
 
 
 class TimeoutSettings(Strict):

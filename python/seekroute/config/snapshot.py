@@ -30,6 +30,9 @@ __all__ = [
 # The organization of requests without a key, in the ledger.
 LOCAL_ORG = "local"
 
+# Limits that a running core is told of, or that have another name there.
+_NOT_OF_THE_START = {"defaults", "gateway", "expected_output"}
+
 # What `auto` means when nothing was chosen: capable and inexpensive, one of each big provider.
 DEFAULT_MODELS = (
     "openai/gpt-5-mini",
@@ -58,7 +61,8 @@ def build_options(settings: Settings, pepper: bytes, *, ledger: bool = False) ->
         "engine_threads": settings.engine_threads,
         "pepper": pepper,
         "require_key": settings.require_key,
-        **settings.limits.model_dump(),
+        **settings.limits.model_dump(exclude=_NOT_OF_THE_START),
+        "limits_expected_output": settings.limits.expected_output,
         **settings.timeouts.model_dump(),
         "credits": ledger,
         # What comes without a key, where none is required, is the operator's own.

@@ -52,6 +52,12 @@ class Apps:
             where = () if org is None else (apps.c.org_id == find_org(connection, org).id,)
             return rows(connection, App, *where, order=order)
 
+    def get(self, app: str, *, org: str | None = None) -> App:
+        """One app. `org` tells apps of the same name apart."""
+        with self._database.read() as connection:
+            owner = None if org is None else find_org(connection, org)
+            return find_app(connection, app, owner)
+
     def approve(self, app: str, *, org: str | None = None) -> App:
         """Let an app's keys work. `org` tells apps of the same name apart."""
         return self._set_status(app, org, "approved")

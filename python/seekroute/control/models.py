@@ -31,6 +31,8 @@ from sqlalchemy import (
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
+from seekroute.rate_limits import NAMES
+
 APP_STATUSES = ("pending", "approved", "rejected")
 LIMIT_RESETS = ("never", "daily", "weekly", "monthly")
 
@@ -207,6 +209,21 @@ credit_orders = Table(
     Index("ix_credit_orders_pending", "n", sqlite_where=text("state = 'pending'")),
     Index("ix_credit_orders_org_id", "org_id"),
     sqlite_autoincrement=True,
+    sqlite_strict=True,
+)
+
+# What operators have said of whom; NULL: nothing. A change takes the next number, by which a server
+# finds it; rows are never deleted, so that it also finds what was taken back.
+limits = Table(
+    "limits",
+    metadata,
+    Column("scope", Text, primary_key=True),
+    Column("id", Text, primary_key=True),  # of the gateway: empty
+    *(Column(name, Integer) for name in NAMES),
+    Column("seq", Integer, nullable=False),
+    Column("updated_at", Integer, nullable=False),
+    UniqueConstraint("seq"),
+    CheckConstraint("scope IN ('key', 'app', 'org', 'model', 'gateway')", name="limit_scope"),
     sqlite_strict=True,
 )
 

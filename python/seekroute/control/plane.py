@@ -15,6 +15,7 @@ from seekroute.control.database import Database
 from seekroute.control.feed import ChangeBatch
 from seekroute.control.key_table import KeyTable, pepper_bound, tell_profile, told_profile
 from seekroute.control.keys import Keys
+from seekroute.control.limits import LimitBook
 from seekroute.control.orders import OrderBook
 from seekroute.control.orgs import Orgs
 from seekroute.control.pepper import load_pepper, require_pepper
@@ -35,6 +36,7 @@ class ControlPlane(Closable):
         apps: their apps.
         keys: their API keys.
         orders: what commands ask of the owner of the ledger.
+        limits: of requests and tokens, what operators have said of whom.
         reloads: what commands ask of the server's configuration.
 
     Args:
@@ -82,6 +84,7 @@ class ControlPlane(Closable):
         table = KeyTable(self._pepper, self._database.path, self._now)
         self.keys: Final = Keys(self._database, table, self.orgs, self._now)
         self.orders: Final = OrderBook(self._database, self._now)
+        self.limits: Final = LimitBook(self._database, self._now)
         self.reloads: Final = ReloadBook(self._database, self._now)
 
     @property

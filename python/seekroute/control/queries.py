@@ -32,9 +32,11 @@ from seekroute.control.models import (
     is_short_id,
     is_too_short_id,
     key_changes,
+    limits,
     organizations,
     without_mark,
 )
+from seekroute.rate_limits import NAMES
 
 CoreKey = dict[str, Any]
 _Named = TypeVar("_Named", Organization, App)
@@ -44,12 +46,14 @@ _TABLES: dict[type, Table] = {Organization: organizations, App: apps, ApiKey: ap
 
 # What an organization has ever ordered of payments; one that waits counts, a refused one does not.
 PAYMENTS = (credit_orders.c.kind == "topup") & (credit_orders.c.state != "refused")
-# What decides a key's rights beside its own row: the organization's and the app's state.
+# What decides a key's rights beside its own row: the organization's and the app's state, and its
+# limits.
 RIGHTS = (
     organizations.c.suspended_at,
     organizations.c.credit_line_nano,
     exists().where(credit_orders.c.org_id == organizations.c.id, PAYMENTS).label("has_paid"),
     apps.c.status,
+    *(limits.c[name] for name in NAMES),
 )
 
 
@@ -142,8 +146,10 @@ def _one(found: list[_Named], ref: str, kind: str) -> _Named:
 
 def joined_with_rights(keys: FromClause) -> FromClause:
     """`keys`, which has the columns of `api_keys`, beside what `RIGHTS` needs."""
-    return keys.outerjoin(organizations, organizations.c.id == api_keys.c.org_id).outerjoin(
-        apps, apps.c.id == api_keys.c.app_id
+    return (
+        keys.outerjoin(organizations, organizations.c.id == api_keys.c.org_id)
+        .outerjoin(apps, apps.c.id == api_keys.c.app_id)
+        .outerjoin(limits, (limits.c.scope == "key") & (limits.c.id == api_keys.c.id))
     )
 
 
@@ -162,4 +168,6 @@ def core_key(row: Row[Any]) -> CoreKey:
         "limit_reset": row.limit_reset,
         "has_paid": bool(row.has_paid),
         "store_answers": row.store_answers,
+        "app_id": row.app_id,
+        "limits": {name: value for name in NAMES if (value := row._mapping[name]) is not None},
     }

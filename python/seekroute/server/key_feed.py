@@ -1,4 +1,4 @@
-"""The keys of control.db in a running server: all of them once, then each change."""
+"""The keys and limits of control.db in a running server: all of them once, then each change."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from seekroute.rate_limits import for_core
+
 if TYPE_CHECKING:
     from seekroute.control import ControlPlane
     from seekroute.gateway import Gateway
+    from seekroute.rate_limits import LimitPlan, Limits
 
 # Keys that are put anew under one lock, which a revoked one waits for: a page of control.db.
 _AT_ONCE: Final = 1000
@@ -27,25 +30,39 @@ _NO_MONEY: Final = KeyMoney(0, None, None)
 
 
 class KeyFeed:
-    """Keeps a core's keys, and what the HTTP side needs of them. Thread-safe; blocks on the disk.
+    """Keeps a core's keys and limits, and what the HTTP side needs of them. Thread-safe; blocks on
+    the disk.
 
     Methods that read control.db raise ControlError.
 
     Args:
         control: where keys are kept.
         gateway: whose core is told.
+        limits: those of the configuration.
         mocked: whether our own mock provider answers, which charges nobody who has paid.
     """
 
-    def __init__(self, control: ControlPlane, gateway: Gateway, *, mocked: bool) -> None:
+    def __init__(
+        self, control: ControlPlane, gateway: Gateway, limits: LimitPlan, *, mocked: bool
+    ) -> None:
         self._control = control
         self._gateway = gateway
+        self._limits = limits
         self._mocked = mocked
         self._models: dict[str, list[str] | None] = {}
         self._money: dict[str, KeyMoney] = {}
+        # Of apps, organizations, models and the gateway: what is said, and what the core was told.
+        self._said: dict[tuple[str, str], Limits] = {}
+        self._told: dict[tuple[str, str], Limits] = {}
+        self._orgs: set[str] = set()
         self._lock = threading.Lock()  # two threads follow the changes
-        self._cursor = control.change_cursor()  # before the keys, so that no change is missed
-        self.put_all(mocked=mocked)
+        # Before the keys, so that no change is missed.
+        self._cursor = control.change_cursor()
+        self._limit_cursor = 0
+        self.seen = 0.0  # when it was last known that nothing is missing
+        # How often all keys had to be put, and were.
+        self._wanted, self._done = 1, 0
+        self.sync()
 
     def models_of(self, key_id: str) -> list[str] | None:
         """The key's allow-list; None allows every model."""
@@ -55,25 +72,38 @@ class KeyFeed:
         """What the key may spend, as the core knows it."""
         return self._money.get(key_id, _NO_MONEY)
 
-    def put_all(self, *, mocked: bool) -> None:
-        """Puts every key anew, for what holds for all of them."""
-        keys = self._control.core_keys()
-        more = True
-        while more:
-            # A page is read and put under the lock: else it could undo what was changed meanwhile.
+    def limits_of(self, key_id: str, profile: str) -> Limits:
+        """What holds for a key of a profile."""
+        return self._limits.of_key(self._control.limits.get("key", key_id), profile)
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether more than changes has to be taken over."""
+        return self._wanted != self._done
+
+    def adopt(self, limits: LimitPlan | None = None, *, mocked: bool) -> None:
+        """Takes over what a new plan says of keys; None: the limits stay.
+
+        Raises:
+            ControlError: not all could be read; then `is_behind`, until a `sync()` succeeds.
+        """
+        limits = limits or self._limits
+        if (limits, mocked) != (self._limits, self._mocked):
             with self._lock:
-                self._mocked = mocked
-                page = list(itertools.islice(keys, _AT_ONCE))
-                for mac, key in page:
-                    self._put(mac, key)
-            more = bool(page)
-        self.seen = time.monotonic()  # when it was last known that nothing is missing
+                self._limits, self._mocked = limits, mocked
+                self._wanted += 1
+            self.sync()
 
     def sync(self) -> None:
         """Takes over what has changed since the last look."""
+        if (wanted := self._wanted) != self._done:
+            self._tell_all()
+            self._put_all()
+            self._done = wanted
         more = True
         while more:
             with self._lock:
+                self._sync_limits()
                 batch = self._control.changes_since(self._cursor)
                 for mac, key in batch.changes:
                     if key is None:
@@ -84,6 +114,17 @@ class KeyFeed:
                 more = batch.more
         self.seen = time.monotonic()
 
+    def _put_all(self) -> None:
+        keys = self._control.core_keys()
+        more = True
+        while more:
+            # A page is read and put under the lock: else it could undo what was changed meanwhile.
+            with self._lock:
+                page = list(itertools.islice(keys, _AT_ONCE))
+                for mac, key in page:
+                    self._put(mac, key)
+            more = bool(page)
+
     def _put(self, mac: bytes, key: dict[str, Any]) -> None:
         id = key["key_id"]
         self._models[id] = key["models"]
@@ -92,4 +133,31 @@ class KeyFeed:
         self._money[id] = KeyMoney(
             key.get("credit_line_nano", 0), key.get("limit_nano"), key.get("limit_reset")
         )
+        key["limits"] = for_core(self._limits.of_key(key["limits"], key["profile"]))
+        if key["org_id"] not in self._orgs:  # which may have a default
+            self._orgs.add(key["org_id"])
+            self._tell("org", key["org_id"])
         self._gateway.core.put_key(mac, key)
+
+    # --- limits of what keys share ----------------------------------------------------------------
+
+    def _sync_limits(self) -> None:
+        for change in self._control.limits.changed_after(self._limit_cursor):
+            self._said[change.scope, change.id] = change.limits
+            self._limit_cursor = change.seq
+            self._tell(change.scope, change.id)
+
+    def _tell_all(self) -> None:
+        with self._lock:
+            orgs = (("org", id) for id in self._orgs)
+            models = (("model", id) for id in self._limits.models)
+            whole = {("gateway", ""), *orgs, *models, *self._said, *self._told}
+            for scope, id in sorted(whole):
+                self._tell(scope, id)
+
+    def _tell(self, scope: str, id: str) -> None:
+        """Tells the core what holds of one, if that is not what it knows."""
+        found = self._limits.of(scope, id, self._said.get((scope, id), {}))
+        if found != self._told.get((scope, id), {}):
+            self._gateway.set_limits(scope, id, for_core(found) or None)
+            self._told[scope, id] = found

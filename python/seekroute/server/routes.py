@@ -89,6 +89,7 @@ def viewer_of(call: HttpCall, who: Who) -> Viewer:
         shows_upstream_cost=profile.shows_upstream_cost,
         model_ids=profile.model_ids,
         models=service.models_of_key(key),
+        profile=profile.name,
     )
 
 

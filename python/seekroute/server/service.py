@@ -186,7 +186,7 @@ class Service:
             self._opened: Opened = opened
             self._take(plan)
             self.control.tell_profile(plan.told_profile)
-            self._key_feed = KeyFeed(self.control, self.gateway, mocked=self.mocked)
+            self._key_feed = KeyFeed(self.control, self.gateway, plan.limits, mocked=self.mocked)
             self.gateway.on_record(self._tell_lack)
             if plan.ledger:
                 self.refusals = Refusals(data_dir)
@@ -243,18 +243,20 @@ class Service:
             ConfigError: a provider's certificates cannot be verified.
             ValueError: the core refuses it.
         """
+        from seekroute.control import ControlError
         from seekroute.control.lost import guard_customers
 
         if plan.mock and not plan.mock_meant:
             guard_customers(self.control.orders, Path(self.data_dir))
         _, snapshot = self._opened.core_arguments(plan)
-        before, mocked = self.mocked, plan.mock and self._opened.mocked
-        if mocked and not before:
-            self._key_feed.put_all(mocked=True)  # before the mock can be asked by who has paid
+        mocked = plan.mock and self._opened.mocked
+        if mocked:
+            self._key_feed.adopt(mocked=True)  # before the mock can be asked by who has paid
         self.gateway.install(snapshot)
         self._take(plan)
-        if before and not mocked:
-            self._key_feed.put_all(mocked=False)
+        # It is taken over, and no longer to be refused: what fails here, the follower repeats.
+        with contextlib.suppress(ControlError):
+            self._key_feed.adopt(plan.limits, mocked=mocked)
 
     @property
     def profiles(self) -> Mapping[str, Profile]:
@@ -374,7 +376,13 @@ class Service:
     @property
     def sources(self) -> Sources:
         """What answers without inference are made from."""
-        return Sources(self._shown.models, self.ledger, self.control.keys, self.control.pepper)
+        return Sources(
+            self._shown.models,
+            self.ledger,
+            self.control.keys,
+            self.control.pepper,
+            self._key_feed.limits_of,
+        )
 
     def models_of_key(self, key_id: str) -> list[str] | None:
         """The key's allow-list; None allows every model."""
@@ -398,7 +406,7 @@ class Service:
         if now >= checked + LOOK_ANYWAY_S:
             self.control.check()
             checked = now
-        if self._key_watch.is_due():
+        if self._key_watch.is_due() or self._key_feed.is_behind:
             self.sync_keys()
             self._key_watch.done()
         self._key_feed.seen = time.monotonic()

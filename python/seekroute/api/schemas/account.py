@@ -15,6 +15,7 @@ from seekroute.api.schemas.shapes import (
     record,
     text,
 )
+from seekroute.rate_limits import NAMES
 
 __all__ = ["SCHEMAS"]
 
@@ -41,6 +42,16 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
                     "is_free_tier": flag(),
                     "organization_id": text(),
                     "expires_at": text(null=True),
+                    "rate_limit": record(
+                        {"requests": integer(), "interval": text(), "note": text()},
+                        required="requests interval note",
+                        description="Requests in an interval; -1: any number.",
+                    ),
+                    "limits": record(
+                        {name: integer(null=True) for name in NAMES},
+                        required=" ".join(NAMES),
+                        description="What holds for the key itself; null: no limit.",
+                    ),
                 },
                 required="label limit limit_remaining limit_reset usage",
                 open=True,

@@ -1,0 +1,239 @@
+"""`limits show` and `limits set`, of keys, organizations, apps, models and the gateway."""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from seekroute.cli.shared import JsonOption, Shared, print_json, print_rows, shared
+from seekroute.errors import SeekrouteError
+
+if TYPE_CHECKING:
+    from seekroute.control import ControlPlane
+
+# Options of `limits set`, and what they set.
+_OPTIONS: Final = {
+    "rpm": "requests_per_minute",
+    "tpm": "tokens_per_minute",
+    "rpd": "requests_per_day",
+    "tpd": "tokens_per_day",
+    "concurrent": "concurrent",
+    "burst": "burst_requests",
+    "burst_tokens": "burst_tokens",
+    "queue_ms": "queue_ms",
+}
+_OWN: Final = "own"
+# The id, the name and, of keys, the profile of what is limited.
+_Found = tuple[str, str, str]
+
+_Rpm = Annotated[str | None, typer.Option("--rpm", help="Requests in a minute; or none.")]
+_Tpm = Annotated[str | None, typer.Option("--tpm", help="Tokens in a minute; or none.")]
+_Rpd = Annotated[str | None, typer.Option("--rpd", help="Requests of a day (UTC); or none.")]
+_Tpd = Annotated[str | None, typer.Option("--tpd", help="Tokens of a day (UTC); or none.")]
+_Concurrent = Annotated[str | None, typer.Option(help="Requests at once; or none.")]
+_Burst = Annotated[
+    str | None,
+    typer.Option("--burst", help="Most requests in one instant; or none: those of a minute."),
+]
+_BurstTokens = Annotated[
+    str | None,
+    typer.Option("--burst-tokens", help="Most tokens in one instant; or none: those of a minute."),
+]
+_QueueMs = Annotated[
+    str | None,
+    typer.Option(
+        "--queue-ms", help="How long a request may wait for a limit, in milliseconds; or none."
+    ),
+]
+
+
+def limits_app(
+    scope: str, kind: str, metavar: str, find: Callable[[Shared, "ControlPlane", str], _Found]
+) -> typer.Typer:
+    """The commands of one kind.
+
+    Args:
+        scope: as control.db calls it.
+        kind: what it is, in words.
+        metavar: of the argument.
+        find: gives the id, the name and, of keys, the profile of what is named.
+    """
+    app = typer.Typer(no_args_is_help=True, help=f"Limits of requests and tokens of {kind}.")
+    which = Annotated[str, typer.Argument(metavar=metavar, help="Id or name.")]
+
+    def show(ctx: typer.Context, one: which, as_json: JsonOption = False) -> None:
+        with shared(ctx).open_control() as control:
+            _show(shared(ctx), control, scope, find(shared(ctx), control, one), as_json=as_json)
+
+    def set_(
+        ctx: typer.Context,
+        one: which,
+        rpm: _Rpm = None,
+        tpm: _Tpm = None,
+        rpd: _Rpd = None,
+        tpd: _Tpd = None,
+        concurrent: _Concurrent = None,
+        burst: _Burst = None,
+        burst_tokens: _BurstTokens = None,
+        as_json: JsonOption = False,
+    ) -> None:
+        given = (rpm, tpm, rpd, tpd, concurrent, burst, burst_tokens)
+        _set(ctx, scope, lambda control: find(shared(ctx), control, one), given, as_json=as_json)
+
+    def set_key(
+        ctx: typer.Context,
+        one: which,
+        rpm: _Rpm = None,
+        tpm: _Tpm = None,
+        rpd: _Rpd = None,
+        tpd: _Tpd = None,
+        concurrent: _Concurrent = None,
+        burst: _Burst = None,
+        burst_tokens: _BurstTokens = None,
+        queue_ms: _QueueMs = None,
+        as_json: JsonOption = False,
+    ) -> None:
+        given = (rpm, tpm, rpd, tpd, concurrent, burst, burst_tokens, queue_ms)
+        _set(ctx, scope, lambda control: find(shared(ctx), control, one), given, as_json=as_json)
+
+    app.command("show", help="Show the limits that were set, and those in force.")(show)
+    app.command(
+        "set",
+        help="Set limits; a running server follows within a second. 0 lets nothing pass, and none "
+        "takes a limit back.",
+    )(set_key if scope == "key" else set_)
+    return app
+
+
+def _model(options: Shared, _control: "ControlPlane", name: str) -> _Found:
+    from seekroute.config import catalog_of
+    from seekroute.config.schema import did_you_mean
+
+    catalog = catalog_of(options.settings())
+    model = catalog.resolve(name)
+    if model is None:
+        near = did_you_mean(name, [each.id for each in catalog.models])
+        raise SeekrouteError(f"no model of the catalog is {name!r}: {near or 'see models list'}")
+    return model.id, model.id, ""
+
+
+models = limits_app("model", "a model, whoever sends them", "MODEL", _model)
+
+gateway = typer.Typer(no_args_is_help=True, help="Limits of all requests of the gateway together.")
+
+
+def _whole(_control: "ControlPlane") -> _Found:
+    return "", "gateway", ""
+
+
+@gateway.command("show")
+def show_gateway(ctx: typer.Context, as_json: JsonOption = False) -> None:
+    """Show the limits that were set, and those in force."""
+    with shared(ctx).open_control() as control:
+        _show(shared(ctx), control, "gateway", _whole(control), as_json=as_json)
+
+
+@gateway.command("set")
+def set_gateway(
+    ctx: typer.Context,
+    rpm: _Rpm = None,
+    tpm: _Tpm = None,
+    rpd: _Rpd = None,
+    tpd: _Tpd = None,
+    concurrent: _Concurrent = None,
+    burst: _Burst = None,
+    burst_tokens: _BurstTokens = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Set limits; a running server follows within a second. 0 lets nothing pass, and none takes a
+    limit back."""
+    given = (rpm, tpm, rpd, tpd, concurrent, burst, burst_tokens)
+    _set(ctx, "gateway", _whole, given, as_json=as_json)
+
+
+def shown_limits(said: Mapping[str, int]) -> list[str]:
+    """Limits as one cell of a table shows them."""
+    return [f"{name} {value}" for name, value in said.items()]
+
+
+def _set(
+    ctx: typer.Context,
+    scope: str,
+    find: Callable[["ControlPlane"], _Found],
+    given: tuple[str | None, ...],
+    *,
+    as_json: bool,
+) -> None:
+    values = {
+        name: _limit_of(text, f"--{option.replace('_', '-')}")
+        for (option, name), text in zip(_OPTIONS.items(), given, strict=False)
+        if text is not None
+    }
+    if not values:
+        raise typer.BadParameter("give at least one limit", param_hint="--rpm")
+    with shared(ctx).open_control() as control:
+        found = find(control)
+        control.limits.set(scope, found[0], values)
+        _show(shared(ctx), control, scope, found, as_json=as_json)
+
+
+def _limit_of(text: str, option: str) -> int | None:
+    if text.lower() == "none":
+        return None
+    if not text.isascii() or not text.isdigit():
+        raise typer.BadParameter(
+            f"expected a whole number, or none, found {text!r}", param_hint=option
+        )
+    return int(text)
+
+
+def _show(
+    options: Shared,
+    control: "ControlPlane",
+    scope: str,
+    found: _Found,
+    *,
+    as_json: bool,
+) -> None:
+    from seekroute.rate_limits import NAMES, source_of
+
+    id, name, profile = found
+    own = control.limits.get(scope, id)
+    said = {_OWN: own, **_configured(options, control, scope, id, profile)}
+    rows: list[dict[str, Any]] = []
+    for limit in NAMES:
+        if limit == "queue_ms" and scope != "key":
+            continue
+        holds = source_of(limit, said)
+        rows.append(
+            {
+                "limit": limit,
+                "set": own.get(limit),
+                "in_force": holds and holds[0],
+                "from": holds and holds[1],
+            }
+        )
+    if as_json:
+        print_json({"id": id or None, "name": name, "limits": rows})
+        return
+    print_rows(rows, ("limit", "set", "in_force", "from"), as_json=False)
+
+
+def _configured(
+    options: Shared, control: "ControlPlane", scope: str, id: str, profile: str
+) -> dict[str, Mapping[str, int]]:
+    """What the configuration says of one, by where it says it."""
+    from seekroute.config import catalog_of, limit_plan, profiles_of
+
+    if scope == "app":
+        return {}
+    settings = options.settings(profile=control.told_profile())
+    plan = limit_plan(settings, profiles_of(settings), catalog_of(settings))
+    if scope == "key":
+        own = plan.profiles.get(profile, {})
+        return {f"profile {profile}": own, "limits.defaults.key": plan.key}
+    if scope == "org":
+        return {"limits.defaults.org": plan.org}
+    if scope == "model":
+        return {"catalog": plan.models.get(id, {})}
+    return {"limits.gateway": plan.gateway}

@@ -1,0 +1,58 @@
+"""Limits of requests and tokens, as settings, profiles and the catalog hold them."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated
+
+from pydantic import Field, model_validator
+from pydantic.dataclasses import dataclass
+
+from seekroute.config.price_schema import DATACLASS_CONFIG
+from seekroute.rate_limits import BOUNDS, bursts_alone
+
+__all__ = ["LimitValues"]
+
+
+def _within(name: str) -> object:
+    least, most = BOUNDS[name]
+    return Field(ge=least, le=most)
+
+
+Requests = Annotated[int, _within("requests_per_minute")]
+Tokens = Annotated[int, _within("tokens_per_minute")]
+DayRequests = Annotated[int, _within("requests_per_day")]
+DayTokens = Annotated[int, _within("tokens_per_day")]
+Concurrent = Annotated[int, _within("concurrent")]
+BurstRequests = Annotated[int, _within("burst_requests")]
+BurstTokens = Annotated[int, _within("burst_tokens")]
+
+
+@dataclass(slots=True, frozen=True, kw_only=True, config=DATACLASS_CONFIG)
+class LimitValues:
+    """Limits of requests and tokens; what is left out is not limited, and 0 lets nothing pass."""
+
+    requests_per_minute: Requests | None = None
+    """Requests in a minute."""
+    tokens_per_minute: Tokens | None = None
+    """Tokens of prompts and answers in a minute."""
+    requests_per_day: DayRequests | None = None
+    """Requests of a day in UTC."""
+    tokens_per_day: DayTokens | None = None
+    """Tokens of a day in UTC."""
+    concurrent: Concurrent | None = None
+    """Requests at once."""
+    burst_requests: BurstRequests | None = None
+    """Most requests in one instant; default: those of a minute."""
+    burst_tokens: BurstTokens | None = None
+    """Most tokens in one instant; default: those of a minute."""
+
+    @model_validator(mode="after")
+    def _rates(self) -> LimitValues:
+        if alone := bursts_alone(self.said()):
+            raise ValueError(alone)
+        return self
+
+    def said(self) -> dict[str, int]:
+        """The limits that there are, by their names."""
+        return {name: value for name, value in asdict(self).items() if value is not None}

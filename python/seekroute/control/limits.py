@@ -1,0 +1,136 @@
+"""Limits of requests and tokens: what operators have said of keys, apps, organizations, models and
+the gateway."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import Connection, func, insert, select, update
+
+from seekroute.control.errors import ControlError
+from seekroute.control.models import api_keys, limits
+from seekroute.control.queries import announce
+from seekroute.rate_limits import BOUNDS, NAMES, SCOPES, Limits, bursts_alone
+
+if TYPE_CHECKING:
+    from seekroute.control.database import Database
+
+GATEWAY: Final = "gateway"
+
+
+@dataclass(frozen=True, slots=True)
+class LimitChange:
+    """What holds of one scope since a change. `limits` is empty where nothing is said any more."""
+
+    seq: int
+    scope: str
+    id: str
+    limits: Limits
+
+
+class LimitBook:
+    """The limits in control.db. Thread-safe; blocks on the disk. Part of a `ControlPlane`.
+
+    A scope is `key`, `app`, `org` or `model`, with an id, or `gateway`, without one. Every method
+    raises ControlError: a value is not acceptable, the key was revoked, or the database failed.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from seekroute.control import ControlPlane
+        >>> with tempfile.TemporaryDirectory() as directory:
+        ...     with ControlPlane(Path(directory)) as control:
+        ...         org = control.orgs.create("acme")
+        ...         said = control.limits.set("org", org.id, {"requests_per_minute": 60})
+        ...         said, control.limits.set("org", org.id, {"requests_per_minute": None})
+        ({'requests_per_minute': 60}, {})
+    """
+
+    def __init__(self, database: Database, now: Callable[[], int]) -> None:
+        self._database = database
+        self._now = now
+
+    def get(self, scope: str, id: str = "") -> dict[str, int]:
+        """What is said of one; empty where nothing is."""
+        with self._database.read() as connection:
+            return _said(connection, scope, id)
+
+    def all(self, scope: str) -> dict[str, dict[str, int]]:
+        """What is said of all of a scope, by id."""
+        query = select(limits).where(limits.c.scope == scope)
+        with self._database.read() as connection:
+            found = {row.id: _values(row._mapping) for row in connection.execute(query)}
+        return {id: said for id, said in found.items() if said}
+
+    def set(self, scope: str, id: str, values: Mapping[str, int | None]) -> dict[str, int]:
+        """Say something of one: None takes a limit back, what is not named stays.
+
+        Returns:
+            All that is said of it then.
+        """
+        _check(scope, id, values)
+        table = limits
+        with self._database.write() as connection:
+            before = _said(connection, scope, id)
+            merged = {**before, **values}
+            after = {name: value for name, value in merged.items() if value is not None}
+            if alone := bursts_alone(after):
+                raise ControlError(alone)
+            if after == before:
+                return after
+            if scope == "key":
+                _check_live(connection, id)
+            # Rows are never deleted, or a server could not see that nothing is said any more.
+            row = {name: after.get(name) for name in NAMES}
+            row |= {"seq": last_limit_change(connection) + 1, "updated_at": self._now()}
+            which = (table.c.scope == scope, table.c.id == id)
+            if connection.execute(update(table).where(*which).values(row)).rowcount == 0:
+                connection.execute(insert(table).values(row | {"scope": scope, "id": id}))
+            if scope == "key":
+                announce(connection, api_keys.c.id == id)
+            return after
+
+    def changed_after(self, seq: int) -> list[LimitChange]:
+        """What was said after `seq`, in order, but for keys, whose limits come with them."""
+        query = (
+            select(limits).where(limits.c.seq > seq, limits.c.scope != "key").order_by(limits.c.seq)
+        )
+        with self._database.read() as connection:
+            return [
+                LimitChange(row.seq, row.scope, row.id, _values(row._mapping))
+                for row in connection.execute(query)
+            ]
+
+
+def last_limit_change(connection: Connection) -> int:
+    """The number of the last change."""
+    return connection.scalar(select(func.max(limits.c.seq))) or 0
+
+
+def _said(connection: Connection, scope: str, id: str) -> dict[str, int]:
+    query = select(limits).where(limits.c.scope == scope, limits.c.id == id)
+    row = connection.execute(query).one_or_none()
+    return {} if row is None else _values(row._mapping)
+
+
+def _values(row: Mapping[Any, Any]) -> dict[str, int]:
+    return {name: row[name] for name in NAMES if row[name] is not None}
+
+
+def _check(scope: str, id: str, values: Mapping[str, int | None]) -> None:
+    if scope not in SCOPES or (id == "") != (scope == GATEWAY):
+        raise ControlError(f"nothing is limited by {scope!r} {id!r}")
+    for name, value in values.items():
+        if name not in BOUNDS:
+            raise ControlError(f"there is no limit {name!r}")
+        least, most = BOUNDS[name]
+        if value is not None and not least <= value <= most:
+            raise ControlError(f"expected {least} to {most} as {name}, found {value}")
+
+
+def _check_live(connection: Connection, key_id: str) -> None:
+    live = select(api_keys.c.id).where(api_keys.c.id == key_id, api_keys.c.revoked_at.is_(None))
+    if connection.scalar(live) is None:
+        raise ControlError(f"the key {key_id} was revoked, or never was: it needs no limits")

@@ -1,0 +1,119 @@
+"""`limits show` and `limits set` of keys, organizations, apps, models and the gateway."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from models_cli import clear
+from seekroute.cli.root import app
+
+Run = Callable[..., Any]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    clear(monkeypatch, tmp_path)
+    Path("seekroute.yaml").write_text(
+        "limits: {defaults: {key: {tokens_per_minute: 9000}, org: {concurrent: 40}}}\n"
+    )
+
+    def run(*words: str, code: int = 0) -> Any:
+        result = CliRunner().invoke(app, [*words], catch_exceptions=False)
+        assert result.exit_code == code, result.output
+        return result
+
+    run("init", "--force")
+    Path("seekroute.yaml").write_text(
+        "limits: {defaults: {key: {tokens_per_minute: 9000}, org: {concurrent: 40}}}\n"
+    )
+    run("orgs", "create", "acme")
+    return run
+
+
+def shown(result: Any) -> dict[str, tuple[Any, Any, Any]]:
+    """What --json says of each limit: set, in force, from."""
+    rows = json.loads(result.stdout)["limits"]
+    return {row["limit"]: (row["set"], row["in_force"], row["from"]) for row in rows}
+
+
+def a_key(run: Run, *words: str) -> str:
+    made = run("keys", "create", "--org", "acme", "--name", "web", "--json", *words)
+    id: str = json.loads(made.stdout)["id"]
+    return id
+
+
+def test_a_keys_limits_are_set_shown_and_taken_back(run: Run) -> None:
+    key = a_key(run, "--profile", "reseller")
+    found = shown(run("keys", "limits", "show", key, "--json"))
+    assert found["requests_per_minute"] == (None, 60, "profile reseller")
+    assert found["concurrent"] == (None, 10, "profile reseller")
+    assert found["tokens_per_minute"] == (None, 9000, "limits.defaults.key")
+    assert found["tokens_per_day"] == (None, None, None)
+
+    words = ("--rpm", "600", "--burst", "20", "--concurrent", "0", "--queue-ms", "250")
+    found = shown(run("keys", "limits", "set", "web", *words, "--json"))
+    assert found["requests_per_minute"] == (600, 600, "own")
+    assert found["burst_requests"] == (20, 20, "own")
+    assert found["concurrent"] == (0, 0, "own")
+    assert found["queue_ms"] == (250, 250, "own")
+    row = json.loads(run("keys", "show", key, "--json").stdout)
+    assert row["rate_limits"]["requests_per_minute"] == 600
+    assert "requests_per_minute 600" in run("keys", "show", key).stdout
+    [row] = json.loads(run("keys", "list", "--json").stdout)
+    assert row["rate_limits"]["burst_requests"] == 20
+
+    words = ("--rpm", "none", "--burst", "none", "--concurrent", "none", "--queue-ms", "none")
+    found = shown(run("keys", "limits", "set", key, *words, "--json"))
+    assert found["requests_per_minute"] == (None, 60, "profile reseller")
+    assert run("keys", "limits", "show", key).stdout.splitlines()[0].split("\t") == [
+        *("requests_per_minute", "-", "60", "profile reseller")
+    ]
+
+
+def test_limits_of_what_keys_share(run: Run) -> None:
+    found = shown(run("orgs", "limits", "set", "acme", "--tpd", "5000000", "--json"))
+    assert found["tokens_per_day"] == (5000000, 5000000, "own")
+    assert found["concurrent"] == (None, 40, "limits.defaults.org")
+    assert json.loads(run("orgs", "show", "acme", "--json").stdout)["rate_limits"] == {
+        "tokens_per_day": 5000000
+    }
+    run("apps", "create", "shop", "--org", "acme")
+    found = shown(run("apps", "limits", "set", "shop", "--rpd", "7", "--json"))
+    assert found["requests_per_day"] == (7, 7, "own")
+    assert "queue_ms" not in found
+    found = shown(run("models", "limits", "set", "gpt-4o-mini", "--tpm", "10", "--json"))
+    assert found["tokens_per_minute"] == (10, 10, "own")
+    assert json.loads(run("models", "limits", "show", "gpt-4o-mini", "--json").stdout)["id"] == (
+        "openai/gpt-4o-mini"
+    )
+    found = shown(run("limits", "set", "--concurrent", "500", "--json"))
+    assert found["concurrent"] == (500, 500, "own")
+    assert shown(run("limits", "show", "--json"))["concurrent"] == (500, 500, "own")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--rpm", "many"), "expected a whole number, or none, found 'many'"),
+        (("--rpm", "-1"), "expected a whole number, or none, found '-1'"),
+        ((), "give at least one limit"),
+    ],
+)
+def test_what_is_no_limit_is_refused(run: Run, words: tuple[str, ...], said: str) -> None:
+    result = run("orgs", "limits", "set", "acme", *words, code=2)
+    assert said in " ".join(result.stderr.split())
+
+
+def test_what_cannot_hold_is_refused(run: Run) -> None:
+    result = run("orgs", "limits", "set", "acme", "--rpm", "4000000001", code=1)
+    assert "expected 0 to 4000000000 as requests_per_minute" in result.stderr
+    result = run("orgs", "limits", "set", "acme", "--burst", "4", code=1)
+    assert "burst_requests is a part of requests_per_minute" in result.stderr
+    result = run("models", "limits", "set", "gpt-9", "--rpm", "4", code=1)
+    assert "no model of the catalog is 'gpt-9'" in result.stderr

@@ -1,0 +1,140 @@
+"""Limits of requests and tokens in control.db, and which of several holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from seekroute.control import ControlError, ControlPlane
+from seekroute.control.models import ApiKey
+from seekroute.rate_limits import BOUNDS, LimitPlan, effective, source_of
+
+
+@pytest.fixture
+def control(tmp_path: Path) -> Iterator[ControlPlane]:
+    with ControlPlane(tmp_path) as plane:
+        yield plane
+
+
+def add_key(control: ControlPlane) -> ApiKey:
+    org = control.orgs.create("acme")
+    row, _ = control.keys.create(org.id, name="k", profile="seekroute", prefix="sk-sr-")
+    return row
+
+
+def test_what_is_named_changes_and_none_takes_it_back(control: ControlPlane) -> None:
+    key = add_key(control)
+    assert control.limits.get("key", key.id) == {}
+    both = {"requests_per_minute": 60, "concurrent": 0}
+    assert control.limits.set("key", key.id, both) == both
+    assert control.limits.set("key", key.id, {"tokens_per_day": 5}) == both | {"tokens_per_day": 5}
+    assert control.limits.set("key", key.id, {"concurrent": None, "tokens_per_day": None}) == {
+        "requests_per_minute": 60
+    }
+    assert control.limits.get("key", key.id) == {"requests_per_minute": 60}
+    assert control.limits.all("key") == {key.id: {"requests_per_minute": 60}}
+    control.limits.set("key", key.id, {"requests_per_minute": None})
+    assert control.limits.all("key") == {}
+
+
+def test_a_keys_limits_come_by_the_change_feed(control: ControlPlane) -> None:
+    key = add_key(control)
+    cursor = control.change_cursor()
+    control.limits.set("key", key.id, {"concurrent": 3})
+    [(_, seen)] = control.changes_since(cursor).changes
+    assert seen is not None
+    assert seen["limits"] == {"concurrent": 3}
+    cursor = control.change_cursor()
+    control.limits.set("key", key.id, {"concurrent": 3})  # nothing new
+    assert control.changes_since(cursor).changes == []
+    assert [key["limits"] for _, key in control.core_keys()] == [{"concurrent": 3}]
+    assert control.limits.changed_after(0) == []  # those of keys come with them
+
+
+def test_all_others_come_by_number_also_what_is_taken_back(control: ControlPlane) -> None:
+    org = control.orgs.create("acme")
+    control.limits.set("org", org.id, {"requests_per_minute": 6})
+    control.limits.set("gateway", "", {"concurrent": 100})
+    seen = control.limits.changed_after(0)
+    found = [(each.scope, each.id, each.limits) for each in seen]
+    assert found == [
+        ("org", org.id, {"requests_per_minute": 6}),
+        ("gateway", "", {"concurrent": 100}),
+    ]
+    control.limits.set("org", org.id, {"requests_per_minute": None})
+    [change] = control.limits.changed_after(seen[-1].seq)
+    assert (change.scope, change.limits) == ("org", {})
+    assert control.limits.changed_after(change.seq) == []
+
+
+@pytest.mark.parametrize("name", BOUNDS)
+def test_bounds(control: ControlPlane, name: str) -> None:
+    least, most = BOUNDS[name]
+    base = {"requests_per_minute": 1, "tokens_per_minute": 1}
+    for fits in (least, most):
+        assert control.limits.set("model", "a/b", base | {name: fits})[name] == fits
+    for wrong in (least - 1, most + 1):
+        with pytest.raises(ControlError, match=f"expected {least} to {most} as {name}"):
+            control.limits.set("model", "a/b", base | {name: wrong})
+    assert control.limits.get("model", "a/b")[name] == most
+
+
+def test_a_burst_needs_its_rate(control: ControlPlane) -> None:
+    with pytest.raises(ControlError, match="burst_tokens is a part of tokens_per_minute"):
+        control.limits.set("gateway", "", {"burst_tokens": 5})
+    control.limits.set("gateway", "", {"burst_tokens": 5, "tokens_per_minute": 9})
+    with pytest.raises(ControlError, match="burst_tokens is a part of tokens_per_minute"):
+        control.limits.set("gateway", "", {"tokens_per_minute": None})
+
+
+def test_a_revoked_key_and_nobody_have_no_limits(control: ControlPlane) -> None:
+    key = add_key(control)
+    control.keys.revoke(key.id)
+    with pytest.raises(ControlError, match="revoked"):
+        control.limits.set("key", key.id, {"concurrent": 1})
+    for scope, id in (("gateway", "x"), ("org", ""), ("planet", "x")):
+        with pytest.raises(ControlError, match="nothing is limited"):
+            control.limits.set(scope, id, {"concurrent": 1})
+
+
+def test_a_rolled_key_keeps_its_limits(control: ControlPlane) -> None:
+    key = add_key(control)
+    control.limits.set("key", key.id, {"concurrent": 1})
+    rolled, _ = control.keys.roll(key.id)
+    assert control.limits.get("key", rolled.id) == {"concurrent": 1}
+
+
+def test_the_most_specific_holds_and_a_burst_goes_with_its_rate() -> None:
+    plan = LimitPlan(
+        key={"requests_per_minute": 6, "burst_requests": 2, "tokens_per_minute": 100},
+        profiles={"reseller": {"requests_per_minute": 60, "concurrent": 10}},
+        org={"concurrent": 50},
+        models={"a/b": {"concurrent": 7}},
+    )
+    assert plan.of_key({}, "seekroute") == plan.key
+    assert plan.of_key({}, "reseller") == {
+        "requests_per_minute": 60,  # without the burst of the other
+        "tokens_per_minute": 100,
+        "concurrent": 10,
+    }
+    assert plan.of_key({"concurrent": 0}, "reseller")["concurrent"] == 0
+    assert plan.of("org", "o", {}) == {"concurrent": 50}
+    assert plan.of("org", "o", {"requests_per_day": 1}) == {
+        "concurrent": 50,
+        "requests_per_day": 1,
+    }
+    assert plan.of("model", "a/b", {}) == {"concurrent": 7}
+    assert plan.of("app", "x", {"concurrent": 1}) == {"concurrent": 1}
+
+
+def test_who_says_a_limit() -> None:
+    said = {
+        "own": {"requests_per_minute": 1},
+        "profile": {"requests_per_minute": 2, "concurrent": 3},
+    }
+    assert source_of("requests_per_minute", said) == (1, "own")
+    assert source_of("concurrent", said) == (3, "profile")
+    assert source_of("burst_requests", said) is None
+    assert effective(*said.values()) == {"requests_per_minute": 1, "concurrent": 3}
