@@ -251,3 +251,32 @@ def test_a_key_without_limits_says_so(server: RunningServer) -> None:
     shown = server.request("GET", "/v1/key").json()["data"]
     assert shown["rate_limit"] == {"requests": -1, "interval": "10s", "note": "deprecated"}
     assert set(shown["limits"].values()) == {None}
+
+
+def test_limits_are_there_again_after_a_restart(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with running_server(data) as server:
+        id, key = make_key(server)
+        run(server, "keys", "limits", "set", id, "--rpm", "12", "--burst", "2")
+        run(server, "orgs", "limits", "set", "default", "--concurrent", "7")
+    with running_server(data) as server:
+        headers = chat(server, key).headers
+        assert headers["x-ratelimit-limit-requests"] == "2"
+        assert headers["x-ratelimit-remaining-requests"] == "1"
+        assert headers["x-ratelimit-limit-concurrent"] == "7"
+
+
+def test_tokens_that_nobody_has_named_are_expected(tmp_path: Path) -> None:
+    limits = {"expected_output": 5000, "defaults": {"key": {"tokens_per_minute": 5500}}}
+    gate = Gate()
+    with running_server(tmp_path / "data", limits_=limits) as server:
+        server.mock.queue(Text("a b", chunks=["a ", "b"], gate=gate))
+        with contextlib.closing(server.connect()) as client:
+            client.sendall(server.chat_bytes("Connection: close", stream=True))
+            gate.release(2)
+            read_until(client, b"data: ")
+            assert server.chat().status == 429  # the first may yet take all of it
+            assert server.chat(max_tokens=10).status == 200
+            gate.open()
+            read_until_closed(client)
+        assert server.chat().status == 200  # it has not

@@ -150,9 +150,15 @@ def test_an_authority_that_is_no_certificate_is_refused(server: RunningServer) -
 
 def test_what_only_a_start_can_take_is_named(server: RunningServer) -> None:
     url = server.mock.base_url
-    other = {"require_key": False, "engine_threads": 2, "timeouts": {"idle_timeout_ms": 1000}}
-    file_of(server).write_text(house(url, "one", "1", **other, credits={"strict_bound": True}))
-    wanted = {"require_key", "engine_threads", "timeouts.idle_timeout_ms", "credits.strict_bound"}
+    other: dict[str, Any] = {
+        "require_key": False,
+        "engine_threads": 2,
+        "timeouts": {"idle_timeout_ms": 1000},
+    }
+    other |= {"credits": {"strict_bound": True}, "limits": {"expected_output": 7}}
+    file_of(server).write_text(house(url, "one", "1", **other))
+    wanted = {"require_key", "engine_threads", "timeouts.idle_timeout_ms"}
+    wanted |= {"credits.strict_bound", "limits.expected_output"}
     said = told(server)
     assert set(said["needs_restart"]) == wanted
     assert ask(server) == ("team/one", 1)  # all else is taken

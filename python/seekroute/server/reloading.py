@@ -112,6 +112,8 @@ class Reloads:
                 self._running = reading.running
         except (SeekrouteError, ValueError, OSError) as error:
             refused = str(error)
+        except Exception as error:  # a fault of ours: whoever asked must not wait for an answer
+            refused = f"{type(error).__name__}: {error}"
         result = REFUSED if refused else APPLIED
         self._counts[result] += 1
         if refused:
