@@ -53,6 +53,7 @@ RIGHTS = (
     organizations.c.credit_line_nano,
     exists().where(credit_orders.c.org_id == organizations.c.id, PAYMENTS).label("has_paid"),
     apps.c.status,
+    limits.c.seq.label("limits_said"),  # NULL: nothing is
     *(limits.c[name] for name in NAMES),
 )
 
@@ -169,5 +170,9 @@ def core_key(row: Row[Any]) -> CoreKey:
         "has_paid": bool(row.has_paid),
         "store_answers": row.store_answers,
         "app_id": row.app_id,
-        "limits": {name: value for name in NAMES if (value := row._mapping[name]) is not None},
+        "limits": {} if row.limits_said is None else _limits_in(row),
     }
+
+
+def _limits_in(row: Row[Any]) -> dict[str, int]:
+    return {name: value for name in NAMES if (value := getattr(row, name)) is not None}

@@ -55,6 +55,7 @@ class KeyFeed:
         self._said: dict[tuple[str, str], Limits] = {}
         self._told: dict[tuple[str, str], Limits] = {}
         self._orgs: set[str] = set()
+        self._of_profiles: dict[str, Limits] = {}  # of keys without limits of their own
         self._lock = threading.Lock()  # two threads follow the changes
         # Before the keys, so that no change is missed.
         self._cursor = control.change_cursor()
@@ -91,6 +92,7 @@ class KeyFeed:
         if (limits, mocked) != (self._limits, self._mocked):
             with self._lock:
                 self._limits, self._mocked = limits, mocked
+                self._of_profiles.clear()
                 self._wanted += 1
             self.sync()
 
@@ -133,11 +135,19 @@ class KeyFeed:
         self._money[id] = KeyMoney(
             key.get("credit_line_nano", 0), key.get("limit_nano"), key.get("limit_reset")
         )
-        key["limits"] = for_core(self._limits.of_key(key["limits"], key["profile"]))
+        key["limits"] = self._limits_for(key["limits"], key["profile"])
         if key["org_id"] not in self._orgs:  # which may have a default
             self._orgs.add(key["org_id"])
             self._tell("org", key["org_id"])
         self._gateway.core.put_key(mac, key)
+
+    def _limits_for(self, own: Limits, profile: str) -> Limits:
+        """What the core takes of a key's limits; most keys have those of their profile."""
+        if own:
+            return for_core(self._limits.of_key(own, profile))
+        if profile not in self._of_profiles:
+            self._of_profiles[profile] = for_core(self._limits.of_key({}, profile))
+        return self._of_profiles[profile]
 
     # --- limits of what keys share ----------------------------------------------------------------
 
