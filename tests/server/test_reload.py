@@ -403,6 +403,27 @@ def test_a_signal_reloads_and_says_so(tmp_path: Path) -> None:
             assert child.wait(PATIENCE) == 0
 
 
+def blocks_hangups(pid: int) -> bool:
+    """Whether a process lets SIGHUP wait."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("SigBlk:"):
+            return bool(int(line.split()[1], 16) & 1 << (signal.SIGHUP - 1))
+    return False
+
+
+def test_a_signal_to_a_server_that_starts_waits_for_it(tmp_path: Path) -> None:
+    (tmp_path / "seekroute.yaml").write_text("{}")
+    with program(tmp_path) as child:
+        until = time.monotonic() + PATIENCE
+        while not blocks_hangups(child.pid):
+            assert child.poll() is None
+            assert time.monotonic() < until
+        child.send_signal(signal.SIGHUP)
+        first_words(child)
+        said(child, "configuration reloaded: 0 changes")
+        assert not blocks_hangups(child.pid)
+
+
 _WITH_TERMINAL = """
 import fcntl, os, sys, termios
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
