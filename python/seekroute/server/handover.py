@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pickle
+import signal
 import socket
 import sys
 from dataclasses import replace
@@ -35,6 +36,8 @@ def serve_program(**options: Any) -> int:
     from seekroute.errors import SeekrouteError
     from seekroute.server.listening import asked_anew, listen, load, refused, starting
 
+    # It would end this program. It waits, also while that begins again, for whom it is meant for.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
     anew = asked_anew(options)
     try:
         with starting(), contextlib.ExitStack() as refusal:

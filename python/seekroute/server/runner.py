@@ -157,6 +157,7 @@ class GatewayServer(uvicorn.Server):
         ends = signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN
         self._has_terminal = ends and has_terminal()
         before = {number: signal.signal(number, handler) for number, handler in wanted.items()}
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})  # see handover.py
         try:
             yield
         finally:
