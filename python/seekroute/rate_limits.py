@@ -14,7 +14,7 @@ Limits = Mapping[str, int]
 
 _MOST: Final = 4_000_000_000
 
-# Every limit with its least and its most. As `kLimits` of the core reads them.
+# Every limit with its least and its most. As `CheckLimits` in cpp/limits/limit_set.cc, or narrower.
 BOUNDS: Final[Mapping[str, tuple[int, int]]] = {
     "requests_per_minute": (0, _MOST),
     "tokens_per_minute": (0, _MOST),
@@ -23,11 +23,8 @@ BOUNDS: Final[Mapping[str, tuple[int, int]]] = {
     "concurrent": (0, 1_000_000),
     "burst_requests": (1, _MOST),
     "burst_tokens": (1, _MOST),
-    "queue_ms": (0, 60_000),
 }
 NAMES: Final = tuple(BOUNDS)
-# What the core does not hold by itself.
-_NOT_OF_THE_CORE: Final = frozenset({"queue_ms"})
 # A burst is one of its rate: it goes where that goes.
 _RATE_OF: Final = {"burst_requests": "requests_per_minute", "burst_tokens": "tokens_per_minute"}
 # Whose limits are kept in control.db; `gateway` is one, without an id.
@@ -96,11 +93,6 @@ def effective(*said: Limits) -> dict[str, int]:
         if name in source:
             found[name] = source[name]
     return found
-
-
-def for_core(limits: Limits) -> dict[str, int]:
-    """What a core takes of limits."""
-    return {name: value for name, value in limits.items() if name not in _NOT_OF_THE_CORE}
 
 
 def bursts_alone(said: Limits) -> str:

@@ -56,19 +56,18 @@ def test_a_keys_limits_are_set_shown_and_taken_back(run: Run) -> None:
     assert found["tokens_per_minute"] == (None, 9000, "limits.defaults.key")
     assert found["tokens_per_day"] == (None, None, None)
 
-    words = ("--rpm", "600", "--burst", "20", "--concurrent", "0", "--queue-ms", "250")
+    words = ("--rpm", "600", "--burst", "20", "--concurrent", "0")
     found = shown(run("keys", "limits", "set", "web", *words, "--json"))
     assert found["requests_per_minute"] == (600, 600, "own")
     assert found["burst_requests"] == (20, 20, "own")
     assert found["concurrent"] == (0, 0, "own")
-    assert found["queue_ms"] == (250, 250, "own")
     row = json.loads(run("keys", "show", key, "--json").stdout)
     assert row["rate_limits"]["requests_per_minute"] == 600
     assert "requests_per_minute 600" in run("keys", "show", key).stdout
     [row] = json.loads(run("keys", "list", "--json").stdout)
     assert row["rate_limits"]["burst_requests"] == 20
 
-    words = ("--rpm", "none", "--burst", "none", "--concurrent", "none", "--queue-ms", "none")
+    words = ("--rpm", "none", "--burst", "none", "--concurrent", "none")
     found = shown(run("keys", "limits", "set", key, *words, "--json"))
     assert found["requests_per_minute"] == (None, 60, "profile reseller")
     assert run("keys", "limits", "show", key).stdout.splitlines()[0].split("\t") == [
@@ -86,7 +85,6 @@ def test_limits_of_what_keys_share(run: Run) -> None:
     run("apps", "create", "shop", "--org", "acme")
     found = shown(run("apps", "limits", "set", "shop", "--rpd", "7", "--json"))
     assert found["requests_per_day"] == (7, 7, "own")
-    assert "queue_ms" not in found
     found = shown(run("models", "limits", "set", "gpt-4o-mini", "--tpm", "10", "--json"))
     assert found["tokens_per_minute"] == (10, 10, "own")
     assert json.loads(run("models", "limits", "show", "gpt-4o-mini", "--json").stdout)["id"] == (

@@ -20,7 +20,6 @@ _OPTIONS: Final = {
     "concurrent": "concurrent",
     "burst": "burst_requests",
     "burst_tokens": "burst_tokens",
-    "queue_ms": "queue_ms",
 }
 _OWN: Final = "own"
 # The id, the name and, of keys, the profile of what is limited.
@@ -38,12 +37,6 @@ _Burst = Annotated[
 _BurstTokens = Annotated[
     str | None,
     typer.Option("--burst-tokens", help="Most tokens in one instant; or none: those of a minute."),
-]
-_QueueMs = Annotated[
-    str | None,
-    typer.Option(
-        "--queue-ms", help="How long a request may wait for a limit, in milliseconds; or none."
-    ),
 ]
 
 
@@ -80,28 +73,12 @@ def limits_app(
         given = (rpm, tpm, rpd, tpd, concurrent, burst, burst_tokens)
         _set(ctx, scope, lambda control: find(shared(ctx), control, one), given, as_json=as_json)
 
-    def set_key(
-        ctx: typer.Context,
-        one: which,
-        rpm: _Rpm = None,
-        tpm: _Tpm = None,
-        rpd: _Rpd = None,
-        tpd: _Tpd = None,
-        concurrent: _Concurrent = None,
-        burst: _Burst = None,
-        burst_tokens: _BurstTokens = None,
-        queue_ms: _QueueMs = None,
-        as_json: JsonOption = False,
-    ) -> None:
-        given = (rpm, tpm, rpd, tpd, concurrent, burst, burst_tokens, queue_ms)
-        _set(ctx, scope, lambda control: find(shared(ctx), control, one), given, as_json=as_json)
-
     app.command("show", help="Show the limits that were set, and those in force.")(show)
     app.command(
         "set",
         help="Set limits; a running server follows within a second. 0 lets nothing pass, and none "
         "takes a limit back.",
-    )(set_key if scope == "key" else set_)
+    )(set_)
     return app
 
 
@@ -202,8 +179,6 @@ def _show(
     said = {_OWN: own, **_configured(options, control, scope, id, profile)}
     rows: list[dict[str, Any]] = []
     for limit in NAMES:
-        if limit == "queue_ms" and scope != "key":
-            continue
         holds = source_of(limit, said)
         rows.append(
             {

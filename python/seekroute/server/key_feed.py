@@ -7,8 +7,6 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from seekroute.rate_limits import for_core
-
 if TYPE_CHECKING:
     from seekroute.control import ControlPlane
     from seekroute.gateway import Gateway
@@ -142,11 +140,11 @@ class KeyFeed:
         self._gateway.core.put_key(mac, key)
 
     def _limits_for(self, own: Limits, profile: str) -> Limits:
-        """What the core takes of a key's limits; most keys have those of their profile."""
+        """What holds for a key; most have the limits of their profile."""
         if own:
-            return for_core(self._limits.of_key(own, profile))
+            return self._limits.of_key(own, profile)
         if profile not in self._of_profiles:
-            self._of_profiles[profile] = for_core(self._limits.of_key({}, profile))
+            self._of_profiles[profile] = self._limits.of_key({}, profile)
         return self._of_profiles[profile]
 
     # --- limits of what keys share ----------------------------------------------------------------
@@ -169,5 +167,5 @@ class KeyFeed:
         """Tells the core what holds of one, if that is not what it knows."""
         found = self._limits.of(scope, id, self._said.get((scope, id), {}))
         if found != self._told.get((scope, id), {}):
-            self._gateway.set_limits(scope, id, for_core(found) or None)
+            self._gateway.set_limits(scope, id, found or None)
             self._told[scope, id] = found

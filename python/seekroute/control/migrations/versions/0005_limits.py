@@ -21,7 +21,6 @@ def upgrade() -> None:
         sa.Column("concurrent", sa.Integer),
         sa.Column("burst_requests", sa.Integer),
         sa.Column("burst_tokens", sa.Integer),
-        sa.Column("queue_ms", sa.Integer),
         sa.Column("seq", sa.Integer, nullable=False, unique=True),
         sa.Column("updated_at", sa.Integer, nullable=False),
         sa.CheckConstraint(
