@@ -23,7 +23,10 @@ from typer.testing import CliRunner, Result
 from first_starts import first_words
 from seekroute.cli.root import app
 from seekroute.config import load_settings, prepare
+from seekroute.control import ControlError, ControlPlane
 from seekroute.plan import Plan
+from seekroute.reloading import packed
+from seekroute.server.reloading import Reloads
 from seekroute.testing import Gate, MockProvider, Text
 from serving import PATIENCE, RunningServer, chat_body, post_bytes, read_until, running_server
 
@@ -229,6 +232,29 @@ def test_keys_are_asked_for_the_new_mock(tmp_path: Path) -> None:
         assert "+ provider mock" in reload(running).stdout
         assert running.service.mocked
         assert running.chat().status == 200
+
+
+def test_a_signal_is_not_lost_where_the_database_fails(tmp_path: Path) -> None:
+    with ControlPlane(tmp_path) as control:
+        adopted: list[Plan] = []
+        reloads = Reloads(control, adopted.append, {})
+        settings = load_settings(overrides={"data_dir": str(tmp_path)}, environ={})
+        plan = prepare(settings, {})
+        reloads.begin(plan.source, packed(plan))
+        reloads.ask()
+        failing = control.reloads.pending
+
+        def fails() -> list[int]:
+            raise ControlError("the disk fails")
+
+        control.reloads.pending = fails  # type: ignore[method-assign]
+        with pytest.raises(ControlError):
+            reloads.turn()
+        assert adopted == []
+        control.reloads.pending = failing  # type: ignore[method-assign]
+        reloads.turn()
+        reloads.turn()
+        assert len(adopted) == 1
 
 
 # --- under load ----------------------------------------------------------------------------------
