@@ -84,13 +84,13 @@ class Reloads:
 
     def turn(self) -> bool:
         """Reloads if somebody has asked; one reload answers all who asked before it began."""
-        signalled = self._signalled.is_set()
-        self._signalled.clear()
         version = self._control.version()
+        signalled = self._signalled.is_set()
         if not signalled and version == self._seen:
             return False
         asked = self._control.reloads.pending()
         if signalled or asked:
+            self._signalled.clear()  # before it is read: what is changed later is asked for anew
             answer = self._reload()
             self._control.reloads.finish(asked, answer["result"], json.dumps(answer))
         self._seen = version
