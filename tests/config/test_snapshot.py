@@ -641,6 +641,8 @@ def test_two_endpoints_of_a_provider_differ_in_region_or_quantization(tmp_path: 
     assert other["takes"] == ["logprobs", "seed", "temperature", "top_logprobs"]
     with pytest.raises(ConfigError, match="the same offer as"):
         _two_offers(tmp_path)
+    # Or in the provider's name for the model: a faster or a longer one.
+    assert len(_two_offers(tmp_path, model="m-turbo")) == 2
 
 
 def test_the_names_of_traits_are_those_of_the_core() -> None:

@@ -11,7 +11,7 @@ from seekroute.errors import Problem
 
 AUTO_NAMES = ("auto", "seekroute/auto", "openrouter/auto")
 # By these an endpoint is known across restarts, and told from another one of its provider.
-_OFFER = ("provider", "region", "quantization")
+_OFFER = ("provider", "model", "region", "quantization")
 _TEXT_PRICES = ("input", "output")
 # What is charged is what is read: vectors are not counted in tokens.
 _EMBEDDING_PRICES = ("input",)
