@@ -22,6 +22,7 @@ TEST(SimulationTest, KeepsItsPromisesUnderEverySeed) {
   size_t failed = 0;
   size_t read_out = 0;
   size_t owed = 0;
+  size_t limited = 0;
   for (uint64_t seed = first; seed < first + count; ++seed) {
     Simulation simulation(seed);
     for (const std::string& promise : simulation.Run()) {
@@ -31,12 +32,14 @@ TEST(SimulationTest, KeepsItsPromisesUnderEverySeed) {
     failed += simulation.failed();
     read_out += simulation.read_out();
     owed += simulation.owed();
+    limited += simulation.limited();
     if (::testing::Test::HasFailure()) break;
   }
   // All kinds must be common, or the promises were kept by not being tried.
   if (count >= 100) {
     EXPECT_GT(answered, count * 2);
     EXPECT_GT(failed, count * 2);
+    EXPECT_GT(limited, count / 4);
   }
   // What a seed in ten or fewer shows is missed among few of them by chance.
   if (count >= 1000) {

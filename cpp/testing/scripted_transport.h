@@ -52,6 +52,12 @@ class ScriptedTransport : public Transport {
 
   const std::vector<SeenTransfer>& seen() const { return seen_; }
   size_t live() const { return live_.size(); }
+  // Those that run, each as an index of seen().
+  std::vector<size_t> running() const {
+    std::vector<size_t> running;
+    for (const auto& [id, transfer] : live_) running.push_back(transfer.seen);
+    return running;
+  }
 
  private:
   struct Transfer {

@@ -42,6 +42,7 @@ Simulation::Simulation(uint64_t seed)
                .keys = &keys_,
                .idempotency = &idempotency_,
                .read_outs = &read_outs_,
+               .limiter = &limiter_,
                .store = &store_,
                .transport = &transport_,
                .stats = &stats_,
@@ -62,6 +63,8 @@ Simulation::Simulation(uint64_t seed)
   if (rng_.OneIn(4)) key.limit = Money{static_cast<int64_t>(rng_.Below(100'000'000))};
   key_limited_ = key.limit.has_value();
   if (rng_.OneIn(2)) key.limit_reset = Window::kMonthly;
+  DrawLimits(seed);
+  if (!limits_.empty()) key.limits = std::make_shared<const LimitSet>(limits_);
   keys_.Put(HmacSha256(Secret("pepper"), "good"), std::move(key));
   snapshot_ = MakeSnapshot();
   AddClients();
@@ -264,7 +267,7 @@ UpstreamScript Simulation::Direct(const TransportRequest& request) {
   const size_t at = request.body.find("tag");
   const std::string tag = request.body.substr(at, request.body.find('"', at) - at);
   // L14: what is sent has been paid for, and the upstream is told how far that goes.
-  const ExchangeId id = std::strtoull(tag.c_str() + 3, nullptr, 10);
+  const ExchangeId id = ClientOf(request.body);
   const CreditStore::Booking* const booking = store_.Find(id);
   const auto expect = [&](bool holds, const std::string& promise) {
     if (!holds) early_.push_back("exchange " + tag + ": " + promise);
@@ -397,10 +400,12 @@ std::vector<std::string> Simulation::Run() {
     }
     engine_.Advance();
     Deliver();
+    CheckSlots();
     if (read_outs_.taken() > static_cast<int>(most_read_outs_))
       early_.emplace_back("too many are read out");
   }
   Check(&broken);
+  CheckLimits(&broken);
   for (const auto& [id, client] : clients_) CheckStop(id, client, &broken);
   return broken;
 }

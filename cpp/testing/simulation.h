@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -49,6 +50,7 @@ class Simulation {
   size_t read_out() const { return read_out_; }  // answers read to their end for nobody
   size_t owed() const { return owed_; }          // holds that were granted on credit
   size_t stopped() const { return stopped_; }    // that waited for their answer then
+  size_t limited() const { return limited_; }    // that a limit refused
 
  private:
   struct Client {
@@ -103,6 +105,10 @@ class Simulation {
   void CheckAttempts(ExchangeId id, const Client& client,
                      const std::vector<const SeenTransfer*>& attempts,
                      std::vector<std::string>* broken) const;
+  void DrawLimits(uint64_t seed);
+  ExchangeId ClientOf(const std::string& body) const;
+  void CheckSlots();
+  void CheckLimits(std::vector<std::string>* broken);
   bool IsBooked(const Client& client) const;
   bool MayReadOut(const Client& client) const;
   std::vector<const SeenTransfer*> AttemptsOf(ExchangeId id) const;
@@ -126,6 +132,9 @@ class Simulation {
   uint64_t cap_fields_ = 0;     // a bit a provider
   uint64_t beside_ = 0;         // likewise: its cap leaves thinking out
   uint64_t budget_fields_ = 0;  // likewise: a field of its own bounds that
+  Limiter limiter_;
+  LimitSet limits_;  // of the key
+  std::optional<int64_t> model_slots_;  // of every model that chats
   Mailbox mailbox_;
   Stats stats_;
   CreditStore store_;
@@ -143,6 +152,7 @@ class Simulation {
   size_t stop_at_ = 0;   // 0: never
   TimePoint stop_time_ = TimePoint::Never();
   size_t stopped_ = 0;
+  size_t limited_ = 0;
   std::vector<std::string> early_;  // promises broken while it ran
 };
 

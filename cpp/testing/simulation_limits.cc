@@ -1,0 +1,101 @@
+// The limits of a simulated run, and what they promise.
+#include <algorithm>
+#include <cstdlib>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "testing/simulation.h"
+
+namespace seekroute::testing {
+
+// From numbers of their own: what else a seed plays is the same with and without limits.
+void Simulation::DrawLimits(uint64_t seed) {
+  SeededRng rng(seed * 7919 + 1);
+  const auto draw = [&rng](uint64_t least, uint64_t most) {
+    return static_cast<int64_t>(least + rng.Below(most - least));
+  };
+  if (!rng.OneIn(2)) return;
+  if (rng.OneIn(2)) {
+    limits_.requests_per_minute = draw(6, 60);
+    limits_.burst_requests = draw(4, 10);
+  }
+  if (rng.OneIn(3)) limits_.tokens_per_minute = draw(1'000, 100'000);
+  if (rng.OneIn(6)) limits_.requests_per_day = draw(5, 12);
+  if (rng.OneIn(6)) limits_.tokens_per_day = draw(5'000, 200'000);
+  if (rng.OneIn(2)) limits_.concurrent = draw(2, 6);
+  if (!rng.OneIn(4)) return;
+  model_slots_ = draw(1, 4);
+  for (const char* const model : {"a/m1", "a/m2", "a/m3", "a/m4", "a/m5"}) {
+    limiter_.Set(LimitScope::kModel, model,
+                 std::make_shared<const LimitSet>(LimitSet{.concurrent = model_slots_}),
+                 {clock_.Now(), clock_.WallTime()});
+  }
+}
+
+// Whose request `body` is, by the tag in its prompt.
+ExchangeId Simulation::ClientOf(const std::string& body) const {
+  return std::strtoull(body.c_str() + body.find("tag") + 3, nullptr, 10);
+}
+
+// At every instant: no more run upstream than there are slots, and none of them holds none.
+void Simulation::CheckSlots() {
+  if (limits_.empty()) return;
+  int64_t upstream = 0;
+  std::vector<ExchangeId> clients;
+  for (const size_t seen : transport_.running()) {
+    const ExchangeId id = ClientOf(transport_.seen()[seen].body);
+    if (clients_[id].local) continue;
+    ++upstream;
+    if (std::find(clients.begin(), clients.end(), id) == clients.end()) clients.push_back(id);
+  }
+  const int64_t running = limiter_.running(LimitScope::kKey, "o", "k");
+  const auto expect = [&](bool holds, const std::string& promise) {
+    if (!holds) early_.push_back("limits: " + promise);
+  };
+  if (limits_.concurrent) {
+    expect(running <= *limits_.concurrent, "no more slots than there are");
+    expect(upstream <= *limits_.concurrent, "no more run upstream than may at once");
+  }
+  expect(running >= static_cast<int64_t>(clients.size()), "what runs upstream has a slot");
+  expect(running <= static_cast<int64_t>(engine_.size()), "only what runs has a slot");
+}
+
+// Of the whole run.
+void Simulation::CheckLimits(std::vector<std::string>* broken) {
+  const auto expect = [&](bool holds, const std::string& promise) {
+    if (!holds) broken->push_back("limits: " + promise);
+  };
+  expect(limiter_.running(LimitScope::kKey, "o", "k") == 0, "every slot is free again");
+  for (const char* const model : {"a/m1", "a/m2", "a/m3", "a/m4", "a/m5"}) {
+    expect(limiter_.running(LimitScope::kModel, "", model) == 0, "every slot of a model too");
+  }
+  limiter_.Census();
+  expect(limiter_.figures().leaks == 0, "a census finds nothing");
+
+  std::vector<int64_t> passed;  // when
+  for (const auto& [id, client] : clients_) {
+    const bool limited = client.row.error == "rate_limit_exceeded" && client.row.attempts == 0;
+    if (limited) ++limited_;
+    expect(!limited || AttemptsOf(id).empty(), "what a limit refuses is not sent");
+    expect(!limited || store_.Find(id) == nullptr, "nor held for");
+    expect(!limited || !limits_.empty() || model_slots_, "nobody is limited without a limit");
+    const bool sent = client.row.attempts > 0 || store_.Find(id) != nullptr;
+    if (!client.local && sent) passed.push_back(client.submitted.ns);
+  }
+  std::sort(passed.begin(), passed.end());
+  expect(!limits_.requests_per_day ||
+             static_cast<int64_t>(passed.size()) <= *limits_.requests_per_day,
+         "no more in a day than may");
+  if (!limits_.requests_per_minute) return;
+  const int64_t least_ns = Duration::Seconds(60).ns / *limits_.requests_per_minute;
+  for (size_t from = 0; from < passed.size(); ++from) {
+    for (size_t to = from; to < passed.size(); ++to) {
+      const int64_t refilled = (passed[to] - passed[from]) / least_ns;
+      expect(static_cast<int64_t>(to - from + 1) <= *limits_.burst_requests + refilled,
+             "in every window no more than the burst and what it refills");
+    }
+  }
+}
+
+}  // namespace seekroute::testing
