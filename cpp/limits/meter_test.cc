@@ -155,6 +155,7 @@ TEST(MeterTest, NoWaitIsLongerThanADay) {
   Meter meter = Of({.requests_per_day = 1});
   ASSERT_FALSE(Ask(&meter, At(86'400)));
   const auto refusal = Ask(&meter, {At(86'401).now, At(-86'400).wall});
+  ASSERT_TRUE(refusal);
   EXPECT_EQ(refusal->wait, Duration::Seconds(86'400));
   EXPECT_FALSE(refusal->exact);
 }
