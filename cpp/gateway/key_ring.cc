@@ -45,8 +45,21 @@ bool ApiKey::MayUse(std::string_view model_id) const {
 void KeyRing::Put(const Mac& mac, ApiKey key) {
   auto shared = std::make_shared<ApiKey>(std::move(key));
   MutexLock lock(&mu_);
+  shared->limits = Shared(std::move(shared->limits));
   shared->limits_version = ++last_version_;
   keys_[mac] = std::move(shared);
+}
+
+std::shared_ptr<const LimitSet> KeyRing::Shared(std::shared_ptr<const LimitSet> limits) {
+  if (!limits) return nullptr;
+  if (sets_.size() >= prune_at_) {
+    std::erase_if(sets_, [](const auto& each) { return each.second.expired(); });
+    prune_at_ = std::max<size_t>(1024, 2 * sets_.size());
+  }
+  std::weak_ptr<const LimitSet>& known = sets_[*limits];
+  if (auto same = known.lock()) return same;
+  known = limits;
+  return limits;
 }
 
 void KeyRing::Remove(const Mac& mac) {

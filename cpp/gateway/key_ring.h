@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -34,7 +35,7 @@ struct ApiKey {
   Money credit_line = {};               // what the organization may owe; 0: it pays before
   bool has_paid = false;                // its organization has: no stand-in is sold to it
   bool store_answers = false;           // a repeated Idempotency-Key gets the first answer again
-  std::optional<std::vector<std::string>> models;  // ids or "author/*"; unset: every model
+  std::optional<std::vector<std::string>> models;    // ids or "author/*"; unset: every model
   std::shared_ptr<const LimitSet> limits = nullptr;  // null: none but those of others
   uint64_t limits_version = 0;                       // the ring's: higher, the later it was put
 
@@ -70,7 +71,12 @@ class KeyRing {
   const Secret pepper_;
 
   mutable Mutex mu_;
+  // `limits`, or what is equal to it and known: a million keys have a handful of different ones.
+  std::shared_ptr<const LimitSet> Shared(std::shared_ptr<const LimitSet> limits) SR_REQUIRES(mu_);
+
   uint64_t last_version_ SR_GUARDED_BY(mu_) = 0;
+  std::map<LimitSet, std::weak_ptr<const LimitSet>> sets_ SR_GUARDED_BY(mu_);
+  size_t prune_at_ SR_GUARDED_BY(mu_) = 1024;  // that many of them
   std::unordered_map<Mac, std::shared_ptr<const ApiKey>, MacHash> keys_ SR_GUARDED_BY(mu_);
 };
 

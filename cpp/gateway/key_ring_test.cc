@@ -54,6 +54,19 @@ TEST_F(KeyRingTest, RevokedAndExpiredLookLikeUnknown) {
   EXPECT_TRUE(ring_.Find(Header("Bearer c"), kNow).has_value());
 }
 
+TEST_F(KeyRingTest, KeysWithEqualLimitsShareThem) {
+  const auto limits = [](int64_t requests) {
+    return std::make_shared<const LimitSet>(LimitSet{.requests_per_minute = requests});
+  };
+  Put("a", {.key_id = "a", .limits = limits(60)});
+  Put("b", {.key_id = "b", .limits = limits(60)});
+  Put("c", {.key_id = "c", .limits = limits(61)});
+  const auto a = *ring_.Find(Header("Bearer a"), kNow), b = *ring_.Find(Header("Bearer b"), kNow);
+  EXPECT_EQ(a->limits, b->limits);
+  EXPECT_LT(a->limits_version, b->limits_version);
+  EXPECT_EQ((*ring_.Find(Header("Bearer c"), kNow))->limits->requests_per_minute, 61);
+}
+
 TEST_F(KeyRingTest, KnownButNotServed) {
   EXPECT_EQ(KeyRing::CheckUsable({.disabled = true}).error().code, ErrorCode::kPermissionDenied);
   EXPECT_EQ(KeyRing::CheckUsable({.app_pending = true}).error().code, ErrorCode::kAppNotApproved);
