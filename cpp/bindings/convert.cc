@@ -329,9 +329,10 @@ GatewayOptions OptionsFrom(const py::dict& dict) {
   }
   options.expected_output =
       GetOptional<int64_t>(dict, "limits_expected_output").value_or(options.expected_output);
-  if (options.expected_output < 1) throw py::value_error("limits_expected_output: expected 1 or more");
-  options.ietf_ratelimit_headers = Choice(dict, "ratelimit_headers", false,
-                                          {{"openai", false}, {"ietf", true}});
+  if (options.expected_output < 1)
+    throw py::value_error("limits_expected_output: expected 1 or more");
+  options.ietf_ratelimit_headers =
+      Choice(dict, "ratelimit_headers", false, {{"openai", false}, {"ietf", true}});
   return options;
 }
 

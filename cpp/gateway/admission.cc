@@ -70,8 +70,7 @@ Status Resolve(std::string_view body, const Snapshot& snapshot, const AdmissionR
   // A key that has got another profile since is rare: its body is read again.
   const bool scanned = rules.scan != nullptr && rules.scan->profile == out->profile;
   Result<std::unique_ptr<const ParsedRequest>> request =
-      scanned ? std::move(rules.scan->request)
-              : out->surface->Read(body, *out->profile, scope);
+      scanned ? std::move(rules.scan->request) : out->surface->Read(body, *out->profile, scope);
   if (!request) return std::move(request.error());
   out->request = std::move(*request);
   out->automatic = snapshot.catalog.IsAuto(out->request->ask.model);

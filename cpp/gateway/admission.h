@@ -42,9 +42,9 @@ struct AdmissionRules {
   Gate* gate = nullptr;      // of the same request; null: no limit is asked
 };
 
-// Checks the key, and whether its limit of requests is reached, then the body, then whether the key may use the model and somebody serves it.
-// Fills *out as far as it came, also when it refuses: the refusal is written in the profile of the
-// key. Nothing is sent or stored.
+// Checks the key, and whether its limit of requests is reached, then the body, then whether the key
+// may use the model and somebody serves it. Fills *out as far as it came, also when it refuses: the
+// refusal is written in the profile of the key. Nothing is sent or stored.
 Status Admit(const Surface& surface, std::string_view body,
              const std::optional<Secret>& authorization, const Snapshot& snapshot,
              const AdmissionRules& rules, Admission* out);

@@ -16,8 +16,8 @@ constexpr Duration kLongestTurn = Duration::Milliseconds(2);
 }  // namespace
 
 EngineThread::EngineThread(const GatewayOptions& options, const Clock& clock, const KeyRing& keys,
-                           IdempotencyTable* idempotency, ReadOutSlots* read_outs,
-                           Limiter* limiter, LedgerKeeper* ledger, Mailbox* mailbox, Stats* stats)
+                           IdempotencyTable* idempotency, ReadOutSlots* read_outs, Limiter* limiter,
+                           LedgerKeeper* ledger, Mailbox* mailbox, Stats* stats)
     : clock_(clock),
       mailbox_(mailbox),
       store_(ledger != nullptr ? ledger->PortFor(this) : std::make_unique<NullStore>()),

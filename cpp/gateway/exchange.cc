@@ -385,7 +385,7 @@ void Exchange::WriteAnswer() {
   if (!outbox_.head_sent()) {
     const std::string ignored = transcoder.Ignored();
     PutHead(ask().stream ? StreamHead(record_, profile, ignored)
-                              : AnswerHead(record_, profile, out.size(), ignored));
+                         : AnswerHead(record_, profile, out.size(), ignored));
   }
   outbox_.Rest(out);
 }

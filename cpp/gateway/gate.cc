@@ -49,7 +49,9 @@ LimitCost Gate::Cost(std::string_view body) const {
   for (const Candidate& candidate : admission_.route.candidates) {
     if (!candidate.answers_in_tokens()) continue;
     int64_t longest = ask.max_output.value_or(world_.options->expected_output);
-    const auto cut = [&longest](int64_t most) { longest = most > 0 ? std::min(longest, most) : longest; };
+    const auto cut = [&longest](int64_t most) {
+      longest = most > 0 ? std::min(longest, most) : longest;
+    };
     cut(world_.options->max_output_tokens);
     cut(candidate.max_output());
     cut(candidate.context());

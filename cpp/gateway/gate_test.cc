@@ -18,9 +18,8 @@ class GateTest : public CreditsTest {
  protected:
   void Stream(Duration pause) {
     script_.head.content_type = "text/event-stream";
-    script_.pieces = {{pause, std::string(kStart)},
-                      {pause, std::string(kContent)},
-                      {pause, std::string(kEnd)}};
+    script_.pieces = {
+        {pause, std::string(kStart)}, {pause, std::string(kContent)}, {pause, std::string(kEnd)}};
   }
 
   // At this very moment: old timers do not fire.
@@ -259,8 +258,11 @@ TEST(LimitWordsTest, WritesDurationsAsGoDoes) {
 
 TEST(LimitWordsTest, WritesTheDraftsFieldsOnDemand) {
   LimitsLeft left;
-  left.requests = LimitLeft{
-      .scope = LimitScope::kKey, .limit = 60, .remaining = 57, .window_s = 60, .reset = {2'000'000'001}};
+  left.requests = LimitLeft{.scope = LimitScope::kKey,
+                            .limit = 60,
+                            .remaining = 57,
+                            .window_s = 60,
+                            .reset = {2'000'000'001}};
   left.tokens = LimitLeft{.scope = LimitScope::kOrg,
                           .limit = 90'000,
                           .remaining = 1,
@@ -270,8 +272,7 @@ TEST(LimitWordsTest, WritesTheDraftsFieldsOnDemand) {
   AddLimitHeaders(left, true, &head);
   EXPECT_EQ(HeaderOf(head, "ratelimit-policy"),
             "\"key-requests\";q=60;w=60, \"org-tokens-day\";q=90000;w=86400");
-  EXPECT_EQ(HeaderOf(head, "ratelimit"),
-            "\"key-requests\";r=57;t=3, \"org-tokens-day\";r=1;t=5");
+  EXPECT_EQ(HeaderOf(head, "ratelimit"), "\"key-requests\";r=57;t=3, \"org-tokens-day\";r=1;t=5");
   EXPECT_EQ(HeaderOf(head, "x-ratelimit-remaining-requests"), "57");
 }
 

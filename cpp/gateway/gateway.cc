@@ -32,9 +32,9 @@ Gateway::Gateway(GatewayOptions options, std::shared_ptr<LedgerKeeper> ledger)
   }
   const int threads = std::max(1, options_.engine_threads);
   for (int i = 0; i < threads; ++i) {
-    engines_.push_back(std::make_unique<EngineThread>(
-        options_, clock_, keys_, &idempotency_, &read_outs_, &limiter_, ledger_.get(), &mailbox_,
-        &stats_));
+    engines_.push_back(std::make_unique<EngineThread>(options_, clock_, keys_, &idempotency_,
+                                                      &read_outs_, &limiter_, ledger_.get(),
+                                                      &mailbox_, &stats_));
   }
 }
 
@@ -275,15 +275,13 @@ void Gateway::AddLimitSamples(std::vector<Sample>* samples) const {
   for (size_t i = 0; i < kLimitScopes; ++i) {
     for (size_t k = 0; k < kLimitDimensions; ++k) {
       if (figures.refused[i][k] == 0) continue;
-      samples->push_back(
-          {"seekroute_limit_refused_total",
-           {{"scope", std::string(NameOf(static_cast<LimitScope>(i)))},
-            {"dimension", std::string(NameOf(static_cast<LimitDimension>(k)))}},
-           static_cast<double>(figures.refused[i][k])});
+      samples->push_back({"seekroute_limit_refused_total",
+                          {{"scope", std::string(NameOf(static_cast<LimitScope>(i)))},
+                           {"dimension", std::string(NameOf(static_cast<LimitDimension>(k)))}},
+                          static_cast<double>(figures.refused[i][k])});
     }
   }
-  samples->push_back(
-      {"seekroute_limit_forgiven_total", {}, static_cast<double>(figures.forgiven)});
+  samples->push_back({"seekroute_limit_forgiven_total", {}, static_cast<double>(figures.forgiven)});
   samples->push_back({"seekroute_limit_leaks_total", {}, static_cast<double>(figures.leaks)});
 }
 

@@ -73,7 +73,8 @@ std::string Sentence(const LimitRefusal& refusal) {
       return whose + " may use " + limit + ": send the request again in " +
              GoDuration(refusal.wait);
     case RefusalKind::kNever:
-      return whose + " is limited to " + limit + ": nothing is served until whoever runs the "
+      return whose + " is limited to " + limit +
+             ": nothing is served until whoever runs the "
              "gateway raises that";
     case RefusalKind::kTooLarge:
       break;
@@ -130,8 +131,8 @@ void AddLimitHeaders(const LimitsLeft& left, bool ietf, ResponseHead* head) {
     const std::string name = PolicyName(*shown, family);
     const std::string_view comma = policies.empty() ? "" : ", ";
     policies += comma;
-    policies += name + ";q=" + std::to_string(shown->limit) +
-                ";w=" + std::to_string(shown->window_s);
+    policies +=
+        name + ";q=" + std::to_string(shown->limit) + ";w=" + std::to_string(shown->window_s);
     rates += comma;
     rates += name + ";r=" + std::to_string(shown->remaining) +
              ";t=" + std::to_string((MillisecondsUp(shown->reset) + 999) / 1000);

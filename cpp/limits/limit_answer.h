@@ -37,7 +37,7 @@ struct LimitRefusal {
   int64_t burst = 0;      // of kTooLarge: what it gives at once
   int64_t remaining = 0;  // of that
   int64_t window_s = 0;   // 60, 86400; 0: of those that run at once
-  Duration wait = {};          // of kWait, and not a nanosecond less would do, where `exact`
+  Duration wait = {};     // of kWait, and not a nanosecond less would do, where `exact`
   bool exact = false;
   int64_t needed = 0;  // of kTooLarge: the tokens of its prompt
 

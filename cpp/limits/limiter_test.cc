@@ -47,8 +47,10 @@ TEST_F(LimiterTest, LimitsNothingThatNobodyLimits) {
 
 TEST_F(LimiterTest, AsksEveryScope) {
   const LimitSet two{.requests_per_minute = 2};
-  for (const auto& [scope, id] : {std::pair{LimitScope::kOrg, "o"}, {LimitScope::kApp, "a"},
-                                  {LimitScope::kModel, "m"}, {LimitScope::kGateway, ""}}) {
+  for (const auto& [scope, id] : {std::pair{LimitScope::kOrg, "o"},
+                                  {LimitScope::kApp, "a"},
+                                  {LimitScope::kModel, "m"},
+                                  {LimitScope::kGateway, ""}}) {
     SCOPED_TRACE(NameOf(scope));
     limiter_.Set(scope, id, Set(two), At(0));
     EXPECT_FALSE(limiter_.Reserve(Who(), {}, At(0)).refusal);
@@ -368,12 +370,8 @@ TEST(LimiterThreadsTest, ManyThreadsNeverRunMoreThanTheirSlots) {
   for (int t = 0; t < kThreads; ++t) {
     threads.emplace_back([&, t] {
       const std::string org = "o" + std::to_string(t % 2);
-      const LimitSubject who{.org = org,
-                             .app = {},
-                             .key = org,
-                             .model = "m",
-                             .key_limits = &key,
-                             .key_version = 1};
+      const LimitSubject who{
+          .org = org, .app = {}, .key = org, .model = "m", .key_limits = &key, .key_version = 1};
       for (int64_t i = 0; i < 20'000; ++i) {
         Limiter::Answer answer = limiter.Reserve(who, {}, At(Duration{i}));
         if (answer.refusal) continue;

@@ -180,8 +180,7 @@ Meter::Taken Meter::Take(const LimitCost& cost, const LimitTime& time) {
   Taken taken;
   if (limits_.requests_per_minute) taken.requests = requests_.Take(*request_rate_, time.now, 1);
   if (limits_.tokens_per_minute) {
-    taken.tokens =
-        tokens_.Take(*token_rate_, time.now, std::min(cost.tokens, token_rate_->burst));
+    taken.tokens = tokens_.Take(*token_rate_, time.now, std::min(cost.tokens, token_rate_->burst));
   }
   if (limits_.requests_per_day || limits_.tokens_per_day) {
     day_ = DayAt(time);
@@ -213,8 +212,7 @@ void Meter::GiveBack(const Taken& taken, const LimitTime& time) {
 
 void Meter::TellMinutes(LimitScope scope, TimePoint now, LimitsLeft* left) const {
   const auto tell = [&](const std::optional<int64_t>& limit, const GcraCell& cell,
-                        const std::optional<RateLimit>& rate,
-                        LimitsLeft::Kind kind) {
+                        const std::optional<RateLimit>& rate, LimitsLeft::Kind kind) {
     if (!limit) return;
     LimitLeft told{.scope = scope, .window_s = kMinute};
     if (*limit > 0) {
@@ -235,8 +233,7 @@ void Meter::TellMinutes(LimitScope scope, TimePoint now, LimitsLeft* left) const
 void Meter::TellDays(LimitScope scope, const LimitTime& time, LimitsLeft* left) const {
   if (!limits_.requests_per_day && !limits_.tokens_per_day) return;
   const Day day = DayAt(time);
-  const auto tell = [&](const std::optional<int64_t>& limit, int64_t used,
-                        LimitsLeft::Kind kind) {
+  const auto tell = [&](const std::optional<int64_t>& limit, int64_t used, LimitsLeft::Kind kind) {
     if (!limit) return;
     LimitLeft told{.scope = scope,
                    .limit = *limit,

@@ -40,7 +40,8 @@ class Meter {
   // Its slot is free again.
   void Leave() { --running_; }
 
-  // Puts its own among what is left, of all scopes minutes first; TellReset() of what is shown then.
+  // Puts its own among what is left, of all scopes minutes first; TellReset() of what is shown
+  // then.
   void TellMinutes(LimitScope scope, TimePoint now, LimitsLeft* left) const;
   void TellDays(LimitScope scope, const LimitTime& time, LimitsLeft* left) const;
   void TellReset(LimitsLeft::Kind kind, const LimitTime& time, LimitsLeft* left) const;

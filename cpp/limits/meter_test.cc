@@ -78,10 +78,9 @@ TEST(MeterTest, RefusesForGoodOnlyAPromptAboveTheBurst) {
 }
 
 TEST(MeterTest, ZeroIsNever) {
-  for (const LimitSet& limits :
-       {LimitSet{.requests_per_minute = 0}, LimitSet{.tokens_per_minute = 0},
-        LimitSet{.requests_per_day = 0}, LimitSet{.tokens_per_day = 0},
-        LimitSet{.concurrent = 0}}) {
+  for (const LimitSet& limits : {LimitSet{.requests_per_minute = 0},
+                                 LimitSet{.tokens_per_minute = 0}, LimitSet{.requests_per_day = 0},
+                                 LimitSet{.tokens_per_day = 0}, LimitSet{.concurrent = 0}}) {
     Meter meter = Of(limits);
     const auto refusal = Ask(&meter, At(0));
     ASSERT_TRUE(refusal);

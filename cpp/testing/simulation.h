@@ -133,7 +133,7 @@ class Simulation {
   uint64_t beside_ = 0;         // likewise: its cap leaves thinking out
   uint64_t budget_fields_ = 0;  // likewise: a field of its own bounds that
   Limiter limiter_;
-  LimitSet limits_;  // of the key
+  LimitSet limits_;                     // of the key
   std::optional<int64_t> model_slots_;  // of every model that chats
   Mailbox mailbox_;
   Stats stats_;

@@ -84,9 +84,9 @@ void Simulation::CheckLimits(std::vector<std::string>* broken) {
     if (!client.local && sent) passed.push_back(client.submitted.ns);
   }
   std::sort(passed.begin(), passed.end());
-  expect(!limits_.requests_per_day ||
-             static_cast<int64_t>(passed.size()) <= *limits_.requests_per_day,
-         "no more in a day than may");
+  expect(
+      !limits_.requests_per_day || static_cast<int64_t>(passed.size()) <= *limits_.requests_per_day,
+      "no more in a day than may");
   if (!limits_.requests_per_minute) return;
   const int64_t least_ns = Duration::Seconds(60).ns / *limits_.requests_per_minute;
   for (size_t from = 0; from < passed.size(); ++from) {
