@@ -160,5 +160,5 @@ def test_what_is_no_limit_is_refused(server: RunningServer, limits: dict[str, in
     with pytest.raises(ValueError, match=next(iter(limits))):
         server.gateway.set_limits("gateway", "", limits)
     for scope, named in [("key", "k"), ("team", "t"), ("org", ""), ("gateway", "g")]:
-        with pytest.raises(ValueError, match="scope|id"):
+        with pytest.raises(ValueError, match=r"scope|id"):
             server.gateway.set_limits(scope, named, {"concurrent": 1})
