@@ -121,6 +121,9 @@ struct Error {
   int upstream_status = 0;     // the provider's HTTP status, when it answered, or the one it named
   // Sent as members of error.metadata, where the profile has one. A handful at most.
   std::vector<ErrorFact> facts;
+  // A JSON object, sent as error.availability where the profile has metadata: which endpoints there
+  // are and why none of them serves. May be empty.
+  std::string availability;
   // The provider's own code, sent in the place of the table's. May be empty.
   std::string shown_code;
   std::string words;              // the provider's, sanitised: for the operator, not for the client

@@ -3,13 +3,16 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 
 #include "base/money.h"
+#include "wire/asked_route.h"
 #include "wire/json/json.h"
 #include "wire/token_estimate.h"
+#include "wire/traits.h"
 
 namespace seekroute {
 
@@ -66,6 +69,9 @@ struct Ask {
   std::optional<int64_t> max_output;  // tokens of one choice; nothing: no length was named
   std::optional<Money> max_cost;      // the most that the answer may cost
   NeedSet needs;                      // judged against Endpoint::lacks before any hold
+  TraitSet wants;                     // what it needs that not every endpoint has
+  ParameterSet parameters;  // the optional fields that were sent, as far as they have names
+  std::shared_ptr<const AskedRoute> route;  // what it says of where it may go; null: nothing
   AskedReasoning reasoning;
 
   // As an upstream is expected to count it; nothing: it was not asked for (ReadScope).

@@ -41,6 +41,8 @@ JsonSink::Step RequestSink::OnOpen(const JsonPlace& place, JsonType type) {
     case FieldKind::kReasoning:
       reasoning_.other = true;
       return Step::kSkip;
+    case FieldKind::kRouting:
+      return Passes(routing_.OnOpen(place, type)) ? Step::kEnter : Step::kStop;
     default:
       if (field_.may_hold_media()) {
         CountMedia(&field_members_, place, type);
@@ -69,10 +71,14 @@ JsonSink::Step RequestSink::OpenField(const JsonPlace& place, JsonType type) {
     case FieldKind::kStreamOptions:
     case FieldKind::kReasoning:
       return Step::kEnter;
+    case FieldKind::kRouting:
+      return Passes(routing_.OnOpen(place, type)) ? Step::kEnter : Step::kStop;
     default:
       if (field_.may_hold_media()) CountMedia(&field_members_, place, type);
-      return field_.use == FieldUse::kModalities || field_.may_hold_media() ? Step::kEnter
-                                                                            : Step::kSkip;
+      return field_.use == FieldUse::kModalities || field_.use == FieldUse::kSchema ||
+                     field_.may_hold_media()
+                 ? Step::kEnter
+                 : Step::kSkip;
   }
 }
 
@@ -97,9 +103,17 @@ bool RequestSink::OnScalar(const JsonPlace& place, const JsonValue& value) {
     case FieldKind::kReasoning:
       SetReasoning(place, value);
       return true;
+    case FieldKind::kRouting:
+      return Passes(routing_.OnScalar(place, value));
     default:
       if (field_.may_hold_media()) CountMedia(&field_members_, place, value.type, TextOf(value));
+      if (field_.use == FieldUse::kSchema && place.depth() == 2 && place.key() == "type" &&
+          value.text == "json_schema") {
+        ask_.wants.Add(Trait::kStructuredOutput);
+      }
       if (field_.use != FieldUse::kModalities) return true;
+      if (value.text == "audio") ask_.wants.Add(Trait::kAudioOutput);
+      if (value.text == "image") ask_.wants.Add(Trait::kImageOutput);
       // One that is not text decides, wherever it stands.
       if (value.text != "text") {
         ask_.answer_kinds = AnswerKinds::kOthers;
@@ -127,9 +141,13 @@ bool RequestSink::SetField(const JsonPlace& place, const JsonValue& value) {
   if (!MayBe(field_.kind, value.type)) {
     return WrongType(place, ExpectedBy(field_.kind), value.type);
   }
+  NoteSent(value);
   switch (field_.kind) {
     case FieldKind::kModel:
       return SetModel(place, value);
+    case FieldKind::kRouting:
+      LeaveOut(place, value);
+      return Passes(routing_.OnScalar(place, value));
     case FieldKind::kUser:
       if (!value.lone_surrogate) return true;
       return Fail(kInvalidUnicode, "expected text without lone surrogates", "user");
@@ -227,6 +245,30 @@ void RequestSink::EndField(const JsonPlace& place, const JsonValue& value) {
   }
 }
 
+// A member of the request that not every endpoint takes, or can do.
+void RequestSink::NoteSent(const JsonValue& value) {
+  if (field_.parameter < 0 || value.type == JsonType::kFalse || AsksForNothing(value)) return;
+  const auto at = static_cast<size_t>(field_.parameter);
+  ask_.parameters.Add(at);
+  const std::string_view name = kParameterNames[at];
+  if (name == "logprobs" || name == "top_logprobs") ask_.wants.Add(Trait::kLogprobs);
+  if (name == "tools") ask_.wants.Add(Trait::kTools);
+  if ((name == "reasoning" || name == "reasoning_effort") && value.text != "none") {
+    ask_.wants.Add(Trait::kReasoning);
+  }
+  if (name == "tool_choice" && (value.type == JsonType::kObject || value.text == "required")) {
+    ask_.wants.Add(Trait::kToolChoice);
+  }
+}
+
+// A part of a message, by its type.
+void RequestSink::NotePart(std::string_view type) {
+  if (type == "image_url" || type == "input_image") ask_.wants.Add(Trait::kImageInput);
+  if (type == "input_audio") ask_.wants.Add(Trait::kAudioInput);
+  if (type == "video_url" || type == "input_video") ask_.wants.Add(Trait::kVideoInput);
+  if (type == "file" || type == "input_file") ask_.wants.Add(Trait::kFileInput);
+}
+
 // A member that an upstream gets not as it came, if at all.
 void RequestSink::LeaveOut(const JsonPlace& place, const JsonValue& value) {
   const ByteRange member{place.key_range().begin, value.range.end};
@@ -237,6 +279,7 @@ void RequestSink::LeaveOut(const JsonPlace& place, const JsonValue& value) {
       if (!AsksForNothing(value)) request_.ignored.push_back(field_.name);
       return;
     case FieldKind::kGiven:
+    case FieldKind::kRouting:
       request_.unsent.push_back(member);
       return;
     case FieldKind::kReasoning:
@@ -350,6 +393,8 @@ bool RequestSink::OnClose(const JsonPlace& place, const JsonValue& value) {
       has_options_ = true;  // null is as good as none
     }
     LeaveOut(place, value);
+    NoteSent(value);
+    if (field_.kind == FieldKind::kRouting && !Passes(routing_.OnEnd(place, value))) return false;
     NoteRefusable(place, value);
     if (field_.kind == FieldKind::kTools) {
       text_bytes_ += value.range.end - value.range.begin;
@@ -407,6 +452,9 @@ Result<std::unique_ptr<ParsedChat>> RequestSink::Take(const Status& scanned) {
   ask_.stream = request_.stream;
   ask_.choices = request_.choices;
   ask_.max_output = request_.max_tokens;
+  if (request_.choices > 1) ask_.wants.Add(Trait::kChoices);
+  if (routing_.has_unknown()) request_.ignored.push_back("provider");
+  ask_.route = routing_.Take();
   ask_.needs.Add(Need::kChat);
   if (!has_prompt_text_) ask_.needs.Add(Need::kNoPromptText);
   if (has_odd_prompt_text_) ask_.needs.Add(Need::kOddPromptText);

@@ -273,11 +273,11 @@ std::string Pictures(std::string_view more = "") {
 }
 
 TEST(ImageTranscoder, AsksForThePictureThatTheLastMessageTells) {
-  const Asked asked(R"(,"n":2,"stream":true,"models":["x"])", DialectId::kOpenAiImages);
+  const Asked asked(R"(,"n":2,"stream":true,"preset":"x")", DialectId::kOpenAiImages);
   const std::unique_ptr<Transcoder> way = asked.Open();
   EXPECT_FALSE(way->streams());
   EXPECT_FALSE(way->adds_member());
-  EXPECT_EQ(way->Ignored(), "models");
+  EXPECT_EQ(way->Ignored(), "preset");
   const UpstreamRequest call = way->TakeRequest();
   EXPECT_EQ(call.path, "/images/generations");
   EXPECT_THAT(call.headers, ::testing::ElementsAre("Accept: application/json"));

@@ -11,6 +11,7 @@
 #include "wire/openai/field_checks.h"
 #include "wire/openai/prompt_parts.h"
 #include "wire/openai/request_fields.h"
+#include "wire/openai/routing_reader.h"
 
 namespace seekroute {
 namespace {
@@ -70,6 +71,7 @@ class EmbeddingsSink final : public JsonSink {
   bool WrongType(const JsonPlace& place, std::string_view expected, JsonType got) {
     return Fail(WrongTypeError(place, expected, got));
   }
+  bool Passes(std::optional<Error> refused) { return !refused || Fail(*std::move(refused)); }
 
   const bool estimates_;
   std::unique_ptr<ParsedEmbeddings> parsed_ = std::make_unique<ParsedEmbeddings>();
@@ -77,6 +79,7 @@ class EmbeddingsSink final : public JsonSink {
   Own own_ = Own::kNone;  // the top-level member being read
   FieldRule rule_;        // where that is none of those
   MediaMembers members_{MemberOf::kRequest, 1};
+  RoutingReader routing_;
   Input input_ = Input::kUnknown;
   bool has_model_ = false;
   bool has_input_ = false;
@@ -105,6 +108,9 @@ JsonSink::Step EmbeddingsSink::OnOpen(const JsonPlace& place, JsonType type) {
     ++ask_.inputs;
     return Step::kEnter;
   }
+  if (rule_.kind == FieldKind::kRouting) {
+    return Passes(routing_.OnOpen(place, type)) ? Step::kEnter : Step::kStop;
+  }
   if (!rule_.may_hold_media()) return Step::kSkip;
   CountMedia(place, type, {});
   return Step::kEnter;
@@ -120,6 +126,9 @@ JsonSink::Step EmbeddingsSink::OpenField(const JsonPlace& place, JsonType type) 
   if (own_ != Own::kNone) {
     WrongType(place, own_ == Own::kDimensions ? "an integer" : "a string", type);
     return Step::kStop;
+  }
+  if (rule_.kind == FieldKind::kRouting) {
+    return Passes(routing_.OnOpen(place, type)) ? Step::kEnter : Step::kStop;
   }
   if (!rule_.may_hold_media()) return Step::kSkip;
   CountMedia(place, type, {});
@@ -159,6 +168,7 @@ bool EmbeddingsSink::OnScalar(const JsonPlace& place, const JsonValue& value) {
   }
   if (place.depth() > 1) {
     if (own_ == Own::kInput) return SetInput(place, value);
+    if (rule_.kind == FieldKind::kRouting) return Passes(routing_.OnScalar(place, value));
     if (rule_.may_hold_media()) CountMedia(place, value.type, TextOf(value));
     return true;
   }
@@ -195,6 +205,9 @@ bool EmbeddingsSink::SetField(const JsonPlace& place, const JsonValue& value) {
     case FieldKind::kUser:
       return !value.lone_surrogate ||
              Fail(kInvalidUnicode, "expected text without lone surrogates", place.Path());
+    case FieldKind::kRouting:
+      EndField(place, value);
+      return Passes(routing_.OnScalar(place, value));
     case FieldKind::kStream:
       return value.type != JsonType::kTrue ||
              Fail(kInvalidValue, "expected false: embeddings come in one answer", place.Path());
@@ -305,8 +318,9 @@ bool EmbeddingsSink::OnClose(const JsonPlace& place, const JsonValue& value) {
     return place.depth() != 2 || tokens_ != tokens_before_ ||
            Fail(kInvalidValue, "expected at least one token", place.Path());
   }
-  if (place.depth() == 1) EndField(place, value);
-  return true;
+  if (place.depth() != 1) return true;
+  EndField(place, value);
+  return rule_.kind != FieldKind::kRouting || Passes(routing_.OnEnd(place, value));
 }
 
 // Of a field that is none of this surface's own.
@@ -317,6 +331,7 @@ void EmbeddingsSink::EndField(const JsonPlace& place, const JsonValue& value) {
       if (!AsksForNothing(value)) parsed_->ignored.push_back(rule_.name);
       [[fallthrough]];
     case FieldKind::kGiven:
+    case FieldKind::kRouting:
     case FieldKind::kForeign:
     case FieldKind::kAnyPrompt:
       parsed_->unsent.push_back(member);
@@ -352,6 +367,8 @@ Result<std::unique_ptr<ParsedEmbeddings>> EmbeddingsSink::Take(const Status& sca
     return WithField(MakeError(kMissingRequiredParameter, "expected text or tokens", "input"));
   }
   ask_.needs.Add(Need::kEmbedding);
+  if (routing_.has_unknown()) parsed_->ignored.push_back("provider");
+  ask_.route = routing_.Take();
   ask_.answer_kinds = AnswerKinds::kTextOnly;  // nothing in it has a price of its own
   if (ask_.unsized_parts > 0 || ask_.other_kinds) ask_.is_ordinary = false;
   const int64_t others = other_bytes_ * ask_.inputs + picture_tokens_;

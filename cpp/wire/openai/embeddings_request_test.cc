@@ -244,7 +244,7 @@ TEST(EmbeddingsRequestTest, TakesItsFieldsAndThoseOfOthers) {
 
 TEST(EmbeddingsRequestTest, ReadsWhatTheGatewayActsOn) {
   const std::string body =
-      R"({"max_cost":"0.01","provider":{"order":["x"]},"models":[],"input":["a"],"plugins":["p"],)"
+      R"({"max_cost":"0.01","provider":{"order":["x"]},"models":["b"],"input":["a"],"plugins":["p"],)"
       R"("usage":{"include":true},"model":"a\u002fb","service_tier":"flex","headers":null})";
   const auto read = Read(body);
   ASSERT_TRUE(read.has_value()) << read.error().message;
@@ -252,12 +252,13 @@ TEST(EmbeddingsRequestTest, ReadsWhatTheGatewayActsOn) {
   EXPECT_EQ((*read)->model_value.In(body), R"("a\u002fb")");
   EXPECT_EQ((*read)->ask.max_cost, Money{10'000'000});
   EXPECT_TRUE((*read)->ask.any_tier);
-  EXPECT_EQ((*read)->ignored, (std::vector<std::string_view>{"provider", "plugins"}));
+  EXPECT_EQ((*read)->ignored, std::vector<std::string_view>{"plugins"});
   std::vector<std::string_view> unsent;
   for (const ByteRange& each : (*read)->unsent) unsent.push_back(each.In(body));
-  EXPECT_EQ(unsent, (std::vector<std::string_view>{
-                        R"("max_cost":"0.01")", R"("provider":{"order":["x"]})", R"("models":[])",
-                        R"("plugins":["p"])", R"("usage":{"include":true})", R"("headers":null)"}));
+  EXPECT_EQ(unsent,
+            (std::vector<std::string_view>{R"("max_cost":"0.01")", R"("provider":{"order":["x"]})",
+                                           R"("models":["b"])", R"("plugins":["p"])",
+                                           R"("usage":{"include":true})", R"("headers":null)"}));
   EXPECT_EQ((*read)->PathOf(Need::kEmbedding), "input");
 }
 

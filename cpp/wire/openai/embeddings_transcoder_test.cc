@@ -57,10 +57,11 @@ TEST(EmbeddingsTranscoder, SendsTheClientsBytesButForTheModelAndTheGatewaysOwn) 
   EXPECT_EQ(call.body, R"({"model": "up\"stream","input": [1, 2 ], "dimensions":3 ,)"
                        R"("encoding_format":"base64","x":null})");
 
-  const Asked more(R"("a")", R"(,"max_cost":1,"provider":{"only":["x"]},"dimensions":3,)"
-                             R"("models":["y"],"usage":{"include":true},"api_base":null)");
+  const Asked more(R"("a")",
+                   R"(,"max_cost":1,"provider":{"only":["x"]},"dimensions":3,)"
+                   R"("models":["y"],"preset":"p","usage":{"include":true},"api_base":null)");
   const std::unique_ptr<Transcoder> other = more.Open();
-  EXPECT_EQ(other->Ignored(), "provider, models");
+  EXPECT_EQ(other->Ignored(), "preset");
   EXPECT_EQ(other->TakeRequest().body, R"({"model": "up\"stream","input":"a","dimensions":3})");
 }
 

@@ -47,6 +47,7 @@ void WriteErrorObject(const Error& error, const Profile& profile, const ErrorPla
       fact.quoted ? json->String(fact.value) : json->Raw(fact.value);
     }
     json->End();
+    if (!error.availability.empty()) json->Key("availability").Raw(error.availability);
   }
   json->End();
 }

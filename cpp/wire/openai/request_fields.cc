@@ -7,6 +7,7 @@
 
 #include "base/letter_case.h"
 #include "wire/openai/chat_request.h"
+#include "wire/traits.h"
 
 namespace seekroute {
 namespace {
@@ -36,7 +37,7 @@ constexpr auto kFields = std::to_array<FieldRule>({
     {"audio", kObject, FieldUse::kSpeech},
     Plain("min_p", kNumber),
     Plain("model", kModel),
-    Plain("route", kElsewhere),
+    Plain("route", kRouting),
     Plain("store", kBoolean),
     {"think", kAny, FieldUse::kReasoning},
     Plain("tools", kTools),
@@ -45,7 +46,7 @@ constexpr auto kFields = std::to_array<FieldRule>({
     {"top_p", kNumber, FieldUse::kTopP},
     Plain("usage", kGiven),
     {"images", kAny, FieldUse::kFetches},
-    Plain("models", kElsewhere),
+    Plain("models", kRouting),
     Plain("preset", kElsewhere),
     {"prompt", kAny, FieldUse::kFetches},
     Plain("stream", kStream),
@@ -63,7 +64,7 @@ constexpr auto kFields = std::to_array<FieldRule>({
     Plain("max_cost", kMaxCost),
     Plain("messages", kMessages),
     Plain("metadata", kAny),
-    Plain("provider", kElsewhere),
+    Plain("provider", kRouting),
     {"thinking", kAny, FieldUse::kReasoning},
     Plain("do_sample", kAny),
     {"documents", kAny, FieldUse::kSchema},
@@ -85,7 +86,7 @@ constexpr auto kFields = std::to_array<FieldRule>({
     Plain("model_list", kElsewhere),
     {"prediction", kObject, FieldUse::kPrediction},
     Plain("request_id", kAny),
-    Plain("session_id", kAny),
+    Plain("session_id", kRouting),
     Plain("transforms", kElsewhere),
     {"web_search", kAny, FieldUse::kFetches},
     Plain("extra_query", kElsewhere),
@@ -215,14 +216,23 @@ static_assert(std::adjacent_find(kByFolded.begin(), kByFolded.end(), [](uint8_t 
                 return !BeforeFolded(kFields[a].name, kFields[b].name);
               }) == kByFolded.end());
 
+constexpr auto kParameterOf = [] {
+  std::array<int8_t, kFields.size()> places{};
+  for (size_t i = 0; i < places.size(); ++i) {
+    const auto at = PlaceIn(kParameterNames, kFields[i].name);
+    places[i] = at ? static_cast<int8_t>(*at) : int8_t{-1};
+  }
+  return places;
+}();
+
 constexpr bool IsRefused(FieldKind kind) {
   return kind == kForeign || kind == kOtherLength || kind == kOtherChoices || kind == kAnyPrompt;
 }
 
 constexpr size_t CountUnsent() {
   return static_cast<size_t>(std::count_if(kFields.begin(), kFields.end(), [](const FieldRule& f) {
-    return f.kind == kElsewhere || f.kind == kMaxCost || f.kind == kGiven || f.kind == kReasoning ||
-           f.kind == kIncludeReasoning || IsRefused(f.kind);
+    return f.kind == kElsewhere || f.kind == kRouting || f.kind == kMaxCost || f.kind == kGiven ||
+           f.kind == kReasoning || f.kind == kIncludeReasoning || IsRefused(f.kind);
   }));
 }
 static_assert(CountUnsent() <= kMostUnsent, "a body has edits for so many");
@@ -282,10 +292,12 @@ FieldRule FieldNamed(std::string_view name) {
   if (found == kByFolded.end() || BeforeFolded(*folded, kFields[*found].name)) {
     return {.use = FieldUse::kUnknown};
   }
-  const FieldRule& rule = kFields[*found];
+  FieldRule rule = kFields[*found];
   // Servers in Go take names in any letter case, and the last one wins: a second `Model` would
   // choose past what was admitted and priced.
-  return rule.name == name ? rule : Plain(rule.name, kOtherSpelling);
+  if (rule.name != name) return Plain(rule.name, kOtherSpelling);
+  rule.parameter = kParameterOf[*found];
+  return rule;
 }
 
 bool IsAbsent(FieldKind kind, JsonType type) { return type == JsonType::kNull && IsRefused(kind); }
@@ -303,7 +315,7 @@ std::optional<int64_t> WholeNumber(std::string_view text) {
 }
 
 bool MayBe(FieldKind kind, JsonType type) {
-  if (kind == kAny || kind == kElsewhere || kind == kGiven) return true;
+  if (kind == kAny || kind == kElsewhere || kind == kRouting || kind == kGiven) return true;
   if (kind == kReasoning || kind == kIncludeReasoning) return true;
   if (type == JsonType::kNull) return kind != kModel && kind != kMessages;
   switch (kind) {

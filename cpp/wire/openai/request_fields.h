@@ -38,6 +38,7 @@ enum class FieldKind : uint8_t {
   kAnyPrompt,      // makes a prompt of any length: refused
   kOtherSpelling,  // a name of the table in other letter case: refused
   kElsewhere,      // would choose among models, providers or prices behind the upstream: never sent
+  kRouting,        // says where the request may go: for the gateway, never sent
   kGiven,          // OpenRouter's, asks for what every answer has here: never sent
   kReasoning,      // OpenRouter's object
   kIncludeReasoning,  // OpenRouter's older word
@@ -76,6 +77,7 @@ struct FieldRule {
   FieldUse use = FieldUse::kNone;
   int64_t min = 0;  // of integers
   int64_t max = 0;
+  int parameter = -1;  // its place in kParameterNames; -1: it has none there
 
   // Whether what is in it may stand for more than its bytes.
   bool may_hold_media() const { return use == FieldUse::kFetches || use == FieldUse::kUnknown; }

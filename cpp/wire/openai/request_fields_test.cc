@@ -117,10 +117,10 @@ TEST(RequestFieldsTest, RefusedFieldsThatAreNullAreAbsent) {
   }
   EXPECT_EQ(Upstream(With(members), "m"), Upstream(With(R"("max_cost":1)"), "m"));
   // With everything else that is not sent or changed.
-  for (const char* name : {"models", "route", "provider", "plugins", "preset", "routing",
-                           "model_list", "fallbacks", "fallback_models", "context_window_fallbacks",
-                           "content_policy_fallbacks", "provider_options", "providerOptions",
-                           "user_config", "extra_body", "extra_query", "extra_headers"}) {
+  for (const char* name :
+       {"provider", "plugins", "preset", "routing", "model_list", "fallbacks", "fallback_models",
+        "context_window_fallbacks", "content_policy_fallbacks", "provider_options",
+        "providerOptions", "user_config", "extra_body", "extra_query", "extra_headers"}) {
     members = "\"" + std::string(name) + "\":{},\"x_" + name + "\":1," + members;
   }
   EXPECT_EQ(Upstream(With(members), "m").find("null"), std::string::npos);

@@ -89,6 +89,7 @@ bool RequestSink::SetInMessages(const JsonPlace& place, const JsonValue& value) 
     }
     if (depth == ContentPart::kDepth && !IsSpelledRight(MemberOf::kPart, place)) return false;
     if (depth == ContentPart::kDepth && place.key() == "text") SeeText(value);
+    if (depth == ContentPart::kDepth && place.key() == "type") NotePart(value.text);
     part_.OnScalar(place, value);
     return true;
   }

@@ -14,6 +14,7 @@
 #include "wire/openai/parsed_chat.h"
 #include "wire/openai/prompt_parts.h"
 #include "wire/openai/request_fields.h"
+#include "wire/openai/routing_reader.h"
 #include "wire/profile.h"
 
 namespace seekroute {
@@ -52,6 +53,9 @@ class RequestSink final : public JsonSink {
   bool EndMessage(const JsonPlace& place);
   void EndPart();
   void EndField(const JsonPlace& place, const JsonValue& value);
+  void NoteSent(const JsonValue& value);
+  void NotePart(std::string_view type);
+  bool Passes(std::optional<Error> refused) { return !refused || Fail(*std::move(refused)); }
   void CountUnsized(int64_t parts) {
     has_media_ = has_media_ || parts > 0;
     ask_.unsized_parts += parts;
@@ -86,6 +90,7 @@ class RequestSink final : public JsonSink {
   Ask& ask_ = parsed_->ask;
   FieldRule field_;  // the top-level member being read
   ReasoningField reasoning_;
+  RoutingReader routing_;
   bool has_model_ = false;
   bool has_messages_ = false;
   bool has_options_ = false;

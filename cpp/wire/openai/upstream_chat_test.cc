@@ -110,16 +110,24 @@ TEST(UpstreamChatTest, WhatChoosesElsewhereIsNeverSent) {
   const char* const values[] = {R"(["a","b"])", R"({"order":["x"],"a":[{"b":","}]})", "\"x,y\"",
                                 "null", "1"};
   for (const char* name :
-       {"models", "route", "provider", "plugins", "preset", "fallbacks", "fallback_models",
-        "context_window_fallbacks", "content_policy_fallbacks", "model_list", "routing",
-        "provider_options", "providerOptions", "user_config", "extra_body", "extra_query",
-        "extra_headers"}) {
+       {"plugins", "preset", "fallbacks", "fallback_models", "context_window_fallbacks",
+        "content_policy_fallbacks", "model_list", "routing", "provider_options", "providerOptions",
+        "user_config", "extra_body", "extra_query", "extra_headers"}) {
     for (const char* value : values) {
       const std::string member = "\"" + std::string(name) + "\" : " + value;
       EXPECT_EQ(Sent("," + member), R"(,"model":"up"})") << member;
       EXPECT_EQ(Sent(R"(,"x":1 , )" + member + R"( ,"y":2)"), R"(,"x":1 , "y":2,"model":"up"})")
           << member;
     }
+  }
+  // Those of them that are read here have to be what they are called.
+  for (const char* member : {R"("models":["a","b"])", R"("models":null)", R"("route":"fallback")",
+                             R"("provider":{"order":["x"],"a":[{"b":","}]})", R"("provider":{})",
+                             R"("session_id":"s")"}) {
+    EXPECT_EQ(Sent("," + std::string(member)), R"(,"model":"up"})") << member;
+    EXPECT_EQ(Sent(R"(,"x":1 , )" + std::string(member) + R"( ,"y":2)"),
+              R"(,"x":1 , "y":2,"model":"up"})")
+        << member;
   }
   // What only looks like one stays.
   EXPECT_EQ(Sent(R"(,"my_models":[],"metadata":{"models":1},"top_a":[1])"),
@@ -161,12 +169,12 @@ TEST(UpstreamChatTest, AnyRunOfMembersIsLeftOut) {
 TEST(UpstreamChatTest, EveryEditIsMadeAtOnce) {
   std::string members;
   for (const char* name :
-       {"models", "route", "provider", "plugins", "preset", "fallbacks", "fallback_models",
-        "context_window_fallbacks", "content_policy_fallbacks", "model_list", "routing",
-        "provider_options", "providerOptions", "user_config", "extra_body", "extra_query",
-        "extra_headers", "max_cost"}) {
+       {"plugins", "preset", "fallbacks", "fallback_models", "context_window_fallbacks",
+        "content_policy_fallbacks", "model_list", "routing", "provider_options", "providerOptions",
+        "user_config", "extra_body", "extra_query", "extra_headers", "max_cost"}) {
     members += ",\"x" + std::string(name) + "\":0,\"" + name + "\":1";
   }
+  members += R"(,"models":["b"],"route":"fallback","provider":{"zdr":true},"session_id":"s")";
   members += R"(,"stream":true,"max_tokens":70,"max_completion_tokens":90)";
   const std::string sent = SentCapped(members, kMaxTokensField);
   EXPECT_EQ(sent.find(":1"), std::string::npos) << sent;
@@ -317,7 +325,8 @@ TEST(UpstreamChatTest, OpenRoutersOtherFieldsAreNotSentAndNamedWhereTheyAskForSo
       {R"(,"transforms":["middle-out"])", "|transforms"},
       {R"(,"transforms":[],"models":null,"provider":{})", "|"},
       {R"(,"models":["a","b"],"top_k":3,"route":"fallback","provider":{"order":["x"]})",
-       R"(,"top_k":3|models, route, provider)"},
+       R"(,"top_k":3|)"},
+      {R"(,"provider":{"order":["x"],"experimental":{"a":1}})", "|provider"},
       {R"(,"plugins":[{"id":"web"}],"usage":{},"transforms":["x"],"reasoning":{"effort":"low"})",
        R"(,"reasoning_effort":"low"|plugins, transforms)"},
   };
