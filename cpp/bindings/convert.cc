@@ -212,6 +212,60 @@ void RouteTraitsFrom(const py::dict& dict, const std::string& provider, Endpoint
   }
 }
 
+RoutingRules RoutingRulesFrom(const py::dict& dict) {
+  RoutingRules rules;
+  rules.balance =
+      Choice(dict, "balance", rules.balance,
+             {{"inverse_square", Balance::kInverseSquare}, {"listed", Balance::kListed}});
+  rules.max_price_jump = GetOptional<double>(dict, "max_price_jump").value_or(rules.max_price_jump);
+  rules.explore = GetOptional<double>(dict, "explore").value_or(rules.explore);
+  if (!(rules.max_price_jump >= 0)) throw py::value_error("max_price_jump: expected 0 or more");
+  if (!(rules.explore >= 0 && rules.explore <= 1))
+    throw py::value_error("explore: expected 0 to 1");
+  return rules;
+}
+
+VirtualModel VirtualModelFrom(const py::dict& dict) {
+  using enum VirtualModel::Strategy;
+  VirtualModel made;
+  made.strategy = Choice(dict, "strategy", made.strategy,
+                         {{"weighted", kWeighted}, {"order", kOrder}, {"price", kPrice}});
+  for (const auto& item : Get<std::vector<py::dict>>(dict, "candidates")) {
+    made.members.push_back({Get<std::string>(item, "model"),
+                            GetOptional<std::string>(item, "provider").value_or(""),
+                            GetOptional<double>(item, "weight").value_or(1)});
+  }
+  if (made.members.empty() || made.members.size() > VirtualModel::kMostMembers) {
+    throw py::value_error("virtual_models: expected 1 to 8 candidates");
+  }
+  return made;
+}
+
+FallbackList FallbackListFrom(const py::dict& dict) {
+  FallbackList list;
+  for (const auto& [id, others] : dict) {
+    list.emplace(id.cast<std::string>(), others.cast<std::vector<std::string>>());
+  }
+  return list;
+}
+
+// What is absent is empty.
+ModelLists ModelListsFrom(const py::dict& dict) {
+  ModelLists lists;
+  if (const auto named = GetOptional<py::dict>(dict, "virtual_models")) {
+    for (const auto& [name, item] : *named) {
+      lists.virtual_models.emplace(name.cast<std::string>(),
+                                   VirtualModelFrom(item.cast<py::dict>()));
+    }
+  }
+  if (const auto fallbacks = GetOptional<py::dict>(dict, "fallbacks")) {
+    lists.after_any = FallbackListFrom(Get<py::dict>(*fallbacks, "any"));
+    lists.after_context = FallbackListFrom(Get<py::dict>(*fallbacks, "context"));
+    lists.after_content_policy = FallbackListFrom(Get<py::dict>(*fallbacks, "content_policy"));
+  }
+  return lists;
+}
+
 Model ModelFrom(const py::dict& dict, const StringMap<uint32_t>& providers) {
   Model model;
   std::vector<bool> stand_ins;  // of the endpoints
@@ -358,6 +412,10 @@ std::shared_ptr<const Snapshot> SnapshotFrom(const py::dict& dict) {
   }
   parts.auto_names = Get<std::vector<std::string>>(dict, "auto_names");
   parts.default_model = Get<std::string>(dict, "default_model");
+  if (const auto routing = GetOptional<py::dict>(dict, "routing")) {
+    snapshot->routing = RoutingRulesFrom(*routing);
+  }
+  snapshot->lists = ModelListsFrom(dict);
   Result<Catalog> catalog = Catalog::Make(std::move(parts));
   if (!catalog) Raise(catalog.error());
   snapshot->catalog = std::move(*catalog);

@@ -94,6 +94,7 @@ class PriceTable {
   // The first variant that holds. Never fails: the last always does.
   size_t IndexAt(UnixSeconds now, std::string_view service_tier) const;
   const PriceVariant& variant(size_t index) const { return parts_.variants[index]; }
+  size_t variants() const { return parts_.variants.size(); }
 
   const std::string& revision() const { return parts_.revision; }
   int32_t markup_bps() const { return parts_.markup_bps; }

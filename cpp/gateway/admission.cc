@@ -1,8 +1,18 @@
 #include "gateway/admission.h"
 
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
 #include "base/key_shapes.h"
 #include "gateway/gate.h"
+#include "routing/order.h"
 #include "routing/planner.h"
+#include "routing/preferences.h"
 #include "wire/sanitize.h"
 
 namespace seekroute {
@@ -44,10 +54,19 @@ std::optional<Error> GoneSnapshot(const Catalog& catalog, const Admission& admis
 }
 
 // Names the model, of a length that a name has, and the nearest that the key may use.
-Error UnknownModel(const Catalog& catalog, const Admission& admission) {
+Error UnknownModel(const Catalog& catalog, const Admission& admission, const std::string& asked,
+                   const std::string& param) {
   constexpr size_t kMostNamed = 64;
-  std::string named = WithoutKeys(admission.request->ask.model);
+  std::string named = WithoutKeys(asked);
   CutText(kMostNamed, &named);
+  if (const size_t colon = asked.rfind(':');
+      HasUnknownSuffix(asked) && catalog.Find(asked.substr(0, colon)) != nullptr) {
+    return MakeError(ErrorCode::kModelNotFound,
+                     "there is no model '" + named +
+                         "' at this gateway: behind a model's name there may be :floor, :nitro or "
+                         ":free",
+                     param);
+  }
   if (std::optional<Error> gone = GoneSnapshot(catalog, admission, named)) return *std::move(gone);
   std::string nearest;
   for (const std::string_view id : catalog.Nearest(named, [&](std::string_view each) {
@@ -59,12 +78,30 @@ Error UnknownModel(const Catalog& catalog, const Admission& admission) {
   if (!nearest.empty()) nearest += '?';
   return MakeError(
       ErrorCode::kModelNotFound,
-      "there is no model '" + named + "' at this gateway;" + nearest + std::string(kListed),
-      "model");
+      "there is no model '" + named + "' at this gateway;" + nearest + std::string(kListed), param);
+}
+
+const VirtualModel* VirtualNamed(const Snapshot& snapshot, std::string_view name) {
+  const auto found = snapshot.lists.virtual_models.find(name);
+  return found == snapshot.lists.virtual_models.end() ? nullptr : &found->second;
+}
+
+// Of a virtual model, one that the key may use, else any: null where there is no such name.
+const Model* FirstMember(const Snapshot& snapshot, const Admission& admission) {
+  const VirtualModel* const named = VirtualNamed(snapshot, admission.request->ask.model);
+  if (named == nullptr) return nullptr;
+  const Model* first = nullptr;
+  for (const VirtualModel::Member& each : named->members) {
+    const Model* const model = snapshot.catalog.Find(each.model);
+    if (model == nullptr) continue;
+    if (first == nullptr) first = model;
+    if (!admission.key || admission.key->MayUse(model->id)) return model;
+  }
+  return first;
 }
 
 Status Resolve(std::string_view body, const Snapshot& snapshot, const AdmissionRules& rules,
-               Admission* out) {
+               Admission* out, Suffix* suffix) {
   ReadScope scope = rules.scope;
   scope.prompt = scope.prompt || (rules.gate != nullptr && rules.gate->NeedsPrompt());
   // A key that has got another profile since is rare: its body is read again.
@@ -77,16 +114,191 @@ Status Resolve(std::string_view body, const Snapshot& snapshot, const AdmissionR
   if (out->automatic) {
     if (std::optional<Error> refused = RefuseAuto(*out->request)) return *std::move(refused);
   }
+  // A name may have a colon of its own: all of it counts first.
   out->model = snapshot.catalog.Find(out->request->ask.model);
+  *suffix = Suffix::kNone;
+  if (out->model == nullptr) out->model = FirstMember(snapshot, *out);
+  if (out->model == nullptr) {
+    const SuffixedName named = TakeSuffix(out->request->ask.model);
+    out->model = snapshot.catalog.Find(named.name);
+    *suffix = named.suffix;
+    out->automatic = snapshot.catalog.IsAuto(named.name);
+  }
   if (out->model != nullptr) return {};
-  if (!out->automatic) return UnknownModel(snapshot.catalog, *out);
+  if (!out->automatic)
+    return UnknownModel(snapshot.catalog, *out, out->request->ask.model, "model");
   return MakeError(ErrorCode::kModelNotFound,
                    "'auto' is not served here: the operator has set no default model", "model");
 }
 
+// How the model of a name is called that does not lead to it alone.
 std::string_view StrategyOf(const Admission& admission) {
   if (admission.automatic) return "auto";
-  return admission.request->ask.model == admission.model->id ? "direct" : "alias";
+  const std::string_view asked = admission.request->ask.model;
+  const bool direct = asked == admission.model->id || TakeSuffix(asked).name == admission.model->id;
+  return direct ? "direct" : "alias";
+}
+
+// What a stand-in says is no goods: money that came in pays for none of it.
+const Model* SoldTo(const ApiKey* key, const Model* model) {
+  return key != nullptr && key->has_paid && model->gratis ? model->gratis.get() : model;
+}
+
+constexpr std::string_view kVirtual = "virtual";
+
+// Draws beside those of a plan, of the same seed.
+constexpr uint64_t kMemberDraw = uint64_t{1} << 33;
+
+// The members of a virtual model in the order in which they are asked.
+std::vector<const VirtualModel::Member*> Ordered(const VirtualModel& named, uint64_t seed) {
+  std::vector<const VirtualModel::Member*> members;
+  for (const VirtualModel::Member& each : named.members) members.push_back(&each);
+  if (named.strategy != VirtualModel::Strategy::kWeighted) return members;
+  // As endpoints are drawn: the least of these keys first, those without a weight last.
+  const auto key = [&](const VirtualModel::Member* each) {
+    const auto at = static_cast<uint64_t>(each - named.members.data());
+    const double drawn = -std::log(UnitDraw(seed, kMemberDraw + at));
+    return each->weight > 0 ? drawn / each->weight : std::numeric_limits<double>::infinity();
+  };
+  std::ranges::stable_sort(members, {}, key);
+  return members;
+}
+
+// The models of a request, in order.
+class Gathering {
+ public:
+  Gathering(const Snapshot& snapshot, const ApiKey* key, std::vector<PlannedModel>* models)
+      : snapshot_(snapshot), key_(key), models_(models) {}
+
+  // A name stands for itself: what the key may not use is not asked, whoever named it. Each once,
+  // but at another provider.
+  void Add(const Model* model, PlannedModel planned) {
+    if (model == nullptr || (key_ != nullptr && !key_->MayUse(model->id))) return;
+    planned.model = SoldTo(key_, model);
+    const auto same = [&planned](const PlannedModel& each) {
+      return each.model == planned.model &&
+             (each.provider.empty() || each.provider == planned.provider);
+    };
+    if (models_->size() >= kMostRouteModels || std::ranges::any_of(*models_, same)) return;
+    planned.first_rank = planned.first_rank && !models_->empty();
+    models_->push_back(planned);
+  }
+
+  void AddMembers(const VirtualModel& named, uint64_t seed) {
+    const bool one_list = named.strategy == VirtualModel::Strategy::kPrice;
+    for (const VirtualModel::Member* each : Ordered(named, seed)) {
+      Add(snapshot_.catalog.Find(each->model),
+          {.provider = each->provider, .first_rank = one_list});
+    }
+  }
+
+  // What the operator lists behind the models so far: one level, and none of them again.
+  void AddFallbacks() {
+    const ModelLists& lists = snapshot_.lists;
+    if (!lists.has_fallbacks()) return;
+    const size_t named = models_->size();
+    const std::pair<const FallbackList*, AskedAfter> kinds[] = {
+        {&lists.after_any, AskedAfter::kAny},
+        {&lists.after_context, AskedAfter::kContextTooLong},
+        {&lists.after_content_policy, AskedAfter::kContentPolicy}};
+    for (const auto& [list, after] : kinds) {
+      for (size_t i = 0; i < named; ++i) {
+        const auto found = list->find((*models_)[i].model->id);
+        if (found == list->end()) continue;
+        for (const std::string& id : found->second) {
+          Add(snapshot_.catalog.Find(id), {.after = after, .by_client = false});
+        }
+      }
+    }
+  }
+
+ private:
+  const Snapshot& snapshot_;
+  const ApiKey* const key_;
+  std::vector<PlannedModel>* const models_;
+};
+
+// The models that may answer, in order. Fails with kModelNotFound where there is no such name, or
+// nothing is left.
+Status Gather(const Snapshot& snapshot, Suffix suffix, uint64_t seed, Admission* out,
+              std::vector<PlannedModel>* models) {
+  Gathering gathering(snapshot, out->key.get(), models);
+  const VirtualModel* const named = snapshot.catalog.Find(out->request->ask.model) == nullptr
+                                        ? VirtualNamed(snapshot, out->request->ask.model)
+                                        : nullptr;
+  if (named != nullptr) {
+    gathering.AddMembers(*named, seed);
+  } else {
+    gathering.Add(out->model, {.free_only = suffix == Suffix::kFree});
+  }
+  if (const AskedRoute* const asked = out->request->ask.route.get()) {
+    for (size_t i = 0; i < asked->models.size(); ++i) {
+      const std::string& name = asked->models[i];
+      const std::string at = "models[" + std::to_string(i) + ']';
+      SuffixedName suffixed{name};
+      const Model* model = snapshot.catalog.Find(name);
+      if (model == nullptr) {
+        if (const VirtualModel* const members = VirtualNamed(snapshot, name)) {
+          gathering.AddMembers(*members, seed);
+          continue;
+        }
+        suffixed = TakeSuffix(name);
+        model = snapshot.catalog.Find(suffixed.name);
+      }
+      if (model == nullptr) return UnknownModel(snapshot.catalog, *out, name, at);
+      if (suffixed.suffix != suffix && SortOf(suffixed.suffix) != RouteSort::kDefault) {
+        return MakeError(ErrorCode::kInvalidValue,
+                         "expected no suffix that sorts but behind `model`: one order is for all",
+                         at);
+      }
+      gathering.Add(model, {.free_only = suffixed.suffix == Suffix::kFree});
+    }
+  }
+  gathering.AddFallbacks();
+  if (models->empty()) {
+    return MakeError(ErrorCode::kModelNotFound,
+                     "this API key may not use the model; GET /v1/models lists what it may",
+                     "model");
+  }
+  if (named == nullptr) return {};
+  out->route.strategy = kVirtual;
+  return {};
+}
+
+// Tokens of the prompt, where some endpoint may be too short for it and nobody has estimated it
+// yet: that takes another pass over the body.
+std::optional<int64_t> EstimateLong(std::string_view body, const Admission& admission,
+                                    std::span<const PlannedModel> models) {
+  const Ask& ask = admission.request->ask;
+  if (ask.prompt) return std::nullopt;
+  for (const PlannedModel& each : models) {
+    for (const Endpoint& endpoint : each.model->endpoints) {
+      const int64_t context = each.model->ContextAt(endpoint, ask.inputs);
+      if (context > 0 && ask.strict_prompt >= context / 100 * 95) {
+        return admission.surface->EstimatePrompt(body).tokens;
+      }
+    }
+  }
+  return std::nullopt;
+}
+
+// Plans again and again, by seeds that follow from the first.
+void Simulate(PlanInputs inputs, int draws, Admission* out) {
+  const uint64_t first = inputs.seed;
+  inputs.keep_views = false;
+  for (int i = 0; i < std::min(draws, kMostSimulated); ++i) {
+    inputs.seed = SplitMix64(first + static_cast<uint64_t>(i));
+    const Result<Route> drawn = PlanRoute(inputs);
+    if (!drawn) return;
+    const Endpoint* const front = drawn->candidates.front().endpoint;
+    const auto same = [front](const auto& each) { return each.first == front; };
+    const auto found = std::ranges::find_if(out->first_places, same);
+    if (found != out->first_places.end()) {
+      ++found->second;
+    } else {
+      out->first_places.emplace_back(front, 1);
+    }
+  }
 }
 
 }  // namespace
@@ -99,20 +311,37 @@ Status Admit(const Surface& surface, std::string_view body,
   Status checked = CheckKey(authorization, snapshot, rules, out);
   if (checked.ok() && rules.gate != nullptr) checked = rules.gate->Peek();
   if (!checked.ok()) return checked;
-  Status resolved = Resolve(body, snapshot, rules, out);
+  Suffix suffix = Suffix::kNone;
+  Status resolved = Resolve(body, snapshot, rules, out, &suffix);
   if (!resolved.ok()) return resolved;
   out->route.strategy = StrategyOf(*out);  // told also where nobody serves it
-  if (out->key && !out->key->MayUse(out->model->id)) {
-    return MakeError(ErrorCode::kModelNotFound,
-                     "this API key may not use the model; GET /v1/models lists what it may",
-                     "model");
+  std::vector<PlannedModel> models;
+  Status gathered = Gather(snapshot, suffix, rules.seed, out, &models);
+  if (!gathered.ok()) return gathered;
+  const bool is_virtual = out->route.strategy == kVirtual;
+  if (!is_virtual && models.front().model->id != out->model->id) out->route.strategy = "fallback";
+  out->model = models.front().model;
+  Result<Preferences> preferences =
+      ReadPreferences(out->request->ask.route.get(), suffix, snapshot.catalog);
+  if (!preferences) return std::move(preferences.error());
+  PlanInputs inputs{.models = models,
+                    .request = out->request.get(),
+                    .preferences = *preferences,
+                    .rules = snapshot.routing,
+                    .health = rules.health,
+                    .now = rules.moment,
+                    .created = rules.now,
+                    .seed = rules.seed,
+                    .expected_prompt = EstimateLong(body, *out, models),
+                    .keep_views = rules.explain};
+  if (models.size() > 1 && models[1].first_rank && inputs.preferences.sort == RouteSort::kDefault) {
+    inputs.preferences.sort = RouteSort::kPrice;
   }
-  // What a stand-in says is no goods: money that came in pays for none of it.
-  if (out->key && out->key->has_paid && out->model->gratis) out->model = out->model->gratis.get();
-  Result<Route> route = PlanRoute({{out->model}}, *out->request);
+  Result<Route> route = PlanRoute(inputs);
   if (!route) return std::move(route.error());
   route->strategy = out->route.strategy;
   out->route = std::move(*route);
+  if (rules.simulate > 0) Simulate(std::move(inputs), rules.simulate, out);
   return {};
 }
 

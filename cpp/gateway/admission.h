@@ -4,6 +4,8 @@
 #include <memory>
 #include <optional>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "base/result.h"
 #include "base/secret.h"
@@ -13,6 +15,7 @@
 #include "gateway/key_ring.h"
 #include "gateway/origin.h"
 #include "gateway/snapshot.h"
+#include "routing/health_view.h"
 #include "routing/route.h"
 #include "wire/surface.h"
 
@@ -25,21 +28,33 @@ struct Admission {
   const Profile* profile = nullptr;              // never null after Admit()
   std::shared_ptr<const ApiKey> key;             // null: in process, or no key is required
   std::unique_ptr<const ParsedRequest> request;  // null: refused before it was read
-  const Model* model = nullptr;                  // asked for; null: refused before it was known
-  bool automatic = false;                        // `auto` was asked for
+  const Model* model = nullptr;  // the first asked for; null: refused before it was known
+  bool automatic = false;        // `auto` was asked for
+  // How often each endpoint came first, where that was simulated.
+  std::vector<std::pair<const Endpoint*, int>> first_places;
   Route route;  // without candidates: refused before it was planned
 };
 
 class Gate;
+
+inline constexpr int kMostSimulated = 10'000;
+
+// A seed is told to clients, whose JSON numbers are exact to 53 bits.
+inline constexpr int kSeedShift = 11;
 
 struct AdmissionRules {
   const KeyRing* keys;  // not owned
   bool require_key;
   Origin origin;
   UnixSeconds now;
-  ReadScope scope = {};      // what is to be found in a body that is read here
-  BodyScan* scan = nullptr;  // of the body, to be used up; null: it is read here
-  Gate* gate = nullptr;      // of the same request; null: no limit is asked
+  ReadScope scope = {};                  // what is to be found in a body that is read here
+  BodyScan* scan = nullptr;              // of the body, to be used up; null: it is read here
+  Gate* gate = nullptr;                  // of the same request; null: no limit is asked
+  uint64_t seed = 0;                     // of all that a plan leaves to chance
+  TimePoint moment = {};                 // at which `health` is read
+  const HealthReader* health = nullptr;  // null: everybody is well
+  int simulate = 0;                      // so many other seeds are tried, at most kMostSimulated
+  bool explain = false;                  // the route is told of, with what was known of health
 };
 
 // Checks the key, and whether its limit of requests is reached, then the body, then whether the key

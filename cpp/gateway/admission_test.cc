@@ -2,8 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
+#include <optional>
 #include <string>
+#include <vector>
 
+#include "routing/order.h"
 #include "wire/protocols/protocols.h"
 
 namespace seekroute {
@@ -93,6 +97,193 @@ TEST(Admit, TellsNoCandidatesWhereItRefuses) {
   EXPECT_EQ(admission.model, nullptr);
   EXPECT_TRUE(admission.route.candidates.empty());
   EXPECT_NE(admission.profile, nullptr);
+}
+
+// Three models, each at one endpoint; the last is dear.
+Snapshot ThreeModels() {
+  Snapshot snapshot;
+  snapshot.profiles.emplace("seekroute", Profile());
+  snapshot.default_profile = "seekroute";
+  Catalog::Parts parts;
+  for (const char* const name : {"one", "two", "three"}) {
+    Model model{.id = "a/" + std::string(name), .endpoints = {}};
+    Rates rates;
+    rates[PriceClass::kOutput] = {model.id == "a/three" ? uint64_t{9'000'000} : 1'000'000};
+    Endpoint endpoint{0, "up", PriceTable::Flat(rates)};
+    endpoint.tag = "p";
+    model.endpoints.push_back(std::move(endpoint));
+    parts.names[model.id] = model.id;
+    parts.names[name] = model.id;
+    parts.models.push_back(std::move(model));
+  }
+  parts.names["odd:free"] = "a/three";
+  snapshot.catalog = *Catalog::Make(std::move(parts));
+  snapshot.routing.max_price_jump = 3;
+  return snapshot;
+}
+
+class AdmitModels : public ::testing::Test {
+ protected:
+  // The ids of the models that may be asked, in order, or the code and `param` of the refusal.
+  std::string Models(const std::string& members) {
+    KeyRing keys(Secret("pepper"));
+    ApiKey key;
+    key.key_id = "k";
+    key.models = may_use_;
+    keys.Put(HmacSha256(Secret("pepper"), "good"), key);
+    const std::string body = "{" + members + R"(,"messages":[{"role":"user","content":"Hi"}]})";
+    admission_ = {};
+    const Status status =
+        Admit(SurfaceOf(SurfaceId::kChat), body, Secret("Bearer good"), snapshot_,
+              {&keys, true, Origin::kServer, {}, {}, nullptr, nullptr, seed_}, &admission_);
+    if (!status.ok()) {
+      message_ = status.error().message;
+      return std::string(status.error().name()) + ' ' + status.error().param;
+    }
+    std::string ids;
+    for (const Candidate& each : admission_.route.candidates) {
+      ids += (ids.empty() ? "" : " ") + each.model->id;
+    }
+    return ids;
+  }
+
+  Snapshot snapshot_ = ThreeModels();
+  uint64_t seed_ = 0;
+  std::optional<std::vector<std::string>> may_use_;
+  Admission admission_;
+  std::string message_;
+};
+
+TEST_F(AdmitModels, TakesFurtherModelsInOrderAndEachOnce) {
+  EXPECT_EQ(Models(R"("model":"two","models":["a/two","three","two","one"])"),
+            "a/two a/three a/one");
+  EXPECT_EQ(Models(R"("model":"two")"), "a/two");
+}
+
+// Whatever names it.
+TEST_F(AdmitModels, AsksNoModelThatTheKeyMayNotUse) {
+  may_use_ = {"a/one", "a/two"};
+  EXPECT_EQ(Models(R"("model":"one","models":["three","two"])"), "a/one a/two");
+  EXPECT_EQ(Models(R"("model":"three","models":["two"])"), "a/two");
+  EXPECT_EQ(admission_.route.strategy, "fallback");
+  EXPECT_EQ(admission_.model->id, "a/two");
+  EXPECT_EQ(Models(R"("model":"three","models":["three"])"), "model_not_found model");
+}
+
+// A fallback is held to it like the first.
+TEST_F(AdmitModels, HoldsEachModelToTheCeiling) {
+  EXPECT_EQ(Models(R"("model":"one","models":["three","two"],)"
+                   R"("provider":{"max_price":{"completion":1}})"),
+            "a/one a/two");
+  EXPECT_EQ(Models(R"("model":"three","models":["one"],)"
+                   R"("provider":{"max_price":{"completion":0.5}})"),
+            "no_matching_endpoint model");
+  EXPECT_NE(message_.find("raise provider.max_price.completion to 1"), std::string::npos)
+      << message_;
+}
+
+TEST_F(AdmitModels, RefusesAModelThatThereIsNot) {
+  EXPECT_EQ(Models(R"("model":"one","models":["two","four"])"), "model_not_found models[1]");
+}
+
+TEST_F(AdmitModels, TakesASuffixOffANameThatIsNone) {
+  EXPECT_EQ(Models(R"("model":"one:floor")"), "a/one");
+  EXPECT_EQ(admission_.route.sort, RouteSort::kPrice);
+  EXPECT_EQ(admission_.route.strategy, "alias");
+  EXPECT_EQ(Models(R"("model":"a/one:nitro")"), "a/one");
+  EXPECT_EQ(admission_.route.sort, RouteSort::kThroughput);
+  EXPECT_EQ(admission_.route.strategy, "direct");
+  EXPECT_EQ(Models(R"("model":"one:free")"), "no_matching_endpoint model");
+  EXPECT_EQ(Models(R"("model":"odd:free")"), "a/three");  // a name of its own
+  EXPECT_EQ(Models(R"("model":"one:turbo")"), "model_not_found model");
+  EXPECT_NE(message_.find(":floor, :nitro or :free"), std::string::npos);
+}
+
+// What is free for the first is not what the others cost.
+TEST_F(AdmitModels, CountASuffixOfEachModel) {
+  EXPECT_EQ(Models(R"("model":"one","models":["two:free","three"])"), "a/one a/three");
+  EXPECT_EQ(Models(R"("model":"one:free","models":["two"])"), "a/two");
+  EXPECT_EQ(Models(R"("model":"one","models":["two:floor"])"), "invalid_value models[0]");
+}
+
+TEST_F(AdmitModels, RefusesWhatContradictsItselfBeforeAnyFilter) {
+  EXPECT_EQ(Models(R"("model":"one:free","provider":{"only":["p"],"ignore":["p"]})"),
+            "invalid_value provider.ignore");
+  EXPECT_EQ(Models(R"("model":"one","provider":{"order":["q"]})"),
+            "invalid_value provider.order[0]");
+}
+
+TEST_F(AdmitModels, MeasuresAModelThatIsNamedByItsOwnPrice) {
+  // Nine times dearer than the first, and named.
+  EXPECT_EQ(Models(R"("model":"one","models":["three"])"), "a/one a/three");
+}
+
+class AdmitLists : public AdmitModels {
+ protected:
+  AdmitLists() { snapshot_.routing.max_price_jump = 0; }
+
+  // The first of many draws, counted by the model's id.
+  std::map<std::string, int> Firsts(int draws) {
+    std::map<std::string, int> firsts;
+    for (int seed = 0; seed < draws; ++seed) {
+      seed_ = SplitMix64(static_cast<uint64_t>(seed));
+      const std::string ids = Models(R"("model":"team/any")");
+      ++firsts[ids.substr(0, ids.find(' '))];
+    }
+    return firsts;
+  }
+};
+
+TEST_F(AdmitLists, DrawTheModelsOfANameByWeight) {
+  snapshot_.lists.virtual_models["team/any"] = {
+      .members = {{"a/one", "", 3}, {"a/two", "", 1}, {"a/three", "", 0}}};
+  std::map<std::string, int> firsts = Firsts(4000);
+  EXPECT_NEAR(firsts["a/one"], 3000, 120);
+  EXPECT_NEAR(firsts["a/two"], 1000, 120);
+  EXPECT_EQ(firsts.size(), 2u);
+  EXPECT_EQ(admission_.route.candidates.size(), 3u);
+  EXPECT_EQ(admission_.route.strategy, "virtual");
+  may_use_ = {"a/two"};
+  EXPECT_EQ(Models(R"("model":"team/any")"), "a/two");
+  may_use_ = {"a/none"};
+  EXPECT_EQ(Models(R"("model":"team/any")"), "model_not_found model");
+}
+
+TEST_F(AdmitLists, AskTheModelsOfANameAsListedOrByPrice) {
+  VirtualModel& named = snapshot_.lists.virtual_models["team/any"];
+  named.strategy = VirtualModel::Strategy::kOrder;
+  named.members = {{"a/three"}, {"a/one"}, {"a/two", "q"}};
+  EXPECT_EQ(Models(R"("model":"team/any")"), "a/three a/one");  // nobody serves the last at q
+  named.strategy = VirtualModel::Strategy::kPrice;
+  EXPECT_EQ(Models(R"("model":"team/any")"), "a/one a/three");
+}
+
+TEST_F(AdmitLists, AskOperatorsModelsBehindThoseThatAreNamed) {
+  snapshot_.lists.after_any["a/one"] = {"a/two", "a/one"};
+  snapshot_.lists.after_any["a/two"] = {"a/three"};  // one level: not read for a fallback
+  EXPECT_EQ(Models(R"("model":"one")"), "a/one a/two");
+  EXPECT_EQ(Models(R"("model":"one","models":["two"])"), "a/one a/two a/three");
+  may_use_ = {"a/one"};
+  EXPECT_EQ(Models(R"("model":"one")"), "a/one");
+}
+
+TEST_F(AdmitLists, HoldFallbacksToThePriceOfTheFirst) {
+  snapshot_.lists.after_any["a/one"] = {"a/three"};
+  EXPECT_EQ(Models(R"("model":"one")"), "a/one a/three");
+  snapshot_.routing.max_price_jump = 3;
+  EXPECT_EQ(Models(R"("model":"one")"), "a/one");
+}
+
+TEST_F(AdmitLists, KeepSomeForTheirFailureAlone) {
+  snapshot_.lists.after_context["a/one"] = {"a/two"};
+  snapshot_.lists.after_content_policy["a/one"] = {"a/three"};
+  EXPECT_EQ(Models(R"("model":"one")"), "a/one a/two a/three");
+  EXPECT_EQ(admission_.route.candidates[0].after, AskedAfter::kAny);
+  EXPECT_EQ(admission_.route.candidates[1].after, AskedAfter::kContextTooLong);
+  EXPECT_EQ(admission_.route.candidates[2].after, AskedAfter::kContentPolicy);
+  // A ceiling that leaves nobody to begin with leaves nobody.
+  EXPECT_EQ(Models(R"("model":"one","provider":{"max_price":{"completion":0.5}})"),
+            "no_matching_endpoint model");
 }
 
 }  // namespace

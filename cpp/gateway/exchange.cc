@@ -171,9 +171,17 @@ void Exchange::Start() {
 // Takes the request in, and what the record tells of it.
 Status Exchange::TakeIn() {
   BodyScan* const scan = in_.scan ? &*in_.scan : nullptr;
-  const AdmissionRules rules{world_.keys,     world_.options->require_key,         in_.origin,
-                             record_.created, {.prompt = world_.options->credits}, scan,
-                             &gate_};
+  const AdmissionRules rules{.keys = world_.keys,
+                             .require_key = world_.options->require_key,
+                             .origin = in_.origin,
+                             .now = record_.created,
+                             .scope = {.prompt = world_.options->credits},
+                             .scan = scan,
+                             .gate = &gate_,
+                             .seed = world_.rng->Next() >> kSeedShift,
+                             .moment = world_.clock->Now(),
+                             .health = world_.health,
+                             .explain = in_.explain != Explain::kNo};
   Status admitted =
       Admit(*admission_.surface, in_.body, in_.authorization, *in_.snapshot, rules, &admission_);
   in_.authorization.reset();

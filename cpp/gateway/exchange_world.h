@@ -22,6 +22,7 @@
 #include "gateway/stats.h"
 #include "gateway/upstream_quirks.h"
 #include "limits/limiter.h"
+#include "routing/health_view.h"
 #include "store/store.h"
 #include "transport/transport.h"
 #include "wire/surface.h"
@@ -67,7 +68,8 @@ struct ExchangeWorld {
   Transport* transport;
   Stats* stats;
   ExchangeHost* host;
-  UpstreamQuirks* quirks = nullptr;  // the engine's own
+  UpstreamQuirks* quirks = nullptr;      // the engine's own
+  const HealthReader* health = nullptr;  // what plans read; null: everybody is well
 };
 
 }  // namespace seekroute

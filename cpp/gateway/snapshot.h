@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "catalog/catalog.h"
+#include "catalog/model_lists.h"
+#include "routing/routing_rules.h"
 #include "transport/transport.h"
 #include "wire/profile.h"
 
@@ -31,6 +33,8 @@ struct Snapshot {
   std::vector<Provider> providers;  // Endpoint::provider indexes it
   StringMap<Profile> profiles;
   std::string default_profile;
+  RoutingRules routing;
+  ModelLists lists;
 
   // The profile called `name`, or the default one. Never fails on an installed snapshot.
   const Profile& ProfileNamed(std::string_view name) const {

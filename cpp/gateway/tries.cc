@@ -25,7 +25,9 @@ constexpr size_t kMaxKeptBody = size_t{2} << 20;
 std::string AnswerModelOf(const Admission& admission, const Model& model) {
   switch (admission.profile->answer_model) {
     case AnswerModel::kAsAsked:
-      return admission.automatic ? model.id : admission.request->ask.model;
+      // What another model answers is not called by the name of the first.
+      return admission.automatic || model.id != admission.model->id ? model.id
+                                                                    : admission.request->ask.model;
     case AnswerModel::kBare:
       return model.id.substr(model.id.find('/') + 1);
     case AnswerModel::kCanonical:
@@ -124,6 +126,8 @@ void Tries::Send(size_t place, bool repeats) {
 
 // What may be sent once more, without a member of ours, is kept until it is answered.
 bool Tries::NobodyNeedsBody() const {
+  const auto is_spare = [](const Candidate& each) { return each.after != AskedAfter::kAny; };
+  if (std::ranges::any_of(plan_.admission->route.candidates, is_spare)) return false;
   return !MayAskMore() && std::ranges::none_of(tries_, [](const auto& each) {
     return each->may_repeat || (!each->over && each->attempt->transcoder().adds_member());
   });

@@ -62,7 +62,11 @@ class TriesTest : public ::testing::Test, public TriesOwner, public PurseOwner {
     admission_.surface = &SurfaceOf(SurfaceId::kChat);
     admission_.profile = &profile_;
     admission_.request = std::move(*admission_.surface->Read(body_, profile_, {true}));
+    admission_.model = &model_;
     admission_.route = *PlanRoute({{&model_}}, *admission_.request);
+    for (const Endpoint& each : other_.endpoints) {
+      admission_.route.candidates.push_back({.model = &other_, .endpoint = &each, .after = after_});
+    }
     purse_.emplace(1, &admission_, world_, this);
     ASSERT_TRUE(purse_->Bound(false, {}).ok());
     tries_.emplace(TriesPlan{&admission_, &snapshot_, &*purse_, &body_, Origin::kServer}, world_,
@@ -133,6 +137,8 @@ class TriesTest : public ::testing::Test, public TriesOwner, public PurseOwner {
                              .quirks = &quirks_};
   Snapshot snapshot_;
   Model model_;
+  Model other_;  // asked behind it, after such a failure
+  AskedAfter after_ = AskedAfter::kAny;
   Profile profile_;
   std::string content_of_prompt_ = "Hi";
   std::string body_;
@@ -156,6 +162,61 @@ UpstreamScript RefusesOptions(int64_t ms) {
 }
 
 using Words = std::vector<std::string>;
+
+// Else the sick hosts of the first model starve the second.
+TEST_F(TriesTest, TheFirstModelLeavesAnAttemptForTheNext) {
+  scripts_ = {{"https://a", Refusal(100, 503)},
+              {"https://b", Refusal(100, 503)},
+              {"https://c", Stream(100, "third")}};
+  other_ = model_;
+  other_.id = "x/other";
+  other_.endpoints = {model_.endpoints[2]};
+  model_.endpoints = {model_.endpoints[0], model_.endpoints[1], model_.endpoints[0]};
+  Begin(true);
+  Run();
+  EXPECT_EQ(Booked(), (Words{"a upstream_unavailable", "b upstream_unavailable", "c answered"}));
+  EXPECT_EQ(tries_->candidate().model, &other_);
+  EXPECT_NE(content_.find(R"("model":"x/other")"), std::string::npos);
+}
+
+TEST_F(TriesTest, AnotherModelIsNotCalledByTheNameOfTheFirst) {
+  profile_.answer_model = AnswerModel::kAsAsked;
+  scripts_ = {{"https://a", Refusal(100, 503)}, {"https://c", Stream(100, "third")}};
+  other_ = model_;
+  other_.id = "x/other";
+  other_.endpoints = {model_.endpoints[2]};
+  model_.endpoints.resize(1);
+  Begin(true);
+  Run();
+  EXPECT_NE(content_.find(R"("model":"x/other")"), std::string::npos);
+}
+
+TEST_F(TriesTest, AModelForLongPromptsIsAskedAfterOneThatWasTooLongAlone) {
+  UpstreamScript too_long = Refusal(100, 400);
+  too_long.pieces = {{{}, R"({"error":{"message":"too long","code":"context_length_exceeded"}})"}};
+  scripts_ = {
+      {"https://a", too_long}, {"https://b", Stream(9, "b")}, {"https://c", Stream(9, "c")}};
+  other_ = model_;
+  other_.endpoints = {model_.endpoints[2]};
+  model_.endpoints.resize(2);
+  after_ = AskedAfter::kContextTooLong;
+  Begin(true);
+  Run();
+  // Not at another host of the same model.
+  EXPECT_EQ(Booked(), (Words{"a context_length_exceeded", "c answered"}));
+}
+
+TEST_F(TriesTest, AModelForLongPromptsIsNotAskedAfterAnyOtherFailure) {
+  scripts_ = {{"https://a", Refusal(100, 503)}, {"https://b", Refusal(100, 503)}};
+  other_ = model_;
+  other_.endpoints = {model_.endpoints[2]};
+  model_.endpoints.resize(2);
+  after_ = AskedAfter::kContextTooLong;
+  Begin(true);
+  Run();
+  EXPECT_EQ(Booked(), (Words{"a upstream_unavailable", "b upstream_unavailable"}));
+  EXPECT_EQ(failures_, Words{"upstream_unavailable"});
+}
 
 TEST_F(TriesTest, TheFirstContentWinsAndTheLoserIsBookedOnce) {
   scripts_ = {{"https://a", Stream(900, "late")}, {"https://b", Stream(100, "soon")}};

@@ -1,11 +1,21 @@
 #include "routing/planner.h"
 
+#include <algorithm>
 #include <array>
+#include <limits>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
+
+#include "routing/filters.h"
+#include "routing/nothing_left.h"
+#include "routing/order.h"
 
 namespace seekroute {
 namespace {
+
+__extension__ using Wide = unsigned __int128;  // products of rates
 
 // Why a request is refused that needs what nobody of its model can do.
 struct Lack {
@@ -33,34 +43,324 @@ Error Unserved(Need need, const Model& model, const ParsedRequest& request) {
                    std::string(lack.param));
 }
 
-}  // namespace
+// A prompt that comes so near to a context may not fit: estimates err.
+constexpr int64_t kTightPart = 20;  // the last twentieth
 
-Result<Route> PlanRoute(std::span<const Model* const> models, const ParsedRequest& request) {
-  Route route;
-  NeedSet unserved;  // of the request, by one or another
-  for (const Model* model : models) {
-    route.candidates.reserve(route.candidates.size() + model->endpoints.size());
-    route.excluded.reserve(route.excluded.size() + model->excluded.size());
-    for (const Endpoint& endpoint : model->endpoints) {
-      const NeedSet lacking = endpoint.lacks & request.ask.needs;
-      unserved = unserved | lacking;
-      if (lacking.IsEmpty()) {
-        route.candidates.push_back({model, &endpoint, request.ask.inputs});
+// Draws beside those of the candidates, of which there are fewer.
+constexpr uint64_t kExploreDraw = uint64_t{1} << 32;
+constexpr uint64_t kExploredDraw = kExploreDraw + 1;
+constexpr int kFewSamples = 20;
+
+class Planner {
+ public:
+  explicit Planner(const PlanInputs& in)
+      : in_(in),
+        ask_(in.request->ask),
+        asked_(in.preferences.asked),
+        filters_{&ask_, &in.preferences, ExpectedPrompt(ask_, in.expected_prompt), in.created} {}
+
+  Result<Route> Plan();
+
+ private:
+  void Look(const PlannedModel& planned, size_t number, uint32_t rank);
+  void Rank(Candidate candidate, size_t number, uint32_t rank);
+  void PlaceShorter();
+  void Exclude(const Candidate& candidate, ExcludedSet why, std::string_view word);
+  RouteGroup GroupOf(const Candidate& candidate, const HealthView& health) const;
+  void ExcludeJumps();
+  bool PromoteFallbacks();
+  void KeepFirstAlone();
+  void Explore();
+  Error NobodyLeft() const;
+
+  const PlanInputs& in_;
+  const Ask& ask_;
+  const AskedRoute* const asked_;
+  FilterInputs filters_;
+  // One that takes or gives too few tokens, and where its model stands.
+  struct Shorter {
+    Candidate candidate;
+    size_t number;
+    uint32_t rank;
+    ExcludedSet why;
+  };
+  std::vector<Shorter> shorter_;
+  std::vector<Ranked> ranked_;
+  std::vector<size_t> numbers_;  // of their models, in step with `ranked_` before it is sorted
+  Route route_;
+};
+
+void Planner::Exclude(const Candidate& candidate, ExcludedSet why, std::string_view word) {
+  if (route_.excluded.size() >= Route::kMostExcluded) {
+    ++route_.more_excluded;
+    return;
+  }
+  route_.excluded.push_back(
+      {candidate.model, candidate.endpoint->tag, word, candidate.endpoint, why});
+}
+
+// All given cutoffs must hold.
+RouteGroup Preferred(const AskedRoute& asked, const HealthView& health) {
+  bool known = true;
+  const auto meets = [&known](const Cutoffs& cutoffs, const Percentiles& measured, double scale,
+                              bool at_most) {
+    bool met = true;
+    for (size_t i = 0; i < cutoffs.at.size(); ++i) {
+      if (cutoffs.at[i] == 0) continue;
+      if (measured.at[i] == 0) {
+        known = false;
+        continue;
       }
+      const double figure = static_cast<double>(measured.at[i]) * scale;
+      met = met && (at_most ? figure <= cutoffs.at[i] : figure >= cutoffs.at[i]);
     }
-    for (const Exclusion& each : model->excluded) {
-      route.excluded.push_back({model, each.provider, each.reason});
+    return met;
+  };
+  constexpr double kSeconds = 1e-3;
+  const bool quick = meets(asked.max_latency, health.ttft_ms, kSeconds, true);
+  const bool fast = meets(asked.min_throughput, health.tokens_per_second, 1, false);
+  if (!quick || !fast) return RouteGroup::kSlower;
+  return known ? RouteGroup::kPreferred : RouteGroup::kUnmeasured;
+}
+
+RouteGroup Planner::GroupOf(const Candidate& candidate, const HealthView& health) const {
+  if (health.last_resort) return RouteGroup::kLastResort;
+  if (health.state == HealthState::kDegraded) return RouteGroup::kDegraded;
+  const int64_t context = candidate.context();
+  if (context > 0 && filters_.prompt > context - context / kTightPart) return RouteGroup::kTight;
+  if (asked_ == nullptr) return RouteGroup::kPreferred;
+  return Preferred(*asked_, health);
+}
+
+void Planner::Look(const PlannedModel& planned, size_t number, uint32_t rank) {
+  const Model& model = *planned.model;
+  filters_.free_only = planned.free_only;
+  for (const Endpoint& endpoint : model.endpoints) {
+    if (!planned.provider.empty() && !Means(planned.provider, endpoint)) continue;
+    const Candidate candidate{&model, &endpoint, ask_.inputs, 0, 0, 0, planned.after};
+    const ExcludedSet why = ExcludedBy(filters_, candidate);
+    if (why.IsEmpty()) {
+      Rank(candidate, number, rank);
+    } else if (why.IsLength()) {
+      shorter_.push_back({candidate, number, rank, why});
+    } else {
+      Exclude(candidate, why, TraitsOf(why.first()).word);
     }
   }
-  if (!route.candidates.empty()) return route;
-  for (int i = 0; i < kNeedCount; ++i) {
+  for (const Exclusion& each : model.excluded) {
+    if (route_.excluded.size() < Route::kMostExcluded) {
+      route_.excluded.push_back({&model, each.provider, each.reason});
+    } else {
+      ++route_.more_excluded;
+    }
+  }
+}
+
+void Planner::Rank(Candidate candidate, size_t number, uint32_t rank) {
+  if (ranked_.size() >= Route::kMostCandidates) return;
+  candidate.expected_pico = ExpectedPico(candidate, ask_, filters_.prompt, in_.created);
+  Ranked& ranked = ranked_.emplace_back();
+  if (in_.health != nullptr) ranked.health = in_.health->ViewOf(candidate.endpoint->id, in_.now);
+  candidate.group = static_cast<uint8_t>(GroupOf(candidate, ranked.health));
+  ranked.candidate = candidate;
+  ranked.model_rank = rank;
+  numbers_.push_back(number);
+  if (asked_ == nullptr) return;
+  for (size_t i = 0; i < asked_->order.size(); ++i) {
+    if (!Means(asked_->order[i], *candidate.endpoint)) continue;
+    ranked.listed = static_cast<uint32_t>(i);
+    return;
+  }
+}
+
+// Whoever is too short for the prompt, or for the answer that is asked for, gives way to who is
+// not. Where all are, they stay: estimates err, and an answer may be as long as it can be.
+void Planner::PlaceShorter() {
+  const bool alone = std::ranges::none_of(ranked_, [](const Ranked& each) {
+    return each.candidate.after != AskedAfter::kContentPolicy;
+  });
+  for (const Shorter& each : shorter_) {
+    if (alone) {
+      Rank(each.candidate, each.number, each.rank);
+      continue;
+    }
+    Exclude(each.candidate, each.why, TraitsOf(each.why.first()).word);
+  }
+}
+
+// What nobody named may cost so many times the cheapest: of the first model, or of its own where
+// the client named that.
+void Planner::ExcludeJumps() {
+  if (in_.rules.max_price_jump <= 0 || ranked_.size() < 2) return;
+  constexpr uint64_t kNone = std::numeric_limits<uint64_t>::max();
+  std::vector<uint64_t> cheapest(in_.models.size(), kNone);
+  for (size_t i = 0; i < ranked_.size(); ++i) {
+    const uint64_t price = ranked_[i].candidate.expected_pico;
+    // What costs nothing is no measure.
+    if (price > 0) cheapest[numbers_[i]] = std::min(cheapest[numbers_[i]], price);
+  }
+  size_t kept = 0;
+  for (size_t i = 0; i < ranked_.size(); ++i) {
+    const Ranked& each = ranked_[i];
+    const uint64_t least = in_.models[numbers_[i]].by_client ? cheapest[numbers_[i]] : cheapest[0];
+    const bool named =
+        each.listed != Ranked::kUnlisted || (asked_ != nullptr && !asked_->only.empty());
+    const bool jumps = !named && least != kNone &&
+                       static_cast<double>(each.candidate.expected_pico) >
+                           in_.rules.max_price_jump * static_cast<double>(least);
+    if (jumps) {
+      ExcludedSet why;
+      why.Add(Excluded::kPriceJump);
+      Exclude(each.candidate, why, TraitsOf(Excluded::kPriceJump).word);
+      continue;
+    }
+    ranked_[kept++] = each;
+  }
+  ranked_.resize(kept);
+}
+
+// Whoever is asked after a failure alone is nobody to begin with, unless that failure is certain:
+// the prompt is too long for all others. False: nobody is left.
+bool Planner::PromoteFallbacks() {
+  const auto begins = [](const Ranked& each) { return each.candidate.after == AskedAfter::kAny; };
+  if (std::ranges::any_of(ranked_, begins)) return true;
+  const bool too_long = std::ranges::any_of(route_.excluded, [](const OutOfRoute& each) {
+    return each.endpoint != nullptr && each.why.Has(Excluded::kContext);
+  });
+  bool any = false;
+  for (Ranked& each : ranked_) {
+    if (!too_long || each.candidate.after != AskedAfter::kContextTooLong) continue;
+    each.candidate.after = AskedAfter::kAny;
+    any = true;
+  }
+  return any;
+}
+
+void Planner::KeepFirstAlone() {
+  ExcludedSet why;
+  why.Add(Excluded::kFallbackOff);
+  for (size_t i = 1; i < ranked_.size(); ++i) {
+    Exclude(ranked_[i].candidate, why, TraitsOf(Excluded::kFallbackOff).word);
+  }
+  ranked_.resize(1);
+}
+
+// Now and then somebody of whom little is known goes first, if that costs hardly more.
+void Planner::Explore() {
+  const bool may = in_.health != nullptr && in_.rules.balance == Balance::kInverseSquare &&
+                   in_.preferences.sort == RouteSort::kDefault && ask_.stream && !ask_.max_cost &&
+                   (asked_ == nullptr || asked_->order.empty());
+  if (!may || UnitDraw(in_.seed, kExploreDraw) >= in_.rules.explore) return;
+  const Ranked& front = ranked_.front();
+  const double most = 1.25 * static_cast<double>(front.candidate.expected_pico);
+  std::vector<size_t> unknown;
+  for (size_t i = 1; i < ranked_.size(); ++i) {
+    const Ranked& each = ranked_[i];
+    if (each.candidate.group == front.candidate.group && each.model_rank == front.model_rank &&
+        each.health.stable() && each.health.samples < kFewSamples &&
+        static_cast<double>(each.candidate.expected_pico) <= most) {
+      unknown.push_back(i);
+    }
+  }
+  if (unknown.empty()) return;
+  const double drawn = UnitDraw(in_.seed, kExploredDraw) * static_cast<double>(unknown.size());
+  const auto chosen = static_cast<ptrdiff_t>(unknown[static_cast<size_t>(drawn)]);
+  std::rotate(ranked_.begin(), ranked_.begin() + chosen, ranked_.begin() + chosen + 1);
+  route_.explored = true;
+}
+
+Error Planner::NobodyLeft() const {
+  const Model& first = *in_.models.front().model;
+  NeedSet unserved;
+  bool looked_at = false;
+  bool other = false;  // there is another reason than a dialect
+  for (const OutOfRoute& each : route_.excluded) {
+    if (each.endpoint == nullptr) continue;
+    looked_at = true;
+    unserved = unserved | (each.endpoint->lacks & ask_.needs);
+    other = other || !each.why.Has(Excluded::kNeed);
+  }
+  for (int i = 0; i < kNeedCount && !other; ++i) {
     const Need need = static_cast<Need>(i);
-    if (unserved.Has(need)) return Unserved(need, *models.front(), request);
+    if (unserved.Has(need)) return Unserved(need, first, *in_.request);
   }
+  if (looked_at) return NothingLeft(filters_, route_);
   return MakeError(ErrorCode::kNoMatchingEndpoint,
-                   "no provider of '" + models.front()->id +
+                   "no provider of '" + first.id +
                        "' is configured at this gateway; GET /v1/models lists the models it serves",
                    "model");
+}
+
+Result<Route> Planner::Plan() {
+  size_t endpoints = 0;
+  for (const PlannedModel& each : in_.models) endpoints += each.model->endpoints.size();
+  ranked_.reserve(std::min(endpoints, Route::kMostCandidates));
+  uint32_t rank = 0;
+  for (size_t i = 0; i < in_.models.size(); ++i) {
+    const PlannedModel& planned = in_.models[i];
+    if (i > 0 && !planned.first_rank && !in_.preferences.partition_none()) ++rank;
+    Look(planned, i, rank);
+  }
+  PlaceShorter();
+  ExcludeJumps();
+  if (!PromoteFallbacks()) return NobodyLeft();
+  SortCandidates({in_.preferences.sort, in_.rules.balance, in_.seed}, &ranked_);
+  if (asked_ != nullptr && !asked_->allow_fallbacks && asked_->order.empty()) KeepFirstAlone();
+  Explore();
+  route_.candidates.reserve(ranked_.size());
+  for (const Ranked& each : ranked_) route_.candidates.push_back(each.candidate);
+  if (in_.keep_views) {
+    for (const Ranked& each : ranked_) route_.views.push_back(each.health);
+  }
+  route_.sort = in_.preferences.sort;
+  route_.seed = in_.seed;
+  route_.expected_prompt = filters_.prompt;
+  return std::move(route_);
+}
+
+}  // namespace
+
+int64_t ExpectedPrompt(const Ask& ask, std::optional<int64_t> estimate) {
+  if (ask.prompt) return ask.prompt->tokens;
+  if (estimate) return *estimate;
+  // Most text has four bytes a token.
+  constexpr int64_t kBytes = 4;
+  return std::max<int64_t>(1, ask.strict_prompt / kBytes);
+}
+
+uint64_t ExpectedPico(const Candidate& candidate, const Ask& ask, int64_t prompt,
+                      UnixSeconds created) {
+  const Endpoint& endpoint = *candidate.endpoint;
+  const Rates& rates = RatesAt(endpoint, prompt, created);
+  const auto n = static_cast<Wide>(std::max<int64_t>(1, ask.choices));
+  int64_t answer = std::min(kGuessedAnswerTokens, ask.max_output.value_or(kGuessedAnswerTokens));
+  if (const int64_t most = candidate.max_output(); most > 0) answer = std::min(answer, most);
+  const auto times = [&rates](PriceClass c, Wide units) {
+    return static_cast<Wide>(rates[c].pico) * units;
+  };
+  Wide all =
+      times(PriceClass::kInput, static_cast<Wide>(prompt)) + times(PriceClass::kPerRequest, 1);
+  if (endpoint.pieces > 0) {
+    all += times(PriceClass::kPerImage, n * static_cast<Wide>(endpoint.pieces));
+  } else {
+    all += times(PriceClass::kOutput, n * static_cast<Wide>(answer));
+  }
+  constexpr Wide kWhole = 10'000;  // basis points
+  if (all == 0) return 0;
+  all = all * (kWhole + static_cast<Wide>(endpoint.price->markup_bps())) / kWhole;
+  constexpr uint64_t kMost = std::numeric_limits<uint64_t>::max();
+  return all > kMost ? kMost : static_cast<uint64_t>(all);
+}
+
+Result<Route> PlanRoute(const PlanInputs& inputs) { return Planner(inputs).Plan(); }
+
+Result<Route> PlanRoute(std::span<const Model* const> models, const ParsedRequest& request) {
+  std::vector<PlannedModel> planned;
+  for (const Model* const model : models) planned.push_back({model});
+  PlanInputs inputs;
+  inputs.models = planned;
+  inputs.request = &request;
+  return PlanRoute(inputs);
 }
 
 std::optional<Error> RefuseAuto(const ParsedRequest& request) {

@@ -1,23 +1,68 @@
 // Who serves a request: filters, and the order. Pure.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <span>
 
 #include "base/result.h"
+#include "base/time.h"
+#include "routing/health_view.h"
+#include "routing/preferences.h"
 #include "routing/route.h"
+#include "routing/routing_rules.h"
 #include "wire/ask.h"
 
 namespace seekroute {
 
-// The endpoints of `models`, those of the first before those of the next, in the catalog's order,
-// but for those that lack what `request` needs. Fails with kNoMatchingEndpoint where none of the
-// models, of which there is one at least, has any, and with the client's error where all lack
-// something. Without a strategy.
+// A model of the route.
+struct PlannedModel {
+  const Model* model = nullptr;
+  AskedAfter after = AskedAfter::kAny;
+  bool free_only = false;     // `:free` stands behind its name
+  bool by_client = true;      // it named the model: what that costs is its choice
+  std::string_view provider;  // the only one it is asked at; empty: any
+  bool first_rank = false;    // it stands beside the model before it, not behind
+};
+
+// All that a plan depends on. Nothing is owned, but `models` nothing outlives the call.
+struct PlanInputs {
+  std::span<const PlannedModel> models;  // one at least, distinct
+  const ParsedRequest* request = nullptr;
+  Preferences preferences = {};
+  RoutingRules rules = {};
+  const HealthReader* health = nullptr;  // null: everybody is well, and nothing is known
+  TimePoint now = {};
+  UnixSeconds created = {};                               // whose prices hold
+  uint64_t seed = 0;                                      // of all that is left to chance
+  std::optional<int64_t> expected_prompt = std::nullopt;  // tokens, where the ask has no estimate
+  bool keep_views = false;                                // for a report
+};
+
+// Candidates of the models, those of the first before those of the next unless the client wants
+// one list of them all; of each, in the order of SortCandidates(). Whoever lacks what the request
+// needs, or is not what the client wants, is left out with the first word of Excluded that holds.
+// What is unknown of an endpoint's abilities is tried, unless provider.require_parameters is set;
+// what is unknown of its privacy is not.
+//
+// Fails where nobody is left: with the client's error where no dialect of any endpoint can say the
+// request, else with kNoMatchingEndpoint, `availability` told. Without a strategy.
+Result<Route> PlanRoute(const PlanInputs& inputs);
+
+// The endpoints of `models` in the catalog's order, with no preferences.
 Result<Route> PlanRoute(std::span<const Model* const> models, const ParsedRequest& request);
 
 // Why no model can be chosen for a request that names none (`auto`): the models to choose from are
 // for chats. Nothing where one can be.
 std::optional<Error> RefuseAuto(const ParsedRequest& request);
+
+// The tokens that the prompt is expected to have: its estimate, else a guess by its bytes.
+int64_t ExpectedPrompt(const Ask& ask, std::optional<int64_t> estimate);
+
+// What a request is expected to cost there, the markup included, in pico-USD: the rates in force,
+// for that prompt and an answer of its cap, at most kGuessedAnswerTokens. Saturates.
+inline constexpr int64_t kGuessedAnswerTokens = 400;
+uint64_t ExpectedPico(const Candidate& candidate, const Ask& ask, int64_t prompt,
+                      UnixSeconds created);
 
 }  // namespace seekroute

@@ -14,7 +14,9 @@ namespace {
 Model ModelOf(std::string id, std::initializer_list<uint32_t> providers) {
   Model model;
   model.id = std::move(id);
-  for (const uint32_t provider : providers) model.endpoints.emplace_back().provider = provider;
+  for (const uint32_t provider : providers) {
+    model.endpoints.push_back({provider, "up", PriceTable::Flat(Rates{})});
+  }
   return model;
 }
 

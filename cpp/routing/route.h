@@ -1,19 +1,31 @@
 // Who may serve a request, in order, and who may not and why.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 #include <vector>
 
 #include "catalog/catalog.h"
+#include "routing/exclusion.h"
+#include "routing/health_view.h"
+#include "wire/asked_route.h"
 
 namespace seekroute {
+
+// How a candidate came to be one: after which failures of those before it it may be asked.
+enum class AskedAfter : uint8_t { kAny, kContextTooLong, kContentPolicy };
 
 // One endpoint that may be asked. Points into the catalog, which whoever keeps this keeps too.
 struct Candidate {
   const Model* model = nullptr;
   const Endpoint* endpoint = nullptr;
   int64_t inputs = 1;  // of the request
+  // What the request is expected to cost, the markup included, in pico-USD. Saturates.
+  uint64_t expected_pico = 0;
+  double probability = 0;  // that it came to be the first of the route
+  uint8_t group = 0;       // RouteGroup
+  AskedAfter after = AskedAfter::kAny;
 
   // Of this endpoint, in tokens; 0: unknown. For all that the request has it read.
   int64_t context() const { return model->ContextAt(*endpoint, inputs); }
@@ -26,16 +38,29 @@ struct Candidate {
 // A provider that is not asked. Points likewise.
 struct OutOfRoute {
   const Model* model = nullptr;
-  std::string_view provider;
-  std::string_view reason;  // one word for clients: "no_key", "disabled"
+  std::string_view provider;           // or the tag of its endpoint
+  std::string_view reason;             // one word for clients: "no_key", "disabled"
+  const Endpoint* endpoint = nullptr;  // null: it is not connected
+  ExcludedSet why = {};                // all that holds of an endpoint
 };
 
 // Planned once, at admission; quote, bound, attempts and report read the same one. Immutable.
 struct Route {
+  static constexpr size_t kMostCandidates = 64;
+  static constexpr size_t kMostExcluded = 64;
+
   std::vector<Candidate> candidates;  // in the order in which they are asked
   std::vector<OutOfRoute> excluded;
-  // How the model was found: "auto", "direct" (its id) or "alias". A literal.
+  size_t more_excluded = 0;  // beyond kMostExcluded
+  // How the model was found: "auto", "direct" (its id), "alias", "virtual" or "fallback" (another
+  // model than the first was named). A literal.
   std::string_view strategy;
+  RouteSort sort = RouteSort::kDefault;
+  uint64_t seed = 0;            // of all that was left to chance
+  bool explored = false;        // somebody of whom little is known was drawn for the first place
+  int64_t expected_prompt = 0;  // tokens
+  // Of each candidate, where the plan was to be explained.
+  std::vector<HealthView> views;
 };
 
 }  // namespace seekroute

@@ -11,13 +11,16 @@ uint64_t Bit(size_t place) { return uint64_t{1} << place; }
 
 Succession::Succession(const Route* route, const RetryPolicy* policy)
     : route_(route), policy_(policy), size_(std::min(route->candidates.size(), kMost)) {
+  int named = 0;  // models that may follow any failure
   for (size_t i = 0; i < size_; ++i) {
     const Model* const model = route->candidates[i].model;
     const auto same = [model](const Share& share) { return share.model == model; };
-    if (std::ranges::none_of(shares_, same)) shares_.push_back({model, 0, 0});
+    if (std::ranges::any_of(shares_, same)) continue;
+    shares_.push_back({model, 0, 0});
+    if (route->candidates[i].after == AskedAfter::kAny) ++named;
   }
   for (size_t i = 0; i < shares_.size(); ++i) {
-    const auto later = static_cast<int>(shares_.size() - i - 1);
+    const int later = std::max(0, named - static_cast<int>(i) - 1);
     shares_[i].most = std::max(1, policy->max_attempts - later);
   }
 }
@@ -32,8 +35,19 @@ bool Succession::MayMake(size_t place) const {
 
 bool Succession::Allows(size_t place) const {
   if (place >= size_ || ((passed_ | barred_) & Bit(place)) != 0 || !MayMake(place)) return false;
+  if (IsSpare(place)) return false;
   return together_.empty() ||
          std::ranges::any_of(together_, [&](const Failure& each) { return Opens(each, place); });
+}
+
+// It is there for a failure that has not been.
+bool Succession::IsSpare(size_t place) const {
+  const AskedAfter after = route_->candidates[place].after;
+  if (after == AskedAfter::kAny) return false;
+  const FailureClass wanted =
+      after == AskedAfter::kContextTooLong ? FailureClass::kContext : FailureClass::kPolicy;
+  return std::ranges::none_of(together_,
+                              [wanted](const Failure& each) { return each.failure == wanted; });
 }
 
 size_t Succession::FirstFrom(size_t place) const {

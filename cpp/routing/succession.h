@@ -14,7 +14,8 @@ namespace seekroute {
 // route.candidates.
 //
 // A candidate has one turn. Of the attempts each model of the route leaves one to every later
-// model, so that no number of sick hosts of the first keeps the others from being asked.
+// model, so that no number of sick hosts of the first keeps the others from being asked. A
+// candidate that is there for one failure alone (Candidate::after) has its turn behind that.
 class Succession {
  public:
   // Candidates beyond it are never asked.
@@ -51,6 +52,7 @@ class Succession {
     bool own_limit;
   };
 
+  bool IsSpare(size_t place) const;
   Step StepTo(size_t from, size_t to) const;
   bool Opens(const Failure& failure, size_t place) const;
   bool IsLonger(size_t than, size_t place) const;

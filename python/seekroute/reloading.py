@@ -34,7 +34,8 @@ class Change:
     """One difference between two configurations. Holds no secret.
 
     Attributes:
-        kind: `provider`, `model`, `endpoint`, `price`, `limit`, `profile`, `name` or `default`.
+        kind: `provider`, `model`, `endpoint`, `price`, `limit`, `profile`, `routing`, `name` or
+            `default`.
         name: whose: an id, or `MODEL at PROVIDER`.
         change: what became of it.
         field: what of it; empty where it came or went whole.

@@ -627,7 +627,8 @@ def test_two_endpoints_of_a_provider_differ_in_region_or_quantization(tmp_path: 
         parameters=["seed"],
     )
     assert (plain["tag"], other["tag"]) == ("groq", "groq/fp8-eu")
-    assert "weight" not in plain and "zdr" not in plain
+    assert "weight" not in plain
+    assert "zdr" not in plain
     assert plain["traits"] == {
         "tools": "yes",
         "image_input": "yes",
@@ -637,7 +638,8 @@ def test_two_endpoints_of_a_provider_differ_in_region_or_quantization(tmp_path: 
     }
     assert plain["takes"] == ["temperature", "tools"]
     assert (other["data_collects"], other["zdr"], other["weight"]) == ("no", "yes", 2.5)
-    assert other["traits"]["tools"] == "no" and "image_input" not in other["traits"]
+    assert other["traits"]["tools"] == "no"
+    assert "image_input" not in other["traits"]
     assert other["takes"] == ["logprobs", "seed", "temperature", "top_logprobs"]
     with pytest.raises(ConfigError, match="the same offer as"):
         _two_offers(tmp_path)

@@ -64,7 +64,38 @@ def cross_check(
             add("default_model", "no model of this name in the catalog", hint)
         elif _embeds(default, rows, below):
             add("default_model", "an embedding model answers no chats", "name one that does")
+    _check_routes(data, set(below.names) | _names_in(rows), add)
     return problems + _check_profiles(data, folder, where)
+
+
+def _check_routes(data: Mapping[str, Any], names: set[str], add: Callable[..., None]) -> None:
+    """Names of models where there has to be one, and of virtual ones where there may be none."""
+
+    def check(at: str, name: object) -> None:
+        if isinstance(name, str) and name and name not in names:
+            add(at, "no model of this name in the catalog", did_you_mean(name, names))
+
+    for name, virtual in _dict(data.get("virtual_models")).items():
+        at = f"virtual_models.{name}"
+        if name in names or name in AUTO_NAMES:
+            add(at, "the catalog has a model of this name", "give it another one")
+        for number, member in enumerate(_list(_dict(virtual).get("candidates"))):
+            check(f"{at}.candidates.{number}.model", _dict(member).get("model"))
+    lists = _dict(_dict(data.get("routing")).get("fallbacks"))
+    for kind, by_model in lists.items():
+        for name, others in _dict(by_model).items():
+            at = f"routing.fallbacks.{kind}.{name}"
+            check(at, name)
+            for number, other in enumerate(_list(others)):
+                check(f"{at}.{number}", other)
+
+
+def _dict(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: object) -> Iterable[Any]:
+    return value if isinstance(value, list | tuple) else ()
 
 
 def _overlaid(

@@ -44,6 +44,12 @@ def _changes(before: Plan, after: Plan) -> Iterator[Change]:
     yield from _names(old, new)
     yield from _rows("profile", old["profiles"], new["profiles"], _fields("profile"), key="name")
     yield from _limits(before.limits, after.limits)
+    for name, rule in new["routing"].items():
+        if old["routing"][name] != rule:
+            yield _changed("routing", name, "is", old["routing"][name], rule)
+    for part in ("virtual_models", "fallbacks"):
+        if old[part] != new[part]:
+            yield _changed("routing", part, "changed", None, None)
     if old["default_model"] != new["default_model"]:
         yield _changed("name", "auto", "means", old["default_model"], new["default_model"])
     if old["default_profile"] != new["default_profile"]:

@@ -19,6 +19,7 @@ from seekroute.config.catalog_schema import (
 from seekroute.config.limit_schema import LimitValues
 from seekroute.config.price_schema import Tokens
 from seekroute.config.profile import PACKAGED_PROFILES
+from seekroute.config.routing_schema import RoutingSettings, VirtualModels
 from seekroute.config.schema import (
     PROVIDER_ID,
     Strict,
@@ -34,6 +35,7 @@ __all__ = [
     "LimitSettings",
     "Origin",
     "ProviderSettings",
+    "RoutingSettings",
     "ServerSettings",
     "Settings",
     "TimeoutSettings",
@@ -317,6 +319,8 @@ class Settings(Strict):
     """Added models, as in a catalog; one with an id of the catalog replaces it."""
     catalog_overlay: PathText = ""
     """File that adds, changes and hides models and sets markups; relative to this file."""
+    virtual_models: VirtualModels = Field(default_factory=dict)
+    """Names that stand for several models."""
     default_model: str = ""
     """What `auto` means; default: the first of a short list that a configured provider serves."""
     mock: Annotated[Literal["auto", "on", "beside", "off"], BeforeValidator(_switch)] = "auto"
@@ -330,6 +334,8 @@ class Settings(Strict):
     """Sizes and counts that nothing exceeds."""
     timeouts: TimeoutSettings = TimeoutSettings()
     """Deadlines of upstream calls."""
+    routing: RoutingSettings = RoutingSettings()
+    """Which endpoint of a model is asked first."""
     credits: CreditSettings = CreditSettings()
     """The ledger and what it charges."""
     engine_threads: Annotated[int, Field(ge=1, le=64)] = 1

@@ -15,6 +15,7 @@ from seekroute.config.catalog import (
 from seekroute.config.catalog_schema import CALL_TIMEOUTS, DEFAULT_KEEP_ALIVE_MS
 from seekroute.config.prices import endpoint_table
 from seekroute.config.profile import ProfileFile
+from seekroute.config.routes import routed, routing_of
 from seekroute.config.settings import ProviderSettings, Settings
 
 __all__ = [
@@ -183,6 +184,7 @@ def build_snapshot(
         "names": dict(catalog.names),
         "auto_names": list(AUTO_NAMES),
         "default_model": _default_model(settings, catalog, models),
+        **routing_of(settings, catalog),
     }
 
 
@@ -298,74 +300,6 @@ def _bounds(model: CatalogModel, endpoint: Endpoint) -> dict[str, int]:
     return {name: length for name, length in own.items() if length}
 
 
-_INPUTS = ("image", "audio", "video", "file")
-# Parameters that whoever has the feature takes.
-_TAKEN_WITH = {
-    "tools": ("tools",),
-    "tool_choice": ("tool_choice",),
-    "structured_output": ("response_format",),
-    "reasoning": ("reasoning", "reasoning_effort"),
-    "logprobs": ("logprobs", "top_logprobs"),
-    "choices": ("n",),
-}
-
-
-def _traits(model: CatalogModel, endpoint: Endpoint) -> dict[str, str]:
-    """What an endpoint is known to have, or not, of what a request may need.
-
-    A model that lists features has these; of what it does not list nothing is known. One that
-    lists more inputs than text takes no others.
-    """
-    known: dict[str, str] = {name: "yes" for name in model.features if name != "temperature"}
-    says_inputs = tuple(model.input) != ("text",)
-    for kind in _INPUTS:
-        if kind in model.input:
-            known[f"{kind}_input"] = "yes"
-        elif says_inputs:
-            known[f"{kind}_input"] = "no"
-    for kind in ("audio", "image"):
-        if kind in model.output:
-            known[f"{kind}_output"] = "yes"
-    known.update({str(name): str(word) for name, word in (endpoint.features or {}).items()})
-    return {name: word for name, word in known.items() if word != "unknown"}
-
-
-def _routed(model: CatalogModel, endpoint: Endpoint, provider: str = "") -> dict[str, Any]:
-    """What of an endpoint decides whether, and when, it is asked."""
-    traits = _traits(model, endpoint)
-    takes: set[str] = set(endpoint.parameters)
-    if "temperature" in model.features:
-        takes.add("temperature")
-    for name, parameters in _TAKEN_WITH.items():
-        if traits.get(name) == "yes":
-            takes.update(parameters)
-    takes.difference_update(endpoint.refuses)
-    said = {
-        "region": endpoint.region,
-        "quantization": endpoint.quantization if endpoint.quantization != "unknown" else None,
-    }
-    result: dict[str, Any] = {name: word for name, word in said.items() if word}
-    result["tag"] = "/".join(
-        filter(None, (provider or endpoint.provider, "-".join(filter(None, _variant(endpoint)))))
-    )
-    if endpoint.data.collects != "unknown":
-        result["data_collects"] = endpoint.data.collects
-    if endpoint.data.zdr != "unknown":
-        result["zdr"] = endpoint.data.zdr
-    if endpoint.weight != 1:
-        result["weight"] = endpoint.weight
-    if traits:
-        result["traits"] = traits
-    if takes:
-        result["takes"] = sorted(takes)
-    return result
-
-
-def _variant(endpoint: Endpoint) -> tuple[str, str]:
-    own = "" if endpoint.quantization == "unknown" else endpoint.quantization
-    return own, endpoint.region or ""
-
-
 # Pictures are drawn, and vectors are given, at paths of their own.
 _OPENAI_DIALECTS = {
     "text": "openai-chat",
@@ -405,7 +339,7 @@ def _model(
                     **_bounds(model, endpoint),
                     "price": price,
                     **_reasoning(settings, catalog, model, endpoint),
-                    **_routed(model, endpoint),
+                    **routed(model, endpoint),
                 }
             )
             timeouts = _timeouts(settings, catalog, model, endpoint)
@@ -430,7 +364,7 @@ def _model(
                 **_dropped(settings, first),
                 **_bounds(model, first),
                 "price": endpoint_table(catalog, model, first),
-                **_routed(model, first, MOCK_PROVIDER),
+                **routed(model, first, MOCK_PROVIDER),
                 "stand_in": True,
             }
         )

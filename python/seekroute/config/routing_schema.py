@@ -1,0 +1,68 @@
+"""How requests are spread over models and their endpoints."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from seekroute.config.schema import ALIAS, Strict
+
+Balance = Literal["inverse_square", "listed"]
+_MOST_MODELS = 8
+ModelName = Annotated[str, Field(min_length=1, max_length=200)]
+ModelNames = Annotated[tuple[ModelName, ...], Field(min_length=1, max_length=_MOST_MODELS)]
+
+
+class FallbackSettings(Strict):
+    """Models that are asked after others, by the name of the model before them."""
+
+    any: dict[ModelName, ModelNames] = Field(default_factory=dict)
+    """After a failure after which another provider would be asked."""
+    context: dict[ModelName, ModelNames] = Field(default_factory=dict)
+    """Where the prompt is too long."""
+    content_policy: dict[ModelName, ModelNames] = Field(default_factory=dict)
+    """Where the provider refuses what is asked."""
+
+
+class RoutingSettings(Strict):
+    """Which endpoint of a model is asked first, and who after it."""
+
+    balance: Balance = "inverse_square"
+    """`inverse_square` draws the order anew for each request, by weight over the square of the
+    price: of two endpoints the one at half the price comes first four times of five. `listed` asks
+    in the order of the catalog."""
+    max_price_jump: Annotated[float, Field(ge=0, le=1_000_000)] = 3.0
+    """An endpoint that the request does not name is passed over if it is expected to cost more than
+    so many times what the cheapest does; 0: never."""
+    explore: Annotated[float, Field(ge=0, le=1)] = 0.01
+    """Share of streams that are first sent to an endpoint of which little is known, if it costs at
+    most a quarter more."""
+    fallbacks: FallbackSettings = FallbackSettings()
+    """Models that are asked after others. A key's own list of models binds them, too."""
+
+
+class VirtualCandidate(Strict):
+    """One of the models that a virtual one stands for."""
+
+    model: ModelName
+    """A name of the catalog."""
+    provider: Annotated[str, Field(min_length=1, max_length=128)] | None = None
+    """Provider, or tag of an endpoint, at which alone it is asked; default: any."""
+    weight: Annotated[float, Field(ge=0, le=1000)] = 1.0
+    """How often it comes first; 0: after all others. For `weighted`."""
+
+
+class VirtualModel(Strict):
+    """A name that stands for several models."""
+
+    strategy: Literal["weighted", "order", "price"] = "weighted"
+    """`weighted`: their order is drawn for each request; `order`: as they are listed; `price`: all
+    their endpoints as one list, the cheapest first."""
+    candidates: Annotated[
+        tuple[VirtualCandidate, ...], Field(min_length=1, max_length=_MOST_MODELS)
+    ]
+    """The models. The one that answers is billed and named."""
+
+
+VirtualModels = dict[Annotated[str, Field(pattern=ALIAS)], VirtualModel]
