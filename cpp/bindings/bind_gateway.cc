@@ -127,12 +127,14 @@ py::tuple WriteError(Gateway& gateway, const std::string& code, std::string mess
 
 py::tuple Quote(Gateway& gateway, const py::str& surface, const py::object& body,
                 const OptionalBytes& authorization, const OptionalBytes& request_id,
-                const py::str& origin) {
+                const py::str& origin, std::optional<uint64_t> seed, int simulate) {
   const GatewayRequest request{.body = TakeBody(body),
                                .authorization = SecretFrom(authorization),
                                .request_id = TextFrom(request_id),
                                .origin = OriginFrom(origin),
-                               .surface = SurfaceFrom(surface)};
+                               .surface = SurfaceFrom(surface),
+                               .seed = seed,
+                               .simulate = simulate};
   ReadyAnswer answer;
   {
     const py::gil_scoped_release released;  // a long prompt takes milliseconds
@@ -204,7 +206,8 @@ void BindGateway(py::module_& m) {
            py::arg("request_id"), py::arg("origin"), py::arg("explain") = 0,
            py::arg("idempotency_key") = py::none())
       .def("quote", &Quote, py::arg("surface"), py::arg("body"), py::arg("authorization"),
-           py::arg("request_id"), py::arg("origin"))
+           py::arg("request_id"), py::arg("origin"), py::arg("seed") = py::none(),
+           py::arg("simulate") = 0)
       .def("flush", &Gateway::Flush)
       .def("cancel", &Gateway::Cancel, py::arg("exchange"))
       .def(

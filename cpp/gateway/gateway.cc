@@ -239,7 +239,20 @@ ReadyAnswer Gateway::Quote(const GatewayRequest& request) {
                       request.request_id, request.authorization, request.origin, request.surface);
   }
   const UnixSeconds now = clock_.WallTime().seconds();
-  const AdmissionRules rules{&keys_, options_.require_key, request.origin, now, {.prompt = true}};
+  AdmissionRules rules{.keys = &keys_,
+                       .require_key = options_.require_key,
+                       .origin = request.origin,
+                       .now = now,
+                       .scope = {.prompt = true},
+                       .moment = clock_.Now(),
+                       .simulate = request.simulate,
+                       .explain = true};
+  if (request.seed) {
+    rules.seed = *request.seed;
+  } else {
+    MutexLock lock(&mu_);
+    rules.seed = rng_.Next() >> kSeedShift;
+  }
   Admission admission;
   Status quoted = Admit(SurfaceOf(request.surface), request.body, request.authorization, *snapshot,
                         rules, &admission);

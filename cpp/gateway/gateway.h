@@ -39,6 +39,10 @@ struct GatewayRequest {
   Origin origin = Origin::kServer;
   SurfaceId surface = SurfaceId::kChat;  // that it is spoken in
   Explain explain = Explain::kNo;
+  // Of a quote alone: what its order is drawn by, else by chance; and how often it is drawn anew,
+  // to tell how often each endpoint comes first.
+  std::optional<uint64_t> seed = std::nullopt;
+  int simulate = 0;
 };
 
 // An answer ready to be sent.

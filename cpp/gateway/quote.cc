@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "billing/cost.h"
+#include "gateway/routing_report.h"
 #include "gateway/spend_bound.h"
 #include "wire/json/json_writer.h"
 
@@ -132,6 +133,24 @@ void WritePricing(int64_t prompt_tokens, const PriceTable& price, bool upstream_
   json->End();
 }
 
+// {"draws","first":[{"endpoint","share"}]}, the greatest share first.
+void WriteFirstPlaces(const Admission& admission, JsonWriter* json) {
+  auto places = admission.first_places;
+  std::ranges::sort(places, [](const auto& a, const auto& b) { return a.second > b.second; });
+  int draws = 0;
+  for (const auto& [endpoint, count] : places) draws += count;
+  json->Key("simulated").Object();
+  json->Key("draws").Integer(draws);
+  json->Key("first").Array();
+  for (const auto& [endpoint, count] : places) {
+    json->Object();
+    json->Key("endpoint").String(endpoint->tag);
+    json->Key("share").Raw(FormatShare(static_cast<double>(count) / draws));
+    json->End();
+  }
+  json->End().End();
+}
+
 }  // namespace
 
 Result<std::string> WriteQuote(const Admission& admission, const Snapshot& snapshot,
@@ -184,6 +203,10 @@ Result<std::string> WriteQuote(const Admission& admission, const Snapshot& snaps
     json.Object();
     json.Key("provider").String(snapshot.providers[endpoint.provider].id);
     json.Key("model").String(endpoint.upstream_model);
+    json.Key("endpoint").String(endpoint.tag);
+    json.Key("model_id").String(offer.candidate->model->id);
+    json.Key("group").Integer(offer.candidate->group);
+    json.Key("probability").Raw(FormatShare(offer.candidate->probability));
     WritePricing(prompt.tokens, *endpoint.price, admission.profile->upstream_cost, now, &json);
     WriteCosts(offer.costs, &json);
     json.End();
@@ -194,9 +217,13 @@ Result<std::string> WriteQuote(const Admission& admission, const Snapshot& snaps
     json.Object();
     json.Key("provider").String(each.provider);
     json.Key("reason").String(each.reason);
+    if (each.endpoint != nullptr) json.Key("detail").String(TraitsOf(each.why.first()).one);
     json.End();
   }
-  json.End().End();
+  json.End();
+  WriteOrder(planned, &json);
+  if (!admission.first_places.empty()) WriteFirstPlaces(admission, &json);
+  json.End();
   return out;
 }
 

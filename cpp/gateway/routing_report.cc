@@ -1,5 +1,6 @@
 #include "gateway/routing_report.h"
 
+#include "routing/filters.h"
 #include "wire/json/json_writer.h"
 
 namespace seekroute {
@@ -7,6 +8,115 @@ namespace {
 
 // Of a report of few candidates: it is written at once into a buffer that need not grow.
 constexpr size_t kOrdinaryBytes = 512;
+
+std::string_view NameOf(RouteSort sort) {
+  switch (sort) {
+    case RouteSort::kPrice:
+      return "price";
+    case RouteSort::kThroughput:
+      return "throughput";
+    case RouteSort::kLatency:
+      return "latency";
+    case RouteSort::kDefault:
+      break;
+  }
+  return "default";
+}
+
+std::string_view NameOf(HealthState state) {
+  switch (state) {
+    case HealthState::kOk:
+      return "ok";
+    case HealthState::kDegraded:
+      return "degraded";
+    case HealthState::kEjected:
+      return "ejected";
+    case HealthState::kHalfOpen:
+      return "half_open";
+    case HealthState::kSlowStart:
+      return "slow_start";
+    case HealthState::kOut:
+      break;
+  }
+  return "out";
+}
+
+// Why a candidate that is in its place would be passed over now; empty: it would not.
+std::string_view PassedOver(const HealthView& view) {
+  if (!view.has_live_key) return TraitsOf(Excluded::kDeadKey).word;
+  if (view.state == HealthState::kEjected && !view.last_resort) {
+    return TraitsOf(Excluded::kEjected).word;
+  }
+  if (view.state == HealthState::kOut) return TraitsOf(Excluded::kOutUntil).word;
+  return view.has_room ? std::string_view() : TraitsOf(Excluded::kUpstreamLimit).word;
+}
+
+void WriteFigure(JsonName name, uint32_t figure, JsonWriter* json) {
+  json->Key(name);
+  figure == 0 ? json->Null() : json->Integer(figure);
+}
+
+// With the markup: what this client would pay.
+void WritePrice(const Endpoint& endpoint, int64_t prompt, UnixSeconds created, JsonWriter* json) {
+  constexpr uint64_t kMillion = 1'000'000;
+  const Rates& rates = RatesAt(endpoint, prompt, created);
+  const int32_t markup = endpoint.price != nullptr ? endpoint.price->markup_bps() : 0;
+  const auto rate = [&](PriceClass c) { return FormatUsd(Rate{rates[c].pico * kMillion}, markup); };
+  json->Key("price_usd_per_m").Object();
+  json->Key("in").Raw(rate(PriceClass::kInput));
+  json->Key("out").Raw(rate(PriceClass::kOutput));
+  json->End();
+}
+
+}  // namespace
+
+std::string FormatShare(double share) {
+  const auto millionths = static_cast<int64_t>(share * 1e6 + .5);
+  return FormatUsd(Money{millionths * 1000});
+}
+
+void WriteCandidates(const Route& route, UnixSeconds created, JsonWriter* json) {
+  json->Key("candidates").Array();
+  for (size_t i = 0; i < route.candidates.size(); ++i) {
+    const Candidate& each = route.candidates[i];
+    const HealthView view = i < route.views.size() ? route.views[i] : HealthView();
+    json->Object();
+    json->Key("endpoint").String(each.endpoint->tag);
+    json->Key("model").String(each.model->id);
+    json->Key("group").Integer(each.group);
+    WritePrice(*each.endpoint, route.expected_prompt, created, json);
+    json->Key("expected_usd").Raw(FormatUsd(Rate{each.expected_pico}));
+    WriteFigure("latency_ms", view.ttft_ms[Percentile::kP50], json);
+    WriteFigure("throughput", view.tokens_per_second[Percentile::kP50], json);
+    json->Key("uptime_30m");
+    view.has_uptime() ? json->Raw(FormatShare(view.uptime / 1000.0)) : json->Null();
+    json->Key("health").String(NameOf(view.state));
+    json->Key("weight").Raw(FormatShare(each.endpoint->weight));
+    json->Key("probability").Raw(FormatShare(each.probability));
+    const std::string_view passed_over = PassedOver(view);
+    json->Key("excluded_by");
+    passed_over.empty() ? json->Null() : json->String(passed_over);
+    json->End();
+  }
+  for (const OutOfRoute& each : route.excluded) {
+    json->Object();
+    json->Key("endpoint").String(each.provider);
+    json->Key("model").String(each.model->id);
+    json->Key("excluded_by").String(each.reason);
+    if (each.endpoint != nullptr) json->Key("detail").String(TraitsOf(each.why.first()).one);
+    json->End();
+  }
+  json->End();
+  if (route.more_excluded > 0) json->Key("more_excluded").Integer(route.more_excluded);
+}
+
+void WriteOrder(const Route& route, JsonWriter* json) {
+  json->Key("sort").String(NameOf(route.sort));
+  json->Key("seed").Integer(route.seed);
+  json->Key("explored").Bool(route.explored);
+}
+
+namespace {
 
 // "gpt-5-mini by openai, after groq (429)".
 std::string Summary(const ExchangeRecord& row) {
@@ -33,6 +143,7 @@ std::string WriteRouting(Explain how, const ExchangeRecord& row, const Route& ro
   json.Key("strategy").String(route.strategy);
   json.Key("region").Null();
   json.Key("summary").String(Summary(row));
+  if (how == Explain::kSeekroute) WriteOrder(route, &json);
   json.Key("attempt").Integer(row.attempts);
   json.Key("is_byok").Bool(false);
   json.Key("endpoints").Object();
@@ -51,6 +162,7 @@ std::string WriteRouting(Explain how, const ExchangeRecord& row, const Route& ro
     json.End();
   }
   json.End().End();
+  if (how == Explain::kSeekroute) WriteCandidates(route, row.created, &json);
   json.Key("attempts").Array();
   for (const AttemptRecord& attempt : row.tried) {
     json.Object();

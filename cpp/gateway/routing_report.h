@@ -9,6 +9,7 @@
 #include "gateway/stats.h"
 #include "routing/route.h"
 #include "store/store.h"
+#include "wire/json/json_writer.h"
 
 namespace seekroute {
 
@@ -19,11 +20,23 @@ enum class Explain : uint8_t {
 };
 
 // The whole JSON member: `"seekroute":{...}` with OpenRouter's keys (requested, strategy, attempt,
-// endpoints, attempts, ...). `asked`: candidates that were asked; the last of them is the one that
-// was selected. `stats`, where given, tells which of them ignored their cap, as
+// endpoints, attempts, ...). As "seekroute" it tells besides how the order came about: `sort`,
+// `seed`, and of each endpoint that was looked at its price, health and share, and why it was left
+// out: at most Route::kMostCandidates and Route::kMostExcluded of them. `asked`: candidates that
+// were asked; the last of them is the one that was selected. `stats`, where given, tells which of
+// them ignored their cap, as
 // `"ignores_cap":true`, where OpenRouter's clients do not read. Names no upstream but by its
 // provider id; quotes no error text.
 std::string WriteRouting(Explain how, const ExchangeRecord& row, const Route& route,
                          const Snapshot& snapshot, size_t asked, const Stats* stats = nullptr);
+
+// A share of 1, or a weight, in millionths: a float has digits that nobody needs.
+std::string FormatShare(double share);
+
+// The members "sort", "seed" and "explored": how the order of a route came about.
+void WriteOrder(const Route& route, JsonWriter* json);
+
+// The members "candidates", and "more_excluded" where there are more than are told.
+void WriteCandidates(const Route& route, UnixSeconds created, JsonWriter* json);
 
 }  // namespace seekroute

@@ -42,8 +42,8 @@ TEST(RoutingReport, NamesCandidatesAttemptsAndWhatWasSelected) {
   row.attempts = 2;
   row.tried = {{"groq", 429, "upstream_rate_limited", {}}, {"openai", 200, "", {}}};
   EXPECT_EQ(
-      WriteRouting(Explain::kSeekroute, row, RouteBy("alias"), TwoProviders(), 2),
-      R"("seekroute":{"requested":"gpt-oss-120b","strategy":"alias","region":null,)"
+      WriteRouting(Explain::kOpenRouter, row, RouteBy("alias"), TwoProviders(), 2),
+      R"("openrouter_metadata":{"requested":"gpt-oss-120b","strategy":"alias","region":null,)"
       R"x("summary":"openai/gpt-oss-120b by openai, after groq (429)","attempt":2,"is_byok":false,)x"
       R"("endpoints":{"total":2,"available":[)"
       R"({"provider":"groq","model":"gpt-oss","selected":false},)"
@@ -51,6 +51,45 @@ TEST(RoutingReport, NamesCandidatesAttemptsAndWhatWasSelected) {
       R"("attempts":[{"provider":"groq","model":"openai/gpt-oss-120b","status":429,)"
       R"("error":"upstream_rate_limited"},)"
       R"({"provider":"openai","model":"openai/gpt-oss-120b","status":200}]})");
+}
+
+TEST(RoutingReport, TellsHowTheOrderCameAbout) {
+  Model model = TwoEndpoints();
+  Rates rates;
+  rates[PriceClass::kInput] = {250'000};
+  rates[PriceClass::kOutput] = {1'000'000};
+  for (Endpoint& each : model.endpoints) each.price = PriceTable::Flat(rates);
+  model.endpoints[0].tag = "groq";
+  model.endpoints[1].tag = "openai/fp8";
+  Route route = RouteTo(model);
+  route.seed = 42;
+  route.candidates[0].probability = .25;
+  route.candidates[0].expected_pico = 1'500'000;
+  route.views.resize(2);
+  route.views[0].state = HealthState::kDegraded;
+  route.views[0].uptime = 995;
+  route.views[0].ttft_ms.at[0] = 800;
+  route.views[1].has_room = false;
+  ExcludedSet dear;
+  dear.Add(Excluded::kMaxPrice);
+  route.excluded = {{&model, "dear", "max_price", model.endpoints.data(), dear}};
+  route.more_excluded = 3;
+  const std::string report =
+      WriteRouting(Explain::kSeekroute, {}, route, TwoProviders(), 1, nullptr);
+  EXPECT_NE(report.find(R"("sort":"default","seed":42,"explored":false,)"), std::string::npos);
+  EXPECT_NE(
+      report.find(
+          R"("candidates":[{"endpoint":"groq","model":"openai/gpt-oss-120b","group":0,)"
+          R"("price_usd_per_m":{"in":0.25,"out":1},"expected_usd":0.0000015,"latency_ms":800,)"
+          R"("throughput":null,"uptime_30m":0.995,"health":"degraded","weight":1,)"
+          R"("probability":0.25,"excluded_by":null},{"endpoint":"openai/fp8",)"),
+      std::string::npos)
+      << report;
+  EXPECT_NE(report.find(R"("excluded_by":"upstream_limit"},{"endpoint":"dear",)"
+                        R"("model":"openai/gpt-oss-120b","excluded_by":"max_price",)"
+                        R"("detail":"costs more than max_price"}],"more_excluded":3,)"),
+            std::string::npos)
+      << report;
 }
 
 TEST(RoutingReport, IsCalledAsOpenRouterCallsItWhereThatIsAsked) {

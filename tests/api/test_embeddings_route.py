@@ -48,6 +48,7 @@ def server(
         models=[model],
         default_model=MODEL,
         credits={"enabled": True},
+        routing={"balance": "listed"},  # the first is the one that is asked
     ) as running:
         book = running.service.ledger
         assert book is not None
@@ -154,8 +155,8 @@ def test_headers(server: RunningServer) -> None:
     told = answer.json()["seekroute"]
     assert told["strategy"] == "direct"
     assert [each["provider"] for each in told["endpoints"]["available"]] == ["mock"]
-    ignored = embed(server, provider={"order": ["first"]})
-    assert ignored.headers["x-seekroute-ignored"] == "provider"
+    routed = embed(server, provider={"order": ["first"]}, transforms=["x"])
+    assert routed.headers["x-seekroute-ignored"] == "transforms"
     assert "provider" not in server.mock.requests[-1].json
 
 

@@ -42,8 +42,13 @@ def server(
     ]
     models = [{"id": MODEL, "context": 1000, "aliases": ["two"], "endpoints": endpoints}]
     data_dir: Path = tmp_path_factory.mktemp("explain")
+    # As listed, so that it is the first that fails.
     with running_server(
-        data_dir, providers=providers, models=models, default_model=MODEL
+        data_dir,
+        providers=providers,
+        models=models,
+        default_model=MODEL,
+        routing={"balance": "listed"},
     ) as running:
         yield running
 
@@ -74,7 +79,12 @@ AVAILABLE = [
 def test_an_answer_tells_its_attempts(server: RunningServer, first: MockProvider) -> None:
     first.queue(Status(503))
     found = _ask(server, "X-Seekroute-Explain").json()["seekroute"]
+    candidates = found.pop("candidates")
+    assert [(row["endpoint"], row["group"]) for row in candidates] == [("first", 0), ("second", 0)]
+    assert found.pop("seed") >= 0
     assert found == {
+        "sort": "default",
+        "explored": False,
         "requested": MODEL,
         "strategy": "direct",
         "region": None,

@@ -16,12 +16,12 @@ from serving import PATIENCE, RunningServer, chat_body, running_server
 ASKED: dict[str, Any] = {
     "usage": {"include": True},
     "reasoning": {"effort": "high"},
-    "provider": {"order": ["azure"]},
+    "provider": {"order": ["openai"]},
     "models": ["openai/gpt-4o"],
     "transforms": ["middle-out"],
     "plugins": [{"id": "web"}],
 }
-NAMED = {"provider", "models", "transforms", "plugins"}
+NAMED = {"transforms", "plugins"}
 
 
 def model(name: str, **endpoint: Any) -> dict[str, Any]:

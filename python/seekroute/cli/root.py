@@ -28,6 +28,7 @@ from seekroute.cli import (
     models,
     orgs,
     receipt,
+    route,
     run,
     upkeep,
     usage,
@@ -107,6 +108,7 @@ app.command("serve")(run.serve)
 app.command("mock")(run.mock)
 app.command("ask")(run.ask)
 app.command("chat")(chat.chat)
+app.command("route")(route.route)
 app.command("usage")(usage.usage)
 app.command("backup")(upkeep.backup)
 app.command("prune")(upkeep.prune)

@@ -172,6 +172,7 @@ class BaseClient(Shown):
         model: str,
         system: str | None,
         fields: dict[str, Any],
+        query: dict[str, Any] | None = None,
     ) -> Call[R]:
         """The call for a quote of one question, or of a conversation."""
         check_names(fields, "call", "estimate()" if finish is calls.quote else "route()")
@@ -184,7 +185,7 @@ class BaseClient(Shown):
                 messages.insert(0, {"role": "system", "content": system})
         extra = fields.pop("extra_body", None)
         body = calls.chat_body({"model": model, "messages": messages}, fields, extra)
-        return calls.Call(QUOTE_PATH, finish, body)
+        return calls.Call(QUOTE_PATH, finish, body, query=query)
 
     def count_tokens(
         self,

@@ -176,6 +176,12 @@ def quote(body: bytes, head: Head) -> Quote:
     return found
 
 
+def drawn_by(draw: int | None, simulate: int) -> dict[str, str]:
+    """The parameters of the URL of a dry run."""
+    asked = {"seed": draw, "simulate": simulate or None}
+    return {name: str(value) for name, value in asked.items() if value is not None}
+
+
 def routing(body: bytes, head: Head) -> Routing:
     """The result of `route()`."""
     return quote(body, head).routing

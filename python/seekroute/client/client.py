@@ -214,16 +214,28 @@ class Client(ClientAccount, ClientExtras, BaseClient, Closable):
         prompt: str | Sequence[Any],
         model: str = "auto",
         system: str | None = None,
+        *,
+        draw: int | None = None,
+        simulate: int = 0,
         **fields: Any,
     ) -> Routing:
         """Says how a chat completion would be routed, without asking any provider or paying.
 
-        The arguments are those of `estimate`.
+        Args:
+            prompt: The question, or a list of messages.
+            model: Any spelling the catalog knows, or "auto".
+            system: A system message before it.
+            draw: What the order is drawn by, as an earlier route tells it as its `seed`; default:
+                chance. (`seed` is the field of the request that a provider gets.)
+            simulate: How often to draw the order anew, at most 10,000 times, to tell in
+                `simulated` how often each endpoint comes first.
+            fields: As of `chat.completions.create`.
 
         Example:
             print(client.route("Why is the sky blue?", model="auto"))
         """
-        return self._perform(self._quoted(calls.routing, prompt, model, system, fields))
+        query = calls.drawn_by(draw, simulate)
+        return self._perform(self._quoted(calls.routing, prompt, model, system, fields, query))
 
     def key(self) -> Result:
         """What the key of this client is: `GET /v1/key` of a remote gateway.
@@ -368,10 +380,16 @@ class AsyncClient(AsyncClientAccount, AsyncClientExtras, BaseClient):
         prompt: str | Sequence[Any],
         model: str = "auto",
         system: str | None = None,
+        *,
+        draw: int | None = None,
+        simulate: int = 0,
         **fields: Any,
     ) -> Routing:
         """As `Client.route`."""
-        return await self._perform(self._quoted(calls.routing, prompt, model, system, fields))
+        query = calls.drawn_by(draw, simulate)
+        return await self._perform(
+            self._quoted(calls.routing, prompt, model, system, fields, query)
+        )
 
     async def key(self) -> Result:
         """As `Client.key`."""

@@ -7,7 +7,9 @@ import functools
 import logging
 from collections.abc import Awaitable, Sequence
 from typing import TYPE_CHECKING, Final
+from urllib.parse import parse_qsl
 
+from seekroute.api.dry_run import drawn_by
 from seekroute.gateway import (
     EXPLAIN_NO,
     EXPLAIN_OPENROUTER,
@@ -78,7 +80,10 @@ async def quote(call: HttpCall, surface: str) -> None:
 
     Raises:
         Refusal: as for the request itself.
+        RefusedError: `seed` or `simulate` is none.
     """
+    query: bytes = call.scope.get("query_string", b"")
+    drawn = drawn_by(dict(parse_qsl(query.decode("latin-1"))))
     body, lease = await _take_body(call)
     try:
         if body is None:
@@ -90,9 +95,11 @@ async def quote(call: HttpCall, surface: str) -> None:
             call.authorization,
             call.request_id,
             call.origin,
+            *drawn,
         )
         # Reading a short prompt is quicker than handing it to a thread.
-        answer = work() if len(body) <= UNCOUNTED_BYTES else await asyncio.to_thread(work)
+        short = len(body) <= UNCOUNTED_BYTES and drawn[1] == 0
+        answer = work() if short else await asyncio.to_thread(work)
     finally:
         if lease is not None:
             lease.release()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from seekroute.api.schemas.routing import DRAWN, ROUTE_FIELDS
 from seekroute.api.schemas.shapes import (
     AMOUNT,
     NULL,
@@ -66,6 +67,7 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
             ),
             "user": text(null=True),
             "max_cost": _MAX_COST,
+            **ROUTE_FIELDS,
         },
         required="model messages",
         open=True,
@@ -208,7 +210,7 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
             "created": integer(),
             "requested": text(),
             "model": text(),
-            "strategy": {"enum": ["auto", "direct", "alias"]},
+            "strategy": {"enum": ["auto", "direct", "alias", "virtual", "fallback"]},
             "prompt_tokens": ref("TokenRange"),
             "completion_tokens": ref("TokenRange"),
             "cost": ref("CostRange"),
@@ -237,6 +239,12 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
                     {
                         "provider": text(),
                         "model": text(description="The provider's own name of it."),
+                        "endpoint": text(description="Its tag: `provider[/variant]`."),
+                        "model_id": text(),
+                        "group": integer(minimum=0, description="Lower ones are asked first."),
+                        "probability": number(
+                            minimum=0, maximum=1, description="That it comes first."
+                        ),
                         "pricing": record(
                             {},
                             required="revision min_prompt_tokens prompt completion",
@@ -248,17 +256,21 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
                         ),
                         "cost": ref("CostRange"),
                     },
-                    required="provider model pricing cost",
+                    required="provider model endpoint model_id group probability pricing cost",
                 ),
                 minItems=1,
             ),
             "excluded": array(
-                record({"provider": text(), "reason": text()}, required="provider reason")
+                record(
+                    {"provider": text(), "reason": text(), "detail": text()},
+                    required="provider reason",
+                )
             ),
+            **DRAWN,
         },
         required=(
             "object created requested model strategy prompt_tokens "
-            "completion_tokens cost hold candidates excluded"
+            "completion_tokens cost hold candidates excluded sort seed explored"
         ),
     ),
     "TokenRange": record(

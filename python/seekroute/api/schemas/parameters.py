@@ -55,6 +55,20 @@ GROUPS: Final[Mapping[str, tuple[dict[str, Any], ...]]] = {
             ),
         ),
     ),
+    "DryRun": (
+        parameter(
+            "query",
+            "seed",
+            integer(minimum=0, maximum=_MOST - 1),
+            description="What the order is drawn by; default: chance.",
+        ),
+        parameter(
+            "query",
+            "simulate",
+            integer(minimum=0, maximum=10_000),
+            description="How often the order is drawn anew, to tell the shares of first places.",
+        ),
+    ),
     "ModelQuery": (
         parameter(
             "query",

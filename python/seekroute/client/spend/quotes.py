@@ -35,18 +35,27 @@ def _said(amount: Decimal | None) -> str:
     return "unbounded" if amount is None else f"{amount:f}"
 
 
+# What a quote tells of how the order came about.
+_DRAWN = ("sort", "seed", "explored", "simulated")
+
+
 class Routing(Shown, Result):
     """How a request was routed, or would be. Printed, it is a table.
 
     Attributes:
         requested: The model as it was asked for.
-        strategy: "direct" (by its id), "alias", or "auto".
+        strategy: "direct" (by its id), "alias", "auto", "virtual", or "fallback" (the first model
+            may not be used).
+        sort: "default", "price", "throughput" or "latency"; with it `seed`, what the order was
+            drawn by, and `explored`, whether somebody little known was drawn for the first place.
+        simulated: Where it was asked for, how often each endpoint came `first` in so many `draws`.
         candidates: Who can serve it, in the order of asking; each with `provider`, `model` (the
-            provider's own name) and `selected`; in a dry run also `pricing` and `cost`.
+            provider's own name) and `selected`; in a dry run also `endpoint` (its tag), `group`,
+            `probability` (that it comes first), `pricing` and `cost`.
         attempts: Who was asked, each with `provider` and the HTTP `status` (0: no answer); empty
             in a dry run.
-        excluded: Who offers the model and was not a candidate, each with a `reason`. Known in a
-            dry run only.
+        excluded: Who offers the model and was not a candidate, each with a `reason`, one word, and
+            mostly a `detail`. Known in a dry run only.
     """
 
     __slots__ = ()
@@ -80,8 +89,15 @@ class Routing(Shown, Result):
             if name in tried and tried[name].status != 200:
                 note = f"failed ({tried[name].status or 'no answer'})"
             cost = _said(_range(row["cost"]).expected) if "cost" in row else ""
-            rows.append([name, row["model"], note, cost])
+            if not note and 0 < row.get("probability", 0) < 1:
+                note = f"first of {row['probability']:.1%}"
+            rows.append([row.get("endpoint") or name, row["model"], note, cost])
         rows += [[row.provider, "", f"not asked: {row.reason}", ""] for row in self.excluded]
+        drawn = self._data.get("simulated")
+        if drawn:
+            for row in drawn["first"]:
+                share = f"first in {row['share']:.2%} of {drawn['draws']} draws"
+                rows.append([row["endpoint"], "", share, ""])
         return rows
 
     def __str__(self) -> str:
@@ -119,6 +135,7 @@ class Quote(Shown, Result):
                 "endpoints": {"total": len(available), "available": available},
                 "attempts": [],
                 "excluded": self._data["excluded"],
+                **{name: self._data[name] for name in _DRAWN if name in self._data},
             }
         )
 

@@ -13,6 +13,7 @@ from urllib.parse import unquote, urlencode
 
 from seekroute.api import table, unknown
 from seekroute.api.call import ApiAnswer, ApiCall, RefusedError, Sources, Viewer
+from seekroute.api.dry_run import drawn_by
 from seekroute.client.wires.backend import (
     AsyncBackend,
     AsyncReadyReply,
@@ -156,8 +157,9 @@ class _Local:
         try:
             if match is not None and match.route.kind is table.Kind.QUOTE:
                 _check_method(request, match.route)
+                drawn = drawn_by({name: str(value) for name, value in request.query.items()})
                 status, headers, body = core.quote(
-                    match.route.surface, request.body, None, offered, IN_PROCESS
+                    match.route.surface, request.body, None, offered, IN_PROCESS, *drawn
                 )
                 return status, header_map(headers), body
             answer = self._answer(request, match)

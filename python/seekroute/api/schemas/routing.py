@@ -1,0 +1,104 @@
+"""What a request says of where it may go, and what a dry run tells of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from seekroute.api.schemas.shapes import (
+    Schema,
+    array,
+    flag,
+    integer,
+    number,
+    record,
+    text,
+)
+
+__all__ = ["DRAWN", "ROUTE_FIELDS"]
+
+_SLUGS: Final = array(text(minLength=1, maxLength=128), null=True, maxItems=64)
+_CUTOFF: Final[Schema] = {
+    "anyOf": [
+        number(null=True, exclusiveMinimum=0),
+        record(
+            {name: number(null=True, exclusiveMinimum=0) for name in ("p50", "p75", "p90", "p99")}
+        ),
+    ]
+}
+_PRICE: Final = number(null=True, minimum=0, maximum=1e6)
+_SORT: Final = ["price", "throughput", "latency", None]
+
+ROUTE_FIELDS: Final[Mapping[str, Schema]] = {
+    "provider": record(
+        {
+            "order": _SLUGS,
+            "only": _SLUGS,
+            "ignore": _SLUGS,
+            "allow_fallbacks": flag(null=True, default=True),
+            "require_parameters": flag(null=True, default=False),
+            "data_collection": {"enum": ["allow", "deny", None]},
+            "zdr": flag(null=True, default=False),
+            "quantizations": array(
+                text(
+                    enum=[
+                        "int4",
+                        "int8",
+                        "fp4",
+                        "fp6",
+                        "fp8",
+                        "fp16",
+                        "bf16",
+                        "fp32",
+                        "unknown",
+                    ]
+                ),
+                null=True,
+            ),
+            "sort": {
+                "anyOf": [
+                    {"enum": _SORT},
+                    record({"by": {"enum": _SORT}, "partition": {"enum": ["model", "none", None]}}),
+                ]
+            },
+            "max_price": record(
+                {name: _PRICE for name in ("prompt", "completion", "request", "image")}, null=True
+            ),
+            "preferred_min_throughput": _CUTOFF,
+            "preferred_max_latency": _CUTOFF,
+        },
+        null=True,
+        open=True,
+        description="Which endpoints, in which order. For the gateway alone.",
+    ),
+    "models": array(
+        text(minLength=1, maxLength=256),
+        null=True,
+        minItems=1,
+        maxItems=8,
+        description="Asked in order after `model`. For the gateway alone.",
+    ),
+    "route": {"enum": ["fallback", None]},
+    "session_id": text(null=True, minLength=1, maxLength=256),
+}
+"""Fields of a chat request. One for embeddings may have them, too."""
+
+DRAWN: Final[Mapping[str, Schema]] = {
+    "sort": text(enum=["default", "price", "throughput", "latency"]),
+    "seed": integer(minimum=0, description="What the order was drawn by."),
+    "explored": flag(),
+    "simulated": record(
+        {
+            "draws": integer(minimum=1),
+            "first": array(
+                record(
+                    {"endpoint": text(), "share": number(minimum=0, maximum=1)},
+                    required="endpoint share",
+                )
+            ),
+        },
+        required="draws first",
+        description="How often each endpoint came first; where `simulate` was asked for.",
+    ),
+}
+"""What a quote tells of how its order came about."""

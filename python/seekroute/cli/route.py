@@ -1,0 +1,84 @@
+"""`seekroute route`: where a request would go, without asking anybody."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from seekroute.cli.asking import client_of
+from seekroute.cli.shared import JsonOption, MockOption, print_json, say, shared
+
+_MOST_BODY = 64 * 1024 * 1024
+_MOST_DRAWS = 10_000
+_MOST_SEED = (1 << 53) - 1
+_SAMPLE = [{"role": "user", "content": "Hello!"}]
+
+
+def route(
+    ctx: typer.Context,
+    model: Annotated[
+        str | None, typer.Option("--model", "-m", help="The model to ask; default: the body's.")
+    ] = None,
+    body: Annotated[
+        Path | None,
+        typer.Option(
+            "--body",
+            help="File with the JSON of a chat completion request, `-` for the standard input; "
+            "default: a greeting.",
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            "--seed", min=0, max=_MOST_SEED, help="Draw the order by this; default: chance."
+        ),
+    ] = None,
+    simulate: Annotated[
+        int,
+        typer.Option(
+            "--simulate",
+            min=0,
+            max=_MOST_DRAWS,
+            help="Draw the order so often, and show how often each endpoint comes first.",
+        ),
+    ] = 0,
+    mock: MockOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show where a request would go, and why: without a server, or by the one at
+    SEEKROUTE_BASE_URL."""
+    fields = _read(body)
+    messages = fields.pop("messages", _SAMPLE)
+    named = fields.pop("model", "auto")
+    with client_of(shared(ctx), mock) as client:
+        found = client.route(
+            messages,
+            model=named if model is None else model,
+            draw=seed,
+            simulate=simulate,
+            extra_body=fields or None,
+        )
+        if as_json:
+            print_json(found.to_dict())
+        else:
+            say(str(found))
+
+
+def _read(body: Path | None) -> dict[str, Any]:
+    if body is None:
+        return {}
+    try:
+        stream = sys.stdin.buffer if str(body) == "-" else body.open("rb")
+        with stream:
+            text = stream.read(_MOST_BODY + 1)
+        found = json.loads(text) if len(text) <= _MOST_BODY else None
+    except (OSError, ValueError) as error:
+        raise typer.BadParameter(f"{body}: {error}", param_hint="--body") from None
+    if not isinstance(found, dict):
+        raise typer.BadParameter(f"{body}: expected a JSON object", param_hint="--body")
+    found.pop("stream", None)
+    return found

@@ -1,0 +1,106 @@
+"""`seekroute route` and `client.route`: where a request would go."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import money_cli
+import seekroute
+from bare_cli import unconfigure
+
+Run = Callable[..., Any]
+
+
+@pytest.fixture(autouse=True)
+def own_model(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A model at two providers, one at half the price of the other. Nobody is there."""
+    unconfigure(monkeypatch, tmp_path)
+    own = {"api_key": "k", "allow_http": True, "allow_private": True}
+    ends = [("dear", "2"), ("cheap", "1")]
+    settings = {
+        "providers": {name: {**own, "base_url": "http://127.0.0.1:9/v1"} for name, _ in ends},
+        "models": [
+            {
+                "id": "own/m",
+                "context": 8000,
+                "endpoints": [
+                    {"provider": name, "model": "m", "price": {"input": price, "output": price}}
+                    for name, price in ends
+                ],
+            }
+        ],
+    }
+    Path("seekroute.yaml").write_text(json.dumps(settings), encoding="utf-8")
+
+
+@pytest.fixture
+def run() -> Run:
+    return money_cli.run
+
+
+def test_a_dry_run_tells_the_shares_and_repeats_a_draw(run: Run) -> None:
+    drawn = [
+        json.loads(run("route", "-m", "own/m", "--seed", str(seed), "--json").stdout)
+        for seed in (1, 2, 3, 4, 5, 6, 1)
+    ]
+    firsts = [each["endpoints"]["available"][0]["endpoint"] for each in drawn]
+    assert firsts[0] == firsts[-1]
+    assert drawn[0]["seed"] == 1
+    for each in drawn:
+        shares = {row["endpoint"]: row["probability"] for row in each["endpoints"]["available"]}
+        assert shares == {"cheap": 0.8, "dear": 0.2}
+    found = json.loads(
+        run("route", "-m", "own/m", "--seed", "1", "--simulate", "10000", "--json").stdout
+    )["simulated"]
+    assert found["draws"] == 10_000
+    assert [row["endpoint"] for row in found["first"]] == ["cheap", "dear"]
+    assert found["first"][0]["share"] == pytest.approx(0.8, abs=0.02)
+    shown = run("route", "-m", "own/m", "--simulate", "100").stdout
+    assert "of 100 draws" in shown
+
+
+def test_a_body_says_where_it_may_go(run: Run) -> None:
+    body = {
+        "model": "own/m",
+        "messages": [{"role": "user", "content": "Hi"}],
+        "stream": True,
+        "provider": {"max_price": {"completion": 1}},
+    }
+    Path("body.json").write_text(json.dumps(body), encoding="utf-8")
+    found = json.loads(run("route", "--body", "body.json", "--json").stdout)
+    assert [row["endpoint"] for row in found["endpoints"]["available"]] == ["cheap"]
+    (left_out,) = found["excluded"]
+    assert (left_out["provider"], left_out["reason"]) == ("dear", "max_price")
+    assert left_out["detail"] == "costs more than max_price"
+
+
+def test_whoever_has_no_price_that_low_is_told_what_would_do() -> None:
+    with (
+        seekroute.Client(config="seekroute.yaml") as client,
+        pytest.raises(seekroute.NotFoundError) as refused,
+    ):
+        client.route(
+            "Hi", model="own/m", extra_body={"provider": {"max_price": {"completion": 0.5}}}
+        )
+    assert refused.value.code == "no_matching_endpoint"
+    assert "raise provider.max_price.completion to 1" in str(refused.value)
+
+
+def test_the_draw_of_a_quote_is_in_range() -> None:
+    with seekroute.Client(config="seekroute.yaml") as client:
+        with pytest.raises(seekroute.BadRequestError, match="simulate"):
+            client.route("Hi", model="own/m", simulate=10_001)
+        with pytest.raises(seekroute.BadRequestError, match="seed"):
+            client.route("Hi", model="own/m", draw=-1)
+
+
+def test_a_suffix_sorts() -> None:
+    with seekroute.Client(config="seekroute.yaml") as client:
+        found = client.route("Hi", model="own/m:floor")
+    assert [row.endpoint for row in found.candidates] == ["cheap", "dear"]
+    assert found.sort == "price"
