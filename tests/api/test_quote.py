@@ -46,6 +46,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
             providers={"cheap": own, "dear": own, "groq": {"enabled": False}},
             models=[model, painter],
             default_model=MODEL,
+            # Both, as they are listed, whatever they cost.
+            routing={"balance": "listed", "max_price_jump": 0},
         ) as running:
             running.mock.reset()
             yield running

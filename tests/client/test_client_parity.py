@@ -19,7 +19,15 @@ from seekroute.testing import Image, MockProvider, Raw, Status, Text, ToolCalls,
 
 REFERENCE = MODES[0]
 # Fields that differ from call to call, wherever the call goes.
-VOLATILE = {"id", "created", "system_fingerprint", "request_id", "created_at", "last_used_at"}
+VOLATILE = {
+    "id",
+    "created",
+    "system_fingerprint",
+    "request_id",
+    "created_at",
+    "last_used_at",
+    "seed",  # of the order of a route: drawn for each request
+}
 ERROR_FIELDS = (
     *("status_code", "code", "type", "param"),
     *("retryable", "retry_after", "attempts", "hint"),
@@ -297,7 +305,12 @@ if importlib.util.find_spec("seekroute.client.tokens"):
 
 
 def quoted(quote: Any) -> Any:
-    return [{**quote.to_dict(), "created": 0}, quote.cost, str(quote), repr(quote.routing)]
+    return [
+        {**quote.to_dict(), "created": 0, "seed": 0},
+        quote.cost,
+        str(quote),
+        repr(quote.routing),
+    ]
 
 
 def mapped(driver: Driver, client: Any) -> Any:
