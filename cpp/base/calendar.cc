@@ -35,6 +35,11 @@ UnixSeconds SecondsOf(sys_days day) { return {seconds(day.time_since_epoch()).co
 
 }  // namespace
 
+std::string_view NameOf(Window window) {
+  constexpr std::array<std::string_view, 4> kNames = {"never", "daily", "weekly", "monthly"};
+  return kNames[static_cast<size_t>(window)];
+}
+
 UnixSeconds WindowStart(Window window, UnixSeconds now) {
   if (window == Window::kNever) return {};
   return SecondsOf(FirstDay(window, DayOf(now)));

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "base/time.h"
 
@@ -18,6 +19,9 @@ enum class Window : uint8_t {
   kWeekly,   // with Monday
   kMonthly,  // with the 1st
 };
+
+// As settings have it: "never", "daily", "weekly", "monthly".
+std::string_view NameOf(Window window);
 
 // The first second of the window that `now` is in; 0 for kNever. Any time before 1970 too.
 UnixSeconds WindowStart(Window window, UnixSeconds now);

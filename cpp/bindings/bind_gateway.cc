@@ -99,7 +99,18 @@ py::tuple FindKey(Gateway& gateway, const OptionalBytes& authorization) {
       Unwrap(gateway.keys().Find(SecretFrom(authorization), gateway.clock().WallTime().seconds()));
   const Status usable = KeyRing::CheckUsable(*key);
   if (!usable.ok()) ThrowError(usable.error());
-  return py::make_tuple(key->key_id, key->org_id, key->profile);
+  return py::make_tuple(key->key_id, key->org_id.str(), key->profile.str());
+}
+
+py::object FindRights(Gateway& gateway, const OptionalBytes& authorization) {
+  const auto key =
+      Unwrap(gateway.keys().Find(SecretFrom(authorization), gateway.clock().WallTime().seconds()));
+  const bool unlimited = key->credit_line == kUnlimitedLine;
+  return py::make_tuple(
+      key->models != nullptr ? py::cast(*key->models) : py::none(),
+      unlimited ? py::none() : py::object(py::int_(key->credit_line.nano)),
+      key->limit ? py::object(py::int_(key->limit->nano)) : py::none(),
+      std::string(NameOf(key->limit_reset)));
 }
 
 void SetLimits(Gateway& gateway, const std::string& scope, const std::string& id,
@@ -202,6 +213,7 @@ void BindGateway(py::module_& m) {
           py::arg("mac"))
       .def("set_limits", &SetLimits, py::arg("scope"), py::arg("id"), py::arg("limits"))
       .def("find_key", &FindKey, py::arg("authorization"))
+      .def("find_rights", &FindRights, py::arg("authorization"))
       .def("submit", &Submit, py::arg("surface"), py::arg("body"), py::arg("authorization"),
            py::arg("request_id"), py::arg("origin"), py::arg("explain") = 0,
            py::arg("idempotency_key") = py::none())

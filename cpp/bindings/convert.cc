@@ -476,7 +476,9 @@ ApiKey KeyFrom(const py::dict& dict) {
   }
   key.has_paid = GetOptional<bool>(dict, "has_paid").value_or(false);
   key.store_answers = GetOptional<bool>(dict, "store_answers").value_or(false);
-  key.models = GetOptional<std::vector<std::string>>(dict, "models");
+  if (auto models = GetOptional<std::vector<std::string>>(dict, "models")) {
+    key.models = std::make_shared<const std::vector<std::string>>(std::move(*models));
+  }
   key.app_id = GetOptional<std::string>(dict, "app_id").value_or("");
   if (dict.contains("limits")) key.limits = LimitsFrom(dict["limits"]);
   return key;

@@ -52,7 +52,7 @@ TEST(Admit, SaysHowTheModelWasFoundWhereItRefuses) {
   KeyRing keys(Secret("pepper"));
   ApiKey key;
   key.key_id = "k";
-  key.models = {"a/other"};
+  key.models = std::make_shared<std::vector<std::string>>(1, "a/other");
   keys.Put(HmacSha256(Secret("pepper"), "good"), key);
   Admission admission;
   const Status refused = Admit(

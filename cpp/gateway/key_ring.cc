@@ -35,7 +35,7 @@ Error BadKey() {
 }  // namespace
 
 bool ApiKey::MayUse(std::string_view model_id) const {
-  if (!models) return true;
+  if (models == nullptr) return true;
   return std::any_of(models->begin(), models->end(), [&](std::string_view allowed) {
     if (allowed.ends_with("/*")) return model_id.starts_with(allowed.substr(0, allowed.size() - 1));
     return allowed == model_id;
@@ -45,6 +45,9 @@ bool ApiKey::MayUse(std::string_view model_id) const {
 void KeyRing::Put(const Mac& mac, ApiKey key) {
   auto shared = std::make_shared<ApiKey>(std::move(key));
   MutexLock lock(&mu_);
+  for (SharedText* text : {&shared->org_id, &shared->app_id, &shared->profile}) {
+    *text = texts_.Share(*text);
+  }
   shared->limits = Shared(std::move(shared->limits));
   shared->limits_version = ++last_version_;
   keys_[mac] = std::move(shared);

@@ -16,6 +16,7 @@
 #include "base/mutex.h"
 #include "base/result.h"
 #include "base/secret.h"
+#include "base/shared_text.h"
 #include "base/time.h"
 #include "limits/limit_set.h"
 
@@ -24,9 +25,9 @@ namespace seekroute {
 // What a key may do. Immutable once in the ring.
 struct ApiKey {
   std::string key_id;
-  std::string org_id;
-  std::string app_id;  // empty: of none
-  std::string profile;
+  SharedText org_id;
+  SharedText app_id;  // empty: of none
+  SharedText profile;
   bool disabled = false;     // by its owner or the operator: 403
   bool app_pending = false;  // belongs to an app the operator has not approved: 403
   std::optional<UnixSeconds> expires_at;
@@ -35,14 +36,15 @@ struct ApiKey {
   Money credit_line = {};               // what the organization may owe; 0: it pays before
   bool has_paid = false;                // its organization has: no stand-in is sold to it
   bool store_answers = false;           // a repeated Idempotency-Key gets the first answer again
-  std::optional<std::vector<std::string>> models;    // ids or "author/*"; unset: every model
+  // Ids or "author/*"; null: every model.
+  std::shared_ptr<const std::vector<std::string>> models = nullptr;
   std::shared_ptr<const LimitSet> limits = nullptr;  // null: none but those of others
   uint64_t limits_version = 0;                       // the ring's: higher, the later it was put
 
   bool MayUse(std::string_view model_id) const;
 };
 
-// Thread-safe.
+// Thread-safe. What many keys have in common is kept once: a million keys take 350 MB.
 class KeyRing {
  public:
   explicit KeyRing(Secret pepper) : pepper_(std::move(pepper)) {}
@@ -70,13 +72,14 @@ class KeyRing {
 
   const Secret pepper_;
 
-  mutable Mutex mu_;
   // `limits`, or what is equal to it and known: a million keys have a handful of different ones.
   std::shared_ptr<const LimitSet> Shared(std::shared_ptr<const LimitSet> limits) SR_REQUIRES(mu_);
 
+  mutable Mutex mu_;
   uint64_t last_version_ SR_GUARDED_BY(mu_) = 0;
   std::map<LimitSet, std::weak_ptr<const LimitSet>> sets_ SR_GUARDED_BY(mu_);
   size_t prune_at_ SR_GUARDED_BY(mu_) = 1024;  // that many of them
+  TextPool texts_ SR_GUARDED_BY(mu_);
   std::unordered_map<Mac, std::shared_ptr<const ApiKey>, MacHash> keys_ SR_GUARDED_BY(mu_);
 };
 

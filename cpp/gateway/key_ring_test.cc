@@ -5,6 +5,8 @@
 namespace seekroute {
 namespace {
 
+using Models = std::vector<std::string>;
+
 constexpr UnixSeconds kNow{1'000};
 
 std::optional<Secret> Header(std::string text) { return Secret(std::move(text)); }
@@ -73,15 +75,31 @@ TEST_F(KeyRingTest, KnownButNotServed) {
   EXPECT_TRUE(KeyRing::CheckUsable({}).ok());
 }
 
+TEST_F(KeyRingTest, KeysOfOneOrganizationShareItsId) {
+  for (const char* token : {"a", "b"}) Put(token, {.key_id = token, .org_id = "of many keys"});
+  const auto a = *ring_.Find(Header("Bearer a"), kNow), b = *ring_.Find(Header("Bearer b"), kNow);
+  EXPECT_EQ(a->org_id.str(), "of many keys");
+  EXPECT_EQ(&a->org_id.str(), &b->org_id.str());
+}
+
+// Words of the past do not pile up.
+TEST_F(KeyRingTest, TextsThatNobodyHasAreLetGo) {
+  TextPool pool;
+  const SharedText kept = pool.Share(SharedText("kept"));
+  for (int i = 0; i < 100'000; ++i) (void)pool.Share(SharedText(std::to_string(i)));
+  EXPECT_LE(pool.size(), 2048u);
+  EXPECT_EQ(&pool.Share(SharedText("kept")).str(), &kept.str());
+}
+
 TEST_F(KeyRingTest, AllowLists) {
   ApiKey key;
   EXPECT_TRUE(key.MayUse("openai/gpt-4o"));
-  key.models = {"openai/*", "x/y"};
+  key.models = std::make_shared<Models>(Models{"openai/*", "x/y"});
   EXPECT_TRUE(key.MayUse("openai/gpt-4o"));
   EXPECT_TRUE(key.MayUse("x/y"));
   EXPECT_FALSE(key.MayUse("x/yz"));
   EXPECT_FALSE(key.MayUse("openaix/gpt"));
-  key.models = std::vector<std::string>{};
+  key.models = std::make_shared<Models>();
   EXPECT_FALSE(key.MayUse("openai/gpt-4o"));
 }
 

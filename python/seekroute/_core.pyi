@@ -140,6 +140,14 @@ class Gateway:
         Raises CoreError with the words in which a chat completion is refused for another one.
         """
 
+    def find_rights(
+        self, authorization: bytes | None
+    ) -> tuple[list[str] | None, int | None, int | None, str]:
+        """(models, credit line, limit, when the limit resets) of the same key, in nano-USD.
+
+        None: every model, an unlimited line, no limit. Raises what find_key() does.
+        """
+
     def submit(
         self,
         surface: str,

@@ -16,15 +16,16 @@ if TYPE_CHECKING:
 _AT_ONCE: Final = 1000
 
 
-class KeyMoney(NamedTuple):
-    """What a key may spend, in nano-USD."""
+class KeyRights(NamedTuple):
+    """What the core knows of a key: which models it may use, and what it may spend, in nano-USD."""
 
+    models: list[str] | None  # its allow-list; None: every model
     credit_line: int | None  # of its organization; None: unlimited
     limit: int | None  # its own; None: none
     limit_reset: str | None
 
 
-_NO_MONEY: Final = KeyMoney(0, None, None)
+_NO_KEY: Final = KeyRights(None, 0, None, None)
 
 
 class KeyFeed:
@@ -47,8 +48,6 @@ class KeyFeed:
         self._gateway = gateway
         self._limits = limits
         self._mocked = mocked
-        self._models: dict[str, list[str] | None] = {}
-        self._money: dict[str, KeyMoney] = {}
         # Of apps, organizations, models and the gateway: what is said, and what the core was told.
         self._said: dict[tuple[str, str], Limits] = {}
         self._told: dict[tuple[str, str], Limits] = {}
@@ -63,13 +62,14 @@ class KeyFeed:
         self._wanted, self._done = 1, 0
         self.sync()
 
-    def models_of(self, key_id: str) -> list[str] | None:
-        """The key's allow-list; None allows every model."""
-        return self._models.get(key_id)
+    def rights_of(self, authorization: bytes | None) -> KeyRights:
+        """Those of the key that `find_key` has found; of nobody: every model, and no money.
 
-    def money_of(self, key_id: str) -> KeyMoney:
-        """What the key may spend, as the core knows it."""
-        return self._money.get(key_id, _NO_MONEY)
+        The core alone keeps them: of a million keys a second copy would take more than its own.
+        """
+        if authorization is None:
+            return _NO_KEY
+        return KeyRights(*self._gateway.core.find_rights(authorization))
 
     def limits_of(self, key_id: str, profile: str) -> Limits:
         """What holds for a key of a profile."""
@@ -126,13 +126,8 @@ class KeyFeed:
             more = bool(page)
 
     def _put(self, mac: bytes, key: dict[str, Any]) -> None:
-        id = key["key_id"]
-        self._models[id] = key["models"]
         # The twins of models without a price are for our own mock.
         key["has_paid"] = key["has_paid"] and self._mocked
-        self._money[id] = KeyMoney(
-            key.get("credit_line_nano", 0), key.get("limit_nano"), key.get("limit_reset")
-        )
         key["limits"] = self._limits_for(key["limits"], key["profile"])
         if key["org_id"] not in self._orgs:  # which may have a default
             self._orgs.add(key["org_id"])

@@ -77,18 +77,21 @@ def viewer_of(call: HttpCall, who: Who) -> Viewer:
     key, org, profile_name = identify(call, needs_key=who in (Who.ORG, Who.KEY))
     service = call.service
     profile = service.profiles.get(profile_name, service.default_profile)
-    money = service.money_of_key(key)
     authorization = (call.authorization or b"") if key else b""
+    try:
+        rights = service.rights_of_key(authorization or None)
+    except CoreError as error:  # revoked a moment ago
+        raise Refusal(error.code, error.message) from None
     return Viewer(
         org,
-        money.credit_line,
+        rights.credit_line,
         key=key,
-        key_limit=money.limit,
-        limit_reset=money.limit_reset,
+        key_limit=rights.limit,
+        limit_reset=rights.limit_reset,
         secret=authorization.partition(b" ")[2].strip(b" ").decode("ascii"),
         shows_upstream_cost=profile.shows_upstream_cost,
         model_ids=profile.model_ids,
-        models=service.models_of_key(key),
+        models=rights.models,
         profile=profile.name,
     )
 

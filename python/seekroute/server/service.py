@@ -22,7 +22,7 @@ from seekroute.server.body_budget import BodyBudget
 from seekroute.server.connection_table import ConnectionTable
 from seekroute.server.cors import Cors
 from seekroute.server.followers import LOOK_ANYWAY_S, ChangeWatch, Follower
-from seekroute.server.key_feed import KeyFeed, KeyMoney
+from seekroute.server.key_feed import KeyFeed, KeyRights
 from seekroute.server.limits import Limits
 from seekroute.server.metrics import HttpCounts, Sample
 from seekroute.server.order_check import OrderCheck
@@ -384,13 +384,13 @@ class Service:
             self._key_feed.limits_of,
         )
 
-    def models_of_key(self, key_id: str) -> list[str] | None:
-        """The key's allow-list; None allows every model."""
-        return self._key_feed.models_of(key_id)
+    def rights_of_key(self, authorization: bytes | None) -> KeyRights:
+        """Those of the key that `find_key` has found there; of nobody where that found none.
 
-    def money_of_key(self, key_id: str) -> KeyMoney:
-        """What the key may spend, as the core knows it."""
-        return self._key_feed.money_of(key_id)
+        Raises:
+            CoreError: the key has been revoked since.
+        """
+        return self._key_feed.rights_of(authorization)
 
     def sync_keys(self) -> None:
         """Takes over what has changed in the control plane since the last look."""
