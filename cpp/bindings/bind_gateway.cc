@@ -94,6 +94,39 @@ py::list TakeAll(Gateway& gateway) {
   return events;
 }
 
+// By percentile; none where too little is known.
+py::object PercentilesFrom(const Percentiles& figures) {
+  if (!figures.known()) return py::none();
+  return py::make_tuple(figures.at[0], figures.at[1], figures.at[2], figures.at[3]);
+}
+
+py::list Health(Gateway& gateway) {
+  const auto ratio = [](double value) -> py::object {
+    return value < 0 ? py::object(py::none()) : py::object(py::float_(value));
+  };
+  py::list rows;
+  for (const HealthRow& row : gateway.health().Rows(gateway.clock().Now())) {
+    py::dict told;
+    told["provider"] = row.provider;
+    told["model"] = row.is_key ? py::object(py::none()) : py::object(py::str(row.model));
+    told["key"] = row.is_key ? py::object(py::str(row.key)) : py::object(py::none());
+    told["state"] = py::str(row.state.data(), row.state.size());
+    told["last_resort"] = row.last_resort;
+    told["retry_in_ms"] = (row.retry_in.ns + 999'999) / 1'000'000;
+    told["in_flight"] = row.in_flight;
+    told["uptime_5m"] = ratio(row.uptime_5m);
+    told["uptime_30m"] = ratio(row.uptime_30m);
+    told["uptime_1d"] = ratio(row.uptime_1d);
+    told["ttft_ms_5m"] = PercentilesFrom(row.ttft_ms);
+    told["ttft_ms_30m"] = PercentilesFrom(row.ttft_ms_30m);
+    told["tokens_per_second_5m"] = PercentilesFrom(row.tokens_per_second);
+    told["tokens_per_second_30m"] = PercentilesFrom(row.tokens_per_second_30m);
+    told["requests_1d"] = row.requests_1d;
+    rows.append(std::move(told));
+  }
+  return rows;
+}
+
 py::tuple FindKey(Gateway& gateway, const OptionalBytes& authorization) {
   const auto key =
       Unwrap(gateway.keys().Find(SecretFrom(authorization), gateway.clock().WallTime().seconds()));
@@ -250,6 +283,13 @@ void BindGateway(py::module_& m) {
             return BytesFrom(gateway.RequestId(TextFrom(offered)));
           },
           py::arg("offered"))
+      .def("health", &Health)
+      .def(
+          "reset_health",
+          [](Gateway& gateway, const std::string& name) {
+            return gateway.health().Reset(name, gateway.clock().Now());
+          },
+          py::arg("name"))
       .def("samples", &Samples);
   m.def(
       "is_special_address",

@@ -98,6 +98,16 @@ Provider ProviderFrom(const py::dict& dict) {
   provider.id = Get<std::string>(dict, "id");
   provider.upstream.base_url = Get<std::string>(dict, "base_url");
   provider.upstream.authorization = Secret(Get<std::string>(dict, "authorization"));
+  if (const auto keys = GetOptional<std::vector<py::dict>>(dict, "keys")) {
+    for (const py::dict& key : *keys) {
+      provider.keys.push_back({Get<std::string>(key, "id"),
+                               Secret(Get<std::string>(key, "authorization")),
+                               Get<uint32_t>(key, "weight")});
+    }
+    if (provider.keys.size() > Provider::kMostKeys) {
+      throw py::value_error("provider " + provider.id + ": keys: expected 16 at most");
+    }
+  }
   provider.upstream.allow_http = Get<bool>(dict, "allow_http");
   provider.upstream.allow_private = Get<bool>(dict, "allow_private");
   provider.upstream.ca_file = Get<std::string>(dict, "ca_file");
@@ -332,6 +342,30 @@ Model ModelFrom(const py::dict& dict, const StringMap<uint32_t>& providers) {
 
 }  // namespace
 
+namespace {
+
+// What is absent keeps its default.
+void ReadRouting(const py::dict& dict, GatewayOptions* options) {
+  const auto read = [&dict](const char* name, auto* value) {
+    *value = GetOptional<std::remove_pointer_t<decltype(value)>>(dict, name).value_or(*value);
+  };
+  const auto read_ms = [&dict](const char* name, Duration* value) {
+    if (const auto ms = GetOptional<int64_t>(dict, name)) *value = Duration::Milliseconds(*ms);
+  };
+  read("max_attempts", &options->retry.max_attempts);
+  read("retry_ambiguous", &options->retry.retry_ambiguous);
+  read("fallback_on_400", &options->retry.fallback_on_400);
+  read("retry_budget_percent", &options->retry_budget.percent);
+  read("retry_budget_min", &options->retry_budget.least);
+  read("ejection_consecutive", &options->health.consecutive);
+  read_ms("ejection_base_ms", &options->health.base);
+  read_ms("ejection_max_ms", &options->health.longest);
+  read("ejection_max_share", &options->health.max_share);
+  read_ms("slow_start_ms", &options->health.slow_start);
+}
+
+}  // namespace
+
 void Raise(const Error& error) { throw py::value_error(error.message); }
 
 GatewayOptions OptionsFrom(const py::dict& dict) {
@@ -350,6 +384,7 @@ GatewayOptions OptionsFrom(const py::dict& dict) {
   options.idle_timeout = Milliseconds(dict, "idle_timeout_ms");
   options.total_timeout = Milliseconds(dict, "total_timeout_ms");
   options.keep_alive = Milliseconds(dict, "keep_alive_comment_ms");
+  ReadRouting(dict, &options);
   options.credits = GetOptional<bool>(dict, "credits").value_or(false);
   options.strict_bound = GetOptional<bool>(dict, "credits_strict_bound").value_or(false);
   options.max_output_tokens = GetOptional<int64_t>(dict, "credits_max_output_tokens").value_or(0);

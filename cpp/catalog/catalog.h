@@ -144,6 +144,8 @@ class Catalog {
   template <typename May>
   std::vector<std::string_view> Nearest(std::string_view name, const May& may) const;
 
+  const std::vector<Model>& models() const { return models_; }
+
   bool IsAuto(std::string_view name) const { return auto_names_.contains(name); }
 
   // Whether that is a provider, or the tag of an endpoint, of any model, in small letters.

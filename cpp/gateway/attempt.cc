@@ -30,6 +30,7 @@ void Attempt::Send() {
   UpstreamRequest call = transcoder().TakeRequest();
   TransportRequest request;
   request.upstream = &plan_.provider->upstream;
+  request.authorization = &credentials();
   request.path = call.path;
   const std::vector<std::string>& own = plan_.provider->headers;
   request.headers = std::move(call.headers);
@@ -209,7 +210,7 @@ bool Attempt::refused() const {
 
 // An error found inside an answer quotes the provider, who may quote the key it was sent.
 Error Attempt::WithoutSecrets(Error error) const {
-  const std::vector<const Secret*> secrets = {&plan_.provider->upstream.authorization};
+  const std::vector<const Secret*> secrets = {&credentials()};
   error.message = SanitizeUpstreamText(error.message, secrets);
   error.words = SanitizeUpstreamText(error.words, secrets);
   for (std::string* word : {&error.shown_code, &error.param}) {
@@ -219,7 +220,7 @@ Error Attempt::WithoutSecrets(Error error) const {
 }
 
 Error Attempt::UpstreamRefusal() const {
-  Error error = ReadRefusal(head_.status, refusal_, {&plan_.provider->upstream.authorization});
+  Error error = ReadRefusal(head_.status, refusal_, {&credentials()});
   const bool passes = error.code == ErrorCode::kUpstreamRateLimited ||
                       error.code == ErrorCode::kUpstreamUnavailable;
   if (passes && head_.retry_after_ms >= 0) error.retry_after_ms = head_.retry_after_ms;

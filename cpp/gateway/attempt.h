@@ -43,6 +43,7 @@ class Attempt : public TransportObserver {
   struct Plan {
     const Provider* provider = nullptr;  // owned by the exchange's snapshot
     const Endpoint* endpoint = nullptr;  // likewise
+    size_t key = 0;                      // of the provider's
     std::unique_ptr<Transcoder> transcoder;
   };
 
@@ -76,6 +77,13 @@ class Attempt : public TransportObserver {
   // It has ended by a limit that its endpoint sets itself until content: whoever sets one wants the
   // next to be asked.
   bool met_own_limit() const { return met_own_limit_; }
+  // From sending until its first content; nothing: none has come.
+  Duration first_content() const { return content_relayed() ? first_content_ - sent_ : Duration{}; }
+  Duration running() const { return clock_.Now() - sent_; }
+  // Since its first content.
+  Duration in_content() const {
+    return content_relayed() ? clock_.Now() - first_content_ : Duration{};
+  }
   bool content_relayed() const { return first_content_ != TimePoint::Never(); }
 
   // Of the answer, as far as it has come; also after Abandon().
@@ -97,6 +105,7 @@ class Attempt : public TransportObserver {
 
   void TakeOutput(Status fed, int64_t pieces_before);
   void RelayOutput(int64_t pieces_before);
+  const Secret& credentials() const { return plan_.provider->authorization(plan_.key); }
   bool IsRefusal() const { return head_.status < 200 || head_.status > 299; }
   Error UpstreamRefusal() const;
   Error WithoutSecrets(Error error) const;

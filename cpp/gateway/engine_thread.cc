@@ -16,8 +16,9 @@ constexpr Duration kLongestTurn = Duration::Milliseconds(2);
 }  // namespace
 
 EngineThread::EngineThread(const GatewayOptions& options, const Clock& clock, const KeyRing& keys,
-                           IdempotencyTable* idempotency, ReadOutSlots* read_outs, Limiter* limiter,
-                           LedgerKeeper* ledger, Mailbox* mailbox, Stats* stats)
+                           IdempotencyTable* idempotency, HealthTable* health,
+                           ReadOutSlots* read_outs, Limiter* limiter, LedgerKeeper* ledger,
+                           Mailbox* mailbox, Stats* stats)
     : clock_(clock),
       mailbox_(mailbox),
       store_(ledger != nullptr ? ledger->PortFor(this) : std::make_unique<NullStore>()),
@@ -31,7 +32,8 @@ EngineThread::EngineThread(const GatewayOptions& options, const Clock& clock, co
                             .store = store_.get(),
                             .transport = &transport_,
                             .stats = stats,
-                            .host = nullptr}),
+                            .host = nullptr,
+                            .health = health}),
       thread_([this] { Run(); }) {}
 
 EngineThread::~EngineThread() { Stop(); }

@@ -10,6 +10,7 @@
 #include "base/secret.h"
 #include "base/time.h"
 #include "gateway/body_scan.h"
+#include "gateway/health_table.h"
 #include "gateway/idempotency.h"
 #include "gateway/key_ring.h"
 #include "gateway/mailbox.h"
@@ -68,8 +69,8 @@ struct ExchangeWorld {
   Transport* transport;
   Stats* stats;
   ExchangeHost* host;
-  UpstreamQuirks* quirks = nullptr;      // the engine's own
-  const HealthReader* health = nullptr;  // what plans read; null: everybody is well
+  UpstreamQuirks* quirks = nullptr;  // the engine's own
+  HealthTable* health = nullptr;     // of all engines; null: nothing is kept, everybody is well
 };
 
 }  // namespace seekroute

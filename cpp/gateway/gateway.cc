@@ -4,6 +4,7 @@
 
 #include "gateway/answer_head.h"
 #include "gateway/gate.h"
+#include "gateway/health_samples.h"
 #include "gateway/ids.h"
 #include "gateway/quote.h"
 #include "wire/protocols/protocols.h"
@@ -21,6 +22,7 @@ Gateway::Gateway(GatewayOptions options, std::shared_ptr<LedgerKeeper> ledger)
     : options_(std::move(options)),
       keys_(Secret(std::string(options_.pepper.Reveal()))),
       idempotency_(options_.max_idempotency_keys, options_.max_stored_answers_bytes),
+      health_(options_.health, options_.retry_budget),
       read_outs_(options_.max_read_outs),
       ledger_(std::move(ledger)),
       scans_(&keys_, options_.require_key, &clock_, options_.scan_threads,
@@ -33,8 +35,8 @@ Gateway::Gateway(GatewayOptions options, std::shared_ptr<LedgerKeeper> ledger)
   const int threads = std::max(1, options_.engine_threads);
   for (int i = 0; i < threads; ++i) {
     engines_.push_back(std::make_unique<EngineThread>(options_, clock_, keys_, &idempotency_,
-                                                      &read_outs_, &limiter_, ledger_.get(),
-                                                      &mailbox_, &stats_));
+                                                      &health_, &read_outs_, &limiter_,
+                                                      ledger_.get(), &mailbox_, &stats_));
   }
 }
 
@@ -45,6 +47,7 @@ Status Gateway::Install(std::shared_ptr<const Snapshot> snapshot) {
     return MakeError(ErrorCode::kInvalidValue, "the default profile '" + snapshot->default_profile +
                                                    "' is not among the profiles");
   }
+  health_.Learn(*snapshot, clock_.Now());
   MutexLock lock(&mu_);
   snapshot_ = std::move(snapshot);
   return {};
@@ -306,6 +309,7 @@ std::vector<Sample> Gateway::Samples() const {
   add("seekroute_active_requests", active());
   add("seekroute_active_read_outs", read_outs_.taken());
   AddLimitSamples(&samples);
+  AddHealthSamples(health_.Rows(clock_.Now()), &samples);
   std::shared_ptr<LedgerKeeper> ledger;
   {
     MutexLock lock(&mu_);

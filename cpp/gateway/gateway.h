@@ -17,6 +17,7 @@
 
 #include "base/mutex.h"
 #include "gateway/engine_thread.h"
+#include "gateway/health_table.h"
 #include "gateway/key_ring.h"
 #include "gateway/mailbox.h"
 #include "gateway/mailbox_outlet.h"
@@ -119,6 +120,7 @@ class Gateway {
   void SetLimits(LimitScope scope, std::string_view id, std::shared_ptr<const LimitSet> limits);
 
   KeyRing& keys() { return keys_; }
+  HealthTable& health() { return health_; }
   Mailbox& mailbox() { return mailbox_; }
   const Clock& clock() const { return clock_; }
   std::vector<Sample> Samples() const;
@@ -143,6 +145,7 @@ class Gateway {
   const SystemClock clock_;
   KeyRing keys_;
   IdempotencyTable idempotency_;
+  HealthTable health_;  // over all snapshots
   ReadOutSlots read_outs_;
   mutable Limiter limiter_;
   Mailbox mailbox_;

@@ -8,10 +8,17 @@
 #include "base/secret.h"
 #include "base/time.h"
 #include "billing/bill.h"
+#include "routing/endpoint_health.h"
 #include "routing/retry_table.h"
 #include "wire/sse/sse_parser.h"
 
 namespace seekroute {
+
+// How much of a provider's work may be done again at once.
+struct RetryBudget {
+  int percent = 20;  // of its attempts that run
+  int least = 3;     // whatever runs
+};
 
 // Fixed for the life of a gateway.
 struct GatewayOptions {
@@ -41,6 +48,8 @@ struct GatewayOptions {
   Duration keep_alive = Duration::Seconds(15);  // silence after which a stream gets a comment
 
   RetryPolicy retry;
+  RetryBudget retry_budget;
+  HealthRules health;
 
   // Credits: money is held before a request of an organization is sent, and settled after it.
   bool credits = false;

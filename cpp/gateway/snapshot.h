@@ -1,6 +1,7 @@
 // What requests are answered by: swapped whole on a change, so no request sees a mixture.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
@@ -19,12 +20,28 @@ enum class OnAbort : uint8_t {
   kReadOut,  // it is read to its end, for its usage: this provider charges for all of it anyway
 };
 
+// One of several credentials of the operator at a provider.
+struct ProviderKey {
+  std::string id;  // the operator's name for it; told to operators alone
+  Secret authorization;
+  uint32_t weight = 1;  // of organizations, so many parts use it first
+};
+
 struct Provider {
+  // More are not used.
+  static constexpr size_t kMostKeys = 16;
+
   std::string id;
   UpstreamSpec upstream;
+  std::vector<ProviderKey> keys;     // empty: upstream.authorization alone
   std::vector<std::string> headers;  // extra "Name: value" lines of this provider
   OnAbort on_abort = OnAbort::kCancel;
   bool stream_options = true;  // it takes the field; the usage of its streams is asked for in it
+
+  size_t key_count() const { return keys.empty() ? 1 : std::min(keys.size(), kMostKeys); }
+  const Secret& authorization(size_t key) const {
+    return keys.empty() ? upstream.authorization : keys[key].authorization;
+  }
 };
 
 // Immutable; thread-safe. An exchange keeps the one it started with.

@@ -1,6 +1,7 @@
 #include "gateway/tries.h"
 
 #include <algorithm>
+#include <functional>
 #include <utility>
 
 #include "base/failpoint.h"
@@ -21,6 +22,14 @@ constexpr std::string_view kAbandoned = "abandoned";
 // longer: then its estimate is made at once, which takes several times as long as relaying it.
 constexpr size_t kMaxKeptBody = size_t{2} << 20;
 
+// What is measured of an answer says little below these.
+constexpr Duration kLeastSpan = Duration::Milliseconds(200);
+constexpr int64_t kLeastTokens = 20;
+constexpr Duration kWorthNoting = Duration::Seconds(1);
+
+// A try that was given less, when the time was up, has proved nothing.
+constexpr Duration kFairTime = Duration::Seconds(5);
+
 // As the profile has the name of the model that answers.
 std::string AnswerModelOf(const Admission& admission, const Model& model) {
   switch (admission.profile->answer_model) {
@@ -39,7 +48,10 @@ std::string AnswerModelOf(const Admission& admission, const Model& model) {
 }  // namespace
 
 Tries::Tries(const TriesPlan& plan, const ExchangeWorld& world, TriesOwner* owner)
-    : plan_(plan), world_(world), owner_(owner) {}
+    : plan_(plan),
+      world_(world),
+      owner_(owner),
+      turns_(plan.admission, plan.snapshot, plan.purse, &world) {}
 
 Tries::~Tries() { ReleaseSlot(); }
 
@@ -54,7 +66,7 @@ const Provider& Tries::ProviderOf(const Candidate& candidate) const {
 const Candidate& Tries::candidate() const {
   if (current_ != nullptr) return *current_->candidate;
   const std::vector<Candidate>& candidates = plan_.admission->route.candidates;
-  const size_t next = NextPlace();
+  const size_t next = turns_.FirstPlace();
   return next < candidates.size() ? candidates[next] : candidates.front();
 }
 
@@ -73,46 +85,48 @@ void Tries::Start(AnswerNames names, UnixSeconds created, TimePoint until) {
   names_ = std::move(names);
   created_ = created;
   until_ = until;
-  succession_.emplace(&plan_.admission->route, &world_.options->retry);
-  AskNext(NextPlace());
-}
-
-// Of the next candidate that may be asked and that there is money for, in the route; its size where
-// there is none.
-size_t Tries::NextPlace() const {
-  const std::vector<Candidate>& candidates = plan_.admission->route.candidates;
-  for (size_t place = 0; place < candidates.size(); ++place) {
-    if (succession_ && !succession_->Allows(place)) continue;
-    if (plan_.purse->Affords(candidates[place])) return place;
-  }
-  return candidates.size();
+  turns_.Open();
+  std::optional<Turns::Turn> turn = turns_.Next();
+  if (!turn) return owner_->OnOutOfTries(turns_.NobodyToAsk());
+  Send(std::move(*turn), false);
 }
 
 bool Tries::StartAnother() {
   if (won_ || reading_out_ || running_ == 0 || running_ >= kMostAtOnce) return false;
-  if (!MayAskMore() || plan_.body->empty()) return false;
+  if (plan_.body->empty()) return false;
+  std::optional<Turns::Turn> turn = turns_.Next();
+  if (!turn) return false;
   const size_t running = running_;
-  AskNext(NextPlace());
+  Send(std::move(*turn), false);
   return running_ > running;
 }
 
-void Tries::AskNext(size_t place) {
-  succession_->Pass(place);
-  Send(place, false);
+// The next, or the end.
+void Tries::AskNext(Error otherwise) {
+  std::optional<Turns::Turn> turn = turns_.Next();
+  if (!turn) return owner_->OnOutOfTries(std::move(otherwise));
+  Send(std::move(*turn), false);
 }
 
-void Tries::Send(size_t place, bool repeats) {
-  if (running_ == 0) succession_->BeginAnew();
-  const Candidate& candidate = plan_.admission->route.candidates[place];
+void Tries::Send(Turns::Turn turn, bool repeats) {
+  const bool anew = running_ == 0;
+  const Candidate& candidate = plan_.admission->route.candidates[turn.place];
   Result<std::unique_ptr<Transcoder>> transcoder = Open(candidate, repeats);
   if (!transcoder) return OnUnsaid(std::move(transcoder.error()));
   ++sent_;
-  if (!repeats) succession_->Begin(place);
+  const size_t key = turn.permit.key();
+  if (!repeats) {
+    turns_.Begin(turn.place, key, anew);
+  } else if (anew) {
+    turns_.BeginAnew();
+  }
   auto made = std::make_unique<Try>();
   made->candidate = &candidate;
-  made->place = place;
+  made->place = turn.place;
+  made->key = key;
+  made->permit = std::move(turn.permit);
   made->repeats = repeats;
-  Attempt::Plan plan{&ProviderOf(candidate), candidate.endpoint, std::move(*transcoder)};
+  Attempt::Plan plan{&ProviderOf(candidate), candidate.endpoint, key, std::move(*transcoder)};
   AttemptOwner* const owner = this;
   made->attempt = std::make_unique<Attempt>(std::move(plan), *world_.options, *world_.clock,
                                             world_.transport, owner);
@@ -128,8 +142,10 @@ void Tries::Send(size_t place, bool repeats) {
 bool Tries::NobodyNeedsBody() const {
   const auto is_spare = [](const Candidate& each) { return each.after != AskedAfter::kAny; };
   if (std::ranges::any_of(plan_.admission->route.candidates, is_spare)) return false;
-  return !MayAskMore() && std::ranges::none_of(tries_, [](const auto& each) {
-    return each->may_repeat || (!each->over && each->attempt->transcoder().adds_member());
+  return !turns_.AnyLeft() && std::ranges::none_of(tries_, [this](const auto& each) {
+    if (each->may_repeat) return true;
+    if (each->over) return false;
+    return each->attempt->transcoder().adds_member() || turns_.HasOtherKey(each->place);
   });
 }
 
@@ -148,7 +164,7 @@ Result<std::unique_ptr<Transcoder>> Tries::Open(const Candidate& candidate, bool
   plan.names.model = AnswerModelOf(*plan_.admission, *candidate.model);
   plan.cap = plan_.purse->CapFor(candidate);
   plan.usage = AskForUsage(candidate, repeats);
-  plan.may_fall_back = MayAskMore();
+  plan.may_fall_back = turns_.AnyLeft();
   plan.max_answer_bytes = options.max_answer_bytes;
   plan.sse = candidate.model->other_output ? SseParser::Limits{media, media} : options.sse;
   return DialectOf(endpoint.dialect).Open(std::move(plan));
@@ -164,8 +180,7 @@ Asking Tries::AskForUsage(const Candidate& candidate, bool repeats) const {
 // The request cannot be said in the words of an endpoint, which counts as one that is not there.
 void Tries::OnUnsaid(Error error) {
   if (running_ > 0) return;
-  if (MayAskMore()) return AskNext(NextPlace());
-  owner_->OnOutOfTries(std::move(error));
+  AskNext(std::move(error));
 }
 
 Tries::Try& Tries::TryOf(const Attempt* attempt) {
@@ -185,6 +200,7 @@ void Tries::Abandon() { AbandonAllBut(nullptr); }
 void Tries::AbandonAllBut(const Try* winner) {
   const auto abandon = [this](Try* each) {
     if (each->over) return;
+    Tell(each, VerdictOnAbandoned(*each->attempt));
     Count(each, kAbandoned, true);
     each->attempt->Abandon();
   };
@@ -275,6 +291,7 @@ void Tries::OnAnswered(Attempt* attempt) {
   SR_FAILPOINT("after_upstream_end");
   Try& answered = TryOf(attempt);
   if (!won_) Win(&answered);
+  Tell(&answered, Answered());
   Count(&answered, {}, true);
   owner_->OnAnswered();
 }
@@ -299,29 +316,46 @@ void Tries::OnFailed(Attempt* attempt, Error error, bool dispatched) {
                     ? WithoutEcho(error.words, *plan_.body, plan_.admission->request->model_value)
                     : NameInWords(error.words);
   TellOperator(*attempt, &error);
+  const FailedAttempt judged = Judge(*attempt, error, dispatched);
+  Tell(&failed, VerdictOn(judged));
   Count(&failed, error.name(), dispatched, error.words);
   // A refusal of the gateway's own member says nothing of the request.
-  if (!failed.may_repeat) succession_->Failed(failed.place, Judge(*attempt, error, dispatched));
+  if (!failed.may_repeat) turns_.Failed(failed.place, judged);
   if (running_ > 0) {  // it may answer
     current_ = std::ranges::find(tries_, false, [](const auto& each) { return each->over; })->get();
     return;
   }
   current_ = &failed;
-  GoOn(failed, std::move(error));
+  GoOn(failed, judged);
 }
 
 // All that ran have failed, `failed` the last of them.
-void Tries::GoOn(const Try& failed, Error error) {
+void Tries::GoOn(const Try& failed, const FailedAttempt& judged) {
   const bool ends = won_ || reading_out_ || world_.clock->Now() >= until_;
-  if (ends) return owner_->OnOutOfTries(std::move(error));
+  if (ends) return owner_->OnOutOfTries(judged.error);
   for (const auto& each : tries_) {
-    if (std::exchange(each->may_repeat, false)) return Send(each->place, true);
+    if (!std::exchange(each->may_repeat, false)) continue;
+    if (auto turn = turns_.Again(each->place, each->key)) return Send(std::move(*turn), true);
   }
-  if (!MayAskMore()) return owner_->OnOutOfTries(std::move(error));
-  const size_t place = NextPlace();
-  const Candidate& next = plan_.admission->route.candidates[place];
-  world_.stats->CountFallback(ProviderOf(*failed.candidate).id, ProviderOf(next).id, error.name());
-  AskNext(place);
+  std::optional<Turns::Turn> turn = turns_.OtherKey(failed.place, judged);
+  if (!turn) turn = turns_.Next();
+  if (!turn) return owner_->OnOutOfTries(WithSoonest(judged));
+  const Candidate& next = plan_.admission->route.candidates[turn->place];
+  const std::string_view why = judged.error.name();
+  world_.stats->CountFallback(ProviderOf(*failed.candidate).id, ProviderOf(next).id, why);
+  Send(std::move(*turn), false);
+}
+
+// With the earliest instant at which any candidate can be asked, where that is what passes.
+Error Tries::WithSoonest(const FailedAttempt& judged) const {
+  Error error = judged.error;
+  const FailureClass failure = ClassOf(judged);
+  if (failure != FailureClass::kRateLimited && failure != FailureClass::kOverloaded) return error;
+  const int64_t soonest = turns_.SoonestMs();
+  if (soonest > 0 && (error.retry_after_ms == 0 || soonest < error.retry_after_ms)) {
+    error.retry_after_ms = soonest;
+  }
+  return error;
 }
 
 FailedAttempt Tries::Judge(const Attempt& attempt, const Error& error, bool dispatched) const {
@@ -331,6 +365,44 @@ FailedAttempt Tries::Judge(const Attempt& attempt, const Error& error, bool disp
           .content_relayed = won_,
           .in_answer = status >= 200 && status < 300,
           .own_limit = attempt.met_own_limit()};
+}
+
+// What the end of a try says to whoever asks next.
+void Tries::Tell(Try* ended, const AttemptVerdict& verdict) {
+  if (!ended->permit.valid()) return;
+  const Attempt& attempt = *ended->attempt;
+  const Transcoder& transcoder = attempt.transcoder();
+  const bool ok = verdict.outcome == Outcome::kOk;
+  Measured measured;
+  if (transcoder.streams()) {
+    measured.first_content = attempt.first_content();
+    // One that was not waited for would have taken longer.
+    const bool waited =
+        attempt.running() >= kWorthNoting && verdict.outcome != Outcome::kOriginFault;
+    if (!ok && !attempt.content_relayed() && waited) measured.first_content = attempt.running();
+    const Duration span = ok ? attempt.in_content() : Duration{};
+    if (span >= kLeastSpan) {
+      const int64_t tokens = transcoder.reading().usage.completion.value_or(0);
+      if (tokens >= kLeastTokens) {
+        measured.tokens_per_second = static_cast<double>(tokens) * 1000 / span.ms();
+      }
+    }
+  }
+  uint64_t body = 0;
+  if (IsFault(verdict.outcome) && !plan_.body->empty()) {
+    body = std::hash<std::string_view>{}(*plan_.body) | 1;
+  }
+  const uint64_t random = ok || world_.rng == nullptr ? 0 : world_.rng->Next();
+  (void)world_.health->Report(std::move(ended->permit), verdict, body, measured, random,
+                              world_.clock->Now());
+}
+
+// Whoever is left, or loses, has done nothing wrong; but for one that used up the time of the
+// request.
+AttemptVerdict Tries::VerdictOnAbandoned(const Attempt& attempt) const {
+  const bool late = world_.clock->Now() >= until_ && !attempt.content_relayed();
+  if (late && attempt.running() >= kFairTime) return {Outcome::kFault, {}, {}};
+  return {};
 }
 
 void Tries::OnTransferOver(Attempt*) { owner_->OnQuiet(); }

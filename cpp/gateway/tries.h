@@ -13,7 +13,7 @@
 #include "gateway/attempt.h"
 #include "gateway/exchange_world.h"
 #include "gateway/purse.h"
-#include "routing/succession.h"
+#include "gateway/turns.h"
 #include "store/store.h"
 #include "wire/transcoder.h"
 
@@ -108,6 +108,8 @@ class Tries : private AttemptOwner {
     std::unique_ptr<Attempt> attempt;
     const Candidate* candidate = nullptr;
     size_t place = 0;         // of the candidate in the route
+    size_t key = 0;           // of its provider's
+    Permit permit;            // until it has ended
     bool repeats = false;     // one that was refused for a member of the gateway's own
     bool may_repeat = false;  // it was refused for such a member
     bool sent = false;        // all of its request
@@ -116,13 +118,14 @@ class Tries : private AttemptOwner {
 
   const Ask& ask() const { return plan_.admission->request->ask; }
   const Provider& ProviderOf(const Candidate& candidate) const;
-  size_t NextPlace() const;
-  bool MayAskMore() const { return NextPlace() < plan_.admission->route.candidates.size(); }
   bool NobodyNeedsBody() const;
-  void AskNext(size_t place);
+  void AskNext(Error otherwise);
   FailedAttempt Judge(const Attempt& attempt, const Error& error, bool dispatched) const;
-  void GoOn(const Try& failed, Error error);
-  void Send(size_t place, bool repeats);
+  void GoOn(const Try& failed, const FailedAttempt& judged);
+  Error WithSoonest(const FailedAttempt& judged) const;
+  AttemptVerdict VerdictOnAbandoned(const Attempt& attempt) const;
+  void Send(Turns::Turn turn, bool repeats);
+  void Tell(Try* ended, const AttemptVerdict& verdict);
   Result<std::unique_ptr<Transcoder>> Open(const Candidate& candidate, bool repeats) const;
   Asking AskForUsage(const Candidate& candidate, bool repeats) const;
   void OnUnsaid(Error error);
@@ -146,7 +149,7 @@ class Tries : private AttemptOwner {
   const ExchangeWorld& world_;
   TriesOwner* const owner_;
 
-  std::optional<Succession> succession_;  // from Start() on
+  Turns turns_;
   AnswerNames names_;
   UnixSeconds created_;
   TimePoint until_;

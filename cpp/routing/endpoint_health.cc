@@ -18,28 +18,28 @@ bool Over(Duration passed, Duration span) { return passed.ns >= span.ns; }
 
 }  // namespace
 
-Gate EndpointHealth::Look(bool last_resort, TimePoint now) const {
-  if (now < out_until_) return {Gate::Is::kOut, out_until_};
+EndpointGate EndpointHealth::Look(bool last_resort, TimePoint now) const {
+  if (now < out_until_) return {EndpointGate::Is::kOut, out_until_};
   if (!ejected_) return {};
   const bool due = now >= ejected_until_;
-  if (!due && !last_resort) return {Gate::Is::kEjected, ejected_until_};
+  if (!due && !last_resort) return {EndpointGate::Is::kEjected, ejected_until_};
   // Whoever probes it may be done at any moment.
   const TimePoint given_up = probe_since_ + kLongestProbe;
   if (probe_ != 0 && now < given_up) {
-    return {Gate::Is::kEjected, std::min(given_up, now + Duration::Seconds(1))};
+    return {EndpointGate::Is::kEjected, std::min(given_up, now + Duration::Seconds(1))};
   }
-  if (due) return {Gate::Is::kProbe, {}};
+  if (due) return {EndpointGate::Is::kProbe, {}};
   const TimePoint next = last_resort_at_ + kLastResortPace;
-  if (now < next) return {Gate::Is::kEjected, std::min(next, ejected_until_)};
-  return {Gate::Is::kLastResort, {}};
+  if (now < next) return {EndpointGate::Is::kEjected, std::min(next, ejected_until_)};
+  return {EndpointGate::Is::kLastResort, {}};
 }
 
-Gate EndpointHealth::Ask(uint64_t attempt, bool last_resort, TimePoint now) {
-  const Gate gate = Look(last_resort, now);
-  if (gate.is != Gate::Is::kProbe && gate.is != Gate::Is::kLastResort) return gate;
+EndpointGate EndpointHealth::Ask(uint64_t attempt, bool last_resort, TimePoint now) {
+  const EndpointGate gate = Look(last_resort, now);
+  if (gate.is != EndpointGate::Is::kProbe && gate.is != EndpointGate::Is::kLastResort) return gate;
   probe_ = attempt;
   probe_since_ = now;
-  probe_is_last_resort_ = gate.is == Gate::Is::kLastResort;
+  probe_is_last_resort_ = gate.is == EndpointGate::Is::kLastResort;
   if (probe_is_last_resort_) last_resort_at_ = now;
   return gate;
 }
@@ -168,10 +168,10 @@ HealthView EndpointHealth::View(bool last_resort, const HealthRules& rules, Time
   view.samples = samples_;
   view.uptime = Uptime30Minutes(now);
   view.slow_start = SlowStart(rules, now);
-  const Gate gate = Look(last_resort, now);
+  const EndpointGate gate = Look(last_resort, now);
   view.retry_at = gate.retry_at;
   view.last_resort = last_resort;
-  if (gate.is == Gate::Is::kOut) {
+  if (gate.is == EndpointGate::Is::kOut) {
     view.state = HealthState::kOut;
   } else if (ejected_) {
     view.state = now >= ejected_until_ ? HealthState::kHalfOpen : HealthState::kEjected;

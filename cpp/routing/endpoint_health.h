@@ -42,7 +42,7 @@ enum class EjectedFor : uint8_t { kNothing, kConsecutive, kSuccessRate, kProbeFa
 inline constexpr size_t kEjectedForCount = 4;
 
 // Whether an endpoint may be asked.
-struct Gate {
+struct EndpointGate {
   enum class Is : uint8_t {
     kOpen,
     kProbe,       // by this one attempt, which has claimed it: Report() or Release() follows
@@ -69,9 +69,9 @@ class EndpointHealth {
   static constexpr int kMostTimes = 10;
 
   // For attempt `attempt`, not 0. `last_resort`: it is among those that the share rule keeps.
-  Gate Ask(uint64_t attempt, bool last_resort, TimePoint now);
+  EndpointGate Ask(uint64_t attempt, bool last_resort, TimePoint now);
   // What Ask() would say, and nothing is claimed.
-  Gate Look(bool last_resort, TimePoint now) const;
+  EndpointGate Look(bool last_resort, TimePoint now) const;
 
   // `body`: of what was asked, a hash; 0: unknown. A fault with the same body as the last one does
   // not count: one bad request, however often it comes, ejects nobody. `random` draws the jitter.

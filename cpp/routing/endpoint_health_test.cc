@@ -12,7 +12,9 @@ class EndpointHealthTest : public ::testing::Test {
   EjectedFor End(Outcome outcome, uint64_t body, uint64_t attempt) {
     return health_.Report(attempt, outcome, body, {}, rules_, random_, now_);
   }
-  Gate::Is Ask(bool last_resort = false) { return health_.Ask(++attempt_, last_resort, now_).is; }
+  EndpointGate::Is Ask(bool last_resort = false) {
+    return health_.Ask(++attempt_, last_resort, now_).is;
+  }
   void Pass(int64_t seconds) { now_ = now_ + Duration::Seconds(seconds); }
   void Eject() {
     for (int i = 0; i < 5; ++i) End(Outcome::kFault);
@@ -34,9 +36,9 @@ TEST_F(EndpointHealthTest, FiveFaultsInARowEject) {
   for (int i = 0; i < 4; ++i) EXPECT_EQ(End(kFault), EjectedFor::kNothing);
   End(kOk);
   for (int i = 0; i < 4; ++i) EXPECT_EQ(End(kFault), EjectedFor::kNothing);
-  EXPECT_EQ(Ask(), Gate::Is::kOpen);
+  EXPECT_EQ(Ask(), EndpointGate::Is::kOpen);
   EXPECT_EQ(End(kFault), EjectedFor::kConsecutive);
-  EXPECT_EQ(Ask(), Gate::Is::kEjected);
+  EXPECT_EQ(Ask(), EndpointGate::Is::kEjected);
   EXPECT_EQ(Out(), Duration::Seconds(30));
 }
 
@@ -75,24 +77,24 @@ TEST_F(EndpointHealthTest, WithoutABodyToCompareEachCounts) {
 TEST_F(EndpointHealthTest, OneAttemptProbesWhatIsDue) {
   Eject();
   Pass(29);
-  EXPECT_EQ(Ask(), Gate::Is::kEjected);
+  EXPECT_EQ(Ask(), EndpointGate::Is::kEjected);
   Pass(1);
-  EXPECT_EQ(Ask(), Gate::Is::kProbe);
+  EXPECT_EQ(Ask(), EndpointGate::Is::kProbe);
   const uint64_t probe = attempt_;
-  EXPECT_EQ(Ask(), Gate::Is::kEjected);
+  EXPECT_EQ(Ask(), EndpointGate::Is::kEjected);
   End(kOk);  // of one that had been on its way
   EXPECT_TRUE(health_.ejected());
-  EXPECT_EQ(Ask(), Gate::Is::kEjected);
+  EXPECT_EQ(Ask(), EndpointGate::Is::kEjected);
   End(kOk, 1, probe);
   EXPECT_FALSE(health_.ejected());
-  EXPECT_EQ(Ask(), Gate::Is::kOpen);
+  EXPECT_EQ(Ask(), EndpointGate::Is::kOpen);
 }
 
 TEST_F(EndpointHealthTest, AProbeThatFailsMakesItLonger) {
   Eject();
   for (int times = 2; times < 14; ++times) {
     now_ = health_.ejected_until();
-    ASSERT_EQ(Ask(), Gate::Is::kProbe);
+    ASSERT_EQ(Ask(), EndpointGate::Is::kProbe);
     // The same body as ever: a probe counts.
     EXPECT_EQ(End(kFault, 7, attempt_), EjectedFor::kProbeFailed);
     EXPECT_EQ(Out(), Duration::Seconds(30 * std::min(times, 10)));
@@ -102,38 +104,38 @@ TEST_F(EndpointHealthTest, AProbeThatFailsMakesItLonger) {
 TEST_F(EndpointHealthTest, AProbeThatSaysNothingIsGivenBack) {
   Eject();
   Pass(30);
-  ASSERT_EQ(Ask(), Gate::Is::kProbe);
+  ASSERT_EQ(Ask(), EndpointGate::Is::kProbe);
   End(kNeutral, 1, attempt_);
-  ASSERT_EQ(Ask(), Gate::Is::kProbe);
+  ASSERT_EQ(Ask(), EndpointGate::Is::kProbe);
   End(kLimited, 1, attempt_);
-  ASSERT_EQ(Ask(), Gate::Is::kProbe);
+  ASSERT_EQ(Ask(), EndpointGate::Is::kProbe);
   health_.Release(attempt_);
-  ASSERT_EQ(Ask(), Gate::Is::kProbe);
+  ASSERT_EQ(Ask(), EndpointGate::Is::kProbe);
 }
 
 TEST_F(EndpointHealthTest, AProbeThatIsNeverHeardOfIsGivenUp) {
   Eject();
   Pass(30);
-  ASSERT_EQ(Ask(), Gate::Is::kProbe);
+  ASSERT_EQ(Ask(), EndpointGate::Is::kProbe);
   Pass(59);
-  EXPECT_EQ(Ask(), Gate::Is::kEjected);
+  EXPECT_EQ(Ask(), EndpointGate::Is::kEjected);
   Pass(1);
-  EXPECT_EQ(Ask(), Gate::Is::kProbe);
+  EXPECT_EQ(Ask(), EndpointGate::Is::kProbe);
 }
 
 TEST_F(EndpointHealthTest, TheLastResortIsAskedOnceInFiveSeconds) {
   Eject();
-  EXPECT_EQ(Ask(true), Gate::Is::kEjected);
+  EXPECT_EQ(Ask(true), EndpointGate::Is::kEjected);
   EXPECT_EQ(health_.Look(true, now_).retry_at, now_ + Duration::Seconds(5));
   Pass(5);
-  ASSERT_EQ(Ask(true), Gate::Is::kLastResort);
-  EXPECT_EQ(Ask(true), Gate::Is::kEjected);
+  ASSERT_EQ(Ask(true), EndpointGate::Is::kLastResort);
+  EXPECT_EQ(Ask(true), EndpointGate::Is::kEjected);
   const TimePoint until = health_.ejected_until();
   EXPECT_EQ(End(kFault, 0, attempt_ - 1), EjectedFor::kNothing);
   EXPECT_EQ(health_.ejected_until(), until);  // it is not made longer
-  EXPECT_EQ(Ask(true), Gate::Is::kEjected);
+  EXPECT_EQ(Ask(true), EndpointGate::Is::kEjected);
   Pass(5);
-  ASSERT_EQ(Ask(true), Gate::Is::kLastResort);
+  ASSERT_EQ(Ask(true), EndpointGate::Is::kLastResort);
   End(kOk, 0, attempt_);
   EXPECT_FALSE(health_.ejected());
 }
@@ -141,17 +143,17 @@ TEST_F(EndpointHealthTest, TheLastResortIsAskedOnceInFiveSeconds) {
 TEST_F(EndpointHealthTest, MinutesInServiceAreForgiven) {
   Eject();
   now_ = health_.ejected_until();
-  ASSERT_EQ(Ask(), Gate::Is::kProbe);
+  ASSERT_EQ(Ask(), EndpointGate::Is::kProbe);
   End(kFault, 0, attempt_);
   EXPECT_EQ(Out(), Duration::Seconds(60));
   now_ = health_.ejected_until();
-  ASSERT_EQ(Ask(), Gate::Is::kProbe);
+  ASSERT_EQ(Ask(), EndpointGate::Is::kProbe);
   End(kOk, 0, attempt_);
   Pass(60);
   Eject();
   EXPECT_EQ(Out(), Duration::Seconds(60));  // 2 - 1 + 1
   now_ = health_.ejected_until();
-  ASSERT_EQ(Ask(), Gate::Is::kProbe);
+  ASSERT_EQ(Ask(), EndpointGate::Is::kProbe);
   End(kOk, 0, attempt_);
   Pass(600);
   Eject();
@@ -169,7 +171,7 @@ TEST_F(EndpointHealthTest, ComesBackSlowly) {
   EXPECT_EQ(health_.SlowStart(rules_, now_), 1);
   Eject();
   Pass(30);
-  ASSERT_EQ(Ask(), Gate::Is::kProbe);
+  ASSERT_EQ(Ask(), EndpointGate::Is::kProbe);
   End(kOk, 0, attempt_);
   EXPECT_FLOAT_EQ(health_.SlowStart(rules_, now_), 0.1F);
   EXPECT_EQ(health_.View(false, rules_, now_).state, HealthState::kSlowStart);
@@ -204,16 +206,16 @@ TEST_F(EndpointHealthTest, ThreeFaultsAmongFewDegrade) {
 
 TEST_F(EndpointHealthTest, KeepsAwayAsLongAsItWasAsked) {
   health_.LeaveAlone(Duration::Seconds(90), now_);
-  EXPECT_EQ(Ask(true), Gate::Is::kOut);
+  EXPECT_EQ(Ask(true), EndpointGate::Is::kOut);
   EXPECT_EQ(health_.Look(false, now_).retry_at, now_ + Duration::Seconds(90));
   health_.LeaveAlone(Duration::Seconds(10), now_);
   Pass(89);
-  EXPECT_EQ(Ask(), Gate::Is::kOut);
+  EXPECT_EQ(Ask(), EndpointGate::Is::kOut);
   Pass(1);
-  EXPECT_EQ(Ask(), Gate::Is::kOpen);
+  EXPECT_EQ(Ask(), EndpointGate::Is::kOpen);
   health_.LeaveAlone(Duration::Seconds(24 * 3600), now_);
   Pass(600);
-  EXPECT_EQ(Ask(), Gate::Is::kOpen);
+  EXPECT_EQ(Ask(), EndpointGate::Is::kOpen);
 }
 
 TEST_F(EndpointHealthTest, UptimeNeedsTwentyOutcomes) {

@@ -31,10 +31,15 @@ struct UpstreamSpec {
 // One POST. Owned by the transport until the transfer is done.
 struct TransportRequest {
   const UpstreamSpec* upstream = nullptr;  // not owned
+  const Secret* authorization = nullptr;   // likewise; in the place of upstream's. Null: that
   std::string path;                        // "/chat/completions", appended to base_url
   std::vector<std::string> headers;        // "Name: value" lines besides those the transport sets
   std::string body;
   Duration connect_timeout = Duration::Seconds(5);
+
+  const Secret& credentials() const {
+    return authorization != nullptr ? *authorization : upstream->authorization;
+  }
 };
 
 // No answer of a provider keeps it out of service for longer than this.

@@ -105,6 +105,16 @@ def test_options_have_the_cores_names_and_defaults() -> None:
         "max_answer_bytes": 33554432,
         "window_bytes": 65536,
         "keep_alive_comment_ms": 15000,
+        "max_attempts": 3,
+        "retry_ambiguous": False,
+        "fallback_on_400": False,
+        "retry_budget_percent": 20,
+        "retry_budget_min": 3,
+        "ejection_consecutive": 5,
+        "ejection_base_ms": 30_000,
+        "ejection_max_ms": 300_000,
+        "ejection_max_share": 50,
+        "slow_start_ms": 60_000,
         "limits_expected_output": 1024,
         "ratelimit_headers": "openai",
         "credits": False,
@@ -119,6 +129,38 @@ def test_options_have_the_cores_names_and_defaults() -> None:
         "credits_local_org": "",
         "max_stored_answers_bytes": 64 * 1024 * 1024,
     }
+
+
+def test_several_keys_go_to_the_core_each_with_its_name() -> None:
+    keys = [
+        {"id": "team", "api_key": SECRET, "weight": 3},
+        {"id": "spare", "env": "SPARE_KEY"},
+        {"id": "empty", "env": "NO_SUCH_KEY"},
+    ]
+    settings = Settings.model_validate({"providers": {"openai": {"keys": keys}}})
+    (provider,) = snapshot(settings, SPARE_KEY=" other \n")["providers"]
+    assert provider["keys"] == [
+        {"id": "team", "authorization": f"Bearer {SECRET}", "weight": 3},
+        {"id": "spare", "authorization": "Bearer other", "weight": 1},
+    ]
+    assert provider["authorization"] == f"Bearer {SECRET}"
+    assert SECRET not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    "provider",
+    [
+        {"api_key": "k", "keys": [{"id": "a", "api_key": "k"}]},
+        {"keys": [{"id": "a", "api_key": "k"}, {"id": "a", "env": "E"}]},
+        {"keys": [{"id": "a"}]},
+        {"keys": [{"id": "a", "api_key": "k", "env": "E"}]},
+        {"keys": [{"id": "a", "api_key": "two words"}]},
+        {"keys": [{"id": str(i), "env": "E"} for i in range(17)]},
+    ],
+)
+def test_keys_that_contradict_one_another_are_refused(provider: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"expected|at most 16"):
+        Settings.model_validate({"providers": {"openai": provider}})
 
 
 def test_a_key_in_the_environment_is_enough() -> None:

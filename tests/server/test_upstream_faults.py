@@ -80,6 +80,11 @@ class Faulty:
         """The record of the exchange that ends next; it may follow the answer's last byte."""
         return self.records.get(timeout=PATIENCE)
 
+    def begin(self) -> None:
+        """The provider has never failed, and has nothing to answer yet."""
+        self.server.mock.reset()
+        self.server.gateway.core.reset_health("mock")
+
 
 @pytest.fixture(scope="module")
 def faulty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Faulty]:
@@ -109,12 +114,13 @@ def test_what_the_client_sees(
     faulty: Faulty, scenario: dict[str, Any], steps: list[list[Any]]
 ) -> None:
     server = faulty.server
-    server.mock.reset()
+    faulty.begin()
     server.mock.queue(Raw.from_steps(steps))
     answer = server.chat(model=MODEL, stream=scenario["stream"])
 
     record = faulty.next_record()
-    # Whatever it was, the next request is served.
+    # Whatever it was, the next request is served, once the provider is asked again.
+    faulty.server.gateway.core.reset_health("mock")
     assert server.chat(model=MODEL).status == 200
     assert faulty.next_record().status == 200
 
@@ -223,7 +229,7 @@ def test_corpus_is_what_these_tests_know() -> None:
     ("ending", "code"), [("rst", "upstream_truncated"), ("hang", "upstream_idle_timeout")]
 )
 def test_end_inside_a_stream_is_told(faulty: Faulty, ending: str, code: str) -> None:
-    faulty.server.mock.reset()
+    faulty.begin()
     chunk = {"index": 0, "delta": {"role": "assistant", "content": "Hel"}, "finish_reason": None}
     event = b"data: " + json.dumps({"id": "x", "choices": [chunk]}).encode() + b"\n\n"
     head = ("head", 200, {"Content-Type": "text/event-stream"})
@@ -239,7 +245,7 @@ def test_end_inside_a_stream_is_told(faulty: Faulty, ending: str, code: str) -> 
     ("ahead", "least", "most"), [(90, 80, 90), (-90, 0, 1), (90_000_000, 86_400, 86_400)]
 )
 def test_a_date_to_try_again_at_is_kept(faulty: Faulty, ahead: int, least: int, most: int) -> None:
-    faulty.server.mock.reset()
+    faulty.begin()
     headers = {"Retry-After": formatdate(time.time() + ahead, usegmt=True), "Content-Length": "2"}
     faulty.server.mock.queue(Raw([("head", 429, headers), ("send", b"{}")]))
     answer = faulty.server.chat(model=MODEL)

@@ -46,7 +46,7 @@ Transfer::~Transfer() { --origin_->transfers; }
 std::optional<Error> Transfer::Refusal(const TransportRequest& request, const Origin& origin) {
   if (origin.refusal.has_value()) return origin.refusal;
   bool bad = HasControl(request.path) || request.path.find(' ') != std::string::npos ||
-             HasControl(request.upstream->authorization.Reveal());
+             HasControl(request.credentials().Reveal());
   for (const std::string& header : request.headers) bad = bad || HasControl(header);
   if (!bad) return std::nullopt;
   return MakeError(ErrorCode::kInternal,
@@ -73,7 +73,7 @@ void Transfer::Compose() {
   const bool own_agent =
       std::any_of(request_.headers.begin(), request_.headers.end(),
                   [](const std::string& line) { return IsHeader(line, "user-agent"); });
-  const std::string_view key = request_.upstream->authorization.Reveal();
+  const std::string_view key = request_.credentials().Reveal();
   const bool join = request_.body.size() <= kMaxJoinedBody;
   char length[24];
   const size_t digits = static_cast<size_t>(

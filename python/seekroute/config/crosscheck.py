@@ -141,7 +141,7 @@ def _check_provider(
     if plain and str(own.get("allow_http", False)).lower() not in ("true", "1", "yes", "on"):
         add(f"{at}.base_url", "expected an https URL", "or set allow_http: true")
     enabled = str(own.get("enabled", "")).lower() in ("true", "1", "yes", "on")
-    keyless = url is None and own.get("api_key") is None
+    keyless = url is None and own.get("api_key") is None and not own.get("keys")
     if (
         provider_keys
         and known

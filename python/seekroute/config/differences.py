@@ -19,7 +19,7 @@ MOST_CHANGES: Final = 500
 _Row = Mapping[str, Any]
 
 # Of a provider: what is told to have changed, and never shown.
-_HIDDEN: Final = {"authorization": "key", "headers": "headers", "proxy": "proxy"}
+_HIDDEN: Final = {"authorization": "key", "headers": "headers", "keys": "keys", "proxy": "proxy"}
 # What is not a figure per million tokens.
 _WHOLE_UNITS: Final = frozenset({"per_request", "per_image"})
 _MILLION: Final = 6

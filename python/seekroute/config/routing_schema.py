@@ -25,6 +25,29 @@ class FallbackSettings(Strict):
     """Where the provider refuses what is asked."""
 
 
+class RetryBudgetSettings(Strict):
+    """How much of a provider's work may be asked of it again at once."""
+
+    percent: Annotated[int, Field(ge=0, le=100)] = 20
+    """Of the calls to the provider that run."""
+    min: Annotated[int, Field(ge=0, le=10_000)] = 3
+    """So many in any case."""
+
+
+class EjectionSettings(Strict):
+    """When an endpoint that fails is left out for a while."""
+
+    consecutive: Annotated[int, Field(ge=1, le=1000)] = 5
+    """Faults in a row; three failures to connect are enough whatever this says."""
+    base_seconds: Annotated[int, Field(ge=1, le=3600)] = 30
+    """How long the first time; each further time as much longer."""
+    max_seconds: Annotated[int, Field(ge=1, le=86_400)] = 300
+    """The longest."""
+    max_share: Annotated[int, Field(ge=0, le=100)] = 50
+    """Percent of a model's endpoints that may be out so at once. The others are asked last, once
+    in five seconds."""
+
+
 class RoutingSettings(Strict):
     """Which endpoint of a model is asked first, and who after it."""
 
@@ -40,6 +63,19 @@ class RoutingSettings(Strict):
     most a quarter more."""
     fallbacks: FallbackSettings = FallbackSettings()
     """Models that are asked after others. A key's own list of models binds them, too."""
+    max_attempts: Annotated[int, Field(ge=1, le=8)] = 3
+    """Calls for one request."""
+    retry_ambiguous: bool = False
+    """Asks another provider also where the first may have done, and billed, the work: after a
+    timeout, or a connection that died."""
+    fallback_on_400: bool = False
+    """Asks the request's other models where one refuses it as wrong."""
+    retry_budget: RetryBudgetSettings = RetryBudgetSettings()
+    """How much may be asked again at once."""
+    ejection: EjectionSettings = EjectionSettings()
+    """When an endpoint is left out."""
+    slow_start_seconds: Annotated[int, Field(ge=0, le=3600)] = 60
+    """How long an endpoint that is back gets less than its share; 0: not at all."""
 
 
 class VirtualCandidate(Strict):

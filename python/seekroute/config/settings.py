@@ -6,7 +6,15 @@ import re
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, SecretStr, field_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
 
 from seekroute.config.catalog import CatalogModel
 from seekroute.config.catalog_schema import (
@@ -192,6 +200,32 @@ class CreditSettings(Strict):
     """How often a stream's delivery is written down, with `orphans: charge`."""
 
 
+def _check_key(value: SecretStr) -> SecretStr:
+    text = value.get_secret_value().strip()
+    if not text or not text.isascii() or any(ord(c) < 33 or ord(c) == 127 for c in text):
+        raise ValueError("expected a key: printable ASCII without spaces")
+    return SecretStr(text)
+
+
+class ProviderKeySettings(Strict):
+    """One of several keys of a provider."""
+
+    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
+    """Its name in metrics and reports."""
+    api_key: Annotated[SecretStr, AfterValidator(_check_key)] | None = None
+    """The key itself."""
+    env: Annotated[str, Field(min_length=1, max_length=255)] | None = None
+    """Or the environment variable that has it; a key whose variable is empty is left out."""
+    weight: Annotated[int, Field(ge=1, le=1000)] = 1
+    """So many parts of the organizations use this key first."""
+
+    @model_validator(mode="after")
+    def _one_source(self) -> ProviderKeySettings:
+        if (self.api_key is None) == (self.env is None):
+            raise ValueError("expected either api_key or env")
+        return self
+
+
 class ProviderSettings(Strict):
     """Changes a packaged provider, or defines a new one that speaks OpenAI's protocol."""
 
@@ -199,6 +233,9 @@ class ProviderSettings(Strict):
     """URL to which `/chat/completions` is added; required unless the provider is packaged."""
     api_key: SecretStr | None = None
     """Its key; default: the environment variables that the catalog names."""
+    keys: Annotated[tuple[ProviderKeySettings, ...], Field(max_length=16)] = ()
+    """Several keys in its place. One that is refused, limited or used up is left out; the others go
+    on."""
     enabled: bool | None = None
     """False switches it off; default: on when it has a key."""
     allow_http: bool = False
@@ -238,12 +275,16 @@ class ProviderSettings(Strict):
     @field_validator("api_key")
     @classmethod
     def _key(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is None:
-            return None
-        text = value.get_secret_value().strip()
-        if not text or not text.isascii() or any(ord(c) < 33 or ord(c) == 127 for c in text):
-            raise ValueError("expected a key: printable ASCII without spaces")
-        return SecretStr(text)
+        return None if value is None else _check_key(value)
+
+    @model_validator(mode="after")
+    def _keys(self) -> ProviderSettings:
+        if self.keys and self.api_key is not None:
+            raise ValueError("expected api_key or keys, not both")
+        ids = [key.id for key in self.keys]
+        if len(set(ids)) != len(ids):
+            raise ValueError("expected a different id for each of the keys")
+        return self
 
     @field_validator("proxy")
     @classmethod
@@ -335,7 +376,7 @@ class Settings(Strict):
     timeouts: TimeoutSettings = TimeoutSettings()
     """Deadlines of upstream calls."""
     routing: RoutingSettings = RoutingSettings()
-    """Which endpoint of a model is asked first."""
+    """Which endpoint of a model is asked first, and what follows when it fails."""
     credits: CreditSettings = CreditSettings()
     """The ledger and what it charges."""
     engine_threads: Annotated[int, Field(ge=1, le=64)] = 1

@@ -65,6 +65,7 @@ def build_options(settings: Settings, pepper: bytes, *, ledger: bool = False) ->
         **settings.limits.model_dump(exclude=_NOT_OF_THE_START),
         "limits_expected_output": settings.limits.expected_output,
         **settings.timeouts.model_dump(),
+        **_routing_options(settings),
         "credits": ledger,
         # What comes without a key, where none is required, is the operator's own.
         "credits_local_org": "" if settings.require_key else LOCAL_ORG,
@@ -72,11 +73,47 @@ def build_options(settings: Settings, pepper: bytes, *, ledger: bool = False) ->
     }
 
 
+def _routing_options(settings: Settings) -> dict[str, Any]:
+    routing = settings.routing
+    return {
+        "max_attempts": routing.max_attempts,
+        "retry_ambiguous": routing.retry_ambiguous,
+        "fallback_on_400": routing.fallback_on_400,
+        "retry_budget_percent": routing.retry_budget.percent,
+        "retry_budget_min": routing.retry_budget.min,
+        "ejection_consecutive": routing.ejection.consecutive,
+        "ejection_base_ms": routing.ejection.base_seconds * 1000,
+        "ejection_max_ms": routing.ejection.max_seconds * 1000,
+        "ejection_max_share": routing.ejection.max_share,
+        "slow_start_ms": routing.slow_start_seconds * 1000,
+    }
+
+
+def _keys_of(own: ProviderSettings | None, environ: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The keys of a provider with several, as the core takes them."""
+    found = []
+    for key in own.keys if own else ():
+        text = (
+            key.api_key.get_secret_value() if key.api_key else _usable(environ.get(key.env or ""))
+        )
+        if text:
+            found.append({"id": key.id, "authorization": f"Bearer {text}", "weight": key.weight})
+    return found
+
+
+def _usable(key: str | None) -> str:
+    # A line break from a pasted key would end the header it is sent in.
+    text = (key or "").strip()
+    return text if text.isascii() and all(32 < ord(c) < 127 for c in text) else ""
+
+
 def _key_of(
     provider_id: str, own: ProviderSettings | None, catalog: Catalog, environ: Mapping[str, str]
 ) -> str:
     if own and own.api_key:
         return own.api_key.get_secret_value()
+    if several := _keys_of(own, environ):
+        return str(several[0]["authorization"]).removeprefix("Bearer ")
     return _key_in_environ(provider_id, catalog, environ)[1]
 
 
@@ -85,9 +122,7 @@ def _key_in_environ(
 ) -> tuple[str, str]:
     """The first variable with a key in it, and the key; empty: none has one."""
     for variable in catalog.providers[provider_id].env:
-        # A line break from a pasted key would end the header it is sent in.
-        key = environ.get(variable, "").strip()
-        if key and key.isascii() and all(32 < ord(c) < 127 for c in key):
+        if key := _usable(environ.get(variable)):
             return variable, key
     return "", ""
 
@@ -97,6 +132,9 @@ def key_sources(settings: Settings, catalog: Catalog, environ: Mapping[str, str]
     found = {}
     for provider_id in usable_providers(settings, catalog, environ):
         own = settings.providers.get(provider_id)
+        if own and (several := _keys_of(own, environ)):
+            found[provider_id] = f"providers.{provider_id}.keys ({len(several)})"
+            continue
         variable = "" if own and own.api_key else _key_in_environ(provider_id, catalog, environ)[0]
         found[provider_id] = variable or f"providers.{provider_id}.api_key"
     return found
@@ -158,7 +196,7 @@ def build_snapshot(
     mocked = mock_is_on(settings, catalog, environ)
     if mocked and not mock_base_url:
         raise ValueError("the mock provider is on: mock_base_url is required")
-    providers = [_provider(settings, catalog, name, key) for name, key in usable.items()]
+    providers = [_provider(settings, catalog, name, key, environ) for name, key in usable.items()]
     if mocked:
         providers.append(
             {
@@ -188,13 +226,16 @@ def build_snapshot(
     }
 
 
-def _provider(settings: Settings, catalog: Catalog, name: str, key: str) -> dict[str, Any]:
+def _provider(
+    settings: Settings, catalog: Catalog, name: str, key: str, environ: Mapping[str, str]
+) -> dict[str, Any]:
     own = settings.providers.get(name) or ProviderSettings()
     proxy = own.proxy.get_secret_value() if own.proxy else ""
     return {
         "id": name,
         "base_url": own.base_url or catalog.providers[name].base_url,
         "authorization": f"Bearer {key}" if key else "",
+        **({"keys": keys} if (keys := _keys_of(own, environ)) else {}),
         "allow_http": own.allow_http,
         "allow_private": own.allow_private,
         "ca_file": own.ca_file,

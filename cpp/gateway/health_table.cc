@@ -1,0 +1,388 @@
+#include "gateway/health_table.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "gateway/health_entries.h"
+
+namespace seekroute {
+namespace {
+
+// A view is not older, however little is asked.
+constexpr Duration kViewAge = Duration::Seconds(10);
+constexpr uint32_t kLeastOutcomes = 20;
+// Below it an endpoint is out, however the others do.
+constexpr double kBadRate = 0.5;
+constexpr double kGoodRate = 0.9;
+constexpr double kFarBelow = 1.9;  // standard deviations
+constexpr size_t kLeastToCompare = 3;
+
+// In (0, 1), the same for the same two.
+double DrawFor(uint64_t owner, uint64_t key) {
+  uint64_t z = owner ^ (key * 0x9E3779B97F4A7C15U);
+  z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9U;
+  z = (z ^ (z >> 27)) * 0x94D049BB133111EBU;
+  z ^= z >> 31;
+  return (static_cast<double>(z >> 11) + 0.5) / 9007199254740992.0;
+}
+
+}  // namespace
+
+std::string_view NameOf(Skip skip) {
+  switch (skip) {
+    case Skip::kTried:
+      return "tried";
+    case Skip::kDeadKey:
+      return "dead_key";
+    case Skip::kEjected:
+      return "ejected";
+    case Skip::kOutUntil:
+      return "out_until";
+    case Skip::kLimited:
+      return "upstream_limit";
+    case Skip::kRetryBudget:
+      return "retry_budget";
+    case Skip::kNone:
+      break;
+  }
+  return "";
+}
+
+Permit& Permit::operator=(Permit&& other) noexcept {
+  if (this == &other) return *this;
+  Release();
+  table_ = std::exchange(other.table_, nullptr);
+  endpoint_ = other.endpoint_;
+  provider_ = other.provider_;
+  attempt_ = other.attempt_;
+  secret_ = other.secret_;
+  key_ = other.key_;
+  slot_ = other.slot_;
+  claims_ = other.claims_;
+  repeats_ = other.repeats_;
+  return *this;
+}
+
+void Permit::Release() {
+  if (std::exchange(table_, nullptr) == nullptr || provider_ == nullptr) return;
+  endpoint_->in_flight[slot_].fetch_sub(1, std::memory_order_relaxed);
+  provider_->in_flight.fetch_sub(1, std::memory_order_relaxed);
+  if (repeats_) provider_->repeats.fetch_sub(1, std::memory_order_relaxed);
+  if (!claims_) return;
+  {
+    MutexLock lock(&endpoint_->mu);
+    if (endpoint_->health.probed_by(attempt_)) ++endpoint_->probes[2];
+    endpoint_->health.Release(attempt_);
+  }
+  MutexLock lock(&provider_->mu);
+  provider_->keys[slot_].Release(attempt_);
+}
+
+HealthTable::HealthTable(const HealthRules& rules, const RetryBudget& budget)
+    : rules_(rules),
+      budget_(budget),
+      endpoints_(std::make_unique<Index<EndpointEntry>>()),
+      providers_(std::make_unique<Index<ProviderEntry>>()) {}
+
+HealthTable::~HealthTable() = default;
+
+// Of those of its model that are ejected as many stay out as may, which are those that would come
+// back last: it is not among them.
+bool HealthTable::IsLastResort(EndpointEntry* entry, TimePoint now) const {
+  const int64_t own = entry->ejected_until_ns.load(std::memory_order_relaxed);
+  if (own <= now.ns) return false;
+  std::shared_ptr<const EndpointGroup> group;
+  {
+    MutexLock lock(&entry->mu);
+    group = entry->group;
+  }
+  const size_t size = group ? group->size() : 1;
+  const size_t most_out = size * static_cast<size_t>(std::clamp(rules_.max_share, 0, 100)) / 100;
+  size_t later = 0;
+  for (size_t i = 0; group && i < size; ++i) {
+    const EndpointEntry* const other = (*group)[i];
+    const int64_t until = other->ejected_until_ns.load(std::memory_order_relaxed);
+    if (until > own || (until == own && other->id > entry->id)) ++later;
+  }
+  return later >= most_out;
+}
+
+struct HealthTable::KeyChoice {
+  size_t key = Provider::kMostKeys;  // its place among the provider's; kMostKeys: none
+  uint8_t slot = 0;
+  bool probe = false;
+  Skip skip = Skip::kTried;
+  TimePoint retry_at = TimePoint::Never();
+};
+
+// By weighted rendezvous: an owner keeps to one key, and what a key that fails had is shared by the
+// others.
+HealthTable::KeyChoice HealthTable::ChooseKey(const HealthQuestion& question,
+                                              EndpointEntry* endpoint, ProviderEntry* provider,
+                                              TimePoint now) const {
+  const Provider& of = *question.provider;
+  const bool plain = provider->plain.load(std::memory_order_relaxed) &&
+                     endpoint->plain.load(std::memory_order_relaxed);
+  KeyChoice choice;
+  double best = -1;
+  for (size_t i = 0; i < of.key_count(); ++i) {
+    if ((question.tried_keys >> i & 1) != 0) continue;
+    const uint64_t key_id = KeyIdOf(of, i);
+    const size_t slot = provider->SlotOf(key_id);
+    if (slot == Provider::kMostKeys) continue;  // it is new to a table that is full
+    KeyGate gate;
+    if (!plain) {
+      {
+        MutexLock lock(&provider->mu);
+        gate = provider->keys[slot].Look(now);
+      }
+      if (gate.open) {
+        MutexLock lock(&endpoint->mu);
+        const KeyGate here = endpoint->pairs[slot].Look(
+            endpoint->in_flight[slot].load(std::memory_order_relaxed), now);
+        if (!here.open) gate = here;
+      }
+    }
+    if (!gate.open) {
+      const bool limited = gate.why == KeyTrouble::kLimited;
+      // What passes sooner is what is told of.
+      if (gate.retry_at < choice.retry_at) {
+        choice.skip = limited                            ? Skip::kLimited
+                      : gate.why == KeyTrouble::kNoModel ? Skip::kOutUntil
+                                                         : Skip::kDeadKey;
+        choice.retry_at = gate.retry_at;
+      }
+      continue;
+    }
+    const double weight = of.keys.empty() ? 1 : std::max<uint32_t>(of.keys[i].weight, 1);
+    const double score =
+        of.key_count() == 1 ? 0 : -weight / std::log(DrawFor(question.owner, key_id));
+    if (score <= best) continue;
+    best = score;
+    choice.key = i;
+    choice.slot = static_cast<uint8_t>(slot);
+    choice.probe = gate.probe;
+  }
+  return choice;
+}
+
+// `attempt` 0: nothing is claimed.
+HealthAnswer HealthTable::Pick(const HealthQuestion& question, uint64_t attempt,
+                               TimePoint now) const {
+  HealthAnswer answer;
+  EndpointEntry* const endpoint = endpoints_->Find(question.endpoint->id);
+  ProviderEntry* const provider =
+      endpoint != nullptr ? endpoint->provider.load(std::memory_order_acquire) : nullptr;
+  if (provider == nullptr) {  // nothing is known of it
+    size_t key = 0;
+    while (key < question.provider->key_count() && (question.tried_keys >> key & 1) != 0) ++key;
+    if (key == question.provider->key_count()) answer.skip = Skip::kTried;
+    answer.permit.key_ = static_cast<uint8_t>(key);
+    return answer;
+  }
+  const auto refuse = [&answer](Skip skip, TimePoint retry_at) {
+    answer.skip = skip;
+    answer.retry_at = retry_at;
+    return std::move(answer);
+  };
+  if (question.repeats) {
+    const int running = provider->in_flight.load(std::memory_order_relaxed);
+    const int most = std::max(budget_.least, running * budget_.percent / 100);
+    if (provider->repeats.load(std::memory_order_relaxed) >= most) {
+      return refuse(Skip::kRetryBudget, now + Duration::Seconds(1));
+    }
+  }
+  const KeyChoice key = ChooseKey(question, endpoint, provider, now);
+  if (key.key == Provider::kMostKeys) return refuse(key.skip, key.retry_at);
+  EndpointGate gate;
+  if (!endpoint->plain.load(std::memory_order_relaxed)) {
+    const bool last_resort = IsLastResort(endpoint, now);
+    MutexLock lock(&endpoint->mu);
+    gate = endpoint->health.Look(last_resort, now);
+    const bool held_back = gate.is == EndpointGate::Is::kLastResort && !question.last_resort;
+    if (gate.is == EndpointGate::Is::kOut) return refuse(Skip::kOutUntil, gate.retry_at);
+    if (!gate.open() || held_back) return refuse(Skip::kEjected, held_back ? now : gate.retry_at);
+    if (attempt != 0) (void)endpoint->health.Ask(attempt, last_resort, now);
+  }
+  Permit& permit = answer.permit;
+  permit.endpoint_ = endpoint;
+  permit.provider_ = provider;
+  permit.attempt_ = attempt;
+  permit.secret_ = &question.provider->authorization(key.key);
+  permit.key_ = static_cast<uint8_t>(key.key);
+  permit.slot_ = key.slot;
+  permit.repeats_ = question.repeats;
+  permit.claims_ = key.probe || gate.is != EndpointGate::Is::kOpen;
+  if (attempt == 0) return answer;
+  endpoint->in_flight[key.slot].fetch_add(1, std::memory_order_relaxed);
+  provider->in_flight.fetch_add(1, std::memory_order_relaxed);
+  if (question.repeats) provider->repeats.fetch_add(1, std::memory_order_relaxed);
+  permit.table_ = const_cast<HealthTable*>(this);
+  if (!key.probe) return answer;
+  KeyGate again;
+  {
+    MutexLock lock(&provider->mu);
+    again = provider->keys[key.slot].Ask(attempt, now);
+  }
+  if (again.open) return answer;
+  permit.Release();  // somebody was quicker
+  return refuse(Skip::kDeadKey, again.retry_at);
+}
+
+HealthAnswer HealthTable::Ask(const HealthQuestion& question, TimePoint now) {
+  HealthAnswer answer = Pick(question, attempts_.fetch_add(1, std::memory_order_relaxed) + 1, now);
+  if (answer.skip == Skip::kNone) answer.permit.table_ = this;
+  return answer;
+}
+
+HealthAnswer HealthTable::Look(const HealthQuestion& question, TimePoint now) const {
+  return Pick(question, 0, now);
+}
+
+EjectedFor HealthTable::Report(Permit permit, const AttemptVerdict& verdict, uint64_t body,
+                               const Measured& measured, uint64_t random, TimePoint now) {
+  if (!permit.valid() || permit.endpoint_ == nullptr) return EjectedFor::kNothing;
+  EndpointEntry* const entry = permit.endpoint_;
+  const bool fault = IsFault(verdict.outcome);
+  EjectedFor ejected = EjectedFor::kNothing;
+  TimePoint limited_until;
+  bool judge = false;
+  {
+    MutexLock lock(&entry->mu);
+    if (permit.claims_ && entry->health.probed_by(permit.attempt_)) {
+      const bool neutral = !fault && verdict.outcome != Outcome::kOk;
+      ++entry->probes[neutral ? 2 : fault ? 1 : 0];
+    }
+    ejected =
+        entry->health.Report(permit.attempt_, verdict.outcome, body, measured, rules_, random, now);
+    if (ejected != EjectedFor::kNothing) ++entry->ejections[static_cast<size_t>(ejected)];
+    PairHealth& pair = entry->pairs[permit.slot_];
+    using Key = AttemptVerdict::Key;
+    if (verdict.key == Key::kLimited) {
+      const int running = entry->in_flight[permit.slot_].load(std::memory_order_relaxed);
+      limited_until = pair.Limit(verdict.retry_after, running, random, now);
+    } else if (verdict.key == Key::kForbidden) {
+      pair.Forbid(now);
+    } else if (verdict.key == Key::kNoModel) {
+      pair.NoModel(now);
+    } else if (verdict.key == Key::kWorked) {
+      pair.Worked(now);
+    } else if (verdict.retry_after.ns > 0) {
+      entry->health.LeaveAlone(verdict.retry_after, now);
+    }
+    judge = fault && entry->health.RateIsDue(now);
+    entry->Publish(rules_, false, now);
+  }
+  TellKey(permit, verdict, limited_until, now);
+  if (judge) JudgeRate(entry, random, now);
+  return ejected;
+}
+
+void HealthTable::TellKey(const Permit& permit, const AttemptVerdict& verdict,
+                          TimePoint limited_until, TimePoint now) {
+  using Key = AttemptVerdict::Key;
+  ProviderEntry* const provider = permit.provider_;
+  if (verdict.key == Key::kNothing || verdict.key == Key::kNoModel) return;
+  if (verdict.key == Key::kWorked && provider->plain.load(std::memory_order_relaxed)) return;
+  MutexLock lock(&provider->mu);
+  KeyHealth& key = provider->keys[permit.slot_];
+  switch (verdict.key) {
+    case Key::kWorked:
+      key.Worked(permit.attempt_);
+      break;
+    case Key::kLimited:
+      key.Limit(permit.endpoint_->id, limited_until, now);
+      break;
+    default:
+      // A secret that has been replaced meanwhile says nothing of the one in its place.
+      if (FingerprintOf(*permit.secret_) != key.fingerprint()) break;
+      if (verdict.key == Key::kBad) key.Die(permit.attempt_, KeyTrouble::kBadKey, now);
+      if (verdict.key == Key::kNoCredit) key.Die(permit.attempt_, KeyTrouble::kNoCredit, now);
+      if (verdict.key == Key::kForbidden) key.Forbid(permit.attempt_, permit.endpoint_->id, now);
+      break;
+  }
+  provider->plain.store(
+      std::ranges::all_of(provider->keys, [now](const KeyHealth& each) { return each.plain(now); }),
+      std::memory_order_relaxed);
+}
+
+// Far below the others of its model, or bad by itself.
+void HealthTable::JudgeRate(EndpointEntry* entry, uint64_t random, TimePoint now) {
+  std::shared_ptr<const EndpointGroup> group;
+  OutcomeCounts own;
+  {
+    MutexLock lock(&entry->mu);
+    group = entry->group;
+    own = entry->health.LastMinute(now);
+  }
+  if (own.judged() < kLeastOutcomes) return;
+  const double rate = static_cast<double>(own.ok) / own.judged();
+  std::vector<double> rates;
+  for (size_t i = 0; group && i < group->size(); ++i) {
+    const EndpointEntry* const other = (*group)[i];
+    MutexLock lock(&other->mu);
+    const OutcomeCounts counts = other->health.LastMinute(now);
+    if (counts.judged() >= kLeastOutcomes) {
+      rates.push_back(static_cast<double>(counts.ok) / counts.judged());
+    }
+  }
+  bool out = rate < kBadRate;
+  if (rates.size() >= kLeastToCompare && rate < kGoodRate) {
+    double mean = 0, spread = 0;
+    for (const double each : rates) mean += each / static_cast<double>(rates.size());
+    for (const double each : rates) {
+      spread += (each - mean) * (each - mean) / static_cast<double>(rates.size());
+    }
+    out = out || rate < mean - kFarBelow * std::sqrt(spread);
+  }
+  if (!out) return;
+  MutexLock lock(&entry->mu);
+  if (!entry->health.EjectForRate(rules_, random, now)) return;
+  ++entry->ejections[static_cast<size_t>(EjectedFor::kSuccessRate)];
+  entry->Publish(rules_, false, now);
+}
+
+HealthView HealthTable::ViewOf(uint64_t endpoint_id, TimePoint now) const {
+  EndpointEntry* const entry = endpoints_->Find(endpoint_id);
+  ProviderEntry* const provider =
+      entry != nullptr ? entry->provider.load(std::memory_order_acquire) : nullptr;
+  if (provider == nullptr) return {};
+  const bool plain = entry->plain.load(std::memory_order_relaxed);
+  const bool fresh = now.ns - entry->viewed_ns.load(std::memory_order_relaxed) < kViewAge.ns;
+  HealthView view;
+  const bool keys_plain = provider->plain.load(std::memory_order_relaxed);
+  if (plain && fresh && keys_plain && entry->view.Get(&view)) return view;
+  const bool last_resort = IsLastResort(entry, now);
+  {
+    MutexLock lock(&entry->mu);
+    view = entry->health.View(last_resort, rules_, now);
+    if (plain) entry->Publish(rules_, last_resort, now);
+  }
+  if (plain && keys_plain) return view;
+  // Of the keys that the newest snapshot has: any that may be used is enough.
+  view.has_live_key = view.has_room = false;
+  TimePoint soonest = TimePoint::Never();
+  for (size_t i = 0; i < Provider::kMostKeys; ++i) {
+    KeyGate gate;
+    {
+      MutexLock lock(&provider->mu);
+      if (!provider->listed[i]) continue;
+      gate = provider->keys[i].Look(now);
+    }
+    if (gate.open) {
+      MutexLock lock(&entry->mu);
+      gate = entry->pairs[i].Look(entry->in_flight[i].load(std::memory_order_relaxed), now);
+    }
+    view.has_live_key |= gate.open || gate.why == KeyTrouble::kLimited;
+    view.has_room |= gate.open;
+    if (!gate.open) soonest = std::min(soonest, gate.retry_at);
+  }
+  if (!view.has_live_key) view.has_room = true;  // that is not what it lacks
+  if (!(view.has_live_key && view.has_room) && soonest != TimePoint::Never()) {
+    view.retry_at = std::max(view.retry_at, soonest);
+  }
+  return view;
+}
+
+}  // namespace seekroute

@@ -1,0 +1,161 @@
+// How all endpoints and provider keys have been doing: asked before each attempt, told after it.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/mutex.h"
+#include "base/time.h"
+#include "gateway/options.h"
+#include "gateway/snapshot.h"
+#include "routing/attempt_verdict.h"
+#include "routing/endpoint_health.h"
+#include "routing/health_view.h"
+#include "routing/key_health.h"
+
+namespace seekroute {
+
+// Why a candidate is passed over when its turn comes.
+enum class Skip : uint8_t {
+  kNone,
+  kTried,        // with each key
+  kDeadKey,      // none of its provider's works
+  kEjected,      // it failed just now
+  kOutUntil,     // it, or the key's pace there, is to be left alone
+  kLimited,      // likewise, for the pace alone
+  kRetryBudget,  // too much of its provider's work is done again already
+};
+std::string_view NameOf(Skip skip);
+
+class HealthTable;
+struct EndpointEntry;
+struct ProviderEntry;
+
+// Leave to make one attempt, and the place to tell its end. Move-only; a Permit that goes away says
+// nothing of the endpoint, but frees what it had claimed. Must not outlive its table.
+class Permit {
+ public:
+  Permit() = default;
+  Permit(Permit&& other) noexcept { *this = std::move(other); }
+  Permit& operator=(Permit&& other) noexcept;
+  ~Permit() { Release(); }
+
+  size_t key() const { return key_; }  // its place among the provider's
+  bool valid() const { return table_ != nullptr; }
+  void Release();
+
+ private:
+  friend class HealthTable;
+  HealthTable* table_ = nullptr;
+  EndpointEntry* endpoint_ = nullptr;
+  ProviderEntry* provider_ = nullptr;
+  uint64_t attempt_ = 0;
+  const Secret* secret_ = nullptr;  // that it is made with; the snapshot's
+  uint8_t key_ = 0;
+  uint8_t slot_ = 0;  // of the key in the provider's entry
+  bool claims_ = false;
+  bool repeats_ = false;
+};
+
+// What is asked of a candidate whose turn has come.
+struct HealthQuestion {
+  const Provider* provider = nullptr;
+  const Endpoint* endpoint = nullptr;
+  uint64_t owner = 0;        // of the request: whose requests keep to one key as long as it works
+  uint32_t tried_keys = 0;   // of the provider at this endpoint, a bit each
+  bool repeats = false;      // the request has been at this provider before
+  bool last_resort = false;  // also where it is ejected, and so are too many others
+};
+
+struct HealthAnswer {
+  Skip skip = Skip::kNone;  // kNone: `permit` is valid
+  TimePoint retry_at;       // else: when it may be asked at the earliest
+  Permit permit;
+};
+
+// How one endpoint or key stands, for operators.
+struct HealthRow {
+  std::string provider;
+  std::string model;  // the provider's name for it
+  uint64_t id = 0;    // of an endpoint
+  std::string key;    // of a key's row: its id; `model` is empty then
+  bool is_key = false;
+  std::string_view state;  // "ok", "degraded", "ejected", "half_open", "slow_start", "out"; of a
+                           // key "ok", "bad_key", "no_credit", "forbidden", "limited"
+  bool last_resort = false;
+  Duration retry_in;  // until it may be asked; 0: now
+  int in_flight = 0;
+  double uptime_5m = -1, uptime_30m = -1, uptime_1d = -1;  // 0 to 1; -1: too little is known
+  Percentiles ttft_ms;                                     // of 5 minutes
+  Percentiles tokens_per_second;
+  Percentiles ttft_ms_30m;
+  Percentiles tokens_per_second_30m;
+  std::array<uint64_t, kEjectedForCount> ejections = {};  // by EjectedFor
+  std::array<uint64_t, 3> probes = {};                    // ok, failed, unsaid
+  uint64_t requests_1d = 0;
+};
+
+// Lives over snapshots: an entry of an endpoint that has gone is kept for an hour, and begins anew
+// when it is back later. Bounded: endpoints beyond kMost are asked as if nothing were known of
+// them, as are those without an id. Thread-safe: a lock an entry, never two at once; whoever
+// is well is asked and read without one.
+class HealthTable : public HealthReader {
+ public:
+  static constexpr size_t kMost = 4096;  // endpoints, and providers
+  static constexpr Duration kKeptFor = Duration::Seconds(3600);
+
+  HealthTable(const HealthRules& rules, const RetryBudget& budget);
+  ~HealthTable() override;
+  HealthTable(const HealthTable&) = delete;
+  HealthTable& operator=(const HealthTable&) = delete;
+
+  // What there is to be asked. To be called before requests are answered by `snapshot`.
+  void Learn(const Snapshot& snapshot, TimePoint now);
+
+  // Claims what there is to claim: a probe, a place among those that run.
+  HealthAnswer Ask(const HealthQuestion& question, TimePoint now);
+  // Why it would not be let, and until when; nothing is claimed.
+  HealthAnswer Look(const HealthQuestion& question, TimePoint now) const;
+
+  // The end of an attempt. `body`: a hash of what was sent, 0: unknown. `random`: any bits. Why its
+  // endpoint was ejected, if it was.
+  EjectedFor Report(Permit permit, const AttemptVerdict& verdict, uint64_t body,
+                    const Measured& measured, uint64_t random, TimePoint now);
+
+  HealthView ViewOf(uint64_t endpoint_id, TimePoint now) const override;
+
+  // Of every endpoint and key that the last snapshot has.
+  std::vector<HealthRow> Rows(TimePoint now) const;
+  // Makes what has that name (an endpoint's "provider/model", a key's "provider#id", a provider's
+  // id: all of it) as if it had never failed. How many it were.
+  size_t Reset(std::string_view name, TimePoint now);
+
+ private:
+  friend class Permit;
+  template <typename Entry>
+  class Index;
+  struct KeyChoice;
+
+  bool IsLastResort(EndpointEntry* entry, TimePoint now) const;
+  HealthAnswer Pick(const HealthQuestion& question, uint64_t attempt, TimePoint now) const;
+  KeyChoice ChooseKey(const HealthQuestion& question, EndpointEntry* endpoint,
+                      ProviderEntry* provider, TimePoint now) const;
+  void JudgeRate(EndpointEntry* entry, uint64_t random, TimePoint now);
+  void TellKey(const Permit& permit, const AttemptVerdict& verdict, TimePoint limited_until,
+               TimePoint now);
+  ProviderEntry* LearnProvider(const Provider& provider);
+
+  const HealthRules rules_;
+  const RetryBudget budget_;
+  std::atomic<uint64_t> attempts_{0};
+  const std::unique_ptr<Index<EndpointEntry>> endpoints_;
+  const std::unique_ptr<Index<ProviderEntry>> providers_;
+  mutable Mutex learning_;  // who writes the two, or goes through all of them
+};
+
+}  // namespace seekroute

@@ -1,0 +1,82 @@
+// Whose turn it is: what the rules of a route, its money and what is alive leave of its candidates.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "gateway/admission.h"
+#include "gateway/exchange_world.h"
+#include "gateway/health_table.h"
+#include "gateway/purse.h"
+#include "routing/succession.h"
+
+namespace seekroute {
+
+// Of one request. Places are those of the route's candidates. Engine thread only.
+class Turns {
+ public:
+  // Nothing is owned, and all of it outlives this.
+  Turns(const Admission* admission, const Snapshot* snapshot, const Purse* purse,
+        const ExchangeWorld* world);
+
+  // The route is known.
+  void Open();
+
+  struct Turn {
+    size_t place = 0;
+    Permit permit;  // invalid where nothing is kept of the endpoint
+  };
+  // The next candidate that may be asked now: it is passed. Those that would not be let are passed
+  // over, until the next call. Nothing: there is none.
+  std::optional<Turn> Next();
+  // The same candidate with another of its provider's keys, after a failure that lets it be asked
+  // so.
+  std::optional<Turn> OtherKey(size_t place, const FailedAttempt& failed);
+  // The same with the same key.
+  std::optional<Turn> Again(size_t place, size_t key);
+
+  // An attempt begins; the first of those that run together, or beside others.
+  void Begin(size_t place, size_t key, bool anew);
+  // It was one that does not count: what runs together begins anew all the same.
+  void BeginAnew() { succession_->BeginAnew(); }
+  void Failed(size_t place, const FailedAttempt& failed) { succession_->Failed(place, failed); }
+
+  // The first that the rules and the money let be asked, alive or not; the route's size: none.
+  size_t FirstPlace() const;
+  bool AnyLeft() const { return FirstPlace() < candidates().size(); }
+  // The candidate of an attempt could be asked once more, with another key.
+  bool HasOtherKey(size_t place) const;
+
+  // Why nobody is asked: all that there are were passed over by the last Next().
+  Error NobodyToAsk() const;
+  // In milliseconds, the earliest instant from now at which a candidate can be asked that is out of
+  // service, or has not been asked; 0: no such instant is known.
+  int64_t SoonestMs() const;
+
+ private:
+  struct Passed {
+    size_t place;
+    Skip skip;
+    TimePoint retry_at;
+  };
+  struct Made {
+    size_t place;
+    size_t key;
+  };
+
+  const std::vector<Candidate>& candidates() const { return admission_->route.candidates; }
+  HealthQuestion QuestionOf(size_t place) const;
+  HealthAnswer Ask(const HealthQuestion& question) const;
+
+  const Admission* const admission_;
+  const Snapshot* const snapshot_;
+  const Purse* const purse_;
+  const ExchangeWorld* const world_;
+  std::optional<Succession> succession_;
+  std::vector<Made> made_;      // RetryPolicy::max_attempts at most
+  std::vector<Passed> passed_;  // by the last Next(); candidates at most
+};
+
+}  // namespace seekroute
