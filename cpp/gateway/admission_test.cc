@@ -129,7 +129,7 @@ class AdmitModels : public ::testing::Test {
     KeyRing keys(Secret("pepper"));
     ApiKey key;
     key.key_id = "k";
-    key.models = may_use_;
+    if (may_use_) key.models = std::make_shared<std::vector<std::string>>(*may_use_);
     keys.Put(HmacSha256(Secret("pepper"), "good"), key);
     const std::string body = "{" + members + R"(,"messages":[{"role":"user","content":"Hi"}]})";
     admission_ = {};
