@@ -254,7 +254,7 @@ void RandomRequest::AddField() {
     case 0:  // nobody's business but the gateway's and the provider's
       return fields_.push_back(R"("metadata": {"k": ")" + Noise() + R"("}, "user": "u")");
     case 1:
-      return fields_.push_back(R"("models": ["a", ")" + Noise() + R"("], "plugins": [{}])");
+      return fields_.push_back(R"("models": ["m"], "plugins": [{"id": ")" + Noise() + R"("}])");
     case 2:
       choices_ = 1 + static_cast<int64_t>(Below(8));
       return fields_.push_back("\"n\": " + std::to_string(choices_));
