@@ -25,11 +25,21 @@ _OWN: Final = "own"
 # The id, the name and, of keys, the profile of what is limited.
 _Found = tuple[str, str, str]
 
-_Rpm = Annotated[str | None, typer.Option("--rpm", help="Requests in a minute; or none.")]
-_Tpm = Annotated[str | None, typer.Option("--tpm", help="Tokens in a minute; or none.")]
-_Rpd = Annotated[str | None, typer.Option("--rpd", help="Requests of a day (UTC); or none.")]
-_Tpd = Annotated[str | None, typer.Option("--tpd", help="Tokens of a day (UTC); or none.")]
-_Concurrent = Annotated[str | None, typer.Option(help="Requests at once; or none.")]
+_Rpm = Annotated[
+    str | None, typer.Option("--rpm", help="Requests a minute; `none` removes the limit.")
+]
+_Tpm = Annotated[
+    str | None, typer.Option("--tpm", help="Tokens a minute; `none` removes the limit.")
+]
+_Rpd = Annotated[
+    str | None, typer.Option("--rpd", help="Requests a day (UTC); `none` removes the limit.")
+]
+_Tpd = Annotated[
+    str | None, typer.Option("--tpd", help="Tokens a day (UTC); `none` removes the limit.")
+]
+_Concurrent = Annotated[
+    str | None, typer.Option(help="Requests at once; `none` removes the limit.")
+]
 _Burst = Annotated[
     str | None,
     typer.Option("--burst", help="Most requests in one instant; or none: those of a minute."),

@@ -43,7 +43,7 @@ def route(
             "--simulate",
             min=0,
             max=_MOST_DRAWS,
-            help="Draw the order so often, and show how often each endpoint comes first.",
+            help="Draw the order this many times, and show how often each endpoint comes first.",
         ),
     ] = 0,
     mock: MockOption = None,

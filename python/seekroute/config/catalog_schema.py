@@ -235,7 +235,7 @@ class CatalogModel:
     limits: LimitValues = LimitValues()
     """Limits of all requests for it, whoever sends them."""
     endpoints: tuple[Endpoint, ...]
-    """Who serves it, in order of preference."""
+    """Who serves it. Their order counts only with `routing.balance: listed`."""
 
     @field_validator("knowledge")
     @classmethod

@@ -119,7 +119,7 @@ class ProfileFile(Strict):
     checks: Checks = Checks()
     """Ranges that requests are held to."""
     limits: LimitValues = LimitValues()
-    """Limits of a key that has none of its own."""
+    """Each limit that a key does not set itself."""
     errors: dict[str, ErrorWords] = Field(default_factory=dict)
     """Words by the error's own name."""
 

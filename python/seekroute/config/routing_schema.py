@@ -29,9 +29,9 @@ class RetryBudgetSettings(Strict):
     """How much of a provider's work may be asked of it again at once."""
 
     percent: Annotated[int, Field(ge=0, le=100)] = 20
-    """Of the calls to the provider that run."""
+    """Most repeats, in percent of the calls running at the provider."""
     min: Annotated[int, Field(ge=0, le=10_000)] = 3
-    """So many in any case."""
+    """Repeats that are always allowed."""
 
 
 class EjectionSettings(Strict):
@@ -40,7 +40,7 @@ class EjectionSettings(Strict):
     consecutive: Annotated[int, Field(ge=1, le=1000)] = 5
     """Faults in a row; three failures to connect are enough whatever this says."""
     base_seconds: Annotated[int, Field(ge=1, le=3600)] = 30
-    """How long the first time; each further time as much longer."""
+    """Length of the first ejection; each further one is that much longer."""
     max_seconds: Annotated[int, Field(ge=1, le=86_400)] = 300
     """The longest."""
     max_share: Annotated[int, Field(ge=0, le=100)] = 50

@@ -111,12 +111,12 @@ class ServerSettings(Strict):
 
 
 class LimitDefaults(Strict):
-    """Limits of those that have none of their own."""
+    """Each limit that a key or an organization does not set itself."""
 
     key: LimitValues = LimitValues()
-    """Of each key; a profile's limits come before."""
+    """Each limit that neither a key nor its profile sets."""
     org: LimitValues = LimitValues()
-    """Of each organization, all its keys together."""
+    """Each limit that an organization does not set itself, for all its keys together."""
 
 
 class LimitSettings(Strict):
@@ -217,7 +217,7 @@ class ProviderKeySettings(Strict):
     env: Annotated[str, Field(min_length=1, max_length=255)] | None = None
     """Or the environment variable that has it; a key whose variable is empty is left out."""
     weight: Annotated[int, Field(ge=1, le=1000)] = 1
-    """So many parts of the organizations use this key first."""
+    """Share of the organizations that use this key first, relative to the other keys."""
 
     @model_validator(mode="after")
     def _one_source(self) -> ProviderKeySettings:
