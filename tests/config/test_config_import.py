@@ -78,13 +78,37 @@ def test_a_team_s_file() -> None:
     skipped = said(found, "not taken")
     for line in (
         "9 rpm: there are no limits per deployment",
-        "46 routing_strategy: endpoints are asked in order, the first first",
+        "46 routing_strategy: asked as listed: see routing.balance",
         "50 alias old: of a model that was not taken",
-        "51 fallbacks: there are no fall-backs to other models",
+        "51 fallbacks: write them into routing.fallbacks",
         "70 master_key: make keys anew: seekroute keys create",
     ):
         assert line in skipped
     assert not any("set_verbose" in line for line in skipped)  # it is off, as here
+
+
+def test_an_imported_list_keeps_its_order() -> None:
+    entry = "- model_name: m\n  litellm_params: {model: %s/gpt-4o, api_key: os.environ/KEY%s}\n"
+    listed = converted("model_list:\n" + entry % ("openai", "") + entry % ("openai", "_2"))
+    assert loaded(listed).routing.balance == "listed"
+    # Where there is no list, the setting stays as it is without an import.
+    assert "routing" not in converted("model_list:\n" + entry % ("openai", "")).text
+
+
+def test_what_routes_here_is_named() -> None:
+    words = (
+        "model_list:\n- model_name: m\n"
+        "  litellm_params: {model: openai/gpt-4o, api_key: os.environ/KEY, weight: 2,"
+        " max_retries: 3}\n"
+        "router_settings: {num_retries: 2, cooldown_time: 9, context_window_fallbacks: [a: [b]]}\n"
+    )
+    assert said(converted(words), "not taken") == [
+        "3 weight: see weight of an endpoint, routing.balance",
+        "3 max_retries: see routing.max_attempts",
+        "4 num_retries: see routing.max_attempts",
+        "4 cooldown_time: see routing.ejection",
+        "4 context_window_fallbacks: write them into routing.fallbacks",
+    ]
 
 
 def test_a_laboratory_s_file() -> None:
