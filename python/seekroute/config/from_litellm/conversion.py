@@ -412,6 +412,9 @@ class _Conversion:
             "#   seekroute keys create            keys for clients\n"
         ]
         parts += [dump_mapping({key: value}) for key, value in settings.items()]
+        if any(len(each.endpoints) > 1 for each in models.values()):
+            # By default their order would be drawn, by price.
+            parts.append(dump_mapping({"routing": {"balance": "listed"}}))
         named = {key: self._upstreams.rows[key] for key in providers if self._upstreams.rows[key]}
         if named:
             parts.append(dump_mapping({"providers": named}))

@@ -155,9 +155,9 @@ MODES_BY_NAME = (
 NO_COUNTERPART = "no counterpart"
 _OF_CLIENTS = "defaults of requests stay with the clients"
 _NO_LIMITS = "there are no limits per deployment"
-_ONCE = "an endpoint is asked once, then the next one"
-_IN_ORDER = "endpoints are asked in order, the first first"
-_NO_FALLBACKS = "there are no fall-backs to other models"
+_ATTEMPTS = "see routing.max_attempts"
+_AS_LISTED = "asked as listed: see routing.balance"
+_FALLBACKS = "write them into routing.fallbacks"
 _NO_CACHE = "answers are not cached"
 _NO_CALLBACKS = "no callbacks: see /metrics, logs, usage"
 _KEYS = "make keys anew: seekroute keys create"
@@ -172,15 +172,15 @@ PARAMS = {
     "configurable_clientside_auth_params": "clients bring no keys",
     "drop_params": "see drop_refused_parameters",
     "extra_body": _OF_CLIENTS,
-    "fallbacks": _NO_FALLBACKS,
+    "fallbacks": _FALLBACKS,
     "frequency_penalty": _OF_CLIENTS,
     "max_budget": "keys have limits: seekroute keys create",
     "max_completion_tokens": "see credits.max_output_tokens",
     "max_parallel_requests": _NO_LIMITS,
-    "max_retries": _ONCE,
+    "max_retries": _ATTEMPTS,
     "max_tokens": "see credits.max_output_tokens",
     "mock_response": "see the setting mock",
-    "num_retries": _ONCE,
+    "num_retries": _ATTEMPTS,
     "presence_penalty": _OF_CLIENTS,
     "reasoning_effort": _OF_CLIENTS,
     "response_format": _OF_CLIENTS,
@@ -193,7 +193,7 @@ PARAMS = {
     "thinking": _OF_CLIENTS,
     "top_p": _OF_CLIENTS,
     "tpm": _NO_LIMITS,
-    "weight": _IN_ORDER,
+    "weight": "see weight of an endpoint, routing.balance",
 }
 
 MODEL_INFO = {
@@ -206,15 +206,15 @@ SETTINGS = {
         "cache": _NO_CACHE,
         "cache_params": _NO_CACHE,
         "callbacks": _NO_CALLBACKS,
-        "content_policy_fallbacks": _NO_FALLBACKS,
-        "context_window_fallbacks": _NO_FALLBACKS,
-        "default_fallbacks": _NO_FALLBACKS,
+        "content_policy_fallbacks": _FALLBACKS,
+        "context_window_fallbacks": _FALLBACKS,
+        "default_fallbacks": _FALLBACKS,
         "failure_callback": _NO_CALLBACKS,
-        "fallbacks": _NO_FALLBACKS,
+        "fallbacks": _FALLBACKS,
         "max_budget": "keys have limits: seekroute keys create",
         "modify_params": "fields are passed on as they come",
-        "num_retries": _ONCE,
-        "num_retries_per_request": _ONCE,
+        "num_retries": _ATTEMPTS,
+        "num_retries_per_request": _ATTEMPTS,
         "set_verbose": "see server.log_level",
         "service_callbacks": _NO_CALLBACKS,
         "ssl_verify": "certificates are verified: see ca_file",
@@ -223,24 +223,24 @@ SETTINGS = {
         "turn_off_message_logging": "prompts are never logged",
     },
     "router_settings": {
-        "allowed_fails": NO_COUNTERPART,
-        "cooldown_time": NO_COUNTERPART,
-        "content_policy_fallbacks": _NO_FALLBACKS,
-        "context_window_fallbacks": _NO_FALLBACKS,
-        "default_fallbacks": _NO_FALLBACKS,
+        "allowed_fails": "see routing.ejection",
+        "cooldown_time": "see routing.ejection",
+        "content_policy_fallbacks": _FALLBACKS,
+        "context_window_fallbacks": _FALLBACKS,
+        "default_fallbacks": _FALLBACKS,
         "enable_pre_call_checks": "long prompts go to the provider",
-        "fallbacks": _NO_FALLBACKS,
-        "max_fallbacks": _NO_FALLBACKS,
-        "max_retries": _ONCE,
-        "num_retries": _ONCE,
+        "fallbacks": _FALLBACKS,
+        "max_fallbacks": _ATTEMPTS,
+        "max_retries": _ATTEMPTS,
+        "num_retries": _ATTEMPTS,
         "optional_pre_call_checks": NO_COUNTERPART,
         "redis_host": "one process needs no Redis",
         "redis_password": "one process needs no Redis",
         "redis_port": "one process needs no Redis",
         "redis_url": "one process needs no Redis",
-        "retry_policy": _ONCE,
-        "routing_strategy": _IN_ORDER,
-        "routing_strategy_args": _IN_ORDER,
+        "retry_policy": _ATTEMPTS,
+        "routing_strategy": _AS_LISTED,
+        "routing_strategy_args": _AS_LISTED,
         "set_verbose": "see server.log_level",
     },
     "general_settings": {
