@@ -42,7 +42,7 @@ TEST_F(EmbeddingsTest, HoldsThePromptAndChargesItsUse) {
   Open({10'000'000});
   script_.pieces = {{{}, Answer(Used(7))}};
   const Seen& seen = Embed(Body(kTexts, R"(,"dimensions":2,"provider":{"only":["p"],"z":1})"));
-  EXPECT_EQ(seen.status, 200);
+  EXPECT_EQ(seen.status, 200) << seen.body;
   EXPECT_EQ(Sent(0), R"({"model":"up","input":)" + std::string(kTexts) + R"(,"dimensions":2})");
   EXPECT_TRUE(transport_->seen()[0].url.ends_with("/embeddings")) << transport_->seen()[0].url;
   EXPECT_EQ(seen.headers.at("x-seekroute-ignored"), "provider");

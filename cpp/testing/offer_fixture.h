@@ -47,6 +47,7 @@ class OfferTest : public ::testing::Test {
     form.reasoning_budget_field = reasoning_budget_field_;
     model.endpoints.push_back({0, "up", *PriceTable::Make(std::move(prices)), std::move(form),
                                timeouts_, cap_excludes_reasoning_, max_reasoning_});
+    model.endpoints.back().tag = "p";
     SetDialect(dialect_, &model.endpoints.back());
     model.context = model_context_;
     model.endpoints.back().context = endpoint_context_;
