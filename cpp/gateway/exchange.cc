@@ -363,7 +363,12 @@ void Exchange::Settle() {
     world_.stats->NoteCapKept(record_.provider, record_.model);
   }
   const bool failed = record_.settlement == Settlement::kFailed;
-  gate_.Settle(failed ? 0 : record_.prompt_tokens + record_.completion_tokens);
+  int64_t tokens = failed ? 0 : record_.prompt_tokens + record_.completion_tokens;
+  // Where no money is held, nobody has counted what a client got that left.
+  if (!failed && tokens == 0 && gate_.holds() && outbox_.has_content()) {
+    tokens = tries_.Prompt().tokens + tries_.transcoder()->CountContent().tokens;
+  }
+  gate_.Settle(tokens);
   purse_.Settle(&record_, &bill_);
 }
 

@@ -32,6 +32,7 @@ class Gate {
 
   // It took so many tokens: only the first call counts. What was reserved beyond is given back.
   void Settle(int64_t tokens);
+  bool holds() const { return reservation_.holds(); }
   // Nothing of it runs any more: others may.
   void Leave() { reservation_ = {}; }
 

@@ -69,7 +69,7 @@ struct HealthQuestion {
   uint64_t owner = 0;        // of the request: whose requests keep to one key as long as it works
   uint32_t tried_keys = 0;   // of the provider at this endpoint, a bit each
   bool repeats = false;      // the request has been at this provider before
-  bool last_resort = false;  // also where it is ejected, and so are too many others
+  bool last_resort = false;  // also where it is ejected, as too many others are, or paced by us
 };
 
 struct HealthAnswer {

@@ -34,9 +34,12 @@ constexpr Duration kFairTime = Duration::Seconds(5);
 std::string AnswerModelOf(const Admission& admission, const Model& model) {
   switch (admission.profile->answer_model) {
     case AnswerModel::kAsAsked:
-      // What another model answers is not called by the name of the first.
-      return admission.automatic || model.id != admission.model->id ? model.id
-                                                                    : admission.request->ask.model;
+      // What another model answers is not called by the name of the first, nor by that of a list.
+      if (admission.automatic || model.id != admission.model->id ||
+          admission.route.strategy == "virtual" || admission.route.strategy == "fallback") {
+        return model.id;
+      }
+      return admission.request->ask.model;
     case AnswerModel::kBare:
       return model.id.substr(model.id.find('/') + 1);
     case AnswerModel::kCanonical:

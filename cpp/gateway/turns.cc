@@ -59,7 +59,7 @@ std::optional<Turns::Turn> Turns::Next() {
         succession_->Pass(place);
         return Turn{place, std::move(answer.permit)};
       }
-      held_back = held_back || answer.skip == Skip::kEjected;
+      held_back |= answer.skip == Skip::kEjected || answer.skip == Skip::kLimited;
       passed_.push_back({place, answer.skip, answer.retry_at});
     }
   }
@@ -114,6 +114,9 @@ int64_t Turns::SoonestMs() const {
   const TimePoint now = world_->clock->Now();
   TimePoint soonest = TimePoint::Never();
   for (size_t place = 0; place < candidates().size(); ++place) {
+    // Those that only follow a certain failure, or cost too much, are no help to who comes again.
+    const Candidate& candidate = candidates()[place];
+    if (candidate.after != AskedAfter::kAny || !purse_->Affords(candidate)) continue;
     HealthQuestion question = QuestionOf(place);
     const bool asked = question.tried_keys != 0;
     question.tried_keys = 0;

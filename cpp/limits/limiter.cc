@@ -6,8 +6,9 @@
 namespace seekroute {
 namespace {
 
-// Two threads may have read the clock in another order than they come in.
-constexpr Duration kRace = Duration::Seconds(1);
+// Two threads may have read the clock in another order than they come in, and one may have been
+// stopped for a while between the two.
+constexpr Duration kRace = Duration::Seconds(60);
 
 // Holders of a domain after which those at rest are looked for, at first.
 constexpr size_t kFirstSweep = 1024;

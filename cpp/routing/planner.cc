@@ -179,8 +179,10 @@ void Planner::PlaceShorter() {
   const bool alone = std::ranges::none_of(ranked_, [](const Ranked& each) {
     return each.candidate.after != AskedAfter::kContentPolicy;
   });
+  const bool begins = std::ranges::any_of(
+      ranked_, [](const Ranked& each) { return each.candidate.after == AskedAfter::kAny; });
   for (const Shorter& each : shorter_) {
-    if (alone) {
+    if (alone || (!begins && !each.why.Has(Excluded::kContext))) {
       Rank(each.candidate, each.number, each.rank);
       continue;
     }
@@ -191,13 +193,21 @@ void Planner::PlaceShorter() {
 // What nobody named may cost so many times the cheapest: of the first model, or of its own where
 // the client named that.
 void Planner::ExcludeJumps() {
-  if (in_.rules.max_price_jump <= 0 || ranked_.size() < 2) return;
+  if (in_.rules.max_price_jump <= 0 || ranked_.empty()) return;
+  if (ranked_.size() == 1 && in_.models[numbers_.front()].by_client) return;
   constexpr uint64_t kNone = std::numeric_limits<uint64_t>::max();
   std::vector<uint64_t> cheapest(in_.models.size(), kNone);
   for (size_t i = 0; i < ranked_.size(); ++i) {
     const uint64_t price = ranked_[i].candidate.expected_pico;
     // What costs nothing is no measure.
     if (price > 0) cheapest[numbers_[i]] = std::min(cheapest[numbers_[i]], price);
+  }
+  if (cheapest[0] == kNone) {  // nobody of it is left, and its price is the measure all the same
+    for (const Endpoint& endpoint : in_.models[0].model->endpoints) {
+      const Candidate lost{in_.models[0].model, &endpoint, ask_.inputs};
+      const uint64_t price = ExpectedPico(lost, ask_, filters_.prompt, in_.created);
+      if (price > 0) cheapest[0] = std::min(cheapest[0], price);
+    }
   }
   size_t kept = 0;
   for (size_t i = 0; i < ranked_.size(); ++i) {
@@ -256,7 +266,8 @@ void Planner::Explore() {
   std::vector<size_t> unknown;
   for (size_t i = 1; i < ranked_.size(); ++i) {
     const Ranked& each = ranked_[i];
-    if (each.candidate.group == front.candidate.group && each.model_rank == front.model_rank &&
+    if (each.candidate.after == AskedAfter::kAny &&
+        each.candidate.group == front.candidate.group && each.model_rank == front.model_rank &&
         each.health.stable() && each.health.samples < kFewSamples &&
         static_cast<double>(each.candidate.expected_pico) <= most) {
       unknown.push_back(i);
@@ -298,7 +309,8 @@ Result<Route> Planner::Plan() {
   uint32_t rank = 0;
   for (size_t i = 0; i < in_.models.size(); ++i) {
     const PlannedModel& planned = in_.models[i];
-    if (i > 0 && !planned.first_rank && !in_.preferences.partition_none()) ++rank;
+    const bool apart = !planned.by_client || !in_.preferences.partition_none();
+    if (i > 0 && !planned.first_rank && apart) ++rank;
     Look(planned, i, rank);
   }
   PlaceShorter();

@@ -5,6 +5,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/key_shapes.h"
+
 namespace seekroute {
 namespace {
 
@@ -31,7 +33,8 @@ bool Overlaps(const Slugs& list, std::string_view slug) {
 Status CheckKnown(std::string_view field, const Slugs& slugs, const Catalog& catalog) {
   for (size_t i = 0; i < slugs.size(); ++i) {
     if (catalog.KnowsProvider(slugs[i])) continue;
-    std::string message = "there is no provider '" + slugs[i].substr(0, 64) + "' at this gateway";
+    std::string message =
+        "there is no provider '" + WithoutKeys(slugs[i]).substr(0, 64) + "' at this gateway";
     std::string nearest;
     for (const std::string_view each : catalog.NearestProviders(slugs[i])) {
       nearest += nearest.empty() ? "; did you mean " : ", ";
