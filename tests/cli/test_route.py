@@ -104,3 +104,13 @@ def test_a_suffix_sorts() -> None:
         found = client.route("Hi", model="own/m:floor")
     assert [row.endpoint for row in found.candidates] == ["cheap", "dear"]
     assert found.sort == "price"
+
+
+def test_a_body_that_cannot_be_read_is_told_why(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    body = tmp_path / "body.json"
+    body.write_text("[" * 200_000)
+    assert "nested too deeply" in run("route", "--body", str(body), code=2).stderr
+    monkeypatch.setattr("seekroute.cli.route._MOST_BODY", 10)
+    assert "larger than" in run("route", "--body", str(body), code=2).stderr

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +19,14 @@ from seekroute.config import (
     catalog_of,
     load_settings,
     mock_is_on,
+    prepare,
     profiles_of,
     usable_providers,
 )
-from seekroute.config.catalog import Price, Tier
+from seekroute.config.catalog import Price, Tier, packaged_catalog
+from seekroute.config.differences import differences
 from seekroute.config.prices import price_table
-from seekroute.config.snapshot import DEFAULT_MODELS
+from seekroute.config.snapshot import DEFAULT_MODELS, key_sources
 from seekroute.errors import ConfigError
 from seekroute.gateway import price_usage
 
@@ -131,6 +135,15 @@ def test_options_have_the_cores_names_and_defaults() -> None:
     }
 
 
+def test_every_option_is_told_by_the_path_of_its_setting() -> None:
+    plan = prepare(Settings(), {})
+    # A secret that no setting holds; and what follows from `require_key`, which is told.
+    for option in build_options(Settings(), b"pepper").keys() - {"pepper", "credits_local_org"}:
+        after = replace(plan, options={**plan.options, option: "another"})
+        (path,) = differences(plan, after).needs_restart
+        attrgetter(path)(Settings())
+
+
 def test_several_keys_go_to_the_core_each_with_its_name() -> None:
     keys = [
         {"id": "team", "api_key": SECRET, "weight": 3},
@@ -145,6 +158,18 @@ def test_several_keys_go_to_the_core_each_with_its_name() -> None:
     ]
     assert provider["authorization"] == f"Bearer {SECRET}"
     assert SECRET not in repr(settings)
+
+
+def test_named_keys_that_are_empty_are_not_replaced_by_another_account() -> None:
+    keys = [{"id": "team", "env": "TEAM_KEY"}]
+    settings = Settings.model_validate({"providers": {"openai": {"keys": keys}}})
+    environ = {"OPENAI_API_KEY": "of-somebody-else"}
+    assert "openai" not in usable_providers(settings, packaged_catalog(), environ)
+    assert snapshot(settings, **environ, GROQ_API_KEY="g")["providers"][0]["id"] == "groq"
+    environ["TEAM_KEY"] = "k"
+    assert usable_providers(settings, packaged_catalog(), environ) == {"openai": "k"}
+    found = key_sources(settings, packaged_catalog(), environ)
+    assert found == {"openai": "providers.openai.keys (1)"}
 
 
 @pytest.mark.parametrize(
@@ -685,6 +710,9 @@ def test_two_endpoints_of_a_provider_differ_in_region_or_quantization(tmp_path: 
     assert other["takes"] == ["logprobs", "seed", "temperature", "top_logprobs"]
     with pytest.raises(ConfigError, match="the same offer as"):
         _two_offers(tmp_path)
+    # Not to say it means `unknown`; it is told with its place.
+    with pytest.raises(ConfigError, match=r"yaml:1:.*the same offer as"):
+        _two_offers(tmp_path, quantization="unknown")
     # Or in the provider's name for the model: a faster or a longer one.
     assert len(_two_offers(tmp_path, model="m-turbo")) == 2
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import sqlalchemy
 
 from seekroute.control import ControlError, ControlPlane
 from seekroute.control.models import ApiKey
@@ -67,6 +71,17 @@ def test_all_others_come_by_number_also_what_is_taken_back(control: ControlPlane
     [change] = control.limits.changed_after(seen[-1].seq)
     assert (change.scope, change.limits) == ("org", {})
     assert control.limits.changed_after(change.seq) == []
+
+
+def test_a_look_reads_no_rows_of_keys(control: ControlPlane, tmp_path: Path) -> None:
+    asked: list[tuple[str, Any]] = []
+    engine = control.limits._database._engine
+    sqlalchemy.event.listen(engine, "before_cursor_execute", lambda *a: asked.append((a[2], a[3])))
+    control.limits.changed_after(0)
+    [(query, values)] = [each for each in asked if "limits" in each[0]]
+    with contextlib.closing(sqlite3.connect(tmp_path / "control.db")) as connection:
+        plan = str(connection.execute(f"EXPLAIN QUERY PLAN {query}", values).fetchall())
+    assert "(scope=? AND seq>?)" in plan
 
 
 @pytest.mark.parametrize("name", BOUNDS)

@@ -253,6 +253,32 @@ def test_a_key_without_limits_says_so(server: RunningServer) -> None:
     assert set(shown["limits"].values()) == {None}
 
 
+def key_data(server: RunningServer, key: str) -> Any:
+    """What a key sees of itself."""
+    headers = {"Authorization": f"Bearer {key}"}
+    return server.request("GET", "/v1/key", b"", headers).json()["data"]
+
+
+def test_a_key_that_nothing_passes_is_told_so(server: RunningServer) -> None:
+    id, key = make_key(server)
+    run(server, "keys", "limits", "set", id, "--rpm", "0")
+    server.service.sync_keys()
+    assert key_data(server, key)["rate_limit"]["requests"] == 0
+
+
+def test_what_is_told_is_what_holds_where_a_keys_profile_is_gone(tmp_path: Path) -> None:
+    with running_server(tmp_path / "data") as server:
+        file = Path(server.service.data_dir) / "seekroute.yaml"
+        _, key = make_key(server, "--profile", "reseller")
+        (file.parent / "own.yaml").write_text(
+            "extends: seekroute\nname: own\nlimits: {requests_per_minute: 7}\n"
+        )
+        file.write_text("profiles: [own.yaml]\nprofile: own.yaml\n")
+        run(server, "config", "reload")
+        assert "x-ratelimit-limit-requests" not in chat(server, key).headers
+        assert key_data(server, key)["limits"]["requests_per_minute"] is None
+
+
 def test_limits_are_there_again_after_a_restart(tmp_path: Path) -> None:
     data = tmp_path / "data"
     with running_server(data) as server:

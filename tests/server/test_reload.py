@@ -23,7 +23,7 @@ from typer.testing import CliRunner, Result
 from first_starts import first_words
 from seekroute.cli.root import app
 from seekroute.config import load_settings, prepare
-from seekroute.control import ControlError, ControlPlane
+from seekroute.control import ControlError, ControlPlane, directory
 from seekroute.plan import Plan
 from seekroute.reloading import packed
 from seekroute.server.reloading import Reloads
@@ -255,6 +255,117 @@ def test_a_signal_is_not_lost_where_the_database_fails(tmp_path: Path) -> None:
         reloads.turn()
         reloads.turn()
         assert len(adopted) == 1
+
+
+def reloads_of(control: ControlPlane, folder: Path, adopt: Callable[[Plan], None]) -> Reloads:
+    """Those of a server that has just started."""
+    reloads = Reloads(control, adopt, {})
+    plan = prepare(load_settings(overrides={"data_dir": str(folder)}, environ={}), {})
+    reloads.begin(plan.source, packed(plan))
+    return reloads
+
+
+def test_what_a_starting_server_is_asked_it_does_when_it_has_started(tmp_path: Path) -> None:
+    with ControlPlane(tmp_path) as control:
+        asked = [control.reloads.put() for _ in range(2)]
+        adopted: list[Plan] = []
+        reloads_of(control, tmp_path, adopted.append).turn()
+        assert [control.reloads.get(n).state for n in asked] == ["applied"] * 2
+        assert len(adopted) == 1
+
+
+def test_a_second_signal_does_not_wait_for_the_first(tmp_path: Path) -> None:
+    with ControlPlane(tmp_path) as control:
+        reloads = reloads_of(control, tmp_path, lambda plan: None)
+        nested: list[str] = []
+
+        def trace(frame: Any, event: str, arg: object) -> Any:
+            if event == "call":
+                nested.append(frame.f_code.co_name)
+            return None
+
+        sys.setprofile(trace)
+        try:
+            reloads.ask()
+        finally:
+            sys.setprofile(None)
+        assert nested == ["ask"]  # which takes no lock
+
+
+def test_of_a_fault_only_its_type_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(plan: Plan) -> None:
+        raise RuntimeError("sk-live-secret")
+
+    with ControlPlane(tmp_path) as control:
+        n = control.reloads.put()
+        reloads_of(control, tmp_path, fails).turn()
+        said = control.reloads.get(n).told
+        assert said is not None
+        assert "RuntimeError" in said
+        assert "secret" not in said
+
+        (tmp_path / "sitecustomize.py").write_text(
+            "import pickle\n"
+            "def load(stream): raise KeyError('of the\\nsecret: sk')\n"
+            "pickle.load = load\n"
+        )
+        monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+        n = control.reloads.put()
+        reloads_of(control, tmp_path, lambda plan: None).turn()
+        said = control.reloads.get(n).told
+        assert said is not None
+        assert "could not be read: KeyError" in said
+        assert "secret" not in said
+
+
+def test_a_plan_that_is_in_force_is_not_refused(
+    server: RunningServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    feed = server.service._key_feed
+    adopt = feed.adopt
+
+    def fails(*args: Any, **more: Any) -> None:
+        adopt(*args, **more)
+        raise RuntimeError("a fault")
+
+    monkeypatch.setattr(feed, "adopt", fails)
+    told(server)
+    assert ask(server) == ("team/one", 1)
+
+
+def test_a_plan_that_the_core_refuses_leaves_keys_as_they_were(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with running_server(tmp_path / "data", mock="auto", own_mock=True) as running:
+        file_of(running).write_text(house(running.mock.base_url, "one", "1"))
+        told(running)
+
+        def fails(snapshot: Any) -> None:
+            raise ValueError("it is refused")
+
+        monkeypatch.setattr(running.gateway, "install", fails)
+        file_of(running).write_text("{}")
+        assert reload(running).exit_code == 1
+        assert not running.service.mocked
+        assert not running.service._key_feed._mocked
+
+
+def test_an_answer_of_a_server_that_has_ended_is_still_told(
+    server: RunningServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pid = directory.serving_pid(Path(server.service.data_dir))
+    reloads = server.service.control.reloads
+    found = [pid]
+
+    def serving(folder: Path) -> int | None:
+        if found:
+            return found.pop()
+        answer = {"result": "applied", "changes": [], "more_changes": 0, "needs_restart": []}
+        reloads.finish(reloads.pending(), "applied", json.dumps(answer))
+        return None
+
+    monkeypatch.setattr(directory, "serving_pid", serving)
+    assert reload(server).stdout == "nothing changed\n"
 
 
 # --- under load ----------------------------------------------------------------------------------
