@@ -35,7 +35,7 @@ def key(call: ApiCall, sources: Sources) -> ApiAnswer:
             "store_unavailable", "the key's data cannot be read; try again"
         ) from error
     info["data"]["limits"] = {name: limits.get(name) for name in NAMES}
-    if requests := limits.get("requests_per_minute"):
+    if (requests := limits.get("requests_per_minute")) is not None:  # 0 lets nothing pass
         info["data"]["rate_limit"] = {"requests": requests, "interval": "1m", "note": _NOTE}
     if sources.ledger is not None:
         limit, reset = viewer.key_limit, viewer.limit_reset

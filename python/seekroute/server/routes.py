@@ -92,7 +92,7 @@ def viewer_of(call: HttpCall, who: Who) -> Viewer:
         shows_upstream_cost=profile.shows_upstream_cost,
         model_ids=profile.model_ids,
         models=rights.models,
-        profile=profile.name,
+        profile=profile_name,  # limits are by the key's own, also where nobody speaks it any more
     )
 
 
