@@ -75,7 +75,11 @@ def _read(body: Path | None) -> dict[str, Any]:
         stream = sys.stdin.buffer if str(body) == "-" else body.open("rb")
         with stream:
             text = stream.read(_MOST_BODY + 1)
-        found = json.loads(text) if len(text) <= _MOST_BODY else None
+        if len(text) > _MOST_BODY:
+            raise ValueError("it is larger than 64 MiB")
+        found = json.loads(text)
+    except RecursionError:
+        raise typer.BadParameter(f"{body}: it is nested too deeply", param_hint="--body") from None
     except (OSError, ValueError) as error:
         raise typer.BadParameter(f"{body}: {error}", param_hint="--body") from None
     if not isinstance(found, dict):
