@@ -18,8 +18,8 @@ from seekroute.errors import ConfigError
 app = typer.Typer(no_args_is_help=True, help="Check, show, import and reload the configuration.")
 app.command("import")(import_)
 
-# How long the server may take; it gives up on reading after 60 s.
-_PATIENCE_S: Final = 75.0
+# How long the server may take: it gives up on a reading after 60 s, and may have one before this.
+_PATIENCE_S: Final = 135.0
 _POLL_S: Final = 0.05
 
 
@@ -120,11 +120,12 @@ def _reloaded(options: Shared) -> dict[str, Any]:
         n = control.reloads.put()
         until = time.monotonic() + _PATIENCE_S
         while time.monotonic() < until:
+            ended = serving_pid(folder) != pid  # before the look: its last answer counts
             found = control.reloads.get(n)
             if found.told is not None:
                 answer: dict[str, Any] = json.loads(found.told)
                 return answer
-            if serving_pid(folder) != pid:
+            if ended:
                 raise SeekrouteError(f"the server of {folder} (pid {pid}) has ended meanwhile")
             time.sleep(_POLL_S)
     raise SeekrouteError(
