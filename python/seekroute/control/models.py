@@ -224,6 +224,7 @@ limits = Table(
     Column("updated_at", Integer, nullable=False),
     UniqueConstraint("seq"),
     CheckConstraint("scope IN ('key', 'app', 'org', 'model', 'gateway')", name="limit_scope"),
+    Index("ix_limits_scope_seq", "scope", "seq"),
     sqlite_strict=True,
 )
 

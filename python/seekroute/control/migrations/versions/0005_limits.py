@@ -28,3 +28,4 @@ def upgrade() -> None:
         ),
         sqlite_strict=True,
     )
+    op.create_index("ix_limits_scope_seq", "limits", ["scope", "seq"])
