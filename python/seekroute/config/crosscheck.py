@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,12 @@ from seekroute.config.catalog import (
 )
 from seekroute.config.overlay import apply_overlay, load_overlay
 from seekroute.config.profile import PACKAGED_PROFILES, load_profile
+from seekroute.config.routes import tag_of
 from seekroute.config.schema import did_you_mean
 from seekroute.errors import ConfigError, Problem
+
+# What tells an endpoint's tag from that of its provider, in this order.
+_VARIANT = ("quantization", "region")
 
 
 def cross_check(
@@ -65,6 +69,7 @@ def cross_check(
         elif _embeds(default, rows, below):
             add("default_model", "an embedding model answers no chats", "name one that does")
     _check_routes(data, set(below.names) | _names_in(rows), add)
+    _check_members(data, known | set(below.providers), below, add)
     return problems + _check_profiles(data, folder, where)
 
 
@@ -88,6 +93,36 @@ def _check_routes(data: Mapping[str, Any], names: set[str], add: Callable[..., N
             check(at, name)
             for number, other in enumerate(_list(others)):
                 check(f"{at}.{number}", other)
+
+
+def _check_members(
+    data: Mapping[str, Any], providers: Set[str], below: Catalog, add: Callable[..., None]
+) -> None:
+    """Where virtual models ask: providers, or endpoints of the model by their tags."""
+    providers = {name.lower() for name in {*providers, MOCK_PROVIDER}}
+    for name, virtual in _dict(data.get("virtual_models")).items():
+        for number, member in enumerate(_list(_dict(virtual).get("candidates"))):
+            model, provider = (_dict(member).get(key) for key in ("model", "provider"))
+            if not isinstance(provider, str) or not provider or provider.lower() in providers:
+                continue
+            tags = _tags_of(model, data.get("models"), below)
+            if not any(f"{tag}/".startswith(f"{provider.lower()}/") for tag in tags):
+                at = f"virtual_models.{name}.candidates.{number}.provider"
+                hint = did_you_mean(provider, {*providers, *tags})
+                add(at, "no provider of this name, and no endpoint of the model", hint)
+
+
+def _tags_of(model: object, rows: object, below: Catalog) -> set[str]:
+    """The tags of a model's endpoints, in small letters; of settings' rows as far as they can be
+    read."""
+    for row in _list(rows):
+        if isinstance(model, str) and model in _names_of(row):
+            ends = [_dict(each) for each in _list(row.get("endpoints"))]
+            said = [[str(e.get(k) or "") for k in ("provider", *_VARIANT)] for e in ends]
+            return {tag_of(*each).lower() for each in said}
+    known = below.resolve(model) if isinstance(model, str) else None
+    found = known.endpoints if known else ()
+    return {tag_of(e.provider, e.quantization, e.region or "").lower() for e in found}
 
 
 def _dict(value: object) -> Mapping[str, Any]:

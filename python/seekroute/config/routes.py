@@ -8,7 +8,7 @@ from typing import Any
 from seekroute.config.catalog import Catalog, CatalogModel, Endpoint
 from seekroute.config.settings import Settings
 
-__all__ = ["routed", "routing_of"]
+__all__ = ["routed", "routing_of", "tag_of"]
 
 _INPUTS = ("image", "audio", "video", "file")
 # Parameters that whoever has the feature takes.
@@ -57,8 +57,8 @@ def routed(model: CatalogModel, endpoint: Endpoint, provider: str = "") -> dict[
         "quantization": endpoint.quantization if endpoint.quantization != "unknown" else None,
     }
     result: dict[str, Any] = {name: word for name, word in said.items() if word}
-    result["tag"] = "/".join(
-        filter(None, (provider or endpoint.provider, "-".join(filter(None, _variant(endpoint)))))
+    result["tag"] = tag_of(
+        provider or endpoint.provider, endpoint.quantization, endpoint.region or ""
     )
     if endpoint.data.collects != "unknown":
         result["data_collects"] = endpoint.data.collects
@@ -73,9 +73,10 @@ def routed(model: CatalogModel, endpoint: Endpoint, provider: str = "") -> dict[
     return result
 
 
-def _variant(endpoint: Endpoint) -> tuple[str, str]:
-    own = "" if endpoint.quantization == "unknown" else endpoint.quantization
-    return own, endpoint.region or ""
+def tag_of(provider: str, quantization: str, region: str) -> str:
+    """The name of an endpoint among those of its model; empty words are not known."""
+    own = "" if quantization == "unknown" else quantization
+    return "/".join(filter(None, (provider, "-".join(filter(None, (own, region))))))
 
 
 def routing_of(settings: Settings, catalog: Catalog) -> dict[str, Any]:
