@@ -10,8 +10,9 @@ from seekroute.config.schema import did_you_mean
 from seekroute.errors import Problem
 
 AUTO_NAMES = ("auto", "seekroute/auto", "openrouter/auto")
-# By these an endpoint is known across restarts, and told from another one of its provider.
-_OFFER = ("provider", "model", "region", "quantization")
+# By these an endpoint is known across restarts, and told from another one of its provider:
+# its keys, and what each means where it is left out.
+_OFFER = {"provider": "", "model": "", "region": "", "quantization": "unknown"}
 _TEXT_PRICES = ("input", "output")
 # What is charged is what is read: vectors are not counted in tokens.
 _EMBEDDING_PRICES = ("input",)
@@ -74,7 +75,7 @@ def check_rows(
         seen: dict[tuple[str, ...], int] = {}
         for number, endpoint in enumerate(_list(row.get("endpoints"))):
             if isinstance(endpoint, dict):
-                offer = tuple(str(endpoint.get(key, "")) for key in _OFFER)
+                offer = tuple(str(endpoint.get(k) or unsaid) for k, unsaid in _OFFER.items())
                 if offer in seen:
                     add(
                         f"models.{index}.endpoints.{number}",
