@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from seekroute.ledger import Ledger
     from seekroute.opening import Opened
     from seekroute.plan import Profile
+    from seekroute.rate_limits import LimitPlan
     from seekroute.server.cycle import Header
     from seekroute.server.logs import LineWriter
     from seekroute.testing import MockProvider
@@ -184,7 +185,7 @@ class Service:
             self.gateway: Gateway = opened.gateway
             self.core = self.gateway.core
             self._opened: Opened = opened
-            self._take(plan)
+            self._shown = self._shown_of(plan)
             self.control.tell_profile(plan.told_profile)
             self._key_feed = KeyFeed(self.control, self.gateway, plan.limits, mocked=self.mocked)
             self.gateway.on_record(self._tell_lack)
@@ -219,9 +220,9 @@ class Service:
             self._resources = stack.pop_all()
         self._settings = None  # its snapshot alone is megabytes, and the core has it now
 
-    def _take(self, plan: Plan) -> None:
-        """What this side answers by; one assignment, so that no request sees a mixture."""
-        self._shown = _Shown(
+    def _shown_of(self, plan: Plan) -> _Shown:
+        """What this side answers by; assigned at once, so that no request sees a mixture."""
+        return _Shown(
             plan.model_list,
             {each.name: each for each in plan.profiles},
             plan.profiles[0],
@@ -243,20 +244,28 @@ class Service:
             ConfigError: a provider's certificates cannot be verified.
             ValueError: the core refuses it.
         """
-        from seekroute.control import ControlError
         from seekroute.control.lost import guard_customers
 
         if plan.mock and not plan.mock_meant:
             guard_customers(self.control.orders, Path(self.data_dir))
         _, snapshot = self._opened.core_arguments(plan)
         mocked = plan.mock and self._opened.mocked
-        if mocked:
-            self._key_feed.adopt(mocked=True)  # before the mock can be asked by who has paid
-        self.gateway.install(snapshot)
-        self._take(plan)
-        # It is taken over, and no longer to be refused: what fails here, the follower repeats.
-        with contextlib.suppress(ControlError):
-            self._key_feed.adopt(plan.limits, mocked=mocked)
+        shown = self._shown_of(plan)
+        try:
+            if mocked:
+                self._key_feed.adopt(mocked=True)  # before the mock can be asked by who has paid
+            self.gateway.install(snapshot)
+        except Exception:
+            self._tell_keys(mocked=self.mocked)  # as before
+            raise
+        self._shown = shown  # it is taken over, and no longer to be refused
+        self._tell_keys(plan.limits, mocked=mocked)
+
+    def _tell_keys(self, limits: LimitPlan | None = None, *, mocked: bool) -> None:
+        try:
+            self._key_feed.adopt(limits, mocked=mocked)
+        except Exception as error:  # the follower repeats it
+            _log.error("keys and limits follow later: %s", type(error).__name__)
 
     @property
     def profiles(self) -> Mapping[str, Profile]:
