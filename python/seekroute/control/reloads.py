@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from seekroute.control.database import Database
 
 _KEPT: Final = 100  # of those that have ended
-_ENDED: Final = "the server that was asked has ended"
 
 
 class ReloadBook:
@@ -68,8 +67,3 @@ class ReloadBook:
         values = {"state": state, "told": told, "finished_at": self._now()}
         with self._database.write() as connection:
             connection.execute(update(table).where(table.c.n.in_(numbers)).values(values))
-
-    def abandon(self) -> None:
-        """Ends those that an earlier server was asked for: this one has read everything anew."""
-        if found := self.pending():
-            self.finish(found, "refused", f'{{"result": "refused", "problems": ["{_ENDED}"]}}')

@@ -37,8 +37,10 @@ _READ_S: Final = 60.0
 # Lines of the log that one reload may take; the answer of the command has more.
 _LOGGED: Final = 50
 _CHILD: Final = (
-    "import sys; sys.path[:] = sys.argv[1:]; from seekroute.config import replanning; "
-    "replanning.main()"
+    "import sys; sys.path[:] = sys.argv[1:]; "
+    # A text of several lines could end in a key.
+    "sys.excepthook = lambda kind, error, trace: print(kind.__name__, file=sys.stderr); "
+    "from seekroute.config import replanning; replanning.main()"
 )
 APPLIED: Final = "applied"
 REFUSED: Final = "refused"
@@ -61,7 +63,8 @@ class Reloads:
         self._environ = environ
         self._source: Source | None = None
         self._running = b""
-        self._signalled = threading.Event()
+        # No Event: its lock would wait for ever for a handler that was interrupted by another.
+        self._signalled = False
         self._counts: Counter[str] = Counter({APPLIED: 0, REFUSED: 0})
         self._child_lock = threading.Lock()
         self._child: subprocess.Popen[bytes] | None = None
@@ -69,13 +72,12 @@ class Reloads:
         self._seen: int | None = None
 
     def begin(self, source: Source | None, running: bytes) -> None:
-        """Notes what runs. What was asked of the server before has come to nothing."""
+        """Notes what runs. What was asked before, the first turn answers."""
         self._source, self._running = source, running
-        self._control.reloads.abandon()
 
     def ask(self) -> None:
         """Asks for a reload. For a signal handler: returns at once."""
-        self._signalled.set()
+        self._signalled = True
 
     def samples(self) -> Iterator[Sample]:
         """The counts as samples."""
@@ -85,12 +87,12 @@ class Reloads:
     def turn(self) -> bool:
         """Reloads if somebody has asked; one reload answers all who asked before it began."""
         version = self._control.version()
-        signalled = self._signalled.is_set()
+        signalled = self._signalled
         if not signalled and version == self._seen:
             return False
         asked = self._control.reloads.pending()
         if signalled or asked:
-            self._signalled.clear()  # before it is read: what is changed later is asked for anew
+            self._signalled = False  # before it is read: what is changed later is asked for anew
             answer = self._reload()
             self._control.reloads.finish(asked, answer["result"], json.dumps(answer))
         self._seen = version
@@ -113,7 +115,7 @@ class Reloads:
         except (SeekrouteError, ValueError, OSError) as error:
             refused = str(error)
         except Exception as error:  # a fault of ours: whoever asked must not wait for an answer
-            refused = f"{type(error).__name__}: {error}"
+            refused = f"a fault in the gateway: {type(error).__name__}"  # its text may hold a key
         result = REFUSED if refused else APPLIED
         self._counts[result] += 1
         if refused:
@@ -148,9 +150,11 @@ class Reloads:
         finally:
             child.kill()
             child.wait()
-            self._child = None
+            with self._child_lock:
+                self._child = None
         if child.returncode != 0:
-            last = told.decode("utf-8", "replace").strip().rpartition("\n")[2]
+            # Of a fault of ours the type alone: its text may hold a key.
+            last = told.decode("utf-8", "replace").strip().rpartition("\n")[2].partition(":")[0]
             return Reading(f"the configuration could not be read: {last or 'it was stopped'}")
         reading: Reading = pickle.loads(out)  # our own child's
         return reading
