@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from operator import attrgetter
+from typing import Any, Final
 
 from seekroute.config.catalog import (
     AUTO_NAMES,
@@ -19,6 +20,7 @@ from seekroute.config.routes import routed, routing_of
 from seekroute.config.settings import ProviderSettings, Settings
 
 __all__ = [
+    "ROUTING_OPTIONS",
     "build_options",
     "build_snapshot",
     "dialect_of",
@@ -73,20 +75,24 @@ def build_options(settings: Settings, pepper: bytes, *, ledger: bool = False) ->
     }
 
 
+# Options of the core, and the settings that they are made of.
+ROUTING_OPTIONS: Final[Mapping[str, str]] = {
+    "max_attempts": "routing.max_attempts",
+    "retry_ambiguous": "routing.retry_ambiguous",
+    "fallback_on_400": "routing.fallback_on_400",
+    "retry_budget_percent": "routing.retry_budget.percent",
+    "retry_budget_min": "routing.retry_budget.min",
+    "ejection_consecutive": "routing.ejection.consecutive",
+    "ejection_base_ms": "routing.ejection.base_seconds",
+    "ejection_max_ms": "routing.ejection.max_seconds",
+    "ejection_max_share": "routing.ejection.max_share",
+    "slow_start_ms": "routing.slow_start_seconds",
+}
+
+
 def _routing_options(settings: Settings) -> dict[str, Any]:
-    routing = settings.routing
-    return {
-        "max_attempts": routing.max_attempts,
-        "retry_ambiguous": routing.retry_ambiguous,
-        "fallback_on_400": routing.fallback_on_400,
-        "retry_budget_percent": routing.retry_budget.percent,
-        "retry_budget_min": routing.retry_budget.min,
-        "ejection_consecutive": routing.ejection.consecutive,
-        "ejection_base_ms": routing.ejection.base_seconds * 1000,
-        "ejection_max_ms": routing.ejection.max_seconds * 1000,
-        "ejection_max_share": routing.ejection.max_share,
-        "slow_start_ms": routing.slow_start_seconds * 1000,
-    }
+    found = {name: attrgetter(path)(settings) for name, path in ROUTING_OPTIONS.items()}
+    return {k: value * 1000 if k.endswith("_ms") else value for k, value in found.items()}
 
 
 def _keys_of(own: ProviderSettings | None, environ: Mapping[str, str]) -> list[dict[str, Any]]:
