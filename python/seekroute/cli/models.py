@@ -97,6 +97,8 @@ class _View:
             return f"its protocol {endpoint.dialect or provider.dialect} is not spoken yet"
         if endpoint.provider in self._usable:
             return ""
+        if own is not None and own.keys:
+            return f"no key: set a variable of providers.{endpoint.provider}.keys"
         if provider.env:
             return f"no key: set {' or '.join(provider.env)}"
         return f"no address: set providers.{endpoint.provider}.base_url"

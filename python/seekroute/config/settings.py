@@ -234,8 +234,8 @@ class ProviderSettings(Strict):
     api_key: SecretStr | None = None
     """Its key; default: the environment variables that the catalog names."""
     keys: Annotated[tuple[ProviderKeySettings, ...], Field(max_length=16)] = ()
-    """Several keys in its place. One that is refused, limited or used up is left out; the others go
-    on."""
+    """Several keys in its place; the variables that the catalog names are then not looked at. One
+    that is refused, limited or used up is left out; the others go on."""
     enabled: bool | None = None
     """False switches it off; default: on when it has a key."""
     allow_http: bool = False

@@ -118,8 +118,9 @@ def _key_of(
 ) -> str:
     if own and own.api_key:
         return own.api_key.get_secret_value()
-    if several := _keys_of(own, environ):
-        return str(several[0]["authorization"]).removeprefix("Bearer ")
+    if own and own.keys:  # where none has a text, no other account is billed in their place
+        several = _keys_of(own, environ)
+        return str(several[0]["authorization"]).removeprefix("Bearer ") if several else ""
     return _key_in_environ(provider_id, catalog, environ)[1]
 
 
@@ -138,8 +139,9 @@ def key_sources(settings: Settings, catalog: Catalog, environ: Mapping[str, str]
     found = {}
     for provider_id in usable_providers(settings, catalog, environ):
         own = settings.providers.get(provider_id)
-        if own and (several := _keys_of(own, environ)):
-            found[provider_id] = f"providers.{provider_id}.keys ({len(several)})"
+        if own and own.keys:
+            count = len(_keys_of(own, environ))
+            found[provider_id] = f"providers.{provider_id}.keys ({count})"
             continue
         variable = "" if own and own.api_key else _key_in_environ(provider_id, catalog, environ)[0]
         found[provider_id] = variable or f"providers.{provider_id}.api_key"
