@@ -45,26 +45,6 @@ SERVER = "server"
 SERVER_API_V1 = "server_api_v1"
 IN_PROCESS = "in_process"
 
-# What a request is spoken in, as the core and the metrics name it: of rows of `api/table.py` it is
-# the `surface`.
-CHAT = "chat_completions"
-
-# How a request came in: over HTTP; likewise, by /api/v1, in OpenRouter's shapes; or of the program
-# that has the gateway in it, without a key.
-SERVER = "server"
-SERVER_API_V1 = "server_api_v1"
-IN_PROCESS = "in_process"
-
-# What a request is spoken in, as the core and the metrics name it: of rows of `api/table.py` it is
-# the `surface`.
-CHAT = "chat_completions"
-
-# How a request came in: over HTTP; likewise, by /api/v1, in OpenRouter's shapes; or of the program
-# that has the gateway in it, without a key.
-SERVER = "server"
-SERVER_API_V1 = "server_api_v1"
-IN_PROCESS = "in_process"
-
 # Whether an answer tells how it was routed: in a member "seekroute" or "openrouter_metadata".
 EXPLAIN_NO = 0
 EXPLAIN_SEEKROUTE = 1

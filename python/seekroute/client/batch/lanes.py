@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING
 
 from seekroute.errors import APIConnectionError, APIError
 from seekroute.gateway import CHAT
-from seekroute.gateway import CHAT
-from seekroute.gateway import CHAT
 
 if TYPE_CHECKING:
     from seekroute.client.batch.job import Job

@@ -11,8 +11,6 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from seekroute.gateway import CHAT, IN_PROCESS
-from seekroute.gateway import CHAT, IN_PROCESS
-from seekroute.gateway import CHAT, IN_PROCESS
 from seekroute.money import nano_at_least
 
 if TYPE_CHECKING:
