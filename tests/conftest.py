@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 import typer.testing
 
-from serving import RunningServer, running_server
+from serving import RunningServer, forget_health, running_server
+
+from seekroute import AsyncClient, Client
 
 # The older SDK runs some files without this one.
 pytest_plugins = ["in_process_fixtures"]
@@ -64,3 +66,14 @@ def gateways(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str
 def gateway(gateways: Callable[[str], RunningServer]) -> RunningServer:
     """The gateway of the default profile."""
     return gateways("seekroute")
+
+
+@pytest.fixture(autouse=True)
+def _health_forgotten(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What a test has its providers do is not the past of the next one, at the same gateway."""
+    yield
+    for value in (getattr(request.node, "funcargs", None) or {}).values():
+        if isinstance(value, RunningServer):
+            forget_health(value.gateway)
+        elif isinstance(value, (Client, AsyncClient)):
+            forget_health(getattr(value._backend, "gateway", None))
