@@ -13,9 +13,8 @@ from pathlib import Path
 import pytest
 import typer.testing
 
-from serving import RunningServer, forget_health, running_server
-
 from seekroute import AsyncClient, Client
+from serving import RunningServer, forget_health, running_server
 
 # The older SDK runs some files without this one.
 pytest_plugins = ["in_process_fixtures"]

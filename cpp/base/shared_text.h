@@ -15,7 +15,7 @@ namespace seekroute {
 // 16 bytes, and one text for all copies. Never fails. Thread-safe as far as a shared_ptr is.
 class SharedText {
  public:
-  SharedText() = default;  // empty, which takes nothing
+  SharedText() = default;       // empty, which takes nothing
   SharedText(std::string text)  // NOLINT: a text is one
       : text_(text.empty() ? nullptr : std::make_shared<const std::string>(std::move(text))) {}
   SharedText(const char* text) : SharedText(std::string(text)) {}  // NOLINT: likewise

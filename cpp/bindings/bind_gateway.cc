@@ -139,11 +139,10 @@ py::object FindRights(Gateway& gateway, const OptionalBytes& authorization) {
   const auto key =
       Unwrap(gateway.keys().Find(SecretFrom(authorization), gateway.clock().WallTime().seconds()));
   const bool unlimited = key->credit_line == kUnlimitedLine;
-  return py::make_tuple(
-      key->models != nullptr ? py::cast(*key->models) : py::none(),
-      unlimited ? py::none() : py::object(py::int_(key->credit_line.nano)),
-      key->limit ? py::object(py::int_(key->limit->nano)) : py::none(),
-      std::string(NameOf(key->limit_reset)));
+  return py::make_tuple(key->models != nullptr ? py::cast(*key->models) : py::none(),
+                        unlimited ? py::none() : py::object(py::int_(key->credit_line.nano)),
+                        key->limit ? py::object(py::int_(key->limit->nano)) : py::none(),
+                        std::string(NameOf(key->limit_reset)));
 }
 
 void SetLimits(Gateway& gateway, const std::string& scope, const std::string& id,

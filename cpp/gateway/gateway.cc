@@ -220,7 +220,8 @@ ReadyAnswer Gateway::WriteError(const Error& error, std::string_view offered_req
   const std::shared_ptr<const Snapshot> snapshot = CurrentSnapshot();
   const auto key = keys_.Find(authorization, clock_.WallTime().seconds());
   const Profile& profile =
-      snapshot ? snapshot->ProfileNamed(key ? (*key)->profile.str() : snapshot->default_profile) : kPlain;
+      snapshot ? snapshot->ProfileNamed(key ? (*key)->profile.str() : snapshot->default_profile)
+               : kPlain;
   ReadyAnswer answer;
   answer.body = SurfaceOf(surface).WriteError(error, profile, PlaceOf(request_id, origin));
   answer.head = ErrorHead(error, request_id, answer.body.size());

@@ -266,9 +266,9 @@ void Planner::Explore() {
   std::vector<size_t> unknown;
   for (size_t i = 1; i < ranked_.size(); ++i) {
     const Ranked& each = ranked_[i];
-    if (each.candidate.after == AskedAfter::kAny &&
-        each.candidate.group == front.candidate.group && each.model_rank == front.model_rank &&
-        each.health.stable() && each.health.samples < kFewSamples &&
+    if (each.candidate.after == AskedAfter::kAny && each.candidate.group == front.candidate.group &&
+        each.model_rank == front.model_rank && each.health.stable() &&
+        each.health.samples < kFewSamples &&
         static_cast<double>(each.candidate.expected_pico) <= most) {
       unknown.push_back(i);
     }
