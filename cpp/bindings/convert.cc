@@ -357,6 +357,7 @@ void ReadRouting(const py::dict& dict, GatewayOptions* options) {
   read("fallback_on_400", &options->retry.fallback_on_400);
   read("retry_budget_percent", &options->retry_budget.percent);
   read("retry_budget_min", &options->retry_budget.least);
+  read("leave_out_failing", &options->leave_out_failing);
   read("ejection_consecutive", &options->health.consecutive);
   read_ms("ejection_base_ms", &options->health.base);
   read_ms("ejection_max_ms", &options->health.longest);

@@ -96,6 +96,7 @@ std::vector<std::string_view> Catalog::NearestProviders(std::string_view slug) c
   });
   if (found.size() > kMost) found.resize(kMost);
   std::vector<std::string_view> names;
+  names.reserve(found.size());
   for (const auto& [shared, name] : found) names.push_back(name);
   return names;
 }

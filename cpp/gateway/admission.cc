@@ -341,7 +341,7 @@ Status Admit(const Surface& surface, std::string_view body,
   if (!route) return std::move(route.error());
   route->strategy = out->route.strategy;
   out->route = std::move(*route);
-  if (rules.simulate > 0) Simulate(std::move(inputs), rules.simulate, out);
+  if (rules.simulate > 0) Simulate(inputs, rules.simulate, out);
   return {};
 }
 

@@ -33,10 +33,11 @@ Gateway::Gateway(GatewayOptions options, std::shared_ptr<LedgerKeeper> ledger)
     if (kept) idempotency_.Restore(*kept);
   }
   const int threads = std::max(1, options_.engine_threads);
+  HealthTable* const health = options_.leave_out_failing ? &health_ : nullptr;
   for (int i = 0; i < threads; ++i) {
     engines_.push_back(std::make_unique<EngineThread>(options_, clock_, keys_, &idempotency_,
-                                                      &health_, &read_outs_, &limiter_,
-                                                      ledger_.get(), &mailbox_, &stats_));
+                                                      health, &read_outs_, &limiter_, ledger_.get(),
+                                                      &mailbox_, &stats_));
   }
 }
 

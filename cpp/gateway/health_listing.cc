@@ -1,5 +1,6 @@
 // What there is to be asked, and how it stands, for operators.
 #include <algorithm>
+#include <cmath>
 #include <unordered_set>
 
 #include "base/digest.h"
@@ -52,7 +53,7 @@ std::string_view WordOf(KeyTrouble trouble) {
 Percentiles RoundedTo(const Sketch::Figures& figures, double unit) {
   Percentiles rounded;
   for (size_t i = 0; i < kPercentileCount; ++i) {
-    rounded.at[i] = static_cast<uint32_t>(figures.at[i] / unit + 0.5);
+    rounded.at[i] = static_cast<uint32_t>(std::lround(figures.at[i] / unit));
   }
   return rounded;
 }

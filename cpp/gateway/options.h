@@ -49,6 +49,9 @@ struct GatewayOptions {
 
   RetryPolicy retry;
   RetryBudget retry_budget;
+  // Whether endpoints and keys are left out while they fail; else each request asks as if nobody
+  // ever had, with the first key of a provider.
+  bool leave_out_failing = false;
   HealthRules health;
 
   // Credits: money is held before a request of an organization is sent, and settled after it.

@@ -1,5 +1,7 @@
 #include "gateway/routing_report.h"
 
+#include <cmath>
+
 #include "routing/filters.h"
 #include "wire/json/json_writer.h"
 
@@ -71,7 +73,7 @@ void WritePrice(const Endpoint& endpoint, int64_t prompt, UnixSeconds created, J
 }  // namespace
 
 std::string FormatShare(double share) {
-  const auto millionths = static_cast<int64_t>(share * 1e6 + .5);
+  const auto millionths = int64_t{std::lround(share * 1e6)};
   return FormatUsd(Money{millionths * 1000});
 }
 

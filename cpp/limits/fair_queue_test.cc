@@ -143,7 +143,7 @@ TEST_F(FairQueueTest, BackloggedFlowsGetTheirShares) {
       queue.Add(&waiters.back());
       flows[&waiters.back()] = flow;
     };
-    for (const FlowId flow : {0, 1}) {
+    for (const FlowId flow : {FlowId{0}, FlowId{1}}) {
       while (queue.WaitersOf(flow) < 3) add(flow);
     }
     double served[] = {0, 0};

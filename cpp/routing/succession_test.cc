@@ -111,7 +111,7 @@ TEST_F(SuccessionTest, OfTwoThatRanTogetherEitherOpensTheWay) {
   Succession succession(&route_, &policy_);
   Error error = MakeError(ErrorCode::kUpstreamUnavailable, "");
   error.upstream_status = 503;
-  for (const size_t place : {0, 1}) succession.Pass(place), succession.Begin(place);
+  for (const size_t place : {size_t{0}, size_t{1}}) succession.Pass(place), succession.Begin(place);
   succession.Failed(1, {.error = error, .dispatched = true});
   error = MakeError(ErrorCode::kUpstreamTruncated, "");
   succession.Failed(0, {.error = error, .dispatched = true});

@@ -114,6 +114,7 @@ def test_options_have_the_cores_names_and_defaults() -> None:
         "fallback_on_400": False,
         "retry_budget_percent": 20,
         "retry_budget_min": 3,
+        "leave_out_failing": False,
         "ejection_consecutive": 5,
         "ejection_base_ms": 30_000,
         "ejection_max_ms": 300_000,

@@ -62,9 +62,9 @@ def test_everything_but_the_model_stays(gateway: RunningServer, name: str) -> No
 
 # Names that a provider which is a router itself would take for its own.
 ELSEWHERE = {
-    "models": b'["a/b","c/d"]',
+    "models": b'["gpt-4o-mini"]',
     "route": b'"fallback"',
-    "provider": b'{"order":["a"],"max_price":{"x":1.50}}',
+    "provider": b'{"order":["openai"],"max_price":{"prompt":150.0}}',
     "plugins": b'[{"id":"web"}]',
     "fallbacks": b"null",
     "extra_body": b'{"model":"a/b"}',

@@ -85,7 +85,11 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Two]:
             "models": [{"id": MODEL, "context": 128_000, "endpoints": endpoints}],
             "providers": {"first": provider(first, keys=keys), "second": provider(second)},
             "timeouts": deadlines,
-            "routing": {"retry_ambiguous": True, "balance": "listed"},
+            "routing": {
+                "retry_ambiguous": True,
+                "balance": "listed",
+                "leave_out_failing": True,
+            },
             "credits": {"enabled": True},
         }
         data_dir = tmp_path_factory.mktemp("two")
@@ -129,7 +133,9 @@ def test_who_fails_is_left_out_until_it_is_asked_again(two: Two) -> None:
     two.first.default = Status(500)
     for i in range(8):
         body = [{"role": "user", "content": f"number {i}"}]
-        assert two.server.chat(model=MODEL, messages=body).status == 200
+        # Who has failed just now would be asked last; an order of the client's stands.
+        order = {"order": ["first", "second"]}
+        assert two.server.chat(model=MODEL, messages=body, provider=order).status == 200
         two.next_record()
     assert two.posts() == (5, 8)
     rows = [row for row in two.server.gateway.core.health() if row["key"] is None]

@@ -217,10 +217,10 @@ static_assert(std::adjacent_find(kByFolded.begin(), kByFolded.end(), [](uint8_t 
               }) == kByFolded.end());
 
 constexpr auto kParameterOf = [] {
-  std::array<int8_t, kFields.size()> places{};
+  std::array<int, kFields.size()> places{};
   for (size_t i = 0; i < places.size(); ++i) {
     const auto at = PlaceIn(kParameterNames, kFields[i].name);
-    places[i] = at ? static_cast<int8_t>(*at) : int8_t{-1};
+    places[i] = at ? static_cast<int>(*at) : -1;
   }
   return places;
 }();

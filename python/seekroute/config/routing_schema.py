@@ -72,6 +72,8 @@ class RoutingSettings(Strict):
     """Asks the request's other models where one refuses it as wrong."""
     retry_budget: RetryBudgetSettings = RetryBudgetSettings()
     """How much may be asked again at once."""
+    leave_out_failing: bool = False
+    """Leave endpoints and keys out while they fail. On where a provider has several keys."""
     ejection: EjectionSettings = EjectionSettings()
     """When an endpoint is left out."""
     slow_start_seconds: Annotated[int, Field(ge=0, le=3600)] = 60

@@ -82,6 +82,7 @@ ROUTING_OPTIONS: Final[Mapping[str, str]] = {
     "fallback_on_400": "routing.fallback_on_400",
     "retry_budget_percent": "routing.retry_budget.percent",
     "retry_budget_min": "routing.retry_budget.min",
+    "leave_out_failing": "routing.leave_out_failing",
     "ejection_consecutive": "routing.ejection.consecutive",
     "ejection_base_ms": "routing.ejection.base_seconds",
     "ejection_max_ms": "routing.ejection.max_seconds",
@@ -92,6 +93,8 @@ ROUTING_OPTIONS: Final[Mapping[str, str]] = {
 
 def _routing_options(settings: Settings) -> dict[str, Any]:
     found = {name: attrgetter(path)(settings) for name, path in ROUTING_OPTIONS.items()}
+    # Which key is asked follows from how they have been doing.
+    found["leave_out_failing"] |= any(len(own.keys) > 1 for own in settings.providers.values())
     return {k: value * 1000 if k.endswith("_ms") else value for k, value in found.items()}
 
 
