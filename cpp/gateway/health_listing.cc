@@ -14,24 +14,6 @@ double Ratio(uint16_t uptime) {
   return uptime == HealthView::kUnknownUptime ? -1 : static_cast<double>(uptime) / 1000;
 }
 
-std::string_view WordOf(HealthState state) {
-  switch (state) {
-    case HealthState::kOk:
-      return "ok";
-    case HealthState::kDegraded:
-      return "degraded";
-    case HealthState::kEjected:
-      return "ejected";
-    case HealthState::kHalfOpen:
-      return "half_open";
-    case HealthState::kSlowStart:
-      return "slow_start";
-    case HealthState::kOut:
-      break;
-  }
-  return "out";
-}
-
 std::string_view WordOf(KeyTrouble trouble) {
   switch (trouble) {
     case KeyTrouble::kBadKey:
@@ -201,7 +183,7 @@ std::vector<HealthRow> HealthTable::Rows(TimePoint now) const {
     row.provider = entry->provider_name;
     row.model = entry->upstream_model;
     row.id = entry->id;
-    row.state = WordOf(view.state);
+    row.state = NameOf(view.state);
     row.last_resort = view.last_resort;
     row.retry_in = std::max(view.retry_at - now, Duration{});
     for (const auto& running : entry->in_flight) {

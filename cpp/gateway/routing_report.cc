@@ -11,38 +11,6 @@ namespace {
 // Of a report of few candidates: it is written at once into a buffer that need not grow.
 constexpr size_t kOrdinaryBytes = 512;
 
-std::string_view NameOf(RouteSort sort) {
-  switch (sort) {
-    case RouteSort::kPrice:
-      return "price";
-    case RouteSort::kThroughput:
-      return "throughput";
-    case RouteSort::kLatency:
-      return "latency";
-    case RouteSort::kDefault:
-      break;
-  }
-  return "default";
-}
-
-std::string_view NameOf(HealthState state) {
-  switch (state) {
-    case HealthState::kOk:
-      return "ok";
-    case HealthState::kDegraded:
-      return "degraded";
-    case HealthState::kEjected:
-      return "ejected";
-    case HealthState::kHalfOpen:
-      return "half_open";
-    case HealthState::kSlowStart:
-      return "slow_start";
-    case HealthState::kOut:
-      break;
-  }
-  return "out";
-}
-
 // Why a candidate that is in its place would be passed over now; empty: it would not.
 std::string_view PassedOver(const HealthView& view) {
   if (!view.has_live_key) return TraitsOf(Excluded::kDeadKey).word;

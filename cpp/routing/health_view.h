@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 #include "base/time.h"
 
@@ -17,6 +18,25 @@ enum class HealthState : uint8_t {
   kSlowStart,  // back since a moment: asked less
   kOut,        // it said itself that it is not to be asked before `retry_at`
 };
+
+// As reports and metrics have it.
+constexpr std::string_view NameOf(HealthState state) {
+  switch (state) {
+    case HealthState::kOk:
+      return "ok";
+    case HealthState::kDegraded:
+      return "degraded";
+    case HealthState::kEjected:
+      return "ejected";
+    case HealthState::kHalfOpen:
+      return "half_open";
+    case HealthState::kSlowStart:
+      return "slow_start";
+    case HealthState::kOut:
+      break;
+  }
+  return "out";
+}
 
 // A figure that so many percent of requests reach. By Percentile.
 enum class Percentile : uint8_t { kP50, kP75, kP90, kP99 };

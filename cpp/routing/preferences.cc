@@ -67,20 +67,6 @@ Status CheckLists(const AskedRoute& asked) {
   return {};
 }
 
-constexpr std::string_view NameOf(RouteSort sort) {
-  switch (sort) {
-    case RouteSort::kPrice:
-      return "price";
-    case RouteSort::kThroughput:
-      return "throughput";
-    case RouteSort::kLatency:
-      return "latency";
-    case RouteSort::kDefault:
-      break;
-  }
-  return "default";
-}
-
 constexpr std::string_view NameOf(Suffix suffix) {
   switch (suffix) {
     case Suffix::kFloor:

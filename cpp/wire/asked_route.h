@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace seekroute {
@@ -17,6 +18,21 @@ inline constexpr size_t kMostSlugBytes = 128;
 inline constexpr size_t kMostSessionBytes = 256;
 
 enum class RouteSort : uint8_t { kDefault, kPrice, kThroughput, kLatency };
+
+// As requests have it, and reports.
+constexpr std::string_view NameOf(RouteSort sort) {
+  switch (sort) {
+    case RouteSort::kPrice:
+      return "price";
+    case RouteSort::kThroughput:
+      return "throughput";
+    case RouteSort::kLatency:
+      return "latency";
+    case RouteSort::kDefault:
+      break;
+  }
+  return "default";
+}
 
 // Whether the endpoints of one model come before those of the next, or all are one list.
 enum class Partition : uint8_t { kModel, kNone };
