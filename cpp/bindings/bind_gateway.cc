@@ -63,9 +63,24 @@ Origin OriginFrom(const py::str& word) {
   throw py::value_error("no such origin: " + std::string(name));
 }
 
+// (timeout in ms or 0, wait for limits in ms or -1, its progress, session id or None).
+HeaderOptions OptionsFrom(const std::optional<py::tuple>& given) {
+  HeaderOptions options;
+  if (!given) return options;
+  if (given->size() != 4) throw py::value_error("options are four values");
+  options.timeout = Duration::Milliseconds((*given)[0].cast<int64_t>());
+  if (const auto queue = (*given)[1].cast<int64_t>(); queue >= 0) {
+    options.queue = Duration::Milliseconds(queue);
+  }
+  options.queue_progress = (*given)[2].cast<bool>();
+  options.session_id = TextFrom((*given)[3].cast<OptionalBytes>());
+  return options;
+}
+
 ExchangeId Submit(Gateway& gateway, const py::str& surface, const py::object& body,
                   const OptionalBytes& authorization, const OptionalBytes& request_id,
-                  const py::str& origin, int explain, const OptionalBytes& idempotency_key) {
+                  const py::str& origin, int explain, const OptionalBytes& idempotency_key,
+                  const std::optional<py::tuple>& options) {
   if (explain < 0 || explain > static_cast<int>(Explain::kOpenRouter)) {
     throw py::value_error("explain is 0 (no), 1 (seekroute) or 2 (openrouter_metadata)");
   }
@@ -75,7 +90,8 @@ ExchangeId Submit(Gateway& gateway, const py::str& surface, const py::object& bo
                          .idempotency_key = TextFrom(idempotency_key),
                          .origin = OriginFrom(origin),
                          .surface = SurfaceFrom(surface),
-                         .explain = static_cast<Explain>(explain)});
+                         .explain = static_cast<Explain>(explain),
+                         .options = OptionsFrom(options)});
 }
 
 py::list TakeAll(Gateway& gateway) {
@@ -248,7 +264,7 @@ void BindGateway(py::module_& m) {
       .def("find_rights", &FindRights, py::arg("authorization"))
       .def("submit", &Submit, py::arg("surface"), py::arg("body"), py::arg("authorization"),
            py::arg("request_id"), py::arg("origin"), py::arg("explain") = 0,
-           py::arg("idempotency_key") = py::none())
+           py::arg("idempotency_key") = py::none(), py::arg("options") = py::none())
       .def("quote", &Quote, py::arg("surface"), py::arg("body"), py::arg("authorization"),
            py::arg("request_id"), py::arg("origin"), py::arg("seed") = py::none(),
            py::arg("simulate") = 0)

@@ -210,7 +210,9 @@ TimePoint Exchange::Deadline() const {
     longest =
         std::max(longest, OwnOr(candidate.endpoint->timeouts.total, world_.options->total_timeout));
   }
-  return in_.submitted + OwnOr(longest, world_.options->total_timeout);
+  const Duration most = OwnOr(longest, world_.options->total_timeout);
+  const Duration asked = OwnOr(in_.options.timeout, most);  // the client may shorten it
+  return in_.submitted + std::min(most, asked);
 }
 
 // Fails where the request is a repetition, with `stored` if that is answered as the first one was.

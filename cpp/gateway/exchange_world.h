@@ -10,6 +10,7 @@
 #include "base/secret.h"
 #include "base/time.h"
 #include "gateway/body_scan.h"
+#include "gateway/header_options.h"
 #include "gateway/health_table.h"
 #include "gateway/idempotency.h"
 #include "gateway/key_ring.h"
@@ -40,6 +41,7 @@ struct Submission {
   Origin origin = Origin::kServer;
   SurfaceId surface = SurfaceId::kChat;  // that it is spoken in
   Explain explain = Explain::kNo;
+  HeaderOptions options = {};
   TimePoint submitted;
   std::shared_ptr<const Snapshot> snapshot;
   std::unique_ptr<Outlet> outlet;

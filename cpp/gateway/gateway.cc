@@ -95,6 +95,7 @@ ExchangeId Gateway::Submit(GatewayRequest request) {
   submission.origin = request.origin;
   submission.surface = request.surface;
   submission.explain = request.explain;
+  submission.options = std::move(request.options);
   submission.submitted = now;
   if (submission.body.size() > kMostReadInTurn) {
     {

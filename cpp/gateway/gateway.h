@@ -40,6 +40,7 @@ struct GatewayRequest {
   Origin origin = Origin::kServer;
   SurfaceId surface = SurfaceId::kChat;  // that it is spoken in
   Explain explain = Explain::kNo;
+  HeaderOptions options = {};
   // Of a quote alone: what its order is drawn by, else by chance; and how often it is drawn anew,
   // to tell how often each endpoint comes first.
   std::optional<uint64_t> seed = std::nullopt;

@@ -157,6 +157,7 @@ class Gateway:
         origin: str,
         explain: int = 0,
         idempotency_key: bytes | None = None,
+        options: tuple[int, int, bool, bytes | None] | None = None,
     ) -> int: ...
     def quote(
         self,

@@ -310,13 +310,14 @@ class Gateway:
         origin: str = SERVER,
         explain: int = EXPLAIN_NO,
         idempotency_key: bytes | None = None,
+        options: tuple[int, int, bool, bytes | None] | None = None,
     ) -> AsyncExchange:
         """Starts an exchange on the attached loop. Refusals come as its answer too."""
         core, loop = self.core, self._loop
         if loop is None:
             raise RuntimeError("attach() the gateway to an event loop before submitting")
         exchange = core.submit(
-            surface, body, authorization, request_id, origin, explain, idempotency_key
+            surface, body, authorization, request_id, origin, explain, idempotency_key, options
         )
         running = AsyncExchange(core, loop, exchange, self._ack_bytes)
         self._live[exchange] = running

@@ -13,6 +13,7 @@ from seekroute.server.cycle import Cycle, Header
 from seekroute.visible import without_keys
 
 if TYPE_CHECKING:
+    from seekroute.server.header_options import HeaderOptions
     from seekroute.server.service import Service
 
 _log: Final = logging.getLogger("seekroute.http")
@@ -63,6 +64,7 @@ class HttpCall:
         "explain",
         "idempotency_key",
         "method",
+        "options",
         "path",
         "receive",
         "request_id",
@@ -92,6 +94,7 @@ class HttpCall:
         self.request_id: bytes | None = None
         self.explain = 0  # EXPLAIN_NO of the gateway
         self.idempotency_key: bytes | None = None
+        self.options: HeaderOptions | None = None
         for name, value in scope["headers"]:
             if name == b"authorization":
                 self.authorization = value.strip(OWS)

@@ -19,6 +19,7 @@ from seekroute.gateway import (
 from seekroute.server.answers import OWS, HttpCall, Refusal
 from seekroute.server.body_budget import UNCOUNTED_BYTES, Sender
 from seekroute.server.credit import has_credit, quoted
+from seekroute.server.header_options import READERS, YES, HeaderOptions
 
 if TYPE_CHECKING:
     from seekroute.gateway import AsyncExchange
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from seekroute.server.unfinished import Ticket
 
 _log: Final = logging.getLogger("seekroute.http")
-
-_YES: Final = (b"1", b"true", b"enabled")
 
 
 async def inference(call: HttpCall, surface: str) -> None:
@@ -54,6 +53,7 @@ async def inference(call: HttpCall, surface: str) -> None:
             origin=call.origin,
             explain=call.explain,
             idempotency_key=call.idempotency_key,
+            options=call.options,
         )
         exchange.lease, lease = lease, None
         del body  # the core has its own
@@ -192,7 +192,7 @@ def _check_headers(call: HttpCall, max_body: int) -> int:
         elif name == b"content-length":
             declared = int(value) if value.isdigit() and len(value) < 20 else 0
         elif name == b"x-seekroute-explain":
-            call.explain = EXPLAIN_SEEKROUTE if value.lower() in _YES else EXPLAIN_NO
+            call.explain = EXPLAIN_SEEKROUTE if value.lower() in YES else EXPLAIN_NO
         elif name == b"idempotency-key":
             if not value or call.idempotency_key is not None:
                 raise Refusal(
@@ -200,7 +200,9 @@ def _check_headers(call: HttpCall, max_body: int) -> int:
                     "send one Idempotency-Key of 1 to 255 printable ASCII characters",
                 )
             call.idempotency_key = value
-        elif name == b"x-openrouter-metadata" and value.lower() in _YES:
+        elif (read := READERS.get(name)) is not None:
+            call.options = read(call.options or HeaderOptions(), name, value)
+        elif name == b"x-openrouter-metadata" and value.lower() in YES:
             call.explain = EXPLAIN_OPENROUTER
         elif name == b"content-encoding" and value.lower() not in (b"", b"identity"):
             raise Refusal(

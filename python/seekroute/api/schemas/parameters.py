@@ -55,6 +55,17 @@ GROUPS: Final[Mapping[str, tuple[dict[str, Any], ...]]] = {
             ),
         ),
     ),
+    "HeaderOptions": (
+        parameter(
+            "header",
+            "x-seekroute-timeout-ms",
+            integer(minimum=1, maximum=86_400_000),
+            description=(
+                "How long the whole request may take, where that is shorter than the gateway's "
+                "own limit."
+            ),
+        ),
+    ),
     "DryRun": (
         parameter(
             "query",
