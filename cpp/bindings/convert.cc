@@ -332,6 +332,9 @@ void ReadRouting(const py::dict& dict, GatewayOptions* options) {
   read_ms("ejection_max_ms", &options->health.longest);
   read("ejection_max_share", &options->health.max_share);
   read_ms("slow_start_ms", &options->health.slow_start);
+  read("hedge_enabled", &options->hedge.enabled);
+  read("hedge_percent", &options->hedge.percent);
+  read_ms("hedge_min_delay_ms", &options->hedge.min_delay);
 }
 
 }  // namespace

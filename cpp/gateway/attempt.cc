@@ -36,10 +36,10 @@ void Attempt::Send() {
   request.headers = std::move(call.headers);
   request.headers.insert(request.headers.begin(), own.begin(), own.end());
   request.body = std::move(call.body);
-  request.connect_timeout = options_.connect_timeout;
   sent_ = clock_.Now();
   last_byte_ = sent_;
   last_content_ = sent_;
+  request.connect_timeout = std::min(options_.connect_timeout, NextDeadline() - sent_);
   transfer_ = transport_->Start(std::move(request), this);
 }
 
@@ -62,14 +62,15 @@ TimePoint Attempt::NextDeadline() const {
   const Duration thinking = OwnOr(own.first_content, options_.first_content_timeout);
   switch (phase_) {
     case Phase::kAwaitingHead:
-      if (!transcoder().streams()) return over_by();
-      return std::min(over_by(), sent_ + OwnOr(own.first_byte, options_.first_byte_timeout));
+      if (!transcoder().streams()) return std::min(over_by(), plan_.patience);
+      return std::min(
+          {over_by(), plan_.patience, sent_ + OwnOr(own.first_byte, options_.first_byte_timeout)});
     case Phase::kAwaitingContent:
       // A refusal has its words to wait for, and no content.
       if (!transcoder().streams() || paused_ || refusal_until_ != TimePoint::Never()) {
         return std::min(over_by(), refusal_until_);
       }
-      return std::min(over_by(), last_content_ + thinking);
+      return std::min({over_by(), plan_.patience, last_content_ + thinking});
     case Phase::kContent:
       if (paused_) return over_by();
       return std::min({over_by(), last_content_ + thinking,
@@ -86,7 +87,7 @@ void Attempt::OnTimer(TimePoint now) {
   if (now < NextDeadline()) return;
   if (phase_ != Phase::kLingering) waited_ = now - sent_;
   const CallTimeouts& own = plan_.endpoint->timeouts;
-  const bool early = now < over_by();
+  const bool early = now < std::min(over_by(), plan_.patience);
   switch (phase_) {
     case Phase::kAwaitingHead:
       met_own_limit_ = early && own.first_byte.ns > 0;

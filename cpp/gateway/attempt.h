@@ -45,6 +45,9 @@ class Attempt : public TransportObserver {
     const Endpoint* endpoint = nullptr;  // likewise
     size_t key = 0;                      // of the provider's
     std::unique_ptr<Transcoder> transcoder;
+    // When its content has to have begun, or its head where it is not streamed, for somebody else
+    // to have the time to be asked.
+    TimePoint patience = TimePoint::Never();
   };
 
   // Nothing here is owned but the plan. Nothing is sent before Send().
@@ -71,6 +74,10 @@ class Attempt : public TransportObserver {
 
   const Provider& provider() const { return *plan_.provider; }
   int upstream_status() const { return head_.status; }
+  // A status that refuses came, with words: it is the provider's own, and no answer was written.
+  bool refused_in_words() const {
+    return head_.status == 429 || (head_.status >= 400 && !refusal_.empty());
+  }
   // The provider has said that it does not serve this: it will not charge for it.
   bool refused() const;
   Duration waited() const { return waited_; }  // for the upstream, until the last callback

@@ -152,6 +152,7 @@ TEST_F(DeadlinesTest, ALongerTotalOfAnEndpointIsTheExchanges) {
 
 TEST_F(DeadlinesTest, ARefusalWhoseWordsDoNotComeIsToldByItsStatus) {
   timeouts_.first_content = Duration::Seconds(3);  // it has no content to wait for
+  options_.retry.max_attempts = 1;
   Open({100'000'000});
   for (const char* members : {"", kStream}) {
     script_ = {};

@@ -16,7 +16,7 @@ constexpr Duration kLongestTurn = Duration::Milliseconds(2);
 }  // namespace
 
 EngineThread::EngineThread(const GatewayOptions& options, const Clock& clock, const KeyRing& keys,
-                           IdempotencyTable* idempotency, HealthTable* health,
+                           IdempotencyTable* idempotency, HealthTable* health, HedgeBudget* hedges,
                            ReadOutSlots* read_outs, Limiter* limiter, LedgerKeeper* ledger,
                            Mailbox* mailbox, Stats* stats)
     : clock_(clock),
@@ -33,7 +33,8 @@ EngineThread::EngineThread(const GatewayOptions& options, const Clock& clock, co
                             .transport = &transport_,
                             .stats = stats,
                             .host = nullptr,
-                            .health = health}),
+                            .health = health,
+                            .hedges = hedges}),
       thread_([this] { Run(); }) {}
 
 EngineThread::~EngineThread() { Stop(); }

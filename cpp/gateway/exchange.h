@@ -139,6 +139,7 @@ class Exchange : private PurseOwner, private TriesOwner {
   Flow OnContent(std::string_view bytes) override;
   void OnAnswered() override;
   void OnOutOfTries(Error error) override;
+  void OnDeadline(TimePoint at) override { world_.host->OnDeadline(in_.id, at); }
   void OnBodyGone() override { outbox_.BodyGone(); }
   void OnQuiet() override;
 

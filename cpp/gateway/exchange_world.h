@@ -73,6 +73,7 @@ struct ExchangeWorld {
   ExchangeHost* host;
   UpstreamQuirks* quirks = nullptr;  // the engine's own
   HealthTable* health = nullptr;     // of all engines; null: nothing is kept, everybody is well
+  HedgeBudget* hedges = nullptr;     // likewise; null: nobody is hedged
 };
 
 }  // namespace seekroute

@@ -23,6 +23,7 @@ Gateway::Gateway(GatewayOptions options, std::shared_ptr<LedgerKeeper> ledger)
       keys_(Secret(std::string(options_.pepper.Reveal()))),
       idempotency_(options_.max_idempotency_keys, options_.max_stored_answers_bytes),
       health_(options_.health, options_.retry_budget),
+      hedges_(options_.hedge),
       read_outs_(options_.max_read_outs),
       ledger_(std::move(ledger)),
       scans_(&keys_, options_.require_key, &clock_, options_.scan_threads,
@@ -34,10 +35,11 @@ Gateway::Gateway(GatewayOptions options, std::shared_ptr<LedgerKeeper> ledger)
   }
   const int threads = std::max(1, options_.engine_threads);
   HealthTable* const health = options_.leave_out_failing ? &health_ : nullptr;
+  HedgeBudget* const hedges = options_.hedge.enabled && health != nullptr ? &hedges_ : nullptr;
   for (int i = 0; i < threads; ++i) {
     engines_.push_back(std::make_unique<EngineThread>(options_, clock_, keys_, &idempotency_,
-                                                      health, &read_outs_, &limiter_, ledger_.get(),
-                                                      &mailbox_, &stats_));
+                                                      health, hedges, &read_outs_, &limiter_,
+                                                      ledger_.get(), &mailbox_, &stats_));
   }
 }
 

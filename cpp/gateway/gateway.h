@@ -147,6 +147,7 @@ class Gateway {
   KeyRing keys_;
   IdempotencyTable idempotency_;
   HealthTable health_;  // over all snapshots
+  HedgeBudget hedges_;
   ReadOutSlots read_outs_;
   mutable Limiter limiter_;
   Mailbox mailbox_;

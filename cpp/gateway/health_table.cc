@@ -386,4 +386,15 @@ HealthView HealthTable::ViewOf(uint64_t endpoint_id, TimePoint now) const {
   return view;
 }
 
+std::optional<Duration> HealthTable::SlowAfter(uint64_t endpoint_id, TimePoint now) const {
+  constexpr uint32_t kLeastSamples = 100;
+  EndpointEntry* const entry = endpoints_->Find(endpoint_id);
+  if (entry == nullptr) return std::nullopt;
+  MutexLock lock(&entry->mu);
+  const Sketch::Figures figures =
+      entry->health.first_content().Over30Minutes(now, {0.95, 0.95, 0.95, 0.95});
+  if (figures.samples < kLeastSamples) return std::nullopt;
+  return Duration::Milliseconds(static_cast<int64_t>(figures.at[0]));
+}
+
 }  // namespace seekroute

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -45,7 +46,8 @@ class Permit {
   Permit& operator=(Permit&& other) noexcept;
   ~Permit() { Release(); }
 
-  size_t key() const { return key_; }  // its place among the provider's
+  size_t key() const { return key_; }      // its place among the provider's
+  bool claims() const { return claims_; }  // it is a probe, or a last resort
   bool valid() const { return table_ != nullptr; }
   void Release();
 
@@ -128,6 +130,10 @@ class HealthTable : public HealthReader {
                     const Measured& measured, uint64_t random, TimePoint now);
 
   HealthView ViewOf(uint64_t endpoint_id, TimePoint now) const override;
+
+  // Of its streams of half an hour one of twenty had its first content later. Nothing: there were
+  // fewer than a hundred.
+  std::optional<Duration> SlowAfter(uint64_t endpoint_id, TimePoint now) const;
 
   // Of every endpoint and key that the last snapshot has.
   std::vector<HealthRow> Rows(TimePoint now) const;

@@ -8,6 +8,7 @@
 #include "base/secret.h"
 #include "base/time.h"
 #include "billing/bill.h"
+#include "gateway/hedge_budget.h"
 #include "routing/endpoint_health.h"
 #include "routing/retry_table.h"
 #include "wire/sse/sse_parser.h"
@@ -49,9 +50,10 @@ struct GatewayOptions {
 
   RetryPolicy retry;
   RetryBudget retry_budget;
+  HedgeRules hedge;  // where health is kept
   // Whether endpoints and keys are left out while they fail; else each request asks as if nobody
   // ever had, with the first key of a provider.
-  bool leave_out_failing = false;
+  bool leave_out_failing = true;
   HealthRules health;
 
   // Credits: money is held before a request of an organization is sent, and settled after it.

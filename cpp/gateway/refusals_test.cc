@@ -421,6 +421,7 @@ TEST_F(RefusalsTest, TheProvidersWordsAreInTheRowAndTheOperatorsNotInTheAnswer) 
 }
 
 TEST_F(RefusalsTest, WhatTheWordsRepeatOfTheRequestIsInNoRow) {
+  options_.retry.max_attempts = 1;
   Open({1'000'000'000'000});
   const std::string prompt = "my password is hunter2 and my cat is Tom";
   const std::string error =

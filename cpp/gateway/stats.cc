@@ -123,6 +123,11 @@ void Stats::CountFallback(std::string_view from, std::string_view to, std::strin
   Add("seekroute_fallbacks_total", {{"from", from}, {"to", to}, {"reason", reason}}, 1);
 }
 
+void Stats::CountHedge(std::string_view result) {
+  MutexLock lock(&mu_);
+  Add("seekroute_hedges_total", {{"result", result}}, 1);
+}
+
 std::vector<Sample> Stats::Samples() const {
   std::vector<Sample> samples;
   {

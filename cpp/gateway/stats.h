@@ -48,6 +48,8 @@ class Stats {
   void NoteCapKept(std::string_view provider, std::string_view model);
   bool IgnoresCap(std::string_view provider, std::string_view model) const;
 
+  // A second call beside a slow one: "won", "lost", or "skipped" where there was none to make.
+  void CountHedge(std::string_view result);
   void CountFallback(std::string_view from, std::string_view to, std::string_view reason);
 
   std::vector<Sample> Samples() const;

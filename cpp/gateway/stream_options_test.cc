@@ -180,6 +180,7 @@ TEST_F(StreamOptionsTest, ALongBodyAndAPromptThatNamesTheFieldChangeNothing) {
 }
 
 TEST_F(StreamOptionsTest, NothingElseIsSentTwice) {
+  options_.retry.max_attempts = 1;  // nor once more, for the failure itself
   Open({1'000'000'000});
   script_.head.status = 400;
   script_.pieces = {{{}, R"({"error":{"message":"Unknown parameter: 'foo'","param":"foo"}})"}};

@@ -14,9 +14,10 @@
 namespace seekroute {
 namespace {
 
-// In rows, the word of an attempt that we ended: its client left, the time was up, or another one
-// was quicker.
+// In rows, the words of an attempt that we ended: its client left or the time was up, and another
+// one was quicker.
 constexpr std::string_view kAbandoned = "abandoned";
+constexpr std::string_view kHedgeLost = "hedge_lost";
 
 // A body is kept to the end of its request, should the provider report no usage, unless it is
 // longer: then its estimate is made at once, which takes several times as long as relaying it.
@@ -84,33 +85,6 @@ TokenEstimate Tries::Prompt() const {
   return *prompt_;
 }
 
-void Tries::Start(AnswerNames names, UnixSeconds created, TimePoint until) {
-  names_ = std::move(names);
-  created_ = created;
-  until_ = until;
-  turns_.Open();
-  std::optional<Turns::Turn> turn = turns_.Next();
-  if (!turn) return owner_->OnOutOfTries(turns_.NobodyToAsk());
-  Send(std::move(*turn), false);
-}
-
-bool Tries::StartAnother() {
-  if (won_ || reading_out_ || running_ == 0 || running_ >= kMostAtOnce) return false;
-  if (plan_.body->empty()) return false;
-  std::optional<Turns::Turn> turn = turns_.Next();
-  if (!turn) return false;
-  const size_t running = running_;
-  Send(std::move(*turn), false);
-  return running_ > running;
-}
-
-// The next, or the end.
-void Tries::AskNext(Error otherwise) {
-  std::optional<Turns::Turn> turn = turns_.Next();
-  if (!turn) return owner_->OnOutOfTries(std::move(otherwise));
-  Send(std::move(*turn), false);
-}
-
 void Tries::Send(Turns::Turn turn, bool repeats) {
   const bool anew = running_ == 0;
   const Candidate& candidate = plan_.admission->route.candidates[turn.place];
@@ -130,6 +104,11 @@ void Tries::Send(Turns::Turn turn, bool repeats) {
   made->permit = std::move(turn.permit);
   made->repeats = repeats;
   Attempt::Plan plan{&ProviderOf(candidate), candidate.endpoint, key, std::move(*transcoder)};
+  // Half of the time, where somebody may be asked behind one that was too slow.
+  if (world_.options->retry.retry_ambiguous && turns_.AnyLeft()) {
+    const TimePoint now = world_.clock->Now();
+    plan.patience = now + Duration{(until_ - now).ns / 2};
+  }
   AttemptOwner* const owner = this;
   made->attempt = std::make_unique<Attempt>(std::move(plan), *world_.options, *world_.clock,
                                             world_.transport, owner);
@@ -139,17 +118,6 @@ void Tries::Send(Turns::Turn turn, bool repeats) {
   const bool last = NobodyNeedsBody();
   current_->attempt->Send();
   if (last) ReleaseBody();
-}
-
-// What may be sent once more, without a member of ours, is kept until it is answered.
-bool Tries::NobodyNeedsBody() const {
-  const auto is_spare = [](const Candidate& each) { return each.after != AskedAfter::kAny; };
-  if (std::ranges::any_of(plan_.admission->route.candidates, is_spare)) return false;
-  return !turns_.AnyLeft() && std::ranges::none_of(tries_, [this](const auto& each) {
-    if (each->may_repeat) return true;
-    if (each->over) return false;
-    return each->attempt->transcoder().adds_member() || turns_.HasOtherKey(each->place);
-  });
 }
 
 // How the request is said to the endpoint, and its answer to the client.
@@ -180,12 +148,6 @@ Asking Tries::AskForUsage(const Candidate& candidate, bool repeats) const {
   return world_.quirks->NextStream(provider.upstream.base_url, candidate.endpoint->upstream_model);
 }
 
-// The request cannot be said in the words of an endpoint, which counts as one that is not there.
-void Tries::OnUnsaid(Error error) {
-  if (running_ > 0) return;
-  AskNext(std::move(error));
-}
-
 Tries::Try& Tries::TryOf(const Attempt* attempt) {
   return **std::ranges::find_if(
       tries_, [attempt](const auto& each) { return each->attempt.get() == attempt; });
@@ -197,14 +159,18 @@ void Tries::Resume() {
 
 bool Tries::EndWhole() { return running_ > 0 && current_->attempt->EndWhole(); }
 
-void Tries::Abandon() { AbandonAllBut(nullptr); }
+void Tries::Abandon() {
+  pause_.reset();
+  hedge_at_ = TimePoint::Never();
+  AbandonAllBut(nullptr);
+}
 
 // The current one last: the bill is of the last record.
 void Tries::AbandonAllBut(const Try* winner) {
-  const auto abandon = [this](Try* each) {
+  const auto abandon = [this, winner](Try* each) {
     if (each->over) return;
     Tell(each, VerdictOnAbandoned(*each->attempt));
-    Count(each, kAbandoned, true);
+    Count(each, winner != nullptr ? kHedgeLost : kAbandoned, true);
     each->attempt->Abandon();
   };
   for (const auto& each : tries_) {
@@ -220,18 +186,6 @@ bool Tries::ReadOut() {
   reading_out_ = has_slot_ = true;
   current_->attempt->Resume();
   return true;
-}
-
-void Tries::OnTimer(TimePoint now) {
-  // Those that it makes are not due.
-  const size_t due = tries_.size();
-  for (size_t i = 0; i < due; ++i) tries_[i]->attempt->OnTimer(now);
-}
-
-TimePoint Tries::NextDeadline() const {
-  TimePoint next = TimePoint::Never();
-  for (const auto& each : tries_) next = std::min(next, each->attempt->NextDeadline());
-  return next;
 }
 
 Duration Tries::waited() const {
@@ -263,6 +217,8 @@ void Tries::NoteQuirk(const Try& of) const {
 void Tries::Win(Try* winner) {
   won_ = true;
   current_ = winner;
+  hedge_at_ = TimePoint::Never();
+  if (winner->hedge) world_.stats->CountHedge("won");
   NoteQuirk(*winner);
   AbandonAllBut(winner);
 }
@@ -332,35 +288,6 @@ void Tries::OnFailed(Attempt* attempt, Error error, bool dispatched) {
   GoOn(failed, judged);
 }
 
-// All that ran have failed, `failed` the last of them.
-void Tries::GoOn(const Try& failed, const FailedAttempt& judged) {
-  const bool ends = won_ || reading_out_ || world_.clock->Now() >= until_;
-  if (ends) return owner_->OnOutOfTries(judged.error);
-  for (const auto& each : tries_) {
-    if (!std::exchange(each->may_repeat, false)) continue;
-    if (auto turn = turns_.Again(each->place, each->key)) return Send(std::move(*turn), true);
-  }
-  std::optional<Turns::Turn> turn = turns_.OtherKey(failed.place, judged);
-  if (!turn) turn = turns_.Next();
-  if (!turn) return owner_->OnOutOfTries(WithSoonest(judged));
-  const Candidate& next = plan_.admission->route.candidates[turn->place];
-  const std::string_view why = judged.error.name();
-  world_.stats->CountFallback(ProviderOf(*failed.candidate).id, ProviderOf(next).id, why);
-  Send(std::move(*turn), false);
-}
-
-// With the earliest instant at which any candidate can be asked, where that is what passes.
-Error Tries::WithSoonest(const FailedAttempt& judged) const {
-  Error error = judged.error;
-  const FailureClass failure = ClassOf(judged);
-  if (failure != FailureClass::kRateLimited && failure != FailureClass::kOverloaded) return error;
-  const int64_t soonest = turns_.SoonestMs();
-  if (soonest > 0 && (error.retry_after_ms == 0 || soonest < error.retry_after_ms)) {
-    error.retry_after_ms = soonest;
-  }
-  return error;
-}
-
 FailedAttempt Tries::Judge(const Attempt& attempt, const Error& error, bool dispatched) const {
   const int status = attempt.upstream_status();
   return {.error = error,
@@ -395,7 +322,7 @@ void Tries::Tell(Try* ended, const AttemptVerdict& verdict) {
   if (IsFault(verdict.outcome) && !plan_.body->empty()) {
     body = std::hash<std::string_view>{}(*plan_.body) | 1;
   }
-  const uint64_t random = ok || world_.rng == nullptr ? 0 : world_.rng->Next();
+  const uint64_t random = ok ? 0 : Random();
   (void)world_.health->Report(std::move(ended->permit), verdict, body, measured, random,
                               world_.clock->Now());
 }
@@ -421,6 +348,7 @@ void Tries::Count(Try* ended, std::string_view error, bool dispatched, std::stri
                       suspected, std::move(words)});
   world_.stats->CountAttempt(provider, ended->candidate->model->id, attempt.upstream_status(),
                              attempt.waited());
+  if (ended->hedge && !(won_ && ended == current_)) world_.stats->CountHedge("lost");
   waited_ = waited_ + attempt.waited();
   ended->over = true;
   --running_;
@@ -442,8 +370,8 @@ Money Tries::SuspectedCost(const Try& of, std::string_view error, bool dispatche
     media = reading.media;
     tier = reading.service_tier;
   }
-  const bool unseen = !reading.streamed &&
-                      (error == kAbandoned || error == TraitsOf(ErrorCode::kUpstreamTimeout).name);
+  const bool unseen = !reading.streamed && (error == kAbandoned || error == kHedgeLost ||
+                                            error == TraitsOf(ErrorCode::kUpstreamTimeout).name);
   if (unseen && candidate.answers_in_tokens()) {
     const int64_t longest = plan_.purse->ToldLength(candidate).value_or(kExpectedAnswerTokens);
     sent.tokens = std::min(longest, kExpectedAnswerTokens) * ask().choices;

@@ -30,6 +30,8 @@ class TriesOwner {
   virtual void OnAnswered() = 0;
   // All failed that could be asked: the last one so.
   virtual void OnOutOfTries(Error error) = 0;
+  // NextDeadline() has become `at`, which may be near. May not end the tries.
+  virtual void OnDeadline(TimePoint at) = 0;
   // The request's body is in memory no more. May not end the tries.
   virtual void OnBodyGone() = 0;
   // quiet() has become true.
@@ -112,14 +114,30 @@ class Tries : private AttemptOwner {
     Permit permit;            // until it has ended
     bool repeats = false;     // one that was refused for a member of the gateway's own
     bool may_repeat = false;  // it was refused for such a member
+    bool hedge = false;       // made beside a slow one
     bool sent = false;        // all of its request
     bool over = false;
+  };
+
+  // Before the next try: nobody runs.
+  struct Pause {
+    Turns::Turn turn;
+    bool again = false;  // of the same endpoint, with the key of its turn: the permit is asked for
+    size_t key = 0;
+    TimePoint until;
+    Error otherwise;  // what the request fails with, where that cannot be asked after all
   };
 
   const Ask& ask() const { return plan_.admission->request->ask; }
   const Provider& ProviderOf(const Candidate& candidate) const;
   bool NobodyNeedsBody() const;
   void AskNext(Error otherwise);
+  void ArmHedge();
+  void Hedge();
+  void GoOnLater(Pause pause, Duration wait);
+  void EndPause();
+  bool RepeatAlone(const Try& failed, const FailedAttempt& judged);
+  uint64_t Random() const { return world_.rng != nullptr ? world_.rng->Next() : 0; }
   FailedAttempt Judge(const Attempt& attempt, const Error& error, bool dispatched) const;
   void GoOn(const Try& failed, const FailedAttempt& judged);
   Error WithSoonest(const FailedAttempt& judged) const;
@@ -157,6 +175,8 @@ class Tries : private AttemptOwner {
   // once more for each candidate, at most.
   std::vector<std::unique_ptr<Try>> tries_;
   Try* current_ = nullptr;
+  std::optional<Pause> pause_;
+  TimePoint hedge_at_ = TimePoint::Never();  // the first is slow then
   std::vector<AttemptRecord> records_;
   mutable std::optional<TokenEstimate> prompt_;
   Duration waited_;  // of those that have ended

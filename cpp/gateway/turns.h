@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "gateway/admission.h"
@@ -34,8 +35,21 @@ class Turns {
   // The same candidate with another of its provider's keys, after a failure that lets it be asked
   // so.
   std::optional<Turn> OtherKey(size_t place, const FailedAttempt& failed);
-  // The same with the same key.
-  std::optional<Turn> Again(size_t place, size_t key);
+  // The same with the same key. `repeats`: it is work that the provider does once more, and not a
+  // request that it had refused for the gateway's own doing.
+  std::optional<Turn> Again(size_t place, size_t key, bool repeats);
+
+  // A candidate that may be asked beside the one that runs at `place`, because that is slow: at
+  // another provider, of the same model, not much dearer, and well. It is passed.
+  std::optional<Turn> Beside(size_t place);
+  // The provider of the candidate charges for an answer that it is told to stop.
+  bool ChargesAnyway(size_t place) const;
+
+  // Nobody else has been asked, or can be, and after that failure the same endpoint may be asked
+  // once more with its key.
+  bool MayRepeat(size_t place, const FailedAttempt& failed) const;
+  // Attempts of the request at the provider of that candidate.
+  int VisitsTo(size_t place) const;
 
   // An attempt begins; the first of those that run together, or beside others.
   void Begin(size_t place, size_t key, bool anew);
@@ -66,6 +80,7 @@ class Turns {
     size_t key;
   };
 
+  static std::string Reasons(const std::vector<Passed>& passed);
   const std::vector<Candidate>& candidates() const { return admission_->route.candidates; }
   HealthQuestion QuestionOf(size_t place) const;
   HealthAnswer Ask(const HealthQuestion& question) const;

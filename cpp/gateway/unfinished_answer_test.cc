@@ -331,6 +331,7 @@ TEST_F(UnfinishedAnswerTest, AGatewayThatIsClosedChargesAReadOutForWhatWasDelive
 }
 
 TEST_F(UnfinishedAnswerTest, AFailureThatTheProviderMayChargeForIsSuspected) {
+  options_.retry.max_attempts = 1;
   Open({10'000'000});
   const auto suspected = [this](int status, const std::string& body) {
     script_ = {};

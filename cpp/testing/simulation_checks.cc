@@ -169,10 +169,13 @@ void Simulation::CheckDeadlines(ExchangeId id, const Client& client,
     const bool timed_out = tried.error == "upstream_timeout" && tried.status < 300;
     const bool fell_silent = tried.error == "upstream_idle_timeout";
     if (!client.stream) {
-      expect(!timed_out || tried.waited >= own.total, "only the total ends a plain call");
+      // Half of what is left, where another may be asked then.
+      expect(!timed_out || tried.waited >= own.total || options_.retry.retry_ambiguous,
+             "only the total ends a plain call");
       expect(!fell_silent, "a plain call may be silent");
     } else {
-      expect(!timed_out || tried.waited >= std::min(own.first_byte, own.first_content),
+      expect(!timed_out || tried.waited >= std::min(own.first_byte, own.first_content) ||
+                 options_.retry.retry_ambiguous,
              "a stream may take its time to begin");
       expect(!fell_silent || tried.waited >= own.idle, "a stream may pause");
     }

@@ -48,6 +48,18 @@ class EjectionSettings(Strict):
     in five seconds."""
 
 
+class HedgeSettings(Strict):
+    """A second call beside a slow one. The first content wins, and the other call is stopped; what
+    its provider may charge is the operator's."""
+
+    enabled: bool = False
+    """Whether a stream whose content is late is asked for at another provider, too."""
+    percent: Annotated[int, Field(ge=0, le=100)] = 2
+    """Of a hundred requests so many may have a second call, and ten more at once."""
+    min_delay_ms: Annotated[int, Field(ge=1, le=30_000)] = 300
+    """No content is late before, or before the time that 19 of 20 streams of the endpoint need."""
+
+
 class RoutingSettings(Strict):
     """Which endpoint of a model is asked first, and who after it."""
 
@@ -72,12 +84,14 @@ class RoutingSettings(Strict):
     """Asks the request's other models where one refuses it as wrong."""
     retry_budget: RetryBudgetSettings = RetryBudgetSettings()
     """How much may be asked again at once."""
-    leave_out_failing: bool = False
-    """Leave endpoints and keys out while they fail. On where a provider has several keys."""
+    leave_out_failing: bool = True
+    """Leave endpoints and keys out while they fail. Always on where a provider has several keys."""
     ejection: EjectionSettings = EjectionSettings()
     """When an endpoint is left out."""
     slow_start_seconds: Annotated[int, Field(ge=0, le=3600)] = 60
     """How long an endpoint that is back gets less than its share; 0: not at all."""
+    hedge: HedgeSettings = HedgeSettings()
+    """Second calls beside slow ones. Needs `leave_out_failing`."""
 
 
 class VirtualCandidate(Strict):

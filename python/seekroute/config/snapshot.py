@@ -88,6 +88,9 @@ ROUTING_OPTIONS: Final[Mapping[str, str]] = {
     "ejection_max_ms": "routing.ejection.max_seconds",
     "ejection_max_share": "routing.ejection.max_share",
     "slow_start_ms": "routing.slow_start_seconds",
+    "hedge_enabled": "routing.hedge.enabled",
+    "hedge_percent": "routing.hedge.percent",
+    "hedge_min_delay_ms": "routing.hedge.min_delay_ms",
 }
 
 
@@ -95,7 +98,8 @@ def _routing_options(settings: Settings) -> dict[str, Any]:
     found = {name: attrgetter(path)(settings) for name, path in ROUTING_OPTIONS.items()}
     # Which key is asked follows from how they have been doing.
     found["leave_out_failing"] |= any(len(own.keys) > 1 for own in settings.providers.values())
-    return {k: value * 1000 if k.endswith("_ms") else value for k, value in found.items()}
+    seconds = {name for name, path in ROUTING_OPTIONS.items() if path.endswith("_seconds")}
+    return {name: value * 1000 if name in seconds else value for name, value in found.items()}
 
 
 def _keys_of(own: ProviderSettings | None, environ: Mapping[str, str]) -> list[dict[str, Any]]:

@@ -1,0 +1,312 @@
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "gateway/health_table.h"
+#include "gateway/hedge_budget.h"
+#include "gateway/tries.h"
+#include "testing/tries_fixture.h"
+
+namespace seekroute {
+namespace {
+
+using testing::SeededRng;
+using testing::TriesTest;
+using testing::UpstreamScript;
+using testing::Words;
+
+// One provider: each call of it is the next of these.
+class AloneTest : public TriesTest {
+ protected:
+  AloneTest() { model_.endpoints.resize(1); }
+
+  void Play(std::vector<UpstreamScript> scripts) {
+    next_ = 0;
+    script_of_ = [this, all = std::move(scripts)](const TransportRequest&) {
+      return all[std::min(next_++, all.size() - 1)];
+    };
+  }
+  static UpstreamScript Busy(int status, int64_t retry_after_ms) {
+    UpstreamScript script = Refusal(100, status);
+    script.head.retry_after_ms = retry_after_ms;
+    return script;
+  }
+  // From the end of the first call to the beginning of the second.
+  Duration Waited() const {
+    return transport_.seen()[1].started - transport_.seen()[0].started -
+           Duration::Milliseconds(100);
+  }
+
+  SeededRng rng_{1};
+  size_t next_ = 0;
+};
+
+TEST_F(AloneTest, AFaultIsFollowedByOneMoreCallAfterAShortPause) {
+  world_.rng = &rng_;
+  for (const int status : {500, 502, 503, 504, 529, 429}) {
+    Play({Refusal(100, status), Stream(100, "again")});
+    answered_ = 0;
+    const size_t before = transport_.seen().size();
+    Begin(true);
+    Run();
+    EXPECT_EQ(answered_, 1) << status;
+    ASSERT_EQ(transport_.seen().size(), before + 2) << status;
+    const Duration pause = transport_.seen()[before + 1].started -
+                           transport_.seen()[before].started - Duration::Milliseconds(100);
+    EXPECT_GE(pause.ns, 0) << status;
+    EXPECT_LE(pause, Duration::Milliseconds(100)) << status;
+  }
+}
+
+TEST_F(AloneTest, WhatFailsTwiceIsNotAskedAThirdTime) {
+  Play({Refusal(100, 503)});
+  Begin(true);
+  Run();
+  EXPECT_EQ(Booked(), (Words{"a upstream_unavailable", "a upstream_unavailable"}));
+  EXPECT_EQ(failures_, Words{"upstream_unavailable"});
+}
+
+TEST_F(AloneTest, ATimeThatTheProviderNamesIsWaitedForIfItIsShort) {
+  world_.rng = &rng_;
+  Play({Busy(429, 1500), Stream(100, "again")});
+  Begin(true);
+  Run();
+  EXPECT_EQ(answered_, 1);
+  EXPECT_GE(Waited(), Duration::Milliseconds(1500));
+  EXPECT_LE(Waited(), Duration::Milliseconds(1650));
+}
+
+TEST_F(AloneTest, ALongOneIsToldAtOnce) {
+  for (const int status : {429, 503}) {
+    Play({Busy(status, 2001)});
+    Begin(true);
+    Run();
+    EXPECT_EQ(tries_->sent(), 1) << status;
+    EXPECT_EQ(failures_.size(), 1u);
+    failures_.clear();
+  }
+}
+
+TEST_F(AloneTest, WhatNoRepeatMendsIsNotRepeated) {
+  UpstreamScript broken = Stream(100, "half");
+  broken.pieces.clear();
+  broken.ending = UpstreamScript::Ending::kBroken;
+  UpstreamScript silent = Refusal(100, 503);
+  silent.pieces.clear();  // of a machine on the way, perhaps
+  for (const UpstreamScript& script : {Refusal(100, 400), Refusal(100, 401), Refusal(100, 402),
+                                       Refusal(100, 403), Refusal(100, 404), broken, silent}) {
+    Play({script});
+    Begin(true);
+    Run();
+    EXPECT_EQ(tries_->sent(), 1) << script.head.status;
+  }
+}
+
+TEST_F(AloneTest, ALongBodyIsNotKeptForIt) {
+  content_of_prompt_ = std::string(size_t{3} << 20, 'w');
+  Play({Refusal(100, 503)});
+  Begin(false);
+  EXPECT_TRUE(body_.empty());
+  Run();
+  EXPECT_EQ(tries_->sent(), 1);
+}
+
+TEST_F(AloneTest, NoWaitLeavesLessThanASecond) {
+  time_ = Duration::Milliseconds(1099);
+  Play({Refusal(100, 503)});
+  Begin(true);
+  Run();
+  EXPECT_EQ(tries_->sent(), 1);
+  time_ = Duration::Milliseconds(1100);
+  Begin(true);
+  Run();
+  EXPECT_EQ(tries_->sent(), 2);
+}
+
+TEST_F(AloneTest, WhoLeavesDuringAPauseIsNotAskedFor) {
+  Play({Busy(429, 1500)});
+  Begin(true);
+  while (tries_->records().empty()) agenda_.RunNext();
+  EXPECT_FALSE(tries_->running());
+  EXPECT_NE(tries_->NextDeadline(), TimePoint::Never());
+  EXPECT_FALSE(tries_->ReadOut());
+  tries_->Abandon();
+  EXPECT_EQ(tries_->NextDeadline(), TimePoint::Never());
+  Run();
+  EXPECT_EQ(tries_->sent(), 1);
+  EXPECT_EQ(failures_, Words());
+}
+
+// Where others were asked, it is not alone.
+TEST_F(TriesTest, TheLastOfSeveralIsNotRepeated) {
+  scripts_ = {{"https://a", Refusal(100, 503)}, {"https://b", Refusal(100, 503)}};
+  model_.endpoints.resize(2);
+  Begin(true);
+  Run();
+  EXPECT_EQ(tries_->sent(), 2);
+}
+
+TEST_F(TriesTest, AProviderThatWasAskedIsLeftAPauseBeforeItsNextEndpoint) {
+  SeededRng rng(3);
+  world_.rng = &rng;
+  scripts_ = {{"https://a", Refusal(100, 503)}, {"https://b", Refusal(100, 503)}};
+  model_.endpoints[2].provider = 0;
+  Begin(true);
+  Run();
+  EXPECT_EQ(Booked(),
+            (Words{"a upstream_unavailable", "b upstream_unavailable", "a upstream_unavailable"}));
+  const auto& seen = transport_.seen();
+  EXPECT_EQ(seen[1].started - seen[0].started, Duration::Milliseconds(100));  // elsewhere: at once
+  EXPECT_GT(seen[2].started - seen[1].started, Duration::Milliseconds(100));
+}
+
+TEST_F(TriesTest, WhereAnotherMayBeAskedASlowOneGetsHalfOfTheTime) {
+  options_.retry.retry_ambiguous = true;
+  UpstreamScript silent;
+  silent.sends_head = false;
+  silent.ending = UpstreamScript::Ending::kHang;
+  scripts_ = {{"https://a", silent}, {"https://b", silent}, {"https://c", Stream(100, "third")}};
+  time_ = Duration::Seconds(40);
+  Begin(true);
+  agenda_.At(clock_.Now() + Duration::Seconds(20), [this] { tries_->OnTimer(clock_.Now()); });
+  agenda_.At(clock_.Now() + Duration::Seconds(30), [this] { tries_->OnTimer(clock_.Now()); });
+  Run();
+  EXPECT_EQ(answered_, 1);
+  EXPECT_EQ(transport_.seen()[1].started - transport_.seen()[0].started, Duration::Seconds(20));
+  EXPECT_EQ(transport_.seen()[2].started - transport_.seen()[1].started, Duration::Seconds(10));
+}
+
+// Endpoints with ids and a table of their health, in which the first has answered in 400 ms a
+// hundred times and more.
+class HedgeTest : public TriesTest {
+ protected:
+  HedgeTest() {
+    uint64_t id = 0;
+    for (Endpoint& each : model_.endpoints) each.id = ++id;
+    for (Provider& each : snapshot_.providers) each.on_abort = OnAbort::kCancel;
+    Catalog::Parts parts;
+    parts.names.emplace(model_.id, model_.id);
+    parts.models.push_back(model_);
+    snapshot_.catalog = std::move(*Catalog::Make(std::move(parts)));
+    world_.health = &health_;
+    world_.hedges = &hedges_;
+  }
+  void Warm(size_t streams, int64_t ms = 400) {
+    health_.Learn(snapshot_, clock_.Now());
+    for (size_t i = 0; i < streams; ++i) {
+      HealthQuestion question{.provider = snapshot_.providers.data(),
+                              .endpoint = model_.endpoints.data()};
+      HealthAnswer answer = health_.Ask(question, clock_.Now());
+      Measured measured;
+      measured.first_content = Duration::Milliseconds(ms);
+      health_.Report(std::move(answer.permit), Answered(), 0, measured, 0, clock_.Now());
+    }
+  }
+  double Hedges(std::string_view result) const {
+    for (const Sample& sample : stats_.Samples()) {
+      if (sample.name == "seekroute_hedges_total" && sample.labels[0].second == result) {
+        return sample.value;
+      }
+    }
+    return 0;
+  }
+
+  HealthTable health_{options_.health, options_.retry_budget};
+  HedgeBudget hedges_{{.enabled = true}};
+};
+
+TEST_F(HedgeTest, ASecondIsAskedBesideASlowStreamAndTheFirstContentWins) {
+  Warm(120);
+  scripts_ = {{"https://a", Stream(5000, "late")}, {"https://b", Stream(100, "soon")}};
+  Begin(true);
+  Run();
+  EXPECT_EQ(Booked(), (Words{"a hedge_lost", "b answered"}));
+  const Duration after = transport_.seen()[1].started - transport_.seen()[0].started;
+  EXPECT_GE(after, Duration::Milliseconds(380));  // the figure has an error of five percent
+  EXPECT_LE(after, Duration::Milliseconds(420));
+  EXPECT_EQ(Hedges("won"), 1);
+  EXPECT_EQ(content_.find("late"), std::string::npos);
+  EXPECT_TRUE(transport_.seen()[0].cancelled);
+}
+
+TEST_F(HedgeTest, TheFirstMayStillWin) {
+  Warm(120);
+  scripts_ = {{"https://a", Stream(500, "late")}, {"https://b", Stream(900, "later")}};
+  Begin(true);
+  Run();
+  EXPECT_EQ(Booked(), (Words{"b hedge_lost", "a answered"}));
+  EXPECT_EQ(Hedges("lost"), 1);
+  EXPECT_EQ(Hedges("won"), 0);
+}
+
+TEST_F(HedgeTest, NobodyIsAskedBesideAQuickOneOrAWholeAnswer) {
+  Warm(120);
+  scripts_ = {{"https://a", Stream(300, "soon")}};
+  Begin(true);
+  Run();
+  EXPECT_EQ(tries_->sent(), 1);
+  scripts_ = {{"https://a", Stream(5000, "late")}};
+  Begin(false);
+  Run();
+  EXPECT_EQ(tries_->sent(), 1);
+}
+
+TEST_F(HedgeTest, AFewAnswersSayNothingOfWhatIsSlow) {
+  Warm(99);
+  scripts_ = {{"https://a", Stream(5000, "late")}};
+  Begin(true);
+  Run();
+  EXPECT_EQ(tries_->sent(), 1);
+}
+
+TEST_F(HedgeTest, WhoChargesAnywayIsNotAskedTwice) {
+  Warm(120);
+  scripts_ = {{"https://a", Stream(5000, "late")}, {"https://c", Stream(100, "third")}};
+  snapshot_.providers[1].on_abort = OnAbort::kReadOut;
+  Begin(true);
+  Run();
+  EXPECT_EQ(Booked(), (Words{"a hedge_lost", "c answered"}));
+  snapshot_.providers[0].on_abort = OnAbort::kReadOut;
+  Begin(true);
+  Run();
+  EXPECT_EQ(Booked(), Words{"a answered"});
+}
+
+TEST_F(HedgeTest, AMuchDearerOneIsNotAsked) {
+  Warm(120);
+  scripts_ = {{"https://a", Stream(5000, "late")}, {"https://c", Stream(100, "third")}};
+  Rates dear;
+  dear[PriceClass::kInput] = Rate{1'600'000};
+  dear[PriceClass::kOutput] = Rate{3'200'000};
+  model_.endpoints[1].price = PriceTable::Flat(dear);
+  Begin(true);
+  Run();
+  EXPECT_EQ(Booked(), (Words{"a hedge_lost", "c answered"}));
+}
+
+TEST_F(HedgeTest, NoMoreThanTenAndTwoOfAHundredAreMade) {
+  Warm(400, 300);
+  constexpr int kRequests = 300;
+  for (int i = 0; i < kRequests; ++i) {
+    Warm(20, 300);  // a slow one in twenty is what is slow
+    scripts_ = {{"https://a", Stream(5000, "late")}, {"https://b", Stream(9000, "later")}};
+    Begin(true);
+    Run();
+  }
+  const double made = Hedges("won") + Hedges("lost");
+  EXPECT_GE(made, 10);
+  EXPECT_LE(made, 10 + kRequests / 50);
+  EXPECT_EQ(made + Hedges("skipped"), kRequests);
+}
+
+TEST_F(HedgeTest, WhoFailsBesideTheOtherEndsNothing) {
+  Warm(120);
+  scripts_ = {{"https://a", Stream(2000, "only")}, {"https://b", Refusal(100, 503)}};
+  Begin(true);
+  Run();
+  EXPECT_EQ(Booked(), (Words{"b upstream_unavailable", "a answered"}));
+  EXPECT_EQ(Hedges("lost"), 1);
+}
+
+}  // namespace
+}  // namespace seekroute
