@@ -62,6 +62,11 @@ Profile ProfileFrom(const py::dict& dict) {
   return profile;
 }
 
+// Its member `limits`; null: it has none.
+std::shared_ptr<const LimitSet> OwnLimitsFrom(const py::dict& dict) {
+  return dict.contains("limits") ? LimitsFrom(dict["limits"]) : nullptr;
+}
+
 Provider ProviderFrom(const py::dict& dict) {
   Provider provider;
   provider.id = Get<std::string>(dict, "id");
@@ -71,7 +76,7 @@ Provider ProviderFrom(const py::dict& dict) {
     for (const py::dict& key : *keys) {
       provider.keys.push_back({Get<std::string>(key, "id"),
                                Secret(Get<std::string>(key, "authorization")),
-                               Get<uint32_t>(key, "weight")});
+                               Get<uint32_t>(key, "weight"), OwnLimitsFrom(key)});
     }
     if (provider.keys.size() > Provider::kMostKeys) {
       throw py::value_error("provider " + provider.id + ": keys: expected 16 at most");
@@ -86,6 +91,7 @@ Provider ProviderFrom(const py::dict& dict) {
     provider.upstream.keep_alive = Duration::Milliseconds(*ms);
   }
   provider.headers = Get<std::vector<std::string>>(dict, "headers");
+  provider.limits = OwnLimitsFrom(dict);
   provider.stream_options = GetOptional<bool>(dict, "stream_options").value_or(true);
   provider.on_abort = Choice(dict, "on_abort", OnAbort::kCancel,
                              {{"cancel", OnAbort::kCancel}, {"read_out", OnAbort::kReadOut}});
@@ -243,6 +249,16 @@ ModelLists ModelListsFrom(const py::dict& dict) {
     lists.after_content_policy = FallbackListFrom(Get<py::dict>(*fallbacks, "content_policy"));
   }
   return lists;
+}
+
+// Of each endpoint of `model`, which was made of `dict`. One that two models name alike is one.
+void AddEndpointLimits(const py::dict& dict, const Model& model, Snapshot* snapshot) {
+  const auto items = Get<std::vector<py::dict>>(dict, "candidates");
+  for (size_t i = 0; i < items.size(); ++i) {
+    if (auto limits = OwnLimitsFrom(items[i])) {
+      snapshot->endpoint_limits.emplace(model.endpoints[i].id, std::move(limits));
+    }
+  }
 }
 
 Model ModelFrom(const py::dict& dict, const StringMap<uint32_t>& providers) {
@@ -414,6 +430,7 @@ std::shared_ptr<const Snapshot> SnapshotFrom(const py::dict& dict) {
   Catalog::Parts parts;
   for (const auto& item : Get<std::vector<py::dict>>(dict, "models")) {
     parts.models.push_back(ModelFrom(item, providers));
+    AddEndpointLimits(item, parts.models.back(), snapshot.get());
   }
   for (const auto& [name, id] : Get<py::dict>(dict, "names")) {
     parts.names.emplace(name.cast<std::string>(), id.cast<std::string>());

@@ -17,8 +17,8 @@ constexpr Duration kLongestTurn = Duration::Milliseconds(2);
 
 EngineThread::EngineThread(const GatewayOptions& options, const Clock& clock, const KeyRing& keys,
                            IdempotencyTable* idempotency, HealthTable* health, HedgeBudget* hedges,
-                           ReadOutSlots* read_outs, Limiter* limiter, LedgerKeeper* ledger,
-                           Mailbox* mailbox, Stats* stats)
+                           ReadOutSlots* read_outs, Limiter* limiter, Limiter* upstream_limiter,
+                           LedgerKeeper* ledger, Mailbox* mailbox, Stats* stats)
     : clock_(clock),
       mailbox_(mailbox),
       store_(ledger != nullptr ? ledger->PortFor(this) : std::make_unique<NullStore>()),
@@ -29,6 +29,7 @@ EngineThread::EngineThread(const GatewayOptions& options, const Clock& clock, co
                             .idempotency = idempotency,
                             .read_outs = read_outs,
                             .limiter = limiter,
+                            .upstream_limiter = upstream_limiter,
                             .store = store_.get(),
                             .transport = &transport_,
                             .stats = stats,

@@ -137,7 +137,8 @@ Exchange::Exchange(Submission submission, const ExchangeWorld& world)
       outbox_(std::move(in_.outlet), world.clock, world.options->keep_alive,
               admission_.surface->keep_alive()),
       purse_(in_.id, &admission_, world_, this),
-      tries_({&admission_, in_.snapshot.get(), &purse_, &in_.body, in_.origin}, world_, this) {}
+      tries_({&admission_, in_.snapshot.get(), &purse_, &in_.body, in_.origin, &gate_}, world_,
+             this) {}
 
 Exchange::~Exchange() = default;
 
@@ -370,7 +371,7 @@ void Exchange::Settle() {
   if (!failed && tokens == 0 && gate_.holds() && outbox_.has_content()) {
     tokens = tries_.Prompt().tokens + tries_.transcoder()->CountContent().tokens;
   }
-  gate_.Settle(tokens);
+  gate_.Settle({tokens, record_.cached_tokens});
   purse_.Settle(&record_, &bill_);
 }
 
@@ -432,7 +433,7 @@ void Exchange::Close() {
   }
   world_.stats->CountExchange(admission_.surface->label(), record_, error_type);
   outbox_.End(std::move(record_));
-  gate_.Settle(0);  // nothing was used, or it is settled
+  gate_.Settle({});  // nothing was used, or it is settled
   FreeSlots();
   world_.host->OnFinished(in_.id);
 }

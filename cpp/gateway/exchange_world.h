@@ -66,7 +66,8 @@ struct ExchangeWorld {
   const KeyRing* keys;
   IdempotencyTable* idempotency;
   ReadOutSlots* read_outs;
-  Limiter* limiter = nullptr;  // null: nothing is limited
+  Limiter* limiter = nullptr;           // of who asks; null: nothing is limited
+  Limiter* upstream_limiter = nullptr;  // of who is asked; likewise
   Store* store;
   Transport* transport;
   Stats* stats;

@@ -1,6 +1,9 @@
 #include "gateway/gate.h"
 
 #include <algorithm>
+#include <utility>
+
+#include "gateway/expected_cost.h"
 
 namespace seekroute {
 
@@ -12,6 +15,7 @@ LimitSubject SubjectOf(const ApiKey* key, std::string_view model) {
   subject.app = key->app_id;
   subject.key = key->key_id;
   subject.key_limits = key->limits.get();
+  subject.key_model_limits = key->LimitsFor(model);
   subject.key_version = key->limits_version;
   return subject;
 }
@@ -34,50 +38,58 @@ Status Gate::Peek() {
 }
 
 bool Gate::NeedsPrompt() const {
-  return world_.limiter != nullptr && world_.limiter->MayCountTokens(Subject());
-}
-
-// What the answer is expected to take at most: as long as its client has named, or the usual; and
-// no longer than an endpoint can answer.
-LimitCost Gate::Cost(std::string_view body) const {
-  LimitCost cost;
-  const Ask& ask = admission_.request->ask;
-  const int64_t prompt =
-      ask.prompt ? ask.prompt->tokens : admission_.surface->EstimatePrompt(body).tokens;
-  cost.prompt = std::max<int64_t>(1, prompt);
-  int64_t answer = 0;
-  for (const Candidate& candidate : admission_.route.candidates) {
-    if (!candidate.answers_in_tokens()) continue;
-    int64_t longest = ask.max_output.value_or(world_.options->expected_output);
-    const auto cut = [&longest](int64_t most) {
-      longest = most > 0 ? std::min(longest, most) : longest;
-    };
-    cut(world_.options->max_output_tokens);
-    cut(candidate.max_output());
-    cut(candidate.context());
-    answer = std::max(answer, longest);
-  }
-  constexpr int64_t kMost = RateLimit::kMostBurst;  // no product overflows
-  answer = std::min(answer, kMost);
-  cost.prompt = std::min(cost.prompt, kMost);
-  cost.tokens = std::min(kMost, cost.prompt + answer * std::min<int64_t>(ask.choices, 1024));
-  return cost;
+  const Limiter* const upstream = world_.upstream_limiter;
+  if (upstream != nullptr && upstream->SomeCountTokens()) return true;
+  if (world_.limiter == nullptr) return false;
+  // For which model is not known yet.
+  const ApiKey* const key = admission_.key.get();
+  const ModelLimits* const models = key != nullptr ? key->model_limits.get() : nullptr;
+  const auto counts = [](const auto& each) { return each.second.counts_tokens(); };
+  return world_.limiter->MayCountTokens(Subject()) ||
+         (models != nullptr && std::ranges::any_of(*models, counts));
 }
 
 Status Gate::Enter(std::string_view body) {
   const LimitSubject who = Subject();
+  model_ = admission_.model;
   if (world_.limiter == nullptr || world_.limiter->IsFree(who)) return {};
-  LimitCost cost;
-  if (world_.limiter->MayCountTokens(who)) cost = Cost(body);
-  Limiter::Answer answer = world_.limiter->Reserve(who, cost, Now());
+  if (world_.limiter->MayCountTokens(who)) {
+    cost_ = ExpectedCost(admission_, *world_.options, admission_.route.candidates, body);
+  }
+  Limiter::Answer answer = world_.limiter->Reserve(who, cost_, Now());
   left_ = answer.left;
   if (answer.refusal) return RefusedByLimit(*answer.refusal);
   reservation_ = std::move(answer.reservation);
+  of_model_ = std::move(answer.of_model);
   return {};
 }
 
-void Gate::Settle(int64_t tokens) {
-  if (reservation_.holds()) reservation_.Settle(tokens, Now());
+std::optional<LimitRefusal> Gate::EnterModel(const Model& model) {
+  if (world_.limiter == nullptr) return std::nullopt;
+  if (model_ == nullptr || model.id != model_->id) {
+    const auto same = [&model](const Model* each) { return each->id == model.id; };
+    LimitCost cost = cost_;
+    cost.counts_request = std::ranges::none_of(counted_, same);
+    const LimitTime now = Now();
+    Limiter::Answer answer =
+        world_.limiter->ReserveModel(SubjectOf(admission_.key.get(), model.id), cost, now);
+    if (answer.refusal) return answer.refusal;
+    if (model_asked_) {
+      of_model_.Settle({}, now);
+      counted_.push_back(model_);
+    }
+    of_model_ = std::move(answer.of_model);
+    model_ = &model;
+  }
+  model_asked_ = true;
+  return std::nullopt;
+}
+
+void Gate::Settle(const TokensUsed& used) {
+  if (!holds()) return;
+  const LimitTime now = Now();
+  reservation_.Settle(used, now);
+  of_model_.Settle(used, now);
 }
 
 void Gate::AddHeaders(ResponseHead* head) {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string_view>
+#include <vector>
 
 #include "gateway/admission.h"
 #include "gateway/exchange_world.h"
@@ -30,11 +31,19 @@ class Gate {
   // Of an admitted request, once.
   Status Enter(std::string_view body);
 
+  // A candidate of `model` is to be asked: the limits of another model than before are reserved,
+  // and what was reserved of the last one's is given back, but for a request that it was asked. Why
+  // they refuse it; nothing has changed then.
+  std::optional<LimitRefusal> EnterModel(const Model& model);
+
   // It took so many tokens: only the first call counts. What was reserved beyond is given back.
-  void Settle(int64_t tokens);
-  bool holds() const { return reservation_.holds(); }
+  void Settle(const TokensUsed& used);
+  bool holds() const { return reservation_.holds() || of_model_.holds(); }
   // Nothing of it runs any more: others may.
-  void Leave() { reservation_ = {}; }
+  void Leave() {
+    reservation_ = {};
+    of_model_ = {};
+  }
 
   // What is left of the limits, as of the moment of the reservation.
   void AddHeaders(ResponseHead* head);
@@ -42,11 +51,15 @@ class Gate {
  private:
   LimitSubject Subject() const;
   LimitTime Now() const;
-  LimitCost Cost(std::string_view body) const;
 
   const Admission& admission_;
   const ExchangeWorld& world_;
-  Reservation reservation_;
+  LimitCost cost_;
+  Reservation reservation_;  // but for...
+  Reservation of_model_;     // ...what it takes of the limits of...
+  const Model* model_ = nullptr;
+  bool model_asked_ = false;           // an attempt was let
+  std::vector<const Model*> counted_;  // models before that, whose limits have counted the request
   std::optional<LimitsLeft> left_;
 };
 

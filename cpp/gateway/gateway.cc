@@ -7,6 +7,7 @@
 #include "gateway/health_samples.h"
 #include "gateway/ids.h"
 #include "gateway/quote.h"
+#include "gateway/upstream_gate.h"
 #include "wire/protocols/protocols.h"
 
 namespace seekroute {
@@ -37,9 +38,9 @@ Gateway::Gateway(GatewayOptions options, std::shared_ptr<LedgerKeeper> ledger)
   HealthTable* const health = options_.leave_out_failing ? &health_ : nullptr;
   HedgeBudget* const hedges = options_.hedge.enabled && health != nullptr ? &hedges_ : nullptr;
   for (int i = 0; i < threads; ++i) {
-    engines_.push_back(std::make_unique<EngineThread>(options_, clock_, keys_, &idempotency_,
-                                                      health, hedges, &read_outs_, &limiter_,
-                                                      ledger_.get(), &mailbox_, &stats_));
+    engines_.push_back(std::make_unique<EngineThread>(
+        options_, clock_, keys_, &idempotency_, health, hedges, &read_outs_, &limiter_,
+        &upstream_limiter_, ledger_.get(), &mailbox_, &stats_));
   }
 }
 
@@ -51,6 +52,8 @@ Status Gateway::Install(std::shared_ptr<const Snapshot> snapshot) {
                                                    "' is not among the profiles");
   }
   health_.Learn(*snapshot, clock_.Now());
+  const std::shared_ptr<const Snapshot> before = CurrentSnapshot();
+  SetUpstreamLimits(before.get(), *snapshot, {clock_.Now(), clock_.WallTime()}, &upstream_limiter_);
   MutexLock lock(&mu_);
   snapshot_ = std::move(snapshot);
   return {};
@@ -291,19 +294,24 @@ ReadyAnswer Gateway::Quote(const GatewayRequest& request) {
 }
 
 void Gateway::AddLimitSamples(std::vector<Sample>* samples) const {
-  limiter_.Census();
-  const Limiter::Figures figures = limiter_.figures();
-  for (size_t i = 0; i < kLimitScopes; ++i) {
-    for (size_t k = 0; k < kLimitDimensions; ++k) {
-      if (figures.refused[i][k] == 0) continue;
-      samples->push_back({"seekroute_limit_refused_total",
-                          {{"scope", std::string(NameOf(static_cast<LimitScope>(i)))},
-                           {"dimension", std::string(NameOf(static_cast<LimitDimension>(k)))}},
-                          static_cast<double>(figures.refused[i][k])});
+  uint64_t forgiven = 0, leaks = 0;
+  for (Limiter* const limiter : {&limiter_, &upstream_limiter_}) {  // no scope is of both
+    limiter->Census();
+    const Limiter::Figures figures = limiter->figures();
+    for (size_t i = 0; i < kLimitScopes; ++i) {
+      for (size_t k = 0; k < kLimitDimensions; ++k) {
+        if (figures.refused[i][k] == 0) continue;
+        samples->push_back({"seekroute_limit_refused_total",
+                            {{"scope", std::string(NameOf(static_cast<LimitScope>(i)))},
+                             {"dimension", std::string(NameOf(static_cast<LimitDimension>(k)))}},
+                            static_cast<double>(figures.refused[i][k])});
+      }
     }
+    forgiven += figures.forgiven;
+    leaks += figures.leaks;
   }
-  samples->push_back({"seekroute_limit_forgiven_total", {}, static_cast<double>(figures.forgiven)});
-  samples->push_back({"seekroute_limit_leaks_total", {}, static_cast<double>(figures.leaks)});
+  samples->push_back({"seekroute_limit_forgiven_total", {}, static_cast<double>(forgiven)});
+  samples->push_back({"seekroute_limit_leaks_total", {}, static_cast<double>(leaks)});
 }
 
 std::vector<Sample> Gateway::Samples() const {

@@ -149,7 +149,8 @@ class Gateway {
   HealthTable health_;  // over all snapshots
   HedgeBudget hedges_;
   ReadOutSlots read_outs_;
-  mutable Limiter limiter_;
+  mutable Limiter limiter_;           // of who asks
+  mutable Limiter upstream_limiter_;  // of who is asked
   Mailbox mailbox_;
   Stats stats_;
   std::atomic<bool> shutting_down_{false};

@@ -40,7 +40,11 @@ std::string_view NameOf(Skip skip) {
     case Skip::kOutUntil:
       return "out_until";
     case Skip::kLimited:
+    case Skip::kAtRate:
+    case Skip::kFull:
       return "upstream_limit";
+    case Skip::kModelLimit:
+      return "limited";
     case Skip::kRetryBudget:
       return "retry_budget";
     case Skip::kNone:

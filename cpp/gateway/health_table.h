@@ -29,6 +29,9 @@ enum class Skip : uint8_t {
   kEjected,      // it failed just now
   kOutUntil,     // it, or the key's pace there, is to be left alone
   kLimited,      // likewise, for the pace alone
+  kAtRate,       // a rate that is set for it, or for the key, is used up
+  kFull,         // as many run there as may at once
+  kModelLimit,   // the client's limits for its model are used up
   kRetryBudget,  // too much of its provider's work is done again already
 };
 std::string_view NameOf(Skip skip);

@@ -3,10 +3,12 @@
 
 #include <cstdint>
 #include <cstring>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -21,6 +23,9 @@
 #include "limits/limit_set.h"
 
 namespace seekroute {
+
+// Of the models that a key has limits of its own for, by their ids.
+using ModelLimits = std::map<std::string, LimitSet, std::less<>>;
 
 // What a key may do. Immutable once in the ring.
 struct ApiKey {
@@ -38,10 +43,17 @@ struct ApiKey {
   bool store_answers = false;           // a repeated Idempotency-Key gets the first answer again
   // Ids or "author/*"; null: every model.
   std::shared_ptr<const std::vector<std::string>> models = nullptr;
-  std::shared_ptr<const LimitSet> limits = nullptr;  // null: none but those of others
-  uint64_t limits_version = 0;                       // the ring's: higher, the later it was put
+  std::shared_ptr<const LimitSet> limits = nullptr;           // null: none but those of others
+  std::shared_ptr<const ModelLimits> model_limits = nullptr;  // beside those; null: none
+  uint64_t limits_version = 0;  // the ring's: higher, the later it was put
 
   bool MayUse(std::string_view model_id) const;
+  // Its own for one model; null: none.
+  const LimitSet* LimitsFor(std::string_view model_id) const {
+    if (model_limits == nullptr) return nullptr;
+    const auto found = model_limits->find(model_id);
+    return found != model_limits->end() ? &found->second : nullptr;
+  }
 };
 
 // Thread-safe. What many keys have in common is kept once: a million keys take 350 MB.

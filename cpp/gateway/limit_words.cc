@@ -34,6 +34,8 @@ std::string_view WhoseLimit(LimitScope scope) {
   switch (scope) {
     case LimitScope::kKey:
       return "this API key";
+    case LimitScope::kKeyModel:
+      return "this API key, for this model,";
     case LimitScope::kApp:
       return "the app of this API key";
     case LimitScope::kOrg:
@@ -41,9 +43,13 @@ std::string_view WhoseLimit(LimitScope scope) {
     case LimitScope::kGateway:
       return "this gateway";
     case LimitScope::kModel:
+      return "this model at this gateway";
+    case LimitScope::kProvider:
+    case LimitScope::kProviderKey:
+    case LimitScope::kEndpoint:
       break;
   }
-  return "this model at this gateway";
+  return "whoever answers this";
 }
 
 std::string LimitInWords(const LimitRefusal& refusal) {

@@ -4,10 +4,12 @@
 #include <algorithm>
 #include <memory>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "catalog/catalog.h"
 #include "catalog/model_lists.h"
+#include "limits/limit_set.h"
 #include "routing/routing_rules.h"
 #include "transport/transport.h"
 #include "wire/profile.h"
@@ -24,7 +26,8 @@ enum class OnAbort : uint8_t {
 struct ProviderKey {
   std::string id;  // the operator's name for it; told to operators alone
   Secret authorization;
-  uint32_t weight = 1;  // of organizations, so many parts use it first
+  uint32_t weight = 1;                               // of organizations, so many parts use it first
+  std::shared_ptr<const LimitSet> limits = nullptr;  // of the attempts with it; null: none
 };
 
 struct Provider {
@@ -37,6 +40,7 @@ struct Provider {
   std::vector<std::string> headers;  // extra "Name: value" lines of this provider
   OnAbort on_abort = OnAbort::kCancel;
   bool stream_options = true;  // it takes the field; the usage of its streams is asked for in it
+  std::shared_ptr<const LimitSet> limits = nullptr;  // of all attempts at it; null: none
 
   size_t key_count() const { return keys.empty() ? 1 : std::min(keys.size(), kMostKeys); }
   const Secret& authorization(size_t key) const {
@@ -48,6 +52,8 @@ struct Provider {
 struct Snapshot {
   Catalog catalog;
   std::vector<Provider> providers;  // Endpoint::provider indexes it
+  // Of the attempts at an endpoint; of those that are not in it: none.
+  std::unordered_map<EndpointId, std::shared_ptr<const LimitSet>> endpoint_limits;
   StringMap<Profile> profiles;
   std::string default_profile;
   RoutingRules routing;

@@ -55,7 +55,7 @@ Tries::Tries(const TriesPlan& plan, const ExchangeWorld& world, TriesOwner* owne
     : plan_(plan),
       world_(world),
       owner_(owner),
-      turns_(plan.admission, plan.snapshot, plan.purse, &world) {}
+      turns_(plan.admission, plan.snapshot, plan.purse, plan.gate, &world) {}
 
 Tries::~Tries() { ReleaseSlot(); }
 
@@ -102,6 +102,7 @@ void Tries::Send(Turns::Turn turn, bool repeats) {
   made->place = turn.place;
   made->key = key;
   made->permit = std::move(turn.permit);
+  made->reservation = std::move(turn.reservation);
   made->repeats = repeats;
   Attempt::Plan plan{&ProviderOf(candidate), candidate.endpoint, key, std::move(*transcoder)};
   // Half of the time, where somebody may be asked behind one that was too slow.
@@ -172,6 +173,7 @@ void Tries::AbandonAllBut(const Try* winner) {
     Tell(each, VerdictOnAbandoned(*each->attempt));
     Count(each, winner != nullptr ? kHedgeLost : kAbandoned, true);
     each->attempt->Abandon();
+    FreeSlotOf(each);
   };
   for (const auto& each : tries_) {
     if (each.get() != winner && each.get() != current_) abandon(each.get());
@@ -335,7 +337,15 @@ AttemptVerdict Tries::VerdictOnAbandoned(const Attempt& attempt) const {
   return {};
 }
 
-void Tries::OnTransferOver(Attempt*) { owner_->OnQuiet(); }
+void Tries::OnTransferOver(Attempt* attempt) {
+  FreeSlotOf(&TryOf(attempt));
+  owner_->OnQuiet();
+}
+
+// Whoever is asked has room again once nothing of it runs there.
+void Tries::FreeSlotOf(Try* ended) {
+  if (ended->over && ended->attempt->transfer_done()) ended->reservation = {};
+}
 
 // Books a try that has ended, however it did. `error`: why it failed; empty: it answered. `words`:
 // the provider's, about that.
@@ -352,6 +362,12 @@ void Tries::Count(Try* ended, std::string_view error, bool dispatched, std::stri
   waited_ = waited_ + attempt.waited();
   ended->over = true;
   --running_;
+  if (ended->reservation.holds()) {
+    const bool charged = error.empty() || (dispatched && !attempt.refused());
+    ended->reservation.Settle(UsedBy(attempt, charged, [this] { return Prompt(); }),
+                              {world_.clock->Now(), world_.clock->WallTime()});
+    FreeSlotOf(ended);
+  }
   ReleaseSlot();
 }
 

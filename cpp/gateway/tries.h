@@ -45,6 +45,7 @@ struct TriesPlan {
   const Purse* purse = nullptr;  // asked for what upstreams are told alone
   std::string* body = nullptr;   // emptied when nobody can need a large one any more
   Origin origin = Origin::kServer;
+  Gate* gate = nullptr;  // asked to let another model answer; null: any may
 };
 
 // The winner is the first whose bytes for the client, or whole answer, come: the others are
@@ -112,6 +113,7 @@ class Tries : private AttemptOwner {
     size_t place = 0;         // of the candidate in the route
     size_t key = 0;           // of its provider's
     Permit permit;            // until it has ended
+    Reservation reservation;  // until its transfer is over
     bool repeats = false;     // one that was refused for a member of the gateway's own
     bool may_repeat = false;  // it was refused for such a member
     bool hedge = false;       // made beside a slow one
@@ -154,6 +156,7 @@ class Tries : private AttemptOwner {
   void Count(Try* ended, std::string_view error, bool dispatched, std::string words = {});
   void AbandonAllBut(const Try* winner);
   Money SuspectedCost(const Try& of, std::string_view error, bool dispatched) const;
+  void FreeSlotOf(Try* ended);
   void ReleaseBody();
   void ReleaseSlot();
 

@@ -20,6 +20,11 @@ std::string_view Said(Skip skip) {
       return "asked to be left alone";
     case Skip::kLimited:
       return "limits the pace";
+    case Skip::kAtRate:
+    case Skip::kFull:
+      return "is at its own limit";
+    case Skip::kModelLimit:
+      return "has a model at its limit";
     case Skip::kRetryBudget:
       return "is asked again often enough";
     case Skip::kTried:
@@ -31,9 +36,14 @@ std::string_view Said(Skip skip) {
 
 }  // namespace
 
-Turns::Turns(const Admission* admission, const Snapshot* snapshot, const Purse* purse,
+Turns::Turns(const Admission* admission, const Snapshot* snapshot, const Purse* purse, Gate* gate,
              const ExchangeWorld* world)
-    : admission_(admission), snapshot_(snapshot), purse_(purse), world_(world) {}
+    : admission_(admission),
+      snapshot_(snapshot),
+      purse_(purse),
+      gate_(gate),
+      world_(world),
+      upstream_(admission, world) {}
 
 void Turns::Open() { succession_.emplace(&admission_->route, &world_->options->retry); }
 
@@ -45,10 +55,14 @@ size_t Turns::FirstPlace() const {
   return candidates().size();
 }
 
+const Provider& Turns::ProviderAt(size_t place) const {
+  return snapshot_->providers[candidates()[place].endpoint->provider];
+}
+
 HealthQuestion Turns::QuestionOf(size_t place) const {
   const Endpoint& endpoint = *candidates()[place].endpoint;
   HealthQuestion question;
-  question.provider = &snapshot_->providers[endpoint.provider];
+  question.provider = &ProviderAt(place);
   question.endpoint = &endpoint;
   if (question.provider->key_count() > 1 && admission_->key) {
     question.owner = std::hash<std::string>{}(admission_->key->org_id);
@@ -61,11 +75,40 @@ HealthQuestion Turns::QuestionOf(size_t place) const {
   return question;
 }
 
-HealthAnswer Turns::Ask(const HealthQuestion& question) const {
+HealthAnswer Turns::AskHealth(const HealthQuestion& question) const {
   if (world_->health != nullptr) return world_->health->Ask(question, world_->clock->Now());
   HealthAnswer answer;
   if (question.tried_keys != 0) answer.skip = Skip::kTried;
   return answer;
+}
+
+// Who is well, and at no limit: of the keys of a provider another one where the limits of one are
+// used up. Each is asked for once.
+HealthAnswer Turns::Ask(size_t place, HealthQuestion question, Reservation* reservation) const {
+  const Candidate& candidate = candidates()[place];
+  std::optional<HealthAnswer> at_limit;  // that passes soonest
+  while (true) {
+    HealthAnswer answer = AskHealth(question);
+    if (answer.skip != Skip::kNone) {
+      return at_limit && answer.skip == Skip::kTried ? std::move(*at_limit) : std::move(answer);
+    }
+    const size_t key = answer.permit.key();
+    UpstreamGate::Answer let = upstream_.Enter(candidate, ProviderAt(place), key);
+    if (let.skip == Skip::kNone) {
+      std::optional<LimitRefusal> refusal;
+      if (gate_ != nullptr) refusal = gate_->EnterModel(*candidate.model);
+      if (refusal) {
+        return {.skip = Skip::kModelLimit, .retry_at = RetryAt(*refusal, world_->clock->Now())};
+      }
+      *reservation = std::move(let.reservation);
+      return answer;
+    }
+    if (!at_limit || let.retry_at < at_limit->retry_at) {
+      at_limit = HealthAnswer{.skip = let.skip, .retry_at = let.retry_at};
+    }
+    if (!let.another_key) return std::move(*at_limit);
+    question.tried_keys |= uint32_t{1} << key;
+  }
 }
 
 std::optional<Turns::Turn> Turns::Next() {
@@ -77,10 +120,12 @@ std::optional<Turns::Turn> Turns::Next() {
       if (!succession_->Allows(place) || !purse_->Affords(candidates()[place])) continue;
       HealthQuestion question = QuestionOf(place);
       question.last_resort = last_resort;
-      HealthAnswer answer = Ask(question);
+      Turn turn{place, {}};
+      HealthAnswer answer = Ask(place, question, &turn.reservation);
       if (answer.skip == Skip::kNone) {
         succession_->Pass(place);
-        return Turn{place, std::move(answer.permit)};
+        turn.permit = std::move(answer.permit);
+        return turn;
       }
       held_back |= answer.skip == Skip::kEjected || answer.skip == Skip::kLimited;
       passed_.push_back({place, answer.skip, answer.retry_at});
@@ -90,7 +135,7 @@ std::optional<Turns::Turn> Turns::Next() {
 }
 
 bool Turns::HasOtherKey(size_t place) const {
-  const size_t keys = snapshot_->providers[candidates()[place].endpoint->provider].key_count();
+  const size_t keys = ProviderAt(place).key_count();
   if (keys == 1 || !succession_->MayMake(place)) return false;
   return std::popcount(QuestionOf(place).tried_keys) < static_cast<int>(keys);
 }
@@ -98,9 +143,11 @@ bool Turns::HasOtherKey(size_t place) const {
 std::optional<Turns::Turn> Turns::OtherKey(size_t place, const FailedAttempt& failed) {
   if (MayFollow(ClassOf(failed), Step::kOtherKey) != May::kAtOnce) return std::nullopt;
   if (!HasOtherKey(place)) return std::nullopt;
-  HealthAnswer answer = Ask(QuestionOf(place));
+  Turn turn{place, {}};
+  HealthAnswer answer = Ask(place, QuestionOf(place), &turn.reservation);
   if (answer.skip != Skip::kNone) return std::nullopt;
-  return Turn{place, std::move(answer.permit)};
+  turn.permit = std::move(answer.permit);
+  return turn;
 }
 
 std::optional<Turns::Turn> Turns::Again(size_t place, size_t key, bool repeats) {
@@ -108,13 +155,16 @@ std::optional<Turns::Turn> Turns::Again(size_t place, size_t key, bool repeats) 
   question.tried_keys = ~(uint32_t{1} << key);
   question.repeats = repeats;
   question.last_resort = true;
-  HealthAnswer answer = Ask(question);
-  if (answer.skip != Skip::kNone && world_->health != nullptr) return std::nullopt;
-  return Turn{place, std::move(answer.permit)};
+  if (world_->health == nullptr) question.tried_keys = 0;  // nobody but the first is known
+  Turn turn{place, {}};
+  HealthAnswer answer = Ask(place, question, &turn.reservation);
+  if (answer.skip != Skip::kNone) return std::nullopt;
+  turn.permit = std::move(answer.permit);
+  return turn;
 }
 
 bool Turns::ChargesAnyway(size_t place) const {
-  return snapshot_->providers[candidates()[place].endpoint->provider].on_abort == OnAbort::kReadOut;
+  return ProviderAt(place).on_abort == OnAbort::kReadOut;
 }
 
 std::optional<Turns::Turn> Turns::Beside(size_t slow) {
@@ -129,10 +179,12 @@ std::optional<Turns::Turn> Turns::Beside(size_t slow) {
     if (view.state != HealthState::kOk) continue;
     HealthQuestion question = QuestionOf(place);
     question.repeats = true;  // whoever it is: the work is done twice
-    HealthAnswer answer = Ask(question);
+    Turn turn{place, {}};
+    HealthAnswer answer = Ask(place, question, &turn.reservation);
     if (answer.skip != Skip::kNone || answer.permit.claims()) continue;
     succession_->Pass(place);
-    return Turn{place, std::move(answer.permit)};
+    turn.permit = std::move(answer.permit);
+    return turn;
   }
   return std::nullopt;
 }
@@ -171,13 +223,16 @@ std::string Turns::Reasons(const std::vector<Passed>& passed) {
 }
 
 Error Turns::NobodyToAsk() const {
-  const bool paced = !passed_.empty() && std::ranges::all_of(passed_, [](const Passed& each) {
-    return each.skip == Skip::kLimited;
-  });
+  const auto all_are = [this](auto... skips) {
+    return !passed_.empty() && std::ranges::all_of(passed_, [&](const Passed& each) {
+      return ((each.skip == skips) || ...);
+    });
+  };
+  const bool paced = all_are(Skip::kLimited, Skip::kAtRate, Skip::kModelLimit);
   const std::string& model = candidates()[passed_.empty() ? 0 : passed_.front().place].model->id;
   Error error =
       paced ? MakeError(ErrorCode::kUpstreamRateLimited,
-                        "every provider of '" + model + "' limits this gateway's pace")
+                        "every provider of '" + model + "' is at a limit of its pace")
             : MakeError(ErrorCode::kNoUpstream, "no provider of '" + model +
                                                     "' can be asked at present" + Reasons(passed_));
   error.retry_after_ms = SoonestMs();
@@ -185,27 +240,49 @@ Error Turns::NobodyToAsk() const {
 }
 
 int64_t Turns::SoonestMs() const {
-  if (world_->health == nullptr) return 0;
   const TimePoint now = world_->clock->Now();
   TimePoint soonest = TimePoint::Never();
   for (size_t place = 0; place < candidates().size(); ++place) {
     // Those that only follow a certain failure, or cost too much, are no help to who comes again.
     const Candidate& candidate = candidates()[place];
     if (candidate.after != AskedAfter::kAny || !purse_->Affords(candidate)) continue;
+    const auto limited = std::ranges::find_if(passed_, [place](const Passed& each) {
+      return each.place == place && each.skip == Skip::kModelLimit;
+    });
+    if (limited != passed_.end()) {
+      soonest = std::min(soonest, limited->retry_at);
+      continue;
+    }
     HealthQuestion question = QuestionOf(place);
     const bool asked = question.tried_keys != 0;
     question.tried_keys = 0;
     question.repeats = false;
     question.last_resort = true;
-    const HealthAnswer answer = world_->health->Look(question, now);
-    if (answer.skip != Skip::kNone) {
-      soonest = std::min(soonest, answer.retry_at);
-    } else if (!asked) {
-      soonest = now;
-    }
+    soonest = std::min(soonest, SoonestAt(place, question, asked, now));
   }
   if (soonest == TimePoint::Never()) return 0;
   return std::max<int64_t>((soonest - now).ns + 999'999, 1'000'000) / 1'000'000;
+}
+
+// Never: not known, as of one that has been asked and was let.
+TimePoint Turns::SoonestAt(size_t place, HealthQuestion question, bool asked, TimePoint now) const {
+  TimePoint soonest = TimePoint::Never();
+  while (true) {
+    HealthAnswer answer;
+    if (world_->health != nullptr) {
+      answer = world_->health->Look(question, now);
+    } else if (question.tried_keys != 0) {
+      answer.skip = Skip::kTried;
+    }
+    if (answer.skip == Skip::kTried) return soonest;
+    if (answer.skip != Skip::kNone) return std::min(soonest, answer.retry_at);
+    const size_t key = answer.permit.key();
+    const UpstreamGate::Answer let = upstream_.Look(candidates()[place], ProviderAt(place), key);
+    if (let.skip == Skip::kNone) return asked || world_->health == nullptr ? soonest : now;
+    soonest = std::min(soonest, let.retry_at);
+    if (!let.another_key) return soonest;
+    question.tried_keys |= uint32_t{1} << key;
+  }
 }
 
 }  // namespace seekroute

@@ -9,8 +9,10 @@
 
 #include "gateway/admission.h"
 #include "gateway/exchange_world.h"
+#include "gateway/gate.h"
 #include "gateway/health_table.h"
 #include "gateway/purse.h"
+#include "gateway/upstream_gate.h"
 #include "routing/succession.h"
 
 namespace seekroute {
@@ -19,7 +21,7 @@ namespace seekroute {
 class Turns {
  public:
   // Nothing is owned, and all of it outlives this.
-  Turns(const Admission* admission, const Snapshot* snapshot, const Purse* purse,
+  Turns(const Admission* admission, const Snapshot* snapshot, const Purse* purse, Gate* gate,
         const ExchangeWorld* world);
 
   // The route is known.
@@ -27,7 +29,8 @@ class Turns {
 
   struct Turn {
     size_t place = 0;
-    Permit permit;  // invalid where nothing is kept of the endpoint
+    Permit permit;                 // invalid where nothing is kept of the endpoint
+    Reservation reservation = {};  // of the limits of whom it asks
   };
   // The next candidate that may be asked now: it is passed. Those that would not be let are passed
   // over, until the next call. Nothing: there is none.
@@ -83,12 +86,17 @@ class Turns {
   static std::string Reasons(const std::vector<Passed>& passed);
   const std::vector<Candidate>& candidates() const { return admission_->route.candidates; }
   HealthQuestion QuestionOf(size_t place) const;
-  HealthAnswer Ask(const HealthQuestion& question) const;
+  HealthAnswer AskHealth(const HealthQuestion& question) const;
+  HealthAnswer Ask(size_t place, HealthQuestion question, Reservation* reservation) const;
+  TimePoint SoonestAt(size_t place, HealthQuestion question, bool asked, TimePoint now) const;
+  const Provider& ProviderAt(size_t place) const;
 
   const Admission* const admission_;
   const Snapshot* const snapshot_;
   const Purse* const purse_;
+  Gate* const gate_;
   const ExchangeWorld* const world_;
+  const UpstreamGate upstream_;
   std::optional<Succession> succession_;
   std::vector<Made> made_;      // RetryPolicy::max_attempts at most
   std::vector<Passed> passed_;  // by the last Next(); candidates at most

@@ -15,10 +15,17 @@ struct LimitTime {
   UnixMillis wall;
 };
 
-// What one request takes of every limit. It counts as one request.
+// What one request takes of every limit.
 struct LimitCost {
-  int64_t prompt = 1;  // tokens that are expected of its prompt, at least 1
-  int64_t tokens = 1;  // with those of its answer
+  int64_t prompt = 1;          // tokens that are expected of its prompt, at least 1
+  int64_t tokens = 1;          // with those of its answer
+  bool counts_request = true;  // as one; false: it has been counted before
+};
+
+// What it has used in the end.
+struct TokensUsed {
+  int64_t all = 0;
+  int64_t cached = 0;  // of those: read from a provider's cache
 };
 
 enum class RefusalKind : uint8_t {

@@ -6,8 +6,8 @@
 namespace seekroute {
 namespace {
 
-constexpr std::array<std::string_view, kLimitScopes> kScopeNames = {"key", "app", "org", "gateway",
-                                                                    "model"};
+constexpr std::array<std::string_view, kLimitScopes> kScopeNames = {
+    "key", "key_model", "app", "org", "gateway", "model", "provider", "provider_key", "endpoint"};
 constexpr std::array<std::string_view, kLimitDimensions> kDimensionNames = {
     "requests_per_minute", "tokens_per_minute", "requests_per_day", "tokens_per_day", "concurrent"};
 

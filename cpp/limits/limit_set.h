@@ -12,8 +12,20 @@
 namespace seekroute {
 
 // Whose limit it is. Of several that refuse equally long the first one is named.
-enum class LimitScope : uint8_t { kKey, kApp, kOrg, kGateway, kModel };
-inline constexpr size_t kLimitScopes = 5;
+enum class LimitScope : uint8_t {
+  kKey,
+  kKeyModel,  // of a key, for one model
+  kApp,
+  kOrg,
+  kGateway,
+  kModel,
+  // Of whom an attempt asks, the others are of who asks.
+  kProvider,
+  kProviderKey,
+  kEndpoint,
+};
+inline constexpr size_t kLimitScopes = 9;
+constexpr bool IsUpstream(LimitScope scope) { return scope >= LimitScope::kProvider; }
 
 // Of what. Likewise in the order of naming.
 enum class LimitDimension : uint8_t {
@@ -43,6 +55,8 @@ struct LimitSet {
   // At once, of those of a minute; absent: all of them. 1 to RateLimit::kMostBurst.
   std::optional<int64_t> burst_requests = {};
   std::optional<int64_t> burst_tokens = {};
+  // Whether tokens that a provider has read from its cache are among those that count.
+  bool count_cached = true;
 
   // Nothing is limited: a burst alone limits nothing.
   bool empty() const;

@@ -13,9 +13,28 @@ constexpr Duration kRace = Duration::Seconds(60);
 // Holders of a domain after which those at rest are looked for, at first.
 constexpr size_t kFirstSweep = 1024;
 
-bool IsShared(LimitScope scope) { return scope != LimitScope::kKey && scope != LimitScope::kOrg; }
+constexpr LimitScope kOfKeys[] = {LimitScope::kKey, LimitScope::kKeyModel};
+
+bool IsOfKey(LimitScope scope) { return scope <= LimitScope::kKeyModel; }
+
+bool IsShared(LimitScope scope) { return !IsOfKey(scope) && scope != LimitScope::kOrg; }
+
+bool IsOfModel(LimitScope scope) {
+  return scope == LimitScope::kModel || scope == LimitScope::kKeyModel;
+}
+
+// No id has a line break.
+std::string KeyModelName(const LimitSubject& who) {
+  return std::string(who.key) + '\n' + std::string(who.model);
+}
 
 }  // namespace
+
+std::string ProviderKeyName(std::string_view provider, std::string_view key) {
+  return std::string(provider) + '#' + std::string(key);
+}
+
+std::string EndpointName(uint64_t id) { return std::to_string(id); }
 
 // What one reservation took of one holder, in the list of its domain.
 struct Limiter::Part {
@@ -50,27 +69,39 @@ struct Limiter::Domain {
     return found != all.end() ? &found->second : nullptr;
   }
 
-  // That of the key, with its newest limits.
   Holder* FindKey(const LimitSubject& who, const LimitTime& time) SR_REQUIRES(mu) {
-    Holder* holder = Find(LimitScope::kKey, who.key);
+    return FindKey(LimitScope::kKey, who.key, *who.key_limits, who.key_version, time);
+  }
+
+  // That of a key, with its newest limits.
+  Holder* FindKey(LimitScope scope, std::string_view id, const LimitSet& limits, uint64_t version,
+                  const LimitTime& time) SR_REQUIRES(mu) {
+    Holder* holder = Find(scope, id);
     if (holder == nullptr) {
       Sweep(time);
-      holder = &holders[static_cast<size_t>(LimitScope::kKey)][std::string(who.key)];
-      holder->meter.Change(*who.key_limits, time.now);
-      holder->version = who.key_version;
-    } else if (holder->version < who.key_version) {
-      holder->meter.Change(*who.key_limits, time.now);
-      holder->version = who.key_version;
+      holder = &holders[static_cast<size_t>(scope)][std::string(id)];
+      holder->meter.Change(limits, time.now);
+      holder->version = version;
+    } else if (holder->version < version) {
+      holder->meter.Change(limits, time.now);
+      holder->version = version;
     }
     return holder;
   }
 
   // As often as their number doubles.
   void Sweep(const LimitTime& time) SR_REQUIRES(mu) {
-    Holders& keys = holders[static_cast<size_t>(LimitScope::kKey)];
-    if (keys.size() < sweep_at) return;
-    std::erase_if(keys, [&time](const auto& each) { return each.second.meter.AtRest(time); });
-    sweep_at = std::max(kFirstSweep, 2 * keys.size());
+    const auto count = [this]() SR_REQUIRES(mu) {
+      size_t keys = 0;
+      for (const LimitScope scope : kOfKeys) keys += holders[static_cast<size_t>(scope)].size();
+      return keys;
+    };
+    if (count() < sweep_at) return;
+    for (const LimitScope scope : kOfKeys) {
+      std::erase_if(holders[static_cast<size_t>(scope)],
+                    [&time](const auto& each) { return each.second.meter.AtRest(time); });
+    }
+    sweep_at = std::max(kFirstSweep, 2 * count());
   }
 
   void Link(Part* part) {
@@ -138,8 +169,11 @@ struct Limiter::Pick {
 struct Reservation::Body {
   Limiter* limiter = nullptr;
   Limiter::Domain* own = nullptr;
-  std::array<Limiter::Part, kLimitScopes> parts;  // by scope
-  bool shares = false;                            // some are in the limiter's shared domain
+  // Of one reservation: key, app, organization and gateway.
+  static constexpr size_t kMost = 4;
+  std::array<Limiter::Part, kMost> parts;
+  size_t size = 0;
+  bool shares = false;  // some are in the limiter's shared domain
   bool settled = false;
 };
 
@@ -152,7 +186,7 @@ Limiter::Domain& Limiter::ShardOf(std::string_view org) { return shards_[Hash()(
 void Limiter::Set(LimitScope scope, std::string_view id, std::shared_ptr<const LimitSet> limits,
                   const LimitTime& time) {
   static const LimitSet kNone;
-  if (scope == LimitScope::kKey) return;
+  if (IsOfKey(scope)) return;
   if (scope == LimitScope::kGateway) id = {};
   if (limits && limits->empty()) limits = nullptr;
   Domain& domain = IsShared(scope) ? *shared_ : ShardOf(id);
@@ -184,6 +218,11 @@ auto Limiter::With(const LimitSubject& who, const LimitTime& told, What what) {
   MutexLock lock(&own.mu);
   const LimitTime time = own.TimeOf(told);
   if (who.key_limits != nullptr) pick.Add(kKey, own.FindKey(who, time), &own, time);
+  if (who.key_model_limits != nullptr) {
+    Holder* const holder =
+        own.FindKey(kKeyModel, KeyModelName(who), *who.key_model_limits, who.key_version, time);
+    pick.Add(kKeyModel, holder, &own, time);
+  }
   if (!who.org.empty()) pick.Add(kOrg, own.Find(kOrg, who.org), &own, time);
   if (shared_sets_.load(std::memory_order_relaxed) == 0) return what(&pick);
   MutexLock also(&shared_->mu);
@@ -194,46 +233,100 @@ auto Limiter::With(const LimitSubject& who, const LimitTime& told, What what) {
   return what(&pick);
 }
 
+template <typename What>
+auto Limiter::WithUpstream(const UpstreamSubject& whom, const LimitTime& told, What what) {
+  using enum LimitScope;
+  Pick pick;
+  pick.own = shared_.get();
+  MutexLock lock(&shared_->mu);
+  const LimitTime time = shared_->TimeOf(told);
+  const auto add = [&](LimitScope scope, std::string_view id) SR_REQUIRES(shared_->mu) {
+    if (!id.empty()) pick.Add(scope, shared_->Find(scope, id), shared_.get(), time);
+  };
+  add(kProvider, whom.provider);
+  add(kProviderKey, whom.key);
+  add(kEndpoint, whom.endpoint);
+  return what(&pick);
+}
+
 Limiter::Answer Limiter::Reserve(const LimitSubject& who, const LimitCost& cost,
                                  const LimitTime& time) {
   if (IsFree(who)) return {};
-  return With(who, time, [&](Pick* pick) { return ReserveOf(cost, pick); });
+  return With(who, time, [&](Pick* pick) {
+    Answer answer = ReserveOf(cost, pick);
+    answer.left = pick->Left();
+    return answer;
+  });
 }
 
-Limiter::Answer Limiter::ReserveOf(const LimitCost& cost, Pick* pick) {
-  Answer answer;
+Limiter::Answer Limiter::ReserveModel(const LimitSubject& who, const LimitCost& cost,
+                                      const LimitTime& time) {
+  if (who.key_model_limits == nullptr && AllAreFree()) return {};
+  return With(who, time, [&](Pick* pick) {
+    for (size_t i = 0; i < kLimitScopes; ++i) {
+      if (!IsOfModel(static_cast<LimitScope>(i))) pick->all[i] = {};
+    }
+    return ReserveOf(cost, pick);
+  });
+}
+
+Limiter::Answer Limiter::ReserveUpstream(const UpstreamSubject& whom, const LimitCost& cost,
+                                         const LimitTime& time) {
+  if (AllAreFree()) return {};
+  return WithUpstream(whom, time, [&](Pick* pick) { return ReserveOf(cost, pick); });
+}
+
+std::optional<LimitRefusal> Limiter::JudgeUpstream(const UpstreamSubject& whom,
+                                                   const LimitCost& cost, const LimitTime& time) {
+  if (AllAreFree()) return std::nullopt;
+  return WithUpstream(whom, time, [&](Pick* pick) { return JudgeOf(cost, *pick); });
+}
+
+// The one that holds longest of all that refuse it.
+std::optional<LimitRefusal> Limiter::JudgeOf(const LimitCost& cost, const Pick& pick) {
+  std::optional<LimitRefusal> longest;
   bool exact = true;
   for (size_t i = 0; i < kLimitScopes; ++i) {
-    const Pick::Each& each = pick->all[i];
+    const Pick::Each& each = pick.all[i];
     if (each.holder == nullptr) continue;
     const auto refusal = each.holder->meter.Judge(static_cast<LimitScope>(i), cost, each.time);
     if (!refusal) continue;
     exact = exact && refusal->exact;
-    if (!answer.refusal || refusal->Outlasts(*answer.refusal)) answer.refusal = refusal;
+    if (!longest || refusal->Outlasts(*longest)) longest = refusal;
   }
+  // Of a wait nobody knows whether it will do where slots are full as well.
+  if (longest && longest->kind == RefusalKind::kWait) longest->exact = exact;
+  return longest;
+}
+
+Limiter::Answer Limiter::ReserveOf(const LimitCost& cost, Pick* pick) {
+  Answer answer;
+  answer.refusal = JudgeOf(cost, *pick);
   if (answer.refusal) {
-    // Of a wait nobody knows whether it will do where slots are full as well.
-    if (answer.refusal->kind == RefusalKind::kWait) answer.refusal->exact = exact;
     Count(*answer.refusal);
-    answer.left = pick->Left();
-    return answer;
+  } else {
+    answer.reservation = TakeOf(cost, false, pick);
+    answer.of_model = TakeOf(cost, true, pick);
   }
-  auto* const body = new Reservation::Body;
-  body->limiter = this;
-  body->own = pick->own;
+  return answer;
+}
+
+// Of the limits of the model, or of all others.
+Reservation Limiter::TakeOf(const LimitCost& cost, bool of_model, Pick* pick) {
+  Reservation reservation;
   for (size_t i = 0; i < kLimitScopes; ++i) {
     const Pick::Each& each = pick->all[i];
-    if (each.holder == nullptr) continue;
-    Part& part = body->parts[i];
+    if (each.holder == nullptr || IsOfModel(static_cast<LimitScope>(i)) != of_model) continue;
+    if (!reservation.holds()) reservation.taken_.reset(new Reservation::Body{this, pick->own});
+    Reservation::Body* const body = reservation.taken_.get();
+    Part& part = body->parts[body->size++];
     part.holder = each.holder;
     part.domain = each.domain;
     part.taken = each.holder->meter.Take(cost, each.time);
     each.domain->Link(&part);
     body->shares = body->shares || each.domain != pick->own;
   }
-  answer.reservation.taken_.reset(body);
-  answer.left = pick->Left();
-  return answer;
+  return reservation;
 }
 
 void Limiter::Count(const LimitRefusal& refusal) {
@@ -259,13 +352,13 @@ LimitsLeft Limiter::Look(const LimitSubject& who, const LimitTime& time) {
   return With(who, time, [](const Pick* pick) { return pick->Left(); });
 }
 
-void Limiter::SettleIn(Reservation::Body* body, Domain* domain, int64_t tokens,
+void Limiter::SettleIn(Reservation::Body* body, Domain* domain, const TokensUsed& used,
                        const LimitTime& told) {
   MutexLock lock(&domain->mu);
   const LimitTime time = domain->TimeOf(told);
   for (Part& part : body->parts) {
     if (part.domain != domain) continue;
-    const int64_t forgiven = part.holder->meter.Settle(part.taken, tokens, time);
+    const int64_t forgiven = part.holder->meter.Settle(part.taken, used, time);
     if (forgiven > 0) forgiven_.fetch_add(static_cast<uint64_t>(forgiven));
   }
 }
@@ -280,11 +373,11 @@ void Limiter::EndIn(Reservation::Body* body, Domain* domain) {
   }
 }
 
-void Reservation::Settle(int64_t tokens, const LimitTime& time) {
+void Reservation::Settle(const TokensUsed& used, const LimitTime& time) {
   if (!taken_ || std::exchange(taken_->settled, true)) return;
   Limiter& limiter = *taken_->limiter;
-  limiter.SettleIn(taken_.get(), taken_->own, tokens, time);
-  if (taken_->shares) limiter.SettleIn(taken_.get(), limiter.shared_.get(), tokens, time);
+  limiter.SettleIn(taken_.get(), taken_->own, used, time);
+  if (taken_->shares) limiter.SettleIn(taken_.get(), limiter.shared_.get(), used, time);
 }
 
 void Reservation::End::operator()(Body* body) const {
@@ -319,7 +412,8 @@ size_t Limiter::keys() {
   for (size_t i = 0; i < kShards; ++i) {
     Domain& domain = shards_[i];
     MutexLock lock(&domain.mu);
-    keys += domain.holders[static_cast<size_t>(LimitScope::kKey)].size();
+    for (const LimitScope scope : kOfKeys)
+      keys += domain.holders[static_cast<size_t>(scope)].size();
   }
   return keys;
 }

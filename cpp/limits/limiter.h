@@ -21,9 +21,19 @@ namespace seekroute {
 // Whose limits a request falls under. Empty: there is none of that kind. A view.
 struct LimitSubject {
   std::string_view org = {}, app = {}, key = {}, model = {};
-  const LimitSet* key_limits = nullptr;  // of the key; null: none
-  uint64_t key_version = 0;              // higher, the later they were set
+  const LimitSet* key_limits = nullptr;        // of the key; null: none
+  const LimitSet* key_model_limits = nullptr;  // of the key, for the model; null: none
+  uint64_t key_version = 0;                    // higher, the later both were set
 };
+
+// Whose limits an attempt falls under: whom it asks. A view.
+struct UpstreamSubject {
+  std::string_view provider, key;  // `key`: as ProviderKeyName() has it
+  std::string_view endpoint;       // as EndpointName() has it
+};
+// What limits know keys of providers, and endpoints, by.
+std::string ProviderKeyName(std::string_view provider, std::string_view key);
+std::string EndpointName(uint64_t id);
 
 class Limiter;
 
@@ -39,7 +49,7 @@ class Reservation {
   Reservation& operator=(const Reservation&) = delete;
 
   // It took so many tokens, and counts as a request. Its slots stay taken. Once.
-  void Settle(int64_t tokens, const LimitTime& time);
+  void Settle(const TokensUsed& used, const LimitTime& time);
   bool holds() const { return taken_ != nullptr; }
 
  private:
@@ -51,7 +61,8 @@ class Reservation {
   std::unique_ptr<Body, End> taken_;
 };
 
-// Of all engines of a gateway. Thread-safe: the limits of a key and of its organization have one
+// Of all engines of a gateway, which has one for those who ask and one for those who are asked.
+// Thread-safe: the limits of a key and of its organization have one
 // lock, those of others (apps too, which are set without their organization) share another, which
 // is taken after it; nothing is called under either. Limits of a key are made when it first sends a
 // request, and dropped when nothing is left of what it used, so those that rest take no memory.
@@ -59,8 +70,9 @@ class Limiter {
  public:
   struct Answer {
     std::optional<LimitRefusal> refusal;
-    Reservation reservation;  // of one that is not refused
-    LimitsLeft left;          // after it was taken, or refused
+    Reservation reservation;  // of one that is not refused, but for...
+    Reservation of_model;     // ...what it takes of the limits of its model
+    LimitsLeft left;          // of Reserve(): after it was taken, or refused
   };
   struct Figures {
     std::array<std::array<uint64_t, kLimitDimensions>, kLimitScopes> refused{};
@@ -80,6 +92,13 @@ class Limiter {
 
   // Takes of every limit, or of none. Time that goes back is taken for a clock that was put back.
   Answer Reserve(const LimitSubject& who, const LimitCost& cost, const LimitTime& time);
+  // Of those of the model alone, of all or of none: another one is to answer.
+  Answer ReserveModel(const LimitSubject& who, const LimitCost& cost, const LimitTime& time);
+  // Of all that an attempt falls under, or of none.
+  Answer ReserveUpstream(const UpstreamSubject& whom, const LimitCost& cost, const LimitTime& time);
+  // Why that would be refused; takes nothing.
+  std::optional<LimitRefusal> JudgeUpstream(const UpstreamSubject& whom, const LimitCost& cost,
+                                            const LimitTime& time);
 
   // Whether the requests of a minute of the key alone refuse it already; takes nothing.
   std::optional<LimitRefusal> Peek(const LimitSubject& who, const LimitTime& time);
@@ -89,13 +108,17 @@ class Limiter {
 
   // Nothing limits it. Costs a load where no limits are set at all.
   bool IsFree(const LimitSubject& who) const {
-    return who.key_limits == nullptr && set_.load(std::memory_order_relaxed) == 0;
+    return who.key_limits == nullptr && who.key_model_limits == nullptr && AllAreFree();
   }
+  // But for keys.
+  bool AllAreFree() const { return set_.load(std::memory_order_relaxed) == 0; }
   // Some limit that it falls under may count tokens: `tokens` are to be known.
   bool MayCountTokens(const LimitSubject& who) const {
     return (who.key_limits != nullptr && who.key_limits->counts_tokens()) ||
-           token_sets_.load(std::memory_order_relaxed) > 0;
+           (who.key_model_limits != nullptr && who.key_model_limits->counts_tokens()) ||
+           SomeCountTokens();
   }
+  bool SomeCountTokens() const { return token_sets_.load(std::memory_order_relaxed) > 0; }
 
   // Compares what runs with what is counted as running; mends a difference, and counts it.
   void Census();
@@ -127,9 +150,14 @@ class Limiter {
   // Does it with all that `who` falls under, under their locks.
   template <typename What>
   auto With(const LimitSubject& who, const LimitTime& time, What what);
+  template <typename What>
+  auto WithUpstream(const UpstreamSubject& whom, const LimitTime& time, What what);
+  static std::optional<LimitRefusal> JudgeOf(const LimitCost& cost, const Pick& pick);
   Answer ReserveOf(const LimitCost& cost, Pick* pick);
+  Reservation TakeOf(const LimitCost& cost, bool of_model, Pick* pick);
   void Count(const LimitRefusal& refusal);
-  void SettleIn(Reservation::Body* body, Domain* domain, int64_t tokens, const LimitTime& time);
+  void SettleIn(Reservation::Body* body, Domain* domain, const TokensUsed& used,
+                const LimitTime& time);
   void EndIn(Reservation::Body* body, Domain* domain);
 
   std::unique_ptr<Domain[]> shards_;

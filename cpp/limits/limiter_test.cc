@@ -57,10 +57,10 @@ TEST_F(LimiterTest, AsksEveryScope) {
     Limiter::Answer last = limiter_.Reserve(Who(), {}, At(0));
     EXPECT_FALSE(last.refusal);
     limiter_.Reserve(Who(), {}, At(0));
-    last.reservation.Settle(1, At(0));
+    last.reservation.Settle({1}, At(0));
     Limiter::Answer third = limiter_.Reserve(Who(), {}, At(0));
     EXPECT_FALSE(third.refusal);
-    third.reservation.Settle(1, At(0));
+    third.reservation.Settle({1}, At(0));
     const auto refusal = limiter_.Reserve(Who(), {}, At(0)).refusal;
     ASSERT_TRUE(refusal);
     EXPECT_EQ(refusal->scope, scope);
@@ -97,7 +97,7 @@ TEST_F(LimiterTest, NamesTheLimitThatRefusesLongest) {
   limiter_.Set(LimitScope::kModel, "m", Set({.requests_per_minute = 30, .burst_requests = 1}),
                At(0));
   Limiter::Answer first = limiter_.Reserve(Who(&key), {}, At(0));
-  first.reservation.Settle(1, At(0));
+  first.reservation.Settle({1}, At(0));
   const auto refusal = limiter_.Reserve(Who(&key), {}, At(0)).refusal;
   ASSERT_TRUE(refusal);
   EXPECT_EQ(refusal->wait, Duration::Seconds(2));
@@ -132,7 +132,7 @@ TEST_F(LimiterTest, ADroppedReservationGivesEverythingBack) {
 TEST_F(LimiterTest, ASettledReservationCountsAndKeepsItsSlot) {
   const LimitSet key{.requests_per_minute = 2, .tokens_per_minute = 10, .concurrent = 1};
   Limiter::Answer first = limiter_.Reserve(Who(&key), {.prompt = 1, .tokens = 10}, At(0));
-  first.reservation.Settle(4, At(0));
+  first.reservation.Settle({4}, At(0));
   EXPECT_EQ(limiter_.Reserve(Who(&key), {}, At(0)).refusal->kind, RefusalKind::kBusy);
   first.reservation = {};
   const Limiter::Answer second = limiter_.Reserve(Who(&key), {}, At(0));
@@ -146,7 +146,7 @@ TEST_F(LimiterTest, APeekTakesNothing) {
   for (int i = 0; i < 3; ++i) EXPECT_FALSE(limiter_.Peek(Who(&key), At(0)));
   Limiter::Answer first = limiter_.Reserve(Who(&key), {}, At(0));
   ASSERT_FALSE(first.refusal);
-  first.reservation.Settle(0, At(0));
+  first.reservation.Settle({0}, At(0));
   const auto refusal = limiter_.Peek(Who(&key), At(0));
   ASSERT_TRUE(refusal);
   EXPECT_EQ(refusal->wait, Duration::Seconds(60));
@@ -170,7 +170,7 @@ TEST_F(LimiterTest, ANewerLimitOfAKeyKeepsWhatWasUsedAndAnOlderOneIsNotTaken) {
 TEST_F(LimiterTest, AClockThatGoesBackCostsNobodyAnything) {
   const LimitSet key{.requests_per_minute = 60, .burst_requests = 1};
   Limiter::Answer first = limiter_.Reserve(Who(&key), {}, At(7200));
-  first.reservation.Settle(0, At(7200));
+  first.reservation.Settle({0}, At(7200));
   EXPECT_EQ(limiter_.Reserve(Who(&key), {}, At(0)).refusal->wait, Duration::Seconds(1));
   EXPECT_FALSE(limiter_.Reserve(Who(&key), {}, At(1)).refusal);
 }
@@ -185,7 +185,7 @@ TEST_F(LimiterTest, ThreadsThatRaceDoNotMakeTimeGoFaster) {
       Limiter::Answer answer = limiter_.Reserve(Who(&key), {}, At(Duration{ns}));
       if (answer.refusal) continue;
       ++passed;
-      answer.reservation.Settle(0, At(Duration{ns}));
+      answer.reservation.Settle({0}, At(Duration{ns}));
     }
   }
   EXPECT_LE(passed, 10'001);
@@ -200,7 +200,7 @@ TEST_F(LimiterTest, ForgetsKeysThatRest) {
     who.key = id;
     Limiter::Answer answer = limiter_.Reserve(who, {}, At(Duration::Milliseconds(10 * i)));
     ASSERT_FALSE(answer.refusal);
-    answer.reservation.Settle(0, At(Duration::Milliseconds(10 * i)));
+    answer.reservation.Settle({0}, At(Duration::Milliseconds(10 * i)));
   }
   EXPECT_LE(limiter_.keys(), 2048u);
 }
@@ -208,7 +208,7 @@ TEST_F(LimiterTest, ForgetsKeysThatRest) {
 TEST_F(LimiterTest, CountsTheTokensThatItForgives) {
   const LimitSet key{.tokens_per_minute = 60, .burst_tokens = 10};
   Limiter::Answer answer = limiter_.Reserve(Who(&key), {.prompt = 1, .tokens = 10}, At(0));
-  answer.reservation.Settle(1000, At(0));
+  answer.reservation.Settle({1000}, At(0));
   EXPECT_EQ(limiter_.figures().forgiven, 900u);
 }
 
@@ -331,9 +331,9 @@ class RandomSchedule {
     live_.erase(live_.begin() + which);
     const bool dropped = Below(4) == 0;
     const int64_t tokens = Below(700);
-    if (!dropped) live.answer.reservation.Settle(tokens, Now());
+    if (!dropped) live.answer.reservation.Settle({tokens}, Now());
     for (auto& [meter, taken] : live.taken) {
-      dropped ? meter->GiveBack(taken, latest_) : (void)meter->Settle(taken, tokens, Now());
+      dropped ? meter->GiveBack(taken, latest_) : (void)meter->Settle(taken, {tokens}, Now());
       meter->Leave();
     }
     if (!dropped) latest_ = Now();

@@ -117,7 +117,8 @@ std::optional<LimitRefusal> Meter::JudgeRequests(LimitScope scope, const LimitTi
 std::optional<LimitRefusal> Meter::Judge(LimitScope scope, const LimitCost& cost,
                                          const LimitTime& time) const {
   using enum LimitDimension;
-  std::optional<LimitRefusal> longest = JudgeRequests(scope, time);
+  std::optional<LimitRefusal> longest;
+  if (cost.counts_request) longest = JudgeRequests(scope, time);
   // Of a prompt that never fits: it is told so before anything is waited for.
   const auto too_large = [&](LimitDimension dimension, int64_t limit, int64_t burst,
                              int64_t window_s) {
@@ -143,7 +144,7 @@ std::optional<LimitRefusal> Meter::Judge(LimitScope scope, const LimitCost& cost
   }
   if (limits_.requests_per_day || limits_.tokens_per_day) {
     const Day day = DayAt(time);
-    if (const auto& most = limits_.requests_per_day) {
+    if (const auto& most = limits_.requests_per_day; most && cost.counts_request) {
       if (*most == 0) {
         Keep(Never(scope, kRequestsPerDay, kSecondsPerDay), &longest);
       } else if (day.requests >= *most) {
@@ -178,7 +179,9 @@ std::optional<LimitRefusal> Meter::Judge(LimitScope scope, const LimitCost& cost
 
 Meter::Taken Meter::Take(const LimitCost& cost, const LimitTime& time) {
   Taken taken;
-  if (limits_.requests_per_minute) taken.requests = requests_.Take(*request_rate_, time.now, 1);
+  if (limits_.requests_per_minute && cost.counts_request) {
+    taken.requests = requests_.Take(*request_rate_, time.now, 1);
+  }
   if (limits_.tokens_per_minute) {
     taken.tokens = tokens_.Take(*token_rate_, time.now, std::min(cost.tokens, token_rate_->burst));
   }
@@ -186,7 +189,8 @@ Meter::Taken Meter::Take(const LimitCost& cost, const LimitTime& time) {
     day_ = DayAt(time);
     taken.day = day_.number;
     taken.day_tokens = std::min(cost.tokens, limits_.tokens_per_day.value_or(cost.tokens));
-    day_.requests += 1;
+    taken.day_request = cost.counts_request;
+    day_.requests += taken.day_request ? 1 : 0;
     day_.tokens += taken.day_tokens;
   }
   ++running_;
@@ -194,7 +198,9 @@ Meter::Taken Meter::Take(const LimitCost& cost, const LimitTime& time) {
 }
 
 // A request counts on the day that it was taken on, whenever it ends.
-int64_t Meter::Settle(const Taken& taken, int64_t tokens, const LimitTime& time) {
+int64_t Meter::Settle(const Taken& taken, const TokensUsed& used, const LimitTime& time) {
+  const int64_t tokens =
+      limits_.count_cached ? used.all : std::max<int64_t>(0, used.all - used.cached);
   if (taken.day >= 0 && taken.day == day_.number) {
     day_.tokens = std::max<int64_t>(0, day_.tokens + tokens - taken.day_tokens);
   }
@@ -203,9 +209,9 @@ int64_t Meter::Settle(const Taken& taken, int64_t tokens, const LimitTime& time)
 }
 
 void Meter::GiveBack(const Taken& taken, const LimitTime& time) {
-  Settle(taken, 0, time);
+  Settle(taken, {}, time);
   if (taken.requests.cost > 0) requests_.Settle(*request_rate_, time.now, taken.requests, 0);
-  if (taken.day >= 0 && taken.day == day_.number) {
+  if (taken.day_request && taken.day == day_.number) {
     day_.requests = std::max<int64_t>(0, day_.requests - 1);
   }
 }

@@ -19,6 +19,7 @@ class Meter {
     GcraCell::Taken requests, tokens;  // of a cost of 0: nothing
     int64_t day = -1;                  // that it was counted on; -1: on none
     int64_t day_tokens = 0;
+    bool day_request = false;
   };
 
   // From now on these hold. What was used stays used, also of a limit that goes and comes again.
@@ -33,8 +34,8 @@ class Meter {
   // Takes it, and a slot. Judge() must have let it pass at that time.
   Taken Take(const LimitCost& cost, const LimitTime& time);
 
-  // The request took `tokens` instead. Returns how many more than kMostDebtBursts those are.
-  int64_t Settle(const Taken& taken, int64_t tokens, const LimitTime& time);
+  // The request took `used` instead. Returns how many more than kMostDebtBursts those are.
+  int64_t Settle(const Taken& taken, const TokensUsed& used, const LimitTime& time);
   // It was none: all but the slot is given back.
   void GiveBack(const Taken& taken, const LimitTime& time);
   // Its slot is free again.

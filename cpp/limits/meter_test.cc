@@ -66,7 +66,7 @@ TEST(MeterTest, RefusesForGoodOnlyAPromptAboveTheBurst) {
   ASSERT_FALSE(meter.Judge(kKey, cost, At(0)));
   const Meter::Taken taken = meter.Take(cost, At(0));
   EXPECT_EQ(taken.tokens.cost, 10);
-  EXPECT_EQ(meter.Settle(taken, 40, At(0)), 0);
+  EXPECT_EQ(meter.Settle(taken, {40}, At(0)), 0);
   EXPECT_EQ(meter.Judge(kKey, {}, At(0))->wait, Duration::Seconds(60));  // of requests
   EXPECT_EQ(meter.Judge(kKey, {}, At(60)), std::nullopt);
   const auto refusal = meter.Judge(kKey, {.prompt = 11, .tokens = 12}, At(0));
@@ -130,7 +130,7 @@ TEST(MeterTest, ARequestCountsOnTheDayThatItWasTakenOn) {
   const LimitCost cost{.prompt = 1, .tokens = 60};
   const Meter::Taken yesterday = meter.Take(cost, At(86'400 - 10));
   meter.Take(cost, At(86'400 + 10));
-  meter.Settle(yesterday, 1, At(86'400 + 20));
+  meter.Settle(yesterday, {1}, At(86'400 + 20));
   EXPECT_EQ(meter.Judge(kKey, {.prompt = 1, .tokens = 41}, At(86'400 + 20))->remaining, 40);
 }
 

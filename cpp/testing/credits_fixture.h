@@ -53,10 +53,12 @@ class CreditsTest : public OfferTest {
                                   .idempotency = &idempotency_,
                                   .read_outs = &*read_outs_,
                                   .limiter = &limiter_,
+                                  .upstream_limiter = &upstream_limiter_,
                                   .store = &*store_,
                                   .transport = &*transport_,
                                   .stats = &stats_,
-                                  .host = nullptr});
+                                  .host = nullptr,
+                                  .health = health_});
     ApiKey key{.key_id = "k",
                .org_id = "o",
                .limit = key_limit,
@@ -136,7 +138,8 @@ class CreditsTest : public OfferTest {
   KeyRing keys_{Secret("pepper")};
   IdempotencyTable idempotency_{100, 4 << 20};
   std::optional<ReadOutSlots> read_outs_;
-  Limiter limiter_;
+  Limiter limiter_, upstream_limiter_;
+  HealthTable* health_ = nullptr;  // before Open(); null: everybody is well
   Mailbox mailbox_;
   Stats stats_;
   SurfaceId surface_ = SurfaceId::kChat;  // that requests are spoken in

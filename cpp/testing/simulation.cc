@@ -43,6 +43,7 @@ Simulation::Simulation(uint64_t seed)
                .idempotency = &idempotency_,
                .read_outs = &read_outs_,
                .limiter = &limiter_,
+               .upstream_limiter = &upstream_limiter_,
                .store = &store_,
                .transport = &transport_,
                .stats = &stats_,
@@ -63,10 +64,10 @@ Simulation::Simulation(uint64_t seed)
   if (rng_.OneIn(4)) key.limit = Money{static_cast<int64_t>(rng_.Below(100'000'000))};
   key_limited_ = key.limit.has_value();
   if (rng_.OneIn(2)) key.limit_reset = Window::kMonthly;
+  snapshot_ = MakeSnapshot();
   DrawLimits(seed);
   if (!limits_.empty()) key.limits = std::make_shared<const LimitSet>(limits_);
   keys_.Put(HmacSha256(Secret("pepper"), "good"), std::move(key));
-  snapshot_ = MakeSnapshot();
   AddClients();
 }
 

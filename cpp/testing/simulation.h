@@ -108,6 +108,7 @@ class Simulation {
   void DrawLimits(uint64_t seed);
   ExchangeId ClientOf(const std::string& body) const;
   void CheckSlots();
+  void CheckProviders();
   void CheckLimits(std::vector<std::string>* broken);
   bool IsBooked(const Client& client) const;
   bool MayReadOut(const Client& client) const;
@@ -132,9 +133,10 @@ class Simulation {
   uint64_t cap_fields_ = 0;     // a bit a provider
   uint64_t beside_ = 0;         // likewise: its cap leaves thinking out
   uint64_t budget_fields_ = 0;  // likewise: a field of its own bounds that
-  Limiter limiter_;
-  LimitSet limits_;                     // of the key
-  std::optional<int64_t> model_slots_;  // of every model that chats
+  Limiter limiter_, upstream_limiter_;
+  LimitSet limits_;                        // of the key
+  std::optional<int64_t> model_slots_;     // of every model that chats
+  std::optional<int64_t> provider_slots_;  // of every provider
   Mailbox mailbox_;
   Stats stats_;
   CreditStore store_;

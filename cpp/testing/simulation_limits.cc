@@ -1,6 +1,7 @@
 // The limits of a simulated run, and what they promise.
 #include <algorithm>
 #include <cstdlib>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -15,6 +16,15 @@ void Simulation::DrawLimits(uint64_t seed) {
   const auto draw = [&rng](uint64_t least, uint64_t most) {
     return static_cast<int64_t>(least + rng.Below(most - least));
   };
+  if (rng.OneIn(4)) {
+    provider_slots_ = draw(1, 3);
+    for (const Provider& provider : snapshot_->providers) {
+      upstream_limiter_.Set(LimitScope::kProvider, provider.id,
+                            std::make_shared<const LimitSet>(LimitSet{
+                                .tokens_per_minute = 100'000, .concurrent = provider_slots_}),
+                            {clock_.Now(), clock_.WallTime()});
+    }
+  }
   if (!rng.OneIn(2)) return;
   if (rng.OneIn(2)) {
     limits_.requests_per_minute = draw(6, 60);
@@ -40,6 +50,7 @@ ExchangeId Simulation::ClientOf(const std::string& body) const {
 
 // At every instant: no more run upstream than there are slots, and none of them holds none.
 void Simulation::CheckSlots() {
+  CheckProviders();
   if (limits_.empty()) return;
   int64_t upstream = 0;
   std::vector<ExchangeId> clients;
@@ -61,6 +72,24 @@ void Simulation::CheckSlots() {
   expect(running <= static_cast<int64_t>(engine_.size()), "only what runs has a slot");
 }
 
+// At every instant: no provider is asked more than may run there.
+void Simulation::CheckProviders() {
+  if (!provider_slots_) return;
+  std::map<std::string, int64_t> running;
+  for (const size_t seen : transport_.running()) {
+    const std::string& url = transport_.seen()[seen].url;
+    ++running[url.substr(0, url.find('/', 8))];
+  }
+  for (const Provider& provider : snapshot_->providers) {
+    const int64_t there = running[provider.upstream.base_url];
+    const int64_t slots = upstream_limiter_.running(LimitScope::kProvider, "", provider.id);
+    if (there > *provider_slots_ || slots > *provider_slots_) {
+      early_.push_back("limits: no more are asked of " + provider.id + " than may be at once");
+    }
+    if (slots < there) early_.push_back("limits: who is asked has a slot at " + provider.id);
+  }
+}
+
 // Of the whole run.
 void Simulation::CheckLimits(std::vector<std::string>* broken) {
   const auto expect = [&](bool holds, const std::string& promise) {
@@ -70,6 +99,12 @@ void Simulation::CheckLimits(std::vector<std::string>* broken) {
   for (const char* const model : {"a/m1", "a/m2", "a/m3", "a/m4", "a/m5"}) {
     expect(limiter_.running(LimitScope::kModel, "", model) == 0, "every slot of a model too");
   }
+  for (const Provider& provider : snapshot_->providers) {
+    expect(upstream_limiter_.running(LimitScope::kProvider, "", provider.id) == 0,
+           "every slot of a provider too");
+  }
+  upstream_limiter_.Census();
+  expect(upstream_limiter_.figures().leaks == 0, "a census finds nothing of those who are asked");
   limiter_.Census();
   expect(limiter_.figures().leaks == 0, "a census finds nothing");
 

@@ -38,6 +38,7 @@ def check_rows(
     problems: list[Problem] = []
     ids: dict[str, int] = {}
     aliases: dict[str, str] = {}
+    limits: dict[tuple[str, ...], tuple[object, str]] = {}  # of offers, and where they are
 
     def add(at: str, message: str, hint: str = "") -> None:
         problems.append(Problem(at, message, hint, where(at)))
@@ -84,6 +85,10 @@ def check_rows(
                     )
                 seen.setdefault(offer, number)
                 at = f"models.{index}.endpoints.{number}"
+                if own := endpoint.get("limits"):
+                    other, place = limits.setdefault(offer, (own, at))
+                    if own != other:
+                        add(f"{at}.limits", f"the same offer has other limits at {place}", "")
                 free = True in (row.get("free"), endpoint.get("free"))
                 _check_endpoint(endpoint, at, needed, free, providers, sources, add)
     return problems

@@ -160,6 +160,8 @@ class Endpoint:
     `drop_refused_parameters` says otherwise."""
     timeouts: CallTimeouts = CallTimeouts()
     """How long a call may take here, where it differs from the model's."""
+    limits: LimitValues = LimitValues()
+    """Limits of what is sent here. An endpoint that has reached one is passed over."""
     region: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")] | None = None
     """Where it runs, such as `us` or `eu-west`; unknown where it is not said."""
     quantization: Quantization = "unknown"

@@ -76,11 +76,23 @@ def _rows(
 
 
 def _provider(name: str, old: _Row, new: _Row) -> Iterator[Change]:
+    yield from _own_limits(f"of provider {name}", old, new)
+    was, now = ({key["id"]: key for key in row.get("keys", ())} for row in (old, new))
+    for key in sorted({*was} & {*now}):
+        yield from _own_limits(f"of key {key} of {name}", was[key], now[key])
+    old, new = (_without_key_limits(row) for row in (old, new))
     for field in _differing(old, new):
         if field in _HIDDEN:
             yield Change(kind="provider", name=name, change="changed", field=_HIDDEN[field])
-        else:
+        elif field != "limits":
             yield _changed("provider", name, field, old.get(field), new.get(field))
+
+
+def _without_key_limits(row: _Row) -> _Row:
+    if "keys" not in row:
+        return row
+    keys = [{k: v for k, v in key.items() if k != "limits"} for key in row["keys"]]
+    return {**row, "keys": keys}
 
 
 def _model(name: str, old: _Row, new: _Row) -> Iterator[Change]:
@@ -109,9 +121,13 @@ def _endpoints(model: str, candidates: Sequence[_Row]) -> list[_Row]:
 
 def _endpoint(label: str, old: _Row, new: _Row) -> Iterator[Change]:
     yield from _fields("endpoint", without=("price", "limits", "_label"))(label, old, new)
-    yield from _fields("limit")(label, old.get("limits") or {}, new.get("limits") or {})
+    yield from _own_limits(label, old, new)
     if old["price"] != new["price"]:
         yield from _price(label, old["price"], new["price"])
+
+
+def _own_limits(name: str, old: _Row, new: _Row) -> Iterator[Change]:
+    yield from _fields("limit")(name, old.get("limits") or {}, new.get("limits") or {})
 
 
 def _price(label: str, old: _Row, new: _Row) -> Iterator[Change]:

@@ -218,6 +218,8 @@ class ProviderKeySettings(Strict):
     """Or the environment variable that has it; a key whose variable is empty is left out."""
     weight: Annotated[int, Field(ge=1, le=1000)] = 1
     """Share of the organizations that use this key first, relative to the other keys."""
+    limits: LimitValues = LimitValues()
+    """Limits of what is sent with it. Another key is used where it has reached one."""
 
     @model_validator(mode="after")
     def _one_source(self) -> ProviderKeySettings:
@@ -236,6 +238,9 @@ class ProviderSettings(Strict):
     keys: Annotated[tuple[ProviderKeySettings, ...], Field(max_length=16)] = ()
     """Several keys in its place; the variables that the catalog names are then not looked at. One
     that is refused, limited or used up is left out; the others go on."""
+    limits: LimitValues = LimitValues()
+    """Limits of what is sent to it, with all its keys. Other providers are asked where it has
+    reached one."""
     enabled: bool | None = None
     """False switches it off; default: on when it has a key."""
     allow_http: bool = False

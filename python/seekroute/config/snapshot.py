@@ -14,6 +14,7 @@ from seekroute.config.catalog import (
     Endpoint,
 )
 from seekroute.config.catalog_schema import CALL_TIMEOUTS, DEFAULT_KEEP_ALIVE_MS
+from seekroute.config.limit_schema import LimitValues
 from seekroute.config.prices import endpoint_table
 from seekroute.config.profile import ProfileFile
 from seekroute.config.routes import routed, routing_of
@@ -110,8 +111,14 @@ def _keys_of(own: ProviderSettings | None, environ: Mapping[str, str]) -> list[d
             key.api_key.get_secret_value() if key.api_key else _usable(environ.get(key.env or ""))
         )
         if text:
-            found.append({"id": key.id, "authorization": f"Bearer {text}", "weight": key.weight})
+            row = {"id": key.id, "authorization": f"Bearer {text}", "weight": key.weight}
+            found.append({**row, **_limits(key.limits)})
     return found
+
+
+def _limits(limits: LimitValues) -> dict[str, Any]:
+    """The member of a row that has them; empty where there are none."""
+    return {"limits": said} if (said := limits.said()) else {}
 
 
 def _usable(key: str | None) -> str:
@@ -251,6 +258,7 @@ def _provider(
         "base_url": own.base_url or catalog.providers[name].base_url,
         "authorization": f"Bearer {key}" if key else "",
         **({"keys": keys} if (keys := _keys_of(own, environ)) else {}),
+        **_limits(own.limits),
         "allow_http": own.allow_http,
         "allow_private": own.allow_private,
         "ca_file": own.ca_file,
@@ -396,6 +404,7 @@ def _model(
                     "price": price,
                     **_reasoning(settings, catalog, model, endpoint),
                     **routed(model, endpoint),
+                    **_limits(endpoint.limits),
                 }
             )
             timeouts = _timeouts(settings, catalog, model, endpoint)

@@ -1,0 +1,99 @@
+#include "gateway/upstream_gate.h"
+
+#include <set>
+#include <span>
+#include <string>
+#include <utility>
+
+#include "gateway/expected_cost.h"
+
+namespace seekroute {
+namespace {
+
+// Nobody knows when one of those that run ends.
+constexpr Duration kUntilOneEnds = Duration::Seconds(1);
+
+Skip SkipFor(RefusalKind kind) { return kind == RefusalKind::kWait ? Skip::kAtRate : Skip::kFull; }
+
+// Whatever has limits in a snapshot.
+template <typename Visit>
+void ForEachLimited(const Snapshot& snapshot, const Visit& visit) {
+  for (const Provider& provider : snapshot.providers) {
+    if (provider.limits) visit(LimitScope::kProvider, provider.id, provider.limits);
+    for (const ProviderKey& key : provider.keys) {
+      if (!key.limits) continue;
+      visit(LimitScope::kProviderKey, ProviderKeyName(provider.id, key.id), key.limits);
+    }
+  }
+  for (const auto& [id, limits] : snapshot.endpoint_limits) {
+    visit(LimitScope::kEndpoint, EndpointName(id), limits);
+  }
+}
+
+}  // namespace
+
+TimePoint RetryAt(const LimitRefusal& refusal, TimePoint now) {
+  switch (refusal.kind) {
+    case RefusalKind::kWait:
+      return now + refusal.wait;
+    case RefusalKind::kBusy:
+      return now + kUntilOneEnds;
+    case RefusalKind::kNever:
+    case RefusalKind::kTooLarge:
+      break;
+  }
+  return TimePoint::Never();
+}
+
+template <typename Reserve>
+UpstreamGate::Answer UpstreamGate::Ask(const Candidate& candidate, const Provider& provider,
+                                       size_t key, const Reserve& reserve) const {
+  Limiter* const limiter = world_.upstream_limiter;
+  if (limiter == nullptr || limiter->AllAreFree()) return {};
+  LimitCost cost;
+  // Where nobody counted tokens when the request came, it is settled by what it has used.
+  if (limiter->SomeCountTokens() && admission_.request->ask.prompt) {
+    cost = ExpectedCost(admission_, *world_.options, std::span(&candidate, 1), {});
+  }
+  const std::string endpoint = EndpointName(candidate.endpoint->id);
+  const std::string of_key =
+      provider.keys.empty() ? std::string() : ProviderKeyName(provider.id, provider.keys[key].id);
+  const LimitTime now{world_.clock->Now(), world_.clock->WallTime()};
+  Limiter::Answer answer =
+      reserve(limiter, UpstreamSubject{provider.id, of_key, endpoint}, cost, now);
+  if (!answer.refusal) return {.reservation = std::move(answer.reservation)};
+  return {.skip = SkipFor(answer.refusal->kind),
+          .retry_at = RetryAt(*answer.refusal, now.now),
+          .another_key = answer.refusal->scope == LimitScope::kProviderKey};
+}
+
+UpstreamGate::Answer UpstreamGate::Enter(const Candidate& candidate, const Provider& provider,
+                                         size_t key) const {
+  return Ask(candidate, provider, key,
+             [](Limiter* limiter, const auto& whom, const auto& cost, const auto& now) {
+               return limiter->ReserveUpstream(whom, cost, now);
+             });
+}
+
+UpstreamGate::Answer UpstreamGate::Look(const Candidate& candidate, const Provider& provider,
+                                        size_t key) const {
+  return Ask(candidate, provider, key,
+             [](Limiter* limiter, const auto& whom, const auto& cost, const auto& now) {
+               return Limiter::Answer{.refusal = limiter->JudgeUpstream(whom, cost, now)};
+             });
+}
+
+void SetUpstreamLimits(const Snapshot* before, const Snapshot& snapshot, const LimitTime& time,
+                       Limiter* limiter) {
+  std::set<std::pair<LimitScope, std::string>> limited;
+  ForEachLimited(snapshot, [&](LimitScope scope, const std::string& id, const auto& limits) {
+    limiter->Set(scope, id, limits, time);
+    limited.emplace(scope, id);
+  });
+  if (before == nullptr) return;
+  ForEachLimited(*before, [&](LimitScope scope, const std::string& id, const auto&) {
+    if (!limited.contains({scope, id})) limiter->Set(scope, id, nullptr, time);
+  });
+}
+
+}  // namespace seekroute

@@ -1,0 +1,115 @@
+"""Limits of providers, their keys and endpoints, over real sockets: who is asked in their place."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from seekroute.testing import Gate, MockProvider, Text
+from serving import PATIENCE, RunningServer, read_until, read_until_closed, running_server
+
+MODEL = "acme/twice"
+
+
+@dataclass
+class Two:
+    """A gateway before two providers; the first is asked first."""
+
+    server: RunningServer
+    first: MockProvider
+    second: MockProvider
+
+    def limit(self, provider: int | None = None, key: int | None = None, **limits: int) -> None:
+        """Limits of the first provider's key, of a provider, or else of the first's endpoint."""
+        snapshot = self.server.snapshot()
+        providers = snapshot["providers"]
+        row = snapshot["models"][0]["candidates"][0]
+        if provider is not None:
+            row = next(each for each in providers if each["id"] == ("first", "second")[provider])
+            row = row if key is None else row["keys"][key]
+        row["limits"] = limits
+        self.server.gateway.core.install(snapshot)
+
+    def posts(self) -> tuple[int, int]:
+        return len(self.first.requests), len(self.second.requests)
+
+
+@pytest.fixture
+def two(tmp_path: Path) -> Iterator[Two]:
+    price = {"input": "3", "output": "15"}
+    with MockProvider() as first, MockProvider() as second:
+        keys = [{"id": "a", "api_key": "key-a", "weight": 1000}, {"id": "b", "api_key": "key-b"}]
+
+        def at(mock: MockProvider, **settings: Any) -> dict[str, Any]:
+            address = {"base_url": mock.base_url, "allow_http": True, "allow_private": True}
+            return {**address, **settings}
+
+        endpoints = [
+            {"provider": name, "model": "up", "price": price} for name in ("first", "second")
+        ]
+        settings: dict[str, Any] = {
+            "models": [{"id": MODEL, "context": 128_000, "endpoints": endpoints}],
+            "providers": {"first": at(first, keys=keys), "second": at(second)},
+            "routing": {"balance": "listed"},
+        }
+        with running_server(tmp_path, **settings) as server:
+            yield Two(server, first, second)
+
+
+def test_no_more_run_at_a_provider_than_may(two: Two) -> None:
+    two.limit(provider=0, concurrent=1)
+    with contextlib.ExitStack() as stack:
+        gate = Gate()
+        two.first.queue(Text("before after", chunks=["before ", "after"], gate=gate))
+        client = stack.enter_context(two.server.connect())
+        body = two.server.chat_bytes("Connection: close", model=MODEL, stream=True)
+        client.sendall(body)
+        gate.release(2)
+        read_until(client, b"before ")
+        for _ in range(3):
+            assert two.server.chat(model=MODEL).status == 200
+        assert two.posts() == (1, 3)
+        gate.open()
+        read_until_closed(client)
+    # The provider may close its transfer a moment after the client's last byte.
+    until = time.monotonic() + PATIENCE
+    while two.posts()[0] == 1 and time.monotonic() < until:
+        assert two.server.chat(model=MODEL).status == 200
+    assert two.posts()[0] == 2
+
+
+def test_where_all_are_at_their_rate_the_true_wait_is_told(two: Two) -> None:
+    two.limit(provider=0, requests_per_minute=1)
+    snapshot = two.server.snapshot()
+    for row in snapshot["providers"]:
+        row["limits"] = {"requests_per_minute": 1}
+    two.server.gateway.core.install(snapshot)
+    assert [two.server.chat(model=MODEL).status for _ in range(2)] == [200, 200]
+    refused = two.server.chat(model=MODEL)
+    assert (refused.status, refused.code) == (429, "upstream_rate_limited")
+    assert 0 < int(refused.headers["retry-after-ms"]) <= 60_000
+    assert two.posts() == (1, 1)
+    samples = two.server.gateway.core.samples()
+    counted = [labels for name, labels, _ in samples if name == "seekroute_limit_refused_total"]
+    assert {"scope": "provider", "dimension": "requests_per_minute"} in [dict(x) for x in counted]
+
+
+def test_another_key_is_used_where_one_is_at_its_limit(two: Two) -> None:
+    two.limit(provider=0, key=0, requests_per_minute=1)
+    for _ in range(2):
+        assert two.server.chat(model=MODEL).status == 200
+    sent = [request.headers["authorization"] for request in two.first.requests]
+    assert sent == ["Bearer key-a", "Bearer key-b"]
+
+
+def test_an_endpoint_at_its_limit_is_passed_over(two: Two) -> None:
+    two.limit(requests_per_minute=1)
+    for _ in range(2):
+        assert two.server.chat(model=MODEL).status == 200
+    assert two.posts() == (1, 1)
