@@ -305,6 +305,7 @@ void BindGateway(py::module_& m) {
             return gateway.health().Reset(name, gateway.clock().Now());
           },
           py::arg("name"))
+      .def("census", &Gateway::Census)
       .def("samples", &Samples);
   m.def(
       "is_special_address",

@@ -409,6 +409,16 @@ GatewayOptions OptionsFrom(const py::dict& dict) {
       GetOptional<int64_t>(dict, "limits_expected_output").value_or(options.expected_output);
   if (options.expected_output < 1)
     throw py::value_error("limits_expected_output: expected 1 or more");
+  const auto most_wait = LimitSet::kMostQueueMs;
+  const int64_t wait = GetOptional<int64_t>(dict, "limits_queue_ms").value_or(0);
+  if (wait < 0 || wait > most_wait) throw py::value_error("limits_queue_ms: expected 0 to 60000");
+  options.queue_wait = Duration::Milliseconds(wait);
+  const auto bound = [&dict](const char* name, int64_t* value) {
+    *value = GetOptional<int64_t>(dict, name).value_or(*value);
+    if (*value < 0) throw py::value_error(std::string(name) + ": expected 0 or more");
+  };
+  bound("limits_queue_max", &options.queue.waiters);
+  bound("limits_queue_per_org", &options.queue.of_org);
   options.ietf_ratelimit_headers =
       Choice(dict, "ratelimit_headers", false, {{"openai", false}, {"ietf", true}});
   return options;

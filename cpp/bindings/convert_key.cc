@@ -23,6 +23,8 @@ std::shared_ptr<const LimitSet> LimitsFrom(const py::handle& limits) {
       {"concurrent", &LimitSet::concurrent},
       {"burst_requests", &LimitSet::burst_requests},
       {"burst_tokens", &LimitSet::burst_tokens},
+      {"queue_ms", &LimitSet::queue_ms},
+      {"queue_weight", &LimitSet::queue_weight},
   };
   auto set = std::make_shared<LimitSet>();
   for (const auto& [name, value] : dict) {
@@ -36,7 +38,7 @@ std::shared_ptr<const LimitSet> LimitsFrom(const py::handle& limits) {
   }
   const Status checked = CheckLimits(*set);
   if (!checked.ok()) throw py::value_error("limits." + checked.error().message);
-  return set->empty() ? nullptr : set;
+  return *set == LimitSet{} ? nullptr : set;
 }
 
 ApiKey KeyFrom(const py::dict& dict) {

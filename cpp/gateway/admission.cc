@@ -21,7 +21,8 @@ namespace {
 Status CheckKey(const std::optional<Secret>& authorization, const Snapshot& snapshot,
                 const AdmissionRules& rules, Admission* out) {
   if (rules.origin == Origin::kInProcess) return {};
-  Result<std::shared_ptr<const ApiKey>> key = rules.keys->Find(authorization, rules.now);
+  Result<std::shared_ptr<const ApiKey>> key =
+      rules.keys->Find(authorization, rules.now, &out->key_mac);
   if (!key) {
     if (rules.require_key) return std::move(key.error());
     return {};

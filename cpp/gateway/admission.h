@@ -27,6 +27,7 @@ struct Admission {
   const Surface* surface = nullptr;              // that it is spoken in
   const Profile* profile = nullptr;              // never null after Admit()
   std::shared_ptr<const ApiKey> key;             // null: in process, or no key is required
+  Mac key_mac{};                                 // that it is found again by
   std::unique_ptr<const ParsedRequest> request;  // null: refused before it was read
   const Model* model = nullptr;  // the first asked for; null: refused before it was known
   bool automatic = false;        // `auto` was asked for

@@ -22,7 +22,8 @@ void AddExchangeHeaders(const ExchangeRecord& row, const Profile& profile, std::
                         ResponseHead* head) {
   head->Add("x-request-id", row.request_id);
   head->Add("x-generation-id", row.generation_id);
-  if (profile.upstream_cost || row.provider == kMockProvider) {
+  const bool asked = !row.provider.empty();  // not while it waits for its limits
+  if (asked && (profile.upstream_cost || row.provider == kMockProvider)) {
     head->Add("x-seekroute-provider", row.provider);
   }
   head->Add("x-seekroute-model", row.model);

@@ -14,6 +14,7 @@ Engine::Engine(ExchangeWorld world)
                                                         : Attempt::kLinger})) {
   world_.host = this;
   world_.quirks = &quirks_;
+  if (world_.waker == nullptr) world_.waker = this;
 }
 
 Engine::~Engine() { Stop(); }
@@ -23,44 +24,67 @@ void Engine::Submit(Submission submission) {
   auto exchange = std::make_unique<Exchange>(std::move(submission), world_);
   stopped_ ? exchange->Stop() : exchange->Start();
   if (exchange->finished()) return;  // refused: it never needs a timer
-  Arm(*exchange, world_.clock->Now());
-  exchanges_.emplace(id, std::move(exchange));
+  const TimePoint now = world_.clock->Now();
+  const TimePoint next = exchange->NextDeadline();
+  exchanges_.emplace(id, Running{std::move(exchange)});
+  OnDeadline(id, std::min(next, now + nearest_deadline_));
 }
 
 void Engine::Cancel(ExchangeId id) {
   const auto found = exchanges_.find(id);
-  if (found != exchanges_.end()) found->second->ClientLeft();
+  if (found != exchanges_.end()) found->second.exchange->ClientLeft();
 }
 
 void Engine::Stop(ExchangeId id) {
   const auto found = exchanges_.find(id);
-  if (found != exchanges_.end()) found->second->Stop();
+  if (found != exchanges_.end()) found->second.exchange->Stop();
 }
 
 void Engine::Stop() {
   stopped_ = true;
-  for (const auto& [id, exchange] : exchanges_) exchange->Stop();
+  for (const auto& [id, running] : exchanges_) running.exchange->Stop();
 }
 
 void Engine::Resume(ExchangeId id) {
   const auto found = exchanges_.find(id);
-  if (found != exchanges_.end()) found->second->Resume();
+  if (found != exchanges_.end()) found->second.exchange->Resume();
 }
 
-void Engine::Arm(const Exchange& exchange, TimePoint now) {
-  timers_.push({std::min(exchange.NextDeadline(), now + nearest_deadline_), exchange.id()});
+void Engine::PassGate(ExchangeId id) {
+  const auto found = exchanges_.find(id);
+  if (found != exchanges_.end()) found->second.exchange->PassGate();
+}
+
+// Whoever passes may wake the next one.
+void Engine::PassGates() {
+  while (!woken_.empty()) {
+    std::vector<ExchangeId> woken;
+    woken.swap(woken_);
+    for (const ExchangeId id : woken) PassGate(id);
+  }
+}
+
+void Engine::OnDeadline(ExchangeId id, TimePoint at) {
+  const auto found = exchanges_.find(id);
+  if (found == exchanges_.end() || at >= found->second.armed) return;
+  found->second.armed = at;
+  timers_.push({at, id});
 }
 
 void Engine::Advance(TimePoint now) {
   Bury();
+  PassGates();
   while (!timers_.empty() && timers_.top().at <= now) {
-    const ExchangeId id = timers_.top().exchange;
+    const Timer timer = timers_.top();
     timers_.pop();
-    const auto found = exchanges_.find(id);
-    if (found == exchanges_.end()) continue;
-    Exchange& exchange = *found->second;
+    const auto found = exchanges_.find(timer.exchange);
+    if (found == exchanges_.end() || found->second.armed != timer.at) continue;
+    Exchange& exchange = *found->second.exchange;
+    found->second.armed = TimePoint::Never();
     if (exchange.NextDeadline() <= now) exchange.OnTimer(now);
-    if (!exchange.finished()) Arm(exchange, now);
+    PassGates();
+    if (exchange.finished()) continue;
+    OnDeadline(timer.exchange, std::min(exchange.NextDeadline(), now + nearest_deadline_));
   }
   Bury();
 }
@@ -68,12 +92,13 @@ void Engine::Advance(TimePoint now) {
 void Engine::Bury() {
   for (const ExchangeId id : finished_) {
     const auto found = exchanges_.find(id);
-    if (found != exchanges_.end() && found->second->finished()) exchanges_.erase(found);
+    if (found != exchanges_.end() && found->second.exchange->finished()) exchanges_.erase(found);
   }
   finished_.clear();
 }
 
 TimePoint Engine::NextTimer() const {
+  if (!woken_.empty()) return world_.clock->Now();
   return timers_.empty() ? TimePoint::Never() : timers_.top().at;
 }
 

@@ -13,9 +13,10 @@
 namespace seekroute {
 
 // Engine thread only.
-class Engine : private ExchangeHost {
+class Engine : private ExchangeHost, private LimitWaker {
  public:
-  // `world.host` is the engine itself and `world.quirks` its own, whatever is passed.
+  // `world.host` is the engine itself and `world.quirks` its own, whatever is passed. Where there
+  // is no `world.waker`, all that shares its limiter has one thread.
   explicit Engine(ExchangeWorld world);
   ~Engine() override;  // Stop(): what is held must not stay so until somebody starts it again
 
@@ -25,6 +26,8 @@ class Engine : private ExchangeHost {
   // Every exchange, and each that is still submitted.
   void Stop();
   void Resume(ExchangeId id);
+  // It may be the turn of one that waits for its limits.
+  void PassGate(ExchangeId id);
 
   // Fires what was due at `looked` and buries what is finished. To be called after every batch of
   // commands and transport callbacks, and when NextTimer() comes. `looked`: when the batch was
@@ -45,8 +48,9 @@ class Engine : private ExchangeHost {
   };
 
   void OnFinished(ExchangeId id) override { finished_.push_back(id); }
-  void OnDeadline(ExchangeId id, TimePoint at) override { timers_.push({at, id}); }
-  void Arm(const Exchange& exchange, TimePoint now);
+  void OnDeadline(ExchangeId id, TimePoint at) override;
+  void Wake(ExchangeId id) override { woken_.push_back(id); }
+  void PassGates();
   void Bury();
 
   UpstreamQuirks quirks_;
@@ -55,7 +59,12 @@ class Engine : private ExchangeHost {
   // of (an endpoint's own are at least kLinger), so one timer an exchange, never further away than
   // this, meets every deadline without being moved at every chunk.
   const Duration nearest_deadline_;
-  std::unordered_map<ExchangeId, std::unique_ptr<Exchange>> exchanges_;
+  struct Running {
+    std::unique_ptr<Exchange> exchange;
+    TimePoint armed = TimePoint::Never();  // of its timers the one that counts
+  };
+  std::unordered_map<ExchangeId, Running> exchanges_;
+  std::vector<ExchangeId> woken_;
   std::priority_queue<Timer, std::vector<Timer>, std::greater<>> timers_;
   std::vector<ExchangeId> finished_;  // to be looked at by Bury()
   bool stopped_ = false;

@@ -30,6 +30,7 @@ EngineThread::EngineThread(const GatewayOptions& options, const Clock& clock, co
                             .read_outs = read_outs,
                             .limiter = limiter,
                             .upstream_limiter = upstream_limiter,
+                            .waker = this,
                             .store = store_.get(),
                             .transport = &transport_,
                             .stats = stats,
@@ -102,6 +103,8 @@ void EngineThread::Execute(Command command) {
     engine_->Resume(resume->id);
   } else if (auto* stop = std::get_if<StopCommand>(&command)) {
     stop->id ? engine_->Stop(*stop->id) : engine_->Stop();
+  } else if (auto* wake = std::get_if<WakeCommand>(&command)) {
+    engine_->PassGate(wake->id);
   } else if (auto* task = std::get_if<Task>(&command)) {
     (*task)();
   }

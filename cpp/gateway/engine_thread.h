@@ -18,7 +18,7 @@
 namespace seekroute {
 
 // Thread-safe: every method may be called from any thread.
-class EngineThread : private EngineInbox {
+class EngineThread : private EngineInbox, private LimitWaker {
  public:
   // Nothing is owned; everything outlives the thread. Starts it. `ledger` may be null.
   EngineThread(const GatewayOptions& options, const Clock& clock, const KeyRing& keys,
@@ -55,12 +55,17 @@ class EngineThread : private EngineInbox {
   struct StopCommand {
     std::optional<ExchangeId> id;  // none: all
   };
+  struct WakeCommand {
+    ExchangeId id;
+  };
   // What the ledger has answered.
   using Task = std::function<void()>;
-  using Command = std::variant<Submission, CancelCommand, ResumeCommand, StopCommand, Task>;
+  using Command =
+      std::variant<Submission, CancelCommand, ResumeCommand, StopCommand, WakeCommand, Task>;
 
   void Post(Command command);
   void Post(Task task) override { Post(Command(std::move(task))), Flush(); }
+  void Wake(ExchangeId id) override { Post(Command(WakeCommand{id})), Flush(); }
   void Run();
   void Execute(Command command);
 

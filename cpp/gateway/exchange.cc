@@ -40,9 +40,18 @@ struct Exchange::Table {
   static constexpr std::array kMoves = std::to_array<Transition>({
       {kAdmitting, kRefused, kDone, &Exchange::Refuse},
       {kAdmitting, kRepeated, kDone, &Exchange::Close},
+      {kAdmitting, kWaits, kQueued, &Exchange::Wait},
       {kAdmitting, kPays, kHolding, &Exchange::Hold},
       {kAdmitting, kFree, kAsking, &Exchange::StartTries},
       {kAdmitting, kStop, kDone, &Exchange::Refuse},
+
+      // It holds nothing but its Idempotency-Key.
+      {kQueued, kWaits, kQueued, &Exchange::Wait},
+      {kQueued, kRefused, kDone, &Exchange::Refuse},
+      {kQueued, kPays, kHolding, &Exchange::Hold},
+      {kQueued, kFree, kAsking, &Exchange::StartTries},
+      {kQueued, kLeft, kDone, &Exchange::Refuse},  // nobody can be told it
+      {kQueued, kStop, kDone, &Exchange::Refuse},
 
       {kHolding, kHeld, kAsking, &Exchange::StartTries},
       {kHolding, kRefused, kDone, &Exchange::Refuse},
@@ -133,7 +142,7 @@ Exchange::Exchange(Submission submission, const ExchangeWorld& world)
       world_(world),
       admission_{.surface = &SurfaceOf(in_.surface),
                  .profile = &in_.snapshot->ProfileNamed(in_.snapshot->default_profile)},
-      gate_(&admission_, world_),
+      gate_(&admission_, &in_, world_),
       outbox_(std::move(in_.outlet), world.clock, world.options->keep_alive,
               admission_.surface->keep_alive()),
       purse_(in_.id, &admission_, world_, this),
@@ -160,13 +169,9 @@ void Exchange::Start() {
   std::shared_ptr<const StoredAnswer> stored;
   if (taken.ok() && !in_.idempotency_key.empty()) taken = Claim(&stored);
   if (stored) return Replay(*stored);
-  if (taken.ok()) taken = gate_.Enter(in_.body);
-  if (taken.ok()) taken = purse_.Bound(Pays(), record_.created);
-  if (!taken.ok()) {
-    error_ = std::move(taken.error());
-    return Fire(Event::kRefused);
-  }
-  Fire(Pays() ? Event::kPays : Event::kFree);
+  if (taken.ok()) return PassGate();
+  error_ = std::move(taken.error());
+  Fire(Event::kRefused);
 }
 
 // Takes the request in, and what the record tells of it.
@@ -277,6 +282,7 @@ void Exchange::StartTries() {
 }
 
 void Exchange::SendHead() {
+  if (outbox_.head_sent()) return;  // it was told where it stood in a queue
   Compose({});
   PutHead(StreamHead(record_, *admission_.profile, tries_.transcoder()->Ignored()));
 }
@@ -412,7 +418,13 @@ void Exchange::WriteError(const Error& error) {
                          routing};
   if (outbox_.head_sent()) {
     std::string out;
-    tries_.transcoder()->Fail(error, *admission_.profile, place, &out);
+    if (Transcoder* const transcoder = tries_.transcoder()) {
+      transcoder->Fail(error, *admission_.profile, place, &out);
+    } else {
+      out = admission_.surface->WriteErrorEvent(error, *admission_.profile, place,
+                                                record_.generation_id, record_.model,
+                                                record_.created.s);
+    }
     return (void)outbox_.Rest(out);
   }
   const std::string body = admission_.surface->WriteError(error, *admission_.profile, place);
@@ -450,6 +462,7 @@ void Exchange::OnQuiet() {
 
 TimePoint Exchange::NextDeadline() const {
   if (state_ == State::kSettling) return purse_.NextDeadline();
+  if (state_ == State::kQueued) return gate_.queue().NextDeadline();
   if (state_ == State::kHolding) return std::min(purse_.NextDeadline(), Deadline());
   const TimePoint next = tries_.NextDeadline();
   if (state_ == State::kDone) return next;
@@ -462,6 +475,8 @@ void Exchange::OnTimer(TimePoint now) {
     case State::kSettling:
       if (now >= NextDeadline()) Fire(Event::kSettleLate);
       return;
+    case State::kQueued:
+      return PassGate();
     case State::kHolding:
       if (now < NextDeadline()) return;
       return End(Event::kHoldLate, Ending::kFailed,

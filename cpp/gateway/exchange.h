@@ -33,8 +33,11 @@ class Exchange : private PurseOwner, private TriesOwner {
   Exchange(const Exchange&) = delete;
   Exchange& operator=(const Exchange&) = delete;
 
-  // Admits the request and sends it, or refuses it. Once.
+  // Admits the request and sends it, lets it wait for its limits, or refuses it. Once.
   void Start();
+
+  // There may be room in the limits that it waits for.
+  void PassGate();
 
   // The client went away: the upstream is cancelled, or read out, and the row still settled.
   void ClientLeft();
@@ -58,6 +61,7 @@ class Exchange : private PurseOwner, private TriesOwner {
  private:
   enum class State : uint8_t {
     kAdmitting,
+    kQueued,      // its limits are reached, and it waits for its turn
     kHolding,     // money is being set aside
     kAsking,      // an upstream is asked: nothing has reached the client
     kRelaying,    // the head is out
@@ -65,10 +69,11 @@ class Exchange : private PurseOwner, private TriesOwner {
     kSettling,    // the row is being stored
     kDone,        // the client has its last byte
   };
-  static constexpr size_t kStates = 7;
+  static constexpr size_t kStates = 8;
   enum class Event : uint8_t {
     kRefused,
     kRepeated,      // a stored answer is given again
+    kWaits,         // its limits are reached
     kPays,          // admitted: money is to be held for it
     kFree,          // admitted: none is
     kHeld,          // the hold is durable
@@ -83,7 +88,7 @@ class Exchange : private PurseOwner, private TriesOwner {
     kSettled,       // the row is durable, or was given up
     kSettleLate,    // the client does not wait for it any longer
   };
-  static constexpr size_t kEvents = 15;
+  static constexpr size_t kEvents = 16;
   using Act = void (Exchange::*)();
   struct Transition {
     State in;
@@ -103,6 +108,7 @@ class Exchange : private PurseOwner, private TriesOwner {
   void EndBilled(Event event, std::optional<Error> error);
 
   // The acts of the table.
+  void Wait();
   void Hold();
   void StartTries();
   void SendHead();
@@ -114,6 +120,7 @@ class Exchange : private PurseOwner, private TriesOwner {
   void Close();
   void TellHost() { world_.host->OnFinished(in_.id); }
 
+  void TellProgress();
   void Identify();
   Status TakeIn();
   Status Claim(std::shared_ptr<const StoredAnswer>* stored);
@@ -154,6 +161,7 @@ class Exchange : private PurseOwner, private TriesOwner {
   Tries tries_;
   std::optional<Error> error_;
   Bill bill_;
+  TimePoint next_progress_ = TimePoint::Never();
   ExchangeRecord record_;  // as it was composed last; before that, what admission knows
 };
 

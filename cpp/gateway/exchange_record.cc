@@ -69,7 +69,8 @@ void Exchange::Compose(const Bill& bill) {
   record_.total = world_.clock->Now() - in_.submitted;
   record_.overhead = std::max(record_.total - tries_.waited(), Duration{});
   record_.settlement = bill.settlement;
-  const bool unanswered = state_ == State::kAdmitting || state_ == State::kHolding;
+  const bool unanswered =
+      state_ == State::kAdmitting || state_ == State::kQueued || state_ == State::kHolding;
   if (error_) {
     record_.error = error_->name();
     record_.status = error_->status();

@@ -68,6 +68,7 @@ struct ExchangeWorld {
   ReadOutSlots* read_outs;
   Limiter* limiter = nullptr;           // of who asks; null: nothing is limited
   Limiter* upstream_limiter = nullptr;  // of who is asked; likewise
+  LimitWaker* waker = nullptr;          // calls the engine; null: the engine itself, of one thread
   Store* store;
   Transport* transport;
   Stats* stats;

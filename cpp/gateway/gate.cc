@@ -22,7 +22,7 @@ LimitSubject SubjectOf(const ApiKey* key, std::string_view model) {
 
 LimitSubject Gate::Subject() const {
   const Model* const model = admission_.model;
-  return SubjectOf(admission_.key.get(), model != nullptr ? model->id : std::string_view());
+  return SubjectOf(queue_.key(), model != nullptr ? model->id : std::string_view());
 }
 
 LimitTime Gate::Now() const { return {world_.clock->Now(), world_.clock->WallTime()}; }
@@ -31,7 +31,8 @@ Status Gate::Peek() {
   const LimitSubject who = Subject();
   if (world_.limiter == nullptr || who.key_limits == nullptr) return {};
   const LimitTime now = Now();
-  const std::optional<LimitRefusal> refusal = world_.limiter->Peek(who, now);
+  const TimePoint deadline = now.now + world_.options->total_timeout;  // no route is known yet
+  const auto refusal = world_.limiter->Peek(who, now, queue_.Patience(deadline));
   if (!refusal) return {};
   left_ = world_.limiter->Look(who, now);
   return RefusedByLimit(*refusal);
@@ -49,16 +50,31 @@ bool Gate::NeedsPrompt() const {
          (models != nullptr && std::ranges::any_of(*models, counts));
 }
 
-Status Gate::Enter(std::string_view body) {
+Status Gate::Enter(std::string_view body, TimePoint deadline) {
+  if (world_.limiter == nullptr) return {};
+  if (queue_.waits()) {
+    Status checked = queue_.CheckKey();
+    if (!checked.ok()) {
+      queue_.End();
+      return checked;
+    }
+  }
   const LimitSubject who = Subject();
   model_ = admission_.model;
-  if (world_.limiter == nullptr || world_.limiter->IsFree(who)) return {};
+  if (!queue_.waits() && world_.limiter->IsFree(who)) return {};
   if (world_.limiter->MayCountTokens(who)) {
     cost_ = ExpectedCost(admission_, *world_.options, admission_.route.candidates, body);
   }
-  Limiter::Answer answer = world_.limiter->Reserve(who, cost_, Now());
+  Limiter::Answer answer = world_.limiter->Reserve(who, cost_, Now(), queue_.Waiter(body.size()),
+                                                   queue_.Patience(deadline));
+  queue_.Learn(answer);
+  if (answer.waits) return {};
   left_ = answer.left;
-  if (answer.refusal) return RefusedByLimit(*answer.refusal);
+  if (answer.refusal) {
+    std::optional<Duration> queued;
+    if (queue_.has_waited()) queued = queue_.Waited();
+    return RefusedByLimit(*answer.refusal, queued);
+  }
   reservation_ = std::move(answer.reservation);
   of_model_ = std::move(answer.of_model);
   return {};

@@ -9,6 +9,7 @@
 #include "gateway/admission.h"
 #include "gateway/exchange_world.h"
 #include "gateway/outlet.h"
+#include "gateway/queue_stay.h"
 #include "limits/limiter.h"
 
 namespace seekroute {
@@ -17,19 +18,24 @@ namespace seekroute {
 class Gate {
  public:
   // Nothing is owned; all of it outlives the gate. `admission` may be filled after this.
-  Gate(const Admission* admission, const ExchangeWorld& world)
-      : admission_(*admission), world_(world) {}
+  Gate(const Admission* admission, const Submission* in, const ExchangeWorld& world)
+      : admission_(*admission), world_(world), queue_(admission, in, world) {}
   Gate(const Gate&) = delete;
   Gate& operator=(const Gate&) = delete;
 
-  // Whether the key has sent too many requests already, before the body of this one is read.
+  // Whether the key has sent too many requests already, before the body of this one is read: more
+  // than it would wait for.
   Status Peek();
   // How long its prompt is has to be known.
   bool NeedsPrompt() const;
 
   // Reserves a request and the tokens that `body` is expected to take, of all limits or of none.
-  // Of an admitted request, once.
-  Status Enter(std::string_view body);
+  // Of an admitted request that has to end by `deadline`, until it fails or none of it waits any
+  // longer: where limits would refuse it, it waits in a queue as long as it may.
+  Status Enter(std::string_view body, TimePoint deadline);
+  // It is to Enter() again: when it is woken, and at queue().NextDeadline().
+  bool waits() const { return queue_.waits(); }
+  const QueueStay& queue() const { return queue_; }
 
   // A candidate of `model` is to be asked: the limits of another model than before are reserved,
   // and what was reserved of the last one's is given back, but for a request that it was asked. Why
@@ -41,6 +47,7 @@ class Gate {
   bool holds() const { return reservation_.holds() || of_model_.holds(); }
   // Nothing of it runs any more: others may.
   void Leave() {
+    queue_.End();
     reservation_ = {};
     of_model_ = {};
   }
@@ -54,6 +61,7 @@ class Gate {
 
   const Admission& admission_;
   const ExchangeWorld& world_;
+  QueueStay queue_;
   LimitCost cost_;
   Reservation reservation_;  // but for...
   Reservation of_model_;     // ...what it takes of the limits of...
@@ -66,8 +74,8 @@ class Gate {
 // Whose limits a request with that key falls under; null: none but those of all.
 LimitSubject SubjectOf(const ApiKey* key, std::string_view model);
 
-// The 429, or the 400, of a request that a limit refuses.
-Error RefusedByLimit(const LimitRefusal& refusal);
+// The 429, or the 400, of a request that a limit refuses; `queued`: after it has waited so long.
+Error RefusedByLimit(const LimitRefusal& refusal, std::optional<Duration> queued = std::nullopt);
 
 // OpenAI's headers of what is left, and with `ietf` also those of RFC drafts.
 void AddLimitHeaders(const LimitsLeft& left, bool ietf, ResponseHead* head);

@@ -26,6 +26,7 @@ Gateway::Gateway(GatewayOptions options, std::shared_ptr<LedgerKeeper> ledger)
       health_(options_.health, options_.retry_budget),
       hedges_(options_.hedge),
       read_outs_(options_.max_read_outs),
+      limiter_(options_.queue),
       ledger_(std::move(ledger)),
       scans_(&keys_, options_.require_key, &clock_, options_.scan_threads,
              [this](Submission submission) { OnScanned(std::move(submission)); }) {
@@ -196,6 +197,11 @@ void Gateway::SetLimits(LimitScope scope, std::string_view id,
   limiter_.Set(scope, id, std::move(limits), {clock_.Now(), clock_.WallTime()});
 }
 
+uint64_t Gateway::Census() {
+  limiter_.Census();
+  return limiter_.figures().leaks;
+}
+
 size_t Gateway::active() const {
   MutexLock lock(&mu_);
   return live_.size();
@@ -312,6 +318,8 @@ void Gateway::AddLimitSamples(std::vector<Sample>* samples) const {
   }
   samples->push_back({"seekroute_limit_forgiven_total", {}, static_cast<double>(forgiven)});
   samples->push_back({"seekroute_limit_leaks_total", {}, static_cast<double>(leaks)});
+  const int64_t waiting = limiter_.figures().waiting;
+  samples->push_back({"seekroute_queue_depth", {}, static_cast<double>(waiting)});
 }
 
 std::vector<Sample> Gateway::Samples() const {

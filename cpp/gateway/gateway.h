@@ -120,6 +120,10 @@ class Gateway {
   // The limits of whoever is no key, from now on; null: none. `id` is empty for kGateway.
   void SetLimits(LimitScope scope, std::string_view id, std::shared_ptr<const LimitSet> limits);
 
+  // Compares the slots of limits that count as taken with the requests that run, and mends a
+  // difference. Returns how many there ever were; more than none is a fault.
+  uint64_t Census();
+
   KeyRing& keys() { return keys_; }
   HealthTable& health() { return health_; }
   Mailbox& mailbox() { return mailbox_; }

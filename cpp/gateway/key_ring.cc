@@ -71,7 +71,7 @@ void KeyRing::Remove(const Mac& mac) {
 }
 
 Result<std::shared_ptr<const ApiKey>> KeyRing::Find(const std::optional<Secret>& authorization,
-                                                    UnixSeconds now) const {
+                                                    UnixSeconds now, Mac* found_by) const {
   if (!authorization || authorization->empty()) return NoKey();
   const std::string_view header = authorization->Reveal();
   const std::string_view token = BearerToken(header);
@@ -81,6 +81,11 @@ Result<std::shared_ptr<const ApiKey>> KeyRing::Find(const std::optional<Secret>&
   if (header.size() > kMaxAuthorizationBytes || !plain) return BadKey();
 
   const Mac mac = HmacSha256(pepper_, token);
+  if (found_by != nullptr) *found_by = mac;
+  return Find(mac, now);
+}
+
+Result<std::shared_ptr<const ApiKey>> KeyRing::Find(const Mac& mac, UnixSeconds now) const {
   std::shared_ptr<const ApiKey> key;
   {
     MutexLock lock(&mu_);

@@ -67,8 +67,11 @@ class KeyRing {
   // The key behind an Authorization header. Fails with kMissingApiKey when there is no bearer
   // token, and with the same kInvalidApiKey, after the same work, for a malformed, unknown, revoked
   // or expired one. Whether a known key is disabled is CheckUsable()'s to say.
+  // `mac` (may be null) gets what it is found again by.
   Result<std::shared_ptr<const ApiKey>> Find(const std::optional<Secret>& authorization,
-                                             UnixSeconds now) const;
+                                             UnixSeconds now, Mac* mac = nullptr) const;
+  // The key as it is by now.
+  Result<std::shared_ptr<const ApiKey>> Find(const Mac& mac, UnixSeconds now) const;
 
   // kPermissionDenied or kAppNotApproved when the key is known but not to be served.
   static Status CheckUsable(const ApiKey& key);

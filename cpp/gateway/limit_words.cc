@@ -115,7 +115,7 @@ std::string PolicyName(const LimitLeft& left, std::string_view family) {
 
 }  // namespace
 
-Error RefusedByLimit(const LimitRefusal& refusal) {
+Error RefusedByLimit(const LimitRefusal& refusal, std::optional<Duration> queued) {
   using enum RefusalKind;
   ErrorCode code = ErrorCode::kRateLimitExceeded;
   if (refusal.kind == kNever) code = ErrorCode::kRateLimitClosed;
@@ -123,6 +123,7 @@ Error RefusedByLimit(const LimitRefusal& refusal) {
   Error error = MakeError(code, Sentence(refusal));
   if (refusal.kind == kWait) error.retry_after_ms = MillisecondsUp(refusal.wait);
   error.facts.push_back({"limit", Fact(refusal)});
+  if (queued) error.facts.push_back({"queued_ms", std::to_string(queued->ns / kMs)});
   return error;
 }
 

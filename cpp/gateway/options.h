@@ -9,6 +9,7 @@
 #include "base/time.h"
 #include "billing/bill.h"
 #include "gateway/hedge_budget.h"
+#include "limits/limit_waiter.h"
 #include "routing/endpoint_health.h"
 #include "routing/retry_table.h"
 #include "wire/sse/sse_parser.h"
@@ -83,6 +84,9 @@ struct GatewayOptions {
   // the usage is known.
   int64_t expected_output = 1024;
   bool ietf_ratelimit_headers = false;  // beside those that OpenAI has
+  // How long a request waits for room in its limits where nobody says otherwise; 0: it does not.
+  Duration queue_wait;
+  QueueBounds queue;
 
   size_t max_idempotency_keys = 100'000;  // of the last 24 hours
   // Answers kept for who repeats them, of keys that ask for it. The oldest go first.

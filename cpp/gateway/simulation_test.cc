@@ -23,6 +23,7 @@ TEST(SimulationTest, KeepsItsPromisesUnderEverySeed) {
   size_t read_out = 0;
   size_t owed = 0;
   size_t limited = 0;
+  size_t queued = 0;
   for (uint64_t seed = first; seed < first + count; ++seed) {
     Simulation simulation(seed);
     for (const std::string& promise : simulation.Run()) {
@@ -33,6 +34,7 @@ TEST(SimulationTest, KeepsItsPromisesUnderEverySeed) {
     read_out += simulation.read_out();
     owed += simulation.owed();
     limited += simulation.limited();
+    queued += simulation.queued();
     if (::testing::Test::HasFailure()) break;
   }
   // All kinds must be common, or the promises were kept by not being tried.
@@ -45,6 +47,7 @@ TEST(SimulationTest, KeepsItsPromisesUnderEverySeed) {
   if (count >= 1000) {
     EXPECT_GT(read_out, count / 50);
     EXPECT_GT(owed, count / 50);
+    EXPECT_GT(queued, count / 50);
   }
 }
 

@@ -118,6 +118,11 @@ bool Stats::IgnoresCap(std::string_view provider, std::string_view model) const 
   return found != counters_.end() && found->second.value != 0;
 }
 
+void Stats::CountQueueWait(Duration waited) {
+  MutexLock lock(&mu_);
+  Observe("seekroute_queue_wait_seconds", {}, waited);
+}
+
 void Stats::CountFallback(std::string_view from, std::string_view to, std::string_view reason) {
   MutexLock lock(&mu_);
   Add("seekroute_fallbacks_total", {{"from", from}, {"to", to}, {"reason", reason}}, 1);

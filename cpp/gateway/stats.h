@@ -50,6 +50,9 @@ class Stats {
 
   // A second call beside a slow one: "won", "lost", or "skipped" where there was none to make.
   void CountHedge(std::string_view result);
+  // A request that had to wait for room in its limits, however that ended.
+  void CountQueueWait(Duration waited);
+
   void CountFallback(std::string_view from, std::string_view to, std::string_view reason);
 
   std::vector<Sample> Samples() const;

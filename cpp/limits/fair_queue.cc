@@ -99,6 +99,25 @@ void FairQueue::Serve() {
   Remove(served);
 }
 
+// It is the nth of its flow. So of the flows before it in the ring n are served first, if there are
+// as many, and of those after it n - 1.
+size_t FairQueue::PositionOf(const Waiter& waiter) const {
+  size_t nth = 1;
+  for (const Waiter* each = waiter.before_; each != nullptr; each = each->before_) ++nth;
+  const bool turn_is_over = turn_->first->cost_ > turn_->deficit;
+  size_t position = nth;
+  size_t rounds = nth;
+  const Flow* flow = turn_is_over ? turn_->after : turn_;
+  for (size_t i = 0; i < flows_.size(); ++i, flow = flow->after) {
+    if (flow == waiter.flow_) {
+      rounds = nth - 1;
+    } else {
+      position += std::min(flow->waiters, rounds);
+    }
+  }
+  return position;
+}
+
 size_t FairQueue::WaitersOf(FlowId flow) const {
   const auto found = flows_.find(flow);
   return found != flows_.end() ? found->second.waiters : 0;

@@ -75,6 +75,9 @@ class FairQueue {
   size_t size() const { return waiters_; }
   // Of all that wait: what is served before one that comes now, at most.
   int64_t cost() const { return cost_; }
+  // The number of its turn, the first being 1: exact where each costs a quantum and all weigh the
+  // same, else about. A step for each older one of its flow, and for each flow. It waits here.
+  size_t PositionOf(const Waiter& waiter) const;
   // How many of a flow wait.
   size_t WaitersOf(FlowId flow) const;
 

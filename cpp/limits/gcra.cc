@@ -36,10 +36,12 @@ uint32_t PartOf(const RateLimit& limit, ExactTime time) {
 
 }  // namespace
 
-std::optional<Duration> GcraCell::Wait(const RateLimit& limit, TimePoint now, int64_t cost) const {
+std::optional<Duration> GcraCell::Wait(const RateLimit& limit, TimePoint now, int64_t cost,
+                                       int64_t ahead) const {
   if (cost > limit.burst) return std::nullopt;
   const Scaled at = ScaledOf(limit, now);
-  const Scaled full = std::max(ScaledOf(limit, full_ns_, full_part_), at) + SpanOf(limit, cost);
+  const Scaled full =
+      std::max(ScaledOf(limit, full_ns_, full_part_), at) + SpanOf(limit, cost + ahead);
   const Scaled over = full - at - SpanOf(limit, limit.burst);
   return over <= 0 ? Duration{} : Whole(limit, over);
 }

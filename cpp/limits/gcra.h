@@ -45,7 +45,9 @@ class GcraCell {
 
   // How long until `cost` units, at least 1, can be taken: not at all where it is zero, and not a
   // nanosecond less than told, if nobody else comes. Nothing: more than the burst, so never.
-  std::optional<Duration> Wait(const RateLimit& limit, TimePoint now, int64_t cost) const;
+  // `ahead`: what others take before, up to 2^52.
+  std::optional<Duration> Wait(const RateLimit& limit, TimePoint now, int64_t cost,
+                               int64_t ahead = 0) const;
 
   // Takes them. Wait() must have said zero at `now`.
   Taken Take(const RateLimit& limit, TimePoint now, int64_t cost);

@@ -1,6 +1,7 @@
 // What limits say of a request: why it may not go on, and how much is left.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 
@@ -14,6 +15,10 @@ struct LimitTime {
   TimePoint now;
   UnixMillis wall;
 };
+
+// What those that wait for room in each limit of one holder take of it before a request that comes
+// now; 0: nobody waits.
+using UnitsAhead = std::array<int64_t, kLimitDimensions>;
 
 // What one request takes of every limit.
 struct LimitCost {

@@ -3,6 +3,8 @@
 #include <array>
 #include <string>
 
+#include "limits/fair_queue.h"
+
 namespace seekroute {
 namespace {
 
@@ -51,6 +53,8 @@ Status CheckLimits(const LimitSet& limits) {
       {"concurrent", limits.concurrent, 0, LimitSet::kMostConcurrent},
       {"burst_requests", limits.burst_requests, 1, RateLimit::kMostBurst},
       {"burst_tokens", limits.burst_tokens, 1, RateLimit::kMostBurst},
+      {"queue_ms", limits.queue_ms, 0, LimitSet::kMostQueueMs},
+      {"queue_weight", limits.queue_weight, 1, FairQueue::kMostWeight},
   };
   for (const Member& member : members) {
     if (!member.value || (*member.value >= member.least && *member.value <= member.most)) continue;

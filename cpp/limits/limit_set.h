@@ -46,6 +46,7 @@ std::optional<LimitScope> LimitScopeNamed(std::string_view name);
 struct LimitSet {
   static constexpr int64_t kMostPerDay = int64_t{1} << 50;
   static constexpr int64_t kMostConcurrent = 1'000'000'000;
+  static constexpr int64_t kMostQueueMs = 60'000;
 
   std::optional<int64_t> requests_per_minute = {};  // up to RateLimit::kMostUnits
   std::optional<int64_t> tokens_per_minute = {};    // likewise; of prompt and answer
@@ -57,8 +58,12 @@ struct LimitSet {
   std::optional<int64_t> burst_tokens = {};
   // Whether tokens that a provider has read from its cache are among those that count.
   bool count_cached = true;
+  // No limits of their own: how long a request waits for room where it does not say it itself, and,
+  // of an organization, how much it is served beside others that wait.
+  std::optional<int64_t> queue_ms = {};      // up to kMostQueueMs
+  std::optional<int64_t> queue_weight = {};  // 1 to FairQueue::kMostWeight; absent: 1
 
-  // Nothing is limited: a burst alone limits nothing.
+  // Nothing is limited: a burst or a wait alone limits nothing.
   bool empty() const;
   bool counts_tokens() const { return tokens_per_minute || tokens_per_day; }
   friend bool operator==(const LimitSet&, const LimitSet&) = default;

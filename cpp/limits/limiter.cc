@@ -3,17 +3,11 @@
 #include <algorithm>
 #include <utility>
 
+#include "limits/limit_domain.h"
+#include "limits/limit_queue.h"
+
 namespace seekroute {
 namespace {
-
-// Two threads may have read the clock in another order than they come in, and one may have been
-// stopped for a while between the two.
-constexpr Duration kRace = Duration::Seconds(60);
-
-// Holders of a domain after which those at rest are looked for, at first.
-constexpr size_t kFirstSweep = 1024;
-
-constexpr LimitScope kOfKeys[] = {LimitScope::kKey, LimitScope::kKeyModel};
 
 bool IsOfKey(LimitScope scope) { return scope <= LimitScope::kKeyModel; }
 
@@ -28,6 +22,15 @@ std::string KeyModelName(const LimitSubject& who) {
   return std::string(who.key) + '\n' + std::string(who.model);
 }
 
+// What the client says counts before what its operator says, and the key before its organization.
+Duration PatienceOf(const LimitPatience& patience, const LimitSet* key, const LimitSet* org) {
+  Duration found = patience.usual;
+  for (const LimitSet* set : {org, key}) {
+    if (set != nullptr && set->queue_ms) found = Duration::Milliseconds(*set->queue_ms);
+  }
+  return std::max(Duration{}, std::min(patience.asked.value_or(found), patience.most));
+}
+
 }  // namespace
 
 std::string ProviderKeyName(std::string_view provider, std::string_view key) {
@@ -36,148 +39,8 @@ std::string ProviderKeyName(std::string_view provider, std::string_view key) {
 
 std::string EndpointName(uint64_t id) { return std::to_string(id); }
 
-// What one reservation took of one holder, in the list of its domain.
-struct Limiter::Part {
-  Holder* holder = nullptr;  // null: there is none of this scope
-  Domain* domain = nullptr;
-  Meter::Taken taken;
-  Part* before = nullptr;
-  Part* after = nullptr;
-};
-
-// Holders under one lock.
-struct Limiter::Domain {
-  Mutex mu;
-  std::array<Holders, kLimitScopes> holders SR_GUARDED_BY(mu);
-  SteadyTime steady SR_GUARDED_BY(mu);
-  TimePoint told SR_GUARDED_BY(mu);    // the latest
-  LimitTime latest SR_GUARDED_BY(mu);  // of the meters
-  size_t sweep_at SR_GUARDED_BY(mu) = kFirstSweep;
-  Part* live = nullptr;  // likewise under mu, which is not seen through a Pick
-
-  LimitTime TimeOf(const LimitTime& time) SR_REQUIRES(mu) {
-    const bool race = time.now < told && told - time.now < kRace;
-    if (!race) told = time.now;
-    latest = {steady.At(told), time.wall};
-    return latest;
-  }
-
-  Holder* Find(LimitScope scope, std::string_view id) SR_REQUIRES(mu) {
-    Holders& all = holders[static_cast<size_t>(scope)];
-    if (all.empty()) return nullptr;
-    const auto found = all.find(id);
-    return found != all.end() ? &found->second : nullptr;
-  }
-
-  Holder* FindKey(const LimitSubject& who, const LimitTime& time) SR_REQUIRES(mu) {
-    return FindKey(LimitScope::kKey, who.key, *who.key_limits, who.key_version, time);
-  }
-
-  // That of a key, with its newest limits.
-  Holder* FindKey(LimitScope scope, std::string_view id, const LimitSet& limits, uint64_t version,
-                  const LimitTime& time) SR_REQUIRES(mu) {
-    Holder* holder = Find(scope, id);
-    if (holder == nullptr) {
-      Sweep(time);
-      holder = &holders[static_cast<size_t>(scope)][std::string(id)];
-      holder->meter.Change(limits, time.now);
-      holder->version = version;
-    } else if (holder->version < version) {
-      holder->meter.Change(limits, time.now);
-      holder->version = version;
-    }
-    return holder;
-  }
-
-  // As often as their number doubles.
-  void Sweep(const LimitTime& time) SR_REQUIRES(mu) {
-    const auto count = [this]() SR_REQUIRES(mu) {
-      size_t keys = 0;
-      for (const LimitScope scope : kOfKeys) keys += holders[static_cast<size_t>(scope)].size();
-      return keys;
-    };
-    if (count() < sweep_at) return;
-    for (const LimitScope scope : kOfKeys) {
-      std::erase_if(holders[static_cast<size_t>(scope)],
-                    [&time](const auto& each) { return each.second.meter.AtRest(time); });
-    }
-    sweep_at = std::max(kFirstSweep, 2 * count());
-  }
-
-  void Link(Part* part) {
-    part->after = live;
-    if (live != nullptr) live->before = part;
-    live = part;
-  }
-
-  void Unlink(Part* part) {
-    (part->before != nullptr ? part->before->after : live) = part->after;
-    if (part->after != nullptr) part->after->before = part->before;
-  }
-
-  // How many more, or fewer, are counted than run.
-  uint64_t Census() SR_REQUIRES(mu) {
-    for (Part* part = live; part != nullptr; part = part->after) ++part->holder->counted;
-    uint64_t leaks = 0;
-    for (Holders& all : holders) {
-      for (auto& [id, holder] : all) {
-        const int64_t counted = std::exchange(holder.counted, 0);
-        const int64_t off = holder.meter.running() - counted;
-        leaks += static_cast<uint64_t>(off < 0 ? -off : off);
-        holder.meter.Correct(counted);
-      }
-    }
-    return leaks;
-  }
-};
-
-// Those that a request falls under, by scope.
-struct Limiter::Pick {
-  struct Each {
-    Holder* holder = nullptr;
-    Domain* domain = nullptr;
-    LimitTime time;
-  };
-  std::array<Each, kLimitScopes> all;
-  Domain* own = nullptr;
-
-  void Add(LimitScope scope, Holder* holder, Domain* domain, const LimitTime& time) {
-    if (holder != nullptr) all[static_cast<size_t>(scope)] = {holder, domain, time};
-  }
-
-  LimitsLeft Left() const {
-    LimitsLeft left;
-    for (size_t i = 0; i < kLimitScopes; ++i) {
-      const Each& each = all[i];
-      if (each.holder == nullptr) continue;
-      each.holder->meter.TellMinutes(static_cast<LimitScope>(i), each.time.now, &left);
-    }
-    for (size_t i = 0; i < kLimitScopes; ++i) {
-      const Each& each = all[i];
-      if (each.holder == nullptr) continue;
-      each.holder->meter.TellDays(static_cast<LimitScope>(i), each.time, &left);
-    }
-    for (const LimitsLeft::Kind kind : {&LimitsLeft::requests, &LimitsLeft::tokens}) {
-      if (!(left.*kind)) continue;
-      const Each& each = all[static_cast<size_t>((left.*kind)->scope)];
-      each.holder->meter.TellReset(kind, each.time, &left);
-    }
-    return left;
-  }
-};
-
-struct Reservation::Body {
-  Limiter* limiter = nullptr;
-  Limiter::Domain* own = nullptr;
-  // Of one reservation: key, app, organization and gateway.
-  static constexpr size_t kMost = 4;
-  std::array<Limiter::Part, kMost> parts;
-  size_t size = 0;
-  bool shares = false;  // some are in the limiter's shared domain
-  bool settled = false;
-};
-
-Limiter::Limiter() : shards_(new Domain[kShards]), shared_(new Domain) {}
+Limiter::Limiter(const QueueBounds& queue)
+    : shards_(new Domain[kShards]), shared_(new Domain), queue_(queue) {}
 
 Limiter::~Limiter() = default;
 
@@ -188,8 +51,9 @@ void Limiter::Set(LimitScope scope, std::string_view id, std::shared_ptr<const L
   static const LimitSet kNone;
   if (IsOfKey(scope)) return;
   if (scope == LimitScope::kGateway) id = {};
-  if (limits && limits->empty()) limits = nullptr;
+  if (limits && *limits == kNone) limits = nullptr;
   Domain& domain = IsShared(scope) ? *shared_ : ShardOf(id);
+  LimitWakes wakes;
   MutexLock lock(&domain.mu);
   Holders& all = domain.holders[static_cast<size_t>(scope)];
   const auto found = all.find(id);
@@ -206,25 +70,28 @@ void Limiter::Set(LimitScope scope, std::string_view id, std::shared_ptr<const L
   holder.limits = std::move(limits);
   const LimitTime at = domain.TimeOf(time);
   holder.meter.Change(holder.limits ? *holder.limits : kNone, at.now);
-  if (!holder.limits && holder.meter.AtRest(at)) all.erase(all.find(id));
+  Domain::WakeFirst(holder, &wakes);
+  if (!holder.limits && holder.queues == nullptr && holder.meter.AtRest(at))
+    all.erase(all.find(id));
 }
 
 template <typename What>
-auto Limiter::With(const LimitSubject& who, const LimitTime& told, What what) {
+auto Limiter::With(const LimitSubject& who, const LimitTime& told, bool share, LimitWakes* wakes,
+                   What what) {
   using enum LimitScope;
   Pick pick;
   Domain& own = ShardOf(who.org);
   pick.own = &own;
   MutexLock lock(&own.mu);
   const LimitTime time = own.TimeOf(told);
-  if (who.key_limits != nullptr) pick.Add(kKey, own.FindKey(who, time), &own, time);
+  if (who.key_limits != nullptr) pick.Add(kKey, own.FindKey(who, time, wakes), &own, time);
   if (who.key_model_limits != nullptr) {
-    Holder* const holder =
-        own.FindKey(kKeyModel, KeyModelName(who), *who.key_model_limits, who.key_version, time);
+    Holder* const holder = own.FindKey(kKeyModel, KeyModelName(who), *who.key_model_limits,
+                                       who.key_version, time, wakes);
     pick.Add(kKeyModel, holder, &own, time);
   }
   if (!who.org.empty()) pick.Add(kOrg, own.Find(kOrg, who.org), &own, time);
-  if (shared_sets_.load(std::memory_order_relaxed) == 0) return what(&pick);
+  if (!share && shared_sets_.load(std::memory_order_relaxed) == 0) return what(&pick);
   MutexLock also(&shared_->mu);
   const LimitTime shared = shared_->TimeOf(told);
   if (!who.app.empty()) pick.Add(kApp, shared_->Find(kApp, who.app), shared_.get(), shared);
@@ -250,10 +117,49 @@ auto Limiter::WithUpstream(const UpstreamSubject& whom, const LimitTime& told, W
 }
 
 Limiter::Answer Limiter::Reserve(const LimitSubject& who, const LimitCost& cost,
-                                 const LimitTime& time) {
-  if (IsFree(who)) return {};
-  return With(who, time, [&](Pick* pick) {
-    Answer answer = ReserveOf(cost, pick);
+                                 const LimitTime& time, LimitWaiter* waiter,
+                                 const LimitPatience& patience) {
+  LimitWaiter::Place* const place = waiter != nullptr ? waiter->place_.get() : nullptr;
+  if (place == nullptr && IsFree(who)) return {};
+  const bool share = place != nullptr && place->domain == shared_.get();
+  LimitWakes wakes;
+  return With(who, time, share, &wakes, [&](Pick* pick) {
+    Answer answer;
+    const LimitSet* const org = pick->LimitsOf(LimitScope::kOrg);
+    if (waiter != nullptr) {
+      answer.until = patience.since + PatienceOf(patience, who.key_limits, org);
+    }
+    const bool may_wait = waiter != nullptr && time.now < answer.until;
+    if (place != nullptr) {
+      place->woken = false;
+      answer.waits = may_wait && !place->queue->IsFirst(*place);
+      if (answer.waits) return answer;
+    }
+    answer.refusal = JudgeOf(cost, waiter, *pick);
+    if (answer.refusal && may_wait) {
+      const LimitRefusal& refusal = *answer.refusal;
+      const bool timed = refusal.kind == RefusalKind::kWait;
+      const bool in_time = timed && time.now + refusal.wait <= answer.until;
+      answer.waits = (in_time || refusal.kind == RefusalKind::kBusy) &&
+                     Join(who, cost, refusal, waiter, pick, &wakes);
+      const LimitWaiter::Place* const joined = waiter->place_.get();
+      if (answer.waits && timed && joined->queue->IsFirst(*joined)) {
+        answer.again = time.now + refusal.wait;
+      }
+    }
+    if (answer.waits) {
+      answer.refusal.reset();
+    } else if (answer.refusal) {
+      Count(*answer.refusal);
+    } else {
+      answer.reservation = TakeOf(cost, false, pick);
+      answer.of_model = TakeOf(cost, true, pick);
+    }
+    // After it has taken, or the next one would be woken for nothing.
+    if (place != nullptr && !answer.waits) {
+      Drop(place, !answer.refusal, &wakes);
+      delete waiter->place_.release();
+    }
     answer.left = pick->Left();
     return answer;
   });
@@ -262,7 +168,8 @@ Limiter::Answer Limiter::Reserve(const LimitSubject& who, const LimitCost& cost,
 Limiter::Answer Limiter::ReserveModel(const LimitSubject& who, const LimitCost& cost,
                                       const LimitTime& time) {
   if (who.key_model_limits == nullptr && AllAreFree()) return {};
-  return With(who, time, [&](Pick* pick) {
+  LimitWakes wakes;
+  return With(who, time, false, &wakes, [&](Pick* pick) {
     for (size_t i = 0; i < kLimitScopes; ++i) {
       if (!IsOfModel(static_cast<LimitScope>(i))) pick->all[i] = {};
     }
@@ -279,17 +186,22 @@ Limiter::Answer Limiter::ReserveUpstream(const UpstreamSubject& whom, const Limi
 std::optional<LimitRefusal> Limiter::JudgeUpstream(const UpstreamSubject& whom,
                                                    const LimitCost& cost, const LimitTime& time) {
   if (AllAreFree()) return std::nullopt;
-  return WithUpstream(whom, time, [&](Pick* pick) { return JudgeOf(cost, *pick); });
+  return WithUpstream(whom, time, [&](Pick* pick) { return JudgeOf(cost, nullptr, *pick); });
 }
 
-// The one that holds longest of all that refuse it.
-std::optional<LimitRefusal> Limiter::JudgeOf(const LimitCost& cost, const Pick& pick) {
+// The one that holds longest of all that refuse it. A waiter overtakes nobody that came before it,
+// who has none overtakes nobody that waits.
+std::optional<LimitRefusal> Limiter::JudgeOf(const LimitCost& cost, const LimitWaiter* waiter,
+                                             const Pick& pick) {
   std::optional<LimitRefusal> longest;
   bool exact = true;
   for (size_t i = 0; i < kLimitScopes; ++i) {
     const Pick::Each& each = pick.all[i];
     if (each.holder == nullptr) continue;
-    const auto refusal = each.holder->meter.Judge(static_cast<LimitScope>(i), cost, each.time);
+    UnitsAhead ahead{};
+    if (each.holder->queues != nullptr) ahead = each.holder->queues->UnitsBefore(waiter);
+    const auto refusal =
+        each.holder->meter.Judge(static_cast<LimitScope>(i), cost, each.time, ahead);
     if (!refusal) continue;
     exact = exact && refusal->exact;
     if (!longest || refusal->Outlasts(*longest)) longest = refusal;
@@ -301,7 +213,7 @@ std::optional<LimitRefusal> Limiter::JudgeOf(const LimitCost& cost, const Pick& 
 
 Limiter::Answer Limiter::ReserveOf(const LimitCost& cost, Pick* pick) {
   Answer answer;
-  answer.refusal = JudgeOf(cost, *pick);
+  answer.refusal = JudgeOf(cost, nullptr, *pick);
   if (answer.refusal) {
     Count(*answer.refusal);
   } else {
@@ -334,14 +246,20 @@ void Limiter::Count(const LimitRefusal& refusal) {
   refused_[scope][static_cast<size_t>(refusal.dimension)].fetch_add(1, std::memory_order_relaxed);
 }
 
-std::optional<LimitRefusal> Limiter::Peek(const LimitSubject& who, const LimitTime& told) {
+std::optional<LimitRefusal> Limiter::Peek(const LimitSubject& who, const LimitTime& told,
+                                          const LimitPatience& patience) {
   if (who.key_limits == nullptr || !who.key_limits->requests_per_minute) return std::nullopt;
   Domain& own = ShardOf(who.org);
   std::optional<LimitRefusal> refusal;
   {
+    LimitWakes wakes;
     MutexLock lock(&own.mu);
     const LimitTime time = own.TimeOf(told);
-    refusal = own.FindKey(who, time)->meter.JudgeRequests(LimitScope::kKey, time);
+    refusal = own.FindKey(who, time, &wakes)->meter.JudgeRequests(LimitScope::kKey, time);
+    const bool waits = refusal && refusal->kind == RefusalKind::kWait;
+    const Holder* const org = own.Find(LimitScope::kOrg, who.org);
+    const LimitSet* const of_org = org != nullptr ? org->limits.get() : nullptr;
+    if (waits && refusal->wait <= PatienceOf(patience, who.key_limits, of_org)) refusal.reset();
   }
   if (refusal) Count(*refusal);
   return refusal;
@@ -349,27 +267,32 @@ std::optional<LimitRefusal> Limiter::Peek(const LimitSubject& who, const LimitTi
 
 LimitsLeft Limiter::Look(const LimitSubject& who, const LimitTime& time) {
   if (IsFree(who)) return {};
-  return With(who, time, [](const Pick* pick) { return pick->Left(); });
+  LimitWakes wakes;
+  return With(who, time, false, &wakes, [](const Pick* pick) { return pick->Left(); });
 }
 
 void Limiter::SettleIn(Reservation::Body* body, Domain* domain, const TokensUsed& used,
                        const LimitTime& told) {
+  LimitWakes wakes;
   MutexLock lock(&domain->mu);
   const LimitTime time = domain->TimeOf(told);
   for (Part& part : body->parts) {
     if (part.domain != domain) continue;
     const int64_t forgiven = part.holder->meter.Settle(part.taken, used, time);
     if (forgiven > 0) forgiven_.fetch_add(static_cast<uint64_t>(forgiven));
+    Domain::WakeFirst(*part.holder, &wakes);
   }
 }
 
 void Limiter::EndIn(Reservation::Body* body, Domain* domain) {
+  LimitWakes wakes;
   MutexLock lock(&domain->mu);
   for (Part& part : body->parts) {
     if (part.domain != domain) continue;
     if (!body->settled) part.holder->meter.GiveBack(part.taken, domain->latest);
     part.holder->meter.Leave();
     domain->Unlink(&part);
+    Domain::WakeFirst(*part.holder, &wakes);
   }
 }
 
@@ -389,8 +312,9 @@ void Reservation::End::operator()(Body* body) const {
 void Limiter::Census() {
   uint64_t leaks = 0;
   const auto census = [&leaks](Domain* domain) {
+    LimitWakes wakes;
     MutexLock lock(&domain->mu);
-    leaks += domain->Census();
+    leaks += domain->Census(&wakes);
   };
   for (size_t i = 0; i < kShards; ++i) census(&shards_[i]);
   census(shared_.get());
@@ -404,6 +328,7 @@ Limiter::Figures Limiter::figures() const {
   }
   figures.forgiven = forgiven_.load();
   figures.leaks = leaks_.load();
+  figures.waiting = waiting_.load();
   return figures;
 }
 
@@ -412,7 +337,7 @@ size_t Limiter::keys() {
   for (size_t i = 0; i < kShards; ++i) {
     Domain& domain = shards_[i];
     MutexLock lock(&domain.mu);
-    for (const LimitScope scope : kOfKeys)
+    for (const LimitScope scope : kLimitsOfKeys)
       keys += domain.holders[static_cast<size_t>(scope)].size();
   }
   return keys;

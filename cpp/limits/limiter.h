@@ -14,6 +14,7 @@
 #include "base/mutex.h"
 #include "limits/limit_answer.h"
 #include "limits/limit_set.h"
+#include "limits/limit_waiter.h"
 #include "limits/meter.h"
 
 namespace seekroute {
@@ -36,6 +37,8 @@ std::string ProviderKeyName(std::string_view provider, std::string_view key);
 std::string EndpointName(uint64_t id);
 
 class Limiter;
+class LimitWakes;
+struct LimitQueues;
 
 // What one request took of its limits. Whoever drops it unsettled gives all of it back, as of the
 // last moment that the limiter has heard of; whoever drops it settled frees its slots. Move-only.
@@ -73,14 +76,20 @@ class Limiter {
     Reservation reservation;  // of one that is not refused, but for...
     Reservation of_model;     // ...what it takes of the limits of its model
     LimitsLeft left;          // of Reserve(): after it was taken, or refused
+    // Of Reserve() with a waiter. Not refused, but it waits now: to be tried again when it is
+    // woken, and at `again`; not later than `until`, when it is refused.
+    bool waits = false;
+    TimePoint again = TimePoint::Never();
+    TimePoint until;
   };
   struct Figures {
     std::array<std::array<uint64_t, kLimitDimensions>, kLimitScopes> refused{};
     uint64_t forgiven = 0;  // tokens beyond the debt that a limit remembers
     uint64_t leaks = 0;     // requests that a census found counted and not running; must be 0
+    int64_t waiting = 0;    // requests in queues
   };
 
-  Limiter();
+  explicit Limiter(const QueueBounds& queue = {});
   ~Limiter();
   Limiter(const Limiter&) = delete;
   Limiter& operator=(const Limiter&) = delete;
@@ -91,7 +100,13 @@ class Limiter {
            const LimitTime& time);
 
   // Takes of every limit, or of none. Time that goes back is taken for a clock that was put back.
-  Answer Reserve(const LimitSubject& who, const LimitCost& cost, const LimitTime& time);
+  // Nobody overtakes those that wait for one of them.
+  //
+  // With a waiter, one that would be refused waits, where slots are full or the wait is within its
+  // patience, in the queue of the limit that refuses it; each time with the same waiter and
+  // patience. Once it does not wait any more it has left every queue.
+  Answer Reserve(const LimitSubject& who, const LimitCost& cost, const LimitTime& time,
+                 LimitWaiter* waiter = nullptr, const LimitPatience& patience = {});
   // Of those of the model alone, of all or of none: another one is to answer.
   Answer ReserveModel(const LimitSubject& who, const LimitCost& cost, const LimitTime& time);
   // Of all that an attempt falls under, or of none.
@@ -100,8 +115,10 @@ class Limiter {
   std::optional<LimitRefusal> JudgeUpstream(const UpstreamSubject& whom, const LimitCost& cost,
                                             const LimitTime& time);
 
-  // Whether the requests of a minute of the key alone refuse it already; takes nothing.
-  std::optional<LimitRefusal> Peek(const LimitSubject& who, const LimitTime& time);
+  // Whether the requests of a minute of the key alone refuse it already, for longer than it would
+  // wait; takes nothing.
+  std::optional<LimitRefusal> Peek(const LimitSubject& who, const LimitTime& time,
+                                   const LimitPatience& patience = {});
 
   // What is left now; takes nothing.
   LimitsLeft Look(const LimitSubject& who, const LimitTime& time);
@@ -129,6 +146,7 @@ class Limiter {
 
  private:
   friend class Reservation;
+  friend class LimitWaiter;
   struct Hash {
     using is_transparent = void;
     size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
@@ -138,6 +156,7 @@ class Limiter {
     std::shared_ptr<const LimitSet> limits;  // of whoever is no key
     uint64_t version = 0;                    // of the limits of a key
     int64_t counted = 0;                     // by a census
+    std::unique_ptr<LimitQueues> queues;     // null: nobody waits
   };
   using Holders = std::unordered_map<std::string, Holder, Hash, std::equal_to<>>;
   struct Part;
@@ -149,12 +168,19 @@ class Limiter {
   Domain& ShardOf(std::string_view org);
   // Does it with all that `who` falls under, under their locks.
   template <typename What>
-  auto With(const LimitSubject& who, const LimitTime& time, What what);
+  // `share`: those of its shared domain are locked also where there are no limits.
+  auto With(const LimitSubject& who, const LimitTime& time, bool share, LimitWakes* wakes,
+            What what);
   template <typename What>
   auto WithUpstream(const UpstreamSubject& whom, const LimitTime& time, What what);
-  static std::optional<LimitRefusal> JudgeOf(const LimitCost& cost, const Pick& pick);
+  static std::optional<LimitRefusal> JudgeOf(const LimitCost& cost, const LimitWaiter* waiter,
+                                             const Pick& pick);
   Answer ReserveOf(const LimitCost& cost, Pick* pick);
   Reservation TakeOf(const LimitCost& cost, bool of_model, Pick* pick);
+  bool Join(const LimitSubject& who, const LimitCost& cost, const LimitRefusal& refusal,
+            LimitWaiter* waiter, Pick* pick, LimitWakes* wakes);
+  static void Unqueue(LimitWaiter::Place* place, bool served, LimitWakes* wakes);
+  void Drop(LimitWaiter::Place* place, bool served, LimitWakes* wakes);
   void Count(const LimitRefusal& refusal);
   void SettleIn(Reservation::Body* body, Domain* domain, const TokensUsed& used,
                 const LimitTime& time);
@@ -166,6 +192,10 @@ class Limiter {
   std::atomic<int64_t> set_{0}, shared_sets_{0}, token_sets_{0};
   std::array<std::array<std::atomic<uint64_t>, kLimitDimensions>, kLimitScopes> refused_{};
   std::atomic<uint64_t> forgiven_{0}, leaks_{0};
+
+  const QueueBounds queue_;
+  std::atomic<uint64_t> tickets_{0};
+  std::atomic<int64_t> waiting_{0}, waiting_bytes_{0};
 };
 
 }  // namespace seekroute

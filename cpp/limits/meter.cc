@@ -10,6 +10,8 @@ namespace {
 __extension__ using Wide = __int128;
 
 constexpr int64_t kMinute = 60;
+// There is room, and those that wait are about to take of it.
+constexpr Duration kMoment = Duration::Milliseconds(1);
 constexpr Duration kLeastDay = Duration::Seconds(3600);
 constexpr Duration kDay = Duration::Seconds(kSecondsPerDay);
 
@@ -26,9 +28,12 @@ bool IsSmaller(const LimitLeft& a, const LimitLeft& b) {
 
 std::optional<LimitRefusal> OfMinute(LimitScope scope, LimitDimension dimension,
                                      const GcraCell& cell, const RateLimit& rate, TimePoint now,
-                                     int64_t cost) {
-  const std::optional<Duration> wait = cell.Wait(rate, now, cost);
-  if (wait && wait->ns == 0) return std::nullopt;
+                                     int64_t cost, int64_t ahead) {
+  std::optional<Duration> wait = cell.Wait(rate, now, cost, ahead);
+  if (wait && wait->ns == 0) {
+    if (ahead == 0) return std::nullopt;
+    wait = kMoment;
+  }
   return LimitRefusal{.kind = RefusalKind::kWait,
                       .scope = scope,
                       .dimension = dimension,
@@ -37,7 +42,7 @@ std::optional<LimitRefusal> OfMinute(LimitScope scope, LimitDimension dimension,
                       .remaining = cell.Remaining(rate, now),
                       .window_s = kMinute,
                       .wait = wait.value_or(Duration{}),
-                      .exact = true};
+                      .exact = ahead == 0};
 }
 
 LimitRefusal Never(LimitScope scope, LimitDimension dimension, int64_t window_s) {
@@ -94,8 +99,11 @@ Duration Meter::UntilNextDay(const LimitTime& time, bool* exact) const {
   return std::min(wait, kDay);
 }
 
-LimitRefusal Meter::OfDay(LimitScope scope, LimitDimension dimension, int64_t limit, int64_t used,
-                          const LimitTime& time) const {
+std::optional<LimitRefusal> Meter::OfDay(LimitScope scope, LimitDimension dimension, int64_t limit,
+                                         int64_t used, int64_t cost, int64_t ahead,
+                                         const LimitTime& time) const {
+  const bool fits = used <= limit - cost;
+  if (fits && ahead == 0) return std::nullopt;
   LimitRefusal refusal{.kind = RefusalKind::kWait,
                        .scope = scope,
                        .dimension = dimension,
@@ -103,22 +111,57 @@ LimitRefusal Meter::OfDay(LimitScope scope, LimitDimension dimension, int64_t li
                        .burst = limit,
                        .remaining = std::max<int64_t>(0, limit - used),
                        .window_s = kSecondsPerDay};
-  refusal.wait = UntilNextDay(time, &refusal.exact);
+  if (used <= limit - cost - ahead) {
+    refusal.wait = kMoment;
+  } else {
+    refusal.wait = UntilNextDay(time, &refusal.exact);
+    if (ahead > 0) {
+      refusal.wait = std::max(refusal.wait, kMoment);
+      refusal.exact = false;
+    }
+  }
   return refusal;
 }
 
-std::optional<LimitRefusal> Meter::JudgeRequests(LimitScope scope, const LimitTime& time) const {
+int64_t Meter::UnitsOf(LimitDimension dimension, const LimitCost& cost) const {
+  using enum LimitDimension;
+  if (dimension == kTokensPerMinute) return std::min(cost.tokens, AtOnce(dimension));
+  if (dimension == kTokensPerDay) return std::min(cost.tokens, AtOnce(dimension));
+  return 1;
+}
+
+int64_t Meter::AtOnce(LimitDimension dimension) const {
+  switch (dimension) {
+    case LimitDimension::kRequestsPerMinute:
+      return request_rate_ ? request_rate_->burst : 1;
+    case LimitDimension::kTokensPerMinute:
+      return token_rate_ ? token_rate_->burst : 1;
+    case LimitDimension::kRequestsPerDay:
+      return limits_.requests_per_day.value_or(1);
+    case LimitDimension::kTokensPerDay:
+      return limits_.tokens_per_day.value_or(1);
+    case LimitDimension::kConcurrent:
+      break;
+  }
+  return limits_.concurrent.value_or(1);
+}
+
+std::optional<LimitRefusal> Meter::JudgeRequests(LimitScope scope, const LimitTime& time,
+                                                 int64_t ahead) const {
   using enum LimitDimension;
   if (!limits_.requests_per_minute) return std::nullopt;
   if (*limits_.requests_per_minute == 0) return Never(scope, kRequestsPerMinute, kMinute);
-  return OfMinute(scope, kRequestsPerMinute, requests_, *request_rate_, time.now, 1);
+  return OfMinute(scope, kRequestsPerMinute, requests_, *request_rate_, time.now, 1, ahead);
 }
 
 std::optional<LimitRefusal> Meter::Judge(LimitScope scope, const LimitCost& cost,
-                                         const LimitTime& time) const {
+                                         const LimitTime& time, const UnitsAhead& ahead) const {
   using enum LimitDimension;
+  const auto before = [&ahead](LimitDimension dimension) {
+    return ahead[static_cast<size_t>(dimension)];
+  };
   std::optional<LimitRefusal> longest;
-  if (cost.counts_request) longest = JudgeRequests(scope, time);
+  if (cost.counts_request) longest = JudgeRequests(scope, time, before(kRequestsPerMinute));
   // Of a prompt that never fits: it is told so before anything is waited for.
   const auto too_large = [&](LimitDimension dimension, int64_t limit, int64_t burst,
                              int64_t window_s) {
@@ -138,8 +181,10 @@ std::optional<LimitRefusal> Meter::Judge(LimitScope scope, const LimitCost& cost
     } else if (cost.prompt > token_rate_->burst) {
       too_large(kTokensPerMinute, token_rate_->units, token_rate_->burst, kMinute);
     } else {
-      const int64_t tokens = std::min(cost.tokens, token_rate_->burst);
-      Keep(OfMinute(scope, kTokensPerMinute, tokens_, *token_rate_, time.now, tokens), &longest);
+      const int64_t tokens = UnitsOf(kTokensPerMinute, cost);
+      Keep(OfMinute(scope, kTokensPerMinute, tokens_, *token_rate_, time.now, tokens,
+                    before(kTokensPerMinute)),
+           &longest);
     }
   }
   if (limits_.requests_per_day || limits_.tokens_per_day) {
@@ -147,22 +192,24 @@ std::optional<LimitRefusal> Meter::Judge(LimitScope scope, const LimitCost& cost
     if (const auto& most = limits_.requests_per_day; most && cost.counts_request) {
       if (*most == 0) {
         Keep(Never(scope, kRequestsPerDay, kSecondsPerDay), &longest);
-      } else if (day.requests >= *most) {
-        Keep(OfDay(scope, kRequestsPerDay, *most, day.requests, time), &longest);
+      } else {
+        Keep(OfDay(scope, kRequestsPerDay, *most, day.requests, 1, before(kRequestsPerDay), time),
+             &longest);
       }
     }
     if (const auto& most = limits_.tokens_per_day) {
-      const int64_t tokens = std::min(cost.tokens, *most);
       if (*most == 0) {
         Keep(Never(scope, kTokensPerDay, kSecondsPerDay), &longest);
       } else if (cost.prompt > *most) {
         too_large(kTokensPerDay, *most, *most, kSecondsPerDay);
-      } else if (day.tokens > *most - tokens) {
-        Keep(OfDay(scope, kTokensPerDay, *most, day.tokens, time), &longest);
+      } else {
+        Keep(OfDay(scope, kTokensPerDay, *most, day.tokens, UnitsOf(kTokensPerDay, cost),
+                   before(kTokensPerDay), time),
+             &longest);
       }
     }
   }
-  if (limits_.concurrent && running_ >= *limits_.concurrent) {
+  if (limits_.concurrent && (running_ >= *limits_.concurrent || before(kConcurrent) > 0)) {
     if (*limits_.concurrent == 0) {
       Keep(Never(scope, kConcurrent, 0), &longest);
     } else if (longest) {

@@ -25,11 +25,16 @@ class Meter {
   // From now on these hold. What was used stays used, also of a limit that goes and comes again.
   void Change(const LimitSet& limits, TimePoint now);
 
-  // Why a request of that cost may not go on now; nothing: it may. Takes nothing.
-  std::optional<LimitRefusal> Judge(LimitScope scope, const LimitCost& cost,
-                                    const LimitTime& time) const;
+  // Why a request of that cost may not go on now, also where it would overtake who waits; nothing:
+  // it may. Takes nothing.
+  std::optional<LimitRefusal> Judge(LimitScope scope, const LimitCost& cost, const LimitTime& time,
+                                    const UnitsAhead& ahead = {}) const;
   // The same of the requests of a minute alone.
-  std::optional<LimitRefusal> JudgeRequests(LimitScope scope, const LimitTime& time) const;
+  std::optional<LimitRefusal> JudgeRequests(LimitScope scope, const LimitTime& time,
+                                            int64_t ahead = 0) const;
+  // How many units of a limit a request of that cost takes, and how many there are at once.
+  int64_t UnitsOf(LimitDimension dimension, const LimitCost& cost) const;
+  int64_t AtOnce(LimitDimension dimension) const;
 
   // Takes it, and a slot. Judge() must have let it pass at that time.
   Taken Take(const LimitCost& cost, const LimitTime& time);
@@ -66,8 +71,9 @@ class Meter {
   // The count of that moment. A day begins anew at midnight, and not within an hour of the last
   // time: a clock that jumps over midnight gives nothing twice.
   Day DayAt(const LimitTime& time) const;
-  LimitRefusal OfDay(LimitScope scope, LimitDimension dimension, int64_t limit, int64_t used,
-                     const LimitTime& time) const;
+  std::optional<LimitRefusal> OfDay(LimitScope scope, LimitDimension dimension, int64_t limit,
+                                    int64_t used, int64_t cost, int64_t ahead,
+                                    const LimitTime& time) const;
   Duration UntilNextDay(const LimitTime& time, bool* exact) const;
 
   LimitSet limits_;

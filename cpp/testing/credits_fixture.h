@@ -85,6 +85,7 @@ class CreditsTest : public OfferTest {
     if (api_v1_) submission.origin = Origin::kServerApiV1;
     if (!with_key_) submission.origin = Origin::kInProcess;
     submission.idempotency_key = idempotency_key;
+    submission.options = header_options_;
     submission.submitted = clock_.Now();
     submission.snapshot = snapshot_;
     submission.outlet = std::make_unique<MailboxOutlet>(&mailbox_, submission.id,
@@ -147,6 +148,7 @@ class CreditsTest : public OfferTest {
   Money credit_line_;
   bool store_answers_ = false;
   LimitSet key_limits_;
+  HeaderOptions header_options_;
   bool with_key_ = true, api_v1_ = false;
   size_t window_ = 1 << 20;
   UpstreamScript script_;

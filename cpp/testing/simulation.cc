@@ -69,6 +69,7 @@ Simulation::Simulation(uint64_t seed)
   if (!limits_.empty()) key.limits = std::make_shared<const LimitSet>(limits_);
   keys_.Put(HmacSha256(Secret("pepper"), "good"), std::move(key));
   AddClients();
+  DrawPatience(seed);
 }
 
 // Enough for everybody, for a few, or for hardly anything.
@@ -235,6 +236,7 @@ void Simulation::SubmitClient(ExchangeId id) {
   if (!client.local) submission.authorization = Secret("Bearer good");
   if (client.local) submission.origin = Origin::kInProcess;
   submission.idempotency_key = "order-" + std::to_string(id);
+  submission.options.queue = client.queue;
   submission.submitted = clock_.Now();
   submission.snapshot = snapshot_;
   submission.outlet = std::make_unique<MailboxOutlet>(&mailbox_, submission.id, client.window);

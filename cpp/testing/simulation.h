@@ -51,6 +51,7 @@ class Simulation {
   size_t owed() const { return owed_; }          // holds that were granted on credit
   size_t stopped() const { return stopped_; }    // that waited for their answer then
   size_t limited() const { return limited_; }    // that a limit refused
+  size_t queued() const { return queued_; }      // that got what they had waited for
 
  private:
   struct Client {
@@ -61,8 +62,9 @@ class Simulation {
     bool include_usage = false;
     bool cancelled = false;
     bool dawdles = false;
-    bool local = false;      // comes without a key
-    int64_t max_tokens = 0;  // the smaller of what it said; 0: nothing
+    bool local = false;             // comes without a key
+    int64_t max_tokens = 0;         // the smaller of what it said; 0: nothing
+    std::optional<Duration> queue;  // how long it waits for its limits
     TimePoint submitted;
     TimePoint ended = TimePoint::Never();
     TimePoint cancelled_at = TimePoint::Never();
@@ -106,6 +108,7 @@ class Simulation {
                      const std::vector<const SeenTransfer*>& attempts,
                      std::vector<std::string>* broken) const;
   void DrawLimits(uint64_t seed);
+  void DrawPatience(uint64_t seed);
   ExchangeId ClientOf(const std::string& body) const;
   void CheckSlots();
   void CheckProviders();
@@ -155,6 +158,8 @@ class Simulation {
   TimePoint stop_time_ = TimePoint::Never();
   size_t stopped_ = 0;
   size_t limited_ = 0;
+  bool queues_ = false;  // some wait for their limits
+  size_t queued_ = 0;
   std::vector<std::string> early_;  // promises broken while it ran
 };
 

@@ -43,6 +43,16 @@ void Simulation::DrawLimits(uint64_t seed) {
   }
 }
 
+// Likewise. Some wait, some do not.
+void Simulation::DrawPatience(uint64_t seed) {
+  SeededRng rng(seed * 7919 + 2);
+  queues_ = rng.OneIn(2);
+  if (!queues_) return;
+  for (auto& [id, client] : clients_) {
+    if (!rng.OneIn(4)) client.queue = rng.UpTo(Duration::Seconds(60));
+  }
+}
+
 // Whose request `body` is, by the tag in its prompt.
 ExchangeId Simulation::ClientOf(const std::string& body) const {
   return std::strtoull(body.c_str() + body.find("tag") + 3, nullptr, 10);
@@ -69,7 +79,9 @@ void Simulation::CheckSlots() {
     expect(upstream <= *limits_.concurrent, "no more run upstream than may at once");
   }
   expect(running >= static_cast<int64_t>(clients.size()), "what runs upstream has a slot");
-  expect(running <= static_cast<int64_t>(engine_.size()), "only what runs has a slot");
+  const int64_t waiting = limiter_.figures().waiting;
+  expect(running + waiting <= static_cast<int64_t>(engine_.size()),
+         "only what runs has a slot, and none that waits");
 }
 
 // At every instant: no provider is asked more than may run there.
@@ -105,6 +117,7 @@ void Simulation::CheckLimits(std::vector<std::string>* broken) {
   }
   upstream_limiter_.Census();
   expect(upstream_limiter_.figures().leaks == 0, "a census finds nothing of those who are asked");
+  expect(limiter_.figures().waiting == 0, "nobody waits any more");
   limiter_.Census();
   expect(limiter_.figures().leaks == 0, "a census finds nothing");
 
@@ -116,13 +129,22 @@ void Simulation::CheckLimits(std::vector<std::string>* broken) {
     expect(!limited || store_.Find(id) == nullptr, "nor held for");
     expect(!limited || !limits_.empty() || model_slots_, "nobody is limited without a limit");
     const bool sent = client.row.attempts > 0 || store_.Find(id) != nullptr;
+    const Duration patience = client.queue.value_or(Duration{});
+    expect(!limited || client.ended <= client.submitted + patience,
+           "nobody waits for a limit longer than it would");
+    const auto attempts = AttemptsOf(id);
+    if (client.queue && !options_.credits && !attempts.empty()) {
+      const Duration waited = attempts.front()->started - client.submitted;
+      if (waited.ns > 0) ++queued_;
+      expect(waited <= patience, "who has waited is sent in time");
+    }
     if (!client.local && sent) passed.push_back(client.submitted.ns);
   }
   std::sort(passed.begin(), passed.end());
   expect(
       !limits_.requests_per_day || static_cast<int64_t>(passed.size()) <= *limits_.requests_per_day,
       "no more in a day than may");
-  if (!limits_.requests_per_minute) return;
+  if (!limits_.requests_per_minute || queues_) return;  // who waits passes at another time
   const int64_t least_ns = Duration::Seconds(60).ns / *limits_.requests_per_minute;
   for (size_t from = 0; from < passed.size(); ++from) {
     for (size_t to = from; to < passed.size(); ++to) {

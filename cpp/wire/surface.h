@@ -53,6 +53,11 @@ class Surface {
   virtual std::string WriteError(const Error& error, const Profile& profile,
                                  const ErrorPlace& place) const = 0;
 
+  // An error as the end of a stream that has brought nothing of an answer yet.
+  virtual std::string WriteErrorEvent(const Error& error, const Profile& profile,
+                                      const ErrorPlace& place, std::string_view id,
+                                      std::string_view model, int64_t created) const = 0;
+
   // Bytes that mean nothing to a client, for a stream that is silent. Empty: nothing streams.
   virtual std::string_view keep_alive() const = 0;
 };

@@ -129,7 +129,8 @@ class Gateway:
         """From now on, of an "org", an "app", a "model" or, with the id "", the "gateway".
 
         Any of requests_per_minute, tokens_per_minute, requests_per_day, tokens_per_day, concurrent
-        (0: nothing is served), and burst_requests, burst_tokens (at once, of those of a minute).
+        (0: nothing is served), burst_requests, burst_tokens (at once, of those of a minute), and
+        queue_ms (how long a request waits for room), queue_weight (turns for one of another).
         None, and what is absent, is unlimited. What was used stays used. ValueError for another
         name, or a figure out of its range.
         """
@@ -193,6 +194,9 @@ class Gateway:
     def new_request_id(self, offered: bytes | None) -> bytes: ...
     def health(self) -> list[dict[str, Any]]: ...
     def reset_health(self, name: str) -> int: ...
+    def census(self) -> int:
+        """Slots of limits that were ever counted as taken and were not; they are free then."""
+
     def samples(self) -> list[tuple[str, tuple[tuple[str, str], ...], float]]: ...
 
 def price_usage(

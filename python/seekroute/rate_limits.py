@@ -14,7 +14,7 @@ Limits = Mapping[str, int]
 
 _MOST: Final = 4_000_000_000
 
-# Every limit with its least and its most. As `CheckLimits` in cpp/limits/limit_set.cc, or narrower.
+# Every limit, and what is kept with it, with its least and its most. As `CheckLimits` in cpp/limits/limit_set.cc, or narrower.
 BOUNDS: Final[Mapping[str, tuple[int, int]]] = {
     "requests_per_minute": (0, _MOST),
     "tokens_per_minute": (0, _MOST),
@@ -23,8 +23,17 @@ BOUNDS: Final[Mapping[str, tuple[int, int]]] = {
     "concurrent": (0, 1_000_000),
     "burst_requests": (1, _MOST),
     "burst_tokens": (1, _MOST),
+    "queue_ms": (0, 60_000),
+    "queue_weight": (1, 100),
 }
 NAMES: Final = tuple(BOUNDS)
+# No limits, but said and kept with them: how long a request waits for room, and how much an
+# organization is served beside others that wait. Nothing is said of them by default.
+_OF_QUEUES: Final[Mapping[str, tuple[str, ...]]] = {
+    "queue_ms": ("key", "org"),
+    "queue_weight": ("org",),
+}
+LIMIT_NAMES: Final = tuple(name for name in NAMES if name not in _OF_QUEUES)
 # A burst is one of its rate: it goes where that goes.
 _RATE_OF: Final = {"burst_requests": "requests_per_minute", "burst_tokens": "tokens_per_minute"}
 # Whose limits are kept in control.db; `gateway` is one, without an id.
@@ -93,6 +102,11 @@ def effective(*said: Limits) -> dict[str, int]:
         if name in source:
             found[name] = source[name]
     return found
+
+
+def names_of(scope: str) -> tuple[str, ...]:
+    """What can be said of one scope."""
+    return tuple(name for name in NAMES if scope in _OF_QUEUES.get(name, (scope,)))
 
 
 def bursts_alone(said: Limits) -> str:

@@ -95,6 +95,12 @@ std::string ChatSurface::WriteError(const Error& error, const Profile& profile,
   return WriteErrorBody(error, profile, place);
 }
 
+std::string ChatSurface::WriteErrorEvent(const Error& error, const Profile& profile,
+                                         const ErrorPlace& place, std::string_view id,
+                                         std::string_view model, int64_t created) const {
+  return seekroute::WriteErrorEvent(error, profile, place, id, model, created);
+}
+
 // An SSE comment; one newline, because a blank line after it makes some SDKs dispatch an empty
 // event.
 std::string_view ChatSurface::keep_alive() const { return ": SEEKROUTE PROCESSING\n"; }

@@ -28,6 +28,9 @@ class ChatSurface final : public Surface {
   TokenEstimate EstimatePrompt(std::string_view body) const override;
   std::string WriteError(const Error& error, const Profile& profile,
                          const ErrorPlace& place) const override;
+  std::string WriteErrorEvent(const Error& error, const Profile& profile, const ErrorPlace& place,
+                              std::string_view id, std::string_view model,
+                              int64_t created) const override;
   std::string_view keep_alive() const override;
 };
 

@@ -21,6 +21,10 @@ class EmbeddingsSurface final : public Surface {
   std::string WriteError(const Error& error, const Profile& profile,
                          const ErrorPlace& place) const override;
   // Nothing streams.
+  std::string WriteErrorEvent(const Error&, const Profile&, const ErrorPlace&, std::string_view,
+                              std::string_view, int64_t) const override {
+    return {};
+  }
   std::string_view keep_alive() const override { return {}; }
 };
 

@@ -12,7 +12,7 @@ from seekroute.api.call import ApiAnswer, ApiCall, RefusedError, Sources, Viewer
 from seekroute.errors import SeekrouteError
 from seekroute.ledger import LedgerError
 from seekroute.money import nano_at_least
-from seekroute.rate_limits import NAMES
+from seekroute.rate_limits import LIMIT_NAMES
 
 if TYPE_CHECKING:
     from seekroute.ledger import Ledger, Row
@@ -34,7 +34,7 @@ def key(call: ApiCall, sources: Sources) -> ApiAnswer:
         raise RefusedError(
             "store_unavailable", "the key's data cannot be read; try again"
         ) from error
-    info["data"]["limits"] = {name: limits.get(name) for name in NAMES}
+    info["data"]["limits"] = {name: limits.get(name) for name in LIMIT_NAMES}
     if (requests := limits.get("requests_per_minute")) is not None:  # 0 lets nothing pass
         info["data"]["rate_limit"] = {"requests": requests, "interval": "1m", "note": _NOTE}
     if sources.ledger is not None:

@@ -20,6 +20,8 @@ _OPTIONS: Final = {
     "concurrent": "concurrent",
     "burst": "burst_requests",
     "burst_tokens": "burst_tokens",
+    "queue_ms": "queue_ms",
+    "queue_weight": "queue_weight",
 }
 _OWN: Final = "own"
 # The id, the name and, of keys, the profile of what is limited.
@@ -47,6 +49,22 @@ _Burst = Annotated[
 _BurstTokens = Annotated[
     str | None,
     typer.Option("--burst-tokens", help="Most tokens in one instant; or none: those of a minute."),
+]
+
+_QueueMs = Annotated[
+    str | None,
+    typer.Option(
+        "--queue-ms",
+        help="Of keys and organizations: how long a request waits for room in its limits, in "
+        "milliseconds; or none: as the configuration says.",
+    ),
+]
+_QueueWeight = Annotated[
+    str | None,
+    typer.Option(
+        "--queue-weight",
+        help="Of organizations: turns beside those of one that waits for the same; or none: 1.",
+    ),
 ]
 
 
@@ -78,9 +96,11 @@ def limits_app(
         concurrent: _Concurrent = None,
         burst: _Burst = None,
         burst_tokens: _BurstTokens = None,
+        queue_ms: _QueueMs = None,
+        queue_weight: _QueueWeight = None,
         as_json: JsonOption = False,
     ) -> None:
-        given = (rpm, tpm, rpd, tpd, concurrent, burst, burst_tokens)
+        given = (rpm, tpm, rpd, tpd, concurrent, burst, burst_tokens, queue_ms, queue_weight)
         _set(ctx, scope, lambda control: find(shared(ctx), control, one), given, as_json=as_json)
 
     app.command("show", help="Show the limits that were set, and those in force.")(show)
@@ -182,13 +202,13 @@ def _show(
     *,
     as_json: bool,
 ) -> None:
-    from seekroute.rate_limits import NAMES, source_of
+    from seekroute.rate_limits import names_of, source_of
 
     id, name, profile = found
     own = control.limits.get(scope, id)
     said = {_OWN: own, **_configured(options, control, scope, id, profile)}
     rows: list[dict[str, Any]] = []
-    for limit in NAMES:
+    for limit in names_of(scope):
         holds = source_of(limit, said)
         rows.append(
             {

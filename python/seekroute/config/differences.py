@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from seekroute.config.prices import plain
 from seekroute.config.settings import LimitSettings, TimeoutSettings
-from seekroute.config.snapshot import ROUTING_OPTIONS
+from seekroute.config.snapshot import QUEUE_OPTIONS, ROUTING_OPTIONS
 from seekroute.plan import Plan
 from seekroute.rate_limits import LimitPlan
 from seekroute.reloading import Change, Differences
@@ -233,8 +233,9 @@ def _path_of(option: str) -> str:
         return f"limits.{option}"
     if option in TimeoutSettings.model_fields:
         return f"timeouts.{option}"
-    if option in ROUTING_OPTIONS:
-        return ROUTING_OPTIONS[option]
+    for options in (ROUTING_OPTIONS, QUEUE_OPTIONS):
+        if option in options:
+            return options[option]
     if option == "credits":
         return "credits.enabled"
     for section in ("credits", "limits"):

@@ -110,6 +110,15 @@ class ServerSettings(Strict):
         return value.lower() if isinstance(value, str) else value
 
 
+class QueueBounds(Strict):
+    """How many requests may wait for room in their limits; who comes then is refused."""
+
+    max: Annotated[int, Field(ge=0, le=100_000)] = 1000
+    """Of all organizations. They keep at most 64 MiB of bodies."""
+    per_org: Annotated[int, Field(ge=0, le=100_000)] = 100
+    """Of one organization."""
+
+
 class LimitDefaults(Strict):
     """Each limit that a key or an organization does not set itself."""
 
@@ -151,6 +160,11 @@ class LimitSettings(Strict):
     expected_output: Annotated[int, Field(ge=1, le=1 << 30)] = 1024
     """Tokens that are counted ahead for an answer whose length nobody has named; what it takes is
     counted at its end."""
+    queue_ms: Annotated[int, Field(ge=0, le=60_000)] = 0
+    """How long a request waits for room in its limits before it is refused, where neither it nor its
+    key or organization says it; 0: it does not wait."""
+    queue: QueueBounds = QueueBounds()
+    """How many may wait."""
     ratelimit_headers: Literal["openai", "ietf"] = "openai"
     """Headers that tell what is left. ietf adds `RateLimit` and `RateLimit-Policy` to OpenAI's
     `x-ratelimit-…`."""

@@ -21,6 +21,7 @@ from seekroute.config.routes import routed, routing_of
 from seekroute.config.settings import ProviderSettings, Settings
 
 __all__ = [
+    "QUEUE_OPTIONS",
     "ROUTING_OPTIONS",
     "build_options",
     "build_snapshot",
@@ -35,7 +36,7 @@ __all__ = [
 LOCAL_ORG = "local"
 
 # Limits that a running core is told of, or that have another name there.
-_NOT_OF_THE_START = {"defaults", "gateway", "expected_output"}
+_NOT_OF_THE_START = {"defaults", "gateway", "expected_output", "queue_ms", "queue"}
 
 # What `auto` means when nothing was chosen: capable and inexpensive, one of each big provider.
 DEFAULT_MODELS = (
@@ -67,6 +68,7 @@ def build_options(settings: Settings, pepper: bytes, *, ledger: bool = False) ->
         "require_key": settings.require_key,
         **settings.limits.model_dump(exclude=_NOT_OF_THE_START),
         "limits_expected_output": settings.limits.expected_output,
+        **{name: attrgetter(path)(settings) for name, path in QUEUE_OPTIONS.items()},
         **settings.timeouts.model_dump(),
         **_routing_options(settings),
         "credits": ledger,
@@ -92,6 +94,14 @@ ROUTING_OPTIONS: Final[Mapping[str, str]] = {
     "hedge_enabled": "routing.hedge.enabled",
     "hedge_percent": "routing.hedge.percent",
     "hedge_min_delay_ms": "routing.hedge.min_delay_ms",
+}
+
+
+# Likewise of those that wait for room in their limits.
+QUEUE_OPTIONS: Final[Mapping[str, str]] = {
+    "limits_queue_ms": "limits.queue_ms",
+    "limits_queue_max": "limits.queue.max",
+    "limits_queue_per_org": "limits.queue.per_org",
 }
 
 

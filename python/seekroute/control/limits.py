@@ -12,7 +12,7 @@ from sqlalchemy import Connection, func, insert, select, update
 from seekroute.control.errors import ControlError
 from seekroute.control.models import api_keys, limits
 from seekroute.control.queries import announce
-from seekroute.rate_limits import BOUNDS, NAMES, SCOPES, Limits, bursts_alone
+from seekroute.rate_limits import BOUNDS, NAMES, SCOPES, Limits, bursts_alone, names_of
 
 if TYPE_CHECKING:
     from seekroute.control.database import Database
@@ -129,6 +129,8 @@ def _check(scope: str, id: str, values: Mapping[str, int | None]) -> None:
     for name, value in values.items():
         if name not in BOUNDS:
             raise ControlError(f"there is no limit {name!r}")
+        if name not in names_of(scope):
+            raise ControlError(f"{name} is of no {scope}")
         least, most = BOUNDS[name]
         if value is not None and not least <= value <= most:
             raise ControlError(f"expected {least} to {most} as {name}, found {value}")

@@ -50,6 +50,8 @@ _log: Final = logging.getLogger("seekroute.server")
 
 # How often key changes are looked for: a revoked key has to fail within a second.
 KEY_POLL_S: Final = 0.25
+# How often the slots of limits are counted.
+CENSUS_S: Final = 10.0
 # How often orders are looked for: a command waits for its own.
 ORDER_POLL_S: Final = 0.25
 # Without a successful look for this long, keys may be stale and the gateway is not ready.
@@ -157,6 +159,14 @@ class Service:
             trouble="orders cannot be booked: the log says why",
             at_once=True,
         )
+        self._census: Final = Follower(
+            "census",
+            CENSUS_S,
+            self._take_census,
+            does="count the slots of limits",
+            trouble="slots of limits are not counted",
+        )
+        self._leaks = 0
         self._disk_reason = ""
         self._told_lack: dict[str, float] = {}  # by model of the catalog
 
@@ -214,7 +224,7 @@ class Service:
                 does="look for reloads that were asked for",
                 trouble="reloads are not seen",
             )
-            for follower in (self._keys, self._orders, reloading):
+            for follower in (self._keys, self._orders, self._census, reloading):
                 stack.enter_context(follower.running())
             stack.callback(self.reloads.close)
             self._resources = stack.pop_all()
@@ -474,6 +484,14 @@ class Service:
         yield from self.reloads.samples()
         yield "seekroute_http_body_bytes", (), float(self.bodies.taken)
         yield _DROPPED, (), float(self.log_writer.dropped if self.log_writer else 0)
+
+    def _take_census(self) -> bool:
+        """Slots of limits that count as taken and are not would refuse requests for ever."""
+        leaks = self.core.census()
+        if leaks > self._leaks:
+            _log.error("%d slots of limits were taken by no request: a fault", leaks - self._leaks)
+        self._leaks = leaks
+        return False
 
     def _tell_lack(self, record: Record) -> None:
         """Tells the operator what a model lacks that was asked for; its client is told less."""

@@ -15,7 +15,7 @@ from seekroute.api.schemas.shapes import (
     record,
     text,
 )
-from seekroute.rate_limits import NAMES
+from seekroute.rate_limits import LIMIT_NAMES
 
 __all__ = ["SCHEMAS"]
 
@@ -48,8 +48,8 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
                         description="Requests in an interval; -1: any number.",
                     ),
                     "limits": record(
-                        {name: integer(null=True) for name in NAMES},
-                        required=" ".join(NAMES),
+                        {name: integer(null=True) for name in LIMIT_NAMES},
+                        required=" ".join(LIMIT_NAMES),
                         description="What holds for the key itself; null: no limit.",
                     ),
                 },

@@ -1,0 +1,185 @@
+// What a limiter keeps under one lock. Its own alone.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <string>
+#include <unordered_map>
+#include <utility>
+
+#include "base/mutex.h"
+#include "limits/limit_queue.h"
+#include "limits/limiter.h"
+
+namespace seekroute {
+
+// Two threads may have read the clock in another order than they come in, and one may have been
+// stopped for a while between the two.
+inline constexpr Duration kLimitRace = Duration::Seconds(60);
+
+// Holders of a domain after which those at rest are looked for, at first.
+inline constexpr size_t kFirstLimitSweep = 1024;
+
+inline constexpr LimitScope kLimitsOfKeys[] = {LimitScope::kKey, LimitScope::kKeyModel};
+
+// What one reservation took of one holder, in the list of its domain.
+struct Limiter::Part {
+  Holder* holder = nullptr;  // null: there is none of this scope
+  Domain* domain = nullptr;
+  Meter::Taken taken;
+  Part* before = nullptr;
+  Part* after = nullptr;
+};
+
+// Holders under one lock.
+struct Limiter::Domain {
+  Mutex mu;
+  std::array<Holders, kLimitScopes> holders SR_GUARDED_BY(mu);
+  SteadyTime steady SR_GUARDED_BY(mu);
+  TimePoint told SR_GUARDED_BY(mu);    // the latest
+  LimitTime latest SR_GUARDED_BY(mu);  // of the meters
+  size_t sweep_at SR_GUARDED_BY(mu) = kFirstLimitSweep;
+  Part* live = nullptr;  // likewise under mu, which is not seen through a Pick
+  // How many requests of an organization wait, wherever.
+  std::unordered_map<std::string, int64_t, Hash, std::equal_to<>> waiting;  // likewise
+
+  LimitTime TimeOf(const LimitTime& time) SR_REQUIRES(mu) {
+    const bool race = time.now < told && told - time.now < kLimitRace;
+    if (!race) told = time.now;
+    latest = {steady.At(told), time.wall};
+    return latest;
+  }
+
+  Holder* Find(LimitScope scope, std::string_view id) SR_REQUIRES(mu) {
+    Holders& all = holders[static_cast<size_t>(scope)];
+    if (all.empty()) return nullptr;
+    const auto found = all.find(id);
+    return found != all.end() ? &found->second : nullptr;
+  }
+
+  // There may be more room in what it has.
+  static void WakeFirst(const Holder& holder, LimitWakes* wakes) {
+    if (holder.queues != nullptr) holder.queues->WakeFirst(wakes);
+  }
+
+  Holder* FindKey(const LimitSubject& who, const LimitTime& time, LimitWakes* wakes)
+      SR_REQUIRES(mu) {
+    return FindKey(LimitScope::kKey, who.key, *who.key_limits, who.key_version, time, wakes);
+  }
+
+  // That of a key, with its newest limits.
+  Holder* FindKey(LimitScope scope, std::string_view id, const LimitSet& limits, uint64_t version,
+                  const LimitTime& time, LimitWakes* wakes) SR_REQUIRES(mu) {
+    Holder* holder = Find(scope, id);
+    if (holder == nullptr) {
+      Sweep(time);
+      holder = &holders[static_cast<size_t>(scope)][std::string(id)];
+      holder->meter.Change(limits, time.now);
+      holder->version = version;
+    } else if (holder->version < version) {
+      holder->meter.Change(limits, time.now);
+      holder->version = version;
+      WakeFirst(*holder, wakes);
+    }
+    return holder;
+  }
+
+  // As often as their number doubles.
+  void Sweep(const LimitTime& time) SR_REQUIRES(mu) {
+    const auto count = [this]() SR_REQUIRES(mu) {
+      size_t keys = 0;
+      for (const LimitScope scope : kLimitsOfKeys)
+        keys += holders[static_cast<size_t>(scope)].size();
+      return keys;
+    };
+    if (count() < sweep_at) return;
+    for (const LimitScope scope : kLimitsOfKeys) {
+      std::erase_if(holders[static_cast<size_t>(scope)], [&time](const auto& each) {
+        return each.second.queues == nullptr && each.second.meter.AtRest(time);
+      });
+    }
+    sweep_at = std::max(kFirstLimitSweep, 2 * count());
+  }
+
+  void Link(Part* part) {
+    part->after = live;
+    if (live != nullptr) live->before = part;
+    live = part;
+  }
+
+  void Unlink(Part* part) {
+    (part->before != nullptr ? part->before->after : live) = part->after;
+    if (part->after != nullptr) part->after->before = part->before;
+  }
+
+  // How many more, or fewer, are counted than run.
+  uint64_t Census(LimitWakes* wakes) SR_REQUIRES(mu) {
+    for (Part* part = live; part != nullptr; part = part->after) ++part->holder->counted;
+    uint64_t leaks = 0;
+    for (Holders& all : holders) {
+      for (auto& [id, holder] : all) {
+        const int64_t counted = std::exchange(holder.counted, 0);
+        const int64_t off = holder.meter.running() - counted;
+        leaks += static_cast<uint64_t>(off < 0 ? -off : off);
+        holder.meter.Correct(counted);
+        if (off != 0) WakeFirst(holder, wakes);
+      }
+    }
+    return leaks;
+  }
+};
+
+// Those that a request falls under, by scope.
+struct Limiter::Pick {
+  struct Each {
+    Holder* holder = nullptr;
+    Domain* domain = nullptr;
+    LimitTime time;
+  };
+  std::array<Each, kLimitScopes> all;
+  Domain* own = nullptr;
+
+  void Add(LimitScope scope, Holder* holder, Domain* domain, const LimitTime& time) {
+    if (holder != nullptr) all[static_cast<size_t>(scope)] = {holder, domain, time};
+  }
+
+  // Null: none, or of a key.
+  const LimitSet* LimitsOf(LimitScope scope) const {
+    const Holder* const holder = all[static_cast<size_t>(scope)].holder;
+    return holder != nullptr ? holder->limits.get() : nullptr;
+  }
+
+  LimitsLeft Left() const {
+    LimitsLeft left;
+    for (size_t i = 0; i < kLimitScopes; ++i) {
+      const Each& each = all[i];
+      if (each.holder == nullptr) continue;
+      each.holder->meter.TellMinutes(static_cast<LimitScope>(i), each.time.now, &left);
+    }
+    for (size_t i = 0; i < kLimitScopes; ++i) {
+      const Each& each = all[i];
+      if (each.holder == nullptr) continue;
+      each.holder->meter.TellDays(static_cast<LimitScope>(i), each.time, &left);
+    }
+    for (const LimitsLeft::Kind kind : {&LimitsLeft::requests, &LimitsLeft::tokens}) {
+      if (!(left.*kind)) continue;
+      const Each& each = all[static_cast<size_t>((left.*kind)->scope)];
+      each.holder->meter.TellReset(kind, each.time, &left);
+    }
+    return left;
+  }
+};
+
+struct Reservation::Body {
+  Limiter* limiter = nullptr;
+  Limiter::Domain* own = nullptr;
+  // Of one reservation: key, app, organization and gateway.
+  static constexpr size_t kMost = 4;
+  std::array<Limiter::Part, kMost> parts;
+  size_t size = 0;
+  bool shares = false;  // some are in the limiter's shared domain
+  bool settled = false;
+};
+
+}  // namespace seekroute

@@ -1,0 +1,113 @@
+// Into a limiter's queues, and out of them.
+#include <algorithm>
+#include <memory>
+
+#include "limits/limit_domain.h"
+#include "limits/limit_queue.h"
+#include "limits/limiter.h"
+
+namespace seekroute {
+namespace {
+
+// Organizations take turns at what is everybody's; the keys of one at what is its own.
+bool IsEverybodys(LimitScope scope) {
+  return scope == LimitScope::kGateway || scope == LimitScope::kModel;
+}
+
+bool CountsTokens(LimitDimension dimension) {
+  return dimension == LimitDimension::kTokensPerMinute ||
+         dimension == LimitDimension::kTokensPerDay;
+}
+
+}  // namespace
+
+// Under the locks of `pick`. False: too many wait.
+bool Limiter::Join(const LimitSubject& who, const LimitCost& cost, const LimitRefusal& refusal,
+                   LimitWaiter* waiter, Pick* pick, LimitWakes* wakes) {
+  const Pick::Each& at = pick->all[static_cast<size_t>(refusal.scope)];
+  const auto dimension = static_cast<size_t>(refusal.dimension);
+  LimitWaiter::Place* place = waiter->place_.get();
+  if (place == nullptr) {
+    const auto counted = pick->own->waiting.find(who.org);
+    if (counted != pick->own->waiting.end() && counted->second >= queue_.of_org) return false;
+    const bool many = waiting_.fetch_add(1) >= queue_.waiters;
+    const bool large = waiting_bytes_.fetch_add(waiter->bytes_) + waiter->bytes_ > queue_.bytes;
+    if (many || large) {
+      waiting_.fetch_sub(1);
+      waiting_bytes_.fetch_sub(waiter->bytes_);
+      return false;
+    }
+    if (waiter->ticket_ == 0) waiter->ticket_ = tickets_.fetch_add(1) + 1;
+    place = new LimitWaiter::Place;
+    waiter->place_.reset(place);
+    place->limiter = this;
+    place->own = pick->own;
+    place->waiter = waiter;
+    place->org = who.org;
+    ++pick->own->waiting[place->org];
+  } else if (place->holder == at.holder && place->dimension == refusal.dimension) {
+    return true;
+  } else {
+    Unqueue(place, false, wakes);
+  }
+  const Meter& meter = at.holder->meter;
+  const bool everybodys = IsEverybodys(refusal.scope);
+  const bool by_cost = everybodys && CountsTokens(refusal.dimension);
+  if (at.holder->queues == nullptr) at.holder->queues = std::make_unique<LimitQueues>();
+  std::unique_ptr<LimitQueue>& queue = at.holder->queues->all[dimension];
+  if (queue == nullptr) {
+    const int64_t eighth = (meter.AtOnce(refusal.dimension) + 7) / 8;
+    queue = std::make_unique<LimitQueue>(by_cost ? std::max<int64_t>(1, eighth) : 1);
+  }
+  LimitQueue::Share share;
+  share.flow = Hash()(everybodys ? who.org : who.key);
+  share.units = std::max<int64_t>(1, meter.UnitsOf(refusal.dimension, cost));
+  if (by_cost) share.cost = share.units;
+  const LimitSet* const org = pick->LimitsOf(LimitScope::kOrg);
+  if (everybodys && org != nullptr) share.weight = org->queue_weight.value_or(1);
+  place->domain = at.domain;
+  place->holder = at.holder;
+  place->dimension = refusal.dimension;
+  queue->Join(place, share, wakes);
+  return true;
+}
+
+void Limiter::Unqueue(LimitWaiter::Place* place, bool served, LimitWakes* wakes) {
+  LimitQueues& queues = *place->holder->queues;
+  place->queue->Leave(place, served, wakes);
+  std::unique_ptr<LimitQueue>& queue = queues.all[static_cast<size_t>(place->dimension)];
+  if (queue->empty()) queue.reset();
+  if (queues.empty()) place->holder->queues.reset();
+}
+
+// Under the locks of its organization and of its queue.
+void Limiter::Drop(LimitWaiter::Place* place, bool served, LimitWakes* wakes) {
+  Unqueue(place, served, wakes);
+  const auto counted = place->own->waiting.find(place->org);
+  if (--counted->second == 0) place->own->waiting.erase(counted);
+  waiting_.fetch_sub(1);
+  waiting_bytes_.fetch_sub(place->waiter->bytes_);
+}
+
+void LimitWaiter::End::operator()(Place* place) const {
+  Limiter& limiter = *place->limiter;
+  {
+    LimitWakes wakes;
+    MutexLock lock(&place->own->mu);
+    if (place->domain == place->own) {
+      limiter.Drop(place, false, &wakes);
+    } else {
+      MutexLock also(&place->domain->mu);
+      limiter.Drop(place, false, &wakes);
+    }
+  }
+  delete place;
+}
+
+size_t LimitWaiter::Position() const {
+  if (place_ == nullptr) return 0;
+  MutexLock lock(&place_->domain->mu);
+  return place_->queue->PositionOf(*place_);
+}
+
+}  // namespace seekroute
