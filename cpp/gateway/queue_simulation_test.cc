@@ -237,7 +237,8 @@ TEST_F(QueueSimulationTest, KeepsItsPromisesUnderEverySeed) {
     Kept(&world);
     waited += static_cast<size_t>(world.most_waiting());
   });
-  if (std::getenv("SEEKROUTE_SEEDS") == nullptr) EXPECT_GT(waited, 400u);
+  if (std::getenv("SEEKROUTE_SEEDS") != nullptr) return;
+  EXPECT_GT(waited, 400u);
 }
 
 }  // namespace

@@ -141,6 +141,7 @@ ExchangeId QueueWorld::Submit(const Request& request) {
   submission.outlet =
       std::make_unique<MailboxOutlet>(&mailbox_, id, std::make_shared<FlowWindow>(1u << 20));
   threads_[client.engine]->engine.Submit(std::move(submission));
+  Deliver();
   return id;
 }
 
