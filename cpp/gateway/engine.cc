@@ -45,6 +45,13 @@ void Engine::Stop() {
   for (const auto& [id, running] : exchanges_) running.exchange->Stop();
 }
 
+void Engine::StopWaiting() {
+  world_.waker = nullptr;  // of those that come
+  for (const auto& [id, running] : exchanges_) {
+    if (running.exchange->queued()) running.exchange->Stop();
+  }
+}
+
 void Engine::Resume(ExchangeId id) {
   const auto found = exchanges_.find(id);
   if (found != exchanges_.end()) found->second.exchange->Resume();

@@ -25,6 +25,8 @@ class Engine : private ExchangeHost, private LimitWaker {
   void Stop(ExchangeId id);
   // Every exchange, and each that is still submitted.
   void Stop();
+  // Those that wait for their limits; nobody waits from now on.
+  void StopWaiting();
   void Resume(ExchangeId id);
   // It may be the turn of one that waits for its limits.
   void PassGate(ExchangeId id);

@@ -103,6 +103,8 @@ void EngineThread::Execute(Command command) {
     engine_->Resume(resume->id);
   } else if (auto* stop = std::get_if<StopCommand>(&command)) {
     stop->id ? engine_->Stop(*stop->id) : engine_->Stop();
+  } else if (std::holds_alternative<StopWaitingCommand>(command)) {
+    engine_->StopWaiting();
   } else if (auto* wake = std::get_if<WakeCommand>(&command)) {
     engine_->PassGate(wake->id);
   } else if (auto* task = std::get_if<Task>(&command)) {

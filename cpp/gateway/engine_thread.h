@@ -41,6 +41,9 @@ class EngineThread : private EngineInbox, private LimitWaker {
   void StopExchange(ExchangeId id) { Post(Command(StopCommand{id})), Flush(); }
   void StopExchanges() { Post(Command(StopCommand{})), Flush(); }
 
+  // Ends those that wait for room in their limits with kShuttingDown; nobody waits from now on.
+  void StopWaiting() { Post(Command(StopWaitingCommand{})), Flush(); }
+
   // Ends the thread and stops the exchanges that still run: what they hold is settled, and their
   // ends may be lost. Nothing is done, or asked of the ledger, after it. Idempotent.
   void Stop();
@@ -55,13 +58,14 @@ class EngineThread : private EngineInbox, private LimitWaker {
   struct StopCommand {
     std::optional<ExchangeId> id;  // none: all
   };
+  struct StopWaitingCommand {};
   struct WakeCommand {
     ExchangeId id;
   };
   // What the ledger has answered.
   using Task = std::function<void()>;
-  using Command =
-      std::variant<Submission, CancelCommand, ResumeCommand, StopCommand, WakeCommand, Task>;
+  using Command = std::variant<Submission, CancelCommand, ResumeCommand, StopCommand,
+                               StopWaitingCommand, WakeCommand, Task>;
 
   void Post(Command command);
   void Post(Task task) override { Post(Command(std::move(task))), Flush(); }

@@ -54,6 +54,9 @@ class Exchange : private PurseOwner, private TriesOwner {
   TimePoint NextDeadline() const;
   void OnTimer(TimePoint now);
 
+  // It waits for its limits.
+  bool queued() const { return state_ == State::kQueued; }
+
   // Nothing is left to do: the exchange may be destroyed (from outside its own callbacks).
   bool finished() const { return state_ == State::kDone && !purse_.storing() && tries_.quiet(); }
   ExchangeId id() const { return in_.id; }

@@ -67,7 +67,7 @@ Bill Exchange::BillNow(Ending ending) const {
 
 void Exchange::Compose(const Bill& bill) {
   record_.total = world_.clock->Now() - in_.submitted;
-  record_.overhead = std::max(record_.total - tries_.waited(), Duration{});
+  record_.overhead = std::max(record_.total - tries_.waited() - gate_.queue().Waited(), Duration{});
   record_.settlement = bill.settlement;
   const bool unanswered =
       state_ == State::kAdmitting || state_ == State::kQueued || state_ == State::kHolding;

@@ -166,6 +166,11 @@ void Gateway::Cancel(ExchangeId id) { Tell(id, Told::kCancel); }
 
 void Gateway::Stop(ExchangeId id) { Tell(id, Told::kStop); }
 
+void Gateway::BeginShutdown() {
+  shutting_down_.store(true);
+  for (const auto& engine : engines_) engine->StopWaiting();
+}
+
 void Gateway::Stop() {
   BeginShutdown();
   scans_.Stop();

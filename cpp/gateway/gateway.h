@@ -88,8 +88,9 @@ class Gateway {
   // Unknown ids are ignored.
   void Stop(ExchangeId id);
 
-  // From now on new requests are refused with kShuttingDown; running ones go on.
-  void BeginShutdown() { shutting_down_.store(true); }
+  // From now on new requests are refused with kShuttingDown, as are those that wait for room in
+  // their limits; running ones go on.
+  void BeginShutdown();
 
   // BeginShutdown(), and running ones end with kShuttingDown: an error for who still waits, at no
   // charge. The ends come by the mailbox, within the time that the ledger takes for them, and

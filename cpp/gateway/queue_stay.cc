@@ -31,7 +31,8 @@ void QueueStay::Learn(const Limiter::Answer& answer) {
 TimePoint QueueStay::NextDeadline() const { return std::min({again_, until_, tick_}); }
 
 Duration QueueStay::Waited() const {
-  return has_waited_ ? world_.clock->Now() - *since_ : Duration{};
+  if (!has_waited_) return {};
+  return waited_.value_or(world_.clock->Now() - *since_);
 }
 
 Status QueueStay::CheckKey() {
@@ -44,9 +45,9 @@ Status QueueStay::CheckKey() {
 
 void QueueStay::End() {
   if (waiter_) waiter_->Leave();
-  if (!has_waited_ || counted_) return;
-  counted_ = true;
-  world_.stats->CountQueueWait(Waited());
+  if (!has_waited_ || waited_) return;
+  waited_ = Waited();
+  world_.stats->CountQueueWait(*waited_);
 }
 
 }  // namespace seekroute

@@ -38,7 +38,7 @@ class QueueStay {
   bool has_waited() const { return has_waited_; }
   // When Reserve() is to be called again, if nobody wakes it before.
   TimePoint NextDeadline() const;
-  // Since it first had to wait.
+  // How long it has waited, or had when that ended.
   Duration Waited() const;
   size_t Position() const { return waiter_ ? waiter_->Position() : 0; }
 
@@ -61,7 +61,7 @@ class QueueStay {
   TimePoint until_;
   TimePoint tick_;
   bool has_waited_ = false;
-  bool counted_ = false;
+  std::optional<Duration> waited_;  // once it waits no longer
 };
 
 }  // namespace seekroute

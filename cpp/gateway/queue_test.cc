@@ -242,6 +242,29 @@ TEST_F(QueueTest, EveryEndOfAWaitLeavesTheQueue) {
   Rest();
 }
 
+TEST_F(QueueTest, AGatewayThatIsToStopKeepsNobodyWaiting) {
+  key_limits_ = {.concurrent = 1};
+  Open(kPlenty);
+  const ExchangeId runs = Submit(), waits = Submit();
+  Settle();
+  engine_->StopWaiting();
+  Settle();
+  EXPECT_EQ(seen_[waits].status, 503);
+  EXPECT_EQ(Await(Submit()).status, 429);
+  EXPECT_EQ(Await(runs).status, 200);
+  Rest();
+}
+
+TEST_F(QueueTest, AWaitIsNoOverheadOfTheGateway) {
+  key_limits_ = {.concurrent = 1};
+  Open(kPlenty);
+  Submit();
+  const Seen& waited = Await(Submit());
+  EXPECT_EQ(waited.row->total, Duration::Seconds(2));
+  EXPECT_EQ(waited.row->overhead, Duration{});
+  Rest();
+}
+
 TEST_F(QueueTest, AKeyThatIsRevokedWaitsNoLonger) {
   key_limits_ = {.concurrent = 1};
   script_.head_delay = Duration::Seconds(20);

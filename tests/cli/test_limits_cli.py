@@ -75,6 +75,19 @@ def test_a_keys_limits_are_set_shown_and_taken_back(run: Run) -> None:
     ]
 
 
+def test_how_long_requests_wait_is_set_with_the_limits(run: Run) -> None:
+    a_key(run)
+    found = shown(run("keys", "limits", "set", "web", "--queue-ms", "20000", "--json"))
+    assert found["queue_ms"] == (20_000, 20_000, "own")
+    assert "queue_weight" not in found
+    found = shown(run("orgs", "limits", "set", "acme", "--queue-weight", "3", "--json"))
+    assert found["queue_weight"] == (3, 3, "own")
+    result = run("keys", "limits", "set", "web", "--queue-ms", "60001", code=1)
+    assert "expected 0 to 60000 as queue_ms" in result.stderr
+    result = run("models", "limits", "set", "gpt-4o-mini", "--queue-ms", "5", code=1)
+    assert "queue_ms is of no model" in result.stderr
+
+
 def test_limits_of_what_keys_share(run: Run) -> None:
     found = shown(run("orgs", "limits", "set", "acme", "--tpd", "5000000", "--json"))
     assert found["tokens_per_day"] == (5000000, 5000000, "own")

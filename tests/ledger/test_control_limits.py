@@ -88,12 +88,28 @@ def test_a_look_reads_no_rows_of_keys(control: ControlPlane, tmp_path: Path) -> 
 def test_bounds(control: ControlPlane, name: str) -> None:
     least, most = BOUNDS[name]
     base = {"requests_per_minute": 1, "tokens_per_minute": 1}
+    org = control.orgs.create("acme").id  # of which everything can be said
     for fits in (least, most):
-        assert control.limits.set("model", "a/b", base | {name: fits})[name] == fits
+        assert control.limits.set("org", org, base | {name: fits})[name] == fits
     for wrong in (least - 1, most + 1):
         with pytest.raises(ControlError, match=f"expected {least} to {most} as {name}"):
-            control.limits.set("model", "a/b", base | {name: wrong})
-    assert control.limits.get("model", "a/b")[name] == most
+            control.limits.set("org", org, base | {name: wrong})
+    assert control.limits.get("org", org)[name] == most
+
+
+def test_what_is_said_of_queues_is_of_keys_and_organizations(control: ControlPlane) -> None:
+    key = add_key(control)
+    assert control.limits.set("key", key.id, {"queue_ms": 500}) == {"queue_ms": 500}
+    for scope, id, name in (
+        ("key", key.id, "queue_weight"),
+        ("app", "x", "queue_ms"),
+        ("model", "a/b", "queue_ms"),
+        ("gateway", "", "queue_weight"),
+    ):
+        with pytest.raises(ControlError, match=f"{name} is of no {scope}"):
+            control.limits.set(scope, id, {name: 1})
+    plan = LimitPlan(key={"concurrent": 1})
+    assert plan.of_key({"queue_ms": 500}, "seekroute") == {"concurrent": 1, "queue_ms": 500}
 
 
 def test_a_burst_needs_its_rate(control: ControlPlane) -> None:
