@@ -14,7 +14,8 @@ Limits = Mapping[str, int]
 
 _MOST: Final = 4_000_000_000
 
-# Every limit, and what is kept with it, with its least and its most. As `CheckLimits` in cpp/limits/limit_set.cc, or narrower.
+# Every limit, and what is kept with them, with its least and its most. As `CheckLimits` in
+# cpp/limits/limit_set.cc, or narrower.
 BOUNDS: Final[Mapping[str, tuple[int, int]]] = {
     "requests_per_minute": (0, _MOST),
     "tokens_per_minute": (0, _MOST),

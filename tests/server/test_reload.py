@@ -158,10 +158,12 @@ def test_what_only_a_start_can_take_is_named(server: RunningServer) -> None:
         "engine_threads": 2,
         "timeouts": {"idle_timeout_ms": 1000},
     }
-    other |= {"credits": {"strict_bound": True}, "limits": {"expected_output": 7}}
+    other |= {"credits": {"strict_bound": True}}
+    other |= {"limits": {"expected_output": 7, "queue_ms": 5, "queue": {"per_org": 6}}}
     file_of(server).write_text(house(url, "one", "1", **other))
     wanted = {"require_key", "engine_threads", "timeouts.idle_timeout_ms"}
     wanted |= {"credits.strict_bound", "limits.expected_output"}
+    wanted |= {"limits.queue_ms", "limits.queue.per_org"}
     said = told(server)
     assert set(said["needs_restart"]) == wanted
     assert ask(server) == ("team/one", 1)  # all else is taken

@@ -114,9 +114,9 @@ class QueueBounds(Strict):
     """How many requests may wait for room in their limits; who comes then is refused."""
 
     max: Annotated[int, Field(ge=0, le=100_000)] = 1000
-    """Of all organizations. They keep at most 64 MiB of bodies."""
+    """Most requests that wait for room in their limits; they keep at most 64 MiB of bodies."""
     per_org: Annotated[int, Field(ge=0, le=100_000)] = 100
-    """Of one organization."""
+    """Most of them of one organization."""
 
 
 class LimitDefaults(Strict):
@@ -161,8 +161,8 @@ class LimitSettings(Strict):
     """Tokens that are counted ahead for an answer whose length nobody has named; what it takes is
     counted at its end."""
     queue_ms: Annotated[int, Field(ge=0, le=60_000)] = 0
-    """How long a request waits for room in its limits before it is refused, where neither it nor its
-    key or organization says it; 0: it does not wait."""
+    """How long a request waits for room in its limits, where neither it nor its key or organization
+    says it; 0: it is refused at once."""
     queue: QueueBounds = QueueBounds()
     """How many may wait."""
     ratelimit_headers: Literal["openai", "ietf"] = "openai"

@@ -65,6 +65,21 @@ GROUPS: Final[Mapping[str, tuple[dict[str, Any], ...]]] = {
                 "own limit."
             ),
         ),
+        parameter(
+            "header",
+            "x-seekroute-queue-ms",
+            integer(minimum=0, maximum=60_000),
+            description=(
+                "How long it waits for room in its limits, instead of what is set for its key, its "
+                "organization or the gateway."
+            ),
+        ),
+        parameter(
+            "header",
+            "x-seekroute-queue-progress",
+            {"enum": ["1", "true", "enabled"]},
+            description="A stream that waits gets a comment each second.",
+        ),
     ),
     "DryRun": (
         parameter(
