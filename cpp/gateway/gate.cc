@@ -62,7 +62,8 @@ Status Gate::Enter(std::string_view body, TimePoint deadline) {
   const LimitSubject who = Subject();
   model_ = admission_.model;
   if (!queue_.waits() && world_.limiter->IsFree(who)) return {};
-  if (world_.limiter->MayCountTokens(who)) {
+  // Once: it may take a pass over the body.
+  if (!queue_.waits() && world_.limiter->MayCountTokens(who)) {
     cost_ = ExpectedCost(admission_, *world_.options, admission_.route.candidates, body);
   }
   Limiter::Answer answer = world_.limiter->Reserve(who, cost_, Now(), queue_.Waiter(body.size()),

@@ -146,7 +146,7 @@ TEST_F(LimitQueueTest, TheFirstKnowsTheInstantAndOthersDoNot) {
   key_limits_ = {.requests_per_minute = 60, .burst_requests = 1};
   Asker &passed = Add(), &first = Add(), &second = Add();
   ASSERT_TRUE(Passes(&passed));
-  passed.reservation.Settle(1, At(0));
+  passed.reservation.Settle({1}, At(0));
   EXPECT_EQ(Ask(&first).again, At(1).now);
   EXPECT_EQ(Ask(&second).again, TimePoint::Never());
   EXPECT_TRUE(Waits(&first, At(Duration{999'999'999})));
@@ -161,7 +161,7 @@ TEST_F(LimitQueueTest, ARefundWakesTheFirst) {
   Asker &passed = Add(), &first = Add();
   ASSERT_TRUE(Passes(&passed, At(0), 10));
   EXPECT_EQ(Ask(&first, At(0), 4).again, At(4).now);
-  passed.reservation.Settle(2, At(0));
+  passed.reservation.Settle({2}, At(0));
   EXPECT_EQ(woken_.Take(), Ids{2});
   EXPECT_TRUE(Passes(&first, At(0), 4));
 }
@@ -190,7 +190,7 @@ TEST_F(LimitQueueTest, MovesWithItsTicketAndKeepsItsAge) {
   ASSERT_TRUE(Passes(&other));
   Asker& young = Add("c");
   EXPECT_EQ(Ask(&young).again, At(1).now);  // for a request of the model
-  runs.reservation.Settle(1, At(0));
+  runs.reservation.Settle({1}, At(0));
   runs.reservation = {};
   EXPECT_EQ(woken_.Take(), (Ids{2, 4}));
   EXPECT_EQ(Ask(&old).again, At(1).now);  // before the younger one of its organization
