@@ -282,11 +282,13 @@ class RandomSchedule {
     LimitCost cost{.prompt = 1 + Below(200), .tokens = 0};
     cost.tokens = cost.prompt + Below(400);
     // Each by itself, in the order of the scopes.
+    static constexpr LimitScope kAsked[] = {LimitScope::kKey, LimitScope::kApp, LimitScope::kOrg,
+                                            LimitScope::kGateway, LimitScope::kModel};
     Meter* const asked[] = {&meters_[key], &meters_[2], &meters_[3], &meters_[4], &meters_[5]};
     std::optional<LimitRefusal> meant;
     bool busy = false;
-    for (size_t i = 0; i < kLimitScopes; ++i) {
-      const auto refusal = asked[i]->Judge(static_cast<LimitScope>(i), cost, Now());
+    for (size_t i = 0; i < std::size(asked); ++i) {
+      const auto refusal = asked[i]->Judge(kAsked[i], cost, Now());
       if (!refusal) continue;
       busy = busy || refusal->kind == RefusalKind::kBusy;
       if (!meant || refusal->Outlasts(*meant)) meant = refusal;
@@ -331,7 +333,10 @@ class RandomSchedule {
     live_.erase(live_.begin() + which);
     const bool dropped = Below(4) == 0;
     const int64_t tokens = Below(700);
-    if (!dropped) live.answer.reservation.Settle({tokens}, Now());
+    if (!dropped) {
+      live.answer.reservation.Settle({tokens}, Now());
+      live.answer.of_model.Settle({tokens}, Now());
+    }
     for (auto& [meter, taken] : live.taken) {
       dropped ? meter->GiveBack(taken, latest_) : (void)meter->Settle(taken, {tokens}, Now());
       meter->Leave();
