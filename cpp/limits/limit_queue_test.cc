@@ -46,7 +46,17 @@ class LimitQueueTest : public ::testing::Test {
         : key(std::move(the_key)), org(std::move(the_org)), waiter(woken, id, 100) {}
     const std::string key, org;
     LimitWaiter waiter;
-    Reservation reservation;
+    Reservation reservation, of_model;
+
+    bool runs() const { return reservation.holds() || of_model.holds(); }
+    void Settle(int64_t tokens) {
+      reservation.Settle({tokens}, At(0));
+      of_model.Settle({tokens}, At(0));
+    }
+    void End() {
+      reservation = {};
+      of_model = {};
+    }
   };
 
   Asker& Add(const std::string& key = "k", const std::string& org = "o") {
@@ -65,11 +75,12 @@ class LimitQueueTest : public ::testing::Test {
     Limiter::Answer answer =
         limiter_.Reserve(who, {.tokens = tokens}, time, &asker->waiter, patience);
     asker->reservation = std::move(answer.reservation);
+    asker->of_model = std::move(answer.of_model);
     return answer;
   }
   bool Passes(Asker* asker, const LimitTime& time = At(0), int64_t tokens = 1) {
     Ask(asker, time, tokens);
-    return asker->reservation.holds();
+    return asker->runs();
   }
   bool Waits(Asker* asker, const LimitTime& time = At(0), int64_t tokens = 1) {
     const Limiter::Answer answer = Ask(asker, time, tokens);
@@ -102,13 +113,13 @@ TEST_F(LimitQueueTest, TheFirstIsWokenAndThenTheNext) {
   EXPECT_EQ(first.waiter.Position(), 1u);
   EXPECT_EQ(second.waiter.Position(), 2u);
   EXPECT_EQ(woken_.Take(), Ids{});
-  runs.reservation = {};
+  runs.End();
   EXPECT_EQ(woken_.Take(), Ids{2});
   EXPECT_TRUE(Waits(&second));  // whoever wakes it
   EXPECT_TRUE(Passes(&first));
   EXPECT_EQ(woken_.Take(), Ids{3});
   EXPECT_TRUE(Waits(&second));
-  first.reservation = {};
+  first.End();
   EXPECT_EQ(woken_.Take(), Ids{3});
   EXPECT_TRUE(Passes(&second));
   EXPECT_EQ(waiting(), 0);
@@ -120,7 +131,7 @@ TEST_F(LimitQueueTest, AWaiterThatLeavesPassesItsTurnOn) {
   ASSERT_TRUE(Passes(&runs));
   EXPECT_TRUE(Waits(&first));
   EXPECT_TRUE(Waits(&second));
-  runs.reservation = {};
+  runs.End();
   woken_.Take();
   first.waiter.Leave();
   EXPECT_EQ(woken_.Take(), Ids{3});
@@ -133,7 +144,7 @@ TEST_F(LimitQueueTest, NobodyTakesWhatAWaiterWasWokenFor) {
   Asker &runs = Add(), &first = Add();
   ASSERT_TRUE(Passes(&runs));
   EXPECT_TRUE(Waits(&first));
-  runs.reservation = {};
+  runs.End();
   patience_ = Duration{};
   const Limiter::Answer refused = Ask(&Add());
   ASSERT_TRUE(refused.refusal);
@@ -190,8 +201,8 @@ TEST_F(LimitQueueTest, MovesWithItsTicketAndKeepsItsAge) {
   ASSERT_TRUE(Passes(&other));
   Asker& young = Add("c");
   EXPECT_EQ(Ask(&young).again, At(1).now);  // for a request of the model
-  runs.reservation.Settle({1}, At(0));
-  runs.reservation = {};
+  runs.Settle(1);
+  runs.End();
   EXPECT_EQ(woken_.Take(), (Ids{2, 4}));
   EXPECT_EQ(Ask(&old).again, At(1).now);  // before the younger one of its organization
   EXPECT_EQ(young.waiter.Position(), 2u);
