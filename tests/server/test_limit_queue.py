@@ -10,10 +10,12 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from seekroute.server.service import Service
 from seekroute.testing import Exchange, Gate, Text
 from serving import (
     PATIENCE,
@@ -164,6 +166,46 @@ def test_the_operators_wait_is_for_who_names_none(tmp_path: Path) -> None:
         assert parse_answers(read_until_closed(client))[0].status == 200
 
 
+def test_a_key_or_its_organization_says_how_long_its_requests_wait(server: RunningServer) -> None:
+    [key] = server.service.control.keys.list()
+    for scope, id in (("key", key.id), ("org", key.org_id)):
+        server.service.control.limits.set(scope, id, {"concurrent": 1, "queue_ms": 60_000})
+        server.service.sync_keys()
+        with contextlib.ExitStack() as stack:
+            gate = held_stream(server, stack)
+            client = stack.enter_context(contextlib.closing(server.connect()))
+            client.sendall(server.chat_bytes("Connection: close"))
+            until(server, 1)
+            gate.open()
+            assert parse_answers(read_until_closed(client))[0].status == 200
+        server.service.control.limits.set(scope, id, {"concurrent": None, "queue_ms": None})
+        server.service.sync_keys()
+        assert server.service.control.limits.get(scope, id) == {}
+
+
+def test_a_revoked_key_waits_no_longer(server: RunningServer) -> None:
+    limit(server, concurrent=1)
+    [key] = server.service.control.keys.list()
+    with contextlib.ExitStack() as stack:
+        held_stream(server, stack)
+        [waits] = crowd_of(server, stack, 1)
+        until(server, 1)
+        server.service.control.keys.revoke(key.id)
+        server.service.sync_keys()
+        [answer] = parse_answers(read_until_closed(waits))
+        assert answer.status == 401
+        assert sample(server, "seekroute_queue_depth") == 0
+
+
+def test_slots_that_nobody_has_are_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    found = iter((0, 2, 2, 5))
+    service: Any = SimpleNamespace(core=SimpleNamespace(census=lambda: next(found)), _leaks=0)
+    with caplog.at_level("ERROR", logger="seekroute.server"):
+        for _ in range(4):
+            assert Service._take_census(service) is False
+    assert [record.getMessage().split()[0] for record in caplog.records] == ["2", "3"]
+
+
 def test_a_client_that_leaves_gives_its_place_up(server: RunningServer) -> None:
     limit(server, concurrent=1)
     with contextlib.ExitStack() as stack:
@@ -172,8 +214,9 @@ def test_a_client_that_leaves_gives_its_place_up(server: RunningServer) -> None:
         until(server, 1)
         leaves.close()
         until(server, 0)
+        [stays] = crowd_of(server, stack, 1)
         gate.open()
-        assert server.chat().status == 200
+        assert parse_answers(read_until_closed(stays))[0].status == 200
     assert len(server.mock.requests) == 2
 
 
