@@ -164,7 +164,7 @@ py::object FindRights(Gateway& gateway, const OptionalBytes& authorization) {
 void SetLimits(Gateway& gateway, const std::string& scope, const std::string& id,
                const py::object& limits) {
   const auto named = LimitScopeNamed(scope);
-  if (!named || *named == LimitScope::kKey) {
+  if (!named || *named <= LimitScope::kKeyModel || IsUpstream(*named)) {
     throw py::value_error("scope: expected org, app, model or gateway");
   }
   if (id.empty() != (*named == LimitScope::kGateway)) {
@@ -259,6 +259,17 @@ void BindGateway(py::module_& m) {
           "remove_key",
           [](Gateway& gateway, const py::bytes& mac) { gateway.keys().Remove(MacFrom(mac)); },
           py::arg("mac"))
+      .def(
+          "add_today",
+          [](Gateway& gateway, const std::string& org, const std::string& key, int64_t requests,
+             int64_t tokens) { gateway.AddToday(org, key, requests, tokens); },
+          py::arg("org"), py::arg("key"), py::arg("requests"), py::arg("tokens"))
+      .def(
+          "limit_headers",
+          [](Gateway& gateway, const OptionalBytes& authorization) {
+            return HeadersFrom(gateway.LimitHeaders(SecretFrom(authorization)));
+          },
+          py::arg("authorization"))
       .def("set_limits", &SetLimits, py::arg("scope"), py::arg("id"), py::arg("limits"))
       .def("find_key", &FindKey, py::arg("authorization"))
       .def("find_rights", &FindRights, py::arg("authorization"))

@@ -27,7 +27,9 @@ std::shared_ptr<const LimitSet> LimitsFrom(const py::handle& limits) {
       {"queue_weight", &LimitSet::queue_weight},
   };
   auto set = std::make_shared<LimitSet>();
+  set->count_cached = GetOptional<bool>(dict, "count_cached").value_or(true);
   for (const auto& [name, value] : dict) {
+    if (name.cast<std::string>() == "count_cached") continue;
     const auto* const member = std::find_if(
         std::begin(kMembers), std::end(kMembers),
         [word = name.cast<std::string>()](const auto& each) { return each.first == word; });
@@ -71,6 +73,13 @@ ApiKey KeyFrom(const py::dict& dict) {
   }
   key.app_id = GetOptional<std::string>(dict, "app_id").value_or("");
   if (dict.contains("limits")) key.limits = LimitsFrom(dict["limits"]);
+  if (const auto models = GetOptional<py::dict>(dict, "model_limits")) {
+    ModelLimits own;
+    for (const auto& [model, limits] : *models) {
+      if (const auto set = LimitsFrom(limits)) own.emplace(model.cast<std::string>(), *set);
+    }
+    if (!own.empty()) key.model_limits = std::make_shared<const ModelLimits>(std::move(own));
+  }
   return key;
 }
 

@@ -112,6 +112,8 @@ void Gate::Settle(const TokensUsed& used) {
 void Gate::AddHeaders(ResponseHead* head) {
   if (world_.limiter == nullptr) return;
   if (!left_) {
+    // What is left of the whole gateway is not for strangers.
+    if (world_.options->require_key && admission_.key == nullptr) return;
     const LimitSubject who = Subject();
     if (world_.limiter->IsFree(who)) return;
     left_ = world_.limiter->Look(who, Now());

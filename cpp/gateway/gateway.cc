@@ -247,6 +247,18 @@ ReadyAnswer Gateway::WriteError(const Error& error, std::string_view offered_req
   return answer;
 }
 
+void Gateway::AddToday(std::string_view org, std::string_view key, int64_t requests,
+                       int64_t tokens) {
+  limiter_.AddToday(org, key, requests, tokens, {clock_.Now(), clock_.WallTime()});
+}
+
+ResponseHead Gateway::LimitHeaders(const std::optional<Secret>& authorization) {
+  ResponseHead head;
+  const auto key = keys_.Find(authorization, clock_.WallTime().seconds());
+  if (key) AddLimits(SubjectOf(key->get(), {}), &head);
+  return head;
+}
+
 // What is left of them now.
 void Gateway::AddLimits(const LimitSubject& who, ResponseHead* head) {
   if (limiter_.IsFree(who)) return;

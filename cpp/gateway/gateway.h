@@ -125,6 +125,14 @@ class Gateway {
   // difference. Returns how many there ever were; more than none is a fault.
   uint64_t Census();
 
+  // What an organization, or a key of it, has used today before this gateway began: limits of a day
+  // go on from there. Once each, before requests come.
+  void AddToday(std::string_view org, std::string_view key, int64_t requests, int64_t tokens);
+
+  // The headers that tell what is left of the limits of the key in `authorization`; empty where
+  // there is no such key.
+  ResponseHead LimitHeaders(const std::optional<Secret>& authorization);
+
   KeyRing& keys() { return keys_; }
   HealthTable& health() { return health_; }
   Mailbox& mailbox() { return mailbox_; }

@@ -27,6 +27,8 @@ class UpstreamGateTest : public CreditsTest {
     };
   }
 
+  ~UpstreamGateTest() override { engine_.reset(); }  // before the table
+
   void Sell() {
     Open(kPlenty);
     whole_ = script_;

@@ -309,6 +309,19 @@ void Reservation::End::operator()(Body* body) const {
   delete body;
 }
 
+// The limits of a key come with its first request.
+void Limiter::AddToday(std::string_view org, std::string_view key, int64_t requests, int64_t tokens,
+                       const LimitTime& told) {
+  Domain& own = ShardOf(org);
+  MutexLock lock(&own.mu);
+  const LimitTime time = own.TimeOf(told);
+  Holder* holder = own.Find(LimitScope::kOrg, org);
+  if (!key.empty()) {
+    holder = &own.holders[static_cast<size_t>(LimitScope::kKey)][std::string(key)];
+  }
+  if (holder != nullptr) holder->meter.AddToday(requests, tokens, time);
+}
+
 void Limiter::Census() {
   uint64_t leaks = 0;
   const auto census = [&leaks](Domain* domain) {

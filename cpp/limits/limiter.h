@@ -137,6 +137,11 @@ class Limiter {
   }
   bool SomeCountTokens() const { return token_sets_.load(std::memory_order_relaxed) > 0; }
 
+  // What the organization, or with `key` that key of it, has used today by other books, before
+  // anything was counted here. Of an organization without limits: nothing. Once.
+  void AddToday(std::string_view org, std::string_view key, int64_t requests, int64_t tokens,
+                const LimitTime& time);
+
   // Compares what runs with what is counted as running; mends a difference, and counts it.
   void Census();
   Figures figures() const;

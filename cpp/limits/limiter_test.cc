@@ -45,6 +45,47 @@ TEST_F(LimiterTest, LimitsNothingThatNobodyLimits) {
   EXPECT_FALSE(answer.left.requests);
 }
 
+// Of the model that was asked for, beside the key's own.
+TEST_F(LimiterTest, AKeyHasLimitsForOneModel) {
+  const LimitSet four{.requests_per_minute = 4}, two{.requests_per_minute = 2};
+  LimitSubject who = Who(&four);
+  who.key_model_limits = &two;
+  std::vector<Limiter::Answer> taken;
+  for (int i = 0; i < 2; ++i) taken.push_back(limiter_.Reserve(who, {}, At(0)));
+  const Limiter::Answer refused = limiter_.Reserve(who, {}, At(0));
+  ASSERT_TRUE(refused.refusal);
+  EXPECT_EQ(refused.refusal->scope, LimitScope::kKeyModel);
+  EXPECT_EQ(refused.refusal->wait.ns, Duration::Seconds(30).ns);
+  LimitSubject other = Who(&four);
+  other.model = "n";
+  other.key_model_limits = &two;
+  for (int i = 0; i < 2; ++i) taken.push_back(limiter_.Reserve(other, {}, At(0)));
+  EXPECT_EQ(limiter_.Reserve(other, {}, At(0)).refusal->scope, LimitScope::kKeyModel);
+  EXPECT_EQ(limiter_.keys(), 3u);
+  for (Limiter::Answer& each : taken) {
+    EXPECT_FALSE(each.refusal);
+    EXPECT_TRUE(each.of_model.holds());
+    each.reservation.Settle({1}, At(0));
+    each.of_model.Settle({1}, At(0));
+  }
+}
+
+TEST_F(LimiterTest, ADayGoesOnFromWhatWasUsedOfIt) {
+  const LimitSet day{.requests_per_day = 3, .tokens_per_day = 100};
+  limiter_.Set(LimitScope::kOrg, "o", Set({.requests_per_day = 10}), At(0));
+  limiter_.AddToday("o", "", 9, 500, At(0));
+  limiter_.AddToday("o", "k", 1, 60, At(0));
+  limiter_.AddToday("nobody", "", 5, 5, At(0));
+  const LimitsLeft left = limiter_.Look(Who(&day), At(0));
+  EXPECT_EQ(left.requests->remaining, 1);
+  EXPECT_EQ(left.requests->scope, LimitScope::kOrg);
+  EXPECT_EQ(left.tokens->remaining, 40);
+  Limiter::Answer last = limiter_.Reserve(Who(&day), {.prompt = 1, .tokens = 40}, At(0));
+  EXPECT_FALSE(last.refusal);
+  last.reservation.Settle({40}, At(0));
+  EXPECT_TRUE(limiter_.Reserve(Who(&day), {}, At(0)).refusal);
+}
+
 TEST_F(LimiterTest, AsksEveryScope) {
   const LimitSet two{.requests_per_minute = 2};
   for (const auto& [scope, id] : {std::pair{LimitScope::kOrg, "o"},

@@ -263,6 +263,12 @@ void Meter::GiveBack(const Taken& taken, const LimitTime& time) {
   }
 }
 
+void Meter::AddToday(int64_t requests, int64_t tokens, const LimitTime& time) {
+  day_ = DayAt(time);
+  day_.requests += requests;
+  day_.tokens += tokens;
+}
+
 void Meter::TellMinutes(LimitScope scope, TimePoint now, LimitsLeft* left) const {
   const auto tell = [&](const std::optional<int64_t>& limit, const GcraCell& cell,
                         const std::optional<RateLimit>& rate, LimitsLeft::Kind kind) {

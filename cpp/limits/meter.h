@@ -46,6 +46,9 @@ class Meter {
   // Its slot is free again.
   void Leave() { --running_; }
 
+  // So much was used today before this counted.
+  void AddToday(int64_t requests, int64_t tokens, const LimitTime& time);
+
   // Puts its own among what is left, of all scopes minutes first; TellReset() of what is shown
   // then.
   void TellMinutes(LimitScope scope, TimePoint now, LimitsLeft* left) const;

@@ -122,16 +122,18 @@ class Gateway:
 
     def install(self, snapshot: dict[str, Any]) -> None: ...
     def put_key(self, mac: bytes, key: dict[str, Any]) -> None:
-        """`key["limits"]`, if there is one: see `set_limits`. ValueError for what does not fit."""
+        """`key["limits"]`, if there is one: see `set_limits`; `key["model_limits"]` has more of
+        them, by the id of the model that they are for. ValueError for what does not fit."""
 
     def remove_key(self, mac: bytes) -> None: ...
     def set_limits(self, scope: str, id: str, limits: dict[str, int | None] | None) -> None:
         """From now on, of an "org", an "app", a "model" or, with the id "", the "gateway".
 
         Any of requests_per_minute, tokens_per_minute, requests_per_day, tokens_per_day, concurrent
-        (0: nothing is served), burst_requests, burst_tokens (at once, of those of a minute), and
-        queue_ms (how long a request waits for room), queue_weight (turns for one of another).
-        None, and what is absent, is unlimited. What was used stays used. ValueError for another
+        (0: nothing is served), burst_requests, burst_tokens (at once, of those of a minute),
+        queue_ms (how long a request waits for room), queue_weight (turns for one of another), and
+        count_cached: whether tokens that a provider has read from its cache are counted. None, and
+        what is absent, is unlimited. What was used stays used. ValueError for another
         name, or a figure out of its range.
         """
 
@@ -140,6 +142,15 @@ class Gateway:
 
         Raises CoreError with the words in which a chat completion is refused for another one.
         """
+
+    def add_today(self, org: str, key: str, requests: int, tokens: int) -> None:
+        """What an organization, or with `key` (an id) that key of it, has used today before this
+        gateway began: limits of a day go on from there. Of an organization without limits it does
+        nothing. Once each, before requests come.
+        """
+
+    def limit_headers(self, authorization: bytes | None) -> Headers:
+        """What tells what is left of the limits of that key; empty: there is no such key."""
 
     def find_rights(
         self, authorization: bytes | None

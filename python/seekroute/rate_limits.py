@@ -110,6 +110,11 @@ def names_of(scope: str) -> tuple[str, ...]:
     return tuple(name for name in NAMES if scope in _OF_QUEUES.get(name, (scope,)))
 
 
+def counts_days(limits: Limits) -> bool:
+    """Whether some limit is of a day."""
+    return "requests_per_day" in limits or "tokens_per_day" in limits
+
+
 def bursts_alone(said: Limits) -> str:
     """What is wrong with limits that have a burst without its rate; empty: nothing."""
     for burst, rate in _RATE_OF.items():

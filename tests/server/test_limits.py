@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from seekroute.money import nano
 from seekroute.testing import Gate, Text
 from serving import RunningServer, read_until, read_until_closed, running_server
 
@@ -85,6 +86,11 @@ def test_every_answer_tells_what_is_left(server: RunningServer) -> None:
     assert whole.headers["x-ratelimit-limit-concurrent"] == "3"
     assert whole.headers["x-ratelimit-remaining-concurrent"] == "2"
     assert whole.headers["x-ratelimit-reset-requests"].endswith("s")
+    # What is asked of the gateway itself takes nothing.
+    for path in ("/v1/models", "/v1/key", "/v1/credits"):
+        told = server.request("GET", path)
+        assert (told.status, told.headers["x-ratelimit-remaining-requests"]) == (200, "7")
+    server.gateway.set_limits("gateway", "", {"requests_per_minute": 1000})
     stranger = server.chat_with("sk-sr-nobody")
     assert stranger.status == 401
     assert not [name for name in stranger.headers if "ratelimit" in name]
@@ -162,3 +168,20 @@ def test_what_is_no_limit_is_refused(server: RunningServer, limits: dict[str, in
     for scope, named in [("key", "k"), ("team", "t"), ("org", ""), ("gateway", "g")]:
         with pytest.raises(ValueError, match=r"scope|id"):
             server.gateway.set_limits(scope, named, {"concurrent": 1})
+
+
+def test_limits_of_a_day_go_on_after_a_restart(tmp_path: Path) -> None:
+    limits = {"defaults": {"key": {"requests_per_day": 5}, "org": {"requests_per_day": 50}}}
+    with running_server(tmp_path, limits_=limits, credits={"enabled": True}) as server:
+        org = server.service.control.orgs.get("default").id
+        assert server.service.ledger is not None
+        server.service.ledger.topup("test:1", org, nano("1"))
+        key = server.key
+        for _ in range(3):
+            assert server.chat().status == 200
+    with running_server(tmp_path, limits_=limits, credits={"enabled": True}) as server:
+        told = server.request("GET", "/v1/key", headers={"Authorization": f"Bearer {key}"})
+        assert told.headers["x-ratelimit-remaining-requests"] == "2"
+        assert [server.chat_with(key).status for _ in range(3)] == [200, 200, 429]
+        # Another key of the organization has its own, and the organization's go on, too.
+        assert server.chat().headers["x-ratelimit-remaining-requests"] == "4"

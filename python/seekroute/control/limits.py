@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from seekroute.control.database import Database
 
 GATEWAY: Final = "gateway"
+PAGE: Final = 1000  # changes of limits in memory at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +94,17 @@ class LimitBook:
             return after
 
     def changed_after(self, seq: int) -> list[LimitChange]:
-        """What was said after `seq`, in order, but for keys, whose limits come with them."""
+        """What was said after `seq`, in order, but for keys, whose limits come with them.
+
+        At most `PAGE`: where there are as many, ask again after the last one.
+        """
         # By scope and number, which has an index: the rows of a million keys are not read.
         shared = [scope for scope in SCOPES if scope != "key"]
         query = (
             select(limits)
             .where(limits.c.scope.in_(shared), limits.c.seq > seq)
             .order_by(limits.c.seq)
+            .limit(PAGE)
         )
         with self._database.read() as connection:
             return [

@@ -63,6 +63,7 @@ class HttpCall:
         "cycle",
         "explain",
         "idempotency_key",
+        "limit_headers",
         "method",
         "options",
         "path",
@@ -94,6 +95,7 @@ class HttpCall:
         self.request_id: bytes | None = None
         self.explain = 0  # EXPLAIN_NO of the gateway
         self.idempotency_key: bytes | None = None
+        self.limit_headers: Sequence[Header] = ()  # of the caller's key, once it is known
         self.options: HeaderOptions | None = None
         for name, value in scope["headers"]:
             if name == b"authorization":
@@ -167,6 +169,7 @@ class HttpCall:
             (b"content-type", content_type),
             (b"content-length", b"%d" % len(body)),
             (b"x-request-id", request_id),
+            *self.limit_headers,
         ]
         await self.answer(status, headers, body)
 
@@ -179,6 +182,7 @@ class HttpCall:
             # What is listed, and how, depends on the key.
             (b"vary", b"authorization"),
             (b"x-request-id", self.service.core.new_request_id(self.request_id)),
+            *self.limit_headers,
         ]
         if self._has(etag):
             await self.answer(304, headers, b"")

@@ -7,13 +7,21 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from seekroute.rate_limits import counts_days
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from seekroute.control import ControlPlane
     from seekroute.gateway import Gateway
+    from seekroute.ledger import Ledger, Row
     from seekroute.rate_limits import LimitPlan, Limits
 
 # Keys that are put anew under one lock, which a revoked one waits for: a page of control.db.
 _AT_ONCE: Final = 1000
+_DAY_S: Final = 86_400
+# Sums of a day that are read at once.
+_ROWS: Final = 10_000
 
 
 class KeyRights(NamedTuple):
@@ -53,6 +61,7 @@ class KeyFeed:
         self._told: dict[tuple[str, str], Limits] = {}
         self._orgs: set[str] = set()
         self._of_profiles: dict[str, Limits] = {}  # of keys without limits of their own
+        self._daily: set[str] = set()  # organizations with limits of a day, or with keys that have
         self._lock = threading.Lock()  # two threads follow the changes
         # Before the keys, so that no change is missed.
         self._cursor = control.change_cursor()
@@ -74,6 +83,24 @@ class KeyFeed:
     def limits_of(self, key_id: str, profile: str) -> Limits:
         """What holds for a key of a profile."""
         return self._limits.of_key(self._control.limits.get("key", key_id), profile)
+
+    def count_today(self, ledger: Ledger, now: float) -> None:
+        """Lets limits of a day go on from what the ledger has of this day in UTC. Once, before
+        requests come.
+
+        Raises:
+            LedgerError: it cannot be read; some counts then begin at zero.
+        """
+        today = int(now) // _DAY_S
+        for org in sorted(self._daily):
+            used: dict[str, tuple[int, int]] = {}
+            for row in _rows_of(ledger, org, today):
+                tokens = row["prompt_tokens"] + row["completion_tokens"]
+                for of in {"", row["key"]}:
+                    before = used.get(of, (0, 0))
+                    used[of] = (before[0] + row["requests"], before[1] + tokens)
+            for key, (requests, tokens) in used.items():
+                self._gateway.core.add_today(org, key, requests, tokens)
 
     @property
     def is_behind(self) -> bool:
@@ -129,6 +156,8 @@ class KeyFeed:
         # The twins of models without a price are for our own mock.
         key["has_paid"] = key["has_paid"] and self._mocked
         key["limits"] = self._limits_for(key["limits"], key["profile"])
+        if counts_days(key["limits"]):
+            self._daily.add(key["org_id"])
         if key["org_id"] not in self._orgs:  # which may have a default
             self._orgs.add(key["org_id"])
             self._tell("org", key["org_id"])
@@ -145,10 +174,11 @@ class KeyFeed:
     # --- limits of what keys share ----------------------------------------------------------------
 
     def _sync_limits(self) -> None:
-        for change in self._control.limits.changed_after(self._limit_cursor):
-            self._said[change.scope, change.id] = change.limits
-            self._limit_cursor = change.seq
-            self._tell(change.scope, change.id)
+        while changes := self._control.limits.changed_after(self._limit_cursor):
+            for change in changes:
+                self._said[change.scope, change.id] = change.limits
+                self._limit_cursor = change.seq
+                self._tell(change.scope, change.id)
 
     def _tell_all(self) -> None:
         with self._lock:
@@ -164,3 +194,16 @@ class KeyFeed:
         if found != self._told.get((scope, id), {}):
             self._gateway.set_limits(scope, id, found or None)
             self._told[scope, id] = found
+            if scope == "org" and counts_days(found):
+                self._daily.add(id)
+
+
+def _rows_of(ledger: Ledger, org: str, day: int) -> Iterator[Row]:
+    """The sums of one day of an organization, by key and model."""
+    offset = 0
+    while True:
+        rows = ledger.days(org, by_key=True, first=day, last=day, limit=_ROWS, offset=offset)
+        yield from rows
+        if len(rows) < _ROWS:
+            return
+        offset += _ROWS

@@ -54,6 +54,8 @@ async def answer(call: HttpCall, match: Match) -> None:
         query.decode("latin-1"),
         mount=call.scope.get("root_path", ""),
     )
+    if asked.viewer.key:
+        call.limit_headers = service.core.limit_headers(call.authorization)
     if route.reads is Reads.DISK:
         async with service.ledger_reads:
             answer = await asyncio.to_thread(route.answer, asked, service.sources)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from seekroute.api.call import Sources
 from seekroute.gateway import SERVER
+from seekroute.ledger import LedgerError
 from seekroute.opening import open_gateway
 from seekroute.plan import Plan
 from seekroute.reloading import packed
@@ -198,6 +199,7 @@ class Service:
             self._shown = self._shown_of(plan)
             self.control.tell_profile(plan.told_profile)
             self._key_feed = KeyFeed(self.control, self.gateway, plan.limits, mocked=self.mocked)
+            self._count_today()
             self.gateway.on_record(self._tell_lack)
             if plan.ledger:
                 self.refusals = Refusals(data_dir)
@@ -270,6 +272,14 @@ class Service:
             raise
         self._shown = shown  # it is taken over, and no longer to be refused
         self._tell_keys(plan.limits, mocked=mocked)
+
+    def _count_today(self) -> None:
+        if self.ledger is None:
+            return
+        try:
+            self._key_feed.count_today(self.ledger, time.time())
+        except LedgerError as error:
+            _log.error("limits of a day begin anew: %s", error)
 
     def _tell_keys(self, limits: LimitPlan | None = None, *, mocked: bool) -> None:
         try:
