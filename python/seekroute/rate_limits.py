@@ -35,6 +35,8 @@ _OF_QUEUES: Final[Mapping[str, tuple[str, ...]]] = {
     "queue_weight": ("org",),
 }
 LIMIT_NAMES: Final = tuple(name for name in NAMES if name not in _OF_QUEUES)
+# Beside them, of configurations alone: whether tokens out of a provider's cache count.
+COUNT_CACHED: Final = "count_cached"
 # A burst is one of its rate: it goes where that goes.
 _RATE_OF: Final = {"burst_requests": "requests_per_minute", "burst_tokens": "tokens_per_minute"}
 # Whose limits are kept in control.db; `gateway` is one, without an id.
@@ -88,7 +90,8 @@ def source_of(name: str, said: Mapping[str, Limits]) -> tuple[int, str] | None:
 def effective(*said: Limits) -> dict[str, int]:
     """What holds of several, the most specific first: each limit is the first that is said.
 
-    A burst comes from where its rate comes from, since it is a part of that.
+    A burst comes from where its rate comes from, since it is a part of that. How tokens are counted
+    is said by configurations alone, and holds also for a limit that another one sets.
 
     Example:
         >>> effective({"requests_per_minute": 6}, {"requests_per_minute": 60, "burst_requests": 9})
@@ -102,6 +105,9 @@ def effective(*said: Limits) -> dict[str, int]:
         source = next((each for each in said if rate in each), {})
         if name in source:
             found[name] = source[name]
+    counted = next((each[COUNT_CACHED] for each in said if COUNT_CACHED in each), None)
+    if found and counted is not None:
+        found[COUNT_CACHED] = counted
     return found
 
 

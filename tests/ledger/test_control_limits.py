@@ -169,3 +169,34 @@ def test_who_says_a_limit() -> None:
     assert source_of("concurrent", said) == (3, "profile")
     assert source_of("burst_requests", said) is None
     assert effective(*said.values()) == {"requests_per_minute": 1, "concurrent": 3}
+
+
+def test_a_key_has_limits_for_single_models(control: ControlPlane) -> None:
+    key = add_key(control)
+    control.limits.set("key", key.id, {"concurrent": 3})
+    cursor = control.change_cursor()
+    two = {"requests_per_minute": 6, "burst_requests": 2}
+    assert control.limits.set("key", key.id, two, model="a/m") == two
+    assert control.limits.set("key", key.id, {"concurrent": 1}, model="a/n") == {"concurrent": 1}
+    assert control.limits.get("key", key.id) == {"concurrent": 3}
+    assert control.limits.get("key", key.id, model="a/m") == two
+    both = {"a/m": two, "a/n": {"concurrent": 1}}
+    assert control.limits.for_models(key.id) == both
+    [(_, seen)] = control.changes_since(cursor).changes
+    assert seen is not None
+    assert seen["model_limits"] == both
+    assert seen["limits"] == {"concurrent": 3}
+    none = dict.fromkeys(two)
+    assert control.limits.set("key", key.id, none, model="a/m") == {}
+    control.limits.set("key", key.id, {"concurrent": None}, model="a/n")
+    assert control.limits.for_models(key.id) == {}
+    assert "model_limits" not in next(key for _, key in control.core_keys())
+    with pytest.raises(ControlError, match="of a key"):
+        control.limits.set("org", key.org_id, {"concurrent": 1}, model="a/m")
+
+
+def test_how_tokens_are_counted_is_said_by_the_configuration() -> None:
+    said = {"tokens_per_minute": 60, "count_cached": False}
+    assert effective({}, said) == said
+    assert effective({"tokens_per_minute": 6}, said) == {**said, "tokens_per_minute": 6}
+    assert effective({}, {"count_cached": False}) == {}

@@ -306,3 +306,18 @@ def test_tokens_that_nobody_has_named_are_expected(tmp_path: Path) -> None:
             gate.open()
             read_until_closed(client)
         assert server.chat().status == 200  # it has not
+
+
+def test_a_key_has_limits_for_one_model(server: RunningServer) -> None:
+    id, key = make_key(server)
+    run(server, "keys", "limits", "set", id, "--model", MODEL, "--rpm", "1")
+    until_limit(server, key, "1")
+    refused = server.chat_with(key)
+    assert refused.status == 429
+    assert refused.json()["error"]["metadata"]["limit"]["scope"] == "key_model"
+    shown = run(server, "keys", "limits", "show", id)
+    assert shown["models"] == {MODEL: {"requests_per_minute": 1}}
+    assert all(row["set"] is None for row in shown["limits"])
+    run(server, "keys", "limits", "set", id, "--model", MODEL, "--rpm", "none")
+    until_limit(server, key, None)
+    assert server.chat_with(key).status == 200

@@ -81,10 +81,24 @@ def limits_app(
     """
     app = typer.Typer(no_args_is_help=True, help=f"Limits of requests and tokens of {kind}.")
     which = Annotated[str, typer.Argument(metavar=metavar, help="Id or name.")]
+    for_model = Annotated[
+        str | None,
+        typer.Option(
+            "--model",
+            metavar="MODEL",
+            help="Of a key, for this model alone, beside its own.",
+            hidden=scope != "key",
+        ),
+    ]
 
-    def show(ctx: typer.Context, one: which, as_json: JsonOption = False) -> None:
-        with shared(ctx).open_control() as control:
-            _show(shared(ctx), control, scope, find(shared(ctx), control, one), as_json=as_json)
+    def show(
+        ctx: typer.Context, one: which, model: for_model = None, as_json: JsonOption = False
+    ) -> None:
+        options = shared(ctx)
+        with options.open_control() as control:
+            of_model = _model(options, control, model)[0] if model else ""
+            found = find(options, control, one)
+            _show(options, control, scope, found, model=of_model, as_json=as_json)
 
     def set_(
         ctx: typer.Context,
@@ -98,10 +112,18 @@ def limits_app(
         burst_tokens: _BurstTokens = None,
         queue_ms: _QueueMs = None,
         queue_weight: _QueueWeight = None,
+        model: for_model = None,
         as_json: JsonOption = False,
     ) -> None:
         given = (rpm, tpm, rpd, tpd, concurrent, burst, burst_tokens, queue_ms, queue_weight)
-        _set(ctx, scope, lambda control: find(shared(ctx), control, one), given, as_json=as_json)
+        _set(
+            ctx,
+            scope,
+            lambda control: find(shared(ctx), control, one),
+            given,
+            model=model or "",
+            as_json=as_json,
+        )
 
     app.command("show", help="Show the limits that were set, and those in force.")(show)
     app.command(
@@ -169,6 +191,7 @@ def _set(
     find: Callable[["ControlPlane"], _Found],
     given: tuple[str | None, ...],
     *,
+    model: str = "",
     as_json: bool,
 ) -> None:
     values = {
@@ -179,9 +202,10 @@ def _set(
     if not values:
         raise typer.BadParameter("give at least one limit", param_hint="--rpm")
     with shared(ctx).open_control() as control:
+        model = model and _model(shared(ctx), control, model)[0]
         found = find(control)
-        control.limits.set(scope, found[0], values)
-        _show(shared(ctx), control, scope, found, as_json=as_json)
+        control.limits.set(scope, found[0], values, model=model)
+        _show(shared(ctx), control, scope, found, model=model, as_json=as_json)
 
 
 def _limit_of(text: str, option: str) -> int | None:
@@ -200,13 +224,16 @@ def _show(
     scope: str,
     found: _Found,
     *,
+    model: str = "",
     as_json: bool,
 ) -> None:
     from seekroute.rate_limits import names_of, source_of
 
     id, name, profile = found
-    own = control.limits.get(scope, id)
-    said = {_OWN: own, **_configured(options, control, scope, id, profile)}
+    own = control.limits.get(scope, id, model=model)
+    said: dict[str, Mapping[str, int]] = {_OWN: own}
+    if not model:
+        said |= _configured(options, control, scope, id, profile)
     rows: list[dict[str, Any]] = []
     for limit in names_of(scope):
         holds = source_of(limit, said)
@@ -218,10 +245,20 @@ def _show(
                 "from": holds and holds[1],
             }
         )
+    models = control.limits.for_models(id) if scope == "key" and not model else {}
     if as_json:
-        print_json({"id": id or None, "name": name, "limits": rows})
+        told: dict[str, Any] = {"id": id or None, "name": name, "limits": rows}
+        if scope == "key":
+            told |= {"model": model} if model else {"models": models}
+        print_json(told)
         return
     print_rows(rows, ("limit", "set", "in_force", "from"), as_json=False)
+    if models:
+        print_rows(
+            [{"model": each, "limits": shown_limits(said)} for each, said in models.items()],
+            ("model", "limits"),
+            as_json=False,
+        )
 
 
 def _configured(

@@ -64,7 +64,7 @@ def _table(command: Any) -> list[str]:
     for parameter in command.params:
         if parameter.param_type_name == "argument":
             name = f"`{_argument(parameter)}`"
-        elif _COMMON.intersection(parameter.opts):
+        elif parameter.hidden or _COMMON.intersection(parameter.opts):
             continue
         else:
             spellings = [*sorted(parameter.opts, key=len, reverse=True), *parameter.secondary_opts]

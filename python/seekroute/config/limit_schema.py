@@ -46,6 +46,8 @@ class LimitValues:
     """Most requests in one instant; default: those of a minute."""
     burst_tokens: BurstTokens | None = None
     """Most tokens in one instant; default: those of a minute."""
+    count_cached: bool | None = None
+    """Whether tokens that a provider has read from its cache count; default: they do."""
 
     @model_validator(mode="after")
     def _rates(self) -> LimitValues:

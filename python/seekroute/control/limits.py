@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, Table, delete, func, insert, select, update
 
 from seekroute.control.errors import ControlError
-from seekroute.control.models import api_keys, limits
+from seekroute.control.models import api_keys, key_model_limits, limits
 from seekroute.control.queries import announce
-from seekroute.rate_limits import BOUNDS, NAMES, SCOPES, Limits, bursts_alone, names_of
+from seekroute.rate_limits import BOUNDS, LIMIT_NAMES, NAMES, SCOPES, Limits, bursts_alone, names_of
 
 if TYPE_CHECKING:
     from seekroute.control.database import Database
@@ -34,8 +34,9 @@ class LimitChange:
 class LimitBook:
     """The limits in control.db. Thread-safe; blocks on the disk. Part of a `ControlPlane`.
 
-    A scope is `key`, `app`, `org` or `model`, with an id, or `gateway`, without one. Every method
-    raises ControlError: a value is not acceptable, the key was revoked, or the database failed.
+    A scope is `key`, `app`, `org` or `model`, with an id, or `gateway`, without one; of a key there
+    may be more for single models. Every method raises ControlError: a value is not acceptable, the
+    key was revoked, or the database failed.
 
     Example:
         >>> import tempfile
@@ -53,10 +54,17 @@ class LimitBook:
         self._database = database
         self._now = now
 
-    def get(self, scope: str, id: str = "") -> dict[str, int]:
-        """What is said of one; empty where nothing is."""
+    def get(self, scope: str, id: str = "", *, model: str = "") -> dict[str, int]:
+        """What is said of one, and of a key also for one model; empty where nothing is."""
         with self._database.read() as connection:
-            return _said(connection, scope, id)
+            return _said(connection, *_place(scope, id, model))
+
+    def for_models(self, key_id: str) -> dict[str, dict[str, int]]:
+        """What is said of a key for single models, by their ids."""
+        table = key_model_limits
+        query = select(table).where(table.c.key_id == key_id).order_by(table.c.model)
+        with self._database.read() as connection:
+            return {row.model: _values(row._mapping) for row in connection.execute(query)}
 
     def all(self, scope: str) -> dict[str, dict[str, int]]:
         """What is said of all of a scope, by id."""
@@ -65,16 +73,25 @@ class LimitBook:
             found = {row.id: _values(row._mapping) for row in connection.execute(query)}
         return {id: said for id, said in found.items() if said}
 
-    def set(self, scope: str, id: str, values: Mapping[str, int | None]) -> dict[str, int]:
+    def set(
+        self, scope: str, id: str, values: Mapping[str, int | None], *, model: str = ""
+    ) -> dict[str, int]:
         """Say something of one: None takes a limit back, what is not named stays.
+
+        Args:
+            model: of a key, the id of the one model that it is said for.
 
         Returns:
             All that is said of it then.
         """
         _check(scope, id, values)
-        table = limits
+        if model and scope != "key":
+            raise ControlError("limits for one model are of a key")
+        if model and (other := sorted(set(values) - set(LIMIT_NAMES))):
+            raise ControlError(f"{other[0]} is of a key, whatever the model")
+        table, place = _place(scope, id, model)
         with self._database.write() as connection:
-            before = _said(connection, scope, id)
+            before = _said(connection, table, place)
             merged = {**before, **values}
             after = {name: value for name, value in merged.items() if value is not None}
             if alone := bursts_alone(after):
@@ -83,12 +100,18 @@ class LimitBook:
                 return after
             if scope == "key":
                 _check_live(connection, id)
-            # Rows are never deleted, or a server could not see that nothing is said any more.
-            row = {name: after.get(name) for name in NAMES}
-            row |= {"seq": last_limit_change(connection) + 1, "updated_at": self._now()}
-            which = (table.c.scope == scope, table.c.id == id)
-            if connection.execute(update(table).where(*which).values(row)).rowcount == 0:
-                connection.execute(insert(table).values(row | {"scope": scope, "id": id}))
+            # Rows with a number stay, or a server could not see that nothing is said any more.
+            row: dict[str, Any] = {
+                name: after.get(name) for name in (LIMIT_NAMES if model else NAMES)
+            }
+            row["updated_at"] = self._now()
+            if not model:
+                row["seq"] = last_limit_change(connection) + 1
+            which = [table.c[name] == value for name, value in place.items()]
+            if model and not after:
+                connection.execute(delete(table).where(*which))
+            elif connection.execute(update(table).where(*which).values(row)).rowcount == 0:
+                connection.execute(insert(table).values(row | place))
             if scope == "key":
                 announce(connection, api_keys.c.id == id)
             return after
@@ -118,14 +141,21 @@ def last_limit_change(connection: Connection) -> int:
     return connection.scalar(select(func.max(limits.c.seq))) or 0
 
 
-def _said(connection: Connection, scope: str, id: str) -> dict[str, int]:
-    query = select(limits).where(limits.c.scope == scope, limits.c.id == id)
+def _place(scope: str, id: str, model: str) -> tuple[Table, dict[str, str]]:
+    """Where something is said of one: the table and the key of its row."""
+    if model:
+        return key_model_limits, {"key_id": id, "model": model}
+    return limits, {"scope": scope, "id": id}
+
+
+def _said(connection: Connection, table: Table, place: Mapping[str, str]) -> dict[str, int]:
+    query = select(table).where(*(table.c[name] == value for name, value in place.items()))
     row = connection.execute(query).one_or_none()
     return {} if row is None else _values(row._mapping)
 
 
 def _values(row: Mapping[Any, Any]) -> dict[str, int]:
-    return {name: row[name] for name in NAMES if row[name] is not None}
+    return {name: row[name] for name in NAMES if row.get(name) is not None}
 
 
 def _check(scope: str, id: str, values: Mapping[str, int | None]) -> None:

@@ -31,7 +31,7 @@ from sqlalchemy import (
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
-from seekroute.rate_limits import NAMES
+from seekroute.rate_limits import LIMIT_NAMES, NAMES
 
 APP_STATUSES = ("pending", "approved", "rejected")
 LIMIT_RESETS = ("never", "daily", "weekly", "monthly")
@@ -225,6 +225,17 @@ limits = Table(
     UniqueConstraint("seq"),
     CheckConstraint("scope IN ('key', 'app', 'org', 'model', 'gateway')", name="limit_scope"),
     Index("ix_limits_scope_seq", "scope", "seq"),
+    sqlite_strict=True,
+)
+
+# Of one key, for one model: beside what is said of the key.
+key_model_limits = Table(
+    "key_model_limits",
+    metadata,
+    Column("key_id", Text, ForeignKey("api_keys.id"), primary_key=True),
+    Column("model", Text, primary_key=True),
+    *(Column(name, Integer) for name in LIMIT_NAMES),
+    Column("updated_at", Integer, nullable=False),
     sqlite_strict=True,
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from typing import Any, TypeVar
 
 from sqlalchemy import (
@@ -13,6 +14,7 @@ from sqlalchemy import (
     Table,
     delete,
     exists,
+    func,
     insert,
     or_,
     select,
@@ -32,11 +34,12 @@ from seekroute.control.models import (
     is_short_id,
     is_too_short_id,
     key_changes,
+    key_model_limits,
     limits,
     organizations,
     without_mark,
 )
-from seekroute.rate_limits import NAMES
+from seekroute.rate_limits import LIMIT_NAMES, NAMES
 
 CoreKey = dict[str, Any]
 _Named = TypeVar("_Named", Organization, App)
@@ -55,6 +58,17 @@ RIGHTS = (
     apps.c.status,
     limits.c.seq.label("limits_said"),  # NULL: nothing is
     *(limits.c[name] for name in NAMES),
+    # Of those for one model, each as an array: the model and, by LIMIT_NAMES, its figures.
+    select(
+        func.json_group_array(
+            func.json_array(
+                key_model_limits.c.model, *(key_model_limits.c[name] for name in LIMIT_NAMES)
+            )
+        )
+    )
+    .where(key_model_limits.c.key_id == api_keys.c.id)
+    .scalar_subquery()
+    .label("model_limits"),
 )
 
 
@@ -171,7 +185,16 @@ def core_key(row: Row[Any]) -> CoreKey:
         "store_answers": row.store_answers,
         "app_id": row.app_id,
         "limits": {} if row.limits_said is None else _limits_in(row),
+        **({} if row.model_limits == "[]" else {"model_limits": _by_model(row.model_limits)}),
     }
+
+
+def _by_model(text: str) -> dict[str, dict[str, int]]:
+    found = {}
+    for model, *values in json.loads(text):
+        said = zip(LIMIT_NAMES, values, strict=True)
+        found[model] = {name: value for name, value in said if value is not None}
+    return found
 
 
 def _limits_in(row: Row[Any]) -> dict[str, int]:
