@@ -125,9 +125,11 @@ py::list Health(Gateway& gateway) {
     py::dict told;
     told["provider"] = row.provider;
     told["model"] = row.is_key ? py::object(py::none()) : py::object(py::str(row.model));
+    told["tag"] = row.is_key ? py::object(py::none()) : py::object(py::str(row.tag));
     told["key"] = row.is_key ? py::object(py::str(row.key)) : py::object(py::none());
     told["state"] = py::str(row.state.data(), row.state.size());
     told["last_resort"] = row.last_resort;
+    told["lacks"] = py::str(row.lacks.data(), row.lacks.size());
     told["retry_in_ms"] = (row.retry_in.ns + 999'999) / 1'000'000;
     told["in_flight"] = row.in_flight;
     told["uptime_5m"] = ratio(row.uptime_5m);
@@ -138,6 +140,11 @@ py::list Health(Gateway& gateway) {
     told["tokens_per_second_5m"] = PercentilesFrom(row.tokens_per_second);
     told["tokens_per_second_30m"] = PercentilesFrom(row.tokens_per_second_30m);
     told["requests_1d"] = row.requests_1d;
+    py::dict ejections;
+    for (size_t i = 1; i < kEjectedForCount; ++i) {
+      ejections[NameOf(static_cast<EjectedFor>(i)).data()] = row.ejections[i];
+    }
+    told["ejections"] = ejections;
     rows.append(std::move(told));
   }
   return rows;
@@ -317,6 +324,23 @@ void BindGateway(py::module_& m) {
           },
           py::arg("name"))
       .def("census", &Gateway::Census)
+      .def("export_state",
+           [](const Gateway& gateway) {
+             std::string state;
+             {
+               const py::gil_scoped_release released;
+               state = gateway.ExportState();
+             }
+             return BytesFrom(state);
+           })
+      .def(
+          "restore_state",
+          [](Gateway& gateway, const py::bytes& state) {
+            const Status restored = gateway.RestoreState(std::string_view(state));
+            if (!restored.ok()) Raise(restored.error());
+          },
+          py::arg("state"))
+      .def("state_revision", [](Gateway& gateway) { return gateway.health().revision(); })
       .def("samples", &Samples);
   m.def(
       "is_special_address",

@@ -13,6 +13,18 @@
 namespace seekroute {
 namespace {
 
+HealthRules RulesOf(const GatewayOptions& options) {
+  HealthRules rules = options.health;
+  rules.leave_out = options.leave_out_failing;
+  return rules;
+}
+
+// Of a clock that has gone back: none.
+Duration AgeOf(const RoutingState& state, UnixMillis now) {
+  constexpr int64_t kDaysMs = int64_t{1000} * 86'400'000;  // more is as old
+  return Duration::Milliseconds(std::clamp<int64_t>(now.ms - state.wall_ms, 0, kDaysMs));
+}
+
 ErrorPlace PlaceOf(std::string_view request_id, Origin origin) {
   return {request_id, origin == Origin::kServerApiV1, {}, {}};
 }
@@ -23,7 +35,7 @@ Gateway::Gateway(GatewayOptions options, std::shared_ptr<LedgerKeeper> ledger)
     : options_(std::move(options)),
       keys_(Secret(std::string(options_.pepper.Reveal()))),
       idempotency_(options_.max_idempotency_keys, options_.max_stored_answers_bytes),
-      health_(options_.health, options_.retry_budget),
+      health_(RulesOf(options_), options_.retry_budget),
       hedges_(options_.hedge),
       read_outs_(options_.max_read_outs),
       limiter_(options_.queue),
@@ -36,11 +48,11 @@ Gateway::Gateway(GatewayOptions options, std::shared_ptr<LedgerKeeper> ledger)
     if (kept) idempotency_.Restore(*kept);
   }
   const int threads = std::max(1, options_.engine_threads);
-  HealthTable* const health = options_.leave_out_failing ? &health_ : nullptr;
-  HedgeBudget* const hedges = options_.hedge.enabled && health != nullptr ? &hedges_ : nullptr;
+  HedgeBudget* const hedges =
+      options_.hedge.enabled && options_.leave_out_failing ? &hedges_ : nullptr;
   for (int i = 0; i < threads; ++i) {
     engines_.push_back(std::make_unique<EngineThread>(
-        options_, clock_, keys_, &idempotency_, health, hedges, &read_outs_, &limiter_,
+        options_, clock_, keys_, &idempotency_, &health_, hedges, &read_outs_, &limiter_,
         &upstream_limiter_, ledger_.get(), &mailbox_, &stats_));
   }
 }
@@ -205,6 +217,24 @@ void Gateway::SetLimits(LimitScope scope, std::string_view id,
 uint64_t Gateway::Census() {
   limiter_.Census();
   return limiter_.figures().leaks;
+}
+
+std::string Gateway::ExportState() const {
+  RoutingState state = health_.Keep(clock_.Now());
+  state.wall_ms = clock_.WallTime().ms;
+  return WriteRoutingState(state);
+}
+
+Status Gateway::RestoreState(std::string_view bytes) {
+  Result<RoutingState> state = ReadRoutingState(bytes);
+  if (!state) return std::move(state.error());
+  const Duration age = AgeOf(*state, clock_.WallTime());
+  if (age > RoutingState::kLongestAge) {
+    return MakeError(ErrorCode::kInvalidValue, "it is older than a day");
+  }
+  state->Age(age);
+  health_.Restore(*state, clock_.Now());
+  return {};
 }
 
 size_t Gateway::active() const {

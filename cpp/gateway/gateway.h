@@ -133,6 +133,13 @@ class Gateway {
   // there is no such key.
   ResponseHead LimitHeaders(const std::optional<Secret>& authorization);
 
+  // What routing knows that outlives a restart, to be given to RestoreState() of the next gateway;
+  // linear in what is known, at most 64 MiB. It names no key and no address.
+  std::string ExportState() const;
+  // To be called once, before the first Install(). Fails with kInvalidValue, and nothing is taken,
+  // where the bytes are damaged, older than a day, or of another version.
+  Status RestoreState(std::string_view bytes);
+
   KeyRing& keys() { return keys_; }
   HealthTable& health() { return health_; }
   Mailbox& mailbox() { return mailbox_; }

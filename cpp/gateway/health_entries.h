@@ -80,6 +80,7 @@ struct EndpointEntry {
   uint64_t id = 0;
   std::string provider_name;
   std::string upstream_model;
+  std::string tag;
   std::atomic<ProviderEntry*> provider{nullptr};
   // Nothing of it, nor of a key here, is in anybody's way.
   std::atomic<bool> plain{true};

@@ -133,6 +133,11 @@ ProviderEntry* HealthTable::LearnProvider(const Provider& provider) {
 void HealthTable::Learn(const Snapshot& snapshot, TimePoint now) {
   MutexLock learning(&learning_);
   std::vector<ProviderEntry*> providers;
+  for (const auto& each : providers_->all()) {
+    ProviderEntry* const entry = each.get();
+    MutexLock lock(&entry->mu);
+    entry->listed.fill(false);
+  }
   for (const Provider& provider : snapshot.providers) {
     providers.push_back(LearnProvider(provider));
   }
@@ -162,6 +167,7 @@ void HealthTable::Learn(const Snapshot& snapshot, TimePoint now) {
       }
       entry->listed = true;
       entry->upstream_model = endpoint.upstream_model;
+      entry->tag = endpoint.tag;
       entry->provider_name = snapshot.providers[endpoint.provider].id;
       // Of an endpoint of several models: the first.
       if (grouped.insert(entry).second) entry->group = group;
@@ -182,7 +188,10 @@ std::vector<HealthRow> HealthTable::Rows(TimePoint now) const {
     HealthRow& row = rows.emplace_back();
     row.provider = entry->provider_name;
     row.model = entry->upstream_model;
+    row.tag = entry->tag;
     row.id = entry->id;
+    if (!view.has_live_key) row.lacks = NameOf(Skip::kDeadKey);
+    if (!view.has_room) row.lacks = NameOf(Skip::kLimited);
     row.state = NameOf(view.state);
     row.last_resort = view.last_resort;
     row.retry_in = std::max(view.retry_at - now, Duration{});
@@ -213,6 +222,7 @@ std::vector<HealthRow> HealthTable::Rows(TimePoint now) const {
 
 size_t HealthTable::Reset(std::string_view name, TimePoint now) {
   MutexLock learning(&learning_);
+  revision_.fetch_add(1, std::memory_order_relaxed);
   size_t reset = 0;
   const size_t slash = name.find('/'), hash = name.find('#');
   for (const auto& each : endpoints_->all()) {
@@ -223,7 +233,7 @@ size_t HealthTable::Reset(std::string_view name, TimePoint now) {
     const bool own = slash != std::string_view::npos &&
                      entry->provider_name == name.substr(0, slash) &&
                      entry->upstream_model == name.substr(slash + 1);
-    if (!all && !own) continue;
+    if (!all && !own && entry->tag != name) continue;
     entry->health.Reset();
     entry->pairs.fill({});
     entry->Publish(rules_, false, now);

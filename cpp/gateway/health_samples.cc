@@ -10,9 +10,6 @@ namespace {
 using Labels = std::vector<std::pair<std::string, std::string>>;
 
 constexpr std::array<const char*, kPercentileCount> kQuantiles = {"0.5", "0.75", "0.9", "0.99"};
-// By EjectedFor.
-constexpr std::array<const char*, kEjectedForCount> kReasons = {"", "consecutive", "success_rate",
-                                                                "probe_failed"};
 constexpr std::array<const char*, 3> kResults = {"ok", "failed", "unsaid"};
 
 Labels With(Labels labels, const char* name, std::string value) {
@@ -32,7 +29,7 @@ void AddHealthSamples(const std::vector<HealthRow>& rows, std::vector<Sample>* s
       add("seekroute_provider_key_state", With(key, "state", std::string(row.state)), 1);
       continue;
     }
-    const Labels labels = {{"provider", row.provider}, {"model", row.model}};
+    const Labels labels = {{"provider", row.provider}, {"model", row.model}, {"endpoint", row.tag}};
     add("seekroute_endpoint_state", With(labels, "state", std::string(row.state)), 1);
     add("seekroute_endpoint_inflight", labels, row.in_flight);
     add("seekroute_endpoint_out_until_seconds", labels, row.retry_in.ms() / 1000);
@@ -47,7 +44,8 @@ void AddHealthSamples(const std::vector<HealthRow>& rows, std::vector<Sample>* s
       }
     }
     for (size_t i = 1; i < kEjectedForCount; ++i) {
-      add("seekroute_ejections_total", With(labels, "reason", kReasons[i]),
+      add("seekroute_ejections_total",
+          With(labels, "reason", std::string(NameOf(static_cast<EjectedFor>(i)))),
           static_cast<double>(row.ejections[i]));
     }
     for (size_t i = 0; i < kResults.size(); ++i) {

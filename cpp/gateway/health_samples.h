@@ -8,8 +8,8 @@
 
 namespace seekroute {
 
-// Labels are providers, the providers' names for models, and the operator's names for keys: all of
-// the configuration. What too little is known of has no sample.
+// Labels are providers, the providers' names for models, tags of endpoints, and the operator's
+// names for keys: all of the configuration. What too little is known of has no sample.
 void AddHealthSamples(const std::vector<HealthRow>& rows, std::vector<Sample>* samples);
 
 }  // namespace seekroute

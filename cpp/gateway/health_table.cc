@@ -172,20 +172,41 @@ HealthTable::KeyChoice HealthTable::ChooseKey(const HealthQuestion& question,
   return choice;
 }
 
+// Whoever nothing is known of, or nothing is made of it; null: not even where it would be kept.
+HealthAnswer HealthTable::LetIn(const HealthQuestion& question, uint64_t attempt,
+                                EndpointEntry* endpoint, ProviderEntry* provider) const {
+  HealthAnswer answer;
+  const Provider& of = *question.provider;
+  size_t key = 0;
+  while (key < of.key_count() && (question.tried_keys >> key & 1) != 0) ++key;
+  Permit& permit = answer.permit;
+  permit.key_ = static_cast<uint8_t>(key);
+  if (key == of.key_count()) {
+    answer.skip = Skip::kTried;
+    return answer;
+  }
+  const size_t slot =
+      provider == nullptr ? Provider::kMostKeys : provider->SlotOf(KeyIdOf(of, key));
+  if (attempt == 0 || slot == Provider::kMostKeys) return answer;
+  permit.table_ = const_cast<HealthTable*>(this);
+  permit.endpoint_ = endpoint;
+  permit.provider_ = provider;
+  permit.attempt_ = attempt;
+  permit.secret_ = &of.authorization(key);
+  permit.slot_ = static_cast<uint8_t>(slot);
+  endpoint->in_flight[slot].fetch_add(1, std::memory_order_relaxed);
+  provider->in_flight.fetch_add(1, std::memory_order_relaxed);
+  return answer;
+}
+
 // `attempt` 0: nothing is claimed.
 HealthAnswer HealthTable::Pick(const HealthQuestion& question, uint64_t attempt,
                                TimePoint now) const {
-  HealthAnswer answer;
   EndpointEntry* const endpoint = endpoints_->Find(question.endpoint->id);
   ProviderEntry* const provider =
       endpoint != nullptr ? endpoint->provider.load(std::memory_order_acquire) : nullptr;
-  if (provider == nullptr) {  // nothing is known of it
-    size_t key = 0;
-    while (key < question.provider->key_count() && (question.tried_keys >> key & 1) != 0) ++key;
-    if (key == question.provider->key_count()) answer.skip = Skip::kTried;
-    answer.permit.key_ = static_cast<uint8_t>(key);
-    return answer;
-  }
+  if (provider == nullptr || !rules_.leave_out) return LetIn(question, attempt, endpoint, provider);
+  HealthAnswer answer;
   const auto refuse = [&answer](Skip skip, TimePoint retry_at) {
     answer.skip = skip;
     answer.retry_at = retry_at;
@@ -248,6 +269,7 @@ HealthAnswer HealthTable::Look(const HealthQuestion& question, TimePoint now) co
 EjectedFor HealthTable::Report(Permit permit, const AttemptVerdict& verdict, uint64_t body,
                                const Measured& measured, uint64_t random, TimePoint now) {
   if (!permit.valid() || permit.endpoint_ == nullptr) return EjectedFor::kNothing;
+  revision_.fetch_add(1, std::memory_order_relaxed);
   EndpointEntry* const entry = permit.endpoint_;
   const bool fault = IsFault(verdict.outcome);
   EjectedFor ejected = EjectedFor::kNothing;
@@ -264,7 +286,9 @@ EjectedFor HealthTable::Report(Permit permit, const AttemptVerdict& verdict, uin
     if (ejected != EjectedFor::kNothing) ++entry->ejections[static_cast<size_t>(ejected)];
     PairHealth& pair = entry->pairs[permit.slot_];
     using Key = AttemptVerdict::Key;
-    if (verdict.key == Key::kLimited) {
+    if (!rules_.leave_out) {
+      // It is only counted.
+    } else if (verdict.key == Key::kLimited) {
       const int running = entry->in_flight[permit.slot_].load(std::memory_order_relaxed);
       limited_until = pair.Limit(verdict.retry_after, running, random, now);
     } else if (verdict.key == Key::kForbidden) {
@@ -279,6 +303,7 @@ EjectedFor HealthTable::Report(Permit permit, const AttemptVerdict& verdict, uin
     judge = fault && entry->health.RateIsDue(now);
     entry->Publish(rules_, false, now);
   }
+  if (!rules_.leave_out) return ejected;
   TellKey(permit, verdict, limited_until, now);
   if (judge) JudgeRate(entry, random, now);
   return ejected;

@@ -18,6 +18,7 @@
 #include "routing/endpoint_health.h"
 #include "routing/health_view.h"
 #include "routing/key_health.h"
+#include "routing/routing_state.h"
 
 namespace seekroute {
 
@@ -87,12 +88,15 @@ struct HealthAnswer {
 struct HealthRow {
   std::string provider;
   std::string model;  // the provider's name for it
-  uint64_t id = 0;    // of an endpoint
+  std::string tag;    // of an endpoint, as clients name it: "groq", "nebius/fp8-eu"
+  uint64_t id = 0;    // likewise
   std::string key;    // of a key's row: its id; `model` is empty then
   bool is_key = false;
   std::string_view state;  // "ok", "degraded", "ejected", "half_open", "slow_start", "out"; of a
                            // key "ok", "bad_key", "no_credit", "forbidden", "limited"
   bool last_resort = false;
+  // What an endpoint that is well lacks to be asked: "dead_key", "upstream_limit"; else empty.
+  std::string_view lacks;
   Duration retry_in;  // until it may be asked; 0: now
   int in_flight = 0;
   double uptime_5m = -1, uptime_30m = -1, uptime_1d = -1;  // 0 to 1; -1: too little is known
@@ -119,6 +123,10 @@ class HealthTable : public HealthReader {
   HealthTable(const HealthTable&) = delete;
   HealthTable& operator=(const HealthTable&) = delete;
 
+  // False: what is told is only counted and measured; Ask() lets everybody be asked, with the first
+  // of its provider's keys that was not tried.
+  bool leaves_out() const { return rules_.leave_out; }
+
   // What there is to be asked. To be called before requests are answered by `snapshot`.
   void Learn(const Snapshot& snapshot, TimePoint now);
 
@@ -140,9 +148,18 @@ class HealthTable : public HealthReader {
 
   // Of every endpoint and key that the last snapshot has.
   std::vector<HealthRow> Rows(TimePoint now) const;
-  // Makes what has that name (an endpoint's "provider/model", a key's "provider#id", a provider's
-  // id: all of it) as if it had never failed. How many it were.
+  // Makes what has that name (an endpoint's "provider/model" or tag, a key's "provider#id", a
+  // provider's id: all of it) as if it had never failed. How many it were.
   size_t Reset(std::string_view name, TimePoint now);
+
+  // What outlives a restart, but for the time of day: of whatever the last snapshot has, or had
+  // less than an hour ago.
+  RoutingState Keep(TimePoint now) const;
+  // To be called once, before the first Learn(). A key is as it was left where its secret is the
+  // same. What a table of this size has no place for is left out.
+  void Restore(const RoutingState& state, TimePoint now);
+  // Changes whenever Keep() would tell anything new, but for the time that passes.
+  uint64_t revision() const { return revision_.load(std::memory_order_relaxed); }
 
  private:
   friend class Permit;
@@ -151,6 +168,8 @@ class HealthTable : public HealthReader {
   struct KeyChoice;
 
   bool IsLastResort(EndpointEntry* entry, TimePoint now) const;
+  HealthAnswer LetIn(const HealthQuestion& question, uint64_t attempt, EndpointEntry* endpoint,
+                     ProviderEntry* provider) const;
   HealthAnswer Pick(const HealthQuestion& question, uint64_t attempt, TimePoint now) const;
   KeyChoice ChooseKey(const HealthQuestion& question, EndpointEntry* endpoint,
                       ProviderEntry* provider, TimePoint now) const;
@@ -162,6 +181,7 @@ class HealthTable : public HealthReader {
   const HealthRules rules_;
   const RetryBudget budget_;
   std::atomic<uint64_t> attempts_{0};
+  std::atomic<uint64_t> revision_{0};
   const std::unique_ptr<Index<EndpointEntry>> endpoints_;
   const std::unique_ptr<Index<ProviderEntry>> providers_;
   mutable Mutex learning_;  // who writes the two, or goes through all of them

@@ -52,8 +52,8 @@ struct GatewayOptions {
   RetryPolicy retry;
   RetryBudget retry_budget;
   HedgeRules hedge;  // where health is kept
-  // Whether endpoints and keys are left out while they fail; else each request asks as if nobody
-  // ever had, with the first key of a provider.
+  // Whether endpoints and keys are left out while they fail; else they are only measured, and each
+  // request asks as if nobody ever had failed, with the first key of a provider.
   bool leave_out_failing = true;
   HealthRules health;
 

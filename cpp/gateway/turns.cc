@@ -278,7 +278,8 @@ TimePoint Turns::SoonestAt(size_t place, HealthQuestion question, bool asked, Ti
     if (answer.skip != Skip::kNone) return std::min(soonest, answer.retry_at);
     const size_t key = answer.permit.key();
     const UpstreamGate::Answer let = upstream_.Look(candidates()[place], ProviderAt(place), key);
-    if (let.skip == Skip::kNone) return asked || world_->health == nullptr ? soonest : now;
+    const bool knows = world_->health != nullptr && world_->health->leaves_out();
+    if (let.skip == Skip::kNone) return asked || !knows ? soonest : now;
     soonest = std::min(soonest, let.retry_at);
     if (!let.another_key) return soonest;
     question.tried_keys |= uint32_t{1} << key;

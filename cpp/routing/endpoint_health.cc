@@ -12,6 +12,8 @@ constexpr Duration kForgiveness = Duration::Seconds(60);
 // Fewer outcomes say nothing of a rate.
 constexpr uint32_t kLeastOutcomes = 20;
 constexpr float kLeastWeight = 0.1F;
+// By then every ejection is forgotten.
+constexpr Duration kLongestBack = Duration::Seconds(3600);
 constexpr Duration kFiguresAge = Duration::Seconds(1);
 
 bool Over(Duration passed, Duration span) { return passed.ns >= span.ns; }
@@ -70,7 +72,8 @@ EjectedFor EndpointHealth::Report(uint64_t attempt, Outcome outcome, uint64_t bo
   const bool again = fault && body != 0 && body == last_body_ && !probed;
   if (outcome == Outcome::kNeutral || again) return EjectedFor::kNothing;
   Count(outcome, now);
-  if (outcome == Outcome::kLimited) return EjectedFor::kNothing;
+  if (fault) last_body_ = body;
+  if (outcome == Outcome::kLimited || !rules.leave_out) return EjectedFor::kNothing;
   last_failed_ = fault;
   last_at_ = now;
   if (!fault) {
@@ -78,7 +81,6 @@ EjectedFor EndpointHealth::Report(uint64_t attempt, Outcome outcome, uint64_t bo
     if (probed) Close(now);
     return EjectedFor::kNothing;
   }
-  last_body_ = body;
   ++run_;
   if (outcome == Outcome::kOriginFault) ++origin_run_;
   if (ejected_) {
@@ -175,7 +177,7 @@ HealthView EndpointHealth::View(bool last_resort, const HealthRules& rules, Time
     view.state = HealthState::kOut;
   } else if (ejected_) {
     view.state = now >= ejected_until_ ? HealthState::kHalfOpen : HealthState::kEjected;
-  } else if (Degraded(now)) {
+  } else if (rules.leave_out && Degraded(now)) {
     view.state = HealthState::kDegraded;
   } else if (view.slow_start < 1) {
     view.state = HealthState::kSlowStart;
@@ -190,6 +192,13 @@ EndpointHealth::Kept EndpointHealth::Keep(TimePoint now) const {
   if (ejected_) kept.ejected_for = std::max(ejected_until_ - now, Duration{1});
   kept.times = times_;
   if (now < out_until_) kept.out_for = out_until_ - now;
+  if (closed_at_ != TimePoint::Never()) {
+    kept.back_since = std::clamp(now - closed_at_, Duration{}, kLongestBack);
+  }
+  kept.minutes = minutes_.Keep(now);
+  kept.hours = hours_.Keep(now);
+  kept.first_content = first_content_.Keep(now);
+  kept.throughput = throughput_.Keep(now);
   return kept;
 }
 
@@ -203,6 +212,11 @@ void EndpointHealth::Restore(const Kept& kept, const HealthRules& rules, TimePoi
     last_resort_at_ = now;
   }
   if (kept.out_for.ns > 0) LeaveAlone(kept.out_for, now);
+  if (kept.back_since.ns >= 0) closed_at_ = {now.ns - kept.back_since.ns};
+  minutes_.Restore(kept.minutes, now);
+  hours_.Restore(kept.hours, now);
+  first_content_.Restore(kept.first_content, now);
+  throughput_.Restore(kept.throughput, now);
 }
 
 }  // namespace seekroute

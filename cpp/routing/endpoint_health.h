@@ -1,8 +1,11 @@
 // How one endpoint has been doing, and what follows for who asks it next. Pure.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
+#include <vector>
 
 #include "base/time.h"
 #include "routing/health_view.h"
@@ -13,7 +16,8 @@ namespace seekroute {
 
 // By the operator. Immutable.
 struct HealthRules {
-  int consecutive = 5;  // faults that eject
+  bool leave_out = true;  // false: everybody is measured, and asked as if nobody had ever failed
+  int consecutive = 5;    // faults that eject
   Duration base = Duration::Seconds(30);
   Duration longest = Duration::Seconds(300);
   int max_share = 50;  // percent of a model's endpoints that may be out by ejection at once
@@ -40,6 +44,12 @@ struct Measured {
 
 enum class EjectedFor : uint8_t { kNothing, kConsecutive, kSuccessRate, kProbeFailed };
 inline constexpr size_t kEjectedForCount = 4;
+// As metrics have it. A literal.
+constexpr std::string_view NameOf(EjectedFor why) {
+  constexpr std::array<std::string_view, kEjectedForCount> kNames = {
+      "", "consecutive", "success_rate", "probe_failed"};
+  return kNames[static_cast<size_t>(why)];
+}
 
 // Whether an endpoint may be asked.
 struct EndpointGate {
@@ -93,6 +103,7 @@ class EndpointHealth {
   bool ejected() const { return ejected_; }
   // Nothing of it is in anybody's way, now or later.
   bool plain(const HealthRules& rules, TimePoint now) const {
+    if (!rules.leave_out) return true;
     return !ejected_ && now >= out_until_ && !Degraded(now) && SlowStart(rules, now) >= 1;
   }
   bool probed_by(uint64_t attempt) const { return probe_ != 0 && probe_ == attempt; }
@@ -114,13 +125,19 @@ class EndpointHealth {
   // Back to one that was never asked, by an operator.
   void Reset();
 
-  // What outlives a restart, beside the counts.
+  // What outlives a restart. Spans are from the moment of Keep(), or until it.
   struct Kept {
-    Duration ejected_for;  // from now; 0: it is not
+    Duration ejected_for;  // from then on; 0: it is not
     int times = 0;
     Duration out_for;
+    Duration back_since{-1};  // since it came back from an ejection; negative: it was never out
+    std::vector<KeptCounts> minutes, hours;
+    Sketch::Kept first_content, throughput;
+    friend bool operator==(const Kept&, const Kept&) = default;
+    bool empty() const { return *this == Kept(); }
   };
   Kept Keep(TimePoint now) const;
+  // Into one that was never asked. An ejection lasts no longer than `rules` would have it.
   void Restore(const Kept& kept, const HealthRules& rules, TimePoint now);
 
  private:

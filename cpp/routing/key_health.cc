@@ -118,11 +118,11 @@ TimePoint PairHealth::Limit(Duration retry_after, int in_flight, uint64_t random
   Duration pause = retry_after;
   if (pause.ns <= 0) {
     const int64_t most =
-        std::min(kFirstPause.ns << std::min(run_, 6), kLongestPause.ns) / 1'000'000;
+        std::min(kFirstPause.ns << std::min(run_, kMostRun), kLongestPause.ns) / 1'000'000;
     const auto drawn = static_cast<int64_t>(static_cast<uint64_t>(most) * (random >> 32) >> 32);
     pause = Duration::Milliseconds(std::max<int64_t>(drawn, 1));
   }
-  run_ = std::min(run_ + 1, 6);
+  run_ = std::min(run_ + 1, kMostRun);
   OutFor(KeyTrouble::kLimited, pause, now);
   if (cap_ == 0 || now - cut_at_ >= kCutPace) {
     cap_ = std::max(1, in_flight * 7 / 10);
@@ -149,6 +149,30 @@ KeyGate PairHealth::Look(int in_flight, TimePoint now) const {
   // Somebody may be done at any moment.
   if (full) return {false, false, KeyTrouble::kLimited, now + Duration::Seconds(1)};
   return {};
+}
+
+PairHealth::Kept PairHealth::Keep(TimePoint now) const {
+  Kept kept;
+  kept.run = run_;
+  if (now < out_until_) {
+    kept.why = why_;
+    kept.out_for = std::min(out_until_ - now, kLongestOut);
+  }
+  if (cap_ > 0 && now - cut_at_ < kCapForgotten) {
+    kept.cap = cap_;
+    kept.worked = worked_;
+    kept.cut_since = std::max(now - cut_at_, Duration{});
+  }
+  return kept;
+}
+
+void PairHealth::Restore(const Kept& kept, TimePoint now) {
+  run_ = std::clamp(kept.run, 0, kMostRun);
+  if (kept.out_for.ns > 0) OutFor(kept.why, std::min(kept.out_for, kLongestOut), now);
+  if (kept.cap <= 0 || kept.cut_since >= kCapForgotten) return;
+  cap_ = kept.cap;
+  worked_ = kept.worked;
+  cut_at_ = {now.ns - kept.cut_since.ns};
 }
 
 }  // namespace seekroute

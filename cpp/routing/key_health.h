@@ -59,6 +59,8 @@ class KeyHealth {
     Duration dead_for;
     Duration wait;
     Duration out_for;
+    friend bool operator==(const Kept&, const Kept&) = default;
+    bool empty() const { return *this == Kept(); }
   };
   Kept Keep(TimePoint now) const;
   void Restore(const Kept& kept, TimePoint now);
@@ -89,6 +91,8 @@ class PairHealth {
   static constexpr Duration kFirstPause = Duration::Seconds(1);
   static constexpr Duration kLongestPause = Duration::Seconds(60);
   static constexpr Duration kCapForgotten = Duration::Seconds(600);
+  static constexpr Duration kLongestOut = Duration::Seconds(86'400);  // that is kept
+  static constexpr int kMostRun = 6;
 
   // Refused for its pace, with `in_flight` attempts running, this one included. Until when it is
   // out: as the provider says, or a pause that doubles, drawn by `random` from all of it.
@@ -101,6 +105,20 @@ class PairHealth {
   bool plain(TimePoint now) const { return now >= out_until_ && cap_ == 0; }
   int cap() const { return cap_; }  // attempts at once, as they turned out to be taken; 0: none
   void Reset() { *this = PairHealth(); }
+
+  // What outlives a restart. Spans are from the moment of Keep(), or until it.
+  struct Kept {
+    KeyTrouble why = KeyTrouble::kNone;
+    Duration out_for;
+    int run = 0;
+    int cap = 0;
+    int worked = 0;
+    Duration cut_since;  // with a cap
+    friend bool operator==(const Kept&, const Kept&) = default;
+    bool empty() const { return *this == Kept(); }
+  };
+  Kept Keep(TimePoint now) const;
+  void Restore(const Kept& kept, TimePoint now);
 
  private:
   void OutFor(KeyTrouble why, Duration span, TimePoint now);

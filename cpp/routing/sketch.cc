@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 namespace seekroute {
 namespace {
@@ -41,7 +42,7 @@ void Sketch::Window::Add(size_t bucket, TimePoint now) {
 Sketch::Figures Sketch::Window::Read(TimePoint now, const std::array<double, 4>& quantiles) const {
   std::array<uint32_t, LogBuckets::kCount> sums{};
   Figures figures;
-  clock.Visit(now, kSlices, [&](size_t place) {
+  clock.Visit(now, kSlices, [&](size_t place, Duration) {
     for (size_t i = 0; i < sums.size(); ++i) sums[i] += slices[place][i];
   });
   for (const uint32_t count : sums) figures.samples += count;
@@ -62,6 +63,41 @@ Sketch::Figures Sketch::Over5Minutes(TimePoint now, const std::array<double, 4>&
 
 Sketch::Figures Sketch::Over30Minutes(TimePoint now, const std::array<double, 4>& quantiles) const {
   return windows_ ? windows_->thirty.Read(now, quantiles) : Figures{};
+}
+
+std::vector<Sketch::KeptSlice> Sketch::Window::Keep(TimePoint now) const {
+  std::vector<KeptSlice> kept;
+  clock.Visit(now, kSlices, [&](size_t place, Duration age) {
+    KeptSlice slice{.age = age, .buckets = {}};
+    for (size_t i = 0; i < slices[place].size(); ++i) {
+      const uint16_t count = slices[place][i];
+      if (count > 0) slice.buckets.emplace_back(static_cast<uint8_t>(i), count);
+    }
+    if (!slice.buckets.empty()) kept.push_back(std::move(slice));
+  });
+  return kept;
+}
+
+void Sketch::Window::Restore(const std::vector<KeptSlice>& kept, TimePoint now) {
+  for (const KeptSlice& each : kept) {
+    const TimePoint began{now.ns - each.age.ns};
+    Slice& slice = slices[clock.Advance(began, [this](size_t place) { slices[place].fill(0); })];
+    for (const auto& [bucket, count] : each.buckets) {
+      if (bucket < slice.size()) slice[bucket] = count;
+    }
+  }
+}
+
+Sketch::Kept Sketch::Keep(TimePoint now) const {
+  if (!windows_) return {};
+  return {windows_->five.Keep(now), windows_->thirty.Keep(now)};
+}
+
+void Sketch::Restore(const Kept& kept, TimePoint now) {
+  if (kept.five.empty() && kept.thirty.empty()) return;
+  if (!windows_) windows_ = std::make_unique<Windows>();
+  windows_->five.Restore(kept.five, now);
+  windows_->thirty.Restore(kept.thirty, now);
 }
 
 }  // namespace seekroute

@@ -7,6 +7,8 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <utility>
+#include <vector>
 
 #include "base/time.h"
 #include "routing/time_slices.h"
@@ -44,14 +46,31 @@ class Sketch {
 
   void Clear() { windows_.reset(); }
 
+  // What outlives a restart.
+  struct KeptSlice {
+    Duration age;                                       // since it began
+    std::vector<std::pair<uint8_t, uint16_t>> buckets;  // those with samples, and how many
+    friend bool operator==(const KeptSlice&, const KeptSlice&) = default;
+  };
+  struct Kept {
+    std::vector<KeptSlice> five, thirty;  // at most kSlices each, the oldest first
+    friend bool operator==(const Kept&, const Kept&) = default;
+  };
+  Kept Keep(TimePoint now) const;
+  // Into one that holds nothing; `kept` is as Keep() gives it.
+  void Restore(const Kept& kept, TimePoint now);
+
+  static constexpr size_t kSlices = 6;
+
  private:
   using Slice = std::array<uint16_t, LogBuckets::kCount>;
   struct Window {
     explicit Window(Duration width) : clock(width) {}
     void Add(size_t bucket, TimePoint now);
     Figures Read(TimePoint now, const std::array<double, 4>& quantiles) const;
+    std::vector<KeptSlice> Keep(TimePoint now) const;
+    void Restore(const std::vector<KeptSlice>& kept, TimePoint now);
 
-    static constexpr size_t kSlices = 6;
     SliceClock<kSlices> clock;
     std::array<Slice, kSlices> slices = {};
   };

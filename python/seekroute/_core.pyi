@@ -208,6 +208,11 @@ class Gateway:
     def census(self) -> int:
         """Slots of limits that were ever counted as taken and were not; they are free then."""
 
+    def export_state(self) -> bytes: ...
+    def restore_state(self, state: bytes) -> None:
+        """Once, before the first `install`. ValueError: damaged, too old, of another version."""
+
+    def state_revision(self) -> int: ...
     def samples(self) -> list[tuple[str, tuple[tuple[str, str], ...], float]]: ...
 
 def price_usage(

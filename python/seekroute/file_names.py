@@ -1,7 +1,8 @@
-"""The name of the ledger, for whoever looks whether one is there without loading what reads it."""
+"""Names of files in a data directory, for whoever looks for one without loading what reads it."""
 
 from __future__ import annotations
 
 from typing import Final
 
 LEDGER: Final = "ledger.db"
+ROUTING_STATE: Final = "routing.state"

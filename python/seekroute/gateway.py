@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from seekroute._core import Headers as Headers
     from seekroute._core import Record as Record
     from seekroute.ledger import Ledger
+    from seekroute.routing_state import RoutingState
 
 # A request's body as it arrives, in the core's own memory: `RequestBody(size)`, `append(part)`.
 RequestBody = _core.RequestBody
@@ -175,6 +176,7 @@ class Gateway:
 
     `options` and `snapshot` are what `seekroute.config` builds; `keys` yields (mac, key) pairs.
     `ledger` is where requests are held and settled, if the options say so; close it afterwards.
+    `state` has what an earlier gateway knew of endpoints and provider keys.
     Raises ValueError when the core refuses one of them, ConfigError when a provider's certificates
     cannot be verified.
     """
@@ -186,9 +188,12 @@ class Gateway:
         *,
         keys: Iterable[tuple[bytes, dict[str, Any]]] = (),
         ledger: Ledger | None = None,
+        state: RoutingState | None = None,
     ) -> None:
         _check_trust(snapshot)
         self.core = _core.Gateway(options, None if ledger is None else ledger.core)
+        if state is not None:
+            state.give_back(self)
         self.core.install(snapshot)
         for mac, key in keys:
             self.core.put_key(mac, key)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from seekroute import forks
 from seekroute.closable import Closable
 from seekroute.gateway import Gateway
+from seekroute.routing_state import RoutingState
 
 if TYPE_CHECKING:
     from seekroute.api.models import ModelList
@@ -33,6 +34,7 @@ class Opened(Closable):
         gateway: the core. Nothing serves its exchanges yet: `attach()` it, or start its thread.
         models: the models that can be used.
         ledger: where requests are held and settled; None: in none.
+        state: where a server keeps what routing knows over a restart; None: nowhere.
         mock: the mock provider that answers; None: none does.
         mocked: whether it is our own, so that what it answers is worth nothing.
         control: keys and organizations; None where there are no API keys.
@@ -40,6 +42,7 @@ class Opened(Closable):
 
     gateway: Gateway
     ledger: Ledger | None = None
+    state: RoutingState | None = None
 
     def __init__(
         self, models: ModelList, control: ControlPlane | None, mock: MockProvider | None
@@ -142,7 +145,9 @@ def open_gateway(
             opened.ledger = Ledger.shared(ledger)
         if opened.ledger is not None:
             parts.callback(opened.ledger.close)
-        opened.gateway = kind(options, snapshot, ledger=opened.ledger)
+        if home is not None:
+            opened.state = RoutingState(home)
+        opened.gateway = kind(options, snapshot, ledger=opened.ledger, state=opened.state)
         parts.callback(opened.gateway.close)
         return opened.keep(parts.pop_all())
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
 
+from seekroute.cli.asking_server import await_answer, server_of
 from seekroute.cli.config_import import import_
 from seekroute.cli.shared import NO_FILE, JsonOption, Shared, print_json, print_rows, say, shared
 from seekroute.errors import ConfigError
@@ -20,7 +20,6 @@ app.command("import")(import_)
 
 # How long the server may take: it gives up on a reading after 60 s, and may have one before this.
 _PATIENCE_S: Final = 135.0
-_POLL_S: Final = 0.05
 
 
 @app.command()
@@ -109,29 +108,13 @@ def reload(ctx: typer.Context, as_json: JsonOption = False) -> None:
 
 def _reloaded(options: Shared) -> dict[str, Any]:
     """What the server of the data directory says of a reload."""
-    from seekroute.control.directory import serving_pid
-    from seekroute.errors import SeekrouteError
-
     folder = options.folder()
-    pid = serving_pid(folder)
-    if pid is None:
-        raise SeekrouteError(f"no server runs from {folder}: the next start reads everything")
+    pid = server_of(folder, "the next start reads everything")
     with options.open_control() as control:
         n = control.reloads.put()
-        until = time.monotonic() + _PATIENCE_S
-        while time.monotonic() < until:
-            ended = serving_pid(folder) != pid  # before the look: its last answer counts
-            found = control.reloads.get(n)
-            if found.told is not None:
-                answer: dict[str, Any] = json.loads(found.told)
-                return answer
-            if ended:
-                raise SeekrouteError(f"the server of {folder} (pid {pid}) has ended meanwhile")
-            time.sleep(_POLL_S)
-    raise SeekrouteError(
-        f"the server of {folder} (pid {pid}) has not answered for {_PATIENCE_S:.0f} s: its log may "
-        "say why"
-    )
+        told = await_answer(folder, pid, lambda: control.reloads.get(n).told, _PATIENCE_S)
+    answer: dict[str, Any] = json.loads(told)
+    return answer
 
 
 def _say_changes(answer: dict[str, Any]) -> None:

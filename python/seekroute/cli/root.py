@@ -27,6 +27,7 @@ from seekroute.cli import (
     logs,
     models,
     orgs,
+    providers,
     receipt,
     route,
     run,
@@ -103,6 +104,7 @@ models.app.add_typer(limits.models, name="limits")
 app.add_typer(limits.gateway, name="limits")
 app.add_typer(config.app, name="config")
 app.add_typer(models.app, name="models")
+app.add_typer(providers.app, name="providers")
 app.add_typer(receipt.app, name="receipt")
 app.command("serve")(run.serve)
 app.command("mock")(run.mock)

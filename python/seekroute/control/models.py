@@ -253,6 +253,21 @@ config_reloads = Table(
     sqlite_strict=True,
 )
 
+# What commands ask of the running server: how the providers are, or to take one for well again.
+# `told` is JSON; NULL until it is answered.
+questions = Table(
+    "questions",
+    metadata,
+    Column("n", Integer, primary_key=True, autoincrement=True),
+    Column("created_at", Integer, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("told", Text),
+    CheckConstraint("kind IN ('health', 'reset', 'quote')", name="question_kind"),
+    sqlite_autoincrement=True,
+    sqlite_strict=True,
+)
+
 # Facts about the database itself, such as the fingerprint of the pepper its keys need.
 meta = Table(
     "meta",
@@ -391,3 +406,20 @@ class ConfigReload:
     state: str
     told: str | None
     finished_at: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What a command asks of the running server. A row of `questions`.
+
+    Attributes:
+        kind: `health` asks for the state of all endpoints and provider keys; `reset` to take what
+            is called `name` for well again; `quote` where the request in `name` would go.
+        told: the answer, as JSON.
+    """
+
+    n: int
+    created_at: int
+    kind: str
+    name: str
+    told: str | None

@@ -20,6 +20,7 @@ from seekroute.control.orders import OrderBook
 from seekroute.control.orgs import Orgs
 from seekroute.control.pepper import load_pepper, require_pepper
 from seekroute.control.queries import CoreKey
+from seekroute.control.questions import QuestionBook
 from seekroute.control.reloads import ReloadBook
 
 
@@ -38,6 +39,7 @@ class ControlPlane(Closable):
         orders: what commands ask of the owner of the ledger.
         limits: of requests and tokens, what operators have said of whom.
         reloads: what commands ask of the server's configuration.
+        questions: what they ask of its providers.
 
     Args:
         data_dir: the data directory; made where it is missing.
@@ -86,6 +88,7 @@ class ControlPlane(Closable):
         self.orders: Final = OrderBook(self._database, self._now)
         self.limits: Final = LimitBook(self._database, self._now)
         self.reloads: Final = ReloadBook(self._database, self._now)
+        self.questions: Final = QuestionBook(self._database, self._now)
 
     @property
     def pepper(self) -> bytes:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -55,6 +57,17 @@ class OrderCheck:
             if done and not self.reason:
                 return
             self._due.wait(None if done else _AGAIN_S)
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        """Runs on a thread of its own; at the end it waits for what that is at."""
+        thread = threading.Thread(target=self.run, name="seekroute-check", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            self.stop()
+            thread.join()
 
     def orders_booked(self) -> None:
         """Orders were booked since: what was missing may be there."""

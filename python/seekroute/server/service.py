@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import logging
 import os
-import threading
 import time
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
@@ -27,6 +26,7 @@ from seekroute.server.key_feed import KeyFeed, KeyRights
 from seekroute.server.limits import Limits
 from seekroute.server.metrics import HttpCounts, Sample
 from seekroute.server.order_check import OrderCheck
+from seekroute.server.questions import of_providers
 from seekroute.server.readiness import Check, blocked_reason, disk_reason
 from seekroute.server.refusals import Refusals
 from seekroute.server.reloading import RELOAD_POLL_S, Reloads
@@ -209,12 +209,7 @@ class Service:
             self.reloads.begin(plan.source, packed(replace(plan, anew=frozenset())))
             if self.ledger is not None:
                 self.order_check = OrderCheck(self.control.orders, self.ledger)
-                checker = threading.Thread(
-                    target=self.order_check.run, name="seekroute-check", daemon=True
-                )
-                checker.start()
-                stack.callback(checker.join)
-                stack.callback(self.order_check.stop)
+                stack.enter_context(self.order_check.running())
             self._key_watch = ChangeWatch(self.control.version)
             self._order_watch = ChangeWatch(self.control.version)
             # Two threads: a slow disk or a long prune must not keep a revoked key alive.
@@ -226,7 +221,10 @@ class Service:
                 does="look for reloads that were asked for",
                 trouble="reloads are not seen",
             )
-            for follower in (self._keys, self._orders, self._census, reloading):
+            assert opened.state is not None, "a data directory has one"
+            stack.callback(opened.state.save_at_stop, self.gateway)
+            more = of_providers(self.control, self.gateway, opened.state)
+            for follower in (self._keys, self._orders, self._census, reloading, *more):
                 stack.enter_context(follower.running())
             stack.callback(self.reloads.close)
             self._resources = stack.pop_all()

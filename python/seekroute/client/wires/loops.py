@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from seekroute.gateway import Event
     from seekroute.ledger import Ledger
+    from seekroute.routing_state import RoutingState
 
 
 class LoopGateway(Gateway):
@@ -25,9 +26,14 @@ class LoopGateway(Gateway):
     """
 
     def __init__(
-        self, options: dict[str, Any], snapshot: dict[str, Any], *, ledger: Ledger | None = None
+        self,
+        options: dict[str, Any],
+        snapshot: dict[str, Any],
+        *,
+        ledger: Ledger | None = None,
+        state: RoutingState | None = None,
     ) -> None:
-        super().__init__(options, snapshot, ledger=ledger)
+        super().__init__(options, snapshot, ledger=ledger, state=state)
         # Which loop an exchange lives on; entries are those of `_live`, under the same lock.
         self._homes: dict[int, asyncio.AbstractEventLoop] = {}
 

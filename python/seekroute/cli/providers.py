@@ -1,0 +1,197 @@
+"""`seekroute providers`: how the providers of the running server do."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from seekroute.cli.asking_server import ask_server
+from seekroute.cli.layout import layout
+from seekroute.cli.shared import JsonOption, Shared, print_json, print_rows, say, shared
+from seekroute.errors import SeekrouteError
+from seekroute.visible import visible
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+app = typer.Typer(no_args_is_help=True, help="See how providers do; take one for well again.")
+
+_AGAIN_S: Final = 2.0
+_COLUMNS: Final = (
+    *("endpoint", "model", "state", "until", "in_flight", "uptime"),
+    *("ttft_p50", "ttft_p90", "tokens_per_s", "requests"),
+)
+_KEY_COLUMNS: Final = ("key", "state", "until")
+# What a narrow terminal does without.
+_SPARE: Final = ("requests", "ttft_p90", "tokens_per_s", "in_flight", "ttft_p50", "uptime")
+_FOLDED: Final = ("endpoint", "model")
+_LEAST_FOLDED: Final = 12
+_COLORS: Final = {
+    "ok": "green",
+    "slow_start": "cyan",
+    "degraded": "yellow",
+    "half_open": "yellow",
+    "limited": "yellow",
+    "upstream_limit": "yellow",
+}  # what is not here is out
+
+
+@app.command()
+def status(
+    ctx: typer.Context,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Show it again every 2 s, until Ctrl-C.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Show each endpoint and provider key of the running server: its state, until when it is left
+    out, and of its own traffic the uptime of 30 minutes, the time to first content and the tokens a
+    second of 5 minutes; a dash where fewer than 20 requests tell."""
+    options = shared(ctx)
+    if not watch:
+        _show(_health(options), as_json=as_json)
+        return
+    with suppress(KeyboardInterrupt):
+        if as_json:
+            while True:
+                typer.echo(json.dumps(_health(options)))
+                time.sleep(_AGAIN_S)
+        _watch(options)
+
+
+@app.command()
+def reset(
+    ctx: typer.Context,
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="An endpoint (groq/llama-3.1-8b, or its tag), a key (groq#a), or a provider: all "
+            "of it."
+        ),
+    ],
+    as_json: JsonOption = False,
+) -> None:
+    """Let the running server take an endpoint, a key or a provider for well, as if it had never
+    failed."""
+    count = ask_server(shared(ctx), "reset", name)["reset"]
+    if as_json:
+        print_json({"reset": count})
+    elif count:
+        say(f"{name}: {count} taken for well again")
+    if not count:
+        raise SeekrouteError(
+            f"the server knows no endpoint, key or provider {name!r}: seekroute providers status "
+            "names them"
+        )
+
+
+def _health(options: Shared) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = ask_server(options, "health")["health"]
+    return found
+
+
+def _show(health: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
+    from rich.console import Console
+
+    if as_json:
+        print_json(health)
+        return
+    console = Console()
+    if console.is_terminal:
+        console.print(_tables(health, console.width))
+        return
+    endpoints, keys = _rows(health)
+    print_rows(endpoints, _COLUMNS, as_json=False)
+    print_rows(keys, _KEY_COLUMNS, as_json=False)
+
+
+def _watch(options: Shared) -> None:
+    from rich.console import Console
+    from rich.live import Live
+
+    console = Console()
+    with Live(console=console, screen=console.is_terminal, auto_refresh=False) as live:
+        while True:
+            live.update(_tables(_health(options), console.width), refresh=True)
+            time.sleep(_AGAIN_S)
+
+
+def _rows(
+    health: Sequence[Mapping[str, Any]],
+) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
+    """What is shown of endpoints, and of the keys of providers: who is out comes first."""
+    ordered = sorted(health, key=lambda row: _state(row) == "ok")
+    return (
+        [_endpoint(row) for row in ordered if row["key"] is None],
+        [_key(row) for row in ordered if row["key"] is not None],
+    )
+
+
+def _state(row: Mapping[str, Any]) -> str:
+    state: str = row["state"]
+    return row["lacks"] or state if state == "ok" else state
+
+
+def _endpoint(row: Mapping[str, Any]) -> dict[str, str]:
+    waits, rates = row["ttft_ms_5m"], row["tokens_per_second_5m"]
+    uptime = row["uptime_30m"]
+    return {
+        "endpoint": row["tag"],
+        "model": row["model"],
+        "state": _state(row) + (" (last resort)" if row["last_resort"] else ""),
+        "until": _until(row["retry_in_ms"]),
+        "in_flight": str(row["in_flight"]),
+        "uptime": "-" if uptime is None else f"{uptime:.1%}",
+        "ttft_p50": "-" if waits is None else f"{waits[0]} ms",
+        "ttft_p90": "-" if waits is None else f"{waits[2]} ms",
+        "tokens_per_s": "-" if rates is None else str(rates[0]),
+        "requests": str(row["requests_1d"]),
+    }
+
+
+def _key(row: Mapping[str, Any]) -> dict[str, str]:
+    name = row["provider"] + (f"#{row['key']}" if row["key"] else "")
+    return {"key": name, "state": row["state"], "until": _until(row["retry_in_ms"])}
+
+
+def _until(ms: int) -> str:
+    """In how long it may be asked; a dash: now."""
+    if ms <= 0:
+        return "-"
+    seconds = -(-ms // 1000)
+    return f"{seconds} s" if seconds < 120 else f"{seconds // 60} min {seconds % 60} s"
+
+
+def _tables(health: Sequence[Mapping[str, Any]], width: int) -> RenderableType:
+    from rich.console import Group
+
+    endpoints, keys = _rows(health)
+    parts = [_table(endpoints, _COLUMNS, width)] if endpoints else []
+    if keys:
+        parts.append(_table(keys, _KEY_COLUMNS, width))
+    return Group(*parts)
+
+
+def _table(rows: Sequence[Mapping[str, str]], columns: Sequence[str], width: int) -> Any:
+    from rich.table import Table
+    from rich.text import Text
+
+    cells = [{column: visible(row[column]) for column in columns} for row in rows]
+    widths = layout(
+        cells, columns, spare=_SPARE, folded=_FOLDED, least_folded=_LEAST_FOLDED, width=width
+    )
+    table = Table()
+    for column, size in widths.items():
+        table.add_column(column.replace("_", " "), overflow="fold", width=size)
+    for line in cells:
+        color = _COLORS.get(line["state"].partition(" ")[0], "red")
+        # Text, not str: names are shown literally, square brackets too.
+        table.add_row(
+            *(Text(line[name], style=color if name == "state" else "") for name in widths)
+        )
+    return table
