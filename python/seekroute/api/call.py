@@ -118,6 +118,7 @@ class Sources:
         keys: None where the gateway has no API keys.
         pepper: the secret that receipts are signed with; empty where there are no keys.
         limits_of: what holds for a key, by its id and its profile: limits of requests and tokens.
+        health: how the endpoints have been doing, as the core tells it.
     """
 
     models: ModelList
@@ -125,6 +126,7 @@ class Sources:
     keys: KeyBook | None = None
     pepper: bytes = field(default=b"", repr=False)
     limits_of: Callable[[str, str], Mapping[str, int]] = lambda _key, _profile: {}
+    health: Callable[[], Sequence[Mapping[str, Any]]] = tuple
 
     def books(self) -> Ledger:
         """The ledger.

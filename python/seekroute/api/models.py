@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, Final, Literal, NamedTuple
 
@@ -16,6 +16,7 @@ __all__ = [
     "ModelList",
     "counted",
     "endpoints",
+    "figures",
     "is_allowed",
     "listed",
     "one",
@@ -32,6 +33,46 @@ BASE_PATH = "/api/v1"
 _MOST_COMPARED: Final = 64  # characters of an unknown name
 # Characters of a model's name that an error repeats.
 _MOST_NAME: Final = 100
+
+
+# OpenRouter's numbers: 0 is well, and the lower the worse.
+_STATUS: Final = {"degraded": -1, "half_open": -2, "ejected": -3, "out": -5}
+_UNASKABLE: Final = -10
+_PERCENTILES: Final = ("p50", "p75", "p90", "p99")
+
+
+def figures(health: Mapping[str, Any]) -> dict[str, Any]:
+    """What an endpoint's row tells of how it has been doing; null where too little is known.
+
+    Args:
+        health: Its row of `core.health()`; empty where that has none.
+
+    Example:
+        >>> figures({"state": "degraded", "lacks": "", "uptime_30m": 0.995})["uptime_last_30m"]
+        99.5
+    """
+
+    def percent(name: str) -> float | None:
+        ratio = health.get(name)
+        return None if ratio is None else round(ratio * 100, 1)
+
+    def percentiles(name: str) -> dict[str, float] | None:
+        found = health.get(name)
+        return None if found is None else dict(zip(_PERCENTILES, found, strict=True))
+
+    lacks = health.get("lacks") == "dead_key"
+    return {
+        "status": _UNASKABLE if lacks else _STATUS.get(health.get("state", ""), 0),
+        "uptime_last_5m": percent("uptime_5m"),
+        "uptime_last_30m": percent("uptime_30m"),
+        "uptime_last_1d": percent("uptime_1d"),
+        "latency_last_30m": percentiles("ttft_ms_30m"),  # in milliseconds, of streams
+        "throughput_last_30m": percentiles("tokens_per_second_30m"),
+    }
+
+
+def _names_of(provider: str, names: Mapping[str, str]) -> tuple[str, str]:
+    return provider, names[provider].casefold()
 
 
 def is_allowed(model_id: str, allow: Sequence[str] | None) -> bool:
@@ -88,7 +129,7 @@ class ModelList:
             shown = dict.fromkeys(
                 name
                 for offer in model["offers"]
-                for name in (offer["tag"], self.provider_names[offer["tag"]].casefold())
+                for name in _names_of(offer["tag"].partition("/")[0], self.provider_names)
             )
             self._entries[model["id"]] = _Entry(
                 _encode(model["row"])[1:],
@@ -156,7 +197,12 @@ class ModelList:
         return None if model_id is None else self._row(model_id, style, base)
 
     def endpoints(
-        self, name: str, *, style: Style = "full", allow: Sequence[str] | None = None
+        self,
+        name: str,
+        *,
+        style: Style = "full",
+        allow: Sequence[str] | None = None,
+        health: Sequence[Mapping[str, Any]] = (),
     ) -> bytes | None:
         """The body of `GET /v1/models/{name}/endpoints`, or None for 404.
 
@@ -164,27 +210,22 @@ class ModelList:
             name: As in `one`.
             style: As in `payload`.
             allow: As in `payload`.
+            health: How endpoints have been doing: `core.health()` of a gateway.
         """
         model_id = self._find(name, allow)
         if model_id is None:
             return None
         row = self._parsed(model_id)
+        known = {(each["tag"], each["model"]): each for each in health}
         endpoints = [
             {
                 "name": f"{offer['provider_name']}: {row['name']}",
                 "model_id": model_id,
                 "model_name": row["name"],
-                **offer,
+                **{name: value for name, value in offer.items() if name != "upstream_model"},
                 "max_prompt_tokens": None,
-                "quantization": None,
                 "supported_parameters": row["supported_parameters"],
-                "status": 0,
-                # Nothing of this is measured.
-                "uptime_last_5m": None,
-                "uptime_last_30m": None,
-                "uptime_last_1d": None,
-                "latency_last_30m": None,
-                "throughput_last_30m": None,
+                **figures(known.get((offer["tag"], offer["upstream_model"]), {})),
             }
             for offer in json.loads(self._entries[model_id].offers)
         ]
@@ -221,12 +262,13 @@ class ModelList:
         style: Style = "full",
         allow: Sequence[str] | None = None,
         base: str = BASE_PATH,
+        health: Callable[[], Sequence[Mapping[str, Any]]] = tuple,
     ) -> bytes | None:
         """The body of `GET /v1/models/{name}`, where the name may end with `/endpoints`: then it
         is that of `endpoints`, unless a model is called so."""
         model = name.removesuffix("/endpoints")
         if model != name and self._names.get(name) not in self._entries:
-            return self.endpoints(model, style=style, allow=allow)
+            return self.endpoints(model, style=style, allow=allow, health=health())
         return self.one(name, style=style, allow=allow, base=base)
 
     def _find(self, name: str, allow: Sequence[str] | None) -> str | None:
@@ -297,7 +339,8 @@ def providers(call: ApiCall, sources: Sources) -> ApiAnswer:
 
 def _resource(call: ApiCall, sources: Sources, name: str) -> bytes:
     style, allow = call.viewer.model_ids, call.viewer.models
-    body = sources.models.resource(name, style=style, allow=allow, base=_base(call))
+    models, base = sources.models, _base(call)
+    body = models.resource(name, style=style, allow=allow, base=base, health=sources.health)
     if body is None:
         raise _unknown(call, sources, name.removesuffix("/endpoints"))
     return body

@@ -11,6 +11,7 @@ from typing import Any
 
 from seekroute.config.catalog import MOCK_PROVIDER, Catalog, CatalogModel, Endpoint
 from seekroute.config.prices import endpoint_table, sold_at
+from seekroute.config.routes import tag_of
 
 __all__ = ["model_row", "model_rows", "offer_row", "offers_of", "provider_row"]
 
@@ -55,7 +56,11 @@ def model_rows(catalog: Catalog, snapshot: Mapping[str, Any]) -> dict[str, Any]:
             {
                 "id": model.id,
                 "row": model_row(catalog, model, offers[0][1]),
-                "offers": [offer_row(catalog, model, *offer) for offer in offers],
+                "offers": [
+                    offer_row(catalog, model, *offer)
+                    | {"tag": each["tag"], "upstream_model": each["upstream_model"]}
+                    for offer, each in zip(offers, entry["candidates"], strict=True)
+                ],
             }
         )
     return {
@@ -131,10 +136,13 @@ def offers_of(
         model: Of the catalog.
         candidates: Those of the snapshot. The mock stands in for the first endpoint.
     """
-    known = {(endpoint.provider, endpoint.model): endpoint for endpoint in model.endpoints}
+    known = {
+        (each.model, tag_of(each.provider, each.quantization, each.region or "")): each
+        for each in model.endpoints
+    }
     found = []
     for candidate in candidates:
-        key = (candidate["provider"], candidate["upstream_model"])
+        key = (candidate["upstream_model"], candidate["tag"])
         found.append((candidate["provider"], known.get(key, model.endpoints[0])))
     return found
 
@@ -198,6 +206,7 @@ def offer_row(
     return {
         "provider_name": provider_row(catalog, provider)["name"],
         "tag": provider,
+        "quantization": None if endpoint.quantization == "unknown" else endpoint.quantization,
         "context_length": endpoint.context or model.context,
         "max_completion_tokens": endpoint.max_output or model.max_output,
         "pricing": _pricing(catalog, model, endpoint),

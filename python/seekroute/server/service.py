@@ -409,6 +409,7 @@ class Service:
             self.control.keys,
             self.control.pepper,
             self._key_feed.limits_of,
+            self.core.health,
         )
 
     def rights_of_key(self, authorization: bytes | None) -> KeyRights:

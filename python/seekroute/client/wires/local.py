@@ -184,7 +184,10 @@ class _Local:
             urlencode(request.query),
             request.body,
         )
-        return match.route.answer(call, Sources(self._opened.models, self.ledger))
+        sources = Sources(
+            self._opened.models, self.ledger, health=lambda: self.gateway.core.health()
+        )
+        return match.route.answer(call, sources)
 
     def close(self) -> None:
         """Lets go of the gateway, its ledger and its mock provider. Idempotent."""
