@@ -202,6 +202,7 @@ Status Exchange::TakeIn() {
   record_.requested_model = model != nullptr ? ask().model : WithoutKeys(ask().model);
   record_.streamed = ask().stream;
   if (model != nullptr) record_.model = model->id;
+  world_.stats->CountExcluded(admission_.route.excluded);
   if (!admitted.ok()) return admitted;
   record_.generation_id =
       NewGenerationId(admission_.profile->id_prefix, world_.clock->WallTime(), world_.rng);

@@ -11,6 +11,8 @@ constexpr std::string_view kCost = "seekroute_cost_usd_total";
 
 constexpr std::string_view kIgnoresCap = "seekroute_endpoint_ignores_cap";  // 0 or 1
 
+constexpr std::string_view kExcluded = "seekroute_excluded_total";
+
 std::string Bound(double value) {
   std::array<char, 32> text{};
   const int size = std::snprintf(text.data(), text.size(), "%g", value);
@@ -131,6 +133,31 @@ void Stats::CountFallback(std::string_view from, std::string_view to, std::strin
 void Stats::CountHedge(std::string_view result) {
   MutexLock lock(&mu_);
   Add("seekroute_hedges_total", {{"result", result}}, 1);
+}
+
+void Stats::CountRetry(std::string_view failure_class) {
+  MutexLock lock(&mu_);
+  Add("seekroute_retries_total", {{"class", failure_class}}, 1);
+}
+
+void Stats::CountRetryBudget() {
+  MutexLock lock(&mu_);
+  Add("seekroute_retry_budget_exhausted_total", {}, 1);
+}
+
+void Stats::CountExcluded(std::string_view word) {
+  MutexLock lock(&mu_);
+  Add(kExcluded, {{"word", word}}, 1);
+}
+
+// But for providers that are not connected: they are left out of every request alike.
+void Stats::CountExcluded(const std::vector<OutOfRoute>& excluded) {
+  const auto counts = [](const OutOfRoute& each) { return each.endpoint != nullptr; };
+  if (std::ranges::none_of(excluded, counts)) return;
+  MutexLock lock(&mu_);
+  for (const OutOfRoute& each : excluded) {
+    if (counts(each)) Add(kExcluded, {{"word", each.reason}}, 1);
+  }
 }
 
 std::vector<Sample> Stats::Samples() const {

@@ -12,6 +12,7 @@
 
 #include "base/mutex.h"
 #include "base/time.h"
+#include "routing/route.h"
 #include "store/store.h"
 
 namespace seekroute {
@@ -52,8 +53,17 @@ class Stats {
   void CountHedge(std::string_view result);
   // A request that had to wait for room in its limits, however that ended.
   void CountQueueWait(Duration waited);
-
+  // A failed attempt was followed by another one: with which key, where, and of what model is told
+  // by the second, if it was another endpoint's.
+  void CountRetry(std::string_view failure_class);
   void CountFallback(std::string_view from, std::string_view to, std::string_view reason);
+
+  // A call was not made again: too much of its provider's work is already.
+  void CountRetryBudget();
+
+  // An endpoint was not asked, or passed over: by its word (exclusion.h, Skip).
+  void CountExcluded(std::string_view word);
+  void CountExcluded(const std::vector<OutOfRoute>& excluded);
 
   std::vector<Sample> Samples() const;
 

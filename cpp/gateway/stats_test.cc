@@ -80,5 +80,21 @@ TEST(StatsTest, SeriesWithNeighbouringLabelsStayApart) {
   EXPECT_EQ(read["seekroute_upstream_requests_total{provider=p,model=m,status=429,}"], 1);
 }
 
+TEST(StatsTest, WhoIsNotConnectedIsNotCountedAsLeftOut) {
+  Stats stats;
+  const Model model{.id = "a/m", .endpoints = {{}}};
+  stats.CountExcluded({{&model, "off", "no_key"}, {&model, "p", "zdr", model.endpoints.data()}});
+  stats.CountExcluded("ejected");
+  stats.CountExcluded("ejected");
+  stats.CountRetry("overloaded");
+  stats.CountRetryBudget();
+  auto read = Read(stats);
+  EXPECT_EQ(read.count("seekroute_excluded_total{word=no_key,}"), 0U);
+  EXPECT_EQ(read["seekroute_excluded_total{word=zdr,}"], 1);
+  EXPECT_EQ(read["seekroute_excluded_total{word=ejected,}"], 2);
+  EXPECT_EQ(read["seekroute_retries_total{class=overloaded,}"], 1);
+  EXPECT_EQ(read["seekroute_retry_budget_exhausted_total{}"], 1);
+}
+
 }  // namespace
 }  // namespace seekroute

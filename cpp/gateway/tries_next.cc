@@ -89,8 +89,11 @@ void Tries::GoOn(const Try& failed, const FailedAttempt& judged) {
   if (!turn && RepeatAlone(failed, judged)) return;
   if (!turn || !FitsWait(wait, left)) return owner_->OnOutOfTries(WithSoonest(judged));
   const Candidate& next = plan_.admission->route.candidates[turn->place];
-  const std::string_view why = judged.error.name();
-  world_.stats->CountFallback(ProviderOf(*failed.candidate).id, ProviderOf(next).id, why);
+  world_.stats->CountRetry(NameOf(ClassOf(judged)));
+  if (&next != failed.candidate) {
+    world_.stats->CountFallback(ProviderOf(*failed.candidate).id, ProviderOf(next).id,
+                                judged.error.name());
+  }
   if (wait.ns == 0) return Send(std::move(*turn), false);
   Pause pause;
   pause.turn = std::move(*turn);
@@ -115,6 +118,7 @@ bool Tries::RepeatAlone(const Try& failed, const FailedAttempt& judged) {
   pause.again = true;
   pause.key = failed.key;
   pause.otherwise = std::move(otherwise);
+  world_.stats->CountRetry(NameOf(ClassOf(judged)));
   GoOnLater(std::move(pause), *wait);
   return true;
 }

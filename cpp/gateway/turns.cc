@@ -76,8 +76,12 @@ HealthQuestion Turns::QuestionOf(size_t place) const {
 }
 
 HealthAnswer Turns::AskHealth(const HealthQuestion& question) const {
-  if (world_->health != nullptr) return world_->health->Ask(question, world_->clock->Now());
   HealthAnswer answer;
+  if (world_->health != nullptr) {
+    answer = world_->health->Ask(question, world_->clock->Now());
+    if (answer.skip == Skip::kRetryBudget) world_->stats->CountRetryBudget();
+    return answer;
+  }
   if (question.tried_keys != 0) answer.skip = Skip::kTried;
   return answer;
 }
@@ -127,6 +131,8 @@ std::optional<Turns::Turn> Turns::Next() {
         turn.permit = std::move(answer.permit);
         return turn;
       }
+      const bool told = !last_resort && answer.skip != Skip::kTried;
+      if (told) world_->stats->CountExcluded(NameOf(answer.skip));
       held_back |= answer.skip == Skip::kEjected || answer.skip == Skip::kLimited;
       passed_.push_back({place, answer.skip, answer.retry_at});
     }
