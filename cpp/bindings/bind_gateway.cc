@@ -193,14 +193,16 @@ py::tuple WriteError(Gateway& gateway, const std::string& code, std::string mess
 
 py::tuple Quote(Gateway& gateway, const py::str& surface, const py::object& body,
                 const OptionalBytes& authorization, const OptionalBytes& request_id,
-                const py::str& origin, std::optional<uint64_t> seed, int simulate) {
+                const py::str& origin, std::optional<uint64_t> seed, int simulate,
+                const OptionalBytes& as) {
   const GatewayRequest request{.body = TakeBody(body),
                                .authorization = SecretFrom(authorization),
                                .request_id = TextFrom(request_id),
                                .origin = OriginFrom(origin),
                                .surface = SurfaceFrom(surface),
                                .seed = seed,
-                               .simulate = simulate};
+                               .simulate = simulate,
+                               .as = as ? std::optional(MacFrom(*as)) : std::nullopt};
   ReadyAnswer answer;
   {
     const py::gil_scoped_release released;  // a long prompt takes milliseconds
@@ -285,7 +287,7 @@ void BindGateway(py::module_& m) {
            py::arg("idempotency_key") = py::none(), py::arg("options") = py::none())
       .def("quote", &Quote, py::arg("surface"), py::arg("body"), py::arg("authorization"),
            py::arg("request_id"), py::arg("origin"), py::arg("seed") = py::none(),
-           py::arg("simulate") = 0)
+           py::arg("simulate") = 0, py::arg("as_key") = py::none())
       .def("flush", &Gateway::Flush)
       .def("cancel", &Gateway::Cancel, py::arg("exchange"))
       .def(

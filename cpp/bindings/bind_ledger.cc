@@ -202,6 +202,7 @@ class LedgerFile {
   py::object Generation(const std::string& id) {
     LedgerRows attempts;
     int64_t refunded = 0;
+    std::string routing;
     const auto row = Read([&](LedgerReader& reader) -> Result<std::optional<LedgerRow>> {
       // The row first: one that has ended has its attempts.
       Result<std::optional<LedgerRow>> found = reader.Generation(id);
@@ -212,12 +213,16 @@ class LedgerFile {
       const Result<int64_t> sum = reader.Refunded(id);
       if (!sum) return sum.error();
       refunded = *sum;
+      Result<std::string> routed = reader.Routing(id);
+      if (!routed) return routed.error();
+      routing = std::move(*routed);
       return found;
     });
     if (!row) return py::none();
     py::dict dict = DictOf(*row);
     dict["attempts"] = ListOf(attempts);
     dict["refunded"] = refunded;
+    dict["routing"] = routing.empty() ? py::object(py::none()) : py::object(py::str(routing));
     return dict;
   }
   py::list FindRequests(const std::string& id, bool begins, int64_t most) {

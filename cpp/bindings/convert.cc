@@ -421,6 +421,7 @@ GatewayOptions OptionsFrom(const py::dict& dict) {
   bound("limits_queue_per_org", &options.queue.of_org);
   options.ietf_ratelimit_headers =
       Choice(dict, "ratelimit_headers", false, {{"openai", false}, {"ietf", true}});
+  options.server_timing = GetOptional<bool>(dict, "server_timing").value_or(false);
   return options;
 }
 

@@ -20,6 +20,11 @@ namespace {
 
 Status CheckKey(const std::optional<Secret>& authorization, const Snapshot& snapshot,
                 const AdmissionRules& rules, Admission* out) {
+  if (rules.as) {
+    out->key = rules.as;
+    out->profile = &snapshot.ProfileNamed(out->key->profile);
+    return KeyRing::CheckUsable(*out->key);
+  }
   if (rules.origin == Origin::kInProcess) return {};
   Result<std::shared_ptr<const ApiKey>> key =
       rules.keys->Find(authorization, rules.now, &out->key_mac);
@@ -310,10 +315,15 @@ Status Admit(const Surface& surface, std::string_view body,
   out->surface = &surface;
   out->profile = &snapshot.ProfileNamed(snapshot.default_profile);
   Status checked = CheckKey(authorization, snapshot, rules, out);
+  const auto end_lap = [&rules](std::string_view step) {
+    if (rules.laps != nullptr) rules.laps->End(step);
+  };
+  end_lap("auth");
   if (checked.ok() && rules.gate != nullptr) checked = rules.gate->Peek();
   if (!checked.ok()) return checked;
   Suffix suffix = Suffix::kNone;
   Status resolved = Resolve(body, snapshot, rules, out, &suffix);
+  end_lap("parse");
   if (!resolved.ok()) return resolved;
   out->route.strategy = StrategyOf(*out);  // told also where nobody serves it
   std::vector<PlannedModel> models;
@@ -339,6 +349,7 @@ Status Admit(const Surface& surface, std::string_view body,
     inputs.preferences.sort = RouteSort::kPrice;
   }
   Result<Route> route = PlanRoute(inputs);
+  end_lap("plan");
   if (!route) return std::move(route.error());
   route->strategy = out->route.strategy;
   out->route = std::move(*route);

@@ -13,6 +13,7 @@
 #include "catalog/catalog.h"
 #include "gateway/body_scan.h"
 #include "gateway/key_ring.h"
+#include "gateway/laps.h"
 #include "gateway/origin.h"
 #include "gateway/snapshot.h"
 #include "routing/health_view.h"
@@ -56,6 +57,9 @@ struct AdmissionRules {
   const HealthReader* health = nullptr;  // null: everybody is well
   int simulate = 0;                      // so many other seeds are tried, at most kMostSimulated
   bool explain = false;                  // the route is told of, with what was known of health
+  Laps* laps = nullptr;                  // of the same request; null: nothing is timed
+  // Whose request it is, whoever sends it; null: that of the key in the header.
+  std::shared_ptr<const ApiKey> as = nullptr;
 };
 
 // Checks the key, and whether its limit of requests is reached, then the body, then whether the key

@@ -1,19 +1,9 @@
 #include "gateway/answer_head.h"
 
-#include <cstdint>
+#include "gateway/laps.h"
 
 namespace seekroute {
 namespace {
-
-// To the microsecond; `d` is not negative.
-std::string Milliseconds(Duration d) {
-  const int64_t us = (d.ns + 500) / 1000;
-  std::string text = std::to_string(us / 1000);
-  const std::string after = std::to_string(1000 + us % 1000);  // keeps its zeros
-  text += '.';
-  text += std::string_view(after).substr(1);
-  return text;
-}
 
 // Of the built-in mock provider; no configuration can give it to another one.
 constexpr std::string_view kMockProvider = "mock";
@@ -28,7 +18,7 @@ void AddExchangeHeaders(const ExchangeRecord& row, const Profile& profile, std::
   }
   head->Add("x-seekroute-model", row.model);
   head->Add("x-seekroute-attempts", std::to_string(row.attempts));
-  head->Add("x-seekroute-overhead-ms", Milliseconds(row.overhead));
+  head->Add("x-seekroute-overhead-ms", FormatMilliseconds(row.overhead));
   if (!ignored.empty()) head->Add("x-seekroute-ignored", ignored);
 }
 

@@ -164,6 +164,8 @@ void Exchange::Identify() {
 }
 
 void Exchange::Start() {
+  if (world_.options->server_timing || in_.explain != Explain::kNo) laps_ = Laps(world_.clock);
+  laps_.Begin();
   Identify();
   Status taken = TakeIn();
   std::shared_ptr<const StoredAnswer> stored;
@@ -187,7 +189,8 @@ Status Exchange::TakeIn() {
                              .seed = world_.rng->Next() >> kSeedShift,
                              .moment = world_.clock->Now(),
                              .health = world_.health,
-                             .explain = in_.explain != Explain::kNo};
+                             .explain = in_.explain != Explain::kNo,
+                             .laps = &laps_};
   Status admitted =
       Admit(*admission_.surface, in_.body, in_.authorization, *in_.snapshot, rules, &admission_);
   in_.authorization.reset();
@@ -259,6 +262,7 @@ void Exchange::Replay(const StoredAnswer& stored) {
 }
 
 void Exchange::PutHead(ResponseHead head) {
+  if (laps_.on()) head.Add("server-timing", laps_.Header());
   gate_.AddHeaders(&head);
   outbox_.Head(std::move(head));
 }
@@ -269,6 +273,7 @@ void Exchange::Hold() {
 }
 
 void Exchange::OnHeld(Status held) {
+  laps_.End("hold");
   if (held.ok()) return Fire(Event::kHeld);
   error_ = std::move(held.error());
   Fire(Event::kRefused);
@@ -285,6 +290,7 @@ void Exchange::StartTries() {
 void Exchange::SendHead() {
   if (outbox_.head_sent()) return;  // it was told where it stood in a queue
   Compose({});
+  laps_.End("ttfb");
   PutHead(StreamHead(record_, *admission_.profile, tries_.transcoder()->Ignored()));
 }
 
@@ -299,6 +305,7 @@ Flow Exchange::OnContent(std::string_view bytes) {
 }
 
 void Exchange::OnAnswered() {
+  if (!outbox_.head_sent()) laps_.End("ttfb");
   if (state_ == State::kReadingOut) return End(Event::kAnswered, Ending::kReadOut, ClientClosed());
   // Content that came in one piece with its end waits for the settlement.
   if (ask().stream && tries_.transcoder()->has_content()) outbox_.NoteContent();
@@ -312,11 +319,6 @@ void Exchange::OnOutOfTries(Error error) {
     return Fire(Event::kRefused);
   }
   End(Event::kOutOfTries, Ending::kFailed, std::move(error));
-}
-
-// Where the provider charges for all of an answer anyway, it is worth to be read on.
-bool Exchange::MayReadOut() const {
-  return purse_.holds() && world_.options->on_client_abort != ChargePolicy::kFree;
 }
 
 void Exchange::ClientLeft() {
@@ -367,6 +369,7 @@ void Exchange::EndBilled(Event event, std::optional<Error> error) {
 
 void Exchange::Settle() {
   Compose(bill_);
+  KeepRouting();
   if (record_.cap_ignored) {
     world_.stats->CountCapIgnored(record_.provider, record_.model);
   } else if (record_.finish_reason == "length" && purse_.ToldLength(tries_.candidate())) {
@@ -406,6 +409,7 @@ void Exchange::WriteAnswer() {
   std::string out;
   transcoder.Finish(Report(), &out);
   if (!outbox_.head_sent()) {
+    laps_.End("relay");
     const std::string ignored = transcoder.Ignored();
     PutHead(ask().stream ? StreamHead(record_, profile, ignored)
                          : AnswerHead(record_, profile, out.size(), ignored));

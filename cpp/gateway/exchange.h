@@ -13,6 +13,7 @@
 #include "gateway/exchange_world.h"
 #include "gateway/gate.h"
 #include "gateway/idempotency.h"
+#include "gateway/laps.h"
 #include "gateway/outbox.h"
 #include "gateway/purse.h"
 #include "gateway/tries.h"
@@ -129,7 +130,10 @@ class Exchange : private PurseOwner, private TriesOwner {
   Status Claim(std::shared_ptr<const StoredAnswer>* stored);
   void Replay(const StoredAnswer& stored);
   bool Pays() const { return world_.options->credits && !record_.org_id.empty(); }
-  bool MayReadOut() const;
+  // Where the provider charges for all of an answer anyway, it is worth to be read on.
+  bool MayReadOut() const {
+    return purse_.holds() && world_.options->on_client_abort != ChargePolicy::kFree;
+  }
   const Ask& ask() const;
   TimePoint Deadline() const;
   void PutHead(ResponseHead head);
@@ -143,6 +147,7 @@ class Exchange : private PurseOwner, private TriesOwner {
   void Compose(const Bill& bill);
   UsageReport Report() const;
   std::string Routing() const;
+  void KeepRouting();
 
   void OnHeld(Status held) override;
   void OnSettled() override { Fire(Event::kSettled); }
@@ -162,6 +167,7 @@ class Exchange : private PurseOwner, private TriesOwner {
   Outbox outbox_;
   Purse purse_;
   Tries tries_;
+  Laps laps_;
   std::optional<Error> error_;
   Bill bill_;
   TimePoint next_progress_ = TimePoint::Never();

@@ -10,6 +10,7 @@ namespace seekroute {
 void Exchange::PassGate() {
   if (state_ != State::kAdmitting && state_ != State::kQueued) return;
   Status passed = gate_.Enter(in_.body, Deadline());
+  laps_.End(state_ == State::kQueued ? "queue" : "limit");
   if (passed.ok() && gate_.waits()) return Fire(Event::kWaits);
   if (passed.ok()) passed = purse_.Bound(Pays(), record_.created);
   if (!passed.ok()) {

@@ -124,10 +124,18 @@ UsageReport Exchange::Report() const {
   return report;
 }
 
+// Costs the writer of the ledger nothing where the row alone tells all.
+void Exchange::KeepRouting() {
+  if (!purse_.holds()) return;
+  const bool asked = in_.explain != Explain::kNo || record_.tried.size() > 1;
+  if (!asked && !HasLeftOut(admission_.route, tries_.skipped())) return;
+  record_.routing = WriteStoredRouting(admission_.route, tries_.skipped());
+}
+
 std::string Exchange::Routing() const {
   if (in_.explain == Explain::kNo || admission_.model == nullptr) return {};
   return WriteRouting(in_.explain, record_, admission_.route, *in_.snapshot, tries_.selected(),
-                      world_.stats);
+                      tries_.skipped(), world_.stats);
 }
 
 }  // namespace seekroute

@@ -309,8 +309,16 @@ ReadyAnswer Gateway::Quote(const GatewayRequest& request) {
                        .now = now,
                        .scope = {.prompt = true},
                        .moment = clock_.Now(),
+                       .health = &health_,
                        .simulate = request.simulate,
                        .explain = true};
+  if (request.as) {
+    rules.as = keys_.At(*request.as);
+    if (!rules.as) {
+      return WriteError(MakeError(ErrorCode::kInvalidApiKey, "this gateway has no such key"),
+                        request.request_id, {}, request.origin, request.surface);
+    }
+  }
   if (request.seed) {
     rules.seed = *request.seed;
   } else {

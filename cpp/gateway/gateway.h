@@ -45,6 +45,7 @@ struct GatewayRequest {
   // to tell how often each endpoint comes first.
   std::optional<uint64_t> seed = std::nullopt;
   int simulate = 0;
+  std::optional<Mac> as = std::nullopt;  // and whose request it is, whoever asks: for operators
 };
 
 // An answer ready to be sent.

@@ -98,6 +98,12 @@ Result<std::shared_ptr<const ApiKey>> KeyRing::Find(const Mac& mac, UnixSeconds 
   return key;
 }
 
+std::shared_ptr<const ApiKey> KeyRing::At(const Mac& mac) const {
+  MutexLock lock(&mu_);
+  const auto found = keys_.find(mac);
+  return found != keys_.end() ? found->second : nullptr;
+}
+
 Status KeyRing::CheckUsable(const ApiKey& key) {
   if (key.app_pending) {
     return MakeError(ErrorCode::kAppNotApproved,

@@ -73,6 +73,9 @@ class KeyRing {
   // The key as it is by now.
   Result<std::shared_ptr<const ApiKey>> Find(const Mac& mac, UnixSeconds now) const;
 
+  // The key with that MAC; null: there is none.
+  std::shared_ptr<const ApiKey> At(const Mac& mac) const;
+
   // kPermissionDenied or kAppNotApproved when the key is known but not to be served.
   static Status CheckUsable(const ApiKey& key);
 

@@ -87,6 +87,8 @@ struct GatewayOptions {
   // How long a request waits for room in its limits where nobody says otherwise; 0: it does not.
   Duration queue_wait;
   QueueBounds queue;
+  // Whether each answer tells how long its steps took; else only to who asks for a report.
+  bool server_timing = false;
 
   size_t max_idempotency_keys = 100'000;  // of the last 24 hours
   // Answers kept for who repeats them, of keys that ask for it. The oldest go first.

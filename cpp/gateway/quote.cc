@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "billing/cost.h"
+#include "gateway/health_report.h"
 #include "gateway/routing_report.h"
 #include "gateway/spend_bound.h"
 #include "wire/json/json_writer.h"
@@ -207,6 +208,12 @@ Result<std::string> WriteQuote(const Admission& admission, const Snapshot& snaps
     json.Key("model_id").String(offer.candidate->model->id);
     json.Key("group").Integer(offer.candidate->group);
     json.Key("probability").Raw(FormatShare(offer.candidate->probability));
+    const auto place = static_cast<size_t>(offer.candidate - planned.candidates.data());
+    const HealthView view = place < planned.views.size() ? planned.views[place] : HealthView();
+    WriteHealth(view, &json);
+    const std::string_view passed_over = PassedOver(view);
+    json.Key("excluded_by");
+    passed_over.empty() ? json.Null() : json.String(passed_over);
     WritePricing(prompt.tokens, *endpoint.price, admission.profile->upstream_cost, now, &json);
     WriteCosts(offer.costs, &json);
     json.End();

@@ -1,7 +1,9 @@
 #include "gateway/routing_report.h"
 
+#include <algorithm>
 #include <cmath>
 
+#include "gateway/health_report.h"
 #include "routing/filters.h"
 #include "wire/json/json_writer.h"
 
@@ -11,19 +13,9 @@ namespace {
 // Of a report of few candidates: it is written at once into a buffer that need not grow.
 constexpr size_t kOrdinaryBytes = 512;
 
-// Why a candidate that is in its place would be passed over now; empty: it would not.
-std::string_view PassedOver(const HealthView& view) {
-  if (!view.has_live_key) return TraitsOf(Excluded::kDeadKey).word;
-  if (view.state == HealthState::kEjected && !view.last_resort) {
-    return TraitsOf(Excluded::kEjected).word;
-  }
-  if (view.state == HealthState::kOut) return TraitsOf(Excluded::kOutUntil).word;
-  return view.has_room ? std::string_view() : TraitsOf(Excluded::kUpstreamLimit).word;
-}
-
-void WriteFigure(JsonName name, uint32_t figure, JsonWriter* json) {
-  json->Key(name);
-  figure == 0 ? json->Null() : json->Integer(figure);
+// Why a candidate was passed over at its turn; empty: it was not.
+std::string_view SkippedFor(std::span<const Skip> skipped, size_t place) {
+  return place < skipped.size() ? NameOf(skipped[place]) : std::string_view();
 }
 
 // With the markup: what this client would pay.
@@ -45,7 +37,8 @@ std::string FormatShare(double share) {
   return FormatUsd(Money{millionths * 1000});
 }
 
-void WriteCandidates(const Route& route, UnixSeconds created, JsonWriter* json) {
+void WriteCandidates(const Route& route, UnixSeconds created, std::span<const Skip> skipped,
+                     JsonWriter* json) {
   json->Key("candidates").Array();
   for (size_t i = 0; i < route.candidates.size(); ++i) {
     const Candidate& each = route.candidates[i];
@@ -56,14 +49,11 @@ void WriteCandidates(const Route& route, UnixSeconds created, JsonWriter* json) 
     json->Key("group").Integer(each.group);
     WritePrice(*each.endpoint, route.expected_prompt, created, json);
     json->Key("expected_usd").Raw(FormatUsd(Rate{each.expected_pico}));
-    WriteFigure("latency_ms", view.ttft_ms[Percentile::kP50], json);
-    WriteFigure("throughput", view.tokens_per_second[Percentile::kP50], json);
-    json->Key("uptime_30m");
-    view.has_uptime() ? json->Raw(FormatShare(view.uptime / 1000.0)) : json->Null();
-    json->Key("health").String(NameOf(view.state));
+    WriteHealth(view, json);
     json->Key("weight").Raw(FormatShare(each.endpoint->weight));
     json->Key("probability").Raw(FormatShare(each.probability));
-    const std::string_view passed_over = PassedOver(view);
+    const std::string_view at_its_turn = SkippedFor(skipped, i);
+    const std::string_view passed_over = at_its_turn.empty() ? PassedOver(view) : at_its_turn;
     json->Key("excluded_by");
     passed_over.empty() ? json->Null() : json->String(passed_over);
     json->End();
@@ -103,7 +93,8 @@ std::string Summary(const ExchangeRecord& row) {
 }  // namespace
 
 std::string WriteRouting(Explain how, const ExchangeRecord& row, const Route& route,
-                         const Snapshot& snapshot, size_t asked, const Stats* stats) {
+                         const Snapshot& snapshot, size_t asked, std::span<const Skip> skipped,
+                         const Stats* stats) {
   std::string out;
   out.reserve(kOrdinaryBytes);
   JsonWriter json = JsonWriter::Members(&out);
@@ -132,17 +123,76 @@ std::string WriteRouting(Explain how, const ExchangeRecord& row, const Route& ro
     json.End();
   }
   json.End().End();
-  if (how == Explain::kSeekroute) WriteCandidates(route, row.created, &json);
+  if (how == Explain::kSeekroute) WriteCandidates(route, row.created, skipped, &json);
   json.Key("attempts").Array();
   for (const AttemptRecord& attempt : row.tried) {
     json.Object();
     json.Key("provider").String(attempt.provider);
-    json.Key("model").String(row.model);
+    json.Key("model").String(attempt.model.empty() ? row.model : attempt.model);
     json.Key("status").Integer(attempt.status);
     if (!attempt.error.empty()) json.Key("error").String(attempt.error);
+    if (how == Explain::kSeekroute) json.Key("ms").Integer(attempt.waited.ns / 1'000'000);
     json.End();
   }
   json.End().End();
+  return out;
+}
+
+namespace {
+
+std::string WriteFirst(const Route& route, std::span<const Skip> skipped, size_t most) {
+  std::string out;
+  JsonWriter json(&out);
+  json.Object();
+  json.Key("strategy").String(route.strategy);
+  WriteOrder(route, &json);
+  json.Key("candidates").Array();
+  for (size_t i = 0; i < std::min(most, route.candidates.size()); ++i) {
+    const Candidate& each = route.candidates[i];
+    json.Object();
+    json.Key("endpoint").String(each.endpoint->tag);
+    json.Key("model").String(each.model->id);
+    json.Key("expected_usd").Raw(FormatUsd(Rate{each.expected_pico}));
+    json.Key("probability").Raw(FormatShare(each.probability));
+    const std::string_view word = SkippedFor(skipped, i);
+    json.Key("excluded_by");
+    word.empty() ? json.Null() : json.String(word);
+    json.End();
+  }
+  json.End();
+  json.Key("excluded").Array();
+  for (size_t i = 0; i < std::min(most, route.excluded.size()); ++i) {
+    const OutOfRoute& each = route.excluded[i];
+    json.Object();
+    json.Key("endpoint").String(each.provider);
+    json.Key("model").String(each.model->id);
+    json.Key("excluded_by").String(each.reason);
+    const Excluded why = each.endpoint != nullptr ? each.why.first() : Excluded::kConfigured;
+    json.Key("detail").String(TraitsOf(why).one);
+    json.End();
+  }
+  json.End();
+  const auto beyond = [most](size_t size) { return size - std::min(most, size); };
+  json.Key("more_candidates").Integer(beyond(route.candidates.size()));
+  json.Key("more_excluded").Integer(beyond(route.excluded.size()) + route.more_excluded);
+  json.End();
+  return out;
+}
+
+}  // namespace
+
+bool HasLeftOut(const Route& route, std::span<const Skip> skipped) {
+  const auto connected = [](const OutOfRoute& each) { return each.endpoint != nullptr; };
+  return !skipped.empty() || std::ranges::any_of(route.excluded, connected);
+}
+
+std::string WriteStoredRouting(const Route& route, std::span<const Skip> skipped) {
+  size_t most = 16;
+  std::string out = WriteFirst(route, skipped, most);
+  while (out.size() > kMaxStoredRouting && most > 0) {
+    most /= 2;
+    out = WriteFirst(route, skipped, most);
+  }
   return out;
 }
 

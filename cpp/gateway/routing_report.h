@@ -2,9 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
+#include "gateway/health_table.h"
 #include "gateway/snapshot.h"
 #include "gateway/stats.h"
 #include "routing/route.h"
@@ -28,7 +30,17 @@ enum class Explain : uint8_t {
 // `"ignores_cap":true`, where OpenRouter's clients do not read. Names no upstream but by its
 // provider id; quotes no error text.
 std::string WriteRouting(Explain how, const ExchangeRecord& row, const Route& route,
-                         const Snapshot& snapshot, size_t asked, const Stats* stats = nullptr);
+                         const Snapshot& snapshot, size_t asked, std::span<const Skip> skipped = {},
+                         const Stats* stats = nullptr);
+
+// What the row keeps of a route, as a JSON object of kMaxStoredRouting bytes at most: how its order
+// came about, its first candidates, with why they were passed over at their turn (`skipped`, by
+// place; empty: nobody was), and those that were left out. Where they are too many, the last are
+// only counted. The row itself has the attempts.
+std::string WriteStoredRouting(const Route& route, std::span<const Skip> skipped);
+
+// Whether a route has anything that its row does not tell: somebody was left out, or passed over.
+bool HasLeftOut(const Route& route, std::span<const Skip> skipped);
 
 // A share of 1, or a weight, in millionths: a float has digits that nobody needs.
 std::string FormatShare(double share);
@@ -37,6 +49,8 @@ std::string FormatShare(double share);
 void WriteOrder(const Route& route, JsonWriter* json);
 
 // The members "candidates", and "more_excluded" where there are more than are told.
-void WriteCandidates(const Route& route, UnixSeconds created, JsonWriter* json);
+// `skipped`: why each was passed over at its turn; empty: nobody was.
+void WriteCandidates(const Route& route, UnixSeconds created, std::span<const Skip> skipped,
+                     JsonWriter* json);
 
 }  // namespace seekroute

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
+#include <vector>
+
 #include "testing/routes.h"
 
 namespace seekroute {
@@ -74,8 +77,7 @@ TEST(RoutingReport, TellsHowTheOrderCameAbout) {
   dear.Add(Excluded::kMaxPrice);
   route.excluded = {{&model, "dear", "max_price", model.endpoints.data(), dear}};
   route.more_excluded = 3;
-  const std::string report =
-      WriteRouting(Explain::kSeekroute, {}, route, TwoProviders(), 1, nullptr);
+  const std::string report = WriteRouting(Explain::kSeekroute, {}, route, TwoProviders(), 1);
   EXPECT_NE(report.find(R"("sort":"default","seed":42,"explored":false,)"), std::string::npos);
   EXPECT_NE(
       report.find(
@@ -100,10 +102,58 @@ TEST(RoutingReport, IsCalledAsOpenRouterCallsItWhereThatIsAsked) {
   EXPECT_NE(report.find(R"("attempts":[])"), std::string::npos);
 }
 
+Route TaggedRoute(const Model& model) {
+  Route route = RouteTo(model);
+  route.strategy = "direct";
+  route.seed = 7;
+  return route;
+}
+
+TEST(RoutingReport, WhatARowKeepsTellsWhoWasLeftOutAndPassedOver) {
+  Model model = TwoEndpoints();
+  model.endpoints[0].tag = "groq";
+  model.endpoints[1].tag = "openai/fp8";
+  Route route = TaggedRoute(model);
+  EXPECT_FALSE(HasLeftOut(route, {}));
+  route.excluded = {{&model, "off", "no_key"}};
+  EXPECT_FALSE(HasLeftOut(route, {}));  // it is so for every request
+  const std::vector<Skip> skipped = {Skip::kEjected, Skip::kNone};
+  EXPECT_TRUE(HasLeftOut(route, skipped));
+  ExcludedSet dear;
+  dear.Add(Excluded::kMaxPrice);
+  route.excluded.push_back({&model, "dear", "max_price", model.endpoints.data(), dear});
+  EXPECT_TRUE(HasLeftOut(route, {}));
+  EXPECT_EQ(WriteStoredRouting(route, skipped),
+            R"({"strategy":"direct","sort":"default","seed":7,"explored":false,"candidates":[)"
+            R"({"endpoint":"groq","model":"openai/gpt-oss-120b","expected_usd":0,"probability":1,)"
+            R"("excluded_by":"ejected"},)"
+            R"({"endpoint":"openai/fp8","model":"openai/gpt-oss-120b","expected_usd":0,)"
+            R"("probability":0,"excluded_by":null}],"excluded":[)"
+            R"({"endpoint":"off","model":"openai/gpt-oss-120b","excluded_by":"no_key",)"
+            R"("detail":"is not connected in this gateway"},)"
+            R"({"endpoint":"dear","model":"openai/gpt-oss-120b","excluded_by":"max_price",)"
+            R"("detail":"costs more than max_price"}],"more_candidates":0,"more_excluded":0})");
+}
+
+TEST(RoutingReport, WhatARowKeepsIsBounded) {
+  Model model = TwoEndpoints();
+  model.id = "author/" + std::string(500, 'm');
+  for (Endpoint& each : model.endpoints) each.tag = std::string(200, 't');
+  Route route = TaggedRoute(model);
+  const Candidate one = route.candidates.front();
+  for (const size_t count : {1, 8, 64}) {
+    route.candidates.assign(count, one);
+    const std::string report = WriteStoredRouting(route, {});
+    EXPECT_LE(report.size(), kMaxStoredRouting);
+    EXPECT_TRUE(CheckJson(report).ok());
+  }
+  EXPECT_NE(WriteStoredRouting(route, {}).find(R"("more_candidates":60)"), std::string::npos);
+}
+
 TEST(RoutingReport, SaysWhichEndpointIgnoredItsCap) {
   Stats stats;
   const auto report = [&stats](Explain how) {
-    return WriteRouting(how, {}, RouteBy("alias"), TwoProviders(), 1, &stats);
+    return WriteRouting(how, {}, RouteBy("alias"), TwoProviders(), 1, {}, &stats);
   };
   constexpr std::string_view kMark = R"("selected":false,"ignores_cap":true})";
   EXPECT_EQ(report(Explain::kSeekroute).find("ignores_cap"), std::string::npos);

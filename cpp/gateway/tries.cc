@@ -355,7 +355,7 @@ void Tries::Count(Try* ended, std::string_view error, bool dispatched, std::stri
   CutText(kMaxAttemptWords, &words);
   const std::string& provider = attempt.provider().id;
   records_.push_back({provider, attempt.upstream_status(), std::string(error), attempt.waited(),
-                      suspected, std::move(words)});
+                      suspected, std::move(words), ended->candidate->model->id});
   world_.stats->CountAttempt(provider, ended->candidate->model->id, attempt.upstream_status(),
                              attempt.waited());
   if (ended->hedge && !(won_ && ended == current_)) world_.stats->CountHedge("lost");

@@ -103,6 +103,9 @@ class Tries : private AttemptOwner {
   Duration waited() const;  // for upstreams, over all tries
   bool quiet() const;       // no transfer runs any more
 
+  // Why each candidate of the route was passed over at its turn; empty: nobody was.
+  const std::vector<Skip>& skipped() const { return turns_.skipped(); }
+
   // How long the prompt is: as it was read, or as it is estimated where nobody needed that before.
   TokenEstimate Prompt() const;
 

@@ -115,6 +115,12 @@ HealthAnswer Turns::Ask(size_t place, HealthQuestion question, Reservation* rese
   }
 }
 
+void Turns::NoteSkip(size_t place, Skip skip) {
+  world_->stats->CountExcluded(NameOf(skip));
+  skipped_.resize(candidates().size(), Skip::kNone);
+  if (skipped_[place] == Skip::kNone) skipped_[place] = skip;
+}
+
 std::optional<Turns::Turn> Turns::Next() {
   bool held_back = false;
   for (const bool last_resort : {false, true}) {
@@ -131,8 +137,7 @@ std::optional<Turns::Turn> Turns::Next() {
         turn.permit = std::move(answer.permit);
         return turn;
       }
-      const bool told = !last_resort && answer.skip != Skip::kTried;
-      if (told) world_->stats->CountExcluded(NameOf(answer.skip));
+      if (!last_resort && answer.skip != Skip::kTried) NoteSkip(place, answer.skip);
       held_back |= answer.skip == Skip::kEjected || answer.skip == Skip::kLimited;
       passed_.push_back({place, answer.skip, answer.retry_at});
     }

@@ -66,6 +66,9 @@ class Turns {
   // The candidate of an attempt could be asked once more, with another key.
   bool HasOtherKey(size_t place) const;
 
+  // Why each candidate was passed over at its turn, the first time; empty: nobody was.
+  const std::vector<Skip>& skipped() const { return skipped_; }
+
   // Why nobody is asked: all that there are were passed over by the last Next().
   Error NobodyToAsk() const;
   // In milliseconds, the earliest instant from now at which a candidate can be asked that is out of
@@ -90,6 +93,7 @@ class Turns {
   HealthAnswer Ask(size_t place, HealthQuestion question, Reservation* reservation) const;
   TimePoint SoonestAt(size_t place, HealthQuestion question, bool asked, TimePoint now) const;
   const Provider& ProviderAt(size_t place) const;
+  void NoteSkip(size_t place, Skip skip);
 
   const Admission* const admission_;
   const Snapshot* const snapshot_;
@@ -100,6 +104,7 @@ class Turns {
   std::optional<Succession> succession_;
   std::vector<Made> made_;      // RetryPolicy::max_attempts at most
   std::vector<Passed> passed_;  // by the last Next(); candidates at most
+  std::vector<Skip> skipped_;   // by place
 };
 
 }  // namespace seekroute

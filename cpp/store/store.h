@@ -27,8 +27,10 @@ struct AttemptRecord {
   Money suspected = {};
   // Why, in the provider's words: sanitised, without what it quotes, of kMaxAttemptWords at most.
   std::string words = {};
+  std::string model = {};  // the catalog's id of the one that was asked for
 };
 inline constexpr size_t kMaxAttemptWords = 300;
+inline constexpr size_t kMaxStoredRouting = 4096;
 
 // One row a client request that was admitted, written when it ends. No prompt, no key.
 struct ExchangeRecord {
@@ -64,6 +66,9 @@ struct ExchangeRecord {
   Duration total;
   Duration first_content;  // zero when there was none
   Duration overhead;       // total without the time spent waiting for the upstream
+  // How it was routed, as a JSON object of kMaxStoredRouting bytes at most; empty: there was
+  // nothing to be told.
+  std::string routing;
 
   // Of all attempts.
   Money Suspected() const;

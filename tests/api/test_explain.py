@@ -82,6 +82,7 @@ def test_an_answer_tells_its_attempts(server: RunningServer, first: MockProvider
     candidates = found.pop("candidates")
     assert [(row["endpoint"], row["group"]) for row in candidates] == [("first", 0), ("second", 0)]
     assert found.pop("seed") >= 0
+    assert all(attempt.pop("ms") >= 0 for attempt in found["attempts"])
     assert found == {
         "sort": "default",
         "explored": False,

@@ -27,6 +27,7 @@ VOLATILE = {
     "created_at",
     "last_used_at",
     "seed",  # of the order of a route: drawn for each request
+    "ms",  # that an attempt took
     # What is measured of the requests before; each mode has a gateway of its own.
     *("latency_ms", "throughput", "uptime_30m", "latency_last_30m", "throughput_last_30m"),
     *("uptime_last_5m", "uptime_last_30m", "uptime_last_1d"),

@@ -56,7 +56,9 @@ def test_a_stream_s_completion_is_the_same(client: seekroute.Client, mock: MockP
         {k: v for k, v in each.to_dict().items() if k not in changing} for each in (final, whole)
     )
     for each in (told, same):
-        each["seekroute"] = {**each["seekroute"], "seed": 0}  # drawn for each request
+        report = each["seekroute"] = {**each["seekroute"], "seed": 0}  # drawn for each request
+        (attempt,) = report["attempts"]
+        assert attempt.pop("ms") >= 0
     assert told == same
     assert (final.cost, final.provider, stream.cost) == (whole.cost, whole.provider, whole.cost)
     assert final.ttft is not None

@@ -118,6 +118,7 @@ def test_options_have_the_cores_names_and_defaults() -> None:
         "hedge_enabled": False,
         "hedge_percent": 2,
         "hedge_min_delay_ms": 300,
+        "server_timing": False,
         "ejection_consecutive": 5,
         "ejection_base_ms": 30_000,
         "ejection_max_ms": 300_000,

@@ -164,15 +164,29 @@ Result<LedgerRows> LedgerReader::FindRequests(std::string_view id, bool begins, 
 Result<LedgerRows> LedgerReader::Attempts(std::string_view generation) {
   Result<Statement> statement = db_.Prepare(
       "WITH r AS (SELECT * FROM request WHERE generation = ?), a AS "
-      "(SELECT t.place, t.provider, t.status, t.error, t.waited_us, t.suspected, t.words "
+      "(SELECT t.place, t.provider, coalesce(t.model, r.model) AS model, t.status, t.error, "
+      "t.waited_us, t.suspected, t.words "
       "FROM r JOIN attempt t ON t.request = r.n UNION ALL "
       // What the row itself tells: see the journal.
-      "SELECT 0, provider, status, error, total_us - overhead_us, 0, '' FROM r WHERE flags & 8) "
-      "SELECT p.text AS provider, a.status, e.text AS error, a.waited_us, a.suspected, a.words "
+      "SELECT 0, provider, model, status, error, total_us - overhead_us, 0, '' FROM r "
+      "WHERE flags & 8) "
+      "SELECT p.text AS provider, a.status, e.text AS error, a.waited_us, a.suspected, a.words, "
+      "m.text AS model "
       "FROM a "
-      "JOIN name p ON p.n = a.provider JOIN name e ON e.n = a.error ORDER BY a.place");
+      "JOIN name p ON p.n = a.provider JOIN name m ON m.n = a.model JOIN name e ON e.n = a.error "
+      "ORDER BY a.place");
   if (statement) statement->Bind(generation);
   return Collect(std::move(statement));
+}
+
+Result<std::string> LedgerReader::Routing(std::string_view generation) {
+  Result<Statement> statement =
+      db_.Prepare("SELECT coalesce(routing, '') FROM request WHERE generation = ?");
+  if (!statement) return statement.error();
+  if (statement->Bind(generation).Step() != SQLITE_ROW) return db_.LastError("reading");
+  std::string routing = statement->Text(0);
+  statement->Reset();
+  return routing;
 }
 
 Result<int64_t> LedgerReader::Refunded(std::string_view generation) {

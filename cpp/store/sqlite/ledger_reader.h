@@ -94,6 +94,8 @@ class LedgerReader {
   // every request.
   Result<LedgerRows> FindRequests(std::string_view id, bool begins, int64_t most);
   Result<LedgerRows> Attempts(std::string_view generation);
+  // How it was routed, as JSON; empty: its row and its attempts tell all.
+  Result<std::string> Routing(std::string_view generation);
   // What was given back of its charge.
   Result<int64_t> Refunded(std::string_view generation);
   // Newest first. `n` pages on.

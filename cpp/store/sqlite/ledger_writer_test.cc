@@ -307,11 +307,35 @@ TEST_F(LedgerWriterTest, TellsOfAnAttemptWhetherItIsStoredOrNot) {
                                 {"error", only.error},
                                 {"waited_us", only.waited.ns / 1000},
                                 {"suspected", only.suspected.nano},
-                                {"words", only.words}};
+                                {"words", only.words},
+                                {"model", rows[i].model}};
     EXPECT_EQ(*Reader().Attempts(rows[i].generation_id), LedgerRows{expected}) << i;
     EXPECT_EQ(Cell(rows[i].generation_id, "overhead_us"), LedgerCell(int64_t{1300})) << i;
   }
   EXPECT_EQ(Ask("SELECT count(*) FROM attempt"), 5);
+}
+
+TEST_F(LedgerWriterTest, ARowNamesTheModelThatAnsweredAndKeepsItsRoute) {
+  TopupNow(writer(), "manual:1", 1000);
+  HoldNow(writer(), "gen-1", 10);
+  ExchangeRecord row = AnsweredRow("gen-1", 5);
+  ExchangeRecord failed = row;
+  row.model = "acme/other";
+  row.price_revision = "rev-other";
+  row.routing = R"({"strategy":"direct"})";
+  row.tried = {{"first", 503, "upstream_unavailable", {}, {}, "", failed.model},
+               {"second", 200, "", {}, {}, "", row.model}};
+  Settle(row);
+  EXPECT_EQ(Cell("gen-1", "model"), LedgerCell(row.model));
+  EXPECT_EQ(Cell("gen-1", "price_revision"), LedgerCell(row.price_revision));
+  EXPECT_EQ(*Reader().Routing("gen-1"), row.routing);
+  const LedgerRows attempts = *Reader().Attempts("gen-1");
+  ASSERT_EQ(attempts.size(), 2U);
+  EXPECT_EQ(attempts[0].back().second, LedgerCell(failed.model));
+  EXPECT_EQ(attempts[1].back().second, LedgerCell(row.model));
+  HoldNow(writer(), "gen-2", 10);
+  Settle(AnsweredRow("gen-2", 5));
+  EXPECT_EQ(*Reader().Routing("gen-2"), "");
 }
 
 TEST_F(LedgerWriterTest, PublishesItsFigures) {

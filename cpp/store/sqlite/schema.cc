@@ -197,12 +197,19 @@ constexpr const char* kVersion3 = R"sql(
 ALTER TABLE attempt ADD COLUMN words TEXT NOT NULL DEFAULT '';
 )sql";
 
+// How a request was routed, where its row and its attempts do not tell all; and of which model an
+// attempt was made, where the row names another.
+constexpr const char* kVersion4 = R"sql(
+ALTER TABLE request ADD COLUMN routing TEXT CHECK (length(routing) <= 4096);
+ALTER TABLE attempt ADD COLUMN model INTEGER;
+)sql";
+
 struct Step {
   int64_t to;
   const char* sql;
 };
 // Each brings a file of version to - 1 to `to`.
-constexpr Step kSteps[] = {{1, kVersion1}, {2, kVersion2}, {3, kVersion3}};
+constexpr Step kSteps[] = {{1, kVersion1}, {2, kVersion2}, {3, kVersion3}, {4, kVersion4}};
 
 constexpr int kMostCopies = 100;
 

@@ -8,7 +8,7 @@
 
 namespace seekroute {
 
-inline constexpr int64_t kSchemaVersion = 3;
+inline constexpr int64_t kSchemaVersion = 4;
 // "Skrt" in the file's header, so that another program's database is not taken for a ledger.
 inline constexpr int64_t kApplicationId = 0x536b7274;
 

@@ -37,16 +37,19 @@ class SchemaTest : public ::testing::Test {
   }
   // The file as the second version was where it differs: attempts have no words.
   void BecomeSecondVersion() {
-    ASSERT_EQ(Execute("ALTER TABLE attempt DROP COLUMN words;"
-                      "INSERT INTO attempt SELECT n, 0, provider, status, error, 454000, 0 FROM "
-                      "request WHERE generation = 'gen-1';"
-                      "PRAGMA user_version=2"),
-              SQLITE_OK);
+    ASSERT_EQ(
+        Execute("ALTER TABLE request DROP COLUMN routing; ALTER TABLE attempt DROP COLUMN model; "
+                "ALTER TABLE attempt DROP COLUMN words;"
+                "INSERT INTO attempt SELECT n, 0, provider, status, error, 454000, 0 FROM "
+                "request WHERE generation = 'gen-1';"
+                "PRAGMA user_version=2"),
+        SQLITE_OK);
   }
   // As the first version was: besides, its guard and its index, and every attempt stored.
   void BecomeFirstVersion() {
     ASSERT_EQ(
-        Execute("ALTER TABLE attempt DROP COLUMN words; DROP TRIGGER request_is_same; DROP TRIGGER "
+        Execute("ALTER TABLE request DROP COLUMN routing; ALTER TABLE attempt DROP COLUMN model; "
+                "ALTER TABLE attempt DROP COLUMN words; DROP TRIGGER request_is_same; DROP TRIGGER "
                 "request_is_final;"
                 "INSERT INTO attempt SELECT n, 0, provider, status, error, 454000, 0 FROM request "
                 "WHERE generation = 'gen-1'; UPDATE request SET flags = 0;"
@@ -116,7 +119,7 @@ TEST_F(SchemaTest, AFileOfTheSecondVersionKeepsItsAttempts) {
   ASSERT_TRUE(opened) << opened.error().message;
   opened->reset();
   EXPECT_EQ(BrokenRule(folder_.file()), "");
-  EXPECT_EQ(Ask(folder_.file(), "PRAGMA user_version"), 3);
+  EXPECT_EQ(Ask(folder_.file(), "PRAGMA user_version"), kSchemaVersion);
   EXPECT_EQ(
       Ask(folder_.file(), "SELECT count(*) FROM attempt WHERE waited_us = 454000 AND words = ''"),
       1);

@@ -20,8 +20,10 @@ constexpr std::array<const char*, 17> kSql = {
     "upstream_cost = ?, settlement = ?, status = ?, provider = ?, error = ?, finish_reason = ?, "
     "service_tier = ?, prompt_tokens = ?, completion_tokens = ?, cached_tokens = ?, "
     "reasoning_tokens = ?, cache_write_tokens = ?, total_us = ?, first_content_us = ?, "
-    "overhead_us = ?, flags = ? WHERE n = ?",
-    "INSERT INTO attempt VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+    "overhead_us = ?, flags = ?, routing = ?, model = coalesce(?, model), "
+    "price_revision = coalesce(?, price_revision) WHERE n = ?",
+    "INSERT INTO attempt (request, place, provider, status, error, waited_us, suspected, words, "
+    "model) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
     "INSERT INTO entry (seq, kind, id, org, request, available, held, debt, cash, revenue, loss, "
     "at, note) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     "SELECT n, hold_seq, held, end_seq FROM request WHERE generation = ?",
@@ -61,7 +63,8 @@ int64_t Microseconds(Duration d) { return d.ns / 1000; }
 bool IsToldByRow(const ExchangeRecord& row) {
   if (row.tried.size() != 1) return false;
   const AttemptRecord& only = row.tried.front();
-  return only.provider == row.provider && only.status == row.status && only.error.empty() &&
+  const bool same = only.model.empty() || only.model == row.model;
+  return same && only.provider == row.provider && only.status == row.status && only.error.empty() &&
          row.error.empty() && only.suspected.nano == 0 &&
          only.waited.ns == (row.total - row.overhead).ns;
 }
@@ -231,13 +234,22 @@ void SqliteJournal::CompleteRequest(const LedgerEntry& entry, const RequestKeys&
   // The difference is what was waited, also in whole microseconds.
   const int64_t overhead = told ? Microseconds(row.total) - Microseconds(row.tried.front().waited)
                                 : Microseconds(row.overhead);
-  Run(sql_[kCompleteRequest].Bind(
-      static_cast<int64_t>(state), entry.seq, entry.at.ms, entry.postings.revenue, lost_bound,
-      row.upstream_cost.nano, static_cast<int64_t>(row.settlement), int64_t{row.status},
-      NameOfText(row.provider), NameOfText(error), NameOfText(row.finish_reason),
-      NameOfText(row.service_tier), row.prompt_tokens, row.completion_tokens, row.cached_tokens,
-      row.reasoning_tokens, row.cache_write_tokens, Microseconds(row.total),
-      Microseconds(row.first_content), overhead, flags, request.n));
+  Statement& complete = sql_[kCompleteRequest];
+  complete.Bind(static_cast<int64_t>(state), entry.seq, entry.at.ms, entry.postings.revenue,
+                lost_bound, row.upstream_cost.nano, static_cast<int64_t>(row.settlement),
+                int64_t{row.status}, NameOfText(row.provider), NameOfText(error),
+                NameOfText(row.finish_reason), NameOfText(row.service_tier), row.prompt_tokens,
+                row.completion_tokens, row.cached_tokens, row.reasoning_tokens,
+                row.cache_write_tokens, Microseconds(row.total), Microseconds(row.first_content),
+                overhead, flags, std::nullopt, std::nullopt, std::nullopt, request.n);
+  constexpr int kRouting = 22, kModel = 23, kPriceRevision = 24;
+  if (!row.routing.empty()) complete.BindOne(kRouting, std::string_view(row.routing));
+  // Not those that it was held for, where another model has answered.
+  if (!row.model.empty()) complete.BindOne(kModel, NameOfText(row.model));
+  if (!row.price_revision.empty()) {
+    complete.BindOne(kPriceRevision, NameOfText(row.price_revision));
+  }
+  Run(complete);
   Remember(entry.id, {request.n, request.hold_seq, request.held, entry.seq});
   int64_t place = 0;
   for (const AttemptRecord& attempt : row.tried) {
@@ -245,7 +257,8 @@ void SqliteJournal::CompleteRequest(const LedgerEntry& entry, const RequestKeys&
     Run(sql_[kInsertAttempt].Bind(request.n, place++, NameOfText(attempt.provider),
                                   int64_t{attempt.status}, NameOfText(attempt.error),
                                   Microseconds(attempt.waited), attempt.suspected.nano,
-                                  std::string_view(attempt.words)));
+                                  std::string_view(attempt.words),
+                                  NameOfText(attempt.model.empty() ? row.model : attempt.model)));
   }
   if (row_ != nullptr) AddToDay(NameOfText(entry.org), {entry.postings.revenue});
 }

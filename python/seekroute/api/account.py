@@ -160,7 +160,7 @@ def _generation(row: Row, viewer: Viewer, models: ModelList) -> dict[str, Any]:
         "latency": _ms(total) if known else None,
         "generation_time": _ms(max(0, total - overhead)) if known else None,
         "moderation_latency": None,
-        "provider_responses": [_attempt(each, row["model"], name) for each in row["attempts"]],
+        "provider_responses": [_attempt(each, name) for each in row["attempts"]],
         # A row does not say it: a model is asked by one API alone.
         "api_type": models.api_of(row["model"]),
         "data_region": "global",
@@ -193,10 +193,10 @@ _UNKNOWN: Final = (
 )
 
 
-def _attempt(row: Row, model: str, name: Mapping[str, str]) -> dict[str, Any]:
+def _attempt(row: Row, name: Mapping[str, str]) -> dict[str, Any]:
     return {
         "provider_name": name.get(row["provider"], row["provider"]),
-        "model_permaslug": model,
+        "model_permaslug": row["model"],
         "status": row["status"] or None,  # 0: no answer came
         "latency": _ms(row["waited_us"]),
         "is_byok": False,

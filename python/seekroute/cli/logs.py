@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -202,15 +203,44 @@ def show(
         )
     fields = _fields(row, names, keys)
     attempts = [_attempt_fields(attempt) for attempt in row["attempts"]]
+    routing = None if row["routing"] is None else json.loads(row["routing"])
     if as_json:
-        print_json({**fields, "attempts": attempts})
+        print_json({**fields, "routing": routing, "attempts": attempts})
         return
     print_row(_read(fields), as_json=False)
     if attempts:
         say()
-        columns = ("provider", "status", "error", "waited_ms", "words")
-        spare = ("waited_ms", "words")
-        print_rows(attempts, columns, as_json=False, spare=spare, folded=("provider", "words"))
+        columns = ("provider", "model", "status", "error", "waited_ms", "words")
+        spare = ("model", "waited_ms", "words")
+        folded = ("provider", "model", "words")
+        print_rows(attempts, columns, as_json=False, spare=spare, folded=folded)
+    if routing is not None:
+        say()
+        _say_routing(routing)
+
+
+def _say_routing(routing: Mapping[str, Any]) -> None:
+    """Why a request went where it went, and who was left out for what."""
+    sort = routing["sort"]
+    drawn = f"sorted by {sort}" if sort != "default" else f"drawn by seed {routing['seed']}"
+    explored = ", the first to learn how it does" if routing["explored"] else ""
+    say(f"the order was {drawn}{explored}; its model was found as {routing['strategy']}")
+    rows = [
+        {
+            "endpoint": each["endpoint"],
+            "model": each["model"],
+            "share": f"{each['probability']:.1%}" if "probability" in each else None,
+            "expected_usd": f"{each['expected_usd']:.6f}" if "expected_usd" in each else None,
+            "excluded_by": each["excluded_by"],
+            "why": each.get("detail"),
+        }
+        for each in (*routing["candidates"], *routing["excluded"])
+    ]
+    columns = ("endpoint", "model", "share", "expected_usd", "excluded_by", "why")
+    spare = ("expected_usd", "model", "share", "why")
+    print_rows(rows, columns, as_json=False, spare=spare, folded=("endpoint", "model", "why"))
+    if more := routing["more_candidates"] + routing["more_excluded"]:
+        say(f"and {more} more endpoints")
 
 
 def _running(ledger: Ledger, org: str, key: str) -> tuple[int, set[str]]:
@@ -303,7 +333,7 @@ def _attempt_fields(attempt: Mapping[str, Any]) -> Fields:
     return {**rest, "waited_ms": attempt["waited_us"] // 1000, **amounts(money)}
 
 
-_RENAMED = ("created", "ended", "org", "key", "attempts", "hold_seq", "end_seq")
+_RENAMED = ("created", "ended", "org", "key", "attempts", "routing", "hold_seq", "end_seq")
 _MONEY = ("held", "cost", "refunded", "upstream_cost", "suspected_cost", "lost_bound")
 _FLAGS = ("streamed", "estimated", "usage_odd", "cap_ignored")
 _TIMES = ("total", "first_content", "overhead")

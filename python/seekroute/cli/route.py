@@ -10,7 +10,9 @@ from typing import Annotated, Any
 import typer
 
 from seekroute.cli.asking import client_of
-from seekroute.cli.shared import JsonOption, MockOption, print_json, say, shared
+from seekroute.cli.asking_server import ask_server
+from seekroute.cli.shared import JsonOption, MockOption, Shared, print_json, say, shared
+from seekroute.errors import SeekrouteError
 
 _MOST_BODY = 64 * 1024 * 1024
 _MOST_DRAWS = 10_000
@@ -46,12 +48,26 @@ def route(
             help="Draw the order this many times, and show how often each endpoint comes first.",
         ),
     ] = 0,
+    as_key: Annotated[
+        str | None,
+        typer.Option(
+            "--as",
+            metavar="KEY",
+            help="Ask the running server what it would do for this key (an id), with its models "
+            "and what is known of providers now.",
+        ),
+    ] = None,
     mock: MockOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show where a request would go, and why: without a server, or by the one at
-    SEEKROUTE_BASE_URL."""
+    """Show where a request would go, and why: without a server, by the one at
+    SEEKROUTE_BASE_URL, or with --as by the one of the data directory."""
     fields = _read(body)
+    if as_key is not None:
+        asked = {"messages": _SAMPLE, **fields}
+        asked["model"] = model or asked.get("model", "auto")
+        _say_planned(shared(ctx), as_key, asked, (seed, simulate), as_json=as_json)
+        return
     messages = fields.pop("messages", _SAMPLE)
     named = fields.pop("model", "auto")
     with client_of(shared(ctx), mock) as client:
@@ -66,6 +82,24 @@ def route(
             print_json(found.to_dict())
         else:
             say(str(found))
+
+
+def _say_planned(
+    options: Shared, key: str, body: dict[str, Any], drawn: tuple[int | None, int], *, as_json: bool
+) -> None:
+    """What the server of the data directory would do with a request of a key."""
+    from seekroute.client.spend.quotes import Quote
+
+    seed, simulate = drawn
+    question = {"key": key, "body": body, "seed": seed, "simulate": simulate}
+    answer = ask_server(options, "quote", json.dumps(question))
+    if answer["status"] != 200:
+        raise SeekrouteError(answer["body"]["error"]["message"])
+    routing = Quote(answer["body"]).routing
+    if as_json:
+        print_json(routing.to_dict())
+    else:
+        say(str(routing))
 
 
 def _read(body: Path | None) -> dict[str, Any]:

@@ -100,6 +100,8 @@ class ServerSettings(Strict):
     """Log lines for people or for machines."""
     shutdown_seconds: Annotated[float, Field(ge=0, le=3600)] = 30
     """How long running answers may take to finish after SIGTERM."""
+    server_timing: bool = False
+    """Tell with each answer how long its steps took: the header `Server-Timing`."""
     cors_origins: tuple[Annotated[str, AfterValidator(_check_origin)], ...] = ()
     """Origins of web pages that may call the gateway and read its answers, as browsers write them:
     `https://chat.example`, with a port where it is not the scheme's own. Default: none."""

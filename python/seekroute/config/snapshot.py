@@ -86,6 +86,7 @@ ROUTING_OPTIONS: Final[Mapping[str, str]] = {
     "retry_budget_percent": "routing.retry_budget.percent",
     "retry_budget_min": "routing.retry_budget.min",
     "leave_out_failing": "routing.leave_out_failing",
+    "server_timing": "server.server_timing",
     "ejection_consecutive": "routing.ejection.consecutive",
     "ejection_base_ms": "routing.ejection.base_seconds",
     "ejection_max_ms": "routing.ejection.max_seconds",

@@ -245,6 +245,17 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
                         "probability": number(
                             minimum=0, maximum=1, description="That it comes first."
                         ),
+                        "latency_ms": number(
+                            null=True, description="Median time to first content; null: unknown."
+                        ),
+                        "throughput": number(null=True, description="Median tokens a second."),
+                        "uptime_30m": number(null=True, minimum=0, maximum=1),
+                        "health": text(
+                            description="ok, degraded, ejected, half_open, slow_start or out."
+                        ),
+                        "excluded_by": text(
+                            null=True, description="Why it would be passed over now: a word."
+                        ),
                         "pricing": record(
                             {},
                             required="revision min_prompt_tokens prompt completion",
@@ -256,7 +267,10 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
                         ),
                         "cost": ref("CostRange"),
                     },
-                    required="provider model endpoint model_id group probability pricing cost",
+                    required=(
+                        "provider model endpoint model_id group probability latency_ms throughput "
+                        "uptime_30m health excluded_by pricing cost"
+                    ),
                 ),
                 minItems=1,
             ),

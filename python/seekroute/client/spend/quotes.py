@@ -51,7 +51,9 @@ class Routing(Shown, Result):
         simulated: Where it was asked for, how often each endpoint came `first` in so many `draws`.
         candidates: Who can serve it, in the order of asking; each with `provider`, `model` (the
             provider's own name) and `selected`; in a dry run also `endpoint` (its tag), `group`,
-            `probability` (that it comes first), `pricing` and `cost`.
+            `probability` (that it comes first), `pricing` and `cost`, and how it has been doing:
+            `health`, `latency_ms`, `throughput`, `uptime_30m`, and `excluded_by`, the word for why
+            it would be passed over now.
         attempts: Who was asked, each with `provider` and the HTTP `status` (0: no answer); empty
             in a dry run.
         excluded: Who offers the model and was not a candidate, each with a `reason`, one word, and
@@ -89,6 +91,8 @@ class Routing(Shown, Result):
             if name in tried and tried[name].status != 200:
                 note = f"failed ({tried[name].status or 'no answer'})"
             cost = _said(_range(row["cost"]).expected) if "cost" in row else ""
+            if row.get("excluded_by"):
+                note = f"passed over now: {row['excluded_by']}"
             if not note and 0 < row.get("probability", 0) < 1:
                 note = f"first of {row['probability']:.1%}"
             rows.append([row.get("endpoint") or name, row["model"], note, cost])
@@ -124,9 +128,10 @@ class Quote(Shown, Result):
     @property
     def routing(self) -> Routing:
         """The route alone."""
-        available = [
-            {**row, "selected": index == 0} for index, row in enumerate(self._data["candidates"])
-        ]
+        rows = self._data["candidates"]
+        places = range(len(rows))
+        first = next((place for place in places if not rows[place].get("excluded_by")), 0)
+        available = [{**rows[place], "selected": place == first} for place in places]
         return Routing(
             {
                 "requested": self._data["requested"],

@@ -1,0 +1,180 @@
+"""Why a request went where it went: in its row, in `logs show`, in headers, and asked ahead."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from bare_cli import unconfigure
+from seekroute.cli.root import app
+from seekroute.ledger import Ledger
+from seekroute.money import nano
+from seekroute.testing import MockProvider, Status, Text, Usage
+from serving import Answer, RunningServer, running_server
+
+ONE, OTHER = "acme/one", "acme/other"
+WELL = Text("Well.", usage=Usage(100, 10))
+
+
+@dataclass
+class World:
+    """A gateway with two models: the first at two providers, one of which is dear."""
+
+    server: RunningServer
+    cheap: MockProvider
+    dear: MockProvider
+    ledger: Ledger
+    data_dir: Path
+
+    def ask(self, headers: dict[str, str] | None = None, **fields: Any) -> Answer:
+        body = {"model": ONE, "messages": [{"role": "user", "content": "Hello!"}], **fields}
+        sent = {"Content-Type": "application/json", **(headers or {})}
+        return self.server.request("POST", "/v1/chat/completions", json.dumps(body).encode(), sent)
+
+    def row(self, answer: Answer) -> dict[str, Any]:
+        found = self.ledger.generation(answer.headers["x-generation-id"])
+        assert found is not None
+        return dict(found)
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    def at(provider: str, price: str) -> dict[str, Any]:
+        return {"provider": provider, "model": "up", "price": {"input": price, "output": price}}
+
+    def provider(mock: MockProvider) -> dict[str, Any]:
+        return {"base_url": mock.base_url, "allow_http": True, "allow_private": True}
+
+    data_dir = tmp_path_factory.mktemp("rows")
+    with MockProvider() as cheap, MockProvider() as dear:
+        settings: dict[str, Any] = {
+            "models": [
+                {"id": ONE, "context": 9000, "endpoints": [at("cheap", "1"), at("dear", "2")]},
+                {"id": OTHER, "context": 9000, "endpoints": [at("dear", "2")]},
+            ],
+            "providers": {"cheap": provider(cheap), "dear": provider(dear)},
+            "routing": {"balance": "listed"},
+            "credits": {"enabled": True},
+        }
+        with running_server(data_dir, **settings) as server:
+            assert server.service.ledger is not None
+            made = World(server, cheap, dear, server.service.ledger, data_dir)
+            org = server.service.control.orgs.get("default").id
+            made.ledger.topup("test:1", org, nano("1000"))
+            yield made
+
+
+@pytest.fixture
+def world(served: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> World:
+    unconfigure(monkeypatch, tmp_path)
+    for mock in (served.cheap, served.dear):
+        mock.reset()
+        mock.default = WELL
+    for name in ("cheap", "dear"):
+        served.server.gateway.core.reset_health(name)
+    return served
+
+
+def command(world: World, *words: str, code: int = 0) -> Any:
+    words = ("--data-dir", str(world.data_dir), *words)
+    result = CliRunner().invoke(app, words, catch_exceptions=False)
+    assert result.exit_code == code, result.output
+    return result
+
+
+def test_a_row_keeps_no_report_of_what_needs_none(world: World) -> None:
+    row = world.row(world.ask())
+    assert row["routing"] is None
+    assert [(each["provider"], each["model"]) for each in row["attempts"]] == [("cheap", ONE)]
+
+
+def test_a_row_tells_each_attempt_s_model_and_why_it_was_made(world: World) -> None:
+    world.cheap.default = Status(503)
+    answer = world.ask()
+    assert answer.status == 200
+    row = world.row(answer)
+    tried = [(each["provider"], each["model"], each["status"]) for each in row["attempts"]]
+    assert tried == [("cheap", ONE, 503), ("dear", ONE, 200)]
+    report = json.loads(row["routing"])
+    assert [each["endpoint"] for each in report["candidates"]] == ["cheap", "dear"]
+    assert report["excluded"] == []
+    assert len(row["routing"]) < 4096
+    text = command(world, "logs", "show", row["generation"]).stdout
+    assert f"cheap\t{ONE}\t503\t" in text
+    assert "the order was drawn by seed" in text
+
+
+def test_another_model_s_attempt_is_told_by_its_own_name(world: World) -> None:
+    world.cheap.default = Status(503)
+    world.dear.queue(Status(503))
+    answer = world.ask(models=[OTHER])
+    assert answer.status == 200, answer.body
+    row = world.row(answer)
+    assert row["model"] == OTHER, row["attempts"]
+    assert [each["model"] for each in row["attempts"]] == [ONE, ONE, OTHER]
+
+
+def test_who_was_left_out_or_passed_over_is_told_with_words(world: World) -> None:
+    answer = world.ask(provider={"max_price": {"prompt": 1.5}})
+    report = json.loads(world.row(answer)["routing"])
+    (left_out,) = report["excluded"]
+    assert left_out == {
+        "endpoint": "dear",
+        "model": ONE,
+        "excluded_by": "max_price",
+        "detail": "costs more than max_price",
+    }
+    world.cheap.default = Status(503, headers={"retry-after": "60"})
+    assert world.ask().status == 200
+    answer = world.ask(provider={"order": ["cheap"]})
+    report = json.loads(world.row(answer)["routing"])
+    words = {each["endpoint"]: each["excluded_by"] for each in report["candidates"]}
+    assert words == {"cheap": "out_until", "dear": None}
+    shown = json.loads(
+        command(world, "logs", "show", "--json", world.row(answer)["generation"]).stdout
+    )
+    assert shown["routing"] == report
+    metrics = world.server.request("GET", "/metrics").body.decode()
+    assert 'seekroute_excluded_total{word="max_price"}' in metrics
+    assert 'seekroute_excluded_total{word="out_until"}' in metrics
+    assert 'seekroute_retries_total{class="overloaded"}' in metrics
+
+
+def test_the_steps_of_a_request_are_timed_for_who_asks(world: World) -> None:
+    assert "server-timing" not in world.ask().headers
+    for stream, last in ((False, "relay"), (True, "ttfb")):
+        answer = world.ask({"X-Seekroute-Explain": "1"}, stream=stream)
+        steps = answer.headers["server-timing"].split(", ")
+        assert all(re.fullmatch(r"[a-z]+;dur=\d+\.\d{3}", step) for step in steps)
+        names = [step.partition(";")[0] for step in steps]
+        assert names[:5] == ["auth", "parse", "plan", "limit", "hold"]
+        assert names[-1] == last
+        assert json.loads(world.row(answer)["routing"])["strategy"] == "direct"
+
+
+def test_an_operator_asks_what_a_key_would_get(world: World) -> None:
+    control = world.server.service.control
+    row, _ = control.keys.create(
+        "default", name="narrow", profile="seekroute", prefix="sk-sr-", models=[OTHER]
+    )
+    world.server.service.sync_keys()
+    found = json.loads(command(world, "route", "--as", row.id, "-m", OTHER, "--json").stdout)
+    assert [each["endpoint"] for each in found["endpoints"]["available"]] == ["dear"]
+    assert "may not use" in command(world, "route", "--as", row.id, "-m", ONE, code=1).output
+    assert command(world, "route", "--as", "key_none", code=1).output
+    # With what is known of providers now.
+    world.cheap.default = Status(503, headers={"retry-after": "60"})
+    assert world.ask().status == 200
+    wide = control.keys.list()[0]
+    found = json.loads(
+        command(world, "route", "--as", wide.id, "-m", ONE, "--seed", "1", "--json").stdout
+    )
+    states = {each["endpoint"]: each["health"] for each in found["endpoints"]["available"]}
+    assert states == {"cheap": "out", "dear": "ok"}
