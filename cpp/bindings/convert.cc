@@ -351,6 +351,8 @@ void ReadRouting(const py::dict& dict, GatewayOptions* options) {
   read("hedge_enabled", &options->hedge.enabled);
   read("hedge_percent", &options->hedge.percent);
   read_ms("hedge_min_delay_ms", &options->hedge.min_delay);
+  read_ms("sticky_ttl_ms", &options->sticky.ttl);
+  read("sticky_entries", &options->sticky.entries);
 }
 
 }  // namespace

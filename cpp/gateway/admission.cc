@@ -288,6 +288,20 @@ std::optional<int64_t> EstimateLong(std::string_view body, const Admission& admi
   return std::nullopt;
 }
 
+// Where a prompt's cache makes a difference, and there is a choice: who answered what belongs
+// together.
+std::string_view FindSticky(std::string_view body, const AdmissionRules& rules, Admission* out,
+                            uint64_t* endpoint) {
+  const std::vector<Endpoint>& endpoints = out->model->endpoints;
+  if (rules.sticky == nullptr || endpoints.size() < 2) return "off";
+  if (std::ranges::none_of(endpoints, HasCachePrice)) return "off";
+  const std::string_view org = out->key ? std::string_view(out->key->org_id) : std::string_view();
+  out->sticky = StickyKeyOf(*rules.salt, org, *out->model, out->request->ask, rules.session, body);
+  if (!out->sticky.valid()) return "off";
+  *endpoint = rules.sticky->Find(out->sticky, rules.moment);
+  return *endpoint == 0 ? "miss" : "hit";
+}
+
 // Plans again and again, by seeds that follow from the first.
 void Simulate(PlanInputs inputs, int draws, Admission* out) {
   const uint64_t first = inputs.seed;
@@ -348,9 +362,11 @@ Status Admit(const Surface& surface, std::string_view body,
   if (models.size() > 1 && models[1].first_rank && inputs.preferences.sort == RouteSort::kDefault) {
     inputs.preferences.sort = RouteSort::kPrice;
   }
+  const std::string_view found = FindSticky(body, rules, out, &inputs.sticky);
   Result<Route> route = PlanRoute(inputs);
   end_lap("plan");
   if (!route) return std::move(route.error());
+  if (inputs.sticky == 0) route->sticky = found;
   route->strategy = out->route.strategy;
   out->route = std::move(*route);
   if (rules.simulate > 0) Simulate(inputs, rules.simulate, out);

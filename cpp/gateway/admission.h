@@ -16,6 +16,7 @@
 #include "gateway/laps.h"
 #include "gateway/origin.h"
 #include "gateway/snapshot.h"
+#include "gateway/sticky_table.h"
 #include "routing/health_view.h"
 #include "routing/route.h"
 #include "wire/surface.h"
@@ -34,7 +35,8 @@ struct Admission {
   bool automatic = false;        // `auto` was asked for
   // How often each endpoint came first, where that was simulated.
   std::vector<std::pair<const Endpoint*, int>> first_places;
-  Route route;  // without candidates: refused before it was planned
+  StickyKey sticky;  // of what it belongs to; invalid: to nothing
+  Route route;       // without candidates: refused before it was planned
 };
 
 class Gate;
@@ -60,6 +62,9 @@ struct AdmissionRules {
   Laps* laps = nullptr;                  // of the same request; null: nothing is timed
   // Whose request it is, whoever sends it; null: that of the key in the header.
   std::shared_ptr<const ApiKey> as = nullptr;
+  const StickyTable* sticky = nullptr;   // who answered what belongs together; null: nobody knows
+  std::string_view session = {};         // as a header names it
+  const Secret* salt = nullptr;          // of its keys; never null with `sticky`
 };
 
 // Checks the key, and whether its limit of requests is reached, then the body, then whether the key

@@ -17,8 +17,9 @@ constexpr Duration kLongestTurn = Duration::Milliseconds(2);
 
 EngineThread::EngineThread(const GatewayOptions& options, const Clock& clock, const KeyRing& keys,
                            IdempotencyTable* idempotency, HealthTable* health, HedgeBudget* hedges,
-                           ReadOutSlots* read_outs, Limiter* limiter, Limiter* upstream_limiter,
-                           LedgerKeeper* ledger, Mailbox* mailbox, Stats* stats)
+                           StickyTable* sticky, ReadOutSlots* read_outs, Limiter* limiter,
+                           Limiter* upstream_limiter, LedgerKeeper* ledger, Mailbox* mailbox,
+                           Stats* stats)
     : clock_(clock),
       mailbox_(mailbox),
       store_(ledger != nullptr ? ledger->PortFor(this) : std::make_unique<NullStore>()),
@@ -36,7 +37,8 @@ EngineThread::EngineThread(const GatewayOptions& options, const Clock& clock, co
                             .stats = stats,
                             .host = nullptr,
                             .health = health,
-                            .hedges = hedges}),
+                            .hedges = hedges,
+                            .sticky = sticky}),
       thread_([this] { Run(); }) {}
 
 EngineThread::~EngineThread() { Stop(); }

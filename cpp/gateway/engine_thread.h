@@ -23,8 +23,8 @@ class EngineThread : private EngineInbox, private LimitWaker {
   // Nothing is owned; everything outlives the thread. Starts it. `ledger` may be null.
   EngineThread(const GatewayOptions& options, const Clock& clock, const KeyRing& keys,
                IdempotencyTable* idempotency, HealthTable* health, HedgeBudget* hedges,
-               ReadOutSlots* read_outs, Limiter* limiter, Limiter* upstream_limiter,
-               LedgerKeeper* ledger, Mailbox* mailbox, Stats* stats);
+               StickyTable* sticky, ReadOutSlots* read_outs, Limiter* limiter,
+               Limiter* upstream_limiter, LedgerKeeper* ledger, Mailbox* mailbox, Stats* stats);
   ~EngineThread() override;  // Stop()
   EngineThread(const EngineThread&) = delete;
   EngineThread& operator=(const EngineThread&) = delete;

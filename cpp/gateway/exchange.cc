@@ -190,7 +190,10 @@ Status Exchange::TakeIn() {
                              .moment = world_.clock->Now(),
                              .health = world_.health,
                              .explain = in_.explain != Explain::kNo,
-                             .laps = &laps_};
+                             .laps = &laps_,
+                             .sticky = world_.sticky,
+                             .session = in_.options.session_id,
+                             .salt = &world_.options->pepper};
   Status admitted =
       Admit(*admission_.surface, in_.body, in_.authorization, *in_.snapshot, rules, &admission_);
   in_.authorization.reset();
@@ -201,6 +204,7 @@ Status Exchange::TakeIn() {
     record_.org_id = world_.options->local_org;
   }
   // What the catalog knows is the operator's word, whatever it looks like.
+  if (admitted.ok()) world_.stats->CountSticky(admission_.route.sticky);
   const Model* const model = admission_.model;
   record_.requested_model = model != nullptr ? ask().model : WithoutKeys(ask().model);
   record_.streamed = ask().stream;
@@ -381,8 +385,20 @@ void Exchange::Settle() {
   if (!failed && tokens == 0 && gate_.holds() && outbox_.has_content()) {
     tokens = tries_.Prompt().tokens + tries_.transcoder()->CountContent().tokens;
   }
+  if (!error_) Remember();
   gate_.Settle({tokens, record_.cached_tokens});
   purse_.Settle(&record_, &bill_);
+}
+
+// Who has answered knows how the prompt begins. What the client has not named counts only where a
+// cache did, and a quicker second call proves nothing of the first.
+void Exchange::Remember() const {
+  const StickyKey& key = admission_.sticky;
+  if (world_.sticky == nullptr || !key.valid() || tries_.won_beside()) return;
+  const Endpoint& endpoint = *tries_.candidate().endpoint;
+  const bool cached = record_.cached_tokens > 0 || record_.cache_write_tokens > 0;
+  if (!HasCachePrice(endpoint) || !(key.named || cached)) return;
+  world_.sticky->Put(key, endpoint.id, world_.clock->Now());
 }
 
 void Exchange::DeliverLate() {

@@ -138,6 +138,7 @@ class Exchange : private PurseOwner, private TriesOwner {
   TimePoint Deadline() const;
   void PutHead(ResponseHead head);
   void FreeSlots();
+  void Remember() const;
   void WriteAnswer();
   void WriteError(const Error& error);
   Used UsedSoFar() const;

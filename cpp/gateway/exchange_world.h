@@ -22,6 +22,7 @@
 #include "gateway/routing_report.h"
 #include "gateway/snapshot.h"
 #include "gateway/stats.h"
+#include "gateway/sticky_table.h"
 #include "gateway/upstream_quirks.h"
 #include "limits/limiter.h"
 #include "routing/health_view.h"
@@ -76,6 +77,7 @@ struct ExchangeWorld {
   UpstreamQuirks* quirks = nullptr;  // the engine's own
   HealthTable* health = nullptr;     // of all engines; null: nothing is kept, everybody is well
   HedgeBudget* hedges = nullptr;     // likewise; null: nobody is hedged
+  StickyTable* sticky = nullptr;     // likewise; null: nobody is remembered
 };
 
 }  // namespace seekroute

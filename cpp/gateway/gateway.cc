@@ -37,6 +37,7 @@ Gateway::Gateway(GatewayOptions options, std::shared_ptr<LedgerKeeper> ledger)
       idempotency_(options_.max_idempotency_keys, options_.max_stored_answers_bytes),
       health_(RulesOf(options_), options_.retry_budget),
       hedges_(options_.hedge),
+      sticky_(options_.sticky),
       read_outs_(options_.max_read_outs),
       limiter_(options_.queue),
       ledger_(std::move(ledger)),
@@ -52,7 +53,7 @@ Gateway::Gateway(GatewayOptions options, std::shared_ptr<LedgerKeeper> ledger)
       options_.hedge.enabled && options_.leave_out_failing ? &hedges_ : nullptr;
   for (int i = 0; i < threads; ++i) {
     engines_.push_back(std::make_unique<EngineThread>(
-        options_, clock_, keys_, &idempotency_, &health_, hedges, &read_outs_, &limiter_,
+        options_, clock_, keys_, &idempotency_, &health_, hedges, &sticky_, &read_outs_, &limiter_,
         &upstream_limiter_, ledger_.get(), &mailbox_, &stats_));
   }
 }

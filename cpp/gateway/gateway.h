@@ -169,6 +169,7 @@ class Gateway {
   IdempotencyTable idempotency_;
   HealthTable health_;  // over all snapshots
   HedgeBudget hedges_;
+  StickyTable sticky_;
   ReadOutSlots read_outs_;
   mutable Limiter limiter_;           // of who asks
   mutable Limiter upstream_limiter_;  // of who is asked

@@ -9,6 +9,7 @@
 #include "base/time.h"
 #include "billing/bill.h"
 #include "gateway/hedge_budget.h"
+#include "gateway/sticky_table.h"
 #include "limits/limit_waiter.h"
 #include "routing/endpoint_health.h"
 #include "routing/retry_table.h"
@@ -56,6 +57,7 @@ struct GatewayOptions {
   // request asks as if nobody ever had failed, with the first key of a provider.
   bool leave_out_failing = true;
   HealthRules health;
+  StickyRules sticky;
 
   // Credits: money is held before a request of an organization is sent, and settled after it.
   bool credits = false;

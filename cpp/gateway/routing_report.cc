@@ -74,6 +74,7 @@ void WriteOrder(const Route& route, JsonWriter* json) {
   json->Key("sort").String(NameOf(route.sort));
   json->Key("seed").Integer(route.seed);
   json->Key("explored").Bool(route.explored);
+  json->Key("sticky").String(route.sticky);
 }
 
 namespace {

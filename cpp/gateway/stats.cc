@@ -130,6 +130,12 @@ void Stats::CountFallback(std::string_view from, std::string_view to, std::strin
   Add("seekroute_fallbacks_total", {{"from", from}, {"to", to}, {"reason", reason}}, 1);
 }
 
+void Stats::CountSticky(std::string_view result) {
+  if (result == "off") return;
+  MutexLock lock(&mu_);
+  Add("seekroute_sticky_total", {{"result", result.substr(0, result.find(':'))}}, 1);
+}
+
 void Stats::CountHedge(std::string_view result) {
   MutexLock lock(&mu_);
   Add("seekroute_hedges_total", {{"result", result}}, 1);

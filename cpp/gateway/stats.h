@@ -56,6 +56,9 @@ class Stats {
   // A failed attempt was followed by another one: with which key, where, and of what model is told
   // by the second, if it was another endpoint's.
   void CountRetry(std::string_view failure_class);
+
+  // By the first word of Route::sticky; "off" is not counted.
+  void CountSticky(std::string_view result);
   void CountFallback(std::string_view from, std::string_view to, std::string_view reason);
 
   // A call was not made again: too much of its provider's work is already.

@@ -59,6 +59,8 @@ Tries::Tries(const TriesPlan& plan, const ExchangeWorld& world, TriesOwner* owne
 
 Tries::~Tries() { ReleaseSlot(); }
 
+bool Tries::won_beside() const { return won_ && current_->hedge && tries_.front()->lost; }
+
 void Tries::ReleaseSlot() {
   if (std::exchange(has_slot_, false)) world_.read_outs->Release();
 }
@@ -171,6 +173,7 @@ void Tries::AbandonAllBut(const Try* winner) {
   const auto abandon = [this, winner](Try* each) {
     if (each->over) return;
     Tell(each, VerdictOnAbandoned(*each->attempt));
+    each->lost = winner != nullptr;
     Count(each, winner != nullptr ? kHedgeLost : kAbandoned, true);
     each->attempt->Abandon();
     FreeSlotOf(each);

@@ -95,6 +95,8 @@ class Tries : private AttemptOwner {
   const Candidate& candidate() const;
   bool won() const { return won_; }  // somebody's bytes are for the client
   bool running() const { return running_ > 0; }
+  // The winner was asked beside a slow one, which did not fail.
+  bool won_beside() const;
 
   // Of those that have ended, in the order in which they did.
   std::span<const AttemptRecord> records() const { return records_; }
@@ -121,6 +123,7 @@ class Tries : private AttemptOwner {
     bool may_repeat = false;  // it was refused for such a member
     bool hedge = false;       // made beside a slow one
     bool sent = false;        // all of its request
+    bool lost = false;        // another one was quicker
     bool over = false;
   };
 

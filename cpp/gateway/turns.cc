@@ -202,7 +202,13 @@ std::optional<Turns::Turn> Turns::Beside(size_t slow) {
 
 bool Turns::MayRepeat(size_t place, const FailedAttempt& failed) const {
   if (MayFollow(ClassOf(failed), Step::kSameEndpoint) != May::kIfAlone) return false;
-  return made_.size() == 1 && succession_->MayMake(place);
+  if (made_.size() != 1 || !succession_->MayMake(place)) return false;
+  // Without health nobody counts what runs.
+  if (world_->health == nullptr) return world_->options->retry_budget.least > 0;
+  HealthQuestion question = QuestionOf(place);
+  question.tried_keys = 0;
+  question.last_resort = true;
+  return world_->health->Look(question, world_->clock->Now()).skip != Skip::kRetryBudget;
 }
 
 int Turns::VisitsTo(size_t place) const {

@@ -70,6 +70,8 @@ class Planner {
   void ExcludeJumps();
   bool PromoteFallbacks();
   void KeepFirstAlone();
+  std::string_view YieldsTo(const Ranked& each) const;
+  void FollowSticky();
   void Explore();
   Error NobodyLeft() const;
 
@@ -255,6 +257,48 @@ void Planner::KeepFirstAlone() {
   ranked_.resize(1);
 }
 
+// Why the endpoint whose cache knows the prompt does not go first; empty: it does.
+std::string_view Planner::YieldsTo(const Ranked& each) const {
+  if (asked_ != nullptr && !asked_->order.empty()) return "yielded:order";
+  switch (each.health.state) {
+    case HealthState::kDegraded:
+      return "yielded:degraded";
+    case HealthState::kEjected:
+    case HealthState::kHalfOpen:
+      return "yielded:ejected";
+    case HealthState::kSlowStart:  // its cache is cold
+      return "yielded:slow_start";
+    case HealthState::kOut:
+      return "yielded:out_until";
+    case HealthState::kOk:
+      break;
+  }
+  if (!each.health.has_live_key) return "yielded:dead_key";
+  if (!each.health.has_room) return "yielded:upstream_limit";
+  const bool tight = each.candidate.group > static_cast<uint8_t>(RouteGroup::kSlower);
+  return tight ? "yielded:context" : "";
+}
+
+// To the front of its model.
+void Planner::FollowSticky() {
+  if (in_.sticky == 0) return;
+  route_.sticky = "yielded:gone";
+  for (size_t i = 0; i < ranked_.size(); ++i) {
+    const Ranked& each = ranked_[i];
+    if (each.candidate.endpoint->id != in_.sticky || each.candidate.after != AskedAfter::kAny) {
+      continue;
+    }
+    route_.sticky = YieldsTo(each);
+    if (!route_.sticky.empty()) return;
+    route_.sticky = "hit";
+    const auto same = [&each](const Ranked& other) { return other.model_rank == each.model_rank; };
+    const auto front = std::ranges::find_if(ranked_, same);
+    const auto at = ranked_.begin() + static_cast<ptrdiff_t>(i);
+    std::rotate(front, at, at + 1);
+    return;
+  }
+}
+
 // Now and then somebody of whom little is known goes first, if that costs hardly more.
 void Planner::Explore() {
   const bool may = in_.health != nullptr && in_.rules.balance == Balance::kInverseSquare &&
@@ -317,8 +361,9 @@ Result<Route> Planner::Plan() {
   ExcludeJumps();
   if (!PromoteFallbacks()) return NobodyLeft();
   SortCandidates({in_.preferences.sort, in_.rules.balance, in_.seed}, &ranked_);
+  FollowSticky();
   if (asked_ != nullptr && !asked_->allow_fallbacks && asked_->order.empty()) KeepFirstAlone();
-  Explore();
+  if (route_.sticky != "hit") Explore();
   route_.candidates.reserve(ranked_.size());
   for (const Ranked& each : ranked_) route_.candidates.push_back(each.candidate);
   if (in_.keep_views) {

@@ -37,6 +37,7 @@ struct PlanInputs {
   uint64_t seed = 0;                                      // of all that is left to chance
   std::optional<int64_t> expected_prompt = std::nullopt;  // tokens, where the ask has no estimate
   bool keep_views = false;                                // for a report
+  uint64_t sticky = 0;  // id of the endpoint whose cache knows the prompt; 0: none
 };
 
 // Candidates of the models, those of the first before those of the next unless the client wants

@@ -56,8 +56,11 @@ struct Route {
   // model than the first was named). A literal.
   std::string_view strategy;
   RouteSort sort = RouteSort::kDefault;
-  uint64_t seed = 0;            // of all that was left to chance
-  bool explored = false;        // somebody of whom little is known was drawn for the first place
+  uint64_t seed = 0;      // of all that was left to chance
+  bool explored = false;  // somebody of whom little is known was drawn for the first place
+  // Whether whose cache knows the prompt goes first: "hit", "yielded:" and why it does not, "miss":
+  // nobody's does, "off": it is not asked for. A literal.
+  std::string_view sticky = "off";
   int64_t expected_prompt = 0;  // tokens
   // Of each candidate, where the plan was to be explained.
   std::vector<HealthView> views;

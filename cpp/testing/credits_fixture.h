@@ -58,7 +58,8 @@ class CreditsTest : public OfferTest {
                                   .transport = &*transport_,
                                   .stats = &stats_,
                                   .host = nullptr,
-                                  .health = health_});
+                                  .health = health_,
+                                  .sticky = sticky_});
     ApiKey key{.key_id = "k",
                .org_id = "o",
                .limit = key_limit,
@@ -136,6 +137,7 @@ class CreditsTest : public OfferTest {
   VirtualClock clock_;
   Agenda agenda_{&clock_};
   GatewayOptions options_;
+  StickyTable* sticky_ = nullptr;
   KeyRing keys_{Secret("pepper")};
   IdempotencyTable idempotency_{100, 4 << 20};
   std::optional<ReadOutSlots> read_outs_;

@@ -61,6 +61,13 @@ struct AskedReasoning {
   std::optional<int64_t> most;  // tokens of one choice, where it names them
 };
 
+// What requests of one conversation begin with alike: its provider's cache may know it.
+struct Affinity {
+  std::string cache_key;  // `prompt_cache_key`, cut; empty: not said
+  ByteRange system;       // in the body, the content of the first system message; empty: none
+  ByteRange first_turn;   // likewise, of the first other one
+};
+
 // Made by its surface in the one pass over the body: nothing scans that again. Value type.
 struct Ask {
   std::string model;  // decoded, as asked for
@@ -73,6 +80,7 @@ struct Ask {
   ParameterSet parameters;  // the optional fields that were sent, as far as they have names
   std::shared_ptr<const AskedRoute> route;  // what it says of where it may go; null: nothing
   AskedReasoning reasoning;
+  Affinity affinity;
 
   // As an upstream is expected to count it; nothing: it was not asked for (ReadScope).
   std::optional<TokenEstimate> prompt;

@@ -21,7 +21,7 @@ from seekroute.client.spend.prices import Estimate, Estimator
 from seekroute.errors import BudgetExceededError
 from seekroute.money import nano_at_most
 from seekroute.testing import Answer, Gate, MockProvider, Raw, Status, Text, Usage
-from serving import RunningServer
+from serving import NO_MEMORY, RunningServer
 
 MODEL = "openai/gpt-4o-mini"
 HELLO: list[Any] = [{"role": "user", "content": "Hello!"}]
@@ -46,7 +46,7 @@ def provider() -> Iterator[MockProvider]:
 
 @pytest.fixture(scope="module")
 def client(provider: MockProvider) -> Iterator[Client]:
-    with Client(**settings_of(provider)) as running:
+    with Client(**settings_of(provider), routing=NO_MEMORY) as running:
         yield running
 
 

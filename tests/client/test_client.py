@@ -25,6 +25,7 @@ from seekroute.config import (
 )
 from seekroute.gateway import CHAT, Gateway
 from seekroute.testing import Gate, MockProvider, Raw, Status, Text, Usage
+from serving import NO_MEMORY
 
 HELLO = [{"role": "user", "content": "Hello!"}]
 
@@ -37,7 +38,7 @@ def client(mock: MockProvider) -> Iterator[seekroute.Client]:
         "allow_http": True,
         "allow_private": True,
     }
-    with seekroute.Client(providers={"openai": provider}) as running:
+    with seekroute.Client(providers={"openai": provider}, routing=NO_MEMORY) as running:
         yield running
 
 

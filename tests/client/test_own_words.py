@@ -11,6 +11,7 @@ import pytest
 import seekroute
 from in_process import HELLO, MODEL
 from seekroute.testing import MockProvider, Status
+from serving import NO_MEMORY
 
 
 @pytest.fixture
@@ -18,7 +19,7 @@ def settings(mock: MockProvider, monkeypatch: pytest.MonkeyPatch) -> dict[str, A
     monkeypatch.setenv("OPENAI_API_KEY", "sk-abcdefghijklmnop")
     own = {"base_url": mock.base_url, "allow_http": True, "allow_private": True}
     other = {**own, "api_key": "deep-abcdefghijklmnop"}
-    return {"providers": {"openai": own, "deepseek": other}}
+    return {"providers": {"openai": own, "deepseek": other}, "routing": NO_MEMORY}
 
 
 def refused(status: int, code: str, words: str) -> Status:

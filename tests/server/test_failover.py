@@ -88,7 +88,7 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Two]:
             "routing": {
                 "retry_ambiguous": True,
                 "balance": "listed",
-                "leave_out_failing": True,
+                "retry_budget": {"percent": 20, "min": 3},
             },
             "credits": {"enabled": True},
         }

@@ -12,7 +12,7 @@ from typing import Any
 
 import seekroute
 from seekroute.testing import MockProvider
-from serving import running_server
+from serving import NO_MEMORY, running_server
 
 MODES = ("local", "local-async", "remote", "remote-async")
 MODEL = "openai/gpt-4o-mini"
@@ -97,7 +97,8 @@ def all_modes(folder: Path, mock: MockProvider) -> Iterator[dict[str, Driver]]:
     """The four clients, all with `mock` as the only upstream."""
     providers = providers_at(mock)
     off = {"enabled": False}
-    with running_server(folder, mock="off", providers=providers, credits=off) as server:
+    shared: dict[str, Any] = {"providers": providers, "routing": NO_MEMORY}
+    with running_server(folder, mock="off", credits=off, **shared) as server:
         drivers: dict[str, Driver] = {}
         try:
             for mode in MODES:
@@ -105,7 +106,7 @@ def all_modes(folder: Path, mock: MockProvider) -> Iterator[dict[str, Driver]]:
                     address = {"base_url": server.base_url, "api_key": server.key}
                     drivers[mode] = Driver(mode, made_with(address))
                 else:
-                    drivers[mode] = Driver(mode, made_with({"providers": providers}))
+                    drivers[mode] = Driver(mode, made_with(shared))
             yield drivers
         finally:
             for driver in drivers.values():

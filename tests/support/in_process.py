@@ -9,6 +9,7 @@ from typing import Any
 
 import seekroute
 from seekroute.testing import MockProvider, Raw
+from serving import NO_MEMORY
 
 MODEL = "openai/gpt-4o-mini"
 # Longest wait for anything, in seconds; reached only when something is broken.
@@ -20,7 +21,8 @@ HELLO: list[Any] = [{"role": "user", "content": "Hello!"}]
 def settings_for(mock: MockProvider) -> dict[str, Any]:
     """Settings whose provider of MODEL is the mock."""
     provider = {"base_url": mock.base_url, "api_key": "sk-upstream"}
-    return {"providers": {"openai": {**provider, "allow_http": True, "allow_private": True}}}
+    providers = {"openai": {**provider, "allow_http": True, "allow_private": True}}
+    return {"providers": providers, "routing": NO_MEMORY}
 
 
 def begun(*steps: tuple[str]) -> Raw:

@@ -24,6 +24,7 @@ from seekroute.config import load_settings, prepare
 from seekroute.control import ControlPlane
 from seekroute.ledger import FILE_NAME, Ledger
 from seekroute.money import nano
+from serving import NO_MEMORY
 
 # Longest wait for anything, in seconds; reached only when something is broken.
 PATIENCE = 60.0
@@ -107,6 +108,7 @@ class World:
             "mock": "off",
             "data_dir": str(self.data_dir),
             "providers": {"openai": provider},
+            "routing": NO_MEMORY,
             **settings,
             "credits": {"enabled": True, **settings.get("credits", {})},
             "server": {"port": self.port, "log_level": "warning", **settings.get("server", {})},

@@ -29,6 +29,10 @@ from seekroute.testing import MockProvider
 
 # Longest wait for anything in a test, in seconds; reached only when something is broken.
 PATIENCE = 20.0
+# Routing of a gateway that asks no provider twice for one request, so that its failure is told.
+NO_REPEATS: dict[str, Any] = {"retry_budget": {"percent": 0, "min": 0}}
+# And that begins each request as if nobody had ever failed.
+NO_MEMORY: dict[str, Any] = {**NO_REPEATS, "leave_out_failing": False}
 MODEL = "openai/gpt-4o-mini"
 
 
@@ -237,6 +241,7 @@ def running_server(
             underscore is dropped.
     """
     overrides: dict[str, Any] = {"mock": "beside", "data_dir": str(data_dir)}
+    settings["routing"] = {**NO_REPEATS, **settings.get("routing", {})}
     server_settings = {"port": 0, **settings.pop("server", {})}
     for name, value in settings.items():
         overrides[name.removesuffix("_")] = value

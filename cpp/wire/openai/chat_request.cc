@@ -184,6 +184,9 @@ bool RequestSink::SetField(const JsonPlace& place, const JsonValue& value) {
       if (field_.use == FieldUse::kServiceTier) {
         ask_.any_tier = value.type == JsonType::kString && value.text != "default";
       }
+      if (field_.use == FieldUse::kCacheKey && value.type == JsonType::kString) {
+        ask_.affinity.cache_key = value.text.substr(0, kMostSessionBytes);
+      }
       if (field_.use == FieldUse::kProgress) {
         request_.wants_progress = value.type == JsonType::kTrue;
       }

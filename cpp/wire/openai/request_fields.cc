@@ -137,7 +137,7 @@ constexpr auto kFields = std::to_array<FieldRule>({
     Integer("thinking_budget", -1, kExact, FieldUse::kReasoningBudget),
     Plain("use_beam_search", kOtherChoices),
     Plain("presence_penalty", kNumber),
-    Plain("prompt_cache_key", kAny),
+    {"prompt_cache_key", kAny, FieldUse::kCacheKey},
     Plain("provider_options", kElsewhere),
     {"reasoning_effort", kString, FieldUse::kEffort},
     Plain("reasoning_format", kAny),

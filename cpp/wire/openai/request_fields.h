@@ -69,6 +69,7 @@ enum class FieldUse : uint8_t {
   kEffort,      // how much the model shall think
   kReasoning,   // may ask for thinking
   kTemplate,    // likewise, and the model may read it
+  kCacheKey,    // names what requests with a common beginning share
 };
 
 struct FieldRule {

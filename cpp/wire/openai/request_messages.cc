@@ -125,6 +125,10 @@ bool RequestSink::EndMessage(const JsonPlace& place) {
     has_prompt_text_ = has_text_;
     has_odd_prompt_text_ = has_odd_text_;
   }
+  if (content_) {
+    ByteRange& first = role_ == Role::kSystem ? ask_.affinity.system : ask_.affinity.first_turn;
+    if (first.end == 0) first = *content_;
+  }
   // An assistant may have only called tools, refused, or spoken; providers judge that.
   if (content_ || role_ == Role::kAssistant) return true;
   if (content_null_) {

@@ -60,6 +60,16 @@ class HedgeSettings(Strict):
     """No content is late before, or before the time that 19 of 20 streams of the endpoint need."""
 
 
+class StickySettings(Strict):
+    """Requests of one conversation go to the endpoint that answered the last one, because its cache
+    knows the prompt."""
+
+    ttl_seconds: Annotated[int, Field(ge=1, le=86_400)] = 600
+    """How long after the last answer."""
+    entries: Annotated[int, Field(ge=0, le=1_048_576)] = 65_536
+    """How many conversations are remembered, 48 bytes each; 0: none."""
+
+
 class RoutingSettings(Strict):
     """Which endpoint of a model is asked first, and who after it."""
 
@@ -92,6 +102,8 @@ class RoutingSettings(Strict):
     """How long an endpoint that is back gets less than its share; 0: not at all."""
     hedge: HedgeSettings = HedgeSettings()
     """Second calls beside slow ones. Needs `leave_out_failing`."""
+    sticky: StickySettings = StickySettings()
+    """Who goes first for the sake of its cache."""
 
 
 class VirtualCandidate(Strict):

@@ -95,6 +95,8 @@ ROUTING_OPTIONS: Final[Mapping[str, str]] = {
     "hedge_enabled": "routing.hedge.enabled",
     "hedge_percent": "routing.hedge.percent",
     "hedge_min_delay_ms": "routing.hedge.min_delay_ms",
+    "sticky_ttl_ms": "routing.sticky.ttl_seconds",
+    "sticky_entries": "routing.sticky.entries",
 }
 
 
