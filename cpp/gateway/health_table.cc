@@ -194,8 +194,10 @@ HealthAnswer HealthTable::LetIn(const HealthQuestion& question, uint64_t attempt
   permit.attempt_ = attempt;
   permit.secret_ = &of.authorization(key);
   permit.slot_ = static_cast<uint8_t>(slot);
+  permit.repeats_ = question.repeats;
   endpoint->in_flight[slot].fetch_add(1, std::memory_order_relaxed);
   provider->in_flight.fetch_add(1, std::memory_order_relaxed);
+  if (question.repeats) provider->repeats.fetch_add(1, std::memory_order_relaxed);
   return answer;
 }
 
@@ -205,20 +207,20 @@ HealthAnswer HealthTable::Pick(const HealthQuestion& question, uint64_t attempt,
   EndpointEntry* const endpoint = endpoints_->Find(question.endpoint->id);
   ProviderEntry* const provider =
       endpoint != nullptr ? endpoint->provider.load(std::memory_order_acquire) : nullptr;
-  if (provider == nullptr || !rules_.leave_out) return LetIn(question, attempt, endpoint, provider);
   HealthAnswer answer;
   const auto refuse = [&answer](Skip skip, TimePoint retry_at) {
     answer.skip = skip;
     answer.retry_at = retry_at;
     return std::move(answer);
   };
-  if (question.repeats) {
+  if (provider != nullptr && question.repeats) {
     const int running = provider->in_flight.load(std::memory_order_relaxed);
     const int most = std::max(budget_.least, running * budget_.percent / 100);
     if (provider->repeats.load(std::memory_order_relaxed) >= most) {
       return refuse(Skip::kRetryBudget, now + Duration::Seconds(1));
     }
   }
+  if (provider == nullptr || !rules_.leave_out) return LetIn(question, attempt, endpoint, provider);
   const KeyChoice key = ChooseKey(question, endpoint, provider, now);
   if (key.key == Provider::kMostKeys) return refuse(key.skip, key.retry_at);
   EndpointGate gate;
