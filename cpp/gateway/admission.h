@@ -62,9 +62,9 @@ struct AdmissionRules {
   Laps* laps = nullptr;                  // of the same request; null: nothing is timed
   // Whose request it is, whoever sends it; null: that of the key in the header.
   std::shared_ptr<const ApiKey> as = nullptr;
-  const StickyTable* sticky = nullptr;   // who answered what belongs together; null: nobody knows
-  std::string_view session = {};         // as a header names it
-  const Secret* salt = nullptr;          // of its keys; never null with `sticky`
+  const StickyTable* sticky = nullptr;  // who answered what belongs together; null: nobody knows
+  std::string_view session = {};        // as a header names it
+  const Secret* salt = nullptr;         // of its keys; never null with `sticky`
 };
 
 // Checks the key, and whether its limit of requests is reached, then the body, then whether the key
