@@ -116,6 +116,8 @@ def shown(given: Any) -> Any:
         return given
     names = ("text", "cost", "provider", "attempts", "images", "model")
     found = {name: getattr(given, name) for name in names if _has(given, name)}
+    if isinstance(found.get("attempts"), list):  # of a route: each with the time that it took
+        found["attempts"] = [plain(each.to_dict()) for each in found["attempts"]]
     timed = {name: getattr(given, name) for name in ("latency", "ttft") if _has(given, name)}
     return {
         "type": type(given),
@@ -310,7 +312,7 @@ if importlib.util.find_spec("seekroute.client.tokens"):
 
 def quoted(quote: Any) -> Any:
     return [
-        {**quote.to_dict(), "created": 0, "seed": 0},
+        {**plain(quote.to_dict()), "created": 0, "seed": 0},
         quote.cost,
         str(quote),
         repr(quote.routing),
