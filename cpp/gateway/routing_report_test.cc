@@ -124,7 +124,8 @@ TEST(RoutingReport, WhatARowKeepsTellsWhoWasLeftOutAndPassedOver) {
   route.excluded.push_back({&model, "dear", "max_price", model.endpoints.data(), dear});
   EXPECT_TRUE(HasLeftOut(route, {}));
   EXPECT_EQ(WriteStoredRouting(route, skipped),
-            R"({"strategy":"direct","sort":"default","seed":7,"explored":false,"candidates":[)"
+            R"({"strategy":"direct","sort":"default","seed":7,"explored":false,"sticky":"off",)"
+            R"("candidates":[)"
             R"({"endpoint":"groq","model":"openai/gpt-oss-120b","expected_usd":0,"probability":1,)"
             R"("excluded_by":"ejected"},)"
             R"({"endpoint":"openai/fp8","model":"openai/gpt-oss-120b","expected_usd":0,)"
