@@ -178,3 +178,24 @@ def test_an_operator_asks_what_a_key_would_get(world: World) -> None:
     )
     states = {each["endpoint"]: each["health"] for each in found["endpoints"]["available"]}
     assert states == {"cheap": "out", "dear": "ok"}
+
+
+def test_no_prompt_is_left_in_a_file(world: World, tmp_path: Path) -> None:
+    body = tmp_path / "request.json"
+    secret = "the moon is made of cheese"
+    body.write_text(
+        json.dumps(
+            {
+                "model": ONE,
+                "messages": [{"role": "user", "content": secret * 400}],
+                "tools": [{"type": "function", "function": {"name": secret}}],
+                "max_tokens": 10,
+            }
+        )
+    )
+    key = world.server.service.control.keys.list()[0].id
+    told = command(world, "route", "--as", key, "--body", str(body), "--json").stdout
+    assert json.loads(told)["endpoints"]["available"]
+    files = [each for each in world.data_dir.rglob("*") if each.is_file()]
+    assert any(each.name.startswith("control.db") for each in files)
+    assert not [each for each in files if b"made of cheese" in each.read_bytes()]

@@ -18,6 +18,13 @@ _MOST_BODY = 64 * 1024 * 1024
 _MOST_DRAWS = 10_000
 _MOST_SEED = (1 << 53) - 1
 _SAMPLE = [{"role": "user", "content": "Hello!"}]
+# Longer prompts fit no model.
+_MOST_FILLER = 8 << 20
+# Members that decide by their own values where a request may go.
+_ROUTED_BY = (
+    *("model", "models", "provider", "route", "n", "max_tokens", "max_completion_tokens"),
+    *("max_cost", "service_tier", "reasoning", "reasoning_effort", "logprobs", "modalities"),
+)
 
 
 def route(
@@ -54,7 +61,7 @@ def route(
             "--as",
             metavar="KEY",
             help="Ask the running server what it would do for this key (an id), with its models "
-            "and what is known of providers now.",
+            "and what is known of providers now. Of messages it is told the length alone.",
         ),
     ] = None,
     mock: MockOption = None,
@@ -91,7 +98,7 @@ def _say_planned(
     from seekroute.client.spend.quotes import Quote
 
     seed, simulate = drawn
-    question = {"key": key, "body": body, "seed": seed, "simulate": simulate}
+    question = {"key": key, "body": _without_words(body), "seed": seed, "simulate": simulate}
     answer = ask_server(options, "quote", json.dumps(question))
     if answer["status"] != 200:
         raise SeekrouteError(answer["body"]["error"]["message"])
@@ -100,6 +107,20 @@ def _say_planned(
         print_json(routing.to_dict())
     else:
         say(str(routing))
+
+
+def _without_words(body: dict[str, Any]) -> dict[str, Any]:
+    """What decides the route of a request, and nothing of what it says: the question stands in a
+    file, and no prompt may. Messages become one as long as all of them."""
+    told = {name: body[name] for name in _ROUTED_BY if name in body}
+    length = min(len(json.dumps(body.get("messages"), ensure_ascii=False)), _MOST_FILLER)
+    told["messages"] = [{"role": "user", "content": "word " * max(1, length // 5)}]
+    if body.get("tools"):
+        told["tools"] = [{"type": "function", "function": {"name": "f"}}]
+    form = body.get("response_format")
+    if isinstance(form, dict) and form.get("type") == "json_schema":
+        told["response_format"] = {"type": "json_schema", "json_schema": {"name": "f"}}
+    return told
 
 
 def _read(body: Path | None) -> dict[str, Any]:
