@@ -60,7 +60,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
                 {"id": OTHER, "context": 9000, "endpoints": [at("dear", "2")]},
             ],
             "providers": {"cheap": provider(cheap), "dear": provider(dear)},
-            "routing": {"balance": "listed"},
+            "routing": {"balance": "listed", "retry_budget": {"percent": 20, "min": 3}},
             "credits": {"enabled": True},
         }
         with running_server(data_dir, **settings) as server:
