@@ -47,21 +47,25 @@ def status(
     watch: Annotated[
         bool, typer.Option("--watch", help="Show it again every 2 s, until Ctrl-C.")
     ] = False,
+    everyone: Annotated[
+        bool, typer.Option("--all", help="Also who is well and was not asked for a day.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Show each endpoint and provider key of the running server: its state, until when it is left
-    out, and of its own traffic the uptime of 30 minutes, the time to first content and the tokens a
-    second of 5 minutes; a dash where fewer than 20 requests tell."""
+    """Show the endpoints and provider keys of the running server that were asked in the last day,
+    or are not well: the state, until when each is left out, and of its own traffic the uptime of 30
+    minutes, the time to first content and the tokens a second of 5 minutes; a dash where fewer than
+    20 requests tell. JSON has all of them."""
     options = shared(ctx)
     if not watch:
-        _show(_health(options), as_json=as_json)
+        _show(_health(options), everyone=everyone, as_json=as_json)
         return
     with suppress(KeyboardInterrupt):
         if as_json:
             while True:
                 typer.echo(json.dumps(_health(options)))
                 time.sleep(_AGAIN_S)
-        _watch(options)
+        _watch(options, everyone=everyone)
 
 
 @app.command()
@@ -95,29 +99,52 @@ def _health(options: Shared) -> list[dict[str, Any]]:
     return found
 
 
-def _show(health: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
+def _worth_showing(health: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Those that were asked lately, their providers' keys, and whoever is not well."""
+    asked = {row["provider"] for row in health if row["requests_1d"] or row["in_flight"]}
+
+    def is_worth_it(row: Mapping[str, Any]) -> bool:
+        if _state(row) != "ok":
+            return True
+        if row["key"] is not None:
+            return row["provider"] in asked
+        return bool(row["requests_1d"] or row["in_flight"])
+
+    return [row for row in health if is_worth_it(row)]
+
+
+def _show(health: Sequence[Mapping[str, Any]], *, everyone: bool, as_json: bool) -> None:
     from rich.console import Console
 
     if as_json:
         print_json(health)
         return
+    shown = health if everyone else _worth_showing(health)
     console = Console()
     if console.is_terminal:
-        console.print(_tables(health, console.width))
+        console.print(_tables(shown, console.width))
+        if len(shown) < len(health):
+            console.print(_rest(len(health) - len(shown)), style="dim")
         return
-    endpoints, keys = _rows(health)
+    endpoints, keys = _rows(shown)
     print_rows(endpoints, _COLUMNS, as_json=False)
     print_rows(keys, _KEY_COLUMNS, as_json=False)
 
 
-def _watch(options: Shared) -> None:
+def _rest(count: int) -> str:
+    return f"{count} more are well, and were not asked in the last day: --all shows them"
+
+
+def _watch(options: Shared, *, everyone: bool) -> None:
     from rich.console import Console
     from rich.live import Live
 
     console = Console()
     with Live(console=console, screen=console.is_terminal, auto_refresh=False) as live:
         while True:
-            live.update(_tables(_health(options), console.width), refresh=True)
+            health = _health(options)
+            shown = health if everyone else _worth_showing(health)
+            live.update(_tables(shown, console.width), refresh=True)
             time.sleep(_AGAIN_S)
 
 
