@@ -37,7 +37,7 @@ def settings_of(mock: MockProvider, keys: list[dict[str, str]], **routing: Any) 
     return {
         "models": [{"id": MODEL, "context": 8000, "endpoints": ends}],
         "providers": {"host": {**address, "keys": keys}},
-        "routing": routing,
+        "routing": {"retry_budget": {"percent": 20, "min": 3}, **routing},
     }
 
 
