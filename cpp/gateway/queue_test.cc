@@ -135,9 +135,9 @@ TEST_F(QueueTest, ARateIsWaitedForToTheInstant) {
   const TimePoint begun = clock_.Now();
   std::vector<ExchangeId> ids;
   for (int i = 0; i < 4; ++i) ids.push_back(Submit());
-  for (int i = 0; i < 4; ++i) {
+  for (size_t i = 0; i < ids.size(); ++i) {
     EXPECT_EQ(Await(ids[i]).status, 200);
-    EXPECT_EQ(clock_.Now(), begun + Duration::Seconds(i));
+    EXPECT_EQ(clock_.Now(), begun + Duration::Seconds(static_cast<int64_t>(i)));
   }
   Rest();
 }

@@ -142,7 +142,7 @@ TEST(RoutingReport, WhatARowKeepsIsBounded) {
   for (Endpoint& each : model.endpoints) each.tag = std::string(200, 't');
   Route route = TaggedRoute(model);
   const Candidate one = route.candidates.front();
-  for (const size_t count : {1, 8, 64}) {
+  for (const size_t count : {size_t{1}, size_t{8}, size_t{64}}) {
     route.candidates.assign(count, one);
     const std::string report = WriteStoredRouting(route, {});
     EXPECT_LE(report.size(), kMaxStoredRouting);
