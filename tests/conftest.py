@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import typer.testing
 
+from routings import NO_MEMORY
 from seekroute import AsyncClient, Client
 from serving import RunningServer, forget_health, running_server
 
@@ -54,7 +55,9 @@ def gateways(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str
         def of(profile: str) -> RunningServer:
             if profile not in running:
                 data_dir = tmp_path_factory.mktemp(profile)
-                running[profile] = stack.enter_context(running_server(data_dir, profile=profile))
+                running[profile] = stack.enter_context(
+                    running_server(data_dir, profile=profile, routing=NO_MEMORY)
+                )
             running[profile].mock.reset()
             return running[profile]
 

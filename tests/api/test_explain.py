@@ -86,6 +86,7 @@ def test_an_answer_tells_its_attempts(server: RunningServer, first: MockProvider
     assert found == {
         "sort": "default",
         "explored": False,
+        "sticky": "off",
         "requested": MODEL,
         "strategy": "direct",
         "region": None,

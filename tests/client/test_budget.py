@@ -15,13 +15,14 @@ from typing import Any
 import pytest
 
 import seekroute
+from routings import NO_MEMORY
 from seekroute.client import AsyncClient, Client
 from seekroute.client.spend.budget import Budgets
 from seekroute.client.spend.prices import Estimate, Estimator
 from seekroute.errors import BudgetExceededError
 from seekroute.money import nano_at_most
 from seekroute.testing import Answer, Gate, MockProvider, Raw, Status, Text, Usage
-from serving import NO_MEMORY, RunningServer
+from serving import RunningServer
 
 MODEL = "openai/gpt-4o-mini"
 HELLO: list[Any] = [{"role": "user", "content": "Hello!"}]

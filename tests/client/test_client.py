@@ -16,6 +16,7 @@ import pytest
 
 import seekroute
 from in_process import MODEL, settings_for
+from routings import NO_MEMORY
 from seekroute.config import (
     build_options,
     build_snapshot,
@@ -25,7 +26,6 @@ from seekroute.config import (
 )
 from seekroute.gateway import CHAT, Gateway
 from seekroute.testing import Gate, MockProvider, Raw, Status, Text, Usage
-from serving import NO_MEMORY
 
 HELLO = [{"role": "user", "content": "Hello!"}]
 

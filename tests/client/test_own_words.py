@@ -10,8 +10,8 @@ import pytest
 
 import seekroute
 from in_process import HELLO, MODEL
+from routings import NO_MEMORY
 from seekroute.testing import MockProvider, Status
-from serving import NO_MEMORY
 
 
 @pytest.fixture

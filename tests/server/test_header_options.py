@@ -18,7 +18,7 @@ def chat(gateway: RunningServer, name: str, value: str, **fields: object) -> Ans
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_client_may_shorten_the_time_of_its_request(gateway: RunningServer, stream: bool) -> None:
-    gateway.mock.default = Raw.from_steps([["hang"]])
+    gateway.mock.queue(Raw.from_steps([["hang"]]))
     begun = time.monotonic()
     answer = chat(gateway, "X-Seekroute-Timeout-Ms", "300", stream=stream)
     took = time.monotonic() - begun

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import seekroute
+from routings import NO_MEMORY
 from seekroute.testing import MockProvider
-from serving import NO_MEMORY, running_server
+from serving import running_server
 
 MODES = ("local", "local-async", "remote", "remote-async")
 MODEL = "openai/gpt-4o-mini"

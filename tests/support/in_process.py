@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 import seekroute
+from routings import NO_MEMORY
 from seekroute.testing import MockProvider, Raw
-from serving import NO_MEMORY
 
 MODEL = "openai/gpt-4o-mini"
 # Longest wait for anything, in seconds; reached only when something is broken.

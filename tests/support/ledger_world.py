@@ -20,11 +20,11 @@ from typing import Any
 import yaml
 
 from asked_upstream import Upstream
+from routings import NO_MEMORY
 from seekroute.config import load_settings, prepare
 from seekroute.control import ControlPlane
 from seekroute.ledger import FILE_NAME, Ledger
 from seekroute.money import nano
-from serving import NO_MEMORY
 
 # Longest wait for anything, in seconds; reached only when something is broken.
 PATIENCE = 60.0

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from routings import NO_REPEATS
 from seekroute.config import (
     Settings,
     build_snapshot,
@@ -29,10 +30,6 @@ from seekroute.testing import MockProvider
 
 # Longest wait for anything in a test, in seconds; reached only when something is broken.
 PATIENCE = 20.0
-# Routing of a gateway that asks no provider twice for one request, so that its failure is told.
-NO_REPEATS: dict[str, Any] = {"retry_budget": {"percent": 0, "min": 0}}
-# And that begins each request as if nobody had ever failed.
-NO_MEMORY: dict[str, Any] = {**NO_REPEATS, "leave_out_failing": False}
 MODEL = "openai/gpt-4o-mini"
 
 
