@@ -18,6 +18,12 @@ std::string_view BeginningOf(ByteRange range, std::string_view body) {
   return range.In(body).substr(0, kMostOfMessage);
 }
 
+// One place less is its organization's; who has none is not counted.
+void GiveUpPlace(uint64_t org, std::unordered_map<uint64_t, size_t>* of_org) {
+  const auto own = of_org->find(org);
+  if (own != of_org->end() && --own->second == 0) of_org->erase(own);
+}
+
 }  // namespace
 
 bool HasCachePrice(const Endpoint& endpoint) {
@@ -95,7 +101,7 @@ StickyTable::Entry* StickyTable::PlaceFor(const StickyKey& key, Shard* shard, Ti
     Entry& entry = shard->entries[i];
     if (entry.endpoint != 0 && entry.high == key.high && entry.low == key.low) return &entry;
     if (entry.endpoint != 0 && IsOver(entry, now)) {
-      --shard->of_org[entry.org];
+      GiveUpPlace(entry.org, &shard->of_org);
       entry = {};
     }
     if (entry.endpoint == 0) {
@@ -118,12 +124,7 @@ void StickyTable::Put(const StickyKey& key, uint64_t endpoint, TimePoint now) {
   if (shard.entries.empty()) shard.entries.resize(buckets_ * kWays);
   Entry* const place = PlaceFor(key, &shard, now);
   if (place == nullptr) return;
-  if (place->endpoint != 0) {
-    if (const auto own = shard.of_org.find(place->org);
-        own != shard.of_org.end() && --own->second == 0) {
-      shard.of_org.erase(own);
-    }
-  }
+  if (place->endpoint != 0) GiveUpPlace(place->org, &shard.of_org);
   *place = {key.high, key.low, key.org, endpoint, now};
   ++shard.of_org[key.org];
 }
