@@ -176,7 +176,8 @@ void Tries::Hedge() {
   }
   if (!turn) return world_.stats->CountHedge("skipped");
   Send(std::move(*turn), false);
-  if (running_ == kMostAtOnce) current_->hedge = true;
+  if (running_ < kMostAtOnce) return world_.hedges->GiveBack();  // it cannot be said there
+  current_->hedge = true;
 }
 
 }  // namespace seekroute
