@@ -14,7 +14,7 @@ import pytest
 
 from seekroute import _core
 from seekroute.config import Settings
-from seekroute.config.snapshot import build_options
+from seekroute.config.core_options import build_options
 from seekroute.gateway import CHAT, IN_PROCESS, SERVER
 from seekroute.testing import Answer
 from serving import RunningServer, chat_body, running_server

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from seekroute import _core
-from seekroute.config.snapshot import build_options
+from seekroute.config.core_options import build_options
 from seekroute.gateway import CHAT, SERVER
 from serving import RunningServer, chat_body, running_server
 

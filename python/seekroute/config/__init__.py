@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from seekroute.config.catalog import Catalog, packaged_catalog
     from seekroute.config.catalog_rows import model_rows
+    from seekroute.config.core_options import build_options
     from seekroute.config.loading import (
         catalog_of,
         config_file,
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from seekroute.config.profile import PACKAGED_PROFILES, ProfileFile, load_profile
     from seekroute.config.settings import Settings, config_schema
     from seekroute.config.snapshot import (
-        build_options,
         build_snapshot,
         key_sources,
         mock_is_on,
@@ -57,12 +57,12 @@ __all__ = [
 _HOMES = {
     "catalog_rows": ("model_rows",),
     "catalog": ("Catalog", "packaged_catalog"),
+    "core_options": ("build_options",),
     "loading": ("catalog_of", "config_file", "load_settings", "profile_place", "profiles_of"),
     "planning": ("limit_plan", "prepare"),
     "profile": ("PACKAGED_PROFILES", "ProfileFile", "load_profile"),
     "settings": ("Settings", "config_schema"),
     "snapshot": (
-        "build_options",
         "build_snapshot",
         "key_sources",
         "mock_is_on",

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
+from seekroute.config.core_options import QUEUE_OPTIONS, ROUTING_OPTIONS
 from seekroute.config.prices import plain
 from seekroute.config.settings import LimitSettings, TimeoutSettings
-from seekroute.config.snapshot import QUEUE_OPTIONS, ROUTING_OPTIONS
 from seekroute.plan import Plan
 from seekroute.rate_limits import LimitPlan
 from seekroute.reloading import Change, Differences

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from seekroute.api.models import ModelList
 from seekroute.config.catalog_rows import model_rows
+from seekroute.config.core_options import build_options
 from seekroute.config.loading import catalog_of, profile_place, profiles_of
-from seekroute.config.snapshot import build_options, build_snapshot, mock_is_on, unserved_models
+from seekroute.config.snapshot import build_snapshot, mock_is_on, unserved_models
 from seekroute.plan import MOCK_URL, Plan, Profile, ServerPart
 from seekroute.rate_limits import LimitPlan
 
