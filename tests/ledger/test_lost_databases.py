@@ -17,10 +17,10 @@ from typer.testing import CliRunner
 
 from money_cli import balance_of, clear, command, paid, run, run_json
 from seekroute.cli.root import app
-from seekroute.config import snapshot
-from seekroute.control import ControlPlane, orders
+from seekroute.control import ControlPlane
 from seekroute.control.lost import LostDatabaseError, open_ledger
 from seekroute.ledger import FILE_NAME, Ledger
+from seekroute.local_org import LOCAL_ORG
 from serving import PATIENCE, chat_body, running_server
 
 USD = 10**9
@@ -256,7 +256,6 @@ def test_a_control_db_that_a_first_start_did_not_finish_is_no_lost_one(tmp_path:
 
 def test_whoever_needs_no_key_is_nobody_that_was_lost(tmp_path: Path) -> None:
     """Requests without a key are booked, and belong to no row of control.db."""
-    assert orders.LOCAL_ORG == snapshot.LOCAL_ORG
     data = tmp_path / "data"
     settings: dict[str, Any] = {"credits": {"enabled": True}, "require_key": False}
     with running_server(data, **settings) as server:
@@ -264,9 +263,9 @@ def test_whoever_needs_no_key_is_nobody_that_was_lost(tmp_path: Path) -> None:
         path = "/v1/chat/completions"
         assert server.request("POST", path, chat_body(), json, with_key=False).status in (200, 402)
         assert server.service.ledger is not None
-        server.service.ledger.topup("test:1", orders.LOCAL_ORG, USD)
+        server.service.ledger.topup("test:1", LOCAL_ORG, USD)
     with Ledger(data / FILE_NAME, read_only=True) as ledger:
-        assert orders.LOCAL_ORG in ledger.balances()
+        assert LOCAL_ORG in ledger.balances()
     with running_server(data, **settings):
         pass
     assert run_json("ledger", "verify")["orders"]["unknown_orgs"] == []

@@ -7,9 +7,7 @@ from operator import attrgetter
 from typing import Any, Final
 
 from seekroute.config.settings import Settings
-
-# The organization of requests without a key, in the ledger.
-LOCAL_ORG = "local"
+from seekroute.local_org import LOCAL_ORG
 
 # Limits that a running core is told of, or that have another name there.
 _NOT_OF_THE_START = {"defaults", "gateway", "expected_output", "queue_ms", "queue"}

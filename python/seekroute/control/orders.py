@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, delete, insert, or_, select, update
 
@@ -26,13 +26,12 @@ from seekroute.control.models import (
     organizations,
 )
 from seekroute.control.queries import PAYMENTS, add, announce, find_org, rows
+from seekroute.local_org import LOCAL_ORG
 
 if TYPE_CHECKING:
     from seekroute.control.database import Database
     from seekroute.ledger import Ledger
 
-# Whose requests without a key are, where none is required: no row of control.db.
-LOCAL_ORG: Final = "local"
 # What an id begins with that is made here. Of a top-up it is where the payment came from.
 _SOURCES = {
     "topup": "manual",

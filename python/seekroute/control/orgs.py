@@ -10,8 +10,8 @@ from seekroute.control import checks
 from seekroute.control.database import Database
 from seekroute.control.errors import ControlError
 from seekroute.control.models import Organization, api_keys, new_id, organizations
-from seekroute.control.orders import LOCAL_ORG
 from seekroute.control.queries import add, announce, change, find_org, rows
+from seekroute.local_org import LOCAL_ORG
 
 Rows = list[Organization]
 

@@ -44,6 +44,7 @@ from seekroute.gateway import (
     Gateway,
     SyncExchange,
 )
+from seekroute.local_org import LOCAL_ORG
 from seekroute.opening import open_gateway
 
 if TYPE_CHECKING:
@@ -52,8 +53,6 @@ if TYPE_CHECKING:
     from seekroute.gateway import Record
     from seekroute.plan import Plan
 
-# Whom the ledger of a gateway in this process books requests to.
-_ORG = "local"
 # Bound of the settings of deadlines.
 _LONGEST_SECONDS = 24 * 3600
 # Of rows that only a gateway with API keys can answer: what is said instead, and what to do.
@@ -125,7 +124,7 @@ class _Local:
         def make() -> Plan:
             # Who runs the gateway is its customer here: nothing is hidden from them.
             plan = prepare(loaded, environ, ledger=ledger is not None, shows_cost=True)
-            options = {**plan.options, "credits_local_org": _ORG}
+            options = {**plan.options, "credits_local_org": LOCAL_ORG}
             if loaded.origin("timeouts.total_timeout_ms") == "default":
                 options["total_timeout_ms"] = _total_ms(timeout, options["total_timeout_ms"])
             return replace(plan, options=options)
@@ -133,7 +132,7 @@ class _Local:
         plan = make()
         self.told = OwnWords(key_sources(loaded, catalog, environ), catalog.names, plan.unserved)
         self._viewer = Viewer(
-            _ORG,
+            LOCAL_ORG,
             credit_line=None,
             shows_upstream_cost=True,
             model_ids=plan.profiles[0].model_ids,
