@@ -11,15 +11,12 @@ from urllib.parse import parse_qsl
 
 from seekroute.api.dry_run import drawn_by
 from seekroute.gateway import (
-    EXPLAIN_NO,
-    EXPLAIN_OPENROUTER,
-    EXPLAIN_SEEKROUTE,
     RequestBody,
 )
 from seekroute.server.answers import OWS, HttpCall, Refusal
 from seekroute.server.body_budget import UNCOUNTED_BYTES, Sender
 from seekroute.server.credit import has_credit, quoted
-from seekroute.server.header_options import READERS, YES, HeaderOptions
+from seekroute.server.header_options import READERS
 
 if TYPE_CHECKING:
     from seekroute.gateway import AsyncExchange
@@ -181,42 +178,15 @@ async def _read(
 def _check_headers(call: HttpCall, max_body: int) -> int:
     """Looks at each header once. Returns the declared size of the body, 0 if there is none."""
     declared = 0
-    for name, raw in call.scope["headers"]:
-        value: bytes = raw.strip(OWS)
-        if name == b"content-type":
-            if value != b"application/json" and not _is_json(value):
-                raise Refusal(
-                    "unsupported_media_type",
-                    "the body must be sent as Content-Type: application/json",
-                )
-        elif name == b"content-length":
-            declared = int(value) if value.isdigit() and len(value) < 20 else 0
-        elif name == b"x-seekroute-explain":
-            call.explain = EXPLAIN_SEEKROUTE if value.lower() in YES else EXPLAIN_NO
-        elif name == b"idempotency-key":
-            if not value or call.idempotency_key is not None:
-                raise Refusal(
-                    "idempotency_key_invalid",
-                    "send one Idempotency-Key of 1 to 255 printable ASCII characters",
-                )
-            call.idempotency_key = value
+    for name, value in call.scope["headers"]:
+        if name == b"content-length":
+            length = value.strip(OWS)
+            declared = int(length) if length.isdigit() and len(length) < 20 else 0
         elif (read := READERS.get(name)) is not None:
-            call.options = read(call.options or HeaderOptions(), name, value)
-        elif name == b"x-openrouter-metadata" and value.lower() in YES:
-            call.explain = EXPLAIN_OPENROUTER
-        elif name == b"content-encoding" and value.lower() not in (b"", b"identity"):
-            raise Refusal(
-                "unsupported_content_encoding",
-                "compressed bodies are not taken; send the body without Content-Encoding",
-            )
+            read(call, name, value.strip(OWS))
     if declared > max_body:
         raise _too_large(max_body)
     return declared
-
-
-def _is_json(content_type: bytes) -> bool:
-    media_type = content_type.partition(b";")[0].strip().lower()
-    return media_type in (b"application/json", b"")
 
 
 def _too_large(max_body: int) -> Refusal:

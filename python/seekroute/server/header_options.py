@@ -1,13 +1,13 @@
-"""Headers by which a client asks for something of one request, beside its body."""
+"""What headers say of one request that goes to a provider, beside its body."""
 
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from seekroute.server.answers import Refusal
+from seekroute.gateway import EXPLAIN_NO, EXPLAIN_OPENROUTER, EXPLAIN_SEEKROUTE
+from seekroute.server.answers import HttpCall, Refusal
 
-YES: Final = (b"1", b"true", b"enabled")
-"""How a header says that it is on, in lower case."""
-
+# How a header says that it is on, in lower case.
+_YES: Final = (b"1", b"true", b"enabled")
 _DAY_MS: Final = 86_400_000
 _LONGEST_QUEUE_MS: Final = 60_000
 _LONGEST_SESSION: Final = 256
@@ -38,31 +38,74 @@ def _milliseconds(name: bytes, value: bytes, least: int, most: int) -> int:
     )
 
 
-def _timeout(options: HeaderOptions, name: bytes, value: bytes) -> HeaderOptions:
-    return options._replace(timeout_ms=_milliseconds(name, value, 1, _DAY_MS))
+def _change(call: HttpCall, **changes: Any) -> None:
+    call.options = (call.options or HeaderOptions())._replace(**changes)
 
 
-def _queue(options: HeaderOptions, name: bytes, value: bytes) -> HeaderOptions:
-    return options._replace(queue_ms=_milliseconds(name, value, 0, _LONGEST_QUEUE_MS))
+def _timeout(call: HttpCall, name: bytes, value: bytes) -> None:
+    _change(call, timeout_ms=_milliseconds(name, value, 1, _DAY_MS))
 
 
-def _progress(options: HeaderOptions, _: bytes, value: bytes) -> HeaderOptions:
-    return options._replace(queue_progress=value.lower() in YES)
+def _queue(call: HttpCall, name: bytes, value: bytes) -> None:
+    _change(call, queue_ms=_milliseconds(name, value, 0, _LONGEST_QUEUE_MS))
 
 
-def _session(options: HeaderOptions, name: bytes, value: bytes) -> HeaderOptions:
+def _progress(call: HttpCall, _: bytes, value: bytes) -> None:
+    _change(call, queue_progress=value.lower() in _YES)
+
+
+def _session(call: HttpCall, name: bytes, value: bytes) -> None:
     if not 0 < len(value) <= _LONGEST_SESSION:
         shown = name.decode()
         raise Refusal(
             "invalid_value", f"{shown}: expected 1 to {_LONGEST_SESSION} bytes", param=shown
         )
-    return options._replace(session_id=value)
+    _change(call, session_id=value)
 
 
-READERS: Final[dict[bytes, Callable[[HeaderOptions, bytes, bytes], HeaderOptions]]] = {
-    b"x-seekroute-timeout-ms": _timeout,
+def _explain(call: HttpCall, _: bytes, value: bytes) -> None:
+    call.explain = EXPLAIN_SEEKROUTE if value.lower() in _YES else EXPLAIN_NO
+
+
+def _metadata(call: HttpCall, _: bytes, value: bytes) -> None:
+    if value.lower() in _YES:
+        call.explain = EXPLAIN_OPENROUTER
+
+
+def _idempotency_key(call: HttpCall, _: bytes, value: bytes) -> None:
+    if not value or call.idempotency_key is not None:
+        raise Refusal(
+            "idempotency_key_invalid",
+            "send one Idempotency-Key of 1 to 255 printable ASCII characters",
+        )
+    call.idempotency_key = value
+
+
+def _content_type(_call: HttpCall, _: bytes, value: bytes) -> None:
+    media_type = value.partition(b";")[0].strip().lower()
+    if media_type not in (b"application/json", b""):
+        raise Refusal(
+            "unsupported_media_type", "the body must be sent as Content-Type: application/json"
+        )
+
+
+def _content_encoding(_call: HttpCall, _: bytes, value: bytes) -> None:
+    if value.lower() not in (b"", b"identity"):
+        raise Refusal(
+            "unsupported_content_encoding",
+            "compressed bodies are not taken; send the body without Content-Encoding",
+        )
+
+
+READERS: Final[dict[bytes, Callable[[HttpCall, bytes, bytes], None]]] = {
+    b"content-encoding": _content_encoding,
+    b"content-type": _content_type,
+    b"idempotency-key": _idempotency_key,
+    b"x-openrouter-metadata": _metadata,
+    b"x-seekroute-explain": _explain,
     b"x-seekroute-queue-ms": _queue,
     b"x-seekroute-queue-progress": _progress,
+    b"x-seekroute-timeout-ms": _timeout,
     b"x-session-id": _session,
 }
-"""By the name of the header, in lower case: the options with it taken in. Each raises Refusal."""
+"""By the name of the header, in lower case, what it does to its request. Each raises Refusal."""
