@@ -10,23 +10,27 @@ namespace {
 constexpr size_t kMostNames = 1u << 16;
 constexpr int64_t kStreamed = 1, kEstimated = 2, kUsageOdd = 4, kOneAttempt = 8, kCapIgnored = 16;
 
-constexpr std::array<const char*, 17> kSql = {
+// Parameters 1 to 21.
+#define SR_COMPLETE                                                                              \
+  "UPDATE OR ROLLBACK request SET state = ?, end_seq = ?, ended = ?, cost = ?, lost_bound = ?, " \
+  "upstream_cost = ?, settlement = ?, status = ?, provider = ?, error = ?, finish_reason = ?, "  \
+  "service_tier = ?, prompt_tokens = ?, completion_tokens = ?, cached_tokens = ?, "              \
+  "reasoning_tokens = ?, cache_write_tokens = ?, total_us = ?, first_content_us = ?, "           \
+  "overhead_us = ?, flags = ?"
+
+constexpr std::array<const char*, 18> kSql = {
     "SELECT n FROM name WHERE text = ?",
     "INSERT INTO name (text) VALUES (?)",
     "INSERT INTO request (generation, request_id, state, instance, org, key, requested_model, "
     "model, price_revision, created, held, hold_seq, flags) "
     "VALUES (?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    "UPDATE OR ROLLBACK request SET state = ?, end_seq = ?, ended = ?, cost = ?, lost_bound = ?, "
-    "upstream_cost = ?, settlement = ?, status = ?, provider = ?, error = ?, finish_reason = ?, "
-    "service_tier = ?, prompt_tokens = ?, completion_tokens = ?, cached_tokens = ?, "
-    "reasoning_tokens = ?, cache_write_tokens = ?, total_us = ?, first_content_us = ?, "
-    "overhead_us = ?, flags = ?, routing = ?, model = coalesce(?, model), "
-    "price_revision = coalesce(?, price_revision) WHERE n = ?",
+    SR_COMPLETE " WHERE n = ?22",
+    SR_COMPLETE ", model = ?23, price_revision = ?24, routing = ?25 WHERE n = ?22",
     "INSERT INTO attempt (request, place, provider, status, error, waited_us, suspected, words, "
     "model) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
     "INSERT INTO entry (seq, kind, id, org, request, available, held, debt, cash, revenue, loss, "
     "at, note) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    "SELECT n, hold_seq, held, end_seq FROM request WHERE generation = ?",
+    "SELECT n, hold_seq, held, model, price_revision, end_seq FROM request WHERE generation = ?",
     "SELECT coalesce(max(generation), '') FROM request",
     "SELECT e.seq, e.kind, e.id, o.text, e.available, e.held, e.debt, e.cash, e.revenue, e.loss, "
     "e.at, e.note, '' FROM entry e JOIN name o ON o.n = e.org WHERE e.seq = ?",
@@ -155,8 +159,8 @@ std::optional<SqliteJournal::RequestKeys> SqliteJournal::FindRequest(std::string
   }
   Statement& select = sql_[kRequestByGeneration].Bind(generation);
   if (!Step(select)) return std::nullopt;
-  RequestKeys keys{select.Int(0), select.Int(1), select.Int(2), {}};
-  if (!select.IsNull(3)) keys.end_seq = select.Int(3);
+  RequestKeys keys{select.Int(0), select.Int(1), select.Int(2), select.Int(3), select.Int(4), {}};
+  if (!select.IsNull(5)) keys.end_seq = select.Int(5);
   select.Reset();
   return keys;
 }
@@ -208,12 +212,13 @@ Money SqliteJournal::Refunded(std::string_view request) {
 int64_t SqliteJournal::InsertRequest(const LedgerEntry& entry) {
   const ExchangeRecord empty;
   const ExchangeRecord& row = row_ == nullptr ? empty : *row_;
-  Run(sql_[kInsertRequest].Bind(
-      entry.id, row.request_id, instance_, NameOfText(entry.org), NameOfText(row.key_id),
-      NameOfText(row.requested_model), NameOfText(row.model), NameOfText(row.price_revision),
-      row.created.s, entry.postings.held, entry.seq, row.streamed ? kStreamed : int64_t{0}));
+  const int64_t model = NameOfText(row.model), revision = NameOfText(row.price_revision);
+  Run(sql_[kInsertRequest].Bind(entry.id, row.request_id, instance_, NameOfText(entry.org),
+                                NameOfText(row.key_id), NameOfText(row.requested_model), model,
+                                revision, row.created.s, entry.postings.held, entry.seq,
+                                row.streamed ? kStreamed : int64_t{0}));
   const int64_t n = sqlite3_last_insert_rowid(db_->handle());
-  if (ok()) Remember(entry.id, {n, entry.seq, entry.postings.held, {}});
+  if (ok()) Remember(entry.id, {n, entry.seq, entry.postings.held, model, revision, {}});
   return n;
 }
 
@@ -234,23 +239,30 @@ void SqliteJournal::CompleteRequest(const LedgerEntry& entry, const RequestKeys&
   // The difference is what was waited, also in whole microseconds.
   const int64_t overhead = told ? Microseconds(row.total) - Microseconds(row.tried.front().waited)
                                 : Microseconds(row.overhead);
-  Statement& complete = sql_[kCompleteRequest];
+  // Of most requests these are as when it was held for, and not written again.
+  const int64_t model = row.model.empty() ? request.model : NameOfText(row.model);
+  const int64_t revision =
+      row.price_revision.empty() ? request.price_revision : NameOfText(row.price_revision);
+  const bool rerouted =
+      model != request.model || revision != request.price_revision || !row.routing.empty();
+  Statement& complete = sql_[rerouted ? kCompleteRerouted : kCompleteRequest];
   complete.Bind(static_cast<int64_t>(state), entry.seq, entry.at.ms, entry.postings.revenue,
                 lost_bound, row.upstream_cost.nano, static_cast<int64_t>(row.settlement),
                 int64_t{row.status}, NameOfText(row.provider), NameOfText(error),
                 NameOfText(row.finish_reason), NameOfText(row.service_tier), row.prompt_tokens,
                 row.completion_tokens, row.cached_tokens, row.reasoning_tokens,
                 row.cache_write_tokens, Microseconds(row.total), Microseconds(row.first_content),
-                overhead, flags, std::nullopt, std::nullopt, std::nullopt, request.n);
-  constexpr int kRouting = 22, kModel = 23, kPriceRevision = 24;
-  if (!row.routing.empty()) complete.BindOne(kRouting, std::string_view(row.routing));
-  // Not those that it was held for, where another model has answered.
-  if (!row.model.empty()) complete.BindOne(kModel, NameOfText(row.model));
-  if (!row.price_revision.empty()) {
-    complete.BindOne(kPriceRevision, NameOfText(row.price_revision));
+                overhead, flags, request.n);
+  if (rerouted) {
+    complete.BindOne(23, model);
+    complete.BindOne(24, revision);
+    row.routing.empty() ? complete.BindOne(25, std::nullopt)
+                        : complete.BindOne(25, std::string_view(row.routing));
   }
   Run(complete);
-  Remember(entry.id, {request.n, request.hold_seq, request.held, entry.seq});
+  RequestKeys completed = request;
+  completed.end_seq = entry.seq;
+  Remember(entry.id, completed);
   int64_t place = 0;
   for (const AttemptRecord& attempt : row.tried) {
     if (told) break;  // the only one

@@ -71,6 +71,7 @@ class SqliteJournal : public LedgerJournal {
     kInsertName,
     kInsertRequest,
     kCompleteRequest,
+    kCompleteRerouted,
     kInsertAttempt,
     kInsertEntry,
     kRequestByGeneration,
@@ -98,6 +99,7 @@ class SqliteJournal : public LedgerJournal {
   };
   struct RequestKeys {
     int64_t n = 0, hold_seq = 0, held = 0;
+    int64_t model = 0, price_revision = 0;  // as it was held for
     std::optional<int64_t> end_seq;
   };
 
