@@ -28,6 +28,7 @@ from seekroute.config.catalog import (
 )
 from seekroute.config.catalog_text import dump_catalog
 from seekroute.config.documents import NotPlain, parse_document, parse_plain, plain_string
+from seekroute.config.limit_schema import LimitValues
 from seekroute.config.overlay import Overlay, apply_overlay
 
 TEXT = (resources.files("seekroute") / "data" / "catalog.yaml").read_text(encoding="utf-8")
@@ -153,6 +154,8 @@ def catalogs(draw: st.DrawFn) -> Catalog:
                 source=draw(st.sampled_from(["", "s"])),
                 checked_on=draw(st.none() | days),
                 context=draw(st.none() | st.integers(1, 10**9)),
+                limits=LimitValues(requests_per_minute=draw(st.none() | st.integers(0, 10**9))),
+                weight=draw(st.just(1.0) | st.floats(0, 1000)),
             )
             for _ in range(draw(st.integers(1, 2)))
         )

@@ -73,14 +73,19 @@ def test_a_team_s_file() -> None:
     assert mini is not None
     assert mini.endpoints[0].provider == "openai-2"
     assert mini.endpoints[0].timeouts.first_byte_timeout_ms == 20_000
+    assert model.endpoints[1].limits.said() == {
+        "requests_per_minute": 480,
+        "tokens_per_minute": 80_000,
+    }
+    assert settings.routing.fallbacks.any == {"gpt-4o": ("claude-sonnet",)}
+    assert settings.routing.fallbacks.context == {"gpt-4o-mini": ("gpt-4o",)}
     assert '"${OPENAI_API_KEY_2}"' in found.text
     assert "33 OPENAI_API_KEY_2: a key stands in this line: move it there" in said(found, "to set")
     skipped = said(found, "not taken")
     for line in (
-        "9 rpm: there are no limits per deployment",
-        "46 routing_strategy: asked as listed: see routing.balance",
+        "11 weight: asked as listed, by order: see routing.balance",
+        "46 routing_strategy: see routing.balance",
         "50 alias old: of a model that was not taken",
-        "51 fallbacks: write them into routing.fallbacks",
         "70 master_key: make keys anew: seekroute keys create",
     ):
         assert line in skipped
@@ -98,16 +103,13 @@ def test_an_imported_list_keeps_its_order() -> None:
 def test_what_routes_here_is_named() -> None:
     words = (
         "model_list:\n- model_name: m\n"
-        "  litellm_params: {model: openai/gpt-4o, api_key: os.environ/KEY, weight: 2,"
-        " max_retries: 3}\n"
-        "router_settings: {num_retries: 2, cooldown_time: 9, context_window_fallbacks: [a: [b]]}\n"
+        "  litellm_params: {model: openai/gpt-4o, api_key: os.environ/KEY, max_retries: 3}\n"
+        "router_settings: {num_retries: 2, cooldown_time: 9}\n"
     )
     assert said(converted(words), "not taken") == [
-        "3 weight: see weight of an endpoint, routing.balance",
         "3 max_retries: see routing.max_attempts",
         "4 num_retries: see routing.max_attempts",
         "4 cooldown_time: see routing.ejection",
-        "4 context_window_fallbacks: write them into routing.fallbacks",
     ]
 
 
@@ -493,7 +495,7 @@ def test_every_word_that_is_not_taken_has_its_line() -> None:
     found = converted(
         "model_list:\n"
         "- model_name: m\n"
-        "  tpm: 5\n"
+        "  tpm: 5.5\n"
         "  litellm_params:\n"
         "    model: ollama/x\n"
         "    temperature: 0.2\n"

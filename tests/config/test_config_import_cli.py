@@ -166,11 +166,11 @@ def test_json_and_standard_output() -> None:
         "written": True,
     }
     assert {
-        "line": 9,
-        "section": "model gpt-4o",
-        "what": "rpm",
-        "text": "there are no limits per deployment",
-        "path": "model_list.0.litellm_params.rpm",
+        "line": 70,
+        "section": "general_settings",
+        "what": "master_key",
+        "text": "make keys anew: seekroute keys create",
+        "path": "general_settings.master_key",
     } in found["not_taken"]
     assert [each["what"] for each in found["to_set"]] == ["OPENAI_API_KEY_2"]
     assert "AZURE_FRANCE_BASE" in found["variables"]

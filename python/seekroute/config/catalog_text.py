@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 from seekroute.config.catalog import Catalog
@@ -51,7 +52,7 @@ def dump_catalog(catalog: Catalog) -> str:
 
 
 def dump_mapping(row: Mapping[str, Any]) -> str:
-    """A mapping as YAML text: of mappings, lists of scalars, and scalars but floats."""
+    """A mapping as YAML text: of mappings, lists of scalars, and scalars."""
     return "".join(line + "\n" for line in _block(row, ""))
 
 
@@ -146,6 +147,9 @@ def _scalar(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, int | date):
         return str(value)
+    if isinstance(value, float):
+        # YAML 1.1 takes 1e-07, as Python writes it, for a string.
+        return str(int(value)) if value.is_integer() else f"{Decimal(repr(value)):f}"
     if value is None:
         return "null"
     return plain_string(value) or _quoted(value)

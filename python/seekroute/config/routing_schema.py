@@ -9,9 +9,10 @@ from pydantic import Field
 from seekroute.config.schema import ALIAS, Strict
 
 Balance = Literal["inverse_square", "listed"]
-_MOST_MODELS = 8
+# Of one list; a route has no more.
+MOST_MODELS = 8
 ModelName = Annotated[str, Field(min_length=1, max_length=200)]
-ModelNames = Annotated[tuple[ModelName, ...], Field(min_length=1, max_length=_MOST_MODELS)]
+ModelNames = Annotated[tuple[ModelName, ...], Field(min_length=1, max_length=MOST_MODELS)]
 
 
 class FallbackSettings(Strict):
@@ -124,7 +125,7 @@ class VirtualModel(Strict):
     """`weighted`: their order is drawn for each request; `order`: as they are listed; `price`: all
     their endpoints as one list, the cheapest first."""
     candidates: Annotated[
-        tuple[VirtualCandidate, ...], Field(min_length=1, max_length=_MOST_MODELS)
+        tuple[VirtualCandidate, ...], Field(min_length=1, max_length=MOST_MODELS)
     ]
     """The models. The one that answers is billed and named."""
 

@@ -14,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from seekroute.config.catalog import AUTO_NAMES, Catalog, Provider
 from seekroute.config.catalog_schema import CatalogModel
 from seekroute.config.catalog_text import dump_mapping, dump_models
+from seekroute.config.from_litellm.fallbacks import Lists, read_fallbacks
 from seekroute.config.from_litellm.findings import (
     REFERENCE,
     Finding,
@@ -25,7 +26,13 @@ from seekroute.config.from_litellm.models import Deployments, Offer
 from seekroute.config.from_litellm.settings import read_settings
 from seekroute.config.from_litellm.tree import Node, read_tree
 from seekroute.config.from_litellm.upstreams import Upstreams
-from seekroute.config.from_litellm.words import NO_COUNTERPART, PACKAGED, SECTIONS, SETTINGS
+from seekroute.config.from_litellm.words import (
+    AS_LISTED,
+    NO_COUNTERPART,
+    PACKAGED,
+    SECTIONS,
+    SETTINGS,
+)
 from seekroute.config.schema import ALIAS, MODEL_ID, problems_of
 from seekroute.errors import ConfigError, Problem
 
@@ -157,6 +164,7 @@ class _Conversion:
         self._read_models()
         self._read_aliases()
         settings = read_settings(self._tree, self._findings)
+        drawn = self._weigh()
         rows, left = self._ids()
         models = self._validated(rows)
         self._rest()
@@ -166,6 +174,13 @@ class _Conversion:
         used = {each.upstream.provider for group in self._groups.values() for each in group.offers}
         providers = [p for p in self._upstreams.rows if p in used | self._patterns]
         self._say_who_answers(whole, providers)
+        routing: dict[str, Any] = {}
+        if not drawn and any(len(each.endpoints) > 1 for each in models.values()):
+            routing["balance"] = "listed"  # by default their order would be drawn, by price
+        if fallbacks := self._fallbacks(whole, providers, taken):
+            routing["fallbacks"] = fallbacks
+        if routing:
+            settings["routing"] = routing
         new = self._text(settings, providers, models)
         variables = tuple(each for each in self._variables.names if f"${{{each}}}" in new)
         return Converted(
@@ -389,6 +404,40 @@ class _Conversion:
                     self._findings.skip(node, section, text, what)
                     break
 
+    # --- routing
+
+    def _weigh(self) -> bool:
+        """Gives endpoints their weights; whether they are drawn by them, not asked as listed."""
+        several = {n: each.offers for n, each in self._groups.items() if len(each.offers) > 1}
+        ordered = any(each.order.is_finite() for offers in several.values() for each in offers)
+        drawn = False
+        for name, offers in several.items():
+            weights = [each.weight for each in offers if each.weight is not None]
+            for node in weights:
+                if ordered:
+                    self._findings.skip(node, f"model {name}", AS_LISTED)
+                else:
+                    text = "drawn by weight over the price squared"
+                    self._findings.change(node, f"model {name}", text)
+            if weights and not ordered:
+                drawn = True
+                for each in offers:  # LiteLLM draws one without a weight last, too
+                    each.endpoint["weight"] = float((each.weight and each.weight.number) or 0)
+        return drawn
+
+    def _fallbacks(self, whole: Catalog, providers: list[str], taken: list[TakenModel]) -> Lists:
+        names = [each.name for each in taken]
+        ids = {each.id for each in taken}
+
+        def meant(name: str) -> CatalogModel | None:
+            found = whole.resolve(name)
+            if found is None or found.id in ids:
+                return found
+            served = (each for each in found.endpoints if each.provider in providers)
+            return found if any(whole.is_served(each) for each in served) else None
+
+        return read_fallbacks(self._tree, names, meant, self._findings)
+
     # --- the rest
 
     def _rest(self) -> None:
@@ -412,9 +461,6 @@ class _Conversion:
             "#   seekroute keys create            keys for clients\n"
         ]
         parts += [dump_mapping({key: value}) for key, value in settings.items()]
-        if any(len(each.endpoints) > 1 for each in models.values()):
-            # By default their order would be drawn, by price.
-            parts.append(dump_mapping({"routing": {"balance": "listed"}}))
         named = {key: self._upstreams.rows[key] for key in providers if self._upstreams.rows[key]}
         if named:
             parts.append(dump_mapping({"providers": named}))

@@ -23,6 +23,7 @@ from seekroute.config.from_litellm.words import (
 )
 from seekroute.config.importers.litellm import price_of
 from seekroute.config.importers.rows import Rows, Unusable
+from seekroute.rate_limits import BOUNDS
 
 # What a model of unknown length is taken for: what most servers of open models offer.
 GUESSED_CONTEXT = 131_072
@@ -32,9 +33,16 @@ _READ_PARAMS = frozenset(
     (
         *("model", "api_base", "base_url", "api_key", "api_version", "custom_llm_provider"),
         *("headers", "extra_headers", "litellm_credential_name", "order", "organization"),
-        *("timeout", "stream_timeout"),
+        *("timeout", "stream_timeout", "weight"),
     )
 )
+# Limits of a deployment -> ours of an endpoint. Some files have them beside `litellm_params`.
+_LIMITS = {
+    "rpm": "requests_per_minute",
+    "tpm": "tokens_per_minute",
+    "max_parallel_requests": "concurrent",
+}
+_HEAVIEST = 1000
 _READ_INFO = frozenset(
     (
         *("base_model", "description", "id", "max_input_tokens", "max_output_tokens"),
@@ -64,6 +72,7 @@ class Offer:
         order: Its place among those of one name; the lower is asked first.
         catalog_id: The packaged model whose first endpoint it is, as it is; else empty.
         guessed: Whether the context is a guess.
+        weight: How often it is drawn beside the others of its name; None: nothing is said.
     """
 
     line: int
@@ -73,6 +82,7 @@ class Offer:
     order: Decimal = Decimal(0)
     catalog_id: str = ""
     guessed: bool = False
+    weight: Node | None = None
 
     @property
     def embeds(self) -> bool:
@@ -118,6 +128,7 @@ class Deployments:
         offer = self._priced(params, info, upstream, upstream_model, mode, section)
         if offer is not None:
             self._timeouts(offer, params, section)
+            self._limits(offer, entry, params, section)
             self._rest(entry, params, info, section)
         return offer
 
@@ -365,6 +376,29 @@ class Deployments:
         # What says no order is asked behind what does.
         offer.order = order if order is not None else Decimal("Infinity")
 
+    def _limits(self, offer: Offer, entry: Node, params: Mapping[str, Node], section: str) -> None:
+        found: dict[str, int] = {}
+        for word, name in _LIMITS.items():
+            node = params.get(word) or entry.get(word)
+            if node is None:
+                continue
+            least, most = BOUNDS[name]
+            number = node.number
+            if number is None or number != int(number) or not least <= number <= most:
+                self.findings.skip(node, section, f"not from {least} to {most}")
+            else:
+                found[name] = int(number)
+        if found:
+            offer.endpoint["limits"] = {**offer.endpoint.get("limits", {}), **found}
+            offer.catalog_id = ""
+        weight = params.get("weight")
+        if weight is None:
+            return
+        if weight.number is not None and 0 <= weight.number <= _HEAVIEST:
+            offer.weight = weight
+        else:
+            self.findings.skip(weight, section, f"not from 0 to {_HEAVIEST}")
+
     def _rest(
         self,
         entry: Node,
@@ -374,10 +408,10 @@ class Deployments:
     ) -> None:
         """Says of every word that was not read why."""
         for key, node in entry.fields.items():
-            if key not in _ENTRY and not node.is_empty:
+            if key not in _ENTRY and key not in _LIMITS and not node.is_empty:
                 self.findings.skip(node, section, PARAMS.get(key, NO_COUNTERPART))
         for key, node in params.items():
-            if key not in _READ_PARAMS and not _is_cost(key):
+            if key not in _READ_PARAMS and key not in _LIMITS and not _is_cost(key):
                 self.findings.skip(node, section, PARAMS.get(key, NO_COUNTERPART))
         for key, node in info.items():
             read = key in _READ_INFO or key in _FEATURES or key in _INPUTS or _is_cost(key)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+from seekroute.config.from_litellm.fallbacks import FALLBACK_WORDS
 from seekroute.config.from_litellm.findings import Findings
 from seekroute.config.from_litellm.models import ENDS_STREAMS, TIMEOUTS, milliseconds_of
 from seekroute.config.from_litellm.tree import Node
@@ -30,7 +31,7 @@ def read_settings(tree: Node, findings: Findings) -> dict[str, Any]:
     for section, reasons in SETTINGS.items():
         node = tree.get(section)
         for key, value in (node.fields if node else {}).items():
-            if value.is_empty or key == "model_group_alias":
+            if value.is_empty or key == "model_group_alias" or key in FALLBACK_WORDS:
                 continue
             word = "timeout" if key == "request_timeout" else key
             if word in TIMEOUTS and section != "general_settings":

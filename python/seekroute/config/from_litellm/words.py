@@ -154,10 +154,10 @@ MODES_BY_NAME = (
 
 NO_COUNTERPART = "no counterpart"
 _OF_CLIENTS = "defaults of requests stay with the clients"
-_NO_LIMITS = "there are no limits per deployment"
+_OF_EACH = "see limits of an endpoint"
 _ATTEMPTS = "see routing.max_attempts"
-_AS_LISTED = "asked as listed: see routing.balance"
-_FALLBACKS = "write them into routing.fallbacks"
+AS_LISTED = "asked as listed, by order: see routing.balance"
+_BALANCE = "see routing.balance"
 _NO_CACHE = "answers are not cached"
 _NO_CALLBACKS = "no callbacks: see /metrics, logs, usage"
 _KEYS = "make keys anew: seekroute keys create"
@@ -172,11 +172,10 @@ PARAMS = {
     "configurable_clientside_auth_params": "clients bring no keys",
     "drop_params": "see drop_refused_parameters",
     "extra_body": _OF_CLIENTS,
-    "fallbacks": _FALLBACKS,
+    "fallbacks": "write them into routing.fallbacks",
     "frequency_penalty": _OF_CLIENTS,
     "max_budget": "keys have limits: seekroute keys create",
     "max_completion_tokens": "see credits.max_output_tokens",
-    "max_parallel_requests": _NO_LIMITS,
     "max_retries": _ATTEMPTS,
     "max_tokens": "see credits.max_output_tokens",
     "mock_response": "see the setting mock",
@@ -184,7 +183,6 @@ PARAMS = {
     "presence_penalty": _OF_CLIENTS,
     "reasoning_effort": _OF_CLIENTS,
     "response_format": _OF_CLIENTS,
-    "rpm": _NO_LIMITS,
     "seed": _OF_CLIENTS,
     "ssl_verify": "certificates are verified: see ca_file",
     "stop": _OF_CLIENTS,
@@ -192,8 +190,6 @@ PARAMS = {
     "temperature": _OF_CLIENTS,
     "thinking": _OF_CLIENTS,
     "top_p": _OF_CLIENTS,
-    "tpm": _NO_LIMITS,
-    "weight": "see weight of an endpoint, routing.balance",
 }
 
 MODEL_INFO = {
@@ -206,11 +202,7 @@ SETTINGS = {
         "cache": _NO_CACHE,
         "cache_params": _NO_CACHE,
         "callbacks": _NO_CALLBACKS,
-        "content_policy_fallbacks": _FALLBACKS,
-        "context_window_fallbacks": _FALLBACKS,
-        "default_fallbacks": _FALLBACKS,
         "failure_callback": _NO_CALLBACKS,
-        "fallbacks": _FALLBACKS,
         "max_budget": "keys have limits: seekroute keys create",
         "modify_params": "fields are passed on as they come",
         "num_retries": _ATTEMPTS,
@@ -225,11 +217,8 @@ SETTINGS = {
     "router_settings": {
         "allowed_fails": "see routing.ejection",
         "cooldown_time": "see routing.ejection",
-        "content_policy_fallbacks": _FALLBACKS,
-        "context_window_fallbacks": _FALLBACKS,
-        "default_fallbacks": _FALLBACKS,
+        "default_max_parallel_requests": _OF_EACH,
         "enable_pre_call_checks": "long prompts go to the provider",
-        "fallbacks": _FALLBACKS,
         "max_fallbacks": _ATTEMPTS,
         "max_retries": _ATTEMPTS,
         "num_retries": _ATTEMPTS,
@@ -239,8 +228,8 @@ SETTINGS = {
         "redis_port": "one process needs no Redis",
         "redis_url": "one process needs no Redis",
         "retry_policy": _ATTEMPTS,
-        "routing_strategy": _AS_LISTED,
-        "routing_strategy_args": _AS_LISTED,
+        "routing_strategy": _BALANCE,
+        "routing_strategy_args": _BALANCE,
         "set_verbose": "see server.log_level",
     },
     "general_settings": {
@@ -251,7 +240,7 @@ SETTINGS = {
         "database_url": _LOCAL_FILES,
         "disable_spend_logs": "see credits.enabled",
         "master_key": _KEYS,
-        "max_parallel_requests": _NO_LIMITS,
+        "max_parallel_requests": _OF_EACH,
         "proxy_batch_write_at": _LOCAL_FILES,
         "store_model_in_db": "models in the database are not in this file",
         "store_prompts_in_spend_logs": "prompts are never stored",
