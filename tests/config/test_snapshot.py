@@ -23,10 +23,10 @@ from seekroute.config import (
     profiles_of,
     usable_providers,
 )
-from seekroute.config.catalog import Price, Tier, packaged_catalog
+from seekroute.config.catalog import Price, Tier
 from seekroute.config.differences import differences
 from seekroute.config.prices import price_table
-from seekroute.config.snapshot import DEFAULT_MODELS, key_sources
+from seekroute.config.snapshot import DEFAULT_MODELS
 from seekroute.errors import ConfigError
 from seekroute.gateway import price_usage
 
@@ -152,50 +152,6 @@ def test_every_option_is_told_by_the_path_of_its_setting() -> None:
         after = replace(plan, options={**plan.options, option: "another"})
         (path,) = differences(plan, after).needs_restart
         attrgetter(path)(Settings())
-
-
-def test_several_keys_go_to_the_core_each_with_its_name() -> None:
-    keys = [
-        {"id": "team", "api_key": SECRET, "weight": 3},
-        {"id": "spare", "env": "SPARE_KEY"},
-        {"id": "empty", "env": "NO_SUCH_KEY"},
-    ]
-    settings = Settings.model_validate({"providers": {"openai": {"keys": keys}}})
-    (provider,) = snapshot(settings, SPARE_KEY=" other \n")["providers"]
-    assert provider["keys"] == [
-        {"id": "team", "authorization": f"Bearer {SECRET}", "weight": 3},
-        {"id": "spare", "authorization": "Bearer other", "weight": 1},
-    ]
-    assert provider["authorization"] == f"Bearer {SECRET}"
-    assert SECRET not in repr(settings)
-
-
-def test_named_keys_that_are_empty_are_not_replaced_by_another_account() -> None:
-    keys = [{"id": "team", "env": "TEAM_KEY"}]
-    settings = Settings.model_validate({"providers": {"openai": {"keys": keys}}})
-    environ = {"OPENAI_API_KEY": "of-somebody-else"}
-    assert "openai" not in usable_providers(settings, packaged_catalog(), environ)
-    assert snapshot(settings, **environ, GROQ_API_KEY="g")["providers"][0]["id"] == "groq"
-    environ["TEAM_KEY"] = "k"
-    assert usable_providers(settings, packaged_catalog(), environ) == {"openai": "k"}
-    found = key_sources(settings, packaged_catalog(), environ)
-    assert found == {"openai": "providers.openai.keys (1)"}
-
-
-@pytest.mark.parametrize(
-    "provider",
-    [
-        {"api_key": "k", "keys": [{"id": "a", "api_key": "k"}]},
-        {"keys": [{"id": "a", "api_key": "k"}, {"id": "a", "env": "E"}]},
-        {"keys": [{"id": "a"}]},
-        {"keys": [{"id": "a", "api_key": "k", "env": "E"}]},
-        {"keys": [{"id": "a", "api_key": "two words"}]},
-        {"keys": [{"id": str(i), "env": "E"} for i in range(17)]},
-    ],
-)
-def test_keys_that_contradict_one_another_are_refused(provider: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=r"expected|at most 16"):
-        Settings.model_validate({"providers": {"openai": provider}})
 
 
 def test_a_key_in_the_environment_is_enough() -> None:

@@ -176,19 +176,31 @@ def _check_provider(
     if plain and str(own.get("allow_http", False)).lower() not in ("true", "1", "yes", "on"):
         add(f"{at}.base_url", "expected an https URL", "or set allow_http: true")
     enabled = str(own.get("enabled", "")).lower() in ("true", "1", "yes", "on")
-    keyless = url is None and own.get("api_key") is None and not own.get("keys")
-    if (
-        provider_keys
-        and known
-        and enabled
-        and keyless
-        and not any(environ.get(v, "").strip() for v in known.env)
-    ):
-        hint = f"set {' or '.join(known.env)}, or its api_key"
+    if provider_keys and enabled and (hint := _lacks_key(own, known, environ)):
         add(f"{at}.enabled", "enabled, but no key was found", hint)
     ca_file = own.get("ca_file")
     if isinstance(ca_file, str) and ca_file and not Path(ca_file).is_file():
         add(f"{at}.ca_file", "no such file")
+
+
+def _lacks_key(
+    own: dict[str, Any], known: Provider | None, environ: Mapping[str, str]
+) -> str:
+    """What to set so that a provider has a key; empty: it has one, or needs none."""
+    if own.get("api_key") is not None:
+        return ""
+    named = [_dict(key) for key in _list(own.get("keys"))]
+    if named:
+        if any(key.get("env") is None for key in named):
+            return ""  # in the file itself, or wrong, which is said elsewhere
+        variables = tuple(str(key["env"]) for key in named)
+        hint = f"set {' or '.join(variables)}"
+    elif known and own.get("base_url") is None:
+        variables = known.env
+        hint = f"set {' or '.join(variables)}, or its api_key"
+    else:
+        return ""
+    return "" if any(environ.get(each, "").strip() for each in variables) else hint
 
 
 def _names_in(rows: object) -> set[str]:

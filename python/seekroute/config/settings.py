@@ -251,9 +251,10 @@ class ProviderSettings(Strict):
     """URL to which `/chat/completions` is added; required unless the provider is packaged."""
     api_key: SecretStr | None = None
     """Its key; default: the environment variables that the catalog names."""
-    keys: Annotated[tuple[ProviderKeySettings, ...], Field(max_length=16)] = ()
+    keys: Annotated[tuple[ProviderKeySettings, ...], Field(min_length=1, max_length=16)] = ()
     """Several keys in its place; the variables that the catalog names are then not looked at. One
-    that is refused, limited or used up is left out; the others go on."""
+    that is refused, limited or used up is left out; the others go on. While none has a value, the
+    provider is not asked."""
     limits: LimitValues = LimitValues()
     """Limits of what is sent to it, with all its keys. Other providers are asked where it has
     reached one."""

@@ -107,7 +107,8 @@ def usable_providers(
 
     A provider with environment variables in the catalog needs a key in one of them or in the
     settings, or `enabled: true` together with a base_url of its own. One that the operator
-    defined is usable as it stands. `enabled: false` switches any off, and `mock: on` all of them:
+    defined is usable as it stands. Where `keys` are named, one of them has to have a value, whoever
+    the provider is. `enabled: false` switches any off, and `mock: on` all of them:
     who asks for the mock pays nobody, whatever keys the environment holds.
     """
     result: dict[str, str] = {}
@@ -118,7 +119,7 @@ def usable_providers(
         if own and own.enabled is False:
             continue
         key = _key_of(provider_id, own, catalog, environ)
-        keyless = own is not None and own.base_url is not None
+        keyless = own is not None and own.base_url is not None and not own.keys
         if key or (keyless and (not provider.env or (own is not None and own.enabled))):
             result[provider_id] = key
     return result
@@ -408,6 +409,9 @@ def _lack_of(settings: Settings, catalog: Catalog, name: str) -> str:
     own = settings.providers.get(name)
     if own is not None and own.enabled is False:
         return f"providers.{name}.enabled is false"
+    if own is not None and own.keys:
+        variables = " or ".join(key.env for key in own.keys if key.env)
+        return f"set {variables}, of providers.{name}.keys"
     variables = " or ".join(catalog.providers[name].env)
     if not variables:
         return f"set providers.{name}.base_url"
