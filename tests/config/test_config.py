@@ -455,25 +455,3 @@ def test_what_stands_in_the_default_files_place_is_no_missing_file(what: str) ->
     assert "cannot" in problem.message
     # Whoever names another file does not mean this one.
     assert load_settings(write("server: {port: 7}", "other.yaml"), environ={}).server.port == 7
-
-
-def test_a_virtual_models_provider_is_one_or_an_endpoint_of_its_model() -> None:
-    text = """
-models:
-  - id: a/b
-    context: 1000
-    endpoints:
-      - {provider: openai, model: m, quantization: fp8, region: eu, free: true}
-virtual_models:
-  team/x:
-    candidates:
-      - {model: gpt-4o-mini, provider: PROVIDER}
-      - {model: a/b, provider: openai/fp8-eu}
-"""
-    for fits in ("openai", "OpenAI", "mock"):
-        load_settings(write(text.replace("PROVIDER", fits)), environ={})
-    for wrong, near in (("opnai", "openai"), ("openai/fp8-eu", "")):
-        problems = refused(text.replace("PROVIDER", wrong))
-        (path,) = problems
-        assert path == "virtual_models.team/x.candidates.0.provider"
-        assert near in problems[path].hint

@@ -70,6 +70,7 @@ def cross_check(
             add("default_model", "an embedding model answers no chats", "name one that does")
     _check_routes(data, set(below.names) | _names_in(rows), add)
     _check_members(data, known | set(below.providers), below, add)
+    _check_members_once(data, below, add)
     return problems + _check_profiles(data, folder, where)
 
 
@@ -106,10 +107,46 @@ def _check_members(
             if not isinstance(provider, str) or not provider or provider.lower() in providers:
                 continue
             tags = _tags_of(model, data.get("models"), below)
-            if not any(f"{tag}/".startswith(f"{provider.lower()}/") for tag in tags):
+            if not any(_means(provider.lower(), tag) for tag in tags):
                 at = f"virtual_models.{name}.candidates.{number}.provider"
                 hint = did_you_mean(provider, {*providers, *tags})
                 add(at, "no provider of this name, and no endpoint of the model", hint)
+
+
+def _check_members_once(data: Mapping[str, Any], below: Catalog, add: Callable[..., None]) -> None:
+    """Whether a virtual model lists an endpoint twice: a request would ask it twice."""
+    rows = data.get("models")
+    for name, virtual in _dict(data.get("virtual_models")).items():
+        seen: list[tuple[int, str, str, set[str]]] = []
+        for number, member in enumerate(_list(_dict(virtual).get("candidates"))):
+            model, provider = (_dict(member).get(key) for key in ("model", "provider"))
+            model_id = _id_of(model, rows, below)
+            at = provider.lower() if isinstance(provider, str) else ""
+            tags = {t for t in _tags_of(model, rows, below) if not at or _means(at, t)}
+            for before, other_id, other, other_tags in seen if model_id else ():
+                if other_id == model_id and (other == at or other_tags & tags):
+                    place = f"{other_id} at {other or at}" if other or at else other_id
+                    message = f"candidates.{before} has {place} already"
+                    hint = "list an endpoint once; weight says how often it comes first"
+                    add(f"virtual_models.{name}.candidates.{number}", message, hint)
+                    break
+            seen.append((number, model_id, at, tags))
+
+
+def _means(provider: str, tag: str) -> bool:
+    """Whether an endpoint's tag is, or begins with, a provider or a tag; small letters."""
+    return f"{tag}/".startswith(f"{provider}/")
+
+
+def _id_of(name: object, rows: object, below: Catalog) -> str:
+    """The id of the model that a name means; empty: there is none."""
+    if not isinstance(name, str):
+        return ""
+    for row in _list(rows):
+        if name in _names_of(row):
+            return str(row["id"])
+    found = below.resolve(name)
+    return found.id if found else ""
 
 
 def _tags_of(model: object, rows: object, below: Catalog) -> set[str]:
@@ -183,9 +220,7 @@ def _check_provider(
         add(f"{at}.ca_file", "no such file")
 
 
-def _lacks_key(
-    own: dict[str, Any], known: Provider | None, environ: Mapping[str, str]
-) -> str:
+def _lacks_key(own: dict[str, Any], known: Provider | None, environ: Mapping[str, str]) -> str:
     """What to set so that a provider has a key; empty: it has one, or needs none."""
     if own.get("api_key") is not None:
         return ""

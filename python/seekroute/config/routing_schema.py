@@ -124,10 +124,8 @@ class VirtualModel(Strict):
     strategy: Literal["weighted", "order", "price"] = "weighted"
     """`weighted`: their order is drawn for each request; `order`: as they are listed; `price`: all
     their endpoints as one list, the cheapest first."""
-    candidates: Annotated[
-        tuple[VirtualCandidate, ...], Field(min_length=1, max_length=MOST_MODELS)
-    ]
-    """The models. The one that answers is billed and named."""
+    candidates: Annotated[tuple[VirtualCandidate, ...], Field(min_length=1, max_length=MOST_MODELS)]
+    """The models, each of their endpoints once. The one that answers is billed and named."""
 
 
 VirtualModels = dict[Annotated[str, Field(pattern=ALIAS)], VirtualModel]
