@@ -15,31 +15,20 @@ constexpr Duration kLongestTurn = Duration::Milliseconds(2);
 
 }  // namespace
 
-EngineThread::EngineThread(const GatewayOptions& options, const Clock& clock, const KeyRing& keys,
-                           IdempotencyTable* idempotency, HealthTable* health, HedgeBudget* hedges,
-                           StickyTable* sticky, ReadOutSlots* read_outs, Limiter* limiter,
-                           Limiter* upstream_limiter, LedgerKeeper* ledger, Mailbox* mailbox,
-                           Stats* stats)
-    : clock_(clock),
+EngineThread::EngineThread(ExchangeWorld shared, LedgerKeeper* ledger, Mailbox* mailbox)
+    : clock_(*shared.clock),
       mailbox_(mailbox),
       store_(ledger != nullptr ? ledger->PortFor(this) : std::make_unique<NullStore>()),
-      engine_(ExchangeWorld{.options = &options,
-                            .clock = &clock,
-                            .rng = &rng_,
-                            .keys = &keys,
-                            .idempotency = idempotency,
-                            .read_outs = read_outs,
-                            .limiter = limiter,
-                            .upstream_limiter = upstream_limiter,
-                            .waker = this,
-                            .store = store_.get(),
-                            .transport = &transport_,
-                            .stats = stats,
-                            .host = nullptr,
-                            .health = health,
-                            .hedges = hedges,
-                            .sticky = sticky}),
+      engine_(WithOwn(shared)),
       thread_([this] { Run(); }) {}
+
+ExchangeWorld EngineThread::WithOwn(ExchangeWorld shared) {
+  shared.rng = &rng_;
+  shared.waker = this;
+  shared.store = store_.get();
+  shared.transport = &transport_;
+  return shared;
+}
 
 EngineThread::~EngineThread() { Stop(); }
 

@@ -20,11 +20,10 @@ namespace seekroute {
 // Thread-safe: every method may be called from any thread.
 class EngineThread : private EngineInbox, private LimitWaker {
  public:
-  // Nothing is owned; everything outlives the thread. Starts it. `ledger` may be null.
-  EngineThread(const GatewayOptions& options, const Clock& clock, const KeyRing& keys,
-               IdempotencyTable* idempotency, HealthTable* health, HedgeBudget* hedges,
-               StickyTable* sticky, ReadOutSlots* read_outs, Limiter* limiter,
-               Limiter* upstream_limiter, LedgerKeeper* ledger, Mailbox* mailbox, Stats* stats);
+  // Starts it. `shared` is what all engines share: its random numbers, store, transport and waker
+  // are the thread's own, whatever is passed. Nothing is owned; everything outlives the thread.
+  // `ledger` may be null.
+  EngineThread(ExchangeWorld shared, LedgerKeeper* ledger, Mailbox* mailbox);
   ~EngineThread() override;  // Stop()
   EngineThread(const EngineThread&) = delete;
   EngineThread& operator=(const EngineThread&) = delete;
@@ -72,6 +71,8 @@ class EngineThread : private EngineInbox, private LimitWaker {
   void Wake(ExchangeId id) override { Post(Command(WakeCommand{id})), Flush(); }
   void Run();
   void Execute(Command command);
+
+  ExchangeWorld WithOwn(ExchangeWorld shared);
 
   const Clock& clock_;
   Mailbox* const mailbox_;

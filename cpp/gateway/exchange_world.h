@@ -63,17 +63,17 @@ class ExchangeHost {
 struct ExchangeWorld {
   const GatewayOptions* options;
   const Clock* clock;
-  Rng* rng;
+  Rng* rng = nullptr;
   const KeyRing* keys;
   IdempotencyTable* idempotency;
   ReadOutSlots* read_outs;
   Limiter* limiter = nullptr;           // of who asks; null: nothing is limited
   Limiter* upstream_limiter = nullptr;  // of who is asked; likewise
   LimitWaker* waker = nullptr;          // calls the engine; null: the engine itself, of one thread
-  Store* store;
-  Transport* transport;
+  Store* store = nullptr;
+  Transport* transport = nullptr;
   Stats* stats;
-  ExchangeHost* host;
+  ExchangeHost* host = nullptr;
   UpstreamQuirks* quirks = nullptr;  // the engine's own
   HealthTable* health = nullptr;     // of all engines; null: nothing is kept, everybody is well
   HedgeBudget* hedges = nullptr;     // likewise; null: nobody is hedged

@@ -49,12 +49,20 @@ Gateway::Gateway(GatewayOptions options, std::shared_ptr<LedgerKeeper> ledger)
     if (kept) idempotency_.Restore(*kept);
   }
   const int threads = std::max(1, options_.engine_threads);
-  HedgeBudget* const hedges =
-      options_.hedge.enabled && options_.leave_out_failing ? &hedges_ : nullptr;
+  const bool hedged = options_.hedge.enabled && options_.leave_out_failing;
+  const ExchangeWorld shared{.options = &options_,
+                             .clock = &clock_,
+                             .keys = &keys_,
+                             .idempotency = &idempotency_,
+                             .read_outs = &read_outs_,
+                             .limiter = &limiter_,
+                             .upstream_limiter = &upstream_limiter_,
+                             .stats = &stats_,
+                             .health = &health_,
+                             .hedges = hedged ? &hedges_ : nullptr,
+                             .sticky = &sticky_};
   for (int i = 0; i < threads; ++i) {
-    engines_.push_back(std::make_unique<EngineThread>(
-        options_, clock_, keys_, &idempotency_, &health_, hedges, &sticky_, &read_outs_, &limiter_,
-        &upstream_limiter_, ledger_.get(), &mailbox_, &stats_));
+    engines_.push_back(std::make_unique<EngineThread>(shared, ledger_.get(), &mailbox_));
   }
 }
 
