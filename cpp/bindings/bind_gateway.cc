@@ -1,6 +1,7 @@
 #include "bindings/convert.h"
 #include "bindings/core_error.h"
 #include "bindings/pybind.h"
+#include "bindings/released_gil.h"
 #include "gateway/gateway.h"
 #include "transport/curl/trust.h"
 #include "transport/special_address.h"
@@ -205,7 +206,7 @@ py::tuple Quote(Gateway& gateway, const py::str& surface, const py::object& body
                                .as = as ? std::optional(MacFrom(*as)) : std::nullopt};
   ReadyAnswer answer;
   {
-    const py::gil_scoped_release released;  // a long prompt takes milliseconds
+    const ReleasedGil released;  // a long prompt takes milliseconds
     answer = gateway.Quote(request);
   }
   return py::make_tuple(answer.head.status, HeadersFrom(answer.head), BytesFrom(answer.body));
@@ -303,13 +304,13 @@ void BindGateway(py::module_& m) {
           "wait",
           [](Gateway& gateway, double timeout) {
             // The GIL is dropped only here and in close(): the other calls do not wait.
-            const py::gil_scoped_release released;
+            const ReleasedGil released;
             return gateway.mailbox().Wait({static_cast<int64_t>(timeout * 1e9)});
           },
           py::arg("timeout"))
       .def("begin_shutdown", &Gateway::BeginShutdown)
       .def("active", &Gateway::active)
-      .def("close", &Gateway::Close, py::call_guard<py::gil_scoped_release>())
+      .def("close", &Gateway::Close, py::call_guard<ReleasedGil>())
       .def("write_error", &WriteError, py::arg("code"), py::arg("message"), py::arg("param"),
            py::arg("request_id"), py::arg("authorization"), py::arg("origin"))
       .def(
@@ -330,7 +331,7 @@ void BindGateway(py::module_& m) {
            [](const Gateway& gateway) {
              std::string state;
              {
-               const py::gil_scoped_release released;
+               const ReleasedGil released;
                state = gateway.ExportState();
              }
              return BytesFrom(state);
@@ -348,8 +349,7 @@ void BindGateway(py::module_& m) {
       "is_special_address",
       [](const std::string& literal) { return IsSpecialAddress(std::string_view(literal)); },
       py::arg("literal"));
-  m.def("trust_problem", &TrustProblem, py::arg("ca_file"),
-        py::call_guard<py::gil_scoped_release>());
+  m.def("trust_problem", &TrustProblem, py::arg("ca_file"), py::call_guard<ReleasedGil>());
 }
 
 }  // namespace seekroute

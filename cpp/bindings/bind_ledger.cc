@@ -6,6 +6,7 @@
 #include "billing/memory_journal.h"
 #include "bindings/core_error.h"
 #include "bindings/pybind.h"
+#include "bindings/released_gil.h"
 #include "gateway/system.h"
 #include "store/sqlite/ledger_reader.h"
 #include "store/sqlite/prune.h"
@@ -133,7 +134,7 @@ class LedgerFile {
   // First: its callers below need its deduced type.
   template <typename Ask>
   auto Read(const Ask& ask) {
-    const py::gil_scoped_release unlocked;
+    const ReleasedGil released;
     LedgerReader reader = Unwrap(LedgerReader::Open(path_));
     return Unwrap(ask(reader));
   }
@@ -145,7 +146,7 @@ class LedgerFile {
       throw py::value_error("orphans: expected \"expire\" or \"charge\"");
     }
     const Orphans end = orphans == "charge" ? Orphans::kCharge : Orphans::kExpire;
-    const py::gil_scoped_release unlocked;
+    const ReleasedGil released;
     if (read_only) {
       const LedgerReader reader = Opened(LedgerReader::Open(path_));
     } else {
@@ -158,7 +159,7 @@ class LedgerFile {
     std::shared_ptr<SqliteLedger> last = std::move(ledger_);
     ledger_ = nullptr;
     closed_ = true;
-    const py::gil_scoped_release unlocked;
+    const ReleasedGil released;
     last.reset();
   }
 
@@ -178,7 +179,7 @@ class LedgerFile {
     };
     const auto wait = std::make_shared<Wait>();
     {
-      const py::gil_scoped_release unlocked;
+      const ReleasedGil released;
       ledger->writer().Order(std::move(order), [wait](const OrderAnswer& answer) {
         const std::lock_guard<std::mutex> lock(wait->mu);
         wait->answer = answer;
@@ -288,7 +289,7 @@ class LedgerFile {
   void BackUp(const std::string& path) {
     Status status;
     {
-      const py::gil_scoped_release unlocked;
+      const ReleasedGil released;
       Result<LedgerReader> reader = LedgerReader::Open(path_);
       status = reader ? reader->BackUpTo(path) : Status(reader.error());
     }
@@ -298,7 +299,7 @@ class LedgerFile {
     const std::shared_ptr<SqliteLedger> ledger = Ledger();
     Pruned pruned;
     {
-      const py::gil_scoped_release unlocked;
+      const ReleasedGil released;
       pruned = Unwrap(Prune(&ledger->writer(), {older_than_ms}));
     }
     return py::make_tuple(pruned.entries, pruned.requests);
@@ -358,7 +359,7 @@ void BindLedger(py::module_& m) {
   m.def(
       "ledger_identity",
       [](const std::string& path) {
-        const py::gil_scoped_release unlocked;
+        const ReleasedGil released;
         return Unwrap(LedgerReader::IdentityOf(path));
       },
       py::arg("path"));

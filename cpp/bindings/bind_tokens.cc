@@ -1,4 +1,5 @@
 #include "bindings/pybind.h"
+#include "bindings/released_gil.h"
 
 #include "wire/ask.h"
 #include "wire/openai/chat_prompt.h"
@@ -24,7 +25,7 @@ void BindTokens(py::module_& m) {
         const std::string_view view(text);
         TokenEstimate estimate;
         {
-          const py::gil_scoped_release unlocked;
+          const ReleasedGil released;
           estimate = EstimateTokens(view);
         }
         return TupleOf(estimate);
@@ -36,7 +37,7 @@ void BindTokens(py::module_& m) {
         const std::string_view view(body);
         TokenEstimate estimate;
         {
-          const py::gil_scoped_release unlocked;
+          const ReleasedGil released;
           estimate = EstimateChatPrompt(view, kUnsizedTokens);
         }
         return TupleOf(estimate);
