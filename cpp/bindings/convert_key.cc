@@ -28,14 +28,14 @@ std::shared_ptr<const LimitSet> LimitsFrom(const py::handle& limits) {
   };
   auto set = std::make_shared<LimitSet>();
   set->count_cached = GetOptional<bool>(dict, "count_cached").value_or(true);
+  set->hedge = GetOptional<bool>(dict, "hedge");
   for (const auto& [name, value] : dict) {
-    if (name.cast<std::string>() == "count_cached") continue;
-    const auto* const member = std::find_if(
-        std::begin(kMembers), std::end(kMembers),
-        [word = name.cast<std::string>()](const auto& each) { return each.first == word; });
-    if (member == std::end(kMembers)) {
-      throw py::value_error("limits: no such limit: " + name.cast<std::string>());
-    }
+    const auto word = name.cast<std::string>();
+    if (word == "count_cached" || word == "hedge") continue;
+    const auto* const member =
+        std::find_if(std::begin(kMembers), std::end(kMembers),
+                     [&word](const auto& each) { return each.first == word; });
+    if (member == std::end(kMembers)) throw py::value_error("limits: no such limit: " + word);
     (*set).*(member->second) = GetOptional<int64_t>(dict, member->first.data());
   }
   const Status checked = CheckLimits(*set);

@@ -49,7 +49,6 @@ Gateway::Gateway(GatewayOptions options, std::shared_ptr<LedgerKeeper> ledger)
     if (kept) idempotency_.Restore(*kept);
   }
   const int threads = std::max(1, options_.engine_threads);
-  const bool hedged = options_.hedge.enabled && options_.leave_out_failing;
   const ExchangeWorld shared{.options = &options_,
                              .clock = &clock_,
                              .keys = &keys_,
@@ -59,7 +58,7 @@ Gateway::Gateway(GatewayOptions options, std::shared_ptr<LedgerKeeper> ledger)
                              .upstream_limiter = &upstream_limiter_,
                              .stats = &stats_,
                              .health = &health_,
-                             .hedges = hedged ? &hedges_ : nullptr,
+                             .hedges = options_.leave_out_failing ? &hedges_ : nullptr,
                              .sticky = &sticky_};
   for (int i = 0; i < threads; ++i) {
     engines_.push_back(std::make_unique<EngineThread>(shared, ledger_.get(), &mailbox_));

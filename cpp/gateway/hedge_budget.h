@@ -11,8 +11,8 @@ namespace seekroute {
 
 // By the operator.
 struct HedgeRules {
-  bool enabled = false;
-  int percent = 2;  // of first calls
+  bool enabled = false;  // where neither a key nor its organization says it
+  int percent = 2;       // of first calls
   // No call is slow before.
   Duration min_delay = Duration::Milliseconds(300);
 };
@@ -26,6 +26,9 @@ class HedgeBudget {
 
   explicit HedgeBudget(const HedgeRules& rules) : rules_(rules) {}
 
+  bool enabled() const { return rules_.enabled; }
+
+  // Of one that may be hedged.
   void NoteFirstCall() {
     int64_t before = hundredths_.load(std::memory_order_relaxed);
     while (!hundredths_.compare_exchange_weak(

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "gateway/gate.h"
 #include "gateway/tries.h"
 #include "routing/backoff.h"
 
@@ -155,6 +156,12 @@ Error Tries::WithSoonest(const FailedAttempt& judged) const {
 // Beside a stream that is slower than nearly all of its endpoint.
 void Tries::ArmHedge() {
   if (world_.hedges == nullptr || world_.health == nullptr || running_ != 1) return;
+  bool hedged = world_.hedges->enabled();
+  if (world_.limiter != nullptr) {
+    const LimitSubject who = SubjectOf(plan_.admission->key.get(), {});
+    hedged = world_.limiter->HedgeOf(who).value_or(hedged);
+  }
+  if (!hedged) return;
   world_.hedges->NoteFirstCall();
   const Try& first = *current_;
   if (!first.attempt->transcoder().streams() || turns_.ChargesAnyway(first.place)) return;

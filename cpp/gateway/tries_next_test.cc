@@ -1,10 +1,13 @@
 #include <gtest/gtest.h>
 
+#include <memory>
+#include <optional>
 #include <string>
 
 #include "gateway/health_table.h"
 #include "gateway/hedge_budget.h"
 #include "gateway/tries.h"
+#include "limits/limiter.h"
 #include "testing/tries_fixture.h"
 
 namespace seekroute {
@@ -297,6 +300,57 @@ TEST_F(HedgeTest, NoMoreThanTenAndTwoOfAHundredAreMade) {
   EXPECT_GE(made, 10);
   EXPECT_LE(made, 10 + kRequests / 50);
   EXPECT_EQ(made + Hedges("skipped"), kRequests);
+}
+
+TEST_F(HedgeTest, AKeyOrElseItsOrganizationSaysWhetherItIsHedged) {
+  struct Case {
+    bool usual;
+    std::optional<bool> org, key;
+    bool hedged;
+  };
+  const Case cases[] = {
+      {true, {}, {}, true},      {false, {}, {}, false},      {true, false, {}, false},
+      {false, true, {}, true},   {true, {}, false, false},    {false, {}, true, true},
+      {true, false, true, true}, {false, true, false, false}, {true, true, true, true},
+  };
+  Limiter limiter;
+  world_.limiter = &limiter;
+  Warm(120);
+  scripts_ = {{"https://a", Stream(5000, "late")}, {"https://b", Stream(100, "soon")}};
+  for (const Case& each : cases) {
+    HedgeBudget hedges{{.enabled = each.usual}};
+    world_.hedges = &hedges;
+    limiter.Set(LimitScope::kOrg, "o",
+                std::make_shared<const LimitSet>(LimitSet{.hedge = each.org}),
+                {clock_.Now(), clock_.WallTime()});
+    auto key = std::make_shared<ApiKey>();
+    key->org_id = "o";
+    key->limits = std::make_shared<const LimitSet>(LimitSet{.hedge = each.key});
+    admission_.key = std::move(key);
+    Begin(true);
+    Run();
+    EXPECT_EQ(tries_->sent(), each.hedged ? 2 : 1) << &each - cases;
+  }
+  // What neither says is as usual also of one without limits, and in process.
+  HedgeBudget usual{{.enabled = true}};
+  world_.hedges = &usual;
+  for (const bool has_key : {true, false}) {
+    admission_.key = has_key ? std::make_shared<const ApiKey>() : nullptr;
+    Begin(true);
+    Run();
+    EXPECT_EQ(tries_->sent(), 2);
+  }
+}
+
+TEST_F(HedgeTest, OnlyThoseThatMayHaveOneFillTheBudget) {
+  HedgeBudget hedges{{.enabled = false}};
+  world_.hedges = &hedges;
+  while (hedges.Take()) {
+  }
+  Warm(120);
+  scripts_ = {{"https://a", Stream(100, "soon")}};
+  for (int i = 0; i < 50; ++i) Begin(true), Run();
+  EXPECT_FALSE(hedges.Take());
 }
 
 TEST_F(HedgeTest, WhoFailsBesideTheOtherEndsNothing) {

@@ -58,12 +58,14 @@ struct LimitSet {
   std::optional<int64_t> burst_tokens = {};
   // Whether tokens that a provider has read from its cache are among those that count.
   bool count_cached = true;
-  // No limits of their own: how long a request waits for room where it does not say it itself, and,
-  // of an organization, how much it is served beside others that wait.
+  // No limits of their own: how long a request waits for room where it does not say it itself; of
+  // an organization, how much it is served beside others that wait; whether slow streams are
+  // hedged.
   std::optional<int64_t> queue_ms = {};      // up to kMostQueueMs
   std::optional<int64_t> queue_weight = {};  // 1 to FairQueue::kMostWeight; absent: 1
+  std::optional<bool> hedge = {};            // absent: as the gateway does it
 
-  // Nothing is limited: a burst or a wait alone limits nothing.
+  // Nothing is limited: a burst, a wait or a hedge alone limits nothing.
   bool empty() const;
   bool counts_tokens() const { return tokens_per_minute || tokens_per_day; }
   friend bool operator==(const LimitSet&, const LimitSet&) = default;

@@ -265,6 +265,15 @@ std::optional<LimitRefusal> Limiter::Peek(const LimitSubject& who, const LimitTi
   return refusal;
 }
 
+std::optional<bool> Limiter::HedgeOf(const LimitSubject& who) {
+  if (who.key_limits != nullptr && who.key_limits->hedge) return who.key_limits->hedge;
+  if (who.org.empty() || AllAreFree()) return std::nullopt;
+  Domain& own = ShardOf(who.org);
+  MutexLock lock(&own.mu);
+  const Holder* const org = own.Find(LimitScope::kOrg, who.org);
+  return org != nullptr && org->limits != nullptr ? org->limits->hedge : std::nullopt;
+}
+
 LimitsLeft Limiter::Look(const LimitSubject& who, const LimitTime& time) {
   if (IsFree(who)) return {};
   LimitWakes wakes;

@@ -14,27 +14,11 @@
 #include "base/mutex.h"
 #include "limits/limit_answer.h"
 #include "limits/limit_set.h"
+#include "limits/limit_subject.h"
 #include "limits/limit_waiter.h"
 #include "limits/meter.h"
 
 namespace seekroute {
-
-// Whose limits a request falls under. Empty: there is none of that kind. A view.
-struct LimitSubject {
-  std::string_view org = {}, app = {}, key = {}, model = {};
-  const LimitSet* key_limits = nullptr;        // of the key; null: none
-  const LimitSet* key_model_limits = nullptr;  // of the key, for the model; null: none
-  uint64_t key_version = 0;                    // higher, the later both were set
-};
-
-// Whose limits an attempt falls under: whom it asks. A view.
-struct UpstreamSubject {
-  std::string_view provider, key;  // `key`: as ProviderKeyName() has it
-  std::string_view endpoint;       // as EndpointName() has it
-};
-// What limits know keys of providers, and endpoints, by.
-std::string ProviderKeyName(std::string_view provider, std::string_view key);
-std::string EndpointName(uint64_t id);
 
 class Limiter;
 class LimitWakes;
@@ -119,6 +103,10 @@ class Limiter {
   // wait; takes nothing.
   std::optional<LimitRefusal> Peek(const LimitSubject& who, const LimitTime& time,
                                    const LimitPatience& patience = {});
+
+  // Whether its slow streams are hedged, by its key, else by its organization; nothing: neither
+  // says it.
+  std::optional<bool> HedgeOf(const LimitSubject& who);
 
   // What is left now; takes nothing.
   LimitsLeft Look(const LimitSubject& who, const LimitTime& time);

@@ -131,10 +131,11 @@ class Gateway:
 
         Any of requests_per_minute, tokens_per_minute, requests_per_day, tokens_per_day, concurrent
         (0: nothing is served), burst_requests, burst_tokens (at once, of those of a minute),
-        queue_ms (how long a request waits for room), queue_weight (turns for one of another), and
-        count_cached: whether tokens that a provider has read from its cache are counted. None, and
-        what is absent, is unlimited. What was used stays used. ValueError for another
-        name, or a figure out of its range.
+        queue_ms (how long a request waits for room), queue_weight (turns for one of another),
+        hedge (whether slow streams are asked for at a second provider, too), and count_cached:
+        whether tokens that a provider has read from its cache are counted. None, and what is
+        absent, is unlimited, or as the options say. What was used stays used. ValueError for
+        another name, or a figure out of its range.
         """
 
     def find_key(self, authorization: bytes | None) -> tuple[str, str, str]:

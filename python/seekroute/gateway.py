@@ -227,7 +227,8 @@ class Gateway:
             limits: Any of `requests_per_minute`, `tokens_per_minute` (of prompt and answer),
                 `requests_per_day`, `tokens_per_day` (of UTC) and `concurrent`; 0 refuses
                 everything. `burst_requests` and `burst_tokens`: how many of a minute's at once.
-                What is absent, or None, is unlimited.
+                What is absent, or None, is unlimited. Of an organization also `hedge`: whether its
+                slow streams are asked for at a second provider, too.
 
         What was used stays used. May be called from any thread, while requests run.
 

@@ -26,15 +26,20 @@ BOUNDS: Final[Mapping[str, tuple[int, int]]] = {
     "burst_tokens": (1, _MOST),
     "queue_ms": (0, 60_000),
     "queue_weight": (1, 100),
+    "hedge": (0, 1),
 }
 NAMES: Final = tuple(BOUNDS)
-# No limits, but said and kept with them: how long a request waits for room, and how much an
-# organization is served beside others that wait. Nothing is said of them by default.
-_OF_QUEUES: Final[Mapping[str, tuple[str, ...]]] = {
+# No limits, but said and kept with them: how long a request waits for room, how much an
+# organization is served beside others that wait, and whether slow streams are asked for at a second
+# provider, too. Nothing is said of them by default.
+_BESIDE: Final[Mapping[str, tuple[str, ...]]] = {
     "queue_ms": ("key", "org"),
     "queue_weight": ("org",),
+    "hedge": ("key", "org"),
 }
-LIMIT_NAMES: Final = tuple(name for name in NAMES if name not in _OF_QUEUES)
+LIMIT_NAMES: Final = tuple(name for name in NAMES if name not in _BESIDE)
+# What is true or false.
+SWITCHES: Final = frozenset(("hedge",))
 # Beside them, of configurations alone: whether tokens out of a provider's cache count.
 COUNT_CACHED: Final = "count_cached"
 # A burst is one of its rate: it goes where that goes.
@@ -113,7 +118,7 @@ def effective(*said: Limits) -> dict[str, int]:
 
 def names_of(scope: str) -> tuple[str, ...]:
     """What can be said of one scope."""
-    return tuple(name for name in NAMES if scope in _OF_QUEUES.get(name, (scope,)))
+    return tuple(name for name in NAMES if scope in _BESIDE.get(name, (scope,)))
 
 
 def counts_days(limits: Limits) -> bool:

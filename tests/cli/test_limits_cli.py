@@ -88,6 +88,27 @@ def test_how_long_requests_wait_is_set_with_the_limits(run: Run) -> None:
     assert "queue_ms is of no model" in result.stderr
 
 
+def test_whether_slow_streams_are_hedged_is_set_with_the_limits(run: Run) -> None:
+    key = a_key(run)
+    found = shown(run("keys", "limits", "set", "web", "--hedge", "on", "--json"))
+    assert found["hedge"] == (True, True, "own")
+    assert json.loads(run("keys", "show", key, "--json").stdout)["rate_limits"] == {"hedge": True}
+    assert "hedge on" in run("keys", "show", key).stdout
+    assert "hedge\ton\ton\town" in run("keys", "limits", "show", key).stdout.splitlines()
+    found = shown(run("orgs", "limits", "set", "acme", "--hedge", "OFF", "--json"))
+    assert found["hedge"] == (False, False, "own")
+    assert "hedge\toff\toff\town" in run("orgs", "limits", "show", "acme").stdout.splitlines()
+    found = shown(run("keys", "limits", "set", "web", "--hedge", "none", "--json"))
+    assert found["hedge"] == (None, None, None)
+    for word in ("1", "yes", ""):
+        result = run("keys", "limits", "set", "web", "--hedge", word, code=2)
+        assert "expected on, off or none" in result.stderr
+    result = run("models", "limits", "set", "gpt-4o-mini", "--hedge", "on", code=1)
+    assert "hedge is of no model" in result.stderr
+    result = run("keys", "limits", "set", "web", "--model", "gpt-4o-mini", "--hedge", "on", code=1)
+    assert "hedge is of a key, whatever the model" in result.stderr
+
+
 def test_limits_of_what_keys_share(run: Run) -> None:
     found = shown(run("orgs", "limits", "set", "acme", "--tpd", "5000000", "--json"))
     assert found["tokens_per_day"] == (5000000, 5000000, "own")

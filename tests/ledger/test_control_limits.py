@@ -97,6 +97,18 @@ def test_bounds(control: ControlPlane, name: str) -> None:
     assert control.limits.get("org", org)[name] == most
 
 
+def test_whether_there_are_hedges_is_said_of_keys_and_organizations(control: ControlPlane) -> None:
+    key = add_key(control)
+    for scope, id in (("key", key.id), ("org", key.org_id)):
+        assert control.limits.set(scope, id, {"hedge": True}) == {"hedge": True}
+        assert control.limits.set(scope, id, {"hedge": False})["hedge"] is False
+        assert control.limits.get(scope, id)["hedge"] is False
+    assert control.limits.changed_after(0)[0].limits == {"hedge": False}
+    for scope, id in (("app", "x"), ("model", "a/b"), ("gateway", "")):
+        with pytest.raises(ControlError, match=f"hedge is of no {scope}"):
+            control.limits.set(scope, id, {"hedge": True})
+
+
 def test_what_is_said_of_queues_is_of_keys_and_organizations(control: ControlPlane) -> None:
     key = add_key(control)
     assert control.limits.set("key", key.id, {"queue_ms": 500}) == {"queue_ms": 500}

@@ -22,7 +22,9 @@ _OPTIONS: Final = {
     "burst_tokens": "burst_tokens",
     "queue_ms": "queue_ms",
     "queue_weight": "queue_weight",
+    "hedge": "hedge",
 }
+_SWITCH: Final = {True: "on", False: "off"}
 _OWN: Final = "own"
 # The id, the name and, of keys, the profile of what is limited.
 _Found = tuple[str, str, str]
@@ -64,6 +66,15 @@ _QueueWeight = Annotated[
     typer.Option(
         "--queue-weight",
         help="Of organizations: turns beside those of one that waits for the same; or none: 1.",
+    ),
+]
+_Hedge = Annotated[
+    str | None,
+    typer.Option(
+        "--hedge",
+        metavar="on|off|none",
+        help="Of keys and organizations: whether a slow stream is asked for at a second provider, "
+        "too; or none: as the configuration says.",
     ),
 ]
 
@@ -112,10 +123,12 @@ def limits_app(
         burst_tokens: _BurstTokens = None,
         queue_ms: _QueueMs = None,
         queue_weight: _QueueWeight = None,
+        hedge: _Hedge = None,
         model: for_model = None,
         as_json: JsonOption = False,
     ) -> None:
-        given = (rpm, tpm, rpd, tpd, concurrent, burst, burst_tokens, queue_ms, queue_weight)
+        limits = (rpm, tpm, rpd, tpd, concurrent, burst, burst_tokens)
+        given = (*limits, queue_ms, queue_weight, hedge)
         _set(
             ctx,
             scope,
@@ -182,7 +195,11 @@ def set_gateway(
 
 def shown_limits(said: Mapping[str, int]) -> list[str]:
     """Limits as one cell of a table shows them."""
-    return [f"{name} {value}" for name, value in said.items()]
+    return [f"{name} {_shown(value)}" for name, value in said.items()]
+
+
+def _shown(value: int | None) -> str | int | None:
+    return _SWITCH[value] if isinstance(value, bool) else value
 
 
 def _set(
@@ -211,6 +228,11 @@ def _set(
 def _limit_of(text: str, option: str) -> int | None:
     if text.lower() == "none":
         return None
+    if option == "--hedge":
+        for switch, word in _SWITCH.items():
+            if text.lower() == word:
+                return switch
+        raise typer.BadParameter(f"expected on, off or none, found {text!r}", param_hint=option)
     if not text.isascii() or not text.isdigit():
         raise typer.BadParameter(
             f"expected a whole number, or none, found {text!r}", param_hint=option
@@ -252,6 +274,8 @@ def _show(
             told |= {"model": model} if model else {"models": models}
         print_json(told)
         return
+    for row in rows:
+        row |= {"set": _shown(row["set"]), "in_force": _shown(row["in_force"])}
     print_rows(rows, ("limit", "set", "in_force", "from"), as_json=False)
     if models:
         print_rows(

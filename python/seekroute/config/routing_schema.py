@@ -54,7 +54,8 @@ class HedgeSettings(Strict):
     its provider may charge is the operator's."""
 
     enabled: bool = False
-    """Whether a stream whose content is late is asked for at another provider, too."""
+    """Whether a stream whose content is late is asked for at another provider, too, where neither
+    its key nor its organization says it."""
     percent: Annotated[int, Field(ge=0, le=100)] = 2
     """Of a hundred requests so many may have a second call, and ten more at once."""
     min_delay_ms: Annotated[int, Field(ge=1, le=30_000)] = 300

@@ -12,7 +12,16 @@ from sqlalchemy import Connection, Table, delete, func, insert, select, update
 from seekroute.control.errors import ControlError
 from seekroute.control.models import api_keys, key_model_limits, limits
 from seekroute.control.queries import announce
-from seekroute.rate_limits import BOUNDS, LIMIT_NAMES, NAMES, SCOPES, Limits, bursts_alone, names_of
+from seekroute.rate_limits import (
+    BOUNDS,
+    LIMIT_NAMES,
+    NAMES,
+    SCOPES,
+    SWITCHES,
+    Limits,
+    bursts_alone,
+    names_of,
+)
 
 if TYPE_CHECKING:
     from seekroute.control.database import Database
@@ -155,7 +164,8 @@ def _said(connection: Connection, table: Table, place: Mapping[str, str]) -> dic
 
 
 def _values(row: Mapping[Any, Any]) -> dict[str, int]:
-    return {name: row[name] for name in NAMES if row.get(name) is not None}
+    said = {name: row[name] for name in NAMES if row.get(name) is not None}
+    return {name: bool(value) if name in SWITCHES else value for name, value in said.items()}
 
 
 def _check(scope: str, id: str, values: Mapping[str, int | None]) -> None:
