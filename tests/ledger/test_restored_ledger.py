@@ -128,7 +128,7 @@ def test_a_server_says_what_the_ledger_lacks_until_it_is_booked(
         assert answer.status == 200  # it serves: an order that is missing is nobody's request
         return answer.json()
 
-    check = server.service.order_check
+    check = server.service.upkeep.order_check
     assert check is not None
     assert check.compare()
     told = verbose()

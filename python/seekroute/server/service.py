@@ -21,17 +21,17 @@ from seekroute.reloading import packed
 from seekroute.server.body_budget import BodyBudget
 from seekroute.server.connection_table import ConnectionTable
 from seekroute.server.cors import Cors
-from seekroute.server.followers import LOOK_ANYWAY_S, ChangeWatch, Follower
+from seekroute.server.followers import Follower
 from seekroute.server.key_feed import KeyFeed, KeyRights
 from seekroute.server.limits import Limits
 from seekroute.server.metrics import HttpCounts, Sample
-from seekroute.server.order_check import OrderCheck
 from seekroute.server.questions import of_providers
-from seekroute.server.readiness import Check, blocked_reason, disk_reason
+from seekroute.server.readiness import Check
 from seekroute.server.refusals import Refusals
 from seekroute.server.reloading import RELOAD_POLL_S, Reloads
 from seekroute.server.undelivered import Undelivered
 from seekroute.server.unfinished import UnfinishedRequests
+from seekroute.server.upkeep import Upkeep
 
 if TYPE_CHECKING:
     from seekroute.api.models import ModelList
@@ -49,16 +49,6 @@ if TYPE_CHECKING:
 
 _log: Final = logging.getLogger("seekroute.server")
 
-# How often key changes are looked for: a revoked key has to fail within a second.
-KEY_POLL_S: Final = 0.25
-# How often the slots of limits are counted.
-CENSUS_S: Final = 10.0
-# How often orders are looked for: a command waits for its own.
-ORDER_POLL_S: Final = 0.25
-# Without a successful look for this long, keys may be stale and the gateway is not ready.
-_KEYS_STALE_S: Final = 10.0
-_NO_MODELS: Final = "no model has a provider that is on"
-_UNREADABLE: Final = "control.db cannot be read: changes of keys are not seen"
 # Questions to the ledger at once: each has a thread and a connection. Others wait in line, at
 # most one a connection to the server.
 _LEDGER_READS: Final = 4
@@ -141,34 +131,7 @@ class Service:
         self._starting: asyncio.Lock | None = None
         self._resources: contextlib.ExitStack | None = None
         self.refusals: Refusals | None = None  # of a server that keeps a ledger
-        self.order_check: OrderCheck | None = None  # of a server that keeps a ledger
         self.ledger_reads: Final = asyncio.Semaphore(_LEDGER_READS)
-        self._checked = 0.0  # when control.db was found in its place
-        self._more_orders = True  # those of before the start
-        self._keys: Final = Follower(
-            "keys",
-            KEY_POLL_S,
-            self._look_at_keys,
-            does="read key changes",
-            trouble=_UNREADABLE,
-        )
-        self._orders: Final = Follower(
-            "orders",
-            ORDER_POLL_S,
-            self._book_orders,
-            does="book orders",
-            trouble="orders cannot be booked: the log says why",
-            at_once=True,
-        )
-        self._census: Final = Follower(
-            "census",
-            CENSUS_S,
-            self._take_census,
-            does="count the slots of limits",
-            trouble="slots of limits are not counted",
-        )
-        self._leaks = 0
-        self._disk_reason = ""
         self._told_lack: dict[str, float] = {}  # by model of the catalog
 
     # --- life -------------------------------------------------------------------------------------
@@ -207,13 +170,15 @@ class Service:
                 self.gateway.on_record(self.refusals.record)
             self.reloads = Reloads(self.control, self.adopt, self._environ)
             self.reloads.begin(plan.source, packed(replace(plan, anew=frozenset())))
-            if self.ledger is not None:
-                self.order_check = OrderCheck(self.control.orders, self.ledger)
-                stack.enter_context(self.order_check.running())
-            self._key_watch = ChangeWatch(self.control.version)
-            self._order_watch = ChangeWatch(self.control.version)
-            # Two threads: a slow disk or a long prune must not keep a revoked key alive.
-            # A third: to read a configuration takes a second.
+            self.upkeep = Upkeep(
+                data_dir,
+                self.control,
+                self.ledger,
+                self.gateway,
+                self._key_feed,
+                mocked=lambda: self.mocked,
+            )
+            # With a thread of its own: to read a configuration takes a second.
             reloading = Follower(
                 "reload",
                 RELOAD_POLL_S,
@@ -223,8 +188,11 @@ class Service:
             )
             assert opened.state is not None, "a data directory has one"
             stack.callback(opened.state.save_at_stop, self.gateway)
-            more = of_providers(self.control, self.gateway, opened.state)
-            for follower in (self._keys, self._orders, self._census, reloading, *more):
+            stack.enter_context(self.upkeep.running())
+            for follower in (
+                reloading,
+                *of_providers(self.control, self.gateway, opened.state),
+            ):
                 stack.enter_context(follower.running())
             stack.callback(self.reloads.close)
             self._resources = stack.pop_all()
@@ -424,65 +392,19 @@ class Service:
         """Takes over what has changed in the control plane since the last look."""
         self._key_feed.sync()
 
-    def _look_at_keys(self) -> bool:
-        if self.ledger is not None:
-            self._disk_reason = disk_reason(Path(self.data_dir))
-        now = time.monotonic()
-        # Whatever fails below, the file itself is looked at the next time.
-        checked, self._checked = self._checked, 0.0
-        # A connection that is open may read on from a file that is gone.
-        if now >= checked + LOOK_ANYWAY_S:
-            self.control.check()
-            checked = now
-        if self._key_watch.is_due() or self._key_feed.is_behind:
-            self.sync_keys()
-            self._key_watch.done()
-        self._key_feed.seen = time.monotonic()
-        self._checked = checked
-        return False
-
-    # --- orders -----------------------------------------------------------------------------------
-
-    def _book_orders(self) -> bool:
-        from seekroute.control.booking import ORDERS_AT_ONCE, book_pending
-
-        more, self._more_orders = self._more_orders, False
-        if not self._order_watch.is_due() and not more:
-            return False
-        if self.mocked:
-            self.sync_keys()  # before a payment is there to be taken by the mock
-        finished = book_pending(self.control.orders, self.ledger)
-        self._order_watch.done()
-        if finished and self.order_check is not None:
-            self.order_check.orders_booked()
-        self._more_orders = finished == ORDERS_AT_ONCE
-        return self._more_orders
-
     # --- what operators look at -------------------------------------------------------------------
 
     def checks(self) -> dict[str, Check]:
         """The parts that have to work for the gateway to be ready, and those to look after."""
-        keys = self._keys.reason
-        if not keys and time.monotonic() - self._key_feed.seen >= _KEYS_STALE_S:
-            keys = _UNREADABLE
-        ledger = orders = ""
-        if self.ledger is not None:
-            ledger = "a write has failed: no money is taken until a restart"
-            if not self.ledger.trouble:
-                ledger = blocked_reason(self.ledger.blocked)
-            orders = self._orders.reason
-            if not orders and self.order_check is not None:
-                orders = self.order_check.reason
+        found = self.upkeep.checks()
         return {
             "accepting": Check.of("the server is stopping" if self.shutting_down else ""),
-            "keys": Check.of(keys),
+            "keys": found.pop("keys"),
             "models": Check.of(
                 "" if self._shown.has_models else "no model has a provider that is on"
             ),
             "mock": Check("warning" if self.mocked else "ok", MOCK_ANSWERS if self.mocked else ""),
-            "ledger": Check.of(ledger),
-            "disk": Check.of(self._disk_reason),
-            "orders": Check("warning" if orders else "ok", orders),
+            **found,
         }
 
     def samples(self) -> Iterator[Sample]:
@@ -493,14 +415,6 @@ class Service:
         yield from self.reloads.samples()
         yield "seekroute_http_body_bytes", (), float(self.bodies.taken)
         yield _DROPPED, (), float(self.log_writer.dropped if self.log_writer else 0)
-
-    def _take_census(self) -> bool:
-        """Slots of limits that count as taken and are not would refuse requests for ever."""
-        leaks = self.core.census()
-        if leaks > self._leaks:
-            _log.error("%d slots of limits were taken by no request: a fault", leaks - self._leaks)
-        self._leaks = leaks
-        return False
 
     def _tell_lack(self, record: Record) -> None:
         """Tells the operator what a model lacks that was asked for; its client is told less."""
