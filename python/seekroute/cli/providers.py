@@ -119,33 +119,40 @@ def _show(health: Sequence[Mapping[str, Any]], *, everyone: bool, as_json: bool)
     if as_json:
         print_json(health)
         return
-    shown = health if everyone else _worth_showing(health)
     console = Console()
     if console.is_terminal:
-        console.print(_tables(shown, console.width))
-        if len(shown) < len(health):
-            console.print(_rest(len(health) - len(shown)), style="dim")
+        console.print(_screen(health, everyone=everyone, width=console.width))
         return
-    endpoints, keys = _rows(shown)
+    endpoints, keys = _rows(health if everyone else _worth_showing(health))
     print_rows(endpoints, _COLUMNS, as_json=False)
     print_rows(keys, _KEY_COLUMNS, as_json=False)
 
 
-def _rest(count: int) -> str:
-    return f"{count} more are well, and were not asked in the last day: --all shows them"
-
-
 def _watch(options: Shared, *, everyone: bool) -> None:
-    from rich.console import Console
+    from rich.console import Console, Group
     from rich.live import Live
+    from rich.text import Text
 
     console = Console()
-    with Live(console=console, screen=console.is_terminal, auto_refresh=False) as live:
+    if not console.is_terminal:
         while True:
-            health = _health(options)
-            shown = health if everyone else _worth_showing(health)
-            live.update(_tables(shown, console.width), refresh=True)
+            _show(_health(options), everyone=everyone, as_json=False)
             time.sleep(_AGAIN_S)
+    health = _health(options)  # where no server runs, there is nothing to watch
+    with Live(console=console, screen=True, auto_refresh=False) as live:
+        seen = time.time()
+        trouble = ""
+        while True:
+            shown = _screen(health, everyone=everyone, width=console.width)
+            if trouble:
+                at = time.strftime("%H:%M:%S", time.localtime(seen))
+                shown = Group(Text(f"{trouble}. Below: as of {at}.", style="red"), shown)
+            live.update(shown, refresh=True)
+            time.sleep(_AGAIN_S)
+            try:
+                health, seen, trouble = _health(options), time.time(), ""
+            except SeekrouteError as error:  # it may be about to start again
+                trouble = str(error)
 
 
 def _rows(
@@ -194,13 +201,19 @@ def _until(ms: int) -> str:
     return f"{seconds} s" if seconds < 120 else f"{seconds // 60} min {seconds % 60} s"
 
 
-def _tables(health: Sequence[Mapping[str, Any]], width: int) -> RenderableType:
+def _screen(health: Sequence[Mapping[str, Any]], *, everyone: bool, width: int) -> RenderableType:
+    """What a terminal shows: the endpoints, the keys, and of how many nothing is shown."""
     from rich.console import Group
+    from rich.text import Text
 
-    endpoints, keys = _rows(health)
-    parts = [_table(endpoints, _COLUMNS, width)] if endpoints else []
+    shown = health if everyone else _worth_showing(health)
+    endpoints, keys = _rows(shown)
+    parts: list[RenderableType] = [_table(endpoints, _COLUMNS, width)] if endpoints else []
     if keys:
         parts.append(_table(keys, _KEY_COLUMNS, width))
+    if rest := len(health) - len(shown):
+        text = f"{rest} more are well, and were not asked in the last day: --all shows them"
+        parts.append(Text(text, style="dim"))
     return Group(*parts)
 
 
