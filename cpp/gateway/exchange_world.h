@@ -46,7 +46,8 @@ struct Submission {
   TimePoint submitted;
   std::shared_ptr<const Snapshot> snapshot;
   std::unique_ptr<Outlet> outlet;
-  std::optional<BodyScan> scan = std::nullopt;  // of a body that was read beside the engine
+  std::optional<BodyScan> scan = std::nullopt;        // of a body that was read beside the engine
+  std::optional<LimitRefusal> unread = std::nullopt;  // why it was not even read there
 };
 
 // Who buries exchanges.

@@ -27,14 +27,24 @@ LimitSubject Gate::Subject() const {
 
 LimitTime Gate::Now() const { return {world_.clock->Now(), world_.clock->WallTime()}; }
 
+std::optional<LimitRefusal> PeekLimits(const ApiKey& key, const Submission& in,
+                                       const GatewayOptions& options, const LimitTime& now,
+                                       Limiter* limiter) {
+  const TimePoint deadline = now.now + options.total_timeout;  // no route is known yet
+  return limiter->Peek(SubjectOf(&key, {}), now, PatienceOf(in, options, now.now, deadline));
+}
+
+// Time may have made room since a large body was not read. It is not read then either: the engine
+// would be held up by it.
 Status Gate::Peek() {
-  const LimitSubject who = Subject();
-  if (world_.limiter == nullptr || who.key_limits == nullptr) return {};
+  if (world_.limiter == nullptr || admission_.key == nullptr) return {};
   const LimitTime now = Now();
-  const TimePoint deadline = now.now + world_.options->total_timeout;  // no route is known yet
-  const auto refusal = world_.limiter->Peek(who, now, queue_.Patience(deadline));
+  std::optional<LimitRefusal> refusal = in_.unread;
+  if (!refusal) {
+    refusal = PeekLimits(*admission_.key, in_, *world_.options, now, world_.limiter);
+  }
   if (!refusal) return {};
-  left_ = world_.limiter->Look(who, now);
+  left_ = world_.limiter->Look(Subject(), now);
   return RefusedByLimit(*refusal);
 }
 

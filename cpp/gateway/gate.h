@@ -19,12 +19,11 @@ class Gate {
  public:
   // Nothing is owned; all of it outlives the gate. `admission` may be filled after this.
   Gate(const Admission* admission, const Submission* in, const ExchangeWorld& world)
-      : admission_(*admission), world_(world), queue_(admission, in, world) {}
+      : admission_(*admission), in_(*in), world_(world), queue_(admission, in, world) {}
   Gate(const Gate&) = delete;
   Gate& operator=(const Gate&) = delete;
 
-  // Whether the key has sent too many requests already, before the body of this one is read: more
-  // than it would wait for.
+  // PeekLimits(), unless it was done where a large body is read.
   Status Peek();
   // How long its prompt is has to be known.
   bool NeedsPrompt() const;
@@ -60,6 +59,7 @@ class Gate {
   LimitTime Now() const;
 
   const Admission& admission_;
+  const Submission& in_;
   const ExchangeWorld& world_;
   QueueStay queue_;
   LimitCost cost_;
@@ -73,6 +73,12 @@ class Gate {
 
 // Whose limits a request with that key falls under; null: none but those of all.
 LimitSubject SubjectOf(const ApiKey* key, std::string_view model);
+
+// Why the requests of a minute of the key refuse `in` before its body is read; nothing: they do
+// not, or it would wait for its turn. Takes nothing. Thread-safe.
+std::optional<LimitRefusal> PeekLimits(const ApiKey& key, const Submission& in,
+                                       const GatewayOptions& options, const LimitTime& now,
+                                       Limiter* limiter);
 
 // The 429, or the 400, of a request that a limit refuses; `queued`: after it has waited so long.
 Error RefusedByLimit(const LimitRefusal& refusal, std::optional<Duration> queued = std::nullopt);

@@ -85,6 +85,22 @@ TEST_F(GateTest, ReadsNoBodyOfAKeyAtItsLimit) {
   EXPECT_EQ(Await(SubmitBody("{")).status, 429);
 }
 
+// Or the engine would read a large body, where time has made room since.
+TEST_F(GateTest, ReadsNoBodyThatWasLeftUnread) {
+  key_limits_ = {.requests_per_minute = 60};
+  Open(kPlenty);
+  unread_ = LimitRefusal{.kind = RefusalKind::kWait,
+                         .dimension = LimitDimension::kRequestsPerMinute,
+                         .limit = 60,
+                         .window_s = 60,
+                         .wait = Duration::Milliseconds(7),
+                         .exact = true};
+  const Seen& refused = Await(SubmitBody("{"));
+  EXPECT_EQ(refused.status, 429);
+  EXPECT_EQ(Header(refused, "retry-after-ms"), "7");
+  EXPECT_EQ(Header(refused, "x-ratelimit-limit-requests"), "60");
+}
+
 TEST_F(GateTest, ALimitOfZeroIsNotTriedAgain) {
   key_limits_ = {.tokens_per_day = 0};
   Open(kPlenty);

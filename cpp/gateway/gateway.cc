@@ -41,7 +41,7 @@ Gateway::Gateway(GatewayOptions options, std::shared_ptr<LedgerKeeper> ledger)
       read_outs_(options_.max_read_outs),
       limiter_(options_.queue),
       ledger_(std::move(ledger)),
-      scans_(&keys_, options_.require_key, &clock_, options_.scan_threads,
+      scans_(&options_, &keys_, &limiter_, &clock_,
              [this](Submission submission) { OnScanned(std::move(submission)); }) {
   if (ledger_) {
     // A ledger that cannot be read holds no money either: nothing will be sent.

@@ -4,13 +4,18 @@
 
 namespace seekroute {
 
+LimitPatience PatienceOf(const Submission& in, const GatewayOptions& options, TimePoint since,
+                         TimePoint deadline) {
+  return {.asked = in.options.queue,
+          .usual = options.queue_wait,
+          .most = std::min(Duration::Milliseconds(LimitSet::kMostQueueMs),
+                           deadline - since - QueueStay::kLeastForAnswer),
+          .since = since};
+}
+
 LimitPatience QueueStay::Patience(TimePoint deadline) {
   if (!since_) since_ = world_.clock->Now();
-  return {.asked = in_.options.queue,
-          .usual = world_.options->queue_wait,
-          .most = std::min(Duration::Milliseconds(LimitSet::kMostQueueMs),
-                           deadline - *since_ - kLeastForAnswer),
-          .since = *since_};
+  return PatienceOf(in_, *world_.options, *since_, deadline);
 }
 
 LimitWaiter* QueueStay::Waiter(size_t body_bytes) {

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "gateway/gate.h"
 #include "wire/protocols/protocols.h"
 
 namespace seekroute {
@@ -15,13 +16,9 @@ constexpr int kNice = 10;
 
 }  // namespace
 
-ScanPool::ScanPool(const KeyRing* keys, bool require_key, const Clock* clock, int threads,
-                   Done done)
-    : keys_(keys),
-      require_key_(require_key),
-      clock_(clock),
-      most_threads_(std::max(1, threads)),
-      done_(std::move(done)) {}
+ScanPool::ScanPool(const GatewayOptions* options, const KeyRing* keys, Limiter* limiter,
+                   const Clock* clock, Done done)
+    : options_(*options), keys_(keys), limiter_(limiter), clock_(clock), done_(std::move(done)) {}
 
 ScanPool::~ScanPool() { Close(); }
 
@@ -41,7 +38,8 @@ void ScanPool::Submit(Submission submission) {
   queue.push_back(std::move(submission));
   ++waiting_;
   // An idle thread is one until it wakes, and takes one body then.
-  if (waiting_ > idle_ && threads_.size() < static_cast<size_t>(most_threads_)) {
+  const auto most = static_cast<size_t>(std::max(1, options_.scan_threads));
+  if (waiting_ > idle_ && threads_.size() < most) {
     threads_.emplace_back([this] { Run(); });
   }
   wake_.NotifyOne();
@@ -94,14 +92,20 @@ void ScanPool::Run() {
   }
 }
 
-// Only for a key that may be used: a stranger's body is not worth the time.
+// Only for a key that may be used, and has not sent too much already: another's body is not worth
+// the time.
 void ScanPool::Scan(Submission* submission) const {
   const Profile* profile =
       &submission->snapshot->ProfileNamed(submission->snapshot->default_profile);
   if (submission->origin != Origin::kInProcess) {
     const auto key = keys_->Find(submission->authorization, clock_->WallTime().seconds());
-    if (key ? !KeyRing::CheckUsable(**key).ok() : require_key_) return;
-    if (key) profile = &submission->snapshot->ProfileNamed((*key)->profile);
+    if (key ? !KeyRing::CheckUsable(**key).ok() : options_.require_key) return;
+    if (key) {
+      const LimitTime now{clock_->Now(), clock_->WallTime()};
+      submission->unread = PeekLimits(**key, *submission, options_, now, limiter_);
+      if (submission->unread) return;
+      profile = &submission->snapshot->ProfileNamed((*key)->profile);
+    }
   }
   const Surface& surface = SurfaceOf(submission->surface);
   submission->scan.emplace(ScanBody(submission->body, surface, *profile));

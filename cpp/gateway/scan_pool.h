@@ -22,11 +22,13 @@ namespace seekroute {
 // bodies in.
 class ScanPool {
  public:
-  // Gets each submission back, with its scan; on one of the pool's threads.
+  // Gets each submission back, with its scan, or why its key's limits do not let it be read; on one
+  // of the pool's threads.
   using Done = std::function<void(Submission)>;
 
-  // `keys` and `clock` are not owned and outlive the pool. No thread before the first Submit().
-  ScanPool(const KeyRing* keys, bool require_key, const Clock* clock, int threads, Done done);
+  // Nothing is owned; all of it outlives the pool. No thread before the first Submit().
+  ScanPool(const GatewayOptions* options, const KeyRing* keys, Limiter* limiter, const Clock* clock,
+           Done done);
   ~ScanPool();  // Close()
   ScanPool(const ScanPool&) = delete;
   ScanPool& operator=(const ScanPool&) = delete;
@@ -45,10 +47,10 @@ class ScanPool {
   void Run();
   void Scan(Submission* submission) const;
 
+  const GatewayOptions& options_;
   const KeyRing* const keys_;
-  const bool require_key_;
+  Limiter* const limiter_;
   const Clock* const clock_;
-  const int most_threads_;
   const Done done_;
   std::atomic<bool> stopped_{false};
 

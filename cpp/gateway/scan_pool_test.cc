@@ -29,6 +29,13 @@ class ScanPoolTest : public ::testing::Test {
     keys_.Put(HmacSha256(Secret("pepper"), "good"), {.key_id = "k", .profile = "other"});
     keys_.Put(HmacSha256(Secret("pepper"), "second"), {.key_id = "s", .profile = "other"});
     keys_.Put(HmacSha256(Secret("pepper"), "off"), {.key_id = "d", .disabled = true});
+    keys_.Put(HmacSha256(Secret("pepper"), "few"), {.key_id = "f", .limits = few_});
+  }
+
+  // Of the key that may send one a minute.
+  Reservation SendOne() {
+    const LimitTime now{clock_.Now(), clock_.WallTime()};
+    return limiter_.Reserve({.key = "f", .key_limits = few_.get()}, {}, now).reservation;
   }
 
   Submission From(const char* authorization) {
@@ -54,14 +61,27 @@ class ScanPoolTest : public ::testing::Test {
     return back_.at(last_).scan;
   }
 
+  // As it came back.
+  Submission Back(Submission submission) {
+    const ExchangeId id = submission.id;
+    pool_.Submit(std::move(submission));
+    std::unique_lock<std::mutex> lock(mu_);
+    came_.wait(lock, [&] { return back_.contains(id); });
+    return std::move(back_.at(id));
+  }
+
+  const std::shared_ptr<const LimitSet> few_ =
+      std::make_shared<LimitSet>(LimitSet{.requests_per_minute = 1});
   SystemClock clock_;
+  Limiter limiter_;
+  GatewayOptions options_{.scan_threads = 2}, one_thread_{.scan_threads = 1};
   KeyRing keys_{Secret("pepper")};
   std::shared_ptr<Snapshot> snapshot_ = std::make_shared<Snapshot>();
   std::mutex mu_;
   std::condition_variable came_;
   std::map<ExchangeId, Submission> back_;  // mu_
   ExchangeId last_ = 0;
-  ScanPool pool_{&keys_, true, &clock_, 2, [this](Submission submission) {
+  ScanPool pool_{&options_, &keys_, &limiter_, &clock_, [this](Submission submission) {
                    const std::lock_guard<std::mutex> lock(mu_);
                    const ExchangeId id = submission.id;
                    back_.emplace(id, std::move(submission));
@@ -97,6 +117,29 @@ TEST_F(ScanPoolTest, AStrangersBodyIsNotRead) {
   EXPECT_FALSE(Ask("Bearer off"));
 }
 
+TEST_F(ScanPoolTest, NoBodyIsReadOfAKeyThatHasSentTooMuch) {
+  const std::string large = R"({"model":"m","messages":[{"role":"user","content":")" +
+                            std::string(1'000'000, 'x') + R"("}]})";
+  const auto ask = [&](std::optional<Duration> queue) {
+    Submission submission = From("Bearer few");
+    submission.body = large;
+    submission.options.queue = queue;
+    return Back(std::move(submission));
+  };
+  EXPECT_TRUE(ask({}).scan);  // which takes nothing
+  EXPECT_TRUE(ask({}).scan);
+  Reservation one = SendOne();
+  one.Settle({}, {clock_.Now(), clock_.WallTime()});
+  for (int i = 0; i < 100; ++i) {
+    const Submission back = ask({});
+    EXPECT_FALSE(back.scan);
+    ASSERT_TRUE(back.unread);
+    EXPECT_EQ(back.unread->dimension, LimitDimension::kRequestsPerMinute);
+  }
+  EXPECT_FALSE(ask(Duration::Seconds(10)).scan);
+  EXPECT_TRUE(ask(Duration::Seconds(60)).scan);  // it waits for its turn
+}
+
 TEST_F(ScanPoolTest, AfterAStopNothingIsRead) {
   pool_.Stop();
   EXPECT_FALSE(Ask("Bearer good"));
@@ -105,7 +148,7 @@ TEST_F(ScanPoolTest, AfterAStopNothingIsRead) {
 TEST_F(ScanPoolTest, KeysTakeTurns) {
   std::vector<ExchangeId> order;  // mu_
   bool held = true;               // mu_
-  ScanPool pool(&keys_, true, &clock_, 1, [&](const Submission& submission) {
+  ScanPool pool(&one_thread_, &keys_, &limiter_, &clock_, [&](const Submission& submission) {
     std::unique_lock<std::mutex> lock(mu_);
     order.push_back(submission.id);
     came_.notify_all();
@@ -137,7 +180,7 @@ TEST_F(ScanPoolTest, ABodyThatNoIdleThreadIsLeftForGetsOne) {
   bool met = true;  // mu_
   for (int round = 0; round < 100 && met; ++round) {
     size_t back = 0;  // mu_
-    ScanPool pool(&keys_, true, &clock_, 2, [&](const Submission&) {
+    ScanPool pool(&options_, &keys_, &limiter_, &clock_, [&](const Submission&) {
       std::unique_lock<std::mutex> lock(mu_);
       const bool first = ++back == 1;
       came_.notify_all();
