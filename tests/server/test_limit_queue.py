@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 
-from seekroute.server.service import Service
-from seekroute.testing import Exchange, Gate, Text
+from limited import held_stream, limit, sample
+from seekroute.server.upkeep import Upkeep
+from seekroute.testing import Exchange, Text
 from serving import (
     PATIENCE,
     RunningServer,
@@ -33,16 +34,6 @@ WAITS = "x-seekroute-queue-ms: 60000"
 def server(tmp_path: Path) -> Iterator[RunningServer]:
     with running_server(tmp_path) as running:
         yield running
-
-
-def limit(server: RunningServer, **limits: int | None) -> None:
-    """Limits of the organization of the server's key."""
-    org = server.service.control.orgs.get("default").id
-    server.gateway.set_limits("org", org, limits)
-
-
-def sample(server: RunningServer, wanted: str) -> float:
-    return sum(value for name, labels, value in server.gateway.core.samples() if name == wanted)
 
 
 @dataclass
@@ -73,18 +64,6 @@ def crowd_of(server: RunningServer, stack: contextlib.ExitStack, count: int) -> 
     for client in clients:
         client.sendall(server.chat_bytes("Connection: close", WAITS))
     return clients
-
-
-def held_stream(server: RunningServer, stack: contextlib.ExitStack) -> Gate:
-    """A stream that has begun, and ends when its gate is opened."""
-    gate = Gate()
-    server.mock.queue(Text("before after", chunks=["before ", "after"], gate=gate))
-    client = stack.enter_context(contextlib.closing(server.connect()))
-    client.sendall(server.chat_bytes("Connection: close", stream=True))
-    gate.release(2)
-    read_until(client, b"before ")
-    stack.callback(gate.open)
-    return gate
 
 
 def until(server: RunningServer, waiting: int) -> None:
@@ -155,7 +134,7 @@ def test_the_operators_wait_is_for_who_names_none(tmp_path: Path) -> None:
         contextlib.ExitStack() as stack,
     ):
         limit(server, concurrent=1)
-        gate = held_stream(server, stack)
+        _, gate = held_stream(server, stack)
         client = stack.enter_context(contextlib.closing(server.connect()))
         client.sendall(server.chat_bytes("Connection: close"))
         until(server, 1)
@@ -172,7 +151,7 @@ def test_a_key_or_its_organization_says_how_long_its_requests_wait(server: Runni
         server.service.control.limits.set(scope, id, {"concurrent": 1, "queue_ms": 60_000})
         server.service.sync_keys()
         with contextlib.ExitStack() as stack:
-            gate = held_stream(server, stack)
+            _, gate = held_stream(server, stack)
             client = stack.enter_context(contextlib.closing(server.connect()))
             client.sendall(server.chat_bytes("Connection: close"))
             until(server, 1)
@@ -199,17 +178,18 @@ def test_a_revoked_key_waits_no_longer(server: RunningServer) -> None:
 
 def test_slots_that_nobody_has_are_told_once(caplog: pytest.LogCaptureFixture) -> None:
     found = iter((0, 2, 2, 5))
-    service: Any = SimpleNamespace(core=SimpleNamespace(census=lambda: next(found)), _leaks=0)
+    core = SimpleNamespace(census=lambda: next(found))
+    upkeep: Any = SimpleNamespace(_gateway=SimpleNamespace(core=core), _leaks=0)
     with caplog.at_level("ERROR", logger="seekroute.server"):
         for _ in range(4):
-            assert Service._take_census(service) is False
+            assert Upkeep._take_census(upkeep) is False
     assert [record.getMessage().split()[0] for record in caplog.records] == ["2", "3"]
 
 
 def test_a_client_that_leaves_gives_its_place_up(server: RunningServer) -> None:
     limit(server, concurrent=1)
     with contextlib.ExitStack() as stack:
-        gate = held_stream(server, stack)
+        _, gate = held_stream(server, stack)
         [leaves] = crowd_of(server, stack, 1)
         until(server, 1)
         leaves.close()
@@ -234,7 +214,7 @@ def test_a_stop_tells_those_that_wait(server: RunningServer) -> None:
 def test_a_stream_is_told_where_it_stands(server: RunningServer) -> None:
     limit(server, concurrent=1)
     with contextlib.ExitStack() as stack:
-        gate = held_stream(server, stack)
+        _, gate = held_stream(server, stack)
         client = stack.enter_context(contextlib.closing(server.connect()))
         client.sendall(
             server.chat_bytes(

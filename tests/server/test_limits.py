@@ -4,43 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import json
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from limited import held_stream, limit, sample
 from seekroute.money import nano
-from seekroute.testing import Gate, Text
-from serving import RunningServer, read_until, read_until_closed, running_server
+from serving import RunningServer, read_until_closed, running_server
 
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[RunningServer]:
     with running_server(tmp_path) as running:
         yield running
-
-
-def limit(server: RunningServer, **limits: int | None) -> None:
-    """Limits of the organization of the server's key."""
-    org = server.service.control.orgs.get("default").id
-    server.gateway.set_limits("org", org, limits)
-
-
-def held_stream(server: RunningServer, stack: contextlib.ExitStack) -> tuple[socket.socket, Gate]:
-    """A stream that has brought content, and goes on when its gate is opened."""
-    gate = Gate()
-    server.mock.queue(Text("before after", chunks=["before ", "after"], gate=gate))
-    client = stack.enter_context(server.connect())
-    client.sendall(server.chat_bytes("Connection: close", stream=True))
-    gate.release(2)
-    read_until(client, b"before ")
-    return client, gate
-
-
-def leaks(server: RunningServer) -> float:
-    samples = {name: value for name, labels, value in server.gateway.core.samples() if not labels}
-    return samples["seekroute_limit_leaks_total"]
 
 
 def test_the_sixty_first_of_sixty_is_told_the_true_wait(server: RunningServer) -> None:
@@ -114,7 +91,7 @@ def test_slots_are_free_again_however_a_request_ends(server: RunningServer) -> N
             read_until_closed(held[2][0])
         for _ in range(3):
             assert server.chat().status == 200
-    assert leaks(server) == 0
+    assert sample(server, "seekroute_limit_leaks_total") == 0
 
 
 def test_a_limit_may_be_lowered_while_requests_run(server: RunningServer) -> None:
