@@ -36,6 +36,9 @@ def test_a_client_may_shorten_the_time_of_its_request(gateway: RunningServer, st
         ("x-seekroute-timeout-ms", "86400001"),
         ("x-seekroute-queue-ms", "60001"),
         ("x-seekroute-queue-ms", "1.5"),
+        ("x-seekroute-queue-progress", "maybe"),
+        ("x-seekroute-explain", "yes"),
+        ("x-seekroute-explain", ""),
         ("x-session-id", ""),
         ("x-session-id", "s" * 257),
     ],
@@ -49,3 +52,11 @@ def test_a_value_that_makes_no_sense_is_refused(
     assert (error["code"], error["param"]) == ("invalid_value", name)
     assert "expected" in error["message"]
     assert not gateway.mock.requests
+
+
+@pytest.mark.parametrize("value", ["1", "true", "Enabled", "0", "FALSE", "disabled"])
+def test_a_switch_is_on_or_off(gateway: RunningServer, value: str) -> None:
+    answer = chat(gateway, "x-seekroute-explain", value)
+    assert answer.status == 200, answer.body
+    assert ("seekroute" in answer.json()) == (value.lower() in ("1", "true", "enabled"))
+    assert chat(gateway, "x-seekroute-queue-progress", value, stream=True).status == 200

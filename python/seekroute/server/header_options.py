@@ -6,8 +6,9 @@ from typing import Any, Final, NamedTuple
 from seekroute.gateway import EXPLAIN_NO, EXPLAIN_OPENROUTER, EXPLAIN_SEEKROUTE
 from seekroute.server.answers import HttpCall, Refusal
 
-# How a header says that it is on, in lower case.
+# How a header says that it is on, and that it is off, in lower case.
 _YES: Final = (b"1", b"true", b"enabled")
+_NO: Final = (b"0", b"false", b"disabled")
 _DAY_MS: Final = 86_400_000
 _LONGEST_QUEUE_MS: Final = 60_000
 _LONGEST_SESSION: Final = 256
@@ -38,6 +39,18 @@ def _milliseconds(name: bytes, value: bytes, least: int, most: int) -> int:
     )
 
 
+def _switch(name: bytes, value: bytes) -> bool:
+    value = value.lower()
+    if value in _YES or value in _NO:
+        return value in _YES
+    shown = name.decode()
+    raise Refusal(
+        "invalid_value",
+        f"{shown}: expected 1, true or enabled, or 0, false or disabled",
+        param=shown,
+    )
+
+
 def _change(call: HttpCall, **changes: Any) -> None:
     call.options = (call.options or HeaderOptions())._replace(**changes)
 
@@ -50,8 +63,8 @@ def _queue(call: HttpCall, name: bytes, value: bytes) -> None:
     _change(call, queue_ms=_milliseconds(name, value, 0, _LONGEST_QUEUE_MS))
 
 
-def _progress(call: HttpCall, _: bytes, value: bytes) -> None:
-    _change(call, queue_progress=value.lower() in _YES)
+def _progress(call: HttpCall, name: bytes, value: bytes) -> None:
+    _change(call, queue_progress=_switch(name, value))
 
 
 def _session(call: HttpCall, name: bytes, value: bytes) -> None:
@@ -63,11 +76,12 @@ def _session(call: HttpCall, name: bytes, value: bytes) -> None:
     _change(call, session_id=value)
 
 
-def _explain(call: HttpCall, _: bytes, value: bytes) -> None:
-    call.explain = EXPLAIN_SEEKROUTE if value.lower() in _YES else EXPLAIN_NO
+def _explain(call: HttpCall, name: bytes, value: bytes) -> None:
+    call.explain = EXPLAIN_SEEKROUTE if _switch(name, value) else EXPLAIN_NO
 
 
 def _metadata(call: HttpCall, _: bytes, value: bytes) -> None:
+    # OpenRouter's own: it refuses no value, so a client of its that sends another one is served.
     if value.lower() in _YES:
         call.explain = EXPLAIN_OPENROUTER
 
