@@ -51,6 +51,20 @@ def test_a_key_is_made_beside_a_ledger_that_cannot_be_read(
     assert len(run_json("keys", "list")) == 1
 
 
+@pytest.mark.parametrize("words", [("keys", "list"), ("providers", "status"), ("orgs", "list")])
+def test_a_broken_configuration_is_passed_by(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    monkeypatch.delenv("SEEKROUTE_DATA_DIR")
+    (tmp_path / "seekroute.yaml").write_text("nonsense: 1\n")
+    told = run(*words, code=2).stderr
+    assert "nonsense: unknown key" in told
+    assert "--data-dir DIR before the command" in told
+    passed = CliRunner().invoke(app, ("--data-dir", "data", *words))
+    assert passed.exit_code == (1 if words[0] == "providers" else 0)
+    assert "nonsense" not in passed.output
+
+
 def test_what_keys_have_used_is_summed_in_the_ledger(tmp_path: Path) -> None:
     with running_server(tmp_path / "data", credits={"enabled": True}) as server:
         ids = [server.chat().headers["x-generation-id"] for _ in range(2)]

@@ -127,7 +127,7 @@ def test_a_refused_reload_keeps_the_old_one_and_says_where(server: RunningServer
     assert result.exit_code == 1
     assert f"seekroute.yaml:{line}:" in result.stderr
     assert "providers.house.allow_http: expected true or false" in result.stderr
-    assert "the old one stays in force" in result.stderr
+    assert "a running server keeps the one that it has" in result.stderr
     assert ask(server) == ("team/one", 1)
     file_of(server).write_text("{")
     result = reload(server, "--json")
@@ -217,6 +217,24 @@ def test_without_a_server_there_is_nothing_to_reload(tmp_path: Path) -> None:
     )
     assert result.exit_code == 1
     assert "no server runs from" in result.output
+
+
+@pytest.mark.parametrize("text", ["{", "default_model: no/such\n"])
+def test_a_file_that_does_not_tell_the_data_directory_is_refused_alike(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.delenv("SEEKROUTE_DATA_DIR", raising=False)
+    monkeypatch.chdir(tmp_path)
+    Path("seekroute.yaml").write_text(text)
+    result = CliRunner().invoke(app, ["config", "reload"], catch_exceptions=False)
+    assert result.exit_code == 1
+    assert "seekroute.yaml:" in result.stderr
+    assert "a running server keeps the one that it has" in result.stderr
+    result = CliRunner().invoke(app, ["config", "reload", "--json"], catch_exceptions=False)
+    assert result.exit_code == 1
+    told = json.loads(result.stdout)
+    assert (told["result"], told["changes"], told["needs_restart"]) == ("refused", [], [])
+    assert "--data-dir DIR before the command" in told["problems"][-1]
 
 
 def test_keys_are_asked_for_the_new_mock(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -20,6 +20,7 @@ app.command("import")(import_)
 
 # How long the server may take: it gives up on a reading after 60 s, and may have one before this.
 _PATIENCE_S: Final = 135.0
+_NOTHING: Final[Mapping[str, Any]] = {"changes": [], "more_changes": 0, "needs_restart": []}
 
 
 @app.command()
@@ -101,14 +102,24 @@ def reload(ctx: typer.Context, as_json: JsonOption = False) -> None:
     else:
         for problem in answer["problems"]:
             say(problem, err=True)
-        say("the configuration was not reloaded: the old one stays in force", err=True)
+        say(
+            "the configuration was not reloaded: a running server keeps the one that it has",
+            err=True,
+        )
     if answer["result"] != "applied":
         raise typer.Exit(1)
 
 
 def _reloaded(options: Shared) -> dict[str, Any]:
-    """What the server of the data directory says of a reload."""
-    folder = options.folder()
+    """What the server of the data directory says of a reload; or this process, of a configuration
+    that does not even tell where that is. Raises SeekrouteError."""
+    try:
+        folder = options.folder()
+    except ConfigError as error:
+        if options.data_dir is not None:
+            raise
+        problems = [str(problem) for problem in error.problems]
+        return {"result": "refused", "problems": problems, **_NOTHING}
     pid = server_of(folder, "the next start reads everything")
     with options.open_control() as control:
         n = control.reloads.put()

@@ -38,6 +38,11 @@ MockOption = Annotated[
 
 NO_FILE = "there is no configuration file: defaults are in force, and variables (SEEKROUTE_…)"
 _ANOTHER = "Is it another one that is meant? --data-dir and --config say which"
+_WITHOUT_FILE = Problem(
+    "",
+    "the configuration says where the data directory is: with --data-dir DIR before the command, "
+    "a command that needs nothing else of it works without it",
+)
 _UNITS = {"m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400, "y": 365 * 86_400}
 _DAYS_AGO = {"today": 0, "yesterday": 1}
 LEAST_BEGINNING = 18  # characters of an answer's id, as lists show it and commands take it
@@ -82,7 +87,12 @@ class Shared:
 
     def folder(self) -> Path:
         """The data directory, there or not yet. Raises ConfigError."""
-        return usable(self.data_dir or Path(self.settings().data_dir))
+        if self.data_dir is not None:
+            return usable(self.data_dir)
+        try:
+            return usable(Path(self.settings().data_dir))
+        except ConfigError as error:
+            raise ConfigError([*error.problems, _WITHOUT_FILE]) from None
 
     def open_ledger(self, folder: Path | None = None) -> Ledger:
         """The ledger of the data directory, for reading; also while a server writes it.
