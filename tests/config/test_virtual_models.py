@@ -107,3 +107,14 @@ def test_a_model_may_be_listed_at_each_of_its_endpoints() -> None:
     )
     settings = load_settings(write(text), environ={})
     assert len(settings.virtual_models["team/x"].candidates) == 4
+
+
+def test_a_wrong_candidate_is_told_once() -> None:
+    problems = refused(OWN.replace("model: gpt-4o-mini", "model: gpt-4o-mini, weigth: 3"))
+    assert {path: each.message for path, each in problems.items()} == {
+        "virtual_models.team/x.candidates.0.weigth": "unknown key"
+    }
+    problems = refused("virtual_models: {team/x: {candidates: []}}")
+    assert problems["virtual_models.team/x.candidates"].message == (
+        "expected at least 1 entry, found 0"
+    )

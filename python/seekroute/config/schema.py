@@ -139,6 +139,10 @@ def _element_of(annotation: Any) -> Any:
     return arguments[-1] if arguments else None
 
 
+def _len(value: object) -> int:
+    return len(value) if isinstance(value, list | tuple | dict) else 0
+
+
 def problems_of(
     error: ValidationError,
     model: type,
@@ -163,6 +167,8 @@ def problems_of(
         for part in loc:
             path = join(path, part)
         kind, context, value = item["type"], item.get("ctx", {}), item.get("input")
+        if kind == "too_short" and _len(value) >= context["min_length"]:
+            continue  # entries that are wrong do not count for pydantic, and are told themselves
         hint = ""
         if kind in ("extra_forbidden", "unexpected_keyword_argument"):
             message, hint = "unknown key", did_you_mean(str(loc[-1]), _keys_at(model, loc[:-1]))
@@ -174,11 +180,14 @@ def problems_of(
                 name, words = _BOUND_WORDS[kind]
                 limit = context.get(name)
                 expected = _PATTERN_WORDS.get(str(limit)) or words.format(limit)
+                expected = re.sub(r"^(at (?:least|most) 1 )entries$", r"\1entry", expected)
             if kind == "value_error":
                 message, _, hint = str(context.get("error", item["msg"])).partition("; ")
             elif expected:
                 hidden = path in secrets or not _SECRET_KEYS.isdisjoint(path.split("."))
                 found = shown(value, secret=hidden)
+                if kind in ("too_short", "too_long"):
+                    found = str(_len(value))
                 message = f"expected {expected}, found {found}"
                 if kind in ("literal_error", "enum") and isinstance(value, str):
                     near = difflib.get_close_matches(
