@@ -81,6 +81,7 @@ class Plan:
     limits: LimitPlan = field(default_factory=LimitPlan)  # of keys and of what they share
     source: Source | None = None  # None: of settings that were read from nowhere
     told_profile: str = ""  # the default one, if it is not of a file: its name or path
+    warnings: tuple[str, ...] = ()  # of what is allowed, and does not do what it seems to
     anew: frozenset[Anew] = frozenset()  # lost databases that this start may begin anew
 
     def snapshot_with(self, mock_url: str) -> dict[str, Any]:

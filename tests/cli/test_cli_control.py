@@ -220,7 +220,7 @@ def test_config_check_show_and_schema(run: Run, run_json: Run, tmp_path: Path) -
     (tmp_path / "seekroute.yaml").write_text(
         "server: {port: 9000}\nproviders: {openai: {api_key: sk-canary}}\n"
     )
-    found = {"ok": True, "file": "seekroute.yaml", "problems": []}
+    found = {"ok": True, "file": "seekroute.yaml", "problems": [], "warnings": []}
     assert run_json("config", "check") == found
     assert run_json("config", "show")["server"]["port"] == 9000
     assert "port: 9000" in run("config", "show").stdout

@@ -312,6 +312,20 @@ def test_files_for_fewer_requests_than_allowed_are_said(tmp_path: Path) -> None:
     assert "ulimit -n" in said["hint"]
 
 
+def test_a_fallback_that_is_never_asked_is_warned_of(tmp_path: Path) -> None:
+    lists = "{any: {deepseek-chat: [gpt-4.1]}}"
+    (tmp_path / "seekroute.yaml").write_text(f"routing: {{fallbacks: {lists}}}\n")
+    with start(tmp_path, 1024) as child:
+        assert child.stderr is not None
+        line = "-"
+        while line and "is never asked" not in line:
+            line = child.stderr.readline()
+        child.terminate()
+        child.communicate(timeout=PATIENCE)
+    assert "openai/gpt-4.1 is never asked after deepseek/deepseek-chat" in line
+    assert '"warning"' in line
+
+
 @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&-", "> /dev/full"])
 def test_it_serves_with_a_closed_output(tmp_path: Path, closed: str) -> None:
     with start(tmp_path, 1024, closed) as child:

@@ -139,6 +139,21 @@ def test_a_refused_reload_keeps_the_old_one_and_says_where(server: RunningServer
     assert 'seekroute_config_reloads_total{result="refused"} 2.0' in shown
 
 
+def test_a_reload_warns_of_a_fallback_that_is_never_asked(
+    server: RunningServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    lists = {"any": {"house": ["openai/gpt-4.1"]}}
+    url = server.mock.base_url
+    file_of(server).write_text(house(url, "one", "0.01", routing={"fallbacks": lists}))
+    result = reload(server)
+    assert result.exit_code == 0
+    warning = "routing.fallbacks.any.house.0: openai/gpt-4.1 is never asked after team/one"
+    assert f": {warning}" in result.stderr
+    assert warning in caplog.text
+    (told_again,) = told(server)["warnings"]
+    assert warning in told_again
+
+
 def test_an_authority_that_is_no_certificate_is_refused(server: RunningServer) -> None:
     told(server)
     file = file_of(server)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -20,15 +20,19 @@ app.command("import")(import_)
 
 # How long the server may take: it gives up on a reading after 60 s, and may have one before this.
 _PATIENCE_S: Final = 135.0
-_NOTHING: Final[Mapping[str, Any]] = {"changes": [], "more_changes": 0, "needs_restart": []}
+_NOTHING: Final[Mapping[str, Any]] = {
+    **{"warnings": [], "changes": [], "more_changes": 0},
+    "needs_restart": [],
+}
 
 
 @app.command()
 def check(ctx: typer.Context, as_json: JsonOption = False) -> None:
     """Report every error in the configuration, also for this machine: folders,
-    addresses, certificates. Exit with 2 if there is one."""
+    addresses, certificates. Exit with 2 if there is one. Warn of fallbacks that are never asked."""
     problems = []
-    from seekroute.cli.start_checks import start_problems
+    warnings: list[str] = []
+    from seekroute.cli.start_checks import start_problems, start_warnings
     from seekroute.config import config_file
 
     options = shared(ctx)
@@ -38,13 +42,16 @@ def check(ctx: typer.Context, as_json: JsonOption = False) -> None:
         found = start_problems(settings, options.data_dir or Path(settings.data_dir))
         if found:
             raise ConfigError(found)
+        warnings = start_warnings(settings)
     except ConfigError as error:
         if not as_json:
             raise
         problems = [dataclasses.asdict(problem) for problem in error.problems]
     if as_json:
-        print_json({"ok": not problems, "file": file and str(file), "problems": problems})
+        told = {"ok": not problems, "file": file and str(file), "problems": problems}
+        print_json({**told, "warnings": warnings})
     else:
+        _say_warnings(warnings)
         say(f"{file} is valid" if file else NO_FILE)
     if problems:
         raise typer.Exit(2)
@@ -137,6 +144,12 @@ def _say_changes(answer: dict[str, Any]) -> None:
         say("nothing changed")
     for path in answer["needs_restart"]:
         say(f"{path}: needs a restart, and stays as it was", err=True)
+    _say_warnings(answer["warnings"])
+
+
+def _say_warnings(warnings: Iterable[str]) -> None:
+    for each in warnings:
+        say(f"warning: {each}", fg=typer.colors.YELLOW, err=True)
 
 
 def _leaves(value: dict[str, Any], path: str) -> Iterator[tuple[str, Any]]:

@@ -58,7 +58,7 @@ def _examine(options: Shared, *, offline: bool) -> Iterator[Finding]:
         for problem in error.problems:
             yield _wrong(problem)
         return
-    from seekroute.cli.start_checks import start_problems
+    from seekroute.cli.start_checks import start_problems, start_warnings
     from seekroute.config import catalog_of, config_file
     from seekroute.control.directory import serving_pid, why_unusable
 
@@ -70,6 +70,8 @@ def _examine(options: Shared, *, offline: bool) -> Iterator[Finding]:
     if not wrong:
         file = config_file(options.config)
         yield Finding("configuration", "ok", f"{file} is valid" if file else NO_FILE)
+        for warning in start_warnings(settings):
+            yield Finding("configuration", "warning", warning)
     catalog = catalog_of(settings)
     if why := why_unusable(folder, writing=True):
         yield Finding("data", "failed", why, "choose another data_dir, or make it usable")

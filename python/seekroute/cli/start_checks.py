@@ -38,6 +38,13 @@ def start_problems(settings: Settings, folder: Path) -> list[Problem]:
     ]
 
 
+def start_warnings(settings: Settings) -> list[str]:
+    """What a start with a right configuration, and each reload, warns of. Raises ConfigError."""
+    from seekroute.config import prepare
+
+    return list(prepare(settings, os.environ).warnings)
+
+
 def _place(folder: Path) -> Iterator[Problem]:
     from seekroute.control.directory import why_unusable
 

@@ -8,6 +8,7 @@ from seekroute.api.models import ModelList
 from seekroute.config.catalog_rows import model_rows
 from seekroute.config.core_options import build_options
 from seekroute.config.loading import catalog_of, profile_place, profiles_of
+from seekroute.config.price_jumps import price_jumps
 from seekroute.config.snapshot import build_snapshot, mock_is_on, unserved_models
 from seekroute.plan import MOCK_URL, Plan, Profile, ServerPart
 from seekroute.rate_limits import LimitPlan
@@ -92,6 +93,7 @@ def prepare(
         limits=limit_plan(settings, profiles, catalog),
         source=settings.source,
         told_profile=_told_profile(settings),
+        warnings=tuple(map(str, price_jumps(settings, catalog, snapshot))),
     )
 
 

@@ -121,9 +121,13 @@ class Reloads:
         if refused:
             problems = [without_keys(visible(line)) for line in refused.splitlines()]
             _log.error("configuration not reloaded, the old one stays: %s", "; ".join(problems))
-            return {"result": result, "problems": problems, **_told(Differences())}
+            return {"result": result, "problems": problems, "warnings": [], **_told(Differences())}
         _log_differences(reading.differences)
-        return {"result": result, "problems": [], **_told(reading.differences)}
+        warnings = [visible(line) for line in reading.plan.warnings] if reading.plan else []
+        for line in warnings:
+            _log.warning(line)
+        told = _told(reading.differences)
+        return {"result": result, "problems": [], "warnings": warnings, **told}
 
     def _read(self) -> Reading:
         if self._source is None:

@@ -284,6 +284,8 @@ def _run(
         )
         if service.mocked:
             log.warning(f"{MOCK_ANSWERS}; who has paid is charged nothing for it")
+        for warning in service.warnings:
+            log.warning(warning)
         if files.shortage:
             # A default that cannot be had is only told: nobody has asked for so many.
             tell = log.warning if files.meant else log.info

@@ -160,6 +160,7 @@ class Service:
             self.core = self.gateway.core
             self._opened: Opened = opened
             self._shown = self._shown_of(plan)
+            self.warnings = plan.warnings
             self.control.tell_profile(plan.told_profile)
             self._key_feed = KeyFeed(self.control, self.gateway, plan.limits, mocked=self.mocked)
             self._count_today()
