@@ -95,6 +95,7 @@ class _Entry(NamedTuple):
     offers: bytes  # JSON: what each of its endpoints has of its own
     providers: tuple[str, ...]  # ids and lower-case names of those who serve it
     embeds: bool
+    members: tuple[str, ...]  # models that it stands for: of a virtual model several, else itself
 
 
 class ModelList:
@@ -136,6 +137,7 @@ class ModelList:
                 _encode(model["offers"]),
                 tuple(shown),
                 model["row"]["architecture"]["output_modalities"] == ["embeddings"],
+                tuple(model.get("members", (model["id"],))),
             )
 
     def payload(
@@ -154,7 +156,7 @@ class ModelList:
             allow: The key's allow-list; None for no restriction.
             base: What links begin with.
         """
-        ids = [model_id for model_id in self._entries if is_allowed(model_id, allow)]
+        ids = self._ids(allow)
         total, more = len(ids), None
         if query:
             page = query.page([self._parsed(model_id) for model_id in ids])
@@ -172,7 +174,7 @@ class ModelList:
 
     def count(self, query: ModelQuery | None = None, *, allow: Sequence[str] | None = None) -> int:
         """How many models `payload` lists on all its pages."""
-        ids = [model_id for model_id in self._entries if is_allowed(model_id, allow)]
+        ids = self._ids(allow)
         if not query:
             return len(ids)
         return query.page([self._parsed(model_id) for model_id in ids]).total
@@ -219,7 +221,7 @@ class ModelList:
         known = {(each["tag"], each["model"]): each for each in health}
         endpoints = [
             {
-                "name": f"{offer['provider_name']}: {row['name']}",
+                "name": f"{offer['provider_name']}: {offer.get('model_name', row['name'])}",
                 "model_id": model_id,
                 "model_name": row["name"],
                 **{name: value for name, value in offer.items() if name != "upstream_model"},
@@ -228,6 +230,7 @@ class ModelList:
                 **figures(known.get((offer["tag"], offer["upstream_model"]), {})),
             }
             for offer in json.loads(self._entries[model_id].offers)
+            if is_allowed(offer.get("model_id", model_id), allow)
         ]
         shared = {key: row[key] for key in ("name", "created", "description", "architecture")}
         data = {"id": self._spelled(model_id, style), **shared, "endpoints": endpoints}
@@ -237,7 +240,7 @@ class ModelList:
         """Ids of at most three models whose names are most like `name`, which is none of them."""
         # No name is so long, and the comparison's time grows with its square.
         slug = name.rpartition("/")[2][:_MOST_COMPARED].casefold()
-        known = {each.rpartition("/")[2]: each for each in self._entries if is_allowed(each, allow)}
+        known = {each.rpartition("/")[2]: each for each in self._ids(allow)}
         return [known[each] for each in get_close_matches(slug, known, n=3, cutoff=0.6)]
 
     def api_of(self, model_id: str) -> Literal["completions", "embeddings"] | None:
@@ -271,9 +274,16 @@ class ModelList:
             return self.endpoints(model, style=style, allow=allow, health=health())
         return self.one(name, style=style, allow=allow, base=base)
 
+    def _ids(self, allow: Sequence[str] | None) -> list[str]:
+        return [model_id for model_id in self._entries if self._may_use(model_id, allow)]
+
+    def _may_use(self, model_id: str, allow: Sequence[str] | None) -> bool:
+        """A virtual model may be used where one of its members may: it asks that one."""
+        return any(is_allowed(each, allow) for each in self._entries[model_id].members)
+
     def _find(self, name: str, allow: Sequence[str] | None) -> str | None:
         model_id = self._names.get(name)
-        if model_id not in self._entries or not is_allowed(model_id, allow):
+        if model_id not in self._entries or not self._may_use(model_id, allow):
             return None
         return model_id
 

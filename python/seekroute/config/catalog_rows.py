@@ -12,6 +12,7 @@ from typing import Any
 from seekroute.config.catalog import MOCK_PROVIDER, Catalog, CatalogModel, Endpoint
 from seekroute.config.prices import endpoint_table, sold_at
 from seekroute.config.routes import tag_of
+from seekroute.config.virtual_rows import virtual_row
 
 __all__ = ["model_row", "model_rows", "offer_row", "offers_of", "provider_row"]
 
@@ -64,10 +65,48 @@ def model_rows(catalog: Catalog, snapshot: Mapping[str, Any]) -> dict[str, Any]:
             }
         )
     return {
-        "names": snapshot["names"],
+        "names": {**snapshot["names"], **{name: name for name in snapshot["virtual_models"]}},
         "providers": [provider_row(catalog, each["id"]) for each in snapshot["providers"]],
-        "models": models,
+        "models": models + _virtual_models(catalog, snapshot, models),
     }
+
+
+def _virtual_models(
+    catalog: Catalog, snapshot: Mapping[str, Any], models: Sequence[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """The virtual models of which a member is served, in the shape of the others."""
+    candidates = {each["id"]: each["candidates"] for each in snapshot["models"]}
+    offers = {each["id"]: each["offers"] for each in models}
+    found = []
+    for name, virtual in snapshot["virtual_models"].items():
+        rows: list[dict[str, Any]] = []
+        asked: list[dict[str, Any]] = []
+        for member in virtual["candidates"]:
+            model = catalog.get(member["model"])
+            served = [
+                (offer, endpoint)
+                for offer, (_, endpoint) in zip(
+                    offers.get(model.id, ()),
+                    offers_of(model, candidates[model.id]),
+                    strict=True,
+                )
+                if _means(member["provider"], offer["tag"])
+            ]
+            if served:
+                rows.append(model_row(catalog, model, served[0][1]))
+                own = {"model_id": model.id, "model_name": rows[-1]["name"]}
+                asked += [{**offer, **own} for offer, _ in served]
+        if rows:
+            row = virtual_row(name, rows)
+            members = list(dict.fromkeys(each["model_id"] for each in asked))
+            found.append({"id": name, "row": row, "offers": asked, "members": members})
+    return found
+
+
+def _means(provider: str, tag: str) -> bool:
+    """Whether an endpoint's tag is, or begins with, a provider or a tag in small letters, as the
+    core decides; "" means all."""
+    return not provider or f"{tag.lower()}/".startswith(f"{provider}/")
 
 
 def _pricing(catalog: Catalog, model: CatalogModel, endpoint: Endpoint) -> dict[str, Any]:
