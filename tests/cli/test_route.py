@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -60,8 +61,35 @@ def test_a_dry_run_tells_the_shares_and_repeats_a_draw(run: Run) -> None:
     assert found["draws"] == 10_000
     assert [row["endpoint"] for row in found["first"]] == ["cheap", "dear"]
     assert found["first"][0]["share"] == pytest.approx(0.8, abs=0.02)
-    shown = run("route", "-m", "own/m", "--simulate", "100").stdout
-    assert "of 100 draws" in shown
+
+
+def test_a_table_names_models_shares_costs_and_the_seed(run: Run) -> None:
+    shown = run("route", "-m", "own/m", "--seed", "1", "--simulate", "10")
+    lines = [line.split("\t") for line in shown.stdout.splitlines()]
+    assert {(tag, model, share) for tag, model, _, share, *_ in lines} == {
+        ("cheap", "own/m", "80.0%"),
+        ("dear", "own/m", "20.0%"),
+    }
+    assert [status for _, _, status, *_ in lines] == ["selected", "-"]
+    assert sum(float(simulated.rstrip("%")) for *_, simulated in lines) == 100
+    assert shown.stderr == "order: drawn by seed 1\n"
+    head, *rows = money_cli.on_terminal("route", "-m", "own/m", "--simulate", "10")
+    assert "first in 10 draws" in f"{head}{rows}"
+    assert "expected usd" in f"{head}{rows}"
+
+
+def test_a_printed_route_is_as_long_as_its_table() -> None:
+    with seekroute.Client(config="seekroute.yaml") as client:
+        found = client.route("Hi", model="own/m", draw=7, simulate=4)
+        head, *rows, order = str(found).splitlines()
+        assert re.split(" {2,}", head) == [
+            *("endpoint", "model", "status", "first in draws"),
+            *("expected USD", "first in 4 draws"),
+        ]
+        assert len(rows) == 2
+        assert order == "order: drawn by seed 7"
+        one = client.route("Hi", model="own/m", extra_body={"provider": {"only": ["cheap"]}})
+        assert "left out: only (" in str(one)
 
 
 def test_a_body_says_where_it_may_go(run: Run) -> None:
@@ -111,6 +139,21 @@ def test_a_body_that_cannot_be_read_is_told_why(
 ) -> None:
     body = tmp_path / "body.json"
     body.write_text("[" * 200_000)
-    assert "nested too deeply" in run("route", "--body", str(body), code=2).stderr
+    assert "it is nested too deeply" in run("route", "--body", str(body), code=2).stderr
     monkeypatch.setattr("seekroute.cli.route._MOST_BODY", 10)
     assert "larger than" in run("route", "--body", str(body), code=2).stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b'{"a":\n ]', "it is not JSON: line 2, column 2"),
+        (b"\xff\xfe{", "it is not UTF-8"),
+        (b"[]", "expected a JSON object"),
+        (None, "there is no such file"),
+    ],
+)
+def test_a_body_that_is_none_is_told_so(run: Run, content: bytes | None, why: str) -> None:
+    if content is not None:
+        Path("b.json").write_bytes(content)
+    assert f"b.json: {why}" in run("route", "--body", "b.json", code=2).stderr

@@ -5,18 +5,26 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from seekroute.cli.asking import client_of
 from seekroute.cli.asking_server import ask_server
-from seekroute.cli.shared import JsonOption, MockOption, Shared, print_json, say, shared
+from seekroute.cli.shared import JsonOption, MockOption, Shared, print_json, print_rows, say, shared
 from seekroute.errors import SeekrouteError
+
+if TYPE_CHECKING:
+    from seekroute.client.spend.quotes import Routing
 
 _MOST_BODY = 64 * 1024 * 1024
 _MOST_DRAWS = 10_000
 _MOST_SEED = (1 << 53) - 1
+_WHY_UNREAD: dict[type[OSError], str] = {
+    FileNotFoundError: "there is no such file",
+    IsADirectoryError: "it is a folder",
+    PermissionError: "it may not be read",
+}
 _SAMPLE = [{"role": "user", "content": "Hello!"}]
 # Longer prompts fit no model.
 _MOST_FILLER = 8 << 20
@@ -88,7 +96,7 @@ def route(
         if as_json:
             print_json(found.to_dict())
         else:
-            say(str(found))
+            _say_route(found)
 
 
 def _say_planned(
@@ -106,7 +114,16 @@ def _say_planned(
     if as_json:
         print_json(routing.to_dict())
     else:
-        say(str(routing))
+        _say_route(routing)
+
+
+def _say_route(routing: Routing) -> None:
+    rows = [{name: value or None for name, value in row.items()} for row in routing.rows()]
+    columns = list(rows[0]) if rows else []
+    spare = ("first_in_draws", "expected_usd")
+    print_rows(rows, columns, as_json=False, spare=spare, folded=("endpoint", "model", "status"))
+    if order := routing.order():
+        say(order, err=True)  # beside the lines of a table in a pipe
 
 
 def _without_words(body: dict[str, Any]) -> dict[str, Any]:
@@ -130,14 +147,27 @@ def _read(body: Path | None) -> dict[str, Any]:
         stream = sys.stdin.buffer if str(body) == "-" else body.open("rb")
         with stream:
             text = stream.read(_MOST_BODY + 1)
-        if len(text) > _MOST_BODY:
-            raise ValueError("it is larger than 64 MiB")
+    except OSError as error:
+        raise _bad_body(
+            body, _WHY_UNREAD.get(type(error)) or error.strerror or str(error)
+        ) from None
+    if len(text) > _MOST_BODY:
+        raise _bad_body(body, "it is larger than 64 MiB")
+    try:
         found = json.loads(text)
     except RecursionError:
-        raise typer.BadParameter(f"{body}: it is nested too deeply", param_hint="--body") from None
-    except (OSError, ValueError) as error:
-        raise typer.BadParameter(f"{body}: {error}", param_hint="--body") from None
+        raise _bad_body(body, "it is nested too deeply") from None
+    except json.JSONDecodeError as error:
+        at = f"line {error.lineno}, column {error.colno}"
+        raise _bad_body(body, f"it is not JSON: {at}") from None
+    except ValueError:
+        raise _bad_body(body, "it is not UTF-8") from None
     if not isinstance(found, dict):
-        raise typer.BadParameter(f"{body}: expected a JSON object", param_hint="--body")
+        raise _bad_body(body, "expected a JSON object")
     found.pop("stream", None)
     return found
+
+
+def _bad_body(body: Path, why: str) -> typer.BadParameter:
+    name = "the standard input" if str(body) == "-" else body
+    return typer.BadParameter(f"{name}: {why}", param_hint="--body")

@@ -81,31 +81,77 @@ class Routing(Shown, Result):
             f"{len(self.candidates)} candidates, selected={', '.join(chosen) or None!r})"
         )
 
+    def order(self) -> str:
+        """How the order came about, in words; empty where that is not known."""
+        sort, seed = self._data.get("sort"), self._data.get("seed")
+        if sort not in (None, "default"):
+            return f"order: sorted by {sort}"
+        return "" if seed is None else f"order: drawn by seed {seed}"
+
+    def rows(self) -> list[dict[str, str]]:
+        """What is printed: of each candidate in the order of asking, and of whoever was left out,
+        the values by column, the same ones in each; empty where there is none."""
+        candidates = self._data["endpoints"]["available"]
+        found = [self._candidate(row) for row in candidates]
+        for row in self.excluded:
+            detail = row.get("detail")
+            status = f"left out: {row.reason}" + (f" ({detail})" if detail else "")
+            found.append(_row(row.provider, row.get("model_id", ""), status))
+        drawn = self._data.get("simulated")
+        if drawn is None:
+            return found
+        counted = f"first_in_{drawn['draws']}_draws"
+        shares = {row["endpoint"]: f"{row['share']:.2%}" for row in drawn["first"]}
+        tags = [_tag(each) for each in candidates]
+        for place, tag in enumerate(tags):
+            if tags.count(tag) == 1:
+                found[place][counted] = shares.pop(tag, "0.00%")
+        # A tag of several models' endpoints tells its share, and not which of them came first.
+        for tag, share in shares.items():
+            models = (_model(each) for each in candidates if _tag(each) == tag)
+            found.append({**_row(tag, ", ".join(models), ""), counted: share})
+        return [{**row, counted: row.get(counted, "")} for row in found]
+
+    def _candidate(self, row: dict[str, Any]) -> dict[str, str]:
+        status = "selected" if row["selected"] else ""
+        tried = {each.provider: each.status for each in self.attempts}
+        if tried.get(row["provider"], 200) != 200:
+            status = f"failed ({tried[row['provider']] or 'no answer'})"
+        if row.get("excluded_by"):
+            status = f"passed over now: {row['excluded_by']}"
+        found = _row(_tag(row), _model(row), status)
+        if "probability" in row:
+            found["first_in_draws"] = f"{row['probability']:.1%}"
+        if "cost" in row:
+            found["expected_usd"] = _said(_range(row["cost"]).expected)
+        return found
+
     def table(self) -> list[list[str]]:
         """Its rows, the head first."""
-        rows = [["provider", "model", "", "cost"]]
-        tried = {row.provider: row for row in self.attempts}
-        for row in self._data["endpoints"]["available"]:
-            name = row["provider"]
-            note = "selected" if row["selected"] else ""
-            if name in tried and tried[name].status != 200:
-                note = f"failed ({tried[name].status or 'no answer'})"
-            cost = _said(_range(row["cost"]).expected) if "cost" in row else ""
-            if row.get("excluded_by"):
-                note = f"passed over now: {row['excluded_by']}"
-            if not note and 0 < row.get("probability", 0) < 1:
-                note = f"first of {row['probability']:.1%}"
-            rows.append([row.get("endpoint") or name, row["model"], note, cost])
-        rows += [[row.provider, "", f"not asked: {row.reason}", ""] for row in self.excluded]
-        drawn = self._data.get("simulated")
-        if drawn:
-            for row in drawn["first"]:
-                share = f"first in {row['share']:.2%} of {drawn['draws']} draws"
-                rows.append([row["endpoint"], "", share, ""])
-        return rows
+        rows = self.rows()
+        shown = [name for name in rows[0] if any(row[name] for row in rows)] if rows else []
+        heads = [_HEADS.get(name, name.replace("_", " ")) for name in shown]
+        return [heads, *([row[name] for name in shown] for row in rows)]
 
     def __str__(self) -> str:
-        return "\n".join(text_columns(self.table()))
+        return "\n".join(filter(None, [*text_columns(self.table()), self.order()]))
+
+
+_COLUMNS = ("endpoint", "model", "status", "first_in_draws", "expected_usd")
+_HEADS = {"expected_usd": "expected USD"}
+
+
+def _row(endpoint: str, model: str, status: str) -> dict[str, str]:
+    return {**dict.fromkeys(_COLUMNS, ""), "endpoint": endpoint, "model": model, "status": status}
+
+
+def _tag(candidate: dict[str, Any]) -> str:
+    return str(candidate.get("endpoint") or candidate["provider"])
+
+
+def _model(candidate: dict[str, Any]) -> str:
+    # Who answered a request of an older gateway is known by the provider's own name alone.
+    return str(candidate.get("model_id") or candidate["model"])
 
 
 class Quote(Shown, Result):
