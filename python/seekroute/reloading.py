@@ -34,11 +34,11 @@ class Change:
     """One difference between two configurations. Holds no secret.
 
     Attributes:
-        kind: `provider`, `model`, `endpoint`, `price`, `limit`, `profile`, `routing`, `name` or
-            `default`.
+        kind: `provider`, `model`, `virtual_model`, `endpoint`, `price`, `limit`, `profile`,
+            `routing`, `name` or `default`.
         name: whose: an id, or `MODEL at PROVIDER`.
         change: what became of it.
-        field: what of it; empty where it came or went whole.
+        field: what of it; empty where it came or went whole, or is one value.
         was: the value before; None where there was none, or it is not shown.
         now: the value after, likewise.
     """
@@ -52,13 +52,14 @@ class Change:
 
     def __str__(self) -> str:
         mark = {"added": "+", "removed": "-", "changed": "~"}[self.change]
-        text = f"{mark} {self.kind} {self.name}"
-        if not self.field:
-            return text
-        if self.was is None and self.now is None:
-            return f"{text}: {self.field} {self.change}"
-        shown = (value if value is not None else "none" for value in (self.was, self.now))
-        return f"{text}: {self.field} {' -> '.join(shown)}"
+        text = f"{mark} {self.kind.replace('_', ' ')} {self.name}"
+        words = [self.field] if self.field else []
+        if self.was is not None or self.now is not None:
+            words += ["none" if self.was is None else self.was, "->"]
+            words.append("none" if self.now is None else self.now)
+        elif words:
+            words.append(self.change)
+        return f"{text}: {' '.join(words)}" if words else text
 
 
 @dataclass(frozen=True, slots=True)

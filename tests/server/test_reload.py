@@ -139,6 +139,50 @@ def test_a_refused_reload_keeps_the_old_one_and_says_where(server: RunningServer
     assert 'seekroute_config_reloads_total{result="refused"} 2.0' in shown
 
 
+def test_differences_of_routing_name_what_changed(server: RunningServer) -> None:
+    url = server.mock.base_url
+    file = file_of(server)
+    member = {"model": "team/one"}
+    mini = "openai/gpt-4o-mini"
+    file.write_text(
+        house(
+            url,
+            "one",
+            "1",
+            routing={"fallbacks": {"any": {"house": [mini, "openai/gpt-5-nano"]}}},
+            virtual_models={"a/old": {"candidates": [member]}, "a/both": {"candidates": [member]}},
+        )
+    )
+    told(server)
+    file.write_text(
+        house(
+            url,
+            "one",
+            "1",
+            profile="router9",
+            routing={
+                "balance": "listed",
+                "fallbacks": {"any": {"house": [mini]}, "context": {mini: ["house"]}},
+            },
+            virtual_models={
+                "a/new": {"candidates": [member]},
+                "a/both": {"candidates": [member, {"model": mini}], "strategy": "price"},
+            },
+        )
+    )
+    changes = [each["text"] for each in told(server)["changes"]]
+    assert changes == [
+        "~ routing balance: inverse_square -> listed",
+        "~ virtual model a/both: strategy weighted -> price",
+        "~ virtual model a/both: candidates changed",
+        "+ virtual model a/new",
+        "- virtual model a/old",
+        f"~ routing fallbacks.any of team/one: {mini}, openai/gpt-5-nano -> {mini}",
+        f"~ routing fallbacks.context of {mini}: none -> team/one",
+        "~ default profile: seekroute -> router9",
+    ]
+
+
 def test_a_reload_warns_of_a_fallback_that_is_never_asked(
     server: RunningServer, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -144,7 +144,7 @@ def _say_changes(answer: dict[str, Any]) -> None:
         say("nothing changed")
     for path in answer["needs_restart"]:
         say(f"{path}: needs a restart, and stays as it was", err=True)
-    _say_warnings(answer["warnings"])
+    _say_warnings(answer.get("warnings", ()))  # an older server has none
 
 
 def _say_warnings(warnings: Iterable[str]) -> None:

@@ -47,14 +47,27 @@ def _changes(before: Plan, after: Plan) -> Iterator[Change]:
     yield from _limits(before.limits, after.limits)
     for name, rule in new["routing"].items():
         if old["routing"][name] != rule:
-            yield _changed("routing", name, "is", old["routing"][name], rule)
-    for part in ("virtual_models", "fallbacks"):
-        if old[part] != new[part]:
-            yield _changed("routing", part, "changed", None, None)
+            yield _changed("routing", name, "", old["routing"][name], rule)
+    yield from _rows("virtual_model", _virtual_models(old), _virtual_models(new), _virtual_model)
+    for kind in new["fallbacks"]:
+        was, now = old["fallbacks"][kind], new["fallbacks"][kind]
+        for model in _differing(was, now):
+            lists = (", ".join(each.get(model, ())) for each in (was, now))
+            yield _changed("routing", f"fallbacks.{kind} of {model}", "", *lists)
     if old["default_model"] != new["default_model"]:
         yield _changed("name", "auto", "means", old["default_model"], new["default_model"])
     if old["default_profile"] != new["default_profile"]:
-        yield _changed("default", "profile", "is", old["default_profile"], new["default_profile"])
+        yield _changed("default", "profile", "", old["default_profile"], new["default_profile"])
+
+
+def _virtual_models(snapshot: _Row) -> list[_Row]:
+    return [{**virtual, "id": name} for name, virtual in snapshot["virtual_models"].items()]
+
+
+def _virtual_model(name: str, old: _Row, new: _Row) -> Iterator[Change]:
+    yield from _fields("virtual_model", without=("candidates",))(name, old, new)
+    if old["candidates"] != new["candidates"]:
+        yield Change(kind="virtual_model", name=name, change="changed", field="candidates")
 
 
 def _rows(
