@@ -108,7 +108,14 @@ def test_a_row_tells_each_attempt_s_model_and_why_it_was_made(world: World) -> N
     assert len(row["routing"]) < 4096
     text = command(world, "logs", "show", row["generation"]).stdout
     assert f"cheap\t{ONE}\t503\t" in text
-    assert "the order was drawn by seed" in text
+    assert "order: drawn by seed" in text
+    assert "cost, USD" in text
+    for nothing in ("False", "refunded", "cached tokens", "first content ms"):
+        assert nothing not in text
+    world.cheap.default = Status(503)
+    world.dear.queue(Status(503))
+    row = world.row(world.ask(stream=True))
+    assert "streamed" in command(world, "logs", "show", row["generation"]).stdout
 
 
 def test_another_model_s_attempt_is_told_by_its_own_name(world: World) -> None:

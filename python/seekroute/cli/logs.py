@@ -209,11 +209,15 @@ def show(
         return
     print_row(_read(fields), as_json=False)
     if attempts:
-        say()
-        columns = ("provider", "model", "status", "error", "waited_ms", "words")
-        spare = ("model", "waited_ms", "words")
+        say("\nattempts:")
+        columns = ("provider", "model", "status", "error", "waited_ms", "suspected_usd", "words")
+        read = [_read_attempt(attempt) for attempt in attempts]
+        spare = ("suspected_usd", "waited_ms", "model", "words")
         folded = ("provider", "model", "words")
-        print_rows(attempts, columns, as_json=False, spare=spare, folded=folded)
+        shown = [
+            name for name in columns if name != "suspected_usd" or any(row[name] for row in read)
+        ]
+        print_rows(read, columns, as_json=False, spare=spare, folded=folded, shown=shown)
     if routing is not None:
         say()
         _say_routing(routing)
@@ -224,7 +228,7 @@ def _say_routing(routing: Mapping[str, Any]) -> None:
     sort = routing["sort"]
     drawn = f"sorted by {sort}" if sort != "default" else f"drawn by seed {routing['seed']}"
     explored = ", the first to learn how it does" if routing["explored"] else ""
-    say(f"the order was {drawn}{explored}; its model was found as {routing['strategy']}")
+    say(f"order: {drawn}{explored}; its model was found as {routing['strategy']}")
     rows = [
         {
             "endpoint": each["endpoint"],
@@ -272,8 +276,17 @@ def _since(ledger: Ledger, org: str, key: str, last: int) -> list[Row]:
 
 
 def _read(fields: Fields) -> Fields:
-    """What of a request a person reads: first what its client can name it by."""
-    return {"request_id": fields["request_id"], **without_repeats(fields)}
+    """What of a request a person reads: first what its client can name it by. Amounts tell their
+    unit; a nought or a no that nothing follows from is left out."""
+    read = {"request_id": fields["request_id"]}
+    for name, value in without_repeats(fields).items():
+        if name in _FLAGS:
+            value = "yes" if value else None
+        elif name in _UNLESS_ZERO and not float(value):
+            value = None
+        if value is not None:
+            read[f"{name}, USD" if f"{name}_nano" in fields else name] = value
+    return read
 
 
 def _failed(row: Row) -> bool:
@@ -333,9 +346,21 @@ def _attempt_fields(attempt: Mapping[str, Any]) -> Fields:
     return {**rest, "waited_ms": attempt["waited_us"] // 1000, **amounts(money)}
 
 
+def _read_attempt(attempt: Fields) -> Fields:
+    """An attempt as a person reads it: a dash for no answer, no error and no words."""
+    dashed = {name: attempt[name] or None for name in ("status", "error", "words")}
+    suspected = attempt["suspected"] if float(attempt["suspected"]) else None
+    return {**attempt, **dashed, "suspected_usd": suspected}
+
+
 _RENAMED = ("created", "ended", "org", "key", "attempts", "routing", "hold_seq", "end_seq")
 _MONEY = ("held", "cost", "refunded", "upstream_cost", "suspected_cost", "lost_bound")
 _FLAGS = ("streamed", "estimated", "usage_odd", "cap_ignored")
+# Noughts that say nothing: no answer, no content, no such tokens, no such money.
+_UNLESS_ZERO = frozenset(
+    {"status", "first_content_ms", "cached_tokens", "reasoning_tokens", "cache_write_tokens"}
+    | {"refunded", "suspected_cost", "lost_bound"}
+)
 _TIMES = ("total", "first_content", "overhead")
 
 
