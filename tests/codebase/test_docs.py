@@ -25,6 +25,7 @@ from seekroute.config import catalog_of, load_settings
 from seekroute.config.catalog import packaged_catalog
 from seekroute.config.reference import with_tables
 from seekroute.control import ControlPlane
+from seekroute.server.metrics import HELP
 from serving import running_server
 
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
@@ -166,6 +167,14 @@ def test_the_routes_are_documented_as_they_are() -> None:
     packaged = ROOT / "python/seekroute/api/openapi.json"
     assert packaged.read_text(encoding="utf-8") == serialized(), hint
     assert openapi.document() == described()
+
+
+def test_the_metrics_are_documented_and_described_alike() -> None:
+    page = (ROOT / "docs/deployment.md").read_text(encoding="utf-8")
+    table = page.partition("\n## Metrics\n")[2].partition("\n## ")[0]
+    documented = set(re.findall(r"`(seekroute_\w+)`", table))
+    assert documented == set(HELP)
+    assert all(words.endswith(".") and name not in words for name, words in HELP.items())
 
 
 def test_every_command_is_described() -> None:

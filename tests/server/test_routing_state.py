@@ -13,6 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from bare_cli import unconfigure
+from seekroute.cli import providers
 from seekroute.cli.root import app
 from seekroute.file_names import ROUTING_STATE
 from seekroute.routing_state import RoutingState
@@ -146,6 +147,21 @@ def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         return result
 
     return run
+
+
+def test_percentiles_are_told_by_name(asked: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    row = {
+        **{"endpoint": 1, "provider": "host", "key": None, "model": "up", "tag": "host/fp8"},
+        **{"state": "ok", "lacks": "", "last_resort": False, "in_flight": 0, "retry_in_ms": 0},
+        **{"requests_1d": 50, "uptime_30m": 1.0, "ttft_ms_5m": [10, 20, 30, 40]},
+        **{"tokens_per_second_5m": [4.5, 3, 2, 1], "tokens_per_second_30m": None},
+    }
+    monkeypatch.setattr(providers, "ask_server", lambda *_: {"health": [row]})
+    (told,) = json.loads(asked("providers", "status", "--json").stdout)
+    assert told["ttft_ms_5m"] == {"p50": 10, "p75": 20, "p90": 30, "p99": 40}
+    assert told["tokens_per_second_5m"]["p50"] == 4.5
+    assert told["tokens_per_second_30m"] is None
+    assert "\t10 ms\t30 ms\t4.5\t50\n" in asked("providers", "status").stdout
 
 
 def test_commands_see_how_providers_do_and_take_a_key_for_well(tmp_path: Path, asked: Any) -> None:

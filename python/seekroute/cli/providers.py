@@ -26,6 +26,9 @@ _COLUMNS: Final = (
     *("endpoint", "model", "state", "until", "in_flight", "uptime"),
     *("ttft_p50", "ttft_p90", "tokens_per_s", "requests"),
 )
+# Fields of a row that are four percentiles.
+_PERCENTILES_OF: Final = ("ttft_ms_", "tokens_per_second_")
+_PERCENTILES: Final = ("p50", "p75", "p90", "p99")
 _KEY_COLUMNS: Final = ("key", "state", "until")
 # What a narrow terminal does without.
 _SPARE: Final = ("requests", "ttft_p90", "tokens_per_s", "in_flight", "ttft_p50", "uptime")
@@ -96,7 +99,14 @@ def reset(
 
 def _health(options: Shared) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = ask_server(options, "health")["health"]
-    return found
+    return [{name: _named(name, value) for name, value in row.items()} for row in found]
+
+
+def _named(name: str, value: Any) -> Any:
+    """Percentiles by their names; anything else as it is."""
+    if not name.startswith(_PERCENTILES_OF) or value is None:
+        return value
+    return dict(zip(_PERCENTILES, value, strict=True))
 
 
 def _worth_showing(health: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -181,9 +191,9 @@ def _endpoint(row: Mapping[str, Any]) -> dict[str, str]:
         "until": _until(row["retry_in_ms"]),
         "in_flight": str(row["in_flight"]),
         "uptime": "-" if uptime is None else f"{uptime:.1%}",
-        "ttft_p50": "-" if waits is None else f"{waits[0]} ms",
-        "ttft_p90": "-" if waits is None else f"{waits[2]} ms",
-        "tokens_per_s": "-" if rates is None else str(rates[0]),
+        "ttft_p50": "-" if waits is None else f"{waits['p50']} ms",
+        "ttft_p90": "-" if waits is None else f"{waits['p90']} ms",
+        "tokens_per_s": "-" if rates is None else str(rates["p50"]),
         "requests": str(row["requests_1d"]),
     }
 

@@ -16,7 +16,7 @@ Sample = tuple[str, Labels, float]
 
 CONTENT_TYPE: Final = b"text/plain; version=0.0.4; charset=utf-8"
 
-_HELP: Final = {
+HELP: Final = {
     "seekroute_active_read_outs": "Answers being read to their end after their clients have left.",
     "seekroute_active_requests": "Requests that have not ended.",
     "seekroute_cache_read_tokens_total": "Prompt tokens read from a provider's cache.",
@@ -34,15 +34,23 @@ _HELP: Final = {
     "seekroute_errors_total": "Errors by whose fault they were and what they were.",
     "seekroute_excluded_total": "Endpoints that were not asked, by why not.",
     "seekroute_fallbacks_total": "Requests that went on to another endpoint.",
+    "seekroute_hedges_total": "Second calls beside late streams, by what became of them.",
+    "seekroute_http_body_bytes": "Bytes of request bodies that are held in memory.",
     "seekroute_http_connections": "Open client connections.",
+    "seekroute_http_connections_refused_total": "Connections refused because too many were open.",
+    "seekroute_http_idle_connections_closed_total": "Idle connections that gave way to others.",
     "seekroute_http_request_duration_seconds": "Time from request to the end of its answer.",
     "seekroute_http_requests_total": "HTTP requests by route, method and status.",
+    "seekroute_http_strangers_closed_total": "Connections that gave way before they showed a key.",
     "seekroute_input_tokens_total": "Prompt tokens.",
     "seekroute_ledger_commits_total": "Transactions that the ledger has made durable.",
     "seekroute_ledger_drift_nano": "Sum of all accounts of the ledger, in nano-USD; 0 when sound.",
     "seekroute_ledger_live_holds": "Requests for which money is set aside.",
     "seekroute_ledger_ready": "1 while the ledger takes money, 0 after it has failed.",
     "seekroute_ledger_waiting_settles": "Charges that the disk could not take yet.",
+    "seekroute_limit_forgiven_total": "Tokens beyond the debt that a limit remembers.",
+    "seekroute_limit_leaks_total": "Slots counted as taken that nobody had; above 0 is a fault.",
+    "seekroute_limit_refused_total": "Requests and attempts over a limit, by whose and which.",
     "seekroute_log_lines_dropped_total": "Log lines dropped because the log was not read.",
     "seekroute_operator_loss_nano": "The operator's losses and gifts, in nano-USD.",
     "seekroute_operator_revenue_nano": "Charges of the ledger less refunds, in nano-USD.",
@@ -50,14 +58,17 @@ _HELP: Final = {
     "seekroute_overhead_seconds": "The gateway's own part of a request's time.",
     "seekroute_probes_total": "Requests that probed an endpoint that was left out, by result.",
     "seekroute_provider_key_state": "1 for the state that a provider's key is in.",
-    "seekroute_provider_up": "1 while a provider is asked, 0 while it is left out.",
+    "seekroute_queue_depth": "Requests that wait for room in their limits.",
+    "seekroute_queue_wait_seconds": "How long requests have waited for room, however that ended.",
     "seekroute_retries_total": "Failed attempts that were followed by another, by what they were.",
     "seekroute_retry_budget_exhausted_total": "Repeats that were not made: too many ran already.",
     "seekroute_settle_late_total": "Answers that ended before their settlement was stored.",
+    "seekroute_sticky_total": "Requests of known conversations, by whether the cache was followed.",
     "seekroute_time_to_first_token_seconds": "Time from request to first content.",
     "seekroute_upstream_latency_seconds": "Time from sending a request to a provider's answer.",
     "seekroute_upstream_requests_total": "Requests to providers by the status they answered.",
 }
+"""What is said of each metric, by its name as it is exposed."""
 _HISTOGRAM_PARTS: Final = ("_bucket", "_sum", "_count")
 # Labels of other methods than these would let clients make series at will.
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"})
@@ -98,7 +109,7 @@ def families(samples: Iterable[Sample]) -> list[Metric]:
         family, kind = _family_of(name, histograms)
         metric = found.get(family)
         if metric is None:
-            shown = _HELP.get(name if kind == "counter" else family, family)
+            shown = HELP.get(name if kind == "counter" else family, family)
             metric = found[family] = Metric(family, shown, kind)
         metric.add_sample(name, dict(labels), value)
     for metric in found.values():
