@@ -11,11 +11,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from typer.main import get_command
 
 import money_cli
 from bare_cli import unconfigure
 from seekroute.cli import doctor, shared
 from seekroute.cli.findings import Finding
+from seekroute.cli.root import app
 from seekroute.errors import SeekrouteError
 from seekroute.server import logs
 from seekroute.testing import MockProvider, Status, Text
@@ -163,3 +165,15 @@ def test_readable_log_lines_are_text(monkeypatch: pytest.MonkeyPatch) -> None:
     line, rest = logs.pretty_line(record, "2027-01-01T00:00:00.000Z").split("\n")
     assert rest == ""
     assert not OBEYED.search(line)
+
+
+def test_help_is_broken_by_the_terminal_alone() -> None:
+    def helps(command: Any) -> Iterator[str]:
+        yield command.help or ""
+        for below in getattr(command, "commands", {}).values():
+            yield from helps(below)
+
+    found = list(helps(get_command(app)))
+    assert len(found) > 60
+    assert sum("\n\n" in each for each in found) > 1
+    assert [each for each in found if "\n" in each.replace("\n\n", "")] == []

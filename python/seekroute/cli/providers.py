@@ -55,10 +55,12 @@ def status(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Show the endpoints and provider keys of the running server that were asked in the last day,
-    or are not well: the state, until when each is left out, and of its own traffic the uptime of 30
-    minutes, the time to first content and the tokens a second of 5 minutes; a dash where fewer than
-    20 requests tell. JSON has all of them."""
+    """Show the endpoints and provider keys of the running server: those that were asked in the
+    last day, or are not well.
+
+    Of each it tells the state, until when it is left out, and of its own traffic the uptime of 30
+    minutes, and the time to first content and the tokens a second of 5 minutes; a dash where fewer
+    than 20 requests tell. JSON has all figures."""
     options = shared(ctx)
     if not watch:
         _show(_health(options), everyone=everyone, as_json=as_json)

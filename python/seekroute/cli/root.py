@@ -7,6 +7,7 @@ SQLAlchemy.
 from __future__ import annotations
 
 import difflib
+import inspect
 import re
 from pathlib import Path
 from typing import Annotated, Any
@@ -116,6 +117,20 @@ app.command("backup")(upkeep.backup)
 app.command("prune")(upkeep.prune)
 app.command("init")(init.init)
 app.command("doctor")(doctor.doctor)
+
+
+def _unwrap(commands: typer.Typer) -> None:
+    """Puts each paragraph of a help text on one line, for the terminal to break: typer would keep
+    the line breaks of the source beside its own."""
+    for each in commands.registered_commands:
+        text = each.help or inspect.getdoc(each.callback) or ""
+        each.help = "\n\n".join(" ".join(part.split()) for part in text.split("\n\n"))
+    for group in commands.registered_groups:
+        if group.typer_instance is not None:
+            _unwrap(group.typer_instance)
+
+
+_unwrap(app)
 
 
 def _version(wanted: bool) -> None:
