@@ -118,7 +118,12 @@ def effective(*said: Limits) -> dict[str, int]:
 
 def names_of(scope: str) -> tuple[str, ...]:
     """What can be said of one scope."""
-    return tuple(name for name in NAMES if scope in _BESIDE.get(name, (scope,)))
+    return tuple(name for name in NAMES if scope in scopes_of(name))
+
+
+def scopes_of(name: str) -> tuple[str, ...]:
+    """Of whom one thing can be said."""
+    return _BESIDE.get(name, SCOPES)
 
 
 def counts_days(limits: Limits) -> bool:

@@ -85,7 +85,7 @@ def test_how_long_requests_wait_is_set_with_the_limits(run: Run) -> None:
     result = run("keys", "limits", "set", "web", "--queue-ms", "60001", code=1)
     assert "expected 0 to 60000 as queue_ms" in result.stderr
     result = run("models", "limits", "set", "gpt-4o-mini", "--queue-ms", "5", code=1)
-    assert "queue_ms is of no model" in result.stderr
+    assert "queue_ms is set for a key or an organization, not for a model" in result.stderr
 
 
 def test_whether_slow_streams_are_hedged_is_set_with_the_limits(run: Run) -> None:
@@ -104,7 +104,7 @@ def test_whether_slow_streams_are_hedged_is_set_with_the_limits(run: Run) -> Non
         result = run("keys", "limits", "set", "web", "--hedge", word, code=2)
         assert "expected on, off or none" in result.stderr
     result = run("models", "limits", "set", "gpt-4o-mini", "--hedge", "on", code=1)
-    assert "hedge is of no model" in result.stderr
+    assert "hedge is set for a key or an organization, not for a model" in result.stderr
     result = run("keys", "limits", "set", "web", "--model", "gpt-4o-mini", "--hedge", "on", code=1)
     assert "hedge is of a key, whatever the model" in result.stderr
 
@@ -149,3 +149,21 @@ def test_what_cannot_hold_is_refused(run: Run) -> None:
     assert "burst_requests is a part of requests_per_minute" in result.stderr
     result = run("models", "limits", "set", "gpt-9", "--rpm", "4", code=1)
     assert "no model of the catalog is 'gpt-9'" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("kind", "offered"),
+    [
+        ("keys", {"--queue-ms", "--hedge", "--model"}),
+        ("orgs", {"--queue-ms", "--queue-weight", "--hedge"}),
+        ("apps", set()),
+        ("models", set()),
+    ],
+)
+def test_what_would_always_be_refused_is_not_offered(
+    run: Run, kind: str, offered: set[str]
+) -> None:
+    shown = run(kind, "limits", "set", "--help").stdout
+    assert "--rpm" in shown
+    some = ("--queue-ms", "--queue-weight", "--hedge", "--model")
+    assert {option for option in some if f"{option} " in shown} == offered

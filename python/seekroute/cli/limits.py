@@ -7,6 +7,7 @@ import typer
 
 from seekroute.cli.shared import JsonOption, Shared, print_json, print_rows, shared
 from seekroute.errors import SeekrouteError
+from seekroute.rate_limits import names_of, source_of
 
 if TYPE_CHECKING:
     from seekroute.control import ControlPlane
@@ -53,31 +54,6 @@ _BurstTokens = Annotated[
     typer.Option("--burst-tokens", help="Most tokens in one instant; or none: those of a minute."),
 ]
 
-_QueueMs = Annotated[
-    str | None,
-    typer.Option(
-        "--queue-ms",
-        help="Of keys and organizations: how long a request waits for room in its limits, in "
-        "milliseconds; or none: as the configuration says.",
-    ),
-]
-_QueueWeight = Annotated[
-    str | None,
-    typer.Option(
-        "--queue-weight",
-        help="Of organizations: turns beside those of one that waits for the same; or none: 1.",
-    ),
-]
-_Hedge = Annotated[
-    str | None,
-    typer.Option(
-        "--hedge",
-        metavar="on|off|none",
-        help="Of keys and organizations: whether a slow stream is asked for at a second provider, "
-        "too; or none: as the configuration says.",
-    ),
-]
-
 
 def limits_app(
     scope: str, kind: str, metavar: str, find: Callable[[Shared, "ControlPlane", str], _Found]
@@ -102,6 +78,33 @@ def limits_app(
         ),
     ]
 
+    def option(name: str, text: str, metavar: str | None = None) -> Any:
+        # What would always be refused is not offered.
+        hidden = name.replace("-", "_") not in names_of(scope)
+        return typer.Option(f"--{name}", help=text, metavar=metavar, hidden=hidden)
+
+    for_queue_ms = Annotated[
+        str | None,
+        option(
+            "queue-ms",
+            "How long a request waits for room in its limits, in milliseconds; or none: as the "
+            "configuration says.",
+        ),
+    ]
+    for_queue_weight = Annotated[
+        str | None,
+        option("queue-weight", "Turns beside those of one that waits for the same; or none: 1."),
+    ]
+    for_hedge = Annotated[
+        str | None,
+        option(
+            "hedge",
+            "Whether a slow stream is asked for at a second provider, too; or none: as the "
+            "configuration says.",
+            "on|off|none",
+        ),
+    ]
+
     def show(
         ctx: typer.Context, one: which, model: for_model = None, as_json: JsonOption = False
     ) -> None:
@@ -121,9 +124,9 @@ def limits_app(
         concurrent: _Concurrent = None,
         burst: _Burst = None,
         burst_tokens: _BurstTokens = None,
-        queue_ms: _QueueMs = None,
-        queue_weight: _QueueWeight = None,
-        hedge: _Hedge = None,
+        queue_ms: for_queue_ms = None,
+        queue_weight: for_queue_weight = None,
+        hedge: for_hedge = None,
         model: for_model = None,
         as_json: JsonOption = False,
     ) -> None:
@@ -217,7 +220,7 @@ def _set(
         if text is not None
     }
     if not values:
-        raise typer.BadParameter("give at least one limit", param_hint="--rpm")
+        raise typer.BadParameter("give at least one limit: --help lists them")
     with shared(ctx).open_control() as control:
         model = model and _model(shared(ctx), control, model)[0]
         found = find(control)
@@ -249,8 +252,6 @@ def _show(
     model: str = "",
     as_json: bool,
 ) -> None:
-    from seekroute.rate_limits import names_of, source_of
-
     id, name, profile = found
     own = control.limits.get(scope, id, model=model)
     said: dict[str, Mapping[str, int]] = {_OWN: own}

@@ -21,6 +21,7 @@ from seekroute.rate_limits import (
     Limits,
     bursts_alone,
     names_of,
+    scopes_of,
 )
 
 if TYPE_CHECKING:
@@ -28,6 +29,13 @@ if TYPE_CHECKING:
 
 GATEWAY: Final = "gateway"
 PAGE: Final = 1000  # changes of limits in memory at once
+_NOUNS: Final = {
+    "key": "a key",
+    "app": "an app",
+    "org": "an organization",
+    "model": "a model",
+    GATEWAY: "the gateway",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +183,8 @@ def _check(scope: str, id: str, values: Mapping[str, int | None]) -> None:
         if name not in BOUNDS:
             raise ControlError(f"there is no limit {name!r}")
         if name not in names_of(scope):
-            raise ControlError(f"{name} is of no {scope}")
+            who = " or ".join(_NOUNS[each] for each in scopes_of(name))
+            raise ControlError(f"{name} is set for {who}, not for {_NOUNS[scope]}")
         least, most = BOUNDS[name]
         if value is not None and not least <= value <= most:
             raise ControlError(f"expected {least} to {most} as {name}, found {value}")
