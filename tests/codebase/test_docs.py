@@ -21,7 +21,7 @@ from seekroute.api import openapi
 from seekroute.api.reference import document as described
 from seekroute.api.reference import serialized, with_routes
 from seekroute.cli.reference import commands_reference, with_commands
-from seekroute.config import catalog_of, load_settings
+from seekroute.config import catalog_of, load_settings, prepare
 from seekroute.config.catalog import packaged_catalog
 from seekroute.config.reference import with_tables
 from seekroute.control import ControlPlane
@@ -247,6 +247,20 @@ def test_json_on_the_pages_is_json(page: Path) -> None:
     for example in re.findall(r"^```json\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
         json.loads(example)
         assert "…" not in example
+
+
+@pytest.mark.parametrize("page", ["routing.md", "limits.md", "failover.md"])
+def test_the_settings_on_the_pages_are_accepted(page: str, tmp_path: Path) -> None:
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    examples = re.findall(r"^```yaml\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    assert examples
+    for example in examples:
+        variables = re.findall(r"\$\{(\w+)\}|env: (\w+)", example)
+        environ = {name: "k" for pair in variables for name in pair if name}
+        file = tmp_path / "seekroute.yaml"
+        file.write_text(example, encoding="utf-8")
+        plan = prepare(load_settings(file, environ=environ), environ)
+        assert plan.warnings == ()
 
 
 def test_the_error_on_the_page_is_what_is_answered(tmp_path: Path) -> None:
