@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import rich.console
 
 from models_cli import CATALOG, clear, files_served, rows, run, table, write
 from seekroute.testing import MockProvider
@@ -321,3 +322,39 @@ def test_check_asks_only_who_is_named() -> None:
 
 def test_check_needs_a_provider() -> None:
     assert "no provider is on" in run("check", code=1).stderr
+
+
+def test_show_tells_what_an_endpoint_is_routed_by(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = "quantization: fp8, region: eu, weight: 3, context: 4000, limits: {concurrent: 20}"
+    Path("seekroute.yaml").write_text(
+        "models:\n"
+        "  - id: own/m\n"
+        "    context: 8000\n"
+        "    limits: {requests_per_minute: 60}\n"
+        "    endpoints:\n"
+        f"      - {{provider: openai, model: up, free: true, {own}}}\n"
+        "      - {provider: groq, model: up, free: true}\n"
+    )
+    found = json.loads(run("show", "own/m", "--json").stdout)
+    assert found["limits"] == {"requests_per_minute": 60}
+    routed = [
+        {name: each[name] for name in ("tag", "quantization", "region", "weight", "limits")}
+        for each in found["endpoints"]
+    ]
+    assert routed == [
+        {
+            **{"tag": "openai/fp8-eu", "quantization": "fp8", "region": "eu"},
+            **{"weight": 3, "limits": {"concurrent": 20}},
+        },
+        {
+            **{"tag": "groq", "quantization": "unknown", "region": None},
+            **{"weight": 1, "limits": {}},
+        },
+    ]
+    assert ["endpoint", "openai", "up", "limits", "concurrent 20"] in table(run("show", "own/m"))
+    plain = rich.console.Console
+    monkeypatch.setattr(rich.console, "Console", lambda: plain(force_terminal=True, width=80))
+    shown = run("show", "own/m").stdout
+    assert "  tag openai/fp8-eu; quantization fp8; weight 3; region eu; context 4000" in shown
+    assert "  limits concurrent 20" in shown
+    assert "  tag groq" in shown

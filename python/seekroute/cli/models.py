@@ -8,15 +8,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from seekroute.cli import price_lists
-from seekroute.cli.layout import layout
+from seekroute.cli.model_page import print_model
 from seekroute.cli.shared import JsonOption, Shared, print_json, print_rows, say, shared
 from seekroute.errors import SeekrouteError
-from seekroute.visible import visible
 
 if TYPE_CHECKING:
     from seekroute.config.catalog import Catalog, CatalogModel, Endpoint, Price, Rates
@@ -319,8 +318,6 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Show everything about a model: limits, who serves it or why not, all prices."""
-    from rich.console import Console
-
     view = _View(shared(ctx))
     found = view.catalog.resolve(model)
     if found is None:
@@ -330,19 +327,8 @@ def show(
     facts, endpoints = _facts(view, found), _endpoints(view, found)
     if as_json:
         print_json({**facts, "endpoints": endpoints})
-    elif Console().is_terminal:
-        _print_page(facts, endpoints)
     else:
-        for name, value in facts.items():
-            say(f"{name}\t{_plain(value)}")
-        for each in endpoints:
-            head = f"{each['provider']}\t{each['model']}"
-            for name, value in each.items():
-                if name not in ("provider", "model", "prices"):
-                    say(f"endpoint\t{head}\t{name}\t{_plain(value)}")
-            for price in each["prices"]:
-                for unit, rate in price["rates"].items():
-                    say(f"price\t{head}\t{price['when']}\t{unit}\t{rate}")
+        print_model(facts, endpoints)
 
 
 def _facts(view: _View, model: CatalogModel) -> dict[str, Any]:
@@ -362,6 +348,7 @@ def _facts(view: _View, model: CatalogModel) -> dict[str, Any]:
         "max_output": model.max_output,
         "input": list(model.input),
         "output": list(model.output),
+        "limits": dict(model.limits.said()),
         "dimensions": model.dimensions,
         "features": list(model.features),
         "created": model.created.isoformat() if model.created else None,
@@ -372,6 +359,7 @@ def _facts(view: _View, model: CatalogModel) -> dict[str, Any]:
 
 def _endpoints(view: _View, model: CatalogModel) -> list[dict[str, Any]]:
     from seekroute.config.prices import revision_of
+    from seekroute.config.routes import tag_of
     from seekroute.config.snapshot import dialect_of
 
     catalog = view.catalog
@@ -385,6 +373,11 @@ def _endpoints(view: _View, model: CatalogModel) -> list[dict[str, Any]]:
             {
                 "provider": endpoint.provider,
                 "model": endpoint.model,
+                "tag": tag_of(endpoint.provider, endpoint.quantization, endpoint.region or ""),
+                "quantization": endpoint.quantization,
+                "region": endpoint.region,
+                "weight": endpoint.weight,
+                "limits": dict(endpoint.limits.said()),
                 "served": not offer.why_not,
                 "why_not": offer.why_not or None,
                 "context": endpoint.context or model.context,
@@ -440,55 +433,6 @@ def _prices(price: Price, markup: int) -> list[dict[str, Any]]:
         add(each, when, **conditions)
         add_tiers(each, when, **conditions)
     return rows
-
-
-def _plain(value: Any) -> str:
-    if value is None or value == []:
-        return "-"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return visible(", ".join(map(str, value)) if isinstance(value, list) else str(value))
-
-
-def _print_page(facts: Mapping[str, Any], endpoints: Sequence[Mapping[str, Any]]) -> None:
-    """For a person: facts, then a table of the prices of each endpoint."""
-    from rich.console import Console
-
-    width = max(map(len, facts))
-    for name, value in facts.items():
-        if value not in (None, []):
-            say(f"{name.replace('_', ' '):<{width}}  {_plain(value)}")
-    console = Console()
-    for each in endpoints:
-        color = typer.colors.GREEN if each["served"] else typer.colors.YELLOW
-        state = "served" if each["served"] else f"not served: {each['why_not']}"
-        say(f"\n{each['provider']}  {each['model']}  ", nl=False)
-        say(state, fg=color)
-        if each["source_title"]:
-            dates = f"checked {each['checked_on']}, valid from {each['valid_from']}"
-            say(f"  price by {each['source_title']}; {dates}")
-        prices: list[Mapping[str, Any]] = each["prices"]
-        units = list(dict.fromkeys(unit for price in prices for unit in price["rates"]))
-        if not units:
-            say("  free")
-            continue
-        lines = [
-            {"when": price["when"], **{unit: price["rates"].get(unit, "") for unit in units}}
-            for price in prices
-        ]
-        columns = ["when", *units]
-        whole = layout(lines, columns, spare=(), folded=(), least_folded=0, width=console.width)
-        if len(whole) < len(columns):  # a line for each price, each of which is whole
-            lines = [
-                {"when": price["when"], "unit": unit.replace("_", " "), "price": rate}
-                for price in prices
-                for unit, rate in price["rates"].items()
-            ]
-            columns = ["when", "unit", "price"]
-        print_rows(lines, columns, as_json=False, folded=("when", "unit"))
-        charged: Literal["with", "without"] = "with" if each["markup_bps"] else "without"
-        percent = f" {Decimal(each['markup_bps']) / 100:f} %" if each["markup_bps"] else ""
-        say(f"  USD per million tokens, {charged} markup{percent}")
 
 
 # Listed by --help after those above.
