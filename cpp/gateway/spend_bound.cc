@@ -65,7 +65,7 @@ SpendBound::SpendBound(const Ask& ask, const Route& route, const GatewayOptions&
   bound_.any_input = ask.other_kinds;
   bound_.any_output = ask.answer_kinds == AnswerKinds::kOthers ||
                       (ask.answer_kinds == AnswerKinds::kUnsaid && any_other_output);
-  bound_.any_tier = ask.any_tier;
+  bound_.any_tier = !ask.service_tier.empty();
   const TokenEstimate prompt =
       ask.prompt.value_or(TokenEstimate{ask.strict_prompt, ask.strict_prompt});
   bound_.prompt = ask.strict_prompt;

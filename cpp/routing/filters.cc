@@ -26,7 +26,7 @@ bool AnyMeans(const std::vector<std::string>& slugs, const Endpoint& endpoint) {
 
 bool IsDear(const FilterInputs& inputs, const Endpoint& endpoint, const PriceCeilings& most) {
   constexpr int64_t kMillion = 1'000'000;
-  const Rates& rates = RatesAt(endpoint, inputs.prompt, inputs.created);
+  const Rates rates = HighestRatesAt(endpoint, inputs);
   const int32_t markup = endpoint.price->markup_bps();
   return IsAbove(rates[PriceClass::kInput], markup, most.prompt, kMillion) ||
          IsAbove(rates[PriceClass::kOutput], markup, most.completion, kMillion) ||
@@ -50,12 +50,21 @@ bool IsFree(const Endpoint& endpoint) {
   return true;
 }
 
+// "eu" has "eu-west" in it. Where an endpoint runs that does not say so, nobody knows.
+bool RunsInAny(const std::vector<std::string>& regions, std::string_view own) {
+  return std::ranges::any_of(regions, [own](std::string_view region) {
+    return own.starts_with(region) && (own.size() == region.size() || own[region.size()] == '-');
+  });
+}
+
 void AddAsked(const FilterInputs& inputs, const AskedRoute& asked, const Endpoint& endpoint,
               ExcludedSet* found) {
   found->AddIf(!asked.only.empty() && !AnyMeans(asked.only, endpoint), Excluded::kOnly);
   found->AddIf(AnyMeans(asked.ignore, endpoint), Excluded::kIgnored);
   found->AddIf(!asked.allow_fallbacks && !asked.order.empty() && !AnyMeans(asked.order, endpoint),
                Excluded::kFallbackOff);
+  found->AddIf(!asked.regions.empty() && !RunsInAny(asked.regions, endpoint.region),
+               Excluded::kRegion);
   // A promise that is not known is none.
   found->AddIf(asked.deny_data_collection && endpoint.data.collects != Known::kNo &&
                    endpoint.data.zdr != Known::kYes,
@@ -115,6 +124,26 @@ const Rates& RatesAt(const Endpoint& endpoint, int64_t prompt, UnixSeconds creat
   const PriceVariant& variant = price.variant(price.IndexAt(created, {}));
   const PriceTier* const tier = variant.TierFor(prompt);
   return tier != nullptr ? tier->rates : variant.rates;
+}
+
+Rates HighestRatesAt(const Endpoint& endpoint, const FilterInputs& inputs) {
+  Rates highest = RatesAt(endpoint, inputs.prompt, inputs.created);
+  const std::string& tier = inputs.ask->service_tier;
+  if (tier.empty() || endpoint.price == nullptr) return highest;
+  const PriceTable& price = *endpoint.price;
+  // What stands behind the usual one is never reached: that holds for every tier.
+  const size_t usual = price.IndexAt(inputs.created, {});
+  for (size_t i = 0; i < usual; ++i) {
+    const PriceVariant& variant = price.variant(i);
+    const bool may_answer = tier == kAnyTier || tier == variant.service_tier;
+    if (!may_answer || !variant.HoldsAt(inputs.created, variant.service_tier)) continue;
+    const PriceTier* const at_length = variant.TierFor(inputs.prompt);
+    const Rates& rates = at_length != nullptr ? at_length->rates : variant.rates;
+    for (size_t c = 0; c < kPriceClassCount; ++c) {
+      highest.values[c] = std::max(highest.values[c], rates.values[c]);
+    }
+  }
+  return highest;
 }
 
 ExcludedSet ExcludedBy(const FilterInputs& inputs, const Candidate& candidate) {

@@ -25,6 +25,10 @@ ExcludedSet ExcludedBy(const FilterInputs& inputs, const Candidate& candidate);
 // The rates in force of an endpoint for a prompt of that length.
 const Rates& RatesAt(const Endpoint& endpoint, int64_t prompt, UnixSeconds created);
 
+// The highest of them by class, where the answer may come at a service tier: the one that is asked
+// for, or the usual one, as the provider likes.
+Rates HighestRatesAt(const Endpoint& endpoint, const FilterInputs& inputs);
+
 // Whether a rate with its markup is above a ceiling. Ceilings are in 10^-12 USD for `units`.
 bool IsAbove(Rate rate, int32_t markup_bps, std::optional<int64_t> ceiling, int64_t units);
 

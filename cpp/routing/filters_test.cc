@@ -161,6 +161,21 @@ TEST_F(Filters, MatchTheWordUnknownOfAQuantization) {
   EXPECT_EQ(Asked(), "none");
 }
 
+TEST_F(Filters, TakeNobodyWhoseRegionIsUnknownOrAnother) {
+  Add("unknown");
+  Add("west").region = "eu-west";
+  Add("us").region = "us";
+  Add("europa").region = "europa";
+  asked_.regions = {"eu"};
+  EXPECT_EQ(Asked(), "west");
+  EXPECT_EQ(words_["unknown"], "region");
+  EXPECT_EQ(words_["europa"], "region");
+  asked_.regions = {"eu-west", "us"};
+  EXPECT_EQ(Asked(), "west us");
+  asked_.regions = {"eu-east"};
+  EXPECT_THAT(Asked(), testing::HasSubstr("add eu-west to provider.regions"));
+}
+
 TEST_F(Filters, CompareLengthsWithWhatIsExpected) {
   Add("long");
   Add("short").context = 100;
@@ -197,6 +212,31 @@ TEST_F(Filters, HoldCeilingsExactlyAndWithTheMarkup) {
   EXPECT_THAT(Asked(), testing::HasSubstr("3 cost more than max_price"));
   asked_.max_price = {.prompt = 1'000'000, .request = 0, .image = 0};
   EXPECT_EQ(Asked(), "at above");  // the markup alone is too much
+}
+
+TEST_F(Filters, HoldCeilingsAtTheServiceTierThatIsAskedFor) {
+  PriceTable::Parts parts{.revision = "r", .variants = std::vector<PriceVariant>(4)};
+  parts.variants[0] = {.service_tier = "priority", .rates = Selling(4, 4)};
+  parts.variants[1] = {.service_tier = "flex", .rates = Selling(1, 1)};
+  parts.variants[2] = {.service_tier = "batch", .from = UnixSeconds{99}, .rates = Selling(9, 9)};
+  parts.variants[3] = {.rates = Selling(2, 2)};
+  Add("tiered").price = *PriceTable::Make(std::move(parts));
+  rules_.max_price_jump = 0;
+  asked_.max_price.completion = 3'000'000;
+  EXPECT_EQ(Asked(), "tiered");
+  for (const auto* tier : {"flex", "batch", "other"}) {  // answered at it, or as usual
+    request_.ask.service_tier = tier;
+    EXPECT_EQ(Asked(), "tiered") << tier;
+  }
+  request_.ask.service_tier = "priority";
+  EXPECT_THAT(Asked(), testing::HasSubstr("raise provider.max_price.completion to 0.000004"));
+  request_.ask.service_tier = kAnyTier;
+  EXPECT_THAT(Asked(), testing::HasSubstr("max_price"));
+  asked_.max_price.completion = 4'000'000;
+  EXPECT_EQ(Asked(), "tiered");
+  asked_.max_price.completion = 1'500'000;
+  request_.ask.service_tier = "flex";
+  EXPECT_THAT(Asked(), testing::HasSubstr("to 0.000002"));
 }
 
 TEST_F(Filters, TakeTheRateOfTheTierThatThePromptIsIn) {

@@ -57,7 +57,7 @@ std::string RaisePrices(const FilterInputs& inputs, const Route& route) {
     least = price;
   });
   if (cheapest == nullptr) return "raise provider.max_price";
-  const Rates& rates = RatesAt(*cheapest, inputs.prompt, inputs.created);
+  const Rates rates = HighestRatesAt(*cheapest, inputs);
   const int32_t markup = cheapest->price->markup_bps();
   const PriceCeilings& most = inputs.preferences->asked->max_price;
   std::string text;
@@ -77,6 +77,7 @@ std::string RaisePrices(const FilterInputs& inputs, const Route& route) {
 
 std::string HelpFor(Excluded why, const FilterInputs& inputs, const Route& route) {
   int64_t most = 0;
+  std::string region;
   std::string quantizations;
   TraitSet lacking;
   ParameterSet unknown;
@@ -86,6 +87,7 @@ std::string HelpFor(Excluded why, const FilterInputs& inputs, const Route& route
     if (why == Excluded::kMaxOutput) most = std::max(most, candidate.max_output());
     lacking = lacking | (each.endpoint->lacks_traits & inputs.ask->wants);
     unknown = unknown | (inputs.ask->parameters - each.endpoint->takes);
+    if (region.empty()) region = each.endpoint->region;
     if (quantizations.empty()) quantizations = each.endpoint->quantization;
   });
   switch (why) {
@@ -95,6 +97,9 @@ std::string HelpFor(Excluded why, const FilterInputs& inputs, const Route& route
       return "take something out of provider.ignore";
     case Excluded::kFallbackOff:
       return "leave out provider.allow_fallbacks";
+    case Excluded::kRegion:
+      return region.empty() ? "leave out provider.regions"
+                            : "add " + region + " to provider.regions";
     case Excluded::kDataCollection:
       return "leave out provider.data_collection";
     case Excluded::kZdr:

@@ -23,6 +23,9 @@ inline constexpr int64_t kMostPictureTokens = 65'536;
 // search finds) where no context is known that it may fill.
 inline constexpr int64_t kUnsizedTokens = int64_t{1} << 20;
 
+// A service tier of a request: whichever its provider likes.
+inline constexpr std::string_view kAnyTier = "auto";
+
 // A fact of a request, never of a dialect: what an endpoint must be able to do for it. The first
 // ones say what is wanted at all. At most 64.
 enum class Need : uint8_t {
@@ -95,7 +98,9 @@ struct Ask {
   int64_t predicted = 0;     // tokens of output that the client foretold: paid for where not taken
   bool other_kinds = false;  // the prompt may hold something else than text and pictures
   AnswerKinds answer_kinds = AnswerKinds::kUnsaid;
-  bool any_tier = false;  // a service tier is asked for
+  // That is asked for, letter by letter; empty: none but the usual one. A provider may answer at
+  // that or at the usual one; of kAnyTier it chooses.
+  std::string service_tier;
   // It has text and fields that the gateway knows, and nothing else: what such a request meets, any
   // may meet.
   bool is_ordinary = true;

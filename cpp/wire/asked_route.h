@@ -56,7 +56,7 @@ struct Cutoffs {
 // are, is routing/preferences.h's to say. Slugs are in small letters. Value type.
 struct AskedRoute {
   std::vector<std::string> models;  // `models`, without `model`
-  std::vector<std::string> order, only, ignore, quantizations;
+  std::vector<std::string> order, only, ignore, regions, quantizations;
   bool has_order = false;  // also where it is empty
   bool allow_fallbacks = true;
   bool require_parameters = false;

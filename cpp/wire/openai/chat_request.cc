@@ -182,7 +182,7 @@ bool RequestSink::SetField(const JsonPlace& place, const JsonValue& value) {
         request_.reasoning_effort = value.type != JsonType::kNull;
       }
       if (field_.use == FieldUse::kServiceTier) {
-        ask_.any_tier = value.type == JsonType::kString && value.text != "default";
+        ask_.service_tier = TierAskedFor(value);
       }
       if (field_.use == FieldUse::kCacheKey && value.type == JsonType::kString) {
         ask_.affinity.cache_key = value.text.substr(0, kMostSessionBytes);

@@ -442,8 +442,10 @@ TEST(ChatRequestTest, MaxCostIsNeverSent) {
 
 TEST(ChatRequestTest, SeesWhatChangesThePrice) {
   const auto parse = [](const std::string& body) { return *ReadChat(body); };
-  EXPECT_FALSE(parse(With(R"("service_tier":"default")")).ask.any_tier);
-  EXPECT_TRUE(parse(With(R"("service_tier":"priority")")).ask.any_tier);
+  EXPECT_EQ(parse(With(R"("service_tier":"default")")).ask.service_tier, "");
+  EXPECT_EQ(parse(With(R"("service_tier":"priority")")).ask.service_tier, "priority");
+  EXPECT_EQ(parse(With(R"("service_tier":"no name")")).ask.service_tier, kAnyTier);
+  EXPECT_EQ(parse(With(R"("service_tier":"")")).ask.service_tier, kAnyTier);
   EXPECT_EQ(parse(With(R"("modalities":["text","audio"])")).ask.answer_kinds, AnswerKinds::kOthers);
   EXPECT_EQ(parse(With(R"("modalities":["text"])")).ask.answer_kinds, AnswerKinds::kTextOnly);
   EXPECT_EQ(parse(With(R"("seed":1)")).ask.answer_kinds, AnswerKinds::kUnsaid);
@@ -454,7 +456,7 @@ TEST(ChatRequestTest, SeesWhatChangesThePrice) {
   EXPECT_EQ(media.ask.unsized_parts, 1);
   EXPECT_FALSE(media.ask.is_ordinary);
   EXPECT_TRUE(media.ask.other_kinds);
-  EXPECT_FALSE(media.ask.any_tier);
+  EXPECT_EQ(media.ask.service_tier, "");
 }
 
 // Whatever may ask for it: known or not, at the top or in what a template reads.

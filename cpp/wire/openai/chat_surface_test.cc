@@ -157,7 +157,7 @@ TEST(ChatSurfaceTest, AsksWhatTheGatewayActsOn) {
   EXPECT_EQ(ask.reasoning.most, 7);
   EXPECT_EQ(ask.predicted, 18);
   EXPECT_EQ(ask.preamble, 512);
-  EXPECT_TRUE(ask.any_tier);
+  EXPECT_FALSE(ask.service_tier.empty());
   EXPECT_FALSE(ask.other_kinds);
   EXPECT_FALSE(ask.is_ordinary);
   EXPECT_EQ(ask.answer_kinds, AnswerKinds::kTextOnly);

@@ -341,7 +341,7 @@ void EmbeddingsSink::EndField(const JsonPlace& place, const JsonValue& value) {
   }
   if (value.type == JsonType::kNull || value.type == JsonType::kFalse) return;
   if (rule_.use == FieldUse::kServiceTier) {
-    ask_.any_tier = value.type == JsonType::kString && value.text != "default";
+    ask_.service_tier = TierAskedFor(value);
   } else if (rule_.use != FieldUse::kNone) {
     // Not counted as a value that could name anything, but it switches something on.
     const bool switches = rule_.use == FieldUse::kFetches && value.type == JsonType::kNumber;

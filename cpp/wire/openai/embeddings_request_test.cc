@@ -251,7 +251,7 @@ TEST(EmbeddingsRequestTest, ReadsWhatTheGatewayActsOn) {
   EXPECT_EQ((*read)->ask.model, "a/b");
   EXPECT_EQ((*read)->model_value.In(body), R"("a\u002fb")");
   EXPECT_EQ((*read)->ask.max_cost, Money{10'000'000});
-  EXPECT_TRUE((*read)->ask.any_tier);
+  EXPECT_EQ((*read)->ask.service_tier, "flex");
   EXPECT_EQ((*read)->ignored, std::vector<std::string_view>{"plugins"});
   std::vector<std::string_view> unsent;
   for (const ByteRange& each : (*read)->unsent) unsent.push_back(each.In(body));

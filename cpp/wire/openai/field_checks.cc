@@ -3,6 +3,9 @@
 #include <cstddef>
 #include <string>
 
+#include "wire/ask.h"
+#include "wire/usage.h"
+
 namespace seekroute {
 namespace {
 
@@ -52,6 +55,12 @@ bool AsksForNothing(const JsonValue& value) {
   const bool is_container = value.type == JsonType::kObject || value.type == JsonType::kArray;
   const bool is_empty = is_container && value.range.end - value.range.begin == kBrackets;
   return value.type == JsonType::kNull || is_empty;
+}
+
+std::string TierAskedFor(const JsonValue& value) {
+  if (value.type != JsonType::kString || value.text == "default") return {};
+  const bool is_name = !value.text.empty() && IsTierName(value.text);
+  return std::string(is_name ? value.text : kAnyTier);
 }
 
 Error WithField(Error error) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "base/error.h"
@@ -17,6 +18,9 @@ Error WrongTypeError(const JsonPlace& place, std::string_view expected, JsonType
 
 // A member that would choose elsewhere asks for nothing: null, [] or {}.
 bool AsksForNothing(const JsonValue& value);
+
+// The service tier that a `service_tier` asks for, as Ask has it.
+std::string TierAskedFor(const JsonValue& value);
 
 // With `param` in the message where it is not named there: SDKs print the message alone.
 Error WithField(Error error);

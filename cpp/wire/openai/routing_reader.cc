@@ -34,7 +34,21 @@ std::string Lowered(std::string_view text) {
 
 // A list in `provider`.
 bool IsList(std::string_view name) {
-  return name == "order" || name == "only" || name == "ignore" || name == "quantizations";
+  return name == "order" || name == "only" || name == "ignore" || name == "regions" ||
+         name == "quantizations";
+}
+
+constexpr auto kOthers = std::to_array<std::string_view>(
+    {"allow_fallbacks", "require_parameters", "data_collection", "zdr", "sort", "max_price",
+     "preferred_min_throughput", "preferred_max_latency"});
+
+// A wish in another letter case would be no wish, and its client would not know. Other names may be
+// new ones of OpenRouter's.
+std::optional<Error> RefuseOtherCase(const JsonPlace& place, std::string_view name) {
+  const std::string lower = Lowered(name);
+  const bool known = IsList(lower) || std::ranges::find(kOthers, lower) != kOthers.end();
+  if (!known) return std::nullopt;
+  return Invalid(place, "this field is known in another letter case: send '" + lower + "'");
 }
 
 bool IsCutoff(std::string_view name) {
@@ -53,6 +67,7 @@ std::vector<std::string>* RoutingReader::ListNamed(std::string_view name) {
   if (name == "order") return &read().order;
   if (name == "only") return &read().only;
   if (name == "ignore") return &read().ignore;
+  if (name == "regions") return &read().regions;
   return &read().quantizations;
 }
 
@@ -79,7 +94,7 @@ std::optional<Error> RoutingReader::OnOpen(const JsonPlace& place, JsonType type
       return WrongTypeError(place, "a boolean", type);
     }
     has_unknown_ = true;
-    return std::nullopt;
+    return RefuseOtherCase(place, name);
   }
   if (IsList(name)) return WrongTypeError(place, "a string", type);
   if (name == "sort") return WrongTypeError(place, "a string", type);
@@ -141,7 +156,7 @@ std::optional<Error> RoutingReader::SetInProvider(const JsonPlace& place, const 
     return Invalid(place, "expected 'allow' or 'deny'");
   }
   has_unknown_ = true;
-  return std::nullopt;
+  return inside ? std::nullopt : RefuseOtherCase(place, name);
 }
 
 // `sort: price`, or `sort: {by: price, partition: none}`.

@@ -43,7 +43,7 @@ TEST(RoutingReader, ReadsWhatARequestSays) {
   const AskedRoute asked = Asked(
       R"("provider":{"order":["Groq","nebius/FP8","groq"],"only":["a"],"ignore":[],)"
       R"("allow_fallbacks":false,"require_parameters":true,"data_collection":"deny","zdr":true,)"
-      R"("quantizations":["fp8","unknown"],"sort":{"by":"latency","partition":"none"},)"
+      R"("regions":["EU","us"],"quantizations":["fp8","unknown"],"sort":{"by":"latency","partition":"none"},)"
       R"("max_price":{"prompt":0.5,"completion":"1e-6","request":0,"image":1000000},)"
       R"("preferred_min_throughput":50,"preferred_max_latency":{"p50":1.5,"p99":9}},)"
       R"("models":["b","c"],"route":"fallback","session_id":"s")");
@@ -52,6 +52,7 @@ TEST(RoutingReader, ReadsWhatARequestSays) {
   EXPECT_TRUE(asked.ignore.empty());
   EXPECT_FALSE(asked.allow_fallbacks);
   EXPECT_TRUE(asked.require_parameters && asked.deny_data_collection && asked.zdr);
+  EXPECT_EQ(asked.regions, (std::vector<std::string>{"eu", "us"}));
   EXPECT_EQ(asked.quantizations, (std::vector<std::string>{"fp8", "unknown"}));
   EXPECT_EQ(asked.sort, RouteSort::kLatency);
   EXPECT_EQ(asked.partition, Partition::kNone);
@@ -96,6 +97,9 @@ TEST(RoutingReader, NamesThePathOfWhatItRefuses) {
   EXPECT_EQ(Refused(R"("provider":{"zdr":{}})", type), "provider.zdr");
   EXPECT_EQ(Refused(R"("provider":{"data_collection":"maybe"})"), "provider.data_collection");
   EXPECT_EQ(Refused(R"("provider":{"quantizations":["fp7"]})"), "provider.quantizations[0]");
+  EXPECT_EQ(Refused(R"("provider":{"ZDR":true})"), "provider.ZDR");
+  EXPECT_EQ(Refused(R"("provider":{"Only":["a"]})"), "provider.Only");
+  EXPECT_EQ(Refused(R"("provider":{"Max_Price":{"prompt":1}})"), "provider.Max_Price");
   EXPECT_EQ(Refused(R"("provider":{"sort":"name"})"), "provider.sort");
   EXPECT_EQ(Refused(R"("provider":{"sort":{"partition":"all"}})"), "provider.sort.partition");
   EXPECT_EQ(Refused(R"("provider":{"sort":[]})", type), "provider.sort");
