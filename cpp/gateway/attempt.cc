@@ -88,6 +88,8 @@ void Attempt::OnTimer(TimePoint now) {
   if (phase_ != Phase::kLingering) waited_ = now - sent_;
   const CallTimeouts& own = plan_.endpoint->timeouts;
   const bool early = now < std::min(over_by(), plan_.patience);
+  const bool waits = phase_ == Phase::kAwaitingHead || phase_ == Phase::kAwaitingContent;
+  met_patience_ = waits && !early && now < over_by();
   switch (phase_) {
     case Phase::kAwaitingHead:
       met_own_limit_ = early && own.first_byte.ns > 0;
@@ -180,6 +182,7 @@ void Attempt::RelayOutput(int64_t pieces_before) {
   }
   if (transcoder().pieces() != pieces_before) last_content_ = now;
   paused_ = owner_->OnOutput(this, output_) == Flow::kPause;
+  if (paused_) paused_at_ = clock_.Now();
 }
 
 void Attempt::OnEnd(const TransportEnd& end) {

@@ -37,6 +37,8 @@ class Attempt : public TransportObserver {
   // How long a provider may take to close a transfer after [DONE], for its connection to be reused.
   static constexpr Duration kLinger = Duration::Seconds(1);
 
+  // A provider gives up a reader that takes nothing, sooner or later.
+  static constexpr Duration kStalled = Duration::Seconds(5);
   // How long the body of a refusal may take after its head, whose status has said the most.
   static constexpr Duration kRefusalPatience = Duration::Seconds(10);
 
@@ -84,6 +86,10 @@ class Attempt : public TransportObserver {
   // It has ended by a limit that its endpoint sets itself until content: whoever sets one wants the
   // next to be asked.
   bool met_own_limit() const { return met_own_limit_; }
+  // It has ended because somebody else was to have the time.
+  bool met_patience() const { return met_patience_; }
+  // Its client has taken nothing for so long that whatever became of it is the client's doing.
+  bool stalled() const { return paused_ && clock_.Now() >= paused_at_ + kStalled; }
   // From sending until its first content; nothing: none has come.
   Duration first_content() const { return content_relayed() ? first_content_ - sent_ : Duration{}; }
   Duration running() const { return clock_.Now() - sent_; }
@@ -135,10 +141,12 @@ class Attempt : public TransportObserver {
   TransportHead head_;
   bool paused_ = false;
   bool met_own_limit_ = false;
+  bool met_patience_ = false;
   bool refused_in_answer_ = false;  // status 2xx, and instead of content the words of a refusal
   std::string refusal_;             // the body of an answer that is no 2xx, cut
   std::string output_;              // what the last bytes made for the client
   TimePoint sent_;
+  TimePoint paused_at_;     // where it is paused
   TimePoint last_byte_;     // comments too
   TimePoint last_content_;  // or progress; both begin anew when the client lets it go on
   TimePoint first_content_ = TimePoint::Never();

@@ -175,5 +175,42 @@ TEST_F(DeadlinesTest, ATimeThatNobodyAnsweredInIsTheProvidersNotOurOverhead) {
   EXPECT_EQ(late.row->tried.at(0).waited, late.row->total);
 }
 
+TEST_F(DeadlinesTest, WhoEndsItsRequestEarlyPaysForWhatItGot) {
+  options_.total_timeout = Duration::Seconds(20);
+  Open({100'000'000});
+  PlayStream();
+  for (int i = 0; i < 30; ++i) Piece(1, kContent);
+  const Seen slow = Ask(kStream);
+  EXPECT_EQ(slow.row->settlement, Settlement::kFailed);
+  EXPECT_EQ(slow.row->cost, Money{});
+  header_options_.timeout = Duration::Seconds(5);
+  const Seen hurried = Ask(kStream);
+  EXPECT_EQ(seconds(hurried), 5);
+  EXPECT_EQ(hurried.row->error, "upstream_timeout");
+  EXPECT_EQ(hurried.row->settlement, Settlement::kPartial);
+  EXPECT_GT(hurried.row->cost, Money{});
+  EXPECT_NE(hurried.body.find("x-seekroute-timeout-ms"), std::string::npos);
+  PlayStream(Duration::Seconds(9));  // nothing was delivered
+  const Seen nothing = Ask(kStream);
+  EXPECT_EQ(nothing.status, 504);
+  EXPECT_EQ(nothing.row->settlement, Settlement::kCancelled);
+  EXPECT_EQ(nothing.row->cost, Money{});
+}
+
+// Nobody reads, and in the end the provider closes.
+TEST_F(DeadlinesTest, WhoTakesNothingOfItsAnswerPaysForWhatItGot) {
+  Open({100'000'000});
+  for (const bool reads : {true, false}) {
+    window_ = reads ? 1 << 20 : 1;
+    PlayStream();
+    Piece(0, kContent);
+    Piece(1, kContent);
+    script_.ending = UpstreamScript::Ending::kBroken;
+    const Seen seen = Ask(kStream);
+    EXPECT_EQ(seen.row->settlement, reads ? Settlement::kFailed : Settlement::kPartial);
+    EXPECT_EQ(seen.row->cost == Money{}, reads);
+  }
+}
+
 }  // namespace
 }  // namespace seekroute::testing

@@ -216,17 +216,33 @@ Status Exchange::TakeIn() {
   return {};
 }
 
-// After what the most patient of the endpoints is given: each attempt keeps to its own. The
-// gateway's, until the model is known.
-TimePoint Exchange::Deadline() const {
+// What the most patient of the endpoints is given: each attempt keeps to its own. The gateway's,
+// until the model is known.
+Duration Exchange::MostTime() const {
   Duration longest;
   for (const Candidate& candidate : admission_.route.candidates) {
     longest =
         std::max(longest, OwnOr(candidate.endpoint->timeouts.total, world_.options->total_timeout));
   }
-  const Duration most = OwnOr(longest, world_.options->total_timeout);
-  const Duration asked = OwnOr(in_.options.timeout, most);  // the client may shorten it
-  return in_.submitted + std::min(most, asked);
+  return OwnOr(longest, world_.options->total_timeout);
+}
+
+TimePoint Exchange::Deadline() const {
+  const Duration most = MostTime();
+  return in_.submitted + std::min(most, OwnOr(in_.options.timeout, most));
+}
+
+// Its client gives it less time than the gateway would.
+bool Exchange::Hurried() const {
+  return in_.options.timeout.ns > 0 && in_.options.timeout < MostTime();
+}
+
+// How it ends that is not answered whole. Who ends it before its time, or takes nothing of it,
+// pays for what was delivered as if it had left.
+Ending Exchange::EndingOf(bool in_time) const {
+  const Attempt* const attempt = tries_.current();
+  const bool stalled = attempt != nullptr && attempt->stalled();
+  return stalled || (!in_time && Hurried()) ? Ending::kClientLeft : Ending::kFailed;
 }
 
 // Fails where the request is a repetition, with `stored` if that is answered as the first one was.
@@ -288,7 +304,7 @@ void Exchange::StartTries() {
   AnswerNames names{record_.generation_id, admission_.profile->object, {}, record_.created.s};
   names.repeats_reasoning =
       in_.origin == Origin::kServerApiV1 || admission_.profile->reasoning_on_v1;
-  tries_.Start(std::move(names), record_.created, Deadline());
+  tries_.Start(std::move(names), record_.created, Deadline(), Hurried());
 }
 
 void Exchange::SendHead() {
@@ -322,7 +338,7 @@ void Exchange::OnOutOfTries(Error error) {
     error_ = std::move(error);
     return Fire(Event::kRefused);
   }
-  End(Event::kOutOfTries, Ending::kFailed, std::move(error));
+  End(Event::kOutOfTries, EndingOf(true), std::move(error));
 }
 
 void Exchange::ClientLeft() {

@@ -135,7 +135,11 @@ class Exchange : private PurseOwner, private TriesOwner {
     return purse_.holds() && world_.options->on_client_abort != ChargePolicy::kFree;
   }
   const Ask& ask() const;
+  Duration MostTime() const;
   TimePoint Deadline() const;
+  bool Hurried() const;
+  Error TimeIsUp() const;
+  Ending EndingOf(bool in_time) const;
   void PutHead(ResponseHead head);
   void FreeSlots();
   void Remember() const;

@@ -15,6 +15,12 @@ TimePoint Exchange::NextDeadline() const {
   return std::min({next, Deadline(), outbox_.NextKeepAlive(), purse_.NextNote()});
 }
 
+Error Exchange::TimeIsUp() const {
+  return MakeError(ErrorCode::kUpstreamTimeout,
+                   Hurried() ? "the request took longer than its x-seekroute-timeout-ms"
+                             : "the request took longer than this gateway allows");
+}
+
 void Exchange::OnTimer(TimePoint now) {
   switch (state_) {
     case State::kSettling:
@@ -24,6 +30,7 @@ void Exchange::OnTimer(TimePoint now) {
       return PassGate();
     case State::kHolding:
       if (now < NextDeadline()) return;
+      if (now >= Deadline()) return End(Event::kHoldLate, Ending::kFailed, TimeIsUp());
       return End(Event::kHoldLate, Ending::kFailed,
                  MakeError(ErrorCode::kStoreUnavailable,
                            "the credits could not be looked up in time: send the request again"));
@@ -35,9 +42,7 @@ void Exchange::OnTimer(TimePoint now) {
   if (now >= Deadline()) {
     // An answer of which nothing but the mark of its end is missing is complete, whatever ends it.
     if (tries_.EndWhole()) return;
-    return End(
-        Event::kDeadline, Ending::kFailed,
-        MakeError(ErrorCode::kUpstreamTimeout, "the request took longer than this gateway allows"));
+    return End(Event::kDeadline, EndingOf(false), TimeIsUp());
   }
   tries_.OnTimer(now);
   if (state_ != State::kRelaying) return;

@@ -299,7 +299,8 @@ FailedAttempt Tries::Judge(const Attempt& attempt, const Error& error, bool disp
           .dispatched = dispatched,
           .content_relayed = won_,
           .in_answer = status >= 200 && status < 300,
-          .own_limit = attempt.met_own_limit()};
+          .own_limit = attempt.met_own_limit(),
+          .of_client = attempt.stalled() || (hurried_ && attempt.met_patience())};
 }
 
 // What the end of a try says to whoever asks next.
@@ -332,10 +333,10 @@ void Tries::Tell(Try* ended, const AttemptVerdict& verdict) {
                               world_.clock->Now());
 }
 
-// Whoever is left, or loses, has done nothing wrong; but for one that used up the time of the
-// request.
+// Whoever is left, or loses, has done nothing wrong; but for one that used up the time of a request
+// that had all of it.
 AttemptVerdict Tries::VerdictOnAbandoned(const Attempt& attempt) const {
-  const bool late = world_.clock->Now() >= until_ && !attempt.content_relayed();
+  const bool late = !hurried_ && world_.clock->Now() >= until_ && !attempt.content_relayed();
   if (late && attempt.running() >= kFairTime) return {Outcome::kFault, {}, {}};
   return {};
 }

@@ -62,8 +62,9 @@ class Tries : private AttemptOwner {
   Tries& operator=(const Tries&) = delete;
 
   // Asks the first candidate. `names`: what an answer is called, but for its model; `created`: when
-  // the request was admitted; `until`: when it has to have ended.
-  void Start(AnswerNames names, UnixSeconds created, TimePoint until);
+  // the request was admitted; `until`: when it has to have ended; `hurried`: sooner than the
+  // gateway would have it, for its client.
+  void Start(AnswerNames names, UnixSeconds created, TimePoint until, bool hurried);
 
   // Asks the next candidate as well, beside the one that runs; what runs together has failed when
   // all of it has. False: there is none that can be asked, as many run as may, or somebody has won.
@@ -180,6 +181,7 @@ class Tries : private AttemptOwner {
   AnswerNames names_;
   UnixSeconds created_;
   TimePoint until_;
+  bool hurried_ = false;
   // All that were made: an ended one's callbacks may be running. RetryPolicy::max_attempts, and
   // once more for each candidate, at most.
   std::vector<std::unique_ptr<Try>> tries_;

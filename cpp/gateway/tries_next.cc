@@ -8,10 +8,11 @@
 
 namespace seekroute {
 
-void Tries::Start(AnswerNames names, UnixSeconds created, TimePoint until) {
+void Tries::Start(AnswerNames names, UnixSeconds created, TimePoint until, bool hurried) {
   names_ = std::move(names);
   created_ = created;
   until_ = until;
+  hurried_ = hurried;
   turns_.Open();
   std::optional<Turns::Turn> turn = turns_.Next();
   if (!turn) return owner_->OnOutOfTries(turns_.NobodyToAsk());

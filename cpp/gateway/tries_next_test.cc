@@ -218,6 +218,37 @@ class HedgeTest : public TriesTest {
   HedgeBudget hedges_{{.enabled = true}};
 };
 
+// Whether the time is up in the middle of a call, or somebody else is to have the other half.
+TEST_F(HedgeTest, TheHurryOfAClientSaysNothingOfAProvider) {
+  UpstreamScript silent;
+  silent.sends_head = false;
+  silent.ending = UpstreamScript::Ending::kHang;
+  scripts_ = {{"https://a", silent}, {"https://b", silent}, {"https://c", silent}};
+  time_ = Duration::Seconds(20);
+  health_.Learn(snapshot_, clock_.Now());
+  for (const bool hurried : {true, false}) {
+    for (const bool ambiguous : {true, false}) {
+      hurried_ = hurried;
+      options_.retry.retry_ambiguous = ambiguous;
+      for (int i = 0; i < 5; ++i) {
+        content_of_prompt_ += "i";
+        Begin(true);
+        Run();
+        const TimePoint end = clock_.Now() + time_;
+        for (const auto at : {time_.ns / 2, time_.ns * 3 / 4}) {
+          agenda_.At(clock_.Now() + Duration{at}, [this] { tries_->OnTimer(clock_.Now()); });
+        }
+        Run();
+        clock_.MoveTo(end);
+        tries_->Abandon();
+        Run();
+      }
+      const HealthState state = health_.ViewOf(1, clock_.Now()).state;
+      EXPECT_EQ(state == HealthState::kOk, hurried) << ambiguous;
+    }
+  }
+}
+
 TEST_F(HedgeTest, ASecondIsAskedBesideASlowStreamAndTheFirstContentWins) {
   Warm(120);
   scripts_ = {{"https://a", Stream(5000, "late")}, {"https://b", Stream(100, "soon")}};

@@ -4,6 +4,7 @@ namespace seekroute {
 
 AttemptVerdict VerdictOn(const FailedAttempt& failed) {
   using Key = AttemptVerdict::Key;
+  if (failed.of_client) return {};
   FailedAttempt whole = failed;
   whole.content_relayed = false;
   const Duration retry_after = Duration::Milliseconds(failed.error.retry_after_ms);

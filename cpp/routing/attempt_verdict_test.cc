@@ -17,6 +17,13 @@ struct Case {
   Key key;
 };
 
+TEST(AttemptVerdictTest, WhatItsClientDoesSaysNothingOfAProvider) {
+  const Error error = MakeError(ErrorCode::kUpstreamTruncated, "");
+  EXPECT_EQ(VerdictOn({.error = error, .dispatched = true}).outcome, Outcome::kFault);
+  EXPECT_EQ(VerdictOn({.error = error, .dispatched = true, .of_client = true}).outcome,
+            Outcome::kNeutral);
+}
+
 TEST(AttemptVerdictTest, TellsWhoseTroubleItIs) {
   using enum ErrorCode;
   for (const Case& c : std::initializer_list<Case>{

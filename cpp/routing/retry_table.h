@@ -72,6 +72,9 @@ struct FailedAttempt {
   bool in_answer = false;        // said behind a status of 2xx
   // The limit that it ran into is the endpoint's own: whoever sets one wants the next to be asked.
   bool own_limit = false;
+  // Its client has asked for less time than there was, or took nothing of the answer: it says
+  // nothing of the provider.
+  bool of_client = false;
 };
 
 // Pure and total.

@@ -65,7 +65,7 @@ class TriesTest : public ::testing::Test, public TriesOwner, public PurseOwner {
     ASSERT_TRUE(purse_->Bound(false, {}).ok());
     tries_.emplace(TriesPlan{&admission_, &snapshot_, &*purse_, &body_, Origin::kServer}, world_,
                    this);
-    tries_->Start({"gen-1", "chat.completion", {}, 7}, {}, clock_.Now() + time_);
+    tries_->Start({"gen-1", "chat.completion", {}, 7}, {}, clock_.Now() + time_, hurried_);
   }
 
   // Until nothing is left to happen by itself.
@@ -141,6 +141,7 @@ class TriesTest : public ::testing::Test, public TriesOwner, public PurseOwner {
   AskedAfter after_ = AskedAfter::kAny;
   Profile profile_;
   Duration time_ = Duration::Seconds(600);  // of the whole request
+  bool hurried_ = false;                    // as its client wants it
   std::string content_of_prompt_ = "Hi";
   std::string body_;
   Admission admission_;
