@@ -126,20 +126,26 @@ std::optional<Turns::Turn> Turns::Next() {
   for (const bool last_resort : {false, true}) {
     if (last_resort && !held_back) break;
     passed_.clear();
-    for (size_t place = 0; place < candidates().size(); ++place) {
-      if (!succession_->Allows(place) || !purse_->Affords(candidates()[place])) continue;
-      HealthQuestion question = QuestionOf(place);
-      question.last_resort = last_resort;
-      Turn turn{place, {}};
-      HealthAnswer answer = Ask(place, question, &turn.reservation);
-      if (answer.skip == Skip::kNone) {
-        succession_->Pass(place);
-        turn.permit = std::move(answer.permit);
-        return turn;
+    // What one model leaves to another is its own again where nobody of that can be asked.
+    uint64_t closed = 0;
+    for (uint64_t before = ~closed; before != closed;) {
+      before = closed;
+      for (size_t place = 0; place < candidates().size(); ++place) {
+        if (!succession_->Allows(place, closed) || !purse_->Affords(candidates()[place])) continue;
+        HealthQuestion question = QuestionOf(place);
+        question.last_resort = last_resort;
+        Turn turn{place, {}};
+        HealthAnswer answer = Ask(place, question, &turn.reservation);
+        if (answer.skip == Skip::kNone) {
+          succession_->Pass(place);
+          turn.permit = std::move(answer.permit);
+          return turn;
+        }
+        if (!last_resort && answer.skip != Skip::kTried) NoteSkip(place, answer.skip);
+        held_back |= answer.skip == Skip::kEjected || answer.skip == Skip::kLimited;
+        passed_.push_back({place, answer.skip, answer.retry_at});
+        closed |= uint64_t{1} << place;
       }
-      if (!last_resort && answer.skip != Skip::kTried) NoteSkip(place, answer.skip);
-      held_back |= answer.skip == Skip::kEjected || answer.skip == Skip::kLimited;
-      passed_.push_back({place, answer.skip, answer.retry_at});
     }
   }
   return std::nullopt;

@@ -11,30 +11,37 @@ uint64_t Bit(size_t place) { return uint64_t{1} << place; }
 
 Succession::Succession(const Route* route, const RetryPolicy* policy)
     : route_(route), policy_(policy), size_(std::min(route->candidates.size(), kMost)) {
-  int named = 0;  // models that may follow any failure
   for (size_t i = 0; i < size_; ++i) {
     const Model* const model = route->candidates[i].model;
     const auto same = [model](const Share& share) { return share.model == model; };
-    if (std::ranges::any_of(shares_, same)) continue;
-    shares_.push_back({model, 0, 0});
-    if (route->candidates[i].after == AskedAfter::kAny) ++named;
-  }
-  for (size_t i = 0; i < shares_.size(); ++i) {
-    const int later = std::max(0, named - static_cast<int>(i) - 1);
-    shares_[i].most = std::max(1, policy->max_attempts - later);
+    if (std::ranges::none_of(shares_, same)) shares_.push_back({model, 0});
   }
 }
 
-bool Succession::MayMake(size_t place) const {
-  if (made_ >= policy_->max_attempts) return false;
+bool Succession::MayMake(size_t place, uint64_t closed) const {
+  const int left = policy_->max_attempts - made_;
   const Model* const model = route_->candidates[place].model;
-  return std::ranges::any_of(shares_, [model](const Share& share) {
-    return share.model == model && share.made < share.most;
-  });
+  const auto own = std::ranges::find(shares_, model, &Share::model);
+  if (left <= 0 || own == shares_.end()) return false;
+  if (own->made == 0) return true;
+  return left > std::count_if(own + 1, shares_.end(), [this, closed](const Share& later) {
+           return later.made == 0 && HasTurn(*later.model, closed);
+         });
 }
 
-bool Succession::Allows(size_t place) const {
-  if (place >= size_ || ((passed_ | barred_) & Bit(place)) != 0 || !MayMake(place)) return false;
+// Some candidate of the model may still come to an attempt, whatever fails.
+bool Succession::HasTurn(const Model& model, uint64_t closed) const {
+  for (size_t i = 0; i < size_; ++i) {
+    const Candidate& each = route_->candidates[i];
+    const bool over = ((passed_ | barred_ | closed) & Bit(i)) != 0;
+    if (each.model == &model && each.after == AskedAfter::kAny && !over) return true;
+  }
+  return false;
+}
+
+bool Succession::Allows(size_t place, uint64_t closed) const {
+  if (place >= size_ || ((passed_ | barred_ | closed) & Bit(place)) != 0) return false;
+  if (!MayMake(place, closed)) return false;
   if (IsSpare(place)) return false;
   return together_.empty() ||
          std::ranges::any_of(together_, [&](const Failure& each) { return Opens(each, place); });

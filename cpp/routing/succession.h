@@ -13,8 +13,9 @@ namespace seekroute {
 // Of one request. Knows no time, and not whether an endpoint is alive. Places are those of
 // route.candidates.
 //
-// A candidate has one turn. Of the attempts each model of the route leaves one to every later
-// model, so that no number of sick hosts of the first keeps the others from being asked. A
+// A candidate has one turn. Of the attempts each model of the route leaves one to every later model
+// that was not asked and may yet be, so that no number of sick hosts of the first keeps the others
+// from being asked. A
 // candidate that is there for one failure alone (Candidate::after) has its turn behind that.
 class Succession {
  public:
@@ -24,8 +25,9 @@ class Succession {
   // Both outlive it.
   Succession(const Route* route, const RetryPolicy* policy);
 
-  // The rules let that candidate be asked.
-  bool Allows(size_t place) const;
+  // The rules let that candidate be asked. `closed`: a bit a place of those that nobody can ask
+  // now.
+  bool Allows(size_t place, uint64_t closed = 0) const;
   // Some candidate.
   bool AnyLeft() const;
   // The first at `place` or behind it that may be asked; Route::candidates.size(): none.
@@ -42,7 +44,8 @@ class Succession {
 
   // Attempts that count.
   int made() const { return made_; }
-  bool MayMake(size_t place) const;  // one more, for the model of that candidate
+  // One more, for the model of that candidate.
+  bool MayMake(size_t place, uint64_t closed = 0) const;
   const Route& route() const { return *route_; }
 
  private:
@@ -53,6 +56,7 @@ class Succession {
   };
 
   bool IsSpare(size_t place) const;
+  bool HasTurn(const Model& model, uint64_t closed) const;
   Step StepTo(size_t from, size_t to) const;
   bool Opens(const Failure& failure, size_t place) const;
   bool IsLonger(size_t than, size_t place) const;
@@ -68,7 +72,6 @@ class Succession {
   struct Share {
     const Model* model;
     int made;
-    int most;
   };
   std::vector<Share> shares_;  // by model, in the order of the route
 };

@@ -59,7 +59,24 @@ TEST_F(SuccessionTest, EveryModelHasOneAtLeastAsFarAsTheCapGoes) {
   Plan({{0, 0}, {0, 0}, {0}, {0}, {0}});
   EXPECT_EQ(Asked(ErrorCode::kUpstreamError, 500), (Places{0, 2, 4}));
   policy_.max_attempts = 6;
-  EXPECT_EQ(Asked(ErrorCode::kUpstreamError, 500), (Places{0, 1, 2, 3, 4, 5}));
+  EXPECT_EQ(Asked(ErrorCode::kUpstreamError, 500), (Places{0, 1, 2, 4, 5, 6}));
+}
+
+TEST_F(SuccessionTest, WhatIsLeftToAModelThatHasNoTurnGoesToTheOthers) {
+  Plan({{0, 0, 0}, {0}});
+  Succession succession(&route_, &policy_);
+  const Error error = MakeError(ErrorCode::kUpstreamError, "");
+  for (const size_t place : {size_t{0}, size_t{1}}) {
+    succession.Pass(place);
+    succession.BeginAnew();
+    succession.Begin(place);
+    succession.Failed(place, {.error = error});
+  }
+  EXPECT_EQ(succession.FirstFrom(0), 3U);
+  EXPECT_FALSE(succession.Allows(2));
+  EXPECT_TRUE(succession.Allows(2, uint64_t{1} << 3));  // the last is at its limit
+  succession.Pass(3);
+  EXPECT_EQ(succession.FirstFrom(0), 2U);
 }
 
 TEST_F(SuccessionTest, ATooLongPromptGoesWhereThereIsMoreRoom) {
