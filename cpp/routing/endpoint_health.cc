@@ -69,10 +69,11 @@ EjectedFor EndpointHealth::Report(uint64_t attempt, Outcome outcome, uint64_t bo
   if (measured.first_content.ns > 0) first_content_.Add(measured.first_content.ms(), now);
   if (measured.tokens_per_second > 0) throughput_.Add(measured.tokens_per_second * 10, now);
   const bool fault = IsFault(outcome);
-  const bool again = fault && body != 0 && body == last_body_ && !probed;
+  const bool again =
+      fault && body != 0 && !probed && std::ranges::find(bodies_, body) != bodies_.end();
   if (outcome == Outcome::kNeutral || again) return EjectedFor::kNothing;
   Count(outcome, now);
-  if (fault) last_body_ = body;
+  if (fault) bodies_[next_body_++ % bodies_.size()] = body;
   if (outcome == Outcome::kLimited || !rules.leave_out) return EjectedFor::kNothing;
   last_failed_ = fault;
   last_at_ = now;
@@ -113,7 +114,7 @@ void EndpointHealth::Close(TimePoint now) {
   ejected_ = false;
   closed_at_ = now;
   last_failed_ = false;
-  last_body_ = 0;
+  bodies_ = {};
 }
 
 void EndpointHealth::LeaveAlone(Duration span, TimePoint now) {

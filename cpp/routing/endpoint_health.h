@@ -77,14 +77,16 @@ class EndpointHealth {
   static constexpr Duration kLongestOut = Duration::Seconds(600);
   static constexpr int kOriginConsecutive = 3;
   static constexpr int kMostTimes = 10;
+  static constexpr size_t kBodies = 8;
 
   // For attempt `attempt`, not 0. `last_resort`: it is among those that the share rule keeps.
   EndpointGate Ask(uint64_t attempt, bool last_resort, TimePoint now);
   // What Ask() would say, and nothing is claimed.
   EndpointGate Look(bool last_resort, TimePoint now) const;
 
-  // `body`: of what was asked, a hash; 0: unknown. A fault with the same body as the last one does
-  // not count: one bad request, however often it comes, ejects nobody. `random` draws the jitter.
+  // `body`: of what was asked, a hash; 0: unknown. A fault with a body that one of the last
+  // kBodies had does not count: few bad requests, however often they come, eject nobody. `random`
+  // draws the jitter.
   EjectedFor Report(uint64_t attempt, Outcome outcome, uint64_t body, const Measured& measured,
                     const HealthRules& rules, uint64_t random, TimePoint now);
   // Nothing is said of it, but that the attempt is over.
@@ -156,7 +158,8 @@ class EndpointHealth {
   int origin_run_ = 0;  // of them, of connecting
   bool last_failed_ = false;
   TimePoint last_at_;
-  uint64_t last_body_ = 0;  // of the last fault
+  std::array<uint64_t, kBodies> bodies_ = {};  // of the last faults that counted; 0: none
+  size_t next_body_ = 0;
 
   bool ejected_ = false;
   TimePoint ejected_until_;

@@ -62,6 +62,12 @@ TEST_F(EndpointHealthTest, NeutralOutcomesChangeNothing) {
   EXPECT_TRUE(health_.ejected());  // nor was the run forgotten
 }
 
+TEST_F(EndpointHealthTest, ABadRequestCountsOnceAmongOthers) {
+  for (int i = 0; i < 100; ++i) End(kFault, 1 + static_cast<uint64_t>(i % 4), ++attempt_);
+  EXPECT_FALSE(health_.ejected());
+  EXPECT_EQ(End(kFault), EjectedFor::kConsecutive);
+}
+
 TEST_F(EndpointHealthTest, OneBadRequestEjectsNobody) {
   for (int i = 0; i < 20; ++i) End(kFault, 7, ++attempt_);
   EXPECT_FALSE(health_.ejected());
