@@ -186,15 +186,17 @@ class Gathering {
              (each.provider.empty() || each.provider == planned.provider);
     };
     if (models_->size() >= kMostRouteModels || std::ranges::any_of(*models_, same)) return;
-    planned.first_rank = planned.first_rank && !models_->empty();
     models_->push_back(planned);
   }
 
   void AddMembers(const VirtualModel& named, uint64_t seed) {
     const bool one_list = named.strategy == VirtualModel::Strategy::kPrice;
+    const size_t before = models_->size();
     for (const VirtualModel::Member* each : Ordered(named, seed)) {
       Add(snapshot_.catalog.Find(each->model),
-          {.provider = each->provider, .first_rank = one_list});
+          {.provider = each->provider,
+           .beside = one_list && models_->size() > before,
+           .sort = one_list ? RouteSort::kPrice : RouteSort::kDefault});
     }
   }
 
@@ -302,21 +304,33 @@ std::string_view FindSticky(std::string_view body, const AdmissionRules& rules, 
   return *endpoint == 0 ? "miss" : "hit";
 }
 
+// Candidates that are drawn in one simulation: some tens of milliseconds.
+constexpr size_t kMostDrawn = 500'000;
+
 // Plans again and again, by seeds that follow from the first.
-void Simulate(PlanInputs inputs, int draws, Admission* out) {
+void Simulate(const Snapshot& snapshot, Suffix suffix, PlanInputs inputs, int draws,
+              Admission* out) {
   const uint64_t first = inputs.seed;
   inputs.keep_views = false;
-  for (int i = 0; i < std::min(draws, kMostSimulated); ++i) {
+  std::vector<PlannedModel> models;
+  const size_t each = out->route.candidates.size() + out->route.excluded.size();
+  const auto affordable = static_cast<int>(kMostDrawn / std::max<size_t>(each, 1));
+  for (int i = 0; i < std::min({draws, kMostSimulated, affordable}); ++i) {
     inputs.seed = SplitMix64(first + static_cast<uint64_t>(i));
+    if (out->route.strategy == kVirtual) {  // the order of its models may be drawn, too
+      models.clear();
+      if (!Gather(snapshot, suffix, inputs.seed, out, &models)) return;
+      inputs.models = models;
+    }
     const Result<Route> drawn = PlanRoute(inputs);
     if (!drawn) return;
-    const Endpoint* const front = drawn->candidates.front().endpoint;
-    const auto same = [front](const auto& each) { return each.first == front; };
-    const auto found = std::ranges::find_if(out->first_places, same);
+    const Candidate& front = drawn->candidates.front();
+    const auto found =
+        std::ranges::find(out->first_places, front.endpoint, &Admission::FirstPlace::endpoint);
     if (found != out->first_places.end()) {
-      ++found->second;
+      ++found->draws;
     } else {
-      out->first_places.emplace_back(front, 1);
+      out->first_places.push_back({front.model, front.endpoint, 1});
     }
   }
 }
@@ -359,9 +373,6 @@ Status Admit(const Surface& surface, std::string_view body,
                     .seed = rules.seed,
                     .expected_prompt = EstimateLong(body, *out, models),
                     .keep_views = rules.explain};
-  if (models.size() > 1 && models[1].first_rank && inputs.preferences.sort == RouteSort::kDefault) {
-    inputs.preferences.sort = RouteSort::kPrice;
-  }
   const std::string_view found = FindSticky(body, rules, out, &inputs.sticky);
   Result<Route> route = PlanRoute(inputs);
   end_lap("plan");
@@ -369,7 +380,7 @@ Status Admit(const Surface& surface, std::string_view body,
   if (inputs.sticky == 0) route->sticky = found;
   route->strategy = out->route.strategy;
   out->route = std::move(*route);
-  if (rules.simulate > 0) Simulate(inputs, rules.simulate, out);
+  if (rules.simulate > 0) Simulate(snapshot, suffix, inputs, rules.simulate, out);
   return {};
 }
 

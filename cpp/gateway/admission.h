@@ -33,10 +33,14 @@ struct Admission {
   std::unique_ptr<const ParsedRequest> request;  // null: refused before it was read
   const Model* model = nullptr;  // the first asked for; null: refused before it was known
   bool automatic = false;        // `auto` was asked for
-  // How often each endpoint came first, where that was simulated.
-  std::vector<std::pair<const Endpoint*, int>> first_places;
-  StickyKey sticky;  // of what it belongs to; invalid: to nothing
-  Route route;       // without candidates: refused before it was planned
+  struct FirstPlace {
+    const Model* model;
+    const Endpoint* endpoint;
+    int draws;
+  };
+  std::vector<FirstPlace> first_places;  // who came first how often, where that was simulated
+  StickyKey sticky;                      // of what it belongs to; invalid: to nothing
+  Route route;                           // without candidates: refused before it was planned
 };
 
 class Gate;

@@ -133,9 +133,10 @@ class AdmitModels : public ::testing::Test {
     keys.Put(HmacSha256(Secret("pepper"), "good"), key);
     const std::string body = "{" + members + R"(,"messages":[{"role":"user","content":"Hi"}]})";
     admission_ = {};
-    const Status status =
-        Admit(SurfaceOf(SurfaceId::kChat), body, Secret("Bearer good"), snapshot_,
-              {&keys, true, Origin::kServer, {}, {}, nullptr, nullptr, seed_}, &admission_);
+    AdmissionRules rules{&keys, true, Origin::kServer, {}, {}, nullptr, nullptr, seed_};
+    rules.simulate = simulate_;
+    const Status status = Admit(SurfaceOf(SurfaceId::kChat), body, Secret("Bearer good"), snapshot_,
+                                rules, &admission_);
     if (!status.ok()) {
       message_ = status.error().message;
       return std::string(status.error().name()) + ' ' + status.error().param;
@@ -149,6 +150,7 @@ class AdmitModels : public ::testing::Test {
 
   Snapshot snapshot_ = ThreeModels();
   uint64_t seed_ = 0;
+  int simulate_ = 0;
   std::optional<std::vector<std::string>> may_use_;
   Admission admission_;
   std::string message_;
@@ -249,6 +251,45 @@ TEST_F(AdmitLists, DrawTheModelsOfANameByWeight) {
   EXPECT_EQ(Models(R"("model":"team/any")"), "model_not_found model");
 }
 
+TEST_F(AdmitLists, DrawTheModelsAnewInASimulation) {
+  snapshot_.lists.virtual_models["team/any"] = {.members = {{"a/one", "", 3}, {"a/two", "", 1}}};
+  simulate_ = 4000;
+  Models(R"("model":"team/any")");
+  ASSERT_EQ(admission_.first_places.size(), 2U);
+  for (const Admission::FirstPlace& each : admission_.first_places) {
+    EXPECT_NEAR(each.draws, each.model->id == "a/one" ? 3000 : 1000, 120);
+  }
+}
+
+TEST_F(AdmitLists, AskAnEndpointThatIsListedTwiceOnce) {
+  VirtualModel& named = snapshot_.lists.virtual_models["team/any"];
+  named.strategy = VirtualModel::Strategy::kOrder;
+  named.members = {{"a/three", "p"}, {"a/three"}, {"a/one"}};
+  EXPECT_EQ(Models(R"("model":"team/any")"), "a/three a/one");
+}
+
+TEST_F(AdmitLists, LeaveNobodyOutForAFallbackThatIsNotAsked) {
+  snapshot_.routing.max_price_jump = 3;
+  Catalog::Parts parts;
+  for (const char* const id : {"a/short", "a/dear"}) {
+    Model model{.id = id, .endpoints = {}};
+    const bool dear = model.id == "a/dear";
+    Rates rates;
+    rates[PriceClass::kOutput] = {uint64_t{dear ? 9'000'000U : 1'000'000U}};
+    Endpoint endpoint{0, "up", PriceTable::Flat(rates)};
+    endpoint.max_output = dear ? 0 : 100;
+    endpoint.token_answer = true;
+    model.endpoints.push_back(std::move(endpoint));
+    parts.names[model.id] = model.id;
+    parts.models.push_back(std::move(model));
+  }
+  snapshot_.catalog = *Catalog::Make(std::move(parts));
+  snapshot_.lists.after_any["a/short"] = {"a/dear"};
+  EXPECT_EQ(Models(R"("model":"a/short","max_tokens":101)"), "a/short");
+  snapshot_.routing.max_price_jump = 0;
+  EXPECT_EQ(Models(R"("model":"a/short","max_tokens":101)"), "a/dear");
+}
+
 TEST_F(AdmitLists, AskTheModelsOfANameAsListedOrByPrice) {
   VirtualModel& named = snapshot_.lists.virtual_models["team/any"];
   named.strategy = VirtualModel::Strategy::kOrder;
@@ -256,6 +297,12 @@ TEST_F(AdmitLists, AskTheModelsOfANameAsListedOrByPrice) {
   EXPECT_EQ(Models(R"("model":"team/any")"), "a/three a/one");  // nobody serves the last at q
   named.strategy = VirtualModel::Strategy::kPrice;
   EXPECT_EQ(Models(R"("model":"team/any")"), "a/one a/three");
+  EXPECT_EQ(admission_.route.sort, RouteSort::kPrice);
+  // Among themselves, where they are not all that is asked.
+  EXPECT_EQ(Models(R"("model":"team/any","models":["two"])"), "a/one a/three a/two");
+  named.members = {{"a/two"}, {"a/one"}};
+  EXPECT_EQ(Models(R"("model":"three","models":["team/any"])"), "a/three a/two a/one");
+  EXPECT_EQ(admission_.route.sort, RouteSort::kDefault);
 }
 
 TEST_F(AdmitLists, AskOperatorsModelsBehindThoseThatAreNamed) {

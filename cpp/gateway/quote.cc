@@ -1,6 +1,7 @@
 #include "gateway/quote.h"
 
 #include <algorithm>
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -134,19 +135,20 @@ void WritePricing(int64_t prompt_tokens, const PriceTable& price, bool upstream_
   json->End();
 }
 
-// {"draws","first":[{"endpoint","share"}]}, the greatest share first.
+// {"draws","first":[{"endpoint","model","share"}]}, the greatest share first.
 void WriteFirstPlaces(const Admission& admission, JsonWriter* json) {
   auto places = admission.first_places;
-  std::ranges::sort(places, [](const auto& a, const auto& b) { return a.second > b.second; });
+  std::ranges::sort(places, std::greater(), &Admission::FirstPlace::draws);
   int draws = 0;
-  for (const auto& [endpoint, count] : places) draws += count;
+  for (const Admission::FirstPlace& each : places) draws += each.draws;
   json->Key("simulated").Object();
   json->Key("draws").Integer(draws);
   json->Key("first").Array();
-  for (const auto& [endpoint, count] : places) {
+  for (const Admission::FirstPlace& each : places) {
     json->Object();
-    json->Key("endpoint").String(endpoint->tag);
-    json->Key("share").Raw(FormatShare(static_cast<double>(count) / draws));
+    json->Key("endpoint").String(each.endpoint->tag);
+    json->Key("model").String(each.model->id);
+    json->Key("share").Raw(FormatShare(static_cast<double>(each.draws) / draws));
     json->End();
   }
   json->End().End();

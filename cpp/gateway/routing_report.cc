@@ -81,6 +81,8 @@ namespace {
 
 // "gpt-5-mini by openai, after groq (429)".
 std::string Summary(const ExchangeRecord& row) {
+  // Nor is the model named then: it may be one that this key does not see.
+  if (row.provider.empty()) return "nobody was asked";
   std::string text = row.model + " by " + row.provider;
   for (size_t i = 0; i + 1 < row.tried.size(); ++i) {
     text += i == 0 ? ", after " : ", ";

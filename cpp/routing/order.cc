@@ -101,7 +101,7 @@ void SortCandidates(const OrderRules& rules, std::vector<Ranked>* ranked) {
     // What the client lists stays where it does.
     place.group = each.listed == Ranked::kUnlisted ? each.candidate.group : uint8_t{0};
     const bool by_price = each.listed != Ranked::kUnlisted;
-    place.unmeasured = !FigureOf(each, by_price ? RouteSort::kPrice : rules.sort, &place.figure);
+    place.unmeasured = !FigureOf(each, by_price ? RouteSort::kPrice : each.sort, &place.figure);
     if (place.unmeasured) place.figure = 0;
     Weigh(each, &place);
     if (place.unmeasured && rules.balance == Balance::kInverseSquare) {

@@ -25,13 +25,13 @@ enum class RouteGroup : uint8_t {
 struct Ranked {
   Candidate candidate;
   HealthView health;
-  uint32_t model_rank = 0;      // of its model among those of the route
-  uint32_t listed = kUnlisted;  // the place in `order` that means it
+  uint32_t model_rank = 0;               // of its model among those of the route
+  RouteSort sort = RouteSort::kDefault;  // the same of all of that rank
+  uint32_t listed = kUnlisted;           // the place in `order` that means it
   static constexpr uint32_t kUnlisted = UINT32_MAX;
 };
 
 struct OrderRules {
-  RouteSort sort = RouteSort::kDefault;
   Balance balance = Balance::kInverseSquare;
   uint64_t seed = 0;
 };

@@ -32,9 +32,16 @@ class Order : public testing::Test {
     ranked_[at].candidate.group = static_cast<uint8_t>(group);
   }
 
+  // With the sort that is asked for.
+  std::vector<Ranked> Asked() const {
+    std::vector<Ranked> asked = ranked_;
+    for (Ranked& each : asked) each.sort = sort_;
+    return asked;
+  }
+
   std::string Sorted(uint64_t seed = 0) const {
-    std::vector<Ranked> sorted = ranked_;
-    SortCandidates({sort_, balance_, seed}, &sorted);
+    std::vector<Ranked> sorted = Asked();
+    SortCandidates({balance_, seed}, &sorted);
     std::string names;
     for (const Ranked& each : sorted) {
       names += static_cast<char>('A' + (each.candidate.endpoint - model_.endpoints.data()));
@@ -47,10 +54,11 @@ class Order : public testing::Test {
     constexpr int kDraws = 1'000'000;
     std::vector<double> shares(ranked_.size());
     int counted = 0;
+    const std::vector<Ranked> asked = Asked();
     std::vector<Ranked> sorted;
     for (int seed = 0; seed < kDraws; ++seed) {
-      sorted = ranked_;
-      SortCandidates({sort_, balance_, SplitMix64(static_cast<uint64_t>(seed))}, &sorted);
+      sorted = asked;
+      SortCandidates({balance_, SplitMix64(static_cast<uint64_t>(seed))}, &sorted);
       const auto name = [&](size_t at) {
         return static_cast<size_t>(sorted[at].candidate.endpoint - model_.endpoints.data());
       };

@@ -63,6 +63,7 @@ class Planner {
 
  private:
   void Look(const PlannedModel& planned, size_t number, uint32_t rank);
+  bool IsPlaced(const Endpoint& endpoint) const;
   void Rank(Candidate candidate, size_t number, uint32_t rank);
   void PlaceShorter();
   void Exclude(const Candidate& candidate, ExcludedSet why, std::string_view word);
@@ -139,6 +140,7 @@ void Planner::Look(const PlannedModel& planned, size_t number, uint32_t rank) {
   filters_.free_only = planned.free_only;
   for (const Endpoint& endpoint : model.endpoints) {
     if (!planned.provider.empty() && !Means(planned.provider, endpoint)) continue;
+    if (number > 0 && IsPlaced(endpoint)) continue;
     const Candidate candidate{&model, &endpoint, ask_.inputs, 0, 0, 0, planned.after};
     const ExcludedSet why = ExcludedBy(filters_, candidate);
     if (why.IsEmpty()) {
@@ -158,6 +160,12 @@ void Planner::Look(const PlannedModel& planned, size_t number, uint32_t rank) {
   }
 }
 
+// As a candidate of a model that was listed before, at that provider alone.
+bool Planner::IsPlaced(const Endpoint& endpoint) const {
+  const auto is_it = [&endpoint](const auto& each) { return each.candidate.endpoint == &endpoint; };
+  return std::ranges::any_of(ranked_, is_it) || std::ranges::any_of(shorter_, is_it);
+}
+
 void Planner::Rank(Candidate candidate, size_t number, uint32_t rank) {
   if (ranked_.size() >= Route::kMostCandidates) return;
   candidate.expected_pico = ExpectedPico(candidate, ask_, filters_.prompt, in_.created);
@@ -166,6 +174,11 @@ void Planner::Rank(Candidate candidate, size_t number, uint32_t rank) {
   candidate.group = static_cast<uint8_t>(GroupOf(candidate, ranked.health));
   ranked.candidate = candidate;
   ranked.model_rank = rank;
+  if (in_.preferences.sort != RouteSort::kDefault) {
+    ranked.sort = in_.preferences.sort;
+  } else if (!in_.preferences.partition_none()) {
+    ranked.sort = in_.models[number].sort;
+  }
   numbers_.push_back(number);
   if (asked_ == nullptr) return;
   for (size_t i = 0; i < asked_->order.size(); ++i) {
@@ -226,9 +239,11 @@ void Planner::ExcludeJumps() {
       Exclude(each.candidate, why, TraitsOf(Excluded::kPriceJump).word);
       continue;
     }
+    numbers_[kept] = numbers_[i];
     ranked_[kept++] = each;
   }
   ranked_.resize(kept);
+  numbers_.resize(kept);
 }
 
 // Whoever is asked after a failure alone is nobody to begin with, unless that failure is certain:
@@ -302,7 +317,7 @@ void Planner::FollowSticky() {
 // Now and then somebody of whom little is known goes first, if that costs hardly more.
 void Planner::Explore() {
   const bool may = in_.health != nullptr && in_.rules.balance == Balance::kInverseSquare &&
-                   in_.preferences.sort == RouteSort::kDefault && ask_.stream && !ask_.max_cost &&
+                   ranked_.front().sort == RouteSort::kDefault && ask_.stream && !ask_.max_cost &&
                    (asked_ == nullptr || asked_->order.empty());
   if (!may || UnitDraw(in_.seed, kExploreDraw) >= in_.rules.explore) return;
   const Ranked& front = ranked_.front();
@@ -354,13 +369,16 @@ Result<Route> Planner::Plan() {
   for (size_t i = 0; i < in_.models.size(); ++i) {
     const PlannedModel& planned = in_.models[i];
     const bool apart = !planned.by_client || !in_.preferences.partition_none();
-    if (i > 0 && !planned.first_rank && apart) ++rank;
+    if (i > 0 && !planned.beside && apart) ++rank;
     Look(planned, i, rank);
   }
-  PlaceShorter();
+  if (!shorter_.empty()) {
+    ExcludeJumps();  // nobody gives way to somebody who is not asked
+    PlaceShorter();
+  }
   ExcludeJumps();
   if (!PromoteFallbacks()) return NobodyLeft();
-  SortCandidates({in_.preferences.sort, in_.rules.balance, in_.seed}, &ranked_);
+  SortCandidates({in_.rules.balance, in_.seed}, &ranked_);
   FollowSticky();
   if (asked_ != nullptr && !asked_->allow_fallbacks && asked_->order.empty()) KeepFirstAlone();
   if (route_.sticky != "hit") Explore();
@@ -369,7 +387,7 @@ Result<Route> Planner::Plan() {
   if (in_.keep_views) {
     for (const Ranked& each : ranked_) route_.views.push_back(each.health);
   }
-  route_.sort = in_.preferences.sort;
+  route_.sort = ranked_.front().sort;
   route_.seed = in_.seed;
   route_.expected_prompt = filters_.prompt;
   return std::move(route_);

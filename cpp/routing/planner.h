@@ -19,10 +19,11 @@ namespace seekroute {
 struct PlannedModel {
   const Model* model = nullptr;
   AskedAfter after = AskedAfter::kAny;
-  bool free_only = false;     // `:free` stands behind its name
-  bool by_client = true;      // it named the model: what that costs is its choice
-  std::string_view provider;  // the only one it is asked at; empty: any
-  bool first_rank = false;    // it stands beside the model before it, not behind
+  bool free_only = false;                // `:free` stands behind its name
+  bool by_client = true;                 // it named the model: what that costs is its choice
+  std::string_view provider;             // the only one it is asked at; empty: any
+  bool beside = false;                   // it stands beside the model before it, not behind
+  RouteSort sort = RouteSort::kDefault;  // of its list, where the request has none
 };
 
 // All that a plan depends on. Nothing is owned, but `models` nothing outlives the call.

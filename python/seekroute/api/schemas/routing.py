@@ -39,6 +39,7 @@ ROUTE_FIELDS: Final[Mapping[str, Schema]] = {
             "require_parameters": flag(null=True, default=False),
             "data_collection": {"enum": ["allow", "deny", None]},
             "zdr": flag(null=True, default=False),
+            "regions": _SLUGS,
             "quantizations": array(
                 text(
                     enum=[
@@ -92,8 +93,12 @@ DRAWN: Final[Mapping[str, Schema]] = {
             "draws": integer(minimum=1),
             "first": array(
                 record(
-                    {"endpoint": text(), "share": number(minimum=0, maximum=1)},
-                    required="endpoint share",
+                    {
+                        "endpoint": text(),
+                        "model": text(),
+                        "share": number(minimum=0, maximum=1),
+                    },
+                    required="endpoint model share",
                 )
             ),
         },

@@ -101,15 +101,9 @@ class Routing(Shown, Result):
         if drawn is None:
             return found
         counted = f"first_in_{drawn['draws']}_draws"
-        shares = {row["endpoint"]: f"{row['share']:.2%}" for row in drawn["first"]}
-        tags = [_tag(each) for each in candidates]
-        for place, tag in enumerate(tags):
-            if tags.count(tag) == 1:
-                found[place][counted] = shares.pop(tag, "0.00%")
-        # A tag of several models' endpoints tells its share, and not which of them came first.
-        for tag, share in shares.items():
-            models = (_model(each) for each in candidates if _tag(each) == tag)
-            found.append({**_row(tag, ", ".join(models), ""), counted: share})
+        shares = {(row["endpoint"], row["model"]): row["share"] for row in drawn["first"]}
+        for row, each in zip(found, candidates, strict=False):
+            row[counted] = f"{shares.get((_tag(each), _model(each)), 0):.2%}"
         return [{**row, counted: row.get(counted, "")} for row in found]
 
     def _candidate(self, row: dict[str, Any]) -> dict[str, str]:
