@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from seekroute.testing import MockProvider
-from serving import RunningServer, chat_body, running_server
+from serving import PATIENCE, RunningServer, chat_body, running_server
 
 MODEL = "test/quoted"
 PLAIN = {"Content-Type": "application/json"}
@@ -148,3 +150,21 @@ def test_what_is_charged_lies_within_the_quote(gateway: RunningServer) -> None:
     quote = json.loads(gateway.request("POST", "/v1/quote", body, PLAIN).body)
     answer = gateway.request("POST", "/v1/chat/completions", body, PLAIN).json()
     assert quote["cost"]["min"] <= answer["usage"]["cost"] <= quote["cost"]["max"]
+
+
+def test_quotes_wait_for_one_another_alone(server: RunningServer) -> None:
+    """Whoever asks for many keeps no request of anybody waiting."""
+    others = threading.Event()
+    busy = server.service.quotes.submit(others.wait, PATIENCE)
+    with ThreadPoolExecutor(1) as client:
+        waiting = client.submit(
+            server.request, "POST", "/v1/quote?simulate=9", chat_body(model=MODEL), PLAIN
+        )
+        try:
+            assert _quote(server)["model"] == MODEL  # a short one waits for nobody
+            assert server.request("GET", "/v1/key").status == 200
+            assert not waiting.done()
+        finally:
+            others.set()
+        assert busy.result(PATIENCE)
+        assert json.loads(waiting.result(PATIENCE).body)["simulated"]["draws"] == 9

@@ -96,7 +96,11 @@ async def quote(call: HttpCall, surface: str) -> None:
         )
         # Reading a short prompt is quicker than handing it to a thread.
         short = len(body) <= UNCOUNTED_BYTES and drawn[1] == 0
-        answer = work() if short else await asyncio.to_thread(work)
+        if short:
+            answer = work()
+        else:
+            running = asyncio.get_running_loop()
+            answer = await running.run_in_executor(call.service.quotes, work)
     finally:
         if lease is not None:
             lease.release()

@@ -60,7 +60,7 @@ class KeyFeed:
         self._said: dict[tuple[str, str], Limits] = {}
         self._told: dict[tuple[str, str], Limits] = {}
         self._orgs: set[str] = set()
-        self._of_profiles: dict[str, Limits] = {}  # of keys without limits of their own
+        self._of_keys: dict[tuple[object, ...], Limits] = {}  # by profile and what is said
         self._daily: set[str] = set()  # organizations with limits of a day, or with keys that have
         self._lock = threading.Lock()  # two threads follow the changes
         # Before the keys, so that no change is missed.
@@ -117,7 +117,7 @@ class KeyFeed:
         if (limits, mocked) != (self._limits, self._mocked):
             with self._lock:
                 self._limits, self._mocked = limits, mocked
-                self._of_profiles.clear()
+                self._of_keys.clear()
                 self._wanted += 1
             self.sync()
 
@@ -164,12 +164,14 @@ class KeyFeed:
         self._gateway.core.put_key(mac, key)
 
     def _limits_for(self, own: Limits, profile: str) -> Limits:
-        """What holds for a key; most have the limits of their profile."""
-        if own:
-            return self._limits.of_key(own, profile)
-        if profile not in self._of_profiles:
-            self._of_profiles[profile] = self._limits.of_key({}, profile)
-        return self._of_profiles[profile]
+        """What holds for a key; most say what others say, or nothing."""
+        said = (profile, *own.items())
+        found = self._of_keys.get(said)
+        if found is None:
+            if len(self._of_keys) >= _AT_ONCE:
+                self._of_keys.clear()
+            found = self._of_keys[said] = self._limits.of_key(own, profile)
+        return found
 
     # --- limits of what keys share ----------------------------------------------------------------
 

@@ -8,6 +8,7 @@ import logging
 import os
 import time
 from collections.abc import Collection, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -158,6 +159,9 @@ class Service:
             self.ledger: Ledger | None = opened.ledger
             self.gateway: Gateway = opened.gateway
             self.core = self.gateway.core
+            # Of its own, and one: a quote may take tens of milliseconds, and nobody pays for it.
+            self.quotes = ThreadPoolExecutor(1, thread_name_prefix="sr-quote")
+            stack.callback(self.quotes.shutdown, cancel_futures=True)
             self._opened: Opened = opened
             self._shown = self._shown_of(plan)
             self.warnings = plan.warnings
