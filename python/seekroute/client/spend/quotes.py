@@ -102,8 +102,8 @@ class Routing(Shown, Result):
             return found
         counted = f"first_in_{drawn['draws']}_draws"
         shares = {(row["endpoint"], row["model"]): row["share"] for row in drawn["first"]}
-        for row, each in zip(found, candidates, strict=False):
-            row[counted] = f"{shares.get((_tag(each), _model(each)), 0):.2%}"
+        for shown, each in zip(found, candidates, strict=False):
+            shown[counted] = f"{shares.get((_tag(each), _model(each)), 0):.2%}"
         return [{**row, counted: row.get(counted, "")} for row in found]
 
     def _candidate(self, row: dict[str, Any]) -> dict[str, str]:
