@@ -1,6 +1,7 @@
 // Whatever an upstream sends, and however the network cuts it: the same head, the same body, the
 // same end; nothing is made up, and nothing is read past the end.
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -15,6 +16,7 @@ using seekroute::ResponseReader;
 using Step = ResponseReader::Step;
 
 constexpr size_t kMaxHead = 2048;
+constexpr std::array<std::string_view, 2> kWanted = {"x-", "date"};
 
 void Check(bool holds) {
   if (!holds) std::abort();
@@ -22,7 +24,7 @@ void Check(bool holds) {
 
 // One line that says everything.
 std::string Read(std::string_view bytes, size_t step, size_t seed) {
-  ResponseReader reader(kMaxHead);
+  ResponseReader reader(kMaxHead, kWanted);
   std::string told;
   std::string body_bytes;
   Step last = Step::kMore;
@@ -46,6 +48,11 @@ std::string Read(std::string_view bytes, size_t step, size_t seed) {
         Check(head.retry_after_ms >= -1);
         told = std::to_string(head.status) + ' ' + head.content_type + ' ' + head.content_encoding +
                ' ' + std::to_string(head.retry_after_ms);
+        Check(head.wanted.size() <= seekroute::TransportHead::kMostWanted);
+        for (const auto& [name, value] : head.wanted) {
+          Check(name.size() + value.size() <= seekroute::TransportHead::kMostWantedBytes);
+          told += name + value;
+        }
       } else {
         break;
       }

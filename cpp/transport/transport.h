@@ -2,7 +2,9 @@
 // and no money. The simulator plays this interface with a script.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -36,6 +38,9 @@ struct TransportRequest {
   std::vector<std::string> headers;        // "Name: value" lines besides those the transport sets
   std::string body;
   Duration connect_timeout = Duration::Seconds(5);
+  // Headers of the answer that are handed on as they come: by the beginnings of their names, in
+  // small letters. Not owned.
+  std::span<const std::string_view> wanted_headers = {};
 
   const Secret& credentials() const {
     return authorization != nullptr ? *authorization : upstream->authorization;
@@ -45,14 +50,23 @@ struct TransportRequest {
 // No answer of a provider keeps it out of service for longer than this.
 inline constexpr int64_t kMaxRetryAfterMs = int64_t{24} * 3600 * 1000;
 
+// A header: its name in small letters, and its value without white space around it.
+using HeaderField = std::pair<std::string, std::string>;
+
 // The head of a response.
 struct TransportHead {
+  // Of wanted headers as many are handed on, of so many bytes each; the others are passed over.
+  static constexpr size_t kMostWanted = 32;
+  static constexpr size_t kMostWantedBytes = 128;
+
   int status = 0;
   std::string content_type;      // lower-cased media type without parameters
   std::string content_encoding;  // lower-cased; of all headers of that name, with commas
   int64_t retry_after_ms = -1;   // from retry-after-ms or Retry-After; -1 when absent
   // Retry-After as a date where the answer has no date of its own to measure it from; 0: absent.
   UnixSeconds retry_after_date;
+  std::vector<HeaderField> wanted = {};  // as TransportRequest::wanted_headers has them
+  UnixSeconds date = {};  // by the provider's clock, where any header was wanted; 0: unsaid
 };
 
 // The same with such a date measured from `now`: what is past is 0, and a day is the most.

@@ -97,7 +97,7 @@ HeadReader::Step HeadReader::Add(std::string_view line) {
     return Step::kMore;
   }
   if (!DecideFraming()) return Step::kInvalid;
-  ReadRetryAfter();
+  ReadTimes();
   std::string().swap(field_);
   done_ = true;
   return Step::kFinal;
@@ -160,6 +160,7 @@ bool HeadReader::Field(std::string_view line) {
   const std::string_view name = line.substr(0, colon);
   if (!IsToken(name) || HasControl(line)) return !IsAboutTheEnd(name);
   const std::string_view value = Trim(line.substr(colon + 1));
+  HandOn(name, value);
   if (EqualsLowered(name, "content-type")) {
     head_.content_type = Lower(Trim(value.substr(0, value.find(';'))));
   } else if (EqualsLowered(name, "content-length")) {
@@ -188,6 +189,17 @@ bool HeadReader::Field(std::string_view line) {
     date_ = value;
   }
   return true;
+}
+
+void HeadReader::HandOn(std::string_view name, std::string_view value) {
+  const auto begins = [name](std::string_view beginning) {
+    return name.size() >= beginning.size() &&
+           EqualsLowered(name.substr(0, beginning.size()), beginning);
+  };
+  if (std::ranges::none_of(wanted_, begins)) return;
+  if (head_.wanted.size() >= TransportHead::kMostWanted) return;
+  if (name.size() + value.size() > TransportHead::kMostWantedBytes) return;
+  head_.wanted.emplace_back(Lower(name), value);
 }
 
 // RFC 9110, section 8.6: one that is repeated, in a list or a header of its own, is one.
@@ -259,7 +271,16 @@ bool HeadReader::DecideFraming() {
   return true;
 }
 
-void HeadReader::ReadRetryAfter() {
+// A date takes longer to read than the rest of the head: only where something depends on it.
+void HeadReader::ReadTimes() {
+  const bool dated = !date_.empty() && (!head_.wanted.empty() || !retry_after_.empty());
+  const time_t date = dated ? curl_getdate(date_.c_str(), nullptr) : -1;
+  ReadRetryAfter({date});
+  if (date > 0 && !head_.wanted.empty()) head_.date = {date};
+}
+
+// `date`: of the response; negative: unsaid.
+void HeadReader::ReadRetryAfter(UnixSeconds date) {
   head_.retry_after_ms = retry_after_ms_;
   if (retry_after_ms_ >= 0 || retry_after_.empty()) return;
   head_.retry_after_ms = DecimalMs(retry_after_, 1000);
@@ -268,8 +289,7 @@ void HeadReader::ReadRetryAfter() {
   if (until < 0) return;
   head_.retry_after_date = {until};
   // Measured from the response's own Date where it has one: the two clocks need not agree.
-  const time_t sent = date_.empty() ? -1 : curl_getdate(date_.c_str(), nullptr);
-  if (sent >= 0) head_.retry_after_ms = seekroute::RetryAfterMs(head_, {sent});
+  if (date.s >= 0) head_.retry_after_ms = seekroute::RetryAfterMs(head_, date);
 }
 
 }  // namespace seekroute

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -29,7 +30,9 @@ class HeadReader {
     kInvalid,   // no head of HTTP/1, one whose framing is ambiguous, or an unasked 101
   };
 
-  explicit HeadReader(size_t max_bytes) : max_bytes_(max_bytes) {}
+  // `wanted`: as TransportRequest::wanted_headers; outlives this.
+  explicit HeadReader(size_t max_bytes, std::span<const std::string_view> wanted = {})
+      : max_bytes_(max_bytes), wanted_(wanted) {}
 
   // Forgets everything: a new response begins.
   void Reset();
@@ -60,9 +63,12 @@ class HeadReader {
   bool ContentLength(std::string_view digits);
   bool DecideFraming();
   void KeepAlive(std::string_view value);
-  void ReadRetryAfter();
+  void HandOn(std::string_view name, std::string_view value);
+  void ReadTimes();
+  void ReadRetryAfter(UnixSeconds date);
 
   const size_t max_bytes_;
+  const std::span<const std::string_view> wanted_;
   size_t bytes_ = 0;
   bool done_ = false;
   bool expects_status_ = true;

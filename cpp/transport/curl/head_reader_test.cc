@@ -2,8 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <initializer_list>
 #include <string>
+#include <string_view>
+#include <vector>
 
 namespace seekroute {
 namespace {
@@ -45,6 +48,51 @@ TEST(HeadReaderTest, AHeaderThatIsNoneIsIgnoredAlone) {
   EXPECT_EQ(
       RetryAfter({"Retry After: 5", "Retry-After : 6", "Retry-After: 20\x01", "Retry-After: 7"}),
       7000);
+}
+
+constexpr std::array<std::string_view, 2> kWanted = {"x-ratelimit-", "x-other-"};
+
+TransportHead ReadWanted(const std::vector<std::string>& fields) {
+  HeadReader reader(1 << 16, kWanted);
+  EXPECT_EQ(reader.Add("HTTP/1.1 200 OK\r\n"), Step::kMore);
+  for (const std::string& field : fields) EXPECT_EQ(reader.Add(field + "\r\n"), Step::kMore);
+  EXPECT_EQ(reader.Add("\r\n"), Step::kFinal);
+  return reader.head();
+}
+
+TEST(HeadReaderTest, HandsOnWhatIsWantedAndTheDateBesideIt) {
+  const TransportHead head =
+      ReadWanted({"X-RateLimit-Limit-Requests:  60 ", "X-RateLimit: 1", "Server: x-ratelimit-",
+                  "x-OTHER-:", "Date: Thu, 01 Jan 1970 00:01:40 GMT"});
+  EXPECT_EQ(head.wanted,
+            (std::vector<HeaderField>{{"x-ratelimit-limit-requests", "60"}, {"x-other-", ""}}));
+  EXPECT_EQ(head.date, UnixSeconds{100});
+  const TransportHead none = ReadWanted({"Date: Thu, 01 Jan 1970 00:01:40 GMT"});
+  EXPECT_TRUE(none.wanted.empty());
+  EXPECT_EQ(none.date, UnixSeconds{});
+  EXPECT_EQ(ReadWanted({"X-Other-A: b", "Date: yesterday"}).date, UnixSeconds{});
+  EXPECT_TRUE(Read({"X-RateLimit-Limit-Requests: 60"}).wanted.empty());
+}
+
+TEST(HeadReaderTest, NoMoreIsHandedOnThanAFewShortOnes) {
+  std::vector<std::string> fields = {"x-other-long: " + std::string(116, 'v'),
+                                     "x-other-fits: " + std::string(116, 'v')};
+  fields[0] += "v";
+  for (int i = 0; i < 40; ++i) fields.push_back("x-other-" + std::to_string(i) + ": 1");
+  const TransportHead head = ReadWanted(fields);
+  ASSERT_EQ(head.wanted.size(), 32u);
+  EXPECT_EQ(head.wanted[0].first, "x-other-fits");
+  EXPECT_EQ(head.wanted[31].first, "x-other-30");
+}
+
+TEST(HeadReaderTest, WhatAnInterimHeadSaidIsNotHandedOn) {
+  HeadReader reader(4096, kWanted);
+  for (const char* line :
+       {"HTTP/1.1 103 Early Hints\r\n", "x-other-a: 1\r\n", "\r\n", "HTTP/1.1 200 OK\r\n"}) {
+    EXPECT_EQ(reader.Add(line), Step::kMore);
+  }
+  EXPECT_EQ(reader.Add("\r\n"), Step::kFinal);
+  EXPECT_TRUE(reader.head().wanted.empty());
 }
 
 TEST(HeadReaderTest, EveryContentEncodingCounts) {

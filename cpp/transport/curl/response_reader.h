@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -24,7 +25,9 @@ class ResponseReader {
     kInvalid,   // not a response of HTTP/1
   };
 
-  explicit ResponseReader(size_t max_head_bytes) : head_(max_head_bytes) {}
+  // `wanted`: as TransportRequest::wanted_headers; outlives this.
+  explicit ResponseReader(size_t max_head_bytes, std::span<const std::string_view> wanted = {})
+      : head_(max_head_bytes, wanted) {}
 
   // Takes bytes from the front of `input` up to the next thing to tell. For kBody, `body` is the
   // part of the input that is body. Once a failure or kEnd was told it is told again.

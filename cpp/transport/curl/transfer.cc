@@ -34,7 +34,7 @@ bool IsHeader(const std::string& line, std::string_view lowered_name) {
 Transfer::Transfer(TransferId id, TransportRequest request, TransportObserver* heard_by,
                    Origin* origin, size_t max_head_bytes)
     : observer(heard_by),
-      reader(max_head_bytes),
+      reader(max_head_bytes, request.wanted_headers),
       id_(id),
       origin_(origin),
       request_(std::move(request)) {
