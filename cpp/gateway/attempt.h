@@ -46,6 +46,8 @@ class Attempt : public TransportObserver {
     const Provider* provider = nullptr;  // owned by the exchange's snapshot
     const Endpoint* endpoint = nullptr;  // likewise
     size_t key = 0;                      // of the provider's
+    // That the key has by now, where it is known; null: the snapshot's.
+    std::shared_ptr<const Secret> secret;
     std::unique_ptr<Transcoder> transcoder;
     // When its content has to have begun, or its head where it is not streamed, for somebody else
     // to have the time to be asked.
@@ -118,7 +120,9 @@ class Attempt : public TransportObserver {
 
   void TakeOutput(Status fed, int64_t pieces_before);
   void RelayOutput(int64_t pieces_before);
-  const Secret& credentials() const { return plan_.provider->authorization(plan_.key); }
+  const Secret& credentials() const {
+    return plan_.secret ? *plan_.secret : plan_.provider->authorization(plan_.key);
+  }
   bool IsRefusal() const { return head_.status < 200 || head_.status > 299; }
   Error UpstreamRefusal() const;
   Error WithoutSecrets(Error error) const;

@@ -72,6 +72,7 @@ Status Gateway::Install(std::shared_ptr<const Snapshot> snapshot) {
     return MakeError(ErrorCode::kInvalidValue, "the default profile '" + snapshot->default_profile +
                                                    "' is not among the profiles");
   }
+  MutexLock installing(&installing_);
   health_.Learn(*snapshot, clock_.Now());
   const std::shared_ptr<const Snapshot> before = CurrentSnapshot();
   SetUpstreamLimits(before.get(), *snapshot, {clock_.Now(), clock_.WallTime()}, &upstream_limiter_);

@@ -178,6 +178,7 @@ class Gateway {
   std::atomic<bool> shutting_down_{false};
   std::atomic<bool> closed_{false};
 
+  Mutex installing_;  // so that health knows the snapshot that is current; outside of all others
   mutable Mutex mu_;
   SystemRng rng_ SR_GUARDED_BY(mu_);
   std::shared_ptr<const Snapshot> snapshot_ SR_GUARDED_BY(mu_);

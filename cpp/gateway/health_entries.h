@@ -67,13 +67,20 @@ struct ProviderEntry {
   std::atomic<int> in_flight{0};
   std::atomic<int> repeats{0};                                          // of them
   std::array<std::atomic<uint64_t>, Provider::kMostKeys> key_ids = {};  // by slot; 0: free
+  // As the newest snapshot has it; null: it has no such provider. To be compared, not followed.
+  std::atomic<const Provider*> newest{nullptr};
 
   size_t SlotOf(uint64_t key_id) const;  // kMostKeys: none
+  // Of that key of `of`, which may be of an older snapshot, as the newest one has it; null: that
+  // has it no more. Without a lock where `of` is the newest; it points into that then.
+  std::shared_ptr<const Secret> SecretOf(const Provider& of, size_t key, size_t slot) const;
 
   mutable Mutex mu;
   std::array<KeyHealth, Provider::kMostKeys> keys SR_GUARDED_BY(mu);
   std::array<std::string, Provider::kMostKeys> key_names SR_GUARDED_BY(mu);
-  std::array<bool, Provider::kMostKeys> listed SR_GUARDED_BY(mu) = {};
+  // By slot; null: the newest snapshot has no such key.
+  std::array<std::shared_ptr<const Secret>, Provider::kMostKeys> secrets SR_GUARDED_BY(mu);
+  bool Lists(size_t slot) const SR_REQUIRES(mu) { return secrets[slot] != nullptr; }
 };
 
 struct EndpointEntry {

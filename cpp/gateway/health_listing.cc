@@ -90,6 +90,17 @@ void EndpointEntry::Publish(const HealthRules& rules, bool last_resort, TimePoin
   viewed_ns.store(now.ns, std::memory_order_relaxed);
 }
 
+std::shared_ptr<const Secret> ProviderEntry::SecretOf(const Provider& of, size_t key,
+                                                      size_t slot) const {
+  if (newest.load(std::memory_order_acquire) == &of) {
+    return {std::shared_ptr<const Secret>(), &of.authorization(key)};
+  }
+  if (slot == Provider::kMostKeys) return nullptr;
+  MutexLock lock(&mu);
+  const bool same = key_ids[slot].load(std::memory_order_relaxed) == KeyIdOf(of, key);
+  return same ? secrets[slot] : nullptr;
+}
+
 ProviderEntry* HealthTable::LearnProvider(const Provider& provider) {
   ProviderEntry* const entry = providers_->FindOrMake(HealthHash(provider.id));
   if (entry == nullptr) return nullptr;
@@ -97,28 +108,32 @@ ProviderEntry* HealthTable::LearnProvider(const Provider& provider) {
   {
     MutexLock lock(&entry->mu);
     entry->name = provider.id;
-    entry->listed.fill(false);
+    std::array<std::shared_ptr<const Secret>, Provider::kMostKeys> secrets;
+    const auto list = [&](size_t key, size_t slot) {
+      secrets[slot] = std::make_shared<const Secret>(provider.authorization(key));
+      entry->key_names[slot] = provider.keys.empty() ? "" : provider.keys[key].id;
+      fresh[slot] = entry->keys[slot].Use(FingerprintOf(*secrets[slot]));
+    };
     for (size_t i = 0; i < provider.key_count(); ++i) {
       const size_t slot = entry->SlotOf(KeyIdOf(provider, i));
-      if (slot < Provider::kMostKeys) entry->listed[slot] = true;
+      if (slot < Provider::kMostKeys) list(i, slot);
     }
     for (size_t i = 0; i < provider.key_count(); ++i) {
       const uint64_t key_id = KeyIdOf(provider, i);
-      size_t slot = entry->SlotOf(key_id);
-      if (slot == Provider::kMostKeys) {  // in the place of none, or of one that has gone
-        slot = static_cast<size_t>(std::ranges::find(entry->listed, false) - entry->listed.begin());
-        if (slot == Provider::kMostKeys) continue;
-        entry->keys[slot] = KeyHealth();
-        entry->key_ids[slot].store(key_id, std::memory_order_relaxed);
-      }
-      entry->listed[slot] = true;
-      entry->key_names[slot] = provider.keys.empty() ? "" : provider.keys[i].id;
-      fresh[slot] = entry->keys[slot].Use(FingerprintOf(provider.authorization(i)));
+      if (entry->SlotOf(key_id) < Provider::kMostKeys) continue;
+      // In the place of none, or of one that has gone.
+      const auto slot = static_cast<size_t>(std::ranges::find(secrets, nullptr) - secrets.begin());
+      if (slot == Provider::kMostKeys) continue;
+      entry->keys[slot] = KeyHealth();
+      entry->key_ids[slot].store(key_id, std::memory_order_relaxed);
+      list(i, slot);
     }
+    entry->secrets = std::move(secrets);
     const bool plain = std::ranges::all_of(
         entry->keys, [](const KeyHealth& key) { return key.trouble() == KeyTrouble::kNone; });
     if (!plain) entry->plain.store(false, std::memory_order_relaxed);
   }
+  entry->newest.store(&provider, std::memory_order_release);
   // A new secret is alive at once, everywhere.
   for (const auto& endpoint : endpoints_->all()) {
     if (endpoint->provider.load(std::memory_order_relaxed) != entry) continue;
@@ -133,13 +148,15 @@ ProviderEntry* HealthTable::LearnProvider(const Provider& provider) {
 void HealthTable::Learn(const Snapshot& snapshot, TimePoint now) {
   MutexLock learning(&learning_);
   std::vector<ProviderEntry*> providers;
-  for (const auto& each : providers_->all()) {
-    ProviderEntry* const entry = each.get();
-    MutexLock lock(&entry->mu);
-    entry->listed.fill(false);
-  }
   for (const Provider& provider : snapshot.providers) {
     providers.push_back(LearnProvider(provider));
+  }
+  for (const auto& each : providers_->all()) {
+    ProviderEntry* const entry = each.get();
+    if (std::ranges::find(providers, entry) != providers.end()) continue;
+    entry->newest.store(nullptr, std::memory_order_release);
+    MutexLock lock(&entry->mu);
+    entry->secrets.fill(nullptr);
   }
   for (const auto& each : endpoints_->all()) {
     EndpointEntry* const entry = each.get();
@@ -206,7 +223,7 @@ std::vector<HealthRow> HealthTable::Rows(TimePoint now) const {
     ProviderEntry* const entry = each.get();
     MutexLock lock(&entry->mu);
     for (size_t i = 0; i < entry->keys.size(); ++i) {
-      if (!entry->listed[i]) continue;
+      if (!entry->Lists(i)) continue;
       const KeyGate gate = entry->keys[i].Look(now);
       HealthRow& row = rows.emplace_back();
       row.provider = entry->name;
@@ -243,7 +260,7 @@ size_t HealthTable::Reset(std::string_view name, TimePoint now) {
     ProviderEntry* const entry = each.get();
     MutexLock lock(&entry->mu);
     for (size_t i = 0; i < entry->keys.size(); ++i) {
-      if (!entry->listed[i]) continue;
+      if (!entry->Lists(i)) continue;
       const bool own = hash != std::string_view::npos && entry->name == name.substr(0, hash) &&
                        entry->key_names[i] == name.substr(hash + 1);
       if (entry->name != name && !own) continue;

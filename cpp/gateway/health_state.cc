@@ -15,7 +15,7 @@ RoutingState HealthTable::Keep(TimePoint now) const {
     RoutingState::Provider kept{.id = entry->id, .keys = {}};
     MutexLock lock(&entry->mu);
     for (size_t i = 0; i < entry->keys.size(); ++i) {
-      if (!entry->listed[i]) continue;
+      if (!entry->Lists(i)) continue;
       // Also one that is well: what is known of it at single endpoints is of this secret.
       kept.keys.push_back({entry->key_ids[i].load(std::memory_order_relaxed),
                            entry->keys[i].fingerprint(), entry->keys[i].Keep(now)});

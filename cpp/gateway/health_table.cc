@@ -47,6 +47,8 @@ std::string_view NameOf(Skip skip) {
       return "limited";
     case Skip::kRetryBudget:
       return "retry_budget";
+    case Skip::kGone:
+      return "provider_gone";
     case Skip::kNone:
       break;
   }
@@ -60,7 +62,7 @@ Permit& Permit::operator=(Permit&& other) noexcept {
   endpoint_ = other.endpoint_;
   provider_ = other.provider_;
   attempt_ = other.attempt_;
-  secret_ = other.secret_;
+  secret_ = std::move(other.secret_);
   key_ = other.key_;
   slot_ = other.slot_;
   claims_ = other.claims_;
@@ -115,6 +117,7 @@ bool HealthTable::IsLastResort(EndpointEntry* entry, TimePoint now) const {
 struct HealthTable::KeyChoice {
   size_t key = Provider::kMostKeys;  // its place among the provider's; kMostKeys: none
   uint8_t slot = 0;
+  std::shared_ptr<const Secret> secret = nullptr;
   bool probe = false;
   Skip skip = Skip::kTried;
   TimePoint retry_at = TimePoint::Never();
@@ -134,7 +137,11 @@ HealthTable::KeyChoice HealthTable::ChooseKey(const HealthQuestion& question,
     if ((question.tried_keys >> i & 1) != 0) continue;
     const uint64_t key_id = KeyIdOf(of, i);
     const size_t slot = provider->SlotOf(key_id);
-    if (slot == Provider::kMostKeys) continue;  // it is new to a table that is full
+    std::shared_ptr<const Secret> secret = provider->SecretOf(of, i, slot);
+    if (secret == nullptr || slot == Provider::kMostKeys) {
+      if (choice.retry_at == TimePoint::Never()) choice.skip = Skip::kGone;
+      continue;
+    }
     KeyGate gate;
     if (!plain) {
       {
@@ -167,37 +174,54 @@ HealthTable::KeyChoice HealthTable::ChooseKey(const HealthQuestion& question,
     best = score;
     choice.key = i;
     choice.slot = static_cast<uint8_t>(slot);
+    choice.secret = std::move(secret);
     choice.probe = gate.probe;
   }
   return choice;
 }
 
+// Of who is let in. `attempt` 0: nothing is claimed.
+void HealthTable::Fill(const HealthQuestion& question, uint64_t attempt, const KeyChoice& key,
+                       EndpointEntry* endpoint, ProviderEntry* provider, Permit* permit) const {
+  permit->endpoint_ = endpoint;
+  permit->provider_ = provider;
+  permit->attempt_ = attempt;
+  permit->secret_ = key.secret;
+  permit->key_ = static_cast<uint8_t>(key.key);
+  permit->slot_ = key.slot;
+  permit->repeats_ = question.repeats;
+  if (attempt == 0) return;
+  endpoint->in_flight[key.slot].fetch_add(1, std::memory_order_relaxed);
+  provider->in_flight.fetch_add(1, std::memory_order_relaxed);
+  if (question.repeats) provider->repeats.fetch_add(1, std::memory_order_relaxed);
+  permit->table_ = const_cast<HealthTable*>(this);
+}
+
 // Whoever nothing is known of, or nothing is made of it; null: not even where it would be kept.
 HealthAnswer HealthTable::LetIn(const HealthQuestion& question, uint64_t attempt,
                                 EndpointEntry* endpoint, ProviderEntry* provider) const {
-  HealthAnswer answer;
   const Provider& of = *question.provider;
-  size_t key = 0;
-  while (key < of.key_count() && (question.tried_keys >> key & 1) != 0) ++key;
-  Permit& permit = answer.permit;
-  permit.key_ = static_cast<uint8_t>(key);
-  if (key == of.key_count()) {
-    answer.skip = Skip::kTried;
+  HealthAnswer answer;
+  answer.skip = Skip::kTried;
+  for (size_t i = 0; i < of.key_count(); ++i) {
+    if ((question.tried_keys >> i & 1) != 0) continue;
+    KeyChoice key;
+    key.key = i;
+    if (provider != nullptr) {
+      const size_t slot = provider->SlotOf(KeyIdOf(of, i));
+      key.secret = provider->SecretOf(of, i, slot);
+      if (key.secret == nullptr || slot == Provider::kMostKeys) {
+        answer.skip = Skip::kGone;
+        answer.retry_at = TimePoint::Never();
+        continue;
+      }
+      key.slot = static_cast<uint8_t>(slot);
+      Fill(question, attempt, key, endpoint, provider, &answer.permit);
+    }
+    answer.permit.key_ = static_cast<uint8_t>(i);
+    answer.skip = Skip::kNone;
     return answer;
   }
-  const size_t slot =
-      provider == nullptr ? Provider::kMostKeys : provider->SlotOf(KeyIdOf(of, key));
-  if (attempt == 0 || slot == Provider::kMostKeys) return answer;
-  permit.table_ = const_cast<HealthTable*>(this);
-  permit.endpoint_ = endpoint;
-  permit.provider_ = provider;
-  permit.attempt_ = attempt;
-  permit.secret_ = &of.authorization(key);
-  permit.slot_ = static_cast<uint8_t>(slot);
-  permit.repeats_ = question.repeats;
-  endpoint->in_flight[slot].fetch_add(1, std::memory_order_relaxed);
-  provider->in_flight.fetch_add(1, std::memory_order_relaxed);
-  if (question.repeats) provider->repeats.fetch_add(1, std::memory_order_relaxed);
   return answer;
 }
 
@@ -234,20 +258,9 @@ HealthAnswer HealthTable::Pick(const HealthQuestion& question, uint64_t attempt,
     if (attempt != 0) (void)endpoint->health.Ask(attempt, last_resort, now);
   }
   Permit& permit = answer.permit;
-  permit.endpoint_ = endpoint;
-  permit.provider_ = provider;
-  permit.attempt_ = attempt;
-  permit.secret_ = &question.provider->authorization(key.key);
-  permit.key_ = static_cast<uint8_t>(key.key);
-  permit.slot_ = key.slot;
-  permit.repeats_ = question.repeats;
+  Fill(question, attempt, key, endpoint, provider, &permit);
   permit.claims_ = key.probe || gate.is != EndpointGate::Is::kOpen;
-  if (attempt == 0) return answer;
-  endpoint->in_flight[key.slot].fetch_add(1, std::memory_order_relaxed);
-  provider->in_flight.fetch_add(1, std::memory_order_relaxed);
-  if (question.repeats) provider->repeats.fetch_add(1, std::memory_order_relaxed);
-  permit.table_ = const_cast<HealthTable*>(this);
-  if (!key.probe) return answer;
+  if (!key.probe || attempt == 0) return answer;
   KeyGate again;
   {
     MutexLock lock(&provider->mu);
@@ -277,6 +290,9 @@ EjectedFor HealthTable::Report(Permit permit, const AttemptVerdict& verdict, uin
   EjectedFor ejected = EjectedFor::kNothing;
   TimePoint limited_until;
   bool judge = false;
+  using Key = AttemptVerdict::Key;
+  const bool of_key = verdict.key != Key::kNothing && verdict.key != Key::kWorked;
+  const bool outdated = rules_.leave_out && of_key && IsOutdated(permit);
   {
     MutexLock lock(&entry->mu);
     if (permit.claims_ && entry->health.probed_by(permit.attempt_)) {
@@ -287,8 +303,7 @@ EjectedFor HealthTable::Report(Permit permit, const AttemptVerdict& verdict, uin
         entry->health.Report(permit.attempt_, verdict.outcome, body, measured, rules_, random, now);
     if (ejected != EjectedFor::kNothing) ++entry->ejections[static_cast<size_t>(ejected)];
     PairHealth& pair = entry->pairs[permit.slot_];
-    using Key = AttemptVerdict::Key;
-    if (!rules_.leave_out) {
+    if (!rules_.leave_out || outdated) {
       // It is only counted.
     } else if (verdict.key == Key::kLimited) {
       const int running = entry->in_flight[permit.slot_].load(std::memory_order_relaxed);
@@ -306,9 +321,16 @@ EjectedFor HealthTable::Report(Permit permit, const AttemptVerdict& verdict, uin
     entry->Publish(rules_, false, now);
   }
   if (!rules_.leave_out) return ejected;
-  TellKey(permit, verdict, limited_until, now);
+  if (!outdated) TellKey(permit, verdict, limited_until, now);
   if (judge) JudgeRate(entry, random, now);
   return ejected;
+}
+
+// Its key has another secret by now, or is another one: what is said of that says nothing of this.
+bool HealthTable::IsOutdated(const Permit& permit) {
+  const uint64_t fingerprint = FingerprintOf(*permit.secret_);
+  MutexLock lock(&permit.provider_->mu);
+  return fingerprint != permit.provider_->keys[permit.slot_].fingerprint();
 }
 
 void HealthTable::TellKey(const Permit& permit, const AttemptVerdict& verdict,
@@ -326,12 +348,17 @@ void HealthTable::TellKey(const Permit& permit, const AttemptVerdict& verdict,
     case Key::kLimited:
       key.Limit(permit.endpoint_->id, limited_until, now);
       break;
-    default:
-      // A secret that has been replaced meanwhile says nothing of the one in its place.
-      if (FingerprintOf(*permit.secret_) != key.fingerprint()) break;
-      if (verdict.key == Key::kBad) key.Die(permit.attempt_, KeyTrouble::kBadKey, now);
-      if (verdict.key == Key::kNoCredit) key.Die(permit.attempt_, KeyTrouble::kNoCredit, now);
-      if (verdict.key == Key::kForbidden) key.Forbid(permit.attempt_, permit.endpoint_->id, now);
+    case Key::kBad:
+      key.Die(permit.attempt_, KeyTrouble::kBadKey, now);
+      break;
+    case Key::kNoCredit:
+      key.Die(permit.attempt_, KeyTrouble::kNoCredit, now);
+      break;
+    case Key::kForbidden:
+      key.Forbid(permit.attempt_, permit.endpoint_->id, now);
+      break;
+    case Key::kNothing:
+    case Key::kNoModel:
       break;
   }
   provider->plain.store(
@@ -399,7 +426,7 @@ HealthView HealthTable::ViewOf(uint64_t endpoint_id, TimePoint now) const {
     KeyGate gate;
     {
       MutexLock lock(&provider->mu);
-      if (!provider->listed[i]) continue;
+      if (!provider->Lists(i)) continue;
       gate = provider->keys[i].Look(now);
     }
     if (gate.open) {

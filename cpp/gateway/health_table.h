@@ -1,7 +1,6 @@
 // How all endpoints and provider keys have been doing: asked before each attempt, told after it.
 #pragma once
 
-#include <array>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -12,6 +11,7 @@
 
 #include "base/mutex.h"
 #include "base/time.h"
+#include "gateway/health_row.h"
 #include "gateway/options.h"
 #include "gateway/snapshot.h"
 #include "routing/attempt_verdict.h"
@@ -34,6 +34,7 @@ enum class Skip : uint8_t {
   kFull,         // as many run there as may at once
   kModelLimit,   // the client's limits for its model are used up
   kRetryBudget,  // too much of its provider's work is done again already
+  kGone,         // the newest snapshot has not its provider any more, or none of the keys
 };
 std::string_view NameOf(Skip skip);
 
@@ -53,6 +54,9 @@ class Permit {
   size_t key() const { return key_; }      // its place among the provider's
   bool claims() const { return claims_; }  // it is a probe, or a last resort
   bool valid() const { return table_ != nullptr; }
+  // What the key is by now, and the attempt is made with; null: the provider's is not known, what
+  // the asker has for it will do. May point into the snapshot of the question, which is not owned.
+  const std::shared_ptr<const Secret>& secret() const { return secret_; }
   void Release();
 
  private:
@@ -61,7 +65,7 @@ class Permit {
   EndpointEntry* endpoint_ = nullptr;
   ProviderEntry* provider_ = nullptr;
   uint64_t attempt_ = 0;
-  const Secret* secret_ = nullptr;  // that it is made with; the snapshot's
+  std::shared_ptr<const Secret> secret_;
   uint8_t key_ = 0;
   uint8_t slot_ = 0;  // of the key in the provider's entry
   bool claims_ = false;
@@ -70,11 +74,11 @@ class Permit {
 
 // What is asked of a candidate whose turn has come.
 struct HealthQuestion {
-  const Provider* provider = nullptr;
+  const Provider* provider = nullptr;  // of any snapshot; the newest one's secrets are used
   const Endpoint* endpoint = nullptr;
-  uint64_t owner = 0;        // of the request: whose requests keep to one key as long as it works
-  uint32_t tried_keys = 0;   // of the provider at this endpoint, a bit each
-  bool repeats = false;      // the request has been at this provider before
+  uint64_t owner = 0;       // of the request: whose requests keep to one key as long as it works
+  uint32_t tried_keys = 0;  // of the provider at this endpoint, a bit each
+  bool repeats = false;     // the request has been at this provider before
   bool last_resort = false;  // also where it is ejected, as too many others are, or paced by us
 };
 
@@ -82,31 +86,6 @@ struct HealthAnswer {
   Skip skip = Skip::kNone;  // kNone: `permit` is valid
   TimePoint retry_at;       // else: when it may be asked at the earliest
   Permit permit;
-};
-
-// How one endpoint or key stands, for operators.
-struct HealthRow {
-  std::string provider;
-  std::string model;  // the provider's name for it
-  std::string tag;    // of an endpoint, as clients name it: "groq", "nebius/fp8-eu"
-  uint64_t id = 0;    // likewise
-  std::string key;    // of a key's row: its id; `model` is empty then
-  bool is_key = false;
-  std::string_view state;  // "ok", "degraded", "ejected", "half_open", "slow_start", "out"; of a
-                           // key "ok", "bad_key", "no_credit", "forbidden", "limited"
-  bool last_resort = false;
-  // What an endpoint that is well lacks to be asked: "dead_key", "upstream_limit"; else empty.
-  std::string_view lacks;
-  Duration retry_in;  // until it may be asked; 0: now
-  int in_flight = 0;
-  double uptime_5m = -1, uptime_30m = -1, uptime_1d = -1;  // 0 to 1; -1: too little is known
-  Percentiles ttft_ms;                                     // of 5 minutes
-  Percentiles tokens_per_second;
-  Percentiles ttft_ms_30m;
-  Percentiles tokens_per_second_30m;
-  std::array<uint64_t, kEjectedForCount> ejections = {};  // by EjectedFor
-  std::array<uint64_t, 3> probes = {};                    // ok, failed, unsaid
-  uint64_t requests_1d = 0;
 };
 
 // Lives over snapshots: an entry of an endpoint that has gone is kept for an hour, and begins anew
@@ -127,7 +106,8 @@ class HealthTable : public HealthReader {
   // of its provider's keys that was not tried.
   bool leaves_out() const { return rules_.leave_out; }
 
-  // What there is to be asked. To be called before requests are answered by `snapshot`.
+  // What there is to be asked, and with which secrets: no attempt is let in any more with a key, or
+  // at a provider, that is not there. To be called before requests are answered by `snapshot`.
   void Learn(const Snapshot& snapshot, TimePoint now);
 
   // Claims what there is to claim: a probe, a place among those that run.
@@ -170,6 +150,9 @@ class HealthTable : public HealthReader {
   bool IsLastResort(EndpointEntry* entry, TimePoint now) const;
   HealthAnswer LetIn(const HealthQuestion& question, uint64_t attempt, EndpointEntry* endpoint,
                      ProviderEntry* provider) const;
+  void Fill(const HealthQuestion& question, uint64_t attempt, const KeyChoice& key,
+            EndpointEntry* endpoint, ProviderEntry* provider, Permit* permit) const;
+  static bool IsOutdated(const Permit& permit);
   HealthAnswer Pick(const HealthQuestion& question, uint64_t attempt, TimePoint now) const;
   KeyChoice ChooseKey(const HealthQuestion& question, EndpointEntry* endpoint,
                       ProviderEntry* provider, TimePoint now) const;

@@ -106,7 +106,8 @@ void Tries::Send(Turns::Turn turn, bool repeats) {
   made->permit = std::move(turn.permit);
   made->reservation = std::move(turn.reservation);
   made->repeats = repeats;
-  Attempt::Plan plan{&ProviderOf(candidate), candidate.endpoint, key, std::move(*transcoder)};
+  Attempt::Plan plan{&ProviderOf(candidate), candidate.endpoint, key, made->permit.secret(),
+                     std::move(*transcoder)};
   // Half of the time, where somebody may be asked behind one that was too slow.
   if (world_.options->retry.retry_ambiguous && turns_.AnyLeft()) {
     const TimePoint now = world_.clock->Now();

@@ -4,7 +4,6 @@
 #include <optional>
 #include <string>
 
-#include "gateway/health_table.h"
 #include "gateway/hedge_budget.h"
 #include "gateway/tries.h"
 #include "limits/limiter.h"
@@ -14,6 +13,7 @@ namespace seekroute {
 namespace {
 
 using testing::SeededRng;
+using testing::TriesHealthTest;
 using testing::TriesTest;
 using testing::UpstreamScript;
 using testing::Words;
@@ -179,23 +179,12 @@ TEST_F(TriesTest, WhereAnotherMayBeAskedASlowOneGetsHalfOfTheTime) {
   EXPECT_EQ(transport_.seen()[2].started - transport_.seen()[1].started, Duration::Seconds(10));
 }
 
-// Endpoints with ids and a table of their health, in which the first has answered in 400 ms a
-// hundred times and more.
-class HedgeTest : public TriesTest {
+// The first has answered in 400 ms a hundred times and more.
+class HedgeTest : public TriesHealthTest {
  protected:
-  HedgeTest() {
-    uint64_t id = 0;
-    for (Endpoint& each : model_.endpoints) each.id = ++id;
-    for (Provider& each : snapshot_.providers) each.on_abort = OnAbort::kCancel;
-    Catalog::Parts parts;
-    parts.names.emplace(model_.id, model_.id);
-    parts.models.push_back(model_);
-    snapshot_.catalog = std::move(*Catalog::Make(std::move(parts)));
-    world_.health = &health_;
-    world_.hedges = &hedges_;
-  }
+  HedgeTest() { world_.hedges = &hedges_; }
   void Warm(size_t streams, int64_t ms = 400) {
-    health_.Learn(snapshot_, clock_.Now());
+    Learn(&snapshot_);
     for (size_t i = 0; i < streams; ++i) {
       HealthQuestion question{.provider = snapshot_.providers.data(),
                               .endpoint = model_.endpoints.data()};
@@ -214,7 +203,6 @@ class HedgeTest : public TriesTest {
     return 0;
   }
 
-  HealthTable health_{options_.health, options_.retry_budget};
   HedgeBudget hedges_{{.enabled = true}};
 };
 

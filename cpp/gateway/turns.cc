@@ -27,6 +27,8 @@ std::string_view Said(Skip skip) {
       return "has a model at its limit";
     case Skip::kRetryBudget:
       return "is asked again often enough";
+    case Skip::kGone:
+      return "has left the configuration";
     case Skip::kTried:
     case Skip::kNone:
       break;
@@ -94,7 +96,8 @@ HealthAnswer Turns::Ask(size_t place, HealthQuestion question, Reservation* rese
   while (true) {
     HealthAnswer answer = AskHealth(question);
     if (answer.skip != Skip::kNone) {
-      return at_limit && answer.skip == Skip::kTried ? std::move(*at_limit) : std::move(answer);
+      const bool no_other = answer.skip == Skip::kTried || answer.skip == Skip::kGone;
+      return at_limit && no_other ? std::move(*at_limit) : std::move(answer);
     }
     const size_t key = answer.permit.key();
     UpstreamGate::Answer let = upstream_.Enter(candidate, ProviderAt(place), key);

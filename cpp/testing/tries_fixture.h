@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "gateway/health_table.h"
 #include "gateway/tries.h"
 #include "routing/planner.h"
 #include "store/store.h"
@@ -151,6 +152,28 @@ class TriesTest : public ::testing::Test, public TriesOwner, public PurseOwner {
   int answered_ = 0;
   int quiet_ = 0;
   std::vector<std::string> failures_;
+};
+
+// The same, of endpoints with ids, from 1, and with a table of their health. A client that leaves
+// is not read out for.
+class TriesHealthTest : public TriesTest {
+ protected:
+  TriesHealthTest() {
+    uint64_t id = 0;
+    for (Endpoint& each : model_.endpoints) each.id = ++id;
+    for (Provider& each : snapshot_.providers) each.on_abort = OnAbort::kCancel;
+    world_.health = &health_;
+  }
+  // `snapshot` is what is current, with the model.
+  void Learn(Snapshot* snapshot) {
+    Catalog::Parts parts;
+    parts.names.emplace(model_.id, model_.id);
+    parts.models.push_back(model_);
+    snapshot->catalog = std::move(*Catalog::Make(std::move(parts)));
+    health_.Learn(*snapshot, clock_.Now());
+  }
+
+  HealthTable health_{options_.health, options_.retry_budget};
 };
 
 }  // namespace seekroute::testing

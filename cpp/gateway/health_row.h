@@ -1,0 +1,40 @@
+// How an endpoint or a provider's key stands: what operators, metrics and lists are told.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/time.h"
+#include "routing/endpoint_health.h"
+#include "routing/health_view.h"
+
+namespace seekroute {
+
+// Value type; its views are literals.
+struct HealthRow {
+  std::string provider;
+  std::string model;  // the provider's name for it
+  std::string tag;    // of an endpoint, as clients name it: "groq", "nebius/fp8-eu"
+  uint64_t id = 0;    // likewise
+  std::string key;    // of a key's row: its id; `model` is empty then
+  bool is_key = false;
+  std::string_view state;  // "ok", "degraded", "ejected", "half_open", "slow_start", "out"; of a
+                           // key "ok", "bad_key", "no_credit", "forbidden", "limited"
+  bool last_resort = false;
+  // What an endpoint that is well lacks to be asked: "dead_key", "upstream_limit"; else empty.
+  std::string_view lacks;
+  Duration retry_in;  // until it may be asked; 0: now
+  int in_flight = 0;
+  double uptime_5m = -1, uptime_30m = -1, uptime_1d = -1;  // 0 to 1; -1: too little is known
+  Percentiles ttft_ms;                                     // of 5 minutes
+  Percentiles tokens_per_second;
+  Percentiles ttft_ms_30m;
+  Percentiles tokens_per_second_30m;
+  std::array<uint64_t, kEjectedForCount> ejections = {};  // by EjectedFor
+  std::array<uint64_t, 3> probes = {};                    // ok, failed, unsaid
+  uint64_t requests_1d = 0;
+};
+
+}  // namespace seekroute
