@@ -293,14 +293,14 @@ std::optional<int64_t> EstimateLong(std::string_view body, const Admission& admi
 // Where a prompt's cache makes a difference, and there is a choice: who answered what belongs
 // together.
 std::string_view FindSticky(std::string_view body, const AdmissionRules& rules, Admission* out,
-                            uint64_t* endpoint) {
+                            uint64_t* endpoint, TimePoint* at) {
   const std::vector<Endpoint>& endpoints = out->model->endpoints;
   if (rules.sticky == nullptr || endpoints.size() < 2) return "off";
   if (std::ranges::none_of(endpoints, HasCachePrice)) return "off";
   const std::string_view org = out->key ? std::string_view(out->key->org_id) : std::string_view();
   out->sticky = StickyKeyOf(*rules.salt, org, *out->model, out->request->ask, rules.session, body);
   if (!out->sticky.valid()) return "off";
-  *endpoint = rules.sticky->Find(out->sticky, rules.moment);
+  *endpoint = rules.sticky->Find(out->sticky, rules.moment, at);
   return *endpoint == 0 ? "miss" : "hit";
 }
 
@@ -373,7 +373,7 @@ Status Admit(const Surface& surface, std::string_view body,
                     .seed = rules.seed,
                     .expected_prompt = EstimateLong(body, *out, models),
                     .keep_views = rules.explain};
-  const std::string_view found = FindSticky(body, rules, out, &inputs.sticky);
+  const std::string_view found = FindSticky(body, rules, out, &inputs.sticky, &inputs.sticky_at);
   Result<Route> route = PlanRoute(inputs);
   end_lap("plan");
   if (!route) return std::move(route.error());

@@ -74,7 +74,7 @@ StickyTable::StickyTable(const StickyRules& rules)
 
 StickyTable::~StickyTable() = default;
 
-uint64_t StickyTable::Find(const StickyKey& key, TimePoint now) const {
+uint64_t StickyTable::Find(const StickyKey& key, TimePoint now, TimePoint* at) const {
   const Shard& shard = (*shards_)[key.low % kShards];
   MutexLock lock(&shard.mu);
   if (shard.entries.empty()) return 0;
@@ -82,6 +82,7 @@ uint64_t StickyTable::Find(const StickyKey& key, TimePoint now) const {
   for (size_t i = bucket; i < bucket + kWays; ++i) {
     const Entry& entry = shard.entries[i];
     if (entry.high != key.high || entry.low != key.low || IsOver(entry, now)) continue;
+    if (at != nullptr) *at = entry.used;
     return entry.endpoint;
   }
   return 0;

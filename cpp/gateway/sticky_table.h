@@ -53,8 +53,8 @@ class StickyTable {
   StickyTable(const StickyTable&) = delete;
   StickyTable& operator=(const StickyTable&) = delete;
 
-  // The endpoint that answered last; 0: none did lately.
-  uint64_t Find(const StickyKey& key, TimePoint now) const;
+  // The endpoint that answered last, and when (`at`; null: nobody asks); 0: none did lately.
+  uint64_t Find(const StickyKey& key, TimePoint now, TimePoint* at = nullptr) const;
   // It has answered now.
   void Put(const StickyKey& key, uint64_t endpoint, TimePoint now);
 

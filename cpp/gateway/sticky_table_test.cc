@@ -24,7 +24,9 @@ TEST(StickyTableTest, RemembersWhoAnsweredLastForAsLongAsItIsUsed) {
   const StickyKey key = KeyOf(1);
   EXPECT_EQ(table.Find(key, kNow), 0u);
   table.Put(key, 7, kNow);
-  EXPECT_EQ(table.Find(key, kNow + Duration::Seconds(600)), 7u);
+  TimePoint at;
+  EXPECT_EQ(table.Find(key, kNow + Duration::Seconds(600), &at), 7u);
+  EXPECT_EQ(at, kNow);
   EXPECT_EQ(table.Find(key, kNow + Duration::Seconds(601)), 0u);
   table.Put(key, 7, kNow + Duration::Seconds(600));
   EXPECT_EQ(table.Find(key, kNow + Duration::Seconds(1200)), 7u);

@@ -105,6 +105,7 @@ void EndpointHealth::Eject(const HealthRules& rules, uint64_t random, TimePoint 
   const auto jitter =
       static_cast<int64_t>(static_cast<uint64_t>(length / 10 / 1'000'000) * (random >> 32) >> 32);
   ejected_ = true;
+  ejected_at_ = now;
   ejected_until_ = now + Duration{length} + Duration::Milliseconds(jitter);
   last_resort_at_ = now;
   run_ = origin_run_ = 0;
@@ -173,6 +174,7 @@ HealthView EndpointHealth::View(bool last_resort, const HealthRules& rules, Time
   view.slow_start = SlowStart(rules, now);
   const EndpointGate gate = Look(last_resort, now);
   view.retry_at = gate.retry_at;
+  view.ejected_at = ejected_at_;
   view.last_resort = last_resort;
   if (gate.is == EndpointGate::Is::kOut) {
     view.state = HealthState::kOut;

@@ -162,6 +162,7 @@ class EndpointHealth {
   size_t next_body_ = 0;
 
   bool ejected_ = false;
+  TimePoint ejected_at_;  // the last time; 0: it never was
   TimePoint ejected_until_;
   int times_ = 0;
   TimePoint closed_at_ = TimePoint::Never();  // Never: it was never out

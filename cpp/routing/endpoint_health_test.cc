@@ -42,6 +42,17 @@ TEST_F(EndpointHealthTest, FiveFaultsInARowEject) {
   EXPECT_EQ(Out(), Duration::Seconds(30));
 }
 
+TEST_F(EndpointHealthTest, TellsWhenItWasEjectedLastAlsoWhenItIsBack) {
+  EXPECT_EQ(health_.View(false, rules_, now_).ejected_at, TimePoint{});
+  Eject();
+  const TimePoint at = now_;
+  Pass(30);
+  EXPECT_EQ(Ask(), EndpointGate::Is::kProbe);
+  End(kOk, 1, attempt_);
+  EXPECT_FALSE(health_.ejected());
+  EXPECT_EQ(health_.View(false, rules_, now_).ejected_at, at);
+}
+
 TEST_F(EndpointHealthTest, ThreeFailuresToConnectAreEnough) {
   End(kOriginFault);
   End(kFault);

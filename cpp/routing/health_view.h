@@ -54,8 +54,9 @@ struct Percentiles {
 struct HealthView {
   static constexpr uint16_t kUnknownUptime = 0xffff;
 
-  TimePoint retry_at = {};   // kEjected, kOut, or without a key or room: when it can be asked
-  Percentiles ttft_ms = {};  // of 5 minutes: of p % of streams the first content came within it
+  TimePoint retry_at = {};    // kEjected, kOut, or without a key or room: when it can be asked
+  TimePoint ejected_at = {};  // the last time; 0: it never was
+  Percentiles ttft_ms = {};   // of 5 minutes: of p % of streams the first content came within it
   Percentiles tokens_per_second = {};  // likewise: p % of answers were as quick or quicker
   float slow_start = 1;                // 0.1 to 1: the share of its weight that it is given
   float head = 1;                      // 0 to 1: what is left of the limits that it has told

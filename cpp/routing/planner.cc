@@ -281,10 +281,9 @@ std::string_view Planner::YieldsTo(const Ranked& each) const {
     case HealthState::kEjected:
     case HealthState::kHalfOpen:
       return "yielded:ejected";
-    case HealthState::kSlowStart:  // its cache is cold
-      return "yielded:slow_start";
     case HealthState::kOut:
       return "yielded:out_until";
+    case HealthState::kSlowStart:  // it has answered since it is back
     case HealthState::kOk:
       break;
   }
@@ -302,6 +301,11 @@ void Planner::FollowSticky() {
     const Ranked& each = ranked_[i];
     if (each.candidate.endpoint->id != in_.sticky || each.candidate.after != AskedAfter::kAny) {
       continue;
+    }
+    // Since then it was out, and others have filled its cache, or nobody: it comes back slowly.
+    if (in_.sticky_at < each.health.ejected_at) {
+      route_.sticky = "miss";
+      return;
     }
     route_.sticky = YieldsTo(each);
     if (!route_.sticky.empty()) return;

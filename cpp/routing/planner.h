@@ -39,6 +39,7 @@ struct PlanInputs {
   std::optional<int64_t> expected_prompt = std::nullopt;  // tokens, where the ask has no estimate
   bool keep_views = false;                                // for a report
   uint64_t sticky = 0;  // id of the endpoint whose cache knows the prompt; 0: none
+  TimePoint sticky_at = TimePoint::Never();  // when it answered last
 };
 
 // Candidates of the models, those of the first before those of the next unless the client wants

@@ -42,6 +42,7 @@ class PlannerStickyTest : public ::testing::Test, public HealthReader {
     inputs.health = this;
     inputs.seed = seed_++;
     inputs.sticky = sticky;
+    inputs.sticky_at = answered_at_;
     return *PlanRoute(inputs);
   }
   static uint64_t First(const Route& route) { return route.candidates.front().endpoint->id; }
@@ -52,6 +53,7 @@ class PlannerStickyTest : public ::testing::Test, public HealthReader {
   RoutingRules rules_;
   std::map<uint64_t, HealthView> views_;
   uint64_t seed_ = 1;
+  TimePoint answered_at_{50};
 };
 
 TEST_F(PlannerStickyTest, WhoseCacheKnowsThePromptGoesFirstAndTheOthersFollow) {
@@ -70,10 +72,8 @@ TEST_F(PlannerStickyTest, WhoCannotServeGivesWay) {
   for (const auto& [state, word] : {std::pair{kDegraded, "yielded:degraded"},
                                     {kEjected, "yielded:ejected"},
                                     {kHalfOpen, "yielded:ejected"},
-                                    {kSlowStart, "yielded:slow_start"},
                                     {kOut, "yielded:out_until"}}) {
     views_[2].state = state;
-    views_[2].slow_start = 0.1F;
     EXPECT_EQ(Plan(2).sticky, word);
   }
   views_[2] = {};
@@ -82,6 +82,25 @@ TEST_F(PlannerStickyTest, WhoCannotServeGivesWay) {
   views_[2] = {};
   views_[2].has_room = false;
   EXPECT_EQ(Plan(2).sticky, "yielded:upstream_limit");
+}
+
+// Its cache is cold, and it is to come back slowly.
+TEST_F(PlannerStickyTest, WhatWasAnsweredBeforeAnEjectionIsForgotten) {
+  views_[4].state = HealthState::kSlowStart;
+  views_[4].slow_start = .5F;
+  views_[4].ejected_at = TimePoint{100};
+  answered_at_ = TimePoint{99};
+  EXPECT_EQ(Plan(4).sticky, "miss");
+  int first = 0;
+  for (int i = 0; i < 200; ++i) first += First(Plan(4)) == 4 ? 1 : 0;
+  EXPECT_LT(first, 40);
+  views_[4] = {};
+  views_[4].ejected_at = TimePoint{100};  // long ago
+  EXPECT_EQ(Plan(4).sticky, "miss");
+  answered_at_ = TimePoint{101};
+  views_[4].state = HealthState::kSlowStart;
+  EXPECT_EQ(Plan(4).sticky, "hit") << "it has answered since it is back";
+  EXPECT_EQ(First(Plan(4)), 4u);
 }
 
 TEST_F(PlannerStickyTest, WhoIsNotInTheRouteIsNotAsked) {
