@@ -36,6 +36,7 @@ void Attempt::Send() {
   request.headers = std::move(call.headers);
   request.headers.insert(request.headers.begin(), own.begin(), own.end());
   request.body = std::move(call.body);
+  request.wanted_headers = kToldLimitHeaders;
   sent_ = clock_.Now();
   last_byte_ = sent_;
   last_content_ = sent_;
@@ -123,6 +124,7 @@ void Attempt::OnHead(const TransportHead& head) {
   waited_ = clock_.Now() - sent_;
   head_ = head;
   head_.retry_after_ms = RetryAfterMs(head, clock_.WallTime().seconds());
+  ReadLimits(head);
   phase_ = Phase::kAwaitingContent;
   if (head_.status >= 300) refusal_until_ = clock_.Now() + kRefusalPatience;
   if (const std::string encoding = NameOfEncoding(head_.content_encoding); !encoding.empty()) {
@@ -133,6 +135,14 @@ void Attempt::OnHead(const TransportHead& head) {
     return Fail(WithoutSecrets(std::move(error)), true);
   }
   if (!IsRefusal()) transcoder().OnHead(head_.content_type);
+}
+
+void Attempt::ReadLimits(const TransportHead& head) {
+  if (head.wanted.empty()) return;
+  // Measured from its own date where it has one: the two clocks need not agree.
+  const UnixSeconds now = head.date.s > 0 ? head.date : clock_.WallTime().seconds();
+  const ToldLimits told = ReadToldLimits(head.wanted, now);
+  if (!told.empty()) owner_->OnTold(this, told);
 }
 
 Flow Attempt::OnBody(std::string_view bytes) {

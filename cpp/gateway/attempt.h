@@ -9,6 +9,7 @@
 #include "gateway/options.h"
 #include "gateway/snapshot.h"
 #include "transport/transport.h"
+#include "wire/told_limits.h"
 #include "wire/transcoder.h"
 
 namespace seekroute {
@@ -22,6 +23,8 @@ class AttemptOwner {
   virtual ~AttemptOwner() = default;
   // The provider has been sent all of the request. May not end the attempt.
   virtual void OnSent(Attempt* attempt) = 0;
+  // The head of the answer tells what the provider leaves of its limits. May not end the attempt.
+  virtual void OnTold(Attempt* attempt, const ToldLimits& told) = 0;
   // Bytes for the client of a stream whose content has begun.
   virtual Flow OnOutput(Attempt* attempt, std::string_view bytes) = 0;
   virtual void OnAnswered(Attempt* attempt) = 0;
@@ -123,6 +126,7 @@ class Attempt : public TransportObserver {
   const Secret& credentials() const {
     return plan_.secret ? *plan_.secret : plan_.provider->authorization(plan_.key);
   }
+  void ReadLimits(const TransportHead& head);
   bool IsRefusal() const { return head_.status < 200 || head_.status > 299; }
   Error UpstreamRefusal() const;
   Error WithoutSecrets(Error error) const;

@@ -4,14 +4,15 @@
 #include <cstdint>
 
 namespace seekroute {
+namespace {
 
-LimitCost ExpectedCost(const Admission& admission, const GatewayOptions& options,
-                       std::span<const Candidate> candidates, std::string_view body) {
-  LimitCost cost;
-  const Ask& ask = admission.request->ask;
-  const int64_t prompt =
-      ask.prompt ? ask.prompt->tokens : admission.surface->EstimatePrompt(body).tokens;
-  cost.prompt = std::max<int64_t>(1, prompt);
+// No product overflows.
+constexpr int64_t kMost = RateLimit::kMostBurst;
+
+}  // namespace
+
+int64_t ExpectedAnswer(const Ask& ask, const GatewayOptions& options,
+                       std::span<const Candidate> candidates) {
   int64_t answer = 0;
   for (const Candidate& candidate : candidates) {
     if (!candidate.answers_in_tokens()) continue;
@@ -24,10 +25,17 @@ LimitCost ExpectedCost(const Admission& admission, const GatewayOptions& options
     cut(candidate.context());
     answer = std::max(answer, longest);
   }
-  constexpr int64_t kMost = RateLimit::kMostBurst;  // no product overflows
-  answer = std::min(answer, kMost);
-  cost.prompt = std::min(cost.prompt, kMost);
-  cost.tokens = std::min(kMost, cost.prompt + answer * std::min<int64_t>(ask.choices, 1024));
+  return std::min(answer, kMost) * std::min<int64_t>(ask.choices, 1024);
+}
+
+LimitCost ExpectedCost(const Admission& admission, const GatewayOptions& options,
+                       std::span<const Candidate> candidates, std::string_view body) {
+  LimitCost cost;
+  const Ask& ask = admission.request->ask;
+  const int64_t prompt =
+      ask.prompt ? ask.prompt->tokens : admission.surface->EstimatePrompt(body).tokens;
+  cost.prompt = std::clamp<int64_t>(prompt, 1, kMost);
+  cost.tokens = std::min(kMost, cost.prompt + ExpectedAnswer(ask, options, candidates));
   return cost;
 }
 

@@ -17,4 +17,8 @@ namespace seekroute {
 LimitCost ExpectedCost(const Admission& admission, const GatewayOptions& options,
                        std::span<const Candidate> candidates, std::string_view body);
 
+// The answer's part of that, of all choices together.
+int64_t ExpectedAnswer(const Ask& ask, const GatewayOptions& options,
+                       std::span<const Candidate> candidates);
+
 }  // namespace seekroute

@@ -151,8 +151,11 @@ HealthTable::KeyChoice HealthTable::ChooseKey(const HealthQuestion& question,
       if (gate.open) {
         MutexLock lock(&endpoint->mu);
         const int running = endpoint->in_flight[slot].load(std::memory_order_relaxed);
-        // What was learned of its pace is a guess: where nobody else is left, it says so itself.
-        const KeyGate here = endpoint->pairs[slot].Look(question.last_resort ? 0 : running, now);
+        // What was learned of its pace is a guess, and so is what the request takes: where nobody
+        // else is left, it says so itself.
+        const PairHealth& pair = endpoint->pairs[slot];
+        const KeyGate here =
+            question.last_resort ? pair.Look(0, now) : pair.Look(running, now, question.needed);
         if (!here.open) gate = here;
       }
     }
@@ -333,6 +336,19 @@ bool HealthTable::IsOutdated(const Permit& permit) {
   return fingerprint != permit.provider_->keys[permit.slot_].fingerprint();
 }
 
+void HealthTable::Tell(const Permit& permit, const ToldLimits& told, TimePoint now) {
+  EndpointEntry* const entry = permit.endpoint_;
+  if (!permit.valid() || entry == nullptr || !rules_.leave_out) return;
+  Headroom left;
+  left.Tell(told, now);
+  if (!left.ample(now) && IsOutdated(permit)) return;
+  MutexLock lock(&entry->mu);
+  PairHealth& pair = entry->pairs[permit.slot_];
+  const bool was_plain = pair.plain(now);
+  pair.Tell(told, now);
+  if (!was_plain || !pair.plain(now)) entry->Publish(rules_, false, now);
+}
+
 void HealthTable::TellKey(const Permit& permit, const AttemptVerdict& verdict,
                           TimePoint limited_until, TimePoint now) {
   using Key = AttemptVerdict::Key;
@@ -422,6 +438,7 @@ HealthView HealthTable::ViewOf(uint64_t endpoint_id, TimePoint now) const {
   // Of the keys that the newest snapshot has: any that may be used is enough.
   view.has_live_key = view.has_room = false;
   TimePoint soonest = TimePoint::Never();
+  Headroom::Sum left;
   for (size_t i = 0; i < Provider::kMostKeys; ++i) {
     KeyGate gate;
     {
@@ -432,11 +449,13 @@ HealthView HealthTable::ViewOf(uint64_t endpoint_id, TimePoint now) const {
     if (gate.open) {
       MutexLock lock(&entry->mu);
       gate = entry->pairs[i].Look(entry->in_flight[i].load(std::memory_order_relaxed), now);
+      if (gate.open) left.Add(entry->pairs[i].headroom(), now);
     }
     view.has_live_key |= gate.open || gate.why == KeyTrouble::kLimited;
     view.has_room |= gate.open;
     if (!gate.open) soonest = std::min(soonest, gate.retry_at);
   }
+  view.head = left.head();
   if (!view.has_live_key) view.has_room = true;  // that is not what it lacks
   if (!(view.has_live_key && view.has_room) && soonest != TimePoint::Never()) {
     view.retry_at = std::max(view.retry_at, soonest);

@@ -79,7 +79,10 @@ struct HealthQuestion {
   uint64_t owner = 0;       // of the request: whose requests keep to one key as long as it works
   uint32_t tried_keys = 0;  // of the provider at this endpoint, a bit each
   bool repeats = false;     // the request has been at this provider before
-  bool last_resort = false;  // also where it is ejected, as too many others are, or paced by us
+  // Also where it is ejected, as too many others are, paced by us, or thought to have too few
+  // tokens left.
+  bool last_resort = false;
+  TokensNeeded needed = {};  // as far as it is known
 };
 
 struct HealthAnswer {
@@ -119,6 +122,9 @@ class HealthTable : public HealthReader {
   // endpoint was ejected, if it was.
   EjectedFor Report(Permit permit, const AttemptVerdict& verdict, uint64_t body,
                     const Measured& measured, uint64_t random, TimePoint now);
+
+  // The provider has told what its limits leave to who has that permit, which has not ended.
+  void Tell(const Permit& permit, const ToldLimits& told, TimePoint now);
 
   HealthView ViewOf(uint64_t endpoint_id, TimePoint now) const override;
 

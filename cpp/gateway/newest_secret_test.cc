@@ -146,6 +146,8 @@ TEST_F(NewestSecretTest, AlsoWhereNobodyIsLeftOut) {
 
 // What is said of a secret that has been replaced is not said of the one in its place.
 TEST_F(NewestSecretTest, ALateWordOfAnOldSecretSaysNothingOfTheNew) {
+  ToldLimits nothing_left;
+  nothing_left.of[0] = {10, 0, Duration::Seconds(50)};
   const HealthQuestion question{.provider = snapshot_.providers.data(),
                                 .endpoint = model_.endpoints.data()};
   const auto skip = [&] { return health_.Look(question, clock_.Now()).skip; };
@@ -158,6 +160,8 @@ TEST_F(NewestSecretTest, ALateWordOfAnOldSecretSaysNothingOfTheNew) {
       newer_.providers = snapshot_.providers;
       if (replaced) newer_.providers[0].upstream.authorization = Secret("a new");
       Swap();
+      health_.Tell(late.permit, nothing_left, clock_.Now());
+      EXPECT_EQ(skip(), replaced ? Skip::kNone : Skip::kLimited);
       health_.Report(std::move(late.permit), {Outcome::kNeutral, key, Duration::Seconds(55)}, 0, {},
                      0, clock_.Now());
       EXPECT_EQ(skip() == Skip::kNone, replaced) << static_cast<int>(key);

@@ -244,6 +244,12 @@ void Tries::OnSent(Attempt* attempt) {
   if (all && plan_.body->empty() && !won_) owner_->OnBodyGone();
 }
 
+// At once: by the end of its answer it is old.
+void Tries::OnTold(Attempt* attempt, const ToldLimits& told) {
+  const Permit& permit = TryOf(attempt).permit;
+  if (permit.valid()) world_.health->Tell(permit, told, world_.clock->Now());
+}
+
 Flow Tries::OnOutput(Attempt* attempt, std::string_view bytes) {
   if (!won_) {
     Win(&TryOf(attempt));

@@ -168,6 +168,7 @@ class Tries : private AttemptOwner {
   void ReleaseSlot();
 
   void OnSent(Attempt* attempt) override;
+  void OnTold(Attempt* attempt, const ToldLimits& told) override;
   Flow OnOutput(Attempt* attempt, std::string_view bytes) override;
   void OnAnswered(Attempt* attempt) override;
   void OnFailed(Attempt* attempt, Error error, bool dispatched) override;

@@ -3,8 +3,11 @@
 #include <algorithm>
 #include <bit>
 #include <functional>
+#include <span>
 #include <string>
 #include <utility>
+
+#include "gateway/expected_cost.h"
 
 namespace seekroute {
 namespace {
@@ -66,6 +69,9 @@ HealthQuestion Turns::QuestionOf(size_t place) const {
   HealthQuestion question;
   question.provider = &ProviderAt(place);
   question.endpoint = &endpoint;
+  const int64_t answer = ExpectedAnswer(admission_->request->ask, *world_->options,
+                                        std::span(&candidates()[place], 1));
+  question.needed = {admission_->route.expected_prompt, answer};
   if (question.provider->key_count() > 1 && admission_->key) {
     question.owner = std::hash<std::string>{}(admission_->key->org_id);
   }

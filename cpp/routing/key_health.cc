@@ -143,8 +143,10 @@ void PairHealth::Worked(TimePoint now) {
   }
 }
 
-KeyGate PairHealth::Look(int in_flight, TimePoint now) const {
-  if (now < out_until_) return {false, false, why_, out_until_};
+KeyGate PairHealth::Look(int in_flight, TimePoint now, const TokensNeeded& needed) const {
+  const TimePoint room_at = headroom_.RoomAt(needed, now);
+  if (now < out_until_ && room_at <= out_until_) return {false, false, why_, out_until_};
+  if (now < room_at) return {false, false, KeyTrouble::kLimited, room_at};
   const bool full = cap_ > 0 && in_flight >= cap_ && now - cut_at_ < kCapForgotten;
   // Somebody may be done at any moment.
   if (full) return {false, false, KeyTrouble::kLimited, now + Duration::Seconds(1)};
@@ -154,9 +156,11 @@ KeyGate PairHealth::Look(int in_flight, TimePoint now) const {
 PairHealth::Kept PairHealth::Keep(TimePoint now) const {
   Kept kept;
   kept.run = run_;
-  if (now < out_until_) {
-    kept.why = why_;
-    kept.out_for = std::min(out_until_ - now, kLongestOut);
+  // Of what was told of its limits, only that nothing is left: the next answer tells the rest.
+  const KeyGate gate = Look(0, now);
+  if (!gate.open) {
+    kept.why = gate.why;
+    kept.out_for = std::min(gate.retry_at - now, kLongestOut);
   }
   if (cap_ > 0 && now - cut_at_ < kCapForgotten) {
     kept.cap = cap_;

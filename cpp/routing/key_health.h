@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "base/time.h"
+#include "routing/headroom.h"
 
 namespace seekroute {
 
@@ -100,9 +101,13 @@ class PairHealth {
   void Forbid(TimePoint now) { OutFor(KeyTrouble::kForbidden, kForbiddenFor, now); }
   void NoModel(TimePoint now) { OutFor(KeyTrouble::kNoModel, kNoModelFor, now); }
   void Worked(TimePoint now);
+  // The provider has told what its limits leave.
+  void Tell(const ToldLimits& told, TimePoint now) { headroom_.Tell(told, now); }
 
-  KeyGate Look(int in_flight, TimePoint now) const;
-  bool plain(TimePoint now) const { return now >= out_until_ && cap_ == 0; }
+  // `needed`: by the ask; by default as little as any takes.
+  KeyGate Look(int in_flight, TimePoint now, const TokensNeeded& needed = {}) const;
+  bool plain(TimePoint now) const { return now >= out_until_ && cap_ == 0 && headroom_.ample(now); }
+  const Headroom& headroom() const { return headroom_; }
   int cap() const { return cap_; }  // attempts at once, as they turned out to be taken; 0: none
   void Reset() { *this = PairHealth(); }
 
@@ -129,6 +134,7 @@ class PairHealth {
   int cap_ = 0;
   int worked_ = 0;  // since the cap was set or raised
   TimePoint cut_at_;
+  Headroom headroom_;
 };
 
 }  // namespace seekroute

@@ -100,6 +100,29 @@ TEST(PairHealthTest, UnsaidThePauseDoublesToAMinute) {
   EXPECT_LE(pair.Limit({}, 1, most, kNow), After(1));
 }
 
+TEST(PairHealthTest, WhatWasToldOfItsLimitsHoldsBesideItsOwnRefusals) {
+  ToldLimits told;
+  told.of[0] = {10, 0, Duration::Seconds(30)};
+  PairHealth pair;
+  pair.Tell(told, kNow);
+  EXPECT_FALSE(pair.plain(kNow));
+  EXPECT_EQ(pair.Look(0, kNow).why, KeyTrouble::kLimited);
+  EXPECT_EQ(pair.Look(0, kNow).retry_at, After(30));
+  pair.Limit(Duration::Seconds(20), 1, 0, kNow);
+  EXPECT_EQ(pair.Look(0, kNow).retry_at, After(30));
+  pair.Worked(After(1));
+  EXPECT_FALSE(pair.Look(0, After(29)).open);
+  PairHealth again;
+  again.Restore(pair.Keep(After(10)), kNow);
+  EXPECT_EQ(again.Look(0, kNow).retry_at, After(20));
+  pair.NoModel(After(29));
+  EXPECT_EQ(pair.Look(0, After(29)).why, KeyTrouble::kNoModel);
+  told.of[0].remaining = 10;
+  PairHealth ample;
+  ample.Tell(told, kNow);
+  EXPECT_TRUE(ample.plain(kNow));
+}
+
 TEST(PairHealthTest, LearnsHowManyAreTakenAtOnce) {
   PairHealth pair;
   EXPECT_TRUE(pair.Look(1000, kNow).open);

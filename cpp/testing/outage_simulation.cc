@@ -73,6 +73,7 @@ std::shared_ptr<const Snapshot> OutageSimulation::MakeSnapshot() {
   Model model{.id = "a/m", .endpoints = {}};
   // Whoever is well throughout is the last to be asked.
   for (size_t i = hosts_.size(); i-- > 0;) {
+    if (hosts_[i].absent) continue;
     Provider provider;
     provider.id = "h" + std::to_string(i);
     provider.upstream.base_url = "https://" + provider.id;
@@ -114,7 +115,11 @@ void OutageSimulation::Submit(ExchangeId id) {
   client.submitted = clock_.Now();
   // For as long as it takes to notice, two others may be in the way of one.
   client.healthy_host = first_is_well_ && hosts_.size() <= 2;
-  if (rng_.OneIn(50)) {  // a reload: nothing is forgotten
+  if (rng_.OneIn(50)) {  // a reload: nothing is forgotten, but whoever has gone is asked no more
+    if (hosts_.size() > 1 && rng_.OneIn(2)) {
+      Host& host = hosts_[1 + rng_.Below(hosts_.size() - 1)];
+      host.absent = !host.absent;
+    }
     snapshot_ = MakeSnapshot();
     health_.Learn(*snapshot_, clock_.Now());
   }
@@ -141,6 +146,10 @@ UpstreamScript OutageSimulation::Direct(const TransportRequest& request) {
   const int before = client.asked[name + key]++;
   Expect(before == 0 || (before == 1 && client.calls == 2),
          "an endpoint is asked once with each key");
+  Expect(!host.absent, "a provider that has gone is not asked");
+  const auto told = host.told.find(key);
+  Expect(told == host.told.end() || clock_.Now() >= told->second,
+         "who has no request left is left alone until its reset, or for a minute");
   const HealthView view = health_.ViewOf(1 + number, clock_.Now());
   const bool out = view.state == HealthState::kEjected || view.state == HealthState::kHalfOpen;
   Expect(view.state != HealthState::kOut, "who asked to be left alone is");
@@ -213,6 +222,21 @@ UpstreamScript OutageSimulation::Direct(const TransportRequest& request) {
     case Mode::kForbids:
       refuse(403);
       break;
+    case Mode::kTells:
+    case Mode::kTellsOddly: {
+      if (bad) refuse(400);
+      const int64_t reset_s = 1 + static_cast<int64_t>(rng_.Below(120));
+      const bool odd = mode == Mode::kTellsOddly;
+      script.head.wanted = {{"x-ratelimit-limit-requests", odd ? "-1" : "60"},
+                            {"x-ratelimit-remaining-requests", odd ? "-1" : "0"},
+                            {"x-ratelimit-reset-requests", std::to_string(reset_s) + "s"}};
+      if (odd) break;
+      agenda_.At(clock_.Now() + script.head_delay, [this, number, key, reset_s] {
+        const Duration span = Duration::Seconds(std::min<int64_t>(reset_s, 60));
+        hosts_[number].told[key] = clock_.Now() + span;
+      });
+      break;
+    }
     default:
       if (bad) refuse(400);
       break;
@@ -230,15 +254,17 @@ UpstreamScript OutageSimulation::Direct(const TransportRequest& request) {
 }
 
 void OutageSimulation::Watch() {
-  size_t excluded = 0;
+  size_t excluded = 0, present = 0;
   for (size_t i = 0; i < hosts_.size(); ++i) {
+    if (hosts_[i].absent) continue;
+    ++present;
     const HealthView view = health_.ViewOf(1 + i, clock_.Now());
     const bool ejected = view.state == HealthState::kEjected;
     if (ejected && !out_[i]) ++ejections_;
     out_[i] = ejected;
     if (ejected && !view.last_resort) ++excluded;
   }
-  Expect(excluded <= hosts_.size() / 2, "half of the endpoints are out at most");
+  Expect(excluded <= present / 2, "half of the endpoints are out at most");
 }
 
 void OutageSimulation::Deliver() {

@@ -34,8 +34,10 @@ class OutageSimulation {
     kBadKey,    // its first key alone
     kNoCredit,  // likewise
     kForbids,
+    kTells,       // serves, and tells that no request is left, until when
+    kTellsOddly,  // serves, and tells of its limits what cannot be meant
   };
-  static constexpr size_t kModes = 14;
+  static constexpr size_t kModes = 16;
 
   explicit OutageSimulation(uint64_t seed);
 
@@ -52,6 +54,8 @@ class OutageSimulation {
     std::vector<std::pair<TimePoint, Mode>> phases;  // each until then; the last for ever
     int probing = 0;                                 // transfers that began while it was out
     std::map<std::string, TimePoint> died;           // by key
+    std::map<std::string, TimePoint> told;           // likewise: nothing is left until then
+    bool absent = false;                             // from the newest snapshot
   };
   struct Client {
     bool bad = false;  // a request that every provider refuses

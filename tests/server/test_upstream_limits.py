@@ -113,3 +113,37 @@ def test_an_endpoint_at_its_limit_is_passed_over(two: Two) -> None:
     for _ in range(2):
         assert two.server.chat(model=MODEL).status == 200
     assert two.posts() == (1, 1)
+
+
+def told(remaining: str, reset: str, limit: str = "60") -> Text:
+    """An answer of a provider that tells how many requests it leaves."""
+    figures = {"limit": limit, "remaining": remaining, "reset": reset}
+    headers = {f"X-RateLimit-{name}-Requests": value for name, value in figures.items()}
+    return Text("Well.", headers=headers)
+
+
+def test_who_tells_that_nothing_is_left_is_left_alone(two: Two) -> None:
+    two.first.default = told("0", "6m0s")
+    for _ in range(3):
+        assert two.server.chat(model=MODEL).status == 200
+    sent = [request.headers["authorization"] for request in two.first.requests]
+    assert sent == ["Bearer key-a", "Bearer key-b"]
+    two.second.default = told("0", "20s")
+    answers = [two.server.chat(model=MODEL) for _ in range(2)]
+    assert [answer.status for answer in answers] == [200, 429]
+    assert answers[1].code == "upstream_rate_limited"
+    assert 15_000 < int(answers[1].headers["retry-after-ms"]) <= 20_000
+    assert two.posts() == (2, 2)
+    lines = two.server.request("GET", "/metrics").body.decode().splitlines()
+    metric = "seekroute_endpoint_out_until_seconds{"
+    waits = sorted(float(line.split()[-1]) for line in lines if line.startswith(metric))[-3:]
+    assert waits[0] == 0
+    assert 15 < waits[1] <= 20 < waits[2] <= 60
+
+
+def test_what_cannot_be_meant_is_not_obeyed(two: Two) -> None:
+    odd = [told("-1", "60s", "-1"), told("0", "60s", "0"), told("0", "0s"), told("0", "9999h")]
+    two.first.queue(*odd)
+    for _ in range(len(odd) + 1):
+        assert two.server.chat(model=MODEL).status == 200
+    assert two.posts() == (len(odd) + 1, 0)
