@@ -73,7 +73,6 @@ struct Limiter::Domain {
                   const LimitTime& time, LimitWakes* wakes) SR_REQUIRES(mu) {
     Holder* holder = Find(scope, id);
     if (holder == nullptr) {
-      Sweep(time);
       holder = &holders[static_cast<size_t>(scope)][std::string(id)];
       holder->meter.Change(limits, time.now);
       holder->version = version;
@@ -85,7 +84,7 @@ struct Limiter::Domain {
     return holder;
   }
 
-  // As often as their number doubles.
+  // As often as the number of keys doubles. Before any of them is looked for.
   void Sweep(const LimitTime& time) SR_REQUIRES(mu) {
     const auto count = [this]() SR_REQUIRES(mu) {
       size_t keys = 0;

@@ -84,6 +84,7 @@ auto Limiter::With(const LimitSubject& who, const LimitTime& told, bool share, L
   pick.own = &own;
   MutexLock lock(&own.mu);
   const LimitTime time = own.TimeOf(told);
+  own.Sweep(time);
   if (who.key_limits != nullptr) pick.Add(kKey, own.FindKey(who, time, wakes), &own, time);
   if (who.key_model_limits != nullptr) {
     Holder* const holder = own.FindKey(kKeyModel, KeyModelName(who), *who.key_model_limits,
@@ -255,6 +256,7 @@ std::optional<LimitRefusal> Limiter::Peek(const LimitSubject& who, const LimitTi
     LimitWakes wakes;
     MutexLock lock(&own.mu);
     const LimitTime time = own.TimeOf(told);
+    own.Sweep(time);
     refusal = own.FindKey(who, time, &wakes)->meter.JudgeRequests(LimitScope::kKey, time);
     const bool waits = refusal && refusal->kind == RefusalKind::kWait;
     const Holder* const org = own.Find(LimitScope::kOrg, who.org);

@@ -86,6 +86,23 @@ TEST_F(LimiterTest, ADayGoesOnFromWhatWasUsedOfIt) {
   EXPECT_TRUE(limiter_.Reserve(Who(&day), {}, At(0)).refusal);
 }
 
+// The limits of a model come with a request whose key is new as well.
+TEST_F(LimiterTest, AKeyThatIsNewIsNotForgottenForItsModel) {
+  const LimitSet limits{.concurrent = 1};
+  std::deque<std::string> names;
+  std::vector<Limiter::Answer> running;
+  for (int i = 0; i < 2000; ++i) {
+    LimitSubject who = Who(&limits);
+    who.key = names.emplace_back("k" + std::to_string(i));
+    who.key_model_limits = &limits;
+    running.push_back(limiter_.Reserve(who, {}, At(0)));
+    ASSERT_EQ(limiter_.running(LimitScope::kKey, "o", who.key), 1) << i;
+    who.key_model_limits = nullptr;
+    who.key = names.emplace_back("l" + std::to_string(i));
+    if (i % 2 == 0) running.push_back(limiter_.Reserve(who, {}, At(0)));
+  }
+}
+
 TEST_F(LimiterTest, AsksEveryScope) {
   const LimitSet two{.requests_per_minute = 2};
   for (const auto& [scope, id] : {std::pair{LimitScope::kOrg, "o"},
