@@ -31,7 +31,12 @@ std::optional<LimitRefusal> PeekLimits(const ApiKey& key, const Submission& in,
                                        const GatewayOptions& options, const LimitTime& now,
                                        Limiter* limiter) {
   const TimePoint deadline = now.now + options.total_timeout;  // no route is known yet
-  return limiter->Peek(SubjectOf(&key, {}), now, PatienceOf(in, options, now.now, deadline));
+  std::optional<LimitRefusal> refusal =
+      limiter->Peek(SubjectOf(&key, {}), now, PatienceOf(in, options, now.now, deadline));
+  // The one of the model may be longer.
+  const bool waits = refusal && refusal->kind == RefusalKind::kWait;
+  if (waits && key.model_limits != nullptr) refusal->exact = false;
+  return refusal;
 }
 
 // Time may have made room since a large body was not read. It is not read then either: the engine

@@ -263,7 +263,21 @@ std::optional<LimitRefusal> Limiter::Peek(const LimitSubject& who, const LimitTi
     const LimitSet* const of_org = org != nullptr ? org->limits.get() : nullptr;
     if (waits && refusal->wait <= PatienceOf(patience, who.key_limits, of_org)) refusal.reset();
   }
-  if (refusal) Count(*refusal);
+  if (!refusal) return std::nullopt;
+  // Others may hold it longer. How many tokens it takes, and of which model, nobody knows yet.
+  bool all_known = !MayCountTokens(who);
+  if (shared_sets_.load(std::memory_order_relaxed) > 0) {
+    MutexLock lock(&shared_->mu);
+    all_known = all_known && shared_->holders[static_cast<size_t>(LimitScope::kModel)].empty();
+  }
+  LimitWakes wakes;
+  With(who, told, false, &wakes, [&](const Pick* pick) {
+    const auto longest = JudgeOf({}, nullptr, *pick);
+    if (longest && longest->Outlasts(*refusal)) refusal = longest;
+    const bool waits = refusal->kind == RefusalKind::kWait;
+    if (waits) refusal->exact = all_known && longest && longest->exact;
+  });
+  Count(*refusal);
   return refusal;
 }
 

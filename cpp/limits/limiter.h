@@ -99,8 +99,8 @@ class Limiter {
   std::optional<LimitRefusal> JudgeUpstream(const UpstreamSubject& whom, const LimitCost& cost,
                                             const LimitTime& time);
 
-  // Whether the requests of a minute of the key alone refuse it already, for longer than it would
-  // wait; takes nothing.
+  // Where the requests of a minute of the key alone refuse it for longer than it would wait: the
+  // longest refusal that is known before its body is. Takes nothing.
   std::optional<LimitRefusal> Peek(const LimitSubject& who, const LimitTime& time,
                                    const LimitPatience& patience = {});
 

@@ -211,6 +211,31 @@ TEST_F(LimiterTest, APeekTakesNothing) {
   EXPECT_FALSE(limiter_.Peek(Who(&key), At(60)));
 }
 
+// What a peek tells is the true wait, as far as it can be known without the body.
+TEST_F(LimiterTest, APeekTellsTheLongestThatIsKnown) {
+  const LimitSet key{.requests_per_minute = 60, .burst_requests = 1};
+  const LimitSet tokens{.requests_per_minute = 60, .tokens_per_minute = 1000, .burst_requests = 1};
+  limiter_.Set(LimitScope::kOrg, "o", Set({.requests_per_minute = 6, .burst_requests = 1}), At(0));
+  Limiter::Answer first = limiter_.Reserve(Who(&key), {}, At(0));
+  first.reservation.Settle({1}, At(0));
+  const auto refusal = limiter_.Peek(Who(&key), At(0));
+  ASSERT_TRUE(refusal);
+  EXPECT_EQ(refusal->scope, LimitScope::kOrg);
+  EXPECT_EQ(refusal->wait, Duration::Seconds(10));
+  EXPECT_TRUE(refusal->exact);
+  EXPECT_EQ(limiter_.Reserve(Who(&key), {}, At(0)).refusal->wait, refusal->wait);
+  LimitSubject counts = Who(&tokens);
+  counts.key_version = 2;
+  EXPECT_FALSE(limiter_.Peek(counts, At(0))->exact);
+  counts = Who(&key);
+  counts.key_version = 3;
+  EXPECT_TRUE(limiter_.Peek(counts, At(0))->exact);
+  limiter_.Set(LimitScope::kModel, "n", Set({.requests_per_minute = 6}), At(0));
+  EXPECT_FALSE(limiter_.Peek(counts, At(0))->exact);
+  EXPECT_FALSE(limiter_.Peek(counts, At(1)));  // another limit than the key's own is told later
+  EXPECT_EQ(limiter_.running(LimitScope::kKey, "o", "k"), 1);
+}
+
 TEST_F(LimiterTest, ANewerLimitOfAKeyKeepsWhatWasUsedAndAnOlderOneIsNotTaken) {
   const LimitSet ten{.requests_per_minute = 10}, two{.requests_per_minute = 2};
   LimitSubject who = Who(&ten);
