@@ -270,9 +270,9 @@ void BindGateway(py::module_& m) {
           [](Gateway& gateway, const py::bytes& mac) { gateway.keys().Remove(MacFrom(mac)); },
           py::arg("mac"))
       .def(
-          "add_today",
+          "raise_today",
           [](Gateway& gateway, const std::string& org, const std::string& key, int64_t requests,
-             int64_t tokens) { gateway.AddToday(org, key, requests, tokens); },
+             int64_t tokens) { gateway.RaiseToday(org, key, requests, tokens); },
           py::arg("org"), py::arg("key"), py::arg("requests"), py::arg("tokens"))
       .def(
           "limit_headers",
@@ -343,7 +343,7 @@ void BindGateway(py::module_& m) {
             if (!restored.ok()) Raise(restored.error());
           },
           py::arg("state"))
-      .def("state_revision", [](Gateway& gateway) { return gateway.health().revision(); })
+      .def("state_revision", &Gateway::StateRevision)
       .def("samples", &Samples);
   m.def(
       "is_special_address",

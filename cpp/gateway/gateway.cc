@@ -6,6 +6,7 @@
 #include "gateway/gate.h"
 #include "gateway/health_samples.h"
 #include "gateway/ids.h"
+#include "gateway/kept_state.h"
 #include "gateway/quote.h"
 #include "gateway/upstream_gate.h"
 #include "wire/protocols/protocols.h"
@@ -20,7 +21,7 @@ HealthRules RulesOf(const GatewayOptions& options) {
 }
 
 // Of a clock that has gone back: none.
-Duration AgeOf(const RoutingState& state, UnixMillis now) {
+Duration AgeOf(const KeptState& state, UnixMillis now) {
   constexpr int64_t kDaysMs = int64_t{1000} * 86'400'000;  // more is as old
   return Duration::Milliseconds(std::clamp<int64_t>(now.ms - state.wall_ms, 0, kDaysMs));
 }
@@ -229,20 +230,29 @@ uint64_t Gateway::Census() {
 }
 
 std::string Gateway::ExportState() const {
-  RoutingState state = health_.Keep(clock_.Now());
-  state.wall_ms = clock_.WallTime().ms;
-  return WriteRoutingState(state);
+  const LimitTime now{clock_.Now(), clock_.WallTime()};
+  return WriteKeptState({.wall_ms = now.wall.ms,
+                         .routing = health_.Keep(now.now),
+                         .limits = limiter_.Keep(now),
+                         .upstream_limits = upstream_limiter_.Keep(now)});
+}
+
+uint64_t Gateway::StateRevision() const {
+  return health_.revision() + limiter_.revision() + upstream_limiter_.revision();
 }
 
 Status Gateway::RestoreState(std::string_view bytes) {
-  Result<RoutingState> state = ReadRoutingState(bytes);
+  Result<KeptState> state = ReadKeptState(bytes);
   if (!state) return std::move(state.error());
-  const Duration age = AgeOf(*state, clock_.WallTime());
-  if (age > RoutingState::kLongestAge) {
+  const LimitTime now{clock_.Now(), clock_.WallTime()};
+  const Duration age = AgeOf(*state, now.wall);
+  if (age > KeptState::kLongestAge) {
     return MakeError(ErrorCode::kInvalidValue, "it is older than a day");
   }
   state->Age(age);
-  health_.Restore(*state, clock_.Now());
+  health_.Restore(state->routing, now.now);
+  limiter_.Restore(state->limits, now);
+  upstream_limiter_.Restore(state->upstream_limits, now);
   return {};
 }
 
@@ -286,9 +296,9 @@ ReadyAnswer Gateway::WriteError(const Error& error, std::string_view offered_req
   return answer;
 }
 
-void Gateway::AddToday(std::string_view org, std::string_view key, int64_t requests,
-                       int64_t tokens) {
-  limiter_.AddToday(org, key, requests, tokens, {clock_.Now(), clock_.WallTime()});
+void Gateway::RaiseToday(std::string_view org, std::string_view key, int64_t requests,
+                         int64_t tokens) {
+  limiter_.RaiseToday(org, key, requests, tokens, {clock_.Now(), clock_.WallTime()});
 }
 
 ResponseHead Gateway::LimitHeaders(const std::optional<Secret>& authorization) {

@@ -126,17 +126,20 @@ class Gateway {
   // difference. Returns how many there ever were; more than none is a fault.
   uint64_t Census();
 
-  // What an organization, or a key of it, has used today before this gateway began: limits of a day
-  // go on from there. Once each, before requests come.
-  void AddToday(std::string_view org, std::string_view key, int64_t requests, int64_t tokens);
+  // What an organization, or a key of it, has used today at least, before this gateway began:
+  // limits of a day go on from there. After RestoreState(), before requests come.
+  void RaiseToday(std::string_view org, std::string_view key, int64_t requests, int64_t tokens);
 
   // The headers that tell what is left of the limits of the key in `authorization`; empty where
   // there is no such key.
   ResponseHead LimitHeaders(const std::optional<Secret>& authorization);
 
-  // What routing knows that outlives a restart, to be given to RestoreState() of the next gateway;
-  // linear in what is known, at most 64 MiB. It names no key and no address.
+  // What routing knows, and what is used of limits, that outlives a restart, to be given to
+  // RestoreState() of the next gateway; linear in what is known, at most 64 MiB. It has ids of
+  // keys, no secret and no address.
   std::string ExportState() const;
+  // Changes whenever that would tell anything new, but for the time that passes.
+  uint64_t StateRevision() const;
   // To be called once, before the first Install(). Fails with kInvalidValue, and nothing is taken,
   // where the bytes are damaged, older than a day, or of another version.
   Status RestoreState(std::string_view bytes);

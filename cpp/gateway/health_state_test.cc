@@ -6,6 +6,7 @@
 
 #include "gateway/gateway.h"
 #include "gateway/health_table.h"
+#include "gateway/kept_state.h"
 #include "testing/virtual_world.h"
 
 namespace seekroute {
@@ -73,11 +74,11 @@ class HealthStateTest : public ::testing::Test {
   // A table that was begun `passed` later, by a clock that begins anew.
   std::unique_ptr<HealthTable> Restarted(Duration passed, TimePoint now,
                                          const std::string& secret = "s") {
-    Result<RoutingState> state = ReadRoutingState(WriteRoutingState(table_.Keep(now_)));
+    Result<KeptState> state = ReadKeptState(WriteKeptState({.routing = table_.Keep(now_)}));
     EXPECT_TRUE(state);
     state->Age(passed);
     auto table = std::make_unique<HealthTable>(HealthRules(), RetryBudget());
-    table->Restore(*state, now);
+    table->Restore(state->routing, now);
     snapshot_ = SnapshotOf(kHosts, secret);
     table->Learn(*snapshot_, now);
     now_ = now;
@@ -106,7 +107,7 @@ TEST_F(HealthStateTest, KeptAndRestoredIsTheSame) {
   ASSERT_EQ(state.endpoints.size(), kHosts);
   ASSERT_EQ(state.providers.size(), kHosts);
   const auto restored = Restarted({}, now_);
-  EXPECT_EQ(WriteRoutingState(restored->Keep(now_)), WriteRoutingState(state));
+  EXPECT_EQ(restored->Keep(now_), state);
   EXPECT_EQ(Told(*restored, now_), Told(table_, now_));
 }
 
@@ -176,12 +177,31 @@ TEST_F(HealthStateTest, WhatIsOnlyMeasuredLeavesNobodyOut) {
   EXPECT_EQ(table.Rows(now_)[0].in_flight, 0);
 }
 
+TEST(GatewayStateTest, WhatIsUsedOfLimitsGoesOn) {
+  const auto limits = std::make_shared<const LimitSet>(LimitSet{.requests_per_day = 5});
+  const auto left = [&limits](Gateway* gateway) {
+    gateway->SetLimits(LimitScope::kOrg, "o", limits);
+    gateway->keys().Put(HmacSha256(Secret("pepper"), "good"), {.key_id = "k", .org_id = "o"});
+    for (const auto& [name, value] : gateway->LimitHeaders(Secret("Bearer good")).headers) {
+      if (name == "x-ratelimit-remaining-requests") return value;
+    }
+    return std::string();
+  };
+  const GatewayOptions options{.pepper = Secret("pepper")};
+  Gateway before{options}, after{options};
+  EXPECT_EQ(left(&before), "5");
+  before.RaiseToday("o", "", 3, 0);
+  const std::string state = before.ExportState();
+  ASSERT_TRUE(after.RestoreState(state).ok());
+  EXPECT_EQ(left(&after), "2");
+}
+
 TEST(GatewayStateTest, OnlyWhatIsOfTheLastDayIsTaken) {
   const auto taken = [](int64_t age_ms) {
     Gateway gateway{GatewayOptions()};
-    RoutingState state;
+    KeptState state;
     state.wall_ms = gateway.clock().WallTime().ms - age_ms;
-    return gateway.RestoreState(WriteRoutingState(state)).ok();
+    return gateway.RestoreState(WriteKeptState(state)).ok();
   };
   EXPECT_TRUE(taken(0));
   EXPECT_TRUE(taken(86'000'000));

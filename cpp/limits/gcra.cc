@@ -96,6 +96,19 @@ Duration GcraCell::UntilFull(const RateLimit& limit, TimePoint now) const {
   return used <= 0 ? Duration{} : Whole(limit, used);
 }
 
+ExactTime GcraCell::Used(const RateLimit& limit, TimePoint now) const {
+  return Exact(limit,
+               std::max(Scaled{0}, ScaledOf(limit, full_ns_, full_part_) - ScaledOf(limit, now)));
+}
+
+void GcraCell::Restore(const RateLimit& limit, ExactTime used, TimePoint now) {
+  const Scaled most = kMostDebtBursts * SpanOf(limit, limit.burst);
+  const Scaled span = std::min(ScaledOf(limit, used.ns, used.part), most);
+  const ExactTime left = Exact(limit, ScaledOf(limit, now) + span);
+  full_ns_ = left.ns;
+  full_part_ = left.part;
+}
+
 // Rounded up to a part: never too lax.
 void GcraCell::Change(const RateLimit& from, const RateLimit& to, TimePoint now) {
   const Scaled used =

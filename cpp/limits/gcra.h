@@ -26,6 +26,8 @@ struct RateLimit {
 struct ExactTime {
   int64_t ns = 0;
   uint32_t part = 0;  // less than the units
+
+  friend bool operator==(const ExactTime&, const ExactTime&) = default;
 };
 
 // What one bucket has taken, as the instant at which it will be full again. It holds what a limit
@@ -62,6 +64,11 @@ class GcraCell {
   int64_t Remaining(const RateLimit& limit, TimePoint now) const;
   // Until it is as if nothing had ever been taken.
   Duration UntilFull(const RateLimit& limit, TimePoint now) const;
+
+  // How long until it is as if nothing had ever been taken; 0: it is. What a cell of which nothing
+  // was taken is given to say the same; debts beyond kMostDebtBursts are cut.
+  ExactTime Used(const RateLimit& limit, TimePoint now) const;
+  void Restore(const RateLimit& limit, ExactTime used, TimePoint now);
 
   // The limit is `to` from now on. What was used stays used, as long as it would have.
   void Change(const RateLimit& from, const RateLimit& to, TimePoint now);

@@ -23,6 +23,8 @@ inline constexpr size_t kFirstLimitSweep = 1024;
 
 inline constexpr LimitScope kLimitsOfKeys[] = {LimitScope::kKey, LimitScope::kKeyModel};
 
+constexpr bool IsOfKey(LimitScope scope) { return scope <= LimitScope::kKeyModel; }
+
 // What one reservation took of one holder, in the list of its domain.
 struct Limiter::Part {
   Holder* holder = nullptr;  // null: there is none of this scope
@@ -41,6 +43,7 @@ struct Limiter::Domain {
   LimitTime latest SR_GUARDED_BY(mu);  // of the meters
   size_t sweep_at SR_GUARDED_BY(mu) = kFirstLimitSweep;
   Part* live = nullptr;  // likewise under mu, which is not seen through a Pick
+  uint64_t changes = 0;  // of what is used; likewise
   // How many requests of an organization wait, wherever.
   std::unordered_map<std::string, int64_t, Hash, std::equal_to<>> waiting;  // likewise
 
@@ -74,11 +77,10 @@ struct Limiter::Domain {
     Holder* holder = Find(scope, id);
     if (holder == nullptr) {
       holder = &holders[static_cast<size_t>(scope)][std::string(id)];
+    }
+    if (holder->next_version <= version) {
       holder->meter.Change(limits, time.now);
-      holder->version = version;
-    } else if (holder->version < version) {
-      holder->meter.Change(limits, time.now);
-      holder->version = version;
+      holder->next_version = version + 1;
       WakeFirst(*holder, wakes);
     }
     return holder;
@@ -93,9 +95,10 @@ struct Limiter::Domain {
       return keys;
     };
     if (count() < sweep_at) return;
-    for (const LimitScope scope : kLimitsOfKeys) {
-      std::erase_if(holders[static_cast<size_t>(scope)], [&time](const auto& each) {
-        return each.second.queues == nullptr && each.second.meter.AtRest(time);
+    for (Holders& all : holders) {
+      std::erase_if(all, [&time](const auto& each) {
+        const Holder& holder = each.second;
+        return !holder.limits && holder.queues == nullptr && holder.meter.AtRest(time);
       });
     }
     sweep_at = std::max(kFirstLimitSweep, 2 * count());

@@ -3,13 +3,12 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/crc32c.h"
 #include "limits/limit_domain.h"
 #include "limits/limit_queue.h"
 
 namespace seekroute {
 namespace {
-
-bool IsOfKey(LimitScope scope) { return scope <= LimitScope::kKeyModel; }
 
 bool IsShared(LimitScope scope) { return !IsOfKey(scope) && scope != LimitScope::kOrg; }
 
@@ -44,7 +43,12 @@ Limiter::Limiter(const QueueBounds& queue)
 
 Limiter::~Limiter() = default;
 
-Limiter::Domain& Limiter::ShardOf(std::string_view org) { return shards_[Hash()(org) % kShards]; }
+// By a hash that is the same after a restart: see LimitState::Holder::shard.
+Limiter::Domain& Limiter::ShardOf(std::string_view org) { return shards_[Crc32c(org) % kShards]; }
+
+Limiter::Domain& Limiter::DomainOf(LimitScope scope, std::string_view org) {
+  return IsShared(scope) ? *shared_ : ShardOf(org);
+}
 
 void Limiter::Set(LimitScope scope, std::string_view id, std::shared_ptr<const LimitSet> limits,
                   const LimitTime& time) {
@@ -52,7 +56,7 @@ void Limiter::Set(LimitScope scope, std::string_view id, std::shared_ptr<const L
   if (IsOfKey(scope)) return;
   if (scope == LimitScope::kGateway) id = {};
   if (limits && *limits == kNone) limits = nullptr;
-  Domain& domain = IsShared(scope) ? *shared_ : ShardOf(id);
+  Domain& domain = DomainOf(scope, id);
   LimitWakes wakes;
   MutexLock lock(&domain.mu);
   Holders& all = domain.holders[static_cast<size_t>(scope)];
@@ -237,6 +241,7 @@ Reservation Limiter::TakeOf(const LimitCost& cost, bool of_model, Pick* pick) {
     part.domain = each.domain;
     part.taken = each.holder->meter.Take(cost, each.time);
     each.domain->Link(&part);
+    ++each.domain->changes;
     body->shares = body->shares || each.domain != pick->own;
   }
   return reservation;
@@ -301,6 +306,7 @@ void Limiter::SettleIn(Reservation::Body* body, Domain* domain, const TokensUsed
   LimitWakes wakes;
   MutexLock lock(&domain->mu);
   const LimitTime time = domain->TimeOf(told);
+  ++domain->changes;
   for (Part& part : body->parts) {
     if (part.domain != domain) continue;
     const int64_t forgiven = part.holder->meter.Settle(part.taken, used, time);
@@ -335,8 +341,8 @@ void Reservation::End::operator()(Body* body) const {
 }
 
 // The limits of a key come with its first request.
-void Limiter::AddToday(std::string_view org, std::string_view key, int64_t requests, int64_t tokens,
-                       const LimitTime& told) {
+void Limiter::RaiseToday(std::string_view org, std::string_view key, int64_t requests,
+                         int64_t tokens, const LimitTime& told) {
   Domain& own = ShardOf(org);
   MutexLock lock(&own.mu);
   const LimitTime time = own.TimeOf(told);
@@ -344,7 +350,7 @@ void Limiter::AddToday(std::string_view org, std::string_view key, int64_t reque
   if (!key.empty()) {
     holder = &own.holders[static_cast<size_t>(LimitScope::kKey)][std::string(key)];
   }
-  if (holder != nullptr) holder->meter.AddToday(requests, tokens, time);
+  if (holder != nullptr) holder->meter.RaiseToday(requests, tokens, time);
 }
 
 void Limiter::Census() {
@@ -382,7 +388,7 @@ size_t Limiter::keys() {
 }
 
 int64_t Limiter::running(LimitScope scope, std::string_view org, std::string_view id) {
-  Domain& domain = IsShared(scope) ? *shared_ : ShardOf(org);
+  Domain& domain = DomainOf(scope, org);
   MutexLock lock(&domain.mu);
   const Holder* const holder = domain.Find(scope, id);
   return holder != nullptr ? holder->meter.running() : 0;

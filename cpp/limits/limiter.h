@@ -14,6 +14,7 @@
 #include "base/mutex.h"
 #include "limits/limit_answer.h"
 #include "limits/limit_set.h"
+#include "limits/limit_state.h"
 #include "limits/limit_subject.h"
 #include "limits/limit_waiter.h"
 #include "limits/meter.h"
@@ -125,10 +126,17 @@ class Limiter {
   }
   bool SomeCountTokens() const { return token_sets_.load(std::memory_order_relaxed) > 0; }
 
-  // What the organization, or with `key` that key of it, has used today by other books, before
-  // anything was counted here. Of an organization without limits: nothing. Once.
-  void AddToday(std::string_view org, std::string_view key, int64_t requests, int64_t tokens,
-                const LimitTime& time);
+  // What the organization, or with `key` that key of it, has used today at least, by other books.
+  // Of an organization without limits: nothing. Before requests come.
+  void RaiseToday(std::string_view org, std::string_view key, int64_t requests, int64_t tokens,
+                  const LimitTime& time);
+
+  // What outlives a restart. Linear in what is in use; each lock is held for its part of it.
+  LimitState Keep(const LimitTime& time);
+  // Into one that nobody has asked. Once.
+  void Restore(const LimitState& state, const LimitTime& time);
+  // Changes whenever Keep() would tell anything new, but for the time that passes.
+  uint64_t revision();
 
   // Compares what runs with what is counted as running; mends a difference, and counts it.
   void Census();
@@ -147,7 +155,7 @@ class Limiter {
   struct Holder {
     Meter meter;
     std::shared_ptr<const LimitSet> limits;  // of whoever is no key
-    uint64_t version = 0;                    // of the limits of a key
+    uint64_t next_version = 0;               // of the limits of a key; 0: it has none yet
     int64_t counted = 0;                     // by a census
     std::unique_ptr<LimitQueues> queues;     // null: nobody waits
   };
@@ -159,6 +167,7 @@ class Limiter {
   static constexpr size_t kShards = 64;
 
   Domain& ShardOf(std::string_view org);
+  Domain& DomainOf(LimitScope scope, std::string_view org);  // `org`: of one that has any
   // Does it with all that `who` falls under, under their locks.
   template <typename What>
   // `share`: those of its shared domain are locked also where there are no limits.

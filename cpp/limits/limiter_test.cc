@@ -73,9 +73,10 @@ TEST_F(LimiterTest, AKeyHasLimitsForOneModel) {
 TEST_F(LimiterTest, ADayGoesOnFromWhatWasUsedOfIt) {
   const LimitSet day{.requests_per_day = 3, .tokens_per_day = 100};
   limiter_.Set(LimitScope::kOrg, "o", Set({.requests_per_day = 10}), At(0));
-  limiter_.AddToday("o", "", 9, 500, At(0));
-  limiter_.AddToday("o", "k", 1, 60, At(0));
-  limiter_.AddToday("nobody", "", 5, 5, At(0));
+  limiter_.RaiseToday("o", "", 9, 500, At(0));
+  limiter_.RaiseToday("o", "k", 1, 60, At(0));
+  limiter_.RaiseToday("nobody", "", 5, 5, At(0));
+  limiter_.RaiseToday("o", "k", 0, 59, At(0));  // known already
   const LimitsLeft left = limiter_.Look(Who(&day), At(0));
   EXPECT_EQ(left.requests->remaining, 1);
   EXPECT_EQ(left.requests->scope, LimitScope::kOrg);

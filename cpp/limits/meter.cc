@@ -12,7 +12,6 @@ __extension__ using Wide = __int128;
 constexpr int64_t kMinute = 60;
 // There is room, and those that wait are about to take of it.
 constexpr Duration kMoment = Duration::Milliseconds(1);
-constexpr Duration kLeastDay = Duration::Seconds(3600);
 constexpr Duration kDay = Duration::Seconds(kSecondsPerDay);
 
 int64_t DayOf(UnixMillis wall) {
@@ -53,7 +52,7 @@ LimitRefusal Never(LimitScope scope, LimitDimension dimension, int64_t window_s)
           .exact = true};
 }
 
-void Keep(const std::optional<LimitRefusal>& next, std::optional<LimitRefusal>* longest) {
+void KeepLonger(const std::optional<LimitRefusal>& next, std::optional<LimitRefusal>* longest) {
   if (next && (!*longest || next->Outlasts(**longest))) *longest = next;
 }
 
@@ -165,53 +164,54 @@ std::optional<LimitRefusal> Meter::Judge(LimitScope scope, const LimitCost& cost
   // Of a prompt that never fits: it is told so before anything is waited for.
   const auto too_large = [&](LimitDimension dimension, int64_t limit, int64_t burst,
                              int64_t window_s) {
-    Keep(LimitRefusal{.kind = RefusalKind::kTooLarge,
-                      .scope = scope,
-                      .dimension = dimension,
-                      .limit = limit,
-                      .burst = burst,
-                      .window_s = window_s,
-                      .exact = true,
-                      .needed = cost.prompt},
-         &longest);
+    KeepLonger(LimitRefusal{.kind = RefusalKind::kTooLarge,
+                            .scope = scope,
+                            .dimension = dimension,
+                            .limit = limit,
+                            .burst = burst,
+                            .window_s = window_s,
+                            .exact = true,
+                            .needed = cost.prompt},
+               &longest);
   };
   if (limits_.tokens_per_minute) {
     if (*limits_.tokens_per_minute == 0) {
-      Keep(Never(scope, kTokensPerMinute, kMinute), &longest);
+      KeepLonger(Never(scope, kTokensPerMinute, kMinute), &longest);
     } else if (cost.prompt > token_rate_->burst) {
       too_large(kTokensPerMinute, token_rate_->units, token_rate_->burst, kMinute);
     } else {
       const int64_t tokens = UnitsOf(kTokensPerMinute, cost);
-      Keep(OfMinute(scope, kTokensPerMinute, tokens_, *token_rate_, time.now, tokens,
-                    before(kTokensPerMinute)),
-           &longest);
+      KeepLonger(OfMinute(scope, kTokensPerMinute, tokens_, *token_rate_, time.now, tokens,
+                          before(kTokensPerMinute)),
+                 &longest);
     }
   }
   if (limits_.requests_per_day || limits_.tokens_per_day) {
     const Day day = DayAt(time);
     if (const auto& most = limits_.requests_per_day; most && cost.counts_request) {
       if (*most == 0) {
-        Keep(Never(scope, kRequestsPerDay, kSecondsPerDay), &longest);
+        KeepLonger(Never(scope, kRequestsPerDay, kSecondsPerDay), &longest);
       } else {
-        Keep(OfDay(scope, kRequestsPerDay, *most, day.requests, 1, before(kRequestsPerDay), time),
-             &longest);
+        KeepLonger(
+            OfDay(scope, kRequestsPerDay, *most, day.requests, 1, before(kRequestsPerDay), time),
+            &longest);
       }
     }
     if (const auto& most = limits_.tokens_per_day) {
       if (*most == 0) {
-        Keep(Never(scope, kTokensPerDay, kSecondsPerDay), &longest);
+        KeepLonger(Never(scope, kTokensPerDay, kSecondsPerDay), &longest);
       } else if (cost.prompt > *most) {
         too_large(kTokensPerDay, *most, *most, kSecondsPerDay);
       } else {
-        Keep(OfDay(scope, kTokensPerDay, *most, day.tokens, UnitsOf(kTokensPerDay, cost),
-                   before(kTokensPerDay), time),
-             &longest);
+        KeepLonger(OfDay(scope, kTokensPerDay, *most, day.tokens, UnitsOf(kTokensPerDay, cost),
+                         before(kTokensPerDay), time),
+                   &longest);
       }
     }
   }
   if (limits_.concurrent && (running_ >= *limits_.concurrent || before(kConcurrent) > 0)) {
     if (*limits_.concurrent == 0) {
-      Keep(Never(scope, kConcurrent, 0), &longest);
+      KeepLonger(Never(scope, kConcurrent, 0), &longest);
     } else if (longest) {
       longest->exact = longest->exact && longest->kind != RefusalKind::kWait;
     } else {
@@ -263,10 +263,41 @@ void Meter::GiveBack(const Taken& taken, const LimitTime& time) {
   }
 }
 
-void Meter::AddToday(int64_t requests, int64_t tokens, const LimitTime& time) {
+void Meter::RaiseToday(int64_t requests, int64_t tokens, const LimitTime& time) {
   day_ = DayAt(time);
-  day_.requests += requests;
-  day_.tokens += tokens;
+  day_.requests = std::max(day_.requests, requests);
+  day_.tokens = std::max(day_.tokens, tokens);
+}
+
+Meter::Kept Meter::Keep(const LimitTime& time) const {
+  Kept kept;
+  const auto keep = [&](const std::optional<RateLimit>& rate, const GcraCell& cell,
+                        std::optional<Kept::Rate>* to) {
+    if (!rate) return;
+    const ExactTime used = cell.Used(*rate, time.now);
+    if (used != ExactTime()) *to = {*rate, used};
+  };
+  keep(request_rate_, requests_, &kept.requests);
+  keep(token_rate_, tokens_, &kept.tokens);
+  const Day day = DayAt(time);
+  if (day.number >= 0 && (day.requests > 0 || day.tokens > 0)) {
+    kept.day = {day.number, std::min(time.now - day.begun, kLeastDay), day.requests, day.tokens};
+  }
+  return kept;
+}
+
+void Meter::Restore(const Kept& kept, const LimitTime& time) {
+  const auto restore = [&](const std::optional<Kept::Rate>& from, std::optional<RateLimit>* rate,
+                           GcraCell* cell) {
+    if (!from) return;
+    *rate = from->limit;
+    cell->Restore(from->limit, from->used, time.now);
+  };
+  restore(kept.requests, &request_rate_, &requests_);
+  restore(kept.tokens, &token_rate_, &tokens_);
+  if (!kept.day) return;
+  day_ = {kept.day->number, time.now + Duration{-kept.day->age.ns}, kept.day->requests,
+          kept.day->tokens};
 }
 
 void Meter::TellMinutes(LimitScope scope, TimePoint now, LimitsLeft* left) const {

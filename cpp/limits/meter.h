@@ -46,8 +46,34 @@ class Meter {
   // Its slot is free again.
   void Leave() { --running_; }
 
-  // So much was used today before this counted.
-  void AddToday(int64_t requests, int64_t tokens, const LimitTime& time);
+  // So much at least was used today, by other books.
+  void RaiseToday(int64_t requests, int64_t tokens, const LimitTime& time);
+
+  // What outlives a restart: all but who runs. Spans are from the moment of Keep(), or until it.
+  struct Kept {
+    struct Rate {
+      RateLimit limit;
+      ExactTime used;  // until it is full again
+      friend bool operator==(const Rate&, const Rate&) = default;
+    };
+    struct Day {
+      int64_t number = 0;  // since 1970, by the calendar of UTC
+      Duration age;        // since the count began anew, as far as that matters
+      int64_t requests = 0;
+      int64_t tokens = 0;
+      friend bool operator==(const Day&, const Day&) = default;
+    };
+    std::optional<Rate> requests, tokens;  // of a minute; nothing: it is full
+    std::optional<Day> day;
+
+    bool empty() const { return !requests && !tokens && !day; }
+    friend bool operator==(const Kept&, const Kept&) = default;
+  };
+  // The longest age of a day that matters: one begins anew at the earliest so long after the last.
+  static constexpr Duration kLeastDay = Duration::Seconds(3600);
+  Kept Keep(const LimitTime& time) const;
+  // Into one that nothing was taken of.
+  void Restore(const Kept& kept, const LimitTime& time);
 
   // Puts its own among what is left, of all scopes minutes first; TellReset() of what is shown
   // then.

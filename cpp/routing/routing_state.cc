@@ -1,91 +1,22 @@
 #include "routing/routing_state.h"
 
 #include <algorithm>
-#include <cstddef>
 #include <limits>
-#include <string>
 #include <utility>
-
-#include "base/crc32c.h"
 
 namespace seekroute {
 namespace {
 
-constexpr std::string_view kMagic = "SRRS";
-constexpr uint64_t kVersion = 1;
-constexpr size_t kCrcBytes = 4;
-// Of any span: within it the sum of two is far from the end of its type.
-constexpr uint64_t kLongestSpan = uint64_t{7} * 86'400 * 1'000'000'000;
 constexpr uint64_t kMostCount = std::numeric_limits<uint32_t>::max();
 constexpr uint64_t kMostSmall = 1'000'000;
 
-// Whole numbers in seven bits a byte, the lowest first.
-class Writer {
- public:
-  void Number(uint64_t value) {
-    for (; value >= 0x80; value >>= 7) bytes.push_back(static_cast<char>(value | 0x80));
-    bytes.push_back(static_cast<char>(value));
-  }
-  void Span(Duration span) { Number(static_cast<uint64_t>(std::max<int64_t>(span.ns, 0))); }
-  void Fixed32(uint32_t value) {
-    for (int i = 0; i < 4; ++i) bytes.push_back(static_cast<char>(value >> (8 * i)));
-  }
+int ReadSmall(VarintReader* in) { return static_cast<int>(in->Number(kMostSmall)); }
 
-  std::string bytes;
-};
-
-class Reader {
- public:
-  explicit Reader(std::string_view bytes) : rest_(bytes) {}
-
-  // 0 once anything was wrong: see ok().
-  uint64_t Number(uint64_t most = std::numeric_limits<uint64_t>::max()) {
-    uint64_t value = 0;
-    for (int shift = 0; shift < 64; shift += 7) {
-      if (rest_.empty()) break;
-      const auto byte = static_cast<uint8_t>(rest_.front());
-      rest_.remove_prefix(1);
-      if (shift == 63 && byte > 1) break;
-      value |= static_cast<uint64_t>(byte & 0x7f) << shift;
-      if (byte < 0x80) {
-        if (value <= most) return value;
-        break;
-      }
-    }
-    return Fail();
-  }
-  Duration Span() { return {static_cast<int64_t>(Number(kLongestSpan))}; }
-  int Small() { return static_cast<int>(Number(kMostSmall)); }
-  // How many items follow, each of a byte at least.
-  size_t Count() { return static_cast<size_t>(Number(rest_.size())); }
-
-  bool ok() const { return ok_; }
-  bool done() const { return rest_.empty(); }
-
- private:
-  uint64_t Fail() {
-    ok_ = false;
-    rest_ = {};
-    return 0;
-  }
-
-  std::string_view rest_;
-  bool ok_ = true;
-};
-
-KeyTrouble ReadTrouble(Reader* in) {
+KeyTrouble ReadTrouble(VarintReader* in) {
   return static_cast<KeyTrouble>(in->Number(static_cast<uint64_t>(KeyTrouble::kLimited)));
 }
 
-// `read` gives one item; no more memory is taken than bytes are there.
-template <typename T, typename Read>
-std::vector<T> ReadList(Reader* in, const Read& read) {
-  std::vector<T> items;
-  for (size_t left = in->Count(); left > 0 && in->ok(); --left) items.push_back(read());
-  return items;
-}
-
-void WriteCounts(const std::vector<KeptCounts>& slices, Writer* out) {
+void WriteCounts(const std::vector<KeptCounts>& slices, VarintWriter* out) {
   out->Number(slices.size());
   for (const KeptCounts& each : slices) {
     out->Span(each.age);
@@ -95,9 +26,9 @@ void WriteCounts(const std::vector<KeptCounts>& slices, Writer* out) {
   }
 }
 
-std::vector<KeptCounts> ReadCounts(Reader* in) {
+std::vector<KeptCounts> ReadCounts(VarintReader* in) {
   const auto count = [in] { return static_cast<uint32_t>(in->Number(kMostCount)); };
-  return ReadList<KeptCounts>(in, [&] {
+  return in->List<KeptCounts>([&] {
     KeptCounts slice{.age = in->Span(), .counts = {}};
     slice.counts.ok = count();
     slice.counts.fault = count();
@@ -106,7 +37,7 @@ std::vector<KeptCounts> ReadCounts(Reader* in) {
   });
 }
 
-void WriteSketch(const Sketch::Kept& sketch, Writer* out) {
+void WriteSketch(const Sketch::Kept& sketch, VarintWriter* out) {
   for (const auto* window : {&sketch.five, &sketch.thirty}) {
     out->Number(window->size());
     for (const Sketch::KeptSlice& slice : *window) {
@@ -120,7 +51,7 @@ void WriteSketch(const Sketch::Kept& sketch, Writer* out) {
   }
 }
 
-Sketch::Kept ReadSketch(Reader* in) {
+Sketch::Kept ReadSketch(VarintReader* in) {
   const auto bucket = [in] {
     const auto place = static_cast<uint8_t>(in->Number(LogBuckets::kCount - 1));
     const auto count = static_cast<uint16_t>(in->Number(std::numeric_limits<uint16_t>::max()));
@@ -128,16 +59,16 @@ Sketch::Kept ReadSketch(Reader* in) {
   };
   const auto slice = [&] {
     Sketch::KeptSlice read{.age = in->Span(), .buckets = {}};
-    read.buckets = ReadList<std::pair<uint8_t, uint16_t>>(in, bucket);
+    read.buckets = in->List<std::pair<uint8_t, uint16_t>>(bucket);
     return read;
   };
   Sketch::Kept sketch;
-  sketch.five = ReadList<Sketch::KeptSlice>(in, slice);
-  sketch.thirty = ReadList<Sketch::KeptSlice>(in, slice);
+  sketch.five = in->List<Sketch::KeptSlice>(slice);
+  sketch.thirty = in->List<Sketch::KeptSlice>(slice);
   return sketch;
 }
 
-void WriteProvider(const RoutingState::Provider& provider, Writer* out) {
+void WriteProvider(const RoutingState::Provider& provider, VarintWriter* out) {
   out->Number(provider.id);
   out->Number(provider.keys.size());
   for (const RoutingState::Key& key : provider.keys) {
@@ -150,10 +81,10 @@ void WriteProvider(const RoutingState::Provider& provider, Writer* out) {
   }
 }
 
-RoutingState::Provider ReadProvider(Reader* in) {
+RoutingState::Provider ReadProvider(VarintReader* in) {
   RoutingState::Provider provider;
   provider.id = in->Number();
-  provider.keys = ReadList<RoutingState::Key>(in, [in] {
+  provider.keys = in->List<RoutingState::Key>([in] {
     RoutingState::Key key;
     key.id = in->Number();
     key.fingerprint = in->Number();
@@ -166,7 +97,7 @@ RoutingState::Provider ReadProvider(Reader* in) {
   return provider;
 }
 
-void WriteEndpoint(const RoutingState::Endpoint& endpoint, Writer* out) {
+void WriteEndpoint(const RoutingState::Endpoint& endpoint, VarintWriter* out) {
   const EndpointHealth::Kept& health = endpoint.health;
   out->Number(endpoint.id);
   out->Number(endpoint.provider);
@@ -190,27 +121,27 @@ void WriteEndpoint(const RoutingState::Endpoint& endpoint, Writer* out) {
   }
 }
 
-RoutingState::Endpoint ReadEndpoint(Reader* in) {
+RoutingState::Endpoint ReadEndpoint(VarintReader* in) {
   RoutingState::Endpoint endpoint;
   EndpointHealth::Kept& health = endpoint.health;
   endpoint.id = in->Number();
   endpoint.provider = in->Number();
   health.ejected_for = in->Span();
-  health.times = in->Small();
+  health.times = ReadSmall(in);
   health.out_for = in->Span();
   health.back_since = in->Span() - Duration{1};
   health.minutes = ReadCounts(in);
   health.hours = ReadCounts(in);
   health.first_content = ReadSketch(in);
   health.throughput = ReadSketch(in);
-  endpoint.pairs = ReadList<RoutingState::Pair>(in, [in] {
+  endpoint.pairs = in->List<RoutingState::Pair>([in] {
     RoutingState::Pair pair;
     pair.key = in->Number();
     pair.health.why = ReadTrouble(in);
     pair.health.out_for = in->Span();
-    pair.health.run = in->Small();
-    pair.health.cap = in->Small();
-    pair.health.worked = in->Small();
+    pair.health.run = ReadSmall(in);
+    pair.health.cap = ReadSmall(in);
+    pair.health.worked = ReadSmall(in);
     pair.health.cut_since = in->Span();
     return pair;
   });
@@ -231,8 +162,6 @@ void AgeSlices(auto* slices, Duration passed) {
 }  // namespace
 
 void RoutingState::Age(Duration passed) {
-  passed = std::clamp(passed, Duration{}, kLongestAge);
-  wall_ms += passed.ns / 1'000'000;
   for (Provider& provider : providers) {
     for (Key& key : provider.keys) {
       key.health.dead_for = StillDue(key.health.dead_for, passed);
@@ -256,37 +185,17 @@ void RoutingState::Age(Duration passed) {
   }
 }
 
-std::string WriteRoutingState(const RoutingState& state) {
-  Writer out;
-  out.bytes = kMagic;
-  out.Number(kVersion);
-  out.Number(static_cast<uint64_t>(std::max<int64_t>(state.wall_ms, 0)));
-  out.Number(state.providers.size());
-  for (const RoutingState::Provider& each : state.providers) WriteProvider(each, &out);
-  out.Number(state.endpoints.size());
-  for (const RoutingState::Endpoint& each : state.endpoints) WriteEndpoint(each, &out);
-  out.Fixed32(Crc32c(out.bytes));
-  return std::move(out.bytes);
+void WriteRoutingState(const RoutingState& state, VarintWriter* out) {
+  out->Number(state.providers.size());
+  for (const RoutingState::Provider& each : state.providers) WriteProvider(each, out);
+  out->Number(state.endpoints.size());
+  for (const RoutingState::Endpoint& each : state.endpoints) WriteEndpoint(each, out);
 }
 
-Result<RoutingState> ReadRoutingState(std::string_view bytes) {
-  const auto refuse = [](std::string why) {
-    return MakeError(ErrorCode::kInvalidValue, std::move(why));
-  };
-  if (!bytes.starts_with(kMagic) || bytes.size() < kMagic.size() + kCrcBytes) {
-    return refuse("it is no state of routing");
-  }
-  const std::string_view body = bytes.substr(0, bytes.size() - kCrcBytes);
-  Writer crc;
-  crc.Fixed32(Crc32c(body));
-  if (crc.bytes != bytes.substr(body.size())) return refuse("it is damaged");
-  Reader in(body.substr(kMagic.size()));
-  if (in.Number() != kVersion) return refuse("it is of another version");
+RoutingState ReadRoutingState(VarintReader* in) {
   RoutingState state;
-  state.wall_ms = static_cast<int64_t>(in.Number(std::numeric_limits<int64_t>::max() / 2));
-  state.providers = ReadList<RoutingState::Provider>(&in, [&in] { return ReadProvider(&in); });
-  state.endpoints = ReadList<RoutingState::Endpoint>(&in, [&in] { return ReadEndpoint(&in); });
-  if (!in.ok() || !in.done()) return refuse("it is damaged");
+  state.providers = in->List<RoutingState::Provider>([in] { return ReadProvider(in); });
+  state.endpoints = in->List<RoutingState::Endpoint>([in] { return ReadEndpoint(in); });
   return state;
 }
 

@@ -1,13 +1,11 @@
-// What routing knows that outlives a restart, as values and as the bytes of a file.
+// What routing knows that outlives a restart, as values and as bytes.
 #pragma once
 
 #include <cstdint>
-#include <string>
-#include <string_view>
 #include <vector>
 
-#include "base/result.h"
 #include "base/time.h"
+#include "base/varint.h"
 #include "routing/endpoint_health.h"
 #include "routing/key_health.h"
 
@@ -15,9 +13,6 @@ namespace seekroute {
 
 // Ids are those of the health table. Value type.
 struct RoutingState {
-  // Older ones say nothing of who is well now.
-  static constexpr Duration kLongestAge = Duration::Seconds(86'400);
-
   struct Key {
     uint64_t id = 0;
     uint64_t fingerprint = 0;  // the first bytes of the SHA-256 of its secret
@@ -42,20 +37,19 @@ struct RoutingState {
     friend bool operator==(const Endpoint&, const Endpoint&) = default;
   };
 
-  int64_t wall_ms = 0;  // when it was kept, by the wall clock
   std::vector<Provider> providers;
   std::vector<Endpoint> endpoints;
   friend bool operator==(const RoutingState&, const RoutingState&) = default;
 
   // As it would have been kept `passed` later, were nothing asked meanwhile: what lasts ends by so
-  // much sooner, and what was counted is so much older. At most kLongestAge.
+  // much sooner, and what was counted is so much older. `passed`: not negative, and a day at most.
   void Age(Duration passed);
 };
 
-std::string WriteRoutingState(const RoutingState& state);
+void WriteRoutingState(const RoutingState& state, VarintWriter* out);
 
-// Fails with kInvalidValue, and a sentence for the operator's log, where the bytes are damaged or
-// of another version. Figures are within their bounds, whatever the bytes are. Linear.
-Result<RoutingState> ReadRoutingState(std::string_view bytes);
+// Of bytes that are something else `in` is not ok() any more. Figures are within their bounds,
+// whatever the bytes are. Linear.
+RoutingState ReadRoutingState(VarintReader* in);
 
 }  // namespace seekroute

@@ -144,7 +144,7 @@ class Gateway:
         Raises CoreError with the words in which a chat completion is refused for another one.
         """
 
-    def add_today(self, org: str, key: str, requests: int, tokens: int) -> None:
+    def raise_today(self, org: str, key: str, requests: int, tokens: int) -> None:
         """What an organization, or with `key` (an id) that key of it, has used today before this
         gateway began: limits of a day go on from there. Of an organization without limits it does
         nothing. Once each, before requests come.

@@ -1,4 +1,4 @@
-"""The file in which a server keeps over a restart what routing knows of endpoints and keys."""
+"""The file in which a server keeps over a restart what is known of providers and used of limits."""
 
 from __future__ import annotations
 
@@ -61,7 +61,10 @@ class RoutingState:
         except (OSError, ValueError) as error:
             why = error.strerror or "" if isinstance(error, OSError) else str(error)
             _log.warning(
-                "%s is not used: %s; every endpoint and provider key counts as well", self.path, why
+                "%s is not used: %s; every endpoint and provider key counts as well, and limits "
+                "begin anew",
+                self.path,
+                why,
             )
 
     def turn(self, gateway: Gateway) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from limited import held_stream, limit, sample
+from seekroute.file_names import ROUTING_STATE
 from seekroute.money import nano
 from serving import RunningServer, read_until_closed, running_server
 
@@ -145,6 +146,24 @@ def test_what_is_no_limit_is_refused(server: RunningServer, limits: dict[str, in
     for scope, named in [("key", "k"), ("team", "t"), ("org", ""), ("gateway", "g")]:
         with pytest.raises(ValueError, match=r"scope|id"):
             server.gateway.set_limits(scope, named, {"concurrent": 1})
+
+
+def test_what_is_used_stays_used_over_a_restart(tmp_path: Path) -> None:
+    limits = {
+        "defaults": {"key": {"requests_per_minute": 1, "burst_requests": 4}},
+        "gateway": {"requests_per_day": 6},
+    }
+    with running_server(tmp_path, limits_=limits) as server:
+        key = server.key
+        assert [server.chat().status for _ in range(3)] == [200, 200, 200]
+    assert b"sk-sr-" not in (tmp_path / ROUTING_STATE).read_bytes()
+    with running_server(tmp_path, limits_=limits) as server:
+        assert [server.chat_with(key).status for _ in range(2)] == [200, 429]
+        # Another key has its own minute, and the gateway's day goes on.
+        assert [server.chat().status for _ in range(2)] == [200, 200]
+        refused = server.chat()
+        assert refused.status == 429
+        assert refused.json()["error"]["metadata"]["limit"]["scope"] == "gateway"
 
 
 def test_limits_of_a_day_go_on_after_a_restart(tmp_path: Path) -> None:

@@ -100,7 +100,7 @@ class KeyFeed:
                     before = used.get(of, (0, 0))
                     used[of] = (before[0] + row["requests"], before[1] + tokens)
             for key, (requests, tokens) in used.items():
-                self._gateway.core.add_today(org, key, requests, tokens)
+                self._gateway.core.raise_today(org, key, requests, tokens)
 
     @property
     def is_behind(self) -> bool:
