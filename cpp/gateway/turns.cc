@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "gateway/expected_cost.h"
+#include "routing/nothing_left.h"
 
 namespace seekroute {
 namespace {
@@ -37,6 +38,12 @@ std::string_view Said(Skip skip) {
       break;
   }
   return "was asked";
+}
+
+// Rounded up, and at least 1; 0: that is never.
+int64_t MsUntil(TimePoint at, TimePoint now) {
+  if (at == TimePoint::Never()) return 0;
+  return std::max<int64_t>((at - now).ns + 999'999, 1'000'000) / 1'000'000;
 }
 
 }  // namespace
@@ -268,6 +275,15 @@ Error Turns::NobodyToAsk() const {
             : MakeError(ErrorCode::kNoUpstream, "no provider of '" + model +
                                                     "' can be asked at present" + Reasons(passed_));
   error.retry_after_ms = SoonestMs();
+  const TimePoint now = world_->clock->Now();
+  std::vector<OutAtPresent> out;
+  for (const Passed& each : passed_) {
+    out.push_back({.candidate = &candidates()[each.place],
+                   .word = NameOf(each.skip),
+                   .detail = Said(each.skip),
+                   .retry_after_ms = MsUntil(each.retry_at, now)});
+  }
+  error.availability = Unavailable(admission_->route, out, paced, error.retry_after_ms);
   return error;
 }
 
@@ -292,8 +308,7 @@ int64_t Turns::SoonestMs() const {
     question.last_resort = true;
     soonest = std::min(soonest, SoonestAt(place, question, asked, now));
   }
-  if (soonest == TimePoint::Never()) return 0;
-  return std::max<int64_t>((soonest - now).ns + 999'999, 1'000'000) / 1'000'000;
+  return MsUntil(soonest, now);
 }
 
 // Never: not known, as of one that has been asked and was let.

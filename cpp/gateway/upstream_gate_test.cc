@@ -165,6 +165,16 @@ TEST_F(UpstreamGateTest, WhereAllAreAtTheirRateTheTrueWaitIsTold) {
   EXPECT_EQ(refused.status, 429);
   EXPECT_NE(refused.body.find("upstream_rate_limited"), std::string::npos) << refused.body;
   EXPECT_EQ(Header(refused, "retry-after-ms"), "1000");
+  EXPECT_NE(refused.body.find(R"("reason":"rate_limited","excluded":[{"endpoint":)"),
+            std::string::npos)
+      << refused.body;
+  EXPECT_NE(refused.body.find(R"("excluded_by":"upstream_limit","detail":"is at its own limit",)"
+                              R"("retry_after_ms":10000})"),
+            std::string::npos)
+      << refused.body;
+  EXPECT_NE(refused.body.find(R"("help":"send it again in 1000 ms","retry_after_ms":1000})"),
+            std::string::npos)
+      << refused.body;
   Wait(Duration::Milliseconds(999));
   EXPECT_EQ(Header(AskNow(), "retry-after-ms"), "1");
   EXPECT_EQ(asked_.size(), 2u);
@@ -183,6 +193,7 @@ TEST_F(UpstreamGateTest, WhereNobodyHasASlotItIsNoRate) {
   const Seen refused = AskNow();
   EXPECT_EQ(refused.status, 503);
   EXPECT_NE(refused.body.find("no_upstream"), std::string::npos) << refused.body;
+  EXPECT_NE(refused.body.find(R"("reason":"unavailable")"), std::string::npos) << refused.body;
   EXPECT_EQ(Header(refused, "retry-after-ms"), "1000");
 }
 

@@ -155,35 +155,57 @@ std::string Counts(const Route& route) {
   return text;
 }
 
-std::string WriteAvailability(const Route& route, const Model& model, std::string_view help) {
-  std::string out;
-  JsonWriter json(&out);
+// What `availability` tells beside the endpoints.
+struct Availability {
+  std::string_view model;
+  std::string_view reason;
+  std::string_view help;
+  int64_t retry_after_ms = 0;  // 0: nobody knows
+};
+
+void WriteRetryAfter(int64_t ms, JsonWriter* json) {
+  json->Key("retry_after_ms");
+  ms > 0 ? json->Integer(ms) : json->Null();
+}
+
+std::string WriteAvailability(const Availability& told, const Route& route,
+                              std::span<const OutAtPresent> out) {
+  std::string text;
+  JsonWriter json(&text);
+  const size_t all = out.size() + route.excluded.size() + route.more_excluded;
   json.Object();
-  json.Key("model").String(model.id);
-  json.Key("considered").Integer(route.excluded.size() + route.more_excluded);
-  json.Key("reason").String("excluded");
+  json.Key("model").String(told.model);
+  json.Key("considered").Integer(all);
+  json.Key("reason").String(told.reason);
   json.Key("excluded").Array();
-  size_t told = 0;
-  for (const OutOfRoute& each : route.excluded) {
-    if (told == kMostTold) break;
-    ++told;
+  size_t listed = 0;
+  const auto list = [&](std::string_view endpoint, const Model& model, std::string_view word,
+                        std::string_view detail, int64_t retry_after_ms) {
+    if (listed == kMostTold) return;
+    ++listed;
     json.Object();
-    json.Key("endpoint").String(each.provider);
-    json.Key("model").String(each.model->id);
-    json.Key("excluded_by").String(each.reason);
-    const Excluded why = each.endpoint != nullptr ? each.why.first() : Excluded::kConfigured;
-    json.Key("detail").String(TraitsOf(why).one);
-    json.Key("retry_after_ms").Null();
+    json.Key("endpoint").String(endpoint);
+    json.Key("model").String(model.id);
+    json.Key("excluded_by").String(word);
+    json.Key("detail").String(detail);
+    WriteRetryAfter(retry_after_ms, &json);
     json.End();
+  };
+  for (const OutAtPresent& each : out) {
+    const Candidate& candidate = *each.candidate;
+    list(candidate.endpoint->tag, *candidate.model, each.word, each.detail, each.retry_after_ms);
+  }
+  for (const OutOfRoute& each : route.excluded) {
+    const Excluded why = each.endpoint != nullptr ? each.why.first() : Excluded::kConfigured;
+    list(each.provider, *each.model, each.reason, TraitsOf(why).one, 0);
   }
   json.End();
-  const size_t all = route.excluded.size() + route.more_excluded;
-  if (all > told) json.Key("more").Integer(all - told);
+  if (all > listed) json.Key("more").Integer(all - listed);
   json.Key("attempts").Array().End();
-  json.Key("help").String(help);
-  json.Key("retry_after_ms").Null();
+  json.Key("help").String(told.help);
+  WriteRetryAfter(told.retry_after_ms, &json);
   json.End();
-  return out;
+  return text;
 }
 
 }  // namespace
@@ -195,8 +217,21 @@ Error NothingLeft(const FilterInputs& inputs, const Route& route) {
       ErrorCode::kNoMatchingEndpoint,
       "no endpoint of '" + model.id + "' can serve this request: " + Counts(route) + "; " + help,
       "model");
-  error.availability = WriteAvailability(route, model, help);
+  error.availability =
+      WriteAvailability({.model = model.id, .reason = "excluded", .help = help}, route, {});
   return error;
+}
+
+std::string Unavailable(const Route& route, std::span<const OutAtPresent> out, bool paced,
+                        int64_t retry_after_ms) {
+  const std::string help = retry_after_ms > 0
+                               ? "send it again in " + std::to_string(retry_after_ms) + " ms"
+                               : "send it again in a moment";
+  return WriteAvailability({.model = route.candidates.front().model->id,
+                            .reason = paced ? "rate_limited" : "unavailable",
+                            .help = help,
+                            .retry_after_ms = retry_after_ms},
+                           route, out);
 }
 
 }  // namespace seekroute

@@ -1,6 +1,11 @@
 // What a client is told that nobody can serve. Pure.
 #pragma once
 
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
 #include "base/error.h"
 #include "routing/filters.h"
 #include "routing/route.h"
@@ -13,5 +18,18 @@ inline constexpr size_t kMostTold = 32;
 // Of a route without candidates, of whose endpoints one at least was looked at: how many were left
 // out by what, the one change that would bring most of them back, and `availability`.
 Error NothingLeft(const FilterInputs& inputs, const Route& route);
+
+// A candidate that was passed over at its turn, for something that passes. A view.
+struct OutAtPresent {
+  const Candidate* candidate = nullptr;
+  std::string_view word;
+  std::string_view detail;     // behind the endpoint's name
+  int64_t retry_after_ms = 0;  // 0: nobody knows
+};
+
+// `availability` of a route all of whose candidates were passed over. `paced`: for their rates
+// alone. `retry_after_ms`: as the error has it.
+std::string Unavailable(const Route& route, std::span<const OutAtPresent> out, bool paced,
+                        int64_t retry_after_ms);
 
 }  // namespace seekroute
