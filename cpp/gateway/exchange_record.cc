@@ -135,7 +135,7 @@ void Exchange::KeepRouting() {
 std::string Exchange::Routing() const {
   if (in_.explain == Explain::kNo || admission_.model == nullptr) return {};
   return WriteRouting(in_.explain, record_, admission_.route, *in_.snapshot, tries_.selected(),
-                      tries_.skipped(), world_.stats);
+                      tries_.skipped(), world_.stats, gate_.Report());
 }
 
 }  // namespace seekroute

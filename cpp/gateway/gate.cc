@@ -124,6 +124,10 @@ void Gate::Settle(const TokensUsed& used) {
   of_model_.Settle(used, now);
 }
 
+std::string Gate::Report() const {
+  return WriteLimits(left_.value_or(LimitsLeft()), queue_.Waited());
+}
+
 void Gate::AddHeaders(ResponseHead* head) {
   if (world_.limiter == nullptr) return;
   if (!left_) {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -53,6 +54,8 @@ class Gate {
 
   // What is left of the limits, as of the moment of the reservation.
   void AddHeaders(ResponseHead* head);
+  // The same as JSON, for the report that a client asks for, with how long the request has waited.
+  std::string Report() const;
 
  private:
   LimitSubject Subject() const;
@@ -82,6 +85,10 @@ std::optional<LimitRefusal> PeekLimits(const ApiKey& key, const Submission& in,
 
 // The 429, or the 400, of a request that a limit refuses; `queued`: after it has waited so long.
 Error RefusedByLimit(const LimitRefusal& refusal, std::optional<Duration> queued = std::nullopt);
+
+// As a JSON object: requests, tokens and concurrent, each null where nothing limits it, and
+// queued_ms.
+std::string WriteLimits(const LimitsLeft& left, Duration queued);
 
 // OpenAI's headers of what is left, and with `ietf` also those of RFC drafts.
 void AddLimitHeaders(const LimitsLeft& left, bool ietf, ResponseHead* head);

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "gateway/gate.h"
+#include "wire/json/json_writer.h"
 
 namespace seekroute {
 namespace {
@@ -125,6 +126,30 @@ Error RefusedByLimit(const LimitRefusal& refusal, std::optional<Duration> queued
   error.facts.push_back({"limit", Fact(refusal)});
   if (queued) error.facts.push_back({"queued_ms", std::to_string(queued->ns / kMs)});
   return error;
+}
+
+std::string WriteLimits(const LimitsLeft& left, Duration queued) {
+  std::string out;
+  JsonWriter json(&out);
+  json.Object();
+  const auto write = [&json](const std::optional<LimitLeft>& shown) {
+    if (!shown) return (void)json.Null();
+    json.Object();
+    json.Key("scope").String(NameOf(shown->scope));
+    json.Key("limit").Integer(shown->limit);
+    json.Key("remaining").Integer(shown->remaining);
+    json.Key("reset_ms").Integer(MillisecondsUp(shown->reset));
+    json.End();
+  };
+  json.Key("requests");
+  write(left.requests);
+  json.Key("tokens");
+  write(left.tokens);
+  json.Key("concurrent");
+  write(left.concurrent);
+  json.Key("queued_ms").Integer(queued.ns / kMs);
+  json.End();
+  return out;
 }
 
 void AddLimitHeaders(const LimitsLeft& left, bool ietf, ResponseHead* head) {

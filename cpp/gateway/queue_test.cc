@@ -72,6 +72,23 @@ TEST_F(QueueTest, WaitsForASlotAndIsServedInTurn) {
   EXPECT_EQ(limiter_.figures().refused[0][4], 0u);
 }
 
+TEST_F(QueueTest, TheReportTellsHowLongItWaited) {
+  key_limits_ = {.requests_per_minute = 10, .concurrent = 1};
+  explain_ = Explain::kSeekroute;
+  Open(kPlenty);
+  const ExchangeId first = Submit(), second = Submit();
+  EXPECT_NE(Await(first).body.find(
+                R"("limits":{"requests":{"scope":"key","limit":10,"remaining":9,"reset_ms":6000},)"
+                R"("tokens":null,"concurrent":{"scope":"key","limit":1,"remaining":0,)"
+                R"("reset_ms":0},"queued_ms":0})"),
+            std::string::npos)
+      << seen_[first].body;
+  EXPECT_NE(Await(second).body.find("\"queued_ms\":1000}"), std::string::npos)
+      << seen_[second].body;
+  explain_ = Explain::kOpenRouter;
+  EXPECT_EQ(Await(Submit()).body.find("queued_ms"), std::string::npos);
+}
+
 TEST_F(QueueTest, WithoutPatienceItIsRefusedAtOnce) {
   key_limits_ = {.concurrent = 1};
   header_options_ = {};

@@ -97,7 +97,7 @@ std::string Summary(const ExchangeRecord& row) {
 
 std::string WriteRouting(Explain how, const ExchangeRecord& row, const Route& route,
                          const Snapshot& snapshot, size_t asked, std::span<const Skip> skipped,
-                         const Stats* stats) {
+                         const Stats* stats, std::string_view limits) {
   std::string out;
   out.reserve(kOrdinaryBytes);
   JsonWriter json = JsonWriter::Members(&out);
@@ -137,7 +137,9 @@ std::string WriteRouting(Explain how, const ExchangeRecord& row, const Route& ro
     if (how == Explain::kSeekroute) json.Key("ms").Integer(attempt.waited.ns / 1'000'000);
     json.End();
   }
-  json.End().End();
+  json.End();
+  if (how == Explain::kSeekroute && !limits.empty()) json.Key("limits").Raw(limits);
+  json.End();
   return out;
 }
 

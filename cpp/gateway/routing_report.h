@@ -27,11 +27,12 @@ enum class Explain : uint8_t {
 // out: at most Route::kMostCandidates and Route::kMostExcluded of them. `asked`: candidates that
 // were asked; the last of them is the one that was selected. `stats`, where given, tells which of
 // them ignored their cap, as
-// `"ignores_cap":true`, where OpenRouter's clients do not read. Names no upstream but by its
+// `"ignores_cap":true`, where OpenRouter's clients do not read; `limits` is the value of a member
+// there. Names no upstream but by its
 // provider id; quotes no error text.
 std::string WriteRouting(Explain how, const ExchangeRecord& row, const Route& route,
                          const Snapshot& snapshot, size_t asked, std::span<const Skip> skipped = {},
-                         const Stats* stats = nullptr);
+                         const Stats* stats = nullptr, std::string_view limits = {});
 
 // What the row keeps of a route, as a JSON object of kMaxStoredRouting bytes at most: how its order
 // came about, its first candidates, with why they were passed over at their turn (`skipped`, by

@@ -88,6 +88,7 @@ class CreditsTest : public OfferTest {
     submission.idempotency_key = idempotency_key;
     submission.options = header_options_;
     submission.unread = unread_;
+    submission.explain = explain_;
     submission.submitted = clock_.Now();
     submission.snapshot = snapshot_;
     submission.outlet = std::make_unique<MailboxOutlet>(&mailbox_, submission.id,
@@ -152,6 +153,7 @@ class CreditsTest : public OfferTest {
   bool store_answers_ = false;
   LimitSet key_limits_;
   HeaderOptions header_options_;
+  Explain explain_ = Explain::kNo;
   std::optional<LimitRefusal> unread_;  // of a submission whose body nobody read
   bool with_key_ = true, api_v1_ = false;
   size_t window_ = 1 << 20;
