@@ -109,6 +109,23 @@ def test_whether_slow_streams_are_hedged_is_set_with_the_limits(run: Run) -> Non
     assert "hedge is of a key, whatever the model" in result.stderr
 
 
+def test_who_says_how_long_requests_wait_is_named(run: Run) -> None:
+    a_key(run)
+
+    def of(*what: str) -> tuple[Any, Any, Any]:
+        return shown(run(what[0], "limits", "show", what[1], "--json"))["queue_ms"]
+
+    assert of("keys", "web") == (None, 0, "limits.queue_ms")
+    Path("seekroute.yaml").write_text("limits: {queue_ms: 500}\n")
+    assert of("keys", "web") == (None, 500, "limits.queue_ms")
+    assert of("orgs", "acme") == (None, 500, "limits.queue_ms")
+    run("orgs", "limits", "set", "acme", "--queue-ms", "0")
+    assert of("keys", "web") == (None, 0, "organization acme")
+    assert of("orgs", "acme") == (0, 0, "own")
+    run("keys", "limits", "set", "web", "--queue-ms", "7")
+    assert of("keys", "web") == (7, 7, "own")
+
+
 def test_limits_of_what_keys_share(run: Run) -> None:
     found = shown(run("orgs", "limits", "set", "acme", "--tpd", "5000000", "--json"))
     assert found["tokens_per_day"] == (5000000, 5000000, "own")

@@ -286,10 +286,16 @@ def _show(
         )
 
 
+def _patience(queue_ms: int | None) -> Mapping[str, int]:
+    """How long requests wait, of those who say nothing else with it."""
+    return {} if queue_ms is None else {"queue_ms": queue_ms}
+
+
 def _configured(
     options: Shared, control: "ControlPlane", scope: str, id: str, profile: str
 ) -> dict[str, Mapping[str, int]]:
-    """What the configuration says of one, by where it says it."""
+    """What others say of one, by who says it, the most specific first: the configuration, and its
+    organization of how long the requests of a key wait."""
     from seekroute.config import catalog_of, limit_plan, profiles_of
 
     if scope == "app":
@@ -298,9 +304,19 @@ def _configured(
     plan = limit_plan(settings, profiles_of(settings), catalog_of(settings))
     if scope == "key":
         own = plan.profiles.get(profile, {})
-        return {f"profile {profile}": own, "limits.defaults.key": plan.key}
+        org = control.orgs.get(control.keys.get(id).org_id)
+        of_org = control.limits.get("org", org.id)
+        return {
+            f"profile {profile}": own,
+            "limits.defaults.key": plan.key,
+            f"organization {org.name}": _patience(of_org.get("queue_ms")),
+            "limits.queue_ms": _patience(settings.limits.queue_ms),
+        }
     if scope == "org":
-        return {"limits.defaults.org": plan.org}
+        return {
+            "limits.defaults.org": plan.org,
+            "limits.queue_ms": _patience(settings.limits.queue_ms),
+        }
     if scope == "model":
         return {"catalog": plan.models.get(id, {})}
     return {"limits.gateway": plan.gateway}
