@@ -178,7 +178,7 @@ TEST_F(QueueSimulationTest, EveryWaitEnds) {
 
 // Limits of every kind, that change while requests wait for them.
 TEST_F(QueueSimulationTest, KeepsItsPromisesUnderEverySeed) {
-  size_t waited = 0;
+  size_t waited = 0, told = 0;
   ForEach(400, [&](uint64_t seed, size_t engines) {
     QueueWorld world(seed, engines);
     SeededRng& rng = world.rng();
@@ -237,9 +237,11 @@ TEST_F(QueueSimulationTest, KeepsItsPromisesUnderEverySeed) {
     }
     Kept(&world);
     waited += static_cast<size_t>(world.most_waiting());
+    told += world.told();
   });
   if (std::getenv("SEEKROUTE_SEEDS") != nullptr) return;
   EXPECT_GT(waited, 400u);
+  EXPECT_GT(told, 40u);
 }
 
 }  // namespace

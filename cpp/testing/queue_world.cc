@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <utility>
 
+#include "gateway/gate.h"
 #include "wire/protocols/protocols.h"
 
 namespace seekroute::testing {
@@ -118,12 +119,13 @@ void QueueWorld::RemoveKey(const std::string& key) {
 }
 
 void QueueWorld::SetLimits(LimitScope scope, const std::string& id, const LimitSet& limits) {
+  set_[{scope, id}] = limits;
   limiter_.Set(scope, id, std::make_shared<const LimitSet>(limits),
                {clock_.Now(), clock_.WallTime()});
 }
 
 ExchangeId QueueWorld::Submit(const Request& request) {
-  const ExchangeId id = clients_.size() + 1;
+  const ExchangeId id = first_id_ + clients_.size();
   Client& client = clients_[id];
   client.request = request;
   client.submitted = clock_.Now();
@@ -140,9 +142,42 @@ ExchangeId QueueWorld::Submit(const Request& request) {
   submission.snapshot = snapshot_;
   submission.outlet =
       std::make_unique<MailboxOutlet>(&mailbox_, id, std::make_shared<FlowWindow>(1u << 20));
+  const LimitTime now{clock_.Now(), clock_.WallTime()};
+  const auto key = keys_.Find(Secret("Bearer " + request.key), now.wall.seconds());
+  if (key) limiter_.Look(SubjectOf(key->get(), "a/m"), now);  // its newest limits hold from now on
+  const LimitState before = limiter_.Keep(now);
   threads_[client.engine]->engine.Submit(std::move(submission));
   Deliver();
+  if (!client.sent && !is_copy_) CheckRefusal(id, before);
   return id;
+}
+
+// P15, P16: what is refused, or waits, changes no cell, and a wait that is told as exact is.
+void QueueWorld::CheckRefusal(ExchangeId id, const LimitState& before) {
+  const Client& client = clients_.at(id);
+  Expect(limiter_.Keep({clock_.Now(), clock_.WallTime()}) == before, id, "has taken nothing");
+  const bool exact = client.received.find(R"("window":60,"exact":true)") != std::string::npos;
+  if (client.row.error != "rate_limit_exceeded" || !exact) return;
+  ++told_;
+  Expect(PassesAfter(client.retry_after_ms, id, before), id, "passes after the wait that was told");
+  Expect(!PassesAfter(client.retry_after_ms - 1, id, before), id,
+         "does not pass a millisecond sooner");
+}
+
+// Sent once more, if nobody else comes.
+bool QueueWorld::PassesAfter(int64_t ms, ExchangeId id, const LimitState& before) const {
+  QueueWorld later(id, 1);
+  later.is_copy_ = true;
+  later.first_id_ = id;  // which its prompt has
+  for (const auto& [key, held] : held_) later.PutKey(key, held.first, held.second);
+  for (const auto& [holder, limits] : set_) later.SetLimits(holder.first, holder.second, limits);
+  LimitState state = before;
+  state.Age(Duration::Milliseconds(ms));
+  later.limiter_.Restore(state, {later.clock_.Now(), later.clock_.WallTime()});
+  Request request = clients_.at(id).request;
+  request.queue = Duration{};
+  const ExchangeId again = later.Submit(request);
+  return later.clients_.at(again).sent.has_value();
 }
 
 void QueueWorld::Leave(ExchangeId id) {

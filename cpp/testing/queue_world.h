@@ -63,6 +63,7 @@ class QueueWorld {
   int64_t waiting() const { return limiter_.figures().waiting; }
   size_t most_upstream() const { return most_upstream_; }
   int64_t most_waiting() const { return most_waiting_; }
+  size_t told() const { return told_; }  // refusals whose wait was exact, and held
   SeededRng& rng() { return rng_; }
   TimePoint now() const { return clock_.Now(); }
   Limiter& limiter() { return limiter_; }
@@ -75,6 +76,8 @@ class QueueWorld {
   struct Thread;
 
   void Deliver();
+  void CheckRefusal(ExchangeId id, const LimitState& before);
+  bool PassesAfter(int64_t ms, ExchangeId id, const LimitState& before) const;
   void CheckStep();
   void CheckEnds();
   void Expect(bool holds, ExchangeId id, const std::string& promise);
@@ -85,6 +88,7 @@ class QueueWorld {
   GatewayOptions options_;
   KeyRing keys_{Secret("pepper")};
   std::map<std::string, std::pair<std::string, LimitSet>> held_;  // org and limits of each key
+  std::map<std::pair<LimitScope, std::string>, LimitSet> set_;    // of whoever is no key
   IdempotencyTable idempotency_{100};
   ReadOutSlots read_outs_{0};
   Limiter limiter_;
@@ -98,6 +102,9 @@ class QueueWorld {
   std::vector<std::string> broken_;
   size_t most_upstream_ = 0;
   int64_t most_waiting_ = 0;
+  size_t told_ = 0;
+  ExchangeId first_id_ = 1;
+  bool is_copy_ = false;  // of another one, to look into its future
   bool stopped_ = false;
 };
 
