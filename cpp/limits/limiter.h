@@ -18,36 +18,12 @@
 #include "limits/limit_subject.h"
 #include "limits/limit_waiter.h"
 #include "limits/meter.h"
+#include "limits/reservation.h"
 
 namespace seekroute {
 
-class Limiter;
 class LimitWakes;
 struct LimitQueues;
-
-// What one request took of its limits. Whoever drops it unsettled gives all of it back, as of the
-// last moment that the limiter has heard of; whoever drops it settled frees its slots. Move-only.
-// The limiter outlives it.
-class Reservation {
- public:
-  Reservation() = default;  // of a request that nothing limits
-  Reservation(Reservation&&) = default;
-  Reservation& operator=(Reservation&&) = default;
-  Reservation(const Reservation&) = delete;
-  Reservation& operator=(const Reservation&) = delete;
-
-  // It took so many tokens, and counts as a request. Its slots stay taken. Once.
-  void Settle(const TokensUsed& used, const LimitTime& time);
-  bool holds() const { return taken_ != nullptr; }
-
- private:
-  friend class Limiter;
-  struct Body;
-  struct End {
-    void operator()(Body* body) const;
-  };
-  std::unique_ptr<Body, End> taken_;
-};
 
 // Of all engines of a gateway, which has one for those who ask and one for those who are asked.
 // Thread-safe: the limits of a key and of its organization have one
