@@ -11,7 +11,7 @@ namespace {
 // Which parts of a Meter::Kept follow.
 constexpr uint64_t kRequests = 1, kTokens = 2, kDay = 4;
 constexpr int64_t kLongestUsed = std::numeric_limits<int64_t>::max() / 4;
-constexpr int64_t kMostDays = 100'000'000;
+constexpr int64_t kMostDays = 100'000;  // as a Duration since 1970: far from the end of its type
 constexpr int64_t kMostOfDay = int64_t{1} << 60;
 
 void WriteRate(const Meter::Kept::Rate& rate, VarintWriter* out) {
@@ -36,11 +36,11 @@ void WriteHolder(const LimitState::Holder& holder, VarintWriter* out) {
   out->Number(holder.shard);
   out->Text(holder.id);
   const Meter::Kept& used = holder.used;
-  out->Number((used.requests ? kRequests : 0) | (used.tokens ? kTokens : 0) |
-              (used.day ? kDay : 0));
+  const bool has_day = used.day && used.day->number >= 0 && used.day->number <= kMostDays;
+  out->Number((used.requests ? kRequests : 0) | (used.tokens ? kTokens : 0) | (has_day ? kDay : 0));
   if (used.requests) WriteRate(*used.requests, out);
   if (used.tokens) WriteRate(*used.tokens, out);
-  if (!used.day) return;
+  if (!has_day) return;
   out->Number(static_cast<uint64_t>(used.day->number));
   out->Span(used.day->age);
   out->Number(static_cast<uint64_t>(std::clamp<int64_t>(used.day->requests, 0, kMostOfDay)));
