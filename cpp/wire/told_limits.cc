@@ -137,7 +137,7 @@ std::optional<UnixSeconds> ReadInstant(std::string_view text) {
   } else if (zone.size() == 6 && (zone[0] == '+' || zone[0] == '-') && zone[3] == ':') {
     const int hours = NumberAt(zone, 1, 2), minutes = NumberAt(zone, 4, 2);
     if (hours < 0 || minutes < 0) return std::nullopt;
-    offset = (hours * 60 + minutes) * (zone[0] == '-' ? -60 : 60);
+    offset = int64_t{hours * 60 + minutes} * (zone[0] == '-' ? -60 : 60);
   } else {
     return std::nullopt;
   }
