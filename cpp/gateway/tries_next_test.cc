@@ -213,7 +213,7 @@ TEST_F(HedgeTest, TheHurryOfAClientSaysNothingOfAProvider) {
   silent.ending = UpstreamScript::Ending::kHang;
   scripts_ = {{"https://a", silent}, {"https://b", silent}, {"https://c", silent}};
   time_ = Duration::Seconds(20);
-  health_.Learn(snapshot_, clock_.Now());
+  Learn(&snapshot_);
   for (const bool hurried : {true, false}) {
     for (const bool ambiguous : {true, false}) {
       hurried_ = hurried;
