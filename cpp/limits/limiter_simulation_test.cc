@@ -41,6 +41,7 @@ class LimiterSimulation {
  public:
   explicit LimiterSimulation(uint64_t seed) : random_(seed) {
     using enum LimitScope;
+    overruns_ = OneIn(4);
     for (const char* const key : {"k", "l"}) keys_[key] = Draw();
     model_limits_ = Draw();
     const Holder all[] = {{kOrg, "o"},      {kApp, "a"},           {kModel, "m"},   {kGateway, ""},
@@ -194,21 +195,24 @@ class LimiterSimulation {
     live_.push_back({std::move(holders), time_, cost, std::move(*answer)});
   }
 
-  // Never more than it reserved, so that nothing is owed.
+  // Mostly of less than it reserved.
   void End() {
     const auto which = static_cast<size_t>(Between(0, static_cast<int64_t>(live_.size()) - 1));
     Live ended = std::move(live_[which]);
     live_.erase(live_.begin() + static_cast<std::ptrdiff_t>(which));
     const bool fails = OneIn(5);
-    const int64_t used = fails ? 0 : Between(0, ended.cost.tokens);
+    int64_t used = fails ? 0 : Between(0, ended.cost.tokens);
+    if (!fails && overruns_ && OneIn(3)) used = ended.cost.tokens + Between(1, 3'000);
+    const int64_t beyond = std::max<int64_t>(0, used - ended.cost.tokens);
     if (!fails) {
       ended.answer.reservation.Settle({used}, time_);
       ended.answer.of_model.Settle({used}, time_);
     }
     ended.answer.reservation = {};
     ended.answer.of_model = {};
-    given_back_ += ended.cost.tokens - used + (fails ? 1 : 0);
+    given_back_ += std::max<int64_t>(0, ended.cost.tokens - used) + (fails ? 1 : 0);
     for (const Holder& each : ended.holders) {
+      owed_[each] += beyond;
       passed_[each].push_back({ended.at.now.ns, fails ? 0 : 1, used});
     }
   }
@@ -248,33 +252,36 @@ class LimiterSimulation {
     return (requests ? set.requests_per_minute : set.tokens_per_minute).value_or(0);
   }
 
-  // In every window the settled cost is at most the burst and what the window refills.
+  // In every window the settled cost is at most the burst and what the window refills, but for what
+  // requests took beyond what they had reserved.
   void CheckWindows() {
     for (auto& [holder, all] : passed_) {
       std::ranges::stable_sort(all, {}, &Passed::ns);
       const LimitSet& set = SetOf(holder.first, holder.second);
-      const auto check = [&](const std::optional<RateLimit>& rate, int64_t Passed::*cost) {
+      const auto check = [&](const std::optional<RateLimit>& rate, int64_t Passed::*cost,
+                             int64_t owed) {
         if (!rate) return;
         for (size_t from = 0; from < all.size(); ++from) {
           Wide sum = 0;
           for (size_t to = from; to < all.size(); ++to) {
             sum += all[to].*cost;
-            const Wide most = Wide{rate->burst} * rate->period.ns +
+            const Wide most = Wide{rate->burst + owed} * rate->period.ns +
                               Wide{rate->units} * (all[to].ns - all[from].ns);
             Expect(sum * rate->period.ns <= most,
                    "no window has more than the burst and what it refills");
           }
         }
       };
-      check(RequestRateOf(set), &Passed::requests);
-      check(TokenRateOf(set), &Passed::tokens);
+      const int64_t owed = owed_[holder];
+      check(RequestRateOf(set), &Passed::requests, 0);
+      check(TokenRateOf(set), &Passed::tokens, owed);
       int64_t requests = 0, tokens = 0;
       for (const Passed& each : all) {
         requests += each.requests;
         tokens += each.tokens;
       }
       Expect(requests <= set.requests_per_day.value_or(requests), "nor a day of requests");
-      Expect(tokens <= set.tokens_per_day.value_or(tokens), "nor a day of tokens");
+      Expect(tokens <= set.tokens_per_day.value_or(tokens) + owed, "nor a day of tokens");
     }
   }
 
@@ -288,6 +295,8 @@ class LimiterSimulation {
   std::map<Holder, std::vector<Passed>> passed_;
   std::map<std::string, std::map<std::tuple<bool, LimitScope, int64_t>, Shown>> shown_;
   int64_t given_back_ = 0;
+  bool overruns_ = false;           // some take more than they had reserved
+  std::map<Holder, int64_t> owed_;  // how much more, in all
   std::vector<std::string> broken_;
 };
 
