@@ -109,7 +109,7 @@ ProviderEntry* HealthTable::LearnProvider(const Provider& provider) {
     MutexLock lock(&entry->mu);
     entry->name = provider.id;
     std::array<std::shared_ptr<const Secret>, Provider::kMostKeys> secrets;
-    const auto list = [&](size_t key, size_t slot) {
+    const auto list = [&](size_t key, size_t slot) SR_REQUIRES(entry->mu) {
       secrets[slot] = std::make_shared<const Secret>(provider.authorization(key));
       entry->key_names[slot] = provider.keys.empty() ? "" : provider.keys[key].id;
       fresh[slot] = entry->keys[slot].Use(FingerprintOf(*secrets[slot]));

@@ -56,11 +56,12 @@ LimitState::Holder ReadHolder(VarintReader* in) {
   if ((parts & kRequests) != 0) holder.used.requests = ReadRate(in);
   if ((parts & kTokens) != 0) holder.used.tokens = ReadRate(in);
   if ((parts & kDay) == 0) return holder;
-  Meter::Kept::Day& day = holder.used.day.emplace();
+  Meter::Kept::Day day;
   day.number = in->Between(0, kMostDays);
   day.age = in->Span();
   day.requests = in->Between(0, kMostOfDay);
   day.tokens = in->Between(0, kMostOfDay);
+  holder.used.day = day;
   return holder;
 }
 

@@ -255,7 +255,9 @@ class LimiterSimulation {
   // In every window the settled cost is at most the burst and what the window refills, but for what
   // requests took beyond what they had reserved.
   void CheckWindows() {
-    for (auto& [holder, all] : passed_) {
+    for (auto& each_of : passed_) {
+      const auto& holder = each_of.first;
+      auto& all = each_of.second;
       std::ranges::stable_sort(all, {}, &Passed::ns);
       const LimitSet& set = SetOf(holder.first, holder.second);
       const auto check = [&](const std::optional<RateLimit>& rate, int64_t Passed::*cost,

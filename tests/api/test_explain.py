@@ -98,6 +98,7 @@ def test_an_answer_tells_its_attempts(server: RunningServer, first: MockProvider
             {"provider": "first", "model": MODEL, "status": 503, "error": "upstream_unavailable"},
             {"provider": "second", "model": MODEL, "status": 200},
         ],
+        "limits": {"requests": None, "tokens": None, "concurrent": None, "queued_ms": 0},
     }
 
 

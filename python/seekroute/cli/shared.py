@@ -90,9 +90,12 @@ class Shared:
         if self.data_dir is not None:
             return usable(self.data_dir)
         try:
-            return usable(Path(self.settings().data_dir))
+            settings = self.settings()
         except ConfigError as error:
+            if any(each.path == "data_dir" for each in error.problems):
+                raise
             raise ConfigError([*error.problems, _WITHOUT_FILE]) from None
+        return usable(Path(settings.data_dir))
 
     def open_ledger(self, folder: Path | None = None) -> Ledger:
         """The ledger of the data directory, for reading; also while a server writes it.
