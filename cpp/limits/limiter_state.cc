@@ -1,7 +1,6 @@
 // What of a limiter outlives a restart.
 #include <algorithm>
 #include <string>
-#include <utility>
 
 #include "limits/limit_domain.h"
 #include "limits/limiter.h"
@@ -19,10 +18,10 @@ LimitState Limiter::Keep(const LimitTime& told) {
     const LimitTime time = domain->TimeOf(told);
     for (const auto& [id, holder] : domain->holders[static_cast<size_t>(scope)]) {
       if (bytes >= LimitState::kMostBytes) return;
-      Meter::Kept used = holder.meter.Keep(time);
+      const Meter::Kept used = holder.meter.Keep(time);
       if (used.empty() || id.size() > LimitState::kMostIdBytes) continue;
       bytes += id.size() + kBytesBesideId;
-      state.holders.push_back({scope, shard, id, std::move(used)});
+      state.holders.push_back({scope, shard, id, used});
     }
   };
   for (const LimitScope scope : {kGateway, kModel, kApp, kProvider, kProviderKey, kEndpoint}) {
