@@ -62,13 +62,11 @@ class Tries : private AttemptOwner {
   Tries& operator=(const Tries&) = delete;
 
   // Asks the first candidate. `names`: what an answer is called, but for its model; `created`: when
-  // the request was admitted; `until`: when it has to have ended; `hurried`: sooner than the
-  // gateway would have it, for its client.
+  // the request was admitted; `until`: its end at the latest; `hurried`: its client has set that.
   void Start(AnswerNames names, UnixSeconds created, TimePoint until, bool hurried);
 
-  // Asks the next candidate as well, beside the one that runs; what runs together has failed when
-  // all of it has. False: there is none that can be asked, as many run as may, or somebody has won.
-  // After Start().
+  // After Start(): asks the next candidate beside the one that runs; what runs together has failed
+  // when all of it has. False: nobody can be asked, as many run as may, or somebody has won.
   bool StartAnother();
 
   // The client has taken what was waiting for it.

@@ -8,30 +8,18 @@ import os
 import random
 import subprocess
 from collections.abc import Iterator
-from importlib import util
 from typing import Any
 
 import pytest
 
 from checkout import ROOT
-from shared import shared_path
+from shared import shared_module
 
 TESTS = ROOT / "build" / "dev" / "seekroute_tests"
 DECISIONS = 1_000_000
 STEPS = 80
 SECOND = 10**9
 UNITS = (1, 3, 7, 60, 997, 100_000, 4_000_000_000)
-
-
-def oracle() -> Any:
-    """The model; skips the test where the shared folder is absent."""
-    path = shared_path("oracles", "gcra_model.py")
-    spec = util.spec_from_file_location("gcra_oracle", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def lines(model: Any) -> Iterator[str]:
@@ -80,7 +68,7 @@ def lines(model: Any) -> Iterator[str]:
 
 @pytest.mark.skipif(not TESTS.exists(), reason="build/dev is not built")
 def test_rates_decide_as_the_shared_model_does() -> None:
-    model = oracle()
+    model = shared_module("oracles", "gcra_model.py")
     with subprocess.Popen(
         [TESTS, "--gtest_filter=GcraStreamTest.*"],
         env={**os.environ, "SEEKROUTE_GCRA_STREAM": "/dev/stdin"},

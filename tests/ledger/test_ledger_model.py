@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import random
-from importlib import util
 from typing import Any
 
 from seekroute import _core
-from shared import shared_path
+from shared import shared_module
 
 SEEDS = 2_000
 OPERATIONS = 400
@@ -228,12 +227,7 @@ def test_a_rollback_leaves_no_trace() -> None:
 
 def test_agrees_with_the_shared_oracle() -> None:
     """The oracle's own random runs, played on the ledger as well; leases are not the ledger's."""
-    path = shared_path("oracles", "ledger_model.py")
-    spec = util.spec_from_file_location("ledger_oracle", path)
-    assert spec is not None
-    assert spec.loader is not None
-    oracle = util.module_from_spec(spec)
-    spec.loader.exec_module(oracle)
+    oracle = shared_module("oracles", "ledger_model.py")
 
     calls: list[tuple[tuple[Any, ...], Any]] = []
     base = oracle.Ledger

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from importlib import util
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -24,3 +26,14 @@ def shared_path(*parts: str) -> Path:
     if not path.exists():
         pytest.skip(f"{path} is absent: set {_NAME} to the folder that holds {'/'.join(parts)}")
     return path
+
+
+def shared_module(*parts: str) -> ModuleType:
+    """A Python file in the shared folder, loaded; skips the test where it is absent."""
+    path = shared_path(*parts)
+    spec = util.spec_from_file_location(f"shared_{path.stem}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
