@@ -34,7 +34,7 @@ ErrorPlace PlaceOf(std::string_view request_id, Origin origin) {
 
 Gateway::Gateway(GatewayOptions options, std::shared_ptr<LedgerKeeper> ledger)
     : options_(std::move(options)),
-      keys_(Secret(std::string(options_.pepper.Reveal()))),
+      keys_(options_.pepper),
       idempotency_(options_.max_idempotency_keys, options_.max_stored_answers_bytes),
       health_(RulesOf(options_), options_.retry_budget),
       hedges_(options_.hedge),

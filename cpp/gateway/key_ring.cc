@@ -80,7 +80,7 @@ Result<std::shared_ptr<const ApiKey>> KeyRing::Find(const std::optional<Secret>&
                                  [](char c) { return c > ' ' && static_cast<signed char>(c) > 0; });
   if (header.size() > kMaxAuthorizationBytes || !plain) return BadKey();
 
-  const Mac mac = HmacSha256(pepper_, token);
+  const Mac mac = pepper_.Of(token);
   if (found_by != nullptr) *found_by = mac;
   return Find(mac, now);
 }

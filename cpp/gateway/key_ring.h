@@ -59,7 +59,7 @@ struct ApiKey {
 // Thread-safe. What many keys have in common is kept once: a million keys take 350 MB.
 class KeyRing {
  public:
-  explicit KeyRing(Secret pepper) : pepper_(std::move(pepper)) {}
+  explicit KeyRing(const Secret& pepper) : pepper_(pepper) {}
 
   void Put(const Mac& mac, ApiKey key);
   void Remove(const Mac& mac);
@@ -88,7 +88,7 @@ class KeyRing {
     }
   };
 
-  const Secret pepper_;
+  const MacKey pepper_;
 
   // `limits`, or what is equal to it and known: a million keys have a handful of different ones.
   std::shared_ptr<const LimitSet> Shared(std::shared_ptr<const LimitSet> limits) SR_REQUIRES(mu_);
