@@ -122,6 +122,19 @@ void SplitCompletion(const Usage& usage, Breakdown* use) {
   use->units[kOutput] = text.left();
 }
 
+Charge ChargeFor(const Breakdown& use, const Rates& rates, int32_t markup_bps) {
+  Charge charge;
+  charge.use = use;
+  const Wide prompt = SumOf(kPromptClasses, use.units, rates);
+  const Wide completion = SumOf(kCompletionClasses, use.units, rates);
+  const Wide all = prompt + completion + rates[kPerRequest].pico;
+  charge.total = RoundUp(WithMarkup(all, markup_bps), kPicoPerNano * kBpsOfOne);
+  charge.upstream = RoundUp(all, kPicoPerNano);
+  charge.upstream_prompt = RoundUp(prompt, kPicoPerNano);
+  charge.upstream_completion = RoundUp(completion, kPicoPerNano);
+  return charge;
+}
+
 }  // namespace
 
 Breakdown Classify(const Usage& usage) {
@@ -164,22 +177,19 @@ Usage Consistent(const Usage& usage) {
 
 Charge CostOf(const Usage& usage, const PriceTable& price, UnixSeconds now,
               std::string_view service_tier) {
-  Charge charge;
-  charge.use = Classify(usage);
-  charge.variant = price.IndexAt(now, service_tier);
-  const PriceVariant& variant = price.variant(charge.variant);
-  const PriceTier* const tier = variant.TierFor(charge.use.prompt);
-  const Rates& rates = tier != nullptr ? tier->rates : variant.rates;
+  const Breakdown use = Classify(usage);
+  const size_t index = price.IndexAt(now, service_tier);
+  const PriceVariant& variant = price.variant(index);
+  const PriceTier* const tier = variant.TierFor(use.prompt);
+  Charge charge =
+      ChargeFor(use, tier != nullptr ? tier->rates : variant.rates, price.markup_bps());
+  charge.variant = index;
   if (tier != nullptr) charge.tier_above = tier->above;
-
-  const Wide prompt = SumOf(kPromptClasses, charge.use.units, rates);
-  const Wide completion = SumOf(kCompletionClasses, charge.use.units, rates);
-  const Wide all = prompt + completion + rates[kPerRequest].pico;
-  charge.total = RoundUp(WithMarkup(all, price.markup_bps()), kPicoPerNano * kBpsOfOne);
-  charge.upstream = RoundUp(all, kPicoPerNano);
-  charge.upstream_prompt = RoundUp(prompt, kPicoPerNano);
-  charge.upstream_completion = RoundUp(completion, kPicoPerNano);
   return charge;
+}
+
+Charge CostAt(const Usage& usage, const Rates& rates, int32_t markup_bps) {
+  return ChargeFor(Classify(usage), rates, markup_bps);
 }
 
 bool IsFree(bool delivered, std::string_view finish_reason) {

@@ -51,6 +51,9 @@ struct Charge {
 Charge CostOf(const Usage& usage, const PriceTable& price, UnixSeconds now,
               std::string_view service_tier);
 
+// The same at rates that are chosen already; the place in the table is left at its default.
+Charge CostAt(const Usage& usage, const Rates& rates, int32_t markup_bps);
+
 // Zero-completion rule: an answer with no output at all and no finish reason is not charged. What
 // was delivered decides, not what the provider counts.
 bool IsFree(bool delivered, std::string_view finish_reason);

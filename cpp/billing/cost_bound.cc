@@ -2,8 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <memory>
-#include <utility>
 
 #include "billing/cost.h"
 #include "wire/usage.h"
@@ -28,17 +26,16 @@ void Raise(const Rates& from, const std::array<PriceClass, n>& classes, Rates* r
   for (const PriceClass c : classes) plain = std::max(plain, from[c]);
 }
 
-}  // namespace
-
-Money CostBound(const UseBound& bound, const PriceTable& price, UnixSeconds now) {
-  PriceVariant worst;
+// The dearest that any token of the prompt and of the answer may be taken at.
+Rates WorstRates(const UseBound& bound, const PriceTable& price, UnixSeconds now) {
+  Rates worst;
   const auto take = [&](const Rates& rates) {
-    Raise(rates, kPromptClasses, &worst.rates);
-    Raise(rates, kCompletionClasses, &worst.rates);
-    if (bound.any_input) Raise(rates, kOtherPromptClasses, &worst.rates);
-    if (bound.any_output) Raise(rates, kOtherCompletionClasses, &worst.rates);
+    Raise(rates, kPromptClasses, &worst);
+    Raise(rates, kCompletionClasses, &worst);
+    if (bound.any_input) Raise(rates, kOtherPromptClasses, &worst);
+    if (bound.any_output) Raise(rates, kOtherCompletionClasses, &worst);
     for (const PriceClass c : {PriceClass::kPerImage, PriceClass::kPerRequest}) {
-      worst.rates[c] = std::max(worst.rates[c], rates[c]);
+      worst[c] = std::max(worst[c], rates[c]);
     }
   };
   const auto take_variant = [&](const PriceVariant& variant) {
@@ -56,24 +53,30 @@ Money CostBound(const UseBound& bound, const PriceTable& price, UnixSeconds now)
       if (variant.HoldsAt(now, variant.service_tier)) take_variant(variant);
     }
   }
-  PriceTable::Parts parts;
-  parts.markup_bps = price.markup_bps();
-  parts.variants.push_back(std::move(worst));
-  // Never fails: one variant without conditions, the markup of a table that was made.
-  const Result<std::shared_ptr<const PriceTable>> table = PriceTable::Make(std::move(parts));
+  return worst;
+}
+
+Money CostWith(const UseBound& bound, const Rates& worst, int32_t markup_bps) {
   Usage usage;
   usage.prompt = bound.prompt;
   usage.completion = bound.completion;
   usage.images = bound.images;
-  return CostOf(usage, **table, now, {}).total;
+  return CostAt(usage, worst, markup_bps).total;
+}
+
+}  // namespace
+
+Money CostBound(const UseBound& bound, const PriceTable& price, UnixSeconds now) {
+  return CostWith(bound, WorstRates(bound, price, now), price.markup_bps());
 }
 
 std::optional<int64_t> LongestWithin(Money budget, UseBound bound, int64_t choices, int64_t longest,
                                      const PriceTable& price, UnixSeconds now,
                                      const ReasoningBound& reasoning) {
+  const Rates worst = WorstRates(bound, price, now);  // however long the answer
   const auto fits = [&, besides = bound.completion](int64_t tokens) {
     bound.completion = besides + (tokens + reasoning.Beside(tokens)) * choices;
-    return CostBound(bound, price, now) <= budget;
+    return CostWith(bound, worst, price.markup_bps()) <= budget;
   };
   if (!fits(0)) return std::nullopt;
   if (fits(longest)) return longest;

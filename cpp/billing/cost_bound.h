@@ -39,7 +39,7 @@ Money CostBound(const UseBound& bound, const PriceTable& price, UnixSeconds now)
 
 // The largest count up to `longest` of completion tokens a choice, of `choices`, for which the
 // bound, with their `reasoning`, is not above `budget`; nothing when not even an answer of none is
-// within it. bound.completion is what is used besides. At most 64 calls of CostBound().
+// within it. bound.completion is what is used besides. At most 64 costs are compared.
 std::optional<int64_t> LongestWithin(Money budget, UseBound bound, int64_t choices, int64_t longest,
                                      const PriceTable& price, UnixSeconds now,
                                      const ReasoningBound& reasoning = {});
