@@ -181,8 +181,7 @@ Charge CostOf(const Usage& usage, const PriceTable& price, UnixSeconds now,
   const size_t index = price.IndexAt(now, service_tier);
   const PriceVariant& variant = price.variant(index);
   const PriceTier* const tier = variant.TierFor(use.prompt);
-  Charge charge =
-      ChargeFor(use, tier != nullptr ? tier->rates : variant.rates, price.markup_bps());
+  Charge charge = ChargeFor(use, tier != nullptr ? tier->rates : variant.rates, price.markup_bps());
   charge.variant = index;
   if (tier != nullptr) charge.tier_above = tier->above;
   return charge;
