@@ -169,6 +169,10 @@ py::object FindRights(Gateway& gateway, const OptionalBytes& authorization) {
                         std::string(NameOf(key->limit_reset)));
 }
 
+bool CountsDays(const ApiKey* key) {
+  return key != nullptr && key->limits != nullptr && key->limits->counts_days();
+}
+
 void SetLimits(Gateway& gateway, const std::string& scope, const std::string& id,
                const py::object& limits) {
   const auto named = LimitScopeNamed(scope);
@@ -262,7 +266,12 @@ void BindGateway(py::module_& m) {
       .def(
           "put_key",
           [](Gateway& gateway, const py::bytes& mac, const py::dict& key) {
-            gateway.keys().Put(MacFrom(mac), KeyFrom(key));
+            const Mac of = MacFrom(mac);
+            ApiKey put = KeyFrom(key);
+            const auto before = gateway.keys().At(of);
+            const bool begins = CountsDays(&put) && !CountsDays(before.get());
+            gateway.keys().Put(of, std::move(put));
+            return begins;
           },
           py::arg("mac"), py::arg("key"))
       .def(
@@ -271,9 +280,16 @@ void BindGateway(py::module_& m) {
           py::arg("mac"))
       .def(
           "raise_today",
-          [](Gateway& gateway, const std::string& org, const std::string& key, int64_t requests,
-             int64_t tokens) { gateway.RaiseToday(org, key, requests, tokens); },
-          py::arg("org"), py::arg("key"), py::arg("requests"), py::arg("tokens"))
+          [](Gateway& gateway, const std::string& scope, const std::string& org,
+             const std::string& id, int64_t requests, int64_t tokens) {
+            using enum LimitScope;
+            const auto named = LimitScopeNamed(scope);
+            if (named != kKey && named != kApp && named != kOrg) {
+              throw py::value_error("scope: expected key, app or org");
+            }
+            gateway.RaiseToday(*named, org, id, requests, tokens);
+          },
+          py::arg("scope"), py::arg("org"), py::arg("id"), py::arg("requests"), py::arg("tokens"))
       .def(
           "limit_headers",
           [](Gateway& gateway, const OptionalBytes& authorization) {

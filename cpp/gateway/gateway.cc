@@ -296,9 +296,9 @@ ReadyAnswer Gateway::WriteError(const Error& error, std::string_view offered_req
   return answer;
 }
 
-void Gateway::RaiseToday(std::string_view org, std::string_view key, int64_t requests,
-                         int64_t tokens) {
-  limiter_.RaiseToday(org, key, requests, tokens, {clock_.Now(), clock_.WallTime()});
+void Gateway::RaiseToday(LimitScope scope, std::string_view org, std::string_view id,
+                         int64_t requests, int64_t tokens) {
+  limiter_.RaiseToday(scope, org, id, requests, tokens, {clock_.Now(), clock_.WallTime()});
 }
 
 ResponseHead Gateway::LimitHeaders(const std::optional<Secret>& authorization) {

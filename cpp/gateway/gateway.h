@@ -126,9 +126,11 @@ class Gateway {
   // difference. Returns how many there ever were; more than none is a fault.
   uint64_t Census();
 
-  // What an organization, or a key of it, has used today at least, before this gateway began:
-  // limits of a day go on from there. After RestoreState(), before requests come.
-  void RaiseToday(std::string_view org, std::string_view key, int64_t requests, int64_t tokens);
+  // What a key, an app or an organization has used today at least, by the ledger: limits of a day
+  // that are new go on from there. `org` is the key's, or the organization itself. After
+  // RestoreState().
+  void RaiseToday(LimitScope scope, std::string_view org, std::string_view id, int64_t requests,
+                  int64_t tokens);
 
   // The headers that tell what is left of the limits of the key in `authorization`; empty where
   // there is no such key.

@@ -190,7 +190,7 @@ TEST(GatewayStateTest, WhatIsUsedOfLimitsGoesOn) {
   const GatewayOptions options{.pepper = Secret("pepper")};
   Gateway before{options}, after{options};
   EXPECT_EQ(left(&before), "5");
-  before.RaiseToday("o", "", 3, 0);
+  before.RaiseToday(LimitScope::kOrg, "o", "o", 3, 0);
   const std::string state = before.ExportState();
   ASSERT_TRUE(after.RestoreState(state).ok());
   EXPECT_EQ(left(&after), "2");

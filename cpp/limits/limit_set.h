@@ -68,6 +68,7 @@ struct LimitSet {
   // Nothing is limited: a burst, a wait or a hedge alone limits nothing.
   bool empty() const;
   bool counts_tokens() const { return tokens_per_minute || tokens_per_day; }
+  bool counts_days() const { return requests_per_day || tokens_per_day; }
   friend bool operator==(const LimitSet&, const LimitSet&) = default;
   friend auto operator<=>(const LimitSet&, const LimitSet&) = default;
 };

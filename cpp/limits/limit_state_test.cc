@@ -90,7 +90,7 @@ TEST(LimitStateTest, DaysOfAllButKeysGoOnToo) {
     for (int i = 0; i < 2; ++i) EXPECT_TRUE(Passes(&before, Who(), At(i)));
     Restart(&before, At(2), &after, Anew(At(600)));
     after.Set(scope, id, limits, Anew(At(600)));
-    after.RaiseToday("o", "", 1, 1, Anew(At(600)));  // of which more is known
+    after.RaiseToday(LimitScope::kOrg, "o", "o", 1, 1, Anew(At(600)));  // of which more is known
     EXPECT_EQ(after.Look(Who(), Anew(At(600))).tokens->remaining, 98);
     EXPECT_TRUE(Passes(&after, Who(), Anew(At(600))));
     EXPECT_FALSE(Passes(&after, Who(), Anew(At(600))));

@@ -341,16 +341,17 @@ void Reservation::End::operator()(Body* body) const {
 }
 
 // The limits of a key come with its first request.
-void Limiter::RaiseToday(std::string_view org, std::string_view key, int64_t requests,
-                         int64_t tokens, const LimitTime& told) {
-  Domain& own = ShardOf(org);
-  MutexLock lock(&own.mu);
-  const LimitTime time = own.TimeOf(told);
-  Holder* holder = own.Find(LimitScope::kOrg, org);
-  if (!key.empty()) {
-    holder = &own.holders[static_cast<size_t>(LimitScope::kKey)][std::string(key)];
-  }
-  if (holder != nullptr) holder->meter.RaiseToday(requests, tokens, time);
+void Limiter::RaiseToday(LimitScope scope, std::string_view org, std::string_view id,
+                         int64_t requests, int64_t tokens, const LimitTime& told) {
+  Domain& domain = DomainOf(scope, org);
+  MutexLock lock(&domain.mu);
+  const LimitTime time = domain.TimeOf(told);
+  Holder* const holder = scope == LimitScope::kKey
+                             ? &domain.holders[static_cast<size_t>(scope)][std::string(id)]
+                             : domain.Find(scope, id);
+  if (holder == nullptr) return;
+  holder->meter.RaiseToday(requests, tokens, time);
+  ++domain.changes;
 }
 
 void Limiter::Census() {

@@ -102,10 +102,10 @@ class Limiter {
   }
   bool SomeCountTokens() const { return token_sets_.load(std::memory_order_relaxed) > 0; }
 
-  // What the organization, or with `key` that key of it, has used today at least, by other books.
-  // Of an organization without limits: nothing. Before requests come.
-  void RaiseToday(std::string_view org, std::string_view key, int64_t requests, int64_t tokens,
-                  const LimitTime& time);
+  // What a key, an app or an organization has used today at least, by other books. `org` is the
+  // key's, or the organization itself. Of an app or an organization without limits: nothing.
+  void RaiseToday(LimitScope scope, std::string_view org, std::string_view id, int64_t requests,
+                  int64_t tokens, const LimitTime& time);
 
   // What outlives a restart. Linear in what is in use; each lock is held for its part of it.
   LimitState Keep(const LimitTime& time);

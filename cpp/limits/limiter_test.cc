@@ -73,10 +73,10 @@ TEST_F(LimiterTest, AKeyHasLimitsForOneModel) {
 TEST_F(LimiterTest, ADayGoesOnFromWhatWasUsedOfIt) {
   const LimitSet day{.requests_per_day = 3, .tokens_per_day = 100};
   limiter_.Set(LimitScope::kOrg, "o", Set({.requests_per_day = 10}), At(0));
-  limiter_.RaiseToday("o", "", 9, 500, At(0));
-  limiter_.RaiseToday("o", "k", 1, 60, At(0));
-  limiter_.RaiseToday("nobody", "", 5, 5, At(0));
-  limiter_.RaiseToday("o", "k", 0, 59, At(0));  // known already
+  limiter_.RaiseToday(LimitScope::kOrg, "o", "o", 9, 500, At(0));
+  limiter_.RaiseToday(LimitScope::kKey, "o", "k", 1, 60, At(0));
+  limiter_.RaiseToday(LimitScope::kOrg, "nobody", "nobody", 5, 5, At(0));
+  limiter_.RaiseToday(LimitScope::kKey, "o", "k", 0, 59, At(0));  // known already
   const LimitsLeft left = limiter_.Look(Who(&day), At(0));
   EXPECT_EQ(left.requests->remaining, 1);
   EXPECT_EQ(left.requests->scope, LimitScope::kOrg);
@@ -85,6 +85,19 @@ TEST_F(LimiterTest, ADayGoesOnFromWhatWasUsedOfIt) {
   EXPECT_FALSE(last.refusal);
   last.reservation.Settle({40}, At(0));
   EXPECT_TRUE(limiter_.Reserve(Who(&day), {}, At(0)).refusal);
+}
+
+TEST_F(LimiterTest, ADayThatIsKnownLateIsKept) {
+  LimitSubject who = Who(nullptr);
+  who.app = "a";
+  limiter_.Set(LimitScope::kApp, "a", Set({.requests_per_day = 5}), At(0));
+  Limiter::Answer running = limiter_.Reserve(who, {}, At(0));
+  const uint64_t before = limiter_.revision();
+  limiter_.RaiseToday(LimitScope::kApp, "o", "a", 4, 0, At(0));
+  EXPECT_GT(limiter_.revision(), before);
+  EXPECT_EQ(limiter_.Look(who, At(0)).requests->remaining, 1);
+  running.reservation.Settle({1}, At(0));
+  EXPECT_EQ(limiter_.Look(who, At(0)).requests->remaining, 1);
 }
 
 // The limits of a model come with a request whose key is new as well.

@@ -121,9 +121,10 @@ class Gateway:
         """`ledger` is where money is held if the option `credits` is true; close it afterwards."""
 
     def install(self, snapshot: dict[str, Any]) -> None: ...
-    def put_key(self, mac: bytes, key: dict[str, Any]) -> None:
+    def put_key(self, mac: bytes, key: dict[str, Any]) -> bool:
         """`key["limits"]`, if there is one: see `set_limits`; `key["model_limits"]` has more of
-        them, by the id of the model that they are for. ValueError for what does not fit."""
+        them, by the id of the model that they are for. ValueError for what does not fit. Returns
+        whether some of `limits` is of a day, and none was before."""
 
     def remove_key(self, mac: bytes) -> None: ...
     def set_limits(self, scope: str, id: str, limits: dict[str, int | None] | None) -> None:
@@ -144,10 +145,13 @@ class Gateway:
         Raises CoreError with the words in which a chat completion is refused for another one.
         """
 
-    def raise_today(self, org: str, key: str, requests: int, tokens: int) -> None:
-        """What an organization, or with `key` (an id) that key of it, has used today before this
-        gateway began: limits of a day go on from there. Of an organization without limits it does
-        nothing. Once each, before requests come.
+    def raise_today(self, scope: str, org: str, id: str, requests: int, tokens: int) -> None:
+        """What a "key", an "app" or an "org" has used today at least: limits of a day that are new
+        go on from there. Of an app or an organization without limits it does nothing. ValueError
+        for another scope.
+
+        Args:
+            org: the id of the organization whose the key or the app is, or which is meant.
         """
 
     def limit_headers(self, authorization: bytes | None) -> Headers:

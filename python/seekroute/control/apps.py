@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from sqlalchemy import select
 
 from seekroute.control import checks
 from seekroute.control.database import Database
@@ -11,6 +14,7 @@ from seekroute.control.models import App, api_keys, apps, new_id
 from seekroute.control.queries import add, announce, change, find_app, find_org, rows
 
 Rows = list[App]
+PAGE: Final = 1000  # ids of keys in memory at once
 
 
 class Apps:
@@ -57,6 +61,23 @@ class Apps:
         with self._database.read() as connection:
             owner = None if org is None else find_org(connection, org)
             return find_app(connection, app, owner)
+
+    def keys(self, app_id: str) -> Iterator[str]:
+        """The ids of all keys that the app with this id ever had. Reads pages of them."""
+        last = ""
+        while True:
+            query = (
+                select(api_keys.c.id)
+                .where(api_keys.c.app_id == app_id, api_keys.c.id > last)
+                .order_by(api_keys.c.id)
+                .limit(PAGE)
+            )
+            with self._database.read() as connection:
+                page = connection.scalars(query).all()
+            yield from page
+            if len(page) < PAGE:
+                return
+            last = page[-1]
 
     def approve(self, app: str, *, org: str | None = None) -> App:
         """Let an app's keys work. `org` tells apps of the same name apart."""

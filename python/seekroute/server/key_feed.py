@@ -10,18 +10,13 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from seekroute.rate_limits import counts_days
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from seekroute.control import ControlPlane
     from seekroute.gateway import Gateway
-    from seekroute.ledger import Ledger, Row
     from seekroute.rate_limits import LimitPlan, Limits
+    from seekroute.server.day_counts import DayCounts
 
 # Keys that are put anew under one lock, which a revoked one waits for: a page of control.db.
 _AT_ONCE: Final = 1000
-_DAY_S: Final = 86_400
-# Sums of a day that are read at once.
-_ROWS: Final = 10_000
 
 
 class KeyRights(NamedTuple):
@@ -46,22 +41,29 @@ class KeyFeed:
         control: where keys are kept.
         gateway: whose core is told.
         limits: those of the configuration.
+        days: told of whom limits of a day are new.
         mocked: whether our own mock provider answers, which charges nobody who has paid.
     """
 
     def __init__(
-        self, control: ControlPlane, gateway: Gateway, limits: LimitPlan, *, mocked: bool
+        self,
+        control: ControlPlane,
+        gateway: Gateway,
+        limits: LimitPlan,
+        days: DayCounts,
+        *,
+        mocked: bool,
     ) -> None:
         self._control = control
         self._gateway = gateway
         self._limits = limits
+        self._days = days
         self._mocked = mocked
         # Of apps, organizations, models and the gateway: what is said, and what the core was told.
         self._said: dict[tuple[str, str], Limits] = {}
         self._told: dict[tuple[str, str], Limits] = {}
         self._orgs: set[str] = set()
         self._of_keys: dict[tuple[object, ...], Limits] = {}  # by profile and what is said
-        self._daily: set[str] = set()  # organizations with limits of a day, or with keys that have
         self._lock = threading.Lock()  # two threads follow the changes
         # Before the keys, so that no change is missed.
         self._cursor = control.change_cursor()
@@ -83,24 +85,6 @@ class KeyFeed:
     def limits_of(self, key_id: str, profile: str) -> Limits:
         """What holds for a key of a profile."""
         return self._limits.of_key(self._control.limits.get("key", key_id), profile)
-
-    def count_today(self, ledger: Ledger, now: float) -> None:
-        """Lets limits of a day go on from what the ledger has of this day in UTC. Once, before
-        requests come.
-
-        Raises:
-            LedgerError: it cannot be read; some counts then begin at zero.
-        """
-        today = int(now) // _DAY_S
-        for org in sorted(self._daily):
-            used: dict[str, tuple[int, int]] = {}
-            for row in _rows_of(ledger, org, today):
-                tokens = row["prompt_tokens"] + row["completion_tokens"]
-                for of in {"", row["key"]}:
-                    before = used.get(of, (0, 0))
-                    used[of] = (before[0] + row["requests"], before[1] + tokens)
-            for key, (requests, tokens) in used.items():
-                self._gateway.core.raise_today(org, key, requests, tokens)
 
     @property
     def is_behind(self) -> bool:
@@ -156,12 +140,11 @@ class KeyFeed:
         # The twins of models without a price are for our own mock.
         key["has_paid"] = key["has_paid"] and self._mocked
         key["limits"] = self._limits_for(key["limits"], key["profile"])
-        if counts_days(key["limits"]):
-            self._daily.add(key["org_id"])
         if key["org_id"] not in self._orgs:  # which may have a default
             self._orgs.add(key["org_id"])
             self._tell("org", key["org_id"])
-        self._gateway.core.put_key(mac, key)
+        if self._gateway.core.put_key(mac, key):
+            self._days.expect_key(key["org_id"], key["key_id"])
 
     def _limits_for(self, own: Limits, profile: str) -> Limits:
         """What holds for a key; most say what others say, or nothing."""
@@ -193,19 +176,9 @@ class KeyFeed:
     def _tell(self, scope: str, id: str) -> None:
         """Tells the core what holds of one, if that is not what it knows."""
         found = self._limits.of(scope, id, self._said.get((scope, id), {}))
-        if found != self._told.get((scope, id), {}):
+        told = self._told.get((scope, id), {})
+        if found != told:
             self._gateway.set_limits(scope, id, found or None)
             self._told[scope, id] = found
-            if scope == "org" and counts_days(found):
-                self._daily.add(id)
-
-
-def _rows_of(ledger: Ledger, org: str, day: int) -> Iterator[Row]:
-    """The sums of one day of an organization, by key and model."""
-    offset = 0
-    while True:
-        rows = ledger.days(org, by_key=True, first=day, last=day, limit=_ROWS, offset=offset)
-        yield from rows
-        if len(rows) < _ROWS:
-            return
-        offset += _ROWS
+            if counts_days(found) and not counts_days(told):
+                self._days.expect(scope, id)

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from seekroute.api.call import Sources
 from seekroute.gateway import SERVER
-from seekroute.ledger import LedgerError
 from seekroute.opening import open_gateway
 from seekroute.plan import Plan
 from seekroute.reloading import packed
 from seekroute.server.body_budget import BodyBudget
 from seekroute.server.connection_table import ConnectionTable
 from seekroute.server.cors import Cors
+from seekroute.server.day_counts import DayCounts
 from seekroute.server.followers import Follower
 from seekroute.server.key_feed import KeyFeed, KeyRights
 from seekroute.server.limits import Limits
@@ -166,8 +166,10 @@ class Service:
             self._shown = self._shown_of(plan)
             self.warnings = plan.warnings
             self.control.tell_profile(plan.told_profile)
-            self._key_feed = KeyFeed(self.control, self.gateway, plan.limits, mocked=self.mocked)
-            self._count_today()
+            self._days = DayCounts(self.control, self.gateway, self.ledger)
+            self._key_feed = KeyFeed(
+                self.control, self.gateway, plan.limits, self._days, mocked=self.mocked
+            )
             self.gateway.on_record(self._tell_lack)
             if plan.ledger:
                 self.refusals = Refusals(data_dir)
@@ -181,8 +183,10 @@ class Service:
                 self.ledger,
                 self.gateway,
                 self._key_feed,
+                self._days,
                 mocked=lambda: self.mocked,
             )
+            self.upkeep.count_days()
             # With a thread of its own: to read a configuration takes a second.
             reloading = Follower(
                 "reload",
@@ -243,14 +247,6 @@ class Service:
             raise
         self._shown = shown  # it is taken over, and no longer to be refused
         self._tell_keys(plan.limits, mocked=mocked)
-
-    def _count_today(self) -> None:
-        if self.ledger is None:
-            return
-        try:
-            self._key_feed.count_today(self.ledger, time.time())
-        except LedgerError as error:
-            _log.error("limits of a day begin anew: %s", error)
 
     def _tell_keys(self, limits: LimitPlan | None = None, *, mocked: bool) -> None:
         try:
@@ -396,6 +392,7 @@ class Service:
     def sync_keys(self) -> None:
         """Takes over what has changed in the control plane since the last look."""
         self._key_feed.sync()
+        self._days.count()
 
     # --- what operators look at -------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from seekroute.control import ControlPlane
     from seekroute.gateway import Gateway
     from seekroute.ledger import Ledger
+    from seekroute.server.day_counts import DayCounts
     from seekroute.server.key_feed import KeyFeed
 
 _log: Final = logging.getLogger("seekroute.server")
@@ -33,7 +34,7 @@ _UNREADABLE: Final = "control.db cannot be read: changes of keys are not seen"
 
 
 class Upkeep:
-    """Follows the changes of keys, books orders, and counts the slots of limits.
+    """Follows the changes of keys, books orders, and counts the slots of limits and their days.
 
     Args:
         data_dir: whose disk is looked at.
@@ -41,6 +42,7 @@ class Upkeep:
         ledger: where orders are booked; None: there is none.
         gateway: whose slots are counted.
         key_feed: takes over changes of keys.
+        days: counts what was used of limits of a day that are new.
         mocked: whether our own mock provider answers now.
     """
 
@@ -51,6 +53,7 @@ class Upkeep:
         ledger: Ledger | None,
         gateway: Gateway,
         key_feed: KeyFeed,
+        days: DayCounts,
         mocked: Callable[[], bool],
     ) -> None:
         self.order_check: Final = None if ledger is None else OrderCheck(control.orders, ledger)
@@ -59,6 +62,7 @@ class Upkeep:
         self._ledger = ledger
         self._gateway = gateway
         self._key_feed = key_feed
+        self._day_counts = days
         self._mocked = mocked
         self._checked = 0.0  # when control.db was found in its place
         self._more_orders = True  # those of before the start
@@ -66,9 +70,16 @@ class Upkeep:
         self._disk_reason = ""
         self._key_watch = ChangeWatch(control.version)
         self._order_watch = ChangeWatch(control.version)
-        # A thread each: a slow disk or a long prune must not keep a revoked key alive.
+        # A thread each: a slow disk, a long prune or a long day must not keep a revoked key alive.
         self._keys: Final = Follower(
             "keys", KEY_POLL_S, self._look_at_keys, does="read key changes", trouble=_UNREADABLE
+        )
+        self._days: Final = Follower(
+            "days",
+            KEY_POLL_S,
+            self._count_days,
+            does="read what was used today",
+            trouble="limits of a day that are new count from when they were set",
         )
         self._orders: Final = Follower(
             "orders",
@@ -92,9 +103,13 @@ class Upkeep:
         with contextlib.ExitStack() as stack:
             if self.order_check is not None:
                 stack.enter_context(self.order_check.running())
-            for follower in (self._keys, self._orders, self._census):
+            for follower in (self._keys, self._days, self._orders, self._census):
                 stack.enter_context(follower.running())
             yield
+
+    def count_days(self) -> None:
+        """Before requests come; what cannot be read then is read as soon as it can be."""
+        self._days.turn()
 
     def checks(self) -> dict[str, Check]:
         """The databases and their disk, as readiness looks at them."""
@@ -131,6 +146,10 @@ class Upkeep:
             self._key_watch.done()
         self._key_feed.seen = time.monotonic()
         self._checked = checked
+        return False
+
+    def _count_days(self) -> bool:
+        self._day_counts.count()
         return False
 
     def _book_orders(self) -> bool:
