@@ -30,55 +30,149 @@ std::shared_ptr<const LimitSet> LimitsFrom(const py::handle& limits) {
   set->count_cached = GetOptional<bool>(dict, "count_cached").value_or(true);
   set->hedge = GetOptional<bool>(dict, "hedge");
   for (const auto& [name, value] : dict) {
-    const auto word = name.cast<std::string>();
+    const auto word = name.cast<std::string_view>();
     if (word == "count_cached" || word == "hedge") continue;
     const auto* const member =
         std::find_if(std::begin(kMembers), std::end(kMembers),
                      [&word](const auto& each) { return each.first == word; });
-    if (member == std::end(kMembers)) throw py::value_error("limits: no such limit: " + word);
-    (*set).*(member->second) = GetOptional<int64_t>(dict, member->first.data());
+    if (member == std::end(kMembers)) {
+      throw py::value_error("limits: no such limit: " + std::string(word));
+    }
+    if (value.is_none()) continue;
+    (*set).*(member->second) = CastMember<int64_t>(value, member->first.data());
   }
   const Status checked = CheckLimits(*set);
   if (!checked.ok()) throw py::value_error("limits." + checked.error().message);
   return *set == LimitSet{} ? nullptr : set;
 }
 
+namespace {
+
+// Nothing where it is None.
+template <typename T>
+std::optional<T> MaybeMember(py::handle member, const char* name) {
+  if (member.is_none()) return std::nullopt;
+  return CastMember<T>(member, name);
+}
+
+Window WindowFrom(py::handle member, const char* name) {
+  static constexpr std::pair<std::string_view, Window> kWindows[] = {{"never", Window::kNever},
+                                                                     {"daily", Window::kDaily},
+                                                                     {"weekly", Window::kWeekly},
+                                                                     {"monthly", Window::kMonthly}};
+  const auto word = MaybeMember<std::string_view>(member, name);
+  if (!word) return Window::kNever;
+  for (const auto& [each, window] : kWindows) {
+    if (each == *word) return window;
+  }
+  throw py::value_error(std::string(name) + ": expected never or daily or weekly or monthly");
+}
+
+std::optional<Money> AmountFrom(py::handle member, const char* name, const char* expected) {
+  const auto amount = MaybeMember<int64_t>(member, name);
+  if (!amount) return std::nullopt;
+  if (*amount < 0) throw py::value_error(std::string(name) + ": expected " + expected);
+  return Money{*amount};
+}
+
+std::shared_ptr<const ModelLimits> ModelLimitsFrom(py::handle member, const char* name) {
+  const auto models = MaybeMember<py::dict>(member, name);
+  if (!models) return nullptr;
+  ModelLimits own;
+  for (const auto& [model, limits] : *models) {
+    if (const auto set = LimitsFrom(limits)) own.emplace(model.cast<std::string>(), *set);
+  }
+  return own.empty() ? nullptr : std::make_shared<const ModelLimits>(std::move(own));
+}
+
+struct KeyMember {
+  const char* name;
+  bool required;
+  void (*take)(ApiKey* key, py::handle value, const char* name);
+};
+
+constexpr KeyMember kKeyMembers[] = {
+    {"key_id", true,
+     [](ApiKey* key, py::handle value, const char* name) {
+       key->key_id = CastMember<std::string>(value, name);
+     }},
+    {"org_id", true,
+     [](ApiKey* key, py::handle value, const char* name) {
+       key->org_id = CastMember<std::string>(value, name);
+     }},
+    {"profile", true,
+     [](ApiKey* key, py::handle value, const char* name) {
+       key->profile = CastMember<std::string>(value, name);
+     }},
+    {"disabled", true,
+     [](ApiKey* key, py::handle value, const char* name) {
+       key->disabled = CastMember<bool>(value, name);
+     }},
+    {"app_pending", true,
+     [](ApiKey* key, py::handle value, const char* name) {
+       key->app_pending = CastMember<bool>(value, name);
+     }},
+    {"expires_at", false,
+     [](ApiKey* key, py::handle value, const char* name) {
+       if (const auto at = MaybeMember<int64_t>(value, name)) key->expires_at = UnixSeconds{*at};
+     }},
+    {"limit_nano", false,
+     [](ApiKey* key, py::handle value, const char* name) {
+       key->limit = AmountFrom(value, name, "0 or more");
+     }},
+    {"limit_reset", false,
+     [](ApiKey* key, py::handle value, const char* name) {
+       key->limit_reset = WindowFrom(value, name);
+     }},
+    // None is unlimited, and must be said: a key that says nothing is prepaid.
+    {"credit_line_nano", false,
+     [](ApiKey* key, py::handle value, const char* name) {
+       key->credit_line = AmountFrom(value, name, "0 or more, or None").value_or(kUnlimitedLine);
+     }},
+    {"has_paid", false,
+     [](ApiKey* key, py::handle value, const char* name) {
+       key->has_paid = MaybeMember<bool>(value, name).value_or(false);
+     }},
+    {"store_answers", false,
+     [](ApiKey* key, py::handle value, const char* name) {
+       key->store_answers = MaybeMember<bool>(value, name).value_or(false);
+     }},
+    {"models", false,
+     [](ApiKey* key, py::handle value, const char* name) {
+       auto models = MaybeMember<std::vector<std::string>>(value, name);
+       if (models) key->models = std::make_shared<const std::vector<std::string>>(std::move(*models));
+     }},
+    {"app_id", false,
+     [](ApiKey* key, py::handle value, const char* name) {
+       if (auto app = MaybeMember<std::string>(value, name)) key->app_id = std::move(*app);
+     }},
+    {"limits", false,
+     [](ApiKey* key, py::handle value, const char*) { key->limits = LimitsFrom(value); }},
+    {"model_limits", false,
+     [](ApiKey* key, py::handle value, const char* name) {
+       key->model_limits = ModelLimitsFrom(value, name);
+     }},
+};
+
+}  // namespace
+
+// Each member is looked at once, as it comes: a server may start with a million keys.
 ApiKey KeyFrom(const py::dict& dict) {
   ApiKey key;
-  key.key_id = Get<std::string>(dict, "key_id");
-  key.org_id = Get<std::string>(dict, "org_id");
-  key.profile = Get<std::string>(dict, "profile");
-  key.disabled = Get<bool>(dict, "disabled");
-  key.app_pending = Get<bool>(dict, "app_pending");
-  if (const auto at = GetOptional<int64_t>(dict, "expires_at")) key.expires_at = UnixSeconds{*at};
-  if (const auto limit = GetOptional<int64_t>(dict, "limit_nano")) {
-    if (*limit < 0) throw py::value_error("limit_nano: expected 0 or more");
-    key.limit = Money{*limit};
-  }
-  key.limit_reset = Choice(dict, "limit_reset", Window::kNever,
-                           {{"never", Window::kNever},
-                            {"daily", Window::kDaily},
-                            {"weekly", Window::kWeekly},
-                            {"monthly", Window::kMonthly}});
-  // None is unlimited, and must be said: a key that says nothing is prepaid.
-  if (dict.contains("credit_line_nano")) {
-    const auto line = GetOptional<int64_t>(dict, "credit_line_nano");
-    if (line && *line < 0) throw py::value_error("credit_line_nano: expected 0 or more, or None");
-    key.credit_line = line ? Money{*line} : kUnlimitedLine;
-  }
-  key.has_paid = GetOptional<bool>(dict, "has_paid").value_or(false);
-  key.store_answers = GetOptional<bool>(dict, "store_answers").value_or(false);
-  if (auto models = GetOptional<std::vector<std::string>>(dict, "models")) {
-    key.models = std::make_shared<const std::vector<std::string>>(std::move(*models));
-  }
-  key.app_id = GetOptional<std::string>(dict, "app_id").value_or("");
-  if (dict.contains("limits")) key.limits = LimitsFrom(dict["limits"]);
-  if (const auto models = GetOptional<py::dict>(dict, "model_limits")) {
-    ModelLimits own;
-    for (const auto& [model, limits] : *models) {
-      if (const auto set = LimitsFrom(limits)) own.emplace(model.cast<std::string>(), *set);
+  uint32_t seen = 0;
+  for (const auto& [name, value] : dict) {
+    const auto word = name.cast<std::string_view>();
+    const auto* const member = std::find_if(std::begin(kKeyMembers), std::end(kKeyMembers),
+                                            [&word](const auto& each) { return each.name == word; });
+    if (member == std::end(kKeyMembers)) {
+      throw py::value_error("a key has no member of that name: " + std::string(word));
     }
-    if (!own.empty()) key.model_limits = std::make_shared<const ModelLimits>(std::move(own));
+    member->take(&key, value, member->name);
+    seen |= uint32_t{1} << (member - std::begin(kKeyMembers));
+  }
+  for (size_t i = 0; i < std::size(kKeyMembers); ++i) {
+    if (!kKeyMembers[i].required || (seen >> i & 1) != 0) continue;
+    throw py::value_error(std::string("missing key: ") + kKeyMembers[i].name);
   }
   return key;
 }

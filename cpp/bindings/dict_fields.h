@@ -11,21 +11,36 @@
 
 namespace seekroute {
 
-// Throws ValueError where it is absent or of another type. Needs the GIL, as all here do.
+// Null where it is absent. Looked up once: a million keys have fifteen members each. Needs the GIL,
+// as all here do.
+inline pybind11::handle Member(const pybind11::dict& dict, const char* key) {
+  return PyDict_GetItemString(dict.ptr(), key);
+}
+
+// Throws ValueError where it is of another type; `key` names it.
 template <typename T>
-T Get(const pybind11::dict& dict, const char* key) {
-  if (!dict.contains(key)) throw pybind11::value_error(std::string("missing key: ") + key);
+T CastMember(pybind11::handle member, const char* key) {
   try {
-    return dict[key].cast<T>();
+    return member.cast<T>();
   } catch (const pybind11::cast_error&) {
     throw pybind11::value_error(std::string("wrong type for key: ") + key);
   }
 }
 
+// Throws ValueError where it is absent or of another type.
+template <typename T>
+T Get(const pybind11::dict& dict, const char* key) {
+  const pybind11::handle member = Member(dict, key);
+  if (!member) throw pybind11::value_error(std::string("missing key: ") + key);
+  return CastMember<T>(member, key);
+}
+
+// Nothing where it is absent or None.
 template <typename T>
 std::optional<T> GetOptional(const pybind11::dict& dict, const char* key) {
-  if (!dict.contains(key) || dict[key].is_none()) return std::nullopt;
-  return Get<T>(dict, key);
+  const pybind11::handle member = Member(dict, key);
+  if (!member || member.is_none()) return std::nullopt;
+  return CastMember<T>(member, key);
 }
 
 // The member's value among words; what is absent is `otherwise`.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, func, select
 
 from seekroute.control.models import api_keys, key_changes
-from seekroute.control.queries import RIGHTS, CoreKey, core_key, joined_with_rights
+from seekroute.control.queries import CORE_KEY, CoreKey, core_key, joined_with_rights
 
 PAGE = 1000  # keys in memory at once
 
@@ -37,20 +37,20 @@ def keys_after(
 ) -> list[tuple[str, bytes, CoreKey]]:
     """(id, MAC, key as the core takes it) of the next `limit` keys that are not revoked, by id."""
     query = (
-        select(api_keys, *RIGHTS)
+        select(*CORE_KEY, api_keys.c.mac)
         .select_from(joined_with_rights(api_keys))
         .where(api_keys.c.revoked_at.is_(None), api_keys.c.id > key_id)
         .order_by(api_keys.c.id)
         .limit(limit)
     )
-    return [(row.id, row.mac, core_key(row)) for row in connection.execute(query)]
+    return [(row[0], row[-1], core_key(row)) for row in connection.execute(query)]
 
 
 def changes_after(connection: Connection, cursor: int, *, limit: int) -> ChangeBatch:
     """The changes after `cursor`, at most `limit`. One indexed query."""
     keys = key_changes.outerjoin(api_keys, api_keys.c.mac == key_changes.c.mac)
     query = (
-        select(key_changes.c.seq, key_changes.c.mac.label("changed"), api_keys, *RIGHTS)
+        select(*CORE_KEY, api_keys.c.revoked_at, key_changes.c.seq, key_changes.c.mac)
         .select_from(joined_with_rights(keys))
         .where(key_changes.c.seq > cursor)
         .order_by(key_changes.c.seq)
@@ -60,7 +60,7 @@ def changes_after(connection: Connection, cursor: int, *, limit: int) -> ChangeB
     changes = []
     for row in found:
         live = row.id is not None and row.revoked_at is None
-        changes.append((row.changed, core_key(row) if live else None))
+        changes.append((row.mac, core_key(row) if live else None))
     return ChangeBatch(
         cursor=found[-1].seq if found else cursor, changes=changes, more=len(found) == limit
     )
