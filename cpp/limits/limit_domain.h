@@ -44,8 +44,12 @@ struct Limiter::Domain {
   size_t sweep_at SR_GUARDED_BY(mu) = kFirstLimitSweep;
   Part* live = nullptr;  // likewise under mu, which is not seen through a Pick
   uint64_t changes = 0;  // of what is used; likewise
-  // How many requests of an organization wait, wherever.
-  std::unordered_map<std::string, int64_t, Hash, std::equal_to<>> waiting;  // likewise
+  // What of an organization waits, wherever.
+  struct Waiting {
+    int64_t requests = 0;
+    int64_t bytes = 0;
+  };
+  std::unordered_map<std::string, Waiting, Hash, std::equal_to<>> waiting;  // likewise
 
   LimitTime TimeOf(const LimitTime& time) SR_REQUIRES(mu) {
     const bool race = time.now < told && told - time.now < kLimitRace;

@@ -43,7 +43,7 @@ class LimitQueueTest : public ::testing::Test {
   // A request of a key of an organization.
   struct Asker {
     Asker(Woken* woken, uint64_t id, std::string the_key, std::string the_org)
-        : key(std::move(the_key)), org(std::move(the_org)), waiter(woken, id, 100) {}
+        : key(std::move(the_key)), org(std::move(the_org)), waiter(woken, id, 50) {}
     const std::string key, org;
     LimitWaiter waiter;
     Reservation reservation, of_model;
@@ -258,15 +258,20 @@ TEST_F(LimitQueueTest, BoundsHowManyWait) {
 TEST_F(LimitQueueTest, BoundsWhatTheyKeepInMemory) {
   OfModel({.concurrent = 1});
   ASSERT_TRUE(Passes(&Add()));
-  LimitWaiter large(&woken_, 90, 950), small(&woken_, 91, 50), one(&woken_, 92, 1);
+  LimitWaiter large(&woken_, 90, 200), small(&woken_, 91, 50), one(&woken_, 92, 1);
+  LimitWaiter larger(&woken_, 93, 700), more(&woken_, 94, 51), fits(&woken_, 95, 50);
   const LimitPatience patience{
       .asked = patience_, .most = Duration::Seconds(60), .since = At(0).now};
-  const auto waits = [&](LimitWaiter* waiter) {
-    return limiter_.Reserve({.org = "o", .model = "m"}, {}, At(0), waiter, patience).waits;
+  const auto waits = [&](LimitWaiter* waiter, const char* org = "o") {
+    return limiter_.Reserve({.org = org, .model = "m"}, {}, At(0), waiter, patience).waits;
   };
   EXPECT_TRUE(waits(&large));
   EXPECT_TRUE(waits(&small));
-  EXPECT_FALSE(waits(&one));
+  EXPECT_FALSE(waits(&one));  // a quarter of all is the most of an organization
+  EXPECT_TRUE(waits(&larger, "p"));  // but one always may
+  EXPECT_FALSE(waits(&more, "q"));
+  EXPECT_TRUE(waits(&fits, "q"));
+  EXPECT_FALSE(waits(&one, "r"));  // all is full
   large.Leave();
   EXPECT_TRUE(waits(&one));
 }

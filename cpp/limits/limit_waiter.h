@@ -61,7 +61,10 @@ struct LimitPatience {
 struct QueueBounds {
   int64_t waiters = 1000;
   int64_t of_org = 100;
-  int64_t bytes = int64_t{64} << 20;
+  int64_t bytes = int64_t{64} << 20;  // of what they keep; of one organization a part
+  static constexpr int64_t kOrgPart = 4;
+
+  int64_t bytes_of_org() const { return bytes / kOrgPart; }
 };
 
 }  // namespace seekroute

@@ -29,7 +29,12 @@ bool Limiter::Join(const LimitSubject& who, const LimitCost& cost, const LimitRe
   LimitWaiter::Place* place = waiter->place_.get();
   if (place == nullptr) {
     const auto counted = pick->own->waiting.find(who.org);
-    if (counted != pick->own->waiting.end() && counted->second >= queue_.of_org) return false;
+    const Domain::Waiting of_org =
+        counted != pick->own->waiting.end() ? counted->second : Domain::Waiting();
+    if (of_org.requests >= queue_.of_org) return false;
+    // One always may, however large.
+    const bool too_large = of_org.bytes + waiter->bytes_ > queue_.bytes_of_org();
+    if (too_large && of_org.requests > 0) return false;
     const bool many = waiting_.fetch_add(1) >= queue_.waiters;
     const bool large = waiting_bytes_.fetch_add(waiter->bytes_) + waiter->bytes_ > queue_.bytes;
     if (many || large) {
@@ -44,7 +49,9 @@ bool Limiter::Join(const LimitSubject& who, const LimitCost& cost, const LimitRe
     place->own = pick->own;
     place->waiter = waiter;
     place->org = who.org;
-    ++pick->own->waiting[place->org];
+    Domain::Waiting& now = pick->own->waiting[place->org];
+    ++now.requests;
+    now.bytes += waiter->bytes_;
   } else if (place->holder == at.holder && place->dimension == refusal.dimension) {
     return true;
   } else {
@@ -84,7 +91,8 @@ void Limiter::Unqueue(LimitWaiter::Place* place, bool served, LimitWakes* wakes)
 void Limiter::Drop(LimitWaiter::Place* place, bool served, LimitWakes* wakes) {
   Unqueue(place, served, wakes);
   const auto counted = place->own->waiting.find(place->org);
-  if (--counted->second == 0) place->own->waiting.erase(counted);
+  counted->second.bytes -= place->waiter->bytes_;
+  if (--counted->second.requests == 0) place->own->waiting.erase(counted);
   waiting_.fetch_sub(1);
   waiting_bytes_.fetch_sub(place->waiter->bytes_);
 }
