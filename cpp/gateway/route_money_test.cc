@@ -12,30 +12,7 @@ class RouteMoneyTest : public CreditsTest {
  protected:
   void OpenRoute(Money balance) {
     Open(balance);
-    auto snapshot = std::make_shared<Snapshot>();
-    snapshot->profiles.emplace("seekroute", profile_);
-    snapshot->default_profile = "seekroute";
-    Model model{.id = "a/m", .max_output = 1000, .endpoints = {}};
-    for (const auto& [id, nano] : {std::pair{"dear", kDearNano}, {"cheap", kOutputNano}}) {
-      Provider provider;
-      provider.id = id;
-      provider.upstream.base_url = std::string("https://") + id;
-      snapshot->providers.push_back(std::move(provider));
-      PriceTable::Parts prices;
-      prices.revision = "r";
-      Rates& rates = prices.variants.emplace_back().rates;
-      rates[PriceClass::kInput] = Rate{kInputNano * 1000};
-      rates[PriceClass::kOutput] = Rate{static_cast<uint64_t>(nano) * 1000};
-      RequestForm form;
-      form.cap_field = "max_tokens";
-      model.endpoints.push_back({static_cast<uint32_t>(model.endpoints.size()), "up",
-                                 *PriceTable::Make(std::move(prices)), std::move(form)});
-    }
-    Catalog::Parts parts;
-    parts.names.emplace("m", "a/m");
-    parts.models.push_back(std::move(model));
-    snapshot->catalog = std::move(*Catalog::Make(std::move(parts)));
-    snapshot_ = std::move(snapshot);
+    snapshot_ = SnapshotAt({{.provider = "dear", .output_nano = kDearNano}, {.provider = "cheap"}});
   }
 
   int64_t Costs(int64_t tokens, int64_t nano) const { return PromptNano(options_) + tokens * nano; }

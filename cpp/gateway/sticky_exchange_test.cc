@@ -14,32 +14,10 @@ class StickyExchangeTest : public CreditsTest {
 
   void OpenTwo() {
     Open({1'000'000'000});
-    auto snapshot = std::make_shared<Snapshot>();
-    snapshot->profiles.emplace("seekroute", profile_);
-    snapshot->default_profile = "seekroute";
-    Model model{.id = "a/m", .max_output = 1000, .endpoints = {}};
-    for (const char* id : {"one", "two"}) {
-      Provider provider;
-      provider.id = id;
-      provider.upstream.base_url = std::string("https://") + id;
-      snapshot->providers.push_back(std::move(provider));
-      PriceTable::Parts prices;
-      prices.revision = "r";
-      Rates& rates = prices.variants.emplace_back().rates;
-      rates[PriceClass::kInput] = rates[PriceClass::kOutput] = Rate{1'000'000};
-      rates[PriceClass::kCacheRead] = Rate{100'000};
-      Endpoint& endpoint = model.endpoints.emplace_back();
-      endpoint.provider = static_cast<uint32_t>(model.endpoints.size() - 1);
-      endpoint.upstream_model = "up";
-      endpoint.price = *PriceTable::Make(std::move(prices));
-      endpoint.id = model.endpoints.size();
-      SetDialect(DialectId::kOpenAiChat, &endpoint);
-    }
-    Catalog::Parts parts;
-    parts.names.emplace("m", "a/m");
-    parts.models.push_back(std::move(model));
-    snapshot->catalog = std::move(*Catalog::Make(std::move(parts)));
-    snapshot_ = std::move(snapshot);
+    const At one{.provider = "one", .output_nano = kInputNano, .cache_read_nano = kInputNano / 10};
+    At two = one;
+    two.provider = "two";
+    snapshot_ = SnapshotAt({one, two});
   }
 
   StickyTable table_{StickyRules()};

@@ -157,6 +157,8 @@ Error Tries::WithSoonest(const FailedAttempt& judged) const {
 // Beside a stream that is slower than nearly all of its endpoint.
 void Tries::ArmHedge() {
   if (world_.hedges == nullptr || world_.health == nullptr || running_ != 1) return;
+  const Try& first = *current_;
+  if (!first.attempt->transcoder().streams() || turns_.ChargesAnyway(first.place)) return;
   bool hedged = world_.hedges->enabled();
   if (world_.limiter != nullptr) {
     const LimitSubject who = SubjectOf(plan_.admission->key.get(), {});
@@ -164,8 +166,6 @@ void Tries::ArmHedge() {
   }
   if (!hedged) return;
   world_.hedges->NoteFirstCall();
-  const Try& first = *current_;
-  if (!first.attempt->transcoder().streams() || turns_.ChargesAnyway(first.place)) return;
   const TimePoint now = world_.clock->Now();
   const auto slow = world_.health->SlowAfter(first.candidate->endpoint->id, now);
   if (!slow) return;

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "gateway/engine.h"
+#include "gateway/hedge_budget.h"
 #include "gateway/mailbox_outlet.h"
 #include "testing/credit_store.h"
 #include "testing/offer_fixture.h"
@@ -59,6 +60,7 @@ class CreditsTest : public OfferTest {
                                   .stats = &stats_,
                                   .host = nullptr,
                                   .health = health_,
+                                  .hedges = hedges_,
                                   .sticky = sticky_});
     ApiKey key{.key_id = "k",
                .org_id = "o",
@@ -145,6 +147,7 @@ class CreditsTest : public OfferTest {
   std::optional<ReadOutSlots> read_outs_;
   Limiter limiter_, upstream_limiter_;
   HealthTable* health_ = nullptr;  // before Open(); null: everybody is well
+  HedgeBudget* hedges_ = nullptr;  // likewise; null: nothing is hedged
   Mailbox mailbox_;
   Stats stats_;
   SurfaceId surface_ = SurfaceId::kChat;  // that requests are spoken in

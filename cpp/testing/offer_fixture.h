@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdint>
+#include <initializer_list>
 #include <memory>
 #include <string>
 #include <utility>
@@ -52,6 +53,45 @@ class OfferTest : public ::testing::Test {
     model.context = model_context_;
     model.endpoints.back().context = endpoint_context_;
     model.endpoints.back().max_output = endpoint_max_output_;
+    Catalog::Parts parts;
+    parts.names.emplace("m", "a/m");
+    parts.models.push_back(std::move(model));
+    snapshot->catalog = std::move(*Catalog::Make(std::move(parts)));
+    return snapshot;
+  }
+
+  struct At {
+    std::string provider;  // at https://PROVIDER
+    uint64_t input_nano = kInputNano;
+    uint64_t output_nano = kOutputNano;
+    uint64_t cache_read_nano = 0;
+  };
+
+  // The same model at several providers, that answer as OpenAI does; their ids are 1, 2, ...
+  std::shared_ptr<const Snapshot> SnapshotAt(std::initializer_list<At> places) const {
+    auto snapshot = std::make_shared<Snapshot>();
+    snapshot->profiles.emplace("seekroute", profile_);
+    snapshot->default_profile = "seekroute";
+    Model model{.id = "a/m", .max_output = 1000, .endpoints = {}};
+    for (const At& at : places) {
+      Provider provider;
+      provider.id = at.provider;
+      provider.upstream.base_url = "https://" + at.provider;
+      snapshot->providers.push_back(std::move(provider));
+      PriceTable::Parts prices;
+      prices.revision = "r";
+      Rates& rates = prices.variants.emplace_back().rates;
+      rates[PriceClass::kInput] = Rate{at.input_nano * 1000};
+      rates[PriceClass::kOutput] = Rate{at.output_nano * 1000};
+      rates[PriceClass::kCacheRead] = Rate{at.cache_read_nano * 1000};
+      Endpoint& endpoint = model.endpoints.emplace_back();
+      endpoint.provider = static_cast<uint32_t>(model.endpoints.size() - 1);
+      endpoint.upstream_model = "up";
+      endpoint.price = *PriceTable::Make(std::move(prices));
+      endpoint.form.cap_field = "max_tokens";
+      endpoint.id = model.endpoints.size();
+      SetDialect(DialectId::kOpenAiChat, &endpoint);
+    }
     Catalog::Parts parts;
     parts.names.emplace("m", "a/m");
     parts.models.push_back(std::move(model));
