@@ -43,6 +43,8 @@ std::string_view NameOf(Skip skip) {
     case Skip::kAtRate:
     case Skip::kFull:
       return "upstream_limit";
+    case Skip::kOverLimit:
+      return "over_limit";
     case Skip::kModelLimit:
       return "limited";
     case Skip::kRetryBudget:

@@ -32,6 +32,7 @@ enum class Skip : uint8_t {
   kLimited,      // likewise, for the pace alone
   kAtRate,       // a rate that is set for it, or for the key, is used up
   kFull,         // as many run there as may at once
+  kOverLimit,    // its limits never give as many tokens at once as the prompt takes
   kModelLimit,   // the client's limits for its model are used up
   kRetryBudget,  // too much of its provider's work is done again already
   kGone,         // the newest snapshot has not its provider any more, or none of the keys

@@ -27,6 +27,8 @@ std::string_view Said(Skip skip) {
     case Skip::kAtRate:
     case Skip::kFull:
       return "is at its own limit";
+    case Skip::kOverLimit:
+      return "is never asked for as many tokens";
     case Skip::kModelLimit:
       return "has a model at its limit";
     case Skip::kRetryBudget:
@@ -261,12 +263,23 @@ std::string Turns::Reasons(const std::vector<Passed>& passed) {
   return reasons;
 }
 
+// It would be refused again, however long its client waits.
+Error Turns::TooLargeForAll() const {
+  return MakeError(ErrorCode::kRequestTooLargeForLimit,
+                   "the prompt takes about " + std::to_string(admission_->route.expected_prompt) +
+                       " tokens, and no provider of '" +
+                       candidates()[passed_.front().place].model->id +
+                       "' is asked for so many at once: shorten the prompt, or have the "
+                       "operator raise the provider's tokens_per_minute");
+}
+
 Error Turns::NobodyToAsk() const {
   const auto all_are = [this](auto... skips) {
     return !passed_.empty() && std::ranges::all_of(passed_, [&](const Passed& each) {
       return ((each.skip == skips) || ...);
     });
   };
+  if (all_are(Skip::kOverLimit)) return TooLargeForAll();
   const bool paced = all_are(Skip::kLimited, Skip::kAtRate, Skip::kModelLimit);
   const std::string& model = candidates()[passed_.empty() ? 0 : passed_.front().place].model->id;
   Error error =

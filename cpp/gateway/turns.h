@@ -87,6 +87,7 @@ class Turns {
   };
 
   static std::string Reasons(const std::vector<Passed>& passed);
+  Error TooLargeForAll() const;
   const std::vector<Candidate>& candidates() const { return admission_->route.candidates; }
   HealthQuestion QuestionOf(size_t place) const;
   HealthAnswer AskHealth(const HealthQuestion& question) const;

@@ -13,7 +13,18 @@ namespace {
 // Nobody knows when one of those that run ends.
 constexpr Duration kUntilOneEnds = Duration::Seconds(1);
 
-Skip SkipFor(RefusalKind kind) { return kind == RefusalKind::kWait ? Skip::kAtRate : Skip::kFull; }
+Skip SkipFor(RefusalKind kind) {
+  switch (kind) {
+    case RefusalKind::kWait:
+      return Skip::kAtRate;
+    case RefusalKind::kTooLarge:
+      return Skip::kOverLimit;
+    case RefusalKind::kBusy:
+    case RefusalKind::kNever:
+      break;
+  }
+  return Skip::kFull;
+}
 
 // Whatever has limits in a snapshot.
 template <typename Visit>

@@ -115,6 +115,22 @@ def test_an_endpoint_at_its_limit_is_passed_over(two: Two) -> None:
     assert two.posts() == (1, 1)
 
 
+def test_what_never_fits_goes_where_it_does_and_is_else_not_to_be_sent_again(two: Two) -> None:
+    long = {"model": MODEL, "messages": [{"role": "user", "content": "many words " * 200}]}
+    two.limit(tokens_per_minute=100)
+    assert two.server.post("/v1/chat/completions", long).status == 200
+    assert two.posts() == (0, 1)
+    snapshot = two.server.snapshot()
+    for row in snapshot["models"][0]["candidates"]:
+        row["limits"] = {"tokens_per_minute": 100}
+    two.server.gateway.core.install(snapshot)
+    refused = two.server.post("/v1/chat/completions", long)
+    assert (refused.status, refused.code) == (400, "request_too_large_for_limit")
+    assert "shorten the prompt" in refused.message
+    assert "retry-after" not in refused.headers
+    assert two.posts() == (0, 1)
+
+
 def told(remaining: str, reset: str, limit: str = "60") -> Text:
     """An answer of a provider that tells how many requests it leaves."""
     figures = {"limit": limit, "remaining": remaining, "reset": reset}
