@@ -66,7 +66,7 @@ constexpr std::array<ErrorTraits, kErrorCodeCount> kTable = {{
   {kMaxCostExceeded,           "max_cost_exceeded",            402, "billing_error",         "payment_required",        kCaller,   kNo,      0,       "raise `max_cost`, shorten the prompt, or ask a cheaper model"},
   {kRateLimitExceeded,         "rate_limit_exceeded",          429, "rate_limit_error",      "rate_limit_exceeded",     kPolicy,   kUnsaid,  kSoonMs, kSlower},
   {kRateLimitClosed,           "rate_limit_exceeded",          429, "rate_limit_error",      "rate_limit_exceeded",     kPolicy,   kNo,      0,       "ask whoever runs the gateway to raise the limit"},
-  {kRequestTooLargeForLimit,   "request_too_large_for_limit",  400, kBad,                    "token_limit_exceeded",    kPolicy,   kUnsaid,  0,       "ask for fewer tokens: the request is over a limit of the key"},
+  {kRequestTooLargeForLimit,   "request_too_large_for_limit",  400, kBad,                    "token_limit_exceeded",    kPolicy,   kUnsaid,  0,       "ask for fewer tokens: the request is over a limit of the key or of every provider"},
   {kStoreUnavailable,          "store_unavailable",            503, kServer,                 "server",                  kGateway,  kUnsaid,  kSoonMs, kWait},
   {kStorageFull,               "storage_full",                 503, kServer,                 "server",                  kGateway,  kUnsaid,  kSoonMs, "tell whoever runs the gateway that the ledger's disk is full"},
   {kStorageCorrupt,            "storage_corrupt",              503, kServer,                 "server",                  kGateway,  kUnsaid,  kSoonMs, "tell whoever runs the gateway that the ledger is damaged"},

@@ -128,6 +128,8 @@ struct Error {
   std::string shown_code;
   std::string words;              // the provider's, sanitised: for the operator, not for the client
   bool said_by_upstream = false;  // it refused in so many words, or by a status
+  // It refused what was asked, and not who asks: it says nothing of the next request.
+  bool of_request = false;
 
   std::string_view name() const { return TraitsOf(code).name; }
   int status() const { return TraitsOf(code).status; }

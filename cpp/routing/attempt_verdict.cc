@@ -8,7 +8,14 @@ AttemptVerdict VerdictOn(const FailedAttempt& failed) {
   FailedAttempt whole = failed;
   whole.content_relayed = false;
   const Duration retry_after = Duration::Milliseconds(failed.error.retry_after_ms);
-  switch (ClassOf(whole)) {
+  const FailureClass failure = ClassOf(whole);
+  if (failed.error.of_request) {
+    // A firewall that goes on refusing one body after the other is the endpoint's fault.
+    return {failure == FailureClass::kForbidden ? Outcome::kFault : Outcome::kNeutral,
+            Key::kNothing,
+            {}};
+  }
+  switch (failure) {
     case FailureClass::kNotSent:
       return {Outcome::kOriginFault, Key::kNothing, {}};
     case FailureClass::kServer:

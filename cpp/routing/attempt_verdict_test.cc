@@ -24,6 +24,25 @@ TEST(AttemptVerdictTest, WhatItsClientDoesSaysNothingOfAProvider) {
             Outcome::kNeutral);
 }
 
+TEST(AttemptVerdictTest, WhatIsOfOneRequestPutsNoKeyOut) {
+  for (const auto& [code, status] : {std::pair{ErrorCode::kUpstreamNoCredit, 402},
+                                     {ErrorCode::kUpstreamModelNotFound, 404},
+                                     {ErrorCode::kUpstreamRateLimited, 429}}) {
+    Error error = MakeError(code, "");
+    error.upstream_status = status;
+    error.of_request = true;
+    const AttemptVerdict verdict = VerdictOn({.error = error, .dispatched = true});
+    EXPECT_EQ(verdict.outcome, Outcome::kNeutral) << status;
+    EXPECT_EQ(verdict.key, Key::kNothing) << status;
+  }
+  Error firewall = MakeError(ErrorCode::kUpstreamForbidden, "");
+  firewall.upstream_status = 403;
+  firewall.of_request = true;
+  const AttemptVerdict verdict = VerdictOn({.error = firewall, .dispatched = true});
+  EXPECT_EQ(verdict.outcome, Outcome::kFault);
+  EXPECT_EQ(verdict.key, Key::kNothing);
+}
+
 TEST(AttemptVerdictTest, TellsWhoseTroubleItIs) {
   using enum ErrorCode;
   for (const Case& c : std::initializer_list<Case>{

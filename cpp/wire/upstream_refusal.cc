@@ -223,6 +223,31 @@ constexpr auto kPhrases = std::to_array<PhraseRow>({
     {"model service overloaded", kUpstreamUnavailable, Within::kLoad},
 });
 
+// Refusals with a status of the account's, or of the model's, that are of this one request: the next
+// may be served. A sentence may quote the request: taken for one of these it costs one more attempt.
+struct RequestRow {
+  int status;
+  std::string_view phrase;  // in lower case
+};
+
+constexpr auto kOfRequest = std::to_array<RequestRow>({
+    {402, "fewer max_tokens"},  // OpenRouter: the rest of the credit pays for less
+    {402, "can only afford"},
+    {404, "no endpoints found"},         // OpenRouter: none with what is asked for
+    {404, "no allowed providers"},       // OpenRouter: none that this request's wishes allow
+    {404, "does not support"},  // a feature
+    {429, "request too large"},          // OpenAI, Groq: more than a minute's tokens at once
+    {429, "reduce your message size"},   // Groq
+    {429, "reduce the length"},          // Azure
+    {403, "requires moderation"},        // OpenRouter
+});
+
+bool IsOfRequest(int status, const std::string& sentence) {
+  return std::any_of(kOfRequest.begin(), kOfRequest.end(), [&](const RequestRow& row) {
+    return row.status == status && sentence.find(row.phrase) != std::string::npos;
+  });
+}
+
 // Alibaba calls its limit of tokens a minute a quota, as OpenAI does money. The page that it names
 // tells them apart.
 constexpr auto kAlibabaPages =
@@ -379,6 +404,7 @@ Error ErrorFrom(int status, const ProviderError& said, std::string_view sentence
   if (!is_secret(refusal.shown_code)) error.shown_code = std::move(refusal.shown_code);
   error.upstream_status = status >= 300 ? status : said.status;
   error.said_by_upstream = status < 300 || status >= 400;
+  error.of_request = IsOfRequest(error.upstream_status, Lower(said.message));
   if (refusal.code == kUpstreamRateLimited || refusal.code == kUpstreamUnavailable) {
     error.retry_after_ms = std::max<int64_t>(refusal.retry_after_ms, 0);
   }
@@ -446,7 +472,13 @@ ErrorCode CodeOfUpstreamStatus(int status) {
 
 Error ReadRefusal(int status, std::string_view body, const std::vector<const Secret*>& secrets) {
   const ProviderError said = ReadProviderError(body);
-  return ErrorFrom(status, said, said.message, secrets);
+  Error error = ErrorFrom(status, said, said.message, secrets);
+  // A page: of a firewall in front of the provider, which looks at the content.
+  const size_t begins = body.find_first_not_of(" \t\r\n");
+  if (status == 403 && begins != std::string_view::npos && body[begins] == '<') {
+    error.of_request = true;
+  }
+  return error;
 }
 
 Error ReadErrorInAnswer(std::string_view text, int status) {
