@@ -277,11 +277,13 @@ TEST(LimitWordsTest, WritesTheDraftsFieldsOnDemand) {
   left.requests = LimitLeft{.scope = LimitScope::kKey,
                             .limit = 60,
                             .remaining = 57,
+                            .rate = 60,
                             .window_s = 60,
                             .reset = {2'000'000'001}};
   left.tokens = LimitLeft{.scope = LimitScope::kOrg,
                           .limit = 90'000,
                           .remaining = 1,
+                          .rate = 90'000,
                           .window_s = 86'400,
                           .reset = Duration::Seconds(5)};
   ResponseHead head;
@@ -290,6 +292,33 @@ TEST(LimitWordsTest, WritesTheDraftsFieldsOnDemand) {
             "\"key-requests\";q=60;w=60, \"org-tokens-day\";q=90000;w=86400");
   EXPECT_EQ(HeaderOf(head, "ratelimit"), "\"key-requests\";r=57;t=3, \"org-tokens-day\";r=1;t=5");
   EXPECT_EQ(HeaderOf(head, "x-ratelimit-remaining-requests"), "57");
+}
+
+// Whoever paces itself by the quota and its window meets the rate.
+TEST(LimitWordsTest, AQuotaComesBackInItsWindow) {
+  constexpr int64_t kMost = int64_t{1} << 40;
+  const struct {
+    int64_t rate, burst;
+    std::string_view written;
+  } cases[] = {
+      {60, 60, "q=60;w=60"},      {60, 1, "q=1;w=1"},     {600, 20, "q=20;w=2"},
+      {6, 1, "q=1;w=10"},         {60, 120, "q=120;w=120"},
+      {600, 1, "q=600;w=60"},  // a tenth of a second
+      {7, 10, "q=7;w=60"},        {1, kMost, "q=1099511627776;w=65970697666560"},
+      {0, 0, "q=0;w=60"},
+  };
+  for (const auto& [rate, burst, written] : cases) {
+    Meter meter;
+    meter.Change({.requests_per_minute = rate,
+                  .burst_requests = burst == rate ? std::nullopt : std::optional(burst)},
+                 TimePoint());
+    LimitsLeft left;
+    meter.TellMinutes(LimitScope::kKey, TimePoint(), &left);
+    ResponseHead head;
+    AddLimitHeaders(left, true, &head);
+    EXPECT_EQ(HeaderOf(head, "ratelimit-policy"), "\"key-requests\";" + std::string(written));
+    EXPECT_EQ(HeaderOf(head, "ratelimit"), "\"key-requests\";r=" + std::to_string(burst) + ";t=0");
+  }
 }
 
 TEST(LimitWordsTest, RoundsAWaitUp) {

@@ -114,6 +114,21 @@ std::string PolicyName(const LimitLeft& left, std::string_view family) {
   return "\"" + name + "\"";
 }
 
+// A quota and the seconds in which it comes back: what may come at once, where its time is whole
+// seconds, which is all that the field has; else what comes in a window.
+std::string Quota(const LimitLeft& left) {
+  int64_t quota = left.rate, window_s = left.window_s;
+  if (left.limit > 0 && left.rate > 0) {
+    __extension__ using Wide = __int128;
+    const Wide seconds = Wide{left.limit} * left.window_s;
+    if (seconds % left.rate == 0) {
+      quota = left.limit;
+      window_s = static_cast<int64_t>(seconds / left.rate);
+    }
+  }
+  return ";q=" + std::to_string(quota) + ";w=" + std::to_string(window_s);
+}
+
 }  // namespace
 
 Error RefusedByLimit(const LimitRefusal& refusal, std::optional<Duration> queued) {
@@ -163,8 +178,7 @@ void AddLimitHeaders(const LimitsLeft& left, bool ietf, ResponseHead* head) {
     const std::string name = PolicyName(*shown, family);
     const std::string_view comma = policies.empty() ? "" : ", ";
     policies += comma;
-    policies +=
-        name + ";q=" + std::to_string(shown->limit) + ";w=" + std::to_string(shown->window_s);
+    policies += name + Quota(*shown);
     rates += comma;
     rates += name + ";r=" + std::to_string(shown->remaining) +
              ";t=" + std::to_string((MillisecondsUp(shown->reset) + 999) / 1000);

@@ -64,6 +64,7 @@ struct LimitLeft {
   LimitScope scope = LimitScope::kKey;
   int64_t limit = 0;  // at once: the burst
   int64_t remaining = 0;
+  int64_t rate = 0;  // a window, of one of a minute or a day
   int64_t window_s = 0;
   Duration reset = {};  // until it is as if nothing had been taken
 };

@@ -307,6 +307,7 @@ void Meter::TellMinutes(LimitScope scope, TimePoint now, LimitsLeft* left) const
     LimitLeft told{.scope = scope, .window_s = kMinute};
     if (*limit > 0) {
       told.limit = rate->burst;
+      told.rate = rate->units;
       told.remaining = cell.Remaining(*rate, now);
     }
     left->AddMinute(kind, told);
@@ -328,6 +329,7 @@ void Meter::TellDays(LimitScope scope, const LimitTime& time, LimitsLeft* left) 
     LimitLeft told{.scope = scope,
                    .limit = *limit,
                    .remaining = std::max<int64_t>(0, *limit - used),
+                   .rate = *limit,
                    .window_s = kSecondsPerDay};
     left->AddDay(kind, told);
   };
