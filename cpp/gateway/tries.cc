@@ -195,11 +195,11 @@ bool Tries::ReadOut() {
 }
 
 Duration Tries::waited() const {
-  Duration waited = waited_;
+  Duration longest;
   for (const auto& each : tries_) {
-    if (!each->over) waited = waited + each->attempt->waited();
+    if (!each->over) longest = std::max(longest, each->attempt->waited());
   }
-  return waited;
+  return waited_ + longest;
 }
 
 bool Tries::quiet() const {
@@ -363,15 +363,23 @@ void Tries::FreeSlotOf(Try* ended) {
 void Tries::Count(Try* ended, std::string_view error, bool dispatched, std::string words) {
   const Attempt& attempt = *ended->attempt;
   const Money suspected = error.empty() ? Money{} : SuspectedCost(*ended, error, dispatched);
+  // Who is abandoned is waited for until then, however silent.
+  const bool abandoned = error == kHedgeLost || error == kAbandoned;
+  const Duration waited = abandoned ? attempt.running() : attempt.waited();
   CutText(kMaxAttemptWords, &words);
   const std::string& provider = attempt.provider().id;
-  records_.push_back({provider, attempt.upstream_status(), std::string(error), attempt.waited(),
-                      suspected, std::move(words), ended->candidate->model->id});
+  records_.push_back({provider, attempt.upstream_status(), std::string(error), waited, suspected,
+                      std::move(words), ended->candidate->model->id});
   world_.stats->CountAttempt(provider, ended->candidate->model->id, attempt.upstream_status(),
-                             attempt.waited());
+                             waited);
   if (ended->hedge && !(won_ && ended == current_)) world_.stats->CountHedge("lost");
-  waited_ = waited_ + attempt.waited();
   ended->over = true;
+  // What runs beside it counts the time that both have run.
+  Duration beside;
+  for (const auto& each : tries_) {
+    if (!each->over) beside = std::max(beside, each->attempt->running());
+  }
+  waited_ = waited_ + std::max(waited - beside, Duration{});
   --running_;
   if (ended->reservation.holds()) {
     const bool charged = error.empty() || (dispatched && !attempt.refused());

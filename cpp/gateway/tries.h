@@ -101,7 +101,7 @@ class Tries : private AttemptOwner {
   std::span<const AttemptRecord> records() const { return records_; }
   int sent() const { return sent_; }
   size_t selected() const;  // the place of candidate(), from 1; 0: none was asked
-  Duration waited() const;  // for upstreams, over all tries
+  Duration waited() const;  // for upstreams, over all tries; once where two run
   bool quiet() const;       // no transfer runs any more
 
   // Why each candidate of the route was passed over at its turn; empty: nobody was.

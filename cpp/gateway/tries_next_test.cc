@@ -249,6 +249,9 @@ TEST_F(HedgeTest, ASecondIsAskedBesideASlowStreamAndTheFirstContentWins) {
   EXPECT_EQ(Hedges("won"), 1);
   EXPECT_EQ(content_.find("late"), std::string::npos);
   EXPECT_TRUE(transport_.seen()[0].cancelled);
+  // It was waited for until it was stopped, and the time of both counts once.
+  EXPECT_EQ(tries_->records()[0].waited, after + Duration::Milliseconds(100));
+  EXPECT_EQ(tries_->waited(), after + tries_->records()[1].waited);
 }
 
 TEST_F(HedgeTest, TheFirstMayStillWin) {
@@ -257,6 +260,9 @@ TEST_F(HedgeTest, TheFirstMayStillWin) {
   Begin(true);
   Run();
   EXPECT_EQ(Booked(), (Words{"b hedge_lost", "a answered"}));
+  EXPECT_EQ(tries_->waited(), tries_->records()[1].waited);
+  EXPECT_GT(tries_->records()[0].waited, Duration::Milliseconds(50));
+  EXPECT_LT(tries_->records()[0].waited, Duration::Milliseconds(150));
   EXPECT_EQ(Hedges("lost"), 1);
   EXPECT_EQ(Hedges("won"), 0);
 }
