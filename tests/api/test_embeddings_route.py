@@ -404,3 +404,12 @@ def test_metrics_tell_them_apart(server: RunningServer) -> None:
     assert re.search(
         r'^seekroute_http_requests_total\{[^}]*route="embeddings"[^}]*\} [1-9]', text, re.M
     )
+
+
+@pytest.mark.parametrize("wish", [{"zdr": True}, {"data_collection": "deny"}])
+def test_a_wish_for_privacy_at_the_top_is_kept(server: RunningServer, wish: dict[str, Any]) -> None:
+    # Nothing is known of these providers: they keep no promise.
+    for answer in (embed(server, model=TWO, **wish), server.chat(**wish)):
+        assert answer.status == 404, answer.body
+        assert answer.code == "no_matching_endpoint"
+    assert embed(server, model=TWO).status == 200

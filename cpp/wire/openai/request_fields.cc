@@ -30,6 +30,7 @@ constexpr bool Before(std::string_view a, std::string_view b) {
 // By length, then by name.
 constexpr auto kFields = std::to_array<FieldRule>({
     Integer("n", 1, kMaxChoices, FieldUse::kChoices),
+    Plain("zdr", kRouting),
     // Of any size: its bytes pass, and 64 bits of them mean something to OpenAI.
     Integer("seed", std::numeric_limits<int64_t>::min(), std::numeric_limits<int64_t>::max()),
     Plain("stop", kStringOrArray),
@@ -126,6 +127,7 @@ constexpr auto kFields = std::to_array<FieldRule>({
     Plain("stream_options", kStreamOptions),
     Plain("candidate_count", kOtherChoices),
     {"compound_custom", kAny, FieldUse::kFetches},
+    Plain("data_collection", kRouting),
     {"enable_thinking", kAny, FieldUse::kReasoning},
     Plain("fallback_models", kElsewhere),
     Plain("maxOutputTokens", kOtherLength),

@@ -51,6 +51,8 @@ std::optional<Error> RefuseOtherCase(const JsonPlace& place, std::string_view na
   return Invalid(place, "this field is known in another letter case: send '" + lower + "'");
 }
 
+bool IsPrivacy(std::string_view name) { return name == "zdr" || name == "data_collection"; }
+
 bool IsCutoff(std::string_view name) {
   return name == "preferred_min_throughput" || name == "preferred_max_latency";
 }
@@ -77,7 +79,7 @@ std::optional<Error> RoutingReader::OnOpen(const JsonPlace& place, JsonType type
   if (place.depth() == 1) {
     if (field == "provider") return CheckType(place, "an object", type, object);
     if (field == "models") return CheckType(place, "an array", type, !object);
-    return WrongTypeError(place, "a string", type);
+    return WrongTypeError(place, field == "zdr" ? "a boolean" : "a string", type);
   }
   if (field == "models") return WrongTypeError(place, "a string", type);
   const std::string_view name = place.key(2);
@@ -116,6 +118,7 @@ std::optional<Error> RoutingReader::OnScalar(const JsonPlace& place, const JsonV
   if (value.type == JsonType::kNull) return std::nullopt;
   if (field == "provider") return WrongTypeError(place, "an object", value.type);
   if (field == "models") return WrongTypeError(place, "an array", value.type);
+  if (IsPrivacy(field)) return SetPrivacy(place, value);
   if (!is_string) return WrongTypeError(place, "a string", value.type);
   if (field == "route") {
     if (value.text == "fallback") return std::nullopt;
@@ -135,6 +138,22 @@ std::optional<Error> RoutingReader::SetFlag(const JsonPlace& place, const JsonVa
   return CheckType(place, "a boolean", value.type, *flag || value.type == JsonType::kFalse);
 }
 
+// Where it is said twice, the stricter holds.
+std::optional<Error> RoutingReader::SetPrivacy(const JsonPlace& place, const JsonValue& value) {
+  if (place.key() == "zdr") {
+    bool zdr = false;
+    std::optional<Error> refused = SetFlag(place, value, &zdr);
+    read().zdr = read().zdr || zdr;
+    return refused;
+  }
+  if (value.type != JsonType::kString) return WrongTypeError(place, "a string", value.type);
+  if (value.text != "allow" && value.text != "deny") {
+    return Invalid(place, "expected 'allow' or 'deny'");
+  }
+  read().deny_data_collection = read().deny_data_collection || value.text == "deny";
+  return std::nullopt;
+}
+
 std::optional<Error> RoutingReader::SetInProvider(const JsonPlace& place, const JsonValue& value) {
   const std::string_view name = place.key(2);
   const bool inside = place.depth() > 2;
@@ -148,13 +167,7 @@ std::optional<Error> RoutingReader::SetInProvider(const JsonPlace& place, const 
   if (IsList(name)) return WrongTypeError(place, "an array", value.type);
   if (name == "allow_fallbacks") return SetFlag(place, value, &read().allow_fallbacks);
   if (name == "require_parameters") return SetFlag(place, value, &read().require_parameters);
-  if (name == "zdr") return SetFlag(place, value, &read().zdr);
-  if (name == "data_collection") {
-    if (value.type != JsonType::kString) return WrongTypeError(place, "a string", value.type);
-    read().deny_data_collection = value.text == "deny";
-    if (value.text == "allow" || value.text == "deny") return std::nullopt;
-    return Invalid(place, "expected 'allow' or 'deny'");
-  }
+  if (IsPrivacy(name)) return SetPrivacy(place, value);
   has_unknown_ = true;
   return inside ? std::nullopt : RefuseOtherCase(place, name);
 }

@@ -13,8 +13,9 @@
 
 namespace seekroute {
 
-// The top-level fields `provider`, `models`, `route` and `session_id`. A null, there or in
-// `provider`, is not given. Not thread-safe.
+// The top-level fields `provider`, `models`, `route` and `session_id`, and `zdr` and
+// `data_collection`, which are those of `provider`: a wish for privacy at either place holds. A
+// null, there or in `provider`, is not given. Not thread-safe.
 class RoutingReader {
  public:
   // Of every container and scalar in one of them, the field's own value included. Nothing: it may
@@ -37,6 +38,7 @@ class RoutingReader {
     return *read_;
   }
   std::vector<std::string>* ListNamed(std::string_view name);
+  std::optional<Error> SetPrivacy(const JsonPlace& place, const JsonValue& value);
   std::optional<Error> SetFlag(const JsonPlace& place, const JsonValue& value, bool* flag);
   std::optional<Error> SetInProvider(const JsonPlace& place, const JsonValue& value);
   std::optional<Error> SetSort(const JsonPlace& place, const JsonValue& value);

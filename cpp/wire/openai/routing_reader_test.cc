@@ -129,7 +129,7 @@ TEST(RoutingReader, HoldsPricesToTwelveDecimals) {
 TEST(RoutingReader, SendsNoneOfIt) {
   const std::string body =
       R"({"provider":{"order":["a"]},"model":"m" ,"models":["b"], "seed":7,"route":"fallback",)"
-      R"("session_id":"s","prompt_cache_key":"k","messages":[{"role":"user","content":"Hi"}]})";
+      R"("session_id":"s","zdr":true,"data_collection":"deny","prompt_cache_key":"k","messages":[{"role":"user","content":"Hi"}]})";
   const auto read = SurfaceOf(SurfaceId::kChat).Read(body, Profile(), {});
   ASSERT_TRUE(read.has_value());
   const ChatRequest& chat = static_cast<const ParsedChat&>(**read).chat;
@@ -156,6 +156,35 @@ TEST(RoutingReader, ReadsThemOfEmbeddingsAsWell) {
   EXPECT_TRUE((*read)->ignored.empty());
   EXPECT_EQ(ReadEmbeddings(R"({"model":"m","input":"Hi","models":[]})", {}).error().param,
             "models");
+}
+
+// Where some clients put them. Nobody's wish for privacy is undone by the other place.
+TEST(RoutingReader, ReadsPrivacyAtTheTopToo) {
+  EXPECT_TRUE(Asked(R"("zdr":true)").zdr);
+  EXPECT_TRUE(Asked(R"("data_collection":"deny")").deny_data_collection);
+  EXPECT_FALSE(Asked(R"("zdr":false,"data_collection":"allow")").zdr);
+  EXPECT_FALSE(Asked(R"("zdr":null,"data_collection":null)").deny_data_collection);
+  for (
+      const char* const members :
+      {R"("zdr":true,"data_collection":"deny","provider":{"zdr":false,"data_collection":"allow"})",
+       R"("provider":{"zdr":false,"data_collection":"allow"},"zdr":true,"data_collection":"deny")",
+       R"("provider":{"zdr":true,"data_collection":"deny"},"zdr":false,"data_collection":"allow")"}) {
+    const AskedRoute asked = Asked(members);
+    EXPECT_TRUE(asked.zdr && asked.deny_data_collection) << members;
+  }
+  const ErrorCode type = ErrorCode::kInvalidType;
+  EXPECT_EQ(Refused(R"("zdr":"yes")", type), "zdr");
+  EXPECT_EQ(Refused(R"("zdr":{})", type), "zdr");
+  EXPECT_EQ(Refused(R"("data_collection":true)", type), "data_collection");
+  EXPECT_EQ(Refused(R"("data_collection":["deny"])", type), "data_collection");
+  EXPECT_EQ(Refused(R"("data_collection":"maybe")"), "data_collection");
+  const std::string body =
+      R"({"model":"m","input":"Hi","zdr":true,"data_collection":"deny","user":"u"})";
+  const auto embeddings = ReadEmbeddings(body, {});
+  ASSERT_TRUE(embeddings.has_value());
+  EXPECT_TRUE((*embeddings)->ask.route->zdr && (*embeddings)->ask.route->deny_data_collection);
+  EXPECT_EQ((*embeddings)->unsent.size(), 2u);
+  EXPECT_TRUE((*embeddings)->ignored.empty());
 }
 
 TEST(RoutingReader, KnowsWhatARequestNeeds) {

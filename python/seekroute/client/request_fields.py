@@ -22,12 +22,13 @@ _OPENAI: Final = """
 # The gateway's own, those of routers, and those of models and local servers.
 _OTHERS: Final = """
     add_generation_prompt cache_prompt chat_template_kwargs continue_final_message
-    documents do_sample enable_search enable_thinking grammar guided_choice guided_grammar
-    guided_json guided_regex ignore_eos image_config include_reasoning json_schema keep_alive
+    data_collection documents do_sample enable_search enable_thinking grammar guided_choice
+    guided_grammar guided_json guided_regex ignore_eos image_config include_reasoning
+    json_schema keep_alive
     max_cost min_p min_tokens models plugins preset provider reasoning reasoning_format
     repetition_penalty route search_parameters session_id skip_special_tokens stop_token_ids
     structured_outputs think thinking thinking_budget top_a top_k transforms usage user_id
-    web_search background quality size style
+    web_search background quality size style zdr
 """
 FIELDS: Final = frozenset((_OPENAI + _OTHERS).split())
 # Arguments of calls that are no fields.

@@ -80,6 +80,11 @@ ROUTE_FIELDS: Final[Mapping[str, Schema]] = {
         description="Asked in order after `model`. For the gateway alone.",
     ),
     "route": {"enum": ["fallback", None]},
+    "zdr": flag(null=True, description="As `provider.zdr`; the stricter holds."),
+    "data_collection": {
+        "enum": ["allow", "deny", None],
+        "description": "As `provider.data_collection`; the stricter holds.",
+    },
     "session_id": text(null=True, minLength=1, maxLength=256),
 }
 """Fields of a chat request. One for embeddings may have them, too."""
