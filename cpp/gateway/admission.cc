@@ -59,14 +59,21 @@ std::optional<Error> GoneSnapshot(const Catalog& catalog, const Admission& admis
   return std::nullopt;
 }
 
+const VirtualModel* VirtualNamed(const Snapshot& snapshot, std::string_view name) {
+  const auto found = snapshot.lists.virtual_models.find(name);
+  return found == snapshot.lists.virtual_models.end() ? nullptr : &found->second;
+}
+
 // Names the model, of a length that a name has, and the nearest that the key may use.
-Error UnknownModel(const Catalog& catalog, const Admission& admission, const std::string& asked,
+Error UnknownModel(const Snapshot& snapshot, const Admission& admission, const std::string& asked,
                    const std::string& param) {
+  const Catalog& catalog = snapshot.catalog;
   constexpr size_t kMostNamed = 64;
   std::string named = WithoutKeys(asked);
   CutText(kMostNamed, &named);
-  if (const size_t colon = asked.rfind(':');
-      HasUnknownSuffix(asked) && catalog.Find(asked.substr(0, colon)) != nullptr) {
+  const std::string before_colon = asked.substr(0, asked.rfind(':'));
+  if (HasUnknownSuffix(asked) &&
+      (catalog.Find(before_colon) != nullptr || VirtualNamed(snapshot, before_colon) != nullptr)) {
     return MakeError(ErrorCode::kModelNotFound,
                      "there is no model '" + named +
                          "' at this gateway: behind a model's name there may be :floor, :nitro or "
@@ -87,14 +94,10 @@ Error UnknownModel(const Catalog& catalog, const Admission& admission, const std
       "there is no model '" + named + "' at this gateway;" + nearest + std::string(kListed), param);
 }
 
-const VirtualModel* VirtualNamed(const Snapshot& snapshot, std::string_view name) {
-  const auto found = snapshot.lists.virtual_models.find(name);
-  return found == snapshot.lists.virtual_models.end() ? nullptr : &found->second;
-}
-
 // Of a virtual model, one that the key may use, else any: null where there is no such name.
-const Model* FirstMember(const Snapshot& snapshot, const Admission& admission) {
-  const VirtualModel* const named = VirtualNamed(snapshot, admission.request->ask.model);
+const Model* FirstMember(const Snapshot& snapshot, const Admission& admission,
+                         std::string_view name) {
+  const VirtualModel* const named = VirtualNamed(snapshot, name);
   if (named == nullptr) return nullptr;
   const Model* first = nullptr;
   for (const VirtualModel::Member& each : named->members) {
@@ -123,16 +126,18 @@ Status Resolve(std::string_view body, const Snapshot& snapshot, const AdmissionR
   // A name may have a colon of its own: all of it counts first.
   out->model = snapshot.catalog.Find(out->request->ask.model);
   *suffix = Suffix::kNone;
-  if (out->model == nullptr) out->model = FirstMember(snapshot, *out);
+  if (out->model == nullptr) {
+    out->model = FirstMember(snapshot, *out, out->request->ask.model);
+  }
   if (out->model == nullptr) {
     const SuffixedName named = TakeSuffix(out->request->ask.model);
     out->model = snapshot.catalog.Find(named.name);
     *suffix = named.suffix;
     out->automatic = snapshot.catalog.IsAuto(named.name);
+    if (out->model == nullptr) out->model = FirstMember(snapshot, *out, named.name);
   }
   if (out->model != nullptr) return {};
-  if (!out->automatic)
-    return UnknownModel(snapshot.catalog, *out, out->request->ask.model, "model");
+  if (!out->automatic) return UnknownModel(snapshot, *out, out->request->ask.model, "model");
   return MakeError(ErrorCode::kModelNotFound,
                    "'auto' is not served here: the operator has set no default model", "model");
 }
@@ -189,12 +194,13 @@ class Gathering {
     models_->push_back(planned);
   }
 
-  void AddMembers(const VirtualModel& named, uint64_t seed) {
+  void AddMembers(const VirtualModel& named, uint64_t seed, Suffix suffix) {
     const bool one_list = named.strategy == VirtualModel::Strategy::kPrice;
     const size_t before = models_->size();
     for (const VirtualModel::Member* each : Ordered(named, seed)) {
       Add(snapshot_.catalog.Find(each->model),
-          {.provider = each->provider,
+          {.free_only = suffix == Suffix::kFree,
+           .provider = each->provider,
            .beside = one_list && models_->size() > before,
            .sort = one_list ? RouteSort::kPrice : RouteSort::kDefault});
     }
@@ -231,11 +237,18 @@ class Gathering {
 Status Gather(const Snapshot& snapshot, Suffix suffix, uint64_t seed, Admission* out,
               std::vector<PlannedModel>* models) {
   Gathering gathering(snapshot, out->key.get(), models);
-  const VirtualModel* const named = snapshot.catalog.Find(out->request->ask.model) == nullptr
-                                        ? VirtualNamed(snapshot, out->request->ask.model)
-                                        : nullptr;
+  const std::string& asked_name = out->request->ask.model;
+  const VirtualModel* named = nullptr;
+  if (snapshot.catalog.Find(asked_name) == nullptr) {
+    named = VirtualNamed(snapshot, asked_name);
+    // As Resolve() reads it.
+    const std::string_view stem = TakeSuffix(asked_name).name;
+    if (named == nullptr && snapshot.catalog.Find(stem) == nullptr) {
+      named = VirtualNamed(snapshot, stem);
+    }
+  }
   if (named != nullptr) {
-    gathering.AddMembers(*named, seed);
+    gathering.AddMembers(*named, seed, suffix);
   } else {
     gathering.Add(out->model, {.free_only = suffix == Suffix::kFree});
   }
@@ -245,21 +258,23 @@ Status Gather(const Snapshot& snapshot, Suffix suffix, uint64_t seed, Admission*
       const std::string at = "models[" + std::to_string(i) + ']';
       SuffixedName suffixed{name};
       const Model* model = snapshot.catalog.Find(name);
-      if (model == nullptr) {
-        if (const VirtualModel* const members = VirtualNamed(snapshot, name)) {
-          gathering.AddMembers(*members, seed);
-          continue;
-        }
+      const VirtualModel* members = model == nullptr ? VirtualNamed(snapshot, name) : nullptr;
+      if (model == nullptr && members == nullptr) {
         suffixed = TakeSuffix(name);
         model = snapshot.catalog.Find(suffixed.name);
+        if (model == nullptr) members = VirtualNamed(snapshot, suffixed.name);
       }
-      if (model == nullptr) return UnknownModel(snapshot.catalog, *out, name, at);
+      if (model == nullptr && members == nullptr) return UnknownModel(snapshot, *out, name, at);
       if (suffixed.suffix != suffix && SortOf(suffixed.suffix) != RouteSort::kDefault) {
         return MakeError(ErrorCode::kInvalidValue,
                          "expected no suffix that sorts but behind `model`: one order is for all",
                          at);
       }
-      gathering.Add(model, {.free_only = suffixed.suffix == Suffix::kFree});
+      if (members != nullptr) {
+        gathering.AddMembers(*members, seed, suffixed.suffix);
+      } else {
+        gathering.Add(model, {.free_only = suffixed.suffix == Suffix::kFree});
+      }
     }
   }
   gathering.AddFallbacks();

@@ -305,6 +305,26 @@ TEST_F(AdmitLists, AskTheModelsOfANameAsListedOrByPrice) {
   EXPECT_EQ(admission_.route.sort, RouteSort::kDefault);
 }
 
+TEST_F(AdmitLists, AskTheModelsOfANameAsItsSuffixSays) {
+  VirtualModel& named = snapshot_.lists.virtual_models["team/any"];
+  named.strategy = VirtualModel::Strategy::kOrder;
+  named.members = {{"a/three"}, {"a/one"}};
+  // The suffix sorts the endpoints of each, and their order stays.
+  EXPECT_EQ(Models(R"("model":"team/any:floor")"), "a/three a/one");
+  EXPECT_EQ(admission_.route.sort, RouteSort::kPrice);
+  EXPECT_EQ(admission_.route.strategy, "virtual");
+  EXPECT_EQ(Models(R"("model":"team/any:nitro")"), "a/three a/one");
+  EXPECT_EQ(admission_.route.sort, RouteSort::kThroughput);
+  EXPECT_EQ(Models(R"("model":"team/any:free")"), "no_matching_endpoint model");
+  EXPECT_EQ(Models(R"("model":"team/any:fast")"), "model_not_found model");
+  EXPECT_EQ(Models(R"("model":"two","models":["team/any:free"])"), "a/two");
+  EXPECT_EQ(Models(R"("model":"two","models":["team/any:floor"])"), "invalid_value models[0]");
+  EXPECT_EQ(Models(R"("model":"two:floor","models":["team/any:floor"])"), "a/two a/three a/one");
+  // A name of its own wins.
+  snapshot_.lists.virtual_models["team/any:floor"] = {.members = {{"a/two"}}};
+  EXPECT_EQ(Models(R"("model":"team/any:floor")"), "a/two");
+}
+
 TEST_F(AdmitLists, AskOperatorsModelsBehindThoseThatAreNamed) {
   snapshot_.lists.after_any["a/one"] = {"a/two", "a/one"};
   snapshot_.lists.after_any["a/two"] = {"a/three"};  // one level: not read for a fallback
