@@ -225,6 +225,7 @@ Result<std::string> WriteQuote(const Admission& admission, const Snapshot& snaps
   for (const OutOfRoute& each : planned.excluded) {
     json.Object();
     json.Key("provider").String(each.provider);
+    json.Key("model_id").String(each.model->id);
     json.Key("reason").String(each.reason);
     if (each.endpoint != nullptr) json.Key("detail").String(TraitsOf(each.why.first()).one);
     json.End();

@@ -85,8 +85,8 @@ def test_a_quote_has_the_route_its_prices_and_the_range_of_the_cost(server: Runn
         "max": dear["cost"]["max"],
     }
     assert quote["excluded"] == [
-        {"provider": "openai", "reason": "no_key"},
-        {"provider": "groq", "reason": "disabled"},
+        {"provider": "openai", "model_id": MODEL, "reason": "no_key"},
+        {"provider": "groq", "model_id": MODEL, "reason": "disabled"},
     ]
 
 

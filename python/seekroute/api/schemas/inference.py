@@ -276,8 +276,8 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
             ),
             "excluded": array(
                 record(
-                    {"provider": text(), "reason": text(), "detail": text()},
-                    required="provider reason",
+                    {"provider": text(), "model_id": text(), "reason": text(), "detail": text()},
+                    required="provider model_id reason",
                 )
             ),
             **DRAWN,
