@@ -179,7 +179,7 @@ void HealthTable::Learn(const Snapshot& snapshot, TimePoint now) {
       MutexLock lock(&entry->mu);
       if (!entry->listed && entry->provider.load(std::memory_order_relaxed) != nullptr &&
           now - entry->gone_at > kKeptFor) {
-        entry->health.Reset();
+        entry->health = EndpointHealth();
         entry->pairs.fill({});
       }
       entry->listed = true;

@@ -307,7 +307,15 @@ TEST_F(HealthTableTest, OperatorsSeeAndResetIt) {
   EXPECT_EQ(states["p0/up"], "ejected");
   EXPECT_EQ(states["p1/up"], "ok");
   EXPECT_EQ(states["p1#k" + std::to_string(key)], "bad_key");
+  const auto requests = [this] { return table_.Rows(now_).front().requests_1d; };
+  const uint64_t before = requests();
+  EXPECT_GE(before, 5u);
   EXPECT_EQ(table_.Reset("p0/up", now_), 1u);
+  EXPECT_EQ(Ask(0).skip, Skip::kNone);
+  // It may fail as often again; what it was asked is not forgotten.
+  EXPECT_EQ(table_.Rows(now_).front().state, "ok");
+  EXPECT_EQ(requests(), before);
+  Try(0, kFault);
   EXPECT_EQ(Ask(0).skip, Skip::kNone);
   EXPECT_EQ(table_.Reset("p1", now_), 3u);
   EXPECT_EQ(Ask(1).permit.key(), key);

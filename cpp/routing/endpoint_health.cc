@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 namespace seekroute {
 namespace {
@@ -188,7 +189,14 @@ HealthView EndpointHealth::View(bool last_resort, const HealthRules& rules, Time
   return view;
 }
 
-void EndpointHealth::Reset() { *this = EndpointHealth(); }
+void EndpointHealth::Reset() {
+  EndpointHealth well;
+  well.minutes_ = minutes_;
+  well.hours_ = hours_;
+  well.first_content_ = std::move(first_content_);
+  well.throughput_ = std::move(throughput_);
+  *this = std::move(well);
+}
 
 EndpointHealth::Kept EndpointHealth::Keep(TimePoint now) const {
   Kept kept;

@@ -124,7 +124,8 @@ class EndpointHealth {
   const Sketch& first_content() const { return first_content_; }   // in milliseconds
   const Sketch& tokens_per_second() const { return throughput_; }  // in tenths
 
-  // Back to one that was never asked, by an operator.
+  // As if it had never failed, by an operator. How often it was asked, with which outcome, and how
+  // quick it was, stays known.
   void Reset();
 
   // What outlives a restart. Spans are from the moment of Keep(), or until it.

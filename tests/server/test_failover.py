@@ -208,3 +208,24 @@ def test_the_ledger_is_sound_after_all_of_it(two: Two) -> None:
     assert two.ledger.verify()["rule"] == ""
     (balance,) = two.ledger.balances().values()
     assert balance.held == 0
+
+
+def test_a_reset_forgets_failures_and_no_figures(two: Two) -> None:
+    two.begin()
+    two.first.default = Status(500)
+
+    def row() -> dict[str, Any]:
+        rows = two.server.gateway.core.health()
+        return next(each for each in rows if (each["provider"], each["key"]) == ("first", None))
+
+    order = {"order": ["first", "second"]}
+    for i in range(5):
+        body = [{"role": "user", "content": f"number {i}"}]
+        assert two.server.chat(model=MODEL, messages=body, provider=order).status == 200
+        two.next_record()
+    ejected = row()
+    assert ejected["state"] == "ejected"
+    two.server.gateway.core.reset_health("first")
+    well = row()
+    assert (well["state"], well["retry_in_ms"]) == ("ok", 0)
+    assert well["requests_1d"] == ejected["requests_1d"] >= 5

@@ -86,7 +86,7 @@ def reset(
     as_json: JsonOption = False,
 ) -> None:
     """Let the running server take an endpoint, a key or a provider for well, as if it had never
-    failed."""
+    failed. Its figures stay: the uptime, the requests, the time to first content."""
     count = ask_server(shared(ctx), "reset", name)["reset"]
     if as_json:
         print_json({"reset": count})
