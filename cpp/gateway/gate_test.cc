@@ -301,10 +301,10 @@ TEST(LimitWordsTest, AQuotaComesBackInItsWindow) {
     int64_t rate, burst;
     std::string_view written;
   } cases[] = {
-      {60, 60, "q=60;w=60"},      {60, 1, "q=1;w=1"},     {600, 20, "q=20;w=2"},
-      {6, 1, "q=1;w=10"},         {60, 120, "q=120;w=120"},
-      {600, 1, "q=600;w=60"},  // a tenth of a second
-      {7, 10, "q=7;w=60"},        {1, kMost, "q=1099511627776;w=65970697666560"},
+      {60, 60, "q=60;w=60"},    {60, 1, "q=1;w=1"},
+      {600, 20, "q=20;w=2"},    {6, 1, "q=1;w=10"},
+      {60, 120, "q=120;w=120"}, {600, 1, "q=600;w=60"},  // a tenth of a second
+      {7, 10, "q=7;w=60"},      {1, kMost, "q=1099511627776;w=65970697666560"},
       {0, 0, "q=0;w=60"},
   };
   for (const auto& [rate, burst, written] : cases) {
@@ -318,6 +318,34 @@ TEST(LimitWordsTest, AQuotaComesBackInItsWindow) {
     AddLimitHeaders(left, true, &head);
     EXPECT_EQ(HeaderOf(head, "ratelimit-policy"), "\"key-requests\";" + std::string(written));
     EXPECT_EQ(HeaderOf(head, "ratelimit"), "\"key-requests\";r=" + std::to_string(burst) + ";t=0");
+  }
+}
+
+TEST(LimitWordsTest, OneIsSingular) {
+  using enum LimitDimension;
+  const struct {
+    LimitRefusal refusal;
+    std::string_view said;
+  } cases[] = {
+      {{.kind = RefusalKind::kWait, .dimension = kRequestsPerMinute, .limit = 1},
+       "may use 1 request a minute:"},
+      {{.kind = RefusalKind::kWait, .dimension = kRequestsPerDay, .limit = 2},
+       "may use 2 requests a day (UTC):"},
+      {{.kind = RefusalKind::kBusy, .limit = 1},
+       "may run 1 request at once, and it runs: wait until it has ended"},
+      {{.kind = RefusalKind::kBusy, .limit = 2},
+       "may run 2 requests at once, and they run: wait until one has ended"},
+      {{.kind = RefusalKind::kNever, .dimension = kTokensPerDay}, "limited to 0 tokens a day"},
+      {{.kind = RefusalKind::kTooLarge,
+        .dimension = kTokensPerMinute,
+        .limit = 1,
+        .burst = 1,
+        .needed = 2},
+       "takes about 2 tokens, and this API key may use 1 at once, of 1 token a minute:"},
+  };
+  for (const auto& [refusal, said] : cases) {
+    const std::string message = RefusedByLimit(refusal).message;
+    EXPECT_NE(message.find(said), std::string::npos) << message;
   }
 }
 

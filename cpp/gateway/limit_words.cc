@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <string>
 
+#include "base/counted.h"
 #include "gateway/gate.h"
 #include "wire/json/json_writer.h"
 
@@ -54,20 +55,19 @@ std::string_view WhoseLimit(LimitScope scope) {
 }
 
 std::string LimitInWords(const LimitRefusal& refusal) {
-  const std::string limit = std::to_string(refusal.limit);
   switch (refusal.dimension) {
     case LimitDimension::kRequestsPerMinute:
-      return limit + " requests a minute";
+      return Counted(refusal.limit, "request") + " a minute";
     case LimitDimension::kTokensPerMinute:
-      return limit + " tokens a minute";
+      return Counted(refusal.limit, "token") + " a minute";
     case LimitDimension::kRequestsPerDay:
-      return limit + " requests a day (UTC)";
+      return Counted(refusal.limit, "request") + " a day (UTC)";
     case LimitDimension::kTokensPerDay:
-      return limit + " tokens a day (UTC)";
+      return Counted(refusal.limit, "token") + " a day (UTC)";
     case LimitDimension::kConcurrent:
       break;
   }
-  return limit + " requests at once";
+  return Counted(refusal.limit, "request") + " at once";
 }
 
 std::string Sentence(const LimitRefusal& refusal) {
@@ -75,7 +75,9 @@ std::string Sentence(const LimitRefusal& refusal) {
   const std::string limit = LimitInWords(refusal);
   switch (refusal.kind) {
     case RefusalKind::kBusy:
-      return whose + " may run " + limit + ", and they run: wait until one has ended";
+      return whose + " may run " + limit +
+             (refusal.limit == 1 ? ", and it runs: wait until it has ended"
+                                 : ", and they run: wait until one has ended");
     case RefusalKind::kWait:
       return whose + " may use " + limit + ": send the request again in " +
              GoDuration(refusal.wait);
@@ -86,7 +88,7 @@ std::string Sentence(const LimitRefusal& refusal) {
     case RefusalKind::kTooLarge:
       break;
   }
-  return "the prompt takes about " + std::to_string(refusal.needed) + " tokens, and " + whose +
+  return "the prompt takes about " + Counted(refusal.needed, "token") + ", and " + whose +
          " may use " + std::to_string(refusal.burst) + " at once, of " + limit +
          ": shorten the prompt";
 }

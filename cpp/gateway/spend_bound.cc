@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/counted.h"
 #include "store/store.h"
 
 namespace seekroute {
@@ -133,8 +134,8 @@ void SpendBound::ExplainPrompt(Error* error) const {
   error->message +=
       " no size that can be told (a document, a video, sound, a search) and may take ";
   error->message += fills_context_ && context > 0
-                        ? "the whole context of " + std::to_string(context) + " tokens"
-                        : std::to_string(unsized_ * each_unsized_) + " tokens";
+                        ? "the whole context of " + Counted(context, "token")
+                        : Counted(unsized_ * each_unsized_, "token");
   error->message +=
       ": send its text instead, or pictures of its pages, or ask a model with a "
       "shorter context";

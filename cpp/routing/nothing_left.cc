@@ -4,6 +4,7 @@
 #include <array>
 #include <string>
 
+#include "base/counted.h"
 #include "wire/json/json_writer.h"
 
 namespace seekroute {
@@ -127,11 +128,9 @@ std::string HelpFor(Excluded why, const FilterInputs& inputs, const Route& route
       return "leave out " + (names.empty() ? "provider.require_parameters" : names);
     }
     case Excluded::kContext:
-      return most > 0 ? "shorten the prompt to " + std::to_string(most) + " tokens"
-                      : "shorten the prompt";
+      return most > 0 ? "shorten the prompt to " + Counted(most, "token") : "shorten the prompt";
     case Excluded::kMaxOutput:
-      return most > 0 ? "ask for at most " + std::to_string(most) + " tokens"
-                      : "ask for a shorter answer";
+      return most > 0 ? "ask for at most " + Counted(most, "token") : "ask for a shorter answer";
     case Excluded::kMaxPrice:
       return RaisePrices(inputs, route);
     default:

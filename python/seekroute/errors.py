@@ -241,7 +241,7 @@ def timed_out(timeout: float) -> APITimeoutError:
     Not to be tried again: the provider may still write the answer, and charge for it.
     """
     return APITimeoutError(
-        f"no response for {timeout:g} seconds",
+        f"no response for {timeout:g} s",
         hint="give timeout= more seconds, or ask for a stream",
     )
 

@@ -265,7 +265,7 @@ def test_an_export_takes_no_files_place(tmp_path: Path) -> None:
     run("orgs", "create", "acme")
     run("credits", "add", "acme", "1")
     target = tmp_path / "journal.csv"
-    assert "wrote 1 entries" in run("ledger", "export", "--output", str(target)).stderr
+    assert "wrote 1 entry" in run("ledger", "export", "--output", str(target)).stderr
     kept = target.read_bytes()
     assert len(kept.splitlines()) == 2
     assert "File exists" in run("ledger", "export", "--output", str(target), code=1).stderr

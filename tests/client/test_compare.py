@@ -275,4 +275,4 @@ def test_results_as_a_frame_and_as_json(client: Client, mock: MockProvider) -> N
     assert "1 of 2" in summary
     assert "1 BadRequestError" in summary
     assert results._repr_html_().startswith("<table")
-    assert repr(results) == "<Results: 1 answers, 1 errors, 0 not asked, 0.00021 USD>"
+    assert repr(results) == "<Results: 1 answer, 1 error, 0 not asked, 0.00021 USD>"

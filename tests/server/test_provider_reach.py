@@ -160,4 +160,4 @@ def test_a_self_signed_certificate_is_named(tmp_path: Path) -> None:
         assert "its certificate is not trusted: self-signed certificate" in said
         assert "set providers.openai.ca_file" in said
         configured(f"https://localhost:{port}/v1", allow_private=True, ca_file="cert.pem")
-        assert "answers; 1 models" in told("doctor", code=0)
+        assert "answers; 1 model" in told("doctor", code=0)

@@ -34,6 +34,7 @@ from seekroute.cli.shared import (
     shared,
 )
 from seekroute.errors import SeekrouteError
+from seekroute.wording import number_of
 
 if TYPE_CHECKING:
     from seekroute.control.models import Organization
@@ -237,7 +238,7 @@ def replay(
     else:
         say(f"{booked} booked, {refused} refused", err=True)
     if refused:
-        orders = "1 order" if refused == 1 else f"{refused} orders"
+        orders = number_of(refused, "order")
         verb = "would be" if dry_run else "was" if refused == 1 else "were"
         raise SeekrouteError(f"{orders} {verb} refused: nothing is booked for what is refused")
 

@@ -22,6 +22,7 @@ import typer
 from seekroute.cli.findings import Finding, Level, ledger_findings
 from seekroute.cli.shared import NO_FILE, JsonOption, Shared, is_begun, print_json, say, shared
 from seekroute.errors import ConfigError, Problem, SeekrouteError
+from seekroute.wording import number_of
 
 if TYPE_CHECKING:
     from seekroute.config import Catalog, Settings
@@ -227,7 +228,9 @@ def _providers(
         elif answer.problem:
             yield Finding(answer.provider, "failed", answer.problem, answer.hint)
         else:
-            yield Finding(answer.provider, "ok", f"answers; {len(answer.models)} models")
+            yield Finding(
+                answer.provider, "ok", f"answers; {number_of(len(answer.models), 'model')}"
+            )
         skew = 0.0 if answer.date is None else time.time() - answer.date
         if abs(skew) > _MOST_SKEW_S:
             side = "ahead of" if skew > 0 else "behind"
@@ -263,7 +266,9 @@ def _models(settings: Settings, catalog: Catalog) -> Iterator[Finding]:
     usable = usable_providers(settings, catalog, os.environ)
     served = [m for m in catalog.models if any(e.provider in usable for e in m.endpoints)]
     if usable:
-        yield Finding("models", "ok", f"{len(served)} models are served")
+        yield Finding(
+            "models", "ok", number_of(len(served), "model is served", "models are served")
+        )
     if settings.default_model:
         chosen = catalog.resolve(settings.default_model)
         if usable and chosen not in served:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from seekroute.cli.comparison import broken_text, compared_orders, comparison_lines, lacking_text
 from seekroute.cli.shared import is_begun
 from seekroute.errors import SeekrouteError
+from seekroute.wording import number_of
 
 if TYPE_CHECKING:
     from seekroute.ledger import Ledger
@@ -68,8 +69,8 @@ def ledger_findings(folder: Path, *, enabled: bool) -> Iterator[Finding]:
         yield Finding(
             "ledger",
             "ok",
-            f"{path}: {size // 1_000_000} MB, {organizations} organizations; too large to be "
-            "replayed here",
+            f"{path}: {size // 1_000_000} MB, {number_of(organizations, 'organization')}; too "
+            "large to be replayed here",
             "seekroute ledger verify replays it",
         )
     elif report["rule"]:
@@ -104,9 +105,11 @@ def _compared(folder: Path, ledger: Ledger) -> Iterator[Finding]:
         return
     found, names = compared
     if not any(found.counts.values()) and not found.unknown_orgs:
-        agreed = f"{found.compared} orders are in the ledger as they were given"
-        if found.compared == 1:
-            agreed = "1 order is in the ledger as it was given"
+        agreed = number_of(
+            found.compared,
+            "order is in the ledger as it was given",
+            "orders are in the ledger as they were given",
+        )
         yield Finding("orders", "ok", agreed)
     lines = list(comparison_lines(found, names))
     if lacking := lacking_text(found, folder):
@@ -138,7 +141,7 @@ def _waiting_orders(folder: Path) -> Iterator[Finding]:
     late = [order for order in waiting if order.created_at < time.time() - _ORDER_LATE_S]
     if late:
         why = next((f": {order.error}" for order in late if order.error), "")
-        count = f"{len(late)} {'order waits' if len(late) == 1 else 'orders wait'}"
+        count = number_of(len(late), "order waits", "orders wait")
         yield Finding(
             "orders",
             "warning",

@@ -27,6 +27,7 @@ from seekroute.cli.progress import counted, spinning
 from seekroute.cli.shared import Fields, JsonOption, print_json, say, shared
 from seekroute.errors import SeekrouteError
 from seekroute.visible import visible, visible_json
+from seekroute.wording import number_of
 
 app = typer.Typer(no_args_is_help=True, help="The journal: check it, write it out.")
 
@@ -60,8 +61,8 @@ def verify(ctx: typer.Context, as_json: JsonOption = False) -> None:
         orders = None if found is None else comparison_fields(found, names)
         print_json({"ok": sound and not lacking, **report, "orders": orders})
     elif sound:
-        counts = [_noun(report[noun], noun) for noun in ("entries", "requests")]
-        say(f"ledger OK: {', '.join(counts)}")
+        entries = number_of(report["entries"], "entry", "entries")
+        say(f"ledger OK: {entries}, {number_of(report['requests'], 'request')}")
     if found is not None and not as_json:
         for line in comparison_lines(found, names):
             say(line)
@@ -104,13 +105,7 @@ def export(
         else:
             written = _csv(file, map(_visible, rows) if shown else rows)
     if output is not None:
-        say(f"wrote {written} entries to {output}", err=True)
-
-
-def _noun(count: int, plural: str) -> str:
-    """`1 entry`, `2 entries`."""
-    singular = f"{plural[:-3]}y" if plural.endswith("ies") else plural[:-1]
-    return f"{count} {singular if count == 1 else plural}"
+        say(f"wrote {number_of(written, 'entry', 'entries')} to {output}", err=True)
 
 
 def _fields(entry: Mapping[str, Any], names: Mapping[str, str]) -> Fields:

@@ -36,6 +36,7 @@ from seekroute.cli.shared import (
     shared,
 )
 from seekroute.errors import SeekrouteError
+from seekroute.wording import number_of
 
 if TYPE_CHECKING:
     from seekroute.ledger import Ledger, Row
@@ -244,7 +245,7 @@ def _say_routing(routing: Mapping[str, Any]) -> None:
     spare = ("expected_usd", "model", "share", "why")
     print_rows(rows, columns, as_json=False, spare=spare, folded=("endpoint", "model", "why"))
     if more := routing["more_candidates"] + routing["more_excluded"]:
-        say(f"and {more} more endpoints")
+        say(f"and {number_of(more, 'more endpoint')}")
 
 
 def _running(ledger: Ledger, org: str, key: str) -> tuple[int, set[str]]:

@@ -15,6 +15,7 @@ import typer
 
 from seekroute.cli.shared import JsonOption, print_json, print_rows, say, shared
 from seekroute.errors import ConfigError, Problem, SeekrouteError
+from seekroute.wording import number_of
 
 if TYPE_CHECKING:
     from seekroute.config.catalog import Catalog
@@ -99,7 +100,7 @@ def _fetch(url: str) -> bytes:
             for _ in range(_MAX_REDIRECTS + 1):
                 body, there = _get(client, place)
                 if not there:
-                    say(f"fetched {place}: {len(body)} bytes", err=True)
+                    say(f"fetched {place}: {number_of(len(body), 'byte')}", err=True)
                     return body
                 if not there.startswith("https://"):
                     raise SeekrouteError(f"{url} leads away from https")
@@ -465,7 +466,9 @@ def _print_check(results: Sequence[dict[str, Any]], catalog: Catalog, *, show_ne
             rows.append({"provider": name, "finding": each["state"], "detail": detail})
             continue
         here = each["ours"] - len(each["gone"])
-        detail = f"{here} of our {each['ours']} are there, and {len(each['new'])} others"
+        detail = (
+            f"{here} of our {each['ours']} are there, and {number_of(len(each['new']), 'other')}"
+        )
         rows.append({"provider": name, "finding": "ok", "detail": detail})
         for model in each["gone"]:
             detail = f"{model} ({ids[(name, model)]})"

@@ -15,6 +15,7 @@ from seekroute.cli.layout import layout
 from seekroute.cli.shared import JsonOption, Shared, print_json, print_rows, say, shared
 from seekroute.errors import SeekrouteError
 from seekroute.visible import visible
+from seekroute.wording import number_of
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -224,7 +225,11 @@ def _screen(health: Sequence[Mapping[str, Any]], *, everyone: bool, width: int) 
     if keys:
         parts.append(_table(keys, _KEY_COLUMNS, width))
     if rest := len(health) - len(shown):
-        text = f"{rest} more are well, and were not asked in the last day: --all shows them"
+        text = number_of(
+            rest,
+            "more is well, and was not asked in the last day: --all shows it",
+            "more are well, and were not asked in the last day: --all shows them",
+        )
         parts.append(Text(text, style="dim"))
     return Group(*parts)
 

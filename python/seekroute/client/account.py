@@ -12,6 +12,7 @@ from seekroute.client import calls
 from seekroute.client.calls import Call, Head
 from seekroute.client.results import Page, Result
 from seekroute.shown import Shown
+from seekroute.wording import number_of
 
 if TYPE_CHECKING:
     from seekroute.client.calls import Perform
@@ -81,7 +82,7 @@ class ActivityPage(Shown, Page):
         return sum((row["usage"] for row in self._data["data"]), Decimal(0))
 
     def __repr__(self) -> str:
-        return f"ActivityPage({len(self.data)} rows)"
+        return f"ActivityPage({number_of(len(self.data), 'row')})"
 
     def __str__(self) -> str:
         """As a terminal shows it."""

@@ -17,6 +17,7 @@ from seekroute.client.calls import Call, Head
 from seekroute.client.result import Answer, Beside, Result
 from seekroute.client.wires.backend import EMBEDDINGS_PATH, EMBEDDINGS_QUOTE_PATH
 from seekroute.errors import APIError
+from seekroute.wording import number_of
 
 if TYPE_CHECKING:
     from seekroute.client.calls import Perform
@@ -126,9 +127,7 @@ class EmbeddingsResponse(Answer):
         return json.dumps(self.to_dict(), indent=indent, ensure_ascii=False)
 
     def __repr__(self) -> str:
-        count = len(self._data["data"])
-        vectors = "1 vector" if count == 1 else f"{count} vectors"
-        return self._told("EmbeddingsResponse", vectors)
+        return self._told("EmbeddingsResponse", number_of(len(self._data["data"]), "vector"))
 
     def __reduce__(self) -> tuple[Any, ...]:
         made = functools.partial(EmbeddingsResponse, opened=self._opened, **self.beside())

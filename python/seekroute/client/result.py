@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, ClassVar, TypedDict, overload
 
+from seekroute.wording import number_of
+
 _SHOWN = 60  # characters of a text in a repr
 
 
@@ -16,7 +18,7 @@ def short(value: Any) -> str:
     if isinstance(value, dict):
         return "{...}" if value else "{}"
     if isinstance(value, list):
-        return f"[{len(value)} items]" if len(value) != 1 else "[1 item]"
+        return f"[{number_of(len(value), 'item')}]"
     text = repr(value)
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 4]}...'"
 

@@ -22,6 +22,7 @@ from seekroute.config.importers import (
     from_openrouter,
 )
 from seekroute.errors import ConfigError, Problem
+from seekroute.wording import number_of
 
 __all__ = [
     "LISTS",
@@ -149,8 +150,9 @@ def read_list(
         found.skipped.append(
             Remark(
                 f"{provider}/*",
-                f"{number} rows of a provider that the catalog does not have; to take them, add it"
-                f" to seekroute.yaml: providers: {{{provider}: {{base_url: {url}}}}}",
+                f"{number_of(number, 'row')} of a provider that the catalog does not have; to take "
+                "what it sells, add it to seekroute.yaml: "
+                f"providers: {{{provider}: {{base_url: {url}}}}}",
             )
         )
     return found
@@ -337,7 +339,8 @@ def overlay_text(
     own = [each for each in sorted(named) if each not in set(packaged)]
     head = {"version": 1, "sources": {each: sources[each].model_dump() for each in own}}
     return (
-        f"# {len(models)} models with prices of {LISTS[name].title}, read on {checked_on}.\n"
+        f"# {number_of(len(models), 'model')} with prices of {LISTS[name].title}, read on "
+        f"{checked_on}.\n"
         + yaml.safe_dump(head, sort_keys=False, allow_unicode=True, width=99)
         + "\nmodels:\n"
         + dump_models(models)

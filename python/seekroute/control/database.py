@@ -35,6 +35,7 @@ from seekroute.control.revisions import (
 )
 from seekroute.control.schema_check import check_schema
 from seekroute.file_names import LEDGER
+from seekroute.wording import number_of
 
 # What SQLite says of a file whose pages are not what was written.
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
@@ -335,6 +336,8 @@ def _upgrade(path: Path, migrations: Path) -> None:
             command.upgrade(config, "head")
             broken = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
             if broken:
-                raise ControlError(f"the upgrade of {path} would break {len(broken)} references")
+                raise ControlError(
+                    f"the upgrade of {path} would break {number_of(len(broken), 'reference')}"
+                )
     finally:
         engine.dispose()

@@ -8,6 +8,8 @@ import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
+from seekroute.wording import number_of
+
 if TYPE_CHECKING:
     from seekroute.control.comparison import Comparison
     from seekroute.control.orders import OrderBook
@@ -102,9 +104,9 @@ class OrderCheck:
         unknown = found.counts["unknown"]
         if unknown:
             _log.warning(
-                "the ledger has %d orders that control.db does not know: was it restored from an "
-                "older copy? seekroute ledger verify names them",
-                unknown,
+                "the ledger has %s that control.db does not know: was it restored from an "
+                "older copy? seekroute ledger verify names what is meant",
+                number_of(unknown, "order"),
             )
         lacking = lacking_text(found)
         self.reason = f"{lacking}; seekroute ledger verify names what is meant" if lacking else ""

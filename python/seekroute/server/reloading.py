@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 from seekroute.errors import SeekrouteError
 from seekroute.reloading import Differences, Question, Reading
 from seekroute.visible import visible, without_keys
+from seekroute.wording import number_of
 
 if TYPE_CHECKING:
     from seekroute.control import ControlPlane
@@ -174,7 +175,7 @@ def _told(found: Differences) -> dict[str, Any]:
 
 def _log_differences(found: Differences) -> None:
     count = len(found.changes) + found.more
-    _log.info("configuration reloaded: %d change%s", count, "" if count == 1 else "s")
+    _log.info("configuration reloaded: %s", number_of(count, "change"))
     for each in found.changes[:_LOGGED]:
         _log.info("reload: %s", visible(str(each)))
     if count > _LOGGED:

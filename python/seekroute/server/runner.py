@@ -29,6 +29,7 @@ from seekroute.server.listening import STOPPED, asked_anew, listen, load, refuse
 from seekroute.server.protocol import HttpProtocol, protocol_class
 from seekroute.server.reloading import has_terminal
 from seekroute.server.service import MOCK_ANSWERS, Service
+from seekroute.wording import number_of
 
 if TYPE_CHECKING:
     from seekroute.config import Settings
@@ -187,9 +188,8 @@ class GatewayServer(uvicorn.Server):
         deadline = loop.time() + patience
         if owed := self._owes():
             _log.info(
-                "stopping: waiting for %d request%s, at most %g s; the next signal ends at once",
-                owed,
-                "" if owed == 1 else "s",
+                "stopping: waiting for %s, at most %g s; the next signal ends at once",
+                number_of(owed, "request"),
                 patience,
             )
         # The listeners stay open meanwhile: a 503 with Retry-After says more than a refusal.

@@ -14,6 +14,8 @@ import logging
 import time
 from typing import TYPE_CHECKING, Final, Protocol
 
+from seekroute.wording import number_of
+
 if TYPE_CHECKING:
     from seekroute.control.orders import OrderBook
     from seekroute.gateway import Record
@@ -56,7 +58,8 @@ class Undelivered:
             return
         unknown = sum(record is None for record in records)
         if unknown:
-            _log.error("%d requests were cut before their end was known", unknown)
+            cut_off = number_of(unknown, "request was", "requests were")
+            _log.error("%s cut before the end was known", cut_off)
         sent = [record for record in records if record is not None and _may_be_charged(record)]
         if not sent:
             return

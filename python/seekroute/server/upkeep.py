@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from seekroute.server.followers import LOOK_ANYWAY_S, ChangeWatch, Follower
 from seekroute.server.order_check import OrderCheck
 from seekroute.server.readiness import Check, blocked_reason, disk_reason
+from seekroute.wording import number_of
 
 if TYPE_CHECKING:
     from seekroute.control import ControlPlane
@@ -171,6 +172,7 @@ class Upkeep:
         """Slots of limits that count as taken and are not would refuse requests for ever."""
         leaks = self._gateway.core.census()
         if leaks > self._leaks:
-            _log.error("%d slots of limits were taken by no request: a fault", leaks - self._leaks)
+            slots = number_of(leaks - self._leaks, "slot of limits was", "slots of limits were")
+            _log.error("%s taken by no request: a fault", slots)
         self._leaks = leaks
         return False

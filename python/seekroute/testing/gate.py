@@ -7,6 +7,8 @@ import contextlib
 import threading
 from collections import deque
 
+from seekroute.wording import number_of
+
 
 class Gate:
     """Holds a reply before each of its chunks until the test releases it. Thread-safe.
@@ -64,7 +66,8 @@ class Gate:
         with self._changed:
             if not self._changed.wait_for(lambda: self._arrivals >= count, timeout):
                 raise TimeoutError(
-                    f"waited {timeout} s for {count} chunks at the gate; saw {self._arrivals}"
+                    f"waited {timeout} s for {number_of(count, 'chunk')} at the gate; "
+                    f"saw {self._arrivals}"
                 )
 
     async def passed(self) -> None:

@@ -12,6 +12,8 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
 
+from seekroute.wording import number_of
+
 # Records kept at most; older ones are dropped first, so a long-running mock stays small.
 MAX_RECORDS = 10_000
 # Body bytes kept over all records, for the same reason.
@@ -191,11 +193,13 @@ class Recorder:
             return self._open_connections
 
     def wait_for_requests(self, count: int, timeout: float) -> list[RecordedRequest]:
-        self._wait(lambda: self._total >= count, timeout, f"{count} requests")
+        self._wait(lambda: self._total >= count, timeout, number_of(count, "request"))
         return self.requests
 
     def wait_for_abort(self, count: int, timeout: float) -> RecordedRequest:
-        self._wait(lambda: self._total_aborted >= count, timeout, f"{count} aborted requests")
+        self._wait(
+            lambda: self._total_aborted >= count, timeout, number_of(count, "aborted request")
+        )
         with self._changed:
             return self._aborted[count - 1 - (self._total_aborted - len(self._aborted))]
 
@@ -206,6 +210,7 @@ class Recorder:
         with self._changed:
             if not self._changed.wait_for(done, timeout):
                 raise TimeoutError(
-                    f"waited {timeout} s for {what}; saw {self._total} requests, "
-                    f"{self._total_aborted} aborted, {self._open_connections} open connections"
+                    f"waited {timeout} s for {what}; saw {number_of(self._total, 'request')}, "
+                    f"{self._total_aborted} aborted, "
+                    f"{number_of(self._open_connections, 'open connection')}"
                 )

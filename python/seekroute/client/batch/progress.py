@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 from seekroute.money import decimal_usd
+from seekroute.wording import number_of
 
 # Seconds between two tellings; what is between them is told with the next.
 INTERVAL = 0.1
@@ -104,11 +105,11 @@ class Bar(_Paced):
         bar = self._bar
         parts = [f"{told.cost:f} USD"]
         if told.errors:
-            parts.append(f"{told.errors} errors")
+            parts.append(number_of(told.errors, "error"))
         if told.pause:
             parts.append(f"paused {told.pause:.0f} s")
         elif told.pauses:
-            parts.append(f"{told.pauses} pauses")
+            parts.append(number_of(told.pauses, "pause"))
         bar.set_postfix_str(", ".join(parts), refresh=False)
         bar.n = told.done  # not update(): the pace is ours, and each telling is drawn once
         bar.refresh()

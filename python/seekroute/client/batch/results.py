@@ -14,6 +14,7 @@ from seekroute.client.batch.outcome import Outcome
 from seekroute.client.results import ChatCompletion
 from seekroute.client.show.table import Table, frame_of, seconds
 from seekroute.money import decimal_usd
+from seekroute.wording import number_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -279,7 +280,11 @@ class Results(Sequence["ChatCompletion | Exception"]):
                 f"p50 {seconds(latency.p50)}, p90 {seconds(latency.p90)}, "
                 f"longest {seconds(latency.longest)}",
             ],
-            ["time", f"{self.elapsed:.1f} s, {self.pauses} pauses, {self.retries} retries"],
+            [
+                "time",
+                f"{self.elapsed:.1f} s, {number_of(self.pauses, 'pause')}, "
+                f"{number_of(self.retries, 'retry', 'retries')}",
+            ],
         ]
         return Table("Results", ["", ""], rows)
 
@@ -301,7 +306,8 @@ class Results(Sequence["ChatCompletion | Exception"]):
 
     def __repr__(self) -> str:
         return (
-            f"<Results: {len(self._answered())} answers, {len(self.errors)} errors, "
+            f"<Results: {number_of(len(self._answered()), 'answer')}, "
+            f"{number_of(len(self.errors), 'error')}, "
             f"{len(self.skipped)} not asked, {self.cost:f} USD>"
         )
 

@@ -26,6 +26,7 @@ from seekroute.shown import Bundle as Bundle
 from seekroute.shown import bundle as bundle
 from seekroute.shown import register
 from seekroute.visible import harmless
+from seekroute.wording import number_of
 
 # Rows of a table.
 _MAX_ROWS: Final = 500
@@ -162,7 +163,7 @@ def models_bundle(models: ModelPage) -> Bundle:
     names = ["Model", "Context", "Input USD/M", "Output USD/M", "Takes", "Gives"]
     rows = [_model_row(model) for model in models.to_dict()["data"][:_MAX_MODELS]]
     left = len(models) - len(rows)
-    caption = f"{len(models)} models"
+    caption = number_of(len(models), "model")
     if left:
         caption += f", the first {len(rows)} are shown; models.list(q=…, limit=…) picks others"
     more = [f"… and {left} more"] if left else []
@@ -224,7 +225,7 @@ def activity_bundle(page: ActivityPage) -> Bundle:
     keys = any("key_id" in row for row in data)
     rows = [_activity_row(row) + [row.get("key_id", "")] * keys for row in data[:_MAX_ROWS]]
     left = len(data) - len(rows)
-    caption = f"Activity: {usd(page.usage)}" + (f", {left} rows more" if left else "")
+    caption = f"Activity: {usd(page.usage)}" + (f", {number_of(left, 'row')} more" if left else "")
     return _rows_bundle(caption, [names + ["Key"] * keys, *rows])
 
 
@@ -273,7 +274,7 @@ def config_error_bundle(error: ConfigError) -> Bundle:
     """All problems of a configuration, as a table."""
     names = ["Where", "Setting", "Problem", "What to do"]
     rows = [[p.where, p.path, p.message, p.hint] for p in error.problems[:_MAX_ROWS]]
-    caption = f"ConfigError: {len(error.problems)} problem" + "s" * (len(error.problems) != 1)
+    caption = f"ConfigError: {number_of(len(error.problems), 'problem')}"
     lines = [f"| {' | '.join(names)} |", f"|{'---|' * len(names)}"]
     lines += [f"| {' | '.join(_cell(value) for value in row)} |" for row in rows]
     return {

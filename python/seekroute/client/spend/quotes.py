@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from seekroute.client.result import Result
 from seekroute.client.show.text_columns import text_columns
 from seekroute.shown import Shown
+from seekroute.wording import number_of
 
 __all__ = ["CostRange", "Quote", "Routing"]
 
@@ -78,7 +79,8 @@ class Routing(Shown, Result):
         chosen = [row.provider for row in self.candidates if row.selected]
         return (
             f"Routing({self._data['requested']!r}, {self._data['strategy']}, "
-            f"{len(self.candidates)} candidates, selected={', '.join(chosen) or None!r})"
+            f"{number_of(len(self.candidates), 'candidate')}, "
+            f"selected={', '.join(chosen) or None!r})"
         )
 
     def order(self) -> str:
