@@ -17,7 +17,7 @@ void AddExchangeHeaders(const ExchangeRecord& row, const Profile& profile, std::
     head->Add("x-seekroute-provider", row.provider);
   }
   head->Add("x-seekroute-model", row.model);
-  head->Add("x-seekroute-attempts", std::to_string(row.attempts));
+  if (asked || !row.streamed) head->Add("x-seekroute-attempts", std::to_string(row.attempts));
   head->Add("x-seekroute-overhead-ms", FormatMilliseconds(row.overhead));
   if (!ignored.empty()) head->Add("x-seekroute-ignored", ignored);
 }

@@ -29,7 +29,7 @@ bool IsDear(const FilterInputs& inputs, const Endpoint& endpoint, const PriceCei
   const Rates rates = HighestRatesAt(endpoint, inputs);
   const int32_t markup = endpoint.price->markup_bps();
   return IsAbove(rates[PriceClass::kInput], markup, most.prompt, kMillion) ||
-         IsAbove(rates[PriceClass::kOutput], markup, most.completion, kMillion) ||
+         IsAbove(CompletionRate(rates), markup, most.completion, kMillion) ||
          IsAbove(rates[PriceClass::kPerRequest], markup, most.request, 1) ||
          IsAbove(rates[PriceClass::kPerImage], markup, most.image, 1);
 }
@@ -124,6 +124,10 @@ const Rates& RatesAt(const Endpoint& endpoint, int64_t prompt, UnixSeconds creat
   const PriceVariant& variant = price.variant(price.IndexAt(created, {}));
   const PriceTier* const tier = variant.TierFor(prompt);
   return tier != nullptr ? tier->rates : variant.rates;
+}
+
+Rate CompletionRate(const Rates& rates) {
+  return std::max(rates[PriceClass::kOutput], rates[PriceClass::kReasoning]);
 }
 
 Rates HighestRatesAt(const Endpoint& endpoint, const FilterInputs& inputs) {

@@ -29,6 +29,9 @@ const Rates& RatesAt(const Endpoint& endpoint, int64_t prompt, UnixSeconds creat
 // for, or the usual one, as the provider likes.
 Rates HighestRatesAt(const Endpoint& endpoint, const FilterInputs& inputs);
 
+// What a token of the answer may be charged at: as output, or as reasoning.
+Rate CompletionRate(const Rates& rates);
+
 // Whether a rate with its markup is above a ceiling. Ceilings are in 10^-12 USD for `units`.
 bool IsAbove(Rate rate, int32_t markup_bps, std::optional<int64_t> ceiling, int64_t units);
 

@@ -214,6 +214,17 @@ TEST_F(Filters, HoldCeilingsExactlyAndWithTheMarkup) {
   EXPECT_EQ(Asked(), "at above");  // the markup alone is too much
 }
 
+TEST_F(Filters, HoldTheCeilingOfTheAnswerForItsReasoningToo) {
+  Rates thinking = Selling(1, 600'000);
+  thinking[PriceClass::kReasoning] = Rate{900'000};
+  Add("thinks", thinking);
+  rules_.max_price_jump = 0;
+  asked_.max_price.completion = 600'000'000'000;
+  EXPECT_THAT(Asked(), testing::HasSubstr("raise provider.max_price.completion to 0.9"));
+  asked_.max_price.completion = 900'000'000'000;
+  EXPECT_EQ(Asked(), "thinks");
+}
+
 TEST_F(Filters, HoldCeilingsAtTheServiceTierThatIsAskedFor) {
   PriceTable::Parts parts{.revision = "r", .variants = std::vector<PriceVariant>(4)};
   parts.variants[0] = {.service_tier = "priority", .rates = Selling(4, 4)};

@@ -70,7 +70,7 @@ std::string RaisePrices(const FilterInputs& inputs, const Route& route) {
             FormatUsd(Rate{rate.pico * static_cast<uint64_t>(units)}, markup);
   };
   add("prompt", most.prompt, rates[PriceClass::kInput], kMillion);
-  add("completion", most.completion, rates[PriceClass::kOutput], kMillion);
+  add("completion", most.completion, CompletionRate(rates), kMillion);
   add("request", most.request, rates[PriceClass::kPerRequest], 1);
   add("image", most.image, rates[PriceClass::kPerImage], 1);
   return text;
