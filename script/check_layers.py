@@ -31,6 +31,7 @@ LEVELS = {
     "wire/openai": 4,
     "wire/protocols": 5,
     "catalog": 6,
+    "routing/auto": 6,
     "routing": 7,
     "limits": 7,
     "billing": 7,
@@ -43,7 +44,7 @@ LEVELS = {
     "fuzz": 11,
 }
 # These rooms are as low as they look: they move bytes, and know no wire format.
-ONLY_BASE = {"store", "transport"}
+ONLY_BASE = {"store", "transport", "routing/auto"}
 # Third parties stay in one place.
 THIRD_PARTY = {
     "rapidjson/": ("cpp/wire/json/",),
@@ -53,7 +54,9 @@ THIRD_PARTY = {
     "openssl/": ("cpp/base/digest.cc", "cpp/transport/curl/tls."),
 }
 # Python: inside seekroute, who imports whom not.
-CORE_IMPORTERS = {"gateway.py", "exchange.py", "ledger.py", "error_table.py", "visible.py"}
+CORE_IMPORTERS = {
+    *("gateway.py", "exchange.py", "ledger.py", "error_table.py", "visible.py", "auto/scoring.py")
+}
 APART = ("server", "client", "cli")
 # What answers without HTTP: it knows nobody who asks, and loads nothing that serving does not need.
 ANSWERS = "api"
