@@ -17,6 +17,7 @@ PYBIND11_MODULE(_core, m) {
   seekroute::BindKeyShapes(m);
   seekroute::BindTokens(m);
   seekroute::BindLedger(m);
+  seekroute::BindAuto(m);
 
   m.def(
       "hmac_sha256",

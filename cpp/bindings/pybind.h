@@ -12,5 +12,6 @@ void BindGateway(pybind11::module_& m);
 void BindKeyShapes(pybind11::module_& m);
 void BindTokens(pybind11::module_& m);
 void BindLedger(pybind11::module_& m);
+void BindAuto(pybind11::module_& m);
 
 }  // namespace seekroute

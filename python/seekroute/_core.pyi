@@ -399,3 +399,41 @@ class LedgerFile:
     @property
     def charged_at_start(self) -> int:
         """Those that were charged by their progress notes instead."""
+
+@final
+class WordVectors:
+    """A table of word vectors. CoreError where the bytes are none."""
+
+    def __init__(self, table: bytes) -> None: ...
+    @property
+    def checksum(self) -> int: ...
+
+@final
+class AutoScorer:
+    """Weights of the router, ready for use; thread-safe. CoreError where the bytes are none, or the
+    vectors are not those of the training."""
+
+    def __init__(self, weights: bytes, vectors: WordVectors | None) -> None: ...
+    @property
+    def models(self) -> list[str]: ...
+    @property
+    def revision(self) -> str: ...
+    @property
+    def ratings(self) -> int: ...
+    @property
+    def shares(self) -> tuple[float, float, float]: ...
+    def score(
+        self, texts: Sequence[bytes], ask_neighbours: bool
+    ) -> tuple[bytes, bytes, bytes, bytes, bytes, bytes]:
+        """Ranks and qualities (texts, models), members and leads (texts, models, 3) and priors
+        (texts) as float32; nanoseconds (texts) as int64."""
+
+def scan_texts(
+    texts: Sequence[bytes], vectors: WordVectors | None
+) -> tuple[bytes, bytes, bytes, bytes, bytes]:
+    """Dense features (texts, 43) and difficulty (texts, 2) as float32; of each text where its words
+    end, as uint32; their buckets and counts as uint16."""
+
+def build_word_vectors(pieces: Sequence[str], scales: Sequence[float], numbers: bytes) -> bytes: ...
+def text_directions(dense: bytes, direction: bytes) -> bytes: ...
+def write_auto_weights(weights: dict[str, Any]) -> bytes: ...

@@ -31,6 +31,7 @@ from seekroute.cli import (
     providers,
     receipt,
     route,
+    router,
     run,
     upkeep,
     usage,
@@ -107,6 +108,7 @@ app.add_typer(config.app, name="config")
 app.add_typer(models.app, name="models")
 app.add_typer(providers.app, name="providers")
 app.add_typer(receipt.app, name="receipt")
+app.add_typer(router.app, name="router")
 app.command("serve")(run.serve)
 app.command("mock")(run.mock)
 app.command("ask")(run.ask)

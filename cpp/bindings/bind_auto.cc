@@ -1,0 +1,249 @@
+// Numbers cross as bytes: numpy reads them there without a copy.
+#include <chrono>
+#include <cstring>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "bindings/core_error.h"
+#include "bindings/dict_fields.h"
+#include "bindings/pybind.h"
+#include "bindings/released_gil.h"
+#include "routing/auto/auto_scorer.h"
+
+namespace py = pybind11;
+
+namespace seekroute {
+namespace {
+
+using Vectors = std::shared_ptr<const StaticVectors>;
+
+template <typename T>
+py::bytes BytesOf(const std::vector<T>& numbers) {
+  return {reinterpret_cast<const char*>(numbers.data()), numbers.size() * sizeof(T)};
+}
+
+template <typename T>
+std::vector<T> NumbersOf(std::string_view bytes, const char* what) {
+  if (bytes.size() % sizeof(T) != 0) {
+    throw py::value_error(std::string(what) + ": the bytes are no whole numbers");
+  }
+  std::vector<T> numbers(bytes.size() / sizeof(T));
+  if (!bytes.empty()) std::memcpy(numbers.data(), bytes.data(), bytes.size());
+  return numbers;
+}
+
+template <typename T>
+std::vector<T> Numbers(const py::dict& dict, const char* key) {
+  return NumbersOf<T>(std::string_view(Get<py::bytes>(dict, key)), key);
+}
+
+// The bytes stay where they are for as long as the list, which its caller holds.
+std::vector<std::string_view> ViewsOf(const std::vector<py::bytes>& texts) {
+  std::vector<std::string_view> views;
+  views.reserve(texts.size());
+  for (const py::bytes& text : texts) views.emplace_back(text);
+  return views;
+}
+
+py::tuple ScanTexts(const std::vector<py::bytes>& texts, const Vectors& vectors) {
+  const std::vector<std::string_view> views = ViewsOf(texts);
+  std::vector<float> dense, difficulty;
+  std::vector<uint32_t> ends;
+  std::vector<uint16_t> buckets, counts;
+  {
+    const ReleasedGil released;
+    TextScanner scanner;
+    std::vector<uint16_t> pieces;
+    for (const std::string_view text : views) {
+      const TextFeatures& features = scanner.Scan(text);
+      const auto row = DenseFeaturesOf(text, features, vectors.get(), &pieces);
+      dense.insert(dense.end(), row.begin(), row.end());
+      difficulty.insert(difficulty.end(), {features.length, features.keyword});
+      for (const WordCount& word : features.words) {
+        buckets.push_back(word.bucket);
+        counts.push_back(word.count);
+      }
+      ends.push_back(static_cast<uint32_t>(buckets.size()));
+    }
+  }
+  return py::make_tuple(BytesOf(dense), BytesOf(difficulty), BytesOf(ends), BytesOf(buckets),
+                        BytesOf(counts));
+}
+
+using Spreads = std::array<AutoWeights::Spread, kDenseFeatures>;
+
+Spreads SpreadsFrom(const std::vector<float>& numbers) {
+  if (numbers.size() != 2 * kDenseFeatures) throw py::value_error("direction: not 43 pairs");
+  Spreads spreads;
+  for (size_t i = 0; i < kDenseFeatures; ++i) {
+    spreads[i] = {numbers[2 * i], numbers[2 * i + 1]};
+  }
+  return spreads;
+}
+
+py::bytes Directions(const py::bytes& dense, const py::bytes& direction) {
+  const auto numbers = NumbersOf<float>(std::string_view(dense), "dense");
+  const Spreads spreads = SpreadsFrom(NumbersOf<float>(std::string_view(direction), "direction"));
+  std::vector<int8_t> rows;
+  for (size_t at = 0; at + kDenseFeatures <= numbers.size(); at += kDenseFeatures) {
+    std::array<float, kDenseFeatures> row;
+    std::copy_n(numbers.begin() + static_cast<ptrdiff_t>(at), kDenseFeatures, row.begin());
+    const auto one = DirectionOf(row, spreads);
+    rows.insert(rows.end(), one.begin(), one.end());
+  }
+  return BytesOf(rows);
+}
+
+AutoWeights::Spread SpreadFrom(const py::dict& dict, const char* key) {
+  const auto [mean, scale] = Get<std::pair<float, float>>(dict, key);
+  return {mean, scale};
+}
+
+Tree TreeFrom(const py::dict& dict) {
+  const auto features = Numbers<uint16_t>(dict, "features");
+  const auto thresholds = Numbers<float>(dict, "thresholds");
+  const auto left = Numbers<int16_t>(dict, "left");
+  const auto right = Numbers<int16_t>(dict, "right");
+  if (thresholds.size() != features.size() || left.size() != features.size() ||
+      right.size() != features.size()) {
+    throw py::value_error("tree: its lists are not of one length");
+  }
+  Tree tree;
+  for (size_t i = 0; i < features.size(); ++i) {
+    tree.splits.push_back(
+        {.feature = features[i], .threshold = thresholds[i], .left = left[i], .right = right[i]});
+  }
+  tree.leaves = Numbers<double>(dict, "leaves");
+  return tree;
+}
+
+AutoWeights::PerModel ModelFrom(const py::dict& dict) {
+  AutoWeights::PerModel model;
+  model.name = Get<std::string>(dict, "name");
+  model.linear.words = Numbers<float>(dict, "words");
+  const auto counters = Numbers<float>(dict, "counters");
+  if (counters.size() != kCounterCount) throw py::value_error("counters: not 27");
+  std::copy(counters.begin(), counters.end(), model.linear.counters.begin());
+  model.linear.bias = Get<float>(dict, "bias");
+  model.slope = Get<float>(dict, "slope");
+  model.offset = Get<float>(dict, "offset");
+  for (const auto& tree : Get<std::vector<py::dict>>(dict, "trees")) {
+    model.trees.push_back(TreeFrom(tree));
+  }
+  const auto leads = Get<std::array<py::bytes, kMemberCount>>(dict, "leads");
+  for (size_t i = 0; i < kMemberCount; ++i) {
+    model.leads[i] = NumbersOf<float>(std::string_view(leads[i]), "leads");
+  }
+  return model;
+}
+
+py::bytes WriteWeights(const py::dict& dict) {
+  AutoWeights weights;
+  weights.revision = Get<std::string>(dict, "revision");
+  weights.ratings = Get<uint64_t>(dict, "ratings");
+  weights.prior_ratings = Get<float>(dict, "prior_ratings");
+  weights.length = SpreadFrom(dict, "length");
+  weights.keyword = SpreadFrom(dict, "keyword");
+  weights.prior = Numbers<float>(dict, "prior");
+  weights.vectors_checksum = Get<uint32_t>(dict, "vectors_checksum");
+  weights.rarity = Numbers<float>(dict, "rarity");
+  weights.direction = SpreadsFrom(Numbers<float>(dict, "direction"));
+  weights.shares = Get<std::array<float, kMemberCount>>(dict, "shares");
+  for (const auto& model : Get<std::vector<py::dict>>(dict, "models")) {
+    weights.models.push_back(ModelFrom(model));
+  }
+  weights.rated.directions = Numbers<int8_t>(dict, "rated_directions");
+  weights.rated.outcomes = Numbers<uint8_t>(dict, "rated_outcomes");
+  weights.rated.neighbours = Get<uint32_t>(dict, "neighbours");
+  const Status status = CheckAutoWeights(weights);
+  if (!status) ThrowError(status.error());
+  return {WriteAutoWeights(weights)};
+}
+
+// For each text: ranks, qualities, members and leads of all models; the prior; nanoseconds.
+py::tuple ScoreTexts(const AutoScorer& scorer, const std::vector<py::bytes>& texts,
+                     bool ask_neighbours) {
+  const std::vector<std::string_view> views = ViewsOf(texts);
+  std::vector<float> ranks, qualities, members, leads, priors;
+  std::vector<int64_t> spans;
+  {
+    const ReleasedGil released;
+    AutoScorer::Scratch scratch;
+    PromptScores scores;
+    for (const std::string_view text : views) {
+      const auto start = std::chrono::steady_clock::now();
+      scorer.Score(text, ask_neighbours, &scratch, &scores);
+      const auto end = std::chrono::steady_clock::now();
+      spans.push_back(std::chrono::nanoseconds(end - start).count());
+      for (const ModelScore& each : scores.models) {
+        ranks.push_back(each.rank);
+        qualities.push_back(each.quality);
+        members.insert(members.end(), each.members.begin(), each.members.end());
+        leads.insert(leads.end(), each.leads.begin(), each.leads.end());
+      }
+      priors.push_back(scores.prior);
+    }
+  }
+  return py::make_tuple(BytesOf(ranks), BytesOf(qualities), BytesOf(members), BytesOf(leads),
+                        BytesOf(priors), BytesOf(spans));
+}
+
+}  // namespace
+
+void BindAuto(py::module_& m) {
+  py::class_<StaticVectors, std::shared_ptr<StaticVectors>>(m, "WordVectors", py::is_final())
+      .def(py::init([](const py::bytes& table) {
+             return std::make_shared<StaticVectors>(
+                 Unwrap(StaticVectors::Read(std::string_view(table))));
+           }),
+           py::arg("table"))
+      .def_property_readonly("checksum", &StaticVectors::checksum);
+
+  py::class_<AutoScorer>(m, "AutoScorer", py::is_final())
+      .def(py::init([](const py::bytes& weights, std::shared_ptr<StaticVectors> vectors) {
+             return Unwrap(AutoScorer::Make(Unwrap(ReadAutoWeights(std::string_view(weights))),
+                                            std::move(vectors)));
+           }),
+           py::arg("weights"), py::arg("vectors"))
+      .def_property_readonly("models",
+                             [](const AutoScorer& scorer) {
+                               std::vector<std::string> names;
+                               for (const auto& model : scorer.weights().models) {
+                                 names.push_back(model.name);
+                               }
+                               return names;
+                             })
+      .def_property_readonly("revision",
+                             [](const AutoScorer& scorer) { return scorer.weights().revision; })
+      .def_property_readonly("ratings",
+                             [](const AutoScorer& scorer) { return scorer.weights().ratings; })
+      .def_property_readonly("shares",
+                             [](const AutoScorer& scorer) {
+                               const auto& shares = scorer.weights().shares;
+                               return py::make_tuple(shares[0], shares[1], shares[2]);
+                             })
+      .def("score", &ScoreTexts, py::arg("texts"), py::arg("ask_neighbours"));
+
+  m.def(
+      "scan_texts",
+      [](const std::vector<py::bytes>& texts, std::shared_ptr<StaticVectors> vectors) {
+        return ScanTexts(texts, vectors);
+      },
+      py::arg("texts"), py::arg("vectors"));
+  m.def(
+      "build_word_vectors",
+      [](const std::vector<std::string>& pieces, const std::array<float, kVectorSize>& scales,
+         const py::bytes& numbers) {
+        const StaticVectors made = Unwrap(StaticVectors::Make(
+            pieces, scales, NumbersOf<int8_t>(std::string_view(numbers), "numbers")));
+        return py::bytes(made.Write());
+      },
+      py::arg("pieces"), py::arg("scales"), py::arg("numbers"));
+  m.def("text_directions", &Directions, py::arg("dense"), py::arg("direction"));
+  m.def("write_auto_weights", &WriteWeights, py::arg("weights"));
+}
+
+}  // namespace seekroute

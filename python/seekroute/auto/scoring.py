@@ -1,0 +1,214 @@
+"""Features and scores of prompts, as the core makes them: what a server decides by is what is
+trained and measured."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from seekroute.errors import SeekrouteError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from seekroute import _core
+
+COUNTERS: Final = 27
+DENSE: Final = 43  # counters, then the numbers of the vector
+WORD_BUCKETS: Final = 1 << 16
+QUANTILES: Final = 1001
+MEMBERS: Final = ("linear", "trees", "neighbours")
+UNRATED: Final = 255  # of a stored outcome, which else is 0 to 254
+
+
+def as_bytes(prompts: Sequence[str]) -> list[bytes]:
+    """The prompts in UTF-8; a lone half of a character becomes a question mark."""
+    return [prompt.encode("utf-8", "replace") for prompt in prompts]
+
+
+@dataclass(frozen=True)
+class Features:
+    """What the core sees in prompts, a row each.
+
+    Attributes:
+        dense: float32, (prompts, 43): the counters, then the vector, which is 0 without a table.
+        difficulty: float32, (prompts, 2): length and keyword score.
+        ends: of `buckets` and `counts`, where each prompt's words end.
+        buckets: the words, by hash.
+        counts: how often each occurs in its prompt.
+    """
+
+    dense: NDArray[np.float32]
+    difficulty: NDArray[np.float32]
+    ends: NDArray[np.uint32]
+    buckets: NDArray[np.uint16]
+    counts: NDArray[np.uint16]
+
+    def __len__(self) -> int:
+        return len(self.dense)
+
+
+class WordVectors:
+    """The table of word vectors; see `script/word_vectors.py`, which builds it."""
+
+    def __init__(self, table: bytes) -> None:
+        """Reads a table.
+
+        Raises:
+            SeekrouteError: The bytes are no table.
+        """
+        from seekroute import _core
+
+        try:
+            self.core: _core.WordVectors = _core.WordVectors(table)
+        except _core.CoreError as error:
+            raise SeekrouteError(error.message) from None
+
+    @property
+    def checksum(self) -> int:
+        """Tells one table from another."""
+        return self.core.checksum
+
+
+def word_vectors(file: Path) -> WordVectors:
+    """The table in a file.
+
+    Raises:
+        SeekrouteError: It cannot be read, or is none.
+    """
+    try:
+        return WordVectors(file.read_bytes())
+    except OSError as error:
+        raise SeekrouteError(f"{file} cannot be read: {error.strerror}") from None
+
+
+def shipped_vectors() -> WordVectors:
+    """The table that the package has."""
+    from importlib.resources import files
+
+    return WordVectors((files("seekroute") / "data" / "word_vectors.bin").read_bytes())
+
+
+def scan(texts: list[bytes], vectors: WordVectors | None = None) -> Features:
+    """The features of texts, of which the core looks at 4 KiB each.
+
+    >>> scan([b"Why is the sky blue?"]).dense.shape
+    (1, 43)
+    """
+    from seekroute import _core
+
+    core = None if vectors is None else vectors.core
+    dense, difficulty, ends, buckets, counts = _core.scan_texts(texts, core)
+    return Features(
+        dense=np.frombuffer(dense, np.float32).reshape(-1, DENSE),
+        difficulty=np.frombuffer(difficulty, np.float32).reshape(-1, 2),
+        ends=np.frombuffer(ends, np.uint32),
+        buckets=np.frombuffer(buckets, np.uint16),
+        counts=np.frombuffer(counts, np.uint16),
+    )
+
+
+def directions(dense: NDArray[np.float32], spreads: NDArray[np.float32]) -> NDArray[np.int8]:
+    """Where the core looks for neighbours of rows of `Features.dense`: (rows, 48)."""
+    from seekroute import _core
+
+    found = _core.text_directions(
+        np.ascontiguousarray(dense, np.float32).tobytes(), spreads.astype(np.float32).tobytes()
+    )
+    return np.frombuffer(found, np.int8).reshape(len(dense), -1)
+
+
+def write_weights(weights: dict[str, Any]) -> bytes:
+    """Weights in the core's form, checked by it.
+
+    Raises:
+        SeekrouteError: They do not fit together.
+    """
+    from seekroute import _core
+
+    try:
+        return _core.write_auto_weights(weights)
+    except _core.CoreError as error:
+        raise SeekrouteError(error.message) from None
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What the core says of prompts.
+
+    Attributes:
+        ranks: (prompts, models): the worth of asking a model instead of the first, 0 to 1.
+        quality: (prompts, models): the probability that a model serves the prompt well.
+        members: (prompts, models, 3): the same of each member, uncalibrated; 0 of absent ones.
+        leads: (prompts, models, 3): each member's lead before the first model.
+        prior: (prompts,): rank by length and keywords.
+        nanoseconds: (prompts,): what each decision took.
+    """
+
+    ranks: NDArray[np.float32]
+    quality: NDArray[np.float32]
+    members: NDArray[np.float32]
+    leads: NDArray[np.float32]
+    prior: NDArray[np.float32]
+    nanoseconds: NDArray[np.int64]
+
+
+class Scorer:
+    """Weights, ready for use. Immutable; may be used by any thread."""
+
+    def __init__(self, weights: bytes, vectors: WordVectors | None = None) -> None:
+        """Reads weights.
+
+        Args:
+            weights: As `seekroute.auto.train` gives them.
+            vectors: The table that they were trained with, if with any.
+
+        Raises:
+            SeekrouteError: They are damaged, of another version, or of another table.
+        """
+        from seekroute import _core
+
+        try:
+            self._core = _core.AutoScorer(weights, None if vectors is None else vectors.core)
+        except _core.CoreError as error:
+            raise SeekrouteError(error.message) from None
+
+    @property
+    def models(self) -> list[str]:
+        """The models, the reference first."""
+        return self._core.models
+
+    @property
+    def revision(self) -> str:
+        """Who trained the weights, when."""
+        return self._core.revision
+
+    @property
+    def ratings(self) -> int:
+        """How many rated prompts they were learned from."""
+        return self._core.ratings
+
+    @property
+    def shares(self) -> tuple[float, float, float]:
+        """How much each member counts."""
+        return self._core.shares
+
+    def score(self, texts: list[bytes], *, neighbours: bool = True) -> Scores:
+        """Scores texts. Without `neighbours` that member is not asked."""
+        parts = self._core.score(texts, neighbours)
+        rows, models = len(texts), len(self.models)
+        ranks, quality, members, leads, prior = (
+            np.frombuffer(each, np.float32) for each in parts[:5]
+        )
+        return Scores(
+            ranks=ranks.reshape(rows, models),
+            quality=quality.reshape(rows, models),
+            members=members.reshape(rows, models, len(MEMBERS)),
+            leads=leads.reshape(rows, models, len(MEMBERS)),
+            prior=prior,
+            nanoseconds=np.frombuffer(parts[5], np.int64),
+        )

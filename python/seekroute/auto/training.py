@@ -1,0 +1,322 @@
+"""Weights from rated prompts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from seekroute.auto.linear import design, fit_linear
+from seekroute.auto.metrics import cost_quality
+from seekroute.auto.scoring import (
+    COUNTERS,
+    DENSE,
+    MEMBERS,
+    QUANTILES,
+    UNRATED,
+    Features,
+    Scorer,
+    WordVectors,
+    directions,
+    scan,
+    write_weights,
+)
+from seekroute.auto.trees import train_trees, trees_of
+from seekroute.errors import SeekrouteError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+# How much the members count; the first is taken where nothing tells them apart.
+_SHARES = ((0.5, 1.0, 1.0), (1.0, 1.0, 1.0), (1.0, 0.0, 1.0))
+# With fewer rated prompts, trees and neighbours are worse than regression alone.
+LEAST_FOR_ALL = 250
+_FOLDS = 3  # of the inner cross-validation
+PRIOR_RATINGS = 200.0
+_MOST_STORED = 10_000  # rated prompts that neighbours are looked for in: the last ones
+_VECTOR_WEIGHT = 0.5  # of the vector in a direction, where the counters together have 1
+
+
+@dataclass(frozen=True)
+class Rated:
+    """Prompts with the outcomes of models.
+
+    Attributes:
+        prompts: In UTF-8.
+        models: The reference (the weakest or cheapest) first.
+        outcomes: (prompts, models), 0 (bad) to 1 (good).
+    """
+
+    prompts: list[bytes]
+    models: list[str]
+    outcomes: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        if self.outcomes.shape != (len(self.prompts), len(self.models)):
+            raise SeekrouteError("there are not as many outcomes as prompts and models")
+        if not ((self.outcomes >= 0) & (self.outcomes <= 1)).all():
+            raise SeekrouteError("an outcome is not between 0 and 1")
+
+    def __len__(self) -> int:
+        return len(self.prompts)
+
+
+@dataclass
+class Trainer:
+    """Trains on parts of one set of rated prompts, whose features are found once.
+
+    Attributes:
+        rated: All of them.
+        vectors: The table of word vectors, if one is used.
+        neighbours: Whether that member is trained.
+        step: Called after each part of a training, for a progress bar.
+    """
+
+    rated: Rated
+    vectors: WordVectors | None = None
+    neighbours: bool = True
+    step: Callable[[], None] = field(default=lambda: None)
+
+    def __post_init__(self) -> None:
+        self.features: Features = scan(self.rated.prompts, self.vectors)
+        # Prompts that are the same are never in two folds.
+        self.twins = twins_of(self.rated.prompts)
+
+    def train(self, rows: NDArray[np.intp], *, seed: int = 0, revision: str = "") -> bytes:
+        """Weights from the prompts at these places.
+
+        The shares of the members are those that serve best in an inner cross-validation; what it
+        predicts also gives the quantiles of the leads and the calibration.
+
+        Raises:
+            SeekrouteError: There are less than six of them, or a package of `seekroute[router]` is
+                not installed.
+        """
+        if len(rows) < 2 * _FOLDS:
+            raise SeekrouteError(f"{len(rows)} rated prompts are too few to learn from")
+        members = self._members(len(rows))
+        folds = _folds(self.twins[rows], seed)
+        shape = (len(rows), len(self.rated.models), len(MEMBERS))
+        chances, leads = np.zeros(shape), np.zeros(shape)
+        for fold in range(_FOLDS):
+            inside, outside = rows[folds != fold], rows[folds == fold]
+            part = self._fit(inside, members, seed)
+            scores = self._scorer(part).score([self.rated.prompts[i] for i in outside])
+            chances[folds == fold] = scores.members
+            leads[folds == fold] = scores.leads
+            self.step()
+        whole = self._fit(rows, members, seed)
+        whole["revision"] = revision
+        whole["shares"] = self._pick(rows, leads, members, seed)
+        self._set_quantiles(whole, leads, members)
+        self._calibrate(whole, self.rated.outcomes[rows], chances, members)
+        self.step()
+        return write_weights(whole)
+
+    def _members(self, rows: int) -> tuple[bool, bool, bool]:
+        enough = rows >= LEAST_FOR_ALL
+        return True, enough, enough and self.neighbours
+
+    def _scorer(self, weights: dict[str, Any]) -> Scorer:
+        return Scorer(write_weights(weights), self.vectors)
+
+    def _fit(
+        self, rows: NDArray[np.intp], members: tuple[bool, bool, bool], seed: int
+    ) -> dict[str, Any]:
+        """Members fitted to rows, with quantiles that say nothing yet."""
+        linear, trees, neighbours = members
+        dense = self.features.dense[rows]
+        outcomes = self.rated.outcomes[rows]
+        weights = self._priors(rows)
+        if linear:
+            made = design(self.features, rows)
+            weights["rarity"] = made.rarity.tobytes()
+        for place, model in enumerate(weights["models"]):
+            if linear:
+                model |= fit_linear(made, outcomes[:, place])
+            if trees:
+                booster = train_trees(dense, outcomes[:, place], 2 * seed + place)
+                model["trees"] = trees_of(booster)
+        if neighbours:
+            spreads = _direction_spreads(dense)
+            weights["direction"] = spreads.tobytes()
+            stored = slice(-_MOST_STORED, None)
+            weights["rated_directions"] = directions(dense[stored], spreads).tobytes()
+            weights["rated_outcomes"] = (
+                np.rint(outcomes[stored] * (UNRATED - 1)).astype(np.uint8).tobytes()
+            )
+            weights["neighbours"] = int(np.clip(len(rows) // 15, 10, 300))
+        flat = np.linspace(-1, 1, QUANTILES, dtype=np.float32)[None, None, :]
+        self._set_quantiles(
+            weights, np.broadcast_to(flat.T, (QUANTILES, len(weights["models"]), 3)), members
+        )
+        return weights
+
+    def _priors(self, rows: NDArray[np.intp]) -> dict[str, Any]:
+        """Weights that know length and keywords alone."""
+        difficulty = self.features.difficulty[rows].astype(np.float64)
+        mean, spread = difficulty.mean(axis=0), difficulty.std(axis=0)
+        scale = np.where(spread > 1e-6, 1 / np.maximum(spread, 1e-6), 0.0)
+        prior = ((difficulty - mean) * scale).sum(axis=1)
+        return {
+            "revision": "",
+            "ratings": len(rows),
+            "prior_ratings": PRIOR_RATINGS,
+            "length": (float(mean[0]), float(scale[0])),
+            "keyword": (float(mean[1]), float(scale[1])),
+            "prior": _quantiles(prior),
+            "vectors_checksum": 0 if self.vectors is None else self.vectors.checksum,
+            "rarity": b"",
+            "direction": np.zeros((DENSE, 2), np.float32).tobytes(),
+            "shares": _SHARES[0],
+            "models": [
+                {
+                    "name": name,
+                    "words": b"",
+                    "counters": np.zeros(COUNTERS, np.float32).tobytes(),
+                    "bias": 0.0,
+                    "slope": 1.0,
+                    "offset": 0.0,
+                    "trees": [],
+                    "leads": (b"", b"", b""),
+                }
+                for name in self.rated.models
+            ],
+            "rated_directions": b"",
+            "rated_outcomes": b"",
+            "neighbours": 0,
+        }
+
+    def _set_quantiles(
+        self, weights: dict[str, Any], leads: NDArray[Any], members: tuple[bool, bool, bool]
+    ) -> None:
+        for place, model in enumerate(weights["models"][1:], 1):
+            model["leads"] = tuple(
+                _quantiles(leads[:, place, member]) if there else b""
+                for member, there in enumerate(members)
+            )
+
+    def _pick(
+        self,
+        rows: NDArray[np.intp],
+        leads: NDArray[np.float64],
+        members: tuple[bool, bool, bool],
+        seed: int,
+    ) -> tuple[float, float, float]:
+        """The shares that serve best, by the mean APGR of all models against the first."""
+        outcomes = self.rated.outcomes[rows]
+        ranks = np.stack([_ranks(leads[:, :, member]) for member in range(len(MEMBERS))], axis=2)
+        best, picked = -np.inf, _SHARES[0]
+        for shares in _SHARES:
+            used = np.array(shares) * members
+            if not used.any():
+                continue
+            blended = ranks @ used
+            apgr = [
+                cost_quality(blended[:, place], outcomes[:, place], outcomes[:, 0], seed).apgr
+                for place in range(1, outcomes.shape[1])
+            ]
+            value = float(np.nanmean(apgr)) if np.isfinite(apgr).any() else -np.inf
+            if value > best:
+                best, picked = value, shares
+        return picked
+
+    def _calibrate(
+        self,
+        weights: dict[str, Any],
+        outcomes: NDArray[np.float64],
+        chances: NDArray[np.float64],
+        members: tuple[bool, bool, bool],
+    ) -> None:
+        """Platt's scaling: slope and offset from the blended logarithm of the odds."""
+        shares = np.array(weights["shares"]) * members
+        bounded = np.clip(chances, 0.01, 0.99)
+        logits = np.log(bounded / (1 - bounded)) @ (shares / shares.sum())
+        for place, model in enumerate(weights["models"]):
+            model["slope"], model["offset"] = _platt(logits[:, place], outcomes[:, place])
+
+
+def train(
+    rated: Rated,
+    *,
+    vectors: WordVectors | None = None,
+    seed: int = 0,
+    revision: str = "",
+    step: Callable[[], None] = lambda: None,
+) -> bytes:
+    """Weights from all of some rated prompts: for `Scorer`, or a file.
+
+    Args:
+        rated: At least six; from 250 on, trees and neighbours are trained too.
+        vectors: The table of word vectors, if one is used.
+        seed: Of the folds and the trees: the same gives the same weights.
+        revision: What the weights say of themselves, 256 bytes at most.
+        step: Called four times, for a progress bar.
+
+    Raises:
+        SeekrouteError: They are too few, or a package of `seekroute[router]` is not installed.
+    """
+    trainer = Trainer(rated, vectors, step=step)
+    return trainer.train(np.arange(len(rated)), seed=seed, revision=revision)
+
+
+def twins_of(prompts: Sequence[bytes]) -> NDArray[np.intp]:
+    """A number for each prompt, the same for those that differ in case and punctuation alone."""
+    numbers: dict[str, int] = {}
+    found = []
+    for prompt in prompts:
+        text = prompt.decode("utf-8", "replace").lower()
+        key = " ".join("".join(c if c.isalnum() or c == "_" else " " for c in text).split())
+        found.append(numbers.setdefault(key, len(numbers)))
+    return np.array(found, np.intp)
+
+
+def _folds(twins: NDArray[np.intp], seed: int) -> NDArray[np.intp]:
+    distinct, place = np.unique(twins, return_inverse=True)
+    fold_of = np.random.default_rng(seed).permutation(len(distinct)) % _FOLDS
+    return np.asarray(fold_of[place], np.intp)
+
+
+def _quantiles(numbers: NDArray[Any]) -> bytes:
+    table = np.quantile(numbers.astype(np.float64), np.linspace(0, 1, QUANTILES))
+    return np.maximum.accumulate(table.astype(np.float32)).tobytes()
+
+
+def _ranks(columns: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Ranks in each column, 0 to 1; equals have the mean of theirs."""
+    ranked = np.empty_like(columns)
+    for place in range(columns.shape[1]):
+        column = columns[:, place]
+        _, where, counts = np.unique(column, return_inverse=True, return_counts=True)
+        middle = np.cumsum(counts) - (counts + 1) / 2
+        ranked[:, place] = middle[where] / max(len(column) - 1, 1)
+    return ranked
+
+
+def _direction_spreads(dense: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(features, mean and scale): the counters together have a variance of 1, the vector of a
+    quarter."""
+    numbers = dense.astype(np.float64)
+    spread = numbers.std(axis=0)
+    weight = np.full(DENSE, 1 / np.sqrt(COUNTERS))
+    weight[COUNTERS:] = _VECTOR_WEIGHT / np.sqrt(DENSE - COUNTERS)
+    scale = np.where(spread > 1e-6, weight / np.maximum(spread, 1e-6), 0.0)
+    return np.stack([numbers.mean(axis=0), scale], axis=1).astype(np.float32)
+
+
+def _platt(logits: NDArray[np.float64], outcomes: NDArray[np.float64]) -> tuple[float, float]:
+    """Newton's method for two weights, held back a little, so that it ends where all is one."""
+    slope, offset = 1.0, 0.0
+    for _ in range(50):
+        chance = 1 / (1 + np.exp(-(slope * logits + offset)))
+        error, spread = chance - outcomes, chance * (1 - chance)
+        gradient = np.array([error @ logits + (slope - 1), error.sum() + 1e-3 * offset])
+        cross = spread @ logits
+        hessian = np.array([[spread @ logits**2 + 1, cross], [cross, spread.sum() + 1e-3]])
+        move = np.linalg.solve(hessian, gradient)
+        slope, offset = slope - move[0], offset - move[1]
+        if np.abs(move).max() < 1e-9:
+            break
+    return float(np.clip(slope, 0, 100)), float(np.clip(offset, -20, 20))

@@ -1,0 +1,281 @@
+"""`seekroute router eval | train`: routing by content, on files of outcomes."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from seekroute.cli.shared import JsonOption, print_json, print_rows, say
+from seekroute.errors import SeekrouteError
+
+if TYPE_CHECKING:
+    from seekroute.auto import Outcomes, Report, Split, WordVectors
+
+app = typer.Typer(
+    help='Train and measure routing by content (model: "auto").', no_args_is_help=True
+)
+
+_COLUMNS = ("router", "apgr", "sd", "cpt50", "cpt80")
+_MOST_SEEDS = 1000
+_STEPS = 4  # of a training
+
+
+class Published(StrEnum):
+    """The tables of others."""
+
+    MMLU = "mmlu"
+    GSM8K = "gsm8k"
+
+
+FilesArgument = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="FILE...", help="Outcomes of models on prompts: JSONL, JSONL.gz or CSV."
+    ),
+]
+ModelsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--models",
+        help="The fields with the outcomes (0 to 1), separated by commas, the weak model first. "
+        "Default: weak,strong, or else all of `scores`.",
+    ),
+]
+VectorsOption = Annotated[
+    Path | None,
+    typer.Option("--vectors", help="Another table of word vectors than the package's."),
+]
+NoVectorsOption = Annotated[
+    bool, typer.Option("--no-vectors", help="Without word vectors: half the time of a decision.")
+]
+
+
+def _vectors(file: Path | None, without: bool) -> WordVectors | None:
+    from seekroute.auto import shipped_vectors, word_vectors
+
+    if file is not None and without:
+        raise typer.BadParameter("give --vectors or --no-vectors")
+    if without:
+        return None
+    return shipped_vectors() if file is None else word_vectors(file)
+
+
+def _read(files: Sequence[Path], models: str | None, group: str | None) -> Outcomes:
+    try:
+        from seekroute.auto import read_outcomes
+    except ImportError as error:
+        raise SeekrouteError(
+            f"{error.name} is not installed: pip install 'seekroute[router]'"
+        ) from None
+    names = [name.strip() for name in models.split(",")] if models else []
+    if models and (len(set(names)) < 2 or not all(names)):
+        raise typer.BadParameter("--models takes two names and more, separated by commas")
+    return read_outcomes(files, names, group)
+
+
+@contextmanager
+def _progress(total: int, text: str) -> Iterator[Callable[[], None]]:
+    """A bar on stderr, where that is a terminal."""
+    if not sys.stderr.isatty():
+        yield lambda: None
+        return
+    from tqdm import tqdm
+
+    with tqdm(total=total, desc=text, leave=False, file=sys.stderr) as bar:
+
+        def step() -> None:
+            bar.update()
+
+        yield step
+
+
+@app.command("eval")
+def eval_(
+    files: FilesArgument,
+    models: ModelsOption = None,
+    labels: Annotated[
+        int | None,
+        typer.Option("--labels", min=6, help="Learn from so many prompts, test on the others."),
+    ] = None,
+    folds: Annotated[
+        int | None, typer.Option("--folds", min=2, max=100, help="Cross-validate in so many parts.")
+    ] = None,
+    leave_out: Annotated[
+        str | None,
+        typer.Option(
+            "--leave-out",
+            metavar="FIELD",
+            help="Cross-validate over the values of this field in ten parts: subjects that are "
+            "tested were never seen.",
+        ),
+    ] = None,
+    curve: Annotated[
+        str | None,
+        typer.Option(
+            "--curve",
+            metavar="N,N,...",
+            help="Learn from each of these numbers of prompts, test on three tenths held out.",
+        ),
+    ] = None,
+    seeds: Annotated[
+        int, typer.Option("--seeds", min=1, max=_MOST_SEEDS, help="Draws; figures are their mean.")
+    ] = 10,
+    published: Annotated[
+        Published | None,
+        typer.Option("--published", help="Also show published figures on the whole of this set."),
+    ] = None,
+    vectors: VectorsOption = None,
+    no_vectors: NoVectorsOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure routing between two models on rated prompts, as RouteLLM's table does: APGR (the
+    area under the quality that a share of calls to the strong model buys; 0.5 is chance) and
+    CPT50, CPT80 (percent of calls to have 50 % or 80 % of its lead).
+
+    It trains on a part of the prompts and asks about the rest; give one of --labels, --folds,
+    --leave-out and --curve (default: --folds 5)."""
+    if sum(each is not None for each in (labels, folds, leave_out, curve)) > 1:
+        raise typer.BadParameter("give one of --labels, --folds, --leave-out and --curve")
+    outcomes = _read(files, models, leave_out)
+    from seekroute import auto
+
+    table = _vectors(vectors, no_vectors)
+    splits: dict[int | None, list[Split]]
+    if curve is not None:
+        splits = {n: list(auto.split_held_out(outcomes, n, seeds)) for n in _numbers(curve)}
+    elif labels is not None:
+        splits = {None: list(auto.split_labels(outcomes, labels, seeds))}
+    elif leave_out is not None:
+        splits = {None: list(auto.split_groups(outcomes, 10, seeds))}
+    else:
+        splits = {None: list(auto.split_folds(outcomes, folds or 5, seeds))}
+    reports: list[tuple[int | None, Report]] = []
+    with _progress(sum(map(len, splits.values())), "trainings") as step:
+        for labelled, each in splits.items():
+            report = auto.evaluate(outcomes, each, vectors=table, published=published, step=step)
+            reports.append((labelled, report))
+    if as_json:
+        print_json([_as_json(labelled, report) for labelled, report in reports])
+        return
+    for _, report in reports:
+        _show(report, outcomes.rated.models, seeds)
+
+
+def _numbers(text: str) -> list[int]:
+    try:
+        numbers = [int(each) for each in text.split(",")]
+    except ValueError:
+        raise typer.BadParameter(
+            f"--curve takes numbers separated by commas, not {text!r}"
+        ) from None
+    if min(numbers) < 6:
+        raise typer.BadParameter("--curve: six prompts are the fewest to learn from")
+    return numbers
+
+
+def _rows(report: Report) -> list[dict[str, Any]]:
+    rows = []
+    for line in report.lines:
+        apgr, cpt50, cpt80 = line.mean
+        spread = f"{line.spread:.3f}" if len(line.runs) > 1 else None
+        rows.append(
+            {
+                "router": line.name,
+                "apgr": f"{apgr:.3f}",
+                "sd": spread,
+                "cpt50": f"{cpt50:.1f}",
+                "cpt80": f"{cpt80:.1f}",
+            }
+        )
+    return rows
+
+
+def _show(report: Report, models: Sequence[str], seeds: int) -> None:
+    say(
+        f"{models[0]} and {models[1]}: learned from {report.learned:.0f} prompts, tested on "
+        f"{report.tested}; seeds: {seeds}"
+    )
+    print_rows(_rows(report), _COLUMNS, as_json=False, folded=("router",))
+    errors = ", ".join(f"{name} {value:.3f}" for name, value in report.calibration.items())
+    say(f"calibration error: {errors}")
+    for name, (half, most) in report.microseconds.items():
+        say(f"a decision ({name}): {half:.1f} µs, 99 % within {most:.0f} µs")
+
+
+def _as_json(labelled: int | None, report: Report) -> dict[str, Any]:
+    return {
+        "labels": labelled,
+        "learned": report.learned,
+        "tested": report.tested,
+        "table": [
+            {
+                "router": line.name,
+                **dict(zip(("apgr", "cpt50", "cpt80"), line.mean, strict=True)),
+                "sd": line.spread,
+                "runs": len(line.runs),
+            }
+            for line in report.lines
+        ],
+        "calibration": report.calibration,
+        "microseconds": {
+            name: {"p50": half, "p99": most} for name, (half, most) in report.microseconds.items()
+        },
+    }
+
+
+@app.command("train")
+def train(
+    files: FilesArgument,
+    out: Annotated[Path, typer.Option("--out", "-o", help="The file of weights to write.")],
+    models: ModelsOption = None,
+    seed: Annotated[
+        int, typer.Option("--seed", min=0, help="The same gives the same weights.")
+    ] = 0,
+    vectors: VectorsOption = None,
+    no_vectors: NoVectorsOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Learn from rated prompts, and write the weights to a file, which is replaced whole."""
+    outcomes = _read(files, models, None)
+    from seekroute import auto
+
+    revision = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    table = _vectors(vectors, no_vectors)
+    with _progress(_STEPS, "training") as step:
+        weights = auto.train(outcomes.rated, vectors=table, seed=seed, revision=revision, step=step)
+    scorer = auto.Scorer(weights, table)  # what is written can be read
+    _write(out, weights)
+    told = {
+        "weights": str(out),
+        "bytes": len(weights),
+        "revision": scorer.revision,
+        "ratings": scorer.ratings,
+        "models": scorer.models,
+        "shares": dict(zip(("linear", "trees", "neighbours"), scorer.shares, strict=True)),
+    }
+    if as_json:
+        print_json(told)
+    else:
+        say(
+            f"{out}: {len(weights)} bytes, learned from {scorer.ratings} prompts, of "
+            f"{', '.join(scorer.models)}"
+        )
+
+
+def _write(out: Path, weights: bytes) -> None:
+    """Puts the file in place whole."""
+    beside = out.with_name(f".{out.name}.{os.getpid()}")
+    try:
+        beside.write_bytes(weights)
+        os.replace(beside, out)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise SeekrouteError(f"{out} cannot be written: {error.strerror}") from error
