@@ -13,7 +13,7 @@ namespace seekroute {
 
 // Null where it is absent. Looked up once: a million keys have fifteen members each. Needs the GIL,
 // as all here do.
-inline pybind11::handle Member(const pybind11::dict& dict, const char* key) {
+inline pybind11::handle MemberOf(const pybind11::dict& dict, const char* key) {
   return PyDict_GetItemString(dict.ptr(), key);
 }
 
@@ -30,7 +30,7 @@ T CastMember(pybind11::handle member, const char* key) {
 // Throws ValueError where it is absent or of another type.
 template <typename T>
 T Get(const pybind11::dict& dict, const char* key) {
-  const pybind11::handle member = Member(dict, key);
+  const pybind11::handle member = MemberOf(dict, key);
   if (!member) throw pybind11::value_error(std::string("missing key: ") + key);
   return CastMember<T>(member, key);
 }
@@ -38,7 +38,7 @@ T Get(const pybind11::dict& dict, const char* key) {
 // Nothing where it is absent or None.
 template <typename T>
 std::optional<T> GetOptional(const pybind11::dict& dict, const char* key) {
-  const pybind11::handle member = Member(dict, key);
+  const pybind11::handle member = MemberOf(dict, key);
   if (!member || member.is_none()) return std::nullopt;
   return CastMember<T>(member, key);
 }
