@@ -140,7 +140,8 @@ constexpr KeyMember kKeyMembers[] = {
     {"models", false,
      [](ApiKey* key, py::handle value, const char* name) {
        auto models = MaybeMember<std::vector<std::string>>(value, name);
-       if (models) key->models = std::make_shared<const std::vector<std::string>>(std::move(*models));
+       if (models)
+         key->models = std::make_shared<const std::vector<std::string>>(std::move(*models));
      }},
     {"app_id", false,
      [](ApiKey* key, py::handle value, const char* name) {
@@ -162,8 +163,9 @@ ApiKey KeyFrom(const py::dict& dict) {
   uint32_t seen = 0;
   for (const auto& [name, value] : dict) {
     const auto word = name.cast<std::string_view>();
-    const auto* const member = std::find_if(std::begin(kKeyMembers), std::end(kKeyMembers),
-                                            [&word](const auto& each) { return each.name == word; });
+    const auto* const member =
+        std::find_if(std::begin(kKeyMembers), std::end(kKeyMembers),
+                     [&word](const auto& each) { return each.name == word; });
     if (member == std::end(kKeyMembers)) {
       throw py::value_error("a key has no member of that name: " + std::string(word));
     }

@@ -267,7 +267,7 @@ TEST_F(LimitQueueTest, BoundsWhatTheyKeepInMemory) {
   };
   EXPECT_TRUE(waits(&large));
   EXPECT_TRUE(waits(&small));
-  EXPECT_FALSE(waits(&one));  // a quarter of all is the most of an organization
+  EXPECT_FALSE(waits(&one));         // a quarter of all is the most of an organization
   EXPECT_TRUE(waits(&larger, "p"));  // but one always may
   EXPECT_FALSE(waits(&more, "q"));
   EXPECT_TRUE(waits(&fits, "q"));

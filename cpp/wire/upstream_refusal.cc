@@ -223,8 +223,9 @@ constexpr auto kPhrases = std::to_array<PhraseRow>({
     {"model service overloaded", kUpstreamUnavailable, Within::kLoad},
 });
 
-// Refusals with a status of the account's, or of the model's, that are of this one request: the next
-// may be served. A sentence may quote the request: taken for one of these it costs one more attempt.
+// Refusals with a status of the account's, or of the model's, that are of this one request: the
+// next may be served. A sentence may quote the request: taken for one of these it costs one more
+// attempt.
 struct RequestRow {
   int status;
   std::string_view phrase;  // in lower case
@@ -233,13 +234,13 @@ struct RequestRow {
 constexpr auto kOfRequest = std::to_array<RequestRow>({
     {402, "fewer max_tokens"},  // OpenRouter: the rest of the credit pays for less
     {402, "can only afford"},
-    {404, "no endpoints found"},         // OpenRouter: none with what is asked for
-    {404, "no allowed providers"},       // OpenRouter: none that this request's wishes allow
-    {404, "does not support"},  // a feature
-    {429, "request too large"},          // OpenAI, Groq: more than a minute's tokens at once
-    {429, "reduce your message size"},   // Groq
-    {429, "reduce the length"},          // Azure
-    {403, "requires moderation"},        // OpenRouter
+    {404, "no endpoints found"},        // OpenRouter: none with what is asked for
+    {404, "no allowed providers"},      // OpenRouter: none that this request's wishes allow
+    {404, "does not support"},          // a feature
+    {429, "request too large"},         // OpenAI, Groq: more than a minute's tokens at once
+    {429, "reduce your message size"},  // Groq
+    {429, "reduce the length"},         // Azure
+    {403, "requires moderation"},       // OpenRouter
 });
 
 bool IsOfRequest(int status, const std::string& sentence) {

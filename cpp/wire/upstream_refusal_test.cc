@@ -170,23 +170,24 @@ TEST(UpstreamRefusalTest, TellsARefusalOfOneRequestFromOneOfTheAccount) {
     const char* body;
     bool of_request;
   };
-  for (const Case& c : std::initializer_list<Case>{
-           {402,
-            R"({"error":{"message":"This request requires more credits, or fewer max_tokens. You requested up to 64000 tokens, but can only afford 1200.","code":402}})",
-            true},
-           {402, R"({"error":{"message":"Insufficient credits","code":402}})", false},
-           {404, R"({"error":{"message":"No endpoints found that support tool use","code":404}})",
-            true},
-           {404, R"({"error":{"message":"The model `m` does not exist","code":"model_not_found"}})",
-            false},
-           {429,
-            R"({"error":{"message":"Request too large for m on tokens per min (TPM): Limit 6000, Requested 9000","code":"rate_limit_exceeded"}})",
-            true},
-           {429, R"({"error":{"message":"Rate limit reached for m"}})", false},
-           {403, "<html><title>Attention Required!</title></html>", true},
-           {403, "", false},
-           {403, R"({"error":{"message":"Your project may not use this model"}})", false},
-           {400, R"({"error":{"message":"request too large"}})", false}}) {
+  for (
+      const Case& c : std::initializer_list<Case>{
+          {402,
+           R"({"error":{"message":"This request requires more credits, or fewer max_tokens. You requested up to 64000 tokens, but can only afford 1200.","code":402}})",
+           true},
+          {402, R"({"error":{"message":"Insufficient credits","code":402}})", false},
+          {404, R"({"error":{"message":"No endpoints found that support tool use","code":404}})",
+           true},
+          {404, R"({"error":{"message":"The model `m` does not exist","code":"model_not_found"}})",
+           false},
+          {429,
+           R"({"error":{"message":"Request too large for m on tokens per min (TPM): Limit 6000, Requested 9000","code":"rate_limit_exceeded"}})",
+           true},
+          {429, R"({"error":{"message":"Rate limit reached for m"}})", false},
+          {403, "<html><title>Attention Required!</title></html>", true},
+          {403, "", false},
+          {403, R"({"error":{"message":"Your project may not use this model"}})", false},
+          {400, R"({"error":{"message":"request too large"}})", false}}) {
     EXPECT_EQ(ReadRefusal(c.status, c.body, {}).of_request, c.of_request) << c.body;
   }
 }
