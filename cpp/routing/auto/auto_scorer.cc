@@ -61,7 +61,7 @@ Result<AutoScorer> AutoScorer::Make(AutoWeights weights,
                            "one, or train it again");
   }
   std::vector<TreeEnsemble> trees;
-  if (weights.has(Member::kTrees)) {
+  if (weights.has(AutoMember::kTrees)) {
     for (const AutoWeights::PerModel& model : weights.models) {
       Result<TreeEnsemble> made = TreeEnsemble::Make(model.trees, kDenseFeatures);
       if (!made) return std::move(made).error();
@@ -85,14 +85,14 @@ void AutoScorer::Score(std::string_view text, bool ask_neighbours, Scratch* scra
   std::array<double, kMemberCount> shares{};
   double all_shares = 0;
   for (size_t i = 0; i < kMemberCount; ++i) {
-    const auto member = static_cast<Member>(i);
-    if (!weights_.has(member) || (member == Member::kNeighbours && !ask_neighbours)) continue;
+    const auto member = static_cast<AutoMember>(i);
+    if (!weights_.has(member) || (member == AutoMember::kNeighbours && !ask_neighbours)) continue;
     shares[i] = static_cast<double>(weights_.shares[i]);
     all_shares += shares[i];
   }
-  const auto share = [&](Member member) { return shares[static_cast<size_t>(member)]; };
-  if (share(Member::kLinear) > 0) WeighWords(features.words, weights_.rarity, &scratch->words);
-  if (share(Member::kNeighbours) > 0) {
+  const auto share = [&](AutoMember member) { return shares[static_cast<size_t>(member)]; };
+  if (share(AutoMember::kLinear) > 0) WeighWords(features.words, weights_.rarity, &scratch->words);
+  if (share(AutoMember::kNeighbours) > 0) {
     neighbours_.Ask(DirectionOf(dense, weights_.direction), &scratch->neighbours,
                     &scratch->outcomes);
   }
@@ -109,20 +109,20 @@ void AutoScorer::Score(std::string_view text, bool ask_neighbours, Scratch* scra
     for (size_t i = 0; i < kMemberCount; ++i) {
       if (shares[i] == 0) continue;
       double chance = 0.5, lead = 0;
-      switch (static_cast<Member>(i)) {
-        case Member::kLinear:
+      switch (static_cast<AutoMember>(i)) {
+        case AutoMember::kLinear:
           chance = ChanceOf(model.linear.Logit(scratch->words, features.counters));
           break;
-        case Member::kTrees:
+        case AutoMember::kTrees:
           chance = ChanceOf(trees_[m].Sum(dense, &scratch->masks));
           break;
-        case Member::kNeighbours:
+        case AutoMember::kNeighbours:
           chance = static_cast<double>(scratch->outcomes[m].mean);
           lead = static_cast<double>(scratch->outcomes[m].above);
           break;
       }
       score.members[i] = static_cast<float>(chance);
-      if (static_cast<Member>(i) != Member::kNeighbours) {
+      if (static_cast<AutoMember>(i) != AutoMember::kNeighbours) {
         lead = static_cast<double>(score.members[i]) - static_cast<double>(first.members[i]);
       }
       score.leads[i] = static_cast<float>(lead);

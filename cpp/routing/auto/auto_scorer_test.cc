@@ -164,7 +164,7 @@ TEST(AutoScorer, NeighboursThatAreNotAskedSayNothing) {
   AutoWeights without = weights;
   without.rated = {};
   for (AutoWeights::PerModel& model : without.models) {
-    model.leads[static_cast<size_t>(Member::kNeighbours)].clear();
+    model.leads[static_cast<size_t>(AutoMember::kNeighbours)].clear();
   }
   const auto scorer = AutoScorer::Make(weights, nullptr);
   const auto other = AutoScorer::Make(without, nullptr);

@@ -47,7 +47,7 @@ Status CheckModel(const AutoWeights& weights, const PerModel& model, bool first)
   if (model.name.empty() || model.name.size() > AutoWeights::kMostNameBytes) {
     return Refuse("have no name" + of);
   }
-  const bool linear = weights.has(Member::kLinear);
+  const bool linear = weights.has(AutoMember::kLinear);
   if (model.linear.words.size() != (linear ? kWordBuckets : 0)) {
     return Refuse("have another number of words" + of);
   }
@@ -55,11 +55,11 @@ Status CheckModel(const AutoWeights& weights, const PerModel& model, bool first)
       !AreFinite({model.linear.bias, model.slope, model.offset})) {
     return Refuse("have a number that is not finite" + of);
   }
-  if (model.trees.empty() == weights.has(Member::kTrees)) return Refuse("have no trees" + of);
+  if (model.trees.empty() == weights.has(AutoMember::kTrees)) return Refuse("have no trees" + of);
   const Result<TreeEnsemble> trees = TreeEnsemble::Make(model.trees, kDenseFeatures);
   if (!trees) return trees.error();
   for (size_t i = 0; i < kMemberCount; ++i) {
-    const bool wanted = !first && weights.has(static_cast<Member>(i));
+    const bool wanted = !first && weights.has(static_cast<AutoMember>(i));
     const std::vector<float>& lead = model.leads[i];
     if (wanted ? !IsQuantileTable(lead) : !lead.empty()) {
       return Refuse("have a wrong table of quantiles" + of);
@@ -218,13 +218,13 @@ bool ReadBody(VarintReader* in, AutoWeights* weights) {
 
 }  // namespace
 
-bool AutoWeights::has(Member member) const {
+bool AutoWeights::has(AutoMember member) const {
   switch (member) {
-    case Member::kLinear:
+    case AutoMember::kLinear:
       return !models.empty() && !models.front().linear.words.empty();
-    case Member::kTrees:
+    case AutoMember::kTrees:
       return !models.empty() && !models.front().trees.empty();
-    case Member::kNeighbours:
+    case AutoMember::kNeighbours:
       break;
   }
   return !rated.outcomes.empty();

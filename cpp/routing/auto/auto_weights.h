@@ -22,7 +22,7 @@ inline constexpr size_t kDenseFeatures = kCounterCount + kVectorSize;
 static_assert(kDenseFeatures <= RatedPrompts::kWidth);
 
 // Who judges how well a model would serve a prompt.
-enum class Member : uint8_t { kLinear, kTrees, kNeighbours };
+enum class AutoMember : uint8_t { kLinear, kTrees, kNeighbours };
 inline constexpr size_t kMemberCount = 3;
 
 // The first model is the reference: the others are ranked by how much better than it they are.
@@ -65,7 +65,7 @@ struct AutoWeights {
   std::vector<PerModel> models;
   RatedPrompts rated;
 
-  bool has(Member member) const;
+  bool has(AutoMember member) const;
   friend bool operator==(const AutoWeights&, const AutoWeights&) = default;
 };
 

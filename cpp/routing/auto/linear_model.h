@@ -43,7 +43,7 @@ struct LearningRates {
 };
 
 // A linear model that goes on learning: a step of AdaGrad for each rating. Its counters are scaled
-// by the caller to a spread near 1. Not thread-safe; 0.5 MiB.
+// by the caller to a spread near 0.1. Not thread-safe; 0.5 MiB.
 class OnlineLinearModel {
  public:
   // `start`: of kWordBuckets words.
