@@ -328,6 +328,18 @@ class Ledger(Closable):
                 org, key=key, by_key=by_key, first=first, last=last, limit=limit, offset=offset
             )
 
+    def day_rows(self, org: str, day: int, *, key: str = "", by_key: bool = False) -> Iterator[Row]:
+        """The same of one day, all of them, read in pages."""
+        offset = 0
+        while True:
+            page = self.days(
+                org, key=key, by_key=by_key, first=day, last=day, limit=_PAGE, offset=offset
+            )
+            yield from page
+            if len(page) < _PAGE:
+                return
+            offset += _PAGE
+
     def entries(self, after: int = 0) -> Iterator[Row]:
         """Journal entries in order, read in pages."""
         while True:

@@ -12,6 +12,8 @@ from typer.testing import CliRunner
 
 from models_cli import clear
 from seekroute.cli.root import app
+from seekroute.money import nano
+from serving import running_server
 
 Run = Callable[..., Any]
 
@@ -184,3 +186,73 @@ def test_what_would_always_be_refused_is_not_offered(
     assert "--rpm" in shown
     some = ("--queue-ms", "--queue-weight", "--hedge", "--model")
     assert {option for option in some if f"{option} " in shown} == offered
+
+
+def test_all_limits_are_listed(run: Run) -> None:
+    Path("seekroute.yaml").write_text(
+        """
+limits: {defaults: {org: {concurrent: 40}}, gateway: {concurrent: 900}}
+providers:
+  own:
+    base_url: "https://own.test/v1"
+    limits: {requests_per_minute: 90, burst_requests: 9}
+    keys: [{id: a, env: OWN_A, limits: {tokens_per_minute: 7}}, {id: b, env: OWN_B}]
+models:
+  - id: acme/large
+    context: 1000
+    limits: {requests_per_day: 5}
+    endpoints:
+      - {provider: own, model: big, free: true, limits: {concurrent: 2}}
+      - {provider: own, model: bigger, free: true}
+"""
+    )
+    run("limits", "set", "--rpm", "600")
+    run("models", "limits", "set", "acme/large", "--tpm", "10")
+    listed = json.loads(run("limits", "list", "--json").stdout)
+    found = {(row["scope"], row["name"]): (row["limits"], row["from"]) for row in listed}
+    assert found.pop(("each key", "reseller"))[1] == "profile reseller"
+    assert found == {
+        ("gateway", ""): ({"requests_per_minute": 600, "concurrent": 900}, "own, limits.gateway"),
+        ("each organization", ""): ({"concurrent": 40}, "limits.defaults.org"),
+        ("model", "acme/large"): (
+            {"tokens_per_minute": 10, "requests_per_day": 5},
+            "own, catalog",
+        ),
+        ("provider", "own"): ({"requests_per_minute": 90, "burst_requests": 9}, "providers"),
+        ("provider_key", "own#a"): ({"tokens_per_minute": 7}, "providers"),
+        ("endpoint", "own/big"): ({"concurrent": 2}, "model acme/large"),
+    }
+    assert "provider_key\town#a\ttokens_per_minute 7\tproviders" in run("limits", "list").stdout
+
+
+def test_what_was_used_today_is_shown_of_a_key_its_app_and_its_organization(
+    run: Run, tmp_path: Path
+) -> None:
+    with running_server(tmp_path / "data", credits={"enabled": True}) as server:
+        control = server.service.control
+        org = control.orgs.get("default")
+        assert server.service.ledger is not None
+        server.service.ledger.topup("test:1", org.id, nano("1"))
+        app_id = control.apps.create("default", name="shop").id
+        control.apps.approve(app_id)
+        profile = server.service.default_profile
+        key, text = control.keys.create(
+            "default", name="web", profile=profile.name, prefix=profile.key_prefix, app=app_id
+        )
+        server.service.sync_keys()
+        answers = [server.chat(), server.chat_with(text), server.chat_with(text)]
+        tokens = [answer.json()["usage"]["total_tokens"] for answer in answers]
+
+        def used(*words: str) -> tuple[Any, Any]:
+            command = ["--data-dir", str(tmp_path / "data"), *words]
+            rows = json.loads(run(*command, "--json").stdout)["limits"]
+            by_name = {row["limit"]: row["used_today"] for row in rows}
+            assert by_name["requests_per_minute"] is None
+            return by_name["requests_per_day"], by_name["tokens_per_day"]
+
+        assert used("keys", "limits", "show", key.id) == (2, sum(tokens[1:]))
+        assert used("apps", "limits", "show", "shop") == (2, sum(tokens[1:]))
+        assert used("orgs", "limits", "show", "default") == (3, sum(tokens))
+        assert used("limits", "show") == (None, None)
+        shown = run("--data-dir", str(tmp_path / "data"), "keys", "limits", "show", key.id).stdout
+        assert "requests_per_day\t-\t-\t-\t2" in shown.splitlines()

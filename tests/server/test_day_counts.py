@@ -117,8 +117,8 @@ class Book:
         self.asked: list[tuple[str, int]] = []
         self._now = now
 
-    def days(self, org: str, *, key: str, first: int, **_: Any) -> list[dict[str, Any]]:
-        self.asked.append((key, first))
+    def day_rows(self, org: str, day: int, *, key: str) -> list[dict[str, Any]]:
+        self.asked.append((key, day))
         if len(self.asked) == 1:
             raise LedgerError("ledger_unavailable", "its disk fails")
         if len(self.asked) == 2:

@@ -1,13 +1,14 @@
 """`limits show` and `limits set`, of keys, organizations, apps, models and the gateway."""
 
+import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from seekroute.cli.shared import JsonOption, Shared, print_json, print_rows, shared
+from seekroute.cli.shared import JsonOption, Shared, print_json, print_rows, say, shared
 from seekroute.errors import SeekrouteError
-from seekroute.rate_limits import names_of, source_of
+from seekroute.rate_limits import Limits, effective, names_of, source_of
 
 if TYPE_CHECKING:
     from seekroute.control import ControlPlane
@@ -27,6 +28,9 @@ _OPTIONS: Final = {
 }
 _SWITCH: Final = {True: "on", False: "off"}
 _OWN: Final = "own"
+# Whose use of a day the ledger knows.
+_IN_LEDGER: Final = ("key", "org", "app")
+_DAY_S: Final = 86_400
 # The id, the name and, of keys, the profile of what is limited.
 _Found = tuple[str, str, str]
 
@@ -141,7 +145,9 @@ def limits_app(
             as_json=as_json,
         )
 
-    app.command("show", help="Show the limits that were set, and those in force.")(show)
+    used = " What was used today is the ledger's figure: requests that run are not in it."
+    shows = "Show the limits that were set, and those in force."
+    app.command("show", help=shows + used * (scope in _IN_LEDGER))(show)
     app.command(
         "set",
         help="Set limits; a running server follows within a second. 0 lets nothing pass, and none "
@@ -154,7 +160,8 @@ def _model(options: Shared, _control: "ControlPlane", name: str) -> _Found:
     from seekroute.config import catalog_of
     from seekroute.config.schema import did_you_mean
 
-    catalog = catalog_of(options.settings())
+    settings = options.settings()
+    catalog = catalog_of(settings)
     model = catalog.resolve(name)
     if model is None:
         near = did_you_mean(name, [each.id for each in catalog.models])
@@ -164,7 +171,10 @@ def _model(options: Shared, _control: "ControlPlane", name: str) -> _Found:
 
 models = limits_app("model", "a model, whoever sends them", "MODEL", _model)
 
-gateway = typer.Typer(no_args_is_help=True, help="Limits of all requests of the gateway together.")
+gateway = typer.Typer(
+    no_args_is_help=True,
+    help="Limits of all requests of the gateway together; and a list of all limits.",
+)
 
 
 def _whole(_control: "ControlPlane") -> _Found:
@@ -176,6 +186,48 @@ def show_gateway(ctx: typer.Context, as_json: JsonOption = False) -> None:
     """Show the limits that were set, and those in force."""
     with shared(ctx).open_control() as control:
         _show(shared(ctx), control, "gateway", _whole(control), as_json=as_json)
+
+
+@gateway.command("list")
+def list_limits(ctx: typer.Context, as_json: JsonOption = False) -> None:
+    """Show the limits in force of the gateway, its models, its providers with their keys and
+    endpoints, and those of each key and organization that nothing else is said of."""
+    from seekroute.config import catalog_of, limit_plan, profiles_of
+
+    options = shared(ctx)
+    with options.open_control() as control:
+        settings = options.settings(profile=control.told_profile())
+        own, of_models = control.limits.get("gateway"), control.limits.all("model")
+    catalog = catalog_of(settings)
+    plan = limit_plan(settings, profiles_of(settings), catalog)
+    rows: list[dict[str, Any]] = []
+
+    def add(scope: str, name: str, said: Mapping[str, Limits]) -> None:
+        limits = effective(*said.values())
+        if limits:
+            words = ", ".join(who for who, values in said.items() if values)
+            rows.append({"scope": scope, "name": name, "limits": limits, "from": words})
+
+    add("gateway", "", {_OWN: own, "limits.gateway": plan.gateway})
+    add("each key", "", {"limits.defaults.key": plan.key})
+    for name, limits in plan.profiles.items():
+        add("each key", name, {f"profile {name}": limits})
+    add("each organization", "", {"limits.defaults.org": plan.org})
+    for name in sorted({*plan.models, *of_models}):
+        add("model", name, {_OWN: of_models.get(name, {}), "catalog": plan.models.get(name, {})})
+    for name, provider in settings.providers.items():
+        add("provider", name, {"providers": provider.limits.said()})
+        for key in provider.keys:
+            add("provider_key", f"{name}#{key.id}", {"providers": key.limits.said()})
+    for model in catalog.models:
+        for endpoint in model.endpoints:
+            name = f"{endpoint.provider}/{endpoint.model}"
+            add("endpoint", name, {f"model {model.id}": endpoint.limits.said()})
+    if as_json:
+        print_json(rows)
+        return
+    cells = [{**row, "limits": shown_limits(row["limits"])} for row in rows]
+    print_rows(cells, ("scope", "name", "limits", "from"), as_json=False)
 
 
 @gateway.command("set")
@@ -257,6 +309,7 @@ def _show(
     said: dict[str, Mapping[str, int]] = {_OWN: own}
     if not model:
         said |= _configured(options, control, scope, id, profile)
+    used = _used_today(options, control, scope, id, model)
     rows: list[dict[str, Any]] = []
     for limit in names_of(scope):
         holds = source_of(limit, said)
@@ -266,6 +319,7 @@ def _show(
                 "set": own.get(limit),
                 "in_force": holds and holds[0],
                 "from": holds and holds[1],
+                "used_today": used.get(limit),
             }
         )
     models = control.limits.for_models(id) if scope == "key" and not model else {}
@@ -277,13 +331,49 @@ def _show(
         return
     for row in rows:
         row |= {"set": _shown(row["set"]), "in_force": _shown(row["in_force"])}
-    print_rows(rows, ("limit", "set", "in_force", "from"), as_json=False)
+    columns = ("limit", "set", "in_force", "from")
+    print_rows(rows, (*columns, "used_today") if used else columns, as_json=False)
     if models:
         print_rows(
             [{"model": each, "limits": shown_limits(said)} for each, said in models.items()],
             ("model", "limits"),
             as_json=False,
         )
+
+
+def _used_today(
+    options: Shared, control: "ControlPlane", scope: str, id: str, model: str
+) -> dict[str, int]:
+    """What the ledger has of this day in UTC, by the limits of a day; empty where there is none."""
+    from seekroute.ledger import FILE_NAME, LedgerError
+
+    if scope not in _IN_LEDGER or not (options.folder() / FILE_NAME).exists():
+        return {}
+    keys: frozenset[str] = frozenset()
+    if scope == "key":
+        org = control.keys.get(id).org_id
+    elif scope == "app":
+        org, keys = control.apps.get(id).org_id, frozenset(control.apps.keys(id))
+    else:
+        org = id
+    used = {"requests_per_day": 0, "tokens_per_day": 0}
+    try:
+        with options.open_ledger() as ledger:
+            rows = ledger.day_rows(
+                org,
+                int(time.time()) // _DAY_S,
+                key=id if scope == "key" else "",
+                by_key=scope == "app",
+            )
+            for row in rows:
+                if (scope == "app" and row["key"] not in keys) or model not in ("", row["model"]):
+                    continue
+                used["requests_per_day"] += row["requests"]
+                used["tokens_per_day"] += row["prompt_tokens"] + row["completion_tokens"]
+    except LedgerError as error:
+        say(f"what was used today cannot be read: {error}", err=True)
+        return {}
+    return used
 
 
 def _patience(queue_ms: int | None) -> Mapping[str, int]:

@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING, Final
 from seekroute.control import ControlError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from seekroute.control import ControlPlane
     from seekroute.gateway import Gateway
     from seekroute.ledger import Ledger, Row
 
 _DAY_S: Final = 86_400
-# Sums of a day that are read at once.
-_ROWS: Final = 10_000
 # Keys of an organization that are read one by one; of more, all of it is read once.
 _ONE_BY_ONE: Final = 16
 
@@ -116,7 +114,7 @@ class DayCounts:
 
         if waiting.all_keys or waiting.apps:
             app_of = {key: app for app in waiting.apps for key in self._control.apps.keys(app)}
-            for row in _rows_of(ledger, org, day, by_key=True):
+            for row in ledger.day_rows(org, day, by_key=True):
                 if waiting.all_keys or row["key"] in waiting.keys:
                     add("key", row["key"], row)
                 if row["key"] in app_of:
@@ -124,10 +122,10 @@ class DayCounts:
                 add("org", org, row)
         else:
             for key in waiting.keys:
-                for row in _rows_of(ledger, org, day, key=key):
+                for row in ledger.day_rows(org, day, key=key):
                     add("key", key, row)
             if waiting.whole:
-                for row in _rows_of(ledger, org, day):
+                for row in ledger.day_rows(org, day):
                     add("org", org, row)
         if int(self._now()) // _DAY_S != day:
             return  # at midnight: all of them begin at zero anyway
@@ -143,18 +141,3 @@ class DayCounts:
                 waiting.keys |= before.keys
                 waiting.all_keys |= before.all_keys or len(waiting.keys) > _ONE_BY_ONE
                 waiting.apps |= before.apps
-
-
-def _rows_of(
-    ledger: Ledger, org: str, day: int, *, key: str = "", by_key: bool = False
-) -> Iterator[Row]:
-    """The sums of one day of an organization, or of one key of it, by model."""
-    offset = 0
-    while True:
-        rows = ledger.days(
-            org, key=key, by_key=by_key, first=day, last=day, limit=_ROWS, offset=offset
-        )
-        yield from rows
-        if len(rows) < _ROWS:
-            return
-        offset += _ROWS
