@@ -225,6 +225,16 @@ models:
     assert "provider_key\town#a\ttokens_per_minute 7\tproviders" in run("limits", "list").stdout
 
 
+def test_a_virtual_model_is_limited_by_its_models(run: Run) -> None:
+    Path("seekroute.yaml").write_text(
+        "virtual_models: {team/any: {candidates: [{model: openai/gpt-4o-mini}]}}\n"
+    )
+    result = run("models", "limits", "set", "team/any", "--rpm", "4", code=1)
+    assert "team/any is a virtual model: limit its models instead: openai/gpt-4o-mini" in (
+        " ".join(result.stderr.split())
+    )
+
+
 def test_what_was_used_today_is_shown_of_a_key_its_app_and_its_organization(
     run: Run, tmp_path: Path
 ) -> None:

@@ -163,6 +163,9 @@ def _model(options: Shared, _control: "ControlPlane", name: str) -> _Found:
     settings = options.settings()
     catalog = catalog_of(settings)
     model = catalog.resolve(name)
+    if model is None and (virtual := settings.virtual_models.get(name)):
+        members = ", ".join(dict.fromkeys(each.model for each in virtual.candidates))
+        raise SeekrouteError(f"{name} is a virtual model: limit its models instead: {members}")
     if model is None:
         near = did_you_mean(name, [each.id for each in catalog.models])
         raise SeekrouteError(f"no model of the catalog is {name!r}: {near or 'see models list'}")
