@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from seekroute.testing import MockProvider, Text
-from serving import RunningServer, running_server
+from serving import RunningServer, chat_body, running_server
 
 MODEL = "acme/twice"
 # One of twenty may be slow, and a few of the test's own are.
@@ -87,3 +88,20 @@ def test_a_key_or_else_its_organization_says_whether_it_is_hedged(two: Two) -> N
     two.say("key", None)
     two.say("org", None)
     assert two.hedges() is two.usual
+
+
+def test_the_report_tells_how_long_the_loser_ran(two: Two) -> None:
+    two.say("key", True)
+    two.first.queue(Text("late", first_byte_delay=1.0))
+    headers = {
+        "Content-Type": "application/json",
+        "Authorization": f"Bearer {two.server.key}",
+        "X-Seekroute-Explain": "1",
+    }
+    body = chat_body(model=MODEL, stream=True)
+    answer = two.server.request("POST", "/v1/chat/completions", body, headers)
+    chunks = [line[6:] for line in answer.body.splitlines() if line.startswith(b"data: {")]
+    report = next(json.loads(each)["seekroute"] for each in chunks if b'"seekroute":' in each)
+    lost, won = report["attempts"]
+    assert (lost["provider"], lost["error"], won["provider"]) == ("first", "hedge_lost", "second")
+    assert 1 <= lost["ms"] < 1000  # the second is asked after a millisecond at the earliest
