@@ -116,17 +116,17 @@ def test_an_endpoint_at_its_limit_is_passed_over(two: Two) -> None:
 
 
 def test_what_never_fits_goes_where_it_does_and_is_else_not_to_be_sent_again(two: Two) -> None:
-    long = {"model": MODEL, "messages": [{"role": "user", "content": "many words " * 200}]}
+    long = [{"role": "user", "content": "many words " * 200}]
     two.limit(tokens_per_minute=100)
-    assert two.server.post("/v1/chat/completions", long).status == 200
+    assert two.server.chat(model=MODEL, messages=long).status == 200
     assert two.posts() == (0, 1)
     snapshot = two.server.snapshot()
     for row in snapshot["models"][0]["candidates"]:
         row["limits"] = {"tokens_per_minute": 100}
     two.server.gateway.core.install(snapshot)
-    refused = two.server.post("/v1/chat/completions", long)
+    refused = two.server.chat(model=MODEL, messages=long)
     assert (refused.status, refused.code) == (400, "request_too_large_for_limit")
-    assert "shorten the prompt" in refused.message
+    assert b"shorten the prompt" in refused.body
     assert "retry-after" not in refused.headers
     assert two.posts() == (0, 1)
 
