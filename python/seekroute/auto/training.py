@@ -34,6 +34,8 @@ _SHARES = ((0.5, 1.0, 1.0), (1.0, 1.0, 1.0), (1.0, 0.0, 1.0))
 # With fewer rated prompts, trees and neighbours are worse than regression alone.
 LEAST_FOR_ALL = 250
 _FOLDS = 3  # of the inner cross-validation
+# A step of the calibration that is no longer is its last.
+_STILL = 1e-10
 PRIOR_RATINGS = 200.0
 _MOST_STORED = 10_000  # rated prompts that neighbours are looked for in: the last ones
 _VECTOR_WEIGHT = 0.5  # of the vector in a direction, where the counters together have 1
@@ -317,6 +319,6 @@ def _platt(logits: NDArray[np.float64], outcomes: NDArray[np.float64]) -> tuple[
         hessian = np.array([[spread @ logits**2 + 1, cross], [cross, spread.sum() + 1e-3]])
         move = np.linalg.solve(hessian, gradient)
         slope, offset = slope - move[0], offset - move[1]
-        if np.abs(move).max() < 1e-9:
+        if np.abs(move).max() < _STILL:
             break
     return float(np.clip(slope, 0, 100)), float(np.clip(offset, -20, 20))
