@@ -99,11 +99,8 @@ double ReserveNs(int64_t batches) {
   for (int i = 0; i < kKeys; ++i) keys.push_back("key_" + std::to_string(i));
   int64_t refused = 0;
   const double ns = MedianNs(batches, [&](uint64_t i) {
-    const LimitSubject who{.org = "o",
-                           .key = keys[i % kKeys],
-                           .model = "m",
-                           .key_limits = &limits,
-                           .key_version = 1};
+    const LimitSubject who{
+        .org = "o", .key = keys[i % kKeys], .model = "m", .key_limits = &limits, .key_version = 1};
     const LimitTime now{{static_cast<int64_t>(i) * 1000 + 1},
                         {1'700'000'000'000 + static_cast<int64_t>(i / 1000)}};
     Limiter::Answer answer = limiter.Reserve(who, {.prompt = 10, .tokens = 100}, now);
