@@ -28,6 +28,7 @@ struct Refusal {
   std::string param;       // the field of the client's that it is about; else empty
   Trouble trouble = Trouble::kProvider;
   int64_t retry_after_ms = -1;  // as its words say; -1: unsaid
+  bool of_request = false;      // of this one alone: it says nothing of the next
 };
 
 // Pure and total: whatever a provider says, its answer has a meaning here. `status`: of HTTP, or 0
