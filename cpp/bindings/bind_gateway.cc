@@ -268,8 +268,7 @@ void BindGateway(py::module_& m) {
           [](Gateway& gateway, const py::bytes& mac, const py::dict& key) {
             const Mac of = MacFrom(mac);
             ApiKey put = KeyFrom(key);
-            const auto before = gateway.keys().At(of);
-            const bool begins = CountsDays(&put) && !CountsDays(before.get());
+            const bool begins = CountsDays(&put) && !CountsDays(gateway.keys().At(of).get());
             gateway.keys().Put(of, std::move(put));
             return begins;
           },

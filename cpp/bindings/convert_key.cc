@@ -48,35 +48,15 @@ std::shared_ptr<const LimitSet> LimitsFrom(const py::handle& limits) {
 
 namespace {
 
-// Nothing where it is None.
-template <typename T>
-std::optional<T> MaybeMember(py::handle member, const char* name) {
-  if (member.is_none()) return std::nullopt;
-  return CastMember<T>(member, name);
-}
-
-Window WindowFrom(py::handle member, const char* name) {
-  static constexpr std::pair<std::string_view, Window> kWindows[] = {{"never", Window::kNever},
-                                                                     {"daily", Window::kDaily},
-                                                                     {"weekly", Window::kWeekly},
-                                                                     {"monthly", Window::kMonthly}};
-  const auto word = MaybeMember<std::string_view>(member, name);
-  if (!word) return Window::kNever;
-  for (const auto& [each, window] : kWindows) {
-    if (each == *word) return window;
-  }
-  throw py::value_error(std::string(name) + ": expected never or daily or weekly or monthly");
-}
-
 std::optional<Money> AmountFrom(py::handle member, const char* name, const char* expected) {
-  const auto amount = MaybeMember<int64_t>(member, name);
+  const auto amount = CastOptional<int64_t>(member, name);
   if (!amount) return std::nullopt;
   if (*amount < 0) throw py::value_error(std::string(name) + ": expected " + expected);
   return Money{*amount};
 }
 
 std::shared_ptr<const ModelLimits> ModelLimitsFrom(py::handle member, const char* name) {
-  const auto models = MaybeMember<py::dict>(member, name);
+  const auto models = CastOptional<py::dict>(member, name);
   if (!models) return nullptr;
   ModelLimits own;
   for (const auto& [model, limits] : *models) {
@@ -114,7 +94,7 @@ constexpr KeyMember kKeyMembers[] = {
      }},
     {"expires_at", false,
      [](ApiKey* key, py::handle value, const char* name) {
-       if (const auto at = MaybeMember<int64_t>(value, name)) key->expires_at = UnixSeconds{*at};
+       if (const auto at = CastOptional<int64_t>(value, name)) key->expires_at = UnixSeconds{*at};
      }},
     {"limit_nano", false,
      [](ApiKey* key, py::handle value, const char* name) {
@@ -122,7 +102,11 @@ constexpr KeyMember kKeyMembers[] = {
      }},
     {"limit_reset", false,
      [](ApiKey* key, py::handle value, const char* name) {
-       key->limit_reset = WindowFrom(value, name);
+       key->limit_reset = ChoiceOf(value, name, Window::kNever,
+                                   {{"never", Window::kNever},
+                                    {"daily", Window::kDaily},
+                                    {"weekly", Window::kWeekly},
+                                    {"monthly", Window::kMonthly}});
      }},
     // None is unlimited, and must be said: a key that says nothing is prepaid.
     {"credit_line_nano", false,
@@ -131,21 +115,21 @@ constexpr KeyMember kKeyMembers[] = {
      }},
     {"has_paid", false,
      [](ApiKey* key, py::handle value, const char* name) {
-       key->has_paid = MaybeMember<bool>(value, name).value_or(false);
+       key->has_paid = CastOptional<bool>(value, name).value_or(false);
      }},
     {"store_answers", false,
      [](ApiKey* key, py::handle value, const char* name) {
-       key->store_answers = MaybeMember<bool>(value, name).value_or(false);
+       key->store_answers = CastOptional<bool>(value, name).value_or(false);
      }},
     {"models", false,
      [](ApiKey* key, py::handle value, const char* name) {
-       auto models = MaybeMember<std::vector<std::string>>(value, name);
-       if (models)
-         key->models = std::make_shared<const std::vector<std::string>>(std::move(*models));
+       auto models = CastOptional<std::vector<std::string>>(value, name);
+       if (!models) return;
+       key->models = std::make_shared<const std::vector<std::string>>(std::move(*models));
      }},
     {"app_id", false,
      [](ApiKey* key, py::handle value, const char* name) {
-       if (auto app = MaybeMember<std::string>(value, name)) key->app_id = std::move(*app);
+       if (auto app = CastOptional<std::string>(value, name)) key->app_id = std::move(*app);
      }},
     {"limits", false,
      [](ApiKey* key, py::handle value, const char*) { key->limits = LimitsFrom(value); }},

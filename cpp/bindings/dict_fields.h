@@ -35,19 +35,24 @@ T Get(const pybind11::dict& dict, const char* key) {
   return CastMember<T>(member, key);
 }
 
-// Nothing where it is absent or None.
+// Nothing where it is null or None.
 template <typename T>
-std::optional<T> GetOptional(const pybind11::dict& dict, const char* key) {
-  const pybind11::handle member = MemberOf(dict, key);
+std::optional<T> CastOptional(pybind11::handle member, const char* key) {
   if (!member || member.is_none()) return std::nullopt;
   return CastMember<T>(member, key);
 }
 
-// The member's value among words; what is absent is `otherwise`.
+// Nothing where it is absent or None.
 template <typename T>
-T Choice(const pybind11::dict& dict, const char* key, T otherwise,
-         std::initializer_list<std::pair<std::string_view, T>> words) {
-  const auto word = GetOptional<std::string>(dict, key);
+std::optional<T> GetOptional(const pybind11::dict& dict, const char* key) {
+  return CastOptional<T>(MemberOf(dict, key), key);
+}
+
+// The member's value among words; what is null or None is `otherwise`.
+template <typename T>
+T ChoiceOf(pybind11::handle member, const char* key, T otherwise,
+           std::initializer_list<std::pair<std::string_view, T>> words) {
+  const auto word = CastOptional<std::string_view>(member, key);
   if (!word) return otherwise;
   std::string expected;
   for (const auto& [name, value] : words) {
@@ -56,6 +61,13 @@ T Choice(const pybind11::dict& dict, const char* key, T otherwise,
     expected += name;
   }
   throw pybind11::value_error(std::string(key) + ": expected " + expected);
+}
+
+// The same of a member that may be absent.
+template <typename T>
+T Choice(const pybind11::dict& dict, const char* key, T otherwise,
+         std::initializer_list<std::pair<std::string_view, T>> words) {
+  return ChoiceOf(MemberOf(dict, key), key, otherwise, words);
 }
 
 }  // namespace seekroute
