@@ -23,6 +23,20 @@ uint32_t Mixed(uint32_t hash) {
   return hash ^ hash >> 16;
 }
 
+// Whether a counter stands where the marker that it counts is copied to.
+constexpr bool Counts(Counter counter, Marker marker) {
+  return static_cast<size_t>(counter) ==
+         static_cast<size_t>(Counter::kCode) + static_cast<size_t>(marker);
+}
+static_assert(Counts(Counter::kCode, Marker::kCode) && Counts(Counter::kMath, Marker::kMath) &&
+              Counts(Counter::kReasoning, Marker::kReasoning) &&
+              Counts(Counter::kWriting, Marker::kWriting) &&
+              Counts(Counter::kExtraction, Marker::kExtraction) &&
+              Counts(Counter::kRole, Marker::kRole) &&
+              Counts(Counter::kNegation, Marker::kNegation) &&
+              Counts(Counter::kStatements, Marker::kStatements) &&
+              Counts(Counter::kTranslation, Marker::kTranslation));
+
 float LogOf(size_t count) { return std::log1p(static_cast<float>(count)); }
 
 float ShareOf(size_t part, size_t whole) {
