@@ -264,15 +264,23 @@ void BindGateway(py::module_& m) {
           },
           py::arg("snapshot"))
       .def(
-          "put_key",
-          [](Gateway& gateway, const py::bytes& mac, const py::dict& key) {
-            const Mac of = MacFrom(mac);
-            ApiKey put = KeyFrom(key);
-            const bool begins = CountsDays(&put) && !CountsDays(gateway.keys().At(of).get());
-            gateway.keys().Put(of, std::move(put));
-            return begins;
+          "put_keys",
+          [](Gateway& gateway, const py::sequence& keys, const py::function& limits_of,
+             bool stand_ins) {
+            KeysReader reader(limits_of);
+            std::vector<size_t> begin_days;
+            for (size_t i = 0; i < keys.size(); ++i) {
+              Mac mac{};
+              ApiKey key = reader.Read(py::tuple(keys[i]), &mac);
+              key.has_paid = key.has_paid && stand_ins;
+              if (CountsDays(&key) && !CountsDays(gateway.keys().At(mac).get())) {
+                begin_days.push_back(i);
+              }
+              gateway.keys().Put(mac, std::move(key));
+            }
+            return begin_days;
           },
-          py::arg("mac"), py::arg("key"))
+          py::arg("keys"), py::arg("limits_of"), py::kw_only(), py::arg("stand_ins"))
       .def(
           "remove_key",
           [](Gateway& gateway, const py::bytes& mac) { gateway.keys().Remove(MacFrom(mac)); },

@@ -2,8 +2,12 @@
 // fit is a ValueError that names the key.
 #pragma once
 
+#include <array>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 
 #include "bindings/pybind.h"
 #include "catalog/price.h"
@@ -22,7 +26,23 @@ std::shared_ptr<const PriceTable> PriceTableFrom(const pybind11::handle& table,
                                                  const std::string& place);
 // Null for None, and where nothing is limited.
 std::shared_ptr<const LimitSet> LimitsFrom(const pybind11::handle& limits);
-ApiKey KeyFrom(const pybind11::dict& key);
+
+// Reads what `seekroute.control.CoreKey` describes. `limits_of(key)` says what holds for a key: it
+// is asked once for all that have the same profile and the same limits of their own.
+class KeysReader {
+ public:
+  explicit KeysReader(pybind11::function limits_of) : limits_of_(std::move(limits_of)) {}
+
+  ApiKey Read(const pybind11::tuple& members, Mac* mac);
+
+ private:
+  static constexpr size_t kLimits = 10;
+  using Own = std::array<std::optional<int64_t>, kLimits>;
+
+  const pybind11::function limits_of_;
+  std::map<std::pair<std::string, Own>, std::shared_ptr<const LimitSet>> limits_;
+};
+
 Mac MacFrom(const pybind11::bytes& bytes);
 
 // Raises ValueError with the error's message.

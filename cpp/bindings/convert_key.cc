@@ -67,40 +67,40 @@ std::shared_ptr<const ModelLimits> ModelLimitsFrom(py::handle member, const char
 
 struct KeyMember {
   const char* name;
-  bool required;
   void (*take)(ApiKey* key, py::handle value, const char* name);
 };
 
+// In the order of seekroute.control.CoreKey, behind its MAC and before its limits.
 constexpr KeyMember kKeyMembers[] = {
-    {"key_id", true,
-     [](ApiKey* key, py::handle value, const char* name) {
-       key->key_id = CastMember<std::string>(value, name);
-     }},
-    {"org_id", true,
-     [](ApiKey* key, py::handle value, const char* name) {
-       key->org_id = CastMember<std::string>(value, name);
-     }},
-    {"profile", true,
-     [](ApiKey* key, py::handle value, const char* name) {
-       key->profile = CastMember<std::string>(value, name);
-     }},
-    {"disabled", true,
-     [](ApiKey* key, py::handle value, const char* name) {
-       key->disabled = CastMember<bool>(value, name);
-     }},
-    {"app_pending", true,
-     [](ApiKey* key, py::handle value, const char* name) {
-       key->app_pending = CastMember<bool>(value, name);
-     }},
-    {"expires_at", false,
+    {"key_id", [](ApiKey* key, py::handle value,
+                  const char* name) { key->key_id = CastMember<std::string>(value, name); }},
+    {"org_id", [](ApiKey* key, py::handle value,
+                  const char* name) { key->org_id = CastMember<std::string>(value, name); }},
+    {"profile", [](ApiKey* key, py::handle value,
+                   const char* name) { key->profile = CastMember<std::string>(value, name); }},
+    {"disabled", [](ApiKey* key, py::handle value,
+                    const char* name) { key->disabled = CastMember<bool>(value, name); }},
+    {"expires_at",
      [](ApiKey* key, py::handle value, const char* name) {
        if (const auto at = CastOptional<int64_t>(value, name)) key->expires_at = UnixSeconds{*at};
      }},
-    {"limit_nano", false,
+    {"models",
      [](ApiKey* key, py::handle value, const char* name) {
-       key->limit = AmountFrom(value, name, "0 or more");
+       auto models = CastOptional<std::vector<std::string>>(value, name);
+       if (!models) return;
+       key->models = std::make_shared<const std::vector<std::string>>(std::move(*models));
      }},
-    {"limit_reset", false,
+    {"app_pending", [](ApiKey* key, py::handle value,
+                       const char* name) { key->app_pending = CastMember<bool>(value, name); }},
+    {"credit_line_nano",  // None: unlimited
+     [](ApiKey* key, py::handle value, const char* name) {
+       key->credit_line = AmountFrom(value, name, "0 or more, or None").value_or(kUnlimitedLine);
+     }},
+    {"limit_nano",
+     [](ApiKey* key, py::handle value, const char* name) {
+       key->limit = AmountFrom(value, name, "0 or more, or None");
+     }},
+    {"limit_reset",
      [](ApiKey* key, py::handle value, const char* name) {
        key->limit_reset = ChoiceOf(value, name, Window::kNever,
                                    {{"never", Window::kNever},
@@ -108,58 +108,38 @@ constexpr KeyMember kKeyMembers[] = {
                                     {"weekly", Window::kWeekly},
                                     {"monthly", Window::kMonthly}});
      }},
-    // None is unlimited, and must be said: a key that says nothing is prepaid.
-    {"credit_line_nano", false,
-     [](ApiKey* key, py::handle value, const char* name) {
-       key->credit_line = AmountFrom(value, name, "0 or more, or None").value_or(kUnlimitedLine);
-     }},
-    {"has_paid", false,
-     [](ApiKey* key, py::handle value, const char* name) {
-       key->has_paid = CastOptional<bool>(value, name).value_or(false);
-     }},
-    {"store_answers", false,
-     [](ApiKey* key, py::handle value, const char* name) {
-       key->store_answers = CastOptional<bool>(value, name).value_or(false);
-     }},
-    {"models", false,
-     [](ApiKey* key, py::handle value, const char* name) {
-       auto models = CastOptional<std::vector<std::string>>(value, name);
-       if (!models) return;
-       key->models = std::make_shared<const std::vector<std::string>>(std::move(*models));
-     }},
-    {"app_id", false,
+    {"store_answers", [](ApiKey* key, py::handle value,
+                         const char* name) { key->store_answers = CastMember<bool>(value, name); }},
+    {"app_id",
      [](ApiKey* key, py::handle value, const char* name) {
        if (auto app = CastOptional<std::string>(value, name)) key->app_id = std::move(*app);
      }},
-    {"limits", false,
-     [](ApiKey* key, py::handle value, const char*) { key->limits = LimitsFrom(value); }},
-    {"model_limits", false,
-     [](ApiKey* key, py::handle value, const char* name) {
-       key->model_limits = ModelLimitsFrom(value, name);
-     }},
+    {"model_limits", [](ApiKey* key, py::handle value,
+                        const char* name) { key->model_limits = ModelLimitsFrom(value, name); }},
+    {"has_paid", [](ApiKey* key, py::handle value,
+                    const char* name) { key->has_paid = CastMember<bool>(value, name); }},
 };
 
 }  // namespace
 
-// Each member is looked at once, as it comes: a server may start with a million keys.
-ApiKey KeyFrom(const py::dict& dict) {
+ApiKey KeysReader::Read(const py::tuple& members, Mac* mac) {
+  constexpr size_t kMembers = 1 + std::size(kKeyMembers) + kLimits;
+  if (members.size() != kMembers) throw py::value_error("expected the members of a CoreKey");
+  const auto member = [&members](size_t at) {
+    return py::handle(PyTuple_GET_ITEM(members.ptr(), static_cast<Py_ssize_t>(at)));
+  };
+  *mac = MacFrom(CastMember<py::bytes>(member(0), "mac"));
   ApiKey key;
-  uint32_t seen = 0;
-  for (const auto& [name, value] : dict) {
-    const auto word = name.cast<std::string_view>();
-    const auto* const member =
-        std::find_if(std::begin(kKeyMembers), std::end(kKeyMembers),
-                     [&word](const auto& each) { return each.name == word; });
-    if (member == std::end(kKeyMembers)) {
-      throw py::value_error("a key has no member of that name: " + std::string(word));
-    }
-    member->take(&key, value, member->name);
-    seen |= uint32_t{1} << (member - std::begin(kKeyMembers));
-  }
   for (size_t i = 0; i < std::size(kKeyMembers); ++i) {
-    if (!kKeyMembers[i].required || (seen >> i & 1) != 0) continue;
-    throw py::value_error(std::string("missing key: ") + kKeyMembers[i].name);
+    kKeyMembers[i].take(&key, member(1 + i), kKeyMembers[i].name);
   }
+  Own own;
+  for (size_t i = 0; i < kLimits; ++i) {
+    own[i] = CastOptional<int64_t>(member(kMembers - kLimits + i), "limits");
+  }
+  const auto [known, is_new] = limits_.try_emplace({key.profile.str(), own});
+  if (is_new) known->second = LimitsFrom(limits_of_(members));
+  key.limits = known->second;
   return key;
 }
 

@@ -1,7 +1,10 @@
 """The C++ core. Private: use `seekroute.Client` or `seekroute.create_app`."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeAlias, final
+
+from seekroute.control import CoreKey
+from seekroute.rate_limits import Limits
 
 __version__: Final[str]
 
@@ -121,10 +124,19 @@ class Gateway:
         """`ledger` is where money is held if the option `credits` is true; close it afterwards."""
 
     def install(self, snapshot: dict[str, Any]) -> None: ...
-    def put_key(self, mac: bytes, key: dict[str, Any]) -> bool:
-        """`key["limits"]`, if there is one: see `set_limits`; `key["model_limits"]` has more of
-        them, by the id of the model that they are for. ValueError for what does not fit. Returns
-        whether some of `limits` is of a day, and none was before."""
+    def put_keys(
+        self,
+        keys: Sequence[CoreKey],
+        limits_of: Callable[[CoreKey], Limits],
+        *,
+        stand_ins: bool,
+    ) -> list[int]:
+        """ValueError for what does not fit; the keys before it are put.
+
+        `limits_of` says what holds for a key, see `set_limits`: it is asked once for all keys of
+        one profile that have the same limits of their own. `stand_ins`: whether our own mock
+        answers, which charges nobody who `has_paid`. Returns the places of those that now have a
+        limit of a day, and had none."""
 
     def remove_key(self, mac: bytes) -> None: ...
     def set_limits(self, scope: str, id: str, limits: dict[str, int | None] | None) -> None:

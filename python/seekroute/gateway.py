@@ -24,7 +24,7 @@ from seekroute.exchange import Sink as Sink
 from seekroute.exchange import SyncExchange as SyncExchange
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
 
     from seekroute._core import Event as Event
     from seekroute._core import Headers as Headers
@@ -174,7 +174,7 @@ def _check_trust(snapshot: Mapping[str, Any]) -> None:
 class Gateway:
     """The core with its live exchanges.
 
-    `options` and `snapshot` are what `seekroute.config` builds; `keys` yields (mac, key) pairs.
+    `options` and `snapshot` are what `seekroute.config` builds.
     `ledger` is where requests are held and settled, if the options say so; close it afterwards.
     `state` has what an earlier gateway knew of endpoints and provider keys.
     Raises ValueError when the core refuses one of them, ConfigError when a provider's certificates
@@ -186,7 +186,6 @@ class Gateway:
         options: dict[str, Any],
         snapshot: dict[str, Any],
         *,
-        keys: Iterable[tuple[bytes, dict[str, Any]]] = (),
         ledger: Ledger | None = None,
         state: RoutingState | None = None,
     ) -> None:
@@ -195,8 +194,6 @@ class Gateway:
         if state is not None:
             state.give_back(self)
         self.core.install(snapshot)
-        for mac, key in keys:
-            self.core.put_key(mac, key)
         self._ledger_path = None if ledger is None else ledger.path
         self._revive: Callable[[], tuple[dict[str, Any], dict[str, Any]]] | None = None
         self._pumps = False
@@ -220,7 +217,7 @@ class Gateway:
         self.core.install(snapshot)
 
     def set_limits(self, scope: str, id: str, limits: Mapping[str, int | None] | None) -> None:
-        """Limits what is asked of the gateway, from now on; keys bring theirs with `put_key`.
+        """Limits what is asked of the gateway, from now on; keys bring theirs with `put_keys`.
 
         Args:
             scope: "org", "app" or "model", whose `id` follows; or "gateway", whose id is "".

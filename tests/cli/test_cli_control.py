@@ -299,9 +299,8 @@ def test_a_real_process_makes_a_key_that_a_server_sees(tmp_path: Path) -> None:
             with command(*words) as process:
                 output, errors = process.communicate()
             assert process.returncode == 0, errors
-        ((_, key),) = server.changes_since(cursor).changes
-        assert key is not None
-        assert key["key_id"] == server.keys.get(output.strip()).id
+        (key,) = server.changes_since(cursor).keys
+        assert key.key_id == server.keys.get(output.strip()).id
         assert output.strip() not in errors
 
 

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from control_support import NOW, SR, add_key, open_control
-from seekroute.control import ControlError, ControlPlane, looks_valid, make_key
+from seekroute.control import ControlError, ControlPlane, CoreKey, looks_valid, make_key
 from seekroute.control.directory import write_lock
 
 
@@ -27,9 +27,16 @@ def control(tmp_path: Path) -> Iterator[ControlPlane]:
         yield plane
 
 
-def core_key_of(control: ControlPlane, key: str) -> dict[str, Any] | None:
-    mac = hmac.new(control.pepper, key.encode(), hashlib.sha256).digest()
-    return dict(control.core_keys()).get(mac)
+def core_keys(control: ControlPlane) -> dict[bytes, CoreKey]:
+    return {key.mac: key for key in control.core_keys()}
+
+
+def mac_of(control: ControlPlane, key: str) -> bytes:
+    return hmac.digest(control.pepper, key.encode(), hashlib.sha256)
+
+
+def core_key_of(control: ControlPlane, key: str) -> CoreKey:
+    return core_keys(control)[mac_of(control, key)]
 
 
 class Follower:
@@ -39,19 +46,17 @@ class Follower:
         self._control = control
         self._limit = limit
         self._cursor = control.change_cursor()
-        self.keys = dict(control.core_keys())
+        self.keys = core_keys(control)
 
     def poll(self) -> int:
         changed = 0
         while True:
             batch = self._control.changes_since(self._cursor, limit=self._limit)
             self._cursor = batch.cursor
-            changed += len(batch.changes)
-            for mac, key in batch.changes:
-                if key is None:
-                    self.keys.pop(mac, None)
-                else:
-                    self.keys[mac] = key
+            changed += len(batch.keys) + len(batch.removed)
+            for mac in batch.removed:
+                self.keys.pop(mac, None)
+            self.keys.update((key.mac, key) for key in batch.keys)
             if not batch.more:
                 return changed
 
@@ -100,22 +105,14 @@ def test_a_new_key_as_the_core_takes_it(control: ControlPlane) -> None:
     row, key = add_key(
         control, expires_at=NOW + 60, models=["deepseek/*", "openai/gpt-4o", "deepseek/*"]
     )
-    assert core_key_of(control, key) == {
-        "key_id": row.id,
-        "org_id": control.orgs.get("acme").id,
-        "profile": "seekroute",
-        "disabled": False,
-        "expires_at": NOW + 60,
-        "models": ["deepseek/*", "openai/gpt-4o"],
-        "app_pending": False,
-        "credit_line_nano": 0,
-        "limit_nano": None,
-        "limit_reset": "never",
-        "has_paid": False,
-        "store_answers": False,
-        "app_id": None,
-        "limits": {},
-    }
+    assert core_key_of(control, key) == CoreKey(
+        row.mac,
+        row.id,
+        control.orgs.get("acme").id,
+        "seekroute",
+        expires_at=NOW + 60,
+        models=["deepseek/*", "openai/gpt-4o"],
+    )
     assert row.label == f"sk-sr-...{key[-4:]}"
     assert row.created_at == NOW
 
@@ -123,19 +120,19 @@ def test_a_new_key_as_the_core_takes_it(control: ControlPlane) -> None:
 def test_disable_and_enable(control: ControlPlane) -> None:
     row, key = add_key(control)
     assert control.keys.disable(row.id).disabled
-    assert core_key_of(control, key)["disabled"] is True  # type: ignore[index]
+    assert core_key_of(control, key).disabled == 1
     assert not control.keys.enable(row.id).disabled
-    assert core_key_of(control, key)["disabled"] is False  # type: ignore[index]
+    assert core_key_of(control, key).disabled == 0
 
 
 def test_suspending_an_organization_disables_its_keys_only(control: ControlPlane) -> None:
     _, ours = add_key(control, "acme")
     _, theirs = add_key(control, "other")
     control.orgs.suspend("acme")
-    assert core_key_of(control, ours)["disabled"] is True  # type: ignore[index]
-    assert core_key_of(control, theirs)["disabled"] is False  # type: ignore[index]
+    assert core_key_of(control, ours).disabled == 1
+    assert core_key_of(control, theirs).disabled == 0
     control.orgs.resume("acme")
-    assert core_key_of(control, ours)["disabled"] is False  # type: ignore[index]
+    assert core_key_of(control, ours).disabled == 0
 
 
 def test_an_apps_key_waits_for_its_approval(control: ControlPlane) -> None:
@@ -143,11 +140,11 @@ def test_an_apps_key_waits_for_its_approval(control: ControlPlane) -> None:
     app = control.apps.create("acme", name="bot")
     _, key = add_key(control, app="bot")
     assert app.status == "pending"
-    assert core_key_of(control, key)["app_pending"] is True  # type: ignore[index]
+    assert core_key_of(control, key).app_pending == 1
     control.apps.approve("bot")
-    assert core_key_of(control, key)["app_pending"] is False  # type: ignore[index]
+    assert core_key_of(control, key).app_pending == 0
     control.apps.reject(app.id)
-    assert core_key_of(control, key)["app_pending"] is True  # type: ignore[index]
+    assert core_key_of(control, key).app_pending == 1
 
 
 @pytest.mark.parametrize("name", ["local", " local ", "Local"])
@@ -163,7 +160,7 @@ def test_a_revoked_key_is_gone_for_good(control: ControlPlane) -> None:
     row, key = add_key(control)
     control.keys.revoke(row.id)
     assert control.keys.revoke(row.id).revoked_at == NOW
-    assert core_key_of(control, key) is None
+    assert mac_of(control, key) not in core_keys(control)
     for change in (control.keys.enable, control.keys.disable, control.keys.roll):
         with pytest.raises(ControlError, match="is revoked, and that is final"):
             change(row.id)
@@ -176,8 +173,8 @@ def test_a_rolled_key_keeps_its_id_and_ends_the_old_text(control: ControlPlane) 
     again, new = control.keys.roll(row.id)
     assert again.id == row.id
     assert again.last4 == new[-4:]
-    assert core_key_of(control, old) is None
-    assert core_key_of(control, new) == before
+    assert mac_of(control, old) not in core_keys(control)
+    assert core_key_of(control, new)[1:] == before[1:]
 
 
 def test_a_key_is_found_by_its_text(control: ControlPlane) -> None:
@@ -297,8 +294,7 @@ def test_a_new_organization_is_prepaid_and_the_operators_own_is_not(control: Con
     assert made is not None
     assert control.orgs.get("default").credit_line_nano is None
     core = core_key_of(control, made[1])
-    assert core is not None
-    assert core["credit_line_nano"] is None
+    assert core.credit_line_nano is None
 
 
 def test_a_credit_line_reaches_the_keys_of_its_organization(control: ControlPlane) -> None:
@@ -307,27 +303,27 @@ def test_a_credit_line_reaches_the_keys_of_its_organization(control: ControlPlan
     follower = Follower(control)
     control.orgs.set_credit_line("acme", 7)
     assert follower.poll() == 1
-    assert follower.keys[row.mac]["credit_line_nano"] == 7
+    assert follower.keys[row.mac].credit_line_nano == 7
     control.orgs.set_credit_line(row.org_id, 7)
     assert follower.poll() == 0  # a repeated change is none
     control.orgs.set_credit_line("acme", None)
     follower.poll()
-    assert follower.keys[row.mac]["credit_line_nano"] is None
+    assert follower.keys[row.mac].credit_line_nano is None
 
 
 def test_a_keys_limit_reaches_the_server(control: ControlPlane) -> None:
     row, _ = add_key(control, limit_nano=10, limit_reset="daily", store_answers=True)
     follower = Follower(control)
     core = follower.keys[row.mac]
-    assert (core["limit_nano"], core["limit_reset"]) == (10, "daily")
-    assert core["store_answers"] is True
+    assert (core.limit_nano, core.limit_reset) == (10, "daily")
+    assert core.store_answers == 1
     changed = control.keys.set_limit(row.id, 20)
     assert (changed.limit_nano, changed.limit_reset) == (20, "daily")
     control.keys.set_store_answers(row.id, False)
     assert follower.poll() == 1
     core = follower.keys[row.mac]
-    assert (core["limit_nano"], core["limit_reset"]) == (20, "daily")
-    assert core["store_answers"] is False
+    assert (core.limit_nano, core.limit_reset) == (20, "daily")
+    assert core.store_answers == 0
     assert control.keys.set_limit(row.id, None, reset="never").limit_nano is None
     assert control.keys.get(row.id).limit_reset == "never"
     control.keys.revoke(row.id)
@@ -364,7 +360,7 @@ def test_another_process_changes_are_followed(tmp_path: Path) -> None:
 
         command.keys.disable(row.id)
         follower.poll()
-        assert follower.keys[row.mac]["disabled"] is True
+        assert follower.keys[row.mac].disabled == 1
 
         rolled, _ = command.keys.roll(row.id)
         follower.poll()
@@ -399,10 +395,10 @@ def test_a_change_of_an_organization_or_app_reaches_all_its_keys(control: Contro
     follower = Follower(control, limit=2)  # several batches
     control.orgs.suspend("acme")
     assert follower.poll() == 6
-    assert all(key["disabled"] for key in follower.keys.values())
+    assert all(key.disabled for key in follower.keys.values())
     control.apps.approve("bot")
     assert follower.poll() == 5
-    assert not any(key["app_pending"] for key in follower.keys.values())
+    assert not any(key.app_pending for key in follower.keys.values())
 
 
 def test_a_repeated_change_is_no_change(control: ControlPlane) -> None:
@@ -419,8 +415,7 @@ def test_the_feed_does_not_grow_with_changes(control: ControlPlane) -> None:
     for _ in range(5):
         control.keys.disable(row.id)
         control.keys.enable(row.id)
-    changes = control.changes_since(0).changes
-    assert [mac for mac, _ in changes] == [row.mac]
+    assert [key.mac for key in control.changes_since(0).keys] == [row.mac]
 
 
 actions = st.lists(
@@ -468,7 +463,7 @@ def test_a_follower_ends_where_a_new_reader_starts(
             elif keys:
                 getattr(control.keys, action)(keys[which % len(keys)].id)
         follower.poll()
-        assert follower.keys == dict(control.core_keys())
+        assert follower.keys == core_keys(control)
 
 
 def test_all_keys_are_read_page_by_page(
@@ -476,7 +471,7 @@ def test_all_keys_are_read_page_by_page(
 ) -> None:
     monkeypatch.setattr("seekroute.control.feed.PAGE", 2)
     macs = {add_key(control)[0].mac for _ in range(4)}
-    read = [mac for mac, _ in control.core_keys()]
+    read = [key.mac for key in control.core_keys()]
     assert len(read) == 4
     assert set(read) == macs
 

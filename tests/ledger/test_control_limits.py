@@ -47,13 +47,12 @@ def test_a_keys_limits_come_by_the_change_feed(control: ControlPlane) -> None:
     key = add_key(control)
     cursor = control.change_cursor()
     control.limits.set("key", key.id, {"concurrent": 3})
-    [(_, seen)] = control.changes_since(cursor).changes
-    assert seen is not None
-    assert seen["limits"] == {"concurrent": 3}
+    [seen] = control.changes_since(cursor).keys
+    assert seen.limits == {"concurrent": 3}
     cursor = control.change_cursor()
     control.limits.set("key", key.id, {"concurrent": 3})  # nothing new
-    assert control.changes_since(cursor).changes == []
-    assert [key["limits"] for _, key in control.core_keys()] == [{"concurrent": 3}]
+    assert control.changes_since(cursor).keys == []
+    assert [key.limits for key in control.core_keys()] == [{"concurrent": 3}]
     assert control.limits.changed_after(0) == []  # those of keys come with them
 
 
@@ -194,15 +193,14 @@ def test_a_key_has_limits_for_single_models(control: ControlPlane) -> None:
     assert control.limits.get("key", key.id, model="a/m") == two
     both = {"a/m": two, "a/n": {"concurrent": 1}}
     assert control.limits.for_models(key.id) == both
-    [(_, seen)] = control.changes_since(cursor).changes
-    assert seen is not None
-    assert seen["model_limits"] == both
-    assert seen["limits"] == {"concurrent": 3}
+    [seen] = control.changes_since(cursor).keys
+    assert seen.model_limits == both
+    assert seen.limits == {"concurrent": 3}
     none = dict.fromkeys(two)
     assert control.limits.set("key", key.id, none, model="a/m") == {}
     control.limits.set("key", key.id, {"concurrent": None}, model="a/n")
     assert control.limits.for_models(key.id) == {}
-    assert "model_limits" not in next(key for _, key in control.core_keys())
+    assert next(control.core_keys()).model_limits is None
     with pytest.raises(ControlError, match="of a key"):
         control.limits.set("org", key.org_id, {"concurrent": 1}, model="a/m")
 

@@ -15,6 +15,7 @@ import pytest
 from seekroute import _core
 from seekroute.config import Settings
 from seekroute.config.core_options import build_options
+from seekroute.control import CoreKey
 from seekroute.gateway import CHAT, IN_PROCESS, SERVER
 from seekroute.testing import Answer
 from serving import RunningServer, chat_body, running_server
@@ -40,14 +41,9 @@ class Credits:
 
     def put_key(self, **members: Any) -> None:
         """Gives the test's key other members."""
-        key = {
-            "key_id": "key",
-            "org_id": "acme",
-            "profile": "seekroute",
-            "disabled": False,
-            "app_pending": False,
-        }
-        self.core.put_key(hmac.digest(PEPPER, KEY, hashlib.sha256), {**key, **members})
+        mac = hmac.digest(PEPPER, KEY, hashlib.sha256)
+        key = CoreKey(mac, "key", "acme", "seekroute", **members)
+        self.core.put_keys([key], lambda _: {}, stand_ins=False)
 
     def ask(
         self, body: bytes, idempotency_key: bytes | None = None, *, local: bool = False

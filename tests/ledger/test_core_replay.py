@@ -12,6 +12,7 @@ import pytest
 
 from seekroute import _core
 from seekroute.config.core_options import build_options
+from seekroute.control import CoreKey
 from seekroute.gateway import CHAT, SERVER
 from serving import RunningServer, chat_body, running_server
 
@@ -33,17 +34,9 @@ class Life:
         built = build_options(server.settings, PEPPER)
         self.core = _core.Gateway({**built, "credits": True, **options}, self.ledger)
         self.core.install(server.snapshot())
-        self.core.put_key(
-            hmac.digest(PEPPER, KEY, hashlib.sha256),
-            {
-                "key_id": "key",
-                "org_id": "acme",
-                "profile": "seekroute",
-                "disabled": False,
-                "app_pending": False,
-                "store_answers": store_answers,
-            },
-        )
+        mac = hmac.digest(PEPPER, KEY, hashlib.sha256)
+        key = CoreKey(mac, "key", "acme", "seekroute", store_answers=store_answers)
+        self.core.put_keys([key], lambda _: {}, stand_ins=False)
 
     def __enter__(self) -> Life:
         return self

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -120,16 +120,20 @@ def test_a_prompt_above_the_burst_is_refused_for_good(server: RunningServer) -> 
 
 def test_a_key_brings_its_own_limits(server: RunningServer) -> None:
     core = server.gateway.core
-    mac, key = next(iter(server.service.control.core_keys()))
-    core.put_key(mac, {**key, "limits": {"requests_per_day": 2, "concurrent": None}})
+    key = next(server.service.control.core_keys())
+
+    def put(limits: Mapping[str, int]) -> None:
+        core.put_keys([key], lambda _: limits, stand_ins=False)
+
+    put({"requests_per_day": 2})
     assert [server.chat().status for _ in range(3)] == [200, 200, 429]
-    core.put_key(mac, {**key, "limits": {"requests_per_day": 3}})
+    put({"requests_per_day": 3})
     assert [server.chat().status for _ in range(2)] == [200, 429]
-    core.put_key(mac, {**key, "limits": {"requests_per_day": 0}})
+    put({"requests_per_day": 0})
     closed = server.chat()
     assert (closed.status, closed.headers["x-should-retry"]) == (429, "false")
     assert "retry-after" not in closed.headers
-    core.put_key(mac, {**key, "limits": None})
+    put({})
     assert server.chat().status == 200
 
 

@@ -22,12 +22,14 @@ if TYPE_CHECKING:
     from seekroute.control.feed import ChangeBatch
     from seekroute.control.key_text import looks_valid, make_key
     from seekroute.control.plane import ControlPlane
+    from seekroute.control.queries import CoreKey
     from seekroute.control.revisions import upgrade_is_due
 
 __all__ = [
     "ChangeBatch",
     "ControlError",
     "ControlPlane",
+    "CoreKey",
     "DirectoryInUseError",
     "InstanceLock",
     "looks_valid",
@@ -41,6 +43,7 @@ _HOME_OF = {
     "ChangeBatch": "feed",
     "ControlError": "errors",
     "ControlPlane": "plane",
+    "CoreKey": "queries",
     "DirectoryInUseError": "errors",
     "InstanceLock": "directory",
     "looks_valid": "key_text",

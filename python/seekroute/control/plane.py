@@ -145,27 +145,26 @@ class ControlPlane(Closable):
         with self._database.read() as connection:
             return feed.last_change(connection)
 
-    def core_keys(self) -> Iterator[tuple[bytes, CoreKey]]:
-        """(MAC, key as the core takes it) of every key that is not revoked.
+    def core_keys(self) -> Iterator[CoreKey]:
+        """Every key that is not revoked, as the core takes it.
 
         Example:
             >>> import tempfile
             >>> with tempfile.TemporaryDirectory() as directory:
             ...     with ControlPlane(Path(directory)) as control:
             ...         cursor = control.change_cursor()
-            ...         keys = dict(control.core_keys())
-            ...         keys, control.changes_since(cursor).changes
-            ({}, [])
+            ...         keys = list(control.core_keys())
+            ...         keys, control.changes_since(cursor).keys
+            ([], [])
         """
         after = ""
         while True:
             with self._database.read() as connection:
                 page = feed.keys_after(connection, after, limit=feed.PAGE)
-            for _, mac, key in page:
-                yield mac, key
+            yield from page
             if len(page) < feed.PAGE:
                 return
-            after = page[-1][0]
+            after = page[-1].key_id
 
     def changes_since(self, cursor: int, *, limit: int = feed.PAGE) -> ChangeBatch:
         """The key changes after `cursor`, by this process or another, at most `limit`."""

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import json
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar, cast
 
 from sqlalchemy import (
     ColumnElement,
@@ -15,6 +14,7 @@ from sqlalchemy import (
     Integer,
     Table,
     Text,
+    and_,
     delete,
     exists,
     func,
@@ -43,9 +43,8 @@ from seekroute.control.models import (
     organizations,
     without_mark,
 )
-from seekroute.rate_limits import LIMIT_NAMES, NAMES
+from seekroute.rate_limits import LIMIT_NAMES, NAMES, Limits
 
-CoreKey = dict[str, Any]
 _Named = TypeVar("_Named", Organization, App)
 _Record = TypeVar("_Record", Organization, App, ApiKey)
 
@@ -53,34 +52,84 @@ _TABLES: dict[type, Table] = {Organization: organizations, App: apps, ApiKey: ap
 
 # What an organization has ever ordered of payments; one that waits counts, a refused one does not.
 PAYMENTS = (credit_orders.c.kind == "topup") & (credit_orders.c.state != "refused")
-# What decides a key's rights: of its own row, of the organization's and the app's, and its limits.
+
+
+class CoreKey(NamedTuple):
+    """A key as the core takes it: by place, for a server may start with a million of them. Truths
+    are 0 and 1, as in control.db."""
+
+    mac: bytes
+    key_id: str
+    org_id: str
+    profile: str
+    disabled: int = 0  # itself, or its organization is suspended
+    expires_at: int | None = None
+    models: list[str] | None = None
+    app_pending: int = 0
+    credit_line_nano: int | None = 0
+    limit_nano: int | None = None
+    limit_reset: str = "never"
+    store_answers: int = 0
+    app_id: str | None = None
+    model_limits: dict[str, Limits] | None = None
+    has_paid: int = 0
+    # Its own limits, in the order of NAMES.
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    requests_per_day: int | None = None
+    tokens_per_day: int | None = None
+    concurrent: int | None = None
+    burst_requests: int | None = None
+    burst_tokens: int | None = None
+    queue_ms: int | None = None
+    queue_weight: int | None = None
+    hedge: int | None = None
+
+    @property
+    def limits(self) -> Limits:
+        """Its own, those that are said."""
+        said = ((name, getattr(self, name)) for name in NAMES)
+        return {name: value for name, value in said if value is not None}
+
+
+assert CoreKey._fields[-len(NAMES) :] == NAMES
+
+# The members of CoreKey, in their order; of the two that are JSON, the text.
 CORE_KEY = (
+    api_keys.c.mac,
     api_keys.c.id,
     api_keys.c.org_id,
     api_keys.c.profile,
-    api_keys.c.disabled_at,
+    type_coerce(
+        or_(api_keys.c.disabled_at.is_not(None), organizations.c.suspended_at.is_not(None)), Integer
+    ).label("disabled"),
     api_keys.c.expires_at,
-    type_coerce(api_keys.c.models, Text).label("models"),  # as it is stored: JSON
+    type_coerce(api_keys.c.models, Text).label("models"),
+    type_coerce(and_(apps.c.status.is_not(None), apps.c.status != "approved"), Integer).label(
+        "app_pending"
+    ),
+    organizations.c.credit_line_nano,
     api_keys.c.limit_nano,
     api_keys.c.limit_reset,
     type_coerce(api_keys.c.store_answers, Integer).label("store_answers"),
     api_keys.c.app_id,
-    organizations.c.suspended_at,
-    organizations.c.credit_line_nano,
-    exists().where(credit_orders.c.org_id == organizations.c.id, PAYMENTS).label("has_paid"),
-    apps.c.status,
-    limits.c.seq.label("limits_said"),  # NULL: nothing is
-    # Of those for one model, each as an array: the model and, by LIMIT_NAMES, its figures.
+    # Each as an array: the model and, by LIMIT_NAMES, its figures. NULL: none.
     select(
-        func.json_group_array(
-            func.json_array(
-                key_model_limits.c.model, *(key_model_limits.c[name] for name in LIMIT_NAMES)
-            )
+        func.nullif(
+            func.json_group_array(
+                func.json_array(
+                    key_model_limits.c.model, *(key_model_limits.c[name] for name in LIMIT_NAMES)
+                )
+            ),
+            "[]",
         )
     )
     .where(key_model_limits.c.key_id == api_keys.c.id)
     .scalar_subquery()
     .label("model_limits"),
+    type_coerce(
+        exists().where(credit_orders.c.org_id == organizations.c.id, PAYMENTS), Integer
+    ).label("has_paid"),
     *(limits.c[name] for name in NAMES),
 )
 
@@ -182,59 +231,20 @@ def joined_with_rights(keys: FromClause) -> FromClause:
 
 
 def core_key(row: Sequence[Any]) -> CoreKey:
-    """A row that begins with `CORE_KEY` as the core takes it. Its limits are shared: not to be
-    changed in place."""
-    # By place: of a million keys the names of a row take seconds.
-    (
-        key_id,
-        org_id,
-        profile,
-        disabled_at,
-        expires_at,
-        models,
-        limit_nano,
-        limit_reset,
-        store_answers,
-        app_id,
-        suspended_at,
-        credit_line_nano,
-        has_paid,
-        app_status,
-        limits_said,
-        model_limits,
-        *figures,
-    ) = row[: len(CORE_KEY)]
-    key = {
-        "key_id": key_id,
-        "org_id": org_id,
-        "profile": profile,
-        "disabled": disabled_at is not None or suspended_at is not None,
-        "expires_at": expires_at,
-        "models": None if models is None else json.loads(models),
-        "app_pending": app_status not in (None, "approved"),
-        "credit_line_nano": credit_line_nano,
-        "limit_nano": limit_nano,
-        "limit_reset": limit_reset,
-        "has_paid": bool(has_paid),
-        "store_answers": bool(store_answers),
-        "app_id": app_id,
-        "limits": {} if limits_said is None else _limits_of(tuple(figures)),
-    }
-    if model_limits != "[]":
-        key["model_limits"] = _by_model(model_limits)
-    return key
+    """Of a row of `CORE_KEY`."""
+    key = CoreKey._make(row)
+    if key.models is None and key.model_limits is None:
+        return key
+    models, model_limits = cast("Any", (key.models, key.model_limits))  # JSON still
+    return key._replace(
+        models=None if models is None else json.loads(models),
+        model_limits=None if model_limits is None else _by_model(model_limits),
+    )
 
 
-def _by_model(text: str) -> dict[str, dict[str, int]]:
-    found = {}
+def _by_model(text: str) -> dict[str, Limits]:
+    found: dict[str, Limits] = {}
     for model, *values in json.loads(text):
         said = zip(LIMIT_NAMES, values, strict=True)
         found[model] = {name: value for name, value in said if value is not None}
     return found
-
-
-@functools.lru_cache(maxsize=1024)
-def _limits_of(figures: tuple[int | None, ...]) -> dict[str, int]:
-    """Most keys have the limits of others."""
-    said = zip(NAMES, figures, strict=True)
-    return {name: value for name, value in said if value is not None}

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final
 from seekroute.control import ControlError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
-    from seekroute.control import ControlPlane
+    from seekroute.control import ControlPlane, CoreKey
     from seekroute.gateway import Gateway
     from seekroute.ledger import Ledger, Row
 
@@ -58,14 +58,17 @@ class DayCounts:
         self._lock = threading.Lock()
         self._waiting: dict[str, _Waiting] = {}
 
-    def expect_key(self, org: str, key: str) -> None:
-        """A key has a limit of a day, and had none."""
+    def expect_keys(self, keys: Iterable[CoreKey]) -> None:
+        """Each has a limit of a day, and had none."""
         with self._lock:
-            waiting = self._waiting.setdefault(org, _Waiting())
-            if len(waiting.keys) < _ONE_BY_ONE:
-                waiting.keys.add(key)
-            else:
-                waiting.all_keys = True
+            for key in keys:
+                waiting = self._waiting.get(key.org_id)
+                if waiting is None:
+                    waiting = self._waiting[key.org_id] = _Waiting()
+                if len(waiting.keys) < _ONE_BY_ONE:
+                    waiting.keys.add(key.key_id)
+                else:
+                    waiting.all_keys = True
 
     def expect(self, scope: str, id: str) -> None:
         """An organization or an app has one, and had none. Of others the ledger has no sums."""

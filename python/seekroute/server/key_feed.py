@@ -5,12 +5,12 @@ from __future__ import annotations
 import itertools
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from seekroute.rate_limits import counts_days
 
 if TYPE_CHECKING:
-    from seekroute.control import ControlPlane
+    from seekroute.control import ControlPlane, CoreKey
     from seekroute.gateway import Gateway
     from seekroute.rate_limits import LimitPlan, Limits
     from seekroute.server.day_counts import DayCounts
@@ -63,7 +63,6 @@ class KeyFeed:
         self._said: dict[tuple[str, str], Limits] = {}
         self._told: dict[tuple[str, str], Limits] = {}
         self._orgs: set[str] = set()
-        self._of_keys: dict[tuple[object, ...], Limits] = {}  # by profile and what is said
         self._lock = threading.Lock()  # two threads follow the changes
         # Before the keys, so that no change is missed.
         self._cursor = control.change_cursor()
@@ -101,7 +100,6 @@ class KeyFeed:
         if (limits, mocked) != (self._limits, self._mocked):
             with self._lock:
                 self._limits, self._mocked = limits, mocked
-                self._of_keys.clear()
                 self._wanted += 1
             self.sync()
 
@@ -116,11 +114,9 @@ class KeyFeed:
             with self._lock:
                 self._sync_limits()
                 batch = self._control.changes_since(self._cursor)
-                for mac, key in batch.changes:
-                    if key is None:
-                        self._gateway.core.remove_key(mac)
-                    else:
-                        self._put(mac, key)
+                for mac in batch.removed:
+                    self._gateway.core.remove_key(mac)
+                self._put(batch.keys)
                 self._cursor = batch.cursor
                 more = batch.more
         self.seen = time.monotonic()
@@ -132,29 +128,19 @@ class KeyFeed:
             # A page is read and put under the lock: else it could undo what was changed meanwhile.
             with self._lock:
                 page = list(itertools.islice(keys, _AT_ONCE))
-                for mac, key in page:
-                    self._put(mac, key)
+                self._put(page)
             more = bool(page)
 
-    def _put(self, mac: bytes, key: dict[str, Any]) -> None:
+    def _put(self, keys: list[CoreKey]) -> None:
+        for org in {key.org_id for key in keys} - self._orgs:  # which may have a default
+            self._orgs.add(org)
+            self._tell("org", org)
         # The twins of models without a price are for our own mock.
-        key["has_paid"] = key["has_paid"] and self._mocked
-        key["limits"] = self._limits_for(key["limits"], key["profile"])
-        if key["org_id"] not in self._orgs:  # which may have a default
-            self._orgs.add(key["org_id"])
-            self._tell("org", key["org_id"])
-        if self._gateway.core.put_key(mac, key):
-            self._days.expect_key(key["org_id"], key["key_id"])
+        begun = self._gateway.core.put_keys(keys, self._limits_for, stand_ins=self._mocked)
+        self._days.expect_keys(keys[place] for place in begun)
 
-    def _limits_for(self, own: Limits, profile: str) -> Limits:
-        """What holds for a key; most say what others say, or nothing."""
-        said = (profile, *own.items())
-        found = self._of_keys.get(said)
-        if found is None:
-            if len(self._of_keys) >= _AT_ONCE:
-                self._of_keys.clear()
-            found = self._of_keys[said] = self._limits.of_key(own, profile)
-        return found
+    def _limits_for(self, key: CoreKey) -> Limits:
+        return self._limits.of_key(key.limits, key.profile)
 
     # --- limits of what keys share ----------------------------------------------------------------
 
