@@ -225,8 +225,26 @@ void BindAuto(py::module_& m) {
                                const auto& shares = scorer.weights().shares;
                                return py::make_tuple(shares[0], shares[1], shares[2]);
                              })
+      .def_property_readonly("members",
+                             [](const AutoScorer& scorer) {
+                               const AutoWeights& weights = scorer.weights();
+                               return py::make_tuple(weights.has(AutoMember::kLinear),
+                                                     weights.has(AutoMember::kTrees),
+                                                     weights.has(AutoMember::kNeighbours));
+                             })
       .def("score", &ScoreTexts, py::arg("texts"), py::arg("ask_neighbours"));
 
+  m.def("auto_counters", [] {
+    std::vector<std::pair<std::string_view, bool>> counters;
+    for (const CounterName& each : CounterNames()) counters.emplace_back(each.name, each.is_log);
+    return counters;
+  });
+  m.def(
+      "auto_vectors_checksum",
+      [](const py::bytes& weights) {
+        return Unwrap(ReadAutoWeights(std::string_view(weights))).vectors_checksum;
+      },
+      py::arg("weights"));
   m.def(
       "scan_texts",
       [](const std::vector<py::bytes>& texts, std::shared_ptr<StaticVectors> vectors) {

@@ -7,8 +7,8 @@
         print(answer.text, answer.cost)
 
 `Client` and `AsyncClient` route in this process or ask a gateway at a URL, `create_app` gives the
-server as an ASGI app, `testing` holds a scriptable provider. Importing this module loads none of
-them: each is loaded at its first use.
+server as an ASGI app, `Router` trains and measures routing by content, `testing` holds a scriptable
+provider. Importing this module loads none of them: each is loaded at its first use.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from seekroute import shown
 
 if TYPE_CHECKING:
+    from seekroute.auto.router import Router
     from seekroute.client import (
         AsyncChatStream,
         AsyncClient,
@@ -92,6 +93,7 @@ __all__ = [
     "Quote",
     "RateLimitError",
     "Results",
+    "Router",
     "SeekrouteError",
     "TokenCount",
     "UnprocessableEntityError",
@@ -106,8 +108,9 @@ __all__ = [
     "unload_ipython_extension",
 ]
 
-_MODULES = ("api", "client", "config", "errors", "ledger", "server", "testing")
+_MODULES = ("api", "auto", "client", "config", "errors", "ledger", "server", "testing")
 _HOMES = {
+    "Router": "auto.router",
     "Budget": "client.spend.budget",
     "Comparison": "client.batch.compare",
     "LedgerError": "ledger",

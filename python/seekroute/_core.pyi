@@ -434,11 +434,19 @@ class AutoScorer:
     def ratings(self) -> int: ...
     @property
     def shares(self) -> tuple[float, float, float]: ...
+    @property
+    def members(self) -> tuple[bool, bool, bool]: ...
     def score(
         self, texts: Sequence[bytes], ask_neighbours: bool
     ) -> tuple[bytes, bytes, bytes, bytes, bytes, bytes]:
         """Ranks and qualities (texts, models), members and leads (texts, models, 3) and priors
         (texts) as float32; nanoseconds (texts) as int64."""
+
+def auto_counters() -> list[tuple[str, bool]]:
+    """The counters of a prompt by name; whether each is the natural logarithm of 1 + a number."""
+
+def auto_vectors_checksum(weights: bytes) -> int:
+    """Of the table of word vectors that weights were trained with; 0: with none. CoreError."""
 
 def scan_texts(
     texts: Sequence[bytes], vectors: WordVectors | None

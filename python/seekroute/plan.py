@@ -24,7 +24,9 @@ MOCK_URL: Final = "http://127.0.0.1:0/v1"
 class Source:
     """What a configuration was read from, so that it can be read again."""
 
-    config: str | None  # as it was given; None: wherever it is found
+    # The file, as it was given or found; None: there was none. One that has gone must be missed,
+    # or defaults would be taken for what it says.
+    config: str | None
     overrides: dict[str, Any]  # what the command line said, by dotted path
     folder: str  # the working directory of that time
 

@@ -53,3 +53,7 @@ class Shown:
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Bundle:
         # Everything is given: the caller picks, as IPython's protocol allows.
         return bundle(self)
+
+    def _repr_html_(self) -> str | None:
+        # For front ends that know no bundles.
+        return bundle(self).get("text/html")

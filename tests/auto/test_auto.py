@@ -3,6 +3,7 @@ the measures, and the files it reads."""
 
 from __future__ import annotations
 
+import csv
 import gzip
 import json
 import os
@@ -326,6 +327,7 @@ def test_files_of_each_form_are_read_alike(tmp_path: Path) -> None:
         ('{"prompt": "a", "weak": 2, "strong": 1}\n', "is not between 0 and 1"),
         ('{"weak": 0, "strong": 1}\n', "there is no text in `prompt`"),
         ('{"prompt": "a"}\n', "name the fields with --models"),
+        ("[" * 200_000 + "\n", "line 1: it is no JSON object"),
     ],
 )
 def test_files_are_refused_with_their_line(tmp_path: Path, text: str, why: str) -> None:
@@ -338,9 +340,33 @@ def test_files_that_are_not_there_or_not_whole(tmp_path: Path) -> None:
     with pytest.raises(SeekrouteError, match="cannot be read: No such file"):
         auto.read_outcomes([tmp_path / "none.jsonl"])
     whole = gzip.compress(b'{"prompt": "a", "weak": 0, "strong": 1}\n' * 100)
-    (tmp_path / "cut.jsonl.gz").write_bytes(whole[:-12])
-    with pytest.raises(SeekrouteError, match="cannot be read"):
-        auto.read_outcomes([tmp_path / "cut.jsonl.gz"])
+    spoiled = bytearray(whole)
+    spoiled[20] ^= 0xFF
+    for bytes_of_file in (whole[:-12], bytes(spoiled), b"no gzip"):
+        (tmp_path / "cut.jsonl.gz").write_bytes(bytes_of_file)
+        with pytest.raises(SeekrouteError, match="cannot be read"):
+            auto.read_outcomes([tmp_path / "cut.jsonl.gz"])
+
+
+def test_no_line_is_read_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("seekroute.auto.outcomes._MOST_LINE", 1000)
+    row = json.dumps({"prompt": "a" * 2000, "weak": 0, "strong": 1})
+    (tmp_path / "o.jsonl").write_text(row, encoding="utf-8")
+    (tmp_path / "o.csv").write_text(f"prompt,weak,strong\n{'a' * 2000},0,1\n", encoding="utf-8")
+    (tmp_path / "p.csv").write_text(
+        'prompt,weak,strong\n"' + ("a" * 600 + "\n") * 2 + '",0,1\n', encoding="utf-8"
+    )
+    for name, why in (("o.jsonl", "line 1:"), ("o.csv", "line 2:"), ("p.csv", "cannot be read")):
+        with pytest.raises(SeekrouteError, match=why):
+            auto.read_outcomes([tmp_path / name])
+
+
+def test_reading_csv_leaves_the_limit_of_others(tmp_path: Path) -> None:
+    before = csv.field_size_limit()
+    long = "word " * 40_000  # above what the module reads by itself
+    pd.DataFrame([{"prompt": long, "weak": 0, "strong": 1}]).to_csv(tmp_path / "o.csv")
+    assert auto.read_outcomes([tmp_path / "o.csv"]).rated.prompts[0].startswith(b"word word")
+    assert csv.field_size_limit() == before
 
 
 # --- the public table -----------------------------------------------------------------------------

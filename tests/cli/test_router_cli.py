@@ -1,11 +1,13 @@
-"""`seekroute router eval | train`, on outcomes made here."""
+"""`seekroute router eval | train | explain`, on outcomes made here."""
 
 from __future__ import annotations
 
 import json
 import random
+import re
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
@@ -92,6 +94,64 @@ def test_trained_weights_score(outcomes: Path, tmp_path: Path) -> None:
     assert list(tmp_path.glob(".weights*")) == []
 
 
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def _ticks(root: ElementTree.Element, axis: str) -> list[tuple[float, float]]:
+    """Where the numbers on an axis stand in the file: (number, place)."""
+    found = []
+    for group in root.iter(f"{SVG}g"):
+        if group.get("id", "").startswith(f"{axis}tick_"):
+            use = next(iter(group.iter(f"{SVG}use")))
+            number = "".join(next(iter(group.iter(f"{SVG}text"))).itertext())
+            found.append((float(number), float(use.get(axis, ""))))
+    return found
+
+
+def test_the_plot_has_the_points_of_the_table(outcomes: Path, tmp_path: Path) -> None:
+    file = tmp_path / "curve.svg"
+    (report,) = table(outcomes, "--labels", "60", "--seeds", "2", "--plot", str(file))
+    root = ElementTree.fromstring(file.read_text(encoding="utf-8"))
+    texts = {"".join(each.itertext()) for each in root.iter(f"{SVG}text")}
+    assert {"calls to strong, %", "quality, %", "seekroute", "length", "oracle"} <= texts
+    scales = []
+    for axis in ("x", "y"):
+        (number, place), *_, (last, end) = _ticks(root, axis)
+        assert last > number
+        scales.append(
+            lambda at, n=number, p=place, s=(last - number) / (end - place): n + (at - p) * s
+        )
+    drawn = {}
+    for group in root.iter(f"{SVG}g"):
+        name = group.get("id", "")
+        if name.startswith("curve: "):
+            places = re.findall(
+                r"[ML] (\S+) (\S+)", next(iter(group.iter(f"{SVG}path"))).get("d", "")
+            )
+            drawn[name.removeprefix("curve: ")] = [
+                [scale(float(at)) for scale, at in zip(scales, point, strict=True)]
+                for point in places
+            ]
+    assert len(drawn) == len(report["table"]) == 7
+    for row in report["table"]:
+        assert len(row["points"]) == 11
+        assert drawn[row["router"]] == [pytest.approx(point, abs=0.1) for point in row["points"]]
+
+
+def test_a_prompt_is_explained(outcomes: Path, tmp_path: Path) -> None:
+    out = tmp_path / "weights.bin"
+    money_cli.run_json("router", "train", str(outcomes), "--out", str(out))
+    told = money_cli.run_json("router", "explain", "aaa bbb?", "--weights", str(out))
+    assert told["features"]["words"] == 2
+    assert [model["model"] for model in told["models"]] == ["weak", "strong"]
+    piped = money_cli.run("router", "explain", "-", "--weights", str(out), stdin="aaa bbb?").stdout
+    assert told["reason"] in piped
+    assert "\nquestion_marks\t1\n" in piped
+    assert f"\nweak\t{told['models'][0]['quality']:.3f}\t0.000\t" in piped
+    absent = money_cli.run("router", "explain", "a", "--weights", str(tmp_path / "no"), code=1)
+    assert "No such file" in absent.output
+
+
 def test_what_cannot_be_measured_is_said(outcomes: Path, tmp_path: Path) -> None:
     def refusal(*arguments: Any, code: int = 1) -> str:
         result = money_cli.run("router", *map(str, arguments), code=code)
@@ -102,4 +162,11 @@ def test_what_cannot_be_measured_is_said(outcomes: Path, tmp_path: Path) -> None
     assert "give one of" in refusal("eval", outcomes, "--folds", 3, "--labels", 9, code=2)
     assert "cannot be drawn" in refusal("eval", outcomes, "--labels", "120")
     assert "there is no outcome of 'dear'" in refusal("eval", outcomes, "--models", "weak,dear")
+    assert "two different names" in refusal("eval", outcomes, "--models", "a,a,b", code=2)
+    assert "weak is not better" in refusal("eval", outcomes, "--models", "strong,weak")
+    svg = tmp_path / "a.svg"
+    assert "leave --curve out" in refusal("eval", outcomes, "--curve", 20, "--plot", svg, code=2)
+    short = ("eval", outcomes, "--labels", 60, "--seeds", 1, "--no-vectors", "--plot")
+    assert "ends in .svg, .png or .pdf" in refusal(*short, tmp_path / "a.gif")
+    assert "cannot be written" in refusal(*short, tmp_path / "no" / "a.svg")
     assert "cannot be written" in refusal("train", outcomes, "--out", tmp_path / "no" / "w")

@@ -51,6 +51,25 @@ virtual_models:
         assert near in problems[path].hint
 
 
+def test_a_provider_that_does_not_serve_the_model_is_never_asked_there() -> None:
+    problems = refused(candidates("model: a/b, provider: anthropic"))
+    (path,) = problems
+    assert path == "virtual_models.team/x.candidates.1.provider"
+    assert problems[path].message == "anthropic has no endpoint of a/b: it would never be asked"
+    assert problems[path].hint == "name one of groq, openai/fp8-eu, openai/fp8-us"
+
+
+@pytest.mark.parametrize("kind", ["any", "context", "content_policy"])
+def test_a_virtual_model_is_neither_a_fallback_nor_has_any(kind: str) -> None:
+    lists = "{team/x: [gpt-4o-mini], gpt-4o-mini: [team/x]}"
+    problems = refused(f"{OWN}routing: {{fallbacks: {{{kind}: {lists}}}}}\n")
+    at = f"routing.fallbacks.{kind}"
+    assert list(problems) == [f"{at}.team/x", f"{at}.gpt-4o-mini.0"]
+    for problem in problems.values():
+        assert problem.message == "'team/x' is a virtual model, which cannot stand here"
+        assert problem.hint == "name its models"
+
+
 OWN = """
 models:
   - id: a/b

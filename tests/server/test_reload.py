@@ -296,6 +296,27 @@ def test_a_file_that_does_not_tell_the_data_directory_is_refused_alike(
     assert "--data-dir DIR before the command" in told["problems"][-1]
 
 
+@pytest.mark.parametrize(
+    ("folder", "text"),
+    [("seekroute-data", "{"), ("other", "{data_dir: other, default_model: no/such}")],
+)
+def test_a_server_refuses_and_counts_a_file_that_the_command_cannot_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str, text: str
+) -> None:
+    monkeypatch.delenv("SEEKROUTE_DATA_DIR", raising=False)
+    monkeypatch.chdir(tmp_path)
+    with running_server(tmp_path / folder) as server:
+        for file in (file_of(server), Path("seekroute.yaml")):
+            file.write_text(text)
+        result = CliRunner().invoke(app, ["config", "reload"], catch_exceptions=False)
+        assert result.exit_code == 1
+        assert f"{file_of(server)}:" in result.stderr
+        assert "a running server keeps the one that it has" in result.stderr
+        assert "--data-dir" not in result.stderr
+        shown = server.request("GET", "/metrics").body.decode()
+        assert 'seekroute_config_reloads_total{result="refused"} 1.0' in shown
+
+
 def test_keys_are_asked_for_the_new_mock(tmp_path: Path) -> None:
     """A provider's key ends the built-in mock; without one it is back."""
     with running_server(tmp_path / "data", mock="auto", own_mock=True) as running:
@@ -529,12 +550,15 @@ def test_no_request_is_mixed_or_failed_by_swaps(server: RunningServer) -> None:
 
 
 @contextlib.contextmanager
-def program(folder: Path) -> Iterator[Any]:
-    """`seekroute serve` with the file of a folder."""
+def program(folder: Path, *, named: bool = True) -> Iterator[Any]:
+    """`seekroute serve` with the file of a folder: named, or found there."""
     kept = {name: os.environ[name] for name in os.environ if "KEY" not in name}
-    command = [sys.executable, "-m", "seekroute", "--config", str(folder / "seekroute.yaml")]
+    file = ["--config", str(folder / "seekroute.yaml")] if named else []
     child = subprocess.Popen(
-        [*command, "serve", "--port", "0", "--mock", "off", "--log-format", "json"],
+        [
+            *(sys.executable, "-m", "seekroute", *file, "serve"),
+            *("--port", "0", "--mock", "off", "--log-format", "json"),
+        ],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=kept,
@@ -617,6 +641,21 @@ def test_a_signal_reloads_and_says_so(tmp_path: Path) -> None:
             assert head.startswith(b"HTTP/1.1 200")
             child.send_signal(signal.SIGTERM)
             assert child.wait(PATIENCE) == 0
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_file_that_has_vanished_is_missed_by_name(tmp_path: Path, named: bool) -> None:
+    """Without it, defaults would be in force: other models, no limits, the mock."""
+    file = tmp_path / "seekroute.yaml"
+    with MockProvider() as upstream:
+        file.write_text(house(upstream.base_url, "one", "1"))
+        with program(tmp_path, named=named) as child:
+            first_words(child)
+            file.unlink()
+            child.send_signal(signal.SIGHUP)
+            refused = said(child, "configuration")
+            assert refused.startswith("configuration not reloaded, the old one stays")
+            assert "seekroute.yaml: cannot read the file" in refused
 
 
 def blocks_hangups(pid: int) -> bool:

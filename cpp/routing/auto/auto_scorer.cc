@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <utility>
 
 #include "routing/auto/quantile_table.h"
@@ -9,17 +10,17 @@
 namespace seekroute {
 namespace {
 
-// Beyond these a member is not believed.
-constexpr double kLeastChance = 0.01;
+// A member that is surer than this is not believed.
+constexpr double kLeastProbability = 0.01;
 
-double ChanceOf(double logit) { return 1 / (1 + std::exp(-logit)); }
+double Sigmoid(double logit) { return 1 / (1 + std::exp(-logit)); }
 
-double LogitOf(double chance) {
-  chance = std::clamp(chance, kLeastChance, 1 - kLeastChance);
-  return std::log(chance / (1 - chance));
+double BoundedLogit(double probability) {
+  probability = std::clamp(probability, kLeastProbability, 1 - kLeastProbability);
+  return std::log(probability / (1 - probability));
 }
 
-double Spreaded(float value, const AutoWeights::Spread& spread) {
+double Standardized(float value, const AutoWeights::Spread& spread) {
   return (static_cast<double>(value) - static_cast<double>(spread.mean)) *
          static_cast<double>(spread.scale);
 }
@@ -42,11 +43,11 @@ std::array<float, kDenseFeatures> DenseFeaturesOf(std::string_view text,
 std::array<int8_t, RatedPrompts::kWidth> DirectionOf(
     const std::array<float, kDenseFeatures>& dense,
     const std::array<AutoWeights::Spread, kDenseFeatures>& spreads) {
-  std::array<float, kDenseFeatures> spread;
+  std::array<float, kDenseFeatures> standardized;
   for (size_t i = 0; i < kDenseFeatures; ++i) {
-    spread[i] = static_cast<float>(Spreaded(dense[i], spreads[i]));
+    standardized[i] = static_cast<float>(Standardized(dense[i], spreads[i]));
   }
-  return DirectionOf(std::span<const float>(spread));
+  return DirectionOf(std::span<const float>(standardized));
 }
 
 Result<AutoScorer> AutoScorer::Make(AutoWeights weights,
@@ -78,66 +79,74 @@ void AutoScorer::Score(std::string_view text, bool ask_neighbours, Scratch* scra
                        PromptScores* scores) const {
   const TextFeatures& features = scratch->scanner.Scan(text);
   const auto dense = DenseFeaturesOf(text, features, vectors_.get(), &scratch->pieces);
-  scores->prior = static_cast<float>(RankOf(
-      Spreaded(features.length, weights_.length) + Spreaded(features.keyword, weights_.keyword),
-      weights_.prior));
-
-  std::array<double, kMemberCount> shares{};
-  double all_shares = 0;
+  scores->prior = static_cast<float>(RankOf(Standardized(features.length, weights_.length) +
+                                                Standardized(features.keyword, weights_.keyword),
+                                            weights_.prior));
+  Shares shares{};
   for (size_t i = 0; i < kMemberCount; ++i) {
     const auto member = static_cast<AutoMember>(i);
     if (!weights_.has(member) || (member == AutoMember::kNeighbours && !ask_neighbours)) continue;
     shares[i] = static_cast<double>(weights_.shares[i]);
-    all_shares += shares[i];
   }
-  const auto share = [&](AutoMember member) { return shares[static_cast<size_t>(member)]; };
-  if (share(AutoMember::kLinear) > 0) WeighWords(features.words, weights_.rarity, &scratch->words);
-  if (share(AutoMember::kNeighbours) > 0) {
+  scores->models.assign(weights_.models.size(), {});
+  AskMembers(features, dense, shares, scratch, &scores->models);
+  Blend(shares, scores);
+}
+
+void AutoScorer::AskMembers(const TextFeatures& features,
+                            const std::array<float, kDenseFeatures>& dense, const Shares& shares,
+                            Scratch* scratch, std::vector<ModelScore>* scores) const {
+  constexpr auto kLinear = static_cast<size_t>(AutoMember::kLinear);
+  constexpr auto kTrees = static_cast<size_t>(AutoMember::kTrees);
+  constexpr auto kNeighbours = static_cast<size_t>(AutoMember::kNeighbours);
+  if (shares[kLinear] > 0) WeighWords(features.words, weights_.rarity, &scratch->words);
+  if (shares[kNeighbours] > 0) {
     neighbours_.Ask(DirectionOf(dense, weights_.direction), &scratch->neighbours,
                     &scratch->outcomes);
   }
+  const ModelScore& first = scores->front();
+  for (size_t m = 0; m < scores->size(); ++m) {
+    ModelScore& score = (*scores)[m];
+    if (shares[kLinear] > 0) {
+      const LinearModel& linear = weights_.models[m].linear;
+      score.members[kLinear] =
+          static_cast<float>(Sigmoid(linear.Logit(scratch->words, features.counters)));
+      score.leads[kLinear] = score.members[kLinear] - first.members[kLinear];
+    }
+    if (shares[kTrees] > 0) {
+      score.members[kTrees] = static_cast<float>(Sigmoid(trees_[m].Sum(dense, &scratch->masks)));
+      score.leads[kTrees] = score.members[kTrees] - first.members[kTrees];
+    }
+    if (shares[kNeighbours] > 0) {
+      score.members[kNeighbours] = scratch->outcomes[m].mean;
+      score.leads[kNeighbours] = scratch->outcomes[m].above;
+    }
+  }
+}
 
+void AutoScorer::Blend(const Shares& shares, PromptScores* scores) const {
+  const double all_shares = std::accumulate(shares.begin(), shares.end(), 0.0);
+  if (!(all_shares > 0)) {
+    for (size_t m = 1; m < scores->models.size(); ++m) scores->models[m].rank = scores->prior;
+    return;
+  }
   const auto ratings = static_cast<double>(weights_.ratings);
-  const auto prior_ratings = static_cast<double>(weights_.prior_ratings);
-  const double learned = all_shares > 0 && ratings > 0 ? ratings / (ratings + prior_ratings) : 0;
-  scores->models.assign(weights_.models.size(), {});
-  for (size_t m = 0; m < weights_.models.size(); ++m) {
+  const double learned =
+      ratings > 0 ? ratings / (ratings + static_cast<double>(weights_.prior_ratings)) : 0;
+  for (size_t m = 0; m < scores->models.size(); ++m) {
     const AutoWeights::PerModel& model = weights_.models[m];
     ModelScore& score = scores->models[m];
-    const ModelScore& first = scores->models.front();
-    double logits = 0, ranks = 0;
+    double logit = 0, rank = 0;
     for (size_t i = 0; i < kMemberCount; ++i) {
-      if (shares[i] == 0) continue;
-      double chance = 0.5, lead = 0;
-      switch (static_cast<AutoMember>(i)) {
-        case AutoMember::kLinear:
-          chance = ChanceOf(model.linear.Logit(scratch->words, features.counters));
-          break;
-        case AutoMember::kTrees:
-          chance = ChanceOf(trees_[m].Sum(dense, &scratch->masks));
-          break;
-        case AutoMember::kNeighbours:
-          chance = static_cast<double>(scratch->outcomes[m].mean);
-          lead = static_cast<double>(scratch->outcomes[m].above);
-          break;
-      }
-      score.members[i] = static_cast<float>(chance);
-      if (static_cast<AutoMember>(i) != AutoMember::kNeighbours) {
-        lead = static_cast<double>(score.members[i]) - static_cast<double>(first.members[i]);
-      }
-      score.leads[i] = static_cast<float>(lead);
-      logits += shares[i] * LogitOf(chance);
-      if (m > 0) ranks += shares[i] * RankOf(lead, model.leads[i]);
+      if (!(shares[i] > 0)) continue;
+      logit += shares[i] * BoundedLogit(static_cast<double>(score.members[i]));
+      if (m > 0) rank += shares[i] * RankOf(static_cast<double>(score.leads[i]), model.leads[i]);
     }
-    if (all_shares > 0) {
-      score.quality =
-          static_cast<float>(ChanceOf(static_cast<double>(model.slope) * logits / all_shares +
-                                      static_cast<double>(model.offset)));
-      ranks /= all_shares;
-    }
+    score.quality = static_cast<float>(Sigmoid(
+        static_cast<double>(model.slope) * logit / all_shares + static_cast<double>(model.offset)));
     if (m > 0) {
-      score.rank =
-          static_cast<float>(learned * ranks + (1 - learned) * static_cast<double>(scores->prior));
+      score.rank = static_cast<float>(learned * rank / all_shares +
+                                      (1 - learned) * static_cast<double>(scores->prior));
     }
   }
 }

@@ -53,12 +53,20 @@ class AutoScorer {
   const AutoWeights& weights() const { return weights_; }
 
  private:
+  using Shares = std::array<double, kMemberCount>;  // 0 of members that are not asked
+
   AutoScorer(AutoWeights weights, std::shared_ptr<const StaticVectors> vectors,
              std::vector<TreeEnsemble> trees, Neighbours neighbours)
       : weights_(std::move(weights)),
         vectors_(std::move(vectors)),
         trees_(std::move(trees)),
         neighbours_(std::move(neighbours)) {}
+
+  // Fills members and leads of `scores`, which are as many as models.
+  void AskMembers(const TextFeatures& features, const std::array<float, kDenseFeatures>& dense,
+                  const Shares& shares, Scratch* scratch, std::vector<ModelScore>* scores) const;
+  // Makes ranks and qualities of the prior, members and leads.
+  void Blend(const Shares& shares, PromptScores* scores) const;
 
   AutoWeights weights_;
   std::shared_ptr<const StaticVectors> vectors_;

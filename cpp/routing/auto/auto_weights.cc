@@ -42,10 +42,13 @@ bool IsSmall(const Spread& spread) {
   return std::abs(spread.mean) <= 1e6F && std::abs(spread.scale) <= 1e6F;
 }
 
-Status CheckModel(const AutoWeights& weights, const PerModel& model, bool first) {
-  const std::string of = " of model " + std::to_string(&model - weights.models.data());
+// Of the model at `place`.
+Status CheckModel(const AutoWeights& weights, size_t place) {
+  const PerModel& model = weights.models[place];
+  const std::string of = " of model " + std::to_string(place);
   if (model.name.empty() || model.name.size() > AutoWeights::kMostNameBytes) {
-    return Refuse("have no name" + of);
+    return Refuse("have a name" + of + " that is empty or above " +
+                  std::to_string(AutoWeights::kMostNameBytes) + " bytes");
   }
   const bool linear = weights.has(AutoMember::kLinear);
   if (model.linear.words.size() != (linear ? kWordBuckets : 0)) {
@@ -55,11 +58,13 @@ Status CheckModel(const AutoWeights& weights, const PerModel& model, bool first)
       !AreFinite({model.linear.bias, model.slope, model.offset})) {
     return Refuse("have a number that is not finite" + of);
   }
-  if (model.trees.empty() == weights.has(AutoMember::kTrees)) return Refuse("have no trees" + of);
+  if (model.trees.empty() == weights.has(AutoMember::kTrees)) {
+    return Refuse("have trees of some models only, not of all");
+  }
   const Result<TreeEnsemble> trees = TreeEnsemble::Make(model.trees, kDenseFeatures);
   if (!trees) return trees.error();
   for (size_t i = 0; i < kMemberCount; ++i) {
-    const bool wanted = !first && weights.has(static_cast<AutoMember>(i));
+    const bool wanted = place > 0 && weights.has(static_cast<AutoMember>(i));
     const std::vector<float>& lead = model.leads[i];
     if (wanted ? !IsQuantileTable(lead) : !lead.empty()) {
       return Refuse("have a wrong table of quantiles" + of);
@@ -232,7 +237,8 @@ bool AutoWeights::has(AutoMember member) const {
 
 Status CheckAutoWeights(const AutoWeights& weights) {
   if (weights.models.size() < 2 || weights.models.size() > AutoWeights::kMostModels) {
-    return Refuse("are of " + std::to_string(weights.models.size()) + " models, not of 2 to 32");
+    return Refuse("are of " + std::to_string(weights.models.size()) + " models, not of 2 to " +
+                  std::to_string(AutoWeights::kMostModels));
   }
   if (weights.revision.size() > AutoWeights::kMostNameBytes) return Refuse("have a long revision");
   if (weights.ratings > AutoWeights::kMostRatings) return Refuse("have too many ratings");
@@ -250,10 +256,10 @@ Status CheckAutoWeights(const AutoWeights& weights) {
     if (!(share >= 0 && share <= 1)) return Refuse("give a member a share beyond 0 to 1");
   }
   std::set<std::string_view> names;
-  for (const PerModel& model : weights.models) {
-    Status status = CheckModel(weights, model, names.empty());
+  for (size_t place = 0; place < weights.models.size(); ++place) {
+    Status status = CheckModel(weights, place);
     if (!status) return status;
-    if (!names.insert(model.name).second) return Refuse("have a model twice");
+    if (!names.insert(weights.models[place].name).second) return Refuse("have a model twice");
   }
   const Result<Neighbours> rated = Neighbours::Make(weights.rated, weights.models.size());
   if (!rated) return rated.error();

@@ -9,13 +9,13 @@ namespace {
 
 constexpr size_t kWidth = RatedPrompts::kWidth;
 // Directions are 127 long, and a rounding longer; products of two are sorted into this many steps.
-constexpr int32_t kMostLikeness = 130 * 130;
+constexpr int32_t kMostSimilarity = 130 * 130;
 constexpr int32_t kStep = 32;
-constexpr size_t kSteps = 2 * kMostLikeness / kStep + 2;
+constexpr size_t kSteps = 2 * kMostSimilarity / kStep + 2;
 
-size_t StepOf(int32_t likeness) {
-  return static_cast<size_t>((std::clamp(likeness, -kMostLikeness, kMostLikeness) + kMostLikeness) /
-                             kStep);
+size_t StepOf(int32_t similarity) {
+  return static_cast<size_t>(
+      (std::clamp(similarity, -kMostSimilarity, kMostSimilarity) + kMostSimilarity) / kStep);
 }
 
 int32_t Product(const int16_t* a, const int16_t* b) {
@@ -50,7 +50,8 @@ Result<Neighbours> Neighbours::Make(RatedPrompts prompts, size_t models) {
     return refuse("and their outcomes are not as many");
   }
   if (count > RatedPrompts::kMostPrompts) {
-    return refuse("are " + std::to_string(count) + ", and 10000 at most");
+    return refuse("are " + std::to_string(count) + ", and " +
+                  std::to_string(RatedPrompts::kMostPrompts) + " at most");
   }
   if (prompts.neighbours > count || (count > 0 && prompts.neighbours == 0)) {
     return refuse("are " + std::to_string(count) + ", of which " +
@@ -70,22 +71,19 @@ void Neighbours::Ask(const std::array<int8_t, kWidth>& direction, Scratch* scrat
   if (count == 0) return;
   std::array<int16_t, kWidth> wide;
   std::copy(direction.begin(), direction.end(), wide.begin());
-  scratch->likeness.resize(count);
+  scratch->similarity.resize(count);
   scratch->counts.assign(kSteps, 0);
   for (size_t i = 0; i < count; ++i) {
-    const int32_t likeness = Product(wide.data(), wide_.data() + i * kWidth);
-    scratch->likeness[i] = likeness;
-    ++scratch->counts[StepOf(likeness)];
+    const int32_t similarity = Product(wide.data(), wide_.data() + i * kWidth);
+    scratch->similarity[i] = similarity;
+    ++scratch->counts[StepOf(similarity)];
   }
   // All above one step, and of that step the most alike.
   size_t edge = kSteps - 1, above = 0;
   while (above + scratch->counts[edge] < prompts_.neighbours) above += scratch->counts[edge--];
 
-  struct Sum {
-    uint32_t count = 0, outcome = 0, pairs = 0;
-    int32_t difference = 0;
-  };
-  std::vector<Sum> sums(models_);
+  std::vector<Sum>& sums = scratch->sums;
+  sums.assign(models_, {});
   const auto add = [&](size_t prompt) {
     const uint8_t* const row = prompts_.outcomes.data() + prompt * models_;
     for (size_t m = 0; m < models_; ++m) {
@@ -99,13 +97,13 @@ void Neighbours::Ask(const std::array<int8_t, kWidth>& direction, Scratch* scrat
   };
   scratch->edge.clear();
   for (size_t i = 0; i < count; ++i) {
-    const size_t step = StepOf(scratch->likeness[i]);
+    const size_t step = StepOf(scratch->similarity[i]);
     if (step > edge) add(i);
     if (step == edge) scratch->edge.push_back(static_cast<uint32_t>(i));
   }
   const size_t rest = prompts_.neighbours - above;
   const auto closer = [&](uint32_t a, uint32_t b) {
-    const int32_t of_a = scratch->likeness[a], of_b = scratch->likeness[b];
+    const int32_t of_a = scratch->similarity[a], of_b = scratch->similarity[b];
     return of_a != of_b ? of_a > of_b : a < b;
   };
   if (rest < scratch->edge.size()) {

@@ -30,10 +30,16 @@ std::array<int8_t, RatedPrompts::kWidth> DirectionOf(std::span<const float> feat
 // Immutable, thread-safe.
 class Neighbours {
  public:
+  // Of one model, over the prompts that are asked.
+  struct Sum {
+    uint32_t count = 0, outcome = 0, pairs = 0;
+    int32_t difference = 0;
+  };
   // Memory to work in.
   struct Scratch {
-    std::vector<int32_t> likeness;
+    std::vector<int32_t> similarity;
     std::vector<uint32_t> counts, edge;
+    std::vector<Sum> sums;
   };
   // What the neighbours say of one model.
   struct Outcome {
@@ -45,8 +51,8 @@ class Neighbours {
   // Fails where sizes do not agree or are beyond their bounds.
   static Result<Neighbours> Make(RatedPrompts prompts, size_t models);
 
-  // Asks the prompts of the highest cosine; of equals, those that are stored first. Linear in the
-  // prompts. `outcomes` becomes one for each model.
+  // Asks the prompts of the highest cosine similarity; of equals, those that are stored first.
+  // Linear in the prompts. `outcomes` becomes one for each model.
   void Ask(const std::array<int8_t, RatedPrompts::kWidth>& direction, Scratch* scratch,
            std::vector<Outcome>* outcomes) const;
 

@@ -111,6 +111,39 @@ float KeywordScore(const MarkerCounts& markers) {
 
 }  // namespace
 
+const std::array<CounterName, kCounterCount>& CounterNames() {
+  static constexpr std::array<CounterName, kCounterCount> kNames{{
+      {"characters", true},
+      {"words", true},
+      {"lines", true},
+      {"question_marks", true},
+      {"sentences", true},
+      {"numbers", true},
+      {"digit_share", false},
+      {"upper_share", false},
+      {"non_ascii_share", false},
+      {"punctuation_share", false},
+      {"distinct_share", false},
+      {"long_word_share", false},
+      {"longest_word", true},
+      {"mean_word", false},
+      {"options", true},
+      {"mean_option", true},
+      {"option_spread", true},
+      {"numeric_options", false},
+      {"code", true},
+      {"math", true},
+      {"reasoning", true},
+      {"writing", true},
+      {"extraction", true},
+      {"role", true},
+      {"negation", true},
+      {"statements", true},
+      {"translation", true},
+  }};
+  return kNames;
+}
+
 bool TextScanner::Add(uint32_t hash) {
   hash = Mixed(hash);
   const auto bucket = static_cast<uint16_t>(hash >> 16);
@@ -131,103 +164,129 @@ bool TextScanner::Add(uint32_t hash) {
   }
 }
 
+// One text, character by character.
+class TextScanner::Pass {
+ public:
+  Pass(std::string_view text, TextScanner* scanner) : text_(text), scanner_(*scanner) {}
+
+  void Run() {
+    for (size_t at = 0; at < text_.size();) {
+      const CodePoint c = CodePointAt(text_, at);
+      Take(c, ClassOf(c.value), at);
+      at += c.size;
+    }
+    EndWord();
+    if (ends_sentence_) ++sentences_;
+    options_.Add(text_.substr(line_start_));
+  }
+
+  // All counters but those of markers.
+  void Tell(std::array<float, kCounterCount>* counters) const {
+    const auto set = [&](Counter which, float value) {
+      (*counters)[static_cast<size_t>(which)] = value;
+    };
+    set(Counter::kCharacters, LogOf(characters_));
+    set(Counter::kWords, LogOf(words_));
+    set(Counter::kLines, LogOf(lines_));
+    set(Counter::kQuestionMarks, LogOf(questions_));
+    set(Counter::kSentences, LogOf(sentences_));
+    set(Counter::kNumbers, LogOf(numbers_));
+    set(Counter::kDigitShare, ShareOf(digits_, characters_));
+    set(Counter::kUpperShare, ShareOf(uppers_, characters_));
+    set(Counter::kNonAsciiShare, ShareOf(non_ascii_, characters_));
+    set(Counter::kPunctuationShare, ShareOf(punctuation_, characters_));
+    set(Counter::kDistinctShare, ShareOf(distinct_, words_));
+    set(Counter::kLongWordShare, ShareOf(long_words_, words_));
+    set(Counter::kLongestWord, LogOf(longest_word_));
+    set(Counter::kMeanWord, ShareOf(word_characters_, words_));
+    options_.Tell(counters);
+  }
+
+ private:
+  void Take(CodePoint c, CharClass kind, size_t at) {
+    ++characters_;
+    if (c.value >= 0x80) ++non_ascii_;
+    const bool in_word =
+        kind == CharClass::kLetter || kind == CharClass::kUpper || kind == CharClass::kDigit;
+    if (in_word) {
+      for (size_t i = 0; i < c.size; ++i) {
+        word_ = (word_ ^ static_cast<uint8_t>(LowerCase(text_[at + i]))) * kFnvPrime;
+      }
+      ++word_size_;
+    } else {
+      EndWord();
+    }
+    if (kind == CharClass::kUpper) ++uppers_;
+    if (kind == CharClass::kDigit) {
+      ++digits_;
+      if (!in_number_) ++numbers_;
+    }
+    in_number_ = kind == CharClass::kDigit;
+    if (kind == CharClass::kDense) {
+      TakeDense(c.value);
+    } else {
+      dense_[0] = dense_[1] = 0;
+    }
+    if (kind == CharClass::kPunctuation) ++punctuation_;
+    if (kind == CharClass::kSpace && ends_sentence_) ++sentences_;
+    const bool asks = c.value == '?' || c.value == 0xff1f;
+    if (asks) ++questions_;
+    ends_sentence_ = asks || c.value == '.' || c.value == '!' || c.value == 0x3002;
+    if (c.value == '\n') {
+      ++lines_;
+      options_.Add(text_.substr(line_start_, at - line_start_));
+      line_start_ = at + 1;
+    }
+  }
+
+  void EndWord() {
+    if (word_size_ == 0) return;
+    ++words_;
+    if (scanner_.Add(word_)) ++distinct_;
+    if (last_word_ != 0) scanner_.Add(last_word_ * 31 + word_);
+    last_word_ = word_;
+    if (word_size_ >= kLongWord) ++long_words_;
+    longest_word_ = std::max(longest_word_, word_size_);
+    word_characters_ += word_size_;
+    word_ = kFnvBasis;
+    word_size_ = 0;
+  }
+
+  // A character of a script without spaces: it is a word, and so are two and three in sequence.
+  void TakeDense(uint32_t c) {
+    const uint32_t one = (kFnvBasis ^ c) * kFnvPrime;
+    ++words_;
+    ++word_characters_;
+    if (scanner_.Add(one)) ++distinct_;
+    if (dense_[0] != 0) {
+      scanner_.Add(dense_[0] * 31 + one);
+      if (dense_[1] != 0) scanner_.Add((dense_[1] * 31 + dense_[0]) * 31 + one);
+    }
+    dense_[1] = dense_[0];
+    dense_[0] = one;
+  }
+
+  const std::string_view text_;
+  TextScanner& scanner_;
+  size_t characters_ = 0, questions_ = 0, sentences_ = 0, numbers_ = 0, lines_ = 1;
+  size_t digits_ = 0, uppers_ = 0, non_ascii_ = 0, punctuation_ = 0;
+  size_t words_ = 0, distinct_ = 0, long_words_ = 0, longest_word_ = 0, word_characters_ = 0;
+  uint32_t word_ = kFnvBasis, last_word_ = 0;  // hashes; last_word_ 0: none before
+  size_t word_size_ = 0;
+  uint32_t dense_[2] = {0, 0};  // hashes of the two dense characters before, the nearer first
+  bool in_number_ = false, ends_sentence_ = false;
+  size_t line_start_ = 0;
+  OptionLines options_;
+};
+
 const TextFeatures& TextScanner::Scan(std::string_view text) {
   text = CutAtCharacter(text, kMostExcerpt);
   places_.assign(std::bit_ceil(2 * text.size() + 2), 0);
   features_.words.clear();
   features_.counters.fill(0);
-
-  size_t characters = 0, questions = 0, sentences = 0, numbers = 0, lines = 1;
-  size_t digits = 0, uppers = 0, non_ascii = 0, punctuation = 0;
-  size_t words = 0, distinct = 0, long_words = 0, longest_word = 0, word_characters = 0;
-  uint32_t word = kFnvBasis, last_word = 0;  // last_word 0: none before
-  size_t word_size = 0;
-  uint32_t dense[2] = {0, 0};  // the hashes of the two dense characters before, the nearer first
-  bool in_number = false, ends_sentence = false;
-  size_t line_start = 0;
-  OptionLines options;
-
-  const auto end_word = [&] {
-    if (word_size == 0) return;
-    ++words;
-    if (Add(word)) ++distinct;
-    if (last_word != 0) Add(last_word * 31 + word);
-    last_word = word;
-    if (word_size >= kLongWord) ++long_words;
-    longest_word = std::max(longest_word, word_size);
-    word_characters += word_size;
-    word = kFnvBasis;
-    word_size = 0;
-  };
-
-  for (size_t at = 0; at < text.size();) {
-    const CodePoint c = CodePointAt(text, at);
-    const CharClass kind = ClassOf(c.value);
-    ++characters;
-    if (c.value >= 0x80) ++non_ascii;
-    if (kind == CharClass::kLetter || kind == CharClass::kUpper || kind == CharClass::kDigit) {
-      for (size_t i = 0; i < c.size; ++i) {
-        word = (word ^ static_cast<uint8_t>(LowerCase(text[at + i]))) * kFnvPrime;
-      }
-      ++word_size;
-      if (kind == CharClass::kUpper) ++uppers;
-    } else {
-      end_word();
-    }
-    if (kind == CharClass::kDigit) {
-      ++digits;
-      if (!in_number) ++numbers;
-    }
-    in_number = kind == CharClass::kDigit;
-    if (kind == CharClass::kDense) {
-      const uint32_t one = (kFnvBasis ^ c.value) * kFnvPrime;
-      ++words;
-      ++word_characters;
-      if (Add(one)) ++distinct;
-      if (dense[0] != 0) {
-        const uint32_t two = dense[0] * 31 + one;
-        Add(two);
-        if (dense[1] != 0) Add((dense[1] * 31 + dense[0]) * 31 + one);
-      }
-      dense[1] = dense[0];
-      dense[0] = one;
-    } else {
-      dense[0] = dense[1] = 0;
-    }
-    if (kind == CharClass::kPunctuation) ++punctuation;
-    if (kind == CharClass::kSpace && ends_sentence) ++sentences;
-    const bool asks = c.value == '?' || c.value == 0xff1f;
-    if (asks) ++questions;
-    ends_sentence = asks || c.value == '.' || c.value == '!' || c.value == 0x3002;
-    if (c.value == '\n') {
-      ++lines;
-      options.Add(text.substr(line_start, at - line_start));
-      line_start = at + 1;
-    }
-    at += c.size;
-  }
-  end_word();
-  if (ends_sentence) ++sentences;
-  options.Add(text.substr(line_start));
-
-  const auto set = [&](Counter which, float value) {
-    features_.counters[static_cast<size_t>(which)] = value;
-  };
-  set(Counter::kCharacters, LogOf(characters));
-  set(Counter::kWords, LogOf(words));
-  set(Counter::kLines, LogOf(lines));
-  set(Counter::kQuestionMarks, LogOf(questions));
-  set(Counter::kSentences, LogOf(sentences));
-  set(Counter::kNumbers, LogOf(numbers));
-  set(Counter::kDigitShare, ShareOf(digits, characters));
-  set(Counter::kUpperShare, ShareOf(uppers, characters));
-  set(Counter::kNonAsciiShare, ShareOf(non_ascii, characters));
-  set(Counter::kPunctuationShare, ShareOf(punctuation, characters));
-  set(Counter::kDistinctShare, ShareOf(distinct, words));
-  set(Counter::kLongWordShare, ShareOf(long_words, words));
-  set(Counter::kLongestWord, LogOf(longest_word));
-  set(Counter::kMeanWord, ShareOf(word_characters, words));
-  options.Tell(&features_.counters);
+  Pass pass(text, this);
+  pass.Run();
+  pass.Tell(&features_.counters);
   const MarkerCounts markers = Markers().Count(text);
   for (size_t i = 0; i <= static_cast<size_t>(Marker::kTranslation); ++i) {
     features_.counters[static_cast<size_t>(Counter::kCode) + i] = LogOf(markers[i]);

@@ -15,7 +15,8 @@ inline constexpr size_t kMostExcerpt = 4096;
 // Words are known by a hash of 16 bits.
 inline constexpr size_t kWordBuckets = size_t{1} << 16;
 
-// The counters. Counts and lengths are natural logarithms of 1 + n, shares are of 0 to 1.
+// The counters. Counts and lengths are natural logarithms of 1 + n, shares are of 0 to 1; the mean
+// length of a word is as it is.
 enum class Counter : uint8_t {
   kCharacters,
   kWords,
@@ -47,6 +48,14 @@ enum class Counter : uint8_t {
 };
 inline constexpr size_t kCounterCount = static_cast<size_t>(Counter::kTranslation) + 1;
 
+// What a counter is called where people read it, in words that a program can use:
+// "long_word_share".
+struct CounterName {
+  std::string_view name;
+  bool is_log;  // of 1 + n; else a share or a mean
+};
+const std::array<CounterName, kCounterCount>& CounterNames();
+
 // A word, or two in sequence, of some text: how often it occurs.
 struct WordCount {
   uint16_t bucket = 0;
@@ -72,6 +81,8 @@ class TextScanner {
   const TextFeatures& Scan(std::string_view text);
 
  private:
+  class Pass;
+
   // Says whether it is the first of its bucket.
   bool Add(uint32_t hash);
 

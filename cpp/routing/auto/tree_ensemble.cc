@@ -68,7 +68,8 @@ Result<TreeEnsemble> TreeEnsemble::Make(std::vector<Tree> trees, size_t features
     return MakeError(ErrorCode::kInvalidValue, std::move(why) + ": train the router again");
   };
   if (trees.size() > kMostTrees) {
-    return refuse("there are " + std::to_string(trees.size()) + " trees, and 1000 at most");
+    return refuse("there are " + std::to_string(trees.size()) + " trees, and " +
+                  std::to_string(kMostTrees) + " at most");
   }
   TreeEnsemble made;
   std::vector<std::pair<uint16_t, Cut>> cuts;

@@ -4,18 +4,27 @@ and the table that measures it.
 Training needs the extra `seekroute[router]` (LightGBM, NumPy, SciPy), scores need NumPy.
 """
 
+try:
+    import numpy as _numpy  # noqa: F401
+except ImportError:
+    raise ImportError(
+        "numpy is needed for this: pip install 'seekroute[router]'", name="numpy"
+    ) from None
+
 from seekroute.auto.evaluation import (
     PUBLISHED,
     Line,
     Report,
     Split,
     evaluate,
+    evaluate_weights,
     split_folds,
     split_groups,
     split_held_out,
     split_labels,
 )
-from seekroute.auto.outcomes import Outcomes, read_outcomes
+from seekroute.auto.outcomes import Outcomes, outcomes_of, read_outcomes
+from seekroute.auto.router import Explanation, ModelExplanation, Router
 from seekroute.auto.scoring import (
     Features,
     Scorer,
@@ -23,6 +32,7 @@ from seekroute.auto.scoring import (
     WordVectors,
     as_bytes,
     scan,
+    scorer_of,
     shipped_vectors,
     word_vectors,
 )
@@ -30,11 +40,14 @@ from seekroute.auto.training import Rated, Trainer, train
 
 __all__ = [
     "PUBLISHED",
+    "Explanation",
     "Features",
     "Line",
+    "ModelExplanation",
     "Outcomes",
     "Rated",
     "Report",
+    "Router",
     "Scorer",
     "Scores",
     "Split",
@@ -42,8 +55,11 @@ __all__ = [
     "WordVectors",
     "as_bytes",
     "evaluate",
+    "evaluate_weights",
+    "outcomes_of",
     "read_outcomes",
     "scan",
+    "scorer_of",
     "shipped_vectors",
     "split_folds",
     "split_groups",

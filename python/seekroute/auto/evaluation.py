@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from seekroute.auto.metrics import calibration_error, cost_quality
+from seekroute.auto.metrics import Curve, calibration_error, cost_quality
 from seekroute.auto.outcomes import Outcomes
-from seekroute.auto.scoring import Scorer, WordVectors
-from seekroute.auto.training import Trainer, twins_of
+from seekroute.auto.scoring import Scorer, WordVectors, scan
+from seekroute.auto.training import Rated, Trainer, twins_of
 from seekroute.errors import SeekrouteError
+from seekroute.shown import Shown
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
 # RouteLLM's tables (Ong et al., ICLR 2025), on all rows of its sets: APGR, CPT50, CPT80. The best
@@ -37,7 +39,9 @@ PUBLISHED: Final = {
 }
 ROUTER: Final = "seekroute"
 WITHOUT: Final = "seekroute, without neighbours"
-_HELD_OUT = 0.3  # of the prompts, for a learning curve
+_NAMES: Final = ("random", "length", "keyword", "length + keyword", WITHOUT, ROUTER, "oracle")
+_HELD_OUT: Final = 0.3  # of the prompts, for a learning curve
+_HELD_OUT_SEEDS: Final = 1_000_000  # from here on: apart from the seeds of what is learned
 
 
 @dataclass(frozen=True)
@@ -56,11 +60,20 @@ class Line:
 
     Attributes:
         name: What it measures.
-        runs: (APGR, CPT50, CPT80) of each seed.
+        published: (APGR, CPT50, CPT80) of others' tables.
+        curves: What was measured here, a curve for each run.
     """
 
     name: str
-    runs: list[tuple[float, float, float]] = field(default_factory=list)
+    published: tuple[float, float, float] | None = None
+    curves: list[Curve] = field(default_factory=list)
+
+    @property
+    def runs(self) -> list[tuple[float, float, float]]:
+        """(APGR, CPT50, CPT80) of each run."""
+        if self.published is not None:
+            return [self.published]
+        return [(curve.apgr, curve.cpt50, curve.cpt80) for curve in self.curves]
 
     @property
     def mean(self) -> tuple[float, float, float]:
@@ -73,12 +86,23 @@ class Line:
         """The standard deviation of the APGR over the runs; 0 of one."""
         return float(np.std([run[0] for run in self.runs], ddof=1)) if len(self.runs) > 1 else 0.0
 
+    @property
+    def points(self) -> list[tuple[float, float]]:
+        """(share of calls to the strong model, quality), in percent, the mean of the runs; none of
+        a published line."""
+        if not self.curves:
+            return []
+        share = np.mean([curve.share for curve in self.curves], axis=0)
+        quality = np.mean([curve.quality for curve in self.curves], axis=0)
+        return list(zip(share.tolist(), quality.tolist(), strict=True))
+
 
 @dataclass
-class Report:
+class Report(Shown):
     """What was measured.
 
     Attributes:
+        models: The weak one and the strong one.
         lines: The table.
         calibration: Of the models, the calibration error.
         microseconds: The median and the 99th percentile of a decision, without neighbours and with.
@@ -86,11 +110,46 @@ class Report:
         learned: Prompts that were learned from, in a run; the mean.
     """
 
+    models: list[str]
     lines: list[Line]
     calibration: dict[str, float]
     microseconds: dict[str, tuple[float, float]]
     tested: int
     learned: float
+
+    @property
+    def caption(self) -> str:
+        """What the table is of."""
+        return (
+            f"{self.models[0]} and {self.models[1]}: learned from {self.learned:.0f} prompts, "
+            f"tested on {self.tested}"
+        )
+
+    def rows(self) -> list[dict[str, str | None]]:
+        """The lines as text: `router`, `apgr`, `sd` (None of one run), `cpt50`, `cpt80`."""
+        rows: list[dict[str, str | None]] = []
+        for line in self.lines:
+            apgr, cpt50, cpt80 = line.mean
+            rows.append(
+                {
+                    "router": line.name,
+                    "apgr": f"{apgr:.3f}",
+                    "sd": f"{line.spread:.3f}" if len(line.runs) > 1 else None,
+                    "cpt50": f"{cpt50:.1f}",
+                    "cpt80": f"{cpt80:.1f}",
+                }
+            )
+        return rows
+
+    def plot(self) -> Figure:
+        """Draws the quality that calls to the strong model buy.
+
+        Raises:
+            SeekrouteError: matplotlib is not installed.
+        """
+        from seekroute.auto.drawing import draw_report
+
+        return draw_report(self)
 
 
 def split_labels(outcomes: Outcomes, labels: int, seeds: int) -> Iterator[Split]:
@@ -112,7 +171,7 @@ def split_folds(outcomes: Outcomes, folds: int, seeds: int) -> Iterator[Split]:
 def split_groups(outcomes: Outcomes, parts: int, seeds: int) -> Iterator[Split]:
     """Cross-validation over groups: nothing is learned of the subjects that are tested."""
     if not outcomes.groups:
-        raise SeekrouteError("there are no groups: name their field")
+        raise SeekrouteError("there are no groups: name their field in `read_outcomes(group=...)`")
     names, of_prompt = np.unique(outcomes.groups, return_inverse=True)
     if len(names) < parts:
         raise SeekrouteError(f"{len(names)} groups cannot be put into {parts} parts")
@@ -126,7 +185,7 @@ def split_held_out(outcomes: Outcomes, labels: int, seeds: int) -> Iterator[Spli
     the points of a learning curve are of the same prompts."""
     twins = twins_of(outcomes.rated.prompts)
     for seed in range(seeds):
-        tested = _drawn(twins, int(_HELD_OUT * len(twins)), 1_000_000 + seed)
+        tested = _drawn(twins, int(_HELD_OUT * len(twins)), _HELD_OUT_SEEDS + seed)
         rest = np.setdiff1d(np.arange(len(twins)), tested)
         if labels > len(rest):
             raise SeekrouteError(f"{len(rest)} prompts are left to learn from, not {labels}")
@@ -151,71 +210,144 @@ def evaluate(
         step: Called after each split.
 
     Raises:
-        SeekrouteError: There are not two models, or they are equally good; and as `Trainer.train`.
+        SeekrouteError: There are not two models, or the first is as good as the second; and as
+            `Trainer.train`.
     """
-    rated = outcomes.rated
+    check_pair(outcomes.rated)
+    trainer = Trainer(outcomes.rated, vectors)
+    table = Table(outcomes.rated, trainer.features.difficulty)
+    learned = []
+    for run in sorted({split.run for split in splits}):
+        for split in (each for each in splits if each.run == run):
+            scorer = Scorer(trainer.train(split.learned, seed=run), vectors)
+            table.ask(scorer, split.tested)
+            learned.append(len(split.learned))
+            step()
+        table.end_run(run)
+    return table.report(learned=float(np.mean(learned)), published=published)
+
+
+def evaluate_weights(
+    scorer: Scorer, rated: Rated, *, published: str | None = None, seed: int = 0
+) -> Report:
+    """Tests weights as they are, on prompts that they should not have been trained on.
+
+    Raises:
+        SeekrouteError: As `evaluate`, and where the weights are of other models.
+    """
+    check_pair(rated)
+    if scorer.models != rated.models:
+        raise SeekrouteError(
+            f"the weights are of {', '.join(scorer.models)}, the outcomes of "
+            f"{', '.join(rated.models)}: name the outcomes' models in that order"
+        )
+    table = Table(rated, scan(rated.prompts).difficulty)
+    table.ask(scorer, np.arange(len(rated)))
+    table.end_run(seed)
+    return table.report(learned=float(scorer.ratings), published=published)
+
+
+def check_pair(rated: Rated) -> None:
+    """Refuses outcomes that no table can be made of.
+
+    Raises:
+        SeekrouteError: There are not two models, or the first is as good as the second.
+    """
     if len(rated.models) != 2:
         raise SeekrouteError(
             f"a table is of two models, not {len(rated.models)}: name them with --models, the "
             f"weak one first"
         )
-    weak, strong = rated.outcomes.T
-    if weak.mean() == strong.mean():
-        raise SeekrouteError("both models are equally good: there is nothing to route for")
-    trainer = Trainer(rated, vectors)
-    length, keyword = trainer.features.difficulty.T.astype(np.float64)
-    names = (
-        *("random", "length", "keyword", "length + keyword", WITHOUT, ROUTER),
-        "oracle",
-    )
-    lines = {name: Line(name) for name in names}
-    taken: dict[str, list[NDArray[np.int64]]] = {WITHOUT: [], ROUTER: []}
-    errors: list[list[float]] = []
-    learned = []
-    for run in sorted({split.run for split in splits}):
-        ranks = {name: np.zeros(len(rated)) for name in (WITHOUT, ROUTER)}
-        quality = np.zeros((len(rated), 2))
-        tested = np.zeros(len(rated), bool)
-        for split in (each for each in splits if each.run == run):
-            weights = trainer.train(split.learned, seed=run)
-            scorer = Scorer(weights, vectors)
-            texts = [rated.prompts[i] for i in split.tested]
-            for name in ranks:
-                scores = scorer.score(texts, neighbours=name == ROUTER)
-                ranks[name][split.tested] = scores.ranks[:, 1]
-                taken[name].append(scores.nanoseconds)
-            quality[split.tested] = scores.quality
-            tested |= np.isin(np.arange(len(rated)), split.tested)
-            learned.append(len(split.learned))
-            step()
-        chance = np.random.default_rng(run).random(len(rated))
-        both = _spread(length[tested]) + _spread(keyword[tested])
-        for name, score in (
-            ("random", chance[tested]),
-            ("length", length[tested]),
-            ("keyword", keyword[tested]),
-            ("length + keyword", both),
-            (WITHOUT, ranks[WITHOUT][tested]),
-            (ROUTER, ranks[ROUTER][tested]),
-            ("oracle", (strong - weak)[tested]),
-        ):
-            curve = cost_quality(score, strong[tested], weak[tested], run)
-            lines[name].runs.append((curve.apgr, curve.cpt50, curve.cpt80))
-        errors.append(
+    weak, strong = rated.outcomes.mean(axis=0)
+    if not weak < strong:
+        raise SeekrouteError(
+            f"{rated.models[1]} is not better than {rated.models[0]}: there is nothing to route "
+            f"for; --models names the weak model first"
+        )
+
+
+class Table:
+    """Gathers what is said of prompts, run by run; a run is of prompts that are asked about
+    once."""
+
+    def __init__(self, rated: Rated, difficulty: NDArray[np.float32]) -> None:
+        """Begins.
+
+        Args:
+            rated: That `check_pair` lets pass.
+            difficulty: Their length and keyword scores, as in `Features`.
+        """
+        self._rated = rated
+        self._length, self._keyword = difficulty.T.astype(np.float64)
+        self._lines = {name: Line(name) for name in _NAMES}
+        self._nanoseconds: dict[str, list[NDArray[np.int64]]] = {WITHOUT: [], ROUTER: []}
+        self._errors: list[list[float]] = []
+        self._begin_run()
+
+    def _begin_run(self) -> None:
+        rows = len(self._rated)
+        self._ranks = {name: np.zeros(rows) for name in (WITHOUT, ROUTER)}
+        self._quality = np.zeros((rows, 2))
+        self._tested = np.zeros(rows, bool)
+
+    def ask(self, scorer: Scorer, tested: NDArray[np.intp]) -> None:
+        """Asks about the prompts at these places."""
+        texts = [self._rated.prompts[i] for i in tested]
+        for name, ranks in self._ranks.items():
+            scores = scorer.score(texts, neighbours=name == ROUTER)
+            ranks[tested] = scores.ranks[:, 1]
+            self._nanoseconds[name].append(scores.nanoseconds)
+        self._quality[tested] = scores.quality  # the last: with neighbours
+        self._tested[tested] = True
+
+    def end_run(self, seed: int) -> None:
+        """Measures what was asked about since the last time.
+
+        Raises:
+            SeekrouteError: On these prompts the strong model is no better than the weak one.
+        """
+        tested = self._tested
+        weak, strong = self._rated.outcomes[tested].T
+        if not weak.mean() < strong.mean():
+            raise SeekrouteError(
+                f"on the {tested.sum()} prompts of a test the strong model is no better than the "
+                f"weak one: test on more of them"
+            )
+        length, keyword = self._length[tested], self._keyword[tested]
+        scores = {
+            "random": np.random.default_rng(seed).random(len(weak)),
+            "length": length,
+            "keyword": keyword,
+            "length + keyword": _standardized(length) + _standardized(keyword),
+            **{name: ranks[tested] for name, ranks in self._ranks.items()},
+            "oracle": strong - weak,
+        }
+        for name, line in self._lines.items():
+            line.curves.append(cost_quality(scores[name], strong, weak, seed))
+        self._errors.append(
             [
-                calibration_error(quality[tested, place], rated.outcomes[tested, place])
-                for place in range(2)
+                calibration_error(self._quality[tested, place], each)
+                for place, each in enumerate((weak, strong))
             ]
         )
-    table = list(lines.values())
-    table[-1:-1] = [Line(name, [row]) for name, row in PUBLISHED.get(published or "", {}).items()]
-    return Report(
-        lines=table,
-        calibration=dict(zip(rated.models, map(float, np.mean(errors, axis=0)), strict=True)),
-        microseconds={name: _times(np.concatenate(each)) for name, each in taken.items()},
-        tested=int(tested.sum()),
-        learned=float(np.mean(learned)),
-    )
+        self._last = int(tested.sum())
+        self._begin_run()
+
+    def report(self, *, learned: float, published: str | None) -> Report:
+        """The lines of all runs; of at least one. As `evaluate`."""
+        *lines, oracle = self._lines.values()
+        others = [Line(name, row) for name, row in PUBLISHED.get(published or "", {}).items()]
+        errors = np.mean(self._errors, axis=0)
+        return Report(
+            models=list(self._rated.models),
+            lines=[*lines, *others, oracle],
+            calibration=dict(zip(self._rated.models, map(float, errors), strict=True)),
+            microseconds={
+                name: _times(np.concatenate(each)) for name, each in self._nanoseconds.items()
+            },
+            tested=self._last,
+            learned=learned,
+        )
 
 
 def _times(nanoseconds: NDArray[np.int64]) -> tuple[float, float]:
@@ -223,9 +355,9 @@ def _times(nanoseconds: NDArray[np.int64]) -> tuple[float, float]:
     return float(half), float(most)
 
 
-def _spread(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
-    spread: NDArray[np.float64] = (numbers - numbers.mean()) / max(float(numbers.std()), 1e-12)
-    return spread
+def _standardized(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
+    found: NDArray[np.float64] = (numbers - numbers.mean()) / max(float(numbers.std()), 1e-12)
+    return found
 
 
 def _drawn(twins: NDArray[np.intp], count: int, seed: int) -> NDArray[np.intp]:

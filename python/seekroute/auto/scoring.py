@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from seekroute.auto.weights_file import read_bounded
 from seekroute.errors import SeekrouteError
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ WORD_BUCKETS: Final = 1 << 16
 QUANTILES: Final = 1001
 MEMBERS: Final = ("linear", "trees", "neighbours")
 UNRATED: Final = 255  # of a stored outcome, which else is 0 to 254
+_MOST_TABLE: Final = 32 << 20  # bytes of a table of word vectors
 
 
 def as_bytes(prompts: Sequence[str]) -> list[bytes]:
@@ -80,10 +82,7 @@ def word_vectors(file: Path) -> WordVectors:
     Raises:
         SeekrouteError: It cannot be read, or is none.
     """
-    try:
-        return WordVectors(file.read_bytes())
-    except OSError as error:
-        raise SeekrouteError(f"{file} cannot be read: {error.strerror}") from None
+    return WordVectors(read_bounded(file, _MOST_TABLE))
 
 
 def shipped_vectors() -> WordVectors:
@@ -110,6 +109,21 @@ def scan(texts: list[bytes], vectors: WordVectors | None = None) -> Features:
         buckets=np.frombuffer(buckets, np.uint16),
         counts=np.frombuffer(counts, np.uint16),
     )
+
+
+def counters_of(dense: NDArray[np.float32]) -> dict[str, float]:
+    """The counters of a row of `Features.dense` by name, counts and lengths as such.
+
+    >>> counters_of(scan([b"Why is the sky blue?"]).dense[0])["words"]
+    5.0
+    """
+    from seekroute import _core
+
+    found = {}
+    for (name, is_log), value in zip(_core.auto_counters(), dense[:COUNTERS], strict=True):
+        # Of a whole number, or a mean of such: what a float32 leaves of one is rounded away.
+        found[name] = round(float(np.expm1(np.float64(value))), 3) if is_log else float(value)
+    return found
 
 
 def directions(dense: NDArray[np.float32], spreads: NDArray[np.float32]) -> NDArray[np.int8]:
@@ -157,6 +171,24 @@ class Scores:
     nanoseconds: NDArray[np.int64]
 
 
+def scorer_of(weights: bytes, table: WordVectors | None = None) -> Scorer:
+    """Weights with the table that they were trained with: the package's, where they were with one
+    and `table` is none.
+
+    Raises:
+        SeekrouteError: As `Scorer`.
+    """
+    from seekroute import _core
+
+    try:
+        trained_with = _core.auto_vectors_checksum(weights)
+    except _core.CoreError as error:
+        raise SeekrouteError(error.message) from None
+    if trained_with and table is None:
+        table = shipped_vectors()
+    return Scorer(weights, table)
+
+
 class Scorer:
     """Weights, ready for use. Immutable; may be used by any thread."""
 
@@ -194,8 +226,14 @@ class Scorer:
 
     @property
     def shares(self) -> tuple[float, float, float]:
-        """How much each member counts."""
+        """How much each member counts, where it is there."""
         return self._core.shares
+
+    @property
+    def members(self) -> list[str]:
+        """Those of MEMBERS that are there and count."""
+        there = zip(MEMBERS, self._core.members, self.shares, strict=True)
+        return [name for name, is_there, share in there if is_there and share > 0]
 
     def score(self, texts: list[bytes], *, neighbours: bool = True) -> Scores:
         """Scores texts. Without `neighbours` that member is not asked."""

@@ -36,6 +36,7 @@ LEAST_FOR_ALL = 250
 _FOLDS = 3  # of the inner cross-validation
 # A step of the calibration that is no longer is its last.
 _STILL = 1e-10
+_LEAST_PROBABILITY = 0.01  # a member that is surer is not believed: the core's bound
 PRIOR_RATINGS = 200.0
 _MOST_STORED = 10_000  # rated prompts that neighbours are looked for in: the last ones
 _VECTOR_WEIGHT = 0.5  # of the vector in a direction, where the counters together have 1
@@ -97,27 +98,30 @@ class Trainer:
                 not installed.
         """
         if len(rows) < 2 * _FOLDS:
-            raise SeekrouteError(f"{len(rows)} rated prompts are too few to learn from")
+            raise SeekrouteError(
+                f"{len(rows)} rated prompts are too few to learn from: give {2 * _FOLDS} or more"
+            )
         members = self._members(len(rows))
         folds = _folds(self.twins[rows], seed)
         shape = (len(rows), len(self.rated.models), len(MEMBERS))
-        chances, leads = np.zeros(shape), np.zeros(shape)
+        probabilities, leads = np.zeros(shape), np.zeros(shape)
         for fold in range(_FOLDS):
             inside, outside = rows[folds != fold], rows[folds == fold]
             part = self._fit(inside, members, seed)
             scores = self._scorer(part).score([self.rated.prompts[i] for i in outside])
-            chances[folds == fold] = scores.members
+            probabilities[folds == fold] = scores.members
             leads[folds == fold] = scores.leads
             self.step()
         whole = self._fit(rows, members, seed)
         whole["revision"] = revision
         whole["shares"] = self._pick(rows, leads, members, seed)
         self._set_quantiles(whole, leads, members)
-        self._calibrate(whole, self.rated.outcomes[rows], chances, members)
+        self._calibrate(whole, self.rated.outcomes[rows], probabilities, members)
         self.step()
         return write_weights(whole)
 
     def _members(self, rows: int) -> tuple[bool, bool, bool]:
+        """Which of MEMBERS are trained; the first always is."""
         enough = rows >= LEAST_FOR_ALL
         return True, enough, enough and self.neighbours
 
@@ -128,16 +132,14 @@ class Trainer:
         self, rows: NDArray[np.intp], members: tuple[bool, bool, bool], seed: int
     ) -> dict[str, Any]:
         """Members fitted to rows, with quantiles that say nothing yet."""
-        linear, trees, neighbours = members
+        _, trees, neighbours = members
         dense = self.features.dense[rows]
         outcomes = self.rated.outcomes[rows]
         weights = self._priors(rows)
-        if linear:
-            made = design(self.features, rows)
-            weights["rarity"] = made.rarity.tobytes()
+        made = design(self.features, rows)
+        weights["rarity"] = made.rarity.tobytes()
         for place, model in enumerate(weights["models"]):
-            if linear:
-                model |= fit_linear(made, outcomes[:, place])
+            model |= fit_linear(made, outcomes[:, place])
             if trees:
                 booster = train_trees(dense, outcomes[:, place], 2 * seed + place)
                 model["trees"] = trees_of(booster)
@@ -150,10 +152,9 @@ class Trainer:
                 np.rint(outcomes[stored] * (UNRATED - 1)).astype(np.uint8).tobytes()
             )
             weights["neighbours"] = int(np.clip(len(rows) // 15, 10, 300))
-        flat = np.linspace(-1, 1, QUANTILES, dtype=np.float32)[None, None, :]
-        self._set_quantiles(
-            weights, np.broadcast_to(flat.T, (QUANTILES, len(weights["models"]), 3)), members
-        )
+        flat = np.linspace(-1, 1, QUANTILES, dtype=np.float32).tobytes()
+        for model in weights["models"][1:]:
+            model["leads"] = tuple(flat if there else b"" for there in members)
         return weights
 
     def _priors(self, rows: NDArray[np.intp]) -> dict[str, Any]:
@@ -229,12 +230,13 @@ class Trainer:
         self,
         weights: dict[str, Any],
         outcomes: NDArray[np.float64],
-        chances: NDArray[np.float64],
+        probabilities: NDArray[np.float64],
         members: tuple[bool, bool, bool],
     ) -> None:
-        """Platt's scaling: slope and offset from the blended logarithm of the odds."""
+        """Platt's scaling: slope and offset from the blended logarithm of the odds, which the core
+        takes in the same way."""
         shares = np.array(weights["shares"]) * members
-        bounded = np.clip(chances, 0.01, 0.99)
+        bounded = np.clip(probabilities, _LEAST_PROBABILITY, 1 - _LEAST_PROBABILITY)
         logits = np.log(bounded / (1 - bounded)) @ (shares / shares.sum())
         for place, model in enumerate(weights["models"]):
             model["slope"], model["offset"] = _platt(logits[:, place], outcomes[:, place])
@@ -312,8 +314,8 @@ def _platt(logits: NDArray[np.float64], outcomes: NDArray[np.float64]) -> tuple[
     """Newton's method for two weights, held back a little, so that it ends where all is one."""
     slope, offset = 1.0, 0.0
     for _ in range(50):
-        chance = 1 / (1 + np.exp(-(slope * logits + offset)))
-        error, spread = chance - outcomes, chance * (1 - chance)
+        probability = 1 / (1 + np.exp(-(slope * logits + offset)))
+        error, spread = probability - outcomes, probability * (1 - probability)
         gradient = np.array([error @ logits + (slope - 1), error.sum() + 1e-3 * offset])
         cross = spread @ logits
         hessian = np.array([[spread @ logits**2 + 1, cross], [cross, spread.sum() + 1e-3]])

@@ -119,20 +119,36 @@ def reload(ctx: typer.Context, as_json: JsonOption = False) -> None:
 
 def _reloaded(options: Shared) -> dict[str, Any]:
     """What the server of the data directory says of a reload; or this process, of a configuration
-    that does not even tell where that is. Raises SeekrouteError."""
+    that does not lead to one. Raises SeekrouteError."""
     try:
         folder = options.folder()
     except ConfigError as error:
+        # The server has to count and log what it is asked to read, also where that is wrong.
         if options.data_dir is not None:
             raise
-        problems = [str(problem) for problem in error.problems]
-        return {"result": "refused", "problems": problems, **_NOTHING}
+        serving = _serving_folder(options, error)
+        if serving is None:
+            problems = [str(problem) for problem in error.problems]
+            return {"result": "refused", "problems": problems, **_NOTHING}
+        folder = serving
+        options = dataclasses.replace(options, data_dir=folder)
     pid = server_of(folder, "the next start reads everything")
     with options.open_control() as control:
         n = control.reloads.put()
         told = await_answer(folder, pid, lambda: control.reloads.get(n).told, _PATIENCE_S)
     answer: dict[str, Any] = json.loads(told)
     return answer
+
+
+def _serving_folder(options: Shared, error: ConfigError) -> Path | None:
+    """The data directory of a configuration that is wrong elsewhere, if a server runs there."""
+    from seekroute.config import data_dir_of
+    from seekroute.control.directory import serving_pid
+
+    if any(each.path == "data_dir" for each in error.problems):
+        return None
+    folder = data_dir_of(options.config)
+    return folder if serving_pid(folder) is not None else None
 
 
 def _say_changes(answer: dict[str, Any]) -> None:

@@ -1,14 +1,14 @@
-"""`seekroute router eval | train`: routing by content, on files of outcomes."""
+"""`seekroute router eval | train | explain`: routing by content."""
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -26,6 +26,7 @@ app = typer.Typer(
 _COLUMNS = ("router", "apgr", "sd", "cpt50", "cpt80")
 _MOST_SEEDS = 1000
 _STEPS = 4  # of a training
+_MOST_PROMPT = 1 << 20  # bytes of the standard input; the router looks at 4 KiB of them
 
 
 class Published(StrEnum):
@@ -58,27 +59,31 @@ NoVectorsOption = Annotated[
 ]
 
 
-def _vectors(file: Path | None, without: bool) -> WordVectors | None:
-    from seekroute.auto import shipped_vectors, word_vectors
+def _auto() -> ModuleType:
+    """`seekroute.auto`, which needs packages of an extra."""
+    try:
+        from seekroute import auto
+    except ImportError as error:
+        raise SeekrouteError(str(error)) from None
+    return auto
 
+
+def _vectors(file: Path | None, without: bool) -> WordVectors | None:
     if file is not None and without:
         raise typer.BadParameter("give --vectors or --no-vectors")
     if without:
         return None
-    return shipped_vectors() if file is None else word_vectors(file)
+    auto = _auto()
+    table: WordVectors = auto.shipped_vectors() if file is None else auto.word_vectors(file)
+    return table
 
 
 def _read(files: Sequence[Path], models: str | None, group: str | None) -> Outcomes:
-    try:
-        from seekroute.auto import read_outcomes
-    except ImportError as error:
-        raise SeekrouteError(
-            f"{error.name} is not installed: pip install 'seekroute[router]'"
-        ) from None
     names = [name.strip() for name in models.split(",")] if models else []
-    if models and (len(set(names)) < 2 or not all(names)):
-        raise typer.BadParameter("--models takes two names and more, separated by commas")
-    return read_outcomes(files, names, group)
+    if models and (len(names) < 2 or len(set(names)) < len(names) or not all(names)):
+        raise typer.BadParameter("--models takes two different names and more, separated by commas")
+    found: Outcomes = _auto().read_outcomes(files, names, group)
+    return found
 
 
 @contextmanager
@@ -134,6 +139,15 @@ def eval_(
     ] = None,
     vectors: VectorsOption = None,
     no_vectors: NoVectorsOption = False,
+    plot: Annotated[
+        Path | None,
+        typer.Option(
+            "--plot",
+            metavar="FILE",
+            help="Also draw the quality that a share of calls buys: .svg, .png or .pdf; needs "
+            "seekroute[plot]. Not with --curve.",
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Measure routing between two models on rated prompts, as RouteLLM's table does: APGR (the
@@ -144,6 +158,8 @@ def eval_(
     --leave-out and --curve (default: --folds 5)."""
     if sum(each is not None for each in (labels, folds, leave_out, curve)) > 1:
         raise typer.BadParameter("give one of --labels, --folds, --leave-out and --curve")
+    if plot is not None and curve is not None:
+        raise typer.BadParameter("--plot draws one table: leave --curve out")
     outcomes = _read(files, models, leave_out)
     from seekroute import auto
 
@@ -162,11 +178,15 @@ def eval_(
         for labelled, each in splits.items():
             report = auto.evaluate(outcomes, each, vectors=table, published=published, step=step)
             reports.append((labelled, report))
+    if plot is not None:
+        from seekroute.auto.drawing import write_plot
+
+        write_plot(reports[0][1], plot)
     if as_json:
         print_json([_as_json(labelled, report) for labelled, report in reports])
         return
     for _, report in reports:
-        _show(report, outcomes.rated.models, seeds)
+        _show(report, seeds)
 
 
 def _numbers(text: str) -> list[int]:
@@ -181,29 +201,9 @@ def _numbers(text: str) -> list[int]:
     return numbers
 
 
-def _rows(report: Report) -> list[dict[str, Any]]:
-    rows = []
-    for line in report.lines:
-        apgr, cpt50, cpt80 = line.mean
-        spread = f"{line.spread:.3f}" if len(line.runs) > 1 else None
-        rows.append(
-            {
-                "router": line.name,
-                "apgr": f"{apgr:.3f}",
-                "sd": spread,
-                "cpt50": f"{cpt50:.1f}",
-                "cpt80": f"{cpt80:.1f}",
-            }
-        )
-    return rows
-
-
-def _show(report: Report, models: Sequence[str], seeds: int) -> None:
-    say(
-        f"{models[0]} and {models[1]}: learned from {report.learned:.0f} prompts, tested on "
-        f"{report.tested}; seeds: {seeds}"
-    )
-    print_rows(_rows(report), _COLUMNS, as_json=False, folded=("router",))
+def _show(report: Report, seeds: int) -> None:
+    say(f"{report.caption}; seeds: {seeds}")
+    print_rows(report.rows(), _COLUMNS, as_json=False, folded=("router",))
     errors = ", ".join(f"{name} {value:.3f}" for name, value in report.calibration.items())
     say(f"calibration error: {errors}")
     for name, (half, most) in report.microseconds.items():
@@ -221,6 +221,7 @@ def _as_json(labelled: int | None, report: Report) -> dict[str, Any]:
                 **dict(zip(("apgr", "cpt50", "cpt80"), line.mean, strict=True)),
                 "sd": line.spread,
                 "runs": len(line.runs),
+                "points": line.points,
             }
             for line in report.lines
         ],
@@ -246,20 +247,22 @@ def train(
     """Learn from rated prompts, and write the weights to a file, which is replaced whole."""
     outcomes = _read(files, models, None)
     from seekroute import auto
+    from seekroute.auto.scoring import MEMBERS
+    from seekroute.auto.weights_file import write_whole
 
     revision = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     table = _vectors(vectors, no_vectors)
     with _progress(_STEPS, "training") as step:
         weights = auto.train(outcomes.rated, vectors=table, seed=seed, revision=revision, step=step)
-    scorer = auto.Scorer(weights, table)  # what is written can be read
-    _write(out, weights)
+    scorer = auto.Scorer(weights, table)  # refuses what could not be read again
+    write_whole(out, weights)
     told = {
         "weights": str(out),
         "bytes": len(weights),
         "revision": scorer.revision,
         "ratings": scorer.ratings,
         "models": scorer.models,
-        "shares": dict(zip(("linear", "trees", "neighbours"), scorer.shares, strict=True)),
+        "shares": dict(zip(MEMBERS, scorer.shares, strict=True)),
     }
     if as_json:
         print_json(told)
@@ -270,12 +273,28 @@ def train(
         )
 
 
-def _write(out: Path, weights: bytes) -> None:
-    """Puts the file in place whole."""
-    beside = out.with_name(f".{out.name}.{os.getpid()}")
-    try:
-        beside.write_bytes(weights)
-        os.replace(beside, out)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise SeekrouteError(f"{out} cannot be written: {error.strerror}") from error
+@app.command("explain")
+def explain(
+    prompt: Annotated[
+        str, typer.Argument(metavar="PROMPT|-", help="A text; -: the standard input.")
+    ],
+    weights: Annotated[
+        Path, typer.Option("--weights", "-w", help="The file that `router train` wrote.")
+    ],
+    vectors: VectorsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what routing by content sees in a prompt, and how well each model would serve it."""
+    auto = _auto()
+    table = None if vectors is None else auto.word_vectors(vectors)
+    router = auto.Router.load(weights, vectors=table)
+    if prompt == "-":
+        prompt = sys.stdin.buffer.read(_MOST_PROMPT).decode("utf-8", "replace")
+    explanation = router.explain(prompt)
+    if as_json:
+        print_json(explanation.to_dict())
+        return
+    for caption, (head, *rows) in explanation.tables().items():
+        say(caption)
+        named = [dict(zip(head, row, strict=True)) for row in rows]
+        print_rows(named, head, as_json=False, folded=head[:1])

@@ -77,11 +77,17 @@ def cross_check(
 def _check_routes(data: Mapping[str, Any], names: set[str], add: Callable[..., None]) -> None:
     """Names of models where there has to be one, and of virtual ones where there may be none."""
 
+    virtual_models = _dict(data.get("virtual_models"))
+
     def check(at: str, name: object) -> None:
-        if isinstance(name, str) and name and name not in names:
+        if not isinstance(name, str) or not name or name in names:
+            return
+        if name in virtual_models:
+            add(at, f"{name!r} is a virtual model, which cannot stand here", "name its models")
+        else:
             add(at, "no model of this name in the catalog", did_you_mean(name, names))
 
-    for name, virtual in _dict(data.get("virtual_models")).items():
+    for name, virtual in virtual_models.items():
         at = f"virtual_models.{name}"
         if name in names or name in AUTO_NAMES:
             add(at, "the catalog has a model of this name", "give it another one")
@@ -99,18 +105,23 @@ def _check_routes(data: Mapping[str, Any], names: set[str], add: Callable[..., N
 def _check_members(
     data: Mapping[str, Any], providers: Set[str], below: Catalog, add: Callable[..., None]
 ) -> None:
-    """Where virtual models ask: providers, or endpoints of the model by their tags."""
+    """Where virtual models ask: providers that have the model, or endpoints of it by their tags."""
     providers = {name.lower() for name in {*providers, MOCK_PROVIDER}}
     for name, virtual in _dict(data.get("virtual_models")).items():
         for number, member in enumerate(_list(_dict(virtual).get("candidates"))):
             model, provider = (_dict(member).get(key) for key in ("model", "provider"))
-            if not isinstance(provider, str) or not provider or provider.lower() in providers:
+            if not isinstance(provider, str) or provider.lower() in ("", MOCK_PROVIDER):
                 continue
             tags = _tags_of(model, data.get("models"), below)
-            if not any(_means(provider.lower(), tag) for tag in tags):
-                at = f"virtual_models.{name}.candidates.{number}.provider"
+            if any(_means(provider.lower(), tag) for tag in tags):
+                continue
+            at = f"virtual_models.{name}.candidates.{number}.provider"
+            if provider.lower() not in providers:
                 hint = did_you_mean(provider, {*providers, *tags})
                 add(at, "no provider of this name, and no endpoint of the model", hint)
+            elif tags:
+                message = f"{provider} has no endpoint of {model}: it would never be asked"
+                add(at, message, f"name one of {', '.join(sorted(tags))}")
 
 
 def _check_members_once(data: Mapping[str, Any], below: Catalog, add: Callable[..., None]) -> None:

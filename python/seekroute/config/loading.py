@@ -30,6 +30,7 @@ __all__ = [
     "ENV_PREFIX",
     "catalog_of",
     "config_file",
+    "data_dir_of",
     "load_settings",
     "profile_place",
     "profiles_of",
@@ -142,7 +143,7 @@ def load_settings(
         raise ConfigError(problems)
     settings._origins.update(origins)
     settings._folder = str(folder) if folder else ""
-    settings._source = Source(None if path is None else str(path), given, _working_directory())
+    settings._source = Source(document.name or None, given, _working_directory())
     return settings
 
 
@@ -187,6 +188,21 @@ def config_file(
     if chosen:
         return Path(chosen)
     return Path(DEFAULT_FILE) if os.path.lexists(DEFAULT_FILE) else None
+
+
+def data_dir_of(path: str | Path | None = None, environ: Mapping[str, str] | None = None) -> Path:
+    """The data directory that a configuration names, however wrong the rest of it is; where it
+    cannot be read at all, the default one beside it. Arguments as in `load_settings`."""
+    env = dict(os.environ if environ is None else environ)
+    told = _read_environment(env)[0].get("data_dir")
+    if isinstance(told, str):
+        return Path(told)
+    document = _find_document(path, env, [])
+    interpolate(document, env, without_keys=True)
+    named = document.data.get("data_dir")
+    if not isinstance(named, str) or not named:
+        named = Settings.model_fields["data_dir"].default
+    return Path(document.name).parent / named
 
 
 def _find_document(

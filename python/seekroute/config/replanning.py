@@ -49,8 +49,6 @@ def read_again(question: Question) -> Reading:
     except OSError as error:
         return Reading(refused=f"{error.filename or source.folder}: {error.strerror or error}")
     running = unpacked(question.running)
-    # The same file is read from now on, wherever the first reading has found it.
-    plan = replace(plan, source=source)
     after = taken_over(running, plan)
     return Reading("", after, packed(after), differences(running, plan))
 

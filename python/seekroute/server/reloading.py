@@ -113,6 +113,7 @@ class Reloads:
             if reading.plan is not None:
                 self._adopt(reading.plan)
                 self._running = reading.running
+                self._source = reading.plan.source  # a file that was found is missed from now on
         except (SeekrouteError, ValueError, OSError) as error:
             refused = str(error)
         except Exception as error:  # a fault of ours: whoever asked must not wait for an answer

@@ -178,12 +178,12 @@ def models_bundle(models: ModelPage) -> Bundle:
 
 def quote_bundle(quote: Quote) -> Bundle:
     """What a request would cost at each candidate."""
-    return _rows_bundle(f"Quote for {quote.to_dict()['model']}, USD", quote.table())
+    return rows_bundle(f"Quote for {quote.to_dict()['model']}, USD", quote.table())
 
 
 def routing_bundle(routing: Routing) -> Bundle:
     """Who can serve a request, and who was asked."""
-    return _rows_bundle(f"Route of {routing.to_dict()['requested']}", routing.table())
+    return rows_bundle(f"Route of {routing.to_dict()['requested']}", routing.table())
 
 
 def credits_bundle(credits: Credits) -> Bundle:
@@ -226,7 +226,7 @@ def activity_bundle(page: ActivityPage) -> Bundle:
     rows = [_activity_row(row) + [row.get("key_id", "")] * keys for row in data[:_MAX_ROWS]]
     left = len(data) - len(rows)
     caption = f"Activity: {usd(page.usage)}" + (f", {number_of(left, 'row')} more" if left else "")
-    return _rows_bundle(caption, [names + ["Key"] * keys, *rows])
+    return rows_bundle(caption, [names + ["Key"] * keys, *rows])
 
 
 def _activity_row(row: Mapping[str, Any]) -> list[str]:
@@ -240,12 +240,13 @@ def _facts_bundle(caption: str, facts: Sequence[tuple[str, str]]) -> Bundle:
     width = max(map(len, names))
     lines = [f"{name:<{width}}  {value}" for name, value in facts]
     return {
-        **_rows_bundle(caption, [names, values]),
+        **rows_bundle(caption, [names, values]),
         "text/plain": printable("\n".join([caption, *lines])),
     }
 
 
-def _rows_bundle(caption: str, table: Sequence[Sequence[str]]) -> Bundle:
+def rows_bundle(caption: str, table: Sequence[Sequence[str]]) -> Bundle:
+    """A table of text, the head first; each row is named by its first cell."""
     names, *rows = table
     lines = [f"| {' | '.join(_cell(name) for name in names)} |", f"|{'---|' * len(names)}"]
     lines += [f"| {' | '.join(_cell(value) for value in row)} |" for row in rows]

@@ -1,16 +1,12 @@
-"""Drawings of results and usage. matplotlib is imported when one is asked for.
-
-Figures are made without pyplot: no backend is chosen, no window opens, nothing has to be closed.
-A notebook shows a returned figure by itself; `figure.savefig("cost.png")` writes it.
-"""
+"""Drawings of results and usage; see `seekroute.figures`."""
 
 from __future__ import annotations
 
-import io
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from seekroute.figures import new_figure
 from seekroute.money import decimal_usd
 
 if TYPE_CHECKING:
@@ -104,26 +100,13 @@ def _figure(kinds: Sequence[str], names: Sequence[str]) -> tuple[Figure, list[tu
     for kind in wanted:
         if kind not in KINDS:
             raise ValueError(f"plot: expected {', '.join(KINDS)}, found {kind!r}")
-    try:
-        from matplotlib.figure import Figure
-        from matplotlib.ticker import FuncFormatter, MaxNLocator
-    except ImportError:
-        raise ImportError(
-            "matplotlib is needed for this: pip install matplotlib", name="matplotlib"
-        ) from None
-
-    class ShownFigure(Figure):
-        # Without pyplot nobody has taught the notebook to show a figure.
-        def _repr_png_(self) -> bytes:
-            picture = io.BytesIO()
-            self.savefig(picture, format="png")
-            return picture.getvalue()
-
     # As many places as models, but not so few that a bar becomes a slab.
     places = max(len(names), _FEWEST_PLACES)
     height = 1.3 + 0.34 * places
     labels = min(3.0, 0.075 * max(map(len, names), default=0))
-    figure = ShownFigure(figsize=(3.9 * len(wanted) + labels, height), layout="constrained")
+    figure = new_figure(3.9 * len(wanted) + labels, height)
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
     panels = []
     for number, kind in enumerate(wanted, 1):
         axes = figure.add_subplot(1, len(wanted), number)

@@ -1,0 +1,333 @@
+"""Routing by content in a notebook: `seekroute.Router`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from seekroute.auto.evaluation import Report, evaluate_weights
+from seekroute.auto.outcomes import Outcomes, outcomes_of, read_outcomes
+from seekroute.auto.scoring import (
+    MEMBERS,
+    Scorer,
+    WordVectors,
+    as_bytes,
+    counters_of,
+    scan,
+    scorer_of,
+    shipped_vectors,
+)
+from seekroute.auto.training import Rated, train
+from seekroute.auto.weights_file import read_bounded, write_whole
+from seekroute.errors import SeekrouteError
+from seekroute.shown import Bundle, Shown, bundle, register
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_KEPT: Final = 4096  # bytes of a text that are looked at; of a longer one, half from each end
+
+RatedRows = Outcomes | Rated | str | Path | Iterable[Mapping[str, Any]]
+"""Rated prompts: read already, a file of them, or rows as `read_outcomes` reads them."""
+
+
+@dataclass(frozen=True)
+class ModelExplanation:
+    """What the weights say of one model for a prompt.
+
+    Attributes:
+        name: The model.
+        quality: The probability that it serves the prompt well.
+        rank: The worth of asking it instead of the first model: the share of the prompts that were
+            learned from for which it was less; 0 of the first.
+        members: What each member that counts says of `quality`, uncalibrated.
+    """
+
+    name: str
+    quality: float
+    rank: float
+    members: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Explanation(Shown):
+    """What routing by content sees in a prompt, and what it makes of it.
+
+    Attributes:
+        features: The counters of the prompt by name; counts and lengths as such.
+        difficulty: How hard the prompt looks by length and keywords, as a rank from 0 to 1 among
+            those that were learned from.
+        models: Of the weights, the reference first.
+        reason: The same in a sentence.
+        revision: Of the weights.
+    """
+
+    features: dict[str, float]
+    difficulty: float
+    models: list[ModelExplanation]
+    reason: str
+    revision: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return {
+            "reason": self.reason,
+            "difficulty": self.difficulty,
+            "models": [
+                {
+                    "model": model.name,
+                    "quality": model.quality,
+                    "rank": model.rank,
+                    "members": model.members,
+                }
+                for model in self.models
+            ],
+            "features": self.features,
+            "revision": self.revision,
+        }
+
+    def tables(self) -> dict[str, list[list[str]]]:
+        """Tables of text by their captions, the head of each first."""
+        members = [name for name in MEMBERS if name in self.models[0].members]
+        models = [["model", "quality", "rank", *members]]
+        for model in self.models:
+            numbers = [model.quality, model.rank, *model.members.values()]
+            models.append([model.name, *(f"{number:.3f}" for number in numbers)])
+        features = [["feature", "value"]]
+        features += [[name, f"{value:.4g}"] for name, value in self.features.items() if value]
+        return {
+            f"{self.reason} Difficulty: {self.difficulty:.2f}.": models,
+            "Features that are not 0": features,
+        }
+
+    def __str__(self) -> str:
+        return bundle(self)["text/plain"]
+
+
+class Router(Shown):
+    """Routing by content: learns from rated prompts, says what it makes of others, is measured.
+
+    What it says of a prompt is what a server with the same weights says: the core computes both.
+    Not thread-safe while it is fitted.
+
+    >>> rows = [{"prompt": f"{i} apples", "weak": i % 2, "strong": 1} for i in range(20)]
+    >>> router = Router().fit(rows)
+    >>> [model.name for model in router.explain("How many apples?").models]
+    ['weak', 'strong']
+    """
+
+    def __init__(self, weights: bytes = b"", *, vectors: WordVectors | None = None) -> None:
+        """Begins with weights, or with nothing: then `fit` comes first.
+
+        Args:
+            weights: As `seekroute.auto.train` gives them.
+            vectors: Another table of word vectors than the package's.
+
+        Raises:
+            SeekrouteError: The weights are damaged, of another version, or of another table.
+        """
+        self._vectors = vectors
+        self._weights = weights
+        self._scorer = scorer_of(weights, vectors) if weights else None
+        self._report: Report | None = None
+
+    @classmethod
+    def load(cls, path: str | Path, *, vectors: WordVectors | None = None) -> Router:
+        """A router with the weights in a file, as `save` and `seekroute router train` write it.
+
+        Raises:
+            SeekrouteError: It cannot be read; and as `Router`.
+        """
+        return cls(read_bounded(Path(path)), vectors=vectors)
+
+    def save(self, path: str | Path) -> None:
+        """Writes the weights to a file, which is replaced whole.
+
+        Raises:
+            SeekrouteError: There are none yet, or it cannot be written.
+        """
+        self._ready()
+        write_whole(Path(path), self._weights)
+
+    @property
+    def models(self) -> list[str]:
+        """The models of the weights, the reference first; none before there are weights."""
+        return [] if self._scorer is None else self._scorer.models
+
+    def fit(self, outcomes: RatedRows, *, models: Sequence[str] = (), seed: int = 0) -> Router:
+        """Learns anew from rated prompts, and returns itself. Takes seconds for 1,500 of them.
+
+        Args:
+            outcomes: A file of them, or rows with a `prompt` and an outcome of each model, 0 to 1;
+                of a pandas frame give `frame.to_dict("records")`.
+            models: As in `read_outcomes`.
+            seed: The same gives the same weights.
+
+        Raises:
+            SeekrouteError: They are too few, a row lacks something, or a package of
+                `seekroute[router]` is not installed. The weights stay as they were.
+        """
+        rated = _rated(outcomes, models)
+        revision = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        table = self._vectors or shipped_vectors()
+        weights = train(rated, vectors=table, seed=seed, revision=revision)
+        self._scorer = Scorer(weights, table)
+        self._weights, self._report = weights, None
+        return self
+
+    def explain(self, prompt: str | Sequence[Mapping[str, Any]]) -> Explanation:
+        """What is seen in a prompt, and how well each model would serve it.
+
+        Args:
+            prompt: A text, or messages as a request has them: their last one of a user counts.
+
+        Raises:
+            SeekrouteError: There are no weights yet, or no message of a user.
+        """
+        scorer = self._ready()
+        text = excerpt_of(prompt)
+        scores = scorer.score([text])
+        there = scorer.members
+        models = [
+            ModelExplanation(
+                name=name,
+                quality=float(scores.quality[0, place]),
+                rank=float(scores.ranks[0, place]),
+                members={
+                    member: float(scores.members[0, place, i])
+                    for i, member in enumerate(MEMBERS)
+                    if member in there
+                },
+            )
+            for place, name in enumerate(scorer.models)
+        ]
+        return Explanation(
+            features=counters_of(scan([text]).dense[0]),
+            difficulty=float(scores.prior[0]),
+            models=models,
+            reason=_reason(models),
+            revision=scorer.revision,
+        )
+
+    def evaluate(
+        self, outcomes: RatedRows, *, models: Sequence[str] = (), published: str | None = None
+    ) -> Report:
+        """Measures the weights as they are, next to length, keywords, chance and the oracle.
+
+        Args:
+            outcomes: As in `fit`, of the same two models; prompts that were learned from flatter.
+            models: As in `read_outcomes`.
+            published: A key of `seekroute.auto.PUBLISHED`, whose lines are added.
+
+        Raises:
+            SeekrouteError: There are no weights yet, or they are of other models or more than two;
+                or the strong model is not better.
+        """
+        scorer = self._ready()
+        rated = _rated(outcomes, models or scorer.models)
+        self._report = evaluate_weights(scorer, rated, published=published)
+        return self._report
+
+    def plot(self) -> Figure:
+        """Draws what `evaluate` measured last.
+
+        Raises:
+            SeekrouteError: Nothing was measured yet, or matplotlib is not installed.
+        """
+        if self._report is None:
+            raise SeekrouteError("nothing was measured yet: call evaluate() first")
+        return self._report.plot()
+
+    def _ready(self) -> Scorer:
+        if self._scorer is None:
+            raise SeekrouteError("the router has no weights yet: call fit(), or Router.load()")
+        return self._scorer
+
+    def __repr__(self) -> str:
+        if self._scorer is None:
+            return "Router(no weights yet)"
+        return (
+            f"Router({' | '.join(self.models)}, learned from {self._scorer.ratings} prompts, "
+            f"{self._scorer.revision})"
+        )
+
+
+def excerpt_of(prompt: str | Sequence[Mapping[str, Any]]) -> bytes:
+    """What is looked at of a prompt: a text, or the text of the last message of a user. Of more
+    than 4 KiB the first and the last 2 KiB.
+
+    Raises:
+        SeekrouteError: There is no message of a user.
+
+    >>> excerpt_of([{"role": "user", "content": "Hello!"}])
+    b'Hello!'
+    """
+    if not isinstance(prompt, str):
+        content = next((each.get("content") for each in reversed(prompt) if _is_users(each)), None)
+        if content is None:
+            raise SeekrouteError("there is no message of a user: give one, or a text")
+        parts = content if not isinstance(content, str) else [{"text": content}]
+        prompt = "".join(part["text"] for part in parts if isinstance(part.get("text"), str))
+    (text,) = as_bytes([prompt])
+    return text if len(text) <= _KEPT else text[: _KEPT // 2] + text[-_KEPT // 2 :]
+
+
+def _is_users(message: Mapping[str, Any]) -> bool:
+    return message.get("role") == "user" and message.get("content") is not None
+
+
+def _rated(outcomes: RatedRows, models: Sequence[str]) -> Rated:
+    if isinstance(outcomes, Rated):
+        return outcomes
+    if isinstance(outcomes, str | Path):
+        outcomes = read_outcomes([Path(outcomes)], models)
+    if not isinstance(outcomes, Outcomes):
+        outcomes = outcomes_of(outcomes, models)
+    return outcomes.rated
+
+
+def _reason(models: Sequence[ModelExplanation]) -> str:
+    first, *others = models
+    said = [
+        f"asking {model.name} instead is worth more here than for {model.rank:.0%} of the prompts "
+        f"that were learned from"
+        for model in others
+    ]
+    return (
+        f"{first.name} serves this well with a probability of {first.quality:.0%}; "
+        f"{'; '.join(said)}."
+    )
+
+
+def _explanation_bundle(explanation: Explanation) -> Bundle:
+    from seekroute.client.show.display import rows_bundle
+
+    return _joined([rows_bundle(*each) for each in explanation.tables().items()])
+
+
+def _report_bundle(report: Report) -> Bundle:
+    from seekroute.client.show.display import rows_bundle
+
+    head = ["router", "APGR", "sd", "CPT50", "CPT80"]
+    rows = [head, *([row[name] or "" for name in row] for row in report.rows())]
+    return rows_bundle(report.caption, rows)
+
+
+def _router_bundle(router: Router) -> Bundle:
+    from seekroute.client.show.display import rows_bundle
+
+    table = rows_bundle("seekroute.Router", [["Router"], [repr(router)]])
+    return {**table, "text/plain": repr(router)}
+
+
+def _joined(bundles: Sequence[Bundle]) -> Bundle:
+    gaps = {"text/plain": "\n\n", "text/markdown": "\n\n", "text/html": ""}
+    return {kind: gap.join(each[kind] for each in bundles) for kind, gap in gaps.items()}
+
+
+register(Explanation, _explanation_bundle)
+register(Report, _report_bundle)
+register(Router, _router_bundle)
