@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from seekroute.control import CoreKey
 from seekroute.ledger import LedgerError
 from seekroute.money import nano
 from seekroute.rate_limits import LimitPlan
@@ -137,13 +138,13 @@ def test_a_day_is_read_until_it_could_be_and_belongs_to_its_day(daily: RunningSe
         cast("Ledger", book),
         now=lambda: now[0],
     )
-    counts.expect_key("org_1", "key_1")
+    counts.expect_keys([CoreKey(b"", "key_1", "org_1", "seekroute")])
     with pytest.raises(LedgerError):
         counts.count()
     counts.count()
     counts.count()
     assert book.asked == [("key_1", 20_000)] * 2
     assert told == []
-    counts.expect_key("org_1", "key_1")
+    counts.expect_keys([CoreKey(b"", "key_1", "org_1", "seekroute")])
     counts.count()
     assert told == [("key", "org_1", "key_1", 1, 5)]
