@@ -7,9 +7,9 @@ embeddings of all-MiniLM-L6-v2.
 The file in the repository came from this. Another library of linear algebra may turn single bytes
 by one; `--check` compares with the file that is there within that.
 
-Each vector is that of its word piece less the mean, on the sixteen axes along which they differ
-most (PCA), times a / (a + p), where p is how frequent the piece is by Zipf's law (SIF, Arora et
-al., 2017). No prompt goes in.
+Each vector is that of its word less the mean of all word pieces, on the sixteen axes along which
+they differ most (PCA), times a / (a + p), where p is how frequent the word is by Zipf's law (SIF,
+Arora et al., 2017). Pieces that only go on with a word are left out. No prompt goes in.
 """
 
 from __future__ import annotations
@@ -70,11 +70,23 @@ def build(wheel: Path) -> bytes:
     frequency /= frequency.sum()
     table *= (_SIF / (_SIF + frequency))[:, None]
     # "[CLS]" and its like are in no text.
-    marks = [len(piece) > 1 and piece.startswith("[") for piece in pieces]
-    table[np.array(marks)] = 0
+    table[np.array([is_mark(piece) for piece in pieces])] = 0
     scales = (np.abs(table).max(axis=0) / 127).astype(np.float32)
     numbers = np.rint(table / scales).astype(np.int8)
-    return _core.build_word_vectors(pieces, [float(each) for each in scales], numbers.tobytes())
+    words = [i for i, each in enumerate(pieces) if not is_mark(each) and not is_inner(each)]
+    return _core.build_word_vectors(
+        [pieces[i] for i in words], [float(each) for each in scales], numbers[words].tobytes()
+    )
+
+
+def is_mark(piece: str) -> bool:
+    """Whether a piece of the vocabulary is a sign of the model's own."""
+    return len(piece) > 1 and piece.startswith("[")
+
+
+def is_inner(piece: str) -> bool:
+    """Whether it only goes on with a word: words are taken whole or not at all."""
+    return len(piece) > 2 and piece.startswith("##")
 
 
 def main() -> None:

@@ -1,5 +1,6 @@
 // Numbers cross as bytes: numpy reads them there without a copy.
 #include <chrono>
+#include <cmath>
 #include <cstring>
 #include <memory>
 #include <optional>
@@ -56,10 +57,10 @@ py::tuple ScanTexts(const std::vector<py::bytes>& texts, const Vectors& vectors)
   {
     const ReleasedGil released;
     TextScanner scanner;
-    std::vector<uint16_t> pieces;
+    std::vector<uint16_t> known;
     for (const std::string_view text : views) {
       const TextFeatures& features = scanner.Scan(text);
-      const auto row = DenseFeaturesOf(text, features, vectors.get(), &pieces);
+      const auto row = DenseFeaturesOf(text, features, vectors.get(), &known);
       dense.insert(dense.end(), row.begin(), row.end());
       difficulty.insert(difficulty.end(), {features.length, features.keyword});
       for (const WordCount& word : features.words) {
@@ -191,6 +192,57 @@ py::tuple ScoreTexts(const AutoScorer& scorer, const std::vector<py::bytes>& tex
                         BytesOf(priors), BytesOf(spans));
 }
 
+// A linear model that learns of texts one after the other. All words are as rare.
+class OnlineTexts {
+ public:
+  // `spreads`: of the counters, mean and scale of each.
+  explicit OnlineTexts(const std::vector<float>& spreads)
+      : model_({.words = std::vector<float>(kWordBuckets)}) {
+    if (spreads.size() != 2 * kCounterCount) throw py::value_error("spreads: not 27 pairs");
+    for (size_t i = 0; i < kCounterCount; ++i) {
+      spreads_[i] = {spreads[2 * i], spreads[2 * i + 1]};
+    }
+  }
+
+  // Before it learns of it, the probability of each text; then of its outcome, unless that is NaN.
+  std::vector<float> Follow(const std::vector<std::string_view>& texts,
+                            const std::vector<float>& outcomes) {
+    std::vector<float> probabilities;
+    for (size_t i = 0; i < texts.size(); ++i) {
+      const TextFeatures& features = scanner_.Scan(texts[i]);
+      WeighWords(features.words, {}, &words_);
+      std::array<float, kCounterCount> counters;
+      for (size_t c = 0; c < kCounterCount; ++c) {
+        counters[c] = (features.counters[c] - spreads_[c].mean) * spreads_[c].scale;
+      }
+      const double logit = model_.model().Logit(words_, counters);
+      probabilities.push_back(static_cast<float>(1 / (1 + std::exp(-logit))));
+      if (!std::isnan(outcomes[i])) model_.Learn(words_, counters, outcomes[i]);
+    }
+    return probabilities;
+  }
+
+  // What `write_auto_weights` takes of a model, on counters as they are.
+  py::dict Weights() const {
+    LinearModel raw = model_.model();
+    for (size_t c = 0; c < kCounterCount; ++c) {
+      raw.counters[c] *= spreads_[c].scale;
+      raw.bias -= raw.counters[c] * spreads_[c].mean;
+    }
+    py::dict weights;
+    weights["words"] = BytesOf(raw.words);
+    weights["counters"] = BytesOf(std::vector<float>(raw.counters.begin(), raw.counters.end()));
+    weights["bias"] = raw.bias;
+    return weights;
+  }
+
+ private:
+  OnlineLinearModel model_;
+  std::array<AutoWeights::Spread, kCounterCount> spreads_;
+  TextScanner scanner_;
+  std::vector<WordWeight> words_;
+};
+
 }  // namespace
 
 void BindAuto(py::module_& m) {
@@ -234,6 +286,21 @@ void BindAuto(py::module_& m) {
                              })
       .def("score", &ScoreTexts, py::arg("texts"), py::arg("ask_neighbours"));
 
+  py::class_<OnlineTexts>(m, "OnlineLinearModel", py::is_final())
+      .def(py::init([](const py::bytes& spreads) {
+             return OnlineTexts(NumbersOf<float>(std::string_view(spreads), "spreads"));
+           }),
+           py::arg("spreads"))
+      .def(
+          "follow",
+          [](OnlineTexts& model, const std::vector<py::bytes>& texts, const py::bytes& outcomes) {
+            const auto numbers = NumbersOf<float>(std::string_view(outcomes), "outcomes");
+            if (numbers.size() != texts.size()) throw py::value_error("outcomes: not one a text");
+            return BytesOf(model.Follow(ViewsOf(texts), numbers));
+          },
+          py::arg("texts"), py::arg("outcomes"))
+      .def("weights", &OnlineTexts::Weights);
+
   m.def("auto_counters", [] {
     std::vector<std::pair<std::string_view, bool>> counters;
     for (const CounterName& each : CounterNames()) counters.emplace_back(each.name, each.is_log);
@@ -253,13 +320,13 @@ void BindAuto(py::module_& m) {
       py::arg("texts"), py::arg("vectors"));
   m.def(
       "build_word_vectors",
-      [](const std::vector<std::string>& pieces, const std::array<float, kVectorSize>& scales,
+      [](const std::vector<std::string>& words, const std::array<float, kVectorSize>& scales,
          const py::bytes& numbers) {
         const StaticVectors made = Unwrap(StaticVectors::Make(
-            pieces, scales, NumbersOf<int8_t>(std::string_view(numbers), "numbers")));
+            words, scales, NumbersOf<int8_t>(std::string_view(numbers), "numbers")));
         return py::bytes(made.Write());
       },
-      py::arg("pieces"), py::arg("scales"), py::arg("numbers"));
+      py::arg("words"), py::arg("scales"), py::arg("numbers"));
   m.def("text_directions", &Directions, py::arg("dense"), py::arg("direction"));
   m.def("write_auto_weights", &WriteWeights, py::arg("weights"));
 }

@@ -35,8 +35,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   std::shared_ptr<const StaticVectors> vectors;
   if (const Result<StaticVectors> read = StaticVectors::Read(given)) {
     Check(StaticVectors::Read(read->Write())->checksum() == read->checksum());
-    std::vector<uint16_t> pieces;
-    for (const float each : read->VectorOf(given, &pieces)) Check(std::isfinite(each));
+    std::vector<uint16_t> known;
+    for (const float each : read->VectorOf(given, &known)) Check(std::isfinite(each));
   }
   // A fuzzer finds no checksum: it is put behind.
   std::string bytes(given);

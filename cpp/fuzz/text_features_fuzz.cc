@@ -7,7 +7,7 @@
 
 #include "routing/auto/linear_model.h"
 #include "routing/auto/markers.h"
-#include "routing/auto/word_pieces.h"
+#include "routing/auto/vocabulary.h"
 
 namespace {
 
@@ -36,10 +36,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     square += static_cast<double>(each.value) * static_cast<double>(each.value);
   }
   Check(words.empty() || std::abs(square - 1) < 1e-3);
-  static const WordPieces* const vocabulary = new WordPieces(
-      *WordPieces::Make({"a", "an", "##a", "##n", "the", "##th", ".", "\xe4\xba\xba"}));
-  std::vector<uint16_t> pieces;
-  vocabulary->Split(text, &pieces);
-  Check(pieces.size() <= size);
+  static const Vocabulary* const vocabulary =
+      new Vocabulary(*Vocabulary::Make({"a", "an", "the", ".", "\xe4\xba\xba"}));
+  std::vector<uint16_t> known;
+  vocabulary->Find(text, &known);
+  Check(known.size() <= size);
   return 0;
 }

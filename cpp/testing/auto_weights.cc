@@ -22,12 +22,12 @@ std::vector<float> Quantiles(std::mt19937_64* random) {
 std::shared_ptr<const StaticVectors> SomeVectors() {
   std::array<float, kVectorSize> scales;
   scales.fill(0.01F);
-  const std::vector<std::string> pieces{"prove", "theorem", "hello", "##s", "what", "is"};
+  const std::vector<std::string> words{"prove", "theorem", "hello", "s", "what", "is"};
   std::vector<int8_t> numbers;
-  for (size_t i = 0; i < pieces.size() * kVectorSize; ++i) {
+  for (size_t i = 0; i < words.size() * kVectorSize; ++i) {
     numbers.push_back(static_cast<int8_t>(i * 37 % 251 - 125));
   }
-  return std::make_shared<StaticVectors>(*StaticVectors::Make(pieces, scales, std::move(numbers)));
+  return std::make_shared<StaticVectors>(*StaticVectors::Make(words, scales, std::move(numbers)));
 }
 
 AutoWeights SomeAutoWeights(uint64_t seed, size_t models) {

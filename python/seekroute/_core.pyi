@@ -442,6 +442,20 @@ class AutoScorer:
         """Ranks and qualities (texts, models), members and leads (texts, models, 3) and priors
         (texts) as float32; nanoseconds (texts) as int64."""
 
+@final
+class OnlineLinearModel:
+    """A linear model that learns of texts one after the other; not thread-safe."""
+
+    def __init__(self, spreads: bytes) -> None:
+        """`spreads`: mean and scale of each counter, float32."""
+
+    def follow(self, texts: Sequence[bytes], outcomes: bytes) -> bytes:
+        """Of each text its probability, float32, before it is learned of; then learns its outcome,
+        float32, unless that is NaN."""
+
+    def weights(self) -> dict[str, Any]:
+        """`words`, `counters` and `bias` of a model of `write_auto_weights`."""
+
 def auto_counters() -> list[tuple[str, bool]]:
     """The counters of a prompt by name; whether each is the natural logarithm of 1 + a number."""
 
@@ -454,6 +468,6 @@ def scan_texts(
     """Dense features (texts, 43) and difficulty (texts, 2) as float32; of each text where its words
     end, as uint32; their buckets and counts as uint16."""
 
-def build_word_vectors(pieces: Sequence[str], scales: Sequence[float], numbers: bytes) -> bytes: ...
+def build_word_vectors(words: Sequence[str], scales: Sequence[float], numbers: bytes) -> bytes: ...
 def text_directions(dense: bytes, direction: bytes) -> bytes: ...
 def write_auto_weights(weights: dict[str, Any]) -> bytes: ...

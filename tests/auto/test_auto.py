@@ -18,8 +18,9 @@ import pytest
 from seekroute import auto
 from seekroute.auto.linear import design, fit_linear
 from seekroute.auto.metrics import calibration_error, cost_quality
+from seekroute.auto.mistyping import mistyped
 from seekroute.auto.scoring import COUNTERS
-from seekroute.auto.training import twins_of
+from seekroute.auto.training import COPIES, twins_of
 from seekroute.auto.trees import train_trees
 from seekroute.errors import SeekrouteError
 
@@ -71,25 +72,28 @@ def scorer(weights: bytes) -> auto.Scorer:
 def test_trees_say_what_their_trainer_says(
     rated: auto.Rated, scorer: auto.Scorer, weights: bytes
 ) -> None:
-    dense = auto.scan(rated.prompts, auto.shipped_vectors()).dense
+    taught = auto.Trainer(rated, auto.shipped_vectors()).taught.dense
+    outcomes = np.tile(rated.outcomes, (1 + COPIES, 1))
     fresh = auto.as_bytes(made_prompts(400, seed=9))
     asked = auto.scan(fresh, auto.shipped_vectors()).dense
     members = scorer.score(fresh).members
     for place in range(2):
-        booster = train_trees(dense, rated.outcomes[:, place], place)
+        booster = train_trees(taught, outcomes[:, place], place, copies=1 + COPIES)
         expected = booster.predict(np.asarray(asked, np.float64))
         np.testing.assert_allclose(members[:, place, 1], expected, rtol=0, atol=1e-7)
-        assert np.ptp(expected) > 0.2
+        assert np.ptp(expected) > 0.05
 
 
 def test_regression_says_what_its_fit_says(rated: auto.Rated, scorer: auto.Scorer) -> None:
-    features = auto.scan(rated.prompts, auto.shipped_vectors())
-    made = design(features, np.arange(len(rated)))
+    trainer = auto.Trainer(rated, auto.shipped_vectors())
+    features = trainer.features
+    made = design(trainer.taught, trainer.taught_rows(np.arange(len(rated))))
+    outcomes = np.tile(rated.outcomes, (1 + COPIES, 1))
     for place in range(2):
-        model = fit_linear(made, rated.outcomes[:, place])
+        model = fit_linear(made, outcomes[:, place], copies=1 + COPIES)
         words = np.frombuffer(model["words"], np.float32)
         counters = np.frombuffer(model["counters"], np.float32)
-        odds = made.matrix[:, :-COUNTERS] @ words
+        odds = made.matrix[: len(rated), :-COUNTERS] @ words
         odds += features.dense[:, :COUNTERS] @ counters + model["bias"]
         found = scorer.score(rated.prompts).members[:, place, 0]
         np.testing.assert_allclose(found, 1 / (1 + np.exp(-odds)), atol=2e-6)
@@ -110,12 +114,20 @@ def test_a_fit_has_no_slope_left(rated: auto.Rated) -> None:
 def test_neighbours_are_those_of_the_highest_cosine(rated: auto.Rated, scorer: auto.Scorer) -> None:
     vectors = auto.shipped_vectors()
     dense = auto.scan(rated.prompts, vectors).dense.astype(np.float64)
+    noise = np.mean(
+        [
+            (auto.scan(mistyped(rated.prompts, 0.08, seed), vectors).dense - dense).var(axis=0)
+            for seed in range(COPIES)
+        ],
+        axis=0,
+    )
     mean, spread = dense.mean(axis=0), dense.std(axis=0)
     weight = np.full(43, 1 / np.sqrt(27))
     weight[27:] = 0.5 / 4
 
     def direction(rows: Any) -> Any:
-        spreaded = np.where(spread > 1e-6, (rows - mean) / np.maximum(spread, 1e-6) * weight, 0)
+        held = np.maximum(np.sqrt(spread**2 + 4 * noise), 1e-6)
+        spreaded = np.where(spread > 1e-6, (rows - mean) / held * weight, 0)
         return spreaded / np.linalg.norm(spreaded, axis=1, keepdims=True)
 
     fresh = auto.as_bytes(made_prompts(60, seed=4))
@@ -168,6 +180,34 @@ def test_weights_have_no_prompt(rated: auto.Rated, weights: bytes) -> None:
     for prompt in rated.prompts:
         assert prompt not in weights
     assert b"theorem" not in weights
+
+
+def test_what_is_taught_is_each_prompt_and_its_copies(rated: auto.Rated) -> None:
+    trainer = auto.Trainer(rated)
+    texts = [*rated.prompts]
+    for seed in range(COPIES):
+        texts += mistyped(rated.prompts, 0.08, seed)
+    rows = trainer.taught_rows(np.array([3, 7]))
+    assert [texts[i].split()[0] for i in rows[:2]] == [rated.prompts[i].split()[0] for i in (3, 7)]
+    together = auto.scan(texts)
+    np.testing.assert_array_equal(trainer.taught.dense, together.dense)
+    np.testing.assert_array_equal(trainer.taught.ends, together.ends)
+    np.testing.assert_array_equal(trainer.taught.buckets, together.buckets)
+    assert rows.tolist() == [3, 7, 603, 607, 1203, 1207]
+
+
+def test_copies_keep_decisions_of_mistyped_prompts(monkeypatch: pytest.MonkeyPatch) -> None:
+    learned, asked = made_rated(400, seed=3), made_rated(400, seed=60).prompts
+    typed = mistyped(asked, 0.05, seed=99)
+
+    def turned() -> float:
+        scorer = auto.Scorer(auto.train(learned))
+        ranks, again = (scorer.score(each).ranks[:, 1] for each in (asked, typed))
+        return float(np.mean((ranks > np.median(ranks)) != (again > np.median(ranks))))
+
+    kept = turned()
+    monkeypatch.setattr("seekroute.auto.training._MISTYPED", 0.0)
+    assert kept < turned()
 
 
 def test_few_ratings_train_regression_alone(rated: auto.Rated) -> None:
@@ -250,6 +290,32 @@ def test_chance_is_a_half_and_equal_scores_are_chance() -> None:
     assert cost_quality(draw.random(20_000), strong, weak).apgr == pytest.approx(0.5, abs=0.03)
     assert cost_quality(np.zeros(20_000), strong, weak).apgr == pytest.approx(0.5, abs=0.03)
     assert cost_quality(strong - weak, strong, weak).apgr > 1
+
+
+def test_a_share_of_the_characters_is_mistyped() -> None:
+    texts = ["\u00e9" * 5000, "a\n" * 2500, ""]
+    (accents, lines, nothing) = mistyped(auto.as_bytes(texts), 0.1, seed=4)
+    for text, typed in zip(texts, (accents, lines, nothing), strict=True):
+        assert len(typed.decode()) == len(text)
+    changed = [a != b for a, b in zip(texts[0], accents.decode(), strict=True)]
+    assert 0.07 < np.mean(changed) < 0.13
+    assert lines.count(b"\n") < 2350
+    assert mistyped(auto.as_bytes(texts), 0.1, seed=4) == [accents, lines, nothing]
+    assert mistyped(auto.as_bytes(texts), 0.1, seed=5) != [accents, lines, nothing]
+
+
+def test_decisions_that_turn_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    rated = made_rated(200)
+    scorer = auto.Scorer(auto.train(made_rated(100, seed=9)))
+    reports = {}
+    for name, typed in (
+        ("same", lambda texts, *_: texts),
+        ("other", lambda texts, *_: texts[::-1]),
+    ):
+        monkeypatch.setattr("seekroute.auto.evaluation.mistyped", typed)
+        reports[name] = auto.evaluate_weights(scorer, rated).turned
+    assert set(reports["same"].values()) == {0.0}
+    assert min(reports["other"].values()) > 0.5
 
 
 # --- splits and files -----------------------------------------------------------------------------

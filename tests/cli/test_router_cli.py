@@ -75,6 +75,16 @@ def test_protocols(outcomes: Path, protocol: list[str], labels: list[int | None]
     assert all(row["runs"] == 1 for report in reports for row in report["table"])
 
 
+def test_a_stream_of_ratings(outcomes: Path) -> None:
+    (report,) = table(outcomes, "--online", "chosen", "--seeds", "1", "--no-vectors")
+    assert (report["labels"], report["tested"]) == (84, 36)
+    assert 0.3 < report["strong_share"] < 0.7
+    assert 0.4 < report["served"] < 1
+    shown = money_cli.run("router", "eval", str(outcomes), "--online", "pairs", "--seeds", "1")
+    assert "weak and strong: learned from 84 prompts, tested on 36" in shown.stdout
+    assert "the stream:" not in shown.stdout
+
+
 def test_a_pipe_gets_rows(outcomes: Path) -> None:
     result = money_cli.run("router", "eval", str(outcomes), "--labels", "60", "--seeds", "1")
     assert "weak and strong: learned from 60 prompts, tested on 60; seeds: 1" in result.stdout
@@ -165,7 +175,9 @@ def test_what_cannot_be_measured_is_said(outcomes: Path, tmp_path: Path) -> None
     assert "two different names" in refusal("eval", outcomes, "--models", "a,a,b", code=2)
     assert "weak is not better" in refusal("eval", outcomes, "--models", "strong,weak")
     svg = tmp_path / "a.svg"
-    assert "leave --curve out" in refusal("eval", outcomes, "--curve", 20, "--plot", svg, code=2)
+    assert "leave --curve and --online out" in refusal(
+        "eval", outcomes, "--curve", 20, "--plot", svg, code=2
+    )
     short = ("eval", outcomes, "--labels", 60, "--seeds", 1, "--no-vectors", "--plot")
     assert "ends in .svg, .png or .pdf" in refusal(*short, tmp_path / "a.gif")
     assert "cannot be written" in refusal(*short, tmp_path / "no" / "a.svg")

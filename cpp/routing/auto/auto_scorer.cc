@@ -30,11 +30,11 @@ double Standardized(float value, const AutoWeights::Spread& spread) {
 std::array<float, kDenseFeatures> DenseFeaturesOf(std::string_view text,
                                                   const TextFeatures& features,
                                                   const StaticVectors* vectors,
-                                                  std::vector<uint16_t>* pieces) {
+                                                  std::vector<uint16_t>* known) {
   std::array<float, kDenseFeatures> dense{};
   std::copy(features.counters.begin(), features.counters.end(), dense.begin());
   if (vectors != nullptr) {
-    const TextVector vector = vectors->VectorOf(text, pieces);
+    const TextVector vector = vectors->VectorOf(text, known);
     std::copy(vector.begin(), vector.end(), dense.begin() + kCounterCount);
   }
   return dense;
@@ -78,7 +78,7 @@ Result<AutoScorer> AutoScorer::Make(AutoWeights weights,
 void AutoScorer::Score(std::string_view text, bool ask_neighbours, Scratch* scratch,
                        PromptScores* scores) const {
   const TextFeatures& features = scratch->scanner.Scan(text);
-  const auto dense = DenseFeaturesOf(text, features, vectors_.get(), &scratch->pieces);
+  const auto dense = DenseFeaturesOf(text, features, vectors_.get(), &scratch->known_words);
   scores->prior = static_cast<float>(RankOf(Standardized(features.length, weights_.length) +
                                                 Standardized(features.keyword, weights_.keyword),
                                             weights_.prior));

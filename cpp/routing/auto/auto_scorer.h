@@ -33,7 +33,7 @@ class AutoScorer {
   // Memory to work in, for one thread; it does not pass from one call to another what it has seen.
   struct Scratch {
     TextScanner scanner;
-    std::vector<uint16_t> pieces;
+    std::vector<uint16_t> known_words;
     std::vector<WordWeight> words;
     std::vector<uint64_t> masks;
     Neighbours::Scratch neighbours;
@@ -74,12 +74,12 @@ class AutoScorer {
   Neighbours neighbours_;
 };
 
-// The features of a text that trees and neighbours look at. `vectors` may be null: zeros. `pieces`
+// The features of a text that trees and neighbours look at. `vectors` may be null: zeros. `known`
 // is memory to work in.
 std::array<float, kDenseFeatures> DenseFeaturesOf(std::string_view text,
                                                   const TextFeatures& features,
                                                   const StaticVectors* vectors,
-                                                  std::vector<uint16_t>* pieces);
+                                                  std::vector<uint16_t>* known);
 
 // Where neighbours are looked for, given such features.
 std::array<int8_t, RatedPrompts::kWidth> DirectionOf(

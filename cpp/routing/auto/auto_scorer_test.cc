@@ -69,7 +69,7 @@ TEST(AutoWeights, RefuseOtherBytes) {
   std::string later = bytes;
   later[4] = 9;
   EXPECT_EQ(refusal(later),
-            "the router's weights are of version 9, and this release reads version 1: train them "
+            "the router's weights are of version 9, and this release reads version 2: train them "
             "again");
   EXPECT_NE(refusal("GIF89a, which is none").find("other bytes"), std::string::npos);
 }

@@ -16,7 +16,7 @@ namespace seekroute {
 namespace {
 
 constexpr std::string_view kMagic = "SRAW";
-constexpr uint64_t kVersion = 1;
+constexpr uint64_t kVersion = 2;  // 1: of counters that a mistyped letter changed
 constexpr size_t kCrcBytes = 4;
 
 using PerModel = AutoWeights::PerModel;

@@ -1,4 +1,4 @@
-// What a text is about, as sixteen numbers: the sum of a stored vector for each of its word pieces.
+// What a text is about, as sixteen numbers: the sum of a stored vector for each of its words.
 #pragma once
 
 #include <array>
@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "base/result.h"
-#include "routing/auto/word_pieces.h"
+#include "routing/auto/vocabulary.h"
 
 namespace seekroute {
 
@@ -21,28 +21,28 @@ using TextVector = std::array<float, kVectorSize>;
 class StaticVectors {
  public:
   // Fails where sizes do not agree, a scale is not finite, or the vocabulary is none.
-  static Result<StaticVectors> Make(std::vector<std::string> pieces,
+  static Result<StaticVectors> Make(std::vector<std::string> words,
                                     const std::array<float, kVectorSize>& scales,
                                     std::vector<int8_t> numbers);
   // Of what Write() gave, or of any bytes: then it fails, and says what to do.
   static Result<StaticVectors> Read(std::string_view bytes);
   std::string Write() const;
 
-  // Of length 1, or 0 of a text without a known word. Looks at kMostExcerpt bytes. `pieces` is
+  // Of length 1, or 0 of a text without a known word. Looks at kMostExcerpt bytes. `known` is
   // memory to work in.
-  TextVector VectorOf(std::string_view text, std::vector<uint16_t>* pieces) const;
+  TextVector VectorOf(std::string_view text, std::vector<uint16_t>* known) const;
 
   // Of all bytes: tells one table from another.
   uint32_t checksum() const { return checksum_; }
 
  private:
-  StaticVectors(WordPieces pieces, const std::array<float, kVectorSize>& scales,
+  StaticVectors(Vocabulary vocabulary, const std::array<float, kVectorSize>& scales,
                 std::vector<int8_t> numbers)
-      : pieces_(std::move(pieces)), scales_(scales), numbers_(std::move(numbers)) {}
+      : vocabulary_(std::move(vocabulary)), scales_(scales), numbers_(std::move(numbers)) {}
 
-  WordPieces pieces_;
+  Vocabulary vocabulary_;
   std::array<float, kVectorSize> scales_;
-  std::vector<int8_t> numbers_;  // kVectorSize of each piece
+  std::vector<int8_t> numbers_;  // kVectorSize of each word
   uint32_t checksum_ = 0;
 };
 

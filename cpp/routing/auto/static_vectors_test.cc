@@ -10,55 +10,62 @@
 namespace seekroute {
 namespace {
 
-std::vector<std::string> PiecesOf(const WordPieces& vocabulary, std::string_view text) {
+using Words = std::vector<std::string>;
+
+Words WordsOf(const Vocabulary& vocabulary, std::string_view text) {
   std::vector<uint16_t> found;
-  vocabulary.Split(text, &found);
-  std::vector<std::string> pieces;
-  for (const uint16_t each : found) pieces.push_back(vocabulary.pieces()[each]);
-  return pieces;
+  vocabulary.Find(text, &found);
+  Words words;
+  for (const uint16_t each : found) words.push_back(vocabulary.words()[each]);
+  return words;
 }
 
-using Pieces = std::vector<std::string>;
-
-WordPieces Vocabulary() {
-  return *WordPieces::Make({"un", "##aff", "##able", "##a", "able", "a", "cafe", "?",
-                            "\xe4\xba\xba", "##able?", "\xd0\xb8"});
+Vocabulary SomeWords() {
+  return *Vocabulary::Make({"un", "able", "a", "cafe", "?", "\xe4\xba\xba", "\xd0\xb8"});
 }
 
-TEST(WordPieces, TheLongestFirst) {
-  EXPECT_EQ(PiecesOf(Vocabulary(), "Unaffable able?"),
-            (Pieces{"un", "##aff", "##able", "able", "?"}));
+TEST(Vocabulary, FindsWholeWordsOfAnyCase) {
+  EXPECT_EQ(WordsOf(SomeWords(), "A un-able?"), (Words{"a", "un", "able", "?"}));
 }
 
-TEST(WordPieces, AWordThatIsUnknownInPartIsLeftOut) {
-  EXPECT_EQ(PiecesOf(Vocabulary(), "unaffx a"), Pieces{"a"});
-  EXPECT_EQ(PiecesOf(Vocabulary(), "xun"), Pieces{});
+// A letter that is mistyped must not make other words of one.
+TEST(Vocabulary, FindsNoWordInsideAnother) {
+  EXPECT_EQ(WordsOf(SomeWords(), "unable xun a"), Words{"a"});
 }
 
-TEST(WordPieces, PlainLetters) {
-  EXPECT_EQ(PiecesOf(Vocabulary(), "CAF\xc3\x89 cafe\xcc\x81"), (Pieces{"cafe", "cafe"}));
-  EXPECT_EQ(PiecesOf(Vocabulary(), "\xd0\x99"), Pieces{"\xd0\xb8"});
+TEST(Vocabulary, PlainLetters) {
+  EXPECT_EQ(WordsOf(SomeWords(), "CAF\xc3\x89 cafe\xcc\x81"), (Words{"cafe", "cafe"}));
+  EXPECT_EQ(WordsOf(SomeWords(), "\xd0\x99"), Words{"\xd0\xb8"});
 }
 
-TEST(WordPieces, AHanCharacterIsAWord) {
-  EXPECT_EQ(PiecesOf(Vocabulary(),
-                     "a\xe4\xba\xba"
-                     "a"),
-            (Pieces{"a", "\xe4\xba\xba", "a"}));
+TEST(Vocabulary, AHanCharacterIsAWord) {
+  EXPECT_EQ(WordsOf(SomeWords(),
+                    "a\xe4\xba\xba"
+                    "a"),
+            (Words{"a", "\xe4\xba\xba", "a"}));
 }
 
-TEST(WordPieces, LongWordsAreInNoPiece) {
-  const std::string most(WordPieces::kMostWordBytes, 'a');
-  EXPECT_EQ(PiecesOf(Vocabulary(), most).size(), most.size());
-  EXPECT_TRUE(PiecesOf(Vocabulary(), most + "a").empty());
+TEST(Vocabulary, LongWordsAreUnknown) {
+  const std::string most(Vocabulary::kMostWordBytes, 'a');
+  const Vocabulary vocabulary = *Vocabulary::Make({most});
+  EXPECT_EQ(WordsOf(vocabulary, most), Words{most});
+  EXPECT_TRUE(WordsOf(vocabulary, most + "a").empty());
 }
 
-TEST(WordPieces, RefusesVocabularies) {
-  EXPECT_FALSE(WordPieces::Make({}).has_value());
-  EXPECT_FALSE(WordPieces::Make({"a", "a"}).has_value());
-  EXPECT_FALSE(WordPieces::Make({"a", ""}).has_value());
-  EXPECT_TRUE(WordPieces::Make({"a", "##a"}).has_value());
-  EXPECT_FALSE(WordPieces::Make({std::string(256, 'a')}).has_value());
+TEST(Vocabulary, ManyWordsAreFoundEach) {
+  Words words;
+  for (int i = 0; i < 5000; ++i) words.push_back("w" + std::to_string(i));
+  const Vocabulary vocabulary = *Vocabulary::Make(words);
+  for (const std::string& word : words) EXPECT_EQ(WordsOf(vocabulary, word), Words{word});
+  EXPECT_TRUE(WordsOf(vocabulary, "w5000 w").empty());
+}
+
+TEST(Vocabulary, RefusesLists) {
+  EXPECT_FALSE(Vocabulary::Make({}).has_value());
+  EXPECT_FALSE(Vocabulary::Make({"a", "a"}).has_value());
+  EXPECT_FALSE(Vocabulary::Make({"a", ""}).has_value());
+  EXPECT_TRUE(Vocabulary::Make({"a", "##a"}).has_value());
+  EXPECT_FALSE(Vocabulary::Make({std::string(Vocabulary::kMostWordBytes + 1, 'a')}).has_value());
 }
 
 StaticVectors Table() {
@@ -71,13 +78,13 @@ StaticVectors Table() {
 }
 
 TEST(StaticVectors, SumsAndScales) {
-  std::vector<uint16_t> pieces;
-  const TextVector one = Table().VectorOf("UP", &pieces);
+  std::vector<uint16_t> known;
+  const TextVector one = Table().VectorOf("UP", &known);
   EXPECT_FLOAT_EQ(one[0], 1);
-  const TextVector both = Table().VectorOf("up side", &pieces);
+  const TextVector both = Table().VectorOf("up side", &known);
   EXPECT_FLOAT_EQ(both[0], 0.6F);
   EXPECT_FLOAT_EQ(both[1], 0.8F);
-  EXPECT_EQ(Table().VectorOf("down", &pieces), TextVector{});
+  EXPECT_EQ(Table().VectorOf("down", &known), TextVector{});
 }
 
 TEST(StaticVectors, LargeScalesStayFinite) {
@@ -86,14 +93,14 @@ TEST(StaticVectors, LargeScalesStayFinite) {
   const Result<StaticVectors> table =
       StaticVectors::Make({"up"}, scales, std::vector<int8_t>(kVectorSize, 127));
   ASSERT_TRUE(table.has_value());
-  std::vector<uint16_t> pieces;
-  EXPECT_FLOAT_EQ(table->VectorOf("up up up", &pieces)[3], 0.25F);
+  std::vector<uint16_t> known;
+  EXPECT_FLOAT_EQ(table->VectorOf("up up up", &known)[3], 0.25F);
 }
 
 TEST(StaticVectors, LooksAtFourKilobytes) {
-  std::vector<uint16_t> pieces;
+  std::vector<uint16_t> known;
   const std::string text = std::string(kMostExcerpt, ' ') + "up";
-  EXPECT_EQ(Table().VectorOf(text, &pieces), TextVector{});
+  EXPECT_EQ(Table().VectorOf(text, &known), TextVector{});
 }
 
 TEST(StaticVectors, BytesAndBack) {

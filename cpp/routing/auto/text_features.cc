@@ -12,7 +12,10 @@ namespace {
 
 constexpr uint32_t kFnvBasis = 2166136261;
 constexpr uint32_t kFnvPrime = 16777619;
-constexpr int kLongWord = 8;
+constexpr size_t kLongWord = 8;
+constexpr size_t kStem = 4;  // characters of a word by which it is known for a distinct one
+constexpr size_t kWordsOfALongOne = 16;
+constexpr size_t kMostWordSize = 127;  // longer ones are taken for as long
 
 // Spreads what differs in few bits (the end of MurmurHash3).
 uint32_t Mixed(uint32_t hash) {
@@ -125,7 +128,7 @@ const std::array<CounterName, kCounterCount>& CounterNames() {
       {"punctuation_share", false},
       {"distinct_share", false},
       {"long_word_share", false},
-      {"longest_word", true},
+      {"long_word", true},
       {"mean_word", false},
       {"options", true},
       {"mean_option", true},
@@ -144,7 +147,7 @@ const std::array<CounterName, kCounterCount>& CounterNames() {
   return kNames;
 }
 
-bool TextScanner::Add(uint32_t hash) {
+void TextScanner::Add(uint32_t hash) {
   hash = Mixed(hash);
   const auto bucket = static_cast<uint16_t>(hash >> 16);
   // Half of the places are free at least.
@@ -154,12 +157,12 @@ bool TextScanner::Add(uint32_t hash) {
     if (place == 0) {
       features_.words.push_back({bucket, 1});
       place = static_cast<uint16_t>(features_.words.size());
-      return true;
+      return;
     }
     WordCount& word = features_.words[place - 1];
     if (word.bucket == bucket) {
       ++word.count;
-      return false;
+      return;
     }
   }
 }
@@ -197,7 +200,7 @@ class TextScanner::Pass {
     set(Counter::kPunctuationShare, ShareOf(punctuation_, characters_));
     set(Counter::kDistinctShare, ShareOf(distinct_, words_));
     set(Counter::kLongWordShare, ShareOf(long_words_, words_));
-    set(Counter::kLongestWord, LogOf(longest_word_));
+    set(Counter::kLongWord, LogOf(LongWord()));
     set(Counter::kMeanWord, ShareOf(word_characters_, words_));
     options_.Tell(counters);
   }
@@ -208,20 +211,18 @@ class TextScanner::Pass {
     if (c.value >= 0x80) ++non_ascii_;
     const bool in_word =
         kind == CharClass::kLetter || kind == CharClass::kUpper || kind == CharClass::kDigit;
+    // A digit inside a word is none of a number: it may be a letter that was mistyped.
+    if (kind == CharClass::kDigit && word_size_ == 0) ++numbers_;
     if (in_word) {
       for (size_t i = 0; i < c.size; ++i) {
         word_ = (word_ ^ static_cast<uint8_t>(LowerCase(text_[at + i]))) * kFnvPrime;
       }
-      ++word_size_;
+      if (++word_size_ <= kStem) stem_ = word_;
     } else {
       EndWord();
     }
     if (kind == CharClass::kUpper) ++uppers_;
-    if (kind == CharClass::kDigit) {
-      ++digits_;
-      if (!in_number_) ++numbers_;
-    }
-    in_number_ = kind == CharClass::kDigit;
+    if (kind == CharClass::kDigit) ++digits_;
     if (kind == CharClass::kDense) {
       TakeDense(c.value);
     } else {
@@ -241,23 +242,41 @@ class TextScanner::Pass {
 
   void EndWord() {
     if (word_size_ == 0) return;
-    ++words_;
-    if (scanner_.Add(word_)) ++distinct_;
+    CountWord(word_size_, stem_);
+    scanner_.Add(word_);
     if (last_word_ != 0) scanner_.Add(last_word_ * 31 + word_);
     last_word_ = word_;
-    if (word_size_ >= kLongWord) ++long_words_;
-    longest_word_ = std::max(longest_word_, word_size_);
-    word_characters_ += word_size_;
     word_ = kFnvBasis;
     word_size_ = 0;
+  }
+
+  void CountWord(size_t size, uint32_t stem) {
+    ++words_;
+    word_characters_ += size;
+    if (size >= kLongWord) ++long_words_;
+    ++sizes_[std::min(size, sizes_.size() - 1)];
+    stem = Mixed(stem) >> 16;
+    uint64_t& seen = scanner_.stems_[stem / 64];
+    if ((seen >> stem % 64 & 1) == 0) ++distinct_;
+    seen |= uint64_t{1} << stem % 64;
+  }
+
+  // The size that one word in sixteen has or exceeds. Not that of the longest: one space that is
+  // mistyped would change it.
+  size_t LongWord() const {
+    size_t left = words_ / kWordsOfALongOne;
+    for (size_t size = sizes_.size() - 1; size > 0; --size) {
+      if (sizes_[size] > left) return size;
+      left -= sizes_[size];
+    }
+    return 0;
   }
 
   // A character of a script without spaces: it is a word, and so are two and three in sequence.
   void TakeDense(uint32_t c) {
     const uint32_t one = (kFnvBasis ^ c) * kFnvPrime;
-    ++words_;
-    ++word_characters_;
-    if (scanner_.Add(one)) ++distinct_;
+    CountWord(1, one);
+    scanner_.Add(one);
     if (dense_[0] != 0) {
       scanner_.Add(dense_[0] * 31 + one);
       if (dense_[1] != 0) scanner_.Add((dense_[1] * 31 + dense_[0]) * 31 + one);
@@ -270,11 +289,13 @@ class TextScanner::Pass {
   TextScanner& scanner_;
   size_t characters_ = 0, questions_ = 0, sentences_ = 0, numbers_ = 0, lines_ = 1;
   size_t digits_ = 0, uppers_ = 0, non_ascii_ = 0, punctuation_ = 0;
-  size_t words_ = 0, distinct_ = 0, long_words_ = 0, longest_word_ = 0, word_characters_ = 0;
-  uint32_t word_ = kFnvBasis, last_word_ = 0;  // hashes; last_word_ 0: none before
+  size_t words_ = 0, distinct_ = 0, long_words_ = 0, word_characters_ = 0;
+  std::array<uint16_t, kMostWordSize + 1> sizes_{};  // how many words are so long
+  // Hashes of the word so far, of its first characters, and of the last word; 0: none before.
+  uint32_t word_ = kFnvBasis, stem_ = 0, last_word_ = 0;
   size_t word_size_ = 0;
   uint32_t dense_[2] = {0, 0};  // hashes of the two dense characters before, the nearer first
-  bool in_number_ = false, ends_sentence_ = false;
+  bool ends_sentence_ = false;
   size_t line_start_ = 0;
   OptionLines options_;
 };
@@ -282,6 +303,7 @@ class TextScanner::Pass {
 const TextFeatures& TextScanner::Scan(std::string_view text) {
   text = CutAtCharacter(text, kMostExcerpt);
   places_.assign(std::bit_ceil(2 * text.size() + 2), 0);
+  stems_.fill(0);
   features_.words.clear();
   features_.counters.fill(0);
   Pass pass(text, this);

@@ -28,9 +28,9 @@ enum class Counter : uint8_t {
   kUpperShare,
   kNonAsciiShare,
   kPunctuationShare,
-  kDistinctShare,  // of words
+  kDistinctShare,  // of words, by their first four characters
   kLongWordShare,  // of eight characters and more
-  kLongestWord,
+  kLongWord,       // the length that one word in sixteen has or exceeds; 127 at most
   kMeanWord,
   kOptions,         // lines that begin with "A. ", "(b) " and the like; 0: less than two
   kMeanOption,      // characters of such a line
@@ -73,7 +73,7 @@ struct TextFeatures {
   float counter(Counter which) const { return counters[static_cast<size_t>(which)]; }
 };
 
-// Reads texts one after the other, and keeps its memory in between (16 KiB). Not thread-safe.
+// Reads texts one after the other, and keeps its memory in between (24 KiB). Not thread-safe.
 class TextScanner {
  public:
   // The features of the first kMostExcerpt bytes of `text`, which may be any bytes. Valid until the
@@ -83,11 +83,11 @@ class TextScanner {
  private:
   class Pass;
 
-  // Says whether it is the first of its bucket.
-  bool Add(uint32_t hash);
+  void Add(uint32_t hash);
 
   TextFeatures features_;
   std::vector<uint16_t> places_;  // by hash: 1 + a place in features_.words, or 0
+  std::array<uint64_t, kWordBuckets / 64> stems_{};  // a bit for each hash that was seen
 };
 
 }  // namespace seekroute

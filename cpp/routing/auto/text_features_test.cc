@@ -69,7 +69,29 @@ TEST(TextFeatures, Counts) {
   EXPECT_FLOAT_EQ(CounterOf(text, Counter::kDigitShare), 4.0F / 33);
   EXPECT_FLOAT_EQ(CounterOf(text, Counter::kUpperShare), 6.0F / 33);
   EXPECT_FLOAT_EQ(CounterOf(text, Counter::kPunctuationShare), 4.0F / 33);
-  EXPECT_FLOAT_EQ(CounterOf(text, Counter::kLongestWord), LogOf(4));
+  EXPECT_FLOAT_EQ(CounterOf(text, Counter::kLongWord), LogOf(4));
+}
+
+// What one mistyped character would change much is not counted.
+TEST(TextFeatures, ADigitInsideAWordIsNoNumber) {
+  EXPECT_FLOAT_EQ(CounterOf("a w3rd 12 4th", Counter::kNumbers), LogOf(2));
+  EXPECT_FLOAT_EQ(CounterOf("1.5", Counter::kNumbers), LogOf(2));
+}
+
+TEST(TextFeatures, OneWordThatIsLongChangesNothing) {
+  std::string text;
+  for (int i = 0; i < 20; ++i) text += "ab" + std::string(static_cast<size_t>(i) % 4, 'c') + " ";
+  EXPECT_FLOAT_EQ(CounterOf(text, Counter::kLongWord), LogOf(5));
+  EXPECT_FLOAT_EQ(CounterOf(text + std::string(90, 'x'), Counter::kLongWord), LogOf(5));
+  // Of few words it is the longest.
+  EXPECT_FLOAT_EQ(CounterOf("a bcd", Counter::kLongWord), LogOf(3));
+  EXPECT_FLOAT_EQ(CounterOf(std::string(4000, 'x'), Counter::kLongWord), LogOf(127));
+  EXPECT_EQ(CounterOf("...", Counter::kLongWord), 0);
+}
+
+TEST(TextFeatures, WordsAreDistinctByHowTheyBegin) {
+  EXPECT_FLOAT_EQ(CounterOf("Reason reasom reasoning other", Counter::kDistinctShare), 0.5F);
+  EXPECT_FLOAT_EQ(CounterOf("one two", Counter::kDistinctShare), 1);
 }
 
 TEST(TextFeatures, OptionsOfAQuestion) {

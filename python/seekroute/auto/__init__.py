@@ -23,6 +23,7 @@ from seekroute.auto.evaluation import (
     split_held_out,
     split_labels,
 )
+from seekroute.auto.online import Feedback, OnlineReport, evaluate_online
 from seekroute.auto.outcomes import Outcomes, outcomes_of, read_outcomes
 from seekroute.auto.router import Explanation, ModelExplanation, Router
 from seekroute.auto.scoring import (
@@ -42,8 +43,10 @@ __all__ = [
     "PUBLISHED",
     "Explanation",
     "Features",
+    "Feedback",
     "Line",
     "ModelExplanation",
+    "OnlineReport",
     "Outcomes",
     "Rated",
     "Report",
@@ -55,6 +58,7 @@ __all__ = [
     "WordVectors",
     "as_bytes",
     "evaluate",
+    "evaluate_online",
     "evaluate_weights",
     "outcomes_of",
     "read_outcomes",

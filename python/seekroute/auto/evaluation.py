@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from seekroute.auto.metrics import Curve, calibration_error, cost_quality
+from seekroute.auto.mistyping import mistyped
 from seekroute.auto.outcomes import Outcomes
 from seekroute.auto.scoring import Scorer, WordVectors, scan
 from seekroute.auto.training import Rated, Trainer, twins_of
@@ -40,6 +41,8 @@ PUBLISHED: Final = {
 ROUTER: Final = "seekroute"
 WITHOUT: Final = "seekroute, without neighbours"
 _NAMES: Final = ("random", "length", "keyword", "length + keyword", WITHOUT, ROUTER, "oracle")
+_MISTYPED: Final = 0.03  # of the characters, to see what decisions turn
+_MISTYPED_SEED: Final = 1_000  # apart from those that training uses
 _HELD_OUT: Final = 0.3  # of the prompts, for a learning curve
 _HELD_OUT_SEEDS: Final = 1_000_000  # from here on: apart from the seeds of what is learned
 
@@ -106,6 +109,8 @@ class Report(Shown):
         lines: The table.
         calibration: Of the models, the calibration error.
         microseconds: The median and the 99th percentile of a decision, without neighbours and with.
+        turned: The share of decisions between the halves of the prompts that turn when 3 % of the
+            characters, line ends too, are replaced at random; without neighbours and with.
         tested: Prompts that were asked about, in a run.
         learned: Prompts that were learned from, in a run; the mean.
     """
@@ -114,6 +119,7 @@ class Report(Shown):
     lines: list[Line]
     calibration: dict[str, float]
     microseconds: dict[str, tuple[float, float]]
+    turned: dict[str, float]
     tested: int
     learned: float
 
@@ -180,16 +186,18 @@ def split_groups(outcomes: Outcomes, parts: int, seeds: int) -> Iterator[Split]:
         yield from _parted(seed, order[of_prompt] % parts, parts)
 
 
-def split_held_out(outcomes: Outcomes, labels: int, seeds: int) -> Iterator[Split]:
-    """Learns from so many prompts, and is tested on three tenths that no number of them reaches:
-    the points of a learning curve are of the same prompts."""
+def split_held_out(outcomes: Outcomes, labels: int | None, seeds: int) -> Iterator[Split]:
+    """Learns from so many prompts (None: from all others), and is tested on three tenths that no
+    number of them reaches: the points of a learning curve are of the same prompts."""
     twins = twins_of(outcomes.rated.prompts)
     for seed in range(seeds):
         tested = _drawn(twins, int(_HELD_OUT * len(twins)), _HELD_OUT_SEEDS + seed)
         rest = np.setdiff1d(np.arange(len(twins)), tested)
-        if labels > len(rest):
-            raise SeekrouteError(f"{len(rest)} prompts are left to learn from, not {labels}")
-        yield Split(seed, rest[_drawn(twins[rest], labels, seed)], tested)
+        if labels is not None:
+            if labels > len(rest):
+                raise SeekrouteError(f"{len(rest)} prompts are left to learn from, not {labels}")
+            rest = rest[_drawn(twins[rest], labels, seed)]
+        yield Split(seed, rest, tested)
 
 
 def evaluate(
@@ -281,21 +289,26 @@ class Table:
         self._length, self._keyword = difficulty.T.astype(np.float64)
         self._lines = {name: Line(name) for name in _NAMES}
         self._nanoseconds: dict[str, list[NDArray[np.int64]]] = {WITHOUT: [], ROUTER: []}
+        self._turned: dict[str, list[float]] = {WITHOUT: [], ROUTER: []}
         self._errors: list[list[float]] = []
         self._begin_run()
 
     def _begin_run(self) -> None:
         rows = len(self._rated)
         self._ranks = {name: np.zeros(rows) for name in (WITHOUT, ROUTER)}
+        self._mistyped = {name: np.zeros(rows) for name in (WITHOUT, ROUTER)}
         self._quality = np.zeros((rows, 2))
         self._tested = np.zeros(rows, bool)
 
     def ask(self, scorer: Scorer, tested: NDArray[np.intp]) -> None:
         """Asks about the prompts at these places."""
         texts = [self._rated.prompts[i] for i in tested]
+        typed = mistyped(texts, _MISTYPED, _MISTYPED_SEED)
         for name, ranks in self._ranks.items():
             scores = scorer.score(texts, neighbours=name == ROUTER)
             ranks[tested] = scores.ranks[:, 1]
+            again = scorer.score(typed, neighbours=name == ROUTER)
+            self._mistyped[name][tested] = again.ranks[:, 1]
             self._nanoseconds[name].append(scores.nanoseconds)
         self._quality[tested] = scores.quality  # the last: with neighbours
         self._tested[tested] = True
@@ -324,6 +337,10 @@ class Table:
         }
         for name, line in self._lines.items():
             line.curves.append(cost_quality(scores[name], strong, weak, seed))
+        for name, ranks in self._ranks.items():
+            middle = np.median(ranks[tested])
+            turned = (ranks[tested] > middle) != (self._mistyped[name][tested] > middle)
+            self._turned[name].append(float(turned.mean()))
         self._errors.append(
             [
                 calibration_error(self._quality[tested, place], each)
@@ -345,6 +362,7 @@ class Table:
             microseconds={
                 name: _times(np.concatenate(each)) for name, each in self._nanoseconds.items()
             },
+            turned={name: float(np.mean(each)) for name, each in self._turned.items()},
             tested=self._last,
             learned=learned,
         )

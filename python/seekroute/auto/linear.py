@@ -73,10 +73,20 @@ def design(features: Features, rows: NDArray[np.intp]) -> Design:
     return Design(rarity.astype(np.float32), matrix, mean, scale)
 
 
-def fit_linear(made: Design, outcomes: NDArray[np.float64]) -> dict[str, Any]:
-    """Fits outcomes between 0 and 1; gives the members `words`, `counters` and `bias` of a model's
-    weights, on words as the core weighs them and on counters as they are."""
+def fit_linear(made: Design, outcomes: NDArray[np.float64], *, copies: int = 1) -> dict[str, Any]:
+    """Fits outcomes between 0 and 1.
+
+    Args:
+        made: The rows.
+        outcomes: Of each row.
+        copies: How many rows are of one prompt: together they count as one.
+
+    Returns:
+        The members `words`, `counters` and `bias` of a model's weights, on words as the core weighs
+        them and on counters as they are.
+    """
     scipy = _sparse()
+    cost = _C / copies
     # Only words that occur have a weight.
     used = np.flatnonzero(np.diff(made.matrix.tocsc().indptr))
     matrix = made.matrix[:, used]
@@ -87,8 +97,8 @@ def fit_linear(made: Design, outcomes: NDArray[np.float64]) -> dict[str, Any]:
         chance = 1 / (1 + np.exp(-odds))
         value = np.logaddexp(0, odds).sum() - outcomes @ odds
         error = chance - outcomes
-        slope = np.append(_C * (across @ error) + weights[:-1], _C * error.sum())
-        return float(_C * value + weights[:-1] @ weights[:-1] / 2), slope
+        slope = np.append(cost * (across @ error) + weights[:-1], cost * error.sum())
+        return float(cost * value + weights[:-1] @ weights[:-1] / 2), slope
 
     found = scipy.optimize.minimize(
         loss,

@@ -111,6 +111,19 @@ def scan(texts: list[bytes], vectors: WordVectors | None = None) -> Features:
     )
 
 
+def joined(parts: Sequence[Features]) -> Features:
+    """Features of texts that were scanned apart, one part after the other."""
+    counts = [len(part.buckets) for part in parts]
+    before = np.cumsum([0, *counts[:-1]]).astype(np.uint32)
+    return Features(
+        dense=np.concatenate([part.dense for part in parts]),
+        difficulty=np.concatenate([part.difficulty for part in parts]),
+        ends=np.concatenate([part.ends + at for part, at in zip(parts, before, strict=True)]),
+        buckets=np.concatenate([part.buckets for part in parts]),
+        counts=np.concatenate([part.counts for part in parts]),
+    )
+
+
 def counters_of(dense: NDArray[np.float32]) -> dict[str, float]:
     """The counters of a row of `Features.dense` by name, counts and lengths as such.
 
@@ -148,6 +161,36 @@ def write_weights(weights: dict[str, Any]) -> bytes:
         return _core.write_auto_weights(weights)
     except _core.CoreError as error:
         raise SeekrouteError(error.message) from None
+
+
+class OnlineModel:
+    """A regression that learns of prompts one after the other: a step for each rating. Not
+    thread-safe."""
+
+    def __init__(self, dense: NDArray[np.float32], spread: float) -> None:
+        """Knows nothing yet.
+
+        Args:
+            dense: Rows of `Features.dense` of some traffic, by which counters are scaled.
+            spread: Of a counter, when it is scaled.
+        """
+        from seekroute import _core
+
+        counters = dense[:, :COUNTERS].astype(np.float64)
+        found = counters.std(axis=0)
+        scale = np.where(found > 1e-6, spread / np.maximum(found, 1e-6), 0.0)
+        spreads = np.stack([counters.mean(axis=0), scale], axis=1).astype(np.float32)
+        self._core = _core.OnlineLinearModel(spreads.tobytes())
+
+    def follow(self, texts: list[bytes], outcomes: NDArray[np.floating]) -> NDArray[np.float32]:
+        """Of each text the probability that it is served well, before its outcome is learned; of
+        one whose outcome is NaN nothing is learned."""
+        found = self._core.follow(texts, np.asarray(outcomes, np.float32).tobytes())
+        return np.frombuffer(found, np.float32)
+
+    def weights(self) -> dict[str, Any]:
+        """The members `words`, `counters` and `bias` of a model's weights."""
+        return self._core.weights()
 
 
 @dataclass(frozen=True)

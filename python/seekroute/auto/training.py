@@ -10,6 +10,7 @@ import numpy as np
 
 from seekroute.auto.linear import design, fit_linear
 from seekroute.auto.metrics import cost_quality
+from seekroute.auto.mistyping import mistyped
 from seekroute.auto.scoring import (
     COUNTERS,
     DENSE,
@@ -20,6 +21,7 @@ from seekroute.auto.scoring import (
     Scorer,
     WordVectors,
     directions,
+    joined,
     scan,
     write_weights,
 )
@@ -39,6 +41,12 @@ _STILL = 1e-10
 _LEAST_PROBABILITY = 0.01  # a member that is surer is not believed: the core's bound
 PRIOR_RATINGS = 200.0
 _MOST_STORED = 10_000  # rated prompts that neighbours are looked for in: the last ones
+# Regression and trees also learn from copies of each prompt with this share of its characters
+# replaced, so that a mistyped prompt is decided as the prompt is.
+COPIES = 2
+_MISTYPED = 0.08
+# How much of its variance in mistyped copies makes a feature count less for likeness.
+_NOISE_WEIGHT = 4.0
 _VECTOR_WEIGHT = 0.5  # of the vector in a direction, where the counters together have 1
 
 
@@ -84,11 +92,25 @@ class Trainer:
 
     def __post_init__(self) -> None:
         self.features: Features = scan(self.rated.prompts, self.vectors)
+        copies = [
+            scan(mistyped(self.rated.prompts, _MISTYPED, seed), self.vectors)
+            for seed in range(COPIES)
+        ]
+        # The prompts, then each copy of all of them.
+        self.taught: Features = joined([self.features, *copies])
         # Prompts that are the same are never in two folds.
         self.twins = twins_of(self.rated.prompts)
 
     def train(self, rows: NDArray[np.intp], *, seed: int = 0, revision: str = "") -> bytes:
-        """Weights from the prompts at these places.
+        """Weights from the prompts at these places, as `fit` gives them, in the core's form.
+
+        Raises:
+            SeekrouteError: As `fit`.
+        """
+        return write_weights({**self.fit(rows, seed=seed), "revision": revision})
+
+    def fit(self, rows: NDArray[np.intp], *, seed: int = 0) -> dict[str, Any]:
+        """Weights from the prompts at these places, for `write_weights`.
 
         The shares of the members are those that serve best in an inner cross-validation; what it
         predicts also gives the quantiles of the leads and the calibration.
@@ -107,44 +129,55 @@ class Trainer:
         probabilities, leads = np.zeros(shape), np.zeros(shape)
         for fold in range(_FOLDS):
             inside, outside = rows[folds != fold], rows[folds == fold]
-            part = self._fit(inside, members, seed)
+            part = self._fit_members(inside, members, seed)
             scores = self._scorer(part).score([self.rated.prompts[i] for i in outside])
             probabilities[folds == fold] = scores.members
             leads[folds == fold] = scores.leads
             self.step()
-        whole = self._fit(rows, members, seed)
-        whole["revision"] = revision
+        whole = self._fit_members(rows, members, seed)
         whole["shares"] = self._pick(rows, leads, members, seed)
         self._set_quantiles(whole, leads, members)
         self._calibrate(whole, self.rated.outcomes[rows], probabilities, members)
         self.step()
-        return write_weights(whole)
+        return whole
 
     def _members(self, rows: int) -> tuple[bool, bool, bool]:
         """Which of MEMBERS are trained; the first always is."""
         enough = rows >= LEAST_FOR_ALL
         return True, enough, enough and self.neighbours
 
+    def taught_rows(self, rows: NDArray[np.intp]) -> NDArray[np.intp]:
+        """Places in `taught` of the prompts at these places, then of each copy of them."""
+        starts = len(self.rated) * np.arange(1 + COPIES)
+        return (starts[:, None] + rows[None, :]).ravel()
+
     def _scorer(self, weights: dict[str, Any]) -> Scorer:
         return Scorer(write_weights(weights), self.vectors)
 
-    def _fit(
+    def _fit_members(
         self, rows: NDArray[np.intp], members: tuple[bool, bool, bool], seed: int
     ) -> dict[str, Any]:
         """Members fitted to rows, with quantiles that say nothing yet."""
         _, trees, neighbours = members
-        dense = self.features.dense[rows]
         outcomes = self.rated.outcomes[rows]
-        weights = self._priors(rows)
-        made = design(self.features, rows)
+        taught, taught_outcomes = self.taught_rows(rows), np.tile(outcomes, (1 + COPIES, 1))
+        weights = self.priors(rows)
+        made = design(self.taught, taught)
         weights["rarity"] = made.rarity.tobytes()
         for place, model in enumerate(weights["models"]):
-            model |= fit_linear(made, outcomes[:, place])
+            model |= fit_linear(made, taught_outcomes[:, place], copies=1 + COPIES)
             if trees:
-                booster = train_trees(dense, outcomes[:, place], 2 * seed + place)
+                booster = train_trees(
+                    self.taught.dense[taught],
+                    taught_outcomes[:, place],
+                    len(weights["models"]) * seed + place,
+                    copies=1 + COPIES,
+                )
                 model["trees"] = trees_of(booster)
         if neighbours:
-            spreads = _direction_spreads(dense)
+            dense = self.features.dense[rows]
+            copies = self.taught.dense[taught].reshape(1 + COPIES, len(rows), -1)[1:]
+            spreads = _direction_spreads(dense, copies)
             weights["direction"] = spreads.tobytes()
             stored = slice(-_MOST_STORED, None)
             weights["rated_directions"] = directions(dense[stored], spreads).tobytes()
@@ -157,7 +190,7 @@ class Trainer:
             model["leads"] = tuple(flat if there else b"" for there in members)
         return weights
 
-    def _priors(self, rows: NDArray[np.intp]) -> dict[str, Any]:
+    def priors(self, rows: NDArray[np.intp]) -> dict[str, Any]:
         """Weights that know length and keywords alone."""
         difficulty = self.features.difficulty[rows].astype(np.float64)
         mean, spread = difficulty.mean(axis=0), difficulty.std(axis=0)
@@ -169,7 +202,7 @@ class Trainer:
             "prior_ratings": PRIOR_RATINGS,
             "length": (float(mean[0]), float(scale[0])),
             "keyword": (float(mean[1]), float(scale[1])),
-            "prior": _quantiles(prior),
+            "prior": quantiles(prior),
             "vectors_checksum": 0 if self.vectors is None else self.vectors.checksum,
             "rarity": b"",
             "direction": np.zeros((DENSE, 2), np.float32).tobytes(),
@@ -197,7 +230,7 @@ class Trainer:
     ) -> None:
         for place, model in enumerate(weights["models"][1:], 1):
             model["leads"] = tuple(
-                _quantiles(leads[:, place, member]) if there else b""
+                quantiles(leads[:, place, member]) if there else b""
                 for member, there in enumerate(members)
             )
 
@@ -283,7 +316,8 @@ def _folds(twins: NDArray[np.intp], seed: int) -> NDArray[np.intp]:
     return np.asarray(fold_of[place], np.intp)
 
 
-def _quantiles(numbers: NDArray[Any]) -> bytes:
+def quantiles(numbers: NDArray[Any]) -> bytes:
+    """A table of quantiles as the core has it."""
     table = np.quantile(numbers.astype(np.float64), np.linspace(0, 1, QUANTILES))
     return np.maximum.accumulate(table.astype(np.float32)).tobytes()
 
@@ -299,14 +333,18 @@ def _ranks(columns: NDArray[np.float64]) -> NDArray[np.float64]:
     return ranked
 
 
-def _direction_spreads(dense: NDArray[np.float32]) -> NDArray[np.float32]:
+def _direction_spreads(
+    dense: NDArray[np.float32], copies: NDArray[np.float32]
+) -> NDArray[np.float32]:
     """(features, mean and scale): the counters together have a variance of 1, the vector of a
-    quarter."""
+    quarter; less where mistyped copies (copies, rows, features) are elsewhere."""
     numbers = dense.astype(np.float64)
+    noise = (copies.astype(np.float64) - numbers).var(axis=1).mean(axis=0)
     spread = numbers.std(axis=0)
     weight = np.full(DENSE, 1 / np.sqrt(COUNTERS))
     weight[COUNTERS:] = _VECTOR_WEIGHT / np.sqrt(DENSE - COUNTERS)
-    scale = np.where(spread > 1e-6, weight / np.maximum(spread, 1e-6), 0.0)
+    held = np.sqrt(np.square(spread) + _NOISE_WEIGHT * noise)
+    scale = np.where(spread > 1e-6, weight / np.maximum(held, 1e-6), 0.0)
     return np.stack([numbers.mean(axis=0), scale], axis=1).astype(np.float32)
 
 

@@ -19,19 +19,29 @@ _LEAST_ROWS = 30  # of a leaf, from _MANY rows on; below, a twentieth of the row
 _MANY = 600
 
 
-def train_trees(features: NDArray[np.float32], outcomes: NDArray[np.float64], seed: int) -> Any:
-    """A LightGBM booster for the logarithm of the odds of outcomes between 0 and 1."""
+def train_trees(
+    features: NDArray[np.float32], outcomes: NDArray[np.float64], seed: int, *, copies: int = 1
+) -> Any:
+    """A LightGBM booster for the logarithm of the odds of outcomes between 0 and 1.
+
+    Args:
+        features: Of each row.
+        outcomes: Of each row.
+        seed: The same gives the same trees.
+        copies: How many rows are of one prompt: together they count as one.
+    """
     try:
         import lightgbm
     except ImportError:
         raise SeekrouteError("training needs LightGBM: pip install 'seekroute[router]'") from None
-    rows = len(features)
+    rows = len(features) // copies
+    least = _LEAST_ROWS if rows >= _MANY else max(2, rows // 20)
     parameters = {
         "objective": "cross_entropy",  # which takes outcomes that are neither 0 nor 1
         "num_leaves": _LEAVES,
         "learning_rate": _RATE,
-        "lambda_l2": _L2,
-        "min_data_in_leaf": _LEAST_ROWS if rows >= _MANY else max(2, rows // 20),
+        "lambda_l2": _L2 * copies,
+        "min_data_in_leaf": least * copies,
         "feature_fraction": 0.4,
         "bagging_fraction": 0.8,
         "bagging_freq": 1,

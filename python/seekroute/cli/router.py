@@ -29,6 +29,13 @@ _STEPS = 4  # of a training
 _MOST_PROMPT = 1 << 20  # bytes of the standard input; the router looks at 4 KiB of them
 
 
+class Online(StrEnum):
+    """Feedback of a stream."""
+
+    PAIRS = "pairs"
+    CHOSEN = "chosen"
+
+
 class Published(StrEnum):
     """The tables of others."""
 
@@ -130,6 +137,14 @@ def eval_(
             help="Learn from each of these numbers of prompts, test on three tenths held out.",
         ),
     ] = None,
+    online: Annotated[
+        Online | None,
+        typer.Option(
+            "--online",
+            help="Learn from a stream of ratings, of both models (pairs) or of the one that a "
+            "prompt goes to (chosen); test on three tenths held out.",
+        ),
+    ] = None,
     seeds: Annotated[
         int, typer.Option("--seeds", min=1, max=_MOST_SEEDS, help="Draws; figures are their mean.")
     ] = 10,
@@ -155,15 +170,18 @@ def eval_(
     CPT50, CPT80 (percent of calls to have 50 % or 80 % of its lead).
 
     It trains on a part of the prompts and asks about the rest; give one of --labels, --folds,
-    --leave-out and --curve (default: --folds 5)."""
-    if sum(each is not None for each in (labels, folds, leave_out, curve)) > 1:
-        raise typer.BadParameter("give one of --labels, --folds, --leave-out and --curve")
-    if plot is not None and curve is not None:
-        raise typer.BadParameter("--plot draws one table: leave --curve out")
+    --leave-out, --curve and --online (default: --folds 5)."""
+    if sum(each is not None for each in (labels, folds, leave_out, curve, online)) > 1:
+        raise typer.BadParameter("give one of --labels, --folds, --leave-out, --curve, --online")
+    if plot is not None and (curve or online):
+        raise typer.BadParameter("--plot draws one table: leave --curve and --online out")
     outcomes = _read(files, models, leave_out)
+    table = _vectors(vectors, no_vectors)
+    if online is not None:
+        _online(outcomes, online, table, seeds, as_json=as_json)
+        return
     from seekroute import auto
 
-    table = _vectors(vectors, no_vectors)
     splits: dict[int | None, list[Split]]
     if curve is not None:
         splits = {n: list(auto.split_held_out(outcomes, n, seeds)) for n in _numbers(curve)}
@@ -189,6 +207,33 @@ def eval_(
         _show(report, seeds)
 
 
+def _online(
+    outcomes: Outcomes, feedback: Online, table: WordVectors | None, seeds: int, *, as_json: bool
+) -> None:
+    from seekroute import auto
+    from seekroute.auto.online import evaluate_online
+
+    splits = list(auto.split_held_out(outcomes, None, seeds))
+    with _progress(len(splits), "streams") as step:
+        reports = evaluate_online(outcomes, splits, feedback.value, vectors=table, step=step)
+    if as_json:
+        print_json(
+            [
+                {
+                    **_as_json(each.ratings, each.report),
+                    "served": each.served,
+                    "strong_share": each.strong,
+                }
+                for each in reports
+            ]
+        )
+        return
+    for each in reports:
+        _show(each.report, seeds)
+        if each.served is not None and each.strong is not None:
+            say(f"the stream: quality {each.served:.1%}, calls to the strong {each.strong:.1%}")
+
+
 def _numbers(text: str) -> list[int]:
     try:
         numbers = [int(each) for each in text.split(",")]
@@ -206,6 +251,8 @@ def _show(report: Report, seeds: int) -> None:
     print_rows(report.rows(), _COLUMNS, as_json=False, folded=("router",))
     errors = ", ".join(f"{name} {value:.3f}" for name, value in report.calibration.items())
     say(f"calibration error: {errors}")
+    for name, share in report.turned.items():
+        say(f"decisions that turn with 3 % of the characters mistyped ({name}): {share:.1%}")
     for name, (half, most) in report.microseconds.items():
         say(f"a decision ({name}): {half:.1f} µs, 99 % within {most:.0f} µs")
 
@@ -226,6 +273,7 @@ def _as_json(labelled: int | None, report: Report) -> dict[str, Any]:
             for line in report.lines
         ],
         "calibration": report.calibration,
+        "turned": report.turned,
         "microseconds": {
             name: {"p50": half, "p99": most} for name, (half, most) in report.microseconds.items()
         },
