@@ -225,14 +225,17 @@ def test_heavy_libraries_are_loaded_when_needed() -> None:
     subprocess.run([sys.executable, "-c", script], check=True)
 
 
-@pytest.mark.parametrize("module", ["matplotlib.figure", "pandas"])
+@pytest.mark.parametrize(
+    ("module", "what"),
+    [("matplotlib.figure", r"'seekroute\[plot\]'"), ("pandas", "pandas")],
+)
 def test_a_missing_extra_is_named(
-    client: Client, mock: MockProvider, monkeypatch: pytest.MonkeyPatch, module: str
+    client: Client, mock: MockProvider, monkeypatch: pytest.MonkeyPatch, module: str, what: str
 ) -> None:
     results = client.map(["a"], MODELS[0], progress=False)
     monkeypatch.setitem(sys.modules, module, None)
     package = module.partition(".")[0]
-    with pytest.raises(ImportError, match=f"pip install {package}"):
+    with pytest.raises(ImportError, match=f"pip install {what}"):
         results.plot() if package == "matplotlib" else results.to_pandas()
 
 
