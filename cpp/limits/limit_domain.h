@@ -7,6 +7,7 @@
 #include <string>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
 #include "base/mutex.h"
 #include "limits/limit_queue.h"
@@ -83,7 +84,7 @@ struct Limiter::Domain {
       holder = &holders[static_cast<size_t>(scope)][std::string(id)];
     }
     if (holder->next_version <= version) {
-      holder->meter.Change(limits, time.now);
+      holder->meter.Change(limits, time.now, LiveOf(*holder));
       holder->next_version = version + 1;
       WakeFirst(*holder, wakes);
     }
@@ -106,6 +107,14 @@ struct Limiter::Domain {
       });
     }
     sweep_at = std::max(kFirstLimitSweep, 2 * count());
+  }
+
+  // What requests that run have taken of it. A step for each of those of the domain.
+  std::vector<Meter::Taken*> LiveOf(const Holder& holder) const {
+    std::vector<Meter::Taken*> found;
+    for (Part* part = live; part != nullptr; part = part->after)
+      if (part->holder == &holder) found.push_back(&part->taken);
+    return found;
   }
 
   void Link(Part* part) {

@@ -73,7 +73,7 @@ void Limiter::Set(LimitScope scope, std::string_view id, std::shared_ptr<const L
   count(holder.limits.get(), -1);
   holder.limits = std::move(limits);
   const LimitTime at = domain.TimeOf(time);
-  holder.meter.Change(holder.limits ? *holder.limits : kNone, at.now);
+  holder.meter.Change(holder.limits ? *holder.limits : kNone, at.now, domain.LiveOf(holder));
   Domain::WakeFirst(holder, &wakes);
   if (!holder.limits && holder.queues == nullptr && holder.meter.AtRest(at))
     all.erase(all.find(id));
