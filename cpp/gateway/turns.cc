@@ -120,7 +120,9 @@ HealthAnswer Turns::Ask(size_t place, HealthQuestion question, Reservation* rese
       std::optional<LimitRefusal> refusal;
       if (gate_ != nullptr) refusal = gate_->EnterModel(*candidate.model);
       if (refusal) {
-        return {.skip = Skip::kModelLimit, .retry_at = RetryAt(*refusal, world_->clock->Now())};
+        const bool never = refusal->kind == RefusalKind::kTooLarge;
+        return {.skip = never ? Skip::kOverLimit : Skip::kModelLimit,
+                .retry_at = RetryAt(*refusal, world_->clock->Now())};
       }
       *reservation = std::move(let.reservation);
       return answer;
@@ -308,7 +310,8 @@ int64_t Turns::SoonestMs() const {
     const Candidate& candidate = candidates()[place];
     if (candidate.after != AskedAfter::kAny || !purse_->Affords(candidate)) continue;
     const auto limited = std::ranges::find_if(passed_, [place](const Passed& each) {
-      return each.place == place && each.skip == Skip::kModelLimit;
+      const bool by_model = each.skip == Skip::kModelLimit || each.skip == Skip::kOverLimit;
+      return each.place == place && by_model;
     });
     if (limited != passed_.end()) {
       soonest = std::min(soonest, limited->retry_at);

@@ -337,6 +337,11 @@ TEST_F(ModelLimitsTest, TheModelThatAnswersIsCounted) {
   EXPECT_EQ(asked_.back(), "r r");
   EXPECT_EQ(running(LimitScope::kModel, "a/m"), 0);
   EXPECT_EQ(running(LimitScope::kModel, "a/n"), 1);
+  void LimitOfKey(const std::string& model, LimitSet limits) {
+    ApiKey key{.key_id = "k", .org_id = "o"};
+    key.model_limits = std::make_shared<ModelLimits>(ModelLimits{{model, limits}});
+    keys_.Put(HmacSha256(Secret("pepper"), "good"), std::move(key));
+  }
   EXPECT_EQ(Left("a/m"), 1000);
   EXPECT_LT(Left("a/n"), 900);
   while (!seen_[id].row) Step();
@@ -382,6 +387,41 @@ TEST_F(ModelLimitsTest, AModelThatNobodyWasAskedForIsNotCounted) {
   Sell();
   EXPECT_EQ(AskNow().status, 200);
   EXPECT_EQ(RequestsLeft("a/m"), 10);
+}
+
+}  // namespace
+}  // namespace seekroute::testing
+// The key has limits of tokens for the second model alone: they hold where that is reached.
+TEST_F(ModelLimitsTest, TokensOfAKeyForALaterModelAreReserved) {
+  Sell();
+  options_.expected_output = 100;
+  LimitOfKey("a/n", {.tokens_per_minute = 1, .burst_tokens = 150});
+  const ExchangeId id = Begin();
+  while (asked_.size() < 3) Step();
+  EXPECT_EQ(asked_.back(), "r r");
+  EXPECT_EQ(AskNow().status, 502);  // what is left is too little for another one
+  EXPECT_EQ(asked_.back(), "q q");
+  while (!seen_[id].row) Step();
+}
+
+TEST_F(ModelLimitsTest, APromptThatIsTooLargeForALaterModelIsNotSentThere) {
+  Sell();
+  LimitOfKey("a/n", {.tokens_per_minute = 1, .burst_tokens = 3});
+  EXPECT_EQ(AskNow().status, 502);
+  EXPECT_EQ(asked_, (Words{"p one", "q q"}));
+  // Where it is the first that may be asked, nobody else is.
+  const Seen refused = AskNow(R"(,"models":["a/n"],"provider":{"ignore":["p","q"]})");
+  EXPECT_EQ(refused.status, 400);
+  EXPECT_NE(refused.body.find("request_too_large_for_limit"), std::string::npos) << refused.body;
+  EXPECT_EQ(asked_.size(), 2u);
+}
+
+TEST_F(ModelLimitsTest, AModelThatIsNotInTheRouteLimitsNothing) {
+  Limit("a/m", {.concurrent = 0});
+  Sell();
+  EXPECT_EQ(AskNow().status, 429);
+  EXPECT_EQ(AskNow(R"(,"models":["a/n"],"provider":{"ignore":["p","q"]})").status, 200);
+  EXPECT_EQ(asked_, Words{"r r"});
 }
 
 }  // namespace
