@@ -208,6 +208,12 @@ TEST_F(AdmitModels, CountASuffixOfEachModel) {
   EXPECT_EQ(Models(R"("model":"one","models":["two:floor"])"), "invalid_value models[0]");
 }
 
+// Whoever names it without the suffix as well takes it at any price behind that.
+TEST_F(AdmitModels, TakeAModelForNothingAndThenAtAPrice) {
+  EXPECT_EQ(Models(R"("model":"one:free","models":["one"])"), "a/one");
+  EXPECT_EQ(Models(R"("model":"one","models":["one:free"])"), "a/one");
+}
+
 TEST_F(AdmitModels, RefusesWhatContradictsItselfBeforeAnyFilter) {
   EXPECT_EQ(Models(R"("model":"one:free","provider":{"only":["p"],"ignore":["p"]})"),
             "invalid_value provider.ignore");
@@ -336,6 +342,23 @@ TEST_F(AdmitLists, AskOperatorsModelsBehindThoseThatAreNamed) {
 
 TEST_F(AdmitLists, HoldFallbacksToThePriceOfTheFirst) {
   snapshot_.lists.after_any["a/one"] = {"a/three"};
+// Who asks for what costs nothing does not pay for a fallback.
+TEST_F(AdmitLists, AskNoFallbackThatCostsMoneyBehindWhatIsFree) {
+  Catalog::Parts parts;
+  for (const char* const id : {"a/none", "a/paid", "a/gift"}) {
+    Model model{.id = id, .endpoints = {}};
+    Rates rates;
+    rates[PriceClass::kOutput] = {model.id == "a/paid" ? uint64_t{1'000'000} : 0};
+    model.endpoints.push_back({0, "up", PriceTable::Flat(rates)});
+    parts.names[model.id] = model.id;
+    parts.models.push_back(std::move(model));
+  }
+  snapshot_.catalog = *Catalog::Make(std::move(parts));
+  snapshot_.lists.after_any["a/none"] = {"a/paid", "a/gift"};
+  EXPECT_EQ(Models(R"("model":"a/none")"), "a/none a/paid a/gift");
+  EXPECT_EQ(Models(R"("model":"a/none:free")"), "a/none a/gift");
+}
+
   EXPECT_EQ(Models(R"("model":"one")"), "a/one a/three");
   snapshot_.routing.max_price_jump = 3;
   EXPECT_EQ(Models(R"("model":"one")"), "a/one");
