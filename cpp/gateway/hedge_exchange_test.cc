@@ -55,6 +55,18 @@ TEST_F(HedgeExchangeTest, TheWinnerAloneIsPaid) {
   EXPECT_EQ(transport_->seen().size(), 2u);
 }
 
+TEST_F(HedgeExchangeTest, AKeyThatIsRevokedIsNotHedged) {
+  OpenSlow();
+  const ExchangeId id = Submit(R"(,"stream":true)");
+  engine_->Advance();
+  while (transport_->seen().empty()) Step();
+  keys_.Remove(HmacSha256(Secret("pepper"), "good"));
+  Rest();
+  EXPECT_EQ(seen_[id].status, 200);  // what runs is not stopped
+  EXPECT_EQ(seen_[id].row->provider, "slow");
+  EXPECT_EQ(transport_->seen().size(), 1u);
+}
+
 TEST_F(HedgeExchangeTest, ItCountsAsOneRequest) {
   OpenSlow();
   const auto two = std::make_shared<const LimitSet>(LimitSet{.requests_per_minute = 2});

@@ -351,6 +351,7 @@ TEST_F(HedgeTest, AKeyOrElseItsOrganizationSaysWhetherItIsHedged) {
     auto key = std::make_shared<ApiKey>();
     key->org_id = "o";
     key->limits = std::make_shared<const LimitSet>(LimitSet{.hedge = each.key});
+    keys_.Put(admission_.key_mac, *key);
     admission_.key = std::move(key);
     Begin(true);
     Run();

@@ -244,6 +244,12 @@ int Turns::VisitsTo(size_t place) const {
   return static_cast<int>(std::ranges::count_if(made_, same));
 }
 
+bool Turns::KeyHolds() const {
+  if (!admission_->key) return true;
+  const auto found = world_->keys->Find(admission_->key_mac, world_->clock->WallTime().seconds());
+  return found && KeyRing::CheckUsable(**found).ok();
+}
+
 void Turns::Begin(size_t place, size_t key, bool anew) {
   if (anew) succession_->BeginAnew();
   succession_->Begin(place);

@@ -209,6 +209,29 @@ TEST_F(UpstreamGateTest, WhoHasFailedIsFollowedByWhoHasRoom) {
   EXPECT_EQ(asked_, (Words{"p one", "q q", "p one", "r r"}));
 }
 
+// What runs goes on; nothing else is sent for it.
+TEST_F(UpstreamGateTest, AKeyThatMayNotAskAnyMoreAsksNobodyElse) {
+  const Mac mac = HmacSha256(Secret("pepper"), "good");
+  const std::function<void()> ends[] = {
+      [&] { keys_.Remove(mac); },
+      [&] { keys_.Put(mac, {.key_id = "k", .org_id = "o", .disabled = true}); }};
+  for (const auto& end : ends) {
+    Sell();
+    table_.Reset("p", clock_.Now());
+    asked_.clear();
+    UpstreamScript slow = Refusal(500);
+    slow.pieces.front().delay = Duration::Seconds(1);
+    scripts_["p"] = slow;
+    const ExchangeId id = Submit();
+    engine_->Advance();
+    while (asked_.empty()) Step();
+    end();
+    while (!seen_[id].row) Step();
+    EXPECT_EQ(seen_[id].status, 502);
+    EXPECT_EQ(asked_, Words{"p one"});
+  }
+}
+
 // As many as its answer has used, not as were expected of it.
 TEST_F(UpstreamGateTest, CountsTheTokensThatWereUsed) {
   options_.expected_output = 100;
@@ -314,6 +337,11 @@ class ModelLimitsTest : public UpstreamGateTest {
   void Limit(const std::string& model, LimitSet limits) {
     limiter_.Set(LimitScope::kModel, model, Of(limits), Now());
   }
+  void LimitOfKey(const std::string& model, LimitSet limits) {
+    ApiKey key{.key_id = "k", .org_id = "o"};
+    key.model_limits = std::make_shared<ModelLimits>(ModelLimits{{model, limits}});
+    keys_.Put(HmacSha256(Secret("pepper"), "good"), std::move(key));
+  }
   int64_t Left(std::string_view model) {
     return limiter_.Look({.model = model}, Now()).tokens->remaining;
   }
@@ -337,11 +365,6 @@ TEST_F(ModelLimitsTest, TheModelThatAnswersIsCounted) {
   EXPECT_EQ(asked_.back(), "r r");
   EXPECT_EQ(running(LimitScope::kModel, "a/m"), 0);
   EXPECT_EQ(running(LimitScope::kModel, "a/n"), 1);
-  void LimitOfKey(const std::string& model, LimitSet limits) {
-    ApiKey key{.key_id = "k", .org_id = "o"};
-    key.model_limits = std::make_shared<ModelLimits>(ModelLimits{{model, limits}});
-    keys_.Put(HmacSha256(Secret("pepper"), "good"), std::move(key));
-  }
   EXPECT_EQ(Left("a/m"), 1000);
   EXPECT_LT(Left("a/n"), 900);
   while (!seen_[id].row) Step();
@@ -389,8 +412,6 @@ TEST_F(ModelLimitsTest, AModelThatNobodyWasAskedForIsNotCounted) {
   EXPECT_EQ(RequestsLeft("a/m"), 10);
 }
 
-}  // namespace
-}  // namespace seekroute::testing
 // The key has limits of tokens for the second model alone: they hold where that is reached.
 TEST_F(ModelLimitsTest, TokensOfAKeyForALaterModelAreReserved) {
   Sell();
