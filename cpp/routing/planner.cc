@@ -266,6 +266,14 @@ bool Planner::PromoteFallbacks() {
 void Planner::KeepFirstAlone() {
   ExcludedSet why;
   why.Add(Excluded::kFallbackOff);
+  const auto is_in = [](const Ranked& each) {
+    const HealthView& health = each.health;
+    const bool serves = health.stable() || health.state == HealthState::kDegraded;
+    return each.candidate.after == AskedAfter::kAny && serves && health.has_live_key &&
+           health.has_room;
+  };
+  const auto first = std::ranges::find_if(ranked_, is_in);
+  if (first != ranked_.end()) std::rotate(ranked_.begin(), first, first + 1);
   for (size_t i = 1; i < ranked_.size(); ++i) {
     Exclude(ranked_[i].candidate, why, TraitsOf(Excluded::kFallbackOff).word);
   }
