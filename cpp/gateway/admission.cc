@@ -203,6 +203,7 @@ class Gathering {
           {.free_only = suffix == Suffix::kFree,
            .provider = each->provider,
            .beside = one_list && models_->size() > before,
+           .same_name = models_->size() > before,
            .sort = one_list ? RouteSort::kPrice : RouteSort::kDefault});
     }
   }

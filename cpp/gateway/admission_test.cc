@@ -303,6 +303,7 @@ TEST_F(AdmitLists, AskTheModelsOfANameAsListedOrByPrice) {
   EXPECT_EQ(Models(R"("model":"team/any")"), "a/three a/one");  // nobody serves the last at q
   named.strategy = VirtualModel::Strategy::kPrice;
   EXPECT_EQ(Models(R"("model":"team/any")"), "a/one a/three");
+  EXPECT_EQ(admission_.route.candidates[0].name, admission_.route.candidates[1].name);
   EXPECT_EQ(admission_.route.sort, RouteSort::kPrice);
   // Among themselves, where they are not all that is asked.
   EXPECT_EQ(Models(R"("model":"team/any","models":["two"])"), "a/one a/three a/two");
@@ -335,13 +336,12 @@ TEST_F(AdmitLists, AskOperatorsModelsBehindThoseThatAreNamed) {
   snapshot_.lists.after_any["a/one"] = {"a/two", "a/one"};
   snapshot_.lists.after_any["a/two"] = {"a/three"};  // one level: not read for a fallback
   EXPECT_EQ(Models(R"("model":"one")"), "a/one a/two");
+  EXPECT_NE(admission_.route.candidates[0].name, admission_.route.candidates[1].name);
   EXPECT_EQ(Models(R"("model":"one","models":["two"])"), "a/one a/two a/three");
   may_use_ = {"a/one"};
   EXPECT_EQ(Models(R"("model":"one")"), "a/one");
 }
 
-TEST_F(AdmitLists, HoldFallbacksToThePriceOfTheFirst) {
-  snapshot_.lists.after_any["a/one"] = {"a/three"};
 // Who asks for what costs nothing does not pay for a fallback.
 TEST_F(AdmitLists, AskNoFallbackThatCostsMoneyBehindWhatIsFree) {
   Catalog::Parts parts;
@@ -359,6 +359,8 @@ TEST_F(AdmitLists, AskNoFallbackThatCostsMoneyBehindWhatIsFree) {
   EXPECT_EQ(Models(R"("model":"a/none:free")"), "a/none a/gift");
 }
 
+TEST_F(AdmitLists, HoldFallbacksToThePriceOfTheFirst) {
+  snapshot_.lists.after_any["a/one"] = {"a/three"};
   EXPECT_EQ(Models(R"("model":"one")"), "a/one a/three");
   snapshot_.routing.max_price_jump = 3;
   EXPECT_EQ(Models(R"("model":"one")"), "a/one");

@@ -26,6 +26,7 @@ struct Candidate {
   double probability = 0;  // that it came to be the first of the route
   uint8_t group = 0;       // RouteGroup
   AskedAfter after = AskedAfter::kAny;
+  uint8_t name = 0;  // of the names that the request has, and of those behind them: which it is of
 
   // Of this endpoint, in tokens; 0: unknown. For all that the request has it read.
   int64_t context() const { return model->ContextAt(*endpoint, inputs); }
