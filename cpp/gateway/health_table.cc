@@ -390,7 +390,7 @@ void HealthTable::JudgeRate(EndpointEntry* entry, uint64_t random, TimePoint now
   OutcomeCounts own;
   {
     MutexLock lock(&entry->mu);
-    group = entry->group;
+    group = entry->peers;
     own = entry->health.LastMinute(now);
   }
   if (own.judged() < kLeastOutcomes) return;

@@ -101,6 +101,29 @@ TEST_F(HealthTableTest, HalfOfAModelsEndpointsMayBeOut) {
   }
 }
 
+// Of an endpoint in two models the smaller one decides, in whichever order they are listed.
+TEST_F(HealthTableTest, AnEndpointThatIsAllOfAModelIsItsLastResort) {
+  for (const bool small_first : {false, true}) {
+    Learn(2);
+    Catalog::Parts parts;
+    parts.models = snapshot_->catalog.models();
+    Model small = parts.models.front();
+    small.id = "a/small";
+    small.endpoints.pop_back();
+    parts.models.insert(small_first ? parts.models.begin() : parts.models.end(), std::move(small));
+    snapshot_->catalog = *Catalog::Make(std::move(parts));
+    HealthTable table({}, {});
+    table.Learn(*snapshot_, now_);
+    HealthQuestion question{
+        .provider = &snapshot_->providers[0], .endpoint = &EndpointAt(0), .last_resort = true};
+    for (int i = 0; i < 5; ++i) {
+      table.Report(table.Ask(question, now_).permit, kFault, 0, {}, 0, now_);
+    }
+    Pass(6000);
+    EXPECT_EQ(table.Look(question, now_).skip, Skip::kNone) << small_first;
+  }
+}
+
 // Those that come back first.
 TEST_F(HealthTableTest, TheLastResortIsWhoIsDueFirst) {
   Learn(2);
