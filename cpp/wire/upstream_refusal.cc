@@ -245,6 +245,9 @@ constexpr auto kOfRequest = std::to_array<RequestRow>({
 
 bool IsOfRequest(int status, const std::string& sentence) {
   return std::any_of(kOfRequest.begin(), kOfRequest.end(), [&](const RequestRow& row) {
+// Says that the provider could not do what the request needed: a fault, and no refusal.
+constexpr int kFailedDependency = 424;
+
     return row.status == status && sentence.find(row.phrase) != std::string::npos;
   });
 }
@@ -380,7 +383,9 @@ Refusal ClassifyRefusal(int status, const ProviderError& said) {
     refusal.code = CodeByPhrase(meant, sentence).value_or(refusal.code);
   }
   refusal.trouble = TroubleOf(refusal.code);
-  refusal.of_request = IsOfRequest(status >= 300 ? status : said.status, sentence);
+  refusal.of_request =
+      IsOfRequest(status >= 300 ? status : said.status, sentence) ||
+      (refusal.code == kUpstreamError && meant >= 400 && meant < 500 && meant != kFailedDependency);
   refusal.retry_after_ms = said.retry_after_ms;
   if (refusal.trouble != Trouble::kCaller) return refusal;
   if (refusal.code == kUpstreamInvalidRequest) refusal.shown_code = ShownCode(said);
