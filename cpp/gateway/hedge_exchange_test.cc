@@ -21,7 +21,7 @@ class HedgeExchangeTest : public CreditsTest {
                                     .endpoint = model.endpoints.data()};
       Measured measured;
       measured.first_content = Duration::Milliseconds(400);
-      table_.Report(table_.Ask(question, clock_.Now()).permit, Answered(), 0, measured, 0,
+      table_.Report(table_.Ask(question, clock_.Now()).permit, Answered(), {}, measured, 0,
                     clock_.Now());
     }
     director_ = [](const TransportRequest& sent) {

@@ -234,6 +234,8 @@ struct RequestRow {
 constexpr auto kOfRequest = std::to_array<RequestRow>({
     {402, "fewer max_tokens"},  // OpenRouter: the rest of the credit pays for less
     {402, "can only afford"},
+    {402, "max_tokens of at most"},     // seekroute: likewise
+    {404, "can serve this request"},    // seekroute: no endpoint of its model
     {404, "no endpoints found"},        // OpenRouter: none with what is asked for
     {404, "no allowed providers"},      // OpenRouter: none that this request's wishes allow
     {404, "does not support"},          // a feature
@@ -243,11 +245,11 @@ constexpr auto kOfRequest = std::to_array<RequestRow>({
     {403, "requires moderation"},       // OpenRouter
 });
 
-bool IsOfRequest(int status, const std::string& sentence) {
-  return std::any_of(kOfRequest.begin(), kOfRequest.end(), [&](const RequestRow& row) {
 // Says that the provider could not do what the request needed: a fault, and no refusal.
 constexpr int kFailedDependency = 424;
 
+bool IsOfRequest(int status, const std::string& sentence) {
+  return std::any_of(kOfRequest.begin(), kOfRequest.end(), [&](const RequestRow& row) {
     return row.status == status && sentence.find(row.phrase) != std::string::npos;
   });
 }
