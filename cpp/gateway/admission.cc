@@ -182,13 +182,14 @@ class Gathering {
       : snapshot_(snapshot), key_(key), models_(models) {}
 
   // A name stands for itself: what the key may not use is not asked, whoever named it. Each once,
-  // but at another provider.
+  // but at another provider, or at any price behind where it is free.
   void Add(const Model* model, PlannedModel planned) {
     if (model == nullptr || (key_ != nullptr && !key_->MayUse(model->id))) return;
     planned.model = SoldTo(key_, model);
     const auto same = [&planned](const PlannedModel& each) {
       return each.model == planned.model &&
-             (each.provider.empty() || each.provider == planned.provider);
+             (each.provider.empty() || each.provider == planned.provider) &&
+             (!each.free_only || planned.free_only);
     };
     if (models_->size() >= kMostRouteModels || std::ranges::any_of(*models_, same)) return;
     models_->push_back(planned);
@@ -202,6 +203,7 @@ class Gathering {
           {.free_only = suffix == Suffix::kFree,
            .provider = each->provider,
            .beside = one_list && models_->size() > before,
+           .same_name = models_->size() > before,
            .sort = one_list ? RouteSort::kPrice : RouteSort::kDefault});
     }
   }
@@ -220,7 +222,10 @@ class Gathering {
         const auto found = list->find((*models_)[i].model->id);
         if (found == list->end()) continue;
         for (const std::string& id : found->second) {
-          Add(snapshot_.catalog.Find(id), {.after = after, .by_client = false});
+          // Who asks for what costs nothing gets nothing else.
+          const bool free_only = (*models_)[i].free_only;
+          Add(snapshot_.catalog.Find(id),
+              {.after = after, .free_only = free_only, .by_client = false});
         }
       }
     }

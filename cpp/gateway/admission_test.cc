@@ -208,6 +208,12 @@ TEST_F(AdmitModels, CountASuffixOfEachModel) {
   EXPECT_EQ(Models(R"("model":"one","models":["two:floor"])"), "invalid_value models[0]");
 }
 
+// Whoever names it without the suffix as well takes it at any price behind that.
+TEST_F(AdmitModels, TakeAModelForNothingAndThenAtAPrice) {
+  EXPECT_EQ(Models(R"("model":"one:free","models":["one"])"), "a/one");
+  EXPECT_EQ(Models(R"("model":"one","models":["one:free"])"), "a/one");
+}
+
 TEST_F(AdmitModels, RefusesWhatContradictsItselfBeforeAnyFilter) {
   EXPECT_EQ(Models(R"("model":"one:free","provider":{"only":["p"],"ignore":["p"]})"),
             "invalid_value provider.ignore");
@@ -297,6 +303,7 @@ TEST_F(AdmitLists, AskTheModelsOfANameAsListedOrByPrice) {
   EXPECT_EQ(Models(R"("model":"team/any")"), "a/three a/one");  // nobody serves the last at q
   named.strategy = VirtualModel::Strategy::kPrice;
   EXPECT_EQ(Models(R"("model":"team/any")"), "a/one a/three");
+  EXPECT_EQ(admission_.route.candidates[0].name, admission_.route.candidates[1].name);
   EXPECT_EQ(admission_.route.sort, RouteSort::kPrice);
   // Among themselves, where they are not all that is asked.
   EXPECT_EQ(Models(R"("model":"team/any","models":["two"])"), "a/one a/three a/two");
@@ -329,9 +336,27 @@ TEST_F(AdmitLists, AskOperatorsModelsBehindThoseThatAreNamed) {
   snapshot_.lists.after_any["a/one"] = {"a/two", "a/one"};
   snapshot_.lists.after_any["a/two"] = {"a/three"};  // one level: not read for a fallback
   EXPECT_EQ(Models(R"("model":"one")"), "a/one a/two");
+  EXPECT_NE(admission_.route.candidates[0].name, admission_.route.candidates[1].name);
   EXPECT_EQ(Models(R"("model":"one","models":["two"])"), "a/one a/two a/three");
   may_use_ = {"a/one"};
   EXPECT_EQ(Models(R"("model":"one")"), "a/one");
+}
+
+// Who asks for what costs nothing does not pay for a fallback.
+TEST_F(AdmitLists, AskNoFallbackThatCostsMoneyBehindWhatIsFree) {
+  Catalog::Parts parts;
+  for (const char* const id : {"a/none", "a/paid", "a/gift"}) {
+    Model model{.id = id, .endpoints = {}};
+    Rates rates;
+    rates[PriceClass::kOutput] = {model.id == "a/paid" ? uint64_t{1'000'000} : 0};
+    model.endpoints.push_back({0, "up", PriceTable::Flat(rates)});
+    parts.names[model.id] = model.id;
+    parts.models.push_back(std::move(model));
+  }
+  snapshot_.catalog = *Catalog::Make(std::move(parts));
+  snapshot_.lists.after_any["a/none"] = {"a/paid", "a/gift"};
+  EXPECT_EQ(Models(R"("model":"a/none")"), "a/none a/paid a/gift");
+  EXPECT_EQ(Models(R"("model":"a/none:free")"), "a/none a/gift");
 }
 
 TEST_F(AdmitLists, HoldFallbacksToThePriceOfTheFirst) {

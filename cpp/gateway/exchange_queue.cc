@@ -36,8 +36,8 @@ void Exchange::TellProgress() {
     Compose({});
     PutHead(StreamHead(record_, *admission_.profile, {}));
   }
-  outbox_.Rest(": queue position=" + std::to_string(gate_.queue().Position()) +
-               " waited_ms=" + std::to_string(gate_.queue().Waited().ns / 1'000'000) + "\n");
+  outbox_.Comment(": queue position=" + std::to_string(gate_.queue().Position()) +
+                  " waited_ms=" + std::to_string(gate_.queue().Waited().ns / 1'000'000) + "\n");
 }
 
 }  // namespace seekroute

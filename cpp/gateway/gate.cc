@@ -7,6 +7,12 @@
 
 namespace seekroute {
 
+const Model* FirstModelOf(const Admission& admission) {
+  const std::vector<Candidate>& candidates = admission.route.candidates;
+  const auto first = std::ranges::find(candidates, AskedAfter::kAny, &Candidate::after);
+  return first != candidates.end() ? first->model : admission.model;
+}
+
 LimitSubject SubjectOf(const ApiKey* key, std::string_view model) {
   LimitSubject subject;
   subject.model = model;
@@ -21,7 +27,7 @@ LimitSubject SubjectOf(const ApiKey* key, std::string_view model) {
 }
 
 LimitSubject Gate::Subject() const {
-  const Model* const model = admission_.model;
+  const Model* const model = FirstModelOf(admission_);
   return SubjectOf(queue_.key(), model != nullptr ? model->id : std::string_view());
 }
 
@@ -56,13 +62,16 @@ Status Gate::Peek() {
 bool Gate::NeedsPrompt() const {
   const Limiter* const upstream = world_.upstream_limiter;
   if (upstream != nullptr && upstream->SomeCountTokens()) return true;
-  if (world_.limiter == nullptr) return false;
-  // For which model is not known yet.
-  const ApiKey* const key = admission_.key.get();
+  return world_.limiter != nullptr && MayCountTokens();
+}
+
+// Whichever model comes to answer.
+bool Gate::MayCountTokens() const {
+  if (world_.limiter->MayCountTokens(Subject())) return true;
+  const ApiKey* const key = queue_.key();
   const ModelLimits* const models = key != nullptr ? key->model_limits.get() : nullptr;
   const auto counts = [](const auto& each) { return each.second.counts_tokens(); };
-  return world_.limiter->MayCountTokens(Subject()) ||
-         (models != nullptr && std::ranges::any_of(*models, counts));
+  return models != nullptr && std::ranges::any_of(*models, counts);
 }
 
 Status Gate::Enter(std::string_view body, TimePoint deadline) {
@@ -75,12 +84,12 @@ Status Gate::Enter(std::string_view body, TimePoint deadline) {
     }
   }
   const LimitSubject who = Subject();
-  model_ = admission_.model;
-  if (!queue_.waits() && world_.limiter->IsFree(who)) return {};
-  // Once: it may take a pass over the body.
-  if (!queue_.waits() && world_.limiter->MayCountTokens(who)) {
+  model_ = FirstModelOf(admission_);
+  // Once: it may take a pass over the body. Of a later model, too.
+  if (!queue_.waits() && MayCountTokens()) {
     cost_ = ExpectedCost(admission_, *world_.options, admission_.route.candidates, body);
   }
+  if (!queue_.waits() && world_.limiter->IsFree(who)) return {};
   Limiter::Answer answer = world_.limiter->Reserve(who, cost_, Now(), queue_.Waiter(body.size()),
                                                    queue_.Patience(deadline));
   queue_.Learn(answer);

@@ -59,6 +59,7 @@ class Gate {
 
  private:
   LimitSubject Subject() const;
+  bool MayCountTokens() const;
   LimitTime Now() const;
 
   const Admission& admission_;
@@ -73,6 +74,10 @@ class Gate {
   std::vector<const Model*> counted_;  // models before that, whose limits have counted the request
   std::optional<LimitsLeft> left_;
 };
+
+// The model whose limits refuse a request, or let it in: that of the first candidate that may be
+// asked, and as long as none is planned the first that was asked for. Null: none is known.
+const Model* FirstModelOf(const Admission& admission);
 
 // Whose limits a request with that key falls under; null: none but those of all.
 LimitSubject SubjectOf(const ApiKey* key, std::string_view model);

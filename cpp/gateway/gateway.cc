@@ -375,7 +375,7 @@ ReadyAnswer Gateway::Quote(const GatewayRequest& request) {
     answer.head = ErrorHead(quoted.error(), request_id, answer.body.size());
   }
   if (admission.key) {
-    const Model* const model = admission.model;
+    const Model* const model = FirstModelOf(admission);
     AddLimits(SubjectOf(admission.key.get(), model != nullptr ? model->id : std::string_view()),
               &answer.head);
   }

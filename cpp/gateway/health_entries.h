@@ -57,7 +57,7 @@ class SeqCell {
 
 struct EndpointEntry;
 
-// Of one model: what the share rule and the success rates are taken over.
+// Of one model: what a share rule and success rates are taken over.
 using EndpointGroup = std::vector<EndpointEntry*>;
 
 struct ProviderEntry {
@@ -99,7 +99,10 @@ struct EndpointEntry {
   mutable Mutex mu;
   EndpointHealth health SR_GUARDED_BY(mu);
   std::array<PairHealth, Provider::kMostKeys> pairs SR_GUARDED_BY(mu);
+  // Of an endpoint of several models: of the smallest, which can spare the least; and of the
+  // largest, to be compared with.
   std::shared_ptr<const EndpointGroup> group SR_GUARDED_BY(mu);
+  std::shared_ptr<const EndpointGroup> peers SR_GUARDED_BY(mu);
   bool listed SR_GUARDED_BY(mu) = false;
   TimePoint gone_at SR_GUARDED_BY(mu);
   std::array<uint64_t, kEjectedForCount> ejections SR_GUARDED_BY(mu) = {};

@@ -214,8 +214,9 @@ void HealthTable::Learn(const Snapshot& snapshot, TimePoint now) {
       entry->upstream_model = endpoint.upstream_model;
       entry->tag = endpoint.tag;
       entry->provider_name = snapshot.providers[endpoint.provider].id;
-      // Of an endpoint of several models: the first.
-      if (grouped.insert(entry).second) entry->group = group;
+      const bool is_first = grouped.insert(entry).second;
+      if (is_first || group->size() < entry->group->size()) entry->group = group;
+      if (is_first || group->size() > entry->peers->size()) entry->peers = group;
       entry->provider.store(providers[endpoint.provider], std::memory_order_release);
       entry->Publish(rules_, false, now);
     }

@@ -55,7 +55,7 @@ class HealthStateTest : public ::testing::Test {
                                       .tried_keys = but < 2 ? uint32_t{1} << but : 0},
                                      now_);
     if (answer.skip != Skip::kNone) return false;
-    table->Report(std::move(answer.permit), verdict, 0, measured, 0, now_);
+    table->Report(std::move(answer.permit), verdict, {}, measured, 0, now_);
     return true;
   }
   // All that can be known of anybody.

@@ -27,6 +27,29 @@ double DrawFor(uint64_t owner, uint64_t key) {
   return (static_cast<double>(z >> 11) + 0.5) / 9007199254740992.0;
 }
 
+// What is said of a key, or of its model, and may be of the one request; kNone: of nothing such.
+KeyTrouble DoubtfulOf(const AttemptVerdict& verdict, const Headroom& left, TimePoint now) {
+  using Key = AttemptVerdict::Key;
+  switch (verdict.key) {
+    case Key::kNoCredit:
+      return KeyTrouble::kNoCredit;
+    case Key::kForbidden:
+      return KeyTrouble::kForbidden;
+    case Key::kNoModel:
+      return KeyTrouble::kNoModel;
+    case Key::kLimited: {
+      // A long wait, and others would find plenty by its own account.
+      const bool contradicts = verdict.retry_after.ns > 0 && left.plentiful(now);
+      return contradicts ? KeyTrouble::kLimited : KeyTrouble::kNone;
+    }
+    case Key::kNothing:
+    case Key::kWorked:
+    case Key::kBad:
+      break;
+  }
+  return KeyTrouble::kNone;
+}
+
 }  // namespace
 
 std::string_view NameOf(Skip skip) {
@@ -286,8 +309,9 @@ HealthAnswer HealthTable::Look(const HealthQuestion& question, TimePoint now) co
   return Pick(question, 0, now);
 }
 
-EjectedFor HealthTable::Report(Permit permit, const AttemptVerdict& verdict, uint64_t body,
+EjectedFor HealthTable::Report(Permit permit, const AttemptVerdict& told, const Sent& sent,
                                const Measured& measured, uint64_t random, TimePoint now) {
+  AttemptVerdict verdict = told;
   if (!permit.valid() || permit.endpoint_ == nullptr) return EjectedFor::kNothing;
   revision_.fetch_add(1, std::memory_order_relaxed);
   EndpointEntry* const entry = permit.endpoint_;
@@ -304,10 +328,14 @@ EjectedFor HealthTable::Report(Permit permit, const AttemptVerdict& verdict, uin
       const bool neutral = !fault && verdict.outcome != Outcome::kOk;
       ++entry->probes[neutral ? 2 : fault ? 1 : 0];
     }
-    ejected =
-        entry->health.Report(permit.attempt_, verdict.outcome, body, measured, rules_, random, now);
+    ejected = entry->health.Report(permit.attempt_, verdict.outcome, sent.body, measured, rules_,
+                                   random, now);
     if (ejected != EjectedFor::kNothing) ++entry->ejections[static_cast<size_t>(ejected)];
     PairHealth& pair = entry->pairs[permit.slot_];
+    const KeyTrouble doubtful = DoubtfulOf(verdict, pair.headroom(), now);
+    if (doubtful != KeyTrouble::kNone && !outdated && !pair.Believes(doubtful, sent)) {
+      verdict = {verdict.outcome, Key::kNothing, {}};
+    }
     if (!rules_.leave_out || outdated) {
       // It is only counted.
     } else if (verdict.key == Key::kLimited) {
@@ -318,7 +346,7 @@ EjectedFor HealthTable::Report(Permit permit, const AttemptVerdict& verdict, uin
     } else if (verdict.key == Key::kNoModel) {
       pair.NoModel(now);
     } else if (verdict.key == Key::kWorked) {
-      pair.Worked(now);
+      pair.Worked(now, sent);
     } else if (verdict.retry_after.ns > 0) {
       entry->health.LeaveAlone(verdict.retry_after, now);
     }
@@ -390,7 +418,7 @@ void HealthTable::JudgeRate(EndpointEntry* entry, uint64_t random, TimePoint now
   OutcomeCounts own;
   {
     MutexLock lock(&entry->mu);
-    group = entry->group;
+    group = entry->peers;
     own = entry->health.LastMinute(now);
   }
   if (own.judged() < kLeastOutcomes) return;

@@ -121,9 +121,9 @@ class HealthTable : public HealthReader {
   // Why it would not be let, and until when; nothing is claimed.
   HealthAnswer Look(const HealthQuestion& question, TimePoint now) const;
 
-  // The end of an attempt. `body`: a hash of what was sent, 0: unknown. `random`: any bits. Why its
-  // endpoint was ejected, if it was.
-  EjectedFor Report(Permit permit, const AttemptVerdict& verdict, uint64_t body,
+  // The end of an attempt. `random`: any bits. Why its endpoint was ejected, if it was. What may be
+  // of the one request is believed as PairHealth::Believes() has it.
+  EjectedFor Report(Permit permit, const AttemptVerdict& verdict, const Sent& sent,
                     const Measured& measured, uint64_t random, TimePoint now);
 
   // The provider has told what its limits leave to who has that permit, which has not ended.

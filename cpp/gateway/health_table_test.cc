@@ -48,10 +48,10 @@ class HealthTableTest : public ::testing::Test {
     return {.provider = &snapshot_->providers[host], .endpoint = &EndpointAt(host)};
   }
   HealthAnswer Ask(size_t host) { return table_.Ask(Question(host), now_); }
-  Skip Try(size_t host, const AttemptVerdict& verdict) {
+  Skip Try(size_t host, const AttemptVerdict& verdict, const Sent& sent = {}) {
     HealthAnswer answer = Ask(host);
     if (answer.skip != Skip::kNone) return answer.skip;
-    table_.Report(std::move(answer.permit), verdict, 0, {}, 0, now_);
+    table_.Report(std::move(answer.permit), verdict, sent, {}, 0, now_);
     return Skip::kNone;
   }
   void Eject(size_t host) {
@@ -85,7 +85,7 @@ TEST_F(HealthTableTest, HalfOfAModelsEndpointsMayBeOut) {
       for (int i = 0; i < 5; ++i) {
         HealthAnswer answer = table.Ask(Question(host), now_);
         ASSERT_EQ(answer.skip, Skip::kNone);
-        table.Report(std::move(answer.permit), kFault, 0, {}, 0, now_);
+        table.Report(std::move(answer.permit), kFault, {}, {}, 0, now_);
       }
       now_ = now_ + Duration::Milliseconds(10);
     }
@@ -123,6 +123,29 @@ TEST_F(HealthTableTest, AnEndpointWithoutAKeyTellsWhatIsSoOfAllOfThem) {
   }
 }
 
+// Of an endpoint in two models the smaller one decides, in whichever order they are listed.
+TEST_F(HealthTableTest, AnEndpointThatIsAllOfAModelIsItsLastResort) {
+  for (const bool small_first : {false, true}) {
+    Learn(2);
+    Catalog::Parts parts;
+    parts.models = snapshot_->catalog.models();
+    Model small = parts.models.front();
+    small.id = "a/small";
+    small.endpoints.pop_back();
+    parts.models.insert(small_first ? parts.models.begin() : parts.models.end(), std::move(small));
+    snapshot_->catalog = *Catalog::Make(std::move(parts));
+    HealthTable table({}, {});
+    table.Learn(*snapshot_, now_);
+    HealthQuestion question{
+        .provider = &snapshot_->providers[0], .endpoint = &EndpointAt(0), .last_resort = true};
+    for (int i = 0; i < 5; ++i) {
+      table.Report(table.Ask(question, now_).permit, kFault, {}, {}, 0, now_);
+    }
+    Pass(6000);
+    EXPECT_EQ(table.Look(question, now_).skip, Skip::kNone) << small_first;
+  }
+}
+
 // Those that come back first.
 TEST_F(HealthTableTest, TheLastResortIsWhoIsDueFirst) {
   Learn(2);
@@ -155,7 +178,7 @@ TEST_F(HealthTableTest, TwoThreadsNeverProbeTogether) {
     table.Learn(*snapshot_, now_);
     for (int i = 0; i < 5; ++i) {
       HealthAnswer answer = table.Ask(Question(0), now_);
-      table.Report(std::move(answer.permit), kFault, 0, {}, 0, now_);
+      table.Report(std::move(answer.permit), kFault, {}, {}, 0, now_);
     }
     const TimePoint due = now_ + Duration::Seconds(31);
     std::vector<HealthAnswer> answers(4);
@@ -189,17 +212,84 @@ TEST_F(HealthTableTest, ABadKeyIsOutAndTheOthersGoOn) {
   Learn(1, 3);
   HealthAnswer first = Ask(0);
   const size_t bad = first.permit.key();
-  table_.Report(std::move(first.permit), {Outcome::kNeutral, Key::kBad, {}}, 0, {}, 0, now_);
+  table_.Report(std::move(first.permit), {Outcome::kNeutral, Key::kBad, {}}, {}, {}, 0, now_);
   HealthAnswer second = Ask(0);
   EXPECT_NE(second.permit.key(), bad);
-  table_.Report(std::move(second.permit), Answered(), 0, {}, 0, now_);
+  table_.Report(std::move(second.permit), Answered(), {}, {}, 0, now_);
   EXPECT_EQ(StateOf(0), HealthState::kOk);
   EXPECT_TRUE(table_.ViewOf(1000, now_).has_live_key);
 }
 
+// It may be of the one request: of its files, its length, its wishes.
+TEST_F(HealthTableTest, ARefusalIsBelievedWhereAnotherBodyGotIt) {
+  for (const Key key : {Key::kNoCredit, Key::kForbidden, Key::kNoModel}) {
+    SCOPED_TRACE(static_cast<int>(key));
+    Learn(1);
+    table_.Reset("p0", now_);
+    const AttemptVerdict refused{Outcome::kNeutral, key, {}};
+    for (int i = 0; i < 5; ++i) EXPECT_EQ(Try(0, refused, {.body = 1}), Skip::kNone);
+    EXPECT_EQ(Try(0, Answered(), {.body = 2}), Skip::kNone);
+    EXPECT_EQ(Try(0, refused, {.body = 3}), Skip::kNone);
+    EXPECT_EQ(Ask(0).skip, Skip::kNone);
+    EXPECT_EQ(Try(0, refused, {.body = 4}), Skip::kNone);
+    EXPECT_NE(Ask(0).skip, Skip::kNone);
+    // As long as nothing is answered, it is believed at once.
+    Pass(600'000);
+    EXPECT_EQ(Try(0, refused, {.body = 4}), Skip::kNone);
+    EXPECT_NE(Ask(0).skip, Skip::kNone);
+  }
+  Learn(1);
+  table_.Reset("p0", now_);
+  EXPECT_EQ(Try(0, {Outcome::kNeutral, Key::kBad, {}}, {.body = 1}), Skip::kNone);
+  EXPECT_EQ(Ask(0).skip, Skip::kDeadKey);  // which says it of the key
+}
+
+TEST_F(HealthTableTest, TheRequestsOfOneOwnerPutNobodyElseOut) {
+  Learn(1);
+  const AttemptVerdict refused{Outcome::kNeutral, Key::kForbidden, {}};
+  uint64_t body = 0;
+  EXPECT_EQ(Try(0, Answered(), {.body = ++body, .owner = 7}), Skip::kNone);
+  for (int i = 0; i < 9; ++i) {
+    EXPECT_EQ(Try(0, refused, {.body = ++body, .owner = 8}), Skip::kNone);
+  }
+  EXPECT_EQ(Try(0, refused, {.body = ++body, .owner = 9}), Skip::kNone);
+  EXPECT_EQ(Ask(0).skip, Skip::kDeadKey);
+  // Where nobody else was answered, two of its own are enough.
+  table_.Reset("p0", now_);
+  EXPECT_EQ(Try(0, Answered(), {.body = ++body, .owner = 8}), Skip::kNone);
+  EXPECT_EQ(Try(0, refused, {.body = ++body, .owner = 8}), Skip::kNone);
+  EXPECT_EQ(Try(0, refused, {.body = ++body, .owner = 8}), Skip::kNone);
+  EXPECT_EQ(Ask(0).skip, Skip::kDeadKey);
+}
+
+// The provider tells with the same answer that plenty is left: it was too much for this one.
+TEST_F(HealthTableTest, AWaitThatWhatIsLeftContradictsIsBelievedOfTwo) {
+  const AttemptVerdict paced{Outcome::kLimited, Key::kLimited, Duration::Seconds(45)};
+  for (const int64_t remaining : {29'000, 5'000}) {
+    Learn(1);
+    table_.Reset("p0", now_);
+    ToldLimits told;
+    told.of[0] = {30'000, remaining, Duration::Seconds(50)};
+    const auto refuse = [&](uint64_t body) {
+      HealthAnswer answer = Ask(0);
+      table_.Tell(answer.permit, told, now_);
+      table_.Report(std::move(answer.permit), paced, {.body = body}, {}, 0, now_);
+    };
+    refuse(1);
+    EXPECT_EQ(Ask(0).skip, remaining > 6000 ? Skip::kNone : Skip::kLimited);
+    if (remaining < 6000) continue;
+    refuse(1);
+    EXPECT_EQ(Ask(0).skip, Skip::kNone);
+    refuse(2);
+    EXPECT_EQ(Ask(0).skip, Skip::kLimited);
+  }
+}
+
 TEST_F(HealthTableTest, WithoutALiveKeyNobodyIsAskedUntilTheProbe) {
   Learn(1);
-  EXPECT_EQ(Try(0, {Outcome::kNeutral, Key::kNoCredit, {}}), Skip::kNone);
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(Try(0, {Outcome::kNeutral, Key::kNoCredit, {}}), Skip::kNone);
+  }
   const HealthAnswer answer = Ask(0);
   EXPECT_EQ(answer.skip, Skip::kDeadKey);
   EXPECT_EQ(answer.retry_at, now_ + Duration::Seconds(300));
@@ -208,7 +298,7 @@ TEST_F(HealthTableTest, WithoutALiveKeyNobodyIsAskedUntilTheProbe) {
   HealthAnswer probe = Ask(0);
   EXPECT_EQ(probe.skip, Skip::kNone);
   EXPECT_EQ(Ask(0).skip, Skip::kDeadKey);
-  table_.Report(std::move(probe.permit), Answered(), 0, {}, 0, now_);
+  table_.Report(std::move(probe.permit), Answered(), {}, {}, 0, now_);
   EXPECT_EQ(Ask(0).skip, Skip::kNone);
   EXPECT_TRUE(table_.ViewOf(1000, now_).has_live_key);
 }
@@ -224,7 +314,7 @@ TEST_F(HealthTableTest, ANewSecretIsAliveAndTheOldOnesRefusalIsNotItsOwn) {
                 .skip,
             Skip::kNone);
   Learn(1, 1, "new");
-  table_.Report(std::move(late.permit), {Outcome::kNeutral, Key::kBad, {}}, 0, {}, 0, now_);
+  table_.Report(std::move(late.permit), {Outcome::kNeutral, Key::kBad, {}}, {}, {}, 0, now_);
   EXPECT_EQ(Ask(0).skip, Skip::kNone);
   EXPECT_EQ(Try(0, {Outcome::kNeutral, Key::kBad, {}}), Skip::kNone);
   EXPECT_EQ(Ask(0).skip, Skip::kDeadKey);
@@ -260,7 +350,7 @@ TEST_F(HealthTableTest, AnOwnerKeepsToItsKeyAndADeadOneMovesItsOwnAlone) {
   first.owner = 0x9E3779B97F4A7C15U;
   HealthAnswer answer = table_.Ask(first, now_);
   const size_t dead = answer.permit.key();
-  table_.Report(std::move(answer.permit), {Outcome::kNeutral, Key::kBad, {}}, 0, {}, 0, now_);
+  table_.Report(std::move(answer.permit), {Outcome::kNeutral, Key::kBad, {}}, {}, {}, 0, now_);
   for (const auto& [owner, key] : before) {
     HealthQuestion question = Question(0);
     question.owner = owner * 0x9E3779B97F4A7C15U;
@@ -320,7 +410,7 @@ TEST_F(HealthTableTest, OperatorsSeeAndResetIt) {
   Eject(0);
   HealthAnswer answer = Ask(1);
   const size_t key = answer.permit.key();
-  table_.Report(std::move(answer.permit), {Outcome::kNeutral, Key::kBad, {}}, 0, {}, 0, now_);
+  table_.Report(std::move(answer.permit), {Outcome::kNeutral, Key::kBad, {}}, {}, {}, 0, now_);
   std::map<std::string, std::string> states;
   for (const HealthRow& row : table_.Rows(now_)) {
     states[row.is_key ? row.provider + "#" + row.key : row.provider + "/" + row.model] = row.state;

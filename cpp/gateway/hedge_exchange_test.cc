@@ -21,7 +21,7 @@ class HedgeExchangeTest : public CreditsTest {
                                     .endpoint = model.endpoints.data()};
       Measured measured;
       measured.first_content = Duration::Milliseconds(400);
-      table_.Report(table_.Ask(question, clock_.Now()).permit, Answered(), 0, measured, 0,
+      table_.Report(table_.Ask(question, clock_.Now()).permit, Answered(), {}, measured, 0,
                     clock_.Now());
     }
     director_ = [](const TransportRequest& sent) {
@@ -53,6 +53,18 @@ TEST_F(HedgeExchangeTest, TheWinnerAloneIsPaid) {
   EXPECT_EQ(seen.row->tried[0].error, "hedge_lost");
   EXPECT_GT(seen.row->tried[0].suspected.nano, 0);
   EXPECT_EQ(transport_->seen().size(), 2u);
+}
+
+TEST_F(HedgeExchangeTest, AKeyThatIsRevokedIsNotHedged) {
+  OpenSlow();
+  const ExchangeId id = Submit(R"(,"stream":true)");
+  engine_->Advance();
+  while (transport_->seen().empty()) Step();
+  keys_.Remove(HmacSha256(Secret("pepper"), "good"));
+  Rest();
+  EXPECT_EQ(seen_[id].status, 200);  // what runs is not stopped
+  EXPECT_EQ(seen_[id].row->provider, "slow");
+  EXPECT_EQ(transport_->seen().size(), 1u);
 }
 
 TEST_F(HedgeExchangeTest, ItCountsAsOneRequest) {

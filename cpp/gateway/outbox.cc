@@ -21,6 +21,10 @@ void Outbox::Rest(std::string_view bytes) {
   if (!gone_) outlet_->Body(bytes, false);
 }
 
+void Outbox::Comment(std::string_view bytes) {
+  if (!gone_) outlet_->Body(bytes, false);
+}
+
 void Outbox::KeepAlive(TimePoint now) {
   if (now < NextKeepAlive()) return;
   last_sent_ = now;

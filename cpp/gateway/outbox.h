@@ -31,6 +31,8 @@ class Outbox {
   Flow Body(std::string_view bytes);
   // What comes last: there is nobody left to be paused.
   void Rest(std::string_view bytes);
+  // What is told of this moment alone, beside the answer: it is not kept.
+  void Comment(std::string_view bytes);
 
   // Content of the answer, not only its frame, is among what went out or waits for the end. The
   // first time counts.

@@ -370,6 +370,28 @@ TEST_F(QueueTest, TellsAStreamWhereItStands) {
   Rest();
 }
 
+// A repetition does not wait, and is not told that another one did.
+TEST_F(QueueTest, AStoredAnswerHasNoProgressComment) {
+  key_limits_ = {.concurrent = 1};
+  store_answers_ = true;
+  Open(kPlenty);
+  script_.head.content_type = "text/event-stream";
+  script_.head_delay = Duration::Milliseconds(2500);
+  script_.pieces = {
+      {{}, std::string(kStart)}, {{}, std::string(kContent)}, {{}, std::string(kEnd)}};
+  header_options_.queue_progress = true;
+  Submit(R"(,"stream":true)");
+  const ExchangeId second = Submit(R"(,"stream":true)", "once");
+  Await(second);
+  EXPECT_NE(seen_[second].body.find(": queue"), std::string::npos);
+  Rest();
+  const Seen& again = Await(Submit(R"(,"stream":true)", "once"));
+  EXPECT_EQ(again.status, 200);
+  EXPECT_NE(again.body.find("one two three"), std::string::npos) << again.body;
+  EXPECT_EQ(again.body.find(": queue"), std::string::npos) << again.body;
+  Rest();
+}
+
 TEST_F(QueueTest, WhatFailsAfterAProgressCommentIsAnEvent) {
   key_limits_ = {.concurrent = 1};
   script_.head_delay = Duration::Seconds(20);

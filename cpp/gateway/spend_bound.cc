@@ -214,7 +214,7 @@ Money SpendBound::Amount(const Spending& spending) const {
 std::optional<Money> SpendBound::AtLeast(const Spending& spending) const {
   std::optional<Money> least;
   for (const Candidate& candidate : route_.candidates) {
-    if (candidate.model != route_.candidates.front().model) continue;
+    if (!IsAskedFor(candidate)) continue;
     if (!Affords(candidate, spending)) continue;
     std::optional<int64_t> cap = CapAt(candidate, spending);
     if (spending.shares) cap = std::min(cap.value_or(LeastAt(candidate)), LeastAt(candidate));
@@ -232,7 +232,7 @@ std::optional<int64_t> SpendBound::WithinAt(const Candidate& candidate, Money bu
 std::optional<int64_t> SpendBound::Within(Money budget) const {
   std::optional<int64_t> longest;
   for (const Candidate& candidate : route_.candidates) {
-    if (candidate.model != route_.candidates.front().model) continue;
+    if (!IsAskedFor(candidate)) continue;
     // Nothing is less than any length.
     longest = std::max(longest, WithinAt(candidate, budget));
   }

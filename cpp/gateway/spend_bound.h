@@ -92,8 +92,9 @@ class SpendBound {
   // Of the candidates that can, what none exceeds: one of them is paid.
   Money Amount(const Spending& spending) const;
 
-  // Of those that are of the first model, the least that one may cost: for lack of money a request
-  // goes to no other model in silence. Nothing: none of them can.
+  // Of those that the first name stands for, the least that one may cost: for lack of money a
+  // request goes to no other model in silence, but among those of a virtual model. Nothing: none of
+  // them can.
   std::optional<Money> AtLeast(const Spending& spending) const;
 
   // What no candidate exceeds that is told the cap, or nothing: no length, and no budget for its
@@ -114,7 +115,7 @@ class SpendBound {
   // `budget`; nothing when the prompt alone may cost more.
   std::optional<int64_t> WithinAt(const Candidate& candidate, Money budget) const;
 
-  // The longest of those of the first model.
+  // The longest of those that the first name stands for.
   std::optional<int64_t> Within(Money budget) const;
 
   // What is used at most beside the answer: the prompt as long as it is, whatever any context
@@ -136,6 +137,11 @@ class SpendBound {
   bool free() const { return At(longest_) == Money{}; }
 
  private:
+  // By the first name that has candidates.
+  bool IsAskedFor(const Candidate& candidate) const {
+    const Candidate& first = route_.candidates.front();
+    return candidate.name == first.name || candidate.model == first.model;
+  }
   // What the prompt takes of such a context, in tokens, with a margin: its estimate errs.
   int64_t LikelyIn(int64_t context) const;
   // Beside the prompt, or beside one of nothing.

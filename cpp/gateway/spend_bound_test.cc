@@ -123,6 +123,22 @@ TEST(SpendBoundTest, ABudgetIsOfEachCandidateByItself) {
   }
 }
 
+// All that one name stands for were asked for, whichever is drawn to be the first.
+TEST(SpendBoundTest, AnyModelOfANameMayBeTheCheapest) {
+  Model cheap = ModelOf({2000});
+  Model dear = ModelOf({9000});
+  dear.id = "a/dear";
+  const ParsedChat request;
+  const auto least = [&](bool same_name) {
+    const PlannedModel planned[] = {{.model = &dear}, {.model = &cheap, .same_name = same_name}};
+    const Route route = *PlanRoute({.models = planned, .request = &request});
+    return SpendBound(RequestOf(), route, {}, {}).AtLeast({.tells = true})->nano;
+  };
+  const int64_t prompt = kPrompt.upper * kInputNano;
+  EXPECT_EQ(least(true), prompt + kLeastAnswerTokens * 2000);
+  EXPECT_EQ(least(false), prompt + kLeastAnswerTokens * 9000);
+}
+
 TEST(SpendBoundTest, CountsEveryChoice) {
   const Model model = ModelOf({2000});
   const Route route = RouteTo(model);

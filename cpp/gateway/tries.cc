@@ -329,12 +329,13 @@ void Tries::Tell(Try* ended, const AttemptVerdict& verdict) {
       }
     }
   }
-  uint64_t body = 0;
-  if (IsFault(verdict.outcome) && !plan_.body->empty()) {
-    body = std::hash<std::string_view>{}(*plan_.body) | 1;
+  Sent sent;
+  if (!ok && !plan_.body->empty()) sent.body = std::hash<std::string_view>{}(*plan_.body) | 1;
+  if (plan_.admission->key) {
+    sent.owner = std::hash<std::string_view>{}(plan_.admission->key->org_id) | 1;
   }
   const uint64_t random = ok ? 0 : Random();
-  (void)world_.health->Report(std::move(ended->permit), verdict, body, measured, random,
+  (void)world_.health->Report(std::move(ended->permit), verdict, sent, measured, random,
                               world_.clock->Now());
 }
 

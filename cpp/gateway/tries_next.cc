@@ -22,7 +22,7 @@ void Tries::Start(AnswerNames names, UnixSeconds created, TimePoint until, bool 
 
 bool Tries::StartAnother() {
   if (won_ || reading_out_ || running_ == 0 || running_ >= kMostAtOnce) return false;
-  if (plan_.body->empty()) return false;
+  if (plan_.body->empty() || !turns_.KeyHolds()) return false;
   std::optional<Turns::Turn> turn = turns_.Next();
   if (!turn) return false;
   const size_t running = running_;
@@ -32,7 +32,8 @@ bool Tries::StartAnother() {
 
 // The next, or the end.
 void Tries::AskNext(Error otherwise) {
-  std::optional<Turns::Turn> turn = turns_.Next();
+  std::optional<Turns::Turn> turn;
+  if (turns_.KeyHolds()) turn = turns_.Next();
   if (!turn) return owner_->OnOutOfTries(std::move(otherwise));
   Send(std::move(*turn), false);
 }
@@ -71,7 +72,7 @@ TimePoint Tries::NextDeadline() const {
 // All that ran have failed, `failed` the last of them.
 void Tries::GoOn(const Try& failed, const FailedAttempt& judged) {
   const bool ends = won_ || reading_out_ || world_.clock->Now() >= until_;
-  if (ends) return owner_->OnOutOfTries(judged.error);
+  if (ends || !turns_.KeyHolds()) return owner_->OnOutOfTries(judged.error);
   for (const auto& each : tries_) {
     if (!std::exchange(each->may_repeat, false)) continue;
     if (auto turn = turns_.Again(each->place, each->key, false)) {
@@ -134,6 +135,7 @@ void Tries::GoOnLater(Pause pause, Duration wait) {
 void Tries::EndPause() {
   Pause pause = std::move(*pause_);
   pause_.reset();
+  if (!turns_.KeyHolds()) return owner_->OnOutOfTries(std::move(pause.otherwise));
   if (pause.again) {
     std::optional<Turns::Turn> turn = turns_.Again(pause.turn.place, pause.key, true);
     if (!turn) return owner_->OnOutOfTries(std::move(pause.otherwise));
@@ -178,7 +180,7 @@ void Tries::Hedge() {
   if (won_ || reading_out_ || running_ != 1 || plan_.body->empty()) return;
   if (!FitsWait({}, until_ - world_.clock->Now())) return;
   std::optional<Turns::Turn> turn;
-  if (world_.hedges->Take()) {
+  if (turns_.KeyHolds() && world_.hedges->Take()) {
     turn = turns_.Beside(current_->place);
     if (!turn) world_.hedges->GiveBack();
   }

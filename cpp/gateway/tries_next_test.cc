@@ -191,7 +191,7 @@ class HedgeTest : public TriesHealthTest {
       HealthAnswer answer = health_.Ask(question, clock_.Now());
       Measured measured;
       measured.first_content = Duration::Milliseconds(ms);
-      health_.Report(std::move(answer.permit), Answered(), 0, measured, 0, clock_.Now());
+      health_.Report(std::move(answer.permit), Answered(), {}, measured, 0, clock_.Now());
     }
   }
   double Hedges(std::string_view result) const {
@@ -351,6 +351,7 @@ TEST_F(HedgeTest, AKeyOrElseItsOrganizationSaysWhetherItIsHedged) {
     auto key = std::make_shared<ApiKey>();
     key->org_id = "o";
     key->limits = std::make_shared<const LimitSet>(LimitSet{.hedge = each.key});
+    keys_.Put(admission_.key_mac, *key);
     admission_.key = std::move(key);
     Begin(true);
     Run();

@@ -91,7 +91,9 @@ HealthAnswer Turns::Ask(size_t place, HealthQuestion question, Reservation* rese
       std::optional<LimitRefusal> refusal;
       if (gate_ != nullptr) refusal = gate_->EnterModel(*candidate.model);
       if (refusal) {
-        return {.skip = Skip::kModelLimit, .retry_at = RetryAt(*refusal, world_->clock->Now())};
+        const bool never = refusal->kind == RefusalKind::kTooLarge;
+        return {.skip = never ? Skip::kOverLimit : Skip::kModelLimit,
+                .retry_at = RetryAt(*refusal, world_->clock->Now())};
       }
       *reservation = std::move(let.reservation);
       return answer;
@@ -213,6 +215,12 @@ int Turns::VisitsTo(size_t place) const {
   return static_cast<int>(std::ranges::count_if(made_, same));
 }
 
+bool Turns::KeyHolds() const {
+  if (!admission_->key) return true;
+  const auto found = world_->keys->Find(admission_->key_mac, world_->clock->WallTime().seconds());
+  return found && KeyRing::CheckUsable(**found).ok();
+}
+
 void Turns::Begin(size_t place, size_t key, bool anew) {
   if (anew) succession_->BeginAnew();
   succession_->Begin(place);
@@ -285,7 +293,8 @@ int64_t Turns::SoonestMs() const {
     const Candidate& candidate = candidates()[place];
     if (candidate.after != AskedAfter::kAny || !purse_->Affords(candidate)) continue;
     const auto limited = std::ranges::find_if(passed_, [place](const Passed& each) {
-      return each.place == place && each.skip == Skip::kModelLimit;
+      const bool by_model = each.skip == Skip::kModelLimit || each.skip == Skip::kOverLimit;
+      return each.place == place && by_model;
     });
     if (limited != passed_.end()) {
       soonest = std::min(soonest, limited->retry_at);

@@ -54,6 +54,10 @@ class Turns {
   // Attempts of the request at the provider of that candidate.
   int VisitsTo(size_t place) const;
 
+  // The key of the request may still ask: it was not revoked, disabled or deleted meanwhile, and
+  // has not expired.
+  bool KeyHolds() const;
+
   // An attempt begins; the first of those that run together, or beside others.
   void Begin(size_t place, size_t key, bool anew);
   // It was one that does not count: what runs together begins anew all the same.

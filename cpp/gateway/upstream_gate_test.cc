@@ -209,6 +209,29 @@ TEST_F(UpstreamGateTest, WhoHasFailedIsFollowedByWhoHasRoom) {
   EXPECT_EQ(asked_, (Words{"p one", "q q", "p one", "r r"}));
 }
 
+// What runs goes on; nothing else is sent for it.
+TEST_F(UpstreamGateTest, AKeyThatMayNotAskAnyMoreAsksNobodyElse) {
+  const Mac mac = HmacSha256(Secret("pepper"), "good");
+  const std::function<void()> ends[] = {
+      [&] { keys_.Remove(mac); },
+      [&] { keys_.Put(mac, {.key_id = "k", .org_id = "o", .disabled = true}); }};
+  for (const auto& end : ends) {
+    Sell();
+    table_.Reset("p", clock_.Now());
+    asked_.clear();
+    UpstreamScript slow = Refusal(500);
+    slow.pieces.front().delay = Duration::Seconds(1);
+    scripts_["p"] = slow;
+    const ExchangeId id = Submit();
+    engine_->Advance();
+    while (asked_.empty()) Step();
+    end();
+    while (!seen_[id].row) Step();
+    EXPECT_EQ(seen_[id].status, 502);
+    EXPECT_EQ(asked_, Words{"p one"});
+  }
+}
+
 // As many as its answer has used, not as were expected of it.
 TEST_F(UpstreamGateTest, CountsTheTokensThatWereUsed) {
   options_.expected_output = 100;
@@ -360,6 +383,11 @@ class ModelLimitsTest : public UpstreamGateTest {
   void Limit(const std::string& model, LimitSet limits) {
     limiter_.Set(LimitScope::kModel, model, Of(limits), Now());
   }
+  void LimitOfKey(const std::string& model, LimitSet limits) {
+    ApiKey key{.key_id = "k", .org_id = "o"};
+    key.model_limits = std::make_shared<ModelLimits>(ModelLimits{{model, limits}});
+    keys_.Put(HmacSha256(Secret("pepper"), "good"), std::move(key));
+  }
   int64_t Left(std::string_view model) {
     return limiter_.Look({.model = model}, Now()).tokens->remaining;
   }
@@ -428,6 +456,39 @@ TEST_F(ModelLimitsTest, AModelThatNobodyWasAskedForIsNotCounted) {
   Sell();
   EXPECT_EQ(AskNow().status, 200);
   EXPECT_EQ(RequestsLeft("a/m"), 10);
+}
+
+// The key has limits of tokens for the second model alone: they hold where that is reached.
+TEST_F(ModelLimitsTest, TokensOfAKeyForALaterModelAreReserved) {
+  Sell();
+  options_.expected_output = 100;
+  LimitOfKey("a/n", {.tokens_per_minute = 1, .burst_tokens = 150});
+  const ExchangeId id = Begin();
+  while (asked_.size() < 3) Step();
+  EXPECT_EQ(asked_.back(), "r r");
+  EXPECT_EQ(AskNow().status, 502);  // what is left is too little for another one
+  EXPECT_EQ(asked_.back(), "q q");
+  while (!seen_[id].row) Step();
+}
+
+TEST_F(ModelLimitsTest, APromptThatIsTooLargeForALaterModelIsNotSentThere) {
+  Sell();
+  LimitOfKey("a/n", {.tokens_per_minute = 1, .burst_tokens = 3});
+  EXPECT_EQ(AskNow().status, 502);
+  EXPECT_EQ(asked_, (Words{"p one", "q q"}));
+  // Where it is the first that may be asked, nobody else is.
+  const Seen refused = AskNow(R"(,"models":["a/n"],"provider":{"ignore":["p","q"]})");
+  EXPECT_EQ(refused.status, 400);
+  EXPECT_NE(refused.body.find("request_too_large_for_limit"), std::string::npos) << refused.body;
+  EXPECT_EQ(asked_.size(), 2u);
+}
+
+TEST_F(ModelLimitsTest, AModelThatIsNotInTheRouteLimitsNothing) {
+  Limit("a/m", {.concurrent = 0});
+  Sell();
+  EXPECT_EQ(AskNow().status, 429);
+  EXPECT_EQ(AskNow(R"(,"models":["a/n"],"provider":{"ignore":["p","q"]})").status, 200);
+  EXPECT_EQ(asked_, Words{"r r"});
 }
 
 }  // namespace

@@ -10,10 +10,14 @@ namespace seekroute {
 
 // Waiters are grouped into flows: the keys of an organization where the cell is its own, the
 // organizations where the cell is everybody's. Within a flow the oldest ticket comes first. The
-// flows take turns: at each a flow may spend `quantum` times its weight more, and what it could not
-// spend is kept for its next turn while it has waiters. So over any time in which two flows wait,
-// what each is served, divided by its weight, differs by at most a quantum and the dearest waiter
-// of either.
+// flows take turns, in rounds: in each a flow may spend `quantum` times its weight more, and what
+// it could not spend is kept for the next round while it has waiters. So over any time in which two
+// flows wait, what each is served, divided by its weight, differs by at most a quantum and the
+// dearest waiter of either.
+//
+// A round begins no sooner than somebody is served in it. So whoever comes while a dear one waits
+// for rounds to come is served before it, as long as that has a share of this round left: also who
+// does not wait at all, but passes.
 //
 // Where requests count and not their costs, all cost 1 and the quantum is 1: plain round robin.
 //
@@ -53,7 +57,10 @@ class FairQueue {
     Waiter* after_ = nullptr;
   };
 
-  // `quantum`: at least 1. A turn passes over at most (dearest waiter / quantum) rounds of flows.
+  // Flows of which is known what they have spent in a round without waiting in it.
+  static constexpr size_t kMostSpent = 4096;
+
+  // `quantum`: at least 1.
   explicit FairQueue(int64_t quantum) : quantum_(quantum) {}
   ~FairQueue();
   FairQueue(const FairQueue&) = delete;
@@ -65,7 +72,8 @@ class FairQueue {
   // It does not wait any longer; nothing where it did not. In constant time.
   void Remove(Waiter* waiter);
 
-  // Whose turn it is: the same until it is served or removed, whoever comes. Null: nobody waits.
+  // Whose turn it is: the same until it is served or removed, or one comes that may be served in an
+  // earlier round. Null: nobody waits. A step for each flow, where anything has changed.
   Waiter* Next();
 
   // Next() has got what it waited for: it is removed, and its flow has spent its cost.
@@ -73,8 +81,13 @@ class FairQueue {
 
   bool empty() const { return waiters_ == 0; }
   size_t size() const { return waiters_; }
-  // Of all that wait: what is served before one that comes now, at most.
+  // Of all that wait.
   int64_t cost() const { return cost_; }
+
+  // What is served before one that comes now; 0: it would be Next(). A step for each waiter.
+  int64_t CostBefore(FlowId flow, int64_t cost, int64_t weight) const;
+  // One that would be Next() is served without waiting.
+  void Pass(FlowId flow, int64_t cost, int64_t weight);
   // The number of its turn, the first being 1: exact where each costs a quantum and all weigh the
   // same, else about. A step for each older one of its flow, and for each flow. It waits here.
   size_t PositionOf(const Waiter& waiter) const;
@@ -85,7 +98,8 @@ class FairQueue {
   struct Flow {
     FlowId id;
     int64_t weight;
-    int64_t deficit = 0;  // what it may spend at its turn
+    int64_t deficit = 0;  // what it may spend in round `round`
+    int64_t round = 0;
     size_t waiters = 0;
     Waiter* first = nullptr;
     Waiter* last = nullptr;
@@ -95,11 +109,22 @@ class FairQueue {
 
   Flow* FlowOf(const Waiter& waiter);
   void EndFlow(Flow* flow);
-  int64_t Share(const Flow& flow) const;
+  // Of a round, to a flow of that weight.
+  int64_t Share(int64_t weight) const;
+  // What a flow may still spend in this round.
+  int64_t LeftOf(const Flow& flow) const;
+  int64_t LeftOf(FlowId flow, int64_t weight) const;
+  // How many more rounds pass before `flow` may serve its first.
+  int64_t RoundsTo(const Flow& flow) const;
+  void GoOn(int64_t rounds);
+  void KeepLeft(FlowId flow, int64_t left, int64_t weight);
 
   const int64_t quantum_;
-  std::unordered_map<FlowId, Flow> flows_;  // those that have waiters
-  Flow* turn_ = nullptr;                    // whose turn it is
+  std::unordered_map<FlowId, Flow> flows_;     // those that have waiters
+  std::unordered_map<FlowId, int64_t> spent_;  // others that have spent: what is left of this round
+  int64_t round_ = 0;
+  Flow* turn_ = nullptr;  // of those that may be served in the same round it is the first
+  Flow* next_ = nullptr;  // as Next() has found it; null: it is to be looked for
   size_t waiters_ = 0;
   int64_t cost_ = 0;
 };

@@ -78,11 +78,56 @@ TEST_F(FairQueueTest, ADearWaiterWaitsForItsTurns) {
   EXPECT_EQ(Order(), "xyazu");
 }
 
-TEST_F(FairQueueTest, WhoseTurnItIsDoesNotChangeByWhoComes) {
+TEST_F(FairQueueTest, WhoseTurnItIsDoesNotChangeByWhoComesForALaterOne) {
   Add('a', 1);
   const Waiter* const next = queue().Next();
   Add('x', 2);
   EXPECT_EQ(queue().Next(), next);
+}
+
+TEST_F(FairQueueTest, WhoComesIsBeforeADearOneWhoseRoundHasNotCome) {
+  Quantum(10);
+  Add('a', 1, 80);
+  EXPECT_EQ(queue().Next(), waiters_[0].get());
+  EXPECT_EQ(queue().CostBefore(2, 5, 1), 0);
+  Add('x', 2, 5);
+  EXPECT_EQ(queue().Next(), waiters_[1].get());
+  EXPECT_EQ(Order(), "xa");
+}
+
+// Those who pass without waiting are served no more than who waits; and nobody saves shares up.
+TEST_F(FairQueueTest, WhoPassesSpendsItsShareOfEachRound) {
+  Quantum(10);
+  Add('a', 1, 80);
+  int64_t passed = 0;
+  while (queue().CostBefore(2, 5, 1) == 0) {
+    queue().Pass(2, 5, 1);
+    passed += 5;
+  }
+  EXPECT_EQ(passed, 70);  // of eight rounds: in the last one it is the other's turn
+  EXPECT_EQ(queue().CostBefore(2, 5, 1), 80);
+  EXPECT_EQ(queue().CostBefore(3, 5, 1), 0);  // another one has its own share of this round
+  EXPECT_EQ(queue().CostBefore(1, 5, 1), 80);  // behind its own
+  EXPECT_EQ(Order(), "a");
+  // A weight is as many shares, and each has its own.
+  Add('b', 1, 20);
+  EXPECT_EQ(queue().CostBefore(2, 20, 1), 20);
+  EXPECT_EQ(queue().CostBefore(2, 20, 2), 0);
+  EXPECT_EQ(queue().CostBefore(2, 10, 1), 0);
+  queue().Pass(2, 10, 1);
+  EXPECT_EQ(queue().CostBefore(2, 1, 1), 20);
+  EXPECT_EQ(queue().CostBefore(3, 10, 1), 0);
+  EXPECT_EQ(Order(), "b");
+  EXPECT_EQ(queue().CostBefore(2, 1000, 1), 0);  // nobody waits
+}
+
+TEST_F(FairQueueTest, WhoseTurnItIsIsNotPassed) {
+  Add('a', 1);
+  EXPECT_EQ(queue().CostBefore(2, 1, 1), 1);
+  EXPECT_EQ(queue().CostBefore(2, 1, 100), 1);
+  Add('b', 1);
+  EXPECT_EQ(queue().CostBefore(2, 1, 1), 1);
+  EXPECT_EQ(Order(), "ab");
 }
 
 // One that has waited elsewhere comes with its old ticket.

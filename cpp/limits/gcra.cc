@@ -29,11 +29,6 @@ ExactTime Exact(const RateLimit& limit, Scaled at) {
   return {static_cast<int64_t>(at / limit.units), static_cast<uint32_t>(at % limit.units)};
 }
 
-// The part of what was taken under another limit may be more than there are now.
-uint32_t PartOf(const RateLimit& limit, ExactTime time) {
-  return static_cast<uint32_t>(std::min<int64_t>(time.part, limit.units - 1));
-}
-
 }  // namespace
 
 std::optional<Duration> GcraCell::Wait(const RateLimit& limit, TimePoint now, int64_t cost,
@@ -54,6 +49,14 @@ GcraCell::Taken GcraCell::Take(const RateLimit& limit, TimePoint now, int64_t co
   return {cost, left, {static_cast<int64_t>(given_ns_), given_part_}};
 }
 
+ExactTime GcraCell::RestOf(const RateLimit& limit, const Taken& taken, TimePoint now) const {
+  const auto given_ns = static_cast<int64_t>(given_ns_ - static_cast<uint64_t>(taken.given.ns));
+  const Scaled given = Scaled{given_ns} * limit.units + given_part_ - Scaled{taken.given.part};
+  const Scaled rest =
+      ScaledOf(limit, taken.left.ns, taken.left.part) - given - ScaledOf(limit, now);
+  return Exact(limit, std::max(Scaled{0}, rest));
+}
+
 int64_t GcraCell::Settle(const RateLimit& limit, TimePoint now, const Taken& taken,
                          int64_t actual) {
   const Scaled at = ScaledOf(limit, now);
@@ -66,13 +69,9 @@ int64_t GcraCell::Settle(const RateLimit& limit, TimePoint now, const Taken& tak
     full = std::min(wanted, most);
     forgiven = wanted - full;
   } else if (actual < taken.cost) {
-    // Since then time has refilled some of it, and others may have given back before.
-    const auto given_ns = static_cast<int64_t>(given_ns_ - static_cast<uint64_t>(taken.given.ns));
-    const Scaled given =
-        Scaled{given_ns} * limit.units + given_part_ - Scaled{PartOf(limit, taken.given)};
-    const Scaled kept = ScaledOf(limit, taken.left.ns, PartOf(limit, taken.left)) - given - at;
+    const ExactTime rest = RestOf(limit, taken, now);
     const Scaled most = std::min(SpanOf(limit, taken.cost - actual), full - at);
-    const Scaled back = std::max(Scaled{0}, std::min(kept, most));
+    const Scaled back = std::max(Scaled{0}, std::min(ScaledOf(limit, rest.ns, rest.part), most));
     full -= back;
     const Scaled sum = back + given_part_;
     given_ns_ += static_cast<uint64_t>(sum / limit.units);
@@ -109,17 +108,24 @@ void GcraCell::Restore(const RateLimit& limit, ExactTime used, TimePoint now) {
   full_part_ = left.part;
 }
 
-// Rounded up to a part: never too lax.
-void GcraCell::Change(const RateLimit& from, const RateLimit& to, TimePoint now) {
+// One unit is a period, scaled: what was used is as many of the new ones. What is used is rounded
+// up to a part, and what may be given back of it down: never too lax.
+void GcraCell::Change(const RateLimit& from, const RateLimit& to, TimePoint now,
+                      std::span<Taken* const> live) {
+  const Scaled at = ScaledOf(to, now);
+  for (Taken* const each : live) {
+    const ExactTime rest = RestOf(from, *each, now);
+    each->left = Exact(to, at + ScaledOf(from, rest.ns, rest.part) * to.period.ns / from.period.ns);
+    each->given = {};
+  }
+  given_ns_ = given_part_ = 0;
   const Scaled used =
       std::max(Scaled{0}, ScaledOf(from, full_ns_, full_part_) - ScaledOf(from, now));
-  // One unit is a period, scaled: what was used is as many of the new ones.
   const Scaled span = (used * to.period.ns + from.period.ns - 1) / from.period.ns;
   const Scaled most = kMostDebtBursts * SpanOf(to, to.burst);
-  const ExactTime left = Exact(to, ScaledOf(to, now) + std::min(span, most));
+  const ExactTime left = Exact(to, at + std::min(span, most));
   full_ns_ = left.ns;
   full_part_ = left.part;
-  if (std::exchange(given_part_, 0) > 0) ++given_ns_;
 }
 
 TimePoint SteadyTime::At(TimePoint told) {

@@ -4,6 +4,7 @@
 #include <compare>
 #include <cstdint>
 #include <optional>
+#include <span>
 
 #include "base/time.h"
 
@@ -70,10 +71,16 @@ class GcraCell {
   ExactTime Used(const RateLimit& limit, TimePoint now) const;
   void Restore(const RateLimit& limit, ExactTime used, TimePoint now);
 
-  // The limit is `to` from now on. What was used stays used, as long as it would have.
-  void Change(const RateLimit& from, const RateLimit& to, TimePoint now);
+  // The limit is `to` from now on. What was used stays used, as long as it would have. So does
+  // each part of it that is to be settled yet: `live` are all of them, as Take() returned them or
+  // an earlier Change() left them.
+  void Change(const RateLimit& from, const RateLimit& to, TimePoint now,
+              std::span<Taken* const> live);
 
  private:
+  // What of it neither time has refilled nor others have given back: a span.
+  ExactTime RestOf(const RateLimit& limit, const Taken& taken, TimePoint now) const;
+
   int64_t full_ns_ = 0;
   uint64_t given_ns_ = 0;  // of all that was ever given back; wraps
   uint32_t full_part_ = 0;

@@ -110,15 +110,42 @@ TEST(GcraTest, AChangedLimitKeepsWhatWasUsed) {
   const RateLimit from = Minute(60, 60), to = Minute(6, 12);
   cell.Take(from, kStart, 9);
   GcraCell slower = cell;
-  slower.Change(from, to, kStart);
+  slower.Change(from, to, kStart, {});
   EXPECT_EQ(slower.Remaining(to, kStart), 3);
   EXPECT_EQ(slower.UntilFull(to, kStart), Duration::Seconds(90));
   // Half of it refills before the change.
-  cell.Change(from, to, kStart + Duration{4'500'000'000});
+  cell.Change(from, to, kStart + Duration{4'500'000'000}, {});
   EXPECT_EQ(cell.Remaining(to, kStart + Duration{4'500'000'000}), 7);
   GcraCell empty;
-  empty.Change(from, to, kStart);
+  empty.Change(from, to, kStart, {});
   EXPECT_EQ(empty.Remaining(to, kStart), 12);
+}
+
+// A request that runs gives back what it did not need, however its limit has changed meanwhile.
+TEST(GcraTest, AChangedLimitGivesBackWhatWasNotNeeded) {
+  const RateLimit usual = Minute(60'000, 60'000), slow = Minute(600, 6'000);
+  for (const RateLimit& to : {slow, Minute(7, 60'000), Minute(600'000, 600'000)}) {
+    GcraCell cell;
+    GcraCell::Taken taken = cell.Take(usual, kStart, 50'000);
+    GcraCell::Taken* const live[] = {&taken};
+    cell.Change(usual, to, kStart, live);
+    EXPECT_EQ(cell.Settle(to, kStart, taken, 20), 0);
+    EXPECT_EQ(cell.Remaining(to, kStart), to.burst - 20);
+  }
+}
+
+// What has refilled after the change is not given back, nor what others have given back before.
+TEST(GcraTest, AChangedLimitGivesNothingBackThatHasRefilled) {
+  const RateLimit slow = Minute(60, 60), quick = Minute(600, 600);
+  GcraCell cell;
+  GcraCell::Taken taken = cell.Take(slow, kStart, 60);
+  GcraCell::Taken* const live[] = {&taken};
+  cell.Change(slow, quick, kStart, live);
+  const TimePoint later = kStart + Duration::Seconds(6);  // all of it is back at the new rate
+  ASSERT_EQ(cell.Remaining(quick, later), 600);
+  cell.Take(quick, later, 600);
+  cell.Settle(quick, later, taken, 0);
+  EXPECT_EQ(cell.Remaining(quick, later), 0);
 }
 
 TEST(GcraTest, SurvivesTheLargestFigures) {
@@ -132,7 +159,8 @@ TEST(GcraTest, SurvivesTheLargestFigures) {
   EXPECT_GT(WaitOf(cell, limit, late, 1), Duration{});
 }
 
-// The same in plain, unbounded steps, for the comparison.
+// The same in plain, unbounded steps, for the comparison. Its time is what has refilled by then, so
+// it does not see a limit change.
 class Model {
  public:
   __extension__ using Wide = __int128;
@@ -145,16 +173,16 @@ class Model {
 
   std::optional<int64_t> Wait(int64_t now, int64_t cost) const {
     if (cost > limit_.burst) return std::nullopt;
-    const Wide at = Wide{now} * limit_.units;
+    const Wide at = At(now);
     const Wide over = std::max(full_, at) + Wide{limit_.period.ns} * (cost - limit_.burst) - at;
     return over <= 0 ? 0 : static_cast<int64_t>((over + limit_.units - 1) / limit_.units);
   }
   Taken Take(int64_t now, int64_t cost) {
-    full_ = std::max(full_, Wide{now} * limit_.units) + Wide{limit_.period.ns} * cost;
+    full_ = std::max(full_, At(now)) + Wide{limit_.period.ns} * cost;
     return {cost, full_, given_};
   }
   void Settle(int64_t now, const Taken& taken, int64_t actual) {
-    const Wide at = Wide{now} * limit_.units, period = limit_.period.ns;
+    const Wide at = At(now), period = limit_.period.ns;
     if (actual > taken.cost) {
       const Wide begun = std::max(full_, at);
       full_ = std::min(begun + period * (actual - taken.cost),
@@ -167,9 +195,19 @@ class Model {
       given_ += back;
     }
   }
+  void Change(int64_t now, const RateLimit& to) {
+    refilled_ = At(now);
+    since_ = now;
+    limit_ = to;
+    full_ = std::min(full_, refilled_ + Wide{10} * to.period.ns * to.burst);
+  }
 
  private:
+  Wide At(int64_t now) const { return refilled_ + Wide{now - since_} * limit_.units; }
+
   RateLimit limit_;
+  Wide refilled_ = 0;
+  int64_t since_ = 0;
   Wide full_ = 0, given_ = 0;
 };
 
@@ -177,11 +215,8 @@ class Model {
 class Schedule {
  public:
   Schedule(uint32_t seed, bool overruns) : random_(seed), overruns_(overruns) {
-    static constexpr int64_t kUnits[] = {1, 3, 7, 60, 997, 100'000};
-    limit_.units = kUnits[Below(std::size(kUnits))];
     limit_.period = Below(2) == 0 ? Duration::Seconds(1) : kMinute;
-    const int64_t bursts[] = {1, 2, 5, limit_.units, 2 * limit_.units};
-    limit_.burst = bursts[Below(std::size(bursts))];
+    DrawLimit();
     now_ = kStart.ns + Below(1'000'000'000);
     model_.emplace(limit_);
   }
@@ -195,6 +230,15 @@ class Schedule {
     int64_t most = std::max<int64_t>(1, limit_.burst / parts[Below(3)]);
     if (Below(10) == 0) most = limit_.burst + 1;
     Ask(1 + Below(most));
+  }
+
+  void Change() {
+    const RateLimit from = limit_;
+    DrawLimit();
+    std::vector<GcraCell::Taken*> live;
+    for (Live& each : live_) live.push_back(&each.taken);
+    cell_.Change(from, limit_, {now_}, live);
+    model_->Change(now_, limit_);
   }
 
   // In every window at most a burst, and what the window refills.
@@ -219,6 +263,13 @@ class Schedule {
     GcraCell::Taken taken;
     Model::Taken model;
   };
+
+  void DrawLimit() {
+    static constexpr int64_t kUnits[] = {1, 3, 7, 60, 997, 100'000};
+    limit_.units = kUnits[Below(std::size(kUnits))];
+    const int64_t bursts[] = {1, 2, 5, limit_.units, 2 * limit_.units};
+    limit_.burst = bursts[Below(std::size(bursts))];
+  }
 
   int64_t Below(int64_t n) { return static_cast<int64_t>(random_() % static_cast<uint64_t>(n)); }
 
@@ -265,6 +316,18 @@ TEST(GcraTest, DecidesAsTheModelDoesAndKeepsItsPromise) {
     Schedule schedule(seed, overruns);
     for (int step = 0; step < 100; ++step) schedule.Step();
     if (!overruns) schedule.ExpectPromiseKept();
+    ASSERT_FALSE(HasFailure());
+  }
+}
+
+TEST(GcraTest, DecidesAsTheModelDoesWhileItsLimitChanges) {
+  for (uint32_t seed = 0; seed < 20'000; ++seed) {
+    SCOPED_TRACE(seed);
+    Schedule schedule(seed, seed % 3 == 0);
+    for (int step = 0; step < 100; ++step) {
+      if ((seed + static_cast<uint32_t>(step)) % 7 == 0) schedule.Change();
+      schedule.Step();
+    }
     ASSERT_FALSE(HasFailure());
   }
 }

@@ -7,6 +7,7 @@
 #include <string>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
 #include "base/mutex.h"
 #include "limits/limit_queue.h"
@@ -83,7 +84,7 @@ struct Limiter::Domain {
       holder = &holders[static_cast<size_t>(scope)][std::string(id)];
     }
     if (holder->next_version <= version) {
-      holder->meter.Change(limits, time.now);
+      holder->meter.Change(limits, time.now, LiveOf(*holder));
       holder->next_version = version + 1;
       WakeFirst(*holder, wakes);
     }
@@ -106,6 +107,14 @@ struct Limiter::Domain {
       });
     }
     sweep_at = std::max(kFirstLimitSweep, 2 * count());
+  }
+
+  // What requests that run have taken of it. A step for each of those of the domain.
+  std::vector<Meter::Taken*> LiveOf(const Holder& holder) const {
+    std::vector<Meter::Taken*> found;
+    for (Part* part = live; part != nullptr; part = part->after)
+      if (part->holder == &holder) found.push_back(&part->taken);
+    return found;
   }
 
   void Link(Part* part) {
@@ -145,6 +154,8 @@ struct Limiter::Pick {
   };
   std::array<Each, kLimitScopes> all;
   Domain* own = nullptr;
+  std::string_view org, key;     // whose request it is
+  int64_t weight = 1;            // of the organization, in queues
 
   void Add(LimitScope scope, Holder* holder, Domain* domain, const LimitTime& time) {
     if (holder != nullptr) all[static_cast<size_t>(scope)] = {holder, domain, time};
@@ -156,25 +167,12 @@ struct Limiter::Pick {
     return holder != nullptr ? holder->limits.get() : nullptr;
   }
 
-  LimitsLeft Left() const {
-    LimitsLeft left;
-    for (size_t i = 0; i < kLimitScopes; ++i) {
-      const Each& each = all[i];
-      if (each.holder == nullptr) continue;
-      each.holder->meter.TellMinutes(static_cast<LimitScope>(i), each.time.now, &left);
-    }
-    for (size_t i = 0; i < kLimitScopes; ++i) {
-      const Each& each = all[i];
-      if (each.holder == nullptr) continue;
-      each.holder->meter.TellDays(static_cast<LimitScope>(i), each.time, &left);
-    }
-    for (const LimitsLeft::Kind kind : {&LimitsLeft::requests, &LimitsLeft::tokens}) {
-      if (!(left.*kind)) continue;
-      const Each& each = all[static_cast<size_t>((left.*kind)->scope)];
-      each.holder->meter.TellReset(kind, each.time, &left);
-    }
-    return left;
-  }
+  LimitsLeft Left() const;
+  // Of the queues of that holder, a request of that cost.
+  LimitQueue::Share ShareOf(LimitScope scope, LimitDimension dimension,
+                            const LimitCost& cost) const;
+  // The same of each; of what it does not take, no units.
+  LimitQueues::Shares SharesOf(LimitScope scope, const LimitCost& cost) const;
 };
 
 struct Reservation::Body {

@@ -47,13 +47,21 @@ void LimitQueue::Leave(Place* place, bool served, LimitWakes* wakes) {
 
 // One that came from another queue with an older ticket than the first here is let pass: else two
 // could send one another back and forth for ever.
-int64_t LimitQueue::UnitsBefore(const LimitWaiter* waiter) {
+int64_t LimitQueue::UnitsBefore(const LimitWaiter* waiter, const Share& share) {
   const Place* const first = First();
   const Place* const place = waiter != nullptr ? waiter->place_.get() : nullptr;
   if (first == nullptr || first == place) return 0;
-  if (place == nullptr) return units_;
+  if (place == nullptr) {
+    return everybodys_ ? fair_.CostBefore(share.flow, share.cost, share.weight) : units_;
+  }
   if (place->queue == this) return units_ - place->units;
   return first->waiter->ticket_ < waiter->ticket_ ? units_ : 0;
+}
+
+void LimitQueue::Pass(const Share& share, LimitWakes* wakes) {
+  if (!everybodys_) return;
+  fair_.Pass(share.flow, share.cost, share.weight);
+  TellFirst(nullptr, wakes);
 }
 
 }  // namespace seekroute

@@ -63,7 +63,9 @@ class LimitQueue {
  public:
   using Place = LimitWaiter::Place;
 
-  explicit LimitQueue(int64_t quantum) : fair_(quantum) {}
+  // `everybodys`: who does not wait yet is let pass as the turns of flows have it; else nobody
+  // overtakes who waits.
+  LimitQueue(bool everybodys, int64_t quantum) : everybodys_(everybodys), fair_(quantum) {}
 
   // What a request takes there, and beside whom it waits.
   struct Share {
@@ -79,9 +81,11 @@ class LimitQueue {
 
   bool empty() const { return fair_.empty(); }
   bool IsFirst(const Place& place) { return First() == &place; }
-  // What is taken before `waiter`, in units of the limit; 0: it overtakes nobody. Null: one that
-  // does not wait.
-  int64_t UnitsBefore(const LimitWaiter* waiter);
+  // What is taken before `waiter`, in units of the limit; 0: it overtakes nobody. Null, and
+  // whoever waits nowhere: one that comes now, with that share.
+  int64_t UnitsBefore(const LimitWaiter* waiter, const Share& share);
+  // One that comes now has taken its share, and does not wait.
+  void Pass(const Share& share, LimitWakes* wakes);
   size_t PositionOf(const Place& place) { return fair_.PositionOf(*place.turn); }
   // There may be room.
   void WakeFirst(LimitWakes* wakes);
@@ -91,6 +95,7 @@ class LimitQueue {
   static void Wake(Place* place, LimitWakes* wakes);
   void TellFirst(const Place* knows, LimitWakes* wakes);
 
+  const bool everybodys_;
   FairQueue fair_;
   Place* first_ = nullptr;  // who was it last, and knows
   int64_t units_ = 0;       // that all take of the limit
@@ -111,12 +116,19 @@ struct LimitQueues {
       if (each != nullptr) each->WakeFirst(wakes);
     }
   }
-  UnitsAhead UnitsBefore(const LimitWaiter* waiter) const {
+  // By dimension.
+  using Shares = std::array<LimitQueue::Share, kLimitDimensions>;
+  UnitsAhead UnitsBefore(const LimitWaiter* waiter, const Shares& shares) const {
     UnitsAhead ahead{};
     for (size_t i = 0; i < kLimitDimensions; ++i) {
-      if (all[i] != nullptr) ahead[i] = all[i]->UnitsBefore(waiter);
+      if (all[i] != nullptr) ahead[i] = all[i]->UnitsBefore(waiter, shares[i]);
     }
     return ahead;
+  }
+  void Pass(const Shares& shares, LimitWakes* wakes) {
+    for (size_t i = 0; i < kLimitDimensions; ++i) {
+      if (all[i] != nullptr && shares[i].units > 0) all[i]->Pass(shares[i], wakes);
+    }
   }
 };
 

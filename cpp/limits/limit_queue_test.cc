@@ -286,8 +286,7 @@ TEST_F(LimitQueueTest, OrganizationsTakeTurnsByWhatTheyCost) {
   EXPECT_TRUE(Waits(&dear2, At(0), 8));
   EXPECT_TRUE(Waits(&cheap, At(0), 2));
   EXPECT_TRUE(Waits(&cheap2, At(0), 2));
-  // The first had its turn before others came. Then, with a quantum of 2, a cheap one has its turn
-  // in each round, and a dear one in the fourth.
+  // With a quantum of 2 a cheap one has its turn in each round, and a dear one in the fourth.
   std::string order;
   for (int second = 1; second < 60; ++second) {
     for (const auto& [asker, tokens] :
@@ -297,7 +296,40 @@ TEST_F(LimitQueueTest, OrganizationsTakeTurnsByWhatTheyCost) {
       }
     }
   }
-  EXPECT_EQ(order, "dccd");
+  EXPECT_EQ(order, "ccdd");
+}
+
+// Who waits for all that there is does not shut out those who take little.
+TEST_F(LimitQueueTest, OtherOrganizationsPassWithinTheirShare) {
+  OfModel({.tokens_per_minute = 60, .burst_tokens = 16});
+  Asker& taken = Add("k", "x");
+  ASSERT_TRUE(Passes(&taken, At(0), 16));
+  Asker& dear = Add("k", "p");
+  ASSERT_TRUE(Waits(&dear, At(0), 16));
+  patience_ = Duration{};
+  int passed = 0;
+  for (int second = 2; second < 40; second += 2) {
+    Asker& small = Add("k", "q");
+    passed += Passes(&small, At(second), 2) ? 1 : 0;
+    small.Settle(2);
+  }
+  EXPECT_EQ(passed, 7);  // of eight rounds; in the last one it is the other's turn
+  Asker& own = Add("k", "p");
+  EXPECT_FALSE(Passes(&own, At(40), 1));  // who waits is not overtaken by its own
+  patience_ = Duration::Seconds(60);
+  EXPECT_TRUE(Passes(&dear, At(40), 16));
+  Asker& later = Add("k", "q");
+  EXPECT_TRUE(Passes(&later, At(50), 2));
+}
+
+// A limit of an organization's own: its keys wait for one another.
+TEST_F(LimitQueueTest, NobodyPassesWhoWaitsForALimitOfItsOrganization) {
+  OfOrg({.tokens_per_minute = 60, .burst_tokens = 16});
+  Asker &taken = Add("a"), &dear = Add("b"), &small = Add("c");
+  ASSERT_TRUE(Passes(&taken, At(0), 16));
+  ASSERT_TRUE(Waits(&dear, At(0), 16));
+  patience_ = Duration{};
+  EXPECT_FALSE(Passes(&small, At(10), 1));
 }
 
 // Threads that wait, run and leave at random: nobody is forgotten, nobody is one too many.

@@ -38,6 +38,26 @@ std::string ProviderKeyName(std::string_view provider, std::string_view key) {
 
 std::string EndpointName(uint64_t id) { return std::to_string(id); }
 
+LimitsLeft Limiter::Pick::Left() const {
+  LimitsLeft left;
+  for (size_t i = 0; i < kLimitScopes; ++i) {
+    const Each& each = all[i];
+    if (each.holder == nullptr) continue;
+    each.holder->meter.TellMinutes(static_cast<LimitScope>(i), each.time.now, &left);
+  }
+  for (size_t i = 0; i < kLimitScopes; ++i) {
+    const Each& each = all[i];
+    if (each.holder == nullptr) continue;
+    each.holder->meter.TellDays(static_cast<LimitScope>(i), each.time, &left);
+  }
+  for (const LimitsLeft::Kind kind : {&LimitsLeft::requests, &LimitsLeft::tokens}) {
+    if (!(left.*kind)) continue;
+    const Each& each = all[static_cast<size_t>((left.*kind)->scope)];
+    each.holder->meter.TellReset(kind, each.time, &left);
+  }
+  return left;
+}
+
 Limiter::Limiter(const QueueBounds& queue)
     : shards_(new Domain[kShards]), shared_(new Domain), queue_(queue) {}
 
@@ -73,7 +93,7 @@ void Limiter::Set(LimitScope scope, std::string_view id, std::shared_ptr<const L
   count(holder.limits.get(), -1);
   holder.limits = std::move(limits);
   const LimitTime at = domain.TimeOf(time);
-  holder.meter.Change(holder.limits ? *holder.limits : kNone, at.now);
+  holder.meter.Change(holder.limits ? *holder.limits : kNone, at.now, domain.LiveOf(holder));
   Domain::WakeFirst(holder, &wakes);
   if (!holder.limits && holder.queues == nullptr && holder.meter.AtRest(at))
     all.erase(all.find(id));
@@ -86,6 +106,8 @@ auto Limiter::With(const LimitSubject& who, const LimitTime& told, bool share, L
   Pick pick;
   Domain& own = ShardOf(who.org);
   pick.own = &own;
+  pick.org = who.org;
+  pick.key = who.key;
   MutexLock lock(&own.mu);
   const LimitTime time = own.TimeOf(told);
   own.Sweep(time);
@@ -96,6 +118,7 @@ auto Limiter::With(const LimitSubject& who, const LimitTime& told, bool share, L
     pick.Add(kKeyModel, holder, &own, time);
   }
   if (!who.org.empty()) pick.Add(kOrg, own.Find(kOrg, who.org), &own, time);
+  if (const LimitSet* const org = pick.LimitsOf(kOrg)) pick.weight = org->queue_weight.value_or(1);
   if (!share && shared_sets_.load(std::memory_order_relaxed) == 0) return what(&pick);
   MutexLock also(&shared_->mu);
   const LimitTime shared = shared_->TimeOf(told);
@@ -146,7 +169,7 @@ Limiter::Answer Limiter::Reserve(const LimitSubject& who, const LimitCost& cost,
       const bool timed = refusal.kind == RefusalKind::kWait;
       const bool in_time = timed && time.now + refusal.wait <= answer.until;
       answer.waits = (in_time || refusal.kind == RefusalKind::kBusy) &&
-                     Join(who, cost, refusal, waiter, pick, &wakes);
+                     Join(cost, refusal, waiter, pick, &wakes);
       const LimitWaiter::Place* const joined = waiter->place_.get();
       if (answer.waits && timed && joined->queue->IsFirst(*joined)) {
         answer.again = time.now + refusal.wait;
@@ -159,6 +182,7 @@ Limiter::Answer Limiter::Reserve(const LimitSubject& who, const LimitCost& cost,
     } else {
       answer.reservation = TakeOf(cost, false, pick);
       answer.of_model = TakeOf(cost, true, pick);
+      if (place == nullptr) PassBy(cost, *pick, &wakes);
     }
     // After it has taken, or the next one would be woken for nothing.
     if (place != nullptr && !answer.waits) {
@@ -178,7 +202,9 @@ Limiter::Answer Limiter::ReserveModel(const LimitSubject& who, const LimitCost& 
     for (size_t i = 0; i < kLimitScopes; ++i) {
       if (!IsOfModel(static_cast<LimitScope>(i))) pick->all[i] = {};
     }
-    return ReserveOf(cost, pick);
+    Answer answer = ReserveOf(cost, pick);
+    if (!answer.refusal) PassBy(cost, *pick, &wakes);
+    return answer;
   });
 }
 
@@ -195,7 +221,7 @@ std::optional<LimitRefusal> Limiter::JudgeUpstream(const UpstreamSubject& whom,
 }
 
 // The one that holds longest of all that refuse it. A waiter overtakes nobody that came before it,
-// who has none overtakes nobody that waits.
+// who has none nobody whose turn comes before its own.
 std::optional<LimitRefusal> Limiter::JudgeOf(const LimitCost& cost, const LimitWaiter* waiter,
                                              const Pick& pick) {
   std::optional<LimitRefusal> longest;
@@ -203,10 +229,12 @@ std::optional<LimitRefusal> Limiter::JudgeOf(const LimitCost& cost, const LimitW
   for (size_t i = 0; i < kLimitScopes; ++i) {
     const Pick::Each& each = pick.all[i];
     if (each.holder == nullptr) continue;
+    const auto scope = static_cast<LimitScope>(i);
     UnitsAhead ahead{};
-    if (each.holder->queues != nullptr) ahead = each.holder->queues->UnitsBefore(waiter);
-    const auto refusal =
-        each.holder->meter.Judge(static_cast<LimitScope>(i), cost, each.time, ahead);
+    if (each.holder->queues != nullptr) {
+      ahead = each.holder->queues->UnitsBefore(waiter, pick.SharesOf(scope, cost));
+    }
+    const auto refusal = each.holder->meter.Judge(scope, cost, each.time, ahead);
     if (!refusal) continue;
     exact = exact && refusal->exact;
     if (!longest || refusal->Outlasts(*longest)) longest = refusal;

@@ -61,7 +61,8 @@ class Limiter {
            const LimitTime& time);
 
   // Takes of every limit, or of none. Time that goes back is taken for a clock that was put back.
-  // Nobody overtakes those that wait for one of them.
+  // Nobody overtakes those that wait for one of them; but what is everybody's, organizations take
+  // in turns, and who comes may have its turn before them.
   //
   // With a waiter, one that would be refused waits, where slots are full or the wait is within its
   // patience, in the queue of the limit that refuses it; each time with the same waiter and
@@ -155,8 +156,9 @@ class Limiter {
                                              const Pick& pick);
   Answer ReserveOf(const LimitCost& cost, Pick* pick);
   Reservation TakeOf(const LimitCost& cost, bool of_model, Pick* pick);
-  bool Join(const LimitSubject& who, const LimitCost& cost, const LimitRefusal& refusal,
-            LimitWaiter* waiter, Pick* pick, LimitWakes* wakes);
+  bool Join(const LimitCost& cost, const LimitRefusal& refusal, LimitWaiter* waiter, Pick* pick,
+            LimitWakes* wakes);
+  static void PassBy(const LimitCost& cost, const Pick& pick, LimitWakes* wakes);
   static void Unqueue(LimitWaiter::Place* place, bool served, LimitWakes* wakes);
   void Drop(LimitWaiter::Place* place, bool served, LimitWakes* wakes);
   void Count(const LimitRefusal& refusal);

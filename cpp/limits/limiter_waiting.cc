@@ -21,14 +21,47 @@ bool CountsTokens(LimitDimension dimension) {
 
 }  // namespace
 
+LimitQueue::Share Limiter::Pick::ShareOf(LimitScope scope, LimitDimension dimension,
+                                         const LimitCost& cost) const {
+  const Meter& meter = all[static_cast<size_t>(scope)].holder->meter;
+  const bool everybodys = IsEverybodys(scope);
+  LimitQueue::Share share;
+  share.flow = Hash()(everybodys ? org : key);
+  share.units = std::max<int64_t>(1, meter.UnitsOf(dimension, cost));
+  if (everybodys && CountsTokens(dimension)) share.cost = share.units;
+  if (everybodys) share.weight = weight;
+  return share;
+}
+
+LimitQueues::Shares Limiter::Pick::SharesOf(LimitScope scope, const LimitCost& cost) const {
+  LimitQueues::Shares shares;
+  for (size_t i = 0; i < kLimitDimensions; ++i) {
+    const auto dimension = static_cast<LimitDimension>(i);
+    shares[i] = ShareOf(scope, dimension, cost);
+    const bool counts_requests = dimension == LimitDimension::kRequestsPerMinute ||
+                                 dimension == LimitDimension::kRequestsPerDay;
+    if (counts_requests && !cost.counts_request) shares[i].units = 0;
+  }
+  return shares;
+}
+
+// One that does not wait has taken what it needs.
+void Limiter::PassBy(const LimitCost& cost, const Pick& pick, LimitWakes* wakes) {
+  for (size_t i = 0; i < kLimitScopes; ++i) {
+    const Pick::Each& each = pick.all[i];
+    if (each.holder == nullptr || each.holder->queues == nullptr) continue;
+    each.holder->queues->Pass(pick.SharesOf(static_cast<LimitScope>(i), cost), wakes);
+  }
+}
+
 // Under the locks of `pick`. False: too many wait.
-bool Limiter::Join(const LimitSubject& who, const LimitCost& cost, const LimitRefusal& refusal,
-                   LimitWaiter* waiter, Pick* pick, LimitWakes* wakes) {
+bool Limiter::Join(const LimitCost& cost, const LimitRefusal& refusal, LimitWaiter* waiter,
+                   Pick* pick, LimitWakes* wakes) {
   const Pick::Each& at = pick->all[static_cast<size_t>(refusal.scope)];
   const auto dimension = static_cast<size_t>(refusal.dimension);
   LimitWaiter::Place* place = waiter->place_.get();
   if (place == nullptr) {
-    const auto counted = pick->own->waiting.find(who.org);
+    const auto counted = pick->own->waiting.find(pick->org);
     const Domain::Waiting of_org =
         counted != pick->own->waiting.end() ? counted->second : Domain::Waiting();
     if (of_org.requests >= queue_.of_org) return false;
@@ -48,7 +81,7 @@ bool Limiter::Join(const LimitSubject& who, const LimitCost& cost, const LimitRe
     place->limiter = this;
     place->own = pick->own;
     place->waiter = waiter;
-    place->org = who.org;
+    place->org = pick->org;
     Domain::Waiting& now = pick->own->waiting[place->org];
     ++now.requests;
     now.bytes += waiter->bytes_;
@@ -57,25 +90,18 @@ bool Limiter::Join(const LimitSubject& who, const LimitCost& cost, const LimitRe
   } else {
     Unqueue(place, false, wakes);
   }
-  const Meter& meter = at.holder->meter;
-  const bool everybodys = IsEverybodys(refusal.scope);
-  const bool by_cost = everybodys && CountsTokens(refusal.dimension);
   if (at.holder->queues == nullptr) at.holder->queues = std::make_unique<LimitQueues>();
   std::unique_ptr<LimitQueue>& queue = at.holder->queues->all[dimension];
   if (queue == nullptr) {
-    const int64_t eighth = (meter.AtOnce(refusal.dimension) + 7) / 8;
-    queue = std::make_unique<LimitQueue>(by_cost ? std::max<int64_t>(1, eighth) : 1);
+    const bool everybodys = IsEverybodys(refusal.scope);
+    const bool by_cost = everybodys && CountsTokens(refusal.dimension);
+    const int64_t eighth = (at.holder->meter.AtOnce(refusal.dimension) + 7) / 8;
+    queue = std::make_unique<LimitQueue>(everybodys, by_cost ? std::max<int64_t>(1, eighth) : 1);
   }
-  LimitQueue::Share share;
-  share.flow = Hash()(everybodys ? who.org : who.key);
-  share.units = std::max<int64_t>(1, meter.UnitsOf(refusal.dimension, cost));
-  if (by_cost) share.cost = share.units;
-  const LimitSet* const org = pick->LimitsOf(LimitScope::kOrg);
-  if (everybodys && org != nullptr) share.weight = org->queue_weight.value_or(1);
   place->domain = at.domain;
   place->holder = at.holder;
   place->dimension = refusal.dimension;
-  queue->Join(place, share, wakes);
+  queue->Join(place, pick->ShareOf(refusal.scope, refusal.dimension, cost), wakes);
   return true;
 }
 

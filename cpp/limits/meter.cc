@@ -1,6 +1,7 @@
 #include "limits/meter.h"
 
 #include <algorithm>
+#include <vector>
 
 #include "base/calendar.h"
 
@@ -68,15 +69,19 @@ void LimitsLeft::AddDay(LimitsLeft::Kind kind, const LimitLeft& left) {
   if (!shown || left.remaining < shown->remaining) shown = left;
 }
 
-void Meter::Change(const LimitSet& limits, TimePoint now) {
-  const auto change = [now](const std::optional<RateLimit>& to, std::optional<RateLimit>* rate,
-                            GcraCell* cell) {
+void Meter::Change(const LimitSet& limits, TimePoint now, std::span<Taken* const> live) {
+  const auto change = [&](const std::optional<RateLimit>& to, GcraCell::Taken Taken::*which,
+                          std::optional<RateLimit>* rate, GcraCell* cell) {
     if (!to || to == *rate) return;
-    if (*rate) cell->Change(**rate, *to, now);
+    std::vector<GcraCell::Taken*> of_cell;
+    for (Taken* const each : live) {
+      if ((each->*which).cost > 0) of_cell.push_back(&(each->*which));
+    }
+    if (*rate) cell->Change(**rate, *to, now, of_cell);
     *rate = to;
   };
-  change(RequestRateOf(limits), &request_rate_, &requests_);
-  change(TokenRateOf(limits), &token_rate_, &tokens_);
+  change(RequestRateOf(limits), &Taken::requests, &request_rate_, &requests_);
+  change(TokenRateOf(limits), &Taken::tokens, &token_rate_, &tokens_);
   limits_ = limits;
 }
 

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 
 #include "limits/gcra.h"
 #include "limits/limit_answer.h"
@@ -23,7 +24,8 @@ class Meter {
   };
 
   // From now on these hold. What was used stays used, also of a limit that goes and comes again.
-  void Change(const LimitSet& limits, TimePoint now);
+  // `live`: all that was taken and is to be settled or given back yet.
+  void Change(const LimitSet& limits, TimePoint now, std::span<Taken* const> live = {});
 
   // Why a request of that cost may not go on now, also where it would overtake who waits; nothing:
   // it may. Takes nothing.

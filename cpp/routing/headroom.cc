@@ -50,6 +50,16 @@ bool Headroom::ample(TimePoint now) const {
   return true;
 }
 
+bool Headroom::plentiful(TimePoint now) const {
+  bool told = false;
+  for (const Left& left : left_) {
+    if (!Knows(left, now)) continue;
+    if (left.limit <= 0 || kScale * left.remaining < left.limit) return false;
+    told = true;
+  }
+  return told;
+}
+
 void Headroom::Sum::Add(const Headroom& of, TimePoint now) {
   for (size_t i = 0; i < kToldDimensions; ++i) {
     const Headroom::Left& told = of.left_[i];

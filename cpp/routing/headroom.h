@@ -34,6 +34,9 @@ class Headroom {
   // Nothing that is left is short: there is room for all, and nobody is preferred for it.
   bool ample(TimePoint now) const;
 
+  // It has told what is left, and that is a fifth of each limit at least.
+  bool plentiful(TimePoint now) const;
+
   // What several keys have left together.
   class Sum {
    public:

@@ -132,7 +132,23 @@ TimePoint PairHealth::Limit(Duration retry_after, int in_flight, uint64_t random
   return out_until_;
 }
 
-void PairHealth::Worked(TimePoint now) {
+bool PairHealth::Believes(KeyTrouble why, const Sent& sent) {
+  if (doubted_ != why) {
+    doubted_ = why;
+    believed_ = false;
+    first_refused_ = sent;
+    return false;
+  }
+  const bool known = sent.body != 0 && first_refused_.body != 0;
+  const bool another = !known || sent.body != first_refused_.body;
+  const bool any_owner = answered_ == 0 || answered_ == first_refused_.owner;
+  believed_ = believed_ || (another && (any_owner || sent.owner != first_refused_.owner));
+  return believed_;
+}
+
+void PairHealth::Worked(TimePoint now, const Sent& sent) {
+  doubted_ = KeyTrouble::kNone;
+  answered_ = sent.owner;
   run_ = 0;
   if (cap_ == 0) return;
   if (now - cut_at_ >= kCapForgotten) {

@@ -13,6 +13,12 @@ namespace seekroute {
 // Why a key is not used.
 enum class KeyTrouble : uint8_t { kNone, kBadKey, kNoCredit, kForbidden, kNoModel, kLimited };
 
+// What a refusal was said to: a hash of the request's body, and whose it is; 0: unknown.
+struct Sent {
+  uint64_t body = 0;
+  uint64_t owner = 0;
+};
+
 struct KeyGate {
   bool open = true;
   bool probe = false;  // by this one attempt, which has claimed it
@@ -100,7 +106,12 @@ class PairHealth {
   TimePoint Limit(Duration retry_after, int in_flight, uint64_t random, TimePoint now);
   void Forbid(TimePoint now) { OutFor(KeyTrouble::kForbidden, kForbiddenFor, now); }
   void NoModel(TimePoint now) { OutFor(KeyTrouble::kNoModel, kNoModelFor, now); }
-  void Worked(TimePoint now);
+  void Worked(TimePoint now, const Sent& sent = {});
+
+  // A refusal that may be of the one request: it is to be believed, once another body has got the
+  // same with no answer between, and until there is one. Where the last answer was another owner's,
+  // that body has to be of another owner, too: the requests of one put nobody else out.
+  bool Believes(KeyTrouble why, const Sent& sent);
   // The provider has told what its limits leave.
   void Tell(const ToldLimits& told, TimePoint now) { headroom_.Tell(told, now); }
 
@@ -130,6 +141,11 @@ class PairHealth {
 
   KeyTrouble why_ = KeyTrouble::kNone;
   TimePoint out_until_;
+  // Since the last answer, which was to that owner.
+  KeyTrouble doubted_ = KeyTrouble::kNone;
+  bool believed_ = false;
+  Sent first_refused_;
+  uint64_t answered_ = 0;
   int run_ = 0;  // refusals since the last answer
   int cap_ = 0;
   int worked_ = 0;  // since the cap was set or raised

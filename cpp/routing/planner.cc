@@ -89,6 +89,7 @@ class Planner {
   };
   std::vector<Shorter> shorter_;
   std::vector<Ranked> ranked_;
+  uint8_t name_ = 0;             // of the model that is looked at: Candidate::name
   std::vector<size_t> numbers_;  // of their models, in step with `ranked_` before it is sorted
   Route route_;
 };
@@ -141,7 +142,7 @@ void Planner::Look(const PlannedModel& planned, size_t number, uint32_t rank) {
   for (const Endpoint& endpoint : model.endpoints) {
     if (!planned.provider.empty() && !Means(planned.provider, endpoint)) continue;
     if (number > 0 && IsPlaced(endpoint)) continue;
-    Candidate candidate{&model, &endpoint, ask_.inputs, 0, 0, 0, planned.after};
+    Candidate candidate{&model, &endpoint, ask_.inputs, 0, 0, 0, planned.after, name_};
     candidate.of_any_list = !planned.by_client && planned.after == AskedAfter::kAny;
     const ExcludedSet why = ExcludedBy(filters_, candidate);
     if (why.IsEmpty()) {
@@ -264,7 +265,16 @@ bool Planner::PromoteFallbacks() {
   return any;
 }
 
+// Whoever is out at present is not the first, while there is another.
 void Planner::KeepFirstAlone() {
+  const auto is_in = [](const Ranked& each) {
+    const HealthView& health = each.health;
+    const bool serves = health.stable() || health.state == HealthState::kDegraded;
+    return each.candidate.after == AskedAfter::kAny && serves && health.has_live_key &&
+           health.has_room;
+  };
+  const auto first = std::ranges::find_if(ranked_, is_in);
+  if (first != ranked_.end()) std::rotate(ranked_.begin(), first, first + 1);
   ExcludedSet why;
   why.Add(Excluded::kFallbackOff);
   for (size_t i = 1; i < ranked_.size(); ++i) {
@@ -375,6 +385,7 @@ Result<Route> Planner::Plan() {
     const PlannedModel& planned = in_.models[i];
     const bool apart = !planned.by_client || !in_.preferences.partition_none();
     if (i > 0 && !planned.beside && apart) ++rank;
+    if (i > 0 && !planned.same_name) ++name_;
     Look(planned, i, rank);
   }
   if (!shorter_.empty()) {

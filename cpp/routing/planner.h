@@ -23,6 +23,7 @@ struct PlannedModel {
   bool by_client = true;                 // it named the model: what that costs is its choice
   std::string_view provider;             // the only one it is asked at; empty: any
   bool beside = false;                   // it stands beside the model before it, not behind
+  bool same_name = false;                // one name stands for it and for the model before it
   RouteSort sort = RouteSort::kDefault;  // of its list, where the request has none
 };
 

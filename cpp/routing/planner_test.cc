@@ -54,6 +54,45 @@ TEST(PlanRoute, FailsWhereNobodyServesAnyOfTheModels) {
             (std::vector<std::string>{"a/served at 0"}));
 }
 
+// By id; the others are well.
+class OneIsOut : public HealthReader {
+ public:
+  HealthView ViewOf(uint64_t id, TimePoint /*now*/) const override {
+    return id == out ? view : HealthView();
+  }
+  uint64_t out = 0;
+  HealthView view;
+};
+
+TEST(PlanRoute, WithoutFallbacksKeepsTheFirstThatIsInService) {
+  Model model = ModelOf("a/m", {0, 1});
+  for (Endpoint& each : model.endpoints) each.id = 10 + each.provider;
+  AskedRoute asked;
+  asked.allow_fallbacks = false;
+  const PlannedModel planned{&model};
+  const ParsedChat request;
+  OneIsOut health;
+  PlanInputs inputs{.models = std::span(&planned, 1), .request = &request};
+  inputs.preferences.asked = &asked;
+  inputs.rules.balance = Balance::kListed;
+  inputs.health = &health;
+  const auto kept = [&] { return Names(*PlanRoute(inputs)); };
+  const std::vector<std::string> first{"a/m at 0"}, second{"a/m at 1"};
+  EXPECT_EQ(kept(), first);
+  health.out = 10;
+  for (const HealthState state :
+       {HealthState::kEjected, HealthState::kHalfOpen, HealthState::kOut}) {
+    health.view = {.state = state};
+    EXPECT_EQ(kept(), second);
+  }
+  health.view = {.has_live_key = false};
+  EXPECT_EQ(kept(), second);
+  health.view = {.has_room = false};
+  EXPECT_EQ(kept(), second);
+  model.endpoints.pop_back();  // it is the only one
+  EXPECT_EQ(kept(), first);
+}
+
 TEST(PlanRoute, PassesOverWhoLacksWhatTheRequestNeeds) {
   Model model = ModelOf("a/m", {0, 1});
   SetDialect(DialectId::kOpenAiImages, &model.endpoints[0]);

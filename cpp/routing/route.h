@@ -26,6 +26,7 @@ struct Candidate {
   double probability = 0;  // that it came to be the first of the route
   uint8_t group = 0;       // RouteGroup
   AskedAfter after = AskedAfter::kAny;
+  uint8_t name = 0;  // of the names that the request has, and of those behind them: which it is of
   // Of the operator's list `any`: asked after what another provider would be asked after.
   bool of_any_list = false;
 

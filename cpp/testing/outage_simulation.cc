@@ -213,8 +213,12 @@ UpstreamScript OutageSimulation::Direct(const TransportRequest& request) {
     case Mode::kNoCredit:
       if (first) {
         refuse(mode == Mode::kBadKey ? 401 : 402);
-        const TimePoint heard = clock_.Now() + script.head_delay;
-        agenda_.At(heard, [this, number, key] { hosts_[number].died[key] = clock_.Now(); });
+        // A 402 may be of the one request: it is believed of two.
+        const bool certain = mode == Mode::kBadKey;
+        agenda_.After(script.head_delay, [this, number, key, certain] {
+          Host& of = hosts_[number];
+          if (certain || ++of.unpaid[key] > 1) of.died[key] = clock_.Now();
+        });
       } else if (bad) {
         refuse(400);
       }
@@ -241,12 +245,15 @@ UpstreamScript OutageSimulation::Direct(const TransportRequest& request) {
       if (bad) refuse(400);
       break;
   }
+  Duration length = script.head_delay;
+  for (const UpstreamScript::Piece& piece : script.pieces) length = length + piece.delay;
+  if (script.head.status != 402) {
+    agenda_.After(length, [this, number, key] { hosts_[number].unpaid[key] = 0; });
+  }
   // One that is out is probed by one at a time; it is over after its answer, or its timeout.
   if (out) {
     Expect(host.probing == 0, "one attempt probes an endpoint at a time");
     ++host.probing;
-    Duration length = script.head_delay;
-    for (const UpstreamScript::Piece& piece : script.pieces) length = length + piece.delay;
     if (!script.sends_head) length = Duration::Seconds(10);
     agenda_.After(length, [this, number] { --hosts_[number].probing; });
   }

@@ -54,6 +54,7 @@ class OutageSimulation {
     std::vector<std::pair<TimePoint, Mode>> phases;  // each until then; the last for ever
     int probing = 0;                                 // transfers that began while it was out
     std::map<std::string, TimePoint> died;           // by key
+    std::map<std::string, int> unpaid;               // by key: 402s since it was told anything else
     std::map<std::string, TimePoint> told;           // likewise: nothing is left until then
     bool absent = false;                             // from the newest snapshot
   };

@@ -116,6 +116,7 @@ class TriesTest : public ::testing::Test, public TriesOwner, public PurseOwner {
   Agenda agenda_{&clock_};
   GatewayOptions options_;
   Stats stats_;
+  KeyRing keys_{Secret("pepper")};
   ReadOutSlots read_outs_{1};
   UpstreamQuirks quirks_;
   NullStore store_;
@@ -128,7 +129,7 @@ class TriesTest : public ::testing::Test, public TriesOwner, public PurseOwner {
   ExchangeWorld world_{.options = &options_,
                        .clock = &clock_,
                        .rng = nullptr,
-                       .keys = nullptr,
+                       .keys = &keys_,
                        .idempotency = nullptr,
                        .read_outs = &read_outs_,
                        .store = &store_,

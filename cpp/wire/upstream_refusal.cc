@@ -234,6 +234,8 @@ struct RequestRow {
 constexpr auto kOfRequest = std::to_array<RequestRow>({
     {402, "fewer max_tokens"},  // OpenRouter: the rest of the credit pays for less
     {402, "can only afford"},
+    {402, "max_tokens of at most"},     // seekroute: likewise
+    {404, "can serve this request"},    // seekroute: no endpoint of its model
     {404, "no endpoints found"},        // OpenRouter: none with what is asked for
     {404, "no allowed providers"},      // OpenRouter: none that this request's wishes allow
     {404, "does not support"},          // a feature
@@ -242,6 +244,9 @@ constexpr auto kOfRequest = std::to_array<RequestRow>({
     {429, "reduce the length"},         // Azure
     {403, "requires moderation"},       // OpenRouter
 });
+
+// Says that the provider could not do what the request needed: a fault, and no refusal.
+constexpr int kFailedDependency = 424;
 
 bool IsOfRequest(int status, const std::string& sentence) {
   return std::any_of(kOfRequest.begin(), kOfRequest.end(), [&](const RequestRow& row) {
@@ -380,7 +385,9 @@ Refusal ClassifyRefusal(int status, const ProviderError& said) {
     refusal.code = CodeByPhrase(meant, sentence).value_or(refusal.code);
   }
   refusal.trouble = TroubleOf(refusal.code);
-  refusal.of_request = IsOfRequest(status >= 300 ? status : said.status, sentence);
+  refusal.of_request =
+      IsOfRequest(status >= 300 ? status : said.status, sentence) ||
+      (refusal.code == kUpstreamError && meant >= 400 && meant < 500 && meant != kFailedDependency);
   refusal.retry_after_ms = said.retry_after_ms;
   if (refusal.trouble != Trouble::kCaller) return refusal;
   if (refusal.code == kUpstreamInvalidRequest) refusal.shown_code = ShownCode(said);

@@ -168,6 +168,10 @@ def test_what_cannot_hold_is_refused(run: Run) -> None:
     assert "burst_requests is a part of requests_per_minute" in result.stderr
     result = run("models", "limits", "set", "gpt-9", "--rpm", "4", code=1)
     assert "no model of the catalog is 'gpt-9'" in result.stderr
+    # Not the whole key.
+    a_key(run)
+    result = run("keys", "limits", "set", "web", "--model", "", "--rpm", "4", code=1)
+    assert "no model of the catalog is ''" in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -276,6 +276,22 @@ def test_wrong_files_list_all_their_problems(text: str, paths: str) -> None:
     assert sorted(refused(text)) == sorted(paths.split())
 
 
+def test_yes_is_no_number_of_requests() -> None:
+    problems = refused("limits: {gateway: {concurrent: true}, defaults: {key: {tokens_per_day: no}}}")
+    assert problems["limits.gateway.concurrent"].message == "expected an integer, found true"
+    assert problems["limits.defaults.key.tokens_per_day"].message == (
+        "expected an integer, found false"
+    )
+
+
+@pytest.mark.parametrize("jump", [0.5, 0.999])
+def test_a_price_jump_that_would_leave_out_even_the_cheapest_is_refused(jump: float) -> None:
+    problems = refused(f"routing: {{max_price_jump: {jump}}}")
+    assert problems["routing.max_price_jump"].message == (
+        f"expected 0 (no bound), or 1 or more times the cheapest price, found {jump}"
+    )
+
+
 def test_a_variable_inside_what_the_file_gives_as_a_plain_value() -> None:
     problems = refused("server: 5", SEEKROUTE_PORT="1")
     assert problems["server"].message == "expected a mapping, found an integer"

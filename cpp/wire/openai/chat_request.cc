@@ -250,8 +250,10 @@ void RequestSink::EndField(const JsonPlace& place, const JsonValue& value) {
 
 // A member of the request that not every endpoint takes, or can do.
 void RequestSink::NoteSent(const JsonValue& value) {
-  if (field_.parameter < 0 || value.type == JsonType::kFalse || AsksForNothing(value)) return;
+  if (field_.parameter < 0 || AsksForNothing(value)) return;
   const auto at = static_cast<size_t>(field_.parameter);
+  // What is off is as if it had not been sent, but for what is on by default.
+  if (value.type == JsonType::kFalse && kParameterNames[at] != "parallel_tool_calls") return;
   ask_.parameters.Add(at);
   const std::string_view name = kParameterNames[at];
   if (name == "logprobs" || name == "top_logprobs") ask_.wants.Add(Trait::kLogprobs);

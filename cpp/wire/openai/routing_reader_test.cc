@@ -211,13 +211,18 @@ TEST(RoutingReader, KnowsWhatARequestNeeds) {
 }
 
 TEST(RoutingReader, KnowsWhichParametersWereSent) {
-  const auto read = Read(R"("seed":1,"top_p":null,"stop":"x","unknown":1,"logprobs":true)");
-  std::string names;
-  ParameterSet sent = (*read)->ask.parameters;
-  for (; !sent.IsEmpty(); sent.Remove(sent.first())) {
-    names += std::string(kParameterNames[sent.first()]) + ' ';
-  }
-  EXPECT_EQ(names, "seed stop logprobs ");
+  const auto names_of = [](const std::string& members) {
+    std::string names;
+    ParameterSet sent = (*Read(members))->ask.parameters;
+    for (; !sent.IsEmpty(); sent.Remove(sent.first())) {
+      names += std::string(kParameterNames[sent.first()]) + ' ';
+    }
+    return names;
+  };
+  EXPECT_EQ(names_of(R"("seed":1,"top_p":null,"stop":"x","unknown":1,"logprobs":true)"),
+            "seed stop logprobs ");
+  EXPECT_EQ(names_of(R"("logprobs":false)"), "");
+  EXPECT_EQ(names_of(R"("parallel_tool_calls":false)"), "parallel_tool_calls ");  // on by default
 }
 
 }  // namespace

@@ -114,7 +114,7 @@ def limits_app(
     ) -> None:
         options = shared(ctx)
         with options.open_control() as control:
-            of_model = _model(options, control, model)[0] if model else ""
+            of_model = _model(options, control, model)[0] if model is not None else ""
             found = find(options, control, one)
             _show(options, control, scope, found, model=of_model, as_json=as_json)
 
@@ -141,7 +141,7 @@ def limits_app(
             scope,
             lambda control: find(shared(ctx), control, one),
             given,
-            model=model or "",
+            model=model,
             as_json=as_json,
         )
 
@@ -266,7 +266,7 @@ def _set(
     find: Callable[["ControlPlane"], _Found],
     given: tuple[str | None, ...],
     *,
-    model: str = "",
+    model: str | None = None,
     as_json: bool,
 ) -> None:
     values = {
@@ -277,10 +277,10 @@ def _set(
     if not values:
         raise typer.BadParameter("give at least one limit: --help lists them")
     with shared(ctx).open_control() as control:
-        model = model and _model(shared(ctx), control, model)[0]
+        of_model = _model(shared(ctx), control, model)[0] if model is not None else ""
         found = find(control)
-        control.limits.set(scope, found[0], values, model=model)
-        _show(shared(ctx), control, scope, found, model=model, as_json=as_json)
+        control.limits.set(scope, found[0], values, model=of_model)
+        _show(shared(ctx), control, scope, found, model=of_model, as_json=as_json)
 
 
 def _limit_of(text: str, option: str) -> int | None:

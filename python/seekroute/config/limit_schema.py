@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 from pydantic.dataclasses import dataclass
 
 from seekroute.config.price_schema import DATACLASS_CONFIG
@@ -19,13 +19,21 @@ def _within(name: str) -> object:
     return Field(ge=least, le=most)
 
 
-Requests = Annotated[int, _within("requests_per_minute")]
-Tokens = Annotated[int, _within("tokens_per_minute")]
-DayRequests = Annotated[int, _within("requests_per_day")]
-DayTokens = Annotated[int, _within("tokens_per_day")]
-Concurrent = Annotated[int, _within("concurrent")]
-BurstRequests = Annotated[int, _within("burst_requests")]
-BurstTokens = Annotated[int, _within("burst_tokens")]
+def _number(value: object) -> object:
+    # Python takes `true` for 1, which would limit all to one.
+    if isinstance(value, bool):
+        raise ValueError(f"expected an integer, found {str(value).lower()}")
+    return value
+
+
+_NUMBER = BeforeValidator(_number)
+Requests = Annotated[int, _within("requests_per_minute"), _NUMBER]
+Tokens = Annotated[int, _within("tokens_per_minute"), _NUMBER]
+DayRequests = Annotated[int, _within("requests_per_day"), _NUMBER]
+DayTokens = Annotated[int, _within("tokens_per_day"), _NUMBER]
+Concurrent = Annotated[int, _within("concurrent"), _NUMBER]
+BurstRequests = Annotated[int, _within("burst_requests"), _NUMBER]
+BurstTokens = Annotated[int, _within("burst_tokens"), _NUMBER]
 
 
 @dataclass(slots=True, frozen=True, kw_only=True, config=DATACLASS_CONFIG)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from seekroute.config.schema import ALIAS, Strict
 
@@ -13,6 +13,15 @@ Balance = Literal["inverse_square", "listed"]
 MOST_MODELS = 8
 ModelName = Annotated[str, Field(min_length=1, max_length=200)]
 ModelNames = Annotated[tuple[ModelName, ...], Field(min_length=1, max_length=MOST_MODELS)]
+
+
+def _jump(value: float) -> float:
+    # Below 1 even the cheapest endpoint would be too dear, and nobody would be asked.
+    if 0 < value < 1:
+        raise ValueError(
+            f"expected 0 (no bound), or 1 or more times the cheapest price, found {value:g}"
+        )
+    return value
 
 
 class FallbackSettings(Strict):
@@ -79,9 +88,9 @@ class RoutingSettings(Strict):
     """`inverse_square` draws the order anew for each request, by weight over the square of the
     price: of two endpoints the one at half the price comes first four times of five. `listed` asks
     in the order of the catalog."""
-    max_price_jump: Annotated[float, Field(ge=0, le=1_000_000)] = 3.0
+    max_price_jump: Annotated[float, Field(ge=0, le=1_000_000), AfterValidator(_jump)] = 3.0
     """An endpoint that the request does not name is passed over if it is expected to cost more than
-    so many times what the cheapest that the request may use does; 0: never."""
+    so many times what the cheapest that the request may use does, 1 or more; 0: never."""
     explore: Annotated[float, Field(ge=0, le=1)] = 0.01
     """Share of streams that are first sent to an endpoint of which little is known, if it costs at
     most a quarter more."""
