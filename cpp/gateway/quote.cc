@@ -232,6 +232,7 @@ Result<std::string> WriteQuote(const Admission& admission, const Snapshot& snaps
   }
   json.End();
   WriteOrder(planned, &json);
+  WriteAuto(planned, AutoRouter::kMostModels, &json);
   if (!admission.first_places.empty()) WriteFirstPlaces(admission, &json);
   json.End();
   return out;

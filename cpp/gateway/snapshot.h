@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "catalog/catalog.h"
 #include "catalog/model_lists.h"
 #include "limits/limit_set.h"
+#include "routing/auto/auto_router.h"
 #include "routing/routing_rules.h"
 #include "transport/transport.h"
 #include "wire/profile.h"
@@ -58,6 +60,13 @@ struct Snapshot {
   std::string default_profile;
   RoutingRules routing;
   ModelLists lists;
+  // Chooses for `auto`, among models of the catalog; null: that means the default model.
+  std::shared_ptr<const AutoRouter> router;
+
+  // The names for which a request has an excerpt.
+  std::span<const std::string> excerpt_for() const {
+    return router != nullptr ? catalog.auto_names() : std::span<const std::string>();
+  }
 
   // The profile called `name`, or the default one. Never fails on an installed snapshot.
   const Profile& ProfileNamed(std::string_view name) const {

@@ -209,15 +209,14 @@ std::string WriteAvailability(const Availability& told, const Route& route,
 
 }  // namespace
 
-Error NothingLeft(const FilterInputs& inputs, const Route& route) {
-  const Model& model = *route.excluded.front().model;
+Error NothingLeft(const FilterInputs& inputs, const Route& route, const std::string& name) {
   const std::string help = HelpFor(Worst(route), inputs, route);
   Error error = MakeError(
       ErrorCode::kNoMatchingEndpoint,
-      "no endpoint of '" + model.id + "' can serve this request: " + Counts(route) + "; " + help,
+      "no endpoint of '" + name + "' can serve this request: " + Counts(route) + "; " + help,
       "model");
   error.availability =
-      WriteAvailability({.model = model.id, .reason = "excluded", .help = help}, route, {});
+      WriteAvailability({.model = name, .reason = "excluded", .help = help}, route, {});
   return error;
 }
 
