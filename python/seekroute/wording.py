@@ -1,6 +1,9 @@
-"""Numbers of things, in words."""
+"""Numbers of things, and reports, in words."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
 
 
 def number_of(number: int, one: str, many: str = "") -> str:
@@ -15,3 +18,18 @@ def number_of(number: int, one: str, many: str = "") -> str:
         ('1 request', '0 requests', '2 entries')
     """
     return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+def chosen_by(auto: Mapping[str, Any]) -> str:
+    """How a report says that `auto` has chosen, in a line.
+
+    >>> model = {"model": "a/m", "quality": 0.71, "reason": "only"}
+    >>> chosen_by({"strategy": "cost", "difficulty": 0.25, "revision": None, "models": [model]})
+    'chosen by cost, difficulty 0.25: a/m (quality 0.71, only)'
+    """
+    models = [
+        f"{row['model']} (quality {row['quality']:.2f}, {row['reason']})" for row in auto["models"]
+    ]
+    learned = f", weights {auto['revision']}" if auto["revision"] else ""
+    known = f"chosen by {auto['strategy']}, difficulty {auto['difficulty']:.2f}{learned}"
+    return f"{known}: {', '.join(models)}"

@@ -36,7 +36,7 @@ from seekroute.cli.shared import (
     shared,
 )
 from seekroute.errors import SeekrouteError
-from seekroute.wording import number_of
+from seekroute.wording import chosen_by, number_of
 
 if TYPE_CHECKING:
     from seekroute.ledger import Ledger, Row
@@ -230,6 +230,8 @@ def _say_routing(routing: Mapping[str, Any]) -> None:
     drawn = f"sorted by {sort}" if sort != "default" else f"drawn by seed {routing['seed']}"
     explored = ", the first to learn how it does" if routing["explored"] else ""
     say(f"order: {drawn}{explored}; its model was found as {routing['strategy']}")
+    if auto := routing.get("auto"):
+        say(chosen_by(auto))
     rows = [
         {
             "endpoint": each["endpoint"],
