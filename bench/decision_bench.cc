@@ -15,6 +15,7 @@
 #include "limits/limiter.h"
 #include "net.h"
 #include "options.h"
+#include "routing/auto/auto_router.h"
 #include "routing/planner.h"
 #include "wire/dialect.h"
 #include "wire/protocols/protocols.h"

@@ -8,6 +8,7 @@
 
 #include "gateway/asked_models.h"
 #include "gateway/gate.h"
+#include "routing/auto/auto_router.h"
 #include "routing/order.h"
 #include "routing/planner.h"
 #include "routing/preferences.h"

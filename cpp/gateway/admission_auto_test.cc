@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "gateway/admission.h"
+#include "routing/auto/auto_router.h"
 #include "routing/planner.h"
 #include "wire/protocols/protocols.h"
 

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/key_shapes.h"
+#include "routing/auto/auto_router.h"
 #include "routing/model_pattern.h"
 #include "routing/order.h"
 #include "wire/sanitize.h"

@@ -9,6 +9,7 @@
 #include "gateway/health_report.h"
 #include "gateway/routing_report.h"
 #include "gateway/spend_bound.h"
+#include "routing/auto/auto_router.h"
 #include "wire/json/json_writer.h"
 
 namespace seekroute {

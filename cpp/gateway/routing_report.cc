@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "gateway/health_report.h"
+#include "routing/auto/auto_router.h"
 #include "routing/filters.h"
 #include "wire/json/json_writer.h"
 

@@ -11,12 +11,13 @@
 #include "catalog/catalog.h"
 #include "catalog/model_lists.h"
 #include "limits/limit_set.h"
-#include "routing/auto/auto_router.h"
 #include "routing/routing_rules.h"
 #include "transport/transport.h"
 #include "wire/profile.h"
 
 namespace seekroute {
+
+class AutoRouter;
 
 // What becomes of a provider's answer when the client has left.
 enum class OnAbort : uint8_t {

@@ -4,6 +4,8 @@
 #include <optional>
 #include <utility>
 
+#include "routing/auto/auto_router.h"
+
 namespace seekroute {
 namespace {
 

@@ -5,9 +5,10 @@
 #include <optional>
 #include <span>
 
+#include "base/auto_strategy.h"
 #include "base/result.h"
 #include "base/time.h"
-#include "routing/auto/auto_router.h"
+#include "routing/auto/auto_verdict.h"
 #include "routing/health_view.h"
 #include "routing/preferences.h"
 #include "routing/route.h"
@@ -15,6 +16,8 @@
 #include "wire/ask.h"
 
 namespace seekroute {
+
+class AutoRouter;
 
 // A model of the route.
 struct PlannedModel {

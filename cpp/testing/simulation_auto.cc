@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "gateway/admission.h"
+#include "routing/auto/auto_router.h"
 #include "testing/auto_weights.h"
 #include "testing/simulation.h"
 #include "wire/protocols/protocols.h"
