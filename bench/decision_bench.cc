@@ -1,11 +1,13 @@
-// What the decisions of a request take: a plan over 1, 2 and 20 endpoints, and what is taken of a
-// key's limits. One thread, medians of batches.
+// What the decisions of a request take: a plan over 1, 2 and 20 endpoints, one that chooses among
+// eight models, what is read of a request for that, and what is taken of a key's limits. One
+// thread, medians of batches.
 //
 //   decision_bench --batches 301
 #include <algorithm>
 #include <cstdio>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "catalog/price.h"
@@ -13,6 +15,7 @@
 #include "limits/limiter.h"
 #include "net.h"
 #include "options.h"
+#include "routing/auto/auto_router.h"
 #include "routing/planner.h"
 #include "wire/dialect.h"
 #include "wire/protocols/protocols.h"
@@ -87,6 +90,68 @@ double PlanNs(int endpoints, int64_t batches) {
   return ns;
 }
 
+constexpr std::string_view kQuestion =
+    "A train leaves the station at 9:40 and travels 120 km at a constant speed. A second one "
+    "leaves "
+    "20 minutes later and arrives at the same time. Explain step by step how much faster it is, "
+    "and "
+    "prove that the answer does not depend on the distance.";
+
+std::string AskedOf(std::string_view model) {
+  return R"({"messages":[{"role":"user","content":")" + std::string(kQuestion) +
+         R"("}],"model":")" + std::string(model) + "\"}";
+}
+
+// What a prompt is judged by, and a plan over eight models at two endpoints each.
+double ChooseNs(int64_t batches) {
+  constexpr uint32_t kModels = 8;
+  std::vector<Model> models;
+  std::vector<PooledModel> pool;
+  for (uint32_t i = 0; i < kModels; ++i) {
+    Model model = Selling(2).catalog.models().front();
+    model.id = "a/" + std::to_string(i);
+    for (Endpoint& each : model.endpoints) each.id += 100 * i;
+    models.push_back(std::move(model));
+    pool.push_back({"a/" + std::to_string(i), 0.5 + 0.05 * i, ""});
+  }
+  const AutoRouter router = *AutoRouter::Make(std::move(pool), {}, nullptr);
+  const std::vector<std::string> names{"auto"};
+  const auto request =
+      SurfaceOf(SurfaceId::kChat)
+          .Read(AskedOf("auto"), Profile(), {.prompt = true, .excerpt_for = names});
+  std::vector<PlannedModel> planned;
+  for (uint32_t i = 0; i < kModels; ++i) planned.push_back({.model = &models[i], .pooled = i});
+  size_t candidates = 0;
+  const double ns = MedianNs(batches, [&](uint64_t i) {
+    const AutoAsk choice{&router, router.Judge((*request)->ask.excerpt), AutoStrategy::kBalanced};
+    const PlanInputs inputs{.models = planned,
+                            .request = request->get(),
+                            .rules = {.balance = Balance::kInverseSquare},
+                            .seed = i,
+                            .automatic = &choice};
+    candidates += PlanRoute(inputs)->candidates.size();
+  });
+  if (candidates != static_cast<size_t>(batches) * kBatch * kModels * 2) {
+    Die("a choice has left somebody out");
+  }
+  return ns;
+}
+
+// A request of that model, where an excerpt is wanted of those for `auto`, or of none.
+double ReadNs(std::string_view model, bool chooses, int64_t batches) {
+  const std::string body = AskedOf(model);
+  const std::vector<std::string> names{"auto", "seekroute/auto", "openrouter/auto"};
+  const Profile profile;
+  ReadScope scope;
+  if (chooses) scope.excerpt_for = names;
+  size_t read = 0;
+  const double ns = MedianNs(batches, [&](uint64_t) {
+    read += (*SurfaceOf(SurfaceId::kChat).Read(body, profile, scope))->ask.model.size();
+  });
+  if (read == 0) Die("a request was not read");
+  return ns;
+}
+
 // Requests and tokens of a minute and of a day, and slots: all of a key, each of a different one.
 double ReserveNs(int64_t batches) {
   Limiter limiter;
@@ -123,5 +188,10 @@ int main(int argc, char** argv) {
     std::printf("plan, %d endpoint%s: %.0f ns\n", endpoints, endpoints == 1 ? "" : "s",
                 PlanNs(endpoints, batches));
   }
+  std::printf("judge a question, and a plan over 8 models at 2 endpoints each: %.0f ns\n",
+              ChooseNs(batches));
+  std::printf("read a request for a model: %.0f ns, where others are for 'auto': %.0f ns\n",
+              ReadNs("a/m", false, batches), ReadNs("a/m", true, batches));
+  std::printf("read a request for 'auto': %.0f ns\n", ReadNs("auto", true, batches));
   std::printf("reserve and settle, 5 limits of a key: %.0f ns\n", ReserveNs(batches));
 }

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "bindings/convert.h"
 #include "bindings/core_error.h"
 #include "bindings/dict_fields.h"
 #include "bindings/pybind.h"
@@ -312,6 +313,17 @@ void BindAuto(py::module_& m) {
         return Unwrap(ReadAutoWeights(std::string_view(weights))).vectors_checksum;
       },
       py::arg("weights"));
+  m.def(
+      "auto_problem",
+      [](const py::object& router) -> std::string {
+        try {
+          AutoRouterFrom(router);
+          return {};
+        } catch (const py::value_error& error) {
+          return error.what();
+        }
+      },
+      py::arg("router"));
   m.def(
       "scan_texts",
       [](const std::vector<py::bytes>& texts, std::shared_ptr<StaticVectors> vectors) {

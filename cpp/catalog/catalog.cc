@@ -72,7 +72,7 @@ Result<Catalog> Catalog::Make(Parts parts) {
     }
     catalog.names_.emplace(name, found->second);
   }
-  for (std::string& name : parts.auto_names) catalog.auto_names_.emplace(std::move(name), true);
+  catalog.auto_names_ = std::move(parts.auto_names);
   if (!parts.default_model.empty()) {
     const auto found = by_id.find(parts.default_model);
     if (found == by_id.end()) {
@@ -125,6 +125,10 @@ std::vector<std::string_view> NamesWithoutDate(std::string_view name) {
     if (digits >= kLeastDigits) names.push_back(name);
   }
   return names;
+}
+
+bool Catalog::IsAuto(std::string_view name) const {
+  return std::ranges::find(auto_names_, name) != auto_names_.end();
 }
 
 const Model* Catalog::Find(std::string_view name) const {

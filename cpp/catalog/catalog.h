@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <limits>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -146,7 +147,8 @@ class Catalog {
 
   const std::vector<Model>& models() const { return models_; }
 
-  bool IsAuto(std::string_view name) const { return auto_names_.contains(name); }
+  bool IsAuto(std::string_view name) const;
+  std::span<const std::string> auto_names() const { return auto_names_; }
 
   // Whether that is a provider, or the tag of an endpoint, of any model, in small letters.
   bool KnowsProvider(std::string_view slug) const { return slugs_.contains(slug); }
@@ -157,7 +159,7 @@ class Catalog {
  private:
   std::vector<Model> models_;
   StringMap<size_t> names_;
-  StringMap<bool> auto_names_;
+  std::vector<std::string> auto_names_;
   StringMap<bool> slugs_;
   size_t default_model_ = SIZE_MAX;
 };

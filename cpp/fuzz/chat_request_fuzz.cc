@@ -49,6 +49,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   Check(request->ask.prompt->tokens == prompt.tokens);
   Check(request->ask.prompt->upper == prompt.upper);
   Check(seekroute::CheckJson(body).ok());
+  // What a model is chosen by is bounded, and read of whatever was accepted.
+  const std::string names[] = {request->ask.model};
+  const auto chosen =
+      seekroute::ChatSurface().Read(body, seekroute::Profile(), {.excerpt_for = names});
+  Check(chosen && (*chosen)->ask.excerpt.size() <= seekroute::kMostExcerptBytes);
 
   const std::string upstream = seekroute::BuildUpstreamChat(body, request->chat, kModel);
   Check(seekroute::CheckJson(upstream).ok());

@@ -1,19 +1,17 @@
 #include "gateway/admission.h"
 
 #include <algorithm>
-#include <cmath>
-#include <limits>
 #include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "base/key_shapes.h"
+#include "gateway/asked_models.h"
 #include "gateway/gate.h"
+#include "routing/auto/auto_router.h"
 #include "routing/order.h"
 #include "routing/planner.h"
 #include "routing/preferences.h"
-#include "wire/sanitize.h"
 
 namespace seekroute {
 namespace {
@@ -37,81 +35,10 @@ Status CheckKey(const std::optional<Secret>& authorization, const Snapshot& snap
   return KeyRing::CheckUsable(*out->key);
 }
 
-constexpr std::string_view kListed = " GET /v1/models lists the models it serves";
-
-// What is served in the place of a snapshot that is not: the name without its date, which may lead
-// to a successor. Nothing where there is none that the key may use.
-std::optional<Error> GoneSnapshot(const Catalog& catalog, const Admission& admission,
-                                  const std::string& named) {
-  for (const std::string_view dateless : NamesWithoutDate(named)) {
-    const Model* model = catalog.Find(dateless);
-    if (model == nullptr || model->endpoints.empty()) continue;
-    if (admission.key && !admission.key->MayUse(model->id)) continue;
-    std::string message = "the snapshot '" + named + "' is not served at this gateway; ";
-    if (dateless == model->id) {
-      message += "the model '" + model->id + "' is.";
-    } else {
-      message += "the alias '" + std::string(dateless) + "' is, and leads to " + model->id + ".";
-    }
-    message += kListed;
-    return MakeError(ErrorCode::kModelNotFound, std::move(message), "model");
-  }
-  return std::nullopt;
-}
-
-const VirtualModel* VirtualNamed(const Snapshot& snapshot, std::string_view name) {
-  const auto found = snapshot.lists.virtual_models.find(name);
-  return found == snapshot.lists.virtual_models.end() ? nullptr : &found->second;
-}
-
-// Names the model, of a length that a name has, and the nearest that the key may use.
-Error UnknownModel(const Snapshot& snapshot, const Admission& admission, const std::string& asked,
-                   const std::string& param) {
-  const Catalog& catalog = snapshot.catalog;
-  constexpr size_t kMostNamed = 64;
-  std::string named = WithoutKeys(asked);
-  CutText(kMostNamed, &named);
-  const std::string before_colon = asked.substr(0, asked.rfind(':'));
-  if (HasUnknownSuffix(asked) &&
-      (catalog.Find(before_colon) != nullptr || VirtualNamed(snapshot, before_colon) != nullptr)) {
-    return MakeError(ErrorCode::kModelNotFound,
-                     "there is no model '" + named +
-                         "' at this gateway: behind a model's name there may be :floor, :nitro or "
-                         ":free",
-                     param);
-  }
-  if (std::optional<Error> gone = GoneSnapshot(catalog, admission, named)) return *std::move(gone);
-  std::string nearest;
-  for (const std::string_view id : catalog.Nearest(named, [&](std::string_view each) {
-         return !admission.key || admission.key->MayUse(each);
-       })) {
-    nearest += nearest.empty() ? " did you mean " : ", ";
-    nearest += id;
-  }
-  if (!nearest.empty()) nearest += '?';
-  return MakeError(
-      ErrorCode::kModelNotFound,
-      "there is no model '" + named + "' at this gateway;" + nearest + std::string(kListed), param);
-}
-
-// Of a virtual model, one that the key may use, else any: null where there is no such name.
-const Model* FirstMember(const Snapshot& snapshot, const Admission& admission,
-                         std::string_view name) {
-  const VirtualModel* const named = VirtualNamed(snapshot, name);
-  if (named == nullptr) return nullptr;
-  const Model* first = nullptr;
-  for (const VirtualModel::Member& each : named->members) {
-    const Model* const model = snapshot.catalog.Find(each.model);
-    if (model == nullptr) continue;
-    if (first == nullptr) first = model;
-    if (!admission.key || admission.key->MayUse(model->id)) return model;
-  }
-  return first;
-}
-
 Status Resolve(std::string_view body, const Snapshot& snapshot, const AdmissionRules& rules,
                Admission* out, Suffix* suffix) {
   ReadScope scope = rules.scope;
+  scope.excerpt_for = snapshot.excerpt_for();
   scope.prompt = scope.prompt || (rules.gate != nullptr && rules.gate->NeedsPrompt());
   // A key that has got another profile since is rare: its body is read again.
   const bool scanned = rules.scan != nullptr && rules.scan->profile == out->profile;
@@ -136,6 +63,7 @@ Status Resolve(std::string_view body, const Snapshot& snapshot, const AdmissionR
     out->automatic = snapshot.catalog.IsAuto(named.name);
     if (out->model == nullptr) out->model = FirstMember(snapshot, *out, named.name);
   }
+  if (IsChosenFor(snapshot, out->request->ask.model)) out->model = FirstPooled(snapshot, *out);
   if (out->model != nullptr) return {};
   if (!out->automatic) return UnknownModel(snapshot, *out, out->request->ask.model, "model");
   return MakeError(ErrorCode::kModelNotFound,
@@ -148,149 +76,6 @@ std::string_view StrategyOf(const Admission& admission) {
   const std::string_view asked = admission.request->ask.model;
   const bool direct = asked == admission.model->id || TakeSuffix(asked).name == admission.model->id;
   return direct ? "direct" : "alias";
-}
-
-// What a stand-in says is no goods: money that came in pays for none of it.
-const Model* SoldTo(const ApiKey* key, const Model* model) {
-  return key != nullptr && key->has_paid && model->gratis ? model->gratis.get() : model;
-}
-
-constexpr std::string_view kVirtual = "virtual";
-
-// Draws beside those of a plan, of the same seed.
-constexpr uint64_t kMemberDraw = uint64_t{1} << 33;
-
-// The members of a virtual model in the order in which they are asked.
-std::vector<const VirtualModel::Member*> Ordered(const VirtualModel& named, uint64_t seed) {
-  std::vector<const VirtualModel::Member*> members;
-  for (const VirtualModel::Member& each : named.members) members.push_back(&each);
-  if (named.strategy != VirtualModel::Strategy::kWeighted) return members;
-  // As endpoints are drawn: the least of these keys first, those without a weight last.
-  const auto key = [&](const VirtualModel::Member* each) {
-    const auto at = static_cast<uint64_t>(each - named.members.data());
-    const double drawn = -std::log(UnitDraw(seed, kMemberDraw + at));
-    return each->weight > 0 ? drawn / each->weight : std::numeric_limits<double>::infinity();
-  };
-  std::ranges::stable_sort(members, {}, key);
-  return members;
-}
-
-// The models of a request, in order.
-class Gathering {
- public:
-  Gathering(const Snapshot& snapshot, const ApiKey* key, std::vector<PlannedModel>* models)
-      : snapshot_(snapshot), key_(key), models_(models) {}
-
-  // A name stands for itself: what the key may not use is not asked, whoever named it. Each once,
-  // but at another provider, or at any price behind where it is free.
-  void Add(const Model* model, PlannedModel planned) {
-    if (model == nullptr || (key_ != nullptr && !key_->MayUse(model->id))) return;
-    planned.model = SoldTo(key_, model);
-    const auto same = [&planned](const PlannedModel& each) {
-      return each.model == planned.model &&
-             (each.provider.empty() || each.provider == planned.provider) &&
-             (!each.free_only || planned.free_only);
-    };
-    if (models_->size() >= kMostRouteModels || std::ranges::any_of(*models_, same)) return;
-    models_->push_back(planned);
-  }
-
-  void AddMembers(const VirtualModel& named, uint64_t seed, Suffix suffix) {
-    const bool one_list = named.strategy == VirtualModel::Strategy::kPrice;
-    const size_t before = models_->size();
-    for (const VirtualModel::Member* each : Ordered(named, seed)) {
-      Add(snapshot_.catalog.Find(each->model),
-          {.free_only = suffix == Suffix::kFree,
-           .provider = each->provider,
-           .beside = one_list && models_->size() > before,
-           .same_name = models_->size() > before,
-           .sort = one_list ? RouteSort::kPrice : RouteSort::kDefault});
-    }
-  }
-
-  // What the operator lists behind the models so far: one level, and none of them again.
-  void AddFallbacks() {
-    const ModelLists& lists = snapshot_.lists;
-    if (!lists.has_fallbacks()) return;
-    const size_t named = models_->size();
-    const std::pair<const FallbackList*, AskedAfter> kinds[] = {
-        {&lists.after_any, AskedAfter::kAny},
-        {&lists.after_context, AskedAfter::kContextTooLong},
-        {&lists.after_content_policy, AskedAfter::kContentPolicy}};
-    for (const auto& [list, after] : kinds) {
-      for (size_t i = 0; i < named; ++i) {
-        const auto found = list->find((*models_)[i].model->id);
-        if (found == list->end()) continue;
-        for (const std::string& id : found->second) {
-          // Who asks for what costs nothing gets nothing else.
-          const bool free_only = (*models_)[i].free_only;
-          Add(snapshot_.catalog.Find(id),
-              {.after = after, .free_only = free_only, .by_client = false});
-        }
-      }
-    }
-  }
-
- private:
-  const Snapshot& snapshot_;
-  const ApiKey* const key_;
-  std::vector<PlannedModel>* const models_;
-};
-
-// The models that may answer, in order. Fails with kModelNotFound where there is no such name, or
-// nothing is left.
-Status Gather(const Snapshot& snapshot, Suffix suffix, uint64_t seed, Admission* out,
-              std::vector<PlannedModel>* models) {
-  Gathering gathering(snapshot, out->key.get(), models);
-  const std::string& asked_name = out->request->ask.model;
-  const VirtualModel* named = nullptr;
-  if (snapshot.catalog.Find(asked_name) == nullptr) {
-    named = VirtualNamed(snapshot, asked_name);
-    // As Resolve() reads it.
-    const std::string_view stem = TakeSuffix(asked_name).name;
-    if (named == nullptr && snapshot.catalog.Find(stem) == nullptr) {
-      named = VirtualNamed(snapshot, stem);
-    }
-  }
-  if (named != nullptr) {
-    gathering.AddMembers(*named, seed, suffix);
-  } else {
-    gathering.Add(out->model, {.free_only = suffix == Suffix::kFree});
-  }
-  if (const AskedRoute* const asked = out->request->ask.route.get()) {
-    for (size_t i = 0; i < asked->models.size(); ++i) {
-      const std::string& name = asked->models[i];
-      const std::string at = "models[" + std::to_string(i) + ']';
-      SuffixedName suffixed{name};
-      const Model* model = snapshot.catalog.Find(name);
-      const VirtualModel* members = model == nullptr ? VirtualNamed(snapshot, name) : nullptr;
-      if (model == nullptr && members == nullptr) {
-        suffixed = TakeSuffix(name);
-        model = snapshot.catalog.Find(suffixed.name);
-        if (model == nullptr) members = VirtualNamed(snapshot, suffixed.name);
-      }
-      if (model == nullptr && members == nullptr) return UnknownModel(snapshot, *out, name, at);
-      if (suffixed.suffix != suffix && SortOf(suffixed.suffix) != RouteSort::kDefault) {
-        return MakeError(ErrorCode::kInvalidValue,
-                         "expected no suffix that sorts but behind `model`: one order is for all",
-                         at);
-      }
-      if (members != nullptr) {
-        gathering.AddMembers(*members, seed, suffixed.suffix);
-      } else {
-        gathering.Add(model, {.free_only = suffixed.suffix == Suffix::kFree});
-      }
-    }
-  }
-  gathering.AddFallbacks();
-  if (models->empty()) {
-    return MakeError(ErrorCode::kModelNotFound,
-                     "this API key may not use the model; GET /v1/models lists what it may",
-                     "model");
-  }
-  if (named == nullptr) return {};
-  out->route.strategy = kVirtual;
-  return {};
 }
 
 // Tokens of the prompt, where some endpoint may be too short for it and nobody has estimated it
@@ -324,6 +109,17 @@ std::string_view FindSticky(std::string_view body, const AdmissionRules& rules, 
   return *endpoint == 0 ? "miss" : "hit";
 }
 
+// What pooled models are chosen by; nothing: none of the models is one.
+std::optional<AutoAsk> AskRouter(const Snapshot& snapshot, const Ask& ask,
+                                 std::span<const PlannedModel> models) {
+  const auto pooled = [](const PlannedModel& each) { return each.pooled.has_value(); };
+  if (std::ranges::none_of(models, pooled)) return std::nullopt;
+  const AutoRouter& router = *snapshot.router;
+  const bool named = ask.route != nullptr && ask.route->strategy.has_value();
+  return AutoAsk{&router, router.Judge(ask.excerpt),
+                 named ? *ask.route->strategy : router.rules().strategy};
+}
+
 // Candidates that are drawn in one simulation: some tens of milliseconds.
 constexpr size_t kMostDrawn = 500'000;
 
@@ -339,7 +135,7 @@ void Simulate(const Snapshot& snapshot, Suffix suffix, PlanInputs inputs, int dr
     inputs.seed = SplitMix64(first + static_cast<uint64_t>(i));
     if (out->route.strategy == kVirtual) {  // the order of its models may be drawn, too
       models.clear();
-      if (!Gather(snapshot, suffix, inputs.seed, out, &models)) return;
+      if (!GatherModels(snapshot, suffix, inputs.seed, out, &models)) return;
       inputs.models = models;
     }
     const Result<Route> drawn = PlanRoute(inputs);
@@ -375,10 +171,12 @@ Status Admit(const Surface& surface, std::string_view body,
   if (!resolved.ok()) return resolved;
   out->route.strategy = StrategyOf(*out);  // told also where nobody serves it
   std::vector<PlannedModel> models;
-  Status gathered = Gather(snapshot, suffix, rules.seed, out, &models);
+  Status gathered = GatherModels(snapshot, suffix, rules.seed, out, &models);
   if (!gathered.ok()) return gathered;
   const bool is_virtual = out->route.strategy == kVirtual;
-  if (!is_virtual && models.front().model->id != out->model->id) out->route.strategy = "fallback";
+  const bool chosen = models.front().pooled.has_value();
+  const bool as_named = chosen ? out->automatic : models.front().model->id == out->model->id;
+  if (!is_virtual && !as_named) out->route.strategy = "fallback";
   out->model = models.front().model;
   Result<Preferences> preferences =
       ReadPreferences(out->request->ask.route.get(), suffix, snapshot.catalog);
@@ -393,8 +191,17 @@ Status Admit(const Surface& surface, std::string_view body,
                     .seed = rules.seed,
                     .expected_prompt = EstimateLong(body, *out, models),
                     .keep_views = rules.explain};
-  const std::string_view found = FindSticky(body, rules, out, &inputs.sticky, &inputs.sticky_at);
+  const std::optional<AutoAsk> automatic = AskRouter(snapshot, out->request->ask, models);
+  if (automatic) inputs.automatic = &*automatic;
+  const auto find = [&] { return FindSticky(body, rules, out, &inputs.sticky, &inputs.sticky_at); };
+  std::string_view found = chosen ? "off" : find();
   Result<Route> route = PlanRoute(inputs);
+  if (chosen && route) {
+    // Only now is it known whose cache might know the prompt. The choice stays the same.
+    out->model = route->candidates.front().model;
+    found = find();
+    if (inputs.sticky != 0) route = PlanRoute(inputs);
+  }
   end_lap("plan");
   if (!route) return std::move(route.error());
   if (inputs.sticky == 0) route->sticky = found;

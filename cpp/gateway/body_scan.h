@@ -3,6 +3,8 @@
 
 #include <cstddef>
 #include <memory>
+#include <span>
+#include <string>
 #include <string_view>
 
 #include "base/digest.h"
@@ -24,7 +26,8 @@ struct BodyScan {
   Mac digest{};  // of the body, for its IdempotencyClaim
 };
 
-// Linear; tens of milliseconds a megabyte at worst. Pure.
-BodyScan ScanBody(std::string_view body, const Surface& surface, const Profile& profile);
+// Linear; tens of milliseconds a megabyte at worst. Pure. `excerpt_for`: as ReadScope has it.
+BodyScan ScanBody(std::string_view body, const Surface& surface, const Profile& profile,
+                  std::span<const std::string> excerpt_for);
 
 }  // namespace seekroute

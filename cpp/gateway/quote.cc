@@ -9,6 +9,7 @@
 #include "gateway/health_report.h"
 #include "gateway/routing_report.h"
 #include "gateway/spend_bound.h"
+#include "routing/auto/auto_router.h"
 #include "wire/json/json_writer.h"
 
 namespace seekroute {
@@ -234,6 +235,7 @@ Result<std::string> WriteQuote(const Admission& admission, const Snapshot& snaps
   }
   json.End();
   WriteOrder(planned, &json);
+  WriteAuto(planned, AutoRouter::kMostModels, &json);
   if (!admission.first_places.empty()) WriteFirstPlaces(admission, &json);
   json.End();
   return out;

@@ -21,7 +21,8 @@ inline constexpr int64_t kExpectedAnswerTokens = 400;
 // {"object":"quote","model",...,"prompt_tokens":{"expected","max"},"completion_tokens":{...},
 // "cost":{"min","expected","max"},"candidates":[{"provider","model","endpoint","model_id",
 // "group","probability","pricing","cost"}],"excluded":[{"provider","reason","detail"}],"sort",
-// "seed","explored","simulated":{"draws","first"}}, the last where it was simulated. `min`: one
+// "seed","explored","auto","simulated":{"draws","first"}}, the last two where a model was chosen
+// (routing_report.h), and where it was simulated. `min`: one
 // token a choice; `max`: what the same request is held for (gateway/spend_bound.h), null where
 // nothing bounds the answer. The outer cost is the first candidate's expected and the extremes over
 // all of them, as any may serve it. `admission` must have been admitted, with an estimate of the

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "gateway/health_report.h"
+#include "routing/auto/auto_router.h"
 #include "routing/filters.h"
 #include "wire/json/json_writer.h"
 
@@ -77,6 +78,31 @@ void WriteOrder(const Route& route, JsonWriter* json) {
   json->Key("sticky").String(route.sticky);
 }
 
+void WriteAuto(const Route& route, size_t most, JsonWriter* json) {
+  if (!route.automatic) return;
+  const AutoRoute& chosen = *route.automatic;
+  json->Key("auto").Object();
+  json->Key("strategy").String(NameOf(chosen.strategy));
+  json->Key("revision");
+  chosen.revision.empty() ? json->Null() : json->String(chosen.revision);
+  json->Key("difficulty").Raw(FormatShare(static_cast<double>(chosen.difficulty)));
+  json->Key("propensity").Integer(1);
+  json->Key("models").Array();
+  for (size_t i = 0; i < std::min(most, chosen.models.size()); ++i) {
+    const AutoVerdict& verdict = chosen.models[i].verdict;
+    json->Object();
+    json->Key("model").String(chosen.models[i].model->id);
+    json->Key("quality").Raw(FormatShare(static_cast<double>(verdict.quality)));
+    json->Key("expected_usd").Raw(FormatUsd(Rate{verdict.offer.cost_pico}));
+    json->Key("latency_ms");
+    verdict.offer.latency_ms == 0 ? json->Null() : json->Integer(verdict.offer.latency_ms);
+    json->Key("score").Raw(FormatShare(verdict.score));
+    json->Key("reason").String(NameOf(verdict.reason));
+    json->End();
+  }
+  json->End().End();
+}
+
 namespace {
 
 // "gpt-5-mini by openai, after groq (429)", "gpt-5-mini by openai, quicker than groq".
@@ -115,7 +141,10 @@ std::string WriteRouting(Explain how, const ExchangeRecord& row, const Route& ro
   json.Key("strategy").String(route.strategy);
   json.Key("region").Null();
   json.Key("summary").String(Summary(row));
-  if (how == Explain::kSeekroute) WriteOrder(route, &json);
+  if (how == Explain::kSeekroute) {
+    WriteOrder(route, &json);
+    WriteAuto(route, AutoRouter::kMostModels, &json);
+  }
   json.Key("attempt").Integer(row.attempts);
   json.Key("is_byok").Bool(false);
   json.Key("endpoints").Object();
@@ -160,6 +189,7 @@ std::string WriteFirst(const Route& route, std::span<const Skip> skipped, Durati
   json.Object();
   json.Key("strategy").String(route.strategy);
   WriteOrder(route, &json);
+  WriteAuto(route, most, &json);
   json.Key("candidates").Array();
   for (size_t i = 0; i < std::min(most, route.candidates.size()); ++i) {
     const Candidate& each = route.candidates[i];
@@ -199,7 +229,7 @@ std::string WriteFirst(const Route& route, std::span<const Skip> skipped, Durati
 
 bool HasLeftOut(const Route& route, std::span<const Skip> skipped) {
   const auto connected = [](const OutOfRoute& each) { return each.endpoint != nullptr; };
-  return !skipped.empty() || std::ranges::any_of(route.excluded, connected);
+  return !skipped.empty() || route.automatic || std::ranges::any_of(route.excluded, connected);
 }
 
 std::string WriteStoredRouting(const Route& route, std::span<const Skip> skipped, Duration queued) {

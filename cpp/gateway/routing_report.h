@@ -41,7 +41,8 @@ std::string WriteRouting(Explain how, const ExchangeRecord& row, const Route& ro
 std::string WriteStoredRouting(const Route& route, std::span<const Skip> skipped,
                                Duration queued = {});
 
-// Whether a route has anything that its row does not tell: somebody was left out, or passed over.
+// Whether a route has anything that its row does not tell: somebody was left out, or passed over,
+// or a model was chosen.
 bool HasLeftOut(const Route& route, std::span<const Skip> skipped);
 
 // A share of 1, or a weight, in millionths: a float has digits that nobody needs.
@@ -49,6 +50,12 @@ std::string FormatShare(double share);
 
 // The members "sort", "seed" and "explored": how the order of a route came about.
 void WriteOrder(const Route& route, JsonWriter* json);
+
+// The member "auto" where a model was chosen: "strategy", "revision" (of the weights; null: nothing
+// was learned), "difficulty", "propensity" (that this choice would be drawn; nothing is drawn), and
+// "models", the first `most` of them, each with "model", "quality", "expected_usd", "latency_ms"
+// (null: unknown), "score" and "reason".
+void WriteAuto(const Route& route, size_t most, JsonWriter* json);
 
 // The members "candidates", and "more_excluded" where there are more than are told.
 // `skipped`: why each was passed over at its turn; empty: nobody was.

@@ -108,7 +108,8 @@ void ScanPool::Scan(Submission* submission) const {
     }
   }
   const Surface& surface = SurfaceOf(submission->surface);
-  submission->scan.emplace(ScanBody(submission->body, surface, *profile));
+  submission->scan.emplace(
+      ScanBody(submission->body, surface, *profile, submission->snapshot->excerpt_for()));
 }
 
 }  // namespace seekroute

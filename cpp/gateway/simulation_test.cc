@@ -24,6 +24,7 @@ TEST(SimulationTest, KeepsItsPromisesUnderEverySeed) {
   size_t owed = 0;
   size_t limited = 0;
   size_t queued = 0;
+  size_t chosen = 0;
   for (uint64_t seed = first; seed < first + count; ++seed) {
     Simulation simulation(seed);
     for (const std::string& promise : simulation.Run()) {
@@ -35,6 +36,7 @@ TEST(SimulationTest, KeepsItsPromisesUnderEverySeed) {
     owed += simulation.owed();
     limited += simulation.limited();
     queued += simulation.queued();
+    chosen += simulation.chosen();
     if (::testing::Test::HasFailure()) break;
   }
   // All kinds must be common, or the promises were kept by not being tried.
@@ -42,6 +44,7 @@ TEST(SimulationTest, KeepsItsPromisesUnderEverySeed) {
     EXPECT_GT(answered, count * 2);
     EXPECT_GT(failed, count * 2);
     EXPECT_GT(limited, count / 4);
+    EXPECT_GT(chosen, count / 4);
   }
   // What a seed in ten or fewer shows is missed among few of them by chance.
   if (count >= 1000) {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -15,6 +16,8 @@
 #include "wire/profile.h"
 
 namespace seekroute {
+
+class AutoRouter;
 
 // What becomes of a provider's answer when the client has left.
 enum class OnAbort : uint8_t {
@@ -58,6 +61,13 @@ struct Snapshot {
   std::string default_profile;
   RoutingRules routing;
   ModelLists lists;
+  // Chooses for `auto`, among models of the catalog; null: that means the default model.
+  std::shared_ptr<const AutoRouter> router;
+
+  // The names for which a request has an excerpt.
+  std::span<const std::string> excerpt_for() const {
+    return router != nullptr ? catalog.auto_names() : std::span<const std::string>();
+  }
 
   // The profile called `name`, or the default one. Never fails on an installed snapshot.
   const Profile& ProfileNamed(std::string_view name) const {

@@ -208,15 +208,14 @@ std::string CountLeftOut(const Route& route) {
   return text;
 }
 
-Error NothingLeft(const FilterInputs& inputs, const Route& route) {
-  const Model& model = *route.excluded.front().model;
+Error NothingLeft(const FilterInputs& inputs, const Route& route, const std::string& name) {
   const std::string help = HelpFor(Worst(route), inputs, route);
-  Error error = MakeError(ErrorCode::kNoMatchingEndpoint,
-                          "no endpoint of '" + model.id +
-                              "' can serve this request: " + CountLeftOut(route) + "; " + help,
-                          "model");
+  Error error = MakeError(
+      ErrorCode::kNoMatchingEndpoint,
+      "no endpoint of '" + name + "' can serve this request: " + CountLeftOut(route) + "; " + help,
+      "model");
   error.availability =
-      WriteAvailability({.model = model.id, .reason = "excluded", .help = help}, route, {});
+      WriteAvailability({.model = name, .reason = "excluded", .help = help}, route, {});
   return error;
 }
 

@@ -21,7 +21,8 @@ std::string CountLeftOut(const Route& route);
 
 // Of a route without candidates, of whose endpoints one at least was looked at: how many were left
 // out by what, the one change that would bring most of them back, and `availability`.
-Error NothingLeft(const FilterInputs& inputs, const Route& route);
+// `name`: what they are the endpoints of.
+Error NothingLeft(const FilterInputs& inputs, const Route& route, const std::string& name);
 
 // A candidate that was passed over at its turn, for something that passes. A view.
 struct OutAtPresent {

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "routing/auto_choice.h"
 #include "routing/filters.h"
 #include "routing/nothing_left.h"
 #include "routing/order.h"
@@ -51,12 +52,17 @@ constexpr uint64_t kExploreDraw = uint64_t{1} << 32;
 constexpr uint64_t kExploredDraw = kExploreDraw + 1;
 constexpr int kFewSamples = 20;
 
+// Candidates that a model is chosen from, more than a route has.
+constexpr size_t kMostChosenFrom = 4 * Route::kMostCandidates;
+
 class Planner {
  public:
   explicit Planner(const PlanInputs& in)
       : in_(in),
         ask_(in.request->ask),
         asked_(in.preferences.asked),
+        // A choice is made among all of a pool.
+        most_ranked_(in.automatic == nullptr ? Route::kMostCandidates : kMostChosenFrom),
         filters_{&ask_, &in.preferences, ExpectedPrompt(ask_, in.expected_prompt), in.created} {}
 
   Result<Route> Plan();
@@ -79,6 +85,7 @@ class Planner {
   const PlanInputs& in_;
   const Ask& ask_;
   const AskedRoute* const asked_;
+  const size_t most_ranked_;
   FilterInputs filters_;
   // One that takes or gives too few tokens, and where its model stands.
   struct Shorter {
@@ -169,7 +176,7 @@ bool Planner::IsPlaced(const Endpoint& endpoint) const {
 }
 
 void Planner::Rank(Candidate candidate, size_t number, uint32_t rank) {
-  if (ranked_.size() >= Route::kMostCandidates) return;
+  if (ranked_.size() >= most_ranked_) return;
   candidate.expected_pico = ExpectedPico(candidate, ask_, filters_.prompt, in_.created);
   Ranked& ranked = ranked_.emplace_back();
   if (in_.health != nullptr) ranked.health = in_.health->ViewOf(candidate.endpoint->id, in_.now);
@@ -207,8 +214,8 @@ void Planner::PlaceShorter() {
   }
 }
 
-// What nobody named may cost so many times the cheapest: of the first model, or of its own where
-// the client named that.
+// What nobody named may cost so many times the cheapest: of the first model, of whichever of a pool
+// is dearest, or of its own where the client named that.
 void Planner::ExcludeJumps() {
   if (in_.rules.max_price_jump <= 0 || ranked_.empty()) return;
   if (ranked_.size() == 1 && in_.models[numbers_.front()].by_client) return;
@@ -226,10 +233,15 @@ void Planner::ExcludeJumps() {
       if (price > 0) cheapest[0] = std::min(cheapest[0], price);
     }
   }
+  uint64_t measure = cheapest[0];
+  for (size_t i = 1; i < in_.models.size() && in_.models[0].pooled; ++i) {
+    if (!in_.models[i].pooled || cheapest[i] == kNone) continue;
+    measure = measure == kNone ? cheapest[i] : std::max(measure, cheapest[i]);
+  }
   size_t kept = 0;
   for (size_t i = 0; i < ranked_.size(); ++i) {
     const Ranked& each = ranked_[i];
-    const uint64_t least = in_.models[numbers_[i]].by_client ? cheapest[numbers_[i]] : cheapest[0];
+    const uint64_t least = in_.models[numbers_[i]].by_client ? cheapest[numbers_[i]] : measure;
     const bool named =
         each.listed != Ranked::kUnlisted || (asked_ != nullptr && !asked_->only.empty());
     const bool jumps = !named && least != kNone &&
@@ -356,6 +368,7 @@ void Planner::Explore() {
 
 Error Planner::NobodyLeft() const {
   const Model& first = *in_.models.front().model;
+  const bool chosen = in_.models.front().pooled.has_value();
   NeedSet unserved;
   bool looked_at = false;
   bool other = false;  // there is another reason than a dialect
@@ -369,9 +382,11 @@ Error Planner::NobodyLeft() const {
     const Need need = static_cast<Need>(i);
     if (unserved.Has(need)) return Unserved(need, first, *in_.request);
   }
-  if (looked_at) return NothingLeft(filters_, route_);
+  if (looked_at) {
+    return NothingLeft(filters_, route_, chosen ? "auto" : route_.excluded.front().model->id);
+  }
   return MakeError(ErrorCode::kNoMatchingEndpoint,
-                   "no provider of '" + first.id +
+                   "no provider of '" + (chosen ? "auto" : first.id) +
                        "' is configured at this gateway; GET /v1/models lists the models it serves",
                    "model");
 }
@@ -379,11 +394,11 @@ Error Planner::NobodyLeft() const {
 Result<Route> Planner::Plan() {
   size_t endpoints = 0;
   for (const PlannedModel& each : in_.models) endpoints += each.model->endpoints.size();
-  ranked_.reserve(std::min(endpoints, Route::kMostCandidates));
+  ranked_.reserve(std::min(endpoints, most_ranked_));
   uint32_t rank = 0;
   for (size_t i = 0; i < in_.models.size(); ++i) {
     const PlannedModel& planned = in_.models[i];
-    const bool apart = !planned.by_client || !in_.preferences.partition_none();
+    const bool apart = !planned.by_client || planned.pooled || !in_.preferences.partition_none();
     if (i > 0 && !planned.beside && apart) ++rank;
     if (i > 0 && !planned.same_name) ++name_;
     Look(planned, i, rank);
@@ -394,7 +409,11 @@ Result<Route> Planner::Plan() {
   }
   ExcludeJumps();
   if (!PromoteFallbacks()) return NobodyLeft();
+  if (in_.automatic != nullptr) {
+    route_.automatic = ChooseModel(*in_.automatic, in_.models, numbers_, &ranked_);
+  }
   SortCandidates({in_.rules.balance, in_.seed}, &ranked_);
+  if (ranked_.size() > Route::kMostCandidates) ranked_.resize(Route::kMostCandidates);
   FollowSticky();
   if (asked_ != nullptr && !asked_->allow_fallbacks && asked_->order.empty()) KeepFirstAlone();
   if (route_.sticky != "hit") Explore();

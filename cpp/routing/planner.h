@@ -5,8 +5,10 @@
 #include <optional>
 #include <span>
 
+#include "base/auto_strategy.h"
 #include "base/result.h"
 #include "base/time.h"
+#include "routing/auto/auto_verdict.h"
 #include "routing/health_view.h"
 #include "routing/preferences.h"
 #include "routing/route.h"
@@ -14,6 +16,8 @@
 #include "wire/ask.h"
 
 namespace seekroute {
+
+class AutoRouter;
 
 // A model of the route.
 struct PlannedModel {
@@ -25,6 +29,16 @@ struct PlannedModel {
   bool beside = false;                   // it stands beside the model before it, not behind
   bool same_name = false;                // one name stands for it and for the model before it
   RouteSort sort = RouteSort::kDefault;  // of its list, where the request has none
+  // Its place in the pool that `auto` chooses from; nothing: it is not of it. No two have the same,
+  // and all that are of it stand behind one another.
+  std::optional<uint32_t> pooled = std::nullopt;
+};
+
+// What the pooled models of a plan are ranked by.
+struct AutoAsk {
+  const AutoRouter* router = nullptr;  // never null
+  AutoJudgement judged;                // by `router`
+  AutoStrategy strategy = AutoStrategy::kBalanced;
 };
 
 // All that a plan depends on. Nothing is owned, but `models` nothing outlives the call.
@@ -41,13 +55,15 @@ struct PlanInputs {
   bool keep_views = false;                                // for a report
   uint64_t sticky = 0;  // id of the endpoint whose cache knows the prompt; 0: none
   TimePoint sticky_at = TimePoint::Never();  // when it answered last
+  const AutoAsk* automatic = nullptr;        // never null where a model is pooled
 };
 
 // Candidates of the models, those of the first before those of the next unless the client wants
-// one list of them all; of each, in the order of SortCandidates(). Whoever lacks what the request
-// needs, or is not what the client wants, is left out with the first word of Excluded that holds.
-// What is unknown of an endpoint's abilities is tried, unless provider.require_parameters is set;
-// what is unknown of its privacy is not.
+// one list of them all, and of pooled ones in the order of the router's choice; of each, in the
+// order of SortCandidates(). Whoever lacks what the request needs, or is not what the client wants,
+// is left out with the first word of Excluded that holds. What is unknown of an endpoint's
+// abilities is tried, unless provider.require_parameters is set; what is unknown of its privacy is
+// not.
 //
 // Fails where nobody is left: with the client's error where no dialect of any endpoint can say the
 // request, else with kNoMatchingEndpoint, `availability` told. Without a strategy.

@@ -3,10 +3,13 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <vector>
 
+#include "base/auto_strategy.h"
 #include "catalog/catalog.h"
+#include "routing/auto/auto_verdict.h"
 #include "routing/exclusion.h"
 #include "routing/health_view.h"
 #include "wire/asked_route.h"
@@ -47,6 +50,19 @@ struct OutOfRoute {
   ExcludedSet why = {};                // all that holds of an endpoint
 };
 
+// How `auto` has chosen. Points into the snapshot.
+struct AutoRoute {
+  struct Each {
+    const Model* model;
+    AutoVerdict verdict;
+  };
+
+  AutoStrategy strategy = AutoStrategy::kBalanced;
+  float difficulty = 0;       // of the prompt, 0 to 1
+  std::string_view revision;  // of the weights; empty: nothing was learned
+  std::vector<Each> models;   // of the pool, who may serve the request: the chosen one first
+};
+
 // Planned once, at admission; quote, bound, attempts and report read the same one. Immutable.
 struct Route {
   static constexpr size_t kMostCandidates = 64;
@@ -64,7 +80,8 @@ struct Route {
   // Whether whose cache knows the prompt goes first: "hit", "yielded:" and why it does not, "miss":
   // nobody's does, "off": it is not asked for. A literal.
   std::string_view sticky = "off";
-  int64_t expected_prompt = 0;  // tokens
+  int64_t expected_prompt = 0;                        // tokens
+  std::optional<AutoRoute> automatic = std::nullopt;  // nothing: no model was chosen
   // Of each candidate, where the plan was to be explained.
   std::vector<HealthView> views;
 };

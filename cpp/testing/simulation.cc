@@ -70,6 +70,7 @@ Simulation::Simulation(uint64_t seed)
   keys_.Put(HmacSha256(Secret("pepper"), "good"), std::move(key));
   AddClients();
   DrawPatience(seed);
+  DrawAuto(seed);
 }
 
 // Enough for everybody, for a few, or for hardly anything.
@@ -117,8 +118,8 @@ Model Simulation::MakeModel(std::string id, uint32_t providers, DialectId dialec
     RequestForm form;
     form.cap_field = CapFieldOf(k);
     if ((budget_fields_ >> k & 1) != 0) form.reasoning_budget_field = "thinking_budget";
-    model.endpoints.push_back({k, "up" + std::to_string(k), price, std::move(form), DrawTimeouts(),
-                               (beside_ >> k & 1) != 0, kLongestThinking});
+    model.endpoints.push_back({k, "up" + std::to_string(k) + ' ' + model.id, price, std::move(form),
+                               DrawTimeouts(), (beside_ >> k & 1) != 0, kLongestThinking});
     Endpoint& endpoint = model.endpoints.back();
     if (rng_.OneIn(4)) endpoint.max_output = static_cast<int64_t>(1 + rng_.Below(3000));
     if (rng_.OneIn(6)) endpoint.context = static_cast<int64_t>(2000 + rng_.Below(20'000));
@@ -160,6 +161,7 @@ std::shared_ptr<const Snapshot> Simulation::MakeSnapshot() {
       parts.models.push_back(std::move(model));
     }
   }
+  parts.auto_names = {"auto"};
   snapshot->catalog = std::move(*Catalog::Make(std::move(parts)));
   return snapshot;
 }
@@ -229,6 +231,7 @@ void Simulation::SubmitClient(ExchangeId id) {
   Client& client = clients_[id];
   client.submitted = clock_.Now();
   client.window = std::make_shared<FlowWindow>(kWindow);
+  if (client.automatic) FindChoice(id);
   Submission submission;
   submission.id = id;
   if (client.inputs > 0) submission.surface = SurfaceId::kEmbeddings;
@@ -242,7 +245,8 @@ void Simulation::SubmitClient(ExchangeId id) {
   submission.outlet = std::make_unique<MailboxOutlet>(&mailbox_, submission.id, client.window);
   if (id % 2 == 0) {  // as if it were large
     submission.scan.emplace(ScanBody(submission.body, SurfaceOf(submission.surface),
-                                     snapshot_->ProfileNamed("seekroute")));
+                                     snapshot_->ProfileNamed("seekroute"),
+                                     snapshot_->excerpt_for()));
   }
   engine_.Submit(std::move(submission));
 }
@@ -252,10 +256,10 @@ int64_t Simulation::ToldIn(const std::string& body) const {
   return NumberIn(body, CapFieldOf(ProviderOf(body)));
 }
 
-// The endpoint whose provider got `body` for this client.
-const Endpoint& Simulation::EndpointOf(const Client& client, const std::string& body) const {
-  const size_t model = client.body.find("a/");
-  return snapshot_->catalog.Find(client.body.substr(model, 4))->endpoints[ProviderOf(body)];
+// The endpoint whose provider got `body`.
+const Endpoint& Simulation::EndpointOf(const std::string& body) const {
+  const size_t model = body.find("a/", body.find("\"model\":\"up"));
+  return snapshot_->catalog.Find(body.substr(model, 4))->endpoints[ProviderOf(body)];
 }
 
 // What it may think beside that at most.
@@ -293,7 +297,7 @@ UpstreamScript Simulation::Direct(const TransportRequest& request) {
     expect((cap > 0) == (limited && answers_in_tokens),
            "the upstream is told how long the answer may get");
     if (line != kUnlimitedLine || (!client.local && key_limited_)) {
-      const Endpoint& endpoint = EndpointOf(client, request.body);
+      const Endpoint& endpoint = EndpointOf(request.body);
       const auto within = [cap](int64_t bound) { return bound == 0 || cap <= bound; };
       expect(within(endpoint.max_output) && within(endpoint.context),
              "no endpoint is told more than it can answer in");
@@ -409,7 +413,10 @@ std::vector<std::string> Simulation::Run() {
   }
   Check(&broken);
   CheckLimits(&broken);
-  for (const auto& [id, client] : clients_) CheckStop(id, client, &broken);
+  for (const auto& [id, client] : clients_) {
+    CheckStop(id, client, &broken);
+    if (client.automatic && !client.row.tried.empty()) ++chosen_;
+  }
   return broken;
 }
 

@@ -52,6 +52,7 @@ class Simulation {
   size_t stopped() const { return stopped_; }    // that waited for their answer then
   size_t limited() const { return limited_; }    // that a limit refused
   size_t queued() const { return queued_; }      // that got what they had waited for
+  size_t chosen() const { return chosen_; }      // that were sent to a model that was chosen
 
  private:
   struct Client {
@@ -63,6 +64,9 @@ class Simulation {
     bool cancelled = false;
     bool dawdles = false;
     bool local = false;             // comes without a key
+    bool automatic = false;         // a model is chosen for it
+    std::string chosen;             // which one, told by a plan of its own; empty: nobody serves it
+    Duration longest;               // what the most patient endpoint of that plan is given
     int64_t max_tokens = 0;         // the smaller of what it said; 0: nothing
     std::optional<Duration> queue;  // how long it waits for its limits
     TimePoint submitted;
@@ -82,7 +86,7 @@ class Simulation {
   void DrawPolicies();
   std::string CapFieldOf(uint32_t provider) const;
   int64_t ToldIn(const std::string& body) const;
-  const Endpoint& EndpointOf(const Client& client, const std::string& body) const;
+  const Endpoint& EndpointOf(const std::string& body) const;
   int64_t ThinkingBeside(const std::string& body) const;
   CallTimeouts DrawTimeouts();
   std::shared_ptr<const Snapshot> MakeSnapshot();
@@ -109,6 +113,10 @@ class Simulation {
                      std::vector<std::string>* broken) const;
   void DrawLimits(uint64_t seed);
   void DrawPatience(uint64_t seed);
+  void DrawAuto(uint64_t seed);
+  void ChooseRouter(uint64_t which);
+  void FindChoice(ExchangeId id);
+  void CheckChoice(ExchangeId id, const Client& client, std::vector<std::string>* broken) const;
   ExchangeId ClientOf(const std::string& body) const;
   void CheckSlots();
   void CheckProviders();
@@ -160,6 +168,7 @@ class Simulation {
   size_t limited_ = 0;
   bool queues_ = false;  // some wait for their limits
   size_t queued_ = 0;
+  size_t chosen_ = 0;
   std::vector<std::string> early_;  // promises broken while it ran
 };
 

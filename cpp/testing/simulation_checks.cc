@@ -69,6 +69,7 @@ void Simulation::CheckClient(ExchangeId id, const Client& client,
   if (!IsBooked(client) && attempts.empty()) expect(settled == 0, "no row of a refused one");
   CheckMoney(id, client, broken);
   CheckDeadlines(id, client, broken);
+  if (client.automatic) CheckChoice(id, client, broken);
   CheckAttempts(id, client, attempts, broken);
   if (!client.valid) {
     expect(attempts.empty() && client.status >= 400, "an invalid request never goes upstream");
@@ -132,9 +133,14 @@ void Simulation::CheckClient(ExchangeId id, const Client& client,
 
 // Those of the endpoint that an attempt was made at, with nothing left to the gateway's own.
 CallTimeouts Simulation::TimeoutsOf(const Client& client, size_t attempt) const {
-  const Model* const model = snapshot_->catalog.Find(client.row.requested_model);
   CallTimeouts own;
-  if (model != nullptr && attempt < client.row.tried.size()) {
+  const bool tried = attempt < client.row.tried.size();
+  const bool elsewhere = tried && !client.row.tried[attempt].model.empty();
+  const Model* const model =
+      snapshot_->catalog.Find(elsewhere          ? client.row.tried[attempt].model
+                              : client.automatic ? client.row.model
+                                                 : client.row.requested_model);
+  if (model != nullptr && tried) {
     const std::string& provider = client.row.tried[attempt].provider;
     for (const Endpoint& each : model->endpoints) {
       if (snapshot_->providers[each.provider].id == provider) own = each.timeouts;
@@ -147,6 +153,7 @@ CallTimeouts Simulation::TimeoutsOf(const Client& client, size_t attempt) const 
 }
 
 Duration Simulation::LongestTotal(const Client& client) const {
+  if (client.automatic) return OwnOr(client.longest, options_.total_timeout);
   const Model* const model = snapshot_->catalog.Find(client.row.requested_model);
   if (model == nullptr || model->endpoints.empty()) return options_.total_timeout;
   Duration longest;

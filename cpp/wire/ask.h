@@ -23,6 +23,9 @@ inline constexpr int64_t kMostPictureTokens = 65'536;
 // search finds) where no context is known that it may fill.
 inline constexpr int64_t kUnsizedTokens = int64_t{1} << 20;
 
+// Of the text that a model is chosen by: its beginning and its end, where there is more of it.
+inline constexpr size_t kMostExcerptBytes = 4096;
+
 // A service tier of a request: whichever its provider likes.
 inline constexpr std::string_view kAnyTier = "auto";
 
@@ -84,6 +87,9 @@ struct Ask {
   std::shared_ptr<const AskedRoute> route;  // what it says of where it may go; null: nothing
   AskedReasoning reasoning;
   Affinity affinity;
+  // Of the last message of a user, the text, at most kMostExcerptBytes; empty: it was not asked for
+  // (ReadScope), or there is none. Where the body has odd bytes, so has this.
+  std::string excerpt;
 
   // As an upstream is expected to count it; nothing: it was not asked for (ReadScope).
   std::optional<TokenEstimate> prompt;

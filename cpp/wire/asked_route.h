@@ -9,6 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include "base/auto_strategy.h"
+
 namespace seekroute {
 
 // Bounds of what a request may say.
@@ -68,6 +70,10 @@ struct AskedRoute {
   Cutoffs min_throughput;  // tokens a second
   Cutoffs max_latency;     // seconds until the first content
   std::string session_id;
+  // Of `auto`.
+  std::optional<AutoStrategy> strategy;
+  std::vector<std::string> allowed_models, excluded_models;  // patterns, in small letters
+  bool has_allowed_models = false;                           // also where they are none
 };
 
 }  // namespace seekroute

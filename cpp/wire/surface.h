@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -28,6 +29,8 @@ struct ErrorPlace {
 // What is to be found beside what is read of every request: it takes longer.
 struct ReadScope {
   bool prompt = false;  // Ask::prompt, also where no max_cost needs it
+  // Ask::excerpt, where one of these names is asked for, with a suffix or without.
+  std::span<const std::string> excerpt_for = {};
 };
 
 // One stateless object each; thread-safe. No clock, no I/O.
@@ -41,7 +44,8 @@ class Surface {
   virtual std::string_view label() const = 0;
 
   // Checks and reads a request. Fails with the client's error, `param` set. Linear, in one pass,
-  // but for one with a max_cost and without scope.prompt.
+  // but for one with a max_cost and without scope.prompt; of one for an excerpt the last message of
+  // a user is read again, as `model` may stand behind it.
   virtual Result<std::unique_ptr<const ParsedRequest>> Read(std::string_view body,
                                                             const Profile& profile,
                                                             ReadScope scope) const = 0;

@@ -265,6 +265,10 @@ def is_special_address(literal: str) -> bool:
 def trust_problem(ca_file: str) -> str:
     """Why nobody is trusted by this CA file ("": the system's store); "" when somebody is."""
 
+def auto_problem(router: dict[str, Any] | None) -> str:
+    """Why a snapshot with this member `auto` is refused, behind the setting's path; "" when it is
+    not."""
+
 def estimate_prompt(body: bytes) -> tuple[int, int]:
     """(expected tokens, upper bound) of the prompt in a chat completion request's JSON."""
 

@@ -143,8 +143,9 @@ def refuses_address(literal: str) -> bool:
     return _core.is_special_address(literal.partition("%")[0])
 
 
-def trust_problems(snapshot: Mapping[str, Any]) -> list[Problem]:
-    """What is wrong with the certificates that the providers of a snapshot are trusted by.
+def snapshot_problems(snapshot: Mapping[str, Any]) -> list[Problem]:
+    """What is wrong with files that a snapshot's settings name: weights of `auto`, and the
+    certificates that providers are trusted by.
 
     A gateway that trusts nobody reaches nobody, and would say so to every client. Providers that
     are spoken to in plain http need no certificates.
@@ -163,11 +164,14 @@ def trust_problems(snapshot: Mapping[str, Any]) -> list[Problem]:
         if not file:
             hint = "install the package ca-certificates, or set ca_file"
         problems.append(Problem(f"providers.{provider['id']}.ca_file", known[file], hint))
+    if why := _core.auto_problem(snapshot.get("auto")):
+        path, _, message = why.partition(": ")
+        problems.append(Problem(path, message))
     return problems
 
 
-def _check_trust(snapshot: Mapping[str, Any]) -> None:
-    if problems := trust_problems(snapshot):
+def _check_files(snapshot: Mapping[str, Any]) -> None:
+    if problems := snapshot_problems(snapshot):
         raise ConfigError(problems)
 
 
@@ -178,7 +182,7 @@ class Gateway:
     `ledger` is where requests are held and settled, if the options say so; close it afterwards.
     `state` has what an earlier gateway knew of endpoints and provider keys.
     Raises ValueError when the core refuses one of them, ConfigError when a provider's certificates
-    cannot be verified.
+    cannot be verified, or what `auto` has learned is of no use.
     """
 
     def __init__(
@@ -189,7 +193,7 @@ class Gateway:
         ledger: Ledger | None = None,
         state: RoutingState | None = None,
     ) -> None:
-        _check_trust(snapshot)
+        _check_files(snapshot)
         self.core = _core.Gateway(options, None if ledger is None else ledger.core)
         if state is not None:
             state.give_back(self)
@@ -213,7 +217,7 @@ class Gateway:
 
         From any thread. Raises as the constructor does, and then the old one stays.
         """
-        _check_trust(snapshot)
+        _check_files(snapshot)
         self.core.install(snapshot)
 
     def set_limits(self, scope: str, id: str, limits: Mapping[str, int | None] | None) -> None:

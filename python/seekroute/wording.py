@@ -1,6 +1,9 @@
-"""Numbers of things, and spans of time, in words."""
+"""Numbers of things, spans of time, and reports, in words."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
 
 
 def number_of(number: int, one: str, many: str = "") -> str:
@@ -41,3 +44,18 @@ def span_of(ms: float) -> str:
 
 def _two(large: int, small: int, of_large: str, of_small: str) -> str:
     return f"{large} {of_large}" + (f" {small} {of_small}" if small else "")
+
+
+def chosen_by(auto: Mapping[str, Any]) -> str:
+    """How a report says that `auto` has chosen, in a line.
+
+    >>> model = {"model": "a/m", "quality": 0.71, "reason": "only"}
+    >>> chosen_by({"strategy": "cost", "difficulty": 0.25, "revision": None, "models": [model]})
+    'chosen by cost, difficulty 0.25: a/m (quality 0.71, only)'
+    """
+    models = [
+        f"{row['model']} (quality {row['quality']:.2f}, {row['reason']})" for row in auto["models"]
+    ]
+    learned = f", weights {auto['revision']}" if auto["revision"] else ""
+    known = f"chosen by {auto['strategy']}, difficulty {auto['difficulty']:.2f}{learned}"
+    return f"{known}: {', '.join(models)}"

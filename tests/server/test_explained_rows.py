@@ -62,7 +62,11 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
                 {"id": OTHER, "context": 9000, "endpoints": [at("dear", "2")]},
             ],
             "providers": {"cheap": provider(cheap), "dear": provider(dear)},
-            "routing": {"balance": "listed", "retry_budget": {"percent": 20, "min": 3}},
+            "routing": {
+                "balance": "listed",
+                "retry_budget": {"percent": 20, "min": 3},
+                "auto": {"models": [{"model": ONE, "quality": 0.6}, {"model": OTHER}]},
+            },
             "credits": {"enabled": True},
         }
         with running_server(data_dir, **settings) as server:
@@ -119,6 +123,19 @@ def test_a_row_tells_each_attempt_s_model_and_why_it_was_made(world: World) -> N
     world.dear.queue(Status(503))
     row = world.row(world.ask(stream=True))
     assert "streamed" in command(world, "logs", "show", row["generation"]).stdout
+
+
+def test_a_row_tells_why_its_model_was_chosen(world: World) -> None:
+    row = world.row(world.ask(model="auto", route="auto/quality"))
+    assert row["model"] == OTHER
+    report = json.loads(row["routing"])
+    assert report["strategy"] == "auto"
+    told = [(each["model"], each["reason"]) for each in report["auto"]["models"]]
+    assert told == [(OTHER, "best"), (ONE, "worse")]
+    text = command(world, "logs", "show", row["generation"]).stdout
+    assert re.search(
+        rf"chosen by quality, difficulty 0\.\d\d: {OTHER} \(quality 0\.\d\d, best\)", text
+    )
 
 
 def test_another_model_s_attempt_is_told_by_its_own_name(world: World) -> None:

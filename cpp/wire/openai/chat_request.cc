@@ -44,6 +44,10 @@ JsonSink::Step RequestSink::OnOpen(const JsonPlace& place, JsonType type) {
     case FieldKind::kRouting:
       return Passes(routing_.OnOpen(place, type)) ? Step::kEnter : Step::kStop;
     default:
+      if (field_.use == FieldUse::kPlugins) {
+        routing_.plugins().OnOpen(place, type);
+        return Step::kEnter;
+      }
       if (field_.may_hold_media()) {
         CountMedia(&field_members_, place, type);
         return Step::kEnter;
@@ -76,7 +80,8 @@ JsonSink::Step RequestSink::OpenField(const JsonPlace& place, JsonType type) {
     default:
       if (field_.may_hold_media()) CountMedia(&field_members_, place, type);
       return field_.use == FieldUse::kModalities || field_.use == FieldUse::kSchema ||
-                     field_.may_hold_media()
+                     field_.may_hold_media() ||
+                     (field_.use == FieldUse::kPlugins && type == JsonType::kArray)
                  ? Step::kEnter
                  : Step::kSkip;
   }
@@ -106,6 +111,7 @@ bool RequestSink::OnScalar(const JsonPlace& place, const JsonValue& value) {
     case FieldKind::kRouting:
       return Passes(routing_.OnScalar(place, value));
     default:
+      if (field_.use == FieldUse::kPlugins) routing_.plugins().OnScalar(place, value);
       if (field_.may_hold_media()) CountMedia(&field_members_, place, value.type, TextOf(value));
       if (field_.use == FieldUse::kSchema && place.depth() == 2 && place.key() == "type" &&
           value.text == "json_schema") {
@@ -279,10 +285,13 @@ void RequestSink::LeaveOut(const JsonPlace& place, const JsonValue& value) {
   const ByteRange member{place.key_range().begin, value.range.end};
   const bool set = value.type != JsonType::kNull && value.type != JsonType::kFalse;
   switch (field_.kind) {
-    case FieldKind::kElsewhere:
+    case FieldKind::kElsewhere: {
       request_.unsent.push_back(member);
-      if (!AsksForNothing(value)) request_.ignored.push_back(field_.name);
+      const bool is_known = field_.use == FieldUse::kPlugins && value.type == JsonType::kArray &&
+                            !routing_.plugins().has_unknown();
+      if (!is_known && !AsksForNothing(value)) request_.ignored.push_back(field_.name);
       return;
+    }
     case FieldKind::kGiven:
     case FieldKind::kRouting:
       request_.unsent.push_back(member);
@@ -406,6 +415,9 @@ bool RequestSink::OnClose(const JsonPlace& place, const JsonValue& value) {
     }
     EndField(place, value);
     return true;
+  }
+  if (field_.use == FieldUse::kPlugins) {
+    return place.depth() != 2 || Passes(routing_.plugins().OnPlugin());
   }
   if (field_.kind == FieldKind::kTools) {
     if (place.depth() == ToolEntry::kDepth) tool_.OnMember(place.key(), value);

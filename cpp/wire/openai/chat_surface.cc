@@ -5,6 +5,7 @@
 
 #include "wire/openai/chat_prompt.h"
 #include "wire/openai/error_body.h"
+#include "wire/openai/excerpt.h"
 #include "wire/openai/parsed_chat.h"
 #include "wire/openai/prompt_sink.h"
 #include "wire/openai/request_sink.h"
@@ -83,6 +84,10 @@ Result<std::unique_ptr<const ParsedRequest>> ChatSurface::Read(std::string_view 
   std::unique_ptr<ParsedChat> parsed = std::move(*request);
   if (!prompt && parsed->ask.max_cost) prompt = EstimatePrompt(body);
   parsed->ask.prompt = prompt;
+  if (const auto& content = parsed->chat.last_user_content;
+      content && NamesOneOf(parsed->ask, scope.excerpt_for)) {
+    parsed->ask.excerpt = ExcerptOf(body.substr(content->begin, content->end - content->begin));
+  }
   return Result<std::unique_ptr<const ParsedRequest>>(std::move(parsed));
 }
 

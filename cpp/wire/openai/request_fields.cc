@@ -55,7 +55,7 @@ constexpr auto kFields = std::to_array<FieldRule>({
     Plain("best_of", kOtherChoices),
     {"grammar", kAny, FieldUse::kRead},
     Plain("headers", kForeign),
-    Plain("plugins", kElsewhere),
+    {"plugins", kElsewhere, FieldUse::kPlugins},
     Plain("routing", kElsewhere),
     Plain("user_id", kAny),
     Plain("api_base", kForeign),

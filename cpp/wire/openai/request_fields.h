@@ -70,6 +70,7 @@ enum class FieldUse : uint8_t {
   kReasoning,   // may ask for thinking
   kTemplate,    // likewise, and the model may read it
   kCacheKey,    // names what requests with a common beginning share
+  kPlugins,     // may say how a model is chosen
 };
 
 struct FieldRule {

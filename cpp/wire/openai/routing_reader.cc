@@ -121,8 +121,7 @@ std::optional<Error> RoutingReader::OnScalar(const JsonPlace& place, const JsonV
   if (IsPrivacy(field)) return SetPrivacy(place, value);
   if (!is_string) return WrongTypeError(place, "a string", value.type);
   if (field == "route") {
-    if (value.text == "fallback") return std::nullopt;
-    return Invalid(place, "expected 'fallback'");
+    return SetRoute(place, value);
   }
   if (value.text.empty() || value.text.size() > kMostSessionBytes) {
     return Invalid(place, "expected 1 to " + std::to_string(kMostSessionBytes) + " bytes, got " +
@@ -130,6 +129,21 @@ std::optional<Error> RoutingReader::OnScalar(const JsonPlace& place, const JsonV
   }
   read().session_id = value.text;
   return std::nullopt;
+}
+
+// "fallback" is what happens anyway; "auto/cost" says how `auto` chooses.
+std::optional<Error> RoutingReader::SetRoute(const JsonPlace& place, const JsonValue& value) {
+  constexpr std::string_view kAuto = "auto/";
+  if (value.text == "fallback") return std::nullopt;
+  if (value.text.starts_with(kAuto)) {
+    read().strategy = AutoStrategyNamed(value.text.substr(kAuto.size()));
+    if (read().strategy) return std::nullopt;
+  }
+  std::string names;
+  for (const std::string_view name : kAutoStrategyNames) {
+    names += (names.empty() ? "" : ", ") + std::string(name);
+  }
+  return Invalid(place, "expected 'fallback', or 'auto/' and one of " + names);
 }
 
 std::optional<Error> RoutingReader::SetFlag(const JsonPlace& place, const JsonValue& value,

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "wire/asked_route.h"
 #include "wire/json/json_scan.h"
+#include "wire/openai/plugins_reader.h"
 
 namespace seekroute {
 
@@ -26,11 +27,17 @@ class RoutingReader {
   // At the end of one of them: what can only be known then.
   std::optional<Error> OnEnd(const JsonPlace& place, const JsonValue& value);
 
+  // The field `plugins`, whose other plugins are not known here.
+  PluginsReader& plugins() { return plugins_; }
+
   // Something in `provider` is not known here, and has no effect.
   bool has_unknown() const { return has_unknown_; }
 
   // What was read; null where nothing was. Once.
-  std::shared_ptr<const AskedRoute> Take() { return std::move(read_); }
+  std::shared_ptr<const AskedRoute> Take() {
+    if (plugins_.has_read()) plugins_.Give(&read());
+    return std::move(read_);
+  }
 
  private:
   AskedRoute& read() {
@@ -38,6 +45,7 @@ class RoutingReader {
     return *read_;
   }
   std::vector<std::string>* ListNamed(std::string_view name);
+  std::optional<Error> SetRoute(const JsonPlace& place, const JsonValue& value);
   std::optional<Error> SetPrivacy(const JsonPlace& place, const JsonValue& value);
   std::optional<Error> SetFlag(const JsonPlace& place, const JsonValue& value, bool* flag);
   std::optional<Error> SetInProvider(const JsonPlace& place, const JsonValue& value);
@@ -47,6 +55,7 @@ class RoutingReader {
   std::optional<Error> AddTo(const JsonPlace& place, const JsonValue& value);
 
   std::shared_ptr<AskedRoute> read_;
+  PluginsReader plugins_;
   bool has_unknown_ = false;
 };
 

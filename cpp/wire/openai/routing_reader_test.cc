@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -64,6 +66,69 @@ TEST(RoutingReader, ReadsWhatARequestSays) {
   EXPECT_EQ(asked.max_latency.at, (std::array<double, 4>{1.5, 0, 0, 9}));
   EXPECT_EQ(asked.models, (std::vector<std::string>{"b", "c"}));
   EXPECT_EQ(asked.session_id, "s");
+}
+
+TEST(RoutingReader, ReadsHowAModelIsToBeChosen) {
+  EXPECT_EQ(Asked(R"("route":"auto/latency")").strategy, AutoStrategy::kLatency);
+  EXPECT_EQ(Asked(R"("route":"fallback")").strategy, std::nullopt);
+  const AskedRoute asked =
+      Asked(R"("plugins":[{"id":"web","allowed_models":7},{"allowed_models":["A/*","b"],)"
+            R"("excluded_models":["C/d"],"cost_tier":"low","pin_model":true,"id":"auto-router"}])");
+  EXPECT_TRUE(asked.has_allowed_models);
+  EXPECT_EQ(asked.allowed_models, (std::vector<std::string>{"a/*", "b"}));
+  EXPECT_EQ(asked.excluded_models, std::vector<std::string>{"c/d"});
+  EXPECT_EQ(asked.strategy, AutoStrategy::kCost);
+  // Of both, what is said in the request's own word.
+  const std::string tier = R"("plugins":[{"id":"auto-router","cost_tier":"low"}])";
+  EXPECT_EQ(Asked(R"("route":"auto/quality",)" + tier).strategy, AutoStrategy::kQuality);
+  EXPECT_EQ(Asked(tier + R"(,"route":"auto/quality")").strategy, AutoStrategy::kQuality);
+  const AskedRoute bare = Asked(R"("plugins":[{"id":"auto-router","allowed_models":null}])");
+  EXPECT_FALSE(bare.has_allowed_models);
+  EXPECT_TRUE(Asked(R"("plugins":[{"id":"auto-router","allowed_models":[]}])").has_allowed_models);
+}
+
+// Of others nothing is known, so nothing is refused.
+TEST(RoutingReader, RefusesOnlyWhatTheRoutersPluginSays) {
+  const ErrorCode type = ErrorCode::kInvalidType;
+  const auto refused = [](const std::string& members, ErrorCode code) {
+    // Whether its name stands before or behind.
+    const std::string first =
+        Refused(R"("plugins":[1,{"id":"auto-router",)" + members + "}]", code);
+    EXPECT_EQ(Refused(R"("plugins":[1,{)" + members + R"(,"id":"auto-router"}])", code), first);
+    EXPECT_EQ(Asked(R"("plugins":[{"id":"web",)" + members + "}]").strategy, std::nullopt);
+    EXPECT_EQ(Asked(R"("plugins":[{"id":"auto-router","enabled":false,)" + members + "}]").strategy,
+              std::nullopt);
+    return first;
+  };
+  EXPECT_EQ(refused(R"("allowed_models":"a/*")", type), "plugins[1].allowed_models");
+  EXPECT_EQ(refused(R"("allowed_models":{"a":[]})", type), "plugins[1].allowed_models");
+  EXPECT_EQ(refused(R"("excluded_models":["a",1])", type), "plugins[1].excluded_models[1]");
+  EXPECT_EQ(refused(R"("excluded_models":[["a"]])", type), "plugins[1].excluded_models[0]");
+  const ErrorCode value = ErrorCode::kInvalidValue;
+  EXPECT_EQ(refused(R"("excluded_models":[""])", value), "plugins[1].excluded_models[0]");
+  EXPECT_EQ(refused(R"("allowed_models":[")" + std::string(129, 'a') + "\"]", value),
+            "plugins[1].allowed_models[0]");
+  std::string many;
+  for (int i = 0; i < 65; ++i) many += (i == 0 ? "\"a" : ",\"a") + std::to_string(i) + '"';
+  EXPECT_EQ(refused(R"("allowed_models":[)" + many + "]", value), "plugins[1].allowed_models[64]");
+  EXPECT_EQ(refused(R"("cost_tier":"none")", value), "plugins[1].cost_tier");
+  EXPECT_EQ(Refused(R"("plugins":[{"id":"auto-router","enabled":"no"}])", type),
+            "plugins[0].enabled");
+}
+
+TEST(RoutingReader, TellsWhichPluginsHaveNoEffect) {
+  const auto ignored = [](const std::string& plugins) {
+    const auto read = Read(R"("plugins":)" + plugins);
+    EXPECT_TRUE(read.has_value()) << plugins;
+    const auto& names = static_cast<const ParsedChat&>(**read).chat.ignored;
+    return std::find(names.begin(), names.end(), "plugins") != names.end();
+  };
+  EXPECT_FALSE(ignored(R"([{"id":"auto-router","allowed_models":["a"]}])"));
+  EXPECT_FALSE(ignored("[]"));
+  EXPECT_TRUE(ignored(R"([{"id":"auto-router","pin_model":false}])"));
+  EXPECT_TRUE(ignored(R"([{"id":"auto-router"},{"id":"web"}])"));
+  EXPECT_TRUE(ignored(R"([["auto-router"]])"));
+  EXPECT_TRUE(ignored(R"("auto-router")"));
 }
 
 TEST(RoutingReader, TakesNullForNothing) {

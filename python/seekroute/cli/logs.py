@@ -36,7 +36,7 @@ from seekroute.cli.shared import (
     shared,
 )
 from seekroute.errors import SeekrouteError
-from seekroute.wording import number_of, span_of
+from seekroute.wording import chosen_by, number_of, span_of
 
 if TYPE_CHECKING:
     from seekroute.ledger import Ledger, Row
@@ -230,6 +230,8 @@ def _say_routing(routing: Mapping[str, Any]) -> None:
     say(f"order: {drawn}{explored}; its model was found as {routing['strategy']}")
     if queued := routing.get("queued_ms"):
         say(f"waited for room in its limits: {span_of(queued)}")
+    if auto := routing.get("auto"):
+        say(chosen_by(auto))
     rows = [
         {
             "endpoint": each["endpoint"],

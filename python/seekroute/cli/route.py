@@ -30,7 +30,16 @@ _SAMPLE = [{"role": "user", "content": "Hello!"}]
 _MOST_FILLER = 8 << 20
 # Members that decide by their own values where a request may go.
 _ROUTED_BY = (
-    *("model", "models", "provider", "route", "n", "max_tokens", "max_completion_tokens"),
+    *(
+        "model",
+        "models",
+        "provider",
+        "route",
+        "plugins",
+        "n",
+        "max_tokens",
+        "max_completion_tokens",
+    ),
     *("max_cost", "service_tier", "reasoning", "reasoning_effort", "logprobs", "modalities"),
 )
 
@@ -122,6 +131,8 @@ def _say_route(routing: Routing) -> None:
     columns = list(rows[0]) if rows else []
     spare = ("first_in_draws", "expected_usd")
     print_rows(rows, columns, as_json=False, spare=spare, folded=("model", "status"))
+    if choice := routing.choice():
+        say(choice, err=True)
     if order := routing.order():
         say(order, err=True)  # beside the lines of a table in a pipe
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +71,7 @@ def cross_check(
     _check_routes(data, set(below.names) | _names_in(rows), add)
     _check_members(data, known | set(below.providers), below, add)
     _check_members_once(data, below, add)
+    _check_pool(data, below, add)
     return problems + _check_profiles(data, folder, where)
 
 
@@ -93,6 +94,8 @@ def _check_routes(data: Mapping[str, Any], names: set[str], add: Callable[..., N
             add(at, "the catalog has a model of this name", "give it another one")
         for number, member in enumerate(_list(_dict(virtual).get("candidates"))):
             check(f"{at}.candidates.{number}.model", _dict(member).get("model"))
+    for at, pooled in _pooled(data):
+        check(at, pooled)
     lists = _dict(_dict(data.get("routing")).get("fallbacks"))
     for kind, by_model in lists.items():
         for name, others in _dict(by_model).items():
@@ -100,6 +103,27 @@ def _check_routes(data: Mapping[str, Any], names: set[str], add: Callable[..., N
             check(at, name)
             for number, other in enumerate(_list(others)):
                 check(f"{at}.{number}", other)
+
+
+def _pooled(data: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
+    """The models that `auto` chooses from, by their places."""
+    rows = _list(_dict(_dict(data.get("routing")).get("auto")).get("models"))
+    for number, row in enumerate(rows):
+        at = f"routing.auto.models.{number}"
+        yield (f"{at}.model", row.get("model")) if isinstance(row, dict) else (at, row)
+
+
+def _check_pool(data: Mapping[str, Any], below: Catalog, add: Callable[..., None]) -> None:
+    """Whether each model that `auto` chooses from is listed once, and answers chats."""
+    rows, seen = data.get("models"), dict[str, str]()
+    for at, name in _pooled(data):
+        model_id = _id_of(name, rows, below)
+        if not model_id:
+            continue
+        if (before := seen.setdefault(model_id, at)) != at:
+            add(at, f"{before} is this model already", "list a model once")
+        if _embeds(str(name), rows, below):
+            add(at, "an embedding model answers no chats", "list models that do")
 
 
 def _check_members(

@@ -54,10 +54,26 @@ def _changes(before: Plan, after: Plan) -> Iterator[Change]:
         for model in _differing(was, now):
             lists = (", ".join(each.get(model, ())) for each in (was, now))
             yield _changed("routing", f"fallbacks.{kind} of {model}", "", *lists)
+    yield from _auto(old["auto"], new["auto"])
     if old["default_model"] != new["default_model"]:
         yield _changed("name", "auto", "means", old["default_model"], new["default_model"])
     if old["default_profile"] != new["default_profile"]:
         yield _changed("default", "profile", "", old["default_profile"], new["default_profile"])
+
+
+def _auto(old: _Row | None, new: _Row | None) -> Iterator[Change]:
+    """What `auto` chooses from, and how; of files, that they are others."""
+    was, now = old or {}, new or {}
+    for name in ("strategy", "cost_weight", "cost_slack"):
+        if was.get(name) != now.get(name):
+            yield _changed("routing", f"auto.{name}", "", was.get(name), now.get(name))
+    lists = [", ".join(each["id"] for each in row.get("models", ())) for row in (was, now)]
+    if lists[0] != lists[1]:
+        yield _changed("routing", "auto.models", "", *lists)
+    elif was.get("models") != now.get("models"):
+        yield Change(kind="routing", name="auto.models", change="changed")
+    if was.get("weights") != now.get("weights"):
+        yield Change(kind="routing", name="auto.weights", change="changed")
 
 
 def _virtual_models(snapshot: _Row) -> list[_Row]:

@@ -10,7 +10,7 @@ from seekroute.config.catalog import Catalog
 from seekroute.config.settings import Settings
 from seekroute.errors import Problem
 
-__all__ = ["price_jumps"]
+__all__ = ["price_jumps", "short_request_costs"]
 
 # A short request: the answer has as many tokens as the core expects of one without a length.
 _PROMPT_TOKENS: Final = 100
@@ -37,8 +37,8 @@ def price_jumps(settings: Settings, catalog: Catalog, snapshot: Mapping[str, Any
         if first not in models or other not in models:
             continue
         # What costs nothing is no measure.
-        measure = min((cost for cost in _costs(models[first]) if cost), default=None)
-        cheapest = min(_costs(models[other]), default=None)
+        measure = min((cost for cost in short_request_costs(models[first]) if cost), default=None)
+        cheapest = min(short_request_costs(models[other]), default=None)
         if measure is None or cheapest is None or cheapest <= measure * Decimal(most):
             continue
         found.append(
@@ -66,7 +66,7 @@ def _pairs(settings: Settings, catalog: Catalog) -> Iterator[tuple[str, str, str
                     yield f"routing.fallbacks.{kind}.{name}.{number}", first.id, other.id
 
 
-def _costs(model: Mapping[str, Any]) -> list[Decimal]:
+def short_request_costs(model: Mapping[str, Any]) -> list[Decimal]:
     """What a short request is expected to cost at each endpoint of a model of text, in USD."""
     return [_cost(model, each) for each in model["candidates"] if model["output"] == "text"]
 

@@ -17,7 +17,7 @@ from seekroute.config.differences import differences
 from seekroute.config.loading import load_settings
 from seekroute.config.planning import prepare
 from seekroute.errors import ConfigError
-from seekroute.gateway import trust_problems
+from seekroute.gateway import snapshot_problems
 from seekroute.reloading import Question, Reading, packed, taken_over, unpacked
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def read_again(question: Question) -> Reading:
             source.config, overrides=source.overrides, environ=question.environ
         )
         plan = prepare(settings, question.environ)
-        _check_trust(settings, plan)
+        _check_files(settings, plan)
     except ConfigError as error:
         return Reading(refused=str(error))
     except OSError as error:
@@ -53,8 +53,8 @@ def read_again(question: Question) -> Reading:
     return Reading("", after, packed(after), differences(running, plan))
 
 
-def _check_trust(settings: Settings, plan: Plan) -> None:
-    problems = trust_problems(plan.snapshot)
+def _check_files(settings: Settings, plan: Plan) -> None:
+    problems = snapshot_problems(plan.snapshot)
     if problems:
         placed = (replace(each, where=settings.origin_detail(each.path)) for each in problems)
         raise ConfigError(list(placed))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
-from seekroute.config.schema import ALIAS, Strict
+from seekroute.config.schema import ALIAS, Strict, check_path
 
 Balance = Literal["inverse_square", "listed"]
 # Of one list; a route has no more.
@@ -81,6 +81,49 @@ class StickySettings(Strict):
     """How many conversations are remembered, 48 bytes each; 0: none."""
 
 
+AutoStrategy = Literal["balanced", "cost", "latency", "quality"]
+# That `auto` chooses from; as AutoRouter::kMostModels in the core.
+MOST_POOLED = 32
+
+
+class PooledModel(Strict):
+    """A model that `auto` may choose."""
+
+    model: ModelName
+    """A name of the catalog."""
+    quality: Annotated[float, Field(ge=0, le=1)] | None = None
+    """How many of a hundred middling prompts it serves well, over a hundred; default: by its rank
+    in price among those that say none, 0.6 to 0.8."""
+    trained_as: Annotated[str, Field(min_length=1, max_length=256)] | None = None
+    """Its name in the weights; default: any of its names in the catalog."""
+
+
+def _pooled(value: Any) -> Any:
+    return {"model": value} if isinstance(value, str) else value
+
+
+class AutoSettings(Strict):
+    """How `model: auto` chooses by the prompt's content."""
+
+    models: Annotated[
+        tuple[Annotated[PooledModel, BeforeValidator(_pooled)], ...], Field(max_length=MOST_POOLED)
+    ] = ()
+    """The models to choose from, each a name or `{model, quality, trained_as}`. None: `auto` means
+    `default_model`."""
+    strategy: AutoStrategy = "balanced"
+    """Of requests that name none: `quality`: the best; `cost`: the cheapest that is nearly as good;
+    `latency`: the quickest of those; `balanced`: quality less `cost_weight` times the cost, where
+    that of the best model is 1."""
+    weights: Annotated[str, AfterValidator(check_path)] = ""
+    """File that `seekroute router train` has written; relative to this file. None: models are told
+    apart by `quality`, prompts by length and keywords."""
+    cost_weight: Annotated[float, Field(ge=0, le=100)] = 0.2
+    """What it is worth to `balanced` to spend nothing instead of what the best model costs, in
+    quality; 0: nothing."""
+    cost_slack: Annotated[float, Field(ge=0.01, le=1)] = 0.05
+    """How much less quality than the best `cost` and `latency` take."""
+
+
 class RoutingSettings(Strict):
     """Which endpoint of a model is asked first, and who after it."""
 
@@ -96,6 +139,8 @@ class RoutingSettings(Strict):
     most a quarter more."""
     fallbacks: FallbackSettings = FallbackSettings()
     """Models that are asked after others. A key's own list of models binds them, too."""
+    auto: AutoSettings = AutoSettings()
+    """What `model: auto` chooses from, and how."""
     max_attempts: Annotated[int, Field(ge=1, le=8)] = 3
     """Calls for one request."""
     retry_ambiguous: bool = False

@@ -385,7 +385,8 @@ class Settings(Strict):
     virtual_models: VirtualModels = Field(default_factory=dict)
     """Names that stand for several models."""
     default_model: str = ""
-    """What `auto` means; default: the first of a short list that a configured provider serves."""
+    """What `auto` means without `routing.auto.models`; default: the first of a short list that a
+    configured provider serves."""
     mock: Annotated[Literal["auto", "on", "beside", "off"], BeforeValidator(_switch)] = "auto"
     """The built-in mock provider. on: it answers for every model, and no provider is asked;
     beside: it answers for models that no provider serves; auto: on while no provider has a key."""

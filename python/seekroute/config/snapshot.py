@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from seekroute.config.auto_pool import auto_pool
 from seekroute.config.catalog import (
     AUTO_NAMES,
     MOCK_PROVIDER,
@@ -183,6 +184,7 @@ def build_snapshot(
         "names": dict(catalog.names),
         "auto_names": list(AUTO_NAMES),
         "default_model": _default_model(settings, catalog, models),
+        "auto": auto_pool(settings, catalog, models),
         **routing_of(settings, catalog),
     }
 

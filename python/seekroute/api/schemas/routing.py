@@ -29,6 +29,14 @@ _CUTOFF: Final[Schema] = {
 _PRICE: Final = number(null=True, minimum=0, maximum=1e6)
 _SORT: Final = ["price", "throughput", "latency", None]
 
+_STRATEGIES: Final = ("balanced", "cost", "latency", "quality")
+_PATTERNS: Final = array(
+    text(minLength=1, maxLength=128),
+    null=True,
+    maxItems=64,
+    description="Ids of models; `*` stands for any text.",
+)
+
 ROUTE_FIELDS: Final[Mapping[str, Schema]] = {
     "provider": record(
         {
@@ -79,7 +87,25 @@ ROUTE_FIELDS: Final[Mapping[str, Schema]] = {
         maxItems=8,
         description="Asked in order after `model`. For the gateway alone.",
     ),
-    "route": {"enum": ["fallback", None]},
+    "route": {
+        "enum": ["fallback", *(f"auto/{name}" for name in _STRATEGIES), None],
+        "description": "`auto/...`: how a model is chosen for `auto`.",
+    },
+    "plugins": array(
+        record(
+            {
+                "id": text(description="Of `auto-router` alone the other members count."),
+                "enabled": flag(null=True, default=True),
+                "allowed_models": _PATTERNS,
+                "excluded_models": _PATTERNS,
+                "cost_tier": {"enum": ["low", "medium", "high", None]},
+            },
+            required="id",
+            open=True,
+        ),
+        null=True,
+        description="What `auto` may choose from. For the gateway alone.",
+    ),
     "zdr": flag(null=True, description="As `provider.zdr`; the stricter holds."),
     "data_collection": {
         "enum": ["allow", "deny", None],
@@ -93,6 +119,29 @@ DRAWN: Final[Mapping[str, Schema]] = {
     "sort": text(enum=["default", "price", "throughput", "latency"]),
     "seed": integer(minimum=0, description="What the order was drawn by."),
     "explored": flag(),
+    "auto": record(
+        {
+            "strategy": text(enum=list(_STRATEGIES)),
+            "revision": text(null=True, description="Of the weights; null: nothing was learned."),
+            "difficulty": number(minimum=0, maximum=1),
+            "propensity": number(minimum=0, maximum=1),
+            "models": array(
+                record(
+                    {
+                        "model": text(),
+                        "quality": number(minimum=0, maximum=1),
+                        "expected_usd": number(minimum=0),
+                        "latency_ms": integer(null=True, description="Null: unknown."),
+                        "score": number(),
+                        "reason": text(),
+                    },
+                    required="model quality expected_usd latency_ms score reason",
+                )
+            ),
+        },
+        required="strategy revision difficulty propensity models",
+        description="How a model was chosen, the chosen one first; where one was.",
+    ),
     "simulated": record(
         {
             "draws": integer(minimum=1),

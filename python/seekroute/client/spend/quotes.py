@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from seekroute.client.result import Result
 from seekroute.client.show.text_columns import text_columns
 from seekroute.shown import Shown
-from seekroute.wording import number_of
+from seekroute.wording import chosen_by, number_of
 
 __all__ = ["CostRange", "Quote", "Routing"]
 
@@ -37,7 +37,7 @@ def _said(amount: Decimal | None) -> str:
 
 
 # What a quote tells of how the order came about.
-_DRAWN = ("sort", "seed", "explored", "simulated")
+_DRAWN = ("sort", "seed", "explored", "auto", "simulated")
 
 
 class Routing(Shown, Result):
@@ -50,6 +50,10 @@ class Routing(Shown, Result):
         sort: "default", "price", "throughput" or "latency"; with it `seed`, what the order was
             drawn by, and `explored`, whether somebody little known was drawn for the first place.
         simulated: Where it was asked for, how often each endpoint came `first` in so many `draws`.
+        auto: Where a model was chosen by the prompt's content, how: the `strategy`, the `revision`
+            of the weights (None: nothing was learned), the prompt's `difficulty` (0 to 1) and the
+            `models`, the chosen one first, each with `quality`, `expected_usd`, `latency_ms`,
+            `score` and a `reason`, one word; else None.
         candidates: Who can serve it, in the order of asking; each with `provider`, `model` (the
             provider's own name) and `selected`; in a dry run also `endpoint` (its tag), `group`,
             `probability` (that it comes first), `pricing` and `cost`, and how it has been doing:
@@ -62,6 +66,11 @@ class Routing(Shown, Result):
     """
 
     __slots__ = ()
+
+    @property
+    def auto(self) -> Result | None:
+        found = self._data.get("auto")
+        return None if found is None else Result(found)
 
     @property
     def candidates(self) -> list[Result]:
@@ -89,6 +98,10 @@ class Routing(Shown, Result):
         if sort not in (None, "default"):
             return f"order: sorted by {sort}"
         return "" if seed is None else f"order: drawn by seed {seed}"
+
+    def choice(self) -> str:
+        """How the model was chosen, in words; empty where none was."""
+        return chosen_by(self._data["auto"]) if self._data.get("auto") else ""
 
     def rows(self) -> list[dict[str, str]]:
         """What is printed: of each candidate in the order of asking, and of whoever was left out,
@@ -130,7 +143,7 @@ class Routing(Shown, Result):
         return [heads, *([row[name] for name in shown] for row in rows)]
 
     def __str__(self) -> str:
-        return "\n".join(filter(None, [*text_columns(self.table()), self.order()]))
+        return "\n".join(filter(None, [*text_columns(self.table()), self.choice(), self.order()]))
 
 
 _COLUMNS = ("endpoint", "model", "status", "first_in_draws", "expected_usd")

@@ -1,0 +1,34 @@
+// What `auto` goes by where it chooses among models.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace seekroute {
+
+enum class AutoStrategy : uint8_t {
+  kBalanced,  // what a model is worth, less its part of what the best one costs
+  kCost,      // the cheapest that is nearly as good as the best
+  kLatency,   // the quickest of those
+  kQuality,   // the best
+};
+
+// By AutoStrategy, as requests, settings and reports have them.
+inline constexpr std::array<std::string_view, 4> kAutoStrategyNames = {"balanced", "cost",
+                                                                       "latency", "quality"};
+
+constexpr std::string_view NameOf(AutoStrategy strategy) {
+  return kAutoStrategyNames[static_cast<size_t>(strategy)];
+}
+
+constexpr std::optional<AutoStrategy> AutoStrategyNamed(std::string_view name) {
+  for (size_t i = 0; i < kAutoStrategyNames.size(); ++i) {
+    if (kAutoStrategyNames[i] == name) return static_cast<AutoStrategy>(i);
+  }
+  return std::nullopt;
+}
+
+}  // namespace seekroute

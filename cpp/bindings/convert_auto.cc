@@ -1,0 +1,80 @@
+#include "bindings/convert.h"
+#include "bindings/dict_fields.h"
+#include "routing/auto/auto_router.h"
+
+namespace py = pybind11;
+
+namespace seekroute {
+namespace {
+
+// The bytes of a member; empty where it is None.
+std::string_view BytesOf(const py::dict& dict, const char* key) {
+  const py::handle member = MemberOf(dict, key);
+  if (!member || member.is_none()) return {};
+  return std::string_view(CastMember<py::bytes>(member, key));
+}
+
+template <typename T>
+T UnwrapOr(Result<T> result, const std::string& what) {
+  if (!result) throw py::value_error(what + ": " + result.error().message);
+  return *std::move(result);
+}
+
+// What was learned; null: nothing was.
+std::shared_ptr<const AutoScorer> ScorerFrom(const py::dict& dict) {
+  const std::string_view bytes = BytesOf(dict, "weights");
+  if (bytes.empty()) return nullptr;
+  AutoWeights weights = UnwrapOr(ReadAutoWeights(bytes), "routing.auto.weights");
+  std::shared_ptr<const StaticVectors> vectors;
+  // Weights that were trained without words need none, and the table takes memory.
+  if (weights.vectors_checksum != 0) {
+    vectors = std::make_shared<const StaticVectors>(
+        UnwrapOr(StaticVectors::Read(BytesOf(dict, "vectors")), "word vectors"));
+  }
+  return std::make_shared<const AutoScorer>(
+      UnwrapOr(AutoScorer::Make(std::move(weights), std::move(vectors)), "routing.auto.weights"));
+}
+
+// The name by which the weights know a model: the first of its own that they have; empty: none.
+std::string LearnedName(const AutoScorer* scorer, const std::vector<std::string>& names) {
+  if (scorer == nullptr) return {};
+  for (const std::string& name : names) {
+    for (const AutoWeights::PerModel& each : scorer->weights().models) {
+      if (each.name == name) return name;
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+std::shared_ptr<const AutoRouter> AutoRouterFrom(const py::handle& router) {
+  if (router.is_none()) return nullptr;
+  const auto dict = CastMember<py::dict>(router, "auto");
+  std::shared_ptr<const AutoScorer> scorer = ScorerFrom(dict);
+  std::vector<PooledModel> pool;
+  bool knows_any = false;
+  for (const auto& item : Get<std::vector<py::dict>>(dict, "models")) {
+    pool.push_back({Get<std::string>(item, "id"), Get<double>(item, "quality"),
+                    LearnedName(scorer.get(), Get<std::vector<std::string>>(item, "names"))});
+    knows_any = knows_any || !pool.back().learned.empty();
+  }
+  if (scorer != nullptr && !knows_any) {
+    std::string names;
+    for (const AutoWeights::PerModel& each : scorer->weights().models) {
+      names += (names.empty() ? "" : ", ") + each.name;
+    }
+    throw py::value_error("routing.auto.weights: they know none of routing.auto.models, but " +
+                          names + ": say with trained_as which model is which");
+  }
+  AutoRules rules;
+  const auto strategy = AutoStrategyNamed(Get<std::string>(dict, "strategy"));
+  if (!strategy) throw py::value_error("routing.auto.strategy: there is no such strategy");
+  rules.strategy = *strategy;
+  rules.cost_weight = Get<double>(dict, "cost_weight");
+  rules.cost_slack = Get<double>(dict, "cost_slack");
+  return std::make_shared<const AutoRouter>(
+      UnwrapOr(AutoRouter::Make(std::move(pool), rules, std::move(scorer)), "routing.auto"));
+}
+
+}  // namespace seekroute

@@ -1,0 +1,342 @@
+// Requests whose model is chosen by what they ask.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <optional>
+#include <random>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "gateway/admission.h"
+#include "routing/auto/auto_router.h"
+#include "routing/planner.h"
+#include "wire/protocols/protocols.h"
+
+namespace seekroute {
+namespace {
+
+constexpr std::string_view kHard =
+    "Prove the theorem step by step and explain why the complexity of the algorithm is optimal.";
+
+// What is known of endpoints, by id.
+class Views final : public HealthReader {
+ public:
+  HealthView ViewOf(uint64_t id, TimePoint) const override {
+    const auto found = views.find(id);
+    return found == views.end() ? HealthView() : found->second;
+  }
+
+  std::map<uint64_t, HealthView> views;
+};
+
+class AdmitAuto : public ::testing::Test {
+ protected:
+  AdmitAuto() {
+    snapshot_.profiles.emplace("seekroute", Profile());
+    snapshot_.default_profile = "seekroute";
+    Add("a/weak", 100'000, 0.6);
+    Add("b/middle", 1'000'000, 0.7);
+    Add("b/strong", 2'000'000, 0.8);
+  }
+
+  void Add(const std::string& id, uint64_t pico, std::optional<double> quality) {
+    Model model{.id = id, .context = 100'000, .endpoints = {}};
+    Rates rates;
+    rates[PriceClass::kOutput] = {pico};
+    Endpoint endpoint{0, "up", PriceTable::Flat(rates)};
+    endpoint.tag = "p";
+    endpoint.id = models_.size() + 1;
+    endpoint.offers.Add(Trait::kTools);
+    model.endpoints.push_back(std::move(endpoint));
+    models_.push_back(std::move(model));
+    if (quality) pool_.push_back({id, *quality, ""});
+  }
+
+  // Of what the members say, the ids of the models that may be asked, in order, or the code and
+  // `param` of the refusal.
+  std::string Models(const std::string& members, std::string_view text = "Hi",
+                     AutoRules rules = {}) {
+    Catalog::Parts parts;
+    parts.models = models_;
+    for (const Model& each : models_) parts.names[each.id] = each.id;
+    parts.auto_names = {"auto", "openrouter/auto"};
+    snapshot_.catalog = *Catalog::Make(std::move(parts));
+    snapshot_.router = std::make_shared<const AutoRouter>(*AutoRouter::Make(pool_, rules, nullptr));
+    KeyRing keys(Secret("pepper"));
+    ApiKey key;
+    key.key_id = "k";
+    if (may_use_) key.models = std::make_shared<std::vector<std::string>>(*may_use_);
+    keys.Put(HmacSha256(Secret("pepper"), "good"), key);
+    const std::string body =
+        "{" + members + R"(,"messages":[{"role":"user","content":")" + std::string(text) + "\"}]}";
+    admission_ = {};
+    AdmissionRules how{&keys, true, Origin::kServer, {}};
+    how.health = &health_;
+    how.sticky = &sticky_;
+    how.salt = &salt_;
+    how.seed = 7;
+    const Status status = Admit(SurfaceOf(SurfaceId::kChat), body, Secret("Bearer good"), snapshot_,
+                                how, &admission_);
+    if (!status.ok()) {
+      message_ = status.error().message;
+      return std::string(TraitsOf(status.error().code).name) + ' ' + status.error().param;
+    }
+    std::string ids;
+    for (const Candidate& each : admission_.route.candidates) {
+      ids += (ids.empty() ? "" : " ") + each.model->id;
+    }
+    return ids;
+  }
+
+  std::vector<Model> models_;
+  std::vector<PooledModel> pool_;
+  std::optional<std::vector<std::string>> may_use_;
+  Views health_;
+  StickyTable sticky_{StickyRules()};
+  const Secret salt_{"pepper"};
+  Snapshot snapshot_;
+  Admission admission_;
+  std::string message_;
+};
+
+TEST_F(AdmitAuto, ChoosesByWhatIsAsked) {
+  EXPECT_EQ(Models(R"("model":"auto")", "Hi"), "a/weak b/middle b/strong");
+  EXPECT_EQ(admission_.model->id, "a/weak");
+  EXPECT_EQ(admission_.route.strategy, "auto");
+  EXPECT_TRUE(admission_.automatic);
+  EXPECT_EQ(Models(R"("model":"openrouter/auto")", kHard), "b/strong b/middle a/weak");
+  ASSERT_TRUE(admission_.route.automatic.has_value());
+  const AutoRoute& chosen = *admission_.route.automatic;
+  EXPECT_EQ(chosen.strategy, AutoStrategy::kBalanced);
+  EXPECT_GT(chosen.difficulty, 0.6F);
+  EXPECT_EQ(chosen.models.size(), 3u);
+  EXPECT_EQ(chosen.models[0].model->id, "b/strong");
+  EXPECT_EQ(chosen.models[0].verdict.offer.cost_pico, admission_.route.candidates[0].expected_pico);
+}
+
+TEST_F(AdmitAuto, ChoosesAsTheRequestSaysElseAsTheOperatorDoes) {
+  EXPECT_EQ(Models(R"("model":"auto","route":"auto/quality")"), "b/strong b/middle a/weak");
+  EXPECT_EQ(Models(R"("model":"auto","route":"auto/cost")", kHard, {.cost_slack = 1}),
+            "a/weak b/middle b/strong");
+  EXPECT_EQ(Models(R"("model":"auto")", "Hi", {.strategy = AutoStrategy::kQuality}),
+            "b/strong b/middle a/weak");
+  EXPECT_EQ(Models(R"("model":"auto","route":"fallback")"), "a/weak b/middle b/strong");
+  EXPECT_EQ(Models(R"("model":"auto","route":"auto/best")"), "invalid_value route");
+  EXPECT_EQ(message_,
+            "route: expected 'fallback', or 'auto/' and one of balanced, cost, latency, quality");
+  // It says nothing to who names a model.
+  EXPECT_EQ(Models(R"("model":"b/middle","route":"auto/quality")"), "b/middle");
+  EXPECT_FALSE(admission_.route.automatic.has_value());
+  EXPECT_EQ(admission_.request->ask.excerpt, "");
+}
+
+TEST_F(AdmitAuto, ChoosesTheQuickest) {
+  for (const uint64_t id : {1u, 2u, 3u}) {
+    health_.views[id].ttft_ms.at[0] = static_cast<uint32_t>(400 - 100 * id);
+  }
+  EXPECT_EQ(Models(R"("model":"auto","route":"auto/latency")", "Hi", {.cost_slack = 1}),
+            "b/strong b/middle a/weak");
+  EXPECT_EQ(admission_.route.automatic->models[0].verdict.offer.latency_ms, 100u);
+}
+
+TEST_F(AdmitAuto, KeepsToTheModelsOfTheKey) {
+  may_use_ = {"b/middle", "x/y"};
+  EXPECT_EQ(Models(R"("model":"auto")"), "b/middle");
+  EXPECT_EQ(admission_.route.strategy, "auto");
+  EXPECT_EQ(admission_.route.automatic->models[0].verdict.reason, AutoReason::kOnly);
+  may_use_ = {"x/y"};
+  EXPECT_EQ(Models(R"("model":"auto")"), "model_not_found model");
+  EXPECT_NE(message_.find("none of the models that 'auto' chooses from"), std::string::npos);
+}
+
+TEST_F(AdmitAuto, KeepsToThePatternsOfTheRequest) {
+  const auto with = [this](const std::string& plugin) {
+    return Models(R"("model":"auto","plugins":[{"id":"auto-router",)" + plugin + "}]");
+  };
+  EXPECT_EQ(with(R"("allowed_models":["B/*"])"), "b/middle b/strong");
+  EXPECT_EQ(with(R"("excluded_models":["*/strong","a/weak"])"), "b/middle");
+  EXPECT_EQ(with(R"("allowed_models":["b/*"],"excluded_models":["*"])"), "model_not_found plugins");
+  EXPECT_NE(message_.find("such as a/weak, b/middle, b/strong"), std::string::npos) << message_;
+  EXPECT_EQ(with(R"("allowed_models":[])"), "model_not_found plugins");
+  EXPECT_EQ(with(R"("cost_tier":"high")"), "b/strong b/middle a/weak");
+  EXPECT_EQ(with(R"("enabled":false,"allowed_models":["b/*"])"), "a/weak b/middle b/strong");
+  // A key that may not use a model does not hear of it.
+  may_use_ = {"a/weak"};
+  EXPECT_EQ(with(R"("allowed_models":["b/*"])"), "model_not_found plugins");
+  EXPECT_EQ(message_.find("b/"), std::string::npos) << message_;
+}
+
+TEST_F(AdmitAuto, IsOneOfSeveralModels) {
+  Add("c/named", 10'000'000, std::nullopt);
+  EXPECT_EQ(Models(R"("model":"c/named","models":["auto"])", "Hi"),
+            "c/named a/weak b/middle b/strong");
+  EXPECT_EQ(admission_.route.strategy, "direct");
+  EXPECT_EQ(Models(R"("model":"auto","models":["c/named","auto"])", kHard),
+            "b/strong b/middle a/weak c/named");
+  // What is named for itself keeps its place.
+  EXPECT_EQ(Models(R"("model":"b/middle","models":["auto"])", "Hi"), "b/middle a/weak b/strong");
+  may_use_ = {"a/weak", "b/strong"};
+  EXPECT_EQ(Models(R"("model":"c/named","models":["auto"])", "Hi"), "a/weak b/strong");
+  EXPECT_EQ(admission_.route.strategy, "fallback");
+}
+
+TEST_F(AdmitAuto, HasTheOperatorsFallbacksBehindIt) {
+  Add("c/last", 3'000'000, std::nullopt);
+  snapshot_.lists.after_any["a/weak"] = {"c/last"};
+  EXPECT_EQ(Models(R"("model":"auto")", kHard), "b/strong b/middle a/weak c/last");
+  EXPECT_EQ(Models(R"("model":"auto")", "Hi"), "a/weak b/middle b/strong c/last");
+  // Measured by the dearest of the pool, it is no jump, though it is thirty times the cheapest.
+  snapshot_.routing.max_price_jump = 3;
+  EXPECT_EQ(Models(R"("model":"auto")", "Hi"), "a/weak b/middle b/strong c/last");
+  snapshot_.routing.max_price_jump = 1.2;
+  EXPECT_EQ(Models(R"("model":"auto")", "Hi"), "a/weak b/middle b/strong");
+}
+
+TEST_F(AdmitAuto, LeavesOutWhoCannotServe) {
+  models_[0].endpoints[0].offers = {};
+  models_[0].endpoints[0].lacks_traits.Add(Trait::kTools);
+  const std::string tools =
+      R"("model":"auto","tools":[{"type":"function","function":{"name":"f"}}])";
+  EXPECT_EQ(Models(tools, "Hi"), "b/middle b/strong");
+  EXPECT_EQ(admission_.route.automatic->models.size(), 2u);
+  EXPECT_EQ(Models(R"("model":"auto","provider":{"max_price":{"completion":0.5}})", kHard),
+            "a/weak");
+  models_[1].context = models_[2].context = 10;
+  EXPECT_EQ(Models(R"("model":"auto","route":"auto/quality")", std::string(200, 'a')), "a/weak");
+  EXPECT_EQ(Models(R"("model":"auto","provider":{"only":["p"],"max_price":{"completion":0}})"),
+            "no_matching_endpoint model");
+  EXPECT_NE(message_.find("no endpoint of 'auto' can serve this request"), std::string::npos);
+}
+
+TEST_F(AdmitAuto, AsksALastResortLast) {
+  health_.views[1].last_resort = true;
+  health_.views[1].state = HealthState::kEjected;
+  EXPECT_EQ(Models(R"("model":"auto")", "Hi"), "b/middle b/strong a/weak");
+  EXPECT_EQ(admission_.route.automatic->models.back().verdict.reason, AutoReason::kLastResort);
+}
+
+TEST_F(AdmitAuto, KeepsEightModelsOfALargePool) {
+  for (int i = 0; i < 29; ++i) {
+    Add("x/" + std::to_string(i), 50'000 + 1000 * static_cast<uint64_t>(i), 0.2);
+  }
+  EXPECT_EQ(Models(R"("model":"auto","route":"auto/quality")").substr(0, 27),
+            "b/strong b/middle a/weak x/");
+  EXPECT_EQ(admission_.route.candidates.size(), kMostRouteModels);
+  EXPECT_EQ(admission_.route.automatic->models.size(), 32u);
+  EXPECT_EQ(Models(R"("model":"x/3","models":["x/4","auto"],"route":"auto/quality")").substr(0, 20),
+            "x/3 x/4 b/strong b/m");
+  EXPECT_EQ(admission_.route.candidates.size(), kMostRouteModels);
+}
+
+TEST_F(AdmitAuto, SortsEndpointsWithinTheChosenModel) {
+  Endpoint dear = models_[0].endpoints[0];
+  Rates rates;
+  rates[PriceClass::kOutput] = {200'000};
+  dear.price = PriceTable::Flat(rates);
+  dear.id = 99;
+  models_[0].endpoints.insert(models_[0].endpoints.begin(), dear);
+  EXPECT_EQ(Models(R"("model":"auto:floor")", "Hi"), "a/weak a/weak b/middle b/strong");
+  EXPECT_EQ(admission_.route.candidates[0].endpoint->id, 1u);
+  // One list of them all is for models that the client names.
+  EXPECT_EQ(
+      Models(R"("model":"auto","provider":{"sort":{"by":"price","partition":"none"}})", kHard),
+      "b/strong b/middle a/weak a/weak");
+}
+
+// Whose cache knows the prompt is asked of the model that was chosen.
+TEST_F(AdmitAuto, FollowsAConversationWithinTheChosenModel) {
+  Endpoint cached = models_[0].endpoints[0];
+  Rates rates;
+  rates[PriceClass::kInput] = {100'000};
+  rates[PriceClass::kOutput] = {100'000};
+  rates[PriceClass::kCacheRead] = {10'000};
+  cached.price = PriceTable::Flat(rates);
+  models_[0].endpoints = {cached, cached};
+  models_[0].endpoints[1].id = 99;
+  const std::string session = R"("model":"auto","session_id":"s")";
+  EXPECT_EQ(Models(session, "Hi"), "a/weak a/weak b/middle b/strong");
+  EXPECT_EQ(admission_.route.sticky, "miss");
+  EXPECT_EQ(admission_.route.candidates[0].endpoint->id, 1u);
+  ASSERT_TRUE(admission_.sticky.valid());
+  sticky_.Put(admission_.sticky, 99, TimePoint{});
+  EXPECT_EQ(Models(session, "Hi"), "a/weak a/weak b/middle b/strong");
+  EXPECT_EQ(admission_.route.sticky, "hit");
+  EXPECT_EQ(admission_.route.candidates[0].endpoint->id, 99u);
+  // The other model has one endpoint, and nothing to follow.
+  EXPECT_EQ(Models(session, kHard), "b/strong b/middle a/weak a/weak");
+  EXPECT_EQ(admission_.route.sticky, "off");
+}
+
+// The default model is only for gateways without a pool.
+TEST_F(AdmitAuto, NeedsNoDefaultModel) {
+  EXPECT_EQ(Models(R"("model":"auto")"), "a/weak b/middle b/strong");
+  snapshot_.router = nullptr;
+  Admission admission;
+  const KeyRing keys(Secret("pepper"));
+  const Status status =
+      Admit(SurfaceOf(SurfaceId::kChat),
+            R"({"model":"auto","messages":[{"role":"user","content":"Hi"}]})", std::nullopt,
+            snapshot_, {&keys, false, Origin::kInProcess, {}}, &admission);
+  EXPECT_EQ(status.error().code, ErrorCode::kModelNotFound);
+}
+
+// Whatever is wanted of whichever models: who is asked could be asked by name, too.
+TEST_F(AdmitAuto, KeepsEveryGate) {
+  std::mt19937_64 random(11);
+  for (int i = 0; i < 1000; ++i) {
+    models_.clear();
+    pool_.clear();
+    health_.views.clear();
+    const size_t size = 1 + random() % 8;
+    for (size_t m = 0; m < size; ++m) {
+      Add("m/" + std::to_string(m), 1 + random() % 3'000'000,
+          static_cast<double>(random() % 101) / 100);
+      Endpoint& endpoint = models_[m].endpoints[0];
+      if (random() % 3 == 0) {
+        endpoint.offers = {};
+        endpoint.lacks_traits.Add(Trait::kTools);
+      }
+      if (random() % 2 == 0) endpoint.data.zdr = Known::kYes;
+      if (random() % 4 == 0) models_[m].context = 20;
+      if (random() % 5 == 0) models_[m].endpoints.clear();
+    }
+    std::string members = R"("max_tokens":10)";
+    if (random() % 2 == 0) members += R"(,"tools":[{"type":"function","function":{"name":"f"}}])";
+    std::string provider;
+    if (random() % 2 == 0) provider += R"("zdr":true)";
+    if (random() % 3 == 0) {
+      provider += provider.empty() ? "" : ",";
+      provider += R"("max_price":{"completion":1.5})";
+    }
+    members += ",\"provider\":{" + provider + "}";
+    may_use_.reset();
+    if (random() % 2 == 0) {
+      may_use_.emplace();
+      for (size_t m = 0; m < size; m += 1 + random() % 2) may_use_->push_back(models_[m].id);
+    }
+    const std::string text(random() % 300, 'a');
+    const char* const routes[] = {"balanced", "cost", "latency", "quality"};
+    const std::string chosen = Models(
+        R"("model":"auto","route":"auto/)" + std::string(routes[random() % 4]) + "\"," + members,
+        text);
+    const bool served = !admission_.route.candidates.empty();
+    std::vector<std::string> ids;
+    for (const Candidate& each : admission_.route.candidates) ids.push_back(each.model->id);
+    // A prompt that is too long for all is asked all the same; no other gate gives way.
+    bool any = false;
+    for (const Model& each : models_) {
+      const std::string alone = Models("\"model\":\"" + each.id + "\"," + members, text);
+      const bool could = alone == each.id;
+      any = any || could;
+      const bool asked = std::ranges::find(ids, each.id) != ids.end();
+      EXPECT_TRUE(could || !asked) << i << ' ' << each.id << ": " << chosen;
+    }
+    EXPECT_EQ(served, any) << i << ' ' << chosen;
+  }
+}
+
+}  // namespace
+}  // namespace seekroute

@@ -1,0 +1,301 @@
+#include "gateway/asked_models.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <optional>
+#include <span>
+#include <utility>
+
+#include "base/key_shapes.h"
+#include "routing/auto/auto_router.h"
+#include "routing/model_pattern.h"
+#include "routing/order.h"
+#include "wire/sanitize.h"
+
+namespace seekroute {
+namespace {
+
+constexpr std::string_view kListed = " GET /v1/models lists the models it serves";
+
+// What is served in the place of a snapshot that is not: the name without its date, which may lead
+// to a successor. Nothing where there is none that the key may use.
+std::optional<Error> GoneSnapshot(const Catalog& catalog, const Admission& admission,
+                                  const std::string& named) {
+  for (const std::string_view dateless : NamesWithoutDate(named)) {
+    const Model* model = catalog.Find(dateless);
+    if (model == nullptr || model->endpoints.empty()) continue;
+    if (admission.key && !admission.key->MayUse(model->id)) continue;
+    std::string message = "the snapshot '" + named + "' is not served at this gateway; ";
+    if (dateless == model->id) {
+      message += "the model '" + model->id + "' is.";
+    } else {
+      message += "the alias '" + std::string(dateless) + "' is, and leads to " + model->id + ".";
+    }
+    message += kListed;
+    return MakeError(ErrorCode::kModelNotFound, std::move(message), "model");
+  }
+  return std::nullopt;
+}
+
+const VirtualModel* VirtualNamed(const Snapshot& snapshot, std::string_view name) {
+  const auto found = snapshot.lists.virtual_models.find(name);
+  return found == snapshot.lists.virtual_models.end() ? nullptr : &found->second;
+}
+
+// What a stand-in says is no goods: money that came in pays for none of it.
+const Model* SoldTo(const ApiKey* key, const Model* model) {
+  return key != nullptr && key->has_paid && model->gratis ? model->gratis.get() : model;
+}
+
+// Draws beside those of a plan, of the same seed.
+constexpr uint64_t kMemberDraw = uint64_t{1} << 33;
+
+// The members of a virtual model in the order in which they are asked.
+std::vector<const VirtualModel::Member*> Ordered(const VirtualModel& named, uint64_t seed) {
+  std::vector<const VirtualModel::Member*> members;
+  for (const VirtualModel::Member& each : named.members) members.push_back(&each);
+  if (named.strategy != VirtualModel::Strategy::kWeighted) return members;
+  // As endpoints are drawn: the least of these keys first, those without a weight last.
+  const auto key = [&](const VirtualModel::Member* each) {
+    const auto at = static_cast<uint64_t>(each - named.members.data());
+    const double drawn = -std::log(UnitDraw(seed, kMemberDraw + at));
+    return each->weight > 0 ? drawn / each->weight : std::numeric_limits<double>::infinity();
+  };
+  std::ranges::stable_sort(members, {}, key);
+  return members;
+}
+
+// The models of a request, in order.
+class Gathering {
+ public:
+  Gathering(const Snapshot& snapshot, const ApiKey* key, std::vector<PlannedModel>* models)
+      : snapshot_(snapshot), key_(key), models_(models) {}
+
+  // A name stands for itself: what the key may not use is not asked, whoever named it. Each once,
+  // but at another provider, or at any price behind where it is free.
+  void Add(const Model* model, PlannedModel planned) {
+    if (model == nullptr || (key_ != nullptr && !key_->MayUse(model->id))) return;
+    planned.model = SoldTo(key_, model);
+    const auto same = [&planned](const PlannedModel& each) {
+      return each.model == planned.model &&
+             (each.provider.empty() || each.provider == planned.provider) &&
+             (!each.free_only || planned.free_only);
+    };
+    // Of a pool more are looked at than a route has.
+    const bool full = !planned.pooled && models_->size() - pooled_ >= kMostRouteModels;
+    if (full || std::ranges::any_of(*models_, same)) return;
+    models_->push_back(planned);
+    if (planned.pooled) ++pooled_;
+  }
+
+  // Those that `auto` may choose from: once, whoever names it again.
+  void AddPool(const AskedRoute* asked, Suffix suffix) {
+    if (pooled_ > 0) return;
+    const std::span<const PooledModel> pool = snapshot_.router->pool();
+    for (size_t i = 0; i < pool.size(); ++i) {
+      const std::string& id = pool[i].id;
+      const bool named = asked == nullptr ||
+                         ((!asked->has_allowed_models || MatchesAny(asked->allowed_models, id)) &&
+                          !MatchesAny(asked->excluded_models, id));
+      if (!named) continue;
+      Add(snapshot_.catalog.Find(id),
+          {.free_only = suffix == Suffix::kFree,
+           .same_name = pooled_ > 0,
+           .pooled = static_cast<uint32_t>(i)});
+    }
+  }
+
+  void AddMembers(const VirtualModel& named, uint64_t seed, Suffix suffix) {
+    const bool one_list = named.strategy == VirtualModel::Strategy::kPrice;
+    const size_t before = models_->size();
+    for (const VirtualModel::Member* each : Ordered(named, seed)) {
+      Add(snapshot_.catalog.Find(each->model),
+          {.free_only = suffix == Suffix::kFree,
+           .provider = each->provider,
+           .beside = one_list && models_->size() > before,
+           .same_name = models_->size() > before,
+           .sort = one_list ? RouteSort::kPrice : RouteSort::kDefault});
+    }
+  }
+
+  // What the operator lists behind the models so far: one level, and none of them again.
+  void AddFallbacks() {
+    const ModelLists& lists = snapshot_.lists;
+    if (!lists.has_fallbacks()) return;
+    const size_t named = models_->size();
+    const std::pair<const FallbackList*, AskedAfter> kinds[] = {
+        {&lists.after_any, AskedAfter::kAny},
+        {&lists.after_context, AskedAfter::kContextTooLong},
+        {&lists.after_content_policy, AskedAfter::kContentPolicy}};
+    for (const auto& [list, after] : kinds) {
+      for (size_t i = 0; i < named; ++i) {
+        const auto found = list->find((*models_)[i].model->id);
+        if (found == list->end()) continue;
+        for (const std::string& id : found->second) {
+          // Who asks for what costs nothing gets nothing else.
+          const bool free_only = (*models_)[i].free_only;
+          Add(snapshot_.catalog.Find(id),
+              {.after = after, .free_only = free_only, .by_client = false});
+        }
+      }
+    }
+  }
+
+ private:
+  const Snapshot& snapshot_;
+  const ApiKey* const key_;
+  std::vector<PlannedModel>* const models_;
+  size_t pooled_ = 0;  // of them
+};
+
+// None of the pool is left that the key may use: whose words they are that left it out.
+Error NothingToChoose(const Snapshot& snapshot, const Admission& admission) {
+  std::string names;
+  size_t told = 0;
+  constexpr size_t kMostNames = 3;
+  for (const PooledModel& each : snapshot.router->pool()) {
+    if (admission.key && !admission.key->MayUse(each.id)) continue;
+    if (++told > kMostNames) break;
+    names += (names.empty() ? "" : ", ") + each.id;
+  }
+  if (names.empty()) {
+    return MakeError(ErrorCode::kModelNotFound,
+                     "this API key may use none of the models that 'auto' chooses from; GET "
+                     "/v1/models lists what it may use",
+                     "model");
+  }
+  return MakeError(ErrorCode::kModelNotFound,
+                   "allowed_models and excluded_models leave 'auto' no model to choose: allow one "
+                   "of those that it chooses from here, such as " +
+                       names,
+                   "plugins");
+}
+
+}  // namespace
+
+Error UnknownModel(const Snapshot& snapshot, const Admission& admission, const std::string& asked,
+                   const std::string& param) {
+  const Catalog& catalog = snapshot.catalog;
+  constexpr size_t kMostNamed = 64;
+  std::string named = WithoutKeys(asked);
+  CutText(kMostNamed, &named);
+  const std::string before_colon = asked.substr(0, asked.rfind(':'));
+  if (HasUnknownSuffix(asked) &&
+      (catalog.Find(before_colon) != nullptr || VirtualNamed(snapshot, before_colon) != nullptr)) {
+    return MakeError(ErrorCode::kModelNotFound,
+                     "there is no model '" + named +
+                         "' at this gateway: behind a model's name there may be :floor, :nitro or "
+                         ":free",
+                     param);
+  }
+  if (std::optional<Error> gone = GoneSnapshot(catalog, admission, named)) return *std::move(gone);
+  std::string nearest;
+  for (const std::string_view id : catalog.Nearest(named, [&](std::string_view each) {
+         return !admission.key || admission.key->MayUse(each);
+       })) {
+    nearest += nearest.empty() ? " did you mean " : ", ";
+    nearest += id;
+  }
+  if (!nearest.empty()) nearest += '?';
+  return MakeError(
+      ErrorCode::kModelNotFound,
+      "there is no model '" + named + "' at this gateway;" + nearest + std::string(kListed), param);
+}
+
+const Model* FirstMember(const Snapshot& snapshot, const Admission& admission,
+                         std::string_view name) {
+  const VirtualModel* const named = VirtualNamed(snapshot, name);
+  if (named == nullptr) return nullptr;
+  const Model* first = nullptr;
+  for (const VirtualModel::Member& each : named->members) {
+    const Model* const model = snapshot.catalog.Find(each.model);
+    if (model == nullptr) continue;
+    if (first == nullptr) first = model;
+    if (!admission.key || admission.key->MayUse(model->id)) return model;
+  }
+  return first;
+}
+
+const Model* FirstPooled(const Snapshot& snapshot, const Admission& admission) {
+  const Model* first = nullptr;
+  for (const PooledModel& each : snapshot.router->pool()) {
+    const Model* const model = snapshot.catalog.Find(each.id);
+    if (model == nullptr) continue;
+    if (first == nullptr) first = model;
+    if (!admission.key || admission.key->MayUse(model->id)) return model;
+  }
+  return first;
+}
+
+bool IsChosenFor(const Snapshot& snapshot, std::string_view name) {
+  const Catalog& catalog = snapshot.catalog;
+  return snapshot.router != nullptr &&
+         (catalog.IsAuto(name) || catalog.IsAuto(TakeSuffix(name).name));
+}
+
+Status GatherModels(const Snapshot& snapshot, Suffix suffix, uint64_t seed, Admission* out,
+                    std::vector<PlannedModel>* models) {
+  Gathering gathering(snapshot, out->key.get(), models);
+  const std::string& asked_name = out->request->ask.model;
+  const AskedRoute* const asked = out->request->ask.route.get();
+  const VirtualModel* named = nullptr;
+  bool chosen = IsChosenFor(snapshot, asked_name);
+  if (!chosen && snapshot.catalog.Find(asked_name) == nullptr) {
+    named = VirtualNamed(snapshot, asked_name);
+    // As Resolve() reads it.
+    const std::string_view stem = TakeSuffix(asked_name).name;
+    if (named == nullptr && snapshot.catalog.Find(stem) == nullptr) {
+      named = VirtualNamed(snapshot, stem);
+    }
+  }
+  if (chosen) {
+    gathering.AddPool(asked, suffix);
+  } else if (named != nullptr) {
+    gathering.AddMembers(*named, seed, suffix);
+  } else {
+    gathering.Add(out->model, {.free_only = suffix == Suffix::kFree});
+  }
+  if (asked != nullptr) {
+    for (size_t i = 0; i < asked->models.size(); ++i) {
+      const std::string& name = asked->models[i];
+      const std::string at = "models[" + std::to_string(i) + ']';
+      SuffixedName suffixed{name};
+      const bool pool = IsChosenFor(snapshot, name);
+      chosen = chosen || pool;
+      const Model* model = pool ? FirstPooled(snapshot, *out) : snapshot.catalog.Find(name);
+      const VirtualModel* members = model == nullptr ? VirtualNamed(snapshot, name) : nullptr;
+      if (pool) suffixed = TakeSuffix(name);
+      if (model == nullptr && members == nullptr) {
+        suffixed = TakeSuffix(name);
+        model = snapshot.catalog.Find(suffixed.name);
+        if (model == nullptr) members = VirtualNamed(snapshot, suffixed.name);
+      }
+      if (model == nullptr && members == nullptr) return UnknownModel(snapshot, *out, name, at);
+      if (suffixed.suffix != suffix && SortOf(suffixed.suffix) != RouteSort::kDefault) {
+        return MakeError(ErrorCode::kInvalidValue,
+                         "expected no suffix that sorts but behind `model`: one order is for all",
+                         at);
+      }
+      if (pool) {
+        gathering.AddPool(asked, suffixed.suffix);
+      } else if (members != nullptr) {
+        gathering.AddMembers(*members, seed, suffixed.suffix);
+      } else {
+        gathering.Add(model, {.free_only = suffixed.suffix == Suffix::kFree});
+      }
+    }
+  }
+  gathering.AddFallbacks();
+  if (models->empty() && chosen) return NothingToChoose(snapshot, *out);
+  if (models->empty()) {
+    return MakeError(ErrorCode::kModelNotFound,
+                     "this API key may not use the model; GET /v1/models lists what it may",
+                     "model");
+  }
+  if (named == nullptr) return {};
+  out->route.strategy = kVirtual;
+  return {};
+}
+
+}  // namespace seekroute

@@ -1,0 +1,212 @@
+#include "routing/auto/auto_router.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <tuple>
+#include <utility>
+
+namespace seekroute {
+namespace {
+
+// How much a prompt of the whole range of difficulty takes off the logarithm of the odds.
+constexpr double kDifficultySlope = 2;
+
+// No model is believed to be beyond these, whatever is said of it.
+constexpr double kLeastChance = 0.01;
+
+// How hard prompts look where no weights say it: near the middle of questions people ask, a letter
+// count of e^5 and one marker of a hard request.
+constexpr AutoWeights::Spread kLength{.mean = 5, .scale = 1};
+constexpr AutoWeights::Spread kKeyword{.mean = 1, .scale = 0.6F};
+
+// That a cost is told as, of what the best model costs: what is beyond is all the same.
+constexpr double kMostPart = 1e6;
+
+double ChanceOf(double logit) { return 1 / (1 + std::exp(-logit)); }
+
+double LogitOf(double chance) {
+  chance = std::clamp(chance, kLeastChance, 1 - kLeastChance);
+  return std::log(chance / (1 - chance));
+}
+
+double Spreaded(float value, const AutoWeights::Spread& spread) {
+  return (static_cast<double>(value) - static_cast<double>(spread.mean)) *
+         static_cast<double>(spread.scale);
+}
+
+double DifficultyOf(std::string_view excerpt) {
+  TextScanner scanner;
+  const TextFeatures& features = scanner.Scan(excerpt);
+  return ChanceOf(Spreaded(features.length, kLength) + Spreaded(features.keyword, kKeyword));
+}
+
+// What the offers are measured by, of those in service alone.
+struct Measure {
+  double best = 0;         // quality
+  double reference = 0;    // pico-USD: the cheapest of that quality
+  uint32_t median_ms = 0;  // of the known latencies of those that are good enough
+};
+
+// Whether a model is as good as a choice by cost or speed asks for.
+bool IsGoodEnough(double quality, double best, double slack) { return quality >= best - slack; }
+
+double SlackOf(AutoStrategy strategy, const AutoRules& rules) {
+  if (strategy == AutoStrategy::kQuality) return AutoRouter::kSameQuality;
+  // Never less, or a choice by cost could be dearer than one by quality.
+  return std::max(rules.cost_slack, AutoRouter::kSameQuality);
+}
+
+Measure MeasureOf(const std::vector<AutoVerdict>& verdicts, bool any_in_service, double slack) {
+  const auto counts = [&](const AutoVerdict& each) {
+    return !any_in_service || !each.offer.last_resort;
+  };
+  Measure measure;
+  for (const AutoVerdict& each : verdicts) {
+    if (counts(each)) measure.best = std::max(measure.best, static_cast<double>(each.quality));
+  }
+  uint64_t cheapest = std::numeric_limits<uint64_t>::max();
+  std::vector<uint32_t> known;
+  for (const AutoVerdict& each : verdicts) {
+    const auto quality = static_cast<double>(each.quality);
+    if (!counts(each) || !IsGoodEnough(quality, measure.best, slack)) continue;
+    if (quality == measure.best) cheapest = std::min(cheapest, each.offer.cost_pico);
+    if (each.offer.latency_ms > 0) known.push_back(each.offer.latency_ms);
+  }
+  measure.reference = static_cast<double>(cheapest);
+  if (!known.empty()) {
+    const auto middle = known.begin() + static_cast<ptrdiff_t>((known.size() - 1) / 2);
+    std::nth_element(known.begin(), middle, known.end());
+    measure.median_ms = *middle;
+  }
+  return measure;
+}
+
+AutoReason ReasonOfFirst(AutoStrategy strategy) {
+  switch (strategy) {
+    case AutoStrategy::kQuality:
+      return AutoReason::kBest;
+    case AutoStrategy::kCost:
+      return AutoReason::kCheapest;
+    case AutoStrategy::kLatency:
+      return AutoReason::kQuickest;
+    case AutoStrategy::kBalanced:
+      break;
+  }
+  return AutoReason::kBalance;
+}
+
+}  // namespace
+
+Result<AutoRouter> AutoRouter::Make(std::vector<PooledModel> pool, AutoRules rules,
+                                    std::shared_ptr<const AutoScorer> scorer) {
+  const auto invalid = [](std::string why) {
+    return MakeError(ErrorCode::kInvalidValue, std::move(why));
+  };
+  if (pool.empty() || pool.size() > kMostModels) {
+    return invalid("expected 1 to " + std::to_string(kMostModels) + " models to choose from");
+  }
+  if (!(rules.cost_weight >= 0 && rules.cost_weight <= 100)) {
+    return invalid("cost_weight: expected 0 to 100");
+  }
+  if (!(rules.cost_slack >= 0 && rules.cost_slack <= 1)) {
+    return invalid("cost_slack: expected 0 to 1");
+  }
+  AutoRouter made(std::move(pool), rules, std::move(scorer));
+  for (const PooledModel& each : made.pool_) {
+    if (!(each.quality >= 0 && each.quality <= 1)) {
+      return invalid("quality of '" + each.id + "': expected 0 to 1");
+    }
+    std::optional<size_t>& place = made.learned_.emplace_back();
+    if (each.learned.empty()) continue;
+    const size_t known = made.scorer_ == nullptr ? 0 : made.scorer_->weights().models.size();
+    for (size_t i = 0; i < known; ++i) {
+      if (made.scorer_->weights().models[i].name == each.learned) place = i;
+    }
+    if (!place) return invalid("the weights know no model '" + each.learned + "'");
+  }
+  return made;
+}
+
+AutoJudgement AutoRouter::Judge(std::string_view excerpt) const {
+  AutoJudgement judged;
+  PromptScores scores;
+  if (!excerpt.empty() && scorer_ != nullptr) {
+    AutoScorer::Scratch scratch;
+    scorer_->Score(excerpt, true, &scratch, &scores);
+    if (std::isfinite(scores.prior)) judged.difficulty = std::clamp(scores.prior, 0.0F, 1.0F);
+  } else if (!excerpt.empty()) {
+    judged.difficulty = static_cast<float>(DifficultyOf(excerpt));
+  }
+  double believed = 0;  // of what was learned
+  if (scorer_ != nullptr) {
+    const auto ratings = static_cast<double>(scorer_->weights().ratings);
+    const auto prior = static_cast<double>(scorer_->weights().prior_ratings);
+    if (ratings > 0) believed = ratings / (ratings + prior);
+  }
+  judged.quality.reserve(pool_.size());
+  for (size_t i = 0; i < pool_.size(); ++i) {
+    const double harder = static_cast<double>(judged.difficulty) - 0.5;
+    double quality = ChanceOf(LogitOf(pool_[i].quality) - kDifficultySlope * harder);
+    if (learned_[i] && *learned_[i] < scores.models.size()) {
+      const auto learned = static_cast<double>(scores.models[*learned_[i]].quality);
+      if (std::isfinite(learned)) {
+        quality = believed * std::clamp(learned, 0.0, 1.0) + (1 - believed) * quality;
+      }
+    }
+    judged.quality.push_back(static_cast<float>(quality));
+  }
+  return judged;
+}
+
+std::vector<AutoVerdict> AutoRouter::Rank(const AutoJudgement& judged,
+                                          std::span<const AutoOffer> offers,
+                                          AutoStrategy strategy) const {
+  std::vector<AutoVerdict> verdicts;
+  verdicts.reserve(offers.size());
+  bool any_in_service = false;
+  for (const AutoOffer& each : offers) {
+    verdicts.push_back({.offer = each, .quality = judged.quality[each.model]});
+    any_in_service = any_in_service || !each.last_resort;
+  }
+  const double slack = SlackOf(strategy, rules_);
+  const Measure measure = MeasureOf(verdicts, any_in_service, slack);
+  for (AutoVerdict& each : verdicts) {
+    each.score = static_cast<double>(each.quality);
+    if (strategy != AutoStrategy::kBalanced) continue;
+    const auto cost = static_cast<double>(each.offer.cost_pico);
+    // Where the best costs nothing, whatever costs something is no match for it.
+    const bool is_beyond = cost > kMostPart * measure.reference;
+    const double part = is_beyond ? kMostPart : cost == 0 ? 0 : cost / measure.reference;
+    each.score -= rules_.cost_weight * part;
+  }
+  const auto good = [&](const AutoVerdict& each) {
+    return strategy != AutoStrategy::kBalanced &&
+           IsGoodEnough(static_cast<double>(each.quality), measure.best, slack);
+  };
+  // Among those that are good enough cost or speed decides, then and elsewhere the score.
+  const auto key = [&](const AutoVerdict& each) {
+    const bool is_good = good(each);
+    const bool by_speed = is_good && strategy == AutoStrategy::kLatency;
+    const uint32_t ms = each.offer.latency_ms > 0 ? each.offer.latency_ms : measure.median_ms;
+    return std::tuple(each.offer.last_resort, !is_good, by_speed ? ms : 0,
+                      is_good ? 0 : -each.score, each.offer.cost_pico, -each.quality,
+                      each.offer.model);
+  };
+  std::ranges::sort(verdicts, {}, key);
+  for (AutoVerdict& each : verdicts) {
+    const AutoVerdict& first = verdicts.front();
+    if (&each == &first) {
+      each.reason = verdicts.size() == 1 ? AutoReason::kOnly : ReasonOfFirst(strategy);
+    } else if (each.offer.last_resort) {
+      each.reason = AutoReason::kLastResort;
+    } else if (good(each)) {
+      each.reason = strategy == AutoStrategy::kLatency ? AutoReason::kSlower : AutoReason::kDearer;
+    } else {
+      each.reason = each.quality >= first.quality ? AutoReason::kDearer : AutoReason::kWorse;
+    }
+  }
+  return verdicts;
+}
+
+}  // namespace seekroute

@@ -1,0 +1,78 @@
+// Which model of a pool serves a prompt: how well it would, against what it costs.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/auto_strategy.h"
+#include "base/result.h"
+#include "routing/auto/auto_scorer.h"
+#include "routing/auto/auto_verdict.h"
+
+namespace seekroute {
+
+// What the operator says of a choice.
+struct AutoRules {
+  AutoStrategy strategy = AutoStrategy::kBalanced;  // of requests that name none
+  // In a balance: what a request costs that is as dear as with the best model, in quality.
+  double cost_weight = 0.2;
+  // By so much less than the best a model may serve and still be chosen for its cost or its speed.
+  double cost_slack = 0.05;
+};
+
+// A model that may be chosen.
+struct PooledModel {
+  std::string id;       // in the catalog
+  double quality = 0;   // how well it serves a prompt of middling difficulty, 0 to 1
+  std::string learned;  // its name in the weights; empty: they do not know it
+};
+
+// Immutable and thread-safe.
+class AutoRouter {
+ public:
+  static constexpr size_t kMostModels = AutoWeights::kMostModels;
+  // Between two models that are no further apart the price decides, whatever the strategy.
+  static constexpr double kSameQuality = 0.01;
+
+  // `scorer`: what was learned; null: nothing was. Fails with kInvalidValue, and says of what,
+  // where the pool is empty or too large, a figure is out of its range, or `scorer` does not know a
+  // model by the name it is said to have learned.
+  static Result<AutoRouter> Make(std::vector<PooledModel> pool, AutoRules rules,
+                                 std::shared_ptr<const AutoScorer> scorer);
+
+  // How well each model of the pool would serve a prompt that has this excerpt, any bytes: what is
+  // learned, as far as it is, and else what is said of the model, less the harder the prompt looks.
+  // Of an empty excerpt the latter alone. Never fails; of the same excerpt the same.
+  AutoJudgement Judge(std::string_view excerpt) const;
+
+  // The offers, the chosen one first and those to fall back on behind it. Whoever is a last resort
+  // comes after all others. Requires of `judged` that it is this router's, of each offer another
+  // model. Of equals the cheaper comes first, then the one that stands first in the pool.
+  std::vector<AutoVerdict> Rank(const AutoJudgement& judged, std::span<const AutoOffer> offers,
+                                AutoStrategy strategy) const;
+
+  std::span<const PooledModel> pool() const { return pool_; }
+  const AutoRules& rules() const { return rules_; }
+  // Of the weights; empty: nothing was learned.
+  std::string_view revision() const {
+    return scorer_ == nullptr ? std::string_view() : scorer_->weights().revision;
+  }
+
+ private:
+  AutoRouter(std::vector<PooledModel> pool, AutoRules rules,
+             std::shared_ptr<const AutoScorer> scorer)
+      : pool_(std::move(pool)), rules_(rules), scorer_(std::move(scorer)) {}
+
+  std::vector<PooledModel> pool_;
+  AutoRules rules_;
+  std::shared_ptr<const AutoScorer> scorer_;
+  std::vector<std::optional<size_t>> learned_;  // by pool: the place in the weights
+};
+
+}  // namespace seekroute

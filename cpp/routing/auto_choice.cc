@@ -1,0 +1,74 @@
+#include "routing/auto_choice.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "routing/auto/auto_router.h"
+
+namespace seekroute {
+namespace {
+
+static_assert(kMostExcerptBytes == kMostExcerpt, "what is read of a prompt is what is looked at");
+
+// The candidate that a model is judged by.
+bool IsBetter(const Ranked& a, const Ranked& b) {
+  if (a.health.last_resort != b.health.last_resort) return b.health.last_resort;
+  return a.candidate.expected_pico < b.candidate.expected_pico;
+}
+
+}  // namespace
+
+AutoRoute ChooseModel(const AutoAsk& ask, std::span<const PlannedModel> models,
+                      std::span<const size_t> numbers, std::vector<Ranked>* ranked) {
+  std::vector<const Ranked*> best(models.size(), nullptr);
+  for (size_t i = 0; i < ranked->size(); ++i) {
+    const Ranked*& known = best[numbers[i]];
+    if (known == nullptr || IsBetter((*ranked)[i], *known)) known = &(*ranked)[i];
+  }
+  std::vector<AutoOffer> offers;
+  std::vector<uint32_t> ranks;  // of the pooled models, as they stand
+  size_t others = 0;
+  for (size_t i = 0; i < models.size(); ++i) {
+    if (best[i] == nullptr) continue;
+    if (!models[i].pooled) {
+      ++others;
+      continue;
+    }
+    const Ranked& each = *best[i];
+    offers.push_back({.model = *models[i].pooled,
+                      .cost_pico = each.candidate.expected_pico,
+                      .latency_ms = each.health.ttft_ms[Percentile::kP50],
+                      .last_resort = each.health.last_resort});
+    ranks.push_back(each.model_rank);
+  }
+  AutoRoute told{.strategy = ask.strategy,
+                 .difficulty = ask.judged.difficulty,
+                 .revision = ask.router->revision(),
+                 .models = {}};
+  // By the place in the pool: the new rank; nothing: it is dropped.
+  std::vector<std::optional<uint32_t>> places(ask.router->pool().size());
+  const size_t most = others < kMostRouteModels ? kMostRouteModels - others : 1;
+  for (const AutoVerdict& each : ask.router->Rank(ask.judged, offers, ask.strategy)) {
+    const size_t place = told.models.size();
+    if (place < most) places[each.offer.model] = ranks[place];
+    const auto is_it = [&each](const PlannedModel& model) {
+      return model.pooled == each.offer.model;
+    };
+    told.models.push_back({std::ranges::find_if(models, is_it)->model, each});
+  }
+  size_t kept = 0;
+  for (size_t i = 0; i < ranked->size(); ++i) {
+    Ranked& each = (*ranked)[i];
+    if (const std::optional<uint32_t>& pooled = models[numbers[i]].pooled) {
+      if (!places[*pooled]) continue;
+      each.model_rank = *places[*pooled];
+    }
+    if (kept != i) (*ranked)[kept] = std::move(each);
+    ++kept;
+  }
+  ranked->resize(kept);
+  return told;
+}
+
+}  // namespace seekroute

@@ -1,0 +1,98 @@
+"""What the core is given to choose a model by a prompt's content."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Final
+
+from seekroute.config.catalog import Catalog
+from seekroute.config.price_jumps import short_request_costs
+from seekroute.config.settings import Settings
+from seekroute.errors import ConfigError, Problem
+
+__all__ = ["auto_pool"]
+
+# The quality of the cheapest and of the dearest model of which none is declared, and where there is
+# nothing to tell them apart.
+_CHEAPEST: Final = 0.6
+_DEAREST: Final = 0.8
+_ONLY: Final = 0.7
+
+
+def auto_pool(
+    settings: Settings, catalog: Catalog, models: Sequence[Mapping[str, Any]]
+) -> dict[str, Any] | None:
+    """The member `auto` of a snapshot; None where `auto` means the default model.
+
+    Args:
+        settings: from `load_settings`.
+        catalog: from `catalog_of`.
+        models: those of the snapshot.
+
+    Raises:
+        ConfigError: the weights cannot be read. What is in them the core judges.
+    """
+    own = settings.routing.auto
+    if not own.models:
+        return None
+    rows = {row["id"]: row for row in models}
+    pool: list[dict[str, Any]] = []
+    for each in own.models:
+        found = catalog.resolve(each.model)
+        model_id = found.id if found else each.model  # the settings are checked: there is one
+        names = [name for name, meant in catalog.names.items() if meant == model_id]
+        pool.append(
+            {
+                "id": model_id,
+                "quality": each.quality,
+                "names": [each.trained_as] if each.trained_as else sorted({*names, model_id}),
+            }
+        )
+    ranked = _by_price([rows[row["id"]] for row in pool if row["quality"] is None])
+    for row in pool:
+        if row["quality"] is None:
+            row["quality"] = ranked[row["id"]]
+    weights = _weights(settings)
+    return {
+        "models": pool,
+        "strategy": own.strategy,
+        "cost_weight": own.cost_weight,
+        "cost_slack": own.cost_slack,
+        "weights": weights,
+        "vectors": _vectors() if weights else None,
+    }
+
+
+def _by_price(models: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """A quality for each model, in even steps from the cheapest to the dearest; of those that
+    nobody serves, the middle."""
+    costs = {row["id"]: min(found) for row in models if (found := short_request_costs(row))}
+    steps: list[Decimal] = sorted(set(costs.values()))
+    if len(steps) < 2:
+        return {row["id"]: _ONLY for row in models}
+    step = (_DEAREST - _CHEAPEST) / (len(steps) - 1)
+    return {
+        row["id"]: _CHEAPEST + step * steps.index(costs[row["id"]]) if row["id"] in costs else _ONLY
+        for row in models
+    }
+
+
+def _weights(settings: Settings) -> bytes | None:
+    name = settings.routing.auto.weights
+    if not name:
+        return None
+    at = "routing.auto.weights"
+    file = Path(settings._folder) / name
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        message = f"{file} cannot be read: {error.strerror}"
+        hint = "seekroute router train writes such a file"
+        raise ConfigError([Problem(at, message, hint, settings.origin_detail(at))]) from None
+
+
+def _vectors() -> bytes:
+    return (files("seekroute") / "data" / "word_vectors.bin").read_bytes()

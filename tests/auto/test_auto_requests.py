@@ -1,0 +1,397 @@
+"""`model: auto` over sockets and in process: which model is asked, what is told of the choice, and
+what a configuration may say of it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import random
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+import seekroute
+from seekroute.cli.root import app
+from seekroute.config import load_settings, prepare
+from seekroute.config.differences import differences
+from seekroute.errors import ConfigError
+from seekroute.gateway import snapshot_problems
+from seekroute.plan import Plan
+from seekroute.testing import MockProvider, Status
+from serving import RunningServer, running_server
+
+WEAK, MIDDLE, STRONG = "acme/weak", "acme/middle", "other/strong"
+EASY = "Hi"
+STARS = "planet moon orbit galaxy comet telescope"
+HARD = "Prove the theorem step by step and explain why the algorithm's complexity is optimal."
+
+
+def settings_for(mock: MockProvider, **auto: Any) -> dict[str, Any]:
+    """Three models at one provider, of which `auto` chooses."""
+    provider = {"base_url": mock.base_url, "allow_http": True, "allow_private": True}
+    prices = {WEAK: "0.1", MIDDLE: "1", STRONG: "2"}
+    models = [
+        {
+            "id": model_id,
+            "context": 1_000_000,
+            "features": [] if model_id == WEAK else ["tools"],
+            "endpoints": [
+                {
+                    "provider": "up",
+                    "model": f"up-{model_id.partition('/')[2]}",
+                    "price": {"input": price, "output": price},
+                    **({"features": {"tools": "no"}} if model_id == WEAK else {}),
+                }
+            ],
+        }
+        for model_id, price in prices.items()
+    ]
+    pool = [
+        {"model": WEAK, "quality": 0.6},
+        {"model": "middle", "quality": 0.7},
+        {"model": STRONG, "quality": 0.8},
+    ]
+    return {
+        "providers": {"up": provider},
+        "models": models,
+        "routing": {
+            "auto": {"models": pool, **auto},
+            "retry_budget": {"percent": 20, "min": 3},
+        },
+    }
+
+
+def asking(text: Any) -> list[dict[str, Any]]:
+    """The messages of a request."""
+    return [{"role": "user", "content": text}]
+
+
+@dataclass(frozen=True)
+class Choosing:
+    """A gateway that chooses, and the provider that it asks."""
+
+    server: RunningServer
+    upstream: MockProvider
+
+    def post(self, path: str, text: Any, **fields: Any) -> Any:
+        """What is answered to a question, told how it was routed."""
+        body = json.dumps({"model": "auto", "messages": asking(text), **fields}).encode()
+        headers = {"Content-Type": "application/json", "X-Seekroute-Explain": "1"}
+        return self.server.request("POST", path, body, headers)
+
+    def told(self, text: Any, **fields: Any) -> Any:
+        """How a question was routed."""
+        return self.post("/v1/chat/completions", text, **fields).json()["seekroute"]
+
+    def model(self, text: Any = EASY, **fields: Any) -> str:
+        """The model that answers, which is the one that the provider was asked for."""
+        answer = self.post("/v1/chat/completions", text, **fields)
+        assert answer.status == 200, answer.body
+        model: str = answer.json()["model"]
+        sent = self.upstream.requests[-1].json
+        assert sent["model"] == f"up-{model.partition('/')[2]}"
+        assert not {"plugins", "route", "models"} & set(sent)
+        return model
+
+
+@contextlib.contextmanager
+def choosing(folder: Path, upstream: MockProvider, **settings: Any) -> Iterator[Choosing]:
+    """Runs such a gateway."""
+    with running_server(folder, **settings) as server:
+        yield Choosing(server, upstream)
+
+
+@pytest.fixture(scope="module")
+def upstream() -> Iterator[MockProvider]:
+    with MockProvider() as mock:
+        yield mock
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory, upstream: MockProvider) -> Iterator[Choosing]:
+    folder = tmp_path_factory.mktemp("auto")
+    with choosing(folder, upstream, **settings_for(upstream)) as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def fresh(upstream: MockProvider) -> None:
+    upstream.reset()
+
+
+def test_the_prompt_decides(gateway: Choosing) -> None:
+    assert gateway.model(EASY) == WEAK
+    assert gateway.model(HARD) == STRONG
+    assert gateway.model(HARD, model="openrouter/auto") == STRONG
+    parts = [{"type": "text", "text": HARD}, {"type": "text", "text": "Please."}]
+    assert gateway.model(parts) == STRONG
+    # Only the last question counts.
+    history = [*asking(HARD), {"role": "assistant", "content": "Done."}, *asking(EASY)]
+    assert gateway.model(messages=history) == WEAK
+
+
+def test_a_stream_names_the_choice(gateway: Choosing) -> None:
+    answer = gateway.post("/v1/chat/completions", HARD, stream=True)
+    chunks = [line[6:] for line in answer.body.decode().splitlines() if line.startswith("data: {")]
+    assert len(chunks) > 1
+    assert {json.loads(each).get("model", STRONG) for each in chunks} == {STRONG}
+
+
+def test_a_request_may_say_how_to_choose(gateway: Choosing) -> None:
+    assert gateway.model(EASY, route="auto/quality") == STRONG
+    assert gateway.model(EASY, route="auto/balanced") == WEAK
+    tier = {"id": "auto-router", "cost_tier": "high"}
+    assert gateway.model(EASY, plugins=[tier]) == STRONG
+    refused = gateway.post("/v1/chat/completions", EASY, route="auto/best")
+    assert (refused.status, refused.json()["error"]["param"]) == (400, "route")
+    for name in ("balanced", "cost", "latency", "quality"):
+        assert name in refused.json()["error"]["message"]
+
+
+def test_patterns_narrow_the_choice(gateway: Choosing) -> None:
+    def with_plugin(**members: Any) -> str:
+        return gateway.model(EASY, plugins=[{"id": "auto-router", **members}])
+
+    assert with_plugin(allowed_models=["other/*"]) == STRONG
+    assert with_plugin(allowed_models=["acme/*"], excluded_models=["*/weak"]) == MIDDLE
+    assert with_plugin(allowed_models=["other/*"], enabled=False) == WEAK
+    nothing = [{"id": "auto-router", "allowed_models": ["nobody/*"]}]
+    refused = gateway.post("/v1/chat/completions", EASY, plugins=nothing)
+    assert (refused.status, refused.json()["error"]["param"]) == (404, "plugins")
+    assert "allow one of those" in refused.json()["error"]["message"]
+    wrong = [{"allowed_models": "acme/*", "id": "auto-router"}]
+    refused = gateway.post("/v1/chat/completions", EASY, plugins=wrong)
+    assert refused.json()["error"]["param"] == "plugins[0].allowed_models"
+    # What is another plugin's is no business of the router's.
+    assert gateway.model(plugins=[{"id": "web", "allowed_models": 7}]) == WEAK
+
+
+def test_tools_leave_only_who_has_them(gateway: Choosing) -> None:
+    tools = [{"type": "function", "function": {"name": "f", "parameters": {}}}]
+    assert gateway.model(EASY, tools=tools) == MIDDLE
+
+
+def test_a_key_keeps_to_its_models(gateway: Choosing) -> None:
+    server = gateway.server
+    _, key = server.service.control.keys.create(
+        "default", name="few", profile="seekroute", prefix="sk-sr-", models=[MIDDLE]
+    )
+    server.service.sync_keys()
+    body = json.dumps({"model": "auto", "messages": asking(HARD)}).encode()
+    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {key}"}
+    answer = server.request("POST", "/v1/chat/completions", body, headers)
+    assert answer.json()["model"] == MIDDLE
+
+
+def test_the_next_best_answers_where_the_best_fails(gateway: Choosing) -> None:
+    gateway.upstream.queue(Status(503))
+    found = gateway.told(HARD)
+    assert [each["model"] for each in found["attempts"]] == [STRONG, MIDDLE]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x" * 1_000_000,
+        "请逐步证明这个定理 并解释为什么该算法是最优的。" * 50,
+        "\ud800 lone",
+        "\0\x01",
+        " ",
+    ],
+    ids=["1 MB", "Chinese", "lone surrogate", "control", "space"],
+)
+def test_any_text_is_answered(gateway: Choosing, text: str) -> None:
+    answer = gateway.post("/v1/chat/completions", text)
+    assert answer.status == 200, answer.body
+    assert answer.json()["model"] in (WEAK, MIDDLE, STRONG)
+
+
+def test_the_choice_is_told(gateway: Choosing) -> None:
+    found = gateway.told(HARD)["auto"]
+    assert (found["strategy"], found["revision"], found["propensity"]) == ("balanced", None, 1)
+    assert 0.6 < found["difficulty"] <= 1
+    assert [each["model"] for each in found["models"]] == [STRONG, MIDDLE, WEAK]
+    first = found["models"][0]
+    assert first["reason"] == "balance"
+    assert 0 < first["quality"] < 0.8
+    assert first["expected_usd"] > found["models"][1]["expected_usd"] > 0
+    assert first["score"] > found["models"][1]["score"]
+    assert "auto" not in gateway.told(HARD, model=WEAK)
+
+
+def test_a_quote_chooses_alike(gateway: Choosing) -> None:
+    for text in (EASY, HARD):
+        quote = gateway.post("/v1/quote", text).json()
+        told = gateway.told(text)
+        assert quote["model"] == gateway.model(text)
+        for each in (*quote["auto"]["models"], *told["auto"]["models"]):
+            each.pop("latency_ms")  # which each request teaches
+        assert quote["auto"] == told["auto"]
+
+
+def test_a_client_in_process_chooses_alike(upstream: MockProvider) -> None:
+    with seekroute.Client(**settings_for(upstream)) as client:
+        for text, expected in ((EASY, WEAK), (HARD, STRONG)):
+            answer = client.chat.completions.create(model="auto", messages=asking(text))
+            assert answer.model == expected
+            routing = client.route(text, model="auto")
+            assert routing.candidates[0].model_id == expected
+            assert routing.auto is not None
+            assert routing.auto.models[0].model == expected
+            assert f"{expected} (quality" in str(routing)
+
+
+def test_a_command_tells_the_choice(tmp_path: Path, upstream: MockProvider) -> None:
+    file = tmp_path / "seekroute.yaml"
+    file.write_text(json.dumps(settings_for(upstream)))
+    body = json.dumps({"messages": asking(HARD)})
+    command = ["--config", str(file), "route", "--model", "auto", "--body", "-"]
+    shown = CliRunner().invoke(app, command, input=body, catch_exceptions=False)
+    assert shown.exit_code == 0, shown.output
+    said = (
+        rf"chosen by balanced, difficulty 0\.\d\d: {STRONG} \(quality 0\.\d\d, balance\), {MIDDLE}"
+    )
+    assert re.search(said, shown.stderr), shown.stderr
+
+
+def test_a_reload_says_what_it_changes(upstream: MockProvider) -> None:
+    def plan(**auto: Any) -> Plan:
+        return prepare(
+            load_settings(None, overrides=settings_for(upstream, **auto), environ={}), {}
+        )
+
+    def changes(before: Plan, after: Plan) -> list[tuple[str, str | None, str | None]]:
+        return [(each.name, each.was, each.now) for each in differences(before, after).changes]
+
+    assert changes(plan(), plan()) == []
+    assert changes(plan(), plan(strategy="cost", models=["weak"])) == [
+        ("auto.strategy", "balanced", "cost"),
+        ("auto.models", f"{WEAK}, {MIDDLE}, {STRONG}", WEAK),
+    ]
+    assert changes(plan(models=["weak"]), plan(models=[{"model": "weak", "quality": 0.1}])) == [
+        ("auto.models", None, None)
+    ]
+    assert changes(plan(models=[]), plan(models=["weak"], cost_slack=0.1))[-1] == (
+        "auto.models",
+        "none",
+        WEAK,
+    )
+
+
+def test_models_that_say_no_quality_have_one_by_price(upstream: MockProvider) -> None:
+    overrides = settings_for(upstream, models=[STRONG, WEAK, {"model": MIDDLE}])
+    pool = prepare(load_settings(None, overrides=overrides, environ={}), {}).snapshot["auto"]
+    assert {row["id"]: round(row["quality"], 9) for row in pool["models"]} == {
+        WEAK: 0.6,
+        MIDDLE: 0.7,
+        STRONG: 0.8,
+    }
+
+
+# --- what was learned -----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of a model that only knows of food, and one that only knows of stars."""
+    draw = random.Random(5)
+    words = {
+        "cook": ["soup", "bread", "oven", "salt", "recipe", "butter"],
+        "stars": ["planet", "orbit", "galaxy", "comet", "telescope", "moon"],
+    }
+    folder = tmp_path_factory.mktemp("weights")
+    outcomes = folder / "outcomes.jsonl"
+    with outcomes.open("w") as out:
+        for i in range(300):
+            kind = ("cook", "stars")[i % 2]
+            prompt = " ".join(draw.choice(words[kind]) for _ in range(8)) + f" {i}?"
+            scores = {name: int((name == kind) != (draw.random() < 0.03)) for name in words}
+            out.write(json.dumps({"prompt": prompt, "scores": scores}) + "\n")
+    file = folder / "weights.bin"
+    trained = CliRunner().invoke(
+        app,
+        ["router", "train", str(outcomes), "--models", "cook,stars", "--out", str(file)],
+    )
+    assert trained.exit_code == 0, trained.output
+    return file
+
+
+def learned(mock: MockProvider, weights: Path, **auto: Any) -> dict[str, Any]:
+    """Settings by whose weights `middle` knows of food, and `strong` of stars."""
+    pool = [
+        {"model": MIDDLE, "quality": 0.7, "trained_as": "cook"},
+        {"model": STRONG, "quality": 0.7, "trained_as": "stars"},
+    ]
+    return settings_for(mock, **{"models": pool, "weights": str(weights), **auto})
+
+
+def test_what_was_learned_decides(tmp_path: Path, upstream: MockProvider, weights: Path) -> None:
+    settings = learned(upstream, weights, strategy="quality")
+    with choosing(tmp_path, upstream, **settings) as gateway:
+        assert gateway.model("bread, butter and salt: a recipe for the oven") == MIDDLE
+        assert gateway.model(STARS) == STRONG
+        told = gateway.told("a recipe for soup with salt")["auto"]
+        assert told["revision"]
+        assert told["models"][0]["quality"] > told["models"][1]["quality"] + 0.2
+        # Without a word of either, the cheaper one.
+        assert gateway.model("") == MIDDLE
+
+
+def test_a_reload_takes_over_what_was_learned(
+    tmp_path: Path, upstream: MockProvider, weights: Path
+) -> None:
+    pool = [{"model": MIDDLE, "quality": 0.7}, {"model": STRONG, "quality": 0.7}]
+    before = settings_for(upstream, models=pool, strategy="quality")
+    with choosing(tmp_path, upstream, **before) as gateway:
+        assert gateway.model(STARS) == MIDDLE
+        after = load_settings(
+            None, overrides=learned(upstream, weights, strategy="quality"), environ={}
+        )
+        gateway.server.gateway.install(prepare(after, {}).snapshot)
+        assert gateway.model(STARS) == STRONG
+
+
+@pytest.mark.parametrize(
+    ("auto", "path", "says"),
+    [
+        ({"models": ["no/such"]}, "routing.auto.models.0", "no model of this name"),
+        ({"models": [{"model": "middel"}]}, "routing.auto.models.0.model", "no model of this name"),
+        ({"models": [WEAK], "strategy": "best"}, "routing.auto.strategy", "expected"),
+        ({"models": [WEAK], "cost_slack": 0}, "routing.auto.cost_slack", "0.01"),
+        ({"models": [WEAK, "weak"]}, "routing.auto.models.1", "list a model once"),
+        ({"models": ["text-embedding-3-small"]}, "routing.auto.models.0", "answers no chats"),
+        ({"models": [WEAK], "weights": "absent.bin"}, "routing.auto.weights", "cannot be read"),
+    ],
+)
+def test_wrong_settings_are_refused(
+    upstream: MockProvider, auto: dict[str, Any], path: str, says: str
+) -> None:
+    def read() -> None:
+        prepare(load_settings(None, overrides=settings_for(upstream, **auto), environ={}), {})
+
+    with pytest.raises(ConfigError) as refused:
+        read()
+    [problem] = refused.value.problems
+    assert problem.path == path
+    assert says in f"{problem.message} {problem.hint}"
+
+
+def test_weights_of_no_use_are_refused(
+    tmp_path: Path, upstream: MockProvider, weights: Path
+) -> None:
+    def problem(file: Path, **auto: Any) -> str:
+        overrides = learned(upstream, file, **auto)
+        settings = load_settings(None, overrides=overrides, environ={})
+        [found] = snapshot_problems(prepare(settings, {}).snapshot)
+        assert found.path == "routing.auto.weights"
+        return found.message
+
+    damaged = tmp_path / "damaged.bin"
+    damaged.write_bytes(weights.read_bytes()[:-1])
+    assert "train" in problem(damaged)
+    assert "trained_as" in problem(weights, models=[{"model": WEAK}])
