@@ -337,6 +337,10 @@ TEST_F(AdmitLists, AskOperatorsModelsBehindThoseThatAreNamed) {
 TEST_F(AdmitLists, HoldFallbacksToThePriceOfTheFirst) {
   snapshot_.lists.after_any["a/one"] = {"a/three"};
   EXPECT_EQ(Models(R"("model":"one")"), "a/one a/three");
+  EXPECT_FALSE(admission_.route.candidates[0].of_any_list);
+  EXPECT_TRUE(admission_.route.candidates[1].of_any_list);
+  EXPECT_EQ(Models(R"("model":"one","models":["three"])"), "a/one a/three");
+  EXPECT_FALSE(admission_.route.candidates[1].of_any_list);
   snapshot_.routing.max_price_jump = 3;
   EXPECT_EQ(Models(R"("model":"one")"), "a/one");
 }

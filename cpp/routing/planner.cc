@@ -141,7 +141,8 @@ void Planner::Look(const PlannedModel& planned, size_t number, uint32_t rank) {
   for (const Endpoint& endpoint : model.endpoints) {
     if (!planned.provider.empty() && !Means(planned.provider, endpoint)) continue;
     if (number > 0 && IsPlaced(endpoint)) continue;
-    const Candidate candidate{&model, &endpoint, ask_.inputs, 0, 0, 0, planned.after};
+    Candidate candidate{&model, &endpoint, ask_.inputs, 0, 0, 0, planned.after};
+    candidate.of_any_list = !planned.by_client && planned.after == AskedAfter::kAny;
     const ExcludedSet why = ExcludedBy(filters_, candidate);
     if (why.IsEmpty()) {
       Rank(candidate, number, rank);

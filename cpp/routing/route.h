@@ -26,6 +26,8 @@ struct Candidate {
   double probability = 0;  // that it came to be the first of the route
   uint8_t group = 0;       // RouteGroup
   AskedAfter after = AskedAfter::kAny;
+  // Of the operator's list `any`: asked after what another provider would be asked after.
+  bool of_any_list = false;
 
   // Of this endpoint, in tokens; 0: unknown. For all that the request has it read.
   int64_t context() const { return model->ContextAt(*endpoint, inputs); }

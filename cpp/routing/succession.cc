@@ -95,7 +95,9 @@ bool Succession::IsLonger(size_t than, size_t place) const {
 Step Succession::StepTo(size_t from, size_t to) const {
   const Candidate& failed = route_->candidates[from];
   const Candidate& next = route_->candidates[to];
-  if (failed.model != next.model) return Step::kOtherModel;
+  if (failed.model != next.model) {
+    return next.of_any_list ? Step::kOtherProvider : Step::kOtherModel;
+  }
   return failed.endpoint->provider == next.endpoint->provider ? Step::kOtherEndpoint
                                                               : Step::kOtherProvider;
 }

@@ -90,6 +90,17 @@ TEST_F(SuccessionTest, ContentThatIsRefusedGoesToAnotherModelAlone) {
   EXPECT_EQ(Asked(ErrorCode::kContentPolicyViolation, 400), (Places{0, 3}));
 }
 
+// The list `any` follows what another provider would be asked after.
+TEST_F(SuccessionTest, WhatIsSaidOfTheRequestOpensNoListOfAny) {
+  Plan({{8000}, {4000}, {32'000}});
+  route_.candidates[1].of_any_list = route_.candidates[2].of_any_list = true;
+  policy_.fallback_on_400 = true;
+  EXPECT_EQ(Asked(ErrorCode::kContentPolicyViolation, 400), Places{0});
+  EXPECT_EQ(Asked(ErrorCode::kUpstreamInvalidRequest, 400), Places{0});
+  EXPECT_EQ(Asked(ErrorCode::kContextLengthExceeded, 400), (Places{0, 2}));
+  EXPECT_EQ(Asked(ErrorCode::kUpstreamError, 500), (Places{0, 1, 2}));
+}
+
 TEST_F(SuccessionTest, ABadRequestIsAskedOfOthersWhereTheOperatorSaysSo) {
   Plan({{0, 0}, {0, 0}});
   EXPECT_EQ(Asked(ErrorCode::kUpstreamInvalidRequest, 400), Places{0});
