@@ -51,7 +51,9 @@ void BindRecord(py::module_& m) {
       .def_property_readonly("total_ms", [](const Row& row) { return row.total.ms(); })
       .def_property_readonly("first_content_ms",
                              [](const Row& row) { return row.first_content.ms(); })
-      .def_property_readonly("overhead_ms", [](const Row& row) { return row.overhead.ms(); });
+      .def_property_readonly("overhead_ms", [](const Row& row) { return row.overhead.ms(); })
+      .def_readonly("limit", &Row::limit)
+      .def_property_readonly("queued_ms", [](const Row& row) { return row.queued.ms(); });
 }
 
 }  // namespace seekroute

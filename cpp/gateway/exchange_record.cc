@@ -68,12 +68,16 @@ Bill Exchange::BillNow(Ending ending) const {
 void Exchange::Compose(const Bill& bill) {
   record_.total = world_.clock->Now() - in_.submitted;
   record_.overhead = std::max(record_.total - tries_.waited() - gate_.queue().Waited(), Duration{});
+  record_.queued = gate_.queue().Waited();
   record_.settlement = bill.settlement;
   const bool unanswered =
       state_ == State::kAdmitting || state_ == State::kQueued || state_ == State::kHolding;
   if (error_) {
     record_.error = error_->name();
     record_.status = error_->status();
+    for (const ErrorFact& fact : error_->facts) {
+      if (fact.name == "limit") record_.limit = fact.value;
+    }
   } else if (!unanswered) {
     record_.status = 200;
   }
@@ -128,8 +132,9 @@ UsageReport Exchange::Report() const {
 void Exchange::KeepRouting() {
   if (!purse_.holds()) return;
   const bool asked = in_.explain != Explain::kNo || record_.tried.size() > 1;
-  if (!asked && !HasLeftOut(admission_.route, tries_.skipped())) return;
-  record_.routing = WriteStoredRouting(admission_.route, tries_.skipped());
+  const Duration queued = gate_.queue().Waited();
+  if (!asked && queued.ns == 0 && !HasLeftOut(admission_.route, tries_.skipped())) return;
+  record_.routing = WriteStoredRouting(admission_.route, tries_.skipped(), queued);
 }
 
 std::string Exchange::Routing() const {

@@ -50,7 +50,7 @@ Status Gate::Peek() {
   }
   if (!refusal) return {};
   left_ = world_.limiter->Look(Subject(), now);
-  return RefusedByLimit(*refusal);
+  return RefusedByLimit(*refusal, Subject().model);
 }
 
 bool Gate::NeedsPrompt() const {
@@ -89,7 +89,7 @@ Status Gate::Enter(std::string_view body, TimePoint deadline) {
   if (answer.refusal) {
     std::optional<Duration> queued;
     if (queue_.has_waited()) queued = queue_.Waited();
-    return RefusedByLimit(*answer.refusal, queued);
+    return RefusedByLimit(*answer.refusal, who.model, queued);
   }
   reservation_ = std::move(answer.reservation);
   of_model_ = std::move(answer.of_model);

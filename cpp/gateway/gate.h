@@ -83,8 +83,10 @@ std::optional<LimitRefusal> PeekLimits(const ApiKey& key, const Submission& in,
                                        const GatewayOptions& options, const LimitTime& now,
                                        Limiter* limiter);
 
-// The 429, or the 400, of a request that a limit refuses; `queued`: after it has waited so long.
-Error RefusedByLimit(const LimitRefusal& refusal, std::optional<Duration> queued = std::nullopt);
+// The 429, or the 400, of a request for `model` that a limit refuses; `queued`: after it has waited
+// so long.
+Error RefusedByLimit(const LimitRefusal& refusal, std::string_view model,
+                     std::optional<Duration> queued = std::nullopt);
 
 // As a JSON object: requests, tokens and concurrent, each null where nothing limits it, and
 // queued_ms.

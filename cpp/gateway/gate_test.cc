@@ -60,6 +60,8 @@ TEST_F(GateTest, RefusesTheSixtyFirstOfSixtyWithTheExactWait) {
   EXPECT_EQ(Header(refused, "retry-after"), "1");
   EXPECT_EQ(Header(refused, "x-should-retry"), "none");
   EXPECT_EQ(Header(refused, "x-ratelimit-remaining-requests"), "0");
+  EXPECT_EQ(refused.row->limit, R"({"scope":"key","dimension":"requests_per_minute","limit":60,)"
+                                R"("remaining":0,"window":60,"exact":true})");
   EXPECT_EQ(Header(refused, "x-ratelimit-reset-requests"), "1m0s");
   EXPECT_NE(refused.body.find("\"rate_limit_exceeded\""), std::string::npos) << refused.body;
   EXPECT_NE(refused.body.find(R"("limit":{"scope":"key","dimension":"requests_per_minute",)"
@@ -327,8 +329,14 @@ TEST(LimitWordsTest, OneIsSingular) {
     LimitRefusal refusal;
     std::string_view said;
   } cases[] = {
-      {{.kind = RefusalKind::kWait, .dimension = kRequestsPerMinute, .limit = 1},
+      {{.kind = RefusalKind::kWait, .dimension = kRequestsPerMinute, .limit = 1, .burst = 1},
        "may use 1 request a minute:"},
+      {{.kind = RefusalKind::kWait, .dimension = kTokensPerMinute, .limit = 600, .burst = 20},
+       "may use 20 tokens at once, 600 a minute:"},
+      {{.kind = RefusalKind::kWait, .scope = LimitScope::kModel, .limit = 2, .burst = 2},
+       "the model 'a/m' may use"},
+      {{.kind = RefusalKind::kBusy, .scope = LimitScope::kKeyModel, .limit = 2},
+       "this API key, for 'a/m', may run 2 requests"},
       {{.kind = RefusalKind::kWait, .dimension = kRequestsPerDay, .limit = 2},
        "may use 2 requests a day (UTC):"},
       {{.kind = RefusalKind::kBusy, .limit = 1},
@@ -344,14 +352,14 @@ TEST(LimitWordsTest, OneIsSingular) {
        "takes about 2 tokens, and this API key may use 1 at once, of 1 token a minute:"},
   };
   for (const auto& [refusal, said] : cases) {
-    const std::string message = RefusedByLimit(refusal).message;
+    const std::string message = RefusedByLimit(refusal, "a/m").message;
     EXPECT_NE(message.find(said), std::string::npos) << message;
   }
 }
 
 TEST(LimitWordsTest, RoundsAWaitUp) {
   const Error error = RefusedByLimit(
-      {.kind = RefusalKind::kWait, .limit = 7, .wait = Duration{8'571'428'572}, .exact = true});
+      {.kind = RefusalKind::kWait, .limit = 7, .wait = Duration{8'571'428'572}, .exact = true}, "");
   EXPECT_EQ(error.retry_after_ms, 8572);
 }
 

@@ -42,6 +42,34 @@ Percentiles RoundedTo(const Sketch::Figures& figures, double unit) {
 
 }  // namespace
 
+std::string_view SentenceOf(Skip skip) {
+  switch (skip) {
+    case Skip::kDeadKey:
+      return "refused the gateway's own key, or has no credit for it";
+    case Skip::kEjected:
+      return "failed just now";
+    case Skip::kOutUntil:
+      return "asked to be left alone";
+    case Skip::kLimited:
+      return "limits the pace";
+    case Skip::kAtRate:
+    case Skip::kFull:
+      return "is at its own limit";
+    case Skip::kOverLimit:
+      return "is never asked for as many tokens";
+    case Skip::kModelLimit:
+      return "has a model at its limit";
+    case Skip::kRetryBudget:
+      return "is asked again often enough";
+    case Skip::kGone:
+      return "has left the configuration";
+    case Skip::kTried:
+    case Skip::kNone:
+      break;
+  }
+  return "was asked";
+}
+
 uint64_t HealthHash(std::string_view text) {
   uint64_t hash = 1469598103934665603U;
   for (const char c : text) hash = (hash ^ static_cast<uint8_t>(c)) * 1099511628211U;
@@ -194,12 +222,33 @@ void HealthTable::Learn(const Snapshot& snapshot, TimePoint now) {
   }
 }
 
+// Of an endpoint none of whose keys may be used: what is so of each of them here, else that no key
+// works.
+std::string_view HealthTable::WordOfDeadKeys(EndpointEntry* entry, TimePoint now) const {
+  ProviderEntry* const provider = entry->provider.load(std::memory_order_acquire);
+  KeyTrouble all = KeyTrouble::kNone;
+  for (size_t i = 0; provider != nullptr && i < Provider::kMostKeys; ++i) {
+    {
+      MutexLock lock(&provider->mu);
+      if (!provider->Lists(i)) continue;
+      if (!provider->keys[i].Look(now).open) return NameOf(Skip::kDeadKey);
+    }
+    MutexLock lock(&entry->mu);
+    const KeyTrouble here = entry->pairs[i].Look(0, now).why;
+    if (all != KeyTrouble::kNone && here != all) return NameOf(Skip::kDeadKey);
+    all = here;
+  }
+  const bool of_pairs = all == KeyTrouble::kForbidden || all == KeyTrouble::kNoModel;
+  return of_pairs ? WordOf(all) : NameOf(Skip::kDeadKey);
+}
+
 std::vector<HealthRow> HealthTable::Rows(TimePoint now) const {
   MutexLock learning(&learning_);
   std::vector<HealthRow> rows;
   for (const auto& each : endpoints_->all()) {
     EndpointEntry* const entry = each.get();
     const HealthView view = ViewOf(entry->id, now);
+    const std::string_view dead = view.has_live_key ? "" : WordOfDeadKeys(entry, now);
     MutexLock lock(&entry->mu);
     if (!entry->listed) continue;
     HealthRow& row = rows.emplace_back();
@@ -207,7 +256,7 @@ std::vector<HealthRow> HealthTable::Rows(TimePoint now) const {
     row.model = entry->upstream_model;
     row.tag = entry->tag;
     row.id = entry->id;
-    if (!view.has_live_key) row.lacks = NameOf(Skip::kDeadKey);
+    row.lacks = dead;
     if (!view.has_room) row.lacks = NameOf(Skip::kLimited);
     row.state = NameOf(view.state);
     row.last_resort = view.last_resort;

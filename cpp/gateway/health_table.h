@@ -38,6 +38,8 @@ enum class Skip : uint8_t {
   kGone,         // the newest snapshot has not its provider any more, or none of the keys
 };
 std::string_view NameOf(Skip skip);
+// The same in words, behind the number of those that are passed over for it.
+std::string_view SentenceOf(Skip skip);
 
 class HealthTable;
 struct EndpointEntry;
@@ -160,6 +162,7 @@ class HealthTable : public HealthReader {
   void Fill(const HealthQuestion& question, uint64_t attempt, const KeyChoice& key,
             EndpointEntry* endpoint, ProviderEntry* provider, Permit* permit) const;
   static bool IsOutdated(const Permit& permit);
+  std::string_view WordOfDeadKeys(EndpointEntry* entry, TimePoint now) const;
   HealthAnswer Pick(const HealthQuestion& question, uint64_t attempt, TimePoint now) const;
   KeyChoice ChooseKey(const HealthQuestion& question, EndpointEntry* endpoint,
                       ProviderEntry* provider, TimePoint now) const;

@@ -32,12 +32,12 @@ std::string GoDuration(Duration d) {
   return text + "s";
 }
 
-std::string_view WhoseLimit(LimitScope scope) {
+std::string WhoseLimit(LimitScope scope, std::string_view model) {
   switch (scope) {
     case LimitScope::kKey:
       return "this API key";
     case LimitScope::kKeyModel:
-      return "this API key, for this model,";
+      return "this API key, for '" + std::string(model) + "',";
     case LimitScope::kApp:
       return "the app of this API key";
     case LimitScope::kOrg:
@@ -45,7 +45,7 @@ std::string_view WhoseLimit(LimitScope scope) {
     case LimitScope::kGateway:
       return "this gateway";
     case LimitScope::kModel:
-      return "this model at this gateway";
+      return "the model '" + std::string(model) + "'";
     case LimitScope::kProvider:
     case LimitScope::kProviderKey:
     case LimitScope::kEndpoint:
@@ -54,12 +54,20 @@ std::string_view WhoseLimit(LimitScope scope) {
   return "whoever answers this";
 }
 
+// "60 requests a minute", or "2 requests at once, 60 a minute" where fewer may come in an instant.
+std::string OfAMinute(const LimitRefusal& refusal, std::string_view unit) {
+  const bool bursts =
+      refusal.kind == RefusalKind::kWait && refusal.burst > 0 && refusal.burst != refusal.limit;
+  if (!bursts) return Counted(refusal.limit, unit) + " a minute";
+  return Counted(refusal.burst, unit) + " at once, " + std::to_string(refusal.limit) + " a minute";
+}
+
 std::string LimitInWords(const LimitRefusal& refusal) {
   switch (refusal.dimension) {
     case LimitDimension::kRequestsPerMinute:
-      return Counted(refusal.limit, "request") + " a minute";
+      return OfAMinute(refusal, "request");
     case LimitDimension::kTokensPerMinute:
-      return Counted(refusal.limit, "token") + " a minute";
+      return OfAMinute(refusal, "token");
     case LimitDimension::kRequestsPerDay:
       return Counted(refusal.limit, "request") + " a day (UTC)";
     case LimitDimension::kTokensPerDay:
@@ -70,8 +78,8 @@ std::string LimitInWords(const LimitRefusal& refusal) {
   return Counted(refusal.limit, "request") + " at once";
 }
 
-std::string Sentence(const LimitRefusal& refusal) {
-  const std::string whose(WhoseLimit(refusal.scope));
+std::string Sentence(const LimitRefusal& refusal, std::string_view model) {
+  const std::string whose = WhoseLimit(refusal.scope, model);
   const std::string limit = LimitInWords(refusal);
   switch (refusal.kind) {
     case RefusalKind::kBusy:
@@ -133,12 +141,13 @@ std::string Quota(const LimitLeft& left) {
 
 }  // namespace
 
-Error RefusedByLimit(const LimitRefusal& refusal, std::optional<Duration> queued) {
+Error RefusedByLimit(const LimitRefusal& refusal, std::string_view model,
+                     std::optional<Duration> queued) {
   using enum RefusalKind;
   ErrorCode code = ErrorCode::kRateLimitExceeded;
   if (refusal.kind == kNever) code = ErrorCode::kRateLimitClosed;
   if (refusal.kind == kTooLarge) code = ErrorCode::kRequestTooLargeForLimit;
-  Error error = MakeError(code, Sentence(refusal));
+  Error error = MakeError(code, Sentence(refusal, model));
   if (refusal.kind == kWait) error.retry_after_ms = MillisecondsUp(refusal.wait);
   error.facts.push_back({"limit", Fact(refusal)});
   if (queued) error.facts.push_back({"queued_ms", std::to_string(queued->ns / kMs)});

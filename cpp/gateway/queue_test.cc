@@ -65,6 +65,10 @@ TEST_F(QueueTest, WaitsForASlotAndIsServedInTurn) {
     EXPECT_EQ(Await(ids[i]).status, 200);
     EXPECT_EQ(waiting(), static_cast<int64_t>(i < 3 ? 2 - i : 0));
     EXPECT_LE(running(), 1);
+    const std::string& kept = seen_[ids[i]].row->routing;
+    const std::string waited = "\"queued_ms\":" + std::to_string(1000 * i) + "}";
+    EXPECT_EQ(kept.find(waited) != std::string::npos, i > 0) << kept;
+    EXPECT_EQ(seen_[ids[i]].row->queued, Duration::Seconds(static_cast<int64_t>(i)));
     for (size_t k = i + 1; k < ids.size(); ++k) EXPECT_FALSE(seen_[ids[k]].row);
   }
   EXPECT_EQ(clock_.Now(), TimePoint{1'000'000'000} + Duration::Seconds(4));

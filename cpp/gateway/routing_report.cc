@@ -79,18 +79,26 @@ void WriteOrder(const Route& route, JsonWriter* json) {
 
 namespace {
 
-// "gpt-5-mini by openai, after groq (429)".
+// "gpt-5-mini by openai, after groq (429)", "gpt-5-mini by openai, quicker than groq".
 std::string Summary(const ExchangeRecord& row) {
   // Nor is the model named then: it may be one that this key does not see.
   if (row.provider.empty()) return "nobody was asked";
   std::string text = row.model + " by " + row.provider;
+  std::string slower;
+  bool failed = false;
   for (size_t i = 0; i + 1 < row.tried.size(); ++i) {
-    text += i == 0 ? ", after " : ", ";
-    text += row.tried[i].provider;
-    text += row.tried[i].status == 0 ? std::string(" (no answer)")
-                                     : " (" + std::to_string(row.tried[i].status) + ')';
+    const AttemptRecord& each = row.tried[i];
+    if (each.error == kHedgeLost) {
+      slower = ", quicker than " + each.provider;
+      continue;
+    }
+    text += failed ? ", " : ", after ";
+    failed = true;
+    text += each.provider;
+    text +=
+        each.status == 0 ? std::string(" (no answer)") : " (" + std::to_string(each.status) + ')';
   }
-  return text;
+  return text + slower;
 }
 
 }  // namespace
@@ -145,7 +153,8 @@ std::string WriteRouting(Explain how, const ExchangeRecord& row, const Route& ro
 
 namespace {
 
-std::string WriteFirst(const Route& route, std::span<const Skip> skipped, size_t most) {
+std::string WriteFirst(const Route& route, std::span<const Skip> skipped, Duration queued,
+                       size_t most) {
   std::string out;
   JsonWriter json(&out);
   json.Object();
@@ -162,6 +171,7 @@ std::string WriteFirst(const Route& route, std::span<const Skip> skipped, size_t
     const std::string_view word = SkippedFor(skipped, i);
     json.Key("excluded_by");
     word.empty() ? json.Null() : json.String(word);
+    if (!word.empty()) json.Key("detail").String(SentenceOf(skipped[i]));
     json.End();
   }
   json.End();
@@ -180,6 +190,7 @@ std::string WriteFirst(const Route& route, std::span<const Skip> skipped, size_t
   const auto beyond = [most](size_t size) { return size - std::min(most, size); };
   json.Key("more_candidates").Integer(beyond(route.candidates.size()));
   json.Key("more_excluded").Integer(beyond(route.excluded.size()) + route.more_excluded);
+  if (queued.ns > 0) json.Key("queued_ms").Integer(queued.ns / 1'000'000);
   json.End();
   return out;
 }
@@ -191,12 +202,12 @@ bool HasLeftOut(const Route& route, std::span<const Skip> skipped) {
   return !skipped.empty() || std::ranges::any_of(route.excluded, connected);
 }
 
-std::string WriteStoredRouting(const Route& route, std::span<const Skip> skipped) {
+std::string WriteStoredRouting(const Route& route, std::span<const Skip> skipped, Duration queued) {
   size_t most = 16;
-  std::string out = WriteFirst(route, skipped, most);
+  std::string out = WriteFirst(route, skipped, queued, most);
   while (out.size() > kMaxStoredRouting && most > 0) {
     most /= 2;
-    out = WriteFirst(route, skipped, most);
+    out = WriteFirst(route, skipped, queued, most);
   }
   return out;
 }

@@ -89,7 +89,21 @@ TEST(RoutingReport, TellsHowTheOrderCameAbout) {
       << report;
   EXPECT_NE(report.find(R"("excluded_by":"upstream_limit"},{"endpoint":"dear",)"
                         R"("model":"openai/gpt-oss-120b","excluded_by":"max_price",)"
-                        R"("detail":"costs more than max_price"}],"more_excluded":3,)"),
+                        R"("detail":"costs more than provider.max_price"}],"more_excluded":3,)"),
+            std::string::npos)
+      << report;
+}
+
+TEST(RoutingReport, TheOneThatLostAgainstAHedgeHasNotFailed) {
+  ExchangeRecord row;
+  row.model = "a/m";
+  row.provider = "quick";
+  row.tried = {{"down", 500, "upstream_error", {}},
+               {"slow", 0, std::string(kHedgeLost), {}},
+               {"quick", 200, "", {}}};
+  const std::string report =
+      WriteRouting(Explain::kSeekroute, row, RouteBy("auto"), TwoProviders(), 2);
+  EXPECT_NE(report.find(R"("summary":"a/m by quick, after down (500), quicker than slow")"),
             std::string::npos)
       << report;
 }
@@ -123,17 +137,26 @@ TEST(RoutingReport, WhatARowKeepsTellsWhoWasLeftOutAndPassedOver) {
   dear.Add(Excluded::kMaxPrice);
   route.excluded.push_back({&model, "dear", "max_price", model.endpoints.data(), dear});
   EXPECT_TRUE(HasLeftOut(route, {}));
-  EXPECT_EQ(WriteStoredRouting(route, skipped),
-            R"({"strategy":"direct","sort":"default","seed":7,"explored":false,"sticky":"off",)"
-            R"("candidates":[)"
-            R"({"endpoint":"groq","model":"openai/gpt-oss-120b","expected_usd":0,"probability":1,)"
-            R"("excluded_by":"ejected"},)"
-            R"({"endpoint":"openai/fp8","model":"openai/gpt-oss-120b","expected_usd":0,)"
-            R"("probability":0,"excluded_by":null}],"excluded":[)"
-            R"({"endpoint":"off","model":"openai/gpt-oss-120b","excluded_by":"no_key",)"
-            R"("detail":"is not connected in this gateway"},)"
-            R"({"endpoint":"dear","model":"openai/gpt-oss-120b","excluded_by":"max_price",)"
-            R"("detail":"costs more than max_price"}],"more_candidates":0,"more_excluded":0})");
+  EXPECT_EQ(
+      WriteStoredRouting(route, skipped),
+      R"({"strategy":"direct","sort":"default","seed":7,"explored":false,"sticky":"off",)"
+      R"("candidates":[)"
+      R"({"endpoint":"groq","model":"openai/gpt-oss-120b","expected_usd":0,"probability":1,)"
+      R"("excluded_by":"ejected","detail":"failed just now"},)"
+      R"({"endpoint":"openai/fp8","model":"openai/gpt-oss-120b","expected_usd":0,)"
+      R"("probability":0,"excluded_by":null}],"excluded":[)"
+      R"({"endpoint":"off","model":"openai/gpt-oss-120b","excluded_by":"no_key",)"
+      R"("detail":"is not connected in this gateway"},)"
+      R"({"endpoint":"dear","model":"openai/gpt-oss-120b","excluded_by":"max_price",)"
+      R"("detail":"costs more than provider.max_price"}],"more_candidates":0,"more_excluded":0})");
+}
+
+TEST(RoutingReport, WhatARowKeepsTellsHowLongTheRequestWaited) {
+  const Model model = TwoEndpoints();
+  const Route route = TaggedRoute(model);
+  EXPECT_EQ(WriteStoredRouting(route, {}).find("queued_ms"), std::string::npos);
+  const std::string report = WriteStoredRouting(route, {}, Duration::Milliseconds(1200));
+  EXPECT_NE(report.find(R"("more_excluded":0,"queued_ms":1200})"), std::string::npos) << report;
 }
 
 TEST(RoutingReport, WhatARowKeepsIsBounded) {

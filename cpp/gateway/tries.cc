@@ -14,10 +14,8 @@
 namespace seekroute {
 namespace {
 
-// In rows, the words of an attempt that we ended: its client left or the time was up, and another
-// one was quicker.
+// In rows, the word of an attempt that we ended: its client left or the time was up.
 constexpr std::string_view kAbandoned = "abandoned";
-constexpr std::string_view kHedgeLost = "hedge_lost";
 
 // A body is kept to the end of its request, should the provider report no usage, unless it is
 // longer: then its estimate is made at once, which takes several times as long as relaying it.

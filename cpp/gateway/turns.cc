@@ -13,35 +13,6 @@
 namespace seekroute {
 namespace {
 
-// What is said of so many that are passed over for the same reason.
-std::string_view Said(Skip skip) {
-  switch (skip) {
-    case Skip::kDeadKey:
-      return "refused the key, or has no credit";
-    case Skip::kEjected:
-      return "failed just now";
-    case Skip::kOutUntil:
-      return "asked to be left alone";
-    case Skip::kLimited:
-      return "limits the pace";
-    case Skip::kAtRate:
-    case Skip::kFull:
-      return "is at its own limit";
-    case Skip::kOverLimit:
-      return "is never asked for as many tokens";
-    case Skip::kModelLimit:
-      return "has a model at its limit";
-    case Skip::kRetryBudget:
-      return "is asked again often enough";
-    case Skip::kGone:
-      return "has left the configuration";
-    case Skip::kTried:
-    case Skip::kNone:
-      break;
-  }
-  return "was asked";
-}
-
 // Rounded up, and at least 1; 0: that is never.
 int64_t MsUntil(TimePoint at, TimePoint now) {
   if (at == TimePoint::Never()) return 0;
@@ -258,7 +229,7 @@ std::string Turns::Reasons(const std::vector<Passed>& passed) {
     }
     reasons += reasons.empty() ? ": " : ", ";
     reasons += std::to_string(std::ranges::count_if(passed, same)) + ' ';
-    reasons += Said(passed[i].skip);
+    reasons += SentenceOf(passed[i].skip);
   }
   return reasons;
 }
@@ -282,18 +253,24 @@ Error Turns::NobodyToAsk() const {
   if (all_are(Skip::kOverLimit)) return TooLargeForAll();
   const bool paced = all_are(Skip::kLimited, Skip::kAtRate, Skip::kModelLimit);
   const std::string& model = candidates()[passed_.empty() ? 0 : passed_.front().place].model->id;
-  Error error =
-      paced ? MakeError(ErrorCode::kUpstreamRateLimited,
-                        "every provider of '" + model + "' is at a limit of its pace")
-            : MakeError(ErrorCode::kNoUpstream, "no provider of '" + model +
-                                                    "' can be asked at present" + Reasons(passed_));
+  const std::string others = CountLeftOut(admission_->route);
+  std::string message;
+  if (paced) {
+    message = "every provider of '" + model + "'" + (others.empty() ? "" : " that may be asked") +
+              " is at a limit of its pace" + (others.empty() ? "" : "; of the others, " + others);
+  } else {
+    message = "no provider of '" + model + "' can be asked at present" + Reasons(passed_) +
+              (others.empty() ? "" : ", " + others);
+  }
+  Error error = MakeError(paced ? ErrorCode::kUpstreamRateLimited : ErrorCode::kNoUpstream,
+                          std::move(message));
   error.retry_after_ms = SoonestMs();
   const TimePoint now = world_->clock->Now();
   std::vector<OutAtPresent> out;
   for (const Passed& each : passed_) {
     out.push_back({.candidate = &candidates()[each.place],
                    .word = NameOf(each.skip),
-                   .detail = Said(each.skip),
+                   .detail = SentenceOf(each.skip),
                    .retry_after_ms = MsUntil(each.retry_at, now)});
   }
   error.availability = Unavailable(admission_->route, out, paced, error.retry_after_ms);

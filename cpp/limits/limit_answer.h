@@ -46,7 +46,7 @@ struct LimitRefusal {
   LimitScope scope = LimitScope::kKey;
   LimitDimension dimension = LimitDimension::kConcurrent;
   int64_t limit = 0;      // a window, or at once
-  int64_t burst = 0;      // of kTooLarge: what it gives at once
+  int64_t burst = 0;      // of kWait and kTooLarge: what it gives at once
   int64_t remaining = 0;  // of that
   int64_t window_s = 0;   // 60, 86400; 0: of those that run at once
   Duration wait = {};     // of kWait, and not a nanosecond less would do, where `exact`

@@ -209,7 +209,7 @@ TEST_F(Filters, HoldCeilingsExactlyAndWithTheMarkup) {
   EXPECT_EQ(words_["above"], "max_price");
   EXPECT_EQ(words_["marked"], "max_price");
   asked_.max_price = {.prompt = 999'999};
-  EXPECT_THAT(Asked(), testing::HasSubstr("3 cost more than max_price"));
+  EXPECT_THAT(Asked(), testing::HasSubstr("3 cost more than provider.max_price"));
   asked_.max_price = {.prompt = 1'000'000, .request = 0, .image = 0};
   EXPECT_EQ(Asked(), "at above");  // the markup alone is too much
 }
@@ -311,12 +311,13 @@ TEST_F(Filters, SayWhatWouldHelpWhereNobodyIsLeft) {
   EXPECT_EQ(refused.error().code, ErrorCode::kNoMatchingEndpoint);
   EXPECT_EQ(refused.error().message,
             "no endpoint of 'a/m' can serve this request: 3 do not offer tools, 2 cost more than "
-            "max_price; raise provider.max_price.completion to 0.9");
+            "provider.max_price; raise provider.max_price.completion to 0.9");
   EXPECT_THAT(refused.error().availability,
               testing::HasSubstr(R"("model":"a/m","considered":5,"reason":"excluded")"));
   EXPECT_THAT(refused.error().availability,
-              testing::HasSubstr(R"({"endpoint":"dear","model":"a/m","excluded_by":"max_price",)"
-                                 R"("detail":"costs more than max_price","retry_after_ms":null})"));
+              testing::HasSubstr(
+                  R"({"endpoint":"dear","model":"a/m","excluded_by":"max_price",)"
+                  R"("detail":"costs more than provider.max_price","retry_after_ms":null})"));
   EXPECT_THAT(refused.error().availability,
               testing::HasSubstr(R"("help":"raise provider.max_price.completion to 0.9")"));
   asked_.max_price = {};

@@ -138,22 +138,6 @@ std::string HelpFor(Excluded why, const FilterInputs& inputs, const Route& route
   }
 }
 
-// "3 do not offer tools, 1 costs more than max_price".
-std::string Counts(const Route& route) {
-  std::array<size_t, kExcludedCount> first{};
-  for (const OutOfRoute& each : route.excluded) {
-    if (each.endpoint != nullptr) ++first[static_cast<size_t>(each.why.first())];
-  }
-  std::string text;
-  for (size_t i = 0; i < first.size(); ++i) {
-    if (first[i] == 0) continue;
-    if (!text.empty()) text += ", ";
-    const ExcludedTraits& traits = TraitsOf(static_cast<Excluded>(i));
-    text += std::to_string(first[i]) + ' ' + std::string(first[i] == 1 ? traits.one : traits.many);
-  }
-  return text;
-}
-
 // What `availability` tells beside the endpoints.
 struct Availability {
   std::string_view model;
@@ -209,13 +193,28 @@ std::string WriteAvailability(const Availability& told, const Route& route,
 
 }  // namespace
 
+std::string CountLeftOut(const Route& route) {
+  std::array<size_t, kExcludedCount> first{};
+  for (const OutOfRoute& each : route.excluded) {
+    if (each.endpoint != nullptr) ++first[static_cast<size_t>(each.why.first())];
+  }
+  std::string text;
+  for (size_t i = 0; i < first.size(); ++i) {
+    if (first[i] == 0) continue;
+    if (!text.empty()) text += ", ";
+    const ExcludedTraits& traits = TraitsOf(static_cast<Excluded>(i));
+    text += std::to_string(first[i]) + ' ' + std::string(first[i] == 1 ? traits.one : traits.many);
+  }
+  return text;
+}
+
 Error NothingLeft(const FilterInputs& inputs, const Route& route) {
   const Model& model = *route.excluded.front().model;
   const std::string help = HelpFor(Worst(route), inputs, route);
-  Error error = MakeError(
-      ErrorCode::kNoMatchingEndpoint,
-      "no endpoint of '" + model.id + "' can serve this request: " + Counts(route) + "; " + help,
-      "model");
+  Error error = MakeError(ErrorCode::kNoMatchingEndpoint,
+                          "no endpoint of '" + model.id +
+                              "' can serve this request: " + CountLeftOut(route) + "; " + help,
+                          "model");
   error.availability =
       WriteAvailability({.model = model.id, .reason = "excluded", .help = help}, route, {});
   return error;
@@ -223,9 +222,8 @@ Error NothingLeft(const FilterInputs& inputs, const Route& route) {
 
 std::string Unavailable(const Route& route, std::span<const OutAtPresent> out, bool paced,
                         int64_t retry_after_ms) {
-  const std::string help = retry_after_ms > 0
-                               ? "send it again in " + std::to_string(retry_after_ms) + " ms"
-                               : "send it again in a moment";
+  const std::string help = retry_after_ms > 0 ? "send it again in " + SpanInWords(retry_after_ms)
+                                              : "send it again in a moment";
   return WriteAvailability({.model = route.candidates.front().model->id,
                             .reason = paced ? "rate_limited" : "unavailable",
                             .help = help,

@@ -15,6 +15,10 @@ namespace seekroute {
 // So many endpoints are told of by name.
 inline constexpr size_t kMostTold = 32;
 
+// "3 do not offer tools, 1 costs more than provider.max_price": of the endpoints that the plan left
+// out; empty where there are none.
+std::string CountLeftOut(const Route& route);
+
 // Of a route without candidates, of whose endpoints one at least was looked at: how many were left
 // out by what, the one change that would bring most of them back, and `availability`.
 Error NothingLeft(const FilterInputs& inputs, const Route& route);

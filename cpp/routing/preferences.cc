@@ -49,20 +49,23 @@ Status CheckKnown(std::string_view field, const Slugs& slugs, const Catalog& cat
 Status CheckLists(const AskedRoute& asked) {
   for (const std::string& slug : asked.only) {
     if (Covers(asked.ignore, slug)) {
-      return Contradiction("ignore", "'" + slug + "' is in only and in ignore: take it out of one");
+      return Contradiction(
+          "ignore",
+          "'" + slug + "' is in provider.only and in provider.ignore: take it out of one");
     }
   }
   if (asked.order.empty()) {
     if (!asked.has_order || asked.allow_fallbacks) return {};
-    return Contradiction("order", "expected somebody to ask: allow_fallbacks is false");
+    return Contradiction("order", "expected a provider to ask: provider.allow_fallbacks is false");
   }
   const auto ignored = [&asked](const std::string& slug) { return Covers(asked.ignore, slug); };
   if (std::ranges::all_of(asked.order, ignored)) {
-    return Contradiction("order", "all of it is in ignore: take something out of one");
+    return Contradiction("order", "all of it is in provider.ignore: take something out of one");
   }
   const auto allowed = [&asked](const std::string& slug) { return Overlaps(asked.only, slug); };
   if (!asked.only.empty() && std::ranges::none_of(asked.order, allowed)) {
-    return Contradiction("order", "none of it is in only: add something to it, or leave one out");
+    return Contradiction("order",
+                         "none of it is in provider.only: add something to it, or leave one out");
   }
   return {};
 }

@@ -30,6 +30,8 @@ struct AttemptRecord {
   std::string model = {};  // the catalog's id of the one that was asked for
 };
 inline constexpr size_t kMaxAttemptWords = 300;
+// The `error` of a call that another one, beside it, was quicker than.
+inline constexpr std::string_view kHedgeLost = "hedge_lost";
 inline constexpr size_t kMaxStoredRouting = 4096;
 
 // One row a client request that was admitted, written when it ends. No prompt, no key.
@@ -66,6 +68,10 @@ struct ExchangeRecord {
   Duration total;
   Duration first_content;  // zero when there was none
   Duration overhead;       // total without the time spent waiting for the upstream
+  // Not stored: the limit that refused it, as the fact of its error; empty: none did. And how long
+  // it waited for its limits.
+  std::string limit;
+  Duration queued;
   // How it was routed, as a JSON object of kMaxStoredRouting bytes at most; empty: there was
   // nothing to be told.
   std::string routing;

@@ -101,6 +101,14 @@ class Record:
     @property
     def total_ms(self) -> float: ...
     @property
+    def limit(self) -> str:
+        """The limit that refused it, as a JSON object; empty when none did."""
+
+    @property
+    def queued_ms(self) -> float:
+        """How long it waited for room in its limits."""
+
+    @property
     def first_content_ms(self) -> float: ...
     @property
     def overhead_ms(self) -> float: ...

@@ -31,6 +31,8 @@ _DROPPABLE = frozenset(
 )
 
 
+# What a message says that ends with the one change that would bring most endpoints back.
+_SAYS_WHAT_TO_CHANGE = "can serve this request: "
 _EMBEDDERS = (
     'name a model that makes embeddings: client.models.list(output_modalities="embeddings")'
 )
@@ -53,6 +55,8 @@ def hint_for(status: int, code: Any, param: Any = None, message: str = "") -> st
         message: What it says.
     """
     if code == "no_matching_endpoint":
+        if _SAYS_WHAT_TO_CHANGE in message:
+            return ""
         for place, hint in _ELSEWHERE.items():
             if place in message:
                 return hint

@@ -250,6 +250,13 @@ def test_hints(status: int, code: Any, words: str) -> None:
     assert bool(hint) is bool(words)
 
 
+def test_a_message_that_says_what_to_change_has_no_hint_beside_it() -> None:
+    said = "no endpoint of 'a/b' can serve this request: 1 is not free of charge; leave :free off"
+    assert hint_for(404, "no_matching_endpoint", "model", said) == ""
+    said = "no provider of 'a/b' is configured at this gateway"
+    assert "set the key" in hint_for(404, "no_matching_endpoint", "model", said)
+
+
 def test_a_parameter_that_a_model_refuses_has_its_setting_as_hint() -> None:
     for model, field in (
         ("openai/gpt-5-mini", {"temperature": 0.2}),

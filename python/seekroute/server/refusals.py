@@ -61,7 +61,7 @@ class Refusals:
 
         Args:
             fields: `request_id`, `status`, `error`, and what is known of `method`, `path`, `model`,
-                `key` and `org`.
+                `key`, `org`, the `limit` that refused it, and `queued_ms`.
         """
         if len(self._waiting) >= _MOST_WAITING:
             self._dropped += 1
@@ -83,6 +83,8 @@ class Refusals:
                 model=record.model or record.requested_model,
                 key=record.key_id,
                 org=record.org_id,
+                limit=_limit(record.limit),
+                queued_ms=round(record.queued_ms),
             )
 
     def close(self) -> None:
@@ -133,6 +135,12 @@ def refusals(data_dir: Path) -> Iterator[Mapping[str, Any]]:
                 found = json.loads(line)
                 if isinstance(found, dict) and isinstance(found.get("created"), int):
                     yield found
+
+
+def _limit(fact: str) -> dict[str, Any]:
+    """Which limit an error names, without what was left of it."""
+    told = json.loads(fact) if fact else {}
+    return {name: told[name] for name in ("scope", "dimension", "limit") if name in told}
 
 
 def _before(path: Path) -> Path:
