@@ -122,7 +122,7 @@ py::list Health(Gateway& gateway) {
     return value < 0 ? py::object(py::none()) : py::object(py::float_(value));
   };
   py::list rows;
-  for (const HealthRow& row : gateway.health().Rows(gateway.clock().Now())) {
+  for (const HealthRow& row : gateway.HealthRows()) {
     py::dict told;
     told["provider"] = row.provider;
     told["model"] = row.is_key ? py::object(py::none()) : py::object(py::str(row.model));

@@ -350,7 +350,16 @@ ReadyAnswer Gateway::Quote(const GatewayRequest& request) {
   const std::string request_id = RequestId(request.request_id);
   ReadyAnswer answer;
   if (quoted.ok()) {
-    Result<std::string> quote = WriteQuote(admission, *snapshot, options_, now);
+    const ExchangeWorld world{.options = &options_,
+                              .clock = &clock_,
+                              .keys = &keys_,
+                              .idempotency = &idempotency_,
+                              .read_outs = &read_outs_,
+                              .upstream_limiter = &upstream_limiter_,
+                              .stats = &stats_,
+                              .health = &health_};
+    const std::vector<Skip> skipped = PassedOverByLimits(admission, *snapshot, world);
+    Result<std::string> quote = WriteQuote(admission, *snapshot, options_, now, skipped);
     if (quote) {
       answer.body = std::move(*quote);
     } else {
@@ -396,6 +405,13 @@ void Gateway::AddLimitSamples(std::vector<Sample>* samples) const {
   samples->push_back({"seekroute_queue_depth", {}, static_cast<double>(waiting)});
 }
 
+std::vector<HealthRow> Gateway::HealthRows() const {
+  const LimitTime now{clock_.Now(), clock_.WallTime()};
+  std::vector<HealthRow> rows = health_.Rows(now.now);
+  AddUsedUpLimits(now, &upstream_limiter_, &rows);
+  return rows;
+}
+
 std::vector<Sample> Gateway::Samples() const {
   std::vector<Sample> samples = stats_.Samples();
   const auto add = [&samples](std::string name, auto value) {
@@ -404,7 +420,7 @@ std::vector<Sample> Gateway::Samples() const {
   add("seekroute_active_requests", active());
   add("seekroute_active_read_outs", read_outs_.taken());
   AddLimitSamples(&samples);
-  AddHealthSamples(health_.Rows(clock_.Now()), &samples);
+  AddHealthSamples(HealthRows(), &samples);
   std::shared_ptr<LedgerKeeper> ledger;
   {
     MutexLock lock(&mu_);

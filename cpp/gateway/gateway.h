@@ -102,8 +102,7 @@ class Gateway {
   size_t active() const;
 
   // Ends the engine threads; running exchanges are stopped, their ends may be lost, and the ledger
-  // is let go of.
-  // Idempotent. After it Submit() answers nothing.
+  // is let go of. Idempotent. After it Submit() answers nothing.
   void Close();
 
   // What a chat completion request would cost: admitted, routed and priced, not sent. Linear in
@@ -150,6 +149,7 @@ class Gateway {
   HealthTable& health() { return health_; }
   Mailbox& mailbox() { return mailbox_; }
   const Clock& clock() const { return clock_; }
+  std::vector<HealthRow> HealthRows() const;  // with limits that are used up
   std::vector<Sample> Samples() const;
 
  private:

@@ -23,7 +23,8 @@ struct HealthRow {
   std::string_view state;  // "ok", "degraded", "ejected", "half_open", "slow_start", "out"; of a
                            // key "ok", "bad_key", "no_credit", "forbidden", "limited"
   bool last_resort = false;
-  // What an endpoint that is well lacks to be asked: "dead_key", "upstream_limit"; else empty.
+  // What is missing to ask it: of an endpoint "dead_key", or "forbidden" or "no_model" where that
+  // is so of each key there; of either "upstream_limit". Empty: nothing.
   std::string_view lacks;
   Duration retry_in;  // until it may be asked; 0: now
   int in_flight = 0;
@@ -35,6 +36,12 @@ struct HealthRow {
   std::array<uint64_t, kEjectedForCount> ejections = {};  // by EjectedFor
   std::array<uint64_t, 3> probes = {};                    // ok, failed, unsaid
   uint64_t requests_1d = 0;
+
+  // The one word for all of it: what is missing to ask one that would be asked, else its state.
+  std::string_view shown() const {
+    const bool would = state == "ok" || state == "degraded" || state == "slow_start";
+    return would && !lacks.empty() ? lacks : state;
+  }
 };
 
 }  // namespace seekroute

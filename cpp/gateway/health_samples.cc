@@ -26,11 +26,11 @@ void AddHealthSamples(const std::vector<HealthRow>& rows, std::vector<Sample>* s
   for (const HealthRow& row : rows) {
     if (row.is_key) {
       const Labels key = {{"provider", row.provider}, {"key", row.key}};
-      add("seekroute_provider_key_state", With(key, "state", std::string(row.state)), 1);
+      add("seekroute_provider_key_state", With(key, "state", std::string(row.shown())), 1);
       continue;
     }
     const Labels labels = {{"provider", row.provider}, {"model", row.model}, {"endpoint", row.tag}};
-    add("seekroute_endpoint_state", With(labels, "state", std::string(row.state)), 1);
+    add("seekroute_endpoint_state", With(labels, "state", std::string(row.shown())), 1);
     add("seekroute_endpoint_inflight", labels, row.in_flight);
     add("seekroute_endpoint_out_until_seconds", labels, row.retry_in.ms() / 1000);
     if (row.uptime_30m >= 0) add("seekroute_endpoint_uptime_ratio", labels, row.uptime_30m);

@@ -101,6 +101,28 @@ TEST_F(HealthTableTest, HalfOfAModelsEndpointsMayBeOut) {
   }
 }
 
+TEST_F(HealthTableTest, AnEndpointWithoutAKeyTellsWhatIsSoOfAllOfThem) {
+  constexpr AttemptVerdict kForbidden{Outcome::kNeutral, Key::kForbidden, {}};
+  constexpr AttemptVerdict kNoModel{Outcome::kNeutral, Key::kNoModel, {}};
+  constexpr AttemptVerdict kBad{Outcome::kNeutral, Key::kBad, {}};
+  const auto shown = [this] { return table_.Rows(now_).front().shown(); };
+  Learn(1, 2);
+  EXPECT_EQ(Try(0, kForbidden), Skip::kNone);
+  EXPECT_EQ(shown(), "ok");
+  EXPECT_EQ(Try(0, kForbidden), Skip::kNone);
+  EXPECT_EQ(shown(), "forbidden");
+  table_.Reset("p0", now_);
+  EXPECT_EQ(Try(0, kNoModel), Skip::kNone);
+  EXPECT_EQ(Try(0, kNoModel), Skip::kNone);
+  EXPECT_EQ(shown(), "no_model");
+  for (const AttemptVerdict& other : {kForbidden, kBad}) {
+    table_.Reset("p0", now_);
+    EXPECT_EQ(Try(0, kNoModel), Skip::kNone);
+    EXPECT_EQ(Try(0, other), Skip::kNone);
+    EXPECT_EQ(shown(), "dead_key");
+  }
+}
+
 // Those that come back first.
 TEST_F(HealthTableTest, TheLastResortIsWhoIsDueFirst) {
   Learn(2);

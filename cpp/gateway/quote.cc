@@ -157,7 +157,8 @@ void WriteFirstPlaces(const Admission& admission, JsonWriter* json) {
 }  // namespace
 
 Result<std::string> WriteQuote(const Admission& admission, const Snapshot& snapshot,
-                               const GatewayOptions& options, UnixSeconds now) {
+                               const GatewayOptions& options, UnixSeconds now,
+                               std::span<const Skip> skipped) {
   const Route& planned = admission.route;
   const Ask& ask = admission.request->ask;
   const TokenEstimate& prompt = *ask.prompt;
@@ -213,7 +214,8 @@ Result<std::string> WriteQuote(const Admission& admission, const Snapshot& snaps
     const auto place = static_cast<size_t>(offer.candidate - planned.candidates.data());
     const HealthView view = place < planned.views.size() ? planned.views[place] : HealthView();
     WriteHealth(view, &json);
-    const std::string_view passed_over = PassedOver(view);
+    std::string_view passed_over = PassedOver(view);
+    if (passed_over.empty() && place < skipped.size()) passed_over = NameOf(skipped[place]);
     json.Key("excluded_by");
     passed_over.empty() ? json.Null() : json.String(passed_over);
     WritePricing(prompt.tokens, *endpoint.price, admission.profile->upstream_cost, now, &json);

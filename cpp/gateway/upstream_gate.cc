@@ -1,8 +1,11 @@
 #include "gateway/upstream_gate.h"
 
+#include <algorithm>
+#include <map>
 #include <set>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "gateway/expected_cost.h"
@@ -92,6 +95,59 @@ UpstreamGate::Answer UpstreamGate::Look(const Candidate& candidate, const Provid
              [](Limiter* limiter, const auto& whom, const auto& cost, const auto& now) {
                return Limiter::Answer{.refusal = limiter->JudgeUpstream(whom, cost, now)};
              });
+}
+
+std::vector<Skip> PassedOverByLimits(const Admission& admission, const Snapshot& snapshot,
+                                     const ExchangeWorld& world) {
+  const std::vector<Candidate>& candidates = admission.route.candidates;
+  std::vector<Skip> skipped(candidates.size(), Skip::kNone);
+  if (world.upstream_limiter == nullptr || world.upstream_limiter->AllAreFree()) return skipped;
+  const UpstreamGate gate(&admission, &world);
+  for (size_t place = 0; place < candidates.size(); ++place) {
+    const Candidate& candidate = candidates[place];
+    HealthQuestion question;
+    question.provider = &snapshot.providers[candidate.endpoint->provider];
+    question.endpoint = candidate.endpoint;
+    question.last_resort = true;
+    while (true) {
+      const HealthAnswer alive = world.health->Look(question, world.clock->Now());
+      if (alive.skip != Skip::kNone) break;  // with none of the keys that are left
+      const size_t key = alive.permit.key();
+      const UpstreamGate::Answer let = gate.Look(candidate, *question.provider, key);
+      skipped[place] = let.skip;
+      if (let.skip == Skip::kNone || !let.another_key) break;
+      question.tried_keys |= uint32_t{1} << key;
+    }
+  }
+  return skipped;
+}
+
+void AddUsedUpLimits(const LimitTime& now, Limiter* limiter, std::vector<HealthRow>* rows) {
+  if (limiter->AllAreFree()) return;
+  const auto tell = [&now](HealthRow* row, TimePoint retry_at) {
+    row->lacks = NameOf(Skip::kAtRate);
+    if (retry_at != TimePoint::Never()) row->retry_in = retry_at - now.now;
+  };
+  std::map<std::string_view, std::vector<std::string>> usable;  // keys, by provider
+  for (HealthRow& row : *rows) {
+    if (!row.is_key || row.state != "ok") continue;
+    const std::string key = row.key.empty() ? "" : ProviderKeyName(row.provider, row.key);
+    const auto refusal = limiter->JudgeUpstream({row.provider, key, {}}, {}, now);
+    if (refusal) tell(&row, RetryAt(*refusal, now.now));
+    usable[row.provider].push_back(key);
+  }
+  for (HealthRow& row : *rows) {
+    if (row.is_key || !row.lacks.empty()) continue;
+    const std::string endpoint = EndpointName(row.id);
+    TimePoint soonest = TimePoint::Never();
+    const auto refuses = [&](const std::string& key) {
+      const auto refusal = limiter->JudgeUpstream({row.provider, key, endpoint}, {}, now);
+      if (refusal) soonest = std::min(soonest, RetryAt(*refusal, now.now));
+      return refusal.has_value();
+    };
+    const std::vector<std::string>& keys = usable[row.provider];
+    if (!keys.empty() && std::ranges::all_of(keys, refuses)) tell(&row, soonest);
+  }
 }
 
 void SetUpstreamLimits(const Snapshot* before, const Snapshot& snapshot, const LimitTime& time,

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <optional>
+#include <vector>
 
 #include "gateway/admission.h"
 #include "gateway/attempt.h"
 #include "gateway/exchange_world.h"
+#include "gateway/health_row.h"
 #include "gateway/health_table.h"
 #include "limits/limiter.h"
 
@@ -37,6 +39,16 @@ class UpstreamGate {
   const Admission& admission_;
   const ExchangeWorld& world_;
 };
+
+// Why the limits of whom they ask would pass over candidates of a planned request now, by place;
+// kNone for those that they let pass, or that are out for another reason. Takes nothing.
+// Thread-safe.
+std::vector<Skip> PassedOverByLimits(const Admission& admission, const Snapshot& snapshot,
+                                     const ExchangeWorld& world);
+
+// Tells of the endpoints and keys in `rows` whose own limits let not even the smallest request pass
+// now. A look at the limiter for each key, and for each key of each endpoint.
+void AddUsedUpLimits(const LimitTime& now, Limiter* limiter, std::vector<HealthRow>* rows);
 
 // When what is refused may pass at the earliest; Never: it may not.
 TimePoint RetryAt(const LimitRefusal& refusal, TimePoint now);

@@ -172,7 +172,7 @@ TEST_F(UpstreamGateTest, WhereAllAreAtTheirRateTheTrueWaitIsTold) {
                               R"("retry_after_ms":10000})"),
             std::string::npos)
       << refused.body;
-  EXPECT_NE(refused.body.find(R"("help":"send it again in 1000 ms","retry_after_ms":1000})"),
+  EXPECT_NE(refused.body.find(R"("help":"send it again in 1 s","retry_after_ms":1000})"),
             std::string::npos)
       << refused.body;
   Wait(Duration::Milliseconds(999));
@@ -303,6 +303,52 @@ TEST_F(UpstreamGateTest, LimitsChangeWithTheSnapshotAndForgetNothing) {
   Begin();
   Begin();
   EXPECT_EQ(asked_.back(), "p one");
+}
+
+TEST_F(UpstreamGateTest, WhatIsUsedUpIsToldOfEndpointsAndKeys) {
+  limits_ = [](Snapshot* to) {
+    to->providers[0].limits = Of({.requests_per_minute = 60, .burst_requests = 2});
+    to->providers[0].keys[0].limits = Of({.requests_per_minute = 60, .burst_requests = 1});
+    to->endpoint_limits[EndpointIdOf("q", "up", "", "")] =
+        Of({.requests_per_minute = 6, .burst_requests = 1});
+  };
+  Sell();
+  const auto used_up = [this] {
+    std::vector<HealthRow> rows = table_.Rows(clock_.Now());
+    AddUsedUpLimits(Now(), &upstream_limiter_, &rows);
+    Words names;
+    for (const HealthRow& row : rows) {
+      if (row.lacks.empty()) continue;
+      EXPECT_EQ(row.shown(), "upstream_limit");
+      EXPECT_GT(row.retry_in.ns, 0);
+      names.push_back(row.is_key ? row.provider + '#' + row.key : row.tag);
+    }
+    return names;
+  };
+  EXPECT_EQ(used_up(), Words{});
+  AskNow();
+  EXPECT_EQ(used_up(), Words{"p#k1"});
+  AskNow();
+  EXPECT_EQ(used_up(), (Words{"p", "p#k1", "p#k2"}));
+  AskNow();
+  EXPECT_EQ(used_up(), (Words{"p", "q", "p#k1", "p#k2"}));
+  EXPECT_EQ(asked_, (Words{"p one", "p two", "q q"}));
+}
+
+TEST_F(UpstreamGateTest, WhoIsLeftOutByTheRequestIsNotSaidToBeAtALimit) {
+  limits_ = [](Snapshot* to) {
+    to->providers[0].limits = Of({.requests_per_minute = 60, .burst_requests = 1});
+  };
+  Sell();
+  constexpr const char* kNotQ = R"(,"provider":{"ignore":["q"]})";
+  EXPECT_EQ(AskNow(kNotQ).status, 200);
+  const Seen refused = AskNow(kNotQ);
+  EXPECT_EQ(refused.status, 429);
+  EXPECT_NE(
+      refused.body.find("every provider of 'a/m' that may be asked is at a limit of its pace; "
+                        "of the others, 1 is left out by provider.ignore"),
+      std::string::npos)
+      << refused.body;
 }
 
 class ModelLimitsTest : public UpstreamGateTest {

@@ -156,6 +156,24 @@ def test_who_fails_is_left_out_until_it_is_asked_again(two: Two) -> None:
     assert two.next_record().provider == "first"
 
 
+def test_what_is_so_of_each_key_at_an_endpoint_is_its_state(two: Two) -> None:
+    two.begin()
+    for status, word in ((403, "forbidden"), (404, "no_model"), (401, "dead_key")):
+        two.begin()
+        two.first.default = Status(status)
+        for i in range(2):  # 404: the other key is not asked for the same request
+            body = [{"role": "user", "content": f"{word} {i}"}]
+            assert two.server.chat(model=MODEL, messages=body).status == 200
+            two.next_record()
+        rows = two.server.gateway.core.health()
+        (row,) = (row for row in rows if row["tag"] == "first" and row["model"] == "up-model")
+        assert row["lacks"] == word
+        metrics = two.server.request("GET", "/metrics").body.decode()
+        state = f'{{endpoint="first",model="up-model",provider="first",state="{word}"}} 1.0'
+        assert f"seekroute_endpoint_state{state}" in metrics
+    two.begin()
+
+
 def test_a_clients_errors_eject_nobody(two: Two) -> None:
     two.begin()
     two.first.default = Status(400)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,9 +11,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from seekroute.cli.root import app
 from seekroute.testing import Gate, MockProvider, Text
-from serving import PATIENCE, RunningServer, read_until, read_until_closed, running_server
+from serving import (
+    PATIENCE,
+    RunningServer,
+    chat_body,
+    read_until,
+    read_until_closed,
+    running_server,
+)
 
 MODEL = "acme/twice"
 
@@ -113,6 +123,49 @@ def test_an_endpoint_at_its_limit_is_passed_over(two: Two) -> None:
     for _ in range(2):
         assert two.server.chat(model=MODEL).status == 200
     assert two.posts() == (1, 1)
+
+
+def told_by(two: Two, *words: str) -> Any:
+    """What a command says in JSON."""
+    words = ("--data-dir", str(two.server.service.data_dir), *words, "--json")
+    result = CliRunner().invoke(app, words, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def test_a_limit_that_is_used_up_is_shown_before_anybody_asks(two: Two) -> None:
+    two.limit(provider=0, requests_per_minute=1)
+    (key,) = two.server.service.control.keys.list()
+
+    def shown() -> list[dict[str, Any]]:
+        headers = {"Content-Type": "application/json"}
+        answer = two.server.request("POST", "/v1/quote", chat_body(model=MODEL), headers).json()
+        quoted = {each["provider"]: each["excluded_by"] for each in answer["candidates"]}
+        routed = told_by(two, "route", "--model", MODEL, "--as", key.id)["endpoints"]["available"]
+        rows = [row for row in told_by(two, "providers", "status", "--all") if row["key"] is None]
+        path = f"/v1/models/{MODEL}/endpoints"
+        listed = two.server.request("GET", path).json()["data"]["endpoints"]
+        metrics = two.server.request("GET", "/metrics").body.decode().splitlines()
+        state = 'seekroute_endpoint_state{endpoint="first",model="up",provider="first",state="'
+        return [
+            quoted,
+            {each["provider"]: each["excluded_by"] for each in routed},
+            {row["provider"]: row["lacks"] for row in rows if row["model"] == "up"},
+            {each["tag"]: each["status"] for each in listed},
+            {"state": [x.removeprefix(state) for x in metrics if x.startswith(state)]},
+        ]
+
+    none = {"first": None, "second": None}
+    nothing = {"first": "", "second": ""}
+    well = {"first": 0, "second": 0}
+    assert shown() == [none, none, nothing, well, {"state": ['ok"} 1.0']}]
+    assert two.server.chat(model=MODEL).status == 200
+    word = "upstream_limit"
+    limited = {"first": word, "second": None}
+    lacks = {"first": word, "second": ""}
+    full = {"first": -5, "second": 0}
+    assert shown() == [limited, limited, lacks, full, {"state": [word + '"} 1.0']}]
+    assert two.posts() == (1, 0)
 
 
 def test_what_never_fits_goes_where_it_does_and_is_else_not_to_be_sent_again(two: Two) -> None:

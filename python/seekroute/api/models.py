@@ -35,9 +35,10 @@ _MOST_COMPARED: Final = 64  # characters of an unknown name
 _MOST_NAME: Final = 100
 
 
-# OpenRouter's numbers: 0 is well, and the lower the worse.
+# OpenRouter's numbers: 0 is healthy, and the lower the worse.
 _STATUS: Final = {"degraded": -1, "half_open": -2, "ejected": -3, "out": -5}
-_UNASKABLE: Final = -10
+# What is missing to ask an endpoint, whatever its state.
+_LACKS: Final = {"dead_key": -10, "forbidden": -10, "no_model": -10, "upstream_limit": -5}
 _PERCENTILES: Final = ("p50", "p75", "p90", "p99")
 
 
@@ -60,9 +61,9 @@ def figures(health: Mapping[str, Any]) -> dict[str, Any]:
         found = health.get(name)
         return None if found is None else dict(zip(_PERCENTILES, found, strict=True))
 
-    lacks = health.get("lacks") == "dead_key"
+    state = _STATUS.get(health.get("state", ""), 0)
     return {
-        "status": _UNASKABLE if lacks else _STATUS.get(health.get("state", ""), 0),
+        "status": min(state, _LACKS.get(health.get("lacks", ""), 0)),
         "uptime_last_5m": percent("uptime_5m"),
         "uptime_last_30m": percent("uptime_30m"),
         "uptime_last_1d": percent("uptime_1d"),
