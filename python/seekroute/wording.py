@@ -1,4 +1,4 @@
-"""Numbers of things, in words."""
+"""Numbers of things, and spans of time, in words."""
 
 from __future__ import annotations
 
@@ -15,3 +15,29 @@ def number_of(number: int, one: str, many: str = "") -> str:
         ('1 request', '0 requests', '2 entries')
     """
     return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+def span_of(ms: float) -> str:
+    """A span of time as it is read: in milliseconds below a second, then in larger units.
+
+    Args:
+        ms: milliseconds; no less than 0.
+
+    Example:
+        >>> span_of(827), span_of(1240), span_of(59_000), span_of(599_952), span_of(5_430_000)
+        ('827 ms', '1.2 s', '59 s', '10 min', '1 h 30 min')
+    """
+    if ms < 999.5:
+        return f"{ms:.0f} ms"
+    if ms < 9950:
+        return f"{ms / 1000:.1f}".removesuffix(".0") + " s"
+    seconds = round(ms / 1000)
+    if seconds < 60:
+        return f"{seconds} s"
+    if seconds < 3600:
+        return _two(*divmod(seconds, 60), "min", "s")
+    return _two(*divmod(seconds // 60, 60), "h", "min")
+
+
+def _two(large: int, small: int, of_large: str, of_small: str) -> str:
+    return f"{large} {of_large}" + (f" {small} {of_small}" if small else "")

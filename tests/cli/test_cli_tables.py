@@ -9,7 +9,8 @@ import pytest
 import money_cli
 from money_cli import on_terminal, run, run_json
 from seekroute.cli import shared
-from seekroute.cli.layout import layout
+from seekroute.cli.layout import alignment, filled, layout
+from seekroute.wording import span_of
 from serving import running_server
 
 BIG = "98765.123456789"
@@ -181,3 +182,39 @@ def test_ids_that_are_no_random_ones_are_not_cut() -> None:
     assert shared._short_id(f"key_{'0' * 32}") == "key_0000000000…"
     for id_ in ("somebody/a_model-of-a-long-name", "stripe:evt_0123456789abcdef", "org_1"):
         assert shared._short_id(id_) == id_
+
+
+def test_numbers_stand_by_their_ends() -> None:
+    cells = [{"n": "1,234", "time": "827 ms", "share": "-", "id": "12", "none": "-"}]
+    cells.append({"n": "-", "time": "1.2 s", "share": "99.8%", "id": "12a", "none": "-"})
+    found = {column: alignment(cells, column) for column in cells[0]}
+    assert found == {
+        **{"n": "right", "time": "right", "share": "right"},
+        **{"id": "left", "none": "left"},
+    }
+
+
+def test_a_column_without_a_value_is_left_out_where_it_may_be() -> None:
+    cells = [{"a": "-", "b": "-", "c": "-"}, {"a": "-", "b": "1", "c": "-"}]
+    assert filled(cells, ("a", "b", "c"), spare=("a", "b")) == ["b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("ms", "words"),
+    [
+        (0, "0 ms"),
+        (999.4, "999 ms"),
+        (999.5, "1 s"),
+        (1240, "1.2 s"),
+        (9949, "9.9 s"),
+        (9951, "10 s"),
+        (59_400, "59 s"),
+        (59_600, "1 min"),
+        (599_952, "10 min"),
+        (545_000, "9 min 5 s"),
+        (3_600_000, "1 h"),
+        (5_430_000, "1 h 30 min"),
+    ],
+)
+def test_a_span_is_said_in_the_unit_that_is_read(ms: float, words: str) -> None:
+    assert span_of(ms) == words

@@ -100,7 +100,7 @@ def test_a_narrow_terminal_is_drawn_anew_also_after_a_restart(
         with running_server(tmp_path, **settings_of(mock)) as server:
             screen = terminal(46)
             # It says what it leaves out, and is not blank.
-            screen.until(lambda drawn: "are well, and were not asked" in " ".join(drawn.split()))
+            screen.until(lambda drawn: "are healthy, and were not asked" in " ".join(drawn.split()))
             assert server.chat(model=MODEL).status == 200
             drawn = screen.until(lambda drawn: "host/fp8" in drawn)
             assert "key" in drawn

@@ -78,6 +78,25 @@ def test_a_table_names_models_shares_costs_and_the_seed(run: Run) -> None:
     assert "expected usd" in f"{head}{rows}"
 
 
+def test_a_narrow_terminal_shows_tags_whole_and_numbers_by_their_ends() -> None:
+    settings = json.loads(Path("seekroute.yaml").read_text(encoding="utf-8"))
+    (model,) = settings["models"]
+    model["id"] = "an-author-of-models/" + "with-a-long-name-" * 3
+    for each in model["endpoints"]:
+        each.update(quantization="fp8", region="eu-west")
+    Path("seekroute.yaml").write_text(json.dumps(settings), encoding="utf-8")
+    words = ("route", "-m", model["id"], "--seed", "1")
+    _, head, _, *rows = money_cli.on_terminal(*words, width=80)
+    assert max(map(len, (head, *rows))) <= 80
+    shown = "\n".join(rows)
+    for tag in ("cheap/fp8-eu-west", "dear/fp8-eu-west"):
+        assert f"│ {tag} " in shown
+    costs = re.findall(r"│ *(0\.\d+) │", shown)
+    assert len(costs) == 2
+    ends = {row.index(cost) + len(cost) for row in rows for cost in costs if cost in row}
+    assert len(ends) == 1
+
+
 def test_a_printed_route_is_as_long_as_its_table() -> None:
     with seekroute.Client(config="seekroute.yaml") as client:
         found = client.route("Hi", model="own/m", draw=7, simulate=4)
@@ -104,7 +123,7 @@ def test_a_body_says_where_it_may_go(run: Run) -> None:
     assert [row["endpoint"] for row in found["endpoints"]["available"]] == ["cheap"]
     (left_out,) = found["excluded"]
     assert (left_out["provider"], left_out["reason"]) == ("dear", "max_price")
-    assert left_out["detail"] == "costs more than max_price"
+    assert left_out["detail"] == "costs more than provider.max_price"
 
 
 def test_whoever_has_no_price_that_low_is_told_what_would_do() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +17,9 @@ from bare_cli import unconfigure
 from seekroute.cli.root import app
 from seekroute.ledger import Ledger
 from seekroute.money import nano
+from seekroute.server.refusals import refusals
 from seekroute.testing import MockProvider, Status, Text, Usage
-from serving import Answer, RunningServer, running_server
+from serving import PATIENCE, Answer, RunningServer, running_server
 
 ONE, OTHER = "acme/one", "acme/other"
 WELL = Text("Well.", usage=Usage(100, 10))
@@ -110,7 +112,8 @@ def test_a_row_tells_each_attempt_s_model_and_why_it_was_made(world: World) -> N
     assert f"cheap\t{ONE}\t503\t" in text
     assert "order: drawn by seed" in text
     assert "cost, USD" in text
-    for nothing in ("False", "refunded", "cached tokens", "first content ms"):
+    assert re.search(r"^total +\d+ ms$", text, re.MULTILINE)
+    for nothing in ("False", "refunded", "cached tokens", "first content"):
         assert nothing not in text
     world.cheap.default = Status(503)
     world.dear.queue(Status(503))
@@ -136,7 +139,7 @@ def test_who_was_left_out_or_passed_over_is_told_with_words(world: World) -> Non
         "endpoint": "dear",
         "model": ONE,
         "excluded_by": "max_price",
-        "detail": "costs more than max_price",
+        "detail": "costs more than provider.max_price",
     }
     world.cheap.default = Status(503, headers={"retry-after": "60"})
     assert world.ask().status == 200
@@ -144,6 +147,9 @@ def test_who_was_left_out_or_passed_over_is_told_with_words(world: World) -> Non
     report = json.loads(world.row(answer)["routing"])
     words = {each["endpoint"]: each["excluded_by"] for each in report["candidates"]}
     assert words == {"cheap": "out_until", "dear": None}
+    assert report["candidates"][0]["detail"] == "asked to be left alone"
+    text = command(world, "logs", "show", world.row(answer)["generation"]).stdout
+    assert "out_until\tasked to be left alone\n" in text
     shown = json.loads(
         command(world, "logs", "show", "--json", world.row(answer)["generation"]).stdout
     )
@@ -152,6 +158,22 @@ def test_who_was_left_out_or_passed_over_is_told_with_words(world: World) -> Non
     assert 'seekroute_excluded_total{word="max_price"}' in metrics
     assert 'seekroute_excluded_total{word="out_until"}' in metrics
     assert 'seekroute_retries_total{class="overloaded"}' in metrics
+
+
+def test_a_429_tells_which_limit_refused(world: World) -> None:
+    world.server.gateway.set_limits("model", ONE, {"requests_per_day": 0})
+    try:
+        refused = world.ask()
+    finally:
+        world.server.gateway.set_limits("model", ONE, None)
+    assert refused.status == 429
+    assert b"the model 'acme/one' is limited to 0 requests a day" in refused.body
+    until = time.monotonic() + PATIENCE
+    while not (lines := [x for x in refusals(world.data_dir) if x.get("limit")]):
+        assert time.monotonic() < until
+    assert lines[0]["limit"] == {"scope": "model", "dimension": "requests_per_day", "limit": 0}
+    text = command(world, "logs", "show", lines[0]["request_id"]).stdout
+    assert re.search(r"^limit +0 requests_per_day \(model\)$", text, re.MULTILINE)
 
 
 def test_the_steps_of_a_request_are_timed_for_who_asks(world: World) -> None:

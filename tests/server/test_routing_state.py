@@ -164,7 +164,9 @@ def test_percentiles_are_told_by_name(asked: Any, monkeypatch: pytest.MonkeyPatc
     assert "\t10 ms\t30 ms\t4.5\t50\n" in asked("providers", "status").stdout
 
 
-def test_commands_see_how_providers_do_and_take_a_key_for_well(tmp_path: Path, asked: Any) -> None:
+def test_commands_see_the_health_of_providers_and_mark_one_as_healthy(
+    tmp_path: Path, asked: Any
+) -> None:
     with MockProvider() as mock, running_server(tmp_path, **settings_of(mock, KEYS)) as server:
         dead = kill_a_key(server, mock)
         found = json.loads(asked("providers", "status", "--json").stdout)
@@ -181,8 +183,14 @@ def test_commands_see_how_providers_do_and_take_a_key_for_well(tmp_path: Path, a
             "reset": 1
         }
         assert set(states(server).values()) == {"ok"}
-        assert "host/fp8: 1 taken" in asked("providers", "reset", "host/fp8").stdout
-        assert "host: 3 taken" in asked("providers", "reset", "host").stdout
+        assert (
+            "host/fp8: marked 1 endpoint or key as healthy"
+            in asked("providers", "reset", "host/fp8").stdout
+        )
+        assert (
+            "host: marked 3 endpoints and keys as healthy"
+            in asked("providers", "reset", "host").stdout
+        )
         assert "knows no endpoint" in asked("providers", "reset", "hosts", code=1).output
     assert "no server runs" in asked("providers", "status", code=1).output
 

@@ -79,7 +79,7 @@ def ask_server(
         SeekrouteError: no server runs there, or it does not answer.
     """
     folder = options.folder()
-    pid = server_of(folder, "nothing is known of how providers do")
+    pid = server_of(folder, "nothing is known of the health of providers")
     with options.open_control() as control:
         n = control.questions.put(kind, name)
         told = await_answer(folder, pid, lambda: control.questions.get(n).told, _PATIENCE_S)

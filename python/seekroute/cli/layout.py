@@ -2,10 +2,32 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
+from typing import Final, Literal
 
 _BORDER = 3  # of a column: a line and a space on either side; the table has one more line
 _LEAST = 4  # characters that a folded column keeps where nothing else helps
+NOTHING: Final = "-"  # the cell of a value that there is not
+_NUMBER: Final = re.compile(r"[-+]?\d[\d,]*(\.\d+)?( ?%| (ms|s|min|h))?")
+
+
+def alignment(cells: Sequence[Mapping[str, str]], column: str) -> Literal["left", "right"]:
+    """Numbers stand below one another by their ends, and words by their beginnings."""
+    told = [row[column] for row in cells if row[column] != NOTHING]
+    numbers = bool(told) and all(map(_NUMBER.fullmatch, told))
+    return "right" if numbers else "left"
+
+
+def filled(
+    cells: Sequence[Mapping[str, str]], columns: Sequence[str], spare: Collection[str]
+) -> list[str]:
+    """The columns without those that can be done without and have nothing in any row."""
+    return [
+        column
+        for column in columns
+        if column not in spare or any(row[column] != NOTHING for row in cells)
+    ]
 
 
 def layout(

@@ -36,7 +36,7 @@ from seekroute.cli.shared import (
     shared,
 )
 from seekroute.errors import SeekrouteError
-from seekroute.wording import number_of
+from seekroute.wording import number_of, span_of
 
 if TYPE_CHECKING:
     from seekroute.ledger import Ledger, Row
@@ -213,11 +213,9 @@ def show(
         say("\nattempts:")
         columns = ("provider", "model", "status", "error", "waited_ms", "suspected_usd", "words")
         read = [_read_attempt(attempt) for attempt in attempts]
-        spare = ("suspected_usd", "waited_ms", "model", "words")
-        folded = ("provider", "model", "words")
-        shown = [
-            name for name in columns if name != "suspected_usd" or any(row[name] for row in read)
-        ]
+        spare = ("suspected_usd", "waited", "model", "words")
+        folded = ("model", "words")
+        shown = ["waited" if name == "waited_ms" else name for name in columns]
         print_rows(read, columns, as_json=False, spare=spare, folded=folded, shown=shown)
     if routing is not None:
         say()
@@ -228,8 +226,10 @@ def _say_routing(routing: Mapping[str, Any]) -> None:
     """Why a request went where it went, and who was left out for what."""
     sort = routing["sort"]
     drawn = f"sorted by {sort}" if sort != "default" else f"drawn by seed {routing['seed']}"
-    explored = ", the first to learn how it does" if routing["explored"] else ""
+    explored = ", the first to learn how it performs" if routing["explored"] else ""
     say(f"order: {drawn}{explored}; its model was found as {routing['strategy']}")
+    if queued := routing.get("queued_ms"):
+        say(f"waited for room in its limits: {span_of(queued)}")
     rows = [
         {
             "endpoint": each["endpoint"],
@@ -242,8 +242,8 @@ def _say_routing(routing: Mapping[str, Any]) -> None:
         for each in (*routing["candidates"], *routing["excluded"])
     ]
     columns = ("endpoint", "model", "share", "expected_usd", "excluded_by", "why")
-    spare = ("expected_usd", "model", "share", "why")
-    print_rows(rows, columns, as_json=False, spare=spare, folded=("endpoint", "model", "why"))
+    spare = ("expected_usd", "model", "share", "excluded_by", "why")
+    print_rows(rows, columns, as_json=False, spare=spare, folded=("model", "why"))
     if more := routing["more_candidates"] + routing["more_excluded"]:
         say(f"and {number_of(more, 'more endpoint')}")
 
@@ -277,15 +277,21 @@ def _since(ledger: Ledger, org: str, key: str, last: int) -> list[Row]:
 
 
 def _read(fields: Fields) -> Fields:
-    """What of a request a person reads: first what its client can name it by. Amounts tell their
-    unit; a nought or a no that nothing follows from is left out."""
+    """What of a request a person reads: first what its client can name it by. Amounts and spans
+    tell their unit; a nought or a no that nothing follows from is left out."""
     read = {"request_id": fields["request_id"]}
     for name, value in without_repeats(fields).items():
         if name in _FLAGS:
             value = "yes" if value else None
         elif name in _UNLESS_ZERO and not float(value):
             value = None
-        if value is not None:
+        if value is None:
+            continue
+        if name.endswith("_ms"):
+            read[name.removesuffix("_ms")] = span_of(value)
+        elif name == "limit":
+            read[name] = f"{value['limit']:,} {value['dimension']} ({value['scope']})"
+        else:
             read[f"{name}, USD" if f"{name}_nano" in fields else name] = value
     return read
 
@@ -338,6 +344,8 @@ def _refused_fields(
         "settlement": "refused",
         "status": line.get("status"),
         "error": line.get("error", ""),
+        "limit": line.get("limit"),
+        "queued_ms": line.get("queued_ms"),
     }
 
 
@@ -351,7 +359,8 @@ def _read_attempt(attempt: Fields) -> Fields:
     """An attempt as a person reads it: a dash for no answer, no error and no words."""
     dashed = {name: attempt[name] or None for name in ("status", "error", "words")}
     suspected = attempt["suspected"] if float(attempt["suspected"]) else None
-    return {**attempt, **dashed, "suspected_usd": suspected}
+    waited = span_of(attempt["waited_ms"])
+    return {**attempt, **dashed, "suspected_usd": suspected, "waited": waited}
 
 
 _RENAMED = ("created", "ended", "org", "key", "attempts", "routing", "hold_seq", "end_seq")

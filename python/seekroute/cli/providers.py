@@ -1,4 +1,4 @@
-"""`seekroute providers`: how the providers of the running server do."""
+"""`seekroute providers`: the health of the running server's providers."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from seekroute.cli.asking_server import ask_server
-from seekroute.cli.layout import layout
+from seekroute.cli.layout import NOTHING, alignment, filled, layout
 from seekroute.cli.shared import JsonOption, Shared, print_json, print_rows, say, shared
 from seekroute.errors import SeekrouteError
 from seekroute.visible import visible
-from seekroute.wording import number_of
+from seekroute.wording import number_of, span_of
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-app = typer.Typer(no_args_is_help=True, help="See how providers do; take one for well again.")
+app = typer.Typer(no_args_is_help=True, help="See the health of providers; mark one as healthy.")
 
 _AGAIN_S: Final = 2.0
 _COLUMNS: Final = (
@@ -32,9 +32,14 @@ _PERCENTILES_OF: Final = ("ttft_ms_", "tokens_per_second_")
 _PERCENTILES: Final = ("p50", "p75", "p90", "p99")
 _KEY_COLUMNS: Final = ("key", "state", "until")
 # What a narrow terminal does without.
-_SPARE: Final = ("requests", "ttft_p90", "tokens_per_s", "in_flight", "ttft_p50", "uptime")
-_FOLDED: Final = ("endpoint", "model")
+_SPARE: Final = (
+    *("requests", "ttft_p90", "tokens_per_s", "in_flight", "ttft_p50", "uptime"),
+    "until",
+)
+_FOLDED: Final = ("model",)
 _LEAST_FOLDED: Final = 12
+# States in which an endpoint is asked.
+_ASKED: Final = ("ok", "degraded", "slow_start")
 _COLORS: Final = {
     "ok": "green",
     "slow_start": "cyan",
@@ -52,12 +57,13 @@ def status(
         bool, typer.Option("--watch", help="Show it again every 2 s, until Ctrl-C.")
     ] = False,
     everyone: Annotated[
-        bool, typer.Option("--all", help="Also who is well and was not asked for a day.")
+        bool,
+        typer.Option("--all", help="Also those that are healthy and were not asked for a day."),
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Show the endpoints and provider keys of the running server: those that were asked in the
-    last day, or are not well.
+    last day, or are not healthy.
 
     Of each it tells the state, until when it is left out, and of its own traffic the uptime of 30
     minutes, and the time to first content and the tokens a second of 5 minutes; a dash where fewer
@@ -86,13 +92,14 @@ def reset(
     ],
     as_json: JsonOption = False,
 ) -> None:
-    """Let the running server take an endpoint, a key or a provider for well, as if it had never
+    """Let the running server mark an endpoint, a key or a provider as healthy, as if it had never
     failed. Its figures stay: the uptime, the requests, the time to first content."""
     count = ask_server(shared(ctx), "reset", name)["reset"]
     if as_json:
         print_json({"reset": count})
     elif count:
-        say(f"{name}: {count} taken for well again")
+        what = number_of(count, "endpoint or key", "endpoints and keys")
+        say(f"{name}: marked {what} as healthy")
     if not count:
         raise SeekrouteError(
             f"the server knows no endpoint, key or provider {name!r}: seekroute providers status "
@@ -113,7 +120,7 @@ def _named(name: str, value: Any) -> Any:
 
 
 def _worth_showing(health: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Those that were asked lately, their providers' keys, and whoever is not well."""
+    """Those that were asked lately, their providers' keys, and all that are not healthy."""
     asked = {row["provider"] for row in health if row["requests_1d"] or row["in_flight"]}
 
     def is_worth_it(row: Mapping[str, Any]) -> bool:
@@ -171,7 +178,7 @@ def _watch(options: Shared, *, everyone: bool) -> None:
 def _rows(
     health: Sequence[Mapping[str, Any]],
 ) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
-    """What is shown of endpoints, and of the keys of providers: who is out comes first."""
+    """What is shown of endpoints, and of the keys of providers: those that are out come first."""
     ordered = sorted(health, key=lambda row: _state(row) == "ok")
     return (
         [_endpoint(row) for row in ordered if row["key"] is None],
@@ -180,8 +187,10 @@ def _rows(
 
 
 def _state(row: Mapping[str, Any]) -> str:
+    """The one word for all of it, as `seekroute_endpoint_state` has it: what is missing to ask one
+    that would be asked, else its state."""
     state: str = row["state"]
-    return row["lacks"] or state if state == "ok" else state
+    return row["lacks"] or state if state in _ASKED else state
 
 
 def _endpoint(row: Mapping[str, Any]) -> dict[str, str]:
@@ -192,26 +201,23 @@ def _endpoint(row: Mapping[str, Any]) -> dict[str, str]:
         "model": row["model"],
         "state": _state(row) + (" (last resort)" if row["last_resort"] else ""),
         "until": _until(row["retry_in_ms"]),
-        "in_flight": str(row["in_flight"]),
+        "in_flight": f"{row['in_flight']:,}",
         "uptime": "-" if uptime is None else f"{uptime:.1%}",
-        "ttft_p50": "-" if waits is None else f"{waits['p50']} ms",
-        "ttft_p90": "-" if waits is None else f"{waits['p90']} ms",
-        "tokens_per_s": "-" if rates is None else str(rates["p50"]),
-        "requests": str(row["requests_1d"]),
+        "ttft_p50": "-" if waits is None else span_of(waits["p50"]),
+        "ttft_p90": "-" if waits is None else span_of(waits["p90"]),
+        "tokens_per_s": "-" if rates is None else f"{rates['p50']:,}",
+        "requests": f"{row['requests_1d']:,}",
     }
 
 
 def _key(row: Mapping[str, Any]) -> dict[str, str]:
     name = row["provider"] + (f"#{row['key']}" if row["key"] else "")
-    return {"key": name, "state": row["state"], "until": _until(row["retry_in_ms"])}
+    return {"key": name, "state": _state(row), "until": _until(row["retry_in_ms"])}
 
 
 def _until(ms: int) -> str:
     """In how long it may be asked; a dash: now."""
-    if ms <= 0:
-        return "-"
-    seconds = -(-ms // 1000)
-    return f"{seconds} s" if seconds < 120 else f"{seconds // 60} min {seconds % 60} s"
+    return NOTHING if ms <= 0 else span_of(-(-ms // 1000) * 1000)
 
 
 def _screen(health: Sequence[Mapping[str, Any]], *, everyone: bool, width: int) -> RenderableType:
@@ -227,8 +233,8 @@ def _screen(health: Sequence[Mapping[str, Any]], *, everyone: bool, width: int) 
     if rest := len(health) - len(shown):
         text = number_of(
             rest,
-            "more is well, and was not asked in the last day: --all shows it",
-            "more are well, and were not asked in the last day: --all shows them",
+            "more is healthy, and was not asked in the last day: --all shows it",
+            "more are healthy, and were not asked in the last day: --all shows them",
         )
         parts.append(Text(text, style="dim"))
     return Group(*parts)
@@ -239,12 +245,14 @@ def _table(rows: Sequence[Mapping[str, str]], columns: Sequence[str], width: int
     from rich.text import Text
 
     cells = [{column: visible(row[column]) for column in columns} for row in rows]
+    columns = filled(cells, columns, _SPARE)
     widths = layout(
         cells, columns, spare=_SPARE, folded=_FOLDED, least_folded=_LEAST_FOLDED, width=width
     )
     table = Table()
     for column, size in widths.items():
-        table.add_column(column.replace("_", " "), overflow="fold", width=size)
+        justify = alignment(cells, column)
+        table.add_column(column.replace("_", " "), overflow="fold", width=size, justify=justify)
     for line in cells:
         color = _COLORS.get(line["state"].partition(" ")[0], "red")
         # Text, not str: names are shown literally, square brackets too.

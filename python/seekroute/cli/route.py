@@ -121,7 +121,7 @@ def _say_route(routing: Routing) -> None:
     rows = [{name: value or None for name, value in row.items()} for row in routing.rows()]
     columns = list(rows[0]) if rows else []
     spare = ("first_in_draws", "expected_usd")
-    print_rows(rows, columns, as_json=False, spare=spare, folded=("endpoint", "model", "status"))
+    print_rows(rows, columns, as_json=False, spare=spare, folded=("model", "status"))
     if order := routing.order():
         say(order, err=True)  # beside the lines of a table in a pipe
 

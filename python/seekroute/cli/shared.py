@@ -220,6 +220,7 @@ def print_rows(
     """Print rows: as JSON whole, else `columns`, as a table or, into a pipe, tab-separated.
 
     A table shows a number, an amount, a status and a time whole, or not the column: see `layout`.
+    A spare column without a value in any row is left out.
 
     Args:
         rows: of the same fields.
@@ -234,7 +235,7 @@ def print_rows(
     from rich.table import Table
     from rich.text import Text
 
-    from seekroute.cli.layout import layout
+    from seekroute.cli.layout import alignment, filled, layout
 
     if as_json:
         print_json(rows)
@@ -248,18 +249,20 @@ def print_rows(
         typer.echo("none yet")
         return
     columns = shown or columns
+    cells = [{column: _table_cell(row[column]) for column in columns} for row in rows]
+    columns = filled(cells, columns, spare)
     fitted = partial(
         layout, spare=spare, folded=folded, least_folded=least_folded, width=console.width
     )
-    cells = [{column: _cell(row[column]) for column in columns} for row in rows]
     widths = fitted(cells, columns)
-    if any(widths.get(column, 0) < len(cell) for row in cells for column, cell in row.items()):
+    if any(widths.get(column, 0) < len(row[column]) for row in cells for column in columns):
         rows = [_shortened(row) for row in rows]
-        cells = [{column: _cell(row[column]) for column in columns} for row in rows]
+        cells = [{column: _table_cell(row[column]) for column in columns} for row in rows]
         widths = fitted(cells, columns)
     table = Table()
     for column, width in widths.items():
-        table.add_column(column.replace("_", " "), overflow="fold", width=width)
+        justify = alignment(cells, column)
+        table.add_column(column.replace("_", " "), overflow="fold", width=width, justify=justify)
     for line in cells:
         # Text, not str: names are shown literally, square brackets too.
         table.add_row(*(Text(line[column]) for column in widths))
@@ -316,6 +319,10 @@ def print_line(row: Fields, columns: Sequence[str], *, as_json: bool) -> None:
         typer.echo(visible_json(json.dumps(row, ensure_ascii=False)))
     else:
         typer.echo("\t".join(_cell(row[column]) for column in columns))
+
+
+def _table_cell(value: Any) -> str:
+    return f"{value:,}" if type(value) is int else _cell(value)
 
 
 def _cell(value: Any) -> str:

@@ -81,7 +81,7 @@ class RoutingSettings(Strict):
     in the order of the catalog."""
     max_price_jump: Annotated[float, Field(ge=0, le=1_000_000)] = 3.0
     """An endpoint that the request does not name is passed over if it is expected to cost more than
-    so many times what the cheapest does; 0: never."""
+    so many times what the cheapest that the request may use does; 0: never."""
     explore: Annotated[float, Field(ge=0, le=1)] = 0.01
     """Share of streams that are first sent to an endpoint of which little is known, if it costs at
     most a quarter more."""

@@ -413,8 +413,8 @@ class Question:
     """What a command asks of the running server. A row of `questions`.
 
     Attributes:
-        kind: `health` asks for the state of all endpoints and provider keys; `reset` to take what
-            is called `name` for well again; `quote` where the request in `name` would go.
+        kind: `health` asks for the state of all endpoints and provider keys; `reset` to mark
+            what is called `name` as healthy; `quote` where the request in `name` would go.
         told: the answer, as JSON.
     """
 

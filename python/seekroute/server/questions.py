@@ -54,7 +54,7 @@ class Questions:
         if kind == "reset":
             count = core.reset_health(name)
             if count:
-                _log.info("taken for well again: %s", name)
+                _log.info("marked as healthy: %s", name)
             return {"reset": count}
         return {"health": core.health()}
 
