@@ -162,8 +162,8 @@ TEST_F(NewestSecretTest, ALateWordOfAnOldSecretSaysNothingOfTheNew) {
       Swap();
       health_.Tell(late.permit, nothing_left, clock_.Now());
       EXPECT_EQ(skip(), replaced ? Skip::kNone : Skip::kLimited);
-      health_.Report(std::move(late.permit), {Outcome::kNeutral, key, Duration::Seconds(55)}, {}, {},
-                     0, clock_.Now());
+      health_.Report(std::move(late.permit), {Outcome::kNeutral, key, Duration::Seconds(55)}, {},
+                     {}, 0, clock_.Now());
       EXPECT_EQ(skip() == Skip::kNone, replaced) << static_cast<int>(key);
     }
   }

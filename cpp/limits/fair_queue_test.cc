@@ -106,7 +106,7 @@ TEST_F(FairQueueTest, WhoPassesSpendsItsShareOfEachRound) {
   }
   EXPECT_EQ(passed, 70);  // of eight rounds: in the last one it is the other's turn
   EXPECT_EQ(queue().CostBefore(2, 5, 1), 80);
-  EXPECT_EQ(queue().CostBefore(3, 5, 1), 0);  // another one has its own share of this round
+  EXPECT_EQ(queue().CostBefore(3, 5, 1), 0);   // another one has its own share of this round
   EXPECT_EQ(queue().CostBefore(1, 5, 1), 80);  // behind its own
   EXPECT_EQ(Order(), "a");
   // A weight is as many shares, and each has its own.

@@ -154,8 +154,8 @@ struct Limiter::Pick {
   };
   std::array<Each, kLimitScopes> all;
   Domain* own = nullptr;
-  std::string_view org, key;     // whose request it is
-  int64_t weight = 1;            // of the organization, in queues
+  std::string_view org, key;  // whose request it is
+  int64_t weight = 1;         // of the organization, in queues
 
   void Add(LimitScope scope, Holder* holder, Domain* domain, const LimitTime& time) {
     if (holder != nullptr) all[static_cast<size_t>(scope)] = {holder, domain, time};
