@@ -277,7 +277,9 @@ def test_wrong_files_list_all_their_problems(text: str, paths: str) -> None:
 
 
 def test_yes_is_no_number_of_requests() -> None:
-    problems = refused("limits: {gateway: {concurrent: true}, defaults: {key: {tokens_per_day: no}}}")
+    problems = refused(
+        "limits: {gateway: {concurrent: true}, defaults: {key: {tokens_per_day: no}}}"
+    )
     assert problems["limits.gateway.concurrent"].message == "expected an integer, found true"
     assert problems["limits.defaults.key.tokens_per_day"].message == (
         "expected an integer, found false"
