@@ -13,7 +13,9 @@
 #include "bindings/dict_fields.h"
 #include "bindings/pybind.h"
 #include "bindings/released_gil.h"
+#include "routing/auto/auto_router.h"
 #include "routing/auto/auto_scorer.h"
+#include "wire/openai/excerpt.h"
 
 namespace py = pybind11;
 
@@ -193,6 +195,35 @@ py::tuple ScoreTexts(const AutoScorer& scorer, const std::vector<py::bytes>& tex
                         BytesOf(priors), BytesOf(spans));
 }
 
+// The models of the weights in the order in which `auto` would ask them, by its own rules. `costs`:
+// of a request, in pico-USD, by model. `quality`: what is said of each of them before anything is
+// learned.
+py::tuple RankModels(const std::shared_ptr<AutoScorer>& scorer, const py::bytes& excerpt,
+                     const std::vector<uint64_t>& costs, double quality,
+                     const std::string& strategy) {
+  const auto named = AutoStrategyNamed(strategy);
+  if (!named) throw py::value_error("there is no such strategy");
+  std::vector<PooledModel> pool;
+  std::vector<AutoOffer> offers;
+  for (const AutoWeights::PerModel& model : scorer->weights().models) {
+    if (pool.size() == costs.size()) break;
+    offers.push_back(
+        {.model = static_cast<uint32_t>(pool.size()), .cost_pico = costs[pool.size()]});
+    pool.push_back({model.name, quality, model.name});
+  }
+  if (costs.size() != scorer->weights().models.size()) {
+    throw py::value_error("costs: not one for each model");
+  }
+  const AutoRouter router = Unwrap(AutoRouter::Make(std::move(pool), {}, scorer));
+  const AutoJudgement judged = router.Judge(std::string_view(excerpt));
+  py::list ranked;
+  for (const AutoVerdict& verdict : router.Rank(judged, offers, *named)) {
+    ranked.append(py::make_tuple(verdict.offer.model, verdict.quality, verdict.score,
+                                 NameOf(verdict.reason)));
+  }
+  return py::make_tuple(judged.difficulty, ranked);
+}
+
 // A linear model that learns of texts one after the other. All words are as rare.
 class OnlineTexts {
  public:
@@ -255,7 +286,7 @@ void BindAuto(py::module_& m) {
            py::arg("table"))
       .def_property_readonly("checksum", &StaticVectors::checksum);
 
-  py::class_<AutoScorer>(m, "AutoScorer", py::is_final())
+  py::class_<AutoScorer, std::shared_ptr<AutoScorer>>(m, "AutoScorer", py::is_final())
       .def(py::init([](const py::bytes& weights, std::shared_ptr<StaticVectors> vectors) {
              return Unwrap(AutoScorer::Make(Unwrap(ReadAutoWeights(std::string_view(weights))),
                                             std::move(vectors)));
@@ -285,7 +316,9 @@ void BindAuto(py::module_& m) {
                                                      weights.has(AutoMember::kTrees),
                                                      weights.has(AutoMember::kNeighbours));
                              })
-      .def("score", &ScoreTexts, py::arg("texts"), py::arg("ask_neighbours"));
+      .def("score", &ScoreTexts, py::arg("texts"), py::arg("ask_neighbours"))
+      .def("rank", &RankModels, py::arg("excerpt"), py::arg("costs"), py::arg("quality"),
+           py::arg("strategy"));
 
   py::class_<OnlineTexts>(m, "OnlineLinearModel", py::is_final())
       .def(py::init([](const py::bytes& spreads) {
@@ -307,6 +340,10 @@ void BindAuto(py::module_& m) {
     for (const CounterName& each : CounterNames()) counters.emplace_back(each.name, each.is_log);
     return counters;
   });
+  m.def(
+      "excerpt_of",
+      [](const py::bytes& content) { return py::bytes(ExcerptOf(std::string_view(content))); },
+      py::arg("content"));
   m.def(
       "auto_vectors_checksum",
       [](const py::bytes& weights) {

@@ -454,6 +454,12 @@ class AutoScorer:
         """Ranks and qualities (texts, models), members and leads (texts, models, 3) and priors
         (texts) as float32; nanoseconds (texts) as int64."""
 
+    def rank(
+        self, excerpt: bytes, costs: Sequence[int], quality: float, strategy: str
+    ) -> tuple[float, list[tuple[int, float, float, str]]]:
+        """The difficulty; place, quality, score and reason of each model, the chosen one first.
+        `costs` are pico-USD a request, `quality` what each model has before it is learned of."""
+
 @final
 class OnlineLinearModel:
     """A linear model that learns of texts one after the other; not thread-safe."""
@@ -470,6 +476,9 @@ class OnlineLinearModel:
 
 def auto_counters() -> list[tuple[str, bool]]:
     """The counters of a prompt by name; whether each is the natural logarithm of 1 + a number."""
+
+def excerpt_of(content: bytes) -> bytes:
+    """Of the `content` of a message, in JSON, what routing by content looks at."""
 
 def auto_vectors_checksum(weights: bytes) -> int:
     """Of the table of word vectors that weights were trained with; 0: with none. CoreError."""

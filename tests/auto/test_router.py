@@ -6,6 +6,7 @@ import json
 import math
 import subprocess
 import sys
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,50 @@ def test_it_says_what_the_core_says(router: seekroute.Router, tmp_path: Path) ->
     short = router.explain("apples")
     assert weak.quality < short.models[0].quality - 0.3
     assert strong.rank > short.models[1].rank
+
+
+def test_the_core_decides_by_quality_and_cost(router: seekroute.Router) -> None:
+    costs = {"weak": "0.0001", "strong": 0.01}
+    long, short = "apples and pears " * 20, "apples and pears"
+    found = {
+        (text, strategy): router.decide(text, strategy=strategy, costs=costs).model
+        for text in (long, short)
+        for strategy in ("quality", "balanced")
+    }
+    # What the weak model fails at is worth the strong one, and nothing else is.
+    assert found[long, "quality"] == found[long, "balanced"] == "strong"
+    assert found[short, "balanced"] == "weak"
+    decision = router.decide([{"role": "user", "content": long}], costs=costs)
+    assert decision.strategy == "balanced"
+    assert {each.model: each.cost for each in decision.verdicts} == {
+        "weak": Decimal("0.0001"),
+        "strong": Decimal("0.01"),
+    }
+    assert decision.verdicts[0].score >= decision.verdicts[1].score
+    # What is better and cheaper is asked by any strategy.
+    for strategy in auto.scoring.STRATEGIES:
+        assert (
+            router.decide(long, strategy=strategy, costs={"weak": 1, "strong": 1}).model == "strong"
+        )
+    assert "strong" in str(seekroute.shown.bundle(decision)["text/plain"])
+
+
+def test_a_decision_by_the_catalogs_prices() -> None:
+    rated = [
+        {"prompt": row["prompt"], "scores": {"gpt-4o-mini": row["weak"], "gpt-4o": row["strong"]}}
+        for row in rows(60)
+    ]
+    router = seekroute.Router().fit(rated, models=["gpt-4o-mini", "gpt-4o"])
+    costs = {each.model: each.cost for each in router.decide("apples").verdicts}
+    assert 0 < costs["gpt-4o-mini"] < costs["gpt-4o"] < 1
+
+
+def test_a_decision_is_refused_in_words(router: seekroute.Router) -> None:
+    with pytest.raises(SeekrouteError, match="give one of balanced, cost, latency, quality"):
+        router.decide("a", strategy="cheap", costs={"weak": 1, "strong": 1})
+    for costs in (None, {"weak": 1}, {"weak": 1, "strong": -1}, {"weak": 1, "strong": "much"}):
+        with pytest.raises(SeekrouteError, match="is not known: give costs="):
+            router.decide("a", costs=costs)
 
 
 def test_weights_are_saved_and_loaded(router: seekroute.Router, tmp_path: Path) -> None:
@@ -139,6 +184,9 @@ def test_of_a_long_text_both_ends_count() -> None:
     text = "a" * 3000 + "b" * 3000
     assert excerpt_of(text) == b"a" * 2048 + b"b" * 2048
     assert len(excerpt_of("c" * 4096)) == 4096
+    parts = [{"type": "text", "text": each} for each in ("a", "", "b")]
+    assert excerpt_of([{"role": "user", "content": parts}]) == b"a\nb"
+    assert excerpt_of("\u00e9" * 5000).decode() == "\u00e9" * 2048
 
 
 def test_a_router_without_weights_says_what_to_do(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-// Internal to wire/: what of a prompt a model is chosen by.
+// For wire/ and the bindings: what of a prompt a model is chosen by.
 #pragma once
 
 #include <span>

@@ -25,7 +25,7 @@ from seekroute.auto.evaluation import (
 )
 from seekroute.auto.online import Feedback, OnlineReport, evaluate_online
 from seekroute.auto.outcomes import Outcomes, outcomes_of, read_outcomes
-from seekroute.auto.router import Explanation, ModelExplanation, Router
+from seekroute.auto.router import Decision, Explanation, ModelExplanation, Router, Verdict
 from seekroute.auto.scoring import (
     Features,
     Scorer,
@@ -41,6 +41,7 @@ from seekroute.auto.training import Rated, Trainer, train
 
 __all__ = [
     "PUBLISHED",
+    "Decision",
     "Explanation",
     "Features",
     "Feedback",
@@ -55,6 +56,7 @@ __all__ = [
     "Scores",
     "Split",
     "Trainer",
+    "Verdict",
     "WordVectors",
     "as_bytes",
     "evaluate",

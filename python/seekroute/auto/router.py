@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,10 +14,11 @@ from seekroute.auto.evaluation import Report, evaluate_weights
 from seekroute.auto.outcomes import Outcomes, outcomes_of, read_outcomes
 from seekroute.auto.scoring import (
     MEMBERS,
+    STRATEGIES,
     Scorer,
     WordVectors,
-    as_bytes,
     counters_of,
+    excerpt,
     scan,
     scorer_of,
     shipped_vectors,
@@ -28,7 +31,9 @@ from seekroute.shown import Bundle, Shown, bundle, register
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_KEPT: Final = 4096  # bytes of a text that are looked at; of a longer one, half from each end
+
+_PICO: Final = 10**12  # in a USD
+_MOST_USD: Final = 1_000_000  # of a request: its pico-USD are within 64 bits
 
 RatedRows = Outcomes | Rated | str | Path | Iterable[Mapping[str, Any]]
 """Rated prompts: read already, a file of them, or rows as `read_outcomes` reads them."""
@@ -105,6 +110,56 @@ class Explanation(Shown):
 
     def __str__(self) -> str:
         return bundle(self)["text/plain"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a decision says of one model.
+
+    Attributes:
+        model: Its name.
+        quality: The probability that it serves the prompt well, as a server takes it.
+        cost: What a request is expected to cost with it, in USD.
+        score: What the strategy goes by.
+        reason: Why it has its place, in a word: see `docs/auto.md`.
+    """
+
+    model: str
+    quality: float
+    cost: Decimal
+    score: float
+    reason: str
+
+
+@dataclass(frozen=True)
+class Decision(Shown):
+    """Which model `model: "auto"` would ask, and which it would fall back on.
+
+    Attributes:
+        strategy: By which it was made.
+        verdicts: Of all models, the chosen one first.
+    """
+
+    strategy: str
+    verdicts: list[Verdict]
+
+    @property
+    def model(self) -> str:
+        """The chosen one."""
+        return self.verdicts[0].model
+
+    @property
+    def reason(self) -> str:
+        """Why it was chosen."""
+        return self.verdicts[0].reason
+
+    def table(self) -> list[list[str]]:
+        """The verdicts as text, the head first."""
+        rows = [["model", "quality", "cost, USD", "score", "reason"]]
+        for each in self.verdicts:
+            numbers = [f"{each.quality:.3f}", f"{each.cost:f}", f"{each.score:.3f}"]
+            rows.append([each.model, *numbers, each.reason])
+        return rows
 
 
 class Router(Shown):
@@ -212,6 +267,39 @@ class Router(Shown):
             revision=scorer.revision,
         )
 
+    def decide(
+        self,
+        prompt: str | Sequence[Mapping[str, Any]],
+        *,
+        strategy: str = "balanced",
+        costs: Mapping[str, Decimal | str | int | float] | None = None,
+    ) -> Decision:
+        """Which model `model: "auto"` would ask for a prompt, if all of the weights' models could
+        serve it; the core decides. Latency is unknown here: by it the prices decide.
+
+        Args:
+            prompt: As in `explain`.
+            strategy: "balanced", "cost", "latency" or "quality".
+            costs: What a request costs with each model, in USD. Default: what a short one does at
+                the cheapest endpoint in the packaged catalog.
+
+        Raises:
+            SeekrouteError: There are no weights yet, no such strategy, no message of a user, or a
+                model whose cost is not known.
+        """
+        scorer = self._ready()
+        if strategy not in STRATEGIES:
+            raise SeekrouteError(f"strategy: give one of {', '.join(STRATEGIES)}, not {strategy!r}")
+        usd = {name: _cost_of(name, costs) for name in scorer.models}
+        pico = [int(amount * _PICO) for amount in usd.values()]
+        return Decision(
+            strategy=strategy,
+            verdicts=[
+                Verdict(model, quality, usd[model], score, reason)
+                for model, quality, score, reason in scorer.rank(excerpt_of(prompt), pico, strategy)
+            ],
+        )
+
     def evaluate(
         self, outcomes: RatedRows, *, models: Sequence[str] = (), published: str | None = None
     ) -> Report:
@@ -256,8 +344,8 @@ class Router(Shown):
 
 
 def excerpt_of(prompt: str | Sequence[Mapping[str, Any]]) -> bytes:
-    """What is looked at of a prompt: a text, or the text of the last message of a user. Of more
-    than 4 KiB the first and the last 2 KiB.
+    """What a server looks at of a prompt: a text, or the text of the last message of a user. Of
+    more than 4 KiB the first and the last 2 KiB.
 
     Raises:
         SeekrouteError: There is no message of a user.
@@ -269,10 +357,43 @@ def excerpt_of(prompt: str | Sequence[Mapping[str, Any]]) -> bytes:
         content = next((each.get("content") for each in reversed(prompt) if _is_users(each)), None)
         if content is None:
             raise SeekrouteError("there is no message of a user: give one, or a text")
-        parts = content if not isinstance(content, str) else [{"text": content}]
-        prompt = "".join(part["text"] for part in parts if isinstance(part.get("text"), str))
-    (text,) = as_bytes([prompt])
-    return text if len(text) <= _KEPT else text[: _KEPT // 2] + text[-_KEPT // 2 :]
+        prompt = content
+    return excerpt(json.dumps(prompt).encode())
+
+
+def _cost_of(model: str, costs: Mapping[str, Decimal | str | int | float] | None) -> Decimal:
+    """In USD, not above a million."""
+    if costs is None:
+        found = _catalog_cost(model)
+    else:
+        said = costs.get(model)
+        try:
+            found = None if said is None else Decimal(str(said))
+        except InvalidOperation:
+            found = None
+    if found is None or not 0 <= found <= _MOST_USD:
+        raise SeekrouteError(
+            f"what a request costs with {model} is not known: give costs={{{model!r}: USD, ...}}"
+        )
+    return found
+
+
+def _catalog_cost(model: str) -> Decimal | None:
+    """Of a short request at the cheapest endpoint in the packaged catalog."""
+    from seekroute.config.catalog import packaged_catalog
+    from seekroute.config.price_jumps import short_request_costs
+    from seekroute.config.prices import endpoint_table
+
+    catalog = packaged_catalog()
+    known = catalog.resolve(model)
+    if known is None:
+        return None
+    candidates = [
+        {"price": endpoint_table(catalog, known, each), "max_output": each.max_output}
+        for each in known.endpoints
+    ]
+    row = {"output": known.kind, "max_output": known.max_output or 0, "candidates": candidates}
+    return min(short_request_costs(row), default=None)
 
 
 def _is_users(message: Mapping[str, Any]) -> bool:
@@ -308,6 +429,12 @@ def _explanation_bundle(explanation: Explanation) -> Bundle:
     return _joined([rows_bundle(*each) for each in explanation.tables().items()])
 
 
+def _decision_bundle(decision: Decision) -> Bundle:
+    from seekroute.client.show.display import rows_bundle
+
+    return rows_bundle(f"auto, {decision.strategy}: {decision.model}", decision.table())
+
+
 def _report_bundle(report: Report) -> Bundle:
     from seekroute.client.show.display import rows_bundle
 
@@ -328,6 +455,7 @@ def _joined(bundles: Sequence[Bundle]) -> Bundle:
     return {kind: gap.join(each[kind] for each in bundles) for kind, gap in gaps.items()}
 
 
+register(Decision, _decision_bundle)
 register(Explanation, _explanation_bundle)
 register(Report, _report_bundle)
 register(Router, _router_bundle)

@@ -22,6 +22,10 @@ COUNTERS: Final = 27
 DENSE: Final = 43  # counters, then the numbers of the vector
 WORD_BUCKETS: Final = 1 << 16
 QUANTILES: Final = 1001
+STRATEGIES: Final = ("balanced", "cost", "latency", "quality")
+_UNTOLD_QUALITY: Final = (
+    0.7  # of a model of which none is declared: a server's, where all are alike
+)
 MEMBERS: Final = ("linear", "trees", "neighbours")
 UNRATED: Final = 255  # of a stored outcome, which else is 0 to 254
 _MOST_TABLE: Final = 32 << 20  # bytes of a table of word vectors
@@ -90,6 +94,17 @@ def shipped_vectors() -> WordVectors:
     from importlib.resources import files
 
     return WordVectors((files("seekroute") / "data" / "word_vectors.bin").read_bytes())
+
+
+def excerpt(content: bytes) -> bytes:
+    """What a server looks at of the `content` of a message, in JSON: a string, or parts.
+
+    >>> excerpt(b'"Hello!"')
+    b'Hello!'
+    """
+    from seekroute import _core
+
+    return _core.excerpt_of(content)
 
 
 def scan(texts: list[bytes], vectors: WordVectors | None = None) -> Features:
@@ -277,6 +292,23 @@ class Scorer:
         """Those of MEMBERS that are there and count."""
         there = zip(MEMBERS, self._core.members, self.shares, strict=True)
         return [name for name, is_there, share in there if is_there and share > 0]
+
+    def rank(
+        self, text: bytes, costs: Sequence[int], strategy: str
+    ) -> list[tuple[str, float, float, str]]:
+        """The models in the order in which `model: "auto"` would ask them.
+
+        Args:
+            text: What is looked at of the prompt.
+            costs: Of a request with each of the models, in pico-USD.
+            strategy: One of STRATEGIES.
+
+        Returns:
+            The name, the quality, the score and the reason of each.
+        """
+        _, ranked = self._core.rank(text, costs, _UNTOLD_QUALITY, strategy)
+        models = self.models
+        return [(models[place], quality, score, why) for place, quality, score, why in ranked]
 
     def score(self, texts: list[bytes], *, neighbours: bool = True) -> Scores:
         """Scores texts. Without `neighbours` that member is not asked."""
