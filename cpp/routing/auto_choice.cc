@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <optional>
-#include <utility>
 
 #include "routing/auto/auto_router.h"
 
@@ -64,8 +63,7 @@ AutoRoute ChooseModel(const AutoAsk& ask, std::span<const PlannedModel> models,
       if (!places[*pooled]) continue;
       each.model_rank = *places[*pooled];
     }
-    if (kept != i) (*ranked)[kept] = std::move(each);
-    ++kept;
+    (*ranked)[kept++] = each;
   }
   ranked->resize(kept);
   return told;
