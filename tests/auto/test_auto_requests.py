@@ -382,7 +382,7 @@ def test_wrong_settings_are_refused(
 
 
 def test_weights_of_no_use_are_refused(
-    tmp_path: Path, upstream: MockProvider, weights: Path
+    tmp_path: Path, upstream: MockProvider, weights: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def problem(file: Path, **auto: Any) -> str:
         overrides = learned(upstream, file, **auto)
@@ -395,3 +395,6 @@ def test_weights_of_no_use_are_refused(
     damaged.write_bytes(weights.read_bytes()[:-1])
     assert "train" in problem(damaged)
     assert "trained_as" in problem(weights, models=[{"model": WEAK}])
+    monkeypatch.setattr("seekroute.config.auto_pool._MOST_WEIGHTS", 1000)
+    with pytest.raises(ConfigError, match="it is another file"):
+        problem(weights)

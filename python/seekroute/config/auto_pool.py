@@ -20,6 +20,7 @@ __all__ = ["auto_pool"]
 _CHEAPEST: Final = 0.6
 _DEAREST: Final = 0.8
 _ONLY: Final = 0.7
+_MOST_WEIGHTS: Final = 256 << 20  # bytes: more than the core takes of 32 models
 
 
 def auto_pool(
@@ -87,11 +88,15 @@ def _weights(settings: Settings) -> bytes | None:
     at = "routing.auto.weights"
     file = Path(settings._folder) / name
     try:
-        return file.read_bytes()
+        with file.open("rb") as stream:
+            found = stream.read(_MOST_WEIGHTS + 1)
+        if len(found) <= _MOST_WEIGHTS:
+            return found
+        message = f"{file} has more than {_MOST_WEIGHTS >> 20} MiB: it is another file"
     except OSError as error:
         message = f"{file} cannot be read: {error.strerror}"
-        hint = "seekroute router train writes such a file"
-        raise ConfigError([Problem(at, message, hint, settings.origin_detail(at))]) from None
+    hint = "seekroute router train writes such a file"
+    raise ConfigError([Problem(at, message, hint, settings.origin_detail(at))])
 
 
 def _vectors() -> bytes:
