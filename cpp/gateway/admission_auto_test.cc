@@ -218,6 +218,27 @@ TEST_F(AdmitAuto, AsksALastResortLast) {
   EXPECT_EQ(admission_.route.automatic->models.back().verdict.reason, AutoReason::kLastResort);
 }
 
+// Whatever keeps its endpoints from being asked: neither is the model chosen, nor are others
+// measured by it.
+TEST_F(AdmitAuto, ChoosesNoModelThatIsOutOfService) {
+  const HealthView well = health_.views[3];
+  const std::vector<void (*)(HealthView*)> ways = {
+      [](HealthView* view) { view->state = HealthState::kEjected; },
+      [](HealthView* view) { view->state = HealthState::kOut; },
+      [](HealthView* view) { view->has_live_key = false; },
+      [](HealthView* view) { view->has_room = false; }};
+  for (size_t i = 0; i < ways.size(); ++i) {
+    SCOPED_TRACE(i);
+    health_.views[3] = well;
+    EXPECT_EQ(Models(R"("model":"auto","route":"auto/quality")"), "b/strong b/middle a/weak");
+    ways[i](&health_.views[3]);
+    EXPECT_EQ(Models(R"("model":"auto","route":"auto/quality")"), "b/middle a/weak b/strong");
+    EXPECT_EQ(Models(R"("model":"auto","route":"auto/cost")", "Hi", {.cost_slack = 0.1}),
+              "a/weak b/middle b/strong");
+    health_.views[3].state = HealthState::kHalfOpen;
+  }
+}
+
 TEST_F(AdmitAuto, KeepsEightModelsOfALargePool) {
   for (int i = 0; i < 29; ++i) {
     Add("x/" + std::to_string(i), 50'000 + 1000 * static_cast<uint64_t>(i), 0.2);

@@ -99,9 +99,8 @@ class Gathering {
                          ((!asked->has_allowed_models || MatchesAny(asked->allowed_models, id)) &&
                           !MatchesAny(asked->excluded_models, id));
       if (!named) continue;
-      Add(snapshot_.catalog.Find(id), {.free_only = suffix == Suffix::kFree,
-                                       .same_name = pooled_ > 0,
-                                       .pooled = static_cast<uint32_t>(i)});
+      Add(snapshot_.catalog.Find(id),
+          {.free_only = suffix == Suffix::kFree, .pooled = static_cast<uint32_t>(i)});
     }
   }
 

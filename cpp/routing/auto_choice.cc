@@ -10,9 +10,16 @@ namespace {
 
 static_assert(kMostExcerptBytes == kMostExcerpt, "what is read of a prompt is what is looked at");
 
+// Whether it may be asked now, if only as a probe.
+bool IsInService(const HealthView& health) {
+  return health.state != HealthState::kEjected && health.state != HealthState::kOut &&
+         !health.last_resort && health.has_live_key && health.has_room;
+}
+
 // The candidate that a model is judged by.
 bool IsBetter(const Ranked& a, const Ranked& b) {
-  if (a.health.last_resort != b.health.last_resort) return b.health.last_resort;
+  const bool serves = IsInService(a.health);
+  if (serves != IsInService(b.health)) return serves;
   return a.candidate.expected_pico < b.candidate.expected_pico;
 }
 
@@ -38,7 +45,7 @@ AutoRoute ChooseModel(const AutoAsk& ask, std::span<const PlannedModel> models,
     offers.push_back({.model = *models[i].pooled,
                       .cost_pico = each.candidate.expected_pico,
                       .latency_ms = each.health.ttft_ms[Percentile::kP50],
-                      .last_resort = each.health.last_resort});
+                      .last_resort = !IsInService(each.health)});
     ranks.push_back(each.model_rank);
   }
   AutoRoute told{.strategy = ask.strategy,

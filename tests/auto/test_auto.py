@@ -215,8 +215,14 @@ def test_few_ratings_train_regression_alone(rated: auto.Rated) -> None:
     members = auto.Scorer(auto.train(few)).score(few.prompts).members
     assert members[:, :, 0].all()
     assert not members[:, :, 1:].any()
-    with pytest.raises(SeekrouteError, match="5 rated prompts are too few"):
+    with pytest.raises(SeekrouteError, match="too few rated prompts to learn from: 5"):
         auto.train(auto.Rated(rated.prompts[:5], rated.models, rated.outcomes[:5]))
+
+
+def test_prompts_that_are_alike_are_one_to_learn_from() -> None:
+    rows = [{"prompt": "the same", "weak": i % 2, "strong": 1} for i in range(30)]
+    with pytest.raises(SeekrouteError, match="too few rated prompts to learn from: 1"):
+        auto.train(auto.outcomes_of(rows).rated, vectors=None)
 
 
 def test_models_that_are_always_right_can_be_trained() -> None:

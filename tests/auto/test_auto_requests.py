@@ -366,6 +366,7 @@ def test_a_reload_takes_over_what_was_learned(
         ({"models": [WEAK, "weak"]}, "routing.auto.models.1", "list a model once"),
         ({"models": ["text-embedding-3-small"]}, "routing.auto.models.0", "answers no chats"),
         ({"models": [WEAK], "weights": "absent.bin"}, "routing.auto.weights", "cannot be read"),
+        ({"models": [WEAK], "weights": "/dev/null"}, "routing.auto.weights", "is no file"),
     ],
 )
 def test_wrong_settings_are_refused(
@@ -398,3 +399,6 @@ def test_weights_of_no_use_are_refused(
     monkeypatch.setattr("seekroute.config.auto_pool._MOST_WEIGHTS", 1000)
     with pytest.raises(ConfigError, match="it is another file"):
         problem(weights)
+    damaged.write_bytes(b"")
+    with pytest.raises(ConfigError, match="is empty"):
+        problem(damaged)

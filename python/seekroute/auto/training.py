@@ -116,12 +116,14 @@ class Trainer:
         predicts also gives the quantiles of the leads and the calibration.
 
         Raises:
-            SeekrouteError: There are less than six of them, or a package of `seekroute[router]` is
-                not installed.
+            SeekrouteError: There are less than six different ones, or a package of
+                `seekroute[router]` is not installed.
         """
-        if len(rows) < 2 * _FOLDS:
+        different = len(np.unique(self.twins[rows]))
+        if different < 2 * _FOLDS:
             raise SeekrouteError(
-                f"{len(rows)} rated prompts are too few to learn from: give {2 * _FOLDS} or more"
+                f"too few rated prompts to learn from: {different}, those that are alike counted "
+                f"once; give {2 * _FOLDS} or more"
             )
         members = self._members(len(rows))
         folds = _folds(self.twins[rows], seed)

@@ -88,11 +88,16 @@ def _weights(settings: Settings) -> bytes | None:
     at = "routing.auto.weights"
     file = Path(settings._folder) / name
     try:
-        with file.open("rb") as stream:
-            found = stream.read(_MOST_WEIGHTS + 1)
-        if len(found) <= _MOST_WEIGHTS:
+        if file.exists() and not file.is_file():
+            found, message = b"", f"{file} is no file"
+        else:
+            with file.open("rb") as stream:
+                found = stream.read(_MOST_WEIGHTS + 1)
+            message = f"{file} is empty"
+        if len(found) > _MOST_WEIGHTS:
+            message = f"{file} has more than {_MOST_WEIGHTS >> 20} MiB: it is another file"
+        elif found:
             return found
-        message = f"{file} has more than {_MOST_WEIGHTS >> 20} MiB: it is another file"
     except OSError as error:
         message = f"{file} cannot be read: {error.strerror}"
     hint = "seekroute router train writes such a file"
