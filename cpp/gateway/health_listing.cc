@@ -42,6 +42,34 @@ Percentiles RoundedTo(const Sketch::Figures& figures, double unit) {
 
 }  // namespace
 
+std::string_view NameOf(Skip skip) {
+  switch (skip) {
+    case Skip::kTried:
+      return "tried";
+    case Skip::kDeadKey:
+      return "dead_key";
+    case Skip::kEjected:
+      return "ejected";
+    case Skip::kOutUntil:
+      return "out_until";
+    case Skip::kLimited:
+    case Skip::kAtRate:
+    case Skip::kFull:
+      return "upstream_limit";
+    case Skip::kOverLimit:
+      return "over_limit";
+    case Skip::kModelLimit:
+      return "limited";
+    case Skip::kRetryBudget:
+      return "retry_budget";
+    case Skip::kGone:
+      return "provider_gone";
+    case Skip::kNone:
+      break;
+  }
+  return "";
+}
+
 std::string_view SentenceOf(Skip skip) {
   switch (skip) {
     case Skip::kDeadKey:

@@ -52,34 +52,6 @@ KeyTrouble DoubtfulOf(const AttemptVerdict& verdict, const Headroom& left, TimeP
 
 }  // namespace
 
-std::string_view NameOf(Skip skip) {
-  switch (skip) {
-    case Skip::kTried:
-      return "tried";
-    case Skip::kDeadKey:
-      return "dead_key";
-    case Skip::kEjected:
-      return "ejected";
-    case Skip::kOutUntil:
-      return "out_until";
-    case Skip::kLimited:
-    case Skip::kAtRate:
-    case Skip::kFull:
-      return "upstream_limit";
-    case Skip::kOverLimit:
-      return "over_limit";
-    case Skip::kModelLimit:
-      return "limited";
-    case Skip::kRetryBudget:
-      return "retry_budget";
-    case Skip::kGone:
-      return "provider_gone";
-    case Skip::kNone:
-      break;
-  }
-  return "";
-}
-
 Permit& Permit::operator=(Permit&& other) noexcept {
   if (this == &other) return *this;
   Release();

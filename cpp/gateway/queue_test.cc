@@ -18,6 +18,16 @@ constexpr Money kPlenty{10'000'000'000};
 
 class QueueTest : public CreditsTest {
  protected:
+  // Streams whose heads take two seconds and a half; whoever waits for one is told where it stands.
+  void OpenSlowStreams() {
+    Open(kPlenty);
+    script_.head.content_type = "text/event-stream";
+    script_.head_delay = Duration::Milliseconds(2500);
+    script_.pieces = {
+        {{}, std::string(kStart)}, {{}, std::string(kContent)}, {{}, std::string(kEnd)}};
+    header_options_.queue_progress = true;
+  }
+
   // An answer takes a second.
   QueueTest() {
     script_.head_delay = Duration::Seconds(1);
@@ -342,12 +352,7 @@ TEST_F(QueueTest, WhatIsLeftOfItsTimeBoundsTheWait) {
 
 TEST_F(QueueTest, TellsAStreamWhereItStands) {
   key_limits_ = {.concurrent = 1};
-  Open(kPlenty);
-  script_.head.content_type = "text/event-stream";
-  script_.head_delay = Duration::Milliseconds(2500);
-  script_.pieces = {
-      {{}, std::string(kStart)}, {{}, std::string(kContent)}, {{}, std::string(kEnd)}};
-  header_options_.queue_progress = true;
+  OpenSlowStreams();
   const std::string stream = R"(,"stream":true)";
   Submit(stream);
   const ExchangeId second = Submit(stream), third = Submit(stream);
@@ -374,12 +379,7 @@ TEST_F(QueueTest, TellsAStreamWhereItStands) {
 TEST_F(QueueTest, AStoredAnswerHasNoProgressComment) {
   key_limits_ = {.concurrent = 1};
   store_answers_ = true;
-  Open(kPlenty);
-  script_.head.content_type = "text/event-stream";
-  script_.head_delay = Duration::Milliseconds(2500);
-  script_.pieces = {
-      {{}, std::string(kStart)}, {{}, std::string(kContent)}, {{}, std::string(kEnd)}};
-  header_options_.queue_progress = true;
+  OpenSlowStreams();
   Submit(R"(,"stream":true)");
   const ExchangeId second = Submit(R"(,"stream":true)", "once");
   Await(second);

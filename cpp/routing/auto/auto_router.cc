@@ -6,14 +6,13 @@
 #include <tuple>
 #include <utility>
 
+#include "routing/auto/odds.h"
+
 namespace seekroute {
 namespace {
 
 // How much a prompt of the whole range of difficulty takes off the logarithm of the odds.
 constexpr double kDifficultySlope = 2;
-
-// No model is believed to be beyond these, whatever is said of it.
-constexpr double kLeastChance = 0.01;
 
 // How hard prompts look where no weights say it: near the middle of questions people ask, a letter
 // count of e^5 and one marker of a hard request.
@@ -23,22 +22,10 @@ constexpr AutoWeights::Spread kKeyword{.mean = 1, .scale = 0.6F};
 // That a cost is told as, of what the best model costs: what is beyond is all the same.
 constexpr double kMostPart = 1e6;
 
-double ChanceOf(double logit) { return 1 / (1 + std::exp(-logit)); }
-
-double LogitOf(double chance) {
-  chance = std::clamp(chance, kLeastChance, 1 - kLeastChance);
-  return std::log(chance / (1 - chance));
-}
-
-double Spreaded(float value, const AutoWeights::Spread& spread) {
-  return (static_cast<double>(value) - static_cast<double>(spread.mean)) *
-         static_cast<double>(spread.scale);
-}
-
 double DifficultyOf(std::string_view excerpt) {
   TextScanner scanner;
   const TextFeatures& features = scanner.Scan(excerpt);
-  return ChanceOf(Spreaded(features.length, kLength) + Spreaded(features.keyword, kKeyword));
+  return ChanceOf(kLength.Of(features.length) + kKeyword.Of(features.keyword));
 }
 
 // What the offers are measured by, of those in service alone.

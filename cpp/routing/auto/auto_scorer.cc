@@ -5,27 +5,10 @@
 #include <numeric>
 #include <utility>
 
+#include "routing/auto/odds.h"
 #include "routing/auto/quantile_table.h"
 
 namespace seekroute {
-namespace {
-
-// A member that is surer than this is not believed.
-constexpr double kLeastProbability = 0.01;
-
-double Sigmoid(double logit) { return 1 / (1 + std::exp(-logit)); }
-
-double BoundedLogit(double probability) {
-  probability = std::clamp(probability, kLeastProbability, 1 - kLeastProbability);
-  return std::log(probability / (1 - probability));
-}
-
-double Standardized(float value, const AutoWeights::Spread& spread) {
-  return (static_cast<double>(value) - static_cast<double>(spread.mean)) *
-         static_cast<double>(spread.scale);
-}
-
-}  // namespace
 
 std::array<float, kDenseFeatures> DenseFeaturesOf(std::string_view text,
                                                   const TextFeatures& features,
@@ -45,7 +28,7 @@ std::array<int8_t, RatedPrompts::kWidth> DirectionOf(
     const std::array<AutoWeights::Spread, kDenseFeatures>& spreads) {
   std::array<float, kDenseFeatures> standardized;
   for (size_t i = 0; i < kDenseFeatures; ++i) {
-    standardized[i] = static_cast<float>(Standardized(dense[i], spreads[i]));
+    standardized[i] = static_cast<float>(spreads[i].Of(dense[i]));
   }
   return DirectionOf(std::span<const float>(standardized));
 }
@@ -79,9 +62,8 @@ void AutoScorer::Score(std::string_view text, bool ask_neighbours, Scratch* scra
                        PromptScores* scores) const {
   const TextFeatures& features = scratch->scanner.Scan(text);
   const auto dense = DenseFeaturesOf(text, features, vectors_.get(), &scratch->known_words);
-  scores->prior = static_cast<float>(RankOf(Standardized(features.length, weights_.length) +
-                                                Standardized(features.keyword, weights_.keyword),
-                                            weights_.prior));
+  scores->prior = static_cast<float>(RankOf(
+      weights_.length.Of(features.length) + weights_.keyword.Of(features.keyword), weights_.prior));
   Shares shares{};
   for (size_t i = 0; i < kMemberCount; ++i) {
     const auto member = static_cast<AutoMember>(i);
@@ -110,11 +92,11 @@ void AutoScorer::AskMembers(const TextFeatures& features,
     if (shares[kLinear] > 0) {
       const LinearModel& linear = weights_.models[m].linear;
       score.members[kLinear] =
-          static_cast<float>(Sigmoid(linear.Logit(scratch->words, features.counters)));
+          static_cast<float>(ChanceOf(linear.Logit(scratch->words, features.counters)));
       score.leads[kLinear] = score.members[kLinear] - first.members[kLinear];
     }
     if (shares[kTrees] > 0) {
-      score.members[kTrees] = static_cast<float>(Sigmoid(trees_[m].Sum(dense, &scratch->masks)));
+      score.members[kTrees] = static_cast<float>(ChanceOf(trees_[m].Sum(dense, &scratch->masks)));
       score.leads[kTrees] = score.members[kTrees] - first.members[kTrees];
     }
     if (shares[kNeighbours] > 0) {
@@ -139,10 +121,10 @@ void AutoScorer::Blend(const Shares& shares, PromptScores* scores) const {
     double logit = 0, rank = 0;
     for (size_t i = 0; i < kMemberCount; ++i) {
       if (!(shares[i] > 0)) continue;
-      logit += shares[i] * BoundedLogit(static_cast<double>(score.members[i]));
+      logit += shares[i] * LogitOf(static_cast<double>(score.members[i]));
       if (m > 0) rank += shares[i] * RankOf(static_cast<double>(score.leads[i]), model.leads[i]);
     }
-    score.quality = static_cast<float>(Sigmoid(
+    score.quality = static_cast<float>(ChanceOf(
         static_cast<double>(model.slope) * logit / all_shares + static_cast<double>(model.offset)));
     if (m > 0) {
       score.rank = static_cast<float>(learned * rank / all_shares +

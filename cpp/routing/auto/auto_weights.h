@@ -36,6 +36,10 @@ struct AutoWeights {
   struct Spread {
     float mean = 0;
     float scale = 0;
+
+    double Of(float value) const {
+      return (static_cast<double>(value) - static_cast<double>(mean)) * static_cast<double>(scale);
+    }
     friend bool operator==(const Spread&, const Spread&) = default;
   };
   struct PerModel {
