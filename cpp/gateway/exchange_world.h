@@ -10,6 +10,7 @@
 #include "base/secret.h"
 #include "base/time.h"
 #include "gateway/body_scan.h"
+#include "gateway/decision_log.h"
 #include "gateway/header_options.h"
 #include "gateway/health_table.h"
 #include "gateway/idempotency.h"
@@ -79,6 +80,7 @@ struct ExchangeWorld {
   HealthTable* health = nullptr;     // of all engines; null: nothing is kept, everybody is well
   HedgeBudget* hedges = nullptr;     // likewise; null: nobody is hedged
   StickyTable* sticky = nullptr;     // likewise; null: nobody is remembered
+  DecisionLog* decisions = nullptr;  // of `auto`, likewise; null: nobody learns
 };
 
 }  // namespace seekroute

@@ -62,6 +62,8 @@ def auto_pool(
         "strategy": own.strategy,
         "cost_weight": own.cost_weight,
         "cost_slack": own.cost_slack,
+        "explore": own.learning.explore if own.learning.enabled else 0.0,
+        "learn": own.learning.enabled,
         "weights": weights,
         "vectors": _vectors() if weights else None,
     }
