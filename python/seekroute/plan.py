@@ -55,6 +55,14 @@ class Profile:
 
 
 @dataclass(frozen=True, slots=True)
+class LearningPlan:
+    """How `auto` learns from ratings."""
+
+    trusted: tuple[str, ...]  # organizations, by id or name, whose ratings count whole
+    keep: int  # requests that wait to be rated
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """A checked configuration, ready to serve. Picklable. Holds provider keys: never to be shown.
 
@@ -83,6 +91,7 @@ class Plan:
     limits: LimitPlan = field(default_factory=LimitPlan)  # of keys and of what they share
     source: Source | None = None  # None: of settings that were read from nowhere
     told_profile: str = ""  # the default one, if it is not of a file: its name or path
+    learning: LearningPlan | None = None  # None: nothing is learned
     warnings: tuple[str, ...] = ()  # of what is allowed, and does not do what it seems to
     anew: frozenset[Anew] = frozenset()  # lost databases that this start may begin anew
 

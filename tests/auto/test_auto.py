@@ -20,7 +20,8 @@ from seekroute.auto.linear import design, fit_linear
 from seekroute.auto.metrics import calibration_error, cost_quality
 from seekroute.auto.mistyping import mistyped
 from seekroute.auto.scoring import COUNTERS
-from seekroute.auto.training import COPIES, twins_of
+from seekroute.auto.training import twins_of
+from seekroute.mistyping import COPIES
 from seekroute.auto.trees import train_trees
 from seekroute.errors import SeekrouteError
 
@@ -206,7 +207,7 @@ def test_copies_keep_decisions_of_mistyped_prompts(monkeypatch: pytest.MonkeyPat
         return float(np.mean((ranks > np.median(ranks)) != (again > np.median(ranks))))
 
     kept = turned()
-    monkeypatch.setattr("seekroute.auto.training._MISTYPED", 0.0)
+    monkeypatch.setattr("seekroute.auto.training.SHARE", 0.0)
     assert kept < turned()
 
 

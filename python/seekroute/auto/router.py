@@ -24,7 +24,7 @@ from seekroute.auto.scoring import (
     shipped_vectors,
 )
 from seekroute.auto.training import Rated, train
-from seekroute.auto.weights_file import read_bounded, write_whole
+from seekroute.weights_file import read_bounded, write_whole
 from seekroute.errors import SeekrouteError
 from seekroute.shown import Bundle, Shown, bundle, register
 

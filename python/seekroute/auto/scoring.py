@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from seekroute.auto.weights_file import read_bounded
+from seekroute.weights_file import read_bounded
 from seekroute.errors import SeekrouteError
 
 if TYPE_CHECKING:

@@ -27,6 +27,7 @@ from seekroute.auto.scoring import (
 )
 from seekroute.auto.trees import train_trees, trees_of
 from seekroute.errors import SeekrouteError
+from seekroute.mistyping import COPIES, SHARE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -41,10 +42,6 @@ _STILL = 1e-10
 _LEAST_PROBABILITY = 0.01  # a member that is surer is not believed: the core's bound
 PRIOR_RATINGS = 200.0
 _MOST_STORED = 10_000  # rated prompts that neighbours are looked for in: the last ones
-# Regression and trees also learn from copies of each prompt with this share of its characters
-# replaced, so that a mistyped prompt is decided as the prompt is.
-COPIES = 2
-_MISTYPED = 0.08
 # How much of its variance in mistyped copies makes a feature count less for likeness.
 _NOISE_WEIGHT = 4.0
 _VECTOR_WEIGHT = 0.5  # of the vector in a direction, where the counters together have 1
@@ -93,7 +90,7 @@ class Trainer:
     def __post_init__(self) -> None:
         self.features: Features = scan(self.rated.prompts, self.vectors)
         copies = [
-            scan(mistyped(self.rated.prompts, _MISTYPED, seed), self.vectors)
+            scan(mistyped(self.rated.prompts, SHARE, seed), self.vectors)
             for seed in range(COPIES)
         ]
         # The prompts, then each copy of all of them.

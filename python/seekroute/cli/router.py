@@ -296,7 +296,7 @@ def train(
     outcomes = _read(files, models, None)
     from seekroute import auto
     from seekroute.auto.scoring import MEMBERS
-    from seekroute.auto.weights_file import write_whole
+    from seekroute.weights_file import write_whole
 
     revision = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     table = _vectors(vectors, no_vectors)

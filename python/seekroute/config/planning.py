@@ -10,7 +10,7 @@ from seekroute.config.core_options import build_options
 from seekroute.config.loading import catalog_of, profile_place, profiles_of
 from seekroute.config.price_jumps import price_jumps
 from seekroute.config.snapshot import build_snapshot, mock_is_on, unserved_models
-from seekroute.plan import MOCK_URL, Plan, Profile, ServerPart
+from seekroute.plan import MOCK_URL, LearningPlan, Plan, Profile, ServerPart
 from seekroute.rate_limits import LimitPlan
 
 if TYPE_CHECKING:
@@ -93,8 +93,16 @@ def prepare(
         limits=limit_plan(settings, profiles, catalog),
         source=settings.source,
         told_profile=_told_profile(settings),
+        learning=_learning(settings),
         warnings=tuple(map(str, price_jumps(settings, catalog, snapshot))),
     )
+
+
+def _learning(settings: Settings) -> LearningPlan | None:
+    auto = settings.routing.auto
+    if not auto.models or not auto.learning.enabled:
+        return None
+    return LearningPlan(auto.learning.trusted, auto.learning.keep)
 
 
 def limit_plan(settings: Settings, profiles: Sequence[ProfileFile], catalog: Catalog) -> LimitPlan:
