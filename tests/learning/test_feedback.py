@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-import seekroute
 from eventually import eventually
 from seekroute.learning import RatingBook
 from seekroute.testing import MockProvider
@@ -32,9 +31,7 @@ def settings_for(mock: MockProvider, **learning: Any) -> dict[str, Any]:
     ]
     pool = [{"model": DEAR, "quality": 0.75}, {"model": CHEAP, "quality": 0.7}]
     return {
-        "providers": {
-            "up": {"base_url": mock.base_url, "allow_http": True, "allow_private": True}
-        },
+        "providers": {"up": {"base_url": mock.base_url, "allow_http": True, "allow_private": True}},
         "models": models,
         "routing": {
             "auto": {
@@ -52,20 +49,24 @@ def upstream() -> Iterator[MockProvider]:
         yield mock
 
 
+def post(server: RunningServer, path: str, body: Any, key: str | None = None) -> Any:
+    headers = {"Content-Type": "application/json"}
+    if key is not None:
+        headers["Authorization"] = f"Bearer {key}"
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return server.request("POST", path, data, headers)
+
+
 def ask(server: RunningServer, text: str = "Hello!", **fields: Any) -> Any:
     """The answer to a question for `auto`."""
     body = {"model": "auto", "messages": [{"role": "user", "content": text}], **fields}
-    answer = server.request(
-        "POST", "/v1/chat/completions", json.dumps(body).encode(), {"Content-Type": "application/json"}
-    )
+    answer = post(server, "/v1/chat/completions", body)
     assert answer.status == 200, answer.body
     return answer.json()
 
 
-def rate(server: RunningServer, path: str = "/v1/feedback", **given: Any) -> Any:
-    return server.request(
-        "POST", path, json.dumps(given).encode(), {"Content-Type": "application/json"}
-    )
+def rate(server: RunningServer, **given: Any) -> Any:
+    return post(server, "/v1/feedback", given)
 
 
 def test_a_model_that_is_rated_badly_is_left_for_another(

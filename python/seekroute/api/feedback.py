@@ -104,9 +104,7 @@ def _body(call: ApiCall, names: tuple[str, ...]) -> dict[str, Any]:
         raise RefusedError("invalid_json", "the body is no JSON object")
     for name in found:
         if name not in names:
-            raise RefusedError(
-                "unknown_parameter", f"expected {', '.join(names)} and nothing else"
-            )
+            raise RefusedError("unknown_parameter", f"expected {', '.join(names)} and nothing else")
     return found
 
 

@@ -172,9 +172,7 @@ def answer(
 
 def posted(pattern: str, run: Handler, told: Told, *, label: str, who: Who) -> ApiRoute:
     """A POST with a small body that a handler answers. It waits for the disk."""
-    return ApiRoute(
-        Kind.ANSWER, pattern, label, _POST, who, told, run=run, reads=Reads.DISK
-    )
+    return ApiRoute(Kind.ANSWER, pattern, label, _POST, who, told, run=run, reads=Reads.DISK)
 
 
 def inference(pattern: str, told: Told, *, surface: str) -> ApiRoute:

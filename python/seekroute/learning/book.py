@@ -42,6 +42,7 @@ _MODE: Final = 0o600
 _FOLDER_MODE: Final = 0o700
 _RATED_FACTOR: Final = 4  # times the unrated ones that are kept
 _KEPT_VERSIONS: Final = 20
+_TAKE_BACK: Final = "seekroute router rollback takes the version before"
 
 
 class LearningError(SeekrouteError):
@@ -254,7 +255,8 @@ class RatingBook(Closable):
         connection.execute(delete(choice).where(choice.c.generation.in_(oldest)))
 
     def latest(self, model: str, most: int) -> list[tuple[Rating, bytes]]:
-        """The last ratings of a model that have a score, the latest first, each with what is kept of its prompt."""
+        """The last ratings of a model that have a score, the latest first, each with what is kept
+        of its prompt."""
         with self._read() as connection:
             rows = connection.execute(
                 select(rating, choice.c.looks)
@@ -315,11 +317,11 @@ class RatingBook(Closable):
         try:
             found = read_bounded(file)
         except SeekrouteError as error:
-            raise LearningError(f"{error}: seekroute router rollback takes the version before") from None
-        if hashlib.sha256(found).hexdigest() != which.sha256:
             raise LearningError(
-                f"{file} is damaged: seekroute router rollback takes the version before"
-            )
+                f"{error}: seekroute router rollback takes the version before"
+            ) from None
+        if hashlib.sha256(found).hexdigest() != which.sha256:
+            raise LearningError(f"{file} is damaged: {_TAKE_BACK}")
         return found
 
     def put_in_force(
@@ -332,9 +334,7 @@ class RatingBook(Closable):
         """
         return self._add(weights, models, ratings, report, "in_force")
 
-    def refuse(
-        self, models: Sequence[str], ratings: int, report: Mapping[str, Any]
-    ) -> Version:
+    def refuse(self, models: Sequence[str], ratings: int, report: Mapping[str, Any]) -> Version:
         """Writes down that weights were refused, without them."""
         return self._add(b"", models, ratings, report, "refused")
 
@@ -393,9 +393,7 @@ class RatingBook(Closable):
             )
             if now is not None:
                 connection.execute(
-                    update(version)
-                    .where(version.c.number == now.number)
-                    .values(state="in_force")
+                    update(version).where(version.c.number == now.number).values(state="in_force")
                 )
         return was, now
 
@@ -480,9 +478,7 @@ def _engine(path: Path) -> Engine:
 
 
 def _demote(connection: Connection, state: str) -> None:
-    connection.execute(
-        update(version).where(version.c.state == "in_force").values(state=state)
-    )
+    connection.execute(update(version).where(version.c.state == "in_force").values(state=state))
 
 
 def _choice(row: Mapping[Any, Any]) -> Choice:

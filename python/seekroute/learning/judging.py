@@ -53,9 +53,9 @@ def shifts_of(
         given = book.latest(row["id"], LATEST)
         if not given:
             continue
-        expected = qualities(router, [kept or NO_TEXT for _, kept in given], [
-            bool(kept) for _, kept in given
-        ])
+        expected = qualities(
+            router, [kept or NO_TEXT for _, kept in given], [bool(kept) for _, kept in given]
+        )
         heard = [
             Voice(each.org, expected[i * len(plain) + place], each.score, WEIGHTS_OF[each.source])
             for i, (each, _) in enumerate(given)

@@ -154,4 +154,3 @@ def _parts(kept: bytes) -> tuple[int, Packed]:
         buckets,
         found[bounds[3] + 2 * words :],
     )
-

@@ -118,8 +118,9 @@ async def take_body(
 ) -> tuple[bytes | RequestBody | None, Lease | None]:
     """The whole body of a request that may be looked at, None when the client left; and its lease.
 
-    Of `most` bytes, or else of what the server takes. A body this large is read only for a caller with a key, and as long as there is room for it: a
-    stranger cannot make us hold more than `UNCOUNTED_BYTES`.
+    Of `most` bytes, or else of what the server takes. One that is large is read only for a caller
+    with a key, and as long as there is room for it: a stranger cannot make us hold more than
+    `UNCOUNTED_BYTES`.
     """
     if call.service.shutting_down:
         raise Refusal("shutting_down", "the gateway is stopping; try again", close=True)

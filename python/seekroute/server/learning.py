@@ -133,7 +133,8 @@ class Learning:
     def _take(self) -> None:
         from seekroute.learning import Choice, Rating
 
-        assert self._book is not None and self._looks is not None
+        assert self._book is not None
+        assert self._looks is not None
         choices, hints = [], []
         for each in self._gateway.core.take_decisions():
             excerpt: bytes = each["excerpt"]
@@ -232,4 +233,3 @@ class Learning:
         kept, given = book.counts()
         yield "seekroute_auto_choices", (), float(kept)
         yield "seekroute_auto_ratings", (), float(given)
-

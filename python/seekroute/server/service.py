@@ -421,9 +421,7 @@ class Service:
                 "" if self._shown.has_models else "no model has a provider that is on"
             ),
             "mock": Check("warning" if self.mocked else "ok", MOCK_ANSWERS if self.mocked else ""),
-            "learning": Check(
-                "warning" if self.learning.reason else "ok", self.learning.reason
-            ),
+            "learning": Check("warning" if self.learning.reason else "ok", self.learning.reason),
             **found,
         }
 
