@@ -60,6 +60,7 @@ class LearningPlan:
 
     trusted: tuple[str, ...]  # organizations, by id or name, whose ratings count whole
     keep: int  # requests that wait to be rated
+    refit: bool  # whether new weights are made of them
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+import seekroute
 from eventually import eventually
 from seekroute.learning import RatingBook
 from seekroute.testing import MockProvider
@@ -97,3 +98,138 @@ def test_no_prompt_is_written_down(tmp_path: Path, upstream: MockProvider) -> No
     for file in tmp_path.rglob("*"):
         if file.is_file():
             assert b"xylophone" not in file.read_bytes(), file
+
+
+@pytest.fixture(scope="module")
+def gateway(
+    tmp_path_factory: pytest.TempPathFactory, upstream: MockProvider
+) -> Iterator[RunningServer]:
+    folder = tmp_path_factory.mktemp("learning")
+    with running_server(folder, **settings_for(upstream)) as server:
+        yield server
+
+
+def told(answer: Any) -> tuple[int, str, str | None]:
+    error = answer.json()["error"]
+    return answer.status, error["code"], error["param"]
+
+
+@pytest.mark.parametrize(
+    ("given", "code", "param"),
+    [
+        (b"{", "invalid_json", None),
+        (b"[]", "invalid_json", None),
+        ({"score": 1}, "missing_required_parameter", "generation_id"),
+        ({"generation_id": "gen-1"}, "missing_required_parameter", "score"),
+        ({"generation_id": "gen-1", "score": True}, "invalid_type", "score"),
+        ({"generation_id": "gen-1", "score": "1"}, "invalid_type", "score"),
+        ({"generation_id": "gen-1", "score": 1.5}, "invalid_value", "score"),
+        ({"generation_id": "gen-1", "score": -1}, "invalid_value", "score"),
+        (b'{"generation_id": "gen-1", "score": NaN}', "invalid_value", "score"),
+        ({"generation_id": 7, "score": 1}, "invalid_type", "generation_id"),
+        ({"generation_id": "g" * 201, "score": 1}, "invalid_value", "generation_id"),
+        ({"generation_id": "gen-1", "score": 1, "comment": "x" * 1001}, "invalid_value", "comment"),
+        ({"generation_id": "gen-1", "score": 1, "stars": 5}, "unknown_parameter", None),
+    ],
+)
+def test_a_rating_that_is_none_is_refused(
+    gateway: RunningServer, given: Any, code: str, param: str | None
+) -> None:
+    assert told(post(gateway, "/v1/feedback", given)) == (400, code, param)
+
+
+def test_what_was_not_chosen_cannot_be_rated(gateway: RunningServer) -> None:
+    body = {"model": DEAR, "messages": [{"role": "user", "content": "Hello!"}]}
+    named = post(gateway, "/v1/chat/completions", body).json()
+    for generation in (named["id"], "gen-nobodys"):
+        refused = rate(gateway, generation_id=generation, score=1)
+        assert told(refused) == (404, "not_found", "generation_id")
+    body = b"x" * 20_000
+    assert post(gateway, "/v1/feedback", body).status == 413
+
+
+def test_nobody_rates_what_another_organization_asked(gateway: RunningServer) -> None:
+    service = gateway.service
+    service.control.orgs.create("others")
+    _, other = service.control.keys.create(
+        "others",
+        name="test",
+        profile=service.default_profile.name,
+        prefix=service.default_profile.key_prefix,
+    )
+    service.sync_keys()
+    answer = ask(gateway)
+    given = {"generation_id": answer["id"], "score": 0}
+    assert told(post(gateway, "/v1/feedback", given, other))[0] == 404
+    assert post(gateway, "/v1/feedback", given).status == 200
+
+
+@pytest.mark.parametrize("wish", [{"zdr": True}, {"provider": {"data_collection": "deny"}}])
+def test_nothing_is_kept_of_who_asks_for_that(
+    tmp_path: Path, upstream: MockProvider, wish: dict[str, Any]
+) -> None:
+    settings = settings_for(upstream)
+    for model in settings["models"]:
+        model["endpoints"][0]["data"] = {"collects": False, "zdr": "yes"}
+    with running_server(tmp_path, **settings) as server:
+        answer = ask(server, **wish)
+        assert rate(server, generation_id=answer["id"], score=1).status == 404
+
+
+def test_speaks_openrouters_words(gateway: RunningServer) -> None:
+    path = "/api/v1/generation/feedback"
+    answer = ask(gateway)
+    given = {"generation_id": answer["id"], "category": "incorrect_response", "comment": "No!"}
+    taken = post(gateway, path, given)
+    assert (taken.status, taken.json()) == (200, {"data": {"success": True}})
+    assert post(gateway, path, {**given, "category": "latency"}).status == 200
+    assert post(gateway, path, {**given, "category": "colour"}).status == 400
+    assert post(gateway, path, {"generation_id": answer["id"]}).status == 400
+
+
+def test_the_client_rates(gateway: RunningServer) -> None:
+    with seekroute.Client(api_key=gateway.key, base_url=gateway.base_url) as client:
+        answer = client.ask("Hello!", "auto")
+        client.feedback(answer.id, 0.5, comment="so-so")
+        with pytest.raises(seekroute.BadRequestError):
+            client.feedback(answer.id, 7)
+        with pytest.raises(seekroute.NotFoundError, match="no such generation"):
+            client.feedback("gen-nobodys", 1)
+
+
+def test_a_gateway_that_does_not_learn_takes_no_ratings(
+    tmp_path: Path, upstream: MockProvider
+) -> None:
+    settings = settings_for(upstream, enabled=False)
+    with running_server(tmp_path, **settings) as server:
+        answer = ask(server)
+        refused = rate(server, generation_id=answer["id"], score=1)
+        assert told(refused)[:2] == (404, "not_found")
+        assert "routing.auto.learning.enabled" in refused.json()["error"]["message"]
+    assert not (tmp_path / "router.db").exists()
+
+
+def test_a_file_that_cannot_be_used_stops_no_request(
+    tmp_path: Path, upstream: MockProvider
+) -> None:
+    (tmp_path / "router.db").write_bytes(b"no database" * 1000)
+    with running_server(tmp_path, **settings_for(upstream)) as server:
+        answer = ask(server)
+        assert told(rate(server, generation_id=answer["id"], score=1))[0] == 404
+        checks = server.request("GET", "/readyz?verbose").json()
+        assert checks["checks"]["learning"] == "warning"
+        assert "move it away" in checks["reasons"]["learning"]
+        (tmp_path / "router.db").unlink()
+        eventually(lambda: server.service.checks()["learning"].state == "ok")
+        answer = ask(server)
+        assert rate(server, generation_id=answer["id"], score=1).status == 200
+
+
+def test_other_models_are_drawn_now_and_then(tmp_path: Path, upstream: MockProvider) -> None:
+    with running_server(tmp_path, **settings_for(upstream, explore=0.2)) as server:
+        models = [ask(server)["model"] for _ in range(120)]
+        metrics = server.request("GET", "/metrics").body.decode()
+    assert 2 <= models.count(CHEAP) <= 30
+    assert "seekroute_auto_choices" in metrics
+    with RatingBook(tmp_path, make=False) as book:
+        assert book.counts() == (120, 0)

@@ -8,9 +8,9 @@ from collections.abc import Callable
 _PATIENCE_S = 20.0
 
 
-def eventually(holds: Callable[[], bool]) -> None:
+def eventually(holds: Callable[[], bool], patience: float = _PATIENCE_S) -> None:
     """Asks again and again, and fails when it has not become true for far too long."""
-    end = time.monotonic() + _PATIENCE_S
+    end = time.monotonic() + patience
     while not holds():
         assert time.monotonic() < end, "it has not come true"
         time.sleep(0.02)

@@ -102,7 +102,7 @@ def _learning(settings: Settings) -> LearningPlan | None:
     auto = settings.routing.auto
     if not auto.models or not auto.learning.enabled:
         return None
-    return LearningPlan(auto.learning.trusted, auto.learning.keep)
+    return LearningPlan(auto.learning.trusted, auto.learning.keep, auto.learning.refit)
 
 
 def limit_plan(settings: Settings, profiles: Sequence[ProfileFile], catalog: Catalog) -> LimitPlan:

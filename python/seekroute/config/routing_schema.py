@@ -114,6 +114,9 @@ class LearningSettings(Strict):
     trusted: Annotated[tuple[str, ...], Field(max_length=1000)] = ("default",)
     """Organizations, by id or name, whose keys may rate as much as they like. What another key says
     counts at most a quarter of all that is known of a model."""
+    refit: bool = True
+    """Makes new weights of all ratings, once there are enough new ones, in a process of its own.
+    Needs `seekroute[router]`."""
     keep: Annotated[int, Field(ge=1000, le=1_000_000)] = 50_000
     """Requests that wait to be rated; the oldest are forgotten. Of rated ones four times as many
     are kept."""

@@ -267,6 +267,14 @@ class RatingBook(Closable):
             ).all()
         return [(_rating(row._mapping), row.looks) for row in rows]
 
+    def last(self, most: int) -> list[Rating]:
+        """The last ratings, the latest first."""
+        with self._read() as connection:
+            rows = connection.execute(
+                select(rating).order_by(rating.c.given.desc()).limit(most)
+            ).all()
+        return [_rating(row._mapping) for row in rows]
+
     def rated(self) -> Iterator[tuple[Choice, list[Rating]]]:
         """All that was rated, the oldest first: linear in memory for the length of the list."""
         with self._read() as connection:

@@ -8,15 +8,15 @@ ratings with a normal prior around 0, so a few ratings move it little, and old o
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["HALF_LIFE", "LATEST", "MOST_SHIFT", "Voice", "shift_of", "voices"]
+__all__ = ["HALF_LIFE", "LATEST", "MOST_SHIFT", "Voice", "allowances", "shift_of", "voices"]
 
 LATEST: Final = 400
 """Ratings of a model that are looked at."""
-HALF_LIFE: Final = 100.0
+HALF_LIFE: Final = 50.0
 """Ratings after which one counts half."""
 MOST_SHIFT: Final = 5.0
 """The core's bound."""
@@ -65,19 +65,36 @@ def voices(given: Sequence[Voice], trusted: Collection[str]) -> list[Voice]:
     whole: dict[str, float] = {}
     for each in aged:
         whole[each.org] = whole.get(each.org, 0.0) + each.weight
-    heard = dict(whole)
-    # What one may say depends on what all others do: from above to the fixed point.
-    for _ in range(_STEPS):
-        for org, most in whole.items():
-            if org in trusted:
-                continue
-            others = _PRIOR + sum(heard.values()) - heard[org]
-            heard[org] = min(most, others * _SHARE / (1 - _SHARE))
+    heard = allowances(whole, trusted, _PRIOR)
     return [
         Voice(each.org, each.expected, each.score, each.weight * heard[each.org] / whole[each.org])
         for each in aged
         if whole[each.org] > 0
     ]
+
+
+def allowances(
+    said: Mapping[str, float], trusted: Collection[str], prior: float
+) -> dict[str, float]:
+    """How much of what each organization says is heard: of one that is not trusted at most a
+    quarter of all, the prior included.
+
+    Args:
+        said: weights of ratings, by organization.
+        trusted: ids of organizations.
+        prior: what is known without any rating, as a weight.
+
+    >>> allowances({"org_a": 900.0, "org_b": 90.0}, {"org_b"}, prior=30.0)
+    {'org_a': 40.0, 'org_b': 90.0}
+    """
+    heard = dict(said)
+    # What one may say depends on what all others do: from above to the fixed point.
+    for _ in range(_STEPS):
+        for org, most in said.items():
+            if org not in trusted:
+                others = prior + sum(heard.values()) - heard[org]
+                heard[org] = min(most, others * _SHARE / (1 - _SHARE))
+    return heard
 
 
 def shift_of(heard: Sequence[Voice]) -> float:

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from seekroute.api.call import Unrated
+from seekroute.server.refits import Refits
 
 if TYPE_CHECKING:
     from seekroute.gateway import Gateway
     from seekroute.learning import Looks, RatingBook
-    from seekroute.plan import Plan
+    from seekroute.plan import LearningPlan, Plan
     from seekroute.server.metrics import Sample
 
 _log: Final = logging.getLogger("seekroute.server")
@@ -47,8 +48,8 @@ class Learning:
         self._org_named: Final = org_named
         self._lock = threading.Lock()
         self._settings: dict[str, Any] | None = None  # `auto` of the snapshot
-        self._trusted: tuple[str, ...] = ()
-        self._keep = 0
+        self._plan: LearningPlan | None = None
+        self._refits: Final = Refits(home)
         self._book: RatingBook | None = None
         self._looks: Looks | None = None
         self._seen: object = None  # what was last told to the core was made of this
@@ -74,12 +75,12 @@ class Learning:
     def _adopt(self, plan: Plan) -> None:
         self._settings = plan.snapshot["auto"]
         self._seen = None  # the next turn looks again
-        if plan.learning is None:
+        self._plan = plan.learning
+        if self._plan is None:
             self._close()
             self.reason = ""
             return
-        self._trusted, self._keep = plan.learning.trusted, plan.learning.keep
-        self._open()
+        self._open(self._plan)
 
     @property
     def takes_ratings(self) -> bool:
@@ -96,13 +97,13 @@ class Learning:
                     _log.error("what auto chose last is lost: %s", error)
             self._close()
 
-    def _open(self) -> None:
+    def _open(self, plan: LearningPlan) -> None:
         if self._book is not None:
             return
         from seekroute.learning import LearningError, Looks, RatingBook
 
         try:
-            self._book = RatingBook(self._home, keep=self._keep)
+            self._book = RatingBook(self._home, keep=plan.keep)
         except LearningError as error:
             self.reason = str(error)
             _log.error("auto does not learn: %s", error)
@@ -112,6 +113,7 @@ class Learning:
         self.reason = ""
 
     def _close(self) -> None:
+        self._refits.close()
         if self._book is not None:
             self._book.close()
             self._book = None
@@ -122,12 +124,13 @@ class Learning:
         """Takes what was chosen, and tells the core what was learned. For a `Follower`."""
         with self._lock:
             if self._book is None:
-                if self.reason:
-                    self._open()  # the file may have been mended
+                if self.reason and self._plan is not None:
+                    self._open(self._plan)  # the file may have been mended
                 return False
             self._take()
             if time.monotonic() - self._judged >= _JUDGE_S:
                 self._tell()
+                self._refit()
         return False
 
     def _take(self) -> None:
@@ -167,6 +170,15 @@ class Learning:
         self._gateway.core.set_auto(self._learned(self._settings))
         self._seen = seen
 
+    def _refit(self) -> None:
+        if self._plan is None or not self._plan.refit or self._settings is None:
+            return
+        assert self._book is not None
+        latest = next(iter(self._book.versions()), None)
+        ratings, _ = self._book.last_given()
+        learned = latest.report.get("ratings", 0) if latest is not None else 0
+        self._refits.turn(ratings, learned, self._settings, self._trusted())
+
     def _learned(self, settings: dict[str, Any] | None) -> dict[str, Any] | None:
         """What the core is given to choose by: with the weights in force, and how models have done
         of late."""
@@ -180,10 +192,14 @@ class Learning:
             learned = settings_with_weights(settings, self._book)
         except LearningError as error:
             self._say_once(str(error))
-        trusted = {org for name in self._trusted if (org := self._org_named(name))} | {""}
-        shifts = shifts_of(learned, self._book, self._looks, trusted)
+        shifts = shifts_of(learned, self._book, self._looks, self._trusted())
         models = [{**row, "shift": shifts.get(row["id"], 0.0)} for row in learned["models"]]
         return {**learned, "models": models}
+
+    def _trusted(self) -> set[str]:
+        """The ids of those whose ratings count whole; the operator's own is empty."""
+        names = self._plan.trusted if self._plan is not None else ()
+        return {"", *(org for name in names if (org := self._org_named(name)))}
 
     def _say_once(self, reason: str) -> None:
         if reason not in self._told_missing:
