@@ -61,6 +61,8 @@ class LearningPlan:
     trusted: tuple[str, ...]  # organizations, by id or name, whose ratings count whole
     keep: int  # requests that wait to be rated
     refit: bool  # whether new weights are made of them
+    pico_per_request: int | None = None  # what `balanced` holds, in pico-USD
+    dearest_share: float | None = None  # or this share of the dearest model
 
 
 @dataclass(frozen=True, slots=True)

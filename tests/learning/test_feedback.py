@@ -11,6 +11,8 @@ import pytest
 
 import seekroute
 from eventually import eventually
+from seekroute.config import load_settings
+from seekroute.errors import ConfigError
 from seekroute.learning import RatingBook
 from seekroute.testing import MockProvider
 from serving import RunningServer, running_server
@@ -233,3 +235,37 @@ def test_other_models_are_drawn_now_and_then(tmp_path: Path, upstream: MockProvi
     assert "seekroute_auto_choices" in metrics
     with RatingBook(tmp_path, make=False) as book:
         assert book.counts() == (120, 0)
+
+
+def test_a_balance_holds_what_may_be_spent(tmp_path: Path, upstream: MockProvider) -> None:
+    settings = settings_for(upstream)
+    settings["models"][0]["endpoints"][0]["price"] = {"input": "5", "output": "5"}
+    auto = settings["routing"]["auto"]
+    auto |= {"strategy": "balanced", "cost_weight": 0, "spending": {"dearest_share": 0}}
+    with running_server(tmp_path, **settings) as server:
+        assert ask(server)["model"] == DEAR
+        for _ in range(50):
+            ask(server)
+        eventually(lambda: ask(server)["model"] == CHEAP)
+        assert b"seekroute_auto_cost_weight 0.0" in server.request("GET", "/metrics").body
+
+
+@pytest.mark.parametrize(
+    ("spending", "why"),
+    [
+        ({"dearest_share": 2}, "at most 1"),
+        ({"usd_per_request": "-1"}, "above 0"),
+        ({"usd_per_request": "much"}, "not an amount"),
+        ({"usd_per_request": 0.002, "dearest_share": 0.5}, "not both"),
+    ],
+)
+def test_a_target_that_is_none_is_refused(spending: dict[str, Any], why: str) -> None:
+    auto = {"models": [DEAR], "learning": {"enabled": True}, "spending": spending}
+    with pytest.raises(ConfigError, match=why):
+        load_settings(None, overrides={"routing": {"auto": auto}}, environ={})
+
+
+def test_a_target_needs_what_was_chosen() -> None:
+    auto = {"models": [DEAR], "spending": {"usd_per_request": 0.002}}
+    with pytest.raises(ConfigError, match="learning"):
+        load_settings(None, overrides={"routing": {"auto": auto}}, environ={})

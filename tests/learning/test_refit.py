@@ -10,26 +10,12 @@ from typing import Any
 
 import pytest
 
-from rated_requests import STRONG, WEAK, fill, prompt
+from rated_requests import SETTINGS, STRONG, WEAK, fill, prompt
 from seekroute.learning import Choice, LearningError, Looks, Rating, RatingBook
 from seekroute.learning.judging import settings_with_weights
 from seekroute.learning.looks import pack, qualities, twin_of, unpacked
 from seekroute.learning.refit import refit
 from seekroute.learning.replay import replay
-
-SETTINGS: dict[str, Any] = {
-    "models": [
-        {"id": WEAK, "quality": 0.6, "names": [WEAK]},
-        {"id": STRONG, "quality": 0.8, "names": [STRONG]},
-    ],
-    "strategy": "balanced",
-    "cost_weight": 0.2,
-    "cost_slack": 0.05,
-    "explore": 0.0,
-    "learn": True,
-    "weights": None,
-    "vectors": None,
-}
 
 
 @pytest.fixture
@@ -65,17 +51,21 @@ def test_weights_that_are_worse_are_refused(book: RatingBook) -> None:
     good = refit(book, SETTINGS, {""})
     # All that comes now is turned round, but for what is kept aside.
     draw, looks = random.Random(5), Looks()
+    choices: list[Choice] = []
+    ratings: list[Rating] = []
     for number in range(2000, 2800):
         hard = draw.random() < 0.5
         kept = looks.at(prompt(draw, hard=hard).encode())
         aside = twin_of(kept)[0] % 5 == 0
         offers = [(WEAK, 0.7, 100, 0, False, 1.0)]
         generation = f"gen-{number}"
-        book.add([Choice(generation, "", number, "cost", "", WEAK, offers, kept)])
+        choices.append(Choice(generation, "", number, "cost", "", WEAK, offers, kept))
         for model in (WEAK, STRONG):
             good_at = model == STRONG or not hard
             score = float(good_at if aside else not good_at)
-            book.rate(Rating(generation, model, "shadow", "", score))
+            ratings.append(Rating(generation, model, "shadow", "", score))
+    book.add(choices)
+    book.rate(*ratings)
     found = refit(book, SETTINGS, {""})
     assert found.version.state == "refused"
     assert found.loss > found.loss_in_force
@@ -137,6 +127,8 @@ def test_a_replay_finds_what_a_policy_would_have_scored(book: RatingBook) -> Non
 def test_a_replay_is_right_where_one_model_was_rarely_drawn(book: RatingBook) -> None:
     """Weighted by the chance: without it, the rare choice would count as little as it is rare."""
     draw, looks = random.Random(3), Looks()
+    choices: list[Choice] = []
+    ratings: list[Rating] = []
     for number in range(1000):
         # Of every second request the strong model does well, and it is rarely drawn for these.
         score, share = (0.9, 0.1) if number % 2 else (0.1, 0.9)
@@ -145,9 +137,11 @@ def test_a_replay_is_right_where_one_model_was_rarely_drawn(book: RatingBook) ->
         chance = share if drawn else 1 - share
         offers = [(chosen, 0.7, 10, 0, False, chance), (other, 0.7, 10, 0, False, 1 - chance)]
         kept = looks.at(b"Hello")
-        book.add([Choice(f"gen-{number}", "", number, "cost", "", chosen, offers, kept)])
+        choices.append(Choice(f"gen-{number}", "", number, "cost", "", chosen, offers, kept))
         rated = score if drawn else 0.4
-        book.rate(Rating(f"gen-{number}", chosen, "feedback", "", rated))
+        ratings.append(Rating(f"gen-{number}", chosen, "feedback", "", rated))
+    book.add(choices)
+    book.rate(*ratings)
     was, quality = replay(book, SETTINGS, ["quality"])
     assert was.score == pytest.approx(0.29, abs=0.05)
     assert quality.score == pytest.approx(0.5, abs=0.1)

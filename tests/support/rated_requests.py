@@ -3,10 +3,26 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 from seekroute.learning import Choice, Looks, Rating, RatingBook
 
 WEAK, STRONG = "a/weak", "a/strong"
+SETTINGS: dict[str, Any] = {
+    "models": [
+        {"id": WEAK, "quality": 0.6, "names": [WEAK]},
+        {"id": STRONG, "quality": 0.8, "names": [STRONG]},
+    ],
+    "strategy": "balanced",
+    "cost_weight": 0.2,
+    "cost_slack": 0.05,
+    "explore": 0.0,
+    "learn": True,
+    "weights": None,
+    "vectors": None,
+}
+"""What a core chooses by that has learned nothing: `auto` of its snapshot."""
+
 _EASY = ["planet", "moon", "orbit", "comet", "galaxy", "telescope"]
 _HARD = ["lemma", "theorem", "topology", "manifold", "cohomology", "functor"]
 

@@ -10,6 +10,7 @@ from seekroute.config.core_options import build_options
 from seekroute.config.loading import catalog_of, profile_place, profiles_of
 from seekroute.config.price_jumps import price_jumps
 from seekroute.config.snapshot import build_snapshot, mock_is_on, unserved_models
+from seekroute.money import nano
 from seekroute.plan import MOCK_URL, LearningPlan, Plan, Profile, ServerPart
 from seekroute.rate_limits import LimitPlan
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from seekroute.config.catalog import Catalog
     from seekroute.config.profile import ProfileFile
     from seekroute.config.settings import Settings
+
+_PICO = 1000  # in a nano-USD
 
 
 def prepare(
@@ -102,7 +105,16 @@ def _learning(settings: Settings) -> LearningPlan | None:
     auto = settings.routing.auto
     if not auto.models or not auto.learning.enabled:
         return None
-    return LearningPlan(auto.learning.trusted, auto.learning.keep, auto.learning.refit)
+    spending = auto.spending
+    return LearningPlan(
+        auto.learning.trusted,
+        auto.learning.keep,
+        auto.learning.refit,
+        pico_per_request=(
+            nano(spending.usd_per_request) * _PICO if spending.usd_per_request else None
+        ),
+        dearest_share=spending.dearest_share,
+    )
 
 
 def limit_plan(settings: Settings, profiles: Sequence[ProfileFile], catalog: Catalog) -> LimitPlan:

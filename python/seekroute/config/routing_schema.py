@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from seekroute.config.schema import ALIAS, Strict, check_path
+from seekroute.money import nano
 
 Balance = Literal["inverse_square", "listed"]
 # Of one list; a route has no more.
 MOST_MODELS = 8
 ModelName = Annotated[str, Field(min_length=1, max_length=200)]
 ModelNames = Annotated[tuple[ModelName, ...], Field(min_length=1, max_length=MOST_MODELS)]
+
+
+def _amount(value: Any) -> Any:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        value = f"{value:.9f}"
+    if isinstance(value, str) and value and nano(value) <= 0:
+        raise ValueError(f"expected USD above 0, found {value}")
+    return value
 
 
 def _jump(value: float) -> float:
@@ -122,6 +131,22 @@ class LearningSettings(Strict):
     are kept."""
 
 
+class SpendingSettings(Strict):
+    """What requests that are chosen for in a balance may cost. Needs `routing.auto.learning`."""
+
+    usd_per_request: Annotated[str, BeforeValidator(_amount)] = ""
+    """What one is expected to cost on the mean of the last 500, such as "0.002": `cost_weight` is
+    found anew from them."""
+    dearest_share: Annotated[float, Field(ge=0, le=1)] | None = None
+    """Or the share of them that goes to the dearest model of those that can serve."""
+
+    @model_validator(mode="after")
+    def _one(self) -> SpendingSettings:
+        if self.usd_per_request and self.dearest_share is not None:
+            raise ValueError("give usd_per_request or dearest_share, not both")
+        return self
+
+
 class AutoSettings(Strict):
     """How `model: auto` chooses by the prompt's content."""
 
@@ -144,6 +169,15 @@ class AutoSettings(Strict):
     """How much less quality than the best `cost` and `latency` take."""
     learning: LearningSettings = LearningSettings()
     """What it learns from ratings."""
+    spending: SpendingSettings = SpendingSettings()
+    """What the strategy `balanced` holds, in the place of a `cost_weight` that is set once."""
+
+    @model_validator(mode="after")
+    def _learns(self) -> AutoSettings:
+        spends = self.spending.usd_per_request or self.spending.dearest_share is not None
+        if spends and not self.learning.enabled:
+            raise ValueError("spending needs learning.enabled: it is held by what was chosen")
+        return self
 
 
 class RoutingSettings(Strict):

@@ -290,6 +290,24 @@ class RatingBook(Closable):
             if ratings:
                 yield _choice(row._mapping), ratings
 
+    def offers(self, strategy: str, most: int) -> list[list[tuple[float, int]]]:
+        """Of the last choices by a strategy, the latest first: quality and pico-USD of each model
+        that was in service."""
+        with self._read() as connection:
+            rows = connection.execute(
+                select(choice.c.offers)
+                .where(choice.c.strategy == strategy)
+                .order_by(choice.c.created.desc())
+                .limit(most)
+            ).all()
+        found = []
+        for row in rows:
+            offers = json.loads(row.offers)
+            there = [(float(each[1]), int(each[2])) for each in offers if not each[4]]
+            if there:
+                found.append(there)
+        return found
+
     def counts(self) -> tuple[int, int]:
         """How many choices are kept, and how many ratings."""
         with self._read() as connection:

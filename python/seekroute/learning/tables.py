@@ -43,6 +43,7 @@ choice: Final = Table(
     Column("looks", LargeBinary, nullable=False),  # of the prompt; empty: it had no text
     Column("rated", Integer, nullable=False),  # 0 or 1
     Index("choice_unrated", "rated", "created"),
+    Index("choice_by_strategy", "strategy", "created"),
     sqlite_with_rowid=False,
 )
 

@@ -25,6 +25,8 @@ LEARN_POLL_S: Final = 1.0
 """How often what was chosen is taken from the core."""
 # How often models are judged anew, where there are new ratings: that reads hundreds of them.
 _JUDGE_S: Final = 2.0
+# How often the weight of cost is found anew, where one is to be.
+_SPEND_S: Final = 10.0
 # How an answer ends that hints at nothing good.
 _BAD_ENDS: Final = frozenset({"content_filter", "refusal"})
 
@@ -50,6 +52,8 @@ class Learning:
         self._settings: dict[str, Any] | None = None  # `auto` of the snapshot
         self._plan: LearningPlan | None = None
         self._refits: Final = Refits(home)
+        self._weight: float | None = None  # of cost; None: the configuration's
+        self._weighed = 0.0
         self._book: RatingBook | None = None
         self._looks: Looks | None = None
         self._seen: object = None  # what was last told to the core was made of this
@@ -129,6 +133,7 @@ class Learning:
                 return False
             self._take()
             if time.monotonic() - self._judged >= _JUDGE_S:
+                self._weigh()
                 self._tell()
                 self._refit()
         return False
@@ -163,7 +168,7 @@ class Learning:
         """Tells the core what was learned, where that is new."""
         assert self._book is not None
         now = self._book.in_force()
-        seen = (now.number if now else 0, *self._book.last_given())
+        seen = (now.number if now else 0, self._weight, *self._book.last_given())
         self._judged = time.monotonic()
         if seen == self._seen or self._settings is None:
             return
@@ -194,7 +199,34 @@ class Learning:
             self._say_once(str(error))
         shifts = shifts_of(learned, self._book, self._looks, self._trusted())
         models = [{**row, "shift": shifts.get(row["id"], 0.0)} for row in learned["models"]]
-        return {**learned, "models": models}
+        weight = learned["cost_weight"] if self._weight is None else self._weight
+        return {**learned, "models": models, "cost_weight": weight}
+
+    def _weigh(self) -> None:
+        """Finds the weight of cost by which the last requests would have kept to the target."""
+        plan, book = self._plan, self._book
+        assert book is not None
+        if plan is None or (plan.pico_per_request is None and plan.dearest_share is None):
+            self._weight = None
+            return
+        if self._weighed and time.monotonic() - self._weighed < _SPEND_S:
+            return
+        from seekroute.learning.spending import (
+            LATEST_CHOICES,
+            LEAST_CHOICES,
+            Offer,
+            Target,
+            cost_weight_for,
+        )
+
+        kept = book.offers("balanced", LATEST_CHOICES)
+        requests = [[Offer(*offer) for offer in offers] for offers in kept]
+        if len(requests) < LEAST_CHOICES:
+            self._weight = None
+            return
+        self._weighed = time.monotonic()
+        target = Target(plan.pico_per_request, plan.dearest_share)
+        self._weight = cost_weight_for(requests, target)
 
     def _trusted(self) -> set[str]:
         """The ids of those whose ratings count whole; the operator's own is empty."""
@@ -249,3 +281,5 @@ class Learning:
         kept, given = book.counts()
         yield "seekroute_auto_choices", (), float(kept)
         yield "seekroute_auto_ratings", (), float(given)
+        if self._weight is not None:
+            yield "seekroute_auto_cost_weight", (), self._weight
