@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -127,6 +128,7 @@ Tree TreeFrom(const py::dict& dict) {
 AutoWeights::PerModel ModelFrom(const py::dict& dict) {
   AutoWeights::PerModel model;
   model.name = Get<std::string>(dict, "name");
+  model.ratings = Get<uint64_t>(dict, "ratings");
   model.linear.words = Numbers<float>(dict, "words");
   const auto counters = Numbers<float>(dict, "counters");
   if (counters.size() != kCounterCount) throw py::value_error("counters: not 27");
@@ -167,19 +169,47 @@ py::bytes WriteWeights(const py::dict& dict) {
   return {WriteAutoWeights(weights)};
 }
 
-// For each text: ranks, qualities, members and leads of all models; the prior; nanoseconds.
-py::tuple ScoreTexts(const AutoScorer& scorer, const std::vector<py::bytes>& texts,
-                     bool ask_neighbours) {
-  const std::vector<std::string_view> views = ViewsOf(texts);
+// Features as ScanTexts() gives them.
+std::vector<PromptFeatures> FeaturesFrom(const py::bytes& dense, const py::bytes& difficulty,
+                                         const py::bytes& ends, const py::bytes& buckets,
+                                         const py::bytes& counts) {
+  const auto rows = NumbersOf<float>(std::string_view(dense), "dense");
+  const auto looks = NumbersOf<float>(std::string_view(difficulty), "difficulty");
+  const auto stops = NumbersOf<uint32_t>(std::string_view(ends), "ends");
+  const auto words = NumbersOf<uint16_t>(std::string_view(buckets), "buckets");
+  const auto times = NumbersOf<uint16_t>(std::string_view(counts), "counts");
+  if (rows.size() != stops.size() * kDenseFeatures || looks.size() != 2 * stops.size() ||
+      words.size() != times.size()) {
+    throw py::value_error("features: their lists are not of one length");
+  }
+  std::vector<PromptFeatures> made(stops.size());
+  size_t at = 0;
+  for (size_t i = 0; i < stops.size(); ++i) {
+    PromptFeatures& each = made[i];
+    if (stops[i] < at || stops[i] > words.size()) throw py::value_error("ends: not in order");
+    const auto begin = rows.begin() + static_cast<ptrdiff_t>(i * kDenseFeatures);
+    std::copy_n(begin, kDenseFeatures, each.dense.begin());
+    std::copy_n(begin, kCounterCount, each.text.counters.begin());
+    each.text.length = looks[2 * i];
+    each.text.keyword = looks[2 * i + 1];
+    for (; at < stops[i]; ++at) each.text.words.push_back({words[at], times[at]});
+  }
+  return made;
+}
+
+// For each prompt, text or features: ranks, qualities, members and leads of all models; the prior;
+// nanoseconds.
+template <typename Prompts>
+py::tuple ScorePrompts(const AutoScorer& scorer, const Prompts& prompts, bool ask_neighbours) {
   std::vector<float> ranks, qualities, members, leads, priors;
   std::vector<int64_t> spans;
   {
     const ReleasedGil released;
     AutoScorer::Scratch scratch;
     PromptScores scores;
-    for (const std::string_view text : views) {
+    for (const auto& prompt : prompts) {
       const auto start = std::chrono::steady_clock::now();
-      scorer.Score(text, ask_neighbours, &scratch, &scores);
+      scorer.Score(prompt, ask_neighbours, &scratch, &scores);
       const auto end = std::chrono::steady_clock::now();
       spans.push_back(std::chrono::nanoseconds(end - start).count());
       for (const ModelScore& each : scores.models) {
@@ -222,6 +252,46 @@ py::tuple RankModels(const std::shared_ptr<AutoScorer>& scorer, const py::bytes&
                                  NameOf(verdict.reason)));
   }
   return py::make_tuple(judged.difficulty, ranked);
+}
+
+// What a server chooses by, without one.
+using Router = std::shared_ptr<const AutoRouter>;
+
+// Of each prompt: its difficulty, and the quality of each model of the pool. `is_text`: a byte a
+// prompt, 0 where it had no text.
+py::tuple JudgePrompts(const Router& router, const std::vector<PromptFeatures>& prompts,
+                       std::string_view is_text) {
+  if (is_text.size() != prompts.size()) throw py::value_error("is_text: not one a prompt");
+  std::vector<float> difficulties, qualities;
+  {
+    const ReleasedGil released;
+    for (size_t i = 0; i < prompts.size(); ++i) {
+      const AutoJudgement judged = router->Judge(is_text[i] != 0 ? &prompts[i] : nullptr);
+      difficulties.push_back(judged.difficulty);
+      qualities.insert(qualities.end(), judged.quality.begin(), judged.quality.end());
+    }
+  }
+  return py::make_tuple(BytesOf(difficulties), BytesOf(qualities));
+}
+
+// `offers`: (place in the pool, pico-USD, ms or 0, whether it is a last resort).
+py::list RankOffers(const Router& router, const std::vector<float>& quality,
+                    const std::vector<std::tuple<uint32_t, uint64_t, uint32_t, bool>>& offers,
+                    const std::string& strategy) {
+  const auto named = AutoStrategyNamed(strategy);
+  if (!named) throw py::value_error("there is no such strategy");
+  const size_t pool = router->pool().size();
+  if (quality.size() != pool) throw py::value_error("quality: not one a model");
+  std::vector<AutoOffer> made;
+  for (const auto& [model, cost, latency, last_resort] : offers) {
+    if (model >= pool) throw py::value_error("offers: there is no such model in the pool");
+    made.push_back({model, cost, latency, last_resort});
+  }
+  py::list ranked;
+  for (const AutoVerdict& each : router->Rank({.quality = quality}, made, *named)) {
+    ranked.append(py::make_tuple(each.offer.model, each.score, NameOf(each.reason)));
+  }
+  return ranked;
 }
 
 // A linear model that learns of texts one after the other. All words are as rare.
@@ -316,9 +386,46 @@ void BindAuto(py::module_& m) {
                                                      weights.has(AutoMember::kTrees),
                                                      weights.has(AutoMember::kNeighbours));
                              })
-      .def("score", &ScoreTexts, py::arg("texts"), py::arg("ask_neighbours"))
+      .def(
+          "score",
+          [](const AutoScorer& scorer, const std::vector<py::bytes>& texts, bool ask_neighbours) {
+            return ScorePrompts(scorer, ViewsOf(texts), ask_neighbours);
+          },
+          py::arg("texts"), py::arg("ask_neighbours"))
+      .def(
+          "score_features",
+          [](const AutoScorer& scorer, const py::bytes& dense, const py::bytes& difficulty,
+             const py::bytes& ends, const py::bytes& buckets, const py::bytes& counts,
+             bool ask_neighbours) {
+            return ScorePrompts(scorer, FeaturesFrom(dense, difficulty, ends, buckets, counts),
+                                ask_neighbours);
+          },
+          py::arg("dense"), py::arg("difficulty"), py::arg("ends"), py::arg("buckets"),
+          py::arg("counts"), py::arg("ask_neighbours"))
       .def("rank", &RankModels, py::arg("excerpt"), py::arg("costs"), py::arg("quality"),
            py::arg("strategy"));
+
+  py::class_<AutoRouter, std::shared_ptr<AutoRouter>>(m, "AutoRouter", py::is_final())
+      .def(py::init([](const py::dict& router) {
+             return std::const_pointer_cast<AutoRouter>(AutoRouterFrom(router));
+           }),
+           py::arg("router"))
+      .def(
+          "judge",
+          [](const std::shared_ptr<AutoRouter>& router, const py::bytes& dense,
+             const py::bytes& difficulty, const py::bytes& ends, const py::bytes& buckets,
+             const py::bytes& counts, const py::bytes& is_text) {
+            return JudgePrompts(router, FeaturesFrom(dense, difficulty, ends, buckets, counts),
+                                std::string_view(is_text));
+          },
+          py::arg("dense"), py::arg("difficulty"), py::arg("ends"), py::arg("buckets"),
+          py::arg("counts"), py::arg("is_text"))
+      .def(
+          "rank",
+          [](const std::shared_ptr<AutoRouter>& router, const std::vector<float>& quality,
+             const std::vector<std::tuple<uint32_t, uint64_t, uint32_t, bool>>& offers,
+             const std::string& strategy) { return RankOffers(router, quality, offers, strategy); },
+          py::arg("quality"), py::arg("offers"), py::arg("strategy"));
 
   py::class_<OnlineTexts>(m, "OnlineLinearModel", py::is_final())
       .def(py::init([](const py::bytes& spreads) {

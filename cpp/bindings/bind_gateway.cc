@@ -161,6 +161,31 @@ py::list Health(Gateway& gateway) {
   return rows;
 }
 
+py::list TakeDecisions(Gateway& gateway) {
+  py::list taken;
+  for (const AutoDecision& each : gateway.decisions().TakeAll()) {
+    py::list offers;
+    for (const AutoDecision::Offer& offer : each.offers) {
+      offers.append(py::make_tuple(offer.model, offer.quality, offer.cost_pico, offer.latency_ms,
+                                   offer.last_resort, offer.chance));
+    }
+    py::dict told;
+    told["generation"] = each.generation_id;
+    told["key"] = each.key_id;
+    told["org"] = each.org_id;
+    told["created"] = each.created.s;
+    told["strategy"] = NameOf(each.strategy);
+    told["revision"] = each.revision;
+    told["offers"] = std::move(offers);
+    told["served"] = each.served;
+    told["finish_reason"] = each.finish_reason;
+    told["empty"] = each.empty;
+    told["excerpt"] = BytesFrom(each.excerpt);
+    taken.append(std::move(told));
+  }
+  return taken;
+}
+
 py::tuple FindKey(Gateway& gateway, const OptionalBytes& authorization) {
   const auto key =
       Unwrap(gateway.keys().Find(SecretFrom(authorization), gateway.clock().WallTime().seconds()));
@@ -273,6 +298,13 @@ void BindGateway(py::module_& m) {
             if (!installed.ok()) Raise(installed.error());
           },
           py::arg("snapshot"))
+      .def(
+          "set_auto",
+          [](Gateway& gateway, const py::object& router) {
+            gateway.SetRouter(AutoRouterFrom(router));
+          },
+          py::arg("router"))
+      .def("take_decisions", &TakeDecisions)
       .def(
           "put_keys",
           [](Gateway& gateway, const py::sequence& keys, const py::function& limits_of,

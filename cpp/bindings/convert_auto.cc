@@ -55,8 +55,11 @@ std::shared_ptr<const AutoRouter> AutoRouterFrom(const py::handle& router) {
   std::vector<PooledModel> pool;
   bool knows_any = false;
   for (const auto& item : Get<std::vector<py::dict>>(dict, "models")) {
-    pool.push_back({Get<std::string>(item, "id"), Get<double>(item, "quality"),
-                    LearnedName(scorer.get(), Get<std::vector<std::string>>(item, "names"))});
+    pool.push_back({.id = Get<std::string>(item, "id"),
+                    .quality = Get<double>(item, "quality"),
+                    .learned =
+                        LearnedName(scorer.get(), Get<std::vector<std::string>>(item, "names")),
+                    .shift = GetOptional<double>(item, "shift").value_or(0)});
     knows_any = knows_any || !pool.back().learned.empty();
   }
   if (scorer != nullptr && !knows_any) {
@@ -73,6 +76,8 @@ std::shared_ptr<const AutoRouter> AutoRouterFrom(const py::handle& router) {
   rules.strategy = *strategy;
   rules.cost_weight = Get<double>(dict, "cost_weight");
   rules.cost_slack = Get<double>(dict, "cost_slack");
+  rules.explore = Get<double>(dict, "explore");
+  rules.learn = Get<bool>(dict, "learn");
   return std::make_shared<const AutoRouter>(
       UnwrapOr(AutoRouter::Make(std::move(pool), rules, std::move(scorer)), "routing.auto"));
 }

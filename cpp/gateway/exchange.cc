@@ -388,6 +388,10 @@ void Exchange::Settle() {
     tokens = tries_.Prompt().tokens + tries_.transcoder()->CountContent().tokens;
   }
   if (!error_) Remember();
+  if (!failed && world_.decisions != nullptr && IsToBeLearned(admission_, *in_.snapshot)) {
+    const bool empty = record_.completion_tokens == 0 && !outbox_.has_content();
+    world_.decisions->Put(DecisionOf(admission_, record_, empty));
+  }
   gate_.Settle({tokens, record_.cached_tokens});
   purse_.Settle(&record_, &bill_);
 }

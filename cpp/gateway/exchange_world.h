@@ -10,6 +10,7 @@
 #include "base/secret.h"
 #include "base/time.h"
 #include "gateway/body_scan.h"
+#include "gateway/decision_log.h"
 #include "gateway/header_options.h"
 #include "gateway/health_table.h"
 #include "gateway/idempotency.h"
@@ -86,6 +87,7 @@ struct ExchangeWorld {
   HedgeBudget* hedges = nullptr;     // likewise; null: nobody is hedged
   StickyTable* sticky = nullptr;     // likewise; null: nobody is remembered
   ShadowPairs* shadows = nullptr;    // likewise; null: no request is sent to a second model
+  DecisionLog* decisions = nullptr;  // of `auto`, likewise; null: nobody learns
 };
 
 }  // namespace seekroute

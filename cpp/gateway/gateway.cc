@@ -62,7 +62,8 @@ Gateway::Gateway(GatewayOptions options, std::shared_ptr<LedgerKeeper> ledger)
                              .health = &health_,
                              .hedges = options_.leave_out_failing ? &hedges_ : nullptr,
                              .sticky = &sticky_,
-                             .shadows = &shadows_};
+                             .shadows = &shadows_,
+                             .decisions = &decisions_};
   for (int i = 0; i < threads; ++i) {
     engines_.push_back(std::make_unique<EngineThread>(shared, ledger_.get(), &mailbox_));
   }
@@ -83,6 +84,17 @@ Status Gateway::Install(std::shared_ptr<const Snapshot> snapshot) {
   MutexLock lock(&mu_);
   snapshot_ = std::move(snapshot);
   return {};
+}
+
+void Gateway::SetRouter(std::shared_ptr<const AutoRouter> router) {
+  MutexLock installing(&installing_);
+  const std::shared_ptr<const Snapshot> before = CurrentSnapshot();
+  if (before == nullptr) return;
+  auto next = std::make_shared<Snapshot>(*before);
+  next->router = std::move(router);
+  health_.Learn(*next, clock_.Now());
+  MutexLock lock(&mu_);
+  snapshot_ = std::move(next);
 }
 
 std::shared_ptr<const Snapshot> Gateway::CurrentSnapshot() const {
@@ -422,6 +434,7 @@ std::vector<Sample> Gateway::Samples() const {
   };
   add("seekroute_active_requests", active());
   add("seekroute_active_read_outs", read_outs_.taken());
+  add("seekroute_auto_decisions_dropped_total", decisions_.dropped());
   AddLimitSamples(&samples);
   shadows_.AddSamples(&samples);
   AddHealthSamples(HealthRows(), &samples);

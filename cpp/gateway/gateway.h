@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "base/mutex.h"
+#include "gateway/decision_log.h"
 #include "gateway/engine_thread.h"
 #include "gateway/health_table.h"
 #include "gateway/key_ring.h"
@@ -68,6 +69,11 @@ class Gateway {
   // Makes `snapshot` what new requests are answered by; running ones keep theirs. Fails with
   // kInvalidValue when its default profile is missing.
   Status Install(std::shared_ptr<const Snapshot> snapshot);
+
+  // Makes `router` what chooses for `auto` in new requests, and leaves all else of the snapshot as it
+  // is; its models are ones of the snapshot's catalog. Linear in the catalog. Before the first
+  // Install() nothing happens.
+  void SetRouter(std::shared_ptr<const AutoRouter> router);
 
   // Queues an exchange, to be started by the next Flush() at the latest. Its answer, also every
   // refusal, comes by the mailbox under the returned id.
@@ -148,6 +154,7 @@ class Gateway {
 
   KeyRing& keys() { return keys_; }
   HealthTable& health() { return health_; }
+  DecisionLog& decisions() { return decisions_; }
   Mailbox& mailbox() { return mailbox_; }
   ShadowPairs& shadows() { return shadows_; }
   const Clock& clock() const { return clock_; }
@@ -178,6 +185,7 @@ class Gateway {
   HedgeBudget hedges_;
   StickyTable sticky_;
   ShadowPairs shadows_;
+  DecisionLog decisions_;
   ReadOutSlots read_outs_;
   mutable Limiter limiter_;           // of who asks
   mutable Limiter upstream_limiter_;  // of who is asked

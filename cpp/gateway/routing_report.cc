@@ -86,7 +86,8 @@ void WriteAuto(const Route& route, size_t most, JsonWriter* json) {
   json->Key("revision");
   chosen.revision.empty() ? json->Null() : json->String(chosen.revision);
   json->Key("difficulty").Raw(FormatShare(static_cast<double>(chosen.difficulty)));
-  json->Key("propensity").Integer(1);
+  json->Key("propensity")
+      .Raw(FormatShare(chosen.models.empty() ? 1 : chosen.models.front().verdict.chance));
   json->Key("models").Array();
   for (size_t i = 0; i < std::min(most, chosen.models.size()); ++i) {
     const AutoVerdict& verdict = chosen.models[i].verdict;

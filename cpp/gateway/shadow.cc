@@ -12,7 +12,7 @@ namespace seekroute {
 namespace {
 
 // Draws beside those of a plan, of the same seed.
-constexpr uint64_t kShareDraw = uint64_t{1} << 34;
+constexpr uint64_t kShareDraw = uint64_t{1} << 35;
 constexpr uint64_t kModelDraw = kShareDraw + 1;
 
 // The longest that a second request may take: it has one of a few places.

@@ -35,7 +35,7 @@ struct ShadowPair {
   std::string body;           // as its client has sent it
   std::string first_answer;   // as its client got it: JSON or a stream
   std::string second_answer;  // JSON
-  double propensity = 0;      // the chance of this pair, given the request
+  double propensity = 0;      // the chance of the second model, given the first
   int status = 0;             // of the second answer: 200, or it is an error
 
   size_t bytes() const { return body.size() + first_answer.size() + second_answer.size(); }

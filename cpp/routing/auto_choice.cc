@@ -10,6 +10,9 @@ namespace {
 
 static_assert(kMostExcerptBytes == kMostExcerpt, "what is read of a prompt is what is looked at");
 
+// Draws beside those of endpoints, of the same seed.
+constexpr uint64_t kChoiceDraw = uint64_t{1} << 34;
+
 // Whether it may be asked now, if only as a probe.
 bool IsInService(const HealthView& health) {
   return health.state != HealthState::kEjected && health.state != HealthState::kOut &&
@@ -26,7 +29,7 @@ bool IsBetter(const Ranked& a, const Ranked& b) {
 }  // namespace
 
 AutoRoute ChooseModel(const AutoAsk& ask, std::span<const PlannedModel> models,
-                      std::span<const size_t> numbers, std::vector<Ranked>* ranked) {
+                      std::span<const size_t> numbers, uint64_t seed, std::vector<Ranked>* ranked) {
   std::vector<const Ranked*> best(models.size(), nullptr);
   for (size_t i = 0; i < ranked->size(); ++i) {
     const Ranked*& known = best[numbers[i]];
@@ -55,7 +58,9 @@ AutoRoute ChooseModel(const AutoAsk& ask, std::span<const PlannedModel> models,
   // By the place in the pool: the new rank; nothing: it is dropped.
   std::vector<std::optional<uint32_t>> places(ask.router->pool().size());
   const size_t most = others < kMostRouteModels ? kMostRouteModels - others : 1;
-  for (const AutoVerdict& each : ask.router->Rank(ask.judged, offers, ask.strategy)) {
+  std::vector<AutoVerdict> verdicts = ask.router->Rank(ask.judged, offers, ask.strategy);
+  ask.router->Explore(UnitDraw(seed, kChoiceDraw), &verdicts);
+  for (const AutoVerdict& each : verdicts) {
     const size_t place = told.models.size();
     if (place < most) places[each.offer.model] = ranks[place];
     const auto is_it = [&each](const PlannedModel& model) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <vector>
 
@@ -17,7 +18,8 @@ namespace seekroute {
 //
 // `numbers`: of each of `ranked`, in step with it, the place of its model in `models`. What a model
 // would take is what its cheapest candidate does, of those in service where there are some.
+// `seed`: of whether somebody else than the best is drawn.
 AutoRoute ChooseModel(const AutoAsk& ask, std::span<const PlannedModel> models,
-                      std::span<const size_t> numbers, std::vector<Ranked>* ranked);
+                      std::span<const size_t> numbers, uint64_t seed, std::vector<Ranked>* ranked);
 
 }  // namespace seekroute

@@ -410,7 +410,7 @@ Result<Route> Planner::Plan() {
   ExcludeJumps();
   if (!PromoteFallbacks()) return NobodyLeft();
   if (in_.automatic != nullptr) {
-    route_.automatic = ChooseModel(*in_.automatic, in_.models, numbers_, &ranked_);
+    route_.automatic = ChooseModel(*in_.automatic, in_.models, numbers_, in_.seed, &ranked_);
   }
   SortCandidates({in_.rules.balance, in_.seed}, &ranked_);
   if (ranked_.size() > Route::kMostCandidates) ranked_.resize(Route::kMostCandidates);

@@ -45,6 +45,7 @@ AutoWeights SomeAutoWeights(uint64_t seed, size_t models) {
   for (size_t m = 0; m < models; ++m) {
     AutoWeights::PerModel& model = weights.models.emplace_back();
     model.name = "model-" + std::to_string(m);
+    model.ratings = weights.ratings;
     model.linear.words.assign(kWordBuckets, 0);
     for (size_t i = 0; i < 2000; ++i) model.linear.words[below(kWordBuckets)] = number();
     for (float& each : model.linear.counters) each = number() / 10;

@@ -117,7 +117,7 @@ class Record:
 Event: TypeAlias = tuple[int, tuple[int, Headers] | None, bytes, Record | None]
 
 # Id of the generation, first and second model, body, first answer (JSON or a stream), second answer
-# (JSON), chance of the pair given the request, status of the second answer (200: no error).
+# (JSON), chance of the second model given the first, status of the second answer (200: no error).
 ShadowPair: TypeAlias = tuple[str, tuple[str, str], bytes, bytes, bytes, float, int]
 
 @final

@@ -22,9 +22,7 @@ constexpr AutoWeights::Spread kKeyword{.mean = 1, .scale = 0.6F};
 // That a cost is told as, of what the best model costs: what is beyond is all the same.
 constexpr double kMostPart = 1e6;
 
-double DifficultyOf(std::string_view excerpt) {
-  TextScanner scanner;
-  const TextFeatures& features = scanner.Scan(excerpt);
+double DifficultyOf(const TextFeatures& features) {
   return ChanceOf(kLength.Of(features.length) + kKeyword.Of(features.keyword));
 }
 
@@ -99,10 +97,16 @@ Result<AutoRouter> AutoRouter::Make(std::vector<PooledModel> pool, AutoRules rul
   if (!(rules.cost_slack >= 0 && rules.cost_slack <= 1)) {
     return invalid("cost_slack: expected 0 to 1");
   }
+  if (!(rules.explore >= 0 && rules.explore <= kMostExplored)) {
+    return invalid("explore: expected 0 to 0.2");
+  }
   AutoRouter made(std::move(pool), rules, std::move(scorer));
   for (const PooledModel& each : made.pool_) {
     if (!(each.quality >= 0 && each.quality <= 1)) {
       return invalid("quality of '" + each.id + "': expected 0 to 1");
+    }
+    if (!(std::abs(each.shift) <= kMostShift)) {
+      return invalid("shift of '" + each.id + "': expected -5 to 5");
     }
     std::optional<size_t>& place = made.learned_.emplace_back();
     if (each.learned.empty()) continue;
@@ -116,31 +120,43 @@ Result<AutoRouter> AutoRouter::Make(std::vector<PooledModel> pool, AutoRules rul
 }
 
 AutoJudgement AutoRouter::Judge(std::string_view excerpt) const {
-  AutoJudgement judged;
   PromptScores scores;
-  if (!excerpt.empty() && scorer_ != nullptr) {
-    AutoScorer::Scratch scratch;
-    scorer_->Score(excerpt, true, &scratch, &scores);
-    if (std::isfinite(scores.prior)) judged.difficulty = std::clamp(scores.prior, 0.0F, 1.0F);
-  } else if (!excerpt.empty()) {
-    judged.difficulty = static_cast<float>(DifficultyOf(excerpt));
+  if (excerpt.empty()) return Judged(0.5F, scores);
+  AutoScorer::Scratch scratch;
+  if (scorer_ == nullptr) {
+    return Judged(static_cast<float>(DifficultyOf(scratch.scanner.Scan(excerpt))), scores);
   }
-  double believed = 0;  // of what was learned
-  if (scorer_ != nullptr) {
-    const auto ratings = static_cast<double>(scorer_->weights().ratings);
-    const auto prior = static_cast<double>(scorer_->weights().prior_ratings);
-    if (ratings > 0) believed = ratings / (ratings + prior);
-  }
+  scorer_->Score(excerpt, true, &scratch, &scores);
+  return Judged(scores.prior, scores);
+}
+
+AutoJudgement AutoRouter::Judge(const PromptFeatures* features) const {
+  PromptScores scores;
+  if (features == nullptr) return Judged(0.5F, scores);
+  if (scorer_ == nullptr) return Judged(static_cast<float>(DifficultyOf(features->text)), scores);
+  AutoScorer::Scratch scratch;
+  scorer_->Score(*features, true, &scratch, &scores);
+  return Judged(scores.prior, scores);
+}
+
+// `scores`: empty where nothing was learned, or there is nothing to look at.
+AutoJudgement AutoRouter::Judged(float difficulty, const PromptScores& scores) const {
+  AutoJudgement judged;
+  if (std::isfinite(difficulty)) judged.difficulty = std::clamp(difficulty, 0.0F, 1.0F);
   judged.quality.reserve(pool_.size());
   for (size_t i = 0; i < pool_.size(); ++i) {
     const double harder = static_cast<double>(judged.difficulty) - 0.5;
     double quality = ChanceOf(LogitOf(pool_[i].quality) - kDifficultySlope * harder);
     if (learned_[i] && *learned_[i] < scores.models.size()) {
       const auto learned = static_cast<double>(scores.models[*learned_[i]].quality);
-      if (std::isfinite(learned)) {
+      const auto ratings = static_cast<double>(scorer_->weights().models[*learned_[i]].ratings);
+      const auto prior = static_cast<double>(scorer_->weights().prior_ratings);
+      if (std::isfinite(learned) && ratings > 0) {
+        const double believed = ratings / (ratings + prior);
         quality = believed * std::clamp(learned, 0.0, 1.0) + (1 - believed) * quality;
       }
     }
+    if (pool_[i].shift != 0) quality = ChanceOf(LogitOf(quality) + pool_[i].shift);
     judged.quality.push_back(static_cast<float>(quality));
   }
   return judged;
@@ -194,6 +210,32 @@ std::vector<AutoVerdict> AutoRouter::Rank(const AutoJudgement& judged,
     }
   }
   return verdicts;
+}
+
+void AutoRouter::Explore(double drawn, std::vector<AutoVerdict>* ranked) const {
+  if (ranked->empty()) return;
+  const AutoVerdict& first = ranked->front();
+  const auto most = first.offer.cost_pico > std::numeric_limits<uint64_t>::max() / kExploredCost
+                        ? std::numeric_limits<uint64_t>::max()
+                        : first.offer.cost_pico * kExploredCost;
+  std::vector<size_t> near;  // the first is one of them
+  for (size_t i = 0; i < ranked->size(); ++i) {
+    const AutoVerdict& each = (*ranked)[i];
+    const double behind = static_cast<double>(first.quality) - static_cast<double>(each.quality);
+    const bool is_near = behind <= kExploredGap && each.offer.cost_pico <= most;
+    if (i == 0 || (is_near && each.offer.last_resort == first.offer.last_resort)) near.push_back(i);
+  }
+  const double share = near.size() < 2 ? 0 : rules_.explore;
+  for (const size_t i : near) (*ranked)[i].chance = share / static_cast<double>(near.size());
+  (*ranked)[0].chance += 1 - share;
+  if (drawn >= share) return;
+  const auto place = static_cast<size_t>(drawn / share * static_cast<double>(near.size()));
+  const size_t taken = near[std::min(place, near.size() - 1)];
+  if (taken == 0) return;
+  (*ranked)[taken].reason = AutoReason::kExplored;
+  const auto begin = ranked->begin();
+  std::rotate(begin, begin + static_cast<ptrdiff_t>(taken),
+              begin + static_cast<ptrdiff_t>(taken) + 1);
 }
 
 }  // namespace seekroute

@@ -24,6 +24,10 @@ struct AutoRules {
   double cost_weight = 0.2;
   // By so much less than the best a model may serve and still be chosen for its cost or its speed.
   double cost_slack = 0.05;
+  // The share of requests whose first model is drawn among those that are nearly as good as the
+  // choice and not much dearer, so that others than the favourite are rated too.
+  double explore = 0;
+  bool learn = false;  // what was chosen is kept until it is taken, prompt included, and rated
 };
 
 // A model that may be chosen.
@@ -31,6 +35,9 @@ struct PooledModel {
   std::string id;       // in the catalog
   double quality = 0;   // how well it serves a prompt of middling difficulty, 0 to 1
   std::string learned;  // its name in the weights; empty: they do not know it
+  // By how much the logarithm of its odds is raised: how it has done of late, against what was
+  // expected of it.
+  double shift = 0;
 };
 
 // Immutable and thread-safe.
@@ -39,6 +46,12 @@ class AutoRouter {
   static constexpr size_t kMostModels = AutoWeights::kMostModels;
   // Between two models that are no further apart the price decides, whatever the strategy.
   static constexpr double kSameQuality = 0.01;
+  static constexpr double kMostExplored = 0.2;  // of all requests
+  // Who may be drawn is worse than the choice by no more than this, and at most so many times as
+  // dear.
+  static constexpr double kExploredGap = 0.15;
+  static constexpr uint64_t kExploredCost = 2;
+  static constexpr double kMostShift = 5;
 
   // `scorer`: what was learned; null: nothing was. Fails with kInvalidValue, and says of what,
   // where the pool is empty or too large, a figure is out of its range, or `scorer` does not know a
@@ -50,12 +63,18 @@ class AutoRouter {
   // learned, as far as it is, and else what is said of the model, less the harder the prompt looks.
   // Of an empty excerpt the latter alone. Never fails; of the same excerpt the same.
   AutoJudgement Judge(std::string_view excerpt) const;
+  // The same of features that were found before, with the table of the weights; null: of an empty
+  // excerpt.
+  AutoJudgement Judge(const PromptFeatures* features) const;
 
   // The offers, the chosen one first and those to fall back on behind it. Whoever is a last resort
   // comes after all others. Requires of `judged` that it is this router's, of each offer another
   // model. Of equals the cheaper comes first, then the one that stands first in the pool.
   std::vector<AutoVerdict> Rank(const AutoJudgement& judged, std::span<const AutoOffer> offers,
                                 AutoStrategy strategy) const;
+
+  // Draws who comes first of what Rank() gave, by a number from 0 to 1, and fills the chances.
+  void Explore(double drawn, std::vector<AutoVerdict>* ranked) const;
 
   std::span<const PooledModel> pool() const { return pool_; }
   const AutoRules& rules() const { return rules_; }
@@ -68,6 +87,8 @@ class AutoRouter {
   AutoRouter(std::vector<PooledModel> pool, AutoRules rules,
              std::shared_ptr<const AutoScorer> scorer)
       : pool_(std::move(pool)), rules_(rules), scorer_(std::move(scorer)) {}
+
+  AutoJudgement Judged(float difficulty, const PromptScores& scores) const;
 
   std::vector<PooledModel> pool_;
   AutoRules rules_;

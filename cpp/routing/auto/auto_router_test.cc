@@ -236,7 +236,8 @@ TEST(AutoRouter, BelievesLessOfAModelTheHarderThePromptLooks) {
 TEST(AutoRouter, BelievesWhatWasLearnedAsFarAsThereAreRatings) {
   const auto judge = [](uint64_t ratings, std::string_view excerpt) {
     AutoWeights weights = testing::SomeAutoWeights(7);
-    weights.ratings = ratings;
+    weights.ratings = 1'000'000;
+    for (AutoWeights::PerModel& each : weights.models) each.ratings = ratings;
     auto scorer =
         std::make_shared<const AutoScorer>(*AutoScorer::Make(std::move(weights), nullptr));
     std::vector<PooledModel> pool{{"a/unknown", 0.7, ""}, {"a/known", 0.7, "model-1"}};
@@ -255,6 +256,75 @@ TEST(AutoRouter, BelievesWhatWasLearnedAsFarAsThereAreRatings) {
   EXPECT_EQ(many.difficulty, scores.prior);
   const AutoJudgement empty = judge(1'000'000, "");
   EXPECT_NEAR(empty.quality[1], 0.7, 1e-6);
+}
+
+TEST(AutoRouter, JudgesFeaturesAsItJudgesTheirText) {
+  const auto scorer =
+      std::make_shared<const AutoScorer>(*AutoScorer::Make(testing::SomeAutoWeights(7), nullptr));
+  const std::vector<PooledModel> pool{{.id = "a/unknown", .quality = 0.7},
+                                      {.id = "a/known", .quality = 0.7, .learned = "model-1"}};
+  for (const auto& knows : {std::shared_ptr<const AutoScorer>(), scorer}) {
+    auto own = pool;
+    if (knows == nullptr) own[1].learned.clear();
+    const AutoRouter router = *AutoRouter::Make(own, {}, knows);
+    TextScanner scanner;
+    std::vector<uint16_t> known;
+    PromptFeatures features{.text = scanner.Scan(kHard)};
+    features.dense = DenseFeaturesOf(kHard, features.text, nullptr, &known);
+    const AutoJudgement of_text = router.Judge(kHard), of_features = router.Judge(&features);
+    EXPECT_EQ(of_text.difficulty, of_features.difficulty);
+    EXPECT_EQ(of_text.quality, of_features.quality);
+    EXPECT_EQ(router.Judge("").quality, router.Judge(nullptr).quality);
+  }
+}
+
+TEST(AutoRouter, RaisesAndLowersAModelByHowItHasDone) {
+  const auto quality = [](double shift) {
+    const std::vector<PooledModel> pool{{.id = "a/b", .quality = 0.7, .shift = shift}};
+    return AutoRouter::Make(pool, {}, nullptr)->Judge("").quality[0];
+  };
+  EXPECT_NEAR(quality(0), 0.7, 1e-6);
+  EXPECT_NEAR(quality(1), 1 / (1 + std::exp(-std::log(0.7 / 0.3) - 1)), 1e-6);
+  EXPECT_LT(quality(-1), 0.5);
+  EXPECT_FALSE(AutoRouter::Make({{.id = "a/b", .quality = 0.7, .shift = 5.1}}, {}, nullptr));
+}
+
+TEST(AutoRouter, DrawsOnlyAmongThoseThatAreNearlyAsGoodAndNotMuchDearer) {
+  AutoRules rules{.explore = 0.2};
+  const AutoRouter router = RouterOf(5, rules);
+  std::vector<AutoVerdict> ranked{
+      {.offer = {.model = 0, .cost_pico = 10}, .quality = 0.8F},
+      {.offer = {.model = 1, .cost_pico = 20}, .quality = 0.7F},
+      {.offer = {.model = 2, .cost_pico = 21}, .quality = 0.9F},
+      {.offer = {.model = 3, .cost_pico = 1}, .quality = 0.6F},
+      {.offer = {.model = 4, .cost_pico = 1, .last_resort = true}, .quality = 0.8F}};
+  constexpr int kDraws = 10'000;
+  std::array<int, 5> first{};
+  for (int i = 0; i < kDraws; ++i) {
+    auto drawn = ranked;
+    router.Explore((i + 0.5) / kDraws, &drawn);
+    ++first[drawn.front().offer.model];
+    double all = 0;
+    for (const AutoVerdict& each : drawn) all += each.chance;
+    ASSERT_NEAR(all, 1, 1e-12);
+    EXPECT_EQ(drawn.front().reason == AutoReason::kExplored, drawn.front().offer.model != 0);
+    if (drawn.front().offer.model != 0) {
+      EXPECT_EQ(drawn[1].offer.model, 0U);
+    }
+  }
+  EXPECT_EQ(first, (std::array<int, 5>{9000, 1000, 0, 0, 0}));
+}
+
+TEST(AutoRouter, AlwaysTakesTheBestWhereItDoesNotExplore) {
+  std::mt19937_64 random(8);
+  for (int i = 0; i < 300; ++i) {
+    const Pool pool(&random);
+    auto ranked = pool.Rank(AutoStrategy::kBalanced);
+    const uint32_t best = ranked.front().offer.model;
+    RouterOf(pool.offers.size(), pool.rules).Explore(0, &ranked);
+    EXPECT_EQ(ranked.front().offer.model, best);
+    EXPECT_EQ(ranked.front().chance, 1);
+  }
 }
 
 // Weights may be anything that CheckAutoWeights() lets pass, excerpts anything at all.

@@ -61,7 +61,19 @@ Result<AutoScorer> AutoScorer::Make(AutoWeights weights,
 void AutoScorer::Score(std::string_view text, bool ask_neighbours, Scratch* scratch,
                        PromptScores* scores) const {
   const TextFeatures& features = scratch->scanner.Scan(text);
-  const auto dense = DenseFeaturesOf(text, features, vectors_.get(), &scratch->known_words);
+  Score(features, DenseFeaturesOf(text, features, vectors_.get(), &scratch->known_words),
+        ask_neighbours, scratch, scores);
+}
+
+void AutoScorer::Score(const PromptFeatures& features, bool ask_neighbours, Scratch* scratch,
+                       PromptScores* scores) const {
+  std::array<float, kDenseFeatures> dense = features.dense;
+  if (vectors_ == nullptr) std::fill(dense.begin() + kCounterCount, dense.end(), 0.0F);
+  Score(features.text, dense, ask_neighbours, scratch, scores);
+}
+
+void AutoScorer::Score(const TextFeatures& features, const std::array<float, kDenseFeatures>& dense,
+                       bool ask_neighbours, Scratch* scratch, PromptScores* scores) const {
   scores->prior = static_cast<float>(RankOf(
       weights_.length.Of(features.length) + weights_.keyword.Of(features.keyword), weights_.prior));
   Shares shares{};

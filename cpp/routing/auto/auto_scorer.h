@@ -27,6 +27,12 @@ struct PromptScores {
   float prior = 0;                 // rank of how hard the prompt looks by length and keywords
 };
 
+// What is looked at of a prompt.
+struct PromptFeatures {
+  TextFeatures text;
+  std::array<float, kDenseFeatures> dense{};  // the counters, then the vector or zeros
+};
+
 // Weights, ready for use. Immutable and thread-safe: what a call writes to is its caller's.
 class AutoScorer {
  public:
@@ -49,6 +55,10 @@ class AutoScorer {
   // weights the same.
   void Score(std::string_view text, bool ask_neighbours, Scratch* scratch,
              PromptScores* scores) const;
+  // The same of features that were found before, with the same table of word vectors; where the
+  // weights are of none, with any.
+  void Score(const PromptFeatures& features, bool ask_neighbours, Scratch* scratch,
+             PromptScores* scores) const;
 
   const AutoWeights& weights() const { return weights_; }
 
@@ -62,6 +72,8 @@ class AutoScorer {
         trees_(std::move(trees)),
         neighbours_(std::move(neighbours)) {}
 
+  void Score(const TextFeatures& text, const std::array<float, kDenseFeatures>& dense,
+             bool ask_neighbours, Scratch* scratch, PromptScores* scores) const;
   // Fills members and leads of `scores`, which are as many as models.
   void AskMembers(const TextFeatures& features, const std::array<float, kDenseFeatures>& dense,
                   const Shares& shares, Scratch* scratch, std::vector<ModelScore>* scores) const;

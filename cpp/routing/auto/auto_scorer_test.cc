@@ -69,7 +69,7 @@ TEST(AutoWeights, RefuseOtherBytes) {
   std::string later = bytes;
   later[4] = 9;
   EXPECT_EQ(refusal(later),
-            "the router's weights are of version 9, and this release reads version 2: train them "
+            "the router's weights are of version 9, and this release reads version 3: train them "
             "again");
   EXPECT_NE(refusal("GIF89a, which is none").find("other bytes"), std::string::npos);
 }
@@ -136,6 +136,7 @@ TEST(AutoScorer, WantsTheVectorsOfItsTraining) {
 TEST(AutoScorer, IsThePriorWhereNothingIsLearned) {
   AutoWeights weights = SomeAutoWeights(5);
   weights.ratings = 0;
+  for (AutoWeights::PerModel& each : weights.models) each.ratings = 0;
   const auto scorer = AutoScorer::Make(weights, nullptr);
   ASSERT_TRUE(scorer.has_value());
   for (const std::string& text : Texts()) {

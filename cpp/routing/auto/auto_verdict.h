@@ -24,6 +24,7 @@ struct AutoOffer {
 // Why a model has its place.
 enum class AutoReason : uint8_t {
   kOnly,  // there is no other
+  kExplored,  // drawn, to learn how it does
   kBest,
   kCheapest,
   kQuickest,
@@ -39,6 +40,8 @@ constexpr std::string_view NameOf(AutoReason reason) {
   switch (reason) {
     case AutoReason::kOnly:
       return "only";
+    case AutoReason::kExplored:
+      return "explored";
     case AutoReason::kBest:
       return "best";
     case AutoReason::kCheapest:
@@ -64,6 +67,7 @@ struct AutoVerdict {
   float quality = 0;
   // Quality; in a balance, less what the cost weighs.
   double score = 0;
+  double chance = 0;  // that it came to be the first
   AutoReason reason = AutoReason::kOnly;
 };
 

@@ -16,7 +16,8 @@ namespace seekroute {
 namespace {
 
 constexpr std::string_view kMagic = "SRAW";
-constexpr uint64_t kVersion = 2;  // 1: of counters that a mistyped letter changed
+// 1: of counters that a mistyped letter changed; 2: without ratings of each model.
+constexpr uint64_t kVersion = 3;
 constexpr size_t kCrcBytes = 4;
 
 using PerModel = AutoWeights::PerModel;
@@ -171,6 +172,7 @@ bool ReadTrees(VarintReader* in, std::vector<Tree>* trees) {
 
 void WriteModel(const PerModel& model, VarintWriter* out) {
   out->Text(model.name);
+  out->Number(model.ratings);
   WriteWords(model.linear.words, out);
   std::vector<float> rest(model.linear.counters.begin(), model.linear.counters.end());
   rest.insert(rest.end(), {model.linear.bias, model.slope, model.offset});
@@ -181,6 +183,7 @@ void WriteModel(const PerModel& model, VarintWriter* out) {
 
 bool ReadModel(VarintReader* in, PerModel* model) {
   model->name = in->Text();
+  model->ratings = in->Number(AutoWeights::kMostRatings);
   std::vector<float> rest;
   if (!ReadWords(in, &model->linear.words) || !ReadBlock(in, &rest) ||
       rest.size() != kCounterCount + 3 || !ReadTrees(in, &model->trees)) {
@@ -260,6 +263,7 @@ Status CheckAutoWeights(const AutoWeights& weights) {
     Status status = CheckModel(weights, place);
     if (!status) return status;
     if (!names.insert(weights.models[place].name).second) return Refuse("have a model twice");
+    if (weights.models[place].ratings > weights.ratings) return Refuse("have too many ratings");
   }
   const Result<Neighbours> rated = Neighbours::Make(weights.rated, weights.models.size());
   if (!rated) return rated.error();

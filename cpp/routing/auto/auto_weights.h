@@ -44,6 +44,8 @@ struct AutoWeights {
   };
   struct PerModel {
     std::string name;
+    // Of the rated prompts, those whose outcome with this model was known.
+    uint64_t ratings = 0;
     LinearModel linear;       // on counters as they are; without words: that member is absent
     std::vector<Tree> trees;  // the logarithm of the odds
     // Of the members' mean logarithm of the odds, to that of what was seen: slope * x + offset.

@@ -212,6 +212,7 @@ class Trainer:
             "models": [
                 {
                     "name": name,
+                    "ratings": len(rows),
                     "words": b"",
                     "counters": np.zeros(COUNTERS, np.float32).tobytes(),
                     "bias": 0.0,

@@ -67,6 +67,8 @@ def auto_pool(
             "share": own.shadow.share,
             "nano_per_day": nano_at_most(own.shadow.usd_per_day, "usd_per_day"),
         },
+        "explore": own.learning.explore if own.learning.enabled else 0.0,
+        "learn": own.learning.enabled,
         "weights": weights,
         "vectors": _vectors() if weights else None,
     }

@@ -112,6 +112,23 @@ class ShadowSettings(Strict):
     """The most that second requests may cost on a UTC day. None is sent that might exceed it."""
 
 
+class LearningSettings(Strict):
+    """What `model: auto` learns from ratings of its answers."""
+
+    enabled: bool = False
+    """Keeps what was chosen, with figures of each prompt and never the prompt, in `router.db`, takes
+    ratings by POST /v1/feedback, and learns from them."""
+    explore: Annotated[float, Field(ge=0, le=0.2)] = 0.03
+    """Share of the requests for which another model is drawn than the best one, if it is nearly as
+    good and costs at most twice as much."""
+    trusted: Annotated[tuple[str, ...], Field(max_length=1000)] = ("default",)
+    """Organizations, by id or name, whose keys may rate as much as they like. What another key says
+    counts at most a quarter of all that is known of a model."""
+    keep: Annotated[int, Field(ge=1000, le=1_000_000)] = 50_000
+    """Requests that wait to be rated; the oldest are forgotten. Of rated ones four times as many are
+    kept."""
+
+
 class AutoSettings(Strict):
     """How `model: auto` chooses by the prompt's content."""
 
@@ -134,6 +151,8 @@ class AutoSettings(Strict):
     """How much less quality than the best `cost` and `latency` take."""
     shadow: ShadowSettings = ShadowSettings()
     """Which requests are sent to a second model, too."""
+    learning: LearningSettings = LearningSettings()
+    """What it learns from ratings."""
 
 
 class RoutingSettings(Strict):
