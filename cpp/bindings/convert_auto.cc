@@ -55,11 +55,11 @@ std::shared_ptr<const AutoRouter> AutoRouterFrom(const py::handle& router) {
   std::vector<PooledModel> pool;
   bool knows_any = false;
   for (const auto& item : Get<std::vector<py::dict>>(dict, "models")) {
-    pool.push_back({.id = Get<std::string>(item, "id"),
-                    .quality = Get<double>(item, "quality"),
-                    .learned =
-                        LearnedName(scorer.get(), Get<std::vector<std::string>>(item, "names")),
-                    .shift = GetOptional<double>(item, "shift").value_or(0)});
+    pool.push_back(
+        {.id = Get<std::string>(item, "id"),
+         .quality = Get<double>(item, "quality"),
+         .learned = LearnedName(scorer.get(), Get<std::vector<std::string>>(item, "names")),
+         .shift = GetOptional<double>(item, "shift").value_or(0)});
     knows_any = knows_any || !pool.back().learned.empty();
   }
   if (scorer != nullptr && !knows_any) {

@@ -14,10 +14,10 @@ namespace seekroute {
 // that answer has come whole, and its client has its end, the second request is handed to
 // world.host. Nothing of the first waits for the second, or knows of it.
 //
-// Drawn are requests over HTTP for which a model was chosen, where another one is in service that is
-// not sold for less than it costs. Never
-// those that ask for privacy (`zdr`, `data_collection`), as others may come to see a pair, nor
-// those with a `max_cost`, as only their cheap pairs would be there.
+// Drawn are requests over HTTP for which a model was chosen, where another one is in service that
+// is not sold for less than it costs. Never those that ask for privacy (`zdr`, `data_collection`),
+// as others may come to see a pair, nor those with a `max_cost`, as only their cheap pairs would be
+// there.
 void DrawShadow(const Submission& in, const Admission& admission, const ExchangeWorld& world,
                 Outbox* outbox);
 

@@ -125,8 +125,8 @@ TEST_F(ShadowTest, AsksNobodyThatIsSoldBelowCost) {
 TEST_F(ShadowTest, AsksNobodyThatTheRequestOrItsKeyLeavesOut) {
   OpenPool();
   for (int i = 0; i < 10; ++i) {
-    ASSERT_NE(
-        AskUntilDrawn(R"(,"plugins":[{"id":"auto-router","excluded_models":["*/good"]}])"), 0u);
+    ASSERT_NE(AskUntilDrawn(R"(,"plugins":[{"id":"auto-router","excluded_models":["*/good"]}])"),
+              0u);
     for (const ShadowPair& pair : pairs_->Take()) EXPECT_EQ(pair.second, "a/fair");
   }
   ApiKey key{.key_id = "k", .org_id = "o"};
@@ -166,8 +166,9 @@ TEST_F(ShadowTest, AsksForAWholeAnswerWhereTheFirstStreams) {
     script.head.content_type = "text/event-stream";
     script.pieces = {{{}, std::string(kStart)},
                      {{}, std::string(kContent)},
-                     {{}, "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":"
-                          "\"stop\"}]}\n\ndata: [DONE]\n\n"}};
+                     {{},
+                      "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":"
+                      "\"stop\"}]}\n\ndata: [DONE]\n\n"}};
     return script;
   };
   const ExchangeId id = AskUntilDrawn(R"(,"stream":true,"stream_options":{"include_usage":true})");

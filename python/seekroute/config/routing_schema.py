@@ -116,8 +116,8 @@ class LearningSettings(Strict):
     """What `model: auto` learns from ratings of its answers."""
 
     enabled: bool = False
-    """Keeps what was chosen, with figures of each prompt and never the prompt, in `router.db`, takes
-    ratings by POST /v1/feedback, and learns from them."""
+    """Keeps what was chosen, with figures of each prompt and never the prompt, in `router.db`,
+    takes ratings by POST /v1/feedback, and learns from them."""
     explore: Annotated[float, Field(ge=0, le=0.2)] = 0.03
     """Share of the requests for which another model is drawn than the best one, if it is nearly as
     good and costs at most twice as much."""
@@ -125,8 +125,8 @@ class LearningSettings(Strict):
     """Organizations, by id or name, whose keys may rate as much as they like. What another key says
     counts at most a quarter of all that is known of a model."""
     keep: Annotated[int, Field(ge=1000, le=1_000_000)] = 50_000
-    """Requests that wait to be rated; the oldest are forgotten. Of rated ones four times as many are
-    kept."""
+    """Requests that wait to be rated; the oldest are forgotten. Of rated ones four times as many
+    are kept."""
 
 
 class AutoSettings(Strict):
