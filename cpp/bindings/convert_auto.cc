@@ -55,11 +55,11 @@ std::shared_ptr<const AutoRouter> AutoRouterFrom(const py::handle& router) {
   std::vector<PooledModel> pool;
   bool knows_any = false;
   for (const auto& item : Get<std::vector<py::dict>>(dict, "models")) {
-    pool.push_back({.id = Get<std::string>(item, "id"),
-                    .quality = Get<double>(item, "quality"),
-                    .learned =
-                        LearnedName(scorer.get(), Get<std::vector<std::string>>(item, "names")),
-                    .shift = GetOptional<double>(item, "shift").value_or(0)});
+    pool.push_back(
+        {.id = Get<std::string>(item, "id"),
+         .quality = Get<double>(item, "quality"),
+         .learned = LearnedName(scorer.get(), Get<std::vector<std::string>>(item, "names")),
+         .shift = GetOptional<double>(item, "shift").value_or(0)});
     knows_any = knows_any || !pool.back().learned.empty();
   }
   if (scorer != nullptr && !knows_any) {
@@ -80,6 +80,22 @@ std::shared_ptr<const AutoRouter> AutoRouterFrom(const py::handle& router) {
   rules.learn = Get<bool>(dict, "learn");
   return std::make_shared<const AutoRouter>(
       UnwrapOr(AutoRouter::Make(std::move(pool), rules, std::move(scorer)), "routing.auto"));
+}
+
+ShadowRules ShadowRulesFrom(const py::handle& router) {
+  ShadowRules rules;
+  if (router.is_none()) return rules;
+  const auto shadow = GetOptional<py::dict>(CastMember<py::dict>(router, "auto"), "shadow");
+  if (!shadow) return rules;
+  rules.share = Get<double>(*shadow, "share");
+  rules.per_day.nano = Get<int64_t>(*shadow, "nano_per_day");
+  if (!(rules.share >= 0 && rules.share <= ShadowRules::kMostShare)) {
+    throw py::value_error("routing.auto.shadow.share: expected 0 to 0.2");
+  }
+  if (rules.per_day < Money{}) {
+    throw py::value_error("routing.auto.shadow.usd_per_day: expected 0 or more");
+  }
+  return rules;
 }
 
 }  // namespace seekroute

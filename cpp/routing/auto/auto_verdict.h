@@ -23,7 +23,7 @@ struct AutoOffer {
 
 // Why a model has its place.
 enum class AutoReason : uint8_t {
-  kOnly,  // there is no other
+  kOnly,      // there is no other
   kExplored,  // drawn, to learn how it does
   kBest,
   kCheapest,

@@ -111,6 +111,16 @@ def _pooled(value: Any) -> Any:
     return {"model": value} if isinstance(value, str) else value
 
 
+class ShadowSettings(Strict):
+    """Shadow pairs: requests for `auto` that are sent to a second model, too, so that both answers
+    can be graded. The operator pays for the second."""
+
+    share: Annotated[float, Field(ge=0, le=0.2)] = 0.0
+    """Of requests for `auto` over HTTP; 0: none."""
+    usd_per_day: Annotated[float, Field(ge=0, le=1_000_000)] = 1.0
+    """The most that second requests may cost on a UTC day. None is sent that might exceed it."""
+
+
 class LearningSettings(Strict):
     """What `model: auto` learns from ratings of its answers."""
 
@@ -167,6 +177,8 @@ class AutoSettings(Strict):
     quality; 0: nothing."""
     cost_slack: Annotated[float, Field(ge=0.01, le=1)] = 0.05
     """How much less quality than the best `cost` and `latency` take."""
+    shadow: ShadowSettings = ShadowSettings()
+    """Which requests are sent to a second model, too."""
     learning: LearningSettings = LearningSettings()
     """What it learns from ratings."""
     spending: SpendingSettings = SpendingSettings()
