@@ -72,8 +72,7 @@ TEST(SimulationTest, SecondRequestsChangeNothingForClients) {
     EXPECT_EQ(without.shadowed(), 0u);
     EXPECT_EQ(with.fingerprint(), without.fingerprint()) << "seed " << seed;
     EXPECT_EQ(with.store().balance(), without.store().balance()) << "seed " << seed;
-    EXPECT_EQ(with.store().bookings().size(), without.store().bookings().size())
-        << "seed " << seed;
+    EXPECT_EQ(with.store().bookings().size(), without.store().bookings().size()) << "seed " << seed;
   }
   EXPECT_GT(shadowed, 20u);
 }

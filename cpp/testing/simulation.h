@@ -57,12 +57,12 @@ class Simulation {
   uint64_t fingerprint() const { return fingerprint_; }
   size_t answered() const { return answered_; }
   size_t failed() const { return failed_; }
-  size_t read_out() const { return read_out_; }  // answers read to their end for nobody
-  size_t owed() const { return owed_; }          // holds that were granted on credit
-  size_t stopped() const { return stopped_; }    // that waited for their answer then
-  size_t limited() const { return limited_; }    // that a limit refused
-  size_t queued() const { return queued_; }      // that got what they had waited for
-  size_t chosen() const { return chosen_; }      // that were sent to a model that was chosen
+  size_t read_out() const { return read_out_; }        // answers read to their end for nobody
+  size_t owed() const { return owed_; }                // holds that were granted on credit
+  size_t stopped() const { return stopped_; }          // that waited for their answer then
+  size_t limited() const { return limited_; }          // that a limit refused
+  size_t queued() const { return queued_; }            // that got what they had waited for
+  size_t chosen() const { return chosen_; }            // that were sent to a model that was chosen
   size_t shadowed() const { return seconds_.size(); }  // that were sent to a second one, too
 
  private:
@@ -167,7 +167,7 @@ class Simulation {
   Stats stats_;
   CreditStore store_;
   SeededRng second_rng_;
-  CreditStore operator_store_;          // of second requests
+  CreditStore operator_store_;           // of second requests
   const std::unique_ptr<Store> stores_;  // both
   ShadowPairs pairs_;
   Money per_day_;

@@ -24,7 +24,9 @@ class StoreOfBoth final : public Store {
   void Settle(StoreTicket ticket, const ExchangeRecord& row, StoreObserver* observer) override {
     Of(ticket).Settle(ticket, row, observer);
   }
-  void Note(StoreTicket ticket, const ExchangeRecord& row) override { Of(ticket).Note(ticket, row); }
+  void Note(StoreTicket ticket, const ExchangeRecord& row) override {
+    Of(ticket).Note(ticket, row);
+  }
   void Forget(StoreTicket ticket) override { Of(ticket).Forget(ticket); }
 
  private:
@@ -107,9 +109,9 @@ void Simulation::CheckShadows(std::vector<std::string>* broken) const {
            id, "one row, where money was held");
     if (booking.state != CreditStore::State::kSettled) continue;
     expect(row.org_id == kOperatorOrg && row.key_id.empty(), id, "is the operator's");
-    expect(row.routing.find("\"shadow_of\":\"" + first.row.generation_id + '"') !=
-               std::string::npos,
-           id, "says whose second answer it is");
+    expect(
+        row.routing.find("\"shadow_of\":\"" + first.row.generation_id + '"') != std::string::npos,
+        id, "says whose second answer it is");
     expect(row.model != first.row.model, id, "is another model's");
     expect(booking.charge == std::min(row.upstream_cost, booking.held), id,
            "costs what the provider charges");
