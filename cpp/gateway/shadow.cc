@@ -5,7 +5,6 @@
 #include <utility>
 #include <vector>
 
-#include "routing/order.h"
 #include "wire/protocols/protocols.h"
 
 namespace seekroute {
@@ -252,7 +251,8 @@ void ShadowStore::Hold(StoreTicket ticket, const ExchangeRecord& row, const Hold
 }
 
 ShadowWorld::ShadowWorld(const ExchangeWorld& world)
-    : store_(world.store, world.shadows), world_(world) {
+    : rng_(world.rng->Next()), store_(world.store, world.shadows), world_(world) {
+  world_.rng = &rng_;
   world_.options = &world.shadows->options();
   world_.limiter = nullptr;
   world_.store = &store_;

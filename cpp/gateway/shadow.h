@@ -9,6 +9,7 @@
 #include "gateway/exchange_world.h"
 #include "gateway/outbox.h"
 #include "gateway/shadow_pairs.h"
+#include "routing/order.h"
 
 namespace seekroute {
 
@@ -53,6 +54,18 @@ class ShadowStore final : public Store {
   ShadowPairs& pairs_;
 };
 
+// The chances of second requests, so that those of others are the same whoever is drawn. Fit for
+// identifiers as far as its seed is. Engine thread only.
+class ShadowRng final : public Rng {
+ public:
+  explicit ShadowRng(uint64_t seed) : state_(seed) {}
+
+  uint64_t Next() override { return SplitMix64(state_++); }
+
+ private:
+  uint64_t state_;
+};
+
 // An engine's world, as second requests see it: no limit of who asks is theirs, nobody is asked
 // beside another or remembered, and the money is the operator's.
 class ShadowWorld {
@@ -65,6 +78,7 @@ class ShadowWorld {
   const ExchangeWorld& world() const { return world_; }
 
  private:
+  ShadowRng rng_;
   ShadowStore store_;
   ExchangeWorld world_;
 };

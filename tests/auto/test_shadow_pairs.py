@@ -225,7 +225,7 @@ def test_nothing_is_sent_that_might_exceed_the_bound(
         gateway.ask_until(lambda: gateway.figure("sent_total") > 0)
         (row,) = gateway.ledger.rows(org="operator")
     # What the ledger has of today counts after a restart.
-    bound = float(usd(row["held"] + row["cost"] - 1))
+    bound = usd(row["held"] + row["cost"] - 1)
     with shadowed(tmp_path, upstream, share=0.2, usd_per_day=bound) as gateway:
         gateway.ask_until(lambda: gateway.figure("dropped_total", reason="budget") > 0)
         assert gateway.figure("sent_total") == 0

@@ -12,7 +12,7 @@ from seekroute.config.catalog import Catalog
 from seekroute.config.price_jumps import short_request_costs
 from seekroute.config.settings import Settings
 from seekroute.errors import ConfigError, Problem
-from seekroute.money import nano_at_most
+from seekroute.money import nano
 
 __all__ = ["auto_pool"]
 
@@ -65,7 +65,7 @@ def auto_pool(
         "cost_slack": own.cost_slack,
         "shadow": {
             "share": own.shadow.share,
-            "nano_per_day": nano_at_most(own.shadow.usd_per_day, "usd_per_day"),
+            "nano_per_day": nano(own.shadow.usd_per_day),
         },
         "explore": own.learning.explore if own.learning.enabled else 0.0,
         "learn": own.learning.enabled,

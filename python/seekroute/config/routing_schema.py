@@ -140,7 +140,7 @@ class ShadowSettings(Strict):
 
     share: Annotated[float, Field(ge=0, le=0.2)] = 0.0
     """Of requests for `auto` over HTTP; 0: none."""
-    usd_per_day: Annotated[float, Field(ge=0, le=1_000_000)] = 1.0
+    usd_per_day: Annotated[str, BeforeValidator(_amount), Field(min_length=1)] = "1"
     """The most that second requests, and those of a judge, may cost on a UTC day. None is sent that
     might exceed it."""
     grader: GraderSettings = GraderSettings()
