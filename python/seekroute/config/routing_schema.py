@@ -106,8 +106,8 @@ class LearningSettings(Strict):
     """What `model: auto` learns from ratings of its answers."""
 
     enabled: bool = False
-    """Keeps what was chosen, with figures of each prompt and never the prompt, in `router.db`, takes
-    ratings by POST /v1/feedback, and learns from them."""
+    """Keeps what was chosen, with figures of each prompt and never the prompt, in `router.db`,
+    takes ratings by POST /v1/feedback, and learns from them."""
     explore: Annotated[float, Field(ge=0, le=0.2)] = 0.03
     """Share of the requests for which another model is drawn than the best one, if it is nearly as
     good and costs at most twice as much."""
@@ -115,8 +115,8 @@ class LearningSettings(Strict):
     """Organizations, by id or name, whose keys may rate as much as they like. What another key says
     counts at most a quarter of all that is known of a model."""
     keep: Annotated[int, Field(ge=1000, le=1_000_000)] = 50_000
-    """Requests that wait to be rated; the oldest are forgotten. Of rated ones four times as many are
-    kept."""
+    """Requests that wait to be rated; the oldest are forgotten. Of rated ones four times as many
+    are kept."""
 
 
 class AutoSettings(Strict):
@@ -137,8 +137,13 @@ class AutoSettings(Strict):
     cost_weight: Annotated[float, Field(ge=0, le=100)] = 0.2
     """What it is worth to `balanced` to spend nothing instead of what the best model costs, in
     quality; 0: nothing."""
-    cost_slack: Annotated[float, Field(ge=0.01, le=1)] = 0.05
-    """How much less quality than the best `cost` and `latency` take."""
+    cost_slack: Annotated[float, Field(ge=0.01, le=1)] | None = None
+    """How much less quality than the best `cost` and `latency` take. Default: 0.05, and 0.2 where
+    no `quality` is said and there are no weights: as far as those are apart that are guessed from
+    the prices."""
+    stay: Annotated[float, Field(ge=0, le=1)] = 0.1
+    """The model that has answered a conversation stays, unless the score of another one is better
+    by more; 0: each prompt is judged anew."""
     learning: LearningSettings = LearningSettings()
     """What it learns from ratings."""
 
@@ -170,7 +175,7 @@ class RoutingSettings(Strict):
     retry_budget: RetryBudgetSettings = RetryBudgetSettings()
     """How much may be asked again at once."""
     leave_out_failing: bool = True
-    """Leave endpoints and keys out while they fail. Always on where a provider has several keys."""
+    """Leave endpoints and keys out while they fail."""
     ejection: EjectionSettings = EjectionSettings()
     """When an endpoint is left out."""
     slow_start_seconds: Annotated[int, Field(ge=0, le=3600)] = 60
