@@ -55,7 +55,8 @@ THIRD_PARTY = {
 }
 # Python: inside seekroute, who imports whom not.
 CORE_IMPORTERS = {
-    *("gateway.py", "exchange.py", "ledger.py", "error_table.py", "visible.py", "auto/scoring.py")
+    *("gateway.py", "exchange.py", "ledger.py", "error_table.py", "visible.py", "auto/scoring.py"),
+    "learning/looks.py",
 }
 APART = ("server", "client", "cli")
 # What answers without HTTP: it knows nobody who asks, and loads nothing that serving does not need.

@@ -269,7 +269,8 @@ void BindGateway(py::module_& m) {
             body.text.append(std::string_view(part));
           },
           py::arg("part"))
-      .def("__len__", [](const RequestBody& body) { return body.text.size(); });
+      .def("__len__", [](const RequestBody& body) { return body.text.size(); })
+      .def("__bytes__", [](const RequestBody& body) { return BytesFrom(body.text); });
   py::class_<Gateway>(m, "Gateway", py::is_final())
       // The ledger's object has the clock of what it opened, so it is kept.
       .def(py::init([](const py::dict& options, const py::object& ledger) {

@@ -123,6 +123,7 @@ class RequestBody:
     def __init__(self, size: int) -> None: ...
     def append(self, part: bytes) -> None: ...
     def __len__(self) -> int: ...
+    def __bytes__(self) -> bytes: ...
 
 @final
 class Gateway:
@@ -132,6 +133,17 @@ class Gateway:
         """`ledger` is where money is held if the option `credits` is true; close it afterwards."""
 
     def install(self, snapshot: dict[str, Any]) -> None: ...
+    def set_auto(self, router: dict[str, Any] | None) -> None:
+        """What chooses for `auto` from now on, as the snapshot's `auto`; all else of it stays.
+        ValueError where it is refused."""
+
+    def take_decisions(self) -> list[dict[str, Any]]:
+        """What `auto` chose for requests that have ended with an answer, each once, where `learn`
+        is set: `generation`, `key`, `org`, `created` (Unix seconds), `strategy`, `revision`,
+        `offers` (model, quality, pico-USD, ms or 0, whether it is a last resort, chance to be the
+        first; the chosen one first), `served` (model), `finish_reason`, `empty`, and `excerpt`,
+        what is looked at of the prompt. At most 4,096 are kept until they are taken."""
+
     def put_keys(
         self,
         keys: Sequence[CoreKey],
@@ -454,11 +466,51 @@ class AutoScorer:
         """Ranks and qualities (texts, models), members and leads (texts, models, 3) and priors
         (texts) as float32; nanoseconds (texts) as int64."""
 
+    def score_features(
+        self,
+        dense: bytes,
+        difficulty: bytes,
+        ends: bytes,
+        buckets: bytes,
+        counts: bytes,
+        ask_neighbours: bool,
+    ) -> tuple[bytes, bytes, bytes, bytes, bytes, bytes]:
+        """The same of features, as `scan_texts` gives them."""
+
     def rank(
         self, excerpt: bytes, costs: Sequence[int], quality: float, strategy: str
     ) -> tuple[float, list[tuple[int, float, float, str]]]:
         """The difficulty; place, quality, score and reason of each model, the chosen one first.
         `costs` are pico-USD a request, `quality` what each model has before it is learned of."""
+
+@final
+class AutoRouter:
+    """What a server chooses by; thread-safe. ValueError where the settings, which are the
+    snapshot's `auto`, are refused."""
+
+    def __init__(self, router: dict[str, Any]) -> None: ...
+    def judge(
+        self,
+        dense: bytes,
+        difficulty: bytes,
+        ends: bytes,
+        buckets: bytes,
+        counts: bytes,
+        is_text: bytes,
+    ) -> tuple[bytes, bytes]:
+        """Of prompts, given the features that `scan_texts` gives: how hard they look, float32, and
+        the chance of each model of the pool to serve them well, float32 (prompts, models).
+        `is_text`: a byte a prompt, 0 where it had none."""
+
+    def rank(
+        self,
+        quality: Sequence[float],
+        offers: Sequence[tuple[int, int, int, bool]],
+        strategy: str,
+    ) -> list[tuple[int, float, str]]:
+        """Place, score and reason of each offer, the chosen one first; nothing is drawn. `quality`
+        is of each model of the pool; an offer is its place there, pico-USD, ms or 0, whether it is
+        a last resort."""
 
 @final
 class OnlineLinearModel:

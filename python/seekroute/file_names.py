@@ -6,3 +6,5 @@ from typing import Final
 
 LEDGER: Final = "ledger.db"
 ROUTING_STATE: Final = "routing.state"
+ROUTER: Final = "router.db"
+ROUTER_WEIGHTS: Final = "router"

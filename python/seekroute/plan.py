@@ -55,6 +55,17 @@ class Profile:
 
 
 @dataclass(frozen=True, slots=True)
+class LearningPlan:
+    """How `auto` learns from ratings."""
+
+    trusted: tuple[str, ...]  # organizations, by id or name, whose ratings count whole
+    keep: int  # requests that wait to be rated
+    refit: bool  # whether new weights are made of them
+    pico_per_request: int | None = None  # what `balanced` holds, in pico-USD
+    dearest_share: float | None = None  # or this share of the dearest model
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """A checked configuration, ready to serve. Picklable. Holds provider keys: never to be shown.
 
@@ -83,6 +94,7 @@ class Plan:
     limits: LimitPlan = field(default_factory=LimitPlan)  # of keys and of what they share
     source: Source | None = None  # None: of settings that were read from nowhere
     told_profile: str = ""  # the default one, if it is not of a file: its name or path
+    learning: LearningPlan | None = None  # None: nothing is learned
     warnings: tuple[str, ...] = ()  # of what is allowed, and does not do what it seems to
     anew: frozenset[Anew] = frozenset()  # lost databases that this start may begin anew
 

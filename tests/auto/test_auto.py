@@ -16,13 +16,14 @@ import pandas as pd
 import pytest
 
 from seekroute import auto
+from seekroute.auto.lessons import twins_of
 from seekroute.auto.linear import design, fit_linear
 from seekroute.auto.metrics import calibration_error, cost_quality
 from seekroute.auto.mistyping import mistyped
 from seekroute.auto.scoring import COUNTERS
-from seekroute.auto.training import COPIES, twins_of
 from seekroute.auto.trees import train_trees
 from seekroute.errors import SeekrouteError
+from seekroute.mistyping import COPIES
 
 _HARD = ["prove", "theorem", "derive", "matrix", "integral", "lemma", "equilibrium", "gradient"]
 _EASY = ["hello", "name", "capital", "color", "weather", "thanks", "food", "city"]
@@ -72,7 +73,7 @@ def scorer(weights: bytes) -> auto.Scorer:
 def test_trees_say_what_their_trainer_says(
     rated: auto.Rated, scorer: auto.Scorer, weights: bytes
 ) -> None:
-    taught = auto.Trainer(rated, auto.shipped_vectors()).taught.dense
+    taught = auto.lessons_of(rated, auto.shipped_vectors()).taught.dense
     outcomes = np.tile(rated.outcomes, (1 + COPIES, 1))
     fresh = auto.as_bytes(made_prompts(400, seed=9))
     asked = auto.scan(fresh, auto.shipped_vectors()).dense
@@ -85,9 +86,9 @@ def test_trees_say_what_their_trainer_says(
 
 
 def test_regression_says_what_its_fit_says(rated: auto.Rated, scorer: auto.Scorer) -> None:
-    trainer = auto.Trainer(rated, auto.shipped_vectors())
-    features = trainer.features
-    made = design(trainer.taught, trainer.taught_rows(np.arange(len(rated))))
+    lessons = auto.lessons_of(rated, auto.shipped_vectors())
+    features = lessons.features
+    made = design(lessons.taught, lessons.taught_rows(np.arange(len(rated))))
     outcomes = np.tile(rated.outcomes, (1 + COPIES, 1))
     for place in range(2):
         model = fit_linear(made, outcomes[:, place], copies=1 + COPIES)
@@ -183,16 +184,16 @@ def test_weights_have_no_prompt(rated: auto.Rated, weights: bytes) -> None:
 
 
 def test_what_is_taught_is_each_prompt_and_its_copies(rated: auto.Rated) -> None:
-    trainer = auto.Trainer(rated)
+    lessons = auto.lessons_of(rated)
     texts = [*rated.prompts]
     for seed in range(COPIES):
         texts += mistyped(rated.prompts, 0.08, seed)
-    rows = trainer.taught_rows(np.array([3, 7]))
+    rows = lessons.taught_rows(np.array([3, 7]))
     assert [texts[i].split()[0] for i in rows[:2]] == [rated.prompts[i].split()[0] for i in (3, 7)]
     together = auto.scan(texts)
-    np.testing.assert_array_equal(trainer.taught.dense, together.dense)
-    np.testing.assert_array_equal(trainer.taught.ends, together.ends)
-    np.testing.assert_array_equal(trainer.taught.buckets, together.buckets)
+    np.testing.assert_array_equal(lessons.taught.dense, together.dense)
+    np.testing.assert_array_equal(lessons.taught.ends, together.ends)
+    np.testing.assert_array_equal(lessons.taught.buckets, together.buckets)
     assert rows.tolist() == [3, 7, 603, 607, 1203, 1207]
 
 
@@ -206,7 +207,7 @@ def test_copies_keep_decisions_of_mistyped_prompts(monkeypatch: pytest.MonkeyPat
         return float(np.mean((ranks > np.median(ranks)) != (again > np.median(ranks))))
 
     kept = turned()
-    monkeypatch.setattr("seekroute.auto.training._MISTYPED", 0.0)
+    monkeypatch.setattr("seekroute.auto.lessons.SHARE", 0.0)
     assert kept < turned()
 
 

@@ -51,8 +51,8 @@ def test_it_says_first_and_learns_then() -> None:
 
 def test_what_was_learned_goes_into_weights() -> None:
     rated = made(60)
-    trainer = auto.Trainer(rated)
-    models = [OnlineModel(trainer.features.dense, 0.1) for _ in range(2)]
+    trainer = auto.Trainer(auto.lessons_of(rated))
+    models = [OnlineModel(trainer.lessons.features.dense, 0.1) for _ in range(2)]
     for place, model in enumerate(models):
         model.follow(rated.prompts, rated.outcomes[:, place])
     weights = trainer.fit(np.arange(60))

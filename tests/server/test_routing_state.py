@@ -6,7 +6,6 @@ import json
 import logging
 import os
 import stat
-import time
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from bare_cli import unconfigure
+from eventually import eventually
 from seekroute.cli import providers
 from seekroute.cli.root import app
 from seekroute.file_names import ROUTING_STATE
@@ -250,7 +250,7 @@ def test_endpoints_tell_of_their_own_traffic(tmp_path: Path) -> None:
         ask(1)
         mock.default = Status(500)
         ask(5)
-        _eventually(lambda: endpoint()["uptime_last_30m"] == 80.0)
+        eventually(lambda: endpoint()["uptime_last_30m"] == 80.0)
         found = endpoint()
         assert found["uptime_last_5m"] == found["uptime_last_1d"] == 80.0
         assert found["status"] == 0  # it is measured, and nobody is left out
@@ -258,11 +258,3 @@ def test_endpoints_tell_of_their_own_traffic(tmp_path: Path) -> None:
         assert 0 < found["latency_last_30m"]["p50"] <= found["latency_last_30m"]["p99"]
         metrics = server.request("GET", "/metrics").body.decode()
         assert 'seekroute_endpoint_state{endpoint="host/fp8",model="up",provider="host"' in metrics
-
-
-def _eventually(holds: Any) -> None:
-    """An attempt's end may be counted after its answer has gone out."""
-    until = time.monotonic() + 10
-    while not holds():
-        assert time.monotonic() < until
-        time.sleep(0.01)

@@ -15,7 +15,17 @@ if TYPE_CHECKING:
     from seekroute.api.models import ModelList
     from seekroute.ledger import Ledger
 
-__all__ = ["ApiAnswer", "ApiCall", "Handler", "KeyBook", "RefusedError", "Sources", "Viewer"]
+__all__ = [
+    "ApiAnswer",
+    "ApiCall",
+    "Handler",
+    "KeyBook",
+    "Ratings",
+    "RefusedError",
+    "Sources",
+    "Unrated",
+    "Viewer",
+]
 
 _log: Final = logging.getLogger("seekroute.http")
 
@@ -108,6 +118,18 @@ class KeyBook(Protocol):
     def info(self, key: str) -> dict[str, Any]: ...
 
 
+class Unrated(Exception):
+    """There is no such request to be rated."""
+
+
+class Ratings(Protocol):
+    """Where ratings go: the `Learning` of a server."""
+
+    def rate(
+        self, *, org: str, generation: str, score: float | None, category: str, comment: str
+    ) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Sources:
     """What answers are made from. As thread-safe as its parts, which all are.
@@ -119,6 +141,7 @@ class Sources:
         pepper: the secret that receipts are signed with; empty where there are no keys.
         limits_of: what holds for a key, by its id and its profile: limits of requests and tokens.
         health: how the endpoints have been doing, as the core tells it.
+        ratings: None where nothing is learned.
     """
 
     models: ModelList
@@ -127,6 +150,7 @@ class Sources:
     pepper: bytes = field(default=b"", repr=False)
     limits_of: Callable[[str, str], Mapping[str, int]] = lambda _key, _profile: {}
     health: Callable[[], Sequence[Mapping[str, Any]]] = tuple
+    ratings: Ratings | None = None
 
     def books(self) -> Ledger:
         """The ledger.

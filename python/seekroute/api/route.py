@@ -20,6 +20,7 @@ __all__ = [
     "answer",
     "http",
     "inference",
+    "posted",
     "quote",
 ]
 
@@ -167,6 +168,11 @@ def answer(
     """A GET that a handler answers. Its label is the pattern's last word, unless given."""
     label = label or pattern.rpartition("/")[2]
     return ApiRoute(Kind.ANSWER, pattern, label, _GET, who, told, run=run, reads=reads, kept=kept)
+
+
+def posted(pattern: str, run: Handler, told: Told, *, label: str, who: Who) -> ApiRoute:
+    """A POST with a small body that a handler answers. It waits for the disk."""
+    return ApiRoute(Kind.ANSWER, pattern, label, _POST, who, told, run=run, reads=Reads.DISK)
 
 
 def inference(pattern: str, told: Told, *, surface: str) -> ApiRoute:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from seekroute.api import account, keys, models, receipts
+from seekroute.api import account, feedback, keys, models, receipts
 from seekroute.api.route import (
     BASES,
     ApiRoute,
@@ -22,6 +22,7 @@ from seekroute.api.route import (
     answer,
     http,
     inference,
+    posted,
     quote,
 )
 
@@ -325,6 +326,45 @@ ROUTES: Final = (
         ),
         who=Who.KEY,
         reads=Reads.DISK,
+    ),
+    posted(
+        "/feedback",
+        feedback.feedback,
+        Told(
+            id="rateGeneration",
+            summary="Rate an answer of `auto`",
+            page="how well a request for `auto` was answered; see [ratings](auto.md#ratings)",
+            answer="Feedback",
+            returns="The rating is written down.",
+            tag="inference",
+            parameters=("RequestId",),
+            takes="FeedbackRequest",
+            more="A second rating of a request takes the place of the first.",
+            errors=(*_POSTED,),
+        ),
+        label="feedback",
+        who=Who.CALLER,
+    ),
+    posted(
+        "/generation/feedback",
+        feedback.generation_feedback,
+        Told(
+            id="submitGenerationFeedback",
+            summary="Say what was wrong with an answer of `auto`",
+            page="what was wrong with it, in OpenRouter's words",
+            answer="FeedbackTaken",
+            returns="It is written down.",
+            tag="inference",
+            parameters=("RequestId",),
+            takes="GenerationFeedbackRequest",
+            more=(
+                "`incorrect_response`, `incoherence` and `formatting` count as a score of 0, the "
+                "others as none."
+            ),
+            errors=(*_POSTED,),
+        ),
+        label="feedback",
+        who=Who.CALLER,
     ),
     _live("/livez", "livez", "livez"),
     _live("/health/liveliness", "health_liveliness", "healthLiveliness"),

@@ -23,6 +23,7 @@ from seekroute.auto.evaluation import (
     split_held_out,
     split_labels,
 )
+from seekroute.auto.lessons import Lessons, Rated, lessons_of
 from seekroute.auto.online import Feedback, OnlineReport, evaluate_online
 from seekroute.auto.outcomes import Outcomes, outcomes_of, read_outcomes
 from seekroute.auto.router import Decision, Explanation, ModelExplanation, Router, Verdict
@@ -37,7 +38,7 @@ from seekroute.auto.scoring import (
     shipped_vectors,
     word_vectors,
 )
-from seekroute.auto.training import Rated, Trainer, train
+from seekroute.auto.training import Trainer, train
 
 __all__ = [
     "PUBLISHED",
@@ -45,6 +46,7 @@ __all__ = [
     "Explanation",
     "Features",
     "Feedback",
+    "Lessons",
     "Line",
     "ModelExplanation",
     "OnlineReport",
@@ -62,6 +64,7 @@ __all__ = [
     "evaluate",
     "evaluate_online",
     "evaluate_weights",
+    "lessons_of",
     "outcomes_of",
     "read_outcomes",
     "scan",

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from seekroute.auto.lessons import Rated, lessons_of, twins_of
 from seekroute.auto.metrics import Curve, calibration_error, cost_quality
 from seekroute.auto.mistyping import mistyped
 from seekroute.auto.outcomes import Outcomes
 from seekroute.auto.scoring import Scorer, WordVectors, scan
-from seekroute.auto.training import Rated, Trainer, twins_of
+from seekroute.auto.training import Trainer
 from seekroute.errors import SeekrouteError
 from seekroute.shown import Shown
 
@@ -222,8 +223,8 @@ def evaluate(
             `Trainer.train`.
     """
     check_pair(outcomes.rated)
-    trainer = Trainer(outcomes.rated, vectors)
-    table = Table(outcomes.rated, trainer.features.difficulty)
+    trainer = Trainer(lessons_of(outcomes.rated, vectors), vectors)
+    table = Table(outcomes.rated, trainer.lessons.features.difficulty)
     learned = []
     for run in sorted({split.run for split in splits}):
         for split in (each for each in splits if each.run == run):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -44,6 +44,10 @@ class Design:
     matrix: Any
     mean: NDArray[np.float64]
     scale: NDArray[np.float64]
+
+    def at(self, rows: NDArray[np.bool_]) -> Design:
+        """The same of some of the rows."""
+        return self if rows.all() else replace(self, matrix=self.matrix[rows])
 
 
 def design(features: Features, rows: NDArray[np.intp]) -> Design:

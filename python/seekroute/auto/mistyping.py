@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import string
 from collections.abc import Sequence
-from typing import Final
 
 import numpy as np
 
-# What is typed instead: letters, digits, signs, spaces and line ends.
-_TYPED: Final = np.array([ord(c) for c in string.printable[:95] + "\n"], np.uint32)
+from seekroute.mistyping import TYPED
+
+_TYPED = np.array([ord(c) for c in TYPED], np.uint32)
 
 
 def mistyped(prompts: Sequence[bytes], share: float, seed: int) -> list[bytes]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 
 from seekroute.auto.evaluation import Report, Split, Table, check_pair
+from seekroute.auto.lessons import Rated, lessons_of
 from seekroute.auto.outcomes import Outcomes
 from seekroute.auto.scoring import OnlineModel, Scorer, WordVectors, write_weights
 from seekroute.auto.training import Trainer, quantiles
@@ -80,15 +81,16 @@ def evaluate_online(
         SeekrouteError: As `evaluate`.
     """
     check_pair(outcomes.rated)
-    trainer = Trainer(outcomes.rated, vectors)
+    rated = outcomes.rated
+    trainer = Trainer(lessons_of(rated, vectors), vectors)
     follow = _pairs if feedback == "pairs" else _chosen
     tables: dict[int, Table] = {}
     seen: dict[int, list[_Checkpoint]] = {}
     for split in splits:
         stream = np.random.default_rng(split.run).permutation(split.learned)
         at = [each for each in CHECKPOINTS if each < len(stream)] + [len(stream)]
-        for place, point in enumerate(follow(trainer, stream, at, split.run)):
-            table = tables.setdefault(place, Table(outcomes.rated, trainer.features.difficulty))
+        for place, point in enumerate(follow(trainer, rated, stream, at, split.run)):
+            table = tables.setdefault(place, Table(rated, trainer.lessons.features.difficulty))
             table.ask(Scorer(point.weights, vectors), split.tested)
             table.end_run(split.run)
             seen.setdefault(place, []).append(point)
@@ -112,15 +114,19 @@ def _mean(numbers: Sequence[float | None]) -> float | None:
 
 
 def _pairs(
-    trainer: Trainer, stream: NDArray[np.intp], checkpoints: Sequence[int], seed: int
+    trainer: Trainer,
+    rated: Rated,
+    stream: NDArray[np.intp],
+    checkpoints: Sequence[int],
+    seed: int,
 ) -> Iterator[_Checkpoint]:
     models = _begin(trainer, stream)
-    texts = [trainer.rated.prompts[i] for i in stream]
+    texts = [rated.prompts[i] for i in stream]
     leads = np.zeros(0)
     for end in checkpoints:
         begin = len(leads)
         weak, strong = (
-            model.follow(texts[begin:end], trainer.rated.outcomes[stream[begin:end], place])
+            model.follow(texts[begin:end], rated.outcomes[stream[begin:end], place])
             for place, model in enumerate(models)
         )
         leads = np.concatenate([leads, strong - weak])
@@ -130,18 +136,22 @@ def _pairs(
 
 
 def _chosen(
-    trainer: Trainer, stream: NDArray[np.intp], checkpoints: Sequence[int], seed: int
+    trainer: Trainer,
+    rated: Rated,
+    stream: NDArray[np.intp],
+    checkpoints: Sequence[int],
+    seed: int,
 ) -> Iterator[_Checkpoint]:
     models = _begin(trainer, stream)
     draw = np.random.default_rng(seed)
-    difficulty = trainer.features.difficulty.astype(np.float64)
+    difficulty = trainer.lessons.features.difficulty.astype(np.float64)
     first = difficulty[stream[:_FIRST]]
     prior = ((difficulty - first.mean(axis=0)) / np.maximum(first.std(axis=0), 1e-6)).sum(axis=1)
     leads: deque[float] = deque(maxlen=_WINDOW)
     priors: deque[float] = deque(maxlen=_WINDOW)
     threshold, served, asked_strong = _TARGET, 0.0, 0
     for count, row in enumerate(stream, 1):
-        text = [trainer.rated.prompts[row]]
+        text = [rated.prompts[row]]
         weak, strong = (float(model.follow(text, np.array([np.nan]))[0]) for model in models)
         leads.append(strong - weak)
         priors.append(prior[row])
@@ -151,7 +161,7 @@ def _chosen(
         threshold += _RATE * (choice - _TARGET)
         if draw.random() < _EXPLORED:
             choice = int(draw.random() < _TARGET)
-        outcome = trainer.rated.outcomes[row, choice]
+        outcome = rated.outcomes[row, choice]
         models[choice].follow(text, np.array([outcome]))
         served, asked_strong = served + float(outcome), asked_strong + choice
         if count in checkpoints:
@@ -162,8 +172,8 @@ def _chosen(
 
 
 def _begin(trainer: Trainer, stream: NDArray[np.intp]) -> list[OnlineModel]:
-    dense = trainer.features.dense[stream[:_FIRST]]
-    return [OnlineModel(dense, _SPREAD) for _ in trainer.rated.models]
+    dense = trainer.lessons.features.dense[stream[:_FIRST]]
+    return [OnlineModel(dense, _SPREAD) for _ in trainer.lessons.models]
 
 
 def _rank_of_last(numbers: deque[float]) -> float:

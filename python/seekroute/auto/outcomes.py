@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from seekroute.auto.training import Rated
+from seekroute.auto.lessons import Rated
 from seekroute.errors import SeekrouteError
 
 DEFAULT_MODELS: Final = ("weak", "strong")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from seekroute.auto.evaluation import Report, evaluate_weights
+from seekroute.auto.lessons import Rated
 from seekroute.auto.outcomes import Outcomes, outcomes_of, read_outcomes
 from seekroute.auto.scoring import (
     MEMBERS,
@@ -23,10 +24,10 @@ from seekroute.auto.scoring import (
     scorer_of,
     shipped_vectors,
 )
-from seekroute.auto.training import Rated, train
-from seekroute.auto.weights_file import read_bounded, write_whole
+from seekroute.auto.training import train
 from seekroute.errors import SeekrouteError
 from seekroute.shown import Bundle, Shown, bundle, register
+from seekroute.weights_file import read_bounded, write_whole
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

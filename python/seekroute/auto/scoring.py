@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from seekroute.auto.weights_file import read_bounded
 from seekroute.errors import SeekrouteError
+from seekroute.weights_file import read_bounded
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -56,6 +56,20 @@ class Features:
 
     def __len__(self) -> int:
         return len(self.dense)
+
+    def at(self, rows: NDArray[np.intp]) -> Features:
+        """Those of the prompts at these places."""
+        begins = np.concatenate([[0], self.ends[:-1]]).astype(np.int64)[rows]
+        sizes = self.ends.astype(np.int64)[rows] - begins
+        ends = np.cumsum(sizes)
+        words = np.arange(ends[-1] if len(ends) else 0) + np.repeat(begins - (ends - sizes), sizes)
+        return Features(
+            dense=self.dense[rows],
+            difficulty=self.difficulty[rows],
+            ends=ends.astype(np.uint32),
+            buckets=self.buckets[words],
+            counts=self.counts[words],
+        )
 
 
 class WordVectors:
@@ -312,8 +326,21 @@ class Scorer:
 
     def score(self, texts: list[bytes], *, neighbours: bool = True) -> Scores:
         """Scores texts. Without `neighbours` that member is not asked."""
-        parts = self._core.score(texts, neighbours)
-        rows, models = len(texts), len(self.models)
+        return self._scores(len(texts), self._core.score(texts, neighbours))
+
+    def score_features(self, features: Features, *, neighbours: bool = True) -> Scores:
+        """Scores texts by their features, which are of the weights' table of word vectors."""
+        parts = (
+            np.ascontiguousarray(features.dense).tobytes(),
+            np.ascontiguousarray(features.difficulty).tobytes(),
+            features.ends.tobytes(),
+            features.buckets.tobytes(),
+            features.counts.tobytes(),
+        )
+        return self._scores(len(features), self._core.score_features(*parts, neighbours))
+
+    def _scores(self, rows: int, parts: Sequence[bytes]) -> Scores:
+        models = len(self.models)
         ranks, quality, members, leads, prior = (
             np.frombuffer(each, np.float32) for each in parts[:5]
         )

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from seekroute.auto.lessons import Lessons, Rated, lessons_of
 from seekroute.auto.linear import design, fit_linear
 from seekroute.auto.metrics import cost_quality
-from seekroute.auto.mistyping import mistyped
 from seekroute.auto.scoring import (
     COUNTERS,
     DENSE,
     MEMBERS,
     QUANTILES,
     UNRATED,
-    Features,
     Scorer,
     WordVectors,
     directions,
-    joined,
-    scan,
     write_weights,
 )
 from seekroute.auto.trees import train_trees, trees_of
@@ -35,71 +32,36 @@ if TYPE_CHECKING:
 _SHARES = ((0.5, 1.0, 1.0), (1.0, 1.0, 1.0), (1.0, 0.0, 1.0))
 # With fewer rated prompts, trees and neighbours are worse than regression alone.
 LEAST_FOR_ALL = 250
+# And of a model with fewer pairs nothing can be said in comparison.
+_LEAST_EACH = 3
+# What a rating counts that stands alone, of a prompt of which no other model's outcome is known.
+_ALONE = 0.2
 _FOLDS = 3  # of the inner cross-validation
 # A step of the calibration that is no longer is its last.
 _STILL = 1e-10
 _LEAST_PROBABILITY = 0.01  # a member that is surer is not believed: the core's bound
 PRIOR_RATINGS = 200.0
 _MOST_STORED = 10_000  # rated prompts that neighbours are looked for in: the last ones
-# Regression and trees also learn from copies of each prompt with this share of its characters
-# replaced, so that a mistyped prompt is decided as the prompt is.
-COPIES = 2
-_MISTYPED = 0.08
 # How much of its variance in mistyped copies makes a feature count less for likeness.
 _NOISE_WEIGHT = 4.0
 _VECTOR_WEIGHT = 0.5  # of the vector in a direction, where the counters together have 1
 
 
 @dataclass(frozen=True)
-class Rated:
-    """Prompts with the outcomes of models.
-
-    Attributes:
-        prompts: In UTF-8.
-        models: The reference (the weakest or cheapest) first.
-        outcomes: (prompts, models), 0 (bad) to 1 (good).
-    """
-
-    prompts: list[bytes]
-    models: list[str]
-    outcomes: NDArray[np.float64]
-
-    def __post_init__(self) -> None:
-        if self.outcomes.shape != (len(self.prompts), len(self.models)):
-            raise SeekrouteError("there are not as many outcomes as prompts and models")
-        if not ((self.outcomes >= 0) & (self.outcomes <= 1)).all():
-            raise SeekrouteError("an outcome is not between 0 and 1")
-
-    def __len__(self) -> int:
-        return len(self.prompts)
-
-
-@dataclass
 class Trainer:
-    """Trains on parts of one set of rated prompts, whose features are found once.
+    """Trains on parts of some lessons.
 
     Attributes:
-        rated: All of them.
-        vectors: The table of word vectors, if one is used.
+        lessons: What is learned from.
+        vectors: The table of word vectors that their features are of, if of one.
         neighbours: Whether that member is trained.
         step: Called after each part of a training, for a progress bar.
     """
 
-    rated: Rated
+    lessons: Lessons
     vectors: WordVectors | None = None
     neighbours: bool = True
     step: Callable[[], None] = field(default=lambda: None)
-
-    def __post_init__(self) -> None:
-        self.features: Features = scan(self.rated.prompts, self.vectors)
-        copies = [
-            scan(mistyped(self.rated.prompts, _MISTYPED, seed), self.vectors)
-            for seed in range(COPIES)
-        ]
-        # The prompts, then each copy of all of them.
-        self.taught: Features = joined([self.features, *copies])
-        # Prompts that are the same are never in two folds.
-        self.twins = twins_of(self.rated.prompts)
 
     def train(self, rows: NDArray[np.intp], *, seed: int = 0, revision: str = "") -> bytes:
         """Weights from the prompts at these places, as `fit` gives them, in the core's form.
@@ -119,39 +81,44 @@ class Trainer:
             SeekrouteError: There are less than six different ones, or a package of
                 `seekroute[router]` is not installed.
         """
-        different = len(np.unique(self.twins[rows]))
+        lessons = self.lessons
+        different = len(np.unique(lessons.twins[rows]))
         if different < 2 * _FOLDS:
             raise SeekrouteError(
                 f"too few rated prompts to learn from: {different}, those that are alike counted "
                 f"once; give {2 * _FOLDS} or more"
             )
-        members = self._members(len(rows))
-        folds = _folds(self.twins[rows], seed)
-        shape = (len(rows), len(self.rated.models), len(MEMBERS))
+        members = self._members(rows)
+        folds = _folds(lessons.twins[rows], seed)
+        shape = (len(rows), len(lessons.models), len(MEMBERS))
         probabilities, leads = np.zeros(shape), np.zeros(shape)
         for fold in range(_FOLDS):
             inside, outside = rows[folds != fold], rows[folds == fold]
             part = self._fit_members(inside, members, seed)
-            scores = self._scorer(part).score([self.rated.prompts[i] for i in outside])
+            scores = self._scorer(part).score_features(lessons.features.at(outside))
             probabilities[folds == fold] = scores.members
             leads[folds == fold] = scores.leads
             self.step()
         whole = self._fit_members(rows, members, seed)
         whole["shares"] = self._pick(rows, leads, members, seed)
         self._set_quantiles(whole, leads, members)
-        self._calibrate(whole, self.rated.outcomes[rows], probabilities, members)
+        self._calibrate(whole, lessons.outcomes[rows], probabilities, members)
         self.step()
         return whole
 
-    def _members(self, rows: int) -> tuple[bool, bool, bool]:
-        """Which of MEMBERS are trained; the first always is."""
-        enough = rows >= LEAST_FOR_ALL
-        return True, enough, enough and self.neighbours
+    def _members(self, rows: NDArray[np.intp]) -> tuple[bool, bool, bool]:
+        """Which of MEMBERS are trained; the first always is. The others learn of pairs alone: of
+        what one model did each would see only the prompts that it was given."""
+        known = self._pairs(self.lessons.outcomes[rows])
+        enough = known.any(axis=1).sum() >= LEAST_FOR_ALL and known.sum(axis=0).min() >= _LEAST_EACH
+        return True, bool(enough), bool(enough and self.neighbours)
 
-    def taught_rows(self, rows: NDArray[np.intp]) -> NDArray[np.intp]:
-        """Places in `taught` of the prompts at these places, then of each copy of them."""
-        starts = len(self.rated) * np.arange(1 + COPIES)
-        return (starts[:, None] + rows[None, :]).ravel()
+    @staticmethod
+    def _pairs(outcomes: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Which outcomes are known, of prompts of which those of two models and more are."""
+        known = ~np.isnan(outcomes)
+        pairs: NDArray[np.bool_] = known & (known.sum(axis=1) > 1)[:, None]
+        return pairs
 
     def _scorer(self, weights: dict[str, Any]) -> Scorer:
         return Scorer(write_weights(weights), self.vectors)
@@ -161,40 +128,52 @@ class Trainer:
     ) -> dict[str, Any]:
         """Members fitted to rows, with quantiles that say nothing yet."""
         _, trees, neighbours = members
-        outcomes = self.rated.outcomes[rows]
-        taught, taught_outcomes = self.taught_rows(rows), np.tile(outcomes, (1 + COPIES, 1))
+        outcomes = self.lessons.outcomes[rows]
+        known, pairs = ~np.isnan(outcomes), self._pairs(outcomes)
+        copies = 1 + len(self.lessons.copies)
+        taught = self.lessons.taught_rows(rows)
         weights = self.priors(rows)
-        made = design(self.taught, taught)
+        made = design(self.lessons.taught, taught)
         weights["rarity"] = made.rarity.tobytes()
         for place, model in enumerate(weights["models"]):
-            model |= fit_linear(made, taught_outcomes[:, place], copies=1 + COPIES)
+            model["ratings"] = int(
+                pairs[:, place].sum() + _ALONE * (known & ~pairs)[:, place].sum()
+            )
+            there = np.tile(known[:, place], copies)
+            model |= fit_linear(
+                made.at(there), np.tile(outcomes[:, place], copies)[there], copies=copies
+            )
             if trees:
+                there = np.tile(pairs[:, place], copies)
                 booster = train_trees(
-                    self.taught.dense[taught],
-                    taught_outcomes[:, place],
+                    self.lessons.taught.dense[taught[there]],
+                    np.tile(outcomes[:, place], copies)[there],
                     len(weights["models"]) * seed + place,
-                    copies=1 + COPIES,
+                    copies=copies,
                 )
                 model["trees"] = trees_of(booster)
         if neighbours:
-            dense = self.features.dense[rows]
-            copies = self.taught.dense[taught].reshape(1 + COPIES, len(rows), -1)[1:]
-            spreads = _direction_spreads(dense, copies)
-            weights["direction"] = spreads.tobytes()
-            stored = slice(-_MOST_STORED, None)
-            weights["rated_directions"] = directions(dense[stored], spreads).tobytes()
-            weights["rated_outcomes"] = (
-                np.rint(outcomes[stored] * (UNRATED - 1)).astype(np.uint8).tobytes()
-            )
-            weights["neighbours"] = int(np.clip(len(rows) // 15, 10, 300))
+            self._store_neighbours(weights, rows[pairs.any(axis=1)])
         flat = np.linspace(-1, 1, QUANTILES, dtype=np.float32).tobytes()
         for model in weights["models"][1:]:
             model["leads"] = tuple(flat if there else b"" for there in members)
         return weights
 
+    def _store_neighbours(self, weights: dict[str, Any], rows: NDArray[np.intp]) -> None:
+        lessons = self.lessons
+        dense, outcomes = lessons.features.dense[rows], lessons.outcomes[rows]
+        copies = np.stack([copy.dense[rows] for copy in lessons.copies])
+        spreads = _direction_spreads(dense, copies)
+        weights["direction"] = spreads.tobytes()
+        stored = slice(-_MOST_STORED, None)
+        weights["rated_directions"] = directions(dense[stored], spreads).tobytes()
+        told = np.where(np.isnan(outcomes), UNRATED, np.rint(outcomes * (UNRATED - 1)))
+        weights["rated_outcomes"] = told[stored].astype(np.uint8).tobytes()
+        weights["neighbours"] = int(np.clip(len(rows) // 15, 10, 300))
+
     def priors(self, rows: NDArray[np.intp]) -> dict[str, Any]:
         """Weights that know length and keywords alone."""
-        difficulty = self.features.difficulty[rows].astype(np.float64)
+        difficulty = self.lessons.features.difficulty[rows].astype(np.float64)
         mean, spread = difficulty.mean(axis=0), difficulty.std(axis=0)
         scale = np.where(spread > 1e-6, 1 / np.maximum(spread, 1e-6), 0.0)
         prior = ((difficulty - mean) * scale).sum(axis=1)
@@ -221,7 +200,7 @@ class Trainer:
                     "trees": [],
                     "leads": (b"", b"", b""),
                 }
-                for name in self.rated.models
+                for name in self.lessons.models
             ],
             "rated_directions": b"",
             "rated_outcomes": b"",
@@ -245,7 +224,7 @@ class Trainer:
         seed: int,
     ) -> tuple[float, float, float]:
         """The shares that serve best, by the mean APGR of all models against the first."""
-        outcomes = self.rated.outcomes[rows]
+        outcomes = self.lessons.outcomes[rows]
         ranks = np.stack([_ranks(leads[:, :, member]) for member in range(len(MEMBERS))], axis=2)
         best, picked = -np.inf, _SHARES[0]
         for shares in _SHARES:
@@ -253,10 +232,12 @@ class Trainer:
             if not used.any():
                 continue
             blended = ranks @ used
-            apgr = [
-                cost_quality(blended[:, place], outcomes[:, place], outcomes[:, 0], seed).apgr
-                for place in range(1, outcomes.shape[1])
-            ]
+            apgr = []
+            for place in range(1, outcomes.shape[1]):
+                both = ~np.isnan(outcomes[:, place] - outcomes[:, 0])
+                if both.sum() >= _LEAST_EACH:
+                    told = (blended[both, place], outcomes[both, place], outcomes[both, 0])
+                    apgr.append(cost_quality(*told, seed).apgr)
             value = float(np.nanmean(apgr)) if np.isfinite(apgr).any() else -np.inf
             if value > best:
                 best, picked = value, shares
@@ -275,7 +256,8 @@ class Trainer:
         bounded = np.clip(probabilities, _LEAST_PROBABILITY, 1 - _LEAST_PROBABILITY)
         logits = np.log(bounded / (1 - bounded)) @ (shares / shares.sum())
         for place, model in enumerate(weights["models"]):
-            model["slope"], model["offset"] = _platt(logits[:, place], outcomes[:, place])
+            known = ~np.isnan(outcomes[:, place])
+            model["slope"], model["offset"] = _platt(logits[known, place], outcomes[known, place])
 
 
 def train(
@@ -298,19 +280,8 @@ def train(
     Raises:
         SeekrouteError: They are too few, or a package of `seekroute[router]` is not installed.
     """
-    trainer = Trainer(rated, vectors, step=step)
+    trainer = Trainer(lessons_of(rated, vectors), vectors, step=step)
     return trainer.train(np.arange(len(rated)), seed=seed, revision=revision)
-
-
-def twins_of(prompts: Sequence[bytes]) -> NDArray[np.intp]:
-    """A number for each prompt, the same for those that differ in case and punctuation alone."""
-    numbers: dict[str, int] = {}
-    found = []
-    for prompt in prompts:
-        text = prompt.decode("utf-8", "replace").lower()
-        key = " ".join("".join(c if c.isalnum() or c == "_" else " " for c in text).split())
-        found.append(numbers.setdefault(key, len(numbers)))
-    return np.array(found, np.intp)
 
 
 def _folds(twins: NDArray[np.intp], seed: int) -> NDArray[np.intp]:

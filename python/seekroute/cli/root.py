@@ -31,7 +31,7 @@ from seekroute.cli import (
     providers,
     receipt,
     route,
-    router,
+    router_learning,
     run,
     upkeep,
     usage,
@@ -108,7 +108,7 @@ app.add_typer(config.app, name="config")
 app.add_typer(models.app, name="models")
 app.add_typer(providers.app, name="providers")
 app.add_typer(receipt.app, name="receipt")
-app.add_typer(router.app, name="router")
+app.add_typer(router_learning.app, name="router")
 app.command("serve")(run.serve)
 app.command("mock")(run.mock)
 app.command("ask")(run.ask)

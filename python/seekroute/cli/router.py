@@ -94,7 +94,7 @@ def _read(files: Sequence[Path], models: str | None, group: str | None) -> Outco
 
 
 @contextmanager
-def _progress(total: int, text: str) -> Iterator[Callable[[], None]]:
+def progress(total: int, text: str) -> Iterator[Callable[[], None]]:
     """A bar on stderr, where that is a terminal."""
     if not sys.stderr.isatty():
         yield lambda: None
@@ -192,7 +192,7 @@ def eval_(
     else:
         splits = {None: list(auto.split_folds(outcomes, folds or 5, seeds))}
     reports: list[tuple[int | None, Report]] = []
-    with _progress(sum(map(len, splits.values())), "trainings") as step:
+    with progress(sum(map(len, splits.values())), "trainings") as step:
         for labelled, each in splits.items():
             report = auto.evaluate(outcomes, each, vectors=table, published=published, step=step)
             reports.append((labelled, report))
@@ -214,7 +214,7 @@ def _online(
     from seekroute.auto.online import evaluate_online
 
     splits = list(auto.split_held_out(outcomes, None, seeds))
-    with _progress(len(splits), "streams") as step:
+    with progress(len(splits), "streams") as step:
         reports = evaluate_online(outcomes, splits, feedback.value, vectors=table, step=step)
     if as_json:
         print_json(
@@ -296,11 +296,11 @@ def train(
     outcomes = _read(files, models, None)
     from seekroute import auto
     from seekroute.auto.scoring import MEMBERS
-    from seekroute.auto.weights_file import write_whole
+    from seekroute.weights_file import write_whole
 
     revision = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     table = _vectors(vectors, no_vectors)
-    with _progress(_STEPS, "training") as step:
+    with progress(_STEPS, "training") as step:
         weights = auto.train(outcomes.rated, vectors=table, seed=seed, revision=revision, step=step)
     scorer = auto.Scorer(weights, table)  # refuses what could not be read again
     write_whole(out, weights)

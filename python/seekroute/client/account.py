@@ -148,6 +148,12 @@ def _receipt_call(id: str) -> Call[Receipt]:
     return Call("/receipt", _receipt, method="GET", query={"id": id})
 
 
+def _feedback_call(generation_id: str, score: float, comment: str | None) -> Call[None]:
+    given = {"generation_id": generation_id, "score": score, "comment": comment}
+    body = json.dumps({name: value for name, value in given.items() if value is not None}).encode()
+    return Call("/feedback", lambda _body, _head: None, body)
+
+
 def _activity_call(**fields: Any) -> Call[ActivityPage]:
     # `from` is no name in Python.
     named = {{"start": "from", "end": "to"}.get(name, name): v for name, v in fields.items()}
@@ -190,6 +196,25 @@ class ClientAccount(_Account):
         """
         found: Credits = self._perform(_CREDITS)
         return found
+
+    def feedback(self, generation_id: str, score: float, *, comment: str | None = None) -> None:
+        """Rates an answer of the model `auto`, so that the gateway learns which model to choose.
+
+        Args:
+            generation_id: The `id` of the answer.
+            score: 0 (bad) to 1 (good).
+            comment: For the operator, at most 1,000 characters.
+
+        Raises:
+            NotFoundError: the gateway takes no ratings, or there is no such request for `auto`.
+            NotSupportedError: the gateway is in this process.
+            BadRequestError: the score is none.
+
+        Example:
+            answer = client.ask("Hello!", "auto")
+            client.feedback(answer.id, 1)
+        """
+        self._perform(_feedback_call(generation_id, score, comment))
 
     def generation(self, id: str) -> Generation:
         """One request that has ended, by the `id` of its answer: what it cost, and why.
@@ -267,6 +292,12 @@ class AsyncClientAccount(_Account):
         """As `Client.credits`."""
         found: Credits = await self._perform(_CREDITS)
         return found
+
+    async def feedback(
+        self, generation_id: str, score: float, *, comment: str | None = None
+    ) -> None:
+        """As `Client.feedback`."""
+        await self._perform(_feedback_call(generation_id, score, comment))
 
     async def generation(self, id: str) -> Generation:
         """As `Client.generation`."""

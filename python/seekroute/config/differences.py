@@ -64,7 +64,7 @@ def _changes(before: Plan, after: Plan) -> Iterator[Change]:
 def _auto(old: _Row | None, new: _Row | None) -> Iterator[Change]:
     """What `auto` chooses from, and how; of files, that they are others."""
     was, now = old or {}, new or {}
-    for name in ("strategy", "cost_weight", "cost_slack", "stay"):
+    for name in ("strategy", "cost_weight", "cost_slack", "stay", "learn", "explore"):
         if was.get(name) != now.get(name):
             yield _changed("routing", f"auto.{name}", "", was.get(name), now.get(name))
     lists = [", ".join(each["id"] for each in row.get("models", ())) for row in (was, now)]

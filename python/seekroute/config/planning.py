@@ -11,7 +11,8 @@ from seekroute.config.core_options import build_options
 from seekroute.config.loading import catalog_of, profile_place, profiles_of
 from seekroute.config.price_jumps import price_jumps
 from seekroute.config.snapshot import build_snapshot, mock_is_on, unserved_models
-from seekroute.plan import MOCK_URL, Plan, Profile, ServerPart
+from seekroute.money import nano
+from seekroute.plan import MOCK_URL, LearningPlan, Plan, Profile, ServerPart
 from seekroute.rate_limits import LimitPlan
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from seekroute.config.catalog import Catalog
     from seekroute.config.profile import ProfileFile
     from seekroute.config.settings import Settings
+
+_PICO = 1000  # in a nano-USD
 
 
 def prepare(
@@ -94,9 +97,26 @@ def prepare(
         limits=limit_plan(settings, profiles, catalog),
         source=settings.source,
         told_profile=_told_profile(settings),
+        learning=_learning(settings),
         warnings=tuple(
             map(str, [*price_jumps(settings, catalog, snapshot), *unused_auto(settings)])
         ),
+    )
+
+
+def _learning(settings: Settings) -> LearningPlan | None:
+    auto = settings.routing.auto
+    if not auto.models or not auto.learning.enabled:
+        return None
+    spending = auto.spending
+    return LearningPlan(
+        auto.learning.trusted,
+        auto.learning.keep,
+        auto.learning.refit,
+        pico_per_request=(
+            nano(spending.usd_per_request) * _PICO if spending.usd_per_request else None
+        ),
+        dearest_share=spending.dearest_share,
     )
 
 

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from seekroute.config.schema import ALIAS, Strict, check_path
+from seekroute.money import nano
 
 Balance = Literal["inverse_square", "listed"]
 # Of one list; a route has no more.
 MOST_MODELS = 8
 ModelName = Annotated[str, Field(min_length=1, max_length=200)]
 ModelNames = Annotated[tuple[ModelName, ...], Field(min_length=1, max_length=MOST_MODELS)]
+
+
+def _amount(value: Any) -> Any:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        value = f"{value:.9f}"
+    if isinstance(value, str) and value and nano(value) <= 0:
+        raise ValueError(f"expected USD above 0, found {value}")
+    return value
 
 
 def _jump(value: float) -> float:
@@ -106,17 +115,36 @@ class LearningSettings(Strict):
     """What `model: auto` learns from ratings of its answers."""
 
     enabled: bool = False
-    """Keeps what was chosen, with figures of each prompt and never the prompt, in `router.db`,
-    takes ratings by POST /v1/feedback, and learns from them."""
+    """Keeps what was chosen in `router.db`, with figures of each prompt and never the prompt; takes
+    ratings by POST /v1/feedback and learns from them."""
     explore: Annotated[float, Field(ge=0, le=0.2)] = 0.03
     """Share of the requests for which another model is drawn than the best one, if it is nearly as
     good and costs at most twice as much."""
     trusted: Annotated[tuple[str, ...], Field(max_length=1000)] = ("default",)
     """Organizations, by id or name, whose keys may rate as much as they like. What another key says
     counts at most a quarter of all that is known of a model."""
+    refit: bool = True
+    """Makes new weights of all ratings, once there are enough new ones, in a process of its own.
+    Needs `seekroute[router]`."""
     keep: Annotated[int, Field(ge=1000, le=1_000_000)] = 50_000
     """Requests that wait to be rated; the oldest are forgotten. Of rated ones four times as many
     are kept."""
+
+
+class SpendingSettings(Strict):
+    """What requests that are chosen for in a balance may cost. Needs `routing.auto.learning`."""
+
+    usd_per_request: Annotated[str, BeforeValidator(_amount)] = ""
+    """What one is expected to cost on the mean of the last 500, such as "0.002": `cost_weight` is
+    found anew from them."""
+    dearest_share: Annotated[float, Field(ge=0, le=1)] | None = None
+    """Or the share of them that goes to the dearest model of those that can serve."""
+
+    @model_validator(mode="after")
+    def _one(self) -> SpendingSettings:
+        if self.usd_per_request and self.dearest_share is not None:
+            raise ValueError("give usd_per_request or dearest_share, not both")
+        return self
 
 
 class AutoSettings(Strict):
@@ -146,6 +174,15 @@ class AutoSettings(Strict):
     by more; 0: each prompt is judged anew."""
     learning: LearningSettings = LearningSettings()
     """What it learns from ratings."""
+    spending: SpendingSettings = SpendingSettings()
+    """What the strategy `balanced` holds, in the place of a `cost_weight` that is set once."""
+
+    @model_validator(mode="after")
+    def _learns(self) -> AutoSettings:
+        spends = self.spending.usd_per_request or self.spending.dearest_share is not None
+        if spends and not self.learning.enabled:
+            raise ValueError("spending needs learning.enabled: it is held by what was chosen")
+        return self
 
 
 class RoutingSettings(Strict):

@@ -39,7 +39,7 @@ async def inference(call: HttpCall, surface: str) -> None:
     """
     lease: Lease | None = None
     try:
-        body, lease = await _take_body(call)
+        body, lease = await take_body(call)
         if body is None:
             return  # the client left in the middle of its request
         exchange = call.service.gateway.submit(
@@ -81,7 +81,7 @@ async def quote(call: HttpCall, surface: str) -> None:
     """
     query: bytes = call.scope.get("query_string", b"")
     drawn = drawn_by(dict(parse_qsl(query.decode("latin-1"))))
-    body, lease = await _take_body(call)
+    body, lease = await take_body(call)
     try:
         if body is None:
             return
@@ -113,16 +113,19 @@ async def quote(call: HttpCall, surface: str) -> None:
     await call.send({"type": "http.response.body", "body": text})
 
 
-async def _take_body(call: HttpCall) -> tuple[bytes | RequestBody | None, Lease | None]:
+async def take_body(
+    call: HttpCall, most: int | None = None
+) -> tuple[bytes | RequestBody | None, Lease | None]:
     """The whole body of a request that may be looked at, None when the client left; and its lease.
 
-    A body this large is read only for a caller with a key, and as long as there is room for it: a
-    stranger cannot make us hold more than `UNCOUNTED_BYTES`.
+    Of `most` bytes, or else of what the server takes. One that is large is read only for a caller
+    with a key, and as long as there is room for it: a stranger cannot make us hold more than
+    `UNCOUNTED_BYTES`.
     """
     if call.service.shutting_down:
         raise Refusal("shutting_down", "the gateway is stopping; try again", close=True)
     call.check_single_authorization()
-    max_body = call.service.max_body_bytes
+    max_body = call.service.max_body_bytes if most is None else most
     declared = _check_headers(call, max_body)
     ticket = await _enter(call)
     try:

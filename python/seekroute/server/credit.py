@@ -11,7 +11,7 @@ from seekroute.api.table import Who
 from seekroute.gateway import CoreError
 from seekroute.ledger import LedgerError
 from seekroute.server.answers import HttpCall
-from seekroute.server.routes import viewer_of
+from seekroute.server.viewers import viewer_of
 
 # Nano-USD. The smallest hold of a priced model: the 256 tokens of answer that a request without a
 # length is held for at least, at 0.04 USD a million. Less buys nothing, so it is no credit.

@@ -9,32 +9,16 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from seekroute.api import openapi as description
-from seekroute.api.call import ApiCall, Viewer
-from seekroute.api.table import Match, Reads, Who
-from seekroute.gateway import CoreError
+from seekroute.api.call import ApiCall
+from seekroute.api.table import Match, Reads
 from seekroute.server import metrics as exposition
-from seekroute.server.answers import HttpCall, Refusal
+from seekroute.server.answers import HttpCall
+from seekroute.server.chat import take_body
+from seekroute.server.viewers import viewer_of
 
 _JSON: Final = b"application/json"
-
-
-def identify(call: HttpCall, *, needs_key: bool = False) -> tuple[str, str, str]:
-    """Returns key id, organization id and profile of the caller.
-
-    Args:
-        needs_key: whether a key is asked for also where requests without one are served.
-
-    Raises:
-        Refusal: no key, or one that may not be used.
-    """
-    call.check_single_authorization()
-    try:
-        found = call.service.find_key(call.authorization, needs_key=needs_key)
-    except CoreError as error:
-        raise Refusal(error.code, error.message) from None
-    if found[0] and call.cycle is not None:
-        call.cycle.vouch()
-    return found
+# Of a body that a handler reads: without a lease, as it is less than what strangers may send.
+_MOST_POSTED: Final = 16 * 1024
 
 
 async def answer(call: HttpCall, match: Match) -> None:
@@ -46,12 +30,20 @@ async def answer(call: HttpCall, match: Match) -> None:
     """
     route, service = match.route, call.service
     query: bytes = call.scope.get("query_string", b"")
+    body: bytes = b""
+    viewer = viewer_of(call, route.who)
+    if call.method == "POST":
+        taken, _ = await take_body(call, _MOST_POSTED)
+        if taken is None:
+            return  # the client left in the middle of its request
+        body = bytes(taken)
     asked = ApiCall(
-        viewer_of(call, route.who),
+        viewer,
         call.method,
         call.path,
         match.params,
         query.decode("latin-1"),
+        body,
         mount=call.scope.get("root_path", ""),
     )
     if asked.viewer.key:
@@ -67,35 +59,6 @@ async def answer(call: HttpCall, match: Match) -> None:
         await call.tagged(answer.body)
     else:
         await call.plain(answer.body, _JSON, status=answer.status)
-
-
-def viewer_of(call: HttpCall, who: Who) -> Viewer:
-    """Who asks, as the handlers know it. Requests without a key are nobody's, also where they are
-    served.
-
-    Raises:
-        Refusal: there is no key and one is needed, or it may not be used.
-    """
-    key, org, profile_name = identify(call, needs_key=who in (Who.ORG, Who.KEY))
-    service = call.service
-    profile = service.profiles.get(profile_name, service.default_profile)
-    authorization = (call.authorization or b"") if key else b""
-    try:
-        rights = service.rights_of_key(authorization or None)
-    except CoreError as error:  # revoked a moment ago
-        raise Refusal(error.code, error.message) from None
-    return Viewer(
-        org,
-        rights.credit_line,
-        key=key,
-        key_limit=rights.limit,
-        limit_reset=rights.limit_reset,
-        secret=authorization.partition(b" ")[2].strip(b" ").decode("ascii"),
-        shows_upstream_cost=profile.shows_upstream_cost,
-        model_ids=profile.model_ids,
-        models=rights.models,
-        profile=profile_name,  # limits are by the key's own, also where nobody speaks it any more
-    )
 
 
 async def livez(call: HttpCall) -> None:

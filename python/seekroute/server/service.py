@@ -24,6 +24,7 @@ from seekroute.server.cors import Cors
 from seekroute.server.day_counts import DayCounts
 from seekroute.server.followers import Follower
 from seekroute.server.key_feed import KeyFeed, KeyRights
+from seekroute.server.learning import LEARN_POLL_S, Learning
 from seekroute.server.limits import Limits
 from seekroute.server.metrics import HttpCounts, Sample
 from seekroute.server.questions import of_providers
@@ -171,6 +172,17 @@ class Service:
                 self.control, self.gateway, plan.limits, self._days, mocked=self.mocked
             )
             self.gateway.on_record(self._tell_lack)
+            self.learning = Learning(data_dir, self.gateway, self._org_named)
+            self.learning.adopt(plan)
+            stack.callback(self.learning.close)
+            self.learning.turn()
+            learning = Follower(
+                "learning",
+                LEARN_POLL_S,
+                self.learning.turn,
+                does="write down what auto chose",
+                trouble="auto does not learn: the log says why",
+            )
             if plan.ledger:
                 self.refusals = Refusals(data_dir)
                 stack.callback(self.refusals.close)
@@ -200,6 +212,7 @@ class Service:
             stack.enter_context(self.upkeep.running())
             for follower in (
                 reloading,
+                learning,
                 *of_providers(self.control, self.gateway, opened.state),
             ):
                 stack.enter_context(follower.running())
@@ -241,7 +254,8 @@ class Service:
         try:
             if mocked:
                 self._key_feed.adopt(mocked=True)  # before the mock can be asked by who has paid
-            self.gateway.install(snapshot)
+            with self.learning.adopting(plan, snapshot) as learned:
+                self.gateway.install(learned)
         except Exception:
             self._tell_keys(mocked=self.mocked)  # as before
             raise
@@ -379,6 +393,7 @@ class Service:
             self.control.pepper,
             self._key_feed.limits_of,
             self.core.health,
+            self.learning if self.learning.takes_ratings else None,
         )
 
     def rights_of_key(self, authorization: bytes | None) -> KeyRights:
@@ -406,6 +421,7 @@ class Service:
                 "" if self._shown.has_models else "no model has a provider that is on"
             ),
             "mock": Check("warning" if self.mocked else "ok", MOCK_ANSWERS if self.mocked else ""),
+            "learning": Check("warning" if self.learning.reason else "ok", self.learning.reason),
             **found,
         }
 
@@ -415,8 +431,18 @@ class Service:
         yield from self.counts.samples()
         yield from self.connections.samples()
         yield from self.reloads.samples()
+        yield from self.learning.samples()
         yield "seekroute_http_body_bytes", (), float(self.bodies.taken)
         yield _DROPPED, (), float(self.log_writer.dropped if self.log_writer else 0)
+
+    def _org_named(self, name: str) -> str | None:
+        """The id of an organization."""
+        from seekroute.control import ControlError
+
+        try:
+            return self.control.orgs.get(name).id
+        except ControlError:
+            return None
 
     def _tell_lack(self, record: Record) -> None:
         """Tells the operator what a model lacks that was asked for; its client is told less."""

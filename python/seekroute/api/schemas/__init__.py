@@ -62,6 +62,24 @@ BODIES: Final[Mapping[str, dict[str, Any]]] = {
             }
         },
     },
+    "FeedbackRequest": {
+        "required": True,
+        "content": {
+            _JSON: {
+                "schema": ref("FeedbackRequest"),
+                "example": {"generation_id": "gen-0123456789", "score": 1},
+            }
+        },
+    },
+    "GenerationFeedbackRequest": {
+        "required": True,
+        "content": {
+            _JSON: {
+                "schema": ref("GenerationFeedbackRequest"),
+                "example": {"generation_id": "gen-0123456789", "category": "incorrect_response"},
+            }
+        },
+    },
 }
 """The bodies of requests."""
 

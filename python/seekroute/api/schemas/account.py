@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from seekroute.api.feedback import CATEGORIES
 from seekroute.api.schemas.shapes import (
     AMOUNT,
     Schema,
@@ -80,6 +81,29 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
             )
         },
         required="data",
+    ),
+    "FeedbackRequest": record(
+        {
+            "generation_id": text(description="The `id` of the answer."),
+            "score": number(minimum=0, maximum=1, description="0 is bad, 1 is good."),
+            "comment": text(description="At most 1,000 characters, for the operator."),
+        },
+        required="generation_id score",
+    ),
+    "GenerationFeedbackRequest": record(
+        {
+            "generation_id": text(description="The `id` of the answer."),
+            "category": {"enum": list(CATEGORIES)},
+            "comment": text(description="At most 1,000 characters, for the operator."),
+        },
+        required="generation_id category",
+    ),
+    "Feedback": record(
+        {"generation_id": text(), "score": number(minimum=0, maximum=1)},
+        required="generation_id score",
+    ),
+    "FeedbackTaken": record(
+        {"data": record({"success": {"const": True}}, required="success")}, required="data"
     ),
     "Generation": record(
         {

@@ -57,6 +57,10 @@ if TYPE_CHECKING:
 _LONGEST_SECONDS = 24 * 3600
 # Of rows that only a gateway with API keys can answer: what is said instead, and what to do.
 _NOT_HERE = {
+    "feedback": (
+        "a gateway in this process keeps no ratings",
+        "give base_url= to rate what a running gateway has answered, or see seekroute.Router",
+    ),
     "key": (
         "a gateway in this process has no API keys",
         "give base_url= to ask a running gateway about its key",

@@ -1,0 +1,533 @@
+"""router.db: what was chosen, how it was rated, and the versions of the weights."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import (
+    URL,
+    Connection,
+    Engine,
+    create_engine,
+    delete,
+    event,
+    func,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy.exc import SQLAlchemyError
+
+from seekroute.closable import Closable
+from seekroute.errors import SeekrouteError
+from seekroute.file_names import ROUTER, ROUTER_WEIGHTS
+from seekroute.files import why_no_file
+from seekroute.learning.tables import SCHEMA, choice, metadata, rating, version
+from seekroute.weights_file import read_bounded, write_whole
+
+__all__ = ["Choice", "LearningError", "Rating", "RatingBook", "Version"]
+
+_BUSY_S: Final = 5.0
+_MODE: Final = 0o600
+_FOLDER_MODE: Final = 0o700
+_RATED_FACTOR: Final = 4  # times the unrated ones that are kept
+_KEPT_VERSIONS: Final = 20
+_TAKE_BACK: Final = "seekroute router rollback takes the version before"
+
+
+class LearningError(SeekrouteError):
+    """router.db cannot be used; the text says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What was chosen for a request that has ended.
+
+    Attributes:
+        generation: the request's id.
+        org: whose request it was.
+        created: Unix seconds.
+        strategy: how it was chosen.
+        revision: of the weights; empty: nothing was learned.
+        served: the model that answered.
+        offers: model, quality, pico-USD, milliseconds or 0, whether it was out of service, and the
+            chance that it came to be the first; the chosen one first.
+        looks: what is kept of the prompt; empty: it had no text.
+    """
+
+    generation: str
+    org: str
+    created: int
+    strategy: str
+    revision: str
+    served: str
+    offers: Sequence[tuple[str, float, int, int, bool, float]]
+    looks: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Rating:
+    """How well a model did on a request.
+
+    Attributes:
+        generation: the request's id.
+        model: the model.
+        source: one of `tables.SOURCES`.
+        org: whose key has given it; empty: the operator.
+        score: 0 (bad) to 1 (good); None: what was said is no score.
+        category: OpenRouter's word for what was wrong; empty: none was given.
+        comment: what was said beside it.
+        given: Unix milliseconds.
+    """
+
+    generation: str
+    model: str
+    source: str
+    org: str
+    score: float | None
+    category: str = ""
+    comment: str = ""
+    given: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A version of the weights.
+
+    Attributes:
+        number: counts up.
+        created: Unix seconds.
+        state: one of `tables.STATES`.
+        models: the models that it knows.
+        ratings: rated requests that it was learned from.
+        sha256: of its file.
+        report: how it did against the one in force then.
+    """
+
+    number: int
+    created: int
+    state: str
+    models: Sequence[str]
+    ratings: int
+    sha256: str
+    report: Mapping[str, Any]
+
+
+class RatingBook(Closable):
+    """An open router.db. Thread-safe; blocks on the disk.
+
+    Args:
+        home: the data directory.
+        keep: choices that wait to be rated.
+        make: whether it is made where it is missing.
+
+    Raises:
+        LearningError: it is missing, damaged, or of a newer release.
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        *,
+        keep: int = 50_000,
+        make: bool = True,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self.path: Final = home / ROUTER
+        self._folder: Final = home / ROUTER_WEIGHTS
+        self._keep = keep
+        self._now = now
+        if why := why_no_file(self.path):
+            raise LearningError(why)
+        if not make and not self.path.exists():
+            raise LearningError(
+                f"there is no {self.path}: a server makes it whose configuration has "
+                "routing.auto.learning.enabled"
+            )
+        with self._translated():
+            if not self.path.exists():
+                os.close(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, _MODE))
+            self._engine = _engine(self.path)
+            try:
+                self._prepare()
+            except BaseException:
+                self._engine.dispose()
+                raise
+
+    def close(self) -> None:
+        """Closes its connections."""
+        self._engine.dispose()
+
+    # --- choices ----------------------------------------------------------------------------------
+
+    def add(self, choices: Sequence[Choice], hints: Sequence[Rating] = ()) -> None:
+        """Writes down what was chosen, and what the answers themselves hint at; forgets the oldest
+        beyond the bound. One that is known stays as it is."""
+        if not choices:
+            return
+        rows = [
+            {
+                "generation": each.generation,
+                "org": each.org,
+                "created": each.created,
+                "strategy": each.strategy,
+                "revision": each.revision,
+                "served": each.served,
+                "offers": json.dumps(list(map(list, each.offers))),
+                "looks": each.looks,
+                "rated": 0,
+            }
+            for each in choices
+        ]
+        with self._write() as connection:
+            connection.execute(upsert(choice).on_conflict_do_nothing(), rows)
+            for each in hints:
+                self._rate(connection, each)
+            self._prune(connection, rated=0, most=self._keep)
+
+    def find(self, generation: str) -> Choice | None:
+        """What was chosen for a request; None where nothing is known of it."""
+        with self._read() as connection:
+            row = connection.execute(
+                select(choice).where(choice.c.generation == generation)
+            ).one_or_none()
+        return None if row is None else _choice(row._mapping)
+
+    # --- ratings ----------------------------------------------------------------------------------
+
+    def rate(self, *ratings: Rating) -> None:
+        """Writes down ratings of requests that are known; a second one of the same source takes the
+        place of the first.
+
+        Raises:
+            LearningError: as opening it; or a request is not known.
+        """
+        with self._write() as connection:
+            for each in ratings:
+                if not self._rate(connection, each):
+                    raise LearningError(f"nothing was chosen for {each.generation}")
+            self._prune(connection, rated=1, most=_RATED_FACTOR * self._keep)
+
+    def _rate(self, connection: Connection, each: Rating) -> bool:
+        marked = connection.execute(
+            update(choice).where(choice.c.generation == each.generation).values(rated=1)
+        )
+        if marked.rowcount == 0:
+            return False
+        row = {
+            "generation": each.generation,
+            "model": each.model,
+            "source": each.source,
+            "org": each.org,
+            "score": each.score,
+            "category": each.category,
+            "comment": each.comment,
+            "given": each.given or int(self._now() * 1000),
+        }
+        statement = upsert(rating).values(row)
+        connection.execute(
+            statement.on_conflict_do_update(index_elements=list(rating.primary_key), set_=row)
+        )
+        return True
+
+    def _prune(self, connection: Connection, *, rated: int, most: int) -> None:
+        there = connection.execute(
+            select(func.count()).select_from(choice).where(choice.c.rated == rated)
+        ).scalar_one()
+        if there <= most:
+            return
+        oldest = (
+            select(choice.c.generation)
+            .where(choice.c.rated == rated)
+            .order_by(choice.c.created)
+            .limit(there - most)
+        )
+        connection.execute(delete(choice).where(choice.c.generation.in_(oldest)))
+
+    def latest(self, model: str, most: int) -> list[tuple[Rating, bytes]]:
+        """The last ratings of a model that have a score, the latest first, each with what is kept
+        of its prompt."""
+        with self._read() as connection:
+            rows = connection.execute(
+                select(rating, choice.c.looks)
+                .join(choice, choice.c.generation == rating.c.generation)
+                .where(rating.c.model == model, rating.c.score.is_not(None))
+                .order_by(rating.c.given.desc(), rating.c.generation)
+                .limit(most)
+            ).all()
+        return [(_rating(row._mapping), row.looks) for row in rows]
+
+    def last(self, most: int) -> list[Rating]:
+        """The last ratings, the latest first."""
+        with self._read() as connection:
+            rows = connection.execute(
+                select(rating).order_by(rating.c.given.desc()).limit(most)
+            ).all()
+        return [_rating(row._mapping) for row in rows]
+
+    def rated(self) -> Iterator[tuple[Choice, list[Rating]]]:
+        """All that was rated, the oldest first: linear in memory for the length of the list."""
+        with self._read() as connection:
+            found: dict[str, list[Rating]] = {}
+            for row in connection.execute(select(rating)):
+                each = _rating(row._mapping)
+                found.setdefault(each.generation, []).append(each)
+            rows = connection.execute(
+                select(choice).where(choice.c.rated == 1).order_by(choice.c.created)
+            ).all()
+        for row in rows:
+            ratings = found.get(row.generation)
+            if ratings:
+                yield _choice(row._mapping), ratings
+
+    def offers(self, strategy: str, most: int) -> list[list[tuple[float, int]]]:
+        """Of the last choices by a strategy, the latest first: quality and pico-USD of each model
+        that was in service."""
+        with self._read() as connection:
+            rows = connection.execute(
+                select(choice.c.offers)
+                .where(choice.c.strategy == strategy)
+                .order_by(choice.c.created.desc())
+                .limit(most)
+            ).all()
+        found = []
+        for row in rows:
+            offers = json.loads(row.offers)
+            there = [(float(each[1]), int(each[2])) for each in offers if not each[4]]
+            if there:
+                found.append(there)
+        return found
+
+    def counts(self) -> tuple[int, int]:
+        """How many choices are kept, and how many ratings."""
+        with self._read() as connection:
+            kept = connection.execute(select(func.count()).select_from(choice)).scalar_one()
+            given = connection.execute(select(func.count()).select_from(rating)).scalar_one()
+        return kept, given
+
+    def last_given(self) -> tuple[int, int]:
+        """Another value after each rating."""
+        with self._read() as connection:
+            row = connection.execute(select(func.count(), func.max(rating.c.given))).one()
+        return int(row[0]), int(row[1] or 0)
+
+    # --- versions ---------------------------------------------------------------------------------
+
+    def versions(self) -> list[Version]:
+        """All versions, the latest first."""
+        with self._read() as connection:
+            rows = connection.execute(select(version).order_by(version.c.number.desc())).all()
+        return [_version(row._mapping) for row in rows]
+
+    def in_force(self) -> Version | None:
+        """The version that is in force; None: the weights of the configuration are, if any."""
+        return next((each for each in self.versions() if each.state == "in_force"), None)
+
+    def weights(self, which: Version) -> bytes:
+        """The weights of a version.
+
+        Raises:
+            LearningError: their file is missing or damaged.
+        """
+        file = self._file(which.number)
+        try:
+            found = read_bounded(file)
+        except SeekrouteError as error:
+            raise LearningError(
+                f"{error}: seekroute router rollback takes the version before"
+            ) from None
+        if hashlib.sha256(found).hexdigest() != which.sha256:
+            raise LearningError(f"{file} is damaged: {_TAKE_BACK}")
+        return found
+
+    def put_in_force(
+        self, weights: bytes, models: Sequence[str], ratings: int, report: Mapping[str, Any]
+    ) -> Version:
+        """Makes weights a version and puts it in force; the one before is kept.
+
+        Raises:
+            LearningError: they cannot be written.
+        """
+        return self._add(weights, models, ratings, report, "in_force")
+
+    def refuse(self, models: Sequence[str], ratings: int, report: Mapping[str, Any]) -> Version:
+        """Writes down that weights were refused, without them."""
+        return self._add(b"", models, ratings, report, "refused")
+
+    def _add(
+        self,
+        weights: bytes,
+        models: Sequence[str],
+        ratings: int,
+        report: Mapping[str, Any],
+        state: str,
+    ) -> Version:
+        with self._write() as connection:
+            row = {
+                "created": int(self._now()),
+                "state": state,
+                "models": json.dumps(list(models)),
+                "ratings": ratings,
+                "sha256": hashlib.sha256(weights).hexdigest() if weights else "",
+                "report": json.dumps(dict(report)),
+            }
+            if state == "in_force":
+                _demote(connection, "kept")
+            made = connection.execute(insert(version).values(row))
+            assert made.inserted_primary_key is not None
+            number = int(made.inserted_primary_key[0])
+            if weights:
+                # Before the row is there: a version in force always has its file.
+                self._folder.mkdir(mode=_FOLDER_MODE, exist_ok=True)
+                write_whole(self._file(number), weights)
+            self._forget_versions(connection)
+        return _version({"number": number, **row})
+
+    def roll_back(self) -> tuple[Version, Version | None]:
+        """Takes the version in force out of force and puts the one before it in.
+
+        Returns:
+            The one that was in force, and the one that is: None where there was none before, and
+            the configuration's weights are.
+
+        Raises:
+            LearningError: none is in force.
+        """
+        with self._write() as connection:
+            rows = [
+                _version(row._mapping)
+                for row in connection.execute(select(version).order_by(version.c.number.desc()))
+            ]
+            was = next((each for each in rows if each.state == "in_force"), None)
+            if was is None:
+                raise LearningError(
+                    "no learned weights are in force: there is nothing to be taken back"
+                )
+            _demote(connection, "rolled_back")
+            now = next(
+                (each for each in rows if each.state == "kept" and each.number < was.number), None
+            )
+            if now is not None:
+                connection.execute(
+                    update(version).where(version.c.number == now.number).values(state="in_force")
+                )
+        return was, now
+
+    def _forget_versions(self, connection: Connection) -> None:
+        rows = connection.execute(
+            select(version.c.number)
+            .where(version.c.state != "in_force")
+            .order_by(version.c.number.desc())
+            .offset(_KEPT_VERSIONS)
+        ).all()
+        for row in rows:
+            connection.execute(delete(version).where(version.c.number == row.number))
+            self._file(row.number).unlink(missing_ok=True)
+
+    def _file(self, number: int) -> Path:
+        return self._folder / f"{number:06d}.bin"
+
+    # --- the file ---------------------------------------------------------------------------------
+
+    def _prepare(self) -> None:
+        with self._engine.begin() as connection:
+            found = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
+            if found == 0:
+                there = connection.exec_driver_sql("SELECT count(*) FROM sqlite_master")
+                if there.scalar_one() > 0:
+                    raise LearningError(f"{self.path} is another program's: move it away")
+                metadata.create_all(connection)
+                connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA}")
+            elif found != SCHEMA:
+                raise LearningError(
+                    f"{self.path} is of schema {found}, and this release knows {SCHEMA}: use the "
+                    "release that made it, or move the file away and begin to learn anew"
+                )
+
+    @contextlib.contextmanager
+    def _read(self) -> Iterator[Connection]:
+        with self._translated(), self._engine.connect() as connection:
+            yield connection
+
+    @contextlib.contextmanager
+    def _write(self) -> Iterator[Connection]:
+        engine = self._engine.execution_options(write=True)
+        with self._translated(), engine.begin() as connection:
+            yield connection
+
+    @contextlib.contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except SQLAlchemyError as error:
+            cause = getattr(error, "orig", None) or error
+            raise LearningError(_said(self.path, cause)) from error
+        except OSError as error:
+            raise LearningError(f"{self.path} cannot be used: {error.strerror}") from error
+
+
+def _said(path: Path, cause: BaseException) -> str:
+    text = f"{path} cannot be used: {cause}"
+    if isinstance(cause, sqlite3.DatabaseError) and not isinstance(cause, sqlite3.OperationalError):
+        text += "; move it away, and learning begins anew"
+    return text
+
+
+def _engine(path: Path) -> Engine:
+    engine = create_engine(
+        URL.create("sqlite", database=str(path)), connect_args={"timeout": _BUSY_S}
+    )
+
+    @event.listens_for(engine, "connect")
+    def opened(connection: Any, _record: object) -> None:
+        connection.isolation_level = None  # SQLAlchemy's BEGIN below is the only one
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA foreign_keys = ON")
+
+    @event.listens_for(engine, "begin")
+    def begun(connection: Connection) -> None:
+        writes = connection.get_execution_options().get("write", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def _demote(connection: Connection, state: str) -> None:
+    connection.execute(update(version).where(version.c.state == "in_force").values(state=state))
+
+
+def _choice(row: Mapping[Any, Any]) -> Choice:
+    offers = tuple(
+        (str(model), float(quality), int(cost), int(latency), bool(last), float(chance))
+        for model, quality, cost, latency, last, chance in json.loads(row["offers"])
+    )
+    names = ("generation", "org", "created", "strategy", "revision", "served", "looks")
+    return Choice(offers=offers, **{name: row[name] for name in names})
+
+
+def _rating(row: Mapping[Any, Any]) -> Rating:
+    names: Iterable[str] = Rating.__slots__  # the columns have their names
+    return Rating(**{name: row[name] for name in names})
+
+
+def _version(row: Mapping[Any, Any]) -> Version:
+    return Version(
+        number=row["number"],
+        created=row["created"],
+        state=row["state"],
+        models=json.loads(row["models"]),
+        ratings=row["ratings"],
+        sha256=row["sha256"],
+        report=json.loads(row["report"]),
+    )

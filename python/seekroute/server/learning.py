@@ -1,0 +1,285 @@
+"""What a server does to learn from ratings: between the core, which chooses, and router.db."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from seekroute.api.call import Unrated
+from seekroute.server.refits import Refits
+
+if TYPE_CHECKING:
+    from seekroute.gateway import Gateway
+    from seekroute.learning import Looks, RatingBook
+    from seekroute.plan import LearningPlan, Plan
+    from seekroute.server.metrics import Sample
+
+_log: Final = logging.getLogger("seekroute.server")
+
+LEARN_POLL_S: Final = 1.0
+"""How often what was chosen is taken from the core."""
+# How often models are judged anew, where there are new ratings: that reads hundreds of them.
+_JUDGE_S: Final = 2.0
+# How often the weight of cost is found anew, where one is to be.
+_SPEND_S: Final = 10.0
+# How an answer ends that hints at nothing good.
+_BAD_ENDS: Final = frozenset({"content_filter", "refusal"})
+
+
+class Learning:
+    """Takes what was chosen, takes ratings, tells the core how well models have done. Thread-safe.
+
+    Without `routing.auto.learning.enabled` it does nothing and opens no file.
+
+    Args:
+        home: the data directory.
+        gateway: whose core chooses.
+        org_named: the id of an organization, by its id or name; None: there is none.
+    """
+
+    def __init__(
+        self, home: Path, gateway: Gateway, org_named: Callable[[str], str | None]
+    ) -> None:
+        self._home: Final = home
+        self._gateway: Final = gateway
+        self._org_named: Final = org_named
+        self._lock = threading.Lock()
+        self._settings: dict[str, Any] | None = None  # `auto` of the snapshot
+        self._plan: LearningPlan | None = None
+        self._refits: Final = Refits(home)
+        self._weight: float | None = None  # of cost; None: the configuration's
+        self._weighed = 0.0
+        self._book: RatingBook | None = None
+        self._looks: Looks | None = None
+        self._seen: object = None  # what was last told to the core was made of this
+        self._judged = 0.0
+        self._told_missing: frozenset[str] = frozenset()
+        self.reason = ""  # why nothing is learned though it should be
+
+    # --- the configuration ------------------------------------------------------------------------
+
+    def adopt(self, plan: Plan) -> None:
+        """Learns by a plan that is in force from now on."""
+        with self._lock:
+            self._adopt(plan)
+
+    @contextlib.contextmanager
+    def adopting(self, plan: Plan, snapshot: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        """Gives the core's snapshot with what was learned, to be put in force inside; learns by the
+        plan from then on, unless that fails."""
+        with self._lock:  # or what was learned for the old one could take the place of the new
+            yield {**snapshot, "auto": self._learned(snapshot["auto"])}
+            self._adopt(plan)
+
+    def _adopt(self, plan: Plan) -> None:
+        self._settings = plan.snapshot["auto"]
+        self._seen = None  # the next turn looks again
+        self._plan = plan.learning
+        if self._plan is None:
+            self._close()
+            self.reason = ""
+            return
+        self._open(self._plan)
+
+    @property
+    def takes_ratings(self) -> bool:
+        """Whether there is a place for them."""
+        return self._book is not None
+
+    def close(self) -> None:
+        """Writes down what was chosen, and closes the file. Idempotent."""
+        with self._lock:
+            if self._book is not None:
+                try:
+                    self._take()
+                except Exception as error:
+                    _log.error("what auto chose last is lost: %s", error)
+            self._close()
+
+    def _open(self, plan: LearningPlan) -> None:
+        if self._book is not None:
+            return
+        from seekroute.learning import LearningError, Looks, RatingBook
+
+        try:
+            self._book = RatingBook(self._home, keep=plan.keep)
+        except LearningError as error:
+            self.reason = str(error)
+            _log.error("auto does not learn: %s", error)
+            return
+        self._looks = self._looks or Looks()
+        self._seen = None
+        self.reason = ""
+
+    def _close(self) -> None:
+        self._refits.close()
+        if self._book is not None:
+            self._book.close()
+            self._book = None
+
+    # --- every so often ---------------------------------------------------------------------------
+
+    def turn(self) -> bool:
+        """Takes what was chosen, and tells the core what was learned. For a `Follower`."""
+        with self._lock:
+            if self._book is None:
+                if self.reason and self._plan is not None:
+                    self._open(self._plan)  # the file may have been mended
+                return False
+            self._take()
+            if time.monotonic() - self._judged >= _JUDGE_S:
+                self._weigh()
+                self._tell()
+                self._refit()
+        return False
+
+    def _take(self) -> None:
+        from seekroute.learning import Choice, Rating
+
+        assert self._book is not None
+        assert self._looks is not None
+        choices, hints = [], []
+        for each in self._gateway.core.take_decisions():
+            excerpt: bytes = each["excerpt"]
+            choices.append(
+                Choice(
+                    generation=each["generation"],
+                    org=each["org"],
+                    created=each["created"],
+                    strategy=each["strategy"],
+                    revision=each["revision"],
+                    served=each["served"],
+                    offers=each["offers"],
+                    looks=self._looks.at(excerpt) if excerpt else b"",
+                )
+            )
+            if each["empty"] or each["finish_reason"] in _BAD_ENDS:
+                hints.append(
+                    Rating(each["generation"], each["served"], "implicit", each["org"], 0.0)
+                )
+        self._book.add(choices, hints)
+
+    def _tell(self) -> None:
+        """Tells the core what was learned, where that is new."""
+        assert self._book is not None
+        now = self._book.in_force()
+        seen = (now.number if now else 0, self._weight, *self._book.last_given())
+        self._judged = time.monotonic()
+        if seen == self._seen or self._settings is None:
+            return
+        self._gateway.core.set_auto(self._learned(self._settings))
+        self._seen = seen
+
+    def _refit(self) -> None:
+        if self._plan is None or not self._plan.refit or self._settings is None:
+            return
+        assert self._book is not None
+        latest = next(iter(self._book.versions()), None)
+        ratings, _ = self._book.last_given()
+        learned = latest.report.get("ratings", 0) if latest is not None else 0
+        self._refits.turn(ratings, learned, self._settings, self._trusted())
+
+    def _learned(self, settings: dict[str, Any] | None) -> dict[str, Any] | None:
+        """What the core is given to choose by: with the weights in force, and how models have done
+        of late."""
+        if settings is None or self._book is None:
+            return settings
+        from seekroute.learning import LearningError, settings_with_weights, shifts_of
+
+        assert self._looks is not None
+        learned = settings
+        try:
+            learned = settings_with_weights(settings, self._book)
+        except LearningError as error:
+            self._say_once(str(error))
+        shifts = shifts_of(learned, self._book, self._looks, self._trusted())
+        models = [{**row, "shift": shifts.get(row["id"], 0.0)} for row in learned["models"]]
+        weight = learned["cost_weight"] if self._weight is None else self._weight
+        return {**learned, "models": models, "cost_weight": weight}
+
+    def _weigh(self) -> None:
+        """Finds the weight of cost by which the last requests would have kept to the target."""
+        plan, book = self._plan, self._book
+        assert book is not None
+        if plan is None or (plan.pico_per_request is None and plan.dearest_share is None):
+            self._weight = None
+            return
+        if self._weighed and time.monotonic() - self._weighed < _SPEND_S:
+            return
+        from seekroute.learning.spending import (
+            LATEST_CHOICES,
+            LEAST_CHOICES,
+            Offer,
+            Target,
+            cost_weight_for,
+        )
+
+        kept = book.offers("balanced", LATEST_CHOICES)
+        requests = [[Offer(*offer) for offer in offers] for offers in kept]
+        if len(requests) < LEAST_CHOICES:
+            self._weight = None
+            return
+        self._weighed = time.monotonic()
+        target = Target(plan.pico_per_request, plan.dearest_share)
+        self._weight = cost_weight_for(requests, target)
+
+    def _trusted(self) -> set[str]:
+        """The ids of those whose ratings count whole; the operator's own is empty."""
+        names = self._plan.trusted if self._plan is not None else ()
+        return {"", *(org for name in names if (org := self._org_named(name)))}
+
+    def _say_once(self, reason: str) -> None:
+        if reason not in self._told_missing:
+            self._told_missing |= {reason}
+            _log.error("learned weights are not used: %s", reason)
+
+    # --- ratings ----------------------------------------------------------------------------------
+
+    def rate(
+        self, *, org: str, generation: str, score: float | None, category: str, comment: str
+    ) -> None:
+        """Takes a rating of a request of the organization.
+
+        Raises:
+            Unrated: there is no such request.
+            RefusedError: it cannot be written down.
+        """
+        from seekroute.api.call import RefusedError
+        from seekroute.learning import LearningError, Rating
+
+        with self._lock:
+            if self._book is None:
+                raise Unrated
+            try:
+                found = self._book.find(generation)
+                if found is None:
+                    self._take()  # it may have ended a moment ago
+                    found = self._book.find(generation)
+                if found is None or found.org != org:
+                    raise Unrated
+                self._book.rate(
+                    Rating(generation, found.served, "feedback", org, score, category, comment)
+                )
+            except LearningError as error:
+                _log.error("a rating cannot be written down: %s", error)
+                raise RefusedError(
+                    "store_unavailable", "ratings cannot be written down now: try again later"
+                ) from None
+
+    # --- what operators look at -------------------------------------------------------------------
+
+    def samples(self) -> Iterator[Sample]:
+        """Metrics of it."""
+        book = self._book
+        if book is None:
+            return
+        kept, given = book.counts()
+        yield "seekroute_auto_choices", (), float(kept)
+        yield "seekroute_auto_ratings", (), float(given)
+        if self._weight is not None:
+            yield "seekroute_auto_cost_weight", (), self._weight
