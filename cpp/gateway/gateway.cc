@@ -369,7 +369,8 @@ ReadyAnswer Gateway::Quote(const GatewayRequest& request) {
                        .moment = clock_.Now(),
                        .health = &health_,
                        .simulate = request.simulate,
-                       .explain = true};
+                       .explain = true,
+                       .options = &options_};
   if (request.as) {
     rules.as = keys_.At(*request.as);
     if (!rules.as) {

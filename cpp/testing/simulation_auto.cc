@@ -78,7 +78,8 @@ void Simulation::ChooseRouter(uint64_t which) {
 void Simulation::FindChoice(ExchangeId id) {
   Client& client = clients_[id];
   Admission admission;
-  const AdmissionRules rules{&keys_, false, Origin::kInProcess, clock_.WallTime().seconds()};
+  AdmissionRules rules{&keys_, false, Origin::kInProcess, clock_.WallTime().seconds()};
+  rules.options = &options_;
   const Status planned =
       Admit(SurfaceOf(SurfaceId::kChat), client.body, std::nullopt, *snapshot_, rules, &admission);
   client.valid = client.valid && planned.ok();
@@ -98,7 +99,8 @@ void Simulation::CheckChoice(ExchangeId id, const Client& client,
   if (client.row.tried.empty()) return;
   const std::string& first = client.row.tried.front().model;
   // Who is at a limit is passed over at its turn.
-  const bool passes = model_slots_.has_value() || provider_slots_.has_value();
+  // Likewise who costs more than is held.
+  const bool passes = model_slots_.has_value() || provider_slots_.has_value() || options_.credits;
   expect(passes || (first.empty() ? client.row.model : first) == client.chosen,
          "the model that was chosen is asked first");
   const size_t named = client.received.find("\"model\":\"");

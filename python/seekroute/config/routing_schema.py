@@ -201,8 +201,13 @@ class AutoSettings(Strict):
     cost_weight: Annotated[float, Field(ge=0, le=100)] = 0.2
     """What it is worth to `balanced` to spend nothing instead of what the best model costs, in
     quality; 0: nothing."""
-    cost_slack: Annotated[float, Field(ge=0.01, le=1)] = 0.05
-    """How much less quality than the best `cost` and `latency` take."""
+    cost_slack: Annotated[float, Field(ge=0.01, le=1)] | None = None
+    """How much less quality than the best `cost` and `latency` take. Default: 0.05, and 0.2 where
+    no `quality` is said and there are no weights: as far as those are apart that are guessed from
+    the prices."""
+    stay: Annotated[float, Field(ge=0, le=1)] = 0.1
+    """The model that has answered a conversation stays, unless the score of another one is better
+    by more; 0: each prompt is judged anew."""
     shadow: ShadowSettings = ShadowSettings()
     """Which requests are sent to a second model, too."""
     learning: LearningSettings = LearningSettings()
@@ -247,7 +252,7 @@ class RoutingSettings(Strict):
     retry_budget: RetryBudgetSettings = RetryBudgetSettings()
     """How much may be asked again at once."""
     leave_out_failing: bool = True
-    """Leave endpoints and keys out while they fail. Always on where a provider has several keys."""
+    """Leave endpoints and keys out while they fail."""
     ejection: EjectionSettings = EjectionSettings()
     """When an endpoint is left out."""
     slow_start_seconds: Annotated[int, Field(ge=0, le=3600)] = 60
