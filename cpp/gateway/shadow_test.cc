@@ -158,6 +158,64 @@ TEST_F(ShadowTest, FallsBackToNobody) {
   }
 }
 
+constexpr std::string_view kGoodAlone =
+    R"(,"plugins":[{"id":"auto-router","excluded_models":["*/fair"]}])";
+
+// It is asked after others by whoever is waited for, and by nobody else.
+TEST_F(ShadowTest, LeavesAloneWhoIsLessThanWell) {
+  HealthTable table{{}, {}};
+  health_ = &table;
+  OpenPool();
+  table.Learn(*snapshot_, clock_.Now());
+  const HealthQuestion question{.provider = &snapshot_->providers[1],
+                                .endpoint = snapshot_->catalog.Find("a/good")->endpoints.data()};
+  const auto report = [&](Outcome outcome) {
+    HealthAnswer let = table.Ask(question, clock_.Now());
+    ASSERT_EQ(let.skip, Skip::kNone);
+    table.Report(std::move(let.permit), {outcome, {}, {}}, {}, {}, 0, clock_.Now());
+  };
+  report(Outcome::kFault);
+  ASSERT_EQ(table.ViewOf(2, clock_.Now()).state, HealthState::kDegraded);
+  const ExchangeId id = AskUntilDrawn(std::string(kGoodAlone));
+  ASSERT_NE(id, 0u);
+  EXPECT_EQ(Dropped("unavailable"), 1);
+  EXPECT_EQ(Figure("seekroute_shadow_sent_total"), 0);
+  EXPECT_EQ(transport_->seen().back().url.find("https://best"), 0u);
+  EXPECT_EQ(store_->Find(ShadowOf(id))->charge, Money{});
+  clock_.MoveTo(clock_.Now() + Duration::Seconds(60));
+  ASSERT_NE(AskUntilDrawn(std::string(kGoodAlone)), 0u);
+  EXPECT_EQ(Figure("seekroute_shadow_sent_total"), 1);
+}
+
+TEST_F(ShadowTest, WaitsForNoRoomAtAProvider) {
+  OpenPool();
+  const LimitTime now{clock_.Now(), clock_.WallTime()};
+  upstream_limiter_.Set(LimitScope::kProvider, "good",
+                        std::make_shared<const LimitSet>(LimitSet{.concurrent = 0}), now);
+  ASSERT_NE(AskUntilDrawn(std::string(kGoodAlone)), 0u);
+  EXPECT_EQ(Dropped("unavailable"), 1);
+  upstream_limiter_.Set(LimitScope::kProvider, "good",
+                        std::make_shared<const LimitSet>(LimitSet{.concurrent = 1}), now);
+  ASSERT_NE(AskUntilDrawn(std::string(kGoodAlone)), 0u);
+  EXPECT_EQ(Figure("seekroute_shadow_sent_total"), 1);
+  EXPECT_EQ(upstream_limiter_.running(LimitScope::kProvider, "", "good"), 0);
+}
+
+// What it takes of its client's limits is what the first request has taken.
+TEST_F(ShadowTest, TakesNothingOfTheLimitsOfItsClient) {
+  key_limits_.concurrent = 1;
+  key_limits_.requests_per_day = 1000;
+  OpenPool();
+  int asked = 0;
+  while (Figure("seekroute_shadow_sent_total") < 5) {
+    ASSERT_LT(++asked, 500);
+    SubmitBody(Body());
+    Rest();
+    EXPECT_EQ(seen_[last_].headers["x-ratelimit-remaining-requests"],
+              std::to_string(1000 - asked));
+  }
+}
+
 TEST_F(ShadowTest, AsksForAWholeAnswerWhereTheFirstStreams) {
   OpenPool();
   director_ = [&](const TransportRequest& sent) {

@@ -242,6 +242,18 @@ def test_a_program_that_has_the_gateway_in_it_sends_none(upstream: MockProvider)
     assert len(upstream.requests) == 60
 
 
+def test_pairs_need_no_ledger(tmp_path: Path, upstream: MockProvider) -> None:
+    settings = settings_for(upstream, **EVERY) | {
+        "credits": {"enabled": False},
+        "engine_threads": 4,
+    }
+    with running_server(tmp_path, **settings) as server:
+        gateway = Shadowed(server, upstream)
+        gateway.ask_until(lambda: gateway.figure("sent_total") >= 4)
+        assert len(gateway.core.take_shadow_pairs()) == 4
+        assert gateway.figure("cost_usd_total") > 0
+
+
 def test_a_share_has_bounds_and_a_reload_tells_it(upstream: MockProvider) -> None:
     def plan(**shadow: Any) -> Any:
         return prepare(
