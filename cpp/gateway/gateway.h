@@ -69,8 +69,8 @@ class Gateway {
   // kInvalidValue when its default profile is missing.
   Status Install(std::shared_ptr<const Snapshot> snapshot);
 
-  // Makes `router` what chooses for `auto` in new requests, and leaves all else of the snapshot as it
-  // is; its models are ones of the snapshot's catalog. Linear in the catalog. Before the first
+  // Makes `router` what chooses for `auto` in new requests, and leaves all else of the snapshot as
+  // it is; its models are ones of the snapshot's catalog. Linear in the catalog. Before the first
   // Install() nothing happens.
   void SetRouter(std::shared_ptr<const AutoRouter> router);
 
