@@ -111,6 +111,16 @@ py::list TakeAll(Gateway& gateway) {
   return events;
 }
 
+py::list TakeShadowPairs(Gateway& gateway) {
+  py::list pairs;
+  for (const ShadowPair& pair : gateway.shadows().Take()) {
+    pairs.append(py::make_tuple(pair.generation_id, py::make_tuple(pair.first, pair.second),
+                                BytesFrom(pair.body), BytesFrom(pair.first_answer),
+                                BytesFrom(pair.second_answer), pair.propensity, pair.status));
+  }
+  return pairs;
+}
+
 // By percentile; none where too little is known.
 py::object PercentilesFrom(const Percentiles& figures) {
   if (!figures.known()) return py::none();
@@ -364,6 +374,13 @@ void BindGateway(py::module_& m) {
             return gateway.mailbox().Wait({static_cast<int64_t>(timeout * 1e9)});
           },
           py::arg("timeout"))
+      .def("take_shadow_pairs", &TakeShadowPairs)
+      .def(
+          "raise_shadow_spent",
+          [](Gateway& gateway, int64_t nano) {
+            gateway.shadows().RaiseSpent({nano}, gateway.clock().WallTime().seconds());
+          },
+          py::arg("nano"))
       .def("begin_shutdown", &Gateway::BeginShutdown)
       .def("active", &Gateway::active)
       .def("close", &Gateway::Close, py::call_guard<ReleasedGil>())

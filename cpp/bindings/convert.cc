@@ -454,7 +454,10 @@ std::shared_ptr<const Snapshot> SnapshotFrom(const py::dict& dict) {
     snapshot->routing = RoutingRulesFrom(*routing);
   }
   snapshot->lists = ModelListsFrom(dict);
-  if (dict.contains("auto")) snapshot->router = AutoRouterFrom(dict["auto"]);
+  if (dict.contains("auto")) {
+    snapshot->router = AutoRouterFrom(dict["auto"]);
+    snapshot->shadow = ShadowRulesFrom(dict["auto"]);
+  }
   Result<Catalog> catalog = Catalog::Make(std::move(parts));
   if (!catalog) Raise(catalog.error());
   snapshot->catalog = std::move(*catalog);

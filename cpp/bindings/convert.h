@@ -26,6 +26,8 @@ std::shared_ptr<const PriceTable> PriceTableFrom(const pybind11::handle& table,
                                                  const std::string& place);
 // Null for None: nothing is chosen.
 std::shared_ptr<const AutoRouter> AutoRouterFrom(const pybind11::handle& router);
+// Of the same; off for None.
+ShadowRules ShadowRulesFrom(const pybind11::handle& router);
 // Null for None, and where nothing is limited.
 std::shared_ptr<const LimitSet> LimitsFrom(const pybind11::handle& limits);
 

@@ -94,4 +94,20 @@ std::shared_ptr<const AutoRouter> AutoRouterFrom(const py::handle& router) {
       UnwrapOr(AutoRouter::Make(std::move(pool), rules, std::move(scorer)), "routing.auto"));
 }
 
+ShadowRules ShadowRulesFrom(const py::handle& router) {
+  ShadowRules rules;
+  if (router.is_none()) return rules;
+  const auto shadow = GetOptional<py::dict>(CastMember<py::dict>(router, "auto"), "shadow");
+  if (!shadow) return rules;
+  rules.share = Get<double>(*shadow, "share");
+  rules.per_day.nano = Get<int64_t>(*shadow, "nano_per_day");
+  if (!(rules.share >= 0 && rules.share <= ShadowRules::kMostShare)) {
+    throw py::value_error("routing.auto.shadow.share: expected 0 to 0.2");
+  }
+  if (rules.per_day < Money{}) {
+    throw py::value_error("routing.auto.shadow.usd_per_day: expected 0 or more");
+  }
+  return rules;
+}
+
 }  // namespace seekroute

@@ -27,7 +27,7 @@ Status CheckKey(const std::optional<Secret>& authorization, const Snapshot& snap
     out->profile = &snapshot.ProfileNamed(out->key->profile);
     return KeyRing::CheckUsable(*out->key);
   }
-  if (rules.origin == Origin::kInProcess) return {};
+  if (rules.origin == Origin::kInProcess || rules.origin == Origin::kShadow) return {};
   Result<std::shared_ptr<const ApiKey>> key =
       rules.keys->Find(authorization, rules.now, &out->key_mac);
   if (!key) {
@@ -198,6 +198,7 @@ Status Admit(const Surface& surface, std::string_view body,
              const std::optional<Secret>& authorization, const Snapshot& snapshot,
              const AdmissionRules& rules, Admission* out) {
   out->surface = &surface;
+  out->shadow = rules.origin == Origin::kShadow;
   out->profile = &snapshot.ProfileNamed(snapshot.default_profile);
   Status checked = CheckKey(authorization, snapshot, rules, out);
   const auto end_lap = [&rules](std::string_view step) {

@@ -33,6 +33,8 @@ struct Admission {
   std::unique_ptr<const ParsedRequest> request;  // null: refused before it was read
   const Model* model = nullptr;  // the first asked for; null: refused before it was known
   bool automatic = false;        // `auto` was asked for
+  // Nobody waits for it: no other model is asked, and whoever is less than well is left alone.
+  bool shadow = false;
   struct FirstPlace {
     const Model* model;
     const Endpoint* endpoint;

@@ -346,7 +346,7 @@ Status GatherModels(const Snapshot& snapshot, Suffix suffix, uint64_t seed, Admi
       }
     }
   }
-  gathering.AddFallbacks();
+  if (!out->shadow) gathering.AddFallbacks();
   if (models->empty() && chosen) return NothingToChoose(snapshot, *out);
   if (models->empty()) {
     return MakeError(ErrorCode::kModelNotFound,

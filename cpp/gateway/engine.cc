@@ -15,13 +15,16 @@ Engine::Engine(ExchangeWorld world)
   world_.host = this;
   world_.quirks = &quirks_;
   if (world_.waker == nullptr) world_.waker = this;
+  if (world_.shadows != nullptr) shadow_world_.emplace(world_);
 }
 
 Engine::~Engine() { Stop(); }
 
 void Engine::Submit(Submission submission) {
   const ExchangeId id = submission.id;
-  auto exchange = std::make_unique<Exchange>(std::move(submission), world_);
+  const ExchangeWorld& world =
+      submission.origin == Origin::kShadow ? shadow_world_->world() : world_;
+  auto exchange = std::make_unique<Exchange>(std::move(submission), world);
   stopped_ ? exchange->Stop() : exchange->Start();
   if (exchange->finished()) return;  // refused: it never needs a timer
   const TimePoint now = world_.clock->Now();
@@ -47,8 +50,9 @@ void Engine::Stop() {
 
 void Engine::StopWaiting() {
   world_.waker = nullptr;  // of those that come
+  world_.shadows = nullptr;
   for (const auto& [id, running] : exchanges_) {
-    if (running.exchange->queued()) running.exchange->Stop();
+    if (running.exchange->queued() || running.exchange->shadow()) running.exchange->Stop();
   }
 }
 
@@ -71,6 +75,18 @@ void Engine::PassGates() {
   }
 }
 
+// Those of the turn before: what that has written is with its clients.
+void Engine::StartSeconds() {
+  const bool any = world_.shadows != nullptr && !stopped_;
+  std::vector<Submission> seconds;
+  seconds.swap(seconds_);
+  seconds_.swap(following_);
+  for (Submission& second : seconds) {
+    if (any) Submit(std::move(second));
+  }
+  if (!any) seconds_.clear();
+}
+
 void Engine::OnDeadline(ExchangeId id, TimePoint at) {
   const auto found = exchanges_.find(id);
   if (found == exchanges_.end() || at >= found->second.armed) return;
@@ -80,6 +96,7 @@ void Engine::OnDeadline(ExchangeId id, TimePoint at) {
 
 void Engine::Advance(TimePoint now) {
   Bury();
+  StartSeconds();
   PassGates();
   while (!timers_.empty() && timers_.top().at <= now) {
     const Timer timer = timers_.top();
@@ -105,7 +122,7 @@ void Engine::Bury() {
 }
 
 TimePoint Engine::NextTimer() const {
-  if (!woken_.empty()) return world_.clock->Now();
+  if (!woken_.empty() || !following_.empty() || !seconds_.empty()) return world_.clock->Now();
   return timers_.empty() ? TimePoint::Never() : timers_.top().at;
 }
 

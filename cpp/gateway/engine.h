@@ -4,11 +4,13 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <queue>
 #include <unordered_map>
 #include <vector>
 
 #include "gateway/exchange.h"
+#include "gateway/shadow.h"
 
 namespace seekroute {
 
@@ -25,7 +27,7 @@ class Engine : private ExchangeHost, private LimitWaker {
   void Stop(ExchangeId id);
   // Every exchange, and each that is still submitted.
   void Stop();
-  // Those that wait for their limits; nobody waits from now on.
+  // Those that wait for their limits, and those that nobody waits for; there are none from now on.
   void StopWaiting();
   void Resume(ExchangeId id);
   // It may be the turn of one that waits for its limits.
@@ -51,12 +53,15 @@ class Engine : private ExchangeHost, private LimitWaker {
 
   void OnFinished(ExchangeId id) override { finished_.push_back(id); }
   void OnDeadline(ExchangeId id, TimePoint at) override;
+  void Follow(Submission second) override { following_.push_back(std::move(second)); }
   void Wake(ExchangeId id) override { woken_.push_back(id); }
   void PassGates();
+  void StartSeconds();
   void Bury();
 
   UpstreamQuirks quirks_;
   ExchangeWorld world_;
+  std::optional<ShadowWorld> shadow_world_;
   // No deadline that comes into being later is nearer than this, but those that OnDeadline() tells
   // of (an endpoint's own are at least kLinger), so one timer an exchange, never further away than
   // this, meets every deadline without being moved at every chunk.
@@ -69,6 +74,8 @@ class Engine : private ExchangeHost, private LimitWaker {
   std::vector<ExchangeId> woken_;
   std::priority_queue<Timer, std::vector<Timer>, std::greater<>> timers_;
   std::vector<ExchangeId> finished_;  // to be looked at by Bury()
+  // Second requests: of this turn, and of the one before. ShadowPairs::kMostUnderWay at most.
+  std::vector<Submission> following_, seconds_;
   bool stopped_ = false;
 };
 

@@ -13,20 +13,6 @@
 namespace seekroute {
 namespace {
 
-std::string_view FaultName(Fault fault) {
-  switch (fault) {
-    case Fault::kCaller:
-      return "caller_";
-    case Fault::kPolicy:
-      return "policy_";
-    case Fault::kProvider:
-      return "provider_";
-    case Fault::kGateway:
-      break;
-  }
-  return "seekroute_";
-}
-
 Error ClientClosed() {
   return MakeError(ErrorCode::kClientClosed, "the client closed the connection");
 }
@@ -469,12 +455,7 @@ void Exchange::WriteError(const Error& error) {
 // After the last byte of whatever the client got.
 void Exchange::Close() {
   claim_.End(error_ ? nullptr : outbox_.TakeRecorded(record_.generation_id));
-  std::string error_type;
-  if (error_) {
-    const ErrorTraits& traits = TraitsOf(error_->code);
-    error_type = std::string(FaultName(traits.fault)) + std::string(traits.name);
-  }
-  world_.stats->CountExchange(admission_.surface->label(), record_, error_type);
+  CountEnd();
   outbox_.End(std::move(record_));
   gate_.Settle({});  // nothing was used, or it is settled
   FreeSlots();

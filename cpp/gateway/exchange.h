@@ -57,6 +57,8 @@ class Exchange : private PurseOwner, private TriesOwner {
 
   // It waits for its limits.
   bool queued() const { return state_ == State::kQueued; }
+  // Nobody waits for it.
+  bool shadow() const { return in_.origin == Origin::kShadow; }
 
   // Nothing is left to do: the exchange may be destroyed (from outside its own callbacks).
   bool finished() const { return state_ == State::kDone && !purse_.storing() && tries_.quiet(); }
@@ -145,6 +147,7 @@ class Exchange : private PurseOwner, private TriesOwner {
   void Remember() const;
   void WriteAnswer();
   void WriteError(const Error& error);
+  void CountEnd() const;
   Used UsedSoFar() const;
   Bill BillNow(Ending ending) const;
   // Writes into record_ what is known of the request now, with that bill: the only writer of a

@@ -4,6 +4,7 @@
 
 #include "gateway/answer_head.h"
 #include "gateway/exchange.h"
+#include "gateway/shadow.h"
 
 namespace seekroute {
 
@@ -19,6 +20,7 @@ void Exchange::PassGate() {
     error_ = std::move(passed.error());
     return Fire(Event::kRefused);
   }
+  DrawShadow(in_, admission_, world_, &outbox_);
   Fire(Pays() ? Event::kPays : Event::kFree);
 }
 

@@ -26,6 +26,20 @@ std::string FiguresOf(const Usage& usage) {
   return text;
 }
 
+std::string_view FaultName(Fault fault) {
+  switch (fault) {
+    case Fault::kCaller:
+      return "caller_";
+    case Fault::kPolicy:
+      return "policy_";
+    case Fault::kProvider:
+      return "provider_";
+    case Fault::kGateway:
+      break;
+  }
+  return "seekroute_";
+}
+
 }  // namespace
 
 // What is known of the answer that the current try gives.
@@ -62,7 +76,10 @@ Bill Exchange::BillNow(Ending ending) const {
   BillPolicy policy{options.on_client_abort, options.on_upstream_failure, options.on_missing_usage,
                     std::nullopt};
   if (purse_.holds()) policy.held = purse_.held();
-  return BillFor(ending, UsedSoFar(), policy, tries_.candidate().price(), record_.created);
+  Bill bill = BillFor(ending, UsedSoFar(), policy, tries_.candidate().price(), record_.created);
+  // Nothing is sold to the operator.
+  if (in_.origin == Origin::kShadow) bill.charge.total = bill.charge.upstream;
+  return bill;
 }
 
 void Exchange::Compose(const Bill& bill) {
@@ -115,6 +132,17 @@ void Exchange::Compose(const Bill& bill) {
   }
 }
 
+// A second request is no client's: shadow pairs are counted by themselves.
+void Exchange::CountEnd() const {
+  if (in_.origin == Origin::kShadow) return;
+  std::string error_type;
+  if (error_) {
+    const ErrorTraits& traits = TraitsOf(error_->code);
+    error_type = std::string(FaultName(traits.fault)) + std::string(traits.name);
+  }
+  world_.stats->CountExchange(admission_.surface->label(), record_, error_type);
+}
+
 UsageReport Exchange::Report() const {
   UsageReport report{bill_.usage, std::nullopt, Routing()};
   report.reported = bill_.reported;
@@ -133,8 +161,9 @@ void Exchange::KeepRouting() {
   if (!purse_.holds()) return;
   const bool asked = in_.explain != Explain::kNo || record_.tried.size() > 1;
   const Duration queued = gate_.queue().Waited();
-  if (!asked && queued.ns == 0 && !HasLeftOut(admission_.route, tries_.skipped())) return;
-  record_.routing = WriteStoredRouting(admission_.route, tries_.skipped(), queued);
+  const bool first = in_.shadow_of.empty();
+  if (first && !asked && queued.ns == 0 && !HasLeftOut(admission_.route, tries_.skipped())) return;
+  record_.routing = WriteStoredRouting(admission_.route, tries_.skipped(), queued, in_.shadow_of);
 }
 
 std::string Exchange::Routing() const {

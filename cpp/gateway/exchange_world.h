@@ -49,6 +49,7 @@ struct Submission {
   std::unique_ptr<Outlet> outlet;
   std::optional<BodyScan> scan = std::nullopt;        // of a body that was read beside the engine
   std::optional<LimitRefusal> unread = std::nullopt;  // why it was not even read there
+  std::string shadow_of = {};  // of Origin::kShadow: the generation of the first answer
 };
 
 // Who buries exchanges.
@@ -59,7 +60,12 @@ class ExchangeHost {
   virtual void OnFinished(ExchangeId id) = 0;
   // NextDeadline() has become `at`, which is nearer than the engine can know of.
   virtual void OnDeadline(ExchangeId id, TimePoint at) = 0;
+  // A second request is to be answered, once what was written so far is with its clients. Called
+  // from inside an exchange.
+  virtual void Follow(Submission second) = 0;
 };
+
+class ShadowPairs;
 
 // The world an exchange lives in. Nothing is owned; everything outlives the exchange.
 struct ExchangeWorld {
@@ -80,6 +86,7 @@ struct ExchangeWorld {
   HealthTable* health = nullptr;     // of all engines; null: nothing is kept, everybody is well
   HedgeBudget* hedges = nullptr;     // likewise; null: nobody is hedged
   StickyTable* sticky = nullptr;     // likewise; null: nobody is remembered
+  ShadowPairs* shadows = nullptr;    // likewise; null: no request is sent to a second model
   DecisionLog* decisions = nullptr;  // of `auto`, likewise; null: nobody learns
 };
 

@@ -39,6 +39,7 @@ Gateway::Gateway(GatewayOptions options, std::shared_ptr<LedgerKeeper> ledger)
       health_(RulesOf(options_), options_.retry_budget),
       hedges_(options_.hedge),
       sticky_(options_.sticky),
+      shadows_(options_),
       read_outs_(options_.max_read_outs),
       limiter_(options_.queue),
       ledger_(std::move(ledger)),
@@ -61,6 +62,7 @@ Gateway::Gateway(GatewayOptions options, std::shared_ptr<LedgerKeeper> ledger)
                              .health = &health_,
                              .hedges = options_.leave_out_failing ? &hedges_ : nullptr,
                              .sticky = &sticky_,
+                             .shadows = &shadows_,
                              .decisions = &decisions_};
   for (int i = 0; i < threads; ++i) {
     engines_.push_back(std::make_unique<EngineThread>(shared, ledger_.get(), &mailbox_));
@@ -78,6 +80,7 @@ Status Gateway::Install(std::shared_ptr<const Snapshot> snapshot) {
   health_.Learn(*snapshot, clock_.Now());
   const std::shared_ptr<const Snapshot> before = CurrentSnapshot();
   SetUpstreamLimits(before.get(), *snapshot, {clock_.Now(), clock_.WallTime()}, &upstream_limiter_);
+  shadows_.SetRules(snapshot->router ? snapshot->shadow : ShadowRules());
   MutexLock lock(&mu_);
   snapshot_ = std::move(snapshot);
   return {};
@@ -434,6 +437,7 @@ std::vector<Sample> Gateway::Samples() const {
   add("seekroute_active_read_outs", read_outs_.taken());
   add("seekroute_auto_decisions_dropped_total", decisions_.dropped());
   AddLimitSamples(&samples);
+  shadows_.AddSamples(&samples);
   AddHealthSamples(HealthRows(), &samples);
   std::shared_ptr<LedgerKeeper> ledger;
   {

@@ -25,6 +25,7 @@
 #include "gateway/options.h"
 #include "gateway/origin.h"
 #include "gateway/scan_pool.h"
+#include "gateway/shadow_pairs.h"
 #include "gateway/snapshot.h"
 #include "gateway/stats.h"
 #include "gateway/system.h"
@@ -96,7 +97,7 @@ class Gateway {
   void Stop(ExchangeId id);
 
   // From now on new requests are refused with kShuttingDown, as are those that wait for room in
-  // their limits; running ones go on.
+  // their limits, and shadow pairs end; running ones go on.
   void BeginShutdown();
 
   // BeginShutdown(), and running ones end with kShuttingDown: an error for who still waits, at no
@@ -155,6 +156,7 @@ class Gateway {
   HealthTable& health() { return health_; }
   DecisionLog& decisions() { return decisions_; }
   Mailbox& mailbox() { return mailbox_; }
+  ShadowPairs& shadows() { return shadows_; }
   const Clock& clock() const { return clock_; }
   std::vector<HealthRow> HealthRows() const;  // with limits that are used up
   std::vector<Sample> Samples() const;
@@ -182,14 +184,14 @@ class Gateway {
   HealthTable health_;  // over all snapshots
   HedgeBudget hedges_;
   StickyTable sticky_;
+  ShadowPairs shadows_;
   DecisionLog decisions_;
   ReadOutSlots read_outs_;
   mutable Limiter limiter_;           // of who asks
   mutable Limiter upstream_limiter_;  // of who is asked
   Mailbox mailbox_;
   Stats stats_;
-  std::atomic<bool> shutting_down_{false};
-  std::atomic<bool> closed_{false};
+  std::atomic<bool> shutting_down_{false}, closed_{false};
 
   Mutex installing_;  // so that health knows the snapshot that is current; outside of all others
   mutable Mutex mu_;

@@ -48,6 +48,12 @@ class Outbox {
   TimePoint NextKeepAlive() const { return last_sent_ + keep_alive_; }
   TimePoint last_sent() const { return last_sent_; }
 
+  // From now on what goes out passes through what `wrap` makes of the outlet.
+  template <typename Wrap>
+  void Through(const Wrap& wrap) {
+    outlet_ = wrap(std::move(outlet_));
+  }
+
   // The client is gone: only End() still goes out.
   void Leave() { gone_ = true; }
   bool gone() const { return gone_; }
@@ -60,7 +66,7 @@ class Outbox {
   void End(ExchangeRecord&& record) { outlet_->End(std::move(record)); }
 
  private:
-  const std::unique_ptr<Outlet> outlet_;
+  std::unique_ptr<Outlet> outlet_;
   const Clock& clock_;
   const Duration keep_alive_;
   const std::string_view alive_;

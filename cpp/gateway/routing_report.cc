@@ -184,10 +184,11 @@ std::string WriteRouting(Explain how, const ExchangeRecord& row, const Route& ro
 namespace {
 
 std::string WriteFirst(const Route& route, std::span<const Skip> skipped, Duration queued,
-                       size_t most) {
+                       std::string_view shadow_of, size_t most) {
   std::string out;
   JsonWriter json(&out);
   json.Object();
+  if (!shadow_of.empty()) json.Key("shadow_of").String(shadow_of);
   json.Key("strategy").String(route.strategy);
   WriteOrder(route, &json);
   WriteAuto(route, most, &json);
@@ -233,12 +234,13 @@ bool HasLeftOut(const Route& route, std::span<const Skip> skipped) {
   return !skipped.empty() || route.automatic || std::ranges::any_of(route.excluded, connected);
 }
 
-std::string WriteStoredRouting(const Route& route, std::span<const Skip> skipped, Duration queued) {
+std::string WriteStoredRouting(const Route& route, std::span<const Skip> skipped, Duration queued,
+                               std::string_view shadow_of) {
   size_t most = 16;
-  std::string out = WriteFirst(route, skipped, queued, most);
+  std::string out = WriteFirst(route, skipped, queued, shadow_of, most);
   while (out.size() > kMaxStoredRouting && most > 0) {
     most /= 2;
-    out = WriteFirst(route, skipped, queued, most);
+    out = WriteFirst(route, skipped, queued, shadow_of, most);
   }
   return out;
 }

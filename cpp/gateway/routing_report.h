@@ -36,10 +36,11 @@ std::string WriteRouting(Explain how, const ExchangeRecord& row, const Route& ro
 
 // What the row keeps of a route, as a JSON object of kMaxStoredRouting bytes at most: how its order
 // came about, its first candidates, with why they were passed over at their turn (`skipped`, by
-// place; empty: nobody was), those that were left out, and how long it waited for its limits. Where
-// they are too many, the last are only counted. The row itself has the attempts.
+// place; empty: nobody was), those that were left out, how long it waited for its limits, and as
+// "shadow_of" of which generation it is the second answer, if it is one. Where they are too many,
+// the last are only counted. The row itself has the attempts.
 std::string WriteStoredRouting(const Route& route, std::span<const Skip> skipped,
-                               Duration queued = {});
+                               Duration queued = {}, std::string_view shadow_of = {});
 
 // Whether a route has anything that its row does not tell: somebody was left out, or passed over,
 // or a model was chosen.

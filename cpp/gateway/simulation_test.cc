@@ -25,6 +25,7 @@ TEST(SimulationTest, KeepsItsPromisesUnderEverySeed) {
   size_t limited = 0;
   size_t queued = 0;
   size_t chosen = 0;
+  size_t shadowed = 0;
   for (uint64_t seed = first; seed < first + count; ++seed) {
     Simulation simulation(seed);
     for (const std::string& promise : simulation.Run()) {
@@ -37,6 +38,7 @@ TEST(SimulationTest, KeepsItsPromisesUnderEverySeed) {
     limited += simulation.limited();
     queued += simulation.queued();
     chosen += simulation.chosen();
+    shadowed += simulation.shadowed();
     if (::testing::Test::HasFailure()) break;
   }
   // All kinds must be common, or the promises were kept by not being tried.
@@ -51,7 +53,28 @@ TEST(SimulationTest, KeepsItsPromisesUnderEverySeed) {
     EXPECT_GT(read_out, count / 50);
     EXPECT_GT(owed, count / 50);
     EXPECT_GT(queued, count / 50);
+    EXPECT_GT(shadowed, count / 100);
   }
+}
+
+// Whoever asks gets the same bytes at the same instants for the same money.
+TEST(SimulationTest, SecondRequestsChangeNothingForClients) {
+  size_t shadowed = 0;
+  for (uint64_t seed = 1; seed <= 3000 && !::testing::Test::HasFailure(); ++seed) {
+    Simulation with(seed);
+    if (!with.apart()) continue;
+    with.Run();
+    if (with.shadowed() == 0) continue;
+    ++shadowed;
+    Simulation without(seed);
+    without.WithoutShadows();
+    without.Run();
+    EXPECT_EQ(without.shadowed(), 0u);
+    EXPECT_EQ(with.fingerprint(), without.fingerprint()) << "seed " << seed;
+    EXPECT_EQ(with.store().balance(), without.store().balance()) << "seed " << seed;
+    EXPECT_EQ(with.store().bookings().size(), without.store().bookings().size()) << "seed " << seed;
+  }
+  EXPECT_GT(shadowed, 20u);
 }
 
 // Clients that leave at whatever moment: holds end, nothing is sent again, nobody pays twice.

@@ -10,6 +10,7 @@
 
 #include "catalog/catalog.h"
 #include "catalog/model_lists.h"
+#include "gateway/shadow_rules.h"
 #include "limits/limit_set.h"
 #include "routing/routing_rules.h"
 #include "transport/transport.h"
@@ -63,6 +64,7 @@ struct Snapshot {
   ModelLists lists;
   // Chooses for `auto`, among models of the catalog; null: that means the default model.
   std::shared_ptr<const AutoRouter> router;
+  ShadowRules shadow;  // of requests for which it chooses
 
   // The names for which a request has an excerpt.
   std::span<const std::string> excerpt_for() const {

@@ -19,6 +19,10 @@ int64_t MsUntil(TimePoint at, TimePoint now) {
   return std::max<int64_t>((at - now).ns + 999'999, 1'000'000) / 1'000'000;
 }
 
+// So much is left of the limits that an endpoint has told where a request goes that nobody waits
+// for.
+constexpr float kLeastHeadroom = 0.5F;
+
 }  // namespace
 
 Turns::Turns(const Admission* admission, const Snapshot* snapshot, const Purse* purse, Gate* gate,
@@ -65,12 +69,27 @@ HealthQuestion Turns::QuestionOf(size_t place) const {
 
 HealthAnswer Turns::AskHealth(const HealthQuestion& question) const {
   HealthAnswer answer;
+  if (world_->health != nullptr && admission_->shadow) answer = YieldAt(*question.endpoint);
+  if (answer.skip != Skip::kNone) return answer;
   if (world_->health != nullptr) {
     answer = world_->health->Ask(question, world_->clock->Now());
     if (answer.skip == Skip::kRetryBudget) world_->stats->CountRetryBudget();
     return answer;
   }
   if (question.tried_keys != 0) answer.skip = Skip::kTried;
+  return answer;
+}
+
+// Who is less than well, or near a limit, is left to those that somebody waits for.
+HealthAnswer Turns::YieldAt(const Endpoint& endpoint) const {
+  const HealthView view = world_->health->ViewOf(endpoint.id, world_->clock->Now());
+  HealthAnswer answer;
+  answer.retry_at = view.retry_at;
+  if (view.state != HealthState::kOk || view.last_resort) {
+    answer.skip = Skip::kEjected;
+  } else if (view.head < kLeastHeadroom) {
+    answer.skip = Skip::kLimited;
+  }
   return answer;
 }
 
@@ -115,7 +134,7 @@ void Turns::NoteSkip(size_t place, Skip skip) {
 std::optional<Turns::Turn> Turns::Next() {
   bool held_back = false;
   for (const bool last_resort : {false, true}) {
-    if (last_resort && !held_back) break;
+    if (last_resort && (!held_back || admission_->shadow)) break;
     passed_.clear();
     // What one model leaves to another is its own again where nobody of that can be asked.
     uint64_t closed = 0;

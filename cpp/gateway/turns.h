@@ -95,6 +95,7 @@ class Turns {
   const std::vector<Candidate>& candidates() const { return admission_->route.candidates; }
   HealthQuestion QuestionOf(size_t place) const;
   HealthAnswer AskHealth(const HealthQuestion& question) const;
+  HealthAnswer YieldAt(const Endpoint& endpoint) const;
   HealthAnswer Ask(size_t place, HealthQuestion question, Reservation* reservation) const;
   TimePoint SoonestAt(size_t place, HealthQuestion question, bool asked, TimePoint now) const;
   const Provider& ProviderAt(size_t place) const;

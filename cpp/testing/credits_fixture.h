@@ -61,7 +61,8 @@ class CreditsTest : public OfferTest {
                                   .host = nullptr,
                                   .health = health_,
                                   .hedges = hedges_,
-                                  .sticky = sticky_});
+                                  .sticky = sticky_,
+                                  .shadows = shadows_});
     ApiKey key{.key_id = "k",
                .org_id = "o",
                .limit = key_limit,
@@ -146,8 +147,9 @@ class CreditsTest : public OfferTest {
   IdempotencyTable idempotency_{100, 4 << 20};
   std::optional<ReadOutSlots> read_outs_;
   Limiter limiter_, upstream_limiter_;
-  HealthTable* health_ = nullptr;  // before Open(); null: everybody is well
-  HedgeBudget* hedges_ = nullptr;  // likewise; null: nothing is hedged
+  HealthTable* health_ = nullptr;   // before Open(); null: everybody is well
+  HedgeBudget* hedges_ = nullptr;   // likewise; null: nothing is hedged
+  ShadowPairs* shadows_ = nullptr;  // likewise; null: nothing is sent to a second model
   Mailbox mailbox_;
   Stats stats_;
   SurfaceId surface_ = SurfaceId::kChat;  // that requests are spoken in

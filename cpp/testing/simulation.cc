@@ -35,6 +35,12 @@ Simulation::Simulation(uint64_t seed)
       read_outs_(static_cast<int>(most_read_outs_)),
       store_(&agenda_, &clock_, &rng_, DrawBalance(),
              {.slow = rng_.OneIn(2), .failing = rng_.OneIn(2), .full = rng_.OneIn(4)}),
+      second_rng_(seed * 13 + 4),
+      operator_store_(
+          &agenda_, &clock_, &second_rng_, {kOperatorNano},
+          {.slow = second_rng_.OneIn(2), .failing = second_rng_.OneIn(2), .full = false}),
+      stores_(StoresOfBoth(&store_, &operator_store_)),
+      pairs_(GatewayOptions()),
       transport_(&agenda_, &clock_, [this](const TransportRequest& r) { return Direct(r); }),
       engine_({.options = &options_,
                .clock = &clock_,
@@ -44,10 +50,11 @@ Simulation::Simulation(uint64_t seed)
                .read_outs = &read_outs_,
                .limiter = &limiter_,
                .upstream_limiter = &upstream_limiter_,
-               .store = &store_,
+               .store = stores_.get(),
                .transport = &transport_,
                .stats = &stats_,
-               .host = nullptr}) {
+               .host = nullptr,
+               .shadows = &pairs_}) {
   options_.window_bytes = kWindow;
   options_.max_answer_bytes = 4096;
   options_.sse = {2000, 4000};
@@ -71,6 +78,7 @@ Simulation::Simulation(uint64_t seed)
   AddClients();
   DrawPatience(seed);
   DrawAuto(seed);
+  DrawShadows(seed);
 }
 
 // Enough for everybody, for a few, or for hardly anything.
@@ -280,6 +288,7 @@ UpstreamScript Simulation::Direct(const TransportRequest& request) {
     if (!holds) early_.push_back("exchange " + tag + ": " + promise);
   };
   const Client& client = clients_[id];
+  if (client.ends > 0) return DirectSecond(request);
   const int64_t cap = ToldIn(request.body);
   const bool named = client.max_tokens > 0 || options_.max_output_tokens > 0;
   expect(client.max_tokens == 0 || cap <= client.max_tokens, "no more than the client asked for");
@@ -412,6 +421,7 @@ std::vector<std::string> Simulation::Run() {
       early_.emplace_back("too many are read out");
   }
   Check(&broken);
+  CheckShadows(&broken);
   CheckLimits(&broken);
   for (const auto& [id, client] : clients_) {
     CheckStop(id, client, &broken);

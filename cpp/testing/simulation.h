@@ -4,7 +4,9 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -16,8 +18,12 @@
 
 namespace seekroute::testing {
 
+// Second requests go to `second`. Neither is owned; both outlive it.
+std::unique_ptr<Store> StoresOfBoth(Store* first, Store* second);
+
 class Simulation {
  public:
+  static constexpr int64_t kOperatorNano = 1'000'000'000'000;  // enough for all second requests
   static constexpr size_t kWindow = 400;
   static constexpr size_t kLargestPiece = 300;  // that an upstream sends at once
   static constexpr int64_t kOutputNano = 2000;  // a token
@@ -36,6 +42,10 @@ class Simulation {
   void AbortEverybodyAt(size_t event) { abort_at_ = event; }
   // The gateway stops after that many; clients still come.
   void StopAt(size_t event) { stop_at_ = event; }
+  // Nothing is sent to a second model.
+  void WithoutShadows() { pairs_.SetRules({}); }
+  // Whoever asks is told the same with second requests as without: they share no slots.
+  bool apart() const { return !provider_slots_; }
   size_t events() const { return events_; }
   bool credits() const { return options_.credits; }
   const CreditStore& store() const { return store_; }
@@ -47,12 +57,13 @@ class Simulation {
   uint64_t fingerprint() const { return fingerprint_; }
   size_t answered() const { return answered_; }
   size_t failed() const { return failed_; }
-  size_t read_out() const { return read_out_; }  // answers read to their end for nobody
-  size_t owed() const { return owed_; }          // holds that were granted on credit
-  size_t stopped() const { return stopped_; }    // that waited for their answer then
-  size_t limited() const { return limited_; }    // that a limit refused
-  size_t queued() const { return queued_; }      // that got what they had waited for
-  size_t chosen() const { return chosen_; }      // that were sent to a model that was chosen
+  size_t read_out() const { return read_out_; }        // answers read to their end for nobody
+  size_t owed() const { return owed_; }                // holds that were granted on credit
+  size_t stopped() const { return stopped_; }          // that waited for their answer then
+  size_t limited() const { return limited_; }          // that a limit refused
+  size_t queued() const { return queued_; }            // that got what they had waited for
+  size_t chosen() const { return chosen_; }            // that were sent to a model that was chosen
+  size_t shadowed() const { return seconds_.size(); }  // that were sent to a second one, too
 
  private:
   struct Client {
@@ -117,6 +128,10 @@ class Simulation {
   void DrawAuto(uint64_t seed);
   void ChooseRouter(uint64_t which);
   void FindChoice(ExchangeId id);
+  void DrawShadows(uint64_t seed);
+  UpstreamScript DirectSecond(const TransportRequest& request);
+  Money SpentOnSeconds() const;
+  void CheckShadows(std::vector<std::string>* broken) const;
   void CheckChoice(ExchangeId id, const Client& client, std::vector<std::string>* broken) const;
   ExchangeId ClientOf(const std::string& body) const;
   void CheckSlots();
@@ -152,6 +167,12 @@ class Simulation {
   Mailbox mailbox_;
   Stats stats_;
   CreditStore store_;
+  SeededRng second_rng_;
+  CreditStore operator_store_;           // of second requests
+  const std::unique_ptr<Store> stores_;  // both
+  ShadowPairs pairs_;
+  Money per_day_;
+  std::set<size_t> seconds_;  // that were sent: places in what the transport has seen
   ScriptedTransport transport_;
   Engine engine_;
   std::shared_ptr<const Snapshot> snapshot_;

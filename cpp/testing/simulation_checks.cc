@@ -234,8 +234,11 @@ bool Simulation::MayReadOut(const Client& client) const {
 std::vector<const SeenTransfer*> Simulation::AttemptsOf(ExchangeId id) const {
   std::vector<const SeenTransfer*> attempts;
   const std::string tag = "tag" + std::to_string(id) + "\"";
-  for (const SeenTransfer& seen : transport_.seen()) {
-    if (seen.body.find(tag) != std::string::npos) attempts.push_back(&seen);
+  for (size_t i = 0; i < transport_.seen().size(); ++i) {
+    const SeenTransfer& seen = transport_.seen()[i];
+    if (!seconds_.contains(i) && seen.body.find(tag) != std::string::npos) {
+      attempts.push_back(&seen);
+    }
   }
   return attempts;
 }

@@ -66,7 +66,7 @@ void Simulation::CheckSlots() {
   std::vector<ExchangeId> clients;
   for (const size_t seen : transport_.running()) {
     const ExchangeId id = ClientOf(transport_.seen()[seen].body);
-    if (clients_[id].local) continue;
+    if (clients_[id].local || seconds_.contains(seen)) continue;
     ++upstream;
     if (std::find(clients.begin(), clients.end(), id) == clients.end()) clients.push_back(id);
   }

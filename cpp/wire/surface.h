@@ -53,6 +53,11 @@ class Surface {
   // Ask::prompt of a body that was read without: one more pass.
   virtual TokenEstimate EstimatePrompt(std::string_view body) const = 0;
 
+  // `body`, which Read() has taken, as a request to that model alone for a whole answer: without
+  // what chooses among models, what streams, and what has a provider keep it. Not another byte
+  // differs. Empty: no model is ever chosen for requests of this API.
+  virtual std::string ForOneModel(std::string_view body, std::string_view model) const = 0;
+
   // The body of an answer that is an error.
   virtual std::string WriteError(const Error& error, const Profile& profile,
                                  const ErrorPlace& place) const = 0;

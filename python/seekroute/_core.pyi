@@ -116,6 +116,10 @@ class Record:
 # One batch entry: exchange id, (status, headers) once, body bytes, the record once at the end.
 Event: TypeAlias = tuple[int, tuple[int, Headers] | None, bytes, Record | None]
 
+# Id of the generation, first and second model, body, first answer (JSON or a stream), second answer
+# (JSON), chance of the second model given the first, status of the second answer (200: no error).
+ShadowPair: TypeAlias = tuple[str, tuple[str, str], bytes, bytes, bytes, float, int]
+
 @final
 class RequestBody:
     """A request's body as it arrives. Empty again once it was submitted."""
@@ -226,6 +230,12 @@ class Gateway:
     def fileno(self) -> int: ...
     def take_all(self) -> list[Event]: ...
     def wait(self, timeout: float) -> bool: ...
+    def take_shadow_pairs(self) -> list[ShadowPair]:
+        """What is finished of shadow pairs, the oldest first. Each is given once."""
+
+    def raise_shadow_spent(self, nano: int) -> None:
+        """Their second requests have cost at least so much on this UTC day."""
+
     def begin_shutdown(self) -> None: ...
     def active(self) -> int: ...
     def close(self) -> None: ...

@@ -18,6 +18,7 @@ from seekroute.server.day_counts import DayCounts
 from serving import PATIENCE, RunningServer, running_server
 
 if TYPE_CHECKING:
+    from seekroute.control import ControlPlane
     from seekroute.gateway import Gateway
     from seekroute.ledger import Ledger
 
@@ -109,6 +110,35 @@ def test_a_running_server_counts_a_new_day_by_itself(daily: RunningServer) -> No
     until = time.monotonic() + PATIENCE
     while left_of_day(daily, daily.key) != "2":
         assert time.monotonic() < until, left_of_day(daily, daily.key)
+
+
+def test_what_shadow_pairs_have_cost_today_is_told_once() -> None:
+    told: list[int] = []
+    asked: list[tuple[str, int]] = []
+    rows = [
+        {"upstream_cost": 5, "suspected_cost": 2, "cost": 5},
+        {"upstream_cost": 10, "suspected_cost": 0, "cost": 10},
+    ]
+
+    def activity(*, org: str, since: int, until: int) -> list[dict[str, int]]:
+        assert since == until
+        asked.append((org, since // 86_400))
+        if len(asked) == 1:
+            raise LedgerError("ledger_unavailable", "its disk fails")
+        return rows
+
+    counts = DayCounts(
+        cast("ControlPlane", None),
+        cast("Gateway", SimpleNamespace(core=SimpleNamespace(raise_shadow_spent=told.append))),
+        cast("Ledger", SimpleNamespace(activity=activity)),
+        now=lambda: 86_400.0 * 20_000,
+    )
+    with pytest.raises(LedgerError):
+        counts.count_operator()
+    counts.count_operator()
+    counts.count_operator()
+    assert told == [17]
+    assert asked == [("operator", 20_000)] * 2
 
 
 class Book:

@@ -6,6 +6,7 @@
 #include "wire/openai/chat_prompt.h"
 #include "wire/openai/error_body.h"
 #include "wire/openai/excerpt.h"
+#include "wire/openai/one_model_chat.h"
 #include "wire/openai/parsed_chat.h"
 #include "wire/openai/prompt_sink.h"
 #include "wire/openai/request_sink.h"
@@ -93,6 +94,10 @@ Result<std::unique_ptr<const ParsedRequest>> ChatSurface::Read(std::string_view 
 
 TokenEstimate ChatSurface::EstimatePrompt(std::string_view body) const {
   return EstimateChatPrompt(body);
+}
+
+std::string ChatSurface::ForOneModel(std::string_view body, std::string_view model) const {
+  return ChatForOneModel(body, model);
 }
 
 std::string ChatSurface::WriteError(const Error& error, const Profile& profile,

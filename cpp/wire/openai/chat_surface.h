@@ -26,6 +26,7 @@ class ChatSurface final : public Surface {
   Result<std::unique_ptr<const ParsedRequest>> Read(std::string_view body, const Profile& profile,
                                                     ReadScope scope) const override;
   TokenEstimate EstimatePrompt(std::string_view body) const override;
+  std::string ForOneModel(std::string_view body, std::string_view model) const override;
   std::string WriteError(const Error& error, const Profile& profile,
                          const ErrorPlace& place) const override;
   std::string WriteErrorEvent(const Error& error, const Profile& profile, const ErrorPlace& place,

@@ -18,6 +18,7 @@ class EmbeddingsSurface final : public Surface {
   Result<std::unique_ptr<const ParsedRequest>> Read(std::string_view body, const Profile& profile,
                                                     ReadScope scope) const override;
   TokenEstimate EstimatePrompt(std::string_view body) const override;
+  std::string ForOneModel(std::string_view, std::string_view) const override { return {}; }
   std::string WriteError(const Error& error, const Profile& profile,
                          const ErrorPlace& place) const override;
   // Nothing streams.

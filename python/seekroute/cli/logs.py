@@ -36,9 +36,11 @@ from seekroute.cli.shared import (
     shared,
 )
 from seekroute.errors import SeekrouteError
+from seekroute.local_org import OWN_ORGS
 from seekroute.wording import chosen_by, number_of, span_of
 
 if TYPE_CHECKING:
+    from seekroute.control import ControlPlane
     from seekroute.ledger import Ledger, Row
 
 app = typer.Typer(help="List requests: model, tokens, cost, result.")
@@ -125,7 +127,7 @@ def logs(
     with shared(ctx).open_control() as control:
         names = org_names(control)
         keys = {row.id: row.name for row in control.keys.list()}
-        org_id = "" if org is None else control.orgs.get(org).id
+        org_id = "" if org is None else _org_id(control, names, org)
         key_id = "" if key is None else control.keys.get(key).id
 
     def wanted(row: Row) -> bool:
@@ -222,8 +224,17 @@ def show(
         _say_routing(routing)
 
 
+def _org_id(control: ControlPlane, names: Mapping[str, str], org: str) -> str:
+    # A customer may have had the name before it meant this.
+    if org in OWN_ORGS and org not in names.values():
+        return org
+    return control.orgs.get(org).id
+
+
 def _say_routing(routing: Mapping[str, Any]) -> None:
     """Why a request went where it went, and who was left out for what."""
+    if first := routing.get("shadow_of"):
+        say(f"second answer to {first}, for comparison: nobody was sent it")
     sort = routing["sort"]
     drawn = f"sorted by {sort}" if sort != "default" else f"drawn by seed {routing['seed']}"
     explored = ", the first to learn how it performs" if routing["explored"] else ""

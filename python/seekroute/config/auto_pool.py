@@ -12,6 +12,7 @@ from seekroute.config.catalog import Catalog
 from seekroute.config.price_jumps import short_request_costs
 from seekroute.config.settings import Settings
 from seekroute.errors import ConfigError, Problem
+from seekroute.money import nano
 
 __all__ = ["auto_pool", "unused_auto"]
 
@@ -73,6 +74,10 @@ def auto_pool(
         "cost_weight": own.cost_weight,
         "cost_slack": slack,
         "stay": own.stay,
+        "shadow": {
+            "share": own.shadow.share,
+            "nano_per_day": nano(own.shadow.usd_per_day),
+        },
         "explore": own.learning.explore if own.learning.enabled else 0.0,
         "learn": own.learning.enabled,
         "weights": weights,

@@ -10,6 +10,7 @@ from typing import Any, Final
 from seekroute.config.core_options import QUEUE_OPTIONS, ROUTING_OPTIONS
 from seekroute.config.prices import plain
 from seekroute.config.settings import LimitSettings, TimeoutSettings
+from seekroute.money import usd
 from seekroute.plan import Plan
 from seekroute.rate_limits import LimitPlan
 from seekroute.reloading import Change, Differences
@@ -67,6 +68,13 @@ def _auto(old: _Row | None, new: _Row | None) -> Iterator[Change]:
     for name in ("strategy", "cost_weight", "cost_slack", "stay", "learn", "explore"):
         if was.get(name) != now.get(name):
             yield _changed("routing", f"auto.{name}", "", was.get(name), now.get(name))
+    shadows = [row.get("shadow", {}) for row in (was, now)]
+    if shadows[0].get("share") != shadows[1].get("share"):
+        yield _changed("routing", "auto.shadow.share", "", *(each.get("share") for each in shadows))
+    bounds = [each.get("nano_per_day") for each in shadows]
+    if bounds[0] != bounds[1]:
+        told = (None if bound is None else usd(bound) for bound in bounds)
+        yield _changed("routing", "auto.shadow.usd_per_day", "", *told)
     lists = [", ".join(each["id"] for each in row.get("models", ())) for row in (was, now)]
     if lists[0] != lists[1]:
         yield _changed("routing", "auto.models", "", *lists)

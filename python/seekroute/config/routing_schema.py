@@ -111,6 +111,16 @@ def _pooled(value: Any) -> Any:
     return {"model": value} if isinstance(value, str) else value
 
 
+class ShadowSettings(Strict):
+    """Shadow pairs: requests for `auto` that are sent to a second model, too, so that both answers
+    can be graded. The operator pays for the second."""
+
+    share: Annotated[float, Field(ge=0, le=0.2)] = 0.0
+    """Of requests for `auto` over HTTP; 0: none."""
+    usd_per_day: Annotated[str, BeforeValidator(_amount), Field(min_length=1)] = "1"
+    """The most that second requests may cost on a UTC day. None is sent that might exceed it."""
+
+
 class LearningSettings(Strict):
     """What `model: auto` learns from ratings of its answers."""
 
@@ -172,6 +182,8 @@ class AutoSettings(Strict):
     stay: Annotated[float, Field(ge=0, le=1)] = 0.1
     """The model that has answered a conversation stays, unless the score of another one is better
     by more; 0: each prompt is judged anew."""
+    shadow: ShadowSettings = ShadowSettings()
+    """Which requests are sent to a second model, too."""
     learning: LearningSettings = LearningSettings()
     """What it learns from ratings."""
     spending: SpendingSettings = SpendingSettings()

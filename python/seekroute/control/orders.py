@@ -26,7 +26,7 @@ from seekroute.control.models import (
     organizations,
 )
 from seekroute.control.queries import PAYMENTS, add, announce, find_org, rows
-from seekroute.local_org import LOCAL_ORG
+from seekroute.local_org import OWN_ORGS
 
 if TYPE_CHECKING:
     from seekroute.control.database import Database
@@ -254,7 +254,7 @@ class OrderBook:
         """
         found = ledger.balances()  # first: money comes after its organization
         with self._database.read() as connection:
-            known = {*connection.scalars(select(organizations.c.id)), "", LOCAL_ORG}
+            known = {*connection.scalars(select(organizations.c.id)), "", *OWN_ORGS}
         return tuple(sorted(found.keys() - known))
 
     def adopt_orgs(self, ids: Iterable[str]) -> None:

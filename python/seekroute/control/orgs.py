@@ -11,9 +11,12 @@ from seekroute.control.database import Database
 from seekroute.control.errors import ControlError
 from seekroute.control.models import Organization, api_keys, new_id, organizations
 from seekroute.control.queries import add, announce, change, find_org, rows
-from seekroute.local_org import LOCAL_ORG
+from seekroute.local_org import LOCAL_ORG, OPERATOR_ORG
 
 Rows = list[Organization]
+
+# What names mean that are no customer's.
+_OWN = {LOCAL_ORG: "whoever asks without a key", OPERATOR_ORG: "what the gateway asks by itself"}
 
 
 class Orgs:
@@ -74,10 +77,10 @@ class Orgs:
     def create_within(self, connection: Connection, name: str, line: int | None) -> Organization:
         """As `create`, in the caller's transaction."""
         name = checks.name(name, of="organization")
-        if name.casefold() == LOCAL_ORG:
+        if whose := _OWN.get(name.casefold()):
             raise ControlError(
-                f"{name!r} stands for whoever asks without a key, in logs, balances and the "
-                "ledger: choose another name"
+                f"{name!r} stands for {whose}, in logs, balances and the ledger: choose another "
+                "name"
             )
         if rows(connection, Organization, organizations.c.name == name):
             raise ControlError(f"there is already an organization named {name!r}")

@@ -1,4 +1,5 @@
-"""What limits of a day that are new go on from: what the ledger has of today."""
+"""What limits of a day that are new, and the bound of shadow pairs, go on from: what the ledger has
+of today."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from seekroute.control import ControlError
+from seekroute.local_org import OPERATOR_ORG
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -57,6 +59,23 @@ class DayCounts:
         self._now = now
         self._lock = threading.Lock()
         self._waiting: dict[str, _Waiting] = {}
+        self._operator_counted = ledger is None
+
+    def count_operator(self) -> None:
+        """What second requests of shadow pairs have cost today, before this process; once. Blocks
+        on the disk.
+
+        Raises:
+            LedgerError: it cannot be read; the next call tries again.
+        """
+        if self._operator_counted or self._ledger is None:
+            return
+        now = int(self._now())
+        rows = self._ledger.activity(org=OPERATOR_ORG, since=now, until=now)  # of that day
+        # What failed may have been charged for, too.
+        spent = sum(row["upstream_cost"] + row["suspected_cost"] for row in rows)
+        self._gateway.core.raise_shadow_spent(spent)
+        self._operator_counted = True
 
     def expect_keys(self, keys: Iterable[CoreKey]) -> None:
         """Each has a limit of a day, and had none."""

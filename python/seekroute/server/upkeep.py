@@ -150,6 +150,7 @@ class Upkeep:
         return False
 
     def _count_days(self) -> bool:
+        self._day_counts.count_operator()
         self._day_counts.count()
         return False
 
