@@ -68,7 +68,8 @@ std::shared_ptr<const AutoRouter> AutoRouterFrom(const py::handle& router) {
          .quality = Get<double>(item, "quality"),
          .learned = LearnedName(scorer.get(), Get<std::vector<std::string>>(item, "names")),
          .shift = GetOptional<double>(item, "shift").value_or(0),
-         .aliases = Get<std::vector<std::string>>(item, "aliases")});
+         .aliases = GetOptional<std::vector<std::string>>(item, "aliases")
+                        .value_or(std::vector<std::string>())});
     const auto trained_as = GetOptional<std::string>(item, "trained_as");
     if (scorer != nullptr && trained_as && pool.back().learned.empty()) {
       throw py::value_error("routing.auto.weights: they know no '" + *trained_as + "' that '" +
@@ -86,7 +87,7 @@ std::shared_ptr<const AutoRouter> AutoRouterFrom(const py::handle& router) {
   rules.strategy = *strategy;
   rules.cost_weight = Get<double>(dict, "cost_weight");
   rules.cost_slack = Get<double>(dict, "cost_slack");
-  rules.stay = Get<double>(dict, "stay");
+  rules.stay = GetOptional<double>(dict, "stay").value_or(rules.stay);
   rules.explore = Get<double>(dict, "explore");
   rules.learn = Get<bool>(dict, "learn");
   return std::make_shared<const AutoRouter>(
