@@ -78,7 +78,9 @@ void Simulation::ChooseRouter(uint64_t which) {
 void Simulation::FindChoice(ExchangeId id) {
   Client& client = clients_[id];
   Admission admission;
-  const AdmissionRules rules{&keys_, false, Origin::kInProcess, clock_.WallTime().seconds()};
+  AdmissionRules rules{&keys_, false, Origin::kInProcess, clock_.WallTime().seconds()};
+  // Where tokens are counted anyway, what models would cost is known better.
+  rules.scope.prompt = options_.credits || (!client.local && limits_.counts_tokens());
   const Status planned =
       Admit(SurfaceOf(SurfaceId::kChat), client.body, std::nullopt, *snapshot_, rules, &admission);
   client.valid = client.valid && planned.ok();
